@@ -1,0 +1,83 @@
+/**
+ * Descriptors: 16 bytes, four little-endian words (opts1, opts2, address low, address high), for both directions.
+ *
+ * Sources: RTL8169 datasheet, descriptor tables; FreeBSD `if_rlreg.h` (RL_TDESC_*, RL_RDESC_*).
+ */
+
+export const DESCRIPTOR_BYTES = 16;
+export const DESCRIPTOR_WORDS = 4;
+export const OPTS1 = 0;
+export const OPTS2 = 1;
+export const ADDRESS_LOW = 2;
+export const ADDRESS_HIGH = 3;
+
+/** Rings start on a 256-byte boundary. */
+export const RING_ALIGN = 256;
+/** Most descriptors a ring can have (8169 and later). */
+export const MAX_DESCRIPTORS = 1024;
+
+/** opts1, both directions. */
+export const Own = 0x8000_0000 | 0;
+export const EndOfRing = 1 << 30;
+export const FirstSegment = 1 << 29;
+export const LastSegment = 1 << 28;
+
+/** Transmit, opts1: bits 15:0 are the fragment's length. */
+export const TxLength = 0xffff;
+
+/** Transmit, opts2, all chips. The tag's two bytes are swapped against the host's order. */
+export const TxInsertTag = 1 << 17;
+
+/** Transmit, first descriptor format: 8169, 8110, 8101E, 8168B. */
+export const TxV1 = {
+  /** opts1: segment; the segment size is in bits 26:16. */
+  segment: 1 << 27,
+  segmentSizeShift: 16,
+  ipChecksum: 1 << 18,
+  udpChecksum: 1 << 17,
+  tcpChecksum: 1 << 16,
+} as const;
+
+/** Transmit, second descriptor format: 8102E, 8168C and later. */
+export const TxV2 = {
+  /** opts1: segment an IPv4 or IPv6 frame; the transport offset is in bits 24:18. */
+  segment4: 1 << 26,
+  segment6: 1 << 25,
+  segmentOffsetShift: 18,
+  segmentOffsetMax: 0x7f,
+  /** opts2: segment size when segmenting. */
+  segmentSizeShift: 18,
+  segmentSizeMax: 0x7ff,
+  /** opts2: checksums, and the transport offset when not segmenting. */
+  udpChecksum: 0x8000_0000 | 0,
+  tcpChecksum: 1 << 30,
+  ipv4Checksum: 1 << 29,
+  ipv6Checksum: 1 << 28,
+  checksumOffsetShift: 18,
+  checksumOffsetMax: 0x3ff,
+} as const;
+
+/** Receive, opts1. */
+export const Rx = {
+  /** Buffer size when posted, frame length with FCS when written back. */
+  length: 0x3fff,
+  multicast: 1 << 27,
+  physical: 1 << 26,
+  broadcast: 1 << 25,
+  /** Too long for the receiver. */
+  watchdog: 1 << 22,
+  errorSummary: 1 << 21,
+  runt: 1 << 20,
+  crcError: 1 << 19,
+  /** Protocol: both bits IP, one of them UDP or TCP, none other. */
+  protocolUdp: 1 << 18,
+  protocolTcp: 1 << 17,
+  protocol: 3 << 17,
+  ipChecksumFailed: 1 << 16,
+  udpChecksumFailed: 1 << 15,
+  tcpChecksumFailed: 1 << 14,
+} as const;
+
+/** Receive, opts2: a tag was taken out; its bytes are swapped against the host's order. */
+export const RxTagTaken = 1 << 16;
+export const TAG = 0xffff;

@@ -1,0 +1,245 @@
+/**
+ * The register map, to be laid beside the datasheet. Names are the datasheet's where it has one.
+ *
+ * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK `drivers/net/r8169/r8169_compat.h`
+ * (BSD-3-Clause, Realtek) for what came with the OCP generation.
+ */
+import { ro32, ro8, rw16, rw32, rw8, w1c16, wo8 } from "#kit/mmio.ts";
+
+/** Station address, bytes 0 to 3 and 4 to 5. Write the high half first; Cfg9346 must be unlocked. */
+export const IDR0 = rw32(0x00);
+export const IDR4 = rw32(0x04);
+
+/** Multicast hash filter, 64 bits. */
+export const MAR0 = rw32(0x08);
+export const MAR4 = rw32(0x0c);
+
+/** Dump tally counter command: address of the 64-byte aligned dump, and the command in its low bits. High half first. */
+export const DTCCR = rw32(0x10);
+export const DTCCRHigh = rw32(0x14);
+export const Dtccr = {
+  /** Reset all counters; clears itself. */
+  reset: 1 << 0,
+  /** Write the counters to memory; clears itself. */
+  dump: 1 << 3,
+} as const;
+
+/** Transmit normal priority descriptors: ring base, 256-byte aligned. High half first. */
+export const TNPDS = rw32(0x20);
+export const TNPDSHigh = rw32(0x24);
+/** Transmit high priority descriptors. */
+export const THPDS = rw32(0x28);
+export const THPDSHigh = rw32(0x2c);
+
+/** Command. */
+export const ChipCmd = rw8(0x37);
+export const Cmd = {
+  /** Stop fetching, finish what is in flight. */
+  stopRequest: 1 << 7,
+  /** Software reset; clears itself when done. */
+  reset: 1 << 4,
+  receiveEnable: 1 << 3,
+  transmitEnable: 1 << 2,
+  /** Receive FIFO is empty (read only). */
+  bufferEmpty: 1 << 0,
+} as const;
+
+/** Transmit priority polling: the doorbell. */
+export const TxPoll = wo8(0x38);
+export const Poll = {
+  highPriority: 1 << 7,
+  normalPriority: 1 << 6,
+  /** Forced software interrupt. */
+  softwareInterrupt: 1 << 0,
+} as const;
+
+/** Interrupt mask, and status. */
+export const IntrMask = rw16(0x3c);
+export const IntrStatus = w1c16(0x3e);
+export const Intr = {
+  systemError: 1 << 15,
+  timer: 1 << 14,
+  software: 1 << 8,
+  transmitUnavailable: 1 << 7,
+  receiveFifoOverflow: 1 << 6,
+  linkChange: 1 << 5,
+  receiveUnavailable: 1 << 4,
+  transmitError: 1 << 3,
+  transmitOk: 1 << 2,
+  receiveError: 1 << 1,
+  receiveOk: 1 << 0,
+} as const;
+
+/** Transmit configuration, and the chip's identification in its upper half. */
+export const TxConfig = rw32(0x40);
+export const TxConf = {
+  /** Chip identification: (value >>> 20) & 0xfcf. */
+  xidShift: 20,
+  xidMask: 0xfcf,
+  interFrameGap: 3 << 24,
+  loopback: 3 << 17,
+  noCrc: 1 << 16,
+  /** Transmit FIFO is empty (read only, 8168E-VL and later). */
+  fifoEmpty: 1 << 11,
+  dmaBurst: 7 << 8,
+  /** Let the chip size its own transmit FIFO (8168E-VL and later). */
+  autoFifo: 1 << 7,
+} as const;
+
+/** Receive configuration. */
+export const RxConfig = rw32(0x44);
+export const RxConf = {
+  /** 128-byte interrupt threshold (PCIe chips). */
+  interrupt128: 1 << 15,
+  /** Fetch several descriptors at once. */
+  multipleFetch: 1 << 14,
+  /** Do not move a frame before it is complete (8168G to 8117). */
+  earlyOff: 1 << 11,
+  dmaBurst: 7 << 8,
+  acceptError: 1 << 5,
+  acceptRunt: 1 << 4,
+  acceptBroadcast: 1 << 3,
+  acceptMulticast: 1 << 2,
+  acceptPhysical: 1 << 1,
+  acceptAll: 1 << 0,
+  acceptMask: 0x3f,
+} as const;
+
+/** Free-running timer; any write restarts it from zero. */
+export const TimerCount = rw32(0x48);
+/** Counter of frames missed for lack of descriptors (8169 only). */
+export const MissedPackets = rw32(0x4c);
+
+/** Configuration lock. */
+export const Cfg9346 = rw8(0x50);
+export const Lock = { unlock: 0xc0, lock: 0x00 } as const;
+
+/** Configuration, loaded from EEPROM; writable while unlocked. */
+export const Config0 = rw8(0x51);
+export const Config1 = rw8(0x52);
+export const Config2 = rw8(0x53);
+export const Config3 = rw8(0x54);
+export const Config4 = rw8(0x55);
+export const Config5 = rw8(0x56);
+export const Conf1 = { powerManagement: 1 << 0, vpd: 1 << 1, speedDown: 1 << 4 } as const;
+export const Conf2 = { clockRequest: 1 << 7, pmeSignal: 1 << 5 } as const;
+export const Conf3 = {
+  magicPacket: 1 << 5,
+  linkUp: 1 << 4,
+  jumbo0: 1 << 2,
+  readyToL23: 1 << 1,
+  beacon: 1 << 0,
+} as const;
+export const Conf4 = { jumbo1: 1 << 1 } as const;
+export const Conf5 = {
+  broadcastWake: 1 << 6,
+  multicastWake: 1 << 5,
+  unicastWake: 1 << 4,
+  spiEnable: 1 << 3,
+  lanWake: 1 << 1,
+  aspm: 1 << 0,
+} as const;
+
+/** Timer interrupt threshold: Intr.timer when TimerCount reaches it; 0 is off. */
+export const TimerInt = rw32(0x58);
+
+/** MDIO access (chips before the OCP generation): flag, register 20:16, data 15:0. */
+export const PHYAR = rw32(0x60);
+/** PCI configuration space through the back door: data, then flag, function 18:16, byte enables 15:12, address 11:0. */
+export const CSIDR = rw32(0x64);
+export const CSIAR = rw32(0x68);
+
+/** Link as the PHY reports it. */
+export const PHYstatus = ro8(0x6c);
+export const PhyStatus = {
+  tbi: 1 << 7,
+  transmitFlow: 1 << 6,
+  receiveFlow: 1 << 5,
+  speed1000: 1 << 4,
+  speed100: 1 << 3,
+  speed10: 1 << 2,
+  linkUp: 1 << 1,
+  fullDuplex: 1 << 0,
+} as const;
+
+/** Power management: what stays powered in D3. */
+export const PMCH = rw8(0x6f);
+export const Pmch = { d3coldKeepPll: 1 << 7, d3hotKeepPll: 1 << 6 } as const;
+
+/** Extended registers: data, then flag, type 17:16, byte enables 15:12, address 11:0. */
+export const ERIDR = rw32(0x70);
+export const ERIAR = rw32(0x74);
+export const Eri = { exgmac: 0, msix: 1, oob: 2 } as const;
+
+/** PCIe PHY: flag, register 20:16, data 15:0. */
+export const EPHYAR = rw32(0x80);
+
+/** MAC registers of the OCP generation: write flag, address << 15, data. No handshake. */
+export const MACOCP = rw32(0xb0);
+/** PHY registers of the OCP generation: flag, address << 15, data. */
+export const PHYOCP = rw32(0xb8);
+/** Set by the driver to start an access and by the chip to end it, or the reverse: see each register. */
+export const FLAG = 0x8000_0000;
+
+/** Latency tolerance messages: bit 0 lets the combined logic extend them. */
+export const COMBO_LTR_EXTEND = rw8(0xb6);
+
+/** Power of the link layer. */
+export const DLLPR = rw8(0xd0);
+export const Dllpr = { pfm: 1 << 6, tenMegPowerSave: 1 << 7 } as const;
+/** State of the chip's own controller. */
+export const MCU = rw8(0xd3);
+export const Mcu = {
+  nowOutOfBand: 1 << 7,
+  transmitEmpty: 1 << 5,
+  receiveEmpty: 1 << 4,
+  enableOobReset: 1 << 2,
+  linkListReady: 1 << 1,
+} as const;
+
+/** Largest frame the receiver takes, in bytes with FCS. */
+export const RxMaxSize = rw16(0xda);
+
+/** C+ command: offloads and bus behaviour. */
+export const CPlusCmd = rw16(0xe0);
+export const CPlus = {
+  bist: 1 << 15,
+  macDebug: 1 << 14,
+  normal: 1 << 13,
+  forceHalfDuplex: 1 << 12,
+  forceReceiveFlow: 1 << 11,
+  forceTransmitFlow: 1 << 10,
+  cxplDebug: 1 << 9,
+  asf: 1 << 8,
+  packetCounterOff: 1 << 7,
+  receiveVlan: 1 << 6,
+  receiveChecksum: 1 << 5,
+  dualAddress: 1 << 4,
+  multipleReadWrite: 1 << 3,
+  coalescingUnit: 3,
+} as const;
+
+/** Interrupt mitigation: transmit time 15:12 and frames 11:8, receive time 7:4 and frames 3:0. */
+export const IntrMitigate = rw16(0xe2);
+
+/** Receive descriptors: ring base, 256-byte aligned. High half first. */
+export const RDSAR = rw32(0xe4);
+export const RDSARHigh = rw32(0xe8);
+
+/** Largest frame the transmitter takes, in units of 128 bytes. */
+export const MaxTxPacketSize = rw8(0xec);
+
+export const MISC = rw32(0xf0);
+export const Misc = {
+  txplaReset: 1 << 29,
+  disableLan: 1 << 23,
+  pwm: 1 << 22,
+  /** Hold frames back before the receive FIFO. */
+  receiveGate: 1 << 19,
+  earlyTally: 1 << 16,
+} as const;
+export const MISC_1 = rw8(0xf2);
+export const Misc1 = { pfmD3cold: 1 << 6 } as const;
+
+/** Bits of `TxConfig` that identify the chip, by themselves. */
+export const ChipId = ro32(0x40);

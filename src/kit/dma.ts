@@ -1,0 +1,171 @@
+/** Memory that both the CPU and the device see, handed out from one window. */
+import { FerruleError, OutOfRange, Revoked } from "./errors.ts";
+import type { FrameMemory } from "./link.ts";
+
+/** Which way data moves, seen from the CPU. */
+export type Direction = "toDevice" | "fromDevice" | "both";
+
+/** A piece of DMA memory. Disposing it gives it back; using it afterwards, or after the device has gone, throws `Revoked`. */
+export interface DmaMemory extends Disposable {
+  /** The address the device is told for the first byte. */
+  readonly iova: number;
+  readonly length: number;
+  readonly direction: Direction;
+  /** Where it starts in the domain's window, in bytes. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** The same memory as 32-bit words. */
+  readonly words: Int32Array;
+}
+
+export interface DmaRequest {
+  /** What the memory is for; named in errors. */
+  readonly what: string;
+  /** Bytes; greater than 0. */
+  readonly bytes: number;
+  /** Alignment of the device address: a power of two, at least 8. */
+  readonly align: number;
+  readonly direction: Direction;
+}
+
+/** What a driver may make DMA memory from. */
+export interface DmaDomain {
+  /** The whole window. Hot paths index it directly; everything else goes through `allocate`. */
+  readonly window: FrameMemory;
+  /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
+  readonly iova: number;
+  /** @throws {DmaExhausted} when the window has no free piece of that size. */
+  allocate(request: DmaRequest): DmaMemory;
+}
+
+/** The window has no room left. */
+export class DmaExhausted extends FerruleError {
+  readonly code = "DMA_EXHAUSTED";
+  readonly hint = "Use smaller rings or fewer buffers, or give the device a larger window.";
+  constructor(request: DmaRequest, free: number) {
+    super(`no ${request.bytes} bytes of DMA memory for ${request.what}: ${free} bytes are left`);
+  }
+}
+
+const GIB4 = 2 ** 32;
+
+/**
+ * A window carved into pieces, first fit.
+ *
+ * Invariants: pieces never overlap; what was freed is zeroed before it is handed out again; after `revoke` no piece can
+ * be reached through its handle.
+ */
+export class DmaArena implements DmaDomain, Disposable {
+  readonly window: FrameMemory;
+  readonly iova: number;
+  /** Free spans, sorted by offset, never adjacent. */
+  readonly #free: { offset: number; length: number }[];
+  readonly #live = new Set<Piece>();
+  #revoked = false;
+
+  /** @param iova device address of the first byte, a multiple of 4096 */
+  constructor(memory: ArrayBufferLike, iova: number) {
+    if (iova % 4096 !== 0 || iova < 0) throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: not page aligned`);
+    if (Math.floor(iova / GIB4) !== Math.floor((iova + memory.byteLength - 1) / GIB4))
+      throw new OutOfRange(`DMA window at 0x${iova.toString(16)} crosses a 4 GiB boundary`);
+    this.window = { bytes: new Uint8Array(memory), words: new Int32Array(memory, 0, memory.byteLength >> 2) };
+    this.iova = iova;
+    this.#free = [{ offset: 0, length: memory.byteLength }];
+  }
+
+  /** Pieces handed out and not given back. */
+  get live(): number {
+    return this.#live.size;
+  }
+
+  allocate(request: DmaRequest): DmaMemory {
+    if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
+    const { bytes, align } = request;
+    if (!Number.isInteger(bytes) || bytes <= 0) throw new OutOfRange(`${request.what}: ${bytes} bytes of DMA memory`);
+    if (align < 8 || (align & (align - 1)) !== 0) throw new OutOfRange(`${request.what}: alignment of ${align} bytes`);
+    const length = Math.ceil(bytes / 8) * 8;
+    for (const [i, span] of this.#free.entries()) {
+      const start = Math.ceil((this.iova + span.offset) / align) * align - this.iova;
+      const end = start + length;
+      if (end > span.offset + span.length) continue;
+      const rest = [
+        { offset: span.offset, length: start - span.offset },
+        { offset: end, length: span.offset + span.length - end },
+      ].filter((s) => s.length > 0);
+      this.#free.splice(i, 1, ...rest);
+      this.window.bytes.fill(0, start, end);
+      const piece = new Piece(this, request, start, length);
+      this.#live.add(piece);
+      return piece;
+    }
+    throw new DmaExhausted(
+      request,
+      this.#free.reduce((sum, s) => sum + s.length, 0),
+    );
+  }
+
+  /** Takes every piece back at once: the device is gone. */
+  revoke(): void {
+    this.#revoked = true;
+    for (const piece of this.#live) piece[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.revoke();
+  }
+
+  /** @internal called by a piece when it is disposed */
+  free(piece: DmaMemory): void {
+    if (!this.#live.delete(piece as Piece)) return;
+    const span = { offset: piece.offset, length: piece.length };
+    let i = this.#free.findIndex((s) => s.offset > span.offset);
+    if (i < 0) i = this.#free.length;
+    this.#free.splice(i, 0, span);
+    for (let j = Math.max(0, i - 1); j < this.#free.length - 1 && j <= i;) {
+      const a = this.#free[j]!;
+      const b = this.#free[j + 1]!;
+      if (a.offset + a.length === b.offset) {
+        a.length += b.length;
+        this.#free.splice(j + 1, 1);
+      } else j++;
+    }
+  }
+}
+
+class Piece implements DmaMemory {
+  readonly iova: number;
+  readonly length: number;
+  readonly direction: Direction;
+  readonly offset: number;
+  readonly #what: string;
+  #arena: DmaArena | undefined;
+  #bytes: Uint8Array | undefined;
+  #words: Int32Array | undefined;
+
+  constructor(arena: DmaArena, request: DmaRequest, offset: number, length: number) {
+    this.#arena = arena;
+    this.#what = request.what;
+    this.direction = request.direction;
+    this.offset = offset;
+    this.length = length;
+    this.iova = arena.iova + offset;
+    this.#bytes = arena.window.bytes.subarray(offset, offset + length);
+    this.#words = arena.window.words.subarray(offset >> 2, (offset + length) >> 2);
+  }
+
+  get bytes(): Uint8Array {
+    if (this.#bytes === undefined) throw new Revoked(this.#what);
+    return this.#bytes;
+  }
+  get words(): Int32Array {
+    if (this.#words === undefined) throw new Revoked(this.#what);
+    return this.#words;
+  }
+  [Symbol.dispose](): void {
+    const arena = this.#arena;
+    this.#arena = undefined;
+    this.#bytes = undefined;
+    this.#words = undefined;
+    arena?.free(this);
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The cable end of a NIC. Frames here are as on the wire, without preamble and FCS.
+ *
+ * The NIC builds an outgoing frame in memory that the port lends (so no frame is copied twice), then commits it. The
+ * port hands incoming frames to whoever is plugged in.
+ */
+
+/** What a NIC shows to the cable. */
+export interface Plug {
+  /** A frame arrives: `length` bytes at `offset` of `bytes`, valid during the call. False when the NIC dropped it. */
+  receive(bytes: Uint8Array, offset: number, length: number): boolean;
+}
+
+/** What the cable offers the NIC. */
+export interface Port {
+  /** Memory in which outgoing frames are built. */
+  readonly bytes: Uint8Array;
+  /** Where the next outgoing frame of up to `length` bytes may be built: a byte offset, or -1 when it cannot be taken. */
+  reserve(length: number): number;
+  /** The frame in the reserved place is complete, `length` bytes long. */
+  commit(length: number): void;
+  /** All frames of this burst are committed: what is held back to be sent together goes out now. */
+  flush(): void;
+  /** Plugs a NIC in. One at a time. */
+  plug(nic: Plug): void;
+}

@@ -1,0 +1,40 @@
+/**
+ * What a device model offers a bus, and what a bus offers a device model.
+ *
+ * A model knows offsets and device addresses. Where its registers appear and where guest memory really lies is the
+ * bus's business.
+ */
+
+/** A piece of guest memory, seen as bytes and as words. `address` is what the device calls its first byte. */
+export interface MemoryRegion {
+  readonly address: number;
+  readonly length: number;
+  readonly bytes: Uint8Array;
+  /** The same memory as 32-bit words; word `i` is at `address + 4 * i`. */
+  readonly words: Int32Array;
+}
+
+/** Guest memory as the device sees it through its bus master port. */
+export interface GuestMemory {
+  /**
+   * The region holding all of [address, address + length), or undefined: a device that touches memory it was not given
+   * gets nothing, as behind an IOMMU. Addresses are integers below 2^53. Returns the same object every time.
+   */
+  region(address: number, length: number): MemoryRegion | undefined;
+}
+
+/** Which window: PCI configuration space, or a base address register 0 to 5. */
+export type RegionName = "config" | 0 | 1 | 2 | 3 | 4 | 5;
+
+/** A device model, seen from its bus. All calls come from one thread. */
+export interface Target {
+  /** Bytes in a region; 0 where the device has none. */
+  size(region: RegionName): number;
+  /** One access; the result is unsigned. Never throws for what a guest does: nonsense reads all ones and is counted. */
+  read(region: RegionName, offset: number, width: 1 | 2 | 4): number;
+  write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void;
+  /** Function-level or bus reset. */
+  reset(): void;
+  /** Connects bus mastering and the interrupt line. `raise` may be called from any of the target's methods. */
+  attach(memory: GuestMemory, raise: (vector: number) => void): void;
+}
