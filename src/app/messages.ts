@@ -1,0 +1,53 @@
+/** What the main thread and the data-plane threads tell each other. */
+import type { ThreadedChannel } from "#bus/threaded.ts";
+import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
+
+/** Worker data of the driver's thread. */
+export interface DriverTask {
+  readonly channel: ThreadedChannel;
+  readonly host: HostSpec;
+  readonly mtu: number;
+  readonly capture: string | undefined;
+  readonly statistics: SharedArrayBuffer;
+  /** Event descriptor: there is a message. */
+  readonly control: number;
+}
+
+/** Worker data of the model's thread. */
+export interface ModelTask {
+  readonly channel: ThreadedChannel;
+  readonly chip: string;
+  readonly mac: string;
+  readonly wire: WireSpec;
+  readonly mtu: number;
+  readonly capture: string | undefined;
+  readonly statistics: SharedArrayBuffer;
+  readonly control: number;
+}
+
+/** To either thread. */
+export type Command = { readonly command: "close" } | { readonly command: "setMtu"; readonly mtu: number };
+
+/** From either thread. */
+export type Report =
+  | { readonly report: "ready"; readonly facts?: SessionFacts }
+  | { readonly report: "event"; readonly event: SessionEvent }
+  | { readonly report: "mtu"; readonly mtu: number; readonly error?: PlainError }
+  | { readonly report: "closed" };
+
+/** An error as it crosses threads. */
+export interface PlainError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export const plainError = (error: unknown): PlainError => {
+  if (!(error instanceof Error)) return { code: "UNKNOWN", message: String(error), hint: "" };
+  const { code, hint } = error as { code?: unknown; hint?: unknown };
+  return {
+    code: typeof code === "string" ? code : "INTERNAL",
+    message: typeof code === "string" ? error.message : `${error.name}: ${error.message}`,
+    hint: typeof hint === "string" ? hint : "This is a bug in Ferrule. Set FERRULE_DEBUG=1 and send us what it prints.",
+  };
+};

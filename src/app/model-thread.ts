@@ -1,0 +1,20 @@
+/** The model's thread: takes the driver's register accesses, moves frames between NIC and wire, lets time pass. */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { ThreadedPort } from "#bus/threaded.ts";
+import { chipNamed } from "#chip/chips.ts";
+import { CaptureFile } from "#host/capture.ts";
+import { Responder } from "#host/responder.ts";
+import { TapWire } from "#host/tap-wire.ts";
+import { RealClock, Timers } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import type { Port } from "#kit/port.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { Poller } from "#sys/poll.ts";
+import { Tap } from "#sys/tap.ts";
+import { type Command, type ModelTask, type Report, plainError } from "./messages.ts";
+import { REGISTERS } from "./model-page.ts";
+import { Pauses } from "./pauses.ts";
+import { StatisticsPage } from "./statistics-page.ts";
+import { WIRE_COUNTERS, type WireCounter } from "./statistics.ts";

@@ -1,0 +1,250 @@
+/** Brings a NIC up: makes what the two threads share, starts them in order, and takes everything back at the end. */
+import { Worker } from "node:worker_threads";
+import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
+import { FerruleError, Timeout } from "#kit/errors.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { randomBytes } from "node:crypto";
+import type { Command, DriverTask, ModelTask, PlainError, Report } from "./messages.ts";
+import type { Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
+import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
+import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
+
+/** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
+const DMA_BYTES = 32 << 20;
+const START_LIMIT_MILLIS = 15_000;
+const CLOSE_LIMIT_MILLIS = 5000;
+
+/** An error that happened in a data-plane thread. */
+export class ThreadFailure extends FerruleError {
+  readonly code: string;
+  readonly hint: string;
+  constructor(error: PlainError) {
+    super(error.message);
+    this.code = error.code;
+    this.hint = error.hint;
+  }
+}
+
+/** One data-plane thread: its worker, and the bell that makes it look at its messages. */
+class Thread {
+  readonly #worker: Worker;
+  readonly #bell: EventFd;
+  readonly #what: string;
+  readonly #ended: Promise<void>;
+  #listener: (report: Report) => void = () => {};
+  #failed: (error: Error) => void = () => {};
+
+  constructor(what: string, entry: URL, task: DriverTask | ModelTask, bell: EventFd) {
+    this.#what = what;
+    this.#bell = bell;
+    this.#worker = new Worker(entry, {
+      workerData: task,
+      name: what,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
+    this.#worker.on("message", (report: Report) => this.#listener(report));
+    this.#worker.on("error", (error) => this.#failed(error instanceof Error ? error : new Error(String(error))));
+    this.#ended = new Promise((resolve) => this.#worker.on("exit", () => resolve()));
+    void this.#ended.then(() =>
+      this.#failed(
+        new ThreadFailure({ code: "THREAD_ENDED", message: `${what} ended`, hint: "Set FERRULE_DEBUG=1 to see why." }),
+      ),
+    );
+  }
+
+  listen(listener: (report: Report) => void, failed: (error: Error) => void): void {
+    this.#listener = listener;
+    this.#failed = failed;
+  }
+
+  /** The first report that `pick` takes. @throws {Timeout}, and what ends the thread. */
+  async until<T>(limitMillis: number, pick: (report: Report) => T | undefined): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const timer = setTimeout(
+      () => reject(new Timeout({ what: this.#what, waitedMicros: limitMillis * 1000 })),
+      limitMillis,
+    );
+    this.listen((report) => {
+      if (report.report === "event" && report.event.kind === "failed") reject(new ThreadFailure(report.event.error));
+      const picked = pick(report);
+      if (picked !== undefined) resolve(picked);
+    }, reject);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  tell(command: Command): void {
+    this.#worker.postMessage(command);
+    this.#bell.signal();
+  }
+
+  /** Asks it to end, and ends it when it does not. */
+  async end(): Promise<void> {
+    this.listen(
+      () => {},
+      () => {},
+    );
+    this.tell({ command: "close" });
+    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_LIMIT_MILLIS);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}
+
+/** A locally administered station address, as a model has no maker. */
+const randomMac = (): string => {
+  const bytes = randomBytes(6);
+  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
+  return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(":");
+};
+
+/**
+ * Brings up one NIC on the embedded model. Resolves when it is up; the carrier follows.
+ * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
+ */
+export const openSession = async (options: SessionOptions): Promise<Session> => {
+  await using scope = new AsyncDisposableStack();
+  const shared = scope.use(new DisposableStack());
+  const channel: ThreadedChannel = createChannel(shared, { name: `model:${options.chip}`, dmaBytes: DMA_BYTES });
+  const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
+  const memory = {
+    driver: statisticsMemory(DRIVER_COUNTERS.length),
+    wire: statisticsMemory(WIRE_COUNTERS.length),
+  };
+
+  const start = async (what: string, entry: URL, task: DriverTask | ModelTask, bell: EventFd) => {
+    const thread = new Thread(what, entry, task, bell);
+    scope.defer(() => thread.end());
+    const facts = await thread.until(START_LIMIT_MILLIS, (report) =>
+      report.report === "ready" ? { facts: report.facts } : undefined,
+    );
+    return { thread, facts: facts.facts };
+  };
+
+  const model = await start(
+    "the model's thread",
+    new URL("./model-thread.ts", import.meta.url),
+    {
+      channel,
+      chip: options.chip,
+      mac: randomMac(),
+      wire: options.wire,
+      mtu: options.mtu,
+      capture: options.captureWire,
+      statistics: memory.wire,
+      control: bells.model.number,
+    },
+    bells.model,
+  );
+  const driver = await start(
+    "the driver's thread",
+    new URL("./data-plane.ts", import.meta.url),
+    {
+      channel,
+      host: options.host,
+      mtu: options.mtu,
+      capture: options.captureHost,
+      statistics: memory.driver,
+      control: bells.driver.number,
+    },
+    bells.driver,
+  );
+  if (driver.facts === undefined) throw new Error("the driver's thread said nothing of itself");
+  return new OpenSession(driver.facts, model.thread, driver.thread, memory, scope.move());
+};
+
+class OpenSession implements Session {
+  readonly facts: SessionFacts;
+  readonly #driver: Thread;
+  readonly #driverCounters: StatisticsReader<(typeof DRIVER_COUNTERS)[number]>;
+  readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
+  readonly #scope: AsyncDisposableStack;
+  readonly #listeners: ((event: SessionEvent) => void)[] = [];
+  readonly #mtuWaiters: ((report: Report & { report: "mtu" }) => void)[] = [];
+  #closing: Promise<void> | undefined;
+  #failure: ThreadFailure | undefined;
+
+  constructor(
+    facts: SessionFacts,
+    model: Thread,
+    driver: Thread,
+    memory: { driver: SharedArrayBuffer; wire: SharedArrayBuffer },
+    scope: AsyncDisposableStack,
+  ) {
+    this.facts = facts;
+    this.#driver = driver;
+    this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
+    this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
+    this.#scope = scope;
+    for (const thread of [model, driver])
+      thread.listen(
+        (report) => this.#hear(report),
+        (error) => {
+          const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
+          this.#tell({ kind: "failed", error: { code, message: error.message, hint } });
+        },
+      );
+  }
+
+  statistics(): Statistics {
+    return { ...this.#driverCounters.read(), ...this.#wireCounters.read() };
+  }
+
+  onEvent(listener: (event: SessionEvent) => void): void {
+    this.#listeners.push(listener);
+    if (this.#failure !== undefined) {
+      const { code, message, hint } = this.#failure;
+      listener({ kind: "failed", error: { code, message, hint } });
+    }
+  }
+
+  async carrier(limitMillis: number): Promise<void> {
+    const end = performance.now() + limitMillis;
+    while (this.#driverCounters.read().linkUp === 0) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (performance.now() >= end) throw new Timeout({ what: "carrier", waitedMicros: limitMillis * 1000 });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  async setMtu(mtu: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#mtuWaiters.push((report) => {
+      if (report.error === undefined) resolve();
+      else reject(new ThreadFailure(report.error));
+    });
+    this.#driver.tell({ command: "setMtu", mtu });
+    const timer = setTimeout(() => reject(new Timeout({ what: "MTU change", waitedMicros: 5e6 })), 5000);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#scope.disposeAsync();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #hear(report: Report): void {
+    if (report.report === "event") this.#tell(report.event);
+    if (report.report === "mtu") this.#mtuWaiters.shift()?.(report);
+  }
+
+  #tell(event: SessionEvent): void {
+    if (event.kind === "failed") {
+      // One failure brings others with it: the first is the cause.
+      if (this.#failure !== undefined || this.#closing !== undefined) return;
+      this.#failure = new ThreadFailure(event.error);
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+}

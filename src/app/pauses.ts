@@ -1,0 +1,27 @@
+/** Garbage collections of the calling thread, counted without its event loop: a data-plane thread never runs one. */
+import { GCProfiler } from "node:v8";
+
+/** Counts until disposed. `count` and `micros` are as of the last `refresh`, which allocates: call it seldom. */
+export class Pauses implements Disposable {
+  count = 0;
+  micros = 0;
+  #profiler = new GCProfiler();
+
+  constructor() {
+    this.#profiler.start();
+  }
+
+  refresh(): void {
+    const { statistics } = this.#profiler.stop();
+    for (const { cost } of statistics) {
+      this.count++;
+      this.micros += cost;
+    }
+    this.#profiler = new GCProfiler();
+    this.#profiler.start();
+  }
+
+  [Symbol.dispose](): void {
+    this.#profiler.stop();
+  }
+}

@@ -1,0 +1,60 @@
+/** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
+import type { Statistics } from "./statistics.ts";
+
+/** Where the driver's side ends. */
+export type HostSpec =
+  /** A TAP interface with offloads. `namespace` is the descriptor of the network namespace it is made in. */
+  | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
+  /** No network stack: the caller sends and receives through `Session.frames`. */
+  | { readonly kind: "raw" };
+
+/** Where the wire's far end is. */
+export type WireSpec =
+  | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
+  /** A built-in far end that answers ARP, ICMP echo and UDP echo. */
+  | { readonly kind: "responder" };
+
+export interface SessionOptions {
+  /** Key of the chip the model is: see `ferrule model chips`. */
+  readonly chip: string;
+  readonly host: HostSpec;
+  readonly wire: WireSpec;
+  /** Bytes of layer 3; 68 to the chip's largest. */
+  readonly mtu: number;
+  /** pcapng file of what crosses the wire. */
+  readonly captureWire?: string;
+  /** pcapng file of what crosses the host's side. */
+  readonly captureHost?: string;
+}
+
+/** What does not change while a session lives. */
+export interface SessionFacts {
+  readonly device: string;
+  readonly chip: string;
+  /** As read from the chip. */
+  readonly xid: number;
+  readonly mac: string;
+  readonly interfaceName: string;
+  /** Offloads in use, by name: "rx-checksum", "tx-checksum", "tso4", "tso6", "vlan-insert", "vlan-strip", "scatter". */
+  readonly offloads: readonly string[];
+}
+
+/** Something that happened in a session's threads. */
+export type SessionEvent =
+  | { readonly kind: "carrier"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
+  | { readonly kind: "warning"; readonly message: string; readonly hint: string }
+  /** The session ended by itself: an error in a thread, or the device has gone. */
+  | { readonly kind: "failed"; readonly error: { code: string; message: string; hint: string } };
+
+export interface Session extends AsyncDisposable {
+  readonly facts: SessionFacts;
+  /** Reads all counters, consistently within each thread. */
+  statistics(): Statistics;
+  onEvent(listener: (event: SessionEvent) => void): void;
+  /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
+  carrier(limitMillis: number): Promise<void>;
+  /** @throws {OutOfRange} outside what the chip can do */
+  setMtu(mtu: number): Promise<void>;
+  /** Takes the NIC down cleanly: rings stopped, threads ended, TAPs gone. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,67 @@
+/** What the data-plane threads publish about themselves, for whoever watches: names and places of shared counters. */
+
+/** Counters of the driver's thread: frames as the host and the rings saw them. All are 53-bit counts. */
+export const DRIVER_COUNTERS = [
+  /** Frames and bytes from the host towards the wire, as the host handed them over (a super-frame is one). */
+  "sentFrames",
+  "sentBytes",
+  /** Frames among them that the NIC was asked to cut. */
+  "superFrames",
+  /** Frames for which the NIC was asked for a checksum. */
+  "checksumsAsked",
+  /** Frames with a tag to be inserted, and frames whose tag was taken out. */
+  "tagsInserted",
+  "tagsTaken",
+  /** Frames made of more than one fragment. */
+  "scattered",
+  /** Frames and bytes from the wire towards the host, as the ring held them. */
+  "receivedFrames",
+  "receivedBytes",
+  /** Frames handed to the host merged with others, and writes to the host. */
+  "mergedFrames",
+  "hostWrites",
+  /** Frames lost on the way to the host or from it; must stay 0. */
+  "sendDrops",
+  "receiveDrops",
+  /** Frames the NIC marked bad, and words of the device that made no sense. */
+  "receiveErrors",
+  "deviceNonsense",
+  "interrupts",
+  "spuriousInterrupts",
+  "polls",
+  /** Garbage collections in this thread, and the time they took, in microseconds. */
+  "gcPauses",
+  "gcMicros",
+  /** Now in the rings: descriptors the NIC owns. */
+  "transmitFill",
+  "receiveFill",
+  /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
+  "linkUp",
+  "linkSpeed",
+  "linkFullDuplex",
+  /** The interface's MTU now. */
+  "mtu",
+] as const;
+export type DriverCounter = (typeof DRIVER_COUNTERS)[number];
+
+/** Counters of the model's thread: frames as they crossed the wire. */
+export const WIRE_COUNTERS = [
+  /** Frames the NIC put on the wire (segments counted singly), and their bytes. */
+  "wireSentFrames",
+  "wireSentBytes",
+  "wireReceivedFrames",
+  "wireReceivedBytes",
+  /** Frames lost between the wire and the far end, either way; must stay 0. */
+  "wireDrops",
+  /** Frames the NIC had no descriptor for. */
+  "missedFrames",
+  /** Super-frames the segmentation engine cut. */
+  "segmentedFrames",
+  /** What strict mode found. */
+  "offences",
+  "modelGcPauses",
+  "modelGcMicros",
+] as const;
+export type WireCounter = (typeof WIRE_COUNTERS)[number];
+
+export type Statistics = Record<DriverCounter | WireCounter, number>;

@@ -1,0 +1,66 @@
+/** A model in the driver's own thread: every access is a call. Deterministic; for tests and for the browser. */
+import type { PciDevice, PciId } from "#kit/device.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { SoftInterrupts } from "#kit/line.ts";
+import { Mmio, type RegisterBus } from "#kit/mmio.ts";
+import type { RegionName, Target } from "#kit/target.ts";
+import { Revoked } from "#kit/errors.ts";
+import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
+
+export interface DirectOptions {
+  readonly name: string;
+  /** The region the registers are in. */
+  readonly registers: RegionName;
+  /** Bytes of DMA memory: a multiple of 4096. */
+  readonly dmaBytes: number;
+  readonly vectors: number;
+}
+
+/** Disposing it is pulling the card: every handle that came from it throws `Revoked` from then on. */
+export class DirectDevice implements PciDevice, Disposable {
+  readonly name: string;
+  readonly id: PciId;
+  readonly config: Mmio;
+  readonly registers: Mmio;
+  readonly dma: DmaArena;
+  readonly interrupts: SoftInterrupts;
+  #gone = false;
+
+  constructor(target: Target, options: DirectOptions) {
+    this.name = options.name;
+    this.dma = new DmaArena(new ArrayBuffer(options.dmaBytes), WINDOW_IOVA);
+    this.interrupts = new SoftInterrupts(options.vectors);
+    target.attach(new WindowMemory(this.dma.window.bytes.buffer, WINDOW_IOVA), (vector) =>
+      this.interrupts.raise(vector),
+    );
+    this.config = new Mmio(this.#region(target, "config"));
+    this.registers = new Mmio(this.#region(target, options.registers));
+    this.id = identity(this.config);
+  }
+
+  setBusMaster(on: boolean): void {
+    setBusMaster(this.config, on);
+  }
+
+  [Symbol.dispose](): void {
+    this.#gone = true;
+    this.dma.revoke();
+  }
+
+  #region(target: Target, region: RegionName): RegisterBus {
+    const alive = (): void => {
+      if (this.#gone) throw new Revoked(this.name);
+    };
+    return {
+      length: target.size(region),
+      read: (offset, width) => {
+        alive();
+        return target.read(region, offset, width);
+      },
+      write: (offset, width, value) => {
+        alive();
+        target.write(region, offset, width, value);
+      },
+    };
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * A model in a thread of its own, on shared memory: registers as a page, writes posted through a ring, eventfds to wake.
+ *
+ * As on PCI Express: writes are posted and stay in order; a read waits until every earlier write has arrived. Reading a
+ * register whose value lies ready in the page is then a plain load; one whose reading does something is asked for
+ * through the same ring. Driver's end: `ThreadedDevice`. Model's end: `ThreadedPort`.
+ */
+import type { PciDevice, PciId } from "#kit/device.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange, Timeout } from "#kit/errors.ts";
+import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import { Mmio, type RegisterBus } from "#kit/mmio.ts";
+import { type RingShape, SpscConsumer, SpscProducer, spscWords } from "#kit/spsc.ts";
+import type { RegionName, Target } from "#kit/target.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
+
+/** Shared control words. */
+const MODEL_SLEEPS = 0;
+/** Counts the times the model found the ring empty; the driver's thread waits on it. */
+const DRAINED = 16;
+const DRIVER_WAITS = 17;
+/** Answer to a read with an effect: a count, and the value. */
+const ANSWERS = 32;
+const ANSWER = 33;
+const CONTROL_WORDS = 48;
+
+/** A posted access: what and where, the value, and the interrupt events the driver had seen by then. */
+const RING: RingShape = { records: 1024, recordWords: 3 };
+const WRITE = 0;
+const READ = 1;
+const encode = (kind: number, region: number, offset: number, width: number): number =>
+  (kind << 31) | (region << 28) | (width << 24) | offset;
+
+/** How long the model's thread may take to answer before it counts as gone. */
+const ANSWER_LIMIT_MILLIS = 5000;
+/** Turns of waiting with the CPU busy before going to sleep. */
+const SPINS = 200;
+
+/** What both threads need. Made by the main thread, handed to each as worker data. */
+export interface ThreadedChannel {
+  readonly name: string;
+  /** The register page, then configuration space: 4 KiB each. */
+  readonly page: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+  readonly dma: SharedArrayBuffer;
+  /** Event descriptors: work for the model, interrupt for the driver. */
+  readonly kick: number;
+  readonly interrupt: number;
+}
+
+/** Where in the page a model region lies. */
+export const PAGE_BYTES = 4096;
+
+/** Makes a channel; its descriptors are closed when it is disposed, which must be after both threads have ended. */
+export const createChannel = (
+  scope: DisposableStack,
+  options: { readonly name: string; readonly dmaBytes: number },
+): ThreadedChannel => ({
+  name: options.name,
+  page: new SharedArrayBuffer(2 * PAGE_BYTES),
+  control: new SharedArrayBuffer((CONTROL_WORDS + spscWords(RING)) * 4),
+  dma: new SharedArrayBuffer(options.dmaBytes),
+  kick: scope.use(EventFd.create()).number,
+  interrupt: scope.use(EventFd.create()).number,
+});
+
+/** How a model that publishes its registers differs from any `Target`. */
+export interface PublishingTarget extends Target {
+  /** Events raised so far, for `seen`. */
+  readonly eventsRaised: number;
+  /** The driver is about to acknowledge what it saw when `eventsRaised` was `events`. */
+  seen(events: number): void;
+}
+
+export interface PageRules {
+  /** The region whose registers are in the page. */
+  readonly registers: RegionName;
+  /** Offsets whose reading has an effect: they are asked for. */
+  readonly asked: readonly number[];
+  /** Offsets that may be read without waiting for earlier writes. */
+  readonly relaxed: readonly number[];
+  /** Word of the page where the model counts the events it raised. */
+  readonly eventsWord: number;
+}
+
+/** The driver's end. */
+export class ThreadedDevice implements PciDevice {
+  readonly name: string;
+  readonly id: PciId;
+  readonly config: Mmio;
+  readonly registers: Mmio;
+  readonly dma: DmaArena;
+  readonly interrupts: Interrupts;
+  readonly #posted: SpscProducer;
+  readonly #control: Int32Array;
+  readonly #kick: EventFd;
+  readonly #words: Int32Array;
+  readonly #halves: Uint16Array;
+  readonly #bytes: Uint8Array;
+  readonly #eventsWord: number;
+  /** Writes posted since the model was last seen to have taken all of them. */
+  #outstanding = 0;
+  #seen = 0;
+
+  constructor(channel: ThreadedChannel, rules: PageRules) {
+    this.name = channel.name;
+    this.#control = new Int32Array(channel.control, 0, CONTROL_WORDS);
+    this.#posted = new SpscProducer(new Int32Array(channel.control, CONTROL_WORDS * 4), RING);
+    this.#kick = EventFd.attach(channel.kick);
+    this.#words = new Int32Array(channel.page);
+    this.#halves = new Uint16Array(channel.page);
+    this.#bytes = new Uint8Array(channel.page);
+    this.#eventsWord = rules.eventsWord;
+    this.dma = new DmaArena(channel.dma, WINDOW_IOVA);
+    this.interrupts = new EventInterrupts(channel.interrupt);
+    const asked = new Set(rules.asked);
+    const relaxed = new Set(rules.relaxed);
+    this.registers = new Mmio(this.#region(0, 0, asked, relaxed));
+    this.config = new Mmio(this.#region(1, PAGE_BYTES, new Set(), new Set()));
+    this.id = identity(this.config);
+  }
+
+  setBusMaster(on: boolean): void {
+    setBusMaster(this.config, on);
+  }
+
+  #region(region: number, base: number, asked: ReadonlySet<number>, relaxed: ReadonlySet<number>): RegisterBus {
+    return {
+      length: PAGE_BYTES,
+      read: (offset, width) => {
+        if (asked.has(offset)) return this.#ask(region, offset, width);
+        if (!relaxed.has(offset)) this.#flush();
+        // Loaded before the register: an event counted later may or may not be in what is read.
+        else this.#seen = Atomics.load(this.#words, this.#eventsWord);
+        const at = base + offset;
+        if (width === 1) return Atomics.load(this.#bytes, at);
+        if (width === 2) return Atomics.load(this.#halves, at >> 1);
+        return Atomics.load(this.#words, at >> 2) >>> 0;
+      },
+      write: (offset, width, value) => {
+        this.#post(encode(WRITE, region, offset, width), value);
+      },
+    };
+  }
+
+  #post(what: number, value: number): void {
+    let at = this.#posted.reserve();
+    if (at < 0) {
+      this.#flush();
+      at = this.#posted.reserve();
+    }
+    const words = this.#posted.words;
+    words[at] = what;
+    words[at + 1] = value | 0;
+    words[at + 2] = this.#seen;
+    this.#posted.commit();
+    this.#outstanding++;
+    if (Atomics.exchange(this.#control, MODEL_SLEEPS, 0) === 1) this.#kick.signal();
+  }
+
+  /** Waits until the model has taken every posted write. @throws {Timeout} when its thread is gone. */
+  #flush(): void {
+    if (this.#outstanding === 0) return;
+    this.#await(DRAINED, () => this.#posted.drained());
+    this.#outstanding = 0;
+  }
+
+  #ask(region: number, offset: number, width: number): number {
+    const before = Atomics.load(this.#control, ANSWERS);
+    this.#post(encode(READ, region, offset, width), 0);
+    this.#await(DRAINED, () => Atomics.load(this.#control, ANSWERS) !== before);
+    return Atomics.load(this.#control, ANSWER) >>> 0;
+  }
+
+  /** Spins a little, then sleeps on `cell`, which the model changes whenever it has emptied the ring. */
+  #await(cell: number, done: () => boolean): void {
+    for (let i = 0; i < SPINS; i++) if (done()) return;
+    const control = this.#control;
+    const end = performance.now() + ANSWER_LIMIT_MILLIS;
+    while (!done()) {
+      const now = Atomics.load(control, cell);
+      Atomics.store(control, DRIVER_WAITS, 1);
+      if (done()) break;
+      Atomics.wait(control, cell, now, 100);
+      if (performance.now() > end)
+        throw new Timeout({ what: `${this.name}: the model's thread`, waitedMicros: ANSWER_LIMIT_MILLIS * 1000 });
+    }
+    Atomics.store(control, DRIVER_WAITS, 0);
+  }
+}
+
+/** Interrupts through an eventfd: one vector. */
+class EventInterrupts implements Interrupts {
+  readonly vectors = 1;
+  readonly #event: EventFd;
+  #taken = false;
+
+  constructor(fd: number) {
+    this.#event = EventFd.attach(fd);
+  }
+
+  request(vector: number): InterruptLine {
+    if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has one`);
+    if (this.#taken) throw new OutOfRange("interrupt vector 0 is already requested");
+    this.#taken = true;
+    const event = this.#event;
+    let masked = true;
+    return {
+      fd: event.number,
+      // The event stays in the descriptor while the line is masked: nothing is lost.
+      take: () => !masked && event.drain(),
+      mask: () => {
+        masked = true;
+      },
+      unmask: () => {
+        masked = false;
+      },
+      [Symbol.dispose]: () => {
+        this.#taken = false;
+      },
+    };
+  }
+}
+
+/** The model's end. All calls come from the model's thread. */
+export class ThreadedPort {
+  /** For poll(2): there is work. */
+  readonly fd: number;
+  readonly #target: PublishingTarget;
+  readonly #registers: RegionName;
+  readonly #control: Int32Array;
+  readonly #posted: SpscConsumer;
+  readonly #kick: EventFd;
+
+  constructor(channel: ThreadedChannel, target: PublishingTarget, registers: RegionName) {
+    this.#target = target;
+    this.#registers = registers;
+    this.#control = new Int32Array(channel.control, 0, CONTROL_WORDS);
+    this.#posted = new SpscConsumer(new Int32Array(channel.control, CONTROL_WORDS * 4), RING);
+    this.#kick = EventFd.attach(channel.kick);
+    this.fd = channel.kick;
+    const interrupt = EventFd.attach(channel.interrupt);
+    target.attach(new WindowMemory(channel.dma, WINDOW_IOVA), () => interrupt.signal());
+  }
+
+  /** Carries out what was posted. Returns how many accesses that were. */
+  drain(): number {
+    let n = 0;
+    for (let at = this.#posted.peek(); at >= 0; at = this.#posted.peek()) {
+      const words = this.#posted.words;
+      const what = words[at]!;
+      const value = words[at + 1]!;
+      const seen = words[at + 2]!;
+      const region = ((what >>> 28) & 7) === 0 ? this.#registers : "config";
+      const width = ((what >>> 24) & 7) as 1 | 2 | 4;
+      const offset = what & 0xff_ffff;
+      this.#target.seen(seen);
+      if (what < 0) {
+        Atomics.store(this.#control, ANSWER, this.#target.read(region, offset, width) | 0);
+        Atomics.add(this.#control, ANSWERS, 1);
+      } else this.#target.write(region, offset, width, width === 4 ? value >>> 0 : value);
+      // Only now: a driver that sees the ring empty may read the page.
+      this.#posted.release();
+      n++;
+    }
+    if (n > 0) {
+      Atomics.add(this.#control, DRAINED, 1);
+      if (Atomics.load(this.#control, DRIVER_WAITS) === 1) Atomics.notify(this.#control, DRAINED);
+    }
+    return n;
+  }
+
+  /** Says that the model is about to wait on `fd`. False when there is work after all: do not wait. */
+  sleep(): boolean {
+    Atomics.store(this.#control, MODEL_SLEEPS, 1);
+    if (this.#posted.peek() < 0) return true;
+    Atomics.store(this.#control, MODEL_SLEEPS, 0);
+    return false;
+  }
+
+  /** After waiting. */
+  wake(): void {
+    Atomics.store(this.#control, MODEL_SLEEPS, 0);
+    this.#kick.drain();
+  }
+}

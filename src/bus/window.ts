@@ -1,0 +1,51 @@
+/** What every bus to a model does alike: guest memory of one window, and PCI identity out of configuration space. */
+import type { PciId } from "#kit/device.ts";
+import { type Mmio, ro16, ro8, rw16 } from "#kit/mmio.ts";
+import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
+
+/**
+ * Device address of the DMA window. Above 4 GiB on purpose: a driver or model that forgets the high half of an address
+ * fails at once.
+ */
+export const WINDOW_IOVA = 0x1_4000_0000;
+
+/** One window as guest memory: everything outside it is refused, as behind an IOMMU. */
+export class WindowMemory implements GuestMemory {
+  readonly #region: MemoryRegion;
+
+  constructor(memory: ArrayBufferLike, iova: number) {
+    this.#region = {
+      address: iova,
+      length: memory.byteLength,
+      bytes: new Uint8Array(memory),
+      words: new Int32Array(memory),
+    };
+  }
+
+  region(address: number, length: number): MemoryRegion | undefined {
+    const { address: start, length: size } = this.#region;
+    return address >= start && length >= 0 && address + length <= start + size ? this.#region : undefined;
+  }
+}
+
+/** PCI configuration space, the registers every function has (PCI 3.0, 6.1). */
+const VENDOR = ro16(0x00);
+const DEVICE = ro16(0x02);
+const COMMAND = rw16(0x04);
+const REVISION = ro8(0x08);
+const SUBSYSTEM_VENDOR = ro16(0x2c);
+const SUBSYSTEM_DEVICE = ro16(0x2e);
+const MEMORY_SPACE = 1 << 1;
+const BUS_MASTER = 1 << 2;
+
+export const identity = (config: Mmio): PciId => ({
+  vendor: config.read16(VENDOR),
+  device: config.read16(DEVICE),
+  revision: config.read8(REVISION),
+  subsystemVendor: config.read16(SUBSYSTEM_VENDOR),
+  subsystemDevice: config.read16(SUBSYSTEM_DEVICE),
+});
+
+/** Sets the command register: memory space on, bus mastering as told. */
+export const setBusMaster = (config: Mmio, on: boolean): void =>
+  config.update16(COMMAND, BUS_MASTER, MEMORY_SPACE | (on ? BUS_MASTER : 0));

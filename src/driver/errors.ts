@@ -1,0 +1,54 @@
+/** What can go wrong between the driver and the card. */
+import { FerruleError } from "#kit/errors.ts";
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** The chip's identification is in no row of the table. */
+export class UnknownChip extends FerruleError {
+  readonly code = "UNKNOWN_CHIP";
+  readonly hint = "Send us the identification: see CONTRIBUTING.md, “A chip we do not know”.";
+  readonly xid: number;
+  constructor(xid: number) {
+    super(`unknown chip: identification ${hex(xid)} is in no row of the table`);
+    this.xid = xid;
+  }
+}
+
+/** The chip is known, but its bring-up is not written yet. */
+export class UnsupportedChip extends FerruleError {
+  readonly code = "UNSUPPORTED_CHIP";
+  readonly hint = "`ferrule model chips` says which chips can be driven today.";
+  constructor(name: string) {
+    super(`${name} is known but cannot be driven yet`);
+  }
+}
+
+/** The chip did not come out of reset. */
+export class ResetTimeout extends FerruleError {
+  readonly code = "RESET_TIMEOUT";
+  readonly hint = "Check that memory space and bus mastering are enabled in the PCI command register.";
+  readonly waitedMicros: number;
+  constructor(fields: { waitedMicros: number; chipCmd: number }) {
+    super(`still in reset after ${fields.waitedMicros} µs (ChipCmd = ${hex(fields.chipCmd)})`);
+    this.waitedMicros = fields.waitedMicros;
+  }
+}
+
+/** A register behind another register did not answer. */
+export class SideBusTimeout extends FerruleError {
+  readonly code = "SIDE_BUS_TIMEOUT";
+  readonly hint = "The chip's controller hangs or sleeps. A full power cycle of the card helps where a reset does not.";
+  constructor(fields: { bus: string; address: number; waitedMicros: number }) {
+    super(`${fields.bus} register ${hex(fields.address)} did not answer in ${fields.waitedMicros} µs`);
+  }
+}
+
+/** The MTU is more than the chip can carry, or less than IP needs. */
+export class BadMtu extends FerruleError {
+  readonly code = "BAD_MTU";
+  readonly hint: string;
+  constructor(mtu: number, largest: number) {
+    super(`an MTU of ${mtu} bytes is outside what this chip carries`);
+    this.hint = `Use 68 to ${largest}.`;
+  }
+}

@@ -1,0 +1,176 @@
+/** The receive ring against a device played by hand: words in memory, nothing else. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { EndOfRing, FirstSegment, LastSegment, OPTS1, OPTS2, Own, Rx, RxTagTaken } from "#chip/descriptors.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { ReceiveCount, createReceiveRing } from "./receive-ring.ts";
+
+const IOVA = 0x2_4000_0000;
+const WHOLE = FirstSegment | LastSegment;
+
+const rig = (options: { slots?: number; bufferBytes?: number; spare?: number; weaklyOrdered?: boolean } = {}) => {
+  const { slots = 8, bufferBytes = 2048, spare = 8, weaklyOrdered = false } = options;
+  const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
+  const ring = createReceiveRing(dma, new DisposableStack(), { slots, bufferBytes, spare, weaklyOrdered });
+  ring.arm();
+  const words = dma.window.words;
+  const base = (ring.iova - IOVA) >> 2;
+  const word = (slot: number, i: number): number => words[base + slot * 4 + i]!;
+  /** What the device does: a frame of `length` bytes without FCS into `slot`. */
+  const deliver = (slot: number, length: number, bits = WHOLE, opts2 = 0): void => {
+    words[base + slot * 4 + OPTS2] = opts2;
+    words[base + slot * 4 + OPTS1] = (word(slot, OPTS1) & EndOfRing) | bits | (length + 4);
+  };
+  const burst = new Int32Array(64 * FRAME_WORDS);
+  return { dma, ring, word, deliver, burst, slots, bufferBytes };
+};
+
+for (const weaklyOrdered of [false, true]) {
+  const cpu = weaklyOrdered ? "a weakly ordered CPU" : "x86";
+
+  test(`gives every descriptor to the NIC, the last one marked as the end (${cpu})`, () => {
+    const { word, slots, bufferBytes } = rig({ weaklyOrdered });
+    for (let slot = 0; slot < slots; slot++) {
+      assert.equal(word(slot, OPTS1), Own | bufferBytes | (slot === slots - 1 ? EndOfRing : 0));
+      assert.equal(word(slot, 3), 2, "high half of the address");
+    }
+  });
+
+  test(`hands out a frame without its FCS and gives the slot another buffer at once (${cpu})`, () => {
+    const { ring, word, deliver, burst } = rig({ weaklyOrdered });
+    const before = word(0, 2);
+    deliver(0, 60);
+    assert.equal(ring.receive(burst, 64), 1);
+    assert.equal(burst[1], 60);
+    assert.equal(burst[0]! + IOVA, (before >>> 0) + 2 * 2 ** 32);
+    assert.notEqual(word(0, 2), before);
+    assert.ok(word(0, OPTS1) < 0, "the slot is the NIC's again");
+  });
+}
+
+test("stops at the first descriptor the NIC still owns", () => {
+  const { ring, deliver, burst } = rig();
+  deliver(0, 60);
+  deliver(2, 60);
+  assert.equal(ring.receive(burst, 64), 1);
+});
+
+test("takes no more than its budget", () => {
+  const { ring, deliver, burst } = rig();
+  for (let slot = 0; slot < 5; slot++) deliver(slot, 60);
+  assert.equal(ring.receive(burst, 3), 3);
+  assert.ok(ring.waiting());
+  assert.equal(ring.receive(burst, 3), 2);
+  assert.ok(!ring.waiting());
+});
+
+test("goes round the ring", () => {
+  const { ring, deliver, burst } = rig();
+  const offsets = new Int32Array(1);
+  for (let n = 0; n < 50; n++) {
+    deliver(n % 8, 60 + n);
+    assert.equal(ring.receive(burst, 64), 1);
+    assert.equal(burst[1], 60 + n);
+    offsets[0] = burst[0]!;
+    ring.release(offsets, 1);
+  }
+});
+
+test("leaves frames with the NIC when the host holds every spare buffer", () => {
+  const { ring, deliver, burst } = rig({ spare: 2 });
+  for (let slot = 0; slot < 4; slot++) deliver(slot, 60);
+  assert.equal(ring.receive(burst, 64), 2);
+  assert.equal(ring.receive(burst, 64), 0);
+  ring.release(Int32Array.of(burst[0]!, burst[4]!), 2);
+  assert.equal(ring.receive(burst, 64), 2);
+});
+
+test("refuses buffers that were never given out", () => {
+  const { ring } = rig();
+  assert.throws(() => ring.release(Int32Array.of(0), 1), OutOfRange);
+});
+
+const verdicts: readonly [string, number, number][] = [
+  ["TCP, all right", Rx.protocolTcp, Received.ipChecksumGood | Received.tcpChecksumGood],
+  ["UDP, all right", Rx.protocolUdp, Received.ipChecksumGood | Received.udpChecksumGood],
+  ["IP, all right", Rx.protocol, Received.ipChecksumGood],
+  ["not IP", 0, 0],
+  ["TCP with a bad TCP checksum", Rx.protocolTcp | Rx.tcpChecksumFailed, 0],
+  ["TCP with a bad IP checksum", Rx.protocolTcp | Rx.ipChecksumFailed, 0],
+  ["UDP with a bad UDP checksum", Rx.protocolUdp | Rx.udpChecksumFailed, 0],
+];
+for (const [what, bits, expected] of verdicts)
+  test(`passes on what the NIC says of checksums: ${what}`, () => {
+    const { ring, deliver, burst } = rig();
+    deliver(0, 60, WHOLE | bits);
+    ring.receive(burst, 1);
+    assert.equal(burst[2], expected);
+  });
+
+test("turns the bytes of a tag round", () => {
+  const { ring, deliver, burst } = rig();
+  deliver(0, 60, WHOLE, RxTagTaken | 0x3412);
+  ring.receive(burst, 1);
+  assert.equal(burst[2]! & Received.tagged, Received.tagged);
+  assert.equal(burst[3], 0x1234);
+});
+
+test("counts and drops what the NIC marked bad, and goes on behind it", () => {
+  const { ring, deliver, burst } = rig();
+  deliver(0, 60, WHOLE | Rx.errorSummary | Rx.crcError);
+  deliver(1, 60, WHOLE | Rx.errorSummary | Rx.runt);
+  deliver(2, 61);
+  assert.equal(ring.receive(burst, 64), 1);
+  assert.equal(burst[1], 61);
+  assert.equal(ring.counters[ReceiveCount.errors], 2);
+});
+
+test("counts and drops parts of frames and lengths that cannot be", () => {
+  const { ring, deliver, burst } = rig();
+  deliver(0, 60, FirstSegment);
+  deliver(1, 60, LastSegment);
+  deliver(2, -4); // a length of 0, less than the FCS alone
+  deliver(3, 2045); // one byte more than the buffer holds
+  deliver(4, 2044);
+  assert.equal(ring.receive(burst, 64), 1);
+  assert.equal(burst[1], 2044);
+  assert.equal(ring.counters[ReceiveCount.nonsense], 4);
+});
+
+test("whatever a hostile NIC writes back, every frame handed out lies in its own buffer", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ opts1: fc.integer(), opts2: fc.integer(), address: fc.integer() }), { maxLength: 64 }),
+      (writes) => {
+        const { dma, ring, burst, bufferBytes } = rig();
+        const words = dma.window.words;
+        const base = (ring.iova - IOVA) >> 2;
+        const held = new Set<number>();
+        const offsets = new Int32Array(64);
+        for (const [n, { opts1, opts2, address }] of writes.entries()) {
+          const at = base + (n % 8) * 4;
+          words[at] = opts1;
+          words[at + 1] = opts2;
+          words[at + 2] = address;
+          const frames = ring.receive(burst, 8);
+          for (let i = 0; i < frames; i++) {
+            const [offset, length] = [burst[i * 4]!, burst[i * 4 + 1]!];
+            assert.ok(length >= 14 && length + 4 <= bufferBytes);
+            assert.ok(offset >= 0 && offset + bufferBytes <= dma.window.bytes.length);
+            assert.ok(!held.has(offset), "one buffer was handed out twice");
+            held.add(offset);
+          }
+          if (held.size > 4) {
+            let k = 0;
+            for (const offset of held) offsets[k++] = offset;
+            ring.release(offsets, k);
+            held.clear();
+          }
+        }
+      },
+    ),
+  );
+});

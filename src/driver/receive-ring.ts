@@ -1,0 +1,202 @@
+/**
+ * The receive ring: takes full buffers from the NIC, gives empty ones back, in one pass.
+ *
+ * The hot path. Word arithmetic stays in this file; `docs/decisions/0003-burst-link.md` says why it looks as it does.
+ */
+import {
+  ADDRESS_HIGH,
+  ADDRESS_LOW,
+  DESCRIPTOR_BYTES,
+  DESCRIPTOR_WORDS,
+  EndOfRing,
+  FirstSegment,
+  LastSegment,
+  MAX_DESCRIPTORS,
+  OPTS1,
+  OPTS2,
+  Own,
+  RING_ALIGN,
+  Rx,
+  RxTagTaken,
+  TAG,
+} from "#chip/descriptors.ts";
+import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+
+/** Places in `ReceiveRing.counters`; 53-bit counts. */
+export const ReceiveCount = {
+  /** Frames handed out, and their bytes without FCS. */
+  frames: 0,
+  bytes: 1,
+  /** Frames the NIC marked bad: CRC, runt, too long. */
+  errors: 2,
+  /** Written-back words that make no sense: parts of frames, lengths outside the buffer. Counted and dropped. */
+  nonsense: 3,
+} as const;
+
+export interface ReceiveRing {
+  /** Device address of the ring. */
+  readonly iova: number;
+  readonly counters: Float64Array;
+  /** As `Link.receive`. Stops early when no spare buffer is left: the NIC then keeps what it has. */
+  receive(burst: Int32Array, budget: number): number;
+  /** As `Link.release`. @throws {OutOfRange} when more buffers come back than were given out. */
+  release(offsets: Int32Array, count: number): void;
+  /** Gives every descriptor to the NIC: at the start, and again after a reset. Held frames are not touched. */
+  arm(): void;
+  /** True when a frame waits. */
+  waiting(): boolean;
+  /** Descriptors the NIC has right now. For display only: it walks the ring. */
+  armed(): number;
+}
+
+export interface ReceiveRingOptions {
+  /** Descriptors: a power of two, 1 to 1024. */
+  readonly slots: number;
+  /** Bytes in a buffer: a multiple of 8, at most 16,376. */
+  readonly bufferBytes: number;
+  /** Buffers beyond the ring's own: how many frames the caller may hold. */
+  readonly spare: number;
+  /** The CPU may reorder loads and stores (arm64): the own word is then accessed through Atomics. */
+  readonly weaklyOrdered: boolean;
+}
+
+/** Shortest frame without FCS that is worth looking at: an Ethernet header. */
+const SHORTEST = 14;
+const FCS = 4;
+
+/** What opts1 bits 18:14 (protocol and failures) say, as `Received` bits. */
+const verdicts = (): Int32Array => {
+  const table = new Int32Array(32);
+  const at = (bits: number): number => bits >>> 14;
+  table[at(Rx.protocol)] = Received.ipChecksumGood;
+  table[at(Rx.protocolTcp)] = Received.ipChecksumGood | Received.tcpChecksumGood;
+  table[at(Rx.protocolUdp)] = Received.ipChecksumGood | Received.udpChecksumGood;
+  return table;
+};
+
+/**
+ * Allocates a ring and its buffers on `scope`. A factory and not a class, so that the engine can treat the ring's
+ * address and size as constants: one ring of each kind per thread keeps that true.
+ */
+export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, options: ReceiveRingOptions): ReceiveRing => {
+  const { slots, bufferBytes, spare, weaklyOrdered } = options;
+  if (slots < 1 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
+    throw new OutOfRange(`receive ring of ${slots} descriptors`, "Use a power of two from 1 to 1024.");
+  if (bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > Rx.length)
+    throw new OutOfRange(`receive buffers of ${bufferBytes} bytes`, "Use a multiple of 8 from 64 to 16376.");
+
+  const ring = scope.use(
+    dma.allocate({
+      what: "receive ring",
+      bytes: slots * DESCRIPTOR_BYTES,
+      align: RING_ALIGN,
+      direction: "both",
+    }),
+  );
+  const total = slots + spare;
+  const pool: DmaMemory = scope.use(
+    dma.allocate({ what: "receive buffers", bytes: total * bufferBytes, align: 64, direction: "fromDevice" }),
+  );
+
+  const words = dma.window.words;
+  const base = ring.offset >> 2;
+  const mask = slots - 1;
+  const addressLow = dma.iova | 0;
+  const addressHigh = Math.floor(dma.iova / 2 ** 32) | 0;
+  const whole = FirstSegment | LastSegment;
+  const shape = whole | Rx.watchdog | Rx.errorSummary | Rx.runt | Rx.crcError;
+  const longest = bufferBytes;
+  const verdict = verdicts();
+
+  /** Buffer (byte offset in the window) each slot holds, and the spare ones: a stack. */
+  const held = new Int32Array(slots);
+  const free = new Int32Array(total);
+  /** [next slot to look at, spare buffers on the stack]. */
+  const state = new Int32Array(2);
+  const counters = new Float64Array(4);
+
+  for (let i = 0; i < slots; i++) held[i] = pool.offset + i * bufferBytes;
+  for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
+  state[1] = spare;
+
+  const posted = (slot: number): number => Own | bufferBytes | (slot === mask ? EndOfRing : 0);
+
+  const arm = (): void => {
+    state[0] = 0;
+    for (let slot = 0; slot < slots; slot++) {
+      const at = base + slot * DESCRIPTOR_WORDS;
+      words[at + ADDRESS_LOW] = (addressLow + held[slot]!) | 0;
+      words[at + ADDRESS_HIGH] = addressHigh;
+      words[at + OPTS2] = 0;
+      Atomics.store(words, at + OPTS1, posted(slot));
+    }
+  };
+
+  const receive = (burst: Int32Array, budget: number): number => {
+    let slot = state[0]!;
+    let spares = state[1]!;
+    let out = 0;
+    let bytes = 0;
+    const end = budget * FRAME_WORDS;
+    // One atomic load a pass: the engine must not carry the own word over from the pass before.
+    let opts1 = Atomics.load(words, base + (slot << 2) + OPTS1);
+    while (opts1 >= 0 && out < end && spares > 0) {
+      const at = base + (slot << 2);
+      const length = (opts1 & Rx.length) - FCS;
+      if ((opts1 & shape) === whole && length >= SHORTEST && length + FCS <= longest) {
+        const opts2 = words[at + OPTS2]!;
+        let flags = verdict[(opts1 >>> 14) & 31]!;
+        if ((opts2 & RxTagTaken) !== 0) {
+          flags |= Received.tagged;
+          burst[out + 3] = ((opts2 & 0xff) << 8) | ((opts2 & TAG) >>> 8);
+        } else burst[out + 3] = 0;
+        burst[out] = held[slot]!;
+        burst[out + 1] = length;
+        burst[out + 2] = flags;
+        out += FRAME_WORDS;
+        bytes += length;
+        spares--;
+        const fresh = free[spares]!;
+        held[slot] = fresh;
+        words[at + ADDRESS_LOW] = (addressLow + fresh) | 0;
+      } else if ((opts1 & shape & ~whole) !== 0) counters[ReceiveCount.errors]!++;
+      else counters[ReceiveCount.nonsense]!++;
+      // The device may have scribbled over the rest of the descriptor: write all of it that matters.
+      words[at + OPTS2] = 0;
+      const own = Own | bufferBytes | (slot === mask ? EndOfRing : 0);
+      if (weaklyOrdered) Atomics.store(words, at + OPTS1, own);
+      else words[at + OPTS1] = own;
+      slot = (slot + 1) & mask;
+      opts1 = weaklyOrdered ? Atomics.load(words, base + (slot << 2) + OPTS1) : words[base + (slot << 2) + OPTS1]!;
+    }
+    state[0] = slot;
+    state[1] = spares;
+    const frames = out / FRAME_WORDS;
+    counters[ReceiveCount.frames]! += frames;
+    counters[ReceiveCount.bytes]! += bytes;
+    return frames;
+  };
+
+  const release = (offsets: Int32Array, count: number): void => {
+    let spares = state[1]!;
+    if (spares + count > total - slots) throw new OutOfRange(`${count} receive buffers came back that were not out`);
+    for (let i = 0; i < count; i++) free[spares++] = offsets[i]!;
+    state[1] = spares;
+  };
+
+  return {
+    iova: ring.iova,
+    counters,
+    receive,
+    release,
+    arm,
+    waiting: () => Atomics.load(words, base + (state[0]! << 2) + OPTS1) >= 0,
+    armed: () => {
+      let n = 0;
+      for (let slot = 0; slot < slots; slot++) if (words[base + (slot << 2)]! < 0) n++;
+      return n;
+    },
+  };
+};

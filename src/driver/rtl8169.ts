@@ -1,0 +1,264 @@
+/** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
+import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
+import { ChipId, Intr, IntrMask, IntrStatus, Poll, RxConf, TxConf, TxPoll } from "#chip/registers.ts";
+import type { Clock } from "#kit/clock.ts";
+import type { Driver, PciDevice } from "#kit/device.ts";
+import type { DmaMemory } from "#kit/dma.ts";
+import { DeviceGone, OutOfRange } from "#kit/errors.ts";
+import type { InterruptLine } from "#kit/interrupts.ts";
+import type { FrameMemory, Link } from "#kit/link.ts";
+import {
+  type Hardware,
+  acceptFrames,
+  bringUp,
+  maskInterrupts,
+  quiesce,
+  setMulticastHash,
+  setStationAddress,
+  stationAddress,
+} from "./bring-up.ts";
+import { BadMtu, UnknownChip, UnsupportedChip } from "./errors.ts";
+import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
+import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
+import { PHY_TUNING } from "./rtl8168h.ts";
+import { SideBus } from "./side-bus.ts";
+import { TALLY_BYTES, type Tally, dumpTally } from "./tally.ts";
+import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
+
+export interface NicOptions {
+  readonly clock: Clock;
+  /** Bytes of layer 3: 68 to the chip's largest. */
+  readonly mtu: number;
+  /** The CPU may reorder loads and stores (arm64). */
+  readonly weaklyOrdered: boolean;
+  /** Descriptors in each ring; 256 unless told. */
+  readonly slots?: number;
+  /** Receive buffers the host may hold at once; twice the ring unless told. */
+  readonly spareBuffers?: number;
+}
+
+/** What happened since the last look, as `Nic.interrupt` found it. */
+export const Events = {
+  receive: Intr.receiveOk | Intr.receiveError,
+  transmit: Intr.transmitOk | Intr.transmitError,
+  link: Intr.linkChange,
+  /** The chip could not reach memory, or its bus failed: it must be reset. */
+  broken: Intr.systemError,
+} as const;
+
+const WANTED = Events.receive | Events.transmit | Events.link;
+/** Header with a tag, and the FCS. */
+const FRAMING = 14 + 4 + 4;
+const SMALLEST_MTU = 68;
+/** With jumbo frames the chip can neither sum nor cut. */
+const LARGEST_OFFLOAD_MTU = 1500;
+
+/** A card in our hands. All of it belongs to one thread, the data plane's. */
+export class Nic implements Link {
+  readonly chip: Chip;
+  readonly xid: number;
+  readonly line: InterruptLine;
+  readonly memory: FrameMemory;
+  readonly phy: Phy;
+  readonly #hw: Hardware;
+  readonly #device: PciDevice;
+  readonly #options: NicOptions;
+  readonly #tally: DmaMemory;
+  #rings = new DisposableStack();
+  #receive: ReceiveRing | undefined;
+  #transmit: TransmitRing | undefined;
+  #mtu: number;
+  #bufferBytes = 0;
+  #link: LinkState = LINK_DOWN;
+  #accept = RxConf.acceptBroadcast | RxConf.acceptPhysical | RxConf.acceptMulticast;
+
+  /** @internal made by `rtl8169.probe` */
+  constructor(parts: {
+    device: PciDevice;
+    chip: Chip;
+    xid: number;
+    hw: Hardware;
+    line: InterruptLine;
+    tally: DmaMemory;
+    options: NicOptions;
+  }) {
+    this.#device = parts.device;
+    this.chip = parts.chip;
+    this.xid = parts.xid;
+    this.#hw = parts.hw;
+    this.line = parts.line;
+    this.#tally = parts.tally;
+    this.#options = parts.options;
+    this.#mtu = checkMtu(parts.chip, parts.options.mtu);
+    this.memory = parts.device.dma.window;
+    this.phy = new Phy(parts.hw.bus, parts.hw.io, parts.hw.clock);
+  }
+
+  /** Rings allocated, PHY negotiating, receiver on, interrupts enabled. The link comes later, as an event. */
+  up(): void {
+    const { slots = 256, weaklyOrdered } = this.#options;
+    // A tagged frame of the largest size, and room for alignment.
+    this.#bufferBytes = Math.min(16_376, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
+    const rings = new DisposableStack();
+    this.#rings = rings;
+    const receive = createReceiveRing(this.#device.dma, rings, {
+      slots,
+      bufferBytes: this.#bufferBytes,
+      spare: this.#options.spareBuffers ?? 2 * slots,
+      weaklyOrdered,
+    });
+    const io = this.#hw.io;
+    const doorbell = (): void => io.write8(TxPoll, Poll.normalPriority);
+    const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered });
+    receive.arm();
+    transmit.clear();
+    this.#receive = receive;
+    this.#transmit = transmit;
+    this.receive = receive.receive;
+    this.release = receive.release;
+    this.transmit = transmit.transmit;
+    this.reclaim = transmit.reclaim;
+
+    this.#device.setBusMaster(true);
+    bringUp(this.#hw, { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes });
+    setMulticastHash(this.#hw, 0xffff_ffff, 0xffff_ffff);
+    acceptFrames(this.#hw, this.#accept);
+    this.phy.reset();
+    this.phy.tune(PHY_TUNING);
+    this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
+    this.line.unmask();
+    this.unmask();
+  }
+
+  /** The reverse: nothing is received or sent, and the chip touches no memory, before the rings are given back. */
+  down(): void {
+    if (this.#receive === undefined) return;
+    this.line.mask();
+    try {
+      maskInterrupts(this.#hw);
+      quiesce(this.#hw);
+      this.phy.powerDown();
+    } finally {
+      this.#device.setBusMaster(false);
+      this.#receive = undefined;
+      this.#transmit = undefined;
+      this.#link = LINK_DOWN;
+      this.#rings.dispose();
+    }
+  }
+
+  // The rings' own functions, so that a burst costs no second call. Replaced by `up`.
+  receive: Link["receive"] = notUp;
+  release: Link["release"] = notUp;
+  transmit: Link["transmit"] = notUp;
+  reclaim: Link["reclaim"] = notUp;
+
+  get bufferBytes(): number {
+    return this.#bufferBytes;
+  }
+  get mtu(): number {
+    return this.#mtu;
+  }
+  /** True while checksums and segmentation may be asked for: the chip offers them up to an MTU of 1500. */
+  get offloads(): boolean {
+    return this.#mtu <= LARGEST_OFFLOAD_MTU;
+  }
+  get link(): LinkState {
+    return this.#link;
+  }
+  get address(): Uint8Array {
+    return stationAddress(this.#hw);
+  }
+  set address(mac: Uint8Array) {
+    if (mac.length !== 6 || (mac[0]! & 1) !== 0) throw new OutOfRange("a station address is six bytes and not a group");
+    setStationAddress(this.#hw, mac);
+  }
+
+  /** Takes frames for everyone. */
+  set promiscuous(on: boolean) {
+    this.#accept = on ? this.#accept | RxConf.acceptAll : this.#accept & ~RxConf.acceptAll;
+    if (this.#receive !== undefined) acceptFrames(this.#hw, this.#accept);
+  }
+
+  /** Rebuilds the rings for another MTU. Frames in flight are lost, as on any NIC; held buffers must be released first. */
+  setMtu(mtu: number): void {
+    checkMtu(this.chip, mtu);
+    const wasUp = this.#receive !== undefined;
+    if (wasUp) this.down();
+    this.#mtu = mtu;
+    if (wasUp) this.up();
+  }
+
+  /**
+   * Reads what happened, masks further interrupts and acknowledges what was read: the first half of NAPI's shape.
+   * Returns `Events` bits; 0 for an interrupt that was not ours.
+   * @throws {DeviceGone}
+   */
+  interrupt(): number {
+    const io = this.#hw.io;
+    const status = io.read16(IntrStatus);
+    if (status === 0xffff) throw new DeviceGone("IntrStatus");
+    if ((status & (WANTED | Events.broken)) === 0) return 0;
+    io.write16(IntrMask, 0);
+    io.acknowledge16(IntrStatus, status);
+    if ((status & Events.link) !== 0) this.#link = this.phy.link();
+    return status & (WANTED | Events.broken);
+  }
+
+  /** The second half: interrupts on again. What came in between raises one at once. */
+  unmask(): void {
+    this.#hw.io.write16(IntrMask, WANTED);
+  }
+
+  /** Looks at the link without an interrupt. */
+  refreshLink(): LinkState {
+    this.#link = this.phy.link();
+    return this.#link;
+  }
+
+  /** The chip's own counters. @throws {Timeout} */
+  tally(): Tally {
+    return dumpTally(this.#hw.io, this.#hw.clock, this.#tally);
+  }
+
+  /** The rings, for those who count. @throws {OutOfRange} while down */
+  get rings(): { readonly receive: ReceiveRing; readonly transmit: TransmitRing } {
+    if (this.#receive === undefined || this.#transmit === undefined) return notUp();
+    return { receive: this.#receive, transmit: this.#transmit };
+  }
+}
+
+const notUp = (): never => {
+  throw new OutOfRange("the NIC is down", "Bring it up first.");
+};
+
+const checkMtu = (chip: Chip, mtu: number): number => {
+  if (!Number.isInteger(mtu) || mtu < SMALLEST_MTU || mtu > chip.largestMtu) throw new BadMtu(mtu, chip.largestMtu);
+  return mtu;
+};
+
+/** The RTL8169 family's driver. */
+export const rtl8169: Driver<Nic, NicOptions> = {
+  name: "rtl8169",
+  ids: PCI_IDS,
+  probe(device, scope, options) {
+    const io = device.registers;
+    const txConfig = io.read32(ChipId);
+    if (txConfig === 0xffff_ffff) throw new DeviceGone("TxConfig");
+    const xid = (txConfig >>> TxConf.xidShift) & TxConf.xidMask;
+    const chip = chipOf(xid);
+    if (chip === undefined) throw new UnknownChip(xid);
+    if (chip.generation !== "8168h") throw new UnsupportedChip(chip.name);
+
+    const hw: Hardware = { io, clock: options.clock, bus: new SideBus(io, options.clock) };
+    maskInterrupts(hw);
+    quiesce(hw);
+    const line = scope.use(device.interrupts.request(0));
+    const tally = scope.use(
+      device.dma.allocate({ what: "tally counters", bytes: TALLY_BYTES, align: 64, direction: "fromDevice" }),
+    );
+    const nic = new Nic({ device, chip, xid, hw, line, tally, options });
+    scope.defer(() => nic.down());
+    return nic;
+  },
+};

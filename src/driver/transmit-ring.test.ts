@@ -1,0 +1,167 @@
+/** The transmit ring against a device played by hand. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { EndOfRing, FirstSegment, LastSegment, Own, TxInsertTag, TxV2 } from "#chip/descriptors.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { Send } from "#kit/link.ts";
+import { TransmitCount, createTransmitRing } from "./transmit-ring.ts";
+
+const IOVA = 0x2_4000_0000;
+
+const rig = (options: { slots?: number; weaklyOrdered?: boolean } = {}) => {
+  const { slots = 8, weaklyOrdered = false } = options;
+  const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
+  let doorbells = 0;
+  const doorbell = (): void => void doorbells++;
+  const ring = createTransmitRing(dma, new DisposableStack(), { slots, doorbell, weaklyOrdered });
+  ring.clear();
+  const words = dma.window.words;
+  const base = (ring.iova - IOVA) >> 2;
+  return {
+    ring,
+    slots,
+    word: (slot: number, i: number): number => words[base + slot * 4 + i]!,
+    /** What the device does when it has sent a fragment. */
+    finish: (slot: number): void => void (words[base + slot * 4]! &= ~Own),
+    doorbells: () => doorbells,
+    offsets: new Int32Array(64),
+  };
+};
+
+for (const weaklyOrdered of [false, true])
+  test(`a frame is one descriptor with OWN, FS, LS and its length (weakly ordered: ${weaklyOrdered})`, () => {
+    const { ring, word, doorbells } = rig({ weaklyOrdered });
+    assert.equal(ring.transmit(Int32Array.of(4096, 60, 0, 0), 1), 1);
+    assert.equal(word(0, 0), Own | FirstSegment | LastSegment | 60);
+    assert.equal(word(0, 1), 0);
+    assert.equal(word(0, 2) >>> 0, 0x4000_1000);
+    assert.equal(word(0, 3), 2);
+    assert.equal(doorbells(), 1);
+  });
+
+test("a burst rings the doorbell once", () => {
+  const { ring, doorbells } = rig();
+  assert.equal(ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 61, 0, 0, 128, 62, 0, 0), 3), 3);
+  assert.equal(doorbells(), 1);
+});
+
+test("the last descriptor of the ring is marked as its end", () => {
+  const { ring, word, finish, offsets } = rig({ slots: 2 });
+  ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0), 2);
+  assert.equal(word(0, 0) & EndOfRing, 0);
+  assert.equal(word(1, 0) & EndOfRing, EndOfRing);
+  finish(0);
+  finish(1);
+  assert.equal(ring.reclaim(offsets, 8), 2);
+});
+
+test("takes what fits and says how much that was", () => {
+  const { ring, slots, finish, offsets } = rig();
+  const burst = new Int32Array(12 * 4);
+  for (let i = 0; i < 12; i++) burst.set([i * 64, 60, 0, 0], i * 4);
+  assert.equal(ring.transmit(burst, 12), slots);
+  assert.equal(ring.transmit(burst, 12), 0);
+  finish(0);
+  assert.equal(ring.reclaim(offsets, 64), 1);
+  assert.equal(offsets[0], 0);
+  assert.equal(ring.transmit(burst, 12), 1);
+});
+
+test("fragments share one frame: FS on the first, LS on the last, options on all", () => {
+  const { ring, word } = rig();
+  const flags = 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum;
+  const burst = Int32Array.of(0, 1000, flags | Send.more, 0, 1024, 500, flags | Send.more, 0, 2048, 200, flags, 0);
+  assert.equal(ring.transmit(burst, 3), 3);
+  const options = TxV2.segment4 | (34 << TxV2.segmentOffsetShift);
+  assert.equal(word(0, 0), Own | FirstSegment | options | 1000);
+  assert.equal(word(1, 0), Own | options | 500);
+  assert.equal(word(2, 0), Own | LastSegment | options | 200);
+  for (const slot of [0, 1, 2]) assert.equal(word(slot, 1), 1448 << TxV2.segmentSizeShift);
+  assert.equal(ring.counters[TransmitCount.superFrames], 1);
+  assert.equal(ring.counters[TransmitCount.scattered], 1);
+});
+
+test("never sends a part of a frame", () => {
+  const { ring, doorbells } = rig({ slots: 4 });
+  const burst = Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0, 128, 60, Send.more, 0, 192, 60, Send.more, 0, 256, 60, 0, 0);
+  assert.equal(ring.transmit(burst, 5), 2, "three fragments do not fit behind two");
+  assert.equal(ring.transmit(Int32Array.of(128, 60, Send.more, 0), 1), 0, "a frame without its end");
+  assert.equal(doorbells(), 1);
+});
+
+test("refuses a frame of more fragments than the ring could ever hold", () => {
+  const { ring } = rig({ slots: 2 });
+  const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
+  assert.throws(() => ring.transmit(burst, 3), OutOfRange);
+});
+
+const offloads: readonly [string, number, number, number][] = [
+  ["a TCP checksum over IPv4", Send.tcpChecksum, 0, TxV2.ipv4Checksum | TxV2.tcpChecksum],
+  ["a UDP checksum over IPv4", Send.udpChecksum, 0, TxV2.ipv4Checksum | TxV2.udpChecksum],
+  ["a TCP checksum over IPv6", Send.tcpChecksum | Send.ipv6, 0, TxV2.ipv6Checksum | TxV2.tcpChecksum],
+  ["a UDP checksum over IPv6", Send.udpChecksum | Send.ipv6, 0, TxV2.ipv6Checksum | TxV2.udpChecksum],
+];
+for (const [what, flags, , expected] of offloads)
+  test(`asks for ${what}`, () => {
+    const { ring, word } = rig();
+    const transport = (flags & Send.ipv6) !== 0 ? 54 : 34;
+    ring.transmit(Int32Array.of(0, 100, flags | (transport << Send.transportOffsetShift), 0), 1);
+    assert.equal(word(0, 0), Own | FirstSegment | LastSegment | 100);
+    assert.equal(word(0, 1), expected | (transport << TxV2.checksumOffsetShift));
+  });
+
+test("asks for a tag, its bytes turned round", () => {
+  const { ring, word } = rig();
+  ring.transmit(Int32Array.of(0, 100, Send.tag, 0x1234), 1);
+  assert.equal(word(0, 1), TxInsertTag | 0x3412);
+});
+
+test("asks for IPv6 segmentation", () => {
+  const { ring, word } = rig();
+  const flags = 1428 | (54 << Send.transportOffsetShift) | Send.tcpChecksum | Send.ipv6;
+  ring.transmit(Int32Array.of(0, 20000, flags, 0), 1);
+  assert.equal(word(0, 0), Own | FirstSegment | LastSegment | TxV2.segment6 | (54 << TxV2.segmentOffsetShift) | 20000);
+});
+
+test("refuses fragments outside the window, empty ones and ones that are too long", () => {
+  const { ring } = rig();
+  for (const [offset, length] of [
+    [-1, 60],
+    [(1 << 20) - 59, 60],
+    [0, 0],
+    [0, 65_536],
+  ] as const)
+    assert.throws(() => ring.transmit(Int32Array.of(offset, length, 0, 0), 1), OutOfRange);
+});
+
+test("rings again when a reclaim finds frames left: a doorbell close behind another can be lost", () => {
+  const { ring, finish, doorbells, offsets } = rig();
+  ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0), 2);
+  finish(0);
+  assert.equal(ring.reclaim(offsets, 64), 1);
+  assert.equal(doorbells(), 2);
+});
+
+test("in any order of sending and finishing, fragments come back once, in order", () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.constant("send"), fc.constant("finish"), fc.constant("reclaim"))), (steps) => {
+      const { ring, finish, slots, offsets } = rig();
+      let sent = 0;
+      let finished = 0;
+      let back = 0;
+      for (const step of steps) {
+        if (step === "send") sent += ring.transmit(Int32Array.of(sent * 64, 60, 0, 0), 1);
+        else if (step === "finish" && finished < sent) finish(finished++ % slots);
+        else if (step === "reclaim") {
+          const n = ring.reclaim(offsets, 64);
+          for (let i = 0; i < n; i++) assert.equal(offsets[i], back++ * 64);
+          assert.equal(back, finished);
+        }
+        assert.equal(ring.pending(), sent - back);
+        assert.ok(sent - back <= slots);
+      }
+    }),
+  );
+});
