@@ -1,7 +1,7 @@
 /** The receive ring against a device played by hand: words in memory, nothing else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { EndOfRing, FirstSegment, LastSegment, OPTS1, OPTS2, Own, Rx, RxTagTaken } from "#chip/descriptors.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";

@@ -12,13 +12,11 @@ import {
   FirstSegment,
   LastSegment,
   MAX_DESCRIPTORS,
-  OPTS1,
   OPTS2,
   Own,
   RING_ALIGN,
   Rx,
   RxTagTaken,
-  TAG,
 } from "#chip/descriptors.ts";
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -39,16 +37,36 @@ export interface ReceiveRing {
   /** Device address of the ring. */
   readonly iova: number;
   readonly counters: Float64Array;
+  /** For `turnaround.ts`, which works on both rings at once. */
+  readonly core: RingCore & {
+    /** Spare buffers: a stack whose height is the second word of the state. */
+    readonly free: Int32Array;
+    readonly bufferBytes: number;
+  };
   /** As `Link.receive`. Stops early when no spare buffer is left: the NIC then keeps what it has. */
-  receive(burst: Int32Array, budget: number): number;
+  readonly receive: (burst: Int32Array, budget: number) => number;
   /** As `Link.release`. @throws {OutOfRange} when more buffers come back than were given out. */
-  release(offsets: Int32Array, count: number): void;
+  readonly release: (offsets: Int32Array, count: number) => void;
   /** Gives every descriptor to the NIC: at the start, and again after a reset. Held frames are not touched. */
   arm(): void;
   /** True when a frame waits. */
   waiting(): boolean;
   /** Descriptors the NIC has right now. For display only: it walks the ring. */
   armed(): number;
+}
+
+/** A ring's memory. */
+export interface RingCore {
+  /** The DMA window, and where in it the ring starts (words). */
+  readonly words: Int32Array;
+  readonly base: number;
+  /** Descriptors less one. */
+  readonly mask: number;
+  /** Buffer (byte offset in the window) that each slot holds. */
+  readonly held: Int32Array;
+  readonly state: Int32Array;
+  /** Low half of the device address of the window. */
+  readonly addressLow: number;
 }
 
 export interface ReceiveRingOptions {
@@ -65,6 +83,23 @@ export interface ReceiveRingOptions {
 /** Shortest frame without FCS that is worth looking at: an Ethernet header. */
 const SHORTEST = 14;
 const FCS = 4;
+
+// The engine folds a module's own constants into the loop, but loads imported ones at every use: 5 ns a frame.
+const OWN = Own;
+const END_OF_RING = EndOfRing;
+const OPTIONS = OPTS2;
+const LOW = ADDRESS_LOW;
+const HIGH = ADDRESS_HIGH;
+const WHOLE = FirstSegment | LastSegment;
+const LENGTH = Rx.length;
+const BAD = Rx.watchdog | Rx.errorSummary | Rx.runt | Rx.crcError;
+const TAG_TAKEN = RxTagTaken;
+const TAGGED = Received.tagged;
+const STRIDE = FRAME_WORDS;
+const FRAMES = ReceiveCount.frames;
+const BYTES = ReceiveCount.bytes;
+const ERRORS = ReceiveCount.errors;
+const NONSENSE = ReceiveCount.nonsense;
 
 /** What opts1 bits 18:14 (protocol and failures) say, as `Received` bits. */
 const verdicts = (): Int32Array => {
@@ -105,32 +140,30 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const mask = slots - 1;
   const addressLow = dma.iova | 0;
   const addressHigh = Math.floor(dma.iova / 2 ** 32) | 0;
-  const whole = FirstSegment | LastSegment;
-  const shape = whole | Rx.watchdog | Rx.errorSummary | Rx.runt | Rx.crcError;
-  const longest = bufferBytes;
   const verdict = verdicts();
 
   /** Buffer (byte offset in the window) each slot holds, and the spare ones: a stack. */
   const held = new Int32Array(slots);
   const free = new Int32Array(total);
+  // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loop below.
   /** [next slot to look at, spare buffers on the stack]. */
-  const state = new Int32Array(2);
-  const counters = new Float64Array(4);
+  const state = new Int32Array(32);
+  const counters = new Float64Array(16);
 
   for (let i = 0; i < slots; i++) held[i] = pool.offset + i * bufferBytes;
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
   state[1] = spare;
 
-  const posted = (slot: number): number => Own | bufferBytes | (slot === mask ? EndOfRing : 0);
+  const posted = (slot: number): number => OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
 
   const arm = (): void => {
     state[0] = 0;
     for (let slot = 0; slot < slots; slot++) {
       const at = base + slot * DESCRIPTOR_WORDS;
-      words[at + ADDRESS_LOW] = (addressLow + held[slot]!) | 0;
-      words[at + ADDRESS_HIGH] = addressHigh;
-      words[at + OPTS2] = 0;
-      Atomics.store(words, at + OPTS1, posted(slot));
+      words[at + LOW] = (addressLow + held[slot]!) | 0;
+      words[at + HIGH] = addressHigh;
+      words[at + OPTIONS] = 0;
+      Atomics.store(words, at, posted(slot));
     }
   };
 
@@ -139,43 +172,43 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let spares = state[1]!;
     let out = 0;
     let bytes = 0;
-    const end = budget * FRAME_WORDS;
+    const end = budget * STRIDE;
     // One atomic load a pass: the engine must not carry the own word over from the pass before.
-    let opts1 = Atomics.load(words, base + (slot << 2) + OPTS1);
+    let opts1 = Atomics.load(words, base + (slot << 2));
     while (opts1 >= 0 && out < end && spares > 0) {
       const at = base + (slot << 2);
-      const length = (opts1 & Rx.length) - FCS;
-      if ((opts1 & shape) === whole && length >= SHORTEST && length + FCS <= longest) {
-        const opts2 = words[at + OPTS2]!;
+      const length = (opts1 & LENGTH) - FCS;
+      if ((opts1 & (WHOLE | BAD)) === WHOLE && length >= SHORTEST && length + FCS <= bufferBytes) {
+        const opts2 = words[at + OPTIONS]!;
         let flags = verdict[(opts1 >>> 14) & 31]!;
-        if ((opts2 & RxTagTaken) !== 0) {
-          flags |= Received.tagged;
-          burst[out + 3] = ((opts2 & 0xff) << 8) | ((opts2 & TAG) >>> 8);
+        if ((opts2 & TAG_TAKEN) !== 0) {
+          flags |= TAGGED;
+          burst[out + 3] = ((opts2 & 0xff) << 8) | ((opts2 & 0xff00) >>> 8);
         } else burst[out + 3] = 0;
         burst[out] = held[slot]!;
         burst[out + 1] = length;
         burst[out + 2] = flags;
-        out += FRAME_WORDS;
+        out += STRIDE;
         bytes += length;
         spares--;
         const fresh = free[spares]!;
         held[slot] = fresh;
-        words[at + ADDRESS_LOW] = (addressLow + fresh) | 0;
-      } else if ((opts1 & shape & ~whole) !== 0) counters[ReceiveCount.errors]!++;
-      else counters[ReceiveCount.nonsense]!++;
-      // The device may have scribbled over the rest of the descriptor: write all of it that matters.
-      words[at + OPTS2] = 0;
-      const own = Own | bufferBytes | (slot === mask ? EndOfRing : 0);
-      if (weaklyOrdered) Atomics.store(words, at + OPTS1, own);
-      else words[at + OPTS1] = own;
+        words[at + LOW] = (addressLow + fresh) | 0;
+      } else if ((opts1 & BAD) !== 0) counters[ERRORS]!++;
+      else counters[NONSENSE]!++;
+      // opts1, the first word, goes last: it gives the slot away.
+      words[at + OPTIONS] = 0;
+      const own = OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
+      if (weaklyOrdered) Atomics.store(words, at, own);
+      else words[at] = own;
       slot = (slot + 1) & mask;
-      opts1 = weaklyOrdered ? Atomics.load(words, base + (slot << 2) + OPTS1) : words[base + (slot << 2) + OPTS1]!;
+      opts1 = weaklyOrdered ? Atomics.load(words, base + (slot << 2)) : words[base + (slot << 2)]!;
     }
     state[0] = slot;
     state[1] = spares;
-    const frames = out / FRAME_WORDS;
-    counters[ReceiveCount.frames]! += frames;
-    counters[ReceiveCount.bytes]! += bytes;
+    const frames = out / STRIDE;
+    counters[FRAMES]! += frames;
+    counters[BYTES]! += bytes;
     return frames;
   };
 
@@ -189,10 +222,11 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   return {
     iova: ring.iova,
     counters,
+    core: { words, base, mask, held, state, addressLow, free, bufferBytes },
     receive,
     release,
     arm,
-    waiting: () => Atomics.load(words, base + (state[0]! << 2) + OPTS1) >= 0,
+    waiting: () => Atomics.load(words, base + (state[0]! << 2)) >= 0,
     armed: () => {
       let n = 0;
       for (let slot = 0; slot < slots; slot++) if (words[base + (slot << 2)]! < 0) n++;
