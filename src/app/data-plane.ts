@@ -59,7 +59,7 @@ class DataPlane implements Disposable {
   #spurious = 0;
   #polls = 0;
   /** Ring counters of rings that an MTU change has replaced. */
-  readonly #before = { receive: new Float64Array(4), transmit: new Float64Array(7) };
+  readonly #before = { receive: new Float64Array(16), transmit: new Float64Array(16) };
 
   constructor(task: DriverTask, port: MessagePort) {
     using scope = new DisposableStack();
@@ -82,7 +82,12 @@ class DataPlane implements Disposable {
       device.dma.allocate({ what: "send arena", bytes: SEND_ARENA_BYTES, align: 4096, direction: "toDevice" }),
     );
     this.#arena = { offset: arena.offset, length: arena.length };
-    this.#capture = task.capture === undefined ? undefined : scope.use(new CaptureFile(task.capture));
+    this.#capture =
+      task.capture === undefined
+        ? undefined
+        : scope.use(
+            new CaptureFile(task.capture, { interfaces: [task.host.name], onError: (error) => this.#warn(error) }),
+          );
     this.#tap.address = this.#nic.address;
     this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, task.mtu));
     this.#tap.setCarrier(false);
@@ -130,6 +135,7 @@ class DataPlane implements Disposable {
       if (now >= nextPauses) {
         nextPauses = now + GC_MILLIS;
         this.#pauses.refresh();
+        this.#capture?.flush();
       }
       if (work > 0) this.#look(0);
       else if (this.#unmask()) this.#look(this.#uplink.stalled ? 1 : Math.max(0, Math.ceil(nextFollow - now)));
@@ -200,9 +206,8 @@ class DataPlane implements Disposable {
     try {
       this.#rebuild(mtu);
     } catch (error) {
-      const { message, hint } = plainError(error);
       this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, this.#nic.mtu));
-      this.#report({ report: "event", event: { kind: "warning", message, hint } });
+      this.#warn(error);
     }
   }
 
@@ -275,6 +280,11 @@ class DataPlane implements Disposable {
     };
     for (const [i, name] of DRIVER_COUNTERS.entries()) this.#page.values[i] = now[name];
     this.#page.publish();
+  }
+
+  #warn(error: unknown): void {
+    const { message, hint } = plainError(error);
+    this.#report({ report: "event", event: { kind: "warning", message, hint } });
   }
 
   #report(report: Report): void {

@@ -24,7 +24,7 @@ export type Generation =
   | "8127";
 
 export interface Chip {
-  /** How it is chosen on the command line. */
+  /** How it is chosen on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
   readonly key: string;
   /** How Realtek and the system's logs call it. */
   readonly name: string;
@@ -80,11 +80,11 @@ export const CHIPS = [
   { key: "rtl8168dp-28b",   name: "RTL8168dp/8111dp",    mask: 0x7cf, xid: 0x28b, generation: "8168dp",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio-gated", firmware: undefined },
   { key: "rtl8168cp-3c9",   name: "RTL8168cp/8111cp",    mask: 0x7cf, xid: 0x3c9, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168cp-3c8",   name: "RTL8168cp/8111cp",    mask: 0x7cf, xid: 0x3c8, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168cp-3c8",   name: "RTL8168cp/8111cp",    mask: 0x7c8, xid: 0x3c8, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
+  { key: "rtl8168cp-3cx",   name: "RTL8168cp/8111cp",    mask: 0x7c8, xid: 0x3c8, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168c-3c0",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c0, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168c-3c2",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c2, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168c-3c3",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c3, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168c-3c0",    name: "RTL8168c/8111c",      mask: 0x7c8, xid: 0x3c0, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
+  { key: "rtl8168c-3cx",    name: "RTL8168c/8111c",      mask: 0x7c8, xid: 0x3c0, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168b",        name: "RTL8168b/8111b",      mask: 0x7c8, xid: 0x380, generation: "8168b",    bus: "pcie", speed: 1000,  descriptors: 1, largestMtu: 4074,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8106e",        name: "RTL8106e",            mask: 0x7c8, xid: 0x448, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8106e-1.fw" },
   { key: "rtl8402",         name: "RTL8402",             mask: 0x7c8, xid: 0x440, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8402-1.fw" },
@@ -95,8 +95,8 @@ export const CHIPS = [
   { key: "rtl8102e-348",    name: "RTL8102e",            mask: 0x7cf, xid: 0x348, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8102e-248",    name: "RTL8102e",            mask: 0x7cf, xid: 0x248, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8401",         name: "RTL8401",             mask: 0x7cf, xid: 0x240, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-348",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x348, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-248",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x248, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-34x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x348, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-24x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x248, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8101e",        name: "RTL8101e/RTL8100e",   mask: 0x7c8, xid: 0x340, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8169sc-980",   name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x980, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8169sc-180",   name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x180, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },

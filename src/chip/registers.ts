@@ -238,6 +238,7 @@ export const Misc = {
   receiveGate: 1 << 19,
   earlyTally: 1 << 16,
 } as const;
+/** Bits 23:16 of MISC, by themselves: pfmD3cold is the bit that Misc calls pwm. */
 export const MISC_1 = rw8(0xf2);
 export const Misc1 = { pfmD3cold: 1 << 6 } as const;
 

@@ -96,11 +96,11 @@ export class Nic implements Link {
 
   /** Rings allocated, PHY negotiating, receiver on, interrupts enabled. The link comes later, as an event. */
   up(): void {
+    if (this.#receive !== undefined) return;
     const { slots = 256, weaklyOrdered } = this.#options;
     // A tagged frame of the largest size, and room for alignment.
     this.#bufferBytes = Math.min(16_376, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
-    const rings = new DisposableStack();
-    this.#rings = rings;
+    using rings = new DisposableStack();
     const receive = createReceiveRing(this.#device.dma, rings, {
       slots,
       bufferBytes: this.#bufferBytes,
@@ -112,6 +112,7 @@ export class Nic implements Link {
     const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered });
     receive.arm();
     transmit.clear();
+    this.#rings = rings.move();
     this.#receive = receive;
     this.#transmit = transmit;
     this.receive = receive.receive;

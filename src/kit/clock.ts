@@ -1,5 +1,5 @@
 /** Time is injected: real where hardware runs, virtual where tests run. All times are microseconds. */
-import { Timeout } from "./errors.ts";
+import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
 /** A source of time that can also be waited on. */
 export interface Clock {
@@ -12,8 +12,11 @@ export interface Clock {
 /**
  * Waits until `condition` holds, looking every `stepMicros`, for at most `limitMicros`. The last look is after the last
  * wait, so a condition that comes true in time is never missed.
+ * @throws {OutOfRange} unless the limit is 0 or more and finite, and the step is more than 0
  */
 export const until = (clock: Clock, limitMicros: number, stepMicros: number, condition: () => boolean): boolean => {
+  if (!(limitMicros >= 0 && limitMicros < Infinity && stepMicros > 0))
+    throw new OutOfRange(`a wait of ${limitMicros} µs in steps of ${stepMicros} µs`);
   const end = clock.now() + limitMicros;
   while (!condition()) {
     if (clock.now() >= end) return condition();
@@ -33,19 +36,23 @@ export const expect = (
   if (!until(clock, limitMicros, stepMicros, condition)) throw new Timeout({ what, waitedMicros: limitMicros });
 };
 
+/** Entries that may run at one moment; more is a timer that keeps rescheduling itself for the same time. */
+const MOST_AT_ONCE = 1_000_000;
+
 /** Things to be done later, kept in order of time. Device models keep their pending work here. */
 export class Timers {
   readonly #due: { at: number; run: () => void }[] = [];
 
-  /** Runs `run` once the time is `at` or later. Returns a function that cancels it. */
+  /** Runs `run` once the time is `at` or later. Returns a function that cancels it. @throws {OutOfRange} for NaN */
   schedule(at: number, run: () => void): () => void {
+    if (Number.isNaN(at)) throw new OutOfRange("a timer for no time at all (NaN)");
     const entry = { at, run };
     let i = this.#due.length;
     while (i > 0 && this.#due[i - 1]!.at > at) i--;
     this.#due.splice(i, 0, entry);
     return () => {
-      const at = this.#due.indexOf(entry);
-      if (at >= 0) this.#due.splice(at, 1);
+      const place = this.#due.indexOf(entry);
+      if (place >= 0) this.#due.splice(place, 1);
     };
   }
 
@@ -54,9 +61,15 @@ export class Timers {
     return this.#due[0]?.at ?? Infinity;
   }
 
-  /** Runs, in order, what is due at `now`. What they schedule for `now` or earlier runs as well. */
+  /**
+   * Runs, in order, what is due at `now`. What they schedule for `now` or earlier runs as well.
+   * @throws {Misuse} when that does not come to an end
+   */
   run(now: number): void {
-    while (this.#due.length > 0 && this.#due[0]!.at <= now) this.#due.shift()!.run();
+    for (let ran = 0; this.next <= now; ran++) {
+      if (ran === MOST_AT_ONCE) throw new Misuse(`${ran} timers ran at ${now} µs and more are due`);
+      this.#due.shift()!.run();
+    }
   }
 }
 
@@ -81,12 +94,15 @@ export class VirtualClock implements Clock {
   now(): number {
     return this.#now;
   }
+  /** @throws {OutOfRange} for less than 0 µs: time never goes back */
   delay(micros: number): void {
+    if (!(micros >= 0 && micros < Infinity)) throw new OutOfRange(`a delay of ${micros} µs`);
     const end = this.#now + micros;
     while (this.timers.next <= end) {
       this.#now = Math.max(this.#now, this.timers.next);
       this.timers.run(this.#now);
     }
-    this.#now = end;
+    // A timer may itself have waited, past the end.
+    this.#now = Math.max(this.#now, end);
   }
 }

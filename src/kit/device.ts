@@ -82,8 +82,8 @@ export class Bound<T> implements Disposable {
 
   /** What probe returned. @throws {Revoked} once unbound or gone. */
   get driver(): T {
-    if (this.#driver === undefined) throw new Revoked(this.device.name);
-    return this.#driver;
+    if (this.#state !== "bound") throw new Revoked(this.device.name);
+    return this.#driver as T;
   }
 
   /** The device disappeared: the same unwinding, and the state says why. */

@@ -48,6 +48,7 @@ export class DmaExhausted extends FerruleError {
 }
 
 const GIB4 = 2 ** 32;
+const MAX_ALIGN = 2 ** 30;
 
 /**
  * A window carved into pieces, first fit.
@@ -63,9 +64,15 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #live = new Set<Piece>();
   #revoked = false;
 
-  /** @param iova device address of the first byte, a multiple of 4096 */
+  /**
+   * @param iova device address of the first byte, a multiple of 4096
+   * @throws {OutOfRange} when the window is empty, misplaced or crosses a 4 GiB boundary
+   */
   constructor(memory: ArrayBufferLike, iova: number) {
     if (iova % 4096 !== 0 || iova < 0) throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: not page aligned`);
+    if (memory.byteLength === 0) throw new OutOfRange("DMA window of 0 bytes");
+    if (!Number.isSafeInteger(iova + memory.byteLength))
+      throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: addresses end at 2^53`);
     if (Math.floor(iova / GIB4) !== Math.floor((iova + memory.byteLength - 1) / GIB4))
       throw new OutOfRange(`DMA window at 0x${iova.toString(16)} crosses a 4 GiB boundary`);
     this.window = { bytes: new Uint8Array(memory), words: new Int32Array(memory, 0, memory.byteLength >> 2) };
@@ -78,11 +85,13 @@ export class DmaArena implements DmaDomain, Disposable {
     return this.#live.size;
   }
 
+  /** As `DmaDomain`. @throws {OutOfRange} for a size or alignment that cannot be; {Revoked} once the device is gone */
   allocate(request: DmaRequest): DmaMemory {
     if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
     const { bytes, align } = request;
     if (!Number.isInteger(bytes) || bytes <= 0) throw new OutOfRange(`${request.what}: ${bytes} bytes of DMA memory`);
-    if (align < 8 || (align & (align - 1)) !== 0) throw new OutOfRange(`${request.what}: alignment of ${align} bytes`);
+    if (!Number.isInteger(align) || align < 8 || align > MAX_ALIGN || (align & (align - 1)) !== 0)
+      throw new OutOfRange(`${request.what}: alignment of ${align} bytes`);
     const length = Math.ceil(bytes / 8) * 8;
     for (const [i, span] of this.#free.entries()) {
       const start = Math.ceil((this.iova + span.offset) / align) * align - this.iova;

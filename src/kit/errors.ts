@@ -69,3 +69,13 @@ export class DeviceGone extends FerruleError {
     super(`${what} reads all ones: the device is gone`);
   }
 }
+
+/** A part was used in a way its contract rules out: a programming mistake, such as releasing a lock twice. */
+export class Misuse extends FerruleError {
+  readonly code = "MISUSE";
+  readonly hint: string;
+  constructor(message: string, hint = "Fix the caller; the stack trace names it.") {
+    super(message);
+    this.hint = hint;
+  }
+}

@@ -3,7 +3,7 @@
  *
  * Width is in the method, access is in the type, and both vanish at run time: a register is a plain number.
  */
-import { OutOfWindow } from "./errors.ts";
+import { OutOfRange, OutOfWindow, Revoked } from "./errors.ts";
 
 declare const shape: unique symbol;
 
@@ -14,22 +14,26 @@ export type Width = 8 | 16 | 32;
 /** A register's byte offset in its window. Only `ro8(…)` and its siblings make one. */
 export type Register<W extends Width, A extends Access> = number & { readonly [shape]: readonly [W, A] };
 
+/** @throws {OutOfRange} unless the offset is naturally aligned, as PCI wants an access to be. Runs once a register, at load. */
 const register =
-  <W extends Width, A extends Access>() =>
-  (offset: number): Register<W, A> =>
-    offset as Register<W, A>;
+  <W extends Width, A extends Access>(bits: W) =>
+  (offset: number): Register<W, A> => {
+    if (!Number.isInteger(offset) || offset < 0 || offset % (bits / 8) !== 0)
+      throw new OutOfRange(`no ${bits}-bit register can be at offset ${offset}`);
+    return offset as Register<W, A>;
+  };
 
-export const ro8 = register<8, "ro">();
-export const ro16 = register<16, "ro">();
-export const ro32 = register<32, "ro">();
-export const wo8 = register<8, "wo">();
-export const wo16 = register<16, "wo">();
-export const wo32 = register<32, "wo">();
-export const rw8 = register<8, "rw">();
-export const rw16 = register<16, "rw">();
-export const rw32 = register<32, "rw">();
-export const w1c16 = register<16, "w1c">();
-export const w1c32 = register<32, "w1c">();
+export const ro8 = register<8, "ro">(8);
+export const ro16 = register<16, "ro">(16);
+export const ro32 = register<32, "ro">(32);
+export const wo8 = register<8, "wo">(8);
+export const wo16 = register<16, "wo">(16);
+export const wo32 = register<32, "wo">(32);
+export const rw8 = register<8, "rw">(8);
+export const rw16 = register<16, "rw">(16);
+export const rw32 = register<32, "rw">(32);
+export const w1c16 = register<16, "w1c">(16);
+export const w1c32 = register<32, "w1c">(32);
 
 type Readable = "ro" | "rw" | "w1c";
 type Writable = "wo" | "rw";
@@ -51,11 +55,19 @@ export interface RegisterBus {
  */
 export class Mmio {
   readonly #bus: RegisterBus;
-  readonly #length: number;
+  #length: number;
+  #revoked: string | undefined;
 
   constructor(bus: RegisterBus) {
     this.#bus = bus;
     this.#length = bus.length;
+  }
+
+  /** The device, named `what`, has gone or was unbound: from now on every access throws `Revoked`. */
+  revoke(what: string): void {
+    this.#revoked = what;
+    // An empty window fails the bounds check, so a live one pays nothing for being revocable.
+    this.#length = 0;
   }
 
   read8(r: Register<8, Readable>): number {
@@ -103,7 +115,11 @@ export class Mmio {
   }
 
   #check(offset: number, width: number): void {
-    if (offset < 0 || offset + width > this.#length)
-      throw new OutOfWindow({ what: "register window", offset, width, length: this.#length });
+    if (offset < 0 || offset + width > this.#length) this.#refuse(offset, width);
+  }
+
+  #refuse(offset: number, width: number): never {
+    if (this.#revoked !== undefined) throw new Revoked(this.#revoked);
+    throw new OutOfWindow({ what: "register window", offset, width, length: this.#length });
   }
 }

@@ -9,6 +9,8 @@
 export interface Plug {
   /** A frame arrives: `length` bytes at `offset` of `bytes`, valid during the call. False when the NIC dropped it. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
+  /** Whether the next frame would find a buffer: a cable with flow control asks before it delivers, and waits. */
+  hasRoom?(): boolean;
 }
 
 /** What the cable offers the NIC. */

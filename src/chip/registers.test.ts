@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Access, Register, Width } from "#kit/mmio.ts";
+import * as registers from "./registers.ts";
+
+type Map = typeof registers;
+type RegisterName = { [N in keyof Map]: Map[N] extends Register<Width, Access> ? N : never }[keyof Map];
+type WidthOf<R> = R extends Register<infer W, Access> ? W : never;
+type AccessOf<R> = R extends Register<Width, infer A> ? A : never;
+/** A row with the wrong width or access does not compile. */
+type Row = { [N in RegisterName]: readonly [number, WidthOf<Map[N]>, AccessOf<Map[N]>, N] }[RegisterName];
+
+// The register table, typed in by hand from the datasheet's, not from registers.ts.
+// prettier-ignore
+// oxfmt-ignore
+const PAGE = [
+  [0x00, 32, "rw", "IDR0"],
+  [0x04, 32, "rw", "IDR4"],
+  [0x08, 32, "rw", "MAR0"],
+  [0x0c, 32, "rw", "MAR4"],
+  [0x10, 32, "rw", "DTCCR"],
+  [0x14, 32, "rw", "DTCCRHigh"],
+  [0x20, 32, "rw", "TNPDS"],
+  [0x24, 32, "rw", "TNPDSHigh"],
+  [0x28, 32, "rw", "THPDS"],
+  [0x2c, 32, "rw", "THPDSHigh"],
+  [0x37,  8, "rw", "ChipCmd"],
+  [0x38,  8, "wo", "TxPoll"],
+  [0x3c, 16, "rw", "IntrMask"],
+  [0x3e, 16, "w1c", "IntrStatus"],
+  [0x40, 32, "rw", "TxConfig"],
+  [0x40, 32, "ro", "ChipId"],
+  [0x44, 32, "rw", "RxConfig"],
+  [0x48, 32, "rw", "TimerCount"],
+  [0x4c, 32, "rw", "MissedPackets"],
+  [0x50,  8, "rw", "Cfg9346"],
+  [0x51,  8, "rw", "Config0"],
+  [0x52,  8, "rw", "Config1"],
+  [0x53,  8, "rw", "Config2"],
+  [0x54,  8, "rw", "Config3"],
+  [0x55,  8, "rw", "Config4"],
+  [0x56,  8, "rw", "Config5"],
+  [0x58, 32, "rw", "TimerInt"],
+  [0x60, 32, "rw", "PHYAR"],
+  [0x64, 32, "rw", "CSIDR"],
+  [0x68, 32, "rw", "CSIAR"],
+  [0x6c,  8, "ro", "PHYstatus"],
+  [0x6f,  8, "rw", "PMCH"],
+  [0x70, 32, "rw", "ERIDR"],
+  [0x74, 32, "rw", "ERIAR"],
+  [0x80, 32, "rw", "EPHYAR"],
+  [0xb0, 32, "rw", "MACOCP"],
+  [0xb6,  8, "rw", "COMBO_LTR_EXTEND"],
+  [0xb8, 32, "rw", "PHYOCP"],
+  [0xd0,  8, "rw", "DLLPR"],
+  [0xd3,  8, "rw", "MCU"],
+  [0xda, 16, "rw", "RxMaxSize"],
+  [0xe0, 16, "rw", "CPlusCmd"],
+  [0xe2, 16, "rw", "IntrMitigate"],
+  [0xe4, 32, "rw", "RDSAR"],
+  [0xe8, 32, "rw", "RDSARHigh"],
+  [0xec,  8, "rw", "MaxTxPacketSize"],
+  [0xf0, 32, "rw", "MISC"],
+  [0xf2,  8, "rw", "MISC_1"],
+] as const satisfies readonly Row[];
+
+/** Two names for the same bytes, on purpose. */
+const ALIASES = ["TxConfig ChipId", "MISC MISC_1"];
+
+test("every register is where the datasheet's table has it", () => {
+  const map: Map = { ...registers };
+  for (const [offset, , , name] of PAGE) assert.equal(map[name], offset, name);
+});
+
+test("the table leaves no register out", () => {
+  const listed: readonly string[] = PAGE.map(([, , , name]) => name);
+  for (const [name, value] of Object.entries(registers))
+    if (typeof value === "number" && name !== "FLAG") assert.ok(listed.includes(name), name);
+  // The type of a row knows every register; this fails to compile when PAGE lacks one.
+  const all: RegisterName extends (typeof PAGE)[number][3] ? true : never = true;
+  assert.ok(all);
+});
+
+test("no two registers overlap but those documented as aliases", () => {
+  const owners = Array.from<string | undefined>({ length: 0x100 });
+  for (const [offset, width, , name] of PAGE)
+    for (let at = offset; at < offset + width / 8; at++) {
+      const owner = owners[at];
+      if (owner !== undefined && !ALIASES.includes(`${owner} ${name}`))
+        assert.fail(`${name} overlaps ${owner} at 0x${at.toString(16)}`);
+      owners[at] ??= name;
+    }
+});

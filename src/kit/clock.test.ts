@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { expect, RealClock, Timers, until, VirtualClock } from "./clock.ts";
+import { Misuse, OutOfRange, Timeout } from "./errors.ts";
+
+test("waiting ends when the condition holds, after as many looks as it takes", () => {
+  const clock = new VirtualClock();
+  let ready = false;
+  clock.timers.schedule(250, () => (ready = true));
+  assert.ok(until(clock, 1000, 100, () => ready));
+  assert.equal(clock.now(), 300);
+});
+
+test("waiting gives up at its limit", () => {
+  const clock = new VirtualClock();
+  let looks = 0;
+  assert.equal(
+    until(clock, 1000, 100, () => ++looks < 0),
+    false,
+  );
+  assert.equal(clock.now(), 1000);
+  assert.equal(looks, 12);
+});
+
+test("a condition that comes true with the last wait is not missed", () => {
+  const clock = new VirtualClock();
+  assert.ok(until(clock, 1000, 300, () => clock.now() >= 1000));
+  assert.ok(until(new VirtualClock(), 0, 1, () => true));
+});
+
+test("a wait that must succeed throws what it waited for, and how long", () => {
+  assert.throws(() => expect(new VirtualClock(), "reset", 500, 50, () => false), {
+    code: "TIMEOUT",
+    message: "reset: nothing for 500 µs",
+    waitedMicros: 500,
+  });
+  assert.throws(() => expect(new VirtualClock(), "reset", 500, 50, () => false), Timeout);
+  expect(new VirtualClock(), "reset", 0, 50, () => true);
+});
+
+test("a wait without a limit, or in steps of nothing, is refused", () => {
+  for (const [limit, step] of [
+    [Infinity, 1],
+    [NaN, 1],
+    [-1, 1],
+    [10, 0],
+    [10, -1],
+    [10, NaN],
+  ] as const)
+    assert.throws(() => until(new VirtualClock(), limit, step, () => false), OutOfRange);
+});
+
+test("timers run in order of time, and those of one time in order of scheduling", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { maxLength: 30 }), (times) => {
+      const timers = new Timers();
+      const ran: [number, number][] = [];
+      for (const [i, at] of times.entries()) timers.schedule(at, () => ran.push([at, i]));
+      timers.run(10);
+      assert.equal(timers.next > 10, true);
+      timers.run(20);
+      assert.equal(timers.next, Infinity);
+      assert.deepEqual(
+        ran,
+        times.map((at, i): [number, number] => [at, i]).sort((a, b) => a[0] - b[0] || a[1] - b[1]),
+      );
+    }),
+  );
+});
+
+test("a cancelled timer does not run, and cancelling late or twice does nothing", () => {
+  const timers = new Timers();
+  const ran: string[] = [];
+  const cancelA = timers.schedule(1, () => ran.push("a"));
+  const cancelB = timers.schedule(1, () => ran.push("b"));
+  cancelA();
+  cancelA();
+  timers.run(1);
+  cancelB();
+  assert.deepEqual(ran, ["b"]);
+});
+
+test("what a timer schedules for now runs as well; a timer that never stops is caught", () => {
+  const timers = new Timers();
+  const ran: number[] = [];
+  timers.schedule(5, () => timers.schedule(3, () => ran.push(3)));
+  timers.run(5);
+  assert.deepEqual(ran, [3]);
+  const again = (): void => {
+    timers.schedule(5, again);
+  };
+  again();
+  assert.throws(() => timers.run(5), Misuse);
+});
+
+test("virtual time jumps from timer to timer and shows each its own time", () => {
+  const clock = new VirtualClock();
+  const seen: number[] = [];
+  for (const at of [30, 10, 20, 99]) clock.timers.schedule(at, () => seen.push(clock.now()));
+  clock.delay(50);
+  assert.deepEqual(seen, [10, 20, 30]);
+  assert.equal(clock.now(), 50);
+});
+
+test("virtual time never goes back, also when a timer itself waits or was due long ago", () => {
+  const clock = new VirtualClock();
+  clock.timers.schedule(10, () => clock.delay(100));
+  clock.delay(20);
+  assert.equal(clock.now(), 110);
+  let at = -1;
+  clock.timers.schedule(5, () => (at = clock.now()));
+  clock.delay(0);
+  assert.equal(at, 110);
+  for (const micros of [-1, NaN, Infinity]) assert.throws(() => clock.delay(micros), OutOfRange);
+});
+
+test("a timer for no time at all is refused", () => {
+  assert.throws(() => new Timers().schedule(NaN, () => {}), OutOfRange);
+});
+
+test("the real clock waits at least as long as it is asked to", () => {
+  const clock = new RealClock();
+  for (const micros of [0, 50, 500]) {
+    const start = clock.now();
+    clock.delay(micros);
+    assert.ok(clock.now() - start >= micros);
+  }
+});

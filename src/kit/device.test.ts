@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bind, type Driver, matches, NotMine, type PciDevice } from "./device.ts";
+import { DmaArena } from "./dma.ts";
+import { FerruleError, Revoked } from "./errors.ts";
+import { SoftInterrupts } from "./line.ts";
+import { Mmio } from "./mmio.ts";
+
+const ID = { vendor: 0x10ec, device: 0x8168, subsystemVendor: 0x10ec, subsystemDevice: 0x0123, revision: 0x15 };
+
+const device = (): PciDevice => {
+  const silent = { length: 256, read: () => 0, write: () => {} };
+  return {
+    name: "test:0",
+    id: ID,
+    config: new Mmio(silent),
+    registers: new Mmio(silent),
+    dma: new DmaArena(new ArrayBuffer(4096), 0),
+    interrupts: new SoftInterrupts(1),
+    setBusMaster: () => {},
+  };
+};
+
+const STEPS = 5;
+
+/** Takes STEPS things one after another, logs what it takes and lets go of, and fails before step `failAt`. */
+const greedy = (log: string[], failAt: number): Driver<string, { greeting: string }> => ({
+  name: "greedy",
+  ids: [{ vendor: 0x10ec, device: 0x8168 }],
+  probe: (_device, scope, options) => {
+    for (let step = 0; step < STEPS; step++) {
+      if (step === failAt) throw new RangeError(`step ${step}`);
+      log.push(`+${step}`);
+      scope.defer(() => log.push(`-${step}`));
+    }
+    if (failAt === STEPS) throw new RangeError(`step ${STEPS}`);
+    return options.greeting;
+  },
+});
+
+for (let failAt = 0; failAt <= STEPS; failAt++)
+  test(`a probe that fails after ${failAt} acquisitions lets go of them in reverse order`, () => {
+    const log: string[] = [];
+    assert.throws(() => bind(greedy(log, failAt), device(), { greeting: "" }), new RangeError(`step ${failAt}`));
+    const taken = Array.from({ length: failAt }, (_, step) => `+${step}`);
+    const freed = Array.from({ length: failAt }, (_, step) => `-${failAt - 1 - step}`);
+    assert.deepEqual(log, [...taken, ...freed]);
+  });
+
+test("real parts that a failing probe took are free again", () => {
+  const card = device();
+  const broken: Driver<never, undefined> = {
+    name: "broken",
+    ids: [ID],
+    probe: (device, scope) => {
+      scope.use(device.dma.allocate({ what: "rings", bytes: 4096, align: 256, direction: "both" }));
+      scope.use(device.interrupts.request(0));
+      throw new RangeError("no link");
+    },
+  };
+  for (let i = 0; i < 3; i++) assert.throws(() => bind(broken, card, undefined), /no link/);
+});
+
+test("unbinding lets go of everything in reverse order, once", () => {
+  const log: string[] = [];
+  const bound = bind(greedy(log, -1), device(), { greeting: "hello" });
+  assert.equal(bound.state, "bound");
+  assert.equal(bound.driver, "hello");
+  log.length = 0;
+  bound[Symbol.dispose]();
+  bound[Symbol.dispose]();
+  bound.lost();
+  assert.deepEqual(log, ["-4", "-3", "-2", "-1", "-0"]);
+  assert.equal(bound.state, "unbound");
+  assert.throws(() => bound.driver, new Revoked("test:0"));
+});
+
+test("a device that is gone lets go of everything too, and says that it is gone", () => {
+  const log: string[] = [];
+  const bound = bind(greedy(log, -1), device(), { greeting: "" });
+  log.length = 0;
+  bound.lost();
+  bound[Symbol.dispose]();
+  assert.equal(log.length, STEPS);
+  assert.equal(bound.state, "gone");
+  assert.throws(() => bound.driver, Revoked);
+});
+
+test("a failure to let go of one thing does not keep the others", () => {
+  const log: string[] = [];
+  const clumsy: Driver<string, undefined> = {
+    name: "clumsy",
+    ids: [ID],
+    probe: (_device, scope) => {
+      scope.defer(() => log.push("first"));
+      scope.defer(() => {
+        throw new RangeError("stuck");
+      });
+      scope.defer(() => log.push("last"));
+      return "";
+    },
+  };
+  const bound = bind(clumsy, device(), undefined);
+  assert.throws(() => bound[Symbol.dispose](), /stuck/);
+  assert.deepEqual(log, ["last", "first"]);
+  assert.equal(bound.state, "unbound");
+});
+
+test("a driver may have nothing to return", () => {
+  const quiet: Driver<undefined, undefined> = { name: "quiet", ids: [ID], probe: () => undefined };
+  using bound = bind(quiet, device(), undefined);
+  assert.equal(bound.driver, undefined);
+});
+
+test("a driver refuses a device that no row of its table names", () => {
+  const other: Driver<string, undefined> = {
+    name: "other",
+    ids: [{ vendor: 0x10ec, device: 0x8139 }],
+    probe: () => "",
+  };
+  assert.throws(
+    () => bind(other, device(), undefined),
+    (error: unknown) =>
+      error instanceof NotMine && error instanceof FerruleError && error.message === "other has no row for 10ec:8168",
+  );
+});
+
+test("a row matches on what it names and takes anything for what it does not", () => {
+  const row = { vendor: 0x10ec, device: 0x8168 };
+  assert.ok(matches(row, ID));
+  assert.ok(matches({ ...row, subsystemDevice: 0x0123 }, ID));
+  assert.ok(matches({ ...row, subsystemVendor: 0x10ec, subsystemDevice: 0x0123 }, ID));
+  assert.ok(!matches({ ...row, subsystemDevice: 0x0124 }, ID));
+  assert.ok(!matches({ ...row, subsystemVendor: 0 }, ID));
+  assert.ok(!matches({ ...row, vendor: 0x10ff }, ID));
+  assert.ok(!matches({ ...row, device: 0x8169 }, ID));
+});

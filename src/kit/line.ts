@@ -1,0 +1,134 @@
+/** Interrupt lines in the driver's own thread: no file descriptor, the event is a call or a flag. */
+import { OutOfRange, Revoked } from "./errors.ts";
+import type { InterruptLine, Interrupts } from "./interrupts.ts";
+
+/** Most vectors a function can have (PCI 3.0, 6.8.2.3: MSI-X table size). */
+const MAX_VECTORS = 2048;
+
+/**
+ * Handler calls in a row before the line stops listening to a device that raises again whenever its handler runs. The
+ * event is held then, and the next `raise` or `unmask` delivers it.
+ */
+const STORM = 256;
+
+/**
+ * Interrupts raised by a call of the bus.
+ *
+ * Where there is a handler, its call is the delivery and nothing is left to `take`. A handler is never entered again
+ * while it runs: what comes meanwhile is delivered after it returns. Events for a vector that nobody requested, or that
+ * does not exist, are counted and dropped: a device may say anything.
+ */
+export class SoftInterrupts implements Interrupts {
+  readonly vectors: number;
+  readonly #lines: (SoftLine | undefined)[];
+  #stray = 0;
+
+  /** @throws {OutOfRange} unless `vectors` is 1 to 2048 */
+  constructor(vectors: number) {
+    if (!Number.isInteger(vectors) || vectors < 1 || vectors > MAX_VECTORS)
+      throw new OutOfRange(`${vectors} interrupt vectors: a device has 1 to ${MAX_VECTORS}`);
+    this.vectors = vectors;
+    this.#lines = Array.from<undefined>({ length: vectors });
+  }
+
+  /** Events that no line was there for. */
+  get stray(): number {
+    return this.#stray;
+  }
+
+  request(vector: number, onEvent?: () => void): InterruptLine {
+    if (!Number.isInteger(vector) || vector < 0 || vector >= this.vectors)
+      throw new OutOfRange(`interrupt vector ${vector}: the device has 0 to ${this.vectors - 1}`);
+    if (this.#lines[vector] !== undefined) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+    const line = new SoftLine(vector, onEvent, () => {
+      this.#lines[vector] = undefined;
+    });
+    this.#lines[vector] = line;
+    return line;
+  }
+
+  /** The device signals `vector`. Throws only what the driver's own handler throws. */
+  raise(vector: number): void {
+    const line = this.#lines[vector];
+    if (line === undefined) this.#stray++;
+    else line.raise();
+  }
+}
+
+class SoftLine implements InterruptLine {
+  readonly fd = undefined;
+  readonly #vector: number;
+  readonly #onEvent: (() => void) | undefined;
+  #release: (() => void) | undefined;
+  #masked = false;
+  /** Came while masked; becomes pending at unmask. */
+  #held = false;
+  #pending = false;
+  #delivering = false;
+
+  constructor(vector: number, onEvent: (() => void) | undefined, release: () => void) {
+    this.#vector = vector;
+    this.#onEvent = onEvent;
+    this.#release = release;
+  }
+
+  take(): boolean {
+    this.#check();
+    const taken = this.#pending;
+    this.#pending = false;
+    return taken;
+  }
+
+  mask(): void {
+    this.#check();
+    this.#masked = true;
+    // Without a handler the event was signalled before the mask, and stays there to be taken, as in an eventfd.
+    if (this.#onEvent !== undefined) this.#hold();
+  }
+
+  unmask(): void {
+    this.#check();
+    this.#masked = false;
+    if (this.#held) this.raise();
+  }
+
+  raise(): void {
+    if (this.#masked) {
+      this.#held = true;
+      return;
+    }
+    this.#held = false;
+    this.#pending = true;
+    if (this.#onEvent !== undefined && !this.#delivering) this.#deliver(this.#onEvent);
+  }
+
+  [Symbol.dispose](): void {
+    this.#pending = false;
+    this.#held = false;
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  #deliver(onEvent: () => void): void {
+    this.#delivering = true;
+    try {
+      for (let calls = 0; this.#pending && calls < STORM; calls++) {
+        this.#pending = false;
+        onEvent();
+      }
+    } finally {
+      this.#delivering = false;
+    }
+    this.#hold();
+  }
+
+  #hold(): void {
+    if (!this.#pending) return;
+    this.#pending = false;
+    this.#held = true;
+  }
+
+  #check(): void {
+    if (this.#release === undefined) throw new Revoked(`interrupt vector ${this.#vector}`);
+  }
+}

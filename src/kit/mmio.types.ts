@@ -1,0 +1,57 @@
+/** What the compiler refuses about registers. */
+import { type Mmio, type Register, ro8, rw16, rw8, w1c16, w1c32, wo8 } from "./mmio.ts";
+
+const PhyStatus = ro8(0x6c);
+const Doorbell = wo8(0x38);
+const Command = rw8(0x37);
+const Mask = rw16(0x3c);
+const Status = w1c16(0x3e);
+const WideStatus = w1c32(0x3c);
+
+export const allowed = (io: Mmio): number => {
+  io.write8(Doorbell, 1);
+  io.update8(Command, 0, 1);
+  io.write16(Mask, io.read16(Mask));
+  io.acknowledge16(Status, io.read16(Status));
+  io.acknowledge32(WideStatus, io.read32(WideStatus));
+  return io.read8(PhyStatus) + io.read8(Command);
+};
+
+export const access = (io: Mmio): void => {
+  // @ts-expect-error PhyStatus is read-only
+  io.write8(PhyStatus, 0);
+  // @ts-expect-error reading it first does not make it writable
+  io.update8(PhyStatus, 0, 1);
+  // @ts-expect-error the doorbell is write-only
+  io.read8(Doorbell);
+  // @ts-expect-error what cannot be read cannot be updated
+  io.update8(Doorbell, 0, 1);
+};
+
+export const width = (io: Mmio): void => {
+  // @ts-expect-error the command register has 8 bits
+  io.read16(Command);
+  // @ts-expect-error the mask has 16 bits
+  io.write8(Mask, 0);
+  // @ts-expect-error the status has 16 bits
+  io.acknowledge32(Status, 0);
+};
+
+export const bareNumbers = (io: Mmio): void => {
+  // @ts-expect-error a bare number is no register
+  io.read8(0x37);
+  // @ts-expect-error nor is the sum of a register and a number
+  io.write8(Command + 1, 0);
+  // @ts-expect-error nor does a number become one by saying so
+  const made: Register<8, "rw"> = 0x37;
+  io.write8(made, 0);
+};
+
+export const writeOneToClear = (io: Mmio): void => {
+  // @ts-expect-error read, change and write back would clear events that nobody has seen
+  io.update16(Status, 0, 1);
+  // @ts-expect-error a plain store says nothing about clearing: use acknowledge16
+  io.write16(Status, 1);
+  // @ts-expect-error only what clears on writing one can be acknowledged
+  io.acknowledge16(Mask, 1);
+};

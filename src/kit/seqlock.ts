@@ -1,0 +1,79 @@
+/**
+ * Sequence lock: one thread publishes a set of words, others read all of one set or none of it.
+ *
+ * The sequence is odd while the writer writes. Both sides use Atomics for the data too: plain accesses may pass the
+ * sequence word on arm64. The writer never waits.
+ */
+import { deadline } from "./cell.ts";
+import { OutOfRange, Timeout } from "./errors.ts";
+
+/** The sequence word comes first, the data follow. */
+const SEQUENCE = 0;
+const DATA = 1;
+
+/** Words of shared memory that a locked set of `words` words takes. */
+export const sequenceWords = (words: number): number => DATA + words;
+
+const requireRoom = (cells: Int32Array, words: number): void => {
+  if (!Number.isInteger(words) || words < 1 || cells.length < sequenceWords(words))
+    throw new OutOfRange(`sequence lock over ${words} words in ${cells.length} words of memory`);
+};
+
+/** The one writer. */
+export class SequenceWriter {
+  readonly #cells: Int32Array;
+  readonly #words: number;
+  #sequence: number;
+
+  /** Carries on after an earlier writer, also one that died while writing. Fresh memory must be zero. */
+  constructor(cells: Int32Array, words: number) {
+    requireRoom(cells, words);
+    this.#cells = cells;
+    this.#words = words;
+    this.#sequence = Atomics.load(cells, SEQUENCE) & ~1;
+  }
+
+  /** Makes `values` (as many words as the lock covers) what readers see. Allocates nothing. */
+  publish(values: Int32Array): void {
+    const cells = this.#cells;
+    if (values.length !== this.#words) throw new OutOfRange(`${values.length} words for a lock over ${this.#words}`);
+    Atomics.store(cells, SEQUENCE, this.#sequence + 1);
+    for (let i = 0; i < this.#words; i++) Atomics.store(cells, DATA + i, values[i]!);
+    this.#sequence = (this.#sequence + 2) | 0;
+    Atomics.store(cells, SEQUENCE, this.#sequence);
+  }
+}
+
+/** A reader; any number of them. */
+export class SequenceReader {
+  readonly #cells: Int32Array;
+  readonly #words: number;
+
+  constructor(cells: Int32Array, words: number) {
+    requireRoom(cells, words);
+    this.#cells = cells;
+    this.#words = words;
+  }
+
+  /** Copies one whole set into `into`. Tries for at most `limitMicros`. @throws {Timeout} when the writer died writing. */
+  read(into: Int32Array, limitMicros = 100_000): void {
+    if (into.length !== this.#words) throw new OutOfRange(`${into.length} words for a lock over ${this.#words}`);
+    const end = deadline(limitMicros);
+    while (!this.#attempt(into)) {
+      if (performance.now() >= end)
+        throw new Timeout({
+          what: "a consistent set of statistics",
+          waitedMicros: limitMicros,
+          hint: "The thread that writes them stopped half-way. Restart it.",
+        });
+      Atomics.pause();
+    }
+  }
+
+  #attempt(into: Int32Array): boolean {
+    const before = Atomics.load(this.#cells, SEQUENCE);
+    if ((before & 1) !== 0) return false;
+    for (let i = 0; i < this.#words; i++) into[i] = Atomics.load(this.#cells, DATA + i);
+    return Atomics.load(this.#cells, SEQUENCE) === before;
+  }
+}

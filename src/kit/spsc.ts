@@ -1,0 +1,137 @@
+/**
+ * A ring of fixed-size word records between two threads: one produces, one consumes, nobody waits, nothing is allocated.
+ *
+ * Records are written and read in place: `reserve` says where, `commit` publishes; `peek` says where, `release` frees.
+ * The indices run freely and wrap at 2^32; their difference is the number of records in the ring.
+ */
+import { FerruleError, Misuse, OutOfRange } from "./errors.ts";
+
+/** Cells of the two indices: a cache line (16 words) each, so that the two threads do not fight over one. */
+const TAIL = 0;
+const HEAD = 16;
+const RECORDS = 32;
+
+/** Records a ring may have at most; keeps word indices far from 2^31. */
+const MAX_RECORDS = 1 << 20;
+
+export interface RingShape {
+  /** How many records the ring holds: a power of two, 1 to 2^20. */
+  readonly records: number;
+  /** Words in a record, 1 to 64. */
+  readonly recordWords: number;
+}
+
+/** Words of shared memory a ring of this shape takes. @throws {OutOfRange} */
+export const spscWords = (shape: RingShape): number => {
+  const { records, recordWords } = shape;
+  if (!Number.isInteger(records) || records < 1 || records > MAX_RECORDS || (records & (records - 1)) !== 0)
+    throw new OutOfRange(`a ring of ${records} records: must be a power of two up to ${MAX_RECORDS}`);
+  if (!Number.isInteger(recordWords) || recordWords < 1 || recordWords > 64)
+    throw new OutOfRange(`records of ${recordWords} words: must be 1 to 64`);
+  return RECORDS + records * recordWords;
+};
+
+/** The other side wrote an index that cannot be. */
+export class RingCorrupt extends FerruleError {
+  readonly code = "RING_CORRUPT";
+  readonly hint = "The memory is used by someone else, or the two sides disagree about its shape.";
+  constructor(head: number, tail: number, records: number) {
+    super(`ring of ${records} records has head ${head} and tail ${tail}`);
+  }
+}
+
+const requireRoom = (words: Int32Array, shape: RingShape): void => {
+  const needed = spscWords(shape);
+  if (words.length < needed) throw new OutOfRange(`ring memory of ${words.length} words: ${needed} are needed`);
+};
+
+/** Records between the indices. @throws {RingCorrupt} */
+const distance = (head: number, tail: number, records: number): number => {
+  const used = (tail - head) | 0;
+  if (used < 0 || used > records) throw new RingCorrupt(head, tail, records);
+  return used;
+};
+
+/** The writing side. One per ring. */
+export class SpscProducer {
+  /** Where records lie; write only between `reserve` and `commit`. */
+  readonly words: Int32Array;
+  readonly #records: number;
+  readonly #recordWords: number;
+  #tail: number;
+  /** Records that surely fit; looked up again when used up. */
+  #room = 0;
+  #reserved = false;
+
+  /** Takes up where an earlier producer of this memory left off. Fresh memory must be zero. */
+  constructor(words: Int32Array, shape: RingShape) {
+    requireRoom(words, shape);
+    this.words = words;
+    this.#records = shape.records;
+    this.#recordWords = shape.recordWords;
+    this.#tail = Atomics.load(words, TAIL);
+  }
+
+  /** Word index of the next free record, or -1 when the ring is full. @throws {RingCorrupt} */
+  reserve(): number {
+    if (this.#room === 0) {
+      const head = Atomics.load(this.words, HEAD);
+      this.#room = this.#records - distance(head, this.#tail, this.#records);
+      if (this.#room === 0) return -1;
+    }
+    this.#reserved = true;
+    return RECORDS + (this.#tail & (this.#records - 1)) * this.#recordWords;
+  }
+
+  /** Publishes the reserved record: all of it is visible before the consumer sees that it is there. */
+  commit(): void {
+    if (!this.#reserved) throw new Misuse("a ring record was committed that was not reserved");
+    this.#reserved = false;
+    this.#room--;
+    this.#tail = (this.#tail + 1) | 0;
+    Atomics.store(this.words, TAIL, this.#tail);
+  }
+
+  /** Whether the consumer has taken everything that was committed. */
+  drained(): boolean {
+    return Atomics.load(this.words, HEAD) === this.#tail;
+  }
+}
+
+/** The reading side. One per ring. */
+export class SpscConsumer {
+  /** Where records lie; read only between `peek` and `release`. */
+  readonly words: Int32Array;
+  readonly #records: number;
+  readonly #recordWords: number;
+  #head: number;
+  /** Records that are surely there; looked up again when used up. */
+  #ready = 0;
+
+  /** Takes up where an earlier consumer of this memory left off. */
+  constructor(words: Int32Array, shape: RingShape) {
+    requireRoom(words, shape);
+    this.words = words;
+    this.#records = shape.records;
+    this.#recordWords = shape.recordWords;
+    this.#head = Atomics.load(words, HEAD);
+  }
+
+  /** Word index of the oldest record, or -1 when the ring is empty. @throws {RingCorrupt} */
+  peek(): number {
+    if (this.#ready === 0) {
+      const tail = Atomics.load(this.words, TAIL);
+      this.#ready = distance(this.#head, tail, this.#records);
+      if (this.#ready === 0) return -1;
+    }
+    return RECORDS + (this.#head & (this.#records - 1)) * this.#recordWords;
+  }
+
+  /** Frees the record that `peek` named. */
+  release(): void {
+    if (this.#ready === 0) throw new Misuse("a ring record was released that was not there");
+    this.#ready--;
+    this.#head = (this.#head + 1) | 0;
+    Atomics.store(this.words, HEAD, this.#head);
+  }
+}

@@ -1,0 +1,62 @@
+/** Counters of 64 bits that one thread counts and any thread reads, all as of the same moment. */
+import { OutOfRange } from "./errors.ts";
+import { SequenceReader, SequenceWriter, sequenceWords } from "./seqlock.ts";
+
+const TWO32 = 2 ** 32;
+
+/** Words of shared memory for so many counters. */
+export const counterWords = (counters: number): number => sequenceWords(2 * counters);
+
+/**
+ * The counting side. Counting is plain arithmetic on memory of its own; `publish` shows all counters at once, so call it
+ * when a burst is done or the thread goes idle, not per frame.
+ */
+export class Counters {
+  readonly #writer: SequenceWriter;
+  /** Low half, high half, per counter: BigInt is too slow here. */
+  readonly #halves: Int32Array;
+
+  /** All counters start at zero, whatever the memory held. */
+  constructor(cells: Int32Array, counters: number) {
+    this.#writer = new SequenceWriter(cells, 2 * counters);
+    this.#halves = new Int32Array(2 * counters);
+    this.publish();
+  }
+
+  /** Counts `amount`, 0 to 2^32 - 1. @throws {OutOfRange} */
+  add(counter: number, amount: number): void {
+    const before = this.#halves[2 * counter];
+    if (before === undefined || !(amount >= 0 && amount < TWO32))
+      throw new OutOfRange(`counter ${counter} cannot be advanced by ${amount}`);
+    const low = (before >>> 0) + amount;
+    this.#halves[2 * counter] = low | 0;
+    if (low >= TWO32) this.#halves[2 * counter + 1]!++;
+  }
+
+  /** Shows readers the present values. */
+  publish(): void {
+    this.#writer.publish(this.#halves);
+  }
+}
+
+/** The reading side. */
+export class CounterReader {
+  readonly #reader: SequenceReader;
+  readonly #halves: Int32Array;
+  readonly #values: BigUint64Array;
+
+  constructor(cells: Int32Array, counters: number) {
+    this.#reader = new SequenceReader(cells, 2 * counters);
+    this.#values = new BigUint64Array(counters);
+    this.#halves = new Int32Array(this.#values.buffer);
+  }
+
+  /**
+   * All counters as last published. The array is overwritten by the next call. `Number(value)` is exact up to 2^53.
+   * @throws {Timeout} when the writer died while publishing
+   */
+  snapshot(): BigUint64Array {
+    this.#reader.read(this.#halves);
+    return this.#values;
+  }
+}

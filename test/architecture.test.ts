@@ -1,0 +1,215 @@
+/** The house rules of docs/architecture.md, read off the source: who imports whom, and where the unsafe things are. */
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path/posix";
+import { suite, test } from "node:test";
+import { importsOf, without } from "./source.ts";
+
+/** Each room, and the rooms it may import from. Rooms of one storey meet only in `app`. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  kit: [],
+  wire: [],
+  chip: ["kit"],
+  sys: ["kit"],
+  model: ["wire", "chip", "kit"],
+  bus: ["chip", "kit", "sys"],
+  driver: ["chip", "kit"],
+  host: ["wire", "kit", "sys"],
+  app: ["wire", "chip", "kit", "sys", "model", "bus", "driver", "host"],
+};
+
+/** The rest runs in a browser unchanged. */
+const MAY_USE_NODE = ["bus", "host", "sys", "app"];
+
+const ROOT = join(import.meta.dirname, "..");
+const MOST_LINES = 400;
+
+interface File {
+  /** From the repository's root, with forward slashes. */
+  readonly path: string;
+  readonly source: string;
+}
+
+const roomOf = (path: string): string => path.split("/")[1]!;
+const isTest = ({ path }: File): boolean => /\.(test|types)\.ts$/.test(path);
+
+/** What is wrong with one import, or undefined. */
+const complaint = (file: File, specifier: string | undefined): string | undefined => {
+  const room = roomOf(file.path);
+  if (specifier === undefined) return isTest(file) ? undefined : "imports something that is computed: name it";
+  if (specifier === "node:ffi" && room !== "sys") return `imports node:ffi: only sys may`;
+  if (specifier.startsWith("node:"))
+    return isTest(file) || MAY_USE_NODE.includes(room)
+      ? undefined
+      : `imports ${specifier}: ${room} must also run in a browser`;
+  if (specifier.startsWith("#")) {
+    const target = specifier.slice(1).split("/")[0]!;
+    if (target === room) return `imports ${specifier}: inside a room say ./…`;
+    if (!(target in MAY_IMPORT)) return `imports ${specifier}: there is no such room`;
+    return MAY_IMPORT[room]!.includes(target) ? undefined : `imports ${specifier}: ${room} may not import ${target}`;
+  }
+  if (specifier.startsWith("."))
+    return join(dirname(file.path), specifier).startsWith(`src/${room}/`)
+      ? undefined
+      : `imports ${specifier}: to another room say #room/…`;
+  return isTest(file) ? undefined : `imports ${specifier}: the program has no dependencies`;
+};
+
+const importComplaints = (file: File): string[] =>
+  importsOf(file.source).flatMap(({ specifier, line }) => {
+    const what = complaint(file, specifier);
+    return what === undefined ? [] : [`${file.path}:${line} ${what}`];
+  });
+
+/** Every place where `pattern` occurs in code (not in comments or strings). */
+const occurrences = ({ path, source }: File, pattern: RegExp, what: string): string[] =>
+  without(source, "comment", "string", "regex")
+    .split("\n")
+    .flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1} ${what}`] : []));
+
+const NODE_GLOBALS =
+  /(?<![.\w#])(process|Buffer|global|__dirname|__filename|setImmediate)\b(?!\s*:)|\bimport\.meta\.(dir|file)name/;
+
+const globalComplaints = (file: File): string[] =>
+  isTest(file) || MAY_USE_NODE.includes(roomOf(file.path))
+    ? []
+    : occurrences(file, NODE_GLOBALS, "uses a global that only Node has");
+
+const shapeComplaints = (file: File): string[] => {
+  const found = occurrences(file, /\bexport\s+default\b|\bas\s+default\b/, "has a default export");
+  const lines = file.source.trimEnd().split("\n").length;
+  if (lines > MOST_LINES) found.push(`${file.path} has ${lines} lines: split it (at most ${MOST_LINES})`);
+  if (!isTest(file) && !/^(#!.*\n)?\/\*\*/.test(file.source))
+    found.push(`${file.path} does not open with its subtitle`);
+  return found;
+};
+
+/** The C functions whose arguments may be addresses: those with a 64-bit one in libc.ts's table. */
+const takingAddresses = (table: string): string[] =>
+  [...table.matchAll(/^ {2}(\w+): \{ arguments: \[([^\]]*)\]/gm)]
+    .filter(([, , parameters]) => parameters!.includes("u64"))
+    .map(([, name]) => name!);
+
+/** Where a class member or a top-level function ends, as the formatter writes it. */
+const END_OF_FUNCTION = /^( {2})?\}[;)]*$/;
+
+/** Calls that could touch foreign memory, in a function that has said nothing of why it is safe up to there. */
+const safetyComplaints = ({ path, source }: File, names: readonly string[]): string[] => {
+  const call = new RegExp(`\\blibc\\.(${names.join("|")})\\(|\\b(toArrayBuffer|getRawPointer|dlopen)\\(`);
+  const code = without(source, "comment", "string", "regex").split("\n");
+  let reasoned = false;
+  return source.split("\n").flatMap((line, i) => {
+    if (END_OF_FUNCTION.test(line)) reasoned = false;
+    if (line.includes("SAFETY:")) reasoned = true;
+    return !reasoned && call.test(code[i]!) ? [`${path}:${i + 1} calls C without a SAFETY: line in its function`] : [];
+  });
+};
+
+const files: readonly File[] = globSync("src/**/*.ts", { cwd: ROOT })
+  .map((path) => path.replaceAll("\\", "/"))
+  .sort()
+  .map((path) => ({ path, source: readFileSync(join(ROOT, path), "utf8") }));
+
+const none = (complaints: readonly string[]): void => assert.equal(complaints.join("\n"), "");
+
+suite("the house", () => {
+  test("every source file is in a room", () => {
+    assert.ok(files.length > 0, "no source found");
+    none(files.filter(({ path }) => !(roomOf(path) in MAY_IMPORT)).map(({ path }) => `${path} is in no room`));
+  });
+
+  test("a room imports only from rooms below it, and only some may use node: modules", () => {
+    none(files.flatMap(importComplaints));
+  });
+
+  test("rooms that must run in a browser use no global of Node's", () => {
+    none(files.flatMap(globalComplaints));
+  });
+
+  test(`no file has a default export, more than ${MOST_LINES} lines, or no subtitle`, () => {
+    none(files.flatMap(shapeComplaints));
+  });
+
+  test("whatever calls C with an address says why that is safe", () => {
+    const table = files.find(({ path }) => path === "src/sys/libc.ts");
+    const names = takingAddresses(table?.source ?? "");
+    assert.ok(names.includes("mmap") && names.includes("ioctl"), "libc.ts's table cannot be read");
+    const room = files.filter((file) => roomOf(file.path) === "sys" && !isTest(file));
+    none(room.flatMap((file) => safetyComplaints(file, names)));
+  });
+});
+
+const planted = (path: string, source: string): string[] => importComplaints({ path, source });
+const inKit = (source: string): File => ({ path: "src/kit/planted.ts", source });
+const inSys = (source: string): File => ({ path: "src/sys/planted.ts", source });
+
+suite("the rules themselves", () => {
+  test("find every way to import what may not be imported", () => {
+    for (const [source, expected] of [
+      ['import { x } from "#model/x.ts";', /driver may not import model/],
+      ['import type { X } from "#bus/x.ts";', /driver may not import bus/],
+      ['import {\n  a,\n  b,\n} from "#host/x.ts";', /driver may not import host/],
+      ['export * from "#sys/x.ts";', /driver may not import sys/],
+      ['import "#wire/x.ts";', /driver may not import wire/],
+      ['const x = await import("#app/x.ts");', /driver may not import app/],
+      ['import fs from "node:fs";', /must also run in a browser/],
+      ['const os = process.getBuiltinModule("node:os");', /must also run in a browser/],
+      ['const ffi = process.getBuiltinModule("node:ffi");', /only sys may/],
+      ['new Worker(new URL("../model/worker.ts", import.meta.url));', /to another room/],
+      ['import { x } from "../kit/x.ts";', /to another room/],
+      ['import { x } from "#driver/x.ts";', /inside a room/],
+      ['import { x } from "#attic/x.ts";', /no such room/],
+      ['import { z } from "zod";', /no dependencies/],
+      ["const x = await import(name);", /computed/],
+      ["const x = await import(`#bus/${name}.ts`);", /computed/],
+    ] as const) {
+      const found = planted("src/driver/planted.ts", source);
+      assert.equal(found.length, 1, source);
+      assert.match(found[0]!, expected);
+      assert.match(found[0]!, /^src\/driver\/planted\.ts:1 /);
+    }
+  });
+
+  test("leave alone what is allowed, and what only looks like an import", () => {
+    for (const source of [
+      'import { Mmio } from "#kit/mmio.ts";\nimport { ring } from "./ring.ts";',
+      '// import { x } from "#model/x.ts";\n/* import("node:fs") */',
+      "const text = \"import { x } from '#model/x.ts'\";",
+      "const pattern = /[\"'/]/; // a quote in a pattern",
+      "export const a = 1;\nconst from = 'x';",
+    ])
+      none(planted("src/driver/planted.ts", source));
+    none(planted("src/driver/planted.test.ts", 'import { test } from "node:test";\nimport * as fc from "fast-check";'));
+    none(planted("src/sys/planted.ts", 'import ffi from "node:ffi";'));
+  });
+
+  test("do not exempt a test from the import rule", () => {
+    assert.equal(planted("src/driver/planted.test.ts", 'import { x } from "#model/x.ts";').length, 1);
+    assert.equal(planted("src/kit/planted.test.ts", 'import ffi from "node:ffi";').length, 1);
+  });
+
+  test("find globals of Node, default exports, long files and missing subtitles", () => {
+    for (const source of [
+      "process.exit(1);",
+      "const b = Buffer.from([1]);",
+      "setImmediate(f);",
+      "import.meta.dirname;",
+    ])
+      assert.equal(globalComplaints(inKit(source)).length, 1, source);
+    for (const source of ["this.process();", '"process"', "// process", "const inProcess = 1;", "nic.Buffer = 1;"])
+      none(globalComplaints(inKit(source)));
+    assert.equal(shapeComplaints(inKit("/** A. */\nexport default 1;")).length, 1);
+    assert.equal(shapeComplaints(inKit("/** A. */\n".repeat(401))).length, 1);
+    assert.equal(shapeComplaints(inKit("export const a = 1;")).length, 1);
+    none(shapeComplaints(inKit("/** A. */\nexport const a = 1; // not a default export")));
+  });
+
+  test("find a call of C that does not say why it is safe", () => {
+    const reasoned = "const f = () => {\n  // SAFETY: because.\n  libc.mmap(0n);\n};\n";
+    none(safetyComplaints(inSys(reasoned), ["mmap"]));
+    none(safetyComplaints(inSys("// libc.mmap(0n)\nlibc.getppid();"), ["mmap"]));
+    assert.equal(safetyComplaints(inSys(`${reasoned}const g = () => libc.mmap(0n);`), ["mmap"]).length, 1);
+    assert.equal(safetyComplaints(inSys("const view = ffi().toArrayBuffer(a, 8, false);"), ["mmap"]).length, 1);
+    assert.deepEqual(takingAddresses('  a: { arguments: ["i32", "u64"] },\n  b: { arguments: ["i32"] },'), ["a"]);
+  });
+});

@@ -1,0 +1,346 @@
+/** What the NIC and its driver must do together, on the direct rig. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as fc from "fast-check";
+import { Received, Send } from "#kit/link.ts";
+import { assertSums, ends, HERE, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";
+import { openDirectRig } from "../rigs/direct.ts";
+
+const transportAt = (frame: Uint8Array): number => layout(frame).transport << Send.transportOffsetShift;
+
+describe("bring-up", () => {
+  test("identifies the chip, reads its address and finds its link", () => {
+    using rig = openDirectRig();
+    assert.equal(rig.nic.xid, 0x541);
+    assert.equal(rig.nic.chip.key, "rtl8168h");
+    rig.up();
+    assert.deepEqual(rig.nic.address, HERE);
+    assert.deepEqual(rig.nic.link, {
+      up: true,
+      speed: 1000,
+      fullDuplex: true,
+      pause: { receive: true, transmit: true },
+    });
+  });
+
+  test("does nothing a real chip would punish, up, in traffic and down", () => {
+    using rig = openDirectRig();
+    rig.up();
+    rig.send(udp(ends(), payload(100)));
+    rig.deliver(udp(ends({ inbound: true }), payload(100)));
+    rig.poll();
+    rig.nic.down();
+    assert.deepEqual(
+      Object.entries(rig.model.offences).filter(([, n]) => n > 0),
+      [],
+    );
+  });
+
+  test("a hundred times up and down leaves no DMA memory behind", () => {
+    using rig = openDirectRig();
+    const before = rig.device.dma.live;
+    for (let i = 0; i < 100; i++) {
+      rig.nic.up();
+      rig.nic.down();
+    }
+    assert.equal(rig.device.dma.live, before);
+  });
+
+  test("works with what another driver left behind", () => {
+    using rig = openDirectRig();
+    const leave = (offset: number, width: 1 | 2 | 4, value: number): void => rig.model.write(2, offset, width, value);
+    leave(0x50, 1, 0xc0); // unlocked
+    leave(0xe8, 4, 0);
+    leave(0xe4, 4, 0xdead_0000); // a ring that is not ours
+    leave(0x44, 4, 0x0f);
+    leave(0x3c, 2, 0xffff);
+    leave(0x37, 1, 0x0c); // running
+    rig.up();
+    rig.send(udp(ends(), payload(64)));
+    assert.equal(rig.bench.sent.length, 1);
+    rig.deliver(udp(ends({ inbound: true }), payload(100)));
+    assert.equal(rig.poll().length, 1);
+  });
+});
+
+describe("transmit", () => {
+  test("frames leave as they are, in order", () => {
+    using rig = openDirectRig();
+    rig.up();
+    const frames = [60, 61, 64, 1000, 1513, 1514].map((length, i) => udp(ends(), payload(length - 42, i)));
+    for (const frame of frames) rig.send(frame);
+    assert.deepEqual(rig.bench.sent, frames);
+  });
+
+  test("short frames are padded with zeros to the least Ethernet allows", () => {
+    using rig = openDirectRig();
+    rig.up();
+    const frame = udp(ends(), payload(1));
+    rig.send(frame);
+    assert.equal(rig.bench.sent[0]!.length, 60);
+    assert.deepEqual(rig.bench.sent[0]!.subarray(0, frame.length), frame);
+    assert.ok(rig.bench.sent[0]!.subarray(frame.length).every((b) => b === 0));
+  });
+
+  test("fragments of any lengths make one frame", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 16 }), (lengths) => {
+        const total = lengths.reduce((a, b) => a + b, 0);
+        if (total < 60 || total > 1514) return;
+        using rig = openDirectRig();
+        rig.up();
+        const frame = payload(total);
+        frame.set(HERE, 6);
+        rig.send(frame, 0, 0, lengths);
+        assert.deepEqual(rig.bench.sent, [frame]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  for (const v6 of [false, true]) {
+    const ip = v6 ? "IPv6" : "IPv4";
+    for (const [name, build, ask] of [
+      ["TCP", tcp, Send.tcpChecksum],
+      ["UDP", udp, Send.udpChecksum],
+    ] as const)
+      test(`the NIC fills in the ${name} checksum over ${ip}`, () => {
+        using rig = openDirectRig();
+        rig.up();
+        for (const length of [20, 21, 999, 1000]) {
+          const frame = build(ends({ v6 }), payload(length));
+          const want = frame.slice();
+          leaveChecksum(frame);
+          rig.send(frame, ask | transportAt(frame) | (v6 ? Send.ipv6 : 0));
+          assert.deepEqual(rig.bench.sent.at(-1), want);
+        }
+      });
+
+    test(`the NIC cuts a super-frame over ${ip} into segments with right headers`, () => {
+      using rig = openDirectRig();
+      rig.up();
+      for (const length of [2000, 14_480, 14_481, 60_000]) {
+        rig.bench.sent.length = 0;
+        const data = payload(length);
+        const frame = tcp(ends({ v6 }), data, { flags: 0x18 });
+        leaveChecksum(frame, false);
+        const pieces: number[] = [];
+        for (let left = frame.length; left > 0; left -= 16384) pieces.push(Math.min(left, 16384));
+        rig.send(frame, 1440 | Send.tcpChecksum | transportAt(frame) | (v6 ? Send.ipv6 : 0), 0, pieces);
+        const { sent } = rig.bench;
+        assert.equal(sent.length, Math.ceil(length / 1440));
+        const { transport } = layout(frame);
+        const stream = sent.flatMap((segment) => [...segment.subarray(transport + 20)]);
+        assert.deepEqual(Uint8Array.from(stream.slice(0, length)), data);
+        sent.forEach((segment, i) => {
+          assertSums(segment);
+          const sequence = new DataView(segment.buffer).getUint32(transport + 4);
+          assert.equal(sequence, 0x1234_5678 + i * 1440);
+          assert.equal(segment[transport + 13]! & 0x08, i === sent.length - 1 ? 0x08 : 0, "PSH only on the last");
+        });
+      }
+    });
+  }
+
+  test("the NIC inserts a tag, also into segments", () => {
+    using rig = openDirectRig();
+    rig.up();
+    const frame = udp(ends(), payload(100));
+    rig.send(frame, Send.tag, 0x6123);
+    assert.deepEqual(rig.bench.sent, [udp(ends({ tag: 0x6123 }), payload(100))]);
+    const big = tcp(ends(), payload(5000));
+    leaveChecksum(big, false);
+    rig.send(big, 1440 | Send.tcpChecksum | transportAt(big) | Send.tag, 0x6123);
+    for (const segment of rig.bench.sent.slice(1)) {
+      assert.deepEqual([...segment.subarray(12, 16)], [0x81, 0x00, 0x61, 0x23]);
+      assertSums(segment);
+    }
+    assert.equal(rig.bench.sent.length, 1 + 4);
+  });
+
+  test("a frame for which the ring has no room is not taken, and can be sent later", () => {
+    using rig = openDirectRig({ slots: 8, carrier: true });
+    rig.up();
+    for (let i = 0; i < 100; i++) {
+      rig.send(udp(ends(), payload(100, i)));
+      rig.poll();
+    }
+    assert.equal(rig.bench.sent.length, 100);
+  });
+});
+
+describe("receive", () => {
+  test("frames arrive as they are, in order", () => {
+    using rig = openDirectRig();
+    rig.up();
+    const frames = [18, 19, 1000, 1471, 1472].map((length, i) => udp(ends({ inbound: true }), payload(length, i)));
+    for (const frame of frames) assert.ok(rig.deliver(frame));
+    assert.deepEqual(rig.poll(), frames);
+  });
+
+  for (const v6 of [false, true])
+    for (const [name, build, good] of [
+      ["TCP", tcp, Received.tcpChecksumGood],
+      ["UDP", udp, Received.udpChecksumGood],
+    ] as const)
+      test(`says whether the ${name} checksum over ${v6 ? "IPv6" : "IPv4"} is right`, () => {
+        using rig = openDirectRig();
+        rig.up();
+        const frame = build(ends({ v6, inbound: true }), payload(500));
+        rig.deliver(frame);
+        rig.poll();
+        assert.equal(rig.flags[0]! & good, good);
+        frame[frame.length - 1]! ^= 1;
+        rig.deliver(frame);
+        assert.equal(rig.poll().length, 1, "a frame with a bad checksum is the stack's to judge");
+        assert.equal(rig.flags[0]! & good, 0);
+      });
+
+  test("takes a tag out and hands it over beside the frame", () => {
+    using rig = openDirectRig();
+    rig.up();
+    rig.deliver(udp(ends({ inbound: true, tag: 0x6123 }), payload(200)));
+    assert.deepEqual(rig.poll(), [udp(ends({ inbound: true }), payload(200))]);
+    assert.equal(rig.flags[0]! & Received.tagged, Received.tagged);
+    assert.equal(rig.tags[0], 0x6123);
+  });
+
+  test("takes its own, broadcast and multicast frames, and others only when promiscuous", () => {
+    using rig = openDirectRig();
+    rig.up();
+    const to = (first: number, last: number): Uint8Array => {
+      const frame = udp(ends({ inbound: true }), payload(100));
+      frame.set([first, first === 0xff ? 0xff : 0, 0xff, 0xff, 0xff, last]);
+      return frame;
+    };
+    const broadcast = to(0xff, 0xff);
+    const multicast = to(0x33, 1);
+    const stranger = to(0x02, 0x77);
+    for (const frame of [broadcast, multicast, stranger]) rig.deliver(frame);
+    assert.equal(rig.poll().length, 2);
+    rig.nic.promiscuous = true;
+    rig.deliver(stranger);
+    assert.equal(rig.poll().length, 1);
+    rig.nic.promiscuous = false;
+    rig.deliver(stranger);
+    assert.equal(rig.poll().length, 0);
+  });
+
+  test("a ring without room loses frames, counts them and recovers", () => {
+    using rig = openDirectRig({ slots: 8 });
+    rig.up();
+    const frame = udp(ends({ inbound: true }), payload(100));
+    const taken = Array.from({ length: 12 }, () => rig.deliver(frame)).filter(Boolean).length;
+    assert.equal(taken, 8);
+    assert.equal(rig.poll().length, 8);
+    assert.equal(rig.nic.tally().rxMissed, 4);
+    assert.ok(rig.deliver(frame));
+    assert.equal(rig.poll().length, 1);
+  });
+});
+
+describe("MTU", () => {
+  test("frames up to 9 KiB pass both ways once the MTU allows them", () => {
+    using rig = openDirectRig();
+    rig.up();
+    const big = udp(ends({ inbound: true }), payload(8972));
+    rig.deliver(big);
+    assert.equal(rig.poll().length, 0, "larger than the receiver was told to take");
+    rig.nic.setMtu(9000);
+    rig.clock.delay(100_000);
+    rig.poll();
+    rig.deliver(big);
+    assert.deepEqual(rig.poll(), [big]);
+    const out = udp(ends(), payload(8972));
+    rig.send(out);
+    assert.deepEqual(rig.bench.sent, [out]);
+    assert.equal(rig.nic.offloads, false);
+    rig.nic.setMtu(1500);
+    rig.clock.delay(100_000);
+    rig.poll();
+    assert.equal(rig.nic.offloads, true);
+  });
+
+  test("refuses what the chip cannot carry", () => {
+    using rig = openDirectRig();
+    for (const mtu of [67, 9195, 1500.5, Number.NaN])
+      assert.throws(() => rig.nic.setMtu(mtu), { code: "BAD_MTU", hint: "Use 68 to 9194." });
+  });
+});
+
+describe("link", () => {
+  test("follows the cable, also under traffic", () => {
+    using rig = openDirectRig();
+    rig.up();
+    for (let i = 0; i < 20; i++) {
+      rig.model.setCarrier(false);
+      rig.poll();
+      assert.equal(rig.nic.link.up, false);
+      rig.deliver(udp(ends({ inbound: true }), payload(100)));
+      rig.model.setCarrier(true);
+      rig.clock.delay(10_000);
+      rig.poll();
+      assert.equal(rig.nic.link.up, true);
+      rig.deliver(udp(ends({ inbound: true }), payload(100)));
+      assert.equal(rig.poll().length, 1);
+    }
+  });
+
+  test("without a cable there is no link, and no error", () => {
+    using rig = openDirectRig({ carrier: false });
+    rig.up();
+    assert.equal(rig.nic.link.up, false);
+  });
+});
+
+describe("interrupts", () => {
+  test("one without a cause is survived and counted as nothing", () => {
+    using rig = openDirectRig();
+    rig.up();
+    rig.poll();
+    assert.equal(rig.nic.interrupt(), 0);
+  });
+
+  test("frames whose interrupt was lost are found by looking again", () => {
+    using rig = openDirectRig();
+    rig.up();
+    rig.deliver(udp(ends({ inbound: true }), payload(100)));
+    rig.nic.line.take();
+    assert.ok(rig.nic.rings.receive.waiting());
+    assert.equal(rig.poll().length, 1);
+  });
+
+  test("events while the chip is masked raise one when it is unmasked", () => {
+    using rig = openDirectRig();
+    rig.up();
+    rig.poll();
+    while (rig.nic.line.take()) rig.nic.interrupt();
+    rig.nic.unmask();
+    rig.deliver(udp(ends({ inbound: true }), payload(100)));
+    assert.ok(rig.nic.line.take());
+    rig.nic.interrupt();
+    rig.deliver(udp(ends({ inbound: true }), payload(100)));
+    assert.equal(rig.nic.line.take(), false, "masked");
+    rig.nic.unmask();
+    assert.ok(rig.nic.line.take());
+    assert.equal(rig.poll().length, 2);
+  });
+});
+
+describe("counters", () => {
+  test("the chip's own agree with what crossed the cable", () => {
+    using rig = openDirectRig();
+    rig.up();
+    for (let i = 0; i < 7; i++) rig.send(udp(ends(), payload(100)));
+    for (let i = 0; i < 5; i++) rig.deliver(udp(ends({ inbound: true }), payload(100)));
+    const broadcast = udp(ends({ inbound: true }), payload(100));
+    broadcast.fill(0xff, 0, 6);
+    rig.deliver(broadcast);
+    rig.poll();
+    const tally = rig.nic.tally();
+    assert.equal(tally.txPackets, 7);
+    assert.equal(tally.rxPackets, 6);
+    assert.equal(tally.rxUnicast, 5);
+    assert.equal(tally.rxBroadcast, 1);
+  });
+});

@@ -1,0 +1,78 @@
+/** A card that leaves at the worst moment: every register access of bring-up is such a moment. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chipNamed } from "#chip/chips.ts";
+import { DirectDevice } from "#bus/direct.ts";
+import { rtl8169 } from "#driver/rtl8169.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { bind } from "#kit/device.ts";
+import { FerruleError } from "#kit/errors.ts";
+import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+
+/** Answers `accesses` times, then is gone: reads all ones, writes fall on the floor. */
+class Vanishing implements Target {
+  readonly #inner: Rtl8169;
+  left: number;
+  constructor(inner: Rtl8169, accesses: number) {
+    this.#inner = inner;
+    this.left = accesses;
+  }
+  size(region: RegionName): number {
+    return this.#inner.size(region);
+  }
+  read(region: RegionName, offset: number, width: 1 | 2 | 4): number {
+    if (region !== "config" && this.left-- <= 0) return 2 ** (8 * width) - 1;
+    return this.#inner.read(region, offset, width);
+  }
+  write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void {
+    if (region === "config" || this.left-- > 0) this.#inner.write(region, offset, width, value);
+  }
+  reset(): void {
+    this.#inner.reset();
+  }
+  attach(memory: GuestMemory, raise: (vector: number) => void): void {
+    this.#inner.attach(memory, raise);
+  }
+}
+
+/** Brings a NIC up on a card that has `accesses` register accesses to live. */
+const attempt = (accesses: number): { used: number; error: unknown; live: number; waited: number } => {
+  const clock = new VirtualClock();
+  const chip = chipNamed("rtl8168h")!;
+  const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
+  model.setCarrier(true);
+  const target = new Vanishing(model, accesses);
+  using device = new DirectDevice(target, { name: "test", registers: 2, dmaBytes: 16 << 20, vectors: 1 });
+  let error: unknown;
+  try {
+    using bound = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false });
+    bound.driver.up();
+    clock.delay(100_000);
+    if (bound.driver.line.take()) bound.driver.interrupt();
+    bound.driver.setMtu(9000);
+    bound.driver.tally();
+  } catch (caught) {
+    error = caught;
+  }
+  return { used: accesses - target.left, error, live: device.dma.live, waited: clock.now() };
+};
+
+test("a card that vanishes at any access of bring-up, MTU change or removal gives a clear error and leaves nothing", () => {
+  const whole = attempt(Number.MAX_SAFE_INTEGER);
+  assert.equal(whole.error, undefined);
+  assert.equal(whole.live, 0);
+  let errors = 0;
+  for (let accesses = 0; accesses < whole.used; accesses++) {
+    const { error, live, waited } = attempt(accesses);
+    assert.equal(live, 0, `DMA memory left when the card vanished at access ${accesses}`);
+    assert.ok(waited < 20e6, `waited ${waited} µs for a card that vanished at access ${accesses}`);
+    if (error === undefined) continue;
+    errors++;
+    // Removal runs on after a failure: what comes out may be both.
+    const first = error instanceof SuppressedError ? error.suppressed : error;
+    assert.ok(first instanceof FerruleError, `${String(first)} when the card vanished at access ${accesses}`);
+    assert.ok(first.hint.length > 0);
+  }
+  assert.ok(errors > whole.used / 2, `only ${errors} of ${whole.used} losses were noticed`);
+});

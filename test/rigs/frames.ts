@@ -1,0 +1,78 @@
+/** Frames for conformance tests, and an independent look at those that come out. */
+import assert from "node:assert/strict";
+import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
+import { memoryOf } from "#wire/memory.ts";
+import { slowSum } from "#wire/reference.ts";
+
+export const HERE = Uint8Array.of(2, 0, 0, 0, 0, 1);
+export const THERE = Uint8Array.of(2, 0, 0, 0, 0, 2);
+const V6 = (last: number): Uint8Array => Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last);
+
+/** From the NIC's host to the far end, or the reverse. */
+export const ends = (options: { v6?: boolean; inbound?: boolean; tag?: number } = {}): Ends => {
+  const { v6 = false, inbound = false, tag } = options;
+  const [from, to] = inbound ? [2, 1] : [1, 2];
+  return {
+    source: inbound ? THERE : HERE,
+    destination: inbound ? HERE : THERE,
+    from: v6 ? V6(from) : 0x0a00_0000 + from,
+    to: v6 ? V6(to) : 0x0a00_0000 + to,
+    ...(tag === undefined ? {} : { tag }),
+  };
+};
+
+/** Bytes that differ from their neighbours and from one frame to the next. */
+export const payload = (length: number, seed = 1): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8) * 7 + seed * 101) & 0xff);
+
+/** A TCP frame; longer than 64 KiB is not possible. */
+export const tcp = (where: Ends, data: Uint8Array, options: { flags?: number; sequence?: number } = {}): Uint8Array => {
+  const bytes = new Uint8Array(data.length + 128);
+  const header = {
+    sourcePort: 1000,
+    destinationPort: 2000,
+    sequence: options.sequence ?? 0x1234_5678,
+    acknowledgement: 1,
+    headerLength: 20,
+    flags: options.flags ?? 0x10,
+    window: 512,
+  };
+  return bytes.slice(0, buildTcpFrame(memoryOf(bytes), 0, where, header, data));
+};
+
+export const udp = (where: Ends, data: Uint8Array): Uint8Array => {
+  const bytes = new Uint8Array(data.length + 128);
+  return bytes.slice(0, buildUdpFrame(memoryOf(bytes), 0, where, { sourcePort: 1000, destinationPort: 2000 }, data));
+};
+
+/** Where things are in an untagged frame of ours: no options anywhere. */
+export const layout = (frame: Uint8Array): { network: number; transport: number; v6: boolean; protocol: number } => {
+  const type = frame[12]! * 256 + frame[13]!;
+  const network = type === 0x8100 ? 18 : 14;
+  const v6 = frame[network]! >>> 4 === 6;
+  return { network, transport: network + (v6 ? 40 : 20), v6, protocol: frame[network + (v6 ? 6 : 9)]! };
+};
+
+/** Puts the pseudo-header's sum alone into the checksum field: what a stack leaves for the NIC. */
+export const leaveChecksum = (frame: Uint8Array, withLength = true): void => {
+  const { network, transport, v6, protocol } = layout(frame);
+  const addresses = v6 ? slowSum(frame, network + 8, 32) : slowSum(frame, network + 12, 8);
+  const length = withLength ? frame.length - transport : 0;
+  let sum = addresses + protocol + length;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  const at = transport + (protocol === 6 ? 16 : 6);
+  frame[at] = sum >>> 8;
+  frame[at + 1] = sum;
+};
+
+/** Every checksum in a TCP or UDP frame is right, by the slow sum. */
+export const assertSums = (frame: Uint8Array): void => {
+  const { network, transport, v6, protocol } = layout(frame);
+  const ipEnd = v6
+    ? network + 40 + frame[network + 4]! * 256 + frame[network + 5]!
+    : network + frame[network + 2]! * 256 + frame[network + 3]!;
+  if (!v6) assert.equal(slowSum(frame, network, 20), 0xffff, "IPv4 header checksum");
+  const addresses = v6 ? slowSum(frame, network + 8, 32) : slowSum(frame, network + 12, 8);
+  const length = ipEnd - transport;
+  assert.equal(slowSum(frame, transport, length, addresses + protocol + length), 0xffff, "transport checksum");
+};

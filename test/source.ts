@@ -1,0 +1,87 @@
+/** Reads TypeScript source just well enough to see what it imports: comments out, strings kept or blanked. */
+
+/** A piece of source that is not plain code. */
+type Piece = "comment" | "string" | "regex";
+
+const REGEX_MAY_FOLLOW = /(^|[(,=:[!&|?{};+\-*%<>~^\n]|\breturn|\btypeof|\bcase)\s*$/;
+
+/** Where the quoted text that starts at `from` ends, one past its closing quote. */
+const endOfQuoted = (source: string, from: number): number => {
+  const quote = source[from];
+  for (let i = from + 1; i < source.length; i++) {
+    if (source[i] === "\\") i++;
+    else if (source[i] === quote) return i + 1;
+  }
+  return source.length;
+};
+
+/** Where the regular expression that starts at `from` ends. A slash inside [...] does not end it. */
+const endOfRegex = (source: string, from: number): number => {
+  let inClass = false;
+  for (let i = from + 1; i < source.length; i++) {
+    if (source[i] === "\\") i++;
+    else if (source[i] === "[") inClass = true;
+    else if (source[i] === "]") inClass = false;
+    else if (source[i] === "/" && !inClass) return i + 1;
+  }
+  return source.length;
+};
+
+/** Where the comment that starts at `from` ends. */
+const endOfComment = (source: string, from: number): number => {
+  const [mark, length] = source.startsWith("//", from) ? ["\n", 0] : ["*/", 2];
+  const end = source.indexOf(mark, from + 2);
+  return end < 0 ? source.length : end + length;
+};
+
+/** What starts at `at`, and where it ends; undefined for plain code. Template literals count as strings as a whole. */
+const pieceAt = (source: string, at: number): [Piece, number] | undefined => {
+  const char = source[at];
+  if (char === '"' || char === "'" || char === "`") return ["string", endOfQuoted(source, at)];
+  if (char !== "/") return undefined;
+  if (source[at + 1] === "/" || source[at + 1] === "*") return ["comment", endOfComment(source, at)];
+  if (REGEX_MAY_FOLLOW.test(source.slice(Math.max(0, at - 40), at))) return ["regex", endOfRegex(source, at)];
+  return undefined;
+};
+
+/** The source with the given kinds of pieces replaced by spaces; line numbers stay. */
+export const without = (source: string, ...kinds: readonly Piece[]): string => {
+  let out = "";
+  for (let at = 0; at < source.length;) {
+    const piece = pieceAt(source, at);
+    if (piece === undefined) {
+      out += source[at++];
+      continue;
+    }
+    const [kind, end] = piece;
+    const text = source.slice(at, end);
+    out += kinds.includes(kind) ? text.replaceAll(/[^\n]/g, " ") : text;
+    at = end;
+  }
+  return out;
+};
+
+/** Something a file takes from elsewhere. */
+export interface Import {
+  /** As written; undefined where it is computed and cannot be read. */
+  readonly specifier: string | undefined;
+  readonly line: number;
+}
+
+const STATIC = /\b(?:import|export)\b[^;"'`()=]*?\bfrom\s*(["'])([^"']+)\1/g;
+const BARE = /\bimport\s*(["'])([^"']+)\1/g;
+/** Dynamic imports and the ways around them: an argument that is no plain string is read as undefined. */
+const CALLED = /\b(?:import|getBuiltinModule|require)\s*\(\s*(?:(["'])([^"']+)\1\s*[,)])?/g;
+/** Worker entry points. */
+const LOCATED = /\bnew URL\(\s*(["'])([^"']+\.[cm]?[jt]s)\1\s*,\s*import\.meta\.url/g;
+
+/** Everything a file imports: statically, dynamically, as a builtin, or as the entry point of a worker. */
+export const importsOf = (source: string): Import[] => {
+  const code = without(source, "comment", "regex");
+  const bare = without(source, "comment", "regex", "string");
+  return [STATIC, BARE, CALLED, LOCATED]
+    .flatMap((pattern) => [...code.matchAll(pattern)])
+    .filter(({ index }) => bare[index] === code[index])
+    .map((match) => ({ specifier: match[2], line: code.slice(0, match.index).split("\n").length }))
+    .sort((a, b) => a.line - b.line);
+};

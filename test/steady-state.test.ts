@@ -1,0 +1,71 @@
+/** The hot path makes no garbage: not one collection, and no growth, over ten million frames. */
+import assert from "node:assert/strict";
+import { PerformanceObserver } from "node:perf_hooks";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { createRingPath, SLOTS, type RingPath } from "../bench/ring-path.ts";
+
+const FRAMES = 10_000_000;
+/** Until the engine has done with compiling, which itself allocates. */
+const WARM_UP_FRAMES = 3_000_000;
+const BATCH = 32;
+const LARGEST_GROWTH = 64 * 1024;
+
+interface Collected {
+  readonly collections: number;
+  /** Bytes by which the used heap grew. */
+  readonly growth: number;
+}
+
+/** Runs `work` and says what it left to the garbage collector. */
+const observed = async (work: () => void): Promise<Collected> => {
+  let collections = 0;
+  let [start, end] = [Infinity, Infinity];
+  const count = (entries: readonly { startTime: number }[]): void => {
+    collections += entries.filter(({ startTime }) => startTime >= start && startTime <= end).length;
+  };
+  const observer = new PerformanceObserver((list) => count(list.getEntries()));
+  observer.observe({ entryTypes: ["gc"] });
+  start = performance.now();
+  const before = process.memoryUsage().heapUsed;
+  work();
+  const growth = process.memoryUsage().heapUsed - before;
+  end = performance.now();
+  // Entries are delivered from the event loop.
+  await setImmediate();
+  count(observer.takeRecords());
+  observer.disconnect();
+  return { collections, growth };
+};
+
+const forward = (path: RingPath, frames: number): void => {
+  for (let ring = 0; ring < Math.ceil(frames / SLOTS); ring++) {
+    path.device();
+    for (let i = 0; i < SLOTS; i += BATCH) path.forward(BATCH);
+  }
+};
+
+for (const weaklyOrdered of [process.arch !== "x64", process.arch === "x64"]) {
+  const how = weaklyOrdered ? "through Atomics (arm64)" : "by plain loads and stores (x86-64)";
+  test(`the rings forward 10 million frames ${how} without garbage`, async () => {
+    using scope = new DisposableStack();
+    const path = createRingPath(scope, weaklyOrdered);
+    forward(path, WARM_UP_FRAMES);
+    // The engine puts the code it compiled beside this thread in place between two turns of the event loop.
+    await setImmediate();
+    forward(path, WARM_UP_FRAMES);
+    await setImmediate();
+    const { collections, growth } = await observed(() => forward(path, FRAMES));
+    assert.equal(collections, 0, `${collections} garbage collections`);
+    assert.ok(growth < LARGEST_GROWTH, `the heap grew by ${growth} bytes`);
+    assert.ok(path.intact(), "a frame was damaged or dropped");
+  });
+}
+
+test("the measurement sees garbage when there is some", async () => {
+  const kept: unknown[] = [];
+  const { collections, growth } = await observed(() => {
+    for (let i = 0; i < 2_000_000; i++) kept[i & 0xffff] = { i };
+  });
+  assert.ok(collections > 0 && growth > LARGEST_GROWTH, `${collections} collections, ${growth} bytes`);
+});
