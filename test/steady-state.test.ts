@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { PerformanceObserver } from "node:perf_hooks";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { createRingPath, SLOTS, type RingPath } from "../bench/ring-path.ts";
+import { createRingPath, PATHS, SLOTS, type RingPath } from "../bench/ring-path.ts";
 
 const FRAMES = 10_000_000;
 /** Until the engine has done with compiling, which itself allocates. */
@@ -45,22 +45,23 @@ const forward = (path: RingPath, frames: number): void => {
   }
 };
 
-for (const weaklyOrdered of [process.arch !== "x64", process.arch === "x64"]) {
-  const how = weaklyOrdered ? "through Atomics (arm64)" : "by plain loads and stores (x86-64)";
-  test(`the rings forward 10 million frames ${how} without garbage`, async () => {
-    using scope = new DisposableStack();
-    const path = createRingPath(scope, weaklyOrdered);
-    forward(path, WARM_UP_FRAMES);
-    // The engine puts the code it compiled beside this thread in place between two turns of the event loop.
-    await setImmediate();
-    forward(path, WARM_UP_FRAMES);
-    await setImmediate();
-    const { collections, growth } = await observed(() => forward(path, FRAMES));
-    assert.equal(collections, 0, `${collections} garbage collections`);
-    assert.ok(growth < LARGEST_GROWTH, `the heap grew by ${growth} bytes`);
-    assert.ok(path.intact(), "a frame was damaged or dropped");
-  });
-}
+for (const kind of PATHS)
+  for (const weaklyOrdered of [process.arch !== "x64", process.arch === "x64"]) {
+    const how = weaklyOrdered ? "through Atomics (arm64)" : "by plain loads and stores (x86-64)";
+    test(`the rings forward 10 million frames by ${kind} ${how} without garbage`, async () => {
+      using scope = new DisposableStack();
+      const path = createRingPath(scope, kind, weaklyOrdered);
+      forward(path, WARM_UP_FRAMES);
+      // The engine puts the code it compiled beside this thread in place between two turns of the event loop.
+      await setImmediate();
+      forward(path, WARM_UP_FRAMES);
+      await setImmediate();
+      const { collections, growth } = await observed(() => forward(path, FRAMES));
+      assert.equal(collections, 0, `${collections} garbage collections`);
+      assert.ok(growth < LARGEST_GROWTH, `the heap grew by ${growth} bytes`);
+      assert.ok(path.intact(), "a frame was damaged or dropped");
+    });
+  }
 
 test("the measurement sees garbage when there is some", async () => {
   const kept: unknown[] = [];

@@ -1,0 +1,71 @@
+/** The C halves: compiled into a scratch directory, then asked for one round at a time. */
+import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { promisify } from "node:util";
+import { CannotMeasure } from "./bench.ts";
+
+const CC = process.env["CC"] ?? "gcc";
+const FLAGS = ["-O3", "-march=native", "-Wall", "-Wextra", "-pthread"];
+/** No round takes a tenth of this. */
+const ROUND_LIMIT_MS = 20_000;
+
+const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
+
+/** First line of the compiler's `--version`, or undefined when there is no compiler. */
+export const compilerVersion = async (): Promise<string | undefined> => {
+  try {
+    return (await promisify(execFile)(CC, ["--version"])).stdout.split("\n", 1)[0];
+  } catch {
+    return undefined;
+  }
+};
+
+/** Compiles bench/c/NAME.c and returns the program's path. @throws {CannotMeasure} without a C compiler. */
+export const compile = async (scratch: string, name: string): Promise<string> => {
+  const program = join(scratch, name);
+  try {
+    await promisify(execFile)(CC, [...FLAGS, "-o", program, join(import.meta.dirname, "c", `${name}.c`)]);
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    throw new CannotMeasure(`no C compiler: ${CC} was not found`, "Install gcc, or name another compiler in CC.");
+  }
+  return program;
+};
+
+/** One round as the C program reports it. Times are nanoseconds per unit of work. */
+export interface CRound {
+  readonly best: number;
+  readonly median: number;
+  /** What the work came to, where both sides must agree. */
+  readonly result?: number;
+}
+
+/** A running C program that does one round when asked and idles in between. */
+export class CRounds implements AsyncDisposable {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(program: string) {
+    this.#child = spawn(program, ["--paired"], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Does one round. @throws when the program ends or hangs instead of answering. */
+  async round(name: string, a: number, b: number): Promise<CRound> {
+    this.#child.stdin.write(`go ${name} ${a} ${b}\n`);
+    const limit = setTimeout(() => this.#child.kill("SIGKILL"), ROUND_LIMIT_MS);
+    const line = await this.#lines.next();
+    clearTimeout(limit);
+    if (line.done) throw new Error(`the C program ended instead of doing a round of ${name} ${a} ${b}`);
+    return JSON.parse(line.value) as CRound;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.stdin.end();
+    await once(this.#child, "exit");
+  }
+}

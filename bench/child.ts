@@ -1,0 +1,77 @@
+/** Programs the benches run beside themselves: bounded in time, ended by their own process id and no other way. */
+import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+export interface Limits {
+  readonly limitMs: number;
+  /** Ends the program early. */
+  readonly stop: AbortSignal;
+}
+
+/** Runs a program to its end and returns its stdout. @throws when it fails, or does not end in time. */
+export const run = async (command: readonly string[], { limitMs, stop }: Limits): Promise<string> => {
+  const [program, ...rest] = command;
+  const options = { timeout: limitMs, signal: stop, maxBuffer: 2 ** 26 };
+  return (await promisify(execFile)(program!, rest, options)).stdout;
+};
+
+/** Time a program has to end after SIGTERM before it is killed. */
+const GRACE_MS = 8_000;
+/** Enough of what a program wrote to say why it failed. */
+const TAIL_BYTES = 4_000;
+
+/** A program that runs until it is disposed of. */
+export class Child implements AsyncDisposable {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #name: string;
+  #output = "";
+
+  constructor(command: readonly string[]) {
+    const [program, ...rest] = command;
+    this.#name = command.join(" ");
+    this.#child = spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"] });
+    const keep = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString()).slice(-TAIL_BYTES);
+    };
+    this.#child.stdout.on("data", keep);
+    this.#child.stderr.on("data", keep);
+    this.#child.on("error", (error) => keep(Buffer.from(error.message)));
+  }
+
+  get ended(): boolean {
+    return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** The last of what it wrote. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Waits until `ready` holds, looking ten times a second. @throws when the program ends first, or time is up. */
+  async until(
+    what: string,
+    ready: (child: Child) => boolean | Promise<boolean>,
+    { limitMs, stop }: Limits,
+  ): Promise<void> {
+    const end = performance.now() + limitMs;
+    while (!(await ready(this))) {
+      stop.throwIfAborted();
+      const why = this.ended ? "it ended" : performance.now() > end ? `nothing for ${limitMs / 1000} s` : undefined;
+      if (why !== undefined)
+        throw new Error(`${this.#name}: waiting for ${what}: ${why}; it said: ${this.#output.trim()}`);
+      await sleep(100);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.ended) return;
+    const exit = once(this.#child, "exit");
+    this.#child.kill("SIGTERM");
+    const kill = setTimeout(() => this.#child.kill("SIGKILL"), GRACE_MS);
+    await exit;
+    clearTimeout(kill);
+  }
+}

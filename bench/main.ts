@@ -1,0 +1,129 @@
+/** `npm run bench`: lists the benches, runs them, prints tables; with --json one object on stdout. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
+import { checksum } from "./checksum.ts";
+import { machineFacts, type Machine } from "./machine.ts";
+import { ring } from "./ring.ts";
+import { tcp } from "./tcp.ts";
+
+const BENCHES: readonly Bench[] = [ring, checksum, tcp];
+
+const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--json] [--list]
+
+${BENCHES.map((bench) => `  ${bench.name.padEnd(10)} ${bench.about}`).join("\n")}
+
+  --rounds N   repeat the comparison N times (each bench has its own default)
+  --seconds N  length of one iperf3 run (default 10)
+  --json       one object on stdout: machine, then every figure
+  --list       only list the benches
+
+example: npm run bench -- ring --json > ring.json`;
+
+type Outcome =
+  | { readonly report: Report }
+  | { readonly skipped: string; readonly hint: string }
+  | { readonly failed: string };
+
+class WrongUsage extends Error {}
+
+const positive = (name: string, text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 100_000) return value;
+  throw new WrongUsage(`--${name} ${text}: expected a whole number from 1 to 100000`);
+};
+
+const readArguments = () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+      rounds: { type: "string" },
+      seconds: { type: "string" },
+    },
+  });
+  const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
+  if (unknown !== undefined) throw new WrongUsage(`there is no bench "${unknown}"`);
+  return {
+    benches: BENCHES.filter((bench) => positionals.length === 0 || positionals.includes(bench.name)),
+    json: values.json,
+    list: values.list || values.help,
+    rounds: positive("rounds", values.rounds),
+    seconds: positive("seconds", values.seconds) ?? 10,
+  };
+};
+
+const isWrongUsage = (error: unknown): error is Error =>
+  error instanceof WrongUsage ||
+  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+
+const tableOf = (rows: readonly Row[]): string => {
+  const titles = Object.keys(rows[0] ?? {});
+  const cells = [titles, ...rows.map((row) => titles.map((title) => String(row[title] ?? "")))];
+  const widths = titles.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
+  const numeric = titles.map((title) => rows.every((row) => /^[\d(-]/.test(String(row[title] ?? ""))));
+  const fit = (cell: string, column: number): string =>
+    numeric[column] === true ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!);
+  return cells.map((line) => `  ${line.map(fit).join("  ").trimEnd()}`).join("\n");
+};
+
+const measure = async (bench: Bench, options: BenchOptions): Promise<Outcome> => {
+  try {
+    return { report: await bench.run(options) };
+  } catch (error) {
+    if (options.stop.aborted) throw error;
+    if (error instanceof CannotMeasure) return { skipped: error.message, hint: error.hint };
+    process.exitCode = 1;
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+};
+
+const describe = (bench: Bench, outcome: Outcome): string => {
+  if ("skipped" in outcome) return `${bench.name}: not measured: ${outcome.skipped}\n  hint: ${outcome.hint}`;
+  if ("failed" in outcome) return `${bench.name}: failed: ${outcome.failed}`;
+  return `${bench.name}: ${bench.about}\n${tableOf(outcome.report.rows)}`;
+};
+
+const describeMachine = (m: Machine): string =>
+  `${m.cpu}, ${m.cores} ${m.virtual === true ? "virtual " : ""}cores, Linux ${m.kernel}, Node ${m.node}, ${m.compiler}, load ${m.load.toFixed(2)}\n`;
+
+const say = (line: string): void => console.error(line);
+
+const main = async (): Promise<void> => {
+  const { benches, json, list, rounds, seconds } = readArguments();
+  if (list) {
+    console.log(USAGE);
+    return;
+  }
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort(new Error(signal)));
+
+  using scope = new DisposableStack();
+  const scratch = scope.adopt(mkdtempSync(join(tmpdir(), "ferrule-bench-")), (path) =>
+    rmSync(path, { recursive: true }),
+  );
+  const machine = await machineFacts();
+  if (!json) console.log(describeMachine(machine));
+
+  const results: Record<string, unknown> = {};
+  for (const bench of benches) {
+    const outcome = await measure(bench, { scratch, rounds, seconds, say, stop: stopping.signal });
+    results[bench.name] = "report" in outcome ? outcome.report.data : outcome;
+    if (!json) console.log(`${describe(bench, outcome)}\n`);
+  }
+  if (json) console.log(JSON.stringify({ machine, results }, undefined, 2));
+};
+
+try {
+  await main();
+} catch (error) {
+  const wrong = isWrongUsage(error);
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  if (wrong) console.error("hint: see npm run bench -- --help");
+  process.exitCode = wrong ? 2 : 1;
+}

@@ -1,0 +1,33 @@
+/** Ferrule's half of a paired bench, in a process of its own. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { BenchOptions } from "./bench.ts";
+
+/** A process takes a few seconds. */
+const LIMIT_MS = 120_000;
+
+/**
+ * Runs bench/`file` in fresh processes, one after the other, and returns the JSON that each printed.
+ *
+ * Engine modes differ from process to process, so one process is one sample. All find stripped code in a compile cache, as
+ * an installed package has it: stripping types in the process itself detaches an ArrayBuffer, and the engine then checks
+ * for that at every access. A first process, not counted, fills the cache.
+ */
+export const inOwnProcesses = async <T>(
+  file: string,
+  args: readonly string[],
+  count: number,
+  options: BenchOptions,
+): Promise<T[]> => {
+  const command = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, file), ...args];
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(options.scratch, "compile-cache") };
+  const limits = { env, timeout: LIMIT_MS, signal: options.stop, maxBuffer: 2 ** 26 };
+  const results: T[] = [];
+  for (let i = 0; i <= count; i++) {
+    options.say(`${file}: ${i === 0 ? "filling the compile cache" : `process ${i} of ${count}`}`);
+    const { stdout } = await promisify(execFile)(process.execPath, command, limits);
+    if (i > 0) results.push(JSON.parse(stdout) as T);
+  }
+  return results;
+};

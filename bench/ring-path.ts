@@ -1,0 +1,107 @@
+/** Ferrule's own rings in a forwarding loop, with a device that runs outside the timed part. The twin of c/ring.c. */
+import { DESCRIPTOR_WORDS, EndOfRing, FirstSegment, LastSegment, OPTS1, Own } from "#chip/descriptors.ts";
+import { createReceiveRing } from "#driver/receive-ring.ts";
+import { createTransmitRing } from "#driver/transmit-ring.ts";
+import { createTurnaround } from "#driver/turnaround.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
+
+export const SLOTS = 256;
+const BUFFER_BYTES = 2048;
+const FRAME_BYTES = 64;
+const FCS = 4;
+const IOVA = 0x1000_0000;
+/** TxPoll, and the bit that says there is work in the normal-priority queue. */
+const TX_POLL = 0x38;
+const NORMAL_QUEUE = 0x40;
+// Constants of this module: the engine loads imported ones anew at every use.
+const WORDS = FRAME_WORDS;
+const OFFSET = FRAME_OFFSET;
+
+/** A driver and the device under it. */
+export interface RingPath {
+  /** Reads up to `budget` frames, swaps their MAC addresses, sends them, refills. Returns how many. The timed part. */
+  forward(budget: number): number;
+  /** The device: everything sent is done, every posted receive buffer holds a frame of 64 bytes. Not timed. */
+  device(): void;
+  /** True when every buffer still holds its two MAC addresses, in either order, and nothing was dropped. */
+  intact(): boolean;
+}
+
+/** Exchanges the two MAC addresses of the frame at word `at`: two bytes of one address share a word with the other. */
+const swapAddresses = (words: Int32Array, at: number): void => {
+  const a = words[at]!;
+  const b = words[(at + 1) | 0]!;
+  const c = words[(at + 2) | 0]!;
+  words[at] = (b >>> 16) | (c << 16);
+  words[(at + 1) | 0] = (c >>> 16) | (a << 16);
+  words[(at + 2) | 0] = (a >>> 16) | (b << 16);
+};
+
+/** How frames go through: in bursts over the four calls of `Link`, or turned round inside the rings. */
+export const PATHS = ["turnaround", "link"] as const;
+export type PathKind = (typeof PATHS)[number];
+
+/** Builds the path on `scope`. Once per process when time counts: the engine then knows the rings' addresses. */
+export const createRingPath = (
+  scope: DisposableStack,
+  kind: PathKind,
+  weaklyOrdered = process.arch !== "x64",
+): RingPath => {
+  const arena = scope.use(new DmaArena(new SharedArrayBuffer(2 ** 21), IOVA));
+  const { words, bytes } = arena.window;
+  const registers = new Uint8Array(new SharedArrayBuffer(4096));
+  const receiver = createReceiveRing(arena, scope, {
+    slots: SLOTS,
+    bufferBytes: BUFFER_BYTES,
+    spare: SLOTS,
+    weaklyOrdered,
+  });
+  const doorbell = (): void => {
+    registers[TX_POLL] = NORMAL_QUEUE;
+  };
+  const transmitter = createTransmitRing(arena, scope, { slots: SLOTS, doorbell, weaklyOrdered });
+  receiver.arm();
+  transmitter.clear();
+
+  const burst = new Int32Array(SLOTS * FRAME_WORDS);
+  const offsets = new Int32Array(SLOTS);
+  const overLink = (budget: number): number => {
+    receiver.release(offsets, transmitter.reclaim(offsets, budget));
+    const count = receiver.receive(burst, budget);
+    for (let i = 0; i < count; i = (i + 1) | 0) swapAddresses(words, burst[i * WORDS + OFFSET]! >> 2);
+    return transmitter.transmit(burst, count);
+  };
+  const forward =
+    kind === "link"
+      ? overLink
+      : createTurnaround(receiver, transmitter, { edit: swapAddresses, doorbell, weaklyOrdered });
+
+  const rxBase = (receiver.iova - IOVA) >> 2;
+  const txBase = (transmitter.iova - IOVA) >> 2;
+  const device = (): void => {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const at = slot * DESCRIPTOR_WORDS + OPTS1;
+      words[txBase + at]! &= ~Own;
+      words[rxBase + at] = FirstSegment | LastSegment | (slot === SLOTS - 1 ? EndOfRing : 0) | (FRAME_BYTES + FCS);
+    }
+  };
+
+  const buffers = pool(words, rxBase);
+  for (const at of buffers) for (let i = 0; i < FRAME_BYTES; i++) bytes[at + i] = i < 6 ? 0xd0 + i : 0x50 + i;
+  const holds = (at: number, first: number): boolean => {
+    for (let i = 0; i < 6; i++) if (bytes[at + i] !== first + i) return false;
+    return true;
+  };
+  const intact = (): boolean =>
+    buffers.every((at) => (holds(at, 0xd0) ? holds(at + 6, 0x56) : holds(at, 0x56) && holds(at + 6, 0xd0))) &&
+    receiver.counters[2] === 0 &&
+    receiver.counters[3] === 0;
+  return { forward, device, intact };
+};
+
+/** Byte offsets of the ring's buffers and the spare ones: they lie in one row, from the one in the first slot. */
+const pool = (words: Int32Array, rxBase: number): number[] => {
+  const first = words[rxBase + 2]! - IOVA;
+  return Array.from({ length: 2 * SLOTS }, (_, i) => first + i * BUFFER_BYTES);
+};

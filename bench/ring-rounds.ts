@@ -1,0 +1,64 @@
+/** One process of the ring bench: alternates C rounds and its own, and prints every pair as one JSON object. */
+import { CRounds } from "./c-program.ts";
+import { createRingPath, type PathKind, PATHS, SLOTS, type RingPath } from "./ring-path.ts";
+
+export const BATCHES = [1, 8, 32, 256] as const;
+export const VARIANTS = ["minimal", "careful", "bursts"] as const;
+
+/** Times of one round, ns per frame: Ferrule's and each C variant's, taken within some 20 ms. */
+export interface RingRound {
+  readonly path: PathKind;
+  readonly batch: number;
+  readonly typescript: number;
+  readonly c: Readonly<Record<(typeof VARIANTS)[number], number>>;
+}
+
+/** Full rings in one round: a few milliseconds. */
+const PASSES = 3000;
+
+/** One round of this process; ns per frame of the median pass. */
+const ownRound = (path: RingPath, batch: number): number => {
+  const passes = new Float64Array(PASSES);
+  for (let pass = 0; pass < PASSES; pass++) {
+    path.device();
+    let frames = 0;
+    const start = performance.now();
+    for (let i = 0; i < SLOTS; i += batch) frames += path.forward(batch);
+    passes[pass] = performance.now() - start;
+    if (frames !== SLOTS) throw new Error(`batch ${batch}: ${frames} of ${SLOTS} frames came through`);
+  }
+  if (!path.intact()) throw new Error(`batch ${batch}: a frame was damaged or dropped`);
+  return (passes.sort()[PASSES >> 1]! * 1e6) / SLOTS;
+};
+
+const pairedRound = async (
+  kind: PathKind,
+  path: RingPath,
+  c: CRounds,
+  batch: number,
+  ownFirst: boolean,
+): Promise<RingRound> => {
+  const before = ownFirst ? ownRound(path, batch) : NaN;
+  const minimal = (await c.round("minimal", batch, PASSES)).median;
+  const typescript = ownFirst ? before : ownRound(path, batch);
+  const careful = (await c.round("careful", batch, PASSES)).median;
+  const bursts = (await c.round("bursts", batch, PASSES)).median;
+  return { path: kind, batch, typescript, c: { minimal, careful, bursts } };
+};
+
+const main = async (program: string, rounds: number, kind: PathKind): Promise<void> => {
+  using scope = new DisposableStack();
+  const path = createRingPath(scope, kind);
+  await using c = new CRounds(program);
+  for (let i = 0; i < 3; i++) for (const batch of BATCHES) ownRound(path, batch);
+  const pairs: RingRound[] = [];
+  for (let i = 0; i < rounds; i++)
+    for (const batch of BATCHES) pairs.push(await pairedRound(kind, path, c, batch, i % 2 === 1));
+  console.log(JSON.stringify(pairs));
+};
+
+if (import.meta.main) {
+  const kind = PATHS.find((path) => path === process.argv[4]);
+  if (kind === undefined) throw new Error(`no path ${process.argv[4]}`);
+  await main(process.argv[2]!, Number(process.argv[3]), kind);
+}

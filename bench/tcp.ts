@@ -1,0 +1,144 @@
+/** TCP and ping through two TAPs: Ferrule's driver and model between them, against C that only moves frames. */
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
+import { Cable, type Mover } from "./cable.ts";
+import { compile } from "./c-program.ts";
+import { run as runProgram } from "./child.ts";
+import { median, percentile, summarize, type Summary } from "./statistics.ts";
+
+const DEFAULT_ROUNDS = 3;
+const PINGS = 1000;
+const DIRECTIONS = ["out", "back"] as const;
+type Direction = (typeof DIRECTIONS)[number];
+
+/** The program under test, up to its arguments. */
+const FERRULE: readonly string[] = [process.execPath, join(import.meta.dirname, "..", "bin", "ferrule.mjs")];
+
+/** The path every other one is held against. */
+const REFERENCE = "C mover";
+
+const movers = (program: string): readonly Mover[] => [
+  { name: REFERENCE, command: (near, far) => [program, near, far] },
+  {
+    name: "Ferrule",
+    command: (near, far) => [...FERRULE, "up", "model:rtl8168h", "--name", near, "--wire", `tap:${far}`],
+  },
+  // What moving frames costs when the kernel has to cut and sum them: as context, not as a reference.
+  { name: "C mover, no offload", command: (near, far) => [program, "--plain", near, far] },
+];
+
+/** One path in one round. */
+interface Sample {
+  readonly path: string;
+  readonly gigabitsPerSecond: Readonly<Record<Direction, number>>;
+  readonly retransmits: number;
+  /** Microseconds. */
+  readonly ping: { readonly p50: number; readonly p99: number; readonly lost: number };
+}
+
+interface PathResult {
+  readonly path: string;
+  readonly gigabitsPerSecond: Readonly<Record<Direction, Summary>>;
+  /** Throughput divided by the reference's of the same round. */
+  readonly ratio: Readonly<Record<Direction, Summary>>;
+  readonly retransmits: number;
+  readonly ping: { readonly p50: number; readonly p99: number; readonly lost: number };
+  readonly samples: readonly Sample[];
+}
+
+const sampleOf = async (mover: Mover, { seconds, stop }: BenchOptions): Promise<Sample> => {
+  await using cable = await Cable.open(mover, stop);
+  const out = await cable.transfer("out", seconds);
+  const back = await cable.transfer("back", seconds);
+  const times = await cable.ping(PINGS);
+  return {
+    path: mover.name,
+    gigabitsPerSecond: { out: out.gigabitsPerSecond, back: back.gigabitsPerSecond },
+    retransmits: out.retransmits + back.retransmits,
+    ping: { p50: median(times), p99: percentile(times, 0.99), lost: PINGS - times.length },
+  };
+};
+
+const resultOf = (path: string, rounds: readonly (readonly Sample[])[]): PathResult => {
+  const of = (name: string): Sample[] => rounds.map((round) => round.find((sample) => sample.path === name)!);
+  const samples = of(path);
+  const reference = of(REFERENCE);
+  const speed = (sample: Sample, direction: Direction): number => sample.gigabitsPerSecond[direction];
+  const speeds = (direction: Direction): Summary => summarize(samples.map((sample) => speed(sample, direction)));
+  const ratios = (direction: Direction): Summary =>
+    summarize(samples.map((sample, i) => speed(sample, direction) / speed(reference[i]!, direction)));
+  return {
+    path,
+    gigabitsPerSecond: { out: speeds("out"), back: speeds("back") },
+    ratio: { out: ratios("out"), back: ratios("back") },
+    retransmits: samples.reduce((total, sample) => total + sample.retransmits, 0),
+    ping: {
+      p50: median(samples.map((sample) => sample.ping.p50)),
+      p99: median(samples.map((sample) => sample.ping.p99)),
+      lost: samples.reduce((total, sample) => total + sample.ping.lost, 0),
+    },
+    samples,
+  };
+};
+
+const rowsOf = ({ path, gigabitsPerSecond, ratio, retransmits, ping }: PathResult): Row[] =>
+  DIRECTIONS.map((direction) => {
+    const speed = gigabitsPerSecond[direction];
+    const share = ratio[direction];
+    return {
+      path,
+      direction,
+      "Gbit/s": speed.median.toFixed(2),
+      "p10-p90": `${speed.p10.toFixed(2)}-${speed.p90.toFixed(2)}`,
+      "of C mover": share.median.toFixed(2),
+      "p10-p90 ": `${share.p10.toFixed(2)}-${share.p90.toFixed(2)}`,
+      retransmits,
+      "ping p50 µs": ping.p50.toFixed(0),
+      "p99 µs": ping.p99.toFixed(0),
+      lost: ping.lost,
+    };
+  });
+
+/** @throws {CannotMeasure} where a tool or a right is missing */
+const checkMachine = async (stop: AbortSignal): Promise<void> => {
+  if (process.getuid?.() !== 0)
+    throw new CannotMeasure("not root: network namespaces cannot be made", "Run it with sudo.");
+  for (const tool of ["ip", "iperf3", "ping"])
+    try {
+      await runProgram(["sh", "-c", `command -v ${tool}`], { limitMs: 5_000, stop });
+    } catch {
+      throw new CannotMeasure(`${tool} was not found`, "Install iperf3, iproute2 and iputils-ping.");
+    }
+  try {
+    accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
+  } catch {
+    throw new CannotMeasure(
+      "/dev/net/tun cannot be opened",
+      "Load the tun module, or pass the device to the container.",
+    );
+  }
+};
+
+const run = async (options: BenchOptions): Promise<Report> => {
+  await checkMachine(options.stop);
+  const paths = movers(await compile(options.scratch, "mover"));
+  const count = options.rounds ?? DEFAULT_ROUNDS;
+  const rounds: Sample[][] = [];
+  for (let i = 1; i <= count; i++) {
+    const samples: Sample[] = [];
+    for (const mover of i % 2 === 1 ? paths : paths.toReversed()) {
+      options.say(`tcp: round ${i} of ${count}: ${mover.name}`);
+      samples.push(await sampleOf(mover, options));
+    }
+    rounds.push(samples);
+  }
+  const data = paths.map(({ name }) => resultOf(name, rounds));
+  return { rows: data.flatMap(rowsOf), data };
+};
+
+export const tcp: Bench = {
+  name: "tcp",
+  about: "iperf3 and ping through two TAPs, against C that only moves frames",
+  run,
+};

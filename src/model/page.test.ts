@@ -1,0 +1,24 @@
+/** The register page: every width at every place. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AccessWidth, ones, Page } from "./page.ts";
+
+test("stores and loads any width at any offset, little endian, and leaves the neighbours", () => {
+  for (const width of [1, 2, 4] as const satisfies AccessWidth[])
+    for (let offset = 0; offset <= 8; offset++) {
+      const memory = new ArrayBuffer(16);
+      const page = new Page(memory, 0, 16);
+      const bytes = new Uint8Array(memory).fill(0x5a);
+      const value = 0x8192_a3b4 % 2 ** (8 * width);
+      page.put(offset, width, value);
+      assert.equal(page.get(offset, width), value);
+      for (let i = 0; i < 16; i++) {
+        const inside = i >= offset && i < offset + width;
+        assert.equal(bytes[i], inside ? (value >>> (8 * (i - offset))) & 0xff : 0x5a);
+      }
+    }
+});
+
+test("all ones is unsigned", () => {
+  assert.deepEqual(([1, 2, 4] as const).map(ones), [0xff, 0xffff, 0xffff_ffff]);
+});

@@ -1,0 +1,62 @@
+/** The register page: the current value of every register, little endian at its offset, in memory a bus may publish. */
+import { TimerCount } from "#chip/registers.ts";
+
+/** Bytes of the register window (BAR2). The chip answers in the first 256; the rest reads all ones. */
+export const REGISTER_BYTES = 4096;
+/** Registers lie below this offset. */
+export const REGISTERS_END = 256;
+/** Where PCI configuration space starts in the page's memory. */
+export const CONFIG_AT = REGISTER_BYTES;
+export const CONFIG_BYTES = 4096;
+/** Bytes of memory a model wants for what a threaded bus publishes: registers, then configuration space. */
+export const PAGE_BYTES = REGISTER_BYTES + CONFIG_BYTES;
+
+/**
+ * Byte offset of a word that counts raised events. A guest thread that reads IntrStatus straight from the page loads this
+ * word first, and its bus hands it to the model with the acknowledge (`Rtl8169.seen`).
+ */
+export const RAISED_AT = 0xffc;
+
+/** Registers whose value is made when they are read: a bus must call the model for these. All others are plain memory. */
+export const READ_HAS_EFFECT: readonly { readonly offset: number; readonly length: number }[] = [
+  { offset: TimerCount, length: 4 },
+];
+
+export type AccessWidth = 1 | 2 | 4;
+
+/** All ones, as an unsigned number of that many bytes: what a bus returns when nothing answers. */
+export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1);
+
+/**
+ * Words that one thread writes and any thread may read. The host is little endian, like every machine that runs Node or a
+ * browser today.
+ *
+ * Invariant: every store is a single 32-bit store, so a reader never sees half a register.
+ */
+export class Page {
+  readonly words: Int32Array;
+
+  /** @param at byte offset in `memory`, a multiple of 4 */
+  constructor(memory: ArrayBufferLike, at: number, length: number) {
+    this.words = new Int32Array(memory, at, length >> 2);
+  }
+
+  /** Unsigned. The bytes must lie in the page; they need not be aligned. */
+  get(offset: number, width: AccessWidth): number {
+    const shift = 8 * (offset & 3);
+    const low = this.words[offset >> 2]! >>> shift;
+    if (shift + 8 * width <= 32) return width === 4 ? low : low & ones(width);
+    const high = this.words[(offset >> 2) + 1]! << (32 - shift);
+    return ((low | high) & ones(width)) >>> 0;
+  }
+
+  put(offset: number, width: AccessWidth, value: number): void {
+    const shift = 8 * (offset & 3);
+    const i = offset >> 2;
+    const mask = ones(width) << shift;
+    Atomics.store(this.words, i, (this.words[i]! & ~mask) | ((value << shift) & mask));
+    if (shift + 8 * width <= 32) return;
+    const rest = ones(width) >>> (32 - shift);
+    Atomics.store(this.words, i + 1, (this.words[i + 1]! & ~rest) | ((value >>> (32 - shift)) & rest));
+  }
+}

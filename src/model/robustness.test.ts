@@ -1,0 +1,140 @@
+/** Whatever a guest does, the model neither throws nor hangs nor leaves the memory it was given. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { EndOfRing, FirstSegment, LastSegment, Own, TxV2 } from "#chip/descriptors.ts";
+import { RxConf, TxPoll } from "#chip/registers.ts";
+import type { RegionName } from "#kit/target.ts";
+import { BASE, BROADCAST, frame, Guest, MEMORY_BYTES, RX_RING, TX_DATA, TX_RING } from "./guest.test-kit.ts";
+import { ipv4Tcp, sealed } from "./packets.test-kit.ts";
+
+const region = fc.constantFrom<RegionName>("config", 0, 1, 2, 3, 4, 5);
+const width = fc.constantFrom<1 | 2 | 4>(1, 2, 4);
+const offset = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 0xff }) },
+  fc.integer({ min: 0, max: 0x4004 }),
+  fc.constantFrom(-1, 0.5, 2 ** 31, 2 ** 40, Number.NaN),
+);
+const access = fc.record({
+  region,
+  offset,
+  width,
+  value: fc.integer({ min: 0, max: 0xffff_ffff }),
+  write: fc.boolean(),
+  wait: fc.constantFrom(0, 0, 0, 1, 100, 5000),
+});
+
+test("random accesses of all widths anywhere never throw, and reads are unsigned and fit", () => {
+  fc.assert(
+    fc.property(fc.array(access, { maxLength: 200 }), fc.boolean(), (accesses, running) => {
+      const guest = new Guest({ strict: "warn", accessMicros: 5 });
+      if (running) guest.bringUp(RxConf.acceptMask);
+      for (const { region, offset, width, value, write, wait } of accesses) {
+        if (write) guest.nic.write(region, offset, width, value);
+        else {
+          const got = guest.nic.read(region, offset, width);
+          assert.ok(Number.isInteger(got) && got >= 0 && got < 2 ** (8 * width));
+        }
+        guest.clock.delay(wait);
+      }
+      guest.nic.receive(frame(BROADCAST, 64), 0, 64);
+      guest.nic.reset();
+      assert.equal(guest.nic.read(2, 0x40, 4), 0x54100800);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const word = fc.integer({ min: 0, max: 0xffff_ffff });
+const address = fc.oneof(
+  fc.integer({ min: -4096, max: MEMORY_BYTES + 4096 }).map((n) => BASE + n),
+  fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+);
+const descriptor = fc.record({
+  opts1: fc.oneof(
+    word,
+    // Mostly the chip's, mostly whole frames of a likely length.
+    fc
+      .tuple(fc.constantFrom(0xb000_0000, 0xa000_0000, 0x9000_0000, 0xf000_0000), word, fc.nat(3000))
+      .map(([own, options, length]) => (own | (options & 0x0fff_0000) | length) >>> 0),
+  ),
+  opts2: word,
+  address,
+});
+
+test("random descriptors never make it touch memory outside what it was given", () => {
+  const around = 4096;
+  fc.assert(
+    fc.property(fc.array(descriptor, { minLength: 1, maxLength: 64 }), fc.nat(2000), (descriptors, length) => {
+      // The region is the middle of a larger buffer whose edges must stay as they are.
+      const memory = new ArrayBuffer(MEMORY_BYTES + 2 * around);
+      const edges = new Uint8Array(memory).fill(0xa5);
+      const one = {
+        address: BASE,
+        length: MEMORY_BYTES,
+        bytes: new Uint8Array(memory, around, MEMORY_BYTES + around),
+        words: new Int32Array(memory, around, (MEMORY_BYTES + around) >> 2),
+      };
+      one.bytes.fill(0, 0, MEMORY_BYTES);
+      one.bytes.set(ipv4Tcp({ payload: 2000 }), 0x80000);
+      const guest = new Guest();
+      guest.nic.attach(
+        { region: (at, bytes) => (at >= BASE && at + bytes <= BASE + MEMORY_BYTES ? one : undefined) },
+        () => {},
+      );
+      guest.bringUp(RxConf.acceptMask);
+      guest.w16(0xe0, 0x60);
+      descriptors.forEach(({ opts1, opts2, address }, i) => {
+        for (const ring of [TX_RING, RX_RING]) {
+          const at = (ring - BASE) / 4 + 4 * i;
+          one.words.set([opts1, opts2, address % 2 ** 32, Math.floor(address / 2 ** 32)], at);
+        }
+      });
+      const bytes = ipv4Tcp({ payload: length });
+      for (let i = 0; i < 4; i++) {
+        guest.w8(TxPoll, 0xc0);
+        guest.nic.receive(bytes, 0, bytes.length);
+        guest.clock.delay(1000);
+      }
+      for (const sent of guest.cable.frames) assert.ok(sent.length >= 60 && sent.length <= 9216);
+      assert.ok(edges.subarray(0, around).every((b) => b === 0xa5));
+      assert.ok(edges.subarray(around + MEMORY_BYTES).every((b) => b === 0xa5));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("sends and receives without making garbage", () => {
+  const guest = new Guest({ strict: "off" });
+  const keep = guest.cable.bytes;
+  guest.nic.connect({ bytes: keep, reserve: () => 0, commit: () => {}, flush: () => {}, plug: () => {} });
+  guest.bringUp(RxConf.acceptMask);
+  guest.w16(0xe0, 0x60);
+  const whole = ipv4Tcp({ payload: 9000 });
+  guest.memory.one.bytes.set(whole, TX_DATA - BASE);
+  const came = new Uint8Array(2048);
+  came.set(sealed(ipv4Tcp({ payload: 1000 })));
+  for (let i = 0; i < 32; i++) guest.setDescriptor(TX_RING, i, 0, i % 2 === 0 ? 1448 << 18 : 0, TX_DATA);
+  guest.post(32);
+  const rx = guest.word(RX_RING);
+  const tx = guest.word(TX_RING);
+  const { words } = guest;
+  const round = (): void => {
+    for (let i = 0; i < 32; i++) {
+      const end = i === 31 ? EndOfRing : 0;
+      words[rx + 4 * i] = Own | 2048 | end;
+      const kind = i % 2 === 0 ? TxV2.segment4 | (34 << 18) | whole.length : 300;
+      words[tx + 4 * i] = Own | FirstSegment | LastSegment | end | kind;
+    }
+    guest.nic.write(2, TxPoll, 1, 0x40);
+    for (let i = 0; i < 32; i++) guest.nic.receive(came, 0, 1054);
+    guest.nic.write(2, 0x3e, 2, guest.nic.read(2, 0x3e, 2));
+  };
+  for (let i = 0; i < 2000; i++) round();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < 2000; i++) round();
+  const grown = process.memoryUsage().heapUsed - before;
+  // 112,000 frames sent and 64,000 received: half a byte each would be a leak.
+  assert.ok(grown < 64 * 1024, `heap grew ${grown} bytes`);
+  assert.ok(guest.nic.counters.txFrames > 200_000 && guest.nic.counters.rxMissed === 0);
+});

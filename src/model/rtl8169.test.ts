@@ -1,0 +1,245 @@
+/** The NIC as a whole: identity, reset, the configuration lock, one frame each way. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Own } from "#chip/descriptors.ts";
+import {
+  Cfg9346,
+  ChipCmd,
+  Cmd,
+  Config3,
+  ERIAR,
+  ERIDR,
+  IDR0,
+  IDR4,
+  Intr,
+  IntrMask,
+  IntrStatus,
+  Lock,
+  MCU,
+  Mcu,
+  PHYstatus,
+  RDSAR,
+  RDSARHigh,
+  TxConfig,
+  TxPoll,
+} from "#chip/registers.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { BROADCAST, frame, Guest, MAC, RTL8168H, RX_RING, TX_RING } from "./guest.test-kit.ts";
+import { PAGE_BYTES, READ_HAS_EFFECT } from "./page.ts";
+import { Rtl8169 } from "./rtl8169.ts";
+
+/** Whether a register is made when it is read. */
+const live = (offset: number): boolean =>
+  READ_HAS_EFFECT.some((r) => offset >= r.offset && offset < r.offset + r.length);
+
+test("identifies itself as RTL8168H with an empty transmit FIFO", () => {
+  const guest = new Guest();
+  assert.equal(guest.r32(TxConfig), 0x54100800);
+  assert.equal((guest.r32(TxConfig) >>> 20) & 0xfcf, 0x541);
+});
+
+test("keeps its identification whatever is written to TxConfig", () => {
+  const guest = new Guest();
+  guest.w32(TxConfig, 0xffff_ffff);
+  assert.equal((guest.r32(TxConfig) >>> 20) & 0xfcf, 0x541);
+  guest.w32(TxConfig, 0);
+  assert.equal(guest.r32(TxConfig), 0x54100800);
+});
+
+test("is a Realtek Ethernet controller in configuration space, with an Express endpoint capability", () => {
+  const { nic } = new Guest();
+  assert.equal(nic.read("config", 0, 4), 0x8168_10ec);
+  assert.equal(nic.read("config", 8, 4), 0x0200_0015);
+  const found: number[] = [];
+  for (let at = nic.read("config", 0x34, 1); at !== 0; at = nic.read("config", at + 1, 1))
+    found.push(nic.read("config", at, 1));
+  assert.deepEqual(found, [0x01, 0x05, 0x10, 0x11]);
+  nic.write("config", 0x18, 4, 0xffff_ffff);
+  assert.equal(nic.read("config", 0x18, 4), 0xffff_f004);
+});
+
+test("shows its registers through the I/O window too", () => {
+  const { nic } = new Guest();
+  assert.equal(nic.read(0, TxConfig, 4), nic.read(2, TxConfig, 4));
+});
+
+test("has the MAC address in IDR and in the extended registers", () => {
+  const guest = new Guest();
+  assert.equal(guest.r32(IDR0), 0x3322_1102);
+  assert.equal(guest.r16(IDR4), 0x5544);
+  guest.w32(ERIAR, 0xf0e0);
+  assert.ok(guest.r32(ERIAR) >= 0x8000_0000);
+  assert.equal(guest.r32(ERIDR), 0x3322_1102);
+});
+
+test("ignores configuration writes while locked, and says so", () => {
+  const guest = new Guest();
+  guest.w8(Config3, 0x20);
+  guest.w32(IDR0, 0x1234_5602);
+  assert.equal(guest.r8(Config3), 0);
+  assert.equal(guest.r32(IDR0), 0x3322_1102);
+  assert.equal(guest.nic.offences.locked, 2);
+  guest.w8(Cfg9346, Lock.unlock);
+  guest.w32(IDR4, 0xbbaa);
+  guest.w32(IDR0, 0x1234_5602);
+  assert.equal(guest.r32(IDR0), 0x1234_5602);
+  assert.equal(guest.r16(IDR4), 0xbbaa);
+  assert.equal(guest.nic.offences.locked, 2);
+});
+
+test("software reset clears itself, stops both directions, and spares the MAC address and the PHY", () => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.w8(ChipCmd, Cmd.reset);
+  assert.equal(guest.r8(ChipCmd), 0);
+  assert.equal(guest.r32(RDSAR), 0);
+  assert.equal(guest.r32(IDR0), 0x3322_1102);
+  assert.equal(guest.nic.link.up, true);
+  assert.equal(guest.nic.receive(frame(BROADCAST, 60), 0, 60), false);
+});
+
+test("reports ready link lists and empty FIFOs from the start", () => {
+  const ready = Mcu.linkListReady | Mcu.transmitEmpty | Mcu.receiveEmpty;
+  assert.equal(new Guest().r8(MCU) & ready, ready);
+});
+
+test("a frame leaves as it was put, its descriptor comes back, and TxOK interrupts", () => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.w16(IntrStatus, 0xffff);
+  guest.w16(IntrMask, Intr.transmitOk);
+  const sent = frame(BROADCAST, 64);
+  guest.send({ bytes: sent });
+  assert.deepEqual(guest.cable.frames, [sent]);
+  assert.equal(guest.descriptor(TX_RING, 0).opts1 & Own, 0);
+  assert.equal(guest.interrupts, 1);
+  assert.ok(guest.r16(IntrStatus) & Intr.transmitOk);
+  assert.ok(guest.cable.flushes > 0);
+});
+
+test("a frame arrives in the guest's buffer with four bytes for the FCS, and RxOK interrupts", () => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.post(4);
+  guest.w16(IntrStatus, 0xffff);
+  guest.w16(IntrMask, Intr.receiveOk);
+  const came = frame(MAC, 100);
+  assert.equal(guest.nic.receive(came, 0, 100), true);
+  const got = guest.received(0);
+  assert.equal(got.opts1 & 0x3fff, 104);
+  assert.deepEqual(got.bytes, came);
+  assert.equal(guest.interrupts, 1);
+  assert.equal(guest.nic.counters.rxUnicast, 1);
+});
+
+test("touches no memory while bus mastering is off", () => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.post(1);
+  guest.busMaster(false);
+  guest.send({ bytes: frame(BROADCAST, 64) });
+  assert.equal(guest.nic.receive(frame(MAC, 64), 0, 64), false);
+  assert.equal(guest.cable.frames.length, 0);
+  assert.ok(guest.descriptor(RX_RING, 0).opts1 & Own);
+  assert.ok(guest.nic.offences.busMaster > 0);
+});
+
+test("reads ones where it has no register, and reports each place once", () => {
+  const guest = new Guest();
+  assert.equal(guest.r32(0x3f0), 0xffff_ffff);
+  assert.equal(guest.r32(0x3f0), 0xffff_ffff);
+  assert.equal(guest.r8(0x57), 0xff);
+  assert.equal(guest.nic.offences.unknown, 3);
+  assert.deepEqual(
+    guest.offences.map(({ name, where }) => [name, where]),
+    [
+      ["unknown", 0x3f0],
+      ["unknown", 0x57],
+    ],
+  );
+  assert.deepEqual(guest.offences[1]!.trace, ["r32 3f0=ffffffff", "r32 3f0=ffffffff"]);
+});
+
+test("narrow and wide accesses reach the byte lanes they name", () => {
+  const guest = new Guest();
+  guest.w8(IntrMask, 0x2f);
+  assert.equal(guest.r16(IntrMask), 0x2f);
+  guest.w8(IntrMask + 1, 0x80);
+  assert.equal(guest.r32(IntrMask) & 0xffff, 0x802f);
+  assert.equal(guest.nic.offences.width, 2);
+});
+
+test("publishes its registers in memory it is given", () => {
+  const memory = new SharedArrayBuffer(PAGE_BYTES);
+  const guest = new Guest({ memory });
+  guest.bringUp();
+  const view = new DataView(memory);
+  for (let offset = 0; offset < 0x100; offset += 4)
+    if (!live(offset)) assert.equal(view.getUint32(offset, true), guest.r32(offset), `at 0x${offset.toString(16)}`);
+  assert.equal(view.getUint32(4096, true), 0x8168_10ec);
+});
+
+test("falls off the bus at the first offence when told to be strict", () => {
+  const guest = new Guest({ strict: "error" });
+  guest.w8(Config3, 1);
+  assert.equal(guest.r32(TxConfig), 0xffff_ffff);
+  guest.nic.reset();
+  assert.equal(guest.r32(TxConfig), 0x54100800);
+});
+
+test("counts and reports nothing to nobody when strictness is off, but counts", () => {
+  const guest = new Guest({ strict: "off" });
+  guest.w8(Config3, 1);
+  assert.equal(guest.nic.offences.locked, 1);
+  assert.equal(guest.offences.length, 0);
+});
+
+test("notices the halves of a ring address in the wrong order, and bits the chip drops", () => {
+  const guest = new Guest();
+  guest.busMaster();
+  guest.w32(RDSAR, 0x1010);
+  guest.w32(RDSARHigh, 1);
+  guest.w8(ChipCmd, Cmd.receiveEnable);
+  assert.equal(guest.nic.offences.baseOrder, 1);
+  assert.equal(guest.nic.offences.unaligned, 1);
+  assert.equal(guest.r32(RDSAR), 0x1000);
+});
+
+test("a doorbell with nothing to send, or before the transmitter is on, is an offence and nothing else", () => {
+  const guest = new Guest();
+  guest.w8(TxPoll, 0x40);
+  guest.bringUp();
+  guest.w8(TxPoll, 0x40);
+  assert.equal(guest.nic.offences.disabled, 1);
+  assert.equal(guest.nic.offences.idle, 1);
+});
+
+test("the link comes up after negotiation and shows in PHYstatus", () => {
+  const guest = new Guest();
+  assert.equal(guest.r8(PHYstatus), 0);
+  guest.nic.setCarrier(true);
+  assert.equal(guest.r8(PHYstatus), 0);
+  guest.clock.delay(2000);
+  assert.equal(guest.r8(PHYstatus) & 0x13, 0x13);
+  assert.ok(guest.r16(IntrStatus) & Intr.linkChange);
+});
+
+test("bus reset forgets everything but what the factory wrote", () => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.w8(Cfg9346, Lock.unlock);
+  guest.w32(IDR0, 0x0a0a_0a02);
+  guest.nic.reset();
+  assert.equal(guest.r32(IDR0), 0x3322_1102);
+  assert.equal(guest.r8(Cfg9346), 0);
+  assert.equal(guest.nic.read("config", 4, 2), 0);
+  assert.equal(guest.r16(IntrStatus), 0);
+});
+
+test("cannot be made with a group address, too little memory, or as a chip it does not know", () => {
+  const { clock } = new Guest();
+  const base = { chip: RTL8168H, mac: MAC, clock, timers: clock.timers };
+  assert.throws(() => new Rtl8169({ ...base, mac: "01:00:5e:00:00:01" }), OutOfRange);
+  assert.throws(() => new Rtl8169({ ...base, memory: new ArrayBuffer(4096) }), OutOfRange);
+  assert.throws(() => new Rtl8169({ ...base, chip: { ...RTL8168H, generation: "8127" } }), OutOfRange);
+});

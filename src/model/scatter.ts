@@ -1,0 +1,90 @@
+/** A frame in pieces: buffers in guest memory that together hold one frame, copied from or to with the sum on the way. */
+import { MAX_DESCRIPTORS } from "#chip/descriptors.ts";
+import type { MemoryRegion } from "#kit/target.ts";
+import { copyAndSum } from "#wire/checksum.ts";
+import type { Memory } from "#wire/memory.ts";
+
+const swap16 = (sum: number): number => ((sum & 0xff) << 8) | (sum >>> 8);
+
+/**
+ * Up to 1024 pieces; position 0 is the first byte of the first one. Made once and filled anew for each frame.
+ *
+ * Sums are partial sums as `#wire/checksum.ts` has them, as if what was copied lay in one piece.
+ */
+export class ScatterList {
+  readonly #regions: MemoryRegion[] = [];
+  readonly #offsets = new Int32Array(MAX_DESCRIPTORS);
+  readonly #lengths = new Int32Array(MAX_DESCRIPTORS);
+  #count = 0;
+  #total = 0;
+  /** The piece last used and the position it starts at: frames are mostly copied from front to back. */
+  #piece = 0;
+  #start = 0;
+
+  /** Bytes in all pieces. */
+  get length(): number {
+    return this.#total;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#total = 0;
+    this.#piece = 0;
+    this.#start = 0;
+  }
+
+  /** Appends `length` bytes at `offset` of `region`, which must hold them. At most 1024 times. */
+  add(region: MemoryRegion, offset: number, length: number): void {
+    if (length === 0) return;
+    this.#regions[this.#count] = region;
+    this.#offsets[this.#count] = offset;
+    this.#lengths[this.#count] = length;
+    this.#count++;
+    this.#total += length;
+  }
+
+  /** Copies `length` bytes at `position` to `to`. They must lie in the list. */
+  copyOut(position: number, length: number, to: Memory, toOffset: number): number {
+    return this.#copy(position, length, to, toOffset, true);
+  }
+
+  /** Copies `length` bytes of `from` to `position`. They must fit in the list. */
+  copyIn(position: number, length: number, from: Memory, fromOffset: number): number {
+    return this.#copy(position, length, from, fromOffset, false);
+  }
+
+  #copy(position: number, length: number, memory: Memory, offset: number, out: boolean): number {
+    if (length <= 0) return 0;
+    this.#seek(position);
+    let done = 0;
+    let total = 0;
+    while (done < length) {
+      const skip = position + done - this.#start;
+      const available = this.#lengths[this.#piece]! - skip;
+      const n = Math.min(available, length - done);
+      const region = this.#regions[this.#piece]!;
+      const at = this.#offsets[this.#piece]! + skip;
+      const sum = out
+        ? copyAndSum(region, at, memory, offset + done, n)
+        : copyAndSum(memory, offset + done, region, at, n);
+      // What starts at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+      total += (done & 1) === 0 ? sum : swap16(sum);
+      done += n;
+      if (n === available && done < length) this.#advance();
+    }
+    return total;
+  }
+
+  #seek(position: number): void {
+    if (position < this.#start) {
+      this.#piece = 0;
+      this.#start = 0;
+    }
+    while (position - this.#start >= this.#lengths[this.#piece]! && this.#piece + 1 < this.#count) this.#advance();
+  }
+
+  #advance(): void {
+    this.#start += this.#lengths[this.#piece]!;
+    this.#piece++;
+  }
+}
