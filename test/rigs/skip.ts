@@ -1,0 +1,29 @@
+/** Rigs that a machine may lack: skipped with the reason printed, except in CI, where nothing is skipped. */
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+
+const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+
+const tapOpens = (): boolean => {
+  try {
+    closeSync(openSync("/dev/net/tun", "r+"));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Why the two-ends rig cannot run here; false when it can. For node:test's `skip`. */
+export const noTwoEnds = (programs: readonly string[]): string | false => {
+  const missing = programs.filter((program) => !has(program));
+  const why =
+    process.getuid?.() !== 0
+      ? "needs root"
+      : !tapOpens()
+        ? "needs /dev/net/tun"
+        : missing.length > 0
+          ? `needs ${missing.join(", ")}`
+          : false;
+  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};

@@ -1,0 +1,153 @@
+/**
+ * The soak: many times up and down, and killed at random moments; afterwards nothing may be left.
+ *
+ *     node test/soak.ts [--cycles 1000] [--kills 200] [--seed N]
+ *
+ * Needs root (or `unshare --user --map-root-user --net`). Works in a network namespace of its own, in which only its own
+ * interfaces and sockets are. Exit 0 when nothing was left behind; otherwise what was.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { openSession } from "#app/open-session.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+
+const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
+/** Heap and everything else a thousand cycles may cost: leaks of one ring each would be gigabytes. */
+const LARGEST_GROWTH = 96 << 20;
+/** Killed somewhere between the start of the process and traffic-ready. */
+const LONGEST_LIFE_MILLIS = 1500;
+
+const { values } = parseArgs({
+  options: {
+    cycles: { type: "string", default: "1000" },
+    kills: { type: "string", default: "200" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+  },
+});
+const cycles = Number(values.cycles);
+const kills = Number(values.kills);
+
+/** mulberry32: small, seeded, good enough to pick moments. */
+let state = Number(values.seed) >>> 0;
+const random = (): number => {
+  state = (state + 0x6d2b79f5) >>> 0;
+  let t = Math.imul(state ^ (state >>> 15), 1 | state);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
+
+/** This thread's interfaces: /proc/self would show those of the namespace the process started in. */
+const interfaces = (): string[] =>
+  [...readFileSync("/proc/thread-self/net/dev", "utf8").matchAll(/^\s*([^\s:|]+):/gm)]
+    .map((match) => match[1]!)
+    .filter((name) => name !== "lo");
+const sockets = (): string[] =>
+  readFileSync("/proc/thread-self/net/unix", "utf8")
+    .split("\n")
+    .filter((line) => line.includes("@ferrule"));
+const descriptors = (): number => readdirSync("/proc/self/fd").length;
+const threads = (): number => readdirSync("/proc/self/task").length;
+const namespaces = (): string[] => (existsSync("/run/netns") ? readdirSync("/run/netns") : []);
+/** Processes that run our command, wherever they came from. */
+const processes = (): string[] =>
+  readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(MAIN) && readlinkSync(`/proc/${pid}/exe`) !== "";
+      } catch {
+        return false;
+      }
+    });
+
+const failures: string[] = [];
+const expectNothing = (what: string, left: readonly string[]): void => {
+  if (left.length > 0) failures.push(`${what} left behind: ${left.join(" ")}`);
+};
+
+/** Up, carrier, down, in this process: leaks show as descriptors, threads and memory. */
+const cycle = async (): Promise<void> => {
+  const session = await openSession({
+    chip: "rtl8168h",
+    host: { kind: "tap", name: "soak0" },
+    wire: { kind: "tap", name: "soak0w" },
+    mtu: 1500,
+  });
+  await session.carrier(5000);
+  await session.close();
+};
+
+/** The command, killed without warning. */
+const kill = async (index: number): Promise<string> => {
+  const child = spawn(
+    process.execPath,
+    [MAIN, "up", "model:rtl8168h", "--name", "soak1", "--wire", "tap:soak1w", "--json"],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  await setTimeout(random() * LONGEST_LIFE_MILLIS);
+  child.kill("SIGKILL");
+  await ended;
+  // The kernel takes a TAP away when the last descriptor has gone, which is a moment after the process.
+  for (let i = 0; i < 100 && (interfaces().length > 0 || sockets().length > 0); i++) await setTimeout(10);
+  expectNothing(`kill ${index}: interfaces`, interfaces());
+  expectNothing(`kill ${index}: sockets`, sockets());
+  return said.includes('"carrier"') ? "running" : said === "" ? "starting" : "bringing up";
+};
+
+using namespace = NetworkNamespace.create();
+namespace.enter();
+console.log(`soak: ${cycles} cycles, ${kills} kills, seed ${values.seed}`);
+const before = { namespaces: namespaces().length, processes: new Set(processes()) };
+
+for (let i = 0; i < 3; i++) await cycle();
+const start = { descriptors: descriptors(), threads: threads(), memory: process.memoryUsage.rss() };
+let largest = 0;
+for (let i = 0; i < cycles && failures.length === 0; i++) {
+  await cycle();
+  largest = Math.max(largest, process.memoryUsage.rss());
+  if ((i + 1) % 100 === 0)
+    console.log(
+      `${i + 1} cycles; ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB, ${descriptors()} descriptors`,
+    );
+}
+expectNothing("after the cycles: interfaces", interfaces());
+expectNothing("after the cycles: sockets", sockets());
+if (descriptors() > start.descriptors) failures.push(`${descriptors() - start.descriptors} descriptors left behind`);
+if (threads() > start.threads) failures.push(`${threads() - start.threads} threads left behind`);
+const growth = process.memoryUsage.rss() - start.memory;
+if (growth > LARGEST_GROWTH) failures.push(`${(growth / 2 ** 20).toFixed(0)} MiB of memory left behind`);
+
+const moments: Record<string, number> = {};
+for (let i = 0; i < kills && failures.length < 10; i++) {
+  const moment = await kill(i);
+  moments[moment] = (moments[moment] ?? 0) + 1;
+}
+expectNothing(
+  "after the kills: processes",
+  processes().filter((pid) => !before.processes.has(pid)),
+);
+if (namespaces().length > before.namespaces) failures.push("network namespaces left behind");
+
+console.log(
+  JSON.stringify({
+    cycles,
+    kills,
+    killedWhile: moments,
+    memoryMiB: {
+      start: Math.round(start.memory / 2 ** 20),
+      largest: Math.round(largest / 2 ** 20),
+      growth: Math.round(growth / 2 ** 20),
+    },
+    failures,
+  }),
+);
+process.exitCode = failures.length === 0 ? 0 : 1;
