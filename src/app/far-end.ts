@@ -44,7 +44,15 @@ export const openFarEnd = (
   const flush = (): void => capture?.flush();
   if (wire.kind === "responder") {
     const responder = new Responder();
-    return { ...responderEnd(responder, capture), flush };
+    return {
+      port: capture === undefined ? responder : captured(responder, capture),
+      fd: undefined,
+      pump: () => responder.poll(),
+      pending: () => 0,
+      // A frame it refuses is not lost: the NIC keeps it and tries again.
+      traffic: () => ({ ...responder.counts, drops: responder.counts.dropped }),
+      flush,
+    };
   }
   if (wire.namespace !== undefined) NetworkNamespace.fromFd(wire.namespace).enter();
   const tap = scope.use(Tap.open(wire.name, { vnetHeader: true }));
@@ -57,36 +65,5 @@ export const openFarEnd = (
     pending: () => port.pending,
     traffic: () => port.counters,
     flush,
-  };
-};
-
-/** The responder delivers its answers when polled; what it counts are frames only, so bytes are counted here. */
-const responderEnd = (responder: Responder, capture: CaptureFile | undefined): Omit<FarEnd, "flush"> => {
-  const traffic = { sentFrames: 0, sentBytes: 0, receivedFrames: 0, receivedBytes: 0 };
-  const inner = capture === undefined ? responder : captured(responder, capture);
-  const port: Port = {
-    bytes: inner.bytes,
-    reserve: (length) => inner.reserve(length),
-    commit: (length) => {
-      traffic.sentFrames++;
-      traffic.sentBytes += length;
-      inner.commit(length);
-    },
-    flush: () => inner.flush(),
-    plug: (nic) =>
-      inner.plug({
-        receive: (bytes, offset, length) => {
-          traffic.receivedFrames++;
-          traffic.receivedBytes += length;
-          return nic.receive(bytes, offset, length);
-        },
-      }),
-  };
-  return {
-    port,
-    fd: undefined,
-    pump: () => responder.poll(),
-    pending: () => 0,
-    traffic: () => ({ ...traffic, drops: responder.counts.dropped + responder.counts.refused }),
   };
 };

@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+/** Finds a Node that is new enough and runs the command in it. Plain JavaScript: this file must run on Node 20. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The oldest Node with `node:ffi` as the sys room uses it. */
+const NEEDED = [26, 10];
+
+const fail = (message, hint) => {
+  process.stderr.write(`ferrule: ${message}\nhint: ${hint}\n`);
+  process.exit(1);
+};
+
+const newEnough = (version) => {
+  const [major, minor] = version.split(".").map(Number);
+  return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
+};
+
+/** The command's entry: TypeScript in a checkout, emitted JavaScript in an installed package. */
+const entry = () => {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const source = join(root, "src", "app", "cli", "entry.ts");
+  return existsSync(source) ? source : join(root, "dist", "app", "cli", "entry.js");
+};
+
+/** The Node that came with the package, for this processor. */
+const ownNode = () => {
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`node-linux-${process.arch}/package.json`);
+    const program = join(dirname(manifest), "bin", "node");
+    return existsSync(program) ? program : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Runs the command in another Node and ends as it ended. */
+const runIn = (program) => {
+  const child = spawn(program, [entry(), ...process.argv.slice(2)], {
+    stdio: "inherit",
+    env: { ...process.env, FERRULE_PARENT: String(process.pid) },
+  });
+  // A terminal's Ctrl-C reaches the child by itself as well; the command takes two signals in quick succession for one.
+  const forward = (signal) => child.kill(signal);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, forward);
+  child.on("error", (error) =>
+    fail(`${program} does not start: ${error.message}`, "Run `npm ci` again, or put Node 26.10 or newer on the path."),
+  );
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code);
+    for (const each of signals) process.removeListener(each, forward);
+    process.kill(process.pid, signal);
+    // Only reached for signals that do not end a process here: say it the way shells do.
+    setTimeout(() => process.exit(128 + constants.signals[signal]), 100);
+  });
+};
+
+if (process.platform !== "linux")
+  fail(
+    `this is ${process.platform}; Ferrule drives NICs through Linux's VFIO and TAP`,
+    "Run it on Linux: a machine, a virtual machine or a container.",
+  );
+
+if (newEnough(process.versions.node)) {
+  await import(entry());
+} else {
+  const program = ownNode();
+  if (program === undefined)
+    fail(
+      `Node ${NEEDED.join(".")} or newer is needed; this is ${process.versions.node}, and no own Node for ${process.arch} is installed`,
+      "Run `npm ci` without `--omit=optional` (x64 and arm64), or put Node 26.10 or newer on the path.",
+    );
+  else runIn(program);
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { parseArguments } from "./arguments.ts";
+import { WrongUsage } from "./usage.ts";
+
+const OPTIONS = {
+  name: { kind: "value", placeholder: "NAME", summary: "a name", default: "fe0" },
+  wire: { kind: "value", placeholder: "SPEC", summary: "a wire" },
+  json: { kind: "flag", summary: "JSON" },
+} as const;
+const OPERANDS = [{ placeholder: "DEVICE", summary: "a device" }];
+const parse = (...argv: string[]) => parseArguments(argv, OPTIONS, OPERANDS, "ferrule up DEVICE [options]");
+
+const refuses = (argv: string[], message: RegExp, hint: RegExp): void =>
+  assert.throws(
+    () => parse(...argv),
+    (error: unknown) => error instanceof WrongUsage && message.test(error.message) && hint.test(error.hint),
+  );
+
+test("takes values and flags in any order, and fills in what is not given", () => {
+  assert.deepEqual(parse("--json", "model:x", "--wire=tap:a"), {
+    values: { name: "fe0", wire: "tap:a", json: true },
+    operands: ["model:x"],
+  });
+  assert.deepEqual(parse("model:x")?.values, { name: "fe0", wire: undefined, json: false });
+});
+
+test("gives way to --help and -h, before and after other options", () => {
+  assert.equal(parse("--help"), undefined);
+  assert.equal(parse("model:x", "--json", "-h"), undefined);
+});
+
+test("takes what follows -- as operands", () => assert.deepEqual(parse("--", "--json")?.operands, ["--json"]));
+
+test("names an unknown option and the one that was probably meant", () => {
+  refuses(["--wrie", "a"], /no option --wrie/, /`--wire`/);
+  refuses(["-x", "a"], /no option -x/, /--name, --wire, --json, --help/);
+  refuses(["--__proto__", "a"], /no option/, /options are/);
+});
+
+test("refuses a value where none belongs, and none where one belongs", () => {
+  refuses(["--json=yes", "a"], /takes no value/, /alone/);
+  refuses(["--wire"], /needs a value/, /--wire SPEC/);
+  refuses(["--wire", "--json"], /needs a value/, /--wire SPEC/);
+  refuses(["--wire=", "a"], /needs a value/, /--wire SPEC/);
+});
+
+test("says which operand is missing, and which is too many", () => {
+  refuses([], /DEVICE is missing/, /ferrule up DEVICE/);
+  refuses(["a", "b"], /"b" is one argument too many/, /ferrule up DEVICE/);
+});
+
+test("either parses or refuses with a hint, whatever is typed", () => {
+  const word = fc.oneof(fc.string(), fc.constantFrom("--json", "--wire", "--name=x", "-h", "--", "-", "--no-json"));
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (argv) => {
+      try {
+        parse(...argv);
+      } catch (error) {
+        assert.ok(error instanceof WrongUsage && error.hint !== "", String(error));
+      }
+    }),
+    { seed: 8168, numRuns: 2000 },
+  );
+});

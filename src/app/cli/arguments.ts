@@ -1,0 +1,100 @@
+/** Options as data, and the command line taken apart by them. */
+import { parseArgs } from "node:util";
+import { didYouMean, WrongUsage } from "./usage.ts";
+
+export type Option =
+  | { readonly kind: "flag"; readonly summary: string }
+  | { readonly kind: "value"; readonly placeholder: string; readonly summary: string; readonly default?: string };
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** What the options came to: a flag is a boolean, a value is a string, missing only when it has no default. */
+export type Values<O extends Options> = {
+  readonly [K in keyof O]: O[K] extends { kind: "flag" }
+    ? boolean
+    : O[K] extends { default: string }
+      ? string
+      : string | undefined;
+};
+
+export interface Operand {
+  readonly placeholder: string;
+  readonly summary: string;
+}
+
+const HELP = { help: { type: "boolean", short: "h" } } as const;
+
+/**
+ * Takes the command line apart.
+ *
+ * @param usage how the command is written, for hints
+ * @returns undefined when help was asked for
+ * @throws {WrongUsage} for an unknown option, a missing or unwanted value, or too few or many operands
+ */
+export const parseArguments = <O extends Options>(
+  argv: readonly string[],
+  options: O,
+  operands: readonly Operand[],
+  usage: string,
+): { values: Values<O>; operands: readonly string[] } | undefined => {
+  const known = Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [
+      name,
+      { type: option.kind === "flag" ? ("boolean" as const) : ("string" as const) },
+    ]),
+  );
+  // Not `strict`: its messages know neither our operands nor what was probably meant.
+  const { tokens } = parseArgs({ args: [...argv], options: { ...known, ...HELP }, strict: false, tokens: true });
+  const values: Record<string, string | boolean | undefined> = {};
+  for (const [name, option] of Object.entries(options)) values[name] = option.kind === "flag" ? false : option.default;
+  const given: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") given.push(token.value);
+    if (token.kind !== "option") continue;
+    if (token.name === "help") return undefined;
+    values[token.name] = valueOf(token, options);
+  }
+  checkOperands(given, operands, usage);
+  return { values: values as Values<O>, operands: given };
+};
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+const valueOf = (token: OptionToken, options: Options): string | true => {
+  const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+  if (option === undefined) {
+    const names = [...Object.keys(options), "help"].map((name) => `--${name}`);
+    throw new WrongUsage(
+      `there is no option ${token.rawName}`,
+      didYouMean(token.rawName, names, `The options are ${names.join(", ")}.`),
+    );
+  }
+  if (option.kind === "flag") {
+    if (token.value !== undefined)
+      throw new WrongUsage(
+        `${token.rawName} takes no value, but got "${token.value}"`,
+        `Write ${token.rawName} alone.`,
+      );
+    return true;
+  }
+  // `--wire --json` means that the value was forgotten; one that really begins with a dash is written `--name=-x`.
+  const missing =
+    token.value === undefined || token.value === "" || (!token.inlineValue && token.value.startsWith("-"));
+  if (missing || token.value === undefined)
+    throw new WrongUsage(`${token.rawName} needs a value`, `Write ${token.rawName} ${option.placeholder}.`);
+  return token.value;
+};
+
+const checkOperands = (given: readonly string[], wanted: readonly Operand[], usage: string): void => {
+  const missing = wanted[given.length];
+  if (missing !== undefined)
+    throw new WrongUsage(`${missing.placeholder} is missing`, `The command is written \`${usage}\`.`);
+  const extra = given[wanted.length];
+  if (extra !== undefined)
+    throw new WrongUsage(`"${extra}" is one argument too many`, `The command is written \`${usage}\`.`);
+};

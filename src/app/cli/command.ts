@@ -1,0 +1,40 @@
+/** A command as data: what it is called, what it takes, how it is explained, what it does. */
+import type { Operand, Option, Options, Values } from "./arguments.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** How a command ends, as the shell sees it. */
+export const Exit = { done: 0, failed: 1, wrongUsage: 2 } as const;
+export type Exit = (typeof Exit)[keyof typeof Exit];
+
+export interface Call<O extends Options> {
+  readonly values: Values<O>;
+  /** As many as the command has operands. */
+  readonly operands: readonly string[];
+  readonly terminal: Terminal;
+}
+
+export interface Command<O extends Options = Options> {
+  /** The words that choose it: "up", "model chips". */
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What a reader of `--help` needs to know beyond the summary; may be several paragraphs. */
+  readonly about: string;
+  readonly operands: readonly Operand[];
+  readonly options: O;
+  readonly examples: readonly string[];
+  run(call: Call<O>): Promise<Exit>;
+}
+
+/** Keeps the options' types while the command is written down. */
+export const command = <const O extends Options>(definition: Command<O>): Command<O> => definition;
+
+export const JSON_OPTION = { kind: "flag", summary: "print JSON instead of text for people" } as const satisfies Option;
+
+/** Prints a result as JSON, one document with a closing newline. */
+export const printJson = (terminal: Terminal, value: unknown): void =>
+  terminal.out.write(`${JSON.stringify(value, undefined, 2)}\n`);
+
+/** Prints lines of text as a result. */
+export const printLines = (terminal: Terminal, lines: readonly string[]): void =>
+  terminal.out.write(lines.map((line) => `${line}\n`).join(""));

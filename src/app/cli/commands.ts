@@ -1,0 +1,9 @@
+/** Every command there is, in the order in which `ferrule --help` lists them. */
+import type { Command } from "./command.ts";
+import { demo } from "./demo.ts";
+import { doctor } from "./doctor.ts";
+import { down } from "./down.ts";
+import { modelChips } from "./model-chips.ts";
+import { up } from "./up.ts";
+
+export const COMMANDS: readonly Command[] = [demo, up, down, modelChips, doctor];

@@ -1,0 +1,33 @@
+/** Where the process starts: ties the command to this process's arguments, streams and life. */
+import { dieWithParent } from "#sys/process.ts";
+import { COMMANDS } from "./commands.ts";
+import { Exit } from "./command.ts";
+import { failureLines } from "./failure.ts";
+import { main } from "./main.ts";
+import { processTerminal } from "./terminal.ts";
+
+/** Set to the launcher's process id by whatever started us only to run in another Node or namespace. */
+const PARENT = "FERRULE_PARENT";
+
+/** Milliseconds after the end of the command. */
+const LINGER = 2_000;
+
+const terminal = processTerminal();
+const debug = (process.env["FERRULE_DEBUG"] ?? "") !== "";
+
+const giveUp = (error: unknown): never => {
+  for (const line of failureLines(error, terminal.err, debug)) terminal.err.write(`${line}\n`);
+  process.exit(Exit.failed);
+};
+process.on("uncaughtException", giveUp);
+process.on("unhandledRejection", giveUp);
+
+const parent = Number(process.env[PARENT]);
+// What we start in turn must not take our launcher for its parent.
+delete process.env[PARENT];
+// SIGTERM and not SIGKILL: a clean end also finishes capture files.
+if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
+
+process.exitCode = await main(process.argv.slice(2), COMMANDS, terminal, debug);
+// All is done and told. Should something still hold the process open, it does not hold it for ever.
+setTimeout(() => process.exit(), LINGER).unref();

@@ -1,0 +1,74 @@
+/** Numbers and tables as people read them. */
+import { stripVTControlCharacters } from "node:util";
+
+const scaled = (value: number, step: number, units: readonly string[]): string => {
+  let unit = 0;
+  let rest = value;
+  // Three digits, so what would round up to the next unit moves on before it is printed.
+  while (unit < units.length - 1 && rest >= step * 0.9995) {
+    rest /= step;
+    unit++;
+  }
+  return `${unit === 0 ? Math.round(rest) : digits(rest)} ${units[unit]}`;
+};
+
+/** Three significant digits, never in exponent form. */
+const digits = (value: number): string => value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
+
+/** An amount of data, in powers of 1024. */
+export const amount = (bytes: number): string => scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
+
+/** Bits per second, in powers of 1000 as links are rated. */
+export const bitRate = (bitsPerSecond: number): string =>
+  scaled(bitsPerSecond, 1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
+
+/** Bytes per second, in powers of 1000. */
+export const byteRate = (bytesPerSecond: number): string =>
+  scaled(bytesPerSecond, 1000, ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"]);
+
+/** Events per second, without a unit. */
+export const rate = (perSecond: number): string => scaled(perSecond, 1000, ["", "k", "M", "G"]).trimEnd();
+
+/** A count with its thousands set off. */
+export const count = (value: number): string => Math.round(value).toLocaleString("en-US");
+
+/** A time given in microseconds. */
+export const microseconds = (micros: number): string => scaled(micros, 1000, ["µs", "ms", "s"]);
+
+/** A speed in Mbit/s as the card's data sheet prints it. */
+export const linkSpeed = (megabits: number): string =>
+  megabits >= 1000 ? `${megabits / 1000} Gbit/s` : `${megabits} Mbit/s`;
+
+const two = (n: number): string => String(n).padStart(2, "0");
+
+/** Hours, minutes and seconds since a start. */
+export const clockTime = (seconds: number): string => {
+  const whole = Math.floor(seconds);
+  return `${two(Math.floor(whole / 3600))}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+};
+
+/** Letters as they count on a terminal: colour sequences take no room. */
+export const visibleLength = (text: string): number => stripVTControlCharacters(text).length;
+
+/** A line no wider than `columns`; colours are given up where it must be cut. */
+export const fitted = (line: string, columns: number): string =>
+  visibleLength(line) <= columns ? line : `${stripVTControlCharacters(line).slice(0, Math.max(0, columns - 1))}…`;
+
+/** Columns of text, padded to the widest; `align` says "l" or "r" for each. */
+export const table = (rows: readonly (readonly string[])[], align: string): readonly string[] => {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, visibleLength(cell))));
+  return rows.map((row) => {
+    const cells = row.map((cell, i) => {
+      const space = " ".repeat(widths[i]! - visibleLength(cell));
+      return align[i] === "r" ? space + cell : cell + space;
+    });
+    return cells.join("  ").trimEnd();
+  });
+};
+
+/** A bar of `width` characters, `part` (0 to 1) of it filled. */
+export const bar = (part: number, width: number): string => {
+  const filled = Math.round(Math.min(1, Math.max(0, part)) * width);
+  return "█".repeat(filled) + "░".repeat(width - filled);
+};

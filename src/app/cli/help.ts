@@ -1,0 +1,54 @@
+/** `--help`, written from the commands' own data. */
+import type { Command } from "./command.ts";
+import { table } from "./format.ts";
+import type { Stream } from "./terminal.ts";
+
+const heading = (stream: Stream, text: string): string => stream.paint("bold", text);
+
+export const usageLine = (command: Command): string =>
+  ["ferrule", command.name, ...command.operands.map((operand) => operand.placeholder), "[options]"].join(" ");
+
+const optionRows = (command: Command): string[][] => [
+  ...Object.entries(command.options).map(([name, option]) => {
+    const left = option.kind === "value" ? `--${name} ${option.placeholder}` : `--${name}`;
+    const preset = option.kind === "value" && option.default !== undefined ? ` (default ${option.default})` : "";
+    return [`  ${left}`, option.summary + preset];
+  }),
+  ["  --help", "print this"],
+];
+
+/** What `ferrule COMMAND --help` prints. */
+export const commandHelp = (command: Command, stream: Stream): readonly string[] => [
+  `${usageLine(command)}: ${command.summary}`,
+  "",
+  ...command.about.split("\n"),
+  ...(command.operands.length === 0
+    ? []
+    : [
+        "",
+        ...table(
+          command.operands.map((operand) => [`  ${operand.placeholder}`, operand.summary]),
+          "ll",
+        ),
+      ]),
+  "",
+  heading(stream, "Options"),
+  ...table(optionRows(command), "ll"),
+  "",
+  heading(stream, command.examples.length === 1 ? "Example" : "Examples"),
+  ...command.examples.map((example) => `  ${example}`),
+];
+
+/** What `ferrule --help` prints. */
+export const overview = (commands: readonly Command[], stream: Stream): readonly string[] => [
+  "ferrule: a memory-safe network driver for the Realtek RTL8169 family, and the NIC as a software model",
+  "",
+  heading(stream, "Commands"),
+  ...table(
+    commands.map((each) => [`  ${[each.name, ...each.operands.map((o) => o.placeholder)].join(" ")}`, each.summary]),
+    "ll",
+  ),
+  "",
+  "`ferrule COMMAND --help` explains a command, with an example. `ferrule --version` prints the version.",
+  "Exit code: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress and errors to stderr.",
+];

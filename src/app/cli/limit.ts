@@ -1,0 +1,34 @@
+/** Waiting with a limit: nothing the command waits for may keep it for ever. */
+import { FerruleError } from "#kit/errors.ts";
+
+/** What was waited for did not come in time. */
+export class TookTooLong extends FerruleError {
+  readonly code = "TOOK_TOO_LONG";
+  readonly hint: string;
+  readonly limitMillis: number;
+  constructor(what: string, limitMillis: number, hint: string) {
+    super(`${what} took longer than ${limitMillis / 1000} s`);
+    this.limitMillis = limitMillis;
+    this.hint = hint;
+  }
+}
+
+/**
+ * What `promise` comes to, if it does so in time. The work behind it is not stopped: the caller releases what it holds.
+ *
+ * @throws {TookTooLong} after `limitMillis`; and whatever `promise` rejects with
+ */
+export const within = async <T>(
+  promise: Promise<T>,
+  what: string,
+  limitMillis: number,
+  hint = "The machine may be overloaded: try again.",
+): Promise<T> => {
+  const { promise: limit, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new TookTooLong(what, limitMillis, hint)), limitMillis);
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+};

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { visibleLength } from "./format.ts";
+import { liveView, Redrawn, troubles, type Watch } from "./live-view.ts";
+import { plain } from "./terminal.ts";
+import { FACTS, recordedStream, statisticsOf } from "./testing.ts";
+
+const watch = (given: Partial<Watch> = {}): Watch => ({
+  facts: FACTS,
+  wire: "tap:fe0w",
+  upSeconds: 61,
+  before: statisticsOf(),
+  now: statisticsOf(),
+  elapsedSeconds: 0.2,
+  ringSlots: 256,
+  event: "",
+  ...given,
+});
+const show = (given: Partial<Watch> = {}, columns = 100): string =>
+  liveView(watch(given), { paint: plain }, columns).join("\n");
+
+test("shows who it is, the link and the wire", () => {
+  const view = show();
+  assert.match(view, /fe0 {2}RTL8168h\/8111h \(XID 541\) {2}02:00:00:00:00:01 {2}00:01:01/);
+  assert.match(view, /link +up, 1 Gbit\/s full duplex, MTU 1500/);
+  assert.match(view, /wire +tap:fe0w/);
+});
+
+test("rates are the difference of two readings over the time between them", () => {
+  const view = show({
+    before: statisticsOf({ sentFrames: 100, sentBytes: 1_000, receivedFrames: 5 }),
+    now: statisticsOf({ sentFrames: 300, sentBytes: 251_000, receivedFrames: 5 }),
+  });
+  assert.match(view, /sent +1\.00 k +10\.0 Mbit\/s +300 +245 KiB/);
+  assert.match(view, /received +0 +0 bit\/s +5/);
+});
+
+test("counters that were set back do not show negative rates", () =>
+  assert.doesNotMatch(show({ before: statisticsOf({ sentFrames: 9 }) }), /-\d/));
+
+test("shows how full the rings are", () => {
+  const view = show({ now: statisticsOf({ transmitFill: 128, receiveFill: 256 }) });
+  assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ████████████ 256\/256/);
+});
+
+test("says none, or every trouble by name", () => {
+  assert.equal(troubles(statisticsOf(), plain), "none");
+  assert.equal(troubles(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offences");
+});
+
+test("a link that is down is said to be down", () =>
+  assert.match(show({ now: statisticsOf({ linkUp: 0 }) }), /link +down/));
+
+test("the newest event takes the place of the advice", () => {
+  assert.match(show(), /Ctrl-C takes fe0 down/);
+  assert.doesNotMatch(show({ event: "fe0: carrier down" }), /Ctrl-C/);
+});
+
+test("no line reaches the last column, however narrow the terminal", () => {
+  for (const columns of [1, 10, 40, 80])
+    for (const line of liveView(watch(), recordedStream({ isTerminal: true }), columns))
+      assert.ok(visibleLength(line) < Math.max(columns, 2), `${columns}: ${line}`);
+});
+
+test("a picture that is higher than the screen is cut", () => {
+  const stream = recordedStream({ isTerminal: true, rows: 3 });
+  new Redrawn(stream).draw(["a", "b", "c", "d"]);
+  assert.equal(stream.text, "\ra\u001b[K\nb\u001b[K\n\u001b[J");
+});
+
+test("a picture is drawn over the one before, and clears what that left below", () => {
+  const stream = recordedStream({ isTerminal: true });
+  const picture = new Redrawn(stream);
+  picture.draw(["a", "b"]);
+  picture.draw(["c"]);
+  assert.equal(stream.text, "\ra\u001b[K\nb\u001b[K\n\u001b[J\u001b[2A\rc\u001b[K\n\u001b[J");
+});

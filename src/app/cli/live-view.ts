@@ -1,0 +1,129 @@
+/** What `ferrule up` shows while it runs: a pure function of two readings of the counters. */
+import type { SessionFacts } from "../session.ts";
+import type { Statistics } from "../statistics.ts";
+import { amount, bar, bitRate, clockTime, count, fitted, linkSpeed, rate, table } from "./format.ts";
+import type { Stream } from "./terminal.ts";
+
+export interface Watch {
+  readonly facts: SessionFacts;
+  /** The wire as it was named on the command line. */
+  readonly wire: string;
+  /** Since the interface came up. */
+  readonly upSeconds: number;
+  readonly before: Statistics;
+  readonly now: Statistics;
+  /** Between the two readings; greater than 0. */
+  readonly elapsedSeconds: number;
+  /** Descriptors in each ring. */
+  readonly ringSlots: number;
+  /** The newest event, as a line; empty when there was none. */
+  readonly event: string;
+}
+
+type Paint = Stream["paint"];
+
+/** Counters that are 0 as long as all is well, with the names people are shown. */
+const TROUBLES = [
+  ["sendDrops", "send drops"],
+  ["receiveDrops", "receive drops"],
+  ["wireDrops", "wire drops"],
+  ["missedFrames", "missed by the NIC"],
+  ["receiveErrors", "receive errors"],
+  ["deviceNonsense", "device nonsense"],
+  ["offences", "offences"],
+  ["spuriousInterrupts", "spurious interrupts"],
+] as const;
+
+/** Spurious interrupts are survived by design; everything else in the list means that something was lost or wrong. */
+const HARMLESS: ReadonlySet<string> = new Set(["spuriousInterrupts"]);
+
+/** What went wrong so far, as "3 send drops, 1 offence". */
+export const troubles = (now: Statistics, paint: Paint): string => {
+  const seen = TROUBLES.filter(([name]) => now[name] > 0);
+  if (seen.length === 0) return paint("green", "none");
+  return seen
+    .map(([name, label]) => paint(HARMLESS.has(name) ? "dim" : "red", `${count(now[name])} ${label}`))
+    .join(", ");
+};
+
+const link = (now: Statistics, paint: Paint): string => {
+  if (now.linkUp === 0) return paint("yellow", "down");
+  const duplex = now.linkFullDuplex === 1 ? "full duplex" : "half duplex";
+  return `${paint("green", "up")}, ${linkSpeed(now.linkSpeed)} ${duplex}, MTU ${now.mtu}`;
+};
+
+const perSecond = (watch: Watch, name: keyof Statistics): number =>
+  Math.max(0, watch.now[name] - watch.before[name]) / watch.elapsedSeconds;
+
+const direction = (watch: Watch, label: string, frames: keyof Statistics, bytes: keyof Statistics): string[] => [
+  label,
+  rate(perSecond(watch, frames)),
+  bitRate(perSecond(watch, bytes) * 8),
+  count(watch.now[frames]),
+  amount(watch.now[bytes]),
+];
+
+const ring = (fill: number, slots: number): string => `${bar(fill / slots, 12)} ${fill}/${slots}`;
+
+const interrupts = (watch: Watch): string => {
+  const perInterrupt = perSecond(watch, "interrupts");
+  const frames = perSecond(watch, "sentFrames") + perSecond(watch, "receivedFrames");
+  const each = perInterrupt === 0 ? "" : `, ${(frames / perInterrupt).toFixed(1)} frames each`;
+  return `${rate(perInterrupt)} a second${each}`;
+};
+
+/** Lines no wider than `columns`. */
+export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: number): readonly string[] => {
+  const paint: Paint = (style, text) => stream.paint(style, text);
+  const { facts, now } = watch;
+  const lines = [
+    `${paint("bold", facts.interfaceName)}  ${facts.chip} (XID ${facts.xid.toString(16)})  ${facts.mac}  ${clockTime(watch.upSeconds)}`,
+    "",
+    ...table(
+      [
+        ["", "frames/s", "rate", "frames", "data"],
+        direction(watch, "sent", "sentFrames", "sentBytes"),
+        direction(watch, "received", "receivedFrames", "receivedBytes"),
+      ],
+      "lrrrr",
+    ),
+    "",
+    ...table(
+      [
+        ["link", link(now, paint)],
+        ["wire", `${watch.wire}, ${count(now.wireSentFrames)} frames out, ${count(now.wireReceivedFrames)} in`],
+        [
+          "rings",
+          `transmit ${ring(now.transmitFill, watch.ringSlots)}  receive ${ring(now.receiveFill, watch.ringSlots)}`,
+        ],
+        ["interrupts", interrupts(watch)],
+        ["errors", troubles(now, paint)],
+      ],
+      "ll",
+    ),
+    "",
+    watch.event === "" ? paint("dim", `Ctrl-C takes ${facts.interfaceName} down.`) : watch.event,
+  ];
+  // A line that wraps would break redrawing in place, and one that fills the last column may wrap.
+  return lines.map((line) => fitted(line, columns - 1));
+};
+
+/** Writes a picture over the one before it. */
+export class Redrawn {
+  readonly #stream: Stream;
+  #height = 0;
+
+  constructor(stream: Stream) {
+    this.#stream = stream;
+  }
+
+  draw(picture: readonly string[]): void {
+    // What does not fit would scroll, and the next picture would not find its place.
+    const lines = picture.slice(0, this.#stream.rows() - 1);
+    const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
+    const body = lines.map((line) => `${line}\u001b[K\n`).join("");
+    // One write for one picture: two would flicker. J clears what a taller picture left below.
+    this.#stream.write(`${up}\r${body}\u001b[J`);
+    this.#height = lines.length;
+  }
+}

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OutOfRange } from "#kit/errors.ts";
+import type { Options } from "./arguments.ts";
+import { type Command, command, Exit } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { main, version } from "./main.ts";
+import { recordedTerminal } from "./testing.ts";
+
+const made = (name: string, run: () => Promise<Exit>): Command => ({
+  name,
+  summary: `does ${name}`,
+  about: "About it.",
+  operands: [],
+  options: {} satisfies Options,
+  examples: [`ferrule ${name}`],
+  run,
+});
+const throwing = (error: unknown): Command => made("fail", () => Promise.reject(error));
+const CASE = [made("up", async () => Exit.done), made("model chips", async () => Exit.done)];
+
+const run = async (argv: string[], commands: readonly Command[] = CASE, debug = false) => {
+  const terminal = recordedTerminal();
+  const exit = await main(argv, commands, terminal, debug);
+  return { exit, out: terminal.out.text, err: terminal.err.text };
+};
+
+test("alone, with --help and with help it lists the commands", async () => {
+  for (const argv of [[], ["--help"], ["-h"], ["help"]]) {
+    const { exit, out, err } = await run(argv);
+    assert.equal(exit, 0);
+    assert.match(out, /model chips +does model chips/);
+    assert.equal(err, "");
+  }
+});
+
+test("--version prints the version alone", async () => assert.equal((await run(["--version"])).out, `${version()}\n`));
+
+test("commands of two words are found", async () => {
+  assert.equal((await run(["model", "chips"])).exit, 0);
+  const { exit, err } = await run(["model", "chip"]);
+  assert.equal(exit, 2);
+  assert.match(err, /^ferrule: "model chip" is no command\nhint: Did you mean `model chips`\?.*\n$/);
+});
+
+test("an unknown command ends with 2, one line and a hint", async () => {
+  const { exit, err, out } = await run(["uo"]);
+  assert.equal(exit, 2);
+  assert.match(err, /^ferrule: "uo" is no command\nhint: Did you mean `up`\?.*\n$/);
+  assert.equal(out, "");
+});
+
+test("an unknown option before or after the command ends with 2", async () => {
+  assert.equal((await run(["--jsno"])).exit, 2);
+  assert.equal((await run(["up", "--jsno"])).exit, 2);
+});
+
+test("a failure ends with 1, and its message stays on one line", async () => {
+  const { exit, err } = await run(["fail"], [throwing(new OutOfRange("two\n  lines", "Do this."))]);
+  assert.equal(exit, 1);
+  assert.equal(err, "ferrule: two lines\nhint: Do this.\n");
+});
+
+test("an unexpected exception becomes a line as well; its stack only comes when asked for", async () => {
+  const { exit, err } = await run(["fail"], [throwing(new TypeError("x is not a function"))]);
+  assert.equal(exit, 1);
+  assert.match(err, /^ferrule: TypeError: x is not a function\nhint: .*FERRULE_DEBUG=1.*\n$/);
+  assert.match((await run(["fail"], [throwing(new TypeError("x"))], true)).err, /\n {4}at /);
+});
+
+test("every command explains itself, with an example that names it", async () => {
+  for (const each of COMMANDS) {
+    for (const argv of [
+      [...each.name.split(" "), "--help"],
+      ["help", ...each.name.split(" ")],
+    ]) {
+      const { exit, out } = await run(argv, COMMANDS);
+      assert.equal(exit, 0);
+      assert.ok(out.startsWith(`ferrule ${each.name}`), out);
+      for (const option of Object.keys(each.options)) assert.ok(out.includes(`--${option}`), option);
+    }
+    assert.ok(
+      each.examples.some((example) => example.includes(each.name) || example === "npm start"),
+      each.name,
+    );
+  }
+});
+
+test("options keep their types", () => {
+  command({
+    ...made("typed", async () => Exit.done),
+    options: {
+      json: { kind: "flag", summary: "" },
+      name: { kind: "value", placeholder: "N", summary: "", default: "x" },
+    },
+    async run({ values }) {
+      values.json satisfies boolean;
+      values.name satisfies string;
+      return Exit.done;
+    },
+  });
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { chipNamed } from "#chip/chips.ts";
+import { FerruleError } from "#kit/errors.ts";
+import { parseBytes, parseChip, parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
+import { NotYet, WrongUsage } from "./usage.ts";
+
+const refusal = (act: () => unknown): FerruleError => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof FerruleError) return error;
+    throw error;
+  }
+  return assert.fail("was accepted");
+};
+
+test("a model is chosen by its chip", () => assert.equal(parseDevice("model:rtl8168h").chip.xid, 0x541));
+
+test("an unknown chip is refused with the nearest name", () => {
+  const error = refusal(() => parseDevice("model:rtl8168hh"));
+  assert.ok(error instanceof WrongUsage);
+  assert.match(error.hint, /`rtl8168h`/);
+});
+
+test("a chip that cannot be driven yet says so, and which can", () => {
+  const error = refusal(() => parseChip("rtl8126a-64a"));
+  assert.ok(error instanceof NotYet);
+  assert.match(error.hint, /rtl8168h/);
+});
+
+test("cards in slots and vfio-user devices are understood, but come later", () => {
+  for (const device of ["0000:03:00.0", "03:00.0", "vfio-user:/run/nic.sock"])
+    assert.ok(refusal(() => parseDevice(device)) instanceof NotYet, device);
+});
+
+test("a bare chip name is nearly a device", () =>
+  assert.match(refusal(() => parseDevice("rtl8168h")).hint, /model:rtl8168h/));
+
+test("a wire ends in a TAP or in the responder", () => {
+  assert.deepEqual(parseWire("tap:fe0w"), { kind: "tap", name: "fe0w" });
+  assert.deepEqual(parseWire("responder"), { kind: "responder" });
+  for (const later of ["pcap:x.pcapng", "unix:/x", "cable:a"])
+    assert.ok(refusal(() => parseWire(later)) instanceof NotYet, later);
+  for (const wrong of ["tap:", "tap", "", "eth0"])
+    assert.ok(refusal(() => parseWire(wrong)) instanceof WrongUsage, wrong);
+});
+
+test("an interface name is one the kernel takes as it stands", () => {
+  for (const name of ["fe0", "a", "fe0.100", "x".repeat(15)]) assert.equal(parseInterfaceName(name), name);
+  for (const name of ["", "x".repeat(16), "fe%d", "a/b", "a b", ".", "..", "fe:0", "ä"])
+    assert.ok(refusal(() => parseInterfaceName(name)) instanceof WrongUsage, name);
+});
+
+test("an MTU lies between RFC 791's least and the chip's most", () => {
+  const chip = chipNamed("rtl8168h")!;
+  assert.equal(parseMtu("68", chip), 68);
+  assert.equal(parseMtu("9194", chip), 9194);
+  for (const wrong of ["67", "9195", "1500.5", "", "-1", "1e3", "0x600"])
+    assert.ok(refusal(() => parseMtu(wrong, chip)) instanceof WrongUsage, wrong);
+});
+
+test("an amount of data takes binary suffixes", () => {
+  assert.equal(parseBytes("1000"), 1000);
+  assert.equal(parseBytes("8M"), 8 * 2 ** 20);
+  assert.equal(parseBytes("1g"), 2 ** 30);
+  assert.equal(parseBytes("1.5KiB"), 1536);
+  for (const wrong of ["", "0", "-1", "M", "1T", "1e9", "NaN", "1025G", "9".repeat(400)])
+    assert.ok(refusal(() => parseBytes(wrong)) instanceof WrongUsage, wrong);
+});
+
+test("whatever is typed is understood or refused, never anything else", () => {
+  const chip = chipNamed("rtl8168h")!;
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      for (const parse of [parseDevice, parseWire, parseInterfaceName, parseBytes, (t: string) => parseMtu(t, chip)])
+        try {
+          parse(text);
+        } catch (error) {
+          assert.ok(error instanceof FerruleError && error.hint !== "", String(error));
+        }
+    }),
+    { seed: 8168 },
+  );
+});

@@ -1,0 +1,91 @@
+/** What people name on the command line: devices, wires, interfaces, sizes. */
+import { CHIPS, chipNamed, type Chip, type Generation } from "#chip/chips.ts";
+import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
+import type { WireSpec } from "../session.ts";
+import { didYouMean, NotYet, WrongUsage } from "./usage.ts";
+
+/** Generations this version can bring up. */
+const DRIVABLE: ReadonlySet<Generation> = new Set<Generation>(["8168h"]);
+export const isDrivable = (chip: Chip): boolean => DRIVABLE.has(chip.generation);
+
+const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
+
+/** A chip by its key. @throws {WrongUsage} unknown; {NotYet} known, but not drivable in this version */
+export const parseChip = (key: string): Chip => {
+  const chip = chipNamed(key);
+  if (chip === undefined)
+    throw new WrongUsage(
+      `no chip is called "${key}"`,
+      didYouMean(
+        key,
+        CHIPS.map((row) => row.key),
+        "`ferrule model chips` lists them all.",
+      ),
+    );
+  if (!isDrivable(chip)) throw new NotYet(`driving ${chip.name}`, `Drivable now: ${drivableKeys().join(", ")}.`);
+  return chip;
+};
+
+const PCI_ADDRESS = /^([0-9a-f]{4,}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/i;
+const DEVICE_HINT = "Write model:CHIP, for example model:rtl8168h.";
+
+/** DEVICE: `model:CHIP`. */
+export const parseDevice = (text: string): { readonly kind: "model"; readonly chip: Chip } => {
+  if (text.startsWith("model:")) return { kind: "model", chip: parseChip(text.slice("model:".length)) };
+  if (text.startsWith("vfio-user:")) throw new NotYet("a device behind vfio-user", DEVICE_HINT);
+  if (PCI_ADDRESS.test(text)) throw new NotYet(`a card in a slot (${text}, through VFIO)`, DEVICE_HINT);
+  const hint = chipNamed(text) === undefined ? DEVICE_HINT : `Did you mean \`model:${text}\`?`;
+  throw new WrongUsage(`"${text}" is no device`, hint);
+};
+
+const LATER_WIRES = ["pcap", "unix", "cable"];
+
+/** SPEC: where the wire's far end is: `tap:NAME` or `responder`. */
+export const parseWire = (text: string): WireSpec => {
+  if (text === "responder") return { kind: "responder" };
+  if (text.startsWith("tap:")) return { kind: "tap", name: parseInterfaceName(text.slice("tap:".length)) };
+  const hint = "Write tap:NAME or responder.";
+  const kind = text.split(":", 1)[0]!;
+  if (LATER_WIRES.includes(kind)) throw new NotYet(`a wire of kind "${kind}"`, hint);
+  throw new WrongUsage(`"${text}" is no wire`, hint);
+};
+
+/** An interface name the kernel takes as it stands. */
+export const parseInterfaceName = (name: string): string => {
+  try {
+    checkInterfaceName(name);
+  } catch (error) {
+    throw error instanceof InvalidInterfaceName ? new WrongUsage(error.message, error.hint) : error;
+  }
+  return name;
+};
+
+/** RFC 791: every IPv4 host must take 68 bytes. */
+const SMALLEST_MTU = 68;
+
+/** An MTU this chip can carry, in bytes of layer 3. */
+export const parseMtu = (text: string, chip: Chip): number => {
+  const mtu = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(mtu >= SMALLEST_MTU && mtu <= chip.largestMtu))
+    throw new WrongUsage(
+      `an MTU of "${text}" does not fit ${chip.name}`,
+      `Choose ${SMALLEST_MTU} to ${chip.largestMtu} bytes.`,
+    );
+  return mtu;
+};
+
+const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
+const MOST_BYTES = 2 ** 40;
+
+/** An amount of data: a number of bytes, or one with K, M or G for powers of 1024. */
+export const parseBytes = (text: string): number => {
+  const parts = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
+  const factor = FACTORS[(parts?.[2] ?? "").toUpperCase() as keyof typeof FACTORS];
+  const bytes = parts === null ? Number.NaN : Math.round(Number(parts[1]) * factor);
+  if (!(bytes >= 1 && bytes <= MOST_BYTES))
+    throw new WrongUsage(
+      `"${text}" is no amount of data`,
+      "Write bytes, or a number with K, M or G: 512K, 64M, 1G (at most 1024G).",
+    );
+  return bytes;
+};

@@ -1,0 +1,52 @@
+/** Where a command prints: results on one stream, progress on the other, colours only for people. */
+import { styleText } from "node:util";
+
+export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
+
+export interface Stream {
+  write(text: string): void;
+  /** A person is watching: lines may be redrawn. */
+  readonly isTerminal: boolean;
+  /** Characters that fit in a line now. */
+  columns(): number;
+  /** Lines that fit on the screen now. */
+  rows(): number;
+  /** Colours the text, or leaves it as it is. */
+  paint(style: Style, text: string): string;
+}
+
+export interface Terminal {
+  /** Results. */
+  readonly out: Stream;
+  /** Progress, warnings and errors. */
+  readonly err: Stream;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Whether colours are welcome: on a terminal that has them, unless NO_COLOR is set (no-color.org). */
+export const wantsColours = (isTerminal: boolean, environment: Environment): boolean =>
+  isTerminal && (environment["NO_COLOR"] ?? "") === "" && environment["TERM"] !== "dumb";
+
+export const plain = (_style: Style, text: string): string => text;
+export const coloured = (style: Style, text: string): string => styleText(style, text, { validateStream: false });
+
+const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
+  const isTerminal = stream.isTTY;
+  // A reader that leaves early (`ferrule model chips | head`) is no error; what is printed then goes nowhere.
+  let readable = true;
+  stream.on("error", () => (readable = false));
+  return {
+    isTerminal,
+    write: (text) => void (readable && stream.write(text)),
+    columns: () => (isTerminal ? stream.columns : 80) || 80,
+    rows: () => (isTerminal ? stream.rows : 24) || 24,
+    paint: wantsColours(isTerminal, environment) ? coloured : plain,
+  };
+};
+
+/** The process's own streams. */
+export const processTerminal = (): Terminal => ({
+  out: streamOn(process.stdout, process.env),
+  err: streamOn(process.stderr, process.env),
+});

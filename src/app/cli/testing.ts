@@ -1,0 +1,76 @@
+/** Stand-ins for tests of the command: a terminal that remembers, and a session without threads. */
+import type { Session, SessionEvent, SessionFacts } from "../session.ts";
+import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../statistics.ts";
+import { coloured, plain, type Stream, type Terminal } from "./terminal.ts";
+
+export interface RecordedStream extends Stream {
+  readonly text: string;
+}
+
+export const recordedStream = (
+  options: { isTerminal?: boolean; columns?: number; rows?: number } = {},
+): RecordedStream => {
+  const { isTerminal = false, columns = 80, rows = 24 } = options;
+  const written: string[] = [];
+  return {
+    isTerminal,
+    write: (text) => void written.push(text),
+    columns: () => columns,
+    rows: () => rows,
+    paint: isTerminal ? coloured : plain,
+    get text() {
+      return written.join("");
+    },
+  };
+};
+
+export const recordedTerminal = (
+  options: { isTerminal?: boolean } = {},
+): Terminal & { out: RecordedStream; err: RecordedStream } => ({
+  out: recordedStream(options),
+  err: recordedStream(options),
+});
+
+/** All counters 0 but those given, on a link that is up. */
+export const statisticsOf = (given: Partial<Statistics> = {}): Statistics => ({
+  ...(Object.fromEntries([...DRIVER_COUNTERS, ...WIRE_COUNTERS].map((name) => [name, 0])) as Statistics),
+  linkUp: 1,
+  linkSpeed: 1000,
+  linkFullDuplex: 1,
+  mtu: 1500,
+  ...given,
+});
+
+export const FACTS: SessionFacts = {
+  device: "model:rtl8168h",
+  chip: "RTL8168h/8111h",
+  xid: 0x541,
+  mac: "02:00:00:00:00:01",
+  interfaceName: "fe0",
+  offloads: ["tx-checksum", "tso4"],
+};
+
+export class FakeSession implements Session {
+  readonly facts = FACTS;
+  now = statisticsOf();
+  closed = 0;
+  #listener: (event: SessionEvent) => void = () => undefined;
+
+  statistics(): Statistics {
+    return this.now;
+  }
+  onEvent(listener: (event: SessionEvent) => void): void {
+    this.#listener = listener;
+  }
+  tell(event: SessionEvent): void {
+    this.#listener(event);
+  }
+  async carrier(): Promise<void> {}
+  async setMtu(): Promise<void> {}
+  async close(): Promise<void> {
+    this.closed++;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

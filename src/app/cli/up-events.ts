@@ -1,0 +1,48 @@
+/** What `ferrule up` reports when nobody watches it live: one line, or one JSON object, per event. */
+import type { SessionEvent, SessionFacts } from "../session.ts";
+import type { Statistics } from "../statistics.ts";
+import { amount, count, linkSpeed } from "./format.ts";
+import { troubles } from "./live-view.ts";
+import type { Stream } from "./terminal.ts";
+
+export type UpEvent =
+  | { readonly kind: "up"; readonly facts: SessionFacts; readonly wire: string; readonly pid: number }
+  | SessionEvent
+  | { readonly kind: "down"; readonly reason: string; readonly statistics: Statistics };
+
+const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
+  switch (event.kind) {
+    case "up": {
+      const { facts } = event;
+      return `up: ${facts.chip} (XID ${facts.xid.toString(16)}), ${facts.mac}, wire ${event.wire}; offloads: ${facts.offloads.join(", ")}`;
+    }
+    case "carrier": {
+      const duplex = event.fullDuplex ? "full" : "half";
+      return event.up ? `carrier up, ${linkSpeed(event.speed)}, ${duplex} duplex` : "carrier down";
+    }
+    case "warning":
+      return `warning: ${event.message} (${event.hint})`;
+    case "failed":
+      return `failed: ${event.error.message}`;
+    case "down": {
+      const { statistics } = event;
+      const paint: Stream["paint"] = (style, text) => stream.paint(style, text);
+      const moved = [
+        `sent ${count(statistics.sentFrames)} frames (${amount(statistics.sentBytes)})`,
+        `received ${count(statistics.receivedFrames)} (${amount(statistics.receivedBytes)})`,
+      ];
+      return `down (${event.reason}): ${moved.join(", ")}; errors: ${troubles(statistics, paint)}`;
+    }
+    default:
+      return event satisfies never;
+  }
+};
+
+export const eventLine = (name: string, event: UpEvent, stream: Pick<Stream, "paint">): string =>
+  `${name}: ${sentence(event, stream)}`;
+
+/** One object per line: `event` says what happened, `interface` to which one. */
+export const eventJson = (name: string, event: UpEvent): string => {
+  const { kind, ...rest } = event;
+  return JSON.stringify({ event: kind, interface: name, ...rest });
+};

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { test } from "node:test";
+import { OutOfRange } from "#kit/errors.ts";
+import { ask, NotRunning } from "./control.ts";
+import { Stop } from "./stop.ts";
+import { FakeSession, recordedTerminal, statisticsOf } from "./testing.ts";
+import { bringUp } from "./up.ts";
+
+let last = 0;
+
+const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
+  const interfaceName = `u${process.pid}.${++last}`;
+  const source = new EventEmitter();
+  const session = new FakeSession();
+  const opened = Promise.withResolvers<void>();
+  const terminal = recordedTerminal(options);
+  const stop = new Stop(
+    source,
+    () => 0,
+    () => assert.fail("insisted"),
+  );
+  const open = async (): Promise<FakeSession> => {
+    opened.resolve();
+    return session;
+  };
+  const request = {
+    session: { chip: "rtl8168h", host: { kind: "tap", name: interfaceName }, wire: { kind: "responder" }, mtu: 1500 },
+    interfaceName,
+    device: "model:rtl8168h",
+    wire: "responder",
+    json: options.json ?? false,
+  } as const;
+  return { interfaceName, source, session, opened: opened.promise, terminal, stop, open, request };
+};
+
+/** Lets what is due now happen. */
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+test("stays up until a signal, then closes and ends with 0", async () => {
+  const { source, session, opened, terminal, stop, open, request, interfaceName } = setUp();
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  await turn();
+  session.tell({ kind: "carrier", up: true, speed: 1000, fullDuplex: true });
+  session.now = statisticsOf({ sentFrames: 3, sentBytes: 180 });
+  source.emit("SIGINT", "SIGINT");
+  assert.equal(await exit, 0);
+  assert.equal(session.closed, 1);
+  const lines = terminal.out.text.trimEnd().split("\n");
+  assert.match(
+    lines[0]!,
+    /: up: RTL8168h\/8111h \(XID 541\), 02:00:00:00:00:01, wire responder; offloads: tx-checksum, tso4$/,
+  );
+  assert.equal(lines[1], `${interfaceName}: carrier up, 1 Gbit/s, full duplex`);
+  assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
+});
+
+test("with --json every event is an object on a line of its own", async () => {
+  const { source, opened, terminal, stop, open, request, interfaceName } = setUp({ json: true });
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  source.emit("SIGTERM", "SIGTERM");
+  assert.equal(await exit, 0);
+  const events = terminal.out.text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(
+    events.map((event) => event["event"]),
+    ["up", "down"],
+  );
+  assert.equal(events[0]?.["interface"], interfaceName);
+});
+
+test("on a terminal it shows the live view, and leaves the last picture and a line", async () => {
+  const { source, opened, terminal, stop, open, request } = setUp({ isTerminal: true });
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  await turn();
+  source.emit("SIGINT", "SIGINT");
+  assert.equal(await exit, 0);
+  assert.match(terminal.out.text, /interrupts/);
+  assert.match(terminal.out.text, /down \(SIGINT\).*\n$/);
+});
+
+test("`down` takes it down, is answered when it is, and frees the name", async () => {
+  const { session, opened, terminal, stop, open, request, interfaceName } = setUp();
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  assert.deepEqual(await ask(interfaceName, { command: "down" }), { interface: interfaceName, pid: process.pid });
+  assert.equal(session.closed, 1);
+  assert.equal(await exit, 0);
+  await assert.rejects(ask(interfaceName, { command: "status" }), NotRunning);
+});
+
+test("a session that fails is closed, and its error is passed on", async () => {
+  const { session, opened, terminal, stop, open, request } = setUp();
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  await turn();
+  session.tell({ kind: "failed", error: { code: "EBADFD", message: "the interface was deleted", hint: "Again." } });
+  await assert.rejects(exit, { code: "EBADFD", message: "the interface was deleted", hint: "Again." });
+  assert.equal(session.closed, 1);
+});
+
+test("a session that cannot be opened leaves the name free", async () => {
+  const { terminal, stop, request, interfaceName } = setUp();
+  await assert.rejects(
+    bringUp(request, terminal, () => Promise.reject(new OutOfRange("no")), stop),
+    OutOfRange,
+  );
+  await assert.rejects(ask(interfaceName, { command: "status" }), NotRunning);
+  assert.equal(terminal.out.text, "");
+});

@@ -1,0 +1,206 @@
+/** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
+import { openSession, ThreadFailure } from "../open-session.ts";
+import type { Session, SessionEvent, SessionOptions } from "../session.ts";
+import type { Statistics } from "../statistics.ts";
+import { command, Exit } from "./command.ts";
+import { ControlServer } from "./control.ts";
+import { within } from "./limit.ts";
+import { liveView, Redrawn } from "./live-view.ts";
+import { parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
+import { type Stop, stopAtSignals } from "./stop.ts";
+import type { Terminal } from "./terminal.ts";
+import { eventJson, eventLine, type UpEvent } from "./up-events.ts";
+import { WrongUsage } from "./usage.ts";
+
+/** Milliseconds between two pictures of the live view. */
+const REDRAW = 200;
+/** Descriptors in each ring, as the driver makes them unless told otherwise. */
+const RING_SLOTS = 256;
+/** Milliseconds the threads may take to come to an end. */
+const CLOSING = 15_000;
+
+export interface UpRequest {
+  readonly session: SessionOptions;
+  readonly interfaceName: string;
+  /** As they were typed. */
+  readonly device: string;
+  readonly wire: string;
+  readonly json: boolean;
+}
+
+/** Tells events and shows the counters, in the way that suits the terminal. */
+class Reporter implements Disposable {
+  readonly #request: UpRequest;
+  readonly #terminal: Terminal;
+  readonly #live: boolean;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #event = "";
+  /** Stops the live view after its last picture. */
+  #finish: () => void = () => undefined;
+
+  constructor(request: UpRequest, terminal: Terminal) {
+    this.#request = request;
+    this.#terminal = terminal;
+    this.#live = terminal.out.isTerminal && !request.json;
+  }
+
+  tell(event: UpEvent): void {
+    const { interfaceName, json } = this.#request;
+    const line = json ? eventJson(interfaceName, event) : eventLine(interfaceName, event, this.#terminal.out);
+    if (this.#timer === undefined) this.#terminal.out.write(`${line}\n`);
+    else this.#event = line;
+  }
+
+  /** Starts the live view, where there is someone to watch. */
+  watch(session: Session): void {
+    if (!this.#live) return;
+    const picture = new Redrawn(this.#terminal.out);
+    const start = performance.now();
+    let [before, last] = [session.statistics(), start];
+    const draw = (): void => {
+      const [now, at] = [session.statistics(), performance.now()];
+      const { facts } = session;
+      const watch = {
+        facts,
+        wire: this.#request.wire,
+        upSeconds: (at - start) / 1000,
+        before,
+        now,
+        elapsedSeconds: Math.max(at - last, 1) / 1000,
+        ringSlots: RING_SLOTS,
+        event: this.#event,
+      };
+      picture.draw(liveView(watch, this.#terminal.out, this.#terminal.out.columns()));
+      [before, last] = [now, at];
+    };
+    this.#finish = draw;
+    this.#timer = setInterval(draw, REDRAW);
+    draw();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#finish();
+  }
+}
+
+/** Until someone asks to stop, or the session ends by itself. Resolves with the reason; throws the session's error. */
+const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
+  const end = await Promise.race([stop.asked, failed]);
+  if (end instanceof ThreadFailure) throw end;
+  return end;
+};
+
+/** Puts a running session on show until it ends, and takes it down. Returns its last counters. */
+const attend = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
+  const failed = Promise.withResolvers<ThreadFailure>();
+  const reporter = new Reporter(request, terminal);
+  let last: Statistics;
+  let reason = "failed";
+  try {
+    using showing = reporter;
+    showing.tell({ kind: "up", facts: session.facts, wire: request.wire, pid: process.pid });
+    let carrier = false;
+    session.onEvent((event: SessionEvent) => {
+      // Coming out of reset the PHY reports that there is no link yet: no news.
+      const news = event.kind !== "carrier" || event.up !== carrier;
+      if (event.kind === "carrier") carrier = event.up;
+      if (news) reporter.tell(event);
+      if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
+    });
+    showing.watch(session);
+    reason = await untilTheEnd(stop, failed.promise);
+  } finally {
+    last = session.statistics();
+    await within(session.close(), `taking ${request.interfaceName} down`, CLOSING);
+    reporter.tell({ kind: "down", reason, statistics: last });
+  }
+};
+
+/** Runs `ferrule up`; `open` and `stop` are the process's own except in tests. */
+export const bringUp = async (
+  request: UpRequest,
+  terminal: Terminal,
+  open: (options: SessionOptions) => Promise<Session>,
+  stop: Stop,
+): Promise<Exit> => {
+  const { interfaceName, device, wire } = request;
+  const start = performance.now();
+  const ended = Promise.withResolvers<void>();
+  const about = { interface: interfaceName, pid: process.pid };
+  await using control = await ControlServer.open(interfaceName, {
+    status: () => ({ ...about, device, wire, upSeconds: (performance.now() - start) / 1000 }),
+    down: async () => {
+      stop.ask("ferrule down");
+      await ended.promise;
+      return about;
+    },
+  });
+  try {
+    await attend(await open(request.session), stop, request, terminal);
+    return Exit.done;
+  } finally {
+    ended.resolve();
+    // The answer to `down` leaves before the name is given up.
+    void control;
+  }
+};
+
+export const up = command({
+  name: "up",
+  summary: "bring a NIC up as a network interface, and stay with it",
+  about: [
+    "Stays in the foreground: with a live view on a terminal, one line per event otherwise. Ctrl-C, SIGTERM or",
+    "`ferrule down NAME` take the interface down cleanly; a second Ctrl-C ends the process at once.",
+    "",
+    "The interface is made in this network namespace and may be moved to another. Needs the right to make TAPs:",
+    "root, or a namespace made with `unshare --user --map-root-user --net`. `ferrule doctor` says what is missing.",
+  ].join("\n"),
+  operands: [{ placeholder: "DEVICE", summary: "model:CHIP, a chip of `ferrule model chips` in software" }],
+  options: {
+    name: { kind: "value", placeholder: "NAME", summary: "name of the network interface", default: "fe0" },
+    wire: {
+      kind: "value",
+      placeholder: "SPEC",
+      summary: "the wire's far end: tap:NAME, or responder (answers ARP, ping and UDP echo)",
+      default: "responder",
+    },
+    mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
+    capture: { kind: "value", placeholder: "FILE", summary: "write what crosses the wire to a pcapng file" },
+    "capture-host": {
+      kind: "value",
+      placeholder: "FILE",
+      summary: "write what crosses the host's side to a pcapng file",
+    },
+    json: { kind: "flag", summary: "print events as JSON, one object a line" },
+  },
+  examples: [
+    "sudo npx ferrule up model:rtl8168h",
+    "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
+  ],
+  async run({ values, operands, terminal }) {
+    const typed = operands[0]!;
+    const device = parseDevice(typed);
+    const interfaceName = parseInterfaceName(values.name);
+    const wire = parseWire(values.wire);
+    if (wire.kind === "tap" && wire.name === interfaceName)
+      throw new WrongUsage(`both ends are called ${interfaceName}`, "Give the wire another name: --wire tap:fe0w.");
+    using stop = stopAtSignals();
+    const session: SessionOptions = {
+      chip: device.chip.key,
+      host: { kind: "tap", name: interfaceName },
+      wire,
+      mtu: parseMtu(values.mtu, device.chip),
+      ...(values.capture === undefined ? {} : { captureWire: values.capture }),
+      ...(values["capture-host"] === undefined ? {} : { captureHost: values["capture-host"] }),
+    };
+    return await bringUp(
+      { session, interfaceName, device: typed, wire: values.wire, json: values.json },
+      terminal,
+      openSession,
+      stop,
+    );
+  },
+});

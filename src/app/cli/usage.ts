@@ -1,0 +1,55 @@
+/** What can be wrong with a command line. */
+import { FerruleError } from "#kit/errors.ts";
+
+/** What was typed cannot be understood. The command ends with exit code 2. */
+export class WrongUsage extends FerruleError {
+  readonly code = "WRONG_USAGE";
+  readonly hint: string;
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** Understood, and planned, but this version cannot do it. */
+export class NotYet extends FerruleError {
+  readonly code = "NOT_YET";
+  readonly hint: string;
+  constructor(what: string, instead: string) {
+    super(`${what} is not there yet in this version`);
+    this.hint = instead;
+  }
+}
+
+/** Edits (insert, delete, replace, swap neighbours) that turn one word into the other. */
+const distance = (a: string, b: string): number => {
+  const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...Array.from({ length: b.length }, () => 0)]);
+  for (let j = 0; j <= b.length; j++) rows[0]![j] = j;
+  for (let i = 1; i <= a.length; i++)
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let best = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, rows[i - 2]![j - 2]! + 1);
+      rows[i]![j] = best;
+    }
+  return rows[a.length]![b.length]!;
+};
+
+/** The candidate that was probably meant, or undefined when none is near. */
+export const closest = (word: string, candidates: readonly string[]): string | undefined => {
+  const limit = word.length <= 3 ? 1 : 2;
+  let best: string | undefined;
+  let least = limit + 1;
+  for (const candidate of candidates) {
+    const edits = distance(word.slice(0, 64), candidate);
+    if (edits < least) [best, least] = [candidate, edits];
+  }
+  return best ?? candidates.find((candidate) => word.length >= 2 && candidate.startsWith(word));
+};
+
+/** "Did you mean …?" when something is near, else the fallback. */
+export const didYouMean = (word: string, candidates: readonly string[], otherwise: string): string => {
+  const near = closest(word, candidates);
+  return near === undefined ? otherwise : `Did you mean \`${near}\`? ${otherwise}`;
+};

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chooseRig, isPermissionProblem, type Permissions } from "./choose-rig.ts";
+
+const choose = (given: Partial<Permissions>) =>
+  chooseRig({
+    tun: { mode: 0o666, problem: undefined },
+    mayMakeNamespaces: () => false,
+    userNamespaceProblem: () => undefined,
+    unshared: false,
+    ...given,
+  });
+
+test("root makes its own namespaces", () =>
+  assert.deepEqual(choose({ mayMakeNamespaces: () => true }), { rig: "tap" }));
+
+test("an ordinary user becomes root of a namespace first", () => assert.deepEqual(choose({}), { rig: "unshare" }));
+
+test("and does so only once", () =>
+  assert.deepEqual(choose({ unshared: true }), { rig: "responder", because: "network namespaces are not permitted" }));
+
+test("without TAPs or namespaces it is the responder, with the reason", () => {
+  assert.deepEqual(choose({ tun: undefined }), { rig: "responder", because: "there is no /dev/net/tun" });
+  assert.deepEqual(choose({ tun: { mode: 0o600, problem: "it cannot be opened [EACCES]" } }), {
+    rig: "responder",
+    because: "/dev/net/tun: it cannot be opened [EACCES]",
+  });
+  assert.deepEqual(choose({ userNamespaceProblem: () => "sysctl x is 0" }), {
+    rig: "responder",
+    because: "sysctl x is 0",
+  });
+});
+
+test("permission errors are told from others by their code", () => {
+  assert.ok(isPermissionProblem(Object.assign(new Error("no"), { code: "TAP_NOT_PERMITTED" })));
+  assert.ok(!isPermissionProblem(new Error("no")));
+  assert.ok(!isPermissionProblem(undefined));
+});

@@ -1,0 +1,49 @@
+/** Which rig the demo can use here, and why not a better one. */
+import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "./permissions.ts";
+
+export type RigChoice =
+  /** Two namespaces made by this process. */
+  | { readonly rig: "tap" }
+  /** The same, but in a process that is root of a user namespace of its own. */
+  | { readonly rig: "unshare" }
+  /** No network stack at all. */
+  | { readonly rig: "responder"; readonly because: string };
+
+/** Set for a process that was started in a user namespace of its own already. */
+export const UNSHARED = "FERRULE_UNSHARED";
+
+export interface Permissions {
+  readonly tun: ReturnType<typeof tunDevice>;
+  mayMakeNamespaces(): boolean;
+  userNamespaceProblem(): string | undefined;
+  /** We are in a user namespace of our own already. */
+  readonly unshared: boolean;
+}
+
+export const chooseRig = (may: Permissions): RigChoice => {
+  if (may.tun === undefined) return { rig: "responder", because: "there is no /dev/net/tun" };
+  if (may.tun.problem !== undefined) return { rig: "responder", because: `/dev/net/tun: ${may.tun.problem}` };
+  if (may.mayMakeNamespaces()) return { rig: "tap" };
+  if (may.unshared) return { rig: "responder", because: "network namespaces are not permitted" };
+  const problem = may.userNamespaceProblem();
+  return problem === undefined ? { rig: "unshare" } : { rig: "responder", because: problem };
+};
+
+/** What this process may do. */
+export const permissions = (): Permissions => ({
+  tun: tunDevice(),
+  mayMakeNamespaces,
+  userNamespaceProblem,
+  unshared: process.env[UNSHARED] !== undefined,
+});
+
+/** Errors that say the kernel permits less than it seemed: the demo goes on without TAPs. */
+const NOT_PERMITTED: ReadonlySet<string> = new Set([
+  "TAP_NOT_PERMITTED",
+  "TAP_UNAVAILABLE",
+  "NAMESPACE_NOT_PERMITTED",
+  "PING_NOT_PERMITTED",
+]);
+
+export const isPermissionProblem = (error: unknown): error is Error & { code: string } =>
+  error instanceof Error && NOT_PERMITTED.has((error as { code?: unknown }).code as string);

@@ -1,0 +1,30 @@
+/** What the demo transfers: bytes that are cheap to make, and in which a lost, repeated or swapped piece shows. */
+
+/** Bytes that differ from block to block only in their number. */
+export const BLOCK_BYTES = 2 ** 20;
+
+/** Bytes without a period shorter than a block (xorshift32, Marsaglia 2003); the same for the same seed. */
+const pseudoRandom = (bytes: number, seed: number): Uint8Array => {
+  const words = new Uint32Array(bytes >> 2);
+  let x = seed | 1;
+  for (let i = 0; i < words.length; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    words[i] = x;
+  }
+  return new Uint8Array(words.buffer);
+};
+
+/**
+ * The content, block by block, `bytes` in all. Each block begins with its number, so that blocks cannot be swapped or
+ * repeated without changing the digest. Every block is fresh memory: who gets it may keep it.
+ */
+export function* content(bytes: number, seed: number): Generator<Uint8Array, void, undefined> {
+  const pattern = pseudoRandom(BLOCK_BYTES, seed);
+  for (let made = 0, number = 0; made < bytes; made += BLOCK_BYTES, number++) {
+    const block = pattern.slice(0, Math.min(BLOCK_BYTES, bytes - made));
+    if (block.length >= 8) new DataView(block.buffer).setBigUint64(0, BigInt(number), true);
+    yield block;
+  }
+}

@@ -1,0 +1,163 @@
+/** Driver, model and responder in one thread: a NIC that needs no permission, no TAP and no second processor. */
+import { randomBytes } from "node:crypto";
+import { DirectDevice } from "#bus/direct.ts";
+import type { Chip } from "#chip/chips.ts";
+import { ReceiveCount } from "#driver/receive-ring.ts";
+import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { TransmitCount } from "#driver/transmit-ring.ts";
+import { Responder } from "#host/responder.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { bind } from "#kit/device.ts";
+import type { DmaMemory } from "#kit/dma.ts";
+import { Timeout } from "#kit/errors.ts";
+import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory } from "#kit/link.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { REGISTERS } from "../model-page.ts";
+import { Pauses } from "../pauses.ts";
+import type { ReportCounters } from "./report.ts";
+
+/** Frames that may be with the NIC at once, and the room each has. */
+export const SEND_SLOTS = 64;
+const SLOT_BYTES = 2048;
+/** Frames taken from the ring in one burst. */
+const BUDGET = 64;
+const DMA_BYTES = 8 << 20;
+/** Microseconds of the virtual clock that pass in a turn: enough for the NIC's interrupt mitigation. */
+const TURN_MICROS = 50;
+/** Turns after which an answer that has not come will not come. Nothing here waits for anything outside this thread. */
+const PATIENCE_TURNS = 10_000;
+
+/** What becomes of a received frame: where it lies in DMA memory, its length, and what the NIC says (`Received`). */
+export type FrameHandler = (offset: number, length: number, flags: number) => void;
+
+/** A locally administered address that is no group's, as `randomMac` of a session. */
+const someAddress = (): Uint8Array => {
+  const bytes = Uint8Array.from(randomBytes(6));
+  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
+  return bytes;
+};
+
+export class DirectStation implements Disposable {
+  readonly nic: Nic;
+  readonly responder = new Responder();
+  readonly memory: FrameMemory;
+  onFrame: FrameHandler = () => undefined;
+  readonly #scope: DisposableStack;
+  readonly #clock = new VirtualClock();
+  readonly #model: Rtl8169;
+  readonly #arena: DmaMemory;
+  readonly #pauses: Pauses;
+  readonly #burst = new Int32Array(BUDGET * FRAME_WORDS);
+  readonly #one = new Int32Array(FRAME_WORDS);
+  readonly #offsets = new Int32Array(Math.max(BUDGET, SEND_SLOTS));
+  /** Places in the arena that no frame is in. */
+  readonly #free: number[] = [];
+  #interrupts = 0;
+
+  /** @throws whatever bring-up throws, such as `UnsupportedChip` */
+  constructor(chip: Chip, mtu: number) {
+    using scope = new DisposableStack();
+    const clock = this.#clock;
+    this.#pauses = scope.use(new Pauses());
+    this.#model = new Rtl8169({ chip, mac: someAddress(), clock, timers: clock.timers });
+    this.#model.connect(this.responder);
+    this.#model.setCarrier(true);
+    const device = scope.use(
+      new DirectDevice(this.#model, {
+        name: `model:${chip.key}`,
+        registers: REGISTERS,
+        dmaBytes: DMA_BYTES,
+        vectors: 4,
+      }),
+    );
+    // One thread reads and writes everything, so the order of memory accesses is the program's on any processor.
+    this.nic = scope.use(bind(rtl8169, device, { clock, mtu, weaklyOrdered: false })).driver;
+    this.memory = device.dma.window;
+    const bytes = SEND_SLOTS * SLOT_BYTES;
+    this.#arena = scope.use(device.dma.allocate({ what: "send slots", bytes, align: 64, direction: "toDevice" }));
+    for (let slot = 0; slot < SEND_SLOTS; slot++) this.#free.push(this.#arena.offset + slot * SLOT_BYTES);
+    this.nic.up();
+    this.#scope = scope.move();
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+
+  /** Sends what `build` writes at the offset it is given; `build` returns its length. False when the NIC is busy. */
+  send(flags: number, build: (offset: number) => number): boolean {
+    const slot = this.#free.pop();
+    if (slot === undefined) return false;
+    this.#one[FRAME_OFFSET] = slot;
+    this.#one[FRAME_LENGTH] = build(slot);
+    this.#one[FRAME_FLAGS] = flags;
+    if (this.nic.transmit(this.#one, 1) === 1) return true;
+    this.#free.push(slot);
+    return false;
+  }
+
+  /** Lets everyone do what there is to do: time passes, answers travel, interrupts are taken, frames handed out. */
+  turn(): void {
+    const { nic } = this;
+    this.#clock.delay(TURN_MICROS);
+    this.responder.poll();
+    if (!nic.line.take() || nic.interrupt() === 0) return;
+    this.#interrupts++;
+    // Ends: nothing is sent and nothing arrives meanwhile, so this finds at most what the rings hold.
+    while (this.#poll() > 0);
+    nic.unmask();
+  }
+
+  /** Takes turns until `done`. @throws {Timeout} when that never comes */
+  until(what: string, done: () => boolean): void {
+    for (let turns = 0; !done(); turns++) {
+      if (turns >= PATIENCE_TURNS)
+        throw new Timeout({ what, waitedMicros: PATIENCE_TURNS * TURN_MICROS, hint: "Please report this." });
+      this.turn();
+    }
+  }
+
+  counters(): ReportCounters {
+    const { receive, transmit } = this.nic.rings;
+    const { link, mtu } = this.nic;
+    this.#pauses.refresh();
+    return {
+      linkUp: link.up ? 1 : 0,
+      linkSpeed: link.speed,
+      linkFullDuplex: link.fullDuplex ? 1 : 0,
+      mtu,
+      sentFrames: transmit.counters[TransmitCount.frames]!,
+      receivedFrames: receive.counters[ReceiveCount.frames]!,
+      superFrames: transmit.counters[TransmitCount.superFrames]!,
+      wireSentFrames: this.responder.counts.sentFrames,
+      wireReceivedFrames: this.responder.counts.receivedFrames,
+      interrupts: this.#interrupts,
+      sendDrops: 0,
+      receiveDrops: 0,
+      wireDrops: this.responder.counts.dropped + this.responder.counts.refused,
+      missedFrames: this.#model.counters.rxMissed,
+      receiveErrors: receive.counters[ReceiveCount.errors]!,
+      deviceNonsense: receive.counters[ReceiveCount.nonsense]!,
+      offences: Object.values(this.#model.offences).reduce((a, b) => a + b, 0),
+      gcPauses: this.#pauses.count,
+      gcMicros: this.#pauses.micros,
+      modelGcPauses: 0,
+      modelGcMicros: 0,
+    };
+  }
+
+  #poll(): number {
+    const { nic } = this;
+    const count = nic.receive(this.#burst, BUDGET);
+    for (let i = 0; i < count; i++) {
+      const at = i * FRAME_WORDS;
+      const offset = this.#burst[at + FRAME_OFFSET]!;
+      this.#offsets[i] = offset;
+      this.onFrame(offset, this.#burst[at + FRAME_LENGTH]!, this.#burst[at + FRAME_FLAGS]!);
+    }
+    nic.release(this.#offsets, count);
+    const sent = nic.reclaim(this.#offsets, SEND_SLOTS);
+    for (let i = 0; i < sent; i++) this.#free.push(this.#offsets[i]!);
+    return count + sent;
+  }
+}

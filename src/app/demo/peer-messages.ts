@@ -1,0 +1,55 @@
+/** What the demo's main thread and its two peers tell each other. */
+import { FerruleError } from "#kit/errors.ts";
+import type { PlainError } from "../messages.ts";
+
+/** Worker data of a peer: the end of the cable it lives at. */
+export interface PeerTask {
+  /** Descriptor of its network namespace. */
+  readonly namespace: number;
+  readonly interfaceName: string;
+  readonly address: string;
+  readonly prefix: number;
+}
+
+/** What a peer can be asked, and what it answers. */
+export interface PeerCalls {
+  /** Gives the interface its address and waits until it has carrier. */
+  configure: { readonly ask: undefined; readonly answer: undefined };
+  /** Pings one after the other. The answer holds the round trips of those that were answered, in microseconds. */
+  ping: {
+    readonly ask: { readonly address: string; readonly count: number };
+    readonly answer: { readonly sent: number; readonly micros: readonly number[] };
+  };
+  /** Offers content over HTTP, once. The answer is where. */
+  offer: {
+    readonly ask: { readonly bytes: number; readonly seed: number };
+    readonly answer: { readonly port: number };
+  };
+  /** Waits until what was offered has been sent. */
+  sent: { readonly ask: undefined; readonly answer: { readonly sha256: string } };
+  download: {
+    readonly ask: { readonly address: string; readonly port: number; readonly bytes: number };
+    readonly answer: { readonly sha256: string; readonly bytes: number; readonly seconds: number };
+  };
+}
+export type CallName = keyof PeerCalls;
+
+export type PeerCall = {
+  [K in CallName]: { readonly id: number; readonly name: K; readonly ask: PeerCalls[K]["ask"] };
+}[CallName];
+
+export type PeerWord =
+  | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "refusal"; readonly id: number; readonly error: PlainError }
+  /** Bytes downloaded so far. */
+  | { readonly kind: "progress"; readonly bytes: number };
+
+/** A transfer came to a standstill, or broke off. */
+export class TransferFailed extends FerruleError {
+  readonly code: "TRANSFER_STALLED" | "TRANSFER_CUT";
+  readonly hint = "Run `ferrule demo` again with --json and see drops and errors; if it happens again, report it.";
+  constructor(code: "TRANSFER_STALLED" | "TRANSFER_CUT", message: string) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,50 @@
+/** What this process may do here: use TAPs, make network namespaces, or become root in a namespace of its own. */
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, openSync, statSync } from "node:fs";
+import { NamespaceNotPermitted, NetworkNamespace } from "#sys/namespace.ts";
+import { whyNoUserNamespace } from "#sys/process.ts";
+
+const TUN = "/dev/net/tun";
+
+/** /dev/net/tun: its permission bits, and why it cannot be opened (undefined when it can); undefined when absent. */
+export const tunDevice = (): { readonly mode: number; readonly problem: string | undefined } | undefined => {
+  let mode: number;
+  try {
+    mode = statSync(TUN).mode & 0o777;
+  } catch {
+    return undefined;
+  }
+  try {
+    closeSync(openSync(TUN, constants.O_RDWR | constants.O_NONBLOCK));
+    return { mode, problem: undefined };
+  } catch (error) {
+    return { mode, problem: `it cannot be opened [${(error as NodeJS.ErrnoException).code}]` };
+  }
+};
+
+/** Whether this process may make network namespaces as it is. */
+export const mayMakeNamespaces = (): boolean => {
+  try {
+    NetworkNamespace.create()[Symbol.dispose]();
+    return true;
+  } catch (error) {
+    if (error instanceof NamespaceNotPermitted) return false;
+    throw error;
+  }
+};
+
+/** Runs a program as root of a user and a network namespace of its own; unshare(1) of util-linux. */
+export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] as const;
+
+/** Milliseconds an attempt may take. */
+const PATIENCE = 5_000;
+
+/** Why `UNSHARE` does not work here, found out by trying it; undefined when it does. */
+export const userNamespaceProblem = (): string | undefined => {
+  const [program, ...rest] = UNSHARE;
+  const tried = spawnSync(program, [...rest, "true"], { timeout: PATIENCE, encoding: "utf8" });
+  if (tried.status === 0) return undefined;
+  if (tried.error !== undefined && "code" in tried.error && tried.error.code === "ENOENT")
+    return "`unshare` of util-linux is not installed";
+  return whyNoUserNamespace() ?? (tried.stderr ?? "").trim().split("\n", 1)[0] ?? "unshare failed";
+};

@@ -1,0 +1,126 @@
+/** The demo between two network namespaces: Linux's TCP/IP at both ends, driver, model and wire between them. */
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { ThreadFailure } from "../open-session.ts";
+import type { Session, SessionOptions } from "../session.ts";
+import { PeerThread } from "./peer-thread.ts";
+import { amount, bitRate, microseconds } from "../cli/format.ts";
+import { type Progress, progressLine } from "./progress.ts";
+import { buildReport, type DemoReport, LABELS, summarisePings, type TransferReport } from "./report.ts";
+
+export interface DemoOptions {
+  /** Key of the chip. */
+  readonly chip: string;
+  /** Bytes of each transfer. */
+  readonly bytes: number;
+}
+
+/** The two ends. The addresses never leave the namespaces made here. */
+const HOST = { name: "fe0", address: "10.9.0.1" } as const;
+const WIRE = { name: "fe0w", address: "10.9.0.2" } as const;
+const PREFIX = 24;
+const MTU = 1500;
+const PINGS = 100;
+
+/** Milliseconds: the link, a peer's small jobs, and all pings together. */
+const CARRIER_LIMIT = 10_000;
+const JOB_LIMIT = 10_000;
+const PINGS_LIMIT = 30_000;
+/** Slower than this, in bytes a millisecond, a transfer is given up even if it moves. */
+const SLOWEST = 500;
+const transferLimit = (bytes: number): number => JOB_LIMIT + Math.ceil(bytes / SLOWEST);
+
+/** Milliseconds the counters may lag behind what the threads did. */
+const SETTLE = 300;
+
+interface Ends {
+  readonly host: PeerThread;
+  readonly wire: PeerThread;
+}
+
+const transfer = async (
+  ends: Ends,
+  direction: TransferReport["direction"],
+  bytes: number,
+  progress: Progress,
+): Promise<TransferReport> => {
+  const inwards = direction === "wire-to-host";
+  const [from, to] = inwards ? [ends.wire, ends.host] : [ends.host, ends.wire];
+  const address = inwards ? WIRE.address : HOST.address;
+  const { port } = await from.call("offer", { bytes, seed: inwards ? 1 : 2 }, JOB_LIMIT);
+  const start = performance.now();
+  to.onProgress = (done) =>
+    progress.update(progressLine(LABELS[direction], done, bytes, (done * 8000) / (performance.now() - start)));
+  const limit = transferLimit(bytes);
+  // Together: when one end fails, the other only stalls, and the first error is the one to tell.
+  const [sent, received] = await Promise.all([
+    from.call("sent", undefined, limit),
+    to.call("download", { address, port, bytes }, limit),
+  ]);
+  const bitsPerSecond = Math.round((received.bytes * 8) / received.seconds);
+  progress.step(LABELS[direction], `${amount(bytes)}, ${bitRate(bitsPerSecond)}`);
+  return {
+    direction,
+    bytes: received.bytes,
+    sha256Sent: sent.sha256,
+    sha256Received: received.sha256,
+    seconds: Math.round(received.seconds * 1000) / 1000,
+    bitsPerSecond,
+  };
+};
+
+const ping = async (ends: Ends, progress: Progress) => {
+  const { sent, micros } = await ends.host.call("ping", { address: WIRE.address, count: PINGS }, PINGS_LIMIT);
+  const summary = summarisePings(sent, micros);
+  const median = summary.medianMicros === null ? "" : `, median ${microseconds(summary.medianMicros)}`;
+  progress.step("ping", `${summary.received} of ${summary.sent}${median}`);
+  return summary;
+};
+
+const measure = async (session: Session, ends: Ends, options: DemoOptions, progress: Progress): Promise<DemoReport> => {
+  await session.carrier(CARRIER_LIMIT);
+  await Promise.all([
+    ends.host.call("configure", undefined, JOB_LIMIT),
+    ends.wire.call("configure", undefined, JOB_LIMIT),
+  ]);
+  const pings = await ping(ends, progress);
+  const transfers = [
+    await transfer(ends, "wire-to-host", options.bytes, progress),
+    await transfer(ends, "host-to-wire", options.bytes, progress),
+  ];
+  await new Promise((resolve) => setTimeout(resolve, SETTLE));
+  const measured = { rig: "tap", rigReason: null, facts: session.facts, ping: pings, transfers } as const;
+  return buildReport(measured, session.statistics());
+};
+
+/** Rejects when the session ends by itself, or when someone asks to stop. */
+const broken = (session: Session, stopped: Promise<never>): Promise<never> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  session.onEvent((event) => {
+    if (event.kind === "failed") reject(new ThreadFailure(event.error));
+  });
+  return Promise.race([promise, stopped]);
+};
+
+/** Runs the demo. Everything it makes is gone when it returns or throws. */
+export const runOnTaps = async (
+  options: DemoOptions,
+  progress: Progress,
+  open: (options: SessionOptions) => Promise<Session>,
+  stopped: Promise<never>,
+): Promise<DemoReport> => {
+  using hostSpace = NetworkNamespace.create();
+  using wireSpace = NetworkNamespace.create();
+  await using session = await open({
+    chip: options.chip,
+    host: { kind: "tap", name: HOST.name, namespace: hostSpace.fd },
+    wire: { kind: "tap", name: WIRE.name, namespace: wireSpace.fd },
+    mtu: MTU,
+  });
+  await using host = peerAt(HOST, hostSpace);
+  await using wire = peerAt(WIRE, wireSpace);
+  progress.say(`${session.facts.chip} driven as ${HOST.name}; its wire ends in ${WIRE.name}, in another namespace.`);
+  return await Promise.race([measure(session, { host, wire }, options, progress), broken(session, stopped)]);
+};
+
+const peerAt = (end: { readonly name: string; readonly address: string }, space: NetworkNamespace): PeerThread =>
+  new PeerThread({ namespace: space.fd, interfaceName: end.name, address: end.address, prefix: PREFIX });

@@ -1,0 +1,93 @@
+/** One HTTP transfer: the end that sends, and the end that receives. Both compute the digest of what they saw. */
+import { createHash } from "node:crypto";
+import { get, createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { content } from "./content.ts";
+import { TransferFailed } from "./peer-messages.ts";
+
+/** Milliseconds without a byte after which a transfer counts as stalled. */
+const STALL = 10_000;
+/** Bytes the streams hold ready: enough to keep the socket's buffer full. */
+const AHEAD = 4 * 2 ** 20;
+
+export interface Offer {
+  readonly port: number;
+  /** The digest of what was sent, once all of it has been handed to the kernel. */
+  readonly sent: Promise<string>;
+}
+
+const send = async (response: ServerResponse, bytes: number, seed: number): Promise<string> => {
+  const hash = createHash("sha256");
+  const blocks = function* () {
+    for (const block of content(bytes, seed)) {
+      hash.update(block);
+      yield block;
+    }
+  };
+  response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bytes });
+  await pipeline(blocks, response);
+  return hash.digest("hex");
+};
+
+/** Serves the content to the first who asks, and then no one. */
+export const offer = async (address: string, bytes: number, seed: number): Promise<Offer> => {
+  const sent = Promise.withResolvers<string>();
+  // Nobody may be waiting yet when it fails; whoever asks later still gets the error.
+  sent.promise.catch(() => undefined);
+  const server = createServer({ highWaterMark: AHEAD, noDelay: true });
+  server.once("request", (_request: IncomingMessage, response: ServerResponse) => {
+    response.socket?.setTimeout(STALL, () =>
+      response.destroy(new TransferFailed("TRANSFER_STALLED", `nothing could be sent for ${STALL / 1000} s`)),
+    );
+    send(response, bytes, seed).then(sent.resolve, sent.reject);
+    server.close();
+  });
+  const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(0, address, resolve);
+  await listening;
+  return { port: (server.address() as AddressInfo).port, sent: sent.promise };
+};
+
+const respond = (address: string, port: number): Promise<IncomingMessage> => {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const request = get({ host: address, port, agent: false, timeout: STALL }, resolve);
+  request.once("error", reject);
+  request.once("timeout", () =>
+    request.destroy(new TransferFailed("TRANSFER_STALLED", `nothing arrived for ${STALL / 1000} s`)),
+  );
+  return promise;
+};
+
+export interface Downloaded {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+/** Fetches what was offered. @throws {TransferFailed} when it stalls or breaks off */
+export const download = async (
+  address: string,
+  port: number,
+  bytes: number,
+  progress: (bytes: number) => void,
+): Promise<Downloaded> => {
+  const start = performance.now();
+  const response = await respond(address, port);
+  const hash = createHash("sha256");
+  let arrived = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Uint8Array>) {
+      hash.update(chunk);
+      arrived += chunk.length;
+      progress(arrived);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
+    throw new TransferFailed("TRANSFER_CUT", `the connection broke after ${arrived} of ${bytes} bytes`);
+  }
+  if (arrived !== bytes)
+    throw new TransferFailed("TRANSFER_CUT", `the transfer ended after ${arrived} of ${bytes} bytes`);
+  return { sha256: hash.digest("hex"), bytes: arrived, seconds: (performance.now() - start) / 1000 };
+};

@@ -1,0 +1,206 @@
+/** Answers to the questions a host is asked, in the place where the questions lie: the mind of `responder.ts`. */
+import * as answer from "#wire/answer.ts";
+import { ArpOperation, isArp, OPERATION, TARGET_IP } from "#wire/arp.ts";
+import { get16, get32, put16 } from "#wire/bigendian.ts";
+import { BulkServer } from "#wire/bulk.ts";
+import { intact, sum } from "#wire/checksum.ts";
+import * as d from "#wire/dissect.ts";
+import { DESTINATION, EtherType, SOURCE } from "#wire/ethernet.ts";
+import { fillIpv4Checksum, fillTransportChecksum } from "#wire/fill.ts";
+import { Icmpv6Type, IcmpType, NEIGHBOUR_BYTES, NEIGHBOUR_TARGET } from "#wire/icmp.ts";
+import * as ipv4 from "#wire/ipv4.ts";
+import * as ipv6 from "#wire/ipv6.ts";
+import { isGroup, MAC_BYTES } from "#wire/mac.ts";
+import { type Memory, same } from "#wire/memory.ts";
+import { pseudoHeaderSum } from "#wire/pseudo-header.ts";
+import * as udp from "#wire/udp.ts";
+import { Verified, verifyDissected } from "#wire/verify.ts";
+
+/** Who answers, and on which UDP ports. */
+export interface Identity {
+  readonly mac: Uint8Array;
+  readonly ipv4: number;
+  readonly ipv6: Uint8Array;
+  readonly echoPorts: readonly number[];
+  readonly bulkPort: number;
+}
+
+/** Questions answered, and frames not answered. */
+export interface AnswerCounts {
+  arp: number;
+  ping: number;
+  neighbour: number;
+  echo: number;
+  bulk: number;
+  /** Not for us, or nothing we answer. */
+  ignored: number;
+  /** For us, but with a wrong checksum. */
+  damaged: number;
+}
+
+const FIRST_GROUP_IPV4 = 0xe000_0000;
+const NEIGHBOUR_HOPS = 255;
+
+/** Answers one frame at a time. Knows nobody: an answer goes back to where its question came from. */
+export class Answerer {
+  readonly bulk = new BulkServer();
+  readonly #counts: AnswerCounts;
+  readonly #memory: Memory;
+  readonly #bytes: Uint8Array;
+  readonly #identity: Identity;
+  /** Longest answer. */
+  readonly #room: number;
+  readonly #parts = new Int32Array(d.DISSECTION_WORDS);
+
+  /** @param room bytes an answer may take from the start of its frame, at least 128 */
+  constructor(memory: Memory, room: number, identity: Identity, counts: AnswerCounts) {
+    this.#memory = memory;
+    this.#bytes = memory.bytes;
+    this.#room = room;
+    this.#identity = identity;
+    this.#counts = counts;
+  }
+
+  /** Answers the frame of `length` bytes at `frame` in its place; returns the answer's length, or 0 when there is none. */
+  answer(frame: number, length: number): number {
+    const bytes = this.#bytes;
+    const damaged = this.#counts.damaged;
+    const layer = d.dissect(bytes, frame, length, this.#parts);
+    let answered = 0;
+    if (layer !== d.Layer.none && !isGroup(bytes, frame + SOURCE) && this.#isForUs(frame)) {
+      const etherType = this.#parts[d.ETHER_TYPE];
+      if (etherType === EtherType.arp) answered = this.#answerArp(frame, length);
+      else if (layer === d.Layer.transport)
+        answered = etherType === EtherType.ipv4 ? this.#answerIpv4(frame, length) : this.#answerIpv6(frame, length);
+    }
+    if (answered === 0 && this.#counts.damaged === damaged) this.#counts.ignored++;
+    return answered;
+  }
+
+  #isForUs(frame: number): boolean {
+    return (
+      isGroup(this.#bytes, frame + DESTINATION) || same(this.#bytes, frame + DESTINATION, this.#identity.mac, MAC_BYTES)
+    );
+  }
+
+  #answerArp(frame: number, length: number): number {
+    const bytes = this.#bytes;
+    const at = frame + this.#parts[d.NETWORK]!;
+    if (!isArp(bytes, at, frame + length) || get16(bytes, at + OPERATION) !== ArpOperation.request) return 0;
+    if (get32(bytes, at + TARGET_IP) !== this.#identity.ipv4) return 0;
+    this.#counts.arp++;
+    answer.turnEthernet(bytes, frame, this.#identity.mac);
+    answer.answerArp(bytes, at, this.#identity.mac, this.#identity.ipv4);
+    return length;
+  }
+
+  #answerIpv4(frame: number, length: number): number {
+    const bytes = this.#bytes;
+    const network = frame + this.#parts[d.NETWORK]!;
+    const transport = frame + this.#parts[d.TRANSPORT]!;
+    const source = get32(bytes, network + ipv4.SOURCE);
+    if (get32(bytes, network + ipv4.DESTINATION) !== this.#identity.ipv4 || source === 0 || source >= FIRST_GROUP_IPV4)
+      return 0;
+    const protocol = this.#parts[d.PROTOCOL];
+    let answered = 0;
+    if (protocol === ipv4.Protocol.udp) answered = this.#answerUdp(frame, length);
+    else if (protocol === ipv4.Protocol.icmp && bytes[transport] === IcmpType.echoRequest) {
+      const size = this.#transportLength();
+      if (!this.#undamaged(frame, intact(sum(this.#memory, transport, size)))) return 0;
+      this.#counts.ping++;
+      answer.answerPing(this.#memory, transport, size);
+      answered = length;
+    }
+    if (answered === 0) return 0;
+    answer.turnEthernet(bytes, frame, this.#identity.mac);
+    answer.turnIpv4(bytes, network);
+    fillIpv4Checksum(this.#memory, network, frame + answered);
+    return answered;
+  }
+
+  #answerIpv6(frame: number, length: number): number {
+    const bytes = this.#bytes;
+    const network = frame + this.#parts[d.NETWORK]!;
+    const transport = frame + this.#parts[d.TRANSPORT]!;
+    if (bytes[network + ipv6.SOURCE] === 0xff) return 0;
+    const icmp = this.#parts[d.PROTOCOL] === ipv4.Protocol.icmpv6;
+    if (icmp && bytes[transport] === Icmpv6Type.neighbourSolicitation) return this.#answerSolicitation(frame);
+    if (!same(bytes, network + ipv6.DESTINATION, this.#identity.ipv6, ipv6.ADDRESS_BYTES)) return 0;
+    const echo = icmp && bytes[transport] === Icmpv6Type.echoRequest;
+    if (echo && !this.#undamaged(frame, this.#icmpv6Intact(frame))) return 0;
+    const udpAnswer = this.#parts[d.PROTOCOL] === ipv4.Protocol.udp ? this.#answerUdp(frame, length) : 0;
+    if (!echo && udpAnswer === 0) return 0;
+    answer.turnEthernet(bytes, frame, this.#identity.mac);
+    answer.turnIpv6(bytes, network);
+    if (!echo) return udpAnswer;
+    this.#counts.ping++;
+    answer.answerPing6(this.#memory, network, transport, frame + length);
+    return length;
+  }
+
+  #answerSolicitation(frame: number): number {
+    const bytes = this.#bytes;
+    const network = frame + this.#parts[d.NETWORK]!;
+    const at = network + ipv6.IPV6_BYTES;
+    const plain = this.#parts[d.NETWORK_LENGTH] === ipv6.IPV6_BYTES && this.#transportLength() >= NEIGHBOUR_BYTES;
+    if (!plain || bytes[network + ipv6.HOP_LIMIT] !== NEIGHBOUR_HOPS) return 0;
+    if (!same(bytes, at + NEIGHBOUR_TARGET, this.#identity.ipv6, ipv6.ADDRESS_BYTES)) return 0;
+    if (!this.#undamaged(frame, this.#icmpv6Intact(frame))) return 0;
+    this.#counts.neighbour++;
+    return answer.answerSolicitation(this.#memory, frame, network, this.#identity.mac, this.#identity.ipv6);
+  }
+
+  /** Answers a datagram but for its Ethernet and IP addresses; for the bulk stream also lengths and checksum. */
+  #answerUdp(frame: number, length: number): number {
+    const bytes = this.#bytes;
+    const transport = frame + this.#parts[d.TRANSPORT]!;
+    const port = get16(bytes, transport + udp.DESTINATION_PORT);
+    const from = get16(bytes, transport + udp.SOURCE_PORT);
+    // Two echo services that get hold of each other never stop (CERT CA-1996-01).
+    if (!this.#serves(port) || this.#serves(from) || from === 0) return 0;
+    if (!this.#undamaged(frame, true)) return 0;
+    const answered = port === this.#identity.bulkPort ? this.#answerBulk(frame) : length;
+    if (answered > 0) answer.turnUdp(bytes, transport);
+    if (answered > 0) this.#counts[port === this.#identity.bulkPort ? "bulk" : "echo"]++;
+    return answered;
+  }
+
+  #answerBulk(frame: number): number {
+    const bytes = this.#bytes;
+    const payload = this.#parts[d.PAYLOAD]!;
+    const network = frame + this.#parts[d.NETWORK]!;
+    const transport = frame + this.#parts[d.TRANSPORT]!;
+    const given = this.bulk.answer(bytes, frame + payload, this.#parts[d.PAYLOAD_LENGTH]!, this.#room - payload);
+    if (given === 0) return 0;
+    const end = frame + payload + given;
+    put16(bytes, transport + udp.LENGTH, end - transport);
+    if (this.#parts[d.ETHER_TYPE] === EtherType.ipv4) put16(bytes, network + ipv4.TOTAL_LENGTH, end - network);
+    else put16(bytes, network + ipv6.PAYLOAD_LENGTH, end - network - ipv6.IPV6_BYTES);
+    // Before the addresses are swapped; that changes nothing in the sum.
+    fillTransportChecksum(this.#memory, network, transport, end, ipv4.Protocol.udp);
+    return end - frame;
+  }
+
+  #serves(port: number): boolean {
+    return port === this.#identity.bulkPort || this.#identity.echoPorts.includes(port);
+  }
+
+  #transportLength(): number {
+    return this.#parts[d.PAYLOAD]! + this.#parts[d.PAYLOAD_LENGTH]! - this.#parts[d.TRANSPORT]!;
+  }
+
+  #icmpv6Intact(frame: number): boolean {
+    const length = this.#transportLength();
+    const pseudo = pseudoHeaderSum(this.#memory, frame + this.#parts[d.NETWORK]!, ipv4.Protocol.icmpv6, length);
+    return intact(pseudo + sum(this.#memory, frame + this.#parts[d.TRANSPORT]!, length));
+  }
+
+  /** Whether IP header and UDP checksum are right, and `icmpGood` holds; counts the frame when not. */
+  #undamaged(frame: number, icmpGood: boolean): boolean {
+    const found = verifyDissected(this.#memory, frame, d.Layer.transport, this.#parts);
+    const good =
+      (found & Verified.ipGood) !== 0 && ((found & Verified.udp) === 0 || (found & Verified.transportGood) !== 0);
+    if (!good || !icmpGood) this.#counts.damaged++;
+    return good && icmpGood;
+  }
+}

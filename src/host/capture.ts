@@ -1,0 +1,231 @@
+/** Captures what crosses a port or an uplink to a pcapng file, and never stands in the traffic's way. */
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from "node:fs";
+import { type Clock, RealClock } from "#kit/clock.ts";
+import { FerruleError } from "#kit/errors.ts";
+import type { Plug, Port } from "#kit/port.ts";
+import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
+import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+/** Longest frame kept whole: a 64 KiB super-frame with Ethernet header and two tags fits. */
+export const SNAP_LENGTH = 65_664;
+const BUFFER_BYTES = 1 << 18;
+/** How long closing may wait for the reader of a pipe. */
+const CLOSE_MILLIS = 1000;
+const STEP_MILLIS = 10;
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: "The disk is full: free some space or capture elsewhere.",
+  EDQUOT: "Your disk quota is used up: free some space or capture elsewhere.",
+  EPIPE: "Whoever read the pipe has gone: start the reader again, then capture again.",
+  ENXIO: "Nobody reads this pipe: start the reader first.",
+  EAGAIN: "Whoever reads the pipe does not keep up: capture to a file.",
+  EACCES: "Choose a place that you may write to.",
+  EPERM: "Choose a place that you may write to.",
+  EROFS: "The file system is read-only: capture elsewhere.",
+  ENOENT: "Create the directory first.",
+  EISDIR: "Name a file, not a directory.",
+};
+
+/** The capture file could not be written any more, or not at all. What it holds are whole blocks. */
+export class CaptureFailed extends FerruleError {
+  readonly code = "CAPTURE_FAILED";
+  readonly hint: string;
+  readonly path: string;
+  /** The system's name for the error, such as ENOSPC. */
+  readonly errno: string;
+  constructor(path: string, cause: unknown) {
+    const errno = errnoOf(cause);
+    super(`capture to ${path} stopped: ${errno}`, { cause });
+    this.path = path;
+    this.errno = errno;
+    this.hint = HINTS[errno] ?? "Check the file and its file system.";
+  }
+}
+
+/** Where the bytes go. Errors are those of node:fs. */
+export interface CaptureSink {
+  /** Returns how many of the bytes were taken; throws EAGAIN when none can be now. */
+  write(bytes: Uint8Array, offset: number, length: number): number;
+  truncate(length: number): void;
+  close(): void;
+}
+
+export interface CaptureOptions {
+  /** Names of the interfaces, in order of their identifiers. */
+  readonly interfaces?: readonly string[];
+  /** Called once, when capturing stops because of an error. */
+  readonly onError?: (error: CaptureFailed) => void;
+  readonly clock?: Clock;
+  /** What time it is now, in microseconds since 1970. Later times follow from the clock. */
+  readonly epochMicros?: number;
+  /** Instead of the file. */
+  readonly sink?: CaptureSink;
+}
+
+/**
+ * A capture file, written from the thread whose frames it gets.
+ *
+ * Frames are kept in a buffer of 256 KiB, written when it is full and on `flush`. The first error stops the capture and
+ * is reported once; traffic goes on. A pipe is never waited for: frames that find the buffer full are counted and left
+ * out.
+ *
+ * Invariants: the file consists of whole blocks whenever no write is under way, and after an error too (a pipe, which
+ * cannot be truncated, excepted).
+ */
+export class CaptureFile implements WireTap, Disposable {
+  /** Frames captured, and frames left out because a pipe's reader did not keep up. */
+  frames = 0;
+  dropped = 0;
+  readonly #path: string;
+  readonly #sink: CaptureSink;
+  readonly #clock: Clock;
+  readonly #writer = new PcapngWriter(newMemory(BUFFER_BYTES), SNAP_LENGTH);
+  /** Since 1970, when the clock was at `#openedAt`. */
+  readonly #startSeconds: number;
+  readonly #startMicros: number;
+  readonly #openedAt: number;
+  #onError: ((error: CaptureFailed) => void) | undefined;
+  #error: CaptureFailed | undefined;
+  #closed = false;
+  /** Bytes of the buffer that are in the file already, and bytes of the file before them. */
+  #written = 0;
+  #before = 0;
+  /** The array frames came in last, seen as words too. */
+  #seen: Memory = newMemory(0);
+
+  /** @throws {CaptureFailed} when the file cannot be opened or its header not be written */
+  constructor(path: string, options: CaptureOptions = {}) {
+    const now = options.epochMicros ?? Date.now() * 1000;
+    this.#path = path;
+    this.#clock = options.clock ?? new RealClock();
+    this.#openedAt = this.#clock.now();
+    this.#startSeconds = Math.floor(now / 1_000_000);
+    this.#startMicros = now - this.#startSeconds * 1_000_000;
+    this.#sink = options.sink ?? openFile(path);
+    this.#writer.section("Ferrule");
+    for (const name of options.interfaces ?? ["wire"]) this.#writer.interface(name, Resolution.nano);
+    this.flush();
+    if (this.#error !== undefined) throw this.#error;
+    this.#onError = options.onError;
+  }
+
+  /** Why capturing stopped; undefined while it goes on. */
+  get error(): CaptureFailed | undefined {
+    return this.#error;
+  }
+
+  /** Captures `length` bytes at `offset`. `outgoing` is seen from the interface. */
+  frame(bytes: Uint8Array, offset: number, length: number, outgoing: boolean, interfaceId = 0): void {
+    if (this.#closed) return;
+    const elapsed = this.#startMicros + this.#clock.now() - this.#openedAt;
+    const whole = Math.floor(elapsed / 1_000_000);
+    const seconds = this.#startSeconds + whole;
+    const nanoseconds = Math.floor((elapsed - whole * 1_000_000) * 1000);
+    const direction = outgoing ? Direction.outbound : Direction.inbound;
+    const kept = Math.min(length, SNAP_LENGTH);
+    if (this.#writer.used + kept + PACKET_OVERHEAD + 4 > BUFFER_BYTES) this.flush();
+    const from = this.#memoryOf(bytes);
+    if (this.#writer.packet(interfaceId, direction, seconds, nanoseconds, from, offset, length)) this.frames++;
+    else this.dropped++;
+  }
+
+  /** Writes what is buffered, as far as it can be taken. */
+  flush(): void {
+    const { used, memory } = this.#writer;
+    while (this.#error === undefined && !this.#closed && this.#written < used) {
+      try {
+        const taken = this.#sink.write(memory.bytes, this.#written, used - this.#written);
+        if (taken === 0) break;
+        this.#written += taken;
+      } catch (error) {
+        if (errnoOf(error) === "EAGAIN") break;
+        this.#fail(error);
+      }
+    }
+    const whole = this.#writer.wholeBlocks(this.#written);
+    this.#writer.consume(whole);
+    this.#written -= whole;
+    this.#before += whole;
+  }
+
+  /** Writes what is buffered and closes the file. Waits up to a second for a pipe's reader. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    for (let waited = 0; ; waited += STEP_MILLIS) {
+      this.flush();
+      if (this.#error !== undefined || this.#writer.used === 0) break;
+      if (waited >= CLOSE_MILLIS) this.#fail({ code: "EAGAIN" });
+      else this.#clock.delay(STEP_MILLIS * 1000);
+    }
+    this.#close();
+  }
+
+  #fail(cause: unknown): void {
+    this.#error = new CaptureFailed(this.#path, cause);
+    try {
+      this.#sink.truncate(this.#before + this.#writer.wholeBlocks(this.#written));
+    } catch {
+      // A pipe or device cannot be truncated; that it failed is known already.
+    }
+    this.#close();
+    this.#onError?.(this.#error);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#sink.close();
+    } catch (error) {
+      // A network file system may tell of a full disk only now.
+      if (this.#error === undefined) this.#onError?.((this.#error = new CaptureFailed(this.#path, error)));
+    }
+  }
+
+  #memoryOf(bytes: Uint8Array): Memory {
+    if (this.#seen.bytes !== bytes) this.#seen = memoryOf(bytes);
+    return this.#seen;
+  }
+}
+
+const errnoOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "unknown error";
+
+/** Not blocking, so that a pipe without a reader is an error and not a wait. */
+const openFile = (path: string): CaptureSink => {
+  try {
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+    const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644);
+    return {
+      write: (bytes, offset, length) => writeSync(fd, bytes, offset, length),
+      truncate: (length) => ftruncateSync(fd, length),
+      close: () => closeSync(fd),
+    };
+  } catch (error) {
+    throw new CaptureFailed(path, error);
+  }
+};
+
+/** The same port, with every frame that passes it, either way, captured on its way. Outgoing is what the NIC sends. */
+export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Port => {
+  let reserved = 0;
+  return {
+    bytes: port.bytes,
+    reserve: (length) => (reserved = port.reserve(length)),
+    commit: (length) => {
+      capture.frame(port.bytes, reserved, length, true, interfaceId);
+      port.commit(length);
+    },
+    flush: () => port.flush(),
+    plug: (nic: Plug) =>
+      port.plug({
+        receive: (bytes, offset, length) => {
+          capture.frame(bytes, offset, length, false, interfaceId);
+          return nic.receive(bytes, offset, length);
+        },
+      }),
+  };
+};

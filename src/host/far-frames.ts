@@ -1,0 +1,93 @@
+/** Reads what a kernel sends and makes of it what its NIC would put on the wire: segments, with all checksums. */
+import { Errno } from "#sys/errno.ts";
+import { Iovecs, readv } from "#sys/memory.ts";
+import { InPlaceCutter } from "#wire/cut-in-place.ts";
+import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
+import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { completeChecksum } from "#wire/fill.ts";
+import type { Memory } from "#wire/memory.ts";
+import { CUT_IN_SOFTWARE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
+import { type FrameQueue, tapGone } from "./tap-writer.ts";
+import { FRAME_ROOM } from "./uplink-out.ts";
+import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
+
+/** One frame from the kernel at a time, as one or more wire frames. */
+export class FarFrames {
+  /** The present wire frame; the length is 0 when there is none. */
+  offset = 0;
+  length = 0;
+  /** Frames whose virtio header did not fit them, or that were too long. */
+  drops = 0;
+  readonly #tap: FrameQueue;
+  readonly #memory: Memory;
+  readonly #place: number;
+  readonly #header = new VnetHeader();
+  readonly #iovecs: Iovecs;
+  readonly #request = new SendRequest();
+  readonly #cutter: InPlaceCutter;
+
+  /** @param place byte offset in `memory` of `FRAME_ROOM` bytes for frames */
+  constructor(tap: FrameQueue, memory: Memory, place: number) {
+    this.#tap = tap;
+    this.#memory = memory;
+    this.#place = place;
+    this.#cutter = new InPlaceCutter(memory);
+    this.#iovecs = new Iovecs(2, memory.bytes.buffer, this.#header.buffer);
+    this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
+    this.#iovecs.point(1, place, FRAME_ROOM);
+  }
+
+  /** Wire frames that remain of the present frame. */
+  get left(): number {
+    return this.#cutter.length > 0 ? this.#cutter.left : this.length > 0 ? 1 : 0;
+  }
+
+  /** Reads the next frame. False when there is none. @throws {SystemError} when the TAP has gone */
+  read(): boolean {
+    for (;;) {
+      const result = readv(this.#tap.number, this.#iovecs, 2);
+      if (result === -Errno.EAGAIN || result === -Errno.EINTR) return false;
+      if (result < VNET_HEADER_BYTES) throw tapGone("readv", -result, this.#tap);
+      if (this.#take(result - VNET_HEADER_BYTES)) return true;
+      this.drops++;
+    }
+  }
+
+  /** The present wire frame has been consumed. */
+  advance(): void {
+    if (this.#cutter.length === 0) this.length = 0;
+    else {
+      this.#cutter.advance();
+      this.#showSegment();
+    }
+  }
+
+  #take(length: number): boolean {
+    if (length < ETHERNET_BYTES || length === FRAME_ROOM) return false;
+    const { bytes } = this.#memory;
+    const header = this.#header;
+    const request = this.#request.translate(header, bytes, this.#place, length, 0, false);
+    if (request === CUT_IN_SOFTWARE) return this.#cut(length);
+    if (request === SUM_IN_SOFTWARE) {
+      const start = this.#place + header.checksumStart;
+      completeChecksum(this.#memory, start, start + header.checksumOffset, this.#place + length);
+    } else if (request < 0) return false;
+    this.offset = this.#place;
+    this.length = length;
+    return true;
+  }
+
+  #cut(length: number): boolean {
+    const { parts } = this.#request;
+    const { segmentBytes } = this.#header;
+    if (!this.#cutter.begin(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
+      return false;
+    this.#showSegment();
+    return true;
+  }
+
+  #showSegment(): void {
+    this.offset = this.#cutter.offset;
+    this.length = this.#cutter.length;
+  }
+}

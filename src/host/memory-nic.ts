@@ -1,0 +1,173 @@
+/** A NIC without hardware, rings or registers, for tests of this room: sums, cuts, tags and verifies in one call. */
+import { OutOfRange } from "#kit/errors.ts";
+import {
+  FRAME_FLAGS,
+  FRAME_LENGTH,
+  FRAME_OFFSET,
+  FRAME_TAG,
+  FRAME_WORDS,
+  type Link,
+  Received,
+  Send,
+} from "#kit/link.ts";
+import type { Plug, Port } from "#kit/port.ts";
+import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { fillTransportChecksum } from "#wire/fill.ts";
+import { Protocol } from "#wire/ipv4.ts";
+import { memoryOf } from "#wire/memory.ts";
+import { segment, type SegmentPort } from "#wire/segment.ts";
+import { insertTag, removeTag, TAG_BYTES, tagOf } from "#wire/vlan.ts";
+import { Verified, verify } from "#wire/verify.ts";
+
+const SEND_BYTES = 1 << 20;
+const BUFFER_BYTES = 2048;
+const BUFFERS = 512;
+
+export interface MemoryNicOptions {
+  readonly port: Port;
+  /** Fragments that may be with the NIC before it takes no more. */
+  readonly slots?: number;
+  /** Damages what goes out, to see who notices. */
+  readonly fault?: (bytes: Uint8Array, offset: number, length: number) => void;
+}
+
+export class MemoryNic {
+  readonly memory = memoryOf(new Uint8Array(SEND_BYTES + BUFFERS * BUFFER_BYTES));
+  readonly sendArena = { offset: 0, length: SEND_BYTES };
+  readonly link: Link;
+  readonly plug: Plug;
+  /** Frames that were cut here; frames on the wire in each direction; of those that came, the ones with a good checksum. */
+  superFrames = 0;
+  sent = 0;
+  received = 0;
+  verified = 0;
+  /** Sent fragments are kept until this is false. */
+  holdsBack = false;
+  readonly #options: MemoryNicOptions;
+  readonly #segments: SegmentPort;
+  /** Offset of each free buffer, four words of each frame that waits, and offset of each sent fragment. */
+  readonly #free: number[] = [];
+  readonly #waiting: number[] = [];
+  #done: number[] = [];
+  /** Of the frame being sent. */
+  #tag = -1;
+  #place = 0;
+
+  constructor(options: MemoryNicOptions) {
+    this.#options = options;
+    for (let i = 0; i < BUFFERS; i++) this.#free.push(SEND_BYTES + i * BUFFER_BYTES);
+    this.#segments = {
+      ...memoryOf(options.port.bytes),
+      reserve: (length) => this.#reserve(length),
+      commit: (length) => this.#commit(length),
+    };
+    this.link = {
+      memory: this.memory,
+      bufferBytes: BUFFER_BYTES,
+      transmit: (burst, count) => this.#transmit(burst, count),
+      reclaim: (offsets, limit) => this.#reclaim(offsets, limit),
+      receive: (burst, budget) => this.#receive(burst, budget),
+      release: (offsets, count) => {
+        for (let i = 0; i < count; i++) this.#free.push(offsets[i]!);
+      },
+    };
+    this.plug = {
+      receive: (bytes, offset, length) => this.#accept(bytes, offset, length),
+      hasRoom: () => this.#free.length > 0,
+    };
+    options.port.plug(this.plug);
+  }
+
+  #transmit(burst: Int32Array, count: number): number {
+    const { slots = 256, port } = this.#options;
+    let taken = 0;
+    while (taken < count) {
+      let parts = 1;
+      let length = burst[taken * FRAME_WORDS + FRAME_LENGTH]!;
+      const at = taken * FRAME_WORDS;
+      while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) {
+        const word = (taken + parts) * FRAME_WORDS;
+        if (burst[word + FRAME_OFFSET] !== burst[at + FRAME_OFFSET]! + length)
+          throw new OutOfRange("fragments that do not lie one behind the other are beyond this NIC");
+        length += burst[word + FRAME_LENGTH]!;
+        parts++;
+      }
+      if (this.#done.length + parts > slots) break;
+      for (let i = 0; i < parts; i++) this.#done.push(burst[(taken + i) * FRAME_WORDS + FRAME_OFFSET]!);
+      this.#send(burst[at + FRAME_OFFSET]!, length, burst[at + FRAME_FLAGS]!, burst[at + FRAME_TAG]!);
+      taken += parts;
+    }
+    port.flush();
+    return taken;
+  }
+
+  #send(frame: number, length: number, flags: number, tag: number): void {
+    this.#tag = (flags & Send.tag) === 0 ? -1 : tag;
+    const transport = (flags & Send.transportOffset) >>> Send.transportOffsetShift;
+    const size = flags & Send.segmentSize;
+    if (size !== 0) {
+      this.superFrames++;
+      segment(this.memory, frame, length, ETHERNET_BYTES, transport, size, this.#segments);
+      return;
+    }
+    const at = this.#segments.reserve(length);
+    if (at < 0) return;
+    const { bytes } = this.#segments;
+    bytes.set(this.memory.bytes.subarray(frame, frame + length), at);
+    if ((flags & (Send.tcpChecksum | Send.udpChecksum)) !== 0) {
+      const protocol = (flags & Send.tcpChecksum) !== 0 ? Protocol.tcp : Protocol.udp;
+      fillTransportChecksum(this.#segments, at + ETHERNET_BYTES, at + transport, at + length, protocol);
+    }
+    this.#segments.commit(length);
+  }
+
+  #reserve(length: number): number {
+    const room = this.#tag < 0 ? 0 : TAG_BYTES;
+    const at = this.#options.port.reserve(length + room);
+    this.#place = at < 0 ? -1 : at + room;
+    return this.#place;
+  }
+
+  #commit(length: number): void {
+    const { bytes } = this.#segments;
+    const room = this.#tag < 0 ? 0 : TAG_BYTES;
+    if (room > 0) insertTag(bytes, this.#place, this.#tag);
+    this.#options.fault?.(bytes, this.#place - room, length + room);
+    this.sent++;
+    this.#options.port.commit(length + room);
+  }
+
+  #reclaim(offsets: Int32Array, limit: number): number {
+    if (this.holdsBack) return 0;
+    const count = Math.min(limit, this.#done.length);
+    for (let i = 0; i < count; i++) offsets[i] = this.#done[i]!;
+    this.#done = this.#done.slice(count);
+    return count;
+  }
+
+  #accept(bytes: Uint8Array, offset: number, length: number): boolean {
+    const tag = tagOf(bytes, offset, length);
+    const place = length <= BUFFER_BYTES - TAG_BYTES ? this.#free.pop() : undefined;
+    if (place === undefined) return false;
+    this.memory.bytes.set(bytes.subarray(offset, offset + length), place);
+    const found = verify(this.memory, place, length);
+    let flags = tag < 0 ? 0 : Received.tagged;
+    if ((found & Verified.ipGood) !== 0) flags |= Received.ipChecksumGood;
+    if ((found & Verified.transportGood) !== 0) {
+      flags |= (found & Verified.udp) !== 0 ? Received.udpChecksumGood : Received.tcpChecksumGood;
+      this.verified++;
+    }
+    this.received++;
+    if (tag >= 0) removeTag(this.memory.bytes, place);
+    const room = tag < 0 ? 0 : TAG_BYTES;
+    this.#waiting.push(place + room, length - room, flags, tag);
+    return true;
+  }
+
+  #receive(burst: Int32Array, budget: number): number {
+    const count = Math.min(budget, this.#waiting.length / FRAME_WORDS);
+    for (let i = 0; i < count * FRAME_WORDS; i++) burst[i] = this.#waiting[i]!;
+    this.#waiting.splice(0, count * FRAME_WORDS);
+    return count;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A far end without a network stack: answers ARP, ping, UDP echo and a checked bulk stream, for where there is no TAP.
+ *
+ * It knows nobody: every answer goes back to where its question came from, built in the place where the question lies.
+ * It answers only questions whose checksums are right, so a NIC's transmit offloads must really have filled them in.
+ */
+import type { Plug, Port } from "#kit/port.ts";
+import { BULK_PORT, type BulkServer } from "#wire/bulk.ts";
+import { SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { linkLocal } from "#wire/ipv6.ts";
+import { newMemory } from "#wire/memory.ts";
+import { Answerer, type Identity } from "./answerer.ts";
+
+export interface ResponderOptions {
+  /** Default 02:66:65:72:75:6c. */
+  readonly mac?: Uint8Array;
+  /** Default 10.70.0.2. */
+  readonly ipv4?: number;
+  /** Default: the link-local address that follows from the MAC address. */
+  readonly ipv6?: Uint8Array;
+  /** UDP ports that answer with what they get. Default 7 (RFC 862). */
+  readonly echoPorts?: readonly number[];
+  /** UDP port of the checked stream. Default `BULK_PORT`. */
+  readonly bulkPort?: number;
+  /** Most answers that wait to be delivered. Default 256. */
+  readonly queue?: number;
+  /** Longest frame, without FCS. Default 9,216. */
+  readonly longestFrame?: number;
+}
+
+export const RESPONDER_MAC: Readonly<Uint8Array> = Uint8Array.of(0x02, 0x66, 0x65, 0x72, 0x75, 0x6c);
+export const RESPONDER_IPV4 = 0x0a46_0002;
+
+/**
+ * Frames that the NIC sends are answered when committed; the answers wait in a queue and are delivered by `poll` or
+ * `flush`, never inside `commit`. A full queue refuses frames (`reserve` gives -1), as a busy wire would.
+ */
+export class Responder implements Port {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly identity: Identity;
+  /** Frames by what became of them; sent and received are as the NIC sees it. */
+  readonly counts = {
+    sentFrames: 0,
+    sentBytes: 0,
+    receivedFrames: 0,
+    receivedBytes: 0,
+    arp: 0,
+    ping: 0,
+    neighbour: 0,
+    echo: 0,
+    bulk: 0,
+    ignored: 0,
+    damaged: 0,
+    /** No room in the queue, or too long. */
+    refused: 0,
+    /** Answers the NIC did not take. */
+    dropped: 0,
+  };
+  readonly #answerer: Answerer;
+  readonly #slots: number;
+  readonly #slotBytes: number;
+  /** Length of the answer in each slot. */
+  readonly #lengths: Int32Array;
+  #first = 0;
+  #waiting = 0;
+  #delivering = false;
+  #nic: Plug | undefined;
+
+  constructor(options: ResponderOptions = {}) {
+    const mac = Uint8Array.from(options.mac ?? RESPONDER_MAC);
+    this.identity = {
+      mac,
+      ipv4: options.ipv4 ?? RESPONDER_IPV4,
+      ipv6: Uint8Array.from(options.ipv6 ?? linkLocal(mac)),
+      echoPorts: options.echoPorts ?? [7],
+      bulkPort: options.bulkPort ?? BULK_PORT,
+    };
+    this.#slots = options.queue ?? 256;
+    this.#slotBytes = (Math.min(Math.max(options.longestFrame ?? 9216, 128), 65_472) + 63) & ~63;
+    this.#lengths = new Int32Array(this.#slots);
+    const memory = newMemory(this.#slots * this.#slotBytes);
+    this.bytes = memory.bytes;
+    this.words = memory.words;
+    this.#answerer = new Answerer(memory, this.#slotBytes, this.identity, this.counts);
+  }
+
+  /** The stream of `wire/bulk.ts`; its owner restarts it and reads its progress. */
+  get bulk(): BulkServer {
+    return this.#answerer.bulk;
+  }
+
+  plug(nic: Plug): void {
+    this.#nic = nic;
+  }
+
+  reserve(length: number): number {
+    if (this.#waiting < this.#slots && length <= this.#slotBytes) return this.#slotBytes * this.#next();
+    this.counts.refused++;
+    return -1;
+  }
+
+  commit(length: number): void {
+    this.counts.sentFrames++;
+    this.counts.sentBytes += length;
+    const slot = this.#next();
+    const frame = slot * this.#slotBytes;
+    const answered = this.#answerer.answer(frame, length);
+    if (answered === 0) return;
+    const padded = Math.max(answered, SHORTEST_FRAME);
+    this.bytes.fill(0, frame + answered, frame + padded);
+    this.#lengths[slot] = padded;
+    this.#waiting++;
+  }
+
+  flush(): void {
+    this.poll();
+  }
+
+  /** Delivers the answers that wait; returns how many. What the NIC sends meanwhile is answered by the next call. */
+  poll(): number {
+    const nic = this.#nic;
+    if (nic === undefined || this.#delivering) return 0;
+    const count = this.#waiting;
+    this.#delivering = true;
+    try {
+      for (let i = 0; i < count; i++) {
+        const slot = this.#first;
+        const length = this.#lengths[slot]!;
+        this.counts.receivedFrames++;
+        this.counts.receivedBytes += length;
+        if (!nic.receive(this.bytes, slot * this.#slotBytes, length)) this.counts.dropped++;
+        // Not before the call has returned: until then the frame is the NIC's to read.
+        this.#first = (slot + 1) % this.#slots;
+        this.#waiting--;
+      }
+    } finally {
+      this.#delivering = false;
+    }
+    return count;
+  }
+
+  #next(): number {
+    return (this.#first + this.#waiting) % this.#slots;
+  }
+}

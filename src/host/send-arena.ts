@@ -1,0 +1,76 @@
+/** A ring of bytes for outgoing frames: each is read whole into the next free place, and they are sent in order. */
+import { Misuse, OutOfRange } from "#kit/errors.ts";
+
+/** Fragments that can be outstanding: a power of two, more than any transmit ring and a burst together. */
+const FRAGMENTS = 4096;
+
+/**
+ * Invariant: a place given out by `place` overlaps no fragment that was `add`ed and not yet `free`d.
+ *
+ * Space is freed up to the oldest outstanding fragment, so lengths need not be kept. When nothing is outstanding the
+ * ring starts over at its first byte: a NIC that keeps up has its frames in the same, warm cache lines.
+ */
+export class SendArena {
+  readonly #start: number;
+  readonly #end: number;
+  readonly #room: number;
+  /** Bias of every place, modulo 8. */
+  readonly #bias: number;
+  /** Byte offset of each outstanding fragment. */
+  readonly #fragments = new Int32Array(FRAGMENTS);
+  #oldest = 0;
+  #newest = 0;
+  #head: number;
+
+  /**
+   * @param room bytes a place must have: those of the longest frame
+   * @param bias what the offset of a frame is modulo 8
+   * @throws {OutOfRange} when not even two frames of that length fit
+   */
+  constructor(span: { readonly offset: number; readonly length: number }, room: number, bias: number) {
+    if (span.length < 2 * (room + 8))
+      throw new OutOfRange(`a send arena of ${span.length} bytes for frames of ${room}`);
+    this.#start = span.offset;
+    this.#end = span.offset + span.length;
+    this.#room = room;
+    this.#bias = bias;
+    this.#head = span.offset;
+  }
+
+  /** Fragments outstanding. */
+  get outstanding(): number {
+    return (this.#newest - this.#oldest) | 0;
+  }
+
+  /** Byte offset of a place for a frame; -1 when there is none until fragments are freed. */
+  place(): number {
+    if (this.outstanding === 0) return this.#aligned(this.#start);
+    // A frame has at most five fragments (64 KiB in pieces of 16).
+    if (this.outstanding > FRAGMENTS - 8) return -1;
+    const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
+    const at = this.#aligned(this.#head);
+    if (this.#head <= oldest) return at + this.#room <= oldest ? at : -1;
+    if (at + this.#room <= this.#end) return at;
+    const first = this.#aligned(this.#start);
+    return first + this.#room <= oldest ? first : -1;
+  }
+
+  /** A fragment now lies at `offset`, inside the place given out last or right behind the fragment before. */
+  add(offset: number, length: number): void {
+    this.#fragments[this.#newest & (FRAGMENTS - 1)] = offset;
+    this.#newest = (this.#newest + 1) | 0;
+    this.#head = offset + length;
+  }
+
+  /** The oldest outstanding fragment, which must be the one at `offset`, has been sent. @throws {Misuse} */
+  free(offset: number): void {
+    const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
+    if (this.outstanding === 0 || oldest !== offset)
+      throw new Misuse(`the fragment at ${offset} was reclaimed; ${this.outstanding} are out, the oldest at ${oldest}`);
+    this.#oldest = (this.#oldest + 1) | 0;
+  }
+
+  #aligned(offset: number): number {
+    return offset + ((this.#bias - offset) & 7);
+  }
+}

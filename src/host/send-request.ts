@@ -1,0 +1,91 @@
+/** What a frame from the host still needs, said in the words of `kit/link.ts`, once it is certain that the frame can take it. */
+import { Send } from "#kit/link.ts";
+import {
+  dissect,
+  DISSECTION_WORDS,
+  ETHER_TYPE,
+  Layer,
+  NETWORK_LENGTH,
+  PAYLOAD,
+  PAYLOAD_LENGTH,
+  PROTOCOL,
+  TRAITS,
+  TRANSPORT,
+} from "#wire/dissect.ts";
+import { ETHERNET_BYTES, EtherType, SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { Protocol } from "#wire/ipv4.ts";
+import { IPV6_BYTES } from "#wire/ipv6.ts";
+import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
+import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
+import { Gso, NEEDS_CHECKSUM, type VnetHeader } from "./vnet-header.ts";
+
+/** Results of `translate` that are not `Send` bits: the NIC cannot do it, so the host must. */
+export const SUM_IN_SOFTWARE = -1;
+export const CUT_IN_SOFTWARE = -2;
+/** What is asked does not fit the frame. */
+export const NONSENSE = -3;
+
+/** Longest frame the chips cut, and furthest TCP header (facts 2.7: TSO limits v2, and the 7 bits of the descriptor). */
+export const LONGEST_SUPER_FRAME = 64_000;
+const FURTHEST_CUT = 0x7f;
+const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
+
+/** One per sender: it remembers where the parts of the last frame were. */
+export class SendRequest {
+  /** What `dissect` found in the last frame that asked for anything. */
+  readonly parts = new Int32Array(DISSECTION_WORDS);
+
+  /**
+   * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative results.
+   * @param shift bytes by which the frame has become shorter in front of its network header since the kernel described it
+   * @param offloads the NIC can sum and cut at present (with jumbo frames it cannot, facts 2.7)
+   */
+  translate(
+    header: VnetHeader,
+    bytes: Uint8Array,
+    frame: number,
+    length: number,
+    shift: number,
+    offloads: boolean,
+  ): number {
+    const cut = header.gso !== Gso.none;
+    if ((header.flags & NEEDS_CHECKSUM) === 0) return cut ? NONSENSE : 0;
+    const start = header.checksumStart - shift;
+    if (start < ETHERNET_BYTES || start + header.checksumOffset + 2 > length) return NONSENSE;
+    const layer = dissect(bytes, frame, length, this.parts);
+    const there = layer === Layer.transport && this.parts[TRANSPORT] === start;
+    const transport = there ? this.#transport(header.checksumOffset) : 0;
+    if (cut) return this.#cut(header, length, transport, offloads);
+    // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (facts 2.7).
+    const able = offloads && this.#isPlain() && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
+    return transport !== 0 && able ? transport | (start << Send.transportOffsetShift) : SUM_IN_SOFTWARE;
+  }
+
+  /** `Send` bits of the dissected frame's protocol if that keeps its checksum at `field`; otherwise 0. */
+  #transport(field: number): number {
+    const family = this.parts[ETHER_TYPE] === EtherType.ipv6 ? Send.ipv6 : 0;
+    if (this.parts[PROTOCOL] === Protocol.tcp && field === TCP_CHECKSUM) return family | Send.tcpChecksum;
+    if (this.parts[PROTOCOL] === Protocol.udp && field === UDP_CHECKSUM) return family | Send.udpChecksum;
+    return 0;
+  }
+
+  /** Whether the NIC takes the dissected frame apart as we do: no tag left in it, and no extension headers. */
+  #isPlain(): boolean {
+    const parts = this.parts;
+    return parts[TRAITS] === 0 && (parts[ETHER_TYPE] !== EtherType.ipv6 || parts[NETWORK_LENGTH] === IPV6_BYTES);
+  }
+
+  #cut(header: VnetHeader, length: number, transport: number, offloads: boolean): number {
+    const type = header.gso & ~Gso.ecn;
+    if (type !== Gso.tcp4 && type !== Gso.tcp6) return NONSENSE;
+    if (transport !== (type === Gso.tcp6 ? Send.ipv6 | Send.tcpChecksum : Send.tcpChecksum)) return NONSENSE;
+    const size = header.segmentBytes;
+    const payload = this.parts[PAYLOAD_LENGTH]!;
+    if (size === 0 || payload === 0 || this.parts[PAYLOAD]! + payload !== length) return NONSENSE;
+    const start = this.parts[TRANSPORT]!;
+    // Whether the chips leave CWR to the first segment is not known, so they are not asked to.
+    const able = offloads && this.#isPlain() && (header.gso & Gso.ecn) === 0 && length <= LONGEST_SUPER_FRAME;
+    if (!able || start > FURTHEST_CUT || size > Send.segmentSize) return CUT_IN_SOFTWARE;
+    return transport | (start << Send.transportOffsetShift) | size;
+  }
+}

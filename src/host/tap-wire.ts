@@ -1,0 +1,176 @@
+/**
+ * The far end of a model's cable: a TAP of the kernel, whose network stack is then the other machine.
+ *
+ * What the NIC sends is merged before it is written, and what the kernel sends is cut before the NIC gets it, as the other
+ * machine's NIC would. Checksums made by the model are never trusted: the merged frame's is computed from those of the
+ * segments and the kernel verifies it over all the payload, so a wrong one from the model's engine is caught.
+ */
+import { OutOfRange } from "#kit/errors.ts";
+import type { Plug, Port } from "#kit/port.ts";
+import type { Tap } from "#sys/tap.ts";
+import { Coalescer } from "#wire/coalesce.ts";
+import { memoryOf } from "#wire/memory.ts";
+import type { SegmentRun } from "#wire/segment-run.ts";
+import { FarFrames } from "./far-frames.ts";
+import { NO_TAG, TapWriter } from "./tap-writer.ts";
+import { Gso } from "./vnet-header.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+/** Memory for outgoing frames of one burst, and for one incoming super-frame. Small enough to stay in a core's cache. */
+const STAGING = 256 << 10;
+const INBOX = 68 << 10;
+/** Frames start here modulo 8: behind the usual 66 bytes of headers, payload is then aligned. */
+const BIAS = 6;
+/** Pumps during which a frame waits for a NIC without room before it is dropped: a pause is not for ever. */
+const PATIENCE = 10_000;
+
+export interface TapWireOptions {
+  /** Opened with `vnetHeader`. Its offloads are set here. */
+  readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
+  /** Sees every frame as it is on the wire. */
+  readonly capture?: WireTap | undefined;
+}
+
+export interface WireCounters {
+  /** Frames from the NIC, and their bytes; writes to the TAP. */
+  readonly sentFrames: number;
+  readonly sentBytes: number;
+  readonly writes: number;
+  /** Frames given to the NIC (segments counted singly), and their bytes. */
+  readonly receivedFrames: number;
+  readonly receivedBytes: number;
+  /** Frames the NIC did not want. */
+  readonly unwanted: number;
+  /** Frames lost: the NIC had no room for too long, the kernel refused, a virtio header did not fit. */
+  readonly drops: number;
+  /** Frames that came while the far interface was down. */
+  readonly hostDown: number;
+}
+
+export class TapWire implements Port {
+  readonly bytes: Uint8Array;
+  readonly #capture: WireTap | undefined;
+  readonly #writer: TapWriter;
+  readonly #coalescer: Coalescer;
+  readonly #incoming: FarFrames;
+  #nic: Plug | undefined;
+  /** Where the next outgoing frame goes, and where the last one that was reserved is. */
+  #free = 0;
+  #reserved = -1;
+  #impatience = 0;
+  #sentFrames = 0;
+  #sentBytes = 0;
+  #receivedFrames = 0;
+  #receivedBytes = 0;
+  #unwanted = 0;
+  #drops = 0;
+
+  /** @throws {SystemError} */
+  constructor(options: TapWireOptions) {
+    const { tap, capture } = options;
+    this.bytes = new Uint8Array(STAGING + INBOX);
+    this.#capture = capture;
+    this.#writer = new TapWriter(tap, this.bytes.buffer);
+    this.#coalescer = new Coalescer({
+      bytes: this.bytes,
+      checksum: "carry",
+      sink: {
+        single: (offset, length) => this.#writeSingle(offset, length),
+        run: (run) => this.#writeRun(run),
+      },
+    });
+    this.#incoming = new FarFrames(tap, memoryOf(this.bytes), STAGING + BIAS);
+    tap.setOffload({ checksum: true, tso4: true, tso6: true });
+  }
+
+  plug(nic: Plug): void {
+    this.#nic = nic;
+  }
+
+  /** Frames (segments counted singly) that wait for the NIC. Pump again soon while there are any. */
+  get pending(): number {
+    return this.#incoming.left;
+  }
+
+  get counters(): WireCounters {
+    const { writes, down, refused } = this.#writer;
+    return {
+      sentFrames: this.#sentFrames,
+      sentBytes: this.#sentBytes,
+      writes,
+      receivedFrames: this.#receivedFrames,
+      receivedBytes: this.#receivedBytes,
+      unwanted: this.#unwanted,
+      drops: this.#drops + refused + this.#incoming.drops,
+      hostDown: down,
+    };
+  }
+
+  reserve(length: number): number {
+    if (length <= 0 || length > STAGING - 8) return -1;
+    let at = this.#free + ((BIAS - this.#free) & 7);
+    if (at + length > STAGING) {
+      this.flush();
+      at = BIAS;
+    }
+    this.#reserved = at;
+    return at;
+  }
+
+  commit(length: number): void {
+    const at = this.#reserved;
+    if (at < 0 || length <= 0 || at + length > STAGING) throw new OutOfRange(`commit of ${length} bytes at ${at}`);
+    this.#reserved = -1;
+    this.#free = at + length;
+    this.#sentFrames++;
+    this.#sentBytes += length;
+    this.#capture?.frame(this.bytes, at, length, true);
+    this.#coalescer.add(at, length, false, 0, NO_TAG);
+  }
+
+  flush(): void {
+    this.#coalescer.flush();
+    this.#free = 0;
+  }
+
+  /** Gives the NIC up to `budget` frames. Returns how many it took. @throws {SystemError} when the TAP has gone */
+  pump(budget: number): number {
+    const nic = this.#nic;
+    if (nic === undefined) return 0;
+    const incoming = this.#incoming;
+    let frames = 0;
+    while (frames < budget) {
+      if (incoming.left === 0 && !incoming.read()) break;
+      if (nic.hasRoom?.() === false) {
+        if (++this.#impatience <= PATIENCE) break;
+        this.#drops++;
+      } else {
+        this.#impatience = 0;
+        this.#deliver(nic, incoming.offset, incoming.length);
+      }
+      frames++;
+      incoming.advance();
+    }
+    return frames;
+  }
+
+  #deliver(nic: Plug, offset: number, length: number): void {
+    this.#receivedFrames++;
+    this.#receivedBytes += length;
+    this.#capture?.frame(this.bytes, offset, length, false);
+    if (!nic.receive(this.bytes, offset, length)) this.#unwanted++;
+  }
+
+  #writeSingle(offset: number, length: number): void {
+    this.#writer.header.clear();
+    this.#writer.writeFrame(offset, length, NO_TAG);
+  }
+
+  #writeRun(run: SegmentRun): void {
+    const { header } = this.#writer;
+    header.clear();
+    // Without NEEDS_CHECKSUM the kernel verifies the frame's checksum in full (tried on Linux 6.18).
+    header.setSegments(run.ipv6 ? Gso.tcp6 : Gso.tcp4, run.segmentBytes, run.headerBytes);
+    this.#writer.writeRun(run, NO_TAG);
+  }
+}

@@ -1,0 +1,124 @@
+/** From a NIC to a TAP: the frames of a burst merged and written straight from the receive buffers. */
+import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_TAG, FRAME_WORDS, type Link, Received } from "#kit/link.ts";
+import { get16, put16 } from "#wire/bigendian.ts";
+import { fold } from "#wire/checksum.ts";
+import { Coalescer } from "#wire/coalesce.ts";
+import {
+  dissect,
+  DISSECTION_WORDS,
+  Layer,
+  NETWORK,
+  PAYLOAD,
+  PAYLOAD_LENGTH,
+  PROTOCOL,
+  TRANSPORT,
+} from "#wire/dissect.ts";
+import { Protocol } from "#wire/ipv4.ts";
+import { pseudoHeaderSum } from "#wire/pseudo-header.ts";
+import type { SegmentRun } from "#wire/segment-run.ts";
+import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
+import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
+import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
+import { Gso, TAG_BYTES } from "./vnet-header.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+/** Frames taken from the ring at once. */
+const BURST = 256;
+/** Summing a frame shorter than this costs the kernel less than telling it that it need not. */
+const WORTH_TELLING = 256;
+
+/** Invariant: every buffer received is released before `pump` returns. */
+export class UplinkIn {
+  /** Frames that went into merged ones, and frames whose tag was put back. */
+  merged = 0;
+  tagsTaken = 0;
+  readonly writer: TapWriter;
+  readonly #link: Link;
+  readonly #capture: WireTap | undefined;
+  readonly #coalescer: Coalescer;
+  readonly #burst = new Int32Array(BURST * FRAME_WORDS);
+  readonly #offsets = new Int32Array(BURST);
+  readonly #parts = new Int32Array(DISSECTION_WORDS);
+
+  constructor(tap: FrameQueue, link: Link, capture: WireTap | undefined) {
+    this.#link = link;
+    this.#capture = capture;
+    this.writer = new TapWriter(tap, link.memory.bytes.buffer);
+    this.#coalescer = new Coalescer({
+      bytes: link.memory.bytes,
+      checksum: "partial",
+      sink: {
+        single: (offset, length, flags, tag) => this.#writeSingle(offset, length, flags, tag),
+        run: (run) => this.#writeRun(run),
+      },
+    });
+  }
+
+  /** Moves up to `budget` frames. Returns how many. @throws {SystemError} when the TAP has gone */
+  pump(budget: number): number {
+    const burst = this.#burst;
+    const count = this.#link.receive(burst, Math.min(budget, BURST));
+    if (count === 0) return 0;
+    for (let i = 0; i < count; i++) this.#offsets[i] = burst[i * FRAME_WORDS + FRAME_OFFSET]!;
+    try {
+      for (let i = 0; i < count; i++) this.#add(i * FRAME_WORDS);
+      this.#coalescer.flush();
+    } finally {
+      this.#link.release(this.#offsets, count);
+    }
+    return count;
+  }
+
+  #add(word: number): void {
+    const offset = this.#burst[word + FRAME_OFFSET]!;
+    const length = this.#burst[word + FRAME_LENGTH]!;
+    const flags = this.#burst[word + FRAME_FLAGS]!;
+    const tagged = (flags & Received.tagged) !== 0;
+    if (tagged) this.tagsTaken++;
+    this.#capture?.frame(this.#link.memory.bytes, offset, length, false);
+    const tag = tagged ? this.#burst[word + FRAME_TAG]! & 0xffff : NO_TAG;
+    this.#coalescer.add(offset, length, (flags & Received.tcpChecksumGood) !== 0, flags, tag);
+  }
+
+  #writeSingle(offset: number, length: number, flags: number, tag: number): void {
+    const { header } = this.writer;
+    header.clear();
+    const good = flags & (Received.tcpChecksumGood | Received.udpChecksumGood);
+    if (good !== 0 && length >= WORTH_TELLING) this.#vouch(offset, length, tag === NO_TAG ? 0 : TAG_BYTES);
+    this.writer.writeFrame(offset, length, tag);
+  }
+
+  #writeRun(run: SegmentRun): void {
+    const { header } = this.writer;
+    const shift = run.tag === NO_TAG ? 0 : TAG_BYTES;
+    header.clear();
+    header.setSegments(run.ipv6 ? Gso.tcp6 : Gso.tcp4, run.segmentBytes, run.headerBytes + shift);
+    header.setChecksum(run.transportOffset + shift, TCP_CHECKSUM);
+    this.merged += run.segments;
+    this.writer.writeRun(run, run.tag);
+  }
+
+  /**
+   * Tells the kernel that it need not sum a frame the NIC has verified. A TAP ignores VIRTIO_NET_HDR_F_DATA_VALID (tried on
+   * Linux 6.18), so the frame takes the form that every kernel trusts: a partial checksum, as if just sent.
+   */
+  #vouch(offset: number, length: number, shift: number): void {
+    const { memory } = this.#link;
+    const parts = this.#parts;
+    if (dissect(memory.bytes, offset, length, parts) < Layer.transport) return;
+    const transport = parts[TRANSPORT]!;
+    const end = parts[PAYLOAD]! + parts[PAYLOAD_LENGTH]!;
+    const udp = parts[PROTOCOL] === Protocol.udp;
+    if (end !== length || (!udp && parts[PROTOCOL] !== Protocol.tcp)) return;
+    const checksum = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
+    const field = offset + transport + checksum;
+    // UDP without a checksum stays without.
+    if (get16(memory.bytes, field) === 0) return;
+    put16(
+      memory.bytes,
+      field,
+      fold(pseudoHeaderSum(memory, offset + parts[NETWORK]!, parts[PROTOCOL]!, end - transport)),
+    );
+    this.writer.header.setChecksum(transport + shift, checksum);
+  }
+}

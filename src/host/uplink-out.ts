@@ -1,0 +1,220 @@
+/** From a TAP to a NIC: super-frames read straight into DMA memory and sent from there. */
+import { OutOfRange } from "#kit/errors.ts";
+import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_TAG, FRAME_WORDS, type Link, Send } from "#kit/link.ts";
+import { Errno } from "#sys/errno.ts";
+import { Iovecs, readv } from "#sys/memory.ts";
+import { get16, put16 } from "#wire/bigendian.ts";
+import { fold } from "#wire/checksum.ts";
+import { InPlaceCutter } from "#wire/cut-in-place.ts";
+import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
+import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { completeChecksum } from "#wire/fill.ts";
+import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
+import { removeTag, TAG_BYTES, tagOf } from "#wire/vlan.ts";
+import { SendArena } from "./send-arena.ts";
+import { CUT_IN_SOFTWARE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
+import { type FrameQueue, tapGone } from "./tap-writer.ts";
+import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+/** Room for the longest frame the kernel makes (64 KiB of IP packet and its Ethernet header), and to see a longer one. */
+export const FRAME_ROOM = 66 << 10;
+/** Frames start here modulo 8, so that TCP payload behind the usual 66 bytes of headers is aligned for the NIC. */
+const BIAS = 6;
+/** A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. */
+const FRAGMENT = 16 << 10;
+/** Fragments and bytes after which the NIC is told, before more is read. */
+const BURST = 512;
+const BURST_BYTES = 128 << 10;
+/** Fragments of the longest frame. */
+const MOST_FRAGMENTS = Math.ceil(FRAME_ROOM / FRAGMENT);
+
+export interface UplinkOutOptions {
+  readonly tap: FrameQueue;
+  readonly link: Link;
+  readonly sendArena: { readonly offset: number; readonly length: number };
+  readonly offloads: boolean;
+  readonly capture: WireTap | undefined;
+}
+
+/** Invariant: a frame that was read is sent, or counted as dropped; what the NIC has no room for stays in `#burst`. */
+export class UplinkOut {
+  /** There is no use in reading from the TAP until the NIC has sent something. */
+  stalled = false;
+  /** Frames read; of these, those whose checksum or cutting was done here, and those that were lost. */
+  frames = 0;
+  softwareSums = 0;
+  softwareCuts = 0;
+  drops = 0;
+  readonly #tap: FrameQueue;
+  readonly #link: Link;
+  readonly #offloads: boolean;
+  readonly #capture: WireTap | undefined;
+  readonly #bytes: Uint8Array;
+  readonly #arena: SendArena;
+  readonly #header = new VnetHeader();
+  readonly #iovecs: Iovecs;
+  readonly #request = new SendRequest();
+  readonly #burst = new Int32Array(BURST * FRAME_WORDS);
+  readonly #sent = new Int32Array(BURST);
+  /** Fragments in `#burst`. */
+  #count = 0;
+  /** Where a frame lies while it is cut here, and its tag. */
+  readonly #scratch: number;
+  readonly #cutter: InPlaceCutter;
+  #cutFlags = 0;
+  #cutTag = 0;
+
+  /** @throws {OutOfRange} when the arena is too small, or the window is not a whole buffer */
+  constructor(options: UplinkOutOptions) {
+    const { tap, link, sendArena } = options;
+    const { bytes } = link.memory;
+    if (bytes.byteOffset !== 0) throw new OutOfRange("a DMA window that does not start where its buffer does");
+    if (sendArena.offset < 0 || sendArena.offset + sendArena.length > bytes.length)
+      throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} leaves the DMA window`);
+    this.#tap = tap;
+    this.#link = link;
+    this.#offloads = options.offloads;
+    this.#capture = options.capture;
+    this.#bytes = bytes;
+    this.#scratch = sendArena.offset + ((BIAS - sendArena.offset) & 7);
+    const ring = { offset: sendArena.offset + FRAME_ROOM, length: sendArena.length - FRAME_ROOM };
+    this.#arena = new SendArena(ring, FRAME_ROOM, BIAS);
+    this.#cutter = new InPlaceCutter(link.memory);
+    this.#iovecs = new Iovecs(2, bytes.buffer, this.#header.buffer);
+    this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
+  }
+
+  /** Moves up to `budget` frames. Returns how many it read or passed on. @throws {SystemError} when the TAP has gone */
+  pump(budget: number): number {
+    this.#reclaim();
+    let moved = this.#count > 0 ? this.#offer() : 0;
+    if (this.#count === 0) moved += this.#fill(budget);
+    this.stalled = this.#count > 0 || this.#arena.place() < 0;
+    return moved;
+  }
+
+  #fill(budget: number): number {
+    let frames = 0;
+    let bytes = 0;
+    while (frames < budget && bytes < BURST_BYTES && this.#count <= BURST - MOST_FRAGMENTS) {
+      const place = this.#arena.place();
+      if (place < 0) break;
+      if (this.#cutter.length > 0) {
+        bytes += this.#cut(place);
+        frames++;
+        continue;
+      }
+      const length = this.#read(place);
+      if (length < 0) break;
+      frames++;
+      bytes += length;
+      this.#take(place, length);
+    }
+    if (this.#count > 0) this.#offer();
+    return frames;
+  }
+
+  /** Reads one frame to `place`. Returns its length, or -1 when there is none. */
+  #read(place: number): number {
+    this.#iovecs.point(1, place, FRAME_ROOM);
+    const result = readv(this.#tap.number, this.#iovecs, 2);
+    if (result >= VNET_HEADER_BYTES) return result - VNET_HEADER_BYTES;
+    if (result === -Errno.EAGAIN || result === -Errno.EINTR) return -1;
+    throw tapGone("readv", -result, this.#tap);
+  }
+
+  /** Finds out what the frame needs, and does itself what the NIC cannot. */
+  #take(place: number, bytesRead: number): void {
+    this.frames++;
+    this.#capture?.frame(this.#bytes, place, bytesRead, true);
+    // A frame that fills its room has lost its end.
+    if (bytesRead < ETHERNET_BYTES || bytesRead === FRAME_ROOM) {
+      this.drops++;
+      return;
+    }
+    const tag = tagOf(this.#bytes, place, bytesRead);
+    const shift = tag < 0 ? 0 : TAG_BYTES;
+    if (shift > 0) removeTag(this.#bytes, place);
+    const frame = place + shift;
+    const length = bytesRead - shift;
+    const tagFlag = shift > 0 ? Send.tag : 0;
+    const header = this.#header;
+    const request = this.#request.translate(header, this.#bytes, frame, length, shift, this.#offloads);
+    if (request >= 0) {
+      if ((request & Send.ipv6) !== 0 && (request & Send.segmentSize) !== 0) this.#dropLengthFromSum(frame, length);
+      this.#post(frame, length, request | tagFlag, tag);
+    } else if (request === SUM_IN_SOFTWARE) {
+      const start = frame + header.checksumStart - shift;
+      completeChecksum(this.#link.memory, start, start + header.checksumOffset, frame + length);
+      this.softwareSums++;
+      this.#post(frame, length, tagFlag, tag);
+    } else if (request === CUT_IN_SOFTWARE && this.#beginCut(frame, length)) {
+      this.#cutFlags = tagFlag;
+      this.#cutTag = tag;
+      this.softwareCuts++;
+    } else this.drops++;
+  }
+
+  /**
+   * The checksum field of an IPv6 frame to be cut holds the pseudo header's sum without the length: the chips add each
+   * segment's (facts 2.3; DPDK `rte_net_intel_cksum_prepare`, which its r8169 driver relies on). For IPv4 Linux leaves
+   * the length in and DPDK does not; both work.
+   */
+  #dropLengthFromSum(frame: number, length: number): void {
+    const transport = this.#request.parts[TRANSPORT]!;
+    const field = frame + transport + TCP_CHECKSUM;
+    put16(this.#bytes, field, fold(get16(this.#bytes, field) + (~(length - transport) & 0xffff)));
+  }
+
+  /** Puts a finished frame into the burst. */
+  #post(frame: number, length: number, flags: number, tag: number): void {
+    let end = frame + length;
+    if (length < SHORTEST_FRAME) {
+      end = frame + SHORTEST_FRAME;
+      this.#bytes.fill(0, frame + length, end);
+    }
+    for (let at = frame; at < end; at += FRAGMENT) {
+      const bytes = Math.min(FRAGMENT, end - at);
+      const word = this.#count++ * FRAME_WORDS;
+      this.#burst[word + FRAME_OFFSET] = at;
+      this.#burst[word + FRAME_LENGTH] = bytes;
+      this.#burst[word + FRAME_FLAGS] = at + bytes < end ? flags | Send.more : flags;
+      this.#burst[word + FRAME_TAG] = tag;
+      this.#arena.add(at, bytes);
+    }
+  }
+
+  /** Gives the burst to the NIC. Returns how many fragments it took; the others stay, in front. */
+  #offer(): number {
+    const taken = this.#link.transmit(this.#burst, this.#count);
+    this.#burst.copyWithin(0, taken * FRAME_WORDS, this.#count * FRAME_WORDS);
+    this.#count -= taken;
+    return taken;
+  }
+
+  #reclaim(): void {
+    let freed: number;
+    do {
+      freed = this.#link.reclaim(this.#sent, BURST);
+      for (let i = 0; i < freed; i++) this.#arena.free(this.#sent[i]!);
+    } while (freed === BURST);
+  }
+
+  /** Sets a frame aside to be cut. False when its headers are too long for that. */
+  #beginCut(frame: number, length: number): boolean {
+    const { parts } = this.#request;
+    this.#bytes.copyWithin(this.#scratch, frame, frame + length);
+    const { segmentBytes } = this.#header;
+    return this.#cutter.begin(this.#scratch, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!);
+  }
+
+  /** Posts the next segment, built at `place`. Returns its bytes. */
+  #cut(place: number): number {
+    const { offset, length } = this.#cutter;
+    this.#bytes.copyWithin(place, offset, offset + length);
+    this.#post(place, length, this.#cutFlags, this.#cutTag);
+    this.#cutter.advance();
+    return length;
+  }
+}

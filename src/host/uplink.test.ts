@@ -1,0 +1,323 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  FRAME_FLAGS,
+  FRAME_LENGTH,
+  FRAME_OFFSET,
+  FRAME_TAG,
+  FRAME_WORDS,
+  type Link,
+  Received,
+  Send,
+} from "#kit/link.ts";
+import { ffiProblem } from "#sys/ffi.ts";
+import { get16, put16 } from "#wire/bigendian.ts";
+import { buildTcpFrame } from "#wire/frames.ts";
+import { memoryOf, newMemory } from "#wire/memory.ts";
+import { slowSum } from "#wire/reference.ts";
+import { FakeTap, NO_REQUEST } from "./frame-sockets.ts";
+import { data, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.ts";
+import { UplinkIn } from "./uplink-in.ts";
+import { FRAME_ROOM, UplinkOut } from "./uplink-out.ts";
+
+const skip = ffiProblem()?.message ?? false;
+interface Sent {
+  readonly frame: Uint8Array;
+  readonly fragments: number[];
+  readonly flags: number;
+  readonly tag: number;
+}
+
+/** A link that notes what it is told to send, and hands out what it is told to have received. */
+class NotingLink implements Link {
+  readonly memory = memoryOf(new Uint8Array(1 << 20));
+  readonly bufferBytes = 2048;
+  readonly sent: Sent[] = [];
+  readonly released: number[] = [];
+  /** Fragments that fit, and those done with. */
+  room = Infinity;
+  /** How many fragments it says it is done with at a time. */
+  pace = Infinity;
+  done: number[] = [];
+  #arrived: number[] = [];
+  #place = 512 << 10;
+
+  transmit(burst: Int32Array, count: number): number {
+    let taken = 0;
+    while (taken < count) {
+      const at = taken * FRAME_WORDS;
+      let parts = 1;
+      while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) parts++;
+      assert.ok(taken + parts <= count, "a frame without its end");
+      if (parts > this.room) break;
+      this.room -= parts;
+      const words = burst.slice(at, at + parts * FRAME_WORDS);
+      const fragments = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_LENGTH]!);
+      const frame = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_OFFSET]!).flatMap((o, i) => [
+        ...this.memory.bytes.subarray(o, o + fragments[i]!),
+      ]);
+      for (let i = 0; i < parts; i++) this.done.push(words[i * FRAME_WORDS + FRAME_OFFSET]!);
+      this.sent.push({
+        frame: Uint8Array.from(frame),
+        fragments,
+        flags: words[FRAME_FLAGS]! & ~Send.more,
+        tag: words[FRAME_TAG]!,
+      });
+      taken += parts;
+    }
+    return taken;
+  }
+
+  reclaim(offsets: Int32Array, limit: number): number {
+    const count = Math.min(limit, this.pace, this.done.length);
+    offsets.set(this.done.splice(0, count));
+    this.room += count;
+    return count;
+  }
+
+  arrive(frame: Uint8Array, flags: number, tag = 0): void {
+    this.memory.bytes.set(frame, this.#place);
+    this.#arrived.push(this.#place, frame.length, flags, tag);
+    this.#place += 2048;
+  }
+
+  receive(burst: Int32Array, budget: number): number {
+    const words = this.#arrived.splice(0, budget * FRAME_WORDS);
+    burst.set(words);
+    return words.length / FRAME_WORDS;
+  }
+
+  release(offsets: Int32Array, count: number): void {
+    this.released.push(...offsets.subarray(0, count));
+  }
+}
+
+const outRig = (options: { offloads?: boolean } = {}) => {
+  const host = new FakeTap();
+  const link = new NotingLink();
+  const out = new UplinkOut({
+    tap: host.tap,
+    link,
+    sendArena: { offset: 64, length: 400 << 10 },
+    offloads: options.offloads ?? true,
+    capture: undefined,
+  });
+  return { host, link, out, [Symbol.dispose]: () => host[Symbol.dispose]() };
+};
+
+const inRig = () => {
+  const host = new FakeTap();
+  const link = new NotingLink();
+  return {
+    host,
+    link,
+    uplink: new UplinkIn(host.tap, link, undefined),
+    [Symbol.dispose]: () => host[Symbol.dispose](),
+  };
+};
+
+/** The checksum of a finished frame, verified the slow way. */
+const isIntact = (frame: Uint8Array, transport: number, addresses: number, protocol: number): boolean => {
+  const length = frame.length - transport;
+  return (
+    slowSum(frame, transport, length, slowSum(frame, transport - addresses, addresses, protocol + length)) === 0xffff
+  );
+};
+
+test(
+  "a super-frame leaves whole, in fragments of at most 16 KiB, with segment size and transport offset",
+  { skip },
+  () => {
+    using rig = outRig();
+    const whole = superFrame(V4, 62_264);
+    rig.host.send(whole);
+    assert.equal(rig.out.pump(64), 1);
+    const [sent] = rig.link.sent;
+    assert.deepEqual(sent!.frame, whole.frame);
+    assert.deepEqual(sent!.fragments, [16_384, 16_384, 16_384, whole.frame.length - 3 * 16_384]);
+    assert.equal(sent!.flags, 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum);
+  },
+);
+
+test("of an IPv6 super-frame the pseudo header's sum loses its length", { skip }, () => {
+  using rig = outRig();
+  const whole = superFrame(V6, 20_000);
+  rig.host.send(whole);
+  rig.out.pump(64);
+  const [sent] = rig.link.sent;
+  assert.equal(sent!.flags, 1448 | (54 << Send.transportOffsetShift) | Send.tcpChecksum | Send.ipv6);
+  assert.equal(get16(sent!.frame, 70), slowSum(whole.frame, 22, 32, 6));
+});
+
+test("TCP and UDP checksums are left to the NIC, from 60 bytes of frame on", { skip }, () => {
+  using rig = outRig();
+  rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
+  rig.host.send(partial(tcpFrame(V6, 1000), V6, 16));
+  rig.host.send(partial(udpFrame(V4, 3), V4, 6));
+  rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
+  rig.out.pump(64);
+  const flags = rig.link.sent.map((sent) => sent.flags);
+  assert.deepEqual(flags, [
+    Send.udpChecksum | (34 << Send.transportOffsetShift),
+    Send.tcpChecksum | Send.ipv6 | (54 << Send.transportOffsetShift),
+    0,
+    0,
+  ]);
+  assert.equal(rig.out.softwareSums, 1);
+  const short = rig.link.sent[2]!.frame;
+  assert.equal(short.length, 60);
+  assert.deepEqual(short.slice(0, 45), udpFrame(V4, 3));
+  assert.ok(short.subarray(45).every((byte) => byte === 0));
+});
+
+test("a tag is taken out of the frame and said beside it", { skip }, () => {
+  using rig = outRig();
+  const ends = { ...V4, tag: 0x6123 };
+  rig.host.send(superFrame(ends, 9000));
+  rig.host.send({ ...NO_REQUEST, frame: udpFrame(ends, 100) });
+  rig.out.pump(64);
+  const [cut, plain] = rig.link.sent;
+  assert.equal(cut!.flags, 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum | Send.tag);
+  assert.equal(cut!.tag, 0x6123);
+  assert.deepEqual(cut!.frame, superFrame(V4, 9000).frame);
+  assert.equal(plain!.flags, Send.tag);
+  assert.deepEqual(plain!.frame, udpFrame(V4, 100));
+});
+
+test("what the NIC cannot sum or cut is done here, and comes out the same", { skip }, () => {
+  using rig = outRig({ offloads: false });
+  const tagged = { ...V6, tag: 7 };
+  rig.host.send(superFrame(V4, 60_000));
+  rig.host.send(superFrame(tagged, 30_000, 4000));
+  rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
+  while (rig.out.pump(64) > 0);
+  const { sent } = rig.link;
+  assert.deepEqual([rig.out.softwareCuts, rig.out.softwareSums, rig.out.drops], [2, 1, 0]);
+  const count = Math.ceil(60_000 / 1448);
+  const first = sent.slice(0, count);
+  const second = sent.slice(count, -1);
+  assert.deepEqual(
+    first.flatMap(({ frame }) => [...frame.subarray(66)]),
+    [...data(60_000)],
+  );
+  assert.deepEqual(
+    second.flatMap(({ frame }) => [...frame.subarray(86)]),
+    [...data(30_000)],
+  );
+  assert.ok(first.every(({ frame, flags }) => flags === 0 && isIntact(frame, 34, 8, 6)));
+  assert.ok(second.every(({ frame, flags, tag }) => flags === Send.tag && tag === 7 && isIntact(frame, 54, 32, 6)));
+  assert.deepEqual(sent.at(-1)!.frame, udpFrame(V4, 1000));
+});
+
+test("with the NIC's ring full nothing more is read, and nothing is lost", { skip }, () => {
+  for (const offloads of [true, false]) {
+    using rig = outRig({ offloads });
+    rig.link.room = 5;
+    rig.link.pace = 1;
+    let stalls = 0;
+    const sizes = [60_000, 100, 40_000, 1, 20_000, 64_000 - 66, 5000, 30_000];
+    for (const size of sizes.slice(0, 2)) rig.host.send(superFrame(V4, size));
+    for (let turn = 0; turn < 2000; turn++) {
+      const size = sizes[turn + 2];
+      if (size !== undefined) rig.host.send(superFrame(V4, size));
+      rig.out.pump(64);
+      if (rig.out.stalled) stalls++;
+    }
+    assert.ok(stalls > 0);
+    assert.equal(rig.out.stalled, false);
+    assert.equal(rig.out.drops, 0);
+    const got = rig.link.sent.flatMap(({ frame }) => [...frame.subarray(66)]);
+    // A short frame is padded: its payload is what the IP header says.
+    assert.equal(
+      got.length,
+      sizes.reduce((a, b) => a + b),
+    );
+    assert.deepEqual(
+      got,
+      sizes.flatMap((size) => [...data(size)]),
+    );
+  }
+});
+
+test("a frame that is longer than any may be, or too short, is dropped and counted", { skip }, () => {
+  using rig = outRig();
+  rig.host.send({ ...NO_REQUEST, frame: new Uint8Array(FRAME_ROOM + 1) });
+  rig.host.send({ ...NO_REQUEST, frame: new Uint8Array(13) });
+  rig.host.send({ ...superFrame(V4, 3000), flags: 0 });
+  rig.out.pump(64);
+  assert.equal(rig.out.drops, 3);
+  assert.equal(rig.link.sent.length, 0);
+});
+
+test("segments the NIC has verified go to the host as one frame with a partial checksum", { skip }, () => {
+  for (const [ends, good] of [
+    [V4, Received.ipChecksumGood | Received.tcpChecksumGood] as const,
+    [V6, Received.tcpChecksumGood] as const,
+  ]) {
+    using rig = inRig();
+    const payload = data(5000);
+    for (let at = 0; at < 5000; at += 1000) {
+      const memory = newMemory(1200);
+      const header = { ...TCP, sequence: 3 + at };
+      const length = buildTcpFrame(
+        memory,
+        0,
+        { ...ends, identification: at / 1000 },
+        header,
+        payload.subarray(at, at + 1000),
+      );
+      rig.link.arrive(memory.bytes.slice(0, length), good);
+    }
+    assert.equal(rig.uplink.pump(64), 5);
+    const [got, ...none] = rig.host.received();
+    assert.deepEqual(none, []);
+    const expected = superFrame(ends, 5000, 1000);
+    assert.deepEqual({ ...got, frame: [] }, { ...expected, frame: [] });
+    // Only the IPv4 checksum differs in form: both are right.
+    assert.deepEqual(got!.frame, expected.frame);
+    assert.equal(rig.uplink.merged, 5);
+    assert.deepEqual(rig.link.released.length, 5);
+  }
+});
+
+test("single frames go out as they came, and long verified ones with a partial checksum", { skip }, () => {
+  using rig = inRig();
+  const udp = Received.ipChecksumGood | Received.udpChecksumGood;
+  const bare = udpFrame(V4, 1000);
+  put16(bare, 40, 0);
+  rig.link.arrive(udpFrame(V4, 1000), udp);
+  rig.link.arrive(udpFrame(V6, 1000), 0);
+  rig.link.arrive(udpFrame(V4, 20), udp);
+  rig.link.arrive(bare, udp);
+  rig.uplink.pump(64);
+  assert.deepEqual(rig.host.received(), [
+    partial(udpFrame(V4, 1000), V4, 6),
+    { ...NO_REQUEST, frame: udpFrame(V6, 1000) },
+    { ...NO_REQUEST, frame: udpFrame(V4, 20) },
+    { ...NO_REQUEST, frame: bare },
+  ]);
+});
+
+test("a tag the NIC took out is put back", { skip }, () => {
+  using rig = inRig();
+  const good = Received.tagged | Received.ipChecksumGood | Received.udpChecksumGood;
+  const ends = { ...V4, tag: 0x2005 };
+  rig.link.arrive(udpFrame(V4, 100), good, 0x2005);
+  rig.link.arrive(udpFrame(V4, 1000), good, 0x2005);
+  rig.uplink.pump(64);
+  assert.deepEqual(rig.host.received(), [
+    { ...NO_REQUEST, frame: udpFrame(ends, 100) },
+    partial(udpFrame(ends, 1000), ends, 6),
+  ]);
+  assert.equal(rig.uplink.tagsTaken, 2);
+});
+
+test("buffers come back also when the interface has gone", { skip }, () => {
+  const host = new FakeTap();
+  const link = new NotingLink();
+  const uplink = new UplinkIn(host.tap, link, undefined);
+  host[Symbol.dispose]();
+  link.arrive(udpFrame(V4, 100), 0);
+  assert.throws(() => uplink.pump(64), { code: "EBADF" });
+  assert.equal(link.released.length, 1);
+});

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { Errno, SystemError, check, errno } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+test("a failed call leaves its error number, until the next failure", () => {
+  assert.equal(libc.close(-1), -1);
+  assert.equal(errno(), Errno.EBADF);
+  assert.equal(libc.setns(0, 0x40000000), -1);
+  assert.notEqual(errno(), Errno.EBADF);
+});
+
+test("a result that is not negative passes through", () => {
+  assert.equal(check(0, "close"), 0);
+  assert.equal(check(7, "open"), 7);
+});
+
+test("an error has the name of its number, the call, what it was about, and a hint", () => {
+  libc.close(-1);
+  assert.throws(
+    () => check(-1, "close", "nothing"),
+    (error: unknown) => {
+      assert.ok(error instanceof SystemError);
+      assert.equal(error.code, "EBADF");
+      assert.equal(error.name, "SystemError");
+      assert.equal(error.errno, Errno.EBADF);
+      assert.equal(error.syscall, "close");
+      assert.equal(error.message, "close (nothing): Bad file descriptor [EBADF]");
+      assert.match(error.hint, /manual page of close/);
+      return true;
+    },
+  );
+});
+
+test("the usual name wins where one number has two", () => {
+  assert.equal(new SystemError({ errno: Errno.EAGAIN, syscall: "read" }).code, "EAGAIN");
+  assert.equal(new SystemError({ errno: Errno.EOPNOTSUPP, syscall: "ioctl" }).code, "EOPNOTSUPP");
+});
+
+test("a number that no C library names keeps its number", () => {
+  const error = new SystemError({ errno: 524, syscall: "ioctl" });
+  assert.equal(error.code, "E524");
+  assert.match(error.message, /524/);
+});
+
+test("permission errors hint at what to run", () => {
+  assert.match(new SystemError({ errno: Errno.EPERM, syscall: "ioctl" }).hint, /unshare --user/);
+  assert.equal(new SystemError({ errno: Errno.EPERM, syscall: "ioctl", hint: "Ask." }).hint, "Ask.");
+});
+
+test("each thread has an errno of its own", async () => {
+  libc.close(-1);
+  const code = `import(${JSON.stringify(new URL("errno.ts", import.meta.url).href)}).then(async ({ errno }) => {
+    const { libc } = await import(${JSON.stringify(new URL("libc.ts", import.meta.url).href)});
+    libc.setns(0, 0x7fffffff);
+    require("node:worker_threads").parentPort.postMessage(errno());
+  })`;
+  const worker = new Worker(code, { eval: true });
+  const theirs = await new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+  await worker.terminate();
+  assert.notEqual(theirs, Errno.EBADF);
+  assert.notEqual(theirs, 0);
+  assert.equal(errno(), Errno.EBADF);
+});

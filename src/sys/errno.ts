@@ -1,0 +1,74 @@
+/** What the kernel said no to: errno as an error with a code, the call, and a hint. */
+import { constants } from "node:os";
+import { FerruleError } from "#kit/errors.ts";
+import { ffi, ffiProblem } from "./ffi.ts";
+import { libc } from "./libc.ts";
+
+// SAFETY: __errno_location gives the address of this thread's errno, an int that lives as long as the thread. The view
+// is made once per thread (each worker has its own copy of this module) and never leaves this file.
+const location =
+  ffiProblem() === undefined
+    ? new Int32Array(ffi().toArrayBuffer(libc.__errno_location(), 4, false))
+    : new Int32Array(1);
+
+/** The error number of this thread's last failed call. Read it right after the call: the next one overwrites it. */
+export const errno = (): number => location[0]!;
+
+/** Error numbers by name: Node's, and one of Linux's own (asm-generic/errno.h) that Node does not list. */
+export const Errno = { ...constants.errno, EBADFD: 77 } as const;
+
+const CODES = new Map<number, string>();
+// Where one number has two names the first is the usual one (EAGAIN before EWOULDBLOCK) except ENOTSUP, a later alias.
+for (const [code, number] of Object.entries(Errno))
+  if (code !== "ENOTSUP" && !CODES.has(number)) CODES.set(number, code);
+
+const HINTS: Readonly<Record<string, string>> = {
+  EACCES: "Run as root, or give this user access to the file.",
+  EPERM: "Run as root, or inside a user namespace: `unshare --user --map-root-user --net`.",
+  ENOENT: "Check the path.",
+  ENODEV: "The device or interface is not there (any more): check its name and its network namespace.",
+  ENXIO: "The device is not there (any more).",
+  EBADFD: "The interface was deleted. Bring it up again.",
+  EBUSY: "Something else is using it: stop that first.",
+  EADDRINUSE: "Something else is using this address: stop that first, or choose another.",
+  EINVAL: "The kernel does not know this request or value: it may be too old.",
+  ENOTTY: "The kernel does not know this request: it may be too old.",
+  EOPNOTSUPP: "The kernel or the device does not offer this.",
+  ENOSYS: "The kernel does not offer this, or a sandbox forbids it.",
+  EMFILE: "Too many open files: raise the limit with `ulimit -n`.",
+  ENFILE: "The whole machine has too many open files.",
+  ENOMEM: "Not enough memory, or over the limit of `ulimit -l`.",
+  ENOSPC: "The limit or the file system is full.",
+  ENETDOWN: "Bring the interface up first.",
+  ENETUNREACH: "No route leads there: give the interface an address.",
+  EHOSTUNREACH: "Nobody answers for that address.",
+  ECONNREFUSED: "Nobody listens there: start the other side first.",
+  EPIPE: "The other side has gone.",
+  ECONNRESET: "The other side has gone.",
+};
+
+/** A system call failed. `code` is the name of the error number, as in the manual pages. */
+export class SystemError extends FerruleError {
+  readonly code: string;
+  readonly hint: string;
+  readonly syscall: string;
+  readonly errno: number;
+  constructor(fields: { errno: number; syscall: string; detail?: string | undefined; hint?: string | undefined }) {
+    const code = CODES.get(fields.errno) ?? `E${fields.errno}`;
+    const what = fields.detail === undefined ? "" : ` (${fields.detail})`;
+    super(`${fields.syscall}${what}: ${describe(fields.errno)} [${code}]`);
+    this.code = code;
+    this.errno = fields.errno;
+    this.syscall = fields.syscall;
+    this.hint = fields.hint ?? HINTS[code] ?? `See the ERRORS section of the manual page of ${fields.syscall}.`;
+  }
+}
+
+/** SAFETY: strerror returns a NUL-terminated string that stays put until this thread's next strerror; it is copied here. */
+const describe = (number: number): string => ffi().toString(libc.strerror(number)) ?? `error ${number}`;
+
+/** The result of a system call, when it is not negative. @throws {SystemError} with errno when it is. */
+export const check = (result: number, syscall: string, detail?: string): number => {
+  if (result < 0) throw new SystemError({ errno: errno(), syscall, detail });
+  return result;
+};

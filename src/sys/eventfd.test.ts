@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { OutOfRange } from "#kit/errors.ts";
+import { DescriptorClosed } from "./fd.ts";
+import { EventFd } from "./eventfd.ts";
+import { Poller } from "./poll.ts";
+
+test("an event is taken once, however often it was raised", () => {
+  using event = EventFd.create();
+  assert.equal(event.drain(), false);
+  event.signal();
+  event.signal();
+  assert.equal(event.drain(), true);
+  assert.equal(event.drain(), false);
+});
+
+test("another handle of the same event raises it, and closes nothing", () => {
+  using event = EventFd.create();
+  const other = EventFd.attach(event.number);
+  other.signal();
+  other[Symbol.dispose]();
+  assert.equal(event.drain(), true);
+  assert.throws(() => EventFd.attach(-1), OutOfRange);
+});
+
+test("a disposed event cannot be raised or waited on", () => {
+  const event = EventFd.create();
+  event[Symbol.dispose]();
+  event[Symbol.dispose]();
+  assert.throws(() => event.signal(), DescriptorClosed);
+  assert.throws(() => event.drain(), DescriptorClosed);
+  assert.throws(() => event.number, DescriptorClosed);
+});
+
+test("an event raised in another thread ends a wait in this one", async () => {
+  using event = EventFd.create();
+  const module = JSON.stringify(new URL("eventfd.ts", import.meta.url).href);
+  const worker = new Worker(`import(${module}).then(({ EventFd }) => EventFd.attach(${event.number}).signal())`, {
+    eval: true,
+  });
+  await new Promise<void>((resolve, reject) => {
+    worker.once("online", resolve);
+    worker.once("error", reject);
+  });
+  const poller = new Poller([event.number]);
+  for (let tries = 0; tries < 100 && poller.wait(100) === 0; tries++);
+  assert.equal(poller.ready(0), true);
+  assert.equal(event.drain(), true);
+  await worker.terminate();
+});

@@ -1,0 +1,103 @@
+/** File descriptors with an owner: closed exactly once, unusable afterwards. */
+import { FerruleError, OutOfRange } from "#kit/errors.ts";
+import { check } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { addressOf, cString, keepAlive } from "./memory.ts";
+
+/** A file descriptor was used after it had been closed or given away. */
+export class DescriptorClosed extends FerruleError {
+  readonly code = "DESCRIPTOR_CLOSED";
+  readonly hint = "This is a mistake in the program: something outlived what it was made for.";
+  constructor(what: string) {
+    super(`${what} was used after it had been closed`);
+  }
+}
+
+const CLOSED = -1;
+
+/**
+ * Owns a file descriptor.
+ *
+ * Invariant: while `number` can be read, the descriptor is open and no one else closes it. Numbers are reused by the
+ * kernel, so a second close would close a stranger's file. Descriptors belong to the process: one that a worker thread
+ * leaves behind when it ends stays open.
+ */
+export class Fd implements Disposable {
+  /** What it is, for errors. */
+  readonly what: string;
+  #number: number;
+
+  /** Takes ownership of an open descriptor. */
+  constructor(number: number, what: string) {
+    if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for ${what}`);
+    this.#number = number;
+    this.what = what;
+  }
+
+  /** @throws {DescriptorClosed} once closed or given away */
+  get number(): number {
+    if (this.#number === CLOSED) throw new DescriptorClosed(this.what);
+    return this.#number;
+  }
+
+  get open(): boolean {
+    return this.#number !== CLOSED;
+  }
+
+  /** Gives the descriptor away: the caller closes it from now on. */
+  release(): number {
+    const number = this.number;
+    this.#number = CLOSED;
+    return number;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#number === CLOSED) return;
+    const number = this.#number;
+    this.#number = CLOSED;
+    // The result does not matter: on Linux the descriptor is closed even when close reports an error.
+    // SAFETY: this object owns the descriptor and has just forgotten it, so no stranger's file is closed.
+    libc.close(number);
+  }
+}
+
+/** Flags of open(2) that are the same on x86-64 and arm64. Every file is opened close-on-exec. */
+export const Open = {
+  readOnly: 0,
+  writeOnly: 1,
+  readWrite: 2,
+  create: 0o100,
+  truncate: 0o1000,
+  nonBlocking: 0o4000,
+} as const;
+const O_CLOEXEC = 0o2000000;
+
+/** Opens a file. @throws {SystemError} */
+export const openFile = (path: string, flags: number, mode = 0o600): Fd => {
+  // SAFETY: cString's text stands until the next one.
+  return new Fd(check(libc.open(cString(path), flags | O_CLOEXEC, mode), "open", path), path);
+};
+
+/** Reads once into all of `into`. Returns bytes read, 0 at the end. For the hot path see `readv`. @throws {SystemError} */
+export const read = (fd: number, into: Uint8Array): number => {
+  if (into.length === 0) return 0;
+  // SAFETY: the kernel writes at most `into.length` bytes from the address of its first, and `into` is kept until then.
+  const result = libc.read(fd, addressOf(into.buffer) + BigInt(into.byteOffset), BigInt(into.length));
+  keepAlive(into);
+  return check(result, "read");
+};
+
+/** Writes once from `from`. Returns bytes written, which may be fewer. @throws {SystemError} */
+export const write = (fd: number, from: Uint8Array): number => {
+  if (from.length === 0) return 0;
+  // SAFETY: as for read, and the kernel only looks.
+  const result = libc.write(fd, addressOf(from.buffer) + BigInt(from.byteOffset), BigInt(from.length));
+  keepAlive(from);
+  return check(result, "write");
+};
+
+/** Sets a file's length in bytes. @throws {SystemError} */
+export const truncate = (fd: number, bytes: number): void => {
+  // SAFETY: no argument is an address. A mapping of what is cut off would fault: `createMemory` seals its length.
+  check(libc.ftruncate(fd, BigInt(bytes)), "ftruncate");
+};

@@ -1,0 +1,71 @@
+/** The C library's functions that Ferrule calls: one table, laid out as their prototypes in the manual pages. */
+import { bindLibrary } from "./ffi.ts";
+
+// Addresses and sizes are u64 and so BigInt: callers make each once. Declaring `pointer` instead costs microseconds a
+// call. Byte counts come back as i32, because Linux moves at most 0x7ffff000 bytes at once and an i32 allocates nothing.
+// ioctl, open, fcntl and prctl are variadic in C; on Linux x86-64 and arm64 integer arguments are passed the same way.
+//
+// SAFETY: arguments match the prototypes on 64-bit Linux, glibc and musl. The functions that take addresses are called
+// only from this room, with addresses of memory that stays reachable during the call and is as long as stated.
+export const libc = bindLibrary({
+  /** int open(const char *path, int flags, mode_t mode) */
+  open: { arguments: ["u64", "i32", "u32"], return: "i32" },
+  /** int close(int fd) */
+  close: { arguments: ["i32"], return: "i32" },
+  /** ssize_t read(int fd, void *buffer, size_t count) */
+  read: { arguments: ["i32", "u64", "u64"], return: "i32" },
+  /** ssize_t write(int fd, const void *buffer, size_t count) */
+  write: { arguments: ["i32", "u64", "u64"], return: "i32" },
+  /** ssize_t readv(int fd, const struct iovec *vectors, int count) */
+  readv: { arguments: ["i32", "u64", "i32"], return: "i32" },
+  /** ssize_t writev(int fd, const struct iovec *vectors, int count) */
+  writev: { arguments: ["i32", "u64", "i32"], return: "i32" },
+  /** int ftruncate(int fd, off_t length) */
+  ftruncate: { arguments: ["i32", "i64"], return: "i32" },
+  /** int fcntl(int fd, int command, long argument) */
+  fcntl: { arguments: ["i32", "i32", "u64"], return: "i32" },
+  /** int ioctl(int fd, unsigned long request, void *argument) */
+  ioctl: { arguments: ["i32", "u64", "u64"], return: "i32" },
+  /** int poll(struct pollfd *fds, nfds_t count, int milliseconds) */
+  poll: { arguments: ["u64", "u64", "i32"], return: "i32" },
+  /** int eventfd(unsigned int initial, int flags) */
+  eventfd: { arguments: ["u32", "i32"], return: "i32" },
+
+  /** int memfd_create(const char *name, unsigned int flags) */
+  memfd_create: { arguments: ["u64", "u32"], return: "i32" },
+  /** void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) */
+  mmap: { arguments: ["u64", "u64", "i32", "i32", "i32", "i64"], return: "u64" },
+  /** int munmap(void *address, size_t length) */
+  munmap: { arguments: ["u64", "u64"], return: "i32" },
+
+  /** int socket(int family, int type, int protocol) */
+  socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
+  /** int socketpair(int family, int type, int protocol, int pair[2]) */
+  socketpair: { arguments: ["i32", "i32", "i32", "u64"], return: "i32" },
+  /** int getsockopt(int fd, int level, int name, void *value, socklen_t *length) */
+  getsockopt: { arguments: ["i32", "i32", "i32", "u64", "u64"], return: "i32" },
+  /** ssize_t sendto(int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to, socklen_t) */
+  sendto: { arguments: ["i32", "u64", "u64", "i32", "u64", "u32"], return: "i32" },
+  /** ssize_t recv(int fd, void *buffer, size_t length, int flags) */
+  recv: { arguments: ["i32", "u64", "u64", "i32"], return: "i32" },
+  /** ssize_t sendmsg(int fd, const struct msghdr *message, int flags) */
+  sendmsg: { arguments: ["i32", "u64", "i32"], return: "i32" },
+  /** ssize_t recvmsg(int fd, struct msghdr *message, int flags) */
+  recvmsg: { arguments: ["i32", "u64", "i32"], return: "i32" },
+  /** int shutdown(int fd, int how) */
+  shutdown: { arguments: ["i32", "i32"], return: "i32" },
+
+  /** int unshare(int flags) */
+  unshare: { arguments: ["i32"], return: "i32" },
+  /** int setns(int fd, int type) */
+  setns: { arguments: ["i32", "i32"], return: "i32" },
+  /** int prctl(int option, unsigned long, unsigned long, unsigned long, unsigned long) */
+  prctl: { arguments: ["i32", "u64", "u64", "u64", "u64"], return: "i32" },
+  /** pid_t getppid(void) */
+  getppid: { arguments: [], return: "i32" },
+
+  /** char *strerror(int number) */
+  strerror: { arguments: ["i32"], return: "u64" },
+  /** int *__errno_location(void): where this thread keeps errno, in glibc and in musl. */
+  __errno_location: { arguments: [], return: "u64" },
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { OutOfRange, Revoked } from "#kit/errors.ts";
+import { Open, openFile, read, truncate } from "./fd.ts";
+import { Mapping, createMemory } from "./mapping.ts";
+
+const resident = (): number => Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
+
+test("two mappings of one memory are the same memory", () => {
+  using memory = createMemory("test", 8192);
+  using a = Mapping.map(memory.number, 0, 8192, "a");
+  using b = Mapping.map(memory.number, 4096, 4096, "b");
+  new Int32Array(a.buffer)[1024] = 8169;
+  assert.equal(new Int32Array(b.buffer)[0], 8169);
+  assert.equal(b.buffer.byteLength, 4096);
+});
+
+test("a mapping outlives the descriptor it was made from", () => {
+  using scope = new DisposableStack();
+  const memory = createMemory("test", 4096);
+  const mapping = scope.use(Mapping.map(memory.number, 0, 4096, "memory"));
+  memory[Symbol.dispose]();
+  new Uint8Array(mapping.buffer)[0] = 1;
+  assert.equal(new Uint8Array(mapping.buffer)[0], 1);
+});
+
+test("a view kept too long sees zeros, changes nothing, and does not fault", () => {
+  using memory = createMemory("test", 4096);
+  const mapping = Mapping.map(memory.number, 0, 4096, "memory");
+  const stale = new Uint8Array(mapping.buffer);
+  stale[0] = 0xa5;
+  mapping[Symbol.dispose]();
+  mapping[Symbol.dispose]();
+  assert.throws(() => mapping.buffer, Revoked);
+  assert.equal(stale[0], 0);
+  stale[0] = 0x5a;
+  const now = new Uint8Array(1);
+  assert.equal(read(memory.number, now), 1);
+  assert.equal(now[0], 0xa5);
+});
+
+test("shared memory keeps its length, so no mapping of it can fault", () => {
+  using memory = createMemory("test", 8192);
+  assert.throws(() => truncate(memory.number, 4096), { code: "EPERM" });
+  assert.throws(() => truncate(memory.number, 16384), { code: "EPERM" });
+});
+
+test("a file is not mapped past its end", () => {
+  const directory = mkdtempSync(join(tmpdir(), "ferrule-"));
+  try {
+    const path = join(directory, "file");
+    writeFileSync(path, new Uint8Array(5000));
+    using file = openFile(path, Open.readWrite);
+    assert.throws(() => Mapping.map(file.number, 0, 8192, "file"), OutOfRange);
+    assert.throws(() => Mapping.map(file.number, 4096, 1000, "file"), OutOfRange);
+    using mapping = Mapping.map(file.number, 0, 5000, "file");
+    new Uint8Array(mapping.buffer)[4999] = 7;
+    assert.equal(readFileSync(path)[4999], 7);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("lengths and offsets that make no sense are refused", () => {
+  using memory = createMemory("test", 8192);
+  for (const [offset, length] of [
+    [0, 0],
+    [0, -1],
+    [-4096, 4096],
+    [1, 4096],
+    [0, NaN],
+    [NaN, 4096],
+  ] as const)
+    assert.throws(() => Mapping.map(memory.number, offset, length, "memory"), OutOfRange);
+});
+
+test("what cannot be mapped is an error with its number", () => {
+  using file = openFile("/dev/null", Open.readOnly);
+  assert.throws(() => Mapping.map(file.number, 0, 4096, "null"), { name: "SystemError" });
+});
+
+test("a thousand mappings made and released hold no memory", () => {
+  const bytes = 1 << 20;
+  const before = resident();
+  for (let i = 0; i < 1000; i++) {
+    using memory = createMemory("test", bytes);
+    using mapping = Mapping.map(memory.number, 0, bytes, "memory");
+    new Uint8Array(mapping.buffer).fill(i);
+  }
+  const grown = resident() - before;
+  assert.ok(grown < 100 * 1024, `${grown} kB after mapping and touching 1,000,000 kB`);
+});

@@ -1,0 +1,103 @@
+/** Memory mapped from a descriptor: shared memory, and later a device's registers and a guest's RAM. */
+import { fstatSync } from "node:fs";
+import { OutOfRange, Revoked } from "#kit/errors.ts";
+import { SystemError, check, errno } from "./errno.ts";
+import { Fd, truncate } from "./fd.ts";
+import { ffi } from "./ffi.ts";
+import { libc } from "./libc.ts";
+import { cString } from "./memory.ts";
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_ADD_SEALS = 1033;
+/** F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW: the length stands for good, so no access to it can fault. */
+const SEAL_LENGTH = 0x1n | 0x2n | 0x4n;
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
+const MAP_FAILED = 2n ** 64n - 1n;
+/** Both architectures: 4 KiB on x86-64; arm64 may use up to 64 KiB, and then mmap itself refuses. */
+const PAGE_BYTES = 4096;
+
+/** Shared memory of a fixed length, zeroed: a descriptor that any thread or process may map. @throws {SystemError} */
+export const createMemory = (name: string, bytes: number): Fd => {
+  // SAFETY: cString's text stands until the next one.
+  const number = check(libc.memfd_create(cString(name), MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create", name);
+  using scope = new DisposableStack();
+  const fd = scope.use(new Fd(number, `memory ${name}`));
+  truncate(fd.number, bytes);
+  check(libc.fcntl(fd.number, F_ADD_SEALS, SEAL_LENGTH), "fcntl", "seal");
+  scope.move();
+  return fd;
+};
+
+/** Address space whose views are all unreachable is given back. Until then it holds no memory: see `Mapping`. */
+const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
+  // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
+  libc.munmap(address, length);
+});
+
+/**
+ * A shared mapping of a descriptor.
+ *
+ * Invariant: no view of it can ever fault. Disposing it takes the memory away at once by laying private zero pages over
+ * it, which a stale view may read and write without effect on anyone; the address range itself is unmapped when the
+ * collector finds that no view is left. (Detaching the buffer instead would slow every hot path in the process.)
+ * Two things would break it, and are left to whoever maps: a file that its owner shortens meanwhile (what `createMemory`
+ * makes cannot be shortened), and transferring the buffer to another thread, which maps for itself instead.
+ */
+export class Mapping implements Disposable {
+  readonly length: number;
+  readonly #what: string;
+  readonly #address: bigint;
+  #buffer: ArrayBuffer | undefined;
+
+  private constructor(address: bigint, length: number, what: string) {
+    this.length = length;
+    this.#what = what;
+    this.#address = address;
+    // SAFETY: [address, address + length) was mapped readable and writable, and stays mapped as long as this buffer can
+    // be reached.
+    this.#buffer = ffi().toArrayBuffer(address, length, false);
+  }
+
+  /**
+   * Maps `length` bytes at byte `offset`, a multiple of the page size. The descriptor may be closed afterwards.
+   * @throws {OutOfRange} when a file is shorter than that: access past its end would kill the process
+   * @throws {SystemError}
+   */
+  static map(fd: number, offset: number, length: number, what: string): Mapping {
+    if (!(length > 0) || offset < 0 || offset % PAGE_BYTES !== 0)
+      throw new OutOfRange(`${what}: mapping of ${length} bytes at ${offset}`);
+    const file = fstatSync(fd);
+    if (file.isFile() && offset + length > file.size)
+      throw new OutOfRange(`${what}: ${length} bytes at ${offset} of a file of ${file.size} bytes`);
+    // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
+    const address = libc.mmap(0n, BigInt(length), PROT_READ_WRITE, MAP_SHARED, fd, BigInt(offset));
+    if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
+    return new Mapping(address, length, what);
+  }
+
+  /** The memory. Views of it read zeros once the mapping is disposed. @throws {Revoked} once disposed */
+  get buffer(): ArrayBuffer {
+    if (this.#buffer === undefined) throw new Revoked(this.#what);
+    return this.#buffer;
+  }
+
+  [Symbol.dispose](): void {
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
+    this.#buffer = undefined;
+    const range = { address: this.#address, length: BigInt(this.length) };
+    const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    // SAFETY: replaces exactly the range this object mapped, with pages that need no file behind them.
+    const result = libc.mmap(range.address, range.length, PROT_READ_WRITE, flags, -1, 0n);
+    if (result === MAP_FAILED)
+      throw new SystemError({ errno: errno(), syscall: "mmap", detail: `release ${this.#what}` });
+    unreachable.register(buffer, range);
+  }
+}

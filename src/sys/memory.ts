@@ -1,0 +1,143 @@
+/** Memory as the kernel is told of it: addresses, C structures, and tables of pieces to read into or write from. */
+import { OutOfRange } from "#kit/errors.ts";
+import { errno } from "./errno.ts";
+import { ffi } from "./ffi.ts";
+import { libc } from "./libc.ts";
+
+/** The address of a buffer's first byte. It holds for as long as the buffer is reachable; whoever keeps one keeps both. */
+export const addressOf = (buffer: ArrayBufferLike): bigint => {
+  if (buffer.byteLength === 0) throw new OutOfRange("an empty buffer has no address");
+  // SAFETY: only computes the address. Array buffers have their bytes outside the moving heap, so it does not change.
+  // It takes shared buffers too, though its type does not say so.
+  return ffi().getRawPointer(buffer as ArrayBuffer);
+};
+
+/** A C structure: zeroed memory with its address. Little-endian, like every machine this room runs on. */
+export class Struct {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  readonly address: bigint;
+  /** @param length bytes, greater than 0 */
+  constructor(length: number) {
+    const buffer = new ArrayBuffer(length);
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.address = addressOf(buffer);
+  }
+}
+
+const TEXT_BYTES = 4096;
+const text = new Uint8Array(new ArrayBuffer(TEXT_BYTES));
+
+/**
+ * The address of `from` as C has text: UTF-8 with a NUL at the end. One place serves all calls of this thread, so the text
+ * stands until the next `cString`. @throws {OutOfRange} for text with a NUL inside, or longer than PATH_MAX
+ */
+export const cString = (from: string): bigint => {
+  if (from.includes("\0")) throw new OutOfRange("text for a C call holds a NUL character");
+  const { read, written } = new TextEncoder().encodeInto(from, text);
+  if (read < from.length || written >= TEXT_BYTES)
+    throw new OutOfRange(`text of ${from.length} characters for a C call`);
+  text[written] = 0;
+  return addressOf(text.buffer);
+};
+
+const held: { object: unknown } = { object: undefined };
+
+/** Keeps `object` reachable up to here: the engine may collect what is not used any more, though its address is. */
+export const keepAlive = (object: unknown): void => {
+  held.object = object;
+};
+
+const GIB4 = 2 ** 32;
+/** struct iovec { void *base; size_t length }, as 32-bit words. */
+const IOVEC_WORDS = 4;
+
+/**
+ * A table for readv and writev: each entry names a piece of one buffer (or of a second one, such as a header's).
+ *
+ * Invariant: every entry lies inside its buffer, so the kernel cannot be told to touch anything else. Addresses are
+ * split into 32-bit halves once; naming a piece allocates nothing and makes no BigInt.
+ */
+export class Iovecs {
+  /** How many entries the table has. */
+  readonly count: number;
+  /** Where the table is. */
+  readonly address: bigint;
+  readonly #words: Uint32Array;
+  /** Low and high half of each buffer's address. */
+  readonly #bases = new Uint32Array(4);
+  readonly #length: number;
+  readonly #sideLength: number;
+  /** SAFETY: the table has addresses of these two; holding them keeps their bytes, as long as no one detaches them. */
+  readonly #held: readonly (ArrayBufferLike | undefined)[];
+
+  /**
+   * @param count entries, 1 to 1024 (the kernel's UIO_MAXIOV)
+   * @param base the buffer `point` points into, at most 4 GiB
+   * @param side the buffer `pointAside` points into
+   */
+  constructor(count: number, base: ArrayBufferLike, side?: ArrayBufferLike) {
+    if (!Number.isInteger(count) || count < 1 || count > 1024) throw new OutOfRange(`a table of ${count} iovecs`);
+    for (const buffer of [base, side])
+      if (buffer !== undefined && buffer.byteLength > GIB4) throw new OutOfRange("iovecs into more than 4 GiB");
+    const table = new ArrayBuffer(count * IOVEC_WORDS * 4);
+    this.count = count;
+    this.address = addressOf(table);
+    this.#words = new Uint32Array(table);
+    this.#length = base.byteLength;
+    this.#sideLength = side?.byteLength ?? 0;
+    this.#held = [base, side];
+    const addresses = new BigUint64Array(this.#bases.buffer);
+    addresses[0] = addressOf(base);
+    if (side !== undefined) addresses[1] = addressOf(side);
+  }
+
+  /** Entry `i` becomes `length` bytes at byte `offset` of the base buffer. */
+  point(i: number, offset: number, length: number): void {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.#length)) this.#refuse(offset, length);
+    this.#set(i, 0, offset, length);
+  }
+
+  /** Entry `i` becomes `length` bytes at byte `offset` of the side buffer. */
+  pointAside(i: number, offset: number, length: number): void {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.#sideLength)) this.#refuse(offset, length);
+    this.#set(i, 2, offset, length);
+  }
+
+  #set(i: number, base: number, offset: number, length: number): void {
+    if ((i | 0) !== i || i < 0 || i >= this.count) throw new OutOfRange(`iovec ${i} of ${this.count}`);
+    const word = i * IOVEC_WORDS;
+    const low = this.#bases[base]! + offset;
+    // A typed array of 32-bit words keeps the low 32 bits of what is stored; the carry goes up by hand.
+    this.#words[word] = low;
+    this.#words[word + 1] = this.#bases[base + 1]! + (low >= GIB4 ? 1 : 0);
+    this.#words[word + 2] = length;
+  }
+
+  #refuse(offset: number, length: number): never {
+    const [base, side] = this.#held;
+    throw new OutOfRange(
+      `iovec of ${length} bytes at ${offset} leaves its buffer (${base?.byteLength} bytes, side ${side?.byteLength ?? 0})`,
+    );
+  }
+}
+
+/**
+ * Reads into the first `count` entries. Returns bytes read (0 at the end of a stream), or the negated error number:
+ * on the hot path "nothing there" is not exceptional.
+ */
+export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
+  if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);
+  // SAFETY: the table has at least `count` entries, each inside its buffer, and both are held by `iovecs`.
+  const result = libc.readv(fd, iovecs.address, count);
+  return result < 0 ? -errno() : result;
+};
+
+/** Writes the first `count` entries. Returns bytes written or the negated error number. */
+export const writev = (fd: number, iovecs: Iovecs, count: number): number => {
+  if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);
+  // SAFETY: as for readv.
+  const result = libc.writev(fd, iovecs.address, count);
+  return result < 0 ? -errno() : result;
+};

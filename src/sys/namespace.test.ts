@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { Interfaces } from "./interface.ts";
+import { NetworkNamespace } from "./namespace.ts";
+import { whyNoNamespace } from "./permitted.ts";
+
+const skip = whyNoNamespace()?.message ?? false;
+
+const identity = (): number => {
+  using here = NetworkNamespace.current();
+  return here.identity;
+};
+
+const isUp = (): boolean => {
+  using interfaces = Interfaces.open();
+  return interfaces.isUp("lo");
+};
+
+test("the thread's own namespace can be named without any privilege", () => {
+  using a = NetworkNamespace.current();
+  using b = NetworkNamespace.at("/proc/self/ns/net");
+  assert.equal(a.identity, b.identity);
+});
+
+test("a new namespace is another one, and the thread stays where it was", { skip }, () => {
+  using before = NetworkNamespace.current();
+  using made = NetworkNamespace.create();
+  using after = NetworkNamespace.current();
+  assert.notEqual(made.identity, before.identity);
+  assert.equal(after.identity, before.identity);
+});
+
+test("within runs there and comes back, also from an error", { skip }, () => {
+  using home = NetworkNamespace.current();
+  using made = NetworkNamespace.create();
+  assert.equal(made.within(identity), made.identity);
+  assert.equal(identity(), home.identity);
+  assert.throws(
+    () =>
+      made.within((): void => {
+        throw new RangeError("inside");
+      }),
+    RangeError,
+  );
+  assert.equal(identity(), home.identity);
+});
+
+test("loopback comes up there, and only there", { skip }, () => {
+  using made = NetworkNamespace.create();
+  using other = NetworkNamespace.create();
+  made.loopbackUp();
+  assert.equal(made.within(isUp), true);
+  assert.equal(other.within(isUp), false);
+});
+
+test("a worker enters it by its descriptor; the main thread stays", { skip }, async () => {
+  using home = NetworkNamespace.current();
+  using made = NetworkNamespace.create();
+  const module = JSON.stringify(new URL("namespace.ts", import.meta.url).href);
+  const code = `import(${module}).then(({ NetworkNamespace }) => {
+    NetworkNamespace.fromFd(${made.fd}).enter();
+    using here = NetworkNamespace.current();
+    require("node:worker_threads").parentPort.postMessage(here.identity);
+  })`;
+  const worker = new Worker(code, { eval: true });
+  const theirs = await new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+  await worker.terminate();
+  assert.equal(theirs, made.identity);
+  using here = NetworkNamespace.current();
+  assert.equal(here.identity, home.identity);
+});
+
+test("what is no namespace cannot be entered", { skip }, () => {
+  using file = NetworkNamespace.at("/dev/null");
+  assert.throws(() => file.enter(), { code: "EINVAL" });
+});

@@ -1,0 +1,152 @@
+/** ICMP echo: asks an address for an answer and measures how long it takes. */
+import { FerruleError, OutOfRange } from "#kit/errors.ts";
+import { Errno, SystemError, check, errno } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { parseIpv4 } from "./interface.ts";
+import { libc } from "./libc.ts";
+import { Struct } from "./memory.ts";
+import { Poller } from "./poll.ts";
+
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
+const SOCK_FLAGS = 0o2000000 | 0o4000;
+const IPPROTO_ICMP = 1;
+
+/** RFC 792: { u8 type; u8 code; u16 checksum; u16 identifier; u16 sequence }, then the payload. */
+const ICMP_HEADER = 8;
+const ECHO_REQUEST = 8;
+const ECHO_REPLY = 0;
+const SOCKADDR_IN = 16;
+/** The longest IPv4 packet. */
+const PACKET_BYTES = 65535;
+const IPV4_HEADER_MOST = 60;
+const PAYLOAD_MOST = PACKET_BYTES - 20 - ICMP_HEADER;
+
+/** This process may open neither a raw nor a ping socket. */
+export class PingNotPermitted extends FerruleError {
+  readonly code = "PING_NOT_PERMITTED";
+  readonly hint = "Run as root, or widen `sysctl net.ipv4.ping_group_range`.";
+  constructor(cause: Error) {
+    super("not permitted to send ICMP echo requests", { cause });
+  }
+}
+
+let lastIdentifier = 0;
+
+/** Sends echo requests from the network namespace of the thread that opened it. Blocks the thread while it waits. */
+export class PingSocket implements Disposable {
+  readonly #socket: Fd;
+  /** A raw socket sees every ICMP packet, IPv4 header included; a ping socket sees its own answers, without. */
+  readonly #raw: boolean;
+  readonly #identifier: number;
+  readonly #poller: Poller;
+  readonly #to = new Struct(SOCKADDR_IN);
+  readonly #request = new Struct(ICMP_HEADER + PAYLOAD_MOST);
+  readonly #reply = new Struct(PACKET_BYTES + IPV4_HEADER_MOST);
+  /** Bytes of the packet in `#reply`. */
+  #received = 0;
+
+  private constructor(socket: Fd, raw: boolean) {
+    this.#socket = socket;
+    this.#raw = raw;
+    lastIdentifier = (lastIdentifier + 1) & 0xff;
+    this.#identifier = ((process.pid << 8) | lastIdentifier) & 0xffff;
+    this.#poller = new Poller([socket.number]);
+  }
+
+  /**
+   * A raw socket, or where that is not permitted a ping socket, which ordinary users may have on many systems.
+   * @throws {PingNotPermitted} {SystemError}
+   */
+  static open(): PingSocket {
+    for (const type of [SOCK_RAW, SOCK_DGRAM]) {
+      // SAFETY: no argument is an address.
+      const number = libc.socket(AF_INET, type | SOCK_FLAGS, IPPROTO_ICMP);
+      if (number >= 0) return new PingSocket(new Fd(number, "ICMP socket"), type === SOCK_RAW);
+      if (errno() !== Errno.EPERM && errno() !== Errno.EACCES) break;
+    }
+    const error = new SystemError({ errno: errno(), syscall: "socket", detail: "ICMP" });
+    throw error.errno === Errno.EPERM || error.errno === Errno.EACCES ? new PingNotPermitted(error) : error;
+  }
+
+  /**
+   * Sends one echo request and waits for its answer, whose checksum, length and payload must be right. Returns the round
+   * trip in microseconds; undefined when no such answer came in time.
+   * @param sequence 0 to 65535; tells this request's answer from late ones
+   * @throws {OutOfRange} {SystemError} such as ENETUNREACH
+   */
+  ping(address: string, sequence: number, payloadBytes: number, timeoutMillis: number): number | undefined {
+    if (!Number.isInteger(payloadBytes) || payloadBytes < 0 || payloadBytes > PAYLOAD_MOST)
+      throw new OutOfRange(`a ping of ${payloadBytes} bytes`, `Use 0 to ${PAYLOAD_MOST}.`);
+    if (!Number.isInteger(sequence) || sequence < 0 || sequence > 0xffff)
+      throw new OutOfRange(`a ping's sequence ${sequence}`);
+    const length = ICMP_HEADER + payloadBytes;
+    this.#compose(sequence, length);
+    this.#to.view.setUint16(0, AF_INET, true);
+    this.#to.bytes.set(parseIpv4(address), 4);
+    const start = performance.now();
+    const end = start + timeoutMillis;
+    // SAFETY: the kernel reads `length` bytes of the request, which is longer, and a sockaddr_in.
+    const sent = libc.sendto(
+      this.#socket.number,
+      this.#request.address,
+      BigInt(length),
+      0,
+      this.#to.address,
+      SOCKADDR_IN,
+    );
+    check(sent, "sendto", address);
+    for (let now = start; now < end; now = performance.now()) {
+      this.#poller.wait(Math.ceil(end - now));
+      const arrived = performance.now();
+      while (this.#receive()) if (this.#answers(sequence, length)) return (arrived - start) * 1000;
+    }
+    return undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket[Symbol.dispose]();
+  }
+
+  #compose(sequence: number, length: number): void {
+    const { bytes, view } = this.#request;
+    view.setUint32(0, ECHO_REQUEST << 24);
+    view.setUint16(4, this.#identifier);
+    view.setUint16(6, sequence);
+    for (let i = ICMP_HEADER; i < length; i++) bytes[i] = (i * 7 + sequence) & 0xff;
+    view.setUint16(2, checksum(this.#request, 0, length));
+  }
+
+  /** Takes the next packet; false when there is none. An ICMP error that came for this socket counts as none. */
+  #receive(): boolean {
+    const { address, bytes } = this.#reply;
+    // SAFETY: the kernel writes at most as many bytes as the reply has.
+    this.#received = libc.recv(this.#socket.number, address, BigInt(bytes.length), 0);
+    if (this.#received >= 0) return true;
+    const number = errno();
+    if (number === Errno.EAGAIN || number === Errno.EINTR) return false;
+    if (number === Errno.EHOSTUNREACH || number === Errno.ENETUNREACH || number === Errno.ECONNREFUSED) return false;
+    throw new SystemError({ errno: number, syscall: "recv", detail: "ICMP" });
+  }
+
+  /** Whether the packet just received answers that request. A ping socket has an identifier of the kernel's choice. */
+  #answers(sequence: number, length: number): boolean {
+    const { bytes, view } = this.#reply;
+    const start = this.#raw ? (bytes[0]! & 0xf) * 4 : 0;
+    if (this.#received - start !== length || bytes[start] !== ECHO_REPLY) return false;
+    if (this.#raw && view.getUint16(start + 4) !== this.#identifier) return false;
+    if (view.getUint16(start + 6) !== sequence || checksum(this.#reply, start, length) !== 0) return false;
+    for (let i = ICMP_HEADER; i < length; i++) if (bytes[start + i] !== this.#request.bytes[i]) return false;
+    return true;
+  }
+}
+
+/** RFC 1071. 0 over a packet that holds its right checksum. */
+const checksum = (packet: Struct, start: number, length: number): number => {
+  let sum = 0;
+  for (let i = 0; i + 1 < length; i += 2) sum += packet.view.getUint16(start + i);
+  if (length % 2 === 1) sum += packet.bytes[start + length - 1]! << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
+  return ~sum & 0xffff;
+};

@@ -1,0 +1,92 @@
+/** poll(2) over a fixed list of descriptors: how a data-plane thread waits for whichever comes first. */
+import { OutOfRange } from "#kit/errors.ts";
+import { SystemError, Errno, errno } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { Struct } from "./memory.ts";
+
+/** What to wait for. */
+export const Poll = { readable: 0x001, writable: 0x004 } as const;
+const POLLERR = 0x008;
+const POLLHUP = 0x010;
+const POLLNVAL = 0x020;
+
+/**
+ * Waits on several descriptors at once. Allocates nothing per wait.
+ *
+ * The descriptors must stay open while they are waited on: the kernel reports a closed one as failed, but a number may
+ * be reused.
+ */
+export class Poller {
+  readonly #count: bigint;
+  readonly #table: Struct;
+  /** struct pollfd { int fd; short events; short revents }, seen as ints and as shorts. */
+  readonly #fds: Int32Array;
+  readonly #events: Int16Array;
+  readonly #length: number;
+
+  /** Waits for all of `fds` to be readable, until told otherwise. */
+  constructor(fds: readonly number[]) {
+    if (fds.length === 0) throw new OutOfRange("poll of no descriptors");
+    this.#length = fds.length;
+    this.#count = BigInt(fds.length);
+    this.#table = new Struct(fds.length * 8);
+    this.#fds = new Int32Array(this.#table.bytes.buffer);
+    this.#events = new Int16Array(this.#table.bytes.buffer);
+    for (const [i, fd] of fds.entries()) {
+      this.#fds[i * 2] = fd;
+      this.#events[i * 4 + 2] = Poll.readable;
+    }
+  }
+
+  /** What to wait for on the `i`th descriptor: bits of `Poll`, 0 for nothing but failure. */
+  watch(i: number, events: number): void {
+    this.#check(i);
+    this.#events[i * 4 + 2] = events;
+  }
+
+  /** Whether the `i`th descriptor counts at all. One that failed must be left out, or every wait returns at once. */
+  include(i: number, included: boolean): void {
+    this.#check(i);
+    const fd = this.#fds[i * 2]!;
+    // poll(2) passes over negative descriptors.
+    const leftOut = fd < 0;
+    if (leftOut === included) this.#fds[i * 2] = ~fd;
+  }
+
+  /**
+   * Blocks until something is ready, at most `timeoutMillis` whole milliseconds (0 looks and returns; -1 has no limit). Returns how many
+   * are ready. 0 says the time is up, or that a signal ended the wait early: look again.
+   * @throws {SystemError}
+   */
+  wait(timeoutMillis: number): number {
+    // SAFETY: the table has as many entries as are named, and this object holds it.
+    const ready = libc.poll(this.#table.address, this.#count, timeoutMillis | 0);
+    if (ready >= 0) return ready;
+    const number = errno();
+    if (number !== Errno.EINTR) throw new SystemError({ errno: number, syscall: "poll" });
+    for (let i = 0; i < this.#length; i++) this.#events[i * 4 + 3] = 0;
+    return 0;
+  }
+
+  /** Whether the last wait found something on the `i`th descriptor, be it a failure. */
+  ready(i: number): boolean {
+    this.#check(i);
+    return this.#events[i * 4 + 3] !== 0;
+  }
+
+  /** Whether the last wait found the `i`th descriptor writable. */
+  writable(i: number): boolean {
+    this.#check(i);
+    return (this.#events[i * 4 + 3]! & Poll.writable) !== 0;
+  }
+
+  /** Whether the last wait found the `i`th descriptor failed, hung up or closed. */
+  failed(i: number): boolean {
+    this.#check(i);
+    return (this.#events[i * 4 + 3]! & (POLLERR | POLLHUP | POLLNVAL)) !== 0;
+  }
+
+  #check(i: number): void {
+    if (!(i >= 0 && i < this.#length)) throw new OutOfRange(`descriptor ${i} of ${this.#length}`);
+  }
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { Capability, canUnshareUser, hasCapability, whyNoUserNamespace } from "./process.ts";
+
+test("capabilities are read from the kernel", () => {
+  if (process.getuid?.() !== 0) assert.equal(typeof hasCapability(Capability.netAdmin), "boolean");
+  else assert.equal(hasCapability(0), true);
+  assert.equal(hasCapability(63), false);
+});
+
+test("the kernel's settings about user namespaces give a reason or none", () => {
+  assert.equal(canUnshareUser(), whyNoUserNamespace() === undefined);
+});
+
+test("a child that asked for it dies with its parent", { timeout: 60_000 }, async () => {
+  const child = `
+    const { dieWithParent } = await import("./process.ts");
+    dieWithParent("SIGKILL", Number(process.argv[1]));
+    process.stdout.write(process.pid + "\\n");
+    setTimeout(() => {}, 60_000);`;
+  const parent = `
+    import { spawn } from "node:child_process";
+    spawn(process.execPath, ["--input-type=module", "--eval", ${JSON.stringify(child)}, String(process.pid)], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    setTimeout(() => {}, 60_000);`;
+  const middle = spawn(process.execPath, ["--input-type=module", "--eval", parent], {
+    cwd: import.meta.dirname,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [text] = (await once(middle.stdout, "data")) as [Buffer];
+  const pid = Number(text.toString());
+  process.kill(pid, 0);
+  middle.kill("SIGKILL");
+  // The pipe ends when its last writer, the grandchild, is gone too.
+  await once(middle.stdout.resume(), "end");
+});
+
+test("a child whose parent was gone before it asked dies at once", { timeout: 60_000 }, async () => {
+  const code = `
+    const { dieWithParent } = await import("./process.ts");
+    dieWithParent("SIGKILL", 1 << 30);
+    setTimeout(() => {}, 60_000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], { cwd: import.meta.dirname });
+  const [, signal] = (await once(child, "exit")) as [number | null, string | null];
+  assert.equal(signal, "SIGKILL");
+});

@@ -1,0 +1,97 @@
+/** Turning questions into their answers, in the place where they lie. Callers have dissected and verified them. */
+import { ArpOperation, OPERATION, SENDER_IP, SENDER_MAC, TARGET_MAC } from "./arp.ts";
+import { put16, put32 } from "./bigendian.ts";
+import { finish, sum } from "./checksum.ts";
+import { DESTINATION, SOURCE } from "./ethernet.ts";
+import { fillTransportChecksum } from "./fill.ts";
+import * as icmp from "./icmp.ts";
+import * as ipv4 from "./ipv4.ts";
+import * as ipv6 from "./ipv6.ts";
+import { MAC_BYTES } from "./mac.ts";
+import { type Memory, same, swap } from "./memory.ts";
+import * as udp from "./udp.ts";
+
+const HOPS = 64;
+/** Neighbour discovery is only believed when it cannot have passed a router (RFC 4861 7.1). */
+const NEIGHBOUR_HOPS = 255;
+const ALL_NODES_MAC = Uint8Array.of(0x33, 0x33, 0, 0, 0, 1);
+const ALL_NODES = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+const UNSPECIFIED = new Uint8Array(ipv6.ADDRESS_BYTES);
+const ADVERTISEMENT_BYTES = icmp.NEIGHBOUR_BYTES + icmp.ADDRESS_OPTION_BYTES;
+
+/** Sends the frame at `frame` back, from `mac`. */
+export const turnEthernet = (bytes: Uint8Array, frame: number, mac: Uint8Array): void => {
+  bytes.copyWithin(frame + DESTINATION, frame + SOURCE, frame + SOURCE + MAC_BYTES);
+  bytes.set(mac, frame + SOURCE);
+};
+
+/** Makes the ARP request at `at` the reply that `ip` is at `mac`. */
+export const answerArp = (bytes: Uint8Array, at: number, mac: Uint8Array, ip: number): void => {
+  put16(bytes, at + OPERATION, ArpOperation.reply);
+  bytes.copyWithin(at + TARGET_MAC, at + SENDER_MAC, at + TARGET_MAC);
+  bytes.set(mac, at + SENDER_MAC);
+  put32(bytes, at + SENDER_IP, ip);
+};
+
+/** Swaps the addresses of the IPv4 packet at `network`. Its header checksum needs filling in. */
+export const turnIpv4 = (bytes: Uint8Array, network: number): void => {
+  swap(bytes, network + ipv4.SOURCE, network + ipv4.DESTINATION, 4);
+  bytes[network + ipv4.TIME_TO_LIVE] = HOPS;
+};
+
+/** Swaps the addresses of the IPv6 packet at `network`. */
+export const turnIpv6 = (bytes: Uint8Array, network: number): void => {
+  swap(bytes, network + ipv6.SOURCE, network + ipv6.DESTINATION, ipv6.ADDRESS_BYTES);
+  bytes[network + ipv6.HOP_LIMIT] = HOPS;
+};
+
+/** Makes the echo request at `transport`, `length` bytes with data, an echo reply. */
+export const answerPing = (memory: Memory, transport: number, length: number): void => {
+  const { bytes } = memory;
+  bytes[transport + icmp.TYPE] = icmp.IcmpType.echoReply;
+  put16(bytes, transport + icmp.CHECKSUM, 0);
+  put16(bytes, transport + icmp.CHECKSUM, finish(sum(memory, transport, length)));
+};
+
+/** The same in IPv6, after `turnIpv6`: the checksum includes the addresses. */
+export const answerPing6 = (memory: Memory, network: number, transport: number, end: number): void => {
+  memory.bytes[transport + icmp.TYPE] = icmp.Icmpv6Type.echoReply;
+  fillTransportChecksum(memory, network, transport, end, ipv4.Protocol.icmpv6);
+};
+
+/** Swaps the ports of a datagram. The checksum stays right: it does not depend on their order, nor on the addresses'. */
+export const turnUdp = (bytes: Uint8Array, transport: number): void =>
+  swap(bytes, transport + udp.SOURCE_PORT, transport + udp.DESTINATION_PORT, 2);
+
+/**
+ * Makes the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, no extension headers) the
+ * advertisement that `address` is at `mac`, Ethernet header included. Returns the frame's new length.
+ *
+ * Who asks without an address of its own is making sure that nobody has the address: all nodes are told (RFC 4861 7.2.4).
+ */
+export const answerSolicitation = (
+  memory: Memory,
+  frame: number,
+  network: number,
+  mac: Uint8Array,
+  address: Uint8Array,
+): number => {
+  const { bytes } = memory;
+  const anonymous = same(bytes, network + ipv6.SOURCE, UNSPECIFIED, ipv6.ADDRESS_BYTES);
+  const at = network + ipv6.IPV6_BYTES;
+  const end = at + ADVERTISEMENT_BYTES;
+  turnEthernet(bytes, frame, mac);
+  if (anonymous) bytes.set(ALL_NODES_MAC, frame + DESTINATION);
+  bytes.copyWithin(network + ipv6.DESTINATION, network + ipv6.SOURCE, network + ipv6.DESTINATION);
+  if (anonymous) bytes.set(ALL_NODES, network + ipv6.DESTINATION);
+  bytes.set(address, network + ipv6.SOURCE);
+  bytes[network + ipv6.HOP_LIMIT] = NEIGHBOUR_HOPS;
+  put16(bytes, network + ipv6.PAYLOAD_LENGTH, ADVERTISEMENT_BYTES);
+  bytes[at + icmp.TYPE] = icmp.Icmpv6Type.neighbourAdvertisement;
+  put32(bytes, at + icmp.NEIGHBOUR_FLAGS, 0);
+  bytes[at + icmp.NEIGHBOUR_FLAGS] = icmp.NeighbourFlag.override | (anonymous ? 0 : icmp.NeighbourFlag.solicited);
+  put16(bytes, at + icmp.NEIGHBOUR_OPTIONS, icmp.TARGET_ADDRESS_OPTION);
+  bytes.set(mac, at + icmp.NEIGHBOUR_OPTIONS + 2);
+  fillTransportChecksum(memory, network, at, end, ipv4.Protocol.icmpv6);
+  return end - frame;
+};

@@ -1,0 +1,325 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as fc from "fast-check";
+import { Coalescer } from "./coalesce.ts";
+
+/** A TCP flow and one super-frame of it, cut and summed here byte by byte, on purpose without the parts under test. */
+interface Shape {
+  readonly ipv6: boolean;
+  readonly vlan: boolean;
+  readonly options: number;
+  readonly segmentBytes: number;
+  readonly payload: number;
+  readonly port: number;
+  readonly sequence: number;
+  readonly fixedIdentification: boolean;
+  readonly push: boolean;
+}
+
+const naiveSum = (bytes: Uint8Array, from: number, to: number, start = 0): number => {
+  let total = start;
+  for (let i = from; i < to; i++) total += (i - from) % 2 === 0 ? bytes[i]! * 256 : bytes[i]!;
+  while (total > 0xffff) total = (total % 0x10000) + Math.floor(total / 0x10000);
+  return total;
+};
+
+const put16 = (bytes: Uint8Array, at: number, value: number): void => {
+  bytes[at] = (value >>> 8) & 0xff;
+  bytes[at + 1] = value & 0xff;
+};
+
+const get16 = (bytes: Uint8Array, at: number): number => bytes[at]! * 256 + bytes[at + 1]!;
+
+const networkOf = (frame: Uint8Array): number => (get16(frame, 12) === 0x8100 ? 18 : 14);
+const isIpv6 = (frame: Uint8Array): boolean => frame[networkOf(frame)]! >>> 4 === 6;
+const transportOf = (frame: Uint8Array): number => networkOf(frame) + (isIpv6(frame) ? 40 : 20);
+const payloadOf = (frame: Uint8Array): number => transportOf(frame) + (frame[transportOf(frame) + 12]! >>> 4) * 4;
+
+/** The TCP checksum's sum over pseudo header, header and payload: 0xffff when the field is right. */
+const tcpSum = (frame: Uint8Array): number => {
+  const transport = transportOf(frame);
+  const addresses = isIpv6(frame) ? 32 : 8;
+  const pseudo = naiveSum(frame, transport - addresses, transport, 6 + frame.length - transport);
+  return naiveSum(frame, transport, frame.length, pseudo);
+};
+
+const ipSum = (frame: Uint8Array): number =>
+  isIpv6(frame) ? 0xffff : naiveSum(frame, networkOf(frame), networkOf(frame) + 20);
+
+const segment = (shape: Shape, index: number, payload: Uint8Array, last: boolean): Uint8Array => {
+  const network = shape.vlan ? 18 : 14;
+  const transport = network + (shape.ipv6 ? 40 : 20);
+  const header = transport + 20 + shape.options;
+  const frame = new Uint8Array(header + payload.length);
+  for (let i = 0; i < 12; i++) frame[i] = i * 2;
+  if (shape.vlan) frame.set([0x81, 0x00, 0x20, 0x07], 12);
+  put16(frame, network - 2, shape.ipv6 ? 0x86dd : 0x0800);
+  if (shape.ipv6) {
+    frame.set([0x60, 0x01, 0x02, 0x03], network);
+    put16(frame, network + 4, frame.length - transport);
+    frame.set([6, 63], network + 6);
+    for (let i = 0; i < 32; i++) frame[network + 8 + i] = 0x30 + i;
+  } else {
+    frame.set([0x45, 0x10], network);
+    put16(frame, network + 2, frame.length - network);
+    put16(frame, network + 4, shape.fixedIdentification ? 77 : 0xfffe + index);
+    frame.set([0x40, 0, 63, 6], network + 6);
+    frame.set([10, 0, 0, 1, 10, 0, 0, 2], network + 12);
+    put16(frame, network + 10, 0xffff - naiveSum(frame, network, transport));
+  }
+  put16(frame, transport, shape.port);
+  put16(frame, transport + 2, 443);
+  const sequence = shape.sequence + index * shape.segmentBytes;
+  put16(frame, transport + 4, sequence >>> 16);
+  put16(frame, transport + 6, sequence & 0xffff);
+  frame.set([1, 2, 3, 4, ((20 + shape.options) / 4) << 4, last && shape.push ? 0x18 : 0x10, 0xff, 0xee], transport + 8);
+  frame.fill(1, transport + 20, header);
+  frame.set(payload, header);
+  put16(frame, transport + 16, 0xffff - tcpSum(frame));
+  return frame;
+};
+
+const payloadByte = (port: number, i: number): number => (i * 131 + port * 7 + (i >>> 8)) & 0xff;
+
+const cut = (shape: Shape): Uint8Array[] => {
+  const payload = Uint8Array.from({ length: shape.payload }, (_, i) => payloadByte(shape.port, i));
+  const count = Math.ceil(shape.payload / shape.segmentBytes);
+  return Array.from({ length: count }, (_, i) =>
+    segment(shape, i, payload.slice(i * shape.segmentBytes, (i + 1) * shape.segmentBytes), i === count - 1),
+  );
+};
+
+interface Out {
+  readonly frame: Uint8Array;
+  readonly segments: number;
+  readonly segmentBytes: number;
+  readonly headerBytes: number;
+}
+
+/** Lays frames into one memory, adds them and collects what comes out. */
+const coalesce = (
+  frames: readonly Uint8Array[],
+  checksum: "carry" | "partial" = "carry",
+  tags: readonly number[] = [],
+): Out[] => {
+  const bytes = new Uint8Array(frames.reduce((total, frame) => total + frame.length + 9, 0));
+  const out: Out[] = [];
+  const coalescer = new Coalescer({
+    bytes,
+    checksum,
+    sink: {
+      single: (offset, length) =>
+        out.push({ frame: bytes.slice(offset, offset + length), segments: 1, segmentBytes: 0, headerBytes: 0 }),
+      run: (run) => {
+        const parts: number[] = [];
+        for (let i = 0; i < run.segments; i++)
+          parts.push(...bytes.subarray(run.pieces[2 * i], run.pieces[2 * i]! + run.pieces[2 * i + 1]!));
+        const { segments, segmentBytes, headerBytes } = run;
+        out.push({ frame: Uint8Array.from(parts), segments, segmentBytes, headerBytes });
+      },
+    },
+  });
+  let at = 0;
+  for (const [i, frame] of frames.entries()) {
+    bytes.set(frame, at);
+    coalescer.add(at, frame.length, true, 0, tags[i] ?? -1);
+    at += (frame.length + 9) & ~7;
+  }
+  coalescer.flush();
+  return out;
+};
+
+const shapes = fc
+  .record<Shape>({
+    ipv6: fc.boolean(),
+    vlan: fc.boolean(),
+    options: fc.constantFrom(0, 12, 40),
+    segmentBytes: fc.integer({ min: 1, max: 1460 }),
+    payload: fc.integer({ min: 1, max: 12_000 }),
+    port: fc.constant(1000),
+    sequence: fc.integer({ min: 0, max: 0xffff_ffff }),
+    fixedIdentification: fc.boolean(),
+    push: fc.boolean(),
+  })
+  .map((shape) => ({ ...shape, payload: Math.min(shape.payload, 100 * shape.segmentBytes) }));
+const PLAIN: Shape = {
+  ipv6: false,
+  vlan: false,
+  options: 12,
+  segmentBytes: 1448,
+  payload: 14_480,
+  port: 1000,
+  sequence: 0xffff_f000,
+  fixedIdentification: false,
+  push: false,
+};
+const RUNS = { seed: 20_260_115, numRuns: 150 };
+
+/** All payload of the frames of one flow, in order. */
+const stream = (out: readonly Out[], port: number): number[] =>
+  out
+    .map(({ frame }) => frame)
+    .filter((frame) => get16(frame, transportOf(frame)) === port)
+    .flatMap((frame) => [...frame.subarray(payloadOf(frame))]);
+
+describe("the coalescer", () => {
+  test("gives back the frame that was cut, with checksums a naive receiver accepts", () => {
+    fc.assert(
+      fc.property(shapes, (shape) => {
+        const frames = cut(shape);
+        const out = coalesce(frames);
+        assert.deepEqual(
+          stream(out, shape.port),
+          Array.from({ length: shape.payload }, (_, i) => payloadByte(shape.port, i)),
+        );
+        assert.equal(out.length, Math.ceil(frames.length / 48));
+        for (const { frame, segments, segmentBytes, headerBytes } of out) {
+          assert.equal(tcpSum(frame), 0xffff);
+          assert.equal(ipSum(frame), 0xffff);
+          if (segments === 1) continue;
+          assert.equal(segmentBytes, shape.segmentBytes);
+          assert.equal(headerBytes, payloadOf(frame));
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("makes of 45 full segments one frame, and begins another when an IP packet is full", () => {
+    const out = coalesce(cut({ ...PLAIN, payload: 60 * 1448 }));
+    assert.deepEqual(
+      out.map(({ segments }) => segments),
+      [45, 15],
+    );
+  });
+
+  test("never makes a valid frame of segments of which one was damaged", () => {
+    const damage = fc.record({ segment: fc.nat(), at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }) });
+    fc.assert(
+      fc.property(shapes, damage, (shape, { segment, at, bits }) => {
+        const frames = cut(shape);
+        const victim = frames[segment % frames.length]!;
+        // Anything from the TCP header on. Ones' complement cannot tell a half of zeros from one of ones, but both bytes
+        // must change for that, and here one does.
+        const from = transportOf(victim);
+        victim[from + (at % (victim.length - from))]! ^= bits;
+        assert.notEqual(tcpSum(victim), 0xffff);
+        const valid = coalesce(frames).filter(({ frame }) => tcpSum(frame) === 0xffff);
+        const before = cut(shape).length;
+        const intact = valid.reduce((total, { segments }) => total + segments, 0);
+        assert.ok(intact < before, `${intact} of ${before} segments came out valid`);
+      }),
+      RUNS,
+    );
+  });
+
+  test("keeps frames with a bad IPv4 header apart and as they are", () => {
+    const frames = cut(PLAIN);
+    frames[3]![networkOf(frames[3]!) + 8] = 9;
+    const out = coalesce(frames);
+    assert.deepEqual(
+      out.map(({ segments }) => segments),
+      [3, 1, 6],
+    );
+    assert.deepEqual(out[1]!.frame, frames[3]);
+  });
+
+  test("keeps the order and the bytes of flows however they are mixed", () => {
+    const flow = fc.record({
+      payload: fc.integer({ min: 1, max: 9000 }),
+      segmentBytes: fc.integer({ min: 100, max: 1460 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(flow, { minLength: 2, maxLength: 6 }),
+        fc.array(fc.nat(), { maxLength: 200 }),
+        (flows, picks) => {
+          const waiting = flows.map((f, i) => cut({ ...PLAIN, ...f, port: 1000 + i }));
+          const mixed: Uint8Array[] = [];
+          for (const pick of picks) {
+            const next = waiting[pick % waiting.length]!.shift();
+            if (next !== undefined) mixed.push(next);
+          }
+          const out = coalesce([...mixed, ...waiting.flat()]);
+          for (const [i, { payload }] of flows.entries())
+            assert.deepEqual(
+              stream(out, 1000 + i),
+              Array.from({ length: payload }, (_, b) => payloadByte(1000 + i, b)),
+            );
+          for (const { frame } of out) assert.equal(tcpSum(frame), 0xffff);
+        },
+      ),
+      { ...RUNS, numRuns: 50 },
+    );
+  });
+
+  test("does not merge across a gap, a repetition, another acknowledgement, another window or other options", () => {
+    const edits: ((frames: Uint8Array[]) => void)[] = [
+      (frames) => frames.splice(5, 1),
+      (frames) => frames.splice(5, 0, frames[4]!.slice()),
+      (frames) => frames.slice(5).forEach((frame) => (frame[transportOf(frame) + 11]! ^= 1)),
+      (frames) => frames.slice(5).forEach((frame) => (frame[transportOf(frame) + 14]! ^= 1)),
+      (frames) => frames.slice(5).forEach((frame) => (frame[transportOf(frame) + 25]! ^= 1)),
+    ];
+    for (const edit of edits) {
+      const frames = cut(PLAIN);
+      edit(frames);
+      const out = coalesce(frames);
+      assert.equal(out.length, 2);
+      assert.equal(out[0]!.segments, 5);
+    }
+  });
+
+  test("lets everything else through at once, in its place", () => {
+    const frames = cut(PLAIN);
+    const fin = segment({ ...PLAIN, sequence: PLAIN.sequence + 14_480 }, 0, new Uint8Array(8), true);
+    fin[transportOf(fin) + 13] = 0x11;
+    const arp = new Uint8Array(60).fill(0xa5);
+    const bare = segment({ ...PLAIN, sequence: PLAIN.sequence + 14_480 }, 0, new Uint8Array(0), true);
+    const odd = [...frames.slice(0, 4), arp, ...frames.slice(4, 8), bare, frames[8]!, frames[9]!, fin];
+    assert.deepEqual(
+      coalesce(odd).map(({ segments, frame }) => (segments === 1 ? frame.length : segments)),
+      [4, 60, 4, bare.length, 2, fin.length],
+    );
+  });
+
+  test("ends a frame at PSH and at a short segment", () => {
+    const pushed = cut({ ...PLAIN, push: true });
+    const more = cut({ ...PLAIN, sequence: PLAIN.sequence + 14_480, payload: 3000 });
+    const after = segment({ ...PLAIN, sequence: PLAIN.sequence + 17_480 }, 0, new Uint8Array(100), false);
+    const out = coalesce([...pushed, ...more, after]);
+    assert.deepEqual(
+      out.map(({ segments }) => segments),
+      [10, 3, 1],
+    );
+    assert.equal(out[0]!.frame[transportOf(out[0]!.frame) + 13], 0x18);
+  });
+
+  test("never looks outside the frame, whatever it says", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 120 }), fc.boolean(), (noise, ipv6) => {
+        const frames = cut({ ...PLAIN, ipv6 });
+        for (const frame of frames) frame.set(noise.subarray(0, 40), 14);
+        const out = coalesce([...frames, noise]);
+        assert.equal(out.at(-1)!.frame.length, noise.length);
+      }),
+      RUNS,
+    );
+  });
+
+  test("puts the pseudo header's sum into frames the NIC has verified, and merges only equal tags", () => {
+    const frames = cut(PLAIN);
+    const tags = frames.map((_, i) => (i < 6 ? 5 : 6));
+    const out = coalesce(frames, "partial", tags);
+    assert.deepEqual(
+      out.map(({ segments }) => segments),
+      [6, 4],
+    );
+    for (const { frame } of out) {
+      const transport = transportOf(frame);
+      const pseudo = naiveSum(frame, transport - 8, transport, 6 + frame.length - transport);
+      assert.equal(get16(frame, transport + 16), pseudo);
+      assert.equal(ipSum(frame), 0xffff);
+    }
+  });
+});

@@ -1,0 +1,114 @@
+/** Merges the segments of one TCP flow back into a super-frame, so that a network stack is called once for many. */
+import { SegmentRun } from "./segment-run.ts";
+import { TcpView } from "./tcp-view.ts";
+
+/** Flows that are merged side by side. */
+const FLOWS = 4;
+
+/** Where merged and unmerged frames go. Called during `add` and `flush`; pieces are valid only during the call. */
+export interface CoalescerSink {
+  /** A frame that was not merged with others, as it came. */
+  single(offset: number, length: number, flags: number, tag: number): void;
+  /** Two or more frames as one. Its header, in the first piece, has been patched in place. */
+  run(run: SegmentRun): void;
+}
+
+export interface CoalescerOptions {
+  /** The memory the frames lie in. Starts at an even address of its buffer. */
+  readonly bytes: Uint8Array;
+  readonly sink: CoalescerSink;
+  /**
+   * What becomes of the TCP checksum of a merged frame.
+   *
+   * "carry": nobody has verified the segments. The field gets the checksum that is right if, and only if, those of the
+   * segments were: it is computed from their checksum fields, never from the payload, so a receiver that verifies the
+   * merged frame verifies every segment.
+   *
+   * "partial": only segments added with `verified` are merged. The field gets the sum of the pseudo header, as network
+   * stacks keep it for frames that need no verification (Linux: CHECKSUM_PARTIAL).
+   */
+  readonly checksum: "carry" | "partial";
+}
+
+/**
+ * Invariants: frames of one flow leave in the order in which they came; a frame that is not a plain TCP segment leaves
+ * after everything before it; bytes of payload are never read or written.
+ */
+export class Coalescer {
+  readonly #sink: CoalescerSink;
+  readonly #carry: boolean;
+  readonly #view: TcpView;
+  readonly #runs: readonly SegmentRun[];
+  /** The run to be ended when all are taken. */
+  #victim = 0;
+
+  constructor(options: CoalescerOptions) {
+    this.#sink = options.sink;
+    this.#carry = options.checksum === "carry";
+    this.#view = new TcpView(options.bytes);
+    this.#runs = Array.from({ length: FLOWS }, () => new SegmentRun(this.#view.halves, this.#carry));
+  }
+
+  /**
+   * Takes a frame of `length` bytes at `offset`, which stays untouched until the next `flush` has returned.
+   * @param verified the NIC found the TCP checksum right; says nothing in "carry" mode
+   * @param flags handed on to `single`, otherwise not looked at; `tag` too, except that only equal tags merge
+   */
+  add(offset: number, length: number, verified: boolean, flags: number, tag: number): void {
+    const view = this.#view;
+    if (!view.look(offset, length)) {
+      this.flush();
+      this.#sink.single(offset, length, flags, tag);
+      return;
+    }
+    const mergeable = view.isPlainData() && view.hasGoodIpChecksum() && (this.#carry || verified);
+    const run = this.#find(view, tag);
+    if (run !== undefined) {
+      if (mergeable && run.accepts(view)) {
+        run.append(view);
+        if (run.isComplete()) this.#end(run);
+        return;
+      }
+      this.#end(run);
+    }
+    if (mergeable && !view.isPushed()) (run ?? this.#free()).begin(view, length, flags, tag);
+    else this.#sink.single(offset, length, flags, tag);
+  }
+
+  /** Everything held back goes out. */
+  flush(): void {
+    for (let i = 0; i < FLOWS; i++) {
+      const run = this.#runs[i]!;
+      if (run.segments > 0) this.#end(run);
+    }
+  }
+
+  #find(view: TcpView, tag: number): SegmentRun | undefined {
+    for (let i = 0; i < FLOWS; i++) {
+      const run = this.#runs[i]!;
+      if (run.segments > 0 && run.isFlowOf(view, tag)) return run;
+    }
+    return undefined;
+  }
+
+  /** A run that is not in use; where all are, they are ended in turn. */
+  #free(): SegmentRun {
+    for (let i = 0; i < FLOWS; i++) {
+      const run = this.#runs[i]!;
+      if (run.segments === 0) return run;
+    }
+    const run = this.#runs[this.#victim]!;
+    this.#victim = (this.#victim + 1) % FLOWS;
+    this.#end(run);
+    return run;
+  }
+
+  #end(run: SegmentRun): void {
+    if (run.segments === 1) this.#sink.single(run.offset, run.length, run.flags, run.tag);
+    else {
+      run.seal();
+      this.#sink.run(run);
+    }
+    run.segments = 0;
+  }
+}

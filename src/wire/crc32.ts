@@ -1,0 +1,29 @@
+/** CRC-32 as in Ethernet's frame check sequence (IEEE 802.3, 3.2.9): reflected polynomial 0xedb88320. */
+
+const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xedb8_8320 : crc >>> 1;
+  return crc;
+});
+
+/** The register after `length` bytes, from all ones, not inverted: what address hashes are taken from. */
+const register = (bytes: Uint8Array, offset: number, length: number): number => {
+  let crc = -1;
+  for (let i = offset; i < offset + length; i++) crc = TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
+  return crc;
+};
+
+/** The frame check sequence of a frame, 0 to 0xffff_ffff. On the wire its least significant byte comes first. */
+export const crc32 = (bytes: Uint8Array, offset: number, length: number): number =>
+  ~register(bytes, offset, length) >>> 0;
+
+/**
+ * Which of the 64 bits of the multicast filter an address falls on: the top six bits of the bit-reversed CRC, that is
+ * its low six bits in reverse order (r8169 facts 2.9; FreeBSD if_re.c, re_set_rxmode).
+ */
+export const multicastHash = (bytes: Uint8Array, offset: number): number => {
+  const crc = register(bytes, offset, 6);
+  let hash = 0;
+  for (let bit = 0; bit < 6; bit++) hash = (hash << 1) | ((crc >>> bit) & 1);
+  return hash;
+};

@@ -1,0 +1,115 @@
+/** Where everything is in a frame: one pass, no allocation, never beyond the frame. */
+import { get16 } from "./bigendian.ts";
+import { ETHERNET_BYTES, EtherType, networkOffset } from "./ethernet.ts";
+import { ICMP_BYTES } from "./icmp.ts";
+import * as ipv4 from "./ipv4.ts";
+import * as ipv6 from "./ipv6.ts";
+import { tcpHeaderLength } from "./tcp.ts";
+import { UDP_BYTES, udpLength } from "./udp.ts";
+import { TAG_BYTES } from "./vlan.ts";
+
+/** What `dissect` fills in, as indices of its `out`. Offsets are in bytes from the start of the frame. */
+export const ETHER_TYPE = 0;
+export const NETWORK = 1;
+/** Bytes of the network header with its options or extension headers. */
+export const NETWORK_LENGTH = 2;
+/** The IP protocol number of what is at `TRANSPORT`. */
+export const PROTOCOL = 3;
+export const TRANSPORT = 4;
+export const TRANSPORT_LENGTH = 5;
+/** What the innermost header understood carries; padding of the frame is not payload. */
+export const PAYLOAD = 6;
+export const PAYLOAD_LENGTH = 7;
+export const TRAITS = 8;
+export const DISSECTION_WORDS = 9;
+
+export const Trait = {
+  /** How many VLAN tags were looked through. */
+  tags: 3,
+  /** An IP fragment: nothing behind the network header is interpreted. */
+  fragment: 1 << 2,
+  /** The EtherType says IP, but the header does not describe a packet that fits into the frame. */
+  malformed: 1 << 3,
+} as const;
+
+/** How far a frame was understood. Words of `out` that belong to a later layer are 0. */
+export const Layer = { none: 0, ethernet: 1, network: 2, transport: 3 } as const;
+
+/**
+ * Takes apart the frame of `length` bytes at `frame`, which lies in `bytes`. Returns a `Layer`: `transport` for whole
+ * TCP, UDP, ICMP and ICMPv6 headers, `network` for other protocols and fragments.
+ */
+export const dissect = (bytes: Uint8Array, frame: number, length: number, out: Int32Array): number => {
+  for (let i = 0; i < DISSECTION_WORDS; i++) out[i] = 0;
+  const network = networkOffset(bytes, frame, length);
+  if (network < 0) return Layer.none;
+  out[ETHER_TYPE] = get16(bytes, frame + network - 2);
+  out[NETWORK] = network;
+  out[PAYLOAD] = network;
+  out[PAYLOAD_LENGTH] = length - network;
+  out[TRAITS] = (network - ETHERNET_BYTES) / TAG_BYTES;
+  if (out[ETHER_TYPE] === EtherType.ipv4) return dissectIpv4(bytes, frame, length, out);
+  if (out[ETHER_TYPE] === EtherType.ipv6) return dissectIpv6(bytes, frame, length, out);
+  return Layer.ethernet;
+};
+
+const malformed = (out: Int32Array): number => {
+  out[TRAITS]! |= Trait.malformed;
+  return Layer.ethernet;
+};
+
+const dissectIpv4 = (bytes: Uint8Array, frame: number, length: number, out: Int32Array): number => {
+  const at = frame + out[NETWORK]!;
+  const headerLength = ipv4.ipv4HeaderLength(bytes, at, frame + length);
+  if (headerLength === 0) return malformed(out);
+  const packetEnd = at + get16(bytes, at + ipv4.TOTAL_LENGTH);
+  const fragment = (get16(bytes, at + ipv4.FRAGMENT) & (ipv4.MORE_FRAGMENTS | ipv4.FRAGMENT_OFFSET)) !== 0;
+  return behindNetwork(bytes, frame, at + headerLength, packetEnd, bytes[at + ipv4.PROTOCOL]!, fragment, out);
+};
+
+const dissectIpv6 = (bytes: Uint8Array, frame: number, length: number, out: Int32Array): number => {
+  const at = frame + out[NETWORK]!;
+  if (!ipv6.isIpv6(bytes, at, frame + length)) return malformed(out);
+  const packetEnd = at + ipv6.IPV6_BYTES + get16(bytes, at + ipv6.PAYLOAD_LENGTH);
+  const found = ipv6.skipExtensions(bytes, at + ipv6.IPV6_BYTES, packetEnd, bytes[at + ipv6.NEXT_HEADER]!);
+  if (found < 0) return malformed(out);
+  const protocol = found % 256;
+  const transport = (found - protocol) / 256;
+  return behindNetwork(bytes, frame, transport, packetEnd, protocol, protocol === ipv6.Extension.fragment, out);
+};
+
+const behindNetwork = (
+  bytes: Uint8Array,
+  frame: number,
+  at: number,
+  end: number,
+  protocol: number,
+  fragment: boolean,
+  out: Int32Array,
+): number => {
+  out[NETWORK_LENGTH] = at - frame - out[NETWORK]!;
+  out[PROTOCOL] = protocol;
+  out[TRANSPORT] = at - frame;
+  out[PAYLOAD] = at - frame;
+  out[PAYLOAD_LENGTH] = end - at;
+  if (fragment) {
+    out[TRAITS]! |= Trait.fragment;
+    return Layer.network;
+  }
+  const header = transportHeaderLength(bytes, at, end, protocol);
+  if (header === 0) return Layer.network;
+  out[TRANSPORT_LENGTH] = header;
+  out[PAYLOAD] = at - frame + header;
+  // A datagram may end before its packet does.
+  const length = protocol === ipv4.Protocol.udp ? udpLength(bytes, at, end) : end - at;
+  out[PAYLOAD_LENGTH] = length - header;
+  return Layer.transport;
+};
+
+const transportHeaderLength = (bytes: Uint8Array, at: number, end: number, protocol: number): number => {
+  if (protocol === ipv4.Protocol.tcp) return tcpHeaderLength(bytes, at, end);
+  if (protocol === ipv4.Protocol.udp) return udpLength(bytes, at, end) === 0 ? 0 : UDP_BYTES;
+  if (protocol === ipv4.Protocol.icmp || protocol === ipv4.Protocol.icmpv6)
+    return end - at < ICMP_BYTES ? 0 : ICMP_BYTES;
+  return 0;
+};

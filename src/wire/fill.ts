@@ -1,0 +1,69 @@
+/** What a transmit engine does to checksums. Each returns false, and writes nothing, where the frame cannot take it. */
+import { get16, put16 } from "./bigendian.ts";
+import { finish, LONGEST_SUM, sum } from "./checksum.ts";
+import * as ipv4 from "./ipv4.ts";
+import * as ipv6 from "./ipv6.ts";
+import type { Memory } from "./memory.ts";
+import { pseudoHeaderSum } from "./pseudo-header.ts";
+import * as tcp from "./tcp.ts";
+import * as udp from "./udp.ts";
+
+/** Fills in the header checksum of the IPv4 packet at `network`, in a frame that ends at `end` (offsets in memory). */
+export const fillIpv4Checksum = (memory: Memory, network: number, end: number): boolean => {
+  const bytes = memory.bytes;
+  const length = ipv4.ipv4HeaderLength(bytes, network, end);
+  if (length === 0) return false;
+  const field = network + ipv4.CHECKSUM;
+  put16(bytes, field, 0);
+  put16(bytes, field, finish(sum(memory, network, length)));
+  return true;
+};
+
+/**
+ * Fills in the checksum of a TCP, UDP or ICMPv6 header at `transport`, of the IP packet at `network`, in a frame that ends
+ * at `end` (offsets in memory). What the field held does not matter: the pseudo header is summed here. The IP header's
+ * length says where the sum ends, so padding is left out.
+ */
+export const fillTransportChecksum = (
+  memory: Memory,
+  network: number,
+  transport: number,
+  end: number,
+  protocol: number,
+): boolean => {
+  const bytes = memory.bytes;
+  const packetEnd = endOfPacket(bytes, network, end);
+  const field = transport + checksumField(protocol);
+  if (field < transport || transport < network + ipv4.IPV4_BYTES || field + 2 > packetEnd) return false;
+  const length = packetEnd - transport;
+  put16(bytes, field, 0);
+  const checksum = finish(pseudoHeaderSum(memory, network, protocol, length) + sum(memory, transport, length));
+  // UDP writes a computed 0 as its equal, because 0 says that there is no checksum (RFC 768).
+  put16(bytes, field, checksum === 0 && protocol === ipv4.Protocol.udp ? 0xffff : checksum);
+  return true;
+};
+
+/**
+ * Completes a checksum that network stacks leave partial: the field at `field` holds the pseudo header's sum, and what
+ * lies between `start` and `end` (offsets in memory) is still to be added.
+ */
+export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
+  if (field < start || field + 2 > end || end - start > LONGEST_SUM) return false;
+  const checksum = finish(sum(memory, start, end - start));
+  put16(memory.bytes, field, checksum === 0 ? 0xffff : checksum);
+  return true;
+};
+
+/** Where the IP packet at `network` ends by its own account, or -1 when it is not whole. */
+const endOfPacket = (bytes: Uint8Array, network: number, end: number): number => {
+  if (ipv4.ipv4HeaderLength(bytes, network, end) !== 0) return network + get16(bytes, network + ipv4.TOTAL_LENGTH);
+  if (!ipv6.isIpv6(bytes, network, end)) return -1;
+  return network + ipv6.IPV6_BYTES + get16(bytes, network + ipv6.PAYLOAD_LENGTH);
+};
+
+/** Where in its header the protocol keeps its checksum; -1 for protocols without one over a pseudo header. */
+const checksumField = (protocol: number): number => {
+  if (protocol === ipv4.Protocol.tcp) return tcp.CHECKSUM;
+  if (protocol === ipv4.Protocol.udp) return udp.CHECKSUM;
+  return protocol === ipv4.Protocol.icmpv6 ? 2 : -1;
+};

@@ -1,0 +1,54 @@
+/** ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, and the neighbour discovery a host needs to be found (RFC 4861). */
+import { get16, put16 } from "./bigendian.ts";
+
+export const TYPE = 0;
+export const CODE = 1;
+export const CHECKSUM = 2;
+export const IDENTIFIER = 4;
+export const SEQUENCE = 6;
+export const ICMP_BYTES = 8;
+
+export const IcmpType = { echoReply: 0, echoRequest: 8 } as const;
+export const Icmpv6Type = {
+  echoRequest: 128,
+  echoReply: 129,
+  neighbourSolicitation: 135,
+  neighbourAdvertisement: 136,
+} as const;
+
+/** Neighbour solicitation and advertisement: flags, target address, options. */
+export const NEIGHBOUR_FLAGS = 4;
+export const NEIGHBOUR_TARGET = 8;
+export const NEIGHBOUR_OPTIONS = 24;
+export const NEIGHBOUR_BYTES = 24;
+export const NeighbourFlag = { solicited: 0x40, override: 0x20 } as const;
+/** Option "target link-layer address": type, length in units of 8 bytes, address. */
+export const TARGET_ADDRESS_OPTION = 0x0201;
+export const ADDRESS_OPTION_BYTES = 8;
+
+export interface Echo {
+  /** One of `IcmpType` or `Icmpv6Type`. */
+  readonly type: number;
+  readonly identifier: number;
+  readonly sequence: number;
+}
+
+/** Undefined when it is cut short. The checksum is not looked at. */
+export const parseEcho = (bytes: Uint8Array, at: number, end: number): Echo | undefined =>
+  end - at < ICMP_BYTES
+    ? undefined
+    : {
+        type: bytes[at + TYPE]!,
+        identifier: get16(bytes, at + IDENTIFIER),
+        sequence: get16(bytes, at + SEQUENCE),
+      };
+
+/** Writes the header with the checksum field 0; returns where the data belongs. */
+export const buildEcho = (bytes: Uint8Array, at: number, echo: Echo): number => {
+  bytes[at + TYPE] = echo.type;
+  bytes[at + CODE] = 0;
+  put16(bytes, at + CHECKSUM, 0);
+  put16(bytes, at + IDENTIFIER, echo.identifier);
+  put16(bytes, at + SEQUENCE, echo.sequence);
+  return at + ICMP_BYTES;
+};

@@ -1,0 +1,37 @@
+/** Memory that frames lie in, seen both as bytes and as 32-bit words. */
+
+/**
+ * The same memory twice. `words[i]` is bytes `4 * i` to `4 * i + 3`, least significant first: this room, like the rings
+ * of the NIC, assumes a little-endian machine.
+ */
+export interface Memory {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+}
+
+/**
+ * Looks at `bytes` as words too. Allocates: do it once for each array, not for each frame.
+ * @throws {RangeError} when the array does not start on a 4-byte boundary of its buffer
+ */
+export const memoryOf = (bytes: Uint8Array): Memory => ({
+  bytes,
+  words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2),
+});
+
+/** Fresh memory of `length` bytes, zeroed. */
+export const newMemory = (length: number): Memory => memoryOf(new Uint8Array(length));
+
+/** Swaps `length` bytes at `a` with those at `b`: what answering a frame where it lies mostly consists of. */
+export const swap = (bytes: Uint8Array, a: number, b: number, length: number): void => {
+  for (let i = 0; i < length; i++) {
+    const kept = bytes[a + i]!;
+    bytes[a + i] = bytes[b + i]!;
+    bytes[b + i] = kept;
+  }
+};
+
+/** Whether `length` bytes at `at` are the first of `expected`. */
+export const same = (bytes: Uint8Array, at: number, expected: Uint8Array, length: number): boolean => {
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return false;
+  return true;
+};

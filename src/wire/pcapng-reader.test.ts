@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { hex } from "./golden.test-kit.ts";
+import { memoryOf, newMemory } from "./memory.ts";
+import { Direction, PcapngWriter, Resolution } from "./pcapng.ts";
+import { MalformedCapture, readPcapng } from "./pcapng-reader.ts";
+
+const file = (build: (writer: PcapngWriter) => void, snap = 65_535): Uint8Array => {
+  const writer = new PcapngWriter(newMemory(1 << 16), snap);
+  assert.ok(writer.section("test"));
+  build(writer);
+  return writer.memory.bytes.slice(0, writer.used);
+};
+
+const SAMPLE = file((writer) => {
+  writer.interface("one", Resolution.micro);
+  writer.interface("two", Resolution.nano);
+  writer.packet(1, Direction.inbound, 1_700_000_000, 123_456_789, memoryOf(Uint8Array.of(1, 2, 3, 4, 5)), 0, 5);
+});
+
+test("reads back what was written", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.record({
+          id: fc.nat(1),
+          direction: fc.nat(2),
+          seconds: fc.nat(),
+          nanoseconds: fc.nat(999_999_999),
+          frame: fc.uint8Array({ maxLength: 90 }),
+          at: fc.nat(3),
+        }),
+        { maxLength: 20 },
+      ),
+      (packets) => {
+        const bytes = file((writer) => {
+          writer.interface("one", Resolution.micro);
+          writer.interface("two", Resolution.nano);
+          for (const p of packets) {
+            const memory = newMemory(p.at + p.frame.length);
+            memory.bytes.set(p.frame, p.at);
+            writer.packet(p.id, p.direction, p.seconds, p.nanoseconds, memory, p.at, p.frame.length);
+          }
+        }, 64);
+        assert.deepEqual(
+          [...readPcapng(bytes)],
+          packets.map((p) => ({
+            interfaceId: p.id,
+            interfaceName: ["one", "two"][p.id],
+            direction: p.direction,
+            seconds: p.seconds,
+            nanoseconds: p.id === 0 ? Math.floor(p.nanoseconds / 1000) * 1000 : p.nanoseconds,
+            originalLength: p.frame.length,
+            bytes: p.frame.slice(0, 64),
+          })),
+        );
+      },
+    ),
+  );
+});
+
+test("reads big-endian sections, simple packets, and skips blocks it does not know", () => {
+  const bytes = hex(`0a0d0d0a 0000001c 1a2b3c4d 0001 0000 ffffffffffffffff 0000001c
+    00000001 00000014 0001 0000 00000004 00000014
+    00000bad 00000010 deadbeef 00000010
+    00000003 00000014 00000006 01020304 00000014`);
+  const [packet, ...rest] = [...readPcapng(bytes)];
+  assert.equal(rest.length, 0);
+  assert.deepEqual(packet?.bytes, Uint8Array.of(1, 2, 3, 4));
+  assert.equal(packet?.originalLength, 6);
+});
+
+test("a file that breaks off gives its whole packets first, then says where it broke", () => {
+  const torn = new Uint8Array([...SAMPLE, ...SAMPLE.slice(-52)]).subarray(0, SAMPLE.length + 30);
+  const reading = readPcapng(torn);
+  assert.equal(reading.next().done, false);
+  assert.throws(
+    () => reading.next(),
+    (error) =>
+      error instanceof MalformedCapture && error.offset === SAMPLE.length && error.code === "MALFORMED_CAPTURE",
+  );
+});
+
+const refuses = (title: string, bytes: Uint8Array, message: RegExp): void => {
+  void test(`refuses ${title}`, () => {
+    assert.throws(() => [...readPcapng(bytes)], { name: "MalformedCapture", message });
+  });
+};
+const patched = (at: number, ...values: number[]): Uint8Array => {
+  const bytes = SAMPLE.slice();
+  bytes.set(values, at);
+  return bytes;
+};
+const SECTION = new DataView(SAMPLE.buffer).getUint32(4, true);
+const PACKET = SAMPLE.length - 52;
+
+refuses("an empty file", new Uint8Array(0), /empty/);
+refuses("a classic pcap file", hex("d4c3b2a1 0200 0400 00000000 00000000"), /not a pcapng file/);
+refuses("a wrong byte-order magic", patched(8, 0), /magic/);
+refuses("a version it does not know", patched(12, 2), /version 2/);
+refuses("a block whose lengths differ", patched(SAMPLE.length - 4, 0x38), /do not agree/);
+refuses("a block of length 0", patched(SECTION + 4, 0), /cannot be/);
+refuses("a block of gigabytes", patched(SECTION + 4, 0, 0, 0, 0x40), /cannot be/);
+refuses("another link type", patched(SECTION + 8, 101), /link type 101/);
+refuses("a packet of an interface that was not declared", patched(PACKET + 8, 2), /interface 2/);
+refuses("a packet longer than its block", patched(PACKET + 20, 21), /do not fit/);
+refuses("a packet of 4 GiB", patched(PACKET + 20, 0xff, 0xff, 0xff, 0xff), /do not fit/);
+refuses("an option longer than its block", patched(SECTION + 18, 200), /option 2 does not fit/);
+
+test("random damage never gives anything but packets or a named error", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(SAMPLE.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+      fc.nat(SAMPLE.length),
+      (damage, length) => {
+        const bytes = SAMPLE.slice(0, length);
+        for (const [at, value] of damage) if (at < length) bytes[at] = value;
+        try {
+          for (const packet of readPcapng(bytes)) assert.ok(packet.bytes.length <= length);
+        } catch (error) {
+          assert.ok(error instanceof MalformedCapture, String(error));
+        }
+      },
+    ),
+    { numRuns: 3000 },
+  );
+});

@@ -1,0 +1,17 @@
+/** The pseudo header that TCP, UDP and ICMPv6 checksums include (RFC 9293 3.1, RFC 8200 8.1). */
+import { sum } from "./checksum.ts";
+import * as ipv4 from "./ipv4.ts";
+import * as ipv6 from "./ipv6.ts";
+import type { Memory } from "./memory.ts";
+
+/**
+ * Its partial sum, for the network header at `at` (its version decides the family) and `length` bytes of transport
+ * header and payload. With `length` 0 it is what segments of all lengths have in common.
+ */
+export const pseudoHeaderSum = (memory: Memory, at: number, protocol: number, length: number): number => {
+  const addresses =
+    memory.bytes[at]! >>> 4 === 6
+      ? sum(memory, at + ipv6.SOURCE, 2 * ipv6.ADDRESS_BYTES)
+      : sum(memory, at + ipv4.SOURCE, 8);
+  return addresses + protocol + length;
+};

@@ -1,0 +1,152 @@
+/**
+ * Where the parts of a TCP segment are: found once per frame, for the coalescer.
+ *
+ * Frames are read in 16-bit halves as a little-endian machine has them. Ones' complement sums do not depend on the order
+ * of bytes as long as it is the same throughout (RFC 1071, section 2 (B)), so nothing is swapped to be summed. Positions
+ * are in halves from the start of the memory unless they say otherwise.
+ */
+import { fold } from "./checksum.ts";
+
+/** Type fields, in the order of a little-endian machine. */
+const TYPE_IPV4 = 0x0008;
+const TYPE_IPV6 = 0xdd86;
+const TYPE_VLAN = 0x0081;
+
+const ETHERNET_HALVES = 7;
+const VLAN_HALVES = 2;
+const IPV4_HALVES = 10;
+const IPV6_HALVES = 20;
+/** Ethernet, IPv4 and TCP without options. */
+const SHORTEST = 54;
+const PROTOCOL_TCP = 6;
+
+/** IPv4: bytes 0, 6 and 7, 9, as halves of the header. */
+const VERSION_5_WORDS = 0x45;
+/** Everything in flags and fragment offset except "don't fragment". */
+const FRAGMENT = 0xffbf;
+export const DONT_FRAGMENT = 0x0040;
+
+/** TCP flags, in the upper byte of the half that starts with the data offset. */
+export const ACK = 0x1000;
+export const PSH = 0x0800;
+const FLAGS = 0xff00;
+
+/** A 16-bit number of the network's order read or written as one of this machine's. */
+export const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>> 8);
+
+/** The last frame looked at. One per coalescer, filled in anew for each frame. */
+export class TcpView {
+  readonly halves: Uint16Array;
+  readonly #bytes: number;
+
+  /** Byte offset of the frame. */
+  offset = 0;
+  ipv6 = false;
+  /** Where the frame, the IP header and the TCP header start. */
+  frame = 0;
+  network = 0;
+  transport = 0;
+  /** Where the TCP header, with its options, ends. */
+  end = 0;
+  /** Bytes of all headers, and of the payload. */
+  headerBytes = 0;
+  payload = 0;
+  /** The frame holds more than the IP packet (padding). */
+  padded = false;
+
+  /** @throws {RangeError} when `bytes` starts at an odd address of its buffer */
+  constructor(bytes: Uint8Array) {
+    this.halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 1);
+    this.#bytes = this.halves.length * 2;
+  }
+
+  /**
+   * Whether the frame is TCP over IPv4 without options and fragments, or over IPv6 without extension headers, at most
+   * one 802.1Q tag, and as long as it says it is. Frames at odd offsets are not.
+   */
+  look(offset: number, length: number): boolean {
+    if (length < SHORTEST || (offset & 1) !== 0 || offset < 0 || offset + length > this.#bytes) return false;
+    const halves = this.halves;
+    const frame = offset >> 1;
+    let network = frame + ETHERNET_HALVES;
+    let type = halves[network - 1]!;
+    if (type === TYPE_VLAN) {
+      network += VLAN_HALVES;
+      type = halves[network - 1]!;
+    }
+    const available = length - ((network - frame) << 1);
+    let packet: number;
+    if (type === TYPE_IPV4) {
+      if ((halves[network]! & 0xff) !== VERSION_5_WORDS || (halves[network + 3]! & FRAGMENT) !== 0) return false;
+      if (halves[network + 4]! >>> 8 !== PROTOCOL_TCP) return false;
+      this.ipv6 = false;
+      this.transport = network + IPV4_HALVES;
+      packet = swap16(halves[network + 1]!);
+    } else if (type === TYPE_IPV6) {
+      if ((halves[network]! & 0xf0) !== 0x60 || (halves[network + 3]! & 0xff) !== PROTOCOL_TCP) return false;
+      this.ipv6 = true;
+      this.transport = network + IPV6_HALVES;
+      packet = swap16(halves[network + 2]!) + IPV6_HALVES * 2;
+    } else return false;
+    const ipBytes = (this.transport - network) << 1;
+    if (packet > available || packet < ipBytes + 20) return false;
+    const tcpBytes = (halves[this.transport + 6]! & 0xf0) >>> 2;
+    if (tcpBytes < 20 || ipBytes + tcpBytes > packet) return false;
+    this.offset = offset;
+    this.frame = frame;
+    this.network = network;
+    this.end = this.transport + (tcpBytes >> 1);
+    this.headerBytes = (this.end - frame) << 1;
+    this.payload = packet - ipBytes - tcpBytes;
+    this.padded = packet !== available;
+    return true;
+  }
+
+  /** Whether it carries payload, nothing but payload, and no flag that asks for more than to be read. */
+  isPlainData(): boolean {
+    return this.payload > 0 && !this.padded && (this.halves[this.transport + 6]! & FLAGS & ~PSH) === ACK;
+  }
+
+  /** Whether the sender asks that it be read at once. */
+  isPushed(): boolean {
+    return (this.halves[this.transport + 6]! & PSH) !== 0;
+  }
+
+  /** Whether the IPv4 header's checksum is right; IPv6 has none. */
+  hasGoodIpChecksum(): boolean {
+    return this.ipv6 || fold(sum(this.halves, this.network, this.transport)) === 0xffff;
+  }
+
+  /** Sequence number, signed. */
+  sequence(): number {
+    const at = this.transport + 2;
+    return (swap16(this.halves[at]!) << 16) | swap16(this.halves[at + 1]!);
+  }
+
+  /** IPv4 identification. */
+  identification(): number {
+    return swap16(this.halves[this.network + 2]!);
+  }
+
+  /** What the payload's sum must be for the checksum field to be right. */
+  impliedPayloadSum(): number {
+    const addresses = addressSum(this.halves, this.transport, this.ipv6);
+    const header = sum(this.halves, this.transport, this.end);
+    const tcpBytes = ((this.end - this.transport) << 1) + this.payload;
+    return ~fold(addresses + pseudoTail(tcpBytes) + header) & 0xffff;
+  }
+}
+
+/** Sum of the halves from `from` up to `to`, unfolded; at most 2^15 of them. */
+export const sum = (halves: Uint16Array, from: number, to: number): number => {
+  let total = 0;
+  for (let i = from; i < to; i++) total += halves[i]!;
+  return total;
+};
+
+/** Sum of the IP addresses in front of a transport header: the first part of the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). */
+export const addressSum = (halves: Uint16Array, transport: number, ipv6: boolean): number =>
+  sum(halves, transport - (ipv6 ? 16 : 4), transport);
+
+/** The rest of the pseudo header: protocol TCP and the length of the segment in bytes, less than 65,536. */
+export const pseudoTail = (tcpBytes: number): number => (PROTOCOL_TCP << 8) + swap16(tcpBytes);

@@ -1,0 +1,42 @@
+/** UDP headers (RFC 768). */
+import { get16, put16 } from "./bigendian.ts";
+
+export const SOURCE_PORT = 0;
+export const DESTINATION_PORT = 2;
+export const LENGTH = 4;
+export const CHECKSUM = 6;
+export const UDP_BYTES = 8;
+
+export interface Udp {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Bytes of header and payload. */
+  readonly length: number;
+}
+
+/** Bytes of header and payload of the datagram at `at`, or 0 when it does not end before `end`. */
+export const udpLength = (bytes: Uint8Array, at: number, end: number): number => {
+  if (end - at < UDP_BYTES) return 0;
+  const length = get16(bytes, at + LENGTH);
+  return length < UDP_BYTES || length > end - at ? 0 : length;
+};
+
+/** Undefined when there is no whole datagram. The checksum is not looked at. */
+export const parseUdp = (bytes: Uint8Array, at: number, end: number): Udp | undefined => {
+  const length = udpLength(bytes, at, end);
+  if (length === 0) return undefined;
+  return {
+    sourcePort: get16(bytes, at + SOURCE_PORT),
+    destinationPort: get16(bytes, at + DESTINATION_PORT),
+    length,
+  };
+};
+
+/** Writes the header with the checksum field 0 (see `fill.ts`); returns where the payload belongs. */
+export const buildUdp = (bytes: Uint8Array, at: number, header: Udp): number => {
+  put16(bytes, at + SOURCE_PORT, header.sourcePort);
+  put16(bytes, at + DESTINATION_PORT, header.destinationPort);
+  put16(bytes, at + LENGTH, header.length);
+  put16(bytes, at + CHECKSUM, 0);
+  return at + UDP_BYTES;
+};

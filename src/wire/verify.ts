@@ -1,0 +1,56 @@
+/** What a receive engine finds out about the checksums of a frame. */
+import { intact, sum } from "./checksum.ts";
+import {
+  dissect,
+  DISSECTION_WORDS,
+  ETHER_TYPE,
+  Layer,
+  NETWORK,
+  NETWORK_LENGTH,
+  PAYLOAD,
+  PAYLOAD_LENGTH,
+} from "./dissect.ts";
+import { PROTOCOL, TRANSPORT } from "./dissect.ts";
+import { EtherType } from "./ethernet.ts";
+import { Protocol } from "./ipv4.ts";
+import type { Memory } from "./memory.ts";
+import { pseudoHeaderSum } from "./pseudo-header.ts";
+import { CHECKSUM as UDP_CHECKSUM } from "./udp.ts";
+
+export const Verified = {
+  /** A whole IPv4 or IPv6 packet. */
+  ip: 1 << 0,
+  /** A whole TCP header or UDP datagram in it, not a fragment. */
+  tcp: 1 << 1,
+  udp: 1 << 2,
+  /** The header checksum is right; IPv6 has none, so it always is. */
+  ipGood: 1 << 3,
+  /** The TCP or UDP checksum is right, or is one that IPv4 allows to leave out. */
+  transportGood: 1 << 4,
+} as const;
+
+const scratch = new Int32Array(DISSECTION_WORDS);
+
+/** Verifies the frame of `length` bytes at `frame`. Returns `Verified` bits; 0 for what is not IP. Allocates nothing. */
+export const verify = (memory: Memory, frame: number, length: number): number =>
+  verifyDissected(memory, frame, dissect(memory.bytes, frame, length, scratch), scratch);
+
+/** As `verify`, for a frame that `dissect` has taken apart to `layer`. */
+export const verifyDissected = (memory: Memory, frame: number, layer: number, parts: Int32Array): number => {
+  if (layer < Layer.network) return 0;
+  const network = frame + parts[NETWORK]!;
+  const ipv4 = parts[ETHER_TYPE] === EtherType.ipv4;
+  // Only IPv4's own header: NETWORK_LENGTH of IPv6 covers extension headers, but there is nothing to verify.
+  const ipGood = !ipv4 || intact(sum(memory, network, parts[NETWORK_LENGTH]!));
+  const found = Verified.ip | (ipGood ? Verified.ipGood : 0);
+  const protocol = parts[PROTOCOL]!;
+  if (layer < Layer.transport || (protocol !== Protocol.tcp && protocol !== Protocol.udp)) return found;
+  const transport = frame + parts[TRANSPORT]!;
+  const transportLength = parts[PAYLOAD]! + parts[PAYLOAD_LENGTH]! - parts[TRANSPORT]!;
+  const udp = protocol === Protocol.udp;
+  const good =
+    udp && memory.bytes[transport + UDP_CHECKSUM] === 0 && memory.bytes[transport + UDP_CHECKSUM + 1] === 0
+      ? ipv4
+      : intact(pseudoHeaderSum(memory, network, protocol, transportLength) + sum(memory, transport, transportLength));
+  return found | (udp ? Verified.udp : Verified.tcp) | (good ? Verified.transportGood : 0);
+};

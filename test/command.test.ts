@@ -1,0 +1,113 @@
+/** The `ferrule` command as a process: its launcher, exit codes, streams and what it leaves behind. No root needed. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
+const ENOUGH = 30_000;
+
+const ferrule = (args: readonly string[], node = process.execPath) =>
+  spawnSync(node, [PROGRAM, ...args], { encoding: "utf8", timeout: ENOUGH });
+
+test("prints its version", () => {
+  const { status, stdout, stderr } = ferrule(["--version"]);
+  assert.equal(status, 0);
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.equal(stderr, "", "no warnings either");
+});
+
+test("wrong usage ends with 2, one line and a hint, and nothing on stdout", () => {
+  for (const args of [
+    ["dmeo"],
+    ["up"],
+    ["up", "model:nope"],
+    ["demo", "--bytes", "x"],
+    ["up", "model:rtl8168h", "--mtu", "9"],
+  ]) {
+    const { status, stdout, stderr } = ferrule(args);
+    assert.equal(status, 2, args.join(" "));
+    assert.match(stderr, /^ferrule: .+\nhint: .+\n$/);
+    assert.equal(stdout, "");
+  }
+});
+
+test("what comes later is refused with 1 and says so", () => {
+  const { status, stderr } = ferrule(["up", "0000:03:00.0"]);
+  assert.equal(status, 1);
+  assert.match(stderr, /not there yet/);
+});
+
+test("model chips --json is a list that says which chips can be driven", () => {
+  const { status, stdout } = ferrule(["model", "chips", "--json"]);
+  assert.equal(status, 0);
+  const chips = JSON.parse(stdout) as { key: string; drivable: boolean }[];
+  assert.ok(chips.find((chip) => chip.key === "rtl8168h")?.drivable);
+  assert.ok(chips.some((chip) => !chip.drivable));
+});
+
+test("doctor runs anywhere, and says whether the demo can", () => {
+  const { status, stdout } = ferrule(["doctor", "--json"]);
+  assert.equal(status, 0);
+  const { demo, checks } = JSON.parse(stdout) as { demo: boolean; checks: { name: string; state: string }[] };
+  assert.ok(demo);
+  assert.equal(checks.find((check) => check.name === "runtime")?.state, "ok");
+});
+
+test("down of a name that is not up ends with 1", () => {
+  const { status, stderr } = ferrule(["down", `no${process.pid}`]);
+  assert.equal(status, 1);
+  assert.match(stderr, /^ferrule: no `ferrule up` of no\d+ is running here\nhint: /);
+});
+
+test("a reader that leaves early does no harm", () => {
+  const { status, stderr } = spawnSync("sh", ["-c", `"${process.execPath}" "${PROGRAM}" model chips | head -1`], {
+    encoding: "utf8",
+    timeout: ENOUGH,
+  });
+  assert.equal(status, 0);
+  assert.equal(stderr, "");
+});
+
+/** A Node that is too old to run the command itself, if this machine has one; 20 or newer. */
+const olderNode = (): string | undefined => {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const node = join(folder, "node");
+    try {
+      accessSync(node, constants.X_OK);
+    } catch {
+      continue;
+    }
+    const major = Number(/^v(\d+)\./.exec(spawnSync(node, ["--version"], { encoding: "utf8" }).stdout)?.[1]);
+    if (major >= 20 && major < 26) return node;
+  }
+  return undefined;
+};
+const older = olderNode();
+const ownNode = new URL(`../node_modules/node-linux-${process.arch}/bin/node`, import.meta.url);
+const skip =
+  older === undefined ? "there is no older Node here" : existsSync(ownNode) ? false : "no own Node is installed";
+
+test("started by an older Node, it runs in its own and ends as that ends", { skip }, () => {
+  assert.match(ferrule(["--version"], older).stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.equal(ferrule(["dmeo"], older).status, 2);
+});
+
+test("the process that does the work does not outlive the one that was started", { skip }, async () => {
+  // Until the responder rig is asked to stop, it runs for minutes.
+  const args = [PROGRAM, "demo", "--bytes", "64G"];
+  const child = spawn(older!, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const closed = new Promise<void>((resolve) => void child.stderr.once("close", resolve));
+  const progress = child.stderr.setEncoding("utf8");
+  let said = "";
+  for await (const text of progress.iterator({ destroyOnReturn: false })) {
+    said += text as string;
+    if (said.includes("ping")) break;
+  }
+  child.kill("SIGKILL");
+  progress.resume();
+  // The pipe closes when the last process that holds it has gone.
+  await closed;
+});

@@ -1,0 +1,120 @@
+/** The demo as a stranger runs it: the whole program in its own process, between two network namespaces. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { noTwoEnds } from "./rigs/skip.ts";
+
+const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
+const ENOUGH = 60_000;
+
+const skip = noTwoEnds([]);
+
+interface Report {
+  rig: string;
+  chip: string;
+  xid: string;
+  link: { up: boolean };
+  ping: { sent: number; received: number };
+  transfers: { direction: string; bytes: number; sha256Sent: string; sha256Received: string; bitsPerSecond: number }[];
+  drops: number;
+  superFrames: number;
+  gcPauses: { count: number };
+}
+
+const demo = (...options: string[]) =>
+  spawnSync(process.execPath, [PROGRAM, "demo", ...options], { encoding: "utf8", timeout: ENOUGH });
+
+const assertWell = (report: Report, bytes: number): void => {
+  assert.equal(report.chip, "RTL8168h/8111h");
+  assert.equal(report.xid, "541");
+  assert.ok(report.link.up);
+  assert.deepEqual([report.ping.sent, report.ping.received], [100, 100]);
+  assert.deepEqual(
+    report.transfers.map((each) => each.direction),
+    ["wire-to-host", "host-to-wire"],
+  );
+  for (const each of report.transfers) {
+    assert.equal(each.bytes, bytes);
+    assert.match(each.sha256Sent, /^[0-9a-f]{64}$/);
+    assert.equal(each.sha256Received, each.sha256Sent);
+    assert.ok(each.bitsPerSecond > 0);
+  }
+  assert.equal(report.drops, 0);
+  assert.ok(report.gcPauses.count >= 0);
+};
+
+test("moves verified data between two of Linux's own TCP/IP stacks", { skip }, () => {
+  const { status, stdout, stderr } = demo("--bytes", "8M", "--json");
+  assert.equal(status, 0, stderr + stdout);
+  const report = JSON.parse(stdout) as Report;
+  assert.equal(report.rig, "tap");
+  assertWell(report, 8 * 2 ** 20);
+  assert.ok(report.superFrames > 0, "the NIC cut super-frames");
+});
+
+/** The processes below this one, itself included. */
+const family = (pid: number): number[] => {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return [pid, ...(children === "" ? [] : children.split(" ").map(Number).flatMap(family))];
+};
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+};
+
+/** Network namespaces that any thread of any process is in, by the kernel's number for each. */
+const namespaces = (): Set<string> => {
+  const found = new Set<string>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
+    try {
+      for (const thread of readdirSync(`/proc/${pid}/task`))
+        found.add(readlinkSync(`/proc/${pid}/task/${thread}/ns/net`));
+    } catch {
+      // It ended while we looked.
+    }
+  return found;
+};
+
+const waitFor = async (what: string, done: () => boolean): Promise<void> => {
+  for (const end = performance.now() + ENOUGH; !done(); await sleep(20))
+    assert.ok(performance.now() < end, `${what} did not come`);
+};
+
+/** A demo that has begun to transfer, and the namespaces that are its own. */
+const running = async (): Promise<{ child: ChildProcess; own: string[]; pids: number[] }> => {
+  const child = spawn(process.execPath, [PROGRAM, "demo", "--bytes", "64G"], { stdio: ["ignore", "ignore", "pipe"] });
+  let progress = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (progress += text));
+  await waitFor("the first step", () => progress.includes("ping"));
+  const pids = family(child.pid!);
+  const own = [
+    ...new Set(
+      pids.flatMap((pid) =>
+        readdirSync(`/proc/${pid}/task`).map((thread) => readlinkSync(`/proc/${pid}/task/${thread}/ns/net`)),
+      ),
+    ),
+  ].filter((space) => space !== readlinkSync("/proc/self/ns/net"));
+  return { child, own, pids };
+};
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
+  test(`${signal} in the middle of a transfer leaves no process and no namespace behind`, { skip }, async () => {
+    const { child, own, pids } = await running();
+    assert.equal(own.length, 2, "one namespace for each end");
+    const ended = new Promise<number | null>((resolve) => void child.once("exit", resolve));
+    child.kill(signal);
+    const code = await ended;
+    assert.equal(code, signal === "SIGKILL" ? null : 1);
+    await waitFor("the end of every process", () => !pids.some(isAlive));
+    await waitFor("the end of its namespaces", () => {
+      const left = namespaces();
+      return !own.some((space) => left.has(space));
+    });
+  });
