@@ -5,6 +5,7 @@ import { TapWire } from "#host/tap-wire.ts";
 import type { Port } from "#kit/port.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
+import type { Memory } from "#wire/memory.ts";
 import type { WireSpec } from "./session.ts";
 
 /** Frames and bytes as they crossed the wire, and frames lost on it. */
@@ -34,9 +35,16 @@ export interface FarEnd {
 export const openFarEnd = (
   scope: DisposableStack,
   wire: WireSpec,
-  options: { mtu: number; capture: string | undefined; onCaptureError: (error: Error) => void },
+  options: {
+    mtu: number;
+    /** Memory that frames may be staged in, from byte `staging` on. */
+    memory: Memory;
+    staging: number;
+    capture: string | undefined;
+    onCaptureError: (error: Error) => void;
+  },
 ): FarEnd => {
-  const { mtu, capture: path, onCaptureError } = options;
+  const { mtu, memory, staging, capture: path, onCaptureError } = options;
   const capture =
     path === undefined
       ? undefined
@@ -57,7 +65,7 @@ export const openFarEnd = (
   if (wire.namespace !== undefined) NetworkNamespace.fromFd(wire.namespace).enter();
   const tap = scope.use(Tap.open(wire.name, { vnetHeader: true }));
   tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, mtu));
-  const port = new TapWire({ tap, capture });
+  const port = new TapWire({ tap, capture, memory, staging });
   return {
     port,
     fd: tap.number,

@@ -1,5 +1,6 @@
 /** What the main thread and the data-plane threads tell each other. */
 import type { ThreadedChannel } from "#bus/threaded.ts";
+import type { SharedMemory } from "#wire/sum-kernel.ts";
 import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
 
 /** Worker data of the driver's thread. */
@@ -16,6 +17,8 @@ export interface DriverTask {
 /** Worker data of the model's thread. */
 export interface ModelTask {
   readonly channel: ThreadedChannel;
+  /** The WebAssembly memory whose buffer is the channel's `dma`. */
+  readonly memory: SharedMemory;
   readonly chip: string;
   readonly mac: string;
   readonly wire: WireSpec;

@@ -7,6 +7,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
+import { memoryWithSums } from "#wire/sum-kernel.ts";
 import { type FarEnd, openFarEnd } from "./far-end.ts";
 import { type Command, type ModelTask, type Report, plainError } from "./messages.ts";
 import { REGISTERS } from "./model-page.ts";
@@ -54,9 +55,12 @@ class ModelThread implements Disposable {
       timers: this.#timers,
       memory: task.channel.page,
     });
-    this.#bus = new ThreadedPort(task.channel, this.#model, REGISTERS);
+    const memory = memoryWithSums(task.memory);
+    this.#bus = new ThreadedPort(task.channel, this.#model, REGISTERS, memory);
     this.#far = openFarEnd(scope, task.wire, {
       mtu: task.mtu,
+      memory,
+      staging: task.channel.dmaBytes,
       capture: task.capture,
       onCaptureError: (error) => this.#warn(error),
     });

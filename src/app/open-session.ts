@@ -11,8 +11,18 @@ import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts
 
 /** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
 const DMA_BYTES = 32 << 20;
+/** Memory of the wire's far end, behind the window: frames between the NIC and a TAP. */
+const STAGING_BYTES = 1 << 20;
+const WASM_PAGE = 1 << 16;
 const START_LIMIT_MILLIS = 15_000;
 const CLOSE_LIMIT_MILLIS = 5000;
+
+// The compiler's own declarations come only with those of a browser's.
+declare const WebAssembly: {
+  readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => {
+    readonly buffer: SharedArrayBuffer;
+  };
+};
 
 /** An error that happened in a data-plane thread. */
 export class ThreadFailure extends FerruleError {
@@ -108,7 +118,14 @@ const randomMac = (): string => {
 export const openSession = async (options: SessionOptions): Promise<Session> => {
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
-  const channel: ThreadedChannel = createChannel(shared, { name: `model:${options.chip}`, dmaBytes: DMA_BYTES });
+  // Shared WebAssembly memory, because the model's checksum engine works on nothing else.
+  const pages = (DMA_BYTES + STAGING_BYTES) / WASM_PAGE;
+  const dma = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const channel: ThreadedChannel = createChannel(shared, {
+    name: `model:${options.chip}`,
+    dma: dma.buffer,
+    dmaBytes: DMA_BYTES,
+  });
   const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
   const memory = {
     driver: statisticsMemory(DRIVER_COUNTERS.length),
@@ -129,6 +146,7 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     new URL("./model-thread.ts", import.meta.url),
     {
       channel,
+      memory: dma,
       chip: options.chip,
       mac: randomMac(),
       wire: options.wire,

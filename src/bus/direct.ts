@@ -30,7 +30,7 @@ export class DirectDevice implements PciDevice, Disposable {
     this.name = options.name;
     this.dma = new DmaArena(new ArrayBuffer(options.dmaBytes), WINDOW_IOVA);
     this.interrupts = new SoftInterrupts(options.vectors);
-    target.attach(new WindowMemory(this.dma.window.bytes.buffer, WINDOW_IOVA), (vector) =>
+    target.attach(new WindowMemory(this.dma.window, WINDOW_IOVA, options.dmaBytes), (vector) =>
       this.interrupts.raise(vector),
     );
     this.config = new Mmio(this.#region(target, "config"));

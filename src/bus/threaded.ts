@@ -9,6 +9,7 @@ import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange, Timeout } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import type { FrameMemory } from "#kit/link.ts";
 import { Mmio, type RegisterBus } from "#kit/mmio.ts";
 import { type RingShape, SpscConsumer, SpscProducer, spscWords } from "#kit/spsc.ts";
 import type { RegionName, Target } from "#kit/target.ts";
@@ -43,7 +44,9 @@ export interface ThreadedChannel {
   /** The register page, then configuration space: 4 KiB each. */
   readonly page: SharedArrayBuffer;
   readonly control: SharedArrayBuffer;
+  /** Memory that both see, of which the first `dmaBytes` are the device's DMA window; the rest is the model's. */
   readonly dma: SharedArrayBuffer;
+  readonly dmaBytes: number;
   /** Event descriptors: work for the model, interrupt for the driver. */
   readonly kick: number;
   readonly interrupt: number;
@@ -55,12 +58,13 @@ export const PAGE_BYTES = 4096;
 /** Makes a channel; its descriptors are closed when it is disposed, which must be after both threads have ended. */
 export const createChannel = (
   scope: DisposableStack,
-  options: { readonly name: string; readonly dmaBytes: number },
+  options: { readonly name: string; readonly dma: SharedArrayBuffer; readonly dmaBytes: number },
 ): ThreadedChannel => ({
   name: options.name,
   page: new SharedArrayBuffer(2 * PAGE_BYTES),
   control: new SharedArrayBuffer((CONTROL_WORDS + spscWords(RING)) * 4),
-  dma: new SharedArrayBuffer(options.dmaBytes),
+  dma: options.dma,
+  dmaBytes: options.dmaBytes,
   kick: scope.use(EventFd.create()).number,
   interrupt: scope.use(EventFd.create()).number,
 });
@@ -112,7 +116,7 @@ export class ThreadedDevice implements PciDevice {
     this.#halves = new Uint16Array(channel.page);
     this.#bytes = new Uint8Array(channel.page);
     this.#eventsWord = rules.eventsWord;
-    this.dma = new DmaArena(channel.dma, WINDOW_IOVA);
+    this.dma = new DmaArena(channel.dma, WINDOW_IOVA, channel.dmaBytes);
     this.interrupts = new EventInterrupts(channel.interrupt);
     const asked = new Set(rules.asked);
     const relaxed = new Set(rules.relaxed);
@@ -233,7 +237,8 @@ export class ThreadedPort {
   readonly #posted: SpscConsumer;
   readonly #kick: EventFd;
 
-  constructor(channel: ThreadedChannel, target: PublishingTarget, registers: RegionName) {
+  /** @param memory the channel's `dma`, with whatever else is known of it */
+  constructor(channel: ThreadedChannel, target: PublishingTarget, registers: RegionName, memory: FrameMemory) {
     this.#target = target;
     this.#registers = registers;
     this.#control = new Int32Array(channel.control, 0, CONTROL_WORDS);
@@ -241,7 +246,7 @@ export class ThreadedPort {
     this.#kick = EventFd.attach(channel.kick);
     this.fd = channel.kick;
     const interrupt = EventFd.attach(channel.interrupt);
-    target.attach(new WindowMemory(channel.dma, WINDOW_IOVA), () => interrupt.signal());
+    target.attach(new WindowMemory(memory, WINDOW_IOVA, channel.dmaBytes), () => interrupt.signal());
   }
 
   /** Carries out what was posted. Returns how many accesses that were. */

@@ -1,6 +1,7 @@
 /** What every bus to a model does alike: guest memory of one window, and PCI identity out of configuration space. */
 import type { PciId } from "#kit/device.ts";
 import { type Mmio, ro16, ro8, rw16 } from "#kit/mmio.ts";
+import type { FrameMemory } from "#kit/link.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
 /**
@@ -13,13 +14,9 @@ export const WINDOW_IOVA = 0x1_4000_0000;
 export class WindowMemory implements GuestMemory {
   readonly #region: MemoryRegion;
 
-  constructor(memory: ArrayBufferLike, iova: number) {
-    this.#region = {
-      address: iova,
-      length: memory.byteLength,
-      bytes: new Uint8Array(memory),
-      words: new Int32Array(memory),
-    };
+  /** @param length bytes from the start of `memory` that are the guest's */
+  constructor(memory: FrameMemory, iova: number, length: number) {
+    this.#region = { ...memory, address: iova, length };
   }
 
   region(address: number, length: number): MemoryRegion | undefined {

@@ -17,7 +17,7 @@ import { data, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.ts"
 import { MemoryNic, type MemoryNicOptions } from "./memory-nic.ts";
 import { TapUplink } from "./tap-uplink.ts";
 import { TapWire } from "./tap-wire.ts";
-import { Gso, NEEDS_CHECKSUM } from "./vnet-header.ts";
+import { Gso } from "./vnet-header.ts";
 
 const skip = ffiProblem()?.message ?? false;
 const skipTap = ffiProblem()?.message ?? (whyNoNamespace() ?? whyNoTap())?.message ?? false;

@@ -9,7 +9,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import type { Tap } from "#sys/tap.ts";
 import { Coalescer } from "#wire/coalesce.ts";
-import { memoryOf } from "#wire/memory.ts";
+import { type Memory, newMemory } from "#wire/memory.ts";
 import type { SegmentRun } from "#wire/segment-run.ts";
 import { FarFrames } from "./far-frames.ts";
 import { NO_TAG, TapWriter } from "./tap-writer.ts";
@@ -29,6 +29,9 @@ export interface TapWireOptions {
   readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
   /** Sees every frame as it is on the wire. */
   readonly capture?: WireTap | undefined;
+  /** Memory to stage frames in, and from which byte on it is free for it (324 KiB; a multiple of 8); memory of its own unless given. */
+  readonly memory?: Memory;
+  readonly staging?: number;
 }
 
 export interface WireCounters {
@@ -49,13 +52,17 @@ export interface WireCounters {
 
 export class TapWire implements Port {
   readonly bytes: Uint8Array;
+  readonly memory: Memory;
+  /** Outgoing frames lie from here to there; behind it is the place for incoming ones. */
+  readonly #start: number;
+  readonly #end: number;
   readonly #capture: WireTap | undefined;
   readonly #writer: TapWriter;
   readonly #coalescer: Coalescer;
   readonly #incoming: FarFrames;
   #nic: Plug | undefined;
   /** Where the next outgoing frame goes, and where the last one that was reserved is. */
-  #free = 0;
+  #free: number;
   #reserved = -1;
   #impatience = 0;
   #sentFrames = 0;
@@ -67,8 +74,12 @@ export class TapWire implements Port {
 
   /** @throws {SystemError} */
   constructor(options: TapWireOptions) {
-    const { tap, capture } = options;
-    this.bytes = new Uint8Array(STAGING + INBOX);
+    const { tap, capture, memory = newMemory(STAGING + INBOX), staging = 0 } = options;
+    this.memory = memory;
+    this.bytes = memory.bytes;
+    this.#start = staging;
+    this.#end = staging + STAGING;
+    this.#free = staging;
     this.#capture = capture;
     this.#writer = new TapWriter(tap, this.bytes.buffer);
     this.#coalescer = new Coalescer({
@@ -79,7 +90,7 @@ export class TapWire implements Port {
         run: (run) => this.#writeRun(run),
       },
     });
-    this.#incoming = new FarFrames(tap, memoryOf(this.bytes), STAGING + BIAS);
+    this.#incoming = new FarFrames(tap, memory, this.#end + BIAS);
     tap.setOffload({ checksum: true, tso4: true, tso6: true });
   }
 
@@ -109,9 +120,9 @@ export class TapWire implements Port {
   reserve(length: number): number {
     if (length <= 0 || length > STAGING - 8) return -1;
     let at = this.#free + ((BIAS - this.#free) & 7);
-    if (at + length > STAGING) {
+    if (at + length > this.#end) {
       this.flush();
-      at = BIAS;
+      at = this.#start + BIAS;
     }
     this.#reserved = at;
     return at;
@@ -119,7 +130,7 @@ export class TapWire implements Port {
 
   commit(length: number): void {
     const at = this.#reserved;
-    if (at < 0 || length <= 0 || at + length > STAGING) throw new OutOfRange(`commit of ${length} bytes at ${at}`);
+    if (at < 0 || length <= 0 || at + length > this.#end) throw new OutOfRange(`commit of ${length} bytes at ${at}`);
     this.#reserved = -1;
     this.#free = at + length;
     this.#sentFrames++;
@@ -130,7 +141,7 @@ export class TapWire implements Port {
 
   flush(): void {
     this.#coalescer.flush();
-    this.#free = 0;
+    this.#free = this.#start;
   }
 
   /** Gives the NIC up to `budget` frames. Returns how many it took. @throws {SystemError} when the TAP has gone */

@@ -66,18 +66,19 @@ export class DmaArena implements DmaDomain, Disposable {
 
   /**
    * @param iova device address of the first byte, a multiple of 4096
+   * @param length bytes from the start of `memory` that may be handed out
    * @throws {OutOfRange} when the window is empty, misplaced or crosses a 4 GiB boundary
    */
-  constructor(memory: ArrayBufferLike, iova: number) {
+  constructor(memory: ArrayBufferLike, iova: number, length = memory.byteLength) {
     if (iova % 4096 !== 0 || iova < 0) throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: not page aligned`);
-    if (memory.byteLength === 0) throw new OutOfRange("DMA window of 0 bytes");
-    if (!Number.isSafeInteger(iova + memory.byteLength))
+    if (!(length > 0 && length <= memory.byteLength)) throw new OutOfRange(`DMA window of ${length} bytes`);
+    if (!Number.isSafeInteger(iova + length))
       throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: addresses end at 2^53`);
-    if (Math.floor(iova / GIB4) !== Math.floor((iova + memory.byteLength - 1) / GIB4))
+    if (Math.floor(iova / GIB4) !== Math.floor((iova + length - 1) / GIB4))
       throw new OutOfRange(`DMA window at 0x${iova.toString(16)} crosses a 4 GiB boundary`);
-    this.window = { bytes: new Uint8Array(memory), words: new Int32Array(memory, 0, memory.byteLength >> 2) };
+    this.window = { bytes: new Uint8Array(memory, 0, length), words: new Int32Array(memory, 0, length >> 2) };
     this.iova = iova;
-    this.#free = [{ offset: 0, length: memory.byteLength }];
+    this.#free = [{ offset: 0, length }];
   }
 
   /** Pieces handed out and not given back. */

@@ -5,6 +5,8 @@
  * port hands incoming frames to whoever is plugged in.
  */
 
+import type { FrameMemory } from "./link.ts";
+
 /** What a NIC shows to the cable. */
 export interface Plug {
   /** A frame arrives: `length` bytes at `offset` of `bytes`, valid during the call. False when the NIC dropped it. */
@@ -17,6 +19,8 @@ export interface Plug {
 export interface Port {
   /** Memory in which outgoing frames are built. */
   readonly bytes: Uint8Array;
+  /** The same with what else the port knows of it; made from `bytes` where the port does not say. */
+  readonly memory?: FrameMemory;
   /** Where the next outgoing frame of up to `length` bytes may be built: a byte offset, or -1 when it cannot be taken. */
   reserve(length: number): number;
   /** The frame in the reserved place is complete, `length` bytes long. */

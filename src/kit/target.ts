@@ -5,13 +5,13 @@
  * bus's business.
  */
 
+import type { FrameMemory } from "./link.ts";
+
 /** A piece of guest memory, seen as bytes and as words. `address` is what the device calls its first byte. */
-export interface MemoryRegion {
+export interface MemoryRegion extends FrameMemory {
   readonly address: number;
+  /** Bytes that belong to the guest; `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
   readonly length: number;
-  readonly bytes: Uint8Array;
-  /** The same memory as 32-bit words; word `i` is at `address + 4 * i`. */
-  readonly words: Int32Array;
 }
 
 /** Guest memory as the device sees it through its bus master port. */

@@ -26,6 +26,7 @@ import {
 } from "#wire/dissect.ts";
 import { ETHERNET_BYTES, EtherType, SHORTEST_FRAME } from "#wire/ethernet.ts";
 import { Protocol } from "#wire/ipv4.ts";
+import type { Port } from "#kit/port.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { pseudoHeaderSum } from "#wire/pseudo-header.ts";
 import { get16 } from "#wire/bigendian.ts";
@@ -88,6 +89,11 @@ export class ReceiveEngine {
     this.ring = ring;
     this.#parts = parts;
     this.#filter = new ReceiveFilter(parts.page, parts.reversedHash);
+  }
+
+  /** Frames will come from this port's memory. */
+  connect(port: Port): void {
+    if (port.memory !== undefined) this.#source = port.memory;
   }
 
   /** Registers that matter here changed. */

@@ -142,6 +142,7 @@ export class Rtl8169 implements Target, Plug {
   connect(port: Port): void {
     this.#normal.connect(port);
     this.#high.connect(port);
+    this.#receiver.connect(port);
     port.plug(this);
   }
 

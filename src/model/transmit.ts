@@ -84,7 +84,7 @@ export class TransmitEngine {
 
   connect(port: Port): void {
     this.#port = port;
-    this.#memory = memoryOf(port.bytes);
+    this.#memory = port.memory ?? memoryOf(port.bytes);
   }
 
   /** Forgets the ring and the frame in hand. */

@@ -7,6 +7,14 @@
 export interface Memory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  /** Faster sums over it, where there are any: `sum-kernel.ts`. Two memories with the same one are one memory. */
+  readonly sums?: MemorySums | undefined;
+}
+
+/** Offsets and lengths are bytes. A sum is of 16-bit units as they lie in memory, below 2^17. */
+export interface MemorySums {
+  readonly sum: (offset: number, length: number) => number;
+  readonly copySum: (from: number, to: number, length: number) => number;
 }
 
 /**
@@ -16,6 +24,7 @@ export interface Memory {
 export const memoryOf = (bytes: Uint8Array): Memory => ({
   bytes,
   words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2),
+  sums: undefined,
 });
 
 /** Fresh memory of `length` bytes, zeroed. */

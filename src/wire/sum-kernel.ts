@@ -1,0 +1,41 @@
+/**
+ * The Internet checksum sixteen bytes at a time: `sum.wat` beside this file, as WebAssembly.
+ *
+ * Checksums are made over memory that a `WebAssembly.Memory` holds; memory from elsewhere is summed by the loops of
+ * `checksum.ts`. The test compiles `sum.wat` again and compares. Why: docs/decisions/0009-checksum-kernel.md.
+ */
+import type { Memory, MemorySums } from "./memory.ts";
+
+// The compiler's own declarations of these come only with those of a browser's.
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
+};
+
+/** What this file needs of a `WebAssembly.Memory`, which must be shared. */
+export interface SharedMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
+/** `sum.wat`, assembled; base64. */
+export const KERNEL =
+  "AGFzbQEAAAABEwNgAXsBf2ACf38Bf2ADf39/AX8CFgEHZmVycnVsZQZtZW1vcnkCAwGAgAQDBAMAAQIHEQIDc3VtAAEHY29weVN1bQACCuoDAz4B" +
+  "AX4gAP0bAK0gAP0bAa18IAD9GwKtIAD9GwOtfHwhASABQv//A4MgAUIQiHwhASABQv//A4MgAUIQiHynC7UBAgF/AnsgACABQWBxaiECAkADQCAA" +
+  "IAJPDQEgAyAA/QAEAP1//a4BIQMgBCAA/QAEEP1//a4BIQQgAEEgaiEADAALCyAAIAFBHnFqIQICQANAIAAgAk8NASADIAD9DAAAAAAAAAAAAAAA" +
+  "AAAAAAD9VQEAAP2uASEDIABBAmohAAwACwsgAUEBcQRAIAMgAP0MAAAAAAAAAAAAAAAAAAAAAP1UAAAA/a4BIQMLIAMgBP2uARAAC/EBAgF/A3sg" +
+  "ACACQWBxaiEDAkADQCAAIANPDQEgASAA/QAEACIG/QsEACAEIAb9f/2uASEEIAEgAP0ABBAiBv0LBBAgBSAG/X/9rgEhBSAAQSBqIQAgAUEgaiEB" +
+  "DAALCyAAIAJBHnFqIQMCQANAIAAgA08NASAA/QwAAAAAAAAAAAAAAAAAAAAA/VUBAAAhBiABIAb9WQEAACAEIAb9rgEhBCAAQQJqIQAgAUECaiEB" +
+  "DAALCyACQQFxBEAgAP0MAAAAAAAAAAAAAAAAAAAAAP1UAAAAIQYgASAG/VgAAAAgBCAG/a4BIQQLIAQgBf2uARAACw==";
+
+const decode = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+
+/** Looks at shared WebAssembly memory as memory of frames, with fast sums. Compiles: once for each thread and memory. */
+export const memoryWithSums = (shared: SharedMemory): Memory => {
+  const module = new WebAssembly.Module(decode(KERNEL));
+  const { exports } = new WebAssembly.Instance(module, { ferrule: { memory: shared } });
+  const sums: MemorySums = {
+    sum: exports["sum"] as MemorySums["sum"],
+    copySum: exports["copySum"] as MemorySums["copySum"],
+  };
+  return { bytes: new Uint8Array(shared.buffer), words: new Int32Array(shared.buffer), sums };
+};
