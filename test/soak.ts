@@ -72,7 +72,7 @@ const expectNothing = (what: string, left: readonly string[]): void => {
 const cycle = async (): Promise<void> => {
   const session = await openSession({
     chip: "rtl8168h",
-    host: { kind: "tap", name: "soak0" },
+    host: { name: "soak0" },
     wire: { kind: "tap", name: "soak0w" },
     mtu: 1500,
   });

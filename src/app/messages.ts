@@ -28,6 +28,12 @@ export interface ModelTask {
   readonly control: number;
 }
 
+/** Worker data of a thread that is both. */
+export interface OneThreadTask {
+  readonly driver: DriverTask;
+  readonly model: ModelTask;
+}
+
 /** To either thread. */
 export type Command = { readonly command: "close" } | { readonly command: "setMtu"; readonly mtu: number };
 

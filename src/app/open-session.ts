@@ -4,7 +4,7 @@ import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { randomBytes } from "node:crypto";
-import type { Command, DriverTask, ModelTask, PlainError, Report } from "./messages.ts";
+import type { Command, DriverTask, ModelTask, OneThreadTask, PlainError, Report } from "./messages.ts";
 import type { Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
@@ -44,7 +44,7 @@ class Thread {
   #listener: (report: Report) => void = () => {};
   #failed: (error: Error) => void = () => {};
 
-  constructor(what: string, entry: URL, task: DriverTask | ModelTask, bell: EventFd) {
+  constructor(what: string, entry: URL, task: DriverTask | ModelTask | OneThreadTask, bell: EventFd) {
     this.#what = what;
     this.#bell = bell;
     this.#worker = new Worker(entry, {
@@ -132,46 +132,44 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     wire: statisticsMemory(WIRE_COUNTERS.length),
   };
 
-  const start = async (what: string, entry: URL, task: DriverTask | ModelTask, bell: EventFd) => {
-    const thread = new Thread(what, entry, task, bell);
+  const start = async (what: string, file: string, task: DriverTask | ModelTask | OneThreadTask, bell: EventFd) => {
+    const thread = new Thread(what, new URL(file, import.meta.url), task, bell);
     scope.defer(() => thread.end());
-    const facts = await thread.until(START_LIMIT_MILLIS, (report) =>
-      report.report === "ready" ? { facts: report.facts } : undefined,
-    );
-    return { thread, facts: facts.facts };
+    const ready = await thread.until(START_LIMIT_MILLIS, (report) => (report.report === "ready" ? report : undefined));
+    return { thread, facts: ready.facts };
   };
-
-  const model = await start(
-    "the model's thread",
-    new URL("./model-thread.ts", import.meta.url),
-    {
-      channel,
-      memory: dma,
-      chip: options.chip,
-      mac: randomMac(),
-      wire: options.wire,
-      mtu: options.mtu,
-      capture: options.captureWire,
-      statistics: memory.wire,
-      control: bells.model.number,
-    },
-    bells.model,
-  );
-  const driver = await start(
-    "the driver's thread",
-    new URL("./data-plane.ts", import.meta.url),
-    {
-      channel,
-      host: options.host,
-      mtu: options.mtu,
-      capture: options.captureHost,
-      statistics: memory.driver,
-      control: bells.driver.number,
-    },
-    bells.driver,
-  );
+  const modelTask: ModelTask = {
+    channel,
+    memory: dma,
+    chip: options.chip,
+    mac: randomMac(),
+    wire: options.wire,
+    mtu: options.mtu,
+    capture: options.captureWire,
+    statistics: memory.wire,
+    control: bells.model.number,
+  };
+  const driverTask: DriverTask = {
+    channel,
+    host: options.host,
+    mtu: options.mtu,
+    capture: options.captureHost,
+    statistics: memory.driver,
+    control: bells.driver.number,
+  };
+  const threads: Thread[] = [];
+  let driver: Awaited<ReturnType<typeof start>>;
+  if (options.threads === 2) {
+    const model = await start("the model's thread", "./model-thread.ts", modelTask, bells.model);
+    threads.push(model.thread);
+    driver = await start("the driver's thread", "./data-plane.ts", driverTask, bells.driver);
+  } else {
+    const both = { driver: driverTask, model: modelTask };
+    driver = await start("the data-plane thread", "./one-thread.ts", both, bells.driver);
+  }
+  threads.push(driver.thread);
   if (driver.facts === undefined) throw new Error("the driver's thread said nothing of itself");
-  return new OpenSession(driver.facts, model.thread, driver.thread, memory, scope.move());
+  return new OpenSession(driver.facts, threads, driver.thread, memory, scope.move());
 };
 
 class OpenSession implements Session {
@@ -187,7 +185,7 @@ class OpenSession implements Session {
 
   constructor(
     facts: SessionFacts,
-    model: Thread,
+    threads: readonly Thread[],
     driver: Thread,
     memory: { driver: SharedArrayBuffer; wire: SharedArrayBuffer },
     scope: AsyncDisposableStack,
@@ -197,7 +195,7 @@ class OpenSession implements Session {
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
     this.#scope = scope;
-    for (const thread of [model, driver])
+    for (const thread of threads)
       thread.listen(
         (report) => this.#hear(report),
         (error) => {

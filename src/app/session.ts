@@ -1,12 +1,12 @@
 /** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
 import type { Statistics } from "./statistics.ts";
 
-/** Where the driver's side ends. */
-export type HostSpec =
-  /** A TAP interface with offloads. `namespace` is the descriptor of the network namespace it is made in. */
-  | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
-  /** No network stack: the caller sends and receives through `Session.frames`. */
-  | { readonly kind: "raw" };
+/** Where the driver's side ends: a TAP interface with offloads. */
+export interface HostSpec {
+  readonly name: string;
+  /** Descriptor of the network namespace it is made in. */
+  readonly namespace?: number;
+}
 
 /** Where the wire's far end is. */
 export type WireSpec =
@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly wire: WireSpec;
   /** Bytes of layer 3; 68 to the chip's largest. */
   readonly mtu: number;
+  /** Driver and model in one data-plane thread, or in one each; 1 unless told. */
+  readonly threads?: 1 | 2;
   /** pcapng file of what crosses the wire. */
   readonly captureWire?: string;
   /** pcapng file of what crosses the host's side. */

@@ -2,6 +2,7 @@
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { SoftInterrupts } from "#kit/line.ts";
+import type { FrameMemory } from "#kit/link.ts";
 import { Mmio, type RegisterBus } from "#kit/mmio.ts";
 import type { RegionName, Target } from "#kit/target.ts";
 import { Revoked } from "#kit/errors.ts";
@@ -14,6 +15,8 @@ export interface DirectOptions {
   /** Bytes of DMA memory: a multiple of 4096. */
   readonly dmaBytes: number;
   readonly vectors: number;
+  /** Memory whose first `dmaBytes` are the DMA window; its own unless given. */
+  readonly memory?: FrameMemory;
 }
 
 /** Disposing it is pulling the card: every handle that came from it throws `Revoked` from then on. */
@@ -28,9 +31,10 @@ export class DirectDevice implements PciDevice, Disposable {
 
   constructor(target: Target, options: DirectOptions) {
     this.name = options.name;
-    this.dma = new DmaArena(new ArrayBuffer(options.dmaBytes), WINDOW_IOVA);
+    const { dmaBytes, memory } = options;
+    this.dma = new DmaArena(memory?.bytes.buffer ?? new ArrayBuffer(dmaBytes), WINDOW_IOVA, dmaBytes);
     this.interrupts = new SoftInterrupts(options.vectors);
-    target.attach(new WindowMemory(this.dma.window, WINDOW_IOVA, options.dmaBytes), (vector) =>
+    target.attach(new WindowMemory(memory ?? this.dma.window, WINDOW_IOVA, dmaBytes), (vector) =>
       this.interrupts.raise(vector),
     );
     this.config = new Mmio(this.#region(target, "config"));

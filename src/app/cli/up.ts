@@ -190,7 +190,7 @@ export const up = command({
     using stop = stopAtSignals();
     const session: SessionOptions = {
       chip: device.chip.key,
-      host: { kind: "tap", name: interfaceName },
+      host: { name: interfaceName },
       wire,
       mtu: parseMtu(values.mtu, device.chip),
       ...(values.capture === undefined ? {} : { captureWire: values.capture }),

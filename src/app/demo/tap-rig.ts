@@ -112,7 +112,7 @@ export const runOnTaps = async (
   using wireSpace = NetworkNamespace.create();
   await using session = await open({
     chip: options.chip,
-    host: { kind: "tap", name: HOST.name, namespace: hostSpace.fd },
+    host: { name: HOST.name, namespace: hostSpace.fd },
     wire: { kind: "tap", name: WIRE.name, namespace: wireSpace.fd },
     mtu: MTU,
   });

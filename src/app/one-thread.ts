@@ -1,0 +1,46 @@
+/**
+ * Driver and model in one thread, the model behind the direct bus: registers are calls, and no thread waits for another.
+ *
+ * The quicker form where cores are few: what the two-thread form spends on waking the other side is spent on frames.
+ */
+import { workerData } from "node:worker_threads";
+import { DirectDevice } from "#bus/direct.ts";
+import { RealClock } from "#kit/clock.ts";
+import { Poller } from "#sys/poll.ts";
+import { memoryWithSums } from "#wire/sum-kernel.ts";
+import { DriverSide } from "./driver-side.ts";
+import type { OneThreadTask } from "./messages.ts";
+import { REGISTERS } from "./model-page.ts";
+import { ModelSide } from "./model-side.ts";
+import { Control, Housekeeping, runThread } from "./thread.ts";
+
+const CONTROL = 0;
+const HOST = 1;
+const WIRE = 2;
+
+runThread((port, report) => {
+  const { driver: driverTask, model: modelTask } = workerData as OneThreadTask;
+  const clock = new RealClock();
+  const memory = memoryWithSums(modelTask.memory);
+  using side = new ModelSide(modelTask, { clock, memory, report });
+  const { name, dmaBytes } = modelTask.channel;
+  using device = new DirectDevice(side.model, { name, registers: REGISTERS, dmaBytes, memory, vectors: 1 });
+  using driver = new DriverSide(driverTask, { device: () => device, clock, report });
+  using chores = new Housekeeping(side, driver);
+  const control = new Control(driverTask.control, port, (mtu) => driver.setMtu(mtu));
+  const { wireFd } = side;
+  const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);
+  report({ report: "ready", facts: driver.facts() });
+  for (let round = 0; !control.closing; round++) {
+    driver.interrupt();
+    const work = side.pump() + driver.pump();
+    if (work > 0 && (round & 15) !== 0) continue;
+    chores.run();
+    if (work === 0 && !driver.rest()) continue;
+    poller.include(HOST, !driver.stalled);
+    if (wireFd !== undefined) poller.include(WIRE, !side.stuck);
+    const timeout = work > 0 ? 0 : side.patience();
+    if (poller.wait(timeout) > 0 && poller.ready(CONTROL)) control.hear();
+  }
+  chores.publish();
+});

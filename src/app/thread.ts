@@ -1,0 +1,94 @@
+/** What every data-plane thread does beside its work: hear the main thread, keep its counters fresh, end in order. */
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
+import { EventFd } from "#sys/eventfd.ts";
+import { type Command, type Report, plainError } from "./messages.ts";
+import { Pauses } from "./pauses.ts";
+
+const PUBLISH_MILLIS = 50;
+const FOLLOW_MILLIS = 250;
+const PAUSES_MILLIS = 2000;
+
+/** What is done now and then. */
+export interface Chores {
+  publish(pauses: { readonly count: number; readonly micros: number }): void;
+  /** Compares what someone outside may have changed. */
+  follow?(): void;
+  /** Writes out what is held back. */
+  flush(): void;
+}
+
+export class Housekeeping implements Disposable {
+  readonly #chores: readonly Chores[];
+  readonly #pauses = new Pauses();
+  #nextPublish = 0;
+  #nextFollow = performance.now() + FOLLOW_MILLIS;
+  #nextPauses = performance.now() + PAUSES_MILLIS;
+
+  constructor(...chores: readonly Chores[]) {
+    this.#chores = chores;
+  }
+
+  /** To be called often; returns at once when nothing is due. */
+  run(): void {
+    const now = performance.now();
+    if (now >= this.#nextFollow) {
+      this.#nextFollow = now + FOLLOW_MILLIS;
+      for (const chore of this.#chores) chore.follow?.();
+    }
+    if (now >= this.#nextPauses) {
+      this.#nextPauses = now + PAUSES_MILLIS;
+      this.#pauses.refresh();
+      for (const chore of this.#chores) chore.flush();
+    }
+    if (now < this.#nextPublish) return;
+    this.#nextPublish = now + PUBLISH_MILLIS;
+    this.publish();
+  }
+
+  publish(): void {
+    for (const chore of this.#chores) chore.publish(this.#pauses);
+  }
+
+  [Symbol.dispose](): void {
+    this.#pauses[Symbol.dispose]();
+  }
+}
+
+/** The main thread's word, which a thread that never returns to its event loop has to look for itself. */
+export class Control {
+  /** For poll(2). */
+  readonly fd: number;
+  readonly #bell: EventFd;
+  readonly #port: MessagePort;
+  readonly #onMtu: (mtu: number) => void;
+  closing = false;
+
+  constructor(fd: number, port: MessagePort, onMtu: (mtu: number) => void) {
+    this.fd = fd;
+    this.#bell = EventFd.attach(fd);
+    this.#port = port;
+    this.#onMtu = onMtu;
+  }
+
+  hear(): void {
+    this.#bell.drain();
+    for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
+      const command = m.message as Command;
+      if (command.command === "close") this.closing = true;
+      else this.#onMtu(command.mtu);
+    }
+  }
+}
+
+/** Runs a data-plane thread's work; what it throws is told to the main thread. */
+export const runThread = (work: (port: MessagePort, report: (report: Report) => void) => void): void => {
+  const port = parentPort;
+  if (port === null) throw new Error("this file is a worker's entry");
+  const report = (message: Report): void => port.postMessage(message);
+  try {
+    work(port, report);
+  } catch (error) {
+    if (process.env["FERRULE_DEBUG"] !== undefined) console.error(error);
+    report({ report: "event", event: { kind: "failed", error: plainError(error) } });
+  }
+};
