@@ -4,6 +4,7 @@ import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { randomBytes } from "node:crypto";
+import { prepareThreads } from "./compiled-code.ts";
 import type { Command, DriverTask, ModelTask, OneThreadTask, PlainError, Report } from "./messages.ts";
 import type { Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
@@ -116,6 +117,7 @@ const randomMac = (): string => {
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions): Promise<Session> => {
+  await prepareThreads();
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
   // Shared WebAssembly memory, because the model's checksum engine works on nothing else.

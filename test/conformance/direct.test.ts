@@ -8,6 +8,13 @@ import { openDirectRig } from "../rigs/direct.ts";
 
 const transportAt = (frame: Uint8Array): number => layout(frame).transport << Send.transportOffsetShift;
 
+/** A frame for an address whose first and last bytes are these. */
+const to = (first: number, last: number): Uint8Array => {
+  const frame = udp(ends({ inbound: true }), payload(100));
+  frame.set([first, first === 0xff ? 0xff : 0, 0xff, 0xff, 0xff, last]);
+  return frame;
+};
+
 describe("bring-up", () => {
   test("identifies the chip, reads its address and finds its link", () => {
     using rig = openDirectRig();
@@ -208,11 +215,6 @@ describe("receive", () => {
   test("takes its own, broadcast and multicast frames, and others only when promiscuous", () => {
     using rig = openDirectRig();
     rig.up();
-    const to = (first: number, last: number): Uint8Array => {
-      const frame = udp(ends({ inbound: true }), payload(100));
-      frame.set([first, first === 0xff ? 0xff : 0, 0xff, 0xff, 0xff, last]);
-      return frame;
-    };
     const broadcast = to(0xff, 0xff);
     const multicast = to(0x33, 1);
     const stranger = to(0x02, 0x77);

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pack, unpack } from "./cpio.ts";
+
+const FILES = [0, 1, 2, 3, 4, 4097].map((length) => ({
+  path: `a/${"b".repeat(length % 7)}/${length}`,
+  bytes: Buffer.alloc(length, length),
+}));
+
+test("what is packed comes out again, without the folders on the way", () => {
+  const unpacked = unpack(pack(FILES));
+  assert.deepEqual(
+    [...unpacked.keys()],
+    FILES.map(({ path }) => path),
+  );
+  for (const { path, bytes } of FILES) assert.deepEqual(unpacked.get(path), bytes);
+});
+
+test("an archive that breaks off is refused, wherever it does", () => {
+  const archive = pack(FILES.slice(0, 3));
+  // The last bytes are padding.
+  for (let length = 0; length < archive.length - 4; length++)
+    assert.throws(() => unpack(archive.subarray(0, length)), /breaks off|ends inside/, `${length} bytes`);
+});

