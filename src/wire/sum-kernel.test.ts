@@ -1,0 +1,57 @@
+/** The checksum kernel: it is what `sum.wat` says, and it agrees with the slow sum. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import wabt from "wabt";
+import { copyAndSum, fold, sum } from "./checksum.ts";
+import { newMemory } from "./memory.ts";
+import { slowSum } from "./reference.ts";
+import { KERNEL, memoryWithSums } from "./sum-kernel.ts";
+
+declare const WebAssembly: {
+  readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => {
+    readonly buffer: SharedArrayBuffer;
+  };
+};
+
+const SIZE = 1 << 18;
+const HALF = SIZE / 2;
+
+test("the assembled kernel is sum.wat, assembled", async () => {
+  const { parseWat } = await wabt();
+  const features = { simd: true, threads: true };
+  const module = parseWat("sum.wat", readFileSync(new URL("sum.wat", import.meta.url), "utf8"), features);
+  assert.equal(Buffer.from(module.toBinary({}).buffer).toString("base64"), KERNEL);
+});
+
+test("sums and copies as the slow sum does, at any place and length", () => {
+  const memory = memoryWithSums(new WebAssembly.Memory({ initial: SIZE >> 16, maximum: SIZE >> 16, shared: true }));
+  const plain = newMemory(SIZE);
+  for (let i = 0; i < HALF; i++) memory.bytes[i] = plain.bytes[i] = (i * 2_654_435_761) >>> 11;
+  const place = fc.integer({ min: 0, max: 200 });
+  const length = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 66_000 }));
+  fc.assert(
+    fc.property(place, place, length, (from, gap, bytes) => {
+      const expected = slowSum(plain.bytes, from, bytes);
+      const modulo = (value: number): number => fold(value) % 0xffff;
+      assert.equal(modulo(sum(memory, from, bytes)), expected % 0xffff);
+      assert.equal(modulo(copyAndSum(memory, from, memory, HALF + gap, bytes)), expected % 0xffff);
+      assert.deepEqual(
+        Buffer.from(memory.bytes.slice(HALF + gap, HALF + gap + bytes)),
+        Buffer.from(plain.bytes.slice(from, from + bytes)),
+      );
+      assert.equal(memory.bytes[HALF + gap + bytes], 0, "wrote behind the end");
+      memory.bytes.fill(0, HALF, HALF + gap + bytes);
+    }),
+  );
+});
+
+test("memory of another kind is summed by the loops, also when copying from one to the other", () => {
+  const memory = memoryWithSums(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+  const plain = newMemory(4096);
+  for (let i = 0; i < 4096; i++) plain.bytes[i] = i * 7;
+  const total = copyAndSum(plain, 3, memory, 100, 1001);
+  assert.equal(fold(total) % 0xffff, slowSum(plain.bytes, 3, 1001) % 0xffff);
+  assert.equal(fold(sum(memory, 100, 1001)), fold(total));
+});
