@@ -3,7 +3,7 @@ import type { Bench, BenchOptions, Report } from "./bench.ts";
 import { compile } from "./c-program.ts";
 import { inOwnProcesses } from "./own-process.ts";
 import { type PathKind, PATHS } from "./ring-path.ts";
-import { BATCHES, VARIANTS, type RingRound } from "./ring-rounds.ts";
+import { BATCHES, type VARIANTS, type RingRound } from "./ring-rounds.ts";
 import { median, summarize, type Summary } from "./statistics.ts";
 
 const DEFAULT_PROCESSES = 8;

@@ -38,6 +38,7 @@ export class ModelSide implements Disposable {
       clock: parts.clock,
       timers: this.#timers,
       memory: task.channel.page,
+      weaklyOrdered: process.arch !== "x64",
     });
     this.#far = openFarEnd(scope, task.wire, {
       mtu: task.mtu,

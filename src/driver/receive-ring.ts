@@ -104,10 +104,9 @@ const NONSENSE = ReceiveCount.nonsense;
 /** What opts1 bits 18:14 (protocol and failures) say, as `Received` bits. */
 const verdicts = (): Int32Array => {
   const table = new Int32Array(32);
-  const at = (bits: number): number => bits >>> 14;
-  table[at(Rx.protocol)] = Received.ipChecksumGood;
-  table[at(Rx.protocolTcp)] = Received.ipChecksumGood | Received.tcpChecksumGood;
-  table[at(Rx.protocolUdp)] = Received.ipChecksumGood | Received.udpChecksumGood;
+  table[Rx.protocol >>> 14] = Received.ipChecksumGood;
+  table[Rx.protocolTcp >>> 14] = Received.ipChecksumGood | Received.tcpChecksumGood;
+  table[Rx.protocolUdp >>> 14] = Received.ipChecksumGood | Received.udpChecksumGood;
   return table;
 };
 

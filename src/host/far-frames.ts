@@ -16,6 +16,8 @@ export class FarFrames {
   /** The present wire frame; the length is 0 when there is none. */
   offset = 0;
   length = 0;
+  /** Wire frames that remain of what was read last, with the present one. */
+  left = 0;
   /** Frames whose virtio header did not fit them, or that were too long. */
   drops = 0;
   readonly #tap: FrameQueue;
@@ -37,11 +39,6 @@ export class FarFrames {
     this.#iovecs.point(1, place, FRAME_ROOM);
   }
 
-  /** Wire frames that remain of the present frame. */
-  get left(): number {
-    return this.#cutter.length > 0 ? this.#cutter.left : this.length > 0 ? 1 : 0;
-  }
-
   /** Reads the next frame. False when there is none. @throws {SystemError} when the TAP has gone */
   read(): boolean {
     for (;;) {
@@ -55,11 +52,9 @@ export class FarFrames {
 
   /** The present wire frame has been consumed. */
   advance(): void {
-    if (this.#cutter.length === 0) this.length = 0;
-    else {
-      this.#cutter.advance();
-      this.#showSegment();
-    }
+    const cutter = this.#cutter;
+    if (cutter.length > 0) cutter.advance();
+    this.#show(cutter.offset, cutter.length, cutter.left);
   }
 
   #take(length: number): boolean {
@@ -72,22 +67,23 @@ export class FarFrames {
       const start = this.#place + header.checksumStart;
       completeChecksum(this.#memory, start, start + header.checksumOffset, this.#place + length);
     } else if (request < 0) return false;
-    this.offset = this.#place;
-    this.length = length;
+    this.#show(this.#place, length, 1);
     return true;
   }
 
   #cut(length: number): boolean {
     const { parts } = this.#request;
     const { segmentBytes } = this.#header;
-    if (!this.#cutter.begin(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
+    const cutter = this.#cutter;
+    if (!cutter.begin(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
       return false;
-    this.#showSegment();
+    this.#show(cutter.offset, cutter.length, cutter.left);
     return true;
   }
 
-  #showSegment(): void {
-    this.offset = this.#cutter.offset;
-    this.length = this.#cutter.length;
+  #show(offset: number, length: number, left: number): void {
+    this.offset = offset;
+    this.length = length;
+    this.left = left;
   }
 }

@@ -128,7 +128,7 @@ export class TapWire implements Port {
     return at;
   }
 
-  commit(length: number): void {
+  commit(length: number, continues = false): void {
     const at = this.#reserved;
     if (at < 0 || length <= 0 || at + length > this.#end) throw new OutOfRange(`commit of ${length} bytes at ${at}`);
     this.#reserved = -1;
@@ -136,7 +136,7 @@ export class TapWire implements Port {
     this.#sentFrames++;
     this.#sentBytes += length;
     this.#capture?.frame(this.bytes, at, length, true);
-    this.#coalescer.add(at, length, false, 0, NO_TAG);
+    if (!continues || !this.#coalescer.follow(at, length)) this.#coalescer.add(at, length, false, 0, NO_TAG);
   }
 
   flush(): void {

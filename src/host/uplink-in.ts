@@ -27,6 +27,16 @@ const BURST = 256;
 /** Summing a frame shorter than this costs the kernel less than telling it that it need not. */
 const WORTH_TELLING = 256;
 
+// The engine folds a module's own constants into the code, but loads imported ones at every use.
+const STRIDE = FRAME_WORDS;
+const OFFSET = FRAME_OFFSET;
+const LENGTH = FRAME_LENGTH;
+const FLAGS = FRAME_FLAGS;
+const VLAN = FRAME_TAG;
+const TAGGED = Received.tagged;
+const TCP_GOOD = Received.tcpChecksumGood;
+const UNTAGGED = NO_TAG;
+
 /** Invariant: every buffer received is released before `pump` returns. */
 export class UplinkIn {
   /** Frames that went into merged ones, and frames whose tag was put back. */
@@ -59,9 +69,9 @@ export class UplinkIn {
     const burst = this.#burst;
     const count = this.#link.receive(burst, Math.min(budget, BURST));
     if (count === 0) return 0;
-    for (let i = 0; i < count; i++) this.#offsets[i] = burst[i * FRAME_WORDS + FRAME_OFFSET]!;
+    for (let i = 0; i < count; i++) this.#offsets[i] = burst[i * STRIDE + OFFSET]!;
     try {
-      for (let i = 0; i < count; i++) this.#add(i * FRAME_WORDS);
+      for (let i = 0; i < count; i++) this.#add(burst, i * STRIDE);
       this.#coalescer.flush();
     } finally {
       this.#link.release(this.#offsets, count);
@@ -69,15 +79,15 @@ export class UplinkIn {
     return count;
   }
 
-  #add(word: number): void {
-    const offset = this.#burst[word + FRAME_OFFSET]!;
-    const length = this.#burst[word + FRAME_LENGTH]!;
-    const flags = this.#burst[word + FRAME_FLAGS]!;
-    const tagged = (flags & Received.tagged) !== 0;
+  #add(burst: Int32Array, word: number): void {
+    const offset = burst[word + OFFSET]!;
+    const length = burst[word + LENGTH]!;
+    const flags = burst[word + FLAGS]!;
+    const tagged = (flags & TAGGED) !== 0;
     if (tagged) this.tagsTaken++;
     this.#capture?.frame(this.#link.memory.bytes, offset, length, false);
-    const tag = tagged ? this.#burst[word + FRAME_TAG]! & 0xffff : NO_TAG;
-    this.#coalescer.add(offset, length, (flags & Received.tcpChecksumGood) !== 0, flags, tag);
+    const tag = tagged ? burst[word + VLAN]! & 0xffff : UNTAGGED;
+    this.#coalescer.add(offset, length, (flags & TCP_GOOD) !== 0, flags, tag);
   }
 
   #writeSingle(offset: number, length: number, flags: number, tag: number): void {

@@ -23,8 +23,12 @@ export interface Port {
   readonly memory?: FrameMemory;
   /** Where the next outgoing frame of up to `length` bytes may be built: a byte offset, or -1 when it cannot be taken. */
   reserve(length: number): number;
-  /** The frame in the reserved place is complete, `length` bytes long. */
-  commit(length: number): void;
+  /**
+   * The frame in the reserved place is complete, `length` bytes long. A NIC that has cut a super-frame may say that the
+   * frame `continues` the one committed before it: both are TCP segments with the headers of the same super-frame, and
+   * this one's payload was right behind that one's. A port that merges segments then need not find that out.
+   */
+  commit(length: number, continues?: boolean): void;
   /** All frames of this burst are committed: what is held back to be sent together goes out now. */
   flush(): void;
   /** Plugs a NIC in. One at a time. */

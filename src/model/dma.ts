@@ -20,6 +20,8 @@ export class Dma {
   readonly #config: ConfigSpace;
   readonly #offences: Offences;
   readonly #aborted: () => void;
+  /** Changes whenever what was found before may be wrong. */
+  epoch = 0;
   #memory: GuestMemory | undefined;
   /** The last two regions: rings and frames often lie in different ones. */
   #last: MemoryRegion = NOWHERE;
@@ -39,6 +41,7 @@ export class Dma {
 
   /** The bus mapped or unmapped memory: what was remembered may be wrong now. */
   forget(): void {
+    this.epoch = (this.epoch + 1) & 0xfff_ffff;
     this.#last = NOWHERE;
     this.#other = NOWHERE;
   }

@@ -1,11 +1,15 @@
 /** The receive filter: which destinations a frame may have. */
-import { RxConf } from "#chip/registers.ts";
+import { Rx } from "#chip/descriptors.ts";
+import { IDR0, MAR0, RxConf, RxConfig } from "#chip/registers.ts";
 import { multicastHash } from "#wire/crc32.ts";
-import { IDR0, MAR0, RxConfig } from "#chip/registers.ts";
 import type { Page } from "./page.ts";
 
-/** What a frame's destination is. */
-export const Destination = { unicast: 0, multicast: 1, broadcast: 2 } as const;
+// The engine folds a module's own constants into the code, but loads imported ones at every use.
+const PHYSICAL = Rx.physical;
+const MULTICAST = Rx.multicast;
+const BROADCAST = Rx.broadcast;
+/** The frame is kept out. */
+const OUT = -1;
 
 /**
  * Station address and multicast hash as the registers have them.
@@ -16,9 +20,16 @@ export const Destination = { unicast: 0, multicast: 1, broadcast: 2 } as const;
 export class ReceiveFilter {
   readonly #page: Page;
   readonly #reversed: boolean;
-  readonly #station = new Uint8Array(6);
   readonly #hash = new Uint8Array(8);
-  #accept = 0;
+  /** The station address, two bytes each. */
+  #station0 = 0;
+  #station1 = 0;
+  #station2 = 0;
+  /** What becomes of each kind of frame: its bits in opts1, or `OUT`. */
+  #mine = OUT;
+  #stranger = OUT;
+  #broadcast = OUT;
+  #multicast = OUT;
 
   constructor(page: Page, reversed: boolean) {
     this.#page = page;
@@ -27,31 +38,35 @@ export class ReceiveFilter {
 
   /** The registers changed. */
   load(): void {
-    for (let i = 0; i < 6; i++) this.#station[i] = this.#page.get(IDR0 + i, 1);
-    for (let i = 0; i < 8; i++) this.#hash[i] = this.#page.get(MAR0 + (this.#reversed ? 7 - i : i), 1);
-    this.#accept = this.#page.get(RxConfig, 4) & RxConf.acceptMask;
+    const page = this.#page;
+    this.#station0 = page.get(IDR0, 2);
+    this.#station1 = page.get(IDR0 + 2, 2);
+    this.#station2 = page.get(IDR0 + 4, 2);
+    for (let i = 0; i < 8; i++) this.#hash[i] = page.get(MAR0 + (this.#reversed ? 7 - i : i), 1);
+    const accept = page.get(RxConfig, 4);
+    const all = (accept & RxConf.acceptAll) !== 0;
+    this.#mine = all || (accept & RxConf.acceptPhysical) !== 0 ? PHYSICAL : OUT;
+    this.#stranger = all ? 0 : OUT;
+    this.#broadcast = (accept & RxConf.acceptBroadcast) !== 0 ? BROADCAST : OUT;
+    this.#multicast = (accept & RxConf.acceptMulticast) !== 0 ? MULTICAST : OUT;
   }
 
-  destination(bytes: Uint8Array, frame: number): number {
-    if ((bytes[frame]! & 1) === 0) return Destination.unicast;
-    for (let i = 0; i < 6; i++) if (bytes[frame + i] !== 0xff) return Destination.multicast;
-    return Destination.broadcast;
+  /**
+   * What opts1 says about the destination of the frame at `frame` (`Rx.physical`, `Rx.multicast`, `Rx.broadcast`, or 0
+   * for one station's frame to another), or a negative number when the frame is not let in.
+   */
+  admit(bytes: Uint8Array, frame: number): number {
+    const a = bytes[frame]! | (bytes[frame + 1]! << 8);
+    const b = bytes[frame + 2]! | (bytes[frame + 3]! << 8);
+    const c = bytes[frame + 4]! | (bytes[frame + 5]! << 8);
+    if ((a & 1) === 0)
+      return a === this.#station0 && b === this.#station1 && c === this.#station2 ? this.#mine : this.#stranger;
+    if ((a & b & c) === 0xffff) return this.#broadcast;
+    return this.#multicast !== OUT && this.#hashed(bytes, frame) ? MULTICAST : OUT;
   }
 
-  /** Whether the frame is for the station's own address. */
-  isMine(bytes: Uint8Array, frame: number): boolean {
-    for (let i = 0; i < 6; i++) if (bytes[frame + i] !== this.#station[i]) return false;
-    return true;
-  }
-
-  accepts(bytes: Uint8Array, frame: number, destination: number, mine: boolean): boolean {
-    const accept = this.#accept;
-    if (destination === Destination.broadcast) return (accept & RxConf.acceptBroadcast) !== 0;
-    if (destination === Destination.multicast) {
-      if ((accept & RxConf.acceptMulticast) === 0) return false;
-      const bit = multicastHash(bytes, frame);
-      return ((this.#hash[bit >>> 3]! >>> (bit & 7)) & 1) !== 0;
-    }
-    return (accept & RxConf.acceptAll) !== 0 || (mine && (accept & RxConf.acceptPhysical) !== 0);
+  #hashed(bytes: Uint8Array, frame: number): boolean {
+    const bit = multicastHash(bytes, frame);
+    return ((this.#hash[bit >>> 3]! >>> (bit & 7)) & 1) !== 0;
   }
 }

@@ -4,7 +4,11 @@ import { type Page, RAISED_AT } from "./page.ts";
 import type { Schedule } from "./schedule.ts";
 
 const BITS = 16;
+/** More than the bits need: the engine keeps arrays of up to 64 bytes on its heap, where they are slower. */
+const PLACES = 32;
 const RAISED = RAISED_AT >> 2;
+const STATUS = IntrStatus >> 2;
+const STATUS_SHIFT = 8 * (IntrStatus & 3);
 
 /** Mitigation units at CPlusCmd 00, in microseconds, by speed; 01, 10 and 11 are 8, 16 and 32 of them, as Linux's `ethtool -C` reckons. */
 const UNIT_MICROS = { 0: 5, 10: 40.96, 100: 2.56, 1000: 5 } as const;
@@ -22,8 +26,8 @@ export type Speed = keyof typeof UNIT_MICROS;
 export class InterruptBlock {
   readonly #page: Page;
   readonly #fire: () => void;
-  readonly #first = new Int32Array(BITS);
-  readonly #last = new Int32Array(BITS);
+  readonly #first = new Int32Array(PLACES);
+  readonly #last = new Int32Array(PLACES);
   readonly transmit: Mitigation;
   readonly receive: Mitigation;
   /** The count of raises when the guest last looked, and whether that is exactly when. */
@@ -36,14 +40,14 @@ export class InterruptBlock {
     const unitMicros = (): number => UNIT_MICROS[speed()] * UNIT_SCALE[page.get(CPlusCmd, 2) & CPlus.coalescingUnit]!;
     this.#page = page;
     this.#fire = fire;
-    this.transmit = new Mitigation(page, 8, schedule, unitMicros, () => this.raise(Intr.transmitOk));
-    this.receive = new Mitigation(page, 0, schedule, unitMicros, () => this.raise(Intr.receiveOk));
+    this.transmit = new Mitigation(page, 8, schedule, unitMicros, this, Intr.transmitOk);
+    this.receive = new Mitigation(page, 0, schedule, unitMicros, this, Intr.receiveOk);
     page.words[RAISED] = 0;
   }
 
   /** Events pending. */
   get status(): number {
-    return this.#page.get(IntrStatus, 2);
+    return (this.#page.words[STATUS]! >>> STATUS_SHIFT) & 0xffff;
   }
 
   /** The guest has read IntrStatus through the bus. */
@@ -70,7 +74,7 @@ export class InterruptBlock {
       this.#last[bit] = sequence;
       if (((status >>> bit) & 1) === 0) this.#first[bit] = sequence;
     }
-    Atomics.store(this.#page.words, RAISED, sequence);
+    this.#page.publish(RAISED, sequence);
     if ((status | events) === status) return;
     this.#page.put(IntrStatus, 2, status | events);
     this.look();
@@ -135,17 +139,30 @@ class Mitigation {
   readonly #shift: number;
   readonly #schedule: Schedule;
   readonly #unitMicros: () => number;
-  readonly #raise: () => void;
+  readonly #block: InterruptBlock;
+  readonly #event: number;
   readonly #expire: () => void;
+  /** The fields of the register, in its units. */
+  #time = 0;
+  #limit = 0;
+  /** Frames held back. */
   #frames = 0;
   #cancel: (() => void) | undefined;
 
-  constructor(page: Page, shift: number, schedule: Schedule, unitMicros: () => number, raise: () => void) {
+  constructor(
+    page: Page,
+    shift: number,
+    schedule: Schedule,
+    unitMicros: () => number,
+    block: InterruptBlock,
+    event: number,
+  ) {
     this.#page = page;
     this.#shift = shift;
     this.#schedule = schedule;
     this.#unitMicros = unitMicros;
-    this.#raise = raise;
+    this.#block = block;
+    this.#event = event;
     this.#expire = () => {
       this.#cancel = undefined;
       this.#deliver();
@@ -154,27 +171,42 @@ class Mitigation {
 
   /** `count` frames have passed. The guest may be called from here: do this last. */
   frames(count: number): void {
-    const field = this.#page.get(IntrMitigate, 2) >>> this.#shift;
-    const time = (field >>> 4) & 0xf;
-    const limit = 4 * (field & 0xf);
-    this.#frames += count;
-    if (time === 0 || (limit !== 0 && this.#frames >= limit)) this.#deliver();
-    else this.#cancel ??= this.#schedule.after(time * this.#unitMicros(), this.#expire);
+    if (this.#time === 0) this.#block.raise(this.#event);
+    else this.#hold(count);
   }
 
   /** The limits changed: what is held back goes out now. */
   changed(): void {
+    this.#load();
     if (this.#frames > 0) this.#deliver();
   }
 
+  /** The register was reset: what is held back is forgotten. */
   reset(): void {
+    this.#load();
+    this.#forget();
+  }
+
+  #load(): void {
+    const field = this.#page.get(IntrMitigate, 2) >>> this.#shift;
+    this.#time = (field >>> 4) & 0xf;
+    this.#limit = 4 * (field & 0xf);
+  }
+
+  #hold(count: number): void {
+    this.#frames += count;
+    if (this.#limit !== 0 && this.#frames >= this.#limit) this.#deliver();
+    else this.#cancel ??= this.#schedule.after(this.#time * this.#unitMicros(), this.#expire);
+  }
+
+  #forget(): void {
     this.#frames = 0;
     this.#cancel?.();
     this.#cancel = undefined;
   }
 
   #deliver(): void {
-    this.reset();
-    this.#raise();
+    this.#forget();
+    this.#block.raise(this.#event);
   }
 }

@@ -35,10 +35,19 @@ export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff :
  */
 export class Page {
   readonly words: Int32Array;
+  /** The CPU may show one thread's stores to another in another order (arm64): order then has to be asked for. */
+  readonly weaklyOrdered: boolean;
 
   /** @param at byte offset in `memory`, a multiple of 4 */
-  constructor(memory: ArrayBufferLike, at: number, length: number) {
+  constructor(memory: ArrayBufferLike, at: number, length: number, weaklyOrdered = true) {
     this.words = new Int32Array(memory, at, length >> 2);
+    this.weaklyOrdered = weaklyOrdered;
+  }
+
+  /** Stores a word that says that what was stored before is there. */
+  publish(index: number, word: number): void {
+    if (this.weaklyOrdered) Atomics.store(this.words, index, word);
+    else this.words[index] = word;
   }
 
   /** Unsigned. The bytes must lie in the page; they need not be aligned. */

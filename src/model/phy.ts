@@ -67,6 +67,9 @@ const EEE_ABLE = 0xa5c4;
 const EEE_100_1000 = 0x0006;
 
 const standard = (register: number): number => (OCP_STANDARD + 2 * register) >> 1;
+// Asked for every frame: bound here because the engine looks an imported name up at every use.
+const CONTROL_INDEX = standard(BMCR);
+const LOOPBACK = Bmcr.loopback;
 const PHYSR_INDEX = ((PHYSR_PAGE << 4) + 2 * (PHYSR - 16)) >> 1;
 
 /**
@@ -97,7 +100,7 @@ export class Phy {
   }
 
   get loopback(): boolean {
-    return (this.#registers[standard(BMCR)]! & Bmcr.loopback) !== 0;
+    return (this.#registers[CONTROL_INDEX]! & LOOPBACK) !== 0;
   }
 
   /** PHYstatus, as the MAC shows it. */

@@ -259,6 +259,32 @@ test("never writes outside memory it was given", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.systemError);
 });
 
+test("looks for its ring anew when the bus has other memory", () => {
+  const guest = up();
+  assert.equal(give(guest, frame(MAC, 64)), true);
+  let withheld = true;
+  const { one } = guest.memory;
+  guest.nic.attach({ region: () => (withheld ? undefined : one) }, () => {});
+  assert.equal(guest.nic.hasRoom(), false);
+  assert.equal(guest.nic.offences.outside, 1);
+  withheld = false;
+  guest.bringUp();
+  assert.equal(guest.nic.hasRoom(), false);
+  guest.post(8);
+  assert.equal(give(guest, frame(MAC, 64)), true);
+});
+
+test("stops for a guest that switches bus mastering off, and goes on where it was", () => {
+  const guest = up();
+  guest.nic.write("config", 4, 2, 2);
+  assert.equal(guest.nic.hasRoom(), false);
+  assert.equal(give(guest, frame(MAC, 64)), false);
+  assert.equal(guest.nic.offences.busMaster, 2);
+  guest.nic.write("config", 4, 2, 6);
+  assert.equal(give(guest, frame(MAC, 64)), true);
+  assert.ok(guest.received(0).opts1 & LastSegment);
+});
+
 test("takes frames from memory that does not start at a word", () => {
   const guest = up();
   const came = frame(MAC, 90);

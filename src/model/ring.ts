@@ -1,17 +1,16 @@
 /** A descriptor ring as the chip walks it: a base, an index, and no length but what EndOfRing says. */
-import {
-  ADDRESS_HIGH,
-  ADDRESS_LOW,
-  DESCRIPTOR_BYTES,
-  DESCRIPTOR_WORDS,
-  EndOfRing,
-  MAX_DESCRIPTORS,
-  OPTS1,
-} from "#chip/descriptors.ts";
+import { ADDRESS_HIGH, ADDRESS_LOW, DESCRIPTOR_BYTES, EndOfRing, MAX_DESCRIPTORS } from "#chip/descriptors.ts";
+import type { MemoryRegion } from "#kit/target.ts";
 import type { Dma } from "./dma.ts";
 import type { Page } from "./page.ts";
 import type { ScatterList } from "./scatter.ts";
 import type { Offences } from "./strict.ts";
+
+// The engine folds a module's own constants into the code, but loads imported ones at every use.
+const LOW = ADDRESS_LOW;
+const HIGH = ADDRESS_HIGH;
+const END_OF_RING = EndOfRing;
+const LAST_INDEX = MAX_DESCRIPTORS - 1;
 
 const NO_WORDS: Int32Array = new Int32Array(0);
 
@@ -38,6 +37,8 @@ export class DescriptorRing {
   first = 0;
   /** Descriptors that lie in the region, at most 1024. */
   reachable = 0;
+  /** Which state of the bus's memory `words` is about; -1 when the ring has moved since. */
+  #mapped = -1;
   /** The chip went astray in this ring and leaves it alone until its base is written or the chip is reset. */
   halted = false;
 
@@ -55,6 +56,7 @@ export class DescriptorRing {
     this.#low = this.#page.get(this.#register, 4);
     this.#high = this.#page.get(this.#register + 4, 4);
     this.#highPending = false;
+    this.#mapped = -1;
     this.rewind();
   }
 
@@ -74,6 +76,7 @@ export class DescriptorRing {
     this.#low = 0;
     this.#high = 0;
     this.#highPending = false;
+    this.#mapped = -1;
     this.rewind();
   }
 
@@ -86,6 +89,10 @@ export class DescriptorRing {
   /** Finds the ring in memory. False when bus mastering is off; false and halted when the ring is not there. */
   map(): boolean {
     if (this.halted || !this.#dma.allowed()) return false;
+    return this.#mapped === this.#dma.epoch || this.#find();
+  }
+
+  #find(): boolean {
     const at = this.#dma.find(this.#low, this.#high, DESCRIPTOR_BYTES);
     // A region that does not start at a word has no word view of the ring.
     if (at < 0 || at % 4 !== 0) return this.#abort(this.#low, this.#high);
@@ -93,17 +100,24 @@ export class DescriptorRing {
     this.words = region.words;
     this.first = at >> 2;
     this.reachable = Math.min(MAX_DESCRIPTORS, Math.floor((region.length - at) / DESCRIPTOR_BYTES));
+    this.#mapped = this.#dma.epoch;
     return true;
   }
 
   /** Index in `words` of a descriptor. */
   at(index: number): number {
-    return this.first + index * DESCRIPTOR_WORDS;
+    return (this.first + (index << 2)) | 0;
   }
 
-  /** A descriptor's opts1, read once from memory that the guest may be writing. */
+  /** A descriptor's opts1, read once from memory that the guest may be writing. What else it says is read after this. */
   opts1(at: number): number {
-    return Atomics.load(this.words, at + OPTS1);
+    return this.#page.weaklyOrdered ? Atomics.load(this.words, at) : this.words[at]!;
+  }
+
+  /** Gives a descriptor to the guest. All else in it, and in its buffer, is written before. */
+  publish(at: number, opts1: number): void {
+    if (this.#page.weaklyOrdered) Atomics.store(this.words, at, opts1);
+    else this.words[at] = opts1;
   }
 
   /**
@@ -112,17 +126,32 @@ export class DescriptorRing {
    */
   addBuffer(at: number, length: number, pieces: ScatterList): boolean {
     if (length === 0) return true;
-    const low = this.words[at + ADDRESS_LOW]!;
-    const high = this.words[at + ADDRESS_HIGH]!;
-    const offset = this.#dma.find(low, high, length);
-    if (offset < 0) return this.#abort(low, high);
+    const offset = this.findBuffer(at, length);
+    if (offset < 0) return false;
     pieces.add(this.#dma.region, offset, length);
     return true;
   }
 
+  /**
+   * Where a descriptor's buffer of `length` bytes lies in `buffers`, or -1, and the ring halted, when it is not in memory
+   * that the bus gave. The address is read once.
+   */
+  findBuffer(at: number, length: number): number {
+    const low = this.words[at + LOW]!;
+    const high = this.words[at + HIGH]!;
+    const offset = this.#dma.find(low, high, length);
+    if (offset < 0) this.#abort(low, high);
+    return offset;
+  }
+
+  /** The region in which `findBuffer` found one. */
+  get buffers(): MemoryRegion {
+    return this.#dma.region;
+  }
+
   /** The descriptor after this one: the first one after EndOfRing, and after 1024 without. */
   after(index: number, opts1: number): number {
-    return (opts1 & EndOfRing) !== 0 || index + 1 === MAX_DESCRIPTORS ? 0 : index + 1;
+    return (opts1 & END_OF_RING) !== 0 || index === LAST_INDEX ? 0 : index + 1;
   }
 
   /** Whether a descriptor lies in the region. If not, the chip has run off the end of it: halted. */

@@ -58,6 +58,11 @@ export interface ModelOptions {
   readonly report?: (offence: Offence) => void;
   /** 8 KiB for the registers and configuration space (`PAGE_BYTES`): shared memory when a threaded bus publishes them. */
   readonly memory?: ArrayBufferLike;
+  /**
+   * The CPU may show one thread's stores to another in another order (arm64), or nobody knows that it does not, which is
+   * what is assumed unless said otherwise: stores that publish others then go through Atomics.
+   */
+  readonly weaklyOrdered?: boolean;
   /** How long an indirect register, PHY or counter dump takes, in microseconds; 0 unless said otherwise. */
   readonly accessMicros?: number;
   /** How long link partners negotiate, in microseconds; 2000 unless said otherwise. Real ones take seconds. */
@@ -106,7 +111,7 @@ export class Rtl8169 implements Target, Plug {
     this.mac = stationAddress(options.mac);
     this.memory = memory;
     const schedule = scheduleOn(options.clock, options.timers);
-    const page = new Page(memory, 0, REGISTER_BYTES);
+    const page = new Page(memory, 0, REGISTER_BYTES, options.weaklyOrdered ?? true);
     const offences = new Offences(options.strict ?? "warn", options.report);
     this.#page = page;
     this.#offences = offences;

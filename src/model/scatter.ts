@@ -45,6 +45,11 @@ export class ScatterList {
 
   /** Copies `length` bytes at `position` to `to`. They must lie in the list. */
   copyOut(position: number, length: number, to: Memory, toOffset: number): number {
+    const skip = position - this.#start;
+    const piece = this.#piece;
+    // Mostly all of it lies in the piece used last.
+    if (skip >= 0 && length > 0 && skip + length <= this.#lengths[piece]!)
+      return copyAndSum(this.#regions[piece]!, this.#offsets[piece]! + skip, to, toOffset, length);
     return this.#copy(position, length, to, toOffset, true);
   }
 

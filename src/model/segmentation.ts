@@ -16,16 +16,26 @@ const LONGEST_HEADERS = 0x7f + 60;
 /** Only the last segment carries these, and only the first that (RFC 9293; RFC 3168, 6.1.2). */
 const LAST_ONLY = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 const FIRST_ONLY = tcp.TcpFlag.cwr;
+const WORD_BYTES = 4;
+// Bound here because the engine looks an imported name up at every use.
+const { TOTAL_LENGTH, IDENTIFICATION, CHECKSUM: IPV4_CHECKSUM } = ipv4;
+const { PAYLOAD_LENGTH: IPV6_LENGTH, IPV6_BYTES } = ipv6;
+const { SEQUENCE, FLAGS, CHECKSUM: TCP_CHECKSUM } = tcp;
 
 /**
  * A super-frame being cut. Filled in anew by `begin` for each; then `build` makes segment after segment.
  *
  * Lengths, checksums and what the guest left in those fields do not matter: all are computed for each segment. IPv4
  * identifications count up from the super-frame's.
+ *
+ * What all segments have in common is summed once. The headers are kept as they lie in a frame at the port's alignment,
+ * so that they are copied by words.
  */
 export class Segmentation {
-  /** The super-frame's headers, and before them room for a tag to be put in. */
-  readonly #template: Memory = newMemory(LONGEST_HEADERS + TAG_BYTES + 3);
+  /** The super-frame's headers from byte `#alignment` on, and room for a tag to be put in. */
+  readonly #template: Memory = newMemory(LONGEST_HEADERS + TAG_BYTES + 2 * WORD_BYTES);
+  /** Where in a word frames start. */
+  #alignment = 0;
   #pieces: ScatterList | undefined;
   #ipv6 = false;
   #network = 0;
@@ -35,6 +45,12 @@ export class Segmentation {
   #payloadAt = 0;
   #payload = 0;
   #segmentBytes = 0;
+  #identification = 0;
+  #sequence = 0;
+  #flags = 0;
+  /** Sums of the IPv4 header, and of TCP and pseudo header, without what differs from segment to segment. */
+  #networkSum = 0;
+  #transportSum = 0;
   /** How many frames it makes. */
   segments = 0;
 
@@ -42,6 +58,7 @@ export class Segmentation {
   begin(request: OffloadRequest, pieces: ScatterList): boolean {
     const { bytes } = this.#template;
     const length = Math.min(pieces.length, LONGEST_HEADERS);
+    this.#alignment = 0;
     pieces.copyOut(0, length, this.#template, 0);
     const network = networkOffset(bytes, 0, length);
     const transport = request.transport;
@@ -66,6 +83,7 @@ export class Segmentation {
     this.#network = network + tagBytes;
     this.#transport = transport + tagBytes;
     this.#headerBytes = this.#payloadAt + tagBytes;
+    this.#takeApart();
     return true;
   }
 
@@ -76,40 +94,83 @@ export class Segmentation {
 
   /** Builds segment `n` at `frame`. */
   build(n: number, to: Memory, frame: number): void {
-    const start = n * this.#segmentBytes;
-    const bytes = Math.min(this.#segmentBytes, this.#payload - start);
-    for (let i = 0; i < this.#headerBytes; i++) to.bytes[frame + i] = this.#template.bytes[i]!;
-    const payloadSum = this.#pieces!.copyOut(this.#payloadAt + start, bytes, to, frame + this.#headerBytes);
-    this.#networkHeader(n, bytes, to, frame + this.#network);
-    this.#transportHeader(n, bytes, to, frame, payloadSum);
+    const start = Math.imul(n, this.#segmentBytes);
+    const payload = Math.min(this.#segmentBytes, this.#payload - start);
+    const headerBytes = this.#headerBytes;
+    if ((frame & (WORD_BYTES - 1)) !== this.#alignment) this.#align(frame & (WORD_BYTES - 1));
+    copyHeaders(this.#template, to, frame, headerBytes);
+    this.#networkHeader(n, payload, to.bytes, frame + this.#network);
+    const payloadSum = this.#pieces!.copyOut(this.#payloadAt + start, payload, to, frame + headerBytes);
+    this.#transportHeader(n, payload, to.bytes, frame + this.#transport, payloadSum);
   }
 
-  #networkHeader(n: number, payload: number, to: Memory, at: number): void {
-    const { bytes } = to;
+  /** Reads what differs from segment to segment and sums the rest. */
+  #takeApart(): void {
+    const { bytes } = this.#template;
+    const network = this.#network;
+    const transport = this.#transport;
+    if (!this.#ipv6) {
+      this.#identification = get16(bytes, network + ipv4.IDENTIFICATION);
+      put16(bytes, network + ipv4.TOTAL_LENGTH, 0);
+      put16(bytes, network + ipv4.IDENTIFICATION, 0);
+      put16(bytes, network + ipv4.CHECKSUM, 0);
+      this.#networkSum = sum(this.#template, network, transport - network);
+    }
+    this.#sequence = get32(bytes, transport + tcp.SEQUENCE);
+    this.#flags = bytes[transport + tcp.FLAGS]!;
+    put32(bytes, transport + tcp.SEQUENCE, 0);
+    bytes[transport + tcp.FLAGS] = 0;
+    put16(bytes, transport + tcp.CHECKSUM, 0);
+    const header = sum(this.#template, transport, this.#headerBytes - transport);
+    this.#transportSum = pseudoHeaderSum(this.#template, network, ipv4.Protocol.tcp, 0) + header;
+  }
+
+  #align(alignment: number): void {
+    this.#template.bytes.copyWithin(alignment, this.#alignment, this.#alignment + this.#headerBytes);
+    this.#alignment = alignment;
+  }
+
+  #networkHeader(n: number, payload: number, bytes: Uint8Array, at: number): void {
     const packet = this.#headerBytes - this.#network + payload;
     if (this.#ipv6) {
-      put16(bytes, at + ipv6.PAYLOAD_LENGTH, packet - ipv6.IPV6_BYTES);
+      put16(bytes, at + IPV6_LENGTH, packet - IPV6_BYTES);
       return;
     }
-    put16(bytes, at + ipv4.TOTAL_LENGTH, packet);
-    put16(bytes, at + ipv4.IDENTIFICATION, get16(bytes, at + ipv4.IDENTIFICATION) + n);
-    put16(bytes, at + ipv4.CHECKSUM, 0);
-    put16(bytes, at + ipv4.CHECKSUM, finish(sum(to, at, this.#transport - this.#network)));
+    const identification = (this.#identification + n) & 0xffff;
+    put16(bytes, at + TOTAL_LENGTH, packet);
+    put16(bytes, at + IDENTIFICATION, identification);
+    put16(bytes, at + IPV4_CHECKSUM, finish(this.#networkSum + packet + identification));
   }
 
-  #transportHeader(n: number, payload: number, to: Memory, frame: number, payloadSum: number): void {
-    const { bytes } = to;
-    const at = frame + this.#transport;
-    const headerBytes = this.#headerBytes - this.#transport;
-    put32(bytes, at + tcp.SEQUENCE, get32(bytes, at + tcp.SEQUENCE) + n * this.#segmentBytes);
-    if (n + 1 < this.segments) bytes[at + tcp.FLAGS]! &= ~LAST_ONLY;
-    if (n > 0) bytes[at + tcp.FLAGS]! &= ~FIRST_ONLY;
-    put16(bytes, at + tcp.CHECKSUM, 0);
-    const pseudo = pseudoHeaderSum(to, frame + this.#network, ipv4.Protocol.tcp, headerBytes + payload);
+  #transportHeader(n: number, payload: number, bytes: Uint8Array, at: number, payloadSum: number): void {
+    const sequence = (this.#sequence + Math.imul(n, this.#segmentBytes)) | 0;
+    let flags = this.#flags;
+    if (n + 1 < this.segments) flags &= ~LAST_ONLY;
+    if (n > 0) flags &= ~FIRST_ONLY;
+    put32(bytes, at + SEQUENCE, sequence);
+    bytes[at + FLAGS] = flags;
     // The header's length is even, so the payload's sum is in place.
-    put16(bytes, at + tcp.CHECKSUM, finish(pseudo + sum(to, at, headerBytes) + payloadSum));
+    const length = this.#headerBytes - this.#transport + payload;
+    const varying = length + (sequence >>> 16) + (sequence & 0xffff) + flags;
+    put16(bytes, at + TCP_CHECKSUM, finish(this.#transportSum + varying + payloadSum));
   }
 }
+
+/** Copies headers that lie in `from` as they will in `to`: both start at the same place of a word. */
+const copyHeaders = (from: Memory, to: Memory, frame: number, length: number): void => {
+  const base = frame & -WORD_BYTES;
+  const end = (frame + length) | 0;
+  const source = from.bytes;
+  const target = to.bytes;
+  let at = frame | 0;
+  for (; (at & 3) !== 0; at = (at + 1) | 0) target[at] = source[(at - base) | 0]!;
+  const words = to.words;
+  const sourceWords = from.words;
+  const last = end >> 2;
+  let i = (at - base) >> 2;
+  for (let w = at >> 2; w < last; w = (w + 1) | 0, i = (i + 1) | 0) words[w] = sourceWords[i]!;
+  for (at = end & -WORD_BYTES; at < end; at = (at + 1) | 0) target[at] = source[(at - base) | 0]!;
+};
 
 /** Whether the IPv4 packet is no fragment and its TCP header is where the request says. */
 const isTcpPacket = (bytes: Uint8Array, at: number, transport: number): boolean =>

@@ -1,5 +1,5 @@
 /** The transmit engine: walks a ring from the doorbell on, builds frames in the port's memory, gives descriptors back. */
-import { FirstSegment, LastSegment, MAX_DESCRIPTORS, OPTS1, OPTS2, Own, TxLength } from "#chip/descriptors.ts";
+import { FirstSegment, LastSegment, MAX_DESCRIPTORS, OPTS2, Own, TxLength } from "#chip/descriptors.ts";
 import { Intr } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
 import { networkOffset, SHORTEST_FRAME } from "#wire/ethernet.ts";
@@ -24,6 +24,9 @@ const TURN_MICROS = 1;
 const RETRY_MICROS = 20;
 /** After this many waits for the port in a row (100 ms) a frame is given up. */
 const RETRIES = 5000;
+// Bound here because the engine looks an imported name up at every use.
+const SHORTEST = SHORTEST_FRAME;
+const TX_FRAMES = Count.txFrames;
 
 /** What became of a frame. */
 type Outcome = "sent" | "dropped" | "waits";
@@ -192,8 +195,8 @@ export class TransmitEngine {
 
   /** Gives the frame's descriptors back, in order, and goes on to the next. */
   #giveBack(used: number): void {
-    const { words } = this.ring;
-    for (let n = 0; n < used; n++) Atomics.store(words, this.#at[n]! + OPTS1, this.#opts1[n]! & ~Own);
+    const { ring } = this;
+    for (let n = 0; n < used; n++) ring.publish(this.#at[n]!, this.#opts1[n]! & ~Own);
     this.ring.index = this.#next;
     this.#segmentsSent = 0;
     this.#retries = 0;
@@ -215,13 +218,17 @@ export class TransmitEngine {
   #sendSegments(): Outcome {
     const cut = this.#segmentation;
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
-    for (let n = this.#segmentsSent; n < cut.segments; n++) {
+    // None is longer than the first.
+    if (cut.length(0) > this.#parts.longestFrame + TAG_BYTES) return this.#drop();
+    const memory = this.#memory;
+    const { segments } = cut;
+    let continues = false;
+    for (let n = this.#segmentsSent; n < segments; n++) {
       const length = cut.length(n);
-      if (length > this.#parts.longestFrame + TAG_BYTES) return this.#drop();
       const frame = this.#reserve(length);
       if (frame < 0) return this.#refused();
-      cut.build(n, this.#memory, frame);
-      this.#commit(frame, length);
+      cut.build(n, memory, frame);
+      continues = this.#commit(frame, length, continues);
       this.#segmentsSent = n + 1;
     }
     this.superFrames++;
@@ -239,7 +246,7 @@ export class TransmitEngine {
     if (tag >= 0) buildTag(this.#memory.bytes, frame + TAG, tag);
     this.#pieces.copyOut(addresses, length - addresses, this.#memory, frame + addresses + tagBytes);
     if (!this.#fillChecksums(frame, length + tagBytes, tagBytes)) this.#parts.offences.commit("frame", this.ring.index);
-    this.#commit(frame, length + tagBytes);
+    this.#commit(frame, length + tagBytes, false);
     return "sent";
   }
 
@@ -257,7 +264,7 @@ export class TransmitEngine {
   /** Where a frame may be built; -1 when this turn's frames are used up or the port takes none. */
   #reserve(length: number): number {
     if (this.#frames >= FRAMES_PER_TURN) return -1;
-    return this.#port?.reserve(Math.max(length, SHORTEST_FRAME)) ?? -1;
+    return this.#port?.reserve(length < SHORTEST ? SHORTEST : length) ?? -1;
   }
 
   /** The frame stays in the ring and is tried again later; not for ever, since a port may never take one so long. */
@@ -269,13 +276,16 @@ export class TransmitEngine {
     return "dropped";
   }
 
-  #commit(frame: number, length: number): void {
+  /** @param continues it is the segment behind the one committed before. Returns whether the port got it. */
+  #commit(frame: number, length: number, continues: boolean): boolean {
     const { bytes } = this.#memory;
-    for (let i = length; i < SHORTEST_FRAME; i++) bytes[frame + i] = 0;
-    const padded = Math.max(length, SHORTEST_FRAME);
+    let padded = length;
+    for (; padded < SHORTEST; padded++) bytes[frame + padded] = 0;
     this.#frames++;
     this.#retries = 0;
-    this.#parts.counters.count(Count.txFrames);
-    if (!this.#parts.divert(bytes, frame, padded)) this.#port!.commit(padded);
+    this.#parts.counters.count(TX_FRAMES);
+    if (this.#parts.divert(bytes, frame, padded)) return false;
+    this.#port!.commit(padded, continues);
+    return true;
   }
 }

@@ -19,7 +19,7 @@ export const misuse = (): void => {
   // @ts-expect-error nor can an event's
   event.number = 3;
   // @ts-expect-error what goes on after the thread has left the namespace
-  namespace.within(async () => 1);
+  void namespace.within(async () => 1);
   const answer: number = namespace.within(() => 1);
   // @ts-expect-error the header has 10 or 12 bytes
   Tap.open("fe0", { vnetHeader: true, vnetHeaderBytes: 11 });

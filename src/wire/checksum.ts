@@ -39,8 +39,12 @@ const ordered = (sum: number, offset: number): number => {
 
 /** Partial sum of up to `LONGEST_SUM` bytes at any offset. */
 export const sum = (memory: Memory, offset: number, length: number): number => {
-  const { bytes, sums } = memory;
-  if (sums !== undefined) return ordered(sums.sum(offset, length), 0);
+  const { sums } = memory;
+  return sums === undefined ? sumHere(memory, offset, length) : ordered(sums.sum(offset, length), 0);
+};
+
+const sumHere = (memory: Memory, offset: number, length: number): number => {
+  const { bytes } = memory;
   const end = (offset + length) | 0;
   let at = offset | 0;
   let edges = 0;
@@ -93,7 +97,12 @@ const halves = (total: number, high: number): number => {
  */
 export const copyAndSum = (from: Memory, fromOffset: number, to: Memory, toOffset: number, length: number): number => {
   const { sums } = from;
-  if (sums !== undefined && sums === to.sums) return ordered(sums.copySum(fromOffset, toOffset, length), 0);
+  return sums !== undefined && sums === to.sums
+    ? ordered(sums.copySum(fromOffset, toOffset, length), 0)
+    : copyAndSumHere(from, fromOffset, to, toOffset, length);
+};
+
+const copyAndSumHere = (from: Memory, fromOffset: number, to: Memory, toOffset: number, length: number): number => {
   const source = from.bytes;
   const target = to.bytes;
   const delta = (fromOffset - toOffset) | 0;

@@ -14,7 +14,7 @@ export interface CoalescerSink {
 }
 
 export interface CoalescerOptions {
-  /** The memory the frames lie in. Starts at an even address of its buffer. */
+  /** The memory the frames lie in. Starts on a 4-byte boundary of its buffer. */
   readonly bytes: Uint8Array;
   readonly sink: CoalescerSink;
   /**
@@ -39,6 +39,10 @@ export class Coalescer {
   readonly #carry: boolean;
   readonly #view: TcpView;
   readonly #runs: readonly SegmentRun[];
+  /** The run that the last segment went into: mostly the next one does too. */
+  #recent: SegmentRun;
+  /** Whether the last frame went into it. */
+  #joined = false;
   /** The run to be ended when all are taken. */
   #victim = 0;
 
@@ -46,7 +50,8 @@ export class Coalescer {
     this.#sink = options.sink;
     this.#carry = options.checksum === "carry";
     this.#view = new TcpView(options.bytes);
-    this.#runs = Array.from({ length: FLOWS }, () => new SegmentRun(this.#view.halves, this.#carry));
+    this.#runs = Array.from({ length: FLOWS }, () => new SegmentRun(this.#view, this.#carry));
+    this.#recent = this.#runs[0]!;
   }
 
   /**
@@ -55,24 +60,24 @@ export class Coalescer {
    * @param flags handed on to `single`, otherwise not looked at; `tag` too, except that only equal tags merge
    */
   add(offset: number, length: number, verified: boolean, flags: number, tag: number): void {
-    const view = this.#view;
-    if (!view.look(offset, length)) {
-      this.flush();
-      this.#sink.single(offset, length, flags, tag);
+    const run = this.#recent;
+    if (run.segments === 0 || !(this.#carry || verified) || !run.extend(offset, length, tag)) {
+      this.#joined = this.#sort(offset, length, verified, flags, tag);
       return;
     }
-    const mergeable = view.isPlainData() && view.hasGoodIpChecksum() && (this.#carry || verified);
-    const run = this.#find(view, tag);
-    if (run !== undefined) {
-      if (mergeable && run.accepts(view)) {
-        run.append(view);
-        if (run.isComplete()) this.#end(run);
-        return;
-      }
-      this.#end(run);
-    }
-    if (mergeable && !view.isPushed()) (run ?? this.#free()).begin(view, length, flags, tag);
-    else this.#sink.single(offset, length, flags, tag);
+    this.#joined = true;
+    if (run.complete) this.#end(run);
+  }
+
+  /**
+   * As `add`, for a frame that is known to be a segment cut from the same super-frame as the frame added last, right
+   * behind it, its headers right. False when it does not merge with that: nothing has happened then. For "carry" mode.
+   */
+  follow(offset: number, length: number): boolean {
+    const run = this.#recent;
+    if (!this.#joined || run.segments === 0 || !run.follow(offset, length)) return false;
+    if (run.complete) this.#end(run);
+    return true;
   }
 
   /** Everything held back goes out. */
@@ -81,6 +86,34 @@ export class Coalescer {
       const run = this.#runs[i]!;
       if (run.segments > 0) this.#end(run);
     }
+  }
+
+  /** Finds the frame's place among the runs. False when it has none and has left. */
+  #sort(offset: number, length: number, verified: boolean, flags: number, tag: number): boolean {
+    const view = this.#view;
+    if (!view.look(offset, length)) {
+      this.flush();
+      this.#sink.single(offset, length, flags, tag);
+      return false;
+    }
+    const mergeable = this.#carry || verified;
+    let run = this.#find(view, tag);
+    if (run !== undefined) {
+      this.#recent = run;
+      if (mergeable && run.extend(offset, length, tag)) {
+        if (run.complete) this.#end(run);
+        return true;
+      }
+      this.#end(run);
+    }
+    if (!mergeable || !view.isPlainData() || view.isPushed() || !view.hasGoodIpChecksum()) {
+      this.#sink.single(offset, length, flags, tag);
+      return false;
+    }
+    run ??= this.#free();
+    run.begin(view, length, flags, tag);
+    this.#recent = run;
+    return true;
   }
 
   #find(view: TcpView, tag: number): SegmentRun | undefined {

@@ -123,3 +123,35 @@ test("a frame without payload, without a segment size, or with endless headers i
   assert.equal(cutter.begin(0, 154, 0, 14, 34, 54), false);
   assert.equal(cutter.begin(0, 1000, 100, 14, 300, 320), false);
 });
+
+test("headers that are no whole words are refused: dissection finds none", () => {
+  const cutter = new InPlaceCutter(memoryOf(new Uint8Array(1024)));
+  assert.equal(cutter.begin(0, 1000, 100, 15, 35, 55), false);
+  assert.equal(cutter.begin(0, 1000, 100, 14, 35, 55), false);
+  assert.equal(cutter.begin(0, 1000, 100, 14, 34, 55), false);
+});
+
+test("nothing before or behind the frame is written", () => {
+  const { frame, network, transport, header } = superFrame({
+    ipv6: false,
+    tags: 0,
+    options: 3,
+    payload: 500,
+    segmentBytes: 100,
+    flags: 0x18,
+    place: 0,
+  });
+  for (const place of [2, 3, 4, 5, 6]) {
+    const memory = memoryOf(new Uint8Array(place + frame.length + 8).fill(0x5a));
+    memory.bytes.set(frame, place);
+    const cutter = new InPlaceCutter(memory);
+    assert.ok(cutter.begin(place, frame.length, 100, network, transport, header));
+    assert.equal(cutter.left, 5);
+    for (let left = 4; left >= 0; left--) {
+      cutter.advance();
+      assert.equal(cutter.left, left);
+    }
+    assert.ok(memory.bytes.subarray(0, place).every((byte) => byte === 0x5a));
+    assert.ok(memory.bytes.subarray(place + frame.length).every((byte) => byte === 0x5a));
+  }
+});

@@ -1,39 +1,64 @@
 /** Cuts a TCP super-frame into wire frames where it lies, for whoever consumes each before asking for the next. */
-import { get16, get32, put16, put32 } from "./bigendian.ts";
-import { finish, sum } from "./checksum.ts";
+import { get16, get32 } from "./bigendian.ts";
+import { finish, fold, sum } from "./checksum.ts";
 import * as ipv4 from "./ipv4.ts";
 import * as ipv6 from "./ipv6.ts";
-import type { Memory } from "./memory.ts";
+import { type Memory, newMemory } from "./memory.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
 import * as tcp from "./tcp.ts";
 
 /** Longest headers taken: Ethernet, two tags, IPv6 with some extension headers, TCP with options. */
 const HEADERS = 256;
-const ONLY_LAST = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
-const ONLY_FIRST = tcp.TcpFlag.cwr;
+/** Where the headers start in their copy: two bytes before a word, so that all but Ethernet's own begin at words. */
+const START = 2;
+/** In the TCP header's word of data offset, flags and window, as it lies in memory. */
+const ONLY_LAST = (tcp.TcpFlag.fin | tcp.TcpFlag.psh) << 8;
+const ONLY_FIRST = tcp.TcpFlag.cwr << 8;
+/** Words of the network and of the TCP header, counted from where they start. */
+const LENGTH_WORD = 0;
+const IDENTIFICATION_WORD = ipv4.IDENTIFICATION >> 2;
+const IP_CHECKSUM_WORD = ipv4.CHECKSUM >> 2;
+const PAYLOAD_LENGTH_WORD = ipv6.PAYLOAD_LENGTH >> 2;
+const SEQUENCE_WORD = tcp.SEQUENCE >> 2;
+const FLAGS_WORD = tcp.DATA_OFFSET >> 2;
+const TCP_CHECKSUM_WORD = tcp.CHECKSUM >> 2;
+const IPV6_BYTES = ipv6.IPV6_BYTES;
+
+const swap16 = (half: number): number => ((half & 0xff) << 8) | ((half >>> 8) & 0xff);
+const swap32 = (word: number): number => (swap16(word) << 16) | swap16(word >>> 16);
+const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
  * Each segment's headers are written in front of its payload, over the end of the payload before, so payload is never
  * copied. All checksums are filled in.
+ *
+ * The headers are kept aside as words, without what differs from segment to segment, and summed once; a segment costs a
+ * few words to adapt them, a copy of them, and the sum of its payload.
  */
 export class InPlaceCutter {
   /** Byte offset and length of the present segment; the length is 0 when there is none (any more). */
   offset = 0;
   length = 0;
+  /** Segments not yet consumed, with the present one. */
+  left = 0;
   readonly #memory: Memory;
-  readonly #headers = new Uint8Array(HEADERS);
+  readonly #headers = newMemory(START + HEADERS + 2);
   #headerBytes = 0;
   /** Offsets in the frame. */
   #network = 0;
   #transport = 0;
   #ipv6 = false;
   #segmentBytes = 0;
-  /** Segments before the present one, and payload from the present one on. */
-  #index = 0;
+  /** Payload from the present segment on. */
   #rest = 0;
-  /** Sums of what all segments have in common: pseudo header without length, IPv4 header without length, count and checksum. */
-  #pseudo = 0;
+  /** Of the present segment. */
+  #identification = 0;
+  #sequence = 0;
+  /** The word with the flags, as the super-frame has it but for what only its first segment may have. */
+  #flags = 0;
+  /** Partial sums of what all segments have in common. */
   #ipHeader = 0;
+  #tcp = 0;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -52,72 +77,119 @@ export class InPlaceCutter {
     headerBytes: number,
   ): boolean {
     if (headerBytes > HEADERS || segmentBytes <= 0 || length <= headerBytes) return false;
-    const bytes = this.#memory.bytes;
-    const at = frame + network;
-    this.#ipv6 = bytes[at]! >>> 4 === 6;
+    // Ethernet's headers have 14, 18 or 22 bytes, all others whole words.
+    if ((network & 3) !== START || ((transport - network) & 3) !== 0 || (headerBytes & 3) !== START) return false;
+    const { bytes } = this.#memory;
+    for (let i = 0; i < headerBytes; i++) this.#headers.bytes[START + i] = bytes[frame + i]!;
     this.#headerBytes = headerBytes;
     this.#network = network;
     this.#transport = transport;
     this.#segmentBytes = segmentBytes;
-    this.#index = 0;
     this.#rest = length - headerBytes;
-    this.#pseudo = pseudoHeaderSum(this.#memory, at, ipv4.Protocol.tcp, 0);
-    if (!this.#ipv6) {
-      put16(bytes, at + ipv4.CHECKSUM, 0);
-      const varying = get16(bytes, at + ipv4.TOTAL_LENGTH) + get16(bytes, at + ipv4.IDENTIFICATION);
-      this.#ipHeader = sum(this.#memory, at, transport - network) + 2 * 0xffff - varying;
-    }
-    for (let i = 0; i < headerBytes; i++) this.#headers[i] = bytes[frame + i]!;
+    this.left = Math.ceil(this.#rest / segmentBytes);
+    this.#takeNetwork();
+    this.#takeTcp();
     this.offset = frame;
     this.#make();
     return true;
   }
 
-  /** Segments not yet consumed, with the present one. */
-  get left(): number {
-    return this.length === 0 ? 0 : Math.ceil(this.#rest / this.#segmentBytes);
-  }
-
   /** The present segment has been consumed: makes the next one, or sets `length` to 0. */
   advance(): void {
-    const payload = this.length - this.#headerBytes;
-    this.#rest -= payload;
-    if (this.#rest <= 0) {
+    this.left--;
+    if (this.left <= 0) {
+      this.left = 0;
       this.length = 0;
       return;
     }
-    this.#index++;
-    this.offset += payload;
-    const bytes = this.#memory.bytes;
-    for (let i = 0; i < this.#headerBytes; i++) bytes[this.offset + i] = this.#headers[i]!;
+    this.#rest -= this.#segmentBytes;
+    this.offset += this.#segmentBytes;
+    this.#identification = (this.#identification + 1) & 0xffff;
+    this.#sequence = (this.#sequence + this.#segmentBytes) | 0;
+    this.#flags &= ~ONLY_FIRST;
     this.#make();
   }
 
-  /** Adapts the headers of the super-frame, which lie at `offset`, to the segment there. */
-  #make(): void {
-    const bytes = this.#memory.bytes;
-    const payload = Math.min(this.#segmentBytes, this.#rest);
-    this.length = this.#headerBytes + payload;
-    const network = this.offset + this.#network;
-    const transport = this.offset + this.#transport;
-    const tcpBytes = this.length - this.#transport;
-    if (this.#ipv6) put16(bytes, network + ipv6.PAYLOAD_LENGTH, this.length - this.#network - ipv6.IPV6_BYTES);
-    else this.#adaptIpv4(network, this.length - this.#network);
-    let flags = bytes[transport + tcp.FLAGS]!;
-    if (payload < this.#rest) flags &= ~ONLY_LAST;
-    if (this.#index > 0) flags &= ~ONLY_FIRST;
-    bytes[transport + tcp.FLAGS] = flags;
-    const sequence = get32(bytes, transport + tcp.SEQUENCE) + this.#index * this.#segmentBytes;
-    put32(bytes, transport + tcp.SEQUENCE, sequence | 0);
-    put16(bytes, transport + tcp.CHECKSUM, 0);
-    put16(bytes, transport + tcp.CHECKSUM, finish(this.#pseudo + tcpBytes + sum(this.#memory, transport, tcpBytes)));
+  #takeNetwork(): void {
+    const { bytes, words } = this.#headers;
+    const at = START + this.#network;
+    this.#ipv6 = bytes[at]! >>> 4 === 6;
+    if (this.#ipv6) return;
+    const word = at >> 2;
+    this.#identification = get16(bytes, at + ipv4.IDENTIFICATION);
+    words[word + LENGTH_WORD]! &= 0xffff;
+    words[word + IDENTIFICATION_WORD]! &= ~0xffff;
+    words[word + IP_CHECKSUM_WORD]! &= 0xffff;
+    this.#ipHeader = sum(this.#headers, at, this.#transport - this.#network);
   }
 
-  #adaptIpv4(at: number, length: number): void {
-    const bytes = this.#memory.bytes;
-    const identification = (get16(bytes, at + ipv4.IDENTIFICATION) + this.#index) & 0xffff;
-    put16(bytes, at + ipv4.TOTAL_LENGTH, length);
-    put16(bytes, at + ipv4.IDENTIFICATION, identification);
-    put16(bytes, at + ipv4.CHECKSUM, finish(this.#ipHeader + length + identification));
+  #takeTcp(): void {
+    const { bytes, words } = this.#headers;
+    const at = START + this.#transport;
+    const word = at >> 2;
+    this.#sequence = get32(bytes, at + tcp.SEQUENCE) | 0;
+    this.#flags = words[word + FLAGS_WORD]!;
+    words[word + SEQUENCE_WORD] = 0;
+    words[word + FLAGS_WORD] = 0;
+    words[word + TCP_CHECKSUM_WORD]! &= ~0xffff;
+    const pseudo = pseudoHeaderSum(this.#headers, START + this.#network, ipv4.Protocol.tcp, 0);
+    this.#tcp = fold(pseudo + sum(this.#headers, at, this.#headerBytes - this.#transport));
+  }
+
+  /** Writes the headers of the segment at `offset`. */
+  #make(): void {
+    const last = this.#rest <= this.#segmentBytes;
+    const payload = last ? this.#rest : this.#segmentBytes;
+    this.length = (this.#headerBytes + payload) | 0;
+    this.#adaptNetwork((this.length - this.#network) | 0);
+    const { words } = this.#headers;
+    const word = (START + this.#transport) >> 2;
+    const flags = last ? this.#flags : this.#flags & ~ONLY_LAST;
+    const sequence = this.#sequence;
+    const bytes = this.length - this.#transport;
+    const data = sum(this.#memory, (this.offset + this.#headerBytes) | 0, payload);
+    const checksum = finish(this.#tcp + bytes + halves(sequence) + swap16(fold(halves(flags))) + data);
+    words[(word + SEQUENCE_WORD) | 0] = swap32(sequence);
+    words[(word + FLAGS_WORD) | 0] = flags;
+    const shared = words[(word + TCP_CHECKSUM_WORD) | 0]! & ~0xffff;
+    words[(word + TCP_CHECKSUM_WORD) | 0] = shared | swap16(checksum);
+    this.#copyHeaders();
+  }
+
+  /** @param bytes length of the packet */
+  #adaptNetwork(bytes: number): void {
+    const { words } = this.#headers;
+    const word = (START + this.#network) >> 2;
+    if (this.#ipv6) {
+      const shared = words[(word + PAYLOAD_LENGTH_WORD) | 0]! & ~0xffff;
+      words[(word + PAYLOAD_LENGTH_WORD) | 0] = shared | swap16(bytes - IPV6_BYTES);
+      return;
+    }
+    const identification = this.#identification;
+    const checksum = finish(this.#ipHeader + bytes + identification);
+    const first = words[word]! & 0xffff;
+    words[word] = first | (swap16(bytes) << 16);
+    const second = words[(word + IDENTIFICATION_WORD) | 0]! & ~0xffff;
+    words[(word + IDENTIFICATION_WORD) | 0] = second | swap16(identification);
+    const third = words[(word + IP_CHECKSUM_WORD) | 0]! & 0xffff;
+    words[(word + IP_CHECKSUM_WORD) | 0] = third | (swap16(checksum) << 16);
+  }
+
+  #copyHeaders(): void {
+    const to = this.#memory;
+    const from = this.#headers;
+    const { offset } = this;
+    const end = (START + this.#headerBytes) | 0;
+    if ((offset & 3) !== START) {
+      for (let i = START; i < end; i = (i + 1) | 0) to.bytes[(offset + i - START) | 0] = from.bytes[i]!;
+      return;
+    }
+    // The word the frame starts in is half somebody else's.
+    to.bytes[offset] = from.bytes[START]!;
+    to.bytes[(offset + 1) | 0] = from.bytes[START + 1]!;
+    const source = from.words;
+    const target = to.words;
+    const delta = offset >> 2;
+    for (let i = 1, n = end >> 2; i < n; i = (i + 1) | 0) target[(delta + i) | 0] = source[i]!;
   }
 }

@@ -1,11 +1,25 @@
 /** Consecutive segments of one TCP flow, on their way to become one frame. */
 import { fold } from "./checksum.ts";
-import { ACK, DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
+import { DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
 
 /** Most frames in a run: with 1,448 bytes of payload each, 46 fill the longest IP packet. */
 export const MAX_PIECES = 48;
 const MAX_IP_BYTES = 0xffff;
 const PIECE_WORDS = 2;
+/** The longest headers (Ethernet with a tag, IPv6, TCP with all options), and half a word on either side, in words. */
+const HEADER_WORDS = 31;
+/** Halves of an IPv4 header: length, identification and fragment, checksum; of an IPv6 one: length. */
+const IPV4_LENGTH = 1;
+const IDENTIFICATION = 2;
+const FRAGMENT = 3;
+const IPV4_CHECKSUM = 5;
+const IPV6_LENGTH = 2;
+/** Halves of a TCP header. */
+const SEQUENCE = 2;
+const TCP_FLAGS = 6;
+const TCP_CHECKSUM = 8;
+// Bound here because the engine looks an imported name up at every use.
+const PUSH = PSH;
 
 /**
  * A run of segments.
@@ -31,25 +45,41 @@ export class SegmentRun {
   transportOffset = 0;
   /** Payload of all segments, in bytes. */
   payload = 0;
+  /** Whether nothing can follow: the last segment was short or pushed. */
+  complete = false;
 
   readonly #halves: Uint16Array;
+  readonly #words: Int32Array;
   readonly #carry: boolean;
+  /** The first frame's headers by words, and from `HEADER_WORDS` on which of their bits all segments have in common. */
+  readonly #common = new Int32Array(2 * HEADER_WORDS);
+  readonly #commonHalves = new Uint16Array(this.#common.buffer);
+  #commonWords = 0;
+  /** Where the first frame and its headers are, in halves of the memory. */
   #frame = 0;
   #network = 0;
   #transport = 0;
   #end = 0;
+  /** Bytes of headers that the IP length counts, and payload that the longest packet has room for. */
+  #ipHeaders = 0;
+  #room = 0;
   #nextSequence = 0;
+  /** IPv4 identification of the first segment, and what is expected of the next one. */
+  #identification = 0;
   #nextIdentification = 0;
+  /** Sums of the IPv4 header, and of TCP and pseudo header, without what differs from segment to segment. */
+  #networkSum = 0;
+  #transportSum = 0;
   /** Sum of the payloads as the checksums of the segments imply it. */
   #sum = 0;
-  #complete = false;
 
-  constructor(halves: Uint16Array, carry: boolean) {
-    this.#halves = halves;
+  constructor(view: TcpView, carry: boolean) {
+    this.#words = view.words;
+    this.#halves = view.halves;
     this.#carry = carry;
   }
 
-  /** Starts with the segment in view. */
+  /** Starts with the segment in view, which is plain data, not pushed, and has a good IPv4 checksum. */
   begin(view: TcpView, length: number, flags: number, tag: number): void {
     this.pieces[0] = view.offset;
     this.pieces[1] = view.headerBytes + view.payload;
@@ -63,13 +93,19 @@ export class SegmentRun {
     this.headerBytes = view.headerBytes;
     this.transportOffset = (view.transport - view.frame) << 1;
     this.payload = view.payload;
+    this.complete = false;
     this.#frame = view.frame;
     this.#network = view.network;
     this.#transport = view.transport;
     this.#end = view.end;
+    this.#ipHeaders = (view.end - (view.ipv6 ? view.transport : view.network)) << 1;
+    this.#room = MAX_IP_BYTES - ((view.end - view.network) << 1);
     this.#nextSequence = (view.sequence() + view.payload) | 0;
-    this.#sum = this.#carry ? view.impliedPayloadSum() : 0;
-    this.#complete = false;
+    this.#identification = swap16(this.#halves[view.network + IDENTIFICATION]!);
+    this.#nextIdentification = (this.#identification + 1) & 0xffff;
+    this.#commonWords = 0;
+    this.#sumUp();
+    this.#sum = this.#carry ? this.#impliedSum(view.transport, view.payload) : 0;
   }
 
   /** Whether the segment in view is of the same flow. */
@@ -83,35 +119,44 @@ export class SegmentRun {
     return !this.#differs(view, transport - (this.ipv6 ? 16 : 4), transport);
   }
 
-  /** Whether the segment in view, plain data of this flow, continues the run. */
-  accepts(view: TcpView): boolean {
-    if (this.segments === MAX_PIECES || view.headerBytes !== this.headerBytes) return false;
-    if (view.payload > this.segmentBytes || view.sequence() !== this.#nextSequence) return false;
-    const ipBytes = ((this.#end - this.#network) << 1) + this.payload + view.payload;
-    return ipBytes <= MAX_IP_BYTES && this.#hasSameHeaders(view) && (this.ipv6 || this.#continuesCount(view));
+  /**
+   * Adds the frame of `length` bytes at `offset`, if it is a segment that continues the run and lies at the same place of
+   * a word as the first one. Otherwise nothing has happened.
+   */
+  extend(offset: number, length: number, tag: number): boolean {
+    const payload = this.#payloadThatFits(offset, length);
+    if (payload === 0 || tag !== this.tag) return false;
+    const shift = ((offset >> 1) - this.#frame) | 0;
+    const transport = (this.#transport + shift) | 0;
+    if (!this.#isNext(transport)) return false;
+    if (this.#commonWords === 0) this.#learn();
+    if (!this.#hasCommonHeaders(offset >> 2)) return false;
+    if (!this.#continuesNetwork((this.#network + shift) | 0, payload)) return false;
+    this.#append(offset, payload, transport);
+    return true;
   }
 
-  /** Adds the segment in view, which the run accepts. */
-  append(view: TcpView): void {
-    const at = this.segments * PIECE_WORDS;
-    this.pieces[at] = view.offset + view.headerBytes;
-    this.pieces[at + 1] = view.payload;
-    if (this.#carry) {
-      const implied = view.impliedPayloadSum();
-      // A payload at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
-      this.#sum = fold(this.#sum + ((this.payload & 1) === 0 ? implied : swap16(implied)));
-    }
-    if (!this.ipv6) this.#count(view);
-    this.segments++;
-    this.payload += view.payload;
-    this.#nextSequence = (this.#nextSequence + view.payload) | 0;
-    if (view.isPushed()) this.#halves[this.#transport + 6]! |= PSH;
-    this.#complete = view.isPushed() || view.payload < this.segmentBytes;
-  }
-
-  /** Whether nothing can follow: the last segment was short or pushed. */
-  isComplete(): boolean {
-    return this.#complete;
+  /**
+   * As `extend`, for a frame that is known to be a segment cut from the same super-frame as the last one, right behind it:
+   * the headers are not compared but for ports, sequence number, flags and length.
+   */
+  follow(offset: number, length: number): boolean {
+    const payload = this.#payloadThatFits(offset, length);
+    if (payload === 0) return false;
+    const halves = this.#halves;
+    const first = this.#transport;
+    const shift = ((offset >> 1) - this.#frame) | 0;
+    const transport = (first + shift) | 0;
+    const ports = (halves[transport]! ^ halves[first]!) | (halves[transport + 1]! ^ halves[first + 1]!);
+    const flags = (halves[transport + TCP_FLAGS]! ^ halves[first + TCP_FLAGS]!) & ~PUSH;
+    if ((ports | flags) !== 0 || !this.#isNext(transport)) return false;
+    const network = (this.#network + shift) | 0;
+    // A padded frame is longer than it says.
+    const ipBytes = swap16(halves[network + (this.ipv6 ? IPV6_LENGTH : IPV4_LENGTH)]!);
+    if (ipBytes !== this.#ipHeaders + payload) return false;
+    if (!this.ipv6 && !this.#counts(swap16(halves[network + IDENTIFICATION]!))) return false;
+    this.#append(offset, payload, transport);
+    return true;
   }
 
   /** Turns the first frame's header into that of the whole. */
@@ -120,15 +165,137 @@ export class SegmentRun {
     const network = this.#network;
     const transport = this.#transport;
     const tcpBytes = ((this.#end - transport) << 1) + this.payload;
-    if (this.ipv6) halves[network + 2] = swap16(tcpBytes);
+    if (this.ipv6) halves[network + IPV6_LENGTH] = swap16(tcpBytes);
     else {
-      halves[network + 1] = swap16(tcpBytes + ((transport - network) << 1));
-      halves[network + 5] = 0;
-      halves[network + 5] = ~fold(sum(halves, network, transport));
+      halves[network + IPV4_LENGTH] = swap16(tcpBytes + ((transport - network) << 1));
+      halves[network + IPV4_CHECKSUM] = 0;
+      halves[network + IPV4_CHECKSUM] = ~fold(sum(halves, network, transport));
     }
     const pseudo = addressSum(halves, transport, this.ipv6) + pseudoTail(tcpBytes);
-    halves[transport + 8] = 0;
-    halves[transport + 8] = this.#carry ? ~fold(pseudo + sum(halves, transport, this.#end) + this.#sum) : fold(pseudo);
+    halves[transport + TCP_CHECKSUM] = 0;
+    const carried = pseudo + sum(halves, transport, this.#end) + this.#sum;
+    halves[transport + TCP_CHECKSUM] = this.#carry ? ~fold(carried) : fold(pseudo);
+  }
+
+  /** Payload of a frame that could belong to the run by its length and place; otherwise 0. */
+  #payloadThatFits(offset: number, length: number): number {
+    const payload = (length - this.headerBytes) | 0;
+    if (payload <= 0 || payload > this.segmentBytes || this.payload + payload > this.#room) return 0;
+    if (((offset ^ this.offset) & 3) !== 0 || this.segments === MAX_PIECES) return 0;
+    return offset < 0 || offset + length > this.#halves.length << 1 ? 0 : payload;
+  }
+
+  /** Whether the TCP header at `transport` starts where the run ends. */
+  #isNext(transport: number): boolean {
+    const high = swap16(this.#halves[transport + SEQUENCE]!);
+    return ((high << 16) | swap16(this.#halves[transport + SEQUENCE + 1]!)) === this.#nextSequence;
+  }
+
+  #append(offset: number, payload: number, transport: number): void {
+    if (this.#carry) {
+      const implied = this.#impliedSum(transport, payload);
+      // A payload at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+      this.#sum = (this.#sum + ((this.payload & 1) === 0 ? implied : swap16(implied))) | 0;
+    }
+    const piece = this.segments * PIECE_WORDS;
+    this.pieces[piece] = offset + this.headerBytes;
+    this.pieces[piece + 1] = payload;
+    this.segments++;
+    this.payload += payload;
+    this.#nextSequence = (this.#nextSequence + payload) | 0;
+    const pushed = this.#halves[transport + TCP_FLAGS]! & PUSH;
+    if (pushed !== 0) this.#halves[this.#transport + TCP_FLAGS]! |= PUSH;
+    this.complete = pushed !== 0 || payload < this.segmentBytes;
+  }
+
+  /** Keeps what all segments have in common: Ethernet, type of service, DF, TTL, addresses, ports, ack, window, options. */
+  #learn(): void {
+    const network = this.#network;
+    const transport = this.#transport;
+    const first = this.#frame & ~1;
+    const common = this.#common;
+    this.#commonWords = (this.#end - first + 1) >> 1;
+    for (let i = 0; i < this.#commonWords; i++) {
+      common[i] = this.#words[(first >> 1) + i]!;
+      common[HEADER_WORDS + i] = -1;
+    }
+    const mask = this.#commonHalves;
+    const at = 2 * HEADER_WORDS - first;
+    if (first !== this.#frame) mask[at + first] = 0;
+    mask[at + this.#end] = 0;
+    if (this.ipv6) mask[at + network + IPV6_LENGTH] = 0;
+    else {
+      mask[at + network + IPV4_LENGTH] = 0;
+      mask[at + network + IDENTIFICATION] = 0;
+      mask[at + network + IPV4_CHECKSUM] = 0;
+    }
+    mask[at + transport + SEQUENCE] = 0;
+    mask[at + transport + SEQUENCE + 1] = 0;
+    mask[at + transport + TCP_FLAGS] = ~PSH;
+    mask[at + transport + TCP_CHECKSUM] = 0;
+  }
+
+  /** Sums what all segments have in common. */
+  #sumUp(): void {
+    const halves = this.#halves;
+    const network = this.#network;
+    const transport = this.#transport;
+    if (!this.ipv6) {
+      const varying = halves[network + IPV4_LENGTH]! + halves[network + IDENTIFICATION]!;
+      this.#networkSum = sum(halves, network, transport) - varying - halves[network + IPV4_CHECKSUM]!;
+    }
+    const varying = halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]! + halves[transport + TCP_CHECKSUM]!;
+    const addresses = addressSum(halves, transport, this.ipv6);
+    this.#transportSum = addresses + pseudoTail(0) + sum(halves, transport, this.#end) - varying;
+  }
+
+  /** Whether the headers from word `at` on are the first segment's but for what differs anyway. */
+  #hasCommonHeaders(at: number): boolean {
+    const words = this.#words;
+    const common = this.#common;
+    const count = this.#commonWords;
+    if (at + count > words.length) return false;
+    let difference = 0;
+    let i = 0;
+    for (; i < count - 3; i = (i + 4) | 0) {
+      difference |= (words[(at + i) | 0]! ^ common[i]!) & common[(i + HEADER_WORDS) | 0]!;
+      difference |= (words[(at + i + 1) | 0]! ^ common[(i + 1) | 0]!) & common[(i + HEADER_WORDS + 1) | 0]!;
+      difference |= (words[(at + i + 2) | 0]! ^ common[(i + 2) | 0]!) & common[(i + HEADER_WORDS + 2) | 0]!;
+      difference |= (words[(at + i + 3) | 0]! ^ common[(i + 3) | 0]!) & common[(i + HEADER_WORDS + 3) | 0]!;
+    }
+    for (; i < count; i = (i + 1) | 0)
+      difference |= (words[(at + i) | 0]! ^ common[i]!) & common[(i + HEADER_WORDS) | 0]!;
+    return difference === 0;
+  }
+
+  /** Whether the length is right, for IPv4 the checksum too, and the identification goes on. */
+  #continuesNetwork(network: number, payload: number): boolean {
+    const halves = this.#halves;
+    if (this.ipv6) return swap16(halves[network + IPV6_LENGTH]!) === this.#ipHeaders + payload;
+    const length = halves[network + IPV4_LENGTH]!;
+    const identification = halves[network + IDENTIFICATION]!;
+    if (swap16(length) !== this.#ipHeaders + payload) return false;
+    if (fold(this.#networkSum + length + identification + halves[network + IPV4_CHECKSUM]!) !== 0xffff) return false;
+    return this.#counts(swap16(identification));
+  }
+
+  /** Whether the IPv4 identification goes on: one more each time, or, where fragments are forbidden, always the same. */
+  #counts(identification: number): boolean {
+    if (identification !== this.#nextIdentification) {
+      const fixed = (this.#halves[this.#network + FRAGMENT]! & DONT_FRAGMENT) !== 0;
+      if (this.segments > 1 || identification !== this.#identification || !fixed) return false;
+    }
+    this.#nextIdentification = (identification + (identification === this.#identification ? 0 : 1)) & 0xffff;
+    return true;
+  }
+
+  /** What the payload's sum must be for the checksum field of the TCP header at `transport` to be right. */
+  #impliedSum(transport: number, payload: number): number {
+    const halves = this.#halves;
+    const tcpBytes = (payload + ((this.#end - this.#transport) << 1)) | 0;
+    const varying = halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]! + halves[transport + TCP_CHECKSUM]!;
+    const pushed = halves[transport + TCP_FLAGS]! & PUSH;
+    return ~fold(this.#transportSum + swap16(tcpBytes) + varying + pushed) & 0xffff;
   }
 
   /** Whether halves `from` up to `to`, counted from the frames' starts, differ. */
@@ -138,33 +305,5 @@ export class SegmentRun {
     let difference = 0;
     for (let i = this.#frame + from; i < this.#frame + to; i++) difference |= halves[i]! ^ halves[i + other]!;
     return difference !== 0;
-  }
-
-  /** Everything that `append` does not join is equal: Ethernet, type of service, DF, TTL, ack, window, urgent, options. */
-  #hasSameHeaders(view: TcpView): boolean {
-    const network = this.#network - this.#frame;
-    const transport = this.#transport - this.#frame;
-    const end = this.#end - this.#frame;
-    const first = this.#halves[this.#transport + 6]!;
-    if (((first ^ this.#halves[view.transport + 6]!) & ~PSH) !== 0 || (first & ACK) === 0) return false;
-    if (this.#differs(view, 0, network + (this.ipv6 ? 2 : 1))) return false;
-    // Flags and fragment offset with TTL and protocol; for IPv6 next header and hop limit.
-    if (this.#differs(view, network + 3, network + (this.ipv6 ? 4 : 5))) return false;
-    if (this.#differs(view, transport + 4, transport + 6)) return false;
-    return !this.#differs(view, transport + 7, transport + 8) && !this.#differs(view, transport + 9, end);
-  }
-
-  /** Whether the IPv4 identification goes on: one more each time, or, where fragments are forbidden, always the same. */
-  #continuesCount(view: TcpView): boolean {
-    const identification = view.identification();
-    if (this.segments > 1) return identification === this.#nextIdentification;
-    const first = swap16(this.#halves[this.#network + 2]!);
-    if (identification === ((first + 1) & 0xffff)) return true;
-    return identification === first && (this.#halves[this.#network + 3]! & DONT_FRAGMENT) !== 0;
-  }
-
-  #count(view: TcpView): void {
-    const step = view.identification() === swap16(this.#halves[this.#network + 2]!) ? 0 : 1;
-    this.#nextIdentification = (view.identification() + step) & 0xffff;
   }
 }

@@ -36,7 +36,9 @@ export const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>>
 
 /** The last frame looked at. One per coalescer, filled in anew for each frame. */
 export class TcpView {
+  /** The memory. */
   readonly halves: Uint16Array;
+  readonly words: Int32Array;
   readonly #bytes: number;
 
   /** Byte offset of the frame. */
@@ -54,9 +56,10 @@ export class TcpView {
   /** The frame holds more than the IP packet (padding). */
   padded = false;
 
-  /** @throws {RangeError} when `bytes` starts at an odd address of its buffer */
+  /** @throws {RangeError} when `bytes` does not start on a 4-byte boundary of its buffer */
   constructor(bytes: Uint8Array) {
     this.halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 1);
+    this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     this.#bytes = this.halves.length * 2;
   }
 
@@ -121,19 +124,6 @@ export class TcpView {
   sequence(): number {
     const at = this.transport + 2;
     return (swap16(this.halves[at]!) << 16) | swap16(this.halves[at + 1]!);
-  }
-
-  /** IPv4 identification. */
-  identification(): number {
-    return swap16(this.halves[this.network + 2]!);
-  }
-
-  /** What the payload's sum must be for the checksum field to be right. */
-  impliedPayloadSum(): number {
-    const addresses = addressSum(this.halves, this.transport, this.ipv6);
-    const header = sum(this.halves, this.transport, this.end);
-    const tcpBytes = ((this.end - this.transport) << 1) + this.payload;
-    return ~fold(addresses + pseudoTail(tcpBytes) + header) & 0xffff;
   }
 }
 
