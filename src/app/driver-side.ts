@@ -94,6 +94,7 @@ export class DriverSide implements Disposable {
       xid,
       mac: formatMac(address),
       interfaceName: this.#tap.name,
+      ringSlots: this.#nic.slots,
       offloads: this.#nic.offloads
         ? ["rx-checksum", "tx-checksum", "tso4", "tso6", "vlan-insert", "vlan-strip", "scatter"]
         : ["rx-checksum", "vlan-insert", "vlan-strip", "scatter"],

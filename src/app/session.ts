@@ -37,6 +37,8 @@ export interface SessionFacts {
   readonly xid: number;
   readonly mac: string;
   readonly interfaceName: string;
+  /** Descriptors in each ring. */
+  readonly ringSlots: number;
   /** Offloads in use, by name: "rx-checksum", "tx-checksum", "tso4", "tso6", "vlan-insert", "vlan-strip", "scatter". */
   readonly offloads: readonly string[];
 }

@@ -97,7 +97,8 @@ export class Nic implements Link {
   /** Rings allocated, PHY negotiating, receiver on, interrupts enabled. The link comes later, as an event. */
   up(): void {
     if (this.#receive !== undefined) return;
-    const { slots = 256, weaklyOrdered } = this.#options;
+    const { slots } = this;
+    const { weaklyOrdered } = this.#options;
     // A tagged frame of the largest size, and room for alignment.
     this.#bufferBytes = Math.min(16_376, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
     using rings = new DisposableStack();
@@ -154,6 +155,10 @@ export class Nic implements Link {
   transmit: Link["transmit"] = notUp;
   reclaim: Link["reclaim"] = notUp;
 
+  /** Descriptors in each ring. */
+  get slots(): number {
+    return this.#options.slots ?? 256;
+  }
   get bufferBytes(): number {
     return this.#bufferBytes;
   }

@@ -100,8 +100,10 @@ export class Segmentation {
     if ((frame & (WORD_BYTES - 1)) !== this.#alignment) this.#align(frame & (WORD_BYTES - 1));
     copyHeaders(this.#template, to, frame, headerBytes);
     this.#networkHeader(n, payload, to.bytes, frame + this.#network);
+    const headerSum = this.#transportHeader(n, payload, to.bytes, frame + this.#transport);
     const payloadSum = this.#pieces!.copyOut(this.#payloadAt + start, payload, to, frame + headerBytes);
-    this.#transportHeader(n, payload, to.bytes, frame + this.#transport, payloadSum);
+    // The header's length is even, so the payload's sum is in place.
+    put16(to.bytes, frame + this.#transport + TCP_CHECKSUM, finish(headerSum + payloadSum));
   }
 
   /** Reads what differs from segment to segment and sums the rest. */
@@ -142,17 +144,16 @@ export class Segmentation {
     put16(bytes, at + IPV4_CHECKSUM, finish(this.#networkSum + packet + identification));
   }
 
-  #transportHeader(n: number, payload: number, bytes: Uint8Array, at: number, payloadSum: number): void {
+  /** Returns the sum of header and pseudo header. */
+  #transportHeader(n: number, payload: number, bytes: Uint8Array, at: number): number {
     const sequence = (this.#sequence + Math.imul(n, this.#segmentBytes)) | 0;
     let flags = this.#flags;
     if (n + 1 < this.segments) flags &= ~LAST_ONLY;
     if (n > 0) flags &= ~FIRST_ONLY;
     put32(bytes, at + SEQUENCE, sequence);
     bytes[at + FLAGS] = flags;
-    // The header's length is even, so the payload's sum is in place.
     const length = this.#headerBytes - this.#transport + payload;
-    const varying = length + (sequence >>> 16) + (sequence & 0xffff) + flags;
-    put16(bytes, at + TCP_CHECKSUM, finish(this.#transportSum + varying + payloadSum));
+    return this.#transportSum + length + (sequence >>> 16) + (sequence & 0xffff) + flags;
   }
 }
 

@@ -12,7 +12,6 @@ const watch = (given: Partial<Watch> = {}): Watch => ({
   before: statisticsOf(),
   now: statisticsOf(),
   elapsedSeconds: 0.2,
-  ringSlots: 256,
   event: "",
   ...given,
 });

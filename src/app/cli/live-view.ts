@@ -14,8 +14,6 @@ export interface Watch {
   readonly now: Statistics;
   /** Between the two readings; greater than 0. */
   readonly elapsedSeconds: number;
-  /** Descriptors in each ring. */
-  readonly ringSlots: number;
   /** The newest event, as a line; empty when there was none. */
   readonly event: string;
 }
@@ -94,7 +92,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         ["wire", `${watch.wire}, ${count(now.wireSentFrames)} frames out, ${count(now.wireReceivedFrames)} in`],
         [
           "rings",
-          `transmit ${ring(now.transmitFill, watch.ringSlots)}  receive ${ring(now.receiveFill, watch.ringSlots)}`,
+          `transmit ${ring(now.transmitFill, watch.facts.ringSlots)}  receive ${ring(now.receiveFill, watch.facts.ringSlots)}`,
         ],
         ["interrupts", interrupts(watch)],
         ["errors", troubles(now, paint)],

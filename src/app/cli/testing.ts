@@ -47,6 +47,7 @@ export const FACTS: SessionFacts = {
   xid: 0x541,
   mac: "02:00:00:00:00:01",
   interfaceName: "fe0",
+  ringSlots: 256,
   offloads: ["tx-checksum", "tso4"],
 };
 

@@ -14,8 +14,6 @@ import { WrongUsage } from "./usage.ts";
 
 /** Milliseconds between two pictures of the live view. */
 const REDRAW = 200;
-/** Descriptors in each ring, as the driver makes them unless told otherwise. */
-const RING_SLOTS = 256;
 /** Milliseconds the threads may take to come to an end. */
 const CLOSING = 15_000;
 
@@ -67,7 +65,6 @@ class Reporter implements Disposable {
         before,
         now,
         elapsedSeconds: Math.max(at - last, 1) / 1000,
-        ringSlots: RING_SLOTS,
         event: this.#event,
       };
       picture.draw(liveView(watch, this.#terminal.out, this.#terminal.out.columns()));

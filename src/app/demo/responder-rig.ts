@@ -107,6 +107,7 @@ export const runOnResponder = async (
       xid: nic.xid,
       mac: formatMac(nic.address),
       interfaceName: "",
+      ringSlots: nic.slots,
       offloads: ["rx-checksum", "tx-checksum"],
     },
     ping: pings(host, progress),
