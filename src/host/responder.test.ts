@@ -12,7 +12,7 @@ import { buildEchoFrame, buildNetwork, buildUdpFrame, type Ends } from "#wire/fr
 import { Icmpv6Type, IcmpType } from "#wire/icmp.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { memoryOf, newMemory } from "#wire/memory.ts";
-import { slowSum } from "#wire/reference.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
 import { Verified, verify } from "#wire/verify.ts";
 import { Responder, RESPONDER_IPV4, RESPONDER_MAC } from "./responder.ts";
 

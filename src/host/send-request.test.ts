@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { Send } from "#kit/link.ts";
-import { tcpFrame, udpFrame, V4, V6 } from "./host-frames.ts";
+import { tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
 import { NONSENSE, SendRequest } from "./send-request.ts";
 import { NEEDS_CHECKSUM, VnetHeader } from "./vnet-header.ts";
 

@@ -11,10 +11,10 @@ import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { Tap } from "#sys/tap.ts";
-import { slowSum } from "#wire/reference.ts";
-import { FakeTap, NO_REQUEST } from "./frame-sockets.ts";
-import { data, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.ts";
-import { MemoryNic, type MemoryNicOptions } from "./memory-nic.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
+import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
+import { data, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.test-kit.ts";
+import { MemoryNic, type MemoryNicOptions } from "./memory-nic.test-kit.ts";
 import { TapUplink } from "./tap-uplink.ts";
 import { TapWire } from "./tap-wire.ts";
 import { Gso } from "./vnet-header.ts";
@@ -70,6 +70,22 @@ test("segments of a burst reach the far kernel as one frame that it still has to
     r.seen,
     Array.from({ length: 10 }, () => ({ length: 66 + 1448, outgoing: true })),
   );
+});
+
+test("a NIC that says which segments follow each other gets the same frame out", { skip }, () => {
+  const sent = [false, true].map((hints) => {
+    using r = rig();
+    for (let i = 0; i < 60; i++) {
+      const frame = tcpFrame(V4, i === 59 ? 1 : 1448, { ...TCP, sequence: 3 + i * 1448 });
+      const at = r.wire.reserve(frame.length);
+      r.wire.bytes.set(frame, at);
+      r.wire.commit(frame.length, hints && i > 0);
+    }
+    r.wire.flush();
+    return r.far.received();
+  });
+  assert.deepEqual(sent[1], sent[0]);
+  assert.equal(sent[0]!.length, 2);
 });
 
 test("more frames than the staging memory holds all get out, in order", { skip }, () => {

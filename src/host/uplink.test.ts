@@ -14,9 +14,9 @@ import { ffiProblem } from "#sys/ffi.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { buildTcpFrame } from "#wire/frames.ts";
 import { memoryOf, newMemory } from "#wire/memory.ts";
-import { slowSum } from "#wire/reference.ts";
-import { FakeTap, NO_REQUEST } from "./frame-sockets.ts";
-import { data, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
+import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
+import { data, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
 import { UplinkIn } from "./uplink-in.ts";
 import { FRAME_ROOM, UplinkOut } from "./uplink-out.ts";
 

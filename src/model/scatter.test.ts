@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import type { MemoryRegion } from "#kit/target.ts";
 import { fold } from "#wire/checksum.ts";
 import { newMemory } from "#wire/memory.ts";
-import { slowSum } from "#wire/reference.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
 import { ScatterList } from "./scatter.ts";
 
 const region = (): MemoryRegion => {

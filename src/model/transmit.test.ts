@@ -1,4 +1,4 @@
-/** What leaves: gathering, padding, tags, checksums, segmentation, and what guests get wrong. */
+/** What leaves: gathering, padding, tags, checksums, and what guests get wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EndOfRing, FirstSegment, LastSegment, Own, TxInsertTag, TxV2 } from "#chip/descriptors.ts";
@@ -17,9 +17,8 @@ import {
   TxPoll,
 } from "#chip/registers.ts";
 import { get16, get32 } from "#wire/bigendian.ts";
-import { memoryOf, newMemory } from "#wire/memory.ts";
-import { slowSum } from "#wire/reference.ts";
-import { segment } from "#wire/segment.ts";
+import { memoryOf } from "#wire/memory.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
 import { Verified, verify } from "#wire/verify.ts";
 import { BASE, BROADCAST, frame, Guest, MAC, MEMORY_BYTES, RX_RING, TX_DATA, TX_RING } from "./guest.test-kit.ts";
 import { ipv4Tcp, ipv4Udp, ipv6Tcp } from "./packets.test-kit.ts";
@@ -127,102 +126,6 @@ test("sends a frame as it is, and says so, when the headers do not allow the che
   guest.send({ bytes: plain, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum | (1023 << 18) });
   assert.deepEqual(guest.cable.frames, [plain, plain]);
   assert.equal(guest.nic.offences.frame, 2);
-});
-
-for (const [name, build, kind, transport] of [
-  ["IPv4", ipv4Tcp, TxV2.segment4, 34],
-  ["IPv6", ipv6Tcp, TxV2.segment6, 54],
-] as const) {
-  test(`cuts an ${name} super-frame into segments that are right in every field`, () => {
-    const guest = up();
-    const payload = 10_000;
-    const whole = build({ payload, flags: 0x99 });
-    const opts1 = (kind | (transport << TxV2.segmentOffsetShift)) >>> 0;
-    // Fragments that end in odd places, the first one inside the headers' neighbourhood.
-    const cuts = [0, transport + 20, transport + 333, 5001, whole.length];
-    guest.send(
-      ...cuts
-        .slice(1)
-        .map((end, i) => ({ bytes: whole.slice(cuts[i], end), opts1, opts2: 1448 << TxV2.segmentSizeShift })),
-    );
-    const { frames } = guest.cable;
-    assert.equal(frames.length, 7);
-    const header = transport + 20;
-    assert.deepEqual(Buffer.concat(frames.map((f) => f.slice(header))), Buffer.from(whole.slice(header)));
-    for (const [i, segment] of frames.entries()) {
-      assert.equal(verdict(segment), TCP_GOOD, `segment ${i}`);
-      assert.equal(get32(segment, transport + 4), (get32(whole, transport + 4) + i * 1448) % 2 ** 32);
-      // FIN, PSH only last, CWR only first, ACK always.
-      assert.equal(segment[transport + 13], 0x10 | (i === 0 ? 0x80 : 0) | (i === 6 ? 0x09 : 0));
-      if (name === "IPv4") assert.equal(get16(segment, 18), (get16(whole, 18) + i) & 0xffff);
-      else assert.equal(get16(segment, 18), segment.length - 54);
-    }
-    assert.equal(guest.nic.counters.txFrames, 7);
-  });
-}
-
-test("cuts super-frames of any size as the wire room's own segmentation does", () => {
-  for (const payload of [1, 1447, 1448, 1449, 2896, 30_001]) {
-    const guest = up();
-    const whole = ipv4Tcp({ payload, flags: 0x19 });
-    const port = {
-      ...newMemory(65_536),
-      frames: [] as Uint8Array[],
-      reserve: () => 3,
-      commit: (_length: number) => {},
-    };
-    port.commit = (length) =>
-      port.frames.push(Uint8Array.of(...port.bytes.slice(3, 3 + length), ...new Uint8Array(Math.max(0, 60 - length))));
-    segment(memoryOf(whole), 0, whole.length, 14, 34, 1448, port);
-    guest.send({ bytes: whole, opts1: TxV2.segment4 | (34 << 18), opts2: 1448 << 18 });
-    assert.deepEqual(guest.cable.frames, port.frames);
-  }
-});
-
-test("cuts a super-frame of 64 KiB and tags every segment", () => {
-  const guest = up();
-  const whole = ipv4Tcp({ payload: 65_000 });
-  const opts = { opts1: TxV2.segment4 | (34 << 18), opts2: (1000 << 18) | TxInsertTag | 0x0900 };
-  guest.send({ bytes: whole.slice(0, 40_000), ...opts }, { bytes: whole.slice(40_000), ...opts });
-  assert.equal(guest.cable.frames.length, 65);
-  for (const segment of guest.cable.frames) {
-    assert.equal(get32(segment, 12), 0x8100_0009);
-    assert.equal(verdict(segment), TCP_GOOD);
-  }
-});
-
-test("drops a super-frame without a segment size or without TCP headers, and goes on", () => {
-  const guest = up();
-  guest.put({ bytes: ipv4Tcp({ payload: 3000 }), opts1: TxV2.segment4 | (34 << 18) });
-  guest.put({ bytes: frame(BROADCAST, 3000), opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 });
-  guest.put({ bytes: ipv4Tcp({ payload: 3000 }), opts1: TxV2.segment6 | (34 << 18), opts2: 1000 << 18 });
-  guest.send({ bytes: frame(BROADCAST, 60) });
-  assert.equal(guest.cable.frames.length, 1);
-  assert.equal(guest.nic.counters.txErrors, 3);
-});
-
-test("a tiny segment size does not let one doorbell run without end", () => {
-  const guest = up();
-  guest.send({ bytes: ipv4Tcp({ payload: 30_000 }), opts1: TxV2.segment4 | (34 << 18), opts2: 1 << 18 });
-  assert.equal(guest.cable.frames.length, 4096);
-  assert.ok(guest.descriptor(TX_RING, 0).opts1 & Own);
-  guest.clock.delay(100);
-  assert.equal(guest.cable.frames.length, 30_000);
-  assert.equal(guest.descriptor(TX_RING, 0).opts1 & Own, 0);
-  assert.ok(guest.cable.frames.every((f) => f.length === 60));
-});
-
-test("waits while the port takes nothing, and sends each segment once", () => {
-  const guest = up();
-  guest.cable.room = 3;
-  guest.send({ bytes: ipv4Tcp({ payload: 5000 }), opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 });
-  assert.equal(guest.cable.frames.length, 3);
-  guest.cable.room = Infinity;
-  guest.clock.delay(1000);
-  assert.deepEqual(
-    guest.cable.frames.map((f) => get32(f, 38) - get32(guest.cable.frames[0]!, 38)),
-    [0, 1000, 2000, 3000, 4000],
-  );
 });
 
 test("gives up a frame that the port never takes", () => {

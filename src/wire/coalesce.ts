@@ -71,7 +71,7 @@ export class Coalescer {
 
   /**
    * As `add`, for a frame that is known to be a segment cut from the same super-frame as the frame added last, right
-   * behind it, its headers right. False when it does not merge with that: nothing has happened then. For "carry" mode.
+   * behind it. False when it does not merge with that: nothing has happened then. For "carry" mode.
    */
   follow(offset: number, length: number): boolean {
     const run = this.#recent;

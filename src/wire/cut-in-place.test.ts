@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { put16, put32 } from "./bigendian.ts";
 import { InPlaceCutter } from "./cut-in-place.ts";
 import { memoryOf } from "./memory.ts";
-import { slowSum } from "./reference.ts";
+import { slowSum } from "./reference.test-kit.ts";
 
 interface Shape {
   readonly ipv6: boolean;

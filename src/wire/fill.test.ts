@@ -7,7 +7,7 @@ import { hex } from "./golden.test-kit.ts";
 import { Protocol } from "./ipv4.ts";
 import { memoryOf, newMemory } from "./memory.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
-import { slowSum } from "./reference.ts";
+import { slowSum } from "./reference.test-kit.ts";
 import { fold } from "./checksum.ts";
 
 const MACS = { destination: hex("02005e100002"), source: hex("02005e100001") };

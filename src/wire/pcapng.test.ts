@@ -8,7 +8,7 @@ import { buildTcpFrame, type Ends } from "./frames.ts";
 import { hex } from "./golden.test-kit.ts";
 import { newMemory } from "./memory.ts";
 import { Direction, PcapngWriter, Resolution } from "./pcapng.ts";
-import { segment, type SegmentPort } from "./segment.ts";
+import { segment, type SegmentPort } from "./segment.test-kit.ts";
 
 const writer = (bytes = 4096, snap = 65_535) => {
   const memory = newMemory(bytes);

@@ -70,8 +70,10 @@ export class SegmentRun {
   /** Sums of the IPv4 header, and of TCP and pseudo header, without what differs from segment to segment. */
   #networkSum = 0;
   #transportSum = 0;
-  /** Sum of the payloads as the checksums of the segments imply it. */
-  #sum = 0;
+  /** Sums of what differs, checksums included, for segments whose payload is at an even and at an odd place of the whole. */
+  #evenSum = 0;
+  #oddSum = 0;
+  #oddSegments = 0;
 
   constructor(view: TcpView, carry: boolean) {
     this.#words = view.words;
@@ -105,7 +107,9 @@ export class SegmentRun {
     this.#nextIdentification = (this.#identification + 1) & 0xffff;
     this.#commonWords = 0;
     this.#sumUp();
-    this.#sum = this.#carry ? this.#impliedSum(view.transport, view.payload) : 0;
+    this.#evenSum = this.#varyingSum(view.transport, view.payload);
+    this.#oddSum = 0;
+    this.#oddSegments = 0;
   }
 
   /** Whether the segment in view is of the same flow. */
@@ -138,7 +142,7 @@ export class SegmentRun {
 
   /**
    * As `extend`, for a frame that is known to be a segment cut from the same super-frame as the last one, right behind it:
-   * the headers are not compared but for ports, sequence number, flags and length.
+   * what the two have in common anyway is not compared, but for ports and flags.
    */
   follow(offset: number, length: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
@@ -150,11 +154,7 @@ export class SegmentRun {
     const ports = (halves[transport]! ^ halves[first]!) | (halves[transport + 1]! ^ halves[first + 1]!);
     const flags = (halves[transport + TCP_FLAGS]! ^ halves[first + TCP_FLAGS]!) & ~PUSH;
     if ((ports | flags) !== 0 || !this.#isNext(transport)) return false;
-    const network = (this.#network + shift) | 0;
-    // A padded frame is longer than it says.
-    const ipBytes = swap16(halves[network + (this.ipv6 ? IPV6_LENGTH : IPV4_LENGTH)]!);
-    if (ipBytes !== this.#ipHeaders + payload) return false;
-    if (!this.ipv6 && !this.#counts(swap16(halves[network + IDENTIFICATION]!))) return false;
+    if (!this.#continuesNetwork((this.#network + shift) | 0, payload)) return false;
     this.#append(offset, payload, transport);
     return true;
   }
@@ -173,7 +173,7 @@ export class SegmentRun {
     }
     const pseudo = addressSum(halves, transport, this.ipv6) + pseudoTail(tcpBytes);
     halves[transport + TCP_CHECKSUM] = 0;
-    const carried = pseudo + sum(halves, transport, this.#end) + this.#sum;
+    const carried = pseudo + sum(halves, transport, this.#end) + this.#impliedSum();
     halves[transport + TCP_CHECKSUM] = this.#carry ? ~fold(carried) : fold(pseudo);
   }
 
@@ -193,9 +193,12 @@ export class SegmentRun {
 
   #append(offset: number, payload: number, transport: number): void {
     if (this.#carry) {
-      const implied = this.#impliedSum(transport, payload);
-      // A payload at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
-      this.#sum = (this.#sum + ((this.payload & 1) === 0 ? implied : swap16(implied))) | 0;
+      const varying = this.#varyingSum(transport, payload);
+      if ((this.payload & 1) === 0) this.#evenSum = (this.#evenSum + varying) | 0;
+      else {
+        this.#oddSum = (this.#oddSum + varying) | 0;
+        this.#oddSegments++;
+      }
     }
     const piece = this.segments * PIECE_WORDS;
     this.pieces[piece] = offset + this.headerBytes;
@@ -244,7 +247,8 @@ export class SegmentRun {
       const varying = halves[network + IPV4_LENGTH]! + halves[network + IDENTIFICATION]!;
       this.#networkSum = sum(halves, network, transport) - varying - halves[network + IPV4_CHECKSUM]!;
     }
-    const varying = halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]! + halves[transport + TCP_CHECKSUM]!;
+    const varying =
+      halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]! + halves[transport + TCP_CHECKSUM]!;
     const addresses = addressSum(halves, transport, this.ipv6);
     this.#transportSum = addresses + pseudoTail(0) + sum(halves, transport, this.#end) - varying;
   }
@@ -256,19 +260,12 @@ export class SegmentRun {
     const count = this.#commonWords;
     if (at + count > words.length) return false;
     let difference = 0;
-    let i = 0;
-    for (; i < count - 3; i = (i + 4) | 0) {
-      difference |= (words[(at + i) | 0]! ^ common[i]!) & common[(i + HEADER_WORDS) | 0]!;
-      difference |= (words[(at + i + 1) | 0]! ^ common[(i + 1) | 0]!) & common[(i + HEADER_WORDS + 1) | 0]!;
-      difference |= (words[(at + i + 2) | 0]! ^ common[(i + 2) | 0]!) & common[(i + HEADER_WORDS + 2) | 0]!;
-      difference |= (words[(at + i + 3) | 0]! ^ common[(i + 3) | 0]!) & common[(i + HEADER_WORDS + 3) | 0]!;
-    }
-    for (; i < count; i = (i + 1) | 0)
+    for (let i = 0; i < count; i = (i + 1) | 0)
       difference |= (words[(at + i) | 0]! ^ common[i]!) & common[(i + HEADER_WORDS) | 0]!;
     return difference === 0;
   }
 
-  /** Whether the length is right, for IPv4 the checksum too, and the identification goes on. */
+  /** Whether the length is right (a padded frame is longer), for IPv4 the checksum too, and the identification goes on. */
   #continuesNetwork(network: number, payload: number): boolean {
     const halves = this.#halves;
     if (this.ipv6) return swap16(halves[network + IPV6_LENGTH]!) === this.#ipHeaders + payload;
@@ -289,13 +286,23 @@ export class SegmentRun {
     return true;
   }
 
-  /** What the payload's sum must be for the checksum field of the TCP header at `transport` to be right. */
-  #impliedSum(transport: number, payload: number): number {
+  /** Sum of what `#transportSum` leaves out: less than 2^18, so those of a run may be added up unfolded. */
+  #varyingSum(transport: number, payload: number): number {
     const halves = this.#halves;
-    const tcpBytes = (payload + ((this.#end - this.#transport) << 1)) | 0;
-    const varying = halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]! + halves[transport + TCP_CHECKSUM]!;
+    const sequence = (halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]!) | 0;
     const pushed = halves[transport + TCP_FLAGS]! & PUSH;
-    return ~fold(this.#transportSum + swap16(tcpBytes) + varying + pushed) & 0xffff;
+    const tcpBytes = (payload + ((this.#end - this.#transport) << 1)) | 0;
+    return (sequence + halves[transport + TCP_CHECKSUM]! + pushed + swap16(tcpBytes)) | 0;
+  }
+
+  /**
+   * Sum of all payload as the checksums of the segments imply it: what is missing to a sum of 0 for each segment. A payload
+   * at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+   */
+  #impliedSum(): number {
+    const even = fold(this.#evenSum + (this.segments - this.#oddSegments) * this.#transportSum);
+    const odd = fold(this.#oddSum + this.#oddSegments * this.#transportSum);
+    return (~even & 0xffff) + (~swap16(odd) & 0xffff);
   }
 
   /** Whether halves `from` up to `to`, counted from the frames' starts, differ. */

@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import wabt from "wabt";
 import { copyAndSum, fold, sum } from "./checksum.ts";
 import { newMemory } from "./memory.ts";
-import { slowSum } from "./reference.ts";
+import { slowSum } from "./reference.test-kit.ts";
 import { KERNEL, memoryWithSums } from "./sum-kernel.ts";
 
 declare const WebAssembly: {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
 import { memoryOf } from "#wire/memory.ts";
-import { slowSum } from "#wire/reference.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
 
 export const HERE = Uint8Array.of(2, 0, 0, 0, 0, 1);
 export const THERE = Uint8Array.of(2, 0, 0, 0, 0, 2);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { visibleLength } from "./format.ts";
 import { liveView, Redrawn, troubles, type Watch } from "./live-view.ts";
 import { plain } from "./terminal.ts";
-import { FACTS, recordedStream, statisticsOf } from "./testing.ts";
+import { FACTS, recordedStream, statisticsOf } from "./terminal.test-kit.ts";
 
 const watch = (given: Partial<Watch> = {}): Watch => ({
   facts: FACTS,

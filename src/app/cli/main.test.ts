@@ -5,7 +5,7 @@ import type { Options } from "./arguments.ts";
 import { type Command, command, Exit } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { main, version } from "./main.ts";
-import { recordedTerminal } from "./testing.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
 
 const made = (name: string, run: () => Promise<Exit>): Command => ({
   name,

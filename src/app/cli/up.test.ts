@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import { ask, NotRunning } from "./control.ts";
 import { Stop } from "./stop.ts";
-import { FakeSession, recordedTerminal, statisticsOf } from "./testing.ts";
+import { FakeSession, recordedTerminal, statisticsOf } from "./terminal.test-kit.ts";
 import { bringUp } from "./up.ts";
 
 let last = 0;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plain } from "../cli/terminal.ts";
-import { FACTS, statisticsOf } from "../cli/testing.ts";
+import { FACTS, statisticsOf } from "../cli/terminal.test-kit.ts";
 import type { Statistics } from "../statistics.ts";
 import { buildReport, type Measured, reportLines, shortcomings, summarisePings } from "./report.ts";
 

@@ -2,9 +2,9 @@
 import { put16 } from "#wire/bigendian.ts";
 import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
 import { newMemory } from "#wire/memory.ts";
-import { slowSum } from "#wire/reference.ts";
+import { slowSum } from "#wire/reference.test-kit.ts";
 import type { Tcp } from "#wire/tcp.ts";
-import { type HostFrame, NO_REQUEST } from "./frame-sockets.ts";
+import { type HostFrame, NO_REQUEST } from "./frame-sockets.test-kit.ts";
 import { Gso, NEEDS_CHECKSUM } from "./vnet-header.ts";
 
 const MAC = { destination: Uint8Array.of(2, 0, 0, 0, 0, 1), source: Uint8Array.of(2, 0, 0, 0, 0, 2) };

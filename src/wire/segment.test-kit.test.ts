@@ -5,8 +5,8 @@ import { buildTcpFrame, type Ends } from "./frames.ts";
 import { hex } from "./golden.test-kit.ts";
 import { parseIpv4 } from "./ipv4.ts";
 import { memoryOf, newMemory } from "./memory.ts";
-import { slowSum } from "./reference.ts";
-import { NOT_SEGMENTABLE, segment, type SegmentPort } from "./segment.ts";
+import { slowSum } from "./reference.test-kit.ts";
+import { NOT_SEGMENTABLE, segment, type SegmentPort } from "./segment.test-kit.ts";
 import { parseTcp, TcpFlag } from "./tcp.ts";
 
 const MACS = { destination: hex("02005e100002"), source: hex("02005e100001") };

@@ -15,7 +15,7 @@ import { ETHERNET_BYTES } from "#wire/ethernet.ts";
 import { fillTransportChecksum } from "#wire/fill.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { memoryOf } from "#wire/memory.ts";
-import { segment, type SegmentPort } from "#wire/segment.ts";
+import { segment, type SegmentPort } from "#wire/segment.test-kit.ts";
 import { insertTag, removeTag, TAG_BYTES, tagOf } from "#wire/vlan.ts";
 import { Verified, verify } from "#wire/verify.ts";
 
