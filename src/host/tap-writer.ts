@@ -1,4 +1,5 @@
 /** Writes frames and merged frames to a TAP, gathered from wherever they lie in one buffer. */
+import { FerruleError } from "#kit/errors.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { Iovecs, writev } from "#sys/memory.ts";
 import type { Tap } from "#sys/tap.ts";
@@ -68,6 +69,17 @@ export class TapWriter {
   }
 }
 
-/** The error of a TAP whose interface is no more. */
-export const tapGone = (syscall: string, errno: number, tap: FrameQueue): SystemError =>
-  new SystemError({ errno, syscall, detail: tap.name, hint: "The interface was deleted. Bring it up again." });
+/** Someone deleted the interface under us. */
+export class InterfaceGone extends FerruleError {
+  readonly code = "INTERFACE_GONE";
+  readonly hint = "Someone deleted it, or the network namespace it was in. Bring it up again.";
+  constructor(name: string) {
+    super(`the interface ${name} is gone`);
+  }
+}
+
+/** The error of a TAP that can no longer be read or written. */
+export const tapGone = (syscall: string, errno: number, tap: FrameQueue): FerruleError =>
+  errno === Errno.EBADFD || errno === Errno.EBADF
+    ? new InterfaceGone(tap.name)
+    : new SystemError({ errno, syscall, detail: tap.name });

@@ -1,4 +1,4 @@
-/** TCP segmentation as a NIC's transmit engine does it: one super-frame in, frames for the wire out. */
+/** TCP segmentation written a second time, plainly: what tests hold the model's engine and the far end's cutter against. */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
 import { ETHERNET_BYTES } from "./ethernet.ts";
