@@ -22,6 +22,8 @@ export interface FarEnd {
   readonly port: Port;
   /** For poll(2): frames wait. Undefined where frames come only in answer to others. */
   readonly fd: number | undefined;
+  /** The NIC's link is up, or is not: the far end sees the same cable. */
+  setCarrier(up: boolean): void;
   /** Delivers waiting frames to the NIC; returns how many. */
   pump(budget: number): number;
   /** Frames that wait because the NIC has no room. */
@@ -55,6 +57,7 @@ export const openFarEnd = (
     return {
       port: capture === undefined ? responder : captured(responder, capture),
       fd: undefined,
+      setCarrier: () => {},
       pump: () => responder.poll(),
       pending: () => 0,
       // A frame it refuses is not lost: the NIC keeps it and tries again.
@@ -69,6 +72,7 @@ export const openFarEnd = (
   return {
     port,
     fd: tap.number,
+    setCarrier: (up) => tap.setCarrier(up),
     pump: (budget) => port.pump(budget),
     pending: () => port.pending,
     traffic: () => port.counters,

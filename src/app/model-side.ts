@@ -23,6 +23,8 @@ export class ModelSide implements Disposable {
   readonly #timers = new Timers();
   readonly #page: StatisticsPage;
   readonly #far: FarEnd;
+  /** What the far end was told of the link. */
+  #carrier = true;
 
   /** @param memory the channel's memory, in which frames are staged behind the DMA window */
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
@@ -63,6 +65,11 @@ export class ModelSide implements Disposable {
   /** Lets time pass and frames come in; returns how many frames came. */
   pump(): number {
     this.#timers.run(this.#clock.now());
+    const { up } = this.model.link;
+    if (up !== this.#carrier) {
+      this.#carrier = up;
+      this.#far.setCarrier(up);
+    }
     return this.#far.pump(BUDGET);
   }
 

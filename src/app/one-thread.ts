@@ -26,7 +26,7 @@ runThread((port, report) => {
   const { name, dmaBytes } = modelTask.channel;
   using device = new DirectDevice(side.model, { name, registers: REGISTERS, dmaBytes, memory, vectors: 1 });
   using driver = new DriverSide(driverTask, { device: () => device, clock, report });
-  using chores = new Housekeeping(side, driver);
+  using chores = new Housekeeping(driver, side);
   const control = new Control(driverTask.control, port, (mtu) => driver.setMtu(mtu));
   const { wireFd } = side;
   const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);

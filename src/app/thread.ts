@@ -5,7 +5,7 @@ import { type Command, type Report, plainError } from "./messages.ts";
 import { Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
-const FOLLOW_MILLIS = 250;
+const FOLLOW_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
 /** What is done now and then. */
@@ -16,6 +16,8 @@ export interface Chores {
   /** Writes out what is held back. */
   flush(): void;
 }
+
+const NO_PAUSES = { count: 0, micros: 0 };
 
 export class Housekeeping implements Disposable {
   readonly #chores: readonly Chores[];
@@ -45,8 +47,9 @@ export class Housekeeping implements Disposable {
     this.publish();
   }
 
+  /** The thread's pauses are told once, with the first chore. */
   publish(): void {
-    for (const chore of this.#chores) chore.publish(this.#pauses);
+    for (const [i, chore] of this.#chores.entries()) chore.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }
 
   [Symbol.dispose](): void {

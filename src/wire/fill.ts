@@ -43,6 +43,9 @@ export const fillTransportChecksum = (
   return true;
 };
 
+/** Where UDP has its checksum. */
+const UDP_FIELD = 6;
+
 /**
  * Completes a checksum that network stacks leave partial: the field at `field` holds the pseudo header's sum, and what
  * lies between `start` and `end` (offsets in memory) is still to be added.
@@ -50,7 +53,8 @@ export const fillTransportChecksum = (
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
   if (field < start || field + 2 > end || end - start > LONGEST_SUM) return false;
   const checksum = finish(sum(memory, start, end - start));
-  put16(memory.bytes, field, checksum === 0 ? 0xffff : checksum);
+  // As above: only UDP, whose field is six bytes into its header, must not say 0.
+  put16(memory.bytes, field, checksum === 0 && field - start === UDP_FIELD ? 0xffff : checksum);
   return true;
 };
 

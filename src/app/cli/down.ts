@@ -28,7 +28,10 @@ const askDown = async (name: string): Promise<number> => {
     return ((await ask(name, { command: "down" }, PATIENCE)) as { pid: number }).pid;
   } catch (error) {
     if (error instanceof NotRunning && exists(name))
-      throw new NotRunning(name, `There is an interface ${name}, but Ferrule did not make it, or not this version.`);
+      throw new NotRunning(
+        name,
+        `There is an interface ${name}, but its \`ferrule up\` was started in another network namespace, or it is not Ferrule's.`,
+      );
     throw error;
   }
 };
