@@ -24,6 +24,9 @@ const BUDGET = 256;
 /** Outgoing frames are read into this much DMA memory. */
 const SEND_ARENA_BYTES = 4 << 20;
 
+/** What of an uplink's counters is published. */
+const UPLINK_COUNTERS = ["tagsTaken", "merged", "writes", "sendDrops", "receiveDrops"] as const;
+
 export class DriverSide implements Disposable {
   /** For poll(2): the NIC's interrupt, where the bus has a descriptor for it. */
   readonly interruptFd: number | undefined;
@@ -42,8 +45,15 @@ export class DriverSide implements Disposable {
   #interrupts = 0;
   #spurious = 0;
   #polls = 0;
-  /** Ring counters of rings that an MTU change has replaced. */
+  /** Counters of rings and uplinks that an MTU change has replaced. */
   readonly #before = { receive: new Float64Array(16), transmit: new Float64Array(16) };
+  readonly #uplinkBefore: Record<(typeof UPLINK_COUNTERS)[number], number> = {
+    tagsTaken: 0,
+    merged: 0,
+    writes: 0,
+    sendDrops: 0,
+    receiveDrops: 0,
+  };
 
   /** Opens the TAP, probes the device and brings it up. `device` makes the device once the TAP is there. */
   constructor(task: DriverTask, parts: { device: () => PciDevice; clock: Clock; report: (report: Report) => void }) {
@@ -175,6 +185,7 @@ export class DriverSide implements Disposable {
     const got = (i: number): number => receive.counters[i]! + this.#before.receive[i]!;
     const gave = (i: number): number => transmit.counters[i]! + this.#before.transmit[i]!;
     const { counters } = this.#uplink;
+    const moved = (name: (typeof UPLINK_COUNTERS)[number]): number => counters[name] + this.#uplinkBefore[name];
     const { link, mtu } = this.#nic;
     const now: Record<DriverCounter, number> = {
       sentFrames: gave(TransmitCount.frames),
@@ -182,14 +193,14 @@ export class DriverSide implements Disposable {
       superFrames: gave(TransmitCount.superFrames),
       checksumsAsked: gave(TransmitCount.checksums),
       tagsInserted: gave(TransmitCount.tags),
-      tagsTaken: counters.tagsTaken,
+      tagsTaken: moved("tagsTaken"),
       scattered: gave(TransmitCount.scattered),
       receivedFrames: got(ReceiveCount.frames),
       receivedBytes: got(ReceiveCount.bytes),
-      mergedFrames: counters.merged,
-      hostWrites: counters.writes,
-      sendDrops: counters.sendDrops,
-      receiveDrops: counters.receiveDrops,
+      mergedFrames: moved("merged"),
+      hostWrites: moved("writes"),
+      sendDrops: moved("sendDrops"),
+      receiveDrops: moved("receiveDrops"),
       receiveErrors: got(ReceiveCount.errors),
       deviceNonsense: got(ReceiveCount.nonsense),
       interrupts: this.#interrupts,
@@ -226,16 +237,17 @@ export class DriverSide implements Disposable {
 
   /** New rings for another MTU, or after the chip broke. */
   #rebuild(mtu: number): void {
+    // Before anything is taken down: traffic goes on when the chip cannot carry it.
+    this.#nic.checkMtu(mtu);
     const { receive, transmit } = this.#nic.rings;
-    this.#uplink[Symbol.dispose]();
     receive.counters.forEach((n, i) => (this.#before.receive[i]! += n));
     transmit.counters.forEach((n, i) => (this.#before.transmit[i]! += n));
-    try {
-      this.#nic.setMtu(mtu);
-    } finally {
-      this.#uplink = this.#makeUplink();
-      this.#polling = false;
-    }
+    const { counters } = this.#uplink;
+    for (const name of UPLINK_COUNTERS) this.#uplinkBefore[name] += counters[name];
+    this.#uplink[Symbol.dispose]();
+    this.#nic.setMtu(mtu);
+    this.#uplink = this.#makeUplink();
+    this.#polling = false;
   }
 
   #makeUplink(): TapUplink {

@@ -3,10 +3,13 @@ import { Worker } from "node:worker_threads";
 import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
+import { Interfaces } from "#sys/interface.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { InterfaceNameInUse } from "#sys/tap.ts";
 import { randomBytes } from "node:crypto";
 import { prepareThreads } from "./compiled-code.ts";
 import type { Command, DriverTask, ModelTask, OneThreadTask, PlainError, Report } from "./messages.ts";
-import type { Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
+import type { HostSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
 
@@ -94,16 +97,27 @@ class Thread {
 
   /** Asks it to end, and ends it when it does not. */
   async end(): Promise<void> {
-    this.listen(
-      () => {},
-      () => {},
-    );
+    // Its last words may be warnings: a capture that could not be finished.
+    this.#failed = () => {};
     this.tell({ command: "close" });
     const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_LIMIT_MILLIS);
     await this.#ended;
     clearTimeout(timer);
   }
 }
+
+/**
+ * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is
+ * refused as well: it would not go away with us.
+ */
+const refuseTakenName = ({ name, namespace }: HostSpec): void => {
+  const look = (): void => {
+    using interfaces = Interfaces.open();
+    if (interfaces.has(name)) throw new InterfaceNameInUse(name);
+  };
+  if (namespace === undefined) look();
+  else NetworkNamespace.fromFd(namespace).within(look);
+};
 
 /** A locally administered station address, as a model has no maker. */
 const randomMac = (): string => {
@@ -118,6 +132,8 @@ const randomMac = (): string => {
  */
 export const openSession = async (options: SessionOptions): Promise<Session> => {
   await prepareThreads();
+  refuseTakenName(options.host);
+  if (options.wire.kind === "tap") refuseTakenName(options.wire);
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
   // Shared WebAssembly memory, because the model's checksum engine works on nothing else.

@@ -172,9 +172,11 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let out = 0;
     let bytes = 0;
     const end = budget * STRIDE;
+    // Once round at most: a NIC that gives back nonsense as fast as it is refused must not hold us here.
+    let looks = slots;
     // One atomic load a pass: the engine must not carry the own word over from the pass before.
     let opts1 = Atomics.load(words, base + (slot << 2));
-    while (opts1 >= 0 && out < end && spares > 0) {
+    while (opts1 >= 0 && out < end && spares > 0 && looks > 0) {
       const at = base + (slot << 2);
       const length = (opts1 & LENGTH) - FCS;
       if ((opts1 & (WHOLE | BAD)) === WHOLE && length >= SHORTEST && length + FCS <= bufferBytes) {
@@ -201,6 +203,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       if (weaklyOrdered) Atomics.store(words, at, own);
       else words[at] = own;
       slot = (slot + 1) & mask;
+      looks = (looks - 1) | 0;
       opts1 = weaklyOrdered ? Atomics.load(words, base + (slot << 2)) : words[base + (slot << 2)]!;
     }
     state[0] = slot;

@@ -186,9 +186,17 @@ export class Nic implements Link {
     if (this.#receive !== undefined) acceptFrames(this.#hw, this.#accept);
   }
 
-  /** Rebuilds the rings for another MTU. Frames in flight are lost, as on any NIC; held buffers must be released first. */
-  setMtu(mtu: number): void {
+  /** @throws {BadMtu} for an MTU that `setMtu` would refuse */
+  checkMtu(mtu: number): void {
     checkMtu(this.chip, mtu);
+  }
+
+  /**
+   * Rebuilds the rings for another MTU. Frames in flight are lost, as on any NIC; held buffers must be released first.
+   * @throws {BadMtu} before anything has changed
+   */
+  setMtu(mtu: number): void {
+    this.checkMtu(mtu);
     const wasUp = this.#receive !== undefined;
     if (wasUp) this.down();
     this.#mtu = mtu;

@@ -55,6 +55,7 @@ export const checkInterfaceName = (name: string): void => {
   if (name.length === 0) throw new InvalidInterfaceName(name, "it is empty");
   if (!/^[!-~]*$/.test(name)) throw new InvalidInterfaceName(name, "it holds a space or something that is not ASCII");
   if (/[/:%]/.test(name)) throw new InvalidInterfaceName(name, "it holds one of / : %");
+  if (name === "all" || name === "default") throw new InvalidInterfaceName(name, "the kernel's settings use that name");
   if (name === "." || name === "..") throw new InvalidInterfaceName(name, "it is reserved");
   if (name.length > NAME_BYTES)
     throw new InvalidInterfaceName(name, `it has ${name.length} characters, and ${NAME_BYTES} is the most`);

@@ -61,7 +61,7 @@ export class TapNotPermitted extends FerruleError {
 export class InterfaceNameInUse extends FerruleError {
   readonly code = "INTERFACE_NAME_IN_USE";
   readonly hint = "Choose another name, or stop the program that made this interface.";
-  constructor(name: string, cause: Error) {
+  constructor(name: string, cause?: Error) {
     super(`there is an interface ${name} already`, { cause });
   }
 }

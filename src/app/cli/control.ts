@@ -186,21 +186,26 @@ export const ask = async (name: string, request: Request, limitMillis = PATIENCE
     return valueOf(await within(answer, `"${request.command}" of ${name}`, limitMillis, hint));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw code === "ECONNREFUSED" || code === "ENOENT" ? new NotRunning(name) : error;
+    if (code === "ECONNREFUSED" || code === "ENOENT") throw new NotRunning(name);
+    if (code === "EPIPE" || code === "ECONNRESET") throw new BadReply("the other end hung up");
+    throw error;
   } finally {
     socket.destroy();
   }
 };
 
 const valueOf = (line: string): unknown => {
-  let reply: Partial<Reply<unknown>>;
+  let reply: unknown;
   try {
-    reply = JSON.parse(line) as Partial<Reply<unknown>>;
+    reply = JSON.parse(line);
   } catch {
     throw new BadReply("the answer is not JSON");
   }
-  if (reply.ok === true) return reply.value;
-  throw new BadReply(`the other end refuses: ${reply.ok === false ? reply.message : "no reason"}`);
+  if (typeof reply !== "object" || reply === null) throw new BadReply("the answer is no object");
+  const { ok, value, message } = reply as { ok?: unknown; value?: unknown; message?: unknown };
+  if (ok !== true) throw new BadReply(`the other end refuses: ${typeof message === "string" ? message : "no reason"}`);
+  if (typeof value !== "object" || value === null) throw new BadReply("the answer says nothing");
+  return value;
 };
 
 /** Who has the name; undefined when they do not say. */

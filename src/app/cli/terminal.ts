@@ -33,9 +33,17 @@ export const coloured = (style: Style, text: string): string => styleText(style,
 
 const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
   const isTerminal = stream.isTTY;
-  // A reader that leaves early (`ferrule model chips | head`) is no error; what is printed then goes nowhere.
+  // A reader that leaves early (`ferrule model chips | head`) is no error; what is printed then goes nowhere. Anything
+  // else, such as a full disk, loses results that someone asked for.
   let readable = true;
-  stream.on("error", () => (readable = false));
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    readable = false;
+    if (error.code === "EPIPE" || stream !== process.stdout) return;
+    process.stderr.write(
+      `ferrule: the results could not be written: ${error.message}\nhint: Check where stdout goes.\n`,
+    );
+    process.exitCode = 1;
+  });
   return {
     isTerminal,
     write: (text) => void (readable && stream.write(text)),

@@ -1,4 +1,5 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
+import { resolve } from "node:path";
 import { openSession, ThreadFailure } from "../open-session.ts";
 import type { Session, SessionEvent, SessionOptions } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
@@ -184,14 +185,17 @@ export const up = command({
     const wire = parseWire(values.wire);
     if (wire.kind === "tap" && wire.name === interfaceName)
       throw new WrongUsage(`both ends are called ${interfaceName}`, "Give the wire another name: --wire tap:fe0w.");
+    const { capture, "capture-host": captureHost } = values;
+    if (capture !== undefined && captureHost !== undefined && resolve(capture) === resolve(captureHost))
+      throw new WrongUsage("both captures go to one file", "Give each a file of its own.");
     using stop = stopAtSignals();
     const session: SessionOptions = {
       chip: device.chip.key,
       host: { name: interfaceName },
       wire,
       mtu: parseMtu(values.mtu, device.chip),
-      ...(values.capture === undefined ? {} : { captureWire: values.capture }),
-      ...(values["capture-host"] === undefined ? {} : { captureHost: values["capture-host"] }),
+      ...(capture === undefined ? {} : { captureWire: capture }),
+      ...(captureHost === undefined ? {} : { captureHost }),
     };
     return await bringUp(
       { session, interfaceName, device: typed, wire: values.wire, json: values.json },
