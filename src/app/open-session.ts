@@ -1,7 +1,7 @@
 /** Brings a NIC up: makes what the two threads share, starts them in order, and takes everything back at the end. */
 import { Worker } from "node:worker_threads";
 import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
-import { FerruleError, Timeout } from "#kit/errors.ts";
+import { FerruleError, Revoked, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
@@ -239,6 +239,7 @@ class OpenSession implements Session {
     const end = performance.now() + limitMillis;
     while (this.#driverCounters.read().linkUp === 0) {
       if (this.#failure !== undefined) throw this.#failure;
+      if (this.#closing !== undefined) throw new Revoked("the session");
       if (performance.now() >= end) throw new Timeout({ what: "carrier", waitedMicros: limitMillis * 1000 });
       await new Promise((resolve) => setTimeout(resolve, 2));
     }

@@ -38,8 +38,8 @@ test("counters that were set back do not show negative rates", () =>
   assert.doesNotMatch(show({ before: statisticsOf({ sentFrames: 9 }) }), /-\d/));
 
 test("shows how full the rings are", () => {
-  const view = show({ now: statisticsOf({ transmitFill: 128, receiveFill: 256 }) });
-  assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ████████████ 256\/256/);
+  const view = show({ now: statisticsOf({ transmitFill: 128, receiveFill: 192 }) });
+  assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ███░░░░░░░░░ 64\/256/);
 });
 
 test("says none, or every trouble by name", () => {

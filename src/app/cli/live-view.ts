@@ -92,7 +92,8 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         ["wire", `${watch.wire}, ${count(now.wireSentFrames)} frames out, ${count(now.wireReceivedFrames)} in`],
         [
           "rings",
-          `transmit ${ring(now.transmitFill, watch.facts.ringSlots)}  receive ${ring(now.receiveFill, watch.facts.ringSlots)}`,
+          // What waits in either: frames the NIC has yet to send, and frames the host has yet to take.
+          `transmit ${ring(now.transmitFill, facts.ringSlots)}  receive ${ring(facts.ringSlots - now.receiveFill, facts.ringSlots)}`,
         ],
         ["interrupts", interrupts(watch)],
         ["errors", troubles(now, paint)],
