@@ -32,7 +32,7 @@ export class DriverSide implements Disposable {
   readonly interruptFd: number | undefined;
   readonly #scope: DisposableStack;
   readonly #report: (report: Report) => void;
-  readonly #page: StatisticsPage;
+  readonly #page: StatisticsPage<DriverCounter>;
   readonly #device: PciDevice;
   readonly #bound: Bound<Nic>;
   readonly #nic: Nic;
@@ -60,7 +60,7 @@ export class DriverSide implements Disposable {
     using scope = new DisposableStack();
     const { host } = task;
     this.#report = parts.report;
-    this.#page = new StatisticsPage(task.statistics, DRIVER_COUNTERS.length);
+    this.#page = new StatisticsPage(task.statistics, DRIVER_COUNTERS);
     // Before the device is touched: a name in use or a missing permission must not cost a bring-up.
     const open = (): Tap => Tap.open(host.name, { vnetHeader: true });
     const { namespace } = host;
@@ -187,7 +187,7 @@ export class DriverSide implements Disposable {
     const { counters } = this.#uplink;
     const moved = (name: (typeof UPLINK_COUNTERS)[number]): number => counters[name] + this.#uplinkBefore[name];
     const { link, mtu } = this.#nic;
-    const now: Record<DriverCounter, number> = {
+    this.#page.publish({
       sentFrames: gave(TransmitCount.frames),
       sentBytes: gave(TransmitCount.bytes),
       superFrames: gave(TransmitCount.superFrames),
@@ -214,9 +214,7 @@ export class DriverSide implements Disposable {
       linkSpeed: link.speed,
       linkFullDuplex: link.fullDuplex ? 1 : 0,
       mtu,
-    };
-    for (const [i, name] of DRIVER_COUNTERS.entries()) this.#page.values[i] = now[name];
-    this.#page.publish();
+    });
   }
 
   #carrier(): void {

@@ -21,7 +21,7 @@ export class ModelSide implements Disposable {
   readonly #scope: DisposableStack;
   readonly #clock: Clock;
   readonly #timers = new Timers();
-  readonly #page: StatisticsPage;
+  readonly #page: StatisticsPage<WireCounter>;
   readonly #far: FarEnd;
   /** What the far end was told of the link. */
   #carrier = true;
@@ -30,7 +30,7 @@ export class ModelSide implements Disposable {
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
     using scope = new DisposableStack();
     this.#clock = parts.clock;
-    this.#page = new StatisticsPage(task.statistics, WIRE_COUNTERS.length);
+    this.#page = new StatisticsPage(task.statistics, WIRE_COUNTERS);
     const chip = chipNamed(task.chip);
     if (chip === undefined)
       throw new OutOfRange(`there is no chip ${task.chip}`, "See `ferrule model chips` for the names.");
@@ -91,7 +91,7 @@ export class ModelSide implements Disposable {
 
   publish(pauses: { readonly count: number; readonly micros: number }): void {
     const { sentFrames, sentBytes, receivedFrames, receivedBytes, drops } = this.#far.traffic();
-    const now: Record<WireCounter, number> = {
+    this.#page.publish({
       wireSentFrames: sentFrames,
       wireSentBytes: sentBytes,
       wireReceivedFrames: receivedFrames,
@@ -102,8 +102,6 @@ export class ModelSide implements Disposable {
       offences: Object.values(this.model.offences).reduce((a, b) => a + b, 0),
       modelGcPauses: pauses.count,
       modelGcMicros: pauses.micros,
-    };
-    for (const [i, name] of WIRE_COUNTERS.entries()) this.#page.values[i] = now[name];
-    this.#page.publish();
+    });
   }
 }

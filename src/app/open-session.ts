@@ -146,8 +146,8 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   });
   const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
   const memory = {
-    driver: statisticsMemory(DRIVER_COUNTERS.length),
-    wire: statisticsMemory(WIRE_COUNTERS.length),
+    driver: statisticsMemory(DRIVER_COUNTERS),
+    wire: statisticsMemory(WIRE_COUNTERS),
   };
 
   const start = async (what: string, file: string, task: DriverTask | ModelTask | OneThreadTask, bell: EventFd) => {

@@ -15,7 +15,7 @@ export class Pauses implements Disposable {
     const { statistics } = this.#profiler.stop();
     for (const { cost } of statistics) {
       this.count++;
-      this.micros += cost;
+      this.micros += Math.round(cost);
     }
     this.#profiler = new GCProfiler();
     this.#profiler.start();

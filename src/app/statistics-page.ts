@@ -1,53 +1,40 @@
-/** Named counters in shared memory: one thread publishes, any reads, all as of one moment. */
-import { SequenceReader, SequenceWriter, sequenceWords } from "#kit/seqlock.ts";
+/** Counters with names in shared memory: one thread publishes, any reads, all as of one moment. */
+import { CounterReader, counterWords, Counters } from "#kit/statistics.ts";
 
-const TWO32 = 2 ** 32;
+/** Shared memory for counters of these names. */
+export const statisticsMemory = (names: readonly string[]): SharedArrayBuffer =>
+  new SharedArrayBuffer(counterWords(names.length) * 4);
 
-/** Shared memory for `counters` counters. */
-export const statisticsMemory = (counters: number): SharedArrayBuffer =>
-  new SharedArrayBuffer(sequenceWords(2 * counters) * 4);
+/** The publishing side. */
+export class StatisticsPage<Name extends string> {
+  readonly #names: readonly Name[];
+  readonly #counters: Counters;
 
-/** The publishing side: set `values`, whole numbers below 2^53, then `publish`. */
-export class StatisticsPage {
-  readonly values: Float64Array;
-  readonly #halves: Int32Array;
-  readonly #writer: SequenceWriter;
-
-  constructor(memory: SharedArrayBuffer, counters: number) {
-    this.values = new Float64Array(counters);
-    this.#halves = new Int32Array(2 * counters);
-    this.#writer = new SequenceWriter(new Int32Array(memory), 2 * counters);
+  constructor(memory: SharedArrayBuffer, names: readonly Name[]) {
+    this.#names = names;
+    this.#counters = new Counters(new Int32Array(memory), names.length);
   }
 
-  publish(): void {
-    for (let i = 0; i < this.values.length; i++) {
-      const value = this.values[i]!;
-      this.#halves[2 * i] = value | 0;
-      this.#halves[2 * i + 1] = (value / TWO32) | 0;
-    }
-    this.#writer.publish(this.#halves);
+  /** Shows readers these values: whole numbers from 0 to 2^53. @throws {OutOfRange} */
+  publish(values: Readonly<Record<Name, number>>): void {
+    for (const [i, name] of this.#names.entries()) this.#counters.set(i, values[name]);
+    this.#counters.publish();
   }
 }
 
 /** The reading side. */
 export class StatisticsReader<Name extends string> {
   readonly #names: readonly Name[];
-  readonly #halves: Int32Array;
-  readonly #reader: SequenceReader;
+  readonly #reader: CounterReader;
 
   constructor(memory: SharedArrayBuffer, names: readonly Name[]) {
     this.#names = names;
-    this.#halves = new Int32Array(2 * names.length);
-    this.#reader = new SequenceReader(new Int32Array(memory), this.#halves.length);
+    this.#reader = new CounterReader(new Int32Array(memory), names.length);
   }
 
   /** All counters as last published. @throws {Timeout} when the publisher died while publishing */
   read(): Record<Name, number> {
-    this.#reader.read(this.#halves);
-    const entries = this.#names.map((name, i) => [
-      name,
-      (this.#halves[2 * i]! >>> 0) + this.#halves[2 * i + 1]! * TWO32,
-    ]);
-    return Object.fromEntries(entries) as Record<Name, number>;
+    const values = this.#reader.snapshot();
+    return Object.fromEntries(this.#names.map((name, i) => [name, Number(values[i])])) as Record<Name, number>;
   }
 }

@@ -42,3 +42,23 @@ test("a counter that is not there and an amount that is none are refused", () =>
   ] as const)
     assert.throws(() => counters.add(counter, amount), OutOfRange);
 });
+
+test("a counter can be set to any whole number that a number holds exactly, and to no other", () => {
+  const cells = new Int32Array(new SharedArrayBuffer(counterWords(2) * 4));
+  const counters = new Counters(cells, 2);
+  const reader = new CounterReader(cells, 2);
+  for (const value of [0, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+    counters.set(1, value);
+    counters.publish();
+    assert.equal(Number(reader.snapshot()[1]), value);
+  }
+  for (const [counter, value] of [
+    [2, 0],
+    [-1, 0],
+    [0, -1],
+    [0, 0.5],
+    [0, 2 ** 53],
+    [0, Number.NaN],
+  ] as const)
+    assert.throws(() => counters.set(counter, value), OutOfRange);
+});

@@ -33,6 +33,14 @@ export class Counters {
     if (low >= TWO32) this.#halves[2 * counter + 1]!++;
   }
 
+  /** Makes the counter `value`, a whole number from 0 to 2^53. @throws {OutOfRange} */
+  set(counter: number, value: number): void {
+    if (!(counter >= 0 && 2 * counter < this.#halves.length) || !Number.isSafeInteger(value) || value < 0)
+      throw new OutOfRange(`counter ${counter} cannot become ${value}`);
+    this.#halves[2 * counter] = value | 0;
+    this.#halves[2 * counter + 1] = (value / TWO32) | 0;
+  }
+
   /** Shows readers the present values. */
   publish(): void {
     this.#writer.publish(this.#halves);
