@@ -243,7 +243,7 @@ export const createTransmitRing = (
       opts1 = weaklyOrdered ? Atomics.load(words, at) : words[at]!;
     }
     state[1] = clean;
-    // A doorbell that follows another closely can be lost on 8168 (facts: quirk `doorbellLost`): ring again for the rest.
+    // A doorbell that follows another closely can be lost on 8168: ring again for the rest, as Linux's r8169 does.
     if (n > 0 && clean !== next && n < limit) {
       counters[DOORBELLS]!++;
       doorbell();

@@ -25,7 +25,7 @@ export const CUT_IN_SOFTWARE = -2;
 /** What is asked does not fit the frame. */
 export const NONSENSE = -3;
 
-/** Longest frame the chips cut, and furthest TCP header (facts 2.7: TSO limits v2, and the 7 bits of the descriptor). */
+/** Longest frame the chips cut, and furthest TCP header (Linux's r8169 limits segmentation to 64,000 bytes; the descriptor has 7 bits for the offset). */
 export const LONGEST_SUPER_FRAME = 64_000;
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
@@ -38,7 +38,7 @@ export class SendRequest {
   /**
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative results.
    * @param shift bytes by which the frame has become shorter in front of its network header since the kernel described it
-   * @param offloads the NIC can sum and cut at present (with jumbo frames it cannot, facts 2.7)
+   * @param offloads the NIC can sum and cut at present (with jumbo frames it cannot, as Linux's r8169 has it)
    */
   translate(
     header: VnetHeader,
@@ -56,7 +56,7 @@ export class SendRequest {
     const there = layer === Layer.transport && this.parts[TRANSPORT] === start;
     const transport = there ? this.#transport(header.checksumOffset) : 0;
     if (cut) return this.#cut(header, length, transport, offloads);
-    // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (facts 2.7).
+    // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
     const able = offloads && this.#isPlain() && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
     return transport !== 0 && able ? transport | (start << Send.transportOffsetShift) : SUM_IN_SOFTWARE;
   }

@@ -158,7 +158,7 @@ export class UplinkOut {
 
   /**
    * The checksum field of an IPv6 frame to be cut holds the pseudo header's sum without the length: the chips add each
-   * segment's (facts 2.3; DPDK `rte_net_intel_cksum_prepare`, which its r8169 driver relies on). For IPv4 Linux leaves
+   * segment's (DPDK `rte_net_intel_cksum_prepare`, which its r8169 driver relies on). For IPv4 Linux leaves
    * the length in and DPDK does not; both work.
    */
   #dropLengthFromSum(frame: number, length: number): void {

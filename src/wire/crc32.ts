@@ -19,7 +19,7 @@ export const crc32 = (bytes: Uint8Array, offset: number, length: number): number
 
 /**
  * Which of the 64 bits of the multicast filter an address falls on: the top six bits of the bit-reversed CRC, that is
- * its low six bits in reverse order (r8169 facts 2.9; FreeBSD if_re.c, re_set_rxmode).
+ * its low six bits in reverse order (FreeBSD if_re.c, re_set_rxmode).
  */
 export const multicastHash = (bytes: Uint8Array, offset: number): number => {
   const crc = register(bytes, offset, 6);
