@@ -25,7 +25,7 @@ export const CUT_IN_SOFTWARE = -2;
 /** What is asked does not fit the frame. */
 export const NONSENSE = -3;
 
-/** Longest frame the chips cut, and furthest TCP header (Linux's r8169 limits segmentation to 64,000 bytes; the descriptor has 7 bits for the offset). */
+/** Longest frame the chips cut (Linux's r8169 sets this limit), and furthest TCP header: the descriptor has 7 bits. */
 export const LONGEST_SUPER_FRAME = 64_000;
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
