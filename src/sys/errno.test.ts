@@ -50,19 +50,33 @@ test("permission errors hint at what to run", () => {
 });
 
 test("each thread has an errno of its own", async () => {
-  libc.close(-1);
+  // [the other thread may make its call, it has made it, its errno]. This thread blocks meanwhile: its own event loop
+  // makes calls that fail as well, and would change its errno between the two looks.
+  const cells = new Int32Array(new SharedArrayBuffer(12));
   const code = `import(${JSON.stringify(new URL("errno.ts", import.meta.url).href)}).then(async ({ errno }) => {
     const { libc } = await import(${JSON.stringify(new URL("libc.ts", import.meta.url).href)});
+    const { parentPort, workerData: cells } = require("node:worker_threads");
+    parentPort.postMessage("ready");
+    Atomics.wait(cells, 0, 0, 10_000);
     libc.setns(0, 0x7fffffff);
-    require("node:worker_threads").parentPort.postMessage(errno());
+    cells[2] = errno();
+    Atomics.store(cells, 1, 1);
+    Atomics.notify(cells, 1);
   })`;
-  const worker = new Worker(code, { eval: true });
-  const theirs = await new Promise((resolve, reject) => {
+  const worker = new Worker(code, { eval: true, workerData: cells });
+  await new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
   });
+  libc.close(-1);
+  Atomics.store(cells, 0, 1);
+  Atomics.notify(cells, 0);
+  const waited = Atomics.wait(cells, 1, 0, 10_000);
+  const ours = errno();
+  const theirs = cells[2];
   await worker.terminate();
+  assert.notEqual(waited, "timed-out");
   assert.notEqual(theirs, Errno.EBADF);
   assert.notEqual(theirs, 0);
-  assert.equal(errno(), Errno.EBADF);
+  assert.equal(ours, Errno.EBADF);
 });
