@@ -1,5 +1,6 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
 import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
+import { DUMP_ALIGN, DUMP_BYTES } from "#chip/counters.ts";
 import { ChipId, Intr, IntrMask, IntrStatus, Poll, RxConf, TxConf, TxPoll } from "#chip/registers.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
@@ -22,7 +23,7 @@ import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { PHY_TUNING } from "./rtl8168h.ts";
 import { SideBus } from "./side-bus.ts";
-import { TALLY_BYTES, type Tally, dumpTally } from "./tally.ts";
+import { type Tally, dumpTally } from "./tally.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
 export interface NicOptions {
@@ -269,7 +270,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));
     const tally = scope.use(
-      device.dma.allocate({ what: "tally counters", bytes: TALLY_BYTES, align: 64, direction: "fromDevice" }),
+      device.dma.allocate({ what: "tally counters", bytes: DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" }),
     );
     const nic = new Nic({ device, chip, xid, hw, line, tally, options });
     scope.defer(() => nic.down());
