@@ -12,8 +12,11 @@ import { fileURLToPath } from "node:url";
 /** Inside the checkout, where `npm ci` clears it away. */
 const CACHE = fileURLToPath(new URL("../../node_modules/.cache/ferrule", import.meta.url));
 
-/** Call before the first data-plane thread starts. Where the cache cannot be written, threads are slower and nothing else. */
-export const prepareThreads = async (): Promise<void> => {
+/**
+ * Call before the first data-plane thread starts, with what imports their code. Where the cache cannot be written, threads
+ * are slower and nothing else.
+ */
+export const prepareThreads = async (load: () => Promise<unknown>): Promise<void> => {
   if (!import.meta.url.endsWith(".ts")) return;
   try {
     mkdirSync(CACHE, { recursive: true });
@@ -24,6 +27,6 @@ export const prepareThreads = async (): Promise<void> => {
   // Threads read it from here.
   process.env["NODE_COMPILE_CACHE"] ??= CACHE;
   enableCompileCache(CACHE);
-  await Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")]);
+  await load();
   flushCompileCache();
 };

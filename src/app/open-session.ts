@@ -1,17 +1,19 @@
 /** Brings a NIC up: makes what the two threads share, starts them in order, and takes everything back at the end. */
-import { Worker } from "node:worker_threads";
 import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
-import { FerruleError, Revoked, Timeout } from "#kit/errors.ts";
+import { Revoked, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse } from "#sys/tap.ts";
 import { randomBytes } from "node:crypto";
 import { prepareThreads } from "./compiled-code.ts";
-import type { Command, DriverTask, ModelTask, OneThreadTask, PlainError, Report } from "./messages.ts";
+import type { Command, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
 import type { HostSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
+import { ThreadFailure, WorkerThread } from "./worker-thread.ts";
+
+type Thread = WorkerThread<Command, Report>;
 
 /** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
 const DMA_BYTES = 32 << 20;
@@ -19,7 +21,6 @@ const DMA_BYTES = 32 << 20;
 const STAGING_BYTES = 1 << 20;
 const WASM_PAGE = 1 << 16;
 const START_LIMIT_MILLIS = 15_000;
-const CLOSE_LIMIT_MILLIS = 5000;
 
 // The compiler's own declarations come only with those of a browser's.
 declare const WebAssembly: {
@@ -27,84 +28,6 @@ declare const WebAssembly: {
     readonly buffer: SharedArrayBuffer;
   };
 };
-
-/** An error that happened in a data-plane thread. */
-export class ThreadFailure extends FerruleError {
-  readonly code: string;
-  readonly hint: string;
-  constructor(error: PlainError) {
-    super(error.message);
-    this.code = error.code;
-    this.hint = error.hint;
-  }
-}
-
-/** One data-plane thread: its worker, and the bell that makes it look at its messages. */
-class Thread {
-  readonly #worker: Worker;
-  readonly #bell: EventFd;
-  readonly #what: string;
-  readonly #ended: Promise<void>;
-  #listener: (report: Report) => void = () => {};
-  #failed: (error: Error) => void = () => {};
-
-  constructor(what: string, entry: URL, task: DriverTask | ModelTask | OneThreadTask, bell: EventFd) {
-    this.#what = what;
-    this.#bell = bell;
-    this.#worker = new Worker(entry, {
-      workerData: task,
-      name: what,
-      execArgv: ["--disable-warning=ExperimentalWarning"],
-    });
-    this.#worker.on("message", (report: Report) => this.#listener(report));
-    this.#worker.on("error", (error) => this.#failed(error instanceof Error ? error : new Error(String(error))));
-    this.#ended = new Promise((resolve) => this.#worker.on("exit", () => resolve()));
-    void this.#ended.then(() =>
-      this.#failed(
-        new ThreadFailure({ code: "THREAD_ENDED", message: `${what} ended`, hint: "Set FERRULE_DEBUG=1 to see why." }),
-      ),
-    );
-  }
-
-  listen(listener: (report: Report) => void, failed: (error: Error) => void): void {
-    this.#listener = listener;
-    this.#failed = failed;
-  }
-
-  /** The first report that `pick` takes. @throws {Timeout}, and what ends the thread. */
-  async until<T>(limitMillis: number, pick: (report: Report) => T | undefined): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const timer = setTimeout(
-      () => reject(new Timeout({ what: this.#what, waitedMicros: limitMillis * 1000 })),
-      limitMillis,
-    );
-    this.listen((report) => {
-      if (report.report === "event" && report.event.kind === "failed") reject(new ThreadFailure(report.event.error));
-      const picked = pick(report);
-      if (picked !== undefined) resolve(picked);
-    }, reject);
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  tell(command: Command): void {
-    this.#worker.postMessage(command);
-    this.#bell.signal();
-  }
-
-  /** Asks it to end, and ends it when it does not. */
-  async end(): Promise<void> {
-    // Its last words may be warnings: a capture that could not be finished.
-    this.#failed = () => {};
-    this.tell({ command: "close" });
-    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_LIMIT_MILLIS);
-    await this.#ended;
-    clearTimeout(timer);
-  }
-}
 
 /**
  * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is
@@ -131,7 +54,9 @@ const randomMac = (): string => {
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions): Promise<Session> => {
-  await prepareThreads();
+  await prepareThreads(() =>
+    Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")]),
+  );
   refuseTakenName(options.host);
   if (options.wire.kind === "tap") refuseTakenName(options.wire);
   await using scope = new AsyncDisposableStack();
@@ -151,7 +76,7 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   };
 
   const start = async (what: string, file: string, task: DriverTask | ModelTask | OneThreadTask, bell: EventFd) => {
-    const thread = new Thread(what, new URL(file, import.meta.url), task, bell);
+    const thread: Thread = new WorkerThread(what, new URL(file, import.meta.url), task, bell);
     scope.defer(() => thread.end());
     const ready = await thread.until(START_LIMIT_MILLIS, (report) => (report.report === "ready" ? report : undefined));
     return { thread, facts: ready.facts };

@@ -38,6 +38,8 @@ export class DirectDevice implements PciDevice, Disposable {
       this.interrupts.raise(vector),
     );
     this.config = new Mmio(this.#region(target, "config"));
+    // As a system does before it hands a device over: it answers in its windows.
+    setBusMaster(this.config, false);
     this.registers = new Mmio(this.#region(target, options.registers));
     this.id = identity(this.config);
   }

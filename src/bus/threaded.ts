@@ -123,6 +123,8 @@ export class ThreadedDevice implements PciDevice {
     this.registers = new Mmio(this.#region(0, 0, asked, relaxed));
     this.config = new Mmio(this.#region(1, PAGE_BYTES, new Set(), new Set()));
     this.id = identity(this.config);
+    // As a system does before it hands a device over: it answers in its windows.
+    setBusMaster(this.config, false);
   }
 
   setBusMaster(on: boolean): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHIPS, type Chip, chipNamed, chipOf, PCI_IDS } from "./chips.ts";
+import { CHIPS, type Chip, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
 
 // Typed in from the list of identifications that cards report, not from chips.ts: XID, name, firmware.
 // prettier-ignore
@@ -71,8 +71,18 @@ for (const [xid, name, firmware] of REPORTED)
 
 test("the 54 identifications lead to 54 different rows", () => {
   assert.equal(REPORTED.length, 54);
-  assert.equal(CHIPS.length, 54);
   assert.equal(new Set(REPORTED.map(([xid]) => chipOf(xid))).size, 54);
+});
+
+test("three chips are told from others by more than their XID", () => {
+  assert.equal(CHIPS.length, 57);
+  assert.equal(chipOf(0x509, { device: 0x8136 })?.name, "RTL8106eus");
+  assert.equal(chipOf(0x509, { device: 0x8168 })?.name, "RTL8168gu/8111gu");
+  assert.equal(chipOf(0x541, { device: 0x8136 })?.name, "RTL8107e");
+  assert.equal(chipOf(0x541, { device: 0x8168 })?.name, "RTL8168h/8111h");
+  assert.equal(chipOf(0x7c8, { extended: 0x8000_0000 })?.name, "RTL9151AS");
+  assert.equal(chipOf(0x7c8, { extended: 1 }), undefined);
+  assert.equal(chipOf(0x7c8), undefined);
 });
 
 test("an exact row is found before the masked row that would take it as well", () => {
@@ -109,8 +119,19 @@ test("every row can be reached, and compares only bits that its mask and TxConfi
     assert.equal(row.mask & ~0xfcf, 0, row.key);
   }
   const reached = new Set<Chip | undefined>();
-  for (let xid = 0; xid <= 0xfff; xid++) reached.add(chipOf(xid & 0xfcf));
+  for (let xid = 0; xid <= 0xfff; xid++)
+    for (const clues of [{}, { device: 0x8136, extended: 0 }]) reached.add(chipOf(xid & 0xfcf, clues));
   for (const row of CHIPS) assert.ok(reached.has(row), row.key);
+});
+
+test("each chip has an XID of its own that leads back to it", () => {
+  for (const row of CHIPS as readonly Chip[]) {
+    const clues = row.only ?? {};
+    assert.equal(chipOf(xidOf(row), clues)?.key, row.key);
+  }
+  assert.equal(xidOf(chipNamed("rtl8168h")!), 0x541);
+  assert.equal(xidOf(chipNamed("rtl8168c-3cx")!), 0x3c1);
+  assert.equal(xidOf(chipNamed("rtl8102e-34x")!), 0x34a);
 });
 
 test("what a row says fits together", () => {

@@ -1,27 +1,44 @@
 /**
  * Every chip of the family, as data. The PCI id does not identify a chip; bits 31:20 of TxConfig (the "XID") do.
  *
- * Order matters: the first row with `(xid & mask) === row.xid` is the chip. Sources: Realtek's numbering as used by DPDK
- * `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has were read off Linux's messages on real cards.
+ * Order matters: the first row with `(xid & mask) === row.xid` is the chip, unless the row wants more (`only`). Sources:
+ * Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has were read off
+ * Linux's messages on real cards.
  */
 
-/** Chips that are brought up the same way. What differs in value is in the table, what differs in procedure is here. */
-export type Generation =
-  | "8169"
-  | "8101"
-  | "8168b"
-  | "8168c"
-  | "8168d"
-  | "8168dp"
-  | "8168e"
-  | "8168evl"
-  | "8168f"
-  | "8168g"
-  | "8168h"
-  | "8168ep"
-  | "8125"
-  | "8126"
-  | "8127";
+/**
+ * Chips that are brought up the same way, oldest first: from a certain generation on, chips have what it brought. The
+ * 810x stand behind the gigabit chips whose core they share. What differs in value is in the table, what differs in
+ * procedure is here.
+ */
+export const GENERATIONS = [
+  "8169",
+  "8168b",
+  "8101",
+  "8168c",
+  "8102",
+  "8168d",
+  "8168dp",
+  "8168e",
+  "8105",
+  "8106",
+  "8168evl",
+  "8402",
+  "8168f",
+  "8168g",
+  "8168h",
+  "8168ep",
+  "8125",
+  "8126",
+  "8127",
+] as const;
+export type Generation = (typeof GENERATIONS)[number];
+
+/** Whether a chip is of that generation or a later one. */
+export const since =
+  (first: Generation) =>
+  (chip: Chip): boolean =>
+    GENERATIONS.indexOf(chip.generation) >= GENERATIONS.indexOf(first);
 
 export interface Chip {
   /** How it is chosen on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
@@ -30,6 +47,8 @@ export interface Chip {
   readonly name: string;
   readonly mask: number;
   readonly xid: number;
+  /** What must be so besides the XID: the PCI device, or bits 30:0 of TxConfigV2. */
+  readonly only?: { readonly device: number } | { readonly extended: number };
   readonly generation: Generation;
   readonly bus: "pci" | "pcie";
   /** Highest speed, Mbit/s. */
@@ -49,6 +68,7 @@ export interface Chip {
 // prettier-ignore
 // oxfmt-ignore
 export const CHIPS = [
+  { key: "rtl9151as",       name: "RTL9151AS",           mask: 0x7cf, xid: 0x7c8, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl9151a-1.fw", only: { extended: 0 } },
   { key: "rtl8127a",        name: "RTL8127A",            mask: 0x7cf, xid: 0x6c9, generation: "8127",     bus: "pcie", speed: 10000, descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8127a-1.fw" },
   { key: "rtl8126a-64a",    name: "RTL8126A",            mask: 0x7cf, xid: 0x64a, generation: "8126",     bus: "pcie", speed: 5000,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8126a-3.fw" },
   { key: "rtl8126a-649",    name: "RTL8126A",            mask: 0x7cf, xid: 0x649, generation: "8126",     bus: "pcie", speed: 5000,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8126a-2.fw" },
@@ -63,9 +83,11 @@ export const CHIPS = [
   { key: "rtl8117-54b",     name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54b, generation: "8168ep",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: undefined },
   { key: "rtl8117-54a",     name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54a, generation: "8168ep",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168fp-3.fw" },
   { key: "rtl8168ep",       name: "RTL8168ep/8111ep",    mask: 0x7cf, xid: 0x502, generation: "8168ep",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: undefined },
+  { key: "rtl8107e",        name: "RTL8107e",            mask: 0x7cf, xid: 0x541, generation: "8168h",    bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8107e-2.fw", only: { device: 0x8136 } },
   { key: "rtl8168h",        name: "RTL8168h/8111h",      mask: 0x7cf, xid: 0x541, generation: "8168h",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168h-2.fw" },
   { key: "rtl8168m",        name: "RTL8168M",            mask: 0x7cf, xid: 0x6c0, generation: "8168h",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168h-2.fw" },
   { key: "rtl8411b",        name: "RTL8411b",            mask: 0x7cf, xid: 0x5c8, generation: "8168g",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8411-2.fw" },
+  { key: "rtl8106eus",      name: "RTL8106eus",          mask: 0x7cf, xid: 0x509, generation: "8168g",    bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8106e-2.fw", only: { device: 0x8136 } },
   { key: "rtl8168gu",       name: "RTL8168gu/8111gu",    mask: 0x7cf, xid: 0x509, generation: "8168g",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168g-3.fw" },
   { key: "rtl8168g",        name: "RTL8168g/8111g",      mask: 0x7cf, xid: 0x4c0, generation: "8168g",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168g-2.fw" },
   { key: "rtl8411",         name: "RTL8411",             mask: 0x7c8, xid: 0x488, generation: "8168f",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8411-1.fw" },
@@ -86,17 +108,17 @@ export const CHIPS = [
   { key: "rtl8168c-3c3",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c3, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168c-3cx",    name: "RTL8168c/8111c",      mask: 0x7c8, xid: 0x3c0, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
   { key: "rtl8168b",        name: "RTL8168b/8111b",      mask: 0x7c8, xid: 0x380, generation: "8168b",    bus: "pcie", speed: 1000,  descriptors: 1, largestMtu: 4074,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8106e",        name: "RTL8106e",            mask: 0x7c8, xid: 0x448, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8106e-1.fw" },
-  { key: "rtl8402",         name: "RTL8402",             mask: 0x7c8, xid: 0x440, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8402-1.fw" },
-  { key: "rtl8105e-409",    name: "RTL8105e",            mask: 0x7cf, xid: 0x409, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8105e-1.fw" },
-  { key: "rtl8105e-408",    name: "RTL8105e",            mask: 0x7c8, xid: 0x408, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8105e-1.fw" },
-  { key: "rtl8102e-349",    name: "RTL8102e",            mask: 0x7cf, xid: 0x349, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-249",    name: "RTL8102e",            mask: 0x7cf, xid: 0x249, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-348",    name: "RTL8102e",            mask: 0x7cf, xid: 0x348, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-248",    name: "RTL8102e",            mask: 0x7cf, xid: 0x248, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8106e",        name: "RTL8106e",            mask: 0x7c8, xid: 0x448, generation: "8106",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8106e-1.fw" },
+  { key: "rtl8402",         name: "RTL8402",             mask: 0x7c8, xid: 0x440, generation: "8402",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8402-1.fw" },
+  { key: "rtl8105e-409",    name: "RTL8105e",            mask: 0x7cf, xid: 0x409, generation: "8105",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8105e-1.fw" },
+  { key: "rtl8105e-408",    name: "RTL8105e",            mask: 0x7c8, xid: 0x408, generation: "8105",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8105e-1.fw" },
+  { key: "rtl8102e-349",    name: "RTL8102e",            mask: 0x7cf, xid: 0x349, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-249",    name: "RTL8102e",            mask: 0x7cf, xid: 0x249, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-348",    name: "RTL8102e",            mask: 0x7cf, xid: 0x348, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-248",    name: "RTL8102e",            mask: 0x7cf, xid: 0x248, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8401",         name: "RTL8401",             mask: 0x7cf, xid: 0x240, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-34x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x348, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-24x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x248, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-34x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x348, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
+  { key: "rtl8102e-24x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x248, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8101e",        name: "RTL8101e/RTL8100e",   mask: 0x7c8, xid: 0x340, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8169sc-980",   name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x980, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
   { key: "rtl8169sc-180",   name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x180, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
@@ -107,8 +129,33 @@ export const CHIPS = [
 
 export type ChipKey = (typeof CHIPS)[number]["key"];
 
+/** What a driver knows of a card besides its XID. */
+export interface Clues {
+  /** PCI device. */
+  readonly device?: number;
+  /** TxConfigV2, where the XID is 0x7c8. */
+  readonly extended?: number;
+}
+
+const fits = ({ only }: Chip, { device, extended = -1 }: Clues): boolean => {
+  if (only === undefined) return true;
+  return "device" in only ? only.device === device : only.extended === (extended & 0x7fff_ffff);
+};
+
 /** The chip with this identification, or undefined when the table has no row. */
-export const chipOf = (xid: number): Chip | undefined => CHIPS.find((row) => (xid & row.mask) === row.xid);
+export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
+  CHIPS.find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
+
+/** Bits of an XID that rows leave open. */
+const STEPPING = 7;
+
+/** The lowest XID that leads to this chip: the row's own, unless an earlier row has that one for itself. */
+export const xidOf = (chip: Chip): number => {
+  if (chip.only !== undefined) return chip.xid;
+  for (let stepping = 0; stepping <= (STEPPING & ~chip.mask); stepping++)
+    if (chipOf(chip.xid | stepping)?.key === chip.key) return chip.xid | stepping;
+  return chip.xid;
+};
 
 /** The chip chosen by this key, or undefined. */
 export const chipNamed = (key: string): Chip | undefined => CHIPS.find((row) => row.key === key);

@@ -38,7 +38,10 @@ export const TxV1 = {
   tcpChecksum: 1 << 16,
 } as const;
 
-/** Transmit, second descriptor format: 8102E, 8168C and later. */
+/**
+ * Transmit, second descriptor format: 8102E, 8168C and later. Segmentation can still be asked for with the bit of the first
+ * format, for IPv4 alone, the segment size being where this one has it (FreeBSD if_re.c, re_encap).
+ */
 export const TxV2 = {
   /** opts1: segment an IPv4 or IPv6 frame; the transport offset is in bits 24:18. */
   segment4: 1 << 26,
@@ -77,6 +80,9 @@ export const Rx = {
   udpChecksumFailed: 1 << 15,
   tcpChecksumFailed: 1 << 14,
 } as const;
+
+/** Receive, opts2, chips with the second transmit format: which IP the packet is (FreeBSD `if_rlreg.h`, RL_RDESC_IPV4). */
+export const RxV2 = { ipv6: 0x8000_0000 | 0, ipv4: 1 << 30 } as const;
 
 /** Receive, opts2: a tag was taken out; its bytes are swapped against the host's order. */
 export const RxTagTaken = 1 << 16;

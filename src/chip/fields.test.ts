@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as late from "./descriptors-8125.ts";
 import * as descriptors from "./descriptors.ts";
 import * as phy from "./phy.ts";
 import * as registers from "./registers.ts";
@@ -86,7 +87,19 @@ const WORDS: readonly Word[] = [
     offset: TxV2.checksumOffsetMax << TxV2.checksumOffsetShift,
   }),
   bits("Rx opts1", 32, { ...common, ...Rx }, { protocol: ["protocolUdp", "protocolTcp"] }),
-  bits("Rx opts2", 32, { tag, taken: descriptors.RxTagTaken }),
+  bits("Rx opts2", 32, { tag, taken: descriptors.RxTagTaken, ...descriptors.RxV2 }),
+  bits("Rx v3 opts1", 32, { own, end, length: Rx.length, ...late.RxV3 }),
+  bits("Rx v3 opts2", 32, { tag, taken: descriptors.RxTagTaken, ...descriptors.RxV2, ...late.RxV3Verdict }),
+  bits("Rx v3 header", 32, late.HashedV3),
+  bits("Rx v4 opts1", 32, {
+    ...common,
+    multicast: Rx.multicast,
+    physical: Rx.physical,
+    broadcast: Rx.broadcast,
+    length: Rx.length,
+    ...late.RxV4,
+  }),
+  bits("Rx v4 header", 32, late.HashedV4),
   bits("BMCR", 16, phy.Bmcr),
   bits("BMSR", 16, phy.Bmsr),
   bits("ANAR", 16, phy.Advertise),
@@ -146,7 +159,7 @@ test("every field is where the datasheet has it", () => {
   placed(registers.Poll, { highPriority: 7, normalPriority: 6, softwareInterrupt: 0 });
   placed(registers.Intr, { receiveOk: 0, receiveError: 1, transmitOk: 2, transmitError: 3, receiveUnavailable: 4,
     linkChange: 5, receiveFifoOverflow: 6, transmitUnavailable: 7, software: 8, timer: 14, systemError: 15 });
-  placed(registers.TxConf, { autoFifo: 7, dmaBurst: [10, 8], fifoEmpty: 11, noCrc: 16, loopback: [18, 17], interFrameGap: [25, 24] });
+  placed(registers.TxConf, { countsClosed: 6, autoFifo: 7, dmaBurst: [10, 8], fifoEmpty: 11, noCrc: 16, loopback: [18, 17], interFrameGap: [25, 24] });
   placed(registers.RxConf, { acceptAll: 0, acceptPhysical: 1, acceptMulticast: 2, acceptBroadcast: 3, acceptRunt: 4,
     acceptError: 5, dmaBurst: [10, 8], earlyOff: 11, multipleFetch: 14, interrupt128: 15 });
   placed(registers.Conf1, { powerManagement: 0, vpd: 1, speedDown: 4 });
@@ -169,11 +182,17 @@ test("every field is where the datasheet has it", () => {
   placed(TxV2, { segment4: 26, segment6: 25, udpChecksum: 31, tcpChecksum: 30, ipv4Checksum: 29, ipv6Checksum: 28 });
   placed(Rx, { multicast: 27, physical: 26, broadcast: 25, watchdog: 22, errorSummary: 21, runt: 20, crcError: 19,
     protocolUdp: 18, protocolTcp: 17, protocol: [18, 17], ipChecksumFailed: 16, udpChecksumFailed: 15, tcpChecksumFailed: 14, length: [13, 0] });
+  placed(descriptors.RxV2, { ipv6: 31, ipv4: 30 });
+  placed(late.RxV3, { firstSegment: 25, lastSegment: 24, multicast: 23, physical: 22, broadcast: 21, errorSummary: 20, runt: 19,
+    watchdog: 18, crcError: 17 });
+  placed(late.RxV3Verdict, { protocolUdp: 29, protocolTcp: 28, ipChecksumFailed: 26, udpChecksumFailed: 25, tcpChecksumFailed: 24 });
+  placed(late.RxV4, { watchdog: 23, errorSummary: 22, runt: 21, crcError: 20, protocolUdp: 19, protocolTcp: 18, ipChecksumFailed: 17,
+    udpChecksumFailed: 16, tcpChecksumFailed: 15 });
   placed(phy.Bmcr, { reset: 15, loopback: 14, speedLow: 13, autonegotiate: 12, powerDown: 11, isolate: 10, restart: 9, fullDuplex: 8, speedHigh: 6 });
   placed(phy.Bmsr, { full100: 14, half100: 13, full10: 12, half10: 11, extendedStatus: 8, noPreamble: 6, negotiated: 5, autonegotiable: 3, linkUp: 2, extended: 0 });
   placed(phy.Advertise, { acknowledge: 14, asymmetricPause: 11, pause: 10, full100: 8, half100: 7, full10: 6, half10: 5, selector: 0 });
-  placed(phy.Gbcr, { full1000: 9, half1000: 8 });
-  placed(phy.Gbsr, { localOk: 13, remoteOk: 12, full1000: 11, half1000: 10 });
+  placed(phy.Gbcr, { manualMaster: 12, master: 11, full1000: 9, half1000: 8 });
+  placed(phy.Gbsr, { master: 14, localOk: 13, remoteOk: 12, full1000: 11, half1000: 10 });
 });
 
 test("values that are no single bits are the datasheet's", () => {

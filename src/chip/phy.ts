@@ -52,19 +52,122 @@ export const Advertise = {
   selector: 1,
 } as const;
 
-export const Gbcr = { full1000: 1 << 9, half1000: 1 << 8 } as const;
+export const Gbcr = {
+  /** Which end gives the clock is set by hand, to be this one. */
+  manualMaster: 1 << 12,
+  master: 1 << 11,
+  full1000: 1 << 9,
+  half1000: 1 << 8,
+} as const;
 export const Gbsr = {
+  master: 1 << 14,
   localOk: 1 << 13,
   remoteOk: 1 << 12,
   full1000: 1 << 11,
   half1000: 1 << 10,
 } as const;
 
+/** ESTATUS. */
+export const Estatus = { full1000: 1 << 13, half1000: 1 << 12 } as const;
+
+/** Indirect access to clause 45 registers (802.3, annex 22D): device and function, then address or data. */
+export const MMD_CONTROL = 13;
+export const MMD_DATA = 14;
+export const MmdControl = {
+  device: 0x1f,
+  function: 3 << 14,
+  address: 0 << 14,
+  data: 1 << 14,
+  dataIncrementing: 2 << 14,
+  /** As `dataIncrementing`, but reads leave the address alone. */
+  dataIncrementingOnWrite: 3 << 14,
+} as const;
+/** Clause 45 devices. */
+export const Mmd = { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 } as const;
+
+/** PMA speed ability (1.4). */
+export const PmaSpeed = { speed10000: 1 << 0, speed2500: 1 << 13, speed5000: 1 << 14 } as const;
+/** What is offered above 1000 (7.32), and what the partner offers (7.33). */
+export const Advertise10G = { full2500: 1 << 7, full5000: 1 << 8, full10000: 1 << 12 } as const;
+export const Partner10G = {
+  full2500: 1 << 5,
+  full5000: 1 << 6,
+  full10000: 1 << 11,
+  remoteOk: 1 << 12,
+  localOk: 1 << 13,
+  master: 1 << 14,
+} as const;
+/** Energy-efficient Ethernet: ability (3.20), offered (7.60), partner's (7.61). */
+export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as const;
+/** The same for the speeds that came later: 3.21, 7.62, 7.63. */
+export const Eee2 = { full2500: 1 << 0, full5000: 1 << 1 } as const;
+
 /** Where page 0 lies in PHY-OCP space: register n at 0xa400 + 2n. Page p: register n at (p << 4) + 2(n − 16). */
 export const OCP_STANDARD = 0xa400;
 /** Page of Realtek's status register 18: what the PHY settled on. */
 export const PHYSR_PAGE = 0xa43;
 export const PHYSR = 18;
+/** Its bits. Speed is 10 when none of the speed bits is set; 2500 and 5000 are two bits each. */
+export const Physr = {
+  linkUp: 1 << 2,
+  fullDuplex: 1 << 3,
+  speed100: 1 << 4,
+  speed1000: 1 << 5,
+  speed10000: 1 << 9,
+  speed2500: (1 << 9) | (1 << 4),
+  speed5000: (1 << 9) | (1 << 5),
+  master: 1 << 11,
+} as const;
 
-/** PHY identifier of RTL8168H's built-in PHY (RTL8211-class): PHYID1 and PHYID2. */
-export const PHYID_8168H = 0x001c_c800;
+/**
+ * Places in PHY-OCP space. Sources: DPDK `drivers/net/r8169/r8169_phy.c` (BSD-3-Clause, Realtek), and the names that
+ * Realtek's USB chips with the same PHY have for them.
+ */
+export const Ocp = {
+  /** Bits 2:0 are a `PhyState`. */
+  state: 0xa420,
+  /** Window to the data memory of the PHY's controller: address, then data. */
+  memoryAddress: 0xa436,
+  memoryData: 0xa438,
+  /** Another such memory (2.5 Gbit/s and faster). */
+  memory2Address: 0xb87c,
+  memory2Data: 0xb87e,
+  /** Bits 3:2: fall back to a lower speed when the cable does not carry the one agreed on. */
+  speedDown: 0xa442,
+  /** Clause 45 registers: 3.20, 7.60, 7.61, 7.32, 7.33, 1.4, 7.63, 7.62, 3.21. */
+  eeeAble: 0xa5c4,
+  eeeAdvertise: 0xa5d0,
+  eeePartner: 0xa5d2,
+  advertise10G: 0xa5d4,
+  partner10G: 0xa5d6,
+  pmaSpeed: 0xa616,
+  eee2Partner: 0xa6d0,
+  eee2Advertise: 0xa6d4,
+  eee2Able: 0xa6ec,
+  /** Bit 4 asks the PHY's controller to hold still for a patch; bit 6 of the other says that it does. */
+  patchRequest: 0xb820,
+  patchStatus: 0xb800,
+} as const;
+export const PATCH_REQUEST = 1 << 4;
+export const PATCH_READY = 1 << 6;
+export const SPEED_DOWN = 3 << 2;
+export const PhyState = { waking: 2, on: 3, poweredDown: 5 } as const;
+
+/** PHYs before OCP: page 0, register 17, what the PHY settled on; speed in 15:14 (RTL8211B register table, PHYSR). */
+export const PHYSR_8211 = 17;
+export const Physr8211 = {
+  speed1000: 1 << 15,
+  speed100: 1 << 14,
+  fullDuplex: 1 << 13,
+  resolved: 1 << 11,
+  linkUp: 1 << 10,
+} as const;
+/** Page 0, register 20: bit 15 is what `Ocp.speedDown` is (8168E and later). */
+export const SPEED_DOWN_8211 = 20;
+/** Page 5: window to the data memory of the PHY's controller. */
+export const MEMORY_PAGE = 5;
+export const MEMORY_ADDRESS = 5;
+export const MEMORY_DATA = 6;
+/** Page 7: register 30 selects one of 256 banks of the others. */
+export const EXTENSION_PAGE = 7;
+export const EXTENSION_SELECT = 30;

@@ -24,6 +24,11 @@ export const Dtccr = {
   dump: 1 << 3,
 } as const;
 
+/** Which of link and activity LEDs 0 to 2 show, four bits each; how fast they blink; and what they do in low power idle. */
+export const LED_CTRL = rw16(0x18);
+export const LED_FREQ = rw8(0x1a);
+export const EEE_LED = rw8(0x1b);
+
 /** Transmit normal priority descriptors: ring base, 256-byte aligned. High half first. */
 export const TNPDS = rw32(0x20);
 export const TNPDSHigh = rw32(0x24);
@@ -31,6 +36,10 @@ export const TNPDSHigh = rw32(0x24);
 export const THPDS = rw32(0x28);
 export const THPDSHigh = rw32(0x2c);
 
+/** Boot ROM access. */
+export const FLASH = rw32(0x30);
+/** Early receive status. */
+export const ERSR = ro8(0x36);
 /** Command. */
 export const ChipCmd = rw8(0x37);
 export const Cmd = {
@@ -84,6 +93,8 @@ export const TxConf = {
   dmaBurst: 7 << 8,
   /** Let the chip size its own transmit FIFO (8168E-VL and later). */
   autoFifo: 1 << 7,
+  /** Count closed descriptors instead of giving each back (8125 and later). */
+  countsClosed: 1 << 6,
 } as const;
 
 /** Receive configuration. */
@@ -140,8 +151,14 @@ export const Conf5 = {
   aspm: 1 << 0,
 } as const;
 
+/** How many transmit descriptors are fetched at once. */
+export const TDFNR = rw8(0x57);
 /** Timer interrupt threshold: Intr.timer when TimerCount reaches it; 0 is off. */
 export const TimerInt = rw32(0x58);
+/** Thresholds of more timers; no driver uses them. */
+export const TimerInt1 = rw32(0x5c);
+export const TimerInt2 = rw32(0x8c);
+export const TimerInt3 = rw32(0xf4);
 
 /** MDIO access (chips before the OCP generation): flag, register 20:16, data 15:0. */
 export const PHYAR = rw32(0x60);
@@ -162,6 +179,8 @@ export const PhyStatus = {
   fullDuplex: 1 << 0,
 } as const;
 
+export const MACDBG = rw8(0x6d);
+export const GPIO = rw8(0x6e);
 /** Power management: what stays powered in D3. */
 export const PMCH = rw8(0x6f);
 export const Pmch = { d3coldKeepPll: 1 << 7, d3hotKeepPll: 1 << 6 } as const;
@@ -171,6 +190,8 @@ export const ERIDR = rw32(0x70);
 export const ERIAR = rw32(0x74);
 export const Eri = { exgmac: 0, msix: 1, oob: 2 } as const;
 
+/** Receive errors of the PCIe PHY. */
+export const EPHY_RXER_NUM = rw32(0x7c);
 /** PCIe PHY: flag, register 20:16, data 15:0. */
 export const EPHYAR = rw32(0x80);
 
@@ -181,12 +202,23 @@ export const PHYOCP = rw32(0xb8);
 /** Set by the driver to start an access and by the chip to end it, or the reverse: see each register. */
 export const FLAG = 0x8000_0000;
 
+/** 8168DP: the management controller's registers: data in `OCPDR`, flag, byte enables 15:12 and address 11:0 here. */
+export const OCPDR = rw32(0xb0);
+export const OCPAR = rw32(0xb4);
 /** Latency tolerance messages: bit 0 lets the combined logic extend them. */
 export const COMBO_LTR_EXTEND = rw8(0xb6);
 
 /** Power of the link layer. */
 export const DLLPR = rw8(0xd0);
 export const Dllpr = { pfm: 1 << 6, tenMegPowerSave: 1 << 7 } as const;
+/** 8168DP: the same as a word, of which one bit keeps MDIO for the management controller. */
+export const RDSAR1 = rw32(0xd0);
+export const Rdsar1 = { mdioGate: 1 << 17 } as const;
+/** Debug: drivers set bits that keep the chip from answering with NAK too often. */
+export const DBG_REG = rw8(0xd1);
+export const Debug = { fixNak1: 1 << 4, fixNak2: 1 << 3 } as const;
+/** Two-wire interface of the configuration EEPROM. */
+export const TWSI = rw8(0xd2);
 /** State of the chip's own controller. */
 export const MCU = rw8(0xd3);
 export const Mcu = {
@@ -199,6 +231,9 @@ export const Mcu = {
 
 /** Largest frame the receiver takes, in bytes with FCS. */
 export const RxMaxSize = rw16(0xda);
+
+/** One-time programmable memory (8168D and later): flag, address 17:8, data 7:0. */
+export const EFUSEAR = rw32(0xdc);
 
 /** C+ command: offloads and bus behaviour. */
 export const CPlusCmd = rw16(0xe0);
@@ -238,9 +273,17 @@ export const Misc = {
   receiveGate: 1 << 19,
   earlyTally: 1 << 16,
 } as const;
+/** Bits 15:8 of MISC, by themselves. */
+export const MISC_0 = rw8(0xf1);
 /** Bits 23:16 of MISC, by themselves: pfmD3cold is the bit that Misc calls pwm. */
 export const MISC_1 = rw8(0xf2);
 export const Misc1 = { pfmD3cold: 1 << 6 } as const;
+
+/** Mailbox to the management controller (8168EP, 8117, 8125BP): controls, mask and status of what it says. */
+export const IBCR0 = rw8(0xf8);
+export const IBCR2 = rw8(0xf9);
+export const IBIMR0 = rw8(0xfa);
+export const IBISR0 = rw8(0xfb);
 
 /** Bits of `TxConfig` that identify the chip, by themselves. */
 export const ChipId = ro32(0x40);

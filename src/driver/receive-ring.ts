@@ -175,10 +175,10 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     // Once round at most: a NIC that gives back nonsense as fast as it is refused must not hold us here.
     let looks = slots;
     // One atomic load a pass: the engine must not carry the own word over from the pass before.
-    let opts1 = Atomics.load(words, base + (slot << 2));
+    let opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && out < end && spares > 0 && looks > 0) {
-      const at = base + (slot << 2);
-      const length = (opts1 & LENGTH) - FCS;
+      const at = (base + (slot << 2)) | 0;
+      const length = ((opts1 & LENGTH) - FCS) | 0;
       if ((opts1 & (WHOLE | BAD)) === WHOLE && length >= SHORTEST && length + FCS <= bufferBytes) {
         const opts2 = words[at + OPTIONS]!;
         let flags = verdict[(opts1 >>> 14) & 31]!;
@@ -204,7 +204,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       else words[at] = own;
       slot = (slot + 1) & mask;
       looks = (looks - 1) | 0;
-      opts1 = weaklyOrdered ? Atomics.load(words, base + (slot << 2)) : words[base + (slot << 2)]!;
+      opts1 = (weaklyOrdered ? Atomics.load(words, base + (slot << 2)) : words[(base + (slot << 2)) | 0]!) | 0;
     }
     state[0] = slot;
     state[1] = spares;

@@ -34,8 +34,8 @@ export type Edit = (words: Int32Array, at: number, length: number) => void;
  * Returns a function that turns at most `budget` frames round and says how many it looked at. It stops at the first frame
  * not yet received, and where the NIC has not yet sent what the next transmit slot holds.
  *
- * From now on both rings belong to it, until they are given back; both are as `arm` and `clear` left them. A factory for
- * the same reason as `createReceiveRing`: `edit` becomes part of the loop.
+ * From now on both rings belong to it, which are as `arm` and `clear` left them. Whoever arms and clears them again has
+ * them back, with the buffers they had. A factory for the same reason as `createReceiveRing`: `edit` becomes part of the loop.
  * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots
  */
 export const createTurnaround = (
@@ -44,16 +44,13 @@ export const createTurnaround = (
   options: { readonly edit: Edit; readonly doorbell: () => void; readonly weaklyOrdered: boolean },
 ): ((budget: number) => number) => {
   const { edit, doorbell, weaklyOrdered } = options;
-  const { words, base, mask, held, addressLow, free, bufferBytes } = receive.core;
-  const { base: sendBase, mask: sendMask, held: sent } = transmit.core;
+  const { words, base, mask, held, addressLow, free, bufferBytes, state: receiveState } = receive.core;
+  const { base: sendBase, mask: sendMask } = transmit.core;
   const { counters } = receive;
   const { counters: sendCounters } = transmit;
-  const spares = receive.core.state[1]!;
+  const spares = receiveState[1]!;
   if (spares <= sendMask)
     throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");
-  // Every transmit slot starts with a buffer, as if one had been sent: the loop then always exchanges.
-  for (let slot = 0; slot <= sendMask; slot++) sent[slot] = free[spares - 1 - slot]!;
-  receive.core.state[1] = spares - sendMask - 1;
   // EndOfRing without a branch: in the last slot the bit above the mask is carried into, and shifted to its place.
   const slots = mask + 1;
   const sendSlots = sendMask + 1;
@@ -61,46 +58,59 @@ export const createTurnaround = (
   const sendEnd = END_OF_RING_BIT - Math.log2(sendSlots);
   /** Longest frame, less the shortest: one comparison checks both ends. */
   const span = bufferBytes - FCS - SHORTEST;
+  /**
+   * Buffer of each receive slot, then of each transmit slot. Those start with a spare one, as if it had been sent: the
+   * loop then always exchanges. One array, because the engine looks at each array anew for every frame.
+   */
+  const buffers = new Int32Array(Math.max(32, slots + sendSlots));
+  buffers.set(held.subarray(0, slots));
+  buffers.set(free.subarray(spares - sendSlots, spares), slots);
   /** [next receive slot, next transmit slot]; long enough to lie off the engine's heap. */
   const state = new Int32Array(32);
 
-  // `| 0` says that an index is an integer: without it the engine checks every sum for overflow.
+  // `| 0` says that an index is an integer: without it the engine checks every sum for overflow, and keeps what comes
+  // from Atomics as a tagged number.
   return (budget) => {
     let slot = state[0]!;
     let next = state[1]!;
-    let turns = budget;
+    let turns = budget | 0;
     let bytes = 0;
-    let frames = 0;
-    let opts1 = Atomics.load(words, base + (slot << 2));
+    let bad = 0;
+    let opts1 = words[(base + (slot << 2)) | 0]! | 0;
+    // Nothing there: one more look, through Atomics, lest the engine carry the word over from one pass to the next.
+    if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;
       const length = ((opts1 & LENGTH) - FCS) | 0;
       if ((opts1 & (WHOLE | BAD)) === WHOLE && (length - SHORTEST) >>> 0 <= span) {
         const to = (sendBase + (next << 2)) | 0;
         if ((weaklyOrdered ? Atomics.load(words, to) : words[to]!) < 0) break;
-        const fresh = sent[next]!;
-        const buffer = held[slot]!;
+        const buffer = buffers[slot]!;
         edit(words, buffer >> 2, length);
-        sent[next] = buffer;
+        const fresh = buffers[(slots + next) | 0]!;
+        buffers[(slots + next) | 0] = buffer;
         words[(to + LOW) | 0] = (addressLow + buffer) | 0;
-        const own = OWN | WHOLE | length | (((next + 1) & sendSlots) << sendEnd);
-        if (weaklyOrdered) Atomics.store(words, to, own);
-        else words[to] = own;
-        held[slot] = fresh;
+        const send = OWN | WHOLE | length | (((next + 1) & sendSlots) << sendEnd);
+        if (weaklyOrdered) Atomics.store(words, to, send);
+        else words[to] = send;
+        buffers[slot] = fresh;
         words[(at + LOW) | 0] = (addressLow + fresh) | 0;
         next = (next + 1) & sendMask;
-        frames = (frames + 1) | 0;
         bytes = (bytes + length) | 0;
-      } else counters[(opts1 & BAD) === 0 ? NONSENSE : ERRORS]!++;
+      } else {
+        bad = (bad + 1) | 0;
+        counters[(opts1 & BAD) === 0 ? NONSENSE : ERRORS]!++;
+      }
       turns = (turns - 1) | 0;
-      const back = OWN | bufferBytes | (((slot + 1) & slots) << end);
-      if (weaklyOrdered) Atomics.store(words, at, back);
-      else words[at] = back;
+      const post = OWN | bufferBytes | (((slot + 1) & slots) << end);
+      if (weaklyOrdered) Atomics.store(words, at, post);
+      else words[at] = post;
       slot = (slot + 1) & mask;
-      opts1 = weaklyOrdered ? Atomics.load(words, base + (slot << 2)) : words[base + (slot << 2)]!;
+      opts1 = (weaklyOrdered ? Atomics.load(words, base + (slot << 2)) : words[(base + (slot << 2)) | 0]!) | 0;
     }
     state[0] = slot;
     state[1] = next;
+    const frames = (budget - turns - bad) | 0;
     if (frames > 0) {
       counters[FRAMES]! += frames;
       counters[BYTES]! += bytes;

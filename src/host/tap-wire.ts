@@ -87,6 +87,7 @@ export class TapWire implements Port {
       checksum: "carry",
       sink: {
         single: (offset, length) => this.#writeSingle(offset, length),
+        split: (offset, headers, payloadAt, payload) => this.#writeSplit(offset, headers, payloadAt, payload),
         run: (run) => this.#writeRun(run),
       },
     });
@@ -139,6 +140,26 @@ export class TapWire implements Port {
     if (!continues || !this.#coalescer.follow(at, length)) this.#coalescer.add(at, length, false, 0, NO_TAG);
   }
 
+  /** A capture wants frames in one piece. */
+  get gathers(): boolean {
+    return this.#capture === undefined;
+  }
+
+  commitSplit(headerBytes: number, payloadAt: number, payloadBytes: number, continues: boolean): void {
+    const at = this.#reserved;
+    if (at < 0 || headerBytes <= 0 || at + headerBytes > this.#end)
+      throw new OutOfRange(`commit of ${headerBytes} bytes of headers at ${at}`);
+    if (payloadAt < 0 || payloadBytes <= 0 || payloadAt + payloadBytes > this.bytes.length)
+      throw new OutOfRange(`commit of ${payloadBytes} bytes of payload at ${payloadAt}`);
+    this.#reserved = -1;
+    this.#free = at + headerBytes;
+    this.#sentFrames++;
+    this.#sentBytes += headerBytes + payloadBytes;
+    const coalescer = this.#coalescer;
+    if (!continues || !coalescer.followSplit(at, headerBytes, payloadAt, payloadBytes))
+      coalescer.addSplit(at, headerBytes, payloadAt, payloadBytes);
+  }
+
   flush(): void {
     this.#coalescer.flush();
     this.#free = this.#start;
@@ -175,6 +196,11 @@ export class TapWire implements Port {
   #writeSingle(offset: number, length: number): void {
     this.#writer.header.clear();
     this.#writer.writeFrame(offset, length, NO_TAG);
+  }
+
+  #writeSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
+    this.#writer.header.clear();
+    this.#writer.writeSplit(offset, headerBytes, payloadAt, payloadBytes);
   }
 
   #writeRun(run: SegmentRun): void {

@@ -37,11 +37,18 @@ export class TapWriter {
     this.#send(this.#pointFirst(offset, length, tag));
   }
 
+  /** Writes a frame in two pieces. @throws {SystemError} when the TAP has gone */
+  writeSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
+    this.#iovecs.point(1, offset, headerBytes);
+    this.#iovecs.point(2, payloadAt, payloadBytes);
+    this.#send(3);
+  }
+
   /** Writes a merged frame. @throws {SystemError} when the TAP has gone */
   writeRun(run: SegmentRun, tag: number): void {
     const pieces = run.pieces;
     let count = this.#pointFirst(pieces[0]!, pieces[1]!, tag);
-    for (let i = 1; i < run.segments; i++) this.#iovecs.point(count++, pieces[2 * i]!, pieces[2 * i + 1]!);
+    for (let i = 1; i < run.pieceCount; i++) this.#iovecs.point(count++, pieces[2 * i]!, pieces[2 * i + 1]!);
     this.#send(count);
   }
 

@@ -7,10 +7,27 @@
 
 import type { FrameMemory } from "./link.ts";
 
+/** What the wire can have done to a frame. */
+export const Damage = {
+  /** The FCS does not match. */
+  crc: 1 << 0,
+  /** Shorter than 64 bytes with its FCS. */
+  runt: 1 << 1,
+  /** Longer than the receiver takes; its end is missing. */
+  long: 1 << 2,
+  /** Not a whole number of bytes; such a frame's FCS does not match either. */
+  alignment: 1 << 3,
+} as const;
+
 /** What a NIC shows to the cable. */
 export interface Plug {
   /** A frame arrives: `length` bytes at `offset` of `bytes`, valid during the call. False when the NIC dropped it. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
+  /**
+   * As `receive`, for a frame that the wire has damaged: `damage` has bits of `Damage`. A cable that says nothing about
+   * damage delivers whatever became of a frame as if its FCS had been made for it.
+   */
+  receiveDamaged?(bytes: Uint8Array, offset: number, length: number, damage: number): boolean;
   /** Whether the next frame would find a buffer: a cable with flow control asks before it delivers, and waits. */
   hasRoom?(): boolean;
 }
@@ -29,6 +46,13 @@ export interface Port {
    * this one's payload was right behind that one's. A port that merges segments then need not find that out.
    */
   commit(length: number, continues?: boolean): void;
+  /**
+   * Whether the port also takes frames in two pieces, by `commitSplit`: headers in the reserved place, and payload anywhere
+   * in the same memory. Says so by its presence; may change between bursts.
+   */
+  readonly gathers?: boolean;
+  /** As `commit`. The payload at byte offset `payloadAt` of the port's memory must stay untouched until `flush`. */
+  commitSplit?(headerBytes: number, payloadAt: number, payloadBytes: number, continues: boolean): void;
   /** All frames of this burst are committed: what is held back to be sent together goes out now. */
   flush(): void;
   /** Plugs a NIC in. One at a time. */

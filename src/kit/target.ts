@@ -12,6 +12,22 @@ export interface MemoryRegion extends FrameMemory {
   readonly address: number;
   /** Bytes that belong to the guest; `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
   readonly length: number;
+  /** The device may read it and not write it. */
+  readonly readOnly?: boolean;
+  /** Present where the memory cannot be shared: `bytes` and `words` are a copy then, and this keeps it true. */
+  readonly copy?: MemoryCopy;
+}
+
+/**
+ * Moves pieces of a region between the guest's memory and the region's copy of it. `offset` is in bytes from the region's
+ * start, and the piece lies in it.
+ *
+ * A device fetches before it reads, and stores after it has written. While either runs, the guest may go on: it may
+ * access registers from within the call. False: the memory is not there any more, or its owner does not answer.
+ */
+export interface MemoryCopy {
+  fetch(offset: number, length: number): boolean;
+  store(offset: number, length: number): boolean;
 }
 
 /** Guest memory as the device sees it through its bus master port. */
@@ -35,6 +51,15 @@ export interface Target {
   write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void;
   /** Function-level or bus reset. */
   reset(): void;
+  /** Power off and on again: nothing that a guest set is left. */
+  powerCycle(): void;
   /** Connects bus mastering and the interrupt line. `raise` may be called from any of the target's methods. */
   attach(memory: GuestMemory, raise: (vector: number) => void): void;
+  /** The bus mapped or unmapped guest memory, or is about to: regions from before are not used any more. */
+  memoryChanged(): void;
+  /**
+   * Whether the interrupt line (INTx) is high now. It is a level: a bus that masks the line while it is served asks again
+   * when it is unmasked. `raise` tells of the change from low to high.
+   */
+  asserted(): boolean;
 }

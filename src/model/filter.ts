@@ -1,6 +1,8 @@
 /** The receive filter: which destinations a frame may have. */
 import { Rx } from "#chip/descriptors.ts";
-import { IDR0, MAR0, RxConf, RxConfig } from "#chip/registers.ts";
+import type { FrameFacts } from "#chip/frames.ts";
+import { CPlus, CPlusCmd, IDR0, MAR0, PHYstatus, PhyStatus, RxConf, RxConfig } from "#chip/registers.ts";
+import { isPause } from "./flow-control.ts";
 import { multicastHash } from "#wire/crc32.ts";
 import type { Page } from "./page.ts";
 
@@ -10,6 +12,8 @@ const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;
 /** The frame is kept out. */
 const OUT = -1;
+/** It is a pause frame, which ends here. */
+export const PAUSE = -2;
 
 /**
  * Station address and multicast hash as the registers have them.
@@ -20,6 +24,7 @@ const OUT = -1;
 export class ReceiveFilter {
   readonly #page: Page;
   readonly #reversed: boolean;
+  readonly #allOnly: boolean;
   readonly #hash = new Uint8Array(8);
   /** The station address, two bytes each. */
   #station0 = 0;
@@ -30,10 +35,13 @@ export class ReceiveFilter {
   #stranger = OUT;
   #broadcast = OUT;
   #multicast = OUT;
+  /** The link partner may ask for a pause. */
+  #pauses = false;
 
-  constructor(page: Page, reversed: boolean) {
+  constructor(page: Page, facts: Pick<FrameFacts, "reversedHash" | "allMulticastOnly">) {
     this.#page = page;
-    this.#reversed = reversed;
+    this.#reversed = facts.reversedHash;
+    this.#allOnly = facts.allMulticastOnly;
   }
 
   /** The registers changed. */
@@ -48,12 +56,15 @@ export class ReceiveFilter {
     this.#mine = all || (accept & RxConf.acceptPhysical) !== 0 ? PHYSICAL : OUT;
     this.#stranger = all ? 0 : OUT;
     this.#broadcast = (accept & RxConf.acceptBroadcast) !== 0 ? BROADCAST : OUT;
-    this.#multicast = (accept & RxConf.acceptMulticast) !== 0 ? MULTICAST : OUT;
+    const hashes = !this.#allOnly || this.#hash.every((byte) => byte === 0xff);
+    this.#multicast = (accept & RxConf.acceptMulticast) !== 0 && hashes ? MULTICAST : OUT;
+    this.#pauses =
+      (page.get(PHYstatus, 1) & PhyStatus.receiveFlow) !== 0 || (page.get(CPlusCmd, 2) & CPlus.forceReceiveFlow) !== 0;
   }
 
   /**
    * What opts1 says about the destination of the frame at `frame` (`Rx.physical`, `Rx.multicast`, `Rx.broadcast`, or 0
-   * for one station's frame to another), or a negative number when the frame is not let in.
+   * for one station's frame to another), or a negative number when the frame is not let in: `PAUSE`, or another.
    */
   admit(bytes: Uint8Array, frame: number): number {
     const a = bytes[frame]! | (bytes[frame + 1]! << 8);
@@ -62,6 +73,7 @@ export class ReceiveFilter {
     if ((a & 1) === 0)
       return a === this.#station0 && b === this.#station1 && c === this.#station2 ? this.#mine : this.#stranger;
     if ((a & b & c) === 0xffff) return this.#broadcast;
+    if (this.#pauses && isPause(bytes, frame)) return PAUSE;
     return this.#multicast !== OUT && this.#hashed(bytes, frame) ? MULTICAST : OUT;
   }
 

@@ -1,5 +1,5 @@
 /** A small guest for the model's own tests: memory, two rings, a cable that keeps what it carries, and no driver. */
-import { CHIPS, type Chip } from "#chip/chips.ts";
+import { CHIPS, type Chip, since } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, TAG } from "#chip/descriptors.ts";
 import {
   ChipCmd,
@@ -16,11 +16,16 @@ import {
   TNPDSHigh,
   TxPoll,
 } from "#chip/registers.ts";
+import { TPPOLL } from "#chip/registers-8125.ts";
 import { VirtualClock } from "#kit/clock.ts";
+import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
-import { type ModelOptions, Rtl8169 } from "./rtl8169.ts";
+import { registersBar } from "./config-layout.ts";
+import type { ModelOptions } from "./model-options.ts";
+import { Rtl8169 } from "./rtl8169.ts";
 import type { Offence } from "./strict.ts";
+import { newMemory } from "#wire/memory.ts";
 
 export const RTL8168H: Chip = CHIPS.find((row) => row.key === "rtl8168h")!;
 export const MAC = Uint8Array.of(0x02, 0x11, 0x22, 0x33, 0x44, 0x55);
@@ -67,9 +72,8 @@ export class Cable implements Port {
 /** A region of memory, some of which may be withheld. */
 export class OneRegion implements GuestMemory {
   readonly one: MemoryRegion;
-  constructor(address: number, length: number) {
-    const memory = new ArrayBuffer(length);
-    this.one = { address, length, bytes: new Uint8Array(memory), words: new Int32Array(memory) };
+  constructor(address: number, length: number, memory: FrameMemory = newMemory(length)) {
+    this.one = { address, length, ...memory };
   }
   region(address: number, length: number): MemoryRegion | undefined {
     return address >= this.one.address && address + length <= this.one.address + this.one.length ? this.one : undefined;
@@ -84,15 +88,17 @@ export interface Fragment {
 
 export class Guest {
   readonly clock = new VirtualClock();
-  readonly memory = new OneRegion(BASE, MEMORY_BYTES);
+  readonly memory: OneRegion;
   readonly cable = new Cable();
   readonly offences: Offence[] = [];
   readonly nic: Rtl8169;
   interrupts = 0;
+  readonly #bar: 1 | 2;
   #txIndex = 0;
   #txData = TX_DATA;
 
-  constructor(options: Partial<ModelOptions> = {}) {
+  constructor(options: Partial<ModelOptions> = {}, memory: OneRegion = new OneRegion(BASE, MEMORY_BYTES)) {
+    this.memory = memory;
     this.nic = new Rtl8169({
       chip: RTL8168H,
       mac: MAC,
@@ -101,16 +107,18 @@ export class Guest {
       report: (offence) => this.offences.push(offence),
       ...options,
     });
+    this.#bar = registersBar(this.nic.chip);
     this.nic.attach(this.memory, () => this.interrupts++);
     this.nic.connect(this.cable);
+    this.busMaster(false);
   }
 
-  r8 = (at: number): number => this.nic.read(2, at, 1);
-  r16 = (at: number): number => this.nic.read(2, at, 2);
-  r32 = (at: number): number => this.nic.read(2, at, 4);
-  w8 = (at: number, value: number): void => this.nic.write(2, at, 1, value);
-  w16 = (at: number, value: number): void => this.nic.write(2, at, 2, value);
-  w32 = (at: number, value: number): void => this.nic.write(2, at, 4, value >>> 0);
+  r8 = (at: number): number => this.nic.read(this.#bar, at, 1);
+  r16 = (at: number): number => this.nic.read(this.#bar, at, 2);
+  r32 = (at: number): number => this.nic.read(this.#bar, at, 4);
+  w8 = (at: number, value: number): void => this.nic.write(this.#bar, at, 1, value);
+  w16 = (at: number, value: number): void => this.nic.write(this.#bar, at, 2, value);
+  w32 = (at: number, value: number): void => this.nic.write(this.#bar, at, 4, value >>> 0);
 
   phyRead(address: number): number {
     this.w32(PHYOCP, address << 15);
@@ -120,8 +128,9 @@ export class Guest {
     this.w32(PHYOCP, (FLAG | (address << 15) | value) >>> 0);
   }
 
+  /** As the system sets it before a driver starts: decoding on. */
   busMaster(on = true): void {
-    this.nic.write("config", 4, 2, on ? 6 : 2);
+    this.nic.write("config", 4, 2, on ? 7 : 3);
   }
 
   /** From power-on to a NIC that sends and receives, link up. */
@@ -176,10 +185,15 @@ export class Guest {
       this.#txIndex = (this.#txIndex + 1) % 256;
     });
   }
+  /** Rings the doorbell of queue 0. */
+  ring(): void {
+    if (since("8125")(this.nic.chip)) this.w16(TPPOLL, 1);
+    else this.w8(TxPoll, Poll.normalPriority);
+  }
   /** As `put`, then rings the doorbell. */
   send(...fragments: Fragment[]): void {
     this.put(...fragments);
-    this.w8(TxPoll, Poll.normalPriority);
+    this.ring();
     this.#txData = TX_DATA;
   }
 

@@ -1,4 +1,4 @@
-/** The flag handshake of the indirect registers: PHY-OCP, ERI, CSI, EPHY. */
+/** The flag handshake of the indirect registers: MDIO, PHY-OCP, ERI, CSI, EPHY, EFUSE. */
 import { FLAG } from "#chip/registers.ts";
 import type { Page } from "./page.ts";
 import type { Schedule } from "./schedule.ts";
@@ -22,16 +22,17 @@ export class Handshake {
   readonly #register: number;
   readonly #schedule: Schedule;
   readonly #offences: Offences;
-  readonly #delayMicros: number;
   readonly #access: Access;
   #cancel: (() => void) | undefined;
+  /** How long an access takes. May be changed at any time; with `Infinity` the next access never ends. */
+  latencyMicros: number;
 
-  constructor(register: number, delayMicros: number, parts: HandshakeParts, access: Access) {
+  constructor(register: number, latencyMicros: number, parts: HandshakeParts, access: Access) {
     this.#page = parts.page;
     this.#schedule = parts.schedule;
     this.#offences = parts.offences;
     this.#register = register;
-    this.#delayMicros = delayMicros;
+    this.latencyMicros = latencyMicros;
     this.#access = access;
   }
 
@@ -39,10 +40,11 @@ export class Handshake {
   command(word: number, lanes: number): void {
     if ((lanes | 0) !== -1) return;
     if (this.#cancel !== undefined) this.#offences.commit("busy", this.#register);
-    this.#cancel?.();
+    this.reset();
     this.#page.put(this.#register, 4, word);
+    if (this.latencyMicros === Infinity) return;
     let done = false;
-    const cancel = this.#schedule.after(this.#delayMicros, () => {
+    const cancel = this.#schedule.after(this.latencyMicros, () => {
       done = true;
       this.#cancel = undefined;
       this.#complete(word);

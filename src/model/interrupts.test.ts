@@ -1,7 +1,10 @@
 /** Interrupts: edges, the mask, the race between a frame and a late acknowledge, mitigation, the timer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CHIPS } from "#chip/chips.ts";
+import { IMR0, TCTR2, TIMER_INT2 } from "#chip/registers-8125.ts";
 import {
+  CPlus,
   CPlusCmd,
   Intr,
   IntrMask,
@@ -14,8 +17,8 @@ import {
 } from "#chip/registers.ts";
 import { BROADCAST, frame, Guest } from "./guest.test-kit.ts";
 
-const up = (mask: number): Guest => {
-  const guest = new Guest();
+const up = (mask: number, key = "rtl8168h"): Guest => {
+  const guest = new Guest({ chip: CHIPS.find((chip) => chip.key === key)! });
   guest.bringUp();
   guest.post(64);
   guest.w16(IntrStatus, 0xffff);
@@ -143,6 +146,61 @@ test("switching mitigation off delivers what it held", () => {
   arrive(guest);
   guest.w16(IntrMitigate, 0);
   assert.equal(guest.interrupts, 1);
+});
+
+test("mitigation counts no frames while the packet counter is off", () => {
+  const guest = up(Intr.receiveOk);
+  guest.w16(CPlusCmd, CPlus.packetCounterOff);
+  guest.w16(IntrMitigate, 0x00f1);
+  for (let i = 0; i < 8; i++) arrive(guest);
+  assert.equal(guest.interrupts, 0);
+  guest.clock.delay(75);
+  assert.equal(guest.interrupts, 1);
+});
+
+test("an RTL8169 counts its mitigation in units of 320 ns at a gigabit", () => {
+  const guest = up(Intr.receiveOk, "rtl8169s");
+  guest.w16(IntrMitigate, 0x00f0);
+  arrive(guest);
+  guest.clock.delay(4.7);
+  assert.equal(guest.interrupts, 0);
+  guest.clock.delay(0.2);
+  assert.equal(guest.interrupts, 1);
+});
+
+test("the timer of a PCI chip counts the bus clock", () => {
+  const guest = up(0, "rtl8169s");
+  guest.w32(TimerCount, 0);
+  guest.clock.delay(100);
+  assert.equal(guest.r32(TimerCount), 3300);
+});
+
+test("an RTL8125 has four timers, each with a threshold of its own", () => {
+  const guest = up(0, "rtl8125b");
+  guest.w32(TCTR2, 0);
+  guest.clock.delay(8);
+  guest.w32(TimerCount, 0);
+  guest.clock.delay(8);
+  assert.equal(guest.r32(TCTR2), 2000);
+  assert.equal(guest.r32(TimerCount), 1000);
+  guest.w32(IMR0, Intr.timer);
+  guest.w32(TIMER_INT2, 125 * 20);
+  guest.clock.delay(3);
+  assert.equal(guest.interrupts, 0);
+  guest.clock.delay(1);
+  assert.equal(guest.interrupts, 1);
+});
+
+test("the timer interrupts again each time it comes round", () => {
+  const guest = up(Intr.timer);
+  guest.w32(TimerCount, 0);
+  guest.w32(TimerInt, 125);
+  guest.clock.delay(1);
+  guest.w16(IntrStatus, guest.r16(IntrStatus));
+  guest.clock.delay(2 ** 32 / 125 - 1);
+  assert.equal(guest.interrupts, 1);
+  guest.clock.delay(1);
+  assert.equal(guest.interrupts, 2);
 });
 
 test("the timer counts 125 ticks a microsecond and starts over when written", () => {

@@ -1,212 +1,241 @@
-/** Interrupt status, mask and mitigation, and the race between a frame and a late acknowledge, cured. */
-import { CPlus, CPlusCmd, Intr, IntrMask, IntrMitigate, IntrStatus } from "#chip/registers.ts";
-import { type Page, RAISED_AT } from "./page.ts";
+/** Interrupts: which status word an event goes to on this chip, which vector is signalled, and what is held back first. */
+import type { Chip } from "#chip/chips.ts";
+import { type Queues, queuesOf, type VectoredStatus } from "#chip/queues.ts";
+import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
+import * as late from "#chip/registers-8125.ts";
+import type { Effects } from "./effects.ts";
+import { EventLatch, type LatchPlace } from "./event-latch.ts";
+import { limitsOf } from "./moderation-registers.ts";
+import { Moderation } from "./moderation.ts";
+import type { Page } from "./page.ts";
 import type { Schedule } from "./schedule.ts";
 
-const BITS = 16;
-/** More than the bits need: the engine keeps arrays of up to 64 bytes on its heap, where they are slower. */
-const PLACES = 32;
-const RAISED = RAISED_AT >> 2;
-const STATUS = IntrStatus >> 2;
-const STATUS_SHIFT = 8 * (IntrStatus & 3);
+const { IntCfg0 } = late;
+/** Bits of the status words of receive queues 1 to 3. */
+const QUEUE_OK = 1 << 0;
+const QUEUE_UNAVAILABLE = 1 << 1;
+const OTHER_QUEUES = [
+  { status: late.ISR1, mask: late.IMR1 },
+  { status: late.ISR2, mask: late.IMR2 },
+  { status: late.ISR3, mask: late.IMR3 },
+] as const;
 
-/** Mitigation units at CPlusCmd 00, in microseconds, by speed; 01, 10 and 11 are 8, 16 and 32 of them, as Linux's `ethtool -C` reckons. */
-const UNIT_MICROS = { 0: 5, 10: 40.96, 100: 2.56, 1000: 5 } as const;
-const UNIT_SCALE = [1, 8, 16, 32] as const;
-export type Speed = keyof typeof UNIT_MICROS;
+const VECTORED = {
+  status: late.ISR_V2,
+  bytes: 4,
+  masks: [late.IMR_V2_SET, late.IMR_V2_CLEAR],
+  vector: "own",
+} as const satisfies LatchPlace;
+const SECOND = {
+  status: late.ISR_V4_L2,
+  bytes: 4,
+  masks: [late.IMR_V4_L2_SET, late.IMR_V4_L2_CLEAR],
+  vector: 31,
+} as const satisfies LatchPlace;
+
+export interface InterruptParts {
+  readonly chip: Chip;
+  readonly page: Page;
+  readonly schedule: Schedule;
+  /** The link's speed in Mbit/s, 0 without a link. */
+  readonly speed: () => number;
+  /** That vector's line goes up: the guest is interrupted. */
+  readonly fire: (vector: number) => void;
+  /** A queue ran out of descriptors, on chips that count that. */
+  readonly exhausted?: (direction: "receive" | "transmit") => void;
+}
+
+/** What the engine of one ring tells. */
+export class QueueInterrupts {
+  readonly moderation: Moderation;
+  readonly #signal: (events: number) => void;
+
+  constructor(signal: (events: number) => void, moderation: (deliver: () => void) => Moderation, done: number) {
+    this.#signal = signal;
+    this.moderation = moderation(() => signal(done));
+  }
+
+  /** `count` frames have passed: told when the guest wishes. The guest may be called from here: do this last. */
+  frames(count: number): void {
+    this.moderation.frames(count);
+  }
+
+  /** Bits of `Intr` that concern the ring, told at once. The guest may be called from here: do this last. */
+  raise(events: number): void {
+    this.#signal(events);
+  }
+}
+
+type InterruptEffects = Pick<
+  Effects,
+  | "interruptConfigure"
+  | "interruptMask"
+  | "interruptMaskClear"
+  | "interruptMaskSet"
+  | "interruptObserve"
+  | "acknowledge"
+  | "acknowledgeUnavailable"
+  | "mitigate"
+>;
 
 /**
- * The interrupt line is high while an unmasked event is pending; the bus is told of each change from low to high.
+ * Up to RTL8117 a chip has one status word and one vector. RTL8125 and later have a status word for everything but
+ * receive queues 1 to 3, which have one and a vector each; and from RTL8125B on, when IntCfg0 says so, they use a word
+ * instead of which every bit has a vector of its own.
  *
- * A guest reads IntrStatus and later writes the events back to clear them. Where writes are posted that may be much later,
- * and a frame that came in between would lose its interrupt, though on a wire the two would have been far apart. So each
- * event remembers when it was raised first and last, counted in raises, and an acknowledge clears it only if it has not
- * been raised again since the guest looked. An event the guest has not seen at all is cleared, as on the chip.
+ * Which events of no queue but the link's have a bit in that word, no source says: they are not signalled there.
  */
 export class InterruptBlock {
+  readonly receiveQueues: readonly QueueInterrupts[];
+  readonly transmitQueues: readonly QueueInterrupts[];
+  /** Those of queue 0. */
+  readonly receive: QueueInterrupts;
+  readonly transmit: QueueInterrupts;
+  readonly effects: InterruptEffects;
   readonly #page: Page;
-  readonly #fire: () => void;
-  readonly #first = new Int32Array(PLACES);
-  readonly #last = new Int32Array(PLACES);
-  readonly transmit: Mitigation;
-  readonly receive: Mitigation;
-  /** The count of raises when the guest last looked, and whether that is exactly when. */
-  #observed = 0;
-  #exact = true;
-  #high = false;
+  readonly #queues: Queues;
+  readonly #latches: readonly EventLatch[];
+  /** By the offsets of their status and mask registers. */
+  readonly #at = new Map<number, EventLatch>();
+  readonly #main: EventLatch;
+  readonly #others: readonly EventLatch[];
+  readonly #vectored: EventLatch | undefined;
+  /** Those that count while IntCfg0 says so; at other times the rest does. */
+  readonly #byVector: readonly EventLatch[];
+  #isVectored = false;
 
-  /** @param fire the line goes up: the guest is interrupted */
-  constructor(page: Page, schedule: Schedule, speed: () => Speed, fire: () => void) {
-    const unitMicros = (): number => UNIT_MICROS[speed()] * UNIT_SCALE[page.get(CPlusCmd, 2) & CPlus.coalescingUnit]!;
+  constructor(parts: InterruptParts) {
+    const { chip, page } = parts;
+    const queues = queuesOf(chip);
     this.#page = page;
-    this.#fire = fire;
-    this.transmit = new Mitigation(page, 8, schedule, unitMicros, this, Intr.transmitOk);
-    this.receive = new Mitigation(page, 0, schedule, unitMicros, this, Intr.receiveOk);
-    page.words[RAISED] = 0;
+    this.#queues = queues;
+    const several = queues.vectors > 1;
+    this.#main = several
+      ? this.#latch(parts, { status: late.ISR0, bytes: 4, masks: [late.IMR0], vector: 0 })
+      : this.#latch(parts, { status: IntrStatus, bytes: 2, masks: [IntrMask], vector: 0 });
+    this.#others = several
+      ? OTHER_QUEUES.map(({ status, mask }, i) =>
+          this.#latch(parts, { status, bytes: 2, masks: [mask], vector: i + 1 }),
+        )
+      : [];
+    this.#vectored = queues.vectored && this.#latch(parts, VECTORED);
+    // The second word is about the management controller, of which there is nothing to be told.
+    const second = queues.vectored && this.#latch(parts, SECOND);
+    this.#byVector = [this.#vectored, second].filter((latch) => latch !== undefined);
+    this.#latches = [this.#main, ...this.#others, ...this.#byVector];
+    this.receiveQueues = Array.from({ length: queues.receive }, (_, i) => this.#queue(parts, i, "receive"));
+    this.transmitQueues = Array.from({ length: queues.transmit }, (_, i) => this.#queue(parts, i, "transmit"));
+    this.receive = this.receiveQueues[0]!;
+    this.transmit = this.transmitQueues[0]!;
+    this.effects = this.#effects();
+    this.#configure();
   }
 
-  /** Events pending. */
-  get status(): number {
-    return (this.#page.words[STATUS]! >>> STATUS_SHIFT) & 0xffff;
-  }
-
-  /** The guest has read IntrStatus through the bus. */
-  observe(): void {
-    this.#observed = this.#page.words[RAISED]!;
-    this.#exact = true;
-  }
-
-  /**
-   * The guest reads IntrStatus without us: `events` is the count of raises from before its last read. It may have seen
-   * a little more than that, so from then on everything raised later is taken to be new. At worst that is an interrupt
-   * too many.
-   */
-  seen(events: number): void {
-    this.#observed = events;
-    this.#exact = false;
-  }
-
+  /** Events of no queue: bits of `Intr`. The guest may be called from here: do this last. */
   raise(events: number): void {
-    const sequence = (this.#page.words[RAISED]! + 1) | 0;
-    const status = this.status;
-    for (let rest = events; rest !== 0; rest &= rest - 1) {
-      const bit = 31 - Math.clz32(rest & -rest);
-      this.#last[bit] = sequence;
-      if (((status >>> bit) & 1) === 0) this.#first[bit] = sequence;
-    }
-    this.#page.publish(RAISED, sequence);
-    if ((status | events) === status) return;
-    this.#page.put(IntrStatus, 2, status | events);
-    this.look();
+    if (!this.#isVectored) this.#main.raise(events);
+    else if ((events & Intr.linkChange) !== 0) this.#vectored!.raise(1 << this.#queues.vectored!.linkChange);
   }
 
-  /** The guest clears events. */
-  acknowledge(events: number): void {
-    const status = this.status;
-    const again = this.#raisedAgain(status & events);
-    this.#page.put(IntrStatus, 2, status & ~events);
-    this.look();
-    if (again === 0) return;
-    // As if the clearing had come in time and the event after it.
-    this.#page.put(IntrStatus, 2, this.status | again);
-    for (let bit = 0; bit < BITS; bit++) if (((again >>> bit) & 1) !== 0) this.#first[bit] = this.#last[bit]!;
-    this.look();
+  /** Whether a vector's line is high: what a bus asks that signals again after unmasking. */
+  pending(vector: number): boolean {
+    return this.#latches.some((latch) => latch.pending(vector));
   }
 
-  /** Sets the line by status and mask; tells the bus when it goes up. The guest may be called from here: do this last. */
-  look(): void {
-    const high = (this.status & this.#page.get(IntrMask, 2)) !== 0;
-    const edge = high && !this.#high;
-    this.#high = high;
-    if (edge) this.#fire();
+  /** Whether any is: the level of the INTx pin. */
+  get asserted(): boolean {
+    return this.#latches.some((latch) => latch.asserted);
   }
 
-  /** IntrMitigate was written: what is held back goes out now. */
-  changed(): void {
-    this.transmit.changed();
-    this.receive.changed();
+  /** The guest reads IntrStatus without us: see `EventLatch.seen`. */
+  seen(events: number): void {
+    for (const latch of this.#latches) latch.seen(events);
   }
 
   /** The registers were reset. */
   reset(): void {
-    this.#high = false;
-    this.#first.fill(0);
-    this.#last.fill(0);
-    this.#observed = this.#page.words[RAISED]!;
-    this.transmit.reset();
-    this.receive.reset();
+    this.#configure();
+    for (const latch of this.#latches) latch.reset();
+    for (const queue of this.#all()) queue.moderation.reset();
   }
 
-  #raisedAgain(events: number): number {
-    const seen = this.#observed;
-    let again = 0;
-    for (let bit = 0; bit < BITS; bit++) {
-      if (((events >>> bit) & 1) === 0) continue;
-      // Differences, so that the count may wrap.
-      const sawIt = !this.#exact || ((this.#first[bit]! - seen) | 0) <= 0;
-      if (sawIt && ((this.#last[bit]! - seen) | 0) > 0) again |= 1 << bit;
-    }
-    return again;
+  #all(): readonly QueueInterrupts[] {
+    return [...this.receiveQueues, ...this.transmitQueues];
   }
-}
 
-/**
- * Holds TxOK or RxOK back until enough frames have passed or enough time. IntrMitigate has for each direction a time in
- * units that depend on speed and CPlusCmd, and a number of frames in fours; either 0 is no limit, time 0 is no delay.
- */
-class Mitigation {
-  readonly #page: Page;
-  readonly #shift: number;
-  readonly #schedule: Schedule;
-  readonly #unitMicros: () => number;
-  readonly #block: InterruptBlock;
-  readonly #event: number;
-  readonly #expire: () => void;
-  /** The fields of the register, in its units. */
-  #time = 0;
-  #limit = 0;
-  /** Frames held back. */
-  #frames = 0;
-  #cancel: (() => void) | undefined;
+  #latch({ page, fire }: InterruptParts, place: LatchPlace): EventLatch {
+    const latch = new EventLatch(page, place, fire);
+    for (const offset of [place.status, ...place.masks]) this.#at.set(offset, latch);
+    return latch;
+  }
 
-  constructor(
-    page: Page,
-    shift: number,
-    schedule: Schedule,
-    unitMicros: () => number,
-    block: InterruptBlock,
-    event: number,
-  ) {
-    this.#page = page;
-    this.#shift = shift;
-    this.#schedule = schedule;
-    this.#unitMicros = unitMicros;
-    this.#block = block;
-    this.#event = event;
-    this.#expire = () => {
-      this.#cancel = undefined;
-      this.#deliver();
+  #queue(parts: InterruptParts, index: number, direction: "receive" | "transmit"): QueueInterrupts {
+    const { limits, unitMicros } = limitsOf(parts, this.#queues, index, direction);
+    const done = direction === "receive" ? Intr.receiveOk : Intr.transmitOk;
+    const moderation = (deliver: () => void): Moderation => new Moderation(parts.schedule, limits, unitMicros, deliver);
+    return new QueueInterrupts(this.#signal(parts, index, direction), moderation, done);
+  }
+
+  /** What becomes of a ring's events. */
+  #signal(parts: InterruptParts, index: number, direction: "receive" | "transmit"): (events: number) => void {
+    const main = this.#main;
+    const vectored = this.#vectored;
+    const { vectored: map, vectors } = this.#queues;
+    if (vectors === 1) return (events) => main.raise(events);
+    const other = direction === "receive" && index > 0 ? this.#others[index - 1] : undefined;
+    const unshared =
+      other === undefined
+        ? (events: number): void => main.raise(events)
+        : (events: number): void => other.raise(queueEvents(events));
+    const bit = map === undefined ? 0 : vectorBit(map, index, direction);
+    return (events) => {
+      if ((events & (Intr.receiveUnavailable | Intr.transmitUnavailable)) !== 0) {
+        this.#unavailable(index, direction);
+        parts.exhausted?.(direction);
+      }
+      if (!this.#isVectored) unshared(events);
+      // An empty transmit ring is the end of all sending, and nothing to wake the guest for.
+      else if ((events & ~Intr.transmitUnavailable) !== 0) vectored!.raise(bit);
     };
   }
 
-  /** `count` frames have passed. The guest may be called from here: do this last. */
-  frames(count: number): void {
-    if (this.#time === 0) this.#block.raise(this.#event);
-    else this.#hold(count);
+  /** A queue ran out of descriptors: noted beside the status words. */
+  #unavailable(index: number, direction: "receive" | "transmit"): void {
+    const at = direction === "receive" ? late.RDU_STA : late.TDU_STA;
+    this.#page.put(at, 2, this.#page.get(at, 2) | (1 << index));
   }
 
-  /** The limits changed: what is held back goes out now. */
-  changed(): void {
-    this.#load();
-    if (this.#frames > 0) this.#deliver();
+  #configure(): void {
+    if (this.#vectored === undefined) return;
+    const config = this.#page.get(late.INT_CFG0, 1);
+    this.#isVectored = (config & IntCfg0.enable) !== 0;
+    const canMask = this.#queues.vectored?.masksItself ?? false;
+    this.#vectored.masksItself = canMask && (config & IntCfg0.msixEntryMode) !== 0;
+    for (const latch of this.#latches) latch.mute(this.#byVector.includes(latch) !== this.#isVectored);
   }
 
-  /** The register was reset: what is held back is forgotten. */
-  reset(): void {
-    this.#load();
-    this.#forget();
-  }
-
-  #load(): void {
-    const field = this.#page.get(IntrMitigate, 2) >>> this.#shift;
-    this.#time = (field >>> 4) & 0xf;
-    this.#limit = 4 * (field & 0xf);
-  }
-
-  #hold(count: number): void {
-    this.#frames += count;
-    if (this.#limit !== 0 && this.#frames >= this.#limit) this.#deliver();
-    else this.#cancel ??= this.#schedule.after(this.#time * this.#unitMicros(), this.#expire);
-  }
-
-  #forget(): void {
-    this.#frames = 0;
-    this.#cancel?.();
-    this.#cancel = undefined;
-  }
-
-  #deliver(): void {
-    this.#forget();
-    this.#block.raise(this.#event);
+  #effects(): InterruptEffects {
+    const changed = (): void => {
+      for (const queue of this.#all()) queue.moderation.changed();
+    };
+    return {
+      interruptConfigure: () => {
+        this.#configure();
+        changed();
+      },
+      interruptMask: (_value, _lanes, offset) => this.#at.get(offset)?.look(),
+      interruptMaskClear: (value, _lanes, offset) => this.#at.get(offset)?.mask(value, 0),
+      interruptMaskSet: (value, _lanes, offset) => this.#at.get(offset)?.mask(0, value),
+      interruptObserve: (_value, _lanes, offset) => this.#at.get(offset)?.observe(),
+      acknowledge: (value, _lanes, offset) => this.#at.get(offset)?.acknowledge(value),
+      acknowledgeUnavailable: (value, _lanes, offset) => this.#page.put(offset, 2, this.#page.get(offset, 2) & ~value),
+      mitigate: changed,
+    };
   }
 }
+
+const queueEvents = (events: number): number =>
+  ((events & Intr.receiveOk) === 0 ? 0 : QUEUE_OK) | ((events & ~Intr.receiveOk) === 0 ? 0 : QUEUE_UNAVAILABLE);
+
+const vectorBit = (map: VectoredStatus, index: number, direction: "receive" | "transmit"): number =>
+  1 << (direction === "receive" ? map.receive + index : map.transmit + map.transmitStep * index);

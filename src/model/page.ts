@@ -1,23 +1,26 @@
 /** The register page: the current value of every register, little endian at its offset, in memory a bus may publish. */
+import { type Chip, since } from "#chip/chips.ts";
 import { TimerCount } from "#chip/registers.ts";
 
-/** Bytes of the register window (BAR2). The chip answers in the first 256; the rest reads all ones. */
-export const REGISTER_BYTES = 4096;
-/** Registers lie below this offset. */
-export const REGISTERS_END = 256;
-/** Where PCI configuration space starts in the page's memory. */
-export const CONFIG_AT = REGISTER_BYTES;
+const PAGE = 4096;
+const multigigabit = since("8125");
+
+/** Bytes of the window the chip answers in: what its memory BAR has. */
+export const windowBytes = (chip: Chip): number => (multigigabit(chip) ? 16 * PAGE : chip.bus === "pci" ? 256 : PAGE);
+/** Bytes of the register page: whole pages. Configuration space lies behind it. */
+export const registerBytes = (chip: Chip): number => Math.max(PAGE, windowBytes(chip));
 export const CONFIG_BYTES = 4096;
-/** Bytes of memory a model wants for what a threaded bus publishes: registers, then configuration space. */
-export const PAGE_BYTES = REGISTER_BYTES + CONFIG_BYTES;
+/** Bytes of memory a model wants for what a bus publishes: registers, then configuration space. */
+export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BYTES;
 
 /**
- * Byte offset of a word that counts raised events. A guest thread that reads IntrStatus straight from the page loads this
- * word first, and its bus hands it to the model with the acknowledge (`Rtl8169.seen`).
+ * Byte offset, in a register page of 4 KiB, of a word that counts raised events: the page's last, where no chip has a
+ * register. A guest thread that reads IntrStatus straight from the page loads this word first, and its bus hands it to
+ * the model with the acknowledge (`Rtl8169.seen`).
  */
-export const RAISED_AT = 0xffc;
+export const RAISED_AT = PAGE - 4;
 
-/** Registers whose value is made when they are read: a bus must call the model for these. All others are plain memory. */
+/** Registers of RTL8168H whose value is made when they are read: a bus must call the model for these. All others are plain memory. */
 export const READ_HAS_EFFECT: readonly { readonly offset: number; readonly length: number }[] = [
   { offset: TimerCount, length: 4 },
 ];

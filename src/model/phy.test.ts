@@ -19,6 +19,7 @@ import {
 } from "#chip/phy.ts";
 import { FLAG, Intr, IntrStatus, PHYOCP, PHYstatus } from "#chip/registers.ts";
 import { Guest } from "./guest.test-kit.ts";
+import { LINK_DOWN } from "./link-partner.ts";
 
 const at = (register: number): number => OCP_STANDARD + 2 * register;
 const linked = (): Guest => {
@@ -98,17 +99,19 @@ test("powered down it has no link, and a forced speed needs no negotiation", () 
   guest.clock.delay(10_000);
   assert.equal(guest.nic.link.up, false);
   guest.phyWrite(at(BMCR), Bmcr.speedLow | Bmcr.fullDuplex);
-  guest.clock.delay(2000);
-  assert.deepEqual({ ...guest.nic.link }, { up: true, speed: 100, fullDuplex: true, pause: false });
+  guest.clock.delay(3000);
+  assert.deepEqual({ ...guest.nic.link }, { ...LINK_DOWN, up: true, speed: 100, fullDuplex: true });
 });
 
-test("reset restores the standard registers and clears itself; other pages stay", () => {
+test("reset takes a while and clears itself; what is offered and other pages stay", () => {
   const guest = linked();
   guest.phyWrite(at(ANAR), 1);
   guest.phyWrite(0xbcd0, 0x1234);
   guest.phyWrite(at(BMCR), Bmcr.reset);
+  assert.equal(guest.phyRead(at(BMCR)) & Bmcr.reset, Bmcr.reset);
+  guest.clock.delay(1000);
   assert.equal(guest.phyRead(at(BMCR)), 0x1140);
-  assert.equal(guest.phyRead(at(ANAR)), 0x1e1);
+  assert.equal(guest.phyRead(at(ANAR)), 1);
   assert.equal(guest.phyRead(0xbcd0), 0x1234);
 });
 
@@ -141,4 +144,29 @@ test("a command before the last one has finished is an offence and takes its pla
   guest.clock.delay(100);
   assert.equal(guest.nic.offences.busy, 1);
   assert.equal(guest.r32(PHYOCP) & 0xffff, 0xc800);
+});
+
+test("a PHY that never answers leaves the flag as it was, without an offence, until it answers again", () => {
+  const guest = new Guest();
+  guest.nic.setLatency("phy", Infinity);
+  guest.w32(PHYOCP, at(PHYID1) << 15);
+  guest.clock.delay(1_000_000);
+  assert.equal(guest.r32(PHYOCP) >= FLAG, false);
+  guest.w32(PHYOCP, FLAG + (0xbcd0 << 15) + 0x4321);
+  guest.clock.delay(1_000_000);
+  assert.equal(guest.r32(PHYOCP) >= FLAG, true);
+  guest.nic.setLatency("phy", 0);
+  assert.equal(guest.phyRead(0xbcd0), 0);
+  assert.equal(guest.nic.offences.busy, 0);
+});
+
+test("two pairs of a cable carry 100 Mbit/s", () => {
+  const guest = new Guest();
+  guest.nic.setPairs(2);
+  guest.nic.setCarrier(true);
+  guest.clock.delay(2000);
+  assert.equal(guest.nic.link.speed, 100);
+  guest.nic.setPairs(4);
+  guest.clock.delay(2000);
+  assert.equal(guest.nic.link.speed, 1000);
 });

@@ -1,4 +1,4 @@
-/** The built-in PHY: clause 22 registers, Realtek's pages, autonegotiation with a link partner. IEEE 802.3, 22 and 28. */
+/** The built-in PHY: clause 22 registers, autonegotiation with a link partner, power. IEEE 802.3, 22 and 28. */
 import {
   ANAR,
   ANER,
@@ -9,88 +9,78 @@ import {
   Bmcr,
   Bmsr,
   ESTATUS,
+  Estatus,
   GBCR,
   GBSR,
   Gbcr,
   Gbsr,
-  OCP_STANDARD,
   PHYID1,
   PHYID2,
-  PHYID_8168H,
-  PHYSR,
-  PHYSR_PAGE,
+  PhyState,
 } from "#chip/phy.ts";
 import { PhyStatus } from "#chip/registers.ts";
-import type { Access } from "./handshake.ts";
-import { ocpAddress } from "./ocp-address.ts";
+import { PhyStatus16 } from "#chip/registers-8125.ts";
+import { Clause45 } from "./clause-45.ts";
+import { LINK_DOWN, type LinkSpeed, type Partner, type PhyLink, settle } from "./link-partner.ts";
+import type { PhyKind } from "./phy-kinds.ts";
 import type { Schedule } from "./schedule.ts";
 
-/** What the station at the other end of the cable offers, in the words it would show in ANLPAR and GBSR. */
-export interface Partner {
-  readonly anlpar: number;
-  /** Gbsr.full1000 and Gbsr.half1000 only. */
-  readonly gbsr: number;
+export interface PhyTimes {
+  /** How long two ends negotiate and train, in microseconds. Real ones take one to three seconds, which no test wants. */
+  readonly negotiateMicros: number;
+  /** How long a reset takes, or waking up. */
+  readonly resetMicros: number;
 }
 
-/** A gigabit station with all the older modes and symmetric pause. */
-export const GIGABIT_PARTNER: Partner = {
-  anlpar: 0xc5e1,
-  gbsr: Gbsr.full1000 | Gbsr.half1000,
+const RATES: Readonly<Record<0 | LinkSpeed, number>> = {
+  0: 0,
+  10: PhyStatus.speed10,
+  100: PhyStatus.speed100,
+  1000: PhyStatus.speed1000,
+  2500: PhyStatus16.speed2500,
+  5000: PhyStatus16.speed5000,
+  10000: PhyStatus16.speed10000,
 };
 
-/** The link as the PHY sees it; speed in Mbit/s, 0 while down. */
-export interface PhyLink {
-  readonly up: boolean;
-  readonly speed: 0 | 10 | 100 | 1000;
-  readonly fullDuplex: boolean;
-  readonly pause: boolean;
-}
-
-const DOWN: PhyLink = { up: false, speed: 0, fullDuplex: false, pause: false };
-
-/** Abilities of this PHY: all but the link and negotiation bits, which are live. */
+/** Abilities of every PHY here: all but the link and negotiation bits, which are live. */
 const BMSR_FIXED =
-  Bmsr.full100 |
-  Bmsr.half100 |
-  Bmsr.full10 |
-  Bmsr.half10 |
-  Bmsr.extendedStatus |
-  Bmsr.noPreamble |
-  Bmsr.autonegotiable |
-  Bmsr.extended;
-const BMCR_RESET = Bmcr.autonegotiate | Bmcr.fullDuplex | Bmcr.speedHigh;
+  Bmsr.full100 | Bmsr.half100 | Bmsr.full10 | Bmsr.half10 | Bmsr.noPreamble | Bmsr.autonegotiable | Bmsr.extended;
 const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
-/** 1000BASE-T full duplex. */
-const ESTATUS_FIXED = 1 << 13;
-/** MMD 7.20 and 3.20 as Realtek shows them among its own registers: energy-efficient Ethernet at 100 and 1000. */
-const EEE_ABLE = 0xa5c4;
-const EEE_100_1000 = 0x0006;
-
-const standard = (register: number): number => (OCP_STANDARD + 2 * register) >> 1;
+/** Bits that start the link over when they change. */
+const ALWAYS = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
+const FORCED = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
+const GIGABIT = Gbcr.full1000 | Gbcr.half1000;
 // Asked for every frame: bound here because the engine looks an imported name up at every use.
-const CONTROL_INDEX = standard(BMCR);
 const LOOPBACK = Bmcr.loopback;
-const PHYSR_INDEX = ((PHYSR_PAGE << 4) + 2 * (PHYSR - 16)) >> 1;
 
-/**
- * Registers live in one 64 KiB space of even addresses. A negotiation takes `negotiateMicros`; a real one takes one to
- * three seconds, which no test wants to wait for.
- */
+/** The registers that this class does not have are the business of the space around it (`phy-ocp.ts`, `phy-paged.ts`). */
 export class Phy {
-  readonly #registers = new Uint16Array(0x8000);
+  readonly kind: PhyKind;
+  readonly clause45: Clause45;
   readonly #schedule: Schedule;
-  readonly #negotiateMicros: number;
+  readonly #times: PhyTimes;
   readonly #changed: () => void;
+  readonly #registers = new Uint16Array(16);
   #partner: Partner | undefined;
-  #link = DOWN;
+  #pairs: 2 | 4 = 4;
+  #link = LINK_DOWN;
   /** The link was lost since BMSR was last read. */
   #lost = false;
+  #resetting = false;
+  #waking = false;
   #cancel: (() => void) | undefined;
+  /** Whether a lower speed is tried on a bad cable; where that is set differs. */
+  speedDown: () => boolean = () => true;
 
   /** @param changed called when the link has come or gone */
-  constructor(schedule: Schedule, negotiateMicros: number, changed: () => void) {
+  constructor(kind: PhyKind, schedule: Schedule, times: PhyTimes, changed: () => void) {
+    this.kind = kind;
+    this.clause45 = new Clause45(kind, () => ({
+      partner: this.#negotiated ? this.#partner : undefined,
+      master: this.master,
+    }));
     this.#schedule = schedule;
-    this.#negotiateMicros = negotiateMicros;
+    this.#times = times;
     this.#changed = changed;
     this.#defaults();
   }
@@ -100,16 +90,32 @@ export class Phy {
   }
 
   get loopback(): boolean {
-    return (this.#registers[CONTROL_INDEX]! & LOOPBACK) !== 0;
+    return (this.#registers[BMCR]! & LOOPBACK) !== 0;
   }
 
-  /** PHYstatus, as the MAC shows it. */
+  /** PHYstatus as the MAC shows it; the bits above 7 are 8125's and later. */
   get status(): number {
-    const { up, speed, fullDuplex, pause } = this.#link;
+    const { up, speed, fullDuplex, receivePause, transmitPause } = this.#link;
     if (!up) return 0;
-    const rate = { 0: 0, 10: PhyStatus.speed10, 100: PhyStatus.speed100, 1000: PhyStatus.speed1000 }[speed];
-    const flow = pause ? PhyStatus.transmitFlow | PhyStatus.receiveFlow : 0;
-    return PhyStatus.linkUp | rate | flow | (fullDuplex ? PhyStatus.fullDuplex : 0);
+    return (
+      PhyStatus.linkUp |
+      RATES[speed] |
+      (fullDuplex ? PhyStatus.fullDuplex : 0) |
+      (transmitPause ? PhyStatus.transmitFlow : 0) |
+      (receivePause ? PhyStatus.receiveFlow : 0)
+    );
+  }
+
+  /** This end gives the clock, because it was set so: a switch, which the partner is taken to be, is preferred (40.5.2). */
+  get master(): boolean {
+    const control = this.#registers[GBCR]!;
+    return this.#link.speed >= 1000 && (control & Gbcr.manualMaster) !== 0 && (control & Gbcr.master) !== 0;
+  }
+
+  /** A `PhyState`. */
+  get state(): number {
+    if ((this.#registers[BMCR]! & Bmcr.powerDown) !== 0) return PhyState.poweredDown;
+    return this.#waking ? PhyState.waking : PhyState.on;
   }
 
   /** The cable is plugged into `partner`, or pulled. */
@@ -118,113 +124,198 @@ export class Phy {
     this.#start();
   }
 
+  /** How many pairs of the cable carry a signal: gigabit and faster need all four. */
+  set pairs(pairs: 2 | 4) {
+    this.#pairs = pairs;
+    this.#start();
+  }
+
   powerOn(): void {
-    this.#registers.fill(0);
+    this.#resetting = false;
+    this.#waking = false;
     this.#defaults();
     this.#start();
   }
 
-  /** PHY-OCP: bits 30:15 are the address, 15:0 the data. */
-  readonly access: Access = (command, write) => {
-    const i = ocpAddress(command) >> 1;
-    if (write) this.write(i, command & 0xffff);
-    return (command & ~0xffff) | (write ? command & 0xffff : this.read(i));
-  };
-
-  /** @param i half the OCP address */
-  read(i: number): number {
-    switch (i) {
-      case standard(BMSR):
+  /** @param register 0 to 15 */
+  read(register: number): number {
+    switch (register) {
+      case BMCR:
+        return this.#registers[BMCR]! | (this.#resetting ? Bmcr.reset : 0);
+      case BMSR:
         return this.#readStatus();
-      case standard(ANLPAR):
-        return this.#negotiated ? this.#partner!.anlpar : 0;
-      case standard(ANER):
+      case PHYID1:
+        return this.kind.id >>> 16;
+      case PHYID2:
+        return this.kind.id & 0xffff;
+      case ANLPAR:
+        return this.#partnerShown();
+      case ANER:
         return this.#negotiated ? 1 : 0;
-      case standard(GBSR):
-        return this.#negotiated && this.#partner!.gbsr !== 0 ? this.#partner!.gbsr | Gbsr.localOk | Gbsr.remoteOk : 0;
-      case PHYSR_INDEX:
-        return this.#settled();
+      case GBCR:
+        // What has been given up is not offered any more: by this drivers of RTL8211F tell that the speed was lowered.
+        return this.#registers[GBCR]! & (this.#link.lowered ? ~GIGABIT : ~0);
+      case GBSR:
+        return this.#gigabitStatus();
+      case ESTATUS:
+        return this.kind.estatus;
       default:
-        return this.#registers[i]!;
+        return this.#registers[register]!;
     }
   }
 
-  /** @param i half the OCP address */
-  write(i: number, value: number): void {
-    switch (i) {
-      case standard(BMCR):
+  /** @param register 0 to 15 */
+  write(register: number, value: number): void {
+    switch (register) {
+      case BMCR:
         this.#control(value);
         break;
-      case standard(BMSR):
-      case standard(PHYID1):
-      case standard(PHYID2):
-      case standard(ANLPAR):
-      case standard(ANER):
-      case standard(GBSR):
-      case standard(ESTATUS):
-      case PHYSR_INDEX:
+      case BMSR:
+      case PHYID1:
+      case PHYID2:
+      case ANLPAR:
+      case ANER:
+      case GBSR:
+      case ESTATUS:
+        break;
+      case GBCR:
+        if (this.kind.estatus !== 0) this.#registers[GBCR] = value;
         break;
       default:
-        this.#registers[i] = value;
+        this.#registers[register] = value;
     }
   }
 
+  /** Both ends have negotiated this link. */
   get #negotiated(): boolean {
-    return this.#link.up && (this.#registers[standard(BMCR)]! & Bmcr.autonegotiate) !== 0;
+    return this.#complete && this.#partner!.fixed === undefined;
+  }
+
+  /** Negotiation is over; parallel detection counts (28.2.3.1). */
+  get #complete(): boolean {
+    return this.#link.up && (this.#registers[BMCR]! & Bmcr.autonegotiate) !== 0;
+  }
+
+  get #gigabitAble(): number {
+    const { estatus } = this.kind;
+    return (estatus & Estatus.full1000 ? Gbcr.full1000 : 0) | (estatus & Estatus.half1000 ? Gbcr.half1000 : 0);
   }
 
   #defaults(): void {
-    this.#registers[standard(BMCR)] = BMCR_RESET;
-    this.#registers[standard(PHYID1)] = PHYID_8168H >>> 16;
-    this.#registers[standard(PHYID2)] = PHYID_8168H;
-    this.#registers[standard(ANAR)] = ANAR_RESET;
-    this.#registers[standard(GBCR)] = Gbcr.full1000;
-    this.#registers[standard(ESTATUS)] = ESTATUS_FIXED;
-    this.#registers[EEE_ABLE >> 1] = EEE_100_1000;
+    this.#registers.fill(0);
+    this.#registers[BMCR] = this.#controlReset();
+    this.#registers[ANAR] = ANAR_RESET;
+    this.#registers[GBCR] = this.#gigabitAble;
+    this.clause45.powerOn();
+  }
+
+  #controlReset(): number {
+    return Bmcr.autonegotiate | Bmcr.fullDuplex | (this.kind.estatus === 0 ? Bmcr.speedLow : Bmcr.speedHigh);
   }
 
   /** The link bit latches low (22.2.4.2.13): the first read after a loss says down, whatever has come since. */
   #readStatus(): number {
     const up = this.#link.up && !this.#lost;
     this.#lost = false;
-    return BMSR_FIXED | (up ? Bmsr.linkUp : 0) | (this.#negotiated ? Bmsr.negotiated : 0);
+    return (
+      BMSR_FIXED |
+      (this.kind.estatus === 0 ? 0 : Bmsr.extendedStatus) |
+      (up ? Bmsr.linkUp : 0) |
+      (this.#complete ? Bmsr.negotiated : 0)
+    );
   }
 
-  /** Realtek's status register: speed in bits 5:4, duplex bit 3, link bit 2. */
-  #settled(): number {
-    const { up, speed, fullDuplex } = this.#link;
-    if (!up) return 0;
-    return ({ 0: 0, 10: 0, 100: 1, 1000: 2 }[speed] << 4) | (fullDuplex ? 8 : 0) | 4;
+  /** What was heard of the partner: its page, or the one ability that its signal shows. */
+  #partnerShown(): number {
+    if (!this.#complete) return 0;
+    const { anlpar, fixed } = this.#partner!;
+    if (fixed === undefined) return anlpar;
+    return fixed.speed === 100 ? Advertise.half100 : Advertise.half10;
+  }
+
+  #gigabitStatus(): number {
+    if (this.kind.estatus === 0 || !this.#negotiated || this.#partner!.gbsr === 0) return 0;
+    return this.#partner!.gbsr | Gbsr.localOk | Gbsr.remoteOk | (this.master ? Gbsr.master : 0);
   }
 
   #control(value: number): void {
-    const before = this.#registers[standard(BMCR)]!;
+    if (this.#resetting) return;
     if ((value & Bmcr.reset) !== 0) {
-      // Clears itself when negotiation may start. Realtek's pages keep their tuning through this reset.
-      this.#defaults();
-      this.#start();
+      this.#reset();
       return;
     }
-    this.#registers[standard(BMCR)] = value & ~Bmcr.restart;
-    const matters = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
-    const forced = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
+    const before = this.#registers[BMCR]!;
+    this.#registers[BMCR] = value & ~Bmcr.restart;
     const changed = before ^ value;
     const autonegotiates = (value & Bmcr.autonegotiate) !== 0;
+    if (changed & ~value & Bmcr.powerDown) this.#waking = true;
     if (
       (autonegotiates && (value & Bmcr.restart) !== 0) ||
-      (changed & (autonegotiates ? matters : matters | forced)) !== 0
+      (changed & (autonegotiates ? ALWAYS : ALWAYS | FORCED)) !== 0
     )
       this.#start();
   }
 
-  /** The link goes down, and comes back after a while if both ends can agree on something. */
-  #start(): void {
+  /**
+   * Clears itself when it is over. What is offered stays, unlike 802.3 has it: Realtek's own driver writes it and then
+   * resets with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). So does tuning.
+   */
+  #reset(): void {
+    this.#stop();
+    this.#registers[BMCR] = this.#controlReset();
+    this.#resetting = true;
+    this.#after(this.#times.resetMicros, () => {
+      this.#resetting = false;
+      this.#start();
+    });
+  }
+
+  #stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#become(DOWN);
-    const off = (this.#registers[standard(BMCR)]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
+    this.#become(LINK_DOWN);
+  }
+
+  /** Keeps at most one thing to come. */
+  #after(micros: number, run: () => void): void {
+    let done = false;
+    const cancel = this.#schedule.after(micros, () => {
+      done = true;
+      this.#cancel = undefined;
+      run();
+    });
+    if (!done) this.#cancel = cancel;
+  }
+
+  /** The link goes down, and comes back after a while if both ends can agree on something. */
+  #start(): void {
+    if (this.#resetting) return;
+    this.#stop();
+    if (this.#waking) {
+      this.#after(this.#times.resetMicros, () => {
+        this.#waking = false;
+        this.#start();
+      });
+      return;
+    }
+    // Cut off from the MAC a link is of no use; that the medium's side of it goes away as well is an assumption.
+    const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
-    this.#cancel = this.#schedule.after(this.#negotiateMicros, () => this.#become(this.#resolve()));
+    this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));
+  }
+
+  #settle(partner: Partner): PhyLink {
+    return settle(
+      {
+        bmcr: this.#registers[BMCR]!,
+        anar: this.#registers[ANAR]!,
+        gbcr: this.#registers[GBCR]! & this.#gigabitAble,
+        ...this.clause45.offered,
+        pairs: this.#pairs,
+        speedDown: this.speedDown(),
+      },
+      partner,
+    );
   }
 
   #become(link: PhyLink): void {
@@ -232,26 +323,5 @@ export class Phy {
     this.#link = link;
     if (before.up && !link.up) this.#lost = true;
     if (before.up !== link.up) this.#changed();
-  }
-
-  #resolve(): PhyLink {
-    if (this.#partner === undefined) return DOWN;
-    const control = this.#registers[standard(BMCR)]!;
-    const fullDuplex = (control & Bmcr.fullDuplex) !== 0;
-    if ((control & Bmcr.autonegotiate) === 0) {
-      const speed = control & Bmcr.speedHigh ? 1000 : control & Bmcr.speedLow ? 100 : 10;
-      return { up: true, speed, fullDuplex, pause: false };
-    }
-    const common = this.#registers[standard(ANAR)]! & this.#partner.anlpar;
-    const pause = (common & Advertise.pause) !== 0;
-    // GBSR shows the partner's abilities two bits above where GBCR has ours.
-    const gigabit = (this.#registers[standard(GBCR)]! << 2) & this.#partner.gbsr;
-    if (gigabit & Gbsr.full1000) return { up: true, speed: 1000, fullDuplex: true, pause };
-    if (gigabit & Gbsr.half1000) return { up: true, speed: 1000, fullDuplex: false, pause: false };
-    if (common & Advertise.full100) return { up: true, speed: 100, fullDuplex: true, pause };
-    if (common & Advertise.half100) return { up: true, speed: 100, fullDuplex: false, pause: false };
-    if (common & Advertise.full10) return { up: true, speed: 10, fullDuplex: true, pause };
-    if (common & Advertise.half10) return { up: true, speed: 10, fullDuplex: false, pause: false };
-    return DOWN;
   }
 }

@@ -109,7 +109,7 @@ test("descriptors, bytes, counters and events do not depend on where a frame lay
       assert.deepEqual(outcome(setting, came, 5, 2048), common);
       assert.deepEqual(outcome(setting, came, 2, 64), common);
       assert.deepEqual(outcome(setting, came, 0, 512), common);
-      if (!common.taken) return;
+      if (!common.taken || (common.status & Rx.errorSummary) !== 0) return;
       taken++;
       assert.equal(common.status & VERDICT, (setting.plus & CPlus.receiveChecksum) === 0 ? 0 : verdict(came));
     }),

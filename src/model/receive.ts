@@ -1,44 +1,33 @@
-/** The receive engine: filters, takes tags out, verifies checksums, and writes frames into the guest's buffers. */
-import {
-  EndOfRing,
-  FirstSegment,
-  LastSegment,
-  MAX_DESCRIPTORS,
-  OPTS2,
-  Own,
-  Rx,
-  RxTagTaken,
-} from "#chip/descriptors.ts";
-import { CPlus, CPlusCmd, Intr, MISC, Misc, RxMaxSize } from "#chip/registers.ts";
-import type { Port } from "#kit/port.ts";
-import type { MemoryRegion } from "#kit/target.ts";
-import { copyAndSum } from "#wire/checksum.ts";
+/** The receive engine of one ring: filters, takes tags out, verifies checksums, says what it found, and counts. */
+import { Rx, RxTagTaken } from "#chip/descriptors.ts";
+import type { FrameFacts } from "#chip/frames.ts";
+import { Intr, MissedPackets } from "#chip/registers.ts";
+import { Damage, type Port } from "#kit/port.ts";
 import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
-import { Verified } from "#wire/verify.ts";
 import { verifySummed } from "#wire/verify-summed.ts";
-import { TAG, TAG_BYTES, tagOf } from "#wire/vlan.ts";
+import { TAG_BYTES, tagOf } from "#wire/vlan.ts";
 import { Count, type TallyCounters } from "./counters.ts";
-import { ReceiveFilter } from "./filter.ts";
-import type { InterruptBlock } from "./interrupts.ts";
+import { PAUSE, ReceiveFilter } from "./filter.ts";
+import type { FlowControl } from "./flow-control.ts";
+import type { QueueInterrupts } from "./interrupts.ts";
 import { swapTag } from "./offload.ts";
 import type { Page } from "./page.ts";
+import { hashedBits, type ReceiveLayout, receiveLayout } from "./receive-layout.ts";
+import { type ReceiveSettings, receiveSettings } from "./receive-settings.ts";
+import { damageStatus } from "./damaged.ts";
+import { ReceiveBuffers } from "./receive-buffers.ts";
 import type { DescriptorRing } from "./ring.ts";
-import { ScatterList } from "./scatter.ts";
+import type { ReceiveSideScaling } from "./rss.ts";
+import type { Offences } from "./strict.ts";
 
 // The engine folds a module's own constants into the code, but loads imported ones at every use.
-const OWN = Own;
 const LENGTH = Rx.length;
-const END_OF_RING = EndOfRing;
-const FIRST = FirstSegment;
-const LAST = LastSegment;
-const OPTIONS = OPTS2;
 const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;
 const TAG_TAKEN = RxTagTaken;
 const SHORTEST = SHORTEST_FRAME;
 const HEADER = ETHERNET_BYTES;
-const ADDRESSES = TAG;
 const TAGGED = TAG_BYTES;
 const FCS = 4;
 const FRAMES = Count.rxFrames;
@@ -46,56 +35,43 @@ const UNICASTS = Count.rxUnicast;
 const MULTICASTS = Count.rxMulticast;
 const BROADCASTS = Count.rxBroadcast;
 
-const ZEROS = newMemory(SHORTEST);
 /** For senders whose memory does not start at a word. */
 const COPY_BYTES = Rx.length + 1;
-const NOWHERE: MemoryRegion = { address: 0, length: 0, ...newMemory(0) };
+/** MissedPackets has 24 bits. */
+const MISSED = 0xff_ffff;
 
 export interface ReceiveParts {
   readonly page: Page;
-  readonly interrupts: InterruptBlock;
+  readonly interrupts: Pick<QueueInterrupts, "frames" | "raise">;
   readonly counters: TallyCounters;
-  /** Whether the hash bytes stand in reverse order. */
-  readonly reversedHash: boolean;
-  /** Most bytes of a frame the chip takes, without FCS. */
-  readonly longestFrame: number;
+  readonly offences: Offences;
+  readonly facts: FrameFacts;
   /** Whether ChipCmd lets the engine run. */
   readonly enabled: () => boolean;
+  readonly flow?: FlowControl;
+  /** Has hashed the frame, on chips with hashes in their descriptors. */
+  readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed">;
+  /**
+   * Write the four bytes of the FCS as well, computed anew for each frame, which is slow. Otherwise they count in the
+   * length, as drivers expect, and are left as they were in the buffer.
+   */
+  readonly frameCheck?: boolean;
 }
-
-/** What opts1 says for each combination of `Verified` bits. */
-const verdicts = (): Int32Array => {
-  const table = new Int32Array(32);
-  for (let found = 0; found < table.length; found++) {
-    if ((found & Verified.ip) === 0) continue;
-    const good = (found & Verified.transportGood) !== 0;
-    table[found] = (found & Verified.ipGood) === 0 ? Rx.ipChecksumFailed : 0;
-    if ((found & Verified.udp) !== 0) table[found]! |= Rx.protocolUdp | (good ? 0 : Rx.udpChecksumFailed);
-    else if ((found & Verified.tcp) !== 0) table[found]! |= Rx.protocolTcp | (good ? 0 : Rx.tcpChecksumFailed);
-    else table[found]! |= Rx.protocol;
-  }
-  return table;
-};
-const VERDICTS = verdicts();
 
 /**
  * Puts frames into the ring.
  *
  * Software that writes frames to a cable leaves padding and FCS out: what is shorter than Ethernet allows is padded here
- * as the sender's chip would have. The FCS counts in the length, as drivers expect, but its four bytes are left as they
- * were in the buffer.
- *
- * Nearly every frame fits one buffer; those that do not go through a list of pieces.
- *
- * Invariants: a descriptor is written only while it belongs to the chip, opts1 last; a frame is written only when
- * buffers for all of it are there.
+ * as the sender's chip would have.
  */
 export class ReceiveEngine {
   readonly ring: DescriptorRing;
+  readonly rings: readonly DescriptorRing[];
   readonly #parts: ReceiveParts;
-  readonly #interrupts: InterruptBlock;
+  readonly #interrupts: Pick<QueueInterrupts, "frames" | "raise">;
   readonly #counts: Float64Array;
   readonly #filter: ReceiveFilter;
+  readonly #buffers: ReceiveBuffers;
   /** The memory the last frame came in, as words too. */
   #source: Memory = newMemory(0);
   #copy: Memory | undefined;
@@ -103,21 +79,28 @@ export class ReceiveEngine {
   #verify = false;
   #strip = false;
   #longest = 0;
-  /** What is claimed: descriptors, the index behind them, and the buffer when there is just one. */
-  #used = 0;
-  #next = 0;
-  #region: MemoryRegion = NOWHERE;
-  #place = 0;
-  readonly #pieces = new ScatterList();
-  readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
-  readonly #at = new Int32Array(MAX_DESCRIPTORS);
+  #settings: ReceiveSettings;
+  /** The descriptor's format, and what of it every frame needs. */
+  #layout: ReceiveLayout;
+  #kindShift = 0;
+  #verdicts1: Int32Array;
+  #verdicts2: Int32Array;
+  /** Each frame has an FCS or a hash to be written. */
+  #more = false;
 
   constructor(ring: DescriptorRing, parts: ReceiveParts) {
     this.ring = ring;
+    this.rings = [ring];
     this.#parts = parts;
     this.#interrupts = parts.interrupts;
     this.#counts = parts.counters.values;
-    this.#filter = new ReceiveFilter(parts.page, parts.reversedHash);
+    this.#filter = new ReceiveFilter(parts.page, parts.facts);
+    this.#settings = receiveSettings(parts.page, parts.facts);
+    this.#layout = receiveLayout(parts.facts, false);
+    this.#buffers = new ReceiveBuffers(ring, this.#layout, parts.offences);
+    this.#verdicts1 = this.#layout.verdicts1;
+    this.#verdicts2 = this.#layout.verdicts2;
+    this.configure();
   }
 
   /** Frames will come from this port's memory. */
@@ -127,140 +110,123 @@ export class ReceiveEngine {
 
   /** Registers that matter here changed. */
   configure(): void {
-    const { page, enabled, longestFrame } = this.#parts;
-    const plus = page.get(CPlusCmd, 2);
-    this.#open = enabled() && (page.get(MISC, 4) & Misc.receiveGate) === 0;
-    this.#verify = (plus & CPlus.receiveChecksum) !== 0;
-    this.#strip = (plus & CPlus.receiveVlan) !== 0;
-    this.#longest = Math.min(longestFrame, page.get(RxMaxSize, 2) - FCS, LENGTH - FCS);
+    const { page, enabled, facts, frameCheck } = this.#parts;
+    const settings = receiveSettings(page, facts);
+    this.#settings = settings;
+    this.#open = enabled() && !settings.gated;
+    this.#verify = settings.verify;
+    this.#strip = settings.strip;
+    this.#longest = settings.longest;
+    const layout = receiveLayout(facts, settings.hashed);
+    this.#layout = layout;
+    this.#buffers.layout = layout;
+    this.#kindShift = layout.kindShift;
+    this.#verdicts1 = layout.verdicts1;
+    this.#verdicts2 = layout.verdicts2;
+    this.#more = layout.hash >= 0 || frameCheck === true;
     this.#filter.load();
   }
 
   /** Whether the next frame finds a descriptor: what a flow-controlled cable asks before it delivers. */
   hasRoom(): boolean {
-    const { ring } = this;
-    if (!this.#open || !ring.map() || !ring.reaches(ring.index)) return false;
-    // Through Atomics: the engine must not carry the word over from one call to the next of a cable that waits.
-    return Atomics.load(ring.words, ring.at(ring.index)) < 0;
+    return this.#open && this.#buffers.hasRoom();
   }
 
   /** A frame has come. False when it was dropped. The guest may be called from here. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean {
     if (!this.#open || length < HEADER) return false;
     const kind = this.#filter.admit(bytes, offset);
-    if (kind < 0) return false;
-    if (length > this.#longest) {
-      this.#parts.counters.count(Count.rxErrors);
-      return false;
-    }
+    if (kind < 0) return this.#refuse(kind, bytes, offset, length);
+    if (length > this.#longest) return this.#receiveLong(bytes, offset, length, kind);
     const padding = length < SHORTEST ? SHORTEST - length : 0;
     const tag = this.#strip ? tagOf(bytes, offset, length) : -1;
     const start = tag < 0 ? 0 : TAGGED;
     const stored = (length + padding + FCS - start) | 0;
-    if (!this.#claim(stored)) {
-      this.#missed();
-      return false;
-    }
+    const buffers = this.#buffers;
+    if (!buffers.claim(stored)) return this.#missed();
     const from = bytes === this.#source.bytes ? this.#source : this.#memoryOf(bytes, offset, length);
     const frame = from.bytes === bytes ? offset : 0;
-    const total = this.#write(from, frame, length, start, padding);
-    const verdict = this.#verify ? VERDICTS[verifySummed(from, frame, length, tag >= 0, total)]! : 0;
-    this.#giveBack(stored, kind | verdict, tag < 0 ? 0 : TAG_TAKEN | swapTag(tag));
+    const total = buffers.write(from, frame, length, start, padding);
+    const found = this.#verify ? verifySummed(from, frame, length, tag >= 0, total) : 0;
+    const status = (kind >> this.#kindShift) | this.#verdicts1[found]!;
+    if (this.#more) this.#writeMore(from, frame, length, padding, stored);
+    buffers.giveBack(stored, status, (tag < 0 ? 0 : TAG_TAKEN | swapTag(tag)) | this.#verdicts2[found]!);
     const counts = this.#counts;
     counts[FRAMES]!++;
     counts[kind === BROADCAST ? BROADCASTS : kind === MULTICAST ? MULTICASTS : UNICASTS]!++;
-    this.#interrupts.receive.frames(1);
+    this.#parts.counters.received(length + padding);
+    this.#interrupts.frames(1);
     return true;
-  }
-
-  #missed(): void {
-    const { counters, interrupts } = this.#parts;
-    counters.count(Count.rxMissed);
-    interrupts.raise(this.ring.halted ? Intr.receiveError : Intr.receiveUnavailable);
-  }
-
-  /** Finds descriptors with room for `bytes`. False, and nothing claimed, when the guest has not given enough. */
-  #claim(bytes: number): boolean {
-    const { ring } = this;
-    const { index } = ring;
-    if (!ring.map() || !ring.reaches(index)) return false;
-    const at = ring.at(index);
-    const opts1 = ring.opts1(at);
-    if ((opts1 & OWN) === 0) return false;
-    const length = opts1 & LENGTH;
-    if (length < bytes) return this.#claimSeveral(bytes);
-    const place = ring.findBuffer(at, length);
-    if (place < 0) return false;
-    this.#place = place;
-    this.#region = ring.buffers;
-    this.#opts1[0] = opts1;
-    this.#at[0] = at;
-    this.#used = 1;
-    this.#next = ring.after(index, opts1);
-    return true;
-  }
-
-  #claimSeveral(bytes: number): boolean {
-    const { ring } = this;
-    this.#pieces.clear();
-    let { index } = ring;
-    for (let n = 0; n < MAX_DESCRIPTORS; n++) {
-      if (!ring.reaches(index)) return false;
-      const at = ring.at(index);
-      const opts1 = ring.opts1(at);
-      if ((opts1 & OWN) === 0) return false;
-      if (!ring.addBuffer(at, opts1 & LENGTH, this.#pieces)) return false;
-      this.#opts1[n] = opts1;
-      this.#at[n] = at;
-      index = ring.after(index, opts1);
-      if (this.#pieces.length >= bytes) {
-        this.#used = n + 1;
-        this.#next = index;
-        return true;
-      }
-      // Once round: the whole ring cannot hold it.
-      if (index === ring.index) return false;
-    }
-    return false;
   }
 
   /**
-   * Copies the frame in, less the tag of `tag` (0 or 4) bytes, and appends the padding. Returns the partial sum of what
-   * `verifySummed` wants: of all, or from behind the tag.
+   * A frame has come that the wire has damaged: `damage` has bits of `Damage`. It is counted, and dropped unless RxConfig
+   * lets such frames in. No padding is added.
    */
-  #write(from: Memory, frame: number, length: number, tag: number, padding: number): number {
-    const behind = tag === 0 ? 0 : ADDRESSES + tag;
-    if (this.#used > 1) return this.#scatter(from, frame, length, tag, padding);
-    const to = this.#region;
-    const place = this.#place;
-    if (tag > 0) copyAndSum(from, frame, to, place, ADDRESSES);
-    for (let at = place + length - tag, end = at + padding; at < end; at++) to.bytes[at] = 0;
-    return copyAndSum(from, (frame + behind) | 0, to, (place + behind - tag) | 0, (length - behind) | 0);
+  receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
+    if (!this.#open || length < HEADER) return false;
+    const { counters } = this.#parts;
+    counters.count(Count.rxErrors);
+    if ((damage & Damage.alignment) !== 0) counters.count(Count.alignErrors);
+    if ((damage & Damage.runt) !== 0) counters.count(Count.rxRunts);
+    const kind = this.#filter.admit(bytes, offset);
+    return kind >= 0 && this.#accept(bytes, offset, length, kind, damage);
   }
 
-  #scatter(from: Memory, frame: number, length: number, tag: number, padding: number): number {
-    const pieces = this.#pieces;
-    const behind = tag === 0 ? 0 : ADDRESSES + tag;
-    if (tag > 0) pieces.copyIn(0, ADDRESSES, from, frame);
-    const total = pieces.copyIn(behind - tag, length - behind, from, frame + behind);
-    pieces.copyIn(length - tag, padding, ZEROS, 0);
-    return total;
+  /** Frames were lost in the FIFO. The guest may be called from here. */
+  overflow(frames: number): void {
+    const { counters, page, facts } = this.#parts;
+    counters.count(Count.rxMissed, frames);
+    if (facts.countsMissed) page.put(MissedPackets, 4, (page.get(MissedPackets, 4) + frames) & MISSED);
+    this.#interrupts.raise(Intr.receiveFifoOverflow);
   }
 
-  /** Gives the frame's descriptors to the guest. Only the last one's length is the frame's. */
-  #giveBack(length: number, status: number, opts2: number): void {
-    const { ring } = this;
-    const { words } = ring;
-    const last = (this.#used - 1) | 0;
-    for (let n = 0; n <= last; n++) {
-      const at = this.#at[n]!;
-      const opts1 = this.#opts1[n]!;
-      const first = n === 0 ? FIRST : 0;
-      const end = n === last ? LAST | length : opts1 & LENGTH;
-      words[at + OPTIONS] = opts2;
-      ring.publish(at, (opts1 & END_OF_RING) | first | end | status);
-    }
-    ring.index = this.#next;
+  #refuse(kind: number, bytes: Uint8Array, offset: number, length: number): false {
+    if (kind === PAUSE) this.#parts.flow?.received(bytes, offset, length);
+    return false;
+  }
+
+  /** Without a FIFO to wait in, a frame that finds no descriptor is lost at once. */
+  #missed(): false {
+    const { flow } = this.#parts;
+    flow?.exhausted();
+    this.#interrupts.raise(this.ring.halted ? Intr.receiveError : Intr.receiveUnavailable);
+    this.overflow(1);
+    return false;
+  }
+
+  /** The switch for jumbo frames is looked at here, so that nobody need tell when it was moved. */
+  #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
+    this.configure();
+    if (length <= this.#longest) return this.receive(bytes, offset, length);
+    this.#parts.counters.count(Count.rxErrors);
+    this.#parts.counters.count(Count.rxTooLong);
+    return this.#accept(bytes, offset, Math.min(length, this.#longest), kind, Damage.long);
+  }
+
+  /** Gives a damaged frame to a guest that wants such frames. */
+  #accept(bytes: Uint8Array, offset: number, length: number, kind: number, damage: number): boolean {
+    const buffers = this.#buffers;
+    const status = damageStatus(damage, this.#layout, this.#settings);
+    const stored = length + FCS;
+    if (status === 0 || length <= 0 || length > LENGTH - FCS || !buffers.claim(stored)) return false;
+    const from = this.#memoryOf(bytes, offset, length);
+    const frame = from.bytes === bytes ? offset : 0;
+    buffers.write(from, frame, length, 0, 0);
+    buffers.writeCheck(from, frame, length, 0, stored, (damage & Damage.crc) !== 0);
+    buffers.giveBack(stored, (kind >> this.#kindShift) | status, 0);
+    this.#interrupts.raise(Intr.receiveError);
+    return true;
+  }
+
+  #writeMore(from: Memory, frame: number, length: number, padding: number, stored: number): void {
+    if (this.#parts.frameCheck === true) this.#buffers.writeCheck(from, frame, length, padding, stored, false);
+    const { steering } = this.#parts;
+    if (this.#layout.hash < 0) return;
+    this.#buffers.writeHash(
+      steering?.hash ?? 0,
+      steering === undefined ? 0 : hashedBits(steering.hashed, this.#layout),
+    );
   }
 
   /** The frame's memory as words too: looked at anew only when the sender changes. */

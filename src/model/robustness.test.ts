@@ -2,8 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { chipNamed, since } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, TxV2 } from "#chip/descriptors.ts";
-import { RxConf, TxPoll } from "#chip/registers.ts";
+import { framesOf } from "#chip/frames.ts";
+import { queuesOf } from "#chip/queues.ts";
+import { RxConf, RxConfig, TxConf, TxConfig, TxPoll } from "#chip/registers.ts";
+import { Q_NUM_CTRL, RSS_CTRL, RxFormat, TPPOLL } from "#chip/registers-8125.ts";
 import type { RegionName } from "#kit/target.ts";
 import { BASE, BROADCAST, frame, Guest, MEMORY_BYTES, RX_RING, TX_DATA, TX_RING } from "./guest.test-kit.ts";
 import { ipv4Tcp, sealed } from "./packets.test-kit.ts";
@@ -39,6 +43,7 @@ test("random accesses of all widths anywhere never throw, and reads are unsigned
       }
       guest.nic.receive(frame(BROADCAST, 64), 0, 64);
       guest.nic.reset();
+      guest.busMaster();
       assert.equal(guest.nic.read(2, 0x40, 4), 0x54100800);
     }),
     { numRuns: 300 },
@@ -62,10 +67,29 @@ const descriptor = fc.record({
   address,
 });
 
-test("random descriptors never make it touch memory outside what it was given", () => {
+/** Every format of descriptors. */
+const CHIPS = [
+  "rtl8169s",
+  "rtl8101e",
+  "rtl8168d-281",
+  "rtl8168evl",
+  "rtl8168h",
+  "rtl8125b",
+  "rtl8125d-688",
+  "rtl8126a-64a",
+];
+const hostile = fc.record({
+  key: fc.constantFrom(...CHIPS),
+  descriptors: fc.array(descriptor, { minLength: 1, maxLength: 64 }),
+  length: fc.nat(2000),
+  /** RxConfig, `RxFormat`, TxConfig, the tail, RSS_CTRL, Q_NUM_CTRL. */
+  words: fc.tuple(word, word, word, word, word, word),
+});
+
+test("random descriptors of any format never make it touch memory outside what it was given", () => {
   const around = 4096;
   fc.assert(
-    fc.property(fc.array(descriptor, { minLength: 1, maxLength: 64 }), fc.nat(2000), (descriptors, length) => {
+    fc.property(hostile, ({ key, descriptors, length, words }) => {
       // The region is the middle of a larger buffer whose edges must stay as they are.
       const memory = new ArrayBuffer(MEMORY_BYTES + 2 * around);
       const edges = new Uint8Array(memory).fill(0xa5);
@@ -77,30 +101,47 @@ test("random descriptors never make it touch memory outside what it was given", 
       };
       one.bytes.fill(0, 0, MEMORY_BYTES);
       one.bytes.set(ipv4Tcp({ payload: 2000 }), 0x80000);
-      const guest = new Guest();
+      const chip = chipNamed(key)!;
+      const late = since("8125")(chip);
+      const guest = new Guest({ chip });
       guest.nic.attach(
         { region: (at, bytes) => (at >= BASE && at + bytes <= BASE + MEMORY_BYTES ? one : undefined) },
         () => {},
       );
       guest.bringUp(RxConf.acceptMask);
       guest.w16(0xe0, 0x60);
+      const [receive, format, transmit, tail, rss, queues] = words;
+      if (late) {
+        guest.w32(RxConfig, receive | RxConf.acceptMask);
+        guest.w8(RxFormat, format & 0xff);
+        guest.w32(TxConfig, transmit & TxConf.countsClosed);
+        guest.w32(RSS_CTRL, rss);
+        guest.w16(Q_NUM_CTRL, queues & 0xffff);
+      }
       descriptors.forEach(({ opts1, opts2, address }, i) => {
         for (const ring of [TX_RING, RX_RING]) {
           const at = (ring - BASE) / 4 + 4 * i;
-          one.words.set([opts1, opts2, address % 2 ** 32, Math.floor(address / 2 ** 32)], at);
+          const low = address % 2 ** 32;
+          const high = Math.floor(address / 2 ** 32);
+          one.words.set(i % 3 === 0 ? [low, high, opts2, opts1] : [opts1, opts2, low, high], at);
         }
       });
       const bytes = ipv4Tcp({ payload: length });
       for (let i = 0; i < 4; i++) {
-        guest.w8(TxPoll, 0xc0);
+        if (late) {
+          guest.w16(TPPOLL, 3);
+          guest.w32(queuesOf(chip).pointers!.tail, tail);
+        } else guest.w8(TxPoll, 0xc0);
         guest.nic.receive(bytes, 0, bytes.length);
+        guest.nic.receiveDamaged(bytes, 0, bytes.length, i + 1);
         guest.clock.delay(1000);
       }
-      for (const sent of guest.cable.frames) assert.ok(sent.length >= 60 && sent.length <= 9216);
+      const longest = framesOf(chip).longestFrame + 4;
+      for (const sent of guest.cable.frames) assert.ok(sent.length >= 60 && sent.length <= longest);
       assert.ok(edges.subarray(0, around).every((b) => b === 0xa5));
       assert.ok(edges.subarray(around + MEMORY_BYTES).every((b) => b === 0xa5));
     }),
-    { numRuns: 200 },
+    { numRuns: 400 },
   );
 });
 

@@ -36,11 +36,29 @@ export class ScatterList {
   /** Appends `length` bytes at `offset` of `region`, which must hold them. At most 1024 times. */
   add(region: MemoryRegion, offset: number, length: number): void {
     if (length === 0) return;
+    const last = this.#count - 1;
+    // Pages of one buffer mostly adjoin.
+    if (last >= 0 && this.#regions[last] === region && offset === this.#offsets[last]! + this.#lengths[last]!) {
+      this.#lengths[last] = this.#lengths[last]! + length;
+      this.#total += length;
+      return;
+    }
     this.#regions[this.#count] = region;
     this.#offsets[this.#count] = offset;
     this.#lengths[this.#count] = length;
     this.#count++;
     this.#total += length;
+  }
+
+  /** Byte offset in `memory` of `length` bytes at `position`, when they lie there in one piece; otherwise -1. */
+  placeIn(memory: Memory, position: number, length: number): number {
+    const { sums } = memory;
+    if (sums === undefined || length <= 0) return -1;
+    this.#seek(position);
+    const skip = position - this.#start;
+    const piece = this.#piece;
+    const whole = this.#regions[piece]!.sums === sums && skip + length <= this.#lengths[piece]!;
+    return whole ? this.#offsets[piece]! + skip : -1;
   }
 
   /** Copies `length` bytes at `position` to `to`. They must lie in the list. */
@@ -56,6 +74,20 @@ export class ScatterList {
   /** Copies `length` bytes of `from` to `position`. They must fit in the list. */
   copyIn(position: number, length: number, from: Memory, fromOffset: number): number {
     return this.#copy(position, length, from, fromOffset, false);
+  }
+
+  /**
+   * Where regions are copies of the guest's memory: stores the first `length` bytes, which were copied in. False when that
+   * memory is not there any more.
+   */
+  store(length: number): boolean {
+    let left = length;
+    for (let n = 0; n < this.#count && left > 0; n++) {
+      const part = Math.min(left, this.#lengths[n]!);
+      if (this.#regions[n]!.copy?.store(this.#offsets[n]!, part) === false) return false;
+      left -= part;
+    }
+    return true;
   }
 
   #copy(position: number, length: number, memory: Memory, offset: number, out: boolean): number {

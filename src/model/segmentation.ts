@@ -51,6 +51,8 @@ export class Segmentation {
   /** Sums of the IPv4 header, and of TCP and pseudo header, without what differs from segment to segment. */
   #networkSum = 0;
   #transportSum = 0;
+  /** Sum of the present segment's TCP header and pseudo header. */
+  #headerSum = 0;
   /** How many frames it makes. */
   segments = 0;
 
@@ -61,7 +63,8 @@ export class Segmentation {
     this.#alignment = 0;
     pieces.copyOut(0, length, this.#template, 0);
     const network = networkOffset(bytes, 0, length);
-    const transport = request.transport;
+    const transport =
+      request.transport < 0 && network >= 0 ? network + ((bytes[network]! & 0xf) << 2) : request.transport;
     const shortest = request.ipv6 ? ipv6.IPV6_BYTES : ipv4.IPV4_BYTES;
     if (network < 0 || transport < network + shortest || request.segmentBytes === 0) return false;
     if (bytes[network]! >>> 4 !== (request.ipv6 ? 6 : 4)) return false;
@@ -92,18 +95,48 @@ export class Segmentation {
     return this.#headerBytes + Math.min(this.#segmentBytes, this.#payload - n * this.#segmentBytes);
   }
 
+  /** Bytes of headers in front of each segment's payload. */
+  get headerBytes(): number {
+    return this.#headerBytes;
+  }
+
+  /** Where in `memory` the payload of all segments lies, when it lies there in one piece; otherwise -1. */
+  payloadIn(memory: Memory): number {
+    return this.#pieces!.placeIn(memory, this.#payloadAt, this.#payload);
+  }
+
+  /** Whether neither the IPv4 header nor the TCP header has options, and the last segment has more than `bytes` of payload. */
+  isPlain(bytes: number): boolean {
+    const options = this.#ipv6 ? 0 : this.#transport - this.#network - ipv4.IPV4_BYTES;
+    const tcpOptions = this.#ipv6 ? 0 : this.#headerBytes - this.#transport - tcp.TCP_BYTES;
+    return options === 0 && tcpOptions === 0 && this.length(this.segments - 1) - this.#headerBytes > bytes;
+  }
+
   /** Builds segment `n` at `frame`. */
   build(n: number, to: Memory, frame: number): void {
     const start = Math.imul(n, this.#segmentBytes);
     const payload = Math.min(this.#segmentBytes, this.#payload - start);
-    const headerBytes = this.#headerBytes;
+    this.#buildHeaders(n, payload, to, frame);
+    const payloadSum = this.#pieces!.copyOut(this.#payloadAt + start, payload, to, frame + this.#headerBytes);
+    this.#finish(payloadSum, to, frame);
+  }
+
+  /** Builds the headers of segment `n` at `frame`, for `payload` bytes of payload at `payloadAt` of the same memory. */
+  buildHeaders(n: number, to: Memory, frame: number, payloadAt: number, payload: number): void {
+    this.#buildHeaders(n, payload, to, frame);
+    this.#finish(sum(to, payloadAt, payload), to, frame);
+  }
+
+  #buildHeaders(n: number, payload: number, to: Memory, frame: number): void {
     if ((frame & (WORD_BYTES - 1)) !== this.#alignment) this.#align(frame & (WORD_BYTES - 1));
-    copyHeaders(this.#template, to, frame, headerBytes);
+    copyHeaders(this.#template, to, frame, this.#headerBytes);
     this.#networkHeader(n, payload, to.bytes, frame + this.#network);
-    const headerSum = this.#transportHeader(n, payload, to.bytes, frame + this.#transport);
-    const payloadSum = this.#pieces!.copyOut(this.#payloadAt + start, payload, to, frame + headerBytes);
-    // The header's length is even, so the payload's sum is in place.
-    put16(to.bytes, frame + this.#transport + TCP_CHECKSUM, finish(headerSum + payloadSum));
+    this.#headerSum = this.#transportHeader(n, payload, to.bytes, frame + this.#transport);
+  }
+
+  /** The headers' length is even, so the payload's sum is in place. */
+  #finish(payloadSum: number, to: Memory, frame: number): void {
+    put16(to.bytes, frame + this.#transport + TCP_CHECKSUM, finish(this.#headerSum + payloadSum));
   }
 
   /** Reads what differs from segment to segment and sums the rest. */

@@ -1,134 +1,165 @@
-/** Registers behind registers: MAC controller (OCP), extended MAC (ERI), PCIe PHY (EPHY), configuration space (CSI). */
-import { CSIAR, CSIDR, EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
+/** Registers behind registers: PHY, MAC controller, extended MAC, PCIe PHY, configuration space, fuses, EEPROM, management. */
+import { type Chip, since } from "#chip/chips.ts";
+import { Cfg9346, CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, OCPAR, OCPDR, PHYAR, PHYOCP } from "#chip/registers.ts";
 import type { ConfigSpace } from "./config-space.ts";
+import { Eeprom, imageOf, Pins } from "./eeprom.ts";
+import type { Effects } from "./effects.ts";
+import { Efuse } from "./efuse.ts";
+import { byteMask, ExtendedRegisters } from "./extended-registers.ts";
 import { type Access, Handshake, type HandshakeParts } from "./handshake.ts";
-import { ocpAddress } from "./ocp-address.ts";
+import { MacOcp } from "./mac-ocp.ts";
+import { isManaged, Mailbox, Management } from "./management.ts";
 import type { Page } from "./page.ts";
-import type { Effects } from "./register-file.ts";
+import { PciePhy } from "./pcie-phy.ts";
+import type { PhyFront } from "./phy-front.ts";
 
-/** MAC controller registers, 16 bits at even addresses. No handshake: the data is there with the next read. */
-class MacOcp {
-  readonly #page: Page;
-  readonly #registers = new Uint16Array(0x8000);
+/** What is reached by a handshake. */
+export type SideBusName = "phy" | "csi" | "eri" | "ephy" | "efuse" | "management";
 
-  constructor(page: Page) {
-    this.#page = page;
-  }
-
-  command(word: number, lanes: number): void {
-    if ((lanes | 0) !== -1) return;
-    const i = ocpAddress(word) >> 1;
-    if ((word & FLAG) !== 0) this.#registers[i] = word;
-    this.#page.put(MACOCP, 4, (word & 0x7fff_0000) | this.#registers[i]!);
-  }
-
-  powerOn(): void {
-    this.#registers.fill(0);
-  }
+export interface SideParts extends HandshakeParts {
+  readonly chip: Chip;
+  readonly config: ConfigSpace;
+  readonly mac: Uint8Array;
+  readonly phy: PhyFront;
+  /** How long an access with a handshake takes. */
+  readonly accessMicros: number;
+  /** Management firmware runs, where the chip has a controller for it. */
+  readonly managed: boolean;
 }
 
-/** Where the factory's station address is kept, so that a driver can find it whatever the station registers say. */
-const MAC_COPY = 0xe0;
-const ERI_WORDS = 0x400;
+/** 8168DP: where a driver leaves its word to the management firmware. */
+const LEFT_WORD = 0xe8;
+const CONTROLLER_FUNCTION = 1;
+const MAILBOX = 0xf8;
 
-/** Extended registers: 32 bits at multiples of 4, by type, with byte enables. */
-class ExtendedRegisters {
-  readonly #page: Page;
-  readonly #mac: Uint8Array;
-  readonly #words = new Int32Array(4 * ERI_WORDS);
-
-  constructor(page: Page, mac: Uint8Array) {
-    this.#page = page;
-    this.#mac = mac;
-    this.powerOn();
-  }
-
-  powerOn(): void {
-    this.#words.fill(0);
-    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = this.#mac;
-    const i = Eri.exgmac * ERI_WORDS + (MAC_COPY >> 2);
-    this.#words[i] = a | (b << 8) | (c << 16) | (d << 24);
-    this.#words[i + 1] = e | (f << 8);
-  }
-
-  readonly access: Access = (command, write) => {
-    const i = ((command >>> 16) & 3) * ERI_WORDS + ((command & 0xfff) >> 2);
-    if (!write) {
-      this.#page.put(ERIDR, 4, this.#words[i]!);
-      return command;
-    }
-    const mask = byteMask(command >>> 12);
-    this.#words[i] = (this.#words[i]! & ~mask) | (this.#page.get(ERIDR, 4) & mask);
-    return command;
-  };
-}
-
-/** PCIe PHY: 128 registers of 16 bits. */
-class PciePhy {
-  readonly #registers = new Uint16Array(0x80);
-
-  powerOn(): void {
-    this.#registers.fill(0);
-  }
-
-  readonly access: Access = (command, write) => {
-    const i = (command >>> 16) & 0x7f;
-    if (write) this.#registers[i] = command;
-    return (command & ~0xffff) | this.#registers[i]!;
-  };
-}
-
-/** PCI configuration space through the back door. Only function 0 exists; others read all ones. */
+/** PCI configuration space through the back door. Functions that do not exist read all ones. */
 const configAccess =
-  (page: Page, config: ConfigSpace): Access =>
+  (page: Page, config: ConfigSpace, mailbox: Mailbox | undefined): Access =>
   (command, write) => {
     const offset = command & 0xffc;
-    const mine = ((command >>> 16) & 7) === 0;
-    if (!write) page.put(CSIDR, 4, mine ? config.read(offset, 4) : -1);
-    else if (mine) {
-      const value = page.get(CSIDR, 4);
+    const function_ = (command >>> 16) & 7;
+    const other = function_ === CONTROLLER_FUNCTION && offset === MAILBOX ? mailbox : undefined;
+    if (!write) {
+      page.put(CSIDR, 4, other?.read() ?? (function_ === 0 ? config.read(offset, 4) : -1));
+      return command;
+    }
+    const value = page.get(CSIDR, 4);
+    other?.write(value, byteMask(command >>> 12));
+    if (function_ === 0)
       for (let lane = 0; lane < 4; lane++)
         if ((command >>> (12 + lane)) & 1) config.write(offset + lane, 1, (value >>> (8 * lane)) & 0xff);
-    }
     return command;
   };
 
-const byteMask = (enables: number): number =>
-  (enables & 1 ? 0xff : 0) |
-  (enables & 2 ? 0xff00 : 0) |
-  (enables & 4 ? 0xff_0000 : 0) |
-  (enables & 8 ? 0xff00_0000 : 0);
+/** 8168DP: the management controller's registers through OCPAR and OCPDR. */
+const managementAccess =
+  (page: Page, management: Management): Access =>
+  (command, write) => {
+    if (write) management.write(command & 0xffc, page.get(OCPDR, 4), byteMask(command >>> 12));
+    else page.put(OCPDR, 4, management.read(command & 0xffc));
+    return command;
+  };
 
-/** All of them, and the PHY's registers, which are reached in the same way. */
+type SideEffect =
+  | "csi"
+  | "eri"
+  | "ephy"
+  | "macOcp"
+  | "phyOcp"
+  | "mdio"
+  | "efuse"
+  | "managementOcp"
+  | "mailboxControl"
+  | "mailboxStatus"
+  | "eeprom";
+
+/** All of them. What a chip does not have is never called: its register map has no row for it. */
 export class SideRegisters {
-  readonly effects: Pick<Effects, "csi" | "eri" | "ephy" | "macOcp" | "phyOcp">;
+  readonly effects: Pick<Effects, SideEffect>;
+  /** Chips since 8168D have fuses instead. */
+  readonly eeprom: Eeprom | undefined;
   readonly #macOcp: MacOcp;
   readonly #extended: ExtendedRegisters;
-  readonly #pciePhy = new PciePhy();
-  readonly #handshakes: readonly Handshake[];
+  readonly #pciePhy: PciePhy;
+  readonly #management: Management | undefined;
+  readonly #phy: PhyFront;
+  readonly #handshakes: Readonly<Record<SideBusName, readonly Handshake[]>>;
 
-  /** @param accessMicros how long an access with a handshake takes */
-  constructor(parts: HandshakeParts, config: ConfigSpace, mac: Uint8Array, phy: Access, accessMicros: number) {
-    this.#macOcp = new MacOcp(parts.page);
-    this.#extended = new ExtendedRegisters(parts.page, mac);
-    const csi = new Handshake(CSIAR, accessMicros, parts, configAccess(parts.page, config));
-    const eri = new Handshake(ERIAR, accessMicros, parts, this.#extended.access);
-    const ephy = new Handshake(EPHYAR, accessMicros, parts, this.#pciePhy.access);
-    const phyOcp = new Handshake(PHYOCP, accessMicros, parts, phy);
-    this.#handshakes = [csi, eri, ephy, phyOcp];
+  constructor(parts: SideParts) {
+    const { page, chip, config, mac, phy, accessMicros, managed, schedule } = parts;
+    this.#phy = phy;
+    this.#macOcp = new MacOcp(page, chip);
+    this.#management = isManaged(chip)
+      ? new Management(chip, managed, schedule, () => this.#extended.exgmac(LEFT_WORD))
+      : undefined;
+    const outOfBand = chip.phy === "ocp" ? this.#management : undefined;
+    this.#extended = new ExtendedRegisters(page, chip, mac, outOfBand);
+    this.#pciePhy = new PciePhy(chip, this.#macOcp);
+    if (!since("8168d")(chip)) this.eeprom = new Eeprom(imageOf(chip, config.read(2, 2), mac));
+    const mailbox = new Mailbox(page);
+    const doorOf = outOfBand === undefined ? undefined : mailbox;
+    const bus = (register: number, access: Access): Handshake => new Handshake(register, accessMicros, parts, access);
+    const csi = bus(CSIAR, configAccess(page, config, doorOf));
+    const eri = bus(ERIAR, this.#extended.access);
+    const ephy = bus(EPHYAR, this.#pciePhy.access);
+    const efuse = bus(EFUSEAR, new Efuse().access);
+    const phyOcp = bus(PHYOCP, phy.ocp);
+    const mdio = bus(PHYAR, phy.mdio);
+    const management = bus(OCPAR, this.#management ? managementAccess(page, this.#management) : (command) => command);
+    this.#handshakes = {
+      phy: [phyOcp, mdio],
+      csi: [csi],
+      eri: [eri],
+      ephy: [ephy],
+      efuse: [efuse],
+      management: [management],
+    };
     this.effects = {
       csi: (value, lanes) => csi.command(value, lanes),
       eri: (value, lanes) => eri.command(value, lanes),
       ephy: (value, lanes) => ephy.command(value, lanes),
+      efuse: (value, lanes) => efuse.command(value, lanes),
       phyOcp: (value, lanes) => phyOcp.command(value, lanes),
+      mdio: (value, lanes) => mdio.command(value, lanes),
       macOcp: (value, lanes) => this.#macOcp.command(value, lanes),
+      managementOcp: (value, lanes) => management.command(value, lanes),
+      mailboxControl: (value, lanes) => mailbox.control(value, lanes),
+      mailboxStatus: (value, lanes) => mailbox.acknowledge(value & lanes),
+      eeprom: (value) => {
+        if (this.eeprom === undefined) return;
+        const rest = page.get(Cfg9346, 1) & ~Pins.output;
+        page.put(Cfg9346, 1, rest | this.eeprom.move(value));
+      },
     };
   }
 
+  /** What stands in a register of the MAC's controller, at an even address below 0x10000. */
+  macOcp(address: number): number {
+    return this.#macOcp.read(address);
+  }
+
+  /** What stands in an extended register of the MAC, at a multiple of 4 below 0x1000. */
+  exgmac(address: number): number {
+    return this.#extended.exgmac(address);
+  }
+
+  /** How long an access to one of these takes from now on, in microseconds; `Infinity`: it never answers. */
+  setLatency(name: SideBusName, micros: number): void {
+    for (const handshake of this.#handshakes[name]) handshake.latencyMicros = micros;
+  }
+
   powerOn(): void {
-    for (const handshake of this.#handshakes) handshake.reset();
+    this.busReset();
+    this.#phy.powerOn();
+  }
+
+  /** All but the PHY, which has auxiliary power. */
+  busReset(): void {
+    for (const handshakes of Object.values(this.#handshakes)) for (const handshake of handshakes) handshake.reset();
     this.#macOcp.powerOn();
     this.#extended.powerOn();
     this.#pciePhy.powerOn();
+    this.#management?.powerOn();
+    this.eeprom?.powerOn();
   }
 }

@@ -1,42 +1,135 @@
 /** Offences: what a guest did that a real chip would punish, with the register accesses that led to it. */
+import { ChipCmd, Cmd, RDSAR, THPDS, TNPDS } from "#chip/registers.ts";
 
-/** Each kind, and what a real chip makes of it. */
+/** Each kind: what the guest did, and what a real chip makes of it. */
 export const OFFENCES = {
-  locked: "a configuration register was written while Cfg9346 was locked; the write is lost",
-  unaligned: "a ring or dump address has bits set that the chip does not keep",
-  outside: "the chip was sent to memory it was not given; a bus error on hardware",
-  width: "a register was written with another width than its own",
-  idle: "the doorbell rang with no descriptor to send",
-  disabled: "the doorbell rang while the transmitter was off",
-  busMaster: "the chip had to touch memory while bus mastering was off",
-  unknown: "an offset was accessed where this chip has no register",
-  readOnly: "a read-only register was written",
-  baseOrder: "the high half of a ring address was written after the low half; the chip latches both on the low half",
-  fragments: "transmit descriptors do not form a frame: FirstSegment or LastSegment is misplaced",
-  frame: "a frame cannot be sent as asked: too long, or the headers do not allow the offload",
-  busy: "a command was given while the last one had not finished",
+  locked: {
+    what: "a configuration register was written while Cfg9346 was locked",
+    hardware: "The write is lost.",
+  },
+  unaligned: {
+    what: "a ring or dump address has bits set that the chip does not keep",
+    hardware: "The chip uses the address without them: another place than the driver means.",
+  },
+  outside: {
+    what: "the chip was sent to memory it was not given",
+    hardware:
+      "A bus error: SYSErr is raised, an IOMMU logs a fault; without one, someone else's memory is overwritten.",
+  },
+  width: {
+    what: "a register was written with another width than its own",
+    hardware: "Bytes beside the register are written too, or the write is ignored; it differs from chip to chip.",
+  },
+  alignment: {
+    what: "an access is not aligned to its width",
+    hardware: "The bridge splits it into several accesses, so read and write effects happen more than once.",
+  },
+  idle: {
+    what: "the doorbell rang with no descriptor to send",
+    hardware:
+      "The chip fetches a descriptor for nothing and raises TDU; usually the write of OWN came after the doorbell.",
+  },
+  disabled: {
+    what: "the doorbell rang while the transmitter was off",
+    hardware: "Nothing is sent, and the request is forgotten.",
+  },
+  running: {
+    what: "a ring's base was written while its engine was running",
+    hardware: "The chip goes on from its old index at the new place: it reads and writes what are no descriptors.",
+  },
+  hurried: {
+    what: "a register was written before ChipCmd was seen to have left reset",
+    hardware: "A reset takes up to 100 µs, and what is written meanwhile is lost or reset too.",
+  },
+  busMaster: {
+    what: "the chip had to touch memory while bus mastering was off",
+    hardware: "It waits, and hangs until it is reset.",
+  },
+  unknown: {
+    what: "an offset was accessed where this chip has no register",
+    hardware: "Reads give anything; writes may reach undocumented test logic.",
+  },
+  readOnly: {
+    what: "a read-only register was written",
+    hardware: "The write is ignored.",
+  },
+  baseOrder: {
+    what: "the high half of a ring address was written after the low half",
+    hardware: "The chip latches both on the low half, so the ring lies at the old high half.",
+  },
+  fragments: {
+    what: "transmit descriptors do not form a frame: FirstSegment or LastSegment is misplaced",
+    hardware: "The transmitter stops, or sends pieces of several frames as one.",
+  },
+  frame: {
+    what: "a frame cannot be sent as asked: too long, or the headers do not allow the offload",
+    hardware: "It leaves damaged, or the transmitter stops with TER.",
+  },
+  short: {
+    what: "a frame below 60 bytes was left to a chip to pad that does it wrongly",
+    hardware: "It pads with what its FIFO held: pieces of other frames; drivers pad in software on this chip.",
+  },
+  owned: {
+    what: "a descriptor was taken back while it belonged to the chip",
+    hardware: "The chip may have fetched it already: it writes to a buffer that is in other use.",
+  },
+  endless: {
+    what: "a ring has no EndOfRing in as many descriptors as a ring can have",
+    hardware: "The chip starts over there, or walks on into whatever lies behind the ring.",
+  },
+  buffer: {
+    what: "a receive descriptor names a buffer of no length, or one that is not aligned to 8 bytes",
+    hardware: "The chip ignores the low bits of the address, or writes beyond the buffer.",
+  },
+  asleep: {
+    what: "registers were accessed in D3hot, or while the bar's decoding was off",
+    hardware: "Nobody answers: reads give all ones, writes are lost.",
+  },
+  busy: {
+    what: "a command was given while the last one had not finished",
+    hardware: "One of the two is lost, and which is not known.",
+  },
 } as const;
 
 export type OffenceName = keyof typeof OFFENCES;
 
+/** A register access of the trace. `width` is in bytes. */
+export interface TracedAccess {
+  readonly write: boolean;
+  readonly offset: number;
+  readonly width: 1 | 2 | 4;
+  readonly value: number;
+}
+
 export interface Offence {
   readonly name: OffenceName;
+  /** What the guest did. */
   readonly because: string;
+  /** What real hardware does then. */
+  readonly hardware: string;
   /** The register offset, descriptor index or bus address it is about. */
   readonly where: number;
-  /** The latest register accesses, oldest first, as `w32 e4=fffff000`. */
+  /** The latest register accesses, oldest first. */
+  readonly accesses: readonly TracedAccess[];
+  /** The same as text: `w32 e4=fffff000`. */
   readonly trace: readonly string[];
 }
 
 /**
  * `off` counts, `warn` also reports each offence once for every place, `error` also makes the chip fall off the bus: from
  * then on all registers read as ones, so that no test passes by luck. The model never throws for what a guest does.
+ * With `off` nothing watches the order of accesses, so `alignment`, `running` and `hurried` are not counted either.
  */
 export type Strictness = "off" | "warn" | "error";
 
 const TRACE = 32;
 /** Places remembered, so that a guest cannot make the model remember without end. */
 const MAX_PLACES = 4096;
+/** Bytes of a ring's base address. */
+const BASE = 8;
+
+const covers = (offset: number, width: number, at: number, length: number): boolean =>
+  offset < at + length && offset + width > at;
 
 /** Counts offences and reports them. */
 export class Offences {
@@ -49,6 +142,8 @@ export class Offences {
   readonly #trace = new Int32Array(3 * TRACE);
   #traced = 0;
   #fallen = false;
+  /** What was last written to ChipCmd; a reset counts until it was seen to be over. */
+  #command = 0;
 
   constructor(strict: Strictness, report: ((offence: Offence) => void) | undefined) {
     this.#strict = strict;
@@ -61,13 +156,28 @@ export class Offences {
     return this.#fallen;
   }
 
-  /** Remembers a register access for the trace. */
+  /** Remembers a register access for the trace, and watches over the order of accesses. A read is told after it was made. */
   access(offset: number, width: number, value: number, write: boolean): void {
     if (this.#strict === "off") return;
     const i = 3 * (this.#traced++ % TRACE);
     this.#trace[i] = offset;
     this.#trace[i + 1] = write ? width | 8 : width;
     this.#trace[i + 2] = value;
+    if ((offset & (width - 1)) !== 0) this.commit("alignment", offset);
+    if (covers(offset, width, ChipCmd, 1)) this.#commanded(value >>> (8 * (ChipCmd - offset)), write);
+    else if (write && this.#command !== 0) this.#written(offset, width);
+  }
+
+  #commanded(value: number, write: boolean): void {
+    if (write) this.#command = value & (Cmd.reset | Cmd.receiveEnable | Cmd.transmitEnable);
+    else if ((value & Cmd.reset) === 0) this.#command &= ~Cmd.reset;
+  }
+
+  #written(offset: number, width: number): void {
+    if ((this.#command & Cmd.reset) !== 0) this.commit("hurried", offset);
+    const transmit = covers(offset, width, TNPDS, BASE) || covers(offset, width, THPDS, BASE);
+    if (transmit && (this.#command & Cmd.transmitEnable) !== 0) this.commit("running", offset);
+    if (covers(offset, width, RDSAR, BASE) && (this.#command & Cmd.receiveEnable) !== 0) this.commit("running", offset);
   }
 
   commit(name: OffenceName, where: number): void {
@@ -77,24 +187,30 @@ export class Offences {
     const place = `${name} ${where}`;
     if (this.#places.has(place) || this.#places.size >= MAX_PLACES) return;
     this.#places.add(place);
-    this.#report?.({ name, because: OFFENCES[name], where, trace: this.#formatTrace() });
+    if (this.#report === undefined) return;
+    const { what, hardware } = OFFENCES[name];
+    const accesses = this.#accesses();
+    this.#report({ name, because: what, hardware, where, accesses, trace: accesses.map(accessText) });
   }
 
   /** A new life after a bus reset: the chip answers again. Counts and remembered places stay. */
   reset(): void {
     this.#fallen = false;
+    this.#command = 0;
   }
 
-  #formatTrace(): string[] {
-    const lines: string[] = [];
+  #accesses(): TracedAccess[] {
+    const accesses: TracedAccess[] = [];
     for (let n = Math.max(0, this.#traced - TRACE); n < this.#traced; n++) {
       const i = 3 * (n % TRACE);
       const width = this.#trace[i + 1]!;
-      const verb = width & 8 ? "w" : "r";
-      lines.push(
-        `${verb}${8 * (width & 7)} ${this.#trace[i]!.toString(16)}=${(this.#trace[i + 2]! >>> 0).toString(16)}`,
-      );
+      const value = this.#trace[i + 2]! >>> 0;
+      const bytes = (width & 7) as TracedAccess["width"];
+      accesses.push({ write: width > 7, offset: this.#trace[i]!, width: bytes, value });
     }
-    return lines;
+    return accesses;
   }
 }
+
+const accessText = ({ write, offset, width, value }: TracedAccess): string =>
+  `${write ? "w" : "r"}${8 * width} ${offset.toString(16)}=${value.toString(16)}`;

@@ -1,19 +1,22 @@
 /** The transmit engine: walks a ring from the doorbell on, builds frames in the port's memory, gives descriptors back. */
-import { FirstSegment, LastSegment, MAX_DESCRIPTORS, OPTS2, Own, TxLength } from "#chip/descriptors.ts";
+import { ADDRESS_LOW, FirstSegment, LastSegment, MAX_DESCRIPTORS, OPTS2, Own, TxLength } from "#chip/descriptors.ts";
+import { type FrameFacts, STANDARD_FRAME } from "#chip/frames.ts";
 import { Intr } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
-import { networkOffset, SHORTEST_FRAME } from "#wire/ethernet.ts";
-import { fillIpv4Checksum, fillTransportChecksum } from "#wire/fill.ts";
+import { SHORTEST_FRAME } from "#wire/ethernet.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { buildTag, TAG, TAG_BYTES } from "#wire/vlan.ts";
 import { Count, type TallyCounters } from "./counters.ts";
-import type { InterruptBlock } from "./interrupts.ts";
-import { OffloadRequest } from "./offload.ts";
+import type { QueueInterrupts } from "./interrupts.ts";
+import { OffloadRequest, type ParseRequest, parseFirstFormat, parseSecondFormat } from "./offload.ts";
+import type { Page } from "./page.ts";
+import { longestFrame } from "./receive-settings.ts";
 import type { DescriptorRing } from "./ring.ts";
 import { ScatterList } from "./scatter.ts";
 import type { Schedule } from "./schedule.ts";
 import { Segmentation } from "./segmentation.ts";
 import type { Offences } from "./strict.ts";
+import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
 /** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
 const LONGEST_SUPER_FRAME = 0xffff + 18;
@@ -26,20 +29,26 @@ const RETRY_MICROS = 20;
 const RETRIES = 5000;
 // Bound here because the engine looks an imported name up at every use.
 const SHORTEST = SHORTEST_FRAME;
-const TX_FRAMES = Count.txFrames;
+const STANDARD = STANDARD_FRAME;
+const ADDRESS = ADDRESS_LOW;
+
+/** The 8168E-VL does not segment where the last payload has no more bytes than this. */
+const SHORT_PAYLOAD = 6;
 
 /** What became of a frame. */
 type Outcome = "sent" | "dropped" | "waits";
 
 export interface TransmitParts {
   readonly schedule: Schedule;
-  readonly interrupts: InterruptBlock;
+  readonly interrupts: Pick<QueueInterrupts, "frames" | "raise">;
   readonly counters: TallyCounters;
   readonly offences: Offences;
-  /** Most bytes of a frame on the wire, without FCS and inserted tag. */
-  readonly longestFrame: number;
+  readonly page: Page;
+  readonly facts: FrameFacts;
   /** Whether ChipCmd lets the engine run. */
   readonly enabled: () => boolean;
+  /** Whether frames leave by the port now: none is to be diverted. */
+  readonly straight: () => boolean;
   /** Takes a finished frame of `length` bytes at `offset` that is not to leave by the port. True when it did. */
   readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
 }
@@ -62,6 +71,8 @@ export class TransmitEngine {
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;
+  readonly #parse: ParseRequest;
+  readonly #fillChecksums: FillChecksums;
   #port: Port | undefined;
   #memory: Memory = newMemory(0);
   /** Index of the descriptor after the present frame. */
@@ -72,6 +83,8 @@ export class TransmitEngine {
   #retries = 0;
   #running = false;
   #again = false;
+  /** Ends the pause that the link partner has asked for. */
+  #paused: (() => void) | undefined;
   /** Doorbells that may find nothing. */
   #credit = 0;
   #cancel: (() => void) | undefined;
@@ -79,6 +92,8 @@ export class TransmitEngine {
   constructor(ring: DescriptorRing, parts: TransmitParts) {
     this.ring = ring;
     this.#parts = parts;
+    this.#parse = parts.facts.transmitFormat === 1 ? parseFirstFormat : parseSecondFormat;
+    this.#fillChecksums = checksumFiller(parts.facts);
     this.#resume = () => {
       this.#cancel = undefined;
       this.#run(false);
@@ -95,9 +110,20 @@ export class TransmitEngine {
     this.ring.reset();
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#paused?.();
+    this.#paused = undefined;
     this.#segmentsSent = 0;
     this.#retries = 0;
+    this.#again = false;
     this.#credit = 0;
+  }
+
+  /** Sends nothing for so many microseconds; 0 ends a pause. A frame that is leaving leaves. */
+  pause(micros: number): void {
+    this.#paused?.();
+    this.#paused = undefined;
+    if (micros > 0) this.#paused = this.#parts.schedule.after(micros, () => this.pause(0));
+    else if (this.#again) this.#run(false);
   }
 
   /** The guest says there is something to send. */
@@ -109,7 +135,8 @@ export class TransmitEngine {
 
   /** @param rung the guest asked for it: finding nothing is then worth a word */
   #run(rung: boolean): void {
-    if (this.#running || !this.#parts.enabled() || !this.ring.map()) return;
+    if (this.#paused !== undefined) this.#again = true;
+    if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#running = true;
@@ -122,7 +149,10 @@ export class TransmitEngine {
     let waits = false;
     while (taken < MAX_DESCRIPTORS) {
       const used = this.#gather();
-      if (used === 0) break;
+      if (used === 0) {
+        if (this.#retries > 0 || this.#segmentsSent > 0) this.#takenBack();
+        break;
+      }
       const outcome = this.#send();
       waits = outcome === "waits";
       // The far end may answer at once, and the guest that answer with a reset.
@@ -130,7 +160,7 @@ export class TransmitEngine {
       if (outcome === "sent") good++;
       else bad++;
       taken += used;
-      this.#giveBack(used);
+      if (!this.#giveBack(used)) break;
     }
     this.#port?.flush();
     this.#running = false;
@@ -151,6 +181,13 @@ export class TransmitEngine {
     else this.#parts.offences.commit("idle", this.ring.index);
   }
 
+  /** The frame that waited for the port is not there any more. */
+  #takenBack(): void {
+    this.#retries = 0;
+    this.#segmentsSent = 0;
+    if (!this.ring.halted) this.#parts.offences.commit("owned", this.ring.index);
+  }
+
   #continue(refused: boolean): void {
     this.#cancel = this.#parts.schedule.after(refused ? RETRY_MICROS : TURN_MICROS, this.#resume);
   }
@@ -161,7 +198,7 @@ export class TransmitEngine {
     const empty = waits || this.ring.halted ? 0 : Intr.transmitUnavailable;
     const events = empty | (bad > 0 ? Intr.transmitError : 0);
     if (events !== 0) interrupts.raise(events);
-    if (good > 0) interrupts.transmit.frames(good);
+    if (good > 0) interrupts.frames(good);
   }
 
   /** Reads the descriptors of the next frame. Returns how many, 0 when there is no whole frame. */
@@ -172,12 +209,12 @@ export class TransmitEngine {
     for (let n = 0; n < MAX_DESCRIPTORS; n++) {
       if (!ring.reaches(index)) return 0;
       const at = ring.at(index);
-      const opts1 = ring.opts1(at);
+      const opts1 = ring.opts1(at, n);
       if ((opts1 & Own) === 0) return 0;
       const length = opts1 & TxLength;
-      if (!ring.addBuffer(at, length, this.#pieces)) return 0;
+      if (!ring.addBuffer(at + ADDRESS, length, this.#pieces)) return 0;
       if (((opts1 & FirstSegment) !== 0) !== (n === 0)) this.#parts.offences.commit("fragments", index);
-      if (n === 0) this.#request.parse(opts1, ring.words[at + OPTS2]!);
+      if (n === 0) this.#parse(this.#request, opts1, ring.words[at + OPTS2]!);
       this.#opts1[n] = opts1;
       this.#at[n] = at;
       index = ring.after(index, opts1);
@@ -193,20 +230,35 @@ export class TransmitEngine {
     return 0;
   }
 
-  /** Gives the frame's descriptors back, in order, and goes on to the next. */
-  #giveBack(used: number): void {
+  /** Gives the frame's descriptors back, in order, and goes on to the next. False when the ring was started over meanwhile. */
+  #giveBack(used: number): boolean {
     const { ring } = this;
+    const { epoch } = ring;
     for (let n = 0; n < used; n++) ring.publish(this.#at[n]!, this.#opts1[n]! & ~Own);
-    this.ring.index = this.#next;
+    if (ring.epoch !== epoch) return false;
+    ring.index = this.#next;
     this.#segmentsSent = 0;
     this.#retries = 0;
+    return true;
   }
 
   #send(): Outcome {
     const { length } = this.#pieces;
-    const { segment } = this.#request;
-    if (length === 0 || length > (segment ? LONGEST_SUPER_FRAME : this.#parts.longestFrame)) return this.#drop();
-    return segment ? this.#sendSegments() : this.#sendWhole();
+    if (length === 0) return this.#drop();
+    if (this.#request.segment) return length > LONGEST_SUPER_FRAME ? this.#drop() : this.#sendSegments();
+    return length > STANDARD && !this.#takesLong(length) ? this.#drop() : this.#sendWhole();
+  }
+
+  /** Whether the chip, as its registers stand, sends so long a frame. One too long to be summed leaves as it is. */
+  #takesLong(length: number): boolean {
+    const { page, facts, offences } = this.#parts;
+    if (length > longestFrame(page, facts)) return false;
+    const request = this.#request;
+    if (length > facts.longestSummed && (request.ipChecksum || request.protocol !== 0)) {
+      request.dropChecksums();
+      offences.commit("frame", this.ring.index);
+    }
+    return true;
   }
 
   #drop(): Outcome {
@@ -217,10 +269,15 @@ export class TransmitEngine {
 
   #sendSegments(): Outcome {
     const cut = this.#segmentation;
+    const { facts } = this.#parts;
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
     // None is longer than the first.
-    if (cut.length(0) > this.#parts.longestFrame + TAG_BYTES) return this.#drop();
+    if (cut.length(0) > facts.longestSegment + TAG_BYTES) return this.#drop();
+    // What the 8168E-VL sends then, nobody says.
+    if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;
+    const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? cut.payloadIn(memory) : -1;
+    if (payloadAt >= 0) return this.#sendInPlace(payloadAt);
     const { segments } = cut;
     let continues = false;
     for (let n = this.#segmentsSent; n < segments; n++) {
@@ -235,6 +292,38 @@ export class TransmitEngine {
     return "sent";
   }
 
+  /** Sends segments whose payload the port takes from where the guest has it, at `payloadAt` of the port's memory. */
+  #sendInPlace(payloadAt: number): Outcome {
+    const cut = this.#segmentation;
+    const memory = this.#memory;
+    const { headerBytes, segments } = cut;
+    const { segmentBytes } = this.#request;
+    const port = this.#port!;
+    let continues = false;
+    for (let n = this.#segmentsSent; n < segments; n++) {
+      const length = cut.length(n);
+      // Short ones have padding behind the payload.
+      const frame = length < SHORTEST ? this.#reserve(length) : this.#reserve(headerBytes);
+      if (frame < 0) return this.#refused();
+      if (length < SHORTEST) {
+        cut.build(n, memory, frame);
+        continues = this.#commit(frame, length, continues);
+      } else {
+        const at = payloadAt + Math.imul(n, segmentBytes);
+        cut.buildHeaders(n, memory, frame, at, length - headerBytes);
+        this.#parts.counters.sent(memory.bytes, frame, length);
+        port.commitSplit!(headerBytes, at, length - headerBytes, continues);
+        continues = true;
+        this.#frames++;
+      }
+      this.#segmentsSent = n + 1;
+    }
+    // The guest may change the payload as soon as its descriptors are given back.
+    port.flush();
+    this.superFrames++;
+    return "sent";
+  }
+
   #sendWhole(): Outcome {
     const { tag } = this.#request;
     const { length } = this.#pieces;
@@ -245,20 +334,10 @@ export class TransmitEngine {
     this.#pieces.copyOut(0, addresses, this.#memory, frame);
     if (tag >= 0) buildTag(this.#memory.bytes, frame + TAG, tag);
     this.#pieces.copyOut(addresses, length - addresses, this.#memory, frame + addresses + tagBytes);
-    if (!this.#fillChecksums(frame, length + tagBytes, tagBytes)) this.#parts.offences.commit("frame", this.ring.index);
+    if (!this.#fillChecksums(this.#request, this.#memory, frame, length + tagBytes, tagBytes))
+      this.#parts.offences.commit("frame", this.ring.index);
     this.#commit(frame, length + tagBytes, false);
     return "sent";
-  }
-
-  /** False when the frame is not what the request says; it leaves as it is then. */
-  #fillChecksums(frame: number, length: number, tagBytes: number): boolean {
-    const { ipChecksum, protocol, transport } = this.#request;
-    if (!ipChecksum && protocol === 0) return true;
-    const network = networkOffset(this.#memory.bytes, frame, length);
-    const end = frame + length;
-    if (network < 0 || (ipChecksum && !fillIpv4Checksum(this.#memory, frame + network, end))) return false;
-    if (protocol === 0) return true;
-    return fillTransportChecksum(this.#memory, frame + network, frame + transport + tagBytes, end, protocol);
   }
 
   /** Where a frame may be built; -1 when this turn's frames are used up or the port takes none. */
@@ -279,13 +358,22 @@ export class TransmitEngine {
   /** @param continues it is the segment behind the one committed before. Returns whether the port got it. */
   #commit(frame: number, length: number, continues: boolean): boolean {
     const { bytes } = this.#memory;
-    let padded = length;
-    for (; padded < SHORTEST; padded++) bytes[frame + padded] = 0;
+    const padded = length < SHORTEST ? this.#pad(frame, length) : length;
     this.#frames++;
     this.#retries = 0;
-    this.#parts.counters.count(TX_FRAMES);
+    this.#parts.counters.sent(bytes, frame, padded);
     if (this.#parts.divert(bytes, frame, padded)) return false;
     this.#port!.commit(padded, continues);
     return true;
+  }
+
+  /** Pads a short frame. Chips that leave in the padding what their FIFO held want software to do it. */
+  #pad(frame: number, length: number): number {
+    const { bytes } = this.#memory;
+    const { facts, offences } = this.#parts;
+    if (facts.padding === "zeros") for (let at = length; at < SHORTEST; at++) bytes[frame + at] = 0;
+    // A last segment is no fault of the guest's.
+    else if (!this.#request.segment) offences.commit("short", this.ring.index);
+    return SHORTEST;
   }
 }

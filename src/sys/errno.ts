@@ -22,6 +22,9 @@ const CODES = new Map<number, string>();
 for (const [code, number] of Object.entries(Errno))
   if (code !== "ENOTSUP" && !CODES.has(number)) CODES.set(number, code);
 
+/** The name of an error number, as in the manual pages: for calls that return it instead of throwing. */
+export const errorName = (number: number): string => CODES.get(number) ?? `E${number}`;
+
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: "Run as root, or give this user access to the file.",
   EPERM: "Run as root, or inside a user namespace: `unshare --user --map-root-user --net`.",
@@ -54,7 +57,7 @@ export class SystemError extends FerruleError {
   readonly syscall: string;
   readonly errno: number;
   constructor(fields: { errno: number; syscall: string; detail?: string | undefined; hint?: string | undefined }) {
-    const code = CODES.get(fields.errno) ?? `E${fields.errno}`;
+    const code = errorName(fields.errno);
     const what = fields.detail === undefined ? "" : ` (${fields.detail})`;
     super(`${fields.syscall}${what}: ${describe(fields.errno)} [${code}]`);
     this.code = code;

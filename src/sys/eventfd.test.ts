@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { OutOfRange } from "#kit/errors.ts";
-import { DescriptorClosed } from "./fd.ts";
-import { EventFd } from "./eventfd.ts";
+import { DescriptorClosed, Fd, Open, openFile, write } from "./fd.ts";
+import { EventFd, NotAnEvent } from "./eventfd.ts";
+import { libc } from "./libc.ts";
 import { Poller } from "./poll.ts";
+import { UnixSocket } from "./unix-socket.ts";
 
 test("an event is taken once, however often it was raised", () => {
   using event = EventFd.create();
@@ -48,4 +50,30 @@ test("an event raised in another thread ends a wait in this one", async () => {
   assert.equal(poller.ready(0), true);
   assert.equal(event.drain(), true);
   await worker.terminate();
+});
+
+test("an event from elsewhere is adopted with its descriptor; anything else is not", () => {
+  using mine = EventFd.create();
+  const [a, b] = UnixSocket.pair();
+  using _a = a;
+  using _b = b;
+  a.send(Uint8Array.of(1), [mine.number]);
+  {
+    using theirs = EventFd.adopt(b.receive(new Uint8Array(1))!.fds[0]!);
+    theirs.signal();
+    assert.ok(mine.drain());
+  }
+  using file = openFile("/dev/null", Open.readWrite);
+  assert.throws(() => EventFd.adopt(file), NotAnEvent);
+  assert.ok(file.open);
+});
+
+test("a signal never blocks, not even where the descriptor would", () => {
+  // SAFETY: no argument is an address.
+  const number = libc.eventfd(0, 0o2000000);
+  using event = EventFd.adopt(new Fd(number, "blocking event"));
+  write(number, new Uint8Array(new BigUint64Array([2n ** 64n - 2n]).buffer));
+  event.signal();
+  event.signal();
+  assert.ok(event.drain());
 });

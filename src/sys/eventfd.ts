@@ -1,13 +1,34 @@
 /** eventfd(2): a counter in the kernel that one thread raises and another waits on. */
-import { OutOfRange } from "#kit/errors.ts";
+import { readlinkSync } from "node:fs";
+import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { SystemError, check, Errno, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { Struct } from "./memory.ts";
+import { Poll, Poller } from "./poll.ts";
 
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const BYTES = 8n;
+const F_GETFL = 3;
+
+/** A descriptor from elsewhere was to be an event, and is something else. */
+export class NotAnEvent extends FerruleError {
+  readonly code = "NOT_AN_EVENT";
+  readonly hint = "Pass a descriptor that eventfd(2) made.";
+  constructor(what: string) {
+    super(`a descriptor to be signalled is ${what}`);
+  }
+}
+
+/** What kind of file a descriptor is, as the kernel names it. */
+const nameOf = (fd: number): string => {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "unknown, for /proc cannot be read";
+  }
+};
 
 /**
  * An event that can be waited on with poll(2). Several signals before a drain become one. Both ends are non-blocking
@@ -21,9 +42,14 @@ export class EventFd implements Disposable {
   /** Where a drain puts the count, which no one needs. */
   readonly #count = new Struct(8);
 
-  private constructor(owner: Fd | undefined, attached: number) {
+  /** Where a signal could block, poll(2) says first whether it would. */
+  readonly #room: Poller | undefined;
+
+  private constructor(owner: Fd | undefined, attached: number, blocking = false) {
     this.#owner = owner;
     this.#attached = attached;
+    this.#room = blocking && owner !== undefined ? new Poller([owner.number]) : undefined;
+    this.#room?.watch(0, Poll.writable);
     this.#one.view.setUint32(0, 1, true);
   }
 
@@ -39,6 +65,18 @@ export class EventFd implements Disposable {
     return new EventFd(undefined, number);
   }
 
+  /**
+   * An event that another process made, whose descriptor becomes this object's.
+   * @throws {NotAnEvent} for anything else: writing to a stranger's file could change it, or block for ever
+   */
+  static adopt(fd: Fd): EventFd {
+    const what = nameOf(fd.number);
+    if (what !== "anon_inode:[eventfd]") throw new NotAnEvent(what);
+    // SAFETY: no argument is an address.
+    const blocking = (check(libc.fcntl(fd.number, F_GETFL, 0n), "fcntl") & EFD_NONBLOCK) === 0;
+    return new EventFd(fd, -1, blocking);
+  }
+
   /** For poll(2), and for `attach` in another thread. @throws {DescriptorClosed} once disposed */
   get number(): number {
     return this.#owner === undefined ? this.#attached : this.#owner.number;
@@ -46,6 +84,8 @@ export class EventFd implements Disposable {
 
   /** Raises the event. */
   signal(): void {
+    // The counter is at its limit, so the event is raised already.
+    if (this.#room !== undefined && this.#room.wait(0) === 0) return;
     // SAFETY: reads the 8 bytes of a structure this object holds.
     const result = libc.write(this.number, this.#one.address, BYTES);
     // EAGAIN: the counter is at its limit, so the event is raised already.

@@ -1,4 +1,5 @@
 /** File descriptors with an owner: closed exactly once, unusable afterwards. */
+import { fstatSync } from "node:fs";
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
@@ -101,3 +102,6 @@ export const truncate = (fd: number, bytes: number): void => {
   // SAFETY: no argument is an address. A mapping of what is cut off would fault: `createMemory` seals its length.
   check(libc.ftruncate(fd, BigInt(bytes)), "ftruncate");
 };
+
+/** Whether a descriptor is a socket's. */
+export const isSocket = (fd: number): boolean => fstatSync(fd).isSocket();

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { EventFd } from "./eventfd.ts";
 import { Interfaces } from "./interface.ts";
@@ -10,6 +12,7 @@ import { whyNoNamespace, whyNoTap } from "./permitted.ts";
 import { PingSocket } from "./ping.ts";
 import { selfTest } from "./selftest.ts";
 import { Tap } from "./tap.ts";
+import { UnixListener, connectUnix } from "./unix-path.ts";
 import { UnixSocket } from "./unix-socket.ts";
 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
@@ -44,6 +47,13 @@ const plain: Record<string, () => void> = {
     a.send(Uint8Array.of(1), [a.number, b.number]);
     a[Symbol.dispose]();
     b[Symbol.dispose]();
+  },
+  "listeners and those who connect": () => {
+    const path = join(tmpdir(), `ferrule-leak-${process.pid}`);
+    using listener = UnixListener.listen(path);
+    failing(() => UnixListener.listen(path));
+    using _client = connectUnix(path);
+    using _served = listener.accept()!;
   },
   interfaces: () => Interfaces.open()[Symbol.dispose](),
   "the current namespace": () => NetworkNamespace.current()[Symbol.dispose](),

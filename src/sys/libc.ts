@@ -20,6 +20,10 @@ export const libc = bindLibrary({
   readv: { arguments: ["i32", "u64", "i32"], return: "i32" },
   /** ssize_t writev(int fd, const struct iovec *vectors, int count) */
   writev: { arguments: ["i32", "u64", "i32"], return: "i32" },
+  /** ssize_t pread(int fd, void *buffer, size_t count, off_t offset) */
+  pread: { arguments: ["i32", "u64", "u64", "i64"], return: "i32" },
+  /** ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset) */
+  pwrite: { arguments: ["i32", "u64", "u64", "i64"], return: "i32" },
   /** int ftruncate(int fd, off_t length) */
   ftruncate: { arguments: ["i32", "i64"], return: "i32" },
   /** int fcntl(int fd, int command, long argument) */
@@ -42,6 +46,14 @@ export const libc = bindLibrary({
   socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
   /** int socketpair(int family, int type, int protocol, int pair[2]) */
   socketpair: { arguments: ["i32", "i32", "i32", "u64"], return: "i32" },
+  /** int bind(int fd, const struct sockaddr *address, socklen_t length) */
+  bind: { arguments: ["i32", "u64", "u32"], return: "i32" },
+  /** int listen(int fd, int backlog) */
+  listen: { arguments: ["i32", "i32"], return: "i32" },
+  /** int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) */
+  accept4: { arguments: ["i32", "u64", "u64", "i32"], return: "i32" },
+  /** int connect(int fd, const struct sockaddr *address, socklen_t length) */
+  connect: { arguments: ["i32", "u64", "u32"], return: "i32" },
   /** int getsockopt(int fd, int level, int name, void *value, socklen_t *length) */
   getsockopt: { arguments: ["i32", "i32", "i32", "u64", "u64"], return: "i32" },
   /** ssize_t sendto(int fd, const void *buffer, size_t length, int flags, const struct sockaddr *to, socklen_t) */

@@ -23,14 +23,18 @@ const MAP_FAILED = 2n ** 64n - 1n;
 /** Both architectures: 4 KiB on x86-64; arm64 may use up to 64 KiB, and then mmap itself refuses. */
 const PAGE_BYTES = 4096;
 
-/** Shared memory of a fixed length, zeroed: a descriptor that any thread or process may map. @throws {SystemError} */
-export const createMemory = (name: string, bytes: number): Fd => {
+/**
+ * Shared memory of a fixed length, zeroed: a descriptor that any thread or process may map. Its length stands for good
+ * unless it is not to be sealed.
+ * @throws {SystemError}
+ */
+export const createMemory = (name: string, bytes: number, { sealed = true } = {}): Fd => {
   // SAFETY: cString's text stands until the next one.
   const number = check(libc.memfd_create(cString(name), MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create", name);
   using scope = new DisposableStack();
   const fd = scope.use(new Fd(number, `memory ${name}`));
   truncate(fd.number, bytes);
-  check(libc.fcntl(fd.number, F_ADD_SEALS, SEAL_LENGTH), "fcntl", "seal");
+  if (sealed) check(libc.fcntl(fd.number, F_ADD_SEALS, SEAL_LENGTH), "fcntl", "seal");
   scope.move();
   return fd;
 };

@@ -44,6 +44,12 @@ export class Poller {
     this.#events[i * 4 + 2] = events;
   }
 
+  /** Puts another descriptor, which counts, in the `i`th place. */
+  aim(i: number, fd: number): void {
+    this.#check(i);
+    this.#fds[i * 2] = fd;
+  }
+
   /** Whether the `i`th descriptor counts at all. One that failed must be left out, or every wait returns at once. */
   include(i: number, included: boolean): void {
     this.#check(i);

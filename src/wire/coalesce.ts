@@ -9,6 +9,8 @@ const FLOWS = 4;
 export interface CoalescerSink {
   /** A frame that was not merged with others, as it came. */
   single(offset: number, length: number, flags: number, tag: number): void;
+  /** The same for a frame in two pieces: headers, and payload from `payloadAt` on. Wanted where such frames are added. */
+  split?(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void;
   /** Two or more frames as one. Its header, in the first piece, has been patched in place. */
   run(run: SegmentRun): void;
 }
@@ -61,12 +63,18 @@ export class Coalescer {
    */
   add(offset: number, length: number, verified: boolean, flags: number, tag: number): void {
     const run = this.#recent;
-    if (run.segments === 0 || !(this.#carry || verified) || !run.extend(offset, length, tag)) {
-      this.#joined = this.#sort(offset, length, verified, flags, tag);
+    if (run.segments === 0 || !(this.#carry || verified) || !run.extend(offset, length, tag, 0)) {
+      this.#joined = this.#sort(offset, length, verified, flags, tag, 0, 0);
       return;
     }
     this.#joined = true;
     if (run.complete) this.#end(run);
+  }
+
+  /** As `add`, for a TCP segment whose payload lies at `payloadAt` of the same memory. For "carry" mode, without a tag. */
+  addSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
+    const length = (headerBytes + payloadBytes) | 0;
+    this.#joined = this.#sort(offset, length, true, 0, -1, headerBytes, (payloadAt - offset - headerBytes) | 0);
   }
 
   /**
@@ -74,10 +82,12 @@ export class Coalescer {
    * behind it. False when it does not merge with that: nothing has happened then. For "carry" mode.
    */
   follow(offset: number, length: number): boolean {
-    const run = this.#recent;
-    if (!this.#joined || run.segments === 0 || !run.follow(offset, length)) return false;
-    if (run.complete) this.#end(run);
-    return true;
+    return this.#follow(offset, length, 0);
+  }
+
+  /** As `follow`, for a segment whose payload lies at `payloadAt`. */
+  followSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): boolean {
+    return this.#follow(offset, (headerBytes + payloadBytes) | 0, (payloadAt - offset - headerBytes) | 0);
   }
 
   /** Everything held back goes out. */
@@ -88,30 +98,45 @@ export class Coalescer {
     }
   }
 
+  #follow(offset: number, length: number, gap: number): boolean {
+    const run = this.#recent;
+    if (!this.#joined || run.segments === 0 || !run.follow(offset, length, gap)) return false;
+    if (run.complete) this.#end(run);
+    return true;
+  }
+
   /** Finds the frame's place among the runs. False when it has none and has left. */
-  #sort(offset: number, length: number, verified: boolean, flags: number, tag: number): boolean {
+  #sort(
+    offset: number,
+    length: number,
+    verified: boolean,
+    flags: number,
+    tag: number,
+    headerBytes: number,
+    gap: number,
+  ): boolean {
     const view = this.#view;
     if (!view.look(offset, length)) {
       this.flush();
-      this.#sink.single(offset, length, flags, tag);
+      this.#alone(offset, length, flags, tag, headerBytes, gap);
       return false;
     }
     const mergeable = this.#carry || verified;
     let run = this.#find(view, tag);
     if (run !== undefined) {
       this.#recent = run;
-      if (mergeable && run.extend(offset, length, tag)) {
+      if (mergeable && run.extend(offset, length, tag, gap)) {
         if (run.complete) this.#end(run);
         return true;
       }
       this.#end(run);
     }
     if (!mergeable || !view.isPlainData() || view.isPushed() || !view.hasGoodIpChecksum()) {
-      this.#sink.single(offset, length, flags, tag);
+      this.#alone(offset, length, flags, tag, headerBytes, gap);
       return false;
     }
     run ??= this.#free();
-    run.begin(view, length, flags, tag);
+    run.begin(view, length, flags, tag, gap);
     this.#recent = run;
     return true;
   }
@@ -137,11 +162,15 @@ export class Coalescer {
   }
 
   #end(run: SegmentRun): void {
-    if (run.segments === 1) this.#sink.single(run.offset, run.length, run.flags, run.tag);
+    if (run.segments === 1) this.#alone(run.offset, run.length, run.flags, run.tag, run.headerBytes, run.gap);
     else {
       run.seal();
       this.#sink.run(run);
     }
     run.segments = 0;
+  }
+  #alone(offset: number, length: number, flags: number, tag: number, headerBytes: number, gap: number): void {
+    if (gap === 0) this.#sink.single(offset, length, flags, tag);
+    else this.#sink.split?.(offset, headerBytes, offset + headerBytes + gap, length - headerBytes);
   }
 }

@@ -17,6 +17,13 @@ const register = (bytes: Uint8Array, offset: number, length: number): number => 
 export const crc32 = (bytes: Uint8Array, offset: number, length: number): number =>
   ~register(bytes, offset, length) >>> 0;
 
+/** The frame check sequence of a frame and `padding` zeros behind it. */
+export const crc32Padded = (bytes: Uint8Array, offset: number, length: number, padding: number): number => {
+  let crc = register(bytes, offset, length);
+  for (let i = 0; i < padding; i++) crc = TABLE[crc & 0xff]! ^ (crc >>> 8);
+  return ~crc >>> 0;
+};
+
 /**
  * Which of the 64 bits of the multicast filter an address falls on: the top six bits of the bit-reversed CRC, that is
  * its low six bits in reverse order (FreeBSD if_re.c, re_set_rxmode).

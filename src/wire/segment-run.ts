@@ -3,7 +3,9 @@ import { fold } from "./checksum.ts";
 import { DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
 
 /** Most frames in a run: with 1,448 bytes of payload each, 46 fill the longest IP packet. */
-export const MAX_PIECES = 48;
+const MAX_SEGMENTS = 48;
+/** Most pieces: the headers of the first frame, and the payload of each. */
+export const MAX_PIECES = MAX_SEGMENTS + 1;
 const MAX_IP_BYTES = 0xffff;
 const PIECE_WORDS = 2;
 /** The longest headers (Ethernet with a tag, IPv6, TCP with all options), and half a word on either side, in words. */
@@ -28,13 +30,16 @@ const PUSH = PSH;
  * checksums; each starts where the one before ends; all but the last have `segmentBytes` of payload.
  */
 export class SegmentRun {
-  /** Byte offset and length of each piece: the first frame whole, then the payloads of the others. */
+  /** Byte offset and length of each piece: the first frame, then the payloads of the others. What adjoins is one piece. */
   readonly pieces = new Int32Array(MAX_PIECES * PIECE_WORDS);
-  /** How many pieces; 0 when the run is not in use. */
+  pieceCount = 0;
+  /** How many frames; 0 when the run is not in use. */
   segments = 0;
   /** Where the first frame is, as it was added. */
   offset = 0;
   length = 0;
+  /** Bytes in memory between its headers and its payload. */
+  gap = 0;
   flags = 0;
   tag = 0;
   ipv6 = false;
@@ -81,10 +86,14 @@ export class SegmentRun {
     this.#carry = carry;
   }
 
-  /** Starts with the segment in view, which is plain data, not pushed, and has a good IPv4 checksum. */
-  begin(view: TcpView, length: number, flags: number, tag: number): void {
+  /**
+   * Starts with the segment in view, which is plain data, not pushed, and has a good IPv4 checksum.
+   * @param gap bytes in memory between its headers and its payload, 0 for a frame in one piece
+   */
+  begin(view: TcpView, length: number, flags: number, tag: number, gap: number): void {
     this.pieces[0] = view.offset;
-    this.pieces[1] = view.headerBytes + view.payload;
+    this.pieces[1] = view.headerBytes;
+    this.pieceCount = 1;
     this.segments = 1;
     this.offset = view.offset;
     this.length = length;
@@ -95,6 +104,8 @@ export class SegmentRun {
     this.headerBytes = view.headerBytes;
     this.transportOffset = (view.transport - view.frame) << 1;
     this.payload = view.payload;
+    this.gap = gap;
+    this.#addPiece(view.offset + view.headerBytes + gap, view.payload);
     this.complete = false;
     this.#frame = view.frame;
     this.#network = view.network;
@@ -126,8 +137,9 @@ export class SegmentRun {
   /**
    * Adds the frame of `length` bytes at `offset`, if it is a segment that continues the run and lies at the same place of
    * a word as the first one. Otherwise nothing has happened.
+   * @param gap bytes in memory between its headers and its payload, 0 for a frame in one piece
    */
-  extend(offset: number, length: number, tag: number): boolean {
+  extend(offset: number, length: number, tag: number, gap: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
     if (payload === 0 || tag !== this.tag) return false;
     const shift = ((offset >> 1) - this.#frame) | 0;
@@ -136,7 +148,7 @@ export class SegmentRun {
     if (this.#commonWords === 0) this.#learn();
     if (!this.#hasCommonHeaders(offset >> 2)) return false;
     if (!this.#continuesNetwork((this.#network + shift) | 0, payload)) return false;
-    this.#append(offset, payload, transport);
+    this.#append(offset, payload, transport, gap);
     return true;
   }
 
@@ -144,7 +156,7 @@ export class SegmentRun {
    * As `extend`, for a frame that is known to be a segment cut from the same super-frame as the last one, right behind it:
    * what the two have in common anyway is not compared, but for ports and flags.
    */
-  follow(offset: number, length: number): boolean {
+  follow(offset: number, length: number, gap: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
     if (payload === 0) return false;
     const halves = this.#halves;
@@ -155,7 +167,7 @@ export class SegmentRun {
     const flags = (halves[transport + TCP_FLAGS]! ^ halves[first + TCP_FLAGS]!) & ~PUSH;
     if ((ports | flags) !== 0 || !this.#isNext(transport)) return false;
     if (!this.#continuesNetwork((this.#network + shift) | 0, payload)) return false;
-    this.#append(offset, payload, transport);
+    this.#append(offset, payload, transport, gap);
     return true;
   }
 
@@ -181,7 +193,7 @@ export class SegmentRun {
   #payloadThatFits(offset: number, length: number): number {
     const payload = (length - this.headerBytes) | 0;
     if (payload <= 0 || payload > this.segmentBytes || this.payload + payload > this.#room) return 0;
-    if (((offset ^ this.offset) & 3) !== 0 || this.segments === MAX_PIECES) return 0;
+    if (((offset ^ this.offset) & 3) !== 0 || this.segments === MAX_SEGMENTS) return 0;
     return offset < 0 || offset + length > this.#halves.length << 1 ? 0 : payload;
   }
 
@@ -191,7 +203,7 @@ export class SegmentRun {
     return ((high << 16) | swap16(this.#halves[transport + SEQUENCE + 1]!)) === this.#nextSequence;
   }
 
-  #append(offset: number, payload: number, transport: number): void {
+  #append(offset: number, payload: number, transport: number, gap: number): void {
     if (this.#carry) {
       const varying = this.#varyingSum(transport, payload);
       if ((this.payload & 1) === 0) this.#evenSum = (this.#evenSum + varying) | 0;
@@ -200,15 +212,26 @@ export class SegmentRun {
         this.#oddSegments++;
       }
     }
-    const piece = this.segments * PIECE_WORDS;
-    this.pieces[piece] = offset + this.headerBytes;
-    this.pieces[piece + 1] = payload;
+    this.#addPiece((offset + this.headerBytes + gap) | 0, payload);
     this.segments++;
     this.payload += payload;
     this.#nextSequence = (this.#nextSequence + payload) | 0;
     const pushed = this.#halves[transport + TCP_FLAGS]! & PUSH;
     if (pushed !== 0) this.#halves[this.#transport + TCP_FLAGS]! |= PUSH;
     this.complete = pushed !== 0 || payload < this.segmentBytes;
+  }
+
+  /** What adjoins the last piece lengthens it. */
+  #addPiece(at: number, length: number): void {
+    const pieces = this.pieces;
+    const last = Math.imul(this.pieceCount - 1, PIECE_WORDS);
+    if (at === pieces[last]! + pieces[last + 1]!) {
+      pieces[last + 1] = pieces[last + 1]! + length;
+      return;
+    }
+    pieces[last + PIECE_WORDS] = at;
+    pieces[last + PIECE_WORDS + 1] = length;
+    this.pieceCount++;
   }
 
   /** Keeps what all segments have in common: Ethernet, type of service, DF, TTL, addresses, ports, ack, window, options. */

@@ -28,6 +28,7 @@ const UDP_HEADER = 8;
 const ENOUGH = 32 * 0xffff;
 const IP = Verified.ip;
 const IP_GOOD = Verified.ip | Verified.ipGood;
+const IPV6_GOOD = Verified.ip | Verified.ipGood | Verified.ipv6;
 const TCP_FOUND = Verified.tcp;
 const TCP_GOOD = Verified.tcp | Verified.transportGood;
 const UDP_FOUND = Verified.udp;
@@ -85,7 +86,7 @@ const commonIpv6 = (words: Int32Array, at: number, packet: number, total: number
   const protocol = (second >>> 16) & 0xff;
   const others = before + halves(first) + halves(second);
   const transport = commonTransport(words, at + 10, (packet - IPV6_HEADER) | 0, protocol, total, others, false);
-  return transport === 0 ? 0 : IP_GOOD | transport;
+  return transport === 0 ? 0 : IPV6_GOOD | transport;
 };
 
 /** `bytes` is at least 8; `others` is the sum of what is in `total` but neither in the transport nor in its pseudo header. */

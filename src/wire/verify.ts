@@ -27,6 +27,8 @@ export const Verified = {
   ipGood: 1 << 3,
   /** The TCP or UDP checksum is right, or is one that IPv4 allows to leave out. */
   transportGood: 1 << 4,
+  /** The packet is IPv6. */
+  ipv6: 1 << 5,
 } as const;
 
 const scratch = new Int32Array(DISSECTION_WORDS);
@@ -42,7 +44,7 @@ export const verifyDissected = (memory: Memory, frame: number, layer: number, pa
   const ipv4 = parts[ETHER_TYPE] === EtherType.ipv4;
   // Only IPv4's own header: NETWORK_LENGTH of IPv6 covers extension headers, but there is nothing to verify.
   const ipGood = !ipv4 || intact(sum(memory, network, parts[NETWORK_LENGTH]!));
-  const found = Verified.ip | (ipGood ? Verified.ipGood : 0);
+  const found = Verified.ip | (ipv4 ? 0 : Verified.ipv6) | (ipGood ? Verified.ipGood : 0);
   const protocol = parts[PROTOCOL]!;
   if (layer < Layer.transport || (protocol !== Protocol.tcp && protocol !== Protocol.udp)) return found;
   const transport = frame + parts[TRANSPORT]!;

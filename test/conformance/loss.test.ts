@@ -31,6 +31,15 @@ class Vanishing implements Target {
   reset(): void {
     this.#inner.reset();
   }
+  powerCycle(): void {
+    this.#inner.powerCycle();
+  }
+  memoryChanged(): void {
+    this.#inner.memoryChanged();
+  }
+  asserted(): boolean {
+    return this.#inner.asserted();
+  }
   attach(memory: GuestMemory, raise: (vector: number) => void): void {
     this.#inner.attach(memory, raise);
   }

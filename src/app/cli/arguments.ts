@@ -20,6 +20,8 @@ export type Values<O extends Options> = {
 export interface Operand {
   readonly placeholder: string;
   readonly summary: string;
+  /** The last operand only: one or more words. */
+  readonly many?: true;
 }
 
 const HELP = { help: { type: "boolean", short: "h" } } as const;
@@ -95,6 +97,6 @@ const checkOperands = (given: readonly string[], wanted: readonly Operand[], usa
   if (missing !== undefined)
     throw new WrongUsage(`${missing.placeholder} is missing`, `The command is written \`${usage}\`.`);
   const extra = given[wanted.length];
-  if (extra !== undefined)
+  if (extra !== undefined && wanted.at(-1)?.many !== true)
     throw new WrongUsage(`"${extra}" is one argument too many`, `The command is written \`${usage}\`.`);
 };

@@ -76,16 +76,16 @@ const PATIENCE = 2_000;
 const address = (name: string): string => `\0ferrule/${name}`;
 
 /** Node keeps the descriptor of a connected socket here; without it no one can be trusted. */
-const credentialsOf = (socket: Socket): Peer | undefined => {
+export const credentialsOf = (socket: Socket): Peer | undefined => {
   const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
   return fd === undefined || fd < 0 ? undefined : peerOf(fd);
 };
 
-const trusted = (credentials: Peer | undefined): boolean =>
+export const trusted = (credentials: Peer | undefined): boolean =>
   credentials !== undefined && (credentials.uid === 0 || credentials.uid === process.getuid?.());
 
 /** The first line that comes, without its end. Rejects when the other end closes first or says too much. */
-const firstLine = (socket: Socket): Promise<string> => {
+export const firstLine = (socket: Socket, longest = LONGEST_LINE): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = "";
   socket.setEncoding("utf8");
@@ -93,7 +93,7 @@ const firstLine = (socket: Socket): Promise<string> => {
     text += chunk;
     const end = text.indexOf("\n");
     if (end >= 0) resolve(text.slice(0, end));
-    else if (text.length > LONGEST_LINE) reject(new BadReply(`a line longer than ${LONGEST_LINE} characters came`));
+    else if (text.length > longest) reject(new BadReply(`a line longer than ${longest} characters came`));
   });
   socket.on("error", reject);
   socket.on("close", () => reject(new BadReply("the connection was closed without an answer")));

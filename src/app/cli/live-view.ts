@@ -125,4 +125,11 @@ export class Redrawn {
     this.#stream.write(`${up}\r${body}\u001b[J`);
     this.#height = lines.length;
   }
+
+  /** Writes a line that stays, in the picture's place; the next picture comes below it. */
+  above(line: string): void {
+    const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
+    this.#stream.write(`${up}\r\u001b[J${line}\n`);
+    this.#height = 0;
+  }
 }

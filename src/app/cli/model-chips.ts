@@ -38,13 +38,14 @@ export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">)
     "llllrrl",
   ),
   "",
-  `${rows.filter((row) => row.drivable).length} of ${rows.length} chips can be modelled and driven in this version.`,
+  `${rows.filter((row) => row.drivable).length} of ${rows.length} chips can be driven in this version; every one can be served to a guest: \`ferrule model serve\`.`,
 ];
 
 export const modelChips = command({
   name: "model chips",
   summary: "list every chip of the family, and which can be driven now",
-  about: "The key in the first column is what `ferrule up model:KEY` and `ferrule demo --chip KEY` take.",
+  about:
+    "The key in the first column is what `ferrule model serve --chip KEY` takes, and `ferrule up model:KEY` and\n`ferrule demo --chip KEY` where it is drivable.",
   operands: [],
   options: { json: JSON_OPTION },
   examples: ["ferrule model chips", "ferrule model chips --json | jq -r '.[] | select(.drivable).key'"],

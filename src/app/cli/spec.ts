@@ -10,18 +10,17 @@ export const isDrivable = (chip: Chip): boolean => DRIVABLE.has(chip.generation)
 
 const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
 
+/** A chip of the table by its key: every one can be modelled. @throws {WrongUsage} unknown */
+export const parseModelChip = (key: string): Chip => {
+  const chip = chipNamed(key);
+  if (chip !== undefined) return chip;
+  const keys = CHIPS.map((row) => row.key);
+  throw new WrongUsage(`no chip is called "${key}"`, didYouMean(key, keys, "`ferrule model chips` lists them all."));
+};
+
 /** A chip by its key. @throws {WrongUsage} unknown; {NotYet} known, but not drivable in this version */
 export const parseChip = (key: string): Chip => {
-  const chip = chipNamed(key);
-  if (chip === undefined)
-    throw new WrongUsage(
-      `no chip is called "${key}"`,
-      didYouMean(
-        key,
-        CHIPS.map((row) => row.key),
-        "`ferrule model chips` lists them all.",
-      ),
-    );
+  const chip = parseModelChip(key);
   if (!isDrivable(chip)) throw new NotYet(`driving ${chip.name}`, `Drivable now: ${drivableKeys().join(", ")}.`);
   return chip;
 };

@@ -1,8 +1,9 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
 import { resolve } from "node:path";
-import { openSession, ThreadFailure } from "../open-session.ts";
+import { openSession } from "../open-session.ts";
 import type { Session, SessionEvent, SessionOptions } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
+import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";
 import { ControlServer } from "./control.ts";
 import { within } from "./limit.ts";

@@ -1,7 +1,7 @@
 /** The main thread's hold on a peer: calls with a limit, and an end. */
 import { Worker } from "node:worker_threads";
 import { within } from "../cli/limit.ts";
-import { ThreadFailure } from "../open-session.ts";
+import { ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 
 interface Waiting {

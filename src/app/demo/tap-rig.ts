@@ -1,6 +1,6 @@
 /** The demo between two network namespaces: Linux's TCP/IP at both ends, driver, model and wire between them. */
 import { NetworkNamespace } from "#sys/namespace.ts";
-import { ThreadFailure } from "../open-session.ts";
+import { ThreadFailure } from "../worker-thread.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { PeerThread } from "./peer-thread.ts";
 import { amount, bitRate, microseconds } from "../cli/format.ts";

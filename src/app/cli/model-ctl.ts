@@ -1,0 +1,93 @@
+/** `ferrule model ctl`: asks things of a NIC that `ferrule model serve` gives to a guest, while the guest uses it. */
+import type { Direction } from "#host/impairment.ts";
+import { askServer } from "../serve/control-socket.ts";
+import { DEVICE_FAULTS } from "../serve/device-faults.ts";
+import type { ServeState } from "../serve/requests.ts";
+import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
+import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
+import { amount, count, linkSpeed, table } from "./format.ts";
+
+const linkText = ({ link, cable, plugged }: ServeState): string => {
+  if (link.up) {
+    const pause = link.receivePause || link.transmitPause ? ", pause frames" : "";
+    return `up, ${linkSpeed(link.speed)}, ${link.fullDuplex ? "full" : "half"} duplex${pause}`;
+  }
+  if (!cable) return "down: the cable is out (link up)";
+  return plugged ? "down" : "down: nobody holds the wire's other end";
+};
+
+const armedText = (state: ServeState, direction: Direction): string => {
+  const { armed, struck } = state.wire[direction];
+  const names = Object.keys(armed);
+  const done = Object.entries(struck).flatMap(([name, times]) => (times > 0 ? [`${name} ${count(times)}`] : []));
+  return `${names.length === 0 ? "sound" : names.join(", ")}${done.length === 0 ? "" : `; struck: ${done.join(", ")}`}`;
+};
+
+const nonzero = (values: Readonly<Record<string, number>>): string =>
+  Object.entries(values)
+    .flatMap(([name, value]) => (value === 0 ? [] : [`${name} ${count(value)}`]))
+    .join(", ") || "none";
+
+/** What `show` prints for people. */
+export const stateLines = (state: ServeState): readonly string[] => {
+  const { traffic } = state;
+  const faults = state.faults.map(({ name, left }) => (left === null ? name : `${name} (${left} more)`));
+  return table(
+    [
+      ["chip", `${state.chip}, ${state.mac}`],
+      ["client", state.client === 0 ? `none now, ${state.clients} so far` : `number ${state.client}`],
+      ["link", linkText(state)],
+      ["power", state.powerState === 3 ? "D3hot" : `D${state.powerState}`],
+      ["guest sent", `${count(traffic.sentFrames)} frames (${amount(traffic.sentBytes)})`],
+      ["guest got", `${count(traffic.receivedFrames)} frames (${amount(traffic.receivedBytes)})`],
+      ["lost", `${count(traffic.drops)} on the wire, ${count(state.counters.rxMissed)} for lack of descriptors`],
+      ["counters", nonzero(state.counters)],
+      ["offences", nonzero(state.offences)],
+      ["wire out", armedText(state, "out")],
+      ["wire in", armedText(state, "in")],
+      ["faults", faults.length === 0 ? "none" : faults.join(", ")],
+    ],
+    "ll",
+  );
+};
+
+export const modelCtl = command({
+  name: "model ctl",
+  summary: "change the link, the wire and the faults of a NIC that is being served",
+  about: [
+    "What is armed stays armed, over clients and resets, until it is cleared or has struck as often as it was told.",
+    "",
+    ...table(
+      CTL_SYNTAX.map(([words, what]) => [`  ${words}`, what]),
+      "ll",
+    ),
+    "",
+    "Faults of the device:",
+    ...table(
+      Object.entries(DEVICE_FAULTS).map(([name, what]) => [`  ${name}`, what]),
+      "ll",
+    ),
+  ].join("\n"),
+  operands: [
+    { placeholder: "SOCKET", summary: "as given to `ferrule model serve --socket`" },
+    { placeholder: "COMMAND…", summary: "one of the above", many: true },
+  ],
+  options: { json: JSON_OPTION },
+  examples: [
+    "npx ferrule model ctl nic.sock show --json",
+    "npx ferrule model ctl nic.sock wire loss 1% in",
+    "npx ferrule model ctl nic.sock fault stuck-reset 1",
+  ],
+  async run({ values, operands, terminal }) {
+    const [socket = "", ...words] = operands;
+    const request = requestOf(words);
+    const value = await askServer(socket, request);
+    if (values.json) printJson(terminal, value);
+    else if (request.command === "show") printLines(terminal, stateLines(value as ServeState));
+    else if ("taken" in value && value.taken !== true)
+      printLines(terminal, [
+        "the NIC did not take it: no link, the receiver is off, its filter is against it, or it sleeps",
+      ]);
+    return Exit.done;
+  },
+});

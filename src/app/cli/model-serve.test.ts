@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { chipNamed } from "#chip/chips.ts";
+import { askServer } from "../serve/control-socket.ts";
+import type { ServeEvent } from "../serve/messages.ts";
+import type { Serving } from "../serve/open-server.ts";
+import type { ServeRequest } from "../serve/requests.ts";
+import { SERVE_COUNTERS, type ServeStatistics } from "../serve/statistics.ts";
+import { main } from "./main.ts";
+import { modelCtl } from "./model-ctl.ts";
+import { modelServe, serve } from "./model-serve.ts";
+import { qemuArguments, serveView } from "./serve-events.ts";
+import { Stop } from "./stop.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const statisticsOf = (given: Partial<ServeStatistics> = {}): ServeStatistics => ({
+  ...(Object.fromEntries(SERVE_COUNTERS.map((name) => [name, 0])) as ServeStatistics),
+  ...given,
+});
+
+class FakeServing implements Serving {
+  closed = 0;
+  readonly asked: ServeRequest[] = [];
+  now = statisticsOf();
+  tell: (event: ServeEvent) => void = () => undefined;
+  statistics(): ServeStatistics {
+    return this.now;
+  }
+  onEvent(listener: (event: ServeEvent) => void): void {
+    this.tell = listener;
+  }
+  async ask(request: ServeRequest): Promise<object> {
+    this.asked.push(request);
+    return {};
+  }
+  async close(): Promise<void> {
+    this.closed++;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 20));
+
+const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  const socket = join(folder, "nic");
+  const source = new EventEmitter();
+  const serving = new FakeServing();
+  const terminal = recordedTerminal(options);
+  const stop = new Stop(
+    source,
+    () => 0,
+    () => assert.fail("insisted"),
+  );
+  const call = {
+    chip: chipNamed("rtl8168h")!,
+    options: {
+      chip: "rtl8168h",
+      mac: "02:00:00:00:00:01",
+      socket,
+      wire: { kind: "responder" },
+      capture: undefined,
+      trace: undefined,
+      strict: "warn",
+    },
+    wire: "responder",
+    json: options.json ?? false,
+  } as const;
+  const exit = serve(call, terminal, async () => serving, stop);
+  return { socket, source, serving, terminal, exit, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+};
+
+const OFFENCE = {
+  name: "locked",
+  because: "it was locked",
+  hardware: "It is lost.",
+  where: 0x54,
+  trace: ["read8  0x54 = 0x0  Config3"],
+};
+
+test("prints what to give to QEMU, a line for each event, and the sums at the end", async () => {
+  using s = setUp();
+  await turn();
+  s.serving.tell({ kind: "client", client: 1, connected: true });
+  s.serving.tell({ kind: "offence", client: 1, offence: OFFENCE });
+  s.serving.tell({ kind: "wake", client: 1 });
+  s.serving.tell({ kind: "client", client: 1, connected: false, why: "half a message" });
+  s.serving.now = statisticsOf({ clients: 1, sentFrames: 3, sentBytes: 180, offences: 1 });
+  s.source.emit("SIGINT", "SIGINT");
+  assert.equal(await s.exit, 0);
+  assert.equal(s.serving.closed, 1);
+  const { text } = s.terminal.out;
+  assert.ok(text.includes(`-device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"${s.socket}"}}'`), text);
+  assert.match(
+    text,
+    /^client 1 connected\noffence locked at 0x54: it was locked\. Real hardware: It is lost\.\n {4}read8/m,
+  );
+  assert.match(
+    text,
+    /\(PME\)\nclient 1 disconnected: half a message\nstopped \(SIGINT\): 1 clients, guest sent 3 frames \(180 B\)/,
+  );
+});
+
+test("with --json every event is an object on a line of its own", async () => {
+  using s = setUp({ json: true });
+  await turn();
+  s.serving.tell({ kind: "offence", client: 1, offence: OFFENCE });
+  s.source.emit("SIGTERM", "SIGTERM");
+  assert.equal(await s.exit, 0);
+  const events = s.terminal.out.text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { event: string });
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ["serving", "offence", "stopped"],
+  );
+});
+
+test("answers on the control socket while it runs", async () => {
+  using s = setUp();
+  await turn();
+  assert.deepEqual(await askServer(s.socket, { command: "link", up: false }), {});
+  assert.deepEqual(s.serving.asked, [{ command: "link", up: false }]);
+  s.source.emit("SIGINT", "SIGINT");
+  assert.equal(await s.exit, 0);
+});
+
+test("a server that fails is taken down, and its error is passed on", async () => {
+  using s = setUp();
+  await turn();
+  s.serving.tell({ kind: "failed", error: { code: "EBADFD", message: "the interface was deleted", hint: "Again." } });
+  await assert.rejects(s.exit, { message: "the interface was deleted", hint: "Again." });
+  assert.equal(s.serving.closed, 1);
+});
+
+test("on a terminal counters stand below the events", async () => {
+  using s = setUp({ isTerminal: true });
+  await turn();
+  s.serving.tell({ kind: "client", client: 1, connected: true });
+  s.source.emit("SIGINT", "SIGINT");
+  await s.exit;
+  assert.match(s.terminal.out.text, /no client, link down/);
+  assert.match(s.terminal.out.text, /client 1 connected\n/);
+});
+
+test("the live counters fit the terminal and tell rates", () => {
+  const watch = {
+    upSeconds: 61,
+    before: statisticsOf(),
+    now: statisticsOf({ connected: 1, clients: 2, linkUp: 1, linkSpeed: 2500, sentBytes: 1_000_000, requests: 500 }),
+    elapsedSeconds: 0.5,
+  };
+  const [first, second] = serveView(watch, 200);
+  assert.match(first!, /^00:01:01 {2}client 2, 2\.5 Gbit\/s {2}out 16\.0 Mbit\/s/);
+  assert.match(second!, /^requests 1\.00 k\/s/);
+  for (const line of serveView(watch, 40)) assert.ok(line.length < 40);
+});
+
+test("a path with a quote is still one word for a shell", () => {
+  assert.ok(qemuArguments("/tmp/it's")[2]!.includes(String.raw`/tmp/it'\''s`));
+});
+
+test("what was typed wrong ends with 2, one line and a hint", async () => {
+  for (const words of [
+    "serve",
+    "serve --socket s --chip rtl8168hh",
+    "serve --socket s --wire wire",
+    "serve --socket s --mac 01:00:00:00:00:00",
+    "serve --socket s --mac zz",
+    "serve --socket s --strict hard",
+    "serve --socket s --trace-format json",
+    "serve --socket s --trace t --trace-format xml",
+    "serve --socket s --trace t --capture t",
+    "ctl",
+    "ctl s",
+    "ctl s nonsense",
+  ]) {
+    const terminal = recordedTerminal();
+    const exit = await main(["model", ...words.split(" ")], [modelServe, modelCtl], terminal, false);
+    assert.equal(exit, 2, words);
+    assert.match(terminal.err.text, /^ferrule: .+\nhint: .+\n$/, words);
+  }
+});
+
+test("without a server there, ctl fails with 1 and says so", async () => {
+  const terminal = recordedTerminal();
+  assert.equal(await main(["model", "ctl", "/nowhere/nic", "show"], [modelCtl], terminal, false), 1);
+  assert.match(terminal.err.text, /no `ferrule model serve` is running at \/nowhere\/nic/);
+});

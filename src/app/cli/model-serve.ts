@@ -1,0 +1,212 @@
+/** `ferrule model serve`: one NIC on a vfio-user socket, for QEMU and others, until it is told to stop. */
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import type { Chip } from "#chip/chips.ts";
+import type { Strictness } from "#model/strict.ts";
+import type { TraceFormat } from "#model/trace.ts";
+import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
+import { formatMac, InvalidMacAddress, isGroup, parseMac } from "#wire/mac.ts";
+import { checkControlPath, controlPath, ControlSocket } from "../serve/control-socket.ts";
+import { openServer, type ServeOptions, type Serving } from "../serve/open-server.ts";
+import { parseServedWire, WIRE_SYNTAX } from "../serve/wire-spec.ts";
+import { ThreadFailure } from "../worker-thread.ts";
+import { command, Exit } from "./command.ts";
+import { within } from "./limit.ts";
+import { Redrawn } from "./live-view.ts";
+import { newsJson, newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
+import { parseModelChip } from "./spec.ts";
+import { type Stop, stopAtSignals } from "./stop.ts";
+import type { Terminal } from "./terminal.ts";
+import { WrongUsage } from "./usage.ts";
+
+/** Milliseconds between two pictures of the live counters, and that the thread may take to come to an end. */
+const REDRAW = 500;
+const CLOSING = 15_000;
+
+export interface ServeCall {
+  readonly chip: Chip;
+  readonly options: ServeOptions;
+  /** As it was typed. */
+  readonly wire: string;
+  readonly json: boolean;
+}
+
+/** Tells what happens, and shows the counters below it where someone watches. */
+class Reporter implements Disposable {
+  readonly #terminal: Terminal;
+  readonly #json: boolean;
+  readonly #picture: Redrawn | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(terminal: Terminal, json: boolean) {
+    this.#terminal = terminal;
+    this.#json = json;
+    this.#picture = terminal.out.isTerminal && !json ? new Redrawn(terminal.out) : undefined;
+  }
+
+  tell(news: ServeNews): void {
+    const { out } = this.#terminal;
+    for (const line of this.#json ? [newsJson(news)] : newsLines(news, out))
+      if (this.#picture === undefined) out.write(`${line}\n`);
+      else this.#picture.above(line);
+  }
+
+  watch(serving: Serving): void {
+    if (this.#picture === undefined) return;
+    const start = performance.now();
+    let [before, last] = [serving.statistics(), start];
+    const draw = (): void => {
+      const [now, at] = [serving.statistics(), performance.now()];
+      const elapsedSeconds = Math.max(at - last, 1) / 1000;
+      const watch = { upSeconds: (at - start) / 1000, before, now, elapsedSeconds };
+      this.#picture?.draw(serveView(watch, this.#terminal.out.columns()));
+      [before, last] = [now, at];
+    };
+    this.#timer = setInterval(draw, REDRAW);
+    draw();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Runs the command; `open` and `stop` are the process's own except in tests. */
+export const serve = async (
+  call: ServeCall,
+  terminal: Terminal,
+  open: (options: ServeOptions) => Promise<Serving>,
+  stop: Stop,
+): Promise<Exit> => {
+  const { options, chip, wire, json } = call;
+  const { socket, mac } = options;
+  checkControlPath(socket);
+  const serving = await open(options);
+  const failed = Promise.withResolvers<ThreadFailure>();
+  const reporter = new Reporter(terminal, json);
+  let reason = "failed";
+  let last = serving.statistics();
+  try {
+    await using control = await ControlSocket.open(socket, (request) => serving.ask(request));
+    using showing = reporter;
+    const qemu = qemuArguments(socket);
+    showing.tell({ kind: "serving", chip: chip.name, mac, socket, wire, qemu, pid: process.pid });
+    serving.onEvent((event) => {
+      showing.tell(event);
+      if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
+    });
+    showing.watch(serving);
+    const end = await Promise.race([stop.asked, failed.promise]);
+    if (end instanceof ThreadFailure) throw end;
+    reason = end;
+    void control;
+  } finally {
+    last = serving.statistics();
+    await within(serving.close(), "taking the server down", CLOSING);
+    if (reason !== "failed") reporter.tell({ kind: "stopped", reason, statistics: last });
+  }
+  return Exit.done;
+};
+
+const STRICT: readonly Strictness[] = ["warn", "error", "off"];
+const parseStrict = (text: string): Strictness => {
+  const strict = STRICT.find((known) => known === text);
+  if (strict === undefined) throw new WrongUsage(`"${text}" is no strictness`, `Write ${STRICT.join(", ")}.`);
+  return strict;
+};
+
+const FORMATS: readonly TraceFormat[] = ["text", "json"];
+const parseTrace = (path: string | undefined, format: string | undefined): ServeOptions["trace"] => {
+  const chosen = FORMATS.find((known) => known === format);
+  if (format !== undefined && chosen === undefined)
+    throw new WrongUsage(`"${format}" is no trace format`, `Write ${FORMATS.join(" or ")}.`);
+  if (path === undefined) {
+    if (format !== undefined) throw new WrongUsage("a trace format without a trace", "Name a file: --trace FILE.");
+    return undefined;
+  }
+  return { path: resolve(path), format: chosen ?? (path.endsWith(".jsonl") ? "json" : "text") };
+};
+
+/** The whole path, for QEMU may run elsewhere; as it was typed where only that has room in a socket's address. */
+const socketPath = (typed: string): string => {
+  const whole = resolve(typed);
+  return new TextEncoder().encode(controlPath(whole)).length > SOCKET_PATH_MOST ? typed : whole;
+};
+
+/** A locally administered address, as a model has no maker. */
+const randomMac = (): string => {
+  const bytes = Uint8Array.from(randomBytes(6));
+  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
+  return formatMac(bytes);
+};
+
+const parseStationAddress = (text: string): string => {
+  try {
+    const bytes = parseMac(text);
+    if (!isGroup(bytes, 0) && bytes.some((byte) => byte !== 0)) return formatMac(bytes);
+  } catch (error) {
+    if (error instanceof InvalidMacAddress) throw new WrongUsage(error.message, error.hint);
+    throw error;
+  }
+  throw new WrongUsage(
+    `${text} is no address of one station`,
+    "Choose one whose first byte is even: 02:00:5e:10:00:01.",
+  );
+};
+
+export const modelServe = command({
+  name: "model serve",
+  summary: "give a NIC of the family to QEMU, over a vfio-user socket",
+  about: [
+    "The model becomes a PCI device that any guest's own driver drives. Prints the arguments for QEMU (10.1 or newer),",
+    "then a line for each client that comes or goes, each thing the driver does that real hardware would punish, and",
+    "each change of the link. Clients come one after the other; each finds the power just on. A guest that reboots",
+    "stays the same client. Ctrl-C ends it and leaves nothing behind.",
+    "",
+    "SPEC says where the NIC's cable ends:",
+    ...WIRE_SYNTAX.map((line) => `  ${line}`),
+  ].join("\n"),
+  operands: [],
+  options: {
+    chip: { kind: "value", placeholder: "CHIP", summary: "see `ferrule model chips`", default: "rtl8168h" },
+    socket: { kind: "value", placeholder: "PATH", summary: "where QEMU finds the device; PATH.ctl is for `model ctl`" },
+    wire: { kind: "value", placeholder: "SPEC", summary: "the wire's far end", default: "responder" },
+    mac: { kind: "value", placeholder: "MAC", summary: "the NIC's own address; a random one unless given" },
+    capture: { kind: "value", placeholder: "FILE", summary: "write what crosses the wire to a pcapng file" },
+    trace: {
+      kind: "value",
+      placeholder: "FILE",
+      summary: "write every register access by name (docs/trace.md); JSON lines when FILE ends in .jsonl",
+    },
+    "trace-format": { kind: "value", placeholder: "FORMAT", summary: "text or json, whatever FILE is called" },
+    strict: {
+      kind: "value",
+      placeholder: "MODE",
+      summary: "what a driver's offences do: warn, error (the NIC falls off the bus) or off",
+      default: "warn",
+    },
+    json: { kind: "flag", summary: "print events as JSON, one object a line" },
+  },
+  examples: [
+    "npx ferrule model serve --chip rtl8125b --socket nic.sock",
+    "passt -s net.sock --mtu 1500 && npx ferrule model serve --socket nic.sock --wire unix:net.sock --trace trace.txt",
+  ],
+  async run({ values, terminal }) {
+    if (values.socket === undefined)
+      throw new WrongUsage("--socket is missing", "Say where QEMU shall find the device: --socket nic.sock.");
+    const chip = parseModelChip(values.chip);
+    const options: ServeOptions = {
+      chip: chip.key,
+      mac: values.mac === undefined ? randomMac() : parseStationAddress(values.mac),
+      socket: socketPath(values.socket),
+      wire: parseServedWire(values.wire),
+      capture: values.capture === undefined ? undefined : resolve(values.capture),
+      trace: parseTrace(values.trace, values["trace-format"]),
+      strict: parseStrict(values.strict),
+    };
+    if (options.capture !== undefined && options.capture === options.trace?.path)
+      throw new WrongUsage("capture and trace go to one file", "Give each a file of its own.");
+    using stop = stopAtSignals();
+    return await serve({ chip, options, wire: values.wire, json: values.json }, terminal, openServer, stop);
+  },
+});

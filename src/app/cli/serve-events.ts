@@ -1,0 +1,113 @@
+/** What `ferrule model serve` tells: one line, or one JSON object, per event; and its live counters. */
+import type { ServeEvent } from "../serve/messages.ts";
+import type { ServeStatistics } from "../serve/statistics.ts";
+import { amount, bitRate, clockTime, count, fitted, linkSpeed, rate } from "./format.ts";
+import type { Stream } from "./terminal.ts";
+
+export type ServeNews =
+  | {
+      readonly kind: "serving";
+      readonly chip: string;
+      readonly mac: string;
+      readonly socket: string;
+      readonly wire: string;
+      readonly qemu: readonly string[];
+      readonly pid: number;
+    }
+  | ServeEvent
+  | { readonly kind: "stopped"; readonly reason: string; readonly statistics: ServeStatistics };
+
+/** Accesses shown with an offence; the trace file has all. */
+const SHOWN_ACCESSES = 6;
+
+const offenceLines = (event: ServeEvent & { kind: "offence" }, paint: Stream["paint"]): readonly string[] => {
+  const { name, because, hardware, where, trace } = event.offence;
+  return [
+    `${paint("yellow", "offence")} ${name} at 0x${where.toString(16)}: ${because}. Real hardware: ${hardware}`,
+    ...trace.slice(-SHOWN_ACCESSES).map((line) => paint("dim", `    ${line}`)),
+  ];
+};
+
+/** The arguments that give a guest this NIC, as one command for a shell. */
+export const qemuArguments = (socket: string): readonly string[] => {
+  const device = { driver: "vfio-user-pci", socket: { type: "unix", path: socket } };
+  // A quote inside single quotes ends them, stands for itself, and starts them again.
+  const json = JSON.stringify(device).replaceAll("'", String.raw`'\''`);
+  return [
+    "-m 1G -machine q35,memory-backend=ram",
+    "-object memory-backend-memfd,id=ram,size=1G,share=on",
+    `-device '${json}'`,
+  ];
+};
+
+const ending = (statistics: ServeStatistics): string =>
+  [
+    `${count(statistics.clients)} clients`,
+    `guest sent ${count(statistics.sentFrames)} frames (${amount(statistics.sentBytes)})`,
+    `got ${count(statistics.receivedFrames)} (${amount(statistics.receivedBytes)})`,
+    `lost on the wire ${count(statistics.wireDrops)}`,
+    `offences ${count(statistics.offences)}`,
+  ].join(", ");
+
+export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): readonly string[] => {
+  switch (news.kind) {
+    case "serving":
+      return [
+        `serving ${news.chip}, ${news.mac}, at ${news.socket}, wire ${news.wire}`,
+        "Give it to a guest with QEMU 10.1 or newer:",
+        "",
+        ["  qemu-system-x86_64 …", ...news.qemu].join(" \\\n    "),
+        "",
+        `Faults, link changes and counters: ferrule model ctl ${news.socket} show`,
+      ];
+    case "client":
+      if (news.connected) return [`client ${news.client} connected`];
+      return [`client ${news.client} disconnected${news.why === "" ? "" : `: ${news.why}`}`];
+    case "offence":
+      return offenceLines(news, paint);
+    case "link": {
+      const duplex = news.fullDuplex ? "full" : "half";
+      return [news.up ? `link up, ${linkSpeed(news.speed)}, ${duplex} duplex` : "link down"];
+    }
+    case "wire":
+      return [news.plugged ? "wire plugged" : `wire unplugged: ${news.why}`];
+    case "wake":
+      return ["the NIC asks to wake the guest up (PME)"];
+    case "warning":
+      return [`warning: ${news.message} (${news.hint})`];
+    case "failed":
+      return [`failed: ${news.error.message}`];
+    case "stopped":
+      return [`stopped (${news.reason}): ${ending(news.statistics)}`];
+    default:
+      return news satisfies never;
+  }
+};
+
+/** One object per line: `event` says what happened. */
+export const newsJson = (news: ServeNews): string => {
+  const { kind, ...rest } = news;
+  return JSON.stringify({ event: kind, ...rest });
+};
+
+/** What the live counters are made from. */
+export interface ServeWatch {
+  readonly upSeconds: number;
+  readonly before: ServeStatistics;
+  readonly now: ServeStatistics;
+  readonly elapsedSeconds: number;
+}
+
+/** The live counters: two lines that fit the terminal. */
+export const serveView = (
+  { upSeconds, before, now, elapsedSeconds }: ServeWatch,
+  columns: number,
+): readonly string[] => {
+  const perSecond = (name: keyof ServeStatistics): number => Math.max(0, now[name] - before[name]) / elapsedSeconds;
+  const link = now.linkUp === 1 ? linkSpeed(now.linkSpeed) : "link down";
+  const guest = now.connected === 1 ? `client ${now.clients}` : "no client";
+  return [
+    `${clockTime(upSeconds)}  ${guest}, ${link}  out ${bitRate(8 * perSecond("sentBytes"))}  in ${bitRate(8 * perSecond("receivedBytes"))}`,
+    `requests ${rate(perSecond("requests"))}/s  missed ${count(now.missedFrames)}  lost on the wire ${count(now.wireDrops)}  offences ${count(now.offences)}`,
+  ].map((line) => fitted(line, columns - 1));
+};

@@ -1,0 +1,56 @@
+/** Every fault that a device can be given, by name: those of the model, and those of its side buses. */
+import { OutOfRange } from "#kit/errors.ts";
+import { FAULTS } from "#model/faults.ts";
+import type { Rtl8169 } from "#model/rtl8169.ts";
+
+/** Registers behind registers that never answer: the flag that a driver waits for does not change. */
+export const SILENT = {
+  "silent-eri": "the extended registers never answer",
+  "silent-ephy": "the PCIe PHY's registers never answer",
+  "silent-csi": "configuration space never answers through its back door",
+  "silent-efuse": "the one-time programmable memory never answers",
+} as const;
+type SilentName = keyof typeof SILENT;
+
+/** All, and what they do. */
+export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
+
+const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);
+const busOf = (name: SilentName) => name.slice("silent-".length) as "eri" | "ephy" | "csi" | "efuse";
+
+export class DeviceFaults {
+  readonly #nic: Rtl8169;
+  readonly #silent = new Set<SilentName>();
+
+  constructor(nic: Rtl8169) {
+    this.#nic = nic;
+  }
+
+  /** @throws {OutOfRange} for a name that is no fault, or a count that cannot be */
+  arm(name: string, count: number | undefined): void {
+    if (!isSilent(name)) {
+      this.#nic.faults.arm(name, count === undefined ? {} : { count });
+      return;
+    }
+    if (count !== undefined) throw new OutOfRange(`${name} does not count`, "It lasts until it is cleared.");
+    this.#silent.add(name);
+    this.#nic.setLatency(busOf(name), Infinity);
+  }
+
+  /** Disarms one fault, or all. @throws {OutOfRange} for a name that is no fault */
+  clear(name?: string): void {
+    if (name === undefined) for (const { name: each } of this.armed) this.clear(each);
+    else if (!isSilent(name)) this.#nic.faults.disarm(name);
+    else if (this.#silent.delete(name)) this.#nic.setLatency(busOf(name), 0);
+  }
+
+  /** `left` is null for what lasts until it is cleared. */
+  get armed(): readonly { readonly name: string; readonly left: number | null; readonly struck: number }[] {
+    const counted = this.#nic.faults.armed.map(({ name, left, struck }) => ({
+      name,
+      left: left === Infinity ? null : left,
+      struck,
+    }));
+    return [...counted, ...[...this.#silent].map((name) => ({ name, left: null, struck: 0 }))];
+  }
+}

@@ -1,0 +1,234 @@
+/** The served device: model, wire, trace and faults put together, and what can be asked of it while it runs. */
+import type { MemoryChange } from "#bus/vfio-user/session.ts";
+import { type Chip, since } from "#chip/chips.ts";
+import { DIRECTIONS, ImpairedWire } from "#host/impairment.ts";
+import type { Clock, Timers } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import type { Target } from "#kit/target.ts";
+import { Legend } from "#model/legend.ts";
+import { ANY_PARTNER, type Partner, partnerOf } from "#model/link-partner.ts";
+import { registersOf } from "#model/register-set.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import type { Offence, Strictness } from "#model/strict.ts";
+import type { Trace } from "#model/trace.ts";
+import { BROADCAST } from "#wire/mac.ts";
+import { DeviceFaults } from "./device-faults.ts";
+import type { ServeEvent } from "./messages.ts";
+import type { ServeRequest, ServeState } from "./requests.ts";
+import type { ServedWire } from "./served-wire.ts";
+
+const SHORTEST = 14;
+const LONGEST = 16 << 10;
+/** EtherType of magic packets, as they are usually sent. */
+const WAKE_ON_LAN = 0x0842;
+
+/** What is asked of the device itself, and not of its server. */
+export type DeviceRequest = Exclude<ServeRequest, { command: "unplug" | "disconnect" }>;
+
+/**
+ * Partners take one to three seconds. This is less, and enough that a driver which is told of a change still finds the link
+ * down when it looks: Linux's PHY layer otherwise takes it for the old link and keeps the old speed.
+ */
+const NEGOTIATE_MICROS = 300_000;
+
+export interface DeviceParts {
+  readonly chip: Chip;
+  readonly mac: string;
+  readonly strict: Strictness;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly wire: ServedWire;
+  readonly trace: Trace | undefined;
+  readonly tell: (event: ServeEvent) => void;
+}
+
+export class ServedDevice {
+  /** For a bus: traced, where tracing is on. */
+  readonly target: Target;
+  readonly nic: Rtl8169;
+  readonly wire: ImpairedWire;
+  readonly faults: DeviceFaults;
+  readonly #parts: DeviceParts;
+  readonly #legend: Legend;
+  #client = 0;
+  #clients = 0;
+  #cable = true;
+  #partner: Partner = ANY_PARTNER;
+  /** What the NIC was told of the cable, and what was last told of its link. */
+  #carrier = false;
+  #link: Rtl8169["link"];
+
+  constructor(parts: DeviceParts) {
+    const { chip, mac, strict, clock, timers, trace } = parts;
+    this.#parts = parts;
+    this.wire = new ImpairedWire(parts.wire.port, { clock, timers });
+    this.nic = new Rtl8169({
+      chip,
+      mac,
+      strict,
+      clock,
+      timers,
+      report: (offence) => this.#offence(offence),
+      weaklyOrdered: process.arch !== "x64",
+      negotiateMicros: NEGOTIATE_MICROS,
+    });
+    this.#legend = new Legend(registersOf(chip), since("8125")(chip), this.nic);
+    this.target = trace === undefined ? this.nic : trace.around(this.nic, this.#legend);
+    this.faults = new DeviceFaults(this.nic);
+    this.#link = this.nic.link;
+    this.nic.connect(this.wire);
+    this.nic.onWake(() => this.#woken());
+    this.follow();
+  }
+
+  get clients(): number {
+    return this.#clients;
+  }
+
+  /** A client came, or went. */
+  client(connected: boolean, why: string): void {
+    const { trace, tell } = this.#parts;
+    if (connected) {
+      this.#client = ++this.#clients;
+      if (trace !== undefined) trace.client = this.#client;
+      trace?.tell({ event: "connect" });
+      tell({ kind: "client", client: this.#client, connected });
+      return;
+    }
+    trace?.tell({ event: "disconnect" });
+    tell({ kind: "client", client: this.#client, connected, why });
+    this.#client = 0;
+    if (trace !== undefined) trace.client = 0;
+  }
+
+  /** The client mapped guest memory, or unmapped it. */
+  memory({ mapped, ...change }: MemoryChange): void {
+    this.#parts.trace?.tell({ event: mapped ? "map" : "unmap", ...change });
+  }
+
+  /** Passes on what has become of the cable and of the link. To be called often. */
+  follow(): void {
+    const { wire, trace, tell } = this.#parts;
+    const carrier = this.#cable && wire.plugged;
+    if (carrier !== this.#carrier) {
+      this.#carrier = carrier;
+      this.nic.setCarrier(carrier, this.#partner);
+    }
+    const { link } = this.nic;
+    const before = this.#link;
+    if (link === before) return;
+    this.#link = link;
+    const { up, speed, fullDuplex } = link;
+    if (up === before.up && speed === before.speed && fullDuplex === before.fullDuplex) return;
+    wire.setCarrier(up);
+    trace?.tell({ event: "link", what: up ? `up, ${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex` : "down" });
+    tell({ kind: "link", up, speed, fullDuplex });
+  }
+
+  /** @throws {OutOfRange} for what cannot be done */
+  ask(request: DeviceRequest): object {
+    switch (request.command) {
+      case "show":
+        return this.state();
+      case "link":
+        this.#cable = request.up;
+        this.follow();
+        break;
+      case "partner":
+        this.#partner = partnerOf(request.abilities);
+        this.nic.setCarrier(this.#carrier, this.#partner);
+        break;
+      case "wire": {
+        const { name, directions, command: _, ...impairment } = request;
+        for (const direction of directions) this.wire.arm(direction, name, impairment);
+        break;
+      }
+      case "clearWire":
+        for (const direction of request.directions) this.wire.clear(direction);
+        break;
+      case "seed":
+        this.wire.seed(request.seed);
+        break;
+      case "fault":
+        this.faults.arm(request.name, request.count);
+        this.#parts.trace?.tell({ event: "fault", what: `${request.name} armed` });
+        break;
+      case "clearFault":
+        this.faults.clear(request.name);
+        this.#parts.trace?.tell({ event: "fault", what: `${request.name ?? "all"} cleared` });
+        break;
+      case "send":
+        return { taken: this.#arrive(frameOf(request.frame)) };
+      case "magic":
+        return { taken: this.#arrive(magicPacket(this.nic.mac)) };
+      case "reset":
+        this.target.reset();
+        break;
+      case "power":
+        this.target.powerCycle();
+        break;
+      default:
+        request satisfies never;
+    }
+    return {};
+  }
+
+  state(): ServeState {
+    const { nic, wire } = this;
+    const { up, speed, fullDuplex, receivePause, transmitPause } = nic.link;
+    const line = (direction: "out" | "in") => ({ armed: wire.armed(direction), struck: wire.counts(direction) });
+    return {
+      chip: nic.chip.key,
+      mac: this.#parts.mac,
+      client: this.#client,
+      clients: this.#clients,
+      cable: this.#cable,
+      plugged: this.#parts.wire.plugged,
+      link: { up, speed, fullDuplex, receivePause, transmitPause },
+      powerState: nic.powerState,
+      counters: nic.counters,
+      traffic: this.#parts.wire.traffic(),
+      offences: Object.fromEntries(Object.entries(nic.offences).filter(([, times]) => times > 0)),
+      wire: { out: line(DIRECTIONS[0]), in: line(DIRECTIONS[1]) },
+      faults: this.faults.armed,
+    };
+  }
+
+  #arrive(frame: Uint8Array): boolean {
+    return this.nic.receive(frame, 0, frame.length);
+  }
+
+  #woken(): void {
+    this.#parts.trace?.tell({ event: "wake" });
+    this.#parts.tell({ kind: "wake", client: this.#client });
+  }
+
+  #offence({ name, because, hardware, where, accesses }: Offence): void {
+    this.#parts.trace?.offence({ name, because, where });
+    const trace = accesses.map((access) => this.#legend.sentence(access));
+    this.#parts.tell({ kind: "offence", client: this.#client, offence: { name, because, hardware, where, trace } });
+  }
+}
+
+/** @throws {OutOfRange} unless these are hexadecimal digits of a whole frame */
+const frameOf = (digits: string): Uint8Array => {
+  const bytes = digits.length / 2;
+  if (!/^([0-9a-f]{2})*$/i.test(digits) || bytes < SHORTEST || bytes > LONGEST)
+    throw new OutOfRange(
+      "that is no frame",
+      `Give ${SHORTEST} to ${LONGEST} bytes as hexadecimal digits, without FCS.`,
+    );
+  return Uint8Array.from({ length: bytes }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+};
+
+/** Six bytes of ones, then the address sixteen times, behind a header. */
+const magicPacket = (mac: Readonly<Uint8Array>): Uint8Array => {
+  const frame = new Uint8Array(SHORTEST + 6 + 16 * mac.length);
+  frame.set(BROADCAST, 0);
+  frame.set([0x02, 0, 0, 0, 0, 1], 6);
+  frame[12] = WAKE_ON_LAN >> 8;
+  frame[13] = WAKE_ON_LAN & 255;
+  frame.fill(0xff, SHORTEST, SHORTEST + 6);
+  for (let i = 0; i < 16; i++) frame.set(mac, SHORTEST + 6 + i * mac.length);
+  return frame;
+};

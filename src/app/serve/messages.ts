@@ -1,0 +1,51 @@
+/** What the main thread and a server's thread tell each other. */
+import type { Strictness } from "#model/strict.ts";
+import type { TraceFormat } from "#model/trace.ts";
+import type { PlainError } from "../messages.ts";
+import type { ServeRequest } from "./requests.ts";
+import type { ServedWireSpec } from "./wire-spec.ts";
+
+/** Worker data. */
+export interface ServeTask {
+  readonly chip: string;
+  readonly mac: string;
+  /** Where clients find the device. */
+  readonly socket: string;
+  readonly wire: ServedWireSpec;
+  readonly capture: string | undefined;
+  readonly trace: { readonly path: string; readonly format: TraceFormat } | undefined;
+  readonly strict: Strictness;
+  readonly statistics: SharedArrayBuffer;
+  /** Event descriptor: there is a message. */
+  readonly control: number;
+}
+
+export type ServeCommand =
+  | { readonly command: "close" }
+  | { readonly command: "request"; readonly id: number; readonly request: ServeRequest };
+
+/** An offence as it is shown: the register trace is in the datasheet's words. */
+export interface OffenceReport {
+  readonly name: string;
+  readonly because: string;
+  readonly hardware: string;
+  readonly where: number;
+  readonly trace: readonly string[];
+}
+
+export type ServeEvent =
+  | { readonly kind: "client"; readonly client: number; readonly connected: true }
+  | { readonly kind: "client"; readonly client: number; readonly connected: false; readonly why: string }
+  | { readonly kind: "offence"; readonly client: number; readonly offence: OffenceReport }
+  | { readonly kind: "link"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
+  /** Someone took the other end of the wire, or left it. */
+  | { readonly kind: "wire"; readonly plugged: boolean; readonly why: string }
+  /** The device asks to be woken up: PME. */
+  | { readonly kind: "wake"; readonly client: number }
+  | { readonly kind: "warning"; readonly message: string; readonly hint: string }
+  | { readonly kind: "failed"; readonly error: PlainError };
+
+export type ServeReport =
+  | { readonly report: "ready" }
+  | { readonly report: "event"; readonly event: ServeEvent }
+  | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

@@ -1,0 +1,129 @@
+/** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
+import { EventFd } from "#sys/eventfd.ts";
+import { prepareThreads } from "../compiled-code.ts";
+import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
+import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
+import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
+import type { ServeRequest } from "./requests.ts";
+import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "./statistics.ts";
+
+const START_LIMIT_MILLIS = 15_000;
+
+export type ServeOptions = Omit<ServeTask, "statistics" | "control">;
+
+/** A NIC that is being served. */
+export interface Serving extends AsyncDisposable {
+  /** Reads all counters, as of one moment. */
+  statistics(): ServeStatistics;
+  onEvent(listener: (event: ServeEvent) => void): void;
+  /** What comes back depends on the request. @throws {ThreadFailure} for what cannot be done */
+  ask(request: ServeRequest): Promise<object>;
+  /** Ends the client's connection, the wire and the thread. */
+  close(): Promise<void>;
+}
+
+/**
+ * Resolves when clients may come.
+ * @throws whatever the thread throws while starting: a path that is taken, no permission for TAP, a file that cannot be written, …
+ */
+export const openServer = async (options: ServeOptions): Promise<Serving> => {
+  await prepareThreads(() => import("./serve-thread.ts"));
+  await using scope = new AsyncDisposableStack();
+  const bell = scope.use(EventFd.create());
+  const statistics = statisticsMemory(SERVE_COUNTERS);
+  const task: ServeTask = { ...options, statistics, control: bell.number };
+  const entry = new URL("./serve-thread.ts", import.meta.url);
+  const thread: WorkerThread<ServeCommand, ServeReport> = new WorkerThread("the server's thread", entry, task, bell);
+  scope.defer(() => thread.end());
+  const early: ServeEvent[] = [];
+  await thread.until(START_LIMIT_MILLIS, (report) => {
+    if (report.report === "event") early.push(report.event);
+    return report.report === "ready" ? report : undefined;
+  });
+  return new OpenServer(thread, statistics, early, scope.move());
+};
+
+interface Waiting {
+  resolve(value: object): void;
+  reject(error: unknown): void;
+}
+
+class OpenServer implements Serving {
+  readonly #thread: WorkerThread<ServeCommand, ServeReport>;
+  readonly #counters: StatisticsReader<ServeCounter>;
+  readonly #scope: AsyncDisposableStack;
+  readonly #listeners: ((event: ServeEvent) => void)[] = [];
+  readonly #waiting = new Map<number, Waiting>();
+  /** What happened before anybody listened. */
+  readonly #early: ServeEvent[];
+  #lastId = 0;
+  #closing: Promise<void> | undefined;
+  #failure: ThreadFailure | undefined;
+
+  constructor(
+    thread: WorkerThread<ServeCommand, ServeReport>,
+    statistics: SharedArrayBuffer,
+    early: ServeEvent[],
+    scope: AsyncDisposableStack,
+  ) {
+    this.#thread = thread;
+    this.#counters = new StatisticsReader(statistics, SERVE_COUNTERS);
+    this.#early = early;
+    this.#scope = scope;
+    thread.listen(
+      (report) => this.#hear(report),
+      (error) => {
+        const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
+        this.#tell({ kind: "failed", error: { code, message: error.message, hint } });
+      },
+    );
+  }
+
+  statistics(): ServeStatistics {
+    return this.#counters.read();
+  }
+
+  onEvent(listener: (event: ServeEvent) => void): void {
+    this.#listeners.push(listener);
+    for (const event of this.#early.splice(0)) listener(event);
+  }
+
+  ask(request: ServeRequest): Promise<object> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<object>();
+    this.#waiting.set(id, { resolve, reject });
+    this.#thread.tell({ command: "request", id, request });
+    return promise;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#scope.disposeAsync();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #hear(report: ServeReport): void {
+    if (report.report === "event") this.#tell(report.event);
+    if (report.report !== "reply") return;
+    const waiting = this.#waiting.get(report.id);
+    this.#waiting.delete(report.id);
+    if (report.error === undefined) waiting?.resolve(report.value ?? {});
+    else waiting?.reject(new ThreadFailure(report.error));
+  }
+
+  #tell(event: ServeEvent): void {
+    if (event.kind === "failed") {
+      // One failure brings others with it: the first is the cause.
+      if (this.#failure !== undefined || this.#closing !== undefined) return;
+      this.#failure = new ThreadFailure(event.error);
+      for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
+      this.#waiting.clear();
+    }
+    if (this.#listeners.length === 0) this.#early.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+}

@@ -1,0 +1,67 @@
+/** What can be asked of a served device while it runs: by `ferrule model ctl`, and by tests. */
+import type { Direction, ImpairmentName } from "#host/impairment.ts";
+import type { CounterName } from "#model/counters.ts";
+import type { PartnerAbilities } from "#model/link-partner.ts";
+import type { WireTraffic } from "../far-end.ts";
+
+export type ServeRequest =
+  | { readonly command: "show" }
+  /** The cable in, or out. */
+  | { readonly command: "link"; readonly up: boolean }
+  /** Another link partner. */
+  | { readonly command: "partner"; readonly abilities: PartnerAbilities }
+  /** Arms something on the wire. Without a probability it strikes always, without a count until it is cleared. */
+  | {
+      readonly command: "wire";
+      readonly name: ImpairmentName;
+      readonly directions: readonly Direction[];
+      readonly probability?: number;
+      readonly count?: number;
+      readonly micros?: number;
+    }
+  | { readonly command: "clearWire"; readonly directions: readonly Direction[] }
+  | { readonly command: "seed"; readonly seed: number }
+  /** Arms a fault of the device. */
+  | { readonly command: "fault"; readonly name: string; readonly count?: number }
+  | { readonly command: "clearFault"; readonly name?: string }
+  /** A frame arrives at the NIC, as hexadecimal digits without FCS. */
+  | { readonly command: "send"; readonly frame: string }
+  /** A magic packet for the NIC's own address. */
+  | { readonly command: "magic" }
+  /** Bus reset, as a guest's firmware does it. */
+  | { readonly command: "reset" }
+  /** Power off and on. */
+  | { readonly command: "power" }
+  /** Asks the client to give the device back, as a slot's attention button does. */
+  | { readonly command: "unplug" }
+  /** Ends the client's connection. */
+  | { readonly command: "disconnect" };
+
+/** What `show` tells. */
+export interface ServeState {
+  readonly chip: string;
+  readonly mac: string;
+  /** Number of the client that is connected; 0 when none is. Clients so far. */
+  readonly client: number;
+  readonly clients: number;
+  readonly cable: boolean;
+  readonly plugged: boolean;
+  readonly link: {
+    readonly up: boolean;
+    readonly speed: number;
+    readonly fullDuplex: boolean;
+    readonly receivePause: boolean;
+    readonly transmitPause: boolean;
+  };
+  /** D0 to D3hot, 0 to 3. */
+  readonly powerState: number;
+  /** The chip's own counters. */
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly traffic: WireTraffic;
+  /** Those that happened. */
+  readonly offences: Readonly<Record<string, number>>;
+  readonly wire: Readonly<
+    Record<Direction, { readonly armed: object; readonly struck: Readonly<Record<string, number>> }>
+  >;
+  readonly faults: readonly { readonly name: string; readonly left: number | null; readonly struck: number }[];
+}

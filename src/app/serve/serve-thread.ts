@@ -1,0 +1,190 @@
+/** A server's thread: clients, wire and timers in one loop that waits in one poll(2). */
+import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { VfioUserServer } from "#bus/vfio-user/server.ts";
+import { chipNamed } from "#chip/chips.ts";
+import { CaptureFile } from "#host/capture.ts";
+import { RealClock, Timers } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { Trace } from "#model/trace.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { Poller } from "#sys/poll.ts";
+import { plainError } from "../messages.ts";
+import { StatisticsPage } from "../statistics-page.ts";
+import { type Chores, Housekeeping, runThread } from "../thread.ts";
+import { ServedDevice } from "./device.ts";
+import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
+import { openServedWire, type ServedWire } from "./served-wire.ts";
+import { SERVE_COUNTERS, type ServeCounter } from "./statistics.ts";
+import { TraceFile } from "./trace-file.ts";
+
+const CONTROL = 0;
+const SERVER = 1;
+const WIRE = 2;
+/** Frames taken from the wire before the client has its turn: a whole ring. */
+const BUDGET = 256;
+/** The longest a wait may take, so that the statistics do not grow stale. */
+const LONGEST_WAIT_MILLIS = 250;
+
+/** Everything the loop drives; made in order, taken down in reverse. */
+class Service implements Disposable, Chores {
+  closing = false;
+  readonly #scope: DisposableStack;
+  readonly #clock = new RealClock();
+  readonly #timers = new Timers();
+  readonly #port: MessagePort;
+  readonly #tell: (report: ServeReport) => void;
+  readonly #bell: EventFd;
+  readonly #wire: ServedWire;
+  readonly #device: ServedDevice;
+  readonly #server: VfioUserServer;
+  readonly #capture: CaptureFile | undefined;
+  readonly #trace: TraceFile | undefined;
+  readonly #page: StatisticsPage<ServeCounter>;
+  readonly #poller: Poller;
+  #requests = 0;
+
+  constructor(task: ServeTask, port: MessagePort, tell: (report: ServeReport) => void) {
+    using scope = new DisposableStack();
+    this.#port = port;
+    this.#tell = tell;
+    this.#bell = EventFd.attach(task.control);
+    this.#page = new StatisticsPage(task.statistics, SERVE_COUNTERS);
+    const chip = chipNamed(task.chip);
+    if (chip === undefined)
+      throw new OutOfRange(`there is no chip ${task.chip}`, "See `ferrule model chips` for the names.");
+    const trouble = (error: Error): void => this.#warn(error);
+    this.#capture =
+      task.capture === undefined
+        ? undefined
+        : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError: trouble }));
+    this.#trace = task.trace === undefined ? undefined : scope.use(new TraceFile(task.trace.path, trouble));
+    const file = this.#trace;
+    this.#wire = openServedWire(scope, task.wire, {
+      clock: this.#clock,
+      capture: this.#capture,
+      onPlug: (plugged, why) => this.#event({ kind: "wire", plugged, why }),
+      onTrouble: trouble,
+    });
+    this.#device = new ServedDevice({
+      chip,
+      mac: task.mac,
+      strict: task.strict,
+      clock: this.#clock,
+      timers: this.#timers,
+      wire: this.#wire,
+      trace:
+        file === undefined
+          ? undefined
+          : new Trace({ format: task.trace!.format, clock: this.#clock, write: (line) => file.line(line) }),
+      tell: (event) => this.#event(event),
+    });
+    this.#server = scope.use(
+      new VfioUserServer(this.#device.target, {
+        path: task.socket,
+        onClient: ({ connected, why = "" }) => this.#device.client(connected, why),
+        onMemory: (change) => this.#device.memory(change),
+      }),
+    );
+    this.#poller = new Poller([this.#bell.number, this.#server.fd, this.#bell.number]);
+    this.#scope = scope.move();
+  }
+
+  /** One turn: does what there is to do, then waits for more. */
+  turn(): void {
+    const poller = this.#poller;
+    this.#timers.run(this.#clock.now());
+    const requests = this.#server.ready();
+    this.#requests += requests;
+    const work = requests + this.#wire.pump(BUDGET);
+    this.#device.follow();
+    const rests = this.#server.arm(poller, SERVER);
+    poller.aim(WIRE, this.#wire.pending ? -1 : this.#wire.fd);
+    poller.watch(WIRE, this.#wire.events);
+    if (poller.wait(work > 0 || !rests ? 0 : this.#patience()) > 0 && poller.ready(CONTROL)) this.#hear();
+  }
+
+  publish(pauses: { readonly count: number; readonly micros: number }): void {
+    const { nic } = this.#device;
+    const { sentFrames, sentBytes, receivedFrames, receivedBytes, drops } = this.#wire.traffic();
+    this.#page.publish({
+      clients: this.#device.clients,
+      connected: this.#server.connected ? 1 : 0,
+      maps: this.#server.maps,
+      requests: this.#requests,
+      sentFrames,
+      sentBytes,
+      receivedFrames,
+      receivedBytes,
+      wireDrops: drops,
+      missedFrames: nic.counters.rxMissed,
+      segmentedFrames: nic.segmented,
+      offences: Object.values(nic.offences).reduce((a, b) => a + b, 0),
+      linkUp: nic.link.up ? 1 : 0,
+      linkSpeed: nic.link.speed,
+      linkFullDuplex: nic.link.fullDuplex ? 1 : 0,
+      gcPauses: pauses.count,
+      gcMicros: pauses.micros,
+    });
+  }
+
+  /** Writes out what capture and trace hold back. */
+  flush(): void {
+    this.#capture?.flush();
+    this.#trace?.flush();
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+
+  /** Milliseconds that may be waited: until the next timer, and not for long where the guest rings no bell. */
+  #patience(): number {
+    if (this.#wire.pending) return 1;
+    const next = Math.min(this.#timers.next, this.#wire.due);
+    // A replay without a guest is due all the time, and is asked again when there is one.
+    const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
+    return Math.max(0, Math.min(LONGEST_WAIT_MILLIS, Math.ceil(micros / 1000)));
+  }
+
+  #hear(): void {
+    this.#bell.drain();
+    for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
+      const command = m.message as ServeCommand;
+      if (command.command === "close") this.closing = true;
+      else this.#answer(command);
+    }
+  }
+
+  #answer({ id, request }: ServeCommand & { command: "request" }): void {
+    try {
+      let value: object = {};
+      if (request.command === "unplug") this.#server.requestUnplug();
+      else if (request.command === "disconnect") this.#server.disconnect();
+      else value = this.#device.ask(request);
+      this.#tell({ report: "reply", id, value });
+    } catch (error) {
+      this.#tell({ report: "reply", id, error: plainError(error) });
+    }
+  }
+
+  #event(event: ServeEvent): void {
+    this.#tell({ report: "event", event });
+  }
+
+  #warn(error: Error): void {
+    const { message, hint } = plainError(error);
+    this.#event({ kind: "warning", message, hint });
+  }
+}
+
+runThread((port) => {
+  const tell = (report: ServeReport): void => port.postMessage(report);
+  using service = new Service(workerData as ServeTask, port, tell);
+  using chores = new Housekeeping(service);
+  tell({ report: "ready" });
+  while (!service.closing) {
+    service.turn();
+    chores.run();
+  }
+  chores.publish();
+});

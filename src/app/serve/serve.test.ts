@@ -1,0 +1,203 @@
+/** A server as a whole: its thread, its sockets, a client of ours, and what can be asked of it. No root needed. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer, createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import { VfioUserDevice } from "#bus/vfio-user/client.ts";
+import { askServer, ControlSocket, controlPath, NotServed } from "./control-socket.ts";
+import type { ServeEvent } from "./messages.ts";
+import { openServer, type ServeOptions, type Serving } from "./open-server.ts";
+import type { ServeState } from "./requests.ts";
+
+const MAC = "02:00:5e:10:00:01";
+
+class Station implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  readonly socket = join(this.folder, "nic");
+  readonly events: ServeEvent[] = [];
+  readonly #scope = new AsyncDisposableStack();
+
+  async open(options: Partial<ServeOptions> = {}): Promise<Serving> {
+    const serving = this.#scope.use(
+      await openServer({
+        chip: "rtl8168h",
+        mac: MAC,
+        socket: this.socket,
+        wire: { kind: "responder" },
+        capture: undefined,
+        trace: undefined,
+        strict: "warn",
+        ...options,
+      }),
+    );
+    serving.onEvent((event) => this.events.push(event));
+    return serving;
+  }
+
+  /** Waits until something of that kind has happened so often. */
+  async happened(kind: ServeEvent["kind"], times = 1): Promise<ServeEvent> {
+    for (let i = 0; i < 500; i++) {
+      const found = this.events.filter((event) => event.kind === kind);
+      if (found.length >= times) return found[times - 1]!;
+      await sleep(10);
+    }
+    return assert.fail(`no ${kind}: ${JSON.stringify(this.events)}`);
+  }
+
+  connect(): VfioUserDevice {
+    return VfioUserDevice.connect({ path: this.socket, dmaBytes: 4096 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope.disposeAsync();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+const state = async (serving: Serving): Promise<ServeState> => (await serving.ask({ command: "show" })) as ServeState;
+
+test("clients come one after the other, and nothing is left behind", async () => {
+  await using station = new Station();
+  const serving = await station.open();
+  for (const client of [1, 2]) {
+    using device = station.connect();
+    assert.equal(device.id.vendor, 0x10ec);
+    await station.happened("client", 2 * client - 1);
+    assert.equal((await state(serving)).client, client);
+    device[Symbol.dispose]();
+    await station.happened("client", 2 * client);
+  }
+  assert.deepEqual(
+    station.events.flatMap((event) => (event.kind === "client" ? [[event.client, event.connected]] : [])),
+    [
+      [1, true],
+      [1, false],
+      [2, true],
+      [2, false],
+    ],
+  );
+  await serving.close();
+  assert.equal(existsSync(station.socket), false);
+});
+
+test("traces every access by name, as text and as JSON", async () => {
+  await using station = new Station();
+  for (const format of ["text", "json"] as const) {
+    const path = join(station.folder, format);
+    const serving = await station.open({ trace: { path, format } });
+    using device = station.connect();
+    device[Symbol.dispose]();
+    await serving.close();
+    const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+    const connected = lines.findIndex((line) => line.includes("connect"));
+    assert.ok(connected >= 0 && lines.slice(connected).some((line) => line.includes("VendorId")), lines.join("\n"));
+    if (format === "json") for (const line of lines) JSON.parse(line);
+  }
+});
+
+test("the cable can be pulled, the partner exchanged, and faults armed and cleared", async () => {
+  await using station = new Station();
+  const serving = await station.open();
+  await station.happened("link");
+  assert.deepEqual((await state(serving)).link.speed, 1000);
+  await serving.ask({ command: "partner", abilities: { speeds: [100], duplex: "half" } });
+  await station.happened("link", 3);
+  const { link } = await state(serving);
+  assert.deepEqual([link.up, link.speed, link.fullDuplex], [true, 100, false]);
+  await serving.ask({ command: "link", up: false });
+  assert.equal((await state(serving)).link.up, false);
+  await serving.ask({ command: "wire", name: "loss", directions: ["in"], probability: 0.5 });
+  await serving.ask({ command: "fault", name: "stuck-reset", count: 2 });
+  await serving.ask({ command: "fault", name: "silent-eri" });
+  const armed = await state(serving);
+  assert.deepEqual(Object.keys(armed.wire.in.armed), ["loss"]);
+  assert.deepEqual(armed.wire.out.armed, {});
+  assert.deepEqual(
+    armed.faults.map(({ name, left }) => [name, left]),
+    [
+      ["stuck-reset", 2],
+      ["silent-eri", null],
+    ],
+  );
+  await serving.ask({ command: "clearFault" });
+  await serving.ask({ command: "clearWire", directions: ["in"] });
+  const clear = await state(serving);
+  assert.deepEqual([clear.faults, clear.wire.in.armed], [[], {}]);
+  await assert.rejects(serving.ask({ command: "fault", name: "no-such" }), /no fault is called "no-such"/);
+  await assert.rejects(serving.ask({ command: "send", frame: "00" }), /that is no frame/);
+  assert.deepEqual(await serving.ask({ command: "magic" }), { taken: false });
+});
+
+test("two wires meet: what one server listens for, another connects to, and finds again", async () => {
+  await using station = new Station();
+  const path = join(station.folder, "wire");
+  const serving = await station.open({ wire: { kind: "stream", path, listen: false } });
+  assert.deepEqual(await station.happened("wire"), {
+    kind: "wire",
+    plugged: false,
+    why: `nobody listens at ${path} yet`,
+  });
+  const server = createServer();
+  server.listen(path);
+  const [first] = (await once(server, "connection")) as [ReturnType<typeof createConnection>];
+  await station.happened("link");
+  first.destroy();
+  await station.happened("link", 2);
+  assert.equal((await state(serving)).plugged, false);
+  const [second] = (await once(server, "connection")) as [ReturnType<typeof createConnection>];
+  await station.happened("link", 3);
+  assert.equal((await state(serving)).link.up, true);
+  second.destroy();
+  server.close();
+});
+
+test("the control socket is its owner's, answers requests, and replaces one that was left behind", async () => {
+  await using station = new Station();
+  await station.open();
+  const path = controlPath(station.socket);
+  await assert.rejects(askServer(station.socket, { command: "show" }), NotServed);
+  for (let i = 0; i < 2; i++) {
+    await using control = await ControlSocket.open(station.socket, async ({ command }) => ({ command }));
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.deepEqual(await askServer(station.socket, { command: "show" }), { command: "show" });
+    await assert.rejects(
+      ControlSocket.open(station.socket, async () => ({})),
+      /someone listens at/,
+    );
+    for (const nonsense of ["nonsense\n", '{"command":"nonsense"}\n', `${"x".repeat(70_000)}\n`]) {
+      const socket = createConnection(path);
+      socket.write(nonsense);
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      assert.equal((JSON.parse(answer.toString()) as { ok: boolean }).ok, false);
+      socket.destroy();
+    }
+    void control;
+  }
+  assert.equal(existsSync(path), false);
+  writeFileSync(path, "a file");
+  await assert.rejects(
+    ControlSocket.open(station.socket, async () => ({})),
+    /is not a socket/,
+  );
+  rmSync(path);
+});
+
+test("what cannot be opened is said before anything is served, and leaves nothing", async () => {
+  await using station = new Station();
+  const nowhere = join(station.folder, "nowhere", "file");
+  for (const [options, message] of [
+    [{ trace: { path: nowhere, format: "text" } }, /trace to .* stopped: ENOENT/],
+    [{ capture: nowhere }, /capture to .* stopped: ENOENT/],
+    [{ socket: nowhere }, /No such file or directory/],
+    [{ socket: station.folder }, /is not a socket/],
+    [{ socket: `/${"a".repeat(120)}` }, /has 121 bytes/],
+    [{ wire: { kind: "pcap", file: nowhere, record: undefined, rate: undefined, loop: false } }, /cannot be replayed/],
+    [{ wire: { kind: "stream", path: nowhere, listen: true } }, /No such file or directory/],
+  ] as const)
+    await assert.rejects(station.open(options), message);
+  assert.equal(existsSync(station.socket), false);
+});

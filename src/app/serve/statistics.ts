@@ -1,0 +1,29 @@
+/** What a server's thread publishes about itself: names and places of shared counters. */
+
+/** All are 53-bit counts. Frames are as the NIC sees them: sent ones are on their way out of the guest. */
+export const SERVE_COUNTERS = [
+  /** Clients so far; 1 while one is connected; its maps of guest memory. */
+  "clients",
+  "connected",
+  "maps",
+  /** Requests of clients that were carried out. */
+  "requests",
+  "sentFrames",
+  "sentBytes",
+  "receivedFrames",
+  "receivedBytes",
+  /** Frames lost between the wire and the far end, either way. */
+  "wireDrops",
+  /** Frames the NIC had no descriptor for, and super-frames it cut. */
+  "missedFrames",
+  "segmentedFrames",
+  "offences",
+  /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
+  "linkUp",
+  "linkSpeed",
+  "linkFullDuplex",
+  "gcPauses",
+  "gcMicros",
+] as const;
+export type ServeCounter = (typeof SERVE_COUNTERS)[number];
+export type ServeStatistics = Record<ServeCounter, number>;

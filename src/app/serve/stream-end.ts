@@ -1,0 +1,97 @@
+/** A stream socket at the far end of the wire: finds the other side, and finds it again when it has gone. */
+import { StreamWire } from "#host/wire-stream.ts";
+import { Errno, SystemError } from "#sys/errno.ts";
+import { Poll } from "#sys/poll.ts";
+import { connectUnix, UnixListener } from "#sys/unix-path.ts";
+import { Timeout } from "#kit/errors.ts";
+import type { ServedWire, WireParts } from "./served-wire.ts";
+
+const RETRY_MICROS = 500_000;
+/** Nobody listens there yet, or not any more. */
+const NOT_YET: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
+
+export interface StreamSpec {
+  readonly path: string;
+  readonly listen: boolean;
+}
+
+class StreamEnd {
+  readonly wire: StreamWire;
+  readonly #parts: WireParts;
+  readonly #path: string;
+  readonly #listener: UnixListener | undefined;
+  /** When to try again. */
+  #retryAt = 0;
+  /** What was last told of why it does not come about. */
+  #trouble = "";
+
+  constructor(scope: DisposableStack, { path, listen }: StreamSpec, parts: WireParts) {
+    const { clock, capture, onPlug } = parts;
+    this.#parts = parts;
+    this.#path = path;
+    this.#listener = listen ? scope.use(UnixListener.listen(path)) : undefined;
+    this.wire = scope.use(new StreamWire({ clock, capture, onEnd: (why) => onPlug(false, why) }));
+  }
+
+  get fd(): number {
+    return this.wire.connected ? this.wire.fd : (this.#listener?.number ?? -1);
+  }
+
+  get due(): number {
+    return this.wire.connected || this.#listener !== undefined ? Infinity : this.#retryAt;
+  }
+
+  pump(budget: number): number {
+    if (!this.wire.connected && !this.#seek()) return 0;
+    return this.wire.pump(budget);
+  }
+
+  #seek(): boolean {
+    const now = this.#parts.clock.now();
+    if (this.#listener === undefined && now < this.#retryAt) return false;
+    this.#retryAt = now + RETRY_MICROS;
+    try {
+      const socket = this.#listener === undefined ? connectUnix(this.#path, 0) : this.#listener.accept();
+      if (socket === undefined) return false;
+      this.wire.connect(socket);
+      this.#trouble = "";
+      this.#parts.onPlug(true, "");
+      return true;
+    } catch (error) {
+      if (!(error instanceof SystemError || error instanceof Timeout)) throw error;
+      const { message } = error;
+      const expected = error instanceof Timeout || NOT_YET.includes(error.errno);
+      // Told once, and not with every try.
+      if (message !== this.#trouble && expected) this.#parts.onPlug(false, `nobody listens at ${this.#path} yet`);
+      else if (message !== this.#trouble) this.#parts.onTrouble(error);
+      this.#trouble = message;
+      return false;
+    }
+  }
+}
+
+export const openStreamEnd = (scope: DisposableStack, spec: StreamSpec, parts: WireParts): ServedWire => {
+  const end = new StreamEnd(scope, spec, parts);
+  const { wire } = end;
+  return {
+    port: wire,
+    setCarrier: () => {},
+    get fd() {
+      return end.fd;
+    },
+    get events() {
+      return wire.blocked ? Poll.readable | Poll.writable : Poll.readable;
+    },
+    get due() {
+      return end.due;
+    },
+    get pending() {
+      return wire.pending;
+    },
+    get plugged() {
+      return wire.connected;
+    },
+    pump: (budget) => end.pump(budget),
+    traffic: () => wire.delivery.traffic(),
+  };
+};

@@ -1,0 +1,103 @@
+/** Where the wire of a served NIC ends, as people write it. */
+import { WrongUsage } from "../cli/usage.ts";
+import { parseInterfaceName } from "../cli/spec.ts";
+
+export type ServedWireSpec =
+  | { readonly kind: "tap"; readonly name: string }
+  /** A built-in far end that answers ARP, ping and UDP echo. */
+  | { readonly kind: "responder" }
+  /** Frames of a capture file come in; what goes out may be recorded. Without a rate, paced as the file has it. */
+  | {
+      readonly kind: "pcap";
+      readonly file: string | undefined;
+      readonly record: string | undefined;
+      readonly rate: number | undefined;
+      readonly loop: boolean;
+    }
+  /** QEMU's framing over a stream socket: connects to one that listens, or listens itself. */
+  | { readonly kind: "stream"; readonly path: string; readonly listen: boolean }
+  /** A datagram for each frame, from one socket to another. */
+  | { readonly kind: "datagram"; readonly path: string; readonly peer: string };
+
+export const WIRE_SYNTAX = [
+  "tap:NAME                        a TAP interface, made here (needs the right to make one)",
+  "responder                       answers ARP, ping and UDP echo as 10.70.0.2",
+  "unix:PATH                       connects to a stream socket: `passt -s PATH`, QEMU's `-netdev stream,server=on`",
+  "unix:PATH,listen                listens for one: QEMU's `-netdev stream,server=off`",
+  "unix:PATH,dgram=PEER            datagrams from PATH to PEER: QEMU's `-netdev dgram`",
+  "pcap:FILE[,rate=N|max][,loop]   frames of a pcap or pcapng file come in, N a second or as the file has them",
+  "pcap:[FILE],record=OUT          and what the NIC sends goes to a pcapng file",
+] as const;
+
+const HINT = "Write tap:NAME, responder, unix:PATH[,listen|,dgram=PEER] or pcap:FILE[,record=OUT][,rate=N|max][,loop].";
+
+interface Parts {
+  readonly first: string;
+  readonly options: ReadonlyMap<string, string | undefined>;
+}
+
+/** `FIRST,name=value,name`. @throws {WrongUsage} for options that are not known, or given twice */
+const partsOf = (text: string, rest: string, known: readonly string[]): Parts => {
+  const [first = "", ...words] = rest.split(",");
+  const options = new Map<string, string | undefined>();
+  for (const word of words) {
+    const [name = "", value] = word.split(/=(.*)/s, 2);
+    if (!known.includes(name)) throw new WrongUsage(`"${name}" in the wire "${text}" is no option`, HINT);
+    if (options.has(name)) throw new WrongUsage(`"${name}" stands twice in the wire "${text}"`, HINT);
+    if (value === "") throw new WrongUsage(`"${name}" in the wire "${text}" has no value`, HINT);
+    options.set(name, value);
+  }
+  return { first, options };
+};
+
+const flag = (options: Parts["options"], name: string, text: string): boolean => {
+  if (options.get(name) !== undefined) throw new WrongUsage(`"${name}" in the wire "${text}" takes no value`, HINT);
+  return options.has(name);
+};
+
+const value = (options: Parts["options"], name: string, text: string): string | undefined => {
+  if (options.has(name) && options.get(name) === undefined)
+    throw new WrongUsage(`"${name}" in the wire "${text}" has no value`, HINT);
+  return options.get(name);
+};
+
+const parseUnix = (text: string, rest: string): ServedWireSpec => {
+  const { first: path, options } = partsOf(text, rest, ["listen", "dgram"]);
+  if (path === "") throw new WrongUsage(`the wire "${text}" names no path`, HINT);
+  const peer = value(options, "dgram", text);
+  const listen = flag(options, "listen", text);
+  if (peer === undefined) return { kind: "stream", path, listen };
+  if (listen) throw new WrongUsage(`the wire "${text}" is both a datagram socket and a listener`, HINT);
+  if (peer === path) throw new WrongUsage(`the wire "${text}" would send to itself`, HINT);
+  return { kind: "datagram", path, peer };
+};
+
+const parsePcap = (text: string, rest: string): ServedWireSpec => {
+  const { first, options } = partsOf(text, rest, ["record", "rate", "loop"]);
+  const record = value(options, "record", text);
+  if (first === "" && record === undefined) throw new WrongUsage(`the wire "${text}" names no file`, HINT);
+  if (first !== "" && first === record) throw new WrongUsage(`the wire "${text}" reads and writes one file`, HINT);
+  const rate = value(options, "rate", text);
+  const number = rate === "max" ? Infinity : Number(rate);
+  if (rate !== undefined && !(number > 0))
+    throw new WrongUsage(`"${rate}" is no rate`, "Write frames a second, or max: pcap:FILE,rate=1000.");
+  return {
+    kind: "pcap",
+    file: first === "" ? undefined : first,
+    record,
+    rate: rate === undefined ? undefined : number,
+    loop: flag(options, "loop", text),
+  };
+};
+
+/** @throws {WrongUsage} */
+export const parseServedWire = (text: string): ServedWireSpec => {
+  if (text === "responder") return { kind: "responder" };
+  const [kind = "", rest] = text.split(/:(.*)/s, 2);
+  if (rest !== undefined) {
+    if (kind === "tap") return { kind: "tap", name: parseInterfaceName(rest) };
+    if (kind === "unix") return parseUnix(text, rest);
+    if (kind === "pcap") return parsePcap(text, rest);
+  }
+  throw new WrongUsage(`"${text}" is no wire`, HINT);
+};

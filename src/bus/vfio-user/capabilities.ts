@@ -1,0 +1,57 @@
+/** What two ends tell each other with VERSION: JSON text with a NUL at the end. */
+import { MOST_DATA, MOST_FDS, MOST_MAPS, PAGE } from "./protocol.ts";
+
+/** Ours, the dearest first: a client that leaves little room for the reply gets the first ones. */
+const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
+  ["max_data_xfer_size", MOST_DATA],
+  ["max_msg_fds", MOST_FDS],
+  ["write_multiple", true],
+  ["max_dma_maps", MOST_MAPS],
+  ["pgsizes", PAGE],
+];
+
+/** What the protocol assumes of an end that does not say. */
+const DEFAULT_DATA = 1 << 20;
+
+export interface Capabilities {
+  /** The most data in one message that the other end takes. */
+  readonly mostData: number;
+  /** It can send several register writes in one message. */
+  readonly writeMultiple: boolean;
+}
+
+const NOTHING_SAID: Capabilities = { mostData: DEFAULT_DATA, writeMultiple: false };
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Takes the other end's text apart, its NUL included; no text at all says nothing. Undefined for text that is not what it
+ * should be. What it says that is not known here is left aside, as the specification wants.
+ */
+export const parseCapabilities = (bytes: Uint8Array): Capabilities | undefined => {
+  if (bytes.length === 0) return NOTHING_SAID;
+  if (bytes.at(-1) !== 0) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, -1)));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(parsed)) return undefined;
+  const said = parsed["capabilities"] ?? {};
+  if (!isRecord(said)) return undefined;
+  const { max_data_xfer_size: mostData = DEFAULT_DATA, write_multiple: writeMultiple = false } = said;
+  if (typeof mostData !== "number" || !Number.isSafeInteger(mostData) || mostData <= 0) return undefined;
+  return typeof writeMultiple === "boolean" ? { mostData, writeMultiple } : undefined;
+};
+
+/** Our own text, of at most `room` bytes; empty when there is no room for any. */
+export const ourCapabilities = (room = Infinity): Uint8Array => {
+  for (let n = OURS.length; n >= 0; n--) {
+    const capabilities = Object.fromEntries(OURS.slice(0, n));
+    const text = new TextEncoder().encode(`${JSON.stringify({ capabilities })}\0`);
+    if (text.length <= room) return text;
+  }
+  return new Uint8Array(0);
+};

@@ -1,0 +1,200 @@
+/** A device behind a vfio-user socket, as a driver gets it: registers by message, memory shared, interrupts by eventfd. */
+import type { PciDevice, PciId } from "#kit/device.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import { Mmio, type RegisterBus, ro8, rw16 } from "#kit/mmio.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { Mapping, createMemory } from "#sys/mapping.ts";
+import { connectUnix } from "#sys/unix-path.ts";
+import { WINDOW_IOVA, identity, setBusMaster } from "../window.ts";
+import { DEVICE_INFO, DMA_MAP, IRQ_INFO, IRQ_SET, REGION_INFO } from "./codec.ts";
+import { ProtocolBroken } from "./errors.ts";
+import { Command, Irq, MapFlag, Region, SetFlag } from "./protocol.ts";
+import { Requests } from "./requests.ts";
+
+export interface VfioUserOptions {
+  /** The server's socket. */
+  readonly path: string;
+  /** Bytes of DMA memory: a multiple of 4096; 32 MiB unless said otherwise. */
+  readonly dmaBytes?: number;
+}
+
+const DMA_BYTES = 32 << 20;
+const BAR_AT = 0x10;
+const BAR_IO = 1;
+const BAR_64 = 4;
+const BARS = 6;
+
+/** Capabilities (PCI 3.0, 6.8), and in each one's control word what switches it on. */
+const CAPABILITIES = 0x34;
+const MSI = 0x05;
+const MSI_ENABLE = 1 << 0;
+const MSIX = 0x11;
+const MSIX_ENABLE = 1 << 15;
+/** A longer list does not fit in 256 bytes. */
+const MOST_CAPABILITIES = 48;
+
+/** Messages are what the server is told to send; the device has to know as well, or it would use its INTx. */
+const enable = (config: Mmio, capability: number, bit: number): void => {
+  let at = config.read8(ro8(CAPABILITIES)) & ~3;
+  for (let n = 0; at >= 0x40 && n < MOST_CAPABILITIES; n++) {
+    if (config.read8(ro8(at)) === capability) config.update16(rw16(at + 2), 0, bit);
+    at = config.read8(ro8(at + 1)) & ~3;
+  }
+};
+
+/**
+ * The interrupts: MSI-X where the device has it, else MSI, else INTx.
+ *
+ * A message that comes while its line is masked stays in the descriptor. INTx masks itself at the server when it is told,
+ * and is asked for again at `unmask`.
+ */
+class EventInterrupts implements Interrupts {
+  readonly vectors: number;
+  readonly #requests: Requests;
+  readonly #index: number;
+  readonly #requested = new Set<number>();
+
+  constructor(requests: Requests, config: Mmio) {
+    const count = (index: number): number =>
+      requests.ask(Command.irqInfo, IRQ_INFO, { argsz: IRQ_INFO.bytes, flags: 0, index, count: 0 }).count;
+    this.#requests = requests;
+    this.#index = [Irq.msix, Irq.msi].find((index) => count(index) > 0) ?? Irq.intx;
+    this.vectors = count(this.#index);
+    if (this.#index === Irq.msix) enable(config, MSIX, MSIX_ENABLE);
+    if (this.#index === Irq.msi) enable(config, MSI, MSI_ENABLE);
+  }
+
+  request(vector: number): InterruptLine {
+    if (!(vector >= 0 && vector < this.vectors))
+      throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+    if (this.#requested.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+    using scope = new DisposableStack();
+    const event = scope.use(EventFd.create());
+    this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
+    scope.defer(() => {
+      this.#requested.delete(vector);
+      // The server that has gone listens to nothing.
+      if (this.#requests.gone === undefined) this.#set(vector, SetFlag.eventfd | SetFlag.trigger);
+    });
+    this.#requested.add(vector);
+    return this.#line(vector, event, scope.move());
+  }
+
+  #line(vector: number, event: EventFd, owned: DisposableStack): InterruptLine {
+    let masked = true;
+    return {
+      fd: event.number,
+      take: () => !masked && event.drain(),
+      mask: () => {
+        masked = true;
+      },
+      unmask: () => {
+        masked = false;
+        if (this.#index === Irq.intx && this.#requests.gone === undefined)
+          this.#set(vector, SetFlag.none | SetFlag.unmask);
+      },
+      [Symbol.dispose]: () => owned.dispose(),
+    };
+  }
+
+  #set(vector: number, flags: number, fds: readonly number[] = []): void {
+    const values = { argsz: IRQ_SET.bytes, flags, index: this.#index, start: vector, count: 1 };
+    this.#requests.tell(Command.setIrqs, IRQ_SET, values, fds);
+  }
+}
+
+/** Disposing it closes the connection; the server then makes a new device for the next one. */
+export class VfioUserDevice implements PciDevice, Disposable {
+  readonly name: string;
+  readonly id: PciId;
+  readonly config: Mmio;
+  readonly registers: Mmio;
+  readonly dma: DmaArena;
+  readonly interrupts: Interrupts;
+  readonly #requests: Requests;
+  readonly #scope: DisposableStack;
+
+  private constructor(options: VfioUserOptions, requests: Requests, scope: DisposableStack) {
+    this.name = `vfio-user:${options.path}`;
+    this.#requests = requests;
+    this.config = scope.adopt(new Mmio(this.#region(Region.config)), (mmio) => mmio.revoke(this.name));
+    this.registers = scope.adopt(new Mmio(this.#region(this.#memoryBar())), (mmio) => mmio.revoke(this.name));
+    this.id = identity(this.config);
+    // Memory space on, or no register answers.
+    setBusMaster(this.config, false);
+    this.interrupts = new EventInterrupts(requests, this.config);
+    this.dma = scope.use(this.#shareMemory(options.dmaBytes ?? DMA_BYTES, scope));
+    this.#scope = scope.move();
+  }
+
+  /**
+   * @throws {SystemError} such as ECONNREFUSED when nobody listens
+   * @throws {ProtocolBroken} {RequestRefused} {Timeout} when the server does not do its part
+   */
+  static connect(options: VfioUserOptions): VfioUserDevice {
+    using scope = new DisposableStack();
+    const requests = scope.use(new Requests(connectUnix(options.path), `vfio-user:${options.path}`));
+    return new VfioUserDevice(options, requests, scope);
+  }
+
+  /** Why the device cannot be reached any more; undefined while it can. Its registers read all ones then. */
+  get gone(): string | undefined {
+    return this.#requests.gone;
+  }
+
+  setBusMaster(on: boolean): void {
+    setBusMaster(this.config, on);
+  }
+
+  /** Resets the function, as its bus would. @throws {RequestRefused} {Timeout} {DeviceGone} */
+  reset(): void {
+    this.#requests.reset();
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+
+  #region(index: number): RegisterBus {
+    const requests = this.#requests;
+    const length = this.#regionBytes(index);
+    // As on a bus: configuration writes are waited for, memory writes are posted.
+    const posted = index !== Region.config;
+    return {
+      length,
+      read: (offset, width) => requests.read(index, offset, width),
+      write: (offset, width, value) => requests.write(index, offset, width, value, posted),
+    };
+  }
+
+  #regionBytes(index: number): number {
+    const fields = { argsz: REGION_INFO.bytes, flags: 0, index, capabilities: 0, size: 0, offset: 0 };
+    const { size } = this.#requests.ask(Command.regionInfo, REGION_INFO, fields);
+    if (!Number.isSafeInteger(size)) throw new ProtocolBroken(this.name, `region ${index} is too large`);
+    return size;
+  }
+
+  /** The first base address register that is memory. */
+  #memoryBar(): number {
+    const info = { argsz: DEVICE_INFO.bytes, flags: 0, regions: 0, irqs: 0 };
+    const { regions, irqs } = this.#requests.ask(Command.deviceInfo, DEVICE_INFO, info);
+    if (regions <= Region.config || irqs <= Irq.msix) throw new ProtocolBroken(this.name, "it is no PCI function");
+    for (let bar = 0; bar < BARS; bar++) {
+      const low = this.#requests.read(Region.config, BAR_AT + 4 * bar, 4);
+      if ((low & BAR_IO) === 0 && this.#regionBytes(bar) > 0) return bar;
+      if ((low & BAR_IO) === 0 && (low & BAR_64) !== 0) bar++;
+    }
+    throw new ProtocolBroken(this.name, "a function without registers in memory");
+  }
+
+  #shareMemory(bytes: number, scope: DisposableStack): DmaArena {
+    using memory = createMemory("dma", bytes);
+    const mapping = scope.use(Mapping.map(memory.number, 0, bytes, `DMA memory of ${this.name}`));
+    const flags = MapFlag.read | MapFlag.write;
+    const map = { argsz: DMA_MAP.bytes, flags, offset: 0, address: WINDOW_IOVA, size: bytes };
+    this.#requests.tell(Command.dmaMap, DMA_MAP, map, [memory.number]);
+    return new DmaArena(mapping.buffer, WINDOW_IOVA, bytes);
+  }
+}

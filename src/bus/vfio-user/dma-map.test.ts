@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { EventFd } from "#sys/eventfd.ts";
+import { Open, openFile, truncate } from "#sys/fd.ts";
+import { Mapping, createMemory } from "#sys/mapping.ts";
+import { DMA_MAP } from "./codec.ts";
+import { Rig, body, openDescriptors } from "./peer.test-kit.ts";
+import { Command, MOST_MAPPED, MOST_MAPS, MapFlag, Refused } from "./protocol.ts";
+
+const BOTH = MapFlag.read | MapFlag.write;
+const map = (values: Partial<Record<"argsz" | "flags" | "offset" | "address" | "size", number>>): Uint8Array =>
+  body(DMA_MAP, { argsz: 32, flags: BOTH, offset: 0, address: 0x10_0000, size: 8192, ...values });
+
+/** A plain file in a folder of its own. */
+const withFile = (bytes: number, act: (fd: number) => void): void => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-map-"));
+  const path = join(folder, "file");
+  writeFileSync(path, new Uint8Array(bytes));
+  const fd = openSync(path, "r+");
+  try {
+    act(fd);
+  } finally {
+    closeSync(fd);
+    rmSync(folder, { recursive: true });
+  }
+};
+
+test("maps that make no sense are refused, and their descriptors closed", () => {
+  using rig = new Rig();
+  using memory = createMemory("guest", 16384);
+  using event = EventFd.create();
+  using none = openFile("/dev/null", Open.readWrite);
+  const before = openDescriptors();
+  for (const [bytes, fds] of [
+    [map({}).subarray(0, 31), [memory.number]],
+    [map({ argsz: 31 }), [memory.number]],
+    [map({ flags: 0 }), [memory.number]],
+    [map({ flags: BOTH | 16 }), [memory.number]],
+    [map({ size: 0 }), [memory.number]],
+    [map({ size: 4095 }), [memory.number]],
+    [map({ size: 100 }), [memory.number]],
+    [map({ address: 0x10_0800 }), [memory.number]],
+    [map({ offset: 2048 }), [memory.number]],
+    [map({ offset: 12288 }), [memory.number]],
+    [map({ size: 20480 }), [memory.number]],
+    [map({ address: 2 ** 53 - 4096 }), [memory.number]],
+    [map({ offset: 2 ** 53 - 4096 }), [memory.number]],
+    [map({}), [memory.number, memory.number]],
+    [map({}), [event.number]],
+    [map({}), [none.number]],
+    [map({ flags: BOTH | MapFlag.mmap }), []],
+    [map({ flags: BOTH | MapFlag.fileIo }), []],
+  ] as const)
+    assert.equal(rig.error(Command.dmaMap, bytes, fds), Refused.EINVAL);
+  for (const at of [8, 16, 24]) {
+    const huge = map({});
+    huge.fill(0xff, at, at + 8);
+    assert.equal(rig.error(Command.dmaMap, huge, [memory.number]), Refused.EINVAL);
+  }
+  assert.equal(rig.server.maps, 0);
+  assert.equal(openDescriptors(), before);
+});
+
+test("maps do not overlap; what touches is no overlap", () => {
+  using rig = new Rig();
+  using _memory = rig.share(0x10_0000, 8192);
+  for (const [address, size] of [
+    [0x10_0000, 8192],
+    [0x0f_f000, 8192],
+    [0x10_1000, 8192],
+    [0x0f_f000, 16384],
+    [0x10_1000, 4096],
+  ] as const)
+    assert.equal(rig.error(Command.dmaMap, map({ address, size })), Refused.EEXIST);
+  assert.equal(rig.error(Command.dmaMap, map({ address: 0x0f_e000, size: 8192 })), 0);
+  assert.equal(rig.error(Command.dmaMap, map({ address: 0x10_2000, size: 8192 })), 0);
+  assert.equal(rig.server.maps, 3);
+});
+
+test("shared memory is the client's own, both ways, and its descriptor is not kept", () => {
+  using rig = new Rig();
+  const before = openDescriptors();
+  using memory = rig.share(0x1_0000_0000, 8192);
+  assert.equal(openDescriptors(), before + 1, "only the client's");
+  using mine = Mapping.map(memory.number, 0, 8192, "mine");
+  const bytes = new Uint8Array(mine.buffer);
+  bytes[4097] = 7;
+  const region = rig.device.memory!.region(0x1_0000_1001, 1)!;
+  assert.equal(region.copy, undefined);
+  assert.equal(region.bytes[0x1001], 7);
+  assert.equal(region.words[0x400], 0x700);
+  region.bytes[3] = 9;
+  assert.equal(bytes[3], 9);
+  assert.equal(rig.device.memory!.region(0x1_0000_0000, 8192), region, "the same object every time");
+});
+
+test("a device finds only what was mapped", () => {
+  using rig = new Rig();
+  using _memory = rig.share(0x10_0000, 8192);
+  const { memory } = rig.device;
+  for (const [address, length] of [
+    [0x0f_ffff, 1],
+    [0x10_2000, 1],
+    [0x10_1fff, 2],
+    [0x0f_ffff, 2],
+    [0, 4],
+    [2 ** 53 - 1, 1],
+  ] as const)
+    assert.equal(memory?.region(address, length), undefined);
+});
+
+test("a map starts where its offset says, and a file's end is no place to map", () => {
+  using rig = new Rig();
+  using memory = createMemory("guest", 12288);
+  using mine = Mapping.map(memory.number, 0, 12288, "mine");
+  new Uint8Array(mine.buffer)[4096] = 5;
+  assert.equal(rig.error(Command.dmaMap, map({ offset: 4096 }), [memory.number]), 0);
+  assert.equal(rig.device.memory?.region(0x10_0000, 1)?.bytes[0], 5);
+  assert.equal(rig.error(Command.dmaMap, map({ address: 0, offset: 8192 }), [memory.number]), Refused.EINVAL);
+});
+
+test("a read-only map says so, and a stray store of ours never reaches the client", () => {
+  using rig = new Rig();
+  using memory = rig.share(0x10_0000, 4096, MapFlag.read);
+  using mine = Mapping.map(memory.number, 0, 4096, "mine");
+  const region = rig.device.memory!.region(0x10_0000, 1)!;
+  assert.equal(region.readOnly, true);
+  new Uint8Array(mine.buffer)[0] = 3;
+  assert.equal(region.bytes[0], 3);
+  region.bytes[1] = 4;
+  assert.equal(new Uint8Array(mine.buffer)[1], 0);
+});
+
+test("memory that may be sealed is sealed, so that it cannot be cut off under the device", () => {
+  using rig = new Rig();
+  using memory = createMemory("guest", 8192, { sealed: false });
+  assert.equal(rig.error(Command.dmaMap, map({}), [memory.number]), 0);
+  assert.equal(rig.device.memory!.region(0x10_0000, 1)!.copy, undefined);
+  assert.throws(() => truncate(memory.number, 0), { code: "EPERM" });
+});
+
+test("a file that can be cut off is read and written, not mapped: cutting it off fails accesses and kills nobody", () => {
+  using rig = new Rig();
+  withFile(8192, (fd) => {
+    assert.equal(rig.error(Command.dmaMap, map({}), [fd]), 0);
+    const region = rig.device.memory!.region(0x10_0000, 16)!;
+    assert.ok(region.copy !== undefined);
+    using mine = Mapping.map(fd, 0, 8192, "mine");
+    new Uint8Array(mine.buffer).set([1, 2, 3], 100);
+    assert.ok(region.copy.fetch(100, 3));
+    assert.deepEqual([...region.bytes.subarray(100, 103)], [1, 2, 3]);
+    region.bytes.set([9, 8], 4100);
+    assert.ok(region.copy.store(4100, 2));
+    assert.deepEqual([...new Uint8Array(mine.buffer).subarray(4099, 4103)], [0, 9, 8, 0]);
+    truncate(fd, 4096);
+    assert.equal(region.copy.fetch(4100, 2), false);
+    assert.equal(region.bytes[8000], 0);
+  });
+});
+
+test("a client may ask for memory to be read and written through its descriptor", () => {
+  using rig = new Rig();
+  using _memory = rig.share(0x10_0000, 4096, BOTH | MapFlag.fileIo);
+  assert.ok(rig.device.memory!.region(0x10_0000, 1)!.copy !== undefined);
+});
+
+test("memory across the border of two maps is one piece to the device", () => {
+  using rig = new Rig();
+  using low = rig.share(0x10_0000, 8192);
+  using high = rig.share(0x10_2000, 8192);
+  using a = Mapping.map(low.number, 0, 8192, "low");
+  using b = Mapping.map(high.number, 0, 8192, "high");
+  new Uint8Array(a.buffer)[8191] = 1;
+  new Uint8Array(b.buffer)[0] = 2;
+  const region = rig.device.memory!.region(0x10_1ff0, 32)!;
+  const at = 0x10_1ff0 - region.address;
+  assert.ok(region.copy !== undefined && region.copy.fetch(at, 32));
+  assert.deepEqual([...region.bytes.subarray(at + 15, at + 17)], [1, 2]);
+  region.bytes.fill(7, at + 14, at + 18);
+  assert.ok(region.copy.store(at + 14, 4));
+  assert.deepEqual([...new Uint8Array(a.buffer).subarray(8189)], [0, 7, 7]);
+  assert.deepEqual([...new Uint8Array(b.buffer).subarray(0, 3)], [7, 7, 0]);
+  assert.equal(rig.device.memory!.region(0x10_1ff0, 32), region);
+  assert.equal(rig.device.memory!.region(0x10_3ff0, 32), undefined, "behind the last map is nothing");
+});
+
+test("a map of several gibibytes is several regions, of which each shows the beginning of the next", () => {
+  using rig = new Rig();
+  const size = 3 * 2 ** 30;
+  // Never touched but at one place: it takes no memory.
+  using memory = rig.share(0x1_0000_0000, size);
+  using mine = Mapping.map(memory.number, 2 ** 30, 4096, "mine");
+  new Uint8Array(mine.buffer)[0] = 6;
+  const across = rig.device.memory!.region(0x1_4000_0000 - 2, 4)!;
+  assert.equal(across.bytes[0x1_4000_0000 - across.address], 6);
+  const behind = rig.device.memory!.region(0x1_4000_0000, 4)!;
+  assert.equal(behind.bytes[0x1_4000_0000 - behind.address], 6);
+  assert.ok(rig.device.memory!.region(0x1_0000_0000 + size - 4, 4) !== undefined);
+  assert.equal(rig.device.memory!.region(0x1_0000_0000 + size - 4, 8), undefined);
+});
+
+test("there is a limit to the number of maps", () => {
+  using rig = new Rig();
+  for (let i = 0; i < MOST_MAPS; i++)
+    assert.equal(rig.error(Command.dmaMap, map({ address: i * 8192, size: 4096 })), 0);
+  assert.equal(rig.error(Command.dmaMap, map({ address: MOST_MAPS * 8192 })), Refused.ENOSPC);
+});
+
+test("there is a limit to what all maps have together", () => {
+  using rig = new Rig();
+  const gibibyte = 2 ** 30;
+  assert.equal(rig.error(Command.dmaMap, map({ size: MOST_MAPPED + 4096 })), Refused.ENOSPC);
+  assert.equal(rig.error(Command.dmaMap, map({ address: 0, size: 16 * gibibyte })), 0);
+  assert.equal(rig.error(Command.dmaMap, map({ address: 2 ** 41, size: MOST_MAPPED - 15 * gibibyte })), Refused.ENOSPC);
+  assert.equal(rig.server.maps, 1);
+});

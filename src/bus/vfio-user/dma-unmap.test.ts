@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DMA_UNMAP } from "./codec.ts";
+import { Rig, body, footprint, holdings } from "./peer.test-kit.ts";
+import { Command, Refused, UnmapFlag } from "./protocol.ts";
+
+const unmap = (address: number, size: number, flags = 0, argsz = 24): Uint8Array =>
+  body(DMA_UNMAP, { argsz, flags, address, size });
+
+test("half a map, nothing at all, and nonsense are not unmapped", () => {
+  using rig = new Rig();
+  using _a = rig.share(0x10_0000, 8192);
+  using _b = rig.share(0x10_2000, 8192);
+  for (const [address, size] of [
+    [0x10_0000, 4096],
+    [0x10_1000, 4096],
+    [0x10_0000, 12288],
+    [0x10_1000, 12288],
+    [0x0f_f000, 8192],
+    [0x10_0000, 0],
+    [0x10_0000, 2 ** 53 - 1],
+  ] as const)
+    assert.equal(rig.error(Command.dmaUnmap, unmap(address, size)), Refused.EINVAL, `${address} ${size}`);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x20_0000, 4096)), Refused.ENOENT);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_0000, 8192, UnmapFlag.dirtyBitmap)), Refused.EOPNOTSUPP);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_0000, 8192, 4)), Refused.EINVAL);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_0000, 8192, UnmapFlag.all)), Refused.EINVAL);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_0000, 8192, 0, 23)), Refused.EINVAL);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_0000, 8192).subarray(0, 23)), Refused.EINVAL);
+  assert.equal(rig.server.maps, 2);
+});
+
+test("an unmapped map is gone from the device, which is told, and the reply repeats the request", () => {
+  using rig = new Rig();
+  using _a = rig.share(0x10_0000, 8192);
+  using _b = rig.share(0x10_2000, 8192);
+  const changes = rig.device.memoryChanges;
+  const stale = rig.device.memory!.region(0x10_0000, 1)!;
+  stale.bytes[0] = 1;
+  const reply = rig.ask(Command.dmaUnmap, unmap(0x10_0000, 8192));
+  assert.deepEqual([...reply.body], [...unmap(0x10_0000, 8192)]);
+  assert.ok(rig.device.memoryChanges > changes);
+  assert.equal(rig.device.memory!.region(0x10_0000, 1), undefined);
+  assert.ok(rig.device.memory!.region(0x10_2000, 1) !== undefined);
+  // What kept the region sees zeros of ours, and faults nothing.
+  assert.equal(stale.bytes[0], 0);
+  stale.bytes[0] = 2;
+});
+
+test("several maps go at once, and all of them", () => {
+  using rig = new Rig();
+  using _a = rig.share(0x10_0000, 4096);
+  using _b = rig.share(0x20_0000, 4096);
+  using _c = rig.share(0x30_0000, 4096);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0x28_0000)), 0);
+  assert.equal(rig.server.maps, 1);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0);
+  assert.equal(rig.server.maps, 0);
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "nothing is all of nothing");
+});
+
+test("a region across a border is gone with either map", () => {
+  using rig = new Rig();
+  using _a = rig.share(0x10_0000, 4096);
+  using _b = rig.share(0x10_1000, 4096);
+  const across = rig.device.memory!.region(0x10_0ff0, 32)!;
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_1000, 4096)), 0);
+  assert.equal(rig.device.memory!.region(0x10_0ff0, 32), undefined);
+  assert.equal(across.copy?.fetch(0x10_0ff0 - across.address, 32), false);
+});
+
+test("a thousand maps made and unmade leave no descriptor, no mapping and no memory", () => {
+  using rig = new Rig();
+  const cycle = (size: number): void => {
+    const address = 0x1_0000_0000;
+    using _memory = rig.share(address, size);
+    rig.device.memory!.region(address, 1)!.bytes.fill(1, 0, size);
+    assert.equal(rig.error(Command.dmaUnmap, unmap(address, size)), 0);
+  };
+  const sizes = [4096, 8192, 12288, 65536, 1 << 20];
+  for (const size of sizes) cycle(size);
+  const before = { ...holdings(), ...footprint() };
+  for (let i = 0; i < 1000; i++) cycle(sizes[i % sizes.length]!);
+  const { memory, addresses } = footprint();
+  const { descriptors, sharedMaps } = before;
+  assert.deepEqual(holdings(), { descriptors, sharedMaps });
+  assert.ok(memory - before.memory < 64 << 10, `${memory - before.memory} kB more memory`);
+  assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
+});

@@ -1,0 +1,249 @@
+/** The memory a client gave its device: maps by device address, each shown in one way or another as regions. */
+import type { GuestMemory, MemoryCopy, MemoryRegion } from "#kit/target.ts";
+import { SystemError } from "#sys/errno.ts";
+import type { Fd } from "#sys/fd.ts";
+import { type MapWindow, type MapWindows, fileBytes, keepsItsLength } from "#sys/map-window.ts";
+import { MOST_MAPPED, MOST_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
+
+/** A map of more than this becomes several regions, each of which also shows the beginning of the next. */
+const STEP = 2 ** 30;
+const OVERLAP = 2 ** 20;
+/** What is asked for across the border of two maps gets a region of its own, of up to two of these. */
+const CROSSING = 2 ** 16;
+const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
+
+/** Memory without a descriptor, which its owner reads and writes for us. */
+export interface DistantMemory {
+  /** Fetches the bytes at device address `address` into `bytes`. False when they cannot be had. */
+  read(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
+  write(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
+}
+
+export interface MapRequest {
+  readonly address: number;
+  readonly size: number;
+  readonly offset: number;
+  readonly flags: number;
+}
+
+/** One map. Region `i` starts at `i` times `STEP`. */
+interface GuestMap {
+  readonly address: number;
+  readonly size: number;
+  readonly regions: readonly MemoryRegion[];
+  readonly windows: readonly MapWindow[];
+  /** Kept where the memory is read and written through it. */
+  readonly file: Fd | undefined;
+}
+
+/**
+ * Maps sorted by address; no two overlap.
+ *
+ * A descriptor is mapped when the file can never become shorter. Memory that could (a plain file, say) is read and written
+ * with pread(2) and pwrite(2) instead: its owner could otherwise take pages away under the device, and the next access
+ * would kill this process. That leaves one thing to the owner's good will: it may change what it shares at any time.
+ */
+export class GuestMaps implements GuestMemory {
+  readonly #windows: MapWindows;
+  readonly #distant: DistantMemory;
+  readonly #changed: () => void;
+  readonly #maps: GuestMap[] = [];
+  readonly #crossings = new Map<number, MemoryRegion>();
+  /** Bytes in all maps. */
+  #mapped = 0;
+
+  /** @param changed called before any region goes away, and after one was added */
+  constructor(windows: MapWindows, distant: DistantMemory, changed: () => void) {
+    this.#windows = windows;
+    this.#distant = distant;
+    this.#changed = changed;
+  }
+
+  get count(): number {
+    return this.#maps.length;
+  }
+
+  /** Adds a map, with its descriptor where it has one; `fd` is this object's from now on. Returns 0 or an error number. */
+  map(request: MapRequest, fd: Fd | undefined): number {
+    using scope = new DisposableStack();
+    if (fd !== undefined) scope.use(fd);
+    const refused = this.#refuse(request, fd !== undefined);
+    if (refused !== 0) return refused;
+    try {
+      const map = this.#make(request, fd, scope);
+      if (map === undefined) return Refused.EINVAL;
+      scope.move();
+      if (map.file === undefined) fd?.[Symbol.dispose]();
+      this.#maps.splice(this.#firstAfter(request.address), 0, map);
+      this.#mapped += map.size;
+      this.#changed();
+      return 0;
+    } catch (error) {
+      // The kernel's own reasons: out of memory or address space, or a file that cannot be mapped so.
+      if (error instanceof SystemError) return error.errno;
+      throw error;
+    }
+  }
+
+  /** Removes the maps inside [address, address + size). Returns 0 or an error number. */
+  unmap(address: number, size: number): number {
+    if (!(size > 0 && address + size <= Number.MAX_SAFE_INTEGER)) return Refused.EINVAL;
+    let first = this.#firstAfter(address) - 1;
+    if (first < 0 || this.#maps[first]!.address < address) first++;
+    const before = this.#maps[first - 1];
+    // Half a map cannot go.
+    if (before !== undefined && before.address + before.size > address) return Refused.EINVAL;
+    let end = first;
+    for (; end < this.#maps.length && this.#maps[end]!.address < address + size; end++)
+      if (this.#maps[end]!.address + this.#maps[end]!.size > address + size) return Refused.EINVAL;
+    if (end === first) return Refused.ENOENT;
+    this.#remove(first, end - first);
+    return 0;
+  }
+
+  /** Removes all maps. */
+  clear(): void {
+    this.#remove(0, this.#maps.length);
+  }
+
+  region(address: number, length: number): MemoryRegion | undefined {
+    const map = this.#maps[this.#firstAfter(address) - 1];
+    if (map === undefined || !(length >= 0 && address < map.address + map.size)) return undefined;
+    const region = map.regions[Math.floor((address - map.address) / STEP)]!;
+    return address + length <= region.address + region.length ? region : this.#crossing(address, length);
+  }
+
+  #refuse({ address, size, offset, flags }: MapRequest, hasFd: boolean): number {
+    if ((flags & (MapFlag.read | MapFlag.write)) === 0 || (flags & ~KNOWN_FLAGS) !== 0) return Refused.EINVAL;
+    if (!hasFd && (flags & (MapFlag.mmap | MapFlag.fileIo)) !== 0) return Refused.EINVAL;
+    if (!(size > 0 && address + size <= Number.MAX_SAFE_INTEGER && offset <= Number.MAX_SAFE_INTEGER))
+      return Refused.EINVAL;
+    if (address % PAGE !== 0 || size % PAGE !== 0 || offset % PAGE !== 0) return Refused.EINVAL;
+    if (this.#maps.length >= MOST_MAPS || this.#mapped + size > MOST_MAPPED) return Refused.ENOSPC;
+    const at = this.#firstAfter(address);
+    const before = this.#maps[at - 1];
+    const after = this.#maps[at];
+    if (before !== undefined && before.address + before.size > address) return Refused.EEXIST;
+    return after !== undefined && after.address < address + size ? Refused.EEXIST : 0;
+  }
+
+  /** Undefined when the descriptor has not what the request says. Windows go back with `scope`. */
+  #make(request: MapRequest, fd: Fd | undefined, scope: DisposableStack): GuestMap | undefined {
+    const { address, size, offset, flags } = request;
+    const bytes = fd === undefined ? Infinity : (fileBytes(fd.number) ?? 0);
+    if (offset + size > bytes) return undefined;
+    const copied = fd === undefined || (flags & MapFlag.fileIo) !== 0 || !keepsItsLength(fd.number);
+    const readOnly = (flags & MapFlag.write) === 0;
+    const windows: MapWindow[] = [];
+    const regions: MemoryRegion[] = [];
+    for (let at = 0; at < size; at += STEP) {
+      const length = Math.min(size - at, STEP + OVERLAP);
+      const window = this.#windows.take(length);
+      scope.defer(() => this.#windows.give(window));
+      if (!copied) window.show(fd.number, offset + at, length, readOnly);
+      windows.push(window);
+      const place = { address: address + at, length, bytes: window.bytes, words: window.words, readOnly };
+      if (!copied) regions.push(place);
+      else if (fd === undefined) regions.push({ ...place, copy: distantCopy(this.#distant, place) });
+      else regions.push({ ...place, copy: fileCopy(window, fd.number, offset + at) });
+    }
+    return { address, size, regions, windows, file: copied ? fd : undefined };
+  }
+
+  #remove(first: number, count: number): void {
+    if (count === 0) return;
+    this.#crossings.clear();
+    this.#changed();
+    for (const { windows, file, size } of this.#maps.splice(first, count)) {
+      this.#mapped -= size;
+      for (const window of windows) this.#windows.give(window);
+      file?.[Symbol.dispose]();
+    }
+    this.#changed();
+  }
+
+  /** Memory that lies in more than one map, if they follow on each other: a copy, made of theirs. */
+  #crossing(address: number, length: number): MemoryRegion | undefined {
+    const start = address - (address % CROSSING);
+    const known = this.#crossings.get(start);
+    if (known !== undefined) return address + length <= known.address + known.length ? known : undefined;
+    const first = this.#firstAfter(address) - 1;
+    let last = first;
+    while (last + 1 < this.#maps.length && this.#maps[last + 1]!.address === endOf(this.#maps[last]!)) last++;
+    const from = Math.max(start, this.#maps[first]!.address);
+    const end = Math.min(start + 2 * CROSSING, endOf(this.#maps[last]!));
+    if (last === first || address + length > end) return undefined;
+    const maps = this.#maps.slice(first, last + 1).filter((map) => map.address < end);
+    const buffer = new ArrayBuffer(end - from);
+    const place = {
+      address: from,
+      length: end - from,
+      bytes: new Uint8Array(buffer),
+      words: new Int32Array(buffer),
+      readOnly: maps.some((map) => map.regions[0]!.readOnly === true),
+    };
+    const region: MemoryRegion = { ...place, copy: crossingCopy(this, place) };
+    this.#crossings.set(start, region);
+    return region;
+  }
+
+  /** Index of the first map that starts behind `address`. */
+  #firstAfter(address: number): number {
+    let low = 0;
+    let high = this.#maps.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#maps[middle]!.address <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+const endOf = ({ address, size }: GuestMap): number => address + size;
+
+const fileCopy = (window: MapWindow, fd: number, fileOffset: number): MemoryCopy => ({
+  fetch: (offset, length) => window.load(fd, fileOffset + offset, offset, length),
+  store: (offset, length) => window.save(fd, fileOffset + offset, offset, length),
+});
+
+const distantCopy = (
+  distant: DistantMemory,
+  { address, bytes }: { address: number; bytes: Uint8Array },
+): MemoryCopy => ({
+  fetch: (offset, length) => distant.read(address + offset, bytes, offset, length),
+  store: (offset, length) => distant.write(address + offset, bytes, offset, length),
+});
+
+const crossingCopy = (maps: GuestMemory, { address, bytes }: { address: number; bytes: Uint8Array }): MemoryCopy => {
+  /** Does `move` with each part that lies in one region. */
+  const parts = (
+    offset: number,
+    length: number,
+    move: (region: MemoryRegion, there: number, here: number, bytes: number) => boolean,
+  ): boolean => {
+    for (let done = 0; done < length;) {
+      const at = address + offset + done;
+      const region = maps.region(at, 1);
+      if (region === undefined) return false;
+      const there = at - region.address;
+      const part = Math.min(length - done, region.length - there);
+      if (!move(region, there, offset + done, part)) return false;
+      done += part;
+    }
+    return true;
+  };
+  return {
+    fetch: (offset, length) =>
+      parts(offset, length, (region, there, here, part) => {
+        if (region.copy?.fetch(there, part) === false) return false;
+        bytes.set(region.bytes.subarray(there, there + part), here);
+        return true;
+      }),
+    store: (offset, length) =>
+      parts(offset, length, (region, there, here, part) => {
+        region.bytes.set(bytes.subarray(here, here + part), there);
+        return region.copy?.store(there, part) !== false;
+      }),
+  };
+};

@@ -1,0 +1,171 @@
+/** Which event a client hears each interrupt by, and which of them are masked: SET_IRQS, and what a device raises. */
+import { FerruleError } from "#kit/errors.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import type { Fd } from "#sys/fd.ts";
+import { Irq, IrqFlag, IRQS, Refused, SET_ACTION, SET_DATA, SetFlag } from "./protocol.ts";
+
+/** How many interrupts a device has, by index. */
+export type IrqCounts = readonly number[];
+
+interface Vector {
+  event: EventFd | undefined;
+  masked: boolean;
+  /** Raised while it could not be told. */
+  held: boolean;
+}
+
+export interface IrqRequest {
+  readonly flags: number;
+  readonly index: number;
+  readonly start: number;
+  readonly count: number;
+}
+
+const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event }) => event === undefined);
+
+/**
+ * A client listens to INTx, MSI or MSI-X by giving events for it; the device's vectors go to the newest kind that has any.
+ *
+ * INTx is a level and masks itself when it is told, as in VFIO; unmasked, it is told again while the line is high. The
+ * others are messages: one raised while its vector is masked, or has no event for the moment, is told afterwards.
+ */
+export class InterruptTable {
+  readonly counts: IrqCounts;
+  readonly #asserted: () => boolean;
+  readonly #vectors: readonly (readonly Vector[])[];
+  /** The kind that `raise` goes to. */
+  #active: number = Irq.intx;
+
+  /** @param asserted whether INTx is high */
+  constructor(counts: IrqCounts, asserted: () => boolean) {
+    this.counts = counts;
+    this.#asserted = asserted;
+    this.#vectors = counts.map((count) =>
+      Array.from({ length: count }, () => ({ event: undefined, masked: false, held: false })),
+    );
+  }
+
+  flags(index: number): number {
+    if (index === Irq.intx) return IrqFlag.eventfd | IrqFlag.maskable | IrqFlag.autoMasked;
+    return index === Irq.msi || index === Irq.msix ? IrqFlag.eventfd | IrqFlag.maskable : IrqFlag.eventfd;
+  }
+
+  /** Returns 0 or an error number. The descriptors are this object's from now on. */
+  set(request: IrqRequest, data: Uint8Array, fds: readonly Fd[]): number {
+    using scope = new DisposableStack();
+    for (const fd of fds) scope.use(fd);
+    const refused = this.#refuse(request, data.length, fds.length);
+    if (refused !== 0) return refused;
+    const { flags, index, start, count } = request;
+    const vectors = this.#vectors[index]!;
+    if (count === 0) {
+      this.#disable(index);
+      return 0;
+    }
+    if ((flags & SetFlag.eventfd) !== 0) {
+      try {
+        const events = fds.map((fd) => EventFd.adopt(fd));
+        scope.move();
+        this.#assign(index, start, count, events);
+        return 0;
+      } catch (error) {
+        if (error instanceof FerruleError) return Refused.EINVAL;
+        throw error;
+      }
+    }
+    for (let i = 0; i < count; i++)
+      if ((flags & SetFlag.none) !== 0 || data[i] !== 0) this.#act(index, vectors[start + i]!, flags & SET_ACTION);
+    return 0;
+  }
+
+  /** The device raises a vector. Of kinds with fewer than it has, they share. */
+  raise(vector: number): void {
+    const vectors = this.#vectors[this.#active]!;
+    if (vectors.length === 0) return;
+    this.#tell(this.#active, vectors[vector % vectors.length]!);
+  }
+
+  /** Asks the client to give the device back, if it listens to that. */
+  requestUnplug(): void {
+    const [vector] = this.#vectors[Irq.request]!;
+    if (vector !== undefined) this.#tell(Irq.request, vector);
+  }
+
+  /** The client has gone. */
+  clear(): void {
+    for (let index = 0; index < IRQS; index++) this.#disable(index);
+  }
+
+  #refuse({ flags, index, start, count }: IrqRequest, dataBytes: number, fds: number): number {
+    const action = flags & SET_ACTION;
+    const data = flags & SET_DATA;
+    const vectors = this.#vectors[index];
+    if (vectors === undefined || !isOneBit(action) || !isOneBit(data) || (flags & ~(SET_ACTION | SET_DATA)) !== 0)
+      return Refused.EINVAL;
+    if (start > vectors.length || count > vectors.length - start) return Refused.EINVAL;
+    if (count === 0 && (data !== SetFlag.none || action !== SetFlag.trigger || start !== 0)) return Refused.EINVAL;
+    if (data !== SetFlag.eventfd && fds > 0) return Refused.EINVAL;
+    if (data === SetFlag.bool && dataBytes < count) return Refused.EINVAL;
+    if (data === SetFlag.eventfd) {
+      // An event of the client's that unmasks: nobody here would wait on it.
+      if (action !== SetFlag.trigger) return Refused.EOPNOTSUPP;
+      // No descriptor at all takes the events away.
+      if (fds !== 0 && fds !== count) return Refused.EINVAL;
+    }
+    const maskable = (this.flags(index) & IrqFlag.maskable) !== 0;
+    return action !== SetFlag.trigger && !maskable ? Refused.EINVAL : 0;
+  }
+
+  #assign(index: number, start: number, count: number, events: readonly EventFd[]): void {
+    const vectors = this.#vectors[index]!;
+    for (let i = 0; i < count; i++) {
+      const vector = vectors[start + i]!;
+      vector.event?.[Symbol.dispose]();
+      vector.event = events[i];
+    }
+    this.#choose();
+    for (let i = 0; i < count; i++) this.#catchUp(index, vectors[start + i]!);
+  }
+
+  #act(index: number, vector: Vector, action: number): void {
+    if (action === SetFlag.trigger) this.#tell(index, vector);
+    else {
+      vector.masked = action === SetFlag.mask;
+      this.#catchUp(index, vector);
+    }
+  }
+
+  /** Tells what came while it could not be told. */
+  #catchUp(index: number, vector: Vector): void {
+    if (vector.event === undefined || vector.masked) return;
+    const due = index === Irq.intx ? this.#asserted() : vector.held;
+    vector.held = false;
+    if (due) this.#tell(index, vector);
+  }
+
+  #tell(index: number, vector: Vector): void {
+    if (vector.masked || vector.event === undefined) {
+      vector.held = true;
+      return;
+    }
+    if (index === Irq.intx) vector.masked = true;
+    vector.event.signal();
+  }
+
+  #disable(index: number): void {
+    for (const vector of this.#vectors[index]!) {
+      vector.event?.[Symbol.dispose]();
+      vector.event = undefined;
+      vector.masked = false;
+      vector.held = false;
+    }
+    this.#choose();
+  }
+
+  #choose(): void {
+    const has = (index: number): boolean => !isEmpty(this.#vectors[index]!);
+    this.#active = has(Irq.msix) ? Irq.msix : has(Irq.msi) ? Irq.msi : Irq.intx;
+  }
+}
+
+const isOneBit = (bits: number): boolean => bits !== 0 && (bits & (bits - 1)) === 0;

@@ -1,0 +1,86 @@
+/** The requests of every day: reads and writes of registers. Nothing is allocated for one. */
+import { u32, u64 } from "./codec.ts";
+import type { Connection } from "./connection.ts";
+import type { DeviceRegions } from "./device-regions.ts";
+import {
+  ACCESS_COUNT,
+  ACCESS_DATA,
+  ACCESS_OFFSET,
+  ACCESS_REGION,
+  FLAGS,
+  Flag,
+  HEADER_BYTES,
+  MOST_DATA,
+  MULTIPLE_BYTES,
+  MULTIPLE_COUNT,
+  MULTIPLE_DATA,
+  MULTIPLE_DATA_MOST,
+  MULTIPLE_REGION,
+  MULTIPLE_WRITES,
+  Refused,
+} from "./protocol.ts";
+
+/** Each method takes a whole message, and returns an `Outcome` as `Session` has it. */
+export class RegisterAccess {
+  readonly #connection: Connection;
+  readonly #regions: DeviceRegions;
+  /** A reply is half built: the device cannot send anything of its own. */
+  reading = false;
+
+  constructor(connection: Connection, regions: DeviceRegions) {
+    this.#connection = connection;
+    this.#regions = regions;
+  }
+
+  read(at: number, size: number): number {
+    const { bytes, outgoing } = this.#connection;
+    if (size !== ACCESS_DATA) return -Refused.EINVAL;
+    const offset = u64(bytes, at + ACCESS_OFFSET);
+    const region = u32(bytes, at + ACCESS_REGION);
+    const count = u32(bytes, at + ACCESS_COUNT);
+    if (count > MOST_DATA) return -Refused.E2BIG;
+    if (!this.#regions.holds(region, offset, count)) return -Refused.EINVAL;
+    const fixed = this.#connection.echo(at, ACCESS_DATA);
+    this.reading = true;
+    this.#regions.read(region, offset, count, outgoing, this.#connection.reserve() + ACCESS_DATA);
+    this.reading = false;
+    return fixed + count;
+  }
+
+  write(at: number, size: number): number {
+    const { bytes } = this.#connection;
+    if (size <= ACCESS_DATA) return -Refused.EINVAL;
+    const offset = u64(bytes, at + ACCESS_OFFSET);
+    const region = u32(bytes, at + ACCESS_REGION);
+    const count = u32(bytes, at + ACCESS_COUNT);
+    if (count !== size - ACCESS_DATA || !this.#regions.holds(region, offset, count)) return -Refused.EINVAL;
+    this.#regions.write(region, offset, count, bytes, at + ACCESS_DATA);
+    return this.#done(at, ACCESS_DATA);
+  }
+
+  /** All of them, or none: each is checked before the first is done. */
+  writeMultiple(at: number, size: number): number {
+    const { bytes } = this.#connection;
+    if (size < MULTIPLE_WRITES) return -Refused.EINVAL;
+    const writes = u64(bytes, at + HEADER_BYTES);
+    if (size !== MULTIPLE_WRITES + writes * MULTIPLE_BYTES) return -Refused.EINVAL;
+    const first = at + MULTIPLE_WRITES;
+    const end = at + size;
+    for (let write = first; write < end; write += MULTIPLE_BYTES) {
+      const count = u32(bytes, write + MULTIPLE_COUNT);
+      const inside = this.#regions.holds(u32(bytes, write + MULTIPLE_REGION), u64(bytes, write), count);
+      if (!inside || count > MULTIPLE_DATA_MOST) return -Refused.EINVAL;
+    }
+    for (let write = first; write < end; write += MULTIPLE_BYTES) {
+      const region = u32(bytes, write + MULTIPLE_REGION);
+      const count = u32(bytes, write + MULTIPLE_COUNT);
+      this.#regions.write(region, u64(bytes, write), count, bytes, write + MULTIPLE_DATA);
+    }
+    return this.#done(at, MULTIPLE_WRITES);
+  }
+
+  /** The reply repeats the request, where one is wanted. */
+  #done(at: number, end: number): number {
+    return (this.#connection.bytes[at + FLAGS]! & Flag.noReply) === 0 ? this.#connection.echo(at, end) : 0;
+  }
+}

@@ -1,0 +1,119 @@
+/** A device model offered to others on a Unix socket: clients come one after the other, each finds the power just on. */
+import type { Target } from "#kit/target.ts";
+import { MapWindows } from "#sys/map-window.ts";
+import { Poll, type Poller } from "#sys/poll.ts";
+import { UnixListener } from "#sys/unix-path.ts";
+import { Ended } from "./connection.ts";
+import type { IrqCounts } from "./interrupt-table.ts";
+import { interruptsOf } from "./pci-interrupts.ts";
+import { type MemoryChange, Session } from "./session.ts";
+
+export interface ServerOptions {
+  /** Where to listen: a path in the file system. */
+  readonly path: string;
+  /** A client came; or it went, and `why` says what it did wrong, if anything. */
+  readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
+  /** A client mapped guest memory, or unmapped it. */
+  readonly onMemory?: (change: MemoryChange) => void;
+}
+
+const NO_MEMORY = { region: () => undefined };
+
+/**
+ * Does its work in the thread of its owner, who waits for everything at once:
+ *
+ *     const poller = new Poller([server.fd, wire.fd, control.fd]);
+ *     for (;;) {
+ *       const patience = server.arm(poller, 0) ? untilNextTimer() : 0;
+ *       poller.wait(patience);
+ *       server.ready();
+ *       …
+ *     }
+ *
+ * Invariant: without a client the device is attached to nothing.
+ */
+export class VfioUserServer implements Disposable {
+  readonly #target: Target;
+  readonly #listener: UnixListener;
+  readonly #irqs: IrqCounts;
+  readonly #windows = new MapWindows();
+  readonly #onClient: ServerOptions["onClient"];
+  readonly #onMemory: ServerOptions["onMemory"];
+  #session: Session | undefined;
+
+  /** @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} */
+  constructor(target: Target, options: ServerOptions) {
+    this.#target = target;
+    this.#onClient = options.onClient;
+    this.#onMemory = options.onMemory;
+    this.#irqs = interruptsOf(target);
+    this.#listener = UnixListener.listen(options.path);
+  }
+
+  get connected(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** Maps that the client has now. */
+  get maps(): number {
+    return this.#session?.maps ?? 0;
+  }
+
+  /** For poll(2): the client's socket, or the one that clients come to. Another one after each `ready`. */
+  get fd(): number {
+    return this.#session?.fd ?? this.#listener.number;
+  }
+
+  /** Puts `fd` in the poller's `i`th place. False: there is work already, do not wait. */
+  arm(poller: Poller, i: number): boolean {
+    poller.aim(i, this.fd);
+    poller.watch(i, this.#session?.events ?? Poll.readable);
+    return this.#session?.busy !== true;
+  }
+
+  /** Does what can be done without waiting. Returns how many requests were carried out. */
+  ready(): number {
+    if (this.#session === undefined && !this.#accept()) return 0;
+    const done = this.#session!.work();
+    if (!(done instanceof Ended)) return done;
+    this.#release(done.why);
+    return 0;
+  }
+
+  /** Asks the client to give the device back, as a slot's attention button does. */
+  requestUnplug(): void {
+    this.#session?.requestUnplug();
+  }
+
+  /** Ends the client's connection. */
+  disconnect(): void {
+    if (this.#session !== undefined) this.#release("");
+  }
+
+  [Symbol.dispose](): void {
+    this.disconnect();
+    this.#listener[Symbol.dispose]();
+  }
+
+  #accept(): boolean {
+    const socket = this.#listener.accept();
+    if (socket === undefined) return false;
+    this.#target.powerCycle();
+    this.#session = new Session(socket, {
+      target: this.#target,
+      windows: this.#windows,
+      irqs: this.#irqs,
+      onMemory: this.#onMemory,
+    });
+    this.#onClient?.({ connected: true });
+    return true;
+  }
+
+  #release(why: string): void {
+    this.#target.attach(NO_MEMORY, () => {});
+    this.#session?.[Symbol.dispose]();
+    this.#session = undefined;
+    this.#target.powerCycle();
+    this.#onClient?.(why === "" ? { connected: false } : { connected: false, why });
+  }
+}

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { test } from "node:test";
+import { EventFd } from "#sys/eventfd.ts";
+import { Poller } from "#sys/poll.ts";
+import { SocketPathTaken } from "#sys/unix-path.ts";
+import { Rig, footprint, holdings } from "./peer.test-kit.ts";
+import { Irq, SetFlag } from "./protocol.ts";
+import { VfioUserServer } from "./server.ts";
+
+test("each client finds the power just on, and nothing of the one before", () => {
+  using rig = new Rig();
+  rig.device.page[5] = 1;
+  using _memory = rig.share(0x1000, 4096);
+  const cycles = rig.device.powerCycles;
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  assert.equal(rig.device.memory!.region(0x1000, 1), undefined);
+  rig.connect();
+  assert.ok(rig.device.powerCycles > cycles);
+  assert.equal(rig.device.page[5], 0);
+  assert.equal(rig.server.maps, 0);
+});
+
+test("a second client waits for its turn", () => {
+  using rig = new Rig();
+  const first = rig.peer;
+  const second = rig.connect("none");
+  assert.equal(second.receive(), undefined);
+  first[Symbol.dispose]();
+  rig.work();
+  assert.ok(rig.server.connected);
+  assert.equal(rig.error(13, new Uint8Array(0)), 22, "the version comes first");
+});
+
+test("an owner can wait for clients and for their requests at one place", () => {
+  using rig = new Rig();
+  const poller = new Poller([0]);
+  assert.equal(rig.server.arm(poller, 0), true);
+  assert.equal(poller.wait(0), 0);
+  rig.peer[Symbol.dispose]();
+  assert.equal(poller.wait(1000), 1);
+  rig.work();
+  rig.server.arm(poller, 0);
+  assert.equal(poller.wait(0), 0);
+});
+
+test("an interrupt without a client goes nowhere", () => {
+  using rig = new Rig();
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  rig.device.raise(0);
+});
+
+test("the socket is removed with the server, and not replaced while it is there", () => {
+  const rig = new Rig();
+  assert.ok(statSync(rig.path).isSocket());
+  assert.throws(() => new VfioUserServer(rig.device, { path: rig.path }), SocketPathTaken);
+  rig.server[Symbol.dispose]();
+  assert.equal(statSync(rig.path, { throwIfNoEntry: false }), undefined);
+  rig[Symbol.dispose]();
+});
+
+test("a hundred clients leave no descriptor, no mapping and no memory behind", () => {
+  using rig = new Rig();
+  const client = (): void => {
+    rig.connect();
+    using memory = rig.share(0x1_0000_0000, 4 << 20);
+    using _more = rig.share(0x2_0000_0000, 1 << 20);
+    using event = EventFd.create();
+    rig.irqs({ flags: SetFlag.eventfd | SetFlag.trigger, index: Irq.msix, start: 0, count: 1 }, [event.number]);
+    rig.device.memory!.region(0x1_0000_0000, 1)!.bytes.fill(1);
+    rig.device.raise(0);
+    assert.ok(event.drain());
+    assert.ok(memory.open);
+    rig.peer[Symbol.dispose]();
+    rig.work();
+  };
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  client();
+  const before = { ...holdings(), ...footprint() };
+  for (let i = 0; i < 100; i++) client();
+  const { memory, addresses } = footprint();
+  const { descriptors, sharedMaps } = before;
+  assert.deepEqual(holdings(), { descriptors, sharedMaps });
+  assert.ok(memory - before.memory < 64 << 10, `${memory - before.memory} kB more memory`);
+  assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
+});

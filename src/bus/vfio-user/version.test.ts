@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseCapabilities } from "./capabilities.ts";
+import { VERSION } from "./codec.ts";
+import { Rig, body, message, text, versionBody } from "./peer.test-kit.ts";
+import { Command, Flag, HEADER_BYTES, Refused } from "./protocol.ts";
+
+const refused = (bytes: Uint8Array): void => {
+  using rig = new Rig("none");
+  assert.equal(rig.error(Command.version, bytes), Refused.EINVAL);
+  // The same client may try again.
+  assert.equal(rig.error(Command.version, versionBody()), 0);
+};
+
+test("a version that is cut off, of another major number, or with text that is no capabilities is refused", () => {
+  refused(Uint8Array.of(0, 0, 1));
+  refused(versionBody("{}", 0, 1));
+  for (const json of ["[]", "7", "{", '{"capabilities":1}', '{"capabilities":{"max_data_xfer_size":-1}}'])
+    refused(versionBody(json));
+  refused(versionBody('{"capabilities":{"max_data_xfer_size":"many"}}'));
+  refused(versionBody('{"capabilities":{"write_multiple":1}}'));
+  refused(body(VERSION, { major: 0, minor: 1 }, new TextEncoder().encode('{"no":"end"}')));
+  refused(body(VERSION, { major: 0, minor: 1 }, Uint8Array.of(0xff, 0xfe, 0)));
+});
+
+test("nothing else is done before the version, and the version not twice", () => {
+  using rig = new Rig("none");
+  for (const command of Object.values(Command))
+    if (command !== Command.version) assert.equal(rig.error(command, new Uint8Array(48)), Refused.EINVAL);
+  assert.deepEqual(
+    rig.device.accesses.filter((access) => !access.includes("config")),
+    [],
+  );
+  assert.equal(rig.error(Command.version, versionBody()), 0);
+  assert.equal(rig.error(Command.version, versionBody()), Refused.EINVAL);
+});
+
+test("the reply is no longer than the request, ends with a NUL, and says no later version than the client's", () => {
+  const qemu = '{"capabilities":{"max_msg_fds":16,"max_data_xfer_size":1048576,"write_multiple":true}}';
+  for (const [json, minor] of [
+    [qemu, 0],
+    ['{"capabilities":{}}', 1],
+    ["{}                        ", 7],
+    ["", 1],
+  ] as const) {
+    using rig = new Rig("none");
+    const request = versionBody(json, minor);
+    const reply = rig.ask(Command.version, request);
+    assert.equal(reply.error, 0);
+    assert.ok(reply.body.length <= request.length, `${reply.body.length} for ${request.length}`);
+    assert.deepEqual(VERSION.read(Uint8Array.of(...new Uint8Array(HEADER_BYTES), ...reply.body), 0), {
+      major: 0,
+      minor: Math.min(minor, 1),
+    });
+    const said = reply.body.subarray(VERSION.bytes);
+    assert.ok(parseCapabilities(said) !== undefined);
+    if (json === qemu) assert.equal(parseCapabilities(said)?.mostData, 65536);
+  }
+});
+
+test("capabilities that are not known here are left aside", () => {
+  const parsed = parseCapabilities(text('{"new":1,"capabilities":{"max_data_xfer_size":4096,"twin_socket":{}}}'));
+  assert.deepEqual(parsed, { mostData: 4096, writeMultiple: false });
+  assert.deepEqual(parseCapabilities(text("{}")), { mostData: 1 << 20, writeMultiple: false });
+});
+
+test("a request that wants no reply gets none, even when it is refused", () => {
+  using rig = new Rig();
+  rig.peer.send(message(1, 99, new Uint8Array(0), Flag.noReply));
+  rig.work();
+  assert.equal(rig.peer.receive(), undefined);
+});

@@ -1,0 +1,58 @@
+/**
+ * Receive descriptors with room for a hash, which RTL8125 and later have beside the classic ones.
+ *
+ * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h (rtl_rx_descv3, rtl_rx_descv4), r8169_compat.h and r8169_rxtx.c (bits).
+ * Which chip has which: 8125A and 8125B format 3, all later ones format 4. Not named there are the bits for the kind of
+ * destination, and format 4's watchdog bit: they are assumed to have moved with their neighbours.
+ */
+
+/** Format 3, 32 bytes: RxConfig bit 24. Words of it. */
+export const V3_BYTES = 32;
+export const V3Word = { hash: 2, header: 3, address: 4, opts2: 6, opts1: 7 } as const;
+/** opts1. Bits 29:26 tell other kinds of descriptor from this one, which is 0. */
+export const RxV3 = {
+  firstSegment: 1 << 25,
+  lastSegment: 1 << 24,
+  multicast: 1 << 23,
+  physical: 1 << 22,
+  broadcast: 1 << 21,
+  errorSummary: 1 << 20,
+  runt: 1 << 19,
+  watchdog: 1 << 18,
+  crcError: 1 << 17,
+} as const;
+/** opts2, beside the tag's bits and those of `RxV2`. */
+export const RxV3Verdict = {
+  protocolUdp: 1 << 29,
+  protocolTcp: 1 << 28,
+  ipChecksumFailed: 1 << 26,
+  udpChecksumFailed: 1 << 25,
+  tcpChecksumFailed: 1 << 24,
+} as const;
+
+/** Format 4, 16 bytes: `RxFormat` bit 1. What was hashed and the hash take the place of the address. */
+export const V4_BYTES = 16;
+export const V4Word = { address: 0, header: 0, hash: 1, opts2: 2, opts1: 3 } as const;
+/** opts1, beside the bits for the kind of destination, which are where they always were. */
+export const RxV4 = {
+  watchdog: 1 << 23,
+  errorSummary: 1 << 22,
+  runt: 1 << 21,
+  crcError: 1 << 20,
+  protocolUdp: 1 << 19,
+  protocolTcp: 1 << 18,
+  ipChecksumFailed: 1 << 17,
+  udpChecksumFailed: 1 << 16,
+  tcpChecksumFailed: 1 << 15,
+} as const;
+
+/**
+ * What was hashed: bits of the upper half of format 3's header word; format 4 has the same from bit 27 on. Source:
+ * Realtek's own driver for Linux, as far as it reads them.
+ */
+export const HashedV3 = { udp: 1 << 25, ipv4: 1 << 26, ipv6: 1 << 28, tcp: 1 << 29 } as const;
+export const HashedV4 = { udp: 1 << 27, ipv4: 1 << 28, ipv6: 1 << 29, tcp: 1 << 30 } as const;
+
+/** Transmit descriptors are 32 bytes, the upper half unused, while this bit of this MAC register is set. */
+export const TxStride = { macOcp: 0xeb58, wide: 1 << 0 } as const;
+export const WIDE_BYTES = 32;

@@ -1,0 +1,79 @@
+/** The PHY's registers, written down a second time from the standard and from what C drivers say of Realtek's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  Advertise10G,
+  Eee,
+  Eee2,
+  Estatus,
+  EXTENSION_PAGE,
+  EXTENSION_SELECT,
+  Gbcr,
+  Gbsr,
+  MEMORY_ADDRESS,
+  MEMORY_DATA,
+  MEMORY_PAGE,
+  Mmd,
+  MMD_CONTROL,
+  MMD_DATA,
+  MmdControl,
+  Ocp,
+  Partner10G,
+  PATCH_READY,
+  PATCH_REQUEST,
+  Physr,
+  Physr8211,
+  PhyState,
+  PmaSpeed,
+  SPEED_DOWN,
+} from "./phy.ts";
+
+test("802.3 clause 22 and 40", () => {
+  assert.deepEqual({ ...Estatus }, { full1000: 0x2000, half1000: 0x1000 });
+  assert.deepEqual({ ...Gbcr }, { manualMaster: 0x1000, master: 0x0800, full1000: 0x0200, half1000: 0x0100 });
+  assert.equal(Gbsr.master, 0x4000);
+  assert.deepEqual([MMD_CONTROL, MMD_DATA], [0x0d, 0x0e]);
+  assert.deepEqual(
+    [MmdControl.data, MmdControl.dataIncrementing, MmdControl.dataIncrementingOnWrite],
+    [0x4000, 0x8000, 0xc000],
+  );
+});
+
+test("802.3 clause 45 and 126", () => {
+  assert.deepEqual({ ...Mmd }, { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 });
+  assert.deepEqual({ ...PmaSpeed }, { speed10000: 0x0001, speed2500: 0x2000, speed5000: 0x4000 });
+  assert.deepEqual({ ...Advertise10G }, { full2500: 0x0080, full5000: 0x0100, full10000: 0x1000 });
+  assert.deepEqual(
+    { ...Partner10G },
+    { full2500: 0x0020, full5000: 0x0040, full10000: 0x0800, remoteOk: 0x1000, localOk: 0x2000, master: 0x4000 },
+  );
+  assert.deepEqual({ ...Eee, ...Eee2 }, { full100: 2, full1000: 4, full10000: 8, full2500: 1, full5000: 2 });
+});
+
+test("Realtek's own: DPDK r8169_phy.c, and the status register as Linux's PHY driver takes it apart", () => {
+  assert.deepEqual(
+    [Ocp.state, Ocp.memoryAddress, Ocp.memoryData, Ocp.memory2Address, Ocp.memory2Data, Ocp.speedDown],
+    [0xa420, 0xa436, 0xa438, 0xb87c, 0xb87e, 0xa442],
+  );
+  assert.deepEqual(
+    [Ocp.eeeAble, Ocp.eeeAdvertise, Ocp.eeePartner, Ocp.advertise10G, Ocp.partner10G, Ocp.pmaSpeed],
+    [0xa5c4, 0xa5d0, 0xa5d2, 0xa5d4, 0xa5d6, 0xa616],
+  );
+  assert.deepEqual([Ocp.eee2Partner, Ocp.eee2Advertise, Ocp.eee2Able], [0xa6d0, 0xa6d4, 0xa6ec]);
+  assert.deepEqual([Ocp.patchRequest, PATCH_REQUEST, Ocp.patchStatus, PATCH_READY], [0xb820, 0x10, 0xb800, 0x40]);
+  assert.deepEqual([SPEED_DOWN, PhyState.waking, PhyState.on, PhyState.poweredDown], [0x0c, 2, 3, 5]);
+  assert.deepEqual(
+    [Physr.linkUp, Physr.fullDuplex, Physr.speed100, Physr.speed1000, Physr.speed2500, Physr.speed5000],
+    [0x0004, 0x0008, 0x0010, 0x0020, 0x0210, 0x0220],
+  );
+  assert.deepEqual([Physr.speed10000, Physr.master], [0x0200, 0x0800]);
+});
+
+test("PHYs before OCP: RTL8211B register table, FreeBSD rgephyreg.h, and the windows that firmware is written through", () => {
+  assert.deepEqual(
+    { ...Physr8211 },
+    { speed1000: 0x8000, speed100: 0x4000, fullDuplex: 0x2000, resolved: 0x0800, linkUp: 0x0400 },
+  );
+  assert.deepEqual([MEMORY_PAGE, MEMORY_ADDRESS, MEMORY_DATA], [5, 5, 6]);
+  assert.deepEqual([EXTENSION_PAGE, EXTENSION_SELECT], [7, 0x1e]);
+});

@@ -1,0 +1,74 @@
+/** Queues by chip, typed in a second time from DPDK `drivers/net/r8169` (r8169_hw.c, r8169_rxtx.c, r8169_ethdev.c). */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CHIPS, since } from "./chips.ts";
+import { queuesOf } from "./queues.ts";
+import * as registers from "./registers-8125.ts";
+
+/** HwSuppTxNoCloseVer: tail and close pointers, and from one queue's to the next one's. */
+const VERSION = { 3: [0x2800, 0x2802, 4], 5: [0x2800, 0x2800, 4], 6: [0xd30, 0xd34, 8] } as const;
+/** HwSuppIntMitiVer: the end of the moderation blocks. */
+const BLOCKS_END = { 3: 0xb00, 4: 0xa80, 5: 0xa80, 6: 0xb00 } as const;
+// prettier-ignore
+// oxfmt-ignore
+const TABLE = [
+  // key, TxNoClose, IntMiti
+  ["rtl8125a",     3, 3],
+  ["rtl8125b",     3, 4],
+  ["rtl8125bp",    6, 6],
+  ["rtl8125d-688", 6, 6],
+  ["rtl8125d-689", 6, 6],
+  ["rtl8125k",     6, 6],
+  ["rtl8125cp",    6, 6],
+  ["rtl9151a",     6, 6],
+  ["rtl9151as",    6, 6],
+  ["rtl8126a-649", 5, 5],
+  ["rtl8126a-64a", 5, 5],
+  ["rtl8127a",     6, 6],
+] as const;
+
+for (const [key, pointers, moderation] of TABLE)
+  test(`${key} has its ring pointers and moderation blocks where DPDK has them`, () => {
+    const queues = queuesOf(CHIPS.find((chip) => chip.key === key)!);
+    const { tail, close, step, bytes } = queues.pointers!;
+    assert.deepEqual([tail, close, step], VERSION[pointers]);
+    assert.equal(bytes, pointers === 3 ? 2 : 4);
+    assert.equal(registers.INT_MITI[0]! + 8 * queues.moderationBlocks, BLOCKS_END[moderation]);
+  });
+
+test("the table above has every chip from RTL8125 on", () => {
+  const keys = CHIPS.filter(since("8125")).map(({ key }) => key);
+  assert.deepEqual(TABLE.map(([key]) => key as string).toSorted(), keys.toSorted());
+});
+
+test("every queue has its registers in the map", () => {
+  for (const chip of CHIPS) {
+    const { receive, transmit, pointers } = queuesOf(chip);
+    assert.ok(registers.RDSAR_Q.length >= 2 * (receive - 1), chip.key);
+    assert.ok(registers.TNPDS_Q1.length >= 2 * (transmit - 1), chip.key);
+    if (pointers === undefined) continue;
+    const tails = [...registers.SW_TAIL_PTR, ...registers.TX_PTR_V4, ...registers.SW_TAIL_PTR_V6] as readonly number[];
+    for (let queue = 0; queue < transmit; queue++) assert.ok(tails.includes(pointers.tail + pointers.step * queue));
+  }
+});
+
+test("chips before RTL8125 have one ring for each direction and one status word", () => {
+  for (const chip of CHIPS) {
+    if (since("8125")(chip)) continue;
+    const { receive, transmit, vectored, pointers } = queuesOf(chip);
+    assert.deepEqual([receive, transmit, vectored, pointers], [1, 1, undefined, undefined]);
+  }
+});
+
+test("vectored events of one chip do not share a bit but where the two directions of a queue do", () => {
+  for (const chip of CHIPS) {
+    const { vectored, receive, transmit } = queuesOf(chip);
+    if (vectored === undefined) continue;
+    const receiving = Array.from({ length: receive }, (_, i) => vectored.receive + i);
+    const sending = Array.from({ length: transmit }, (_, i) => vectored.transmit + vectored.transmitStep * i);
+    const shared = vectored.transmit === vectored.receive;
+    const all = shared ? [...receiving, vectored.linkChange] : [...receiving, ...sending, vectored.linkChange];
+    assert.equal(new Set(all).size, all.length, chip.key);
+    assert.ok(all.every((bit) => bit < 32));
+  }
+});

@@ -1,0 +1,95 @@
+/**
+ * Rings, interrupt vectors and interrupt moderation, by chip. Up to RTL8117 a chip has one ring for each direction, a
+ * second one to send from that no driver uses, and one status word; from RTL8125 on that differs from chip to chip.
+ *
+ * Sources: DPDK `drivers/net/r8169` (rings, where their pointers are, moderation blocks); OpenBSD `if_rgereg.h` and its
+ * port to illumos (where each chip has which event in its vectored status word). What neither has was read off Realtek's
+ * own drivers.
+ */
+import { type Chip, since } from "./chips.ts";
+
+/** Bits of the vectored status word; the number of a bit is that of its MSI-X vector. Queue n's bit is n above queue 0's step. */
+export interface VectoredStatus {
+  readonly receive: number;
+  readonly transmit: number;
+  /** From one transmit queue's bit to the next one's. */
+  readonly transmitStep: number;
+  readonly linkChange: number;
+  /** IntCfg0 can make the chip mask what it has signalled. */
+  readonly masksItself: boolean;
+}
+
+/** Where a queue's software and hardware pointers are; queue n's lie `step` bytes further each. */
+export interface RingPointers {
+  readonly tail: number;
+  readonly close: number;
+  readonly step: number;
+  readonly bytes: 2 | 4;
+}
+
+export interface Queues {
+  readonly receive: number;
+  readonly transmit: number;
+  /** MSI-X vectors. */
+  readonly vectors: number;
+  readonly vectored: VectoredStatus | undefined;
+  /** Moderation blocks of 8 bytes, of which the first ones are the queues' own. */
+  readonly moderationBlocks: number;
+  /** What one unit of moderation time is, in microseconds. */
+  readonly moderationMicros: number;
+  readonly pointers: RingPointers | undefined;
+}
+
+/** Transmit has its own bits, here with a gap between them. */
+const B: VectoredStatus = { receive: 0, transmit: 16, transmitStep: 2, linkChange: 21, masksItself: false };
+/** The two directions of a queue share a bit. */
+const SHARED: VectoredStatus = { receive: 0, transmit: 0, transmitStep: 1, linkChange: 21, masksItself: false };
+const BP: VectoredStatus = { ...SHARED, linkChange: 29 };
+const CP: VectoredStatus = { receive: 0, transmit: 27, transmitStep: 1, linkChange: 29, masksItself: true };
+const D: VectoredStatus = { receive: 0, transmit: 16, transmitStep: 1, linkChange: 18, masksItself: false };
+const TEN: VectoredStatus = { receive: 0, transmit: 8, transmitStep: 1, linkChange: 29, masksItself: true };
+
+/** 256 ticks of the 125 MHz timer; later chips count twice that. */
+const UNIT = 2.048;
+const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 };
+const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };
+const LATE: RingPointers = { tail: 0xd30, close: 0xd34, step: 8, bytes: 4 };
+
+const OLD: Queues = {
+  receive: 1,
+  transmit: 1,
+  vectors: 1,
+  vectored: undefined,
+  moderationBlocks: 0,
+  moderationMicros: 0,
+  pointers: undefined,
+};
+const A: Queues = { ...OLD, vectors: 4, moderationBlocks: 32, moderationMicros: UNIT, pointers: SEPARATE };
+const SEVERAL = { receive: 4, transmit: 2, vectors: 32 } as const;
+const FEW_BLOCKS = { moderationBlocks: 16, moderationMicros: UNIT } as const;
+const LATER = { moderationBlocks: 32, moderationMicros: 2 * UNIT, pointers: LATE } as const;
+const BY_DIE = {
+  "8125b": { ...SEVERAL, ...FEW_BLOCKS, vectored: B, pointers: SEPARATE },
+  "8125bp": { ...SEVERAL, ...LATER, vectored: BP },
+  "8125cp": { ...SEVERAL, ...LATER, vectored: CP },
+  "8125d": { ...SEVERAL, ...LATER, vectored: D },
+  "8126": { ...SEVERAL, ...FEW_BLOCKS, vectored: SHARED, pointers: SAME },
+  // DPDK uses four and two of these; the status word has eight bits for each direction.
+  "8127": { ...LATER, receive: 8, transmit: 8, vectors: 32, vectored: TEN },
+} as const satisfies Record<string, Queues>;
+
+const DIES: Readonly<Record<string, Queues>> = {
+  rtl8125b: BY_DIE["8125b"],
+  rtl8125bp: BY_DIE["8125bp"],
+  rtl8125cp: BY_DIE["8125cp"],
+  "rtl8125d-688": BY_DIE["8125d"],
+  "rtl8125d-689": BY_DIE["8125d"],
+  rtl8125k: BY_DIE["8125d"],
+  rtl9151a: BY_DIE["8125d"],
+  rtl9151as: BY_DIE["8125d"],
+  "rtl8126a-649": BY_DIE["8126"],
+  "rtl8126a-64a": BY_DIE["8126"],
+  rtl8127a: BY_DIE["8127"],
+};
+
+export const queuesOf = (chip: Chip): Queues => DIES[chip.key] ?? (since("8125")(chip) ? A : OLD);

@@ -1,0 +1,152 @@
+/**
+ * What RTL8125, 8126, 8127 and 9151 have of their own, in a window of 64 KiB: 32-bit and vectored interrupts, several
+ * queues, receive side scaling.
+ *
+ * Source: DPDK `drivers/net/r8169/r8169_compat.h`, whose names these are, and what is done with each there (BSD-3-Clause,
+ * Realtek). What no source names is called by its place.
+ */
+import { ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
+
+const run16 = (from: number, count: number, step = 2) => Array.from({ length: count }, (_, i) => rw16(from + step * i));
+const run32 = (from: number, count: number, step = 4) => Array.from({ length: count }, (_, i) => rw32(from + step * i));
+
+/** LEDs 0 to 3. */
+export const LEDSEL0 = rw16(0x18);
+export const LEDSEL1 = rw16(0x86);
+export const LEDSEL2 = rw16(0x84);
+export const LEDSEL3 = rw16(0x96);
+export const LedSelect = {
+  link10: 1 << 0,
+  link100: 1 << 1,
+  link1000: 1 << 3,
+  link2500: 1 << 5,
+  activity: 1 << 9,
+} as const;
+
+/** Free-running timers beside TimerCount, and their interrupt thresholds beside TimerInt. */
+export const TCTR1 = rw32(0x4c);
+export const TCTR2 = rw32(0x88);
+export const TCTR3 = rw32(0x1c);
+export const TIMER_INT1 = rw32(0x5c);
+export const TIMER_INT2 = rw32(0x8c);
+export const TIMER_INT3 = rw32(0xf4);
+
+/** How interrupts are told apart: vectored or not, held back or not. */
+export const INT_CFG0 = rw8(0x34);
+export const INT_CFG1 = rw16(0x7a);
+export const IntCfg0 = {
+  enable: 1 << 0,
+  timeoutBypass: 1 << 1,
+  mitigationBypass: 1 << 2,
+  /** 8126 and 8127: request the reference clock off. */
+  clockRequest: 1 << 3,
+  unavailableBypass: 1 << 4,
+  msixEntryMode: 1 << 5,
+} as const;
+
+/** Interrupt mask and status of the first vector, or of all; the bits of `Intr`. */
+export const IMR0 = rw32(0x38);
+export const ISR0 = w1c32(0x3c);
+/** Mask and status of vectors 1 to 3 (8125A and 8125B). */
+export const IMR1 = rw16(0x800);
+export const ISR1 = w1c16(0x802);
+export const IMR2 = rw16(0x804);
+export const ISR2 = w1c16(0x806);
+export const IMR3 = rw16(0x808);
+export const ISR3 = w1c16(0x80a);
+/** Their lower bytes by themselves, as DPDK clears them. */
+export const ISR1_0 = rw8(0x802);
+export const ISR2_0 = rw8(0x806);
+export const ISR3_0 = rw8(0x80a);
+/** Interrupt mitigation by vector: receive at +0, transmit at +2, 8 bytes apart; driven in words. */
+export const INT_MITI = run32(0xa00, 64);
+/** One status word of 32 vectors (8125B and later), with masks that are set and cleared bit by bit. */
+export const IMR_V2_CLEAR = rw32(0xd00);
+export const ISR_V2 = w1c32(0xd04);
+export const TDU_STA = w1c16(0xd08);
+export const RDU_STA = w1c16(0xd0a);
+export const IMR_V2_SET = rw32(0xd0c);
+/** A second such word (8125BP and later, but for 8126): for what is not about frames. */
+export const IMR_V4_L2_CLEAR = rw32(0xd10);
+export const ISR_V4_L2 = w1c32(0xd14);
+export const IMR_V4_L2_SET = rw32(0xd18);
+
+/** The doorbell: a bit for each transmit queue. */
+export const TPPOLL = wo16(0x90);
+
+/** PHYstatus of more than a gigabit. */
+export const PHYstatus16 = ro16(0x6c);
+export const PhyStatus16 = {
+  speed10000: 1 << 14,
+  speed10000Lite: 1 << 13,
+  speed5000: 1 << 12,
+  speed5000Lite: 1 << 11,
+  speed2500: 1 << 10,
+  speed2500Lite: 1 << 9,
+} as const;
+
+/** FIFOs empty, once a stop was requested: transmit, receive and the bus side (8125B and later). */
+export const FifoStatus = ro16(0xe2);
+export const Fifo = { empty: 0x0103 } as const;
+
+/** Receive: drop frames with a bad FCS (bit 0), descriptors of format 4 (bit 1). */
+export const RxFormat = rw8(0xd8);
+/** RxConfig's bits from here on. */
+export const RxConf8125 = {
+  fetch: 0xf << 27,
+  descriptorsV3: 1 << 24,
+  stripOuterTag: 1 << 23,
+  stripInnerTag: 1 << 22,
+  closeMultiple: 1 << 21,
+  singleFetch: 1 << 14,
+  pauseSlot: 1 << 11,
+} as const;
+
+/** PCIe PHY registers above 0x7f (8127): the upper half of the address. */
+export const EPHYAR_EXT_ADDR = rw16(0xffe);
+export const DOUBLE_VLAN_CONFIG = rw16(0x1000);
+
+/** The station address of the factory. */
+export const BACKUP_ADDR0 = rw32(0x19e0);
+export const BACKUP_ADDR1 = rw16(0x19e4);
+
+/** Rings of transmit queues 1 to 7, low and high half each; and the credits of the first two while idle. */
+export const TX_NEW_CTRL = rw16(0x203e);
+export const TNPDS_Q1 = run32(0x2100, 14);
+export const PLA_TXQ_IDLE_CREDIT = run32(0x2500, 2);
+/** How far software has filled queues 0 and 1, and how far the chip has emptied them (8125A and 8125B). */
+export const SW_TAIL_PTR = run16(0x2800, 2, 4);
+export const HW_CLO_PTR = [ro16(0x2802), ro16(0x2806)] as const;
+/** Both in one word (8126): written it is software's, read it is the chip's. */
+export const TX_PTR_V4 = run32(0x2800, 2);
+/** Both again, of up to eight queues (8125BP, 8125CP, 8125D, 9151 and 8127). */
+export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
+export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
+
+/** Rings of receive queues 1 to 15: low and high half each. */
+export const RDSAR_Q = run32(0x4000, 30);
+/** Receive side scaling: what is hashed and how much of the hash counts; the key; queue by hash. */
+export const RSS_CTRL = rw32(0x4500);
+/** Its lowest byte by itself, as Linux clears it. */
+export const RSS_CTRL_0 = rw8(0x4500);
+export const RSS_KEY = run32(0x4600, 10);
+export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
+/** How many receive queues there are. */
+export const Q_NUM_CTRL = rw16(0x4800);
+
+export const EEE_TXIDLE_TIMER = rw16(0x6048);
+/** The identification of chips whose XID says that it is here. */
+export const TxConfigV2 = ro32(0x60b0);
+
+/** Driven by value or bit at start by every driver; no source says what they are. */
+export const At0382 = rw16(0x382);
+export const At1880 = rw16(0x1880);
+export const At20e4 = rw8(0x20e4);
+/** SerDes of the fibre version (8127). */
+export const SDS_CMD = rw16(0x2348);
+export const SDS_ADDR = rw16(0x234a);
+export const SDS_DATA_IN = rw16(0x234c);
+export const SDS_DATA_OUT = ro16(0x234e);
+export const At233a = rw16(0x233a);
+export const At233e = rw16(0x233e);
+export const At2350 = rw8(0x2350);

@@ -1,0 +1,35 @@
+/**
+ * What only the PCI chips have (8169, 8110): ten-bit interface, wake-up patterns, CardBus function events.
+ *
+ * Source: RTL8169 register table.
+ */
+import { rw16, rw32, rw8 } from "#kit/mmio.ts";
+
+/** Byte count of an early receive interrupt. */
+export const ERBCR = rw16(0x34);
+/** Which early receive interrupts come, on several packets. */
+export const MULINT = rw16(0x5c);
+
+/** Ten-bit interface to a fibre transceiver: control and status, own abilities, the partner's. */
+export const TBICSR = rw32(0x64);
+export const TBI_ANAR = rw16(0x68);
+export const TBI_LPAR = rw16(0x6a);
+export const Tbi = { reset: 1 << 31, loopback: 1 << 30, enable: 1 << 29, linkUp: 1 << 25 } as const;
+
+/** Undocumented; drivers write all ones into parts of it by chip and bus speed. */
+export const PciTiming = rw32(0x7c);
+/** Link down power saving (the name is FreeBSD's); drivers write 1 before they reset the chip. */
+export const LDPS = rw8(0x82);
+
+const run32 = (from: number, count: number) => Array.from({ length: count }, (_, i) => rw32(from + 4 * i));
+const run16 = (from: number, count: number) => Array.from({ length: count }, (_, i) => rw16(from + 2 * i));
+
+/** Wake-up frames 0 to 4: a mask of bytes each (the last three are twice as long), and a CRC of what it picks. */
+export const WakeUpMask = run32(0x84, 16);
+export const WakeUpCrc = run16(0xc4, 5);
+
+/** CardBus function events: status, mask, present state, and forcing them. */
+export const FuncEvent = rw32(0xf0);
+export const FuncEventMask = rw32(0xf4);
+export const FuncPresetState = rw32(0xf8);
+export const FuncForceEvent = rw32(0xfc);

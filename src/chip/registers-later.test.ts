@@ -1,0 +1,60 @@
+/** The maps of the PCI chips and of RTL8125 and later, typed a second time from their sources. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as pci from "./registers-8169.ts";
+import * as multigigabit from "./registers-8125.ts";
+
+/** First offset, how many, how far apart. */
+type Place = readonly [name: string, from: number, count?: number, step?: number];
+
+// RTL8169 register table; LDPS from FreeBSD if_rlreg.h.
+// prettier-ignore
+// oxfmt-ignore
+const PCI: readonly Place[] = [
+  ["ERBCR", 0x34], ["MULINT", 0x5c], ["TBICSR", 0x64], ["TBI_ANAR", 0x68], ["TBI_LPAR", 0x6a], ["PciTiming", 0x7c],
+  ["LDPS", 0x82], ["WakeUpMask", 0x84, 16, 4], ["WakeUpCrc", 0xc4, 5, 2], ["FuncEvent", 0xf0], ["FuncEventMask", 0xf4],
+  ["FuncPresetState", 0xf8], ["FuncForceEvent", 0xfc],
+];
+
+// DPDK r8169_compat.h, r8169_hw.c, r8169_fiber.h.
+// prettier-ignore
+// oxfmt-ignore
+const MULTIGIGABIT: readonly Place[] = [
+  ["LEDSEL0", 0x18], ["TCTR3", 0x1c], ["INT_CFG0", 0x34], ["IMR0", 0x38], ["ISR0", 0x3c], ["TCTR1", 0x4c],
+  ["TIMER_INT1", 0x5c], ["PHYstatus16", 0x6c], ["INT_CFG1", 0x7a], ["LEDSEL2", 0x84], ["LEDSEL1", 0x86], ["TCTR2", 0x88],
+  ["TIMER_INT2", 0x8c], ["TPPOLL", 0x90], ["LEDSEL3", 0x96], ["RxFormat", 0xd8], ["FifoStatus", 0xe2],
+  ["TIMER_INT3", 0xf4], ["At0382", 0x382], ["IMR1", 0x800], ["ISR1", 0x802], ["IMR2", 0x804], ["ISR2", 0x806],
+  ["IMR3", 0x808], ["ISR3", 0x80a], ["ISR1_0", 0x802],
+  ["ISR2_0", 0x806], ["ISR3_0", 0x80a], ["INT_MITI", 0xa00, 64, 4], ["IMR_V2_CLEAR", 0xd00], ["ISR_V2", 0xd04],
+  ["TDU_STA", 0xd08], ["RDU_STA", 0xd0a], ["IMR_V2_SET", 0xd0c], ["IMR_V4_L2_CLEAR", 0xd10], ["ISR_V4_L2", 0xd14],
+  ["IMR_V4_L2_SET", 0xd18], ["SW_TAIL_PTR_V6", 0xd30, 8, 8], ["HW_CLO_PTR_V6", 0xd34, 8, 8],
+  ["EPHYAR_EXT_ADDR", 0xffe], ["DOUBLE_VLAN_CONFIG", 0x1000], ["At1880", 0x1880], ["BACKUP_ADDR0", 0x19e0],
+  ["BACKUP_ADDR1", 0x19e4], ["TX_NEW_CTRL", 0x203e], ["At20e4", 0x20e4], ["TNPDS_Q1", 0x2100, 14, 4], ["At233a", 0x233a],
+  ["At233e", 0x233e], ["SDS_CMD", 0x2348], ["SDS_ADDR", 0x234a], ["SDS_DATA_IN", 0x234c], ["SDS_DATA_OUT", 0x234e],
+  ["At2350", 0x2350], ["PLA_TXQ_IDLE_CREDIT", 0x2500, 2, 4], ["SW_TAIL_PTR", 0x2800, 2, 4], ["HW_CLO_PTR", 0x2802, 2, 4],
+  ["TX_PTR_V4", 0x2800, 2, 4], ["RDSAR_Q", 0x4000, 30, 4], ["RSS_CTRL", 0x4500], ["RSS_CTRL_0", 0x4500], ["RSS_KEY", 0x4600, 10, 4],
+  ["RSS_INDIRECTION_TBL", 0x4700, 32, 4], ["Q_NUM_CTRL", 0x4800], ["EEE_TXIDLE_TIMER", 0x6048], ["TxConfigV2", 0x60b0],
+];
+
+const offsetsOf = (map: object): Map<string, readonly number[]> =>
+  new Map(
+    Object.entries(map).flatMap(([name, value]: [string, unknown]) => {
+      if (typeof value === "number") return [[name, [value]]];
+      return Array.isArray(value) ? [[name, value as number[]]] : [];
+    }),
+  );
+
+const byName = (a: readonly [string, ...unknown[]], b: readonly [string, ...unknown[]]): number =>
+  a[0] < b[0] ? -1 : 1;
+
+for (const [title, map, places] of [
+  ["the PCI chips", pci, PCI],
+  ["RTL8125 and later", multigigabit, MULTIGIGABIT],
+] as const)
+  test(`every register of ${title} is where its source has it`, () => {
+    const expected = places.map(([name, from, count = 1, step = 0]): [string, number[]] => [
+      name,
+      Array.from({ length: count }, (_, i) => from + step * i),
+    ]);
+    assert.deepEqual([...offsetsOf(map)].toSorted(byName), expected.toSorted(byName));
+  });

@@ -1,0 +1,37 @@
+/**
+ * Bits of the registers for receive side scaling: RSS_CTRL, and Q_NUM_CTRL for the number of queues.
+ *
+ * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h and r8169_hw.c.
+ */
+const hash = {
+  tcpIpv4: 1 << 0,
+  ipv4: 1 << 1,
+  tcpIpv6: 1 << 2,
+  ipv6: 1 << 3,
+  ipv6Extended: 1 << 4,
+  tcpIpv6Extended: 1 << 5,
+  udpIpv4: 1 << 11,
+  udpIpv6: 1 << 12,
+  udpIpv6Extended: 1 << 13,
+} as const;
+
+export const RssControl = {
+  ...hash,
+  /** Any of the above. */
+  any: Object.values(hash).reduce((all, bit) => all | bit, 0),
+  /** RSS_CTRL: log2 of how many entries of the indirection table are used. */
+  maskShift: 8,
+  maskMask: 7,
+  /** RSS_CTRL: log2 of the number of queues, once more. */
+  cpusShift: 16,
+  /** Q_NUM_CTRL: log2 of the number of receive queues. */
+  queuesShift: 2,
+  queuesMask: 7,
+} as const;
+
+/** Bytes of the key, and entries of the table, a byte each. */
+export const RSS_KEY_BYTES = 40;
+export const RSS_ENTRIES = 128;
+
+/** How many transmit queues there are: log2 in bits 11:10 of this register of the MAC's controller. */
+export const TransmitQueues = { macOcp: 0xe63e, shift: 10, mask: 3 } as const;

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { VirtualClock } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { Damage, type Plug, type Port } from "#kit/port.ts";
+import { ImpairedWire, IMPAIRMENTS } from "./impairment.ts";
+
+/** The far end: keeps what the NIC sends, and can send. */
+class Far implements Port {
+  readonly bytes = new Uint8Array(1 << 16);
+  readonly sent: number[][] = [];
+  readonly continued: boolean[] = [];
+  flushes = 0;
+  nic: Plug | undefined;
+  full = false;
+  reserve(): number {
+    return this.full ? -1 : 64;
+  }
+  commit(length: number, continues = false): void {
+    this.sent.push([...this.bytes.subarray(64, 64 + length)]);
+    this.continued.push(continues);
+  }
+  flush(): void {
+    this.flushes++;
+  }
+  plug(nic: Plug): void {
+    this.nic = nic;
+  }
+}
+
+const setUp = (seed = 7) => {
+  const clock = new VirtualClock();
+  const far = new Far();
+  const wire = new ImpairedWire(far, { clock, timers: clock.timers, seed });
+  const received: number[][] = [];
+  const damaged: number[] = [];
+  wire.plug({
+    receive: (bytes, offset, length) => received.push([...bytes.subarray(offset, offset + length)]) > 0,
+    receiveDamaged: (_bytes, _offset, _length, damage) => damaged.push(damage) < 0,
+  });
+  const send = (...bytes: number[]): void => {
+    const at = wire.reserve(bytes.length);
+    wire.bytes.set(bytes, at);
+    wire.commit(bytes.length);
+  };
+  const come = (...bytes: number[]): boolean => far.nic!.receive(Uint8Array.from([0, 0, ...bytes]), 2, bytes.length);
+  return { clock, far, wire, received, damaged, send, come };
+};
+
+test("a wire with nothing armed passes frames where they lie, and what continues what", () => {
+  const { far, wire, received, send, come } = setUp();
+  send(1, 2, 3);
+  wire.reserve(3);
+  wire.commit(3, true);
+  assert.deepEqual(far.sent, [
+    [1, 2, 3],
+    [1, 2, 3],
+  ]);
+  assert.deepEqual(far.continued, [false, true]);
+  assert.equal(come(4, 5), true);
+  assert.deepEqual(received, [[4, 5]]);
+});
+
+test("loses as many frames as it was told, one way only, then is as before", () => {
+  const { far, wire, received, send, come } = setUp();
+  wire.arm("out", "loss", { count: 2 });
+  for (let i = 0; i < 4; i++) {
+    send(i);
+    come(i);
+  }
+  assert.deepEqual(far.sent, [[2], [3]]);
+  assert.equal(received.length, 4);
+  assert.equal(wire.counts("out").loss, 2);
+  assert.deepEqual(wire.armed("out"), {});
+});
+
+test("a lost frame from the far end is the wire's doing, not the NIC's", () => {
+  const { wire, received, come } = setUp();
+  wire.arm("in", "loss", {});
+  assert.equal(come(1), true);
+  assert.deepEqual(received, []);
+});
+
+test("damages one bit behind the addresses, and not the sender's own copy", () => {
+  const { far, wire, send, come, received } = setUp();
+  const frame = Array.from({ length: 60 }, (_, i) => i);
+  wire.arm("out", "corrupt", { count: 1 });
+  wire.arm("in", "corrupt", { count: 1 });
+  send(...frame);
+  come(...frame);
+  for (const got of [far.sent[0]!, received[0]!]) {
+    const wrong = frame.flatMap((byte, i) => (got[i] === byte ? [] : [[i, got[i]! ^ byte]]));
+    assert.equal(wrong.length, 1);
+    assert.ok(wrong[0]![0]! >= 12);
+    assert.equal(Math.log2(wrong[0]![1]!) % 1, 0);
+  }
+});
+
+test("a frame of a bad cable reaches the NIC as damaged, and no one behind a switch", () => {
+  const { far, wire, received, damaged, send, come } = setUp();
+  wire.arm("out", "crc", { count: 1 });
+  wire.arm("in", "crc", { count: 1 });
+  for (const i of [1, 2]) {
+    send(i, i, i);
+    come(i, i, i);
+  }
+  assert.deepEqual(far.sent, [[2, 2, 2]]);
+  assert.deepEqual(received, [[2, 2, 2]]);
+  assert.deepEqual(damaged, [Damage.crc]);
+});
+
+test("a doubled frame comes twice, a swapped one behind the next", () => {
+  const { far, wire, send } = setUp();
+  wire.arm("out", "duplicate", { count: 1 });
+  send(1);
+  wire.arm("out", "reorder", { count: 1 });
+  for (const i of [2, 3, 4]) send(i);
+  assert.deepEqual(far.sent, [[1], [1], [3], [2], [4]]);
+});
+
+test("a frame that waits for another to pass it does not wait for ever", () => {
+  const { clock, far, wire, send } = setUp();
+  wire.arm("out", "reorder", { count: 1 });
+  send(1);
+  assert.deepEqual(far.sent, []);
+  clock.delay(10_000);
+  assert.deepEqual(far.sent, [[1]]);
+  assert.equal(far.flushes, 1);
+});
+
+test("delays frames in order, and flushes them when they come", () => {
+  const { clock, far, wire, received, send, come } = setUp();
+  wire.arm("out", "delay", { micros: 500 });
+  wire.arm("in", "delay", { micros: 300 });
+  for (const i of [1, 2]) {
+    send(i);
+    come(i);
+  }
+  clock.delay(299);
+  assert.deepEqual([far.sent, received], [[], []]);
+  clock.delay(1);
+  assert.deepEqual(received, [[1], [2]]);
+  clock.delay(200);
+  assert.deepEqual(far.sent, [[1], [2]]);
+  assert.equal(far.flushes, 2);
+});
+
+test("a wire holds a limited number of frames, and counts what it lost", () => {
+  const { clock, wire, received, come } = setUp();
+  wire.arm("in", "delay", { micros: 1000 });
+  for (let i = 0; i < 5000; i++) come(i & 255);
+  clock.delay(1000);
+  assert.equal(received.length, 4096);
+  assert.equal(wire.counts("in").overflow, 5000 - 4096);
+});
+
+/** What arrives of 100 frames each way when a third is lost. */
+const survivors = (seed: number): string => {
+  const { far, wire, received, send, come } = setUp(seed);
+  for (const direction of ["out", "in"] as const) wire.arm(direction, "loss", { probability: 0.3 });
+  for (let i = 0; i < 100; i++) {
+    send(i);
+    come(i);
+  }
+  assert.ok(far.sent.length > 50 && far.sent.length < 90, `${far.sent.length} of 100 came`);
+  assert.notDeepEqual(far.sent, received);
+  return JSON.stringify([far.sent, received]);
+};
+
+test("the same seed strikes the same frames, and directions do not share their luck", () => {
+  assert.equal(survivors(1), survivors(1));
+  assert.notEqual(survivors(1), survivors(2));
+});
+
+test("what cleared is over; held frames still come", () => {
+  const { clock, far, wire, send } = setUp();
+  wire.arm("out", "delay", { micros: 10 });
+  send(1);
+  wire.clear("out");
+  send(2);
+  clock.delay(10);
+  assert.deepEqual(far.sent, [[2], [1]]);
+});
+
+test("refuses probabilities, counts and delays that cannot be", () => {
+  const { wire } = setUp();
+  for (const wrong of [
+    { probability: 1.1 },
+    { probability: Number.NaN },
+    { count: -1 },
+    { micros: -1 },
+    { micros: Infinity },
+  ])
+    assert.throws(() => wire.arm("out", "delay", wrong), OutOfRange);
+});
+
+test("no frame comes from nowhere: each that arrives was sent, at most twice, whatever is armed", () => {
+  const setting = fc.record({
+    name: fc.constantFrom(...IMPAIRMENTS.filter((name) => name !== "corrupt" && name !== "crc")),
+    probability: fc.double({ min: 0, max: 1, noNaN: true }),
+    count: fc.constantFrom(1, 3, Infinity),
+    micros: fc.nat(50),
+  });
+  fc.assert(
+    fc.property(fc.integer(), fc.array(setting), fc.array(fc.nat(100), { maxLength: 200 }), (seed, settings, waits) => {
+      const { clock, far, wire, send } = setUp(seed);
+      for (const { name, ...impairment } of settings) wire.arm("out", name, impairment);
+      for (const [i, wait] of waits.entries()) {
+        send(i);
+        clock.delay(wait);
+      }
+      wire.clear("out");
+      clock.delay(100_000);
+      const seen = new Map<number, number>();
+      for (const [number] of far.sent) seen.set(number!, (seen.get(number!) ?? 0) + 1);
+      for (const [number, times] of seen) assert.ok(number < waits.length && times <= 2);
+      const { loss, duplicate, overflow } = wire.counts("out");
+      assert.equal(far.sent.length, waits.length - loss + duplicate - overflow);
+    }),
+  );
+});

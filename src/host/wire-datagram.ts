@@ -1,0 +1,134 @@
+/** The far end of the cable at a datagram socket: one frame a datagram, as QEMU's `-netdev dgram` has it. */
+import { Misuse } from "#kit/errors.ts";
+import type { FrameMemory } from "#kit/link.ts";
+import type { Plug, Port } from "#kit/port.ts";
+import { Errno, errorName } from "#sys/errno.ts";
+import { Iovecs, readv, writev } from "#sys/memory.ts";
+import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { newMemory } from "#wire/memory.ts";
+import { withoutPadding } from "#wire/padding.ts";
+import { Delivery } from "./wire-delivery.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+const LONGEST = 4096 + 65_536;
+const IN_AT = (LONGEST + 63) & ~63;
+
+/** A socket that is bound and tells datagrams apart. */
+export interface DatagramSocket {
+  readonly number: number;
+  /** 0, or the negated error number. */
+  connect(path: string): number;
+}
+
+export interface DatagramWireOptions {
+  readonly socket: DatagramSocket;
+  /** Where frames are sent. */
+  readonly peer: string;
+  readonly capture?: WireTap | undefined;
+  /** Told when the other side comes, and why it is gone. */
+  readonly onChange?: (connected: boolean, why: string) => void;
+}
+
+export class DatagramWire implements Port {
+  readonly bytes: Uint8Array;
+  readonly memory: FrameMemory;
+  readonly delivery: Delivery;
+  readonly #options: DatagramWireOptions;
+  readonly #iovecs: Iovecs;
+  #connected = false;
+  #reserved = false;
+  /** Bytes of the frame that waits for the NIC; 0 when none does. */
+  #waiting = 0;
+
+  constructor(options: DatagramWireOptions) {
+    const memory = newMemory(IN_AT + LONGEST + 1);
+    this.bytes = memory.bytes;
+    this.memory = memory;
+    this.delivery = new Delivery(options.capture);
+    this.#options = options;
+    this.#iovecs = new Iovecs(1, memory.bytes.buffer);
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  get fd(): number {
+    return this.#options.socket.number;
+  }
+
+  get pending(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Looks for the other side. Returns whether it is there. */
+  connect(): boolean {
+    if (this.#connected) return true;
+    this.#connected = this.#options.socket.connect(this.#options.peer) === 0;
+    if (this.#connected) this.#options.onChange?.(true, "");
+    return this.#connected;
+  }
+
+  plug(nic: Plug): void {
+    this.delivery.plug(nic);
+  }
+
+  reserve(length: number): number {
+    this.#reserved = length > 0 && length <= LONGEST;
+    return this.#reserved ? 0 : -1;
+  }
+
+  commit(length: number): void {
+    if (!this.#reserved || length <= 0 || length > LONGEST) throw new Misuse(`commit of ${length} bytes`);
+    this.#reserved = false;
+    this.delivery.sent(this.bytes, 0, length);
+    if (!this.#connected || !this.#write(withoutPadding(this.bytes, 0, length))) this.delivery.counts.unsent++;
+  }
+
+  flush(): void {}
+
+  /** Reads, and gives the NIC up to `budget` frames. Returns how many it took. */
+  pump(budget: number): number {
+    let frames = 0;
+    while (frames < budget && (this.#waiting > 0 || this.#read())) {
+      if (!this.delivery.offer(this.bytes, IN_AT, this.#waiting)) break;
+      this.#waiting = 0;
+      frames++;
+    }
+    return frames;
+  }
+
+  #write(length: number): boolean {
+    this.#iovecs.point(0, 0, length);
+    const taken = writev(this.fd, this.#iovecs, 1);
+    if (taken === length) return true;
+    // A full queue, or a frame longer than the kernel passes: that frame is lost. Anything else: the other side is gone.
+    if (taken < 0 && taken !== -Errno.EAGAIN && taken !== -Errno.ENOBUFS && taken !== -Errno.EMSGSIZE)
+      this.#gone(-taken);
+    return false;
+  }
+
+  /** Reads until a frame has come. False when there is none. */
+  #read(): boolean {
+    for (;;) {
+      this.#iovecs.point(0, IN_AT, LONGEST + 1);
+      const length = readv(this.fd, this.#iovecs, 1);
+      if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
+      if (length < 0) {
+        this.#gone(-length);
+        return false;
+      }
+      if (length >= ETHERNET_BYTES && length <= LONGEST) {
+        this.#waiting = length;
+        return true;
+      }
+      this.delivery.counts.malformed++;
+    }
+  }
+
+  #gone(errno: number): void {
+    if (!this.#connected) return;
+    this.#connected = false;
+    this.#options.onChange?.(false, errorName(errno));
+  }
+}

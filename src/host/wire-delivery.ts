@@ -1,0 +1,85 @@
+/** The NIC's side of a far end that queues frames: gives them when there is room, waits a while, and counts. */
+import type { Plug } from "#kit/port.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+/** Tries of one frame for a NIC without room before it is dropped: a pause is not for ever. */
+const PATIENCE = 10_000;
+
+/** Frames and bytes as the NIC sees them, and frames lost on the way, by why. */
+export interface WireCounts {
+  sentFrames: number;
+  sentBytes: number;
+  receivedFrames: number;
+  receivedBytes: number;
+  /** Frames the NIC did not want. */
+  unwanted: number;
+  /** Frames from the NIC that nobody took: no one is connected, or whoever is does not read. */
+  unsent: number;
+  /** Frames for which the NIC had no room for too long. */
+  missed: number;
+  /** Frames that were none: too short or too long. */
+  malformed: number;
+}
+
+export class Delivery {
+  readonly counts: WireCounts = {
+    sentFrames: 0,
+    sentBytes: 0,
+    receivedFrames: 0,
+    receivedBytes: 0,
+    unwanted: 0,
+    unsent: 0,
+    missed: 0,
+    malformed: 0,
+  };
+  readonly #capture: WireTap | undefined;
+  #nic: Plug | undefined;
+  #tries = 0;
+
+  constructor(capture: WireTap | undefined) {
+    this.#capture = capture;
+  }
+
+  plug(nic: Plug): void {
+    this.#nic = nic;
+    this.#tries = 0;
+  }
+
+  /** Whether a NIC is there and would take a frame now. */
+  get room(): boolean {
+    return this.#nic !== undefined && this.#nic.hasRoom?.() !== false;
+  }
+
+  /** Offers the NIC a frame that has come. False when it is to be offered again. */
+  offer(bytes: Uint8Array, offset: number, length: number): boolean {
+    const nic = this.#nic;
+    if (nic === undefined || !this.room) {
+      if (nic !== undefined && ++this.#tries <= PATIENCE) return false;
+      this.counts.missed++;
+      return true;
+    }
+    this.#tries = 0;
+    this.counts.receivedFrames++;
+    this.counts.receivedBytes += length;
+    this.#capture?.frame(bytes, offset, length, false);
+    if (!nic.receive(bytes, offset, length)) this.counts.unwanted++;
+    return true;
+  }
+
+  /** The NIC has sent a frame. */
+  sent(bytes: Uint8Array, offset: number, length: number): void {
+    this.counts.sentFrames++;
+    this.counts.sentBytes += length;
+    this.#capture?.frame(bytes, offset, length, true);
+  }
+
+  /** As of now, with what was lost. */
+  traffic(): WireCounts & { drops: number } {
+    return { ...this.counts, drops: this.drops };
+  }
+
+  /** Frames lost, for whatever reason. */
+  get drops(): number {
+    return this.counts.unsent + this.counts.missed + this.counts.malformed;
+  }
+}

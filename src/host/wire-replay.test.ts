@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { VirtualClock } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { Direction } from "#wire/pcapng.ts";
+import type { CapturedPacket } from "#wire/pcapng-reader.ts";
+import { arrange, loadReplay, ReplayFailed, ReplayWire, SILENCE } from "./wire-replay.ts";
+
+const packet = (micros: number, length: number, more: Partial<CapturedPacket> = {}): CapturedPacket => ({
+  interfaceId: 0,
+  interfaceName: "wire",
+  direction: Direction.unknown,
+  seconds: 100 + Math.floor(micros / 1e6),
+  nanoseconds: (micros % 1e6) * 1000,
+  originalLength: length,
+  bytes: new Uint8Array(length).fill(length & 255),
+  ...more,
+});
+
+const setUp = (packets: readonly CapturedPacket[], options: { rate?: number; loop?: boolean } = {}) => {
+  const clock = new VirtualClock();
+  const wire = new ReplayWire({ replay: arrange(packets), clock, ...options });
+  const came: [at: number, length: number][] = [];
+  const nic = {
+    room: true,
+    receive: (bytes: Uint8Array, offset: number, length: number) => {
+      assert.ok(bytes.subarray(offset, offset + length).every((byte) => byte === (length & 255)));
+      return came.push([clock.now(), length]) > 0;
+    },
+    hasRoom: () => nic.room,
+  };
+  wire.plug(nic);
+  const run = (micros: number): void => {
+    for (const end = clock.now() + micros; clock.now() < end; clock.delay(10)) wire.pump(64);
+  };
+  return { clock, wire, nic, came, run };
+};
+
+test("frames come as far apart as they did, from when the NIC is ready", () => {
+  const { nic, came, run, wire } = setUp([packet(500, 60), packet(700, 61), packet(1_000_500, 62)]);
+  nic.room = false;
+  run(1000);
+  assert.deepEqual(came, []);
+  nic.room = true;
+  run(2_000_000);
+  assert.deepEqual(came, [
+    [1000, 60],
+    [1200, 61],
+    [1_001_000, 62],
+  ]);
+  assert.equal(wire.due, Infinity);
+});
+
+test("at a rate they come evenly, and as fast as can be when it has no bound", () => {
+  const packets = [packet(0, 60), packet(9, 61), packet(9_000_000, 62)];
+  const even = setUp(packets, { rate: 1000 });
+  even.run(5000);
+  assert.deepEqual(even.came, [
+    [0, 60],
+    [1000, 61],
+    [2000, 62],
+  ]);
+  const fast = setUp(packets, { rate: Infinity });
+  fast.run(10);
+  assert.equal(fast.came.length, 3);
+});
+
+test("in a loop the first comes again after the last", () => {
+  const { came, run } = setUp([packet(0, 60), packet(100, 61)], { loop: true });
+  run(290);
+  assert.deepEqual(
+    came.map(([, length]) => length),
+    [60, 61, 60, 61, 60],
+  );
+});
+
+test("each NIC that is plugged in gets them from the start", () => {
+  const { came, run, wire, nic } = setUp([packet(0, 60)]);
+  run(10);
+  wire.plug(nic);
+  run(10);
+  assert.equal(came.length, 2);
+});
+
+test("a frame waits for room, and time does not stand still meanwhile", () => {
+  const { came, run, wire, nic } = setUp([packet(0, 60), packet(100, 61), packet(200, 62)]);
+  run(10);
+  nic.room = false;
+  run(500);
+  assert.equal(wire.pending, true);
+  nic.room = true;
+  run(10);
+  assert.deepEqual(came.slice(1), [
+    [510, 61],
+    [510, 62],
+  ]);
+});
+
+test("leaves out what the interface sent itself, what is cut, and what is no frame", () => {
+  const replay = arrange([
+    packet(0, 60, { direction: Direction.outbound }),
+    packet(0, 60, { originalLength: 61 }),
+    packet(0, 13),
+    packet(0, 70_000),
+    packet(0, 60, { direction: Direction.inbound }),
+  ]);
+  assert.deepEqual([replay.times.length, replay.left], [1, 4]);
+});
+
+test("time that goes back in the file stands still in the replay", () => {
+  assert.deepEqual([...arrange([packet(500, 60), packet(100, 60), packet(600, 60)]).times], [0, 0, 100]);
+});
+
+test("what the NIC sends is counted and goes nowhere", () => {
+  const wire = new ReplayWire({ replay: SILENCE, clock: new VirtualClock() });
+  assert.equal(wire.reserve(60), 0);
+  wire.commit(60);
+  assert.equal(wire.delivery.counts.sentFrames, 1);
+  assert.equal(wire.reserve(1 << 20), -1);
+  assert.equal(wire.due, Infinity);
+});
+
+test("refuses files that are not there, are no captures or hold nothing, with a hint", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  try {
+    const path = join(folder, "a.pcap");
+    assert.throws(() => loadReplay(path), /a\.pcap cannot be replayed: ENOENT/);
+    writeFileSync(path, "nonsense that is long enough");
+    assert.throws(() => loadReplay(path), ReplayFailed);
+    const empty = new Uint8Array(24);
+    new DataView(empty.buffer).setUint32(0, 0xa1b2_c3d4, true);
+    empty.set([2, 0, 4, 0], 4);
+    empty[20] = 1;
+    writeFileSync(path, empty);
+    assert.throws(() => loadReplay(path), /no frame in it can be delivered/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a rate is more than nothing", () => {
+  assert.throws(() => new ReplayWire({ replay: SILENCE, clock: new VirtualClock(), rate: 0 }), OutOfRange);
+});

@@ -1,0 +1,195 @@
+/** The far end of the cable in a capture file: its frames come as they once did, and what the NIC sends goes nowhere. */
+import { readFileSync, statSync } from "node:fs";
+import { FerruleError, Misuse, OutOfRange } from "#kit/errors.ts";
+import type { FrameMemory } from "#kit/link.ts";
+import type { Plug, Port } from "#kit/port.ts";
+import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { newMemory } from "#wire/memory.ts";
+import { readCapture } from "#wire/pcap-reader.ts";
+import { Direction } from "#wire/pcapng.ts";
+import { type CapturedPacket, MalformedCapture } from "#wire/pcapng-reader.ts";
+import { Delivery } from "./wire-delivery.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+const LONGEST = 1 << 16;
+/** Files are held in memory. */
+const LARGEST_FILE = 1 << 30;
+
+/** How often a NIC that has no room yet is looked at: nobody tells when a guest switches its receiver on. */
+const LOOK_MICROS = 1000;
+
+/** A capture file cannot be replayed. */
+export class ReplayFailed extends FerruleError {
+  readonly code = "REPLAY_FAILED";
+  readonly hint: string;
+  constructor(path: string, what: string, hint: string, cause?: unknown) {
+    super(`${path} cannot be replayed: ${what}`, { cause });
+    this.hint = hint;
+  }
+}
+
+/** Frames and when they come. */
+export interface Replay {
+  readonly memory: FrameMemory;
+  /** Offset and length of each frame. */
+  readonly places: Int32Array;
+  /** Microseconds after the first, never less than the one before. */
+  readonly times: Float64Array;
+  /** Packets left out: sent by the interface that captured them, cut, or no frames. */
+  readonly left: number;
+}
+
+/** The frames behind an area of `LONGEST` bytes, in which the NIC's own are built. */
+export const arrange = (packets: readonly CapturedPacket[]): Replay => {
+  const kept = packets.filter(
+    ({ direction, bytes, originalLength }) =>
+      direction !== Direction.outbound &&
+      bytes.length === originalLength &&
+      bytes.length >= ETHERNET_BYTES &&
+      bytes.length <= LONGEST,
+  );
+  // Each starts 2 bytes before a word, so that what follows the Ethernet header is aligned.
+  const sizes = kept.map(({ bytes }) => (bytes.length + 2 + 7) & ~7);
+  const memory = newMemory(sizes.reduce((a, b) => a + b, LONGEST) + 8);
+  const places = new Int32Array(2 * kept.length);
+  const times = new Float64Array(kept.length);
+  let at = LONGEST;
+  let latest = 0;
+  for (const [i, { bytes, seconds, nanoseconds }] of kept.entries()) {
+    memory.bytes.set(bytes, at + 2);
+    places.set([at + 2, bytes.length], 2 * i);
+    latest = Math.max(latest, (seconds - kept[0]!.seconds) * 1e6 + (nanoseconds - kept[0]!.nanoseconds) / 1000);
+    times[i] = latest;
+    at += sizes[i]!;
+  }
+  return { memory, places, times, left: packets.length - kept.length };
+};
+
+/** Nothing to replay: the NIC only sends. */
+export const SILENCE: Replay = arrange([]);
+
+/** @throws {ReplayFailed} */
+export const loadReplay = (path: string): Replay => {
+  try {
+    const { size } = statSync(path);
+    if (size > LARGEST_FILE)
+      throw new ReplayFailed(path, `it has ${size} bytes`, "Cut it to at most 1 GiB: editcap -c 1000000 IN OUT");
+    const replay = arrange([...readCapture(readFileSync(path))]);
+    if (replay.times.length > 0) return replay;
+    const hint = "Frames that were sent by the capturing interface, or that are cut, are left out.";
+    throw new ReplayFailed(path, "no frame in it can be delivered", hint);
+  } catch (error) {
+    if (error instanceof FerruleError) throw error;
+    if (error instanceof MalformedCapture) throw new ReplayFailed(path, error.message, error.hint, error);
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ReplayFailed(path, code, "Check the path, and that you may read it.", error);
+  }
+};
+
+export interface ReplayWireOptions {
+  readonly replay: Replay;
+  readonly clock: { now(): number };
+  /** Frames a second, `Infinity` for as fast as the NIC takes them; as the file has it unless given. */
+  readonly rate?: number | undefined;
+  /** From the start again after the end. */
+  readonly loop?: boolean;
+  readonly capture?: WireTap | undefined;
+}
+
+/** Replaying starts, and starts again for each NIC that is plugged in, when the NIC first has room for a frame. */
+export class ReplayWire implements Port {
+  readonly bytes: Uint8Array;
+  readonly memory: FrameMemory;
+  readonly delivery: Delivery;
+  readonly #options: ReplayWireOptions;
+  readonly #replay: Replay;
+  readonly #gap: number;
+  /** When the first frame of this round came, or was due; NaN before. */
+  #start = Number.NaN;
+  #next = 0;
+  #waits = false;
+  #reserved = false;
+
+  /** @throws {OutOfRange} */
+  constructor(options: ReplayWireOptions) {
+    const { replay, rate } = options;
+    if (rate !== undefined && !(rate > 0)) throw new OutOfRange(`a rate of ${rate} frames a second`);
+    this.memory = replay.memory;
+    this.bytes = replay.memory.bytes;
+    this.delivery = new Delivery(options.capture);
+    this.#options = options;
+    this.#replay = replay;
+    this.#gap = rate === undefined ? Number.NaN : 1e6 / rate;
+  }
+
+  /** A frame is due and waits for the NIC. */
+  get pending(): boolean {
+    return this.#waits;
+  }
+
+  /** Whether all frames have come. */
+  get done(): boolean {
+    return this.#next >= this.#replay.times.length;
+  }
+
+  /** When to look again, by the clock: when the next frame is due; `Infinity` after the last one. */
+  get due(): number {
+    if (this.done) return Infinity;
+    return Number.isNaN(this.#start) ? this.#options.clock.now() + LOOK_MICROS : this.#start + this.#at(this.#next);
+  }
+
+  plug(nic: Plug): void {
+    this.delivery.plug(nic);
+    this.#start = Number.NaN;
+    this.#next = 0;
+    this.#waits = false;
+  }
+
+  reserve(length: number): number {
+    this.#reserved = length > 0 && length <= LONGEST;
+    return this.#reserved ? 0 : -1;
+  }
+
+  commit(length: number): void {
+    if (!this.#reserved || length <= 0 || length > LONGEST) throw new Misuse(`commit of ${length} bytes`);
+    this.#reserved = false;
+    this.delivery.sent(this.bytes, 0, length);
+  }
+
+  flush(): void {}
+
+  /** Gives the NIC up to `budget` frames that are due. Returns how many it took. */
+  pump(budget: number): number {
+    const now = this.#options.clock.now();
+    if (Number.isNaN(this.#start)) {
+      if (!this.delivery.room) return 0;
+      this.#start = now;
+    }
+    const { places } = this.#replay;
+    let frames = 0;
+    this.#waits = false;
+    while (frames < budget && this.due <= now) {
+      const i = 2 * this.#next;
+      if (!this.delivery.offer(this.bytes, places[i]!, places[i + 1]!)) {
+        this.#waits = true;
+        break;
+      }
+      frames++;
+      this.#advance();
+    }
+    return frames;
+  }
+
+  #advance(): void {
+    this.#next++;
+    if (!this.done || this.#options.loop !== true) return;
+    // The next round's first frame comes as long after the last one as frames of this rate do, or at once.
+    this.#start += this.#at(this.#next - 1) + (this.#gap > 0 ? this.#gap : 0);
+    this.#next = 0;
+  }
+
+  /** When a frame of a round is due, in microseconds after the first. */
+  #at(i: number): number {
+    return Number.isNaN(this.#gap) ? this.#replay.times[i]! : i * this.#gap;
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * The far end of the cable at a stream socket: each frame behind its length as four bytes, most significant first, as
+ * QEMU's `-netdev stream` and passt have it.
+ *
+ * Nothing the other side sends is trusted. A length that cannot be ends the connection, since nothing after it can be
+ * told apart. While no one is connected frames are dropped and counted, as on a cable without a partner.
+ */
+import { Misuse } from "#kit/errors.ts";
+import type { FrameMemory } from "#kit/link.ts";
+import type { Plug, Port } from "#kit/port.ts";
+import { Errno, errorName } from "#sys/errno.ts";
+import type { Fd } from "#sys/fd.ts";
+import { Iovecs, readv, writev } from "#sys/memory.ts";
+import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { newMemory } from "#wire/memory.ts";
+import { withoutPadding } from "#wire/padding.ts";
+import { Delivery } from "./wire-delivery.ts";
+import type { WireTap } from "./wire-tap.ts";
+
+const PREFIX = 4;
+/** QEMU's NET_BUFSIZE: a super-frame of 64 KiB with room for headers. */
+const LONGEST = 4096 + 65_536;
+/** Outgoing frames, one that nobody will get, and incoming ones lie one behind the other. */
+const OUT_BYTES = 512 << 10;
+const LOST_AT = OUT_BYTES;
+const IN_AT = OUT_BYTES + ((PREFIX + LONGEST + 63) & ~63);
+const IN_BYTES = 256 << 10;
+/** A reader that takes nothing for so long is not waited for: what is to be sent is dropped. */
+const STALL_MICROS = 1_000_000;
+
+export interface StreamWireOptions {
+  readonly clock: { now(): number };
+  readonly capture?: WireTap | undefined;
+  /** Told when a connection ends by itself. The descriptor is closed by then. */
+  readonly onEnd?: (why: string) => void;
+}
+
+export class StreamWire implements Port, Disposable {
+  readonly bytes: Uint8Array;
+  readonly memory: FrameMemory;
+  readonly delivery: Delivery;
+  readonly #options: StreamWireOptions;
+  readonly #iovecs: Iovecs;
+  #socket: Fd | undefined;
+  /** Outgoing bytes not taken yet, from here to there. */
+  #head = 0;
+  #tail = 0;
+  #reserved = -1;
+  /** The reader has taken nothing since then; -1 while it keeps up. */
+  #stalledAt = -1;
+  /** Incoming bytes not delivered yet, from here to there. */
+  #first = IN_AT;
+  #last = IN_AT;
+
+  constructor(options: StreamWireOptions) {
+    const memory = newMemory(IN_AT + IN_BYTES);
+    this.bytes = memory.bytes;
+    this.memory = memory;
+    this.delivery = new Delivery(options.capture);
+    this.#options = options;
+    this.#iovecs = new Iovecs(1, memory.bytes.buffer);
+  }
+
+  /** Takes over a connected socket that does not block. @throws {Misuse} while another one is connected */
+  connect(socket: Fd): void {
+    if (this.#socket !== undefined) throw new Misuse("a stream wire has one connection at a time");
+    this.#socket = socket;
+    this.#head = this.#tail = 0;
+    this.#stalledAt = -1;
+    this.#first = this.#last = IN_AT;
+  }
+
+  get connected(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  /** For poll(2); -1 while no one is connected. */
+  get fd(): number {
+    return this.#socket?.number ?? -1;
+  }
+
+  /** There are bytes that the socket did not take: wait for it to be writable as well. */
+  get blocked(): boolean {
+    return this.#head < this.#tail;
+  }
+
+  /** A whole frame waits for the NIC to have room. */
+  get pending(): boolean {
+    return this.#whole() > 0;
+  }
+
+  plug(nic: Plug): void {
+    this.delivery.plug(nic);
+  }
+
+  reserve(length: number): number {
+    if (length <= 0 || length > LONGEST) return -1;
+    let at = this.#tail;
+    if (this.#socket === undefined) at = LOST_AT;
+    else if (at + PREFIX + length > OUT_BYTES) {
+      this.#makeRoom();
+      at = this.#tail;
+      if (at + PREFIX + length > OUT_BYTES) {
+        // The NIC keeps the frame while a reader is only slow.
+        if (!this.#stalled()) return -1;
+        at = LOST_AT;
+      }
+    }
+    this.#reserved = at + PREFIX;
+    return this.#reserved;
+  }
+
+  commit(length: number): void {
+    const at = this.#reserved;
+    this.#reserved = -1;
+    if (at < 0 || length <= 0 || at + length > IN_AT) throw new Misuse(`commit of ${length} bytes at ${at}`);
+    this.delivery.sent(this.bytes, at, length);
+    if (at >= LOST_AT) {
+      this.delivery.counts.unsent++;
+      return;
+    }
+    const { bytes } = this;
+    // QEMU's NICs send no padding, so their peers do not expect any: passt before 2024 takes it for payload.
+    const kept = withoutPadding(bytes, at, length);
+    bytes[at - 4] = 0;
+    bytes[at - 3] = kept >>> 16;
+    bytes[at - 2] = kept >>> 8;
+    bytes[at - 1] = kept;
+    this.#tail = at + kept;
+  }
+
+  flush(): void {
+    while (this.#socket !== undefined && this.#head < this.#tail) {
+      this.#iovecs.point(0, this.#head, this.#tail - this.#head);
+      const taken = writev(this.#socket.number, this.#iovecs, 1);
+      if (taken === -Errno.EAGAIN) {
+        if (this.#stalledAt < 0) this.#stalledAt = this.#options.clock.now();
+        return;
+      }
+      if (taken < 0 && taken !== -Errno.EINTR) {
+        this.#end(errorName(-taken));
+        return;
+      }
+      if (taken > 0) {
+        this.#head += taken;
+        this.#stalledAt = -1;
+      }
+    }
+    this.#head = this.#tail = 0;
+  }
+
+  /** Reads, and gives the NIC up to `budget` frames. Returns how many it took. */
+  pump(budget: number): number {
+    if (this.blocked) this.flush();
+    let frames = 0;
+    while (frames < budget) {
+      const length = this.#whole();
+      if (length < 0) {
+        this.#end("a frame came whose length cannot be");
+        break;
+      }
+      if (length === 0) {
+        if (!this.#read()) break;
+        continue;
+      }
+      if (!this.#hand(length)) break;
+      frames++;
+    }
+    return frames;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket?.[Symbol.dispose]();
+    this.#socket = undefined;
+  }
+
+  /** Gives the NIC the frame in front, or leaves it out. False when it has to wait. */
+  #hand(length: number): boolean {
+    const at = this.#first + PREFIX;
+    if (length < ETHERNET_BYTES) this.delivery.counts.malformed++;
+    else if (!this.delivery.offer(this.bytes, at, length)) return false;
+    this.#first = at + length;
+    return true;
+  }
+
+  /** Length of the frame in front when all of it is there, 0 when it is not, -1 when its length cannot be. */
+  #whole(): number {
+    const { bytes } = this;
+    for (;;) {
+      const at = this.#first;
+      if (this.#last - at < PREFIX) return 0;
+      const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      if (length < 0 || length > LONGEST) return -1;
+      if (length > 0) return this.#last - at - PREFIX >= length ? length : 0;
+      // No frame at all, and harmless.
+      this.delivery.counts.malformed++;
+      this.#first += PREFIX;
+    }
+  }
+
+  /** Reads once. False when there is nothing, or no one. */
+  #read(): boolean {
+    if (this.#socket === undefined) return false;
+    if (this.#first === this.#last) this.#first = this.#last = IN_AT;
+    else if (this.#first > IN_AT) {
+      this.bytes.copyWithin(IN_AT, this.#first, this.#last);
+      this.#last -= this.#first - IN_AT;
+      this.#first = IN_AT;
+    }
+    this.#iovecs.point(0, this.#last, IN_AT + IN_BYTES - this.#last);
+    const read = readv(this.#socket.number, this.#iovecs, 1);
+    if (read === -Errno.EAGAIN || read === -Errno.EINTR) return false;
+    if (read <= 0) this.#end(read === 0 ? "closed by the other side" : errorName(-read));
+    else this.#last += read;
+    return read > 0;
+  }
+
+  /** Sends what can be sent, and moves the rest to the front. */
+  #makeRoom(): void {
+    this.flush();
+    if (this.#head === 0) return;
+    this.bytes.copyWithin(0, this.#head, this.#tail);
+    this.#tail -= this.#head;
+    this.#head = 0;
+  }
+
+  #stalled(): boolean {
+    return this.#stalledAt >= 0 && this.#options.clock.now() - this.#stalledAt >= STALL_MICROS;
+  }
+
+  #end(why: string): void {
+    this[Symbol.dispose]();
+    this.#head = this.#tail = 0;
+    this.#first = this.#last = IN_AT;
+    this.#options.onEnd?.(why);
+  }
+}

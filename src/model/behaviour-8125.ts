@@ -1,0 +1,91 @@
+/**
+ * What the registers do that came with RTL8125, 8126, 8127 and 9151. Source: what DPDK `drivers/net/r8169` does with them;
+ * what that leaves open is said in the row.
+ */
+import { type Chip, since } from "#chip/chips.ts";
+import * as chip from "#chip/registers-8125.ts";
+import { lay, type Rows } from "./layer.ts";
+
+const ALL = 0xffff_ffff;
+const alias8 = { width: 8, reset: 0, writable: 0, alias: true } as const;
+const multigigabit = since("8125");
+/** How far software and chip are in a transmit ring is told in three ways. */
+const pairs = (row: Chip): boolean => row.key === "rtl8125a" || row.key === "rtl8125b";
+const words = (row: Chip): boolean => row.generation === "8126";
+const apart = (row: Chip): boolean => !pairs(row) && !words(row);
+const afterA = (row: Chip): boolean => row.key !== "rtl8125a";
+const fibre = since("8127");
+
+// prettier-ignore
+// oxfmt-ignore
+const rows = {
+  LEDSEL0:             { width: 16, reset: 0, writable: 0xffff },
+  LEDSEL1:             { width: 16, reset: 0, writable: 0xffff },
+  LEDSEL2:             { width: 16, reset: 0, writable: 0xffff },
+  LEDSEL3:             { width: 16, reset: 0, writable: 0xffff },
+  TCTR1:               { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
+  TCTR2:               { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
+  TCTR3:               { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
+  TIMER_INT1:          { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
+  TIMER_INT2:          { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
+  TIMER_INT3:          { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
+  INT_CFG0:            { width: 8,  reset: 0, writable: 0xff, softReset: true, onWrite: "interruptConfigure" },
+  INT_CFG1:            { width: 16, reset: 0, writable: 0xffff, softReset: true },
+  IMR0:                { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "interruptMask" },
+  ISR0:                { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
+  IMR1:                { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
+  ISR1:                { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
+  IMR2:                { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
+  ISR2:                { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
+  IMR3:                { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
+  ISR3:                { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
+  ISR1_0:              alias8,
+  ISR2_0:              alias8,
+  ISR3_0:              alias8,
+  INT_MITI:            { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "mitigate" },
+  IMR_V2_CLEAR:        { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: afterA },
+  ISR_V2:              { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: afterA },
+  TDU_STA:             { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledgeUnavailable" },
+  RDU_STA:             { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledgeUnavailable" },
+  IMR_V2_SET:          { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: afterA },
+  IMR_V4_L2_CLEAR:     { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: apart },
+  ISR_V4_L2:           { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: apart },
+  IMR_V4_L2_SET:       { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: apart },
+  TPPOLL:              { width: 16, reset: 0, writable: 0, onWrite: "pollQueues" },
+  PHYstatus16:         { width: 16, reset: 0, writable: 0 },
+  // Frames leave and arrive at once, so the FIFOs are never seen filled.
+  FifoStatus:          { width: 16, reset: chip.Fifo.empty, writable: 0 },
+  RxFormat:            { width: 8,  reset: 0, writable: 0xff },
+  EPHYAR_EXT_ADDR:     { width: 16, reset: 0, writable: 0xffff },
+  DOUBLE_VLAN_CONFIG:  { width: 16, reset: 0, writable: 0xffff },
+  BACKUP_ADDR0:        { width: 32, reset: 0, writable: ALL },
+  BACKUP_ADDR1:        { width: 16, reset: 0, writable: 0xffff },
+  TX_NEW_CTRL:         { width: 16, reset: 0, writable: 0xffff },
+  TNPDS_Q1:            { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueBase" },
+  PLA_TXQ_IDLE_CREDIT: { width: 32, reset: 0, writable: ALL },
+  SW_TAIL_PTR:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "queueTail", on: pairs },
+  HW_CLO_PTR:          { width: 16, reset: 0, writable: 0, softReset: true, on: pairs },
+  TX_PTR_V4:           { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "queueTail", on: words },
+  SW_TAIL_PTR_V6:      { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueTail", on: apart },
+  HW_CLO_PTR_V6:       { width: 32, reset: 0, writable: 0, softReset: true, on: apart },
+  RDSAR_Q:             { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueBase" },
+  RSS_CTRL:            { width: 32, reset: 0, writable: ALL, onWrite: "steer" },
+  RSS_CTRL_0:          alias8,
+  RSS_KEY:             { width: 32, reset: 0, writable: ALL, onWrite: "steer" },
+  RSS_INDIRECTION_TBL: { width: 32, reset: 0, writable: ALL, onWrite: "steer" },
+  Q_NUM_CTRL:          { width: 16, reset: 0, writable: 0xffff, onWrite: "steer" },
+  EEE_TXIDLE_TIMER:    { width: 16, reset: 0, writable: 0xffff },
+  TxConfigV2:          { width: 32, reset: 0, writable: 0 },
+  At0382:              { width: 16, reset: 0, writable: 0xffff },
+  At1880:              { width: 16, reset: 0, writable: 0xffff },
+  At20e4:              { width: 8,  reset: 0, writable: 0xff },
+  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  SDS_ADDR:            { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  SDS_DATA_IN:         { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  SDS_DATA_OUT:        { width: 16, reset: 0, writable: 0, on: fibre },
+  At233a:              { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  At233e:              { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  At2350:              { width: 8,  reset: 0, writable: 0xff, on: fibre },
+} as const satisfies Rows<typeof chip>;
+
+export const MULTIGIGABIT = lay(chip, rows, multigigabit);

@@ -1,0 +1,29 @@
+/** What the registers do that only the PCI chips have. Source: RTL8169 register table. */
+import type { Chip } from "#chip/chips.ts";
+import * as chip from "#chip/registers-8169.ts";
+import { lay, type Rows } from "./layer.ts";
+
+const ALL = 0xffff_ffff;
+const { Tbi } = chip;
+
+// prettier-ignore
+// oxfmt-ignore
+const rows = {
+  ERBCR:           { width: 16, reset: 0, writable: 0 },
+  MULINT:          { width: 16, reset: 0, writable: 0x0fff },
+  // No transceiver is fitted: the interface holds its settings and never has a link.
+  TBICSR:          { width: 32, reset: 0, writable: (Tbi.reset | Tbi.loopback | Tbi.enable) >>> 0 },
+  TBI_ANAR:        { width: 16, reset: 0, writable: 0xffff },
+  TBI_LPAR:        { width: 16, reset: 0, writable: 0 },
+  PciTiming:       { width: 32, reset: 0, writable: ALL },
+  LDPS:            { width: 8,  reset: 0, writable: 0xff },
+  WakeUpMask:      { width: 32, reset: 0, writable: ALL },
+  WakeUpCrc:       { width: 16, reset: 0, writable: 0xffff },
+  // CardBus: cleared by writing ones, which no event ever sets here. 15 is an interrupt, 4 a wake-up.
+  FuncEvent:       { width: 32, reset: 0, writable: 0 },
+  FuncEventMask:   { width: 32, reset: 0, writable: 0xc010 },
+  FuncPresetState: { width: 32, reset: 0, writable: 0 },
+  FuncForceEvent:  { width: 32, reset: 0, writable: 0 },
+} as const satisfies Rows<typeof chip>;
+
+export const PCI = lay(chip, rows, (row: Chip) => row.bus === "pci");

@@ -1,0 +1,38 @@
+/** Frames that the wire has damaged: what their descriptors say, and the FCS that a receiver leaves in the buffer. */
+import { RxConf } from "#chip/registers.ts";
+import { Damage } from "#kit/port.ts";
+import { crc32Padded } from "#wire/crc32.ts";
+import { newMemory } from "#wire/memory.ts";
+import type { ReceiveLayout } from "./receive-layout.ts";
+import type { ReceiveSettings } from "./receive-settings.ts";
+import type { ScatterList } from "./scatter.ts";
+
+const FCS_BYTES = 4;
+const check = newMemory(FCS_BYTES);
+
+/** What opts1 says of the frame, or 0 when RxConfig does not let it in. */
+export const damageStatus = (damage: number, layout: ReceiveLayout, settings: ReceiveSettings): number => {
+  const crc = (damage & (Damage.crc | Damage.alignment)) !== 0;
+  const long = (damage & Damage.long) !== 0;
+  const runt = (damage & Damage.runt) !== 0;
+  if (runt && (settings.accept & RxConf.acceptRunt) === 0) return 0;
+  if ((crc || long) && (settings.accept & RxConf.acceptError) === 0) return 0;
+  if (crc && settings.dropsBadCrc) return 0;
+  const errors = (crc ? layout.crcError : 0) | (long ? layout.watchdog : 0) | (runt ? layout.runt : 0);
+  return errors === 0 ? 0 : errors | layout.errorSummary;
+};
+
+/** Writes the FCS of a frame with `padding` zeros behind it at position `at` of `pieces`. */
+export const writeFrameCheck = (
+  pieces: ScatterList,
+  at: number,
+  bytes: Uint8Array,
+  frame: number,
+  length: number,
+  padding: number,
+  wrong: boolean,
+): void => {
+  const sequence = crc32Padded(bytes, frame, length, padding) ^ (wrong ? -1 : 0);
+  for (let i = 0; i < FCS_BYTES; i++) check.bytes[i] = sequence >>> (8 * i);
+  pieces.copyIn(at, FCS_BYTES, check, 0);
+};

@@ -1,0 +1,146 @@
+/** Faults: each does what its name says, as often as it was armed for, and nothing afterwards. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChipCmd, Cmd, DTCCR, DTCCRHigh, Dtccr, FLAG, Intr, IntrMask, IntrStatus, PHYOCP } from "#chip/registers.ts";
+import { FAULTS, Faults } from "./faults.ts";
+import { BASE, BROADCAST, frame, Guest } from "./guest.test-kit.ts";
+
+const up = (): Guest => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.post(64);
+  guest.w16(IntrStatus, 0xffff);
+  guest.w16(IntrMask, 0xffff);
+  guest.interrupts = 0;
+  return guest;
+};
+const arrive = (guest: Guest): boolean => guest.nic.receive(frame(BROADCAST, 64), 0, 64);
+const serve = (guest: Guest): number => {
+  const status = guest.r16(IntrStatus);
+  guest.w16(IntrStatus, status);
+  return status;
+};
+
+test("a lost interrupt leaves its event pending, and the next one is signalled", () => {
+  const guest = up();
+  guest.nic.faults.arm("lost-interrupt", { count: 1 });
+  arrive(guest);
+  assert.equal(guest.interrupts, 0);
+  assert.ok(guest.nic.asserted() && guest.nic.pending(0));
+  assert.deepEqual(guest.nic.faults.armed, []);
+  serve(guest);
+  arrive(guest);
+  assert.equal(guest.interrupts, 1);
+});
+
+test("a repeated interrupt comes again with nothing new pending", () => {
+  const guest = up();
+  guest.nic.faults.arm("repeated-interrupt", { count: 2 });
+  arrive(guest);
+  serve(guest);
+  guest.clock.delay(100);
+  assert.equal(guest.interrupts, 2);
+  assert.equal(guest.r16(IntrStatus), 0);
+});
+
+test("a stuck reset keeps its bit until another reset is let through", () => {
+  const guest = up();
+  guest.nic.faults.arm("stuck-reset");
+  guest.w8(ChipCmd, Cmd.reset);
+  guest.clock.delay(1_000_000);
+  assert.equal(guest.r8(ChipCmd) & Cmd.reset, Cmd.reset);
+  guest.nic.faults.disarm("stuck-reset");
+  guest.w8(ChipCmd, Cmd.reset);
+  assert.equal(guest.r8(ChipCmd), 0);
+});
+
+test("stuck counters never finish a dump", () => {
+  const guest = up();
+  guest.nic.faults.arm("stuck-counters", { count: 1 });
+  const dump = (): void => {
+    guest.w32(DTCCRHigh, Math.floor(BASE / 2 ** 32));
+    guest.w32(DTCCR, (BASE % 2 ** 32) + Dtccr.dump);
+  };
+  dump();
+  guest.clock.delay(1_000_000);
+  assert.equal(guest.r32(DTCCR) & Dtccr.dump, Dtccr.dump);
+  dump();
+  assert.equal(guest.r32(DTCCR) & Dtccr.dump, 0);
+});
+
+test("a silent PHY answers nothing, and answers again when the fault is over", () => {
+  const guest = up();
+  const answers = (): boolean => {
+    guest.w32(PHYOCP, 0xa400 << 15);
+    guest.clock.delay(1_000_000);
+    return (guest.r32(PHYOCP) & FLAG) !== 0;
+  };
+  guest.nic.faults.arm("silent-phy");
+  assert.equal(answers(), false);
+  guest.nic.faults.disarm("silent-phy");
+  assert.equal(answers(), true);
+});
+
+test("a DMA error stops the chip at the first access it strikes, and the guest hears of it", () => {
+  const guest = up();
+  arrive(guest);
+  serve(guest);
+  guest.nic.faults.arm("dma-error", { count: 1 });
+  assert.equal(arrive(guest), false);
+  assert.notEqual(serve(guest) & Intr.systemError, 0);
+  assert.equal(guest.nic.offences.outside, 0);
+  assert.deepEqual(guest.nic.faults.armed, []);
+});
+
+test("a full receive FIFO loses frames, counts them and says so", () => {
+  const guest = up();
+  guest.nic.faults.arm("receive-overflow", { count: 2 });
+  assert.deepEqual([arrive(guest), arrive(guest), arrive(guest)], [false, false, true]);
+  assert.notEqual(serve(guest) & Intr.receiveFifoOverflow, 0);
+  assert.equal(guest.nic.counters.rxMissed, 2);
+});
+
+test("a card that is out reads all ones, does nothing, and comes back as after power-on", () => {
+  const guest = up();
+  guest.nic.faults.arm("removal");
+  assert.equal(guest.r32(IntrStatus - 2), 0xffff_ffff);
+  assert.equal(guest.nic.read("config", 0, 4), 0xffff_ffff);
+  assert.equal(arrive(guest), false);
+  assert.equal(guest.nic.asserted(), false);
+  guest.w8(ChipCmd, Cmd.receiveEnable);
+  guest.clock.delay(10_000);
+  assert.equal(guest.interrupts, 0);
+  assert.equal(guest.nic.offences.outside, 0);
+  guest.nic.faults.disarm("removal");
+  assert.equal(guest.nic.read("config", 0, 2), 0x10ec);
+  guest.busMaster();
+  assert.equal(guest.r8(ChipCmd), 0);
+  guest.bringUp();
+  guest.post(64);
+  assert.equal(arrive(guest), true);
+});
+
+test("says how often each armed fault has struck and will strike", () => {
+  const guest = up();
+  guest.nic.faults.arm("receive-overflow", { count: 3 });
+  guest.nic.faults.arm("stuck-reset");
+  arrive(guest);
+  assert.deepEqual(guest.nic.faults.armed, [
+    { name: "receive-overflow", left: 2, struck: 1 },
+    { name: "stuck-reset", left: Infinity, struck: 0 },
+  ]);
+});
+
+test("refuses names that are no faults and counts that are no numbers of times", () => {
+  const faults = new Faults(() => {});
+  assert.throws(() => faults.arm("gremlins"), { code: "OUT_OF_RANGE", hint: /lost-interrupt, / });
+  assert.throws(() => faults.arm("toString"), { code: "OUT_OF_RANGE" });
+  assert.throws(() => faults.disarm(""), { code: "OUT_OF_RANGE" });
+  for (const count of [0, -1, 1.5, NaN, 1e18])
+    assert.throws(() => faults.arm("stuck-reset", { count }), { code: "OUT_OF_RANGE" });
+  for (const name of Object.keys(FAULTS)) {
+    faults.arm(name);
+    faults.disarm(name);
+  }
+  assert.equal(faults.any, false);
+});

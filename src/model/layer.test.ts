@@ -1,0 +1,50 @@
+/** Layers of registers: what lies above takes the place of what it overlaps. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chipNamed } from "#chip/chips.ts";
+import { ro16, rw16, rw32, rw8 } from "#kit/mmio.ts";
+import { flatten, lay } from "./layer.ts";
+
+const RTL8168H = chipNamed("rtl8168h")!;
+const names = (...layers: Parameters<typeof flatten>[0][number][]): string[] =>
+  flatten(layers, RTL8168H).map(({ name, offset, width }) => `${name}@${offset}:${width}`);
+
+const below = lay(
+  { First: rw16(0), Second: rw16(2), Third: rw32(4), ThirdLow: ro16(4) },
+  {
+    First: { width: 16, reset: 0, writable: 0 },
+    Second: { width: 16, reset: 0, writable: 0 },
+    Third: { width: 32, reset: 0, writable: 0 },
+    ThirdLow: { width: 16, reset: 0, writable: 0, alias: true },
+  },
+);
+
+test("a register of a later layer replaces all that it overlaps, however little", () => {
+  const wide = lay({ Both: rw32(0) }, { Both: { width: 32, reset: 0, writable: 0 } });
+  assert.deepEqual(names(below, wide), ["Both@0:32", "Third@4:32", "ThirdLow@4:16"]);
+  const corner = lay({ Corner: rw8(3) }, { Corner: { width: 8, reset: 0, writable: 0 } });
+  assert.deepEqual(names(below, corner), ["First@0:16", "Corner@3:8", "Third@4:32", "ThirdLow@4:16"]);
+});
+
+test("an alias goes with the register it was a name for, and replaces none", () => {
+  const narrow = lay({ Narrow: rw8(5) }, { Narrow: { width: 8, reset: 0, writable: 0 } });
+  assert.deepEqual(names(below, narrow), ["First@0:16", "Second@2:16", "Narrow@5:8"]);
+  const alias = lay({ High: rw8(3) }, { High: { width: 8, reset: 0, writable: 0, alias: true } });
+  assert.deepEqual(names(below, alias).slice(0, 3), ["First@0:16", "Second@2:16", "High@3:8"]);
+});
+
+test("rows and layers are for the chips they name, and values may depend on the chip", () => {
+  const map = { Here: rw8(0), NotHere: rw8(1) };
+  const rows = {
+    Here: { width: 8, reset: (chip) => chip.speed / 10, writable: 1 },
+    NotHere: { width: 8, reset: 0, writable: 0, on: (chip) => chip.bus === "pci" },
+  } as const satisfies Parameters<typeof lay<typeof map>>[1];
+  assert.deepEqual(names(lay(map, rows)), ["Here@0:8"]);
+  assert.equal(flatten([lay(map, rows)], RTL8168H)[0]!.reset, 100);
+  assert.deepEqual(names(lay(map, rows, () => false)), []);
+});
+
+test("a run of registers counts its own", () => {
+  const map = { Key: [rw32(0), rw32(4)] };
+  assert.deepEqual(names(lay(map, { Key: { width: 32, reset: 0, writable: 0 } })), ["Key0@0:32", "Key1@4:32"]);
+});

@@ -1,0 +1,36 @@
+/** What the LEDs beside the socket show: which link speeds light each, and whether traffic makes it blink. */
+import { type Chip, since } from "#chip/chips.ts";
+import { LED_CTRL } from "#chip/registers.ts";
+import { LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3 } from "#chip/registers-8125.ts";
+import type { Page } from "./page.ts";
+
+export interface Led {
+  /** Lit by the link as it is. */
+  readonly lit: boolean;
+  /** Blinks with what is sent and received. */
+  readonly activity: boolean;
+}
+
+const LEDS = 3;
+const BITS = 4;
+const SELECT = { link: { 10: 1 << 0, 100: 1 << 1, 1000: 1 << 2 }, activity: 1 << 3 } as const;
+const SELECTS = [LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3] as const;
+/** No source has a bit for 5 and 10 Gbit/s. */
+const SELECT_8125 = { link: { 10: 1 << 0, 100: 1 << 1, 1000: 1 << 3, 2500: 1 << 5 }, activity: 1 << 9 } as const;
+
+const show = (
+  field: number,
+  select: { readonly link: Readonly<Record<number, number>>; readonly activity: number },
+  speed: number,
+): Led => ({ lit: (field & (select.link[speed] ?? 0)) !== 0, activity: (field & select.activity) !== 0 });
+
+/**
+ * The LEDs from 0 on, at a link of `speed` Mbit/s, 0 being none. Empty for the PCI chips, whose two bits of Config1 choose
+ * among patterns that are not modelled.
+ */
+export const ledsOf = (chip: Chip, page: Page, speed: number): readonly Led[] => {
+  if (chip.bus === "pci") return [];
+  if (since("8125")(chip)) return SELECTS.map((at) => show(page.get(at, 2), SELECT_8125, speed));
+  const control = page.get(LED_CTRL, 2);
+  return Array.from({ length: LEDS }, (_, i) => show(control >>> (BITS * i), SELECT, speed));
+};

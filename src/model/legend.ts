@@ -1,0 +1,133 @@
+/** What an access is about, in the datasheet's words: region and offset to names, values to fields. */
+import { decode, type Fields, fieldsOf, isFlag } from "#chip/bits.ts";
+import {
+  CAPABILITIES,
+  type ConfigRegister,
+  HEADER,
+  MSIX_CAPABILITY,
+  MSIX_ENTRY,
+  MSIX_ENTRY_BYTES,
+} from "#chip/config-registers.ts";
+import type { RegionName, Target } from "#kit/target.ts";
+import type { TracedAccess } from "./strict.ts";
+
+/** A register: where it is and what it is called. */
+export interface NamedRegister {
+  readonly name: string;
+  readonly offset: number;
+  /** In bits. */
+  readonly width: 8 | 16 | 32;
+}
+
+export interface Entry {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly fields: Fields | undefined;
+}
+
+/** A part of an access: the register it touched, and the value in that register's place. */
+export interface Touched {
+  readonly entry: Entry;
+  readonly value: number;
+  /** All of it, or only some of its bytes. */
+  readonly whole: boolean;
+}
+
+const CAPABILITIES_AT = 0x34;
+const FIRST_CAPABILITY = 0x40;
+const MOST_CAPABILITIES = 48;
+
+/**
+ * Names for one device. Configuration space is read once for its list of capabilities, which no guest can change.
+ */
+export class Legend {
+  /** By first byte, for each space. */
+  readonly #registers: readonly Entry[];
+  readonly #config: readonly Entry[];
+  #msixBar = -1;
+
+  /** @param wide a chip with 32-bit interrupt registers (8125 and later) */
+  constructor(registers: readonly NamedRegister[], wide: boolean, target: Pick<Target, "read">) {
+    this.#registers = sorted(
+      registers.map(({ name, offset, width }) => ({ name, offset, bytes: width / 8, fields: fieldsOf(name, wide) })),
+    );
+    const config = entries("", 0, HEADER);
+    for (const [id, at] of this.#capabilities(target)) {
+      const capability = CAPABILITIES[id];
+      if (capability !== undefined) config.push(...entries(`${capability.name}.`, at, capability.registers));
+    }
+    this.#config = sorted(config);
+  }
+
+  /** The registers that an access covers, in ascending order; none where there is none of that place. */
+  touched(region: RegionName, offset: number, width: number, value: number): readonly Touched[] {
+    return findIn(this.#space(region, offset), offset, width, value);
+  }
+
+  /** An access to the registers in one line: `write8  0x37 = 0x10        ChipCmd: reset`. */
+  sentence({ write, offset, width, value }: TracedAccess): string {
+    const what = `${write ? "write" : "read"}${8 * width}`.padEnd(8);
+    const names = findIn(this.#registers, offset, width, value).map(touchedText).join(", ");
+    return `${what}${hex(offset)} = ${hex(value)}  ${names || "?"}`;
+  }
+
+  #space(region: RegionName, offset: number): readonly Entry[] {
+    if (region === "config") return this.#config;
+    if (region !== this.#msixBar) return this.#registers;
+    const vector = Math.floor(offset / MSIX_ENTRY_BYTES);
+    return entries(`MsiX[${vector}].`, vector * MSIX_ENTRY_BYTES, MSIX_ENTRY);
+  }
+
+  #capabilities(target: Pick<Target, "read">): readonly (readonly [id: number, at: number])[] {
+    const found: [number, number][] = [];
+    let at = target.read("config", CAPABILITIES_AT, 1);
+    for (; at >= FIRST_CAPABILITY && found.length < MOST_CAPABILITIES; at = target.read("config", at + 1, 1)) {
+      const id = target.read("config", at, 1);
+      if (id === MSIX_CAPABILITY) this.#msixBar = target.read("config", at + 4, 4) & 7;
+      found.push([id, at]);
+    }
+    return found;
+  }
+}
+
+const findIn = (space: readonly Entry[], offset: number, width: number, value: number): readonly Touched[] =>
+  space.flatMap((entry) => {
+    if (entry.offset >= offset + width || entry.offset + entry.bytes <= offset) return [];
+    const shift = 8 * (entry.offset - offset);
+    const inPlace = (shift >= 0 ? value >>> shift : value << -shift) & ones(entry.bytes);
+    const whole = offset <= entry.offset && offset + width >= entry.offset + entry.bytes;
+    return [{ entry, value: inPlace >>> 0, whole }];
+  });
+
+const ones = (bytes: number): number => (bytes === 4 ? -1 : (1 << (8 * bytes)) - 1);
+
+const entries = (prefix: string, at: number, registers: readonly ConfigRegister[]): Entry[] =>
+  registers.map(([offset, bytes, name, fields]) => ({ name: prefix + name, offset: at + offset, bytes, fields }));
+
+/** Ascending; of two names for one place the longer register first. */
+const sorted = (list: readonly Entry[]): readonly Entry[] => {
+  const order = list.toSorted((a, b) => a.offset - b.offset || b.bytes - a.bytes);
+  // Names for parts of a register, or for the same one again, would tell everything twice.
+  return order.filter((entry, i) => {
+    const before = order.slice(0, i);
+    return !before.some((other) => other.offset + other.bytes > entry.offset && other.bytes >= entry.bytes);
+  });
+};
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** A value's fields as people read them: `receiveOk linkChange`, `address=0xa430`. */
+export const fieldText = (value: number, fields: Fields): string =>
+  decode(value, fields)
+    .map(([name, field]) => {
+      if (isFlag(fields[name]!)) return name;
+      return `${name}=${field < 10 ? field : hex(field)}`;
+    })
+    .join(" ");
+
+/** A register and what its value says: `IntrStatus: receiveOk`. */
+export const touchedText = ({ entry, value, whole }: Touched): string => {
+  const fields = entry.fields === undefined ? "" : fieldText(value, entry.fields);
+  return `${entry.name}${whole ? "" : " (part)"}${fields === "" ? "" : `: ${fields}`}`;
+};

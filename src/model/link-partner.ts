@@ -1,0 +1,177 @@
+/** The station at the other end of the cable, and what two ends settle on. IEEE 802.3: 28, annex 28B, 40.5, 126, 78. */
+import { Advertise, Advertise10G, Bmcr, Eee, Eee2, Gbcr, Gbsr, Partner10G } from "#chip/phy.ts";
+
+/** Mbit/s. From 2500 on there is only full duplex. */
+export const LINK_SPEEDS = [10, 100, 1000, 2500, 5000, 10000] as const;
+export type LinkSpeed = (typeof LINK_SPEEDS)[number];
+
+/** What a station offers, in the words that show it. */
+export interface Partner {
+  /** As in ANLPAR. */
+  readonly anlpar: number;
+  /** Gbsr.full1000 and Gbsr.half1000 only. */
+  readonly gbsr: number;
+  /** `Partner10G`'s speeds. */
+  readonly multigigabit?: number;
+  /** `Eee` and `Eee2`. */
+  readonly eee?: number;
+  readonly eee2?: number;
+  /** It does not negotiate: it is set to this. */
+  readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
+}
+
+/** The same for people. What is left out is what a good switch has. */
+export interface PartnerAbilities {
+  /** All of them unless said otherwise. */
+  readonly speeds?: readonly LinkSpeed[];
+  /** Which duplex modes at 10, 100 and 1000. */
+  readonly duplex?: "both" | "full" | "half";
+  /** 802.3, table 28B-2: `receive` and `transmit` are the partner's view. */
+  readonly pause?: "none" | "symmetric" | "transmit" | "both";
+  readonly eee?: boolean;
+  /** A station that does not negotiate has the highest of its speeds that is 10 or 100, and full duplex unless half is asked for. */
+  readonly negotiates?: boolean;
+}
+
+/** The link as the PHY sees it. */
+export interface PhyLink {
+  readonly up: boolean;
+  /** Mbit/s, 0 while down. */
+  readonly speed: 0 | LinkSpeed;
+  readonly fullDuplex: boolean;
+  /** Pause frames are honoured, and sent. */
+  readonly receivePause: boolean;
+  readonly transmitPause: boolean;
+  /** Both ends may sleep between frames. */
+  readonly eee: boolean;
+  /** This is less than was agreed on, for want of pairs in the cable. */
+  readonly lowered: boolean;
+}
+
+export const LINK_DOWN: PhyLink = {
+  up: false,
+  speed: 0,
+  fullDuplex: false,
+  receivePause: false,
+  transmitPause: false,
+  eee: false,
+  lowered: false,
+};
+
+/** What this end brings: its registers, and what the cable carries. */
+export interface Offer {
+  readonly bmcr: number;
+  readonly anar: number;
+  readonly gbcr: number;
+  /** `Advertise10G`. */
+  readonly multigigabit: number;
+  readonly eee: number;
+  readonly eee2: number;
+  /** Above 100 Mbit/s all four pairs are needed. */
+  readonly pairs: 2 | 4;
+  /** A lower speed is tried when the one agreed on does not come up. */
+  readonly speedDown: boolean;
+}
+
+const { acknowledge, asymmetricPause, pause, selector } = Advertise;
+const PAUSE = { none: 0, symmetric: pause, transmit: asymmetricPause, both: pause | asymmetricPause } as const;
+/** Next page: 1000BASE-T is negotiated there. */
+const NEXT_PAGE = 1 << 15;
+
+/** A partner in words. */
+export const partnerOf = (abilities: PartnerAbilities = {}): Partner => {
+  const { speeds = LINK_SPEEDS, duplex = "both", eee = true, negotiates = true } = abilities;
+  const full = duplex !== "half";
+  const half = duplex !== "full";
+  const has = (speed: LinkSpeed, bits: number, mode = true): number => (mode && speeds.includes(speed) ? bits : 0);
+  if (!negotiates) {
+    const fixed = { speed: speeds.includes(100) ? 100 : 10, fullDuplex: full } as const;
+    return { anlpar: 0, gbsr: 0, fixed };
+  }
+  return {
+    anlpar:
+      selector |
+      acknowledge |
+      PAUSE[abilities.pause ?? "symmetric"] |
+      has(100, Advertise.full100, full) |
+      has(100, Advertise.half100, half) |
+      has(10, Advertise.full10, full) |
+      has(10, Advertise.half10, half) |
+      (speeds.some((speed) => speed >= 1000) ? NEXT_PAGE : 0),
+    gbsr: has(1000, Gbsr.full1000, full) | has(1000, Gbsr.half1000, half),
+    multigigabit: has(2500, Partner10G.full2500) | has(5000, Partner10G.full5000) | has(10000, Partner10G.full10000),
+    eee: eee ? has(100, Eee.full100, full) | has(1000, Eee.full1000, full) | has(10000, Eee.full10000) : 0,
+    eee2: eee ? has(2500, Eee2.full2500) | has(5000, Eee2.full5000) : 0,
+  };
+};
+
+/** A station with every mode there is and symmetric pause. */
+export const ANY_PARTNER: Partner = partnerOf();
+
+/** What the ends settle on; `LINK_DOWN` when that is nothing. */
+export const settle = (offer: Offer, partner: Partner): PhyLink => {
+  if ((offer.bmcr & Bmcr.autonegotiate) === 0) return forced(offer, partner);
+  if (partner.fixed !== undefined) return detected(offer, partner.fixed.speed);
+  const best = highest(offer, partner, 4);
+  if (best.speed <= 100 || offer.pairs === 4) return best;
+  const lower = offer.speedDown ? highest(offer, partner, 2) : LINK_DOWN;
+  return { ...lower, lowered: lower.up };
+};
+
+/**
+ * Parallel detection (28.2.3.1): the other end's signal tells its speed and not its duplex, which is taken to be half.
+ * What the other end sends is taken for an ability, which has to be one that was offered.
+ */
+const detected = (offer: Offer, speed: 10 | 100): PhyLink => {
+  const offered = speed === 100 ? Advertise.half100 : Advertise.half10;
+  return (offer.anar & offered) === 0 ? LINK_DOWN : { ...LINK_DOWN, up: true, speed };
+};
+
+/**
+ * This end does not negotiate. The other one then is set to the same speed, or finds it by parallel detection. There is no
+ * 1000BASE-T without negotiation (40.5.1): it decides which end gives the clock.
+ */
+const forced = (offer: Offer, partner: Partner): PhyLink => {
+  if ((offer.bmcr & Bmcr.speedHigh) !== 0) return LINK_DOWN;
+  const speed = (offer.bmcr & Bmcr.speedLow) === 0 ? 10 : 100;
+  const modes = speed === 100 ? Advertise.half100 | Advertise.full100 : Advertise.half10 | Advertise.full10;
+  const meets = partner.fixed === undefined ? (partner.anlpar & modes) !== 0 : partner.fixed.speed === speed;
+  return meets ? { ...LINK_DOWN, up: true, speed, fullDuplex: (offer.bmcr & Bmcr.fullDuplex) !== 0 } : LINK_DOWN;
+};
+
+/** The highest mode both ends offer, in the order of annex 28B.3. */
+const highest = (offer: Offer, partner: Partner, pairs: 2 | 4): PhyLink => {
+  const common = offer.anar & partner.anlpar;
+  const theirs = partner.multigigabit ?? 0;
+  const flow = resolvePause(offer.anar, partner.anlpar);
+  const eee = offer.eee & (partner.eee ?? 0);
+  const eee2 = offer.eee2 & (partner.eee2 ?? 0);
+  const full = (speed: LinkSpeed, sleeps: number): PhyLink => ({
+    up: true,
+    speed,
+    fullDuplex: true,
+    ...flow,
+    eee: sleeps !== 0,
+    lowered: false,
+  });
+  const half = (speed: LinkSpeed): PhyLink => ({ ...LINK_DOWN, up: true, speed });
+  if (pairs === 4) {
+    const both = (ours: number, his: number): boolean => (offer.multigigabit & ours) !== 0 && (theirs & his) !== 0;
+    if (both(Advertise10G.full10000, Partner10G.full10000)) return full(10000, eee & Eee.full10000);
+    if (both(Advertise10G.full5000, Partner10G.full5000)) return full(5000, eee2 & Eee2.full5000);
+    if (both(Advertise10G.full2500, Partner10G.full2500)) return full(2500, eee2 & Eee2.full2500);
+    if (offer.gbcr & Gbcr.full1000 && partner.gbsr & Gbsr.full1000) return full(1000, eee & Eee.full1000);
+    if (offer.gbcr & Gbcr.half1000 && partner.gbsr & Gbsr.half1000) return half(1000);
+  }
+  if (common & Advertise.full100) return full(100, eee & Eee.full100);
+  if (common & Advertise.half100) return half(100);
+  if (common & Advertise.full10) return full(10, 0);
+  return common & Advertise.half10 ? half(10) : LINK_DOWN;
+};
+
+/** 802.3, table 28B-3. */
+const resolvePause = (ours: number, theirs: number): Pick<PhyLink, "receivePause" | "transmitPause"> => {
+  if ((ours & theirs & pause) !== 0) return { receivePause: true, transmitPause: true };
+  const asymmetric = (ours & theirs & asymmetricPause) !== 0;
+  return { receivePause: asymmetric && (ours & pause) !== 0, transmitPause: asymmetric && (theirs & pause) !== 0 };
+};

@@ -1,0 +1,39 @@
+/** What a model is made from. */
+import type { Chip } from "#chip/chips.ts";
+import type { PciIdentity } from "#chip/pci-identity.ts";
+import type { Timers } from "#kit/clock.ts";
+import type { Offence, Strictness } from "./strict.ts";
+
+export interface ModelOptions {
+  readonly chip: Chip;
+  /** Station address as in the chip's EEPROM; no group address. */
+  readonly mac: string | Uint8Array;
+  readonly clock: { now(): number };
+  /** Where the model's pending work is kept. Whoever owns the clock runs it. */
+  readonly timers: Timers;
+  /** What to do about offences; `warn` unless said otherwise. */
+  readonly strict?: Strictness;
+  /** What a board's maker has put into the EEPROM instead of the chip's own PCI identity. */
+  readonly identity?: Partial<PciIdentity>;
+  readonly report?: (offence: Offence) => void;
+  /** `pageBytes(chip)` of memory for the registers and configuration space: shared when a bus publishes them. */
+  readonly memory?: ArrayBufferLike;
+  /**
+   * The CPU may show one thread's stores to another in another order (arm64), or nobody knows that it does not, which is
+   * what is assumed unless said otherwise: stores that publish others then go through Atomics.
+   */
+  readonly weaklyOrdered?: boolean;
+  /** How long an indirect register, PHY or counter dump takes, in microseconds; 0 unless said otherwise. */
+  readonly accessMicros?: number;
+  /** How long link partners negotiate, in microseconds; 2000 unless said otherwise. Real ones take seconds. */
+  readonly negotiateMicros?: number;
+  /** How long the PHY takes to reset or wake up, in microseconds; 1000 unless said otherwise. */
+  readonly phyResetMicros?: number;
+  /**
+   * Received frames have their FCS behind them in the guest's buffers, computed anew for each; it takes a nanosecond or two
+   * a byte. Unless asked for, its four bytes count in the length and are left as they were.
+   */
+  readonly frameCheck?: boolean;
+  /** Management firmware (DASH) runs in chips that have a controller for it; not unless said otherwise. */
+  readonly managed?: boolean;
+}

@@ -1,0 +1,171 @@
+/** PHY registers since 8168G: one space of 64 KiB, which MDIO sees through pages. */
+import {
+  BMCR,
+  Mmd,
+  MMD_DATA,
+  Ocp,
+  OCP_STANDARD,
+  PAGE,
+  PATCH_READY,
+  PATCH_REQUEST,
+  Physr,
+  PHYSR,
+  PHYSR_PAGE,
+  SPEED_DOWN,
+} from "#chip/phy.ts";
+import type { LinkSpeed } from "./link-partner.ts";
+import { ocpAddress } from "./ocp-address.ts";
+import type { Phy } from "./phy.ts";
+import { PhyMemory } from "./phy-memory.ts";
+import type { PhyFront } from "./phy-front.ts";
+
+const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
+  0: 0,
+  10: 0,
+  100: Physr.speed100,
+  1000: Physr.speed1000,
+  2500: Physr.speed2500,
+  5000: Physr.speed5000,
+  10000: Physr.speed10000,
+};
+const STATUS = (PHYSR_PAGE << 4) + 2 * (PHYSR - 16);
+const STATE = 7;
+
+/** Clause 45 registers that have a place here. */
+const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]> = new Map([
+  [Ocp.pmaSpeed, [Mmd.pma, 4]],
+  [Ocp.eeeAble, [Mmd.pcs, 20]],
+  [Ocp.eee2Able, [Mmd.pcs, 21]],
+  [Ocp.advertise10G, [Mmd.negotiation, 32]],
+  [Ocp.partner10G, [Mmd.negotiation, 33]],
+  [Ocp.eeeAdvertise, [Mmd.negotiation, 60]],
+  [Ocp.eeePartner, [Mmd.negotiation, 61]],
+  [Ocp.eee2Advertise, [Mmd.negotiation, 62]],
+  [Ocp.eee2Partner, [Mmd.negotiation, 63]],
+]);
+
+/** Registers that have no meaning here hold what is written: firmware and tuning end up in them. */
+export class OcpPhy implements PhyFront {
+  readonly #phy: Phy;
+  readonly #words = new Uint16Array(0x8000);
+  readonly #memory = new PhyMemory();
+  readonly #memory2 = new PhyMemory();
+  /** What MDIO has in register 31. */
+  #page = 0;
+
+  constructor(phy: Phy) {
+    this.#phy = phy;
+    phy.speedDown = () => (this.#words[Ocp.speedDown >> 1]! & SPEED_DOWN) !== 0;
+    this.powerOn();
+  }
+
+  powerOn(): void {
+    this.#words.fill(0);
+    // On from the start, as in the family's stand-alone PHYs; drivers set it all the same.
+    this.#words[Ocp.speedDown >> 1] = SPEED_DOWN;
+    this.#memory.clear();
+    this.#memory2.clear();
+    this.#page = 0;
+  }
+
+  readonly ocp = (command: number, write: boolean): number => {
+    const address = ocpAddress(command);
+    if (write) {
+      this.write(address, command & 0xffff);
+      return command;
+    }
+    return (command & ~0xffff) | this.read(address);
+  };
+
+  /** FreeBSD's driver reaches the PHYs of 8168G and 8168H in this way, as it does all earlier ones. */
+  readonly mdio = (command: number, write: boolean): number => {
+    const register = (command >>> 16) & 31;
+    if (register === PAGE) {
+      if (write) this.#page = command & 0xffff;
+      return (command & ~0xffff) | this.#page;
+    }
+    const address = this.#paged(register);
+    if (write) {
+      this.write(address, command & 0xffff);
+      return command;
+    }
+    return (command & ~0xffff) | this.read(address);
+  };
+
+  /** Registers below 16 are the same on every page. */
+  #paged(register: number): number {
+    if (this.#page === 0 || register < 16) return OCP_STANDARD + 2 * register;
+    return ((this.#page << 4) + 2 * (register - 16)) & 0xfffe;
+  }
+
+  /** @param address even, 0 to 0xfffe */
+  read(address: number): number {
+    const register = (address - OCP_STANDARD) >> 1;
+    if (register >= BMCR && register < 16) return this.#standard(register);
+    const place = CLAUSE_45.get(address);
+    if (place !== undefined) return this.#phy.clause45.read(place[0], place[1]);
+    switch (address) {
+      case STATUS:
+        return this.#settled();
+      case Ocp.state:
+        return (this.#words[address >> 1]! & ~STATE) | this.#phy.state;
+      case Ocp.memoryAddress:
+        return this.#memory.address;
+      case Ocp.memoryData:
+        return this.#memory.data;
+      case Ocp.memory2Address:
+        return this.#memory2.address;
+      case Ocp.memory2Data:
+        return this.#memory2.data;
+      case Ocp.patchStatus:
+        return (this.#words[Ocp.patchRequest >> 1]! & PATCH_REQUEST) === 0 ? 0 : PATCH_READY;
+      default:
+        return this.#words[address >> 1]!;
+    }
+  }
+
+  /** @param address even, 0 to 0xfffe */
+  write(address: number, value: number): void {
+    const register = (address - OCP_STANDARD) >> 1;
+    if (register >= BMCR && register < 16) {
+      this.#phy.write(register, value);
+      return;
+    }
+    const place = CLAUSE_45.get(address);
+    if (place !== undefined) {
+      this.#phy.clause45.write(place[0], place[1], value);
+      return;
+    }
+    switch (address) {
+      case STATUS:
+      case Ocp.patchStatus:
+        break;
+      case Ocp.memoryAddress:
+        this.#memory.address = value;
+        break;
+      case Ocp.memoryData:
+        this.#memory.data = value;
+        break;
+      case Ocp.memory2Address:
+        this.#memory2.address = value;
+        break;
+      case Ocp.memory2Data:
+        this.#memory2.data = value;
+        break;
+      default:
+        this.#words[address >> 1] = value;
+    }
+  }
+
+  /** Clause 45 registers cannot be had through 13 and 14: what is read there is 0, by which Linux knows these PHYs. */
+  #standard(register: number): number {
+    return register === MMD_DATA ? 0 : this.#phy.read(register);
+  }
+
+  #settled(): number {
+    const { up, speed, fullDuplex } = this.#phy.link;
+    if (!up) return 0;
+    const master = this.#phy.master ? Physr.master : 0;
+    return SPEEDS[speed] | (fullDuplex ? Physr.fullDuplex : 0) | master | Physr.linkUp;
+  }
+}

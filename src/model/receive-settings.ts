@@ -1,0 +1,54 @@
+/** What the registers say about receiving, read once when they change. */
+import { type FrameFacts, STANDARD_FRAME } from "#chip/frames.ts";
+import { Rx } from "#chip/descriptors.ts";
+import { Config3, Config4, CPlus, CPlusCmd, MISC, Misc, RxConf, RxConfig, RxMaxSize } from "#chip/registers.ts";
+import { RxConf8125, RxFormat } from "#chip/registers-8125.ts";
+import type { Page } from "./page.ts";
+
+const FCS_BYTES = 4;
+const STRIP = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
+/** `RxFormat`: drop frames with a bad FCS; descriptors of format 4. */
+const DROP_BAD_CRC = 1 << 0;
+const FORMAT_4 = 1 << 1;
+
+export interface ReceiveSettings {
+  /** The gate before the FIFO is closed. */
+  readonly gated: boolean;
+  readonly verify: boolean;
+  /** Take tags out. */
+  readonly strip: boolean;
+  /** Most bytes of a frame, without FCS. */
+  readonly longest: number;
+  /** Bits of `RxConf` that say what is let in. */
+  readonly accept: number;
+  readonly dropsBadCrc: boolean;
+  /** Descriptors have a hash. */
+  readonly hashed: boolean;
+}
+
+/** Longest frame either direction takes, in bytes without FCS, as the switch for jumbo frames stands. */
+export const longestFrame = (page: Page, facts: FrameFacts): number => {
+  const { jumbo } = facts;
+  if (jumbo === undefined) return facts.longestFrame;
+  const on =
+    (page.get(Config3, 1) & jumbo.config3) === jumbo.config3 &&
+    (page.get(Config4, 1) & jumbo.config4) === jumbo.config4;
+  return on ? facts.longestFrame : Math.min(STANDARD_FRAME, facts.longestFrame);
+};
+
+export const receiveSettings = (page: Page, facts: FrameFacts): ReceiveSettings => {
+  const plus = page.get(CPlusCmd, 2);
+  const config = page.get(RxConfig, 4);
+  const switchable = facts.hashedFormat === 4;
+  const format = switchable ? page.get(RxFormat, 1) : 0;
+  const hashed = switchable ? (format & FORMAT_4) !== 0 : (config & RxConf8125.descriptorsV3) !== 0;
+  return {
+    gated: facts.receiveGate && (page.get(MISC, 4) & Misc.receiveGate) !== 0,
+    verify: (plus & CPlus.receiveChecksum) !== 0,
+    strip: facts.stripsByRxConfig ? (config & STRIP) !== 0 : (plus & CPlus.receiveVlan) !== 0,
+    longest: Math.min(longestFrame(page, facts), page.get(RxMaxSize, 2) - FCS_BYTES, Rx.length - FCS_BYTES),
+    accept: config & RxConf.acceptMask,
+    dropsBadCrc: (format & DROP_BAD_CRC) !== 0,
+    hashed: facts.hashedFormat !== undefined && hashed,
+  };
+};

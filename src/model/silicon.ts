@@ -1,0 +1,206 @@
+/** The parts of a chip, wired to each other, and what all of them go through: power, resets, sleep, a link that changes. */
+import type { Chip } from "#chip/chips.ts";
+import { identityOf } from "#chip/pci-identity.ts";
+import { queuesOf } from "#chip/queues.ts";
+import { ChipCmd, Cmd, Intr, PHYstatus } from "#chip/registers.ts";
+import { msixVectors } from "./config-layout.ts";
+import { ConfigSpace, type PowerState } from "./config-space.ts";
+import { Count, TallyCounters } from "./counters.ts";
+import { DataPath } from "./data-path.ts";
+import { Dma } from "./dma.ts";
+import type { Effects } from "./effects.ts";
+import type { Faults } from "./faults.ts";
+import { InterruptBlock } from "./interrupts.ts";
+import type { ModelOptions } from "./model-options.ts";
+import { MsixTable } from "./msix-table.ts";
+import { CONFIG_BYTES, Page, registerBytes, windowBytes } from "./page.ts";
+import { phyKind } from "./phy-kinds.ts";
+import { registersOfPhy } from "./phy-registers.ts";
+import { Phy } from "./phy.ts";
+import { RegisterFile } from "./register-file.ts";
+import { registersOf } from "./register-set.ts";
+import type { Schedule } from "./schedule.ts";
+import { SideRegisters } from "./side-registers.ts";
+import { loadStation } from "./station.ts";
+import { Offences } from "./strict.ts";
+import { TimerBlock } from "./timer.ts";
+import { WakeFilter } from "./wake.ts";
+
+const NEGOTIATE_MICROS = 2000;
+const PHY_RESET_MICROS = 1000;
+
+export interface SiliconParts {
+  readonly options: ModelOptions;
+  readonly mac: Uint8Array;
+  /** `pageBytes(chip)` of it. */
+  readonly memory: ArrayBufferLike;
+  readonly schedule: Schedule;
+  readonly faults: Faults;
+  /** That vector's line has gone up. */
+  readonly fire: (vector: number) => void;
+  /** The chip signals PME. */
+  readonly wake: () => void;
+}
+
+export class Silicon {
+  readonly chip: Chip;
+  readonly page: Page;
+  readonly offences: Offences;
+  readonly config: ConfigSpace;
+  readonly msix: MsixTable;
+  readonly dma: Dma;
+  readonly phy: Phy;
+  readonly side: SideRegisters;
+  readonly interrupts: InterruptBlock;
+  readonly tally: TallyCounters;
+  readonly frames: DataPath;
+  readonly wakeFilter: WakeFilter;
+  readonly registers: RegisterFile;
+  readonly #timers: TimerBlock;
+  readonly #parts: SiliconParts;
+
+  /** Off: nothing is as it should be before the first `powerCycle`. */
+  constructor(parts: SiliconParts) {
+    const { options, mac, memory, schedule } = parts;
+    const { chip, accessMicros = 0 } = options;
+    const page = new Page(memory, 0, registerBytes(chip), options.weaklyOrdered ?? true);
+    const macOcp = (address: number): number => this.side.macOcp(address);
+    this.#parts = parts;
+    this.chip = chip;
+    this.page = page;
+    this.offences = new Offences(options.strict ?? "warn", options.report);
+    this.config = this.#configSpace();
+    this.msix = new MsixTable(msixVectors(chip));
+    this.dma = new Dma(this.config, this.offences, () => this.#aborted());
+    const shared = { chip, page, schedule, offences: this.offences, dma: this.dma };
+    const times = {
+      negotiateMicros: options.negotiateMicros ?? NEGOTIATE_MICROS,
+      resetMicros: options.phyResetMicros ?? PHY_RESET_MICROS,
+    };
+    this.phy = new Phy(phyKind(chip), schedule, times, () => this.#linkChanged());
+    const phy = registersOfPhy(this.phy);
+    const managed = options.managed ?? false;
+    this.side = new SideRegisters({ ...shared, config: this.config, mac, phy, accessMicros, managed });
+    this.interrupts = new InterruptBlock({
+      ...shared,
+      speed: () => this.phy.link.speed,
+      fire: parts.fire,
+      exhausted: (direction) => this.tally.count(direction === "receive" ? Count.rxUnavailable : Count.txUnavailable),
+    });
+    this.#timers = new TimerBlock({ ...shared, interrupts: this.interrupts });
+    this.tally = new TallyCounters(accessMicros, { ...shared, macOcp });
+    this.frames = new DataPath({
+      ...shared,
+      interrupts: this.interrupts,
+      counters: this.tally,
+      phy: this.phy,
+      frameCheck: options.frameCheck ?? false,
+      macOcp,
+      softReset: () => this.#softReset(),
+    });
+    this.wakeFilter = new WakeFilter({
+      ...shared,
+      macOcp,
+      extended: (address) => this.side.exgmac(address),
+      wake: () => this.#wake(),
+    });
+    this.registers = new RegisterFile(page, this.offences, this.#effects(), registersOf(chip), windowBytes(chip));
+  }
+
+  /**
+   * Bus reset. The PHY has auxiliary power and does not hear of it, the counters go on, and so does what is to wake the
+   * system: the PME bits of configuration space.
+   */
+  busReset(): void {
+    this.config.busReset();
+    this.side.busReset();
+    this.#reload();
+  }
+
+  powerCycle(): void {
+    this.config.powerOn();
+    this.side.powerOn();
+    this.phy.powerOn();
+    this.tally.powerOn();
+    this.#reload();
+  }
+
+  /** What a software reset puts back: both directions stop. Station address, multicast hash and wake-up settings stay. */
+  resetRegisters(): void {
+    this.registers.softReset();
+    this.frames.reset();
+    this.#timers.reset();
+    this.interrupts.reset();
+  }
+
+  #configSpace(): ConfigSpace {
+    const { options, mac, memory } = this.#parts;
+    const { chip } = options;
+    return new ConfigSpace({
+      page: new Page(memory, registerBytes(chip), CONFIG_BYTES),
+      chip,
+      identity: { ...identityOf(chip), ...options.identity },
+      mac,
+      powered: (state, before) => this.#powered(state, before),
+      interrupting: () => this.interrupts.asserted,
+    });
+  }
+
+  #effects(): Effects {
+    return {
+      tally: () => {
+        if (!this.#parts.faults.strikes("stuck-counters")) this.tally.command();
+      },
+      ...this.frames.effects,
+      ...this.interrupts.effects,
+      ...this.#timers.effects,
+      ...this.side.effects,
+    };
+  }
+
+  /** The registers are as the EEPROM says. What resetting did to the link is no event. */
+  #reload(): void {
+    this.offences.reset();
+    this.msix.powerOn();
+    this.dma.forget();
+    this.registers.powerOn();
+    loadStation(this.page, this.chip, this.#parts.mac);
+    this.#timers.powerOn();
+    this.resetRegisters();
+    this.#showLink();
+  }
+
+  #softReset(): void {
+    if (this.#parts.faults.strikes("stuck-reset")) this.page.put(ChipCmd, 1, Cmd.reset);
+    else this.resetRegisters();
+  }
+
+  /** The guest has put the chip to sleep or woken it up. What it would have been interrupted for meanwhile, it hears now. */
+  #powered(state: PowerState, before: PowerState): void {
+    if (state !== 0) return;
+    if (before === 3 && !this.config.keepsState) this.busReset();
+    const { vectors } = queuesOf(this.chip);
+    for (let vector = 0; vector < vectors; vector++) if (this.interrupts.pending(vector)) this.#parts.fire(vector);
+  }
+
+  #wake(): void {
+    if (this.config.wake()) this.#parts.wake();
+  }
+
+  /** The bus refused an access. The guest may be called from here. */
+  #aborted(): void {
+    this.config.masterAborted();
+    this.interrupts.raise(Intr.systemError);
+  }
+
+  #showLink(): void {
+    this.page.put(PHYstatus, this.chip.speed > 1000 ? 2 : 1, this.phy.status);
+  }
+
+  #linkChanged(): void {
+    this.#showLink();
+    this.frames.linkChanged();
+    if (this.config.state !== 0) this.wakeFilter.linkChanged(this.phy.link.up);
+    this.interrupts.raise(Intr.linkChange);
+  }
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChipCmd, Cmd, IntrMask, RDSAR, TNPDS } from "#chip/registers.ts";
+import { type Offence, OFFENCES, Offences, type Strictness } from "./strict.ts";
+
+const setUp = (strict: Strictness = "warn") => {
+  const told: Offence[] = [];
+  const offences = new Offences(strict, (offence) => told.push(offence));
+  return {
+    offences,
+    told,
+    write: (offset: number, width: number, value: number) => offences.access(offset, width, value, true),
+    read: (offset: number, width: number, value: number) => offences.access(offset, width, value, false),
+  };
+};
+
+test("every offence says what was done, and what real hardware does", () => {
+  for (const [name, { what, hardware }] of Object.entries(OFFENCES)) {
+    assert.match(what, /^[a-z].*[^.]$/, name);
+    assert.match(hardware, /^[A-Z].*\.$/, name);
+  }
+});
+
+test("is told once for each place, with the accesses that led to it", () => {
+  const { offences, told, write, read } = setUp();
+  read(0x3e, 2, 0x8001);
+  write(0x54, 1, 0x20);
+  offences.commit("locked", 0x54);
+  offences.commit("locked", 0x54);
+  offences.commit("locked", 0x55);
+  assert.equal(offences.counts.locked, 3);
+  assert.deepEqual(
+    told.map(({ where }) => where),
+    [0x54, 0x55],
+  );
+  assert.deepEqual(told[0]!.trace, ["r16 3e=8001", "w8 54=20"]);
+  assert.deepEqual(told[0]!.accesses[1], { write: true, offset: 0x54, width: 1, value: 0x20 });
+  assert.equal(told[0]!.hardware, OFFENCES.locked.hardware);
+});
+
+test("keeps the latest accesses, oldest first", () => {
+  const { offences, told, write } = setUp();
+  for (let i = 0; i < 100; i++) write(0x54, 1, i);
+  offences.commit("idle", 0);
+  const values = told[0]!.accesses.map(({ value }) => value);
+  assert.deepEqual(
+    values,
+    Array.from({ length: 32 }, (_, i) => 68 + i),
+  );
+});
+
+test("a guest cannot make it remember without end", () => {
+  const { offences, told } = setUp();
+  for (let i = 0; i < 10_000; i++) offences.commit("unknown", i);
+  assert.equal(told.length, 4096);
+  assert.equal(offences.counts.unknown, 10_000);
+});
+
+test("objects to accesses across their own alignment", () => {
+  const { offences, read, write } = setUp();
+  read(0x3d, 2, 0);
+  write(0x3e, 4, 0);
+  write(0x3c, 4, 0);
+  assert.equal(offences.counts.alignment, 2);
+});
+
+test("objects to a ring's base while that ring's engine runs, and to no other", () => {
+  const { offences, write } = setUp();
+  write(ChipCmd, 1, Cmd.receiveEnable);
+  write(TNPDS, 4, 0x1000);
+  assert.equal(offences.counts.running, 0);
+  write(RDSAR + 4, 4, 1);
+  assert.equal(offences.counts.running, 1);
+  write(ChipCmd, 1, Cmd.transmitEnable);
+  write(RDSAR, 4, 0x1000);
+  write(TNPDS, 4, 0x1000);
+  assert.equal(offences.counts.running, 2);
+});
+
+test("objects to writes until ChipCmd was seen to have left reset", () => {
+  const { offences, write, read } = setUp();
+  write(ChipCmd, 1, Cmd.reset);
+  read(ChipCmd, 1, Cmd.reset);
+  write(IntrMask, 2, 0);
+  assert.equal(offences.counts.hurried, 1);
+  read(ChipCmd, 1, 0);
+  write(IntrMask, 2, 0);
+  assert.equal(offences.counts.hurried, 1);
+});
+
+test("sees ChipCmd in the wider access that covers it", () => {
+  const { offences, write } = setUp();
+  write(ChipCmd - 3, 4, Cmd.reset * 2 ** 24);
+  write(IntrMask, 2, 0);
+  assert.equal(offences.counts.hurried, 1);
+});
+
+test("with error the first offence takes the chip off the bus until it is reset", () => {
+  const { offences } = setUp("error");
+  assert.equal(offences.fallen, false);
+  offences.commit("idle", 0);
+  assert.equal(offences.fallen, true);
+  offences.reset();
+  assert.equal(offences.fallen, false);
+});
+
+test("with off it counts what the chip notices, and tells nobody", () => {
+  const { offences, told, write } = setUp("off");
+  write(0x3d, 2, 0);
+  offences.commit("idle", 0);
+  assert.deepEqual([told.length, offences.counts.idle, offences.counts.alignment], [0, 1, 0]);
+});

@@ -1,0 +1,209 @@
+/**
+ * Every access to a device in the datasheet's words, and what came of it: a `Target` around a `Target`.
+ *
+ * A device that is not traced has nothing around it, so tracing costs nothing when it is off. docs/trace.md describes the
+ * two formats.
+ */
+import { ChipCmd, Cmd, Poll } from "#chip/registers.ts";
+import { decode } from "#chip/bits.ts";
+import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
+import { type Legend, type Touched, touchedText } from "./legend.ts";
+import type { Offence } from "./strict.ts";
+
+export type TraceFormat = "text" | "json";
+
+/** What happened, beside accesses. */
+export type TraceEvent =
+  | { readonly event: "connect" | "disconnect" | "reset" | "power" | "wake" }
+  | { readonly event: "map" | "unmap"; readonly address: number; readonly length: number; readonly access?: string }
+  | { readonly event: "interrupt"; readonly vector: number }
+  | { readonly event: "offence"; readonly name: string; readonly where: number; readonly because: string }
+  | { readonly event: "fault" | "link"; readonly what: string };
+
+export interface TraceOptions {
+  readonly format: TraceFormat;
+  /** Microseconds. */
+  readonly clock: { now(): number };
+  /** Takes one line, without its end. */
+  readonly write: (line: string) => void;
+}
+
+/** Registers whose writing makes the chip look at a transmit ring, and the bits that do where it is not the value. */
+const DOORBELL = /^(TPPOLL|SW_TAIL_PTR|SW_TAIL_PTR_V6|TX_PTR_V4)\d*$/;
+const POLL = Poll.normalPriority | Poll.highPriority;
+
+const hex = (value: number, digits = 1): string => `0x${value.toString(16).padStart(digits, "0")}`;
+const regionText = (region: RegionName): string => (region === "config" ? "config" : `bar${region}`);
+
+/** What a write does as such, whatever state the chip is in. */
+const consequences = ({ entry, value }: Touched, region: RegionName): readonly string[] => {
+  if (region === "config") return [];
+  if (entry.offset === ChipCmd && (value & Cmd.reset) !== 0) return ["reset"];
+  const rung = entry.name === "TxPoll" ? (value & POLL) !== 0 : DOORBELL.test(entry.name);
+  return rung ? ["doorbell"] : [];
+};
+
+/** Writes lines; one for a whole server, over all its clients. */
+export class Trace {
+  readonly #options: TraceOptions;
+  readonly #start: number;
+  /** Which client it is now; 0 when there is none. */
+  client = 0;
+  /** The accesses under way, the innermost last: while a device fetches memory, its guest may go on. */
+  readonly #under: { readonly effects: string[]; readonly events: TraceEvent[] }[] = [];
+
+  constructor(options: TraceOptions) {
+    this.#options = options;
+    this.#start = options.clock.now();
+  }
+
+  /** The same device, traced. */
+  around(target: Target, legend: Legend): Target {
+    return new TracedTarget(target, legend, this);
+  }
+
+  /**
+   * An event between accesses gets a line of its own. Within one, interrupts and offences are its consequences, and what
+   * needs a line of its own comes after it.
+   */
+  tell(event: TraceEvent): void {
+    const access = this.#under.at(-1);
+    if (access === undefined) this.#write(event);
+    else if (event.event === "interrupt") access.effects.push(`interrupt ${event.vector}`);
+    else {
+      if (event.event === "offence") access.effects.push(`offence ${event.name}`);
+      access.events.push(event);
+    }
+  }
+
+  offence({ name, where, because }: Pick<Offence, "name" | "where" | "because">): void {
+    this.tell({ event: "offence", name, where, because });
+  }
+
+  /** An access begins; what happens until its `end` is put down to it. */
+  begin(): void {
+    this.#under.push({ effects: [], events: [] });
+  }
+
+  end(legend: Legend, write: boolean, region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void {
+    const { effects, events } = this.#under.pop() ?? { effects: [], events: [] };
+    const touched = legend.touched(region, offset, width, value);
+    if (write) effects.unshift(...touched.flatMap((each) => consequences(each, region)));
+    if (this.#options.format === "json") {
+      const registers = touched.map(registerJson);
+      const place = { region: regionText(region), offset, width: 8 * width, value };
+      this.#json({ event: write ? "write" : "read", ...place, registers, effects });
+    } else {
+      const place = `${regionText(region)}+${hex(offset, 2)}`;
+      const names = touched.map(touchedText).join(", ");
+      const what = `${write ? "write" : "read"}${8 * width}`.padEnd(8);
+      const came = effects.length === 0 ? "" : `  -> ${effects.join(", ")}`;
+      this.#line(`${what}${place.padEnd(12)} ${hex(value, 2 * width).padEnd(10)}  ${names || "?"}${came}`);
+    }
+    for (const event of events) this.#write(event);
+  }
+
+  #write(event: TraceEvent): void {
+    if (this.#options.format === "json") this.#json(event);
+    else this.#line(eventText(event));
+  }
+
+  /** Microseconds since the trace began. */
+  #now(): number {
+    return Math.round(this.#options.clock.now() - this.#start);
+  }
+
+  #line(text: string): void {
+    const seconds = (this.#now() / 1e6).toFixed(6).padStart(13);
+    this.#options.write(`${seconds} ${this.client === 0 ? "-" : this.client}  ${text}`);
+  }
+
+  #json(record: object): void {
+    this.#options.write(JSON.stringify({ micros: this.#now(), client: this.client, ...record }));
+  }
+}
+
+const registerJson = ({ entry, value, whole }: Touched): object => ({
+  name: entry.name,
+  value,
+  ...(entry.fields === undefined ? {} : { fields: Object.fromEntries(decode(value, entry.fields)) }),
+  ...(whole ? {} : { part: true }),
+});
+
+const eventText = (event: TraceEvent): string => {
+  switch (event.event) {
+    case "map":
+    case "unmap":
+      return `dma ${event.event} ${hex(event.address)} to ${hex(event.address + event.length)} ${event.access ?? ""}`.trimEnd();
+    case "interrupt":
+      return `interrupt ${event.vector}`;
+    case "offence":
+      return `offence ${event.name} at ${hex(event.where)}: ${event.because}`;
+    case "fault":
+    case "link":
+      return `${event.event} ${event.what}`;
+    case "connect":
+    case "disconnect":
+    case "reset":
+    case "power":
+    case "wake":
+      return event.event;
+    default:
+      return event satisfies never;
+  }
+};
+
+/** Passes everything on, and tells the trace of it. */
+class TracedTarget implements Target {
+  readonly #target: Target;
+  readonly #legend: Legend;
+  readonly #trace: Trace;
+
+  constructor(target: Target, legend: Legend, trace: Trace) {
+    this.#target = target;
+    this.#legend = legend;
+    this.#trace = trace;
+  }
+
+  size(region: RegionName): number {
+    return this.#target.size(region);
+  }
+
+  read(region: RegionName, offset: number, width: 1 | 2 | 4): number {
+    this.#trace.begin();
+    const value = this.#target.read(region, offset, width);
+    this.#trace.end(this.#legend, false, region, offset, width, value);
+    return value;
+  }
+
+  write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void {
+    this.#trace.begin();
+    this.#target.write(region, offset, width, value);
+    this.#trace.end(this.#legend, true, region, offset, width, value);
+  }
+
+  reset(): void {
+    this.#trace.tell({ event: "reset" });
+    this.#target.reset();
+  }
+
+  powerCycle(): void {
+    this.#trace.tell({ event: "power" });
+    this.#target.powerCycle();
+  }
+
+  memoryChanged(): void {
+    this.#target.memoryChanged();
+  }
+
+  asserted(): boolean {
+    return this.#target.asserted();
+  }
+
+  attach(memory: GuestMemory, raise: (vector: number) => void): void {
+    this.#target.attach(memory, (vector) => {
+      this.#trace.tell({ event: "interrupt", vector });
+      raise(vector);
+    });
+  }
+}

@@ -1,0 +1,148 @@
+/** Windows onto memory that comes and goes: a client's maps, shown through address ranges that stay. */
+import { fstatSync } from "node:fs";
+import { OutOfRange } from "#kit/errors.ts";
+import { SystemError, check, errno } from "./errno.ts";
+import { ffi } from "./ffi.ts";
+import { libc } from "./libc.ts";
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
+const MAP_FAILED = 2n ** 64n - 1n;
+const PAGE_BYTES = 4096;
+/** Larger offsets are no small integers in this engine; larger memory takes several windows. */
+const MOST_BYTES = 2 ** 31 - PAGE_BYTES;
+
+const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
+const F_SEAL_SHRINK = 0x2n;
+
+/** Address ranges whose views are all unreachable are given back. Until then they hold no memory. */
+const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
+  // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
+  libc.munmap(address, length);
+});
+
+/**
+ * Whether a file can never become shorter, so that a mapping of it can never fault. Memory that may be sealed and is not
+ * is sealed here: its owner asked for it to be shared, and has no use for cutting it off.
+ */
+export const keepsItsLength = (fd: number): boolean => {
+  // SAFETY: no argument is an address. Files that know no seals say EINVAL.
+  const seals = libc.fcntl(fd, F_GET_SEALS, 0n);
+  if (seals < 0) return false;
+  if ((BigInt(seals) & F_SEAL_SHRINK) !== 0n) return true;
+  return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) >= 0;
+};
+
+/** Bytes in a file; undefined for what is not one (a device, a socket, a directory). */
+export const fileBytes = (fd: number): number | undefined => {
+  const file = fstatSync(fd);
+  return file.isFile() ? file.size : undefined;
+};
+
+/**
+ * An address range that shows part of a file, or zeros of its own.
+ *
+ * Invariant: its views never fault, at any time: what is behind them is replaced in one step (mmap with MAP_FIXED), never
+ * taken away. A view kept too long therefore sees what is there now. Nothing is detached, which would slow every hot
+ * path of the process.
+ */
+export class MapWindow {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same memory as 32-bit words. */
+  readonly words: Int32Array<ArrayBuffer>;
+  readonly #address: bigint;
+  readonly #length: bigint;
+
+  /** @param length bytes: a multiple of the page size below 2 GiB. @throws {OutOfRange} {SystemError} */
+  constructor(length: number) {
+    if (!(length > 0 && length <= MOST_BYTES && length % PAGE_BYTES === 0))
+      throw new OutOfRange(`a window of ${length} bytes`);
+    this.#length = BigInt(length);
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
+    this.#address = libc.mmap(0n, this.#length, PROT_READ_WRITE, flags, -1, 0n);
+    if (this.#address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "window" });
+    const buffer = ffi().toArrayBuffer(this.#address, length, false);
+    unreachable.register(buffer, { address: this.#address, length: this.#length });
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Int32Array(buffer);
+  }
+
+  /**
+   * Shows `length` bytes of a file from byte `offset` on (multiples of the page size). With `readOnly` the file is never changed:
+   * a store goes to a copy of ours, which no one else sees.
+   * @throws {OutOfRange} for more than the window or the file has
+   * @throws {SystemError} and then the window shows what it did before
+   */
+  show(fd: number, offset: number, length: number, readOnly: boolean): void {
+    const size = fileBytes(fd) ?? 0;
+    if (!(length > 0 && length <= this.bytes.length && length % PAGE_BYTES === 0))
+      throw new OutOfRange(`${length} bytes in a window of ${this.bytes.length}`);
+    if (!(offset >= 0 && offset % PAGE_BYTES === 0 && offset + length <= size))
+      throw new OutOfRange(`${length} bytes at ${offset} of a file of ${size} bytes`);
+    const flags = MAP_FIXED | (readOnly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
+    // SAFETY: replaces pages of the range this object mapped, and no others.
+    const result = libc.mmap(this.#address, BigInt(length), PROT_READ_WRITE, flags, fd, BigInt(offset));
+    if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "guest memory" });
+  }
+
+  /** Copies `length` bytes of a file from byte `from` on to `offset`. False when the file has no more so many. */
+  load(fd: number, from: number, offset: number, length: number): boolean {
+    this.#check(offset, length);
+    // SAFETY: the kernel writes inside this object's range; a file that became shorter gives fewer bytes, and no fault.
+    const result = libc.pread(fd, this.#address + BigInt(offset), BigInt(length), BigInt(from));
+    return result === length;
+  }
+
+  /** Copies `length` bytes at `offset` to a file, from byte `to` on. False when it does not take them. */
+  save(fd: number, to: number, offset: number, length: number): boolean {
+    this.#check(offset, length);
+    // SAFETY: as for load; the kernel only looks.
+    const result = libc.pwrite(fd, this.#address + BigInt(offset), BigInt(length), BigInt(to));
+    return result === length;
+  }
+
+  /** Shows zeros again, and holds no memory. @throws {SystemError} */
+  clear(): void {
+    const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    // SAFETY: replaces exactly the range this object mapped, with pages that need no file behind them.
+    const result = libc.mmap(this.#address, this.#length, PROT_READ_WRITE, flags, -1, 0n);
+    check(result === MAP_FAILED ? -1 : 0, "mmap", "clear a window");
+  }
+
+  #check(offset: number, length: number): void {
+    if (!(offset >= 0 && length > 0 && offset + length <= this.bytes.length))
+      throw new OutOfRange(`${length} bytes at ${offset} of a window of ${this.bytes.length}`);
+  }
+}
+
+/** Windows that are not in use. Sizes are powers of two, so that a few fit all that comes. */
+export class MapWindows {
+  readonly #idle = new Map<number, MapWindow[]>();
+
+  /** A window of at least `length` bytes that shows zeros. @throws {SystemError} */
+  take(length: number): MapWindow {
+    const bytes = roomFor(length);
+    return this.#idle.get(bytes)?.pop() ?? new MapWindow(bytes);
+  }
+
+  /** Back from use. */
+  give(window: MapWindow): void {
+    window.clear();
+    const bytes = window.bytes.length;
+    const idle = this.#idle.get(bytes);
+    if (idle === undefined) this.#idle.set(bytes, [window]);
+    else idle.push(window);
+  }
+}
+
+const roomFor = (length: number): number => {
+  let bytes = PAGE_BYTES;
+  while (bytes < length && bytes < MOST_BYTES) bytes *= 2;
+  return Math.min(bytes, MOST_BYTES);
+};

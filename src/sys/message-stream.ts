@@ -1,0 +1,173 @@
+/** One end of a stream of messages with descriptors: everything is built once, and moving bytes allocates nothing. */
+import { OutOfRange } from "#kit/errors.ts";
+import { errno } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { Struct, addressOf } from "./memory.ts";
+
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_CTRUNC = 0x8;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+
+/** Words of struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */
+const MSGHDR_BYTES = 56;
+const IOV = 4;
+const IOV_LENGTH = 6;
+const CONTROL = 8;
+const CONTROL_LENGTH = 10;
+const FLAGS = 12;
+const IOVEC_BYTES = 16;
+/** Words of struct cmsghdr { size_t length; int level; int type }, then the descriptors. */
+const CMSGHDR_BYTES = 16;
+const LEVEL = 2;
+const TYPE = 3;
+const DATA = 4;
+
+const GIB4 = 2 ** 32;
+const NO_FDS: readonly Fd[] = [];
+
+/** One direction: a buffer, and the message header that names a part of it. */
+class Side {
+  readonly header = new Struct(MSGHDR_BYTES);
+  readonly words: Int32Array;
+  readonly control: Struct;
+  readonly controlWords: Int32Array;
+  readonly #iovec = new Struct(IOVEC_BYTES);
+  readonly #iovecWords: Uint32Array;
+  readonly #low: number;
+  readonly #high: number;
+  readonly #length: number;
+
+  constructor(buffer: ArrayBuffer, mostFds: number) {
+    this.control = new Struct(CMSGHDR_BYTES + mostFds * 4);
+    this.words = new Int32Array(this.header.bytes.buffer);
+    this.controlWords = new Int32Array(this.control.bytes.buffer);
+    this.#iovecWords = new Uint32Array(this.#iovec.bytes.buffer);
+    this.#length = buffer.byteLength;
+    const base = addressOf(buffer);
+    this.#low = Number(BigInt.asUintN(32, base));
+    this.#high = Number(base / BigInt(GIB4));
+    const view = new DataView(this.header.bytes.buffer);
+    view.setBigUint64(IOV * 4, this.#iovec.address, true);
+    view.setBigUint64(IOV_LENGTH * 4, 1n, true);
+    view.setBigUint64(CONTROL * 4, this.control.address, true);
+  }
+
+  /** The message becomes `length` bytes at `offset`, with so much room for (or so many bytes of) descriptors. */
+  aim(offset: number, length: number, controlBytes: number): void {
+    if (!(offset >= 0 && length > 0 && offset + length <= this.#length))
+      throw new OutOfRange(`${length} bytes at ${offset} of a buffer of ${this.#length}`);
+    const low = this.#low + offset;
+    this.#iovecWords[0] = low;
+    this.#iovecWords[1] = this.#high + (low >= GIB4 ? 1 : 0);
+    this.#iovecWords[2] = length;
+    this.words[CONTROL_LENGTH] = controlBytes;
+    this.words[FLAGS] = 0;
+  }
+}
+
+/**
+ * Buffers to receive into and to send from, and the system calls that do.
+ *
+ * Descriptors that come with a `receive` belong to whoever takes them; those not taken by the next one are closed.
+ */
+export class MessageStream implements Disposable {
+  /** What is received goes here. */
+  readonly incoming: Uint8Array<ArrayBuffer>;
+  /** What is sent is built here. */
+  readonly outgoing: Uint8Array<ArrayBuffer>;
+  readonly #in: Side;
+  readonly #out: Side;
+  readonly #mostFds: number;
+  #fds: readonly Fd[] = NO_FDS;
+  #tooMany = false;
+
+  /**
+   * @param incomingBytes room to receive into; @param outgoingBytes room to send from
+   * @param mostFds descriptors that one message may carry, 1 to 253
+   */
+  constructor(incomingBytes: number, outgoingBytes: number, mostFds: number) {
+    this.incoming = new Uint8Array(new ArrayBuffer(incomingBytes));
+    this.outgoing = new Uint8Array(new ArrayBuffer(outgoingBytes));
+    this.#mostFds = mostFds;
+    this.#in = new Side(this.incoming.buffer, mostFds);
+    this.#out = new Side(this.outgoing.buffer, mostFds);
+  }
+
+  /**
+   * Receives once from `socket` to `incoming`, from byte `offset` on. Returns bytes received, 0 when the other side has
+   * closed, or the negated error number (EAGAIN when nothing is there).
+   */
+  receive(socket: number, offset: number): number {
+    this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#mostFds * 4);
+    // SAFETY: the header names a part of `incoming` and a structure, both this object's, with their true lengths.
+    const result = libc.recvmsg(socket, this.#in.header.address, MSG_CMSG_CLOEXEC);
+    if (result < 0) return -errno();
+    if (this.#in.words[CONTROL_LENGTH] !== 0 || (this.#in.words[FLAGS]! & MSG_CTRUNC) !== 0) this.#collect();
+    return result;
+  }
+
+  /** Descriptors came with what was received last: they belong to the last message that starts in it. */
+  get carriesFds(): boolean {
+    return this.#fds !== NO_FDS || this.#tooMany;
+  }
+
+  /** There were more of them than fit. What did fit was closed. */
+  get tooMany(): boolean {
+    return this.#tooMany;
+  }
+
+  /** The descriptors that came; the caller's from now on. */
+  take(): readonly Fd[] {
+    const fds = this.#fds;
+    this.#fds = NO_FDS;
+    this.#tooMany = false;
+    return fds;
+  }
+
+  /** Sends `length` bytes of `outgoing` at `offset`. Returns bytes taken, or the negated error number. */
+  send(socket: number, offset: number, length: number): number {
+    return this.#send(socket, offset, length, 0);
+  }
+
+  /** The same, and with the first byte copies of `fds`. */
+  sendWith(socket: number, offset: number, length: number, fds: readonly number[]): number {
+    if (fds.length === 0) return this.send(socket, offset, length);
+    if (fds.length > this.#mostFds) throw new OutOfRange(`${fds.length} descriptors with one message`);
+    const words = this.#out.controlWords;
+    words[0] = CMSGHDR_BYTES + fds.length * 4;
+    words[LEVEL] = SOL_SOCKET;
+    words[TYPE] = SCM_RIGHTS;
+    for (const [i, fd] of fds.entries()) words[DATA + i] = fd;
+    return this.#send(socket, offset, length, CMSGHDR_BYTES + fds.length * 4);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.take()) fd[Symbol.dispose]();
+  }
+
+  #send(socket: number, offset: number, length: number, controlBytes: number): number {
+    this.#out.aim(offset, length, controlBytes);
+    // SAFETY: as for receive, with `outgoing`; the kernel only looks.
+    const result = libc.sendmsg(socket, this.#out.header.address, MSG_NOSIGNAL);
+    return result < 0 ? -errno() : result;
+  }
+
+  /** Takes ownership of what arrived at once, so that nothing leaks whatever the caller does. */
+  #collect(): void {
+    for (const fd of this.take()) fd[Symbol.dispose]();
+    const { words, controlWords } = this.#in;
+    const present = words[CONTROL_LENGTH]!;
+    const isRights =
+      present >= CMSGHDR_BYTES && controlWords[LEVEL] === SOL_SOCKET && controlWords[TYPE] === SCM_RIGHTS;
+    const end = isRights ? Math.min(present, controlWords[0]!) : 0;
+    const fds: Fd[] = [];
+    for (let at = CMSGHDR_BYTES; at + 4 <= end; at += 4)
+      fds.push(new Fd(controlWords[at >> 2]!, "received descriptor"));
+    this.#tooMany = (words[FLAGS]! & MSG_CTRUNC) !== 0;
+    if (this.#tooMany) for (const fd of fds.splice(0)) fd[Symbol.dispose]();
+    if (fds.length > 0) this.#fds = fds;
+  }
+}

@@ -1,0 +1,65 @@
+/** A datagram socket with a place in the file system, and one other socket that it talks to. */
+import { lstatSync, unlinkSync } from "node:fs";
+import { Errno, SystemError } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import {
+  newSocket,
+  removeStale,
+  SOCK_DGRAM,
+  socketAddress,
+  SocketPathTaken,
+  tryBind,
+  tryConnect,
+} from "./unix-path.ts";
+
+/** Never blocks. The file is removed with its owner, and only if it still is its owner's. */
+export class UnixDatagram implements Disposable {
+  readonly path: string;
+  readonly #socket: Fd;
+  readonly #inode: number;
+
+  private constructor(path: string, socket: Fd) {
+    this.path = path;
+    this.#socket = socket;
+    this.#inode = lstatSync(path).ino;
+  }
+
+  /**
+   * Takes a place. A socket that its owner left behind is replaced.
+   * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
+   */
+  static bind(path: string): UnixDatagram {
+    const address = socketAddress(path);
+    using scope = new DisposableStack();
+    const socket = scope.use(newSocket(path, SOCK_DGRAM));
+    let result = tryBind(socket, address);
+    if (result === -Errno.EADDRINUSE) {
+      removeStale(path, address, SOCK_DGRAM);
+      result = tryBind(socket, address);
+    }
+    if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
+    if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
+    const bound = new UnixDatagram(path, socket);
+    scope.move();
+    return bound;
+  }
+
+  /** For poll(2), read and write. @throws {DescriptorClosed} once disposed */
+  get number(): number {
+    return this.#socket.number;
+  }
+
+  /**
+   * From now on datagrams go to `path`, and come from there only. Returns 0, or the negated error number: ENOENT or
+   * ECONNREFUSED while no one is there.
+   */
+  connect(path: string): number {
+    return tryConnect(this.#socket, socketAddress(path));
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#socket.open) return;
+    if (lstatSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#socket[Symbol.dispose]();
+  }
+}

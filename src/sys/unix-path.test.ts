@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Timeout } from "#kit/errors.ts";
+import { Poller } from "./poll.ts";
+import { SOCKET_PATH_MOST, SocketPathTaken, SocketPathTooLong, UnixListener, connectUnix } from "./unix-path.ts";
+import { UnixSocket, peerOf } from "./unix-socket.ts";
+
+const inFolder = (act: (path: string, folder: string) => void): void => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-socket-"));
+  try {
+    act(join(folder, "socket"), folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
+
+test("whoever connects is accepted, and both ends are connected", () => {
+  inFolder((path) => {
+    using listener = UnixListener.listen(path);
+    assert.equal(listener.accept(), undefined);
+    using client = new UnixSocket(connectUnix(path));
+    assert.equal(new Poller([listener.number]).wait(1000), 1);
+    using served = new UnixSocket(listener.accept()!);
+    assert.equal(listener.accept(), undefined);
+    assert.equal(peerOf(served.number).pid, process.pid);
+    client.send(Uint8Array.of(7));
+    assert.equal(served.receive(new Uint8Array(1))?.length, 1);
+  });
+});
+
+test("nobody there, nobody listening, and no folder are errors with their numbers", () => {
+  inFolder((path, folder) => {
+    assert.throws(() => connectUnix(path), { code: "ENOENT" });
+    writeFileSync(path, "");
+    assert.throws(() => connectUnix(path), { code: "ECONNREFUSED" });
+    assert.throws(() => UnixListener.listen(join(folder, "none", "socket")), { code: "ENOENT" });
+    assert.throws(() => connectUnix(""), { code: "EINVAL" });
+    assert.throws(() => connectUnix("a\0b"), { code: "EINVAL" });
+  });
+});
+
+test("a path has a limit, which is told", () => {
+  inFolder((_, folder) => {
+    const longest = join(folder, "x".repeat(SOCKET_PATH_MOST - folder.length - 1));
+    assert.equal(longest.length, SOCKET_PATH_MOST);
+    UnixListener.listen(longest)[Symbol.dispose]();
+    assert.throws(() => UnixListener.listen(`${longest}y`), SocketPathTooLong);
+    assert.throws(() => connectUnix(`${longest}y`), SocketPathTooLong);
+  });
+});
+
+test("a socket that its owner left behind is replaced", () => {
+  inFolder((path, folder) => {
+    const dead = UnixListener.listen(path);
+    const hidden = join(folder, "hidden");
+    // Its owner does not find it when it goes, as when it had been killed.
+    renameSync(path, hidden);
+    dead[Symbol.dispose]();
+    renameSync(hidden, path);
+    assert.throws(() => connectUnix(path), { code: "ECONNREFUSED" });
+    using listener = UnixListener.listen(path);
+    using _client = connectUnix(path);
+    using _served = listener.accept()!;
+  });
+});
+
+test("a socket that someone listens at, or a file that is none, is left alone", () => {
+  inFolder((path, folder) => {
+    using _listener = UnixListener.listen(path);
+    assert.throws(() => UnixListener.listen(path), SocketPathTaken);
+    assert.ok(statSync(path).isSocket());
+    const file = join(folder, "file");
+    writeFileSync(file, "precious");
+    assert.throws(() => UnixListener.listen(file), SocketPathTaken);
+    mkdirSync(join(folder, "folder"));
+    assert.throws(() => UnixListener.listen(join(folder, "folder")), SocketPathTaken);
+    assert.ok(statSync(file).isFile());
+  });
+});
+
+test("the file goes with its owner, unless it is another's by now", () => {
+  inFolder((path, folder) => {
+    UnixListener.listen(path)[Symbol.dispose]();
+    assert.equal(existsSync(path), false);
+    const first = UnixListener.listen(path);
+    renameSync(path, join(folder, "moved"));
+    using _second = UnixListener.listen(path);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    assert.ok(existsSync(path));
+  });
+});
+
+test("a full queue is waited for, and not for ever", () => {
+  inFolder((path) => {
+    using _listener = UnixListener.listen(path);
+    using scope = new DisposableStack();
+    assert.throws(() => {
+      for (let i = 0; i < 64; i++) scope.use(connectUnix(path, 20));
+    }, Timeout);
+  });
+});

@@ -1,0 +1,178 @@
+/** AF_UNIX sockets with a place in the file system: listening there, and connecting to whoever does. */
+import { lstatSync, unlinkSync } from "node:fs";
+import { FerruleError, Timeout } from "#kit/errors.ts";
+import { Errno, SystemError, check, errno } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { Struct, keepAlive } from "./memory.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const NONE = 0n;
+
+/** struct sockaddr_un { u16 family; char path[108] }, the path with its NUL. */
+const PATH_AT = 2;
+/** The longest path of a socket, in bytes. */
+export const SOCKET_PATH_MOST = 107;
+const BACKLOG = 4;
+/** How often someone who finds the queue of a listener full asks again. */
+const RETRY_MILLIS = 5;
+
+/** A socket's path has no room in the structure that the kernel takes it in. */
+export class SocketPathTooLong extends FerruleError {
+  readonly code = "SOCKET_PATH_TOO_LONG";
+  readonly hint = `The path of a socket has at most ${SOCKET_PATH_MOST} bytes: use a shorter one, or a relative one.`;
+  constructor(path: string, bytes: number) {
+    super(`the path of the socket has ${bytes} bytes: ${path.slice(0, 40)}…`);
+  }
+}
+
+/** The path is taken: by someone who listens there, or by something that is no socket. */
+export class SocketPathTaken extends FerruleError {
+  readonly code = "SOCKET_PATH_TAKEN";
+  readonly hint: string;
+  constructor(path: string, by: "a listener" | "a file") {
+    super(by === "a listener" ? `someone listens at ${path}` : `${path} is there, and is not a socket`);
+    this.hint = by === "a listener" ? "Stop that program, or use another path." : "Use another path, or move it away.";
+  }
+}
+
+/** @throws {SocketPathTooLong} {SystemError} */
+export const socketAddress = (path: string): Struct => {
+  const bytes = new TextEncoder().encode(path);
+  if (bytes.length === 0 || bytes.includes(0))
+    throw new SystemError({ errno: Errno.EINVAL, syscall: "bind", detail: "path of a socket" });
+  if (bytes.length > SOCKET_PATH_MOST) throw new SocketPathTooLong(path, bytes.length);
+  const address = new Struct(PATH_AT + SOCKET_PATH_MOST + 1);
+  address.view.setUint16(0, AF_UNIX, true);
+  address.bytes.set(bytes, PATH_AT);
+  return address;
+};
+
+export const newSocket = (what: string, type = SOCK_STREAM): Fd => {
+  // SAFETY: no argument is an address.
+  return new Fd(check(libc.socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket", what), what);
+};
+
+/** 0, or the negated error number. */
+export const tryConnect = (socket: Fd, address: Struct): number => {
+  // SAFETY: the structure is as long as stated, and kept until below.
+  const result = libc.connect(socket.number, address.address, address.bytes.length);
+  keepAlive(address);
+  return result < 0 ? -errno() : 0;
+};
+
+/** 0, or the negated error number. */
+export const tryBind = (socket: Fd, address: Struct): number => {
+  // SAFETY: the structure is as long as stated, and kept until below.
+  const result = libc.bind(socket.number, address.address, address.bytes.length);
+  keepAlive(address);
+  return result < 0 ? -errno() : 0;
+};
+
+const pause = (millis: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis);
+};
+
+/**
+ * Connects to the socket at `path`. The result never blocks: wait with poll(2).
+ * @param limitMillis how long a full queue in front of the listener is waited for
+ * @throws {SocketPathTooLong} {Timeout} {SystemError} such as ENOENT, or ECONNREFUSED when nobody listens
+ */
+export const connectUnix = (path: string, limitMillis = 5000): Fd => {
+  const address = socketAddress(path);
+  using scope = new DisposableStack();
+  const socket = scope.use(newSocket(path));
+  const end = performance.now() + limitMillis;
+  for (;;) {
+    const result = tryConnect(socket, address);
+    if (result === 0) break;
+    if (result !== -Errno.EAGAIN) throw new SystemError({ errno: -result, syscall: "connect", detail: path });
+    if (performance.now() >= end)
+      throw new Timeout({
+        what: `a place in the queue at ${path}`,
+        waitedMicros: limitMillis * 1000,
+        hint: "The program that listens there is busy with someone else, or hung.",
+      });
+    pause(RETRY_MILLIS);
+  }
+  scope.move();
+  return socket;
+};
+
+/**
+ * Someone who listens at a path. Accepting never blocks.
+ *
+ * Invariant: the file is removed with its owner, and only if it still is its owner's.
+ */
+export class UnixListener implements Disposable {
+  readonly path: string;
+  readonly #socket: Fd;
+  readonly #inode: number;
+
+  private constructor(path: string, socket: Fd, inode: number) {
+    this.path = path;
+    this.#socket = socket;
+    this.#inode = inode;
+  }
+
+  /**
+   * Listens at `path`. A socket that its owner left behind is replaced.
+   * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
+   */
+  static listen(path: string): UnixListener {
+    const address = socketAddress(path);
+    using scope = new DisposableStack();
+    const socket = scope.use(newSocket(path));
+    let result = tryBind(socket, address);
+    if (result === -Errno.EADDRINUSE) {
+      removeStale(path, address);
+      result = tryBind(socket, address);
+    }
+    if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
+    if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
+    // SAFETY: no argument is an address.
+    check(libc.listen(socket.number, BACKLOG), "listen", path);
+    const { ino } = lstatSync(path);
+    scope.move();
+    return new UnixListener(path, socket, ino);
+  }
+
+  /** For poll(2). @throws {DescriptorClosed} once disposed */
+  get number(): number {
+    return this.#socket.number;
+  }
+
+  /** The next one in the queue, who does not block either; undefined when there is none. @throws {SystemError} such as EMFILE */
+  accept(): Fd | undefined {
+    // SAFETY: the null addresses say that the other side's name is not wanted.
+    const number = libc.accept4(this.number, NONE, NONE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (number >= 0) return new Fd(number, `connection to ${this.path}`);
+    const code = errno();
+    // ECONNABORTED: gone again before its turn came.
+    if (code === Errno.EAGAIN || code === Errno.EINTR || code === Errno.ECONNABORTED) return undefined;
+    throw new SystemError({ errno: code, syscall: "accept", detail: this.path });
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#socket.open) return;
+    // Before the close: in between, someone would take the file for a stale one and replace it, and we remove theirs.
+    if (lstatSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#socket[Symbol.dispose]();
+  }
+}
+
+/** Removes the file at `path` if it is a socket nobody listens at. @throws {SocketPathTaken} otherwise */
+export const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void => {
+  const file = lstatSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return;
+  if (!file.isSocket()) throw new SocketPathTaken(path, "a file");
+  using probe = newSocket(path, type);
+  const result = tryConnect(probe, address);
+  if (result === -Errno.ECONNREFUSED) unlinkSync(path);
+  // A full queue (EAGAIN) is somebody's too, and so is one that may not be asked (EACCES).
+  else if (result !== -Errno.ENOENT) throw new SocketPathTaken(path, "a listener");
+};

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { withoutPadding } from "./padding.ts";
+
+/** A frame of 60 bytes behind 3 others, with these from the type on. */
+const frame = (...fromType: number[]): Uint8Array => {
+  const bytes = new Uint8Array(63).fill(0xee);
+  bytes.set(fromType, 3 + 12);
+  return bytes;
+};
+
+test("finds where a short packet ends", () => {
+  assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 40), 3, 60), 54);
+  assert.equal(withoutPadding(frame(0x86, 0xdd, 0x60, 0, 0, 0, 0, 0), 3, 60), 54);
+  assert.equal(withoutPadding(frame(0x08, 0x06), 3, 60), 42);
+});
+
+test("leaves alone what is not padded, or does not say", () => {
+  assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 46), 3, 60), 60);
+  assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 5, 0), 3, 60), 60);
+  assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 0), 3, 60), 60);
+  assert.equal(withoutPadding(frame(0x88, 0xb5), 3, 60), 60);
+  assert.equal(withoutPadding(frame(0x08, 0x06), 3, 61), 61);
+});

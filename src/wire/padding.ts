@@ -1,0 +1,31 @@
+/** What fills a short frame up to the least that Ethernet carries, told from what was to be sent. */
+import { ARP_BYTES } from "./arp.ts";
+import { get16 } from "./bigendian.ts";
+import { ETHERNET_BYTES, EtherType, SHORTEST_FRAME, TYPE } from "./ethernet.ts";
+import { IPV6_BYTES } from "./ipv6.ts";
+
+const IPV4_TOTAL = ETHERNET_BYTES + 2;
+const IPV6_PAYLOAD = ETHERNET_BYTES + 4;
+
+/**
+ * Length of the frame at `at` without padding. Only frames of the least length can be padded, and only where the packet in
+ * them says how long it is; others are left as they are.
+ */
+export const withoutPadding = (bytes: Uint8Array, at: number, length: number): number => {
+  if (length !== SHORTEST_FRAME) return length;
+  const said = packetBytes(bytes, at);
+  return said > 0 && ETHERNET_BYTES + said < length ? ETHERNET_BYTES + said : length;
+};
+
+const packetBytes = (bytes: Uint8Array, at: number): number => {
+  switch (get16(bytes, at + TYPE)) {
+    case EtherType.ipv4:
+      return get16(bytes, at + IPV4_TOTAL);
+    case EtherType.ipv6:
+      return IPV6_BYTES + get16(bytes, at + IPV6_PAYLOAD);
+    case EtherType.arp:
+      return ARP_BYTES;
+    default:
+      return 0;
+  }
+};

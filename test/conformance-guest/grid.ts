@@ -1,0 +1,122 @@
+/** Which chips meet which kernels, and a rig for each pair that a file of tests runs on. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { type Chip, chipNamed } from "#chip/chips.ts";
+import { noRig } from "../guest/available.ts";
+import { KERNELS, type KernelName } from "../guest/parts.ts";
+import { Rig, type RigOptions } from "../guest/rig.ts";
+
+/** One generation each. */
+export const SOME_CHIPS = ["rtl8169sc-180", "rtl8168h", "rtl8125b"] as const;
+
+/** Chips of the whole grid. What a kernel does not know is in `KNOWN_SINCE`. */
+export const ALL_CHIPS = [
+  "rtl8169sc-180",
+  "rtl8168b",
+  "rtl8168d-280",
+  "rtl8168evl",
+  "rtl8168g",
+  "rtl8168h",
+  "rtl8106e",
+  "rtl8125a",
+  "rtl8125b",
+  "rtl8126a-649",
+  "rtl8125d-688",
+  "rtl8127a",
+] as const;
+
+/** The first of our kernels whose r8169 knows the chip, where that is not the first of all. */
+const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
+  "rtl8126a-649": "6.12",
+  "rtl8126a-64a": "newest",
+  rtl8125bp: "newest",
+  rtl8125cp: "newest",
+  "rtl8125d-688": "newest",
+  "rtl8125d-689": "newest",
+  rtl8125k: "newest",
+  rtl9151a: "newest",
+  rtl9151as: "newest",
+  rtl8127a: "newest",
+};
+
+/** Where `run.ts` says what is to be run. */
+export const CHIPS_VARIABLE = "FERRULE_GUEST_CHIPS";
+export const KERNELS_VARIABLE = "FERRULE_GUEST_KERNELS";
+
+export interface Cell {
+  readonly chip: Chip;
+  readonly kernel: KernelName;
+}
+
+const wanted = (variable: string, otherwise: readonly string[]): readonly string[] =>
+  process.env[variable]?.split(",") ?? otherwise;
+
+export const knows = (kernel: KernelName, chip: string): boolean =>
+  KERNELS.indexOf(kernel) >= KERNELS.indexOf(KNOWN_SINCE[chip] ?? KERNELS[0]);
+
+const cells = (): readonly Cell[] =>
+  wanted(KERNELS_VARIABLE, ["6.12"]).flatMap((name) =>
+    wanted(CHIPS_VARIABLE, SOME_CHIPS).flatMap((key) => {
+      const kernel = KERNELS.find((known) => known === name);
+      const chip = chipNamed(key);
+      if (kernel === undefined) throw new Error(`there is no kernel ${name}: ${KERNELS.join(", ")}`);
+      if (chip === undefined) throw new Error(`there is no chip ${key}`);
+      return knows(kernel, key) ? [{ chip, kernel }] : [];
+    }),
+  );
+
+/** What the kernel's log may hold of its own, with a guest and all devices well. */
+const HARMLESS = [/VPD access failed/, /random: crng/];
+
+export interface Bench {
+  readonly cell: Cell;
+  /** Open while the tests run, with the driver up unless it was asked for otherwise. */
+  readonly rig: Rig;
+}
+
+export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel">> {
+  /** The driver is not loaded. */
+  readonly bare?: boolean;
+  /** Lines that the kernel may log as warnings here. */
+  readonly warnings?: readonly RegExp[];
+  /** Things a driver is told off for that are no concern here. */
+  readonly offences?: readonly string[];
+  /** Chips that the subject is about. */
+  readonly only?: (cell: Cell) => boolean;
+  /** Milliseconds for all tests on one chip. */
+  readonly limitMillis?: number;
+}
+
+/** The kernel's complaints since it was asked last. */
+export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> => {
+  const lines = await rig.guest.dmesg(4);
+  return lines.filter((line) => ![...HARMLESS, ...allowed].some((pattern) => pattern.test(line)));
+};
+
+/**
+ * Declares a suite for each chip on each kernel, in one named after the subject. Its tests share one guest; when they are through, the guest must have
+ * complained of nothing, and must have done nothing that real hardware punishes.
+ */
+export const onEachChip = (subject: string, options: BenchOptions, declare: (bench: () => Bench) => void): void => {
+  const { bare = false, warnings, offences = [], only = () => true, limitMillis = 300_000, ...rest } = options;
+  describe(subject, { skip: noRig() }, () => {
+    for (const cell of cells().filter(only))
+      describe(`${cell.chip.key} on Linux ${cell.kernel}`, { timeout: limitMillis }, () => {
+        let rig: Rig | undefined;
+        before(async () => {
+          rig = await Rig.open({ ...rest, chip: cell.chip.key, kernel: cell.kernel });
+          await rig.guest.clearDmesg();
+          if (!bare) await rig.up();
+        });
+        after(async () => {
+          await rig?.[Symbol.asyncDispose]();
+        });
+        declare(() => ({ cell, rig: rig! }));
+        test("the kernel had nothing to complain of, and its driver did nothing that real hardware punishes", async () => {
+          assert.deepEqual(await complaints(rig!, warnings), []);
+          const committed = Object.keys((await rig!.nic.state()).offences).filter((name) => !offences.includes(name));
+          assert.deepEqual(committed, [], rig!.nic.offences.join("\n"));
+        });
+      });
+  });
+};

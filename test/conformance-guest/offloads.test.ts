@@ -1,0 +1,133 @@
+/**
+ * What the chip does to frames for the driver, in every combination that the driver lets one choose: checksums, segmentation,
+ * scatter/gather, tags. Each transfer is from or to a port of the guest's own, by which its frames on the wire are known.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NEAR, type Rig } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+import { LANES, type Lane, makeLanes } from "./lanes.ts";
+import { lookAt, type Seen } from "./wire-check.ts";
+
+const BYTES = 300_000;
+const DATAGRAMS = 30;
+/** The far end answers with a digest of what it gets, or sends what the guest has as well. */
+const DIGEST_PORT = 7000;
+const SEND_PORT = 7001;
+const FIRST_PORT = 20_000;
+
+const onOff = [true, false] as const;
+const word = (on: boolean): string => (on ? "on" : "off");
+
+/** As for `ethtool -K`. The driver leaves out what cannot go together, as segmentation without scatter/gather. */
+const FEATURES = [
+  ...onOff.flatMap((checksum) =>
+    onOff.flatMap((tso) =>
+      onOff.map(
+        (sg) => `rx ${word(checksum)} tx ${word(checksum)} sg ${word(sg)} tso ${word(tso)} txvlan on rxvlan on`,
+      ),
+    ),
+  ),
+  // Tags by software, with everything else by the chip.
+  "rx on tx on sg on tso on txvlan off rxvlan off",
+  "rx on tx on sg on tso on txvlan off rxvlan on",
+  "rx on tx on sg on tso on txvlan on rxvlan off",
+];
+/** Datagrams differ by their checksums only. */
+const FOR_DATAGRAMS: readonly string[] = [FEATURES[0]!, FEATURES[7]!];
+
+type Kind = "TCP from the guest" | "TCP to the guest" | "UDP from the guest";
+
+interface Step {
+  readonly title: string;
+  /** The guest's. */
+  readonly port: number;
+  readonly features: string;
+  readonly lane: Lane;
+  readonly to: string;
+  readonly kind: Kind;
+}
+
+const kindsFor = (features: string): readonly Kind[] => {
+  const streams = ["TCP from the guest", "TCP to the guest"] as const;
+  return FOR_DATAGRAMS.includes(features) ? [...streams, "UDP from the guest"] : streams;
+};
+
+const STEPS: readonly Step[] = FEATURES.flatMap((features) =>
+  LANES.flatMap((lane) =>
+    [lane.ipv4, lane.ipv6].flatMap((to) => kindsFor(features).map((kind) => ({ features, lane, to, kind }))),
+  ),
+).map((step, i) => ({
+  ...step,
+  port: FIRST_PORT + i,
+  title: `${step.kind} over ${step.to.includes(":") ? "IPv6" : "IPv4"}, ${step.lane.name}`,
+}));
+
+const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
+  "TCP from the guest": (to, port) => `nc -w 10 -p ${port} ${to} ${DIGEST_PORT} </tmp/data | cmp - /tmp/digest`,
+  "TCP to the guest": (to, port) => `nc -w 10 -p ${port} ${to} ${SEND_PORT} </dev/null | cmp - /tmp/data`,
+  "UDP from the guest": (to, port) =>
+    `iperf3 -c ${to} --cport ${port} -u -b 20M -l 1100 -k ${DATAGRAMS} | grep -q '(0%)'`,
+};
+
+const prepare = async (rig: Rig): Promise<void> => {
+  await makeLanes(rig);
+  // Emulated, the machine looks like a slow network, for which TCP would make super-frames of two segments only.
+  await rig.guest.must(
+    `echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs; head -c ${BYTES} /dev/urandom >/tmp/data; sha256sum </tmp/data >/tmp/digest`,
+  );
+  // The far end is inside: its files are the guest's.
+  await rig.far.must(
+    `nc -ll -p ${DIGEST_PORT} -e sha256sum >/dev/null 2>&1 & nc -ll -p ${SEND_PORT} -e cat /tmp/data >/dev/null 2>&1 & iperf3 -s -D; sleep 1`,
+  );
+};
+
+onEachChip("offloads", { far: "inside", capture: true, limitMillis: 600_000 }, (bench) => {
+  for (const features of FEATURES)
+    test(`streams are whole with ${features}`, { timeout: 120_000 }, async (t) => {
+      const { rig } = bench();
+      if (features === FEATURES[0]) await prepare(rig);
+      await rig.guest.run(`ethtool -K ${NEAR.name} ${features}`);
+      const set = await rig.guest.must(`ethtool -k ${NEAR.name}`);
+      const now = (name: string): string => new RegExp(`^\\s*${name}: (.*)$`, "m").exec(set)?.[1] ?? "?";
+      t.diagnostic(
+        `checksums ${now("tx-checksumming")}, scatter/gather ${now("scatter-gather")}, segmentation ${now("tcp-segmentation-offload")}`,
+      );
+      const script = STEPS.filter((step) => step.features === features).map(
+        ({ kind, to, port, title }) =>
+          `timeout 20 sh -c '${COMMANDS[kind](to, port).replaceAll("'", `'\\''`)}' || echo "${title}"`,
+      );
+      assert.equal(await rig.guest.must(script.join("\n"), 100_000), "");
+    });
+
+  test("every frame on the wire is right: tags, length, checksums", async () => {
+    const frames = (await bench().rig.frames()).map(lookAt);
+    const wrong = frames.filter(({ faults }) => faults.length > 0);
+    assert.deepEqual(
+      wrong.map(({ faults, sent }) => `${sent ? "sent" : "received"}: ${faults.join()}`),
+      [],
+    );
+    const byPort = new Map<number, Seen[]>();
+    for (const frame of frames) {
+      const port = frame.sent ? frame.source : frame.destination;
+      const others = byPort.get(port);
+      if (others === undefined) byPort.set(port, [frame]);
+      else others.push(frame);
+    }
+    for (const { title, features, kind, lane, port } of STEPS) {
+      const mine = byPort.get(port) ?? [];
+      const where = `${title}, with ${features}`;
+      const sends = kind !== "TCP to the guest";
+      const carried = mine.filter(({ sent }) => sent === sends).reduce((sum, { bytes }) => sum + bytes.length, 0);
+      assert.ok(carried > (kind === "UDP from the guest" ? DATAGRAMS * 1100 : BYTES), `${where}: ${carried} bytes`);
+      for (const { tags, bytes } of mine) {
+        assert.deepEqual(
+          tags.map(([type, control]) => [type, control & 0xfff]),
+          lane.tags,
+          where,
+        );
+        assert.ok(bytes.length <= 1514 + 4 * tags.length, `${where}: a frame of ${bytes.length} bytes`);
+      }
+    }
+  });
+});

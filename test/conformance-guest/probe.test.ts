@@ -1,0 +1,81 @@
+/** What the driver makes of the chip when it meets it, and the link at every speed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+
+const MAC = "02:00:5e:10:00:01";
+/** Mbit/s. */
+const SPEEDS = [10, 100, 1000, 2500, 5000, 10_000] as const;
+/** "RTL8168h/8111h" of the table, or how else kernels spell it. */
+const sameName = (logged: string, name: string): boolean => logged.toLowerCase() === name.toLowerCase();
+
+onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
+  test("is identified, by name and number, with its own address", async () => {
+    const { rig, cell } = bench();
+    await rig.guest.must("modprobe r8169");
+    const log = await rig.guest.dmesg();
+    const line = log.map((text) => /r8169 \S+ \S+: (\S.*), (\S+), XID ([0-9a-f]+), IRQ/.exec(text)).find(Boolean);
+    assert.ok(line, log.join("\n"));
+    const [, name, mac, xid] = line;
+    assert.ok(sameName(name!, cell.chip.name), `${name} is not ${cell.chip.name}`);
+    assert.equal(mac, MAC);
+    assert.equal(Number.parseInt(xid!, 16), cell.chip.xid);
+    assert.equal((await rig.guest.must(`cat /sys/class/net/${NEAR.name}/address`)).trim(), MAC);
+  });
+
+  test("comes up, with its firmware where it has one, and tells of itself", async (t) => {
+    const { rig, cell } = bench();
+    await rig.configure();
+    const text = await rig.guest.must(`ethtool -i ${NEAR.name}`);
+    assert.match(text, /^driver: r8169$/m);
+    assert.match(text, /^bus-info: 0000:00:\d\d\.0$/m);
+    const firmware = /^firmware-version: (.*)$/m.exec(text)?.[1] ?? "";
+    const { firmware: wanted } = cell.chip;
+    if (wanted !== undefined) assert.match(firmware, new RegExp(wanted.replace(/^rtl_nic\/(.*)-\d+\.fw$/, "^$1")));
+    if (firmware !== "") t.diagnostic(`firmware ${firmware}`);
+  });
+
+  for (const speed of SPEEDS)
+    test(`links at ${speed} Mbit/s with a partner that can do no more`, async (t) => {
+      const { rig, cell } = bench();
+      if (speed > cell.chip.speed) return t.skip(`${cell.chip.name} has ${cell.chip.speed} Mbit/s at most`);
+      await rig.nic.ask({ command: "partner", abilities: { speeds: [speed] } });
+      await rig.carrier(true);
+      const text = await rig.guest.must(
+        `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Speed: ${speed}Mb/s' && break; sleep 0.1; done; ethtool ${NEAR.name}`,
+      );
+      assert.match(text, new RegExp(`Speed: ${speed}Mb/s`));
+      assert.match(text, /Duplex: Full/);
+      assert.match(await rig.guest.must(`ping -q -c 3 -i 0.1 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+      assert.equal((await rig.nic.state()).link.speed, speed);
+    });
+
+  test("links at half duplex with a partner that does not negotiate", async () => {
+    const { rig } = bench();
+    await rig.nic.ask({ command: "partner", abilities: { speeds: [100], negotiates: false, duplex: "half" } });
+    const text = await rig.guest.must(
+      `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Duplex: Half' && break; sleep 0.1; done; ethtool ${NEAR.name}`,
+    );
+    assert.match(text, /Speed: 100Mb\/s/);
+    assert.match(text, /Duplex: Half/);
+    await rig.nic.ask({ command: "partner", abilities: {} });
+    await rig.guest.must(
+      `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Duplex: Full' && exit 0; sleep 0.1; done; exit 1`,
+    );
+  });
+
+  test("the guest chooses the speed", async (t) => {
+    const { rig, cell } = bench();
+    for (const speed of SPEEDS) {
+      if (speed > cell.chip.speed) continue;
+      await rig.guest.must(`ethtool -s ${NEAR.name} speed ${speed} duplex full autoneg on`);
+      const { exit, stdout } = await rig.guest.run(
+        `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Speed: ${speed}Mb/s' && exit 0; sleep 0.1; done; ethtool ${NEAR.name}; exit 1`,
+      );
+      assert.equal(exit, 0, stdout);
+      assert.match(await rig.guest.must(`ping -q -c 3 -i 0.1 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+    }
+    t.diagnostic(`up to ${cell.chip.speed} Mbit/s`);
+  });
+});

@@ -1,0 +1,63 @@
+/**
+ * `npm run test:guest [-- --all] [--chip NAMES] [--kernel NAMES] [FILES]`: the conformance suite, with the kernel's own r8169
+ * driving our chips in guests. Writes what came out as JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync, mkdirSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { bootOf } from "../guest/initrd.ts";
+import { CACHE, forgetParts, KERNELS } from "../guest/parts.ts";
+import { ALL_CHIPS, CHIPS_VARIABLE, KERNELS_VARIABLE, SOME_CHIPS } from "./grid.ts";
+import { writeReport } from "./report.ts";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const RESULTS = join(CACHE, "results");
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    all: { type: "boolean", default: false },
+    chip: { type: "string" },
+    kernel: { type: "string" },
+    refresh: { type: "boolean", default: false },
+    report: { type: "boolean", default: false },
+  },
+});
+
+/** Named ones, by the end of their path: "ping" for ping.test.ts. */
+const files = (): readonly string[] => {
+  const all = globSync("*.test.ts", { cwd: HERE }).sort();
+  const named = all.filter((file) => positionals.length === 0 || positionals.includes(basename(file, ".test.ts")));
+  if (named.length < Math.max(1, positionals.length))
+    throw new Error(`there are: ${all.map((file) => basename(file, ".test.ts")).join(", ")}`);
+  return named.map((file) => relative(process.cwd(), join(HERE, file)));
+};
+
+const run = async (): Promise<number> => {
+  if (values.report) {
+    writeReport(RESULTS);
+    return 0;
+  }
+  if (values.refresh) forgetParts();
+  const chips = values.chip ?? (values.all ? ALL_CHIPS : SOME_CHIPS).join(",");
+  const kernels = values.kernel ?? (values.all ? KERNELS.join(",") : "6.12");
+  for (const kernel of KERNELS) if (kernels.split(",").includes(kernel)) bootOf(kernel);
+  mkdirSync(RESULTS, { recursive: true });
+  const record = join(RESULTS, `${new Date().toISOString().replaceAll(":", "-")}.jsonl`);
+  const args = [
+    ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=1"],
+    ["--test-reporter=spec", "--test-reporter-destination=stdout"],
+    [`--test-reporter=${join(HERE, "reporter.ts")}`, `--test-reporter-destination=${record}`],
+    files(),
+  ].flat();
+  const environment = { FERRULE_GUEST: "1", [CHIPS_VARIABLE]: chips, [KERNELS_VARIABLE]: kernels };
+  const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
+  const [code] = (await once(child, "exit")) as [number | null];
+  console.error(`results: ${record}`);
+  return code ?? 1;
+};
+
+process.exitCode = await run();

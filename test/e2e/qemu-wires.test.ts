@@ -1,0 +1,78 @@
+/** Our NIC in one guest and QEMU's own in another, on one cable: QEMU's framing on stream and datagram sockets. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { openServer } from "#app/serve/open-server.ts";
+import type { ServeState } from "#app/serve/requests.ts";
+import type { ServedWireSpec } from "#app/serve/wire-spec.ts";
+import { noRig } from "../guest/available.ts";
+import { Guest } from "../guest/guest.ts";
+
+interface Cable {
+  readonly name: string;
+  readonly ours: (folder: string) => ServedWireSpec;
+  /** The same cable as QEMU is told of it. */
+  readonly theirs: (folder: string) => string;
+}
+
+const CABLES: readonly Cable[] = [
+  {
+    name: "a stream socket that we listen on",
+    ours: (folder) => ({ kind: "stream", path: join(folder, "wire"), listen: true }),
+    theirs: (folder) => `stream,server=off,addr.type=unix,addr.path=${join(folder, "wire")}`,
+  },
+  {
+    name: "a stream socket that QEMU listens on",
+    ours: (folder) => ({ kind: "stream", path: join(folder, "wire"), listen: false }),
+    theirs: (folder) => `stream,server=on,addr.type=unix,addr.path=${join(folder, "wire")}`,
+  },
+  {
+    name: "datagram sockets",
+    ours: (folder) => ({ kind: "datagram", path: join(folder, "ours"), peer: join(folder, "theirs") }),
+    theirs: (folder) =>
+      `dgram,local.type=unix,local.path=${join(folder, "theirs")},remote.type=unix,remote.path=${join(folder, "ours")}`,
+  },
+];
+
+/** Loads a driver, gives eth0 an address and waits for the link. */
+const up = (driver: string, address: string): string =>
+  [
+    `modprobe ${driver}; ip addr add ${address}/24 dev eth0; ip link set eth0 up`,
+    'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.1; done',
+  ].join("; ");
+
+suite("a guest with our NIC and one with QEMU's e1000e", { skip: noRig() }, () => {
+  for (const cable of CABLES)
+    test(`reach each other over ${cable.name}`, async () => {
+      await using scope = new AsyncDisposableStack();
+      const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+      scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+      const socket = join(folder, "nic");
+      const nic = scope.use(
+        await openServer({
+          chip: "rtl8168h",
+          mac: "02:00:5e:10:00:01",
+          socket,
+          wire: cable.ours(folder),
+          capture: undefined,
+          trace: undefined,
+          strict: "warn",
+        }),
+      );
+      const device = JSON.stringify({ driver: "vfio-user-pci", socket: { type: "unix", path: socket } });
+      const [ours, theirs] = await Promise.all([
+        Guest.boot({ devices: ["-device", device] }),
+        Guest.boot({ devices: ["-netdev", `${cable.theirs(folder)},id=wire`, "-device", "e1000e,netdev=wire"] }),
+      ]);
+      scope.use(ours);
+      scope.use(theirs);
+      await Promise.all([ours.must(up("r8169", "10.9.0.1")), theirs.must(up("e1000e", "10.9.0.2"))]);
+      await ours.must("ping -c 3 -W 5 10.9.0.2");
+      await theirs.must("ping -c 3 -W 5 -s 1472 -M do 10.9.0.1");
+      const { offences, traffic } = (await nic.ask({ command: "show" })) as ServeState;
+      assert.deepEqual(offences, {});
+      assert.ok(traffic.sentFrames >= 6 && traffic.receivedFrames >= 6);
+    });
+});

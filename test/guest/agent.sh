@@ -1,0 +1,52 @@
+#!/bin/busybox sh
+# A controlled guest's first process. Makes a small system, then runs what the rig asks for over the ports ferrule.0, .1, ...
+# of a virtio serial device: a line "ID SECONDS COMMAND-IN-BASE64" comes in; "ID EXIT STDOUT-BYTES STDERR-BYTES" and the
+# bytes go out. With "shell" on the kernel's command line a person gets a shell on the console instead.
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /etc
+/bin/busybox --install -s /bin
+# Busybox's own shell prefers its own ip, timeout and the like to those in the path.
+ln -sf /usr/bin/dash /bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=linux
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts "$HOME"
+mount -t devpts devpts /dev/pts
+for folder in /tmp /run; do mount -t tmpfs tmpfs "$folder"; done
+for name in modprobe insmod rmmod lsmod modinfo; do ln -sf /usr/bin/kmod "/sbin/$name"; done
+ln -sf /proc/mounts /etc/mtab
+echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd
+hostname guest
+/usr/bin/ip link set lo up
+# Nothing of the kernel's own accord on the wire: no router solicitations, no duplicate address detection.
+for of in all default; do
+  echo 0 >/proc/sys/net/ipv6/conf/$of/router_solicitations
+  echo 0 >/proc/sys/net/ipv6/conf/$of/accept_dad
+done
+
+if grep -qw shell /proc/cmdline; then
+  setsid -c /bin/sh -l </dev/ttyS0 >/dev/ttyS0 2>&1
+  poweroff -f
+fi
+
+serve() {
+  exec 3<>"/dev/$1"
+  echo "ready" >&3
+  while read -r id seconds command <&3; do
+    echo "$command" | base64 -d >"/tmp/$id"
+    /usr/bin/timeout -k 1 "$seconds" /bin/sh "/tmp/$id" >"/tmp/$id.out" 2>"/tmp/$id.err" </dev/null
+    code=$?
+    echo "$id $code $(stat -c %s "/tmp/$id.out") $(stat -c %s "/tmp/$id.err")" >&3
+    cat "/tmp/$id.out" "/tmp/$id.err" >&3
+    rm -f "/tmp/$id" "/tmp/$id.out" "/tmp/$id.err"
+  done
+}
+
+modprobe virtio_pci
+modprobe virtio_console
+until ls /sys/class/virtio-ports 2>/dev/null | grep -q .; do sleep 0.01; done
+for port in /sys/class/virtio-ports/*; do
+  serve "${port##*/}" &
+done
+# The first process reaps orphans and does not end.
+while true; do wait; sleep 1; done

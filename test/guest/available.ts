@@ -1,0 +1,27 @@
+/** Whether guests with our NICs can run here. */
+import { accessSync, constants, existsSync } from "node:fs";
+
+/** Of util-linux, dpkg and apt: every Debian has them. */
+const NEEDED = ["apt-get", "dpkg-deb", "flock", "nsenter", "setpriv", "tar", "timeout", "unshare"];
+const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
+
+const mayUse = (path: string): boolean => {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Why no guest is to run here; false when one is. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+export const noRig = (): string | false => {
+  const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
+  if (!needed && process.env["FERRULE_GUEST"] === undefined) return "boots guests: npm run test:guest";
+  const missing = NEEDED.filter((program) => !FOLDERS.some((folder) => existsSync(`${folder}/${program}`)));
+  if (!mayUse("/dev/net/tun")) missing.push("/dev/net/tun");
+  if (process.arch !== "x64") missing.push("an x86-64 machine");
+  const why = missing.length > 0 && `needs ${missing.join(", ")}`;
+  if (why !== false && needed) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};

@@ -1,0 +1,98 @@
+/** Builds one part of a guest in the cache: `node build.ts PART`. Run by `partOf`, one at a time. */
+import { execFileSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Apt, type Package } from "./apt.ts";
+import { CACHE, folderOf, type PartName, recipeOf, RUN, toolCommand, VERSIONS } from "./parts.ts";
+import { kernelOf } from "./vmlinux.ts";
+
+const SUITES = ["bookworm", "trixie", "trixie-backports"];
+/** What a kernel comes in; what else its packages depend on is for an installed system. */
+const KERNEL_PACKAGE = /^linux-(image|binary|modules|base)-\d/;
+/** Folders of modules that a guest with network cards may want. */
+const KEPT = [
+  "net",
+  "lib",
+  "crypto",
+  "arch",
+  "drivers/net",
+  "drivers/virtio",
+  "drivers/char",
+  "drivers/ptp",
+  "drivers/vfio",
+];
+const DROPPED = ["drivers/net/wireless"];
+
+const only = (...patterns: string[]): string => {
+  const [found, second] = globSync(patterns);
+  if (found === undefined || second !== undefined) throw new Error(`not exactly one ${patterns.join(" or ")}`);
+  return found;
+};
+
+/** Leaves vmlinuz, vmlinux, and root/lib/modules/VERSION with modules that need no unpacking. */
+const makeKernel = (unpacked: string, folder: string): void => {
+  const xz = toolCommand("xz");
+  const modules = only(join(unpacked, "usr/lib/modules/*"));
+  // Where it lies since Linux 7.
+  const image = only(join(unpacked, "boot/vmlinuz-*"), join(modules, "vmlinuz"));
+  writeFileSync(join(folder, "vmlinux"), kernelOf(readFileSync(image), xz));
+  renameSync(image, join(folder, "vmlinuz"));
+  const version = basename(modules);
+  const kept = join(folder, "root/lib/modules", version);
+  for (const name of DROPPED) rmSync(join(modules, "kernel", name), { recursive: true, force: true });
+  for (const name of KEPT) {
+    if (!existsSync(join(modules, "kernel", name))) continue;
+    mkdirSync(dirname(join(kept, "kernel", name)), { recursive: true });
+    renameSync(join(modules, "kernel", name), join(kept, "kernel", name));
+  }
+  for (const index of globSync("modules.*", { cwd: modules })) renameSync(join(modules, index), join(kept, index));
+  const packed = globSync(join(kept, "**/*.ko.xz"));
+  const [program, ...args] = xz;
+  if (packed.length > 0) execFileSync(program, [...args, "-d", ...packed]);
+  const [loader, ...depmod] = toolCommand("depmod");
+  execFileSync(loader, [...depmod, "-b", join(folder, "root"), version], { stdio: ["ignore", "ignore", "inherit"] });
+};
+
+/** What the far end of the wire needs, which runs on this machine. */
+const OUTSIDE = ["ip", "ping", "iperf3", "tcpdump", "ethtool", "ss", "tc", "bridge", "nstat"];
+
+/** Leaves scripts that run programs by the loader they were linked for; `home` is where the tools will be. */
+const makeScripts = (folder: string, home: string): void => {
+  mkdirSync(join(folder, RUN));
+  for (const program of OUTSIDE) {
+    const command = toolCommand(program, folder).map((word) => `'${word.replace(folder, home)}'`);
+    writeFileSync(join(folder, RUN, program), `#!/bin/sh\nexec ${command.join(" ")} "$@"\n`, { mode: 0o755 });
+  }
+};
+
+const versions = (packages: readonly Package[]): string =>
+  JSON.stringify(Object.fromEntries(packages.map(({ name, version }) => [name, version])), undefined, 2);
+
+const build = (part: PartName): void => {
+  const folder = folderOf(part);
+  // Another run had the lock before us.
+  if (existsSync(join(folder, VERSIONS))) return;
+  rmSync(folder, { recursive: true, force: true });
+  const unfinished = join(CACHE, "unfinished");
+  const { release, packages } = recipeOf(part);
+  const apt = new Apt(join(CACHE, "apt"), SUITES);
+  const needed = apt.needed(release, packages);
+  rmSync(unfinished, { recursive: true, force: true });
+  if (part === "tools") {
+    apt.unpack(needed, unfinished);
+    makeScripts(unfinished, folder);
+    writeFileSync(join(unfinished, VERSIONS), versions(needed));
+  } else {
+    const kernel = needed.filter(({ name }) => KERNEL_PACKAGE.test(name));
+    apt.unpack(kernel, join(unfinished, "unpacked"));
+    makeKernel(join(unfinished, "unpacked"), unfinished);
+    rmSync(join(unfinished, "unpacked"), { recursive: true });
+    writeFileSync(join(unfinished, VERSIONS), versions(kernel));
+  }
+  renameSync(unfinished, folder);
+  rmSync(join(CACHE, "apt"), { recursive: true });
+  for (const name of readdirSync(CACHE))
+    if (name.startsWith(`${part}_`) && name !== basename(folder)) rmSync(join(CACHE, name), { recursive: true });
+};
+
+build(process.argv[2] as PartName);

@@ -1,0 +1,97 @@
+/**
+ * The other machine: a network namespace of its own, with this host's network stack and Debian's programs. Made by root, or by
+ * anyone whom the kernel lets make user namespaces.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { toolPath } from "./parts.ts";
+
+const RUN_LIMIT = 30_000;
+const OUTPUT_LIMIT = 64 << 20;
+
+export interface FarRan {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Where commands are run at the other end of the cable. */
+export interface Far {
+  /** Runs a shell command there. Whatever its exit code, this resolves. 124: it took too long. */
+  run(command: string, limitMillis?: number): Promise<FarRan>;
+  /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
+  must(command: string, limitMillis?: number): Promise<string>;
+}
+
+export class FarEnd implements Far, AsyncDisposable {
+  /** Holds the namespace, until its input ends, as it does when we do. */
+  readonly #holder: ChildProcess;
+  readonly #enter: readonly string[];
+  readonly #environment: NodeJS.ProcessEnv;
+
+  private constructor(holder: ChildProcess, enter: readonly string[]) {
+    this.#holder = holder;
+    this.#enter = enter;
+    this.#environment = { ...process.env, PATH: `${toolPath()}:${process.env["PATH"]}:/usr/sbin:/sbin`, LC_ALL: "C" };
+  }
+
+  /** @throws {Error} when there may be no namespace */
+  static async open(): Promise<FarEnd> {
+    const root = process.getuid?.() === 0;
+    const user = root ? [] : ["--user", "--map-root-user"];
+    const holder = spawn("unshare", [...user, "--net", "--", "sh", "-c", "echo made; exec cat"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const [word] = (await Promise.race([once(holder.stdout, "data"), once(holder, "close")])) as [unknown];
+    if (!String(word).startsWith("made")) throw new Error("there may be no network namespace: try as root");
+    const enter = [
+      ...(root ? [] : ["--user", "--preserve-credentials"]),
+      "--net",
+      "--target",
+      String(holder.pid),
+      "--",
+    ];
+    const far = new FarEnd(holder, enter);
+    await far.must(
+      "ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/default/router_solicitations",
+    );
+    return far;
+  }
+
+  /** A command line that runs in there, and ends with us. */
+  command(program: string, ...args: readonly string[]): readonly [string, ...string[]] {
+    return ["setpriv", "--pdeathsig", "KILL", "nsenter", ...this.#enter, program, ...args];
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return this.#environment;
+  }
+
+  /** Runs a shell command in there. Whatever its exit code, this resolves. 124: it took too long. */
+  async run(command: string, limitMillis = RUN_LIMIT): Promise<FarRan> {
+    const [program, ...args] = this.command("timeout", "-k", "1", String(limitMillis / 1000), "sh", "-c", command);
+    const { promise, resolve } = Promise.withResolvers<FarRan>();
+    execFile(
+      program,
+      args,
+      { env: this.#environment, maxBuffer: OUTPUT_LIMIT, timeout: limitMillis + 5000, killSignal: "SIGKILL" },
+      (error, stdout, stderr) =>
+        resolve({ exit: error === null ? 0 : typeof error.code === "number" ? error.code : 124, stdout, stderr }),
+    );
+    return promise;
+  }
+
+  /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
+  async must(command: string, limitMillis = RUN_LIMIT): Promise<string> {
+    const { exit, stdout, stderr } = await this.run(command, limitMillis);
+    if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
+    return stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
+    const closed = once(this.#holder, "close");
+    this.#holder.stdin!.end();
+    await closed;
+  }
+}

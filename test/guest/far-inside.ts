@@ -1,0 +1,47 @@
+/**
+ * The other machine inside the guest: a network namespace with QEMU's virtio card, whose other side is our NIC's cable. The
+ * guest's kernel then is at both ends, with all that it can do (VLANs), and nobody needs any right out here. The card's
+ * offloads are off: its kernel computes and verifies every checksum itself.
+ */
+import type { Far, FarRan } from "./far-end.ts";
+import type { Guest } from "./guest.ts";
+
+const NAMESPACE = "far";
+
+/** Arguments for QEMU. @param path where our NIC's cable listens for QEMU's framing */
+export const insideDevice = (path: string): readonly string[] => [
+  "-netdev",
+  `stream,id=far,server=off,addr.type=unix,addr.path=${path}`,
+  "-device",
+  "virtio-net-pci,netdev=far,mac=02:00:5e:10:00:02,csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,host_ufo=off," +
+    "guest_tso4=off,guest_tso6=off,guest_ufo=off,mrg_rxbuf=on,host_mtu=16362",
+];
+
+export class FarInside implements Far {
+  readonly #guest: Guest;
+
+  private constructor(guest: Guest) {
+    this.#guest = guest;
+  }
+
+  /** Before any other driver is loaded. @param name what its interface shall be called */
+  static async open(guest: Guest, name: string): Promise<FarInside> {
+    await guest.must(
+      `set -e; modprobe virtio_net; ip netns add ${NAMESPACE}; ip link set eth0 name ${name} mtu 1500 netns ${NAMESPACE}`,
+    );
+    const far = new FarInside(guest);
+    await far.must("ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad");
+    return far;
+  }
+
+  run(command: string, limitMillis?: number): Promise<FarRan> {
+    const quoted = command.replaceAll("'", `'\\''`);
+    return this.#guest.run(`ip netns exec ${NAMESPACE} sh -c '${quoted}'`, limitMillis);
+  }
+
+  async must(command: string, limitMillis?: number): Promise<string> {
+    const { exit, stdout, stderr } = await this.run(command, limitMillis);
+    if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
+    return stdout;
+  }
+}

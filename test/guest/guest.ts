@@ -1,0 +1,245 @@
+/** A guest under QEMU: the machine, its console, and commands that are run inside. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Channel, type Ran } from "./channel.ts";
+import { bootOf } from "./initrd.ts";
+import { type KernelName, partOf, toolCommand } from "./parts.ts";
+import { Qmp } from "./qmp.ts";
+
+export type MachineName = "q35" | "pc";
+
+export interface GuestOptions {
+  readonly kernel?: KernelName | undefined;
+  readonly machine?: MachineName | undefined;
+  /** Processors. */
+  readonly smp?: number | undefined;
+  readonly megabytes?: number | undefined;
+  /** Whether it can be suspended to RAM. Costs one to two seconds at the start. */
+  readonly suspends?: boolean | undefined;
+  /** Words for the kernel's command line. */
+  readonly append?: readonly string[] | undefined;
+  /** Arguments for QEMU: devices. */
+  readonly devices?: readonly string[] | undefined;
+}
+
+/** Commands that can run at the same time. */
+const PORTS = 4;
+const BOOT_LIMIT = 120_000;
+const RUN_LIMIT = 30_000;
+const CONSOLE_KEPT = 1 << 20;
+
+const KERNEL_WORDS = [
+  "console=ttyS0",
+  "quiet",
+  "loglevel=4",
+  "panic=-1",
+  "mitigations=off",
+  "log_buf_len=4M",
+  "no_console_suspend",
+  // Saves half a second of looking for devices that are not there.
+  "i8042.noaux",
+  "i8042.nokbd",
+  "8250.nr_uarts=1",
+  "tsc=reliable",
+];
+
+/** Everything but the ways to the guest. */
+export const qemuArguments = (options: GuestOptions): readonly string[] => {
+  const { kernel = "6.12", machine = "q35", smp = 1, megabytes = 512, append = [], devices = [] } = options;
+  const { initrd, vmlinux, vmlinuz } = bootOf(kernel);
+  const image = options.suspends === true ? vmlinuz : vmlinux;
+  const data = join(partOf("tools"), "usr/share");
+  return [
+    ["-L", join(data, "qemu"), "-L", join(data, "seabios")],
+    ["-machine", `${machine},memory-backend=ram,usb=off,vmport=off`, "-accel", "tcg,tb-size=512"],
+    ["-cpu", "max", "-smp", String(smp), "-m", String(megabytes)],
+    // vfio-user shares the guest's memory with the model.
+    ["-object", `memory-backend-memfd,id=ram,size=${megabytes}M,share=on`],
+    ["-nodefaults", "-no-user-config", "-display", "none"],
+    ["-kernel", image, "-initrd", initrd, "-append", [...KERNEL_WORDS, ...append].join(" ")],
+    devices,
+  ].flat();
+};
+
+/** QEMU's own folder of modules goes with it. */
+export const qemuEnvironment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  QEMU_MODULE_DIR: join(partOf("tools"), "usr/lib/x86_64-linux-gnu/qemu"),
+});
+
+/** Becomes QEMU, which does not outlive us. */
+export const qemuCommand = (): readonly [string, ...string[]] => [
+  "setpriv",
+  "--pdeathsig",
+  "KILL",
+  ...toolCommand("qemu-system-x86_64"),
+];
+
+/** Waits for one connection at `path`. */
+const accept = async (path: string): Promise<{ readonly server: Server; readonly socket: Promise<Socket> }> => {
+  const server = createServer();
+  const socket = new Promise<Socket>((resolve) => server.once("connection", resolve));
+  server.listen(path);
+  await once(server, "listening");
+  return { server, socket };
+};
+
+export class Guest implements AsyncDisposable {
+  readonly qmp: Qmp;
+  readonly #process: ChildProcess;
+  readonly #channels: readonly Channel[];
+  readonly #folder: string;
+  readonly #console: () => string;
+
+  private constructor(
+    qmp: Qmp,
+    child: ChildProcess,
+    channels: readonly Channel[],
+    folder: string,
+    shown: () => string,
+  ) {
+    this.qmp = qmp;
+    this.#process = child;
+    this.#channels = channels;
+    this.#folder = folder;
+    this.#console = shown;
+  }
+
+  /** Boots one. @throws {Error} with the console's text when it does not come up */
+  static async boot(options: GuestOptions = {}): Promise<Guest> {
+    const qemu = [...qemuArguments(options)];
+    const folder = mkdtempSync(join(tmpdir(), "ferrule-guest-"));
+    const names = ["qmp", ...Array.from({ length: PORTS }, (_, i) => `ferrule.${i}`)];
+    const ways = await Promise.all(names.map((name) => accept(join(folder, name))));
+    qemu.push("-qmp", `unix:${join(folder, "qmp")}`, "-serial", "stdio", "-device", "virtio-serial-pci,id=ports");
+    for (const name of names.slice(1)) {
+      qemu.push("-chardev", `socket,id=${name},path=${join(folder, name)}`);
+      qemu.push("-device", `virtserialport,bus=ports.0,chardev=${name},name=${name}`);
+    }
+    const [program, ...args] = qemuCommand();
+    const child = spawn(program, [...args, ...qemu], { stdio: ["pipe", "pipe", "pipe"], env: qemuEnvironment() });
+    let shown = "";
+    const listen = (chunk: Buffer): void => void (shown = (shown + chunk.toString("latin1")).slice(-CONSOLE_KEPT));
+    child.stdout.on("data", listen);
+    child.stderr.on("data", listen);
+    const limit = AbortSignal.timeout(BOOT_LIMIT);
+    try {
+      const early = Promise.race([
+        once(child, "exit").then(([code]) => `QEMU ended with ${code}`),
+        once(limit, "abort").then(() => `not up after ${BOOT_LIMIT} ms`),
+      ]).then((why) => Promise.reject(new Error(`the guest did not come up: ${why}\n${shown}`)));
+      const sockets = await Promise.race([Promise.all(ways.map(({ socket }) => socket)), early]);
+      const channels = sockets.slice(1).map((socket) => new Channel(socket));
+      const qmp = await Promise.race([Qmp.open(sockets[0]!), early]);
+      await Promise.race([Promise.all(channels.map((channel) => channel.ready())), early]);
+      early.catch(() => {});
+      return new Guest(qmp, child, channels, folder, () => shown);
+    } catch (error) {
+      child.kill("SIGKILL");
+      rmSync(folder, { recursive: true });
+      throw error;
+    } finally {
+      for (const { server } of ways) server.close();
+    }
+  }
+
+  /** What the serial console has shown, the last megabyte of it. */
+  get console(): string {
+    return this.#console();
+  }
+
+  get running(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /**
+   * Runs a shell command inside. Up to four at once. Whatever its exit code, this resolves.
+   * @throws {Error} when the guest does not answer, or starts again meanwhile
+   */
+  run(command: string, limitMillis = RUN_LIMIT): Promise<Ran> {
+    const channel = this.#channels.find(({ idle }) => idle);
+    if (channel === undefined) return Promise.reject(new Error(`the guest is busy: ${command}\n${this.console}`));
+    return channel.run(command, limitMillis);
+  }
+
+  /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
+  async must(command: string, limitMillis = RUN_LIMIT): Promise<string> {
+    const { exit, stdout, stderr } = await this.run(command, limitMillis);
+    if (exit !== 0) throw new Error(`in the guest, ${command} ended with ${exit}:\n${stderr}${stdout}`);
+    return stdout;
+  }
+
+  /** The kernel's log. @param level least severe one: 4 are warnings and worse, 7 is all */
+  async dmesg(level = 7): Promise<readonly string[]> {
+    const lines = (await this.must("dmesg -r")).split("\n");
+    // Facility times eight plus level, then the time.
+    const line = /^<(\d+)>(.*)$/;
+    return lines.flatMap((text) => {
+      const [, priority, rest] = line.exec(text) ?? [];
+      return rest !== undefined && (Number(priority) & 7) <= level ? [rest] : [];
+    });
+  }
+
+  async clearDmesg(): Promise<void> {
+    await this.must("dmesg -c >/dev/null");
+  }
+
+  /** Suspends to RAM. Resolves when the guest sleeps; `awake` does when it runs again and has its devices back. */
+  async suspend(limitMillis = 60_000): Promise<{ readonly awake: Promise<Ran> }> {
+    const asleep = this.qmp.event("SUSPEND", limitMillis);
+    // Its time stands still as well.
+    const awake = this.run("echo mem >/sys/power/state", 10 * limitMillis);
+    awake.catch(() => {});
+    const refused = awake.then(({ exit, stderr }) => Promise.reject(new Error(`no suspend (${exit}): ${stderr}`)));
+    await Promise.race([asleep, refused]);
+    refused.catch(() => {});
+    return { awake };
+  }
+
+  /** As a power button held down, or a mainboard that hears PME: the machine wakes from suspend to RAM. */
+  async wake(): Promise<void> {
+    await this.qmp.execute("system_wakeup");
+  }
+
+  /** The reset button. Resolves when the guest is up again. */
+  async reset(): Promise<void> {
+    for (const channel of this.#channels) channel.restarting();
+    await this.qmp.execute("system_reset");
+    await this.up();
+  }
+
+  /** The guest's own reboot. Resolves when it is up again. */
+  async reboot(): Promise<void> {
+    const reset = this.qmp.event("RESET", 60_000);
+    this.run("reboot -f").catch(() => {});
+    await reset;
+    for (const channel of this.#channels) channel.restarting();
+    await this.up();
+  }
+
+  /** Resolves when the agent is there. */
+  async up(limitMillis = BOOT_LIMIT): Promise<void> {
+    const limit = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => limit.reject(new Error(`the guest did not come up again\n${this.console}`)),
+      limitMillis,
+    );
+    try {
+      await Promise.race([Promise.all(this.#channels.map((channel) => channel.ready())), limit.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = this.running ? once(this.#process, "exit") : Promise.resolve();
+    this.#process.kill("SIGKILL");
+    await ended;
+    await this.qmp.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,114 @@
+/** A NIC for a guest: `ferrule model serve` in the far end's namespace, and what can be asked of it while it runs. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import { askServer } from "#app/serve/control-socket.ts";
+import type { OffenceReport } from "#app/serve/messages.ts";
+import type { ServeRequest, ServeState } from "#app/serve/requests.ts";
+import type { FarEnd } from "./far-end.ts";
+
+const ENTRY = fileURLToPath(new URL("../../src/app/cli/entry.ts", import.meta.url));
+const START_LIMIT = 30_000;
+const END_LIMIT = 5_000;
+
+export interface NicOptions {
+  readonly chip: string;
+  /** Where QEMU finds it: a path in a folder of the rig's. */
+  readonly socket: string;
+  /** Where the cable ends. */
+  readonly wire: string;
+  readonly mac?: string | undefined;
+  /** A pcapng file for every frame on the wire. */
+  readonly capture?: string | undefined;
+  /** A file for every register access. */
+  readonly trace?: string | undefined;
+  /** Further arguments of `ferrule model serve`. */
+  readonly more?: readonly string[] | undefined;
+}
+
+export class Nic implements AsyncDisposable {
+  readonly socket: string;
+  readonly #process: ChildProcess;
+  #said = "";
+
+  private constructor(child: ChildProcess, socket: string) {
+    this.socket = socket;
+    this.#process = child;
+    const listen = (chunk: Buffer): void => void (this.#said += chunk.toString());
+    child.stdout!.on("data", listen);
+    child.stderr!.on("data", listen);
+  }
+
+  /**
+   * Resolves when QEMU may come.
+   * @param far in whose namespace it runs; undefined: in ours
+   * @throws {Error} with what the server said when it does not start
+   */
+  static async serve(far: FarEnd | undefined, options: NicOptions): Promise<Nic> {
+    const { more = [], ...settings } = options;
+    const words = Object.entries(settings).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}`, value],
+    );
+    const node = [
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      ENTRY,
+      "model",
+      "serve",
+      "--json",
+      ...words,
+      ...more,
+    ];
+    const [program, ...args] = far?.command(node[0]!, ...node.slice(1)) ?? ["setpriv", "--pdeathsig", "KILL", ...node];
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const nic = new Nic(child, options.socket);
+    for (const end = Date.now() + START_LIMIT; ; await sleep(50)) {
+      if (child.exitCode !== null || Date.now() > end)
+        throw new Error(`ferrule model serve did not start:\n${nic.said}`);
+      const state = await nic.state().catch(() => undefined);
+      if (state !== undefined) return nic;
+    }
+  }
+
+  /** What the server printed so far: an event a line. */
+  get said(): string {
+    return this.#said;
+  }
+
+  /** What the driver did that real hardware would punish, in a line each, with the last accesses before it. */
+  get offences(): readonly string[] {
+    return this.#said
+      .split("\n")
+      .filter((line) => line.startsWith('{"event":"offence"'))
+      .map((line) => {
+        const { offence } = JSON.parse(line) as { offence: OffenceReport };
+        return `${offence.name} at 0x${offence.where.toString(16)}: ${offence.trace.slice(-4).join("; ")}`;
+      });
+  }
+
+  /** @throws what the server objects to */
+  ask(request: ServeRequest): Promise<object> {
+    return askServer(this.socket, request);
+  }
+
+  async state(): Promise<ServeState> {
+    return (await this.ask({ command: "show" })) as ServeState;
+  }
+
+  /** Arguments for QEMU. @param at further properties: "addr", "bus" */
+  device(at: Readonly<Record<string, string>> = {}): readonly string[] {
+    const socket = { type: "unix", path: this.socket };
+    return ["-device", JSON.stringify({ driver: "vfio-user-pci", id: "nic", socket, ...at })];
+  }
+
+  /** As Ctrl-C does: the capture is whole afterwards. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGTERM");
+    const hard = setTimeout(() => this.#process.kill("SIGKILL"), END_LIMIT);
+    await ended;
+    clearTimeout(hard);
+  }
+}

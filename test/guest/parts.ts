@@ -1,0 +1,102 @@
+/**
+ * What guests are made of, as Debian ships it: a QEMU that has vfio-user-pci, the programs for the inside, and three kernels.
+ * Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest` and used from there; nothing is installed.
+ */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "ferrule", "guest");
+const BUILD = fileURLToPath(new URL("build.ts", import.meta.url));
+/** Every run waits for the one that builds; a slow line needs minutes for 400 MB. */
+const LIMIT_SECONDS = 3600;
+
+export const KERNELS = ["6.1", "6.12", "newest"] as const;
+export type KernelName = (typeof KERNELS)[number];
+
+/** A kernel and where it is from; what else is there is the build's business. */
+export type PartName = "tools" | `kernel-${KernelName}`;
+
+const TOOLS = [
+  "qemu-system-x86",
+  "seabios",
+  "firmware-realtek",
+  "busybox-static",
+  "coreutils",
+  "dash",
+  "ethtool",
+  "iperf3",
+  "iproute2",
+  "iputils-ping",
+  "kmod",
+  "pciutils",
+  "tcpdump",
+  "util-linux",
+  "xz-utils",
+];
+
+interface Recipe {
+  readonly release: string;
+  readonly packages: readonly string[];
+}
+
+export const recipeOf = (part: PartName): Recipe => {
+  if (part === "tools") return { release: "trixie-backports", packages: TOOLS };
+  const release = { "kernel-6.1": "bookworm", "kernel-6.12": "trixie", "kernel-newest": "trixie-backports" }[part];
+  return { release, packages: ["linux-image-amd64"] };
+};
+
+/** Changes with the recipe and with the program that follows it. */
+const keyOf = (part: PartName): string => {
+  const hash = createHash("sha256").update(JSON.stringify(recipeOf(part)));
+  return hash.update(readFileSync(BUILD)).digest("hex").slice(0, 8);
+};
+
+export const folderOf = (part: PartName): string => join(CACHE, `${part}_${keyOf(part)}`);
+
+/** Where scripts stand that run a tool by its own loader. */
+export const RUN = "run";
+
+/** Written last, so that a part with it is whole. */
+export const VERSIONS = "versions.json";
+
+/** The part's folder, built first where it is not there. Of several runs at once, one builds. @throws {Error} */
+export const partOf = (part: PartName): string => {
+  const folder = folderOf(part);
+  if (existsSync(join(folder, VERSIONS))) return folder;
+  // What unpacks kernels is among them.
+  if (part !== "tools") partOf("tools");
+  mkdirSync(CACHE, { recursive: true });
+  console.error(`guest: fetching ${part} from Debian into ${CACHE}`);
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning", BUILD, part];
+  execFileSync("flock", ["--timeout", String(LIMIT_SECONDS), join(CACHE, "lock"), ...node], {
+    stdio: ["ignore", 2, 2],
+    timeout: 2 * LIMIT_SECONDS * 1000,
+  });
+  return folder;
+};
+
+/** Names and versions of the packages that a part was made from. */
+export const versionsOf = (part: PartName): Readonly<Record<string, string>> =>
+  JSON.parse(readFileSync(join(partOf(part), VERSIONS), "utf8")) as Record<string, string>;
+
+/** Forgets everything but what other rigs keep there, so that the next run fetches the day's versions. */
+export const forgetParts = (): void => {
+  if (!existsSync(CACHE)) return;
+  for (const name of readdirSync(CACHE))
+    if (/^(tools|kernel-\S+|initrd)_|^apt$/.test(name)) rmSync(join(CACHE, name), { recursive: true, force: true });
+};
+
+/** How a program out of the tools is run here: by the loader it was linked for, with the libraries it was linked with. */
+export const toolCommand = (program: string, tools = partOf("tools")): readonly [string, ...string[]] => {
+  const path = ["usr/bin", "usr/sbin"].map((folder) => join(tools, folder, program)).find((path) => existsSync(path));
+  if (path === undefined) throw new Error(`${program} is not among the tools in ${tools}`);
+  const libraries = join(tools, "usr/lib/x86_64-linux-gnu");
+  return [join(tools, "lib64/ld-linux-x86-64.so.2"), "--library-path", libraries, "--argv0", program, path];
+};
+
+/** A folder in which each of the tools can be run by its name: for PATH. */
+export const toolPath = (): string => join(partOf("tools"), RUN);

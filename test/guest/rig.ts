@@ -1,0 +1,136 @@
+/** A guest with one of our NICs in it, and the machine at the other end of the cable. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CapturedPacket, readPcapng } from "#wire/pcapng-reader.ts";
+import { type Far, FarEnd } from "./far-end.ts";
+import { FarInside, insideDevice } from "./far-inside.ts";
+import { Guest, type GuestOptions } from "./guest.ts";
+import { Nic } from "./nic.ts";
+
+export interface RigOptions extends Omit<GuestOptions, "devices"> {
+  readonly chip: string;
+  readonly mac?: string | undefined;
+  /** How the device interrupts. As the guest's driver likes unless given. */
+  readonly interrupts?: "intx" | "msi" | "msix" | undefined;
+  /** Further arguments of `ferrule model serve`. */
+  readonly serve?: readonly string[] | undefined;
+  /** Further arguments of QEMU's. */
+  readonly devices?: readonly string[] | undefined;
+  /** Keeps every frame on the wire for `frames`. */
+  readonly capture?: boolean | undefined;
+  /** The other machine is this host's network stack in a namespace, or the guest's own through a card of QEMU's. */
+  readonly far?: "outside" | "inside" | undefined;
+}
+
+/** Addresses and names of both ends. */
+export const NEAR = { name: "eth0", ipv4: "10.9.0.1", ipv6: "fd09::1" } as const;
+export const FAR = { name: "fe0", ipv4: "10.9.0.2", ipv6: "fd09::2" } as const;
+
+const CARRIER_LIMIT = 20_000;
+const FLUSHED_MILLIS = 1_000;
+
+export class Rig implements AsyncDisposable {
+  readonly chip: string;
+  readonly guest: Guest;
+  readonly far: Far;
+  readonly nic: Nic;
+  readonly #folder: string;
+  readonly #scope: AsyncDisposableStack;
+
+  private constructor(
+    options: RigOptions,
+    parts: { guest: Guest; far: Far; nic: Nic },
+    folder: string,
+    scope: AsyncDisposableStack,
+  ) {
+    this.chip = options.chip;
+    this.guest = parts.guest;
+    this.far = parts.far;
+    this.nic = parts.nic;
+    this.#folder = folder;
+    this.#scope = scope;
+  }
+
+  /** Everything is up but the guest's driver, which is not loaded. @throws {Error} */
+  static async open(options: RigOptions): Promise<Rig> {
+    await using scope = new AsyncDisposableStack();
+    const folder = mkdtempSync(join(tmpdir(), "ferrule-rig-"));
+    scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const { far: outside, nic, devices } = await openNic(scope, folder, options);
+    const append = [...(options.append ?? []), ...(options.interrupts === "intx" ? ["pci=nomsi"] : [])];
+    const guest = scope.use(await Guest.boot({ ...options, append, devices }));
+    const far = outside ?? (await FarInside.open(guest, FAR.name));
+    if (outside === undefined) await addresses(far);
+    return new Rig(options, { guest, far, nic }, folder, scope.move());
+  }
+
+  /** Loads the driver and gives both ends their addresses; resolves when frames can pass. @throws {Error} */
+  async up(): Promise<void> {
+    await this.guest.must("modprobe r8169");
+    await this.configure();
+  }
+
+  /** Gives the guest's interface its addresses, once the driver is there. */
+  async configure(): Promise<void> {
+    const { name, ipv4, ipv6 } = NEAR;
+    await this.guest.must(
+      `ip link set ${name} up; ip addr replace ${ipv4}/24 dev ${name}; ip addr replace ${ipv6}/64 dev ${name} nodad`,
+    );
+    await this.carrier(true);
+  }
+
+  /** Resolves when the guest sees the link come up, or go down. @throws {Error} when it does not in time */
+  async carrier(up: boolean, limitMillis = CARRIER_LIMIT): Promise<void> {
+    const wanted = up ? 1 : 0;
+    const look = `until [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = ${wanted} ]; do sleep 0.05; done`;
+    const { exit } = await this.guest.run(look, limitMillis);
+    if (exit !== 0)
+      throw new Error(`no carrier ${wanted} in ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
+  }
+
+  /** Every frame that crossed the wire so far. @throws {MalformedCapture} */
+  async frames(): Promise<readonly CapturedPacket[]> {
+    // The server writes out what it holds back several times a second.
+    await sleep(FLUSHED_MILLIS);
+    return [...readPcapng(readFileSync(join(this.#folder, CAPTURE)))];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope.disposeAsync();
+  }
+}
+
+const CAPTURE = "wire.pcapng";
+
+const addresses = async (far: Far): Promise<void> => {
+  const { name, ipv4, ipv6 } = FAR;
+  await far.must(
+    `ip addr add ${ipv4}/24 dev ${name}; ip addr add ${ipv6}/64 dev ${name} nodad; ip link set ${name} up`,
+  );
+};
+
+/** A NIC, and the far end of its cable where that is out here; what QEMU is told of both. Shared with the shell for people. */
+export const openNic = async (
+  scope: AsyncDisposableStack,
+  folder: string,
+  options: RigOptions,
+): Promise<{ far: FarEnd | undefined; nic: Nic; devices: readonly string[] }> => {
+  const { chip, mac, serve = [], interrupts, devices = [] } = options;
+  const far = options.far === "inside" ? undefined : scope.use(await FarEnd.open());
+  const only = interrupts === "msi" ? ["--interrupts", "msi"] : [];
+  const cable = join(folder, "cable");
+  const nic = scope.use(
+    await Nic.serve(far, {
+      chip,
+      mac,
+      socket: join(folder, "nic"),
+      wire: far === undefined ? `unix:${cable},listen` : `tap:${FAR.name}`,
+      capture: options.capture === true ? join(folder, CAPTURE) : undefined,
+      more: [...serve, ...only],
+    }),
+  );
+  if (far !== undefined) await addresses(far);
+  return { far, nic, devices: [...nic.device(), ...(far === undefined ? insideDevice(cable) : []), ...devices] };
+};
