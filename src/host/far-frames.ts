@@ -3,13 +3,16 @@ import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { InPlaceCutter } from "#wire/cut-in-place.ts";
 import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
-import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
 import { completeChecksum } from "#wire/fill.ts";
 import type { Memory } from "#wire/memory.ts";
 import { CUT_IN_SOFTWARE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
 import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { FRAME_ROOM } from "./uplink-out.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
+
+// Bound here because the engine looks an imported name up at every use.
+const SHORTEST = SHORTEST_FRAME;
 
 /** One frame from the kernel at a time, as one or more wire frames. */
 export class FarFrames {
@@ -85,5 +88,14 @@ export class FarFrames {
     this.offset = offset;
     this.length = length;
     this.left = left;
+    // Behind any other segment lies the payload of the next.
+    if (length < SHORTEST && left === 1) this.#pad();
+  }
+
+  /** To the least that Ethernet carries, as the other machine's NIC would. */
+  #pad(): void {
+    const { bytes } = this.#memory;
+    for (let at = this.offset + this.length, end = this.offset + SHORTEST; at < end; at++) bytes[at] = 0;
+    this.length = SHORTEST;
   }
 }
