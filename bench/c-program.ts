@@ -23,11 +23,14 @@ export const compilerVersion = async (): Promise<string | undefined> => {
   }
 };
 
+/** For any x86-64 machine, whatever libraries it has. */
+export const PORTABLE: readonly string[] = ["-O2", "-Wall", "-Wextra", "-static", "-s"];
+
 /** Compiles bench/c/NAME.c and returns the program's path. @throws {CannotMeasure} without a C compiler. */
-export const compile = async (scratch: string, name: string): Promise<string> => {
+export const compile = async (scratch: string, name: string, flags: readonly string[] = FLAGS): Promise<string> => {
   const program = join(scratch, name);
   try {
-    await promisify(execFile)(CC, [...FLAGS, "-o", program, join(import.meta.dirname, "c", `${name}.c`)]);
+    await promisify(execFile)(CC, [...flags, "-o", program, join(import.meta.dirname, "c", `${name}.c`)]);
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
     throw new CannotMeasure(`no C compiler: ${CC} was not found`, "Install gcc, or name another compiler in CC.");

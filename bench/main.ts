@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { checksum } from "./checksum.ts";
+import { guest } from "./guest.ts";
 import { machineFacts, type Machine } from "./machine.ts";
 import { ring } from "./ring.ts";
 import { tcp } from "./tcp.ts";
 
-const BENCHES: readonly Bench[] = [ring, checksum, tcp];
+const BENCHES: readonly Bench[] = [ring, checksum, tcp, guest];
 
 const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--json] [--list]
 

@@ -71,9 +71,8 @@ const expectNothing = (what: string, left: readonly string[]): void => {
 /** Up, carrier, down, in this process: leaks show as descriptors, threads and memory. */
 const cycle = async (): Promise<void> => {
   const session = await openSession({
-    chip: "rtl8168h",
+    device: { kind: "model", chip: "rtl8168h", wire: { kind: "tap", name: "soak0w" } },
     host: { name: "soak0" },
-    wire: { kind: "tap", name: "soak0w" },
     mtu: 1500,
   });
   await session.carrier(5000);

@@ -141,6 +141,11 @@ export class DriverSide implements Disposable {
     if ((events & Events.broken) !== 0) this.#rebuild(this.#nic.mtu);
   }
 
+  /** Looks whether the device is still there. @throws {DeviceGone} */
+  look(): void {
+    this.#nic.interrupt();
+  }
+
   /** There was no work: interrupts on again. False when work came in meanwhile; the chip may not tell of it again. */
   rest(): boolean {
     if (!this.#polling) return true;

@@ -3,9 +3,14 @@ import type { ThreadedChannel } from "#bus/threaded.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
 import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
 
+/** Where a driver finds its device: in another thread, or behind a socket. */
+export type DeviceTask =
+  | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
+  | { readonly bus: "vfio-user"; readonly path: string };
+
 /** Worker data of the driver's thread. */
 export interface DriverTask {
-  readonly channel: ThreadedChannel;
+  readonly device: DeviceTask;
   readonly host: HostSpec;
   readonly mtu: number;
   readonly capture: string | undefined;
@@ -52,6 +57,8 @@ export interface PlainError {
 }
 
 export const plainError = (error: unknown): PlainError => {
+  // What failed first; what cleaning up after it failed with is a consequence.
+  if (error instanceof SuppressedError) return plainError(error.suppressed);
   if (!(error instanceof Error)) return { code: "UNKNOWN", message: String(error), hint: "" };
   const { code, hint } = error as { code?: unknown; hint?: unknown };
   return {

@@ -1,5 +1,5 @@
 /** Brings a NIC up: makes what the two threads share, starts them in order, and takes everything back at the end. */
-import { type ThreadedChannel, createChannel } from "#bus/threaded.ts";
+import { createChannel } from "#bus/threaded.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Interfaces } from "#sys/interface.ts";
@@ -7,8 +7,8 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse } from "#sys/tap.ts";
 import { randomBytes } from "node:crypto";
 import { prepareThreads } from "./compiled-code.ts";
-import type { Command, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
-import type { HostSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
+import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
+import type { HostSpec, ModelSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
 import { ThreadFailure, WorkerThread } from "./worker-thread.ts";
@@ -49,66 +49,91 @@ const randomMac = (): string => {
   return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(":");
 };
 
+interface Started {
+  readonly thread: Thread;
+  readonly facts: SessionFacts | undefined;
+}
+type Start = (
+  what: string,
+  file: string,
+  task: DriverTask | ModelTask | OneThreadTask,
+  bell: EventFd,
+) => Promise<Started>;
+
+/** What driver and model share: registers, and memory for rings, frames and what is on its way to the far end. */
+const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTask, "channel" | "memory"> => {
+  // Shared WebAssembly memory, because the model's checksum engine works on nothing else.
+  const pages = (DMA_BYTES + STAGING_BYTES) / WASM_PAGE;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  return {
+    channel: createChannel(scope, { name: `model:${chip}`, dma: memory.buffer, dmaBytes: DMA_BYTES }),
+    memory,
+  };
+};
+
 /**
- * Brings up one NIC on the embedded model. Resolves when it is up; the carrier follows.
+ * Brings up one NIC. Resolves when it is up; the carrier follows.
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions): Promise<Session> => {
   await prepareThreads(() =>
     Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")]),
   );
+  const { device } = options;
   refuseTakenName(options.host);
-  if (options.wire.kind === "tap") refuseTakenName(options.wire);
+  if (device.kind === "model" && device.wire.kind === "tap") refuseTakenName(device.wire);
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
-  // Shared WebAssembly memory, because the model's checksum engine works on nothing else.
-  const pages = (DMA_BYTES + STAGING_BYTES) / WASM_PAGE;
-  const dma = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const channel: ThreadedChannel = createChannel(shared, {
-    name: `model:${options.chip}`,
-    dma: dma.buffer,
-    dmaBytes: DMA_BYTES,
-  });
-  const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
   const memory = {
     driver: statisticsMemory(DRIVER_COUNTERS),
     wire: statisticsMemory(WIRE_COUNTERS),
   };
+  const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
 
-  const start = async (what: string, file: string, task: DriverTask | ModelTask | OneThreadTask, bell: EventFd) => {
+  const start: Start = async (what, file, task, bell) => {
     const thread: Thread = new WorkerThread(what, new URL(file, import.meta.url), task, bell);
     scope.defer(() => thread.end());
     const ready = await thread.until(START_LIMIT_MILLIS, (report) => (report.report === "ready" ? report : undefined));
     return { thread, facts: ready.facts };
   };
-  const modelTask: ModelTask = {
-    channel,
-    memory: dma,
-    chip: options.chip,
-    mac: randomMac(),
-    wire: options.wire,
-    mtu: options.mtu,
-    capture: options.captureWire,
-    statistics: memory.wire,
-    control: bells.model.number,
-  };
-  const driverTask: DriverTask = {
-    channel,
+  const driverTask = (task: DeviceTask): DriverTask => ({
+    device: task,
     host: options.host,
     mtu: options.mtu,
     capture: options.captureHost,
     statistics: memory.driver,
     control: bells.driver.number,
-  };
+  });
   const threads: Thread[] = [];
-  let driver: Awaited<ReturnType<typeof start>>;
-  if (options.threads === 2) {
-    const model = await start("the model's thread", "./model-thread.ts", modelTask, bells.model);
-    threads.push(model.thread);
-    driver = await start("the driver's thread", "./data-plane.ts", driverTask, bells.driver);
+  let driver: Started;
+  if (device.kind === "vfio-user") {
+    const task = driverTask({ bus: "vfio-user", path: device.path });
+    driver = await start("the driver's thread", "./data-plane.ts", task, bells.driver);
   } else {
-    const both = { driver: driverTask, model: modelTask };
-    driver = await start("the data-plane thread", "./one-thread.ts", both, bells.driver);
+    const channel = modelChannel(device, shared);
+    const modelTask: ModelTask = {
+      ...channel,
+      chip: device.chip,
+      mac: randomMac(),
+      wire: device.wire,
+      mtu: options.mtu,
+      capture: device.capture,
+      statistics: memory.wire,
+      control: bells.model.number,
+    };
+    const task = driverTask({ bus: "threaded", channel: channel.channel });
+    if (device.threads === 2) {
+      const model = await start("the model's thread", "./model-thread.ts", modelTask, bells.model);
+      threads.push(model.thread);
+      driver = await start("the driver's thread", "./data-plane.ts", task, bells.driver);
+    } else {
+      driver = await start(
+        "the data-plane thread",
+        "./one-thread.ts",
+        { driver: task, model: modelTask },
+        bells.driver,
+      );
+    }
   }
   threads.push(driver.thread);
   if (driver.facts === undefined) throw new Error("the driver's thread said nothing of itself");

@@ -14,17 +14,26 @@ export type WireSpec =
   /** A built-in far end that answers ARP, ICMP echo and UDP echo. */
   | { readonly kind: "responder" };
 
-export interface SessionOptions {
-  /** Key of the chip the model is: see `ferrule model chips`. */
+/** The NIC in software, in this process. */
+export interface ModelSpec {
+  readonly kind: "model";
+  /** Key of the chip it is: see `ferrule model chips`. */
   readonly chip: string;
-  readonly host: HostSpec;
   readonly wire: WireSpec;
-  /** Bytes of layer 3; 68 to the chip's largest. */
-  readonly mtu: number;
   /** Driver and model in one data-plane thread, or in one each; 1 unless told. */
   readonly threads?: 1 | 2;
   /** pcapng file of what crosses the wire. */
-  readonly captureWire?: string;
+  readonly capture?: string;
+}
+
+/** Which device, and how it is reached. */
+export type DeviceSpec = ModelSpec | { readonly kind: "vfio-user"; /** The server's socket. */ readonly path: string };
+
+export interface SessionOptions {
+  readonly device: DeviceSpec;
+  readonly host: HostSpec;
+  /** Bytes of layer 3; 68 to the chip's largest. */
+  readonly mtu: number;
   /** pcapng file of what crosses the host's side. */
   readonly captureHost?: string;
 }

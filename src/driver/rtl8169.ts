@@ -141,6 +141,9 @@ export class Nic implements Link {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
       this.phy.powerDown();
+    } catch (error) {
+      // A card that left the bus has stopped.
+      if (!(error instanceof DeviceGone)) throw error;
     } finally {
       this.#device.setBusMaster(false);
       this.#receive = undefined;
@@ -261,7 +264,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const txConfig = io.read32(ChipId);
     if (txConfig === 0xffff_ffff) throw new DeviceGone("TxConfig");
     const xid = (txConfig >>> TxConf.xidShift) & TxConf.xidMask;
-    const chip = chipOf(xid);
+    const chip = chipOf(xid, { device: device.id.device });
     if (chip === undefined) throw new UnknownChip(xid);
     if (chip.generation !== "8168h") throw new UnsupportedChip(chip.name);
 

@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 import { VirtualClock } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { Damage, type Plug, type Port } from "#kit/port.ts";
-import { ImpairedWire, IMPAIRMENTS } from "./impairment.ts";
+import { IMPAIRMENTS } from "./impaired-lane.ts";
+import { ImpairedWire } from "./impairment.ts";
 
 /** The far end: keeps what the NIC sends, and can send. */
 class Far implements Port {

@@ -167,22 +167,33 @@ const msix = (chip: Chip): Capability => ({
   ],
 });
 
-/**
- * Vital product data: address with a flag, data. Nobody answers, as on cards whose EEPROM has none: the flag stays as the
- * guest wrote it, and `lspci` says "Not readable".
- */
-const vpd = (chip: Chip): Capability => ({
+/** Where vital product data is. */
+export const productDataAt = (chip: Chip): number =>
+  isPci(chip) ? 0x60 : from8168c(chip) ? 0xd0 - lower(chip) : 0x48;
+
+/** Vital product data: address with a flag, data. */
+const productData = (chip: Chip): Capability => ({
   id: 0x03,
-  at: isPci(chip) ? 0x60 : from8168c(chip) ? 0xd0 - lower(chip) : 0x48,
+  at: productDataAt(chip),
   fields: [
     [2, 2, 0, 0xffff],
     [4, 4, 0, 0xffff_ffff],
   ],
 });
 
-const capabilitiesOf = (chip: Chip): Capability[] => {
-  if (isPci(chip)) return [power(chip), vpd(chip)];
-  return [power(chip), msi(chip), express(chip), ...(msixVectors(chip) > 0 ? [msix(chip)] : []), vpd(chip)];
+/** Kinds of interrupts, the older first. A function that has one has those before it. */
+export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
+export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
+
+const capabilitiesOf = (chip: Chip, most: InterruptKind): Capability[] => {
+  if (isPci(chip)) return [power(chip), productData(chip)];
+  return [
+    power(chip),
+    ...(most === "intx" ? [] : [msi(chip)]),
+    express(chip),
+    ...(most === "msix" && msixVectors(chip) > 0 ? [msix(chip)] : []),
+    productData(chip),
+  ];
 };
 
 /** Errors are never seen: only their masks and severities do something, which is to be kept. */
@@ -261,11 +272,19 @@ const chain = (list: readonly Capability[], link: (id: number, next: number) => 
     return all.map(([offset, ...rest]): Field => [at + offset, ...rest]);
   });
 
+/** What one chip's configuration space differs by from another's of its kind. */
+export interface Personality {
+  readonly identity: PciIdentity;
+  readonly mac: Uint8Array;
+  /** The best kind of interrupts that it has a capability for; all the chip has, unless given. */
+  readonly interrupts?: InterruptKind | undefined;
+}
+
 /** Everything in a chip's configuration space that is not 0 and read only. */
-export const layoutOf = (chip: Chip, id: PciIdentity, mac: Uint8Array): readonly Field[] => {
-  const capabilities = capabilitiesOf(chip);
+export const layoutOf = (chip: Chip, { identity, mac, interrupts = "msix" }: Personality): readonly Field[] => {
+  const capabilities = capabilitiesOf(chip, interrupts);
   return [
-    ...header(chip, id),
+    ...header(chip, identity),
     [0x34, 1, capabilities[0]!.at, 0],
     ...chain(capabilities, (cap, next) => [0, 2, cap | (next << 8), 0]),
     ...chain(extendedOf(chip, mac), (cap, next) => [0, 4, (cap | (next << 20)) >>> 0, 0]),

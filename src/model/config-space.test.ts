@@ -224,3 +224,32 @@ test("PME status is cleared by writing a one, and stays through a bus reset", ()
   nic.write("config", at, 2, PME_STATUS);
   assert.equal(nic.read("config", at, 2) & (PME_ENABLE | PME_STATUS), 0);
 });
+
+test("vital product data are the EEPROM from its signature on, and nothing on chips that have fuses instead", () => {
+  for (const [key, first] of [
+    ["rtl8169sc-180", 0x10ec_8129],
+    ["rtl8168b", 0x10ec_8129],
+    ["rtl8168h", 0],
+    ["rtl8125b", 0],
+  ] as const) {
+    const guest = new Guest({ chip: chipNamed(key)! });
+    const at = placeOf(guest, 0x03);
+    guest.nic.write("config", at + 2, 2, 0);
+    assert.equal(guest.nic.read("config", at + 2, 2), 0x8000, key);
+    assert.equal(guest.nic.read("config", at + 4, 4), first, key);
+    guest.nic.write("config", at + 4, 4, 0x1234_5678);
+    guest.nic.write("config", at + 2, 2, 0x8000);
+    assert.equal(guest.nic.read("config", at + 2, 2), 0, key);
+    guest.nic.write("config", at + 2, 2, 0);
+    assert.equal(guest.nic.read("config", at + 4, 4), first, key);
+  }
+});
+
+test("offers fewer kinds of interrupts when asked to", () => {
+  for (const [interrupts, expected] of [
+    ["intx", [0x01, 0x10, 0x03]],
+    ["msi", [0x01, 0x05, 0x10, 0x03]],
+    ["msix", [0x01, 0x05, 0x10, 0x11, 0x03]],
+  ] as const)
+    assert.deepEqual(capabilities(new Guest({ chip: chipNamed("rtl8168h")!, interrupts })), expected);
+});

@@ -1,23 +1,37 @@
 /** PCI configuration space: identity, decoding, bus mastering, power states. */
 import type { Chip } from "#chip/chips.ts";
-import type { PciIdentity } from "#chip/pci-identity.ts";
-import { COMMAND, Command, type Field, layoutOf, Pmcsr, powerAt, regionsOf, Status, STATUS } from "./config-layout.ts";
+import {
+  COMMAND,
+  Command,
+  type Field,
+  layoutOf,
+  type Personality,
+  Pmcsr,
+  powerAt,
+  productDataAt,
+  regionsOf,
+  Status,
+  STATUS,
+} from "./config-layout.ts";
 import { type AccessWidth, ones, type Page } from "./page.ts";
 
 /** D0 to D3hot. D3cold is power off, and nothing is left that could say so. */
 export type PowerState = 0 | 1 | 2 | 3;
 
-export interface ConfigParts {
+export interface ConfigParts extends Personality {
   /** 4 KiB. */
   readonly page: Page;
   readonly chip: Chip;
-  readonly identity: PciIdentity;
-  readonly mac: Uint8Array;
   /** The guest put the function into another state. */
   readonly powered: (state: PowerState, before: PowerState) => void;
   /** Whether the interrupt line is up. */
   readonly interrupting: () => boolean;
+  /** Four bytes of vital product data from an address on, a multiple of four below 0x8000. */
+  readonly productData: (address: number) => number;
 }
+
+/** In the upper half of the address: the transfer is done after a read, and is yet to be done before a write. */
+const PRODUCT_DATA_FLAG = 1 << 15;
 
 /**
  * Registers that behave like memory with a mask, in the page behind the device's registers, and the few that do more.
@@ -37,16 +51,19 @@ export class ConfigSpace {
   readonly #writable: Uint8Array;
   readonly #clearable: Uint8Array;
   readonly #pmcsr: number;
+  /** The address of vital product data; the data come two bytes behind. */
+  readonly #product: number;
 
   constructor(parts: ConfigParts) {
-    const { page, chip, identity, mac } = parts;
+    const { page, chip } = parts;
     this.#parts = parts;
     this.#page = page;
     this.#bytes = regionsOf(chip).config;
-    this.#fields = layoutOf(chip, identity, mac);
+    this.#fields = layoutOf(chip, parts);
     this.#writable = new Uint8Array(this.#bytes);
     this.#clearable = new Uint8Array(this.#bytes);
     this.#pmcsr = powerAt(chip) + 4;
+    this.#product = productDataAt(chip) + 2;
     for (const [offset, bytes, , writable, clearable = 0] of this.#fields)
       for (let i = 0; i < bytes; i++) {
         this.#writable[offset + i] = writable >>> (8 * i);
@@ -107,7 +124,20 @@ export class ConfigSpace {
       const old = this.#page.get(at, 1) & ~(byte & this.#clearable[at]!);
       this.#page.put(at, 1, (old & ~writable) | (byte & writable));
     }
+    const flag = this.#product + 1;
+    if (offset <= flag && offset + width > flag) this.#transferProductData();
     this.#power();
+  }
+
+  /**
+   * The flag was written, so the other side has its turn and turns it over (PCI 3.0, appendix I). What is written is not
+   * kept: drivers enable the EEPROM first, by another way.
+   */
+  #transferProductData(): void {
+    const address = this.#page.get(this.#product, 2);
+    this.#page.put(this.#product, 2, address ^ PRODUCT_DATA_FLAG);
+    if ((address & PRODUCT_DATA_FLAG) === 0)
+      this.#page.put(this.#product + 2, 4, this.#parts.productData(address & ~3));
   }
 
   #showInterrupt(): void {

@@ -59,6 +59,11 @@ export class Eeprom {
     this.#pins = 0;
   }
 
+  /** Two words, the first in the low half. Addresses start over behind the last word. */
+  doubleWord(at: number): number {
+    return (this.words[at % WORDS]! | (this.words[(at + 1) % WORDS]! << 16)) >>> 0;
+  }
+
   /** Cfg9346 was written. Returns what the guest reads in bit 0. */
   move(pins: number): number {
     const before = this.#pins;

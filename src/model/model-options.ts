@@ -2,6 +2,7 @@
 import type { Chip } from "#chip/chips.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { Timers } from "#kit/clock.ts";
+import type { InterruptKind } from "./config-layout.ts";
 import type { Offence, Strictness } from "./strict.ts";
 
 export interface ModelOptions {
@@ -15,6 +16,8 @@ export interface ModelOptions {
   readonly strict?: Strictness;
   /** What a board's maker has put into the EEPROM instead of the chip's own PCI identity. */
   readonly identity?: Partial<PciIdentity>;
+  /** The best kind of interrupts that configuration space offers; all that the chip has, unless said otherwise. */
+  readonly interrupts?: InterruptKind | undefined;
   readonly report?: (offence: Offence) => void;
   /** `pageBytes(chip)` of memory for the registers and configuration space: shared when a bus publishes them. */
   readonly memory?: ArrayBufferLike;

@@ -143,6 +143,14 @@ export class SideRegisters {
     return this.#extended.exgmac(address);
   }
 
+  /**
+   * What configuration space shows as vital product data: the EEPROM from its first word on, which is no such data, and
+   * nothing where there is none. As `lspci -vv` finds on cards: resource types 05, which is how its signature begins, and 00.
+   */
+  productData(address: number): number {
+    return this.eeprom?.doubleWord(address >> 1) ?? 0;
+  }
+
   /** How long an access to one of these takes from now on, in microseconds; `Infinity`: it never answers. */
   setLatency(name: SideBusName, micros: number): void {
     for (const handshake of this.#handshakes[name]) handshake.latencyMicros = micros;

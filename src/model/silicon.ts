@@ -141,8 +141,10 @@ export class Silicon {
       chip,
       identity: { ...identityOf(chip), ...options.identity },
       mac,
+      interrupts: options.interrupts,
       powered: (state, before) => this.#powered(state, before),
       interrupting: () => this.interrupts.asserted,
+      productData: (address) => this.side.productData(address),
     });
   }
 

@@ -59,15 +59,22 @@ const STEPS: readonly Step[] = FEATURES.flatMap((features) =>
   ),
 ).map((step, i) => ({
   ...step,
-  port: FIRST_PORT + i,
+  port: FIRST_PORT + 2 * i,
   title: `${step.kind} over ${step.to.includes(":") ? "IPv6" : "IPv4"}, ${step.lane.name}`,
 }));
 
 const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
-  "TCP from the guest": (to, port) => `nc -w 10 -p ${port} ${to} ${DIGEST_PORT} </tmp/data | cmp - /tmp/digest`,
-  "TCP to the guest": (to, port) => `nc -w 10 -p ${port} ${to} ${SEND_PORT} </dev/null | cmp - /tmp/data`,
+  "TCP from the guest": (to) => `nc -w 10 ${to} ${DIGEST_PORT} </tmp/data | cmp - /tmp/digest`,
+  "TCP to the guest": (to) => `nc -w 10 ${to} ${SEND_PORT} </dev/null | cmp - /tmp/data`,
   "UDP from the guest": (to, port) =>
     `iperf3 -c ${to} --cport ${port} -u -b 20M -l 1100 -k ${DATAGRAMS} | grep -q '(0%)'`,
+};
+
+/** Says which transfer went wrong, if it does. Of the two ports there are, whatever connects gets the even one. */
+const scriptOf = ({ kind, to, port, title }: Step): string => {
+  const command = COMMANDS[kind](to, port).replaceAll("'", `'\\''`);
+  const ports = `echo ${port} ${port + 1} >/proc/sys/net/ipv4/ip_local_port_range`;
+  return `${ports}; timeout 20 sh -c '${command}' || echo "${title}"`;
 };
 
 const prepare = async (rig: Rig): Promise<void> => {
@@ -93,10 +100,7 @@ onEachChip("offloads", { far: "inside", capture: true, limitMillis: 600_000 }, (
       t.diagnostic(
         `checksums ${now("tx-checksumming")}, scatter/gather ${now("scatter-gather")}, segmentation ${now("tcp-segmentation-offload")}`,
       );
-      const script = STEPS.filter((step) => step.features === features).map(
-        ({ kind, to, port, title }) =>
-          `timeout 20 sh -c '${COMMANDS[kind](to, port).replaceAll("'", `'\\''`)}' || echo "${title}"`,
-      );
+      const script = STEPS.filter((step) => step.features === features).map(scriptOf);
       assert.equal(await rig.guest.must(script.join("\n"), 100_000), "");
     });
 

@@ -1,5 +1,5 @@
 /**
- * `npm run test:guest [-- --all] [--chip NAMES] [--kernel NAMES] [FILES]`: the conformance suite, with the kernel's own r8169
+ * `npm run test:guest [-- --all] [--chip NAMES] [--kernel NAMES] [--roundtrips N] [FILES]`: the conformance suite, with the kernel's own r8169
  * driving our chips in guests. Writes what came out as JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
  */
 import { spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bootOf } from "../guest/initrd.ts";
 import { CACHE, forgetParts, KERNELS } from "../guest/parts.ts";
-import { ALL_CHIPS, CHIPS_VARIABLE, KERNELS_VARIABLE, SOME_CHIPS } from "./grid.ts";
+import { ALL_CHIPS, CHIPS_VARIABLE, KERNELS_VARIABLE, ROUND_TRIPS_VARIABLE, SOME_CHIPS } from "./grid.ts";
 import { writeReport } from "./report.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
     kernel: { type: "string" },
     refresh: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
+    roundtrips: { type: "string" },
   },
 });
 
@@ -53,11 +54,21 @@ const run = async (): Promise<number> => {
     [`--test-reporter=${join(HERE, "reporter.ts")}`, `--test-reporter-destination=${record}`],
     files(),
   ].flat();
-  const environment = { FERRULE_GUEST: "1", [CHIPS_VARIABLE]: chips, [KERNELS_VARIABLE]: kernels };
+  const environment = {
+    FERRULE_GUEST: "1",
+    [CHIPS_VARIABLE]: chips,
+    [KERNELS_VARIABLE]: kernels,
+    ...(values.roundtrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: values.roundtrips }),
+  };
   const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
   const [code] = (await once(child, "exit")) as [number | null];
   console.error(`results: ${record}`);
   return code ?? 1;
 };
 
-process.exitCode = await run();
+try {
+  process.exitCode = await run();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}

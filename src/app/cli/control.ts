@@ -16,7 +16,8 @@ export type Request = { readonly command: "status" } | { readonly command: "down
 export interface Status {
   readonly interface: string;
   readonly device: string;
-  readonly wire: string;
+  /** Absent where the wire is somebody else's. */
+  readonly wire?: string | undefined;
   readonly pid: number;
   readonly upSeconds: number;
 }

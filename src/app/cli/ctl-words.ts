@@ -1,5 +1,5 @@
 /** The words of `ferrule model ctl` as a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
-import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impairment.ts";
+import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
 import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeRequest } from "../serve/requests.ts";

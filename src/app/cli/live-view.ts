@@ -6,8 +6,8 @@ import type { Stream } from "./terminal.ts";
 
 export interface Watch {
   readonly facts: SessionFacts;
-  /** The wire as it was named on the command line. */
-  readonly wire: string;
+  /** The wire as it was named on the command line; undefined where it is somebody else's. */
+  readonly wire: string | undefined;
   /** Since the interface came up. */
   readonly upSeconds: number;
   readonly before: Statistics;
@@ -70,6 +70,11 @@ const interrupts = (watch: Watch): string => {
   return `${rate(perInterrupt)} a second${each}`;
 };
 
+const wire = ({ wire: name, facts, now }: Watch): string =>
+  name === undefined
+    ? `behind ${facts.device}`
+    : `${name}, ${count(now.wireSentFrames)} frames out, ${count(now.wireReceivedFrames)} in`;
+
 /** Lines no wider than `columns`. */
 export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: number): readonly string[] => {
   const paint: Paint = (style, text) => stream.paint(style, text);
@@ -89,7 +94,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
     ...table(
       [
         ["link", link(now, paint)],
-        ["wire", `${watch.wire}, ${count(now.wireSentFrames)} frames out, ${count(now.wireReceivedFrames)} in`],
+        ["wire", wire(watch)],
         [
           "rings",
           // What waits in either: frames the NIC has yet to send, and frames the host has yet to take.

@@ -1,5 +1,5 @@
 /** `ferrule model ctl`: asks things of a NIC that `ferrule model serve` gives to a guest, while the guest uses it. */
-import type { Direction } from "#host/impairment.ts";
+import type { Direction } from "#host/impaired-lane.ts";
 import { askServer } from "../serve/control-socket.ts";
 import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";

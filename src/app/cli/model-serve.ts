@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import type { Chip } from "#chip/chips.ts";
+import { INTERRUPT_KINDS, type InterruptKind } from "#model/config-layout.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
 import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
@@ -115,6 +116,13 @@ const parseStrict = (text: string): Strictness => {
   return strict;
 };
 
+const parseInterrupts = (text: string | undefined): InterruptKind | undefined => {
+  const kind = INTERRUPT_KINDS.find((known) => known === text);
+  if (text !== undefined && kind === undefined)
+    throw new WrongUsage(`"${text}" is no kind of interrupts`, `Write ${INTERRUPT_KINDS.join(", ")}.`);
+  return kind;
+};
+
 const FORMATS: readonly TraceFormat[] = ["text", "json"];
 const parseTrace = (path: string | undefined, format: string | undefined): ServeOptions["trace"] => {
   const chosen = FORMATS.find((known) => known === format);
@@ -185,6 +193,11 @@ export const modelServe = command({
       summary: "what a driver's offences do: warn, error (the NIC falls off the bus) or off",
       default: "warn",
     },
+    interrupts: {
+      kind: "value",
+      placeholder: "KIND",
+      summary: "the best that the NIC offers: intx, msi or msix; all that the chip has unless given",
+    },
     json: { kind: "flag", summary: "print events as JSON, one object a line" },
   },
   examples: [
@@ -203,6 +216,7 @@ export const modelServe = command({
       capture: values.capture === undefined ? undefined : resolve(values.capture),
       trace: parseTrace(values.trace, values["trace-format"]),
       strict: parseStrict(values.strict),
+      interrupts: parseInterrupts(values.interrupts),
     };
     if (options.capture !== undefined && options.capture === options.trace?.path)
       throw new WrongUsage("capture and trace go to one file", "Give each a file of its own.");

@@ -16,7 +16,11 @@ const refusal = (act: () => unknown): FerruleError => {
   return assert.fail("was accepted");
 };
 
-test("a model is chosen by its chip", () => assert.equal(parseDevice("model:rtl8168h").chip.xid, 0x541));
+test("a model is chosen by its chip, a served one by its socket", () => {
+  assert.deepEqual(parseDevice("model:rtl8168h"), { kind: "model", chip: chipNamed("rtl8168h") });
+  assert.deepEqual(parseDevice("vfio-user:/run/nic.sock"), { kind: "vfio-user", path: "/run/nic.sock" });
+  assert.ok(refusal(() => parseDevice("vfio-user:")) instanceof WrongUsage);
+});
 
 test("an unknown chip is refused with the nearest name", () => {
   const error = refusal(() => parseDevice("model:rtl8168hh"));
@@ -30,8 +34,8 @@ test("a chip that cannot be driven yet says so, and which can", () => {
   assert.match(error.hint, /rtl8168h/);
 });
 
-test("cards in slots and vfio-user devices are understood, but come later", () => {
-  for (const device of ["0000:03:00.0", "03:00.0", "vfio-user:/run/nic.sock"])
+test("cards in slots are understood, but come later", () => {
+  for (const device of ["0000:03:00.0", "03:00.0"])
     assert.ok(refusal(() => parseDevice(device)) instanceof NotYet, device);
 });
 

@@ -26,12 +26,22 @@ export const parseChip = (key: string): Chip => {
 };
 
 const PCI_ADDRESS = /^([0-9a-f]{4,}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/i;
-const DEVICE_HINT = "Write model:CHIP, for example model:rtl8168h.";
+const DEVICE_HINT = "Write model:CHIP, for example model:rtl8168h, or vfio-user:PATH.";
 
-/** DEVICE: `model:CHIP`. */
-export const parseDevice = (text: string): { readonly kind: "model"; readonly chip: Chip } => {
+/** What a person named. */
+export type Device =
+  | { readonly kind: "model"; readonly chip: Chip }
+  /** The socket of a server. */
+  | { readonly kind: "vfio-user"; readonly path: string };
+
+/** DEVICE: `model:CHIP` or `vfio-user:PATH`. */
+export const parseDevice = (text: string): Device => {
   if (text.startsWith("model:")) return { kind: "model", chip: parseChip(text.slice("model:".length)) };
-  if (text.startsWith("vfio-user:")) throw new NotYet("a device behind vfio-user", DEVICE_HINT);
+  if (text.startsWith("vfio-user:")) {
+    const path = text.slice("vfio-user:".length);
+    if (path === "") throw new WrongUsage("vfio-user: without a path", "Write vfio-user:PATH, as given to --socket.");
+    return { kind: "vfio-user", path };
+  }
   if (PCI_ADDRESS.test(text)) throw new NotYet(`a card in a slot (${text}, through VFIO)`, DEVICE_HINT);
   const hint = chipNamed(text) === undefined ? DEVICE_HINT : `Did you mean \`model:${text}\`?`;
   throw new WrongUsage(`"${text}" is no device`, hint);
@@ -62,13 +72,16 @@ export const parseInterfaceName = (name: string): string => {
 /** RFC 791: every IPv4 host must take 68 bytes. */
 const SMALLEST_MTU = 68;
 
-/** An MTU this chip can carry, in bytes of layer 3. */
-export const parseMtu = (text: string, chip: Chip): number => {
+const LARGEST_MTU = Math.max(...CHIPS.map((chip) => chip.largestMtu));
+
+/** An MTU this chip can carry, in bytes of layer 3; one that some chip can where it is not known yet which it is. */
+export const parseMtu = (text: string, chip?: Chip): number => {
   const mtu = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(mtu >= SMALLEST_MTU && mtu <= chip.largestMtu))
+  const largest = chip?.largestMtu ?? LARGEST_MTU;
+  if (!(mtu >= SMALLEST_MTU && mtu <= largest))
     throw new WrongUsage(
-      `an MTU of "${text}" does not fit ${chip.name}`,
-      `Choose ${SMALLEST_MTU} to ${chip.largestMtu} bytes.`,
+      `an MTU of "${text}" does not fit ${chip?.name ?? "any chip"}`,
+      `Choose ${SMALLEST_MTU} to ${largest} bytes.`,
     );
   return mtu;
 };

@@ -6,7 +6,7 @@ import { troubles } from "./live-view.ts";
 import type { Stream } from "./terminal.ts";
 
 export type UpEvent =
-  | { readonly kind: "up"; readonly facts: SessionFacts; readonly wire: string; readonly pid: number }
+  | { readonly kind: "up"; readonly facts: SessionFacts; readonly wire?: string; readonly pid: number }
   | SessionEvent
   | { readonly kind: "down"; readonly reason: string; readonly statistics: Statistics };
 
@@ -14,7 +14,8 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
   switch (event.kind) {
     case "up": {
       const { facts } = event;
-      return `up: ${facts.chip} (XID ${facts.xid.toString(16)}), ${facts.mac}, wire ${event.wire}; offloads: ${facts.offloads.join(", ")}`;
+      const wire = event.wire === undefined ? "" : `, wire ${event.wire}`;
+      return `up: ${facts.chip} (XID ${facts.xid.toString(16)}), ${facts.mac}${wire}; offloads: ${facts.offloads.join(", ")}`;
     }
     case "carrier": {
       const duplex = event.fullDuplex ? "full" : "half";

@@ -25,7 +25,11 @@ const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
     return session;
   };
   const request = {
-    session: { chip: "rtl8168h", host: { kind: "tap", name: interfaceName }, wire: { kind: "responder" }, mtu: 1500 },
+    session: {
+      device: { kind: "model", chip: "rtl8168h", wire: { kind: "responder" } },
+      host: { name: interfaceName },
+      mtu: 1500,
+    },
     interfaceName,
     device: "model:rtl8168h",
     wire: "responder",

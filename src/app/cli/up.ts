@@ -1,7 +1,7 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
 import { resolve } from "node:path";
 import { openSession } from "../open-session.ts";
-import type { Session, SessionEvent, SessionOptions } from "../session.ts";
+import type { ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";
@@ -16,6 +16,7 @@ import { WrongUsage } from "./usage.ts";
 
 /** Milliseconds between two pictures of the live view. */
 const REDRAW = 200;
+const RESPONDER = "responder";
 /** Milliseconds the threads may take to come to an end. */
 const CLOSING = 15_000;
 
@@ -24,7 +25,8 @@ export interface UpRequest {
   readonly interfaceName: string;
   /** As they were typed. */
   readonly device: string;
-  readonly wire: string;
+  /** Undefined where the wire is somebody else's. */
+  readonly wire: string | undefined;
   readonly json: boolean;
 }
 
@@ -100,7 +102,8 @@ const attend = async (session: Session, stop: Stop, request: UpRequest, terminal
   let reason = "failed";
   try {
     using showing = reporter;
-    showing.tell({ kind: "up", facts: session.facts, wire: request.wire, pid: process.pid });
+    const { wire } = request;
+    showing.tell({ kind: "up", facts: session.facts, ...(wire === undefined ? {} : { wire }), pid: process.pid });
     let carrier = false;
     session.onEvent((event: SessionEvent) => {
       // Coming out of reset the PHY reports that there is no link yet: no news.
@@ -147,6 +150,18 @@ export const bringUp = async (
   }
 };
 
+/** @throws {WrongUsage} */
+const modelSpec = (
+  chip: string,
+  { wire: typed = RESPONDER, capture }: { readonly wire?: string | undefined; readonly capture?: string | undefined },
+  interfaceName: string,
+): ModelSpec => {
+  const wire = parseWire(typed);
+  if (wire.kind === "tap" && wire.name === interfaceName)
+    throw new WrongUsage(`both ends are called ${interfaceName}`, "Give the wire another name: --wire tap:fe0w.");
+  return { kind: "model", chip, wire, ...(capture === undefined ? {} : { capture }) };
+};
+
 export const up = command({
   name: "up",
   summary: "bring a NIC up as a network interface, and stay with it",
@@ -157,14 +172,18 @@ export const up = command({
     "The interface is made in this network namespace and may be moved to another. Needs the right to make TAPs:",
     "root, or a namespace made with `unshare --user --map-root-user --net`. `ferrule doctor` says what is missing.",
   ].join("\n"),
-  operands: [{ placeholder: "DEVICE", summary: "model:CHIP, a chip of `ferrule model chips` in software" }],
+  operands: [
+    {
+      placeholder: "DEVICE",
+      summary: "model:CHIP, a chip in software; or vfio-user:PATH, one that `ferrule model serve` offers",
+    },
+  ],
   options: {
     name: { kind: "value", placeholder: "NAME", summary: "name of the network interface", default: "fe0" },
     wire: {
       kind: "value",
       placeholder: "SPEC",
-      summary: "the wire's far end: tap:NAME, or responder (answers ARP, ping and UDP echo)",
-      default: "responder",
+      summary: "a model's far end: tap:NAME, or responder (answers ARP, ping and UDP echo; the default)",
     },
     mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
     capture: { kind: "value", placeholder: "FILE", summary: "write what crosses the wire to a pcapng file" },
@@ -178,28 +197,31 @@ export const up = command({
   examples: [
     "sudo npx ferrule up model:rtl8168h",
     "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
+    "sudo npx ferrule up vfio-user:nic.sock",
   ],
   async run({ values, operands, terminal }) {
     const typed = operands[0]!;
     const device = parseDevice(typed);
     const interfaceName = parseInterfaceName(values.name);
-    const wire = parseWire(values.wire);
-    if (wire.kind === "tap" && wire.name === interfaceName)
-      throw new WrongUsage(`both ends are called ${interfaceName}`, "Give the wire another name: --wire tap:fe0w.");
     const { capture, "capture-host": captureHost } = values;
     if (capture !== undefined && captureHost !== undefined && resolve(capture) === resolve(captureHost))
       throw new WrongUsage("both captures go to one file", "Give each a file of its own.");
+    const spec = device.kind === "model" ? modelSpec(device.chip.key, values, interfaceName) : device;
+    if (device.kind !== "model" && (values.wire ?? capture) !== undefined)
+      throw new WrongUsage(
+        "the wire of a device behind vfio-user is not ours",
+        "Give --wire and --capture to `ferrule model serve`.",
+      );
     using stop = stopAtSignals();
     const session: SessionOptions = {
-      chip: device.chip.key,
+      device: spec,
       host: { name: interfaceName },
-      wire,
-      mtu: parseMtu(values.mtu, device.chip),
-      ...(capture === undefined ? {} : { captureWire: capture }),
+      mtu: parseMtu(values.mtu, device.kind === "model" ? device.chip : undefined),
       ...(captureHost === undefined ? {} : { captureHost }),
     };
+    const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
     return await bringUp(
-      { session, interfaceName, device: typed, wire: values.wire, json: values.json },
+      { session, interfaceName, device: typed, wire, json: values.json },
       terminal,
       openSession,
       stop,

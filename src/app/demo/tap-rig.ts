@@ -111,9 +111,8 @@ export const runOnTaps = async (
   using hostSpace = NetworkNamespace.create();
   using wireSpace = NetworkNamespace.create();
   await using session = await open({
-    chip: options.chip,
+    device: { kind: "model", chip: options.chip, wire: { kind: "tap", name: WIRE.name, namespace: wireSpace.fd } },
     host: { name: HOST.name, namespace: hostSpace.fd },
-    wire: { kind: "tap", name: WIRE.name, namespace: wireSpace.fd },
     mtu: MTU,
   });
   await using host = peerAt(HOST, hostSpace);

@@ -1,10 +1,12 @@
 /** The served device: model, wire, trace and faults put together, and what can be asked of it while it runs. */
 import type { MemoryChange } from "#bus/vfio-user/session.ts";
 import { type Chip, since } from "#chip/chips.ts";
-import { DIRECTIONS, ImpairedWire } from "#host/impairment.ts";
+import { DIRECTIONS } from "#host/impaired-lane.ts";
+import { ImpairedWire } from "#host/impairment.ts";
 import type { Clock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Target } from "#kit/target.ts";
+import type { InterruptKind } from "#model/config-layout.ts";
 import { Legend } from "#model/legend.ts";
 import { ANY_PARTNER, type Partner, partnerOf } from "#model/link-partner.ts";
 import { registersOf } from "#model/register-set.ts";
@@ -35,6 +37,7 @@ export interface DeviceParts {
   readonly chip: Chip;
   readonly mac: string;
   readonly strict: Strictness;
+  readonly interrupts?: InterruptKind | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly wire: ServedWire;
@@ -59,13 +62,14 @@ export class ServedDevice {
   #link: Rtl8169["link"];
 
   constructor(parts: DeviceParts) {
-    const { chip, mac, strict, clock, timers, trace } = parts;
+    const { chip, mac, strict, interrupts, clock, timers, trace } = parts;
     this.#parts = parts;
     this.wire = new ImpairedWire(parts.wire.port, { clock, timers });
     this.nic = new Rtl8169({
       chip,
       mac,
       strict,
+      interrupts,
       clock,
       timers,
       report: (offence) => this.#offence(offence),

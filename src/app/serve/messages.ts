@@ -1,4 +1,5 @@
 /** What the main thread and a server's thread tell each other. */
+import type { InterruptKind } from "#model/config-layout.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
 import type { PlainError } from "../messages.ts";
@@ -15,6 +16,7 @@ export interface ServeTask {
   readonly capture: string | undefined;
   readonly trace: { readonly path: string; readonly format: TraceFormat } | undefined;
   readonly strict: Strictness;
+  readonly interrupts?: InterruptKind | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */
   readonly control: number;

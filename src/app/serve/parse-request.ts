@@ -1,5 +1,5 @@
 /** Requests as they come through a socket: checked, whoever sent them. */
-import { DIRECTIONS, type Direction, IMPAIRMENTS, type ImpairmentName } from "#host/impairment.ts";
+import { DIRECTIONS, type Direction, IMPAIRMENTS, type ImpairmentName } from "#host/impaired-lane.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
 import type { ServeRequest } from "./requests.ts";
 

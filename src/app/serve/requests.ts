@@ -1,5 +1,5 @@
 /** What can be asked of a served device while it runs: by `ferrule model ctl`, and by tests. */
-import type { Direction, ImpairmentName } from "#host/impairment.ts";
+import type { Direction, ImpairmentName } from "#host/impaired-lane.ts";
 import type { CounterName } from "#model/counters.ts";
 import type { PartnerAbilities } from "#model/link-partner.ts";
 import type { WireTraffic } from "../far-end.ts";

@@ -69,6 +69,7 @@ class Service implements Disposable, Chores {
       chip,
       mac: task.mac,
       strict: task.strict,
+      interrupts: task.interrupts,
       clock: this.#clock,
       timers: this.#timers,
       wire: this.#wire,

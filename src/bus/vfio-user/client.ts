@@ -139,6 +139,11 @@ export class VfioUserDevice implements PciDevice, Disposable {
     return new VfioUserDevice(options, requests, scope);
   }
 
+  /** For poll(2): ready when the server has closed the connection, for it never speaks unasked. */
+  get lostFd(): number {
+    return this.#requests.fd;
+  }
+
   /** Why the device cannot be reached any more; undefined while it can. Its registers read all ones then. */
   get gone(): string | undefined {
     return this.#requests.gone;

@@ -47,6 +47,10 @@ export class Requests implements Disposable {
     this.#agree();
   }
 
+  get fd(): number {
+    return this.#connection.fd;
+  }
+
   /** Why the server cannot be asked any more; undefined while it can. */
   get gone(): string | undefined {
     return this.#gone;

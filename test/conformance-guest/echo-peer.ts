@@ -1,0 +1,140 @@
+/**
+ * The other end of a cable, held by this process itself: asks for one echo at a time and waits for its answer. With nothing
+ * else on the wire, an interrupt that is lost leaves an answer out, and nothing comes along to make up for it.
+ */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { get16, put16 } from "#wire/bigendian.ts";
+import { finish, sum } from "#wire/checksum.ts";
+import { buildEthernet, ETHERNET_BYTES, EtherType } from "#wire/ethernet.ts";
+import { fillIpv4Checksum } from "#wire/fill.ts";
+import { buildEcho, CHECKSUM, ICMP_BYTES, IcmpType, parseEcho } from "#wire/icmp.ts";
+import { buildIpv4, IPV4_BYTES, parseIpv4Address, PROTOCOL, Protocol } from "#wire/ipv4.ts";
+import { memoryOf } from "#wire/memory.ts";
+import { parseMac } from "#wire/mac.ts";
+import { FAR, NEAR } from "../guest/rig.ts";
+
+/** Of the socket's framing: a frame's length, most significant byte first. */
+const PREFIX = 4;
+const PAYLOAD = 56;
+/** Offsets in a frame, and its length. */
+const IP_AT = ETHERNET_BYTES;
+const ICMP_AT = IP_AT + IPV4_BYTES;
+const LENGTH = ICMP_AT + ICMP_BYTES + PAYLOAD;
+const IDENTIFIER = 0xf0;
+/** An emulated guest on a busy machine may be slow, but not this slow. */
+const LOST_MILLIS = 5_000;
+const LOOK_MILLIS = 250;
+
+export const PEER_MAC = "02:00:5e:10:00:02";
+
+export interface Trips {
+  readonly answered: number;
+  readonly lost: number;
+  readonly seconds: number;
+  /** Milliseconds of the slowest. */
+  readonly slowest: number;
+}
+
+export class EchoPeer implements AsyncDisposable {
+  readonly #socket: Socket;
+  /** The request, behind its prefix. */
+  readonly #request = memoryOf(new Uint8Array((PREFIX + LENGTH + 3) & ~3));
+  #received: Buffer = Buffer.alloc(0);
+  #sequence = 0;
+  /** Told when the answer to the latest request has come. */
+  #answered: () => void = () => {};
+
+  private constructor(socket: Socket, guest: string) {
+    this.#socket = socket;
+    const { bytes } = this.#request;
+    bytes[PREFIX - 1] = LENGTH;
+    const addresses = { destination: parseMac(guest), source: parseMac(PEER_MAC) };
+    buildEthernet(bytes, PREFIX, { ...addresses, type: EtherType.ipv4 });
+    buildIpv4(bytes, PREFIX + IP_AT, {
+      totalLength: LENGTH - IP_AT,
+      identification: 0,
+      fragment: 0,
+      timeToLive: 64,
+      protocol: Protocol.icmp,
+      source: parseIpv4Address(FAR.ipv4)!,
+      destination: parseIpv4Address(NEAR.ipv4)!,
+    });
+    fillIpv4Checksum(this.#request, PREFIX + IP_AT, PREFIX + LENGTH);
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+  }
+
+  /** @param path `Rig.cable` @param guest its station address */
+  static async open(path: string, guest: string): Promise<EchoPeer> {
+    const socket = connect(path);
+    await once(socket, "connect");
+    socket.on("error", () => {});
+    return new EchoPeer(socket, guest);
+  }
+
+  /** Goes there and back `count` times. An answer that does not come is counted, and the next one asked for. */
+  async trips(count: number): Promise<Trips> {
+    let [answered, lost, slowest] = [0, 0, 0];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let sentAt = 0;
+    const start = performance.now();
+    const next = (): void => {
+      if (answered + lost === count) {
+        resolve();
+        return;
+      }
+      sentAt = performance.now();
+      this.#ask();
+    };
+    this.#answered = () => {
+      answered++;
+      slowest = Math.max(slowest, performance.now() - sentAt);
+      next();
+    };
+    const watch = setInterval(() => {
+      if (performance.now() - sentAt < LOST_MILLIS) return;
+      lost++;
+      next();
+    }, LOOK_MILLIS);
+    next();
+    await promise;
+    clearInterval(watch);
+    this.#answered = () => {};
+    return { answered, lost, seconds: (performance.now() - start) / 1000, slowest };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.destroy();
+    await sleep(0);
+  }
+
+  #ask(): void {
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    const { bytes } = this.#request;
+    const echo = { type: IcmpType.echoRequest, identifier: IDENTIFIER, sequence: this.#sequence };
+    buildEcho(bytes, PREFIX + ICMP_AT, echo);
+    put16(bytes, PREFIX + ICMP_AT + CHECKSUM, finish(sum(this.#request, PREFIX + ICMP_AT, LENGTH - ICMP_AT)));
+    // A copy: the socket may keep it.
+    this.#socket.write(bytes.slice(0, PREFIX + LENGTH));
+  }
+
+  #take(chunk: Buffer): void {
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    while (this.#received.length >= PREFIX) {
+      const end = PREFIX + this.#received.readUInt32BE(0);
+      if (this.#received.length < end) return;
+      const frame = this.#received.subarray(PREFIX, end);
+      this.#received = this.#received.subarray(end);
+      if (this.#isAnswer(frame)) this.#answered();
+    }
+  }
+
+  /** Whether it answers the latest request. One that comes after its time does not. */
+  #isAnswer(frame: Uint8Array): boolean {
+    if (frame.length < LENGTH || get16(frame, 12) !== EtherType.ipv4 || frame[IP_AT + PROTOCOL] !== Protocol.icmp)
+      return false;
+    const echo = parseEcho(frame, ICMP_AT, frame.length);
+    return echo?.type === IcmpType.echoReply && echo.identifier === IDENTIFIER && echo.sequence === this.#sequence;
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Each kind of interrupt that a chip has, in a guest with two processors. The guest answers echoes that come one at a time:
+ * an interrupt that is lost shows, for nothing else happens that would make the driver look.
+ */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { EchoPeer, PEER_MAC } from "./echo-peer.ts";
+import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
+
+const TRIPS = Number(process.env[ROUND_TRIPS_VARIABLE] ?? 10_000);
+/** Slower than any guest of ours. */
+const TRIP_MILLIS = 3;
+const MOVED_TRIPS = 3_000;
+
+const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
+type Kind = keyof typeof KINDS;
+
+/** The driver keeps to MSI with the older Express chips, whose MSI-X is known to fail. */
+const MSI_ONLY = ["8168b", "8101", "8168c", "8102"];
+
+const uses = ({ chip }: Cell, kind: Kind): boolean => {
+  if (kind === "intx") return true;
+  if (chip.bus === "pci") return false;
+  return kind === "msi" || !MSI_ONLY.includes(chip.generation);
+};
+
+/** Numbers of the interrupts that the interface has, and how many came. */
+const interruptOf = async (
+  rig: Rig,
+): Promise<{ readonly line: string; readonly irq: string; readonly count: number }> => {
+  const line = await rig.guest.must(`grep ' ${NEAR.name}$' /proc/interrupts`);
+  const [, irq, counts] = /^\s*(\d+):((?:\s+\d+)+)\s/.exec(line) ?? [];
+  assert.ok(irq !== undefined && counts !== undefined, line);
+  const count = counts
+    .trim()
+    .split(/\s+/)
+    .reduce((sum, one) => sum + Number(one), 0);
+  return { line, irq, count };
+};
+
+for (const kind of ["intx", "msi", "msix"] as const)
+  onEachChip(
+    `interrupts, ${KINDS[kind]}`,
+    {
+      bare: true,
+      interrupts: kind,
+      smp: 2,
+      far: "none",
+      only: (cell) => uses(cell, kind),
+      limitMillis: 300_000 + TRIPS * TRIP_MILLIS,
+    },
+    (bench) => {
+      let peer: EchoPeer | undefined;
+      after(async () => {
+        await peer?.[Symbol.asyncDispose]();
+      });
+
+      test("are what the driver takes where the card has no better", async (t) => {
+        const { rig } = bench();
+        await rig.guest.must("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; modprobe r8169");
+        peer = await EchoPeer.open(rig.cable, (await rig.nic.state()).mac);
+        const { name, ipv4 } = NEAR;
+        await rig.guest.must(
+          `ip link set ${name} up; ip addr add ${ipv4}/24 dev ${name}; ip neigh add ${FAR.ipv4} lladdr ${PEER_MAC} dev ${name}`,
+        );
+        await rig.carrier(true);
+        const { line, irq } = await interruptOf(rig);
+        const mode = await rig.guest.run(`cat /sys/class/net/${name}/device/msi_irqs/${irq}`);
+        assert.equal(mode.exit === 0 ? mode.stdout.trim() : "intx", kind, line);
+        t.diagnostic(line.trim().replace(/\s+/g, " "));
+      });
+
+      test(`are never lost in ${TRIPS} round trips, one at a time`, async (t) => {
+        const before = await interruptOf(bench().rig);
+        const { answered, lost, seconds, slowest } = await peer!.trips(TRIPS);
+        assert.equal(lost, 0);
+        assert.equal(answered, TRIPS);
+        const { count } = await interruptOf(bench().rig);
+        const each = (seconds / TRIPS) * 1e6;
+        t.diagnostic(
+          `${each.toFixed(0)} µs each, ${slowest.toFixed(0)} ms the slowest, ${((count - before.count) / TRIPS).toFixed(2)} interrupts each`,
+        );
+      });
+
+      test("are not lost either while they move from one processor to the other and back", async () => {
+        const { rig } = bench();
+        const { irq } = await interruptOf(rig);
+        const moving = rig.guest.run(
+          `rm -f /tmp/enough; until [ -e /tmp/enough ]; do echo 1 >/proc/irq/${irq}/smp_affinity; sleep 0.02; echo 2 >/proc/irq/${irq}/smp_affinity; sleep 0.02; done`,
+          60_000,
+        );
+        const { lost } = await peer!.trips(MOVED_TRIPS);
+        await rig.guest.must("touch /tmp/enough");
+        assert.equal((await moving).exit, 0);
+        assert.equal(lost, 0);
+        const [first, second] = /:\s+(\d+)\s+(\d+)/
+          .exec((await interruptOf(rig)).line)!
+          .slice(1)
+          .map(Number);
+        assert.ok(first! > 0 && second! > 0, `${first} on one processor, ${second} on the other`);
+      });
+
+      test("would be missed, if one were lost", async () => {
+        const { rig } = bench();
+        await sleep(200);
+        await rig.nic.ask({ command: "fault", name: "lost-interrupt", count: 1 });
+        assert.equal((await peer!.trips(1)).lost, 1);
+        await rig.guest.must(`ip link set ${NEAR.name} down; ip link set ${NEAR.name} up`);
+        await rig.carrier(true);
+        await rig.guest.must(`ip neigh replace ${FAR.ipv4} lladdr ${PEER_MAC} dev ${NEAR.name}`);
+        assert.equal((await peer!.trips(100)).lost, 0);
+      });
+    },
+  );

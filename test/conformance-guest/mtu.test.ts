@@ -1,0 +1,124 @@
+/** The longest frames: the chip's limit goes through both ways, with and without a tag; the driver refuses one byte more. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+import { LANES, makeLanes } from "./lanes.ts";
+import { lookAt, type Seen } from "./wire-check.ts";
+
+const STANDARD = 1500;
+const HEADER = 14;
+/** Headers of IP and ICMP, IPv4 and IPv6. */
+const ECHO = { "-4": 28, "-6": 48 } as const;
+const TAGGED = LANES[1]!;
+const SECONDS = 2;
+const PORT = { sends: 21_000, receives: 21_001 } as const;
+
+onEachChip("mtu", { far: "inside", capture: true }, (bench) => {
+  const limit = (): number => bench().cell.chip.largestMtu;
+  const setMtu = async (mtu: number): Promise<void> => {
+    const { guest, far } = bench().rig;
+    await far.must(`ip link set ${FAR.name} mtu ${mtu}`);
+    await guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
+    // Some chips negotiate anew: they cannot do both jumbo frames and pause.
+    await bench().rig.carrier(true);
+    await guest.must(`for i in $(seq 50); do ping -q -c 1 -W 1 ${FAR.ipv4} && exit 0; done; exit 1`);
+  };
+  const echoes = async (from: "guest" | "far", to: string, size: number): Promise<void> => {
+    const version = to.includes(":") ? "-6" : "-4";
+    const command = `ping ${version} -M do -q -c 5 -i 0.05 -W 5 -s ${size - ECHO[version]} ${to}`;
+    const { exit, stdout, stderr } = await bench().rig[from].run(command);
+    assert.equal(exit, 0, `${command}\n${stdout}${stderr}`);
+    assert.match(stdout, / 0% packet loss/);
+  };
+  const bothWays = async (size: number): Promise<void> => {
+    for (const to of [FAR.ipv4, FAR.ipv6]) await echoes("guest", to, size);
+    for (const to of [NEAR.ipv4, NEAR.ipv6]) await echoes("far", to, size);
+  };
+
+  test("one byte more than the limit is refused, as is less than an IP packet", async (t) => {
+    const { guest } = bench().rig;
+    for (const mtu of [limit() + 1, 67]) {
+      const { exit } = await guest.run(`ip link set ${NEAR.name} mtu ${mtu}`);
+      assert.notEqual(exit, 0, `${mtu} is taken`);
+    }
+    t.diagnostic(`limit ${limit()}`);
+  });
+
+  test("echoes of exactly the standard MTU pass, and nothing longer is sent", async () => {
+    await bothWays(STANDARD);
+    const { exit } = await bench().rig.guest.run(`ping -M do -c 1 -W 1 -s ${STANDARD + 1 - ECHO["-4"]} ${FAR.ipv4}`);
+    assert.notEqual(exit, 0);
+  });
+
+  test("echoes of the limit and below pass both ways", async (t) => {
+    if (limit() === STANDARD) return t.skip("this chip has no jumbo frames");
+    for (const mtu of [STANDARD + 1, (STANDARD + limit()) >> 1, limit()]) {
+      await setMtu(mtu);
+      await bothWays(mtu);
+    }
+    const { exit } = await bench().rig.guest.run(`ping -M do -c 1 -W 1 -s ${limit() + 1 - ECHO["-4"]} ${FAR.ipv4}`);
+    assert.notEqual(exit, 0);
+  });
+
+  test("with a tag, the limit passes too", async () => {
+    const { guest, far } = bench().rig;
+    await makeLanes(bench().rig);
+    // The far end's own card has no longer frames than its MTU says, tag included, at its longest.
+    const mtu = Math.min(limit(), 16_362 - 4);
+    await guest.must(`ip link set v5 mtu ${mtu}`);
+    await far.must(`ip link set v5 mtu ${mtu}`);
+    await echoes("guest", TAGGED.ipv4, mtu);
+    await echoes("far", TAGGED.ipv4.replace(/2$/, "1"), mtu);
+  });
+
+  for (const [way, flag] of [
+    ["sends", ""],
+    ["receives", "-R"],
+  ] as const)
+    test(`TCP at the limit, the guest ${way}`, async (t) => {
+      const { guest, far } = bench().rig;
+      await far.must("iperf3 -s -D -1; sleep 0.3");
+      const text = await guest.must(`iperf3 -J -c ${FAR.ipv4} --cport ${PORT[way]} -t ${SECONDS} ${flag}`, 60_000);
+      const { sum_received } = (
+        JSON.parse(text) as { end: { sum_received: { bytes: number; bits_per_second: number } } }
+      ).end;
+      assert.ok(sum_received.bytes > 1e6);
+      t.diagnostic(`${(sum_received.bits_per_second / 1e6).toFixed(0)} Mbit/s`);
+    });
+
+  test("back at the standard MTU, everything is as before", async () => {
+    await setMtu(STANDARD);
+    await bothWays(STANDARD);
+  });
+
+  test("every frame on the wire is right, and both streams were made of the longest", async () => {
+    const frames = (await bench().rig.frames()).map(lookAt);
+    const wrong = frames.filter(({ faults }) => faults.length > 0);
+    assert.deepEqual(
+      wrong.map(({ faults, sent, bytes }) => `${sent ? "sent" : "received"}, ${bytes.length} bytes: ${faults.join()}`),
+      [],
+    );
+    const longest = (of: (frame: Seen) => boolean): number =>
+      Math.max(...frames.filter(of).map(({ bytes }) => bytes.length));
+    assert.equal(
+      longest(({ tags }) => tags.length === 0),
+      HEADER + limit(),
+    );
+    assert.equal(
+      longest(({ sent, source }) => sent && source === PORT.sends),
+      HEADER + limit(),
+    );
+    assert.equal(
+      longest(({ sent, destination }) => !sent && destination === PORT.receives),
+      HEADER + limit(),
+    );
+    assert.equal(
+      longest(({ sent, tags }) => sent && tags.length > 0),
+      HEADER + 4 + Math.min(limit(), 16_362 - 4),
+    );
+    const { counters, traffic } = await bench().rig.nic.state();
+    assert.equal(counters.rxMissed, 0);
+    assert.equal(traffic.drops, 0);
+  });
+});

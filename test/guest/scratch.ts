@@ -1,0 +1,16 @@
+/** Folders for one run's sockets and files. What runs that were killed have left is removed by the next one. */
+import { existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const PREFIX = "ferrule-rig-";
+
+/** A new folder, named after this process; its owner removes it. */
+export const scratchFolder = (): string => {
+  for (const name of globSync(`${PREFIX}*-*`, { cwd: tmpdir() })) {
+    const pid = name.slice(PREFIX.length).split("-")[0];
+    if (/^\d+$/.test(pid!) && !existsSync(`/proc/${pid}`))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+  return mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+};
