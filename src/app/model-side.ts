@@ -62,9 +62,14 @@ export class ModelSide implements Disposable {
     this.#scope.dispose();
   }
 
+  /** Lets time pass. */
+  elapse(): void {
+    this.#timers.run(this.#clock.now());
+  }
+
   /** Lets time pass and frames come in; returns how many frames came. */
   pump(): number {
-    this.#timers.run(this.#clock.now());
+    this.elapse();
     const { up } = this.model.link;
     if (up !== this.#carrier) {
       this.#carrier = up;

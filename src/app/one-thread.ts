@@ -5,7 +5,7 @@
  */
 import { workerData } from "node:worker_threads";
 import { DirectDevice } from "#bus/direct.ts";
-import { RealClock } from "#kit/clock.ts";
+import { type Clock, RealClock } from "#kit/clock.ts";
 import { Poller } from "#sys/poll.ts";
 import { memoryWithSums } from "#wire/sum-kernel.ts";
 import { DriverSide } from "./driver-side.ts";
@@ -25,7 +25,15 @@ runThread((port, report) => {
   using side = new ModelSide(modelTask, { clock, memory, report });
   const { name, dmaBytes } = modelTask.channel;
   using device = new DirectDevice(side.model, { name, registers: REGISTERS, dmaBytes, memory, vectors: 1 });
-  using driver = new DriverSide(driverTask, { device: () => device, clock, report });
+  // While the driver waits for its device, the device's time passes as well.
+  const waiting: Clock = {
+    now: () => clock.now(),
+    delay: (micros) => {
+      clock.delay(micros);
+      side.elapse();
+    },
+  };
+  using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
   using chores = new Housekeeping(driver, side);
   const control = new Control(driverTask.control, port, (mtu) => driver.setMtu(mtu));
   const { wireFd } = side;

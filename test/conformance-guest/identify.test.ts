@@ -13,6 +13,8 @@ import { wantedKernels } from "./grid.ts";
 /** What a PC's bus has room for, beside its own. */
 const AT_ONCE = 20;
 const STARTING = 4;
+/** TxConfig's way to say that the chip's number is in TxConfigV2. */
+const EXTENDED = 0x7c8;
 
 const batches: readonly (readonly Chip[])[] = Array.from({ length: Math.ceil(CHIPS.length / AT_ONCE) }, (_, i) =>
   CHIPS.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
@@ -41,7 +43,7 @@ const serveAll = async (
 
 /** What the driver printed for each address: name and number. */
 const identified = (log: readonly string[]): ReadonlyMap<string, { readonly name: string; readonly xid: number }> => {
-  const lines = log.map((line) => /r8169 \S+ \S+: (\S.*), (\S+), XID ([0-9a-f]+), IRQ/.exec(line));
+  const lines = log.map((line) => /r8169 \S+ \S+: (\S.*), (\S+), (?:ext)?XID ([0-9a-f]+), IRQ/.exec(line));
   return new Map(
     lines.flatMap((line) =>
       line === null ? [] : [[line[2]!, { name: line[1]!, xid: Number.parseInt(line[3]!, 16) }]],
@@ -65,7 +67,9 @@ describe("identify", { skip: noRig() || (!wantedKernels().includes("newest") && 
         for (const chip of chips) {
           const { name, xid } = found.get(macOf(chip)) ?? assert.fail(`${chip.key} was not identified`);
           assert.equal(name, chip.name);
-          assert.equal(xid & chip.mask, chip.xid, chip.key);
+          // Where TxConfig says that there is more to read, that is what the driver prints.
+          const { mask, xid: wanted } = chip.xid === EXTENDED ? { mask: ~0, xid: 0 } : chip;
+          assert.equal(xid & mask, wanted, chip.key);
         }
         assert.deepEqual(await guest.dmesg(4), []);
       });
