@@ -77,3 +77,15 @@ test("a signal never blocks, not even where the descriptor would", () => {
   event.signal();
   assert.ok(event.drain());
 });
+
+test("nor where it did not, and its other owner says afterwards that it shall", () => {
+  const [F_SETFL, NONBLOCK] = [4, 0o4000];
+  // SAFETY: no argument is an address.
+  const number = libc.eventfd(0, 0o2000000 | NONBLOCK);
+  using event = EventFd.adopt(new Fd(number, "event of two owners"));
+  // SAFETY: no argument is an address.
+  assert.equal(libc.fcntl(number, F_SETFL, 0n), 0);
+  write(number, new Uint8Array(new BigUint64Array([2n ** 64n - 2n]).buffer));
+  event.signal();
+  assert.ok(event.drain());
+});

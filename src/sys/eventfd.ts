@@ -10,7 +10,6 @@ import { Poll, Poller } from "./poll.ts";
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const BYTES = 8n;
-const F_GETFL = 3;
 
 /** A descriptor from elsewhere was to be an event, and is something else. */
 export class NotAnEvent extends FerruleError {
@@ -31,8 +30,11 @@ const nameOf = (fd: number): string => {
 };
 
 /**
- * An event that can be waited on with poll(2). Several signals before a drain become one. Both ends are non-blocking
- * and allocate nothing.
+ * An event that can be waited on with poll(2). Several signals before a drain become one. Both ends allocate nothing, and
+ * none of ours blocks.
+ *
+ * Of one that another process made, that process says at any time whether writing blocks, for the flag belongs to both.
+ * So poll(2) says first whether it would. What remains: whoever fills the counter at the very moment between the two.
  */
 export class EventFd implements Disposable {
   readonly #owner: Fd | undefined;
@@ -42,13 +44,13 @@ export class EventFd implements Disposable {
   /** Where a drain puts the count, which no one needs. */
   readonly #count = new Struct(8);
 
-  /** Where a signal could block, poll(2) says first whether it would. */
+  /** Says whether there is room for a signal, where another process may have filled the counter. */
   readonly #room: Poller | undefined;
 
-  private constructor(owner: Fd | undefined, attached: number, blocking = false) {
+  private constructor(owner: Fd | undefined, attached: number, room?: Poller) {
     this.#owner = owner;
     this.#attached = attached;
-    this.#room = blocking && owner !== undefined ? new Poller([owner.number]) : undefined;
+    this.#room = room;
     this.#room?.watch(0, Poll.writable);
     this.#one.view.setUint32(0, 1, true);
   }
@@ -72,9 +74,7 @@ export class EventFd implements Disposable {
   static adopt(fd: Fd): EventFd {
     const what = nameOf(fd.number);
     if (what !== "anon_inode:[eventfd]") throw new NotAnEvent(what);
-    // SAFETY: no argument is an address.
-    const blocking = (check(libc.fcntl(fd.number, F_GETFL, 0n), "fcntl") & EFD_NONBLOCK) === 0;
-    return new EventFd(fd, -1, blocking);
+    return new EventFd(fd, -1, new Poller([fd.number]));
   }
 
   /** For poll(2), and for `attach` in another thread. @throws {DescriptorClosed} once disposed */

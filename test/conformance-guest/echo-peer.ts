@@ -73,8 +73,11 @@ export class EchoPeer implements AsyncDisposable {
     return new EchoPeer(socket, guest);
   }
 
-  /** Goes there and back `count` times. An answer that does not come is counted, and the next one asked for. */
-  async trips(count: number): Promise<Trips> {
+  /**
+   * Goes there and back `count` times. An answer that does not come is counted, and the next one asked for.
+   * @param lostMillis after which there will be no answer any more
+   */
+  async trips(count: number, lostMillis = LOST_MILLIS): Promise<Trips> {
     let [answered, lost, slowest] = [0, 0, 0];
     const { promise, resolve } = Promise.withResolvers<void>();
     let sentAt = 0;
@@ -93,7 +96,7 @@ export class EchoPeer implements AsyncDisposable {
       next();
     };
     const watch = setInterval(() => {
-      if (performance.now() - sentAt < LOST_MILLIS) return;
+      if (performance.now() - sentAt < lostMillis) return;
       lost++;
       next();
     }, LOOK_MILLIS);

@@ -41,15 +41,15 @@ const hashBit = (mac: string): number => {
 const heard = async ({ guest, nic, far }: Rig, destinations: readonly string[]): Promise<readonly string[]> => {
   // Without -p it would make the interface promiscuous.
   await guest.must(
-    `tcpdump -Z root -p -n -i ${NEAR.name} -w /tmp/heard ether proto 0x${ETHER_TYPE} >/dev/null 2>/tmp/said & echo $! >/tmp/listener
-     for i in $(seq 100); do grep -q listening /tmp/said && exit 0; sleep 0.05; done; cat /tmp/said; exit 1`,
+    `rm -f /tmp/said; tcpdump -Z root --immediate-mode -p -n -i ${NEAR.name} -w /tmp/heard ether proto 0x${ETHER_TYPE} >/dev/null 2>/tmp/said & echo $! >/tmp/listener
+     for i in $(seq 100); do grep -qs listening /tmp/said && exit 0; sleep 0.05; done; cat /tmp/said; exit 1`,
   );
   for (const to of destinations) {
     const frame = `${to}${SENDER}`.replaceAll(":", "") + ETHER_TYPE + "00".repeat(46);
     await nic.ask({ command: "send", frame });
   }
   // What comes after all of them.
-  await far.must(`ping -q -c 1 -W 5 ${NEAR.ipv4}`);
+  await far.must(`ip neigh flush dev ${FAR.name}; ping -q -c 1 -W 5 ${NEAR.ipv4}`);
   const text = await guest.must(
     `sleep 0.2; kill -INT $(cat /tmp/listener); until grep -q 'packets captured' /tmp/said; do sleep 0.05; done
      tcpdump -Z root -t -e -n -r /tmp/heard`,

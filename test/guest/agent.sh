@@ -31,14 +31,15 @@ fi
 
 serve() {
   exec 3<>"/dev/$1"
+  at="/run/$1"
   echo "ready" >&3
   while read -r id seconds command <&3; do
-    echo "$command" | base64 -d >"/tmp/$id"
-    /usr/bin/timeout -k 1 "$seconds" /bin/sh "/tmp/$id" >"/tmp/$id.out" 2>"/tmp/$id.err" </dev/null
+    echo "$command" | base64 -d >"$at"
+    /usr/bin/timeout -k 1 "$seconds" /bin/sh "$at" >"$at.out" 2>"$at.err" </dev/null
     code=$?
-    echo "$id $code $(stat -c %s "/tmp/$id.out") $(stat -c %s "/tmp/$id.err")" >&3
-    cat "/tmp/$id.out" "/tmp/$id.err" >&3
-    rm -f "/tmp/$id" "/tmp/$id.out" "/tmp/$id.err"
+    echo "$id $code $(stat -c %s "$at.out") $(stat -c %s "$at.err")" >&3
+    cat "$at.out" "$at.err" >&3
+    rm -f "$at" "$at.out" "$at.err"
   done
 }
 

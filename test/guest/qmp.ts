@@ -29,7 +29,10 @@ export class Qmp {
     socket.once("close", () => {
       for (const { reject } of this.#commands.splice(0)) reject(new Error("QEMU has gone"));
     });
-    createInterface({ input: socket }).on("line", (line) => this.#hear(JSON.parse(line) as Message));
+    const lines = createInterface({ input: socket });
+    // It passes on the socket's errors, of which "close" tells as well.
+    lines.on("error", () => {});
+    lines.on("line", (line) => this.#hear(JSON.parse(line) as Message));
   }
 
   /** @param socket connected to QEMU, which has said nothing yet */

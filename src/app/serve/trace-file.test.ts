@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { TraceFailed, TraceFile } from "./trace-file.ts";
+import { TraceFailed, TraceFile, TraceIncomplete } from "./trace-file.ts";
 
 test("holds every line once it is closed, and large pieces before", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
@@ -36,4 +37,33 @@ test("a full disk stops it once, with a hint", { skip: !existsSync("/dev/full") 
 
 test("a place that cannot be written to is refused at once", () => {
   assert.throws(() => new TraceFile("/nowhere/trace", assert.fail), TraceFailed);
+});
+
+test("a pipe is not waited for: without a reader it is refused, and with a slow one lines are left out, whole", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  try {
+    const path = join(folder, "pipe");
+    execFileSync("mkfifo", [path]);
+    assert.throws(() => new TraceFile(path, assert.fail), { message: /ENXIO/, hint: /start the reader/ });
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const errors: Error[] = [];
+    const file = new TraceFile(path, (error) => errors.push(error));
+    for (let i = 0; i < 50_000; i++) file.line(`line ${i}`);
+    assert.equal(errors.length, 1);
+    assert.ok(errors[0] instanceof TraceIncomplete);
+    const into = new Uint8Array(1 << 20);
+    let end = readSync(reader, into);
+    file.flush();
+    end += readSync(reader, into, end, into.length - end, null);
+    file.line("last");
+    file[Symbol.dispose]();
+    end += readSync(reader, into, end, into.length - end, null);
+    closeSync(reader);
+    const lines = new TextDecoder().decode(into.subarray(0, end)).split("\n");
+    assert.ok(lines.slice(0, -2).every((line, i) => line === `line ${i}`));
+    assert.deepEqual(lines.slice(-2), ["last", ""]);
+    assert.equal(errors.length, 1);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,67 +1,114 @@
 /** Where trace lines go: a file, written in large pieces, that never stands in the device's way. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 
 const BUFFERED = 64 << 10;
+/** How long closing may wait for the reader of a pipe. */
+const CLOSE_MILLIS = 1000;
+const STEP_MILLIS = 10;
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "The disk is full: free some space or trace elsewhere.",
   EDQUOT: "Your disk quota is used up: free some space or trace elsewhere.",
   EPIPE: "Whoever read the pipe has gone.",
+  EAGAIN: "Whoever reads the pipe does not keep up: trace to a file.",
+  ENXIO: "Nobody reads this pipe: start the reader first.",
   ENOENT: "Create the directory first.",
   EISDIR: "Name a file, not a directory.",
 };
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown error";
 
 /** The trace could not be written any more, or not at all. */
 export class TraceFailed extends FerruleError {
   readonly code = "TRACE_FAILED";
   readonly hint: string;
   constructor(path: string, cause: unknown) {
-    const { code = "unknown error" } = cause as NodeJS.ErrnoException;
+    const code = codeOf(cause);
     super(`trace to ${path} stopped: ${code}`, { cause });
     this.hint = HINTS[code] ?? "Choose a place that you may write to.";
   }
 }
 
-/** The first error stops it and is reported once; the device goes on. */
+/** Lines are left out of the trace: it goes to a pipe that is read too slowly. */
+export class TraceIncomplete extends FerruleError {
+  readonly code = "TRACE_INCOMPLETE";
+  readonly hint = "Whoever reads the pipe does not keep up: trace to a file.";
+  constructor(path: string) {
+    super(`trace to ${path} leaves out lines`);
+  }
+}
+
+/**
+ * The first error stops it and is reported once; the device goes on. A pipe is never waited for: lines that find the
+ * buffer full are left out, whole, and that is reported once as well.
+ */
 export class TraceFile implements Disposable {
   readonly #path: string;
-  readonly #onError: (error: TraceFailed) => void;
+  readonly #onError: (error: TraceFailed | TraceIncomplete) => void;
   #fd: number | undefined;
   #text = "";
+  /** What a pipe has not taken yet, from byte `#at` on. */
+  #bytes = new Uint8Array(0);
+  #at = 0;
+  #incomplete = false;
 
   /** @throws {TraceFailed} when the file cannot be opened */
-  constructor(path: string, onError: (error: TraceFailed) => void) {
+  constructor(path: string, onError: (error: TraceFailed | TraceIncomplete) => void) {
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
     this.#path = path;
     this.#onError = onError;
     try {
-      this.#fd = openSync(path, "w", 0o644);
+      this.#fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644);
     } catch (error) {
       throw new TraceFailed(path, error);
     }
   }
 
   line(text: string): void {
-    if (this.#fd === undefined) return;
-    this.#text += `${text}\n`;
     if (this.#text.length >= BUFFERED) this.flush();
-  }
-
-  flush(): void {
-    if (this.#fd === undefined || this.#text === "") return;
-    const bytes = new TextEncoder().encode(this.#text);
-    this.#text = "";
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
-    } catch (error) {
-      this.#close();
-      this.#onError(new TraceFailed(this.#path, error));
+    if (this.#fd === undefined) return;
+    if (this.#text.length < BUFFERED) this.#text += `${text}\n`;
+    else if (!this.#incomplete) {
+      this.#incomplete = true;
+      this.#onError(new TraceIncomplete(this.#path));
     }
   }
 
+  /** Writes what can be written. */
+  flush(): void {
+    while (this.#fd !== undefined) {
+      if (this.#at === this.#bytes.length) {
+        if (this.#text === "") return;
+        this.#bytes = new TextEncoder().encode(this.#text);
+        this.#at = 0;
+        this.#text = "";
+      }
+      try {
+        this.#at += writeSync(this.#fd, this.#bytes, this.#at);
+      } catch (error) {
+        if (codeOf(error) !== "EAGAIN") this.#fail(error);
+        return;
+      }
+    }
+  }
+
+  /** Writes what is buffered and closes the file. Waits up to a second for a pipe's reader. */
   [Symbol.dispose](): void {
-    this.flush();
+    const clock = new RealClock();
+    for (let waited = 0; ; waited += STEP_MILLIS) {
+      this.flush();
+      if (this.#fd === undefined || this.#at === this.#bytes.length) break;
+      if (waited >= CLOSE_MILLIS) this.#fail({ code: "EAGAIN" });
+      else clock.delay(STEP_MILLIS * 1000);
+    }
     this.#close();
+  }
+
+  #fail(cause: unknown): void {
+    this.#close();
+    this.#onError(new TraceFailed(this.#path, cause));
   }
 
   #close(): void {

@@ -10,6 +10,8 @@ import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MO
 
 /** The client's own patience with a device is 5 s (QEMU's default), so ours is shorter. */
 const LIMIT_MILLIS = 500;
+/** What all waits of one turn may take together: as long, nobody is heard who wants to stop the server or look at it. */
+const TURN_MILLIS = 2000;
 /** A device waits within waits this deep at most: each is the guest's access to a register during the one before. */
 const DEEPEST = 8;
 /** A client that so often does not answer in time is not asked any more, until a late answer shows that it is back. */
@@ -33,6 +35,8 @@ export class ClientMemory implements DistantMemory {
   #nextId = 0;
   #depth = 0;
   #strikes = 0;
+  /** What is left of the turn's time. */
+  #left = TURN_MILLIS;
   #most = MOST_DATA;
 
   /** @param serve carries out one request of what can be done meanwhile, without waiting */
@@ -44,6 +48,11 @@ export class ClientMemory implements DistantMemory {
   /** What the client has said of itself. */
   agree(client: { readonly mostData: number }): void {
     this.#most = Math.min(MOST_DATA, client.mostData);
+  }
+
+  /** A new turn: the device may wait again. */
+  renew(): void {
+    this.#left = TURN_MILLIS;
   }
 
   read(address: number, bytes: Uint8Array, offset: number, length: number): boolean {
@@ -81,7 +90,7 @@ export class ClientMemory implements DistantMemory {
   }
 
   #ask(command: number, address: number, question: Question): boolean {
-    if (this.#depth === DEEPEST || this.#strikes === STRIKES) return false;
+    if (this.#depth === DEEPEST || this.#strikes === STRIKES || this.#left <= 0) return false;
     const at = this.#connection.reserve();
     const id = this.#freeId();
     if (at < 0 || id < 0) return false;
@@ -101,7 +110,14 @@ export class ClientMemory implements DistantMemory {
   }
 
   #wait(question: Question): void {
-    const end = performance.now() + LIMIT_MILLIS;
+    const start = performance.now();
+    const end = start + Math.min(LIMIT_MILLIS, this.#left);
+    this.#waitUntil(question, end);
+    // A wait within a wait is counted with it.
+    if (this.#depth === 1) this.#left -= performance.now() - start;
+  }
+
+  #waitUntil(question: Question, end: number): void {
     // What the client sent before it saw the question comes first: its answer is behind that.
     for (let step = this.#serve(); question.answer === "none"; step = this.#serve()) {
       if (step === "end") return;

@@ -25,8 +25,8 @@ const NO_FDS: readonly Fd[] = [];
  * Descriptors travel with bytes, not with messages. The kernel ends a read behind the bytes that carried some, and a
  * client sends each message in one piece; so they belong to the last message that starts in what was read.
  *
- * Invariants: `bytes` between `#at` and `#end` is what was received and not taken yet; it is moved to the front only by
- * `settle`, when no message is being worked on.
+ * Invariants: `bytes` between `#at` and `#end` is what was received and not taken yet; it is moved only by `settle`, which
+ * leaves alone what lies before: messages that are being worked on.
  */
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
@@ -104,13 +104,19 @@ export class Connection implements Disposable {
     return fds;
   }
 
-  /** Between messages: moves what is left of a half one to the front. */
-  settle(): void {
-    if (this.#at === 0) return;
-    this.bytes.copyWithin(0, this.#at, this.#end);
-    this.#end -= this.#at;
-    this.#chunk = Math.max(0, this.#chunk - this.#at);
-    this.#at = 0;
+  /** Where the message taken last ends. */
+  get taken(): number {
+    return this.#at;
+  }
+
+  /** Makes room: what is left of a half message follows on byte `floor`, before which messages are being worked on. */
+  settle(floor = 0): void {
+    const gap = this.#at - floor;
+    if (gap === 0) return;
+    this.bytes.copyWithin(floor, this.#at, this.#end);
+    this.#end -= gap;
+    this.#chunk = Math.max(floor, this.#chunk - gap);
+    this.#at = floor;
   }
 
   /** Where a message to be sent may be built, with room for the longest; -1 while the client does not read. */

@@ -210,3 +210,36 @@ test("a client that does not answer is not asked for ever, until it is back", ()
   assert.ok(region.copy?.fetch(0, 1));
   assert.equal(region.bytes[0], 2);
 });
+
+test("a client that answers late, again and again, keeps everyone waiting for two seconds a turn and no longer", () => {
+  using rig = new Rig();
+  const region = distant(rig);
+  for (let i = 0; i < 8; i++) {
+    assert.equal(region.copy?.fetch(0, 1), false);
+    if (i < 4) prepare(rig, memoryAnswer(i, ADDRESS, [1]));
+  }
+  let asked = 0;
+  while (rig.peer.receive() !== undefined) asked++;
+  assert.equal(asked, 4);
+  rig.work();
+  prepare(rig, memoryAnswer(4, ADDRESS, [2]));
+  assert.ok(region.copy?.fetch(0, 1), "in the next turn it is asked again");
+});
+
+test("a device may ask for as much as it likes in one turn, and what is being worked on stays where it is", async () => {
+  using rig = new Rig();
+  const region = distant(rig);
+  const seen: number[] = [];
+  rig.device.onWrite = (_offset, value) => {
+    if (value === 1) for (let i = 0; i < 30; i++) assert.ok(region.copy?.fetch(i, 60_000));
+    seen.push(value);
+  };
+  const write = (value: number): Uint8Array =>
+    body(REGION_ACCESS, { region: BAR, offset: 0, count: 8 }, Uint8Array.of(value, 0, 0, 0, value + 1, 0, 0, 0));
+  rig.peer.send(message(7, Command.regionWrite, write(1), Flag.noReply));
+  const counts = await answering(rig, 30, () => rig.work());
+  assert.equal(counts.length, 30);
+  assert.deepEqual(seen, [1, 2]);
+  assert.deepEqual(rig.complaints, []);
+  assert.ok(region.bytes.subarray(29, 60_029).every((byte, i) => byte === contentAt(ADDRESS + 29 + i)));
+});

@@ -10,6 +10,9 @@ const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
 /** What is asked for across the border of two maps gets a region of its own, of up to two of these. */
 const CROSSING = 2 ** 16;
+const MOST_CROSSINGS = 64;
+/** Copies of guest memory take up this much before they are forgotten: else they become as much as all that is mapped. */
+const MOST_COPIED = 2 ** 26;
 const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
 
 /** Memory without a descriptor, which its owner reads and writes for us. */
@@ -51,6 +54,8 @@ export class GuestMaps implements GuestMemory {
   readonly #crossings = new Map<number, MemoryRegion>();
   /** Bytes in all maps. */
   #mapped = 0;
+  /** Bytes that copies take up, at most: every access may be of another page. */
+  #copied = 0;
 
   /** @param changed called before any region goes away, and after one was added */
   constructor(windows: MapWindows, distant: DistantMemory, changed: () => void) {
@@ -106,6 +111,14 @@ export class GuestMaps implements GuestMemory {
     this.#remove(0, this.#maps.length);
   }
 
+  /** Gives back the memory of copies when they are many. To be called while the device is not at work. */
+  tidy(): void {
+    if (this.#copied < MOST_COPIED) return;
+    this.#copied = 0;
+    for (const { regions, windows } of this.#maps)
+      if (regions[0]!.copy !== undefined) for (const window of windows) window.clear();
+  }
+
   region(address: number, length: number): MemoryRegion | undefined {
     const map = this.#maps[this.#firstAfter(address) - 1];
     if (map === undefined || !(length >= 0 && address < map.address + map.size)) return undefined;
@@ -144,10 +157,25 @@ export class GuestMaps implements GuestMemory {
       windows.push(window);
       const place = { address: address + at, length, bytes: window.bytes, words: window.words, readOnly };
       if (!copied) regions.push(place);
-      else if (fd === undefined) regions.push({ ...place, copy: distantCopy(this.#distant, place) });
-      else regions.push({ ...place, copy: fileCopy(window, fd.number, offset + at) });
+      else {
+        const copy = fd === undefined ? distantCopy(this.#distant, place) : fileCopy(window, fd.number, offset + at);
+        regions.push({ ...place, copy: this.#counted(copy) });
+      }
     }
     return { address, size, regions, windows, file: copied ? fd : undefined };
+  }
+
+  #counted({ fetch, store }: MemoryCopy): MemoryCopy {
+    return {
+      fetch: (offset, length) => {
+        this.#copied += PAGE + length;
+        return fetch(offset, length);
+      },
+      store: (offset, length) => {
+        this.#copied += PAGE + length;
+        return store(offset, length);
+      },
+    };
   }
 
   #remove(first: number, count: number): void {
@@ -183,6 +211,8 @@ export class GuestMaps implements GuestMemory {
       readOnly: maps.some((map) => map.regions[0]!.readOnly === true),
     };
     const region: MemoryRegion = { ...place, copy: crossingCopy(this, place) };
+    // One that is forgotten here is still good for whoever has it.
+    if (this.#crossings.size === MOST_CROSSINGS) this.#crossings.clear();
     this.#crossings.set(start, region);
     return region;
   }

@@ -59,8 +59,8 @@ export const MOST_DATA = 65536;
 export const MOST_FDS = 16;
 /** The most maps at a time (`max_dma_maps`). */
 export const MOST_MAPS = 4096;
-/** The most bytes that all maps have together: no guest with such a card has as many, and each costs a little. */
-export const MOST_MAPPED = 2 ** 40;
+/** The most bytes that all maps have together. Each GiB costs a millisecond or more, and a client waits for that. */
+export const MOST_MAPPED = 2 ** 38;
 /** Maps consist of these (`pgsizes`). */
 export const PAGE = 4096;
 /** The longest message that is taken: the most data, and room for what stands before it. */

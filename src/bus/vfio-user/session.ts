@@ -51,6 +51,9 @@ const UNSUPPORTED: readonly number[] = [
 /** What a request may do to a device that waits for an answer of its own: the guest's accesses to registers. */
 const ACCESSES: readonly number[] = [Command.regionRead, Command.regionWrite, Command.regionWriteMultiple];
 
+/** How long a client's requests may keep everything else waiting: the wire, and who asks for the server's end. */
+const TURN_MILLIS = 20;
+
 /** What a request came to: how many bytes the reply has behind its header, or the negated error number. */
 type Outcome = number;
 const DONE: Outcome = 0;
@@ -89,6 +92,10 @@ export class Session implements Disposable {
   #ended: Ended | undefined;
   /** A request is waiting that cannot be carried out while the device waits for memory: the device gets none. */
   #yielding = false;
+  /** There may be more to carry out than one turn has time for. */
+  #hurried = false;
+  /** Where the innermost request that is being carried out ends. */
+  #floor = 0;
 
   /** Takes the socket. The device is attached to the client's memory and interrupts until this is disposed. */
   constructor(socket: Fd, parts: SessionParts) {
@@ -111,27 +118,31 @@ export class Session implements Disposable {
     target.attach(this.#maps, (vector) => this.#interrupts.raise(vector));
   }
 
-  get fd(): Outcome {
+  get fd(): number {
     return this.#connection.fd;
   }
 
-  get events(): Outcome {
+  get events(): number {
     return this.#connection.events;
   }
 
   /** Requests have been received that nobody has looked at: do not wait for more. */
   get busy(): boolean {
-    return this.#yielding || this.#ended !== undefined;
+    return this.#yielding || this.#hurried || this.#ended !== undefined;
   }
 
-  get maps(): Outcome {
+  get maps(): number {
     return this.#maps.count;
   }
 
-  /** Carries out what has been received, and receives once. Returns how many requests that was. */
+  /** Carries out what has been received, and receives once; not for long. Returns how many requests that was. */
   work(): number | Ended {
     this.#connection.flush();
+    this.#memory.renew();
+    this.#maps.tidy();
+    this.#hurried = false;
     let done = 0;
+    const end = performance.now() + TURN_MILLIS;
     for (let received = false; ;) {
       this.#yielding = false;
       if (this.#ended !== undefined) return this.#ended;
@@ -141,7 +152,9 @@ export class Session implements Disposable {
       if (at >= 0) {
         this.#carryOut(at);
         done++;
-        continue;
+        if (performance.now() < end) continue;
+        this.#hurried = true;
+        return done;
       }
       this.#connection.settle();
       if (received) return done;
@@ -172,6 +185,7 @@ export class Session implements Disposable {
     const at = this.#connection.next();
     if (at instanceof Ended) return this.#end(at);
     if (at < 0) {
+      this.#connection.settle(this.#floor);
       const more = this.#connection.receive();
       if (more instanceof Ended) return this.#end(more);
       return more ? "done" : "nothing";
@@ -203,7 +217,10 @@ export class Session implements Disposable {
     const flags = u32(bytes, at + FLAGS);
     const command = u16(bytes, at + COMMAND);
     const id = u16(bytes, at + ID);
+    const floor = this.#floor;
+    this.#floor = this.#connection.taken;
     const outcome = this.#request((flags & Flag.typeMask) === Flag.request ? command : NOTHING, at, size, fds);
+    this.#floor = floor;
     if ((flags & Flag.noReply) !== 0) return;
     if (outcome >= 0) this.#connection.commit(id, command, HEADER_BYTES + outcome, Flag.reply, 0);
     else this.#connection.commit(id, command, HEADER_BYTES, Flag.reply | Flag.error, -outcome);

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
 import { SocketPathTaken } from "#sys/unix-path.ts";
-import { Rig, footprint, holdings } from "./peer.test-kit.ts";
-import { Irq, SetFlag } from "./protocol.ts";
+import { REGION_ACCESS } from "./codec.ts";
+import { BAR, Rig, body, footprint, holdings, message } from "./peer.test-kit.ts";
+import { Command, Flag, Irq, SetFlag } from "./protocol.ts";
 import { VfioUserServer } from "./server.ts";
 
 test("each client finds the power just on, and nothing of the one before", () => {
@@ -43,6 +44,28 @@ test("an owner can wait for clients and for their requests at one place", () => 
   rig.work();
   rig.server.arm(poller, 0);
   assert.equal(poller.wait(0), 0);
+});
+
+test("a client with very much to do is left for a moment when its turn is over", () => {
+  using rig = new Rig();
+  const poller = new Poller([0]);
+  const until = (): number => performance.now() + 30;
+  rig.device.onWrite = () => {
+    for (const end = until(); performance.now() < end;);
+  };
+  const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
+  for (let i = 0; i < 3; i++) rig.peer.send(message(i, Command.regionWrite, write, Flag.noReply));
+  const turns = [1, 2, 3].map(() => {
+    const done = rig.server.ready();
+    return [done, rig.server.arm(poller, 0)];
+  });
+  assert.deepEqual(turns.slice(0, 2), [
+    [1, false],
+    [1, false],
+  ]);
+  assert.equal(turns[2]![0], 1);
+  assert.equal(rig.server.ready(), 0);
+  assert.equal(rig.server.arm(poller, 0), true);
 });
 
 test("an interrupt without a client goes nowhere", () => {

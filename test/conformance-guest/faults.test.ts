@@ -1,0 +1,161 @@
+/**
+ * What the driver makes of each fault of the device and of the wire: told, not judged. Judged is that the NIC works again
+ * once the fault is over, by the least that helps.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Direction, ImpairmentName } from "#host/impaired-lane.ts";
+import { DEVICE_FAULTS } from "#app/serve/device-faults.ts";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+
+/** What the guest does while the fault is there. Each line's exit code and last line are told. */
+const ECHOES = `ping -q -c 20 -i 0.1 -W 1 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+/** As long as the kernel takes to find that a transmitter stands still. */
+const LONG_ECHOES = `ping -q -c 45 -i 0.2 -W 1 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; sleep 2; ${ECHOES}`;
+const RELOAD = `rmmod r8169; modprobe r8169; ip link set ${NEAR.name} up; sleep 2; ip -br link show ${NEAR.name}`;
+
+interface Provocation {
+  /** Times it strikes. Without, it stays until it is cleared. */
+  readonly count?: number;
+  readonly command: string;
+}
+
+/** How each fault of the device is met. */
+const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
+  "lost-interrupt": { count: 3, command: LONG_ECHOES },
+  "repeated-interrupt": { count: 20, command: ECHOES },
+  "stuck-reset": { command: UP_AGAIN },
+  "stuck-counters": { command: `ethtool -S ${NEAR.name} | tail -n 1; ${ECHOES}` },
+  "dma-error": { count: 1, command: LONG_ECHOES },
+  "silent-phy": { command: `ethtool ${NEAR.name} | tail -n 1; ${UP_AGAIN}` },
+  "receive-overflow": { count: 10, command: ECHOES },
+  removal: { command: `${ECHOES}; ethtool ${NEAR.name} | tail -n 1; ethtool -S ${NEAR.name} | tail -n 1` },
+  "silent-eri": { command: UP_AGAIN },
+  "silent-ephy": { command: RELOAD },
+  "silent-csi": { command: RELOAD },
+  "silent-efuse": { command: RELOAD },
+};
+
+interface WireFault {
+  readonly name: ImpairmentName;
+  readonly probability: number;
+  readonly micros?: number;
+}
+const WIRE_FAULTS: readonly WireFault[] = [
+  { name: "loss", probability: 0.1 },
+  { name: "corrupt", probability: 0.1 },
+  { name: "crc", probability: 0.1 },
+  { name: "duplicate", probability: 0.3 },
+  { name: "reorder", probability: 0.3 },
+  { name: "delay", probability: 0.5, micros: 20_000 },
+];
+const BOTH: readonly Direction[] = ["in", "out"];
+
+/** From the least on. The last is a power cycle of all but the card, whose fault is over. */
+const CURES = [
+  "nothing",
+  "ip link down, up",
+  "rmmod, insmod",
+  "removed from the bus and found again",
+  "reset of the machine",
+] as const;
+
+/** Without the time, the device and what differs from one to the next. */
+const gist = (line: string): string =>
+  line
+    .replace(/^\[\s*[\d.]+\] /, "")
+    .replace(/r8169 0000:00:\S+ (eth0: )?/, "")
+    .replace(/\d{4,}/g, "N");
+const distinct = (lines: readonly string[]): readonly string[] => [...new Set(lines)];
+/** Of a warning's dump only what it is about. */
+const NOISE =
+  /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
+
+onEachChip("faults", { warnings: [/./], limitMillis: 600_000 }, (bench) => {
+  const works = async (): Promise<boolean> => {
+    const { exit, stdout } = await bench().rig.guest.run(
+      `for i in 1 2 3 4; do ping -q -c 1 -W 1 ${FAR.ipv4} >/dev/null && exec ping -q -c 10 -i 0.02 -W 1 ${FAR.ipv4}; sleep 0.2; done; exit 1`,
+    );
+    return exit === 0 && stdout.includes(" 0% packet loss");
+  };
+  const apply = async (cure: (typeof CURES)[number]): Promise<void> => {
+    const { rig } = bench();
+    const { guest } = rig;
+    switch (cure) {
+      case "nothing":
+        return;
+      case "ip link down, up":
+        await guest.run(`ip link set ${NEAR.name} down; ip link set ${NEAR.name} up`);
+        break;
+      case "rmmod, insmod":
+        await guest.run("rmmod r8169; modprobe r8169");
+        break;
+      case "removed from the bus and found again":
+        await guest.run(
+          `for device in /sys/bus/pci/devices/*; do grep -q 0x10ec $device/vendor && echo 1 >$device/remove; done
+           echo 1 >/sys/bus/pci/rescan; modprobe r8169; sleep 0.5`,
+        );
+        break;
+      case "reset of the machine":
+        await guest.reset();
+        await guest.must("modprobe r8169");
+        break;
+      default:
+        cure satisfies never;
+    }
+    await rig.configure();
+  };
+  /** What helped. @throws {Error} when nothing did */
+  const heal = async (): Promise<string> => {
+    for (const cure of CURES) {
+      // A cure that itself fails is none; the next one is tried.
+      const done = await apply(cure).then(
+        () => true,
+        () => false,
+      );
+      if (done && (await works())) return cure;
+    }
+    throw new Error(`nothing helps\n${(await bench().rig.guest.dmesg()).slice(-30).join("\n")}`);
+  };
+  const logged = async (): Promise<string> => {
+    const lines = distinct((await bench().rig.guest.dmesg(4)).map(gist).filter((line) => !NOISE.test(line)));
+    return lines.length === 0 ? "says nothing" : `says ${lines.slice(0, 3).join("; ")}${lines.length > 3 ? "; …" : ""}`;
+  };
+
+  for (const name of Object.keys(DEVICE_FAULTS))
+    test(`${name}: ${DEVICE_FAULTS[name]}`, { timeout: 120_000 }, async (t) => {
+      const { guest, nic } = bench().rig;
+      const provocation = PROVOCATIONS[name];
+      assert.ok(provocation !== undefined, `nobody provokes ${name}`);
+      const { command, count } = provocation;
+      await guest.clearDmesg();
+      await nic.ask({ command: "fault", name, ...(count === undefined ? {} : { count }) });
+      const { exit, stdout } = await guest.run(command, 45_000);
+      const struck = (await nic.state()).faults.find((fault) => fault.name === name)?.struck;
+      await nic.ask({ command: "clearFault" });
+      const saw = stdout.trim().replaceAll("\n", "; ");
+      t.diagnostic(`driver ${await logged()}; guest sees ${exit === 124 ? "no end" : saw === "" ? "nothing" : saw}`);
+      if (struck !== undefined && struck > 0) t.diagnostic(`struck ${struck} times`);
+      t.diagnostic(`helps: ${await heal()}`);
+    });
+
+  for (const { name, ...impairment } of WIRE_FAULTS)
+    test(`a wire with ${name}: streams get through both ways`, { timeout: 60_000 }, async (t) => {
+      const { guest, far, nic } = bench().rig;
+      await guest.clearDmesg();
+      await nic.ask({ command: "wire", name, directions: BOTH, ...impairment });
+      for (const flag of ["", "-R"]) {
+        await far.must("iperf3 -s -D -1; sleep 0.3");
+        await guest.must(`iperf3 -c ${FAR.ipv4} -n 200K ${flag}`, 30_000);
+      }
+      const echoes = (await guest.run(ECHOES)).stdout.trim();
+      const { wire, counters } = await nic.state();
+      await nic.ask({ command: "clearWire", directions: BOTH });
+      t.diagnostic(`driver ${await logged()}; ${echoes}`);
+      assert.ok(wire.in.struck[name]! > 0);
+      if (name === "crc") assert.ok(counters.rxErrors > 0);
+      t.diagnostic(`helps: ${await heal()}`);
+    });
+});

@@ -1,0 +1,129 @@
+/** A cable that comes and goes under traffic, and every speed and duplex mode, chosen by either end. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import type { LinkSpeed } from "#model/link-partner.ts";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+
+const FLAPS = 100;
+const TRAFFIC_SECONDS = 150;
+
+interface Mode {
+  readonly speed: LinkSpeed;
+  readonly duplex: "half" | "full";
+}
+
+/** Those that `ethtool` lists under a heading: "1000baseT/Full". */
+const modesUnder = (heading: string, text: string): readonly Mode[] => {
+  const list = new RegExp(`${heading}:((?:\\s+\\d+base\\S+)*)`).exec(text)?.[1] ?? "";
+  return [...list.matchAll(/(\d+)base[^/\s]*\/(Half|Full)/g)].map(([, speed, duplex]) => ({
+    speed: Number(speed) as LinkSpeed,
+    duplex: duplex === "Half" ? "half" : "full",
+  }));
+};
+const shown = ({ speed, duplex }: Mode): string => `${speed}/${duplex}`;
+
+onEachChip("flaps", { limitMillis: 400_000 }, (bench) => {
+  /** Waits until the guest has the link so, and uses it. */
+  const linked = async ({ speed, duplex }: Mode): Promise<void> => {
+    const { guest } = bench().rig;
+    const { exit, stdout } = await guest.run(
+      `for i in $(seq 100); do
+         ethtool ${NEAR.name} >/tmp/link
+         grep -q 'Speed: ${speed}Mb/s' /tmp/link && grep -qi 'Duplex: ${duplex}' /tmp/link && grep -q 'detected: yes' /tmp/link && exit 0
+         sleep 0.1
+       done
+       cat /tmp/link; exit 1`,
+    );
+    assert.equal(exit, 0, `not ${speed} Mbit/s ${duplex} duplex:\n${stdout}`);
+    assert.match(await guest.must(`ping -q -c 3 -i 0.02 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+  };
+  const supported = async (): Promise<readonly Mode[]> =>
+    modesUnder("Supported link modes", await bench().rig.guest.must(`ethtool ${NEAR.name}`));
+  const carriers = async (): Promise<number> =>
+    Number(await bench().rig.guest.must(`cat /sys/class/net/${NEAR.name}/carrier_down_count`));
+  const stopTraffic = async (): Promise<void> => {
+    await bench().rig.guest.must("kill $(cat /tmp/traffic)");
+  };
+
+  test(`${FLAPS} times the cable is pulled and put back under traffic both ways`, { timeout: 200_000 }, async (t) => {
+    const { guest, far, nic } = bench().rig;
+    await far.must("iperf3 -s -D -1; sleep 0.3");
+    await guest.must(
+      `iperf3 -c ${FAR.ipv4} -u --bidir -b 10M -t ${TRAFFIC_SECONDS} >/tmp/iperf 2>&1 & echo $! >/tmp/traffic; sleep 1`,
+    );
+    const before = await carriers();
+    const { traffic } = await nic.state();
+    for (let flap = 0; flap < FLAPS; flap++) {
+      // At any moment of the traffic.
+      await sleep((flap * 7) % 40);
+      await nic.ask({ command: "link", up: false });
+      await bench().rig.carrier(false);
+      await nic.ask({ command: "link", up: true });
+      await bench().rig.carrier(true);
+    }
+    const after = (await nic.state()).traffic;
+    const [sent, received] = [after.sentFrames - traffic.sentFrames, after.receivedFrames - traffic.receivedFrames];
+    assert.equal((await carriers()) - before, FLAPS);
+    await stopTraffic();
+    assert.ok(sent > FLAPS && received > FLAPS, `${sent} frames sent, ${received} received`);
+    t.diagnostic(`${sent} frames sent, ${received} received between the flaps`);
+  });
+
+  test("after which nothing is lost or slow", async (t) => {
+    const { guest, far } = bench().rig;
+    assert.match(await guest.must(`ping -q -c 50 -i 0.01 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+    await far.must("iperf3 -s -D -1; sleep 0.3");
+    const text = await guest.must(`iperf3 -J -c ${FAR.ipv4} -t 1`, 60_000);
+    const { bits_per_second: rate } = (JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } }).end
+      .sum_received;
+    assert.ok(rate > 1e6);
+    t.diagnostic(`TCP at ${(rate / 1e6).toFixed(0)} Mbit/s`);
+  });
+
+  test("every mode the chip has comes up with a partner that has no other", async (t) => {
+    const { rig, cell } = bench();
+    const modes = await supported();
+    for (const duplex of ["half", "full"] as const)
+      for (const speed of [10, 100] as const)
+        assert.ok(
+          modes.some((mode) => mode.speed === speed && mode.duplex === duplex),
+          `no ${speed} ${duplex}`,
+        );
+    assert.equal(Math.max(...modes.map(({ speed }) => speed)), cell.chip.speed);
+    for (const { speed, duplex } of modes) {
+      await rig.nic.ask({ command: "partner", abilities: { speeds: [speed], duplex } });
+      await linked({ speed, duplex });
+    }
+    t.diagnostic(modes.map(shown).join(", "));
+  });
+
+  test("every mode comes up when the guest offers no other", async () => {
+    const { nic, guest } = bench().rig;
+    await nic.ask({ command: "partner", abilities: {} });
+    for (const mode of await supported()) {
+      await guest.must(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg on`);
+      await linked(mode);
+    }
+  });
+
+  test("what does not need negotiating comes up without", async () => {
+    const { nic, guest } = bench().rig;
+    for (const mode of (await supported()).filter(({ speed }) => speed <= 100)) {
+      await nic.ask({
+        command: "partner",
+        abilities: { speeds: [mode.speed], duplex: mode.duplex, negotiates: false },
+      });
+      await guest.must(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg off`);
+      await linked(mode);
+    }
+  });
+
+  test("with everything offered again, the fastest comes up", async () => {
+    const { rig, cell } = bench();
+    await rig.nic.ask({ command: "partner", abilities: {} });
+    await rig.guest.must(`ethtool -s ${NEAR.name} autoneg on`);
+    await linked({ speed: cell.chip.speed as LinkSpeed, duplex: "full" });
+  });
+});

@@ -1,0 +1,87 @@
+/** A NIC of every kind on one guest, with a cable each that leads nowhere. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { VfioUserServer } from "#bus/vfio-user/server.ts";
+import type { Chip } from "#chip/chips.ts";
+import { RealClock, Timers } from "#kit/clock.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+
+const IDLE_MILLIS = 1;
+/** Slots 0 to 2 of the machine's bus are taken. */
+const FIRST_SLOT = 3;
+const SLOTS = 28;
+
+interface OneNic {
+  readonly chip: Chip;
+  readonly mac: string;
+  /** Of its PCI function in the guest: "0000:00:03.0". */
+  readonly place: string;
+  readonly nic: Rtl8169;
+  readonly server: VfioUserServer;
+  readonly device: string;
+}
+
+/** Runs in this process, in between of everything else. */
+export class ManyNics implements Disposable {
+  readonly nics: readonly OneNic[];
+  readonly #clock = new RealClock();
+  readonly #timers = new Timers();
+  readonly #folder = mkdtempSync(join(tmpdir(), "ferrule-nics-"));
+  /** What a driver did wrong, and how clients left. */
+  readonly complaints: string[] = [];
+  #closed = false;
+  #next: NodeJS.Timeout | NodeJS.Immediate;
+
+  constructor(chips: readonly Chip[]) {
+    this.nics = chips.map((chip, i) => this.#make(chip, i, chips.length > SLOTS));
+    this.#next = setImmediate(() => this.#turn());
+  }
+
+  /** Arguments for QEMU. */
+  get devices(): readonly string[] {
+    return this.nics.flatMap(({ device }) => ["-device", device]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    clearTimeout(this.#next as NodeJS.Timeout);
+    clearImmediate(this.#next as NodeJS.Immediate);
+    for (const { server } of this.nics) server[Symbol.dispose]();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** @param crowded two functions share a slot */
+  #make(chip: Chip, i: number, crowded: boolean): OneNic {
+    const slot = FIRST_SLOT + (crowded ? i >> 1 : i);
+    const at = `${slot.toString(16).padStart(2, "0")}.${crowded ? i & 1 : 0}`;
+    const mac = `02:00:00:00:01:${i.toString(16).padStart(2, "0")}`;
+    const path = join(this.#folder, `${i}`);
+    const nic = new Rtl8169({
+      chip,
+      mac,
+      clock: this.#clock,
+      timers: this.#timers,
+      report: ({ name, trace }) => this.complaints.push(`${chip.key}: ${name}, ${trace.slice(-4).join("; ")}`),
+    });
+    nic.setCarrier(true);
+    const server = new VfioUserServer(nic, {
+      path,
+      onClient: ({ why }) => {
+        if (why !== undefined) this.complaints.push(`${chip.key}: ${why}`);
+      },
+    });
+    const socket = { type: "unix", path };
+    const multifunction = crowded && (i & 1) === 0 ? { multifunction: true } : {};
+    const device = JSON.stringify({ driver: "vfio-user-pci", id: `nic${i}`, socket, addr: at, ...multifunction });
+    return { chip, mac, place: `0000:00:${at}`, nic, server, device };
+  }
+
+  #turn(): void {
+    this.#timers.run(this.#clock.now());
+    let done = 0;
+    for (const { server } of this.nics) done += server.ready();
+    if (this.#closed) return;
+    this.#next = done > 0 ? setImmediate(() => this.#turn()) : setTimeout(() => this.#turn(), IDLE_MILLIS);
+  }
+}
