@@ -100,3 +100,14 @@ test("what was not reserved cannot be committed", () => {
   assert.equal(station.wire.reserve(1 << 20), -1);
   assert.throws(() => station.wire.commit(60), Misuse);
 });
+
+test("what is no frame takes its share of a turn too, or whoever sends enough of it would keep it for ever", () => {
+  using station = new Station();
+  const far = station.appear();
+  station.wire.connect();
+  for (let i = 0; i < 4; i++) write(far.number, new Uint8Array(1));
+  write(far.number, new Uint8Array(60));
+  assert.equal(station.wire.pump(4), 0);
+  assert.equal(station.wire.delivery.counts.malformed, 4);
+  assert.equal(station.wire.pump(4), 1);
+});

@@ -90,7 +90,9 @@ export class DatagramWire implements Port {
   /** Reads, and gives the NIC up to `budget` frames. Returns how many it took. */
   pump(budget: number): number {
     let frames = 0;
-    while (frames < budget && (this.#waiting > 0 || this.#read())) {
+    // What is no frame counts as well, or a stream of it would never end.
+    for (let steps = 0; steps < budget && (this.#waiting > 0 || this.#read()); steps++) {
+      if (this.#waiting === 0) continue;
       if (!this.delivery.offer(this.bytes, IN_AT, this.#waiting)) break;
       this.#waiting = 0;
       frames++;
@@ -108,22 +110,18 @@ export class DatagramWire implements Port {
     return false;
   }
 
-  /** Reads until a frame has come. False when there is none. */
+  /** Reads a datagram, which waits from then on if it is a frame. False when there is none. */
   #read(): boolean {
-    for (;;) {
-      this.#iovecs.point(0, IN_AT, LONGEST + 1);
-      const length = readv(this.fd, this.#iovecs, 1);
-      if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
-      if (length < 0) {
-        this.#gone(-length);
-        return false;
-      }
-      if (length >= ETHERNET_BYTES && length <= LONGEST) {
-        this.#waiting = length;
-        return true;
-      }
-      this.delivery.counts.malformed++;
+    this.#iovecs.point(0, IN_AT, LONGEST + 1);
+    const length = readv(this.fd, this.#iovecs, 1);
+    if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
+    if (length < 0) {
+      this.#gone(-length);
+      return false;
     }
+    if (length >= ETHERNET_BYTES && length <= LONGEST) this.#waiting = length;
+    else this.delivery.counts.malformed++;
+    return true;
   }
 
   #gone(errno: number): void {

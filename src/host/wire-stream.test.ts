@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { VirtualClock } from "#kit/clock.ts";
 import { Misuse } from "#kit/errors.ts";
 import { Errno, SystemError, check } from "#sys/errno.ts";
-import { Fd, read, write } from "#sys/fd.ts";
+import { Fd, Open, openFile, read, write } from "#sys/fd.ts";
 import { libc } from "#sys/libc.ts";
 import { Struct } from "#sys/memory.ts";
 import { StreamWire } from "./wire-stream.ts";
@@ -210,3 +210,12 @@ function disposable<T extends { wire: StreamWire; far: Fd }>(parts: T): T & Disp
     },
   };
 }
+
+test("an endless stream of what is no frame comes to an end for each turn", () => {
+  using s = disposable(setUp());
+  s.far[Symbol.dispose]();
+  s.wire.pump(1);
+  s.wire.connect(openFile("/dev/zero", Open.readOnly));
+  assert.equal(s.wire.pump(4), 0);
+  assert.ok(s.wire.delivery.counts.malformed > 0);
+});

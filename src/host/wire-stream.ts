@@ -153,7 +153,8 @@ export class StreamWire implements Port, Disposable {
   pump(budget: number): number {
     if (this.blocked) this.flush();
     let frames = 0;
-    while (frames < budget) {
+    // What is no frame counts as well, or a stream of it would never end.
+    for (let steps = 0; frames < budget && steps <= 2 * budget; steps++) {
       const length = this.#whole();
       if (length < 0) {
         this.#end("a frame came whose length cannot be");

@@ -15,6 +15,7 @@ export class DescriptorClosed extends FerruleError {
 }
 
 const CLOSED = -1;
+const F_DUPFD_CLOEXEC = 1030;
 
 /**
  * Owns a file descriptor.
@@ -43,6 +44,12 @@ export class Fd implements Disposable {
 
   get open(): boolean {
     return this.#number !== CLOSED;
+  }
+
+  /** Another descriptor of the same file. @throws {SystemError} */
+  duplicate(): Fd {
+    // SAFETY: no argument is an address.
+    return new Fd(check(libc.fcntl(this.number, F_DUPFD_CLOEXEC, 0n), "fcntl", this.what), this.what);
   }
 
   /** Gives the descriptor away: the caller closes it from now on. */

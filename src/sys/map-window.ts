@@ -1,5 +1,5 @@
 /** Windows onto memory that comes and goes: a client's maps, shown through address ranges that stay. */
-import { fstatSync } from "node:fs";
+import { fstatSync, statfsSync } from "node:fs";
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, check, errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
@@ -16,6 +16,7 @@ const PAGE_BYTES = 4096;
 /** Larger offsets are no small integers in this engine; larger memory takes several windows. */
 const MOST_BYTES = 2 ** 31 - PAGE_BYTES;
 
+const HUGETLBFS_MAGIC = 0x9584_58f6;
 const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 const F_SEAL_SHRINK = 0x2n;
@@ -38,10 +39,14 @@ export const keepsItsLength = (fd: number): boolean => {
   return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) >= 0;
 };
 
-/** Bytes in a file; undefined for what is not one (a device, a socket, a directory). */
+/**
+ * Bytes in a file; undefined for what is not one (a device, a socket, a directory), and for one of huge pages: where the
+ * kernel has none left for it, touching it is a fault.
+ */
 export const fileBytes = (fd: number): number | undefined => {
   const file = fstatSync(fd);
-  return file.isFile() ? file.size : undefined;
+  if (!file.isFile() || statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC) return undefined;
+  return file.size;
 };
 
 /**

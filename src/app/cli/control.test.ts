@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { AlreadyUp, ask, BadReply, ControlServer, type ControlHandlers, NotRunning } from "./control.ts";
-import { TookTooLong } from "./limit.ts";
+import { TookTooLong, within } from "./limit.ts";
 
 let last = 0;
 /** A name no other test and no real interface has. */
@@ -98,5 +98,22 @@ test("an answer that is none is an error, not a crash", async () => {
     const name = freshName();
     await using _server = await pretender(name, answer);
     await assert.rejects(ask(name, { command: "status" }), BadReply);
+  }
+});
+
+test("who has been answered and goes on talking is hung up on, and nothing of it is kept", async () => {
+  const name = freshName();
+  await using _control = await ControlServer.open(name, handlers);
+  const socket = connect({ path: `\0ferrule/${name}`, allowHalfOpen: true });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? ""));
+  socket.write('{"command":"status"}\n');
+  const chunk = "x".repeat(1 << 16);
+  const talk = setInterval(() => socket.write(chunk), 1);
+  try {
+    assert.match(await within(promise, "the end", 10_000), /EPIPE|ECONNRESET/);
+  } finally {
+    clearInterval(talk);
+    socket.destroy();
   }
 });

@@ -89,13 +89,16 @@ export const trusted = (credentials: Peer | undefined): boolean =>
 export const firstLine = (socket: Socket, longest = LONGEST_LINE): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = "";
-  socket.setEncoding("utf8");
-  socket.on("data", (chunk: string) => {
+  const hear = (chunk: string): void => {
     text += chunk;
     const end = text.indexOf("\n");
+    if (end < 0 && text.length <= longest) return;
+    // Whatever else comes is read, for the end to be seen, and kept nowhere.
+    socket.off("data", hear).resume();
     if (end >= 0) resolve(text.slice(0, end));
-    else if (text.length > longest) reject(new BadReply(`a line longer than ${longest} characters came`));
-  });
+    else reject(new BadReply(`a line longer than ${longest} characters came`));
+  };
+  socket.setEncoding("utf8").on("data", hear);
   socket.on("error", reject);
   socket.on("close", () => reject(new BadReply("the connection was closed without an answer")));
   return promise;
@@ -152,7 +155,8 @@ export class ControlServer implements AsyncDisposable {
       ok: false,
       message: (error as Error).message,
     }));
-    socket.end(`${JSON.stringify(reply)}\n`);
+    // Told, and that was all: who goes on talking, or holds on, is not listened to.
+    socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
   }
 
   async #answer(socket: Socket, handlers: ControlHandlers): Promise<Reply<Status | Down>> {

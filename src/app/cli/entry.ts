@@ -1,5 +1,5 @@
 /** Where the process starts: ties the command to this process's arguments, streams and life. */
-import { dieWithParent } from "#sys/process.ts";
+import { dieWithParent, exitNow } from "#sys/process.ts";
 import { COMMANDS } from "./commands.ts";
 import { Exit } from "./command.ts";
 import { failureLines } from "./failure.ts";
@@ -30,4 +30,4 @@ if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 
 process.exitCode = await main(process.argv.slice(2), COMMANDS, terminal, debug);
 // All is done and told. Should something still hold the process open, it does not hold it for ever.
-setTimeout(() => process.exit(), LINGER).unref();
+setTimeout(() => exitNow(Number(process.exitCode)), LINGER).unref();

@@ -86,7 +86,6 @@ export const serve = async (
   const failed = Promise.withResolvers<ThreadFailure>();
   const reporter = new Reporter(terminal, json);
   let reason = "failed";
-  let last = serving.statistics();
   try {
     await using control = await ControlSocket.open(socket, (request) => serving.ask(request));
     using showing = reporter;
@@ -102,9 +101,8 @@ export const serve = async (
     reason = end;
     void control;
   } finally {
-    last = serving.statistics();
     await within(serving.close(), "taking the server down", CLOSING);
-    if (reason !== "failed") reporter.tell({ kind: "stopped", reason, statistics: last });
+    if (reason !== "failed") reporter.tell({ kind: "stopped", reason, statistics: serving.statistics() });
   }
   return Exit.done;
 };

@@ -1,5 +1,6 @@
 /** How a running command is asked to stop: signals, of which the first asks and the second insists. */
 import { constants } from "node:os";
+import { exitNow } from "#sys/process.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type StopSignal = (typeof SIGNALS)[number];
@@ -54,9 +55,4 @@ export class Stop implements Disposable {
 }
 
 /** Stops at the process's signals; a second one ends it at once, leaving the kernel to clear up. */
-export const stopAtSignals = (): Stop =>
-  new Stop(
-    process,
-    () => performance.now(),
-    (code) => process.exit(code),
-  );
+export const stopAtSignals = (): Stop => new Stop(process, () => performance.now(), exitNow);

@@ -2,10 +2,10 @@
  * How a running server is reached: a Unix socket beside the device's, which only its owner may open. Messages are one line
  * of JSON each way, and both ends check who the other is.
  */
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
-import { SOCKET_PATH_MOST, SocketPathTaken, SocketPathTooLong } from "#sys/unix-path.ts";
+import { SOCKET_PATH_MOST, SocketPathTooLong, UnixListener } from "#sys/unix-path.ts";
 import { BadReply, credentialsOf, firstLine, Stranger, trusted } from "../cli/control.ts";
 import { within } from "../cli/limit.ts";
 import { type PlainError, plainError } from "../messages.ts";
@@ -52,42 +52,35 @@ interface Reply {
 
 /** The end that belongs to the server. */
 export class ControlSocket implements AsyncDisposable {
+  readonly #listener: UnixListener;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
 
-  private constructor(server: Server) {
+  private constructor(listener: UnixListener, server: Server) {
+    this.#listener = listener;
     this.#server = server;
   }
 
   /**
    * Listens beside the device's socket. A socket that was left behind is replaced.
-   * @throws {SocketPathTaken} {SocketPathTooLong}
+   * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
   static async open(socket: string, answer: (request: ServeRequest) => Promise<object>): Promise<ControlSocket> {
     checkControlPath(socket);
-    const path = controlPath(socket);
-    try {
-      return await ControlSocket.#listen(path, answer);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    }
-    if (!lstatSync(path).isSocket()) throw new SocketPathTaken(path, "a file");
-    if (await answers(path)) throw new SocketPathTaken(path, "a listener");
-    unlinkSync(path);
-    return await ControlSocket.#listen(path, answer);
-  }
-
-  static async #listen(path: string, answer: (request: ServeRequest) => Promise<object>): Promise<ControlSocket> {
+    using scope = new DisposableStack();
+    const listener = scope.use(UnixListener.listen(controlPath(socket)));
+    // Whoever connected before this is turned away by its credentials.
+    chmodSync(listener.path, 0o600);
     const server = createServer();
-    const control = new ControlSocket(server);
-    server.on("connection", (socket) => void control.#serve(socket, answer));
+    const control = new ControlSocket(listener, server);
+    server.on("connection", (connection) => void control.#serve(connection, answer));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject);
-    server.listen(path, resolve);
+    // A descriptor and not the path: Node would remove whatever is there at the end, and that may be someone else's by then.
+    server.listen({ fd: listener.duplicate().release() }, resolve);
     await promise;
     server.removeListener("error", reject);
-    // Whoever connected before this is turned away by its credentials.
-    chmodSync(path, 0o600);
+    scope.move();
     return control;
   }
 
@@ -99,7 +92,8 @@ export class ControlSocket implements AsyncDisposable {
       ok: false,
       error: plainError(error),
     }));
-    socket.end(`${JSON.stringify(reply)}\n`);
+    // Told, and that was all: who goes on talking, or holds on, is not listened to.
+    socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
   }
 
   async #answer(socket: Socket, answer: (request: ServeRequest) => Promise<object>): Promise<Reply> {
@@ -112,6 +106,7 @@ export class ControlSocket implements AsyncDisposable {
 
   /** Answers what is being asked, then goes; the file goes with it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener[Symbol.dispose]();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     const cut = setTimeout(() => this.#connections.forEach((socket) => socket.destroy()), 200);
@@ -125,22 +120,6 @@ const fromJson = (line: string): unknown => {
     return JSON.parse(line);
   } catch {
     return undefined;
-  }
-};
-
-/** Whether someone listens at the socket. @throws {SocketPathTaken} when it may not be asked */
-const answers = async (path: string): Promise<boolean> => {
-  const socket = createConnection(path);
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  socket.on("connect", () => resolve(true));
-  socket.on("error", ({ code }: NodeJS.ErrnoException) => {
-    if (code === "ECONNREFUSED") resolve(false);
-    else reject(new SocketPathTaken(path, "a listener"));
-  });
-  try {
-    return await promise;
-  } finally {
-    socket.destroy();
   }
 };
 

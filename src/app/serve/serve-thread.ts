@@ -42,6 +42,9 @@ class Service implements Disposable, Chores {
   readonly #page: StatisticsPage<ServeCounter>;
   readonly #poller: Poller;
   #requests = 0;
+  /** The client, or the wire, has something that nobody has looked at. */
+  #asked = true;
+  #arrived = true;
 
   constructor(task: ServeTask, port: MessagePort, tell: (report: ServeReport) => void) {
     using scope = new DisposableStack();
@@ -93,15 +96,21 @@ class Service implements Disposable, Chores {
   /** One turn: does what there is to do, then waits for more. */
   turn(): void {
     const poller = this.#poller;
-    this.#timers.run(this.#clock.now());
-    const requests = this.#server.ready();
-    this.#requests += requests;
-    const work = requests + this.#wire.pump(BUDGET);
+    const now = this.#clock.now();
+    this.#timers.run(now);
+    if (this.#asked) this.#requests += this.#server.ready();
+    const pumped = this.#mayPump(now) ? this.#wire.pump(BUDGET) : 0;
     this.#device.follow();
     const rests = this.#server.arm(poller, SERVER);
-    poller.aim(WIRE, this.#wire.pending ? -1 : this.#wire.fd);
+    const { fd, pending } = this.#wire;
+    poller.aim(WIRE, pending ? -1 : fd);
     poller.watch(WIRE, this.#wire.events);
-    if (poller.wait(work > 0 || !rests ? 0 : this.#patience()) > 0 && poller.ready(CONTROL)) this.#hear();
+    // Whatever else there is, poll(2) finds by itself, and looking for it first would cost a system call each.
+    const again = !rests || (pumped > 0 && (pending || fd < 0));
+    const ready = poller.wait(again ? 0 : this.#patience());
+    this.#asked = !rests || poller.ready(SERVER);
+    this.#arrived = poller.ready(WIRE);
+    if (ready > 0 && poller.ready(CONTROL)) this.#hear();
   }
 
   publish(pauses: { readonly count: number; readonly micros: number }): void {
@@ -136,6 +145,12 @@ class Service implements Disposable, Chores {
 
   [Symbol.dispose](): void {
     this.#scope.dispose();
+  }
+
+  /** Whether the wire may have something for the NIC, or something to do. One without a descriptor cannot say. */
+  #mayPump(now: number): boolean {
+    const wire = this.#wire;
+    return this.#arrived || wire.fd < 0 || wire.pending || wire.due <= now;
   }
 
   /** Milliseconds that may be waited: until the next timer, and not for long where the guest rings no bell. */

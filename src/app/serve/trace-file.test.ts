@@ -24,7 +24,7 @@ test("holds every line once it is closed, and large pieces before", () => {
 });
 
 test("a full disk stops it once, with a hint", { skip: !existsSync("/dev/full") && "needs /dev/full" }, () => {
-  const errors: TraceFailed[] = [];
+  const errors: Error[] = [];
   using file = new TraceFile("/dev/full", (error) => errors.push(error));
   file.line("lost");
   file.flush();
@@ -32,7 +32,7 @@ test("a full disk stops it once, with a hint", { skip: !existsSync("/dev/full") 
   file.flush();
   assert.equal(errors.length, 1);
   assert.match(errors[0]!.message, /trace to \/dev\/full stopped: ENOSPC/);
-  assert.match(errors[0]!.hint, /disk is full/);
+  assert.match((errors[0] as TraceFailed).hint, /disk is full/);
 });
 
 test("a place that cannot be written to is refused at once", () => {
