@@ -1,9 +1,9 @@
 /**
- * What each chip calls itself on the bus. A board's maker may have put other numbers into the EEPROM; these are the chips'
- * own, with Realtek's subsystem of reference boards.
+ * What each chip calls itself on the bus. A board's maker may have put other numbers into the EEPROM; these are meant to
+ * be the chips' own, with the subsystem that boards without numbers of their own show.
  *
- * Revisions are those of public `lspci` listings beside the XID that a driver reported; where none was found, that of the
- * chip before it.
+ * Device numbers are those that drivers list. Revisions are less certain: some were read off public `lspci` listings, of
+ * which few say what chip it is; the others are assumed, from the chip before. Drivers go by the XID, not by these.
  */
 import type { Chip, Generation } from "./chips.ts";
 

@@ -190,6 +190,7 @@ test("refuses probabilities, counts and delays that cannot be", () => {
     { probability: 1.1 },
     { probability: Number.NaN },
     { count: -1 },
+    { count: 0.5 },
     { micros: -1 },
     { micros: Infinity },
   ])

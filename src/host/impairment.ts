@@ -54,7 +54,8 @@ export class ImpairedWire implements Port {
   arm(direction: Direction, name: ImpairmentName, impairment: Partial<Impairment>): void {
     const { probability = 1, count = Infinity, micros = 0 } = impairment;
     if (!(probability >= 0 && probability <= 1)) throw new OutOfRange(`a probability of ${probability} for ${name}`);
-    if (!(count >= 0)) throw new OutOfRange(`${count} frames of ${name}`);
+    if (!(count === Infinity || (Number.isInteger(count) && count >= 0)))
+      throw new OutOfRange(`${count} frames of ${name}`, "Give a whole number, or none.");
     if (!(micros >= 0 && micros <= LONGEST_DELAY_MICROS)) throw new OutOfRange(`a delay of ${micros} µs`);
     this.#lane(direction).arm(name, { probability, count, micros });
   }

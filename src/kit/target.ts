@@ -34,7 +34,7 @@ export interface MemoryCopy {
 export interface GuestMemory {
   /**
    * The region holding all of [address, address + length), or undefined: a device that touches memory it was not given
-   * gets nothing, as behind an IOMMU. Addresses are integers below 2^53. Returns the same object every time.
+   * gets nothing, as behind an IOMMU. Addresses are integers below 2^53. As a rule the same object every time.
    */
   region(address: number, length: number): MemoryRegion | undefined;
 }

@@ -1,8 +1,9 @@
 /**
  * What each chip has in PCI configuration space: header, base addresses, capabilities. PCI 3.0, PCIe 3.0, PCI PM 1.2.
  *
- * Which capabilities a chip has, and where, is as public `lspci -vv` listings of it show. None of them shows a chip that can
- * be reset by function (FLReset+): the bus resets it, or it is put into D3hot and back.
+ * Which capabilities a chip has, and where, follows public `lspci -vv` listings of some chips of the family; those in
+ * between are assumed to be like their neighbours, and so is what a listing does not show. None that was seen shows a chip
+ * that can be reset by function (FLReset+): the bus resets it, or it is put into D3hot and back.
  */
 import { type Chip, since } from "#chip/chips.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
@@ -168,8 +169,7 @@ const msix = (chip: Chip): Capability => ({
 });
 
 /** Where vital product data is. */
-export const productDataAt = (chip: Chip): number =>
-  isPci(chip) ? 0x60 : from8168c(chip) ? 0xd0 - lower(chip) : 0x48;
+export const productDataAt = (chip: Chip): number => (isPci(chip) ? 0x60 : from8168c(chip) ? 0xd0 - lower(chip) : 0x48);
 
 /** Vital product data: address with a flag, data. */
 const productData = (chip: Chip): Capability => ({
@@ -237,7 +237,7 @@ const latencyTolerance = (chip: Chip): Capability => ({
   ],
 });
 
-/** All four substates; times as the listings have them. */
+/** All four substates; times from one listing, and assumed of the other chips. */
 const substates = (chip: Chip): Capability => ({
   id: 0x1_001e,
   at: from8125(chip) ? 0x20c : 0x178,

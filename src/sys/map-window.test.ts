@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import { EventFd } from "./eventfd.ts";
-import { truncate } from "./fd.ts";
+import { Fd, truncate } from "./fd.ts";
+import { libc } from "./libc.ts";
 import { MapWindow, MapWindows, fileBytes, keepsItsLength } from "./map-window.ts";
 import { Mapping, createMemory } from "./mapping.ts";
+import { cString } from "./memory.ts";
 
 const withFile = (bytes: number, act: (fd: number) => void): void => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-window-"));
@@ -111,4 +113,17 @@ test("windows are used again, and hold nothing in between", () => {
   assert.equal(first.bytes[0], 0);
   assert.notEqual(windows.take(8192), first);
   assert.doesNotMatch(readFileSync("/proc/self/maps", "utf8"), /memfd:returned/);
+});
+
+test("a file of huge pages is not taken for one: there may be none of them left", (t) => {
+  const HUGE = 4;
+  // SAFETY: cString's text stands until the next one.
+  const number = libc.memfd_create(cString("huge"), HUGE);
+  if (number < 0) {
+    t.skip("the kernel has no huge pages");
+    return;
+  }
+  using huge = new Fd(number, "huge pages");
+  truncate(huge.number, 2 << 20);
+  assert.equal(fileBytes(huge.number), undefined);
 });

@@ -48,8 +48,10 @@ test("a child whose parent was gone before it asked dies at once", { timeout: 60
   assert.equal(signal, "SIGKILL");
 });
 
+/** For code that is text. */
+const url = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+
 test("a process ends though a thread of it is stuck in a system call", { timeout: 60_000 }, async () => {
-  const url = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
   const stuck = `
     Promise.all([import("node:worker_threads"), import(${url("libc.ts")}), import(${url("memory.ts")})]).then(
       ([{ parentPort }, { libc }, { Struct }]) => {

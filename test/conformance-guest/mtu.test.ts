@@ -26,7 +26,7 @@ onEachChip("mtu", { far: "inside", capture: true }, (bench) => {
   };
   const echoes = async (from: "guest" | "far", to: string, size: number): Promise<void> => {
     const version = to.includes(":") ? "-6" : "-4";
-    const command = `ping ${version} -M do -q -c 5 -i 0.05 -W 5 -s ${size - ECHO[version]} ${to}`;
+    const command = `ping ${version} -M do -q -c 3 -i 0.02 -W 5 -s ${size - ECHO[version]} ${to}`;
     const { exit, stdout, stderr } = await bench().rig[from].run(command);
     assert.equal(exit, 0, `${command}\n${stdout}${stderr}`);
     assert.match(stdout, / 0% packet loss/);
@@ -51,9 +51,9 @@ onEachChip("mtu", { far: "inside", capture: true }, (bench) => {
     assert.notEqual(exit, 0);
   });
 
-  test("echoes of the limit and below pass both ways", async (t) => {
+  test("echoes of the first jumbo MTU and of the limit pass both ways", async (t) => {
     if (limit() === STANDARD) return t.skip("this chip has no jumbo frames");
-    for (const mtu of [STANDARD + 1, (STANDARD + limit()) >> 1, limit()]) {
+    for (const mtu of [STANDARD + 1, limit()]) {
       await setMtu(mtu);
       await bothWays(mtu);
     }

@@ -1,5 +1,5 @@
 /** The served device: model, wire, trace and faults put together, and what can be asked of it while it runs. */
-import type { MemoryChange } from "#bus/vfio-user/session.ts";
+import type { MemoryChange } from "#bus/vfio-user/replies.ts";
 import { type Chip, since } from "#chip/chips.ts";
 import { DIRECTIONS } from "#host/impaired-lane.ts";
 import { ImpairedWire } from "#host/impairment.ts";

@@ -186,6 +186,17 @@ test("the control socket is its owner's, answers requests, and replaces one that
   rmSync(path);
 });
 
+test("the control socket of someone who came to the same place since is left alone", async () => {
+  await using station = new Station();
+  const path = controlPath(station.socket);
+  const first = await ControlSocket.open(station.socket, async () => ({ who: 1 }));
+  rmSync(path);
+  await using second = await ControlSocket.open(station.socket, async () => ({ who: 2 }));
+  await first[Symbol.asyncDispose]();
+  assert.deepEqual(await askServer(station.socket, { command: "show" }), { who: 2 });
+  void second;
+});
+
 test("what cannot be opened is said before anything is served, and leaves nothing", async () => {
   await using station = new Station();
   const nowhere = join(station.folder, "nowhere", "file");
@@ -197,6 +208,8 @@ test("what cannot be opened is said before anything is served, and leaves nothin
     [{ socket: `/${"a".repeat(120)}` }, /has 121 bytes/],
     [{ wire: { kind: "pcap", file: nowhere, record: undefined, rate: undefined, loop: false } }, /cannot be replayed/],
     [{ wire: { kind: "stream", path: nowhere, listen: true } }, /No such file or directory/],
+    [{ wire: { kind: "stream", path: `/${"a".repeat(120)}`, listen: false } }, /has 121 bytes/],
+    [{ wire: { kind: "datagram", path: join(station.folder, "d"), peer: `/${"a".repeat(120)}` } }, /has 121 bytes/],
   ] as const)
     await assert.rejects(station.open(options), message);
   assert.equal(existsSync(station.socket), false);

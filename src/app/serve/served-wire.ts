@@ -10,6 +10,7 @@ import type { Port } from "#kit/port.ts";
 import { Poll } from "#sys/poll.ts";
 import { Tap } from "#sys/tap.ts";
 import { UnixDatagram } from "#sys/unix-datagram.ts";
+import { socketAddress } from "#sys/unix-path.ts";
 import type { WireTraffic } from "../far-end.ts";
 import { openStreamEnd } from "./stream-end.ts";
 import type { ServedWireSpec } from "./wire-spec.ts";
@@ -131,6 +132,8 @@ const datagramEnd = (
   { path, peer }: ServedWireSpec & { kind: "datagram" },
   { clock, capture, onPlug }: WireParts,
 ): ServedWire => {
+  // What can never be connected to is said now.
+  socketAddress(peer);
   const socket = scope.use(UnixDatagram.bind(path));
   const port = new DatagramWire({ socket, peer, capture, onChange: onPlug });
   let retryAt = 0;

@@ -2,7 +2,7 @@
 import { StreamWire } from "#host/wire-stream.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { Poll } from "#sys/poll.ts";
-import { connectUnix, UnixListener } from "#sys/unix-path.ts";
+import { connectUnix, socketAddress, UnixListener } from "#sys/unix-path.ts";
 import { Timeout } from "#kit/errors.ts";
 import type { ServedWire, WireParts } from "./served-wire.ts";
 
@@ -29,6 +29,8 @@ class StreamEnd {
     const { clock, capture, onPlug } = parts;
     this.#parts = parts;
     this.#path = path;
+    // What can never be connected to is said now.
+    socketAddress(path);
     this.#listener = listen ? scope.use(UnixListener.listen(path)) : undefined;
     this.wire = scope.use(new StreamWire({ clock, capture, onEnd: (why) => onPlug(false, why) }));
   }

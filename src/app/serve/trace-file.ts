@@ -1,5 +1,5 @@
 /** Where trace lines go: a file, written in large pieces, that never stands in the device's way. */
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 
@@ -7,6 +7,7 @@ const BUFFERED = 64 << 10;
 /** How long closing may wait for the reader of a pipe. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
+const NEWLINE = 10;
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "The disk is full: free some space or trace elsewhere.",
@@ -41,8 +42,8 @@ export class TraceIncomplete extends FerruleError {
 }
 
 /**
- * The first error stops it and is reported once; the device goes on. A pipe is never waited for: lines that find the
- * buffer full are left out, whole, and that is reported once as well.
+ * The first error stops it and is reported once; the file then ends with a whole line, and the device goes on. A pipe is
+ * never waited for: lines that find the buffer full are left out, and that is reported once as well.
  */
 export class TraceFile implements Disposable {
   readonly #path: string;
@@ -107,8 +108,20 @@ export class TraceFile implements Disposable {
   }
 
   #fail(cause: unknown): void {
+    this.#cut();
     this.#close();
     this.#onError(new TraceFailed(this.#path, cause));
+  }
+
+  /** Takes half a line off the end of the file. */
+  #cut(): void {
+    const half = this.#at - 1 - this.#bytes.lastIndexOf(NEWLINE, this.#at - 1);
+    try {
+      const { size } = fstatSync(this.#fd!);
+      if (this.#at > 0 && half > 0) ftruncateSync(this.#fd!, size - half);
+    } catch {
+      // A pipe or device cannot be cut; that it failed is known already.
+    }
   }
 
   #close(): void {

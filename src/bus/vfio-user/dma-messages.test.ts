@@ -234,9 +234,8 @@ test("a device may ask for as much as it likes in one turn, and what is being wo
     if (value === 1) for (let i = 0; i < 30; i++) assert.ok(region.copy?.fetch(i, 60_000));
     seen.push(value);
   };
-  const write = (value: number): Uint8Array =>
-    body(REGION_ACCESS, { region: BAR, offset: 0, count: 8 }, Uint8Array.of(value, 0, 0, 0, value + 1, 0, 0, 0));
-  rig.peer.send(message(7, Command.regionWrite, write(1), Flag.noReply));
+  const two = body(REGION_ACCESS, { region: BAR, offset: 0, count: 8 }, Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0));
+  rig.peer.send(message(7, Command.regionWrite, two, Flag.noReply));
   const counts = await answering(rig, 30, () => rig.work());
   assert.equal(counts.length, 30);
   assert.deepEqual(seen, [1, 2]);

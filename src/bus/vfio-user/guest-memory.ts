@@ -165,15 +165,15 @@ export class GuestMaps implements GuestMemory {
     return { address, size, regions, windows, file: copied ? fd : undefined };
   }
 
-  #counted({ fetch, store }: MemoryCopy): MemoryCopy {
+  #counted(copy: MemoryCopy): MemoryCopy {
     return {
       fetch: (offset, length) => {
         this.#copied += PAGE + length;
-        return fetch(offset, length);
+        return copy.fetch(offset, length);
       },
       store: (offset, length) => {
         this.#copied += PAGE + length;
-        return store(offset, length);
+        return copy.store(offset, length);
       },
     };
   }

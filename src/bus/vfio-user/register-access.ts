@@ -20,7 +20,7 @@ import {
   Refused,
 } from "./protocol.ts";
 
-/** Each method takes a whole message, and returns an `Outcome` as `Session` has it. */
+/** Each method takes a whole message, and returns an `Outcome` as `Replies` has it. */
 export class RegisterAccess {
   readonly #connection: Connection;
   readonly #regions: DeviceRegions;

@@ -6,7 +6,8 @@ import { UnixListener } from "#sys/unix-path.ts";
 import { Ended } from "./connection.ts";
 import type { IrqCounts } from "./interrupt-table.ts";
 import { interruptsOf } from "./pci-interrupts.ts";
-import { type MemoryChange, Session } from "./session.ts";
+import type { MemoryChange } from "./replies.ts";
+import { Session } from "./session.ts";
 
 export interface ServerOptions {
   /** Where to listen: a path in the file system. */

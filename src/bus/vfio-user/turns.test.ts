@@ -49,9 +49,8 @@ test("an owner can wait for clients and for their requests at one place", () => 
 test("a client with very much to do is left for a moment when its turn is over", () => {
   using rig = new Rig();
   const poller = new Poller([0]);
-  const until = (): number => performance.now() + 30;
   rig.device.onWrite = () => {
-    for (const end = until(); performance.now() < end;);
+    for (const end = performance.now() + 30; performance.now() < end;);
   };
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   for (let i = 0; i < 3; i++) rig.peer.send(message(i, Command.regionWrite, write, Flag.noReply));

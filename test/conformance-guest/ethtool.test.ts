@@ -1,0 +1,257 @@
+/** What ethtool shows and sets, and whether it is true: counters against the wire, interrupts that wait, negotiation, pause. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { since } from "#chip/chips.ts";
+import { Direction } from "#wire/pcapng.ts";
+import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+
+const ETH = NEAR.name;
+const DAMAGED = 7;
+/** Until the last frames have gone and their counters stand. */
+const QUIET_MILLIS = 500;
+
+const from8125 = since("8125");
+/** Chips of this generation on save energy, as far as the driver knows. */
+const saves = since("8168evl");
+
+type Numbers = Readonly<Record<string, number>>;
+
+const countersOf = async (rig: Rig): Promise<Numbers> => {
+  const text = await rig.guest.must(`ethtool -S ${ETH}`);
+  return Object.fromEntries([...text.matchAll(/^\s+(\w+): (\d+)$/gm)].map(([, name, value]) => [name!, Number(value)]));
+};
+
+/** The kernel's own. */
+const statisticsOf = async (rig: Rig): Promise<Numbers> => {
+  const text = await rig.guest.must(`cd /sys/class/net/${ETH}/statistics; grep . *`);
+  return Object.fromEntries([...text.matchAll(/^(\w+):(\d+)$/gm)].map(([, name, value]) => [name!, Number(value)]));
+};
+
+const difference = (now: Numbers, before: Numbers): Numbers =>
+  Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - before[name]!]));
+
+const interruptsOf = async (rig: Rig): Promise<number> =>
+  Number(/:\s+(\d+)/.exec(await rig.guest.must(`grep ' ${ETH}$' /proc/interrupts`))![1]);
+
+onEachChip("ethtool", { capture: true, limitMillis: 300_000 }, (bench) => {
+  const show = (what: string): Promise<string> => bench().rig.guest.must(`ethtool ${what} ${ETH}`);
+
+  test("-i and -P tell the driver, its firmware, the bus and the card's own address", async () => {
+    const { rig, cell } = bench();
+    const text = await show("-i");
+    assert.match(text, /^driver: r8169$/m);
+    assert.match(text, /^supports-statistics: yes$/m);
+    assert.equal(/^firmware-version: \S/m.test(text), cell.chip.firmware !== undefined, text);
+    assert.match(await show("-P"), new RegExp((await rig.nic.state()).mac));
+  });
+
+  test("-S counts exactly what crossed the wire, and the kernel counts the same", async (t) => {
+    const { rig } = bench();
+    const { guest, far, nic } = rig;
+    const mac = (await nic.state()).mac.replaceAll(":", "");
+    // All groups, so that it is known which ones are let in.
+    await guest.must(`ip link set ${ETH} allmulticast on`);
+    await sleep(QUIET_MILLIS);
+    const [frames, counters, statistics] = [
+      (await rig.frames()).length,
+      await countersOf(rig),
+      await statisticsOf(rig),
+    ];
+    await far.must("iperf3 -s -D -1; sleep 0.3");
+    await guest.run(`ethtool -K ${ETH} sg on tso on`);
+    await guest.must(`iperf3 -c ${FAR.ipv4} -n 2M`);
+    await guest.must(`ping -q -c 20 -i 0.01 -s 3000 ${FAR.ipv4}; ping -q -c 5 -i 0.01 ${FAR.ipv6}`);
+    await far.must(`ping -q -c 20 -i 0.01 ${NEAR.ipv4}; ping -q -c 3 -i 0.01 -b 10.9.0.255 || true`);
+    await far.must(
+      `ping -q -c 4 -i 0.01 -I ${FAR.name} 224.0.0.1 || true; ping -q -c 2 -i 0.01 -I ${FAR.name} ff02::1`,
+    );
+    await sleep(QUIET_MILLIS);
+    const [now, kernel] = [await countersOf(rig), await statisticsOf(rig)];
+    const seen = (await rig.frames()).slice(frames);
+    const sent = seen.filter(({ direction }) => direction === Direction.outbound);
+    const kinds = { unicast: 0, broadcast: 0, multicast: 0 };
+    let bytes = 0;
+    for (const { direction, bytes: frame } of seen) {
+      if (direction === Direction.outbound) continue;
+      const to = Buffer.from(frame.subarray(0, 6)).toString("hex");
+      const kind =
+        to === mac ? "unicast" : to === "ffffffffffff" ? "broadcast" : frame[0]! & 1 ? "multicast" : undefined;
+      if (kind === undefined) continue;
+      kinds[kind]++;
+      // Short ones are padded by whoever sends them.
+      bytes += Math.max(60, frame.length);
+    }
+    assert.ok(kinds.unicast > 100 && kinds.broadcast > 2 && kinds.multicast > 5, JSON.stringify(kinds));
+    const packets = kinds.unicast + kinds.broadcast + kinds.multicast;
+    const { align_errors: _, ...counted } = difference(now, counters);
+    assert.deepEqual(counted, {
+      tx_packets: sent.length,
+      rx_packets: packets,
+      tx_errors: 0,
+      rx_errors: 0,
+      rx_missed: 0,
+      tx_single_collisions: 0,
+      tx_multi_collisions: 0,
+      ...kinds,
+      tx_aborted: 0,
+      tx_underrun: 0,
+    });
+    const { rx_packets, rx_bytes, multicast } = difference(kernel, statistics);
+    assert.deepEqual(
+      { rx_packets, rx_bytes, multicast },
+      { rx_packets: packets, rx_bytes: bytes, multicast: kinds.multicast },
+    );
+    await guest.must(`ip link set ${ETH} allmulticast off; ethtool -K ${ETH} sg off tso off`);
+    t.diagnostic(`${sent.length} frames out, ${packets} in`);
+  });
+
+  test("-S counts damaged frames as errors, and nobody gets them", async () => {
+    const { rig } = bench();
+    const [counters, statistics] = [await countersOf(rig), await statisticsOf(rig)];
+    await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });
+    await rig.far.run(`ping -q -c ${DAMAGED} -i 0.05 -W 0.2 ${NEAR.ipv4}`);
+    await sleep(QUIET_MILLIS);
+    const [chip, kernel] = [
+      difference(await countersOf(rig), counters),
+      difference(await statisticsOf(rig), statistics),
+    ];
+    assert.equal(chip["rx_errors"], DAMAGED);
+    assert.equal(kernel["rx_errors"], DAMAGED);
+    assert.equal(kernel["rx_crc_errors"], DAMAGED);
+    await rig.nic.ask({ command: "clearWire", directions: ["in"] });
+  });
+
+  test("-k and -K: what is switched off and on is so", async () => {
+    const { guest } = bench().rig;
+    const text = await show("-k");
+    const changeable = [...text.matchAll(/^\t?([a-z0-9-]+): (on|off)( \[requested \w+\])?$/gm)].map(
+      ([, name]) => name!,
+    );
+    const wanted = ["rx-checksumming", "tx-checksum-ipv4", "rx-vlan-offload", "tx-vlan-offload", "rx-all", "rx-fcs"];
+    for (const name of wanted.filter((name) => changeable.includes(name)))
+      for (const value of ["off", "on", "off", "on"]) {
+        await guest.must(`ethtool -K ${ETH} ${name === "rx-checksumming" ? "rx" : name} ${value}`);
+        assert.match(await show("-k"), new RegExp(`^\\t?${name}: ${value}`, "m"));
+        assert.match(await guest.must(`ping -q -c 2 -i 0.01 -W 5 ${FAR.ipv4}`), / 0% packet loss/, `${name} ${value}`);
+      }
+    await guest.run(`ethtool -K ${ETH} rx-all off; ethtool -K ${ETH} rx-fcs off`);
+  });
+
+  test("-a and -A: pause is negotiated anew, and both ends come to the same", async () => {
+    const { rig } = bench();
+    for (const [asked, expected] of [
+      ["rx off tx off", false],
+      ["rx on tx on", true],
+    ] as const) {
+      await rig.guest.must(`ethtool -A ${ETH} ${asked}`);
+      await rig.guest.run(
+        `for i in $(seq 60); do ethtool -a ${ETH} | grep -q 'RX negotiated: ${expected ? "on" : "off"}' && break; sleep 0.1; done`,
+      );
+      await sleep(1_000);
+      await rig.carrier(true);
+      const { link } = await rig.nic.state();
+      assert.deepEqual([link.receivePause, link.transmitPause], [expected, expected], await show("-a"));
+    }
+  });
+
+  test("-c and -C: interrupts wait for as long as was asked, where the driver can do that", async (t) => {
+    const { rig, cell } = bench();
+    const { guest } = rig;
+    if (from8125(cell.chip)) {
+      assert.notEqual((await guest.run(`ethtool -c ${ETH}`)).exit, 0);
+      return t.skip("the driver does not offer it for this chip");
+    }
+    // At this speed the chip's ticks are long enough to be seen beside an emulated machine's own delays.
+    await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
+    await guest.must(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
+    const measure = async (): Promise<{ readonly interrupts: number; readonly fastest: number }> => {
+      await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
+      const before = await interruptsOf(rig);
+      const text = await rig.far.must(`ping -q -c 200 -i 0.002 -W 5 ${NEAR.ipv4}`);
+      assert.match(text, / 0% packet loss/);
+      return { interrupts: (await interruptsOf(rig)) - before, fastest: Number(/= ([\d.]+)\//.exec(text)![1]) };
+    };
+    const prompt = await measure();
+    await guest.must(`ethtool -C ${ETH} rx-usecs 9000 tx-usecs 9000 rx-frames 60 tx-frames 60`);
+    const set = Number(/^rx-usecs:\s+(\d+)$/m.exec(await show("-c"))![1]);
+    assert.ok(set >= 9000 && set < 30_000, `${set}`);
+    const patient = await measure();
+    t.diagnostic(`interrupts for 200 echoes: ${prompt.interrupts} at once, ${patient.interrupts} after ${set} µs`);
+    assert.ok(patient.interrupts * 3 < prompt.interrupts, `${prompt.interrupts}, then ${patient.interrupts}`);
+    assert.ok(prompt.fastest < 5, `${prompt.fastest} ms`);
+    await guest.must(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
+    await rig.nic.ask({ command: "partner", abilities: {} });
+    await guest.must(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
+  });
+
+  test("-g shows the rings, whose sizes are fixed", async () => {
+    const text = await show("-g");
+    assert.deepEqual(
+      [...text.matchAll(/^(RX|TX):\s+(\d+)$/gm)].map(([, , size]) => size),
+      ["256", "256", "256", "256"],
+    );
+  });
+
+  test("-d dumps the registers: station address, identification, both directions on", async () => {
+    const { rig, cell } = bench();
+    const { bytes } = await rig.guest.run(`ethtool -d ${ETH} raw on`);
+    assert.equal(bytes.length, 256);
+    assert.equal(bytes.toString("hex", 0, 6), (await rig.nic.state()).mac.replaceAll(":", ""));
+    assert.equal((bytes.readUInt32LE(0x40) >>> 20) & cell.chip.mask, cell.chip.xid);
+    assert.equal(bytes[0x37]! & 0x0c, 0x0c);
+  });
+
+  test("-s: wake-up is kept, message level is kept, fewer speeds are advertised", async () => {
+    const { rig, cell } = bench();
+    for (const wol of ["p", "u", "m", "b", "g", "pumbg", "d"]) {
+      await rig.guest.must(`ethtool -s ${ETH} wol ${wol}`);
+      const shown = /^\s*Wake-on: (\S+)$/m.exec(await show(""))![1]!;
+      assert.equal([...shown].toSorted().join(""), [...wol].toSorted().join(""));
+    }
+    await rig.guest.must(`ethtool -s ${ETH} advertise 0x8`);
+    await rig.guest.must(`until ethtool ${ETH} | grep -q 'Speed: 100Mb/s'; do sleep 0.1; done`);
+    assert.equal((await rig.nic.state()).link.speed, 100);
+    await rig.guest.must(`ethtool -s ${ETH} autoneg on advertise 0x8000000002f`);
+    await rig.guest.run(`ethtool -s ${ETH} speed ${cell.chip.speed} duplex full autoneg on`);
+    await rig.guest.must(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
+  });
+
+  test("-r negotiates anew", async () => {
+    const { rig } = bench();
+    const links = (): number => rig.nic.said.split("\n").filter((line) => line.includes('"event":"link"')).length;
+    await rig.carrier(true);
+    const before = links();
+    await rig.guest.must(`ethtool -r ${ETH}`);
+    for (let i = 0; links() < before + 2 && i < 100; i++) await sleep(50);
+    assert.equal(links(), before + 2);
+    await rig.carrier(true);
+    assert.match(await rig.guest.must(`ping -q -c 2 -i 0.1 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+  });
+
+  test("-t: the driver has no self-test, and says so", async () => {
+    const { exit, stderr, stdout } = await bench().rig.guest.run(`ethtool -t ${ETH}`);
+    assert.notEqual(exit, 0);
+    assert.match(stderr + stdout, /not supported/i);
+  });
+
+  test("--show-eee and --set-eee: both ends agree to save energy, or not to", async (t) => {
+    const { rig, cell } = bench();
+    const first = await rig.guest.run(`ethtool --show-eee ${ETH}`);
+    if (first.exit !== 0) {
+      assert.ok(!saves(cell.chip), first.stderr);
+      return t.skip("the driver knows no EEE for this chip");
+    }
+    for (const on of ["off", "on"] as const) {
+      await rig.guest.must(`ethtool --set-eee ${ETH} eee ${on}`);
+      const wanted = on === "on" ? "enabled - active" : "disabled";
+      const { exit } = await rig.guest.run(
+        `for i in $(seq 60); do ethtool --show-eee ${ETH} | grep -q 'EEE status: ${wanted}' && exit 0; sleep 0.1; done; exit 1`,
+      );
+      assert.equal(exit, 0, `${on}: ${await show("--show-eee")}`);
+      await rig.carrier(true);
+      assert.match(await rig.guest.must(`ping -q -c 2 -i 0.1 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+    }
+  });
+});

@@ -1,0 +1,116 @@
+/** The driver and the machine come and go; the device works every time, and its server keeps nothing of those that went. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { noRig } from "../guest/available.ts";
+import { Guest } from "../guest/guest.ts";
+import { Nic } from "../guest/nic.ts";
+import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { cells, complaints, onEachChip } from "./grid.ts";
+
+const LOADS = 20;
+const BINDS = 5;
+const CLIENTS = 3;
+const RELEASE_LIMIT = 5_000;
+
+/** What the server's process has of its clients: open descriptors, and maps of guest memory. */
+const holdings = (nic: Nic): { readonly descriptors: number; readonly maps: number } => {
+  const pid = /"pid":(\d+)/.exec(nic.said)![1]!;
+  const maps = readFileSync(`/proc/${pid}/maps`, "latin1").match(/ \/memfd:/g);
+  return { descriptors: readdirSync(`/proc/${pid}/fd`).length, maps: maps?.length ?? 0 };
+};
+
+const works = async (rig: Rig): Promise<void> => {
+  const { exit, stdout } = await rig.guest.run(`ping -q -c 3 -i 0.01 -W 5 ${FAR.ipv4}`);
+  assert.equal(exit, 0, stdout);
+};
+
+/** After a start: what the kernel says of the machine is not our concern. */
+const comeUp = async (rig: Rig): Promise<void> => {
+  await rig.guest.clearDmesg();
+  await rig.up();
+  await works(rig);
+};
+
+onEachChip("lifecycle", { limitMillis: 400_000 }, (bench) => {
+  let before: ReturnType<typeof holdings>;
+
+  test(`works each of ${LOADS} times that the driver is unloaded and loaded`, { timeout: 200_000 }, async () => {
+    const { rig } = bench();
+    await works(rig);
+    before = holdings(rig.nic);
+    for (let i = 0; i < LOADS; i++) {
+      await rig.guest.must("rmmod r8169");
+      assert.deepEqual(await complaints(rig), []);
+      await rig.up();
+      await works(rig);
+    }
+    assert.deepEqual(holdings(rig.nic), before);
+  });
+
+  test(`works each of ${BINDS} times that the driver is unbound and bound, with traffic until then`, async () => {
+    const { rig } = bench();
+    const place = (await rig.guest.must(`basename $(readlink /sys/class/net/${NEAR.name}/device)`)).trim();
+    for (let i = 0; i < BINDS; i++) {
+      const traffic = rig.far.run(`ping -q -i 0.005 -c 60 -W 1 ${NEAR.ipv4}`);
+      await sleep(100);
+      await rig.guest.must(`cd /sys/bus/pci/drivers/r8169; echo ${place} >unbind; echo ${place} >bind`);
+      await traffic;
+      await rig.configure();
+      await works(rig);
+    }
+    assert.deepEqual(holdings(rig.nic), before);
+  });
+
+  test("works after the guest rebooted with the driver running", async () => {
+    const { rig } = bench();
+    await rig.guest.reboot();
+    await comeUp(rig);
+    assert.deepEqual(holdings(rig.nic), before);
+  });
+
+  test("works after the machine was reset in the middle of traffic", async () => {
+    const { rig } = bench();
+    const traffic = rig.far.run(`ping -q -f -w 3 ${NEAR.ipv4}`);
+    await sleep(500);
+    await rig.guest.reset();
+    await traffic;
+    await comeUp(rig);
+    assert.deepEqual(holdings(rig.nic), before);
+    assert.equal((await rig.nic.state()).clients, 1);
+  });
+});
+
+describe("lifecycle, one guest after the other", { skip: noRig() }, () => {
+  for (const { chip, kernel } of cells())
+    describe(`${chip.key} on Linux ${kernel}`, { timeout: 120_000 }, () => {
+      test(`nothing is left of ${CLIENTS} guests whose QEMU was killed`, async (t) => {
+        const folder = mkdtempSync(join(tmpdir(), "ferrule-nic-"));
+        await using scope = new AsyncDisposableStack();
+        scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+        const options = { chip: chip.key, socket: join(folder, "nic"), wire: "responder" };
+        const nic = scope.use(await Nic.serve(undefined, options));
+        const alone = holdings(nic);
+        assert.equal(alone.maps, 0);
+        for (let i = 1; i <= CLIENTS; i++) {
+          await using guest = await Guest.boot({ kernel, devices: nic.device() });
+          const { name } = NEAR;
+          await guest.must(`modprobe r8169; ip link set ${name} up; ip addr add 10.70.0.1/24 dev ${name}`);
+          await guest.must(`until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.05; done`);
+          assert.match(await guest.must("ping -q -c 3 -i 0.01 -W 5 10.70.0.2"), / 0% packet loss/);
+          const held = holdings(nic);
+          assert.ok(held.maps > 0 && held.descriptors > alone.descriptors);
+          t.diagnostic(`${held.descriptors - alone.descriptors} descriptors and ${held.maps} maps for guest ${i}`);
+          await guest[Symbol.asyncDispose]();
+          for (const end = Date.now() + RELEASE_LIMIT; (await nic.state()).client !== 0 && Date.now() < end;)
+            await sleep(20);
+          assert.deepEqual(holdings(nic), alone);
+          assert.equal((await nic.state()).clients, i);
+        }
+        assert.deepEqual(nic.offences, []);
+      });
+    });
+});

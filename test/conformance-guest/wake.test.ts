@@ -1,0 +1,106 @@
+/** The guest sleeps, and the wire wakes it: each kind of wake-up that the driver offers, and what must not wake it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServeRequest } from "#app/serve/requests.ts";
+import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { onEachChip } from "./grid.ts";
+
+const D3HOT = 3;
+const LINK_LIMIT = 10_000;
+const WAKE_LIMIT = 3_000;
+/** How long is waited for what shall not happen. */
+const QUIET_MILLIS = 300;
+const STRANGER = "02005e1000ff";
+const BROADCAST = "ffffffffffff";
+const GROUP = "01005e000001";
+
+/** A frame of an EtherType for experiments, from a stranger. */
+const frameTo = (destination: string): ServeRequest => ({
+  command: "send",
+  frame: `${destination}${STRANGER}88b5${"00".repeat(46)}`,
+});
+const MAGIC: ServeRequest = { command: "magic" };
+
+const wakes = (rig: Rig): number =>
+  rig.nic.said.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
+
+const until = async (what: string, limitMillis: number, holds: () => boolean | Promise<boolean>): Promise<void> => {
+  for (const end = Date.now() + limitMillis; !(await holds()); await sleep(20))
+    if (Date.now() > end) throw new Error(`not in ${limitMillis} ms: ${what}`);
+};
+
+interface Night {
+  /** As for `ethtool -s eth0 wol`. */
+  readonly armed: string;
+  /** Whether the cable is in while it sleeps. */
+  readonly cable: boolean;
+  readonly ignored: readonly ServeRequest[];
+  /** None: a person wakes it. */
+  readonly waking?: ServeRequest;
+}
+
+/** Puts the guest to sleep, sees what wakes it, and that it works in the morning. */
+const pass = async (rig: Rig, { armed, cable, ignored, waking }: Night): Promise<void> => {
+  await rig.guest.must(`ethtool -s ${NEAR.name} wol ${armed}`);
+  if (!cable) {
+    await rig.nic.ask({ command: "link", up: false });
+    await rig.carrier(false);
+  }
+  const before = wakes(rig);
+  const { awake } = await rig.guest.suspend();
+  assert.equal((await rig.nic.state()).powerState, D3HOT);
+  // The driver has the PHY slow down, which takes the link down for a moment.
+  if (cable && armed !== "d") await until("a link", LINK_LIMIT, async () => (await rig.nic.state()).link.up);
+  for (const request of ignored) await rig.nic.ask(request);
+  await sleep(QUIET_MILLIS);
+  assert.equal(wakes(rig), before, "it woke up too early");
+  if (waking !== undefined) {
+    await rig.nic.ask(waking);
+    await until("PME", WAKE_LIMIT, () => wakes(rig) > before);
+  }
+  await rig.guest.wake();
+  assert.equal((await awake).exit, 0);
+  await rig.nic.ask({ command: "link", up: true });
+  await rig.carrier(true);
+  assert.match(await rig.guest.must(`ping -q -c 5 -i 0.05 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+  assert.equal((await rig.nic.state()).powerState, 0);
+};
+
+onEachChip("wake", { suspends: true, limitMillis: 300_000 }, (bench) => {
+  /** The guest's own address, as digits. */
+  const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
+
+  test("the driver offers every kind", async () => {
+    assert.match(await bench().rig.guest.must(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
+  });
+
+  test("a magic packet wakes, other frames do not", async () => {
+    const ignored = [frameTo(await own()), frameTo(BROADCAST), frameTo(GROUP), frameTo(STRANGER)];
+    await pass(bench().rig, { armed: "g", cable: true, ignored, waking: MAGIC });
+  });
+
+  test("a frame to this station wakes, where that was asked for", async () => {
+    const waking = frameTo(await own());
+    await pass(bench().rig, { armed: "u", cable: true, ignored: [frameTo(BROADCAST), frameTo(STRANGER)], waking });
+  });
+
+  test("a broadcast wakes, where that was asked for", async () => {
+    const ignored = [frameTo(await own()), frameTo(GROUP)];
+    await pass(bench().rig, { armed: "b", cable: true, ignored, waking: frameTo(BROADCAST) });
+  });
+
+  test("a multicast wakes, where that was asked for", async () => {
+    const ignored = [frameTo(await own()), frameTo(BROADCAST)];
+    await pass(bench().rig, { armed: "m", cable: true, ignored, waking: frameTo(GROUP) });
+  });
+
+  test("a cable that is plugged in wakes, where that was asked for", async () => {
+    await pass(bench().rig, { armed: "p", cable: false, ignored: [], waking: { command: "link", up: true } });
+  });
+
+  test("nothing wakes when nothing was asked for", async () => {
+    const ignored = [MAGIC, frameTo(await own()), frameTo(BROADCAST)];
+    await pass(bench().rig, { armed: "d", cable: true, ignored });
+  });
+});
