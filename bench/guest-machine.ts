@@ -115,8 +115,10 @@ export class GuestMachine implements AsyncDisposable {
 const tapOf = (i: number): string => `fe${i}`;
 
 const ownDevice = ({ device }: Model, i: number): readonly string[] => [
-  ...["-netdev", `tap,id=net${i},ifname=${tapOf(i)},script=no,downscript=no,vhost=off`],
-  ...["-device", `${device},netdev=net${i},mac=52:54:00:00:00:0${i},romfile=`],
+  "-netdev",
+  `tap,id=net${i},ifname=${tapOf(i)},script=no,downscript=no,vhost=off`,
+  "-device",
+  `${device},netdev=net${i},mac=52:54:00:00:00:0${i},romfile=`,
 ];
 
 const configure = async (guest: Guest, far: FarEnd, model: Model, i: number): Promise<Path> => {

@@ -54,18 +54,18 @@ const sampleOf = async (machine: GuestMachine, path: Path, seconds: number): Pro
 };
 
 const resultsOf = (rounds: readonly (readonly Sample[])[]): Result[] =>
-  Object.entries(FIGURES).flatMap(([figure, of]) =>
-    MODELS.map(({ name: nic }) => {
-      const values = (name: string): number[] =>
-        rounds.map((round) => of(round.find((sample) => sample.nic === name)!));
+  Object.entries(FIGURES).flatMap(([figure, of]) => {
+    const values = (name: string): number[] => rounds.map((round) => of(round.find((sample) => sample.nic === name)!));
+    return MODELS.map(({ name: nic }) => {
       const theirs = values(nic);
       const ratios = values(OURS).map((ours, i) => ours / theirs[i]!);
       return { figure, nic, value: summarize(theirs), ratio: summarize(ratios) };
-    }),
-  );
+    });
+  });
+
+const digits = (n: number): string => n.toFixed(0);
 
 const rowOf = ({ figure, nic, value, ratio }: Result): Row => {
-  const digits = (n: number): string => n.toFixed(0);
   return {
     figure,
     NIC: nic,

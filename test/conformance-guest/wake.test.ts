@@ -67,40 +67,45 @@ const pass = async (rig: Rig, { armed, cable, ignored, waking }: Night): Promise
   assert.equal((await rig.nic.state()).powerState, 0);
 };
 
-onEachChip("wake", { suspends: true, limitMillis: 300_000 }, (bench) => {
-  /** The guest's own address, as digits. */
-  const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
+// QEMU's other machine goes to sleep only once after each start.
+onEachChip(
+  "wake",
+  { machine: "pc", suspends: true, limitMillis: 300_000, warnings: [/^\[ *[\d.]+\] done\.$/] },
+  (bench) => {
+    /** The guest's own address, as digits. */
+    const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
 
-  test("the driver offers every kind", async () => {
-    assert.match(await bench().rig.guest.must(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
-  });
+    test("the driver offers every kind", async () => {
+      assert.match(await bench().rig.guest.must(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
+    });
 
-  test("a magic packet wakes, other frames do not", async () => {
-    const ignored = [frameTo(await own()), frameTo(BROADCAST), frameTo(GROUP), frameTo(STRANGER)];
-    await pass(bench().rig, { armed: "g", cable: true, ignored, waking: MAGIC });
-  });
+    test("a magic packet wakes, other frames do not", async () => {
+      const ignored = [frameTo(await own()), frameTo(BROADCAST), frameTo(GROUP), frameTo(STRANGER)];
+      await pass(bench().rig, { armed: "g", cable: true, ignored, waking: MAGIC });
+    });
 
-  test("a frame to this station wakes, where that was asked for", async () => {
-    const waking = frameTo(await own());
-    await pass(bench().rig, { armed: "u", cable: true, ignored: [frameTo(BROADCAST), frameTo(STRANGER)], waking });
-  });
+    test("a frame to this station wakes, where that was asked for", async () => {
+      const waking = frameTo(await own());
+      await pass(bench().rig, { armed: "u", cable: true, ignored: [frameTo(BROADCAST), frameTo(STRANGER)], waking });
+    });
 
-  test("a broadcast wakes, where that was asked for", async () => {
-    const ignored = [frameTo(await own()), frameTo(GROUP)];
-    await pass(bench().rig, { armed: "b", cable: true, ignored, waking: frameTo(BROADCAST) });
-  });
+    test("a broadcast wakes, where that was asked for", async () => {
+      const ignored = [frameTo(await own()), frameTo(GROUP)];
+      await pass(bench().rig, { armed: "b", cable: true, ignored, waking: frameTo(BROADCAST) });
+    });
 
-  test("a multicast wakes, where that was asked for", async () => {
-    const ignored = [frameTo(await own()), frameTo(BROADCAST)];
-    await pass(bench().rig, { armed: "m", cable: true, ignored, waking: frameTo(GROUP) });
-  });
+    test("a multicast wakes, where that was asked for", async () => {
+      const ignored = [frameTo(await own()), frameTo(BROADCAST)];
+      await pass(bench().rig, { armed: "m", cable: true, ignored, waking: frameTo(GROUP) });
+    });
 
-  test("a cable that is plugged in wakes, where that was asked for", async () => {
-    await pass(bench().rig, { armed: "p", cable: false, ignored: [], waking: { command: "link", up: true } });
-  });
+    test("a cable that is plugged in wakes, where that was asked for", async () => {
+      await pass(bench().rig, { armed: "p", cable: false, ignored: [], waking: { command: "link", up: true } });
+    });
 
-  test("nothing wakes when nothing was asked for", async () => {
-    const ignored = [MAGIC, frameTo(await own()), frameTo(BROADCAST)];
-    await pass(bench().rig, { armed: "d", cable: true, ignored });
-  });
-});
+    test("nothing wakes when nothing was asked for", async () => {
+      const ignored = [MAGIC, frameTo(await own()), frameTo(BROADCAST)];
+      await pass(bench().rig, { armed: "d", cable: true, ignored });
+    });
+  },
+);
