@@ -58,7 +58,7 @@ interface Found {
   readonly carrier: string;
 }
 
-const LINE = /r8169 (\S+) eth\d+: (\S+), ([0-9a-f:]{17}),.*?(?:, XID ([0-9a-f]+)|, extXID \S+)?, IRQ/;
+const LINE = /r8169 (\S+) eth\d+: (\S+), ([0-9a-f:]{17}), (?:XID ([0-9a-f]+)|extXID \S+), IRQ/;
 
 /** By the PCI function's place. */
 const find = async (guest: Guest): Promise<ReadonlyMap<string, Found>> => {

@@ -14,7 +14,7 @@ import { cells, complaints, onEachChip } from "./grid.ts";
 
 const LOADS = 20;
 const BINDS = 5;
-const CLIENTS = 3;
+const CLIENTS = 2;
 const RELEASE_LIMIT = 5_000;
 const SETTLE_LIMIT = 2_000;
 
