@@ -32,6 +32,8 @@ export const libc = bindLibrary({
   ioctl: { arguments: ["i32", "u64", "u64"], return: "i32" },
   /** int poll(struct pollfd *fds, nfds_t count, int milliseconds) */
   poll: { arguments: ["u64", "u64", "i32"], return: "i32" },
+  /** int sched_yield(void) */
+  sched_yield: { arguments: [], return: "i32" },
   /** int eventfd(unsigned int initial, int flags) */
   eventfd: { arguments: ["u32", "i32"], return: "i32" },
 

@@ -8,6 +8,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { Trace } from "#model/trace.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
+import { Vigil } from "#sys/vigil.ts";
 import { plainError } from "../messages.ts";
 import { StatisticsPage } from "../statistics-page.ts";
 import { type Chores, Housekeeping, runThread } from "../thread.ts";
@@ -41,6 +42,7 @@ class Service implements Disposable, Chores {
   readonly #trace: TraceFile | undefined;
   readonly #page: StatisticsPage<ServeCounter>;
   readonly #poller: Poller;
+  readonly #vigil: Vigil;
   #requests = 0;
   /** The client, or the wire, has something that nobody has looked at. */
   #asked = true;
@@ -90,6 +92,7 @@ class Service implements Disposable, Chores {
       }),
     );
     this.#poller = new Poller([this.#bell.number, this.#server.fd, this.#bell.number]);
+    this.#vigil = new Vigil(this.#poller, this.#clock);
     this.#scope = scope.move();
   }
 
@@ -107,7 +110,7 @@ class Service implements Disposable, Chores {
     poller.watch(WIRE, this.#wire.events);
     // Whatever else there is, poll(2) finds by itself, and looking for it first would cost a system call each.
     const again = !rests || (pumped > 0 && (pending || fd < 0));
-    const ready = poller.wait(again ? 0 : this.#patience());
+    const ready = this.#vigil.wait(again ? 0 : this.#patience());
     this.#asked = !rests || poller.ready(SERVER);
     this.#arrived = poller.ready(WIRE);
     if (ready > 0 && poller.ready(CONTROL)) this.#hear();

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EventFd } from "./eventfd.ts";
+import { Poller } from "./poll.ts";
+import { Vigil } from "./vigil.ts";
+
+/** A poller that has something after so many microseconds of a clock that moves only while it is asked. */
+const device = () => {
+  const state = { now: 0, dueAt: 0, looks: 0, sleeps: 0 };
+  const clock = { now: () => state.now };
+  const poller = {
+    wait: (limitMillis: number): number => {
+      if (limitMillis === 0) {
+        state.looks++;
+        state.now += 1;
+      } else {
+        state.sleeps++;
+        state.now = Math.max(state.now, Math.min(state.dueAt, state.now + limitMillis * 1000));
+      }
+      return state.now >= state.dueAt ? 1 : 0;
+    },
+  };
+  const vigil = new Vigil(poller, clock);
+  return {
+    vigil,
+    /** Waits for something that comes after `micros`; says how. */
+    wait: (micros: number, limitMillis = 250) => {
+      state.dueAt = state.now + micros;
+      state.looks = state.sleeps = 0;
+      const ready = vigil.wait(limitMillis);
+      return { ready, slept: state.sleeps > 0, looks: state.looks };
+    },
+  };
+};
+
+test("the first wait sleeps; after a short one the next stays awake", () => {
+  const { wait, vigil } = device();
+  assert.deepEqual(wait(50), { ready: 1, slept: true, looks: 0 });
+  assert.equal(vigil.micros, 200);
+  assert.deepEqual(wait(50), { ready: 1, slept: false, looks: 50 });
+});
+
+test("it stays awake no longer than 200 µs, less after each time in vain, and soon not at all", () => {
+  const { wait } = device();
+  wait(1);
+  const looks = Array.from({ length: 6 }, () => wait(10_000).looks);
+  assert.deepEqual(looks, [200, 100, 50, 25, 12, 0]);
+});
+
+test("something that comes soon again wakes it up", () => {
+  const { wait, vigil } = device();
+  wait(10_000);
+  assert.equal(vigil.micros, 0);
+  wait(20);
+  assert.equal(vigil.micros, 200);
+});
+
+test("a limit of 0 only looks, and a wait is over at its limit", () => {
+  const { wait, vigil } = device();
+  assert.deepEqual(wait(10, 0), { ready: 0, slept: false, looks: 1 });
+  assert.equal(vigil.micros, 0);
+  assert.deepEqual(wait(10_000, 1), { ready: 0, slept: true, looks: 0 });
+});
+
+test("finds what a real poller finds", () => {
+  using event = EventFd.create();
+  const poller = new Poller([event.number]);
+  const vigil = new Vigil(poller, { now: () => performance.now() * 1000 });
+  event.signal();
+  for (let i = 0; i < 3; i++) {
+    assert.equal(vigil.wait(1000), 1);
+    assert.equal(poller.ready(0), true);
+  }
+  assert.equal(event.drain(), true);
+  assert.equal(vigil.wait(1), 0);
+});
