@@ -59,6 +59,12 @@ const says = (child: ChildProcess, pattern: RegExp, limitMillis = 15_000): Promi
   return promise;
 };
 
+/** UDP packets that a namespace's sockets had no room for. */
+const fullSockets = async (namespace: string): Promise<number> => {
+  const [names = "", values = ""] = (await on(namespace, "cat", "/proc/net/snmp")).match(/^Udp: .*$/gm) ?? [];
+  return Number(values.split(" ")[names.split(" ").indexOf("RcvbufErrors")]);
+};
+
 const pings = async (target: string, ...options: string[]): Promise<void> => {
   const said = await on(A, "ping", "-q", "-i", "0.01", ...options, target);
   assert.match(said, / 0% packet loss/, said);
@@ -118,11 +124,16 @@ describe("two terminals", { skip, timeout: 300_000 }, () => {
     });
 
   test("iperf3, UDP both ways without loss", async () => {
-    for (const option of ["-i1", "-R"]) {
+    for (const [option, receiver] of [
+      ["-i1", B],
+      ["-R", A],
+    ] as const) {
+      const late = await fullSockets(receiver);
       const said = await on(A, "iperf3", "-u", "-b", "50M", "-c", "10.77.0.2", "-t", "2", "-J", option);
       const { end: sums } = JSON.parse(said) as { end: { sum: { lost_packets: number; packets: number } } };
       assert.ok(sums.sum.packets > 1000);
-      assert.equal(sums.sum.lost_packets, 0);
+      // What a program was too late to read from its socket had arrived.
+      assert.ok(sums.sum.lost_packets <= (await fullSockets(receiver)) - late, `${sums.sum.lost_packets} lost`);
     }
   });
 
