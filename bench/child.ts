@@ -45,6 +45,13 @@ export class Child implements AsyncDisposable {
     return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
+  /** @throws {Error} when it never started */
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error(`${this.#name} did not start`);
+    return pid;
+  }
+
   /** The last of what it wrote. */
   get output(): string {
     return this.#output;

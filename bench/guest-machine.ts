@@ -1,6 +1,4 @@
 /** A guest with several NICs and a TAP for each in one namespace: what iperf3 and round trips run over. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +6,8 @@ import { gzipSync } from "node:zlib";
 import { FarEnd } from "../test/guest/far-end.ts";
 import { Guest } from "../test/guest/guest.ts";
 import { Nic } from "../test/guest/nic.ts";
+import type { BenchOptions } from "./bench.ts";
+import { Child } from "./child.ts";
 
 /** A kind of NIC, and who makes it. */
 export interface Model {
@@ -16,11 +16,6 @@ export interface Model {
   readonly driver: string;
   /** QEMU's name for its own device; ours is another process. */
   readonly device: string | undefined;
-}
-
-export interface Transfer {
-  readonly megabitsPerSecond: number;
-  readonly retransmits: number;
 }
 
 /** One NIC of the guest's, with its TAP and its addresses. */
@@ -34,7 +29,6 @@ export interface Path {
 
 interface IperfReport {
   readonly end: {
-    readonly sum_sent: { readonly retransmits?: number };
     readonly sum_received: { readonly bits_per_second: number };
   };
 }
@@ -42,6 +36,7 @@ interface IperfReport {
 const KERNEL = "6.12";
 const ECHO_PORT = 7;
 const CARRIER_LIMIT = 20_000;
+const SERVER_LIMIT = 5_000;
 /** What either direction does where both the NIC and its driver can. */
 const OFFLOADS = "rx on tx on sg on tso on";
 
@@ -64,33 +59,35 @@ export class GuestMachine implements AsyncDisposable {
   }
 
   /** @param echo bench/c/echo.c, compiled for any machine */
-  static async open(models: readonly Model[], echo: string, serve: readonly string[] = []): Promise<GuestMachine> {
+  static async open(models: readonly Model[], echo: string, stop: AbortSignal): Promise<GuestMachine> {
     await using scope = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), "ferrule-bench-guest-"));
     scope.defer(() => rmSync(folder, { recursive: true, force: true }));
     const far = scope.use(await FarEnd.open());
     const wire = `tap:${tapOf(models.findIndex(({ device }) => device === undefined))}`;
-    const nic = scope.use(await Nic.serve(far, { chip: "rtl8168h", socket: join(folder, "nic"), wire, more: serve }));
+    const nic = scope.use(await Nic.serve(far, { chip: "rtl8168h", socket: join(folder, "nic"), wire }));
     const devices = models.flatMap((model, i) => (model.device === undefined ? nic.device() : ownDevice(model, i)));
     const guest = scope.use(await Guest.boot({ kernel: KERNEL, within: far, devices }));
     for (const { driver } of models) await guest.must(`modprobe ${driver}`);
     const paths: Path[] = [];
     for (const [i, model] of models.entries()) paths.push(await configure(guest, far, model, i));
     await install(guest, echo);
-    await serveEcho(scope, far, echo);
+    const answering = scope.use(new Child(far.command(echo, "serve", String(ECHO_PORT))));
+    await answering.until("requests", ({ output }) => output.includes("ready"), { limitMs: SERVER_LIMIT, stop });
     return new GuestMachine({ guest, far, nic, paths }, scope.move());
   }
 
-  /** TCP for `seconds`, after one that is not counted. */
-  async transfer(path: Path, direction: "sends" | "receives", seconds: number): Promise<Transfer> {
-    await this.far.must(`iperf3 -s -D -1 -B ${path.far}; sleep 0.3`);
+  /** TCP for `seconds`, after one that is not counted. Mbit/s. */
+  async transfer(path: Path, direction: "sends" | "receives", { seconds, stop }: BenchOptions): Promise<number> {
+    const { far } = this;
+    const programs = `PATH=${far.environment["PATH"]}`;
+    const serve = far.command("env", programs, "iperf3", "-s", "-1", "-B", path.far, "--forceflush");
+    await using server = new Child(serve);
+    await server.until("iperf3", ({ output }) => output.includes("listening"), { limitMs: SERVER_LIMIT, stop });
     const reverse = direction === "sends" ? "" : "-R";
     const command = `iperf3 -J -c ${path.far} -t ${seconds} -O 1 ${reverse}`;
     const { end } = JSON.parse(await this.guest.must(command, (seconds + 30) * 1000)) as IperfReport;
-    return {
-      megabitsPerSecond: end.sum_received.bits_per_second / 1e6,
-      retransmits: end.sum_sent.retransmits ?? 0,
-    };
+    return end.sum_received.bits_per_second / 1e6;
   }
 
   /** Times of `count` requests over UDP that the guest makes, in microseconds. Those without an answer are missing. */
@@ -100,6 +97,23 @@ export class GuestMachine implements AsyncDisposable {
       .split("\n")
       .filter((line) => line !== "" && line !== "-1")
       .map((line) => Number(line) / 1000);
+  }
+
+  /**
+   * As `ask`, with the guest's software interrupt coalescing off: Linux has r8169 leave interrupts off for 20 µs more after a
+   * poll, by a timer, and has most drivers not (`netdev_sw_irq_coalesce_default_on`).
+   */
+  async askPlainly(path: Path, count: number): Promise<number[]> {
+    const settings = ["gro_flush_timeout", "napi_defer_hard_irqs"].map((name) => `/sys/class/net/${path.name}/${name}`);
+    const before = (await this.guest.must(`cat ${settings.join(" ")}`)).trim().split("\n");
+    const set = (values: readonly string[]): Promise<string> =>
+      this.guest.must(settings.map((file, i) => `echo ${values[i]} >${file}`).join("; "));
+    await set(["0", "0"]);
+    try {
+      return await this.ask(path, count);
+    } finally {
+      await set(before);
+    }
   }
 
   /** What our device says of itself. */
@@ -138,12 +152,4 @@ const configure = async (guest: Guest, far: FarEnd, model: Model, i: number): Pr
 const install = async (guest: Guest, echo: string): Promise<void> => {
   const packed = gzipSync(readFileSync(echo)).toString("base64");
   await guest.must(`base64 -d >/tmp/echo.gz <<'.' && gunzip /tmp/echo.gz && chmod +x /tmp/echo\n${packed}\n.\n`);
-};
-
-const serveEcho = async (scope: AsyncDisposableStack, far: FarEnd, echo: string): Promise<void> => {
-  const [program, ...args] = far.command(echo, "serve", String(ECHO_PORT));
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  scope.defer(() => void child.kill("SIGKILL"));
-  const [word] = (await Promise.race([once(child.stdout, "data"), once(child, "close")])) as [unknown];
-  if (!String(word).startsWith("ready")) throw new Error("the server of round trips did not start");
 };

@@ -2,12 +2,10 @@
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { compile, PORTABLE } from "./c-program.ts";
 import { GuestMachine, type Model, type Path } from "./guest-machine.ts";
-import { median, percentile, summarize, type Summary } from "./statistics.ts";
+import { median, summarize, type Summary } from "./statistics.ts";
 
-const DEFAULT_ROUNDS = 3;
+const DEFAULT_ROUNDS = 5;
 const REQUESTS = 1000;
-const DIRECTIONS = ["sends", "receives"] as const;
-type Direction = (typeof DIRECTIONS)[number];
 
 const OURS = "Ferrule RTL8168H";
 const MODELS: readonly Model[] = [
@@ -16,52 +14,36 @@ const MODELS: readonly Model[] = [
   { name: "QEMU e1000e", driver: "e1000e", device: "e1000e" },
 ];
 
-/** One NIC in one round. */
-interface Sample {
-  readonly nic: string;
-  readonly megabitsPerSecond: Readonly<Record<Direction, number>>;
-  readonly retransmits: number;
-  /** Microseconds. */
-  readonly request: { readonly p50: number; readonly p99: number; readonly lost: number };
-}
+/** What is measured: Mbit/s, or the median time of a request in microseconds. */
+const FIGURES = {
+  "guest sends": (machine, path, options) => machine.transfer(path, "sends", options),
+  "guest receives": (machine, path, options) => machine.transfer(path, "receives", options),
+  "UDP request": async (machine, path) => median(await machine.ask(path, REQUESTS)),
+  "UDP, no deferral": async (machine, path) => median(await machine.askPlainly(path, REQUESTS)),
+} as const satisfies Readonly<
+  Record<string, (machine: GuestMachine, path: Path, options: BenchOptions) => Promise<number>>
+>;
+type Figure = keyof typeof FIGURES;
 
-/** What is measured, of one sample. */
-const FIGURES: Readonly<Record<string, (sample: Sample) => number>> = {
-  "guest sends": ({ megabitsPerSecond }) => megabitsPerSecond.sends,
-  "guest receives": ({ megabitsPerSecond }) => megabitsPerSecond.receives,
-  "UDP request": ({ request }) => request.p50,
-};
+/** One round of one figure: of each NIC, seconds apart. */
+type Round = ReadonlyMap<string, number>;
 
 interface Result {
-  readonly figure: string;
+  readonly figure: Figure;
   readonly nic: string;
   /** Mbit/s, or microseconds. */
   readonly value: Summary;
-  /** Ours, divided by this one's of the same round. */
+  /** Ours divided by this one's of the same round. */
   readonly ratio: Summary;
 }
 
-const sampleOf = async (machine: GuestMachine, path: Path, seconds: number): Promise<Sample> => {
-  const out = await machine.transfer(path, "sends", seconds);
-  const back = await machine.transfer(path, "receives", seconds);
-  const times = await machine.ask(path, REQUESTS);
-  return {
-    nic: path.model.name,
-    megabitsPerSecond: { sends: out.megabitsPerSecond, receives: back.megabitsPerSecond },
-    retransmits: out.retransmits + back.retransmits,
-    request: { p50: median(times), p99: percentile(times, 0.99), lost: REQUESTS - times.length },
-  };
-};
-
-const resultsOf = (rounds: readonly (readonly Sample[])[]): Result[] =>
-  Object.entries(FIGURES).flatMap(([figure, of]) => {
-    const values = (name: string): number[] => rounds.map((round) => of(round.find((sample) => sample.nic === name)!));
-    return MODELS.map(({ name: nic }) => {
-      const theirs = values(nic);
-      const ratios = values(OURS).map((ours, i) => ours / theirs[i]!);
-      return { figure, nic, value: summarize(theirs), ratio: summarize(ratios) };
-    });
-  });
+const resultsOf = (figure: Figure, rounds: readonly Round[]): Result[] =>
+  MODELS.map(({ name: nic }) => ({
+    figure,
+    nic,
+    value: summarize(rounds.map((round) => round.get(nic)!)),
+    ratio: summarize(rounds.map((round) => round.get(OURS)! / round.get(nic)!)),
+  }));
 
 const digits = (n: number): string => n.toFixed(0);
 
@@ -76,25 +58,35 @@ const rowOf = ({ figure, nic, value, ratio }: Result): Row => {
   };
 };
 
+const measure = async (machine: GuestMachine, options: BenchOptions): Promise<Map<Figure, Round[]>> => {
+  const count = options.rounds ?? DEFAULT_ROUNDS;
+  const rounds = new Map<Figure, Round[]>();
+  for (let i = 1; i <= count; i++)
+    for (const figure of Object.keys(FIGURES) as Figure[]) {
+      options.say(`guest: round ${i} of ${count}: ${figure}`);
+      const round = new Map<string, number>();
+      for (const path of i % 2 === 1 ? machine.paths : machine.paths.toReversed()) {
+        options.stop.throwIfAborted();
+        round.set(path.model.name, await FIGURES[figure](machine, path, options));
+      }
+      rounds.set(figure, [...(rounds.get(figure) ?? []), round]);
+    }
+  return rounds;
+};
+
 const run = async (options: BenchOptions): Promise<Report> => {
   if (process.getuid?.() !== 0)
     throw new CannotMeasure("not root: QEMU's own NICs cannot have TAPs", "Run it with sudo.");
   const echo = await compile(options.scratch, "echo", PORTABLE);
-  const count = options.rounds ?? DEFAULT_ROUNDS;
-  await using machine = await GuestMachine.open(MODELS, echo);
-  const rounds: Sample[][] = [];
-  for (let i = 1; i <= count; i++) {
-    const samples: Sample[] = [];
-    for (const path of i % 2 === 1 ? machine.paths : machine.paths.toReversed()) {
-      options.stop.throwIfAborted();
-      options.say(`guest: round ${i} of ${count}: ${path.model.name}`);
-      samples.push(await sampleOf(machine, path, options.seconds));
-    }
-    rounds.push(samples);
-  }
-  const results = resultsOf(rounds);
+  await using machine = await GuestMachine.open(MODELS, echo, options.stop);
+  const rounds = await measure(machine, options);
+  const results = [...rounds].flatMap(([figure, of]) => resultsOf(figure, of));
   const { counters, traffic, offences } = await machine.state();
-  return { rows: results.map(rowOf), data: { results, rounds, ours: { counters, traffic, offences } } };
+  const data = {
+    results,
+    rounds: [...rounds].map(([figure, of]) => ({ figure, rounds: of.map((round) => Object.fromEntries(round)) })),
+  };
+  return { rows: results.map(rowOf), data: { ...data, ours: { counters, traffic, offences } } };
 };
 
 export const guest: Bench = {

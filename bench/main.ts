@@ -7,10 +7,11 @@ import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } f
 import { checksum } from "./checksum.ts";
 import { guest } from "./guest.ts";
 import { machineFacts, type Machine } from "./machine.ts";
+import { memory } from "./memory.ts";
 import { ring } from "./ring.ts";
 import { tcp } from "./tcp.ts";
 
-const BENCHES: readonly Bench[] = [ring, checksum, tcp, guest];
+const BENCHES: readonly Bench[] = [ring, checksum, tcp, guest, memory];
 
 const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--json] [--list]
 

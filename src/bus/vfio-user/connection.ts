@@ -10,6 +10,9 @@ import { HEADER_BYTES, MOST_BYTES, MOST_FDS, SIZE } from "./protocol.ts";
 const INCOMING_BYTES = 4 * MOST_BYTES;
 const OUTGOING_BYTES = 2 * MOST_BYTES;
 
+/** What a connection receives into and sends from. One connection at a time may use it, and the next one after that. */
+export const connectionBuffers = (): MessageStream => new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MOST_FDS);
+
 /** The other end broke the protocol, or has gone: the connection is of no use any more. */
 export class Ended {
   /** Why, in words for a person. */
@@ -31,7 +34,7 @@ const NO_FDS: readonly Fd[] = [];
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
   readonly outgoing: Uint8Array;
-  readonly #stream = new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MOST_FDS);
+  readonly #stream: MessageStream;
   readonly #socket: Fd;
   readonly #poller: Poller;
   #at = 0;
@@ -45,11 +48,12 @@ export class Connection implements Disposable {
   #unsent = 0;
   #sent = 0;
 
-  /** Takes the socket. */
-  constructor(socket: Fd) {
+  /** Takes the socket, and borrows the buffers. */
+  constructor(socket: Fd, buffers = connectionBuffers()) {
     this.#socket = socket;
-    this.bytes = this.#stream.incoming;
-    this.outgoing = this.#stream.outgoing;
+    this.#stream = buffers;
+    this.bytes = buffers.incoming;
+    this.outgoing = buffers.outgoing;
     this.#poller = new Poller([socket.number]);
   }
 

@@ -3,7 +3,7 @@ import type { Target } from "#kit/target.ts";
 import { MapWindows } from "#sys/map-window.ts";
 import { Poll, type Poller } from "#sys/poll.ts";
 import { UnixListener } from "#sys/unix-path.ts";
-import { Ended } from "./connection.ts";
+import { connectionBuffers, Ended } from "./connection.ts";
 import type { IrqCounts } from "./interrupt-table.ts";
 import { interruptsOf } from "./pci-interrupts.ts";
 import type { MemoryChange } from "./replies.ts";
@@ -38,6 +38,7 @@ export class VfioUserServer implements Disposable {
   readonly #listener: UnixListener;
   readonly #irqs: IrqCounts;
   readonly #windows = new MapWindows();
+  readonly #buffers = connectionBuffers();
   readonly #onClient: ServerOptions["onClient"];
   readonly #onMemory: ServerOptions["onMemory"];
   #session: Session | undefined;
@@ -103,6 +104,7 @@ export class VfioUserServer implements Disposable {
     this.#session = new Session(socket, {
       target: this.#target,
       windows: this.#windows,
+      buffers: this.#buffers,
       irqs: this.#irqs,
       onMemory: this.#onMemory,
     });

@@ -3,6 +3,7 @@ import type { Target } from "#kit/target.ts";
 import { Poll } from "#sys/poll.ts";
 import type { Fd } from "#sys/fd.ts";
 import type { MapWindows } from "#sys/map-window.ts";
+import type { MessageStream } from "#sys/message-stream.ts";
 import { ClientMemory, type Step, isReply, sizeOf } from "./client-memory.ts";
 import { u16, u32 } from "./codec.ts";
 import { Connection, Ended } from "./connection.ts";
@@ -22,6 +23,8 @@ const TURN_MILLIS = 20;
 export interface SessionParts {
   readonly target: Target;
   readonly windows: MapWindows;
+  /** For this session alone, while it lasts. */
+  readonly buffers: MessageStream;
   readonly irqs: IrqCounts;
   readonly onMemory?: ((change: MemoryChange) => void) | undefined;
 }
@@ -43,8 +46,8 @@ export class Session implements Disposable {
 
   /** Takes the socket. The device is attached to the client's memory and interrupts until this is disposed. */
   constructor(socket: Fd, parts: SessionParts) {
-    const { target, windows, irqs } = parts;
-    this.#connection = new Connection(socket);
+    const { target, windows, irqs, buffers } = parts;
+    this.#connection = new Connection(socket, buffers);
     const regions = new DeviceRegions(target);
     this.#registers = new RegisterAccess(this.#connection, regions);
     this.#interrupts = new InterruptTable(irqs, () => target.asserted());

@@ -1,0 +1,131 @@
+/** What a server of NICs holds while clients come and go, and while one client maps and unmaps memory. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { VfioUserDevice } from "#bus/vfio-user/client.ts";
+import { DMA_MAP, DMA_UNMAP } from "#bus/vfio-user/codec.ts";
+import { Command, MapFlag, Region } from "#bus/vfio-user/protocol.ts";
+import { Requests } from "#bus/vfio-user/requests.ts";
+import { DTCCR, DTCCRHigh } from "#chip/registers.ts";
+import { createMemory } from "#sys/mapping.ts";
+import { connectUnix } from "#sys/unix-path.ts";
+import type { Bench, BenchOptions, Report, Row } from "./bench.ts";
+import { Child } from "./child.ts";
+
+const CLIENTS = 100;
+const HUNDREDS = ["the first clients", "more clients", "yet more clients"] as const;
+const MAPS = 1000;
+/** Not counted: the engine compiles, and its heap finds its size. */
+const WARM_UP = { clients: 20, maps: 200 } as const;
+/** Looks at what it holds, in the course of a run. */
+const LOOKS = 10;
+
+const START_LIMIT_MS = 20_000;
+const SETTLE_MS = 300;
+const MAP_BYTES = 16 << 20;
+const IOVA = 0x1_0000_0000;
+const COMMAND_REGISTER = 0x04;
+const MEMORY_AND_MASTER = 0x6;
+/** DTCCR: write the counters to memory. */
+const DUMP = 1 << 3;
+const BAR = 2;
+const HIGH = IOVA / 2 ** 32;
+
+/** What a process has. */
+interface Holding {
+  readonly kilobytes: number;
+  readonly descriptors: number;
+  /** Mappings of memory that clients shared. */
+  readonly sharedMaps: number;
+}
+
+interface Course {
+  readonly what: string;
+  readonly cycles: number;
+  readonly before: Holding;
+  readonly after: Holding;
+  /** The most memory seen in between. */
+  readonly mostKilobytes: number;
+}
+
+const holding = (pid: number): Holding => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const maps = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n");
+  return {
+    kilobytes: Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)![1]),
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    sharedMaps: maps.filter((line) => line.includes("/memfd:dma")).length,
+  };
+};
+
+/** Does `cycle` so often, and looks ten times on the way and at the end, when the server is done with it. */
+const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<Course> => {
+  const before = holding(pid);
+  let most = before.kilobytes;
+  for (let i = 1; i <= cycles; i++) {
+    cycle();
+    if (i % (cycles / LOOKS) === 0) most = Math.max(most, holding(pid).kilobytes);
+  }
+  await sleep(SETTLE_MS);
+  const after = holding(pid);
+  return { what, cycles, before, after, mostKilobytes: Math.max(most, after.kilobytes) };
+};
+
+/** A client that shares memory, has the NIC write to it, hears interrupts, and goes. */
+const visit = (path: string): void => {
+  using device = VfioUserDevice.connect({ path, dmaBytes: MAP_BYTES });
+  using line = device.interrupts.request(0);
+  device.setBusMaster(true);
+  line.unmask();
+  device.registers.write32(DTCCRHigh, 0);
+  device.registers.write32(DTCCR, DUMP);
+  device.registers.read32(DTCCR);
+};
+
+/** Shares memory, has the NIC write its counters there, and takes it back. */
+const mapAndUnmap = (requests: Requests): void => {
+  using memory = createMemory("dma", MAP_BYTES);
+  const flags = MapFlag.read | MapFlag.write;
+  const place = { address: IOVA, size: MAP_BYTES };
+  requests.tell(Command.dmaMap, DMA_MAP, { argsz: DMA_MAP.bytes, flags, offset: 0, ...place }, [memory.number]);
+  requests.write(BAR, DTCCRHigh, 4, HIGH, true);
+  requests.write(BAR, DTCCR, 4, DUMP, true);
+  requests.read(BAR, DTCCR, 4);
+  requests.tell(Command.dmaUnmap, DMA_UNMAP, { argsz: DMA_UNMAP.bytes, flags: 0, ...place });
+};
+
+const rowOf = ({ what, cycles, before, after, mostKilobytes }: Course): Row => ({
+  what,
+  cycles,
+  "MiB before": (before.kilobytes / 1024).toFixed(1),
+  "MiB after": (after.kilobytes / 1024).toFixed(1),
+  "MiB at most": (mostKilobytes / 1024).toFixed(1),
+  "descriptors before": before.descriptors,
+  after: after.descriptors,
+  "shared maps": after.sharedMaps,
+});
+
+const run = async (options: BenchOptions): Promise<Report> => {
+  const path = join(options.scratch, "nic");
+  const entry = join(import.meta.dirname, "..", "src", "app", "cli", "entry.ts");
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning"];
+  const serve = ["model", "serve", "--json", "--chip", "rtl8168h", "--socket", path, "--wire", "responder"];
+  await using server = new Child([...node, entry, ...serve]);
+  await server.until("its socket", () => existsSync(path), { limitMs: START_LIMIT_MS, stop: options.stop });
+  const { pid } = server;
+  for (let i = 0; i < WARM_UP.clients; i++) visit(path);
+  await sleep(SETTLE_MS);
+  const courses: Course[] = [];
+  for (const what of HUNDREDS) courses.push(await follow(pid, what, CLIENTS, () => visit(path)));
+  using requests = new Requests(connectUnix(path), "the server");
+  requests.write(Region.config, COMMAND_REGISTER, 2, MEMORY_AND_MASTER, false);
+  for (let i = 0; i < WARM_UP.maps; i++) mapAndUnmap(requests);
+  courses.push(await follow(pid, "memory mapped and unmapped", MAPS, () => mapAndUnmap(requests)));
+  return { rows: courses.map(rowOf), data: courses };
+};
+
+export const memory: Bench = {
+  name: "memory",
+  about: "what ferrule model serve holds while clients come and go, and while memory is mapped and unmapped",
+  run,
+};
