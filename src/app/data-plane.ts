@@ -2,8 +2,10 @@
 import { workerData } from "node:worker_threads";
 import { ThreadedDevice } from "#bus/threaded.ts";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
+import { VfioDevice } from "#bus/vfio/device.ts";
 import { RealClock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
+import type { FerruleError } from "#kit/errors.ts";
 import { Poller } from "#sys/poll.ts";
 import { DriverSide } from "./driver-side.ts";
 import type { DeviceTask, DriverTask } from "./messages.ts";
@@ -13,41 +15,52 @@ import { Control, Housekeeping, runThread } from "./thread.ts";
 const INTERRUPT = 0;
 const HOST = 1;
 const CONTROL = 2;
-/** The device's own socket: it is ready when the device has gone. */
+/** From here on: what is ready when the device has gone, or has to be let go. */
 const LOST = 3;
 const LONGEST_WAIT_MILLIS = 250;
 
-const open = (task: DeviceTask, scope: DisposableStack): PciDevice & { readonly lostFd?: number } =>
-  task.bus === "threaded"
-    ? new ThreadedDevice(task.channel, MODEL_PAGE)
-    : scope.use(VfioUserDevice.connect({ path: task.path }));
+/** A device, and how one hears that it goes. */
+type Reached = PciDevice & {
+  readonly lostFd?: number;
+  readonly troubleFd?: number;
+  whyLost?(): FerruleError | undefined;
+  readonly warnings?: readonly { readonly message: string; readonly hint: string }[];
+};
+
+const open = (task: DeviceTask, scope: DisposableStack): Reached => {
+  if (task.bus === "threaded") return new ThreadedDevice(task.channel, MODEL_PAGE);
+  if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path }));
+  return scope.use(VfioDevice.open({ address: task.address, unsafeNoIommu: task.unsafeNoIommu }));
+};
 
 runThread((port, report) => {
   const task = workerData as DriverTask;
   using scope = new DisposableStack();
-  let lostFd: number | undefined;
-  const device = (): PciDevice => {
-    const opened = open(task.device, scope);
-    ({ lostFd } = opened);
-    return opened;
-  };
+  let reached!: Reached;
+  const device = (): PciDevice => (reached = open(task.device, scope));
   using driver = new DriverSide(task, { device, clock: new RealClock(), report });
   using chores = new Housekeeping(driver);
   const control = new Control(task.control, port, (mtu) => driver.setMtu(mtu));
-  const poller = new Poller([
-    driver.interruptFd!,
-    driver.hostFd,
-    control.fd,
-    ...(lostFd === undefined ? [] : [lostFd]),
-  ]);
+  const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);
+  const poller = new Poller([driver.interruptFd!, driver.hostFd, control.fd, ...going]);
+  /** @throws why the device has to be let go */
+  const checkDevice = (): void => {
+    const why = reached.whyLost?.();
+    if (why !== undefined) throw why;
+  };
   const look = (timeoutMillis: number): void => {
     poller.include(HOST, !driver.stalled);
-    if (poller.wait(timeoutMillis) === 0) return;
+    // A card that was pulled may have had no time to say so.
+    if (poller.wait(timeoutMillis) === 0) return timeoutMillis > 0 ? checkDevice() : undefined;
     if (poller.ready(CONTROL)) control.hear();
     if (poller.ready(INTERRUPT)) driver.interrupt();
-    if (lostFd !== undefined && poller.ready(LOST)) driver.look();
+    for (let i = 0; i < going.length; i++)
+      if (poller.ready(LOST + i)) {
+        checkDevice();
+        driver.look();
+      }
   };
-  report({ report: "ready", facts: driver.facts() });
+  driver.announce(reached.warnings);
   for (let round = 0; !control.closing; round++) {
     const work = driver.pump();
     if (work > 0 && (round & 15) !== 0) continue;

@@ -11,6 +11,7 @@ import { CaptureFile } from "#host/capture.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
 import { type Bound, type PciDevice, bind } from "#kit/device.ts";
+import { Errno, SystemError } from "#sys/errno.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import { formatMac } from "#wire/mac.ts";
@@ -42,6 +43,8 @@ export class DriverSide implements Disposable {
   #uplink: TapUplink;
   /** The chip's interrupts are masked: we poll. */
   #polling = false;
+  /** Warnings from before anyone listens. */
+  readonly #early: { readonly message: string; readonly hint: string }[] = [];
   #interrupts = 0;
   #spurious = 0;
   #polls = 0;
@@ -70,8 +73,9 @@ export class DriverSide implements Disposable {
         ? undefined
         : scope.use(new CaptureFile(task.capture, { interfaces: [host.name], onError: (error) => this.#warn(error) }));
     this.#device = parts.device();
+    const mtu = this.#agreeOnMtu(task.mtu);
     this.#bound = scope.use(
-      bind(rtl8169, this.#device, { clock: parts.clock, mtu: task.mtu, weaklyOrdered: process.arch !== "x64" }),
+      bind(rtl8169, this.#device, { clock: parts.clock, mtu, weaklyOrdered: process.arch !== "x64" }),
     );
     this.#nic = this.#bound.driver;
     const { offset, length } = scope.use(
@@ -84,7 +88,6 @@ export class DriverSide implements Disposable {
     );
     this.#arena = { offset, length };
     this.#tap.address = this.#nic.address;
-    this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, task.mtu));
     this.#tap.setCarrier(false);
     this.#nic.up();
     this.interruptFd = this.#nic.line.fd;
@@ -94,6 +97,15 @@ export class DriverSide implements Disposable {
 
   [Symbol.dispose](): void {
     this.#scope.dispose();
+  }
+
+  /** Says that it is up, and what people should know of it: `warnings` come from the bus. */
+  announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
+    this.#report({ report: "ready", facts: this.facts() });
+    for (const { message, hint } of [...warnings, ...this.#early])
+      this.#report({ report: "event", event: { kind: "warning", message, hint } });
+    // A link that is up already has no event any more.
+    if (this.#nic.link.up) this.#carrier();
   }
 
   facts(): SessionFacts {
@@ -131,6 +143,8 @@ export class DriverSide implements Disposable {
   interrupt(): void {
     if (!this.#nic.line.take()) return;
     const events = this.#nic.interrupt();
+    // The chip has been acknowledged: an INTx line, which masks itself, may come again.
+    this.#nic.line.unmask();
     if (events === 0) {
       this.#spurious++;
       return;
@@ -219,6 +233,25 @@ export class DriverSide implements Disposable {
       linkSpeed: link.speed,
       linkFullDuplex: link.fullDuplex ? 1 : 0,
       mtu,
+    });
+  }
+
+  /** The interface's MTU becomes ours, or the other way round where an administrator made it for a user who may not set it. */
+  #agreeOnMtu(mtu: number): number {
+    return this.#tap.withInterfaces((interfaces, name) => {
+      const theirs = interfaces.mtu(name);
+      if (theirs === mtu) return mtu;
+      try {
+        interfaces.setMtu(name, mtu);
+        return mtu;
+      } catch (error) {
+        if (!(error instanceof SystemError && error.errno === Errno.EPERM)) throw error;
+        this.#early.push({
+          message: `the MTU of ${name} stays ${theirs}: this user may not set it to ${mtu}`,
+          hint: `Have it set before: \`sudo ip link set ${name} mtu ${mtu}\`.`,
+        });
+        return theirs;
+      }
     });
   }
 

@@ -3,10 +3,11 @@ import type { ThreadedChannel } from "#bus/threaded.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
 import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
 
-/** Where a driver finds its device: in another thread, or behind a socket. */
+/** Where a driver finds its device: in another thread, behind a socket, or in a slot. */
 export type DeviceTask =
   | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
-  | { readonly bus: "vfio-user"; readonly path: string };
+  | { readonly bus: "vfio-user"; readonly path: string }
+  | { readonly bus: "vfio"; readonly address: string; readonly unsafeNoIommu: boolean };
 
 /** Worker data of the driver's thread. */
 export interface DriverTask {

@@ -38,7 +38,7 @@ runThread((port, report) => {
   const control = new Control(driverTask.control, port, (mtu) => driver.setMtu(mtu));
   const { wireFd } = side;
   const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);
-  report({ report: "ready", facts: driver.facts() });
+  driver.announce();
   for (let round = 0; !control.closing; round++) {
     driver.interrupt();
     const work = side.pump() + driver.pump();

@@ -6,9 +6,10 @@ import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse } from "#sys/tap.ts";
 import { randomBytes } from "node:crypto";
-import { prepareThreads } from "./compiled-code.ts";
+import { readFileSync } from "node:fs";
+import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
-import type { HostSpec, ModelSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
+import type { DeviceSpec, HostSpec, ModelSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
 import { ThreadFailure, WorkerThread } from "./worker-thread.ts";
@@ -29,14 +30,28 @@ declare const WebAssembly: {
   };
 };
 
+/** Bits of a TAP's flags (linux/if_tun.h): it is one, and it stays when nobody has it open. */
+const PREPARED = 0x0002 | 0x0800;
+
+/** Whether the interface is a TAP that an administrator made for somebody to use, in the namespace of /sys. */
+const isPrepared = (name: string): boolean => {
+  try {
+    const flags = Number(readFileSync(`/sys/class/net/${name}/tun_flags`, "utf8"));
+    return (flags & PREPARED) === PREPARED;
+  } catch {
+    return false;
+  }
+};
+
 /**
- * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is
- * refused as well: it would not go away with us.
+ * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is taken
+ * as the host's end: it is there for users who may not make one, and stays when we go.
  */
-const refuseTakenName = ({ name, namespace }: HostSpec): void => {
+const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false): void => {
   const look = (): void => {
     using interfaces = Interfaces.open();
-    if (interfaces.has(name)) throw new InterfaceNameInUse(name);
+    if (interfaces.has(name) && !(prepared && namespace === undefined && isPrepared(name)))
+      throw new InterfaceNameInUse(name);
   };
   if (namespace === undefined) look();
   else NetworkNamespace.fromFd(namespace).within(look);
@@ -55,10 +70,16 @@ interface Started {
 }
 type Start = (
   what: string,
-  file: string,
+  file: `./${string}.ts`,
   task: DriverTask | ModelTask | OneThreadTask,
   bell: EventFd,
 ) => Promise<Started>;
+
+/** A device that is not ours to make. */
+const reach = (device: Exclude<DeviceSpec, ModelSpec>): DeviceTask => {
+  if (device.kind === "vfio-user") return { bus: "vfio-user", path: device.path };
+  return { bus: "vfio", address: device.address, unsafeNoIommu: device.unsafeNoIommu };
+};
 
 /** What driver and model share: registers, and memory for rings, frames and what is on its way to the far end. */
 const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTask, "channel" | "memory"> => {
@@ -80,7 +101,7 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")]),
   );
   const { device } = options;
-  refuseTakenName(options.host);
+  refuseTakenName(options.host, true);
   if (device.kind === "model" && device.wire.kind === "tap") refuseTakenName(device.wire);
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
@@ -91,7 +112,7 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
 
   const start: Start = async (what, file, task, bell) => {
-    const thread: Thread = new WorkerThread(what, new URL(file, import.meta.url), task, bell);
+    const thread: Thread = new WorkerThread(what, entryBeside(file, import.meta.url), task, bell);
     scope.defer(() => thread.end());
     const ready = await thread.until(START_LIMIT_MILLIS, (report) => (report.report === "ready" ? report : undefined));
     return { thread, facts: ready.facts };
@@ -106,9 +127,8 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   });
   const threads: Thread[] = [];
   let driver: Started;
-  if (device.kind === "vfio-user") {
-    const task = driverTask({ bus: "vfio-user", path: device.path });
-    driver = await start("the driver's thread", "./data-plane.ts", task, bells.driver);
+  if (device.kind !== "model") {
+    driver = await start("the driver's thread", "./data-plane.ts", driverTask(reach(device)), bells.driver);
   } else {
     const channel = modelChannel(device, shared);
     const modelTask: ModelTask = {

@@ -26,8 +26,20 @@ export interface ModelSpec {
   readonly capture?: string;
 }
 
+/** A card in a slot, through VFIO. */
+export interface CardSpec {
+  readonly kind: "pci";
+  /** As the kernel writes it: 0000:03:00.0. */
+  readonly address: string;
+  /** Use it where no IOMMU keeps it from any memory. */
+  readonly unsafeNoIommu: boolean;
+}
+
 /** Which device, and how it is reached. */
-export type DeviceSpec = ModelSpec | { readonly kind: "vfio-user"; /** The server's socket. */ readonly path: string };
+export type DeviceSpec =
+  | ModelSpec
+  | CardSpec
+  | { readonly kind: "vfio-user"; /** The server's socket. */ readonly path: string };
 
 export interface SessionOptions {
   readonly device: DeviceSpec;

@@ -12,6 +12,7 @@
  * procedure is here.
  */
 export const GENERATIONS = [
+  "8139cp",
   "8169",
   "8168b",
   "8101",
@@ -60,7 +61,7 @@ export interface Chip {
   /** Best interrupt kind that works. */
   readonly interrupts: "intx" | "msi";
   /** How the PHY is reached. */
-  readonly phy: "mdio" | "mdio-gated" | "ocp";
+  readonly phy: "registers" | "mdio" | "mdio-gated" | "ocp";
   /** PHY firmware file, where the chip wants one. */
   readonly firmware: string | undefined;
 }
@@ -127,6 +128,16 @@ export const CHIPS = [
   { key: "rtl8169s",        name: "RTL8169s",            mask: 0xfc8, xid: 0x008, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
 ] as const satisfies readonly Chip[];
 
+/**
+ * The family's ancestor: Fast Ethernet, with the descriptors and rings that all the others have. It can be driven, but not
+ * modelled: QEMU has a model that others wrote. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
+ */
+// prettier-ignore
+// oxfmt-ignore
+export const ANCESTORS = [
+  { key: "rtl8139cp",       name: "RTL8139C+",           mask: 0xfcf, xid: 0x748, generation: "8139cp",   bus: "pci",  speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "registers",  firmware: undefined },
+] as const satisfies readonly Chip[];
+
 export type ChipKey = (typeof CHIPS)[number]["key"];
 
 /** What a driver knows of a card besides its XID. */
@@ -144,7 +155,7 @@ const fits = ({ only }: Chip, { device, extended = -1 }: Clues): boolean => {
 
 /** The chip with this identification, or undefined when the table has no row. */
 export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
-  CHIPS.find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
+  [...CHIPS, ...ANCESTORS].find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
 
 /** Bits of an XID that rows leave open. */
 const STEPPING = 7;
@@ -160,8 +171,12 @@ export const xidOf = (chip: Chip): number => {
 /** The chip chosen by this key, or undefined. */
 export const chipNamed = (key: string): Chip | undefined => CHIPS.find((row) => row.key === key);
 
-/** PCI identities the family goes by: vendor, device, and for two of them the subsystem. */
+/**
+ * PCI identities the family goes by: vendor, device, and for two of them the subsystem. What is older than revision 20 of
+ * device 8139 has no descriptors, and is no ancestor of ours.
+ */
 export const PCI_IDS = [
+  { vendor: 0x10ec, device: 0x8139, oldestRevision: 0x20 },
   { vendor: 0x10ec, device: 0x2502 },
   { vendor: 0x10ec, device: 0x2600 },
   { vendor: 0x10ec, device: 0x8129 },

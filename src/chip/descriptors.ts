@@ -28,7 +28,7 @@ export const TxLength = 0xffff;
 /** Transmit, opts2, all chips. The tag's two bytes are swapped against the host's order. */
 export const TxInsertTag = 1 << 17;
 
-/** Transmit, first descriptor format: 8169, 8110, 8101E, 8168B. */
+/** Transmit, first descriptor format: 8139C+, 8169, 8110, 8101E, 8168B. */
 export const TxV1 = {
   /** opts1: segment; the segment size is in bits 26:16. */
   segment: 1 << 27,
@@ -79,6 +79,29 @@ export const Rx = {
   ipChecksumFailed: 1 << 16,
   udpChecksumFailed: 1 << 15,
   tcpChecksumFailed: 1 << 14,
+} as const;
+
+/**
+ * Receive, opts1, of the RTL8139C+: nearly the same, one bit further down (FreeBSD `if_rlreg.h`, RL_RDESC_STAT_*, and
+ * if_re.c, re_rxeof).
+ */
+export const RxCPlus = {
+  length: 0x1fff,
+  multicast: 1 << 26,
+  physical: 1 << 25,
+  broadcast: 1 << 24,
+  fifoOverflow: 1 << 22,
+  /** Longer than 4096 bytes. */
+  watchdog: 1 << 21,
+  errorSummary: 1 << 20,
+  runt: 1 << 19,
+  crcError: 1 << 18,
+  protocolUdp: 1 << 17,
+  protocolTcp: 1 << 16,
+  protocol: 3 << 16,
+  ipChecksumFailed: 1 << 15,
+  udpChecksumFailed: 1 << 14,
+  tcpChecksumFailed: 1 << 13,
 } as const;
 
 /** Receive, opts2, chips with the second transmit format: which IP the packet is (FreeBSD `if_rlreg.h`, RL_RDESC_IPV4). */

@@ -20,6 +20,7 @@ const REFERENCE_BOARD = 0x0123;
 
 /** Device and revision. */
 const BY_GENERATION: Readonly<Record<Generation, readonly [device: number, revision: number]>> = {
+  "8139cp": [0x8139, 0x20],
   "8169": [0x8169, 0x10],
   "8168b": [0x8168, 0x01],
   "8101": [0x8136, 0x01],

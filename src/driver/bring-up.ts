@@ -1,6 +1,5 @@
 /** Bring-up as a checklist: each line one verb. And the way back down. */
 import {
-  CPlus,
   CPlusCmd,
   Cfg9346,
   ChipCmd,
@@ -11,36 +10,19 @@ import {
   IntrMitigate,
   IntrStatus,
   Lock,
-  MCU,
-  MISC,
   MAR0,
   MAR4,
-  MaxTxPacketSize,
-  Mcu,
-  Misc,
   RDSAR,
   RDSARHigh,
   RxConf,
   RxConfig,
-  RxMaxSize,
   TNPDS,
   TNPDSHigh,
-  TxConf,
-  TxConfig,
 } from "#chip/registers.ts";
-import { type Clock, until } from "#kit/clock.ts";
+import { until } from "#kit/clock.ts";
 import { DeviceGone } from "#kit/errors.ts";
-import type { Mmio } from "#kit/mmio.ts";
 import { ResetTimeout } from "./errors.ts";
-import { LINK_LIST, RECEIVE_CONFIG, prepare } from "./rtl8168h.ts";
-import type { SideBus } from "./side-bus.ts";
-
-/** What the verbs need. */
-export interface Hardware {
-  readonly io: Mmio;
-  readonly bus: SideBus;
-  readonly clock: Clock;
-}
+import type { Hardware } from "./family.ts";
 
 export interface Rings {
   readonly receive: number;
@@ -51,30 +33,24 @@ export interface Rings {
 
 /** From any state, including one another driver left behind, to a running NIC with its interrupts masked. */
 export const bringUp = (hw: Hardware, rings: Rings): void => {
+  const { family, io } = hw;
   maskInterrupts(hw);
   quiesce(hw);
-  leaveOutOfBand(hw);
-  hw.io.write8(Cfg9346, Lock.unlock);
-  prepare(hw.io, hw.bus);
-  setOffloads(hw);
-  setFrameLimits(hw, rings);
+  family.takeOver(hw);
+  io.write8(Cfg9346, Lock.unlock);
+  setOffloads(hw, rings);
+  family.prepare(hw);
+  family.limitFrames(hw, rings.largestFrame);
   pointAtRings(hw, rings);
-  hw.io.write8(Cfg9346, Lock.lock);
-  openGate(hw);
-  hw.io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
+  io.write8(Cfg9346, Lock.lock);
+  family.enable(hw);
   acceptFrames(hw, RxConf.acceptBroadcast | RxConf.acceptPhysical);
 };
 
 /** Stops both directions without losing what the FIFOs hold, then resets. Afterwards the chip touches no memory. */
 export const quiesce = (hw: Hardware): void => {
-  const { io, clock } = hw;
-  io.update32(RxConfig, RxConf.acceptMask, 0);
-  io.update32(MISC, 0, Misc.receiveGate);
-  clock.delay(2000);
-  // Best effort, as in DPDK `rtl_wait_txrx_fifo_empty`: a chip in a bad state never says empty, and reset cures it.
-  until(clock, 4200, 100, () => (io.read32(TxConfig) & TxConf.fifoEmpty) !== 0);
-  const empty = Mcu.transmitEmpty | Mcu.receiveEmpty;
-  until(clock, 4200, 100, () => (io.read8(MCU) & empty) === empty);
+  hw.io.update32(RxConfig, RxConf.acceptMask, 0);
+  hw.family.drain(hw);
   reset(hw);
 };
 
@@ -95,26 +71,13 @@ export const maskInterrupts = ({ io }: Hardware): void => {
   io.acknowledge16(IntrStatus, 0xffff);
 };
 
-/** DPDK `rtl_exit_oob`: two hand-shakes over the list of packet buffers inside the chip. */
-const leaveOutOfBand = ({ io, bus, clock }: Hardware): void => {
-  const ready = (): boolean => (io.read8(MCU) & Mcu.linkListReady) !== 0;
-  io.update8(MCU, Mcu.nowOutOfBand, 0);
-  bus.macUpdate(LINK_LIST.address, LINK_LIST.start, 0);
-  until(clock, 4200, 100, ready);
-  bus.macUpdate(LINK_LIST.address, 0, LINK_LIST.done);
-  until(clock, 4200, 100, ready);
-};
-
-/** Checksums verified and tags taken out on receive; no packet counter tricks, no coalescing. */
-const setOffloads = ({ io }: Hardware): void => {
-  io.write16(CPlusCmd, CPlus.normal | CPlus.receiveVlan | CPlus.receiveChecksum);
+/**
+ * Checksums verified and tags taken out on receive; no coalescing. The first register after a reset: on the oldest chips
+ * it says what the others mean (FreeBSD, re_init_locked).
+ */
+const setOffloads = ({ io, family }: Hardware, rings: Rings): void => {
+  io.write16(CPlusCmd, family.command | (rings.receive < 2 ** 32 ? 0 : family.commandAbove4GiB));
   io.write16(IntrMitigate, 0);
-};
-
-const setFrameLimits = ({ io }: Hardware, rings: Rings): void => {
-  io.write16(RxMaxSize, rings.largestFrame);
-  // In units of 128 bytes; what the 8168E-VL and all later chips take, jumbo frames included.
-  io.write8(MaxTxPacketSize, 0x27);
 };
 
 /** High halves first: the chip latches the address with the low half. */
@@ -125,11 +88,9 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.write32(RDSAR, rings.receive);
 };
 
-const openGate = ({ io }: Hardware): void => io.update32(MISC, Misc.receiveGate, 0);
-
 /** Sets which frames are received, by `RxConf.accept*` bits. */
-export const acceptFrames = ({ io }: Hardware, accept: number): void => {
-  io.write32(RxConfig, RECEIVE_CONFIG | accept);
+export const acceptFrames = ({ io, family }: Hardware, accept: number): void => {
+  io.write32(RxConfig, family.receiveConfig | accept);
 };
 
 /** The 64-bit hash for multicast addresses; all ones takes every group. */

@@ -1,27 +1,11 @@
 /**
- * The built-in PHY: reset, tuning, autonegotiation, and what came of it.
- *
- * IEEE 802.3 clause 22 and 28; Realtek's pages as in DPDK `r8169_phy.c` (BSD-3-Clause).
+ * The built-in PHY: reset, autonegotiation, and what came of it. IEEE 802.3 clauses 22 and 28; what is special about each
+ * chip's is its family's.
  */
-import {
-  ANAR,
-  ANLPAR,
-  Advertise,
-  BMCR,
-  BMSR,
-  Bmcr,
-  Bmsr,
-  GBCR,
-  Gbcr,
-  OCP_STANDARD,
-  PHYID1,
-  PHYID2,
-} from "#chip/phy.ts";
-import { PHYstatus, PhyStatus } from "#chip/registers.ts";
-import { type Clock, until } from "#kit/clock.ts";
+import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, Gbcr, PHYID1, PHYID2 } from "#chip/phy.ts";
+import { until } from "#kit/clock.ts";
 import { Timeout } from "#kit/errors.ts";
-import type { Mmio } from "#kit/mmio.ts";
-import type { SideBus } from "./side-bus.ts";
+import type { Hardware } from "./family.ts";
 
 /** The link as it is now. Speed in Mbit/s, 0 while down. */
 export interface LinkState {
@@ -29,14 +13,6 @@ export interface LinkState {
   readonly speed: number;
   readonly fullDuplex: boolean;
   readonly pause: { readonly receive: boolean; readonly transmit: boolean };
-}
-
-/** One step of PHY tuning: on a page, in a register, clear bits and set bits. */
-export interface PhyStep {
-  readonly page: number;
-  readonly register: number;
-  readonly clear: number;
-  readonly set: number;
 }
 
 export const LINK_DOWN: LinkState = {
@@ -50,22 +26,21 @@ export const LINK_DOWN: LinkState = {
 const RESET_LIMIT_MICROS = 500_000;
 
 export class Phy {
-  readonly #bus: SideBus;
-  readonly #io: Mmio;
-  readonly #clock: Clock;
+  readonly #hw: Hardware;
+  readonly #gigabit: boolean;
 
-  constructor(bus: SideBus, io: Mmio, clock: Clock) {
-    this.#bus = bus;
-    this.#io = io;
-    this.#clock = clock;
+  /** @param gigabit whether it has 1000BASE-T, with the registers that go with it */
+  constructor(hw: Hardware, gigabit: boolean) {
+    this.#hw = hw;
+    this.#gigabit = gigabit;
   }
 
   /** A clause 22 register. */
   read(register: number): number {
-    return this.#bus.phyRead(OCP_STANDARD + 2 * register);
+    return this.#hw.phy.read(register);
   }
   write(register: number, value: number): void {
-    this.#bus.phyWrite(OCP_STANDARD + 2 * register, value);
+    this.#hw.phy.write(register, value);
   }
 
   /** PHYID1 and PHYID2 as one word. */
@@ -73,16 +48,10 @@ export class Phy {
     return ((this.read(PHYID1) << 16) | this.read(PHYID2)) >>> 0;
   }
 
-  /** Applies tuning steps in order. Page p, register n (16 to 23) lies at (p << 4) + 2(n − 16). */
-  tune(steps: readonly PhyStep[]): void {
-    for (const { page, register, clear, set } of steps)
-      this.#bus.phyUpdate((page << 4) + 2 * (register - 16), clear, set);
-  }
-
   /** Wakes the PHY up and resets it. @throws {Timeout} */
   reset(): void {
     this.write(BMCR, Bmcr.reset | Bmcr.autonegotiate);
-    if (!until(this.#clock, RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0))
+    if (!until(this.#hw.clock, RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0))
       throw new Timeout({ what: "PHY reset", waitedMicros: RESET_LIMIT_MICROS });
   }
 
@@ -91,7 +60,7 @@ export class Phy {
     const pause = options.pause ? Advertise.pause | Advertise.asymmetricPause : 0;
     const speeds = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
     this.write(ANAR, Advertise.selector | speeds | pause);
-    this.write(GBCR, Gbcr.full1000);
+    if (this.#gigabit) this.write(GBCR, Gbcr.full1000);
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
   }
 
@@ -102,22 +71,16 @@ export class Phy {
 
   /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it. */
   link(): LinkState {
-    const status = this.#io.read8(PHYstatus);
-    if ((status & PhyStatus.linkUp) === 0) return LINK_DOWN;
+    const { family, io, phy } = this.#hw;
+    const { up, speed, fullDuplex } = family.link(io, phy);
+    if (!up) return LINK_DOWN;
     this.read(BMSR);
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
-    const fullDuplex = (status & PhyStatus.fullDuplex) !== 0;
     const ours = this.read(ANAR);
     const theirs = negotiated ? this.read(ANLPAR) : 0;
-    return { up: true, speed: speedOf(status), fullDuplex, pause: resolvePause(ours, theirs, fullDuplex) };
+    return { up, speed, fullDuplex, pause: resolvePause(ours, theirs, fullDuplex) };
   }
 }
-
-const speedOf = (status: number): number => {
-  if ((status & PhyStatus.speed1000) !== 0) return 1000;
-  if ((status & PhyStatus.speed100) !== 0) return 100;
-  return 10;
-};
 
 /** 802.3, table 28B-3. */
 const resolvePause = (ours: number, theirs: number, fullDuplex: boolean): { receive: boolean; transmit: boolean } => {

@@ -21,6 +21,7 @@ import {
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { RECEIVE_8169, type ReceiveFormat } from "./descriptor-formats.ts";
 
 /** Places in `ReceiveRing.counters`; 53-bit counts. */
 export const ReceiveCount = {
@@ -42,6 +43,7 @@ export interface ReceiveRing {
     /** Spare buffers: a stack whose height is the second word of the state. */
     readonly free: Int32Array;
     readonly bufferBytes: number;
+    readonly format: ReceiveFormat;
   };
   /** As `Link.receive`. Stops early when no spare buffer is left: the NIC then keeps what it has. */
   readonly receive: (burst: Int32Array, budget: number) => number;
@@ -72,12 +74,14 @@ export interface RingCore {
 export interface ReceiveRingOptions {
   /** Descriptors: a power of two, 1 to 1024. */
   readonly slots: number;
-  /** Bytes in a buffer: a multiple of 8, at most 16,376. */
+  /** Bytes in a buffer: a multiple of 8, at most what the format's length can say. */
   readonly bufferBytes: number;
   /** Buffers beyond the ring's own: how many frames the caller may hold. */
   readonly spare: number;
   /** The CPU may reorder loads and stores (arm64): the own word is then accessed through Atomics. */
   readonly weaklyOrdered: boolean;
+  /** What the descriptors' words mean; what they mean to the 8169 and later unless told. */
+  readonly format?: ReceiveFormat;
 }
 
 /** Shortest frame without FCS that is worth looking at: an Ethernet header. */
@@ -91,8 +95,6 @@ const OPTIONS = OPTS2;
 const LOW = ADDRESS_LOW;
 const HIGH = ADDRESS_HIGH;
 const WHOLE = FirstSegment | LastSegment;
-const LENGTH = Rx.length;
-const BAD = Rx.watchdog | Rx.errorSummary | Rx.runt | Rx.crcError;
 const TAG_TAKEN = RxTagTaken;
 const TAGGED = Received.tagged;
 const STRIDE = FRAME_WORDS;
@@ -101,12 +103,15 @@ const BYTES = ReceiveCount.bytes;
 const ERRORS = ReceiveCount.errors;
 const NONSENSE = ReceiveCount.nonsense;
 
-/** What opts1 bits 18:14 (protocol and failures) say, as `Received` bits. */
+/** The bits of opts1 that a verdict is made of, the lowest first: three failures and the protocol. */
+const VERDICT_SHIFT = RECEIVE_8169.verdictShift;
+
+/** What protocol and failures say, as `Received` bits. */
 const verdicts = (): Int32Array => {
   const table = new Int32Array(32);
-  table[Rx.protocol >>> 14] = Received.ipChecksumGood;
-  table[Rx.protocolTcp >>> 14] = Received.ipChecksumGood | Received.tcpChecksumGood;
-  table[Rx.protocolUdp >>> 14] = Received.ipChecksumGood | Received.udpChecksumGood;
+  table[Rx.protocol >>> VERDICT_SHIFT] = Received.ipChecksumGood;
+  table[Rx.protocolTcp >>> VERDICT_SHIFT] = Received.ipChecksumGood | Received.tcpChecksumGood;
+  table[Rx.protocolUdp >>> VERDICT_SHIFT] = Received.ipChecksumGood | Received.udpChecksumGood;
   return table;
 };
 
@@ -115,11 +120,15 @@ const verdicts = (): Int32Array => {
  * address and size as constants: one ring of each kind per thread keeps that true.
  */
 export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, options: ReceiveRingOptions): ReceiveRing => {
-  const { slots, bufferBytes, spare, weaklyOrdered } = options;
+  const { slots, bufferBytes, spare, weaklyOrdered, format = RECEIVE_8169 } = options;
+  const { length: lengthBits, bad, verdictShift } = format;
   if (slots < 1 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`receive ring of ${slots} descriptors`, "Use a power of two from 1 to 1024.");
-  if (bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > Rx.length)
-    throw new OutOfRange(`receive buffers of ${bufferBytes} bytes`, "Use a multiple of 8 from 64 to 16376.");
+  if (bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > lengthBits)
+    throw new OutOfRange(
+      `receive buffers of ${bufferBytes} bytes`,
+      `Use a multiple of 8 from 64 to ${lengthBits & ~7}.`,
+    );
 
   const ring = scope.use(
     dma.allocate({
@@ -178,10 +187,10 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && out < end && spares > 0 && looks > 0) {
       const at = (base + (slot << 2)) | 0;
-      const length = ((opts1 & LENGTH) - FCS) | 0;
-      if ((opts1 & (WHOLE | BAD)) === WHOLE && length >= SHORTEST && length + FCS <= bufferBytes) {
+      const length = ((opts1 & lengthBits) - FCS) | 0;
+      if ((opts1 & (WHOLE | bad)) === WHOLE && length >= SHORTEST && length + FCS <= bufferBytes) {
         const opts2 = words[at + OPTIONS]!;
-        let flags = verdict[(opts1 >>> 14) & 31]!;
+        let flags = verdict[(opts1 >>> verdictShift) & 31]!;
         if ((opts2 & TAG_TAKEN) !== 0) {
           flags |= TAGGED;
           burst[out + 3] = ((opts2 & 0xff) << 8) | ((opts2 & 0xff00) >>> 8);
@@ -195,7 +204,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         const fresh = free[spares]!;
         held[slot] = fresh;
         words[at + LOW] = (addressLow + fresh) | 0;
-      } else if ((opts1 & BAD) !== 0) counters[ERRORS]!++;
+      } else if ((opts1 & bad) !== 0) counters[ERRORS]!++;
       else counters[NONSENSE]!++;
       // opts1, the first word, goes last: it gives the slot away.
       words[at + OPTIONS] = 0;
@@ -224,7 +233,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   return {
     iova: ring.iova,
     counters,
-    core: { words, base, mask, held, state, addressLow, free, bufferBytes },
+    core: { words, base, mask, held, state, addressLow, free, bufferBytes, format },
     receive,
     release,
     arm,

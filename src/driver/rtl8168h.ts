@@ -1,18 +1,44 @@
 /**
- * RTL8168H, RTL8111H: what this generation wants at start, as data.
+ * RTL8168H, RTL8111H: what this generation wants at start, most of it as data.
  *
  * Source of the values: DPDK `drivers/net/r8169/base/rtl8168h.c` and `r8169_hw.c` (BSD-3-Clause, Realtek). What most of
  * these bits do is not public; the comments say what the source's own names tell.
  */
-import { Conf2, Conf3, Config2, Config3, RxConf, TxConf, TxConfig } from "#chip/registers.ts";
+import { OCP_STANDARD } from "#chip/phy.ts";
+import {
+  CPlus,
+  ChipCmd,
+  Cmd,
+  Conf2,
+  Conf3,
+  Config2,
+  Config3,
+  MCU,
+  MISC,
+  MaxTxPacketSize,
+  Mcu,
+  Misc,
+  PHYstatus,
+  PhyStatus,
+  RxConf,
+  RxMaxSize,
+  TxConf,
+  TxConfig,
+  TxPoll,
+} from "#chip/registers.ts";
+import { type Clock, until } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
-import type { PhyStep } from "./phy.ts";
-import type { SideBus } from "./side-bus.ts";
+import { RECEIVE_8169, TRANSMIT_V2 } from "./descriptor-formats.ts";
+import type { Family, Hardware, MacLink, PhyBus } from "./family.ts";
+import { SideBus } from "./side-bus.ts";
 
-/** RxConfig without its accept bits: unlimited bursts, whole frames only, fetch descriptors one and several at once. */
-export const RECEIVE_CONFIG = RxConf.interrupt128 | RxConf.multipleFetch | RxConf.earlyOff | RxConf.dmaBurst;
-/** TxConfig: unlimited bursts, standard gap. */
-export const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap;
+/** One step of PHY tuning: on a page, in a register, clear bits and set bits. */
+interface PhyStep {
+  readonly page: number;
+  readonly register: number;
+  readonly clear: number;
+  readonly set: number;
+}
 
 /** PHY parameters are reached through a window: address in register 19, value in register 20 of page 0xa43. */
 const parameter = (address: number, clear: number, set: number): readonly PhyStep[] => [
@@ -21,7 +47,7 @@ const parameter = (address: number, clear: number, set: number): readonly PhySte
 ];
 
 /** PHY tuning that needs no reading of fuses. */
-export const PHY_TUNING: readonly PhyStep[] = [
+const PHY_TUNING: readonly PhyStep[] = [
   ...parameter(0x808a, 0x003f, 0x000a),
   // "EthPhyPPSW" and the speed-up of its sibling bit.
   { page: 0xa44, register: 17, clear: 1 << 7, set: 1 << 11 },
@@ -68,8 +94,55 @@ const MAC = [
   [0xe098, 0xffff, 0x0aa2],
 ] as const;
 
-/** What is special between reset and the rings. Config registers must be unlocked. */
-export const prepare = (io: Mmio, bus: SideBus): void => {
+/** The rest of TxConfig is the chip's. */
+const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap;
+
+const sideBus = ({ io, clock }: Hardware): SideBus => new SideBus(io, clock);
+
+/** Clause 22 registers lie one behind the other in the PHY's own space. */
+const phy = (io: Mmio, clock: Clock): PhyBus => {
+  const bus = new SideBus(io, clock);
+  return {
+    read: (register) => bus.phyRead(OCP_STANDARD + 2 * register),
+    write: (register, value) => bus.phyWrite(OCP_STANDARD + 2 * register, value),
+  };
+};
+
+const link = (io: Mmio): MacLink => {
+  const status = io.read8(PHYstatus);
+  const has = (bit: number): boolean => (status & bit) !== 0;
+  const speed = has(PhyStatus.speed1000) ? 1000 : has(PhyStatus.speed100) ? 100 : 10;
+  return { up: has(PhyStatus.linkUp), speed, fullDuplex: has(PhyStatus.fullDuplex) };
+};
+
+/** What a chip in a bad state never does is given up in silence: the reset that follows cures it. */
+const drain = ({ io, clock }: Hardware): void => {
+  io.update32(MISC, 0, Misc.receiveGate);
+  clock.delay(2000);
+  // DPDK `rtl_wait_txrx_fifo_empty`.
+  until(clock, 4200, 100, () => (io.read32(TxConfig) & TxConf.fifoEmpty) !== 0);
+  const empty = Mcu.transmitEmpty | Mcu.receiveEmpty;
+  until(clock, 4200, 100, () => (io.read8(MCU) & empty) === empty);
+};
+
+/** The list of packet buffers inside the chip, which may have run the MAC while no driver was there ("out of band"). */
+const LINK_LIST = { address: 0xe8de, start: 1 << 14, done: 1 << 15 } as const;
+
+/** DPDK `rtl_exit_oob`: two hand-shakes over that list. */
+const takeOver = (hw: Hardware): void => {
+  const { io, clock } = hw;
+  const bus = sideBus(hw);
+  const ready = (): boolean => (io.read8(MCU) & Mcu.linkListReady) !== 0;
+  io.update8(MCU, Mcu.nowOutOfBand, 0);
+  bus.macUpdate(LINK_LIST.address, LINK_LIST.start, 0);
+  until(clock, 4200, 100, ready);
+  bus.macUpdate(LINK_LIST.address, 0, LINK_LIST.done);
+  until(clock, 4200, 100, ready);
+};
+
+const prepare = (hw: Hardware): void => {
+  const { io } = hw;
+  const bus = sideBus(hw);
   io.update8(Config3, Conf3.readyToL23 | Conf3.beacon, 0);
   io.update8(Config2, Conf2.clockRequest | Conf2.pmeSignal, 0);
   io.write32(TxConfig, TRANSMIT_CONFIG);
@@ -78,5 +151,39 @@ export const prepare = (io: Mmio, bus: SideBus): void => {
   for (const [address, clear, set] of MAC) bus.macUpdate(address, clear, set);
 };
 
-/** Takes the MAC from the chip's own controller, which may have run it while no driver was there ("out of band"). */
-export const LINK_LIST = { address: 0xe8de, start: 1 << 14, done: 1 << 15 } as const;
+const limitFrames = ({ io }: Hardware, largest: number): void => {
+  io.write16(RxMaxSize, largest);
+  // In units of 128 bytes; what the 8168E-VL and all later chips take, jumbo frames included.
+  io.write8(MaxTxPacketSize, 0x27);
+};
+
+const enable = ({ io }: Hardware): void => {
+  io.update32(MISC, Misc.receiveGate, 0);
+  io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
+};
+
+/** Page p, register n (16 to 23) lies at (p << 4) + 2(n - 16). */
+const tunePhy = (hw: Hardware): void => {
+  const bus = sideBus(hw);
+  for (const { page, register, clear, set } of PHY_TUNING) bus.phyUpdate((page << 4) + 2 * (register - 16), clear, set);
+};
+
+export const RTL8168H: Family = {
+  ringLimit: 1024,
+  receive: RECEIVE_8169,
+  transmit: TRANSMIT_V2,
+  offloadsBoth: true,
+  doorbell: TxPoll,
+  command: CPlus.normal | CPlus.receiveVlan | CPlus.receiveChecksum,
+  commandAbove4GiB: 0,
+  // Unlimited bursts, whole frames only, fetch descriptors one and several at once.
+  receiveConfig: RxConf.interrupt128 | RxConf.multipleFetch | RxConf.earlyOff | RxConf.dmaBurst,
+  phy,
+  link,
+  drain,
+  takeOver,
+  prepare,
+  limitFrames,
+  enable,
+  tunePhy,
+};

@@ -1,7 +1,7 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
 import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
 import { DUMP_ALIGN, DUMP_BYTES } from "#chip/counters.ts";
-import { ChipId, Intr, IntrMask, IntrStatus, Poll, RxConf, TxConf, TxPoll } from "#chip/registers.ts";
+import { ChipId, Intr, IntrMask, IntrStatus, Poll, RxConf, TxConf } from "#chip/registers.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
 import type { DmaMemory } from "#kit/dma.ts";
@@ -9,7 +9,6 @@ import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import {
-  type Hardware,
   acceptFrames,
   bringUp,
   maskInterrupts,
@@ -19,10 +18,10 @@ import {
   stationAddress,
 } from "./bring-up.ts";
 import { BadMtu, UnknownChip, UnsupportedChip } from "./errors.ts";
+import { familyOf } from "./families.ts";
+import type { Hardware } from "./family.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
-import { PHY_TUNING } from "./rtl8168h.ts";
-import { SideBus } from "./side-bus.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
@@ -32,7 +31,7 @@ export interface NicOptions {
   readonly mtu: number;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
-  /** Descriptors in each ring; 256 unless told. */
+  /** Descriptors in each ring; 256 unless told, or as many as the chip can have. */
   readonly slots?: number;
   /** Receive buffers the host may hold at once; twice the ring unless told. */
   readonly spareBuffers?: number;
@@ -71,6 +70,8 @@ export class Nic implements Link {
   #mtu: number;
   #bufferBytes = 0;
   #link: LinkState = LINK_DOWN;
+  /** The station address, where it is not the chip's own. */
+  #address: Uint8Array | undefined;
   #accept = RxConf.acceptBroadcast | RxConf.acceptPhysical | RxConf.acceptMulticast;
 
   /** @internal made by `rtl8169.probe` */
@@ -92,26 +93,29 @@ export class Nic implements Link {
     this.#options = parts.options;
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.memory = parts.device.dma.window;
-    this.phy = new Phy(parts.hw.bus, parts.hw.io, parts.hw.clock);
+    this.phy = new Phy(parts.hw, parts.chip.speed >= 1000);
   }
 
-  /** Rings allocated, PHY negotiating, receiver on, interrupts enabled. The link comes later, as an event. */
+  /** Rings allocated, PHY negotiating, receiver on, interrupts enabled. The link may come later, as an event. */
   up(): void {
     if (this.#receive !== undefined) return;
     const { slots } = this;
+    const { io, family } = this.#hw;
     const { weaklyOrdered } = this.#options;
     // A tagged frame of the largest size, and room for alignment.
-    this.#bufferBytes = Math.min(16_376, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
+    this.#bufferBytes = Math.min(family.receive.length & ~7, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
     using rings = new DisposableStack();
     const receive = createReceiveRing(this.#device.dma, rings, {
       slots,
       bufferBytes: this.#bufferBytes,
       spare: this.#options.spareBuffers ?? 2 * slots,
       weaklyOrdered,
+      format: family.receive,
     });
-    const io = this.#hw.io;
-    const doorbell = (): void => io.write8(TxPoll, Poll.normalPriority);
-    const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered });
+    const bell = family.doorbell;
+    const doorbell = (): void => io.write8(bell, Poll.normalPriority);
+    const format = family.transmit;
+    const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered, format });
     receive.arm();
     transmit.clear();
     this.#rings = rings.move();
@@ -124,13 +128,16 @@ export class Nic implements Link {
 
     this.#device.setBusMaster(true);
     bringUp(this.#hw, { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes });
+    if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     setMulticastHash(this.#hw, 0xffff_ffff, 0xffff_ffff);
     acceptFrames(this.#hw, this.#accept);
     this.phy.reset();
-    this.phy.tune(PHY_TUNING);
+    family.tunePhy(this.#hw);
     this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
     this.line.unmask();
     this.unmask();
+    // A PHY that was quicker than this tells nobody any more.
+    this.#link = this.phy.link();
   }
 
   /** The reverse: nothing is received or sent, and the chip touches no memory, before the rings are given back. */
@@ -161,7 +168,7 @@ export class Nic implements Link {
 
   /** Descriptors in each ring. */
   get slots(): number {
-    return this.#options.slots ?? 256;
+    return this.#options.slots ?? Math.min(256, this.#hw.family.ringLimit);
   }
   get bufferBytes(): number {
     return this.#bufferBytes;
@@ -169,9 +176,12 @@ export class Nic implements Link {
   get mtu(): number {
     return this.#mtu;
   }
-  /** True while checksums and segmentation may be asked for: the chip offers them up to an MTU of 1500. */
+  /**
+   * True while checksums and segmentation may be asked for, over IPv4 and IPv6: chips offer them up to an MTU of 1500. One
+   * that offers them over IPv4 alone takes such frames all the same.
+   */
   get offloads(): boolean {
-    return this.#mtu <= LARGEST_OFFLOAD_MTU;
+    return this.#hw.family.offloadsBoth && this.#mtu <= LARGEST_OFFLOAD_MTU;
   }
   get link(): LinkState {
     return this.#link;
@@ -182,6 +192,8 @@ export class Nic implements Link {
   set address(mac: Uint8Array) {
     if (mac.length !== 6 || (mac[0]! & 1) !== 0) throw new OutOfRange("a station address is six bytes and not a group");
     setStationAddress(this.#hw, mac);
+    // Chips may load their own again when they are reset.
+    this.#address = mac.slice();
   }
 
   /** Takes frames for everyone. */
@@ -255,6 +267,11 @@ const checkMtu = (chip: Chip, mtu: number): number => {
   return mtu;
 };
 
+const checkSlots = (slots: number | undefined, limit: number): void => {
+  if (slots !== undefined && slots > limit)
+    throw new OutOfRange(`rings of ${slots} descriptors`, `This chip's have at most ${limit}.`);
+};
+
 /** The RTL8169 family's driver. */
 export const rtl8169: Driver<Nic, NicOptions> = {
   name: "rtl8169",
@@ -266,9 +283,12 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const xid = (txConfig >>> TxConf.xidShift) & TxConf.xidMask;
     const chip = chipOf(xid, { device: device.id.device });
     if (chip === undefined) throw new UnknownChip(xid);
-    if (chip.generation !== "8168h") throw new UnsupportedChip(chip.name);
+    const family = familyOf(chip);
+    if (family === undefined) throw new UnsupportedChip(chip.name);
+    checkSlots(options.slots, family.ringLimit);
 
-    const hw: Hardware = { io, clock: options.clock, bus: new SideBus(io, options.clock) };
+    const { clock } = options;
+    const hw: Hardware = { io, clock, family, phy: family.phy(io, clock) };
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));

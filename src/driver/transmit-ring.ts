@@ -15,14 +15,13 @@ import {
   OPTS2,
   Own,
   RING_ALIGN,
-  TxInsertTag,
   TxLength,
-  TxV2,
 } from "#chip/descriptors.ts";
 import type { DmaDomain } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import type { RingCore } from "./receive-ring.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_TAG, Send } from "#kit/link.ts";
+import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
+import type { RingCore } from "./receive-ring.ts";
 
 /** Places in `TransmitRing.counters`; 53-bit counts. */
 export const TransmitCount = {
@@ -64,6 +63,8 @@ export interface TransmitRingOptions {
   readonly doorbell: () => void;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
+  /** How descriptors ask for offloads; in the second format unless told. */
+  readonly format?: TransmitFormat;
 }
 
 // The engine folds a module's own constants into the loops, but loads imported ones at every use: 5 ns a frame.
@@ -87,32 +88,14 @@ const FRAMES = TransmitCount.frames;
 const BYTES = TransmitCount.bytes;
 const DOORBELLS = TransmitCount.doorbells;
 
-/** `Send` bits and segment size as the first opts1 of a frame, second descriptor format. */
-const firstOptions = (flags: number): number => {
-  if ((flags & Send.segmentSize) === 0) return 0;
-  const offset = (flags & Send.transportOffset) >>> Send.transportOffsetShift;
-  return ((flags & Send.ipv6) !== 0 ? TxV2.segment6 : TxV2.segment4) | (offset << TxV2.segmentOffsetShift);
-};
-
-/** The same as opts2. IPv4 has a header checksum besides; the NIC fills in both. */
-const secondOptions = (flags: number, tag: number): number => {
-  let word = (flags & Send.tag) === 0 ? 0 : TxInsertTag | ((tag & 0xff) << 8) | ((tag >>> 8) & 0xff);
-  const size = flags & Send.segmentSize;
-  if (size !== 0) return word | (size << TxV2.segmentSizeShift);
-  const transport = flags & (Send.tcpChecksum | Send.udpChecksum);
-  if (transport === 0) return word;
-  word |= (flags & Send.ipv6) !== 0 ? TxV2.ipv6Checksum : TxV2.ipv4Checksum;
-  word |= transport === Send.tcpChecksum ? TxV2.tcpChecksum : TxV2.udpChecksum;
-  return word | (((flags & Send.transportOffset) >>> Send.transportOffsetShift) << TxV2.checksumOffsetShift);
-};
-
 /** Allocates a ring on `scope`. A factory for the same reason as `createReceiveRing`. */
 export const createTransmitRing = (
   dma: DmaDomain,
   scope: DisposableStack,
   options: TransmitRingOptions,
 ): TransmitRing => {
-  const { slots, doorbell, weaklyOrdered } = options;
+  const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2 } = options;
+  const { first: firstOptions, second: secondOptions } = format;
   if (slots < 2 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`transmit ring of ${slots} descriptors`, "Use a power of two from 2 to 1024.");
 

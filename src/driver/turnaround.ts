@@ -4,7 +4,7 @@
  * The shortest way a frame can take: its buffer goes from the receive slot to the transmit slot, and the buffer that an
  * earlier frame left in that transmit slot refills the receive slot. Nothing is copied, queued or counted twice.
  */
-import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own, Rx } from "#chip/descriptors.ts";
+import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { ReceiveCount, type ReceiveRing } from "./receive-ring.ts";
 import { TransmitCount, type TransmitRing } from "./transmit-ring.ts";
@@ -12,8 +12,6 @@ import { TransmitCount, type TransmitRing } from "./transmit-ring.ts";
 // See receive-ring.ts on why imports are taken into constants of the module.
 const OWN = Own;
 const WHOLE = FirstSegment | LastSegment;
-const LENGTH = Rx.length;
-const BAD = Rx.watchdog | Rx.errorSummary | Rx.runt | Rx.crcError;
 const LOW = ADDRESS_LOW;
 const FRAMES = ReceiveCount.frames;
 const BYTES = ReceiveCount.bytes;
@@ -46,6 +44,7 @@ export const createTurnaround = (
   const { edit, doorbell, weaklyOrdered } = options;
   const { words, base, mask, held, addressLow, free, bufferBytes, state: receiveState } = receive.core;
   const { base: sendBase, mask: sendMask } = transmit.core;
+  const { length: lengthBits, bad: badBits } = receive.core.format;
   const { counters } = receive;
   const { counters: sendCounters } = transmit;
   const spares = receiveState[1]!;
@@ -81,8 +80,8 @@ export const createTurnaround = (
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;
-      const length = ((opts1 & LENGTH) - FCS) | 0;
-      if ((opts1 & (WHOLE | BAD)) === WHOLE && (length - SHORTEST) >>> 0 <= span) {
+      const length = ((opts1 & lengthBits) - FCS) | 0;
+      if ((opts1 & (WHOLE | badBits)) === WHOLE && (length - SHORTEST) >>> 0 <= span) {
         const to = (sendBase + (next << 2)) | 0;
         if ((weaklyOrdered ? Atomics.load(words, to) : words[to]!) < 0) break;
         const buffer = buffers[slot]!;
@@ -99,7 +98,7 @@ export const createTurnaround = (
         bytes = (bytes + length) | 0;
       } else {
         bad = (bad + 1) | 0;
-        counters[(opts1 & BAD) === 0 ? NONSENSE : ERRORS]!++;
+        counters[(opts1 & badBits) === 0 ? NONSENSE : ERRORS]!++;
       }
       turns = (turns - 1) | 0;
       const post = OWN | bufferBytes | (((slot + 1) & slots) << end);

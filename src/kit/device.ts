@@ -33,6 +33,8 @@ export interface PciMatch {
   readonly device: number;
   readonly subsystemVendor?: number;
   readonly subsystemDevice?: number;
+  /** This revision, or a later one. */
+  readonly oldestRevision?: number;
 }
 
 /**
@@ -60,7 +62,8 @@ export const matches = (row: PciMatch, id: PciId): boolean =>
   row.vendor === id.vendor &&
   row.device === id.device &&
   (row.subsystemVendor ?? id.subsystemVendor) === id.subsystemVendor &&
-  (row.subsystemDevice ?? id.subsystemDevice) === id.subsystemDevice;
+  (row.subsystemDevice ?? id.subsystemDevice) === id.subsystemDevice &&
+  id.revision >= (row.oldestRevision ?? 0);
 
 /** A device with its driver. Disposing it unbinds: removal runs everything acquired in probe backwards. */
 export class Bound<T> implements Disposable {

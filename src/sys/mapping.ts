@@ -13,6 +13,7 @@ const F_ADD_SEALS = 1033;
 /** F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW: the length stands for good, so no access to it can fault. */
 const SEAL_LENGTH = 0x1n | 0x2n | 0x4n;
 
+const PROT_NONE = 0;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 0x01;
 const MAP_PRIVATE = 0x02;
@@ -84,6 +85,37 @@ export class Mapping implements Disposable {
     const address = libc.mmap(0n, BigInt(length), PROT_READ_WRITE, MAP_SHARED, fd, BigInt(offset));
     if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
     return new Mapping(address, length, what);
+  }
+
+  /**
+   * Maps pieces of `pieceBytes` bytes, a power of two, from the given offsets of a descriptor, one behind the other.
+   * @throws {SystemError}
+   */
+  static gather(fd: number, offsets: readonly number[], pieceBytes: number, what: string): Mapping {
+    const piece = BigInt(pieceBytes);
+    const length = BigInt(offsets.length) * piece;
+    const mapAt = (address: bigint, bytes: bigint, protection: number, flags: number, from: number, at: number): bigint => {
+      // SAFETY: the kernel chooses a free range, or `address` lies in the one reserved below, which is ours alone.
+      const result = libc.mmap(address, bytes, protection, flags, from, BigInt(at));
+      if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
+      return result;
+    };
+    // Pieces have to lie on multiples of their size: reserve one more, and give back what is over at both ends.
+    const reserved = mapAt(0n, length + piece, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const start = ((reserved + piece - 1n) / piece) * piece;
+    // SAFETY: both ranges belong to what was just reserved, and nothing was ever there.
+    if (start > reserved) libc.munmap(reserved, start - reserved);
+    // SAFETY: as above.
+    if (start < reserved + piece) libc.munmap(start + length, reserved + piece - start);
+    try {
+      for (const [i, offset] of offsets.entries())
+        mapAt(start + BigInt(i) * piece, piece, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+    } catch (error) {
+      // SAFETY: all of it is ours, and no view of it was made.
+      libc.munmap(start, length);
+      throw error;
+    }
+    return new Mapping(start, Number(length), what);
   }
 
   /** The memory. Views of it read zeros once the mapping is disposed. @throws {Revoked} once disposed */

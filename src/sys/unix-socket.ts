@@ -48,6 +48,14 @@ export interface Incoming {
   readonly fds: readonly Fd[];
 }
 
+/** Two stream sockets, connected to each other, that do not block. @throws {SystemError} */
+export const socketPair = (what = "socket pair"): [Fd, Fd] => {
+  const pair = new Struct(8);
+  // SAFETY: the kernel writes two ints.
+  check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_FLAGS, 0, pair.address), "socketpair");
+  return [new Fd(pair.view.getInt32(0, true), what), new Fd(pair.view.getInt32(4, true), what)];
+};
+
 /** A connected stream socket that never blocks: wait with poll(2). */
 export class UnixSocket implements Disposable {
   readonly #fd: Fd;
@@ -64,11 +72,8 @@ export class UnixSocket implements Disposable {
 
   /** Two sockets, connected to each other. @throws {SystemError} */
   static pair(): [UnixSocket, UnixSocket] {
-    const pair = new Struct(8);
-    // SAFETY: the kernel writes two ints.
-    check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_FLAGS, 0, pair.address), "socketpair");
-    const ends = [0, 4].map((at) => new UnixSocket(new Fd(pair.view.getInt32(at, true), "socket pair")));
-    return [ends[0]!, ends[1]!];
+    const [one, other] = socketPair();
+    return [new UnixSocket(one), new UnixSocket(other)];
   }
 
   /** For poll(2). @throws {DescriptorClosed} once disposed */

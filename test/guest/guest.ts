@@ -1,7 +1,7 @@
 /** A guest under QEMU: the machine, its console, and commands that are run inside. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { appendFileSync, copyFileSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { Channel, type Ran } from "./channel.ts";
@@ -25,6 +25,10 @@ export interface GuestOptions {
   readonly append?: readonly string[] | undefined;
   /** Arguments for QEMU: devices. */
   readonly devices?: readonly string[] | undefined;
+  /** Properties of the machine: "kernel-irqchip=split". */
+  readonly properties?: readonly string[] | undefined;
+  /** Archives for the first file system on top of what every guest has: files of `pack`. */
+  readonly archives?: readonly string[] | undefined;
   /** In whose network namespace QEMU runs, and finds its TAPs. In ours unless given. */
   readonly within?: Pick<FarEnd, "command"> | undefined;
 }
@@ -50,20 +54,30 @@ const KERNEL_WORDS = [
   "tsc=reliable",
 ];
 
-/** Everything but the ways to the guest. */
-export const qemuArguments = (options: GuestOptions): readonly string[] => {
+/** The first file system; Linux unpacks archives that stand one behind another. */
+const initrdOf = ({ kernel = "6.12", archives = [] }: GuestOptions, folder: string): string => {
+  const { initrd } = bootOf(kernel);
+  if (archives.length === 0) return initrd;
+  const whole = join(folder, "initrd");
+  copyFileSync(initrd, whole);
+  for (const archive of archives) appendFileSync(whole, readFileSync(archive));
+  return whole;
+};
+
+/** Everything but the ways to the guest. @param folder for files that live as long as the guest */
+export const qemuArguments = (options: GuestOptions, folder: string): readonly string[] => {
   const { kernel = "6.12", machine = "q35", smp = 1, megabytes = 512, append = [], devices = [] } = options;
-  const { initrd, vmlinux, vmlinuz } = bootOf(kernel);
+  const { vmlinux, vmlinuz } = bootOf(kernel);
   const image = options.suspends === true ? vmlinuz : vmlinux;
   const data = join(partOf("tools"), "usr/share");
   return [
     ["-L", join(data, "qemu"), "-L", join(data, "seabios")],
-    ["-machine", `${machine},memory-backend=ram,usb=off,vmport=off`, "-accel", "tcg,tb-size=512"],
+    ["-machine", [machine, "memory-backend=ram,usb=off,vmport=off", ...(options.properties ?? [])].join(), "-accel", "tcg,tb-size=512"],
     ["-cpu", "max", "-smp", String(smp), "-m", String(megabytes)],
     // vfio-user shares the guest's memory with the model.
     ["-object", `memory-backend-memfd,id=ram,size=${megabytes}M,share=on`],
     ["-nodefaults", "-no-user-config", "-display", "none"],
-    ["-kernel", image, "-initrd", initrd, "-append", [...KERNEL_WORDS, ...append].join(" ")],
+    ["-kernel", image, "-initrd", initrdOf(options, folder), "-append", [...KERNEL_WORDS, ...append].join(" ")],
     devices,
   ].flat();
 };
@@ -114,8 +128,8 @@ export class Guest implements AsyncDisposable {
 
   /** Boots one. @throws {Error} with the console's text when it does not come up */
   static async boot(options: GuestOptions = {}): Promise<Guest> {
-    const qemu = [...qemuArguments(options)];
     const folder = scratchFolder();
+    const qemu = [...qemuArguments(options, folder)];
     const names = ["qmp", ...Array.from({ length: PORTS }, (_, i) => `ferrule.${i}`)];
     const ways = await Promise.all(names.map((name) => accept(join(folder, name))));
     qemu.push("-qmp", `unix:${join(folder, "qmp")}`, "-serial", "stdio", "-device", "virtio-serial-pci,id=ports");

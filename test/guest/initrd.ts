@@ -30,7 +30,7 @@ const LOADED_LATER = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
 
 /** Modules on board, with all that they need. More than one kernel's names: what a kernel does not have, it has built in. */
 const MODULES = [
-  // Ours, and QEMU's own for comparison.
+  // For our chips, and for QEMU's own.
   "r8169",
   "8139cp",
   "e1000e",
@@ -46,6 +46,8 @@ const MODULES = [
   "sch_fq",
   "tun",
   "veth",
+  "vfio_iommu_type1",
+  "vfio_pci",
 ];
 
 export interface Boot {

@@ -18,7 +18,7 @@ const run = async (): Promise<number> => {
   scope.defer(() => rmSync(folder, { recursive: true, force: true }));
   const { nic, devices } = await openNic(scope, folder, options);
   const append = [...(options.append ?? []), "shell"];
-  const qemu = qemuArguments({ ...options, suspends: true, append, devices });
+  const qemu = qemuArguments({ ...options, suspends: true, append, devices }, folder);
   console.error(`A guest with a ${options.chip} at eth0. At the other end of the cable: ${FAR.ipv4}, ${FAR.ipv6}.`);
   console.error(
     `In the guest: modprobe r8169; ip addr add ${NEAR.ipv4}/24 dev eth0; ip link set eth0 up; ping ${FAR.ipv4}`,

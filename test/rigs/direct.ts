@@ -4,9 +4,9 @@ import { chipNamed } from "#chip/chips.ts";
 import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
-import { FRAME_WORDS } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
+import { Host, type Rig, type RigOptions } from "./rig.ts";
 
 /** A cable whose other end is the test: remembers what was sent. */
 export class Bench implements Port {
@@ -25,29 +25,17 @@ export class Bench implements Port {
   }
 }
 
-export interface DirectRig extends Disposable {
+export interface DirectRig extends Rig {
   readonly clock: VirtualClock;
   readonly model: Rtl8169;
   readonly device: DirectDevice;
   readonly bound: Bound<Nic>;
-  readonly nic: Nic;
   readonly bench: Bench;
-  /** Interrupt, poll, unmask: what a data plane does. Returns the frames received, copied. */
-  poll(): Uint8Array[];
-  /** Brings the NIC up and waits for the link. */
-  up(): void;
-  /** Copies `frame` into DMA memory and sends it, in fragments of the given lengths (all of it when none are given). */
-  send(frame: Uint8Array, flags?: number, tag?: number, fragments?: readonly number[]): void;
-  /** A frame arrives from the cable. */
+  /** Whether the NIC took the frame. */
   deliver(frame: Uint8Array): boolean;
-  /** Flags and tags of the frames `poll` returned last. */
-  readonly flags: number[];
-  readonly tags: number[];
 }
 
-export const openDirectRig = (
-  options: { mtu?: number; mac?: string; slots?: number; carrier?: boolean } = {},
-): DirectRig => {
+export const openDirectRig = (options: RigOptions & { mac?: string } = {}): DirectRig => {
   const { mtu = 1500, mac = "02:00:00:00:00:01", carrier = true } = options;
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
@@ -63,12 +51,7 @@ export const openDirectRig = (
     ...(options.slots === undefined ? {} : { slots: options.slots }),
   });
   const nic = bound.driver;
-  const scratch = device.dma.allocate({ what: "test frames", bytes: 1 << 18, align: 64, direction: "toDevice" });
-  const burst = new Int32Array(512 * FRAME_WORDS);
-  const offsets = new Int32Array(512);
-  const flags: number[] = [];
-  const tags: number[] = [];
-  let next = 0;
+  const host = new Host(nic, device.dma);
 
   return {
     clock,
@@ -77,8 +60,10 @@ export const openDirectRig = (
     bound,
     nic,
     bench,
-    flags,
-    tags,
+    dma: device.dma,
+    sent: bench.sent,
+    flags: host.flags,
+    tags: host.tags,
     up() {
       nic.up();
       for (let i = 0; i < 100 && !nic.link.up; i++) {
@@ -87,38 +72,11 @@ export const openDirectRig = (
         nic.unmask();
       }
     },
-    poll() {
-      flags.length = 0;
-      tags.length = 0;
-      const frames: Uint8Array[] = [];
-      if (nic.line.take()) nic.interrupt();
-      for (let n = nic.receive(burst, 64); n > 0; n = nic.receive(burst, 64)) {
-        for (let i = 0; i < n; i++) {
-          const [offset = 0, length = 0, flag = 0, tag = 0] = burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
-          frames.push(nic.memory.bytes.slice(offset, offset + length));
-          flags.push(flag);
-          tags.push(tag);
-          offsets[i] = offset;
-        }
-        nic.release(offsets, n);
-      }
-      nic.reclaim(offsets, 512);
-      nic.unmask();
-      return frames;
-    },
-    send(frame, flag = 0, tag = 0, fragments = [frame.length]) {
-      if (next + frame.length > scratch.length) next = 0;
-      scratch.bytes.set(frame, next);
-      let at = next;
-      fragments.forEach((length, i) => {
-        const more = i < fragments.length - 1 ? 1 << 25 : 0;
-        burst.set([scratch.offset + at, length, flag | more, tag], i * FRAME_WORDS);
-        at += length;
-      });
-      next += Math.ceil(frame.length / 64) * 64;
-      nic.transmit(burst, fragments.length);
-    },
+    poll: () => host.poll(),
+    send: (frame, flags, tag, fragments) => host.send(frame, flags, tag, fragments),
     deliver: (frame) => bench.nic!.receive(frame, 0, frame.length),
+    setCarrier: (plugged) => model.setCarrier(plugged),
+    pass: (micros) => clock.delay(micros),
     [Symbol.dispose]() {
       bound[Symbol.dispose]();
       device[Symbol.dispose]();

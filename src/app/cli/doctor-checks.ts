@@ -1,5 +1,6 @@
 /** What `ferrule doctor` makes of what it saw: pure, so that every verdict can be tested anywhere. */
 import type { SelfTestResult } from "#sys/selftest.ts";
+import { type Lack, WANTED_LOCKABLE } from "../cards/judge.ts";
 import { amount } from "./format.ts";
 
 /** What was found out about the machine. */
@@ -16,6 +17,10 @@ export interface Findings {
   /** Bytes of memory this process may lock; Infinity when unlimited. */
   readonly lockableBytes: number;
   readonly processors: number;
+  /** The family's cards, and what each lacks to be used. */
+  readonly cards: readonly { readonly address: string; readonly lacks: readonly Lack[] }[];
+  /** TAPs that an administrator made for this user. */
+  readonly preparedTaps: readonly string[];
   /** Where optional programs are; undefined when they are not installed. */
   readonly tools: Readonly<Record<string, string | undefined>>;
 }
@@ -24,7 +29,7 @@ export interface Check {
   readonly name: string;
   readonly state: "ok" | "limited" | "missing";
   readonly saw: string;
-  /** The command that changes it; undefined when nothing needs changing. */
+  /** The command that changes it, or several, a line each; undefined when nothing needs changing. */
   readonly fix: string | undefined;
 }
 
@@ -76,9 +81,6 @@ const namespaces = (found: Findings): Check => {
   return { name, state: "missing", saw: found.userNamespaceProblem, fix: namespaceFix(found.userNamespaceProblem) };
 };
 
-/** What a card needs to reach through VFIO: rings and buffers of both directions, with room to spare. */
-const WANTED_LOCKABLE = 64 * 2 ** 20;
-
 const memlock = ({ lockableBytes }: Findings): Check => {
   const name = "locked memory";
   if (lockableBytes === Number.POSITIVE_INFINITY) return ok(name, "unlimited");
@@ -87,8 +89,11 @@ const memlock = ({ lockableBytes }: Findings): Check => {
   return {
     name,
     state: "limited",
-    saw: `${saw}: enough for models; real cards through VFIO will want ${amount(WANTED_LOCKABLE)}`,
-    fix: "ulimit -l unlimited    (as root, or through /etc/security/limits.conf)",
+    saw: `${saw}: enough for models; cards through VFIO want ${amount(WANTED_LOCKABLE)}`,
+    fix: [
+      `sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}    (this shell, now)`,
+      `echo "$USER - memlock ${WANTED_LOCKABLE / 1024}" | sudo tee /etc/security/limits.d/ferrule.conf    (from the next log-in)`,
+    ].join("\n"),
   };
 };
 
@@ -102,6 +107,31 @@ const processors = (found: Findings): Check => {
     saw: `${saw}: driver and model take turns on one`,
     fix: "give the machine a second core",
   };
+};
+
+/** Cards are no must: models need none. */
+const cards = (found: Findings): Check[] => {
+  if (found.cards.length === 0) return [ok("cards", "none of this family in this machine: see `ferrule list`")];
+  return found.cards.flatMap(({ address, lacks }): Check[] => {
+    const name = `card ${address}`;
+    if (lacks.length === 0) return [ok(name, `ready: ferrule up ${address}`)];
+    return lacks.map(({ what, saw, fix }) => ({ name, state: "limited", saw: `${what}: ${saw}`, fix: fix.join("\n") }));
+  });
+};
+
+/** An ordinary user's `ferrule up` goes on with a TAP that is there already and belongs to that user. */
+const preparedTap = ({ uid, cards, preparedTaps }: Findings): Check[] => {
+  if (uid === 0 || cards.length === 0) return [];
+  const name = "TAP";
+  if (preparedTaps.length > 0) return [ok(name, `prepared for this user: ${preparedTaps.join(", ")}`)];
+  return [
+    {
+      name,
+      state: "limited",
+      saw: "none is prepared for this user",
+      fix: "sudo ip tuntap add dev fe0 mode tap user $USER vnet_hdr    (then: ferrule up ADDRESS --name fe0)",
+    },
+  ];
 };
 
 const TOOLS: Readonly<Record<string, { use: string; pack: string }>> = {
@@ -124,6 +154,8 @@ export const judge = (found: Findings): readonly Check[] => [
   namespaces(found),
   memlock(found),
   processors(found),
+  ...cards(found),
+  ...preparedTap(found),
   ...tools(found),
 ];
 

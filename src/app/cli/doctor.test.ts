@@ -13,6 +13,8 @@ const WELL: Findings = {
   userNamespaceProblem: undefined,
   lockableBytes: Number.POSITIVE_INFINITY,
   processors: 4,
+  cards: [{ address: "0000:03:00.0", lacks: [] }],
+  preparedTaps: ["fe0"],
   tools: { iperf3: "/usr/bin/iperf3", tshark: "/usr/bin/tshark", "qemu-system-x86_64": "/usr/bin/qemu-system-x86_64" },
 };
 
@@ -39,6 +41,8 @@ test("whatever is not well comes with the command that changes it", () => {
     userNamespaceProblem: "sysctl user.max_user_namespaces is 0",
     lockableBytes: 8192 * 1024,
     processors: 1,
+    cards: [{ address: "0000:03:00.0", lacks: [{ what: "driver", saw: "r8169 has it", fix: ["sudo ferrule bind"] }] }],
+    preparedTaps: [],
     tools: {},
   });
   for (const each of worst) assert.ok(each.state !== "ok" && each.fix !== undefined, each.name);
@@ -77,4 +81,16 @@ test("prints a line for each check, and one for its fix", () => {
   const lines = doctorLines(judge({ ...WELL, tun: undefined }), { paint: plain });
   assert.ok(lines.some((line) => /^missing +\/dev\/net\/tun +not there$/.test(line)));
   assert.ok(lines.some((line) => /^ +fix: sudo modprobe tun/.test(line)));
+});
+
+test("each card has its lines, with every command on one of its own; an ordinary user is told of the TAP as well", () => {
+  const lacks = [{ what: "group", saw: "not viable", fix: ["one", "two"] }] as const;
+  const found = { ...WELL, cards: [{ address: "0000:03:00.0", lacks }], preparedTaps: [] };
+  const lines = doctorLines(judge(found), { paint: plain });
+  const at = lines.findIndex((line) => /^limited +card 0000:03:00.0 +group: not viable$/.test(line));
+  assert.match(lines[at + 1] ?? "", /^ +fix: one$/);
+  assert.match(lines[at + 2] ?? "", /^ +fix: two$/);
+  assert.ok(lines.some((line) => /fix: sudo ip tuntap add dev fe0 mode tap user \$USER vnet_hdr/.test(line)));
+  assert.ok(!judge({ ...found, uid: 0 }).some((each) => each.name === "TAP"));
+  assert.match(check({ cards: [] }, "cards").saw, /none/);
 });

@@ -1,19 +1,17 @@
 /** `ferrule doctor`: what is missing on this machine, and the command that fixes it. */
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { selfTest } from "#sys/selftest.ts";
+import { listCards } from "../cards/card.ts";
+import { Files } from "../cards/files.ts";
+import { machineHere, preparedTaps, situationOf } from "../cards/here.ts";
+import { judgeCard } from "../cards/judge.ts";
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "../demo/permissions.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { type Check, demoVerdict, type Findings, judge } from "./doctor-checks.ts";
 import { table } from "./format.ts";
 import type { Stream } from "./terminal.ts";
-
-/** The soft limit of proc_pid_limits(5), which is what the kernel holds this process to. */
-const lockableBytes = (): number => {
-  const line = /^Max locked memory\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-  return line?.[1] === "unlimited" ? Number.POSITIVE_INFINITY : Number(line?.[1] ?? 0);
-};
 
 const found = (program: string): string | undefined => {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
@@ -32,6 +30,8 @@ const found = (program: string): string | undefined => {
 const examine = (): Findings => {
   const tests = selfTest();
   const works = tests.every((test) => test.ok);
+  const files = new Files();
+  const machine = machineHere(files);
   const namespaces = works && mayMakeNamespaces();
   return {
     node: process.versions.node,
@@ -40,8 +40,13 @@ const examine = (): Findings => {
     tun: tunDevice(),
     mayMakeNamespaces: namespaces,
     userNamespaceProblem: namespaces ? undefined : userNamespaceProblem(),
-    lockableBytes: lockableBytes(),
+    lockableBytes: machine.lockableBytes,
     processors: availableParallelism(),
+    cards: listCards(files).map((card) => ({
+      address: card.address,
+      lacks: judgeCard(situationOf(card, machine, files)),
+    })),
+    preparedTaps: preparedTaps(files, machine.user),
     tools: Object.fromEntries(["iperf3", "tshark", "qemu-system-x86_64"].map((tool) => [tool, found(tool)])),
   };
 };
@@ -52,7 +57,8 @@ export const doctorLines = (checks: readonly Check[], stream: Pick<Stream, "pain
   const rows = checks.flatMap((check) => {
     const [style, word] = MARKS[check.state];
     const row = [stream.paint(style, word), check.name, check.saw];
-    return check.fix === undefined ? [row] : [row, ["", "", stream.paint("dim", `fix: ${check.fix}`)]];
+    const fixes = check.fix?.split("\n") ?? [];
+    return [row, ...fixes.map((fix) => ["", "", stream.paint("dim", `fix: ${fix}`)])];
   });
   return [
     ...table(rows, "lll"),
@@ -64,7 +70,11 @@ export const doctorLines = (checks: readonly Check[], stream: Pick<Stream, "pain
 export const doctor = command({
   name: "doctor",
   summary: "say what is missing on this machine, and what fixes it",
-  about: "Changes nothing. Exit code 0 unless even `ferrule demo` cannot run.",
+  about: [
+    "Changes nothing. Exit code 0 unless even `ferrule demo` cannot run. For each card of the family it tells what is",
+    "missing and the command that mends it, for the user who asks: an ordinary user needs the card's group file, a TAP",
+    "and leave to lock memory, and gets the administrator's commands for them.",
+  ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },
   examples: ["npx ferrule doctor"],

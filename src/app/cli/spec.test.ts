@@ -34,9 +34,11 @@ test("a chip that cannot be driven yet says so, and which can", () => {
   assert.match(error.hint, /rtl8168h/);
 });
 
-test("cards in slots are understood, but come later", () => {
-  for (const device of ["0000:03:00.0", "03:00.0"])
-    assert.ok(refusal(() => parseDevice(device)) instanceof NotYet, device);
+test("a card is named by its address, with or without the domain", () => {
+  for (const device of ["0000:0a:00.0", "0a:00.0", "0000:0A:00.0"])
+    assert.deepEqual(parseDevice(device), { kind: "pci", address: "0000:0a:00.0" });
+  for (const wrong of ["0a:00.8", "0a:20.0", "0a:00", ":0a:00.0"])
+    assert.ok(refusal(() => parseDevice(wrong)) instanceof WrongUsage, wrong);
 });
 
 test("a bare chip name is nearly a device", () =>

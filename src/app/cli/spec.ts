@@ -1,11 +1,12 @@
 /** What people name on the command line: devices, wires, interfaces, sizes. */
 import { CHIPS, chipNamed, type Chip, type Generation } from "#chip/chips.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
+import { parseAddress } from "../cards/address.ts";
 import type { WireSpec } from "../session.ts";
 import { didYouMean, NotYet, WrongUsage } from "./usage.ts";
 
 /** Generations this version can bring up. */
-const DRIVABLE: ReadonlySet<Generation> = new Set<Generation>(["8168h"]);
+const DRIVABLE: ReadonlySet<Generation> = new Set<Generation>(["8139cp", "8168h"]);
 export const isDrivable = (chip: Chip): boolean => DRIVABLE.has(chip.generation);
 
 const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
@@ -25,16 +26,18 @@ export const parseChip = (key: string): Chip => {
   return chip;
 };
 
-const PCI_ADDRESS = /^([0-9a-f]{4,}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/i;
-const DEVICE_HINT = "Write model:CHIP, for example model:rtl8168h, or vfio-user:PATH.";
+const DEVICE_HINT =
+  "Write a card's address as `ferrule list` shows it, model:CHIP (for example model:rtl8168h) or vfio-user:PATH.";
 
 /** What a person named. */
 export type Device =
   | { readonly kind: "model"; readonly chip: Chip }
   /** The socket of a server. */
-  | { readonly kind: "vfio-user"; readonly path: string };
+  | { readonly kind: "vfio-user"; readonly path: string }
+  /** A card in a slot, by its address as the kernel writes it. */
+  | { readonly kind: "pci"; readonly address: string };
 
-/** DEVICE: `model:CHIP` or `vfio-user:PATH`. */
+/** DEVICE: `model:CHIP`, `vfio-user:PATH` or a PCI address, with or without its domain. */
 export const parseDevice = (text: string): Device => {
   if (text.startsWith("model:")) return { kind: "model", chip: parseChip(text.slice("model:".length)) };
   if (text.startsWith("vfio-user:")) {
@@ -42,7 +45,8 @@ export const parseDevice = (text: string): Device => {
     if (path === "") throw new WrongUsage("vfio-user: without a path", "Write vfio-user:PATH, as given to --socket.");
     return { kind: "vfio-user", path };
   }
-  if (PCI_ADDRESS.test(text)) throw new NotYet(`a card in a slot (${text}, through VFIO)`, DEVICE_HINT);
+  const address = parseAddress(text);
+  if (address !== undefined) return { kind: "pci", address };
   const hint = chipNamed(text) === undefined ? DEVICE_HINT : `Did you mean \`model:${text}\`?`;
   throw new WrongUsage(`"${text}" is no device`, hint);
 };

@@ -1,14 +1,15 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
 import { resolve } from "node:path";
+import { checkCard } from "../cards/here.ts";
 import { openSession } from "../open-session.ts";
-import type { ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
+import type { DeviceSpec, ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";
 import { ControlServer } from "./control.ts";
 import { within } from "./limit.ts";
 import { liveView, Redrawn } from "./live-view.ts";
-import { parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
+import { type Device, parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
 import { eventJson, eventLine, type UpEvent } from "./up-events.ts";
@@ -162,6 +163,30 @@ const modelSpec = (
   return { kind: "model", chip, wire, ...(capture === undefined ? {} : { capture }) };
 };
 
+interface Chosen {
+  readonly wire?: string | undefined;
+  readonly capture?: string | undefined;
+  readonly "unsafe-noiommu": boolean;
+}
+
+/** The device with what was said of it. @throws {WrongUsage}; and for a card that cannot be used, why and what mends it */
+const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): DeviceSpec => {
+  const unsafeNoIommu = chosen["unsafe-noiommu"];
+  if (unsafeNoIommu && device.kind !== "pci")
+    throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Leave it out.");
+  if (device.kind === "model") return modelSpec(device.chip.key, chosen, interfaceName);
+  if ((chosen.wire ?? chosen.capture) !== undefined)
+    throw device.kind === "pci"
+      ? new WrongUsage("a card has its wire plugged in", "Leave --wire out; capture with --capture-host.")
+      : new WrongUsage(
+          "the wire of a device behind vfio-user is not ours",
+          "Give --wire and --capture to `ferrule model serve`.",
+        );
+  if (device.kind === "vfio-user") return device;
+  checkCard(device.address, { unsafeNoIommu });
+  return { ...device, unsafeNoIommu };
+};
+
 export const up = command({
   name: "up",
   summary: "bring a NIC up as a network interface, and stay with it",
@@ -175,7 +200,8 @@ export const up = command({
   operands: [
     {
       placeholder: "DEVICE",
-      summary: "model:CHIP, a chip in software; or vfio-user:PATH, one that `ferrule model serve` offers",
+      summary:
+        "a card's PCI address (see `ferrule list`); model:CHIP, a chip in software; or vfio-user:PATH, one that `ferrule model serve` offers",
     },
   ],
   options: {
@@ -192,9 +218,14 @@ export const up = command({
       placeholder: "FILE",
       summary: "write what crosses the host's side to a pcapng file",
     },
+    "unsafe-noiommu": {
+      kind: "flag",
+      summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
+    },
     json: { kind: "flag", summary: "print events as JSON, one object a line" },
   },
   examples: [
+    "npx ferrule up 03:00.0",
     "sudo npx ferrule up model:rtl8168h",
     "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
     "sudo npx ferrule up vfio-user:nic.sock",
@@ -206,12 +237,7 @@ export const up = command({
     const { capture, "capture-host": captureHost } = values;
     if (capture !== undefined && captureHost !== undefined && resolve(capture) === resolve(captureHost))
       throw new WrongUsage("both captures go to one file", "Give each a file of its own.");
-    const spec = device.kind === "model" ? modelSpec(device.chip.key, values, interfaceName) : device;
-    if (device.kind !== "model" && (values.wire ?? capture) !== undefined)
-      throw new WrongUsage(
-        "the wire of a device behind vfio-user is not ours",
-        "Give --wire and --capture to `ferrule model serve`.",
-      );
+    const spec = deviceSpec(device, values, interfaceName);
     using stop = stopAtSignals();
     const session: SessionOptions = {
       device: spec,

@@ -1,6 +1,7 @@
 /** The main thread's hold on a peer: calls with a limit, and an end. */
 import { Worker } from "node:worker_threads";
 import { within } from "../cli/limit.ts";
+import { entryBeside } from "../compiled-code.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 
@@ -20,7 +21,7 @@ export class PeerThread implements AsyncDisposable {
 
   constructor(task: PeerTask) {
     this.#what = `the peer at ${task.interfaceName}`;
-    this.#worker = new Worker(new URL("./peer.ts", import.meta.url), { workerData: task, name: this.#what });
+    this.#worker = new Worker(entryBeside("./peer.ts", import.meta.url), { workerData: task, name: this.#what });
     this.#worker.on("message", (word: PeerWord) => this.#hear(word));
     this.#worker.on("error", (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", () =>

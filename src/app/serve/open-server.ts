@@ -1,6 +1,6 @@
 /** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
 import { EventFd } from "#sys/eventfd.ts";
-import { prepareThreads } from "../compiled-code.ts";
+import { entryBeside, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
@@ -32,7 +32,7 @@ export const openServer = async (options: ServeOptions): Promise<Serving> => {
   const bell = scope.use(EventFd.create());
   const statistics = statisticsMemory(SERVE_COUNTERS);
   const task: ServeTask = { ...options, statistics, control: bell.number };
-  const entry = new URL("./serve-thread.ts", import.meta.url);
+  const entry = entryBeside("./serve-thread.ts", import.meta.url);
   const thread: WorkerThread<ServeCommand, ServeReport> = new WorkerThread("the server's thread", entry, task, bell);
   scope.defer(() => thread.end());
   const early: ServeEvent[] = [];

@@ -1,0 +1,11 @@
+/** PCI addresses as people type them and as the kernel names them: "03:00.0" is "0000:03:00.0". */
+
+const ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$/i;
+
+/** The kernel's name of the address (domain:bus:device.function); undefined when the text is none. */
+export const parseAddress = (text: string): string | undefined => {
+  const parts = ADDRESS.exec(text);
+  if (parts === null) return undefined;
+  const [, domain = "0000", bus, device, func] = parts;
+  return `${domain}:${bus}:${device}.${func}`.toLowerCase();
+};

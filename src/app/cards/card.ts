@@ -1,0 +1,130 @@
+/** A card as the kernel shows it in /sys: who it is, who has it, where it sits, what its interfaces are. */
+import { join } from "node:path";
+import type { PciId } from "#kit/device.ts";
+import { identify, type Identification } from "./chip-name.ts";
+import { isOfFamily } from "./family.ts";
+import { exists, type Files, linkOf, namesIn, numberOf, textOf } from "./files.ts";
+
+/** A PCI function, of whatever kind. */
+export interface PciFunction extends PciId {
+  readonly address: string;
+  /** Class code, 24 bits. */
+  readonly class: number;
+  /** The kernel's driver that has it. */
+  readonly driver: string | undefined;
+}
+
+export interface NetworkInterface {
+  readonly name: string;
+  /** Undefined while the interface is down: the kernel does not know then. */
+  readonly carrier: boolean | undefined;
+  /** Mbit/s; undefined without carrier. */
+  readonly speed: number | undefined;
+}
+
+/** Functions that the IOMMU cannot tell apart. */
+export interface Group {
+  readonly number: string;
+  /** Made by VFIO's no-IOMMU mode: nothing is held back. */
+  readonly unsafe: boolean;
+  /** Everything else in it. */
+  readonly others: readonly PciFunction[];
+}
+
+export interface Card extends PciFunction {
+  /** The only driver that may have it, where someone said so. */
+  readonly override: string | undefined;
+  readonly group: Group | undefined;
+  readonly numaNode: number | undefined;
+  /** Undefined for a card on a conventional bus. */
+  readonly pcie: { readonly speed: string; readonly width: number } | undefined;
+  /** "D0" to "D3cold"; undefined where the kernel does not say. */
+  readonly power: string | undefined;
+  /** Ways the kernel has of resetting it alone. */
+  readonly resets: readonly string[];
+  readonly interfaces: readonly NetworkInterface[];
+  readonly chip: Identification;
+}
+
+/** @returns undefined when there is no such function, or nothing that could be one */
+export const readFunction = (files: Files, address: string): PciFunction | undefined => {
+  const folder = files.device(address);
+  const [vendor, device] = [numberOf(join(folder, "vendor")), numberOf(join(folder, "device"))];
+  if (vendor === undefined || device === undefined) return undefined;
+  return {
+    address,
+    vendor,
+    device,
+    subsystemVendor: numberOf(join(folder, "subsystem_vendor")) ?? 0,
+    subsystemDevice: numberOf(join(folder, "subsystem_device")) ?? 0,
+    revision: numberOf(join(folder, "revision")) ?? 0,
+    class: numberOf(join(folder, "class")) ?? 0,
+    driver: linkOf(join(folder, "driver")),
+  };
+};
+
+const readGroup = (files: Files, address: string): Group | undefined => {
+  const link = join(files.device(address), "iommu_group");
+  const number = linkOf(link);
+  if (number === undefined || !/^\d+$/.test(number)) return undefined;
+  const others = namesIn(join(link, "devices"))
+    .filter((name) => name !== address)
+    .map((name) => readFunction(files, name));
+  return {
+    number,
+    unsafe: textOf(join(link, "name")) === "vfio-noiommu",
+    others: others.filter((other) => other !== undefined),
+  };
+};
+
+const readInterface = (files: Files, name: string): NetworkInterface => {
+  const folder = join(files.sys, "class/net", name);
+  const carrier = numberOf(join(folder, "carrier"));
+  const speed = numberOf(join(folder, "speed"));
+  return {
+    name,
+    carrier: carrier === undefined ? undefined : carrier === 1,
+    speed: carrier === 1 && speed !== undefined && speed > 0 ? speed : undefined,
+  };
+};
+
+const readLink = (folder: string): Card["pcie"] => {
+  const speed = textOf(join(folder, "current_link_speed"));
+  const width = numberOf(join(folder, "current_link_width"));
+  if (speed === undefined || !/^\d/.test(speed) || width === undefined || width === 0) return undefined;
+  return { speed: speed.replace(/ PCIe$/, ""), width };
+};
+
+/** The kernel writes "(null)" for nobody. */
+const nobody = (text: string | undefined): string | undefined => (text === "" || text === "(null)" ? undefined : text);
+
+/** Everything about a card, whether it is of the family or not; undefined when there is none at that address. */
+export const readCard = (files: Files, address: string): Card | undefined => {
+  const found = readFunction(files, address);
+  if (found === undefined) return undefined;
+  const folder = files.device(address);
+  const node = numberOf(join(folder, "numa_node"));
+  return {
+    ...found,
+    override: nobody(textOf(join(folder, "driver_override"))),
+    group: readGroup(files, address),
+    // -1 on a machine without nodes.
+    numaNode: node === undefined || node < 0 ? undefined : node,
+    pcie: readLink(folder),
+    power: nobody(textOf(join(folder, "power_state"))),
+    resets: (textOf(join(folder, "reset_method")) ?? "").split(/\s+/).filter((word) => word !== ""),
+    interfaces: namesIn(join(folder, "net")).map((name) => readInterface(files, name)),
+    chip: identify(folder, found),
+  };
+};
+
+/** The family's cards in this machine, by address. */
+export const listCards = (files: Files): readonly Card[] =>
+  namesIn(join(files.sys, "bus/pci/devices")).flatMap((address) => {
+    const found = readFunction(files, address);
+    const card = found !== undefined && isOfFamily(found) ? readCard(files, address) : undefined;
+    return card === undefined ? [] : [card];
+  });
+
+/** Whether the machine has a PCI bus that the kernel shows. */
+export const hasPci = (files: Files): boolean => exists(join(files.sys, "bus/pci/devices"));

@@ -1,0 +1,54 @@
+/**
+ * Which chip a card is, without taking it from anybody: one read of TxConfig through the I/O window that every card of the
+ * family has beside its memory. Reading it changes nothing, so whoever has the card does not notice.
+ */
+import { join } from "node:path";
+import { chipOf } from "#chip/chips.ts";
+import { ChipId, TxConf } from "#chip/registers.ts";
+import type { PciId } from "#kit/device.ts";
+import { isOfFamily } from "./family.ts";
+import { bytesOf, textOf } from "./files.ts";
+
+export type Identification =
+  | { readonly name: string; readonly xid: number | undefined }
+  | { readonly name: undefined; readonly because: string };
+
+/** Command register of configuration space, and its bit that lets I/O through. */
+const COMMAND = 0x04;
+const IO_SPACE = 1 << 0;
+/** linux/ioport.h: kind of a resource. */
+const IORESOURCE_IO = 0x100;
+const RTL8139 = 0x8139;
+
+const unknown = (because: string): Identification => ({ name: undefined, because });
+
+/** Why the chip would not answer now; undefined when it would. */
+const deafness = (folder: string): string | undefined => {
+  const power = textOf(join(folder, "power_state"));
+  if (power !== undefined && power !== "D0" && power !== "unknown") return `the card is asleep (${power})`;
+  if (textOf(join(folder, "power/runtime_status")) === "suspended") return "the card is asleep";
+  const flags = Number.parseInt((textOf(join(folder, "resource")) ?? "").split(/\s+/)[2] ?? "", 16);
+  if (!((flags & IORESOURCE_IO) !== 0)) return "it has no I/O window";
+  const command = bytesOf(join(folder, "config"), 1, COMMAND);
+  if (command === undefined || command.length === 0) return "its configuration space cannot be read";
+  if ((command[0]! & IO_SPACE) === 0) return "its I/O window is off until a driver has it";
+  return undefined;
+};
+
+/** @param folder the function's, in sysfs */
+export const identify = (folder: string, id: PciId): Identification => {
+  if (!isOfFamily(id)) return unknown("it is not of this family");
+  // Known by its PCI identity alone.
+  if (id.device === RTL8139) return { name: "RTL8139C+", xid: undefined };
+  const deaf = deafness(folder);
+  if (deaf !== undefined) return unknown(deaf);
+  // The kernel makes one 32-bit access of it.
+  const bytes = bytesOf(join(folder, "resource0"), 4, ChipId);
+  if (bytes === undefined || bytes.length < 4) return unknown("only root may ask it");
+  const value = new DataView(bytes.buffer).getUint32(0, true);
+  if (value === 0xffff_ffff) return unknown("it does not answer");
+  const xid = (value >>> TxConf.xidShift) & TxConf.xidMask;
+  // Where TxConfigV2 decides between two chips, the name of the first is told.
+  const chip = chipOf(xid, { device: id.device, extended: 0 });
+  return chip === undefined ? unknown(`no chip with XID ${xid.toString(16)} is known`) : { name: chip.name, xid };
+};

@@ -1,0 +1,80 @@
+/** Files of /sys, /proc and /dev, read by someone who expects nothing of them: they may be missing, closed or absurd. */
+import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+
+/** The longest of the files that are read here is /proc/cpuinfo. */
+const MOST_BYTES = 1 << 16;
+
+/** Where the machine's files are: elsewhere in tests. */
+export interface Roots {
+  readonly sys: string;
+  readonly proc: string;
+  readonly dev: string;
+}
+
+const THIS_MACHINE: Roots = { sys: "/sys", proc: "/proc", dev: "/dev" };
+
+/** The files of one machine. Nothing here throws: what cannot be read is undefined, or an empty list. */
+export class Files {
+  readonly sys: string;
+  readonly proc: string;
+  readonly dev: string;
+
+  constructor(roots: Partial<Roots> = {}) {
+    const { sys, proc, dev } = { ...THIS_MACHINE, ...roots };
+    this.sys = sys;
+    this.proc = proc;
+    this.dev = dev;
+  }
+
+  /** Folder of a PCI function. */
+  device(address: string): string {
+    return join(this.sys, "bus/pci/devices", address);
+  }
+
+  driver(name: string): string {
+    return join(this.sys, "bus/pci/drivers", name);
+  }
+}
+
+/** What `attempt` returns; undefined when it throws. */
+const tried = <T>(attempt: () => T): T | undefined => {
+  try {
+    return attempt();
+  } catch {
+    return undefined;
+  }
+};
+
+/** Some bytes of a file. */
+export const bytesOf = (path: string, most = MOST_BYTES, at?: number): Uint8Array | undefined =>
+  tried(() => {
+    // Not to hang on what is no file: a pipe would keep us.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const bytes = new Uint8Array(most);
+      return bytes.subarray(0, readSync(file, bytes, 0, most, at ?? null));
+    } finally {
+      closeSync(file);
+    }
+  });
+
+/** A file's text without the space around it. */
+export const textOf = (path: string): string | undefined => {
+  const bytes = bytesOf(path);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes).trim();
+};
+
+/** A number as sysfs writes them: decimal, or hexadecimal with 0x. */
+export const numberOf = (path: string): number | undefined => {
+  const text = textOf(path) ?? "";
+  return /^(0x[0-9a-f]{1,8}|-?\d{1,10})$/i.test(text) ? Number(text) : undefined;
+};
+
+/** The names in a folder, in order. */
+export const namesIn = (path: string): readonly string[] => (tried(() => readdirSync(path)) ?? []).sort();
+
+/** The last part of where a symbolic link points. */
+export const linkOf = (path: string): string | undefined => tried(() => basename(readlinkSync(path)));
+
+export const exists = (path: string): boolean => tried(() => statSync(path, { throwIfNoEntry: false })) !== undefined;

@@ -1,0 +1,70 @@
+/** The cards, the kernel and the network of the machine this runs on, put together for the commands. */
+import { accessSync, constants } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import type { Card } from "./card.ts";
+import { carries, readNetworkUse } from "./carrying.ts";
+import { exists, Files, namesIn, numberOf } from "./files.ts";
+import { holdersOf } from "./holders.ts";
+import { groupFilePath, judgeCard, type Lack, type Situation } from "./judge.ts";
+import { linux } from "./kernel.ts";
+import { type Machine, readMachine, VFIO_PCI } from "./machine.ts";
+import { cardAt, type Yard } from "./move.ts";
+import { Records } from "./record.ts";
+import { NotUsable } from "./errors.ts";
+
+export const machineHere = (files = new Files()): Machine => readMachine(files, process.geteuid?.() ?? -1);
+
+const groupFileOf = (card: Card, files: Files): Situation["groupFile"] => {
+  const path = groupFilePath(card, files.dev);
+  if (path === undefined || !exists(path)) return "absent";
+  try {
+    // Not opened: that would take the group from whoever wants it.
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return "open";
+  } catch {
+    return "closed";
+  }
+};
+
+export const situationOf = (card: Card, machine: Machine, files = new Files()): Situation => ({
+  card,
+  machine,
+  groupFile: groupFileOf(card, files),
+  holders: card.driver === VFIO_PCI ? holdersOf(files, card.address) : [],
+});
+
+/** TAPs that were made for that user and stay whether anyone uses them or not. */
+export const preparedTaps = (files: Files, user: number): readonly string[] =>
+  namesIn(join(files.sys, "class/net")).filter(
+    (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,
+  );
+
+/** What `bind` and `unbind` work with. */
+export const yardHere = (): Yard => {
+  const files = new Files();
+  const addresses = Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
+    list.map(({ address }) => ({ interface: name, address })),
+  );
+  const use = readNetworkUse(files, addresses, process.env);
+  return {
+    files,
+    kernel: linux,
+    records: new Records(),
+    machine: machineHere(files),
+    carries: (interfaces) => carries(files, interfaces, use),
+  };
+};
+
+/**
+ * Whether the card can be opened as things are: to be asked before `ferrule up` opens it.
+ * @throws {NoSuchCard} {NotOfFamily} {NotUsable} with the command that mends it
+ */
+export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {
+  const card = cardAt(files, address);
+  const lacks = judgeCard(situationOf(card, machineHere(files), files));
+  const tolerated = (lack: Lack): boolean => lack.what === "IOMMU" && unsafeNoIommu && card.group?.unsafe === true;
+  const lack = lacks.find((each) => !tolerated(each));
+  if (lack !== undefined) throw new NotUsable(address, lack);
+  return card;
+};

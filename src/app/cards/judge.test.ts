@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Card } from "./card.ts";
+import { judgeCard, type Lack, type Situation } from "./judge.ts";
+import { MACHINE } from "./machine.test-kit.ts";
+import { type Machine, VFIO_PCI } from "./machine.ts";
+
+const CARD: Card = {
+  address: "0000:03:00.0",
+  vendor: 0x10ec,
+  device: 0x8168,
+  subsystemVendor: 0,
+  subsystemDevice: 0,
+  revision: 0x15,
+  class: 0x020000,
+  driver: VFIO_PCI,
+  override: VFIO_PCI,
+  group: { number: "7", unsafe: false, others: [] },
+  numaNode: undefined,
+  pcie: undefined,
+  power: "D3hot",
+  resets: [],
+  interfaces: [],
+  chip: { name: undefined, because: "asleep" },
+};
+const READY: Situation = { card: CARD, machine: MACHINE, groupFile: "open", holders: [] };
+
+const lacksOf = (card: Partial<Card>, rest: Partial<Situation> = {}): readonly Lack[] =>
+  judgeCard({ ...READY, ...rest, card: { ...CARD, ...card } });
+const words = (lacks: readonly Lack[]): string =>
+  lacks.map(({ what, saw, fix }) => [what, saw, ...fix].join("|")).join("\n");
+
+test("a card with vfio-pci, alone in its group, with a file we may open, lacks nothing", () => {
+  assert.deepEqual(judgeCard(READY), []);
+});
+
+test("without an IOMMU it is said where it is off, and how it is switched on", () => {
+  const without = (machine: Partial<Machine>): string =>
+    words(
+      lacksOf({ group: undefined }, { machine: { ...MACHINE, iommus: [], groups: 0, iommuWords: [], ...machine } }),
+    );
+  assert.match(without({}), /kernel line says nothing.*intel_iommu=on.*update-grub && sudo reboot/);
+  assert.match(without({ iommuWords: ["intel_iommu=off"] }), /switched off on the kernel line \(intel_iommu=off\)/);
+  assert.match(without({ iommuWords: ["iommu=off"], processor: "amd" }), /\(iommu=off\)/);
+  assert.match(without({ iommuWords: ["intel_iommu=on"] }), /the kernel does not use it.*dmesg/);
+  assert.match(without({ processor: "amd", firmwareTable: "IVRS" }), /the kernel does not use it.*dmesg/);
+  assert.match(without({ firmwareTable: undefined }), /firmware.*VT-d.*--firmware-setup/);
+  assert.match(without({ firmwareTable: undefined, processor: "amd" }), /AMD-Vi/);
+  assert.match(without({ firmwareTable: undefined, guest: true }), /hypervisor.*-device intel-iommu/);
+  assert.match(words(lacksOf({ group: undefined })), /this slot is not behind it/);
+});
+
+test("VFIO's mode without an IOMMU is told for what it is", () => {
+  assert.match(words(lacksOf({ group: { number: "0", unsafe: true, others: [] } })), /could reach all memory/);
+});
+
+test("a group is not viable because of those whose kernel driver does DMA, and the command for each frees it", () => {
+  const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, class: 0x0c0330 };
+  const group = (...others: Partial<Card>[]): string =>
+    words(lacksOf({ group: { number: "7", unsafe: false, others: others.map((each) => ({ ...other, ...each })) } }));
+  for (const driver of [undefined, VFIO_PCI, "pci-stub", "pcieport", "mlx5-vfio-pci"])
+    assert.equal(group({ driver }), "");
+  assert.equal(group({ driver: "shpchp", class: 0x060400 }), "");
+  const text = group({ driver: "xhci_hcd" }, { driver: "r8169", vendor: 0x10ec, address: "0000:03:00.2" });
+  assert.match(text, /group 7 is not viable because of 0000:03:00.1 \(xhci_hcd\), 0000:03:00.2 \(r8169\)/);
+  assert.match(
+    text,
+    /echo 0000:03:00.1 \| sudo tee \/sys\/bus\/pci\/drivers\/xhci_hcd\/unbind\|sudo ferrule bind 0000:03:00.2/,
+  );
+});
+
+test("a card with another driver, or none, wants `ferrule bind`; the module may be missing as well", () => {
+  assert.match(words(lacksOf({ driver: "r8169" })), /^driver\|r8169 has it\|sudo ferrule bind 0000:03:00.0$/);
+  const text = words(lacksOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
+  assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|no driver has it/);
+});
+
+test("an ordinary user is told of the group's file and of locked memory", () => {
+  const machine = { ...MACHINE, user: 1000, lockableBytes: 8 * 2 ** 20 };
+  const text = words(lacksOf({}, { machine, groupFile: "closed" }));
+  assert.match(text, /permission\|this user may not open \/dev\/vfio\/7\|sudo chown \$USER \/dev\/vfio\/7/);
+  assert.match(text, /locked memory\|.*8 MiB, and wants 64 MiB\|sudo prlimit --pid \$\$ --memlock=67108864/);
+  assert.match(words(lacksOf({}, { groupFile: "absent" })), /there is no \/dev\/vfio\/7/);
+  assert.equal(words(lacksOf({ driver: "r8169" }, { groupFile: "absent" })).includes("permission"), false);
+});
+
+test("who has the card open is named, with the command that ends it", () => {
+  const holders = [
+    { pid: 7, command: "qemu-system-x86_64 -m 1G" },
+    { pid: 9, command: "node ferrule.mjs up 03:00.0" },
+  ];
+  const text = words(lacksOf({}, { holders }));
+  assert.match(text, /process 7 \(qemu-system-x86_64 -m 1G\) has it open\|kill 7/);
+  assert.match(text, /process 9 .*\|ferrule down NAME/);
+});

@@ -1,0 +1,154 @@
+/** What stands between a card and `ferrule up`, and the command for each: pure, so that every verdict can be tested. */
+import type { Card, PciFunction } from "./card.ts";
+import { isOfFamily } from "./family.ts";
+import type { Holder } from "./holders.ts";
+import { type Machine, VFIO_PCI } from "./machine.ts";
+
+/** A card with what decides whether it can be used. */
+export interface Situation {
+  readonly card: Card;
+  readonly machine: Machine;
+  /** The group's file in /dev/vfio: is it there, and may this process use it. */
+  readonly groupFile: "absent" | "closed" | "open";
+  readonly holders: readonly Holder[];
+}
+
+/** One thing that is missing. */
+export interface Lack {
+  readonly what: "IOMMU" | "module" | "group" | "driver" | "use" | "permission" | "locked memory";
+  readonly saw: string;
+  /** Commands, or what to do where no command can. */
+  readonly fix: readonly string[];
+}
+
+/** Rings and buffers of both directions, which stay where they are while the card runs; with room to spare. */
+export const WANTED_LOCKABLE = 64 * 2 ** 20;
+
+const onKernelLine = (words: string): readonly string[] => [
+  `sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&${words} /' /etc/default/grub && sudo update-grub && sudo reboot`,
+];
+
+const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
+
+const noIommu = (machine: Machine): Lack => {
+  const lack = (saw: string, fix: readonly string[]): Lack => ({ what: "IOMMU", saw, fix });
+  const off = machine.iommuWords.find((word) => /=off$/.test(word));
+  if (off !== undefined)
+    return lack(`switched off on the kernel line (${off})`, [
+      `sudo sed -i 's/ *${off}//' /etc/default/grub && sudo update-grub && sudo reboot`,
+    ]);
+  if (machine.firmwareTable !== undefined && machine.processor === "intel") {
+    const asked = machine.iommuWords.some((word) => /^intel_iommu=.*\bon\b/.test(word));
+    if (!asked) return lack("not switched on: the kernel line says nothing of it", onKernelLine("intel_iommu=on"));
+  }
+  if (machine.firmwareTable !== undefined)
+    return lack("the firmware has one, and the kernel does not use it", ["sudo dmesg | grep -i -e dmar -e iommu"]);
+  if (machine.guest)
+    return lack("this machine is a guest, and its hypervisor gives it none", [
+      "on the host, for QEMU: -machine q35,kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on",
+    ]);
+  const name = { intel: "VT-d", amd: "IOMMU (AMD-Vi)", other: "the IOMMU (SMMU)" }[machine.processor];
+  return lack(`off in the firmware: switch ${name} on in its set-up`, [FIRMWARE_SETUP]);
+};
+
+const iommu = ({ card, machine }: Situation): readonly Lack[] => {
+  if (card.group?.unsafe === true || (card.group === undefined && machine.unsafeNoIommu))
+    return [
+      {
+        what: "IOMMU",
+        saw: "none, and VFIO's mode without one is on: the card could reach all memory",
+        fix: ["ferrule bind and ferrule up want --unsafe-noiommu"],
+      },
+    ];
+  if (card.group !== undefined) return [];
+  if (machine.groups === 0 && machine.iommus.length === 0) return [noIommu(machine)];
+  return [{ what: "IOMMU", saw: "the machine has one, but this slot is not behind it", fix: ["use another slot"] }];
+};
+
+/** What VFIO lets be in a group beside its own: bridges, and drivers that do no DMA for themselves. */
+const HARMLESS_DRIVERS = ["pcieport", "pci-stub", VFIO_PCI];
+const BRIDGE_PCI = 0x0604;
+
+const isHarmless = ({ driver, class: code }: PciFunction): boolean =>
+  driver === undefined ||
+  HARMLESS_DRIVERS.includes(driver) ||
+  /[-_]vfio[-_]pci$/.test(driver) ||
+  code >>> 8 === BRIDGE_PCI;
+
+/** Who else in the group does DMA under a kernel driver: VFIO gives no one of the group away then. */
+export const intruders = (card: Card): readonly PciFunction[] =>
+  (card.group?.others ?? []).filter((other) => !isHarmless(other));
+
+/** The command that frees a function from its kernel driver. */
+export const releaseCommand = (other: PciFunction): string =>
+  isOfFamily(other)
+    ? `sudo ferrule bind ${other.address}`
+    : `echo ${other.address} | sudo tee /sys/bus/pci/drivers/${other.driver}/unbind`;
+
+const group = ({ card }: Situation): readonly Lack[] => {
+  const others = intruders(card);
+  if (others.length === 0) return [];
+  const who = others.map(({ address, driver }) => `${address} (${driver})`).join(", ");
+  return [
+    {
+      what: "group",
+      saw: `group ${card.group?.number} is not viable because of ${who}`,
+      fix: [...others.map(releaseCommand), "or move the card to a slot with a group of its own"],
+    },
+  ];
+};
+
+const binding = ({ card, machine }: Situation): readonly Lack[] => {
+  if (card.driver === VFIO_PCI) return [];
+  const saw = card.driver === undefined ? "no driver has it" : `${card.driver} has it`;
+  const lack: Lack = { what: "driver", saw, fix: [`sudo ferrule bind ${card.address}`] };
+  if (machine.vfioPci) return [lack];
+  return [{ what: "module", saw: "vfio-pci is not loaded", fix: ["sudo modprobe vfio-pci"] }, lack];
+};
+
+const use = ({ holders }: Situation): readonly Lack[] =>
+  holders.map(({ pid, command }) => ({
+    what: "use",
+    saw: `process ${pid} (${command}) has it open`,
+    fix: [command.includes("ferrule") ? "ferrule down NAME" : `kill ${pid}`],
+  }));
+
+const permissions = ({ card, groupFile }: Situation): readonly Lack[] => {
+  const file = groupFilePath(card);
+  if (file === undefined || card.driver !== VFIO_PCI || groupFile === "open") return [];
+  if (groupFile === "absent")
+    return [
+      {
+        what: "permission",
+        saw: `there is no ${file}`,
+        fix: [`in a container: --device ${file} --device /dev/vfio/vfio`],
+      },
+    ];
+  return [{ what: "permission", saw: `this user may not open ${file}`, fix: [`sudo chown $USER ${file}`] }];
+};
+
+const memory = ({ machine }: Situation): readonly Lack[] => {
+  if (machine.lockableBytes >= WANTED_LOCKABLE) return [];
+  const [has, wants] = [machine.lockableBytes, WANTED_LOCKABLE].map((bytes) => Math.floor(bytes / 2 ** 20));
+  return [
+    {
+      what: "locked memory",
+      saw: `this process may lock ${has} MiB, and wants ${wants} MiB`,
+      fix: [`sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}`],
+    },
+  ];
+};
+
+/** The group's file in /dev/vfio. */
+export const groupFilePath = ({ group }: Card, dev = "/dev"): string | undefined =>
+  group === undefined ? undefined : `${dev}/vfio/${group.unsafe ? "noiommu-" : ""}${group.number}`;
+
+/** Everything that is missing, in the order in which to mend it. */
+export const judgeCard = (situation: Situation): readonly Lack[] => [
+  ...iommu(situation),
+  ...group(situation),
+  ...binding(situation),
+  ...use(situation),
+  ...permissions(situation),
+  ...memory(situation),
+];

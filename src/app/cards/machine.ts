@@ -1,0 +1,65 @@
+/** What the machine as a whole gives to VFIO: the IOMMU, the kernel's module, the limits of this process. */
+import { join } from "node:path";
+import { exists, type Files, namesIn, textOf } from "./files.ts";
+
+export interface Machine {
+  /** Whose processor, as far as it decides how the IOMMU is switched on. */
+  readonly processor: "intel" | "amd" | "other";
+  /** The machine is a guest: its IOMMU is the hypervisor's to give. */
+  readonly guest: boolean;
+  /** IOMMUs in use. */
+  readonly iommus: readonly string[];
+  readonly groups: number;
+  /** The firmware's table of IOMMUs: DMAR (Intel), IVRS (AMD), IORT or VIOT; undefined when it tells of none. */
+  readonly firmwareTable: string | undefined;
+  /** The words of the kernel's command line that are about IOMMUs. */
+  readonly iommuWords: readonly string[];
+  readonly vfioPci: boolean;
+  /** VFIO's mode without an IOMMU is switched on. */
+  readonly unsafeNoIommu: boolean;
+  readonly user: number;
+  /** Bytes of memory this process may lock; Infinity when unlimited, or when it may go beyond. */
+  readonly lockableBytes: number;
+}
+
+export const VFIO_PCI = "vfio-pci";
+const TABLES = ["DMAR", "IVRS", "IORT", "VIOT"];
+const WORDS = /^(intel_iommu|amd_iommu|iommu|iommu\.\w+|vfio\S*)(=|$)/;
+
+const processorOf = (cpuinfo: string): Machine["processor"] => {
+  const vendor = /^vendor_id\s*:\s*(\S+)/m.exec(cpuinfo)?.[1];
+  if (vendor === "GenuineIntel") return "intel";
+  return vendor === "AuthenticAMD" || vendor === "HygonGenuine" ? "amd" : "other";
+};
+
+/** linux/capability.h: a process that has it is held to no limit. */
+const CAP_IPC_LOCK = 14n;
+
+/** The soft limit of proc_pid_limits(5), which is what the kernel holds this process to. */
+const lockable = (limits: string, status: string): number => {
+  const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1] ?? "0"}`);
+  if (((capabilities >> CAP_IPC_LOCK) & 1n) === 1n) return Number.POSITIVE_INFINITY;
+  const soft = /^Max locked memory\s+(\S+)/m.exec(limits)?.[1];
+  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft ?? 0);
+};
+
+export const readMachine = (files: Files, user: number): Machine => {
+  const cpuinfo = textOf(join(files.proc, "cpuinfo")) ?? "";
+  const tables = namesIn(join(files.sys, "firmware/acpi/tables"));
+  const words = (textOf(join(files.proc, "cmdline")) ?? "").split(/\s+/);
+  return {
+    processor: processorOf(cpuinfo),
+    guest: /^flags\s*:.*\bhypervisor\b/m.test(cpuinfo),
+    iommus: namesIn(join(files.sys, "class/iommu")),
+    groups: namesIn(join(files.sys, "kernel/iommu_groups")).length,
+    firmwareTable: TABLES.find((name) => tables.includes(name)),
+    iommuWords: words.filter((word) => WORDS.test(word)),
+    vfioPci: exists(files.driver(VFIO_PCI)),
+    unsafeNoIommu: textOf(join(files.sys, "module/vfio/parameters/enable_unsafe_noiommu_mode")) === "Y",
+    user,
+    lockableBytes: lockable(
+      textOf(join(files.proc, "self/limits")) ?? "",
+      textOf(join(files.proc, "self/status")) ?? "",
+    ),
+  };
+};

@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import fc from "fast-check";
+import { Carries, InUse, NoSuchCard, NotMoved, NotOfFamily, NotUsable } from "./errors.ts";
+import { Crash, FakeMachine, type FakeFunction, MACHINE } from "./machine.test-kit.ts";
+import { VFIO_PCI } from "./machine.ts";
+import { giveBack, take } from "./move.ts";
+
+const CARD = "0000:03:00.0";
+const GENTLY = { force: false, unsafeNoIommu: false };
+const FORCED = { ...GENTLY, force: true };
+
+const machineWith = (card: FakeFunction = { driver: "r8169", interfaces: ["eth0"] }): FakeMachine => {
+  const machine = new FakeMachine();
+  machine.plug(CARD, card);
+  return machine;
+};
+
+/** As it was before anyone touched it. */
+const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
+  assert.equal(machine.driverOf(CARD) ?? "none", driver);
+  assert.equal(machine.overrideOf(CARD), "(null)");
+  assert.equal(machine.records.read(CARD), undefined);
+};
+
+suite("taking a card", () => {
+  test("goes over driver_override, and back to the driver it had", async () => {
+    using machine = machineWith();
+    const there = await take(machine.yard, CARD, GENTLY);
+    assert.deepEqual(there, { address: CARD, from: "r8169", to: VFIO_PCI, changed: true });
+    assert.equal(machine.overrideOf(CARD), VFIO_PCI);
+    assert.deepEqual(machine.records.read(CARD), { driver: "r8169", module: "r8169", override: undefined });
+    const back = await giveBack(machine.yard, CARD, { force: false });
+    assert.deepEqual(back, { address: CARD, from: VFIO_PCI, to: "r8169", changed: true });
+    assertUntouched(machine);
+  });
+
+  test("loads vfio-pci only where it is not there yet", async () => {
+    using machine = machineWith();
+    await take(machine.yard, CARD, GENTLY);
+    assert.ok(machine.asked.includes("load vfio-pci"));
+    await giveBack(machine.yard, CARD, { force: false });
+    machine.asked.length = 0;
+    await take(machine.yard, CARD, GENTLY);
+    assert.deepEqual(machine.asked, [
+      "set driver_override vfio-pci",
+      `ask r8169/unbind ${CARD}`,
+      `ask pci/drivers_probe ${CARD}`,
+    ]);
+  });
+
+  test("twice changes nothing the second time, and what was remembered stays", async () => {
+    using machine = machineWith();
+    await take(machine.yard, CARD, GENTLY);
+    machine.asked.length = 0;
+    assert.equal((await take(machine.yard, CARD, GENTLY)).changed, false);
+    assert.deepEqual(machine.asked, []);
+    await giveBack(machine.yard, CARD, { force: false });
+    assertUntouched(machine);
+  });
+
+  test("that vfio-pci refuses gives it back and says so", async () => {
+    using machine = machineWith();
+    machine.broken.add(CARD);
+    await assert.rejects(take(machine.yard, CARD, GENTLY), NotMoved);
+    assertUntouched(machine);
+  });
+
+  test("without the module says what modprobe said, and changes nothing", async () => {
+    using machine = machineWith();
+    machine.modules.delete(VFIO_PCI);
+    await assert.rejects(take(machine.yard, CARD, GENTLY), /vfio-pci cannot be loaded: Module vfio-pci not found/);
+    assertUntouched(machine);
+  });
+});
+
+suite("a card is not taken", () => {
+  const untouched = async (machine: FakeMachine, error: new (...words: never[]) => Error): Promise<void> => {
+    await assert.rejects(take(machine.yard, CARD, GENTLY), error);
+    assert.deepEqual(machine.asked, []);
+    assert.equal(machine.records.read(CARD), undefined);
+  };
+
+  test("that does not exist", async () => {
+    using machine = new FakeMachine();
+    await untouched(machine, NoSuchCard);
+  });
+
+  test("that is not of this family, or of an RTL8139 of before the C+", async () => {
+    using strange = machineWith({ vendor: "0x8086", device: "0x10d3", driver: "e1000e" });
+    await untouched(strange, NotOfFamily);
+    using old = machineWith({ device: "0x8139", revision: "0x10", driver: "8139too" });
+    await untouched(old, NotOfFamily);
+    using plus = machineWith({ device: "0x8139", revision: "0x20", driver: "8139cp" });
+    await take(plus.yard, CARD, GENTLY);
+    assert.equal(plus.driverOf(CARD), VFIO_PCI);
+  });
+
+  test("that carries the way out, unless forced", async () => {
+    using machine = machineWith();
+    machine.carries = ["the default route (IPv4, br0 over eth0)"];
+    await untouched(machine, Carries);
+    await take(machine.yard, CARD, FORCED);
+    assert.equal(machine.driverOf(CARD), VFIO_PCI);
+  });
+
+  test("from a group that others are in, unless forced; bridges and idle functions do not count", async () => {
+    using machine = machineWith();
+    machine.plug("0000:00:1c.0", { vendor: "0x8086", device: "0x1", class: "0x060400", driver: "pcieport" });
+    machine.plug("0000:03:00.2", { vendor: "0x8086", device: "0x2" });
+    await take(machine.yard, CARD, GENTLY);
+    await giveBack(machine.yard, CARD, { force: false });
+    machine.asked.length = 0;
+    machine.plug("0000:03:00.1", { vendor: "0x8086", device: "0x3", driver: "ahci" });
+    await assert.rejects(take(machine.yard, CARD, GENTLY), (error: NotUsable) => {
+      assert.match(error.message, /group 7 is not viable because of 0000:03:00.1 \(ahci\)/);
+      assert.match(error.hint, /echo 0000:03:00.1 \| sudo tee \/sys\/bus\/pci\/drivers\/ahci\/unbind/);
+      return true;
+    });
+    assert.deepEqual(machine.asked, []);
+    await take(machine.yard, CARD, FORCED);
+  });
+
+  test("without an IOMMU, not even forced; but without one by name where VFIO allows that", async () => {
+    using machine = machineWith({ driver: "r8169", group: -1 });
+    machine.machine = { ...MACHINE, iommus: [], groups: 0, iommuWords: [] };
+    await assert.rejects(take(machine.yard, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
+    await assert.rejects(take(machine.yard, CARD, { ...FORCED, unsafeNoIommu: true }), NotUsable);
+    machine.machine = { ...machine.machine, unsafeNoIommu: true };
+    await assert.rejects(take(machine.yard, CARD, FORCED), NotUsable);
+    await take(machine.yard, CARD, { ...GENTLY, unsafeNoIommu: true });
+    assert.equal(machine.driverOf(CARD), VFIO_PCI);
+  });
+});
+
+suite("giving a card back", () => {
+  test("that nobody took changes nothing", async () => {
+    using machine = machineWith();
+    assert.equal((await giveBack(machine.yard, CARD, { force: false })).changed, false);
+    assert.deepEqual(machine.asked, []);
+  });
+
+  test("works without anything remembered, and loads the driver where it must", async () => {
+    using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
+    await giveBack(machine.yard, CARD, { force: false });
+    assertUntouched(machine);
+  });
+
+  test("that had no driver leaves it without one", async () => {
+    using machine = machineWith({});
+    await take(machine.yard, CARD, GENTLY);
+    assert.deepEqual(await giveBack(machine.yard, CARD, { force: false }), {
+      address: CARD,
+      from: VFIO_PCI,
+      to: undefined,
+      changed: true,
+    });
+    assertUntouched(machine, "none");
+  });
+
+  test("keeps an override that was there before", async () => {
+    using machine = machineWith({ driver: "r8169", override: "r8169" });
+    await take(machine.yard, CARD, GENTLY);
+    await giveBack(machine.yard, CARD, { force: false });
+    assert.equal(machine.overrideOf(CARD), "r8169");
+    assert.equal(machine.driverOf(CARD), "r8169");
+  });
+
+  test("goes by name where vfio-pci was told to take such cards", async () => {
+    using machine = machineWith();
+    machine.modules.set(VFIO_PCI, ["0x10ec:0x8168"]);
+    machine.modules.set("a-first", ["0x10ec:0x8168"]);
+    await take(machine.yard, CARD, GENTLY);
+    await giveBack(machine.yard, CARD, { force: false });
+    assertUntouched(machine);
+  });
+
+  test("that is open names the process, and when forced waits only so long", async () => {
+    using machine = machineWith();
+    await take(machine.yard, CARD, GENTLY);
+    machine.open.add(CARD);
+    machine.link(`${machine.files.proc}/1234/fd/9`, "/dev/vfio/7");
+    machine.write(`${machine.files.proc}/1234/cmdline`, "node\0ferrule\0up\0");
+    machine.asked.length = 0;
+    await assert.rejects(giveBack(machine.yard, CARD, { force: false }), /process 1234 \(node ferrule up\)/);
+    assert.deepEqual(machine.asked, []);
+    await assert.rejects(giveBack(machine.yard, CARD, { force: true }), InUse);
+    machine.open.clear();
+    await giveBack(machine.yard, CARD, { force: true });
+    assertUntouched(machine);
+  });
+
+  test("that no driver takes says what to try, and can be said again", async () => {
+    using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
+    machine.modules.delete("r8169");
+    await assert.rejects(giveBack(machine.yard, CARD, { force: false }), /did not go to a kernel driver: no driver/);
+    machine.modules.set("r8169", ["0x10ec:0x8168"]);
+    await giveBack(machine.yard, CARD, { force: false });
+    assertUntouched(machine);
+  });
+
+  test("that was pulled forgets it", async () => {
+    using machine = machineWith();
+    machine.records.write("0000:09:00.0", { driver: "r8169", module: "r8169", override: undefined });
+    await assert.rejects(giveBack(machine.yard, "0000:09:00.0", { force: false }), NoSuchCard);
+    assert.equal(machine.records.read("0000:09:00.0"), undefined);
+  });
+});
+
+suite("a crash", () => {
+  /** Runs `act` with the process dying at one request after the other, until it lives through. */
+  const atEveryStep = async (
+    prepare: (machine: FakeMachine) => Promise<unknown>,
+    act: (machine: FakeMachine) => Promise<unknown>,
+    mend: (machine: FakeMachine) => Promise<unknown>,
+  ): Promise<number> => {
+    for (let step = 1; ; step++)
+      for (const after of [false, true]) {
+        using machine = machineWith();
+        await prepare(machine);
+        machine.dies = { in: step, after };
+        const died = await act(machine).then(
+          () => false,
+          (error: unknown) => error instanceof Crash,
+        );
+        machine.dies = undefined;
+        if (!died) return step - 1;
+        await mend(machine);
+        assertUntouched(machine);
+      }
+  };
+  const nothing = async (): Promise<void> => undefined;
+  const taken = (machine: FakeMachine): Promise<unknown> => take(machine.yard, CARD, GENTLY);
+  const given = (machine: FakeMachine): Promise<unknown> => giveBack(machine.yard, CARD, { force: false });
+
+  test("while taking: giving back mends it, from every step", async () => {
+    assert.equal(await atEveryStep(nothing, taken, given), 4);
+  });
+
+  test("while taking: taking again finishes it, from every step", async () => {
+    const again = async (machine: FakeMachine): Promise<void> => {
+      await taken(machine);
+      assert.equal(machine.driverOf(CARD), VFIO_PCI);
+      await given(machine);
+    };
+    await atEveryStep(nothing, taken, again);
+  });
+
+  test("while giving back: giving back finishes it, from every step", async () => {
+    assert.equal(await atEveryStep(taken, given, given), 3);
+  });
+
+  test("while taking, with what was remembered lost as well: giving back mends it", async () => {
+    const lost = async (machine: FakeMachine): Promise<void> => {
+      machine.records.remove(CARD);
+      await given(machine);
+    };
+    await atEveryStep(nothing, taken, lost);
+  });
+
+  test("in any row of attempts: in the end the card is where it was", async () => {
+    const attempt = fc.record({
+      act: fc.constantFrom(taken, given),
+      dies: fc.option(fc.record({ in: fc.integer({ min: 1, max: 5 }), after: fc.boolean() }), { nil: undefined }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(attempt, { maxLength: 6 }), async (attempts) => {
+        using machine = machineWith();
+        for (const { act, dies } of attempts) {
+          machine.dies = dies && { ...dies };
+          await act(machine).catch((error: unknown) => assert.ok(error instanceof Crash, String(error)));
+        }
+        machine.dies = undefined;
+        await given(machine);
+        assertUntouched(machine);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

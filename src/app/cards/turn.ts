@@ -1,0 +1,21 @@
+/**
+ * One command at a time moves a card. Whose turn it is, is who has bound a Unix socket of that name; an abstract one, so
+ * that it is free again the moment its process is gone.
+ */
+import { createServer } from "node:net";
+import { BeingMoved } from "./errors.ts";
+
+/** @throws {BeingMoved} when another process has the turn */
+export const takeTurn = async (address: string): Promise<Disposable> => {
+  const server = createServer((socket) => socket.destroy());
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(`\0ferrule/card/${address}`, resolve);
+  try {
+    await promise;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw new BeingMoved(address);
+    throw error;
+  }
+  return { [Symbol.dispose]: () => void server.close() };
+};

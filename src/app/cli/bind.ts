@@ -1,0 +1,48 @@
+/** `ferrule bind`: takes a card from the kernel's driver, for `ferrule up`. */
+import { yardHere } from "../cards/here.ts";
+import { VFIO_PCI } from "../cards/machine.ts";
+import { type Moved, take } from "../cards/move.ts";
+import { takeTurn } from "../cards/turn.ts";
+import { BDF, parseBdf } from "./card-address.ts";
+import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
+
+const sentence = ({ address, from, changed }: Moved): string => {
+  if (!changed) return `${address} is with ${VFIO_PCI} already.`;
+  return `${address} is with ${VFIO_PCI} now${from === undefined || from === VFIO_PCI ? "" : `, and was with ${from}`}.`;
+};
+
+export const bind = command({
+  name: "bind",
+  summary: "take a card from its kernel driver, for `ferrule up`",
+  about: [
+    "Gives the card to vfio-pci through its driver_override, and loads vfio-pci where that is needed. The card's network",
+    "interface is gone until `ferrule unbind` gives it back to the driver it had; so does the next boot. Needs root.",
+    "",
+    "A card that carries the default route or the SSH session this is typed in is not taken without --force; neither is",
+    "one in a group that VFIO would not give away. May be said again after it was interrupted.",
+  ].join("\n"),
+  operands: [BDF],
+  options: {
+    force: { kind: "flag", summary: "take it whatever it carries, and whatever its group" },
+    "unsafe-noiommu": {
+      kind: "flag",
+      summary: "take it without an IOMMU, where VFIO's mode for that is on: the card can then reach all memory",
+    },
+    json: JSON_OPTION,
+  },
+  examples: ["sudo npx ferrule bind 0000:03:00.0"],
+  async run({ values, operands, terminal }) {
+    const address = parseBdf(operands[0]!);
+    using turn = await takeTurn(address);
+    const { force, "unsafe-noiommu": unsafeNoIommu } = values;
+    const moved = await take(yardHere(), address, { force, unsafeNoIommu });
+    void turn;
+    if (values.json) printJson(terminal, moved);
+    else
+      printLines(terminal, [
+        sentence(moved),
+        `Bring it up with \`sudo npx ferrule up ${address}\`; give it back with \`sudo npx ferrule unbind ${address}\`.`,
+      ]);
+    return Exit.done;
+  },
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Card } from "../cards/card.ts";
+import { listLines } from "./list.ts";
+import { main } from "./main.ts";
+import { COMMANDS } from "./commands.ts";
+import { plain } from "./terminal.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const CARD: Card = {
+  address: "0000:03:00.0",
+  vendor: 0x10ec,
+  device: 0x8168,
+  subsystemVendor: 0x1462,
+  subsystemDevice: 0x7b98,
+  revision: 0x15,
+  class: 0x020000,
+  driver: "r8169",
+  override: undefined,
+  group: { number: "14", unsafe: false, others: [] },
+  numaNode: 0,
+  pcie: { speed: "2.5 GT/s", width: 1 },
+  power: "D0",
+  resets: ["flr", "bus"],
+  interfaces: [{ name: "enp3s0", carrier: true, speed: 1000 }],
+  chip: { name: "RTL8168h/8111h", xid: 0x541 },
+};
+
+const lines = (card: Partial<Card>, lacks: Parameters<typeof listLines>[0][number]["lacks"] = []): readonly string[] =>
+  listLines([{ card: { ...CARD, ...card }, lacks }], { paint: plain });
+
+test("a card is a row in a table, and a paragraph below it", () => {
+  assert.deepEqual(lines({}), [
+    "ADDRESS       CHIP            DRIVER  GROUP  INTERFACE  LINK",
+    "0000:03:00.0  RTL8168h/8111h  r8169   14     enp3s0     1 Gbit/s",
+    "",
+    "0000:03:00.0",
+    "  is     10ec:8168 revision 15, subsystem 1462:7b98, XID 541",
+    "         PCIe 2.5 GT/s x1, NUMA node 0, D0, reset: flr, bus",
+    "  ready  ferrule up 0000:03:00.0",
+  ]);
+});
+
+test("what it lacks stands there with every command", () => {
+  const text = lines({}, [{ what: "group", saw: "not viable", fix: ["one", "two"] }]).join("\n");
+  assert.match(text, /\n {2}lacks {2}group: not viable\n {9}fix: one\n {9}fix: two$/);
+});
+
+test("what the kernel does not tell is a dash, or said in words", () => {
+  const bare = {
+    driver: undefined,
+    group: undefined,
+    interfaces: [],
+    pcie: undefined,
+    numaNode: undefined,
+    resets: [],
+  };
+  const text = lines({ ...bare, power: undefined, chip: { name: undefined, because: "only root may ask it" } });
+  assert.equal(text[1], "0000:03:00.0  10ec:8168  -       -      -          -");
+  assert.match(text.join("\n"), /chip unknown: only root may ask it\n {9}reset: by the chip itself\n/);
+});
+
+test("carrier and speed are told as far as they are known", () => {
+  const link = (carrier: boolean | undefined, speed?: number): string =>
+    lines({ interfaces: [{ name: "eth0", carrier, speed }] })[1]!
+      .split("eth0")[1]!
+      .trim();
+  assert.equal(link(undefined), "down");
+  assert.equal(link(false), "no carrier");
+  assert.equal(link(true), "carrier");
+  assert.equal(link(true, 2500), "2.5 Gbit/s");
+});
+
+test("who shares its group is listed", () => {
+  const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, device: 0x1234, driver: undefined };
+  const text = lines({ group: { number: "14", unsafe: false, others: [other, { ...other, driver: "ahci" }] } });
+  assert.match(
+    text.join("\n"),
+    /group {2}shared with 0000:03:00.1 8086:1234 \(no driver\)\n +0000:03:00.1 8086:1234 \(ahci\)/,
+  );
+});
+
+test("the commands refuse what is no address, and none of them needs a card to be told so", async () => {
+  for (const name of ["bind", "unbind"]) {
+    for (const address of ["eth0", "3:0.0", "0000:03:00.8", "../../etc"]) {
+      const terminal = recordedTerminal();
+      assert.equal(await main([name, address], COMMANDS, terminal, false), 2);
+      assert.match(terminal.err.text, /is no PCI address\nhint: Write domain:bus:device.function/);
+    }
+    assert.equal(await main([name], COMMANDS, recordedTerminal(), false), 2);
+  }
+  assert.equal(await main(["list", "extra"], COMMANDS, recordedTerminal(), false), 2);
+});
+
+test("a slot without a card is said to be empty", async () => {
+  for (const name of ["bind", "unbind"]) {
+    const terminal = recordedTerminal();
+    assert.equal(await main([name, "fffe:1f:1f.7"], COMMANDS, terminal, false), 1);
+    assert.match(terminal.err.text, /there is no PCI function fffe:1f:1f.7\nhint: This machine/);
+  }
+});
+
+test("the list is JSON for programs, whatever the machine has", async () => {
+  const terminal = recordedTerminal();
+  assert.equal(await main(["list", "--json"], COMMANDS, terminal, false), 0);
+  const { machine, cards } = JSON.parse(terminal.out.text) as { machine: object; cards: unknown[] };
+  assert.ok("vfioPci" in machine);
+  assert.ok(Array.isArray(cards));
+});

@@ -1,0 +1,110 @@
+/** `ferrule list`: the family's cards in this machine, and what each still lacks. */
+import type { Card } from "../cards/card.ts";
+import { hasPci, listCards } from "../cards/card.ts";
+import { idText } from "../cards/errors.ts";
+import { Files } from "../cards/files.ts";
+import { machineHere, situationOf } from "../cards/here.ts";
+import { judgeCard, type Lack } from "../cards/judge.ts";
+import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
+import { linkSpeed, table } from "./format.ts";
+import type { Stream } from "./terminal.ts";
+
+/** A card with what it lacks. */
+export interface Listed {
+  readonly card: Card;
+  readonly lacks: readonly Lack[];
+}
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+
+const interfaceText = ({ interfaces }: Card): string => interfaces.map(({ name }) => name).join(" ") || "-";
+
+const linkText = ({ interfaces }: Card): string => {
+  const [first] = interfaces;
+  if (first === undefined) return "-";
+  if (first.carrier === undefined) return "down";
+  if (!first.carrier) return "no carrier";
+  return first.speed === undefined ? "carrier" : linkSpeed(first.speed);
+};
+
+const row = ({ card }: Listed): readonly string[] => [
+  card.address,
+  card.chip.name ?? idText(card),
+  card.driver ?? "-",
+  card.group?.number ?? "-",
+  interfaceText(card),
+  linkText(card),
+];
+
+const HEADING = ["ADDRESS", "CHIP", "DRIVER", "GROUP", "INTERFACE", "LINK"];
+
+/** What the table has no room for: what it is, and where it sits. */
+const facts = (card: Card): readonly [string, string] => {
+  const { chip, pcie, power, resets, numaNode, override } = card;
+  const subsystem = `${hex(card.subsystemVendor, 4)}:${hex(card.subsystemDevice, 4)}`;
+  const identity = [`${idText(card)} revision ${hex(card.revision, 2)}, subsystem ${subsystem}`];
+  if (chip.name === undefined) identity.push(`chip unknown: ${chip.because}`);
+  else if (chip.xid !== undefined) identity.push(`XID ${hex(chip.xid, 3)}`);
+  const place: string[] = [];
+  if (pcie !== undefined) place.push(`PCIe ${pcie.speed} x${pcie.width}`);
+  if (numaNode !== undefined) place.push(`NUMA node ${numaNode}`);
+  if (power !== undefined && power !== "unknown") place.push(power);
+  place.push(`reset: ${resets.join(", ") || "by the chip itself"}`);
+  if (override !== undefined) place.push(`driver_override ${override}`);
+  return [identity.join(", "), place.join(", ")];
+};
+
+const neighbours = (card: Card): readonly string[][] => {
+  const others = card.group?.others ?? [];
+  if (others.length === 0) return [];
+  const names = others.map((other) => `${other.address} ${idText(other)} (${other.driver ?? "no driver"})`);
+  return names.map((name, i) => [i === 0 ? "group" : "", i === 0 ? `shared with ${name}` : name]);
+};
+
+const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">): readonly string[] => {
+  const missing = lacks.flatMap(({ what, saw, fix }) => [
+    [stream.paint("yellow", "lacks"), `${what}: ${saw}`],
+    ...fix.map((command) => ["", stream.paint("dim", `fix: ${command}`)]),
+  ]);
+  const ready = [stream.paint("green", "ready"), `ferrule up ${card.address}`];
+  const [identity, place] = facts(card);
+  const rows = [["is", identity], ["", place], ...neighbours(card), ...(lacks.length === 0 ? [ready] : missing)];
+  return ["", stream.paint("bold", card.address), ...table(rows, "ll").map((line) => `  ${line}`)];
+};
+
+export const listLines = (listed: readonly Listed[], stream: Pick<Stream, "paint">): readonly string[] => [
+  ...table([HEADING, ...listed.map(row)], "llllll"),
+  ...listed.flatMap((each) => details(each, stream)),
+];
+
+const nothingLines = (files: Files): readonly string[] => [
+  hasPci(files)
+    ? "There is no card of the RTL8169 family in this machine (10ec:8168, 8125, 8136, 8139 from revision 20 on, …)."
+    : "This machine shows no PCI bus: is this a container without /sys?",
+  "`lspci -nn | grep -i ethernet` shows what there is. Without a card: `ferrule demo`, or `ferrule up model:rtl8168h`.",
+];
+
+export const list = command({
+  name: "list",
+  summary: "show this machine's cards, and what each lacks to be used",
+  about: [
+    "Reads only. For each card of the family: chip, driver, IOMMU group and what else is in it, link, and the commands",
+    "that mend what is missing. The chip is asked when the card is awake and this runs as root; otherwise its PCI",
+    "identity stands in the table.",
+  ].join("\n"),
+  operands: [],
+  options: { json: JSON_OPTION },
+  examples: ["sudo npx ferrule list"],
+  async run({ values, terminal }) {
+    const files = new Files();
+    const machine = machineHere(files);
+    const listed = listCards(files).map((card) => ({ card, lacks: judgeCard(situationOf(card, machine, files)) }));
+    if (values.json) {
+      const { lockableBytes, ...rest } = machine;
+      const limit = Number.isFinite(lockableBytes) ? lockableBytes : null;
+      const cards = listed.map(({ card, lacks }) => ({ ...card, ready: lacks.length === 0, lacks }));
+      printJson(terminal, { machine: { ...rest, lockableBytes: limit }, cards });
+    } else printLines(terminal, listed.length === 0 ? nothingLines(files) : listLines(listed, terminal.out));
+    return Exit.done;
+  },
+});

@@ -1,0 +1,126 @@
+/** A connection to QEMU's qtest: one request at a time and its answer waited for, with a limit. */
+import { FerruleError, Timeout } from "#kit/errors.ts";
+import { Errno, errorName } from "#sys/errno.ts";
+import type { Fd } from "#sys/fd.ts";
+import { Iovecs, readv, writev } from "#sys/memory.ts";
+import { Poller } from "#sys/poll.ts";
+import { QemuEnded, QtestBroken, QtestRefused } from "./errors.ts";
+import { Lines, parseLine, parseValue } from "./protocol.ts";
+
+/** How long QEMU may take to answer before it counts as hung. */
+const LIMIT_MILLIS = 5000;
+const OUT_BYTES = 256;
+const IN_BYTES = 4096;
+const LINE_FEED = 10;
+
+export interface ConnectionOptions {
+  readonly name: string;
+  /** A connected stream socket that does not block; ours from now on. */
+  readonly socket: Fd;
+  /** Told when a pin of the intercepted interrupt controller changes. */
+  readonly onPin: (pin: number, raised: boolean) => void;
+}
+
+/**
+ * Invariant: after any error no further request is sent, and `gone` says why: an answer that comes late would be taken
+ * for the next one's.
+ */
+export class QtestConnection implements Disposable {
+  readonly #name: string;
+  readonly #socket: Fd;
+  readonly #onPin: (pin: number, raised: boolean) => void;
+  readonly #poller: Poller;
+  readonly #bytes = new Uint8Array(new ArrayBuffer(OUT_BYTES + IN_BYTES));
+  readonly #iovecs: Iovecs;
+  readonly #lines = new Lines();
+  readonly #encoder = new TextEncoder();
+  #failure: FerruleError | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#name = options.name;
+    this.#socket = options.socket;
+    this.#onPin = options.onPin;
+    this.#poller = new Poller([options.socket.number]);
+    this.#iovecs = new Iovecs(1, this.#bytes.buffer);
+  }
+
+  /** Why QEMU cannot be asked any more; undefined while it can. */
+  get gone(): string | undefined {
+    return this.#failure?.message;
+  }
+
+  /** Asks, and waits for the answer. @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} */
+  ask(request: string): string {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#send(request);
+    const end = performance.now() + LIMIT_MILLIS;
+    for (;;) {
+      const answer = this.#answer(request);
+      if (answer !== undefined) return answer;
+      const left = Math.ceil(end - performance.now());
+      if (left <= 0)
+        this.#fail(new Timeout({ what: `${this.#name}: \`${request}\``, waitedMicros: LIMIT_MILLIS * 1000 }));
+      this.#receive(left);
+    }
+  }
+
+  /** Asks for a number of so many bytes. @throws as `ask` */
+  askNumber(request: string, bytes: 1 | 2 | 4): number {
+    const answer = this.ask(request);
+    return parseValue(answer, bytes) ?? this.#fail(new QtestBroken(this.#name, `\`${request}\` gave \`${answer}\``));
+  }
+
+  /**
+   * Waits up to `millis` for word of an interrupt, and passes it on. Returns at once where some is there already.
+   * @throws {QemuEnded} {QtestBroken}
+   */
+  listen(millis: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#receive(millis);
+    if (this.#answer("nothing") !== undefined)
+      this.#fail(new QtestBroken(this.#name, "an answer to nothing that was asked"));
+  }
+
+  [Symbol.dispose](): void {
+    this.#failure ??= new QemuEnded(this.#name, "it was closed");
+    this.#socket[Symbol.dispose]();
+  }
+
+  /** The answer, if it is there. What else has come is dealt with. */
+  #answer(request: string): string | undefined {
+    for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
+      const message = parseLine(line);
+      if (message.kind === "ok") return message.text;
+      if (message.kind === "irq") this.#onPin(message.pin, message.raised);
+      else if (message.kind === "refused") throw new QtestRefused(this.#name, request, message.why);
+      else this.#fail(new QtestBroken(this.#name, `a line that makes no sense: ${JSON.stringify(line.slice(0, 80))}`));
+    }
+    return undefined;
+  }
+
+  /** A request is shorter than what a socket's buffer takes while no other is under way. */
+  #send(request: string): void {
+    const { written } = this.#encoder.encodeInto(request, this.#bytes);
+    this.#bytes[written] = LINE_FEED;
+    this.#iovecs.point(0, 0, written + 1);
+    const sent = writev(this.#socket.number, this.#iovecs, 1);
+    if (sent === written + 1) return;
+    this.#fail(new QemuEnded(this.#name, sent < 0 ? errorName(-sent) : "it takes no more requests"));
+  }
+
+  #receive(millis: number): void {
+    if (this.#poller.wait(millis) === 0) return;
+    this.#iovecs.point(0, OUT_BYTES, IN_BYTES);
+    const length = readv(this.#socket.number, this.#iovecs, 1);
+    if (length === -Errno.EAGAIN || length === -Errno.EINTR) return;
+    if (length <= 0)
+      this.#fail(new QemuEnded(this.#name, length === 0 ? "it closed the connection" : errorName(-length)));
+    if (!this.#lines.push(this.#bytes.subarray(OUT_BYTES, OUT_BYTES + length)))
+      this.#fail(new QtestBroken(this.#name, "a line that does not end"));
+  }
+
+  #fail(failure: FerruleError): never {
+    this.#failure = failure;
+    throw failure;
+  }
+}

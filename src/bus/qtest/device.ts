@@ -1,0 +1,162 @@
+/** A device of a QEMU that we tell what to do: every register access is a line of text, memory is shared. No guest, no VFIO. */
+import type { PciDevice, PciId, PciMatch } from "#kit/device.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { Mmio, type RegisterBus, rw16 } from "#kit/mmio.ts";
+import type { Fd } from "#sys/fd.ts";
+import { Mapping } from "#sys/mapping.ts";
+import { identity, setBusMaster } from "../window.ts";
+import { QtestConnection } from "./connection.ts";
+import { QtestBroken } from "./errors.ts";
+import { PinInterrupt } from "./interrupts.ts";
+import { assignWindows, findFunction, interruptPin } from "./pci.ts";
+import { ENDIANNESS, interceptPins, readMemory, writeMemory } from "./protocol.ts";
+
+export interface QtestOptions {
+  /** The qtest socket of a QEMU that was started as a q35 machine; the device's from now on. */
+  readonly socket: Fd;
+  /** Which function on the bus is wanted: the first that one of these fits. */
+  readonly ids: readonly PciMatch[];
+  /** The part of the machine's RAM that is to be DMA memory; for any other use is the caller to see that none is made. */
+  readonly memory: {
+    /** The file that the RAM is in. */
+    readonly file: number;
+    /** Where the part starts in the file, and at what address the machine has it: multiples of 4096. */
+    readonly offset: number;
+    readonly address: number;
+    /** A multiple of 4096. */
+    readonly bytes: number;
+  };
+}
+
+const COMMAND = rw16(0x04);
+/** As QEMU calls the I/O APIC of a q35 machine. */
+const INTERRUPT_CONTROLLER = "ioapic";
+
+/**
+ * Disposing it closes the connection; QEMU itself belongs to whoever started it. Once QEMU has gone, registers read all
+ * ones, as those of a card that was pulled.
+ */
+export class QtestDevice implements PciDevice, Disposable {
+  readonly name = "qtest";
+  readonly id: PciId;
+  readonly config: Mmio;
+  readonly registers: Mmio;
+  readonly dma: DmaArena;
+  readonly interrupts: PinInterrupt;
+  readonly #connection: QtestConnection;
+  readonly #scope: DisposableStack;
+  #open = false;
+  #gone: string | undefined;
+
+  /**
+   * @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} when QEMU does not do its part
+   * @throws {NoSuchFunction} when the device is not on its bus
+   */
+  constructor(options: QtestOptions) {
+    using scope = new DisposableStack();
+    this.interrupts = new PinInterrupt({ look: () => this.#listen(0) });
+    let pin = -1;
+    this.#connection = scope.use(
+      new QtestConnection({
+        name: this.name,
+        socket: options.socket,
+        onPin: (changed, raised) => {
+          if (changed === pin) this.interrupts.change(raised);
+        },
+      }),
+    );
+    this.#greet();
+    const found = findFunction(this.#connection, this.name, options.ids);
+    this.config = scope.adopt(new Mmio(this.#guarded(found.config)), (mmio) => mmio.revoke(this.name));
+    this.id = identity(this.config);
+    // Another driver may have left it on, and registers must not answer at the addresses that are tried.
+    this.config.write16(COMMAND, 0);
+    const window = assignWindows(this.config, this.name);
+    this.registers = scope.adopt(new Mmio(this.#window(window.address, window.bytes)), (mmio) =>
+      mmio.revoke(this.name),
+    );
+    setBusMaster(this.config, false);
+    pin = interruptPin(this.config, found.slot) ?? pin;
+    if (pin < 0)
+      throw new OutOfRange(`${this.name}: no interrupt of slot ${found.slot} is known`, "Use slots 1 to 24.");
+    this.#connection.ask(interceptPins(INTERRUPT_CONTROLLER));
+    const { file, offset, address, bytes } = options.memory;
+    const mapping = scope.use(Mapping.map(file, offset, bytes, `DMA memory of ${this.name}`));
+    this.dma = scope.use(new DmaArena(mapping.buffer, address, bytes));
+    this.#scope = scope.move();
+    this.#open = true;
+  }
+
+  /** Why the device cannot be reached any more; undefined while it can. */
+  get gone(): string | undefined {
+    return this.#gone;
+  }
+
+  setBusMaster(on: boolean): void {
+    setBusMaster(this.config, on);
+  }
+
+  /** Waits up to `millis` for an interrupt. Returns whether there is one to take, and also true once QEMU has gone. */
+  wait(millis: number): boolean {
+    const end = performance.now() + millis;
+    while (!this.interrupts.pending && this.#gone === undefined) {
+      const left = Math.ceil(end - performance.now());
+      this.#listen(Math.max(0, left));
+      if (left <= 0) break;
+    }
+    return this.interrupts.pending || this.#gone !== undefined;
+  }
+
+  /**
+   * Returns once QEMU has dealt with everything that was ready for it before, such as frames in a socket.
+   *
+   * It handles what is ready in rounds, and the second request cannot be answered before the round of the first is over.
+   */
+  settle(): void {
+    for (let i = 0; i < 2; i++) this.config.read16(COMMAND);
+  }
+
+  [Symbol.dispose](): void {
+    this.#gone ??= "it was closed";
+    this.#scope.dispose();
+  }
+
+  #greet(): void {
+    const order = this.#connection.ask(ENDIANNESS);
+    if (order !== "little") throw new QtestBroken(this.name, `a machine that is not little-endian, but "${order}"`);
+  }
+
+  #listen(millis: number): void {
+    this.#try(undefined, () => this.#connection.listen(millis));
+  }
+
+  #window(address: number, bytes: number): RegisterBus {
+    return this.#guarded({
+      length: bytes,
+      read: (offset, width) => this.#connection.askNumber(readMemory(address + offset, width), width),
+      write: (offset, width, value) => void this.#connection.ask(writeMemory(address + offset, width, value)),
+    });
+  }
+
+  /** Once open, a QEMU that is gone is a device that is gone. */
+  #guarded(bus: RegisterBus): RegisterBus {
+    return {
+      length: bus.length,
+      read: (offset, width) => this.#try(2 ** (8 * width) - 1, () => bus.read(offset, width)),
+      write: (offset, width, value) => this.#try(undefined, () => bus.write(offset, width, value)),
+    };
+  }
+
+  #try<T>(otherwise: T, act: () => T): T {
+    if (this.#gone !== undefined) return otherwise;
+    try {
+      return act();
+    } catch (error) {
+      // Only the connection's own errors end it; what refuses an access that cannot be is the caller's to see.
+      if (!this.#open || this.#connection.gone === undefined) throw error;
+      this.#gone = this.#connection.gone;
+      return otherwise;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/** The one interrupt of a PCI function: a level, of which QEMU tells each change. */
+import { OutOfRange, Revoked } from "#kit/errors.ts";
+import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+
+/** Where changes come from. */
+export interface PinSource {
+  /** Looks for changes that were told meanwhile, without waiting. */
+  look(): void;
+}
+
+/**
+ * A level: `take` says again that there is an event until the device has taken its request back. QEMU is heard whenever it
+ * is spoken to, so there is nothing to poll(2) on: see `QtestDevice.wait`.
+ */
+export class PinInterrupt implements Interrupts {
+  readonly vectors = 1;
+  /** Times the pin went high: what the device did, whether anyone listened or not. */
+  raised = 0;
+  readonly #source: PinSource;
+  #high = false;
+  #masked = true;
+  #latched = false;
+  #requested = false;
+
+  constructor(source: PinSource) {
+    this.#source = source;
+  }
+
+  change(high: boolean): void {
+    if (high && !this.#high) this.raised++;
+    this.#high = high;
+    // A request that is gone before anyone looked was one all the same.
+    if (high && !this.#masked) this.#latched = true;
+  }
+
+  get pending(): boolean {
+    return !this.#masked && (this.#high || this.#latched);
+  }
+
+  request(vector: number): InterruptLine {
+    if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has 1`);
+    if (this.#requested) throw new OutOfRange("interrupt vector 0 is already requested");
+    this.#requested = true;
+    let live = true;
+    const check = (): void => {
+      if (!live) throw new Revoked("interrupt vector 0");
+    };
+    return {
+      fd: undefined,
+      take: () => {
+        check();
+        this.#source.look();
+        const taken = this.pending;
+        this.#latched = false;
+        return taken;
+      },
+      mask: () => {
+        check();
+        this.#masked = true;
+      },
+      unmask: () => {
+        check();
+        this.#masked = false;
+      },
+      [Symbol.dispose]: () => {
+        live = false;
+        this.#requested = false;
+        this.#masked = true;
+        this.#latched = false;
+      },
+    };
+  }
+}

@@ -1,0 +1,126 @@
+/** The two ways to a device: a group in a container, or the device's own file in an iommufd. */
+import { Errno, SystemError } from "#sys/errno.ts";
+import { IommuKind } from "#sys/vfio.ts";
+import type { IommuInfo } from "#sys/vfio-structs.ts";
+import type { Card } from "./card.ts";
+import {
+  GroupNotViable,
+  InUse,
+  NoInterruptRemapping,
+  NoSuchCard,
+  NoVfioFile,
+  NotPermitted,
+  UnknownVfio,
+} from "./errors.ts";
+import type { DeviceFile, Kernel } from "./kernel.ts";
+import { undo } from "./undo.ts";
+
+/** What a device sees instead of memory: nothing but what is mapped. */
+export interface AddressSpace {
+  info(): IommuInfo;
+  /** @throws {SystemError} */
+  map(memory: ArrayBufferLike, iova: number): void;
+  unmap(iova: number, bytes: number): void;
+}
+
+/** An open device. It is closed by the scope it was opened in. */
+export interface Access {
+  readonly how: "group" | "iommufd" | "no-iommu";
+  readonly file: DeviceFile;
+  /** Undefined without an IOMMU. */
+  readonly space: AddressSpace | undefined;
+  /** Descriptors of the groups that are ours; undefined where the iommufd knows itself. */
+  readonly proof: readonly number[] | undefined;
+}
+
+/** The first API there was, and the last. */
+const VFIO_VERSION = 0;
+
+/** Runs one step, and says what its error means for `card`. */
+const step = <T>(card: Card, path: string, act: () => T): T => {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    if (error.errno === Errno.ENOENT || error.errno === Errno.ENODEV || error.errno === Errno.ENXIO)
+      throw new NoVfioFile(path);
+    if (error.errno === Errno.EACCES || error.errno === Errno.EPERM) throw new NotPermitted(path, card.unsafe);
+    if (error.errno === Errno.EBUSY) throw new InUse(card.address, path);
+    throw error;
+  }
+};
+
+/** Runs a step at which the kernel decides whether we may have the device at all. */
+const claim = <T>(card: Card, act: () => T): T => {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    if (error.errno === Errno.EPERM) throw new NoInterruptRemapping(card.address);
+    if (error.errno === Errno.ENODEV) throw new NoSuchCard(card.address);
+    const taken = error.errno === Errno.EBUSY || error.errno === Errno.EINVAL;
+    if (taken && card.others.length > 0) throw new GroupNotViable(card.address, card.group, card.others);
+    if (taken) throw new InUse(card.address, card.node?.path ?? card.groupPath);
+    throw error;
+  }
+};
+
+/** Through the group's file. Whatever is opened goes onto `scope`. */
+const openGroup = (kernel: Kernel, card: Card, scope: DisposableStack): Access => {
+  const container = scope.use(step(card, card.containerPath, () => kernel.container(card.containerPath)));
+  const kind = card.unsafe ? IommuKind.none : IommuKind.type1v2;
+  if (container.version !== VFIO_VERSION) throw new UnknownVfio(`VFIO speaks version ${container.version}, not 0`);
+  const group = scope.use(step(card, card.groupPath, () => kernel.group(card.groupPath)));
+  if (!group.viable) throw new GroupNotViable(card.address, card.group, card.others);
+  step(card, card.groupPath, () => group.join(container));
+  scope.defer(() => undo(() => group.leave()));
+  if (!container.offers(kind)) throw new UnknownVfio(`VFIO offers no IOMMU of kind ${kind} for ${card.address}`);
+  claim(card, () => container.choose(kind));
+  const file = scope.use(claim(card, () => group.device(card.address)));
+  return {
+    how: card.unsafe ? "no-iommu" : "group",
+    file,
+    space: card.unsafe ? undefined : container,
+    proof: [group.number],
+  };
+};
+
+/** Through the device's own file. */
+const openNode = (
+  kernel: Kernel,
+  card: Card,
+  node: NonNullable<Card["node"]>,
+  scope: DisposableStack,
+): Access => {
+  const iommu = scope.use(step(card, node.iommuPath, () => kernel.iommufd(node.iommuPath)));
+  const file = scope.use(step(card, node.path, () => kernel.device(node.path)));
+  claim(card, () => file.bind(iommu));
+  const ioas = iommu.allocate();
+  scope.defer(() => undo(() => iommu.destroy(ioas)));
+  claim(card, () => file.attach(ioas));
+  scope.defer(() => undo(() => file.detach()));
+  const space: AddressSpace = {
+    info: () => iommu.info(ioas),
+    map: (memory, iova) => iommu.map(ioas, memory, iova),
+    unmap: (iova, bytes) => iommu.unmap(ioas, iova, bytes),
+  };
+  return { how: "iommufd", file, space, proof: undefined };
+};
+
+/**
+ * Opens a device: by its own file where the kernel has one and this user may, else by its group's.
+ * @throws {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio} {SystemError}
+ */
+export const openAccess = (kernel: Kernel, card: Card, scope: DisposableStack): Access => {
+  if (card.node === undefined || card.unsafe) return openGroup(kernel, card, scope);
+  using attempt = new DisposableStack();
+  try {
+    const access = openNode(kernel, card, card.node, attempt);
+    scope.use(attempt.move());
+    return access;
+  } catch (error) {
+    // Rules for udev that are older than these files give the user the group's.
+    if (!(error instanceof NotPermitted || error instanceof NoVfioFile)) throw error;
+  }
+  return openGroup(kernel, card, scope);
+};

@@ -1,0 +1,36 @@
+/** Where in the device's address space the DMA window goes. */
+import type { IommuInfo, IovaRange } from "#sys/vfio-structs.ts";
+
+const GIB4 = 2 ** 32;
+/**
+ * Nothing is mapped below: a descriptor of zeros, or a small number taken for an address, then faults instead of reaching a
+ * frame.
+ */
+const LOWEST = 16 << 20;
+/** Large pages of the IOMMU, where memory and addresses agree on them. */
+const LARGE_PAGE = 2 << 20;
+/** For a kernel that does not say: messages that are interrupts go to 0xfee00000 (Intel SDM 3A, 11.11.1), and end where those begin. */
+const UNSAID: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
+
+const up = (value: number, step: number): number => Math.ceil(value / step) * step;
+
+/** The lowest place in `range` for a window that does not cross 4 GiB; undefined where it does not fit. */
+const placeIn = (range: IovaRange, bytes: number, align: number): number | undefined => {
+  const first = up(Math.max(range.start, LOWEST), align);
+  const crosses = Math.floor(first / GIB4) !== Math.floor((first + bytes - 1) / GIB4);
+  const at = crosses ? up(first, GIB4) : first;
+  return at + bytes - 1 <= range.last ? at : undefined;
+};
+
+/**
+ * The lowest place for a window of `bytes` bytes. Below 4 GiB wherever there is room: the oldest of the family are on 32-bit
+ * buses. Undefined when no range has room.
+ */
+export const placeWindow = ({ ranges = UNSAID, pageBytes }: IommuInfo, bytes: number): number | undefined => {
+  if (bytes > GIB4) return undefined;
+  const sorted = ranges.toSorted((a, b) => a.start - b.start);
+  const look = (align: number): number | undefined =>
+    sorted.map((range) => placeIn(range, bytes, align)).find((place) => place !== undefined);
+  const page = Math.max(pageBytes, 4096);
+  return look(Math.max(page, LARGE_PAGE)) ?? look(page);
+};

@@ -1,0 +1,90 @@
+/** What the kernel's files say of a card before anything of it is opened. */
+import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { basename, join } from "node:path";
+import { type Neighbour, NoIommu, NoSuchCard, NotBound } from "./errors.ts";
+
+/** Where the kernel shows itself. */
+export interface Roots {
+  readonly sys: string;
+  readonly dev: string;
+}
+export const SYSTEM: Roots = { sys: "/sys", dev: "/dev" };
+
+export interface Card {
+  readonly address: string;
+  /** Number of its IOMMU group. */
+  readonly group: number;
+  /** No IOMMU keeps it from anything. */
+  readonly unsafe: boolean;
+  /** The group's file. */
+  readonly groupPath: string;
+  readonly containerPath: string;
+  /** The device's own file and the IOMMU's, where the kernel offers them. */
+  readonly node: { readonly path: string; readonly iommuPath: string } | undefined;
+  /** What else is in the group and in the kernel's hands. */
+  readonly others: readonly Neighbour[];
+}
+
+/** Drivers that touch no memory through the IOMMU, or have given that up. */
+const HARMLESS = /^(vfio|pci-stub$|pcieport$|xen-pciback$)/;
+
+const linkName = (path: string): string | undefined => {
+  try {
+    return basename(readlinkSync(path));
+  } catch {
+    return undefined;
+  }
+};
+
+const names = (folder: string): readonly string[] => {
+  try {
+    return readdirSync(folder).toSorted();
+  } catch {
+    return [];
+  }
+};
+
+const nameOf = (group: string): string => {
+  try {
+    return readFileSync(join(group, "name"), "utf8").trim();
+  } catch {
+    return "";
+  }
+};
+
+/**
+ * Looks at a card.
+ * @param address as 0000:03:00.0
+ * @param unsafe whether it may be used without an IOMMU
+ * @throws {NoSuchCard} {NotBound} {NoIommu}
+ */
+export const lookAt = (address: string, unsafe: boolean, { sys, dev }: Roots = SYSTEM): Card => {
+  const functions = join(sys, "bus/pci/devices");
+  const here = join(functions, address);
+  const driverOf = (at: string): string | undefined => linkName(join(functions, at, "driver"));
+  if (!existsSync(here)) throw new NoSuchCard(address);
+  const driver = driverOf(address);
+  const group = linkName(join(here, "iommu_group"));
+  // Without a group vfio-pci takes no card, and to be told to bind it would not help.
+  if (group === undefined && driver !== "vfio-pci" && !unsafe) throw new NoIommu(address, false);
+  if (driver === undefined || !driver.startsWith("vfio-pci")) throw new NotBound({ address, driver });
+  if (group === undefined) throw new NoIommu(address, true);
+  const folder = join(sys, "kernel/iommu_groups", group);
+  const without = nameOf(folder) === "vfio-noiommu";
+  if (without && !unsafe) throw new NoIommu(address, true);
+  const node = names(join(here, "vfio-dev")).find((name) => /^vfio\d+$/.test(name));
+  const path = node === undefined ? "" : join(dev, "vfio/devices", node);
+  const iommuPath = join(dev, "iommu");
+  return {
+    address,
+    group: Number(group),
+    unsafe: without,
+    groupPath: join(dev, "vfio", without ? `noiommu-${group}` : group),
+    containerPath: join(dev, "vfio/vfio"),
+    node: node !== undefined && existsSync(path) && existsSync(iommuPath) ? { path, iommuPath } : undefined,
+    others: names(join(folder, "devices"))
+      .filter((other) => other !== address)
+      .map((other) => ({ address: other, driver: driverOf(other) }))
+      .filter((other) => other.driver !== undefined && !HARMLESS.test(other.driver)),
+  };
+};

@@ -1,0 +1,59 @@
+/** Memory for a device that no IOMMU stands in front of: in one piece physically, and at its physical address. */
+import { DmaArena } from "#kit/dma.ts";
+import { SystemError } from "#sys/errno.ts";
+import { NotContiguous } from "./errors.ts";
+import type { HugeMemory, Kernel } from "./kernel.ts";
+
+const GIB4 = 2 ** 32;
+
+interface Run {
+  /** Pages by their numbers, in the order in which they lie in memory. */
+  readonly pages: readonly number[];
+  /** Physical address of the first. */
+  readonly start: number;
+}
+
+/** The longest run of pages that lie side by side and do not cross 4 GiB, of at most `most` pages. Address 0 is no page. */
+export const longestRun = (addresses: readonly number[], pageBytes: number, most: number): Run => {
+  const sorted = [...addresses.entries()].filter(([, at]) => at > 0).toSorted((a, b) => a[1] - b[1]);
+  let best: Run = { pages: [], start: 0 };
+  let run: { pages: number[]; start: number } = { pages: [], start: 0 };
+  for (const [page, at] of sorted) {
+    const joins = at === run.start + run.pages.length * pageBytes && at % GIB4 !== 0 && run.pages.length < most;
+    if (joins) run.pages.push(page);
+    else run = { pages: [page], start: at };
+    if (run.pages.length > best.pages.length) best = run;
+  }
+  return best;
+};
+
+const allocate = (kernel: Kernel, wanted: number, least: number): HugeMemory => {
+  const { pageBytes, free } = kernel.hugePages();
+  const needed = Math.ceil(least / pageBytes);
+  if (free < needed) throw new NotContiguous(least, 0, `${free} large pages are free, and ${needed} are needed`);
+  // Twice as many as are wanted: some may lie apart.
+  return kernel.takeHugePages(Math.min(free, 2 * Math.ceil(wanted / pageBytes)));
+};
+
+/**
+ * Memory of `wanted` bytes, or less where there is not so much in one piece, but not less than `least`.
+ * @throws {NotContiguous} {SystemError}
+ */
+export const contiguousMemory = (kernel: Kernel, wanted: number, least: number, scope: DisposableStack): DmaArena => {
+  const { pageBytes } = kernel.hugePages();
+  let pages: HugeMemory;
+  try {
+    pages = allocate(kernel, wanted, least);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    throw new NotContiguous(least, 0, error.message);
+  }
+  using taken = pages;
+  const run = longestRun(taken.addresses, pageBytes, Math.ceil(wanted / pageBytes));
+  const bytes = run.pages.length * pageBytes;
+  const hidden = taken.addresses.every((at) => at === 0);
+  if (bytes < least)
+    throw new NotContiguous(least, bytes, hidden ? "this user may not see physical addresses" : "memory is fragmented");
+  const { buffer } = scope.use(taken.gather(run.pages, "DMA memory"));
+  return scope.use(new DmaArena(buffer, run.start, bytes));
+};

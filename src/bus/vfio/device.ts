@@ -1,0 +1,184 @@
+/** A card in a slot, as a driver gets it: behind an IOMMU, through VFIO. */
+import { type Clock, RealClock } from "#kit/clock.ts";
+import type { PciDevice, PciId } from "#kit/device.ts";
+import type { DmaArena } from "#kit/dma.ts";
+import { DeviceGone, type FerruleError } from "#kit/errors.ts";
+import { Mmio, type RegisterBus, ro16, ro32 } from "#kit/mmio.ts";
+import { IrqAction, type DeviceInfo } from "#sys/vfio-structs.ts";
+import { identity, setBusMaster } from "../window.ts";
+import { type Access, openAccess } from "./access.ts";
+import { type Card, SYSTEM, type Roots, lookAt } from "./card.ts";
+import { contiguousMemory } from "./contiguous.ts";
+import { BarTooSmall, BusError, NoRegisters, RemovalRequested, UnknownVfio } from "./errors.ts";
+import { type InterruptKind, Irq, VfioInterrupts } from "./interrupts.ts";
+import { type Event, type Kernel, LINUX } from "./kernel.ts";
+import { LEAST_BYTES, USUAL_BYTES, mapMemory } from "./memory.ts";
+import { wake } from "./power.ts";
+import { FileRegisters, openRegisters } from "./registers.ts";
+import { type ResetKind, reset, resetAtStart } from "./reset.ts";
+import { undo } from "./undo.ts";
+
+export interface VfioOptions {
+  /** As the kernel writes it: 0000:03:00.0. */
+  readonly address: string;
+  /** Bytes of DMA memory, a multiple of 4096. Unless said, 32 MiB, or what the limit on locked memory leaves of it. */
+  readonly dmaBytes?: number;
+  /** Use it where no IOMMU keeps it from any memory. Needs root, and large pages. */
+  readonly unsafeNoIommu?: boolean;
+  /** The best kind that the card has unless said. */
+  readonly interrupts?: InterruptKind;
+}
+
+/** What a test puts in place of the machine. */
+export interface VfioParts {
+  readonly kernel: Kernel;
+  readonly roots: Roots;
+  readonly clock: Clock;
+}
+
+/** What a session should tell people. */
+export interface Warning {
+  readonly message: string;
+  readonly hint: string;
+}
+
+const CONFIG_REGION = 7;
+const BARS = 6;
+const BAR_AT = 0x10;
+const BAR_IO = 1;
+const BAR_64 = 4;
+/** The smallest of the family's register windows, that of the oldest. */
+const LEAST_REGISTERS = 256;
+const VENDOR = ro16(0);
+
+/** Disposing it stops the card, and undoes all that was asked of the kernel; the kernel does the same when a process ends. */
+export class VfioDevice implements PciDevice, Disposable {
+  readonly name: string;
+  readonly id: PciId;
+  readonly config: Mmio;
+  readonly registers: Mmio;
+  readonly dma: DmaArena;
+  readonly interrupts: VfioInterrupts;
+  /** By which of VFIO's ways it was opened. */
+  readonly how: Access["how"];
+  /** What it was reset by at the start. */
+  readonly resetBy: ResetKind;
+  readonly warnings: readonly Warning[];
+  readonly #card: Card;
+  readonly #access: Access;
+  readonly #info: DeviceInfo;
+  readonly #removal: Event;
+  readonly #trouble: Event;
+  readonly #scope: DisposableStack;
+
+  private constructor(card: Card, options: VfioOptions, { kernel, clock }: VfioParts, scope: DisposableStack) {
+    const { address } = card;
+    this.name = address;
+    this.#card = card;
+    const access = openAccess(kernel, card, scope);
+    const { file } = access;
+    this.#access = access;
+    this.how = access.how;
+    this.warnings = card.unsafe ? [unsafeWarning(address)] : [];
+    this.#info = file.info();
+    if (!this.#info.pci || this.#info.regions <= CONFIG_REGION || this.#info.irqs <= Irq.msix)
+      throw new UnknownVfio(`${address} is no PCI function to VFIO`, "Bind it to vfio-pci and to nothing else.");
+    this.config = this.#mmio(new FileRegisters(file, file.region(CONFIG_REGION)), scope);
+    if (this.config.read16(VENDOR) === 0xffff) throw new DeviceGone(`${address}'s configuration space`);
+    wake(this.config, clock, address);
+    this.resetBy = resetAtStart(access, this.#info, card);
+    this.id = identity(this.config);
+    // Memory space on, or no register answers; and nothing of what another driver left may reach memory.
+    this.setBusMaster(false);
+    this.registers = this.#mmio(this.#openBar(scope), scope);
+    this.#removal = this.#listen(kernel, Irq.request, scope);
+    this.#trouble = this.#listen(kernel, Irq.error, scope);
+    this.interrupts = scope.use(new VfioInterrupts(kernel, file, address, options.interrupts));
+    const wanted = options.dmaBytes;
+    this.dma =
+      access.space === undefined
+        ? contiguousMemory(kernel, wanted ?? USUAL_BYTES, wanted ?? LEAST_BYTES, scope)
+        : mapMemory(kernel, access.space, wanted, scope);
+    // First of all that is undone: nothing the card still wants to write is written.
+    scope.defer(() => this.setBusMaster(false));
+    this.#scope = scope.move();
+  }
+
+  /**
+   * Takes a card that vfio-pci has.
+   * @throws {NoSuchCard} {NotBound} {NoIommu} {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping}
+   * @throws {UnknownVfio} {Asleep} {DeviceGone} {NoRegisters} {BarTooSmall} {MemlockTooLow} {MapRefused} {NoAddresses}
+   * @throws {NotContiguous} {SystemError}
+   */
+  static open(options: VfioOptions, parts: Partial<VfioParts> = {}): VfioDevice {
+    const { kernel = LINUX, roots = SYSTEM, clock = new RealClock() } = parts;
+    const card = lookAt(options.address, options.unsafeNoIommu ?? false, roots);
+    using scope = new DisposableStack();
+    return new VfioDevice(card, options, { kernel, roots, clock }, scope);
+  }
+
+  /** For poll(2): the kernel wants the card back. */
+  get lostFd(): number {
+    return this.#removal.number;
+  }
+
+  /** For poll(2): the bus reported an error. */
+  get troubleFd(): number {
+    return this.#trouble.number;
+  }
+
+  /** Why the card must be let go now; undefined while it need not. */
+  whyLost(): FerruleError | undefined {
+    if (this.#removal.drain()) return new RemovalRequested(this.name);
+    if (this.#trouble.drain()) return new BusError(this.name);
+    return this.config.read16(VENDOR) === 0xffff ? new DeviceGone(`${this.name}'s configuration space`) : undefined;
+  }
+
+  setBusMaster(on: boolean): void {
+    setBusMaster(this.config, on);
+  }
+
+  /** Resets the function from outside, where that can be done. @throws {SystemError} */
+  reset(): ResetKind {
+    return reset(this.#access, this.#info, this.#card);
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+
+  #mmio(bus: RegisterBus, scope: DisposableStack): Mmio {
+    return scope.adopt(new Mmio(bus), (mmio) => mmio.revoke(this.name));
+  }
+
+  /** The first base address register that is memory. */
+  #openBar(scope: DisposableStack): RegisterBus {
+    const { file } = this.#access;
+    for (let bar = 0; bar < BARS; bar++) {
+      const low = this.config.read32(ro32(BAR_AT + 4 * bar));
+      const region = file.region(bar);
+      if ((low & BAR_IO) === 0 && region.bytes > 0) {
+        if (region.bytes < LEAST_REGISTERS)
+          throw new BarTooSmall(this.name, { bar, bytes: region.bytes, needed: LEAST_REGISTERS });
+        return openRegisters(file, region, `registers of ${this.name}`, scope);
+      }
+      if ((low & BAR_IO) === 0 && (low & BAR_64) !== 0) bar++;
+    }
+    throw new NoRegisters(this.name);
+  }
+
+  /** An event for what the kernel may have to say of the card; never raised where it has nothing of the kind. */
+  #listen(kernel: Kernel, index: number, scope: DisposableStack): Event {
+    const { file } = this.#access;
+    const event = scope.use(kernel.event());
+    if (this.#info.irqs <= index || file.irq(index).count === 0) return event;
+    file.setIrqs({ index, start: 0, count: 1, action: IrqAction.signal, fds: [event.number] });
+    scope.defer(() => undo(() => file.setIrqs({ index, start: 0, count: 0, action: IrqAction.off, fds: [] })));
+    return event;
+  }
+}
+
+const unsafeWarning = (address: string): Warning => ({
+  message: `no IOMMU: ${address} can read and write all of this machine's memory`,
+  hint: "Use it so for trials only. The kernel has marked itself as tainted.",
+});

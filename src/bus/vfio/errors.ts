@@ -1,0 +1,223 @@
+/** Why a card cannot be had, or was lost, and what to do about it. */
+import { FerruleError } from "#kit/errors.ts";
+
+/** A PCI function, and the driver that has it. */
+export interface Neighbour {
+  readonly address: string;
+  readonly driver: string | undefined;
+}
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+export class NoSuchCard extends FerruleError {
+  readonly code = "NO_SUCH_CARD";
+  readonly hint = "`ferrule list` shows the cards of this machine.";
+  readonly address: string;
+  constructor(address: string) {
+    super(`there is no PCI device at ${address}`);
+    this.address = address;
+  }
+}
+
+/** Another driver has the card, or none. */
+export class NotBound extends FerruleError {
+  readonly code = "NOT_BOUND";
+  readonly hint: string;
+  readonly address: string;
+  readonly driver: string | undefined;
+  constructor({ address, driver }: Neighbour) {
+    super(`${address} is ${driver === undefined ? "without a driver" : `driven by ${driver}`}, not by vfio-pci`);
+    this.address = address;
+    this.driver = driver;
+    this.hint = `Take it with \`ferrule bind ${address}\`.`;
+  }
+}
+
+/** The card has no IOMMU group: nothing would stop it from writing anywhere. */
+export class NoIommu extends FerruleError {
+  readonly code = "NO_IOMMU";
+  readonly hint: string;
+  constructor(address: string, offered: boolean) {
+    super(`no IOMMU stands between ${address} and this machine's memory`);
+    const risk = "or accept that the card can write anywhere, with --unsafe-noiommu";
+    this.hint = offered
+      ? `Switch the IOMMU on (VT-d or AMD-Vi in the firmware; intel_iommu=on on the kernel's line), ${risk}.`
+      : `Switch the IOMMU on (VT-d or AMD-Vi in the firmware; intel_iommu=on on the kernel's line); then \`ferrule bind ${address}\`.`;
+  }
+}
+
+/** There is no file for the group or the device. */
+export class NoVfioFile extends FerruleError {
+  readonly code = "NO_VFIO_FILE";
+  readonly hint = "Load the module: `modprobe vfio-pci`. In a container, pass /dev/vfio in.";
+  readonly path: string;
+  constructor(path: string) {
+    super(`there is no ${path}`);
+    this.path = path;
+  }
+}
+
+export class NotPermitted extends FerruleError {
+  readonly code = "NOT_PERMITTED";
+  readonly hint: string;
+  readonly path: string;
+  constructor(path: string, unsafe: boolean) {
+    super(`this user may not open ${path}`);
+    this.path = path;
+    this.hint = unsafe
+      ? "Without an IOMMU only root may: run it with sudo."
+      : `Give it to the user (\`sudo chown $USER ${path}\`, or the udev rule that comes with Ferrule), or run it with sudo.`;
+  }
+}
+
+export class InUse extends FerruleError {
+  readonly code = "IN_USE";
+  readonly hint: string;
+  constructor(address: string, path: string) {
+    super(`${address} is in use by another program`);
+    this.hint = `\`fuser -v ${path}\` shows by which: another \`ferrule up\`, or a virtual machine.`;
+  }
+}
+
+/** Devices that the IOMMU cannot tell from ours are still driven by the kernel. */
+export class GroupNotViable extends FerruleError {
+  readonly code = "GROUP_NOT_VIABLE";
+  readonly hint: string;
+  readonly group: number;
+  readonly others: readonly Neighbour[];
+  constructor(address: string, group: number, others: readonly Neighbour[]) {
+    const named = others.map((other) => `${other.address} (${other.driver ?? "no driver"})`).join(", ");
+    super(`${address} shares IOMMU group ${group} with devices that the kernel drives: ${named || "unknown ones"}`);
+    this.group = group;
+    this.others = others;
+    const all = others.map((other) => `\`ferrule bind ${other.address}\``).join(", ");
+    this.hint = `Take those as well (${all || "see `ferrule list`"}), or put the card into another slot.`;
+  }
+}
+
+/** The IOMMU cannot keep a device from forging interrupts. */
+export class NoInterruptRemapping extends FerruleError {
+  readonly code = "NO_INTERRUPT_REMAPPING";
+  readonly hint =
+    "Switch interrupt remapping on in the firmware, or trust the card: `modprobe vfio_iommu_type1 allow_unsafe_interrupts=1`.";
+  constructor(address: string) {
+    super(`the kernel gives ${address} to nobody: this machine's IOMMU does not remap interrupts`);
+  }
+}
+
+/** The kernel's VFIO is not one that we know. */
+export class UnknownVfio extends FerruleError {
+  readonly code = "UNKNOWN_VFIO";
+  readonly hint: string;
+  constructor(what: string, hint = "Use a kernel from 4.0 on, with vfio_iommu_type1 loaded: `modprobe vfio_iommu_type1`.") {
+    super(what);
+    this.hint = hint;
+  }
+}
+
+export class NoRegisters extends FerruleError {
+  readonly code = "NO_REGISTERS";
+  readonly hint = "The firmware gave the card no addresses, or it is none of this family: `lspci -vv` shows its regions.";
+  constructor(address: string) {
+    super(`${address} has no registers in memory`);
+  }
+}
+
+export class BarTooSmall extends FerruleError {
+  readonly code = "BAR_TOO_SMALL";
+  readonly hint = "This is no card of this family, or the firmware has set it up wrongly: `lspci -vv` shows its regions.";
+  readonly bar: number;
+  readonly bytes: number;
+  readonly needed: number;
+  constructor(address: string, fields: { readonly bar: number; readonly bytes: number; readonly needed: number }) {
+    super(`region ${fields.bar} of ${address} has ${fields.bytes} bytes, and its registers need ${fields.needed}`);
+    this.bar = fields.bar;
+    this.bytes = fields.bytes;
+    this.needed = fields.needed;
+  }
+}
+
+/** The card does not come back to full power. */
+export class Asleep extends FerruleError {
+  readonly code = "ASLEEP";
+  readonly hint: string;
+  readonly state: number;
+  constructor(address: string, state: number) {
+    super(`${address} stays in power state D${state}`);
+    this.state = state;
+    this.hint = `Switch the machine off and on; if that does not help, \`echo on > /sys/bus/pci/devices/${address}/power/control\`.`;
+  }
+}
+
+/** The limit on locked memory is below what DMA needs. */
+export class MemlockTooLow extends FerruleError {
+  readonly code = "MEMLOCK_TOO_LOW";
+  readonly hint: string;
+  /** Bytes, both. */
+  readonly limit: number;
+  readonly wanted: number;
+  constructor(fields: { readonly limit: number; readonly wanted: number }) {
+    super(
+      `DMA needs ${mebibytes(fields.wanted)} of locked memory, and this user's limit is ${Math.floor(fields.limit / 1024)} KiB`,
+    );
+    this.limit = fields.limit;
+    this.wanted = fields.wanted;
+    const kibibytes = Math.ceil(fields.wanted / 1024);
+    this.hint = `Raise it: \`ulimit -l ${kibibytes}\`, "memlock" in /etc/security/limits.conf, or LimitMEMLOCK= in the unit.`;
+  }
+}
+
+export class MapRefused extends FerruleError {
+  readonly code = "MAP_REFUSED";
+  readonly hint = "The kernel's log says why (`dmesg | tail`). Other programs may have used up what the IOMMU can map.";
+  constructor(fields: { readonly iova: number; readonly bytes: number; readonly cause: Error }) {
+    super(`the IOMMU refuses ${mebibytes(fields.bytes)} at ${hex(fields.iova)}: ${fields.cause.message}`, {
+      cause: fields.cause,
+    });
+  }
+}
+
+export class NoAddresses extends FerruleError {
+  readonly code = "NO_ADDRESSES";
+  readonly hint = "Ask for less DMA memory, or report this with the machine's /sys/kernel/iommu_groups/*/reserved_regions.";
+  constructor(bytes: number) {
+    super(`the IOMMU leaves no ${mebibytes(bytes)} of addresses in one piece`);
+  }
+}
+
+/** Without an IOMMU the device needs memory that lies in one piece, and there is none. */
+export class NotContiguous extends FerruleError {
+  readonly code = "NOT_CONTIGUOUS";
+  readonly hint: string;
+  constructor(wanted: number, found: number, why: string) {
+    super(`no ${mebibytes(wanted)} of memory in one piece (${mebibytes(found)} at most): ${why}`);
+    this.hint = "Reserve large pages early, best at boot: `sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel's line.";
+  }
+}
+
+export class InterruptsRefused extends FerruleError {
+  readonly code = "INTERRUPTS_REFUSED";
+  readonly hint = "Another kind may work; an INTx line may be shared with a device that cannot share (see /proc/interrupts).";
+  constructor(address: string, kind: string, cause: Error) {
+    super(`${address}: ${kind} interrupts are refused: ${cause.message}`, { cause });
+  }
+}
+
+/** Somebody is unbinding the card or pulls it out, and the kernel waits for us to let go. */
+export class RemovalRequested extends FerruleError {
+  readonly code = "REMOVAL_REQUESTED";
+  readonly hint = "Nothing to do: the card was let go. Put it back and run `ferrule up` again.";
+  constructor(address: string) {
+    super(`the kernel takes ${address} back: it is being unbound or removed`);
+  }
+}
+
+/** The bus reported an error that cannot be corrected (PCI Express AER). */
+export class BusError extends FerruleError {
+  readonly code = "BUS_ERROR";
+  readonly hint = "The kernel's log has the details (`dmesg | grep -i aer`). Seat the card anew, or try another slot.";
+  constructor(address: string) {
+    super(`${address}: the bus reports an error that cannot be corrected`);
+  }
+}

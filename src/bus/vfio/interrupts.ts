@@ -1,0 +1,119 @@
+/** A device's interrupts through event descriptors: MSI-X where it has them, else MSI, else INTx. */
+import { OutOfRange } from "#kit/errors.ts";
+import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import { SystemError } from "#sys/errno.ts";
+import { type IrqInfo, IrqAction } from "#sys/vfio-structs.ts";
+import { InterruptsRefused } from "./errors.ts";
+import type { DeviceFile, Event, Kernel } from "./kernel.ts";
+import { undo } from "./undo.ts";
+
+/** The kernel's numbers for the kinds of interrupts. */
+export const Irq = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
+export type InterruptKind = "msix" | "msi" | "intx";
+const KINDS: readonly InterruptKind[] = ["msix", "msi", "intx"];
+const NONE = -1;
+
+/** What it is called where people read it. */
+const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
+
+/**
+ * One kind of interrupts of one device.
+ *
+ * An event that comes while its line is masked stays in the descriptor. INTx is a level: the kernel masks it when it comes,
+ * and unmasking before the chip was acknowledged would bring the same one again.
+ */
+export class VfioInterrupts implements Interrupts, Disposable {
+  readonly kind: InterruptKind;
+  readonly vectors: number;
+  readonly #kernel: Kernel;
+  readonly #file: DeviceFile;
+  readonly #address: string;
+  readonly #info: IrqInfo;
+  readonly #events = new Map<number, Event>();
+  /** Vectors the kernel has enabled. */
+  #enabled = 0;
+
+  /** @param kind the one to use; the best that the device has unless said @throws {OutOfRange} when it has none */
+  constructor(kernel: Kernel, file: DeviceFile, address: string, kind?: InterruptKind) {
+    this.#kernel = kernel;
+    this.#file = file;
+    this.#address = address;
+    const wanted = kind === undefined ? KINDS : [kind];
+    const found = wanted.map((name) => ({ name, info: file.irq(Irq[name]) }));
+    const usable = found.find(({ info }) => info.count > 0 && info.eventfd);
+    if (usable === undefined) throw new OutOfRange(`${address} has no ${wanted.map((k) => NAMES[k]).join(", ")}`);
+    this.kind = usable.name;
+    this.#info = usable.info;
+    this.vectors = usable.info.count;
+  }
+
+  request(vector: number): InterruptLine {
+    if (!(Number.isInteger(vector) && vector >= 0 && vector < this.vectors))
+      throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+    if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+    using scope = new DisposableStack();
+    const event = scope.use(this.#kernel.event());
+    this.#events.set(vector, event);
+    scope.defer(() => this.#events.delete(vector));
+    this.#enable(vector);
+    scope.defer(() => undo(() => this.#signal(vector, [NONE])));
+    return this.#line(event, scope.move());
+  }
+
+  /** All of them off. */
+  [Symbol.dispose](): void {
+    if (this.#enabled === 0) return;
+    this.#enabled = 0;
+    undo(() => this.#set(0, 0, IrqAction.off, []));
+  }
+
+  #line(event: Event, owned: DisposableStack): InterruptLine {
+    let masked = true;
+    return {
+      fd: event.number,
+      take: () => !masked && event.drain(),
+      mask: () => {
+        masked = true;
+      },
+      unmask: () => {
+        masked = false;
+        // A device that has gone has nothing to unmask; who looks at it next finds that out.
+        if (this.#info.automasked) this.#file.unmask();
+      },
+      [Symbol.dispose]: () => owned.dispose(),
+    };
+  }
+
+  #enable(vector: number): void {
+    try {
+      if (this.#enabled > 0 && vector >= this.#enabled && this.#info.fixed) this.#widen(vector + 1);
+      else if (this.#enabled === 0) this.#signal(0, this.#descriptors(vector + 1));
+      else this.#signal(vector, [this.#events.get(vector)!.number]);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      throw new InterruptsRefused(this.#address, NAMES[this.kind], error);
+    }
+    this.#enabled = Math.max(this.#enabled, vector + 1);
+  }
+
+  /** Some kernels enable vectors only all at once: off with those there are, and on with one more. */
+  #widen(count: number): void {
+    this.#set(0, 0, IrqAction.off, []);
+    this.#enabled = 0;
+    this.#signal(0, this.#descriptors(count));
+    // What came in between is lost: everyone looks once.
+    for (const event of this.#events.values()) event.signal();
+  }
+
+  #descriptors(count: number): readonly number[] {
+    return Array.from({ length: count }, (_, vector) => this.#events.get(vector)?.number ?? NONE);
+  }
+
+  #signal(start: number, fds: readonly number[]): void {
+    this.#set(start, fds.length, IrqAction.signal, fds);
+  }
+
+  #set(start: number, count: number, action: number, fds: readonly number[]): void {
+    this.#file.setIrqs({ index: Irq[this.kind], start, count, action, fds });
+  }
+}

@@ -1,0 +1,58 @@
+/** What this bus asks of the kernel, as an interface: tests put a kernel of their own in its place. */
+import { readFileSync } from "node:fs";
+import { EventFd } from "#sys/eventfd.ts";
+import { HUGE_PAGE_BYTES, HugePages, freeHugePages } from "#sys/huge-pages.ts";
+import { Iommufd } from "#sys/iommufd.ts";
+import { Mapping, createMemory } from "#sys/mapping.ts";
+import { VfioDeviceFile } from "#sys/vfio-device.ts";
+import { VfioContainer, VfioGroup } from "#sys/vfio.ts";
+
+/** What a class offers, without what it hides. */
+type Shape<T> = Pick<T, keyof T>;
+
+export type Memory = Shape<Mapping>;
+export type Event = Shape<EventFd>;
+export type Container = Shape<VfioContainer>;
+export type IommuFile = Shape<Iommufd>;
+export type DeviceFile = Omit<Shape<VfioDeviceFile>, "map"> & {
+  map(offset: number, bytes: number, what: string): Memory;
+};
+export type HugeMemory = Omit<Shape<HugePages>, "gather"> & { gather(order: readonly number[], what: string): Memory };
+export type Group = Omit<Shape<VfioGroup>, "device"> & { device(address: string): DeviceFile };
+
+/** Whatever it gives is the caller's to dispose. All of it throws `SystemError`. */
+export interface Kernel {
+  container(path: string): Container;
+  group(path: string): Group;
+  iommufd(path: string): IommuFile;
+  device(path: string): DeviceFile;
+  event(): Event;
+  /** Zeroed memory that can be shared with a device. */
+  memory(bytes: number, what: string): Memory;
+  /** Bytes this process may lock. */
+  memlock(): number;
+  /** Large pages that nobody uses. */
+  hugePages(): { readonly pageBytes: number; readonly free: number };
+  takeHugePages(count: number): HugeMemory;
+}
+
+/** /proc/self/limits has the limit as the kernel compares it: "Max locked memory 8388608 8388608 bytes". */
+export const parseMemlock = (limits: string): number => {
+  const soft = /^Max locked memory\s+(\S+)/m.exec(limits)?.[1];
+  return soft === undefined || soft === "unlimited" ? Infinity : Number(soft);
+};
+
+export const LINUX: Kernel = {
+  container: (path) => VfioContainer.open(path),
+  group: (path) => VfioGroup.open(path),
+  iommufd: (path) => Iommufd.open(path),
+  device: (path) => VfioDeviceFile.open(path),
+  event: () => EventFd.create(),
+  memory: (bytes, what) => {
+    using memory = createMemory("dma", bytes);
+    return Mapping.map(memory.number, 0, bytes, what);
+  },
+  memlock: () => parseMemlock(readFileSync("/proc/self/limits", "utf8")),
+  hugePages: () => ({ pageBytes: HUGE_PAGE_BYTES, free: freeHugePages() }),
+  takeHugePages: (count) => HugePages.allocate(count),
+};

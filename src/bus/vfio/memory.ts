@@ -1,0 +1,60 @@
+/** The memory a device may reach: one window, mapped once. */
+import { DmaArena } from "#kit/dma.ts";
+import { Errno, SystemError } from "#sys/errno.ts";
+import { type AddressSpace } from "./access.ts";
+import { placeWindow } from "./addresses.ts";
+import { MapRefused, MemlockTooLow, NoAddresses } from "./errors.ts";
+import type { Kernel } from "./kernel.ts";
+import { undo } from "./undo.ts";
+
+/** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
+export const USUAL_BYTES = 32 << 20;
+/** The same for an MTU of 1500. */
+export const LEAST_BYTES = 6 << 20;
+const STEP = 1 << 20;
+
+/** Undefined where the limit on locked memory forbids it. */
+const tryMap = (
+  kernel: Kernel,
+  space: AddressSpace,
+  bytes: number,
+  outer: DisposableStack,
+): DmaArena | undefined => {
+  using scope = new DisposableStack();
+  const info = space.info();
+  const iova = placeWindow(info, bytes);
+  if (iova === undefined) throw new NoAddresses(bytes);
+  const { buffer } = scope.use(kernel.memory(bytes, "DMA memory"));
+  try {
+    space.map(buffer, iova);
+  } catch (cause) {
+    if (!(cause instanceof SystemError)) throw cause;
+    if (cause.errno === Errno.ENOMEM && kernel.memlock() !== Infinity) return undefined;
+    throw new MapRefused({ iova, bytes, cause });
+  }
+  scope.defer(() => undo(() => space.unmap(iova, bytes)));
+  const arena = scope.use(new DmaArena(buffer, iova, bytes));
+  outer.use(scope.move());
+  return arena;
+};
+
+/**
+ * Memory of `wanted` bytes. Where nobody asked for a size: the usual one, or what the limit on locked memory leaves of it.
+ * @throws {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
+ */
+export const mapMemory = (
+  kernel: Kernel,
+  space: AddressSpace,
+  wanted: number | undefined,
+  scope: DisposableStack,
+): DmaArena => {
+  const whole = tryMap(kernel, space, wanted ?? USUAL_BYTES, scope);
+  if (whole !== undefined) return whole;
+  const limit = kernel.memlock();
+  const most = Math.min(Math.floor(limit / STEP) * STEP, USUAL_BYTES - STEP);
+  for (let bytes = most; wanted === undefined && bytes >= LEAST_BYTES; bytes -= STEP) {
+    const part = tryMap(kernel, space, bytes, scope);
+    if (part !== undefined) return part;
+  }
+  throw new MemlockTooLow({ limit, wanted: wanted ?? LEAST_BYTES });
+};

@@ -1,0 +1,41 @@
+/** The power state of a PCI function (PCI Power Management 1.2), and the capabilities of its configuration space. */
+import { type Clock, until } from "#kit/clock.ts";
+import { type Mmio, ro16, ro8, rw16 } from "#kit/mmio.ts";
+import { Asleep } from "./errors.ts";
+
+const STATUS = ro16(0x06);
+const HAS_CAPABILITIES = 1 << 4;
+const CAPABILITIES = ro8(0x34);
+const POWER_MANAGEMENT = 0x01;
+/** PCI Power Management 1.2, 3.2.4: the control word behind the capability's head. */
+const CONTROL = 4;
+const STATE = 0b11;
+/** Cleared by writing one: whoever woke the card wants to see it. */
+const PME_STATUS = 1 << 15;
+/** A longer list does not fit in 256 bytes. */
+const MOST_CAPABILITIES = 48;
+/** Table 5-6: 10 ms from D3hot to D0. Firmware takes its time. */
+const WAKE_LIMIT_MICROS = 200_000;
+
+/** Where a capability is, in bytes; undefined where the function has none of that kind. */
+export const findCapability = (config: Mmio, id: number): number | undefined => {
+  if ((config.read16(STATUS) & HAS_CAPABILITIES) === 0) return undefined;
+  let at = config.read8(CAPABILITIES) & ~3;
+  for (let n = 0; at >= 0x40 && n < MOST_CAPABILITIES; n++) {
+    if (config.read8(ro8(at)) === id) return at;
+    at = config.read8(ro8(at + 1)) & ~3;
+  }
+  return undefined;
+};
+
+/** Brings the function to D0 from where firmware or a driver left it. @throws {Asleep} */
+export const wake = (config: Mmio, clock: Clock, address: string): void => {
+  const capability = findCapability(config, POWER_MANAGEMENT);
+  if (capability === undefined) return;
+  const control = rw16(capability + CONTROL);
+  const state = (): number => config.read16(control) & STATE;
+  if (state() === 0) return;
+  config.update16(control, STATE | PME_STATUS, 0);
+  clock.delay(10_000);
+  if (!until(clock, WAKE_LIMIT_MICROS, 1000, () => state() === 0)) throw new Asleep(address, state());
+};

@@ -1,0 +1,46 @@
+/**
+ * Where the RTL8139C+ differs from its successors: PHY registers in the window, the doorbell, configuration.
+ *
+ * Sources: RTL8139C+ datasheet, register table; FreeBSD `sys/dev/rl/if_rlreg.h` (RL_8139_*, RL_TXSTART, RL_MEDIASTAT).
+ */
+import { ro16, ro8, rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";
+
+/** Timer interrupt threshold. */
+export const TimerInt8139 = rw32(0x54);
+
+/** Link as the MAC sees it. */
+export const MSR = ro8(0x58);
+export const Msr = {
+  transmitFlow: 1 << 7,
+  receiveFlow: 1 << 6,
+  speed10: 1 << 3,
+  /** Inverse: set while there is none. */
+  linkDown: 1 << 2,
+} as const;
+
+/** Configuration, loaded from EEPROM; all but the last writable while unlocked. */
+export const Config3_8139 = rw8(0x59);
+export const Config4_8139 = rw8(0x5a);
+export const Config5_8139 = rw8(0xd8);
+
+/** Which early receive interrupts come, on several packets. */
+export const MULINT_8139 = rw16(0x5c);
+
+/** The PHY's clause 22 registers. The first is writable while configuration is unlocked. */
+export const BMCR_8139 = rw16(0x62);
+export const BMSR_8139 = ro16(0x64);
+export const ANAR_8139 = rw16(0x66);
+export const ANLPAR_8139 = ro16(0x68);
+export const ANER_8139 = ro16(0x6a);
+
+/** Transmit priority polling: the doorbell, with the bits of `Poll`. */
+export const TxPoll8139 = wo8(0xd9);
+
+/** C+ command, bits that only this chip has. Until they are set it works as an RTL8139C, without descriptors. */
+export const CPlus8139 = { receiveEnable: 1 << 1, transmitEnable: 1 << 0 } as const;
+
+/** RxConfig: how much of a frame is in the FIFO before any of it is moved; all ones, the whole frame. */
+export const RxConf8139 = { wholeFrames: 7 << 13 } as const;
+
+/** How much of a frame is in the FIFO before it is sent: units of 32 bytes, bits 5:0. */
+export const EarlyTxThreshold = rw8(0xec);

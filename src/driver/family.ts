@@ -1,0 +1,68 @@
+/**
+ * What differs from one family of chips to the next: values, and the few steps of bring-up that are a family's own.
+ *
+ * The checklist in `bring-up.ts` is the same for all. A difference of value between chips of one family is a matter for
+ * the chip table; a difference of procedure is a step here.
+ */
+import type { Clock } from "#kit/clock.ts";
+import type { Mmio, Register } from "#kit/mmio.ts";
+import type { ReceiveFormat, TransmitFormat } from "./descriptor-formats.ts";
+
+/** The PHY's clause 22 registers, 0 to 31, however they are reached. */
+export interface PhyBus {
+  read(register: number): number;
+  write(register: number, value: number): void;
+}
+
+/** The link as the MAC sees it. Speed in Mbit/s. */
+export interface MacLink {
+  readonly up: boolean;
+  readonly speed: number;
+  readonly fullDuplex: boolean;
+}
+
+/** What the steps work on. */
+export interface Hardware {
+  readonly io: Mmio;
+  readonly clock: Clock;
+  readonly family: Family;
+  readonly phy: PhyBus;
+}
+
+export interface Family {
+  /** Most descriptors in a ring. */
+  readonly ringLimit: number;
+  readonly receive: ReceiveFormat;
+  readonly transmit: TransmitFormat;
+  /** Sums and segments IPv6 as well as IPv4: the host cannot ask for one without the other. */
+  readonly offloadsBoth: boolean;
+  /** Where to write `Poll.normalPriority`. */
+  readonly doorbell: Register<8, "wo">;
+  /** CPlusCmd: receive offloads, and what the chip needs besides. */
+  readonly command: number;
+  /** More of it for rings above 4 GiB: PCI chips want to be told that addresses have a high half. */
+  readonly commandAbove4GiB: number;
+  /** RxConfig without its accept bits. */
+  readonly receiveConfig: number;
+
+  phy(io: Mmio, clock: Clock): PhyBus;
+  link(io: Mmio, phy: PhyBus): MacLink;
+
+  /** Waits until both directions have come to rest, so that a reset loses nothing. */
+  readonly drain: Step;
+  /** Takes the MAC from whoever had it while there was no driver. */
+  readonly takeOver: Step;
+  /** What is special between reset and the rings; configuration is unlocked. */
+  readonly prepare: Step;
+  /** @param largest bytes of a frame with FCS, as large as a receive buffer */
+  limitFrames(hw: Hardware, largest: number): void;
+  /** Starts transmitter and receiver: from here on they use the rings. */
+  readonly enable: Step;
+  /** What the PHY needs after a reset, before it negotiates. */
+  readonly tunePhy: Step;
+}
+
+type Step = (hw: Hardware) => void;
+
+/** A step that a family does not have. */
+export const nothing = (): void => {};

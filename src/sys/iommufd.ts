@@ -1,0 +1,90 @@
+/** iommufd as calls: address spaces that devices are attached to. The kernel's linux/iommufd.h documents each request. */
+import { Errno, SystemError } from "./errno.ts";
+import { type Fd, Open, openFile } from "./fd.ts";
+import { Struct, addressOf, keepAlive } from "./memory.ts";
+import { ask, request, sized } from "./vfio-request.ts";
+import {
+  Bytes,
+  type IommuInfo,
+  readRangeAlignment,
+  readRangeCount,
+  readRanges,
+  writeIoasMap,
+  writeIoasUnmap,
+  writeIovaRanges,
+} from "./vfio-structs.ts";
+
+const DESTROY = request(0x80);
+const IOAS_ALLOC = request(0x81);
+const IOAS_IOVA_RANGES = request(0x84);
+const IOAS_MAP = request(0x85);
+const IOAS_UNMAP = request(0x86);
+/** Machines have a handful: what firmware and interrupt controllers leave over. */
+const MOST_RANGES = 256;
+
+/** /dev/iommu, opened. All methods throw `SystemError`. */
+export class Iommufd implements Disposable {
+  readonly #fd: Fd;
+  constructor(fd: Fd) {
+    this.#fd = fd;
+  }
+
+  static open(path: string): Iommufd {
+    return new Iommufd(openFile(path, Open.readWrite));
+  }
+
+  get number(): number {
+    return this.#fd.number;
+  }
+
+  /** Makes an address space; returns its number, for `destroy`. */
+  allocate(): number {
+    const struct = sized(Bytes.ioasAlloc);
+    ask(this.number, IOAS_ALLOC, "IOMMU_IOAS_ALLOC", struct);
+    return struct.view.getUint32(8, true);
+  }
+
+  destroy(id: number): void {
+    const struct = sized(Bytes.destroy);
+    struct.view.setUint32(4, id, true);
+    ask(this.number, DESTROY, "IOMMU_DESTROY", struct);
+  }
+
+  /** What is allowed depends on the devices that are attached. */
+  info(ioas: number): IommuInfo {
+    const table = new Struct(16 * MOST_RANGES);
+    const struct = new Struct(Bytes.iovaRanges);
+    writeIovaRanges(struct.view, ioas, MOST_RANGES, table.address);
+    try {
+      // SAFETY: the table has room for as many ranges as the structure says, and is held until after the call.
+      ask(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
+    } catch (error) {
+      // More than there was room for: those that came are allowed as well.
+      if (!(error instanceof SystemError && error.errno === Errno.EMSGSIZE)) throw error;
+    }
+    keepAlive(table);
+    return {
+      pageBytes: readRangeAlignment(struct.view),
+      ranges: readRanges(table.view, Math.min(MOST_RANGES, readRangeCount(struct.view))),
+    };
+  }
+
+  /** Lets devices reach `memory` from `iova` on, and keeps it from being moved. */
+  map(ioas: number, memory: ArrayBufferLike, iova: number): void {
+    const struct = new Struct(Bytes.ioasMap);
+    writeIoasMap(struct.view, ioas, { address: addressOf(memory), iova, bytes: memory.byteLength });
+    // SAFETY: the kernel holds the pages themselves from then on, so the device never reaches what comes to lie there later.
+    ask(this.number, IOAS_MAP, "IOMMU_IOAS_MAP", struct);
+    keepAlive(memory);
+  }
+
+  unmap(ioas: number, iova: number, bytes: number): void {
+    const struct = new Struct(Bytes.ioasUnmap);
+    writeIoasUnmap(struct.view, ioas, iova, bytes);
+    ask(this.number, IOAS_UNMAP, "IOMMU_IOAS_UNMAP", struct);
+  }
+
+  [Symbol.dispose](): void {
+    this.#fd[Symbol.dispose]();
+  }
+}

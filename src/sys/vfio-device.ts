@@ -1,0 +1,149 @@
+/** A device's file as VFIO gives it: its regions, its interrupts, its resets. linux/vfio.h documents each request. */
+import { Errno, SystemError, errno } from "./errno.ts";
+import { type Fd, Open, openFile } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { Mapping } from "./mapping.ts";
+import { Struct } from "./memory.ts";
+import { ask, askWhole, sized, tell, vfio } from "./vfio-request.ts";
+import {
+  Bytes,
+  type DeviceInfo,
+  type HotResetInfo,
+  IrqAction,
+  type IrqInfo,
+  type IrqSet,
+  type RegionInfo,
+  readDeviceInfo,
+  readHotResetInfo,
+  readIrqInfo,
+  readRegionInfo,
+  writeHotReset,
+  writeIrqSet,
+} from "./vfio-structs.ts";
+
+const GET_INFO = vfio(7);
+const GET_REGION_INFO = vfio(8);
+const GET_IRQ_INFO = vfio(9);
+const SET_IRQS = vfio(10);
+const RESET = vfio(11);
+const GET_PCI_HOT_RESET_INFO = vfio(12);
+const PCI_HOT_RESET = vfio(13);
+const BIND_IOMMUFD = vfio(18);
+const ATTACH_IOMMUFD_PT = vfio(19);
+const DETACH_IOMMUFD_PT = vfio(20);
+/** A bus with every function of 32 slots, twice over. */
+const MOST_AFFECTED = 512;
+
+/** Bytes of an access, as pread(2) and pwrite(2) want them. */
+const COUNT = [0n, 1n, 2n, 0n, 4n] as const;
+
+/** All methods that ask the kernel throw `SystemError`. Nothing but `bind` works on a device's node before `bind`. */
+export class VfioDeviceFile implements Disposable {
+  readonly #fd: Fd;
+  readonly #access = new Struct(8);
+  readonly #bytes = this.#access.bytes;
+  readonly #shorts = new Uint16Array(this.#bytes.buffer);
+  readonly #words = new Uint32Array(this.#bytes.buffer);
+
+  /** INTx is the only kind that the kernel masks by itself. */
+  readonly #unmask = new Struct(Bytes.irqSet);
+
+  constructor(fd: Fd) {
+    this.#fd = fd;
+    writeIrqSet(this.#unmask.view, { index: 0, start: 0, count: 1, action: IrqAction.unmask, fds: [] });
+  }
+
+  /** The device's own node: /dev/vfio/devices/vfio0. */
+  static open(path: string): VfioDeviceFile {
+    return new VfioDeviceFile(openFile(path, Open.readWrite));
+  }
+
+  get number(): number {
+    return this.#fd.number;
+  }
+
+  info(): DeviceInfo {
+    return readDeviceInfo(askWhole(this.number, GET_INFO, "VFIO_DEVICE_GET_INFO", Bytes.deviceInfo));
+  }
+
+  region(index: number): RegionInfo {
+    const view = askWhole(this.number, GET_REGION_INFO, "VFIO_DEVICE_GET_REGION_INFO", Bytes.regionInfo, index);
+    return readRegionInfo(view);
+  }
+
+  irq(index: number): IrqInfo {
+    return readIrqInfo(askWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
+  }
+
+  setIrqs(set: IrqSet): void {
+    const struct = new Struct(Bytes.irqSet + 4 * set.fds.length);
+    writeIrqSet(struct.view, set);
+    const left = ask(this.number, SET_IRQS, "VFIO_DEVICE_SET_IRQS", struct);
+    // Some kernels say how many vectors there would be instead of failing.
+    if (left > 0) throw new SystemError({ errno: Errno.ENOSPC, syscall: "ioctl", detail: "VFIO_DEVICE_SET_IRQS" });
+  }
+
+  /** Lets INTx come again, which the kernel masked when it came. Allocates nothing; returns as `write` does. */
+  unmask(): number {
+    // SAFETY: the structure is whole, and this object holds it.
+    return libc.ioctl(this.number, SET_IRQS, this.#unmask.address) < 0 ? -errno() : 0;
+  }
+
+  /** By the function's own way: FLR, its power state, or its bus where it is alone there. */
+  reset(): void {
+    tell(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
+  }
+
+  hotResetInfo(): HotResetInfo {
+    const struct = sized(Bytes.hotResetInfo + 8 * MOST_AFFECTED);
+    ask(this.number, GET_PCI_HOT_RESET_INFO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", struct);
+    return readHotResetInfo(struct.view);
+  }
+
+  /** Resets the slot or the bus. @param groups descriptors that prove whose the functions are; none through an iommufd */
+  hotReset(groups: readonly number[]): void {
+    const struct = new Struct(Bytes.hotReset + 4 * groups.length);
+    writeHotReset(struct.view, groups);
+    ask(this.number, PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", struct);
+  }
+
+  bind(iommufd: { readonly number: number }): void {
+    const struct = sized(Bytes.bindIommufd);
+    struct.view.setInt32(8, iommufd.number, true);
+    ask(this.number, BIND_IOMMUFD, "VFIO_DEVICE_BIND_IOMMUFD", struct);
+  }
+
+  attach(ioas: number): void {
+    ask(this.number, ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", sized(Bytes.attach, ioas));
+  }
+
+  detach(): void {
+    ask(this.number, DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", sized(Bytes.detach));
+  }
+
+  /** @param offset from the file's start, as `RegionInfo.offset` counts: a multiple of the page size */
+  map(offset: number, bytes: number, what: string): Mapping {
+    return Mapping.map(this.number, offset, bytes, what);
+  }
+
+  /** One register, unsigned, in one access of its width; the negated error number where it cannot be read. Allocates nothing. */
+  read(position: bigint, width: 1 | 2 | 4): number {
+    // SAFETY: writes at most 4 bytes into a structure of 8 that this object holds.
+    if (libc.pread(this.number, this.#access.address, COUNT[width], position) < 0) return -errno();
+    if (width === 4) return this.#words[0]!;
+    return width === 2 ? this.#shorts[0]! : this.#bytes[0]!;
+  }
+
+  /** Returns 0, or the negated error number. */
+  write(position: bigint, width: 1 | 2 | 4, value: number): number {
+    if (width === 4) this.#words[0] = value;
+    else if (width === 2) this.#shorts[0] = value;
+    else this.#bytes[0] = value;
+    // SAFETY: reads at most 4 bytes of a structure of 8 that this object holds.
+    return libc.pwrite(this.number, this.#access.address, COUNT[width], position) < 0 ? -errno() : 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.#fd[Symbol.dispose]();
+  }
+}

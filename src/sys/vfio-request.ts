@@ -1,0 +1,45 @@
+/** How VFIO and iommufd are asked: ioctl(2) with a structure that says how long it is. */
+import { check } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { Struct, keepAlive } from "./memory.ts";
+
+/** _IO(';', n), which both use. */
+export const request = (n: number): bigint => BigInt((0x3b << 8) | n);
+
+/** VFIO's own start at 100. Some numbers mean one thing to a container and another to a device. */
+export const vfio = (n: number): bigint => request(100 + n);
+
+/** No answer of the kernel's is longer. */
+const MOST_BYTES = 1 << 16;
+
+/** Makes a request with a structure. @throws {SystemError} */
+export const ask = (fd: number, number: bigint, what: string, struct: Struct): number => {
+  // SAFETY: the structure is as long as the request's own, or as its first word says.
+  const result = libc.ioctl(fd, number, struct.address);
+  keepAlive(struct);
+  return check(result, "ioctl", what);
+};
+
+/** Makes a request with a plain number. @throws {SystemError} */
+export const tell = (fd: number, number: bigint, what: string, value: bigint): number =>
+  // SAFETY: these requests take a number and not an address.
+  check(libc.ioctl(fd, number, value), "ioctl", what);
+
+/** A structure whose first word is its length; what VFIO is asked by number of has the number in its third. */
+export const sized = (bytes: number, index = 0): Struct => {
+  const struct = new Struct(bytes);
+  struct.view.setUint32(0, bytes, true);
+  if (index !== 0) struct.view.setUint32(8, index, true);
+  return struct;
+};
+
+/** Asks for what may have more behind it: once to hear how long it is, and once more for all of it. @throws {SystemError} */
+export const askWhole = (fd: number, number: bigint, what: string, bytes: number, index?: number): DataView => {
+  const short = sized(bytes, index);
+  ask(fd, number, what, short);
+  const whole = Math.min(short.view.getUint32(0, true), MOST_BYTES);
+  if (whole <= bytes) return short.view;
+  const long = sized(whole, index);
+  ask(fd, number, what, long);
+  return long.view;
+};

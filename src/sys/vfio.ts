@@ -1,0 +1,124 @@
+/** VFIO as calls: containers, groups and devices. The kernel's linux/vfio.h documents each request. */
+import { check } from "./errno.ts";
+import { Fd, Open, openFile } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { Struct, addressOf, cString, keepAlive } from "./memory.ts";
+import { VfioDeviceFile } from "./vfio-device.ts";
+import { ask, askWhole, sized, tell, vfio } from "./vfio-request.ts";
+import { Bytes, type IommuInfo, readGroupStatus, readIommuInfo, writeDmaMap, writeDmaUnmap } from "./vfio-structs.ts";
+
+const GET_API_VERSION = vfio(0);
+const CHECK_EXTENSION = vfio(1);
+const SET_IOMMU = vfio(2);
+const GROUP_GET_STATUS = vfio(3);
+const GROUP_SET_CONTAINER = vfio(4);
+const GROUP_UNSET_CONTAINER = vfio(5);
+const GROUP_GET_DEVICE_FD = vfio(6);
+const IOMMU_GET_INFO = vfio(12);
+const IOMMU_MAP_DMA = vfio(13);
+const IOMMU_UNMAP_DMA = vfio(14);
+
+/** Kinds of IOMMU a container can have. */
+export const IommuKind = { type1v2: 3, none: 8 } as const;
+
+/** An address space that groups of devices share. */
+export class VfioContainer implements Disposable {
+  readonly #fd: Fd;
+  constructor(fd: Fd) {
+    this.#fd = fd;
+  }
+
+  /** @throws {SystemError} */
+  static open(path: string): VfioContainer {
+    return new VfioContainer(openFile(path, Open.readWrite));
+  }
+
+  get number(): number {
+    return this.#fd.number;
+  }
+
+  /** 0 is the only one there has been. */
+  get version(): number {
+    return tell(this.number, GET_API_VERSION, "VFIO_GET_API_VERSION", 0n);
+  }
+
+  /** Whether it can have that kind of IOMMU. */
+  offers(kind: number): boolean {
+    return tell(this.number, CHECK_EXTENSION, "VFIO_CHECK_EXTENSION", BigInt(kind)) > 0;
+  }
+
+  /** Once it has a group. @throws {SystemError} */
+  choose(kind: number): void {
+    tell(this.number, SET_IOMMU, "VFIO_SET_IOMMU", BigInt(kind));
+  }
+
+  info(): IommuInfo {
+    return readIommuInfo(askWhole(this.number, IOMMU_GET_INFO, "VFIO_IOMMU_GET_INFO", Bytes.iommuInfo));
+  }
+
+  /** Lets devices reach `memory` from `iova` on, and keeps it from being moved. @throws {SystemError} */
+  map(memory: ArrayBufferLike, iova: number): void {
+    const struct = new Struct(Bytes.dmaMap);
+    writeDmaMap(struct.view, { address: addressOf(memory), iova, bytes: memory.byteLength });
+    // The kernel holds the pages themselves from then on, so the device never reaches what comes to lie there later.
+    ask(this.number, IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", struct);
+    keepAlive(memory);
+  }
+
+  unmap(iova: number, bytes: number): void {
+    const struct = new Struct(Bytes.dmaUnmap);
+    writeDmaUnmap(struct.view, iova, bytes);
+    ask(this.number, IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA", struct);
+  }
+
+  [Symbol.dispose](): void {
+    this.#fd[Symbol.dispose]();
+  }
+}
+
+/** Devices that the IOMMU cannot keep apart. */
+export class VfioGroup implements Disposable {
+  readonly #fd: Fd;
+  constructor(fd: Fd) {
+    this.#fd = fd;
+  }
+
+  /** @throws {SystemError} EBUSY when somebody has it open */
+  static open(path: string): VfioGroup {
+    return new VfioGroup(openFile(path, Open.readWrite));
+  }
+
+  get number(): number {
+    return this.#fd.number;
+  }
+
+  /** Whether every device of it is out of the kernel's hands. */
+  get viable(): boolean {
+    const struct = sized(Bytes.groupStatus);
+    ask(this.number, GROUP_GET_STATUS, "VFIO_GROUP_GET_STATUS", struct);
+    return readGroupStatus(struct.view).viable;
+  }
+
+  join(container: { readonly number: number }): void {
+    const struct = new Struct(4);
+    struct.view.setInt32(0, container.number, true);
+    ask(this.number, GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", struct);
+  }
+
+  /** Once the group's devices are closed. */
+  leave(): void {
+    tell(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
+  }
+
+  /** @param address as 0000:03:00.0 @throws {SystemError} */
+  device(address: string): VfioDeviceFile {
+    // SAFETY: cString's text stands until the next one.
+    const number = libc.ioctl(this.number, GROUP_GET_DEVICE_FD, cString(address));
+    check(number, "ioctl", `VFIO_GROUP_GET_DEVICE_FD ${address}`);
+    return new VfioDeviceFile(new Fd(number, address));
+  }
+
+  [Symbol.dispose](): void {
+    this.#fd[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,20 @@
+/** Ferrule as `npm pack` ships it. */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const LIMIT_MILLIS = 60_000;
+
+export const npm = (cwd: string, ...args: string[]): string =>
+  execFileSync("npm", [...args, "--loglevel=error", "--no-update-notifier"], {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: LIMIT_MILLIS,
+  });
+
+/** Packs the checkout into `folder`, building it first; the archive's path. */
+export const packFerrule = (folder: string): string => {
+  const [packed] = JSON.parse(npm(ROOT, "pack", "--json", "--pack-destination", folder)) as { filename: string }[];
+  return join(folder, packed!.filename);
+};

@@ -1,0 +1,171 @@
+/** A QEMU whose processor sleeps: a machine with one NIC that we drive from outside, in 0.1 s and without a guest. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { readFileSync, writeSync } from "node:fs";
+import { Timeout } from "#kit/errors.ts";
+import type { Fd } from "#sys/fd.ts";
+import { read, write } from "#sys/fd.ts";
+import { createMemory } from "#sys/mapping.ts";
+import { Poller } from "#sys/poll.ts";
+import { socketPair } from "#sys/unix-socket.ts";
+
+const PROGRAM = "qemu-system-x86_64";
+const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+
+/** Why the rig cannot run here; false when it can. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+export const noQtest = (): string | false => {
+  const missing = [PROGRAM, "setpriv"].filter((program) => !has(program));
+  const why = missing.length > 0 && `needs ${missing.join(", ")}`;
+  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};
+
+/** Half of the RAM lies above 4 GiB: a driver or bus that forgets the high half of an address fails at once. */
+const RAM_MEGABYTES = 64;
+const LOW_MEGABYTES = 32;
+export const HIGH_MEMORY = { offset: LOW_MEGABYTES << 20, address: 2 ** 32, bytes: LOW_MEGABYTES << 20 } as const;
+/** Not the first pages, which have their own uses on a PC. */
+export const LOW_MEMORY = { offset: 16 << 20, address: 16 << 20, bytes: 16 << 20 } as const;
+
+/**
+ * Debian's QEMU 7.2 has no `qtest` accelerator, but obeys the protocol under any: so the machine runs, and its firmware is
+ * `cli; hlt`, at the reset vector 16 bytes below the end.
+ */
+const firmware = (): Fd => {
+  const image = new Uint8Array(64 << 10).fill(0xf4);
+  image.set([0xfa, 0xf4, 0xeb, 0xfd], image.length - 16);
+  const file = createMemory("firmware", image.length);
+  writeSync(file.number, image, 0, image.length, 0);
+  return file;
+};
+
+export interface MachineOptions {
+  /** What the NIC's cable leads to: us, QEMU's own user network, or nowhere. */
+  readonly cable: "us" | "user network" | "nowhere";
+  readonly mac: string;
+  /** Further arguments. */
+  readonly more?: readonly string[];
+}
+
+const LIMIT_MILLIS = 5000;
+
+/** QEMU's control socket, a request at a time. */
+class Control implements Disposable {
+  readonly #socket: Fd;
+  readonly #poller: Poller;
+  #text = "";
+  constructor(socket: Fd) {
+    this.#socket = socket;
+    this.#poller = new Poller([socket.number]);
+  }
+  execute(command: string, values: Readonly<Record<string, unknown>> = {}): void {
+    write(
+      this.#socket.number,
+      new TextEncoder().encode(`${JSON.stringify({ execute: command, arguments: values })}\n`),
+    );
+    const end = performance.now() + LIMIT_MILLIS;
+    for (;;) {
+      for (const line of this.#lines(Math.ceil(end - performance.now()))) {
+        const answer = JSON.parse(line) as { readonly error?: { readonly desc: string }; readonly return?: unknown };
+        if (answer.error !== undefined) throw new Error(`${command}: ${answer.error.desc}`);
+        if (answer.return !== undefined) return;
+      }
+    }
+  }
+  [Symbol.dispose](): void {
+    this.#socket[Symbol.dispose]();
+  }
+  #lines(millis: number): readonly string[] {
+    if (millis <= 0) throw new Timeout({ what: "QEMU's control socket", waitedMicros: LIMIT_MILLIS * 1000 });
+    if (this.#poller.wait(millis) === 0) return [];
+    const bytes = new Uint8Array(new ArrayBuffer(65_536));
+    const length = read(this.#socket.number, bytes);
+    if (length === 0) throw new Error("QEMU closed its control socket");
+    const lines = (this.#text + Buffer.from(bytes.subarray(0, length)).toString()).split("\n");
+    this.#text = lines.pop()!;
+    return lines;
+  }
+}
+
+export class QtestMachine implements Disposable {
+  /** Our end of qtest; whoever takes it owns it. */
+  readonly qtest: Fd;
+  /** The file that the machine's RAM is in. */
+  readonly ram: Fd;
+  /** Our end of the cable, where it leads to us. */
+  readonly cable: Fd | undefined;
+  readonly #process: ChildProcess;
+  readonly #errors: Fd;
+  readonly #control: Control;
+  readonly #scope: DisposableStack;
+
+  constructor(options: MachineOptions) {
+    using scope = new DisposableStack();
+    // Theirs are closed here as soon as QEMU has them, so that its end is seen.
+    using theirs = new DisposableStack();
+    const pair = (what: string): readonly [ours: Fd, theirs: number] => {
+      const [ours, other] = socketPair(what);
+      return [scope.use(ours), theirs.use(other).number];
+    };
+    const [qtest, qtestEnd] = pair("qtest");
+    const [control, controlEnd] = pair("QEMU's control socket");
+    const [cable, cableEnd] = pair("cable");
+    this.ram = scope.use(createMemory("ram", RAM_MEGABYTES << 20));
+    this.#errors = scope.use(createMemory("errors", 0, { sealed: false }));
+    const bios = theirs.use(firmware());
+    this.qtest = qtest;
+    this.cable = options.cable === "us" ? cable : undefined;
+
+    // In the child they are numbers 3 and up, in this order.
+    const passed = [qtestEnd, controlEnd, this.ram.number, bios.number, cableEnd];
+    const netdev = {
+      us: ["-netdev", "stream,id=cable,server=off,addr.type=fd,addr.str=7"],
+      "user network": ["-netdev", "user,id=cable,restrict=on"],
+      nowhere: [],
+    }[options.cable];
+    const nic = `rtl8139,id=nic,mac=${options.mac},romfile=${netdev.length === 0 ? "" : ",netdev=cable"}`;
+    const args = [
+      ["--pdeathsig", "KILL", PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,tb-size=1"],
+      ["-machine", `q35,memory-backend=ram,max-ram-below-4g=${LOW_MEGABYTES}M`, "-m", `${RAM_MEGABYTES}M`],
+      ["-object", `memory-backend-file,id=ram,size=${RAM_MEGABYTES}M,mem-path=/proc/self/fd/5,share=on`],
+      ["-bios", "/proc/self/fd/6"],
+      ["-chardev", "socket,id=qtest,fd=3", "-qtest", "chardev:qtest", "-qtest-log", "none"],
+      ["-chardev", "socket,id=control,fd=4", "-mon", "chardev=control,mode=control"],
+      [...netdev, "-device", nic, ...(options.more ?? [])],
+    ].flat();
+    this.#process = spawn("setpriv", args, { stdio: ["ignore", "ignore", this.#errors.number, ...passed] });
+    scope.defer(() => this.#process.kill("SIGKILL"));
+    this.#control = scope.use(new Control(control));
+    this.#scope = scope.move();
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** What QEMU printed. */
+  get errors(): string {
+    return readFileSync(`/proc/self/fd/${this.#errors.number}`, "utf8");
+  }
+
+  /** Pulls the cable, or plugs it in. */
+  setCable(plugged: boolean): void {
+    this.#negotiate();
+    this.#control.execute("set_link", { name: "nic", up: plugged });
+  }
+
+  /** Ends QEMU as a crash would. */
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+
+  #negotiated = false;
+  #negotiate(): void {
+    if (this.#negotiated) return;
+    this.#control.execute("qmp_capabilities");
+    this.#negotiated = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+}

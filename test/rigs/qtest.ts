@@ -1,0 +1,83 @@
+/** The qtest rig: our driver on QEMU's own RTL8139C+, which no one here wrote; the far end of its cable is the test. */
+import { QtestDevice } from "#bus/qtest/device.ts";
+import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { StreamWire } from "#host/wire-stream.ts";
+import { RealClock } from "#kit/clock.ts";
+import { type Bound, bind } from "#kit/device.ts";
+import { HIGH_MEMORY, LOW_MEMORY, type MachineOptions, QtestMachine } from "./qtest-machine.ts";
+import { Host, type Rig, type RigOptions } from "./rig.ts";
+
+export interface QtestRigOptions extends RigOptions, Partial<MachineOptions> {
+  /** Whether DMA memory lies above 4 GiB or below; above unless told. */
+  readonly memory?: "high" | "low";
+}
+
+export interface QtestRig extends Rig {
+  readonly machine: QtestMachine;
+  readonly device: QtestDevice;
+  readonly bound: Bound<Nic>;
+}
+
+export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
+  const { mtu = 1500, mac = "02:00:00:00:00:01", cable = "us", carrier = true, slots, more = [] } = options;
+  const clock = new RealClock();
+  using scope = new DisposableStack();
+  const machine = scope.use(new QtestMachine({ cable, mac, more }));
+  const memory = options.memory === "low" ? LOW_MEMORY : HIGH_MEMORY;
+  const device = scope.use(
+    new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory: { file: machine.ram.number, ...memory } }),
+  );
+  if (!carrier) machine.setCable(false);
+  const nicOptions = { clock, mtu, weaklyOrdered: process.arch !== "x64", ...(slots === undefined ? {} : { slots }) };
+  const bound = scope.use(bind(rtl8169, device, nicOptions));
+  const nic = bound.driver;
+  const host = new Host(nic, device.dma);
+
+  const sent: Uint8Array[] = [];
+  const wire = scope.use(new StreamWire({ clock }));
+  if (machine.cable !== undefined) wire.connect(machine.cable);
+  wire.plug({
+    receive(bytes, offset, length) {
+      sent.push(bytes.slice(offset, offset + length));
+      return true;
+    },
+  });
+  const owned = scope.move();
+
+  return {
+    machine,
+    device,
+    bound,
+    nic,
+    dma: device.dma,
+    get sent() {
+      wire.pump(1000);
+      return sent;
+    },
+    flags: host.flags,
+    tags: host.tags,
+    up() {
+      nic.up();
+    },
+    poll: () => host.poll(),
+    send(frame, flags, tag, fragments) {
+      host.send(frame, flags, tag, fragments);
+      // QEMU sends inside the doorbell write.
+      wire.pump(1000);
+    },
+    deliver(frame) {
+      const at = wire.reserve(frame.length);
+      wire.bytes.set(frame, at);
+      wire.commit(frame.length);
+      wire.flush();
+      device.settle();
+    },
+    setCarrier(plugged) {
+      machine.setCable(plugged);
+      device.settle();
+    },
+    // Its time is ours, and what it does it does at once.
+    pass: () => device.settle(),
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+};

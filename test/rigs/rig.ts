@@ -1,0 +1,83 @@
+/** What a conformance test has under its hands, whatever the device is: our driver, a NIC, and the far end of its cable. */
+import type { Nic } from "#driver/rtl8169.ts";
+import type { DmaArena, DmaDomain } from "#kit/dma.ts";
+import { FRAME_WORDS, Send } from "#kit/link.ts";
+
+export interface RigOptions {
+  readonly mtu?: number;
+  readonly slots?: number;
+  /** Whether the cable is plugged in when the NIC comes up. */
+  readonly carrier?: boolean;
+}
+
+export interface Rig extends Disposable {
+  readonly nic: Nic;
+  readonly dma: DmaArena;
+  /** Frames that have left, oldest first; the array may be emptied. */
+  readonly sent: Uint8Array[];
+  /** Flags and tags of the frames `poll` returned last. */
+  readonly flags: readonly number[];
+  readonly tags: readonly number[];
+  /** Brings the NIC up and waits for the link, if there is a cable. */
+  up(): void;
+  /** Interrupt, poll, unmask: what a data plane does. Returns the frames received, copied. */
+  poll(): Uint8Array[];
+  /** Copies `frame` into DMA memory and sends it, in fragments of the given lengths (all of it when none are given). */
+  send(frame: Uint8Array, flags?: number, tag?: number, fragments?: readonly number[]): void;
+  /** A frame arrives from the cable. */
+  deliver(frame: Uint8Array): void;
+  setCarrier(plugged: boolean): void;
+  /** Lets the device's time pass. */
+  pass(micros: number): void;
+}
+
+/** The host's part: sends and receives through the driver, as a data plane does. */
+export class Host {
+  readonly flags: number[] = [];
+  readonly tags: number[] = [];
+  readonly #nic: Nic;
+  readonly #scratch;
+  readonly #burst = new Int32Array(512 * FRAME_WORDS);
+  readonly #offsets = new Int32Array(512);
+  #next = 0;
+
+  constructor(nic: Nic, dma: DmaDomain) {
+    this.#nic = nic;
+    this.#scratch = dma.allocate({ what: "test frames", bytes: 1 << 18, align: 64, direction: "toDevice" });
+  }
+
+  poll(): Uint8Array[] {
+    const nic = this.#nic;
+    this.flags.length = 0;
+    this.tags.length = 0;
+    const frames: Uint8Array[] = [];
+    if (nic.line.take()) nic.interrupt();
+    for (let n = nic.receive(this.#burst, 64); n > 0; n = nic.receive(this.#burst, 64)) {
+      for (let i = 0; i < n; i++) {
+        const words = this.#burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
+        const [offset = 0, length = 0, flag = 0, tag = 0] = words;
+        frames.push(nic.memory.bytes.slice(offset, offset + length));
+        this.flags.push(flag);
+        this.tags.push(tag);
+        this.#offsets[i] = offset;
+      }
+      nic.release(this.#offsets, n);
+    }
+    nic.reclaim(this.#offsets, 512);
+    nic.unmask();
+    return frames;
+  }
+
+  send(frame: Uint8Array, flag = 0, tag = 0, fragments: readonly number[] = [frame.length]): void {
+    if (this.#next + frame.length > this.#scratch.length) this.#next = 0;
+    this.#scratch.bytes.set(frame, this.#next);
+    let at = this.#next;
+    fragments.forEach((length, i) => {
+      const more = i < fragments.length - 1 ? Send.more : 0;
+      this.#burst.set([this.#scratch.offset + at, length, flag | more, tag], i * FRAME_WORDS);
+      at += length;
+    });
+    this.#next += Math.ceil(frame.length / 64) * 64;
+    this.#nic.transmit(this.#burst, fragments.length);
+  }
+}

