@@ -34,10 +34,10 @@ test("wrong usage ends with 2, one line and a hint, and nothing on stdout", () =
   }
 });
 
-test("what comes later is refused with 1 and says so", () => {
-  const { status, stderr } = ferrule(["up", "0000:03:00.0"]);
+test("a card that is not there is refused with 1 and says so", () => {
+  const { status, stderr } = ferrule(["up", "fffe:1f:1f.7"]);
   assert.equal(status, 1);
-  assert.match(stderr, /not there yet/);
+  assert.match(stderr, /^ferrule: there is no PCI function fffe:1f:1f\.7\nhint: /);
 });
 
 test("model chips --json is a list that says which chips can be driven", () => {

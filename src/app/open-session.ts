@@ -9,7 +9,15 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
-import type { DeviceSpec, HostSpec, ModelSpec, Session, SessionEvent, SessionFacts, SessionOptions } from "./session.ts";
+import type {
+  DeviceSpec,
+  HostSpec,
+  ModelSpec,
+  Session,
+  SessionEvent,
+  SessionFacts,
+  SessionOptions,
+} from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
 import { ThreadFailure, WorkerThread } from "./worker-thread.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHIPS, type Chip, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
+import { ANCESTORS, CHIPS, type Chip, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
 
 // Typed in from the list of identifications that cards report, not from chips.ts: XID, name, firmware.
 // prettier-ignore
@@ -132,6 +132,21 @@ test("each chip has an XID of its own that leads back to it", () => {
   assert.equal(xidOf(chipNamed("rtl8168h")!), 0x541);
   assert.equal(xidOf(chipNamed("rtl8168c-3cx")!), 0x3c1);
   assert.equal(xidOf(chipNamed("rtl8102e-34x")!), 0x34a);
+});
+
+test("the ancestor is found by its XID, which is no other chip's, and cannot be chosen for a model", () => {
+  // FreeBSD if_rlreg.h: RL_HWREV_8139CPLUS.
+  assert.equal(chipOf((0x7480_0000 >>> 20) & 0xfcf)?.key, "rtl8139cp");
+  for (const { key, xid } of ANCESTORS) {
+    assert.equal(
+      (CHIPS as readonly Chip[]).find((row) => (xid & row.mask) === row.xid),
+      undefined,
+    );
+    assert.equal(chipNamed(key), undefined);
+  }
+  // 8139, 8139A, 8139B, 8130, 8139C, 8139D, 8101, 8100: without descriptors.
+  for (const revision of [0x600, 0x700, 0x780, 0x7c0, 0x740, 0x744, 0x74c, 0x788])
+    assert.equal(chipOf(revision), undefined);
 });
 
 test("what a row says fits together", () => {

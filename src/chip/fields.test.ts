@@ -3,6 +3,7 @@ import { test } from "node:test";
 import * as late from "./descriptors-8125.ts";
 import * as descriptors from "./descriptors.ts";
 import * as phy from "./phy.ts";
+import * as ancestor from "./registers-8139cp.ts";
 import * as registers from "./registers.ts";
 
 /** A word's fields by name. `union` names fields that are several others together. */
@@ -53,6 +54,18 @@ const WORDS: readonly Word[] = [
   bits("DLLPR", 8, registers.Dllpr),
   bits("MCU", 8, registers.Mcu),
   bits("CPlusCmd", 16, registers.CPlus),
+  bits("CPlusCmd, RTL8139C+", 16, {
+    ...ancestor.CPlus8139,
+    receiveVlan: registers.CPlus.receiveVlan,
+    receiveChecksum: registers.CPlus.receiveChecksum,
+    dualAddress: registers.CPlus.dualAddress,
+  }),
+  bits("MSR", 8, ancestor.Msr),
+  bits("RxConfig, RTL8139C+", 32, {
+    ...ancestor.RxConf8139,
+    dmaBurst: registers.RxConf.dmaBurst,
+    accept: registers.RxConf.acceptMask,
+  }),
   bits("MISC", 32, registers.Misc),
   bits("MISC_1", 8, registers.Misc1),
   bits("Tx v1 opts1, segmenting", 32, {
@@ -87,6 +100,7 @@ const WORDS: readonly Word[] = [
     offset: TxV2.checksumOffsetMax << TxV2.checksumOffsetShift,
   }),
   bits("Rx opts1", 32, { ...common, ...Rx }, { protocol: ["protocolUdp", "protocolTcp"] }),
+  bits("Rx opts1, RTL8139C+", 32, { ...common, ...descriptors.RxCPlus }, { protocol: ["protocolUdp", "protocolTcp"] }),
   bits("Rx opts2", 32, { tag, taken: descriptors.RxTagTaken, ...descriptors.RxV2 }),
   bits("Rx v3 opts1", 32, { own, end, length: Rx.length, ...late.RxV3 }),
   bits("Rx v3 opts2", 32, { tag, taken: descriptors.RxTagTaken, ...descriptors.RxV2, ...late.RxV3Verdict }),

@@ -1,11 +1,21 @@
-/** The maps of the PCI chips and of RTL8125 and later, typed a second time from their sources. */
+/** The maps of RTL8139C+, of the PCI chips and of RTL8125 and later, typed a second time from their sources. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as ancestor from "./registers-8139cp.ts";
 import * as pci from "./registers-8169.ts";
 import * as multigigabit from "./registers-8125.ts";
 
 /** First offset, how many, how far apart. */
 type Place = readonly [name: string, from: number, count?: number, step?: number];
+
+// FreeBSD if_rlreg.h: RL_8139_CFG*, RL_MEDIASTAT, RL_MULTIINTR, RL_BMCR and so on, RL_TXSTART, RL_EARLY_TX_THRESH.
+// prettier-ignore
+// oxfmt-ignore
+const ANCESTOR: readonly Place[] = [
+  ["TimerInt8139", 0x54], ["MSR", 0x58], ["Config3_8139", 0x59], ["Config4_8139", 0x5a], ["Config5_8139", 0xd8],
+  ["MULINT_8139", 0x5c], ["BMCR_8139", 0x62], ["BMSR_8139", 0x64], ["ANAR_8139", 0x66], ["ANLPAR_8139", 0x68],
+  ["ANER_8139", 0x6a], ["TxPoll8139", 0xd9], ["EarlyTxThreshold", 0xec],
+];
 
 // RTL8169 register table; LDPS from FreeBSD if_rlreg.h.
 // prettier-ignore
@@ -48,6 +58,7 @@ const byName = (a: readonly [string, ...unknown[]], b: readonly [string, ...unkn
   a[0] < b[0] ? -1 : 1;
 
 for (const [title, map, places] of [
+  ["RTL8139C+", ancestor, ANCESTOR],
   ["the PCI chips", pci, PCI],
   ["RTL8125 and later", multigigabit, MULTIGIGABIT],
 ] as const)

@@ -166,21 +166,20 @@ test("the receive filter and the gate stand before the wake-up filter", () => {
 });
 
 test("a link that comes up wakes it when that was asked for, and one that goes does not", () => {
-  for (const [key, asked, more] of [
-    ["rtl8168h", Conf3.linkUp, 0],
-    ["rtl8168h", 0, 0],
-    ["rtl8125b", Conf3.linkUp, 0x13],
-    ["rtl8125b", Conf3.linkUp, 0],
+  for (const [key, asked] of [
+    ["rtl8168h", Conf3.linkUp],
+    ["rtl8168h", 0],
+    ["rtl8125b", Conf3.linkUp],
+    ["rtl8125b", 0],
   ] as const) {
     const sleeper = new Sleeper(key, (guest) => {
       guest.w8(Config2, Conf2.pmeSignal);
       guest.w8(Config3, asked);
-      if (more !== 0) macOcp(guest, 0xe0c6, more);
     }).sleep();
     sleeper.guest.nic.setCarrier(false);
     assert.equal(sleeper.woken, 0);
     sleeper.guest.nic.setCarrier(true);
     sleeper.guest.clock.delay(20_000);
-    assert.equal(sleeper.woken, asked !== 0 && (key === "rtl8168h" || more !== 0) ? 1 : 0, `${key} ${asked} ${more}`);
+    assert.equal(sleeper.woken, asked === 0 ? 0 : 1, `${key} ${asked}`);
   }
 });

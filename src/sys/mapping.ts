@@ -94,7 +94,14 @@ export class Mapping implements Disposable {
   static gather(fd: number, offsets: readonly number[], pieceBytes: number, what: string): Mapping {
     const piece = BigInt(pieceBytes);
     const length = BigInt(offsets.length) * piece;
-    const mapAt = (address: bigint, bytes: bigint, protection: number, flags: number, from: number, at: number): bigint => {
+    const mapAt = (
+      address: bigint,
+      bytes: bigint,
+      protection: number,
+      flags: number,
+      from: number,
+      at: number,
+    ): bigint => {
       // SAFETY: the kernel chooses a free range, or `address` lies in the one reserved below, which is ours alone.
       const result = libc.mmap(address, bytes, protection, flags, from, BigInt(at));
       if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });

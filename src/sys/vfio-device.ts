@@ -34,6 +34,7 @@ const DETACH_IOMMUFD_PT = vfio(20);
 /** A bus with every function of 32 slots, twice over. */
 const MOST_AFFECTED = 512;
 
+const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };
 /** Bytes of an access, as pread(2) and pwrite(2) want them. */
 const COUNT = [0n, 1n, 2n, 0n, 4n] as const;
 
@@ -72,7 +73,13 @@ export class VfioDeviceFile implements Disposable {
   }
 
   irq(index: number): IrqInfo {
-    return readIrqInfo(askWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
+    try {
+      return readIrqInfo(askWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
+    } catch (error) {
+      // Of a kind that such a device cannot have (a bus error, off PCI Express) the kernel says this instead of 0.
+      if (error instanceof SystemError && error.errno === Errno.EINVAL) return NO_IRQ;
+      throw error;
+    }
   }
 
   setIrqs(set: IrqSet): void {

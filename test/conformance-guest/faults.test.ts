@@ -10,11 +10,13 @@ import { FAR, NEAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
 
 /** What the guest does while the fault is there. Each line's exit code and last line are told. */
-const ECHOES = `ping -q -c 20 -i 0.05 -W 1 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+const ECHOES = `ping -q -c 20 -i 0.05 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /** As long as the kernel takes to find that a transmitter stands still. */
-const LONG_ECHOES = `ping -q -c 45 -i 0.2 -W 1 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
-const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; sleep 2; ${ECHOES}`;
-const RELOAD = `rmmod r8169; modprobe r8169; ip link set ${NEAR.name} up; ip addr replace ${NEAR.ipv4}/24 dev ${NEAR.name}; sleep 2; ${ECHOES}`;
+const LONG_ECHOES = `ping -q -c 45 -i 0.2 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+/** A link, if there is going to be one: that takes a third of a second. */
+const LINK = `for i in $(seq 20); do [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = 1 ] && break; sleep 0.1; done`;
+const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; ${LINK}; ${ECHOES}`;
+const RELOAD = `rmmod r8169; modprobe r8169; ip link set ${NEAR.name} up; ip addr replace ${NEAR.ipv4}/24 dev ${NEAR.name}; ${LINK}; ${ECHOES}`;
 
 interface Provocation {
   /** Times it strikes. Without, it stays until it is cleared. */
@@ -55,7 +57,7 @@ const WIRE_FAULTS: readonly WireFault[] = [
   { name: "delay", probability: 0.5, micros: 20_000 },
 ];
 /** A cure that brings no link in this time is none. */
-const LINK_MILLIS = 5_000;
+const LINK_MILLIS = 2_500;
 const BOTH: readonly Direction[] = ["in", "out"];
 
 /** From the least on. The last is a power cycle of all but the card, whose fault is over. */
@@ -84,7 +86,7 @@ const OFFENCES = ["hurried", "asleep"];
 onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000 }, (bench) => {
   const works = async (): Promise<boolean> => {
     const { exit, stdout } = await bench().rig.guest.run(
-      `for i in 1 2 3 4; do ping -q -c 1 -W 1 ${FAR.ipv4} >/dev/null && exec ping -q -c 10 -i 0.02 -W 1 ${FAR.ipv4}; sleep 0.2; done; exit 1`,
+      `for i in 1 2 3 4; do ping -q -c 1 -W 0.4 ${FAR.ipv4} >/dev/null && exec ping -q -c 10 -i 0.02 -W 0.5 ${FAR.ipv4}; sleep 0.1; done; exit 1`,
     );
     return exit === 0 && stdout.includes(" 0% packet loss");
   };

@@ -96,6 +96,16 @@ export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Pro
   return lines.filter((line) => ![...HARMLESS, ...allowed].some((pattern) => pattern.test(line)));
 };
 
+/** What the kernel complained of, and when the link came and went, for whoever has to find out why. */
+const withContext = async (rig: Rig, said: readonly string[]): Promise<string> => {
+  if (said.length === 0) return "";
+  const log = await rig.guest.dmesg();
+  const link = log.filter((line) => /link|phy|eth0/i.test(line));
+  return ["complaints:", ...said, "of the link and the NIC:", ...link.slice(-40), "the end:", ...log.slice(-20)].join(
+    "\n",
+  );
+};
+
 /**
  * Declares a suite for each chip on each kernel, in one named after the subject. Its tests share one guest; when they are through, the guest must have
  * complained of nothing, and must have done nothing that real hardware punishes.
@@ -116,7 +126,8 @@ export const onEachChip = (subject: string, options: BenchOptions, declare: (ben
         });
         declare(() => ({ cell, rig: rig! }));
         test("the kernel had nothing to complain of, and its driver did nothing that real hardware punishes", async () => {
-          assert.deepEqual(await complaints(rig!, warnings), []);
+          const said = await complaints(rig!, warnings);
+          assert.equal(said.length, 0, await withContext(rig!, said));
           const committed = Object.keys((await rig!.nic.state()).offences).filter((name) => !offences.includes(name));
           assert.deepEqual(committed, [], rig!.nic.offences.join("\n"));
         });

@@ -13,7 +13,7 @@ import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { cells, complaints, onEachChip } from "./grid.ts";
 
 const LOADS = 20;
-const BINDS = 5;
+const BINDS = 3;
 const CLIENTS = 2;
 const RELEASE_LIMIT = 5_000;
 const SETTLE_LIMIT = 2_000;

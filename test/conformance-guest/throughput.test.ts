@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { FAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
 
-const SECONDS = 3;
+const SECONDS = 2;
 /** Slow enough that a guest on a busy machine loses nothing. */
 const RATE = "5M";
 

@@ -22,6 +22,7 @@ const KEPT = [
   "drivers/char",
   "drivers/ptp",
   "drivers/iommu",
+  "drivers/uio",
   "drivers/vfio",
   "virt",
 ];

@@ -45,6 +45,7 @@ const MODULES = [
   "pktgen",
   "sch_fq",
   "tun",
+  "uio_pci_generic",
   "veth",
   "vfio_iommu_type1",
   "vfio_pci",

@@ -61,6 +61,7 @@ export const openDirectRig = (options: RigOptions & { mac?: string } = {}): Dire
     nic,
     bench,
     dma: device.dma,
+    registers: device.registers,
     sent: bench.sent,
     flags: host.flags,
     tags: host.tags,

@@ -50,6 +50,7 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
     bound,
     nic,
     dma: device.dma,
+    registers: device.registers,
     get sent() {
       wire.pump(1000);
       return sent;

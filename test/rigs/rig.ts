@@ -2,6 +2,7 @@
 import type { Nic } from "#driver/rtl8169.ts";
 import type { DmaArena, DmaDomain } from "#kit/dma.ts";
 import { FRAME_WORDS, Send } from "#kit/link.ts";
+import type { Mmio } from "#kit/mmio.ts";
 
 export interface RigOptions {
   readonly mtu?: number;
@@ -13,6 +14,8 @@ export interface RigOptions {
 export interface Rig extends Disposable {
   readonly nic: Nic;
   readonly dma: DmaArena;
+  /** The chip's registers, for another driver than ours. */
+  readonly registers: Mmio;
   /** Frames that have left, oldest first; the array may be emptied. */
   readonly sent: Uint8Array[];
   /** Flags and tags of the frames `poll` returned last. */

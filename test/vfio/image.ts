@@ -48,7 +48,7 @@ export const nodeArchive = (scratch: string): string => {
   const folder = "usr/lib/x86_64-linux-gnu";
   const files: Packed[] = [
     { path: "usr/bin/node", bytes: strippedNode(scratch), executable: true },
-    { path: "usr/share/udhcpc/default.script", bytes: Buffer.from(LEASE), executable: true },
+    { path: "etc/udhcpc/default.script", bytes: Buffer.from(LEASE), executable: true },
     ...LIBRARIES.map((name) => ({ path: join(folder, name), bytes: readFileSync(join(tools, folder, name)), executable: true })),
   ];
   mkdirSync(CACHE, { recursive: true });

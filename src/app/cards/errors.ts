@@ -3,6 +3,7 @@ import { FerruleError } from "#kit/errors.ts";
 import type { PciFunction } from "./card.ts";
 import type { Holder } from "./holders.ts";
 import type { Lack } from "./judge.ts";
+import { FERRULE } from "./program.ts";
 
 /** Nothing is in that slot. */
 export class NoSuchCard extends FerruleError {
@@ -35,6 +36,16 @@ export class NotOfFamily extends FerruleError {
   }
 }
 
+const CODES: Readonly<Record<Lack["what"], string>> = {
+  IOMMU: "NO_IOMMU",
+  module: "NO_VFIO_PCI",
+  group: "GROUP_NOT_VIABLE",
+  driver: "NOT_BOUND",
+  use: "IN_USE",
+  permission: "NO_PERMISSION",
+  "locked memory": "MEMLOCK_TOO_LOW",
+};
+
 /** The card cannot be used as the machine is. */
 export class NotUsable extends FerruleError {
   readonly code: string;
@@ -43,7 +54,7 @@ export class NotUsable extends FerruleError {
   constructor(address: string, lack: Lack) {
     super(`${address} cannot be used: ${lack.what}: ${lack.saw}`);
     this.lack = lack;
-    this.code = `NO_${lack.what.toUpperCase().replaceAll(" ", "_")}`;
+    this.code = CODES[lack.what];
     this.hint = lack.fix.join("; ");
   }
 }
@@ -55,8 +66,7 @@ export class InUse extends FerruleError {
   constructor(address: string, holders: readonly Holder[]) {
     const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(", ");
     super(`${address} is in use by ${who || "another process"}`);
-    this.hint =
-      "Take it down first: `ferrule down NAME`, or end that process. --force asks it through the kernel to let go.";
+    this.hint = `Take it down with \`${FERRULE} down NAME\`, or end that process. \`${FERRULE} unbind --force\` makes it let go.`;
   }
 }
 
@@ -79,7 +89,7 @@ export class NotPermitted extends FerruleError {
     this.hint =
       code === "EROFS"
         ? "/sys is mounted read-only here: run this outside the container, or give it /sys writable."
-        : "Run it as root: `sudo ferrule …`.";
+        : `Run it as root: \`sudo ${FERRULE} …\`.`;
   }
 }
 

@@ -11,7 +11,7 @@ import { linux } from "./kernel.ts";
 import { type Machine, readMachine, VFIO_PCI } from "./machine.ts";
 import { cardAt, type Yard } from "./move.ts";
 import { Records } from "./record.ts";
-import { NotUsable } from "./errors.ts";
+import { InUse, NotUsable } from "./errors.ts";
 
 export const machineHere = (files = new Files()): Machine => readMachine(files, process.geteuid?.() ?? -1);
 
@@ -57,14 +57,18 @@ export const yardHere = (): Yard => {
 };
 
 /**
- * Whether the card can be opened as things are: to be asked before `ferrule up` opens it.
- * @throws {NoSuchCard} {NotOfFamily} {NotUsable} with the command that mends it
+ * Whether the card can be opened as things are: to be asked before `ferrule up` opens it. What little memory may be
+ * locked is for the bus to say, which can do with less.
+ * @throws {NoSuchCard} {NotOfFamily} {InUse} {NotUsable} with the command that mends it
  */
 export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {
   const card = cardAt(files, address);
-  const lacks = judgeCard(situationOf(card, machineHere(files), files));
-  const tolerated = (lack: Lack): boolean => lack.what === "IOMMU" && unsafeNoIommu && card.group?.unsafe === true;
+  const situation = situationOf(card, machineHere(files), files);
+  const lacks = judgeCard(situation);
+  const tolerated = ({ what }: Lack): boolean =>
+    what === "locked memory" || (what === "IOMMU" && unsafeNoIommu && card.group?.unsafe === true);
   const lack = lacks.find((each) => !tolerated(each));
+  if (lack?.what === "use") throw new InUse(address, situation.holders);
   if (lack !== undefined) throw new NotUsable(address, lack);
   return card;
 };

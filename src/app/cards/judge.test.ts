@@ -65,12 +65,12 @@ test("a group is not viable because of those whose kernel driver does DMA, and t
   assert.match(text, /group 7 is not viable because of 0000:03:00.1 \(xhci_hcd\), 0000:03:00.2 \(r8169\)/);
   assert.match(
     text,
-    /echo 0000:03:00.1 \| sudo tee \/sys\/bus\/pci\/drivers\/xhci_hcd\/unbind\|sudo ferrule bind 0000:03:00.2/,
+    /echo 0000:03:00.1 \| sudo tee \/sys\/bus\/pci\/drivers\/xhci_hcd\/unbind\|sudo npx ferrule bind 0000:03:00.2/,
   );
 });
 
 test("a card with another driver, or none, wants `ferrule bind`; the module may be missing as well", () => {
-  assert.match(words(lacksOf({ driver: "r8169" })), /^driver\|r8169 has it\|sudo ferrule bind 0000:03:00.0$/);
+  assert.match(words(lacksOf({ driver: "r8169" })), /^driver\|r8169 has it\|sudo npx ferrule bind 0000:03:00.0$/);
   const text = words(lacksOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
   assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|no driver has it/);
 });
@@ -91,5 +91,5 @@ test("who has the card open is named, with the command that ends it", () => {
   ];
   const text = words(lacksOf({}, { holders }));
   assert.match(text, /process 7 \(qemu-system-x86_64 -m 1G\) has it open\|kill 7/);
-  assert.match(text, /process 9 .*\|ferrule down NAME/);
+  assert.match(text, /process 9 .*\|npx ferrule down NAME/);
 });

@@ -3,6 +3,7 @@ import type { Card, PciFunction } from "./card.ts";
 import { isOfFamily } from "./family.ts";
 import type { Holder } from "./holders.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
+import { FERRULE } from "./program.ts";
 
 /** A card with what decides whether it can be used. */
 export interface Situation {
@@ -57,7 +58,7 @@ const iommu = ({ card, machine }: Situation): readonly Lack[] => {
       {
         what: "IOMMU",
         saw: "none, and VFIO's mode without one is on: the card could reach all memory",
-        fix: ["ferrule bind and ferrule up want --unsafe-noiommu"],
+        fix: [`${FERRULE} bind and up want --unsafe-noiommu`],
       },
     ];
   if (card.group !== undefined) return [];
@@ -82,7 +83,7 @@ export const intruders = (card: Card): readonly PciFunction[] =>
 /** The command that frees a function from its kernel driver. */
 export const releaseCommand = (other: PciFunction): string =>
   isOfFamily(other)
-    ? `sudo ferrule bind ${other.address}`
+    ? `sudo ${FERRULE} bind ${other.address}`
     : `echo ${other.address} | sudo tee /sys/bus/pci/drivers/${other.driver}/unbind`;
 
 const group = ({ card }: Situation): readonly Lack[] => {
@@ -101,7 +102,7 @@ const group = ({ card }: Situation): readonly Lack[] => {
 const binding = ({ card, machine }: Situation): readonly Lack[] => {
   if (card.driver === VFIO_PCI) return [];
   const saw = card.driver === undefined ? "no driver has it" : `${card.driver} has it`;
-  const lack: Lack = { what: "driver", saw, fix: [`sudo ferrule bind ${card.address}`] };
+  const lack: Lack = { what: "driver", saw, fix: [`sudo ${FERRULE} bind ${card.address}`] };
   if (machine.vfioPci) return [lack];
   return [{ what: "module", saw: "vfio-pci is not loaded", fix: ["sudo modprobe vfio-pci"] }, lack];
 };
@@ -110,7 +111,7 @@ const use = ({ holders }: Situation): readonly Lack[] =>
   holders.map(({ pid, command }) => ({
     what: "use",
     saw: `process ${pid} (${command}) has it open`,
-    fix: [command.includes("ferrule") ? "ferrule down NAME" : `kill ${pid}`],
+    fix: [command.includes("ferrule") ? `${FERRULE} down NAME` : `kill ${pid}`],
   }));
 
 const permissions = ({ card, groupFile }: Situation): readonly Lack[] => {

@@ -11,6 +11,7 @@ import { holdersOf } from "./holders.ts";
 import { type Lack, judgeCard } from "./judge.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
+import { FERRULE } from "./program.ts";
 import type { Origin, Records } from "./record.ts";
 
 /** What the moves work with. */
@@ -175,7 +176,7 @@ export const giveBack = async (yard: Yard, address: string, { force }: { force: 
 };
 
 const retryHint = (address: string, driver: string | undefined): string =>
-  `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ferrule unbind ${address}\` again; \`sudo dmesg | tail\` says more.`;
+  `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` says more.`;
 
 /** An override that someone else set is left as it is. */
 const someoneElses = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);

@@ -2,6 +2,7 @@
 import { yardHere } from "../cards/here.ts";
 import { VFIO_PCI } from "../cards/machine.ts";
 import { type Moved, take } from "../cards/move.ts";
+import { FERRULE } from "../cards/program.ts";
 import { takeTurn } from "../cards/turn.ts";
 import { BDF, parseBdf } from "./card-address.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
@@ -41,7 +42,7 @@ export const bind = command({
     else
       printLines(terminal, [
         sentence(moved),
-        `Bring it up with \`sudo npx ferrule up ${address}\`; give it back with \`sudo npx ferrule unbind ${address}\`.`,
+        `Bring it up with \`sudo ${FERRULE} up ${address}\`; give it back with \`sudo ${FERRULE} unbind ${address}\`.`,
       ]);
     return Exit.done;
   },

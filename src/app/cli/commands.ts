@@ -1,25 +1,24 @@
-/** Every command there is, in the order in which `ferrule --help` lists them. */
+/** Every command there is. Each is loaded when it is asked for: most need a fraction of the program. */
 import type { Command } from "./command.ts";
-import { bind } from "./bind.ts";
-import { demo } from "./demo.ts";
-import { doctor } from "./doctor.ts";
-import { down } from "./down.ts";
-import { list } from "./list.ts";
-import { modelChips } from "./model-chips.ts";
-import { modelCtl } from "./model-ctl.ts";
-import { modelServe } from "./model-serve.ts";
-import { unbind } from "./unbind.ts";
-import { up } from "./up.ts";
 
-export const COMMANDS: readonly Command[] = [
-  demo,
-  list,
-  bind,
-  up,
-  down,
-  unbind,
-  modelServe,
-  modelCtl,
-  modelChips,
-  doctor,
-];
+/** In the order in which `ferrule --help` lists them. */
+const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import("./demo.ts")).demo,
+  list: async () => (await import("./list.ts")).list,
+  bind: async () => (await import("./bind.ts")).bind,
+  up: async () => (await import("./up.ts")).up,
+  down: async () => (await import("./down.ts")).down,
+  unbind: async () => (await import("./unbind.ts")).unbind,
+  report: async () => (await import("./report.ts")).report,
+  "model serve": async () => (await import("./model-serve.ts")).modelServe,
+  "model ctl": async () => (await import("./model-ctl.ts")).modelCtl,
+  "model chips": async () => (await import("./model-chips.ts")).modelChips,
+  doctor: async () => (await import("./doctor.ts")).doctor,
+};
+
+/** The command that a command line begins with; all of them for one that begins with none. */
+export const commandsFor = async (argv: readonly string[]): Promise<readonly Command[]> => {
+  const words = argv[0] === "help" ? argv.slice(1) : argv;
+  const load = LOADERS[words.slice(0, 2).join(" ")] ?? LOADERS[words[0] ?? ""];
+  return Promise.all(load === undefined ? Object.values(LOADERS).map((each) => each()) : [load()]);
+};

@@ -1,6 +1,7 @@
 /** What `ferrule doctor` makes of what it saw: pure, so that every verdict can be tested anywhere. */
 import type { SelfTestResult } from "#sys/selftest.ts";
 import { type Lack, WANTED_LOCKABLE } from "../cards/judge.ts";
+import { FERRULE } from "../cards/program.ts";
 import { amount } from "./format.ts";
 
 /** What was found out about the machine. */
@@ -114,7 +115,7 @@ const cards = (found: Findings): Check[] => {
   if (found.cards.length === 0) return [ok("cards", "none of this family in this machine: see `ferrule list`")];
   return found.cards.flatMap(({ address, lacks }): Check[] => {
     const name = `card ${address}`;
-    if (lacks.length === 0) return [ok(name, `ready: ferrule up ${address}`)];
+    if (lacks.length === 0) return [ok(name, `ready: ${FERRULE} up ${address}`)];
     return lacks.map(({ what, saw, fix }) => ({ name, state: "limited", saw: `${what}: ${saw}`, fix: fix.join("\n") }));
   });
 };
@@ -129,7 +130,7 @@ const preparedTap = ({ uid, cards, preparedTaps }: Findings): Check[] => {
       name,
       state: "limited",
       saw: "none is prepared for this user",
-      fix: "sudo ip tuntap add dev fe0 mode tap user $USER vnet_hdr    (then: ferrule up ADDRESS --name fe0)",
+      fix: `sudo ip tuntap add dev fe0 mode tap user $USER vnet_hdr    (then: ${FERRULE} up ADDRESS --name fe0)`,
     },
   ];
 };

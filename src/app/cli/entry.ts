@@ -1,6 +1,6 @@
 /** Where the process starts: ties the command to this process's arguments, streams and life. */
 import { dieWithParent, exitNow } from "#sys/process.ts";
-import { COMMANDS } from "./commands.ts";
+import { commandsFor } from "./commands.ts";
 import { Exit } from "./command.ts";
 import { failureLines } from "./failure.ts";
 import { main } from "./main.ts";
@@ -28,6 +28,7 @@ delete process.env[PARENT];
 // SIGTERM and not SIGKILL: a clean end also finishes capture files.
 if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 
-process.exitCode = await main(process.argv.slice(2), COMMANDS, terminal, debug);
+const argv = process.argv.slice(2);
+process.exitCode = await main(argv, await commandsFor(argv), terminal, debug);
 // All is done and told. Should something still hold the process open, it does not hold it for ever.
 setTimeout(() => exitNow(Number(process.exitCode)), LINGER).unref();

@@ -3,9 +3,11 @@ import { test } from "node:test";
 import type { Card } from "../cards/card.ts";
 import { listLines } from "./list.ts";
 import { main } from "./main.ts";
-import { COMMANDS } from "./commands.ts";
+import { commandsFor } from "./commands.ts";
 import { plain } from "./terminal.ts";
 import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const COMMANDS = await commandsFor([]);
 
 const CARD: Card = {
   address: "0000:03:00.0",
@@ -37,7 +39,7 @@ test("a card is a row in a table, and a paragraph below it", () => {
     "0000:03:00.0",
     "  is     10ec:8168 revision 15, subsystem 1462:7b98, XID 541",
     "         PCIe 2.5 GT/s x1, NUMA node 0, D0, reset: flr, bus",
-    "  ready  ferrule up 0000:03:00.0",
+    "  ready  npx ferrule up 0000:03:00.0",
   ]);
 });
 

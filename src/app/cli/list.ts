@@ -5,6 +5,7 @@ import { idText } from "../cards/errors.ts";
 import { Files } from "../cards/files.ts";
 import { machineHere, situationOf } from "../cards/here.ts";
 import { judgeCard, type Lack } from "../cards/judge.ts";
+import { FERRULE } from "../cards/program.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { linkSpeed, table } from "./format.ts";
 import type { Stream } from "./terminal.ts";
@@ -66,7 +67,7 @@ const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">): readon
     [stream.paint("yellow", "lacks"), `${what}: ${saw}`],
     ...fix.map((command) => ["", stream.paint("dim", `fix: ${command}`)]),
   ]);
-  const ready = [stream.paint("green", "ready"), `ferrule up ${card.address}`];
+  const ready = [stream.paint("green", "ready"), `${FERRULE} up ${card.address}`];
   const [identity, place] = facts(card);
   const rows = [["is", identity], ["", place], ...neighbours(card), ...(lacks.length === 0 ? [ready] : missing)];
   return ["", stream.paint("bold", card.address), ...table(rows, "ll").map((line) => `  ${line}`)];

@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Options } from "./arguments.ts";
 import { type Command, command, Exit } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { commandsFor } from "./commands.ts";
 import { main, version } from "./main.ts";
 import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const COMMANDS = await commandsFor([]);
 
 const made = (name: string, run: () => Promise<Exit>): Command => ({
   name,

@@ -1,5 +1,5 @@
 /** A connection to QEMU's qtest: one request at a time and its answer waited for, with a limit. */
-import { FerruleError, Timeout } from "#kit/errors.ts";
+import { type FerruleError, Timeout } from "#kit/errors.ts";
 import { Errno, errorName } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
 import { Iovecs, readv, writev } from "#sys/memory.ts";
@@ -7,7 +7,6 @@ import { Poller } from "#sys/poll.ts";
 import { QemuEnded, QtestBroken, QtestRefused } from "./errors.ts";
 import { Lines, parseLine, parseValue } from "./protocol.ts";
 
-/** How long QEMU may take to answer before it counts as hung. */
 const LIMIT_MILLIS = 5000;
 const OUT_BYTES = 256;
 const IN_BYTES = 4096;
@@ -19,6 +18,8 @@ export interface ConnectionOptions {
   readonly socket: Fd;
   /** Told when a pin of the intercepted interrupt controller changes. */
   readonly onPin: (pin: number, raised: boolean) => void;
+  /** How long QEMU may take to answer before it counts as hung; 5000 unless told. */
+  readonly limitMillis?: number;
 }
 
 /**
@@ -29,6 +30,7 @@ export class QtestConnection implements Disposable {
   readonly #name: string;
   readonly #socket: Fd;
   readonly #onPin: (pin: number, raised: boolean) => void;
+  readonly #limitMillis: number;
   readonly #poller: Poller;
   readonly #bytes = new Uint8Array(new ArrayBuffer(OUT_BYTES + IN_BYTES));
   readonly #iovecs: Iovecs;
@@ -40,6 +42,7 @@ export class QtestConnection implements Disposable {
     this.#name = options.name;
     this.#socket = options.socket;
     this.#onPin = options.onPin;
+    this.#limitMillis = options.limitMillis ?? LIMIT_MILLIS;
     this.#poller = new Poller([options.socket.number]);
     this.#iovecs = new Iovecs(1, this.#bytes.buffer);
   }
@@ -53,13 +56,13 @@ export class QtestConnection implements Disposable {
   ask(request: string): string {
     if (this.#failure !== undefined) throw this.#failure;
     this.#send(request);
-    const end = performance.now() + LIMIT_MILLIS;
+    const end = performance.now() + this.#limitMillis;
     for (;;) {
       const answer = this.#answer(request);
       if (answer !== undefined) return answer;
       const left = Math.ceil(end - performance.now());
       if (left <= 0)
-        this.#fail(new Timeout({ what: `${this.#name}: \`${request}\``, waitedMicros: LIMIT_MILLIS * 1000 }));
+        this.#fail(new Timeout({ what: `${this.#name}: \`${request}\``, waitedMicros: this.#limitMillis * 1000 }));
       this.#receive(left);
     }
   }

@@ -96,10 +96,10 @@ export const assignWindows = (config: Mmio, name: string): Window => {
     const mask = config.read32(register);
     const inPorts = (mask & BAR_IO) !== 0;
     const bytes = size(mask & (inPorts ? ~3 : ~15));
-    if (bytes === 0) continue;
-    const address = (inPorts ? ports : memory).take(bytes);
+    const address = bytes === 0 ? 0 : (inPorts ? ports : memory).take(bytes);
     config.write32(register, address);
-    if (!inPorts) first ??= { address, bytes };
+    if (!inPorts && bytes > 0) first ??= { address, bytes };
+    // The high half of a wide one has the place of the next.
     if (!inPorts && (mask & BAR_64) !== 0) config.write32(rw32(BAR_AT + 4 * ++bar), 0);
   }
   if (first === undefined) throw new NoSuchFunction(name, "a function without registers in memory");

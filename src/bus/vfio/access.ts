@@ -86,12 +86,7 @@ const openGroup = (kernel: Kernel, card: Card, scope: DisposableStack): Access =
 };
 
 /** Through the device's own file. */
-const openNode = (
-  kernel: Kernel,
-  card: Card,
-  node: NonNullable<Card["node"]>,
-  scope: DisposableStack,
-): Access => {
+const openNode = (kernel: Kernel, card: Card, node: NonNullable<Card["node"]>, scope: DisposableStack): Access => {
   const iommu = scope.use(step(card, node.iommuPath, () => kernel.iommufd(node.iommuPath)));
   const file = scope.use(step(card, node.path, () => kernel.device(node.path)));
   claim(card, () => file.bind(iommu));

@@ -110,7 +110,10 @@ export class NoInterruptRemapping extends FerruleError {
 export class UnknownVfio extends FerruleError {
   readonly code = "UNKNOWN_VFIO";
   readonly hint: string;
-  constructor(what: string, hint = "Use a kernel from 4.0 on, with vfio_iommu_type1 loaded: `modprobe vfio_iommu_type1`.") {
+  constructor(
+    what: string,
+    hint = "Use a kernel from 4.0 on, with vfio_iommu_type1 loaded: `modprobe vfio_iommu_type1`.",
+  ) {
     super(what);
     this.hint = hint;
   }
@@ -118,7 +121,8 @@ export class UnknownVfio extends FerruleError {
 
 export class NoRegisters extends FerruleError {
   readonly code = "NO_REGISTERS";
-  readonly hint = "The firmware gave the card no addresses, or it is none of this family: `lspci -vv` shows its regions.";
+  readonly hint =
+    "The firmware gave the card no addresses, or it is none of this family: `lspci -vv` shows its regions.";
   constructor(address: string) {
     super(`${address} has no registers in memory`);
   }
@@ -126,7 +130,8 @@ export class NoRegisters extends FerruleError {
 
 export class BarTooSmall extends FerruleError {
   readonly code = "BAR_TOO_SMALL";
-  readonly hint = "This is no card of this family, or the firmware has set it up wrongly: `lspci -vv` shows its regions.";
+  readonly hint =
+    "This is no card of this family, or the firmware has set it up wrongly: `lspci -vv` shows its regions.";
   readonly bar: number;
   readonly bytes: number;
   readonly needed: number;
@@ -180,7 +185,8 @@ export class MapRefused extends FerruleError {
 
 export class NoAddresses extends FerruleError {
   readonly code = "NO_ADDRESSES";
-  readonly hint = "Ask for less DMA memory, or report this with the machine's /sys/kernel/iommu_groups/*/reserved_regions.";
+  readonly hint =
+    "Ask for less DMA memory, or report this with the machine's /sys/kernel/iommu_groups/*/reserved_regions.";
   constructor(bytes: number) {
     super(`the IOMMU leaves no ${mebibytes(bytes)} of addresses in one piece`);
   }
@@ -192,13 +198,15 @@ export class NotContiguous extends FerruleError {
   readonly hint: string;
   constructor(wanted: number, found: number, why: string) {
     super(`no ${mebibytes(wanted)} of memory in one piece (${mebibytes(found)} at most): ${why}`);
-    this.hint = "Reserve large pages early, best at boot: `sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel's line.";
+    this.hint =
+      "Reserve large pages early, best at boot: `sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel's line.";
   }
 }
 
 export class InterruptsRefused extends FerruleError {
   readonly code = "INTERRUPTS_REFUSED";
-  readonly hint = "Another kind may work; an INTx line may be shared with a device that cannot share (see /proc/interrupts).";
+  readonly hint =
+    "Another kind may work; an INTx line may be shared with a device that cannot share (see /proc/interrupts).";
   constructor(address: string, kind: string, cause: Error) {
     super(`${address}: ${kind} interrupts are refused: ${cause.message}`, { cause });
   }

@@ -14,12 +14,7 @@ export const LEAST_BYTES = 6 << 20;
 const STEP = 1 << 20;
 
 /** Undefined where the limit on locked memory forbids it. */
-const tryMap = (
-  kernel: Kernel,
-  space: AddressSpace,
-  bytes: number,
-  outer: DisposableStack,
-): DmaArena | undefined => {
+const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: DisposableStack): DmaArena | undefined => {
   using scope = new DisposableStack();
   const info = space.info();
   const iova = placeWindow(info, bytes);
@@ -52,9 +47,10 @@ export const mapMemory = (
   if (whole !== undefined) return whole;
   const limit = kernel.memlock();
   const most = Math.min(Math.floor(limit / STEP) * STEP, USUAL_BYTES - STEP);
-  for (let bytes = most; wanted === undefined && bytes >= LEAST_BYTES; bytes -= STEP) {
+  if (wanted !== undefined) throw new MemlockTooLow({ limit, wanted });
+  for (let bytes = most; bytes >= LEAST_BYTES; bytes -= STEP) {
     const part = tryMap(kernel, space, bytes, scope);
     if (part !== undefined) return part;
   }
-  throw new MemlockTooLow({ limit, wanted: wanted ?? LEAST_BYTES });
+  throw new MemlockTooLow({ limit, wanted: LEAST_BYTES });
 };

@@ -64,7 +64,12 @@ class PartlyMapped implements RegisterBus {
 }
 
 /** The mappings go onto `scope`. Memory space must be on, and stay on as long as they are used: an access would fault. */
-export const openRegisters = (file: DeviceFile, region: RegionInfo, what: string, scope: DisposableStack): RegisterBus => {
+export const openRegisters = (
+  file: DeviceFile,
+  region: RegionInfo,
+  what: string,
+  scope: DisposableStack,
+): RegisterBus => {
   const rest = new FileRegisters(file, region);
   const parts = region.mappable.map(({ offset, bytes }) => {
     const { buffer } = scope.use(file.map(region.offset + offset, bytes, what));

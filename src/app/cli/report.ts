@@ -1,0 +1,91 @@
+/** `ferrule report`: what to send when a card does not work, or does. */
+import { writeFileSync } from "node:fs";
+import { FerruleError } from "#kit/errors.ts";
+import { readCard } from "../cards/card.ts";
+import { Files } from "../cards/files.ts";
+import { checkCard, machineHere } from "../cards/here.ts";
+import { openDevice, type ReportedDevice } from "../report/open-device.ts";
+import { reportOn, systemFacts } from "../report/report.ts";
+import { command, Exit, printJson } from "./command.ts";
+import { version } from "./main.ts";
+import { parseDevice, parseModelChip } from "./spec.ts";
+import { WrongUsage } from "./usage.ts";
+
+const MODEL = "model:";
+
+/** The bundle could not be put where it should go. */
+export class NotWritten extends FerruleError {
+  readonly code = "NOT_WRITTEN";
+  readonly hint = "Choose a place that you may write to, or leave --output out: the report goes to stdout then.";
+  constructor(path: string, cause: unknown) {
+    super(`${path} cannot be written [${(cause as NodeJS.ErrnoException).code ?? "EIO"}]`, { cause });
+  }
+}
+
+const write = (path: string, text: string): void => {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new NotWritten(path, error);
+  }
+};
+
+/** @throws {WrongUsage}; and for a card that cannot be used, why and what mends it */
+const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
+  // Any chip of the family: one that cannot be brought up yet can be looked at.
+  const device = typed.startsWith(MODEL)
+    ? ({ kind: "model", chip: parseModelChip(typed.slice(MODEL.length)) } as const)
+    : parseDevice(typed);
+  if (device.kind !== "pci") {
+    if (unsafeNoIommu) throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Leave it out.");
+    return device;
+  }
+  checkCard(device.address, { unsafeNoIommu });
+  return { ...device, unsafeNoIommu };
+};
+
+export const report = command({
+  name: "report",
+  summary: "write down what a device is and does, to send with a question",
+  about: [
+    "Brings the device up, waits up to 6 s for a carrier, and takes it down again: nothing else may use it meanwhile. Tells",
+    "chip, registers by name, PHY, counters, configuration space, every register access of the bring-up, and facts about",
+    "this system, as one JSON document.",
+    "",
+    "It holds no MAC or IP address and no payload: registers that hold any are left out, as the report itself says. Read",
+    "it before you send it. Registers whose reading changes something are not read.",
+  ].join("\n"),
+  operands: [
+    { placeholder: "DEVICE", summary: "a card's PCI address, after `ferrule bind`; or model:CHIP, or vfio-user:PATH" },
+  ],
+  options: {
+    output: { kind: "value", placeholder: "FILE", summary: "where to write it; stdout unless given" },
+    "unsafe-noiommu": { kind: "flag", summary: "as for `ferrule up`" },
+  },
+  examples: ["sudo npx ferrule report 0000:03:00.0 --output report.json", "npx ferrule report model:rtl8168h"],
+  async run({ values, operands, terminal }) {
+    const what = deviceOf(operands[0]!, values["unsafe-noiommu"]);
+    const files = new Files();
+    // Before it is opened: as the kernel sees it then.
+    const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
+    using scope = new DisposableStack();
+    const found = reportOn(openDevice(what, scope));
+    const bundle = {
+      format: "ferrule-report/1",
+      ferrule: version(),
+      system: systemFacts(),
+      machine: machineHere(files),
+      card,
+      ...found,
+    };
+    const { chip, xid, bringUp } = found;
+    if (values.output === undefined) printJson(terminal, bundle);
+    else {
+      write(values.output, `${JSON.stringify(bundle, undefined, 2)}\n`);
+      terminal.out.write(`${values.output}: ${chip ?? `an unknown chip, XID ${xid}`}. Read it before you send it.\n`);
+    }
+    if (bringUp.error !== undefined)
+      terminal.err.write(`${terminal.err.paint("yellow", "warning:")} bring-up failed: ${bringUp.error.message}\n`);
+    return Exit.done;
+  },
+});

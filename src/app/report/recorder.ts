@@ -1,0 +1,75 @@
+/** A device whose every register access is written down, as a line in the datasheet's words. */
+import type { PciDevice } from "#kit/device.ts";
+import { Mmio, type RegisterBus, ro16, ro32, ro8, wo16, wo32, wo8 } from "#kit/mmio.ts";
+
+export interface Access {
+  readonly write: boolean;
+  readonly offset: number;
+  /** Bytes. */
+  readonly width: 1 | 2 | 4;
+  readonly value: number;
+  /** How often in a row: a driver that waits asks again and again. */
+  times: number;
+}
+
+/** More than any bring-up takes; what comes after is counted. */
+const MOST = 5_000;
+/** Bytes of the largest register window of the family; the real one's own bounds still hold. */
+const WINDOW = 1 << 16;
+
+/** Reads or writes as wide as the bus was asked. */
+export const readAt = (io: Mmio, offset: number, width: 1 | 2 | 4): number => {
+  if (width === 1) return io.read8(ro8(offset));
+  return width === 2 ? io.read16(ro16(offset)) : io.read32(ro32(offset));
+};
+const writeAt = (io: Mmio, offset: number, width: 1 | 2 | 4, value: number): void => {
+  if (width === 1) io.write8(wo8(offset), value);
+  else if (width === 2) io.write16(wo16(offset), value);
+  else io.write32(wo32(offset), value);
+};
+
+export class Recorder {
+  readonly accesses: Access[] = [];
+  /** Accesses that were not written down any more. */
+  lost = 0;
+
+  /** The same device, written down. */
+  around(device: PciDevice): PciDevice {
+    const { registers: io } = device;
+    const bus: RegisterBus = {
+      length: WINDOW,
+      read: (offset, width) => {
+        const value = readAt(io, offset, width);
+        this.#note({ write: false, offset, width, value, times: 1 });
+        return value;
+      },
+      write: (offset, width, value) => {
+        this.#note({ write: true, offset, width, value, times: 1 });
+        writeAt(io, offset, width, value);
+      },
+    };
+    const { name, id, config, dma, interrupts } = device;
+    return {
+      name,
+      id,
+      config,
+      dma,
+      interrupts,
+      registers: new Mmio(bus),
+      setBusMaster: (on) => device.setBusMaster(on),
+    };
+  }
+
+  #note(access: Access): void {
+    const last = this.accesses.at(-1);
+    const same =
+      last !== undefined &&
+      last.write === access.write &&
+      last.offset === access.offset &&
+      last.width === access.width &&
+      last.value === access.value;
+    if (same) last.times++;
+    else if (this.accesses.length < MOST) this.accesses.push(access);
+    else this.lost++;
+  }
+}

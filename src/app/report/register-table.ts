@@ -1,0 +1,38 @@
+/** Which registers a report reads: by name, and none whose reading changes anything. */
+import type { Chip } from "#chip/chips.ts";
+import * as plus from "#chip/registers-8139cp.ts";
+import * as common from "#chip/registers.ts";
+import type { NamedRegister } from "#model/legend.ts";
+import { registersOf } from "#model/register-set.ts";
+
+/**
+ * Not read: doorbells, which can only be written, and the latch of pages that came in (802.3, 22.2.4.1.7: cleared by
+ * reading). Status registers that are cleared by writing ones are read; nothing is written to them.
+ */
+const LEFT_OUT = /^(TxPoll.*|TPPOLL|ANER_8139)$/;
+
+type Row = readonly [width: 8 | 16 | 32, names: readonly (keyof typeof common | keyof typeof plus)[]];
+
+/** RTL8139C+ has no model of ours that would list its registers. */
+const RTL8139CP: readonly Row[] = [
+  [8, ["ERSR", "ChipCmd", "Cfg9346", "Config0", "Config1", "MSR", "Config3_8139", "Config4_8139", "Config5_8139"]],
+  [8, ["EarlyTxThreshold"]],
+  [16, ["IntrMask", "IntrStatus", "MULINT_8139", "BMCR_8139", "BMSR_8139", "ANAR_8139", "ANLPAR_8139", "CPlusCmd"]],
+  [32, ["IDR0", "IDR4", "MAR0", "MAR4", "DTCCR", "DTCCRHigh", "TNPDS", "TNPDSHigh", "THPDS", "THPDSHigh"]],
+  [32, ["TxConfig", "RxConfig", "TimerCount", "MissedPackets", "TimerInt8139", "RDSAR", "RDSARHigh"]],
+];
+
+const ancestor = (): readonly NamedRegister[] =>
+  RTL8139CP.flatMap(([width, names]) =>
+    names.map((name) => ({ name, width, offset: ({ ...common, ...plus } as Record<string, unknown>)[name] as number })),
+  ).sort((a, b) => a.offset - b.offset);
+
+/** Every register of the chip that has a name, for reading a trace. */
+export const namedRegisters = (chip: Chip): readonly NamedRegister[] =>
+  chip.generation === "8139cp"
+    ? [...ancestor(), { name: "TxPoll8139", width: 8, offset: plus.TxPoll8139 }]
+    : registersOf(chip).filter((row) => row.alias !== true);
+
+/** Those that a report reads. */
+export const readRegisters = (chip: Chip): readonly NamedRegister[] =>
+  namedRegisters(chip).filter(({ name }) => !LEFT_OUT.test(name));

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import fc from "fast-check";
+import { DirectDevice } from "#bus/direct.ts";
+import { type Chip, CHIPS, chipNamed } from "#chip/chips.ts";
+import { IntrStatus } from "#chip/registers.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { ro16 } from "#kit/mmio.ts";
+import type { RegionName, Target } from "#kit/target.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { Recorder } from "./recorder.ts";
+import { REDACTED, Redaction, swept } from "./redaction.ts";
+import { readRegisters } from "./register-table.ts";
+import { type DeviceReport, reportOn } from "./report.ts";
+
+const MAC = "00:e0:4c:6a:b7:c9";
+
+interface Looked {
+  readonly report: DeviceReport;
+  readonly model: Rtl8169;
+  /** Offsets of the registers that were written. */
+  readonly written: readonly number[];
+}
+
+const lookAt = (chip: Chip, { carrier = true, mac = MAC } = {}): Looked => {
+  const clock = new VirtualClock();
+  const model = new Rtl8169({ chip, mac, clock, timers: clock.timers });
+  model.setCarrier(carrier);
+  const written: number[] = [];
+  const registers = chip.bus === "pci" ? 1 : 2;
+  const target: Target = {
+    size: (region) => model.size(region),
+    read: (region, offset, width) => model.read(region, offset, width),
+    write: (region: RegionName, offset, width, value) => {
+      if (region === registers) written.push(offset);
+      model.write(region, offset, width, value);
+    },
+    reset: () => model.reset(),
+    powerCycle: () => model.powerCycle(),
+    memoryChanged: () => model.memoryChanged(),
+    asserted: () => model.asserted(),
+    attach: (memory, raise) => model.attach(memory, raise),
+  };
+  using device = new DirectDevice(target, { name: `model:${chip.key}`, registers, dmaBytes: 16 << 20, vectors: 1 });
+  return { report: reportOn({ device, clock }), model, written };
+};
+
+const RTL8168H = chipNamed("rtl8168h")!;
+const text = (report: DeviceReport): string => JSON.stringify(report);
+
+suite("a report", () => {
+  test("of a chip that can be driven tells its link, PHY, counters, registers and every access of the bring-up", () => {
+    const { report, model } = lookAt(RTL8168H);
+    assert.equal(report.chip, "RTL8168h/8111h");
+    assert.equal(report.xid, "0x0541");
+    assert.equal(report.bringUp.error, undefined);
+    assert.equal(report.bringUp.speed, 1000);
+    assert.ok((report.bringUp.carrierMicros ?? -1) >= 0);
+    assert.equal(report.phy["PHYID1"], "0x001c");
+    assert.equal(report.counters["txPackets"], 0);
+    assert.ok(report.registers.some((line) => /^0x0037 ChipCmd = 0x0c {2}receiveEnable transmitEnable$/.test(line)));
+    assert.equal(report.config["VendorId"], "0x10ec");
+    assert.ok(report.trace.some((line) => /^write8 0x0037 = 0x10 {2}ChipCmd: reset$/.test(line)));
+    assert.deepEqual(
+      Object.entries(model.offences).filter(([, count]) => count > 0),
+      [],
+    );
+  });
+
+  test("without a cable says so, and still tells the rest", () => {
+    const { report } = lookAt(RTL8168H, { carrier: false });
+    assert.equal(report.bringUp.carrierMicros, undefined);
+    assert.equal(report.bringUp.speed, 0);
+    assert.ok(report.registers.length > 50);
+    assert.ok(report.trace.some((line) => /PHYstatus {2}\(\d{3,} times\)/.test(line)));
+  });
+
+  for (const chip of CHIPS.filter((row: Chip) => row.generation !== "8168h"))
+    test(`of ${chip.key}, which cannot be brought up, looks without writing anything`, () => {
+      const { report, model, written } = lookAt(chip);
+      assert.match(report.bringUp.error?.message ?? "", /\S/);
+      assert.equal(report.chip, chip.name);
+      assert.deepEqual(written, []);
+      assert.equal(report.registers.length, readRegisters(chip).length);
+      assert.deepEqual(
+        Object.entries(model.offences).filter(([, count]) => count > 0),
+        [],
+      );
+    });
+
+  test("tells no one's address, whatever it is", () => {
+    const byte = fc.integer({ min: 1, max: 254 });
+    fc.assert(
+      fc.property(fc.tuple(byte, byte, byte), fc.constantFrom(RTL8168H, chipNamed("rtl8125b")!), (tail, chip) => {
+        const digits = tail.map((each) => each.toString(16).padStart(2, "0"));
+        const { report } = lookAt(chip, { mac: ["00", "e0", "4c", ...digits].join(":") });
+        const told = text(report).toLowerCase();
+        const [a = "", b = "", c = ""] = digits;
+        for (const pattern of [a + b + c, c + b + a, [a, b, c].join(":"), [a, b, c].join("-")])
+          assert.ok(!told.includes(pattern), pattern);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("keeps station address, filter and boot ROM to itself by name", () => {
+    const { report } = lookAt(RTL8168H);
+    for (const name of ["IDR0", "IDR4", "MAR0", "MAR4", "FLASH"])
+      assert.ok(
+        report.registers.some((line) => line.endsWith(`${name} = ${REDACTED}`)),
+        name,
+      );
+    assert.ok(!Object.keys(report.config).some((name) => /Bar\d|Address/.test(name)));
+  });
+});
+
+test("doorbells and registers that forget when they are read are not read", () => {
+  const everywhere = CHIPS.flatMap((chip) => readRegisters(chip).map(({ name }) => name));
+  assert.ok(!everywhere.some((name) => /^(TxPoll|TPPOLL|ANER)/.test(name)));
+  assert.ok(everywhere.includes("IntrStatus"));
+});
+
+test("RTL8139C+ has a table of its own, in which every name has a place", () => {
+  const chip: Chip = { ...RTL8168H, generation: "8139cp" };
+  const rows = readRegisters(chip);
+  assert.ok(rows.length > 30);
+  for (const { name, offset, width } of rows) {
+    assert.ok(Number.isInteger(offset) && offset < 0x100, name);
+    assert.equal(offset % (width / 8), 0, name);
+  }
+});
+
+test("values are hidden that hold two neighbours of the address' end, in either order, and no others", () => {
+  const redaction = new Redaction(Uint8Array.of(0x00, 0xe0, 0x4c, 0x6a, 0xb7, 0xc9));
+  for (const value of [0x6ab7, 0xb76a, 0xc9b7, 0x116a_b700, 0x0011_b7c9]) assert.ok(redaction.hides([], value, 4));
+  for (const value of [0x6a00, 0x6a00_b700, 0xe04c, 0]) assert.ok(!redaction.hides([], value, 4));
+  assert.ok(!redaction.hides([], 0xb7, 1));
+  assert.ok(redaction.hides(["IDR0"], 0, 4));
+  const trivial = new Redaction(Uint8Array.of(2, 0, 0, 0, 0, 1));
+  assert.ok(!trivial.hides([], 0x0000_0001, 4));
+});
+
+test("messages are swept of addresses, and PCI addresses stay", () => {
+  assert.equal(swept("00:e0:4c:6a:b7:c9 at 192.0.2.1"), "<MAC> at <IPv4>");
+  assert.equal(swept("fe80::1 and 2001:db8::2:3 and fd00:1:2:3:4:5:6:7"), "<IPv6> and <IPv6> and <IPv6>");
+  assert.equal(swept("0000:03:00.0 does not answer"), "0000:03:00.0 does not answer");
+});
+
+test("the recorder counts what is asked again and again, and stops where it would grow without end", () => {
+  const clock = new VirtualClock();
+  const model = new Rtl8169({ chip: RTL8168H, mac: MAC, clock, timers: clock.timers });
+  using device = new DirectDevice(model, { name: "model", registers: 2, dmaBytes: 1 << 20, vectors: 1 });
+  const recorder = new Recorder();
+  const { registers } = recorder.around(device);
+  for (let i = 0; i < 5; i++) registers.read16(IntrStatus);
+  assert.deepEqual(recorder.accesses, [{ write: false, offset: IntrStatus, width: 2, value: 0, times: 5 }]);
+  for (let i = 0; i < 6_000; i++) registers.read16(i % 2 === 0 ? ro16(0) : IntrStatus);
+  assert.equal(recorder.accesses.length, 5_000);
+  assert.ok(recorder.lost > 0);
+});

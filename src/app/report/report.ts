@@ -1,0 +1,207 @@
+/** Everything that helps to understand a card from afar, and nothing that tells whose it is. */
+import { cpus, release } from "node:os";
+import { type Chip, chipOf, since } from "#chip/chips.ts";
+import { CAPABILITIES, type ConfigRegister, HEADER } from "#chip/config-registers.ts";
+import { ANAR, ANLPAR, BMCR, BMSR, ESTATUS, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
+import { ChipId, IDR0, IDR4, TxConf } from "#chip/registers.ts";
+import { TxConfigV2 } from "#chip/registers-8125.ts";
+import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { type Clock, until } from "#kit/clock.ts";
+import { bind, type PciDevice } from "#kit/device.ts";
+import type { Mmio } from "#kit/mmio.ts";
+import { Legend, type NamedRegister, touchedText } from "#model/legend.ts";
+import { type PlainError, plainError } from "../messages.ts";
+import type { OpenDevice } from "./open-device.ts";
+import { type Access, readAt, Recorder } from "./recorder.ts";
+import { REDACTED, Redaction, REDACTIONS, swept } from "./redaction.ts";
+import { namedRegisters, readRegisters } from "./register-table.ts";
+
+/** A value as hexadecimal text, or why there is none. */
+type Shown = string;
+
+export interface BringUp {
+  /** Microseconds until the chip was set up, and from then until the carrier was there. */
+  readonly micros: number;
+  readonly carrierMicros: number | undefined;
+  readonly speed: number;
+  readonly fullDuplex: boolean;
+  readonly error: PlainError | undefined;
+}
+
+export interface DeviceReport {
+  readonly device: string;
+  readonly pci: Readonly<Record<string, string>>;
+  readonly xid: string;
+  readonly chip: string | undefined;
+  readonly bringUp: BringUp;
+  readonly phy: Readonly<Record<string, Shown>>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly registers: readonly string[];
+  readonly config: Readonly<Record<string, Shown>>;
+  readonly trace: readonly string[];
+  readonly redacted: readonly string[];
+}
+
+/** A link partner that is slow to negotiate takes 4 s. */
+const CARRIER_LIMIT = 6_000_000;
+const CARRIER_STEP = 10_000;
+
+const hex = (value: number, bytes: number): string => `0x${(value >>> 0).toString(16).padStart(2 * bytes, "0")}`;
+
+/**
+ * Clause 22 registers that keep nothing which reading would take away, besides BMSR, whose latch the driver reads as
+ * well. Left out are ANER and GBSR: pages and errors since the last look.
+ */
+const PHY = { BMCR, BMSR, PHYID1, PHYID2, ANAR, ANLPAR };
+const GIGABIT_PHY = { ...PHY, GBCR, ESTATUS };
+
+const phyRegisters = (nic: Nic): Record<string, Shown> =>
+  Object.fromEntries(
+    Object.entries(nic.chip.speed >= 1000 ? GIGABIT_PHY : PHY).map(([name, number]) => [
+      name,
+      attempt(() => hex(nic.phy.read(number), 2)),
+    ]),
+  );
+
+/** What it says, or what went wrong: a report tells as much as it can. */
+const attempt = (read: () => Shown): Shown => {
+  try {
+    return read();
+  } catch (error) {
+    return swept(plainError(error).message);
+  }
+};
+
+const identify = (io: Mmio, device: number): { xid: number; chip: Chip | undefined } => {
+  const xid = (io.read32(ChipId) >>> TxConf.xidShift) & TxConf.xidMask;
+  const chip = chipOf(xid, { device });
+  // Only chips of that generation have the register that decides between two of them.
+  if (chip !== undefined || (xid & 0x7cf) !== 0x7c8) return { xid, chip };
+  return { xid, chip: chipOf(xid, { device, extended: io.read32(TxConfigV2) }) };
+};
+
+const stationAddress = (io: Mmio): Uint8Array => {
+  const [low, high] = [io.read32(IDR0), io.read32(IDR4)];
+  return Uint8Array.of(low, low >>> 8, low >>> 16, low >>> 24, high, high >>> 8);
+};
+
+const registerLines = (io: Mmio, chip: Chip, legend: Legend, redaction: Redaction): readonly string[] =>
+  readRegisters(chip).map(({ offset, width, name }) => {
+    const bytes = (width / 8) as 1 | 2 | 4;
+    const place = `${hex(offset, 2)} ${name}`;
+    return attempt(() => {
+      const value = readAt(io, offset, bytes);
+      if (redaction.hides([name], value, bytes)) return `${place} = ${REDACTED}`;
+      const [, fields] = legend.touched(0, offset, bytes, value).map(touchedText).join(", ").split(": ");
+      return `${place} = ${hex(value, bytes)}${fields === undefined ? "" : `  ${fields}`}`;
+    });
+  });
+
+const accessLine = (access: Access, legend: Legend, redaction: Redaction): string => {
+  const { write, offset, width, value, times } = access;
+  const touched = legend.touched(0, offset, width, value);
+  const names = touched.map(({ entry }) => entry.name);
+  const what = `${write ? "write" : "read"}${8 * width} ${hex(offset, 2)}`;
+  const again = times === 1 ? "" : `  (${times} times)`;
+  if (redaction.hides(names, value, width)) return `${what} = ${REDACTED}  ${names.join(", ")}${again}`;
+  return `${what} = ${hex(value, width)}  ${touched.map(touchedText).join(", ") || "?"}${again}`;
+};
+
+/** Registers of configuration space that tell where things are, or hold what is nobody's business. */
+const CONFIG_SECRET = /Bar\d|Address|CardBusCis|ExpansionRom|^Vpd\.Data|^Msi\.Data/;
+const FIRST_CAPABILITY = 0x40;
+const MOST_CAPABILITIES = 48;
+
+const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> => {
+  const shown: Record<string, Shown> = {};
+  const show = (prefix: string, at: number, registers: readonly ConfigRegister[]): void => {
+    for (const [offset, bytes, name] of registers) {
+      if (CONFIG_SECRET.test(prefix + name)) continue;
+      shown[prefix + name] = attempt(() => {
+        const value = readAt(config, at + offset, bytes);
+        return redaction.hides([], value, bytes) ? REDACTED : hex(value, bytes);
+      });
+    }
+  };
+  show("", 0, HEADER);
+  let at = readAt(config, 0x34, 1) & ~3;
+  for (let n = 0; at >= FIRST_CAPABILITY && n < MOST_CAPABILITIES; n++) {
+    const capability = CAPABILITIES[readAt(config, at, 1)];
+    if (capability !== undefined) show(`${capability.name}.`, at, capability.registers);
+    at = readAt(config, at + 1, 1) & ~3;
+  }
+  return shown;
+};
+
+interface Tried extends Pick<DeviceReport, "bringUp" | "phy" | "counters" | "registers"> {}
+
+/** Brings the card up, waits for the carrier, looks at everything, and takes it down again. */
+const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]): Tried => {
+  const start = clock.now();
+  let error: PlainError | undefined;
+  let [micros, carrierMicros]: [number, number | undefined] = [0, undefined];
+  let [phy, counters]: [Record<string, Shown>, Record<string, number>] = [{}, {}];
+  let link = { speed: 0, fullDuplex: false };
+  let registers: readonly string[] | undefined;
+  try {
+    using bound = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: process.arch !== "x64" });
+    const nic = bound.driver;
+    nic.up();
+    micros = clock.now() - start;
+    const up = until(clock, CARRIER_LIMIT, CARRIER_STEP, () => nic.refreshLink().up);
+    if (up) carrierMicros = clock.now() - start - micros;
+    link = nic.link;
+    phy = phyRegisters(nic);
+    registers = look();
+    counters = nic.tally();
+  } catch (thrown) {
+    error = plainError(thrown);
+    error = { ...error, message: swept(error.message), hint: swept(error.hint) };
+  }
+  // A chip that this driver cannot bring up can still be looked at.
+  registers ??= look();
+  const { speed, fullDuplex } = link;
+  const whole = (value: number): number => Math.round(value);
+  const after = carrierMicros === undefined ? undefined : whole(carrierMicros);
+  return {
+    bringUp: { micros: whole(micros), carrierMicros: after, speed, fullDuplex, error },
+    phy,
+    counters,
+    registers,
+  };
+};
+
+/** Looks at an open device. Brings it up on the way, where the driver can. */
+export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
+  const { registers: io, config, id } = device;
+  const { xid, chip } = identify(io, id.device);
+  const redaction = new Redaction(stationAddress(io));
+  const known: readonly NamedRegister[] = chip === undefined ? [] : namedRegisters(chip);
+  const legend = new Legend(known, chip !== undefined && since("8125")(chip), {
+    read: (region, offset, width) => readAt(region === "config" ? config : io, offset, width),
+  });
+  const recorder = new Recorder();
+  // Read from the device itself: the recorder writes down the driver's accesses alone.
+  const look = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, legend, redaction));
+  const tried = tryOut(recorder.around(device), clock, look);
+  const trace = recorder.accesses.map((access) => accessLine(access, legend, redaction));
+  return {
+    device: device.name,
+    pci: Object.fromEntries(Object.entries(id).map(([name, value]) => [name, hex(value as number, 2)])),
+    xid: hex(xid, 2),
+    chip: chip?.name,
+    ...tried,
+    config: configSpace(config, redaction),
+    trace: recorder.lost === 0 ? trace : [...trace, `… and ${recorder.lost} more`],
+    redacted: REDACTIONS,
+  };
+};
+
+/** The system around it. */
+export const systemFacts = (): Readonly<Record<string, string | number>> => ({
+  kernel: release(),
+  architecture: process.arch,
+  processor: cpus()[0]?.model ?? "unknown",
+  processors: cpus().length,
+  node: process.versions.node,
+});

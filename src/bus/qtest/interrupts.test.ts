@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PinInterrupt } from "./interrupts.ts";
+
+test("is there as long as the device asks for it", () => {
+  const pin = new PinInterrupt({ look: () => {} });
+  using line = pin.request(0);
+  line.unmask();
+  assert.equal(line.take(), false);
+  pin.change(true);
+  assert.ok(pin.pending);
+  assert.ok(line.take());
+  assert.ok(line.take(), "nobody has asked the device to take it back");
+  pin.change(false);
+  assert.equal(line.take(), false);
+  assert.equal(pin.raised, 1);
+});
+
+test("a request that is gone before anyone looked was one all the same", () => {
+  const pin = new PinInterrupt({ look: () => {} });
+  using line = pin.request(0);
+  line.unmask();
+  pin.change(true);
+  pin.change(false);
+  assert.ok(line.take());
+  assert.equal(line.take(), false);
+});
+
+test("while masked it says nothing, and afterwards what still is", () => {
+  const pin = new PinInterrupt({ look: () => {} });
+  using line = pin.request(0);
+  pin.change(true);
+  pin.change(false);
+  assert.equal(line.take(), false);
+  line.unmask();
+  assert.equal(line.take(), false, "it came and went while nobody listened");
+  line.mask();
+  pin.change(true);
+  assert.equal(line.take(), false);
+  line.unmask();
+  assert.ok(line.take());
+});
+
+test("looks for news before it says that there is none", () => {
+  const pin: PinInterrupt = new PinInterrupt({ look: () => pin.change(true) });
+  using line = pin.request(0);
+  line.unmask();
+  assert.ok(line.take());
+});
+
+test("there is one, for one at a time", () => {
+  const pin = new PinInterrupt({ look: () => {} });
+  assert.throws(() => pin.request(1), { code: "OUT_OF_RANGE" });
+  const line = pin.request(0);
+  assert.throws(() => pin.request(0), { code: "OUT_OF_RANGE" });
+  line[Symbol.dispose]();
+  assert.throws(() => line.take(), { code: "REVOKED" });
+  pin.request(0)[Symbol.dispose]();
+});

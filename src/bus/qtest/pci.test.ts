@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Mmio, type RegisterBus } from "#kit/mmio.ts";
+import { assignWindows, interruptPin } from "./pci.ts";
+
+/** Configuration space whose base address registers keep only the bits that are given. */
+const configSpace = (masks: readonly number[], pin = 1): { config: Mmio; bars: Uint32Array } => {
+  const bars = new Uint32Array(6);
+  const bus: RegisterBus = {
+    length: 256,
+    read: (offset) => (offset === 0x3d ? pin : bars[(offset - 0x10) >> 2]!),
+    write: (offset, _width, value) => {
+      const bar = (offset - 0x10) >> 2;
+      const mask = masks[bar] ?? 0;
+      // The lowest bits say what kind of register it is, whatever is written.
+      const kind = (mask & 1) !== 0 ? 3 : 15;
+      bars[bar] = (value & mask & ~kind) | (mask & kind);
+    },
+  };
+  return { config: new Mmio(bus), bars };
+};
+
+test("ports and memory are given room, each as much as it wants, and the first in memory is where registers are", () => {
+  const { config, bars } = configSpace([0xffff_ff01, 0xffff_ff00, 0, 0xffff_0000]);
+  assert.deepEqual(assignWindows(config, "test"), { address: 0xe000_0000, bytes: 256 });
+  assert.deepEqual([...bars], [0xc001, 0xe000_0000, 0, 0xe001_0000, 0, 0]);
+});
+
+test("a 64-bit register takes two, and its high half is cleared", () => {
+  const { config, bars } = configSpace([0xffff_fe01, 0, 0xffff_f004, 0xffff_ffff, 0xffff_c00c, 0xffff_ffff]);
+  assert.deepEqual(assignWindows(config, "test"), { address: 0xe000_0000, bytes: 4096 });
+  assert.deepEqual([bars[2], bars[4]], [0xe000_0004, 0xe000_400c]);
+});
+
+test("a function without registers in memory cannot be driven", () => {
+  const { config } = configSpace([0xffff_ff01]);
+  assert.throws(() => assignWindows(config, "test"), { code: "QTEST_NO_FUNCTION" });
+});
+
+test("interrupts go round the four pins, a slot further each", () => {
+  const pins = [1, 2, 3, 4, 5].map((slot) => interruptPin(configSpace([]).config, slot));
+  assert.deepEqual(pins, [21, 22, 23, 20, 21]);
+  assert.equal(interruptPin(configSpace([], 2).config, 1), 22);
+  assert.equal(interruptPin(configSpace([], 0).config, 1), undefined, "none at all");
+  assert.equal(interruptPin(configSpace([], 5).config, 1), undefined);
+  assert.equal(interruptPin(configSpace([]).config, 25), undefined, "wired by registers that nobody has set");
+});

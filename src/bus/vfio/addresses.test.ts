@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { placeWindow } from "./addresses.ts";
+
+const MIB = 2 ** 20;
+const GIB4 = 2 ** 32;
+
+test("a window lies as low as it can, but not where small numbers point", () =>
+  assert.equal(placeWindow({ pageBytes: 4096, ranges: [{ start: 0, last: 2 ** 39 - 1 }] }, 32 * MIB), 16 * MIB));
+
+test("what the IOMMU excludes is not used", () => {
+  const ranges = [
+    { start: 0, last: 20 * MIB - 1 },
+    { start: 0xfef0_0000, last: 2 ** 39 - 1 },
+  ];
+  assert.equal(placeWindow({ pageBytes: 4096, ranges }, 4 * MIB), 16 * MIB);
+  // Too little is left below 4 GiB, and the window does not cross it.
+  assert.equal(placeWindow({ pageBytes: 4096, ranges }, 32 * MIB), GIB4);
+  assert.equal(placeWindow({ pageBytes: 4096, ranges: ranges.slice(0, 1) }, 32 * MIB), undefined);
+});
+
+test("a kernel that says nothing leaves room for the messages that are interrupts", () => {
+  assert.equal(placeWindow({ pageBytes: 4096, ranges: undefined }, 32 * MIB), 16 * MIB);
+  assert.equal(placeWindow({ pageBytes: 4096, ranges: undefined }, 0xfee0_0000), undefined);
+});
+
+test("a window lies in an allowed range, on pages, and within 4 GiB, wherever one is found", () => {
+  const range = fc.record({ start: fc.nat(2 ** 40), bytes: fc.integer({ min: 1, max: 2 ** 30 }) });
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 8 }), fc.integer({ min: 1, max: 64 }), (list, mebibytes) => {
+      const ranges = list.map(({ start, bytes }) => ({ start, last: start + bytes - 1 }));
+      const bytes = mebibytes * MIB;
+      const at = placeWindow({ pageBytes: 4096, ranges }, bytes);
+      if (at === undefined) return;
+      assert.ok(ranges.some(({ start, last }) => at >= start && at + bytes - 1 <= last));
+      assert.equal(at % 4096, 0);
+      assert.equal(Math.floor(at / GIB4), Math.floor((at + bytes - 1) / GIB4));
+    }),
+    { seed: 8168 },
+  );
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OutOfRange } from "#kit/errors.ts";
+import { Errno } from "#sys/errno.ts";
+import { IrqAction } from "#sys/vfio-structs.ts";
+import { InterruptsRefused } from "./errors.ts";
+import { type InterruptKind, Irq, VfioInterrupts } from "./interrupts.ts";
+import { ADDRESS, FakeKernel } from "./kernel.test-kit.ts";
+
+const setUp = (kind?: InterruptKind) => {
+  const kernel = new FakeKernel();
+  const make = (): VfioInterrupts => new VfioInterrupts(kernel, kernel.device("card"), ADDRESS, kind);
+  return { kernel, make };
+};
+
+test("the best kind is taken that the card has, or the one asked for", () => {
+  const { kernel, make } = setUp();
+  assert.equal(make().kind, "msix");
+  assert.equal(make().vectors, 4);
+  const [intx, msi, , error, request] = kernel.irqs;
+  const none = { count: 0, eventfd: true, automasked: false, fixed: true };
+  kernel.irqs = [intx!, msi!, none, error!, request!];
+  assert.equal(make().kind, "msi");
+  kernel.irqs = [intx!, none, none, error!, request!];
+  assert.equal(make().kind, "intx");
+  kernel.irqs = [none, none, none, error!, request!];
+  assert.throws(make, OutOfRange);
+  assert.equal(setUp("intx").make().kind, "intx");
+});
+
+test("a vector is signalled through its descriptor, and its line gives it back", () => {
+  const { kernel, make } = setUp();
+  using interrupts = make();
+  {
+    using line = interrupts.request(0);
+    const set = { index: Irq.msix, start: 0, count: 1, action: IrqAction.signal };
+    assert.deepEqual(kernel.sets.at(-1), { ...set, fds: [line.fd] });
+    assert.throws(() => interrupts.request(0), OutOfRange);
+    line.unmask();
+    kernel.events[0]!.raised = true;
+    line.mask();
+    assert.equal(line.take(), false);
+    line.unmask();
+    assert.equal(line.take(), true);
+    assert.equal(line.take(), false);
+    assert.ok(!kernel.calls.includes("unmask"));
+  }
+  assert.deepEqual(kernel.sets.at(-1)?.fds, [-1]);
+  interrupts.request(0)[Symbol.dispose]();
+  for (const wrong of [-1, 4, 0.5, NaN]) assert.throws(() => interrupts.request(wrong), OutOfRange);
+});
+
+test("vectors that can only be enabled together are enabled anew for one more, and everyone looks", () => {
+  const { kernel, make } = setUp();
+  using interrupts = make();
+  using first = interrupts.request(1);
+  assert.deepEqual(kernel.sets.at(-1)?.fds, [-1, first.fd]);
+  using second = interrupts.request(3);
+  assert.deepEqual(kernel.sets.at(-2), { index: Irq.msix, start: 0, count: 0, action: IrqAction.off, fds: [] });
+  assert.deepEqual(kernel.sets.at(-1)?.fds, [-1, first.fd, -1, second.fd]);
+  first.unmask();
+  assert.equal(first.take(), true);
+  // One that is enabled already is only given its descriptor.
+  using third = interrupts.request(0);
+  const set = { index: Irq.msix, start: 0, count: 1, action: IrqAction.signal };
+  assert.deepEqual(kernel.sets.at(-1), { ...set, fds: [third.fd] });
+});
+
+test("INTx, which the kernel masks when it comes, is asked for again at every unmask", () => {
+  const { kernel, make } = setUp("intx");
+  using interrupts = make();
+  using line = interrupts.request(0);
+  line.unmask();
+  line.unmask();
+  assert.equal(kernel.calls.filter((call) => call === "unmask").length, 2);
+});
+
+test("a kernel that refuses leaves nothing behind", () => {
+  const { kernel, make } = setUp();
+  using interrupts = make();
+  Object.assign(kernel, { failOn: "irqs", failWith: Errno.EBUSY });
+  assert.throws(() => interrupts.request(0), InterruptsRefused);
+  assert.ok(![...kernel.live].some((name) => name.startsWith("event")));
+  kernel.failOn = "";
+  interrupts.request(0)[Symbol.dispose]();
+});

@@ -1,0 +1,95 @@
+/** What is special about an RTL8139C+, against registers that do nothing but remember. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
+import { Msr } from "#chip/registers-8139cp.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { Mmio } from "#kit/mmio.ts";
+import { RTL8139CP } from "./rtl8139cp.ts";
+
+const registers = () => {
+  const memory = new DataView(new ArrayBuffer(256));
+  const writes: string[] = [];
+  const io = new Mmio({
+    length: 256,
+    read: (offset, width) =>
+      width === 1
+        ? memory.getUint8(offset)
+        : width === 2
+          ? memory.getUint16(offset, true)
+          : memory.getUint32(offset, true),
+    write(offset, width, value) {
+      writes.push(`${offset.toString(16)}=${value.toString(16)}`);
+      if (width === 1) memory.setUint8(offset, value);
+      else if (width === 2) memory.setUint16(offset, value, true);
+      else memory.setUint32(offset, value, true);
+    },
+  });
+  const clock = new VirtualClock();
+  const phy = RTL8139CP.phy(io, clock);
+  return { io, memory, writes, phy, hw: { io, clock, phy, family: RTL8139CP } };
+};
+
+test("the PHY's registers lie in the window", () => {
+  const { memory, phy } = registers();
+  for (const [register, offset] of [
+    [BMCR, 0x62],
+    [BMSR, 0x64],
+    [ANAR, 0x66],
+    [ANLPAR, 0x68],
+    [ANER, 0x6a],
+  ] as const) {
+    memory.setUint16(offset, 0x0200 + register, true);
+    assert.equal(phy.read(register), register === BMCR ? 0x0200 : 0x0200 + register);
+  }
+  assert.equal(phy.read(PHYID1), 0);
+  assert.equal(phy.read(PHYID2), 0);
+  for (const register of [GBCR, 31]) assert.throws(() => phy.read(register), { code: "OUT_OF_RANGE" });
+  for (const register of [BMSR, ANLPAR, GBCR]) assert.throws(() => phy.write(register, 0), { code: "OUT_OF_RANGE" });
+});
+
+test("BMCR is written while configuration is unlocked, and only the bits that mean what the standard says", () => {
+  const { phy, writes } = registers();
+  phy.write(BMCR, Bmcr.autonegotiate | Bmcr.restart | Bmcr.powerDown | Bmcr.isolate | Bmcr.loopback);
+  assert.deepEqual(writes, ["50=c0", "62=1200", "50=0"]);
+});
+
+test("the link is what the MAC says, its duplex what both ends offer", () => {
+  const all = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
+  const look = (status: number, control: number, basic: number, theirs: number) => {
+    const { io, memory, phy } = registers();
+    memory.setUint8(0x58, status);
+    memory.setUint16(0x62, control, true);
+    memory.setUint16(0x64, basic, true);
+    memory.setUint16(0x66, all, true);
+    memory.setUint16(0x68, theirs, true);
+    return RTL8139CP.link(io, phy);
+  };
+  const auto = Bmcr.autonegotiate;
+  assert.equal(look(Msr.linkDown, auto, 0, 0).up, false);
+  assert.deepEqual(look(0, auto, Bmsr.negotiated, all), { up: true, speed: 100, fullDuplex: true });
+  assert.deepEqual(look(0, auto, Bmsr.negotiated, Advertise.half100), { up: true, speed: 100, fullDuplex: false });
+  assert.deepEqual(look(Msr.speed10, auto, Bmsr.negotiated, Advertise.full10), {
+    up: true,
+    speed: 10,
+    fullDuplex: true,
+  });
+  // Full duplex at the other speed is none at this one.
+  assert.equal(look(Msr.speed10, auto, Bmsr.negotiated, Advertise.full100 | Advertise.half10).fullDuplex, false);
+  assert.equal(look(0, auto, 0, all).fullDuplex, false, "a partner that does not negotiate has half duplex");
+  assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "set by hand");
+});
+
+test("both directions are on before TxConfig is written, which would not count otherwise", () => {
+  const { hw, writes } = registers();
+  RTL8139CP.enable(hw);
+  assert.deepEqual(writes, ["37=c", "40=3000700", "ec=10"]);
+});
+
+test("nobody is woken, and the ring that nobody uses is nowhere", () => {
+  const { hw, memory, writes } = registers();
+  memory.setUint8(0x59, 0xff);
+  memory.setUint8(0xd8, 0xff);
+  RTL8139CP.prepare(hw);
+  assert.deepEqual(writes, ["59=cf", "d8=8d", "5c=0", "2c=0", "28=0"]);
+});

@@ -1,0 +1,83 @@
+/** DPDK's testpmd in a guest, told what to do on its own command line, as a person would. */
+import type { Guest } from "../guest/guest.ts";
+
+const INPUT = "/run/testpmd.in";
+const OUTPUT = "/run/testpmd.out";
+const PID = "/run/testpmd.pid";
+const PROMPT = "testpmd> ";
+const START_LIMIT = 60_000;
+const ANSWER_LIMIT = 20_000;
+const TURN_SECONDS = 0.05;
+
+/** Words for the guest's kernel: pages of 2 MiB. */
+export const HUGE_PAGES = "hugepages=64";
+
+/**
+ * Gives the card to a driver that only passes its registers and its interrupt on. Not VFIO's: Debian's kernels have none
+ * for machines without an IOMMU.
+ */
+const TAKE = `set -e
+mkdir -p /dev/hugepages /var/run
+mountpoint -q /dev/hugepages || mount -t hugetlbfs none /dev/hugepages
+modprobe uio_pci_generic
+for card in /sys/bus/pci/devices/*; do
+  [ "$(cat $card/vendor)" = 0x10ec ] || continue
+  echo uio_pci_generic >$card/driver_override
+  [ -e $card/driver ] || echo \${card##*/} >/sys/bus/pci/drivers_probe
+done
+rm -f ${INPUT} ${OUTPUT}
+mkfifo ${INPUT}`;
+
+const waitFor = (condition: string, limitMillis: number): string =>
+  `for i in $(seq ${Math.ceil(limitMillis / (1000 * TURN_SECONDS))}); do ${condition} && break; sleep ${TURN_SECONDS}; done`;
+
+export class Testpmd {
+  readonly #guest: Guest;
+  /** Bytes of what it has printed so far. */
+  #heard = 0;
+
+  private constructor(guest: Guest) {
+    this.#guest = guest;
+  }
+
+  /** @param options of testpmd's own. @throws {Error} with what it printed when it does not start */
+  static async start(guest: Guest, ...options: readonly string[]): Promise<Testpmd> {
+    const program = ["dpdk-testpmd", "--lcores", "0,1", "--no-telemetry", "--", "-i", ...options].join(" ");
+    await guest.must(
+      `${TAKE}
+       ( exec ${program} <${INPUT} >${OUTPUT} 2>&1 ) &
+       echo $! >${PID}
+       ( exec sleep 1000000 >${INPUT} ) &
+       sleep 0`,
+    );
+    const testpmd = new Testpmd(guest);
+    const said = await testpmd.#answer("", START_LIMIT);
+    if (!said.includes(PROMPT)) throw new Error(`testpmd did not start:\n${said}`);
+    return testpmd;
+  }
+
+  /** What it says to a command. @throws {Error} when it does not come to its prompt again */
+  async ask(command: string, limitMillis = ANSWER_LIMIT): Promise<string> {
+    const said = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
+    if (!said.includes(PROMPT)) throw new Error(`testpmd has no answer to "${command}":\n${said}`);
+    return said;
+  }
+
+  /** Ends it. What it said last. */
+  async quit(): Promise<string> {
+    await this.#guest.must(`echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, ANSWER_LIMIT)}`, 2 * ANSWER_LIMIT);
+    return this.#guest.must(`tail -c +${this.#heard + 1} ${OUTPUT}; ! kill -0 $(cat ${PID})`);
+  }
+
+  async #answer(ask: string, limitMillis: number): Promise<string> {
+    const news = `tail -c +${this.#heard + 1} ${OUTPUT}`;
+    const { bytes, stdout } = await this.#guest.run(
+      `${ask}
+       ${waitFor(`{ ${news} | grep -q '${PROMPT}' || ! kill -0 $(cat ${PID}); }`, limitMillis)}
+       ${news}`,
+      2 * limitMillis,
+    );
+    this.#heard += bytes.length;
+    return stdout;
+  }
+}

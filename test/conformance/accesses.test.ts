@@ -1,0 +1,170 @@
+/**
+ * One call of ours, one access of the device's: as many, as wide, and in the order they were made, from the first call in
+ * the interpreter to the last in optimised code.
+ *
+ * On QEMU's RTL8139C+ the device itself says what it saw. For registers in mapped memory the processor counts what the
+ * engine made of each call.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { rw16, rw32, rw8 } from "#kit/mmio.ts";
+import { ends, payload, udp } from "../rigs/frames.ts";
+import { noQtest } from "../rigs/qtest-machine.ts";
+import { openQtestRig, type QtestRig } from "../rigs/qtest.ts";
+import { type Counts, countDataView, countMapped, whyNotWatched } from "../rigs/watched-registers.ts";
+
+const CALLS = 100_000;
+const FEWER = 10_000;
+/** Registers that keep what is written to them: the multicast hash, and the interrupt mask's low bits. */
+const MAR0 = 0x08;
+const INTR_MASK = 0x3c;
+const MEMORY_LINE =
+  /^memory_region_ops_(read|write) .* addr 0x([0-9a-f]+) value 0x([0-9a-f]+) size ([124]) name 'rtl8139'/;
+
+/** An access as the device saw it: what, offset, width and value. */
+type Access = readonly [kind: string, offset: number, bytes: number, value: number];
+
+/** What the device saw since the last time. */
+class Seen {
+  readonly #rig: QtestRig;
+  #from = 0;
+  constructor(rig: QtestRig) {
+    this.#rig = rig;
+  }
+  take(): readonly Access[] {
+    const text = this.#rig.machine.errors;
+    const lines = text.slice(this.#from).split("\n");
+    this.#from = text.length;
+    return lines.flatMap((line): Access[] => {
+      const [, kind, offset, value, bytes] = MEMORY_LINE.exec(line) ?? [];
+      if (kind === undefined) return [];
+      // Some versions give the offset in the window, others the address.
+      return [[kind, Number.parseInt(offset!, 16) & 0xff, Number(bytes), Number.parseInt(value!, 16)]];
+    });
+  }
+}
+
+const traced = (): { rig: QtestRig; seen: Seen } => {
+  const more = ["read", "write"].flatMap((kind) => ["-trace", `enable=memory_region_ops_${kind}`]);
+  const rig = openQtestRig({ more });
+  return { rig, seen: new Seen(rig) };
+};
+
+describe("as QEMU's RTL8139C+ sees it", { skip: noQtest() }, () => {
+  test("a hundred thousand 32-bit reads and 16-bit writes, each exactly once and in order", () => {
+    const { rig, seen } = traced();
+    using owned = rig;
+    const io = owned.registers;
+    io.write32(rw32(MAR0), 0xcafe_f00d);
+    seen.take();
+    for (let i = 0; i < CALLS; i++) {
+      io.write16(rw16(INTR_MASK), i & 0xff);
+      assert.equal(io.read32(rw32(MAR0)), 0xcafe_f00d);
+    }
+    const accesses = seen.take();
+    assert.equal(accesses.length, 2 * CALLS);
+    for (let i = 0; i < CALLS; i++) {
+      assert.deepEqual(accesses[2 * i], ["write", INTR_MASK, 2, i & 0xff]);
+      assert.deepEqual(accesses[2 * i + 1], ["read", MAR0, 4, 0xcafe_f00d]);
+    }
+  });
+
+  test("every width in both directions", () => {
+    const { rig, seen } = traced();
+    using owned = rig;
+    const io = owned.registers;
+    seen.take();
+    for (let i = 0; i < FEWER; i++) {
+      io.write8(rw8(MAR0), i & 0xff);
+      io.read8(rw8(MAR0));
+      io.write32(rw32(MAR0), i);
+      io.read16(rw16(INTR_MASK));
+    }
+    const want = Array.from({ length: FEWER }, (_, i): Access[] => [
+      ["write", MAR0, 1, i & 0xff],
+      ["read", MAR0, 1, i & 0xff],
+      ["write", MAR0, 4, i],
+      ["read", INTR_MASK, 2, 0],
+    ]);
+    assert.deepEqual(seen.take(), want.flat());
+  });
+
+  test("a burst of frames costs one access to send, an interrupt four", () => {
+    const { rig, seen } = traced();
+    using owned = rig;
+    owned.up();
+    owned.poll();
+    seen.take();
+    owned.send(udp(ends(), payload(100)));
+    assert.deepEqual(seen.take(), [["write", 0xd9, 1, 0x40]]);
+    owned.poll();
+    seen.take();
+    owned.deliver(udp(ends({ inbound: true }), payload(100)));
+    assert.equal(owned.poll().length, 1);
+    const kinds = seen.take().map(([kind, offset, bytes, value]) => `${kind} ${offset.toString(16)} ${bytes} ${value}`);
+    assert.deepEqual(kinds, ["read 3e 2 1", "write 3c 2 0", "write 3e 2 1", "write 3c 2 47"]);
+  });
+
+  test("bring-up makes the same accesses every time, and only of the width that each register has", (t) => {
+    const { rig, seen } = traced();
+    using owned = rig;
+    owned.up();
+    owned.nic.down();
+    const runs = Array.from({ length: 3 }, () => {
+      seen.take();
+      owned.nic.up();
+      const accesses = seen.take();
+      owned.nic.down();
+      return accesses.map(([kind, offset, bytes]) => `${kind} ${offset.toString(16)} ${bytes}`);
+    });
+    assert.deepEqual(runs[1], runs[0]);
+    assert.deepEqual(runs[2], runs[0]);
+    const widths = new Map<string, Set<string>>();
+    for (const access of runs[0]!) {
+      const [, offset, bytes] = access.split(" ");
+      widths.set(offset!, (widths.get(offset!) ?? new Set()).add(bytes!));
+    }
+    for (const [offset, seenWidths] of widths) assert.equal(seenWidths.size, 1, `register 0x${offset}`);
+    t.diagnostic(`bring-up: ${runs[0]!.length} accesses`);
+  });
+});
+
+/** Why the processor's counters cannot be had. In CI nothing may be skipped. */
+const unwatched = whyNotWatched() ?? false;
+if (unwatched !== false && process.env["FERRULE_NO_SKIP"] !== undefined)
+  throw new Error(`nothing may be skipped: ${unwatched}`);
+
+/** One access a call, and a store if it was a write. */
+const assertExact = (series: readonly Counts[]): void => {
+  for (const { what, calls, accesses, stores, beyond } of series) {
+    const times = what === "two reads" ? 2 : 1;
+    const want = { accesses: times * calls, stores: what.startsWith("write") ? calls : 0, beyond: 0 };
+    assert.deepEqual({ accesses, stores, beyond }, want, what);
+  }
+};
+
+describe("of registers in mapped memory, as the processor sees it", { skip: unwatched }, () => {
+  test("from the first call in the interpreter to the hundred thousandth in optimised code", () => {
+    assertExact(countMapped(CALLS, FEWER));
+  });
+
+  test("in the interpreter alone, and compiled from the first call on", () => {
+    const program = fileURLToPath(new URL("../rigs/watched-registers.ts", import.meta.url));
+    const modes = { interpreted: ["--no-opt", "--no-maglev", "--no-sparkplug"], compiled: ["--always-sparkplug"] };
+    for (const [mode, flags] of Object.entries(modes)) {
+      const args = ["--disable-warning=ExperimentalWarning", ...flags, program, "2000"];
+      const counts = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as readonly Counts[];
+      assertExact(counts.filter(({ what }) => what !== "DataView"));
+      // Each of a word's four bytes by itself: what registers would suffer.
+      const split = counts.find(({ what }) => what === "DataView")!;
+      if (mode === "interpreted") assert.equal(split.accesses, 4 * split.calls);
+    }
+  });
+
+  test("the count would show an access that is split", () => {
+    const { calls, accesses } = countDataView(FEWER);
+    assert.ok(accesses > calls, `${accesses} accesses in ${calls} reads through a DataView`);
+  });
+});

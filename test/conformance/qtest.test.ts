@@ -1,0 +1,181 @@
+/** Our driver on QEMU's own RTL8139C+: what both of us could have got wrong alike on our model, shows here. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { QtestDevice } from "#bus/qtest/device.ts";
+import { rtl8169 } from "#driver/rtl8169.ts";
+import { rw32 } from "#kit/mmio.ts";
+import { buildArp, ARP_BYTES, ArpOperation, parseArp } from "#wire/arp.ts";
+import { buildEthernet, ETHERNET_BYTES, EtherType } from "#wire/ethernet.ts";
+import { buildEchoFrame } from "#wire/frames.ts";
+import { IcmpType, parseEcho } from "#wire/icmp.ts";
+import { memoryOf } from "#wire/memory.ts";
+import { ends, HERE, payload, udp } from "../rigs/frames.ts";
+import { HIGH_MEMORY, noQtest, QtestMachine } from "../rigs/qtest-machine.ts";
+import { openQtestRig, type QtestRig } from "../rigs/qtest.ts";
+import { conformance } from "./conformance.ts";
+
+const absent = noQtest();
+const IPV4_ALONE = "an RTL8139C+ sums and segments IPv4 alone";
+const NO_SUMS = "QEMU's RTL8139C+ verifies no checksums, and says so: every frame is of no known protocol";
+
+conformance({
+  open: openQtestRig,
+  chip: "rtl8139cp",
+  xid: 0x748,
+  speed: 100,
+  absent,
+  cannot: {
+    "short frames are padded with zeros to the least Ethernet allows":
+      "QEMU's RTL8139C+ sends what it is given; silicon pads",
+    "the NIC fills in the TCP checksum over IPv6": IPV4_ALONE,
+    "the NIC fills in the UDP checksum over IPv6": IPV4_ALONE,
+    "the NIC cuts a super-frame over IPv6 into segments with right headers": IPV4_ALONE,
+    "of the segments of a super-frame that says PSH, the last alone says so":
+      "QEMU's RTL8139C+ takes the flag out of the first segment, and then does not have it for the last",
+    "says whether the TCP checksum over IPv4 is right": NO_SUMS,
+    "says whether the UDP checksum over IPv4 is right": NO_SUMS,
+    "says whether the TCP checksum over IPv6 is right": NO_SUMS,
+    "says whether the UDP checksum over IPv6 is right": NO_SUMS,
+    "frames up to 9 KiB pass both ways once the MTU allows them": "an RTL8139C+ has no jumbo frames",
+  },
+});
+
+const BROADCAST = new Uint8Array(6).fill(0xff);
+/** QEMU's user network: who we are there, and who answers. */
+const GUEST = 0x0a00_020f;
+const GATEWAY = 0x0a00_0202;
+
+const whoHas = (): Uint8Array => {
+  const frame = new Uint8Array(ETHERNET_BYTES + ARP_BYTES);
+  const at = buildEthernet(frame, 0, { destination: BROADCAST, source: HERE, type: EtherType.arp });
+  const question = { senderMac: HERE, senderIp: GUEST, targetMac: new Uint8Array(6), targetIp: GATEWAY };
+  buildArp(frame, at, { operation: ArpOperation.request, ...question });
+  return frame;
+};
+
+/** Sends a frame, and looks for the answer only when the NIC has said that there is something. */
+const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
+  rig.send(frame);
+  for (let looks = 0; looks < 3; looks++) {
+    assert.ok(rig.device.wait(5000), "no interrupt came");
+    const [answer] = rig.poll();
+    if (answer !== undefined) return answer;
+  }
+  return assert.fail("interrupts came, but no frame");
+};
+
+describe("on QEMU's user network", { skip: absent }, () => {
+  for (const memory of ["high", "low"] as const)
+    test(`a thousand pings, each told of by an interrupt, DMA memory ${memory === "high" ? "above" : "below"} 4 GiB`, () => {
+      using rig = openQtestRig({ cable: "user network", memory });
+      rig.up();
+      assert.equal(rig.dma.iova >= 2 ** 32, memory === "high");
+      const gateway = parseArp(ask(rig, whoHas()), ETHERNET_BYTES, ETHERNET_BYTES + ARP_BYTES)!.senderMac;
+      const bytes = new Uint8Array(256);
+      for (let sequence = 0; sequence < 1000; sequence++) {
+        const path = { source: HERE, destination: gateway, from: GUEST, to: GATEWAY };
+        const echo = { type: IcmpType.echoRequest, identifier: 7, sequence };
+        const length = buildEchoFrame(memoryOf(bytes), 0, path, echo, payload(100, sequence));
+        const answer = ask(rig, bytes.slice(0, length));
+        assert.deepEqual(parseEcho(answer, 34, answer.length), { ...echo, type: IcmpType.echoReply });
+        assert.deepEqual(answer.slice(42), payload(100, sequence));
+      }
+      assert.ok(rig.device.interrupts.raised >= 1000);
+      assert.equal(rig.nic.rings.receive.counters[3], 0, "nonsense from the NIC");
+    });
+});
+
+describe("what is special about an RTL8139C+", { skip: absent }, () => {
+  test("has 64 descriptors a ring, and no more", () => {
+    using rig = openQtestRig();
+    assert.equal(rig.nic.slots, 64);
+    assert.throws(() => openQtestRig({ slots: 128 }), { code: "OUT_OF_RANGE", hint: "This chip's have at most 64." });
+  });
+
+  test("keeps the address it was given, although a reset loads its own again", () => {
+    using rig = openQtestRig();
+    const mac = Uint8Array.of(2, 0, 0, 0, 0, 9);
+    rig.nic.address = mac;
+    rig.up();
+    rig.nic.setMtu(1000);
+    assert.deepEqual(rig.nic.address, mac);
+  });
+
+  test("refuses to sum IPv6, which would leave a wrong checksum on the wire", () => {
+    using rig = openQtestRig();
+    rig.up();
+    const frame = udp(ends({ v6: true }), payload(10));
+    assert.throws(() => rig.send(frame, (1 << 22) | (1 << 23) | (54 << 11)), { code: "OUT_OF_RANGE" });
+    assert.equal(rig.sent.length, 0);
+    assert.equal(rig.nic.offloads, false);
+  });
+
+  test("comes up in a fraction of what a PHY waits", (t) => {
+    using rig = openQtestRig();
+    const times = Array.from({ length: 21 }, () => {
+      const start = performance.now();
+      rig.nic.up();
+      const took = performance.now() - start;
+      rig.nic.down();
+      return took;
+    });
+    t.diagnostic(
+      `bring-up: median ${times.sort((a, b) => a - b)[10]!.toFixed(1)} ms, worst ${times[20]!.toFixed(1)} ms`,
+    );
+    assert.equal(rig.nic.link.up, false);
+  });
+});
+
+describe("the bus", { skip: absent }, () => {
+  test("a QEMU that dies is a card that was pulled", () => {
+    using rig = openQtestRig();
+    rig.up();
+    rig.machine.kill();
+    assert.ok(rig.device.wait(5000));
+    assert.match(rig.device.gone ?? "", /^qtest: QEMU is gone: /);
+    assert.equal(rig.registers.read32(rw32(0x40)), 0xffff_ffff);
+    assert.throws(() => rig.nic.interrupt(), { code: "DEVICE_GONE" });
+  });
+
+  test("a QEMU that does not start says why", () => {
+    using machine = new QtestMachine({
+      cable: "nowhere",
+      mac: "02:00:00:00:00:01",
+      more: ["-device", "no-such-thing"],
+    });
+    const memory = { file: machine.ram.number, ...HIGH_MEMORY };
+    assert.throws(() => new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory }), { code: "QTEST_ENDED" });
+    assert.match(machine.errors, /no-such-thing/);
+  });
+
+  test("a function that is not there is named beside those that are", () => {
+    using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
+    const memory = { file: machine.ram.number, ...HIGH_MEMORY };
+    const ids = [{ vendor: 0x10ec, device: 0x8168 }];
+    assert.throws(() => new QtestDevice({ socket: machine.qtest, ids, memory }), {
+      code: "QTEST_NO_FUNCTION",
+      message: /10ec:8139/,
+    });
+  });
+
+  test("QEMU does not outlive us, whatever ends us", async () => {
+    const rig = fileURLToPath(new URL("../rigs/qtest-machine.ts", import.meta.url));
+    const source = `const { QtestMachine } = await import(${JSON.stringify(rig)});
+      const machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
+      console.log(machine.pid);
+      setInterval(() => machine, 1000);`;
+    const args = ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", source];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const [said] = (await once(child.stdout, "data")) as [Buffer];
+    const pid = Number(said.toString());
+    assert.ok(existsSync(`/proc/${pid}`));
+    child.kill("SIGKILL");
+    for (let waited = 0; existsSync(`/proc/${pid}`) && waited < 5000; waited += 20) await setTimeout(20);
+    assert.equal(existsSync(`/proc/${pid}`), false);
+  });
+});

@@ -1,0 +1,84 @@
+/**
+ * Registers mapped into our memory, and every access to them counted by the processor itself. The memory is ordinary: what
+ * is counted is what the engine makes of our code, which is the same whatever lies behind the address.
+ *
+ * As a program it prints its counts as JSON, so that the engine can be told to leave out its compilers.
+ */
+import { MappedRegisters } from "#bus/mapped-registers.ts";
+import { Mmio, rw16, rw32, rw8 } from "#kit/mmio.ts";
+import { SystemError } from "#sys/errno.ts";
+import { Watch, Watchpoint } from "#sys/watchpoint.test-kit.ts";
+
+const AT = 64;
+const R8 = rw8(AT);
+const R16 = rw16(AT);
+const R32 = rw32(AT);
+
+/** What one series of calls did, all of them to one register. */
+export interface Counts {
+  readonly what: string;
+  readonly calls: number;
+  /** Instructions that touched the register, and those of them that stored. */
+  readonly accesses: number;
+  readonly stores: number;
+  /** Instructions that touched what lies behind the register: accesses that are too wide. */
+  readonly beyond: number;
+}
+
+const counted = (memory: ArrayBuffer, bytes: number, what: string, calls: number, act: () => void): Counts => {
+  using all = new Watchpoint(memory, AT, bytes, Watch.all);
+  using stores = new Watchpoint(memory, AT, bytes, Watch.stores);
+  using beyond = new Watchpoint(memory, AT + bytes, bytes, Watch.all);
+  act();
+  return { what, calls, accesses: all.count, stores: stores.count, beyond: beyond.count };
+};
+
+/** Why accesses cannot be counted here; undefined when they can. */
+export const whyNotWatched = (): string | undefined => {
+  try {
+    new Watchpoint(new ArrayBuffer(16), 0, 4, Watch.all)[Symbol.dispose]();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SystemError) return `the system lets nobody count accesses: ${error.message}`;
+    throw error;
+  }
+};
+
+/** Every width in both directions, from the first call on. A read's value is not used: the engine may leave nothing out. */
+export const countMapped = (calls: number, fewer: number): readonly Counts[] => {
+  const memory = new ArrayBuffer(4096);
+  const io = new Mmio(new MappedRegisters(memory));
+  const series = (what: string, bytes: number, n: number, act: (i: number) => void): Counts =>
+    counted(memory, bytes, what, n, () => {
+      for (let i = 0; i < n; i++) act(i);
+    });
+  return [
+    series("read32", 4, calls, () => void io.read32(R32)),
+    series("write16", 2, calls, (i) => io.write16(R16, i)),
+    series("read16", 2, fewer, () => void io.read16(R16)),
+    series("read8", 1, fewer, () => void io.read8(R8)),
+    series("write32", 4, fewer, (i) => io.write32(R32, i)),
+    series("write8", 1, fewer, (i) => io.write8(R8, i)),
+    // Twice the same register, with nothing in between: the engine may not make one of them.
+    series("two reads", 4, fewer, () => {
+      io.read32(R32);
+      io.read32(R32);
+    }),
+  ];
+};
+
+/** The same reads through a DataView, which no register may be read through. */
+export const countDataView = (calls: number): Counts => {
+  const memory = new ArrayBuffer(4096);
+  const view = new DataView(memory);
+  let sum = 0;
+  const counts = counted(memory, 4, "DataView", calls, () => {
+    for (let i = 0; i < calls; i++) sum += view.getUint32(AT, true);
+  });
+  return sum === 0 ? counts : { ...counts, calls: Number.NaN };
+};
+
+if (import.meta.main) {
+  const calls = Number(process.argv[2]);
+  console.log(JSON.stringify([...countMapped(calls, calls), countDataView(calls)]));
+}
