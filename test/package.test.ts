@@ -22,6 +22,7 @@ import { bind } from "ferrule/device";
 import { type Nic, rtl8169 } from "ferrule/driver";
 import { FerruleError } from "ferrule/errors";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type Link } from "ferrule/link";
+import { VfioDevice } from "ferrule/vfio";
 import { VfioUserDevice } from "ferrule/vfio-user";
 
 /** Who has 10.70.0.2? Tell 10.70.0.1. */
@@ -29,7 +30,7 @@ const question = (us: string): string =>
   \`ffffffffffff \${us} 0806 0001 0800 06 04 0001 \${us} 0a460001 000000000000 0a460002\`.replaceAll(" ", "");
 
 try {
-  VfioUserDevice.connect({ path: "/nowhere" });
+  VfioDevice.open({ address: "fffe:1f:1f.7" });
 } catch (error) {
   if (!(error instanceof FerruleError)) throw error;
   console.log(\`refused: \${error.code}\`);

@@ -50,8 +50,11 @@ runThread((port, report) => {
   };
   const look = (timeoutMillis: number): void => {
     poller.include(HOST, !driver.stalled);
-    // A card that was pulled may have had no time to say so.
-    if (poller.wait(timeoutMillis) === 0) return timeoutMillis > 0 ? checkDevice() : undefined;
+    if (poller.wait(timeoutMillis) === 0) {
+      // A card that was pulled may have had no time to say so.
+      if (timeoutMillis > 0) checkDevice();
+      return;
+    }
     if (poller.ready(CONTROL)) control.hear();
     if (poller.ready(INTERRUPT)) driver.interrupt();
     for (let i = 0; i < going.length; i++)

@@ -117,9 +117,14 @@ export class DriverSide implements Disposable {
       mac: formatMac(address),
       interfaceName: this.#tap.name,
       ringSlots: this.#nic.slots,
-      offloads: this.#nic.offloads
-        ? ["rx-checksum", "tx-checksum", "tso4", "tso6", "vlan-insert", "vlan-strip", "scatter"]
-        : ["rx-checksum", "vlan-insert", "vlan-strip", "scatter"],
+      offloads: [
+        "rx-checksum",
+        ...(this.#nic.offloads ? ["tx-checksum", "tso4"] : []),
+        ...(this.#nic.offloadsIpv6 ? ["tso6"] : []),
+        "vlan-insert",
+        "vlan-strip",
+        "scatter",
+      ],
     };
   }
 
@@ -292,6 +297,7 @@ export class DriverSide implements Disposable {
       link: this.#nic,
       sendArena: this.#arena,
       offloads: this.#nic.offloads,
+      offloadsIpv6: this.#nic.offloadsIpv6,
       capture: this.#capture,
     });
   }

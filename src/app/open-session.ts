@@ -4,9 +4,8 @@ import { Revoked, Timeout } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
-import { InterfaceNameInUse } from "#sys/tap.ts";
+import { InterfaceNameInUse, Tap } from "#sys/tap.ts";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
 import type {
@@ -38,19 +37,6 @@ declare const WebAssembly: {
   };
 };
 
-/** Bits of a TAP's flags (linux/if_tun.h): it is one, and it stays when nobody has it open. */
-const PREPARED = 0x0002 | 0x0800;
-
-/** Whether the interface is a TAP that an administrator made for somebody to use, in the namespace of /sys. */
-const isPrepared = (name: string): boolean => {
-  try {
-    const flags = Number(readFileSync(`/sys/class/net/${name}/tun_flags`, "utf8"));
-    return (flags & PREPARED) === PREPARED;
-  } catch {
-    return false;
-  }
-};
-
 /**
  * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is taken
  * as the host's end: it is there for users who may not make one, and stays when we go.
@@ -58,8 +44,10 @@ const isPrepared = (name: string): boolean => {
 const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false): void => {
   const look = (): void => {
     using interfaces = Interfaces.open();
-    if (interfaces.has(name) && !(prepared && namespace === undefined && isPrepared(name)))
-      throw new InterfaceNameInUse(name);
+    if (!interfaces.has(name)) return;
+    if (!prepared) throw new InterfaceNameInUse(name);
+    // Only one that is there without anybody having it open can be opened.
+    Tap.open(name, { vnetHeader: true })[Symbol.dispose]();
   };
   if (namespace === undefined) look();
   else NetworkNamespace.fromFd(namespace).within(look);
@@ -105,10 +93,12 @@ const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTa
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions): Promise<Session> => {
-  await prepareThreads(() =>
-    Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")]),
-  );
   const { device } = options;
+  await prepareThreads(() =>
+    device.kind === "model"
+      ? Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")])
+      : import("./data-plane.ts"),
+  );
   refuseTakenName(options.host, true);
   if (device.kind === "model" && device.wire.kind === "tap") refuseTakenName(device.wire);
   await using scope = new AsyncDisposableStack();

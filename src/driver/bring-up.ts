@@ -6,9 +6,6 @@ import {
   Cmd,
   IDR0,
   IDR4,
-  IntrMask,
-  IntrMitigate,
-  IntrStatus,
   Lock,
   MAR0,
   MAR4,
@@ -66,19 +63,17 @@ export const reset = ({ io, clock }: Hardware): void => {
 };
 
 /** Disables and forgets every interrupt. */
-export const maskInterrupts = ({ io }: Hardware): void => {
-  io.write16(IntrMask, 0);
-  io.acknowledge16(IntrStatus, 0xffff);
+export const maskInterrupts = ({ io, family: { interrupts } }: Hardware): void => {
+  interrupts.allow(io, 0);
+  interrupts.acknowledge(io, interrupts.absent);
 };
 
 /**
- * Checksums verified and tags taken out on receive; no coalescing. The first register after a reset: on the oldest chips
- * it says what the others mean (FreeBSD, re_init_locked).
+ * Checksums verified and tags taken out on receive. The first register after a reset: on the oldest chips it says what the
+ * others mean (FreeBSD, re_init_locked).
  */
-const setOffloads = ({ io, family }: Hardware, rings: Rings): void => {
+const setOffloads = ({ io, family }: Hardware, rings: Rings): void =>
   io.write16(CPlusCmd, family.command | (rings.receive < 2 ** 32 ? 0 : family.commandAbove4GiB));
-  io.write16(IntrMitigate, 0);
-};
 
 /** High halves first: the chip latches the address with the low half. */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {

@@ -4,9 +4,11 @@
  * The checklist in `bring-up.ts` is the same for all. A difference of value between chips of one family is a matter for
  * the chip table; a difference of procedure is a step here.
  */
+import type { Chip } from "#chip/chips.ts";
 import type { Clock } from "#kit/clock.ts";
-import type { Mmio, Register } from "#kit/mmio.ts";
+import type { Mmio } from "#kit/mmio.ts";
 import type { ReceiveFormat, TransmitFormat } from "./descriptor-formats.ts";
+import type { InterruptRegisters } from "./interrupt-registers.ts";
 
 /** The PHY's clause 22 registers, 0 to 31, however they are reached. */
 export interface PhyBus {
@@ -21,23 +23,31 @@ export interface MacLink {
   readonly fullDuplex: boolean;
 }
 
-/** What the steps work on. */
-export interface Hardware {
+/** A chip that has been identified. */
+export interface Card {
   readonly io: Mmio;
   readonly clock: Clock;
+  readonly chip: Chip;
+}
+
+/** What the steps work on. */
+export interface Hardware extends Card {
   readonly family: Family;
   readonly phy: PhyBus;
 }
 
 export interface Family {
+  /** Bytes of registers; a smaller window is not this chip's. */
+  readonly windowBytes: number;
   /** Most descriptors in a ring. */
   readonly ringLimit: number;
   readonly receive: ReceiveFormat;
   readonly transmit: TransmitFormat;
-  /** Sums and segments IPv6 as well as IPv4: the host cannot ask for one without the other. */
-  readonly offloadsBoth: boolean;
-  /** Where to write `Poll.normalPriority`. */
-  readonly doorbell: Register<8, "wo">;
+  /** Sums and segments IPv6 as well as IPv4. */
+  readonly offloadsIpv6: boolean;
+  readonly interrupts: InterruptRegisters;
+  /** What tells the NIC that there is something to send. */
+  doorbell(io: Mmio): () => void;
   /** CPlusCmd: receive offloads, and what the chip needs besides. */
   readonly command: number;
   /** More of it for rings above 4 GiB: PCI chips want to be told that addresses have a high half. */
@@ -45,8 +55,8 @@ export interface Family {
   /** RxConfig without its accept bits. */
   readonly receiveConfig: number;
 
-  phy(io: Mmio, clock: Clock): PhyBus;
-  link(io: Mmio, phy: PhyBus): MacLink;
+  phy(card: Card): PhyBus;
+  link(hw: Hardware): MacLink;
 
   /** Waits until both directions have come to rest, so that a reset loses nothing. */
   readonly drain: Step;

@@ -71,8 +71,7 @@ export class Phy {
 
   /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it. */
   link(): LinkState {
-    const { family, io, phy } = this.#hw;
-    const { up, speed, fullDuplex } = family.link(io, phy);
+    const { up, speed, fullDuplex } = this.#hw.family.link(this.#hw);
     if (!up) return LINK_DOWN;
     this.read(BMSR);
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;

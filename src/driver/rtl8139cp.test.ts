@@ -1,6 +1,7 @@
 /** What is special about an RTL8139C+, against registers that do nothing but remember. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ANCESTORS } from "#chip/chips.ts";
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { Msr } from "#chip/registers-8139cp.ts";
 import { VirtualClock } from "#kit/clock.ts";
@@ -26,8 +27,9 @@ const registers = () => {
     },
   });
   const clock = new VirtualClock();
-  const phy = RTL8139CP.phy(io, clock);
-  return { io, memory, writes, phy, hw: { io, clock, phy, family: RTL8139CP } };
+  const card = { io, clock, chip: ANCESTORS[0] };
+  const phy = RTL8139CP.phy(card);
+  return { memory, writes, phy, hw: { ...card, phy, family: RTL8139CP } };
 };
 
 test("the PHY's registers lie in the window", () => {
@@ -54,16 +56,22 @@ test("BMCR is written while configuration is unlocked, and only the bits that me
   assert.deepEqual(writes, ["50=c0", "62=1200", "50=0"]);
 });
 
+test("offers pause for both directions or for none", () => {
+  const { phy, writes } = registers();
+  phy.write(ANAR, Advertise.selector | Advertise.full100 | Advertise.pause | Advertise.asymmetricPause);
+  assert.deepEqual(writes, ["66=501"]);
+});
+
 test("the link is what the MAC says, its duplex what both ends offer", () => {
   const all = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
   const look = (status: number, control: number, basic: number, theirs: number) => {
-    const { io, memory, phy } = registers();
+    const { memory, hw } = registers();
     memory.setUint8(0x58, status);
     memory.setUint16(0x62, control, true);
     memory.setUint16(0x64, basic, true);
     memory.setUint16(0x66, all, true);
     memory.setUint16(0x68, theirs, true);
-    return RTL8139CP.link(io, phy);
+    return RTL8139CP.link(hw);
   };
   const auto = Bmcr.autonegotiate;
   assert.equal(look(Msr.linkDown, auto, 0, 0).up, false);

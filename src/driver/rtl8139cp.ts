@@ -29,6 +29,7 @@ import {
   Conf3,
   Conf5,
   Lock,
+  Poll,
   RxConf,
   THPDS,
   THPDSHigh,
@@ -36,9 +37,9 @@ import {
   TxConfig,
 } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import type { Mmio } from "#kit/mmio.ts";
 import { RECEIVE_8139, TRANSMIT_V1 } from "./descriptor-formats.ts";
-import { type Family, type Hardware, type MacLink, type PhyBus, nothing } from "./family.ts";
+import { type Card, type Family, type Hardware, type MacLink, type PhyBus, nothing } from "./family.ts";
+import { INTERRUPTS_16 } from "./interrupt-registers.ts";
 
 /** 512 bytes, as FreeBSD has it. */
 const EARLY_TX = 16;
@@ -47,7 +48,7 @@ const EARLY_TX = 16;
 const BMCR_BITS = Bmcr.reset | Bmcr.speedLow | Bmcr.autonegotiate | Bmcr.restart | Bmcr.fullDuplex;
 
 /** The PHY has five registers, each in the window. It does not say who made it. */
-const phy = (io: Mmio): PhyBus => ({
+const phy = ({ io }: Card): PhyBus => ({
   read(register) {
     switch (register) {
       case BMCR:
@@ -68,7 +69,8 @@ const phy = (io: Mmio): PhyBus => ({
     }
   },
   write(register, value) {
-    if (register === ANAR) io.write16(ANAR_8139, value);
+    // It can offer pause, but not for one direction alone: that bit is reserved.
+    if (register === ANAR) io.write16(ANAR_8139, value & ~Advertise.asymmetricPause);
     else if (register === BMCR) {
       io.write8(Cfg9346, Lock.unlock);
       io.write16(BMCR_8139, value & BMCR_BITS);
@@ -82,7 +84,7 @@ const refuse = (register: number): never => {
 };
 
 /** The MAC does not say which duplex it uses: it is the best that both ends offer, or half where nothing was negotiated. */
-const link = (io: Mmio, bus: PhyBus): MacLink => {
+const link = ({ io, phy: bus }: Hardware): MacLink => {
   const status = io.read8(MSR);
   const up = (status & Msr.linkDown) === 0;
   const speed = (status & Msr.speed10) === 0 ? 100 : 10;
@@ -110,11 +112,13 @@ const enable = ({ io }: Hardware): void => {
 };
 
 export const RTL8139CP: Family = {
+  windowBytes: 256,
   ringLimit: 64,
   receive: RECEIVE_8139,
   transmit: TRANSMIT_V1,
-  offloadsBoth: false,
-  doorbell: TxPoll8139,
+  offloadsIpv6: false,
+  interrupts: INTERRUPTS_16,
+  doorbell: (io) => () => io.write8(TxPoll8139, Poll.normalPriority),
   command: CPlus8139.receiveEnable | CPlus8139.transmitEnable | CPlus.receiveVlan | CPlus.receiveChecksum,
   commandAbove4GiB: CPlus.dualAddress,
   receiveConfig: RxConf8139.wholeFrames | RxConf.dmaBurst,

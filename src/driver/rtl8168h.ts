@@ -13,6 +13,7 @@ import {
   Conf3,
   Config2,
   Config3,
+  IntrMitigate,
   MCU,
   MISC,
   MaxTxPacketSize,
@@ -20,16 +21,17 @@ import {
   Misc,
   PHYstatus,
   PhyStatus,
+  Poll,
   RxConf,
   RxMaxSize,
   TxConf,
   TxConfig,
   TxPoll,
 } from "#chip/registers.ts";
-import { type Clock, until } from "#kit/clock.ts";
-import type { Mmio } from "#kit/mmio.ts";
+import { until } from "#kit/clock.ts";
 import { RECEIVE_8169, TRANSMIT_V2 } from "./descriptor-formats.ts";
-import type { Family, Hardware, MacLink, PhyBus } from "./family.ts";
+import type { Card, Family, Hardware, MacLink, PhyBus } from "./family.ts";
+import { INTERRUPTS_16 } from "./interrupt-registers.ts";
 import { SideBus } from "./side-bus.ts";
 
 /** One step of PHY tuning: on a page, in a register, clear bits and set bits. */
@@ -97,18 +99,18 @@ const MAC = [
 /** The rest of TxConfig is the chip's. */
 const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap;
 
-const sideBus = ({ io, clock }: Hardware): SideBus => new SideBus(io, clock);
+const sideBus = ({ io, clock }: Card): SideBus => new SideBus(io, clock);
 
 /** Clause 22 registers lie one behind the other in the PHY's own space. */
-const phy = (io: Mmio, clock: Clock): PhyBus => {
-  const bus = new SideBus(io, clock);
+const phy = (card: Card): PhyBus => {
+  const bus = sideBus(card);
   return {
     read: (register) => bus.phyRead(OCP_STANDARD + 2 * register),
     write: (register, value) => bus.phyWrite(OCP_STANDARD + 2 * register, value),
   };
 };
 
-const link = (io: Mmio): MacLink => {
+const link = ({ io }: Hardware): MacLink => {
   const status = io.read8(PHYstatus);
   const has = (bit: number): boolean => (status & bit) !== 0;
   const speed = has(PhyStatus.speed1000) ? 1000 : has(PhyStatus.speed100) ? 100 : 10;
@@ -143,6 +145,8 @@ const takeOver = (hw: Hardware): void => {
 const prepare = (hw: Hardware): void => {
   const { io } = hw;
   const bus = sideBus(hw);
+  // No coalescing.
+  io.write16(IntrMitigate, 0);
   io.update8(Config3, Conf3.readyToL23 | Conf3.beacon, 0);
   io.update8(Config2, Conf2.clockRequest | Conf2.pmeSignal, 0);
   io.write32(TxConfig, TRANSMIT_CONFIG);
@@ -169,11 +173,13 @@ const tunePhy = (hw: Hardware): void => {
 };
 
 export const RTL8168H: Family = {
+  windowBytes: 256,
   ringLimit: 1024,
   receive: RECEIVE_8169,
   transmit: TRANSMIT_V2,
-  offloadsBoth: true,
-  doorbell: TxPoll,
+  offloadsIpv6: true,
+  interrupts: INTERRUPTS_16,
+  doorbell: (io) => () => io.write8(TxPoll, Poll.normalPriority),
   command: CPlus.normal | CPlus.receiveVlan | CPlus.receiveChecksum,
   commandAbove4GiB: 0,
   // Unlimited bursts, whole frames only, fetch descriptors one and several at once.

@@ -1,11 +1,11 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
 import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
 import { DUMP_ALIGN, DUMP_BYTES } from "#chip/counters.ts";
-import { ChipId, Intr, IntrMask, IntrStatus, Poll, RxConf, TxConf } from "#chip/registers.ts";
+import { ChipId, Intr, RxConf, TxConf } from "#chip/registers.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
 import type { DmaMemory } from "#kit/dma.ts";
-import { DeviceGone, OutOfRange } from "#kit/errors.ts";
+import { DeviceGone, OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import {
@@ -112,8 +112,7 @@ export class Nic implements Link {
       weaklyOrdered,
       format: family.receive,
     });
-    const bell = family.doorbell;
-    const doorbell = (): void => io.write8(bell, Poll.normalPriority);
+    const doorbell = family.doorbell(io);
     const format = family.transmit;
     const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered, format });
     receive.arm();
@@ -176,12 +175,13 @@ export class Nic implements Link {
   get mtu(): number {
     return this.#mtu;
   }
-  /**
-   * True while checksums and segmentation may be asked for, over IPv4 and IPv6: chips offer them up to an MTU of 1500. One
-   * that offers them over IPv4 alone takes such frames all the same.
-   */
+  /** True while checksums and segmentation may be asked for: chips offer them up to an MTU of 1500. */
   get offloads(): boolean {
-    return this.#hw.family.offloadsBoth && this.#mtu <= LARGEST_OFFLOAD_MTU;
+    return this.#mtu <= LARGEST_OFFLOAD_MTU;
+  }
+  /** True while they may be asked for over IPv6 too. */
+  get offloadsIpv6(): boolean {
+    return this.offloads && this.#hw.family.offloadsIpv6;
   }
   get link(): LinkState {
     return this.#link;
@@ -225,19 +225,20 @@ export class Nic implements Link {
    * @throws {DeviceGone}
    */
   interrupt(): number {
-    const io = this.#hw.io;
-    const status = io.read16(IntrStatus);
-    if (status === 0xffff) throw new DeviceGone("IntrStatus");
+    const { io, family } = this.#hw;
+    const { interrupts } = family;
+    const status = interrupts.status(io);
+    if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
     if ((status & (WANTED | Events.broken)) === 0) return 0;
-    io.write16(IntrMask, 0);
-    io.acknowledge16(IntrStatus, status);
+    interrupts.allow(io, 0);
+    interrupts.acknowledge(io, status);
     if ((status & Events.link) !== 0) this.#link = this.phy.link();
     return status & (WANTED | Events.broken);
   }
 
   /** The second half: interrupts on again. What came in between raises one at once. */
   unmask(): void {
-    this.#hw.io.write16(IntrMask, WANTED);
+    this.#hw.family.interrupts.allow(this.#hw.io, WANTED);
   }
 
   /** Looks at the link without an interrupt. */
@@ -267,6 +268,10 @@ const checkMtu = (chip: Chip, mtu: number): number => {
   return mtu;
 };
 
+const checkWindow = (length: number, wanted: number): void => {
+  if (length < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length });
+};
+
 const checkSlots = (slots: number | undefined, limit: number): void => {
   if (slots !== undefined && slots > limit)
     throw new OutOfRange(`rings of ${slots} descriptors`, `This chip's have at most ${limit}.`);
@@ -285,10 +290,12 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     if (chip === undefined) throw new UnknownChip(xid);
     const family = familyOf(chip);
     if (family === undefined) throw new UnsupportedChip(chip.name);
+    checkWindow(io.length, family.windowBytes);
     checkSlots(options.slots, family.ringLimit);
 
     const { clock } = options;
-    const hw: Hardware = { io, clock, family, phy: family.phy(io, clock) };
+    const card = { io, clock, chip };
+    const hw: Hardware = { ...card, family, phy: family.phy(card) };
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));

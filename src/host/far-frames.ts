@@ -16,7 +16,9 @@ const SHORTEST = SHORTEST_FRAME;
 
 /** One frame from the kernel at a time, as one or more wire frames. */
 export class FarFrames {
-  /** The present wire frame; the length is 0 when there is none. */
+  /** What is left of a super-frame, for whoever takes segments as they are cut; undefined where the present frame is whole. */
+  cut: InPlaceCutter | undefined;
+  /** The present wire frame, after `complete`; the length is 0 when there is none. */
   offset = 0;
   length = 0;
   /** Wire frames that remain of what was read last, with the present one. */
@@ -53,11 +55,20 @@ export class FarFrames {
     }
   }
 
+  /** Makes the present wire frame whole. */
+  complete(): void {
+    const { cut } = this;
+    if (cut === undefined) return;
+    cut.make(cut.sum());
+    this.#show(cut.offset, cut.length, cut.left);
+  }
+
   /** The present wire frame has been consumed. */
   advance(): void {
-    const cutter = this.#cutter;
-    if (cutter.length > 0) cutter.advance();
-    this.#show(cutter.offset, cutter.length, cutter.left);
+    const { cut } = this;
+    cut?.skip();
+    this.left = cut?.left ?? 0;
+    this.length = 0;
   }
 
   #take(length: number): boolean {
@@ -70,6 +81,7 @@ export class FarFrames {
       const start = this.#place + header.checksumStart;
       completeChecksum(this.#memory, start, start + header.checksumOffset, this.#place + length);
     } else if (request < 0) return false;
+    this.cut = undefined;
     this.#show(this.#place, length, 1);
     return true;
   }
@@ -78,9 +90,10 @@ export class FarFrames {
     const { parts } = this.#request;
     const { segmentBytes } = this.#header;
     const cutter = this.#cutter;
-    if (!cutter.begin(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
+    if (!cutter.prepare(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
       return false;
-    this.#show(cutter.offset, cutter.length, cutter.left);
+    this.cut = cutter;
+    this.left = cutter.left;
     return true;
   }
 

@@ -39,6 +39,7 @@ export class SendRequest {
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative results.
    * @param shift bytes by which the frame has become shorter in front of its network header since the kernel described it
    * @param offloads the NIC can sum and cut at present (with jumbo frames it cannot, as Linux's r8169 has it)
+   * @param overIpv6 it can do so over IPv6 too
    */
   translate(
     header: VnetHeader,
@@ -47,6 +48,7 @@ export class SendRequest {
     length: number,
     shift: number,
     offloads: boolean,
+    overIpv6 = offloads,
   ): number {
     const cut = header.gso !== Gso.none;
     if ((header.flags & NEEDS_CHECKSUM) === 0) return cut ? NONSENSE : 0;
@@ -55,9 +57,10 @@ export class SendRequest {
     const layer = dissect(bytes, frame, length, this.parts);
     const there = layer === Layer.transport && this.parts[TRANSPORT] === start;
     const transport = there ? this.#transport(header.checksumOffset) : 0;
-    if (cut) return this.#cut(header, length, transport, offloads);
+    const offered = (transport & Send.ipv6) === 0 ? offloads : overIpv6;
+    if (cut) return this.#cut(header, length, transport, offered);
     // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
-    const able = offloads && this.#isPlain() && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
+    const able = offered && this.#isPlain() && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
     return transport !== 0 && able ? transport | (start << Send.transportOffsetShift) : SUM_IN_SOFTWARE;
   }
 

@@ -22,6 +22,8 @@ export interface TapUplinkOptions {
   readonly sendArena: { readonly offset: number; readonly length: number };
   /** The NIC can sum and cut at present; otherwise the kernel is told to do it. */
   readonly offloads: boolean;
+  /** It can do so over IPv6 too; as over IPv4 unless told. What it cannot is done here, but for cutting, which the kernel does. */
+  readonly offloadsIpv6?: boolean;
   /** Sees each frame as the host sends it and as the NIC delivers it, where tags have been taken out. */
   readonly capture?: WireTap | undefined;
 }
@@ -56,7 +58,7 @@ export class TapUplink implements Disposable {
     const { tap, link, offloads, capture } = options;
     this.#out = new UplinkOut({ ...options, capture });
     this.#in = new UplinkIn(tap, link, capture);
-    tap.setOffload({ checksum: offloads, tso4: offloads, tso6: offloads });
+    tap.setOffload({ checksum: offloads, tso4: offloads, tso6: options.offloadsIpv6 ?? offloads });
     if (offloads) limitSuperFrames(tap);
   }
 

@@ -5,13 +5,14 @@ import { createServer, connect, type Socket } from "node:net";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { OutOfRange } from "#kit/errors.ts";
-import type { Plug } from "#kit/port.ts";
+import type { Plug, SegmentSource } from "#kit/port.ts";
 import { ffiProblem } from "#sys/ffi.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { Tap } from "#sys/tap.ts";
-import { newMemory } from "#wire/memory.ts";
+import { sum } from "#wire/checksum.ts";
+import { memoryOf, newMemory } from "#wire/memory.ts";
 import { slowSum } from "#wire/reference.test-kit.ts";
 import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
 import { data, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.test-kit.ts";
@@ -165,6 +166,40 @@ test("a super-frame from the far kernel is cut, and waits without loss while the
   assert.deepEqual(r.nic.frames.at(-1), udpFrame(V4, 100));
   assert.equal(r.wire.counters.drops, 0);
   assert.equal(r.seen.length, r.nic.frames.length);
+});
+
+test("a NIC that takes segments as they are cut gets the same frames, and the same are counted", { skip }, () => {
+  /** Takes what it has room for, and makes of each segment the frame it is. */
+  class Taking extends Noting {
+    bytes: Uint8Array = new Uint8Array(0);
+    receiveSegments(segments: SegmentSource): number {
+      let taken = 0;
+      for (; segments.left > 0 && this.hasRoom(); taken++) {
+        const { offset, length, headerBytes } = segments;
+        segments.make(sum(memoryOf(this.bytes), offset + headerBytes, length - headerBytes));
+        this.receive(this.bytes, offset, length);
+        segments.skip();
+      }
+      return taken;
+    }
+  }
+  const ways = [new Noting(), new Taking()].map((nic) => {
+    using far = new FakeTap();
+    const wire = new TapWire({ tap: far.tap });
+    if (nic instanceof Taking) nic.bytes = wire.bytes;
+    wire.plug(nic);
+    far.send(superFrame(V4, 60_000));
+    far.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
+    far.send(superFrame(V4, 1449));
+    nic.room = 7;
+    while (wire.pump(64) > 0);
+    assert.equal(wire.pending, Math.ceil(60_000 / 1448) - 7);
+    nic.room = Infinity;
+    while (wire.pump(64) > 0);
+    return { frames: nic.frames, counters: wire.counters, pending: wire.pending };
+  });
+  assert.deepEqual(ways[1], ways[0]);
+  assert.equal(ways[0]!.frames.length, Math.ceil(60_000 / 1448) + 3);
 });
 
 test("a NIC that never has room again does not stop the world: its frames are dropped and counted", { skip }, () => {

@@ -173,6 +173,10 @@ export class TapWire implements Port {
     let frames = 0;
     while (frames < budget) {
       if (incoming.left === 0 && !incoming.read()) break;
+      const taken = this.#deliverSegments(nic);
+      frames += taken;
+      if (taken > 0) continue;
+      incoming.complete();
       if (nic.hasRoom?.() === false) {
         if (++this.#impatience <= PATIENCE) break;
         this.#drops++;
@@ -184,6 +188,20 @@ export class TapWire implements Port {
       incoming.advance();
     }
     return frames;
+  }
+
+  /** Lets the NIC take what it can of a super-frame while it is cut. A capture wants to see each segment instead. */
+  #deliverSegments(nic: Plug): number {
+    const { cut } = this.#incoming;
+    if (cut === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;
+    const before = cut.rest;
+    const taken = nic.receiveSegments(cut);
+    if (taken === 0) return 0;
+    this.#impatience = 0;
+    this.#receivedFrames += taken;
+    this.#receivedBytes += Math.imul(taken, cut.headerBytes) + before - cut.rest;
+    this.#incoming.left = cut.left;
+    return taken;
   }
 
   #deliver(nic: Plug, offset: number, length: number): void {

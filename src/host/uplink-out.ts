@@ -34,6 +34,7 @@ export interface UplinkOutOptions {
   readonly link: Link;
   readonly sendArena: { readonly offset: number; readonly length: number };
   readonly offloads: boolean;
+  readonly offloadsIpv6?: boolean | undefined;
   readonly capture: WireTap | undefined;
 }
 
@@ -49,6 +50,7 @@ export class UplinkOut {
   readonly #tap: FrameQueue;
   readonly #link: Link;
   readonly #offloads: boolean;
+  readonly #overIpv6: boolean;
   readonly #capture: WireTap | undefined;
   readonly #bytes: Uint8Array;
   readonly #arena: SendArena;
@@ -75,6 +77,7 @@ export class UplinkOut {
     this.#tap = tap;
     this.#link = link;
     this.#offloads = options.offloads;
+    this.#overIpv6 = options.offloadsIpv6 ?? options.offloads;
     this.#capture = options.capture;
     this.#bytes = bytes;
     this.#scratch = sendArena.offset + ((BIAS - sendArena.offset) & 7);
@@ -140,7 +143,8 @@ export class UplinkOut {
     const length = bytesRead - shift;
     const tagFlag = shift > 0 ? Send.tag : 0;
     const header = this.#header;
-    const request = this.#request.translate(header, this.#bytes, frame, length, shift, this.#offloads);
+    const offloads = this.#offloads;
+    const request = this.#request.translate(header, this.#bytes, frame, length, shift, offloads, this.#overIpv6);
     if (request >= 0) {
       if ((request & Send.ipv6) !== 0 && (request & Send.segmentSize) !== 0) this.#dropLengthFromSum(frame, length);
       this.#post(frame, length, request | tagFlag, tag);

@@ -92,7 +92,7 @@ class NotingLink implements Link {
   }
 }
 
-const outRig = (options: { offloads?: boolean } = {}) => {
+const outRig = (options: { offloads?: boolean; offloadsIpv6?: boolean } = {}) => {
   const host = new FakeTap();
   const link = new NotingLink();
   const out = new UplinkOut({
@@ -100,6 +100,7 @@ const outRig = (options: { offloads?: boolean } = {}) => {
     link,
     sendArena: { offset: 64, length: 400 << 10 },
     offloads: options.offloads ?? true,
+    offloadsIpv6: options.offloadsIpv6,
     capture: undefined,
   });
   return { host, link, out, [Symbol.dispose]: () => host[Symbol.dispose]() };
@@ -207,6 +208,22 @@ test("what the NIC cannot sum or cut is done here, and comes out the same", { sk
   assert.ok(first.every(({ frame, flags }) => flags === 0 && isIntact(frame, 34, 8, 6)));
   assert.ok(second.every(({ frame, flags, tag }) => flags === Send.tag && tag === 7 && isIntact(frame, 54, 32, 6)));
   assert.deepEqual(sent.at(-1)!.frame, udpFrame(V4, 1000));
+});
+
+test("a NIC that offers IPv4 alone is asked for nothing over IPv6", { skip }, () => {
+  using rig = outRig({ offloadsIpv6: false });
+  rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
+  rig.host.send(superFrame(V4, 9000));
+  rig.host.send(partial(udpFrame(V6, 1000), V6, 6));
+  rig.host.send(superFrame(V6, 9000));
+  while (rig.out.pump(64) > 0);
+  const [sum, cut, sum6, ...cut6] = rig.link.sent;
+  const at = 34 << Send.transportOffsetShift;
+  assert.equal(sum!.flags, at | Send.udpChecksum);
+  assert.equal(cut!.flags, 1448 | at | Send.tcpChecksum);
+  assert.deepEqual([sum6!.flags, sum6!.frame], [0, udpFrame(V6, 1000)]);
+  assert.ok(cut6.every(({ frame, flags }) => flags === 0 && isIntact(frame, 54, 32, 6)));
+  assert.deepEqual([rig.out.softwareCuts, rig.out.softwareSums, rig.out.drops], [1, 1, 0]);
 });
 
 test("with the NIC's ring full nothing more is read, and nothing is lost", { skip }, () => {

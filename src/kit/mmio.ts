@@ -63,6 +63,11 @@ export class Mmio {
     this.#length = bus.length;
   }
 
+  /** Bytes in the window; 0 once it is revoked. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** The device, named `what`, has gone or was unbound: from now on every access throws `Revoked`. */
   revoke(what: string): void {
     this.#revoked = what;

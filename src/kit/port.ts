@@ -19,10 +19,32 @@ export const Damage = {
   alignment: 1 << 3,
 } as const;
 
+/**
+ * Segments of one super-frame, on their way into a cable: the other machine's NIC cuts them as they are taken. Each has the
+ * same headers but for what segmentation changes. The present one lies in the port's memory, its headers once `make` was called.
+ */
+export interface SegmentSource {
+  /** Segments left, with the present one. */
+  readonly left: number;
+  /** Where the present segment is, its bytes, and how many of them are headers. */
+  readonly offset: number;
+  readonly length: number;
+  readonly headerBytes: number;
+  /** Writes the present segment's headers. @param payloadSum partial sum of its payload, as `wire/checksum.ts` has them */
+  make(payloadSum: number): void;
+  /** The present segment was taken. */
+  skip(): void;
+}
+
 /** What a NIC shows to the cable. */
 export interface Plug {
   /** A frame arrives: `length` bytes at `offset` of `bytes`, valid during the call. False when the NIC dropped it. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
+  /**
+   * As `receive` for each of several segments, from the memory of the port that the NIC is plugged into, as long as there are
+   * buffers for them. Returns how many were taken, which may be none: `receive` has to be asked then.
+   */
+  receiveSegments?(segments: SegmentSource): number;
   /**
    * As `receive`, for a frame that the wire has damaged: `damage` has bits of `Damage`. A cable that says nothing about
    * damage delivers whatever became of a frame as if its FCS had been made for it.

@@ -1,7 +1,7 @@
 /** The frame engines of a chip and what steers them: rings, doorbells, starting and stopping, loopback. */
 import type { Chip } from "#chip/chips.ts";
 import { ChipCmd, Cmd, Intr, Poll, TxConf, TxConfig } from "#chip/registers.ts";
-import type { Port } from "#kit/port.ts";
+import type { Port, SegmentSource } from "#kit/port.ts";
 import type { TallyCounters } from "./counters.ts";
 import type { Dma } from "./dma.ts";
 import type { Effects } from "./effects.ts";
@@ -99,6 +99,10 @@ export class DataPath {
 
   receive(bytes: Uint8Array, offset: number, length: number): boolean {
     return this.#parts.phy.link.up && this.#receiver.receive(bytes, offset, length);
+  }
+
+  receiveSegments(segments: SegmentSource): number {
+    return this.#parts.phy.link.up ? this.#receiver.receiveSegments(segments) : 0;
   }
 
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {

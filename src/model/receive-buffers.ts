@@ -151,6 +151,16 @@ export class ReceiveBuffers {
     return copyAndSum(from, (frame + behind) | 0, to, (place + behind - tag) | 0, (length - behind) | 0);
   }
 
+  /** Whether what was claimed is one buffer, in memory that the guest has as well. */
+  get isPlain(): boolean {
+    return this.#used === 1 && this.#region.copy === undefined && !this.ring.copied;
+  }
+
+  /** Copies part of a frame to `at` of the one buffer. Returns the part's partial sum. */
+  writePart(from: Memory, offset: number, at: number, length: number): number {
+    return copyAndSum(from, offset, this.#region, (this.#place + at) | 0, length);
+  }
+
   #scatter(from: Memory, frame: number, length: number, tag: number, padding: number): number {
     const pieces = this.#pieces;
     const behind = tag === 0 ? 0 : ADDRESSES + tag;

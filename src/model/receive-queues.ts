@@ -54,6 +54,11 @@ export class ReceiveQueues implements Receiver {
     return this.#engines[this.#steering.steer(bytes, offset, length)]!.receive(bytes, offset, length);
   }
 
+  /** With a hash, and perhaps a queue, for each frame: they go the other way. */
+  receiveSegments(): number {
+    return 0;
+  }
+
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
     return this.#engines[0]!.receiveDamaged(bytes, offset, length, damage);
   }

@@ -2,7 +2,7 @@
 import { Rx, RxTagTaken } from "#chip/descriptors.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import { Intr, MissedPackets } from "#chip/registers.ts";
-import { Damage, type Port } from "#kit/port.ts";
+import { Damage, type Port, type SegmentSource } from "#kit/port.ts";
 import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { verifySummed } from "#wire/verify-summed.ts";
@@ -75,6 +75,8 @@ export class ReceiveEngine {
   /** The memory the last frame came in, as words too. */
   #source: Memory = newMemory(0);
   #copy: Memory | undefined;
+  /** The memory of the port this is connected to. */
+  #wire: Memory | undefined;
   #open = false;
   #verify = false;
   #strip = false;
@@ -105,6 +107,7 @@ export class ReceiveEngine {
 
   /** Frames will come from this port's memory. */
   connect(port: Port): void {
+    this.#wire = port.memory;
     if (port.memory !== undefined) this.#source = port.memory;
   }
 
@@ -156,6 +159,49 @@ export class ReceiveEngine {
     counts[kind === BROADCAST ? BROADCASTS : kind === MULTICAST ? MULTICASTS : UNICASTS]!++;
     this.#parts.counters.received(length + padding);
     this.#interrupts.frames(1);
+    return true;
+  }
+
+  /**
+   * Segments come, from the memory of the port this is connected to. Each is verified as any frame is, by what its headers
+   * say and the sum of its payload, which is made just once: while it is copied, for its sender as well as for us. Ends
+   * before a segment that has no buffer, or that is not quite ordinary. The guest may be called from here.
+   */
+  receiveSegments(segments: SegmentSource): number {
+    const from = this.#wire;
+    if (from === undefined || !this.#open || this.#more) return 0;
+    const kind = this.#kindOfAll(segments, from.bytes);
+    if (kind < 0) return 0;
+    let taken = 0;
+    while (segments.left > 0 && this.#receiveSegment(segments, from, kind >> this.#kindShift)) taken++;
+    if (taken === 0) return 0;
+    this.#counts[FRAMES]! += taken;
+    this.#counts[kind === BROADCAST ? BROADCASTS : kind === MULTICAST ? MULTICASTS : UNICASTS]! += taken;
+    this.#interrupts.frames(taken);
+    return taken;
+  }
+
+  /** What the filter says to all of the segments, which have the same addresses; negative for those with a tag to be taken out. */
+  #kindOfAll(segments: SegmentSource, bytes: Uint8Array): number {
+    const { offset, length } = segments;
+    if (length > this.#longest) return -1;
+    // The headers are looked at, not yet the sum.
+    segments.make(0);
+    return this.#strip && tagOf(bytes, offset, length) >= 0 ? -1 : this.#filter.admit(bytes, offset);
+  }
+
+  #receiveSegment(segments: SegmentSource, from: Memory, kind: number): boolean {
+    const { offset, length, headerBytes } = segments;
+    const stored = (length + FCS) | 0;
+    const buffers = this.#buffers;
+    if (length < SHORTEST || !buffers.claim(stored) || !buffers.isPlain) return false;
+    const payload = buffers.writePart(from, (offset + headerBytes) | 0, headerBytes, (length - headerBytes) | 0);
+    segments.make(payload);
+    const total = (payload + buffers.writePart(from, offset, 0, headerBytes)) | 0;
+    const found = this.#verify ? verifySummed(from, offset, length, false, total) : 0;
+    buffers.giveBack(stored, kind | this.#verdicts1[found]!, this.#verdicts2[found]!);
+    this.#parts.counters.received(length);
+    segments.skip();
     return true;
   }
 

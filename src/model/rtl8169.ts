@@ -2,7 +2,7 @@
 import type { Chip } from "#chip/chips.ts";
 import { Intr } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import type { Plug, Port } from "#kit/port.ts";
+import type { Plug, Port, SegmentSource } from "#kit/port.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { regionsOf } from "./config-layout.ts";
 import type { PowerState } from "./config-space.ts";
@@ -110,6 +110,10 @@ export class Rtl8169 implements Target, Plug {
     if (this.#silicon.config.state === 0) return this.#silicon.frames.receive(bytes, offset, length);
     if (this.#silicon.phy.link.up) this.#silicon.wakeFilter.frame(bytes, offset, length);
     return false;
+  }
+
+  receiveSegments(segments: SegmentSource): number {
+    return this.faults.any || this.#silicon.config.state !== 0 ? 0 : this.#silicon.frames.receiveSegments(segments);
   }
 
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {

@@ -43,6 +43,8 @@ export const libc = bindLibrary({
   mmap: { arguments: ["u64", "u64", "i32", "i32", "i32", "i64"], return: "u64" },
   /** int munmap(void *address, size_t length) */
   munmap: { arguments: ["u64", "u64"], return: "i32" },
+  /** int madvise(void *address, size_t length, int advice) */
+  madvise: { arguments: ["u64", "u64", "i32"], return: "i32" },
 
   /** int socket(int family, int type, int protocol) */
   socket: { arguments: ["i32", "i32", "i32"], return: "i32" },

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import { Open, openFile, read, truncate } from "./fd.ts";
 import { Mapping, createMemory } from "./mapping.ts";
+import { addressOf } from "./memory.ts";
 
 const resident = (): number => Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
@@ -25,6 +26,36 @@ test("a mapping outlives the descriptor it was made from", () => {
   memory[Symbol.dispose]();
   new Uint8Array(mapping.buffer)[0] = 1;
   assert.equal(new Uint8Array(mapping.buffer)[0], 1);
+});
+
+test("pieces of a memory can be mapped in another order, on multiples of their size", () => {
+  const piece = 16_384;
+  using memory = createMemory("test", 4 * piece);
+  using whole = Mapping.map(memory.number, 0, 4 * piece, "whole");
+  for (let i = 0; i < 4; i++) new Uint8Array(whole.buffer)[i * piece] = i + 1;
+  const mapping = Mapping.gather(memory.number, [2 * piece, 0, 3 * piece], piece, "gathered");
+  const bytes = new Uint8Array(mapping.buffer);
+  assert.equal(bytes.length, 3 * piece);
+  assert.deepEqual([bytes[0], bytes[piece], bytes[2 * piece]], [3, 1, 4]);
+  assert.equal(addressOf(mapping.buffer) % BigInt(piece), 0n);
+  bytes[piece] = 0xa5;
+  assert.equal(new Uint8Array(whole.buffer)[0], 0xa5);
+  mapping[Symbol.dispose]();
+  assert.equal(bytes[piece], 0);
+  assert.throws(() => Mapping.gather(memory.number, [100], piece, "askew"), { code: "EINVAL" });
+});
+
+test("memory of one's own is zeroed, lies on a large page, and goes as any mapping goes", () => {
+  const mapping = Mapping.allocate(5 << 20, "own");
+  const words = new Int32Array(mapping.buffer);
+  assert.equal(words.length, (5 << 20) / 4);
+  assert.equal(addressOf(mapping.buffer) % BigInt(2 << 20), 0n);
+  assert.equal(words[words.length - 1], 0);
+  words[0] = 8169;
+  assert.equal(words[0], 8169);
+  mapping[Symbol.dispose]();
+  assert.equal(words[0], 0);
+  assert.throws(() => mapping.buffer, Revoked);
 });
 
 test("a view kept too long sees zeros, changes nothing, and does not fault", () => {

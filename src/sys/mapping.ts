@@ -1,4 +1,4 @@
-/** Memory mapped from a descriptor: shared memory, and later a device's registers and a guest's RAM. */
+/** Mapped memory: shared memory, a device's registers, a guest's RAM, and our own that a device may reach. */
 import { fstatSync } from "node:fs";
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import { SystemError, check, errno } from "./errno.ts";
@@ -21,6 +21,9 @@ const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
+const MADV_DONTFORK = 10;
+const MADV_HUGEPAGE = 14;
+const LARGE_PAGE = 2n << 20n;
 /** Both architectures: 4 KiB on x86-64; arm64 may use up to 64 KiB, and then mmap itself refuses. */
 const PAGE_BYTES = 4096;
 
@@ -40,6 +43,20 @@ export const createMemory = (name: string, bytes: number, { sealed = true } = {}
   return fd;
 };
 
+/** A range of addresses on a multiple of `align`, a power of two: zero pages that take no memory until they are touched. */
+const reserve = (length: bigint, align: bigint, protection: number, what: string): bigint => {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
+  const address = libc.mmap(0n, length + align, protection, flags, -1, 0n);
+  if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
+  const start = ((address + align - 1n) / align) * align;
+  // SAFETY: what is over at both ends belongs to the range above, and nobody has seen it.
+  if (start > address) libc.munmap(address, start - address);
+  // SAFETY: as above.
+  if (start < address + align) libc.munmap(start + length, address + align - start);
+  return start;
+};
+
 /** Address space whose views are all unreachable is given back. Until then it holds no memory: see `Mapping`. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
   // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
@@ -47,7 +64,7 @@ const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }
 });
 
 /**
- * A shared mapping of a descriptor.
+ * A shared mapping of a descriptor, or memory of our own.
  *
  * Invariant: no view of it can ever fault. Disposing it takes the memory away at once by laying private zero pages over
  * it, which a stale view may read and write without effect on anyone; the address range itself is unmapped when the
@@ -88,39 +105,36 @@ export class Mapping implements Disposable {
   }
 
   /**
+   * Memory of this process's own, zeroed, in large pages where the kernel has them to give: what a device is to reach then
+   * takes few entries of an IOMMU. A child process does not get it, nor a copy: the device would go on with one of the two.
+   * @throws {SystemError}
+   */
+  static allocate(length: number, what: string): Mapping {
+    const address = reserve(BigInt(length), LARGE_PAGE, PROT_READ_WRITE, what);
+    // SAFETY: advice about the range just reserved; a kernel that cannot follow it changes nothing.
+    libc.madvise(address, BigInt(length), MADV_HUGEPAGE);
+    // SAFETY: as above.
+    libc.madvise(address, BigInt(length), MADV_DONTFORK);
+    return new Mapping(address, length, what);
+  }
+
+  /**
    * Maps pieces of `pieceBytes` bytes, a power of two, from the given offsets of a descriptor, one behind the other.
    * @throws {SystemError}
    */
   static gather(fd: number, offsets: readonly number[], pieceBytes: number, what: string): Mapping {
     const piece = BigInt(pieceBytes);
     const length = BigInt(offsets.length) * piece;
-    const mapAt = (
-      address: bigint,
-      bytes: bigint,
-      protection: number,
-      flags: number,
-      from: number,
-      at: number,
-    ): bigint => {
-      // SAFETY: the kernel chooses a free range, or `address` lies in the one reserved below, which is ours alone.
-      const result = libc.mmap(address, bytes, protection, flags, from, BigInt(at));
-      if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
-      return result;
-    };
-    // Pieces have to lie on multiples of their size: reserve one more, and give back what is over at both ends.
-    const reserved = mapAt(0n, length + piece, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    const start = ((reserved + piece - 1n) / piece) * piece;
-    // SAFETY: both ranges belong to what was just reserved, and nothing was ever there.
-    if (start > reserved) libc.munmap(reserved, start - reserved);
-    // SAFETY: as above.
-    if (start < reserved + piece) libc.munmap(start + length, reserved + piece - start);
-    try {
-      for (const [i, offset] of offsets.entries())
-        mapAt(start + BigInt(i) * piece, piece, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
-    } catch (error) {
+    const start = reserve(length, piece, PROT_NONE, what);
+    for (const [i, offset] of offsets.entries()) {
+      const at = start + BigInt(i) * piece;
+      // SAFETY: replaces a part of what was just reserved, of which there is no view yet.
+      const result = libc.mmap(at, piece, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, BigInt(offset));
+      if (result !== MAP_FAILED) continue;
+      const number = errno();
       // SAFETY: all of it is ours, and no view of it was made.
       libc.munmap(start, length);
-      throw error;
+      throw new SystemError({ errno: number, syscall: "mmap", detail: what });
     }
     return new Mapping(start, Number(length), what);
   }

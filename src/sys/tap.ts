@@ -194,7 +194,7 @@ export class Tap implements Disposable {
     if (error.errno === Errno.EPERM)
       throw new TapNotPermitted(
         `not permitted to make a TAP in this network namespace`,
-        "Run as root, or inside `unshare --user --map-root-user --net`.",
+        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root make it: \`ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr\`.`,
         error,
       );
     // EBUSY: someone has it open. EINVAL: it is an interface of another kind.

@@ -6,7 +6,7 @@ import { EventFd } from "./eventfd.ts";
 import { Open, openFile } from "./fd.ts";
 import { Mapping, createMemory } from "./mapping.ts";
 import { Poller } from "./poll.ts";
-import { DESCRIPTORS_MOST, TooManyDescriptors, UnixSocket, peerOf } from "./unix-socket.ts";
+import { DESCRIPTORS_MOST, isAllRead, peerOf, TooManyDescriptors, UnixSocket } from "./unix-socket.ts";
 
 /** Two connected sockets, closed at the end. */
 const connected = (act: (a: UnixSocket, b: UnixSocket) => void): void => {
@@ -84,6 +84,19 @@ test("the end of the other side reads as no bytes", () => {
     assert.equal(poller.wait(1000), 1);
     assert.equal(b.receive(new Uint8Array(1))?.length, 0);
     b.shutdown();
+  });
+});
+
+test("says when the other side has read everything", () => {
+  connected((a, b) => {
+    assert.ok(isAllRead(a.number));
+    a.send(new Uint8Array(1000));
+    assert.equal(isAllRead(a.number), false);
+    b.receive(new Uint8Array(999));
+    assert.equal(isAllRead(a.number), false);
+    b.receive(new Uint8Array(999));
+    assert.ok(isAllRead(a.number));
+    assert.ok(isAllRead(b.number));
   });
 });
 

@@ -56,6 +56,19 @@ export const socketPair = (what = "socket pair"): [Fd, Fd] => {
   return [new Fd(pair.view.getInt32(0, true), what), new Fd(pair.view.getInt32(4, true), what)];
 };
 
+/** Linux's number for "bytes sent and not read yet" (SIOCOUTQ); for AF_UNIX with what the kernel needs to keep them. */
+const SIOCOUTQ = 0x5411n;
+
+/** Whether the other end of a connected AF_UNIX socket has read all that was sent to it. @throws {SystemError} */
+export const isAllRead = (fd: number): boolean => {
+  const bytes = new Struct(4);
+  // SAFETY: the kernel writes one int.
+  const result = libc.ioctl(fd, SIOCOUTQ, bytes.address);
+  keepAlive(bytes);
+  check(result, "ioctl", "SIOCOUTQ");
+  return bytes.view.getInt32(0, true) === 0;
+};
+
 /** A connected stream socket that never blocks: wait with poll(2). */
 export class UnixSocket implements Disposable {
   readonly #fd: Fd;

@@ -136,7 +136,8 @@ export class VfioDeviceFile implements Disposable {
   /** One register, unsigned, in one access of its width; the negated error number where it cannot be read. Allocates nothing. */
   read(position: bigint, width: 1 | 2 | 4): number {
     // SAFETY: writes at most 4 bytes into a structure of 8 that this object holds.
-    if (libc.pread(this.number, this.#access.address, COUNT[width], position) < 0) return -errno();
+    const got = libc.pread(this.number, this.#access.address, COUNT[width], position);
+    if (got !== width) return got < 0 ? -errno() : -Errno.EIO;
     if (width === 4) return this.#words[0]!;
     return width === 2 ? this.#shorts[0]! : this.#bytes[0]!;
   }
@@ -147,7 +148,9 @@ export class VfioDeviceFile implements Disposable {
     else if (width === 2) this.#shorts[0] = value;
     else this.#bytes[0] = value;
     // SAFETY: reads at most 4 bytes of a structure of 8 that this object holds.
-    return libc.pwrite(this.number, this.#access.address, COUNT[width], position) < 0 ? -errno() : 0;
+    const put = libc.pwrite(this.number, this.#access.address, COUNT[width], position);
+    if (put === width) return 0;
+    return put < 0 ? -errno() : -Errno.EIO;
   }
 
   [Symbol.dispose](): void {

@@ -117,6 +117,27 @@ test("every segment has the headers of the whole but for length, identification,
   );
 });
 
+test("segments made with a sum that their taker made are the same, and may be made more than once", () => {
+  fc.assert(
+    fc.property(shapes, (s) => {
+      const { pieces, whole } = cutAll(s);
+      const memory = memoryOf(new Uint8Array(whole.frame.length + 16));
+      memory.bytes.set(whole.frame, s.place);
+      const cutter = new InPlaceCutter(memory);
+      const { network, transport, header } = whole;
+      assert.ok(cutter.prepare(s.place, whole.frame.length, s.segmentBytes, network, transport, header));
+      for (const piece of pieces) {
+        cutter.make(0);
+        cutter.make(cutter.sum());
+        assert.deepEqual(memory.bytes.slice(cutter.offset, cutter.offset + cutter.length), piece);
+        cutter.skip();
+      }
+      assert.deepEqual([cutter.left, cutter.length, cutter.rest], [0, 0, 0]);
+    }),
+    RUNS,
+  );
+});
+
 test("a frame without payload, without a segment size, or with endless headers is refused", () => {
   const cutter = new InPlaceCutter(memoryOf(new Uint8Array(1024)));
   assert.equal(cutter.begin(0, 54, 1448, 14, 34, 54), false);

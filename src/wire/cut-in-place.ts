@@ -32,6 +32,9 @@ const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
  * Each segment's headers are written in front of its payload, over the end of the payload before, so payload is never
  * copied. All checksums are filled in.
  *
+ * `begin` and `advance` make each segment at once. Who copies payload away and gets its sum with that calls `prepare`,
+ * `make` and `skip` instead.
+ *
  * The headers are kept aside as words, without what differs from segment to segment, and summed once; a segment costs a
  * few words to adapt them, a copy of them, and the sum of its payload.
  */
@@ -41,16 +44,16 @@ export class InPlaceCutter {
   length = 0;
   /** Segments not yet consumed, with the present one. */
   left = 0;
+  /** Bytes of headers in front of each segment's payload; bytes of payload not yet consumed. */
+  headerBytes = 0;
+  rest = 0;
   readonly #memory: Memory;
   readonly #headers = newMemory(START + HEADERS + 2);
-  #headerBytes = 0;
   /** Offsets in the frame. */
   #network = 0;
   #transport = 0;
   #ipv6 = false;
   #segmentBytes = 0;
-  /** Payload from the present segment on. */
-  #rest = 0;
   /** Of the present segment. */
   #identification = 0;
   #sequence = 0;
@@ -64,11 +67,25 @@ export class InPlaceCutter {
     this.#memory = memory;
   }
 
-  /**
-   * Takes a frame and makes its first segment. The caller has dissected it: network and transport are offsets in it, the
-   * TCP header is whole and ends `headerBytes` into it, payload up to its end follows. False when the headers are too long.
-   */
+  /** As `prepare`, and makes the first segment. */
   begin(
+    frame: number,
+    length: number,
+    segmentBytes: number,
+    network: number,
+    transport: number,
+    headerBytes: number,
+  ): boolean {
+    if (!this.prepare(frame, length, segmentBytes, network, transport, headerBytes)) return false;
+    this.make(this.sum());
+    return true;
+  }
+
+  /**
+   * Takes a frame. The caller has dissected it: network and transport are offsets in it, the TCP header is whole and ends
+   * `headerBytes` into it, payload up to its end follows. False when the headers are too long.
+   */
+  prepare(
     frame: number,
     length: number,
     segmentBytes: number,
@@ -81,33 +98,45 @@ export class InPlaceCutter {
     if ((network & 3) !== START || ((transport - network) & 3) !== 0 || (headerBytes & 3) !== START) return false;
     const { bytes } = this.#memory;
     for (let i = 0; i < headerBytes; i++) this.#headers.bytes[START + i] = bytes[frame + i]!;
-    this.#headerBytes = headerBytes;
+    this.headerBytes = headerBytes;
     this.#network = network;
     this.#transport = transport;
     this.#segmentBytes = segmentBytes;
-    this.#rest = length - headerBytes;
-    this.left = Math.ceil(this.#rest / segmentBytes);
+    this.rest = length - headerBytes;
+    this.left = Math.ceil(this.rest / segmentBytes);
     this.#takeNetwork();
     this.#takeTcp();
     this.offset = frame;
-    this.#make();
+    this.#measure();
     return true;
   }
 
   /** The present segment has been consumed: makes the next one, or sets `length` to 0. */
   advance(): void {
+    this.skip();
+    if (this.left > 0) this.make(this.sum());
+  }
+
+  /** The present segment has been consumed: the next one is present but not made, or `length` is 0. */
+  skip(): void {
     this.left--;
     if (this.left <= 0) {
       this.left = 0;
       this.length = 0;
+      this.rest = 0;
       return;
     }
-    this.#rest -= this.#segmentBytes;
+    this.rest -= this.#segmentBytes;
     this.offset += this.#segmentBytes;
     this.#identification = (this.#identification + 1) & 0xffff;
     this.#sequence = (this.#sequence + this.#segmentBytes) | 0;
     this.#flags &= ~ONLY_FIRST;
-    this.#make();
+    this.#measure();
+  }
+
+  /** Partial sum of the present segment's payload. */
+  sum(): number {
+    return sum(this.#memory, (this.offset + this.headerBytes) | 0, (this.length - this.headerBytes) | 0);
   }
 
   #takeNetwork(): void {
@@ -133,21 +162,23 @@ export class InPlaceCutter {
     words[word + FLAGS_WORD] = 0;
     words[word + TCP_CHECKSUM_WORD]! &= ~0xffff;
     const pseudo = pseudoHeaderSum(this.#headers, START + this.#network, ipv4.Protocol.tcp, 0);
-    this.#tcp = fold(pseudo + sum(this.#headers, at, this.#headerBytes - this.#transport));
+    this.#tcp = fold(pseudo + sum(this.#headers, at, this.headerBytes - this.#transport));
   }
 
-  /** Writes the headers of the segment at `offset`. */
-  #make(): void {
-    const last = this.#rest <= this.#segmentBytes;
-    const payload = last ? this.#rest : this.#segmentBytes;
-    this.length = (this.#headerBytes + payload) | 0;
+  #measure(): void {
+    const last = this.rest <= this.#segmentBytes;
+    this.length = (this.headerBytes + (last ? this.rest : this.#segmentBytes)) | 0;
+  }
+
+  /** Writes the headers of the present segment at `offset`. @param data partial sum of its payload */
+  make(data: number): void {
+    const last = this.rest <= this.#segmentBytes;
     this.#adaptNetwork((this.length - this.#network) | 0);
     const { words } = this.#headers;
     const word = (START + this.#transport) >> 2;
     const flags = last ? this.#flags : this.#flags & ~ONLY_LAST;
     const sequence = this.#sequence;
     const bytes = this.length - this.#transport;
-    const data = sum(this.#memory, (this.offset + this.#headerBytes) | 0, payload);
     const checksum = finish(this.#tcp + bytes + halves(sequence) + swap16(fold(halves(flags))) + data);
     words[(word + SEQUENCE_WORD) | 0] = swap32(sequence);
     words[(word + FLAGS_WORD) | 0] = flags;
@@ -179,7 +210,7 @@ export class InPlaceCutter {
     const to = this.#memory;
     const from = this.#headers;
     const { offset } = this;
-    const end = (START + this.#headerBytes) | 0;
+    const end = (START + this.headerBytes) | 0;
     if ((offset & 3) !== START) {
       for (let i = START; i < end; i = (i + 1) | 0) to.bytes[(offset + i - START) | 0] = from.bytes[i]!;
       return;

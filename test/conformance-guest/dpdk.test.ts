@@ -1,17 +1,339 @@
 /**
  * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, by Realtek, that has its own ways with
- * the chip. It polls, fills descriptors of 32 bytes, and follows the transmit ring by pointers. DPDK 24.11 knows RTL8125A, B,
- * BP and D and RTL8126A, with one queue in each direction.
+ * the chip. It polls, fills descriptors of 32 bytes, and follows the transmit ring by pointers. DPDK 24.11 has it for RTL8125A,
+ * B, BP and D and for RTL8126A, with one queue in each direction.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LinkSpeed } from "#model/link-partner.ts";
-import { buildTcpFrame, buildUdpFrame } from "#wire/frames.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LINK_SPEEDS, type LinkSpeed } from "#model/link-partner.ts";
+import { type Ends, buildTcpFrame, buildUdpFrame } from "#wire/frames.ts";
 import { parseMac } from "#wire/mac.ts";
-import { memoryOf } from "#wire/memory.ts";
+import { type Memory, newMemory } from "#wire/memory.ts";
+import { TcpFlag } from "#wire/tcp.ts";
 import { noRig } from "../guest/available.ts";
 import { dpdkArchive } from "../guest/dpdk.ts";
-import { FAR, NEAR } from "../guest/rig.ts";
+import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { type Cell, cells, onEachChip } from "./grid.ts";
 import { HUGE_PAGES, Testpmd } from "./testpmd.ts";
-import { lookAt } from "./wire-check.ts";
+import { lookAt, type Seen } from "./wire-check.ts";
+
+/** XIDs that the driver knows (rtl_get_mac_version in DPDK's drivers/net/r8169). */
+const DIES = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
+const known = ({ chip }: Cell): boolean => DIES.includes(chip.xid);
+
+const LARGE = ["--rxd=256", "--txd=256", "--total-num-mbufs=4096", "--enable-scatter", "--disable-link-check"];
+const SMALL = ["--rxd=64", "--txd=64", "--total-num-mbufs=2048"];
+const LINK_LIMIT = 15_000;
+const RESTARTS = 5;
+const ECHOES = 500;
+const BURST = 20;
+const JUMBO = 9000;
+
+const number = (text: string, name: string): number => {
+  const found = new RegExp(`${name}: +(\\d+)`).exec(text);
+  assert.ok(found !== null, `no ${name} in\n${text}`);
+  return Number(found[1]);
+};
+
+interface Counts {
+  readonly received: number;
+  readonly sent: number;
+  readonly missed: number;
+}
+
+const counts = async (pmd: Testpmd): Promise<Counts> => {
+  const said = await pmd.ask("show port stats 0");
+  return {
+    received: number(said, "RX-packets"),
+    sent: number(said, "TX-packets"),
+    missed: number(said, "RX-missed"),
+  };
+};
+
+/** What it says of the port once that has something in it. @throws {Error} */
+const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
+  let said = "";
+  for (const end = Date.now() + LINK_LIMIT; Date.now() < end; await sleep(100)) {
+    said = await pmd.ask("show port info 0");
+    if (what.test(said)) return said;
+  }
+  return assert.fail(`nothing of ${what} in ${said}`);
+};
+
+/** Resolves when the driver has the link up at that speed. @throws {Error} */
+const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
+  const spelled = speed < 1000 ? `${speed} Mbps` : `${speed / 1000} Gbps`;
+  const said = await until(pmd, new RegExp(`Link status: up\nLink speed: ${spelled}`));
+  assert.match(said, /Link duplex: full-duplex/);
+};
+
+const speedsOf = ({ chip }: Cell): readonly LinkSpeed[] => LINK_SPEEDS.filter((speed) => speed <= chip.speed);
+
+const answered = async ({ far }: Rig, options = "-c 3 -i 0.05"): Promise<void> => {
+  const { exit, stdout } = await far.run(`ping -q -W 5 ${options} ${NEAR.ipv4}`);
+  assert.equal(exit, 0, stdout);
+  assert.match(stdout, / 0% packet loss/, stdout);
+};
+
+const STRANGER = "02:00:5e:10:00:99";
+const GROUP = "01:00:5e:01:02:03";
+const FROM = 0x0a090002;
+const TO = 0x0a090001;
+const DESTINATION_PORT = 5000;
+/** Frames are known by their source. */
+const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
+/** Bytes of payload: shortest frames, odd ones, long ones. */
+const LENGTHS = [1, 18, 19, 100, 999, 1400];
+
+const endsTo = (mac: string, more: Partial<Ends> = {}): Ends => ({
+  destination: parseMac(mac),
+  source: parseMac("02:00:5e:10:00:02"),
+  from: FROM,
+  to: TO,
+  ...more,
+});
+
+const frameOf = (build: (memory: Memory) => number): string => {
+  const memory = newMemory(2000);
+  return Buffer.from(memory.bytes.subarray(0, Math.max(60, build(memory)))).toString("hex");
+};
+
+const payload = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i * 7);
+
+const datagram = (ends: Ends, sourcePort: number, length = 100): string => {
+  const ports = { sourcePort, destinationPort: DESTINATION_PORT };
+  return frameOf((memory) => buildUdpFrame(memory, 0, ends, ports, payload(length)));
+};
+
+const segment = (ends: Ends, sourcePort: number, length: number): string => {
+  const [destinationPort, flags] = [DESTINATION_PORT, TcpFlag.ack];
+  const header = {
+    sourcePort,
+    destinationPort,
+    sequence: 1,
+    acknowledgement: 2,
+    headerLength: 20,
+    flags,
+    window: 1000,
+  };
+  return frameOf((memory) => buildTcpFrame(memory, 0, ends, header, payload(length)));
+};
+
+const inject = async ({ nic }: Rig, frames: readonly string[]): Promise<void> => {
+  for (const frame of frames) await nic.ask({ command: "send", frame });
+};
+
+const archives = noRig() === false && cells().some(known) ? [dpdkArchive()] : [];
+const OPTIONS = {
+  bare: true,
+  smp: 2,
+  megabytes: 512,
+  append: [HUGE_PAGES],
+  archives,
+  capture: true,
+  only: known,
+  serve: process.env["DTRACE"] ? ["--trace", "/tmp/d-work/t-trace"] : [],
+};
+
+/**
+ * In the middle of setting the chip up it calls a function that unlocks the configuration registers and locks them again
+ * (rtl_enable_aspm_clkreq_lock in rtl_hw_config), and then writes to Config1.
+ */
+const OFFENCES = ["locked"];
+
+onEachChip("dpdk", { ...OPTIONS, offences: OFFENCES }, (bench) => {
+  let pmd: Testpmd;
+  const forward = async (mode: string, work: () => Promise<void>): Promise<void> => {
+    await pmd.ask(`set fwd ${mode}`);
+    await pmd.ask("start");
+    try {
+      await work();
+    } finally {
+      await pmd.ask("stop");
+    }
+  };
+
+  test("the driver finds the chip, its address and its fastest link", async (t) => {
+    const { rig, cell } = bench();
+    pmd = await Testpmd.start(rig.guest, ...LARGE);
+    await linked(pmd, cell.chip.speed as LinkSpeed);
+    const said = await pmd.ask("show port info 0");
+    assert.match(said, /Driver name: net_r8169/);
+    const { mac } = await rig.nic.state();
+    assert.ok(said.toLowerCase().includes(`mac address: ${mac}`), said);
+    t.diagnostic(`microcode ${/Firmware-version: (\S+)/.exec(said)?.[1]}`);
+  });
+
+  test("echoes of every length are answered", async () => {
+    const { rig } = bench();
+    await forward("icmpecho", async () => {
+      for (const size of [0, 1, 8, 17, 18, 19, 56, 999, 1471, 1472]) await answered(rig, `-c 3 -i 0.02 -s ${size}`);
+    });
+  });
+
+  test(`${ECHOES} echoes as fast as they come, and the driver's counters are the wire's`, async (t) => {
+    const { rig } = bench();
+    await pmd.ask("clear port stats all");
+    const { traffic: before } = await rig.nic.state();
+    await forward("icmpecho", async () => {
+      const said = await rig.far.must(`ping -q -c ${ECHOES} -i 0 -W 5 ${NEAR.ipv4}`, 60_000);
+      assert.match(said, / 0% packet loss/, said);
+      t.diagnostic(`round trip ${/rtt .* = (\S+ ms)/.exec(said)?.[1]} (min/avg/max/mdev)`);
+    });
+    const { traffic: after } = await rig.nic.state();
+    assert.deepEqual(await counts(pmd), {
+      received: after.receivedFrames - before.receivedFrames,
+      sent: after.sentFrames - before.sentFrames,
+      missed: 0,
+    });
+  });
+
+  test("what it sends as fast as it can is on the wire", async (t) => {
+    const { rig } = bench();
+    await pmd.ask("clear port stats all");
+    const { traffic: before } = await rig.nic.state();
+    await forward("txonly", () => sleep(300));
+    await sleep(300);
+    const { traffic: after } = await rig.nic.state();
+    const { sent } = await counts(pmd);
+    assert.ok(sent > 1000, `${sent} frames`);
+    assert.equal(after.sentFrames - before.sentFrames, sent);
+    t.diagnostic(`${sent} frames in about 300 ms`);
+  });
+
+  /** Changes the port's settings, for which it must be stopped. */
+  const settings = async (...commands: readonly string[]): Promise<void> => {
+    await pmd.ask("port stop 0");
+    for (const command of commands) assert.doesNotMatch(await pmd.ask(command), /fail|invalid|not supported|bad/i);
+    await pmd.ask("port start 0");
+    await linked(pmd, bench().cell.chip.speed as LinkSpeed);
+  };
+
+  test("frames for others are let in while the driver is promiscuous", async () => {
+    const { rig } = bench();
+    const own = (await rig.nic.state()).mac;
+    const heard = async (promiscuous: "on" | "off"): Promise<readonly number[]> => {
+      await settings(`set promisc all ${promiscuous}`);
+      const received: number[] = [];
+      await forward("rxonly", async () => {
+        for (const to of [own, "ff:ff:ff:ff:ff:ff", STRANGER, GROUP]) {
+          await pmd.ask("clear port stats all");
+          await inject(
+            rig,
+            Array.from({ length: BURST }, () => datagram(endsTo(to), PORT.any, 1)),
+          );
+          await sleep(100);
+          received.push((await counts(pmd)).received);
+        }
+      });
+      return received;
+    };
+    assert.deepEqual(await heard("off"), [BURST, BURST, 0, 0]);
+    assert.deepEqual(await heard("on"), [BURST, BURST, BURST, BURST]);
+    assert.deepEqual(await heard("off"), [BURST, BURST, 0, 0]);
+  });
+
+  // The first one after a start, and the last: the driver does not tell uio_pci_generic, which masks INTx, to let in the next.
+  test("an interrupt tells the driver that the cable was put in", async () => {
+    const { rig, cell } = bench();
+    await pmd.ask("port stop 0");
+    await rig.nic.ask({ command: "link", up: false });
+    await pmd.ask("port start 0");
+    assert.match(await pmd.ask("show port info 0"), /Link status: down/);
+    await rig.nic.ask({ command: "link", up: true });
+    await linked(pmd, cell.chip.speed as LinkSpeed);
+  });
+
+  test("every speed comes up when the driver offers no other", async (t) => {
+    const speeds = speedsOf(bench().cell);
+    for (const speed of speeds) {
+      await pmd.ask("port stop 0");
+      await pmd.ask(`port config 0 speed ${speed} duplex full`);
+      await pmd.ask("port start 0");
+      await linked(pmd, speed);
+    }
+    await settings("port config 0 speed auto duplex auto");
+    t.diagnostic(`${speeds.join(", ")} Mbit/s`);
+  });
+
+  test("checksums, segmentation and tags are the chip's work, and every frame on the wire is right", async () => {
+    const { rig } = bench();
+    const { mac } = await rig.nic.state();
+    await settings("csum set ip hw 0", "csum set udp hw 0", "csum set tcp hw 0");
+    await forward("csum", async () => {
+      for (const make of [datagram, segment])
+        await inject(
+          rig,
+          LENGTHS.map((length) => make(endsTo(mac), PORT.checksum, length)),
+        );
+      await sleep(200);
+    });
+    await settings("tso set 500 0");
+    await forward("csum", async () => {
+      await inject(rig, [segment(endsTo(mac), PORT.cut, 1400)]);
+      await sleep(200);
+    });
+    await settings("tso set 0 0", "port config 0 rx_offload vlan_strip on", "tx_vlan set 0 77");
+    await forward("mac", async () => {
+      await inject(rig, [datagram(endsTo(mac, { tag: 5 }), PORT.tag), datagram(endsTo(mac), PORT.tag)]);
+      await sleep(200);
+    });
+    await settings("tx_vlan reset 0", "port config 0 rx_offload vlan_strip off");
+
+    const sent = (await rig.frames()).map(lookAt).filter((frame) => frame.sent);
+    assert.deepEqual(
+      sent.flatMap(({ faults }) => faults),
+      [],
+    );
+    const from = (port: number): readonly Seen[] => sent.filter(({ source }) => source === port);
+    assert.equal(from(PORT.checksum).length, 2 * LENGTHS.length);
+    assert.deepEqual(
+      from(PORT.cut).map(({ bytes }) => bytes.length),
+      [554, 554, 454],
+    );
+    const tagged = from(PORT.tag).map(({ tags, bytes }) => [tags, bytes.length]);
+    assert.deepEqual(
+      tagged,
+      [1, 2].map(() => [[[0x8100, 77]], 146]),
+    );
+    assert.ok(from(PORT.generated).every(({ bytes }) => bytes.length === 64));
+  });
+
+  test(`frames of ${JUMBO} bytes come and go, in several pieces`, async () => {
+    const { rig } = bench();
+    await settings(`port config mtu 0 ${JUMBO}`);
+    await rig.far.must(`ip link set ${FAR.name} mtu ${JUMBO}`);
+    await forward("icmpecho", async () => {
+      for (const size of [1472, 2000, 4000, JUMBO - 28]) await answered(rig, `-c 3 -i 0.05 -M do -s ${size}`);
+    });
+    await rig.far.must(`ip link set ${FAR.name} mtu 1500`);
+  });
+
+  test(`the port works each of ${RESTARTS} times that it is stopped and started`, async () => {
+    const { rig, cell } = bench();
+    for (let i = 0; i < RESTARTS; i++) {
+      await pmd.ask("port stop 0");
+      await pmd.ask("port start 0");
+      await linked(pmd, cell.chip.speed as LinkSpeed);
+      await forward("icmpecho", () => answered(rig));
+    }
+  });
+
+  test("closed, ended and started anew, it works, and finds every speed with a partner that has no other", async () => {
+    const { rig, cell } = bench();
+    await pmd.ask("port stop 0");
+    await pmd.ask("port close 0");
+    await pmd.quit();
+    pmd = await Testpmd.start(rig.guest, ...SMALL, "--no-lsc-interrupt");
+    for (const speed of speedsOf(cell)) {
+      await rig.nic.ask({ command: "link", up: false });
+      await until(pmd, /Link status: down/);
+      await rig.nic.ask({ command: "partner", abilities: { speeds: [speed] } });
+      await rig.nic.ask({ command: "link", up: true });
+      await linked(pmd, speed);
+    }
+    await forward("icmpecho", () => answered(rig));
+    assert.match(await pmd.quit(), /Bye/);
+  });
+});

@@ -10,9 +10,9 @@ import { FAR, NEAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
 
 /** What the guest does while the fault is there. Each line's exit code and last line are told. */
-const ECHOES = `ping -q -c 20 -i 0.05 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
-/** As long as the kernel takes to find that a transmitter stands still. */
-const LONG_ECHOES = `ping -q -c 45 -i 0.2 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+/** As long as the kernel takes to find that a transmitter stands still. Without its end ping waits twice as long as the slowest echo took. */
+const LONG_ECHOES = `ping -q -c 45 -i 0.2 -w 10 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /** A link, if there is going to be one: that takes a third of a second. */
 const LINK = `for i in $(seq 20); do [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = 1 ] && break; sleep 0.1; done`;
 const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; ${LINK}; ${ECHOES}`;
@@ -49,9 +49,9 @@ interface WireFault {
   readonly micros?: number;
 }
 const WIRE_FAULTS: readonly WireFault[] = [
-  { name: "loss", probability: 0.1 },
-  { name: "corrupt", probability: 0.1 },
-  { name: "crc", probability: 0.1 },
+  { name: "loss", probability: 0.05 },
+  { name: "corrupt", probability: 0.05 },
+  { name: "crc", probability: 0.05 },
   { name: "duplicate", probability: 0.3 },
   { name: "reorder", probability: 0.3 },
   { name: "delay", probability: 0.5, micros: 20_000 },

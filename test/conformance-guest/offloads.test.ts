@@ -67,7 +67,7 @@ const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
   "TCP from the guest": (to) => `nc -w 10 ${to} ${DIGEST_PORT} </tmp/data | cmp - /tmp/digest`,
   "TCP to the guest": (to) => `nc -w 10 ${to} ${SEND_PORT} </dev/null | cmp - /tmp/data`,
   "UDP from the guest": (to, port) =>
-    `iperf3 -c ${to} --cport ${port} -u -b 20M -l 1100 -k ${DATAGRAMS} | grep -q '(0%)'`,
+    `iperf3 -c ${to} --cport ${port} -u -b 20M -l 1100 -k ${DATAGRAMS} | grep -q '(0%) *receiver'`,
 };
 
 /** Says which transfer went wrong, if it does. Of the two ports there are, whatever connects gets the even one. */

@@ -4,6 +4,8 @@ import type { Guest } from "../guest/guest.ts";
 const INPUT = "/run/testpmd.in";
 const OUTPUT = "/run/testpmd.out";
 const PID = "/run/testpmd.pid";
+/** Of the process that keeps the input open between commands. */
+const HOLDER = "/run/testpmd.holder";
 const PROMPT = "testpmd> ";
 const START_LIMIT = 60_000;
 const ANSWER_LIMIT = 20_000;
@@ -13,10 +15,11 @@ const TURN_SECONDS = 0.05;
 export const HUGE_PAGES = "hugepages=64";
 
 /**
- * Gives the card to a driver that only passes its registers and its interrupt on. Not VFIO's: Debian's kernels have none
- * for machines without an IOMMU.
+ * Gives the card to a driver that only passes its registers and its interrupt on. Not to VFIO's: Debian's kernels are built
+ * without its mode for machines that have no IOMMU. DPDK does not trust a folder of libraries below one that all may write to.
  */
 const TAKE = `set -e
+chmod 755 /
 mkdir -p /dev/hugepages /var/run
 mountpoint -q /dev/hugepages || mount -t hugetlbfs none /dev/hugepages
 modprobe uio_pci_generic
@@ -42,13 +45,13 @@ export class Testpmd {
 
   /** @param options of testpmd's own. @throws {Error} with what it printed when it does not start */
   static async start(guest: Guest, ...options: readonly string[]): Promise<Testpmd> {
-    const program = ["dpdk-testpmd", "--lcores", "0,1", "--no-telemetry", "--", "-i", ...options].join(" ");
+    const program = ["stdbuf -oL dpdk-testpmd", "--lcores", "0,1", "--no-telemetry", "--", "-i", ...options].join(" ");
     await guest.must(
       `${TAKE}
        ( exec ${program} <${INPUT} >${OUTPUT} 2>&1 ) &
        echo $! >${PID}
        ( exec sleep 1000000 >${INPUT} ) &
-       sleep 0`,
+       echo $! >${HOLDER}`,
     );
     const testpmd = new Testpmd(guest);
     const said = await testpmd.#answer("", START_LIMIT);
@@ -65,8 +68,11 @@ export class Testpmd {
 
   /** Ends it. What it said last. */
   async quit(): Promise<string> {
-    await this.#guest.must(`echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, ANSWER_LIMIT)}`, 2 * ANSWER_LIMIT);
-    return this.#guest.must(`tail -c +${this.#heard + 1} ${OUTPUT}; ! kill -0 $(cat ${PID})`);
+    await this.#guest.must(
+      `echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, ANSWER_LIMIT)}`,
+      2 * ANSWER_LIMIT,
+    );
+    return this.#guest.must(`kill $(cat ${HOLDER}); tail -c +${this.#heard + 1} ${OUTPUT}; ! kill -0 $(cat ${PID})`);
   }
 
   async #answer(ask: string, limitMillis: number): Promise<string> {

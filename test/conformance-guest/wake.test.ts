@@ -85,7 +85,7 @@ onEachChip(
     before(async () => {
       const { far, nic } = bench().rig;
       // The far end sends nothing of its own accord: no questions for the guest's address, nothing to groups.
-      await far.must(`sysctl -q -w net.ipv6.conf.${FAR.name}.disable_ipv6=1`);
+      await far.must(`echo 1 >/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`);
       await far.must(`ip neigh replace ${NEAR.ipv4} lladdr ${(await nic.state()).mac} nud permanent dev ${FAR.name}`);
     });
 

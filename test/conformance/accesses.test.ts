@@ -10,6 +10,7 @@ import { execFileSync } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { rw16, rw32, rw8 } from "#kit/mmio.ts";
+import { type Access, accessesIn, TRACE_ACCESSES } from "../rigs/access-trace.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
 import { noQtest } from "../rigs/qtest-machine.ts";
 import { openQtestRig, type QtestRig } from "../rigs/qtest.ts";
@@ -20,11 +21,6 @@ const FEWER = 10_000;
 /** Registers that keep what is written to them: the multicast hash, and the interrupt mask's low bits. */
 const MAR0 = 0x08;
 const INTR_MASK = 0x3c;
-const MEMORY_LINE =
-  /^memory_region_ops_(read|write) .* addr 0x([0-9a-f]+) value 0x([0-9a-f]+) size ([124]) name 'rtl8139'/;
-
-/** An access as the device saw it: what, offset, width and value. */
-type Access = readonly [kind: string, offset: number, bytes: number, value: number];
 
 /** What the device saw since the last time. */
 class Seen {
@@ -35,20 +31,14 @@ class Seen {
   }
   take(): readonly Access[] {
     const text = this.#rig.machine.errors;
-    const lines = text.slice(this.#from).split("\n");
+    const news = text.slice(this.#from);
     this.#from = text.length;
-    return lines.flatMap((line): Access[] => {
-      const [, kind, offset, value, bytes] = MEMORY_LINE.exec(line) ?? [];
-      if (kind === undefined) return [];
-      // Some versions give the offset in the window, others the address.
-      return [[kind, Number.parseInt(offset!, 16) & 0xff, Number(bytes), Number.parseInt(value!, 16)]];
-    });
+    return accessesIn(news, "rtl8139", 256);
   }
 }
 
 const traced = (): { rig: QtestRig; seen: Seen } => {
-  const more = ["read", "write"].flatMap((kind) => ["-trace", `enable=memory_region_ops_${kind}`]);
-  const rig = openQtestRig({ more });
+  const rig = openQtestRig({ more: TRACE_ACCESSES });
   return { rig, seen: new Seen(rig) };
 };
 

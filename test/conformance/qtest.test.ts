@@ -8,6 +8,9 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { QtestDevice } from "#bus/qtest/device.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { bind } from "#kit/device.ts";
+import { FerruleError } from "#kit/errors.ts";
 import { rw32 } from "#kit/mmio.ts";
 import { buildArp, ARP_BYTES, ArpOperation, parseArp } from "#wire/arp.ts";
 import { buildEthernet, ETHERNET_BYTES, EtherType } from "#wire/ethernet.ts";
@@ -17,6 +20,7 @@ import { memoryOf } from "#wire/memory.ts";
 import { ends, HERE, payload, udp } from "../rigs/frames.ts";
 import { HIGH_MEMORY, noQtest, QtestMachine } from "../rigs/qtest-machine.ts";
 import { openQtestRig, type QtestRig } from "../rigs/qtest.ts";
+import { vanishing } from "../rigs/vanishing.ts";
 import { conformance } from "./conformance.ts";
 
 const absent = noQtest();
@@ -61,7 +65,7 @@ const whoHas = (): Uint8Array => {
 /** Sends a frame, and looks for the answer only when the NIC has said that there is something. */
 const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
   rig.send(frame);
-  for (let looks = 0; looks < 3; looks++) {
+  for (let looks = 0; looks < 10; looks++) {
     assert.ok(rig.device.wait(5000), "no interrupt came");
     const [answer] = rig.poll();
     if (answer !== undefined) return answer;
@@ -112,7 +116,55 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
     const frame = udp(ends({ v6: true }), payload(10));
     assert.throws(() => rig.send(frame, (1 << 22) | (1 << 23) | (54 << 11)), { code: "OUT_OF_RANGE" });
     assert.equal(rig.sent.length, 0);
-    assert.equal(rig.nic.offloads, false);
+    assert.equal(rig.nic.offloads, true);
+    assert.equal(rig.nic.offloadsIpv6, false);
+  });
+
+  test("a card that vanishes at any access gives a clear error and leaves nothing, and works when it is back", () => {
+    using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
+    const memory = { file: machine.ram.number, ...HIGH_MEMORY };
+    using device = new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory });
+    /** Waits are the driver's, and end at once where nobody is there to wait for. */
+    const attempt = (accesses: number): { used: number; error: unknown; waited: number } => {
+      const clock = new VirtualClock();
+      const card = vanishing(device, 256, accesses);
+      let error: unknown;
+      try {
+        using bound = bind(rtl8169, card.device, { clock, mtu: 1500, weaklyOrdered: false });
+        bound.driver.up();
+        bound.driver.interrupt();
+        bound.driver.setMtu(1000);
+        bound.driver.tally();
+      } catch (caught) {
+        error = caught;
+      }
+      return { used: card.used(), error, waited: clock.now() };
+    };
+    const { used, error: none } = attempt(Number.MAX_SAFE_INTEGER);
+    assert.equal(none, undefined);
+    let noticed = 0;
+    for (let accesses = 0; accesses < used; accesses++) {
+      const { error, waited } = attempt(accesses);
+      assert.equal(device.dma.live, 0, `DMA memory left when the card vanished at access ${accesses}`);
+      assert.ok(waited < 20e6, `waited ${waited} µs for a card that vanished at access ${accesses}`);
+      if (error === undefined) continue;
+      noticed++;
+      const first = error instanceof SuppressedError ? error.suppressed : error;
+      assert.ok(first instanceof FerruleError, `${String(first)} when the card vanished at access ${accesses}`);
+    }
+    assert.ok(noticed > used / 2, `only ${noticed} of ${used} losses were noticed`);
+    assert.equal(attempt(Number.MAX_SAFE_INTEGER).error, undefined);
+  });
+
+  test("refuses a window that is too small before anything else is touched", () => {
+    using rig = openQtestRig();
+    const card = vanishing(rig.device, 128, Number.MAX_SAFE_INTEGER);
+    const options = { clock: new VirtualClock(), mtu: 1500, weaklyOrdered: false };
+    assert.throws(() => bind(rtl8169, card.device, options), {
+      code: "OUT_OF_WINDOW",
+      message: "registers: 256 bytes at 0x0 do not lie in the 0x80-byte window",
+    });
+    assert.equal(card.used(), 1, "only what chip it is was read");
   });
 
   test("comes up in a fraction of what a PHY waits", (t) => {

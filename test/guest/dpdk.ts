@@ -1,50 +1,65 @@
 /** DPDK for a guest: testpmd with the libraries it is linked with, and of all drivers the one for our chips. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { pack, type Packed } from "./cpio.ts";
 import { CACHE, partOf } from "./parts.ts";
 
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 const PROGRAM = "usr/bin/dpdk-testpmd";
-/** Loaded at the start, not linked with: the bus, memory pools, and Realtek's driver. */
-const DRIVERS = ["librte_bus_pci.so.25", "librte_mempool_ring.so.25", "librte_net_r8169.so.25"];
+/**
+ * Loaded at the start, not linked with: memory pools, and Realtek's driver. What the bus is reached by is linked with, and must
+ * not be there a second time. Of the names that a library has, DPDK loads the one with its whole version.
+ */
+const DRIVERS = ["librte_mempool_ring.so.*.*", "librte_net_r8169.so.*.*"].map((name) => `dpdk/pmds-*/${name}`);
 
-/** Paths from the part's folder of all that a program or a library is linked with. */
+/** With it a program prints a line at a time into a file as well. */
+const UNBUFFERED = ["usr/bin/stdbuf", "usr/libexec/coreutils/libstdbuf.so"];
+
+/** Paths from the part's folder of all that a program or a library is linked with. What the tools are is on board already. */
 const linkedWith = (folder: string, path: string): readonly string[] => {
   const loader = join(folder, "usr/lib64/ld-linux-x86-64.so.2");
-  const options = ["--library-path", join(folder, LIBRARIES), "--list", join(folder, path)];
+  const places = [folder, partOf("tools")].map((part) => join(part, LIBRARIES));
+  const options = ["--library-path", places.join(":"), "--list", join(folder, path)];
   const listed = execFileSync(loader, options, { encoding: "utf8" });
-  const missing = /^.*not found.*$/m.exec(listed);
-  if (missing !== null) throw new Error(`${path}: ${missing[0].trim()}`);
-  return [...listed.matchAll(/=> (\S+) \(/g)]
-    .map(([, file]) => file!.slice(folder.length + 1))
-    .filter((file) => file.startsWith(LIBRARIES));
+  const files = [...listed.matchAll(/^\s*(\S+) => (.*?)( \(0x|$)/gm)].map(([, , file]) => file!);
+  const stranger = files.find((file) => ![...places, loader].some((place) => file.startsWith(place)));
+  if (stranger !== undefined) throw new Error(`${path} is linked with ${stranger}`);
+  return files.filter((file) => file.startsWith(places[0]!)).map((file) => file.slice(folder.length + 1));
 };
 
-/** Where DPDK looks for drivers: "dpdk/pmds-25.0". */
-const driversOf = (folder: string): string => {
-  const [found] = globSync("dpdk/pmds-*", { cwd: join(folder, LIBRARIES) });
-  if (found === undefined) throw new Error(`there are no drivers of DPDK's in ${folder}`);
-  return join(LIBRARIES, found);
+/** Where DPDK looks for them. */
+const driversIn = (folder: string): readonly string[] => {
+  const found = globSync(DRIVERS, { cwd: join(folder, LIBRARIES) }).map((path) => join(LIBRARIES, path));
+  if (found.length !== DRIVERS.length) throw new Error(`not the drivers of DPDK's that were expected: ${found.join()}`);
+  return found;
 };
+
+const taken =
+  (part: string) =>
+  (path: string): Packed => ({ path, bytes: readFileSync(realpathSync(join(part, path))), executable: true });
 
 const fill = (folder: string): Buffer => {
-  const drivers = DRIVERS.map((name) => join(driversOf(folder), name));
-  const files = new Set([PROGRAM, ...drivers].flatMap((path) => [path, ...linkedWith(folder, path)]));
-  const whole = (path: string): Packed => ({
-    path,
-    bytes: readFileSync(realpathSync(join(folder, path))),
-    executable: true,
-  });
-  return pack([...files].map(whole));
+  const files = new Set([PROGRAM, ...driversIn(folder)].flatMap((path) => [path, ...linkedWith(folder, path)]));
+  return pack([...[...files].map(taken(folder)), ...UNBUFFERED.map(taken(partOf("tools")))]);
 };
 
 /** An archive in the cache, for `GuestOptions.archives`. Built first where it is not there. @throws {Error} */
 export const dpdkArchive = (): string => {
   const folder = partOf("dpdk");
-  const hash = createHash("sha256").update(folder).update(readFileSync(import.meta.filename));
+  const hash = createHash("sha256")
+    .update(folder)
+    .update(readFileSync(import.meta.filename));
   const archive = join(CACHE, `archive-dpdk_${hash.digest("hex").slice(0, 8)}`);
   if (existsSync(archive)) return archive;
   mkdirSync(CACHE, { recursive: true });

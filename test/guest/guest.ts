@@ -72,7 +72,12 @@ export const qemuArguments = (options: GuestOptions, folder: string): readonly s
   const data = join(partOf("tools"), "usr/share");
   return [
     ["-L", join(data, "qemu"), "-L", join(data, "seabios")],
-    ["-machine", [machine, "memory-backend=ram,usb=off,vmport=off", ...(options.properties ?? [])].join(), "-accel", "tcg,tb-size=512"],
+    [
+      "-machine",
+      [machine, "memory-backend=ram,usb=off,vmport=off", ...(options.properties ?? [])].join(),
+      "-accel",
+      "tcg,tb-size=512",
+    ],
     ["-cpu", "max", "-smp", String(smp), "-m", String(megabytes)],
     // vfio-user shares the guest's memory with the model.
     ["-object", `memory-backend-memfd,id=ram,size=${megabytes}M,share=on`],

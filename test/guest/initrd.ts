@@ -19,6 +19,7 @@ const PROGRAMS = [
   "ping",
   "rtcwake",
   "setpci",
+  "setpriv",
   "ss",
   "tc",
   "tcpdump",

@@ -42,6 +42,8 @@ export interface MachineOptions {
   /** What the NIC's cable leads to: us, QEMU's own user network, or nowhere. */
   readonly cable: "us" | "user network" | "nowhere";
   readonly mac: string;
+  /** On the user network: where whoever connects is sent back what he sends. */
+  readonly echo?: { readonly host: string; readonly port: number } | undefined;
   /** Further arguments. */
   readonly more?: readonly string[];
 }
@@ -117,9 +119,11 @@ export class QtestMachine implements Disposable {
 
     // In the child they are numbers 3 and up, in this order.
     const passed = [qtestEnd, controlEnd, this.ram.number, bios.number, cableEnd];
+    const { echo } = options;
+    const forward = echo === undefined ? "" : `,guestfwd=tcp:${echo.host}:${echo.port}-cmd:cat`;
     const netdev = {
       us: ["-netdev", "stream,id=cable,server=off,addr.type=fd,addr.str=7"],
-      "user network": ["-netdev", "user,id=cable,restrict=on"],
+      "user network": ["-netdev", `user,id=cable,restrict=on${forward}`],
       nowhere: [],
     }[options.cable];
     const nic = `rtl8139,id=nic,mac=${options.mac},romfile=${netdev.length === 0 ? "" : ",netdev=cable"}`;
@@ -133,6 +137,8 @@ export class QtestMachine implements Disposable {
       [...netdev, "-device", nic, ...(options.more ?? [])],
     ].flat();
     this.#process = spawn("setpriv", args, { stdio: ["ignore", "ignore", this.#errors.number, ...passed] });
+    // What could not be started is heard of as one that has ended.
+    this.#process.on("error", () => {});
     scope.defer(() => this.#process.kill("SIGKILL"));
     this.#control = scope.use(new Control(control));
     this.#scope = scope.move();

@@ -4,6 +4,7 @@ import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { StreamWire } from "#host/wire-stream.ts";
 import { RealClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
+import { isAllRead } from "#sys/unix-socket.ts";
 import { HIGH_MEMORY, LOW_MEMORY, type MachineOptions, QtestMachine } from "./qtest-machine.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
@@ -18,11 +19,13 @@ export interface QtestRig extends Rig {
   readonly bound: Bound<Nic>;
 }
 
+const LIMIT_MILLIS = 5000;
+
 export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
-  const { mtu = 1500, mac = "02:00:00:00:00:01", cable = "us", carrier = true, slots, more = [] } = options;
+  const { mtu = 1500, mac = "02:00:00:00:00:01", cable = "us", carrier = true, slots, more = [], echo } = options;
   const clock = new RealClock();
   using scope = new DisposableStack();
-  const machine = scope.use(new QtestMachine({ cable, mac, more }));
+  const machine = scope.use(new QtestMachine({ cable, mac, more, echo }));
   const memory = options.memory === "low" ? LOW_MEMORY : HIGH_MEMORY;
   const device = scope.use(
     new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory: { file: machine.ram.number, ...memory } }),
@@ -34,7 +37,8 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
   const host = new Host(nic, device.dma);
 
   const sent: Uint8Array[] = [];
-  const wire = scope.use(new StreamWire({ clock }));
+  let ended: string | undefined;
+  const wire = scope.use(new StreamWire({ clock, onEnd: (why) => (ended = why) }));
   if (machine.cable !== undefined) wire.connect(machine.cable);
   wire.plug({
     receive(bytes, offset, length) {
@@ -67,10 +71,17 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
       wire.pump(1000);
     },
     deliver(frame) {
+      if (ended !== undefined) throw new Error(`the cable has come off: ${ended}`);
       const at = wire.reserve(frame.length);
       wire.bytes.set(frame, at);
       wire.commit(frame.length);
       wire.flush();
+      const end = performance.now() + LIMIT_MILLIS;
+      while (wire.connected && !isAllRead(wire.fd)) {
+        if (performance.now() > end) throw new Error("QEMU does not read what is sent to it");
+        device.settle();
+      }
+      // It has read the frame; now it is through with it.
       device.settle();
     },
     setCarrier(plugged) {

@@ -42,14 +42,20 @@ const strippedNode = (scratch: string): Buffer => {
 export const nodeArchive = (scratch: string): string => {
   const tools = partOf("tools");
   const { size, mtimeMs } = statSync(NODE);
-  const hash = createHash("sha256").update(`${tools} ${size} ${mtimeMs}`).update(readFileSync(import.meta.filename));
+  const hash = createHash("sha256")
+    .update(`${tools} ${size} ${mtimeMs}`)
+    .update(readFileSync(import.meta.filename));
   const archive = join(CACHE, `node_${hash.digest("hex").slice(0, 8)}`);
   if (existsSync(archive)) return archive;
   const folder = "usr/lib/x86_64-linux-gnu";
   const files: Packed[] = [
     { path: "usr/bin/node", bytes: strippedNode(scratch), executable: true },
     { path: "etc/udhcpc/default.script", bytes: Buffer.from(LEASE), executable: true },
-    ...LIBRARIES.map((name) => ({ path: join(folder, name), bytes: readFileSync(join(tools, folder, name)), executable: true })),
+    ...LIBRARIES.map((name) => ({
+      path: join(folder, name),
+      bytes: readFileSync(join(tools, folder, name)),
+      executable: true,
+    })),
   ];
   mkdirSync(CACHE, { recursive: true });
   const unfinished = `${archive}.${process.pid}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { parseAddress } from "./address.ts";
 import { hasPci, listCards, readCard } from "./card.ts";
 import { holdersOf } from "./holders.ts";
@@ -107,7 +107,8 @@ test("the chip is asked only when that is safe and possible, and otherwise it is
   assert.match(because({ power_state: "D3hot" }) ?? "", /asleep \(D3hot\)/);
   assert.match(because({ "power/runtime_status": "suspended" }) ?? "", /asleep/);
   assert.match(because({ resource: "0x1 0x2 0x40200" }) ?? "", /no I\/O window/);
-  assert.match(because({ resource: "" }) ?? "", /no I\/O window/);
+  for (const resource of ["", "0x0 0xff 0x40101", "0xe000 0xe0ff 0x20040101", "0xe000 0xe01f 0x40101", "nan nan nan"])
+    assert.match(because({ resource }) ?? "", /no I\/O window/, resource);
   assert.match(because({ config: CONFIG.with(4, 0x06) }) ?? "", /off until a driver has it/);
   assert.match(because({ config: "" }) ?? "", /configuration space/);
   assert.match(because({ resource0: new Uint8Array(256).fill(0xff) }) ?? "", /does not answer/);
@@ -189,6 +190,25 @@ test("who has the card open is found by descriptor, with a command line that fit
   assert.equal(holders[0]!.command, "qemu");
   assert.match(holders[1]!.command, /^evil \?\[2Jx+…$/);
   assert.equal(holders[1]!.command.length, 60);
+});
+
+/** The command that is proposed for ending a process with this command line. */
+const end = (...words: string[]): string | undefined => {
+  using machine = new FakeMachine();
+  machine.plug(CARD);
+  machine.link(join(machine.files.proc, "30/fd/5"), "/dev/vfio/7");
+  machine.write(join(machine.files.proc, "30/cmdline"), [...words, ""].join("\0"));
+  return holdersOf(machine.files, CARD)[0]?.end;
+};
+
+test("a `ferrule up` is ended by its interface's name, anything else by a signal", () => {
+  assert.equal(end("node", "/usr/bin/ferrule", "up", "03:00.0"), "npx ferrule down fe0");
+  assert.equal(end("node", "bin/ferrule.mjs", "up", "03:00.0", "--name", "fe1"), "npx ferrule down fe1");
+  assert.equal(end("node", "src/app/cli/entry.ts", "up", "--name=fe2", "03:00.0"), "npx ferrule down fe2");
+  assert.equal(end("node", "/usr/bin/ferrule", "up", "03:00.0", "--name", "; rm -r /"), "kill 30");
+  assert.equal(end("node", "/usr/bin/ferrule", "up", "03:00.0", "--name"), "kill 30");
+  assert.equal(end("ip", "link", "set", "up"), "kill 30");
+  assert.equal(end(), "kill 30");
 });
 
 test("the machine is told from /sys and /proc, and from neither", () => {

@@ -16,19 +16,25 @@ export type Identification =
 /** Command register of configuration space, and its bit that lets I/O through. */
 const COMMAND = 0x04;
 const IO_SPACE = 1 << 0;
-/** linux/ioport.h: kind of a resource. */
+/** linux/ioport.h: a resource that is I/O, and one that has no place: its file would reach ports of somebody else's. */
 const IORESOURCE_IO = 0x100;
+const IORESOURCE_NOWHERE = 0x3000_0000;
 const RTL8139 = 0x8139;
 
 const unknown = (because: string): Identification => ({ name: undefined, because });
+
+/** The first line of `resource` is the first base address register: start, end and flags. */
+const hasWindow = (resource: string): boolean => {
+  const [start = 0, end = 0, flags = 0] = resource.split(/\s+/, 3).map(Number);
+  return start > 0 && end >= start + ChipId + 3 && (flags & IORESOURCE_IO) !== 0 && (flags & IORESOURCE_NOWHERE) === 0;
+};
 
 /** Why the chip would not answer now; undefined when it would. */
 const deafness = (folder: string): string | undefined => {
   const power = textOf(join(folder, "power_state"));
   if (power !== undefined && power !== "D0" && power !== "unknown") return `the card is asleep (${power})`;
   if (textOf(join(folder, "power/runtime_status")) === "suspended") return "the card is asleep";
-  const flags = Number.parseInt((textOf(join(folder, "resource")) ?? "").split(/\s+/)[2] ?? "", 16);
-  if (!((flags & IORESOURCE_IO) !== 0)) return "it has no I/O window";
+  if (!hasWindow(textOf(join(folder, "resource")) ?? "")) return "it has no I/O window";
   const command = bytesOf(join(folder, "config"), 1, COMMAND);
   if (command === undefined || command.length === 0) return "its configuration space cannot be read";
   if ((command[0]! & IO_SPACE) === 0) return "its I/O window is off until a driver has it";

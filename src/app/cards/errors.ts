@@ -66,7 +66,8 @@ export class InUse extends FerruleError {
   constructor(address: string, holders: readonly Holder[]) {
     const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(", ");
     super(`${address} is in use by ${who || "another process"}`);
-    this.hint = `Take it down with \`${FERRULE} down NAME\`, or end that process. \`${FERRULE} unbind --force\` makes it let go.`;
+    const ends = holders.map(({ end }) => `\`${end}\``).join(", ") || "End that process";
+    this.hint = `${ends}; or \`${FERRULE} unbind ${address} --force\`, at which the kernel asks for it back.`;
   }
 }
 

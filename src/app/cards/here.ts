@@ -63,10 +63,11 @@ export const yardHere = (): Yard => {
  */
 export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {
   const card = cardAt(files, address);
-  const situation = situationOf(card, machineHere(files), files);
+  const machine = machineHere(files);
+  const situation = situationOf(card, machine, files);
   const lacks = judgeCard(situation);
-  const tolerated = ({ what }: Lack): boolean =>
-    what === "locked memory" || (what === "IOMMU" && unsafeNoIommu && card.group?.unsafe === true);
+  const bare = unsafeNoIommu && (card.group?.unsafe ?? machine.unsafeNoIommu);
+  const tolerated = ({ what }: Lack): boolean => what === "locked memory" || (what === "IOMMU" && bare);
   const lack = lacks.find((each) => !tolerated(each));
   if (lack?.what === "use") throw new InUse(address, situation.holders);
   if (lack !== undefined) throw new NotUsable(address, lack);

@@ -2,19 +2,33 @@
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Files, linkOf, namesIn, textOf } from "./files.ts";
+import { FERRULE } from "./program.ts";
 
 export interface Holder {
   readonly pid: number;
   /** Its command line, shortened. */
   readonly command: string;
+  /** What to type to end it. */
+  readonly end: string;
 }
 
 const LONGEST_COMMAND = 60;
 
-const commandOf = (folder: string): string => {
+/** How a `ferrule up` is taken down, which is kinder than a signal; undefined for other programs. */
+const downCommand = (words: readonly string[]): string | undefined => {
+  const up = words.indexOf("up");
+  if (up < 1 || !/\bferrule(\.mjs)?$|\/entry\.[jt]s$/.test(words[up - 1]!)) return undefined;
+  const inline = words.find((word) => word.startsWith("--name="))?.slice("--name=".length);
+  const name = inline ?? (words.includes("--name") ? words[words.indexOf("--name") + 1] : "fe0");
+  return name !== undefined && /^[\w.-]{1,15}$/.test(name) ? `${FERRULE} down ${name}` : undefined;
+};
+
+const holderIn = (proc: string, pid: number): Holder => {
+  const folder = join(proc, String(pid));
   const line = (textOf(join(folder, "cmdline")) ?? "").split("\0").filter((word) => word !== "");
   const text = line.join(" ").replaceAll(/[^ -~]/g, "?") || textOf(join(folder, "comm")) || "?";
-  return text.length <= LONGEST_COMMAND ? text : `${text.slice(0, LONGEST_COMMAND - 1)}…`;
+  const command = text.length <= LONGEST_COMMAND ? text : `${text.slice(0, LONGEST_COMMAND - 1)}…`;
+  return { pid, command, end: downCommand(line) ?? `kill ${pid}` };
 };
 
 const target = (path: string): string => {
@@ -41,6 +55,6 @@ export const holdersOf = (files: Files, address: string): readonly Holder[] => {
     .filter((pid) =>
       namesIn(join(files.proc, pid, "fd")).some((fd) => wanted.includes(target(join(files.proc, pid, "fd", fd)))),
     )
-    .map((pid) => ({ pid: Number(pid), command: commandOf(join(files.proc, pid)) }))
+    .map((pid) => holderIn(files.proc, Number(pid)))
     .sort((a, b) => a.pid - b.pid);
 };

@@ -86,10 +86,10 @@ test("an ordinary user is told of the group's file and of locked memory", () => 
 
 test("who has the card open is named, with the command that ends it", () => {
   const holders = [
-    { pid: 7, command: "qemu-system-x86_64 -m 1G" },
-    { pid: 9, command: "node ferrule.mjs up 03:00.0" },
+    { pid: 7, command: "qemu-system-x86_64 -m 1G", end: "kill 7" },
+    { pid: 9, command: "node ferrule.mjs up 03:00.0", end: "ferrule down fe1" },
   ];
   const text = words(lacksOf({}, { holders }));
   assert.match(text, /process 7 \(qemu-system-x86_64 -m 1G\) has it open\|kill 7/);
-  assert.match(text, /process 9 .*\|npx ferrule down NAME/);
+  assert.match(text, /process 9 .*\|ferrule down fe1/);
 });

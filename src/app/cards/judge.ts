@@ -31,12 +31,13 @@ const onKernelLine = (words: string): readonly string[] => [
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
 
+const lack = (saw: string, fix: readonly string[]): Lack => ({ what: "IOMMU", saw, fix });
+
 const noIommu = (machine: Machine): Lack => {
-  const lack = (saw: string, fix: readonly string[]): Lack => ({ what: "IOMMU", saw, fix });
-  const off = machine.iommuWords.find((word) => /=off$/.test(word));
+  const off = machine.iommuWords.find((word) => word.endsWith("=off"));
   if (off !== undefined)
     return lack(`switched off on the kernel line (${off})`, [
-      `sudo sed -i 's/ *${off}//' /etc/default/grub && sudo update-grub && sudo reboot`,
+      `sudo sed -i 's/ *\\<${off}\\>//' /etc/default/grub && sudo update-grub && sudo reboot`,
     ]);
   if (machine.firmwareTable !== undefined && machine.processor === "intel") {
     const asked = machine.iommuWords.some((word) => /^intel_iommu=.*\bon\b/.test(word));
@@ -108,11 +109,7 @@ const binding = ({ card, machine }: Situation): readonly Lack[] => {
 };
 
 const use = ({ holders }: Situation): readonly Lack[] =>
-  holders.map(({ pid, command }) => ({
-    what: "use",
-    saw: `process ${pid} (${command}) has it open`,
-    fix: [command.includes("ferrule") ? `${FERRULE} down NAME` : `kill ${pid}`],
-  }));
+  holders.map(({ pid, command, end }) => ({ what: "use", saw: `process ${pid} (${command}) has it open`, fix: [end] }));
 
 const permissions = ({ card, groupFile }: Situation): readonly Lack[] => {
   const file = groupFilePath(card);

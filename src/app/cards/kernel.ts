@@ -51,7 +51,7 @@ const run = async (program: string, words: readonly string[], limit: number): Pr
   let text = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (chunk: string) => (text = (text + chunk).slice(-2000)));
-  child.on("error", (error) => resolve({ status: undefined, text: error.message }));
+  child.on("error", () => resolve({ status: undefined, text: `${program} does not start` }));
   child.on("close", (status) => resolve({ status: status ?? undefined, text: text.trim() }));
   const timer = setTimeout(() => resolve(undefined), limit);
   const ended = await promise;
@@ -64,8 +64,8 @@ const run = async (program: string, words: readonly string[], limit: number): Pr
   return ended;
 };
 
-/** This machine's. */
-export const linux: Kernel = {
+/** This machine's. @param patience milliseconds that whatever may wait is waited for */
+export const linuxWithin = (patience: number): Kernel => ({
   set(path, value) {
     try {
       const file = openSync(path, constants.O_WRONLY);
@@ -80,15 +80,17 @@ export const linux: Kernel = {
   },
 
   async ask(path, value) {
-    const ended = await run(process.execPath, ["-e", WRITE_SCRIPT, path, value], PATIENCE);
+    const ended = await run(process.execPath, ["-e", WRITE_SCRIPT, path, value], patience);
     if (ended === undefined) return false;
     if (ended.status !== 0 || ended.text !== "") throw refusal(path, value, ended.text || "EIO");
     return true;
   },
 
   async load(module) {
-    const ended = await run("modprobe", [module], PATIENCE);
+    const ended = await run("modprobe", ["--", module], patience);
     if (ended === undefined) return "modprobe takes too long";
     return ended.status === 0 ? undefined : ended.text || "modprobe failed";
   },
-};
+});
+
+export const linux = linuxWithin(PATIENCE);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Carries, InUse, NoSuchCard, NotMoved, NotOfFamily, NotUsable } from "./errors.ts";
 import { Crash, FakeMachine, type FakeFunction, MACHINE } from "./machine.test-kit.ts";
 import { VFIO_PCI } from "./machine.ts";
@@ -74,23 +74,23 @@ suite("taking a card", () => {
   });
 });
 
-suite("a card is not taken", () => {
-  const untouched = async (machine: FakeMachine, error: new (...words: never[]) => Error): Promise<void> => {
-    await assert.rejects(take(machine.yard, CARD, GENTLY), error);
-    assert.deepEqual(machine.asked, []);
-    assert.equal(machine.records.read(CARD), undefined);
-  };
+const refused = async (machine: FakeMachine, error: new (...words: never[]) => Error): Promise<void> => {
+  await assert.rejects(take(machine.yard, CARD, GENTLY), error);
+  assert.deepEqual(machine.asked, []);
+  assert.equal(machine.records.read(CARD), undefined);
+};
 
+suite("a card is not taken", () => {
   test("that does not exist", async () => {
     using machine = new FakeMachine();
-    await untouched(machine, NoSuchCard);
+    await refused(machine, NoSuchCard);
   });
 
   test("that is not of this family, or of an RTL8139 of before the C+", async () => {
     using strange = machineWith({ vendor: "0x8086", device: "0x10d3", driver: "e1000e" });
-    await untouched(strange, NotOfFamily);
+    await refused(strange, NotOfFamily);
     using old = machineWith({ device: "0x8139", revision: "0x10", driver: "8139too" });
-    await untouched(old, NotOfFamily);
+    await refused(old, NotOfFamily);
     using plus = machineWith({ device: "0x8139", revision: "0x20", driver: "8139cp" });
     await take(plus.yard, CARD, GENTLY);
     assert.equal(plus.driverOf(CARD), VFIO_PCI);
@@ -99,7 +99,7 @@ suite("a card is not taken", () => {
   test("that carries the way out, unless forced", async () => {
     using machine = machineWith();
     machine.carries = ["the default route (IPv4, br0 over eth0)"];
-    await untouched(machine, Carries);
+    await refused(machine, Carries);
     await take(machine.yard, CARD, FORCED);
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
@@ -119,6 +119,15 @@ suite("a card is not taken", () => {
     });
     assert.deepEqual(machine.asked, []);
     await take(machine.yard, CARD, FORCED);
+  });
+
+  test("unless those others are cards of ours, which are taken next", async () => {
+    using machine = machineWith();
+    const other = "0000:03:00.1";
+    machine.plug(other, { driver: "r8169" });
+    await take(machine.yard, CARD, GENTLY);
+    await take(machine.yard, other, GENTLY);
+    assert.deepEqual([machine.driverOf(CARD), machine.driverOf(other)], [VFIO_PCI, VFIO_PCI]);
   });
 
   test("without an IOMMU, not even forced; but without one by name where VFIO allows that", async () => {
@@ -207,32 +216,38 @@ suite("giving a card back", () => {
   });
 });
 
-suite("a crash", () => {
-  /** Runs `act` with the process dying at one request after the other, until it lives through. */
-  const atEveryStep = async (
-    prepare: (machine: FakeMachine) => Promise<unknown>,
-    act: (machine: FakeMachine) => Promise<unknown>,
-    mend: (machine: FakeMachine) => Promise<unknown>,
-  ): Promise<number> => {
-    for (let step = 1; ; step++)
-      for (const after of [false, true]) {
-        using machine = machineWith();
-        await prepare(machine);
-        machine.dies = { in: step, after };
-        const died = await act(machine).then(
-          () => false,
-          (error: unknown) => error instanceof Crash,
-        );
-        machine.dies = undefined;
-        if (!died) return step - 1;
-        await mend(machine);
-        assertUntouched(machine);
-      }
-  };
-  const nothing = async (): Promise<void> => undefined;
-  const taken = (machine: FakeMachine): Promise<unknown> => take(machine.yard, CARD, GENTLY);
-  const given = (machine: FakeMachine): Promise<unknown> => giveBack(machine.yard, CARD, { force: false });
+/** Runs `act` with the process dying at one request after the other, until it lives through. */
+const atEveryStep = async (
+  prepare: (machine: FakeMachine) => Promise<unknown>,
+  act: (machine: FakeMachine) => Promise<unknown>,
+  mend: (machine: FakeMachine) => Promise<unknown>,
+): Promise<number> => {
+  for (let step = 1; ; step++)
+    for (const after of [false, true]) {
+      using machine = machineWith();
+      await prepare(machine);
+      machine.dies = { in: step, after };
+      const died = await act(machine).then(
+        () => false,
+        (error: unknown) => error instanceof Crash,
+      );
+      machine.dies = undefined;
+      if (!died) return step - 1;
+      await mend(machine);
+      assertUntouched(machine);
+    }
+};
+const nothing = async (): Promise<void> => undefined;
+const taken = (machine: FakeMachine): Promise<unknown> => take(machine.yard, CARD, GENTLY);
+const given = (machine: FakeMachine): Promise<unknown> => giveBack(machine.yard, CARD, { force: false });
 
+/** With what was remembered lost as well. */
+const lost = async (machine: FakeMachine): Promise<void> => {
+  machine.records.remove(CARD);
+  await given(machine);
+};
+
+suite("a crash", () => {
   test("while taking: giving back mends it, from every step", async () => {
     assert.equal(await atEveryStep(nothing, taken, given), 4);
   });
@@ -251,10 +266,6 @@ suite("a crash", () => {
   });
 
   test("while taking, with what was remembered lost as well: giving back mends it", async () => {
-    const lost = async (machine: FakeMachine): Promise<void> => {
-      machine.records.remove(CARD);
-      await given(machine);
-    };
     await atEveryStep(nothing, taken, lost);
   });
 

@@ -2,13 +2,24 @@
  * A card's way to vfio-pci and back. Each step looks at how things are and does what is left to do, so that either way may
  * be begun again after a crash between any two of them, and `giveBack` mends whatever `take` left.
  */
+import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { type Card, listCards, readCard } from "./card.ts";
-import { Carries, InUse, StepRefused, StillBusy, NoSuchCard, NotMoved, NotOfFamily, NotUsable } from "./errors.ts";
+import {
+  Carries,
+  InUse,
+  NoSuchCard,
+  NotMoved,
+  NotOfFamily,
+  NotPermitted,
+  NotUsable,
+  StepRefused,
+  StillBusy,
+} from "./errors.ts";
 import { isOfFamily, isOlderRelative } from "./family.ts";
 import { exists, type Files, linkOf, textOf } from "./files.ts";
 import { holdersOf } from "./holders.ts";
-import { type Lack, judgeCard } from "./judge.ts";
+import { intruders, judgeCard, type Lack } from "./judge.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
 import { FERRULE } from "./program.ts";
@@ -52,6 +63,16 @@ const override = ({ files, kernel }: Yard, { address, override: now }: Card, dri
   if (now !== driver) kernel.set(join(files.device(address), "driver_override"), `${driver ?? ""}\n`);
 };
 
+/** @throws {NotPermitted} before anything is begun by someone who could not finish it */
+const checkPermission = ({ files }: Yard, address: string): void => {
+  const path = join(files.device(address), "driver_override");
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw new NotPermitted(path, (error as NodeJS.ErrnoException).code ?? "EACCES");
+  }
+};
+
 /** Takes the card from the driver it has. @throws {InUse} when that driver waits for somebody to let go */
 const release = async ({ files, kernel }: Yard, address: string): Promise<void> => {
   const driver = driverOf(files, address);
@@ -86,7 +107,8 @@ const checkTake = (yard: Yard, card: Card, { force, unsafeNoIommu }: TakeOptions
   const first = (what: Lack["what"]): Lack | undefined => lacks.find((lack) => lack.what === what);
   if (!(unsafeNoIommu && yard.machine.unsafeNoIommu)) refuse(card, first("IOMMU"));
   if (force) return;
-  refuse(card, first("group"));
+  // Two of ours in one group are taken one after the other.
+  if (!intruders(card).every(isOfFamily)) refuse(card, first("group"));
   const cut = yard.carries(card.interfaces.map(({ name }) => name));
   if (cut.length > 0) throw new Carries(card.address, cut);
 };
@@ -102,22 +124,24 @@ const remember = ({ files, records }: Yard, { address, driver, override }: Card)
   records.write(address, { driver, module, override: override === VFIO_PCI ? undefined : override });
 };
 
+/** @throws {NotUsable} with what modprobe said */
+const loadVfioPci = async ({ files, kernel }: Yard, address: string): Promise<void> => {
+  if (exists(files.driver(VFIO_PCI))) return;
+  const problem = await kernel.load(VFIO_PCI);
+  if (problem === undefined || exists(files.driver(VFIO_PCI))) return;
+  const saw = `vfio-pci cannot be loaded: ${problem}`;
+  throw new NotUsable(address, { what: "module", saw, fix: ["sudo modprobe vfio-pci"] });
+};
+
 /** Gives a card to vfio-pci. @throws {NoSuchCard} {NotOfFamily} {NotUsable} {Carries} {NotPermitted} {NotMoved} */
 export const take = async (yard: Yard, address: string, options: TakeOptions): Promise<Moved> => {
-  const { files, kernel } = yard;
+  const { files } = yard;
   const card = cardAt(files, address);
   const { driver: from } = card;
   checkTake(yard, card, options);
   if (from === VFIO_PCI && card.override === VFIO_PCI) return { address, from, to: from, changed: false };
-  if (!exists(files.driver(VFIO_PCI))) {
-    const problem = await kernel.load(VFIO_PCI);
-    if (problem !== undefined && !exists(files.driver(VFIO_PCI)))
-      throw new NotUsable(address, {
-        what: "module",
-        saw: `vfio-pci cannot be loaded: ${problem}`,
-        fix: ["sudo modprobe vfio-pci"],
-      });
-  }
+  checkPermission(yard, address);
+  await loadVfioPci(yard, address);
   remember(yard, card);
   override(yard, card, VFIO_PCI);
   if (from !== VFIO_PCI) await release(yard, address);
@@ -128,15 +152,17 @@ export const take = async (yard: Yard, address: string, options: TakeOptions): P
   throw new NotMoved(address, VFIO_PCI, to, "It was given back. `sudo dmesg | tail` says why vfio-pci refused it.");
 };
 
-/** Gives the card, which has no driver, to that one. */
-const giveTo = async (yard: Yard, address: string, { driver, module }: Origin & { driver: string }): Promise<void> => {
+/** Gives the card, when it has no driver, to the one it came from. */
+const giveToOrigin = async (yard: Yard, address: string, { driver, module }: Origin): Promise<void> => {
   const { files, kernel } = yard;
+  if (driver === undefined || driverOf(files, address) !== undefined) return;
   // A driver that has just come looks at the cards by itself.
   if (!exists(files.driver(driver))) await kernel.load(module ?? driver);
   if (driverOf(files, address) !== undefined || !exists(files.driver(driver))) return;
   try {
     // By name: vfio-pci takes whatever was added to its own list of identities.
-    await kernel.ask(join(files.driver(driver), "bind"), address);
+    const done = await kernel.ask(join(files.driver(driver), "bind"), address);
+    if (!done) throw new StillBusy(address, driver);
   } catch (error) {
     // It may have wanted more than the card's identity.
     if (!(error instanceof StepRefused)) throw error;
@@ -159,20 +185,21 @@ export const giveBack = async (yard: Yard, address: string, { force }: { force: 
   const origin = records.read(address);
   const card = cardWithRecord(yard, address);
   const { driver: from } = card;
+  const taken = from === undefined || from === VFIO_PCI || card.override === VFIO_PCI;
+  if (!taken && origin === undefined) return { address, from, to: from, changed: false };
   const holders = from === VFIO_PCI ? holdersOf(files, address) : [];
   if (holders.length > 0 && !force) throw new InUse(address, holders);
+  checkPermission(yard, address);
   override(yard, card, origin === undefined ? someoneElses(card) : origin.override);
   if (from === VFIO_PCI) await release(yard, address);
+  if (origin !== undefined) await giveToOrigin(yard, address, origin);
   const hadNone = origin !== undefined && origin.driver === undefined;
-  const { driver } = origin ?? {};
-  if (origin !== undefined && driver !== undefined && driverOf(files, address) === undefined)
-    await giveTo(yard, address, { ...origin, driver });
   if (!hadNone && driverOf(files, address) === undefined) await giveToAny(yard, address);
   const to = driverOf(files, address);
   if (!hadNone && (to === undefined || to === VFIO_PCI))
     throw new NotMoved(address, origin?.driver ?? "a kernel driver", to, retryHint(address, origin?.driver));
   records.remove(address);
-  return { address, from, to, changed: from !== to || card.override !== undefined || origin !== undefined };
+  return { address, from, to, changed: true };
 };
 
 const retryHint = (address: string, driver: string | undefined): string =>

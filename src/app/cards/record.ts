@@ -1,5 +1,5 @@
 /** Where a card came from: remembered in a small file, so that `unbind` gives it back, whatever happened in between. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { NotPermitted } from "./errors.ts";
 import { textOf } from "./files.ts";
@@ -21,6 +21,15 @@ const NAME = /^[\w-]{1,64}$/;
 const nameIn = (value: unknown): string | undefined =>
   typeof value === "string" && NAME.test(value) ? value : undefined;
 
+/** Removes a file, as far as there is one. */
+const discard = (path: string): void => {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not made, or what keeps us from removing it kept us from making it.
+  }
+};
+
 /** The cards that were taken, a file for each. */
 export class Records {
   readonly #folder: string;
@@ -35,6 +44,8 @@ export class Records {
       const value: unknown = JSON.parse(textOf(this.#path(address)) ?? "");
       if (typeof value !== "object" || value === null) return undefined;
       const { driver, module, override } = value as { [K in keyof Origin]?: unknown };
+      // Only a card that is known to have had no driver is left without one.
+      if (driver !== null && nameIn(driver) === undefined) return undefined;
       return { driver: nameIn(driver), module: nameIn(module), override: nameIn(override) };
     } catch {
       return undefined;
@@ -49,20 +60,20 @@ export class Records {
       mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
       const file = openSync(draft, "w", 0o644);
       try {
-        writeSync(file, `${JSON.stringify({ driver, module, override })}\n`);
+        writeSync(file, `${JSON.stringify({ driver: driver ?? null, module, override })}\n`);
         fsyncSync(file);
       } finally {
         closeSync(file);
       }
       renameSync(draft, path);
     } catch (error) {
-      rmSync(draft, { force: true });
+      discard(draft);
       throw new NotPermitted(path, (error as NodeJS.ErrnoException).code ?? "EIO");
     }
   }
 
   remove(address: string): void {
-    rmSync(this.#path(address), { force: true });
+    discard(this.#path(address));
   }
 
   #path(address: string): string {

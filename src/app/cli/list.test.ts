@@ -4,10 +4,8 @@ import type { Card } from "../cards/card.ts";
 import { listLines } from "./list.ts";
 import { main } from "./main.ts";
 import { commandsFor } from "./commands.ts";
-import { plain } from "./terminal.ts";
+import { plain, type Terminal } from "./terminal.ts";
 import { recordedTerminal } from "./terminal.test-kit.ts";
-
-const COMMANDS = await commandsFor([]);
 
 const CARD: Card = {
   address: "0000:03:00.0",
@@ -62,11 +60,13 @@ test("what the kernel does not tell is a dash, or said in words", () => {
   assert.match(text.join("\n"), /chip unknown: only root may ask it\n {9}reset: by the chip itself\n/);
 });
 
+/** What stands in the last column. */
+const link = (carrier: boolean | undefined, speed?: number): string =>
+  lines({ interfaces: [{ name: "eth0", carrier, speed }] })[1]!
+    .split("eth0")[1]!
+    .trim();
+
 test("carrier and speed are told as far as they are known", () => {
-  const link = (carrier: boolean | undefined, speed?: number): string =>
-    lines({ interfaces: [{ name: "eth0", carrier, speed }] })[1]!
-      .split("eth0")[1]!
-      .trim();
   assert.equal(link(undefined), "down");
   assert.equal(link(false), "no carrier");
   assert.equal(link(true), "carrier");
@@ -82,29 +82,32 @@ test("who shares its group is listed", () => {
   );
 });
 
+const run = async (argv: string[], terminal: Terminal): Promise<number> =>
+  main(argv, await commandsFor(argv), terminal, false);
+
 test("the commands refuse what is no address, and none of them needs a card to be told so", async () => {
   for (const name of ["bind", "unbind"]) {
     for (const address of ["eth0", "3:0.0", "0000:03:00.8", "../../etc"]) {
       const terminal = recordedTerminal();
-      assert.equal(await main([name, address], COMMANDS, terminal, false), 2);
+      assert.equal(await run([name, address], terminal), 2);
       assert.match(terminal.err.text, /is no PCI address\nhint: Write domain:bus:device.function/);
     }
-    assert.equal(await main([name], COMMANDS, recordedTerminal(), false), 2);
+    assert.equal(await run([name], recordedTerminal()), 2);
   }
-  assert.equal(await main(["list", "extra"], COMMANDS, recordedTerminal(), false), 2);
+  assert.equal(await run(["list", "extra"], recordedTerminal()), 2);
 });
 
 test("a slot without a card is said to be empty", async () => {
   for (const name of ["bind", "unbind"]) {
     const terminal = recordedTerminal();
-    assert.equal(await main([name, "fffe:1f:1f.7"], COMMANDS, terminal, false), 1);
+    assert.equal(await run([name, "fffe:1f:1f.7"], terminal), 1);
     assert.match(terminal.err.text, /there is no PCI function fffe:1f:1f.7\nhint: This machine/);
   }
 });
 
 test("the list is JSON for programs, whatever the machine has", async () => {
   const terminal = recordedTerminal();
-  assert.equal(await main(["list", "--json"], COMMANDS, terminal, false), 0);
+  assert.equal(await run(["list", "--json"], terminal), 0);
   const { machine, cards } = JSON.parse(terminal.out.text) as { machine: object; cards: unknown[] };
   assert.ok("vfioPci" in machine);
   assert.ok(Array.isArray(cards));

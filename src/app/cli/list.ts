@@ -8,6 +8,7 @@ import { judgeCard, type Lack } from "../cards/judge.ts";
 import { FERRULE } from "../cards/program.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { linkSpeed, table } from "./format.ts";
+import { withNulls } from "./nulls.ts";
 import type { Stream } from "./terminal.ts";
 
 /** A card with what it lacks. */
@@ -101,10 +102,8 @@ export const list = command({
     const machine = machineHere(files);
     const listed = listCards(files).map((card) => ({ card, lacks: judgeCard(situationOf(card, machine, files)) }));
     if (values.json) {
-      const { lockableBytes, ...rest } = machine;
-      const limit = Number.isFinite(lockableBytes) ? lockableBytes : null;
       const cards = listed.map(({ card, lacks }) => ({ ...card, ready: lacks.length === 0, lacks }));
-      printJson(terminal, { machine: { ...rest, lockableBytes: limit }, cards });
+      printJson(terminal, withNulls({ machine, cards }));
     } else printLines(terminal, listed.length === 0 ? nothingLines(files) : listLines(listed, terminal.out));
     return Exit.done;
   },

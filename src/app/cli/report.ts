@@ -1,5 +1,5 @@
 /** `ferrule report`: what to send when a card does not work, or does. */
-import { writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import { readCard } from "../cards/card.ts";
 import { Files } from "../cards/files.ts";
@@ -8,6 +8,7 @@ import { openDevice, type ReportedDevice } from "../report/open-device.ts";
 import { reportOn, systemFacts } from "../report/report.ts";
 import { command, Exit, printJson } from "./command.ts";
 import { version } from "./main.ts";
+import { withNulls } from "./nulls.ts";
 import { parseDevice, parseModelChip } from "./spec.ts";
 import { WrongUsage } from "./usage.ts";
 
@@ -22,13 +23,39 @@ export class NotWritten extends FerruleError {
   }
 }
 
-const write = (path: string, text: string): void => {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new NotWritten(path, error);
+/** Where the bundle goes: opened before the device is, which nobody should bring up for nothing. */
+class Output implements Disposable {
+  readonly #path: string;
+  readonly #file: number;
+
+  /** @throws {NotWritten} */
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = this.#tried(() =>
+      openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o644),
+    );
   }
-};
+
+  /** What the file held before is gone. @throws {NotWritten} */
+  write(text: string): void {
+    this.#tried(() => {
+      if (fstatSync(this.#file).isFile()) ftruncateSync(this.#file);
+      writeFileSync(this.#file, text);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+
+  #tried<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw new NotWritten(this.#path, error);
+    }
+  }
+}
 
 /** @throws {WrongUsage}; and for a card that cannot be used, why and what mends it */
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
@@ -69,19 +96,20 @@ export const report = command({
     // Before it is opened: as the kernel sees it then.
     const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
     using scope = new DisposableStack();
+    const output = values.output === undefined ? undefined : scope.use(new Output(values.output));
     const found = reportOn(openDevice(what, scope));
-    const bundle = {
+    const bundle = withNulls({
       format: "ferrule-report/1",
       ferrule: version(),
       system: systemFacts(),
       machine: machineHere(files),
       card,
       ...found,
-    };
+    });
     const { chip, xid, bringUp } = found;
-    if (values.output === undefined) printJson(terminal, bundle);
+    if (output === undefined) printJson(terminal, bundle);
     else {
-      write(values.output, `${JSON.stringify(bundle, undefined, 2)}\n`);
+      output.write(`${JSON.stringify(bundle, undefined, 2)}\n`);
       terminal.out.write(`${values.output}: ${chip ?? `an unknown chip, XID ${xid}`}. Read it before you send it.\n`);
     }
     if (bringUp.error !== undefined)

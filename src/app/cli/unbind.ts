@@ -4,6 +4,7 @@ import { giveBack, type Moved } from "../cards/move.ts";
 import { takeTurn } from "../cards/turn.ts";
 import { BDF, parseBdf } from "./card-address.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
+import { withNulls } from "./nulls.ts";
 
 const sentence = ({ address, to, changed }: Moved): string => {
   if (to === undefined) return `${address} has no driver, as before \`ferrule bind\`.`;
@@ -28,7 +29,7 @@ export const unbind = command({
     using turn = await takeTurn(address);
     const moved = await giveBack(yardHere(), address, { force: values.force });
     void turn;
-    if (values.json) printJson(terminal, moved);
+    if (values.json) printJson(terminal, withNulls(moved));
     else printLines(terminal, [sentence(moved)]);
     return Exit.done;
   },

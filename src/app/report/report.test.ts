@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { DirectDevice } from "#bus/direct.ts";
 import { type Chip, CHIPS, chipNamed } from "#chip/chips.ts";
 import { IntrStatus } from "#chip/registers.ts";

@@ -161,10 +161,9 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
   // A chip that this driver cannot bring up can still be looked at.
   registers ??= look();
   const { speed, fullDuplex } = link;
-  const whole = (value: number): number => Math.round(value);
-  const after = carrierMicros === undefined ? undefined : whole(carrierMicros);
+  const after = carrierMicros === undefined ? undefined : Math.round(carrierMicros);
   return {
-    bringUp: { micros: whole(micros), carrierMicros: after, speed, fullDuplex, error },
+    bringUp: { micros: Math.round(micros), carrierMicros: after, speed, fullDuplex, error },
     phy,
     counters,
     registers,

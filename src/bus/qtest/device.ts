@@ -17,7 +17,7 @@ export interface QtestOptions {
   readonly socket: Fd;
   /** Which function on the bus is wanted: the first that one of these fits. */
   readonly ids: readonly PciMatch[];
-  /** The part of the machine's RAM that is to be DMA memory; for any other use is the caller to see that none is made. */
+  /** The part of the machine's RAM that is to be DMA memory. Nothing else may use it. */
   readonly memory: {
     /** The file that the RAM is in. */
     readonly file: number;

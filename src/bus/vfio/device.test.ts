@@ -51,7 +51,7 @@ for (const way of ["group", "iommufd"] as const) {
       subsystemDevice: 0,
     });
     assert.equal(device.registers.read32(ro32(0x40)), 0);
-    assert.deepEqual(kernel.mapped, [{ iova: device.dma.iova, bytes: 32 << 20 }]);
+    assert.deepEqual(kernel.mapped, [{ iova: device.dma.iova, bytes: 20 << 20 }]);
     const line = device.interrupts.request(0);
     device.setBusMaster(true);
     line[Symbol.dispose]();

@@ -21,7 +21,7 @@ import { undo } from "./undo.ts";
 export interface VfioOptions {
   /** As the kernel writes it: 0000:03:00.0. */
   readonly address: string;
-  /** Bytes of DMA memory, a multiple of 4096. Unless said, 32 MiB, or what the limit on locked memory leaves of it. */
+  /** Bytes of DMA memory, a multiple of 4096. Unless said, 20 MiB, or what the limit on locked memory leaves of it. */
   readonly dmaBytes?: number;
   /** Use it where no IOMMU keeps it from any memory. Needs root, and large pages. */
   readonly unsafeNoIommu?: boolean;

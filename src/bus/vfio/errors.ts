@@ -175,7 +175,8 @@ export class MemlockTooLow extends FerruleError {
 
 export class MapRefused extends FerruleError {
   readonly code = "MAP_REFUSED";
-  readonly hint = "The kernel's log says why (`dmesg | tail`). Other programs may have used up what the IOMMU can map.";
+  readonly hint =
+    "The kernel's log may say why (`dmesg | tail`): too little memory, or other programs have used up what the IOMMU can map.";
   constructor(fields: { readonly iova: number; readonly bytes: number; readonly cause: Error }) {
     super(`the IOMMU refuses ${mebibytes(fields.bytes)} at ${hex(fields.iova)}: ${fields.cause.message}`, {
       cause: fields.cause,

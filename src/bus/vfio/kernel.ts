@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { EventFd } from "#sys/eventfd.ts";
 import { HUGE_PAGE_BYTES, HugePages, freeHugePages } from "#sys/huge-pages.ts";
 import { Iommufd } from "#sys/iommufd.ts";
-import { Mapping, createMemory } from "#sys/mapping.ts";
+import { Mapping } from "#sys/mapping.ts";
 import { VfioDeviceFile } from "#sys/vfio-device.ts";
 import { VfioContainer, VfioGroup } from "#sys/vfio.ts";
 
@@ -42,17 +42,24 @@ export const parseMemlock = (limits: string): number => {
   return soft === undefined || soft === "unlimited" ? Infinity : Number(soft);
 };
 
+/** CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status: no limit is looked at. */
+const IPC_LOCK = 1n << 14n;
+export const mayLockAll = (status: string): boolean => {
+  const effective = /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1];
+  return effective !== undefined && (BigInt(`0x${effective}`) & IPC_LOCK) !== 0n;
+};
+
 export const LINUX: Kernel = {
   container: (path) => VfioContainer.open(path),
   group: (path) => VfioGroup.open(path),
   iommufd: (path) => Iommufd.open(path),
   device: (path) => VfioDeviceFile.open(path),
   event: () => EventFd.create(),
-  memory: (bytes, what) => {
-    using memory = createMemory("dma", bytes);
-    return Mapping.map(memory.number, 0, bytes, what);
-  },
-  memlock: () => parseMemlock(readFileSync("/proc/self/limits", "utf8")),
+  memory: (bytes, what) => Mapping.allocate(bytes, what),
+  memlock: () =>
+    mayLockAll(readFileSync("/proc/self/status", "utf8"))
+      ? Infinity
+      : parseMemlock(readFileSync("/proc/self/limits", "utf8")),
   hugePages: () => ({ pageBytes: HUGE_PAGE_BYTES, free: freeHugePages() }),
   takeHugePages: (count) => HugePages.allocate(count),
 };

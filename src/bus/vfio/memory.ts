@@ -1,5 +1,6 @@
 /** The memory a device may reach: one window, mapped once. */
 import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { type AddressSpace } from "./access.ts";
 import { placeWindow } from "./addresses.ts";
@@ -7,11 +8,12 @@ import { MapRefused, MemlockTooLow, NoAddresses } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
-/** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
-export const USUAL_BYTES = 32 << 20;
-/** The same for an MTU of 1500. */
+/** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into: 17 MiB, and some. */
+export const USUAL_BYTES = 20 << 20;
+/** The same for an MTU of 1500, which is what fits in the limit that most systems have, 8 MiB. */
 export const LEAST_BYTES = 6 << 20;
 const STEP = 1 << 20;
+const PAGE_BYTES = 4096;
 
 /** Undefined where the limit on locked memory forbids it. */
 const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: DisposableStack): DmaArena | undefined => {
@@ -35,7 +37,7 @@ const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: Dispo
 
 /**
  * Memory of `wanted` bytes. Where nobody asked for a size: the usual one, or what the limit on locked memory leaves of it.
- * @throws {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
+ * @throws {OutOfRange} unless it is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
  */
 export const mapMemory = (
   kernel: Kernel,
@@ -43,6 +45,8 @@ export const mapMemory = (
   wanted: number | undefined,
   scope: DisposableStack,
 ): DmaArena => {
+  if (wanted !== undefined && !(wanted > 0 && wanted % PAGE_BYTES === 0))
+    throw new OutOfRange(`${wanted} bytes of DMA memory`, `Use a multiple of ${PAGE_BYTES}.`);
   const whole = tryMap(kernel, space, wanted ?? USUAL_BYTES, scope);
   if (whole !== undefined) return whole;
   const limit = kernel.memlock();

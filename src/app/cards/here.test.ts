@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { InUse, NoSuchCard, NotOfFamily, NotUsable } from "./errors.ts";
+import { checkCard, preparedTaps } from "./here.ts";
+import { FakeMachine, type FakeFunction } from "./machine.test-kit.ts";
+import { VFIO_PCI } from "./machine.ts";
+
+const CARD = "0000:03:00.0";
+
+/** A machine with an IOMMU, a card in group 7, and the group's file. */
+const machineWith = (card: FakeFunction): FakeMachine => {
+  const machine = new FakeMachine();
+  machine.plug(CARD, card);
+  machine.write(join(machine.files.sys, "class/iommu/dmar0"), "");
+  machine.write(join(machine.files.dev, "vfio/7"), "");
+  machine.write(join(machine.files.dev, "vfio/noiommu-7"), "");
+  return machine;
+};
+
+const codeOf = (machine: FakeMachine, options?: { unsafeNoIommu: boolean }): string => {
+  try {
+    checkCard(CARD, options, machine.files);
+    return "fine";
+  } catch (error) {
+    assert.ok(error instanceof NotUsable || error instanceof InUse);
+    assert.notEqual(error.hint, "");
+    return error.code;
+  }
+};
+
+test("a card that vfio-pci has, in a group whose file may be opened, may be opened", () => {
+  using machine = machineWith({ driver: VFIO_PCI });
+  assert.equal(checkCard(CARD, {}, machine.files).address, CARD);
+});
+
+test("what keeps a card from being opened is told by a code of its own", () => {
+  using unbound = machineWith({ driver: "r8169" });
+  assert.equal(codeOf(unbound), "NO_VFIO_PCI");
+  unbound.write(join(unbound.files.driver(VFIO_PCI), "bind"), "");
+  assert.equal(codeOf(unbound), "NOT_BOUND");
+  using without = machineWith({ driver: VFIO_PCI, group: -1 });
+  assert.equal(codeOf(without), "NO_IOMMU");
+  using shared = machineWith({ driver: VFIO_PCI });
+  shared.plug("0000:03:00.1", { vendor: "0x8086", driver: "ahci" });
+  assert.equal(codeOf(shared), "GROUP_NOT_VIABLE");
+  using used = machineWith({ driver: VFIO_PCI });
+  used.link(join(used.files.proc, "77/fd/3"), "/dev/vfio/7");
+  assert.equal(codeOf(used), "IN_USE");
+  using fileless = machineWith({ driver: VFIO_PCI, group: 8 });
+  assert.equal(codeOf(fileless), "NO_PERMISSION");
+});
+
+test("a card without an IOMMU may be opened only by name, and only in the group that VFIO made for that", () => {
+  using machine = machineWith({ driver: VFIO_PCI });
+  machine.write(join(machine.files.sys, "kernel/iommu_groups/7/name"), "vfio-noiommu\n");
+  assert.equal(codeOf(machine), "NO_IOMMU");
+  assert.equal(codeOf(machine, { unsafeNoIommu: true }), "fine");
+  using unbound = machineWith({ driver: "r8169", group: -1 });
+  unbound.write(join(unbound.files.sys, "module/vfio/parameters/enable_unsafe_noiommu_mode"), "Y\n");
+  unbound.write(join(unbound.files.driver(VFIO_PCI), "bind"), "");
+  assert.equal(codeOf(unbound), "NO_IOMMU");
+  assert.equal(codeOf(unbound, { unsafeNoIommu: true }), "NOT_BOUND");
+  using guarded = machineWith({ driver: VFIO_PCI, group: -1 });
+  assert.equal(codeOf(guarded, { unsafeNoIommu: true }), "NO_IOMMU");
+});
+
+test("an empty slot, and a card of somebody else's, are errors of their own", () => {
+  using machine = machineWith({ vendor: "0x8086" });
+  assert.throws(() => checkCard("0000:04:00.0", {}, machine.files), NoSuchCard);
+  assert.throws(() => checkCard(CARD, {}, machine.files), NotOfFamily);
+});
+
+test("prepared TAPs are those that belong to the user", () => {
+  using machine = new FakeMachine();
+  for (const [name, owner] of [
+    ["fe0", "1000"],
+    ["fe1", "1001"],
+    ["fe2", "-1"],
+  ])
+    machine.write(join(machine.files.sys, "class/net", name!, "owner"), `${owner}\n`);
+  machine.write(join(machine.files.sys, "class/net/eth0/mtu"), "1500\n");
+  assert.deepEqual(preparedTaps(machine.files, 1000), ["fe0"]);
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { BeingMoved, NotPermitted, StepRefused } from "./errors.ts";
+import { linux, linuxWithin } from "./kernel.ts";
+import { Records } from "./record.ts";
+import { takeTurn } from "./turn.ts";
+
+const FOLDER = mkdtempSync(join(tmpdir(), "ferrule-kernel-"));
+after(() => rmSync(FOLDER, { recursive: true, force: true }));
+
+suite("the kernel's files", () => {
+  const file = join(FOLDER, "file");
+
+  test("are written at once, or by another process", async () => {
+    writeFileSync(file, "");
+    linux.set(file, "vfio-pci\n");
+    assert.equal(readFileSync(file, "utf8"), "vfio-pci\n");
+    assert.equal(await linux.ask(file, "0000:03:00.0"), true);
+    assert.match(readFileSync(file, "utf8"), /^0000:03:00\.0/);
+  });
+
+  test("that are not there or cannot be written say so with the error's name", async () => {
+    assert.throws(() => linux.set(join(FOLDER, "none"), "x"), StepRefused);
+    await assert.rejects(linux.ask(join(FOLDER, "none"), "x"), /\[ENOENT\]/);
+    await assert.rejects(linux.ask(FOLDER, "x"), /\[EISDIR\]/);
+    // Nobody may write here, not even root.
+    assert.throws(() => linux.set("/proc/sys/kernel/osrelease", "x"), NotPermitted);
+    await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), NotPermitted);
+  });
+
+  test("that keep the writer waiting do not keep us", async () => {
+    const pipe = join(FOLDER, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    assert.equal(await linuxWithin(100).ask(pipe, "0000:03:00.0"), false);
+    // The other process is still at it, and ends when it can.
+    assert.equal(readFileSync(pipe, "utf8"), "0000:03:00.0");
+  });
+});
+
+suite("modules", () => {
+  const programs = join(FOLDER, "programs");
+  const path = process.env["PATH"];
+  after(() => (process.env["PATH"] = path));
+
+  test("are loaded by modprobe, and what it says is passed on", async () => {
+    mkdirSync(programs);
+    const script = join(programs, "modprobe");
+    writeFileSync(script, `#!/bin/sh\n[ "$2" = vfio-pci ] && exit 0\necho "no $2" >&2\nexit 1\n`);
+    chmodSync(script, 0o755);
+    process.env["PATH"] = `${programs}:${path}`;
+    assert.equal(await linux.load("vfio-pci"), undefined);
+    assert.equal(await linux.load("--evil"), "no --evil");
+  });
+});
+
+suite("what is remembered of a card", () => {
+  const CARD = "0000:03:00.0";
+
+  test("comes back as it was, in a file that is there as a whole or not at all", () => {
+    const folder = join(FOLDER, "a/b");
+    const records = new Records(folder);
+    assert.equal(records.read(CARD), undefined);
+    const origin = { driver: "r8169", module: "r8169", override: undefined };
+    records.write(CARD, origin);
+    records.write(CARD, { ...origin, override: "r8169" });
+    assert.deepEqual(records.read(CARD), { ...origin, override: "r8169" });
+    assert.deepEqual(readdirSync(folder), [`${CARD}.json`]);
+    records.remove(CARD);
+    records.remove(CARD);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  test("is nothing where the file holds nonsense, and never a path", () => {
+    const folder = join(FOLDER, "c");
+    mkdirSync(folder);
+    const records = new Records(folder);
+    for (const text of ["", "{", "null", "7", '"r8169"']) {
+      writeFileSync(join(folder, `${CARD}.json`), text);
+      assert.equal(records.read(CARD), undefined, text);
+    }
+    writeFileSync(join(folder, `${CARD}.json`), '{"driver":"../../evil","module":7,"override":["x"]}');
+    assert.equal(records.read(CARD), undefined);
+    const none = { driver: undefined, module: undefined, override: undefined };
+    writeFileSync(join(folder, `${CARD}.json`), '{"driver":null,"module":7,"override":"/"}');
+    assert.deepEqual(records.read(CARD), none);
+    records.write(CARD, none);
+    assert.deepEqual(records.read(CARD), none);
+  });
+
+  test("that cannot be written down stops the move before it begins", () => {
+    writeFileSync(join(FOLDER, "d"), "");
+    assert.throws(
+      () => new Records(join(FOLDER, "d")).write(CARD, { driver: "x", module: undefined, override: undefined }),
+      NotPermitted,
+    );
+  });
+});
+
+test("one command at a time has a card's turn, and the next has it after", async () => {
+  const address = `ffff:ff:1f.${process.pid % 8}`;
+  {
+    using turn = await takeTurn(address);
+    await assert.rejects(takeTurn(address), BeingMoved);
+    void turn;
+  }
+  using again = await takeTurn(address);
+  void again;
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { main } from "./main.ts";
+import { report } from "./report.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const FOLDER = mkdtempSync(join(tmpdir(), "ferrule-report-"));
+after(() => rmSync(FOLDER, { recursive: true, force: true }));
+
+const run = async (...words: string[]): Promise<{ exit: number; out: string; err: string }> => {
+  const terminal = recordedTerminal();
+  const exit = await main(["report", ...words], [report], terminal, false);
+  return { exit, out: terminal.out.text, err: terminal.err.text };
+};
+
+test("a model's report is one JSON document on stdout", async () => {
+  const { exit, out, err } = await run("model:rtl8168h");
+  assert.equal(exit, 0);
+  assert.equal(err, "");
+  const bundle = JSON.parse(out) as Record<string, unknown>;
+  assert.equal(bundle["format"], "ferrule-report/1");
+  assert.equal(bundle["chip"], "RTL8168h/8111h");
+  for (const part of ["system", "machine", "bringUp", "phy", "counters", "registers", "config", "trace", "redacted"])
+    assert.ok(part in bundle, part);
+});
+
+test("a chip that cannot be brought up has a report all the same, and a warning", async () => {
+  const { exit, out, err } = await run("model:rtl8125b");
+  assert.equal(exit, 0);
+  assert.equal((JSON.parse(out) as { chip: string }).chip, "RTL8125B");
+  assert.match(err, /^warning: bring-up failed: .+\n$/);
+});
+
+test("with --output it goes to a file, in the place of what was there", async () => {
+  const path = join(FOLDER, "report.json");
+  writeFileSync(path, "x".repeat(1 << 20));
+  const { exit, out } = await run("model:rtl8168h", "--output", path);
+  assert.equal(exit, 0);
+  assert.match(out, /report\.json: RTL8168h\/8111h\. Read it before you send it\.\n$/);
+  assert.equal((JSON.parse(readFileSync(path, "utf8")) as { xid: string }).xid, "0x0541");
+});
+
+test("a file that cannot be written is told of before any device is touched", async () => {
+  const { exit, err } = await run("fffe:1f:1f.7", "--output", join(FOLDER, "none", "report.json"));
+  assert.equal(exit, 1);
+  assert.match(err, /there is no PCI function fffe:1f:1f\.7/);
+  const model = await run("model:rtl8168h", "--output", join(FOLDER, "none", "report.json"));
+  assert.equal(model.exit, 1);
+  assert.match(model.err, /cannot be written \[ENOENT\]\nhint: Choose a place/);
+});
+
+test("what is no device, or cannot be one here, is refused", async () => {
+  assert.equal((await run("eth0")).exit, 2);
+  assert.equal((await run("model:rtl9999")).exit, 2);
+  assert.equal((await run("model:rtl8168h", "--unsafe-noiommu")).exit, 2);
+  assert.equal((await run()).exit, 2);
+  assert.equal((await run(`vfio-user:${join(FOLDER, "nobody.sock")}`)).exit, 1);
+});

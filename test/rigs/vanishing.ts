@@ -1,0 +1,35 @@
+/** A card that leaves while it is used: after so many register accesses all reads are ones and all writes are lost. */
+import type { PciDevice } from "#kit/device.ts";
+import { Mmio, ro16, ro32, ro8, type RegisterBus, wo16, wo32, wo8 } from "#kit/mmio.ts";
+
+export interface Vanishing {
+  readonly device: PciDevice;
+  /** Register accesses that were made, those to a card that was gone among them. */
+  readonly used: () => number;
+}
+
+/** The same device, with `accesses` register accesses to live. Its configuration space and its memory stay. */
+export const vanishing = (device: PciDevice, length: number, accesses: number): Vanishing => {
+  const { registers } = device;
+  let used = 0;
+  const bus: RegisterBus = {
+    length,
+    read(offset, width) {
+      if (used++ >= accesses) return 2 ** (8 * width) - 1;
+      if (width === 4) return registers.read32(ro32(offset));
+      return width === 2 ? registers.read16(ro16(offset)) : registers.read8(ro8(offset));
+    },
+    write(offset, width, value) {
+      if (used++ >= accesses) return;
+      if (width === 4) registers.write32(wo32(offset), value);
+      else if (width === 2) registers.write16(wo16(offset), value);
+      else registers.write8(wo8(offset), value);
+    },
+  };
+  const { name, id, config, dma, interrupts } = device;
+  const setBusMaster = (on: boolean): void => device.setBusMaster(on);
+  return {
+    device: { name, id, config, dma, interrupts, registers: new Mmio(bus), setBusMaster },
+    used: () => used,
+  };
+};

@@ -1,0 +1,18 @@
+/** Whether this rig can run here. */
+import { existsSync } from "node:fs";
+
+/** Of util-linux, dpkg, apt and npm. */
+const NEEDED = ["apt-get", "dpkg-deb", "flock", "npm", "setpriv", "tar"];
+const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
+
+/**
+ * Why it cannot; false where it can. For node:test's `skip`. QEMU itself is fetched with the kernels. In CI nothing may be
+ * skipped. @throws {Error}
+ */
+export const noVfio = (): string | false => {
+  const missing = NEEDED.filter((program) => !FOLDERS.some((folder) => existsSync(`${folder}/${program}`)));
+  if (process.arch !== "x64") missing.push("an x86-64 machine");
+  const why = missing.length > 0 && `needs ${missing.join(", ")}`;
+  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};

@@ -1,0 +1,98 @@
+/**
+ * Cards behind a bridge, where one IOMMU group holds them all and their registers share a page, so that the kernel lets
+ * nobody map them; and a card in a slot from which it is pulled.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { noVfio } from "./available.ts";
+import { card, Machine } from "./machine.ts";
+
+const FIRST = "0000:02:01.0";
+const SECOND = "0000:02:02.0";
+const PLUGGED = "0000:03:00.0";
+const INTERFACE = "fe0";
+
+const port = (id: string, chassis: number, addr: number): readonly string[] => [
+  "-device",
+  `pcie-root-port,id=${id},chassis=${chassis},slot=${chassis},bus=pcie.0,addr=${addr}`,
+];
+
+describe("cards behind bridges", { skip: noVfio(), timeout: 600_000 }, () => {
+  let machine: Machine;
+
+  before(async () => {
+    machine = await Machine.boot({
+      devices: [
+        ...port("port", 1, 6),
+        "-device",
+        "pcie-pci-bridge,id=bridge,bus=port",
+        ...card("first", "bus=bridge,addr=1"),
+        ...card("second", "bus=bridge,addr=2"),
+        ...port("slot", 2, 7),
+        ...card("plugged", "bus=slot"),
+      ],
+    });
+  });
+  after(() => machine?.[Symbol.asyncDispose]());
+
+  test("one is not driven while the kernel drives another of its group: the error names it, with the command", async () => {
+    await machine.interfaceOf(SECOND);
+    await machine.ferrule(`bind ${FIRST}`);
+    const { exit, stderr } = await machine.ferrule(`up ${FIRST} --name ${INTERFACE}`);
+    assert.equal(exit, 1);
+    assert.match(stderr, new RegExp(`${SECOND}[^]*hint: .*${SECOND}`));
+    assert.match(await machine.must("list"), new RegExp(SECOND));
+  });
+
+  test("it works once that one is taken as well, with registers that cannot be mapped", async (t) => {
+    for (const address of [FIRST, SECOND])
+      if ((await machine.driverOf(address)) !== "vfio-pci") await machine.must(`bind ${address}`);
+    const up = await machine.up(FIRST, INTERFACE);
+    const maps = await machine.guest.must(`cat /proc/${up.pid}/maps`);
+    assert.doesNotMatch(maps, /vfio-device/, "mapped: this machine does not show what the test is about");
+    const { megabits } = await machine.works(INTERFACE);
+    t.diagnostic(`download ${megabits.toFixed(0)} Mbit/s with every register access a system call`);
+    await machine.must(`down ${INTERFACE}`);
+  });
+
+  test("both go back to the kernel's driver, and work", async () => {
+    for (const address of [FIRST, SECOND]) {
+      await machine.must(`unbind ${address}`);
+      assert.equal(await machine.driverOf(address), "8139cp");
+      await machine.works(await machine.interfaceOf(address));
+    }
+  });
+
+  test("one that is pulled in the middle of traffic is let go: the program ends and says so, nothing is left", async () => {
+    await machine.must(`bind ${PLUGGED}`);
+    const up = await machine.up(PLUGGED, INTERFACE);
+    await machine.lease(INTERFACE);
+    await machine.guest.clearDmesg();
+    const traffic = machine.guest.run("ping -f -q -w 15 10.0.2.2");
+    await machine.guest.must("sleep 1");
+    const deleted = machine.guest.qmp.event("DEVICE_DELETED", 30_000);
+    await machine.guest.qmp.execute("device_del", { id: "plugged" });
+    await deleted;
+    await machine.ended(up);
+    await traffic;
+    assert.match(await machine.said(INTERFACE), /"event":"failed".*(takes .* back|removed|gone)/);
+    assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0, "the interface is still there");
+    const log = (await machine.guest.dmesg(4)).join("\n");
+    assert.doesNotMatch(log, /WARNING|BUG|Oops|hung/);
+  });
+
+  test("and put back in, it is a new card: the kernel's driver takes it, and after `bind` ours", async () => {
+    await machine.guest.qmp.execute("device_add", {
+      driver: "rtl8139",
+      id: "plugged",
+      netdev: "net-plugged",
+      bus: "slot",
+      romfile: "",
+    });
+    await machine.works(await machine.interfaceOf(PLUGGED));
+    await machine.must(`bind ${PLUGGED}`);
+    await machine.up(PLUGGED, INTERFACE);
+    await machine.works(INTERFACE);
+    await machine.must(`down ${INTERFACE}`);
+  });
+});

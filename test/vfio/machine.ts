@@ -1,0 +1,237 @@
+/**
+ * A machine with an IOMMU and QEMU's rtl8139, a card that nobody here has made, with Debian's kernel and Ferrule as it is
+ * packed. Its cable ends in QEMU's user network: 10.0.2.2 gives addresses, answers pings and is this machine's loopback.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Packed } from "../guest/cpio.ts";
+import type { Ran } from "../guest/channel.ts";
+import { Guest } from "../guest/guest.ts";
+import type { KernelName } from "../guest/parts.ts";
+import { scratchFolder } from "../guest/scratch.ts";
+import { ferruleArchive, nodeArchive } from "./image.ts";
+
+export const GATEWAY = "10.0.2.2";
+/** An emulated processor translates Node's own code first. */
+const START_LIMIT = 60_000;
+const DOWNLOAD_BYTES = 4 << 20;
+const MEGABYTES = 1024;
+
+/** The user for whom an administrator has prepared what `ferrule doctor` asks for. */
+export const USER = { name: "user", id: 1000 } as const;
+const PASSWD = `root:x:0:0:root:/root:/bin/sh\n${USER.name}:x:${USER.id}:${USER.id}::/tmp:/bin/sh\n`;
+/** `as-user KIBIBYTES PROGRAM …`: with so much memory that may be locked. */
+const AS_USER = `#!/bin/sh
+ulimit -l "$1"
+shift
+exec setpriv --reuid=${USER.id} --regid=${USER.id} --clear-groups "$@"
+`;
+
+export interface MachineOptions {
+  readonly kernel?: KernelName;
+  /** Arguments for QEMU behind those of the IOMMU. */
+  readonly devices: readonly string[];
+  readonly files?: readonly Packed[];
+  readonly append?: readonly string[];
+}
+
+/** A card for `devices`, with a network of its own. @param id its name in QEMU; `net-ID` is its network's */
+export const card = (id: string, at: string): readonly string[] => [
+  "-netdev",
+  `user,id=net-${id}`,
+  "-device",
+  `rtl8139,id=${id},netdev=net-${id},romfile=,${at}`,
+];
+
+/** One `ferrule up` in the guest. */
+export interface Up {
+  readonly name: string;
+  readonly pid: number;
+  /** From the start of the program to the carrier, in milliseconds: Node's start in an emulated processor is most of it. */
+  readonly carrierMillis: number;
+  /** From "up", when all is set up, to the carrier. */
+  readonly linkMillis: number;
+}
+
+interface Stamped {
+  readonly seconds: number;
+  readonly event: { readonly event: string; readonly up?: boolean };
+}
+
+const stamped = (log: string): Stamped[] =>
+  log.split("\n").flatMap((line) => {
+    const [seconds, json] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
+    return json.startsWith("{") ? [{ seconds: Number(seconds), event: JSON.parse(json) as Stamped["event"] }] : [];
+  });
+
+/** What is there to be downloaded. */
+interface Offer {
+  readonly server: Server;
+  /** SHA-256. */
+  readonly digest: string;
+}
+
+export class Machine implements AsyncDisposable {
+  readonly guest: Guest;
+  readonly #offer: Offer;
+  readonly #scope: AsyncDisposableStack;
+
+  private constructor(guest: Guest, offer: Offer, scope: AsyncDisposableStack) {
+    this.guest = guest;
+    this.#offer = offer;
+    this.#scope = scope;
+  }
+
+  static async boot({ kernel, devices, files = [], append = [] }: MachineOptions): Promise<Machine> {
+    await using scope = new AsyncDisposableStack();
+    const folder = scratchFolder();
+    scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const own = [
+      { path: "etc/passwd.rig", bytes: Buffer.from(PASSWD) },
+      { path: "usr/bin/as-user", bytes: Buffer.from(AS_USER), executable: true },
+    ];
+    const bytes = randomBytes(DOWNLOAD_BYTES);
+    const server = createServer((_, response) => void response.end(bytes));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    scope.defer(() => void server.close());
+    const guest = scope.use(
+      await Guest.boot({
+        kernel,
+        megabytes: MEGABYTES,
+        properties: ["kernel-irqchip=split"],
+        archives: [nodeArchive(folder), ferruleArchive(folder, [...own, ...files])],
+        append: ["intel_iommu=on", ...append],
+        devices: ["-device", "intel-iommu,intremap=on,caching-mode=on", ...devices],
+      }),
+    );
+    const digest = createHash("sha256").update(bytes).digest("hex");
+    const machine = new Machine(guest, { server, digest }, scope.move());
+    await machine.prepare();
+    return machine;
+  }
+
+  /** What a distribution has done by the time somebody logs in. Again after a reboot. */
+  async prepare(): Promise<void> {
+    await this.guest.must("cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp vfio-pci af_packet");
+  }
+
+  /** `ferrule …` as root. Any exit code resolves. */
+  ferrule(words: string, limitMillis = START_LIMIT): Promise<Ran> {
+    return this.guest.run(`ferrule ${words}`, limitMillis);
+  }
+
+  /** @throws {Error} unless it ends with 0 */
+  must(words: string, limitMillis = START_LIMIT): Promise<string> {
+    return this.guest.must(`ferrule ${words}`, limitMillis);
+  }
+
+  /** The interface that the kernel's own driver has made of a card. */
+  async interfaceOf(address: string): Promise<string> {
+    const name = `ls /sys/bus/pci/devices/${address}/net`;
+    return (await this.guest.must(`until ${name} 2>/dev/null; do sleep 0.05; done`, 10_000)).trim();
+  }
+
+  /**
+   * Starts `ferrule up` in the background and waits for the carrier.
+   * @param prefix what it is started by: another user's rights
+   * @throws {Error} with what it said when it ends, or has no carrier in time
+   */
+  async up(device: string, name: string, prefix = ""): Promise<Up> {
+    const log = `/tmp/${name}.log`;
+    // Each line with the time at which it came, as /proc/uptime tells it: hundredths of a second.
+    const stamp = `while read -r line; do read -r at rest </proc/uptime; echo "$at $line"; done`;
+    const run = `${prefix} ferrule up ${device} --name ${name} --json 2>&1`;
+    const started = await this.guest.must(
+      `read -r at rest </proc/uptime; rm -f ${log}; (sh -c 'echo $$; exec ${run}' | ${stamp} >${log}) >/dev/null & echo $at`,
+    );
+    const end = Date.now() + START_LIMIT;
+    for (;;) {
+      const said = (await this.guest.run(`cat ${log}`)).stdout;
+      const events = stamped(said);
+      const [carrier] = events.filter(({ event }) => event.event === "carrier" && event.up === true);
+      if (carrier !== undefined) {
+        const millis = (since: number): number => Math.round((carrier.seconds - since) * 1000);
+        const up = events.find(({ event }) => event.event === "up")!;
+        const pid = Number(said.split("\n")[0]!.split(" ")[1]);
+        return { name, pid, carrierMillis: millis(Number(started)), linkMillis: millis(up.seconds) };
+      }
+      if (/ (ferrule: |\{"event":"(failed|down)")/.test(said) || Date.now() > end)
+        throw new Error(
+          `ferrule up ${device} has no carrier:\n${said}\n${(await this.guest.dmesg()).slice(-20).join("\n")}`,
+        );
+      await sleep(100);
+    }
+  }
+
+  /** What a `ferrule up` of that name has said so far. */
+  async said(name: string): Promise<string> {
+    return (await this.guest.run(`cat /tmp/${name}.log`)).stdout;
+  }
+
+  /** Waits until a process has ended. @throws {Error} when it does not in time */
+  async ended({ pid }: Up, limitMillis = 20_000): Promise<void> {
+    await this.guest.must(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
+  }
+
+  /** An address, by the system's own client. @throws {Error} without a lease */
+  async lease(name: string): Promise<void> {
+    const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -n -q -t 5 -T 2`, 20_000);
+    if (exit !== 0 || !/lease of 10\.0\.2\.\d+ obtained/.test(stdout + stderr))
+      throw new Error(`no lease on ${name}:\n${stdout}${stderr}`);
+  }
+
+  get url(): string {
+    return `http://${GATEWAY}:${(this.#offer.server.address() as AddressInfo).port}/`;
+  }
+
+  /** Downloads over the route that there is. @returns Mbit/s. @throws {Error} when something else arrives than was sent */
+  async download(): Promise<number> {
+    const timed = await this.guest.must(
+      `read -r a rest </proc/uptime; wget -q -O /tmp/file ${this.url}; read -r b rest </proc/uptime; echo $a $b; sha256sum </tmp/file; rm /tmp/file`,
+      60_000,
+    );
+    const [from, to, digest] = timed.trim().split(/\s+/);
+    if (digest !== this.#offer.digest) throw new Error(`something else arrived than was sent: ${timed}`);
+    return (DOWNLOAD_BYTES * 8) / (Number(to) - Number(from)) / 1e6;
+  }
+
+  /** Times of answered pings, in milliseconds. */
+  async ping(count: number, name: string): Promise<number[]> {
+    const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.01 ${GATEWAY}`, 60_000);
+    return [...said.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
+  }
+
+  /** A lease, some pings, a download: what a NIC is for. The addresses are gone afterwards. */
+  async works(name: string): Promise<{ readonly pings: readonly number[]; readonly megabits: number }> {
+    try {
+      await this.lease(name);
+      const pings = await this.ping(50, name);
+      if (pings.length < 50) throw new Error(`${pings.length} of 50 pings were answered on ${name}`);
+      return { pings, megabits: await this.download() };
+    } finally {
+      await this.guest.run(`ip addr flush dev ${name}; ip route flush dev ${name}`);
+    }
+  }
+
+  /** Where a card's driver is. */
+  async driverOf(address: string): Promise<string | undefined> {
+    const { exit, stdout } = await this.guest.run(`basename $(readlink /sys/bus/pci/devices/${address}/driver)`);
+    return exit === 0 ? stdout.trim() : undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope.disposeAsync();
+  }
+}
+
+/** Files for the guest, beside the program: modules of a test's own. */
+export const beside = (name: string, source: string): Packed => ({
+  path: join("usr/lib/node_modules/ferrule/dist", name),
+  bytes: Buffer.from(source),
+});
