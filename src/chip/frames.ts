@@ -26,6 +26,8 @@ export interface FrameFacts {
   readonly knowsIpv6: boolean;
   /** The tag is taken out by RxConfig's bits, not by CPlusCmd's. */
   readonly stripsByRxConfig: boolean;
+  /** Of a frame in several receive buffers, the last descriptor has what is in its own buffer; otherwise the whole length. */
+  readonly countsLastPiece: boolean;
   /** The bytes of the multicast hash stand in reverse order. */
   readonly reversedHash: boolean;
   /** The multicast hash lets nothing in unless all of its bits are set. */
@@ -74,7 +76,7 @@ const hashedFormat = (chip: Chip): 3 | 4 | undefined => {
 };
 
 /**
- * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags); FreeBSD if_re.c (hash order; damage to short frames without
+ * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash order; such frames on older chips; damage to short frames without
  * RL_FLAG_AUTOPAD; 8168C's options; jumbo); Linux's r8169 and Realtek's own drivers, in what they switch off: checksums
  * and segmentation above an MTU of 1500 (the 8125 and later still sum), segmentation with options on the 8168E-VL, and
  * padding by hardware on that one, the 8125 and later.
@@ -91,6 +93,8 @@ export const framesOf = (chip: Chip): FrameFacts => {
     hashedFormat: hashedFormat(chip),
     knowsIpv6: chip.descriptors === 2,
     stripsByRxConfig: multigigabit(chip),
+    // Which of the chips between those that FreeBSD takes apart and those that DPDK does changed it is not known.
+    countsLastPiece: ocp(chip),
     reversedHash: express(chip),
     // A fault for which drivers set all bits: Linux on the first revision, FreeBSD on both. What it is, nobody says.
     allMulticastOnly: chip.key === "rtl8168f-480",

@@ -1,5 +1,6 @@
 /** Where received frames go: claims descriptors of a ring, fills their buffers, and gives them back to the guest. */
 import { EndOfRing, MAX_DESCRIPTORS, Own, Rx } from "#chip/descriptors.ts";
+import type { FrameFacts } from "#chip/frames.ts";
 import type { MemoryRegion } from "#kit/target.ts";
 import { copyAndSum } from "#wire/checksum.ts";
 import { SHORTEST_FRAME } from "#wire/ethernet.ts";
@@ -32,6 +33,7 @@ const BUFFER_ALIGN = 8;
 export class ReceiveBuffers {
   readonly ring: DescriptorRing;
   readonly #offences: Offences;
+  readonly #countsLastPiece: boolean;
   #layout: ReceiveLayout;
   /** What of the layout every frame needs. */
   #opts1Word = 0;
@@ -47,9 +49,14 @@ export class ReceiveBuffers {
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
 
-  constructor(ring: DescriptorRing, layout: ReceiveLayout, offences: Offences) {
+  constructor(
+    ring: DescriptorRing,
+    layout: ReceiveLayout,
+    parts: { readonly offences: Offences; readonly facts: Pick<FrameFacts, "countsLastPiece"> },
+  ) {
     this.ring = ring;
-    this.#offences = offences;
+    this.#offences = parts.offences;
+    this.#countsLastPiece = parts.facts.countsLastPiece;
     this.#layout = layout;
     this.layout = layout;
     ring.filled = true;
@@ -202,8 +209,8 @@ export class ReceiveBuffers {
   }
 
   /**
-   * As `giveBack`, of any number of descriptors; only the last one's length is the frame's. Where memory is a copy of the
-   * guest's, the guest may do anything while it is stored, a reset included.
+   * As `giveBack`, of any number of descriptors; only the last one's length is the frame's, or what is left of it for the
+   * last buffer. Where memory is a copy of the guest's, the guest may do anything while it is stored, a reset included.
    */
   #giveSeveralBack(length: number, status: number, opts2: number): void {
     const { ring } = this;
@@ -220,10 +227,12 @@ export class ReceiveBuffers {
       ring.lost();
       return;
     }
+    let rest = length;
     for (let n = 0; n < used; n++) {
       const at = this.#at[n]!;
       const opts1 = this.#opts1[n]!;
-      const ends = (n === 0 ? first : 0) | (n === used - 1 ? last | length : opts1 & LENGTH);
+      const ends = (n === 0 ? first : 0) | (n === used - 1 ? last | rest : opts1 & LENGTH);
+      if (this.#countsLastPiece) rest -= opts1 & LENGTH;
       words[at + this.#opts2Word - this.#opts1Word] = opts2;
       ring.publish(at, (opts1 & END_OF_RING) | ends | status);
       if (ring.epoch !== epoch) return;

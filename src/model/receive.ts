@@ -99,7 +99,7 @@ export class ReceiveEngine {
     this.#filter = new ReceiveFilter(parts.page, parts.facts);
     this.#settings = receiveSettings(parts.page, parts.facts);
     this.#layout = receiveLayout(parts.facts, false);
-    this.#buffers = new ReceiveBuffers(ring, this.#layout, parts.offences);
+    this.#buffers = new ReceiveBuffers(ring, this.#layout, parts);
     this.#verdicts1 = this.#layout.verdicts1;
     this.#verdicts2 = this.#layout.verdicts2;
     this.configure();

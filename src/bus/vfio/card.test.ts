@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FerruleError } from "#kit/errors.ts";
 import { lookAt } from "./card.ts";
-import { type Function, Tree } from "./tree.test-kit.ts";
+import { type PciFunction, Tree } from "./tree.test-kit.ts";
 
 const ADDRESS = "0000:03:00.0";
-const CARD: Function = { address: ADDRESS, driver: "vfio-pci", group: 12 };
+const CARD: PciFunction = { address: ADDRESS, driver: "vfio-pci", group: 12 };
 
-const refusal = (functions: readonly Function[], unsafe = false, withoutIommu = false): FerruleError => {
+const refusal = (functions: readonly PciFunction[], unsafe = false, withoutIommu = false): FerruleError => {
   using tree = new Tree(functions, { withoutIommu });
   try {
     lookAt(ADDRESS, unsafe, tree);

@@ -6,9 +6,9 @@ import { ro32, rw32 } from "#kit/mmio.ts";
 import { Errno } from "#sys/errno.ts";
 import { VfioDevice, type VfioOptions } from "./device.ts";
 import { ADDRESS, FakeKernel, POWER_MANAGEMENT_AT } from "./kernel.test-kit.ts";
-import { type Function, Tree } from "./tree.test-kit.ts";
+import { type PciFunction, Tree } from "./tree.test-kit.ts";
 
-const CARD: Function = { address: ADDRESS, driver: "vfio-pci", group: 12 };
+const CARD: PciFunction = { address: ADDRESS, driver: "vfio-pci", group: 12 };
 const WAYS = {
   group: [CARD],
   iommufd: [{ ...CARD, node: 0 }],
@@ -21,7 +21,7 @@ const openOn = (kernel: FakeKernel, roots: Tree, options: Partial<VfioOptions> =
 const refusal = (
   change: (kernel: FakeKernel) => void,
   options: Partial<VfioOptions> = {},
-  functions: readonly Function[] = [CARD],
+  functions: readonly PciFunction[] = [CARD],
 ): FerruleError => {
   using roots = new Tree(functions);
   const kernel = new FakeKernel();
@@ -158,7 +158,7 @@ test("a card is refused with the reason, and with what to do", () => {
 });
 
 test("a group that is not viable names the others and their drivers", () => {
-  const others: Function[] = [
+  const others: PciFunction[] = [
     { address: "0000:03:00.1", driver: "ehci-pci", group: 12 },
     { address: "0000:03:00.2", group: 12 },
     { address: "0000:00:1c.0", driver: "pcieport", group: 12 },
@@ -213,7 +213,7 @@ test("DMA memory is what the limit on locked memory leaves, unless a size was as
   assert.equal(refusal((small) => (small.limit = 8 << 20), { dmaBytes: 16 << 20 }).code, "MEMLOCK_TOO_LOW");
 });
 
-const openWith = (hotReset: FakeKernel["hotReset"], functions: readonly Function[] = [CARD]): FakeKernel => {
+const openWith = (hotReset: FakeKernel["hotReset"], functions: readonly PciFunction[] = [CARD]): FakeKernel => {
   using roots = new Tree(functions);
   const kernel = new FakeKernel();
   Object.assign(kernel, { resettable: false, hotReset });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Roots } from "./card.ts";
 
-export interface Function {
+export interface PciFunction {
   readonly address: string;
   readonly driver?: string;
   readonly group?: number;
@@ -17,7 +17,7 @@ export class Tree implements Roots, Disposable {
   readonly dev: string;
   readonly #root = mkdtempSync(join(tmpdir(), "ferrule-vfio-"));
 
-  constructor(functions: readonly Function[], options: { readonly withoutIommu?: boolean } = {}) {
+  constructor(functions: readonly PciFunction[], options: { readonly withoutIommu?: boolean } = {}) {
     this.sys = join(this.#root, "sys");
     this.dev = join(this.#root, "dev");
     mkdirSync(join(this.sys, "bus/pci/devices"), { recursive: true });
@@ -25,7 +25,7 @@ export class Tree implements Roots, Disposable {
     for (const each of functions) this.#add(each, options.withoutIommu === true);
   }
 
-  #add({ address, driver, group, node }: Function, withoutIommu: boolean): void {
+  #add({ address, driver, group, node }: PciFunction, withoutIommu: boolean): void {
     const folder = join(this.sys, "bus/pci/devices", address);
     mkdirSync(folder);
     if (driver !== undefined) symlinkSync(`../../../../bus/pci/drivers/${driver}`, join(folder, "driver"));
