@@ -69,11 +69,12 @@ const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes:
   let last = 0;
   while (last < pieces - 1 && (guest.descriptor(RX_RING, last).opts1 & LastSegment) === 0) last++;
   const { opts1, opts2 } = guest.descriptor(RX_RING, last);
-  const length = taken ? opts1 & Rx.length : 0;
+  // The last descriptor has its own buffer's.
+  const length = taken ? last * bufferBytes + (opts1 & Rx.length) : 0;
   const bytes = guest.memory.one.bytes.slice(RX_BUFFERS - BASE, RX_BUFFERS - BASE + 4096);
   // Only the room for the FCS may differ: it is not written.
   const first = guest.descriptor(RX_RING, 0).opts1 & FirstSegment;
-  const status = taken ? opts1 & ~(EndOfRing | FirstSegment) : 0;
+  const status = taken ? opts1 & ~(EndOfRing | FirstSegment | Rx.length) : 0;
   return {
     taken,
     room,
