@@ -92,7 +92,8 @@ export const versionsOf = (part: PartName): Readonly<Record<string, string>> =>
 export const forgetParts = (): void => {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE))
-    if (/^(tools|dpdk|kernel-\S+|initrd)_|^apt$/.test(name)) rmSync(join(CACHE, name), { recursive: true, force: true });
+    if (/^(tools|dpdk|kernel-\S+|initrd)_|^apt$/.test(name))
+      rmSync(join(CACHE, name), { recursive: true, force: true });
 };
 
 /** How a program out of the tools is run here: by the loader it was linked for, with the libraries it was linked with. */
