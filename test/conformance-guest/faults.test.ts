@@ -11,8 +11,11 @@ import { onEachChip } from "./grid.ts";
 
 /** What the guest does while the fault is there. Each line's exit code and last line are told. */
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
-/** As long as the kernel takes to find that a transmitter stands still. Without its end ping waits twice as long as the slowest echo took. */
-const LONG_ECHOES = `ping -q -c 45 -i 0.2 -w 10 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
+/**
+ * As long as the kernel takes to find that a transmitter stands still. Left to itself, ping goes on waiting for twice as long
+ * as the slowest echo took; its own time limit makes it give up at the first error.
+ */
+const LONG_ECHOES = `timeout -s INT 10 ping -q -i 0.2 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /** A link, if there is going to be one: that takes a third of a second. */
 const LINK = `for i in $(seq 20); do [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = 1 ] && break; sleep 0.1; done`;
 const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; ${LINK}; ${ECHOES}`;
@@ -164,8 +167,9 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000
       const { guest, far, nic } = bench().rig;
       await hush();
       await nic.ask({ command: "wire", name, directions: BOTH, ...impairment });
-      for (const flag of ["", "-R"]) {
-        await far.must("iperf3 -s -D -1; sleep 0.3");
+      // A server that waits for the end of its stream still has its port.
+      for (const flag of ["-p 5201", "-p 5202 -R"]) {
+        await far.must(`iperf3 -s -D -1 ${flag.replace(" -R", "")}; sleep 0.3`);
         await guest.must(`iperf3 -c ${FAR.ipv4} -n 100K ${flag}`, 30_000);
       }
       const echoes = (await guest.run(ECHOES)).stdout.trim();

@@ -33,7 +33,13 @@ const PULLED_MEANWHILE = [
   /Downshift occurred from .* to actual speed 10Mbps/,
 ];
 
-onEachChip("flaps", { warnings: PULLED_MEANWHILE, limitMillis: 400_000 }, (bench) => {
+/**
+ * When the link of an RTL8125 goes, the driver stops and resets the chip, and does not wait for a sender that is at it: who has
+ * just queued a frame rings for a transmitter that is stopped. The reset that follows forgets the frame.
+ */
+const OFFENCES = ["disabled"];
+
+onEachChip("flaps", { warnings: PULLED_MEANWHILE, offences: OFFENCES, limitMillis: 400_000 }, (bench) => {
   /** Waits until the guest has the link so, and uses it. */
   const linked = async ({ speed, duplex }: Mode): Promise<void> => {
     const { guest } = bench().rig;
