@@ -13,7 +13,7 @@ const LEAST_MICROS = 10;
  *
  * Waking a sleeping thread on an idle processor takes 20 to 40 µs on a virtual machine, and 10 µs of the waker's time, who
  * is a guest's processor here. Without letting others go first all would be slower wherever there are fewer processors
- * than threads (measured: `docs/performance.md`, "In a guest").
+ * than threads.
  */
 export class Vigil {
   readonly #poller: Pick<Poller, "wait">;
