@@ -14,6 +14,7 @@ import { Mmio, type RegisterBus } from "#kit/mmio.ts";
 import { type RingShape, SpscConsumer, SpscProducer, spscWords } from "#kit/spsc.ts";
 import type { RegionName, Target } from "#kit/target.ts";
 import { EventFd } from "#sys/eventfd.ts";
+import { eventLine } from "./event-line.ts";
 import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 /** Shared control words. */
@@ -210,22 +211,12 @@ class EventInterrupts implements Interrupts {
     if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has one`);
     if (this.#taken) throw new OutOfRange("interrupt vector 0 is already requested");
     this.#taken = true;
-    const event = this.#event;
-    let masked = true;
-    return {
-      fd: event.number,
-      // The event stays in the descriptor while the line is masked: nothing is lost.
-      take: () => !masked && event.drain(),
-      mask: () => {
-        masked = true;
-      },
-      unmask: () => {
-        masked = false;
-      },
-      [Symbol.dispose]: () => {
+    return eventLine({
+      event: this.#event,
+      dispose: () => {
         this.#taken = false;
       },
-    };
+    });
   }
 }
 

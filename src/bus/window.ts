@@ -1,6 +1,6 @@
 /** What every bus to a model does alike: guest memory of one window, and PCI identity out of configuration space. */
 import type { PciId } from "#kit/device.ts";
-import { type Mmio, ro16, ro8, rw16 } from "#kit/mmio.ts";
+import { type Mmio, ro16, ro32, ro8, rw16 } from "#kit/mmio.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
@@ -42,6 +42,24 @@ export const identity = (config: Mmio): PciId => ({
   subsystemVendor: config.read16(SUBSYSTEM_VENDOR),
   subsystemDevice: config.read16(SUBSYSTEM_DEVICE),
 });
+
+/** Base address registers (PCI 3.0, 6.2.5.1), and what their low bits say. */
+export const BAR_AT = 0x10;
+export const BARS = 6;
+export const BAR_IO = 1;
+/** It has the place of the next one as well. */
+export const BAR_64 = 4;
+
+/** The first base address register that is memory, of a size that `bytesOf` tells; undefined when there is none. */
+export const firstMemoryBar = (config: Mmio, bytesOf: (bar: number) => number): number | undefined => {
+  for (let bar = 0; bar < BARS; bar++) {
+    const low = config.read32(ro32(BAR_AT + 4 * bar));
+    if ((low & BAR_IO) !== 0) continue;
+    if (bytesOf(bar) > 0) return bar;
+    if ((low & BAR_64) !== 0) bar++;
+  }
+  return undefined;
+};
 
 /** Sets the command register: memory space on, bus mastering as told. */
 export const setBusMaster = (config: Mmio, on: boolean): void =>

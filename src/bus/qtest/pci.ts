@@ -5,7 +5,7 @@
  */
 import { type PciId, type PciMatch, matches } from "#kit/device.ts";
 import { Mmio, type RegisterBus, ro8, rw32 } from "#kit/mmio.ts";
-import { identity } from "../window.ts";
+import { BAR_64, BAR_AT, BAR_IO, BARS, identity } from "../window.ts";
 import type { QtestConnection } from "./connection.ts";
 import { NoSuchFunction } from "./errors.ts";
 import { readPort, writePort } from "./protocol.ts";
@@ -16,10 +16,6 @@ const ENABLE = 0x8000_0000;
 const CONFIG_BYTES = 256;
 const SLOTS = 32;
 
-const BAR_AT = 0x10;
-const BARS = 6;
-const BAR_IO = 1;
-const BAR_64 = 4;
 const INTERRUPT_PIN = 0x3d;
 
 /** Where a q35 machine has room for registers: below the interrupt controllers, above any RAM that lies low. */

@@ -7,7 +7,8 @@ import { Mmio, type RegisterBus, ro8, rw16 } from "#kit/mmio.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
 import { connectUnix } from "#sys/unix-path.ts";
-import { WINDOW_IOVA, identity, setBusMaster } from "../window.ts";
+import { eventLine } from "../event-line.ts";
+import { WINDOW_IOVA, firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { DEVICE_INFO, DMA_MAP, IRQ_INFO, IRQ_SET, REGION_INFO } from "./codec.ts";
 import { ProtocolBroken } from "./errors.ts";
 import { Command, Irq, MapFlag, Region, SetFlag } from "./protocol.ts";
@@ -21,10 +22,6 @@ export interface VfioUserOptions {
 }
 
 const DMA_BYTES = 32 << 20;
-const BAR_AT = 0x10;
-const BAR_IO = 1;
-const BAR_64 = 4;
-const BARS = 6;
 
 /** Capabilities (PCI 3.0, 6.8), and in each one's control word what switches it on. */
 const CAPABILITIES = 0x34;
@@ -45,10 +42,8 @@ const enable = (config: Mmio, capability: number, bit: number): void => {
 };
 
 /**
- * The interrupts: MSI-X where the device has it, else MSI, else INTx.
- *
- * A message that comes while its line is masked stays in the descriptor. INTx masks itself at the server when it is told,
- * and is asked for again at `unmask`.
+ * The interrupts: MSI-X where the device has it, else MSI, else INTx. INTx masks itself at the server when it is told, and
+ * is asked for again at `unmask`.
  */
 class EventInterrupts implements Interrupts {
   readonly vectors: number;
@@ -79,24 +74,15 @@ class EventInterrupts implements Interrupts {
       if (this.#requests.gone === undefined) this.#set(vector, SetFlag.eventfd | SetFlag.trigger);
     });
     this.#requested.add(vector);
-    return this.#line(vector, event, scope.move());
-  }
-
-  #line(vector: number, event: EventFd, owned: DisposableStack): InterruptLine {
-    let masked = true;
-    return {
-      fd: event.number,
-      take: () => !masked && event.drain(),
-      mask: () => {
-        masked = true;
-      },
-      unmask: () => {
-        masked = false;
+    const owned = scope.move();
+    return eventLine({
+      event,
+      unmasked: () => {
         if (this.#index === Irq.intx && this.#requests.gone === undefined)
           this.#set(vector, SetFlag.none | SetFlag.unmask);
       },
-      [Symbol.dispose]: () => owned.dispose(),
-    };
+      dispose: () => owned.dispose(),
+    });
   }
 
   #set(vector: number, flags: number, fds: readonly number[] = []): void {
@@ -186,12 +172,9 @@ export class VfioUserDevice implements PciDevice, Disposable {
     const info = { argsz: DEVICE_INFO.bytes, flags: 0, regions: 0, irqs: 0 };
     const { regions, irqs } = this.#requests.ask(Command.deviceInfo, DEVICE_INFO, info);
     if (regions <= Region.config || irqs <= Irq.msix) throw new ProtocolBroken(this.name, "it is no PCI function");
-    for (let bar = 0; bar < BARS; bar++) {
-      const low = this.#requests.read(Region.config, BAR_AT + 4 * bar, 4);
-      if ((low & BAR_IO) === 0 && this.#regionBytes(bar) > 0) return bar;
-      if ((low & BAR_IO) === 0 && (low & BAR_64) !== 0) bar++;
-    }
-    throw new ProtocolBroken(this.name, "a function without registers in memory");
+    const bar = firstMemoryBar(this.config, (index) => this.#regionBytes(index));
+    if (bar === undefined) throw new ProtocolBroken(this.name, "a function without registers in memory");
+    return bar;
   }
 
   #shareMemory(bytes: number, scope: DisposableStack): DmaArena {

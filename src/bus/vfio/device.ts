@@ -3,9 +3,9 @@ import { type Clock, RealClock } from "#kit/clock.ts";
 import type { PciDevice, PciId } from "#kit/device.ts";
 import type { DmaArena } from "#kit/dma.ts";
 import { DeviceGone, type FerruleError } from "#kit/errors.ts";
-import { Mmio, type RegisterBus, ro16, ro32 } from "#kit/mmio.ts";
+import { Mmio, type RegisterBus, ro16 } from "#kit/mmio.ts";
 import { IrqAction, type DeviceInfo } from "#sys/vfio-structs.ts";
-import { identity, setBusMaster } from "../window.ts";
+import { firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { type Access, openAccess } from "./access.ts";
 import { type Card, SYSTEM, type Roots, lookAt } from "./card.ts";
 import { contiguousMemory } from "./contiguous.ts";
@@ -43,10 +43,6 @@ export interface Warning {
 }
 
 const CONFIG_REGION = 7;
-const BARS = 6;
-const BAR_AT = 0x10;
-const BAR_IO = 1;
-const BAR_64 = 4;
 /** The smallest of the family's register windows, that of the oldest. */
 const LEAST_REGISTERS = 256;
 const VENDOR = ro16(0);
@@ -154,17 +150,12 @@ export class VfioDevice implements PciDevice, Disposable {
   /** The first base address register that is memory. */
   #openBar(scope: DisposableStack): RegisterBus {
     const { file } = this.#access;
-    for (let bar = 0; bar < BARS; bar++) {
-      const low = this.config.read32(ro32(BAR_AT + 4 * bar));
-      const region = file.region(bar);
-      if ((low & BAR_IO) === 0 && region.bytes > 0) {
-        if (region.bytes < LEAST_REGISTERS)
-          throw new BarTooSmall(this.name, { bar, bytes: region.bytes, needed: LEAST_REGISTERS });
-        return openRegisters(file, region, `registers of ${this.name}`, scope);
-      }
-      if ((low & BAR_IO) === 0 && (low & BAR_64) !== 0) bar++;
-    }
-    throw new NoRegisters(this.name);
+    const bar = firstMemoryBar(this.config, (index) => file.region(index).bytes);
+    if (bar === undefined) throw new NoRegisters(this.name);
+    const region = file.region(bar);
+    if (region.bytes < LEAST_REGISTERS)
+      throw new BarTooSmall(this.name, { bar, bytes: region.bytes, needed: LEAST_REGISTERS });
+    return openRegisters(file, region, `registers of ${this.name}`, scope);
   }
 
   /** An event for what the kernel may have to say of the card; never raised where it has nothing of the kind. */

@@ -3,6 +3,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 import { SystemError } from "#sys/errno.ts";
 import { type IrqInfo, IrqAction } from "#sys/vfio-structs.ts";
+import { eventLine } from "../event-line.ts";
 import { InterruptsRefused } from "./errors.ts";
 import type { DeviceFile, Event, Kernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
@@ -17,9 +18,7 @@ const NONE = -1;
 const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
 
 /**
- * One kind of interrupts of one device.
- *
- * An event that comes while its line is masked stays in the descriptor. INTx is a level: the kernel masks it when it comes,
+ * One kind of interrupts of one device. INTx is a level: the kernel masks it when it comes,
  * and unmasking before the chip was acknowledged would bring the same one again.
  */
 export class VfioInterrupts implements Interrupts, Disposable {
@@ -57,7 +56,15 @@ export class VfioInterrupts implements Interrupts, Disposable {
     scope.defer(() => this.#events.delete(vector));
     this.#enable(vector);
     scope.defer(() => undo(() => this.#signal(vector, [NONE])));
-    return this.#line(event, scope.move());
+    const owned = scope.move();
+    return eventLine({
+      event,
+      unmasked: () => {
+        // A device that has gone has nothing to unmask; who looks at it next finds that out.
+        if (this.#info.automasked) this.#file.unmask();
+      },
+      dispose: () => owned.dispose(),
+    });
   }
 
   /** All of them off. */
@@ -65,23 +72,6 @@ export class VfioInterrupts implements Interrupts, Disposable {
     if (this.#enabled === 0) return;
     this.#enabled = 0;
     undo(() => this.#set(0, 0, IrqAction.off, []));
-  }
-
-  #line(event: Event, owned: DisposableStack): InterruptLine {
-    let masked = true;
-    return {
-      fd: event.number,
-      take: () => !masked && event.drain(),
-      mask: () => {
-        masked = true;
-      },
-      unmask: () => {
-        masked = false;
-        // A device that has gone has nothing to unmask; who looks at it next finds that out.
-        if (this.#info.automasked) this.#file.unmask();
-      },
-      [Symbol.dispose]: () => owned.dispose(),
-    };
   }
 
   #enable(vector: number): void {

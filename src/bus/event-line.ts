@@ -1,0 +1,26 @@
+/** An interrupt line whose events come through a descriptor. */
+import type { InterruptLine } from "#kit/interrupts.ts";
+
+export interface EventLineParts {
+  readonly event: { readonly number: number; drain(): boolean };
+  /** The driver wants events again: for what masks itself when one has come. */
+  readonly unmasked?: () => void;
+  readonly dispose: () => void;
+}
+
+/** An event that comes while the line is masked stays in the descriptor: nothing is lost. */
+export const eventLine = ({ event, unmasked, dispose }: EventLineParts): InterruptLine => {
+  let masked = true;
+  return {
+    fd: event.number,
+    take: () => !masked && event.drain(),
+    mask: () => {
+      masked = true;
+    },
+    unmask: () => {
+      masked = false;
+      unmasked?.();
+    },
+    [Symbol.dispose]: dispose,
+  };
+};
