@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { msixVectors } from "#model/config-layout.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { EchoPeer, PEER_MAC } from "./echo-peer.ts";
 import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
@@ -17,13 +18,13 @@ const MOVED_TRIPS = 3_000;
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
 type Kind = keyof typeof KINDS;
 
-/** The driver keeps to MSI with the older Express chips, whose MSI-X is known to fail. */
-const MSI_ONLY = ["8168b", "8101", "8168c", "8102"];
+/** Generations that the driver gives no more than a wire, whatever the card has. */
+const WIRE_ONLY = ["8168b", "8101", "8102"];
 
 const uses = ({ chip }: Cell, kind: Kind): boolean => {
   if (kind === "intx") return true;
-  if (chip.bus === "pci") return false;
-  return kind === "msi" || !MSI_ONLY.includes(chip.generation);
+  if (chip.bus === "pci" || WIRE_ONLY.includes(chip.generation)) return false;
+  return kind === "msi" || msixVectors(chip) > 0;
 };
 
 /** Numbers of the interrupts that the interface has, and how many came. */

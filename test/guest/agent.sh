@@ -45,9 +45,11 @@ serve() {
 
 modprobe virtio_pci
 modprobe virtio_console
-until ls /sys/class/virtio-ports 2>/dev/null | grep -q .; do sleep 0.01; done
-for port in /sys/class/virtio-ports/*; do
-  serve "${port##*/}" &
+# The first process reaps orphans and does not end. When the ports have gone, as around a suspend, it waits for new ones.
+while true; do
+  until ls /sys/class/virtio-ports 2>/dev/null | grep -q .; do sleep 0.01; done
+  for port in /sys/class/virtio-ports/*; do
+    serve "${port##*/}" &
+  done
+  wait
 done
-# The first process reaps orphans and does not end.
-while true; do wait; sleep 1; done
