@@ -4,7 +4,7 @@ import { framesOf } from "#chip/frames.ts";
 import { queuesOf } from "#chip/queues.ts";
 import { RDSAR } from "#chip/registers.ts";
 import { RDSAR_Q } from "#chip/registers-8125.ts";
-import type { Plug, Port } from "#kit/port.ts";
+import type { Plug, Port, SegmentSource } from "#kit/port.ts";
 import { ReceiveEngine, type ReceiveParts } from "./receive.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 import { ReceiveSideScaling } from "./rss.ts";
@@ -54,9 +54,9 @@ export class ReceiveQueues implements Receiver {
     return this.#engines[this.#steering.steer(bytes, offset, length)]!.receive(bytes, offset, length);
   }
 
-  /** With a hash, and perhaps a queue, for each frame: they go the other way. */
-  receiveSegments(): number {
-    return 0;
+  /** Where frames are hashed, each has a hash, and perhaps a queue, of its own: they go the other way. */
+  receiveSegments(segments: SegmentSource): number {
+    return this.#steering.active ? 0 : this.#engines[0]!.receiveSegments(segments);
   }
 
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { chipNamed } from "#chip/chips.ts";
 import { Own } from "#chip/descriptors.ts";
 import { CPlus, CPlusCmd, IntrStatus, RxConf, RxMaxSize } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
@@ -11,6 +12,7 @@ import { BASE, Guest, MAC, RX_BUFFERS, RX_RING } from "./guest.test-kit.ts";
 import { ipv4Tcp, ipv6Tcp } from "./packets.test-kit.ts";
 
 interface Setting {
+  readonly chip: string;
   readonly ipv6: boolean;
   readonly tag: boolean;
   readonly to: Uint8Array;
@@ -27,6 +29,7 @@ interface Setting {
 const OTHER = Uint8Array.of(0x02, 9, 9, 9, 9, 9);
 const BUFFERS = 24;
 const settings: fc.Arbitrary<Setting> = fc.record({
+  chip: fc.constantFrom("rtl8168h", "rtl8168h", "rtl8125b"),
   ipv6: fc.boolean(),
   tag: fc.boolean(),
   to: fc.constantFrom(MAC, MAC, MAC, OTHER),
@@ -52,7 +55,7 @@ const portOf = (memory: Memory): Port => ({
 /** What the guest finds, and how many segments were taken as such. */
 const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: number } => {
   const { ipv6, tag, payload, buffers, bufferBytes, place } = setting;
-  const guest = new Guest({ strict: "off" });
+  const guest = new Guest({ strict: "off", chip: chipNamed(setting.chip)! });
   const memory = newMemory(1 << 15);
   guest.nic.connect(portOf(memory));
   guest.bringUp(setting.accept);

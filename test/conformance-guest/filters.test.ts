@@ -8,6 +8,7 @@ import { crc32 } from "node:zlib";
 import { framesOf } from "#chip/frames.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
+import { settles } from "./settles.ts";
 
 const MAC = "02:00:5e:10:00:01";
 const SENDER = "02:00:5e:10:00:02";
@@ -65,7 +66,7 @@ const joined = async ({ guest }: Rig): Promise<readonly string[]> => {
 
 onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
   const hearing = async (destinations: readonly string[], expected: readonly string[]): Promise<void> =>
-    assert.deepEqual(await heard(bench().rig, destinations), expected);
+    settles(async () => assert.deepEqual(await heard(bench().rig, destinations), expected));
   const guest = (command: string): Promise<string> => bench().rig.guest.must(command);
 
   test("its own address and broadcasts reach the stack, frames to others do not", async () => {
@@ -120,7 +121,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
   test("a second address of its own is let in while it has one", async () => {
     const second = "02:00:5e:77:00:09";
     await guest(`ip link add link ${NEAR.name} name second address ${second} type macvlan && ip link set second up`);
-    assert.ok((await heard(bench().rig, [second, MAC])).includes(second));
+    await settles(async () => assert.ok((await heard(bench().rig, [second, MAC])).includes(second)));
     await guest("ip link del second");
     await hearing([second, MAC], [MAC]);
   });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import type { LinkSpeed } from "#model/link-partner.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
+import { settles } from "./settles.ts";
 
 const FLAPS = 100;
 const TRAFFIC_SECONDS = 150;
@@ -52,7 +53,9 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE, offences: OFFENCES, limitMilli
        cat /tmp/link; exit 1`,
     );
     assert.equal(exit, 0, `not ${speed} Mbit/s ${duplex} duplex:\n${stdout}`);
-    assert.match(await guest.must(`ping -q -c 3 -i 0.02 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+    await settles(async () =>
+      assert.match((await guest.run(`ping -q -c 3 -i 0.02 -W 5 ${FAR.ipv4}`)).stdout, / 0% packet loss/),
+    );
   };
   const supported = async (): Promise<readonly Mode[]> =>
     modesUnder("Supported link modes", await bench().rig.guest.must(`ethtool ${NEAR.name}`));

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { since } from "#chip/chips.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
+import { settles } from "./settles.ts";
 import { LANES, makeLanes } from "./lanes.ts";
 import { lookAt, type Seen } from "./wire-check.ts";
 
@@ -36,8 +37,8 @@ onEachChip("mtu", { far: "inside", capture: true }, (bench) => {
     assert.match(stdout, / 0% packet loss/);
   };
   const bothWays = async (size: number): Promise<void> => {
-    for (const to of [FAR.ipv4, FAR.ipv6]) await echoes("guest", to, size);
-    for (const to of [NEAR.ipv4, NEAR.ipv6]) await echoes("far", to, size);
+    for (const to of [FAR.ipv4, FAR.ipv6]) await settles(() => echoes("guest", to, size));
+    for (const to of [NEAR.ipv4, NEAR.ipv6]) await settles(() => echoes("far", to, size));
   };
 
   test("the driver knows the limit, and refuses one byte more, and less than an IP packet", async (t) => {

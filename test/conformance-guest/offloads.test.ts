@@ -10,7 +10,7 @@ import { LANES, type Lane, makeLanes } from "./lanes.ts";
 import { lookAt, type Seen } from "./wire-check.ts";
 
 const BYTES = 300_000;
-const DATAGRAMS = 30;
+const DATAGRAMS = 100;
 /** The far end answers with a digest of what it gets, or sends what the guest has as well. */
 const DIGEST_PORT = 7000;
 const SEND_PORT = 7001;
@@ -67,7 +67,7 @@ const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
   "TCP from the guest": (to) => `nc -w 10 ${to} ${DIGEST_PORT} </tmp/data | cmp - /tmp/digest`,
   "TCP to the guest": (to) => `nc -w 10 ${to} ${SEND_PORT} </dev/null | cmp - /tmp/data`,
   "UDP from the guest": (to, port) =>
-    `iperf3 -c ${to} --cport ${port} -u -b 20M -l 1100 -k ${DATAGRAMS} | grep -q '(0%) *receiver'`,
+    `iperf3 -c ${to} --cport ${port} -u -b 4M -l 1100 -k ${DATAGRAMS} >/tmp/udp; grep -q '(0%) *receiver' /tmp/udp || { cat /tmp/udp; false; }`,
 };
 
 /** Says which transfer went wrong, if it does. Of the two ports there are, whatever connects gets the even one. */

@@ -1,6 +1,6 @@
 /** Streams both ways: TCP as fast as it goes, UDP at a rate that an emulated guest keeps up with. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { FAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
 
@@ -16,6 +16,12 @@ interface Sums {
 }
 
 onEachChip("throughput", {}, (bench) => {
+  /** Frames that the far end sent of its own accord while the interface was down, and nobody took. */
+  let unheard = 0;
+  before(async () => {
+    unheard = (await bench().rig.nic.state()).traffic.drops;
+  });
+
   const iperf = async (args: string): Promise<Sums["end"]> => {
     const { guest, far } = bench().rig;
     await far.must("iperf3 -s -D -1; sleep 0.3");
@@ -46,6 +52,6 @@ onEachChip("throughput", {}, (bench) => {
   test("nothing was missed or dropped", async () => {
     const { counters, traffic } = await bench().rig.nic.state();
     assert.equal(counters.rxMissed, 0);
-    assert.equal(traffic.drops, 0);
+    assert.equal(traffic.drops - unheard, 0);
   });
 });
