@@ -43,13 +43,15 @@ serve() {
   done
 }
 
+ports=$(sed 's/.*ports=\([0-9]*\).*/\1/' /proc/cmdline)
 modprobe virtio_pci
 modprobe virtio_console
 # The first process reaps orphans and does not end. When the ports have gone, as around a suspend, it waits for new ones.
 while true; do
-  until ls /sys/class/virtio-ports 2>/dev/null | grep -q .; do sleep 0.01; done
+  until [ "$(ls /sys/class/virtio-ports 2>/dev/null | wc -l)" -ge "$ports" ]; do sleep 0.01; done
   for port in /sys/class/virtio-ports/*; do
     serve "${port##*/}" &
+    echo $! >>/run/serving
   done
   wait
 done

@@ -9,8 +9,8 @@ import { kernelOf } from "./vmlinux.ts";
 const SUITES = ["bookworm", "trixie", "trixie-backports"];
 /** What a kernel comes in; what else its packages depend on is for an installed system. */
 const KERNEL_PACKAGE = /^linux-(image|binary|modules|base)-\d/;
-/** DPDK's programs and libraries; what else they depend on is for those who build with it. */
-const DPDK_PACKAGE = /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/;
+/** Programs and libraries; what else they depend on is for those who build with DPDK, or have an installed system. */
+const TAKEN = { dpdk: /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/, ipxe: /^ipxe$/ };
 /** Folders of modules that a guest with network cards may want. */
 const KEPT = [
   "net",
@@ -87,10 +87,10 @@ const build = (part: PartName): void => {
     apt.unpack(needed, unfinished);
     makeScripts(unfinished, folder);
     writeFileSync(join(unfinished, VERSIONS), versions(needed));
-  } else if (part === "dpdk") {
-    const dpdk = needed.filter(({ name }) => DPDK_PACKAGE.test(name));
-    apt.unpack(dpdk, unfinished);
-    writeFileSync(join(unfinished, VERSIONS), versions(dpdk));
+  } else if (part === "dpdk" || part === "ipxe") {
+    const taken = needed.filter(({ name }) => TAKEN[part].test(name));
+    apt.unpack(taken, unfinished);
+    writeFileSync(join(unfinished, VERSIONS), versions(taken));
   } else {
     const kernel = needed.filter(({ name }) => KERNEL_PACKAGE.test(name));
     apt.unpack(kernel, join(unfinished, "unpacked"));

@@ -48,6 +48,8 @@ sleep 0.2
 cd /sys/bus/virtio/drivers/virtio_console
 ports=$(echo virtio*)
 for port in $ports; do echo $port >unbind; done
+kill -9 $(cat /run/serving)
+rm /run/serving
 echo mem >/sys/power/state 2>/run/sleep.err
 echo $? >/run/sleep.exit
 for port in $ports; do echo $port >bind; done
@@ -65,6 +67,8 @@ const KERNEL_WORDS = [
   "i8042.noaux",
   "i8042.nokbd",
   "8250.nr_uarts=1",
+  // For the agent: it serves them when all are there.
+  `ports=${PORTS}`,
   "tsc=reliable",
 ];
 

@@ -1,6 +1,6 @@
 /**
  * What guests are made of, as Debian ships it: a QEMU that has vfio-user-pci, the programs for the inside, three kernels, and
- * DPDK for those that want it.
+ * for those that want them DPDK and iPXE.
  * Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest` and used from there; nothing is installed.
  */
 import { execFileSync } from "node:child_process";
@@ -19,7 +19,7 @@ export const KERNELS = ["6.1", "6.12", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
 /** A kernel and where it is from; what else is there is the build's business. */
-export type PartName = "tools" | "dpdk" | `kernel-${KernelName}`;
+export type PartName = "tools" | "dpdk" | "ipxe" | `kernel-${KernelName}`;
 
 const TOOLS = [
   "qemu-system-x86",
@@ -50,6 +50,7 @@ interface Recipe {
 export const recipeOf = (part: PartName): Recipe => {
   if (part === "tools") return { release: "trixie-backports", packages: TOOLS };
   if (part === "dpdk") return { release: "trixie", packages: ["dpdk-dev", "librte-net-r8169-25"] };
+  if (part === "ipxe") return { release: "trixie", packages: ["ipxe"] };
   const release = { "kernel-6.1": "bookworm", "kernel-6.12": "trixie", "kernel-newest": "trixie-backports" }[part];
   return { release, packages: ["linux-image-amd64"] };
 };
@@ -92,7 +93,7 @@ export const versionsOf = (part: PartName): Readonly<Record<string, string>> =>
 export const forgetParts = (): void => {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE))
-    if (/^(tools|dpdk|kernel-\S+|initrd)_|^apt$/.test(name))
+    if (/^(tools|dpdk|ipxe|kernel-\S+|initrd)_|^apt$/.test(name))
       rmSync(join(CACHE, name), { recursive: true, force: true });
 };
 

@@ -1,0 +1,15 @@
+/** What a boot ROM is given to do. */
+
+/** Of the file that it fetches: every descriptor of its rings is used some hundred times. */
+export const BLOB_BYTES = 8_000_000;
+
+/** @param own the machine's address, @param server where to go on from there */
+export const bootScript = (own: string, server: string): string =>
+  [
+    "#!ipxe",
+    `set net0/ip ${own}`,
+    "set net0/netmask 255.255.255.0",
+    "ifopen net0",
+    `chain http://${server}/script`,
+    "",
+  ].join("\n");

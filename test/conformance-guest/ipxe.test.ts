@@ -1,0 +1,87 @@
+/**
+ * iPXE's own driver, written by others for boot ROMs: no operating system and no interrupts, registers and rings alone. It
+ * fetches a script over HTTP, and does what the script says.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, test } from "node:test";
+import { type Chip, since } from "#chip/chips.ts";
+import { noRig } from "../guest/available.ts";
+import { FarEnd } from "../guest/far-end.ts";
+import { qemuCommand, qemuEnvironment } from "../guest/guest.ts";
+import { Nic } from "../guest/nic.ts";
+import { partOf } from "../guest/parts.ts";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { scratchFolder } from "../guest/scratch.ts";
+import { bootScript } from "./boot-script.ts";
+import { cells } from "./grid.ts";
+
+const SERVER = new URL("boot-server.ts", import.meta.url).pathname;
+const LIMIT_MILLIS = 60_000;
+/** It leaves padding to the chip, also to those that pad wrongly: Linux pads for them. */
+const OFFENCES = ["short"];
+
+/** It knows no chip since the RTL8125. Which kernel others run is nothing to it. */
+const chips = (): readonly Chip[] =>
+  [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !since("8125")(chip));
+
+/** A process of ours: its lines as they come, and its end when the scope ends. */
+const start = (scope: AsyncDisposableStack, command: readonly string[], env = process.env): AsyncIterator<string> => {
+  const [program, ...args] = command;
+  const child = spawn(program!, args, { stdio: ["ignore", "pipe", "inherit"], env });
+  const closed = once(child, "close");
+  scope.defer(async () => {
+    child.kill("SIGKILL");
+    await closed;
+  });
+  return createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+};
+
+const machine = (folder: string, nic: Nic): readonly string[] => {
+  const script = join(folder, "script.ipxe");
+  writeFileSync(script, bootScript(NEAR.ipv4, FAR.ipv4));
+  const data = join(partOf("tools"), "usr/share");
+  return [
+    qemuCommand(),
+    ["-L", join(data, "qemu"), "-L", join(data, "seabios"), "-nodefaults", "-no-user-config", "-display", "none"],
+    ["-machine", "q35,memory-backend=ram", "-accel", "tcg", "-m", "256M", "-vga", "std"],
+    ["-object", "memory-backend-memfd,id=ram,size=256M,share=on"],
+    ["-kernel", join(partOf("ipxe"), "boot/ipxe.lkrn"), "-initrd", script],
+    nic.device(),
+  ].flat();
+};
+
+describe("ipxe", { skip: noRig() }, () => {
+  for (const chip of chips())
+    describe(`${chip.key} on iPXE`, { timeout: 2 * LIMIT_MILLIS }, () => {
+      test("fetches a script and a file of 8 MB, from the card's own address, and runs the script", async (t) => {
+        const folder = scratchFolder();
+        await using scope = new AsyncDisposableStack();
+        scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+        const far = scope.use(await FarEnd.open());
+        const options = { chip: chip.key, socket: join(folder, "nic"), wire: `tap:${FAR.name}` };
+        const nic = scope.use(await Nic.serve(far, options));
+        await far.must(`ip addr add ${FAR.ipv4}/24 dev ${FAR.name}; ip link set ${FAR.name} up`);
+        const node = [process.execPath, "--disable-warning=ExperimentalWarning", SERVER, FAR.ipv4];
+        const asked = start(scope, far.command(node[0]!, ...node.slice(1)));
+        assert.equal((await asked.next()).value, "listening");
+        start(scope, machine(folder, nic), qemuEnvironment());
+        const limit = AbortSignal.timeout(LIMIT_MILLIS);
+        const late = once(limit, "abort").then(() => ({ value: "nothing more" }));
+        for (const path of ["/script", "/blob", "/fetched"])
+          assert.equal((await Promise.race([asked.next(), late])).value, path);
+        const { mac, traffic, offences } = await nic.state();
+        assert.match(await far.must(`ip neigh show ${NEAR.ipv4}`), new RegExp(`lladdr ${mac} `));
+        assert.deepEqual(
+          Object.keys(offences).filter((name) => !OFFENCES.includes(name)),
+          [],
+          nic.offences.join("\n"),
+        );
+        t.diagnostic(`${traffic.receivedFrames} frames received, ${traffic.sentFrames} sent`);
+      });
+    });
+});
