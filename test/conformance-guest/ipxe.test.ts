@@ -50,7 +50,7 @@ const machine = (folder: string, nic: Nic): readonly string[] => {
     ["-L", join(data, "qemu"), "-L", join(data, "seabios"), "-nodefaults", "-no-user-config", "-display", "none"],
     ["-machine", "q35,memory-backend=ram", "-accel", "tcg", "-m", "256M", "-vga", "std"],
     ["-object", "memory-backend-memfd,id=ram,size=256M,share=on"],
-    ["-kernel", join(partOf("ipxe"), "boot/ipxe.lkrn"), "-initrd", script],
+    ["-kernel", join(partOf("ipxe"), "usr/lib/ipxe/ipxe.lkrn"), "-initrd", script],
     nic.device(),
   ].flat();
 };
@@ -69,11 +69,11 @@ describe("ipxe", { skip: noRig() }, () => {
         const node = [process.execPath, "--disable-warning=ExperimentalWarning", SERVER, FAR.ipv4];
         const asked = start(scope, far.command(node[0]!, ...node.slice(1)));
         assert.equal((await asked.next()).value, "listening");
-        start(scope, machine(folder, nic), qemuEnvironment());
-        const limit = AbortSignal.timeout(LIMIT_MILLIS);
-        const late = once(limit, "abort").then(() => ({ value: "nothing more" }));
+        const ended = start(scope, machine(folder, nic), qemuEnvironment()).next();
+        const late = once(AbortSignal.timeout(LIMIT_MILLIS), "abort").then(() => ({ value: "nothing more" }));
+        const gone = ended.then(() => ({ value: "QEMU has ended" }));
         for (const path of ["/script", "/blob", "/fetched"])
-          assert.equal((await Promise.race([asked.next(), late])).value, path);
+          assert.equal((await Promise.race([asked.next(), late, gone])).value, path);
         const { mac, traffic, offences } = await nic.state();
         assert.match(await far.must(`ip neigh show ${NEAR.ipv4}`), new RegExp(`lladdr ${mac} `));
         assert.deepEqual(

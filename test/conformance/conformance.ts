@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
+import { Events } from "#driver/rtl8169.ts";
 import { Received, Send } from "#kit/link.ts";
 import { rw16, rw32, rw8 } from "#kit/mmio.ts";
 import { assertSums, ends, HERE, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";
@@ -345,6 +346,22 @@ export const conformance = (subject: Subject): void => {
       rig.nic.unmask();
       assert.ok(rig.nic.line.take());
       assert.equal(rig.poll().length, 2);
+    });
+
+    check("events that are acknowledged while the chip is masked raise none when it is unmasked", () => {
+      using rig = open();
+      rig.up();
+      rig.poll();
+      while (rig.nic.line.take()) rig.nic.interrupt();
+      rig.nic.mask();
+      rig.deliver(udp(ends({ inbound: true }), payload(100)));
+      assert.ok(rig.nic.waiting);
+      assert.notEqual(rig.nic.acknowledge() & Events.receive, 0);
+      assert.equal(rig.nic.acknowledge(), 0);
+      rig.nic.unmask();
+      assert.equal(rig.nic.line.take(), false);
+      assert.equal(rig.poll().length, 1);
+      assert.ok(!rig.nic.waiting);
     });
   });
 

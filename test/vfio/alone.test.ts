@@ -104,6 +104,32 @@ describe("a card behind an IOMMU", { skip: noVfio(), timeout: 600_000 }, () => {
     await machine.must(`down ${INTERFACE}`);
   });
 
+  test("works when a driver that was stopped in its work has left it running, with rings that are no longer there", async () => {
+    await bound();
+    // Bus mastering on; then, through its ports, as Linux's driver does: C+ mode, rings, everything received, all interrupts.
+    const left = [
+      [0xe0, 2, 0x0003],
+      [0x37, 1, 0x0c],
+      [0x44, 4, 0x0000_e70f],
+      [0xe4, 4, 0x0bad_0000],
+      [0x20, 4, 0x0bad_1000],
+      [0x3c, 2, 0xffff],
+    ];
+    const poke = `const fs = require("fs"), file = fs.openSync("/sys/bus/pci/devices/${CARD}/resource0", "r+");
+      for (const [at, bytes, value] of ${JSON.stringify(left)}) {
+        const data = Buffer.alloc(bytes); data.writeUIntLE(value, 0, bytes); fs.writeSync(file, data, 0, bytes, at);
+      }
+      const command = Buffer.alloc(1); fs.readSync(file, command, 0, 1, 0x37); console.log(command[0] & 0x0c);`;
+    const said = await machine.guest.must(`setpci -s ${CARD} COMMAND=0007; node -e '${poke}'`);
+    assert.equal(said.trim(), "12", "receiver and transmitter run");
+    await machine.guest.clearDmesg();
+    await machine.up(CARD, INTERFACE);
+    await machine.works(INTERFACE);
+    await machine.must(`down ${INTERFACE}`);
+    const log = (await machine.guest.dmesg()).join("\n");
+    assert.doesNotMatch(log, /DMAR:.*fault/, log);
+  });
+
   test("is driven by an ordinary user with what an administrator has prepared", async () => {
     await bound();
     const group = (await machine.guest.must(`basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group)`)).trim();

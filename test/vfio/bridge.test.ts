@@ -2,34 +2,17 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { noVfio } from "./available.ts";
-import { card, Machine } from "./machine.ts";
+import { bridged, FIRST, PLUGGED, SECOND } from "./bridges.ts";
+import { Machine } from "./machine.ts";
 
-const FIRST = "0000:02:01.0";
-const SECOND = "0000:02:02.0";
-const PLUGGED = "0000:03:00.0";
 const INTERFACE = "fe0";
 const PLUGGED_INTERFACE = "fe1";
-
-const port = (id: string, chassis: number, addr: number): readonly string[] => [
-  "-device",
-  `pcie-root-port,id=${id},chassis=${chassis},slot=${chassis},bus=pcie.0,addr=${addr}`,
-];
 
 describe("cards behind bridges", { skip: noVfio(), timeout: 600_000 }, () => {
   let machine: Machine;
 
   before(async () => {
-    machine = await Machine.boot({
-      devices: [
-        ...port("root1", 1, 6),
-        "-device",
-        "pcie-pci-bridge,id=bridge,bus=root1",
-        ...card("first", "bus=bridge,addr=1"),
-        ...card("second", "bus=bridge,addr=2"),
-        ...port("root2", 2, 7),
-        ...card("plugged", "bus=root2"),
-      ],
-    });
+    machine = await Machine.boot({ devices: bridged() });
   });
   after(() => machine?.[Symbol.asyncDispose]());
 

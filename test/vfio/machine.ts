@@ -40,8 +40,20 @@ export interface MachineOptions {
   /** Arguments for QEMU behind those of the IOMMU. */
   readonly devices: readonly string[];
   readonly files?: readonly Packed[];
+  /** The kernel line; "intel_iommu=on" unless given. */
   readonly append?: readonly string[];
+  readonly megabytes?: number;
+  /** Whether the firmware tells of an IOMMU. */
+  readonly iommu?: boolean;
+  /** Further archives, made in that folder. */
+  readonly archives?: (folder: string) => readonly string[];
+  /** What has been done by the time somebody logs in, for `prepare`. */
+  readonly prepared?: string;
 }
+
+const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp vfio-pci af_packet";
+
+const IOMMU = ["-device", "intel-iommu,intremap=on,caching-mode=on"];
 
 /** A card for `devices`, with a network of its own. @param id its name in QEMU; `net-ID` is its network's */
 export const card = (id: string, at: string): readonly string[] => [
@@ -87,15 +99,18 @@ interface Offer {
 export class Machine implements AsyncDisposable {
   readonly guest: Guest;
   readonly #offer: Offer;
+  readonly #prepared: string;
   readonly #scope: AsyncDisposableStack;
 
-  private constructor(guest: Guest, offer: Offer, scope: AsyncDisposableStack) {
+  private constructor(guest: Guest, offer: Offer, prepared: string, scope: AsyncDisposableStack) {
     this.guest = guest;
     this.#offer = offer;
+    this.#prepared = prepared;
     this.#scope = scope;
   }
 
-  static async boot({ kernel, devices, files = [], append = [] }: MachineOptions): Promise<Machine> {
+  static async boot(options: MachineOptions): Promise<Machine> {
+    const { kernel, devices, files = [], append = ["intel_iommu=on"], prepared = PREPARED } = options;
     await using scope = new AsyncDisposableStack();
     const folder = scratchFolder();
     scope.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -111,22 +126,26 @@ export class Machine implements AsyncDisposable {
     const guest = scope.use(
       await Guest.boot({
         kernel,
-        megabytes: MEGABYTES,
+        megabytes: options.megabytes ?? MEGABYTES,
         properties: ["kernel-irqchip=split"],
-        archives: [nodeArchive(folder), ferruleArchive(folder, [...own, ...files])],
-        append: ["intel_iommu=on", ...append],
-        devices: ["-device", "intel-iommu,intremap=on,caching-mode=on", ...devices],
+        archives: [
+          nodeArchive(folder),
+          ferruleArchive(folder, [...own, ...files]),
+          ...(options.archives?.(folder) ?? []),
+        ],
+        append,
+        devices: [...(options.iommu === false ? [] : IOMMU), ...devices],
       }),
     );
     const digest = createHash("sha256").update(bytes).digest("hex");
-    const machine = new Machine(guest, { server, digest }, scope.move());
+    const machine = new Machine(guest, { server, digest }, prepared, scope.move());
     await machine.prepare();
     return machine;
   }
 
   /** What a distribution has done by the time somebody logs in. Again after a reboot. */
   async prepare(): Promise<void> {
-    await this.guest.must("cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp vfio-pci af_packet");
+    await this.guest.must(this.#prepared);
   }
 
   /** `ferrule …` as root. Any exit code resolves. */

@@ -1,0 +1,133 @@
+/** This machine's systemd for a guest: the manager, the journal, udev and what people type, without anything else of a system. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pack, type Packed } from "../guest/cpio.ts";
+import { partOf } from "../guest/parts.ts";
+import { noVfio } from "./available.ts";
+
+const DAEMONS = "/lib/systemd";
+const MANAGER = `${DAEMONS}/systemd`;
+const JOURNAL = `${DAEMONS}/systemd-journald`;
+const UDEV = `${DAEMONS}/systemd-udevd`;
+/** Starts services, where the manager no longer does so itself. */
+const EXECUTOR = `${DAEMONS}/systemd-executor`;
+const TYPED = ["journalctl", "systemctl", "systemd-sysusers", "udevadm"].map((name) => `/bin/${name}`);
+const PROGRAMS = [MANAGER, JOURNAL, UDEV, ...TYPED];
+
+/** Loaded by newer versions when they need them: nothing is linked with them. */
+const LOADED_LATER = ["libacl.so.1", "libkmod.so.2", "libmount.so.1", "libseccomp.so.2"];
+const LIBRARIES = "usr/lib/x86_64-linux-gnu";
+
+const TARGETS =
+  "basic local-fs local-fs-pre multi-user network network-pre paths shutdown slices sockets swap sysinit timers umount";
+const UNITS = [
+  ...TARGETS.split(" ").map((name) => `${name}.target`),
+  "modprobe@.service",
+  "systemd-journald-dev-log.socket",
+  "systemd-journald.service",
+  "systemd-journald.socket",
+  "systemd-udev-trigger.service",
+  "systemd-udevd-control.socket",
+  "systemd-udevd-kernel.socket",
+  "systemd-udevd.service",
+];
+const RULES = ["50-udev-default.rules", "80-drivers.rules"];
+
+/** Why this rig cannot run here; false where it can. @throws {Error} in CI, where nothing may be skipped */
+export const noSystemd = (): string | false => {
+  const why = noVfio();
+  if (why !== false) return why;
+  const missing = PROGRAMS.filter((path) => !existsSync(path));
+  if (missing.length === 0) return false;
+  if (process.env["FERRULE_NO_SKIP"] !== undefined)
+    throw new Error(`nothing may be skipped: needs ${missing.join(", ")}`);
+  return `needs ${missing.join(", ")} (packages systemd and udev)`;
+};
+
+/** What the rig's agent does before it serves is the first process's business. */
+const agent = (): string => {
+  const text = readFileSync(new URL("../guest/agent.sh", import.meta.url), "utf8");
+  const head = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=linux\n";
+  return `${head}ip link set lo up\n${text.slice(text.indexOf("\nserve()"))}`;
+};
+
+/** Becomes the manager. @param installed run first: what an installation has done */
+const first = (installed: string): string => `#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /usr/sbin /root /var/log /var/lib /usr/lib
+/bin/busybox --install -s /bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+ln -sf /usr/bin/dash /bin/sh
+for name in modprobe insmod rmmod lsmod modinfo; do ln -sf /usr/bin/kmod "/sbin/$name"; done
+ln -s /lib/systemd /usr/lib/systemd
+ln -s /lib/udev /usr/lib/udev
+chmod 0755 /
+${installed}
+exec ${MANAGER}
+`;
+
+const wants = (target: string, names: string): Packed => ({
+  path: `etc/systemd/system/${target}.target.d/rig.conf`,
+  bytes: Buffer.from(`[Unit]\nWants=${names}\n`),
+});
+
+const text = (path: string, content: string, executable = false): Packed => ({
+  path,
+  bytes: Buffer.from(content),
+  executable,
+});
+
+const ETC: readonly Packed[] = [
+  text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"),
+  text("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+  text("etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\n"),
+  text("etc/machine-id", `${"0123456789abcdef".repeat(2)}\n`),
+  text("etc/os-release", "ID=debian\nNAME=Debian\n"),
+  wants("sysinit", "systemd-journald.service systemd-udevd.service systemd-udev-trigger.service"),
+  wants(
+    "sockets",
+    "systemd-journald.socket systemd-journald-dev-log.socket systemd-udevd-control.socket systemd-udevd-kernel.socket",
+  ),
+  wants("multi-user", "rig.service"),
+  text("etc/systemd/system/rig.service", "[Service]\nExecStart=/bin/sh /rig.sh\nStandardOutput=null\n"),
+];
+
+const librariesOf = (program: string): readonly string[] =>
+  [...execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/=> (\/\S+) \(/g)].map(([, file]) => file!);
+
+/** The guest's own libraries before this machine's: its C library is the newer one. */
+const library = (path: string): Packed => {
+  const place = join(LIBRARIES, basename(path));
+  const guests = join(partOf("tools"), place);
+  return { path: place, bytes: readFileSync(existsSync(guests) ? guests : path), executable: true };
+};
+
+const copied = (path: string, to = path.slice(1)): Packed => ({ path: to, bytes: readFileSync(path) });
+
+/** What QEMU's kernel line must say. */
+export const SYSTEMD_WORDS = ["rdinit=/first.sh", "systemd.unit=multi-user.target", "systemd.show_status=0"];
+
+/** An archive in `scratch`. @param installed a shell script that runs before the manager does */
+export const systemdArchive = (scratch: string, installed: string, files: readonly Packed[]): string => {
+  const programs = [...PROGRAMS, EXECUTOR].filter((path) => existsSync(path));
+  const later = LOADED_LATER.map((name) => join("/", LIBRARIES, name)).filter((path) => existsSync(path));
+  const libraries = new Map(
+    [...programs.flatMap(librariesOf), ...later].map((path) => [basename(path), library(path)] as const),
+  );
+  const archive = join(scratch, "systemd.cpio");
+  const content = [
+    ...programs.map((path) => ({
+      ...copied(path, path.replace(/^\/bin\//, "/usr/bin/").slice(1)),
+      executable: true,
+    })),
+    ...libraries.values(),
+    ...UNITS.map((name) => copied(`${DAEMONS}/system/${name}`)),
+    ...RULES.map((name) => copied(`/lib/udev/rules.d/${name}`)),
+    ...ETC,
+    text("rig.sh", agent(), true),
+    text("first.sh", first(installed), true),
+    ...files,
+  ];
+  writeFileSync(archive, pack(content));
+  return archive;
+};

@@ -1,0 +1,110 @@
+/** A card at boot without root's rights: the unit, the rule and the user of `share`, under systemd itself. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Packed } from "../guest/cpio.ts";
+import { bootInstructions, program, SHARE, typedPrograms } from "./instructions.ts";
+import { card, Machine } from "./machine.ts";
+import { noSystemd, SYSTEMD_WORDS, systemdArchive } from "./systemd-image.ts";
+
+const CARD = "0000:00:05.0";
+const INTERFACE = "fe0";
+const UNIT = `ferrule@${INTERFACE}`;
+/** Bringing a card up is three starts of Node. */
+const START_LIMIT = 60_000;
+
+const shared = (from: string, to: string): Packed => ({ path: to, bytes: readFileSync(join(SHARE, from)) });
+
+/** What share/README.md says, done before the first boot: as by who makes an image. */
+const INSTALLED: readonly Packed[] = [
+  shared("sysusers/ferrule.conf", "etc/sysusers.d/ferrule.conf"),
+  shared("udev/70-ferrule.rules", "etc/udev/rules.d/70-ferrule.rules"),
+  shared("systemd/ferrule@.service", "etc/systemd/system/ferrule@.service"),
+  { path: "etc/ferrule/fe0.conf", bytes: Buffer.from(`CARD=${CARD}\n`) },
+];
+const TYPED = [...typedPrograms(CARD), program("sudo", '#!/bin/sh\nexec "$@"\n')];
+
+describe("a card from boot on, without root's rights", { skip: noSystemd(), timeout: 600_000 }, () => {
+  let machine: Machine;
+
+  before(async () => {
+    machine = await Machine.boot({
+      devices: card("card", "bus=pcie.0,addr=5"),
+      append: ["intel_iommu=on", ...SYSTEMD_WORDS],
+      archives: (folder) => [
+        systemdArchive(folder, `systemd-sysusers\nsystemctl --root=/ enable ${UNIT}`, [...INSTALLED, ...TYPED]),
+      ],
+      prepared: "modprobe af_packet",
+    });
+  });
+  after(() => machine?.[Symbol.asyncDispose]());
+
+  const property = async (name: string): Promise<string> =>
+    (await machine.guest.must(`systemctl show --property=${name} --value ${UNIT}`)).trim();
+
+  /** Waits for the carrier under a process other than `previous`; its id. @throws {Error} with the journal */
+  const carrier = async (previous = 0): Promise<number> => {
+    const { exit } = await machine.guest.run(
+      `running() { p=$(systemctl show --property=MainPID --value ${UNIT}); [ "$p" != 0 ] && [ "$p" != ${previous} ]; }
+      until running && ip link set ${INTERFACE} up && ip link show ${INTERFACE} | grep -q LOWER_UP; do sleep 0.2; done 2>/dev/null`,
+      START_LIMIT,
+    );
+    if (exit !== 0)
+      throw new Error((await machine.guest.run(`systemctl status ${UNIT}; journalctl -u ${UNIT} | tail -40`)).stdout);
+    return Number(await property("MainPID"));
+  };
+
+  test("is brought up before anybody logs in", async () => {
+    await carrier();
+    assert.equal(await machine.driverOf(CARD), "vfio-pci");
+    assert.equal(await property("NRestarts"), "0");
+  });
+
+  test("its group's file belongs to the group ferrule", async () => {
+    const group = `$(basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group))`;
+    assert.equal((await machine.guest.must(`stat -c '%U %G %a' /dev/vfio/${group}`)).trim(), "root ferrule 660");
+  });
+
+  test("it is driven by a user of its own, with no capability but that for its interface", async () => {
+    const status = await machine.guest.must(`cat /proc/${await property("MainPID")}/status`);
+    const uid = (await machine.guest.must("id -u ferrule")).trim();
+    assert.notEqual(uid, "0");
+    assert.match(status, new RegExp(`^Uid:(\\t${uid}){4}$`, "m"));
+    // CAP_NET_ADMIN, linux/capability.h.
+    for (const which of ["CapEff", "CapPrm", "CapBnd"])
+      assert.match(status, new RegExp(`^${which}:\\t0*1000$`, "m"), which);
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+  });
+
+  test("it gets an address, answers, and a download has the right digest", async () => {
+    await machine.works(INTERFACE);
+  });
+
+  test("a process that is killed is started again, and traffic flows as before", async () => {
+    const pid = Number(await property("MainPID"));
+    await machine.guest.must(`kill -9 ${pid}`);
+    assert.notEqual(await carrier(pid), pid);
+    assert.equal(await property("NRestarts"), "1");
+    await machine.works(INTERFACE);
+  });
+
+  test("`systemctl stop` takes the interface away and gives the card back", async () => {
+    await machine.guest.must(`systemctl stop ${UNIT}`, START_LIMIT);
+    assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0);
+    assert.equal(await machine.driverOf(CARD), "8139cp");
+    assert.equal(await property("Result"), "success");
+    await machine.works(await machine.interfaceOf(CARD));
+  });
+
+  test("is installed by what the instructions say, typed as it stands there", async () => {
+    await machine.guest.must(
+      `systemctl disable --now ${UNIT}; rm /etc/sysusers.d/* /etc/udev/rules.d/* /etc/systemd/system/ferrule@.service /etc/ferrule/*; systemctl daemon-reload`,
+    );
+    await machine.guest.must(["set -e", ...bootInstructions()].join("\n"), START_LIMIT);
+    await carrier();
+    assert.equal(await property("UnitFileState"), "enabled");
+    await machine.works(INTERFACE);
+  });
+});

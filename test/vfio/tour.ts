@@ -1,0 +1,48 @@
+/**
+ * Types into guests what docs/hardware.md shows, and puts there what was seen: `npm run screens [GUEST …]`. Between
+ * `<!-- screens: NAME -->` and `<!-- end -->` that page is written by this program and by nobody else.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { noVfio } from "./available.ts";
+import { Machine } from "./machine.ts";
+import { session } from "./shell-session.ts";
+import { noSystemd } from "./systemd-image.ts";
+import { STOPS, type Stop } from "./tour-screens.ts";
+
+const PAGE = join(import.meta.dirname, "../../docs/hardware.md");
+
+/** @throws {Error} when the page has no place for it */
+const replace = (page: string, name: string, shown: string): string => {
+  const begin = `<!-- screens: ${name} -->\n`;
+  const from = page.indexOf(begin);
+  const to = page.indexOf("<!-- end -->", from);
+  if (from < 0 || to < 0) throw new Error(`docs/hardware.md has no place for the screen "${name}"`);
+  return `${page.slice(0, from + begin.length)}\n\`\`\`console\n${shown}\n\`\`\`\n\n${page.slice(to)}`;
+};
+
+/** A screen that is not as it must be is not put there; the others are. */
+const visit = async (name: string, stop: Stop): Promise<void> => {
+  await using machine = await Machine.boot(stop.machine);
+  for (const screen of stop.screens) {
+    console.error(`${name}: ${screen.name}`);
+    try {
+      const shown = await session(machine, screen.lines, screen);
+      writeFileSync(PAGE, replace(readFileSync(PAGE, "utf8"), screen.name, shown));
+    } catch (error) {
+      console.error((error as Error).message);
+      process.exitCode = 1;
+    }
+  }
+};
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(STOPS);
+const unknown = wanted.filter((name) => STOPS[name] === undefined);
+const why =
+  unknown.length > 0
+    ? `no guest ${unknown.join(", ")}: there are ${Object.keys(STOPS).join(", ")}`
+    : noVfio() || noSystemd();
+if (why !== false) {
+  console.error(why);
+  process.exitCode = 1;
+} else for (const name of wanted) await visit(name, STOPS[name]!());
