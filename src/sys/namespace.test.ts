@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { Interfaces } from "./interface.ts";
@@ -44,6 +45,18 @@ test("within runs there and comes back, also from an error", { skip }, () => {
     RangeError,
   );
   assert.equal(identity(), home.identity);
+});
+
+test("within the thread's own namespace anybody may run", () => {
+  const module = JSON.stringify(new URL("namespace.ts", import.meta.url).href);
+  const script = `
+    const { NetworkNamespace } = await import(${module});
+    using home = NetworkNamespace.current();
+    process.stdout.write(home.within(() => "there"));`;
+  // As a service has it that may make interfaces, and no more.
+  const less = process.getuid?.() === 0 ? "setpriv --bounding-set=-sys_admin" : "env";
+  const [program, ...args] = `${less} ${process.execPath} --disable-warning=ExperimentalWarning -e`.split(" ");
+  assert.equal(execFileSync(program!, [...args, script], { encoding: "utf8" }), "there");
 });
 
 test("loopback comes up there, and only there", { skip }, () => {

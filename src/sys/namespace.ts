@@ -86,9 +86,14 @@ export class NetworkNamespace implements Disposable {
     if (libc.setns(this.fd, CLONE_NEWNET) < 0) fail("setns", "enter a network namespace");
   }
 
-  /** Runs `act` there and comes back. `act` must not be asynchronous: it would go on elsewhere. */
+  /**
+   * Runs `act` there and comes back. `act` must not be asynchronous: it would go on elsewhere. A thread that is there
+   * already needs no permission, which setns(2) would want all the same (CAP_SYS_ADMIN).
+   * @throws {NamespaceNotPermitted}
+   */
   within<T>(act: () => T extends PromiseLike<unknown> ? never : T): T {
     using home = NetworkNamespace.current();
+    if (home.identity === this.identity) return act();
     this.enter();
     try {
       return act();

@@ -211,6 +211,15 @@ test("a `ferrule up` is ended by its interface's name, anything else by a signal
   assert.equal(end(), "kill 30");
 });
 
+test("what belongs to root is ended by root", () => {
+  using machine = new FakeMachine();
+  machine.plug(CARD);
+  machine.link(join(machine.files.proc, "30/fd/5"), "/dev/vfio/7");
+  machine.write(join(machine.files.proc, "30/cmdline"), "node\0/usr/bin/ferrule\0up\0");
+  machine.write(join(machine.files.proc, "30/status"), "Name:\tnode\nUid:\t0\t0\t0\t0\n");
+  assert.equal(holdersOf(machine.files, CARD)[0]?.end, "sudo npx ferrule down fe0");
+});
+
 test("the machine is told from /sys and /proc, and from neither", () => {
   using machine = new FakeMachine();
   const { sys, proc } = machine.files;

@@ -67,7 +67,7 @@ export class InUse extends FerruleError {
     const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(", ");
     super(`${address} is in use by ${who || "another process"}`);
     const ends = holders.map(({ end }) => `\`${end}\``).join(", ") || "End that process";
-    this.hint = `${ends}; or \`${FERRULE} unbind ${address} --force\`, at which the kernel asks for it back.`;
+    this.hint = `${ends}; or \`sudo ${FERRULE} unbind ${address} --force\`, at which the kernel asks for it back.`;
   }
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { InUse, NoSuchCard, NotOfFamily, NotUsable } from "./errors.ts";
-import { checkCard, preparedTaps } from "./here.ts";
+import { checkCard, isPrepared, preparedTaps } from "./here.ts";
 import { FakeMachine, type FakeFunction } from "./machine.test-kit.ts";
 import { VFIO_PCI } from "./machine.ts";
 
@@ -81,4 +81,15 @@ test("prepared TAPs are those that belong to the user", () => {
     machine.write(join(machine.files.sys, "class/net", name!, "owner"), `${owner}\n`);
   machine.write(join(machine.files.sys, "class/net/eth0/mtu"), "1500\n");
   assert.deepEqual(preparedTaps(machine.files, 1000), ["fe0"]);
+});
+
+test("a TAP that was made beforehand is told from one that goes with its process", () => {
+  using machine = new FakeMachine();
+  // As the kernel shows them: TAP, no packet information, virtio header; the first is persistent.
+  for (const [name, flags] of Object.entries({ fe0: "0x5802", fe1: "0x5002" }))
+    machine.write(join(machine.files.sys, "class/net", name, "tun_flags"), `${flags}\n`);
+  assert.deepEqual(
+    ["fe0", "fe1", "eth0"].map((name) => isPrepared(machine.files, name)),
+    [true, false, false],
+  );
 });

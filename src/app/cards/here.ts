@@ -34,6 +34,13 @@ export const situationOf = (card: Card, machine: Machine, files = new Files()): 
   holders: card.driver === VFIO_PCI ? holdersOf(files, card.address) : [],
 });
 
+/** linux/if_tun.h */
+const IFF_PERSIST = 0x0800;
+
+/** Whether an interface is a TAP that was made beforehand, and is there whether anyone uses it or not. */
+export const isPrepared = (files: Files, name: string): boolean =>
+  ((numberOf(join(files.sys, "class/net", name, "tun_flags")) ?? 0) & IFF_PERSIST) !== 0;
+
 /** TAPs that were made for that user and stay whether anyone uses them or not. */
 export const preparedTaps = (files: Files, user: number): readonly string[] =>
   namesIn(join(files.sys, "class/net")).filter(

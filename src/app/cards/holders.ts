@@ -28,7 +28,8 @@ const holderIn = (proc: string, pid: number): Holder => {
   const line = (textOf(join(folder, "cmdline")) ?? "").split("\0").filter((word) => word !== "");
   const text = line.join(" ").replaceAll(/[^ -~]/g, "?") || textOf(join(folder, "comm")) || "?";
   const command = text.length <= LONGEST_COMMAND ? text : `${text.slice(0, LONGEST_COMMAND - 1)}…`;
-  return { pid, command, end: downCommand(line) ?? `kill ${pid}` };
+  const ofRoot = /^Uid:\s+0\s/m.test(textOf(join(folder, "status")) ?? "");
+  return { pid, command, end: `${ofRoot ? "sudo " : ""}${downCommand(line) ?? `kill ${pid}`}` };
 };
 
 const target = (path: string): string => {

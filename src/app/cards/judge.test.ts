@@ -80,6 +80,8 @@ test("an ordinary user is told of the group's file and of locked memory", () => 
   const text = words(lacksOf({}, { machine, groupFile: "closed" }));
   assert.match(text, /permission\|this user may not open \/dev\/vfio\/7\|sudo chown \$USER \/dev\/vfio\/7/);
   assert.match(text, /locked memory\|.*8 MiB, and wants 64 MiB\|sudo prlimit --pid \$\$ --memlock=67108864/);
+  const little = { ...machine, lockableBytes: 64 * 2 ** 10 };
+  assert.match(words(lacksOf({}, { machine: little })), /may lock 64 KiB, and wants 64 MiB/);
   assert.match(words(lacksOf({}, { groupFile: "absent" })), /there is no \/dev\/vfio\/7/);
   assert.equal(words(lacksOf({ driver: "r8169" }, { groupFile: "absent" })).includes("permission"), false);
 });

@@ -125,13 +125,15 @@ const permissions = ({ card, groupFile }: Situation): readonly Lack[] => {
   return [{ what: "permission", saw: `this user may not open ${file}`, fix: [`sudo chown $USER ${file}`] }];
 };
 
+const size = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${Math.floor(bytes / 2 ** 10)} KiB` : `${Math.floor(bytes / 2 ** 20)} MiB`;
+
 const memory = ({ machine }: Situation): readonly Lack[] => {
   if (machine.lockableBytes >= WANTED_LOCKABLE) return [];
-  const [has, wants] = [machine.lockableBytes, WANTED_LOCKABLE].map((bytes) => Math.floor(bytes / 2 ** 20));
   return [
     {
       what: "locked memory",
-      saw: `this process may lock ${has} MiB, and wants ${wants} MiB`,
+      saw: `this process may lock ${size(machine.lockableBytes)}, and wants ${size(WANTED_LOCKABLE)}`,
       fix: [`sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}`],
     },
   ];

@@ -1,6 +1,9 @@
 /** `ferrule down`: takes down what a `ferrule up` elsewhere keeps up. */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Interfaces } from "#sys/interface.ts";
+import { Files, textOf } from "../cards/files.ts";
+import { isPrepared } from "../cards/here.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { ask, NotRunning } from "./control.ts";
 import { TookTooLong } from "./limit.ts";
@@ -14,13 +17,31 @@ const exists = (name: string): boolean => {
   return interfaces.has(name);
 };
 
-/** Waits until no interface of that name is left in this namespace. */
-const untilGone = async (name: string, deadline: number): Promise<void> => {
+/** Whether a process has let go of everything, be it that its parent has not asked for it yet. */
+export const hasEnded = (files: Files, pid: number): boolean => {
+  const stat = textOf(join(files.proc, String(pid), "stat"));
+  return stat === undefined || /\) [ZX]/.test(stat);
+};
+
+/**
+ * Waits until no interface of that name is left in this namespace; a TAP that an administrator has made stays, and there it
+ * is the process that must be gone. @returns whether it stays
+ */
+const untilGone = async (name: string, pid: number, deadline: number): Promise<boolean> => {
+  const files = new Files();
   while (exists(name)) {
+    if (isPrepared(files, name) && hasEnded(files, pid)) return true;
     if (performance.now() >= deadline)
       throw new TookTooLong(`removing ${name}`, PATIENCE, `See who holds it: \`ip -d link show ${name}\`.`);
     await sleep(10);
   }
+  return false;
+};
+
+export const downSentence = (name: string, pid: number, stays: boolean, seconds: number): string => {
+  const what = stays ? "let it go" : "removed it";
+  const rest = stays ? " The TAP stays for the next one, as it was prepared." : "";
+  return `${name} is down: process ${pid} ${what} in ${seconds.toFixed(2)} s.${rest}`;
 };
 
 const askDown = async (name: string): Promise<number> => {
@@ -40,7 +61,7 @@ export const down = command({
   name: "down",
   summary: "take an interface down that `ferrule up` brought up",
   about:
-    "Returns once the interface is gone. Must run in the network namespace where `ferrule up` was started, as the same\nuser or as root; the interface itself may have been moved elsewhere.",
+    "Returns once the interface is gone, or free where an administrator has prepared it. Must run in the network namespace\nwhere `ferrule up` was started, as the same user or as root; the interface itself may have been moved elsewhere.",
   operands: [{ placeholder: "NAME", summary: "the name given to `ferrule up --name`" }],
   options: { json: JSON_OPTION },
   examples: ["sudo npx ferrule down fe0"],
@@ -48,10 +69,10 @@ export const down = command({
     const name = parseInterfaceName(operands[0]!);
     const start = performance.now();
     const pid = await askDown(name);
-    await untilGone(name, start + PATIENCE);
+    const stays = await untilGone(name, pid, start + PATIENCE);
     const seconds = (performance.now() - start) / 1000;
-    if (values.json) printJson(terminal, { interface: name, down: true, pid, seconds });
-    else printLines(terminal, [`${name} is down: process ${pid} removed it in ${seconds.toFixed(2)} s.`]);
+    if (values.json) printJson(terminal, { interface: name, down: true, stays, pid, seconds });
+    else printLines(terminal, [downSentence(name, pid, stays, seconds)]);
     return Exit.done;
   },
 });

@@ -73,6 +73,13 @@ test("carrier and speed are told as far as they are known", () => {
   assert.equal(link(true, 2500), "2.5 Gbit/s");
 });
 
+test("what is ready when root asks is brought up by root", () => {
+  assert.match(
+    listLines([{ card: CARD, lacks: [] }], { paint: plain }, true).join("\n"),
+    /ready {2}sudo npx ferrule up 0000:03:00.0$/,
+  );
+});
+
 test("who shares its group is listed", () => {
   const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, device: 0x1234, driver: undefined };
   const text = lines({ group: { number: "14", unsafe: false, others: [other, { ...other, driver: "ahci" }] } });

@@ -63,20 +63,27 @@ const neighbours = (card: Card): readonly string[][] => {
   return names.map((name, i) => [i === 0 ? "group" : "", i === 0 ? `shared with ${name}` : name]);
 };
 
-const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">): readonly string[] => {
+/** What is ready for root need not be so for anybody else. */
+const upCommand = (address: string, asRoot: boolean): string => `${asRoot ? "sudo " : ""}${FERRULE} up ${address}`;
+
+const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">, asRoot: boolean): readonly string[] => {
   const missing = lacks.flatMap(({ what, saw, fix }) => [
     [stream.paint("yellow", "lacks"), `${what}: ${saw}`],
     ...fix.map((command) => ["", stream.paint("dim", `fix: ${command}`)]),
   ]);
-  const ready = [stream.paint("green", "ready"), `${FERRULE} up ${card.address}`];
+  const ready = [stream.paint("green", "ready"), upCommand(card.address, asRoot)];
   const [identity, place] = facts(card);
   const rows = [["is", identity], ["", place], ...neighbours(card), ...(lacks.length === 0 ? [ready] : missing)];
   return ["", stream.paint("bold", card.address), ...table(rows, "ll").map((line) => `  ${line}`)];
 };
 
-export const listLines = (listed: readonly Listed[], stream: Pick<Stream, "paint">): readonly string[] => [
+export const listLines = (
+  listed: readonly Listed[],
+  stream: Pick<Stream, "paint">,
+  asRoot = false,
+): readonly string[] => [
   ...table([HEADING, ...listed.map(row)], "llllll"),
-  ...listed.flatMap((each) => details(each, stream)),
+  ...listed.flatMap((each) => details(each, stream, asRoot)),
 ];
 
 const nothingLines = (files: Files): readonly string[] => [
@@ -104,7 +111,11 @@ export const list = command({
     if (values.json) {
       const cards = listed.map(({ card, lacks }) => ({ ...card, ready: lacks.length === 0, lacks }));
       printJson(terminal, withNulls({ machine, cards }));
-    } else printLines(terminal, listed.length === 0 ? nothingLines(files) : listLines(listed, terminal.out));
+    } else
+      printLines(
+        terminal,
+        listed.length === 0 ? nothingLines(files) : listLines(listed, terminal.out, machine.user === 0),
+      );
     return Exit.done;
   },
 });

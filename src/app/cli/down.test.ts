@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FakeMachine } from "../cards/machine.test-kit.ts";
+import { downSentence, hasEnded } from "./down.ts";
+
+test("what is said of an interface that is down tells whether it is gone", () => {
+  assert.equal(downSentence("fe0", 215, false, 0.664), "fe0 is down: process 215 removed it in 0.66 s.");
+  assert.equal(
+    downSentence("fe0", 215, true, 0.664),
+    "fe0 is down: process 215 let it go in 0.66 s. The TAP stays for the next one, as it was prepared.",
+  );
+});
+
+test("a process has ended when it is gone, or waits for its parent only", () => {
+  using machine = new FakeMachine();
+  for (const [pid, state] of Object.entries({ 7: "S", 8: "Z" }))
+    machine.write(join(machine.files.proc, pid, "stat"), `${pid} (a) b) ${state} 1 7 7\n`);
+  assert.deepEqual(
+    [7, 8, 9].map((pid) => hasEnded(machine.files, pid)),
+    [false, true, true],
+  );
+});
