@@ -10,8 +10,10 @@ import { machineFacts, type Machine } from "./machine.ts";
 import { memory } from "./memory.ts";
 import { ring } from "./ring.ts";
 import { tcp } from "./tcp.ts";
+import { up } from "./up.ts";
+import { vfio } from "./vfio.ts";
 
-const BENCHES: readonly Bench[] = [ring, checksum, tcp, guest, memory];
+const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, guest, vfio, memory];
 
 const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--json] [--list]
 

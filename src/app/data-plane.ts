@@ -7,7 +7,7 @@ import { RealClock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
 import type { FerruleError } from "#kit/errors.ts";
 import { Poller } from "#sys/poll.ts";
-import { DriverSide } from "./driver-side.ts";
+import { BUDGET, DriverSide } from "./driver-side.ts";
 import type { DeviceTask, DriverTask } from "./messages.ts";
 import { MODEL_PAGE } from "./model-page.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
@@ -48,6 +48,8 @@ runThread((port, report) => {
     const why = reached.whyLost?.();
     if (why !== undefined) throw why;
   };
+  /** Frames that the host is asked for in the next round. */
+  let most = BUDGET;
   const look = (timeoutMillis: number): void => {
     poller.include(HOST, !driver.stalled);
     if (poller.wait(timeoutMillis) === 0) {
@@ -57,6 +59,11 @@ runThread((port, report) => {
     }
     if (poller.ready(CONTROL)) control.hear();
     if (poller.ready(INTERRUPT)) driver.interrupt();
+    if (poller.ready(HOST)) {
+      // The first one leaves at once, whether or not there are more: somebody may be waiting for the answer.
+      most = timeoutMillis > 0 ? 1 : BUDGET;
+      driver.attend();
+    }
     for (let i = 0; i < going.length; i++)
       if (poller.ready(LOST + i)) {
         checkDevice();
@@ -65,10 +72,12 @@ runThread((port, report) => {
   };
   driver.announce(reached.warnings);
   for (let round = 0; !control.closing; round++) {
-    const work = driver.pump();
-    if (work > 0 && (round & 15) !== 0) continue;
+    const more = driver.pump(most) > 0 && driver.more;
+    // A host that had no more frames is asked by poll(2), which tells of all else as well.
+    most = driver.hostDry ? 0 : BUDGET;
+    if (more && most > 0 && (round & 15) !== 0) continue;
     chores.run();
-    if (work > 0) look(0);
+    if (more) look(0);
     else if (driver.rest()) look(driver.stalled ? 1 : LONGEST_WAIT_MILLIS);
   }
   chores.publish();

@@ -21,7 +21,7 @@ import { StatisticsPage } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
 
 /** Frames a direction may take before the other has its turn: a whole ring, so that a burst is merged in one piece. */
-const BUDGET = 256;
+export const BUDGET = 256;
 /** Outgoing frames are read into this much DMA memory. */
 const SEND_ARENA_BYTES = 4 << 20;
 
@@ -43,6 +43,8 @@ export class DriverSide implements Disposable {
   #uplink: TapUplink;
   /** The chip's interrupts are masked: we poll. */
   #polling = false;
+  /** We masked them ourselves, and nobody has read what the chip has to say. */
+  #unheard = false;
   /** Warnings from before anyone listens. */
   readonly #early: { readonly message: string; readonly hint: string }[] = [];
   #interrupts = 0;
@@ -138,10 +140,31 @@ export class DriverSide implements Disposable {
     return this.#uplink.stalled;
   }
 
-  /** One round of both directions; returns how many frames it moved. */
-  pump(): number {
+  /** One round of both directions; returns how many frames it moved. @param most that are taken from the host */
+  pump(most = BUDGET): number {
     this.#polls++;
-    return this.#uplink.pumpOut(BUDGET) + this.#uplink.pumpIn(BUDGET);
+    return this.#uplink.pumpOut(most) + this.#uplink.pumpIn(BUDGET);
+  }
+
+  /** The host had no more frames when it was last asked: poll(2) knows when it has. */
+  get hostDry(): boolean {
+    return this.#uplink.dry;
+  }
+
+  /** Another round would find frames. */
+  get more(): boolean {
+    return !this.#uplink.dry || this.#nic.waiting;
+  }
+
+  /**
+   * The host has frames. What the chip does with them, and an answer that is quick, are then found by polling: an interrupt
+   * costs more than the two registers that it is held back with.
+   */
+  attend(): void {
+    if (this.#polling) return;
+    this.#polling = true;
+    this.#unheard = true;
+    this.#nic.mask();
   }
 
   /** The interrupt line may have an event. */
@@ -156,8 +179,7 @@ export class DriverSide implements Disposable {
     }
     this.#interrupts++;
     this.#polling = true;
-    if ((events & Events.link) !== 0) this.#carrier();
-    if ((events & Events.broken) !== 0) this.#rebuild(this.#nic.mtu);
+    this.#hear(events);
   }
 
   /** Looks whether the device is still there. @throws {DeviceGone} */
@@ -168,9 +190,15 @@ export class DriverSide implements Disposable {
   /** There was no work: interrupts on again. False when work came in meanwhile; the chip may not tell of it again. */
   rest(): boolean {
     if (!this.#polling) return true;
+    if (this.#unheard) {
+      const events = this.#nic.acknowledge();
+      this.#hear(events);
+      // What was acknowledged may have come after the last look at the rings.
+      if (events !== 0) return false;
+    }
     this.#polling = false;
     this.#nic.unmask();
-    return !this.#nic.rings.receive.waiting();
+    return !this.#nic.waiting;
   }
 
   /** The main thread wants another MTU. */
@@ -260,6 +288,12 @@ export class DriverSide implements Disposable {
     });
   }
 
+  #hear(events: number): void {
+    this.#unheard = false;
+    if ((events & Events.link) !== 0) this.#carrier();
+    if ((events & Events.broken) !== 0) this.#rebuild(this.#nic.mtu);
+  }
+
   #carrier(): void {
     const { up, speed, fullDuplex } = this.#nic.link;
     this.#tap.setCarrier(up);
@@ -289,6 +323,7 @@ export class DriverSide implements Disposable {
     this.#nic.setMtu(mtu);
     this.#uplink = this.#makeUplink();
     this.#polling = false;
+    this.#unheard = false;
   }
 
   #makeUplink(): TapUplink {

@@ -40,8 +40,10 @@ runThread((port, report) => {
   const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);
   driver.announce();
   for (let round = 0; !control.closing; round++) {
+    // The device first: what happens to it by the clock alone, a link that comes up, has nothing else to end a wait.
+    const came = side.pump();
     driver.interrupt();
-    const work = side.pump() + driver.pump();
+    const work = came + driver.pump();
     if (work > 0 && (round & 15) !== 0) continue;
     chores.run();
     if (work === 0 && !driver.rest()) continue;

@@ -225,20 +225,31 @@ export class Nic implements Link {
    * @throws {DeviceGone}
    */
   interrupt(): number {
-    const { io, family } = this.#hw;
-    const { interrupts } = family;
-    const status = interrupts.status(io);
-    if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
-    if ((status & (WANTED | Events.broken)) === 0) return 0;
-    interrupts.allow(io, 0);
-    interrupts.acknowledge(io, status);
-    if ((status & Events.link) !== 0) this.#link = this.phy.link();
-    return status & (WANTED | Events.broken);
+    const status = this.#happened();
+    if (status === 0) return 0;
+    this.mask();
+    return this.#settle(status);
+  }
+
+  /** Masks interrupts, for those who are about to poll without having had one. */
+  mask(): void {
+    this.#hw.family.interrupts.allow(this.#hw.io, 0);
+  }
+
+  /** As `interrupt`, where interrupts are masked already. */
+  acknowledge(): number {
+    const status = this.#happened();
+    return status === 0 ? 0 : this.#settle(status);
   }
 
   /** The second half: interrupts on again. What came in between raises one at once. */
   unmask(): void {
     this.#hw.family.interrupts.allow(this.#hw.io, WANTED);
+  }
+
+  /** Whether a received frame waits in the ring. */
+  get waiting(): boolean {
+    return this.#receive !== undefined && this.#receive.waiting();
   }
 
   /** Looks at the link without an interrupt. */
@@ -256,6 +267,21 @@ export class Nic implements Link {
   get rings(): { readonly receive: ReceiveRing; readonly transmit: TransmitRing } {
     if (this.#receive === undefined || this.#transmit === undefined) return notUp();
     return { receive: this.#receive, transmit: this.#transmit };
+  }
+
+  /** The status, where it has something for us. @throws {DeviceGone} */
+  #happened(): number {
+    const { io, family } = this.#hw;
+    const status = family.interrupts.status(io);
+    if (status === family.interrupts.absent) throw new DeviceGone("IntrStatus");
+    return (status & (WANTED | Events.broken)) === 0 ? 0 : status;
+  }
+
+  #settle(status: number): number {
+    const { io, family } = this.#hw;
+    family.interrupts.acknowledge(io, status);
+    if ((status & Events.link) !== 0) this.#link = this.phy.link();
+    return status & (WANTED | Events.broken);
   }
 }
 

@@ -67,6 +67,11 @@ export class TapUplink implements Disposable {
     return this.#out.stalled;
   }
 
+  /** The host had no more frames when it was last asked. */
+  get dry(): boolean {
+    return this.#out.dry;
+  }
+
   /** From the host to the NIC, at most `budget` frames. Returns how much was moved. @throws {SystemError} when the TAP has gone */
   pumpOut(budget: number): number {
     return this.#disposed ? 0 : this.#out.pump(budget);

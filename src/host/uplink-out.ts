@@ -42,6 +42,8 @@ export interface UplinkOutOptions {
 export class UplinkOut {
   /** There is no use in reading from the TAP until the NIC has sent something. */
   stalled = false;
+  /** The last look at the TAP found no more frames. */
+  dry = false;
   /** Frames read; of these, those whose checksum or cutting was done here, and those that were lost. */
   frames = 0;
   softwareSums = 0;
@@ -88,7 +90,7 @@ export class UplinkOut {
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
   }
 
-  /** Moves up to `budget` frames. Returns how many it read or passed on. @throws {SystemError} when the TAP has gone */
+  /** Moves up to `budget` frames; with 0 only what was read before. Returns how many it read or passed on. @throws {SystemError} when the TAP has gone */
   pump(budget: number): number {
     this.#reclaim();
     let moved = this.#count > 0 ? this.#offer() : 0;
@@ -98,6 +100,7 @@ export class UplinkOut {
   }
 
   #fill(budget: number): number {
+    if (budget > 0) this.dry = false;
     let frames = 0;
     let bytes = 0;
     while (frames < budget && bytes < BURST_BYTES && this.#count <= BURST - MOST_FRAGMENTS) {
@@ -123,7 +126,8 @@ export class UplinkOut {
     this.#iovecs.point(1, place, FRAME_ROOM);
     const result = readv(this.#tap.number, this.#iovecs, 2);
     if (result >= VNET_HEADER_BYTES) return result - VNET_HEADER_BYTES;
-    if (result === -Errno.EAGAIN || result === -Errno.EINTR) return -1;
+    this.dry = result === -Errno.EAGAIN;
+    if (this.dry || result === -Errno.EINTR) return -1;
     throw tapGone("readv", -result, this.#tap);
   }
 

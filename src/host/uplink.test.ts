@@ -140,6 +140,20 @@ test(
   },
 );
 
+test("says when the TAP has no more frames, and reads none when asked for none", { skip }, () => {
+  using rig = outRig();
+  for (let i = 0; i < 2; i++) rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
+  assert.equal(rig.out.pump(0), 0);
+  assert.equal(rig.out.dry, false, "nobody has looked");
+  assert.equal(rig.out.pump(1), 1);
+  assert.equal(rig.out.dry, false);
+  assert.equal(rig.out.pump(64), 1);
+  assert.equal(rig.out.dry, true);
+  rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
+  rig.out.pump(1);
+  assert.equal(rig.out.dry, false);
+});
+
 test("of an IPv6 super-frame the pseudo header's sum loses its length", { skip }, () => {
   using rig = outRig();
   const whole = superFrame(V6, 20_000);
