@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { since } from "#chip/chips.ts";
 import { Direction } from "#wire/pcapng.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
 
 const ETH = NEAR.name;
@@ -165,7 +166,7 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
       for (const value of ["off", "on", "off", "on"]) {
         await guest.must(`ethtool -K ${ETH} ${name === "rx-checksumming" ? "rx" : name} ${value}`);
         assert.match(await show("-k"), new RegExp(`^\\t?${name}: ${value}`, "m"));
-        assert.match(await guest.must(`ping -q -c 2 -i 0.01 -W 5 ${FAR.ipv4}`), / 0% packet loss/, `${name} ${value}`);
+        await answered(guest, `-c 2 -i 0.01 ${FAR.ipv4}`);
       }
     await guest.run(`ethtool -K ${ETH} rx-all off; ethtool -K ${ETH} rx-fcs off`);
   });
@@ -201,7 +202,7 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
       await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
       const before = await interruptsOf(rig);
       const text = await rig.far.must(`ping -q -c 200 -i 0.002 -W 5 ${NEAR.ipv4}`);
-      assert.match(text, / 0% packet loss/);
+      assert.match(text, /(199|200) received/);
       return { interrupts: (await interruptsOf(rig)) - before };
     };
     try {
@@ -260,7 +261,7 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
     for (let i = 0; links() < before + 2 && i < 100; i++) await sleep(50);
     assert.equal(links(), before + 2);
     await rig.carrier(true);
-    assert.match(await rig.guest.must(`ping -q -c 2 -i 0.1 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+    await answered(rig.guest, `-c 2 -i 0.1 ${FAR.ipv4}`);
   });
 
   test("-t: the driver has no self-test, and says so", async () => {
@@ -284,7 +285,7 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
       );
       assert.equal(exit, 0, `${on}: ${await show("--show-eee")}`);
       await rig.carrier(true);
-      assert.match(await rig.guest.must(`ping -q -c 2 -i 0.1 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+      await answered(rig.guest, `-c 2 -i 0.1 ${FAR.ipv4}`);
     }
   });
 });

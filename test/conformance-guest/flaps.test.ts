@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import type { LinkSpeed } from "#model/link-partner.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
+import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
-import { settles } from "./settles.ts";
 
 const FLAPS = 100;
 const TRAFFIC_SECONDS = 150;
@@ -53,9 +53,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE, offences: OFFENCES, limitMilli
        cat /tmp/link; exit 1`,
     );
     assert.equal(exit, 0, `not ${speed} Mbit/s ${duplex} duplex:\n${stdout}`);
-    await settles(async () =>
-      assert.match((await guest.run(`ping -q -c 3 -i 0.02 -W 5 ${FAR.ipv4}`)).stdout, / 0% packet loss/),
-    );
+    await answered(guest, `-c 3 -i 0.02 ${FAR.ipv4}`);
   };
   const supported = async (): Promise<readonly Mode[]> =>
     modesUnder("Supported link modes", await bench().rig.guest.must(`ethtool ${NEAR.name}`));
@@ -94,7 +92,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE, offences: OFFENCES, limitMilli
 
   test("after which nothing is lost or slow", async (t) => {
     const { guest, far } = bench().rig;
-    assert.match(await guest.must(`ping -q -c 50 -i 0.01 -W 5 ${FAR.ipv4}`), / 0% packet loss/);
+    await answered(guest, `-c 50 -i 0.01 ${FAR.ipv4}`);
     await far.must("iperf3 -s -D -1; sleep 0.3");
     const text = await guest.must(`iperf3 -J -c ${FAR.ipv4} -t 1`, 60_000);
     const { bits_per_second: rate } = (JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } }).end

@@ -6,7 +6,7 @@ const PAUSE_MILLIS = 300;
 
 /**
  * Resolves when `check` holds, which is tried a few times: since Linux 7 a change of the receive filter reaches the chip from a
- * queue of the kernel's, and a busy guest may find out late that the link was away for a moment.
+ * queue of the kernel's, and a busy guest may find out late that the link was away for a moment, or answer late.
  * @throws what the last try throws
  */
 export const settles = async (check: () => Promise<void>): Promise<void> => {
