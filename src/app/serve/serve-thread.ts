@@ -21,8 +21,8 @@ import { TraceFile } from "./trace-file.ts";
 const CONTROL = 0;
 const SERVER = 1;
 const WIRE = 2;
-/** Frames taken from the wire before the client has its turn: a whole ring. */
-const BUDGET = 256;
+/** Frames taken from the wire before the client has its turn: the guest's processor stands still while it waits for a register. */
+const BUDGET = 32;
 /** The longest a wait may take, so that the statistics do not grow stale. */
 const LONGEST_WAIT_MILLIS = 250;
 
