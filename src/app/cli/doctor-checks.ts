@@ -138,7 +138,7 @@ const preparedTap = ({ uid, cards, preparedTaps }: Findings): Check[] => {
 const TOOLS: Readonly<Record<string, { use: string; pack: string }>> = {
   iperf3: { use: "measuring throughput", pack: "iperf3" },
   tshark: { use: "reading captures", pack: "tshark" },
-  "qemu-system-x86_64": { use: "other systems' drivers on the model, later", pack: "qemu-system-x86" },
+  "qemu-system-x86_64": { use: "other systems' drivers on the model", pack: "qemu-system-x86" },
 };
 
 const tools = (found: Findings): Check[] =>
