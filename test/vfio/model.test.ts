@@ -1,0 +1,70 @@
+/**
+ * The model's RTL8168H as a card of a guest's: our driver reaches it through the guest's kernel, VFIO and an IOMMU, with each
+ * kind of interrupt. Both ends are ours here, but for all that lies between them.
+ */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Nic } from "../guest/nic.ts";
+import { scratchFolder } from "../guest/scratch.ts";
+import { noVfio } from "./available.ts";
+import { Machine } from "./machine.ts";
+
+const CARD = "0000:00:06.0";
+const INTERFACE = "fe0";
+/** The model's built-in far end, and an address beside it. */
+const FAR = "10.70.0.2";
+const NEAR = "10.70.0.1/24";
+const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
+/** As /proc/interrupts names the vector. */
+const KINDS = { msix: "vfio-msix[0]", msi: "vfio-msi[0]", intx: "vfio-intx" } as const;
+
+for (const [kind, vector] of Object.entries(KINDS))
+  describe(`an RTL8168H with ${kind} at most, behind an IOMMU`, { skip: noVfio(), timeout: 300_000 }, () => {
+    const scope = new AsyncDisposableStack();
+    let nic: Nic;
+    let machine: Machine;
+
+    before(async () => {
+      const folder = scratchFolder();
+      scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+      const options = { chip: "rtl8168h", socket: join(folder, "nic"), wire: "responder" };
+      nic = scope.use(await Nic.serve(undefined, { ...options, more: ["--interrupts", kind] }));
+      const devices = nic.device({ bus: "pcie.0", addr: CARD.slice(-4, -2) });
+      machine = scope.use(await Machine.boot({ devices, prepared: PREPARED }));
+    });
+    after(() => scope.disposeAsync());
+
+    const works = async (name: string): Promise<void> => {
+      await machine.guest.must(`ip link set ${name} up; ip addr add ${NEAR} dev ${name}`);
+      await machine.guest.must(`until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`);
+      const said = await machine.guest.must(`ping -q -i 0.02 -c 50 -w 20 ${FAR}`);
+      assert.match(said, /\b50 received/, said);
+      await machine.guest.must(`ip addr flush dev ${name}`);
+    };
+
+    test("is asleep once VFIO has it, which `list` tells", async () => {
+      assert.match(await machine.must("list"), new RegExp(`^${CARD}\\s+RTL8168h/8111h\\s+r8169`, "m"));
+      await machine.must(`bind ${CARD}`);
+      assert.match(await machine.must("list"), /the card is asleep \(D3hot\)[^]*D3hot/);
+      assert.equal((await nic.state()).powerState, 3);
+    });
+
+    test("is woken by `up`, which has a carrier and answers soon after", async (t) => {
+      const { linkMillis } = await machine.up(CARD, INTERFACE);
+      assert.equal((await nic.state()).powerState, 0);
+      assert.ok((await machine.guest.must("grep vfio /proc/interrupts")).includes(vector));
+      await works(INTERFACE);
+      const { offences } = await nic.state();
+      assert.deepEqual(offences, {}, nic.offences.join("\n"));
+      t.diagnostic(`carrier ${linkMillis} ms after "up"`);
+    });
+
+    test("is given back to the kernel's driver, which drives it as before", async () => {
+      await machine.must(`down ${INTERFACE}`);
+      await machine.must(`unbind ${CARD}`);
+      assert.equal(await machine.driverOf(CARD), "r8169");
+      await works(await machine.interfaceOf(CARD));
+    });
+  });
