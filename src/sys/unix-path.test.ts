@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +29,44 @@ test("whoever connects is accepted, and both ends are connected", () => {
     assert.equal(peerOf(served.number).pid, process.pid);
     client.send(Uint8Array.of(7));
     assert.equal(served.receive(new Uint8Array(1))?.length, 1);
+  });
+});
+
+test("whoever there is no descriptor for is turned away, and the next one is served", () => {
+  inFolder((path) => {
+    const script = `
+      import { closeSync, openSync } from "node:fs";
+      import { UnixListener, connectUnix } from ${JSON.stringify(new URL("unix-path.ts", import.meta.url).href)};
+      import { UnixSocket } from ${JSON.stringify(new URL("unix-socket.ts", import.meta.url).href)};
+      const listener = UnixListener.listen(${JSON.stringify(path)});
+      const said = [];
+      for (let round = 0; round < 2; round++) {
+        const client = new UnixSocket(connectUnix(listener.path));
+        const taken = [];
+        try {
+          for (;;) taken.push(openSync("/dev/null"));
+        } catch (error) {
+          said.push(error.code);
+        }
+        try {
+          listener.accept();
+        } catch (error) {
+          said.push(error.code);
+        }
+        for (const fd of taken) closeSync(fd);
+        said.push(client.receive(new Uint8Array(1))?.length, listener.accept() === undefined);
+      }
+      connectUnix(listener.path);
+      said.push(listener.accept()?.open);
+      listener[Symbol.dispose]();
+      console.log(JSON.stringify(said));`;
+    const node = [process.execPath, "--input-type=module", "-e", script];
+    const said = execFileSync("sh", ["-c", 'ulimit -n 64 && exec "$@"', "sh", ...node], {
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    const turnedAway = ["EMFILE", "EMFILE", 0, true];
+    assert.deepEqual(JSON.parse(said), [...turnedAway, ...turnedAway, true]);
   });
 });
 

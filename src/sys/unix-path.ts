@@ -112,10 +112,13 @@ export class UnixListener implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
   readonly #inode: number;
+  /** Given up to turn someone away when there are no others; undefined where even that could not be had again. */
+  #spare: Fd | undefined;
 
-  private constructor(path: string, socket: Fd, inode: number) {
+  private constructor(path: string, socket: Fd, spare: Fd, inode: number) {
     this.path = path;
     this.#socket = socket;
+    this.#spare = spare;
     this.#inode = inode;
   }
 
@@ -136,9 +139,10 @@ export class UnixListener implements Disposable {
     if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
     // SAFETY: no argument is an address.
     check(libc.listen(socket.number, BACKLOG), "listen", path);
+    const spare = scope.use(socket.duplicate());
     const { ino } = lstatSync(path);
     scope.move();
-    return new UnixListener(path, socket, ino);
+    return new UnixListener(path, socket, spare, ino);
   }
 
   /** For poll(2). @throws {DescriptorClosed} once disposed */
@@ -151,21 +155,42 @@ export class UnixListener implements Disposable {
     return this.#socket.duplicate();
   }
 
-  /** The next one in the queue, who does not block either; undefined when there is none. @throws {SystemError} such as EMFILE */
+  /**
+   * The next one in the queue, who does not block either; undefined when there is none.
+   * @throws {SystemError} such as EMFILE: whoever there was no descriptor for has been turned away
+   */
   accept(): Fd | undefined {
-    // SAFETY: the null addresses say that the other side's name is not wanted.
-    const number = libc.accept4(this.number, NONE, NONE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const number = this.#accept();
     if (number >= 0) return new Fd(number, `connection to ${this.path}`);
     const code = errno();
     // ECONNABORTED: gone again before its turn came.
     if (code === Errno.EAGAIN || code === Errno.EINTR || code === Errno.ECONNABORTED) return undefined;
+    if (code === Errno.EMFILE || code === Errno.ENFILE) this.#turnAway();
     throw new SystemError({ errno: code, syscall: "accept", detail: this.path });
+  }
+
+  #accept(): number {
+    // SAFETY: the null addresses say that the other side's name is not wanted.
+    return libc.accept4(this.number, NONE, NONE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  }
+
+  /** Left in the queue, it would wake every poll(2) and wait for an answer that never comes. */
+  #turnAway(): void {
+    this.#spare?.[Symbol.dispose]();
+    const number = this.#accept();
+    if (number >= 0) new Fd(number, "connection")[Symbol.dispose]();
+    try {
+      this.#spare = this.#socket.duplicate();
+    } catch {
+      this.#spare = undefined;
+    }
   }
 
   [Symbol.dispose](): void {
     if (!this.#socket.open) return;
     // Before the close: in between, someone would take the file for a stale one and replace it, and we remove theirs.
     if (lstatSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#spare?.[Symbol.dispose]();
     this.#socket[Symbol.dispose]();
   }
 }

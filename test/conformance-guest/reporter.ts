@@ -25,7 +25,7 @@ const line = (outcome: Outcome): string => `${JSON.stringify(outcome)}\n`;
 
 // eslint-disable-next-line import/no-default-export -- node:test takes a reporter's default export.
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  // Files run one after the other, so there is one path from the outermost suite to the test at hand.
+  // Files that run side by side report one after the other, so there is one path from the outermost suite to the test at hand.
   const path: string[] = [];
   // What a test says of itself comes after its outcome.
   let last: (Outcome & { notes: string[] }) | undefined;

@@ -1,6 +1,7 @@
 /**
- * `npm run test:guest [-- --all] [--chip NAMES] [--kernel NAMES] [--roundtrips N] [FILES]`: the conformance suite, with the kernel's own r8169
- * driving our chips in guests. Writes what came out as JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
+ * `npm run test:guest [-- --all] [--chip NAMES] [--kernel NAMES] [--jobs N] [--roundtrips N] [FILES]`: the conformance suite, with the
+ * kernel's own r8169 driving our chips in guests, `N` guests at once (a guest and its NIC keep one processor busy). Writes what came out as
+ * JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,6 +22,7 @@ const { values, positionals } = parseArgs({
   options: {
     all: { type: "boolean", default: false },
     chip: { type: "string" },
+    jobs: { type: "string", default: "1" },
     kernel: { type: "string" },
     refresh: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
@@ -42,6 +44,7 @@ const run = async (): Promise<number> => {
     writeReport(RESULTS);
     return 0;
   }
+  if (!/^[1-9]\d?$/.test(values.jobs)) throw new Error(`--jobs ${values.jobs}: how many guests at once, 1 to 99`);
   if (values.refresh) forgetParts();
   const chips = values.chip ?? (values.all ? ALL_CHIPS : SOME_CHIPS).join(",");
   const kernels = values.kernel ?? (values.all ? KERNELS.join(",") : "6.12");
@@ -49,7 +52,7 @@ const run = async (): Promise<number> => {
   mkdirSync(RESULTS, { recursive: true });
   const record = join(RESULTS, `${new Date().toISOString().replaceAll(":", "-")}.jsonl`);
   const args = [
-    ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=1"],
+    ["--disable-warning=ExperimentalWarning", "--test", `--test-concurrency=${values.jobs}`],
     ["--test-reporter=spec", "--test-reporter-destination=stdout"],
     [`--test-reporter=${join(HERE, "reporter.ts")}`, `--test-reporter-destination=${record}`],
     files(),

@@ -62,6 +62,7 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
       ];
     case "client":
       if (news.connected) return [`client ${news.client} connected`];
+      if (news.client === 0) return [`a client was turned away: ${news.why}`];
       return [`client ${news.client} disconnected${news.why === "" ? "" : `: ${news.why}`}`];
     case "offence":
       return offenceLines(news, paint);

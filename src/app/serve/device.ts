@@ -99,7 +99,7 @@ export class ServedDevice {
       tell({ kind: "client", client: this.#client, connected });
       return;
     }
-    trace?.tell({ event: "disconnect" });
+    if (this.#client !== 0) trace?.tell({ event: "disconnect" });
     tell({ kind: "client", client: this.#client, connected, why });
     this.#client = 0;
     if (trace !== undefined) trace.client = 0;

@@ -1,5 +1,7 @@
 /** A device model offered to others on a Unix socket: clients come one after the other, each finds the power just on. */
 import type { Target } from "#kit/target.ts";
+import { SystemError } from "#sys/errno.ts";
+import type { Fd } from "#sys/fd.ts";
 import { MapWindows } from "#sys/map-window.ts";
 import { Poll, type Poller } from "#sys/poll.ts";
 import { UnixListener } from "#sys/unix-path.ts";
@@ -12,7 +14,7 @@ import { Session } from "./session.ts";
 export interface ServerOptions {
   /** Where to listen: a path in the file system. */
   readonly path: string;
-  /** A client came; or it went, and `why` says what it did wrong, if anything. */
+  /** A client came; or it went, and `why` says what it did wrong, if anything; or there was no descriptor left to let one in. */
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
   /** A client mapped guest memory, or unmapped it. */
   readonly onMemory?: (change: MemoryChange) => void;
@@ -98,7 +100,7 @@ export class VfioUserServer implements Disposable {
   }
 
   #accept(): boolean {
-    const socket = this.#listener.accept();
+    const socket = this.#next();
     if (socket === undefined) return false;
     this.#target.powerCycle();
     this.#session = new Session(socket, {
@@ -110,6 +112,17 @@ export class VfioUserServer implements Disposable {
     });
     this.#onClient?.({ connected: true });
     return true;
+  }
+
+  /** The next client, if there is one, and a descriptor for it. */
+  #next(): Fd | undefined {
+    try {
+      return this.#listener.accept();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#onClient?.({ connected: false, why: error.message });
+      return undefined;
+    }
   }
 
   #release(why: string): void {
