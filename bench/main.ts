@@ -11,9 +11,10 @@ import { memory } from "./memory.ts";
 import { ring } from "./ring.ts";
 import { tcp } from "./tcp.ts";
 import { up } from "./up.ts";
+import { upCard } from "./up-card.ts";
 import { vfio } from "./vfio.ts";
 
-const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, guest, vfio, memory];
+const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, upCard, guest, vfio, memory];
 
 const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--json] [--list]
 
