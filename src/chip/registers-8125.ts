@@ -142,11 +142,17 @@ export const TxConfigV2 = ro32(0x60b0);
 export const At0382 = rw16(0x382);
 export const At1880 = rw16(0x1880);
 export const At20e4 = rw8(0x20e4);
-/** SerDes of the fibre version (8127). */
+/**
+ * SerDes of the fibre version (8127): registers behind registers, the word that sets its speed, one that goes with it, and its
+ * reset. Source: DPDK `r8169_fiber.c`, which has names for the first four only.
+ */
 export const SDS_CMD = rw16(0x2348);
+export const SerdesCommand = { go: 1 << 0, write: 1 << 1 } as const;
 export const SDS_ADDR = rw16(0x234a);
 export const SDS_DATA_IN = rw16(0x234c);
 export const SDS_DATA_OUT = ro16(0x234e);
 export const At233a = rw16(0x233a);
 export const At233e = rw16(0x233e);
 export const At2350 = rw8(0x2350);
+/** At 0x2350 the bit that lets it run, at 0x233a its modes. */
+export const Serdes = { run: 1 << 0, mode1000: 0x8004, mode10000: 0x801a } as const;

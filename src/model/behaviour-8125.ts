@@ -79,13 +79,13 @@ const rows = {
   At0382:              { width: 16, reset: 0, writable: 0xffff },
   At1880:              { width: 16, reset: 0, writable: 0xffff },
   At20e4:              { width: 8,  reset: 0, writable: 0xff },
-  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesCommand", on: fibre },
   SDS_ADDR:            { width: 16, reset: 0, writable: 0xffff, on: fibre },
   SDS_DATA_IN:         { width: 16, reset: 0, writable: 0xffff, on: fibre },
   SDS_DATA_OUT:        { width: 16, reset: 0, writable: 0, on: fibre },
-  At233a:              { width: 16, reset: 0, writable: 0xffff, on: fibre },
+  At233a:              { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesMode", on: fibre },
   At233e:              { width: 16, reset: 0, writable: 0xffff, on: fibre },
-  At2350:              { width: 8,  reset: 0, writable: 0xff, on: fibre },
+  At2350:              { width: 8,  reset: 0, writable: 0xff, onWrite: "serdesMode", on: fibre },
 } as const satisfies Rows<typeof chip>;
 
 export const MULTIGIGABIT = lay(chip, rows, multigigabit);

@@ -43,7 +43,9 @@ export type Effect =
   | "eeprom"
   | "managementOcp"
   | "mailboxControl"
-  | "mailboxStatus";
+  | "mailboxStatus"
+  | "serdesCommand"
+  | "serdesMode";
 
 /**
  * Called with the value as written and the bits that were written, both in the register's own position (a read has 0 and

@@ -1,5 +1,6 @@
 /** The station at the other end of the cable, and what two ends settle on. IEEE 802.3: 28, annex 28B, 40.5, 126, 78. */
 import { Advertise, Advertise10G, Bmcr, Eee, Eee2, Gbcr, Gbsr, Partner10G } from "#chip/phy.ts";
+import type { SerdesSpeed } from "./serdes.ts";
 
 /** Mbit/s. From 2500 on there is only full duplex. */
 export const LINK_SPEEDS = [10, 100, 1000, 2500, 5000, 10000] as const;
@@ -116,6 +117,16 @@ export const settle = (offer: Offer, partner: Partner): PhyLink => {
   if (best.speed <= 100 || offer.pairs === 4) return best;
   const lower = offer.speedDown ? highest(offer, partner, 2) : LINK_DOWN;
   return { ...lower, lowered: lower.up };
+};
+
+/**
+ * What two ends settle on whose SFP modules carry 0, 1000 or 10000 Mbit/s: one speed, or nothing. At 10000 nothing is negotiated
+ * (10GBASE-R: 802.3, 49); what 1000BASE-X tells of pause (802.3, 37) is not modelled.
+ */
+export const settleOnFibre = (speed: SerdesSpeed, partner: Partner): PhyLink => {
+  if (speed === 0 || partner.fixed !== undefined) return LINK_DOWN;
+  const theirs = speed === 10000 ? (partner.multigigabit ?? 0) & Partner10G.full10000 : partner.gbsr & Gbsr.full1000;
+  return theirs === 0 ? LINK_DOWN : { ...LINK_DOWN, up: true, speed, fullDuplex: true };
 };
 
 /**

@@ -13,6 +13,9 @@ const FIRMWARE_PAGES = 4;
 /** 8125 and later: bit 7 says that the PHY does not sleep between link pulses (ALDPS). */
 const ALDPS_STATE = 0xe908;
 const ALDPS_AWAKE = 1 << 7;
+/** 8127: the low byte says that there is a cage for an SFP module, which is where Linux's r8169 looks for it. */
+const MEDIUM = 0xd006;
+const FIBRE = 7;
 
 /**
  * No handshake: the data is there with the next read. What drivers set here for power, latency and FIFOs is held and has no
@@ -25,8 +28,11 @@ export class MacOcp {
   readonly #registers = new Uint16Array(0x8000);
   readonly #firmware: Uint16Array | undefined;
 
-  constructor(page: Page, chip: Chip) {
+  readonly #fibre: boolean;
+
+  constructor(page: Page, chip: Chip, fibre: boolean) {
     this.#page = page;
+    this.#fibre = fibre;
     if (since("8125")(chip)) this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
   }
 
@@ -43,6 +49,7 @@ export class MacOcp {
     if (this.#firmware === undefined) return this.#registers[address >> 1]!;
     if (address >= FIRMWARE_AT && address < FIRMWARE_END) return this.#firmware[this.#firmwareIndex(address)]!;
     const value = this.#registers[address >> 1]!;
+    if (address === MEDIUM && this.#fibre) return (value & 0xff00) | FIBRE;
     return address === ALDPS_STATE ? value | ALDPS_AWAKE : value;
   }
 

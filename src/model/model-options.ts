@@ -3,6 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { Timers } from "#kit/clock.ts";
 import type { InterruptKind } from "./config-layout.ts";
+import type { Medium } from "./medium.ts";
 import type { Offence, Strictness } from "./strict.ts";
 
 export interface ModelOptions {
@@ -39,4 +40,6 @@ export interface ModelOptions {
   readonly frameCheck?: boolean;
   /** Management firmware (DASH) runs in chips that have a controller for it; not unless said otherwise. */
   readonly managed?: boolean;
+  /** What the cable is: an 8127 may have a cage for an SFP module, which makes it an RTL8127ATF. Copper unless said otherwise. */
+  readonly medium?: Medium | undefined;
 }

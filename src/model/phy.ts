@@ -21,9 +21,10 @@ import {
 import { PhyStatus } from "#chip/registers.ts";
 import { PhyStatus16 } from "#chip/registers-8125.ts";
 import { Clause45 } from "./clause-45.ts";
-import { LINK_DOWN, type LinkSpeed, type Partner, type PhyLink, settle } from "./link-partner.ts";
+import { LINK_DOWN, type LinkSpeed, type Partner, type PhyLink, settle, settleOnFibre } from "./link-partner.ts";
 import type { PhyKind } from "./phy-kinds.ts";
 import type { Schedule } from "./schedule.ts";
+import type { SerdesSpeed } from "./serdes.ts";
 
 export interface PhyTimes {
   /** How long two ends negotiate and train, in microseconds. Real ones take one to three seconds, which no test wants. */
@@ -71,6 +72,8 @@ export class Phy {
   #cancel: (() => void) | undefined;
   /** Whether a lower speed is tried on a bad cable; where that is set differs. */
   speedDown: () => boolean = () => true;
+  /** On fibre: what the SerDes is set to. Nothing is negotiated there, and nothing in these registers chooses the speed. */
+  serdes: (() => SerdesSpeed) | undefined;
 
   /** @param changed called when the link has come or gone */
   constructor(kind: PhyKind, schedule: Schedule, times: PhyTimes, changed: () => void) {
@@ -127,6 +130,11 @@ export class Phy {
   /** How many pairs of the cable carry a signal: gigabit and faster need all four. */
   set pairs(pairs: 2 | 4) {
     this.#pairs = pairs;
+    this.#start();
+  }
+
+  /** The medium's side of the PHY is another one now: whatever link there was is over. */
+  restart(): void {
     this.#start();
   }
 
@@ -193,7 +201,7 @@ export class Phy {
 
   /** Negotiation is over; parallel detection counts (28.2.3.1). */
   get #complete(): boolean {
-    return this.#link.up && (this.#registers[BMCR]! & Bmcr.autonegotiate) !== 0;
+    return this.#link.up && this.serdes === undefined && (this.#registers[BMCR]! & Bmcr.autonegotiate) !== 0;
   }
 
   get #gigabitAble(): number {
@@ -305,6 +313,7 @@ export class Phy {
   }
 
   #settle(partner: Partner): PhyLink {
+    if (this.serdes !== undefined) return settleOnFibre(this.serdes(), partner);
     return settle(
       {
         bmcr: this.#registers[BMCR]!,

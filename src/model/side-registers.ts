@@ -25,6 +25,8 @@ export interface SideParts extends HandshakeParts {
   readonly accessMicros: number;
   /** Management firmware runs, where the chip has a controller for it. */
   readonly managed: boolean;
+  /** There is a cage for an SFP module. */
+  readonly fibre: boolean;
 }
 
 /** 8168DP: where a driver leaves its word to the management firmware. */
@@ -88,7 +90,7 @@ export class SideRegisters {
   constructor(parts: SideParts) {
     const { page, chip, config, mac, phy, accessMicros, managed, schedule } = parts;
     this.#phy = phy;
-    this.#macOcp = new MacOcp(page, chip);
+    this.#macOcp = new MacOcp(page, chip, parts.fibre);
     this.#management = isManaged(chip)
       ? new Management(chip, managed, schedule, () => this.#extended.exgmac(LEFT_WORD))
       : undefined;

@@ -12,6 +12,7 @@ import type { Effects } from "./effects.ts";
 import type { Faults } from "./faults.ts";
 import { InterruptBlock } from "./interrupts.ts";
 import type { ModelOptions } from "./model-options.ts";
+import { isFibre } from "./medium.ts";
 import { MsixTable } from "./msix-table.ts";
 import { CONFIG_BYTES, Page, registerBytes, windowBytes } from "./page.ts";
 import { phyKind } from "./phy-kinds.ts";
@@ -20,6 +21,7 @@ import { Phy } from "./phy.ts";
 import { RegisterFile } from "./register-file.ts";
 import { registersOf } from "./register-set.ts";
 import type { Schedule } from "./schedule.ts";
+import { SerDes } from "./serdes.ts";
 import { SideRegisters } from "./side-registers.ts";
 import { loadStation } from "./station.ts";
 import { Offences } from "./strict.ts";
@@ -56,6 +58,7 @@ export class Silicon {
   readonly frames: DataPath;
   readonly wakeFilter: WakeFilter;
   readonly registers: RegisterFile;
+  readonly #serdes: SerDes;
   readonly #timers: TimerBlock;
   readonly #parts: SiliconParts;
 
@@ -78,9 +81,14 @@ export class Silicon {
       resetMicros: options.phyResetMicros ?? PHY_RESET_MICROS,
     };
     this.phy = new Phy(phyKind(chip), schedule, times, () => this.#linkChanged());
+    const fibre = isFibre(options);
+    this.#serdes = new SerDes(page, () => {
+      if (fibre) this.phy.restart();
+    });
+    if (fibre) this.phy.serdes = () => this.#serdes.speed;
     const phy = registersOfPhy(this.phy);
     const managed = options.managed ?? false;
-    this.side = new SideRegisters({ ...shared, config: this.config, mac, phy, accessMicros, managed });
+    this.side = new SideRegisters({ ...shared, config: this.config, mac, phy, accessMicros, managed, fibre });
     this.interrupts = new InterruptBlock({
       ...shared,
       speed: () => this.phy.link.speed,
@@ -157,6 +165,7 @@ export class Silicon {
       ...this.interrupts.effects,
       ...this.#timers.effects,
       ...this.side.effects,
+      ...this.#serdes.effects,
     };
   }
 
@@ -166,6 +175,8 @@ export class Silicon {
     this.msix.powerOn();
     this.dma.forget();
     this.registers.powerOn();
+    this.#serdes.powerOn();
+    if (this.phy.serdes !== undefined) this.phy.restart();
     loadStation(this.page, this.chip, this.#parts.mac);
     this.#timers.powerOn();
     this.resetRegisters();

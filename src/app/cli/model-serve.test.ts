@@ -175,6 +175,8 @@ test("what was typed wrong ends with 2, one line and a hint", async () => {
     "serve --socket s --mac 01:00:00:00:00:00",
     "serve --socket s --mac zz",
     "serve --socket s --strict hard",
+    "serve --socket s --medium glass",
+    "serve --socket s --chip rtl8125b --medium fibre",
     "serve --socket s --trace-format json",
     "serve --socket s --trace t --trace-format xml",
     "serve --socket s --trace t --capture t",

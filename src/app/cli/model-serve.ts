@@ -1,8 +1,9 @@
 /** `ferrule model serve`: one NIC on a vfio-user socket, for QEMU and others, until it is told to stop. */
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import type { Chip } from "#chip/chips.ts";
+import { CHIPS, type Chip } from "#chip/chips.ts";
 import { INTERRUPT_KINDS, type InterruptKind } from "#model/config-layout.ts";
+import { MEDIA, type Medium, takesModules } from "#model/medium.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
 import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
@@ -121,6 +122,20 @@ const parseInterrupts = (text: string | undefined): InterruptKind | undefined =>
   return kind;
 };
 
+const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined => {
+  const medium = MEDIA.find((known) => known === text);
+  if (text !== undefined && medium === undefined)
+    throw new WrongUsage(`"${text}" is no medium`, `Write ${MEDIA.join(" or ")}.`);
+  if (medium === "fibre" && !takesModules(chip))
+    throw new WrongUsage(
+      `there is no ${chip.name} for fibre`,
+      `There is of ${CHIPS.filter(takesModules)
+        .map(({ key }) => key)
+        .join(", ")}.`,
+    );
+  return medium;
+};
+
 const FORMATS: readonly TraceFormat[] = ["text", "json"];
 const parseTrace = (path: string | undefined, format: string | undefined): ServeOptions["trace"] => {
   const chosen = FORMATS.find((known) => known === format);
@@ -196,6 +211,11 @@ export const modelServe = command({
       placeholder: "KIND",
       summary: "the best that the NIC offers: intx, msi or msix; all that the chip has unless given",
     },
+    medium: {
+      kind: "value",
+      placeholder: "MEDIUM",
+      summary: "copper, or fibre: a cage for an SFP module, with rtl8127a",
+    },
     json: { kind: "flag", summary: "print events as JSON, one object a line" },
   },
   examples: [
@@ -215,6 +235,7 @@ export const modelServe = command({
       trace: parseTrace(values.trace, values["trace-format"]),
       strict: parseStrict(values.strict),
       interrupts: parseInterrupts(values.interrupts),
+      medium: parseMedium(values.medium, chip),
     };
     if (options.capture !== undefined && options.capture === options.trace?.path)
       throw new WrongUsage("capture and trace go to one file", "Give each a file of its own.");

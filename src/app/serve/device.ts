@@ -7,6 +7,7 @@ import type { Clock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Target } from "#kit/target.ts";
 import type { InterruptKind } from "#model/config-layout.ts";
+import type { Medium } from "#model/medium.ts";
 import { Legend } from "#model/legend.ts";
 import { ANY_PARTNER, type Partner, partnerOf } from "#model/link-partner.ts";
 import { registersOf } from "#model/register-set.ts";
@@ -38,6 +39,7 @@ export interface DeviceParts {
   readonly mac: string;
   readonly strict: Strictness;
   readonly interrupts?: InterruptKind | undefined;
+  readonly medium?: Medium | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly wire: ServedWire;
@@ -62,7 +64,7 @@ export class ServedDevice {
   #link: Rtl8169["link"];
 
   constructor(parts: DeviceParts) {
-    const { chip, mac, strict, interrupts, clock, timers, trace } = parts;
+    const { chip, mac, strict, interrupts, medium, clock, timers, trace } = parts;
     this.#parts = parts;
     this.wire = new ImpairedWire(parts.wire.port, { clock, timers });
     this.nic = new Rtl8169({
@@ -70,6 +72,7 @@ export class ServedDevice {
       mac,
       strict,
       interrupts,
+      medium,
       clock,
       timers,
       report: (offence) => this.#offence(offence),

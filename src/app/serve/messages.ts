@@ -1,5 +1,6 @@
 /** What the main thread and a server's thread tell each other. */
 import type { InterruptKind } from "#model/config-layout.ts";
+import type { Medium } from "#model/medium.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
 import type { PlainError } from "../messages.ts";
@@ -17,6 +18,7 @@ export interface ServeTask {
   readonly trace: { readonly path: string; readonly format: TraceFormat } | undefined;
   readonly strict: Strictness;
   readonly interrupts?: InterruptKind | undefined;
+  readonly medium?: Medium | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */
   readonly control: number;

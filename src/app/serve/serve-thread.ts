@@ -75,6 +75,7 @@ class Service implements Disposable, Chores {
       mac: task.mac,
       strict: task.strict,
       interrupts: task.interrupts,
+      medium: task.medium,
       clock: this.#clock,
       timers: this.#timers,
       wire: this.#wire,
