@@ -68,6 +68,8 @@ export class ManyNics implements Disposable {
     nic.setCarrier(true);
     const server = new VfioUserServer(nic, {
       path,
+      clock: this.#clock,
+      timers: this.#timers,
       onClient: ({ why }) => {
         if (why !== undefined) this.complaints.push(`${chip.key}: ${why}`);
       },

@@ -52,6 +52,8 @@ const serve = ({ path, mac, stop }: ModelTask): ModelReport => {
   let clients = 0;
   using server = new VfioUserServer(model, {
     path,
+    clock,
+    timers,
     onClient: ({ connected }) => {
       if (connected) clients++;
     },

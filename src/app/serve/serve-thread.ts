@@ -88,6 +88,8 @@ class Service implements Disposable, Chores {
     this.#server = scope.use(
       new VfioUserServer(this.#device.target, {
         path: task.socket,
+        clock: this.#clock,
+        timers: this.#timers,
         onClient: ({ connected, why = "" }) => this.#device.client(connected, why),
         onMemory: (change) => this.#device.memory(change),
       }),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { VirtualClock } from "#kit/clock.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { createMemory } from "#sys/mapping.ts";
 import { UnixSocket } from "#sys/unix-socket.ts";
@@ -183,6 +184,7 @@ export class Rig implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "ferrule-vfio-user-"));
   readonly path = join(this.folder, "nic.sock");
   readonly device = new PageDevice();
+  readonly clock = new VirtualClock();
   readonly server: VfioUserServer;
   /** Why clients were sent away. */
   readonly complaints: string[] = [];
@@ -192,6 +194,8 @@ export class Rig implements Disposable {
   constructor(version: Uint8Array | "none" = versionBody()) {
     this.server = new VfioUserServer(this.device, {
       path: this.path,
+      clock: this.clock,
+      timers: this.clock.timers,
       onClient: ({ why }) => {
         if (why !== undefined) this.complaints.push(why);
       },

@@ -80,7 +80,8 @@ export class Replies {
   readonly #interrupts: InterruptTable;
   readonly #agree: ReplyParts["agree"];
   readonly #onMemory: ReplyParts["onMemory"];
-  #negotiated = false;
+  /** The client has said its version, and may go on. */
+  negotiated = false;
 
   constructor(parts: ReplyParts) {
     this.#target = parts.target;
@@ -95,9 +96,9 @@ export class Replies {
 
   /** Carries out the request of `size` bytes at `at`. The descriptors are this object's from now on. */
   request(command: number, at: number, size: number, fds: readonly Fd[]): Outcome {
-    if (command === Command.regionWrite && fds.length === 0 && this.#negotiated) return this.#registers.write(at, size);
+    if (command === Command.regionWrite && fds.length === 0 && this.negotiated) return this.#registers.write(at, size);
     const takesFds = command === Command.dmaMap || command === Command.setIrqs;
-    const inTurn = this.#negotiated !== (command === Command.version);
+    const inTurn = this.negotiated !== (command === Command.version);
     if (!inTurn || command === NOTHING || (fds.length > 0 && !takesFds)) {
       closeAll(fds);
       return -Refused.EINVAL;
@@ -145,7 +146,7 @@ export class Replies {
     VERSION.write(outgoing, reply, { major: MAJOR, minor: Math.min(minor, MINOR) });
     outgoing.set(capabilities, reply + HEADER_BYTES + VERSION.bytes);
     this.#agree(client);
-    this.#negotiated = true;
+    this.negotiated = true;
     return VERSION.bytes + capabilities.length;
   }
 

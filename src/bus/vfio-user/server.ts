@@ -1,4 +1,5 @@
 /** A device model offered to others on a Unix socket: clients come one after the other, each finds the power just on. */
+import type { Timers } from "#kit/clock.ts";
 import type { Target } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -14,12 +15,17 @@ import { Session } from "./session.ts";
 export interface ServerOptions {
   /** Where to listen: a path in the file system. */
   readonly path: string;
+  /** Whoever owns the clock runs the timers. */
+  readonly clock: { now(): number };
+  readonly timers: Timers;
   /** A client came; or it went, and `why` says what it did wrong, if anything; or there was no descriptor left to let one in. */
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
   /** A client mapped guest memory, or unmapped it. */
   readonly onMemory?: (change: MemoryChange) => void;
 }
 
+/** Whoever connects and does not say its version keeps everyone else waiting. Clients say it at once. */
+const VERSION_MICROS = 5_000_000;
 const NO_MEMORY = { region: () => undefined };
 
 /**
@@ -43,11 +49,16 @@ export class VfioUserServer implements Disposable {
   readonly #buffers = connectionBuffers();
   readonly #onClient: ServerOptions["onClient"];
   readonly #onMemory: ServerOptions["onMemory"];
+  readonly #clock: ServerOptions["clock"];
+  readonly #timers: Timers;
   #session: Session | undefined;
+  #stopWaiting = (): void => {};
 
   /** @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} */
   constructor(target: Target, options: ServerOptions) {
     this.#target = target;
+    this.#clock = options.clock;
+    this.#timers = options.timers;
     this.#onClient = options.onClient;
     this.#onMemory = options.onMemory;
     this.#irqs = interruptsOf(target);
@@ -111,6 +122,9 @@ export class VfioUserServer implements Disposable {
       onMemory: this.#onMemory,
     });
     this.#onClient?.({ connected: true });
+    this.#stopWaiting = this.#timers.schedule(this.#clock.now() + VERSION_MICROS, () => {
+      if (this.#session?.negotiated === false) this.#release(`it did not say its version in ${VERSION_MICROS / 1e6} s`);
+    });
     return true;
   }
 
@@ -126,6 +140,7 @@ export class VfioUserServer implements Disposable {
   }
 
   #release(why: string): void {
+    this.#stopWaiting();
     this.#target.attach(NO_MEMORY, () => {});
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;

@@ -86,6 +86,11 @@ export class Session implements Disposable {
     return this.#yielding || this.#hurried || this.#ended !== undefined;
   }
 
+  /** The client has said its version. */
+  get negotiated(): boolean {
+    return this.#replies.negotiated;
+  }
+
   get maps(): number {
     return this.#maps.count;
   }

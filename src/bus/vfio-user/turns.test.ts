@@ -77,7 +77,10 @@ test("an interrupt without a client goes nowhere", () => {
 test("the socket is removed with the server, and not replaced while it is there", () => {
   const rig = new Rig();
   assert.ok(statSync(rig.path).isSocket());
-  assert.throws(() => new VfioUserServer(rig.device, { path: rig.path }), SocketPathTaken);
+  assert.throws(
+    () => new VfioUserServer(rig.device, { path: rig.path, clock: rig.clock, timers: rig.clock.timers }),
+    SocketPathTaken,
+  );
   rig.server[Symbol.dispose]();
   assert.equal(statSync(rig.path, { throwIfNoEntry: false }), undefined);
   rig[Symbol.dispose]();

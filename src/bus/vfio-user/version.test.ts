@@ -35,6 +35,31 @@ test("nothing else is done before the version, and the version not twice", () =>
   assert.equal(rig.error(Command.version, versionBody()), Refused.EINVAL);
 });
 
+test("whoever does not say a version in time makes room for the next; whoever did may be silent for ever", () => {
+  using rig = new Rig("none");
+  rig.clock.delay(4_900_000);
+  rig.work();
+  assert.equal(rig.peer.receive(), undefined);
+  rig.clock.delay(200_000);
+  rig.assertDropped(/^it did not say its version in 5 s$/);
+  rig.clock.delay(3_600_000_000);
+  rig.work();
+  assert.equal(rig.peer.receive(), undefined);
+  assert.equal(rig.complaints.length, 1);
+});
+
+test("the time that a client has is its own", () => {
+  using rig = new Rig("none");
+  rig.clock.delay(4_000_000);
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  rig.connect("none");
+  rig.clock.delay(4_000_000);
+  rig.work();
+  assert.equal(rig.peer.receive(), undefined);
+  assert.equal(rig.ask(Command.version, versionBody()).error, 0);
+});
+
 test("the reply is no longer than the request, ends with a NUL, and says no later version than the client's", () => {
   const qemu = '{"capabilities":{"max_msg_fds":16,"max_data_xfer_size":1048576,"write_multiple":true}}';
   for (const [json, minor] of [
