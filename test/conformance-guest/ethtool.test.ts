@@ -56,9 +56,6 @@ const countsOf = async (rig: Rig): Promise<Counts> => {
 const difference = (now: Numbers, before: Numbers): Numbers =>
   Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - before[name]!]));
 
-const interruptsOf = async (rig: Rig): Promise<number> =>
-  Number(/:\s+(\d+)/.exec(await rig.guest.must(`grep ' ${ETH}$' /proc/interrupts`))![1]);
-
 /** What the driver says of each damaged frame. */
 const SAID_OF_DAMAGE = /Rx ERROR. status/;
 
@@ -198,21 +195,24 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
     // At this speed the chip's ticks are long enough to be seen beside an emulated machine's own delays.
     await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
     await guest.must(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
-    const measure = async (): Promise<{ readonly interrupts: number }> => {
+    // Echoes wait for the interrupt: in microseconds, sorted. One that comes just before another's interrupt waits for less.
+    const measure = async (): Promise<readonly number[]> => {
       await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
-      const before = await interruptsOf(rig);
-      const text = await rig.far.must(`ping -q -c 200 -i 0.002 -W 5 ${NEAR.ipv4}`);
-      assert.match(text, /(199|200) received/);
-      return { interrupts: (await interruptsOf(rig)) - before };
+      const text = await rig.far.must(`ping -c 50 -i 0.03 -W 5 ${NEAR.ipv4}`);
+      const times = [...text.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Math.round(Number(millis) * 1000));
+      assert.ok(times.length >= 49, text);
+      return times.toSorted((one, other) => one - other);
     };
     try {
-      const prompt = await measure();
+      const [prompt] = await measure();
       await guest.must(`ethtool -C ${ETH} rx-usecs 9000 tx-usecs 9000 rx-frames 60 tx-frames 60`);
       const set = Number(/^rx-usecs:\s+(\d+)$/m.exec(await show("-c"))![1]);
       assert.ok(set >= 9000 && set < 30_000, `${set}`);
-      const patient = await measure();
-      t.diagnostic(`interrupts for 200 echoes: ${prompt.interrupts} at once, ${patient.interrupts} after ${set} µs`);
-      assert.ok(patient.interrupts * 2 < prompt.interrupts, `${prompt.interrupts}, then ${patient.interrupts}`);
+      const patient = (await measure())[25]!;
+      t.diagnostic(
+        `the quickest of 50 echoes ${prompt} µs; half of them ${patient} µs or more with interrupts after ${set} µs`,
+      );
+      assert.ok(prompt! < set && patient >= set, `${prompt}, then ${patient}`);
       await guest.must(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
     } finally {
       await rig.nic.ask({ command: "partner", abilities: {} });
@@ -277,6 +277,12 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
       assert.ok(!saves(cell.chip), first.stderr);
       return t.skip("the driver knows no EEE for this chip");
     }
+    if (first.stdout.includes("EEE status: not supported")) {
+      assert.ok(cell.chip.key === "rtl8168h" && cell.kernel === "newest", first.stdout);
+      return t.skip("Linux 7 keeps EEE off on this chip");
+    }
+    // Linux leaves out 2500 on this one, as the vendor's driver does.
+    if (cell.chip.key === "rtl8125a") await rig.guest.must(`ethtool -s ${ETH} speed 1000 duplex full autoneg on`);
     for (const on of ["off", "on"] as const) {
       await rig.guest.must(`ethtool --set-eee ${ETH} eee ${on}`);
       const wanted = on === "on" ? "enabled - active" : "disabled";

@@ -11,7 +11,14 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bootOf } from "../guest/initrd.ts";
 import { CACHE, forgetParts, KERNELS } from "../guest/parts.ts";
-import { ALL_CHIPS, CHIPS_VARIABLE, KERNELS_VARIABLE, ROUND_TRIPS_VARIABLE, SOME_CHIPS } from "./grid.ts";
+import {
+  ALL_CHIPS,
+  CHIPS_VARIABLE,
+  GRID_VARIABLE,
+  KERNELS_VARIABLE,
+  ROUND_TRIPS_VARIABLE,
+  SOME_CHIPS,
+} from "./grid.ts";
 import { writeReport } from "./report.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -61,6 +68,7 @@ const run = async (): Promise<number> => {
     FERRULE_GUEST: "1",
     [CHIPS_VARIABLE]: chips,
     [KERNELS_VARIABLE]: kernels,
+    ...(values.all ? { [GRID_VARIABLE]: "1" } : {}),
     ...(values.roundtrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: values.roundtrips }),
   };
   const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
