@@ -168,8 +168,9 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
     await guest.run(`ethtool -K ${ETH} rx-all off; ethtool -K ${ETH} rx-fcs off`);
   });
 
-  test("-a and -A: pause is negotiated anew, and both ends come to the same", async () => {
-    const { rig } = bench();
+  test("-a and -A: pause is negotiated anew, and both ends come to the same", async (t) => {
+    const { rig, cell } = bench();
+    if (cell.kernel === "5.10") return t.skip("the driver of Linux 5.10 does not offer it");
     for (const [asked, expected] of [
       ["rx off tx off", false],
       ["rx on tx on", true],
@@ -220,7 +221,8 @@ onEachChip("ethtool", { capture: true, limitMillis: 300_000, warnings: [SAID_OF_
     }
   });
 
-  test("-g shows the rings, whose sizes are fixed", async () => {
+  test("-g shows the rings, whose sizes are fixed", async (t) => {
+    if (bench().cell.kernel === "5.10") return t.skip("the driver of Linux 5.10 does not offer it");
     const text = await show("-g");
     assert.deepEqual(
       [...text.matchAll(/^(RX|TX):\s+(\d+)$/gm)].map(([, , size]) => size),

@@ -25,6 +25,9 @@ export const ALL_CHIPS = [
   "rtl8127a",
 ] as const;
 
+/** Kernels of the whole grid; an older one runs when it is named. */
+export const ALL_KERNELS: readonly KernelName[] = ["6.1", "6.12", "newest"];
+
 /** The first of our kernels whose r8169 knows the chip, where that is not the first of all. */
 const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
   "rtl8126a-649": "6.12",
@@ -78,7 +81,7 @@ export const cells = (): readonly Cell[] =>
   );
 
 /** What the kernel's log may hold of its own, with a guest and all devices well, on a machine that is busy. */
-const HARMLESS = [/random: crng/, /hrtimer: interrupt took/];
+export const HARMLESS = [/random: crng/, /hrtimer: interrupt took/, /net_ratelimit: \d+ callbacks suppressed/];
 
 export interface Bench {
   readonly cell: Cell;

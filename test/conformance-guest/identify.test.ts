@@ -5,7 +5,7 @@ import { CHIPS } from "#chip/chips.ts";
 import { noRig } from "../guest/available.ts";
 import { Guest } from "../guest/guest.ts";
 import { KERNELS, type KernelName } from "../guest/parts.ts";
-import { wantedKernels } from "./grid.ts";
+import { HARMLESS, wantedKernels } from "./grid.ts";
 import { ManyNics } from "./many-nics.ts";
 
 /** The driver needs a second for each to come up, emulated. */
@@ -40,7 +40,7 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
   ["rtl8411b", "RTL8411b", "5c8"],
   ["rtl8168h", "RTL8168h/8111h", "541"], ["rtl8107e", "RTL8107e", "541"], ["rtl8168m", "RTL8168M", "6c0", "6.12"],
   ["rtl8168ep", "RTL8168ep/8111ep", "502"],
-  ["rtl8117-54a", "RTL8168fp/RTL8117", "54a"], ["rtl8117-54b", "RTL8168fp/RTL8117", "54b"],
+  ["rtl8117-54a", "RTL8168fp/RTL8117", "54a"], ["rtl8117-54b", "RTL8168fp/RTL8117", "54b", "6.1"],
   ["rtl8125a", "RTL8125A", "609"], ["rtl8125b", "RTL8125B", "641"],
   ["rtl8125d-688", "RTL8125D", "688", "6.12"], ["rtl8125d-689", "RTL8125D", "689", "newest"],
   ["rtl8125k", "RTL8125K", "68a", "newest"], ["rtl9151a", "RTL9151A", "68b", "newest"],
@@ -48,6 +48,8 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
   ["rtl8126a-649", "RTL8126A", "649", "6.12"], ["rtl8126a-64a", "RTL8126A", "64a", "6.12"],
   ["rtl8127a", "RTL8127A", "6c9", "newest"], ["rtl9151as", "RTL9151AS", "7c8", "newest"],
 ];
+/** Linux 5.10 of every card of the family, in nearly these words on real ones: what they show as vital product data is none. */
+const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
 /** Fifty cards at one emulated processor: what one of them has sent may be looked after seconds later. */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
@@ -125,7 +127,7 @@ describe("identify", { skip: noRig() }, () => {
 
       test("the kernel had nothing to complain of, and its driver did nothing that real hardware punishes", async () => {
         assert.deepEqual(
-          (await guest!.dmesg(4)).filter((line) => !SLOW.test(line)),
+          (await guest!.dmesg(4)).filter((line) => ![...HARMLESS, NO_DATA, SLOW].some((known) => known.test(line))),
           [],
         );
         assert.deepEqual(nics!.complaints, []);

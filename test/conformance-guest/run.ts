@@ -13,6 +13,7 @@ import { bootOf } from "../guest/initrd.ts";
 import { CACHE, forgetParts, KERNELS } from "../guest/parts.ts";
 import {
   ALL_CHIPS,
+  ALL_KERNELS,
   CHIPS_VARIABLE,
   GRID_VARIABLE,
   KERNELS_VARIABLE,
@@ -54,7 +55,7 @@ const run = async (): Promise<number> => {
   if (!/^[1-9]\d?$/.test(values.jobs)) throw new Error(`--jobs ${values.jobs}: how many guests at once, 1 to 99`);
   if (values.refresh) forgetParts();
   const chips = values.chip ?? (values.all ? ALL_CHIPS : SOME_CHIPS).join(",");
-  const kernels = values.kernel ?? (values.all ? KERNELS.join(",") : "6.12");
+  const kernels = values.kernel ?? (values.all ? ALL_KERNELS.join(",") : "6.12");
   for (const kernel of KERNELS) if (kernels.split(",").includes(kernel)) bootOf(kernel);
   mkdirSync(RESULTS, { recursive: true });
   const record = join(RESULTS, `${new Date().toISOString().replaceAll(":", "-")}.jsonl`);

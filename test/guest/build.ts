@@ -3,10 +3,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Apt, type Package } from "./apt.ts";
-import { CACHE, folderOf, type PartName, recipeOf, RUN, toolCommand, VERSIONS } from "./parts.ts";
+import { CACHE, folderOf, type PartName, RECIPES, RUN, toolCommand, VERSIONS } from "./parts.ts";
 import { kernelOf } from "./vmlinux.ts";
 
-const SUITES = ["bookworm", "trixie", "trixie-backports"];
 /** What a kernel comes in; what else its packages depend on is for an installed system. */
 const KERNEL_PACKAGE = /^linux-(image|binary|modules|base)-\d/;
 /** Programs and libraries; what else they depend on is for those who build with DPDK, or have an installed system. */
@@ -79,8 +78,8 @@ const build = (part: PartName): void => {
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");
-  const { release, packages } = recipeOf(part);
-  const apt = new Apt(join(CACHE, "apt"), SUITES);
+  const { suites, release, packages } = RECIPES[part];
+  const apt = new Apt(join(CACHE, "apt"), suites);
   const needed = apt.needed(release, packages);
   rmSync(unfinished, { recursive: true, force: true });
   if (part === "tools") {

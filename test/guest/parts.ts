@@ -15,7 +15,7 @@ const BUILD = fileURLToPath(new URL("build.ts", import.meta.url));
 /** Every run waits for the one that builds; a slow line needs minutes for 400 MB. */
 const LIMIT_SECONDS = 3600;
 
-export const KERNELS = ["6.1", "6.12", "newest"] as const;
+export const KERNELS = ["5.10", "6.1", "6.12", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
 /** A kernel and where it is from; what else is there is the build's business. */
@@ -43,21 +43,29 @@ const TOOLS = [
 ];
 
 interface Recipe {
+  readonly suites: readonly string[];
+  /** Whose versions are preferred. */
   readonly release: string;
   readonly packages: readonly string[];
 }
 
-export const recipeOf = (part: PartName): Recipe => {
-  if (part === "tools") return { release: "trixie-backports", packages: TOOLS };
-  if (part === "dpdk") return { release: "trixie", packages: ["dpdk-dev", "librte-net-r8169-25"] };
-  if (part === "ipxe") return { release: "trixie", packages: ["ipxe"] };
-  const release = { "kernel-6.1": "bookworm", "kernel-6.12": "trixie", "kernel-newest": "trixie-backports" }[part];
-  return { release, packages: ["linux-image-amd64"] };
+const SUITES = ["bookworm", "trixie", "trixie-backports"];
+const KERNEL = ["linux-image-amd64"];
+
+export const RECIPES: Readonly<Record<PartName, Recipe>> = {
+  tools: { suites: SUITES, release: "trixie-backports", packages: TOOLS },
+  dpdk: { suites: SUITES, release: "trixie", packages: ["dpdk-dev", "librte-net-r8169-25"] },
+  ipxe: { suites: SUITES, release: "trixie", packages: ["ipxe"] },
+  // By itself: mirrors drop a suite this old some day, and then the others must still be had.
+  "kernel-5.10": { suites: ["bullseye"], release: "bullseye", packages: KERNEL },
+  "kernel-6.1": { suites: SUITES, release: "bookworm", packages: KERNEL },
+  "kernel-6.12": { suites: SUITES, release: "trixie", packages: KERNEL },
+  "kernel-newest": { suites: SUITES, release: "trixie-backports", packages: KERNEL },
 };
 
 /** Changes with the recipe and with the program that follows it. */
 const keyOf = (part: PartName): string => {
-  const hash = createHash("sha256").update(JSON.stringify(recipeOf(part)));
+  const hash = createHash("sha256").update(JSON.stringify(RECIPES[part]));
   return hash.update(readFileSync(BUILD)).digest("hex").slice(0, 8);
 };
 
