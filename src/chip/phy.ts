@@ -144,10 +144,13 @@ export const Ocp = {
   eee2Partner: 0xa6d0,
   eee2Advertise: 0xa6d4,
   eee2Able: 0xa6ec,
+  /** Bit 0 is set by a driver, and cleared by the PHY's controller to show that it is alive (2.5 Gbit/s and faster). */
+  alive: 0xb87a,
   /** Bit 4 asks the PHY's controller to hold still for a patch; bit 6 of the other says that it does. */
   patchRequest: 0xb820,
   patchStatus: 0xb800,
 } as const;
+export const ALIVE = 1 << 0;
 export const PATCH_REQUEST = 1 << 4;
 export const PATCH_READY = 1 << 6;
 export const SPEED_DOWN = 3 << 2;

@@ -7,6 +7,8 @@
  */
 import { ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
 
+const run8 = (from: number, count: number, step: number) =>
+  Array.from({ length: count }, (_, i) => rw8(from + step * i));
 const run16 = (from: number, count: number, step = 2) => Array.from({ length: count }, (_, i) => rw16(from + step * i));
 const run32 = (from: number, count: number, step = 4) => Array.from({ length: count }, (_, i) => rw32(from + step * i));
 
@@ -58,8 +60,10 @@ export const ISR3 = w1c16(0x80a);
 export const ISR1_0 = rw8(0x802);
 export const ISR2_0 = rw8(0x806);
 export const ISR3_0 = rw8(0x80a);
-/** Interrupt mitigation by vector: receive at +0, transmit at +2, 8 bytes apart; driven in words. */
+/** Interrupt mitigation by vector, 8 bytes apart: Linux clears it in words, the vendor's driver writes bytes. */
 export const INT_MITI = run32(0xa00, 64);
+export const INT_MITI_RX = run8(0xa00, 32, 8);
+export const INT_MITI_TX = run8(0xa02, 32, 8);
 /** One status word of 32 vectors (8125B and later), with masks that are set and cleared bit by bit. */
 export const IMR_V2_CLEAR = rw32(0xd00);
 export const ISR_V2 = w1c32(0xd04);

@@ -35,7 +35,7 @@ const MULTIGIGABIT: readonly Place[] = [
   ["TIMER_INT2", 0x8c], ["TPPOLL", 0x90], ["LEDSEL3", 0x96], ["RxFormat", 0xd8], ["FifoStatus", 0xe2],
   ["TIMER_INT3", 0xf4], ["At0382", 0x382], ["IMR1", 0x800], ["ISR1", 0x802], ["IMR2", 0x804], ["ISR2", 0x806],
   ["IMR3", 0x808], ["ISR3", 0x80a], ["ISR1_0", 0x802],
-  ["ISR2_0", 0x806], ["ISR3_0", 0x80a], ["INT_MITI", 0xa00, 64, 4], ["IMR_V2_CLEAR", 0xd00], ["ISR_V2", 0xd04],
+  ["ISR2_0", 0x806], ["ISR3_0", 0x80a], ["INT_MITI", 0xa00, 64, 4], ["INT_MITI_RX", 0xa00, 32, 8], ["INT_MITI_TX", 0xa02, 32, 8], ["IMR_V2_CLEAR", 0xd00], ["ISR_V2", 0xd04],
   ["TDU_STA", 0xd08], ["RDU_STA", 0xd0a], ["IMR_V2_SET", 0xd0c], ["IMR_V4_L2_CLEAR", 0xd10], ["ISR_V4_L2", 0xd14],
   ["IMR_V4_L2_SET", 0xd18], ["SW_TAIL_PTR_V6", 0xd30, 8, 8], ["HW_CLO_PTR_V6", 0xd34, 8, 8],
   ["EPHYAR_EXT_ADDR", 0xffe], ["DOUBLE_VLAN_CONFIG", 0x1000], ["At1880", 0x1880], ["BACKUP_ADDR0", 0x19e0],

@@ -59,12 +59,21 @@ const PAGE = [
   [0x74, 32, "rw", "ERIAR"],
   [0x7c, 32, "rw", "EPHY_RXER_NUM"],
   [0x80, 32, "rw", "EPHYAR"],
+  [0x84,  8, "rw", "IntrMask1"],
+  [0x85,  8, "rw", "IntrMask2"],
+  [0x86,  8, "w1c", "IntrStatus1"],
+  [0x87,  8, "w1c", "IntrStatus2"],
   [0x8c, 32, "rw", "TimerInt2"],
+  [0xb0, 32, "rw", "At00b0"],
   [0xb0, 32, "rw", "MACOCP"],
   [0xb0, 32, "rw", "OCPDR"],
   [0xb4, 32, "rw", "OCPAR"],
+  [0xb4, 32, "rw", "SecMAC0"],
   [0xb6,  8, "rw", "COMBO_LTR_EXTEND"],
   [0xb8, 32, "rw", "PHYOCP"],
+  [0xb8, 16, "rw", "SecMAC4"],
+  [0xc0,  8, "rw", "IntrMask3"],
+  [0xc1,  8, "w1c", "IntrStatus3"],
   [0xd0,  8, "rw", "DLLPR"],
   [0xd0, 32, "rw", "RDSAR1"],
   [0xd1,  8, "rw", "DBG_REG"],
@@ -80,6 +89,7 @@ const PAGE = [
   [0xf0, 32, "rw", "MISC"],
   [0xf1,  8, "rw", "MISC_0"],
   [0xf2,  8, "rw", "MISC_1"],
+  [0xf3,  8, "rw", "MISC_2"],
   [0xf4, 32, "rw", "TimerInt3"],
   [0xf8,  8, "rw", "IBCR0"],
   [0xf9,  8, "rw", "IBCR2"],
@@ -88,9 +98,9 @@ const PAGE = [
 ] as const satisfies readonly Row[];
 
 /** Two names for the same bytes, on purpose. */
-const ALIASES = ["TxConfig ChipId", "MISC MISC_0", "MISC MISC_1"];
-/** Of two chips that have different registers in one place, the 8168DP is the odd one. */
-const ONLY_8168DP = ["OCPDR", "OCPAR", "RDSAR1"];
+const ALIASES = ["TxConfig ChipId", "MISC MISC_0", "MISC MISC_1", "MISC MISC_2"];
+/** Of chips that have different registers in one place, these are the odd ones: 8168DP, 8168E, 8168E-VL and 8168F. */
+const ONLY_SOME = ["OCPDR", "OCPAR", "RDSAR1", "SecMAC0", "SecMAC4", "At00b0"];
 
 test("every register is where the datasheet's table has it", () => {
   const map: Map = { ...registers };
@@ -108,7 +118,7 @@ test("the table leaves no register out", () => {
 
 test("no two registers overlap but those documented as aliases", () => {
   const owners = Array.from<string | undefined>({ length: 0x100 });
-  for (const [offset, width, , name] of PAGE.filter(([, , , each]) => !ONLY_8168DP.includes(each)))
+  for (const [offset, width, , name] of PAGE.filter(([, , , each]) => !ONLY_SOME.includes(each)))
     for (let at = offset; at < offset + width / 8; at++) {
       const owner = owners[at];
       if (owner !== undefined && !ALIASES.includes(`${owner} ${name}`))

@@ -4,7 +4,7 @@
  * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK `drivers/net/r8169/r8169_compat.h`
  * (BSD-3-Clause, Realtek) for what came with the OCP generation.
  */
-import { ro32, ro8, rw16, rw32, rw8, w1c16, wo8 } from "#kit/mmio.ts";
+import { ro32, ro8, rw16, rw32, rw8, w1c16, wo8, w1c8 } from "#kit/mmio.ts";
 
 /** Station address, bytes 0 to 3 and 4 to 5. Write the high half first; Cfg9346 must be unlocked. */
 export const IDR0 = rw32(0x00);
@@ -195,6 +195,22 @@ export const EPHY_RXER_NUM = rw32(0x7c);
 /** PCIe PHY: flag, register 20:16, data 15:0. */
 export const EPHYAR = rw32(0x80);
 
+/**
+ * Interrupts of further receive queues, which the 8168G to 8168FP have; the vendor's driver masks and acknowledges them on every
+ * PCI Express chip before the RTL8125.
+ */
+export const IntrMask1 = rw8(0x84);
+export const IntrMask2 = rw8(0x85);
+export const IntrStatus1 = w1c8(0x86);
+export const IntrStatus2 = w1c8(0x87);
+export const IntrMask3 = rw8(0xc0);
+export const IntrStatus3 = w1c8(0xc1);
+
+/** What MACOCP is later: the vendor's driver uses it on the 8168E-VL and 8168F as well, and no source says what is there. */
+export const At00b0 = rw32(0xb0);
+/** The 8168E's second copy of the station address. */
+export const SecMAC0 = rw32(0xb4);
+export const SecMAC4 = rw16(0xb8);
 /** MAC registers of the OCP generation: write flag, address << 15, data. No handshake. */
 export const MACOCP = rw32(0xb0);
 /** PHY registers of the OCP generation: flag, address << 15, data. */
@@ -278,6 +294,8 @@ export const MISC_0 = rw8(0xf1);
 /** Bits 23:16 of MISC, by themselves: pfmD3cold is the bit that Misc calls pwm. */
 export const MISC_1 = rw8(0xf2);
 export const Misc1 = { pfmD3cold: 1 << 6 } as const;
+/** Bits 31:24 of MISC, by themselves. */
+export const MISC_2 = rw8(0xf3);
 
 /** Mailbox to the management controller (8168EP, 8117, 8125BP): controls, mask and status of what it says. */
 export const IBCR0 = rw8(0xf8);

@@ -32,6 +32,7 @@ export const wo32 = register<32, "wo">(32);
 export const rw8 = register<8, "rw">(8);
 export const rw16 = register<16, "rw">(16);
 export const rw32 = register<32, "rw">(32);
+export const w1c8 = register<8, "w1c">(8);
 export const w1c16 = register<16, "w1c">(16);
 export const w1c32 = register<32, "w1c">(32);
 

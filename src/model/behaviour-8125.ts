@@ -43,6 +43,8 @@ const rows = {
   ISR2_0:              alias8,
   ISR3_0:              alias8,
   INT_MITI:            { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "mitigate" },
+  INT_MITI_RX:         alias8,
+  INT_MITI_TX:         alias8,
   IMR_V2_CLEAR:        { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: afterA },
   ISR_V2:              { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: afterA },
   TDU_STA:             { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledgeUnavailable" },

@@ -50,6 +50,8 @@ const managed = (row: Chip): boolean => row.generation === "8168ep" || row.key =
 const identification = (row: Chip): number => xidOf(row) << TxConf.xidShift;
 const empties = since("8168evl");
 const multigigabit = since("8125");
+const before8125 = (row: Chip): boolean => express(row) && !multigigabit(row);
+const between = (row: Chip): boolean => empties(row) && !ocp(row);
 
 // prettier-ignore
 // oxfmt-ignore
@@ -108,6 +110,16 @@ const rows = {
   ERIAR:            { width: 32, reset: 0, writable: 0, onWrite: "eri", on: express },
   EPHY_RXER_NUM:    { width: 32, reset: 0, writable: ALL, on: express },
   EPHYAR:           { width: 32, reset: 0, writable: 0, onWrite: "ephy", on: express },
+  // There is one receive queue here, and nothing to tell of others.
+  IntrMask1:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: before8125 },
+  IntrMask2:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: before8125 },
+  IntrMask3:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: before8125 },
+  IntrStatus1:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: before8125 },
+  IntrStatus2:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: before8125 },
+  IntrStatus3:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: before8125 },
+  SecMAC0:          { width: 32, reset: 0, writable: ALL, on: (row) => row.generation === "8168e" },
+  SecMAC4:          { width: 16, reset: 0, writable: 0xffff, on: (row) => row.generation === "8168e" },
+  At00b0:           { width: 32, reset: 0, writable: ALL, on: between },
   MACOCP:           { width: 32, reset: 0, writable: 0, onWrite: "macOcp", on: ocp },
   PHYOCP:           { width: 32, reset: 0, writable: 0, onWrite: "phyOcp", on: ocp },
   OCPDR:            { width: 32, reset: 0, writable: ALL, on: gated },
@@ -133,6 +145,7 @@ const rows = {
   MISC:             { width: 32, reset: 0, writable: ALL, onWrite: "receiveConfig", on: express },
   MISC_0:           { ...alias8, on: express },
   MISC_1:           { ...alias8, on: express },
+  MISC_2:           { ...alias8, on: express },
   IBCR0:            { width: 8,  reset: 0, writable: 0xff, on: managed },
   IBCR2:            { width: 8,  reset: 0, writable: 0xff, onWrite: "mailboxControl", on: managed },
   IBIMR0:           { width: 8,  reset: 0, writable: 0xff, on: managed },

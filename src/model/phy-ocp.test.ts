@@ -121,6 +121,12 @@ test("MDIO sees the same registers through pages", () => {
   );
 });
 
+test("the controller shows that it is alive by clearing the bit that asks", () => {
+  const { space } = make("rtl8125b");
+  space.write(0xb87a, 0xffff);
+  assert.equal(space.read(0xb87a), 0xfffe);
+});
+
 test("any address takes any value without harm", () => {
   const { space, phy } = make("rtl8126a-64a");
   phy.plug(ANY_PARTNER);

@@ -1,5 +1,6 @@
 /** PHY registers since 8168G: one space of 64 KiB, which MDIO sees through pages. */
 import {
+  ALIVE,
   BMCR,
   Mmd,
   MMD_DATA,
@@ -119,6 +120,9 @@ export class OcpPhy implements PhyFront {
         return this.#memory2.data;
       case Ocp.patchStatus:
         return (this.#words[Ocp.patchRequest >> 1]! & PATCH_REQUEST) === 0 ? 0 : PATCH_READY;
+      // The vendor's driver of the RTL8125 resets a PHY that does not clear it.
+      case Ocp.alive:
+        return this.#words[address >> 1]! & ~ALIVE;
       default:
         return this.#words[address >> 1]!;
     }

@@ -86,7 +86,7 @@ export class DescriptorRing {
   /** The high half was written: on older chips nothing happens until the low half is. */
   highWritten(): void {
     if (this.#eitherHalf) this.#latch();
-    else this.#highPending = true;
+    else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;
   }
 
   #latch(): void {
