@@ -15,6 +15,7 @@ import {
   TimerInt,
   TxPoll,
 } from "#chip/registers.ts";
+import { Timers, VirtualClock } from "#kit/clock.ts";
 import { BROADCAST, frame, Guest } from "./guest.test-kit.ts";
 
 const up = (mask: number, key = "rtl8168h"): Guest => {
@@ -210,6 +211,25 @@ test("the timer counts 125 ticks a microsecond and starts over when written", ()
   assert.equal(guest.r32(TimerCount), 1000);
   guest.w32(TimerCount, 0xffff);
   assert.equal(guest.r32(TimerCount), 0);
+});
+
+test("a timer that is started over is not lost when the thread is held up meanwhile", () => {
+  // Held up for longer than the timer runs whenever it looks at the clock.
+  const clock = new VirtualClock();
+  const timers = new Timers();
+  const late = {
+    now: () => {
+      clock.delay(200);
+      return clock.now();
+    },
+  };
+  const guest = new Guest({ clock: late, timers });
+  guest.w16(IntrMask, Intr.timer);
+  guest.w32(TimerInt, 125 * 100);
+  guest.w32(TimerCount, 0);
+  assert.ok(timers.next - clock.now() < 1000, `${timers.next - clock.now()} µs left`);
+  timers.run(timers.next);
+  assert.equal(guest.interrupts, 1);
 });
 
 test("the timer interrupts when it comes to TimerInt", () => {

@@ -43,35 +43,43 @@ class Timer {
         : () => PCI_TICKS_PER_MICRO[(page.get(Config2, 1) & PCI_66MHZ) === 0 ? 0 : 1];
     this.#start = schedule.now();
     this.#expire = () => {
-      this.arm();
+      this.#arm(schedule.now());
       interrupts.raise(Intr.timer);
     };
   }
 
   /** Puts the present count into the page. */
   refresh(): void {
-    this.#page.put(this.#count, 4, Math.floor(this.#ticks));
+    this.#page.put(this.#count, 4, Math.floor(this.#ticks(this.#schedule.now())));
   }
 
   restart(): void {
     this.#start = this.#schedule.now();
-    this.arm();
+    this.#arm(this.#start);
   }
 
-  /** The threshold was written. A value the count has passed comes round after the count has wrapped. */
+  /** The threshold was written. */
   arm(): void {
+    this.#arm(this.#schedule.now());
+  }
+
+  /**
+   * A threshold that the count has passed comes round after the count has wrapped. The clock is not read again here: a thread that
+   * is held up in between would find a count past a threshold that it had not come to.
+   */
+  #arm(now: number): void {
     this.#cancel?.();
     this.#cancel = undefined;
     const threshold = this.#page.get(this.#threshold, 4);
     if (threshold === 0) return;
     // At the threshold, or as near to it as the clock tells, the next time is a round later.
-    const left = threshold - this.#ticks;
+    const left = threshold - this.#ticks(now);
     const ticks = left > 0.5 ? left : left + WRAP;
     this.#cancel = this.#schedule.after(ticks / this.#ticksPerMicro(), this.#expire);
   }
 
-  get #ticks(): number {
-    return ((this.#schedule.now() - this.#start) * this.#ticksPerMicro()) % WRAP;
+  #ticks(now: number): number {
+    return ((now - this.#start) * this.#ticksPerMicro()) % WRAP;
   }
 }
 
