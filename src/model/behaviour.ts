@@ -66,10 +66,12 @@ const rows = {
   LED_CTRL:         { width: 16, reset: 0, writable: 0xffff, on: express },
   LED_FREQ:         { width: 8,  reset: 0, writable: 0xff, on: express },
   EEE_LED:          { width: 8,  reset: 0, writable: 0xff, on: express },
-  TNPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, softReset: true, onWrite: "transmitBase" },
-  TNPDSHigh:        { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "transmitBaseHigh" },
-  THPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, softReset: true, onWrite: "priorityBase" },
-  THPDSHigh:        { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "priorityBaseHigh" },
+  // A software reset goes back to the starts of the rings, which stay where they are: the vendor's driver tests an 8168DP in loopback
+  // by resetting it until a frame comes back, and does not write these again, nor TxConfig.
+  TNPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "transmitBase" },
+  TNPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "transmitBaseHigh" },
+  THPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "priorityBase" },
+  THPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "priorityBaseHigh" },
   // There is no boot ROM behind it.
   FLASH:            { width: 32, reset: 0, writable: ALL },
   ERSR:             { width: 8,  reset: 0, writable: 0 },
@@ -80,7 +82,7 @@ const rows = {
   IntrMask:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
   IntrStatus:       { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
   // Frames leave at once, so the FIFO is always empty.
-  TxConfig:         { width: 32, reset: (row) => identification(row) | (empties(row) ? TxConf.fifoEmpty : 0), writable: transmitWritable, softReset: true, onWrite: "transmitConfig" },
+  TxConfig:         { width: 32, reset: (row) => identification(row) | (empties(row) ? TxConf.fifoEmpty : 0), writable: transmitWritable, onWrite: "transmitConfig" },
   RxConfig:         { width: 32, reset: 0, writable: receiveWritable, softReset: true, onWrite: "receiveConfig" },
   TimerCount:       { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
   // The counter of 24 bits went away with the PCIe chips; the register reads 0.
@@ -138,8 +140,8 @@ const rows = {
   EFUSEAR:          { width: 32, reset: 0, writable: 0, onWrite: "efuse", on: since("8168d") },
   CPlusCmd:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "receiveConfig" },
   IntrMitigate:     { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "mitigate" },
-  RDSAR:            { width: 32, reset: 0, writable: 0xffff_ff00, softReset: true, onWrite: "receiveBase" },
-  RDSARHigh:        { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "receiveBaseHigh" },
+  RDSAR:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "receiveBase" },
+  RDSARHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "receiveBaseHigh" },
   // From 8168E-VL on this sizes early transmission, not frames: C drivers send 9 KiB frames with 0x27 (4992 bytes) here.
   MaxTxPacketSize:  { width: 8,  reset: 0x3f, writable: 0x3f },
   MISC:             { width: 32, reset: 0, writable: ALL, onWrite: "receiveConfig", on: express },

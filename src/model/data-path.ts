@@ -113,15 +113,15 @@ export class DataPath {
     return this.#receiver.hasRoom();
   }
 
-  /** The registers were reset: both directions stop and forget their rings. */
+  /** The registers were reset: both directions stop, and are at the start of their rings. */
   reset(): void {
     this.#transmitting = false;
     this.#receiving = false;
-    this.#loopback = false;
     this.#transmitter.reset();
     this.#flow.reset();
     for (const ring of this.#receiver.rings) ring.reset();
     this.#receiver.configure();
+    this.#configureTransmitter();
   }
 
   /** The link came up or went down: what was negotiated about pauses may be another. */
@@ -141,18 +141,20 @@ export class DataPath {
     return !phy.link.up;
   }
 
+  /** FreeBSD's and the vendor's driver ask for loopback with one of the two bits, or with both. */
+  #configureTransmitter(): void {
+    this.#loopback = (this.#parts.page.get(TxConfig, 4) & TxConf.loopback) !== 0;
+    this.#transmitter.configure();
+  }
+
   #effects(): DataPathEffects {
-    const { page } = this.#parts;
     const configure = (): void => this.#receiver.configure();
     return {
       station: configure,
       filter: configure,
       receiveConfig: configure,
       steer: configure,
-      transmitConfig: () => {
-        this.#loopback = (page.get(TxConfig, 4) & TxConf.loopback) === TxConf.loopback;
-        this.#transmitter.configure();
-      },
+      transmitConfig: () => this.#configureTransmitter(),
       ...this.#transmitter.effects,
       receiveBase: (value) => this.#receiver.rings[0]!.latch(value),
       receiveBaseHigh: () => this.#receiver.rings[0]!.highWritten(),

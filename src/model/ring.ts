@@ -104,12 +104,9 @@ export class DescriptorRing {
     this.halted = false;
   }
 
+  /** Back to where its registers say that it starts: 0 after power-on, and where it was after a software reset. */
   reset(): void {
-    this.#low = 0;
-    this.#high = 0;
-    this.#highPending = false;
-    this.#mapped = -1;
-    this.rewind();
+    this.#latch();
   }
 
   /** The chip is about to use the ring. */

@@ -9,6 +9,9 @@ import {
   Intr,
   IntrStatus,
   Poll,
+  RxConf,
+  RxConfig,
+  RxMaxSize,
   THPDS,
   THPDSHigh,
   TNPDS,
@@ -233,6 +236,21 @@ test("without a link frames are lost but their descriptors come back", () => {
   assert.equal(guest.descriptor(TX_RING, 0).opts1 & Own, 0);
 });
 
+test("either loopback bit will do, and a software reset spares them and the rings' starts", () => {
+  for (const bits of [1 << 17, 1 << 18]) {
+    const guest = up();
+    guest.post(2);
+    guest.w32(TxConfig, bits);
+    guest.w8(ChipCmd, Cmd.reset);
+    guest.w16(RxMaxSize, 0x4000);
+    guest.w8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
+    guest.w32(RxConfig, RxConf.acceptPhysical);
+    guest.send({ bytes: frame(MAC, 70) });
+    assert.equal(guest.cable.frames.length, 0);
+    assert.deepEqual(guest.received(0).bytes, frame(MAC, 70));
+  }
+});
+
 test("in loopback what is sent comes back and does not leave", () => {
   const guest = up();
   guest.post(2);
@@ -273,12 +291,26 @@ test("survives a guest that resets it from within an answer, and starts over aft
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("forgets the ring at a reset", () => {
+test("is at the start of the ring again after a reset, wherever it was", () => {
   const guest = up();
+  guest.send({ bytes: frame(BROADCAST, 60) });
   guest.w8(ChipCmd, Cmd.reset);
   guest.w8(ChipCmd, Cmd.transmitEnable);
-  guest.send({ bytes: frame(BROADCAST, 60) });
-  assert.equal(guest.cable.frames.length, 0);
+  // Behind the first descriptor, which is not the chip's.
+  guest.send({ bytes: frame(BROADCAST, 61) });
+  assert.equal(guest.cable.frames.length, 1);
+  const again = up();
+  again.w8(ChipCmd, Cmd.reset);
+  again.w8(ChipCmd, Cmd.transmitEnable);
+  again.send({ bytes: frame(BROADCAST, 60) });
+  assert.equal(again.cable.frames.length, 1);
+});
+
+test("without a ring it reads where none was given, and is told off", () => {
+  const guest = new Guest();
+  guest.busMaster();
+  guest.w8(ChipCmd, Cmd.transmitEnable);
+  guest.w8(TxPoll, Poll.normalPriority);
   assert.equal(guest.nic.offences.outside, 1);
 });
 
