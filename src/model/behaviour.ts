@@ -67,7 +67,7 @@ const rows = {
   LED_FREQ:         { width: 8,  reset: 0, writable: 0xff, on: express },
   EEE_LED:          { width: 8,  reset: 0, writable: 0xff, on: express },
   // A software reset goes back to the starts of the rings, which stay where they are: the vendor's driver tests an 8168DP in loopback
-  // by resetting it until a frame comes back, and does not write these again, nor TxConfig.
+  // by resetting it until a frame comes back, and does not write these again, nor TxConfig and RxMaxSize.
   TNPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "transmitBase" },
   TNPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "transmitBaseHigh" },
   THPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "priorityBase" },
@@ -136,7 +136,7 @@ const rows = {
   MCU:              { width: 8,  reset: Mcu.nowOutOfBand | Mcu.transmitEmpty | Mcu.receiveEmpty | Mcu.linkListReady,
                       writable: Mcu.nowOutOfBand | Mcu.enableOobReset | 1 << 3, on: ungated },
   // The datasheet wants a value other than 0 here before frames are received.
-  RxMaxSize:        { width: 16, reset: 0, writable: 0x7fff, softReset: true, onWrite: "receiveConfig" },
+  RxMaxSize:        { width: 16, reset: 0, writable: 0x7fff, onWrite: "receiveConfig" },
   EFUSEAR:          { width: 32, reset: 0, writable: 0, onWrite: "efuse", on: since("8168d") },
   CPlusCmd:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "receiveConfig" },
   IntrMitigate:     { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "mitigate" },

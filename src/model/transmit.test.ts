@@ -11,7 +11,6 @@ import {
   Poll,
   RxConf,
   RxConfig,
-  RxMaxSize,
   THPDS,
   THPDSHigh,
   TNPDS,
@@ -242,7 +241,6 @@ test("either loopback bit will do, and a software reset spares them and the ring
     guest.post(2);
     guest.w32(TxConfig, bits);
     guest.w8(ChipCmd, Cmd.reset);
-    guest.w16(RxMaxSize, 0x4000);
     guest.w8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
     guest.w32(RxConfig, RxConf.acceptPhysical);
     guest.send({ bytes: frame(MAC, 70) });
