@@ -34,3 +34,7 @@ export const summarize = (samples: Iterable<number>): Summary => {
     count: sorted.length,
   };
 };
+
+/** "221 (203-232)": the median, and the 10th and 90th percentile. */
+export const spread = ({ median: middle, p10, p90 }: Summary, digits: number): string =>
+  `${middle.toFixed(digits)} (${p10.toFixed(digits)}-${p90.toFixed(digits)})`;

@@ -5,7 +5,7 @@
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Up } from "../test/vfio/machine.ts";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
-import { summarize, type Summary } from "./statistics.ts";
+import { spread, summarize } from "./statistics.ts";
 
 const DEFAULT_ROUNDS = 5;
 const CARD = "0000:00:05.0";
@@ -32,9 +32,6 @@ const measure = async (machine: Machine, modelFirst: boolean): Promise<Round> =>
   const model = await startOnce(machine, MODEL);
   return { model, card: await startOnce(machine, CARD) };
 };
-
-const spread = ({ median, p10, p90 }: Summary, digits: number): string =>
-  `${median.toFixed(digits)} (${p10.toFixed(digits)}-${p90.toFixed(digits)})`;
 
 const rowOf = (of: "model" | "card", rounds: readonly Round[]): Row => ({
   device: of === "model" ? MODEL : "QEMU's rtl8139",

@@ -8,7 +8,7 @@ import { openDirectRig } from "../test/rigs/direct.ts";
 import { packFerrule } from "../test/rigs/packed.ts";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { run as runProgram } from "./child.ts";
-import { summarize } from "./statistics.ts";
+import { spread, summarize } from "./statistics.ts";
 
 const DEFAULT_ROUNDS = 10;
 const LIMIT_MS = 30_000;
@@ -68,10 +68,7 @@ const installed = (scratch: string): string => {
   return join(scratch, "package", PROGRAM);
 };
 
-const milliseconds = (values: readonly number[]): string => {
-  const { median, p10, p90 } = summarize(values);
-  return `${median.toFixed(0)} (${p10.toFixed(0)}-${p90.toFixed(0)})`;
-};
+const milliseconds = (values: readonly number[]): string => spread(summarize(values), 0);
 
 const rowOf = (form: string, starts: readonly Start[], link: number): Row => ({
   form,

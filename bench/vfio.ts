@@ -2,7 +2,7 @@
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Pace } from "../test/vfio/machine.ts";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
-import { summarize, type Summary } from "./statistics.ts";
+import { spread, summarize } from "./statistics.ts";
 
 const DEFAULT_ROUNDS = 5;
 const CARD = "0000:00:05.0";
@@ -45,9 +45,6 @@ const FIGURES = {
 } as const satisfies Readonly<
   Record<string, { of(pace: Pace): number; ratio(theirs: number, ours: number): number; digits: number }>
 >;
-
-const spread = ({ median, p10, p90 }: Summary, digits: number): string =>
-  `${median.toFixed(digits)} (${p10.toFixed(digits)}-${p90.toFixed(digits)})`;
 
 const rowOf = (figure: keyof typeof FIGURES, rounds: readonly Round[]): Row => {
   const { of, ratio, digits } = FIGURES[figure];

@@ -5,6 +5,7 @@
 import { type Chip, since } from "#chip/chips.ts";
 import * as chip from "#chip/registers-8125.ts";
 import { lay, type Rows } from "./layer.ts";
+import { takesModules } from "./medium.ts";
 
 const ALL = 0xffff_ffff;
 const alias8 = { width: 8, reset: 0, writable: 0, alias: true } as const;
@@ -14,7 +15,6 @@ const pairs = (row: Chip): boolean => row.key === "rtl8125a" || row.key === "rtl
 const words = (row: Chip): boolean => row.generation === "8126";
 const apart = (row: Chip): boolean => !pairs(row) && !words(row);
 const afterA = (row: Chip): boolean => row.key !== "rtl8125a";
-const fibre = since("8127");
 
 // prettier-ignore
 // oxfmt-ignore
@@ -81,13 +81,13 @@ const rows = {
   At0382:              { width: 16, reset: 0, writable: 0xffff },
   At1880:              { width: 16, reset: 0, writable: 0xffff },
   At20e4:              { width: 8,  reset: 0, writable: 0xff },
-  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesCommand", on: fibre },
-  SDS_ADDR:            { width: 16, reset: 0, writable: 0xffff, on: fibre },
-  SDS_DATA_IN:         { width: 16, reset: 0, writable: 0xffff, on: fibre },
-  SDS_DATA_OUT:        { width: 16, reset: 0, writable: 0, on: fibre },
-  At233a:              { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesMode", on: fibre },
-  At233e:              { width: 16, reset: 0, writable: 0xffff, on: fibre },
-  At2350:              { width: 8,  reset: 0, writable: 0xff, onWrite: "serdesMode", on: fibre },
+  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesCommand", on: takesModules },
+  SDS_ADDR:            { width: 16, reset: 0, writable: 0xffff, on: takesModules },
+  SDS_DATA_IN:         { width: 16, reset: 0, writable: 0xffff, on: takesModules },
+  SDS_DATA_OUT:        { width: 16, reset: 0, writable: 0, on: takesModules },
+  At233a:              { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesMode", on: takesModules },
+  At233e:              { width: 16, reset: 0, writable: 0xffff, on: takesModules },
+  At2350:              { width: 8,  reset: 0, writable: 0xff, onWrite: "serdesMode", on: takesModules },
 } as const satisfies Rows<typeof chip>;
 
 export const MULTIGIGABIT = lay(chip, rows, multigigabit);

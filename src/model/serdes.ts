@@ -27,19 +27,17 @@ const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
 export class SerDes {
   readonly effects: Pick<Effects, "serdesCommand" | "serdesMode">;
   readonly #page: Page;
+  readonly #changed: () => void;
   readonly #words = new Uint16Array(0x10000);
   #speed: SerdesSpeed = 0;
 
   /** @param changed called when it has another speed */
   constructor(page: Page, changed: () => void) {
     this.#page = page;
+    this.#changed = changed;
     this.effects = {
       serdesCommand: (command) => this.#command(command),
-      serdesMode: () => {
-        const before = this.#speed;
-        this.#speed = this.#running();
-        if (this.#speed !== before) changed();
-      },
+      serdesMode: () => this.#become(this.#running()),
     };
   }
 
@@ -50,7 +48,13 @@ export class SerDes {
   /** Its window on the page is as after power-on already. */
   powerOn(): void {
     this.#words.fill(0);
-    this.#speed = 0;
+    this.#become(0);
+  }
+
+  #become(speed: SerdesSpeed): void {
+    if (speed === this.#speed) return;
+    this.#speed = speed;
+    this.#changed();
   }
 
   #running(): SerdesSpeed {

@@ -176,7 +176,6 @@ export class Silicon {
     this.dma.forget();
     this.registers.powerOn();
     this.#serdes.powerOn();
-    if (this.phy.serdes !== undefined) this.phy.restart();
     loadStation(this.page, this.chip, this.#parts.mac);
     this.#timers.powerOn();
     this.resetRegisters();

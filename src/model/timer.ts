@@ -43,7 +43,7 @@ class Timer {
         : () => PCI_TICKS_PER_MICRO[(page.get(Config2, 1) & PCI_66MHZ) === 0 ? 0 : 1];
     this.#start = schedule.now();
     this.#expire = () => {
-      this.#arm(schedule.now());
+      this.arm();
       interrupts.raise(Intr.timer);
     };
   }
@@ -55,19 +55,14 @@ class Timer {
 
   restart(): void {
     this.#start = this.#schedule.now();
-    this.#arm(this.#start);
-  }
-
-  /** The threshold was written. */
-  arm(): void {
-    this.#arm(this.#schedule.now());
+    this.arm(this.#start);
   }
 
   /**
-   * A threshold that the count has passed comes round after the count has wrapped. The clock is not read again here: a thread that
-   * is held up in between would find a count past a threshold that it had not come to.
+   * The threshold was written, or the count. A threshold that the count has passed comes round after the count has wrapped. The clock
+   * is read once: a thread that is held up in between would find a count past a threshold that it had not come to.
    */
-  #arm(now: number): void {
+  arm(now = this.#schedule.now()): void {
     this.#cancel?.();
     this.#cancel = undefined;
     const threshold = this.#page.get(this.#threshold, 4);
