@@ -161,6 +161,23 @@ test("wraps after 1024 descriptors when none is marked, on chips before the 8168
   assert.equal(guest.cable.frames.at(-1)!.length, 61);
 });
 
+test("doorbells may come after all their frames have gone: one for each is let pass, one more is an offence", () => {
+  const guest = up();
+  const rounds = 3;
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < 1024; i++) {
+      const end = i === 1023 ? EndOfRing : 0;
+      guest.setDescriptor(TX_RING, i, (Own | FirstSegment | LastSegment | end | 60) >>> 0, 0, TX_DATA);
+    }
+    guest.w8(TxPoll, Poll.normalPriority);
+  }
+  assert.equal(guest.cable.frames.length, rounds * 1024);
+  for (let late = 0; late < rounds * 1024; late++) guest.w8(TxPoll, Poll.normalPriority);
+  assert.equal(guest.nic.offences.idle, 0);
+  guest.w8(TxPoll, Poll.normalPriority);
+  assert.equal(guest.nic.offences.idle, 1);
+});
+
 test("a frame whose last descriptor is not there yet waits for the next doorbell", () => {
   const guest = up();
   guest.setDescriptor(TX_RING, 0, (Own | FirstSegment | 30) >>> 0, 0, TX_DATA);

@@ -165,7 +165,7 @@ export class TransmitEngine {
     this.#port?.flush();
     this.#running = false;
     if (this.ring.epoch !== epoch) return;
-    this.#credit = Math.min(this.#credit + good + bad, MAX_DESCRIPTORS);
+    this.#credit += good + bad;
     if (rung && taken === 0 && !waits && !this.ring.halted) this.#idle();
     // The doorbell rings from within when the guest answers at once what this turn has sent.
     if (waits || this.#again || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
@@ -174,7 +174,8 @@ export class TransmitEngine {
 
   /**
    * A doorbell that finds nothing is no offence where an earlier walk took what it announces: the guest cannot know how
-   * far the chip has got. One for each frame sent is let pass.
+   * far the chip has got, and bells on their way through a socket come later than the frames. One for each frame sent is let
+   * pass.
    */
   #idle(): void {
     if (this.#credit > 0) this.#credit--;

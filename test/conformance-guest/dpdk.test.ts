@@ -1,26 +1,43 @@
 /**
  * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, by Realtek, that has its own ways with
- * the chip. It polls, fills descriptors of 32 bytes, and follows the transmit ring by pointers. DPDK 24.11 has it for RTL8125A,
- * B, BP and D and for RTL8126A, with one queue in each direction.
+ * the chip. It polls, and from RTL8125 on fills descriptors of 32 bytes and follows the transmit ring by pointers. DPDK 24.11 has
+ * it for RTL8125A, B, BP and D and for RTL8126A, with one queue in each direction; later ones (`--dpdk newest`) for every chip since
+ * RTL8168G, and with receive side scaling over several queues for RTL8126A and RTL8127A.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RSS_ENTRIES } from "#chip/rss.ts";
 import { LINK_SPEEDS, type LinkSpeed } from "#model/link-partner.ts";
+import { IPV4, KEY, type Vector } from "#model/rss.test-kit.ts";
 import { type Ends, buildTcpFrame, buildUdpFrame } from "#wire/frames.ts";
 import { parseMac } from "#wire/mac.ts";
 import { type Memory, newMemory } from "#wire/memory.ts";
 import { TcpFlag } from "#wire/tcp.ts";
 import { noRig } from "../guest/available.ts";
 import { dpdkArchive } from "../guest/dpdk.ts";
+import { DPDKS, type DpdkName, versionsOf } from "../guest/parts.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
-import { type Cell, cells, onEachChip } from "./grid.ts";
+import { type Cell, cells, DPDK_VARIABLE, onEachChip } from "./grid.ts";
 import { HUGE_PAGES, Testpmd } from "./testpmd.ts";
 import { lookAt, type Seen } from "./wire-check.ts";
 
-/** XIDs that the driver knows (rtl_get_mac_version in DPDK's drivers/net/r8169). */
-const DIES = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
-const known = ({ chip }: Cell): boolean => DIES.includes(chip.xid);
+const DPDK = DPDKS.find((name) => name === process.env[DPDK_VARIABLE]) ?? "24.11";
+const SUBJECT = DPDK === "24.11" ? "dpdk" : `dpdk, ${DPDK}`;
+/** XIDs that each one's driver knows (rtl_get_mac_version in DPDK's drivers/net/r8169), but for 0x6c0, whose PCI device it does not. */
+const SINCE_8125 = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
+// prettier-ignore
+// oxfmt-ignore
+const DIES: Readonly<Record<DpdkName, readonly number[]>> = {
+  "24.11": SINCE_8125,
+  newest: [
+    ...SINCE_8125, 0x68a, 0x68b, 0x6c9, 0x708,
+    0x4c0, 0x4c1, 0x500, 0x501, 0x502, 0x508, 0x509, 0x540, 0x541, 0x549, 0x54a, 0x54b, 0x54c,
+  ],
+};
+const known = ({ chip }: Cell): boolean => DIES[DPDK].includes(chip.xid);
+/** Chips for which it steers flows to queues (EnableRss in rtl_init_software_variable). */
+const steered = ({ chip }: Cell): boolean => DPDK === "newest" && [0x649, 0x64a, 0x6c9].includes(chip.xid);
 
 const LARGE = ["--rxd=256", "--txd=256", "--total-num-mbufs=4096", "--enable-scatter", "--disable-link-check"];
 const SMALL = ["--rxd=64", "--txd=64", "--total-num-mbufs=2048"];
@@ -29,6 +46,8 @@ const RESTARTS = 3;
 const ECHOES = 500;
 const BURST = 5;
 const JUMBO = 9000;
+/** testpmd uses as many receive queues as there are ones to send from: of the 4 and 2 that the driver offers, 2. */
+const QUEUES = ["--rxq=2", "--txq=2"];
 
 const number = (text: string, name: string): number => {
   const found = new RegExp(`${name}: +(\\d+)`).exec(text);
@@ -83,6 +102,9 @@ const DESTINATION_PORT = 5000;
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
 /** Bytes of payload: odd ones, even ones, and none so short that there is padding, which these chips sum as well. */
 const LENGTHS = [18, 19, 100, 999];
+/** Bytes of payload of the first of several flows, each of which is known by its frames' length. */
+const FIRST_FLOW = 100;
+const UDP_HEADERS = 42;
 /** What a longer one is cut into. */
 const SEGMENT = 1000;
 
@@ -120,11 +142,31 @@ const segment = (ends: Ends, sourcePort: number, length: number): string => {
   return frameOf((memory) => buildTcpFrame(memory, 0, ends, header, payload(length)));
 };
 
+const address = (dotted: string): number => dotted.split(".").reduce((number, byte) => number * 256 + Number(byte), 0);
+
+/** One of Microsoft's flows, with so many bytes of payload. */
+const datagramOf = (mac: string, { from, fromPort, to, toPort }: Vector, length: number): string => {
+  const ends = endsTo(mac, { from: address(from), to: address(to) });
+  const ports = { sourcePort: fromPort, destinationPort: toPort };
+  return frameOf((memory) => buildUdpFrame(memory, 0, ends, ports, payload(length)));
+};
+
+/** The queue by which, as testpmd tells, a frame of that length came; -1 when none did. */
+const queueOf = (said: string, length: number): number => {
+  for (const [, queue, frames] of said.matchAll(/queue (\d+): received \d+ packets\n((?: .*\n)*)/g))
+    if (frames!.includes(`length=${length} `)) return Number(queue);
+  return -1;
+};
+
+/** How many frames left by the queue. */
+const sentBy = (said: string, queue: number): number =>
+  Number(new RegExp(`TX Port= 0/Queue= ${queue} -+\n.*TX-packets: (\\d+)`).exec(said)?.[1]);
+
 const inject = async ({ nic }: Rig, frames: readonly string[]): Promise<void> => {
   for (const frame of frames) await nic.ask({ command: "send", frame });
 };
 
-const archives = noRig() === false && cells().some(known) ? [dpdkArchive()] : [];
+const archives = noRig() === false && cells().some(known) ? [dpdkArchive(DPDK)] : [];
 const OPTIONS = {
   bare: true,
   smp: 2,
@@ -141,7 +183,7 @@ const OPTIONS = {
  */
 const OFFENCES = ["locked"];
 
-onEachChip("dpdk", { ...OPTIONS, offences: OFFENCES }, (bench) => {
+onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
   let pmd: Testpmd;
   const forward = async (mode: string, work: () => Promise<unknown>): Promise<void> => {
     await pmd.ask(`set fwd ${mode}`);
@@ -161,7 +203,9 @@ onEachChip("dpdk", { ...OPTIONS, offences: OFFENCES }, (bench) => {
     assert.match(said, /Driver name: net_r8169/);
     const { mac } = await rig.nic.state();
     assert.ok(said.toLowerCase().includes(`mac address: ${mac}`), said);
-    t.diagnostic(`microcode ${/Firmware-version: (\S+)/.exec(said)?.[1]}`);
+    t.diagnostic(
+      `DPDK ${versionsOf(`dpdk-${DPDK}`)["dpdk-dev"]}, microcode ${/Firmware-version: (\S+)/.exec(said)?.[1]}`,
+    );
   });
 
   test("echoes of every length are answered", async () => {
@@ -309,6 +353,50 @@ onEachChip("dpdk", { ...OPTIONS, offences: OFFENCES }, (bench) => {
       await pmd.ask("port start 0");
       await linked(pmd, cell.chip.speed as LinkSpeed);
       await forward("icmpecho", () => answered(rig));
+    }
+  });
+
+  test("flows go to the queues that Microsoft's hash chooses, and leave by them", async (t) => {
+    const { rig, cell } = bench();
+    if (!steered(cell)) return t.skip("this driver has one queue for this chip");
+    await pmd.ask("port stop 0");
+    await pmd.ask("port close 0");
+    await pmd.quit();
+    pmd = await Testpmd.start(rig.guest, ...SMALL, ...QUEUES, "--no-lsc-interrupt");
+    await linked(pmd, cell.chip.speed as LinkSpeed);
+    const { mac } = await rig.nic.state();
+    const key = Buffer.from(KEY).toString("hex");
+    for (const [hashed, over] of [
+      ["ipv4-udp", "withPorts"],
+      ["ipv4", "addresses"],
+    ] as const) {
+      const queues = IPV4.map((_, flow) => (flow + 1) % 2);
+      await pmd.ask(`port config 0 rss-hash-key ${hashed} ${key}`);
+      for (const [flow, vector] of IPV4.entries())
+        await pmd.ask(`port config 0 rss reta (${vector[over] % RSS_ENTRIES},${queues[flow]})`);
+      await pmd.ask("set fwd mac");
+      await pmd.ask("set verbose 1");
+      await pmd.ask("start");
+      await inject(
+        rig,
+        IPV4.map((vector, flow) => datagramOf(mac, vector, FIRST_FLOW + flow)),
+      );
+      await sleep(200);
+      const said = await pmd.ask("stop");
+      assert.deepEqual(
+        IPV4.map((_, flow) => queueOf(said, UDP_HEADERS + FIRST_FLOW + flow)),
+        queues,
+        `by ${over}: ${said}`,
+      );
+      for (const queue of [0, 1]) assert.equal(sentBy(said, queue), queues.filter((one) => one === queue).length, said);
+    }
+    const sent = (await rig.frames()).map(lookAt).filter(({ sent }) => sent);
+    for (const { fromPort } of IPV4) {
+      const flow = sent.filter(({ source }) => source === fromPort);
+      assert.deepEqual(
+        flow.map(({ faults }) => faults),
+        [[], []],
+      );
     }
   });
 

@@ -52,13 +52,7 @@ const assertHolds = async (nic: Nic, expected: ReturnType<typeof holdings>): Pro
   assert.deepEqual(holdings(nic), expected);
 };
 
-/**
- * On its way down the driver ends bus mastering before it stops the receiver. What arrives in between waits, until the reset
- * that follows at once.
- */
-const OFFENCES = ["busMaster"];
-
-onEachChip("lifecycle", { limitMillis: 400_000, offences: OFFENCES }, (bench) => {
+onEachChip("lifecycle", { limitMillis: 400_000 }, (bench) => {
   let before: ReturnType<typeof holdings>;
 
   test(`works each of ${LOADS} times that the driver is unloaded and loaded`, { timeout: 200_000 }, async () => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const ANY_MIRROR = "http://deb.debian.org/debian";
-const COMPONENTS = "main non-free-firmware";
+const COMPONENTS = "main non-free non-free-firmware";
 /** 1 MB/s for the largest package must do. */
 const LIMIT_MILLIS = 600_000;
 const TRIES = 5;

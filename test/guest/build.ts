@@ -3,13 +3,30 @@ import { execFileSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Apt, type Package } from "./apt.ts";
-import { CACHE, folderOf, type PartName, RECIPES, RUN, toolCommand, VERSIONS } from "./parts.ts";
+import { pack } from "./cpio.ts";
+import {
+  ARCHIVE,
+  CACHE,
+  folderOf,
+  type KernelName,
+  type PartName,
+  RECIPES,
+  RUN,
+  toolCommand,
+  VERSIONS,
+  versionsOf,
+} from "./parts.ts";
 import { kernelOf } from "./vmlinux.ts";
 
 /** What a kernel comes in; what else its packages depend on is for an installed system. */
 const KERNEL_PACKAGE = /^linux-(image|binary|modules|base)-\d/;
 /** Programs and libraries; what else they depend on is for those who build with DPDK, or have an installed system. */
-const TAKEN = { dpdk: /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/, ipxe: /^ipxe$/ };
+const DPDK_PACKAGE = /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/;
+const TAKEN = { "dpdk-24.11": DPDK_PACKAGE, "dpdk-newest": DPDK_PACKAGE, ipxe: /^ipxe$/ };
+/** What modules are compiled with; the compiler is this machine's. */
+const HEADERS_PACKAGE = /^linux-(headers|kbuild)-\d/;
+/** What Realtek leaves to whoever compiles its drivers, switched on. */
+const VENDOR_OPTIONS = ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"];
 /** Folders of modules that a guest with network cards may want. */
 const KEPT = [
   "net",
@@ -69,6 +86,29 @@ const makeScripts = (folder: string, home: string): void => {
   }
 };
 
+/** The package of headers that goes with the kernel in the cache. */
+const headersOf = (kernel: KernelName): string => {
+  const packages = Object.entries(versionsOf(`kernel-${kernel}`));
+  const [name, version] = packages.find(([name]) => /^linux-image-\d/.test(name))!;
+  return `${name.replace("image", "headers")}=${version}`;
+};
+
+/** Leaves an archive for the guest with a module out of each folder of sources. */
+const makeVendor = (unpacked: string, folder: string): void => {
+  const sources = join(unpacked, "usr/src");
+  const headers = only(join(sources, "linux-headers-*-amd64"));
+  // It names the other folder as on a system where both are installed.
+  const makefile = join(headers, "Makefile");
+  writeFileSync(makefile, readFileSync(makefile, "utf8").replace("/usr/src", sources));
+  const modules = globSync(join(sources, "r8*")).map((source) => {
+    const args = ["-s", "-C", headers, `M=${source}`, ...VENDOR_OPTIONS, "modules"];
+    execFileSync("make", args, { stdio: ["ignore", "ignore", "inherit"] });
+    const module = only(join(source, "*.ko"));
+    return { path: `vendor/${basename(module)}`, bytes: readFileSync(module) };
+  });
+  writeFileSync(join(folder, ARCHIVE), pack(modules));
+};
+
 const versions = (packages: readonly Package[]): string =>
   JSON.stringify(Object.fromEntries(packages.map(({ name, version }) => [name, version])), undefined, 2);
 
@@ -78,17 +118,23 @@ const build = (part: PartName): void => {
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");
-  const { suites, release, packages } = RECIPES[part];
+  const { suites, release, packages, kernel: target } = RECIPES[part];
   const apt = new Apt(join(CACHE, "apt"), suites);
-  const needed = apt.needed(release, packages);
+  const needed = apt.needed(release, target === undefined ? packages : [...packages, headersOf(target)]);
   rmSync(unfinished, { recursive: true, force: true });
   if (part === "tools") {
     apt.unpack(needed, unfinished);
     makeScripts(unfinished, folder);
     writeFileSync(join(unfinished, VERSIONS), versions(needed));
-  } else if (part === "dpdk" || part === "ipxe") {
+  } else if (part === "dpdk-24.11" || part === "dpdk-newest" || part === "ipxe") {
     const taken = needed.filter(({ name }) => TAKEN[part].test(name));
     apt.unpack(taken, unfinished);
+    writeFileSync(join(unfinished, VERSIONS), versions(taken));
+  } else if (target !== undefined) {
+    const taken = needed.filter(({ name }) => packages.includes(name) || HEADERS_PACKAGE.test(name));
+    apt.unpack(taken, join(unfinished, "unpacked"));
+    makeVendor(join(unfinished, "unpacked"), unfinished);
+    rmSync(join(unfinished, "unpacked"), { recursive: true });
     writeFileSync(join(unfinished, VERSIONS), versions(taken));
   } else {
     const kernel = needed.filter(({ name }) => KERNEL_PACKAGE.test(name));

@@ -13,10 +13,12 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { pack, type Packed } from "./cpio.ts";
-import { CACHE, partOf } from "./parts.ts";
+import { CACHE, type DpdkName, partOf } from "./parts.ts";
 
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 const PROGRAM = "usr/bin/dpdk-testpmd";
+/** Goes with the C library, which may be newer than the guest's own and then takes its place for all programs. */
+const LOADER = "lib64/ld-linux-x86-64.so.2";
 /**
  * Loaded at the start, not linked with: memory pools, and Realtek's driver. What the bus is reached by is linked with, and must
  * not be there a second time. Of the names that a library has, DPDK loads the one with its whole version.
@@ -28,7 +30,7 @@ const UNBUFFERED = ["usr/bin/stdbuf", "usr/libexec/coreutils/libstdbuf.so"];
 
 /** Paths from the part's folder of all that a program or a library is linked with. What the tools are is on board already. */
 const linkedWith = (folder: string, path: string): readonly string[] => {
-  const loader = join(folder, "usr/lib64/ld-linux-x86-64.so.2");
+  const loader = join(folder, LOADER);
   const places = [folder, partOf("tools")].map((part) => join(part, LIBRARIES));
   const options = ["--library-path", places.join(":"), "--list", join(folder, path)];
   const listed = execFileSync(loader, options, { encoding: "utf8" });
@@ -50,23 +52,24 @@ const taken =
   (path: string): Packed => ({ path, bytes: readFileSync(realpathSync(join(part, path))), executable: true });
 
 const fill = (folder: string): Buffer => {
-  const files = new Set([PROGRAM, ...driversIn(folder)].flatMap((path) => [path, ...linkedWith(folder, path)]));
-  return pack([...[...files].map(taken(folder)), ...UNBUFFERED.map(taken(partOf("tools")))]);
+  const programs = [PROGRAM, ...driversIn(folder)].flatMap((path) => [path, ...linkedWith(folder, path)]);
+  return pack([...[...new Set([LOADER, ...programs])].map(taken(folder)), ...UNBUFFERED.map(taken(partOf("tools")))]);
 };
 
 /** An archive in the cache, for `GuestOptions.archives`. Built first where it is not there. @throws {Error} */
-export const dpdkArchive = (): string => {
-  const folder = partOf("dpdk");
+export const dpdkArchive = (name: DpdkName): string => {
+  const folder = partOf(`dpdk-${name}`);
   const hash = createHash("sha256")
     .update(folder)
     .update(readFileSync(import.meta.filename));
-  const archive = join(CACHE, `archive-dpdk_${hash.digest("hex").slice(0, 8)}`);
+  const key = `archive-dpdk-${name}_`;
+  const archive = join(CACHE, `${key}${hash.digest("hex").slice(0, 8)}`);
   if (existsSync(archive)) return archive;
   mkdirSync(CACHE, { recursive: true });
   const unfinished = `${archive}.${process.pid}`;
   writeFileSync(unfinished, fill(folder));
   renameSync(unfinished, archive);
-  for (const other of globSync("archive-dpdk_*", { cwd: CACHE }))
+  for (const other of globSync(`${key}*`, { cwd: CACHE }))
     if (other !== basename(archive)) rmSync(join(CACHE, other), { force: true });
   return archive;
 };

@@ -1,5 +1,5 @@
 /**
- * What guests are made of, as Debian ships it: a QEMU that has vfio-user-pci, the programs for the inside, three kernels, and
+ * What guests are made of, as Debian ships it: a QEMU that has vfio-user-pci, the programs for the inside, kernels, and
  * for those that want them DPDK and iPXE.
  * Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest` and used from there; nothing is installed.
  */
@@ -18,8 +18,12 @@ const LIMIT_SECONDS = 3600;
 export const KERNELS = ["5.10", "6.1", "6.12", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
-/** A kernel and where it is from; what else is there is the build's business. */
-export type PartName = "tools" | "dpdk" | "ipxe" | `kernel-${KernelName}`;
+/** Of Debian's release, and of the day: that is in unstable alone, where things come and go. */
+export const DPDKS = ["24.11", "newest"] as const;
+export type DpdkName = (typeof DPDKS)[number];
+
+/** A part and where it is from; what else is there is the build's business. */
+export type PartName = "tools" | "ipxe" | "vendor" | `dpdk-${DpdkName}` | `kernel-${KernelName}`;
 
 const TOOLS = [
   "qemu-system-x86",
@@ -47,15 +51,21 @@ interface Recipe {
   /** Whose versions are preferred. */
   readonly release: string;
   readonly packages: readonly string[];
+  /** What they hold is compiled for this kernel. */
+  readonly kernel?: KernelName;
 }
 
 const SUITES = ["bookworm", "trixie", "trixie-backports"];
 const KERNEL = ["linux-image-amd64"];
+/** testpmd, and all that it may load. */
+const DPDK = ["dpdk-dev", "librte-meta-net"];
 
 export const RECIPES: Readonly<Record<PartName, Recipe>> = {
   tools: { suites: SUITES, release: "trixie-backports", packages: TOOLS },
-  dpdk: { suites: SUITES, release: "trixie", packages: ["dpdk-dev", "librte-net-r8169-25"] },
+  "dpdk-24.11": { suites: SUITES, release: "trixie", packages: DPDK },
+  "dpdk-newest": { suites: [...SUITES, "sid"], release: "sid", packages: DPDK },
   ipxe: { suites: SUITES, release: "trixie", packages: ["ipxe"] },
+  vendor: { suites: SUITES, release: "trixie", packages: ["r8125-dkms", "r8168-dkms"], kernel: "6.1" },
   // By itself: mirrors drop a suite this old some day, and then the others must still be had.
   "kernel-5.10": { suites: ["bullseye"], release: "bullseye", packages: KERNEL },
   "kernel-6.1": { suites: SUITES, release: "bookworm", packages: KERNEL },
@@ -65,7 +75,9 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
 
 /** Changes with the recipe and with the program that follows it. */
 const keyOf = (part: PartName): string => {
-  const hash = createHash("sha256").update(JSON.stringify(RECIPES[part]));
+  const { kernel } = RECIPES[part];
+  const recipes = kernel === undefined ? RECIPES[part] : [RECIPES[part], RECIPES[`kernel-${kernel}`]];
+  const hash = createHash("sha256").update(JSON.stringify(recipes));
   return hash.update(readFileSync(BUILD)).digest("hex").slice(0, 8);
 };
 
@@ -73,6 +85,9 @@ export const folderOf = (part: PartName): string => join(CACHE, `${part}_${keyOf
 
 /** Where scripts stand that run a tool by its own loader. */
 export const RUN = "run";
+
+/** What a guest takes as it is, for parts that are nothing else. */
+export const ARCHIVE = "archive";
 
 /** Written last, so that a part with it is whole. */
 export const VERSIONS = "versions.json";
@@ -83,6 +98,8 @@ export const partOf = (part: PartName): string => {
   if (existsSync(join(folder, VERSIONS))) return folder;
   // What unpacks kernels is among them.
   if (part !== "tools") partOf("tools");
+  const { kernel } = RECIPES[part];
+  if (kernel !== undefined) partOf(`kernel-${kernel}`);
   mkdirSync(CACHE, { recursive: true });
   console.error(`guest: fetching ${part} from Debian into ${CACHE}`);
   const node = [process.execPath, "--disable-warning=ExperimentalWarning", BUILD, part];
@@ -101,7 +118,7 @@ export const versionsOf = (part: PartName): Readonly<Record<string, string>> =>
 export const forgetParts = (): void => {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE))
-    if (/^(tools|dpdk|ipxe|kernel-\S+|initrd)_|^apt$/.test(name))
+    if (/^(tools|vendor|dpdk-\S+|ipxe|kernel-\S+|initrd)_|^apt$/.test(name))
       rmSync(join(CACHE, name), { recursive: true, force: true });
 };
 

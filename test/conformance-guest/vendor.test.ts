@@ -1,0 +1,174 @@
+/**
+ * Realtek's own drivers for Linux, r8168 and r8125: other C drivers than the kernel's, with their own ways. They know registers that no
+ * other driver touches, watch over the PHY by a timer, and r8125 is compiled here with several queues and receive side scaling.
+ */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import type { LinkSpeed } from "#model/link-partner.ts";
+import { noRig } from "../guest/available.ts";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { noVendor, VENDOR_KERNEL, vendorArchive } from "../guest/vendor.ts";
+import { answered } from "./echoes.ts";
+import { type Cell, cells, onEachChip } from "./grid.ts";
+import { linked } from "./linked.ts";
+import { lookAt } from "./wire-check.ts";
+
+const BYTES = "4M";
+const STREAMS = 8;
+const FLAPS = 5;
+const LOADS = 3;
+const JUMBO = 4000;
+const ECHO_HEADERS = 28;
+/** Longer than the period at which r8168 and r8125 look after the PHY. */
+const IDLE_MILLIS = 12_000;
+const BUSY_SECONDS = 60_000;
+
+/** Which of the two is for the chip. */
+const driverOf = ({ chip, kernel }: Cell): string | undefined => {
+  if (kernel !== VENDOR_KERNEL || chip.bus !== "pcie") return undefined;
+  if (chip.speed === 1000) return "r8168";
+  return chip.generation === "8125" ? "r8125" : undefined;
+};
+const known = (cell: Cell): boolean => driverOf(cell) !== undefined;
+
+const skip = noRig() === false && cells().some(known) ? noVendor() : false;
+const archives = noRig() === false && skip === false && cells().some(known) ? [vendorArchive()] : [];
+
+/** What the kernel says of modules that are not its own. */
+const WARNINGS = [/loading out-of-tree module taints kernel/, /module verification failed/];
+
+/**
+ * Both drivers write the same registers on every chip, whether it has them or not, and give the rings' starts when they have switched
+ * the engines on.
+ */
+const OFFENCES = ["baseOrder", "buffer", "unknown", "width"];
+
+const OPTIONS = {
+  bare: true,
+  smp: 2,
+  far: "inside",
+  capture: true,
+  skip,
+  archives,
+  warnings: WARNINGS,
+  offences: OFFENCES,
+  only: known,
+} as const;
+
+onEachChip("vendor", OPTIONS, (bench) => {
+  const load = async (): Promise<void> => {
+    const { rig, cell } = bench();
+    await rig.guest.must(`modprobe -a -q mii libphy ptp; insmod /vendor/${driverOf(cell)}.ko`);
+    await rig.configure();
+  };
+  const fastest = async (): Promise<void> => {
+    const { rig, cell } = bench();
+    await linked(rig.guest, cell.chip.speed);
+    assert.equal((await rig.nic.state()).link.speed, cell.chip.speed);
+  };
+  const stream = async (flags: string): Promise<void> => {
+    const { guest, far } = bench().rig;
+    await far.must("iperf3 -s -D -1; sleep 0.3");
+    await guest.must(`iperf3 -c ${FAR.ipv4} -n ${BYTES} ${flags}`, BUSY_SECONDS);
+  };
+
+  test("finds the chip, its address and its fastest link", async (t) => {
+    const { rig, cell } = bench();
+    await load();
+    const said = await rig.guest.must(`ethtool -i ${NEAR.name}`);
+    assert.match(said, new RegExp(`driver: ${driverOf(cell)}\n`));
+    assert.equal((await rig.guest.must(`cat /sys/class/net/${NEAR.name}/address`)).trim(), (await rig.nic.state()).mac);
+    await fastest();
+    t.diagnostic(/version: \S+/.exec(said)![0]);
+  });
+
+  test("echoes of every length are answered", async () => {
+    const { guest } = bench().rig;
+    for (const size of [0, 17, 18, 19, 56, 999, 1472, 8000])
+      await answered(guest, `-c 5 -i 0.02 -s ${size} ${FAR.ipv4}`);
+  });
+
+  test("streams pass both ways, cut by the chip, and every frame on the wire is right", async () => {
+    const { guest } = bench().rig;
+    await guest.run(`ethtool -K ${NEAR.name} sg on tx on tso on`);
+    assert.match(await guest.must(`ethtool -k ${NEAR.name}`), /tcp-segmentation-offload: on/);
+    await guest.must("echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs");
+    for (const flags of ["", "-R"]) await stream(flags);
+    const faults = (await bench().rig.frames()).map(lookAt).flatMap(({ faults }) => faults);
+    assert.deepEqual(faults, []);
+  });
+
+  test("flows come in by several queues where the driver has them", async (t) => {
+    const { rig, cell } = bench();
+    const lines = async (): Promise<readonly (readonly [string, number])[]> => {
+      const text = await rig.guest.must(`grep ${NEAR.name} /proc/interrupts`);
+      return [...text.matchAll(/^\s*\d+:((?:\s+\d+)+).*\s(\S+)$/gm)].map(([, counts, name]) => [
+        name!,
+        counts!
+          .trim()
+          .split(/\s+/)
+          .reduce((sum, one) => sum + Number(one), 0),
+      ]);
+    };
+    const before = new Map(await lines());
+    await stream(`-P ${STREAMS} -R`);
+    const busy = (await lines()).filter(([name, count]) => count - (before.get(name) ?? 0) > 10);
+    t.diagnostic(busy.map(([name]) => name).join(", "));
+    assert.ok(busy.length >= (driverOf(cell) === "r8125" && cell.chip.key !== "rtl8125a" ? 2 : 1));
+  });
+
+  test(`${FLAPS} times the cable is pulled and put back`, async () => {
+    const { rig } = bench();
+    for (let i = 0; i < FLAPS; i++) {
+      await rig.nic.ask({ command: "link", up: false });
+      await rig.carrier(false);
+      await rig.nic.ask({ command: "link", up: true });
+      await rig.carrier(true);
+    }
+    await fastest();
+    await answered(rig.guest, `-c 20 -i 0.02 ${FAR.ipv4}`);
+  });
+
+  test("every speed comes up with a partner that has no other", async () => {
+    const { rig, cell } = bench();
+    const speeds = ([10, 100, 1000, 2500] as const).filter((speed: LinkSpeed) => speed <= cell.chip.speed);
+    for (const speed of speeds) {
+      await rig.nic.ask({ command: "partner", abilities: { speeds: [speed] } });
+      await linked(rig.guest, speed);
+      await answered(rig.guest, `-c 3 -i 0.05 ${FAR.ipv4}`);
+    }
+    await rig.nic.ask({ command: "partner", abilities: {} });
+    await fastest();
+  });
+
+  test("longer frames come and go", async () => {
+    const { rig } = bench();
+    await rig.guest.must(`ip link set ${NEAR.name} mtu ${JUMBO}`);
+    await rig.far.must(`ip link set ${FAR.name} mtu ${JUMBO}`);
+    await rig.carrier(true);
+    await answered(rig.guest, `-c 10 -i 0.05 -M do -s ${JUMBO - ECHO_HEADERS} ${FAR.ipv4}`);
+    await rig.guest.must(`ip link set ${NEAR.name} mtu 1500`);
+    await rig.far.must(`ip link set ${FAR.name} mtu 1500`);
+    await rig.carrier(true);
+  });
+
+  test("the link stays while nothing happens", async () => {
+    const { rig } = bench();
+    await answered(rig.guest, `-c 3 -i 0.05 ${FAR.ipv4}`);
+    const changes = `cat /sys/class/net/${NEAR.name}/carrier_changes`;
+    const before = await rig.guest.must(changes);
+    await sleep(IDLE_MILLIS);
+    assert.equal(await rig.guest.must(changes), before);
+    await answered(rig.guest, `-c 20 -i 0.02 ${FAR.ipv4}`);
+  });
+
+  test(`works each of ${LOADS} times that the driver is unloaded and loaded`, async () => {
+    const { rig, cell } = bench();
+    for (let i = 0; i < LOADS; i++) {
+      await rig.guest.must(`rmmod ${driverOf(cell)}`);
+      await load();
+      await answered(rig.guest, `-c 10 -i 0.02 ${FAR.ipv4}`);
+    }
+  });
+});

@@ -1,0 +1,24 @@
+/**
+ * Realtek's own drivers for Linux, r8168 and r8125, compiled from what Debian ships them as (packages of sources, for whoever runs
+ * an own kernel) for a guest's kernel.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ARCHIVE, partOf, RECIPES } from "./parts.ts";
+
+/** The one they are compiled for: Debian 12's, whose compiler this machine most likely has. */
+export const VENDOR_KERNEL = RECIPES.vendor.kernel!;
+
+const NEEDED = ["gcc", "make"];
+
+/** Why they cannot be had here; false when they can. In CI nothing may be skipped. @throws {Error} */
+export const noVendor = (): string | false => {
+  const folders = (process.env["PATH"] ?? "").split(":");
+  const missing = NEEDED.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
+  const why = missing.length > 0 && `compiles kernel modules, which needs ${missing.join(" and ")}`;
+  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};
+
+/** An archive for `GuestOptions.archives`: /vendor/r8168.ko and /vendor/r8125.ko. Built first where it is not there. @throws {Error} */
+export const vendorArchive = (): string => join(partOf("vendor"), ARCHIVE);
