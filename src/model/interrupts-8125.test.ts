@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { queuesOf } from "#chip/queues.ts";
-import { Intr } from "#chip/registers.ts";
+import { ChipCmd, Cmd, Intr } from "#chip/registers.ts";
 import {
   IMR0,
   IMR1,
@@ -21,6 +21,7 @@ import {
   RDU_STA,
 } from "#chip/registers-8125.ts";
 import { VirtualClock } from "#kit/clock.ts";
+import { Guest } from "./guest.test-kit.ts";
 import { InterruptBlock } from "./interrupts.ts";
 import { Page } from "./page.ts";
 import { scheduleOn } from "./schedule.ts";
@@ -235,6 +236,21 @@ test("a reset forgets what is pending and what is held back", () => {
   bench.clock.delay(1000);
   assert.deepEqual(bench.taken(), []);
   assert.equal(bench.page.get(ISR_V2, 4), 0);
+});
+
+test("a software reset spares how interrupts are told: the link's goes on by its vector", () => {
+  for (const key of ["rtl8125b", "rtl8125bp", "rtl8125d-689", "rtl8126a-649", "rtl8127a"]) {
+    const guest = new Guest({ chip: chipOf(key) });
+    guest.bringUp();
+    guest.w8(INT_CFG0, IntCfg0.enable);
+    guest.w8(ChipCmd, Cmd.reset);
+    const link = 1 << queuesOf(chipOf(key)).vectored!.linkChange;
+    guest.w32(IMR_V2_SET, link);
+    const before = guest.interrupts;
+    guest.nic.setCarrier(false);
+    assert.equal(guest.interrupts, before + 1, key);
+    assert.equal(guest.r32(ISR_V2) & link, link);
+  }
 });
 
 test("the second word of an RTL8125D is there to be masked and acknowledged, and never says anything", () => {

@@ -35,8 +35,14 @@ const known = (cell: Cell): boolean => driverOf(cell) !== undefined;
 const skip = noRig() === false && cells().some(known) ? noVendor() : false;
 const archives = noRig() === false && skip === false && cells().some(known) ? [vendorArchive()] : [];
 
-/** What the kernel says of modules that are not its own. */
-const WARNINGS = [/loading out-of-tree module taints kernel/, /module verification failed/];
+/** What the kernel says of modules that are not its own, and what these say of themselves. */
+const WARNINGS = [
+  /loading out-of-tree module taints kernel/,
+  /module verification failed/,
+  /Copyright \(C\) \d+ Realtek/,
+  /ABSOLUTELY NO WARRANTY/,
+  /free software/,
+];
 
 /**
  * Both drivers write the same registers on every chip, whether it has them or not, and give the rings' starts when they have switched

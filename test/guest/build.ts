@@ -25,8 +25,11 @@ const DPDK_PACKAGE = /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/;
 const TAKEN = { "dpdk-24.11": DPDK_PACKAGE, "dpdk-newest": DPDK_PACKAGE, ipxe: /^ipxe$/ };
 /** What modules are compiled with; the compiler is this machine's. */
 const HEADERS_PACKAGE = /^linux-(headers|kbuild)-\d/;
-/** What Realtek leaves to whoever compiles its drivers, switched on. */
-const VENDOR_OPTIONS = ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"];
+/** What Realtek leaves to whoever compiles its drivers, switched on: for the chips that have several queues. */
+const VENDOR_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
+  r8168: [],
+};
 /** Folders of modules that a guest with network cards may want. */
 const KEPT = [
   "net",
@@ -101,7 +104,8 @@ const makeVendor = (unpacked: string, folder: string): void => {
   const makefile = join(headers, "Makefile");
   writeFileSync(makefile, readFileSync(makefile, "utf8").replace("/usr/src", sources));
   const modules = globSync(join(sources, "r8*")).map((source) => {
-    const args = ["-s", "-C", headers, `M=${source}`, ...VENDOR_OPTIONS, "modules"];
+    const [name] = basename(source).split("-");
+    const args = ["-s", "-C", headers, `M=${source}`, ...VENDOR_OPTIONS[name!]!, "modules"];
     execFileSync("make", args, { stdio: ["ignore", "ignore", "inherit"] });
     const module = only(join(source, "*.ko"));
     return { path: `vendor/${basename(module)}`, bytes: readFileSync(module) };
