@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { identityOf } from "#chip/pci-identity.ts";
 import { RSS_ENTRIES } from "#chip/rss.ts";
 import { LINK_SPEEDS, type LinkSpeed } from "#model/link-partner.ts";
 import { IPV4, KEY, type Vector } from "#model/rss.test-kit.ts";
@@ -24,7 +25,7 @@ import { lookAt, type Seen } from "./wire-check.ts";
 
 const DPDK = DPDKS.find((name) => name === process.env[DPDK_VARIABLE]) ?? "24.11";
 const SUBJECT = DPDK === "24.11" ? "dpdk" : `dpdk, ${DPDK}`;
-/** XIDs that each one's driver knows (rtl_get_mac_version in DPDK's drivers/net/r8169), but for 0x6c0, whose PCI device it does not. */
+/** XIDs that each one's driver knows, and PCI devices (rtl_get_mac_version and pci_id_r8169_map in DPDK's drivers/net/r8169). */
 const SINCE_8125 = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
 // prettier-ignore
 // oxfmt-ignore
@@ -32,10 +33,11 @@ const DIES: Readonly<Record<DpdkName, readonly number[]>> = {
   "24.11": SINCE_8125,
   newest: [
     ...SINCE_8125, 0x68a, 0x68b, 0x6c9, 0x708,
-    0x4c0, 0x4c1, 0x500, 0x501, 0x502, 0x508, 0x509, 0x540, 0x541, 0x549, 0x54a, 0x54b, 0x54c,
+    0x4c0, 0x4c1, 0x500, 0x501, 0x502, 0x508, 0x509, 0x540, 0x541, 0x549, 0x54a, 0x54b, 0x54c, 0x6c0,
   ],
 };
-const known = ({ chip }: Cell): boolean => DIES[DPDK].includes(chip.xid);
+const DEVICES = [0x8125, 0x8126, 0x8127, 0x8162, 0x8168];
+const known = ({ chip }: Cell): boolean => DIES[DPDK].includes(chip.xid) && DEVICES.includes(identityOf(chip).device);
 /** Chips for which it steers flows to queues (EnableRss in rtl_init_software_variable). */
 const steered = ({ chip }: Cell): boolean => DPDK === "newest" && [0x649, 0x64a, 0x6c9].includes(chip.xid);
 

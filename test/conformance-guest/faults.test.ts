@@ -61,6 +61,8 @@ const WIRE_FAULTS: readonly WireFault[] = [
 ];
 /** A cure that brings no link in this time is none. */
 const LINK_MILLIS = 2_500;
+/** Of the streams' servers. */
+const FIRST_PORT = 5201;
 const BOTH: readonly Direction[] = ["in", "out"];
 
 /** From the least on. The last is a power cycle of all but the card, whose fault is over. */
@@ -162,22 +164,28 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000
       t.diagnostic(`helps: ${await heal()}`);
     });
 
-  for (const { name, ...impairment } of WIRE_FAULTS)
+  for (const [i, { name, ...impairment }] of WIRE_FAULTS.entries())
     test(`a wire with ${name}: streams get through both ways`, { timeout: 60_000 }, async (t) => {
       const { guest, far, nic } = bench().rig;
       await hush();
       await nic.ask({ command: "wire", name, directions: BOTH, ...impairment });
-      // A server that waits for the end of its stream still has its port.
-      for (const flag of ["-p 5201", "-p 5202 -R"]) {
-        await far.must(`iperf3 -s -D -1 ${flag.replace(" -R", "")}; sleep 0.3`);
-        await guest.must(`iperf3 -c ${FAR.ipv4} -n 100K ${flag}`, 30_000);
+      try {
+        // A server that has not heard of its stream's end still has its port.
+        for (const [port, flag] of [
+          [FIRST_PORT + 2 * i, ""],
+          [FIRST_PORT + 2 * i + 1, "-R"],
+        ] as const) {
+          await far.must(`iperf3 -s -D -1 -p ${port}; sleep 0.3`);
+          await guest.must(`iperf3 -c ${FAR.ipv4} -n 100K -p ${port} ${flag}`, 30_000);
+        }
+        const echoes = (await guest.run(ECHOES)).stdout.trim();
+        const { wire, counters } = await nic.state();
+        t.diagnostic(`driver ${await logged()}; ${echoes}`);
+        assert.ok(wire.in.struck[name]! > 0);
+        if (name === "crc") assert.ok(counters.rxErrors > 0);
+      } finally {
+        await nic.ask({ command: "clearWire", directions: BOTH });
       }
-      const echoes = (await guest.run(ECHOES)).stdout.trim();
-      const { wire, counters } = await nic.state();
-      await nic.ask({ command: "clearWire", directions: BOTH });
-      t.diagnostic(`driver ${await logged()}; ${echoes}`);
-      assert.ok(wire.in.struck[name]! > 0);
-      if (name === "crc") assert.ok(counters.rxErrors > 0);
       t.diagnostic(`helps: ${await heal()}`);
     });
 });

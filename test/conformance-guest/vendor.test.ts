@@ -45,10 +45,10 @@ const WARNINGS = [
 ];
 
 /**
- * Both drivers write the same registers on every chip, whether it has them or not, and give the rings' starts when they have switched
- * the engines on.
+ * Both drivers write the same registers on every chip, whether it has them or not, give the rings' starts when they have switched
+ * the engines on, and serve an interrupt while another processor resets the chip.
  */
-const OFFENCES = ["baseOrder", "buffer", "unknown", "width"];
+const OFFENCES = ["baseOrder", "buffer", "hurried", "unknown", "width"];
 
 const OPTIONS = {
   bare: true,
@@ -95,10 +95,14 @@ onEachChip("vendor", OPTIONS, (bench) => {
       await answered(guest, `-c 5 -i 0.02 -s ${size} ${FAR.ipv4}`);
   });
 
-  test("streams pass both ways, cut by the chip, and every frame on the wire is right", async () => {
+  test("streams pass both ways, cut by the chip where the driver lets it, and every frame on the wire is right", async () => {
     const { guest } = bench().rig;
     await guest.run(`ethtool -K ${NEAR.name} sg on tx on tso on`);
-    assert.match(await guest.must(`ethtool -k ${NEAR.name}`), /tcp-segmentation-offload: on/);
+    // On the RTL8168E-VL the driver does not offer segmentation.
+    assert.match(
+      await guest.must(`ethtool -k ${NEAR.name}`),
+      /tcp-segmentation-offload: on|tx-tcp-segmentation: off \[fixed\]/,
+    );
     await guest.must("echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs");
     for (const flags of ["", "-R"]) await stream(flags);
     const faults = (await bench().rig.frames()).map(lookAt).flatMap(({ faults }) => faults);

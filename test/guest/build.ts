@@ -18,13 +18,6 @@ import {
 } from "./parts.ts";
 import { kernelOf } from "./vmlinux.ts";
 
-/** What a kernel comes in; what else its packages depend on is for an installed system. */
-const KERNEL_PACKAGE = /^linux-(image|binary|modules|base)-\d/;
-/** Programs and libraries; what else they depend on is for those who build with DPDK, or have an installed system. */
-const DPDK_PACKAGE = /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/;
-const TAKEN = { "dpdk-24.11": DPDK_PACKAGE, "dpdk-newest": DPDK_PACKAGE, ipxe: /^ipxe$/ };
-/** What modules are compiled with; the compiler is this machine's. */
-const HEADERS_PACKAGE = /^linux-(headers|kbuild)-\d/;
 /** What Realtek leaves to whoever compiles its drivers, switched on: for the chips that have several queues. */
 const VENDOR_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
@@ -116,37 +109,40 @@ const makeVendor = (unpacked: string, folder: string): void => {
 const versions = (packages: readonly Package[]): string =>
   JSON.stringify(Object.fromEntries(packages.map(({ name, version }) => [name, version])), undefined, 2);
 
+interface Kind {
+  /** Packages that are taken; what else they depend on is for those who compile with it, or have an installed system. */
+  readonly takes: RegExp;
+  /** Leaves in a folder what is wanted of what was unpacked in another; all that was unpacked unless given. */
+  readonly make?: (unpacked: string, folder: string) => void;
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  tools: { takes: /^/ },
+  dpdk: { takes: /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/ },
+  ipxe: { takes: /^ipxe$/ },
+  kernel: { takes: /^linux-(image|binary|modules|base)-\d/, make: makeKernel },
+  vendor: { takes: /^(r8\d+-dkms|linux-(headers|kbuild)-\d.*)$/, make: makeVendor },
+};
+
 const build = (part: PartName): void => {
   const folder = folderOf(part);
   // Another run had the lock before us.
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");
-  const { suites, release, packages, kernel: target } = RECIPES[part];
+  const { suites, release, packages, kernel } = RECIPES[part];
+  const [kind] = part.split("-");
+  const { takes, make } = KINDS[kind!]!;
   const apt = new Apt(join(CACHE, "apt"), suites);
-  const needed = apt.needed(release, target === undefined ? packages : [...packages, headersOf(target)]);
+  const needed = apt.needed(release, kernel === undefined ? packages : [...packages, headersOf(kernel)]);
+  const taken = needed.filter(({ name }) => takes.test(name));
   rmSync(unfinished, { recursive: true, force: true });
-  if (part === "tools") {
-    apt.unpack(needed, unfinished);
-    makeScripts(unfinished, folder);
-    writeFileSync(join(unfinished, VERSIONS), versions(needed));
-  } else if (part === "dpdk-24.11" || part === "dpdk-newest" || part === "ipxe") {
-    const taken = needed.filter(({ name }) => TAKEN[part].test(name));
-    apt.unpack(taken, unfinished);
-    writeFileSync(join(unfinished, VERSIONS), versions(taken));
-  } else if (target !== undefined) {
-    const taken = needed.filter(({ name }) => packages.includes(name) || HEADERS_PACKAGE.test(name));
-    apt.unpack(taken, join(unfinished, "unpacked"));
-    makeVendor(join(unfinished, "unpacked"), unfinished);
-    rmSync(join(unfinished, "unpacked"), { recursive: true });
-    writeFileSync(join(unfinished, VERSIONS), versions(taken));
-  } else {
-    const kernel = needed.filter(({ name }) => KERNEL_PACKAGE.test(name));
-    apt.unpack(kernel, join(unfinished, "unpacked"));
-    makeKernel(join(unfinished, "unpacked"), unfinished);
-    rmSync(join(unfinished, "unpacked"), { recursive: true });
-    writeFileSync(join(unfinished, VERSIONS), versions(kernel));
-  }
+  const unpacked = join(unfinished, "unpacked");
+  apt.unpack(taken, make === undefined ? unfinished : unpacked);
+  make?.(unpacked, unfinished);
+  rmSync(unpacked, { recursive: true, force: true });
+  if (part === "tools") makeScripts(unfinished, folder);
+  writeFileSync(join(unfinished, VERSIONS), versions(taken));
   renameSync(unfinished, folder);
   rmSync(join(CACHE, "apt"), { recursive: true });
   for (const name of readdirSync(CACHE))
