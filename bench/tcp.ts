@@ -1,4 +1,4 @@
-/** TCP and ping through two TAPs: Ferrule's driver and model between them, against C that only moves frames. */
+/** TCP and ping through two TAPs: Ferrule's driver and model between them, against C that only moves frames, and C that does a NIC's work. */
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
@@ -15,17 +15,19 @@ type Direction = (typeof DIRECTIONS)[number];
 /** The program under test, up to its arguments. */
 const FERRULE: readonly string[] = [process.execPath, join(import.meta.dirname, "..", "bin", "ferrule.mjs")];
 
-/** The path every other one is held against. */
-const REFERENCE = "C mover";
+/** The paths every other one is held against: one moves frames, one also cuts, copies, sums and merges them as a NIC and its driver do. */
+const REFERENCES = ["C mover", "C NIC"] as const;
+type Reference = (typeof REFERENCES)[number];
 
-const movers = (program: string): readonly Mover[] => [
-  { name: REFERENCE, command: (near, far) => [program, near, far] },
+const movers = (mover: string, nic: string): readonly Mover[] => [
+  { name: REFERENCES[0], command: (near, far) => [mover, near, far] },
+  { name: REFERENCES[1], command: (near, far) => [nic, near, far] },
   {
     name: "Ferrule",
     command: (near, far) => [...FERRULE, "up", "model:rtl8168h", "--name", near, "--wire", `tap:${far}`],
   },
   // What moving frames costs when the kernel has to cut and sum them: as context, not as a reference.
-  { name: "C mover, no offload", command: (near, far) => [program, "--plain", near, far] },
+  { name: "C mover, no offload", command: (near, far) => [mover, "--plain", near, far] },
 ];
 
 /** One path in one round. */
@@ -40,8 +42,8 @@ interface Sample {
 interface PathResult {
   readonly path: string;
   readonly gigabitsPerSecond: Readonly<Record<Direction, Summary>>;
-  /** Throughput divided by the reference's of the same round. */
-  readonly ratio: Readonly<Record<Direction, Summary>>;
+  /** Throughput divided by each reference's of the same round. */
+  readonly ratio: Readonly<Record<Reference, Readonly<Record<Direction, Summary>>>>;
   readonly retransmits: number;
   readonly ping: { readonly p50: number; readonly p99: number; readonly lost: number };
   readonly samples: readonly Sample[];
@@ -63,15 +65,18 @@ const sampleOf = async (mover: Mover, { seconds, stop }: BenchOptions): Promise<
 const resultOf = (path: string, rounds: readonly (readonly Sample[])[]): PathResult => {
   const of = (name: string): Sample[] => rounds.map((round) => round.find((sample) => sample.path === name)!);
   const samples = of(path);
-  const reference = of(REFERENCE);
   const speed = (sample: Sample, direction: Direction): number => sample.gigabitsPerSecond[direction];
   const speeds = (direction: Direction): Summary => summarize(samples.map((sample) => speed(sample, direction)));
-  const ratios = (direction: Direction): Summary =>
-    summarize(samples.map((sample, i) => speed(sample, direction) / speed(reference[i]!, direction)));
+  const ratios = (reference: Reference, direction: Direction): Summary =>
+    summarize(samples.map((sample, i) => speed(sample, direction) / speed(of(reference)[i]!, direction)));
+  const against = (reference: Reference): Readonly<Record<Direction, Summary>> => ({
+    out: ratios(reference, "out"),
+    back: ratios(reference, "back"),
+  });
   return {
     path,
     gigabitsPerSecond: { out: speeds("out"), back: speeds("back") },
-    ratio: { out: ratios("out"), back: ratios("back") },
+    ratio: { "C mover": against("C mover"), "C NIC": against("C NIC") },
     retransmits: samples.reduce((total, sample) => total + sample.retransmits, 0),
     ping: {
       p50: median(samples.map((sample) => sample.ping.p50)),
@@ -85,14 +90,16 @@ const resultOf = (path: string, rounds: readonly (readonly Sample[])[]): PathRes
 const rowsOf = ({ path, gigabitsPerSecond, ratio, retransmits, ping }: PathResult): Row[] =>
   DIRECTIONS.map((direction) => {
     const speed = gigabitsPerSecond[direction];
-    const share = ratio[direction];
+    const [ofMover, ofNic] = REFERENCES.map((reference) => ratio[reference][direction]);
     return {
       path,
       direction,
       "Gbit/s": speed.median.toFixed(2),
       "p10-p90": `${speed.p10.toFixed(2)}-${speed.p90.toFixed(2)}`,
-      "of C mover": share.median.toFixed(2),
-      "p10-p90 ": `${share.p10.toFixed(2)}-${share.p90.toFixed(2)}`,
+      "of C mover": ofMover!.median.toFixed(2),
+      "p10-p90 ": `${ofMover!.p10.toFixed(2)}-${ofMover!.p90.toFixed(2)}`,
+      "of C NIC": ofNic!.median.toFixed(2),
+      "p10-p90  ": `${ofNic!.p10.toFixed(2)}-${ofNic!.p90.toFixed(2)}`,
       retransmits,
       "ping p50 µs": ping.p50.toFixed(0),
       "p99 µs": ping.p99.toFixed(0),
@@ -122,7 +129,7 @@ const checkMachine = async (stop: AbortSignal): Promise<void> => {
 
 const run = async (options: BenchOptions): Promise<Report> => {
   await checkMachine(options.stop);
-  const paths = movers(await compile(options.scratch, "mover"));
+  const paths = movers(await compile(options.scratch, "mover"), await compile(options.scratch, "nic"));
   const count = options.rounds ?? DEFAULT_ROUNDS;
   const rounds: Sample[][] = [];
   for (let i = 1; i <= count; i++) {
@@ -139,6 +146,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const tcp: Bench = {
   name: "tcp",
-  about: "iperf3 and ping through two TAPs, against C that only moves frames",
+  about: "iperf3 and ping through two TAPs, against C that only moves frames and C that does a NIC's work",
   run,
 };
