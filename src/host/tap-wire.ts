@@ -21,6 +21,8 @@ const STAGING = 256 << 10;
 const INBOX = 68 << 10;
 /** Frames start here modulo 8: behind the usual 66 bytes of headers, payload is then aligned. */
 const BIAS = 6;
+/** Frames that the longest super-frame is cut into at the usual MTU. */
+const SUPER_FRAME = 46;
 /** Pumps during which a frame waits for a NIC without room before it is dropped: a pause is not for ever. */
 const PATIENCE = 10_000;
 
@@ -165,14 +167,21 @@ export class TapWire implements Port {
     this.#free = this.#start;
   }
 
-  /** Gives the NIC up to `budget` frames. Returns how many it took. @throws {SystemError} when the TAP has gone */
+  /**
+   * Gives the NIC up to `budget` frames, and begins no super-frame for which that is not enough: one that comes in two bursts is
+   * merged as two, which are acknowledged as two. Returns how many it took.
+   * @throws {SystemError} when the TAP has gone
+   */
   pump(budget: number): number {
     const nic = this.#nic;
     if (nic === undefined) return 0;
     const incoming = this.#incoming;
     let frames = 0;
     while (frames < budget) {
-      if (incoming.left === 0 && !incoming.read()) break;
+      if (incoming.left === 0) {
+        if (frames > 0 && frames + SUPER_FRAME > budget) break;
+        if (!incoming.read()) break;
+      }
       const taken = this.#deliverSegments(nic);
       frames += taken;
       if (taken > 0) continue;
