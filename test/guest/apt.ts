@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const ANY_MIRROR = "http://deb.debian.org/debian";
-const COMPONENTS = "main non-free non-free-firmware";
+const COMPONENTS = "main non-free-firmware";
 /** 1 MB/s for the largest package must do. */
 const LIMIT_MILLIS = 600_000;
 const TRIES = 5;
@@ -59,12 +59,17 @@ export class Apt {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #archives: string;
 
-  /** Fetches the suites' lists. @throws {Error} when they cannot be had or are not signed by Debian */
-  constructor(folder: string, suites: readonly string[]) {
+  /**
+   * Fetches the suites' lists.
+   * @param components of the archive, beside those that all need
+   * @throws {Error} when they cannot be had or are not signed by Debian
+   */
+  constructor(folder: string, suites: readonly string[], components: readonly string[] = []) {
     for (const part of ["state/lists/partial", "cache/archives/partial", "archives"])
       mkdirSync(join(folder, part), { recursive: true });
     const from = mirror();
-    const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${from} ${suite} ${COMPONENTS}\n`);
+    const parts = [COMPONENTS, ...components].join(" ");
+    const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${from} ${suite} ${parts}\n`);
     writeFileSync(join(folder, "sources.list"), sources.join(""));
     writeFileSync(join(folder, "apt.conf"), configuration(folder));
     // Nothing is installed, as far as this apt knows.

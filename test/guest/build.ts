@@ -130,10 +130,10 @@ const build = (part: PartName): void => {
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");
-  const { suites, release, packages, kernel } = RECIPES[part];
+  const { suites, release, packages, components, kernel } = RECIPES[part];
   const [kind] = part.split("-");
   const { takes, make } = KINDS[kind!]!;
-  const apt = new Apt(join(CACHE, "apt"), suites);
+  const apt = new Apt(join(CACHE, "apt"), suites, components);
   const needed = apt.needed(release, kernel === undefined ? packages : [...packages, headersOf(kernel)]);
   const taken = needed.filter(({ name }) => takes.test(name));
   rmSync(unfinished, { recursive: true, force: true });

@@ -51,6 +51,8 @@ interface Recipe {
   /** Whose versions are preferred. */
   readonly release: string;
   readonly packages: readonly string[];
+  /** Of the archive, beside main and firmware. */
+  readonly components?: readonly string[];
   /** What they hold is compiled for this kernel. */
   readonly kernel?: KernelName;
 }
@@ -65,7 +67,13 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
   "dpdk-24.11": { suites: SUITES, release: "trixie", packages: DPDK },
   "dpdk-newest": { suites: [...SUITES, "sid"], release: "sid", packages: DPDK },
   ipxe: { suites: SUITES, release: "trixie", packages: ["ipxe"] },
-  vendor: { suites: SUITES, release: "trixie", packages: ["r8125-dkms", "r8168-dkms"], kernel: "6.1" },
+  vendor: {
+    suites: SUITES,
+    release: "trixie",
+    packages: ["r8125-dkms", "r8168-dkms"],
+    components: ["non-free"],
+    kernel: "6.1",
+  },
   // By itself: mirrors drop a suite this old some day, and then the others must still be had.
   "kernel-5.10": { suites: ["bullseye"], release: "bullseye", packages: KERNEL },
   "kernel-6.1": { suites: SUITES, release: "bookworm", packages: KERNEL },
