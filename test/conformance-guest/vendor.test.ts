@@ -22,7 +22,7 @@ const JUMBO = 4000;
 const ECHO_HEADERS = 28;
 /** Longer than the period at which r8168 and r8125 look after the PHY. */
 const IDLE_MILLIS = 12_000;
-const BUSY_SECONDS = 60_000;
+const STREAM_LIMIT = 60_000;
 
 /** Which of the two is for the chip. */
 const driverOf = ({ chip, kernel }: Cell): string | undefined => {
@@ -76,7 +76,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
   const stream = async (flags: string): Promise<void> => {
     const { guest, far } = bench().rig;
     await far.must("iperf3 -s -D -1; sleep 0.3");
-    await guest.must(`iperf3 -c ${FAR.ipv4} -n ${BYTES} ${flags}`, BUSY_SECONDS);
+    await guest.must(`iperf3 -c ${FAR.ipv4} -n ${BYTES} ${flags}`, STREAM_LIMIT);
   };
 
   test("finds the chip, its address and its fastest link", async (t) => {
