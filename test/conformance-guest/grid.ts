@@ -4,6 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { type Chip, chipNamed } from "#chip/chips.ts";
 import { noRig } from "../guest/available.ts";
 import { KERNELS, type KernelName } from "../guest/parts.ts";
+import { complaintsOf } from "../guest/kernel-log.ts";
 import { Rig, type RigOptions } from "../guest/rig.ts";
 
 /** One generation each. */
@@ -81,9 +82,6 @@ export const cells = (): readonly Cell[] =>
     }),
   );
 
-/** What the kernel's log may hold of its own, with a guest and all devices well, on a machine that is busy. */
-export const HARMLESS = [/random: crng/, /hrtimer: interrupt took/, /net_ratelimit: \d+ callbacks suppressed/];
-
 /**
  * What Linux's driver does now and then, by when a frame happens to come. On the way down it ends bus mastering before it stops the
  * receiver: what arrives in between waits, until the reset that follows at once. When the link of an RTL8125 goes it stops and resets
@@ -113,10 +111,8 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
 }
 
 /** The kernel's complaints since it was asked last. */
-export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> => {
-  const lines = await rig.guest.dmesg(4);
-  return lines.filter((line) => ![...HARMLESS, ...allowed].some((pattern) => pattern.test(line)));
-};
+export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> =>
+  complaintsOf(await rig.guest.dmesg(4), allowed);
 
 /** What the kernel complained of, and when the link came and went, for whoever has to find out why. */
 const withContext = async (rig: Rig, said: readonly string[]): Promise<string> => {
