@@ -130,6 +130,7 @@ test("each chip has an XID of its own that leads back to it", () => {
     assert.equal(chipOf(xidOf(row), clues)?.key, row.key);
   }
   assert.equal(xidOf(chipNamed("rtl8168h")!), 0x541);
+  assert.equal(xidOf(chipNamed("rtl8168evl")!), 0x2c9);
   assert.equal(xidOf(chipNamed("rtl8168c-3cx")!), 0x3c1);
   assert.equal(xidOf(chipNamed("rtl8102e-34x")!), 0x34a);
 });

@@ -160,8 +160,18 @@ export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
 /** Bits of an XID that rows leave open. */
 const STEPPING = 7;
 
-/** The lowest XID that leads to this chip: the row's own, unless an earlier row has that one for itself. */
+/** The XID that nearly all logs of such chips show, where it is not the lowest that the row leaves open. */
+const COMMON: Readonly<Record<string, number>> = {
+  rtl8106e: 0x449,
+  "rtl8168d-280": 0x283,
+  "rtl8168e-2c0": 0x2c2,
+  rtl8168evl: 0x2c9,
+};
+
+/** The chip's XID: the common one, or the lowest that leads to it: the row's own, unless an earlier row has that for itself. */
 export const xidOf = (chip: Chip): number => {
+  const common = COMMON[chip.key];
+  if (common !== undefined) return common;
   if (chip.only !== undefined) return chip.xid;
   for (let stepping = 0; stepping <= (STEPPING & ~chip.mask); stepping++)
     if (chipOf(chip.xid | stepping)?.key === chip.key) return chip.xid | stepping;

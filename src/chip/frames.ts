@@ -87,8 +87,8 @@ export const framesOf = (chip: Chip): FrameFacts => {
   const standard = Math.min(STANDARD_FRAME, longestFrame);
   return {
     ringLimit: ocp(chip) ? 4096 : 1024,
-    // DPDK writes the low half first, and its rings lie above 4 GiB.
-    eitherHalf: ocp(chip),
+    // Realtek's own drivers and Fuchsia's write the low half first on all of these, and DPDK has rings above 4 GiB.
+    eitherHalf: express(chip),
     transmitFormat: chip.descriptors,
     hashedFormat: hashedFormat(chip),
     knowsIpv6: chip.descriptors === 2,

@@ -33,6 +33,7 @@ const PAGE = [
   [0x38,  8, "wo", "TxPoll"],
   [0x3c, 16, "rw", "IntrMask"],
   [0x3e, 16, "w1c", "IntrStatus"],
+  [0x3e,  8, "w1c", "IntrStatus_0"],
   [0x40, 32, "rw", "TxConfig"],
   [0x40, 32, "ro", "ChipId"],
   [0x44, 32, "rw", "RxConfig"],
@@ -48,6 +49,7 @@ const PAGE = [
   [0x57,  8, "rw", "TDFNR"],
   [0x58, 32, "rw", "TimerInt"],
   [0x5c, 32, "rw", "TimerInt1"],
+  [0x5c, 16, "rw", "TimerInt1_0"],
   [0x60, 32, "rw", "PHYAR"],
   [0x64, 32, "rw", "CSIDR"],
   [0x68, 32, "rw", "CSIAR"],
@@ -98,7 +100,14 @@ const PAGE = [
 ] as const satisfies readonly Row[];
 
 /** Two names for the same bytes, on purpose. */
-const ALIASES = ["TxConfig ChipId", "MISC MISC_0", "MISC MISC_1", "MISC MISC_2"];
+const ALIASES = [
+  "IntrStatus IntrStatus_0",
+  "TimerInt1 TimerInt1_0",
+  "TxConfig ChipId",
+  "MISC MISC_0",
+  "MISC MISC_1",
+  "MISC MISC_2",
+];
 /** Of chips that have different registers in one place, these are the odd ones: 8168DP, 8168E, 8168E-VL and 8168F. */
 const ONLY_SOME = ["OCPDR", "OCPAR", "RDSAR1", "SecMAC0", "SecMAC4", "At00b0"];
 

@@ -65,6 +65,8 @@ export const Poll = {
 /** Interrupt mask, and status. */
 export const IntrMask = rw16(0x3c);
 export const IntrStatus = w1c16(0x3e);
+/** Its lower half: what small drivers, U-Boot's among them, poll and acknowledge. */
+export const IntrStatus_0 = w1c8(0x3e);
 export const Intr = {
   systemError: 1 << 15,
   timer: 1 << 14,
@@ -157,6 +159,8 @@ export const TDFNR = rw8(0x57);
 export const TimerInt = rw32(0x58);
 /** Thresholds of more timers; no driver uses them. */
 export const TimerInt1 = rw32(0x5c);
+/** Its lower half: the PCI chips have `MULINT` there, which drivers for both kinds clear on either. */
+export const TimerInt1_0 = rw16(0x5c);
 export const TimerInt2 = rw32(0x8c);
 export const TimerInt3 = rw32(0xf4);
 

@@ -12,6 +12,7 @@ import { lay, type Rows } from "./layer.ts";
 const ALL = 0xffff_ffff;
 const { Cmd, Dllpr, Lock, Mcu, Pmch, RxConf, TxConf } = chip;
 const alias8 = { width: 8, reset: 0, writable: 0, alias: true } as const;
+const alias16 = { width: 16, reset: 0, writable: 0, alias: true } as const;
 const alias32 = { width: 32, reset: 0, writable: 0, alias: true } as const;
 /**
  * Bits 15:13 are a FIFO threshold on the oldest chips and ways to fetch descriptors later; 24 and 16 are the oldest chips'
@@ -81,6 +82,7 @@ const rows = {
   TxPoll:           { width: 8,  reset: 0, writable: 0, onWrite: "poll" },
   IntrMask:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
   IntrStatus:       { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
+  IntrStatus_0:     alias8,
   // Frames leave at once, so the FIFO is always empty.
   TxConfig:         { width: 32, reset: (row) => identification(row) | (empties(row) ? TxConf.fifoEmpty : 0), writable: transmitWritable, onWrite: "transmitConfig" },
   RxConfig:         { width: 32, reset: 0, writable: receiveWritable, softReset: true, onWrite: "receiveConfig" },
@@ -99,6 +101,7 @@ const rows = {
   TimerInt:         { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
   // Timers that no driver uses: they hold what is written and never fire.
   TimerInt1:        { width: 32, reset: 0, writable: ALL, softReset: true, on: express },
+  TimerInt1_0:      { ...alias16, on: express },
   TimerInt2:        { width: 32, reset: 0, writable: ALL, softReset: true, on: express },
   TimerInt3:        { width: 32, reset: 0, writable: ALL, softReset: true, on: express },
   PHYAR:            { width: 32, reset: 0, writable: 0, onWrite: "mdio", on: mdio },

@@ -348,9 +348,10 @@ test("a missed frame counts in MissedPackets on PCI chips, and is told as overru
   }
 });
 
-test("a ring's base counts from either half on since the 8168G; before, the low half latches both", () => {
+test("a ring's base counts from either half on; on the PCI chips the low half latches both", () => {
   for (const [key, found] of [
-    ["rtl8168f-480", false],
+    ["rtl8169sc-980", false],
+    ["rtl8168b", true],
     ["rtl8168h", true],
     ["rtl8125b", true],
   ] as const) {

@@ -185,6 +185,10 @@ export class Guest {
       this.#txIndex = (this.#txIndex + 1) % 256;
     });
   }
+  /** The next frame goes to the start of the transmit ring, as after its base was written. */
+  rewind(): void {
+    this.#txIndex = 0;
+  }
   /** Rings the doorbell of queue 0. */
   ring(): void {
     if (since("8125")(this.nic.chip)) this.w16(TPPOLL, 1);

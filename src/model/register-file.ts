@@ -127,7 +127,7 @@ export class RegisterFile {
     if (writable !== 0) {
       const old = this.#page.get(cell.offset, cell.bytes);
       this.#page.put(cell.offset, cell.bytes, (old & ~writable) | (value & writable));
-    } else if (cell.onWrite === undefined) this.#offences.commit("readOnly", cell.offset);
+    } else if (cell.onWrite === undefined && value !== 0) this.#offences.commit("readOnly", cell.offset);
     cell.onWrite?.(value, lanes, cell.offset);
   }
 }

@@ -17,6 +17,8 @@ export interface RingParts {
   readonly page: Page;
   readonly offences: Offences;
   readonly facts: Pick<FrameFacts, "ringLimit" | "eitherHalf">;
+  /** Whether ChipCmd lets the engine run. */
+  readonly enabled: () => boolean;
 }
 
 /**
@@ -31,6 +33,7 @@ export class DescriptorRing {
   readonly #register: number;
   readonly #lastIndex: number;
   readonly #eitherHalf: boolean;
+  readonly #enabled: () => boolean;
   /** A descriptor is 4 << this bytes, and 1 << this words. */
   #shift = 2;
   #low = 0;
@@ -67,6 +70,7 @@ export class DescriptorRing {
     this.#register = register;
     this.#lastIndex = parts.facts.ringLimit - 1;
     this.#eitherHalf = parts.facts.eitherHalf;
+    this.#enabled = parts.enabled;
   }
 
   /** How long descriptors are from now on: 16 or 32 bytes. */
@@ -80,13 +84,19 @@ export class DescriptorRing {
   /** The low half was written: both halves are latched. */
   latch(written: number): void {
     if ((written & 0xff) !== 0) this.#offences.commit("unaligned", this.#register);
-    this.#latch();
+    this.#move();
   }
 
   /** The high half was written: on older chips nothing happens until the low half is. */
   highWritten(): void {
-    if (this.#eitherHalf) this.#latch();
+    if (this.#eitherHalf) this.#move();
     else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;
+  }
+
+  /** Drivers of the oldest chips switch the engines on first: that is no offence before the engine looks for its ring. */
+  #move(): void {
+    if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.#register);
+    this.#latch();
   }
 
   #latch(): void {
@@ -112,6 +122,7 @@ export class DescriptorRing {
   /** The chip is about to use the ring. */
   start(): void {
     if (this.#highPending) this.#offences.commit("baseOrder", this.#register);
+    this.#mapped = -1;
     this.rewind();
   }
 

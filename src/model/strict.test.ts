@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChipCmd, Cmd, IntrMask, RDSAR, TNPDS } from "#chip/registers.ts";
+import { ChipCmd, Cmd, IntrMask } from "#chip/registers.ts";
 import { type Offence, OFFENCES, Offences, type Strictness } from "./strict.ts";
 
 const setUp = (strict: Strictness = "warn") => {
@@ -62,19 +62,6 @@ test("objects to accesses across their own alignment", () => {
   write(0x3e, 4, 0);
   write(0x3c, 4, 0);
   assert.equal(offences.counts.alignment, 2);
-});
-
-test("objects to a ring's base while that ring's engine runs, and to no other", () => {
-  const { offences, write } = setUp();
-  write(ChipCmd, 1, Cmd.receiveEnable);
-  write(TNPDS, 4, 0x1000);
-  assert.equal(offences.counts.running, 0);
-  write(RDSAR + 4, 4, 1);
-  assert.equal(offences.counts.running, 1);
-  write(ChipCmd, 1, Cmd.transmitEnable);
-  write(RDSAR, 4, 0x1000);
-  write(TNPDS, 4, 0x1000);
-  assert.equal(offences.counts.running, 2);
 });
 
 test("objects to writes until ChipCmd was seen to have left reset", () => {

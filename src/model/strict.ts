@@ -1,5 +1,5 @@
 /** Offences: what a guest did that a real chip would punish, with the register accesses that led to it. */
-import { ChipCmd, Cmd, RDSAR, THPDS, TNPDS } from "#chip/registers.ts";
+import { ChipCmd, Cmd } from "#chip/registers.ts";
 
 /** Each kind: what the guest did, and what a real chip makes of it. */
 export const OFFENCES = {
@@ -34,7 +34,7 @@ export const OFFENCES = {
     hardware: "Nothing is sent, and the request is forgotten.",
   },
   running: {
-    what: "a ring's base was written while its engine was running",
+    what: "a ring's base was written while its engine was using the ring",
     hardware: "The chip goes on from its old index at the new place: it reads and writes what are no descriptors.",
   },
   hurried: {
@@ -118,15 +118,13 @@ export interface Offence {
 /**
  * `off` counts, `warn` also reports each offence once for every place, `error` also makes the chip fall off the bus: from
  * then on all registers read as ones, so that no test passes by luck. The model never throws for what a guest does.
- * With `off` nothing watches the order of accesses, so `alignment`, `running` and `hurried` are not counted either.
+ * With `off` nothing watches the order of accesses, so `alignment` and `hurried` are not counted either.
  */
 export type Strictness = "off" | "warn" | "error";
 
 const TRACE = 32;
 /** Places remembered, so that a guest cannot make the model remember without end. */
 const MAX_PLACES = 4096;
-/** Bytes of a ring's base address. */
-const BASE = 8;
 
 const covers = (offset: number, width: number, at: number, length: number): boolean =>
   offset < at + length && offset + width > at;
@@ -142,8 +140,8 @@ export class Offences {
   readonly #trace = new Int32Array(3 * TRACE);
   #traced = 0;
   #fallen = false;
-  /** What was last written to ChipCmd; a reset counts until it was seen to be over. */
-  #command = 0;
+  /** A reset was asked for and has not been seen to be over. */
+  #resetting = false;
 
   constructor(strict: Strictness, report: ((offence: Offence) => void) | undefined) {
     this.#strict = strict;
@@ -165,19 +163,12 @@ export class Offences {
     this.#trace[i + 2] = value;
     if ((offset & (width - 1)) !== 0) this.commit("alignment", offset);
     if (covers(offset, width, ChipCmd, 1)) this.#commanded(value >>> (8 * (ChipCmd - offset)), write);
-    else if (write && this.#command !== 0) this.#written(offset, width);
+    else if (write && this.#resetting) this.commit("hurried", offset);
   }
 
   #commanded(value: number, write: boolean): void {
-    if (write) this.#command = value & (Cmd.reset | Cmd.receiveEnable | Cmd.transmitEnable);
-    else if ((value & Cmd.reset) === 0) this.#command &= ~Cmd.reset;
-  }
-
-  #written(offset: number, width: number): void {
-    if ((this.#command & Cmd.reset) !== 0) this.commit("hurried", offset);
-    const transmit = covers(offset, width, TNPDS, BASE) || covers(offset, width, THPDS, BASE);
-    if (transmit && (this.#command & Cmd.transmitEnable) !== 0) this.commit("running", offset);
-    if (covers(offset, width, RDSAR, BASE) && (this.#command & Cmd.receiveEnable) !== 0) this.commit("running", offset);
+    const reset = (value & Cmd.reset) !== 0;
+    this.#resetting = write ? reset : this.#resetting && reset;
   }
 
   commit(name: OffenceName, where: number): void {
@@ -196,7 +187,7 @@ export class Offences {
   /** A new life after a bus reset: the chip answers again. Counts and remembered places stay. */
   reset(): void {
     this.#fallen = false;
-    this.#command = 0;
+    this.#resetting = false;
   }
 
   #accesses(): TracedAccess[] {

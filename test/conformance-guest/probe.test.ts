@@ -1,6 +1,7 @@
 /** What the driver makes of the chip when it meets it, and the link at every speed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { xidOf } from "#chip/chips.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
@@ -21,7 +22,7 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
     const [, name, mac, xid] = line;
     assert.ok(sameName(name!, cell.chip.name), `${name} is not ${cell.chip.name}`);
     assert.equal(mac, MAC);
-    assert.equal(Number.parseInt(xid!, 16), cell.chip.xid);
+    assert.equal(Number.parseInt(xid!, 16), xidOf(cell.chip));
     assert.equal((await rig.guest.must(`cat /sys/class/net/${NEAR.name}/address`)).trim(), MAC);
   });
 
