@@ -71,12 +71,15 @@ export class Cable implements AsyncDisposable {
     return cable;
   }
 
-  /** TCP through the path for `seconds`, after one second that is not counted (slow start, compilation). */
-  async transfer(direction: "out" | "back", seconds: number): Promise<Transfer> {
+  /**
+   * TCP through the path for `seconds`, after one second that is not counted (slow start, compilation).
+   * @param control how the kernel controls congestion: "cubic", "bbr", …
+   */
+  async transfer(direction: "out" | "back", seconds: number, control: string): Promise<Transfer> {
     await using server = new Child(inside(this.#far, ["iperf3", "-s", "-1", "--forceflush"]));
     await server.until("iperf3 to listen", (s) => s.output.includes("listening"), this.#limits(COMMAND_LIMIT_MS));
     const reverse = direction === "back" ? ["-R"] : [];
-    const client = ["iperf3", "-c", FAR_ADDRESS, "-t", String(seconds), "-O", "1", "-J", ...reverse];
+    const client = ["iperf3", "-c", FAR_ADDRESS, "-t", String(seconds), "-O", "1", "-C", control, "-J", ...reverse];
     const report = JSON.parse(
       await run(inside(this.#near, client), this.#limits((seconds + 20) * 1000)),
     ) as IperfReport;

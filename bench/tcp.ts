@@ -1,5 +1,5 @@
 /** TCP and ping through two TAPs: Ferrule's driver and model between them, against C that only moves frames, and C that does a NIC's work. */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { Cable, type Mover } from "./cable.ts";
@@ -11,6 +11,11 @@ const DEFAULT_ROUNDS = 3;
 const PINGS = 1000;
 const DIRECTIONS = ["out", "back"] as const;
 type Direction = (typeof DIRECTIONS)[number];
+/**
+ * How the kernel controls congestion: as nearly every system does, and paced. Pacing leaves pauses between super-frames
+ * whatever is under test, so all paths look more alike with it.
+ */
+const CONTROLS = ["cubic", "bbr"];
 
 /** The program under test, up to its arguments. */
 const FERRULE: readonly string[] = [process.execPath, join(import.meta.dirname, "..", "bin", "ferrule.mjs")];
@@ -33,6 +38,7 @@ const movers = (mover: string, nic: string): readonly Mover[] => [
 /** One path in one round. */
 interface Sample {
   readonly path: string;
+  readonly control: string;
   readonly gigabitsPerSecond: Readonly<Record<Direction, number>>;
   readonly retransmits: number;
   /** Microseconds. */
@@ -41,6 +47,7 @@ interface Sample {
 
 interface PathResult {
   readonly path: string;
+  readonly control: string;
   readonly gigabitsPerSecond: Readonly<Record<Direction, Summary>>;
   /** Throughput divided by each reference's of the same round. */
   readonly ratio: Readonly<Record<Reference, Readonly<Record<Direction, Summary>>>>;
@@ -49,21 +56,23 @@ interface PathResult {
   readonly samples: readonly Sample[];
 }
 
-const sampleOf = async (mover: Mover, { seconds, stop }: BenchOptions): Promise<Sample> => {
+const sampleOf = async (mover: Mover, control: string, { seconds, stop }: BenchOptions): Promise<Sample> => {
   await using cable = await Cable.open(mover, stop);
-  const out = await cable.transfer("out", seconds);
-  const back = await cable.transfer("back", seconds);
+  const out = await cable.transfer("out", seconds, control);
+  const back = await cable.transfer("back", seconds, control);
   const times = await cable.ping(PINGS);
   return {
     path: mover.name,
+    control,
     gigabitsPerSecond: { out: out.gigabitsPerSecond, back: back.gigabitsPerSecond },
     retransmits: out.retransmits + back.retransmits,
     ping: { p50: median(times), p99: percentile(times, 0.99), lost: PINGS - times.length },
   };
 };
 
-const resultOf = (path: string, rounds: readonly (readonly Sample[])[]): PathResult => {
-  const of = (name: string): Sample[] => rounds.map((round) => round.find((sample) => sample.path === name)!);
+const resultOf = (path: string, control: string, rounds: readonly (readonly Sample[])[]): PathResult => {
+  const of = (name: string): Sample[] =>
+    rounds.map((round) => round.find((sample) => sample.path === name && sample.control === control)!);
   const samples = of(path);
   const speed = (sample: Sample, direction: Direction): number => sample.gigabitsPerSecond[direction];
   const speeds = (direction: Direction): Summary => summarize(samples.map((sample) => speed(sample, direction)));
@@ -75,6 +84,7 @@ const resultOf = (path: string, rounds: readonly (readonly Sample[])[]): PathRes
   });
   return {
     path,
+    control,
     gigabitsPerSecond: { out: speeds("out"), back: speeds("back") },
     ratio: { "C mover": against("C mover"), "C NIC": against("C NIC") },
     retransmits: samples.reduce((total, sample) => total + sample.retransmits, 0),
@@ -87,11 +97,12 @@ const resultOf = (path: string, rounds: readonly (readonly Sample[])[]): PathRes
   };
 };
 
-const rowsOf = ({ path, gigabitsPerSecond, ratio, retransmits, ping }: PathResult): Row[] =>
+const rowsOf = ({ path, control, gigabitsPerSecond, ratio, retransmits, ping }: PathResult): Row[] =>
   DIRECTIONS.map((direction) => {
     const speed = gigabitsPerSecond[direction];
     const [ofMover, ofNic] = REFERENCES.map((reference) => ratio[reference][direction]);
     return {
+      TCP: control,
       path,
       direction,
       "Gbit/s": speed.median.toFixed(2),
@@ -130,17 +141,22 @@ const checkMachine = async (stop: AbortSignal): Promise<void> => {
 const run = async (options: BenchOptions): Promise<Report> => {
   await checkMachine(options.stop);
   const paths = movers(await compile(options.scratch, "mover"), await compile(options.scratch, "nic"));
+  const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(" ");
+  const controls = CONTROLS.filter((control) => available.includes(control));
+  if (controls.length === 0)
+    throw new CannotMeasure(`the kernel has none of ${CONTROLS.join(", ")}`, "Load one: `sudo modprobe tcp_cubic`.");
   const count = options.rounds ?? DEFAULT_ROUNDS;
   const rounds: Sample[][] = [];
   for (let i = 1; i <= count; i++) {
     const samples: Sample[] = [];
-    for (const mover of i % 2 === 1 ? paths : paths.toReversed()) {
-      options.say(`tcp: round ${i} of ${count}: ${mover.name}`);
-      samples.push(await sampleOf(mover, options));
-    }
+    for (const mover of i % 2 === 1 ? paths : paths.toReversed())
+      for (const control of controls) {
+        options.say(`tcp: round ${i} of ${count}: ${mover.name}, ${control}`);
+        samples.push(await sampleOf(mover, control, options));
+      }
     rounds.push(samples);
   }
-  const data = paths.map(({ name }) => resultOf(name, rounds));
+  const data = controls.flatMap((control) => paths.map(({ name }) => resultOf(name, control, rounds)));
   return { rows: data.flatMap(rowsOf), data };
 };
 
