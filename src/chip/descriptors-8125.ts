@@ -2,7 +2,7 @@
  * Receive descriptors with room for a hash, which RTL8125 and later have beside the classic ones.
  *
  * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h (rtl_rx_descv3, rtl_rx_descv4), r8169_compat.h and r8169_rxtx.c (bits).
- * Which chip has which: 8125A and 8125B format 3, all later ones format 4. Not named there are the bits for the kind of
+ * All have format 3, which OpenBSD's rge(4) uses on each; DPDK takes format 4 on those later than 8125A and 8125B. Not named there are the bits for the kind of
  * destination, and format 4's watchdog bit: they are assumed to have moved with their neighbours.
  */
 

@@ -37,6 +37,11 @@ export const TxV1 = {
   udpChecksum: 1 << 17,
   tcpChecksum: 1 << 16,
 } as const;
+/**
+ * Where the same has status once it comes back, of which only the RTL8139C+ ever sets any (RTL8169 datasheet, Tx status
+ * descriptor). The BSDs' drivers count errors and collisions by it.
+ */
+export const TxV1Status = 0x0fff_0000;
 
 /**
  * Transmit, second descriptor format: 8102E, 8168C and later. Segmentation can still be asked for with the bit of the first

@@ -144,6 +144,8 @@ export const TxConfigV2 = ro32(0x60b0);
 
 /** Driven by value or bit at start by every driver; no source says what they are. */
 export const At0382 = rw16(0x382);
+export const RADMFIFO_PROTECT = rw16(0x402);
+export const RADMFIFO_PROTECT_0 = rw8(0x402);
 export const At1880 = rw16(0x1880);
 export const At20e4 = rw8(0x20e4);
 /**

@@ -33,7 +33,7 @@ const MULTIGIGABIT: readonly Place[] = [
   ["LEDSEL0", 0x18], ["TCTR3", 0x1c], ["INT_CFG0", 0x34], ["IMR0", 0x38], ["ISR0", 0x3c], ["TCTR1", 0x4c],
   ["TIMER_INT1", 0x5c], ["PHYstatus16", 0x6c], ["INT_CFG1", 0x7a], ["LEDSEL2", 0x84], ["LEDSEL1", 0x86], ["TCTR2", 0x88],
   ["TIMER_INT2", 0x8c], ["TPPOLL", 0x90], ["LEDSEL3", 0x96], ["RxFormat", 0xd8], ["FifoStatus", 0xe2],
-  ["TIMER_INT3", 0xf4], ["At0382", 0x382], ["IMR1", 0x800], ["ISR1", 0x802], ["IMR2", 0x804], ["ISR2", 0x806],
+  ["TIMER_INT3", 0xf4], ["At0382", 0x382], ["RADMFIFO_PROTECT", 0x402], ["RADMFIFO_PROTECT_0", 0x402], ["IMR1", 0x800], ["ISR1", 0x802], ["IMR2", 0x804], ["ISR2", 0x806],
   ["IMR3", 0x808], ["ISR3", 0x80a], ["ISR1_0", 0x802],
   ["ISR2_0", 0x806], ["ISR3_0", 0x80a], ["INT_MITI", 0xa00, 64, 4], ["INT_MITI_RX", 0xa00, 32, 8], ["INT_MITI_TX", 0xa02, 32, 8], ["IMR_V2_CLEAR", 0xd00], ["ISR_V2", 0xd04],
   ["TDU_STA", 0xd08], ["RDU_STA", 0xd0a], ["IMR_V2_SET", 0xd0c], ["IMR_V4_L2_CLEAR", 0xd10], ["ISR_V4_L2", 0xd14],

@@ -14,6 +14,7 @@ const multigigabit = since("8125");
 const pairs = (row: Chip): boolean => row.key === "rtl8125a" || row.key === "rtl8125b";
 const words = (row: Chip): boolean => row.generation === "8126";
 const apart = (row: Chip): boolean => !pairs(row) && !words(row);
+const the8127 = (row: Chip): boolean => row.generation === "8127";
 const afterA = (row: Chip): boolean => row.key !== "rtl8125a";
 
 // prettier-ignore
@@ -79,6 +80,8 @@ const rows = {
   EEE_TXIDLE_TIMER:    { width: 16, reset: 0, writable: 0xffff },
   TxConfigV2:          { width: 32, reset: 0, writable: 0 },
   At0382:              { width: 16, reset: 0, writable: 0xffff },
+  RADMFIFO_PROTECT:    { width: 16, reset: 0, writable: 0xffff, on: the8127 },
+  RADMFIFO_PROTECT_0:  { ...alias8, on: the8127 },
   At1880:              { width: 16, reset: 0, writable: 0xffff },
   At20e4:              { width: 8,  reset: 0, writable: 0xff },
   SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesCommand", on: takesModules },

@@ -179,8 +179,10 @@ export class DataPath {
     const receiving = (command & Cmd.receiveEnable) !== 0;
     if (transmitting && !this.#transmitting) this.#transmitter.start();
     if (receiving && !this.#receiving) for (const ring of this.#receiver.rings) ring.start();
-    this.#transmitting = transmitting && (command & Cmd.stopRequest) === 0;
-    this.#receiving = receiving;
+    // FreeBSD's driver stops both ways by it, with both enabled, and then takes its buffers away.
+    const stopped = (command & Cmd.stopRequest) !== 0;
+    this.#transmitting = transmitting && !stopped;
+    this.#receiving = receiving && !stopped;
     this.#receiver.configure();
   }
 }

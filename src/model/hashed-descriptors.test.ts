@@ -38,37 +38,38 @@ const hash = (guest: Guest): void => {
   guest.w32(RSS_CTRL, RssControl.tcpIpv4 | RssControl.tcpIpv6 | (7 << RssControl.maskShift));
 };
 
-test("format 3 on the 8125B: 32 bytes, hash and header information, status in its own places", () => {
-  const guest = up("rtl8125b");
-  guest.w32(RxConfig, RxConf.acceptPhysical | RxConf8125.descriptorsV3);
-  hash(guest);
-  const at = guest.word(RX_RING);
-  for (let i = 0; i < 4; i++) {
-    guest.words[at + 8 * i + 4] = low(RX_BUFFERS + 2048 * i) | 0;
-    guest.words[at + 8 * i + 5] = HIGH;
-    guest.words[at + 8 * i + 7] = Own | 2048 | (i === 3 ? EndOfRing : 0);
-  }
-  // Both queues share the ring for once.
-  guest.w16(Q_NUM_CTRL, 0);
-  const four = sealed(ipv4Tcp({ payload: 100 }));
-  const six = sealed(ipv6Tcp({ payload: 100 }));
-  six[140]! ^= 1;
-  for (const bytes of [four, six, frame(MAC, 60)]) assert.equal(give(guest, bytes), true);
-  const words = (i: number): Int32Array => guest.words.subarray(at + 8 * i, at + 8 * i + 8);
-  assert.equal(words(0)[7]! & 0x3fff, four.length + 4);
-  assert.equal(words(0)[7]! & (RxV3.firstSegment | RxV3.lastSegment), RxV3.firstSegment | RxV3.lastSegment);
-  assert.equal(words(0)[7]! & RxV3.physical, RxV3.physical);
-  assert.equal(words(0)[6], RxV2.ipv4 | RxV3Verdict.protocolTcp);
-  assert.equal(words(1)[6], RxV2.ipv6 | RxV3Verdict.protocolTcp | RxV3Verdict.tcpChecksumFailed);
-  assert.deepEqual([words(2)[2], words(2)[3], words(2)[6]], [0, 0, 0]);
-  assert.notEqual(words(0)[2], 0);
-  assert.notEqual(words(0)[2], words(1)[2]);
-  assert.deepEqual([words(0)[3], words(1)[3]], [HashedV3.ipv4 | HashedV3.tcp, HashedV3.ipv6 | HashedV3.tcp]);
-  // The address stays.
-  assert.equal(words(0)[4], low(RX_BUFFERS) | 0);
-  const place = RX_BUFFERS - BASE;
-  assert.deepEqual(guest.memory.one.bytes.slice(place, place + four.length), four);
-});
+for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8127a"])
+  test(`format 3 on ${key}: 32 bytes, hash and header information, status in its own places`, () => {
+    const guest = up(key);
+    guest.w32(RxConfig, RxConf.acceptPhysical | RxConf8125.descriptorsV3);
+    hash(guest);
+    const at = guest.word(RX_RING);
+    for (let i = 0; i < 4; i++) {
+      guest.words[at + 8 * i + 4] = low(RX_BUFFERS + 2048 * i) | 0;
+      guest.words[at + 8 * i + 5] = HIGH;
+      guest.words[at + 8 * i + 7] = Own | 2048 | (i === 3 ? EndOfRing : 0);
+    }
+    // Both queues share the ring for once.
+    guest.w16(Q_NUM_CTRL, 0);
+    const four = sealed(ipv4Tcp({ payload: 100 }));
+    const six = sealed(ipv6Tcp({ payload: 100 }));
+    six[140]! ^= 1;
+    for (const bytes of [four, six, frame(MAC, 60)]) assert.equal(give(guest, bytes), true);
+    const words = (i: number): Int32Array => guest.words.subarray(at + 8 * i, at + 8 * i + 8);
+    assert.equal(words(0)[7]! & 0x3fff, four.length + 4);
+    assert.equal(words(0)[7]! & (RxV3.firstSegment | RxV3.lastSegment), RxV3.firstSegment | RxV3.lastSegment);
+    assert.equal(words(0)[7]! & RxV3.physical, RxV3.physical);
+    assert.equal(words(0)[6], RxV2.ipv4 | RxV3Verdict.protocolTcp);
+    assert.equal(words(1)[6], RxV2.ipv6 | RxV3Verdict.protocolTcp | RxV3Verdict.tcpChecksumFailed);
+    assert.deepEqual([words(2)[2], words(2)[3], words(2)[6]], [0, 0, 0]);
+    assert.notEqual(words(0)[2], 0);
+    assert.notEqual(words(0)[2], words(1)[2]);
+    assert.deepEqual([words(0)[3], words(1)[3]], [HashedV3.ipv4 | HashedV3.tcp, HashedV3.ipv6 | HashedV3.tcp]);
+    // The address stays.
+    assert.equal(words(0)[4], low(RX_BUFFERS) | 0);
+    const place = RX_BUFFERS - BASE;
+    assert.deepEqual(guest.memory.one.bytes.slice(place, place + four.length), four);
+  });
 
 test("format 4 on the 8126A: the hash takes the address's place", () => {
   const guest = up("rtl8126a-64a");

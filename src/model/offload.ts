@@ -61,16 +61,17 @@ export const parseFirstFormat: ParseRequest = (request, opts1, opts2) => {
 
 /**
  * Second descriptor format: 8102E, 8168C and later. The transport offset matters for IPv6 alone when summing: DPDK's and
- * FreeBSD's drivers leave it 0 with IPv4.
+ * FreeBSD's drivers leave it 0 with IPv4, and NetBSD's does when segmenting.
  */
 export const parseSecondFormat: ParseRequest = (request, opts1, opts2) => {
   const segment = opts1 & (TxV2.segment4 | TxV2.segment6 | TxV1.segment);
   request.tag = tagIn(opts2);
   request.segment = segment !== 0;
   if (segment !== 0) {
-    const found = (segment & (TxV2.segment4 | TxV2.segment6)) === 0;
+    const old = (segment & (TxV2.segment4 | TxV2.segment6)) === 0;
+    const offset = (opts1 >>> TxV2.segmentOffsetShift) & TxV2.segmentOffsetMax;
     request.segmentBytes = (opts2 >>> TxV2.segmentSizeShift) & SIZE;
-    request.transport = found ? FOUND_BY_CHIP : (opts1 >>> TxV2.segmentOffsetShift) & TxV2.segmentOffsetMax;
+    request.transport = old || offset === 0 ? FOUND_BY_CHIP : offset;
     request.ipv6 = (segment & TxV2.segment6) !== 0;
     return;
   }

@@ -118,10 +118,10 @@ const FOURTH: ReceiveLayout = {
   verdicts2: table(family),
 };
 
-/** The format that a chip uses after reset, or while it is switched to descriptors with a hash. */
-export const receiveLayout = (facts: FrameFacts, hashed: boolean): ReceiveLayout => {
-  if (hashed && facts.hashedFormat === 3) return THIRD;
-  if (hashed && facts.hashedFormat === 4) return FOURTH;
+/** The format that a chip uses after reset, or while it is switched to one of descriptors with a hash. */
+export const receiveLayout = (facts: FrameFacts, hashed: 3 | 4 | undefined): ReceiveLayout => {
+  if (hashed === 3) return THIRD;
+  if (hashed === 4) return FOURTH;
   return facts.knowsIpv6 ? SECOND : FIRST;
 };
 

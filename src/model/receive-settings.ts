@@ -22,8 +22,8 @@ export interface ReceiveSettings {
   /** Bits of `RxConf` that say what is let in. */
   readonly accept: number;
   readonly dropsBadCrc: boolean;
-  /** Descriptors have a hash. */
-  readonly hashed: boolean;
+  /** The format of descriptors with a hash that is switched on. */
+  readonly hashed: 3 | 4 | undefined;
 }
 
 /** Longest frame either direction takes, in bytes without FCS, as the switch for jumbo frames stands. */
@@ -39,9 +39,9 @@ export const longestFrame = (page: Page, facts: FrameFacts): number => {
 export const receiveSettings = (page: Page, facts: FrameFacts): ReceiveSettings => {
   const plus = page.get(CPlusCmd, 2);
   const config = page.get(RxConfig, 4);
-  const switchable = facts.hashedFormat === 4;
-  const format = switchable ? page.get(RxFormat, 1) : 0;
-  const hashed = switchable ? (format & FORMAT_4) !== 0 : (config & RxConf8125.descriptorsV3) !== 0;
+  const { hashedFormat } = facts;
+  const format = hashedFormat === 4 ? page.get(RxFormat, 1) : 0;
+  const third = hashedFormat !== undefined && (config & RxConf8125.descriptorsV3) !== 0 ? 3 : undefined;
   return {
     gated: facts.receiveGate && (page.get(MISC, 4) & Misc.receiveGate) !== 0,
     verify: (plus & CPlus.receiveChecksum) !== 0,
@@ -49,6 +49,6 @@ export const receiveSettings = (page: Page, facts: FrameFacts): ReceiveSettings 
     longest: Math.min(longestFrame(page, facts), page.get(RxMaxSize, 2) - FCS_BYTES, Rx.length - FCS_BYTES),
     accept: config & RxConf.acceptMask,
     dropsBadCrc: (format & DROP_BAD_CRC) !== 0,
-    hashed: facts.hashedFormat !== undefined && hashed,
+    hashed: (format & FORMAT_4) === 0 ? third : 4,
   };
 };

@@ -98,7 +98,7 @@ export class ReceiveEngine {
     this.#counts = parts.counters.values;
     this.#filter = new ReceiveFilter(parts.page, parts.facts);
     this.#settings = receiveSettings(parts.page, parts.facts);
-    this.#layout = receiveLayout(parts.facts, false);
+    this.#layout = receiveLayout(parts.facts, undefined);
     this.#buffers = new ReceiveBuffers(ring, this.#layout, parts);
     this.#verdicts1 = this.#layout.verdicts1;
     this.#verdicts2 = this.#layout.verdicts2;

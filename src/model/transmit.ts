@@ -1,5 +1,14 @@
 /** The transmit engine: walks a ring from the doorbell on, builds frames in the port's memory, gives descriptors back. */
-import { ADDRESS_LOW, FirstSegment, LastSegment, MAX_DESCRIPTORS, OPTS2, Own, TxLength } from "#chip/descriptors.ts";
+import {
+  ADDRESS_LOW,
+  FirstSegment,
+  LastSegment,
+  MAX_DESCRIPTORS,
+  OPTS2,
+  Own,
+  TxLength,
+  TxV1Status,
+} from "#chip/descriptors.ts";
 import { type FrameFacts, STANDARD_FRAME } from "#chip/frames.ts";
 import { Intr } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
@@ -72,6 +81,8 @@ export class TransmitEngine {
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;
   readonly #parse: ParseRequest;
+  /** Bits of opts1 that a descriptor comes back with. */
+  readonly #kept: number;
   readonly #fillChecksums: FillChecksums;
   #port: Port | undefined;
   #memory: Memory = newMemory(0);
@@ -85,14 +96,19 @@ export class TransmitEngine {
   #again = false;
   /** Ends the pause that the link partner has asked for. */
   #paused: (() => void) | undefined;
-  /** Doorbells that may find nothing. */
-  #credit = 0;
+  /**
+   * Something was taken since the start. A doorbell that finds nothing is no offence then: the guest cannot know how far the chip
+   * has got, bells on their way through a socket come later than the frames, and FreeBSD's driver rings once more whenever the
+   * chip says that it has sent all, for some chips miss a bell.
+   */
+  #begun = false;
   #cancel: (() => void) | undefined;
 
   constructor(ring: DescriptorRing, parts: TransmitParts) {
     this.ring = ring;
     this.#parts = parts;
     this.#parse = parts.facts.transmitFormat === 1 ? parseFirstFormat : parseSecondFormat;
+    this.#kept = parts.facts.transmitFormat === 1 ? ~(Own | TxV1Status) : ~Own;
     this.#fillChecksums = checksumFiller(parts.facts);
     this.#resume = () => {
       this.#cancel = undefined;
@@ -115,7 +131,7 @@ export class TransmitEngine {
     this.#segmentsSent = 0;
     this.#retries = 0;
     this.#again = false;
-    this.#credit = 0;
+    this.#begun = false;
   }
 
   /** Sends nothing for so many microseconds; 0 ends a pause. A frame that is leaving leaves. */
@@ -165,21 +181,11 @@ export class TransmitEngine {
     this.#port?.flush();
     this.#running = false;
     if (this.ring.epoch !== epoch) return;
-    this.#credit += good + bad;
-    if (rung && taken === 0 && !waits && !this.ring.halted) this.#idle();
+    if (taken > 0 || waits) this.#begun = true;
+    else if (rung && !this.#begun && !this.ring.halted) this.#parts.offences.commit("idle", this.ring.index);
     // The doorbell rings from within when the guest answers at once what this turn has sent.
     if (waits || this.#again || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
     this.#interrupt(good, bad, waits);
-  }
-
-  /**
-   * A doorbell that finds nothing is no offence where an earlier walk took what it announces: the guest cannot know how
-   * far the chip has got, and bells on their way through a socket come later than the frames. One for each frame sent is let
-   * pass.
-   */
-  #idle(): void {
-    if (this.#credit > 0) this.#credit--;
-    else this.#parts.offences.commit("idle", this.ring.index);
   }
 
   /** The frame that waited for the port is not there any more. */
@@ -235,7 +241,7 @@ export class TransmitEngine {
   #giveBack(used: number): boolean {
     const { ring } = this;
     const { epoch } = ring;
-    for (let n = 0; n < used; n++) ring.publish(this.#at[n]!, this.#opts1[n]! & ~Own);
+    for (let n = 0; n < used; n++) ring.publish(this.#at[n]!, this.#opts1[n]! & this.#kept);
     if (ring.epoch !== epoch) return false;
     ring.index = this.#next;
     this.#segmentsSent = 0;
