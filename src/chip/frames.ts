@@ -20,6 +20,8 @@ export interface FrameFacts {
   readonly eitherHalf: boolean;
   /** Transmit descriptor format. */
   readonly transmitFormat: 1 | 2;
+  /** Requests of the first format are understood as well. */
+  readonly eitherFormat: boolean;
   /** Receive descriptors with a hash, which the chip can be switched to. */
   readonly hashedFormat: 3 | 4 | undefined;
   /** Receive descriptors say which IP the packet is, and IPv6 is verified. */
@@ -90,6 +92,8 @@ export const framesOf = (chip: Chip): FrameFacts => {
     // Realtek's own drivers and Fuchsia's write the low half first on all of these, and DPDK has rings above 4 GiB.
     eitherHalf: express(chip),
     transmitFormat: chip.descriptors,
+    // Realtek's own driver and the BSDs' use the second format, Linux's the first.
+    eitherFormat: chip.key === "rtl8401",
     hashedFormat: hashedFormat(chip),
     knowsIpv6: chip.descriptors === 2,
     stripsByRxConfig: multigigabit(chip),

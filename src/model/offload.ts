@@ -86,3 +86,15 @@ export const parseSecondFormat: ParseRequest = (request, opts1, opts2) => {
     ? FOUND_BY_CHIP
     : (opts2 >>> TxV2.checksumOffsetShift) & TxV2.checksumOffsetMax;
 };
+
+/** What follows the tag in opts2 of the second format: checksums, or a segment's size. The first has nothing there. */
+const SECOND = ~0 << TxV2.segmentSizeShift;
+
+export const parseEitherFormat: ParseRequest = (request, opts1, opts2) => {
+  if ((opts2 & SECOND) !== 0) {
+    parseSecondFormat(request, opts1, opts2);
+    return;
+  }
+  parseFirstFormat(request, opts1, opts2);
+  request.transport = FOUND_BY_CHIP;
+};

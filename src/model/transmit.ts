@@ -17,7 +17,13 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { buildTag, TAG, TAG_BYTES } from "#wire/vlan.ts";
 import { Count, type TallyCounters } from "./counters.ts";
 import type { QueueInterrupts } from "./interrupts.ts";
-import { OffloadRequest, type ParseRequest, parseFirstFormat, parseSecondFormat } from "./offload.ts";
+import {
+  OffloadRequest,
+  type ParseRequest,
+  parseEitherFormat,
+  parseFirstFormat,
+  parseSecondFormat,
+} from "./offload.ts";
 import type { Page } from "./page.ts";
 import { longestFrame } from "./receive-settings.ts";
 import type { DescriptorRing } from "./ring.ts";
@@ -107,8 +113,9 @@ export class TransmitEngine {
   constructor(ring: DescriptorRing, parts: TransmitParts) {
     this.ring = ring;
     this.#parts = parts;
-    this.#parse = parts.facts.transmitFormat === 1 ? parseFirstFormat : parseSecondFormat;
-    this.#kept = parts.facts.transmitFormat === 1 ? ~(Own | TxV1Status) : ~Own;
+    const { transmitFormat, eitherFormat } = parts.facts;
+    this.#parse = eitherFormat ? parseEitherFormat : transmitFormat === 1 ? parseFirstFormat : parseSecondFormat;
+    this.#kept = transmitFormat === 1 ? ~(Own | TxV1Status) : ~Own;
     this.#fillChecksums = checksumFiller(parts.facts);
     this.#resume = () => {
       this.#cancel = undefined;
