@@ -82,6 +82,8 @@ const run = async (): Promise<number> => {
     ...(values.roundtrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: values.roundtrips }),
   };
   const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
+  // A terminal interrupts both; who ends this program alone means both.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   const [code] = (await once(child, "exit")) as [number | null];
   console.error(`results: ${record}`);
   return code ?? 1;
