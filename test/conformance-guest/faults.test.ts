@@ -85,8 +85,11 @@ const distinct = (lines: readonly string[]): readonly string[] => [...new Set(li
 const NOISE =
   /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
 
-/** A driver that goes on without a reset hurries; a card that was out and is in again sleeps until it is set up anew. */
-const OFFENCES = ["hurried", "asleep"];
+/**
+ * A driver that goes on without a reset hurries, and moves rings that are in use; a card that was out and is in again sleeps until it
+ * is set up anew.
+ */
+const OFFENCES = ["hurried", "running", "asleep"];
 
 onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000 }, (bench) => {
   const works = async (): Promise<boolean> => {
