@@ -22,7 +22,7 @@ export interface FrameFacts {
   readonly transmitFormat: 1 | 2;
   /** Requests of the first format are understood as well. */
   readonly eitherFormat: boolean;
-  /** Receive descriptors with a hash, which the chip can be switched to. */
+  /** The newest receive descriptors with a hash, which the chip can be switched to; what has format 4 has format 3 as well. */
   readonly hashedFormat: 3 | 4 | undefined;
   /** Receive descriptors say which IP the packet is, and IPv6 is verified. */
   readonly knowsIpv6: boolean;

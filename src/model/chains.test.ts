@@ -4,10 +4,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { type Chip, chipNamed, since } from "#chip/chips.ts";
 import { Own, TxInsertTag, TxV1, TxV2 } from "#chip/descriptors.ts";
-import { memoryOf, newMemory } from "#wire/memory.ts";
-import { segment } from "#wire/segment.test-kit.ts";
 import { BROADCAST, type Fragment, frame, Guest, TX_RING } from "./guest.test-kit.ts";
-import { ipv4Tcp, ipv4Udp, ipv6Tcp, sealed } from "./packets.test-kit.ts";
+import { ipv4Tcp, ipv4Udp, ipv6Tcp, sealed, segmentsOf } from "./packets.test-kit.ts";
 
 const CHIPS = [
   "rtl8169s",
@@ -76,22 +74,12 @@ const request = (ask: Job["ask"], job: Job, chip: Chip): { opts1: number; opts2:
   return { opts1: 0, opts2: insert | sums | (transport << TxV2.checksumOffsetShift) };
 };
 
-/** Segments as the wire room's own, plain second version of segmentation makes them. */
-const cut = (whole: Uint8Array, ipv6: boolean, size: number): Uint8Array[] => {
-  const frames: Uint8Array[] = [];
-  const memory = newMemory(4096);
-  const port = {
-    ...memory,
-    reserve: () => 0,
-    commit: (length: number) => void frames.push(memory.bytes.slice(0, length)),
-  };
-  segment(memoryOf(whole), 0, whole.length, 14, ipv6 ? 54 : 34, size, port);
-  return frames;
-};
-
 const oracle = (ask: Job["ask"], job: Job, plain: Uint8Array): Uint8Array[] => {
   const ipv6 = job.kind === "tcp6";
-  const frames = ask === "segments" ? cut(plain, ipv6, job.size) : [ask === "checksum" ? sealed(plain.slice()) : plain];
+  const frames =
+    ask === "segments"
+      ? segmentsOf(plain, ipv6 ? 54 : 34, job.size)
+      : [ask === "checksum" ? sealed(plain.slice()) : plain];
   return frames.map((bytes) => withTag(withTag(bytes, job.inside), job.insert));
 };
 

@@ -21,11 +21,10 @@ import {
 import { RxConf8125 } from "#chip/registers-8125.ts";
 import { get16 } from "#wire/bigendian.ts";
 import { crc32 } from "#wire/crc32.ts";
-import { memoryOf, newMemory } from "#wire/memory.ts";
-import { segment } from "#wire/segment.test-kit.ts";
+import { memoryOf } from "#wire/memory.ts";
 import { Verified, verify } from "#wire/verify.ts";
 import { BASE, BROADCAST, frame, Guest, MAC, RX_BUFFERS, RX_RING, TX_RING } from "./guest.test-kit.ts";
-import { ipv4Tcp, ipv4Udp, ipv6Tcp, sealed } from "./packets.test-kit.ts";
+import { ipv4Tcp, ipv4Udp, ipv6Tcp, sealed, segmentsOf } from "./packets.test-kit.ts";
 
 const FIRST_FORMAT = ["rtl8169s", "rtl8169sc-980", "rtl8168b", "rtl8101e"];
 const SECOND_FORMAT = [
@@ -79,7 +78,7 @@ for (const key of FIRST_FORMAT) {
     const guest = up(key);
     const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
     guest.send({ bytes: whole, opts1: TxV1.segment | (1000 << SIZE) });
-    assert.deepEqual(guest.cable.frames, expected(whole, 34, 1000));
+    assert.deepEqual(guest.cable.frames, segmentsOf(whole, 34, 1000));
     guest.send({ bytes: ipv6Tcp({ payload: 5000 }), opts1: TxV1.segment | (1000 << SIZE) });
     assert.equal(guest.cable.frames.length, 5);
     assert.equal(guest.nic.offences.frame, 1);
@@ -95,14 +94,6 @@ for (const key of FIRST_FORMAT) {
     assert.deepEqual([guest.received(0).opts2, guest.received(1).opts2], [0, 0]);
   });
 }
-
-/** What the wire room's own segmentation makes of it. */
-const expected = (whole: Uint8Array, transport: number, size: number): Uint8Array[] => {
-  const port = { ...newMemory(65_536), frames: [] as Uint8Array[], reserve: () => 0, commit: (_length: number) => {} };
-  port.commit = (length) => void port.frames.push(port.bytes.slice(0, length));
-  segment(memoryOf(whole), 0, whole.length, 14, transport, size, port);
-  return port.frames;
-};
 
 for (const key of SECOND_FORMAT) {
   test(`${key} finds IPv4 headers itself whatever the offset says, and IPv6 ones by it`, () => {
@@ -135,7 +126,7 @@ test("segmentation with the first format's bit works in the second, for IPv4, as
   const guest = up("rtl8168h");
   const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
   guest.send({ bytes: whole, opts1: TxV1.segment, opts2: 1000 << TxV2.segmentSizeShift });
-  assert.deepEqual(guest.cable.frames, expected(whole, 34, 1000));
+  assert.deepEqual(guest.cable.frames, segmentsOf(whole, 34, 1000));
 });
 
 for (const [key, config3, config4] of [

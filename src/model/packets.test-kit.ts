@@ -2,8 +2,9 @@
 import { buildEthernet, EtherType } from "#wire/ethernet.ts";
 import { fillIpv4Checksum, fillTransportChecksum } from "#wire/fill.ts";
 import { buildIpv4, IPV4_BYTES, Protocol } from "#wire/ipv4.ts";
-import { memoryOf } from "#wire/memory.ts";
+import { memoryOf, newMemory } from "#wire/memory.ts";
 import { put16 } from "#wire/bigendian.ts";
+import { segment } from "#wire/segment.test-kit.ts";
 import { buildTcp, TCP_BYTES } from "#wire/tcp.ts";
 import { MAC } from "./guest.test-kit.ts";
 
@@ -84,4 +85,17 @@ export const sealed = (bytes: Uint8Array): Uint8Array => {
   if (!ipv6) fillIpv4Checksum(memory, ETHERNET, bytes.length);
   fillTransportChecksum(memory, ETHERNET, transport, bytes.length, protocol);
   return bytes;
+};
+
+/** Segments as the wire room's own, plain second version of segmentation makes them. `transport` is where TCP's header is. */
+export const segmentsOf = (whole: Uint8Array, transport: number, size: number): Uint8Array[] => {
+  const frames: Uint8Array[] = [];
+  const memory = newMemory(65_536);
+  const port = {
+    ...memory,
+    reserve: () => 0,
+    commit: (length: number) => void frames.push(memory.bytes.slice(0, length)),
+  };
+  segment(memoryOf(whole), 0, whole.length, ETHERNET, transport, size, port);
+  return frames;
 };

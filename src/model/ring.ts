@@ -87,7 +87,7 @@ export class DescriptorRing {
     this.#move();
   }
 
-  /** The high half was written: on older chips nothing happens until the low half is. */
+  /** The high half was written: on the PCI chips nothing happens until the low half is. */
   highWritten(): void {
     if (this.#eitherHalf) this.#move();
     else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;

@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
 import { FirstSegment, LastSegment, TxInsertTag, TxV1, TxV2 } from "#chip/descriptors.ts";
-import { memoryOf, newMemory } from "#wire/memory.ts";
-import { segment } from "#wire/segment.test-kit.ts";
+import { memoryOf } from "#wire/memory.ts";
 import { Verified, verify } from "#wire/verify.ts";
 import { Guest, TX_RING } from "./guest.test-kit.ts";
-import { ipv4Tcp } from "./packets.test-kit.ts";
+import { ipv4Tcp, segmentsOf } from "./packets.test-kit.ts";
 
 const TCP_GOOD = Verified.ip | Verified.tcp | Verified.ipGood | Verified.transportGood;
 const SIZE = TxV1.segmentSizeShift;
@@ -18,14 +17,6 @@ const up = (key: string): Guest => {
   return guest;
 };
 const verdict = (bytes: Uint8Array): number => verify(memoryOf(bytes.slice()), 0, bytes.length);
-
-/** What the wire room's own segmentation makes of it. */
-const expected = (whole: Uint8Array, transport: number, size: number): Uint8Array[] => {
-  const port = { ...newMemory(65_536), frames: [] as Uint8Array[], reserve: () => 0, commit: (_length: number) => {} };
-  port.commit = (length) => void port.frames.push(port.bytes.slice(0, length));
-  segment(memoryOf(whole), 0, whole.length, 14, transport, size, port);
-  return port.frames;
-};
 
 for (const key of ["rtl8169s", "rtl8169sc-980", "rtl8168b", "rtl8101e"])
   test(`${key} gives descriptors back without the bits that drivers take for errors and collisions`, () => {
@@ -41,7 +32,7 @@ for (const key of ["rtl8401", "rtl8102e-24x", "rtl8168c-3c0", "rtl8168h", "rtl81
     const guest = up(key);
     const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
     guest.send({ bytes: whole, opts1: TxV2.segment4, opts2: 1000 << TxV2.segmentSizeShift });
-    assert.deepEqual(guest.cable.frames, expected(whole, 34, 1000));
+    assert.deepEqual(guest.cable.frames, segmentsOf(whole, 34, 1000));
   });
 
 test("RTL8401 takes requests in either format: drivers do not agree on which it has", () => {
@@ -51,7 +42,7 @@ test("RTL8401 takes requests in either format: drivers do not agree on which it 
   guest.send({ bytes: whole, opts1: TxV1.segment | (1000 << SIZE) });
   guest.send({ bytes: whole, opts1: TxV1.segment, opts2: 1000 << TxV2.segmentSizeShift });
   guest.send({ bytes: whole, opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << TxV2.segmentSizeShift });
-  const segments = expected(whole, 34, 1000);
+  const segments = segmentsOf(whole, 34, 1000);
   assert.deepEqual(guest.cable.frames, [...segments, ...segments, ...segments]);
   guest.send({ bytes: tcp, opts1: TxV1.ipChecksum | TxV1.tcpChecksum, opts2: TxInsertTag | 0x2350 });
   guest.send({ bytes: tcp, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum });

@@ -45,10 +45,10 @@ const WARNINGS = [
 ];
 
 /**
- * Both drivers write the same registers on every chip, whether it has them or not, give the rings' starts when they have switched
- * the engines on, and serve an interrupt while another processor resets the chip.
+ * Both drivers write the same registers on every chip, whether it has them or not, and serve an interrupt while another processor
+ * resets the chip.
  */
-const OFFENCES = ["baseOrder", "buffer", "hurried", "unknown", "width"];
+const OFFENCES = ["buffer", "hurried", "unknown", "width"];
 
 const OPTIONS = {
   bare: true,
