@@ -56,6 +56,7 @@ const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
 /** Before it had a name of its own. */
 const OLD_NAMES: Readonly<Record<string, string>> = { "6.12 RTL8168M": "RTL8168h/8111h" };
+const nameOn = (kernel: KernelName, name: string): string => OLD_NAMES[`${kernel.split("-")[0]} ${name}`] ?? name;
 
 interface Found {
   readonly name: string;
@@ -107,7 +108,7 @@ describe("identify", { skip: noRig() }, () => {
       });
 
       known.forEach(([key, name, xid], i) => {
-        const expected = OLD_NAMES[`${kernel} ${name}`] ?? name;
+        const expected = nameOn(kernel, name);
         test(`${key} is ${expected}, and links`, () => {
           const { place, mac } = nics!.nics[i]!;
           const seen = found.get(place);

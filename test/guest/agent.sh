@@ -25,7 +25,8 @@ for of in all default; do
 done
 
 if grep -qw shell /proc/cmdline; then
-  setsid -c /bin/sh -l </dev/ttyS0 >/dev/ttyS0 2>&1
+  console="/dev/$(cat /sys/class/tty/console/active)"
+  setsid -c /bin/sh -l <"$console" >"$console" 2>&1
   poweroff -f
 fi
 

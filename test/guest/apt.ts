@@ -34,8 +34,10 @@ const mirror = (): string => {
 };
 
 /** The system's proxies and the like go over; its hooks do not: Docker's images have one that empties the system's cache. */
-const configuration = (folder: string): string => `
+const configuration = (folder: string, architecture: string): string => `
 ${say("apt-config", "dump", "Acquire")}
+APT::Architecture "${architecture}";
+APT::Architectures { "${architecture}"; };
 Acquire::Languages "none";
 Acquire::Retries "${TRIES}";
 APT::Install-Recommends "false";
@@ -61,17 +63,18 @@ export class Apt {
 
   /**
    * Fetches the suites' lists.
+   * @param architecture whose packages, by Debian's name
    * @param components of the archive, beside those that all need
    * @throws {Error} when they cannot be had or are not signed by Debian
    */
-  constructor(folder: string, suites: readonly string[], components: readonly string[] = []) {
+  constructor(folder: string, architecture: string, suites: readonly string[], components: readonly string[] = []) {
     for (const part of ["state/lists/partial", "cache/archives/partial", "archives"])
       mkdirSync(join(folder, part), { recursive: true });
     const from = mirror();
     const parts = [COMPONENTS, ...components].join(" ");
     const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${from} ${suite} ${parts}\n`);
     writeFileSync(join(folder, "sources.list"), sources.join(""));
-    writeFileSync(join(folder, "apt.conf"), configuration(folder));
+    writeFileSync(join(folder, "apt.conf"), configuration(folder, architecture));
     // Nothing is installed, as far as this apt knows.
     writeFileSync(join(folder, "status"), "");
     this.#archives = join(folder, "archives");

@@ -16,6 +16,7 @@ import {
   VERSIONS,
   versionsOf,
 } from "./parts.ts";
+import { PROCESSOR, type ProcessorName } from "./processors.ts";
 import { kernelOf } from "./vmlinux.ts";
 
 /** What Realtek leaves to whoever compiles its drivers, switched on: for the chips that have several queues. */
@@ -46,13 +47,13 @@ const only = (...patterns: string[]): string => {
   return found;
 };
 
-/** Leaves vmlinuz, vmlinux, and root/lib/modules/VERSION with modules that need no unpacking. */
-const makeKernel = (unpacked: string, folder: string): void => {
+/** Leaves vmlinuz, vmlinux where the processor's kernels have one inside, and root/lib/modules/VERSION with modules that need no unpacking. */
+const makeKernel = (unpacked: string, folder: string, processor: ProcessorName): void => {
   const xz = toolCommand("xz");
   const modules = only(join(unpacked, "usr/lib/modules/*"));
   // Where it lies since Linux 7.
   const image = only(join(unpacked, "boot/vmlinuz-*"), join(modules, "vmlinuz"));
-  writeFileSync(join(folder, "vmlinux"), kernelOf(readFileSync(image), xz));
+  if (PROCESSOR[processor].unpacked) writeFileSync(join(folder, "vmlinux"), kernelOf(readFileSync(image), xz));
   renameSync(image, join(folder, "vmlinuz"));
   const version = basename(modules);
   const kept = join(folder, "root/lib/modules", version);
@@ -113,11 +114,12 @@ interface Kind {
   /** Packages that are taken; what else they depend on is for those who compile with it, or have an installed system. */
   readonly takes: RegExp;
   /** Leaves in a folder what is wanted of what was unpacked in another; all that was unpacked unless given. */
-  readonly make?: (unpacked: string, folder: string) => void;
+  readonly make?: (unpacked: string, folder: string, processor: ProcessorName) => void;
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
   tools: { takes: /^/ },
+  programs: { takes: /^/ },
   dpdk: { takes: /^(dpdk-dev|ibverbs-providers|lib\S*(?<!-dev))$/ },
   ipxe: { takes: /^ipxe$/ },
   kernel: { takes: /^linux-(image|binary|modules|base)-\d/, make: makeKernel },
@@ -130,16 +132,16 @@ const build = (part: PartName): void => {
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");
-  const { suites, release, packages, components, kernel } = RECIPES[part];
+  const { suites, release, packages, components, kernel, processor = "amd64" } = RECIPES[part];
   const [kind] = part.split("-");
   const { takes, make } = KINDS[kind!]!;
-  const apt = new Apt(join(CACHE, "apt"), suites, components);
+  const apt = new Apt(join(CACHE, "apt"), processor, suites, components);
   const needed = apt.needed(release, kernel === undefined ? packages : [...packages, headersOf(kernel)]);
   const taken = needed.filter(({ name }) => takes.test(name));
   rmSync(unfinished, { recursive: true, force: true });
   const unpacked = join(unfinished, "unpacked");
   apt.unpack(taken, make === undefined ? unfinished : unpacked);
-  make?.(unpacked, unfinished);
+  make?.(unpacked, unfinished, processor);
   rmSync(unpacked, { recursive: true, force: true });
   if (part === "tools") makeScripts(unfinished, folder);
   writeFileSync(join(unfinished, VERSIONS), versions(taken));

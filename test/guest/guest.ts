@@ -7,14 +7,14 @@ import { join } from "node:path";
 import { Channel, type Ran } from "./channel.ts";
 import type { FarEnd } from "./far-end.ts";
 import { bootOf } from "./initrd.ts";
-import { type KernelName, partOf, toolCommand } from "./parts.ts";
+import { type KernelName, partOf, processorOf, toolCommand } from "./parts.ts";
+import { type MachineName, PROCESSOR } from "./processors.ts";
 import { Qmp } from "./qmp.ts";
 import { scratchFolder } from "./scratch.ts";
 
-export type MachineName = "q35" | "pc";
-
 export interface GuestOptions {
   readonly kernel?: KernelName | undefined;
+  /** The processor's usual one unless given. */
   readonly machine?: MachineName | undefined;
   /** Processors. */
   readonly smp?: number | undefined;
@@ -33,6 +33,7 @@ export interface GuestOptions {
   readonly within?: Pick<FarEnd, "command"> | undefined;
 }
 
+const USUAL_KERNEL: KernelName = "6.12";
 /** Commands that can run at the same time. */
 const PORTS = 4;
 const BOOT_LIMIT = 120_000;
@@ -56,24 +57,18 @@ for port in $ports; do echo $port >bind; done
 `;
 
 const KERNEL_WORDS = [
-  "console=ttyS0",
   "quiet",
   "loglevel=4",
   "panic=-1",
   "mitigations=off",
   "log_buf_len=4M",
   "no_console_suspend",
-  // Saves half a second of looking for devices that are not there.
-  "i8042.noaux",
-  "i8042.nokbd",
-  "8250.nr_uarts=1",
   // For the agent: it serves them when all are there.
   `ports=${PORTS}`,
-  "tsc=reliable",
 ];
 
 /** The first file system; Linux unpacks archives that stand one behind another. */
-const initrdOf = ({ kernel = "6.12", archives = [] }: GuestOptions, folder: string): string => {
+const initrdOf = ({ kernel = USUAL_KERNEL, archives = [] }: GuestOptions, folder: string): string => {
   const { initrd } = bootOf(kernel);
   if (archives.length === 0) return initrd;
   const whole = join(folder, "initrd");
@@ -84,23 +79,33 @@ const initrdOf = ({ kernel = "6.12", archives = [] }: GuestOptions, folder: stri
 
 /** Everything but the ways to the guest. @param folder for files that live as long as the guest */
 export const qemuArguments = (options: GuestOptions, folder: string): readonly string[] => {
-  const { kernel = "6.12", machine = "q35", smp = 1, megabytes = 512, append = [], devices = [] } = options;
-  const { vmlinux, vmlinuz } = bootOf(kernel);
+  const { kernel = USUAL_KERNEL, smp = 1, megabytes = 512, append = [], devices = [] } = options;
+  const { vmlinux, vmlinuz, processor } = bootOf(kernel);
+  const { machines, properties, cpu, words } = PROCESSOR[processor];
+  const { machine = machines[0]! } = options;
+  if (!machines.includes(machine)) throw new Error(`${processor} has no machine ${machine}: ${machines.join(", ")}`);
   const image = options.suspends === true ? vmlinuz : vmlinux;
   const data = join(partOf("tools"), "usr/share");
   return [
     ["-L", join(data, "qemu"), "-L", join(data, "seabios")],
     [
       "-machine",
-      [machine, "memory-backend=ram,usb=off,vmport=off", ...(options.properties ?? [])].join(),
+      [machine, "memory-backend=ram", ...properties, ...(options.properties ?? [])].join(),
       "-accel",
       "tcg,tb-size=512",
     ],
-    ["-cpu", "max", "-smp", String(smp), "-m", String(megabytes)],
+    ["-cpu", cpu, "-smp", String(smp), "-m", String(megabytes)],
     // vfio-user shares the guest's memory with the model.
     ["-object", `memory-backend-memfd,id=ram,size=${megabytes}M,share=on`],
     ["-nodefaults", "-no-user-config", "-display", "none"],
-    ["-kernel", image, "-initrd", initrdOf(options, folder), "-append", [...KERNEL_WORDS, ...append].join(" ")],
+    [
+      "-kernel",
+      image,
+      "-initrd",
+      initrdOf(options, folder),
+      "-append",
+      [...words, ...KERNEL_WORDS, ...append].join(" "),
+    ],
     devices,
   ].flat();
 };
@@ -108,15 +113,15 @@ export const qemuArguments = (options: GuestOptions, folder: string): readonly s
 /** QEMU's own folder of modules goes with it. */
 export const qemuEnvironment = (): NodeJS.ProcessEnv => ({
   ...process.env,
-  QEMU_MODULE_DIR: join(partOf("tools"), "usr/lib/x86_64-linux-gnu/qemu"),
+  QEMU_MODULE_DIR: join(partOf("tools"), PROCESSOR.amd64.libraries, "qemu"),
 });
 
-/** Becomes QEMU, which does not outlive us. */
-export const qemuCommand = (): readonly [string, ...string[]] => [
+/** Becomes QEMU for that kernel's processor, which does not outlive us. */
+export const qemuCommand = (kernel: KernelName = USUAL_KERNEL): readonly [string, ...string[]] => [
   "setpriv",
   "--pdeathsig",
   "KILL",
-  ...toolCommand("qemu-system-x86_64"),
+  ...toolCommand(PROCESSOR[processorOf(kernel)].qemu),
 ];
 
 /** Waits for one connection at `path`. */
@@ -160,7 +165,7 @@ export class Guest implements AsyncDisposable {
       qemu.push("-chardev", `socket,id=${name},path=${join(folder, name)}`);
       qemu.push("-device", `virtserialport,bus=ports.0,chardev=${name},name=${name}`);
     }
-    const command = qemuCommand();
+    const command = qemuCommand(options.kernel);
     const [program, ...args] = options.within?.command(...command) ?? command;
     const child = spawn(program, [...args, ...qemu], { stdio: ["pipe", "pipe", "pipe"], env: qemuEnvironment() });
     let shown = "";

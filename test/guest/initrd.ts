@@ -1,10 +1,10 @@
 /** The first file system of a controlled guest: programs and firmware as Debian ships them, the kernel's own modules, and agent.sh. */
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { pack, type Packed } from "./cpio.ts";
-import { CACHE, type KernelName, partOf, toolCommand } from "./parts.ts";
+import { CACHE, type KernelName, partOf, processorOf, programIn } from "./parts.ts";
+import { PROCESSOR, type ProcessorName } from "./processors.ts";
 
 /** Everything else that a shell expects is busybox. */
 const PROGRAMS = [
@@ -25,9 +25,6 @@ const PROGRAMS = [
   "tcpdump",
   "timeout",
 ];
-
-/** The C library loads it when a thread is cancelled; nothing is linked with it. */
-const LOADED_LATER = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
 
 /** Modules on board, with all that they need. More than one kernel's names: what a kernel does not have, it has built in. */
 const MODULES = [
@@ -53,12 +50,13 @@ const MODULES = [
 ];
 
 export interface Boot {
-  /** Starts faster, and cannot be suspended. */
+  /** Starts faster, and cannot be suspended; on some processors the same as the other. */
   readonly vmlinux: string;
   readonly vmlinuz: string;
   readonly initrd: string;
   /** "6.12.107+deb13-amd64". */
   readonly version: string;
+  readonly processor: ProcessorName;
 }
 
 const moduleName = (file: string): string => basename(file).replace(/\.ko$/, "").replaceAll("-", "_");
@@ -74,14 +72,22 @@ const modulesOf = (folder: string): readonly string[] => {
   return [...new Set(files)];
 };
 
-/** A program's libraries and its loader, as paths from the tools' folder. */
-const librariesOf = (tools: string, program: string): readonly string[] => {
-  const [loader, ...args] = toolCommand(program);
-  const path = args.at(-1)!;
-  const listed = execFileSync(loader, [...args.slice(0, 2), "--list", path], { encoding: "utf8" });
-  const missing = /^.*not found.*$/m.exec(listed);
-  if (missing !== null) throw new Error(`${program}: ${missing[0].trim()}`);
-  return [...listed.matchAll(/=> (\S+) \(/g)].map(([, file]) => file!).filter((file) => file.startsWith(tools));
+/** Names of shared libraries, as they stand in a program's or a library's tables of strings. */
+const NAMED = /\0((?:lib|ld-)[\w.+-]+\.so(?:\.\d+)*)(?=\0)/g;
+
+/** The libraries that programs name, and those that these name in turn, to be linked or to be loaded some time: paths from `root`. */
+const librariesOf = (root: string, libraries: string, programs: readonly string[]): readonly string[] => {
+  const found = new Set<string>();
+  const visit = (path: string): void => {
+    for (const [, name] of readFileSync(join(root, path), "latin1").matchAll(NAMED)) {
+      const library = join(libraries, name!);
+      if (found.has(library) || !existsSync(join(root, library))) continue;
+      found.add(library);
+      visit(library);
+    }
+  };
+  for (const program of programs) visit(program);
+  return [...found];
 };
 
 const copy = (root: string, path: string, from = path): Packed => ({
@@ -90,21 +96,28 @@ const copy = (root: string, path: string, from = path): Packed => ({
   executable: true,
 });
 
-const fill = (kernel: string, version: string): Buffer => {
+/** Where programs for a processor are. */
+const programsFor = (processor: ProcessorName): string =>
+  partOf(processor === "amd64" ? "tools" : `programs-${processor}`);
+
+const programFile = (root: string, program: string): string => {
+  const path = programIn(root, program);
+  if (path === undefined) throw new Error(`there is no ${program} in ${root}`);
+  return path;
+};
+
+const fill = (kernel: string, version: string, processor: ProcessorName): Buffer => {
   const tools = partOf("tools");
-  const libraries = new Set(PROGRAMS.flatMap((program) => librariesOf(tools, program)));
+  const root = programsFor(processor);
+  const { libraries, loader } = PROCESSOR[processor];
+  const programs = PROGRAMS.map((program) => relative(root, programFile(root, program)));
   const modules = join("lib/modules", version);
   const folder = join(kernel, "root", modules);
   const files = [
     { path: "init", bytes: readFileSync(new URL("agent.sh", import.meta.url)), executable: true },
-    copy(tools, "bin/busybox", "usr/bin/busybox"),
-    ...PROGRAMS.map((program) => ({
-      path: `usr/bin/${program}`,
-      bytes: readFileSync(toolCommand(program).at(-1)!),
-      executable: true,
-    })),
-    copy(tools, LOADED_LATER),
-    ...[...libraries].map((file) => copy(tools, file.slice(tools.length + 1))),
+    copy(root, "bin/busybox", "usr/bin/busybox"),
+    ...programs.map((path) => copy(root, join("usr/bin", basename(path)), path)),
+    ...[loader, ...librariesOf(root, libraries, programs)].map((path) => copy(root, path)),
     ...globSync("usr/lib/firmware/rtl_nic/*", { cwd: tools }).map((path) =>
       copy(tools, path.slice("usr/".length), path),
     ),
@@ -119,7 +132,8 @@ const fill = (kernel: string, version: string): Buffer => {
 export const bootOf = (name: KernelName): Boot => {
   const kernel = partOf(`kernel-${name}`);
   const [version] = readdirSync(join(kernel, "root/lib/modules"));
-  const hash = createHash("sha256").update(`${kernel} ${partOf("tools")}`);
+  const processor = processorOf(name);
+  const hash = createHash("sha256").update(`${kernel} ${partOf("tools")} ${programsFor(processor)}`);
   for (const source of ["agent.sh", "initrd.ts", "cpio.ts"])
     hash.update(readFileSync(new URL(source, import.meta.url)));
   const key = `initrd_${name}_`;
@@ -127,10 +141,12 @@ export const bootOf = (name: KernelName): Boot => {
   if (!existsSync(initrd)) {
     mkdirSync(CACHE, { recursive: true });
     const unfinished = `${initrd}.${process.pid}`;
-    writeFileSync(unfinished, fill(kernel, version!));
+    writeFileSync(unfinished, fill(kernel, version!, processor));
     renameSync(unfinished, initrd);
     for (const other of globSync(`${key}*`, { cwd: CACHE }))
       if (other !== basename(initrd) && !/\.\d+$/.test(other)) rmSync(join(CACHE, other), { force: true });
   }
-  return { vmlinux: join(kernel, "vmlinux"), vmlinuz: join(kernel, "vmlinuz"), initrd, version: version! };
+  const vmlinuz = join(kernel, "vmlinuz");
+  const vmlinux = PROCESSOR[processor].unpacked ? join(kernel, "vmlinux") : vmlinuz;
+  return { vmlinux, vmlinuz, initrd, version: version!, processor };
 };

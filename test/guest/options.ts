@@ -1,5 +1,6 @@
 /** What kind of guest is wanted, as people write it. */
 import { KERNELS, type KernelName } from "./parts.ts";
+import { MACHINES } from "./processors.ts";
 import type { RigOptions } from "./rig.ts";
 
 export const USAGE = {
@@ -29,7 +30,7 @@ const count = (what: string, text: string | undefined): number | undefined => {
 export const optionsOf = (values: Partial<Record<keyof typeof USAGE, string>>): RigOptions => ({
   chip: values.chip ?? "rtl8168h",
   kernel: among<KernelName>("kernel", values.kernel, KERNELS),
-  machine: among("machine", values.machine, ["q35", "pc"]),
+  machine: among("machine", values.machine, MACHINES),
   smp: count("smp", values.smp),
   megabytes: count("megabytes", values.megabytes),
   interrupts: among("interrupts", values.interrupts, ["intx", "msi", "msix"]),

@@ -9,13 +9,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PROCESSOR, type ProcessorName } from "./processors.ts";
 
 export const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "ferrule", "guest");
 const BUILD = fileURLToPath(new URL("build.ts", import.meta.url));
 /** Every run waits for the one that builds; a slow line needs minutes for 400 MB. */
 const LIMIT_SECONDS = 3600;
 
-export const KERNELS = ["5.10", "6.1", "6.12", "newest"] as const;
+/** By age. Without a processor's name: for amd64. */
+export const KERNELS = ["5.10", "6.1", "6.1-i386", "6.12", "6.12-arm64", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
 /** Of Debian's release, and of the day: that is in unstable alone, where things come and go. */
@@ -23,12 +25,16 @@ export const DPDKS = ["24.11", "newest"] as const;
 export type DpdkName = (typeof DPDKS)[number];
 
 /** A part and where it is from; what else is there is the build's business. */
-export type PartName = "tools" | "ipxe" | "vendor" | `dpdk-${DpdkName}` | `kernel-${KernelName}`;
+export type PartName =
+  | "tools"
+  | "ipxe"
+  | "vendor"
+  | `dpdk-${DpdkName}`
+  | `kernel-${KernelName}`
+  | `programs-${Exclude<ProcessorName, "amd64">}`;
 
-const TOOLS = [
-  "qemu-system-x86",
-  "seabios",
-  "firmware-realtek",
+/** What is found inside of a guest; on amd64, out here as well. */
+const PROGRAMS = [
   "busybox-static",
   "coreutils",
   "dash",
@@ -45,6 +51,7 @@ const TOOLS = [
   "util-linux",
   "xz-utils",
 ];
+const TOOLS = ["qemu-system-x86", "qemu-system-arm", "seabios", "firmware-realtek", ...PROGRAMS];
 
 interface Recipe {
   readonly suites: readonly string[];
@@ -55,10 +62,12 @@ interface Recipe {
   readonly components?: readonly string[];
   /** What they hold is compiled for this kernel. */
   readonly kernel?: KernelName;
+  /** Whose programs or kernel they hold; amd64 unless given. */
+  readonly processor?: ProcessorName;
 }
 
 const SUITES = ["bookworm", "trixie", "trixie-backports"];
-const KERNEL = ["linux-image-amd64"];
+const KERNEL = [PROCESSOR.amd64.kernelPackage];
 /** testpmd, and all that it may load. */
 const DPDK = ["dpdk-dev", "librte-meta-net"];
 
@@ -77,9 +86,27 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
   // By itself: mirrors drop a suite this old some day, and then the others must still be had.
   "kernel-5.10": { suites: ["bullseye"], release: "bullseye", packages: KERNEL },
   "kernel-6.1": { suites: SUITES, release: "bookworm", packages: KERNEL },
+  // The last release with a kernel for it.
+  "kernel-6.1-i386": {
+    suites: ["bookworm"],
+    release: "bookworm",
+    packages: [PROCESSOR.i386.kernelPackage],
+    processor: "i386",
+  },
+  "programs-i386": { suites: ["bookworm"], release: "bookworm", packages: PROGRAMS, processor: "i386" },
   "kernel-6.12": { suites: SUITES, release: "trixie", packages: KERNEL },
+  "kernel-6.12-arm64": {
+    suites: ["trixie"],
+    release: "trixie",
+    packages: [PROCESSOR.arm64.kernelPackage],
+    processor: "arm64",
+  },
+  "programs-arm64": { suites: ["trixie"], release: "trixie", packages: PROGRAMS, processor: "arm64" },
   "kernel-newest": { suites: SUITES, release: "trixie-backports", packages: KERNEL },
 };
+
+/** The processor that a kernel is for. */
+export const processorOf = (kernel: KernelName): ProcessorName => RECIPES[`kernel-${kernel}`].processor ?? "amd64";
 
 /** Changes with the recipe and with the program that follows it. */
 const keyOf = (part: PartName): string => {
@@ -126,16 +153,20 @@ export const versionsOf = (part: PartName): Readonly<Record<string, string>> =>
 export const forgetParts = (): void => {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE))
-    if (/^(tools|vendor|dpdk-\S+|ipxe|kernel-\S+|initrd)_|^apt$/.test(name))
+    if (/^(tools|vendor|dpdk-\S+|ipxe|kernel-\S+|programs-\S+|initrd)_|^apt$/.test(name))
       rmSync(join(CACHE, name), { recursive: true, force: true });
 };
 
+/** A program's path in a part, or undefined. */
+export const programIn = (part: string, program: string): string | undefined =>
+  ["usr/bin", "usr/sbin"].map((folder) => join(part, folder, program)).find((path) => existsSync(path));
+
 /** How a program out of the tools is run here: by the loader it was linked for, with the libraries it was linked with. */
 export const toolCommand = (program: string, tools = partOf("tools")): readonly [string, ...string[]] => {
-  const path = ["usr/bin", "usr/sbin"].map((folder) => join(tools, folder, program)).find((path) => existsSync(path));
+  const path = programIn(tools, program);
   if (path === undefined) throw new Error(`${program} is not among the tools in ${tools}`);
-  const libraries = join(tools, "usr/lib/x86_64-linux-gnu");
-  return [join(tools, "lib64/ld-linux-x86-64.so.2"), "--library-path", libraries, "--argv0", program, path];
+  const { loader, libraries } = PROCESSOR.amd64;
+  return [join(tools, loader), "--library-path", join(tools, libraries), "--argv0", program, path];
 };
 
 /** A folder in which each of the tools can be run by its name: for PATH. */

@@ -16,7 +16,7 @@ export interface RigOptions extends Omit<GuestOptions, "devices"> {
   readonly interrupts?: "intx" | "msi" | "msix" | undefined;
   /** Further arguments of `ferrule model serve`. */
   readonly serve?: readonly string[] | undefined;
-  /** Further arguments of QEMU's. */
+  /** Further arguments of QEMU's, before those for the NIC: an IOMMU has to be there first. */
   readonly devices?: readonly string[] | undefined;
   /** Keeps every frame on the wire for `frames`. */
   readonly capture?: boolean | undefined;
@@ -142,5 +142,5 @@ export const openNic = async (
     }),
   );
   if (far !== undefined) await addresses(far);
-  return { far, nic, devices: [...nic.device(), ...(where === "inside" ? insideDevice(cable) : []), ...devices] };
+  return { far, nic, devices: [...devices, ...nic.device(), ...(where === "inside" ? insideDevice(cable) : [])] };
 };

@@ -25,7 +25,7 @@ const run = async (): Promise<number> => {
   );
   console.error(`Out here: npx ferrule model ctl ${nic.socket} show`);
   console.error("Ctrl-A X ends it.");
-  const [program, ...args] = qemuCommand();
+  const [program, ...args] = qemuCommand(options.kernel);
   const child = spawn(program, [...args, ...qemu, "-serial", "mon:stdio"], {
     stdio: "inherit",
     env: qemuEnvironment(),

@@ -10,7 +10,8 @@ const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
 /** What is asked for across the border of two maps gets a region of its own, of up to two of these. */
 const CROSSING = 2 ** 16;
-const MOST_CROSSINGS = 64;
+/** Such regions take up this much before they are forgotten. */
+const MOST_CROSSED = 2 ** 23;
 /** Copies of guest memory take up this much before they are forgotten: else they become as much as all that is mapped. */
 const MOST_COPIED = 2 ** 26;
 const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
@@ -32,7 +33,7 @@ export interface MapRequest {
 /** One map. Region `i` starts at `i` times `STEP`. */
 interface GuestMap {
   readonly address: number;
-  readonly size: number;
+  readonly length: number;
   readonly regions: readonly MemoryRegion[];
   readonly windows: readonly MapWindow[];
   /** Kept where the memory is read and written through it. */
@@ -51,7 +52,10 @@ export class GuestMaps implements GuestMemory {
   readonly #distant: DistantMemory;
   readonly #changed: () => void;
   readonly #maps: GuestMap[] = [];
+  /** By where they start. */
   readonly #crossings = new Map<number, MemoryRegion>();
+  /** Bytes in all crossings. */
+  #crossed = 0;
   /** Bytes in all maps. */
   #mapped = 0;
   /** Bytes that copies take up, at most: every access may be of another page. */
@@ -80,7 +84,7 @@ export class GuestMaps implements GuestMemory {
       scope.move();
       if (map.file === undefined) fd?.[Symbol.dispose]();
       this.#maps.splice(this.#firstAfter(request.address), 0, map);
-      this.#mapped += map.size;
+      this.#mapped += map.length;
       this.#changed();
       return 0;
     } catch (error) {
@@ -97,10 +101,10 @@ export class GuestMaps implements GuestMemory {
     if (first < 0 || this.#maps[first]!.address < address) first++;
     const before = this.#maps[first - 1];
     // Half a map cannot go.
-    if (before !== undefined && before.address + before.size > address) return Refused.EINVAL;
+    if (before !== undefined && endOf(before) > address) return Refused.EINVAL;
     let end = first;
     for (; end < this.#maps.length && this.#maps[end]!.address < address + size; end++)
-      if (this.#maps[end]!.address + this.#maps[end]!.size > address + size) return Refused.EINVAL;
+      if (endOf(this.#maps[end]!) > address + size) return Refused.EINVAL;
     if (end === first) return Refused.ENOENT;
     this.#remove(first, end - first);
     return 0;
@@ -121,7 +125,7 @@ export class GuestMaps implements GuestMemory {
 
   region(address: number, length: number): MemoryRegion | undefined {
     const map = this.#maps[this.#firstAfter(address) - 1];
-    if (map === undefined || !(length >= 0 && address < map.address + map.size)) return undefined;
+    if (map === undefined || !(length >= 0 && address < endOf(map))) return undefined;
     const region = map.regions[Math.floor((address - map.address) / STEP)]!;
     return address + length <= region.address + region.length ? region : this.#crossing(address, length);
   }
@@ -136,7 +140,7 @@ export class GuestMaps implements GuestMemory {
     const at = this.#firstAfter(address);
     const before = this.#maps[at - 1];
     const after = this.#maps[at];
-    if (before !== undefined && before.address + before.size > address) return Refused.EEXIST;
+    if (before !== undefined && endOf(before) > address) return Refused.EEXIST;
     return after !== undefined && after.address < address + size ? Refused.EEXIST : 0;
   }
 
@@ -162,7 +166,7 @@ export class GuestMaps implements GuestMemory {
         regions.push({ ...place, copy: this.#counted(copy) });
       }
     }
-    return { address, size, regions, windows, file: copied ? fd : undefined };
+    return { address, length: size, regions, windows, file: copied ? fd : undefined };
   }
 
   #counted(copy: MemoryCopy): MemoryCopy {
@@ -180,10 +184,10 @@ export class GuestMaps implements GuestMemory {
 
   #remove(first: number, count: number): void {
     if (count === 0) return;
-    this.#crossings.clear();
     this.#changed();
-    for (const { windows, file, size } of this.#maps.splice(first, count)) {
-      this.#mapped -= size;
+    for (const { address, length, windows, file } of this.#maps.splice(first, count)) {
+      this.#forgetCrossings(address, length);
+      this.#mapped -= length;
       for (const window of windows) this.#windows.give(window);
       file?.[Symbol.dispose]();
     }
@@ -192,29 +196,50 @@ export class GuestMaps implements GuestMemory {
 
   /** Memory that lies in more than one map, if they follow on each other: a copy, made of theirs. */
   #crossing(address: number, length: number): MemoryRegion | undefined {
-    const start = address - (address % CROSSING);
-    const known = this.#crossings.get(start);
-    if (known !== undefined) return address + length <= known.address + known.length ? known : undefined;
     const first = this.#firstAfter(address) - 1;
-    let last = first;
-    while (last + 1 < this.#maps.length && this.#maps[last + 1]!.address === endOf(this.#maps[last]!)) last++;
+    const start = address - (address % CROSSING);
     const from = Math.max(start, this.#maps[first]!.address);
-    const end = Math.min(start + 2 * CROSSING, endOf(this.#maps[last]!));
-    if (last === first || address + length > end) return undefined;
-    const maps = this.#maps.slice(first, last + 1).filter((map) => map.address < end);
-    const buffer = new ArrayBuffer(end - from);
+    const known = this.#crossings.get(from);
+    if (known !== undefined && address + length <= endOf(known)) return known;
+    let last = first;
+    while (endOf(this.#maps[last]!) < address + length) {
+      if (this.#maps[last + 1]?.address !== endOf(this.#maps[last]!)) return undefined;
+      last++;
+    }
+    const bytes = Math.min(endOf(this.#maps[last]!), start + 2 * CROSSING) - from;
+    if (address + length > from + bytes) return undefined;
+    const readOnly = this.#maps.slice(first, last + 1).map(({ regions }) => regions[0]!.readOnly === true);
+    const buffer = new ArrayBuffer(bytes);
     const place = {
       address: from,
-      length: end - from,
+      length: bytes,
       bytes: new Uint8Array(buffer),
       words: new Int32Array(buffer),
-      readOnly: maps.some((map) => map.regions[0]!.readOnly === true),
+      readOnly: readOnly.includes(true),
     };
     const region: MemoryRegion = { ...place, copy: crossingCopy(this, place) };
-    // One that is forgotten here is still good for whoever has it.
-    if (this.#crossings.size === MOST_CROSSINGS) this.#crossings.clear();
-    this.#crossings.set(start, region);
+    // Of memory that is read-only in part, a shorter access may have nothing.
+    if (!place.readOnly || !readOnly.includes(false)) this.#keepCrossing(region);
     return region;
+  }
+
+  #keepCrossing(region: MemoryRegion): void {
+    this.#crossed += region.length - (this.#crossings.get(region.address)?.length ?? 0);
+    // Those that are forgotten here are still good for whoever has them.
+    if (this.#crossed > MOST_CROSSED) {
+      this.#crossings.clear();
+      this.#crossed = region.length;
+    }
+    this.#crossings.set(region.address, region);
+  }
+
+  /** Those that have bytes of [address, address + size). */
+  #forgetCrossings(address: number, size: number): void {
+    for (const [from, region] of this.#crossings)
+      if (from < address + size && endOf(region) > address) {
+        this.#crossings.delete(from);
+        this.#crossed -= region.length;
+      }
   }
 
   /** Index of the first map that starts behind `address`. */
@@ -230,7 +255,7 @@ export class GuestMaps implements GuestMemory {
   }
 }
 
-const endOf = ({ address, size }: GuestMap): number => address + size;
+const endOf = ({ address, length }: Pick<MemoryRegion, "address" | "length">): number => address + length;
 
 const fileCopy = (window: MapWindow, fd: number, fileOffset: number): MemoryCopy => ({
   fetch: (offset, length) => window.load(fd, fileOffset + offset, offset, length),

@@ -57,8 +57,8 @@ export const Flag = {
 export const MOST_DATA = 65536;
 /** The most descriptors with one message (`max_msg_fds`); what QEMU can send at once. */
 export const MOST_FDS = 16;
-/** The most maps at a time (`max_dma_maps`). */
-export const MOST_MAPS = 4096;
+/** The most maps at a time (`max_dma_maps`). Behind an IOMMU a guest maps every page of every buffer by itself. */
+export const MOST_MAPS = 16_384;
 /** The most bytes that all maps have together. Each GiB costs a millisecond or more, and a client waits for that. */
 export const MOST_MAPPED = 2 ** 38;
 /** Maps consist of these (`pgsizes`). */

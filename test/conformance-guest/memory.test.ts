@@ -1,0 +1,100 @@
+/**
+ * Where the guest's memory is, as the NIC sees it: most of it above 4 GiB, where addresses have two words; and behind an IOMMU, where
+ * every page of every buffer is mapped by itself, for as long as the NIC has it.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { since } from "#chip/chips.ts";
+import { processorOf } from "../guest/parts.ts";
+import { FAR, NEAR } from "../guest/rig.ts";
+import { answered } from "./echoes.ts";
+import { type Bench, type BenchOptions, type Cell, onEachChip } from "./grid.ts";
+import { lookAt } from "./wire-check.ts";
+
+const GIB4 = 2n ** 32n;
+const MEGABYTES = 6144;
+/** Where the chip is told its rings. */
+const TRANSMIT = 0x20;
+const RECEIVE = 0xe4;
+/** The longest echo without fragments, and one in several on any chip. */
+const LENGTHS = [0, 17, 56, 1000, 1472, 8000];
+const BYTES = "4M";
+const STREAM_LIMIT = 60_000;
+
+const traffic = (bench: () => Bench): void => {
+  test("echoes of every length are answered", async () => {
+    for (const size of LENGTHS) await answered(bench().rig.guest, `-c 5 -i 0.02 -s ${size} ${FAR.ipv4}`);
+  });
+
+  for (const offloads of ["off", "on"])
+    test(`streams pass both ways, with scatter, checksums and segmentation ${offloads}`, async () => {
+      const { guest, far } = bench().rig;
+      await guest.run(`ethtool -K ${NEAR.name} tx ${offloads} sg ${offloads} tso ${offloads}`);
+      for (const way of ["", "-R"]) {
+        await far.must("iperf3 -s -D -1; sleep 0.3");
+        await guest.must(`iperf3 -c ${FAR.ipv4} -n ${BYTES} ${way}`, STREAM_LIMIT);
+      }
+    });
+
+  test("frames of the longest pass both ways, and the rings may go and come", async (t) => {
+    const { cell, rig } = bench();
+    const { largestMtu } = cell.chip;
+    if (largestMtu <= 1500) return t.skip("this chip has no longer frames");
+    const mtu = Math.min(largestMtu, 9000);
+    await rig.far.must(`ip link set ${FAR.name} mtu ${mtu}`);
+    await rig.guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
+    await rig.carrier(true);
+    await answered(rig.guest, `-M do -c 10 -i 0.02 -s ${mtu - 28} ${FAR.ipv4}`);
+    await rig.guest.must(`ip link set ${NEAR.name} mtu 1500`);
+    await rig.carrier(true);
+    await answered(rig.guest, `-c 10 -i 0.02 ${FAR.ipv4}`);
+  });
+
+  test("every frame on the wire is right, and none was missed", async () => {
+    const { rig } = bench();
+    assert.deepEqual(
+      (await rig.frames()).map(lookAt).flatMap(({ faults }) => faults),
+      [],
+    );
+    const { counters } = await rig.nic.state();
+    assert.equal(counters.rxMissed, 0);
+  });
+};
+
+const OPTIONS: BenchOptions = { far: "inside", capture: true };
+
+/** Before the RTL8168C Linux lets a chip have nothing above 4 GiB. */
+const reachesAll = since("8168c");
+
+onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES }, (bench) => {
+  test("holds the rings of chips that reach it", async (t) => {
+    const { rig, cell } = bench();
+    const dump = await rig.guest.run(`ethtool -d ${NEAR.name} raw on`);
+    assert.equal(dump.exit, 0, dump.stderr);
+    const [transmit, receive] = [TRANSMIT, RECEIVE].map((at) => dump.bytes.readBigUInt64LE(at));
+    t.diagnostic(`0x${transmit!.toString(16)}, 0x${receive!.toString(16)}`);
+    assert.equal(transmit! >= GIB4, reachesAll(cell.chip));
+    assert.equal(receive! >= GIB4, reachesAll(cell.chip));
+  });
+
+  traffic(bench);
+});
+
+/** QEMU's IOMMU for ARM serves no device that is not its own. */
+const guarded = ({ kernel }: Cell): boolean => processorOf(kernel) === "amd64";
+
+const IOMMU: BenchOptions = {
+  properties: ["kernel-irqchip=split"],
+  devices: ["-device", "intel-iommu,intremap=on,caching-mode=on"],
+  append: ["intel_iommu=on", "iommu.strict=1"],
+  only: guarded,
+};
+
+onEachChip("memory behind an IOMMU", { ...OPTIONS, ...IOMMU }, (bench) => {
+  test("is the NIC's a page at a time", async () => {
+    const { guest } = bench().rig;
+    assert.equal((await guest.must(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
+  });
+
+  traffic(bench);
+});

@@ -1,0 +1,66 @@
+/** The processors that guests have, and what QEMU, Debian and Linux call what belongs to them. */
+
+export const PROCESSORS = ["amd64", "i386", "arm64"] as const;
+/** Debian's names. */
+export type ProcessorName = (typeof PROCESSORS)[number];
+
+export const MACHINES = ["q35", "pc", "virt"] as const;
+/** QEMU's names. */
+export type MachineName = (typeof MACHINES)[number];
+
+export interface Processor {
+  readonly qemu: string;
+  /** Of QEMU's. Emulated, a newer one is a slower one. */
+  readonly cpu: string;
+  /** What machines QEMU has for it, the usual one first. */
+  readonly machines: readonly MachineName[];
+  /** Properties of all these machines. */
+  readonly properties: readonly string[];
+  /** Words for the kernel's command line. */
+  readonly words: readonly string[];
+  /** Folder of libraries. */
+  readonly libraries: string;
+  /** Where programs expect what links them. */
+  readonly loader: string;
+  readonly kernelPackage: string;
+  /** Whether QEMU starts the kernel proper faster than what the package has: see vmlinux.ts. */
+  readonly unpacked: boolean;
+}
+
+const PC = {
+  qemu: "qemu-system-x86_64",
+  cpu: "max",
+  machines: ["q35", "pc"],
+  properties: ["usb=off", "vmport=off"],
+  // Saves half a second of looking for devices that are not there.
+  words: ["console=ttyS0", "i8042.noaux", "i8042.nokbd", "8250.nr_uarts=1", "tsc=reliable"],
+} as const;
+
+export const PROCESSOR: Readonly<Record<ProcessorName, Processor>> = {
+  amd64: {
+    ...PC,
+    libraries: "usr/lib/x86_64-linux-gnu",
+    loader: "lib64/ld-linux-x86-64.so.2",
+    kernelPackage: "linux-image-amd64",
+    unpacked: true,
+  },
+  i386: {
+    ...PC,
+    libraries: "usr/lib/i386-linux-gnu",
+    loader: "lib/ld-linux.so.2",
+    kernelPackage: "linux-image-686-pae",
+    unpacked: false,
+  },
+  arm64: {
+    qemu: "qemu-system-aarch64",
+    cpu: "neoverse-n1",
+    machines: ["virt"],
+    // Message-signalled interrupts need the third.
+    properties: ["gic-version=3"],
+    words: ["console=ttyAMA0"],
+    libraries: "usr/lib/aarch64-linux-gnu",
+    loader: "lib/ld-linux-aarch64.so.1",
+    kernelPackage: "linux-image-arm64",
+    unpacked: false,
+  },
+};
