@@ -79,20 +79,19 @@ export class MapWindow {
   }
 
   /**
-   * Shows `length` bytes of a file from byte `offset` on (multiples of the page size). With `readOnly` the file is never changed:
-   * a store goes to a copy of ours, which no one else sees.
+   * Shows `length` bytes of a file from byte `offset` on, from byte `at` of the window on (multiples of the page size). With
+   * `readOnly` the file is never changed: a store goes to a copy of ours, which no one else sees.
    * @throws {OutOfRange} for more than the window or the file has
    * @throws {SystemError} and then the window shows what it did before
    */
-  show(fd: number, offset: number, length: number, readOnly: boolean): void {
+  show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
     const size = fileBytes(fd) ?? 0;
-    if (!(length > 0 && length <= this.bytes.length && length % PAGE_BYTES === 0))
-      throw new OutOfRange(`${length} bytes in a window of ${this.bytes.length}`);
+    this.#checkPages(at, length);
     if (!(offset >= 0 && offset % PAGE_BYTES === 0 && offset + length <= size))
       throw new OutOfRange(`${length} bytes at ${offset} of a file of ${size} bytes`);
     const flags = MAP_FIXED | (readOnly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     // SAFETY: replaces pages of the range this object mapped, and no others.
-    const result = libc.mmap(this.#address, BigInt(length), PROT_READ_WRITE, flags, fd, BigInt(offset));
+    const result = libc.mmap(this.#address + BigInt(at), BigInt(length), PROT_READ_WRITE, flags, fd, BigInt(offset));
     if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "guest memory" });
   }
 
@@ -112,12 +111,23 @@ export class MapWindow {
     return result === length;
   }
 
-  /** Shows zeros again, and holds no memory. @throws {SystemError} */
-  clear(): void {
+  /**
+   * Shows zeros again, in all of it or from byte `at` on for `length` (multiples of the page size), and holds no memory there.
+   * @throws {OutOfRange} {SystemError}
+   */
+  clear(at = 0, length = this.bytes.length): void {
+    this.#checkPages(at, length);
     const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    // SAFETY: replaces exactly the range this object mapped, with pages that need no file behind them.
-    const result = libc.mmap(this.#address, this.#length, PROT_READ_WRITE, flags, -1, 0n);
+    // SAFETY: replaces pages of the range this object mapped, and no others, with pages that need no file behind them.
+    const result = libc.mmap(this.#address + BigInt(at), BigInt(length), PROT_READ_WRITE, flags, -1, 0n);
     check(result === MAP_FAILED ? -1 : 0, "mmap", "clear a window");
+  }
+
+  #checkPages(at: number, length: number): void {
+    if (
+      !(at >= 0 && length > 0 && at + length <= this.bytes.length && at % PAGE_BYTES === 0 && length % PAGE_BYTES === 0)
+    )
+      throw new OutOfRange(`${length} bytes at ${at} of a window of ${this.bytes.length}`);
   }
 
   #check(offset: number, length: number): void {

@@ -8,6 +8,7 @@ import { Open, openFile, truncate } from "#sys/fd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
 import { DMA_MAP } from "./codec.ts";
 import { Rig, body, footprint, openDescriptors } from "./peer.test-kit.ts";
+import { BLOCK } from "./map-block.ts";
 import { Command, MOST_MAPPED, MOST_MAPS, MapFlag, Refused } from "./protocol.ts";
 
 const BOTH = MapFlag.read | MapFlag.write;
@@ -167,25 +168,28 @@ test("a client may ask for memory to be read and written through its descriptor"
   assert.ok(rig.device.memory!.region(0x10_0000, 1)!.copy !== undefined);
 });
 
-test("memory across the border of two maps is one piece to the device", () => {
-  using rig = new Rig();
-  using low = rig.share(0x10_0000, 8192);
-  using high = rig.share(0x10_2000, 8192);
-  using a = Mapping.map(low.number, 0, 8192, "low");
-  using b = Mapping.map(high.number, 0, 8192, "high");
-  new Uint8Array(a.buffer)[8191] = 1;
-  new Uint8Array(b.buffer)[0] = 2;
-  const region = rig.device.memory!.region(0x10_1ff0, 32)!;
-  const at = 0x10_1ff0 - region.address;
-  assert.ok(region.copy !== undefined && region.copy.fetch(at, 32));
-  assert.deepEqual([...region.bytes.subarray(at + 15, at + 17)], [1, 2]);
-  region.bytes.fill(7, at + 14, at + 18);
-  assert.ok(region.copy.store(at + 14, 4));
-  assert.deepEqual([...new Uint8Array(a.buffer).subarray(8189)], [0, 7, 7]);
-  assert.deepEqual([...new Uint8Array(b.buffer).subarray(0, 3)], [7, 7, 0]);
-  assert.equal(rig.device.memory!.region(0x10_1ff0, 32), region);
-  assert.equal(rig.device.memory!.region(0x10_3ff0, 32), undefined, "behind the last map is nothing");
-});
+// In one block of addresses, and across the border of two.
+for (const border of [0x10_2000, 0x100_0000])
+  test(`memory across the border of two maps at 0x${border.toString(16)} is one piece to the device`, () => {
+    using rig = new Rig();
+    using low = rig.share(border - 8192, 8192);
+    using high = rig.share(border, 8192);
+    using a = Mapping.map(low.number, 0, 8192, "low");
+    using b = Mapping.map(high.number, 0, 8192, "high");
+    new Uint8Array(a.buffer)[8191] = 1;
+    new Uint8Array(b.buffer)[0] = 2;
+    const region = rig.device.memory!.region(border - 16, 32)!;
+    const at = border - 16 - region.address;
+    assert.equal(region.copy === undefined, border % BLOCK !== 0, "a copy only where it must be");
+    assert.ok(region.copy?.fetch(at, 32) ?? true);
+    assert.deepEqual([...region.bytes.subarray(at + 15, at + 17)], [1, 2]);
+    region.bytes.fill(7, at + 14, at + 18);
+    assert.ok(region.copy?.store(at + 14, 4) ?? true);
+    assert.deepEqual([...new Uint8Array(a.buffer).subarray(8189)], [0, 7, 7]);
+    assert.deepEqual([...new Uint8Array(b.buffer).subarray(0, 3)], [7, 7, 0]);
+    assert.equal(rig.device.memory!.region(border - 16, 32), region);
+    assert.equal(rig.device.memory!.region(border + 8192 - 16, 32), undefined, "behind the last map is nothing");
+  });
 
 test("a map of several gibibytes is several regions, of which each shows the beginning of the next", () => {
   using rig = new Rig();

@@ -59,15 +59,22 @@ test("several maps go at once, and all of them", () => {
   assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "nothing is all of nothing");
 });
 
-test("a region across a border is gone with either map", () => {
-  using rig = new Rig();
-  using _a = rig.share(0x10_0000, 4096);
-  using _b = rig.share(0x10_1000, 4096);
-  const across = rig.device.memory!.region(0x10_0ff0, 32)!;
-  assert.equal(rig.error(Command.dmaUnmap, unmap(0x10_1000, 4096)), 0);
-  assert.equal(rig.device.memory!.region(0x10_0ff0, 32), undefined);
-  assert.equal(across.copy?.fetch(0x10_0ff0 - across.address, 32), false);
-});
+// In one block of addresses, and across the border of two.
+for (const border of [0x10_1000, 0x100_0000])
+  test(`a region across a border at 0x${border.toString(16)} is gone with either map`, () => {
+    using rig = new Rig();
+    using _a = rig.share(border - 4096, 4096);
+    using _b = rig.share(border, 4096);
+    const across = rig.device.memory!.region(border - 16, 32)!;
+    across.bytes.fill(5, border - across.address, border + 16 - across.address);
+    assert.ok(across.copy?.store(border - across.address, 16) ?? true);
+    assert.equal(rig.error(Command.dmaUnmap, unmap(border, 4096)), 0);
+    assert.equal(rig.device.memory!.region(border - 16, 32), undefined);
+    assert.equal(rig.device.memory!.region(border - 16, 16)!.copy, undefined);
+    // Who kept it has nothing of the client's any more.
+    if (across.copy === undefined) assert.equal(across.bytes[border - across.address], 0);
+    else assert.equal(across.copy.fetch(border - 16 - across.address, 32), false);
+  });
 
 test("a thousand maps made and unmade leave no descriptor, no mapping and no memory", () => {
   using rig = new Rig();

@@ -3,6 +3,7 @@ import type { GuestMemory, MemoryCopy, MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
 import { type MapWindow, type MapWindows, fileBytes, keepsItsLength } from "#sys/map-window.ts";
+import { BLOCK, endOf, firstBehind, MapBlock } from "./map-block.ts";
 import { MOST_MAPPED, MOST_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
 
 /** A map of more than this becomes several regions, each of which also shows the beginning of the next. */
@@ -30,10 +31,12 @@ export interface MapRequest {
   readonly flags: number;
 }
 
-/** One map. Region `i` starts at `i` times `STEP`. */
+/** One map. Region `i` starts at `i` times `STEP`; a small one has none of its own, but lies in a block with others. */
 interface GuestMap {
   readonly address: number;
   readonly length: number;
+  readonly readOnly: boolean;
+  readonly block: MapBlock | undefined;
   readonly regions: readonly MemoryRegion[];
   readonly windows: readonly MapWindow[];
   /** Kept where the memory is read and written through it. */
@@ -52,6 +55,8 @@ export class GuestMaps implements GuestMemory {
   readonly #distant: DistantMemory;
   readonly #changed: () => void;
   readonly #maps: GuestMap[] = [];
+  /** By their number: device address over length. */
+  readonly #blocks = new Map<number, MapBlock>();
   /** By where they start. */
   readonly #crossings = new Map<number, MemoryRegion>();
   /** Bytes in all crossings. */
@@ -83,7 +88,7 @@ export class GuestMaps implements GuestMemory {
       if (map === undefined) return Refused.EINVAL;
       scope.move();
       if (map.file === undefined) fd?.[Symbol.dispose]();
-      this.#maps.splice(this.#firstAfter(request.address), 0, map);
+      this.#maps.splice(firstBehind(this.#maps, request.address), 0, map);
       this.#mapped += map.length;
       this.#changed();
       return 0;
@@ -97,7 +102,7 @@ export class GuestMaps implements GuestMemory {
   /** Removes the maps inside [address, address + size). Returns 0 or an error number. */
   unmap(address: number, size: number): number {
     if (!(size > 0 && address + size <= Number.MAX_SAFE_INTEGER)) return Refused.EINVAL;
-    let first = this.#firstAfter(address) - 1;
+    let first = firstBehind(this.#maps, address) - 1;
     if (first < 0 || this.#maps[first]!.address < address) first++;
     const before = this.#maps[first - 1];
     // Half a map cannot go.
@@ -120,14 +125,14 @@ export class GuestMaps implements GuestMemory {
     if (this.#copied < MOST_COPIED) return;
     this.#copied = 0;
     for (const { regions, windows } of this.#maps)
-      if (regions[0]!.copy !== undefined) for (const window of windows) window.clear();
+      if (regions[0]?.copy !== undefined) for (const window of windows) window.clear();
   }
 
   region(address: number, length: number): MemoryRegion | undefined {
-    const map = this.#maps[this.#firstAfter(address) - 1];
+    const map = this.#maps[firstBehind(this.#maps, address) - 1];
     if (map === undefined || !(length >= 0 && address < endOf(map))) return undefined;
-    const region = map.regions[Math.floor((address - map.address) / STEP)]!;
-    return address + length <= region.address + region.length ? region : this.#crossing(address, length);
+    const region = map.block?.region(address) ?? map.regions[Math.floor((address - map.address) / STEP)]!;
+    return address + length <= endOf(region) ? region : this.#crossing(address, length);
   }
 
   #refuse({ address, size, offset, flags }: MapRequest, hasFd: boolean): number {
@@ -137,7 +142,7 @@ export class GuestMaps implements GuestMemory {
       return Refused.EINVAL;
     if (address % PAGE !== 0 || size % PAGE !== 0 || offset % PAGE !== 0) return Refused.EINVAL;
     if (this.#maps.length >= MOST_MAPS || this.#mapped + size > MOST_MAPPED) return Refused.ENOSPC;
-    const at = this.#firstAfter(address);
+    const at = firstBehind(this.#maps, address);
     const before = this.#maps[at - 1];
     const after = this.#maps[at];
     if (before !== undefined && endOf(before) > address) return Refused.EEXIST;
@@ -151,6 +156,7 @@ export class GuestMaps implements GuestMemory {
     if (offset + size > bytes) return undefined;
     const copied = fd === undefined || (flags & MapFlag.fileIo) !== 0 || !keepsItsLength(fd.number);
     const readOnly = (flags & MapFlag.write) === 0;
+    if (!copied && address % BLOCK <= BLOCK - size) return this.#makeInBlock(request, fd, readOnly);
     const windows: MapWindow[] = [];
     const regions: MemoryRegion[] = [];
     for (let at = 0; at < size; at += STEP) {
@@ -166,7 +172,24 @@ export class GuestMaps implements GuestMemory {
         regions.push({ ...place, copy: this.#counted(copy) });
       }
     }
-    return { address, length: size, regions, windows, file: copied ? fd : undefined };
+    return { address, length: size, readOnly, block: undefined, regions, windows, file: copied ? fd : undefined };
+  }
+
+  #makeInBlock({ address, size, offset }: MapRequest, fd: Fd, readOnly: boolean): GuestMap {
+    const number = Math.floor(address / BLOCK);
+    const block = this.#blocks.get(number) ?? new MapBlock(number * BLOCK, this.#windows.take(BLOCK));
+    this.#blocks.set(number, block);
+    try {
+      block.add(fd.number, offset, { address, length: size, readOnly });
+    } finally {
+      this.#dropIfEmpty(number, block);
+    }
+    return { address, length: size, readOnly, block, regions: [], windows: [], file: undefined };
+  }
+
+  #dropIfEmpty(number: number, block: MapBlock): void {
+    if (!block.empty || !this.#blocks.delete(number)) return;
+    this.#windows.give(block.window);
   }
 
   #counted(copy: MemoryCopy): MemoryCopy {
@@ -185,9 +208,13 @@ export class GuestMaps implements GuestMemory {
   #remove(first: number, count: number): void {
     if (count === 0) return;
     this.#changed();
-    for (const { address, length, windows, file } of this.#maps.splice(first, count)) {
+    for (const { address, length, block, windows, file } of this.#maps.splice(first, count)) {
       this.#forgetCrossings(address, length);
       this.#mapped -= length;
+      if (block !== undefined) {
+        block.remove(address);
+        this.#dropIfEmpty(Math.floor(address / BLOCK), block);
+      }
       for (const window of windows) this.#windows.give(window);
       file?.[Symbol.dispose]();
     }
@@ -196,7 +223,7 @@ export class GuestMaps implements GuestMemory {
 
   /** Memory that lies in more than one map, if they follow on each other: a copy, made of theirs. */
   #crossing(address: number, length: number): MemoryRegion | undefined {
-    const first = this.#firstAfter(address) - 1;
+    const first = firstBehind(this.#maps, address) - 1;
     const start = address - (address % CROSSING);
     const from = Math.max(start, this.#maps[first]!.address);
     const known = this.#crossings.get(from);
@@ -208,7 +235,7 @@ export class GuestMaps implements GuestMemory {
     }
     const bytes = Math.min(endOf(this.#maps[last]!), start + 2 * CROSSING) - from;
     if (address + length > from + bytes) return undefined;
-    const readOnly = this.#maps.slice(first, last + 1).map(({ regions }) => regions[0]!.readOnly === true);
+    const readOnly = this.#maps.slice(first, last + 1).map((map) => map.readOnly);
     const buffer = new ArrayBuffer(bytes);
     const place = {
       address: from,
@@ -241,21 +268,7 @@ export class GuestMaps implements GuestMemory {
         this.#crossed -= region.length;
       }
   }
-
-  /** Index of the first map that starts behind `address`. */
-  #firstAfter(address: number): number {
-    let low = 0;
-    let high = this.#maps.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#maps[middle]!.address <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 }
-
-const endOf = ({ address, length }: Pick<MemoryRegion, "address" | "length">): number => address + length;
 
 const fileCopy = (window: MapWindow, fd: number, fileOffset: number): MemoryCopy => ({
   fetch: (offset, length) => window.load(fd, fileOffset + offset, offset, length),

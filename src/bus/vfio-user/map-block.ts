@@ -1,0 +1,105 @@
+/**
+ * A part of the device's addresses whose maps are shown side by side, as the device sees them. Behind an IOMMU a guest maps each page
+ * of a ring or a buffer by itself, from wherever in its memory the page is: in here they are one piece again.
+ */
+import type { MemoryRegion } from "#kit/target.ts";
+import type { MapWindow } from "#sys/map-window.ts";
+
+/** Large enough for any ring: what is asked of an IOMMU's allocator lies at a multiple of its size. */
+export const BLOCK = 2 ** 24;
+
+interface Span {
+  readonly address: number;
+  readonly length: number;
+}
+
+interface Shown extends Span {
+  readonly readOnly: boolean;
+}
+
+export const endOf = ({ address, length }: Span): number => address + length;
+
+/** Index of the first span that starts behind `address`, of those sorted by it. */
+export const firstBehind = (spans: readonly Span[], address: number): number => {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (spans[middle]!.address <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};
+
+export class MapBlock {
+  /** Of `BLOCK` bytes. */
+  readonly window: MapWindow;
+  readonly #start: number;
+  /** Sorted by address. */
+  readonly #shown: Shown[] = [];
+  /** Maps that follow on each other and are of one kind, where they were asked for. */
+  #runs: MemoryRegion[] = [];
+
+  /** @param start a multiple of `BLOCK` */
+  constructor(start: number, window: MapWindow) {
+    this.#start = start;
+    this.window = window;
+  }
+
+  get empty(): boolean {
+    return this.#shown.length === 0;
+  }
+
+  /** Adds a map. It lies in the block, and on no other. @throws {SystemError} and then nothing is added */
+  add(fd: number, offset: number, map: Shown): void {
+    this.window.show(fd, offset, map.length, map.readOnly, map.address - this.#start);
+    this.#shown.splice(firstBehind(this.#shown, map.address), 0, map);
+    this.#forget(map);
+  }
+
+  /** Takes a map away, which is there. */
+  remove(address: number): void {
+    const [map] = this.#shown.splice(firstBehind(this.#shown, address) - 1, 1);
+    this.#forget(map!);
+    this.window.clear(address - this.#start, map!.length);
+  }
+
+  /** The region around an address that is mapped. */
+  region(address: number): MemoryRegion {
+    const known = this.#runs.find((run) => address >= run.address && address < endOf(run));
+    if (known !== undefined) return known;
+    const run = this.#runAround(address);
+    this.#runs.push(run);
+    return run;
+  }
+
+  #runAround(address: number): MemoryRegion {
+    const shown = this.#shown;
+    let first = firstBehind(this.#shown, address) - 1;
+    let last = first;
+    while (this.#goesOn(first - 1)) first--;
+    while (this.#goesOn(last)) last++;
+    const start = shown[first]!.address;
+    const length = endOf(shown[last]!) - start;
+    const { buffer } = this.window.bytes;
+    const at = start - this.#start;
+    return {
+      address: start,
+      length,
+      bytes: new Uint8Array(buffer, at, length),
+      words: new Int32Array(buffer, at, length / 4),
+      readOnly: shown[first]!.readOnly,
+    };
+  }
+
+  /** Forgets the runs that a map which comes or goes belongs to or touches. */
+  #forget(map: Shown): void {
+    this.#runs = this.#runs.filter((run) => run.address > endOf(map) || endOf(run) < map.address);
+  }
+
+  /** Whether the next map starts where this one ends, and may be written if this one may. */
+  #goesOn(index: number): boolean {
+    const [map, next] = [this.#shown[index], this.#shown[index + 1]];
+    return map !== undefined && next !== undefined && endOf(map) === next.address && map.readOnly === next.readOnly;
+  }
+}
