@@ -17,7 +17,7 @@ import { type Memory, newMemory } from "#wire/memory.ts";
 import { TcpFlag } from "#wire/tcp.ts";
 import { noRig } from "../guest/available.ts";
 import { dpdkArchive } from "../guest/dpdk.ts";
-import { DPDKS, type DpdkName, versionsOf } from "../guest/parts.ts";
+import { DPDKS, type DpdkName, processorOf, versionsOf } from "../guest/parts.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { type Cell, cells, DPDK_VARIABLE, onEachChip } from "./grid.ts";
 import { HUGE_PAGES, Testpmd } from "./testpmd.ts";
@@ -37,7 +37,9 @@ const DIES: Readonly<Record<DpdkName, readonly number[]>> = {
   ],
 };
 const DEVICES = [0x8125, 0x8126, 0x8127, 0x8162, 0x8168];
-const known = ({ chip }: Cell): boolean => DIES[DPDK].includes(chip.xid) && DEVICES.includes(identityOf(chip).device);
+/** It is fetched for one processor. */
+const known = ({ chip, kernel }: Cell): boolean =>
+  DIES[DPDK].includes(chip.xid) && DEVICES.includes(identityOf(chip).device) && processorOf(kernel) === "amd64";
 /** Chips for which it steers flows to queues (EnableRss in rtl_init_software_variable). */
 const steered = ({ chip }: Cell): boolean => DPDK === "newest" && [0x649, 0x64a, 0x6c9].includes(chip.xid);
 

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { since } from "#chip/chips.ts";
 import { processorOf } from "../guest/parts.ts";
+import type { ProcessorName } from "../guest/processors.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { answered } from "./echoes.ts";
 import { type Bench, type BenchOptions, type Cell, onEachChip } from "./grid.ts";
@@ -80,21 +81,27 @@ onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES }, (bench) =
   traffic(bench);
 });
 
-/** QEMU's IOMMU for ARM serves no device that is not its own. */
-const guarded = ({ kernel }: Cell): boolean => processorOf(kernel) === "amd64";
+const behind = (iommu: string, options: BenchOptions): void =>
+  onEachChip(`memory behind ${iommu}`, { ...OPTIONS, ...options }, (bench) => {
+    test("translates what the NIC is told", async () => {
+      const { guest } = bench().rig;
+      assert.equal((await guest.must(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
+    });
 
-const IOMMU: BenchOptions = {
+    traffic(bench);
+  });
+
+const on =
+  (processor: ProcessorName) =>
+  ({ kernel }: Cell): boolean =>
+    processorOf(kernel) === processor;
+
+behind("VT-d", {
   properties: ["kernel-irqchip=split"],
   devices: ["-device", "intel-iommu,intremap=on,caching-mode=on"],
   append: ["intel_iommu=on", "iommu.strict=1"],
-  only: guarded,
-};
-
-onEachChip("memory behind an IOMMU", { ...OPTIONS, ...IOMMU }, (bench) => {
-  test("is the NIC's a page at a time", async () => {
-    const { guest } = bench().rig;
-    assert.equal((await guest.must(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
-  });
-
-  traffic(bench);
+  only: on("amd64"),
 });
+
+// QEMU's SMMU serves no device that is not its own.
+behind("virtio's IOMMU", { devices: ["-device", "virtio-iommu-pci"], only: on("arm64") });

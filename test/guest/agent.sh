@@ -45,6 +45,8 @@ serve() {
 }
 
 ports=$(sed 's/.*ports=\([0-9]*\).*/\1/' /proc/cmdline)
+# Where there is one, no device starts before it.
+modprobe -q virtio_iommu
 modprobe virtio_pci
 modprobe virtio_console
 # The first process reaps orphans and does not end. When the ports have gone, as around a suspend, it waits for new ones.

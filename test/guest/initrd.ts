@@ -34,6 +34,7 @@ const MODULES = [
   "e1000e",
   "realtek",
   "virtio_console",
+  "virtio_iommu",
   "virtio_pci",
   "virtio_net",
   "8021q",

@@ -37,7 +37,7 @@ export class MapBlock {
   readonly #start: number;
   /** Sorted by address. */
   readonly #shown: Shown[] = [];
-  /** Maps that follow on each other and are of one kind, where they were asked for. */
+  /** Maps that follow on each other and are of one kind, where they were asked for. Sorted by address. */
   #runs: MemoryRegion[] = [];
 
   /** @param start a multiple of `BLOCK` */
@@ -66,16 +66,17 @@ export class MapBlock {
 
   /** The region around an address that is mapped. */
   region(address: number): MemoryRegion {
-    const known = this.#runs.find((run) => address >= run.address && address < endOf(run));
-    if (known !== undefined) return known;
+    const at = firstBehind(this.#runs, address);
+    const known = this.#runs[at - 1];
+    if (known !== undefined && address < endOf(known)) return known;
     const run = this.#runAround(address);
-    this.#runs.push(run);
+    this.#runs.splice(at, 0, run);
     return run;
   }
 
   #runAround(address: number): MemoryRegion {
     const shown = this.#shown;
-    let first = firstBehind(this.#shown, address) - 1;
+    let first = firstBehind(shown, address) - 1;
     let last = first;
     while (this.#goesOn(first - 1)) first--;
     while (this.#goesOn(last)) last++;
