@@ -67,7 +67,10 @@ const OPTIONS: BenchOptions = { far: "inside", capture: true };
 /** Before the RTL8168C Linux lets a chip have nothing above 4 GiB. */
 const reachesAll = since("8168c");
 
-onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES }, (bench) => {
+// With that much memory SeaBIOS puts devices' registers where a kernel of 32 bits reads zeros: QEMU's own are lost to it first.
+const roomy = ({ kernel }: Cell): boolean => processorOf(kernel) !== "i386";
+
+onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES, only: roomy }, (bench) => {
   test("holds the rings of chips that reach it", async (t) => {
     const { rig, cell } = bench();
     const dump = await rig.guest.run(`ethtool -d ${NEAR.name} raw on`);

@@ -169,7 +169,11 @@ export class Guest implements AsyncDisposable {
     const [program, ...args] = options.within?.command(...command) ?? command;
     const child = spawn(program, [...args, ...qemu], { stdio: ["pipe", "pipe", "pipe"], env: qemuEnvironment() });
     let shown = "";
-    const listen = (chunk: Buffer): void => void (shown = (shown + chunk.toString("latin1")).slice(-CONSOLE_KEPT));
+    const listen = (chunk: Buffer): void => {
+      shown += chunk.toString("latin1");
+      // Not at every chunk: cutting copies what is kept.
+      if (shown.length > 2 * CONSOLE_KEPT) shown = shown.slice(-CONSOLE_KEPT);
+    };
     child.stdout.on("data", listen);
     child.stderr.on("data", listen);
     const limit = AbortSignal.timeout(BOOT_LIMIT);
