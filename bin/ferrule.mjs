@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** Finds a Node that is new enough and runs the command in it. Plain JavaScript: this file must run on Node 20. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The oldest Node with `node:ffi` as the sys room uses it. */
 const NEEDED = [26, 10];
@@ -22,18 +22,22 @@ const newEnough = (version) => {
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
+const MODULES = join(ROOT, "node_modules");
+const SOURCE = join(ROOT, "src", "app", "cli", "entry.ts");
+const IS_CHECKOUT = existsSync(SOURCE);
+
 /** The command's entry: TypeScript in a checkout, emitted JavaScript in an installed package. */
-const entry = () => {
-  const source = join(ROOT, "src", "app", "cli", "entry.ts");
-  return existsSync(source) ? source : join(ROOT, "dist", "app", "cli", "entry.js");
-};
+const ENTRY = IS_CHECKOUT ? SOURCE : join(ROOT, "dist", "app", "cli", "entry.js");
 
 /**
  * A checkout's code is found compiled and without its types (see src/app/compiled-code.ts), which is a third of the time it
- * takes to start. Where the folder cannot be written it is as before.
+ * takes to start. Where no folder can be written it is as before.
  */
-const findCompiled = () => {
-  if (entry().endsWith(".ts")) process.env.NODE_COMPILE_CACHE ??= join(ROOT, "node_modules", ".cache", "ferrule");
+const findCompiled = async () => {
+  if (!IS_CHECKOUT) return;
+  const { compileCache } = await import(pathToFileURL(join(ROOT, "src", "app", "cache-folder.js")).href);
+  const folder = compileCache();
+  if (folder !== undefined) process.env.NODE_COMPILE_CACHE ??= folder;
 };
 
 /** The Node that came with the package, for this processor. */
@@ -47,9 +51,39 @@ const ownNode = () => {
   }
 };
 
+/** What lies in a folder, with the folder itself; nothing where it cannot be read. */
+const within = (folder) => {
+  try {
+    return [folder, ...readdirSync(folder).map((name) => join(folder, name))];
+  } catch {
+    return [];
+  }
+};
+
+/** Whether npm, run by this user, cannot remove all of node_modules because some of it is another user's. */
+const isShared = () => {
+  const user = process.geteuid();
+  if (user === 0) return false;
+  const caches = join(MODULES, ".cache");
+  return [...within(MODULES), ...within(caches)].some(
+    (path) => ![undefined, user].includes(statSync(path, { throwIfNoEntry: false })?.uid),
+  );
+};
+
+/** What brings a Node that is new enough. */
+const cure = () => {
+  const other = "or put Node 26.10 or newer on the path.";
+  if (!IS_CHECKOUT) return `Install the package again without \`--omit=optional\` (x64 and arm64), ${other}`;
+  if (isShared()) {
+    const folder = `'${MODULES.replaceAll("'", "'\\''")}'`;
+    return `Some files there belong to another user, so npm cannot replace them: \`sudo rm -rf ${folder}\`, then \`npm ci\`.`;
+  }
+  return `Run \`npm ci\` without \`--omit=optional\` (x64 and arm64), ${other}`;
+};
+
 /** Runs the command in another Node and ends as it ended. */
 const runIn = (program) => {
-  const child = spawn(program, [entry(), ...process.argv.slice(2)], {
+  const child = spawn(program, [ENTRY, ...process.argv.slice(2)], {
     stdio: "inherit",
     env: { ...process.env, FERRULE_PARENT: String(process.pid) },
   });
@@ -57,9 +91,7 @@ const runIn = (program) => {
   const forward = (signal) => child.kill(signal);
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, forward);
-  child.on("error", (error) =>
-    fail(`${program} does not start: ${error.message}`, "Run `npm ci` again, or put Node 26.10 or newer on the path."),
-  );
+  child.on("error", (error) => fail(`${program} does not start: ${error.message}`, cure()));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code);
     for (const each of signals) process.removeListener(each, forward);
@@ -75,16 +107,16 @@ if (process.platform !== "linux")
     "Run it on Linux: a machine, a virtual machine or a container.",
   );
 
-findCompiled();
+await findCompiled();
 if (newEnough(process.versions.node)) {
   if (process.env.NODE_COMPILE_CACHE !== undefined) module.enableCompileCache();
-  await import(entry());
+  await import(pathToFileURL(ENTRY).href);
 } else {
   const program = ownNode();
   if (program === undefined)
     fail(
       `Node ${NEEDED.join(".")} or newer is needed; this is ${process.versions.node}, and no own Node for ${process.arch} is installed`,
-      "Run `npm ci` without `--omit=optional` (x64 and arm64), or put Node 26.10 or newer on the path.",
+      cure(),
     );
   else runIn(program);
 }

@@ -105,7 +105,7 @@ const safetyComplaints = ({ path, source }: File, names: readonly string[]): str
   });
 };
 
-const files: readonly File[] = globSync("src/**/*.ts", { cwd: ROOT })
+const files: readonly File[] = globSync("src/**/*.{ts,js}", { cwd: ROOT })
   .map((path) => path.replaceAll("\\", "/"))
   .sort()
   .map((path) => ({ path, source: readFileSync(join(ROOT, path), "utf8") }));

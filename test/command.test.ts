@@ -1,10 +1,10 @@
 /** The `ferrule` command as a process: its launcher, exit codes, streams and what it leaves behind. No root needed. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { olderNode } from "./rigs/older-node.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
 const ENOUGH = 30_000;
@@ -71,20 +71,6 @@ test("a reader that leaves early does no harm", () => {
   assert.equal(stderr, "");
 });
 
-/** A Node that is too old to run the command itself, if this machine has one; 20 or newer. */
-const olderNode = (): string | undefined => {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const node = join(folder, "node");
-    try {
-      accessSync(node, constants.X_OK);
-    } catch {
-      continue;
-    }
-    const major = Number(/^v(\d+)\./.exec(spawnSync(node, ["--version"], { encoding: "utf8" }).stdout)?.[1]);
-    if (major >= 20 && major < 26) return node;
-  }
-  return undefined;
-};
 const older = olderNode();
 const ownNode = new URL(`../node_modules/node-linux-${process.arch}/bin/node`, import.meta.url);
 const skip =

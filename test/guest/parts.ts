@@ -1,17 +1,19 @@
 /**
  * What guests are made of, as Debian ships it: a QEMU that has vfio-user-pci, the programs for the inside, kernels, and
  * for those that want them DPDK and iPXE.
- * Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest` and used from there; nothing is installed.
+ * Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest`, of the user who runs this (under sudo: root's), and used from
+ * there; nothing is installed.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { userCache } from "../../src/app/cache-folder.js";
 import { PROCESSOR, type ProcessorName } from "./processors.ts";
 
-export const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "ferrule", "guest");
+export const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "guest");
 const BUILD = fileURLToPath(new URL("build.ts", import.meta.url));
 /** Every run waits for the one that builds; a slow line needs minutes for 400 MB. */
 const LIMIT_SECONDS = 3600;
