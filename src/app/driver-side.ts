@@ -4,29 +4,29 @@
  * Interrupt, mask, poll both directions until neither has work, unmask, look again. The loop around it waits; see
  * `data-plane.ts` (the driver alone) and `one-thread.ts` (with the model beside it).
  */
-import { ReceiveCount } from "#driver/receive-ring.ts";
 import { Events, type Nic, rtl8169 } from "#driver/rtl8169.ts";
-import { TransmitCount } from "#driver/transmit-ring.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
+import { DeviceGone } from "#kit/errors.ts";
 import { type Bound, type PciDevice, bind } from "#kit/device.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
-import { formatMac } from "#wire/mac.ts";
+import { LinkReport } from "./link-report.ts";
 import { type DriverTask, type Report, plainError } from "./messages.ts";
-import type { SessionFacts } from "./session.ts";
+import { NicGivenUp, Recovery } from "./recovery.ts";
+import { sessionFacts } from "./session-facts.ts";
 import { StatisticsPage } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
+import { TrafficCounts } from "./traffic-counts.ts";
 
 /** Frames a direction may take before the other has its turn: a whole ring, so that a burst is merged in one piece. */
 export const BUDGET = 256;
 /** Outgoing frames are read into this much DMA memory. */
 const SEND_ARENA_BYTES = 4 << 20;
 
-/** What of an uplink's counters is published. */
-const UPLINK_COUNTERS = ["tagsTaken", "merged", "writes", "sendDrops", "receiveDrops"] as const;
+const NO_PAUSES = { count: 0, micros: 0 };
 
 export class DriverSide implements Disposable {
   /** For poll(2): the NIC's interrupt, where the bus has a descriptor for it. */
@@ -40,7 +40,12 @@ export class DriverSide implements Disposable {
   readonly #tap: Tap;
   readonly #arena: { readonly offset: number; readonly length: number };
   readonly #capture: CaptureFile | undefined;
-  #uplink: TapUplink;
+  /** Undefined while the NIC is down and waits for its restart. */
+  #uplink: TapUplink | undefined;
+  readonly #recovery: Recovery;
+  readonly #linkReport: LinkReport;
+  /** The interface's MTU that the NIC refused: not tried again until the interface has another. */
+  #refusedMtu: number | undefined;
   /** The chip's interrupts are masked: we poll. */
   #polling = false;
   /** We masked them ourselves, and nobody has read what the chip has to say. */
@@ -50,21 +55,18 @@ export class DriverSide implements Disposable {
   #interrupts = 0;
   #spurious = 0;
   #polls = 0;
-  /** Counters of rings and uplinks that an MTU change has replaced. */
-  readonly #before = { receive: new Float64Array(16), transmit: new Float64Array(16) };
-  readonly #uplinkBefore: Record<(typeof UPLINK_COUNTERS)[number], number> = {
-    tagsTaken: 0,
-    merged: 0,
-    writes: 0,
-    sendDrops: 0,
-    receiveDrops: 0,
-  };
+  readonly #traffic = new TrafficCounts();
 
   /** Opens the TAP, probes the device and brings it up. `device` makes the device once the TAP is there. */
   constructor(task: DriverTask, parts: { device: () => PciDevice; clock: Clock; report: (report: Report) => void }) {
     using scope = new DisposableStack();
     const { host } = task;
     this.#report = parts.report;
+    this.#recovery = new Recovery(parts.clock);
+    this.#linkReport = new LinkReport(parts.clock, ({ up, speed, fullDuplex }) => {
+      this.publish(NO_PAUSES);
+      this.#report({ report: "event", event: { kind: "carrier", up, speed, fullDuplex } });
+    });
     this.#page = new StatisticsPage(task.statistics, DRIVER_COUNTERS);
     // Before the device is touched: a name in use or a missing permission must not cost a bring-up.
     const open = (): Tap => Tap.open(host.name, { vnetHeader: true });
@@ -103,31 +105,11 @@ export class DriverSide implements Disposable {
 
   /** Says that it is up, and what people should know of it: `warnings` come from the bus. */
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
-    this.#report({ report: "ready", facts: this.facts() });
+    this.#report({ report: "ready", facts: sessionFacts(this.#nic, this.#device.name, this.#tap.name) });
     for (const { message, hint } of [...warnings, ...this.#early])
       this.#report({ report: "event", event: { kind: "warning", message, hint } });
-    // A link that is up already has no event any more.
+    // A link that is up already causes no event.
     if (this.#nic.link.up) this.#carrier();
-  }
-
-  facts(): SessionFacts {
-    const { chip, xid, address } = this.#nic;
-    return {
-      device: this.#device.name,
-      chip: chip.name,
-      xid,
-      mac: formatMac(address),
-      interfaceName: this.#tap.name,
-      ringSlots: this.#nic.slots,
-      offloads: [
-        "rx-checksum",
-        ...(this.#nic.offloads ? ["tx-checksum", "tso4"] : []),
-        ...(this.#nic.offloadsIpv6 ? ["tso6"] : []),
-        "vlan-insert",
-        "vlan-strip",
-        "scatter",
-      ],
-    };
   }
 
   /** For poll(2): frames from the host. */
@@ -137,23 +119,29 @@ export class DriverSide implements Disposable {
 
   /** With the NIC's ring full there is no use in being told that the host has frames. */
   get stalled(): boolean {
-    return this.#uplink.stalled;
+    return this.#uplink?.stalled ?? true;
   }
 
-  /** One round of both directions; returns how many frames it moved. @param most that are taken from the host */
+  /**
+   * One round of both directions; returns how many frames it moved. Restarts a NIC that failed once its restart is due.
+   * @param most that are taken from the host
+   * @throws {NicGivenUp}
+   */
   pump(most = BUDGET): number {
     this.#polls++;
-    return this.#uplink.pumpOut(most) + this.#uplink.pumpIn(BUDGET);
+    if (this.#uplink === undefined && this.#recovery.due) this.#restart();
+    const uplink = this.#uplink;
+    return uplink === undefined ? 0 : uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
   }
 
   /** The host had no more frames when it was last asked: poll(2) knows when it has. */
   get hostDry(): boolean {
-    return this.#uplink.dry;
+    return this.#uplink?.dry ?? true;
   }
 
   /** Another round would find frames. */
   get more(): boolean {
-    return !this.#uplink.dry || this.#nic.waiting;
+    return !this.hostDry || this.#nic.waiting;
   }
 
   /**
@@ -161,7 +149,7 @@ export class DriverSide implements Disposable {
    * costs more than the two registers that it is held back with.
    */
   attend(): void {
-    if (this.#polling) return;
+    if (this.#polling || this.#uplink === undefined) return;
     this.#polling = true;
     this.#unheard = true;
     this.#nic.mask();
@@ -169,7 +157,7 @@ export class DriverSide implements Disposable {
 
   /** The interrupt line may have an event. */
   interrupt(): void {
-    if (!this.#nic.line.take()) return;
+    if (!this.#nic.line.take() || this.#uplink === undefined) return;
     const events = this.#nic.interrupt();
     // The chip has been acknowledged: an INTx line, which masks itself, may come again.
     this.#nic.line.unmask();
@@ -204,11 +192,12 @@ export class DriverSide implements Disposable {
   /** The main thread wants another MTU. */
   setMtu(mtu: number): void {
     try {
-      this.#rebuild(mtu);
+      this.#changeMtu(mtu);
       this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, mtu));
       this.#report({ report: "mtu", mtu });
     } catch (error) {
       this.#report({ report: "mtu", mtu: this.#nic.mtu, error: plainError(error) });
+      if (isFinal(error)) throw error;
     }
   }
 
@@ -218,11 +207,23 @@ export class DriverSide implements Disposable {
     const { address: ours } = this.#nic;
     if (!address.every((byte, i) => byte === ours[i])) this.#nic.address = address;
     const mtu = this.#interfaceMtu();
-    if (mtu === undefined || mtu === this.#nic.mtu) return;
+    if (mtu === this.#nic.mtu) this.#refusedMtu = undefined;
+    if (mtu === undefined || mtu === this.#nic.mtu || mtu === this.#refusedMtu) return;
     try {
-      this.#rebuild(mtu);
+      this.#changeMtu(mtu);
     } catch (error) {
+      if (isFinal(error)) throw error;
+      this.#refusedMtu = mtu;
+      this.#warn(error);
+      this.#restoreInterfaceMtu();
+    }
+  }
+
+  /** Where this user may not set it, the interface keeps an MTU that the NIC does not have. */
+  #restoreInterfaceMtu(): void {
+    try {
       this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, this.#nic.mtu));
+    } catch (error) {
       this.#warn(error);
     }
   }
@@ -233,35 +234,20 @@ export class DriverSide implements Disposable {
   }
 
   publish(pauses: { readonly count: number; readonly micros: number }): void {
-    const { receive, transmit } = this.#nic.rings;
-    const got = (i: number): number => receive.counters[i]! + this.#before.receive[i]!;
-    const gave = (i: number): number => transmit.counters[i]! + this.#before.transmit[i]!;
-    const { counters } = this.#uplink;
-    const moved = (name: (typeof UPLINK_COUNTERS)[number]): number => counters[name] + this.#uplinkBefore[name];
+    this.#linkReport.flush();
+    const rings = this.#nic.running ? this.#nic.rings : undefined;
     const { link, mtu } = this.#nic;
     this.#page.publish({
-      sentFrames: gave(TransmitCount.frames),
-      sentBytes: gave(TransmitCount.bytes),
-      superFrames: gave(TransmitCount.superFrames),
-      checksumsAsked: gave(TransmitCount.checksums),
-      tagsInserted: gave(TransmitCount.tags),
-      tagsTaken: moved("tagsTaken"),
-      scattered: gave(TransmitCount.scattered),
-      receivedFrames: got(ReceiveCount.frames),
-      receivedBytes: got(ReceiveCount.bytes),
-      mergedFrames: moved("merged"),
-      hostWrites: moved("writes"),
-      sendDrops: moved("sendDrops"),
-      receiveDrops: moved("receiveDrops"),
-      receiveErrors: got(ReceiveCount.errors),
-      deviceNonsense: got(ReceiveCount.nonsense),
+      ...this.#traffic.total(this.#nic, this.#uplink),
       interrupts: this.#interrupts,
       spuriousInterrupts: this.#spurious,
       polls: this.#polls,
       gcPauses: pauses.count,
       gcMicros: pauses.micros,
-      transmitFill: transmit.pending(),
-      receiveFill: receive.armed(),
+      restarts: this.#recovery.restarts,
+      transmitFill: rings?.transmit.pending() ?? 0,
+      receiveFill: rings?.receive.armed() ?? 0,
+      linkChanges: this.#linkReport.changes,
       linkUp: link.up ? 1 : 0,
       linkSpeed: link.speed,
       linkFullDuplex: link.fullDuplex ? 1 : 0,
@@ -291,14 +277,41 @@ export class DriverSide implements Disposable {
   #hear(events: number): void {
     this.#unheard = false;
     if ((events & Events.link) !== 0) this.#carrier();
-    if ((events & Events.broken) !== 0) this.#rebuild(this.#nic.mtu);
+    if ((events & Events.broken) !== 0) this.#fail("the NIC reported a system error");
+  }
+
+  /** The NIC does not work any more: takes it down until its restart is due. @throws {NicGivenUp} {DeviceGone} */
+  #fail(reason: string): void {
+    this.#retire();
+    try {
+      this.#nic.down();
+    } catch (error) {
+      // It does not answer as it should; the restart resets it once more.
+      if (isFinal(error)) throw error;
+    }
+    this.#carrier();
+    this.#recovery.fail(reason);
+  }
+
+  #restart(): void {
+    const { message, hint } = this.#recovery.begin();
+    this.#report({ report: "event", event: { kind: "warning", message, hint } });
+    try {
+      this.#nic.up();
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      this.#fail(`the NIC could not be restarted: ${plainError(error).message}`);
+      return;
+    }
+    this.#uplink = this.#makeUplink();
+    // A link that is up already causes no event.
+    if (this.#nic.link.up) this.#carrier();
   }
 
   #carrier(): void {
-    const { up, speed, fullDuplex } = this.#nic.link;
-    this.#tap.setCarrier(up);
-    this.publish({ count: 0, micros: 0 });
-    this.#report({ report: "event", event: { kind: "carrier", up, speed, fullDuplex } });
+    const { link } = this.#nic;
+    if (link.up !== this.#linkReport.newest.up) this.#tap.setCarrier(link.up);
+    this.#linkReport.changed(link);
   }
 
   /** Undefined while the interface is in a namespace we may not look into. */
@@ -310,18 +323,31 @@ export class DriverSide implements Disposable {
     }
   }
 
-  /** New rings for another MTU, or after the chip broke. */
-  #rebuild(mtu: number): void {
-    // Before anything is taken down: traffic goes on when the chip cannot carry it.
+  /**
+   * New rings for another MTU. When the NIC fails to come up with it, it is restarted with the old one.
+   * @throws {BadMtu} before anything has changed; what kept the NIC from coming up; {NicGivenUp}
+   */
+  #changeMtu(mtu: number): void {
     this.#nic.checkMtu(mtu);
-    const { receive, transmit } = this.#nic.rings;
-    receive.counters.forEach((n, i) => (this.#before.receive[i]! += n));
-    transmit.counters.forEach((n, i) => (this.#before.transmit[i]! += n));
-    const { counters } = this.#uplink;
-    for (const name of UPLINK_COUNTERS) this.#uplinkBefore[name] += counters[name];
-    this.#uplink[Symbol.dispose]();
-    this.#nic.setMtu(mtu);
-    this.#uplink = this.#makeUplink();
+    const before = this.#nic.mtu;
+    const waiting = this.#uplink === undefined;
+    this.#retire();
+    try {
+      this.#nic.setMtu(mtu);
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      this.#nic.setMtu(before);
+      this.#fail(`the NIC failed with an MTU of ${mtu}: ${plainError(error).message}`);
+      throw error;
+    }
+    if (!waiting) this.#uplink = this.#makeUplink();
+  }
+
+  /** Ends what works on the rings, before they go. Their counts are kept. */
+  #retire(): void {
+    this.#traffic.retire(this.#nic, this.#uplink);
+    this.#uplink?.[Symbol.dispose]();
+    this.#uplink = undefined;
     this.#polling = false;
     this.#unheard = false;
   }
@@ -342,3 +368,6 @@ export class DriverSide implements Disposable {
     this.#report({ report: "event", event: { kind: "warning", message, hint } });
   }
 }
+
+/** Errors that a restart cannot mend. */
+const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;

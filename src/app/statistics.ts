@@ -26,6 +26,8 @@ export const DRIVER_COUNTERS = [
   /** Frames the NIC marked bad, and words of the device that made no sense. */
   "receiveErrors",
   "deviceNonsense",
+  /** Restarts of the NIC after it had failed. */
+  "restarts",
   "interrupts",
   "spuriousInterrupts",
   "polls",
@@ -35,6 +37,8 @@ export const DRIVER_COUNTERS = [
   /** Now in the rings: descriptors the NIC owns. */
   "transmitFill",
   "receiveFill",
+  /** Link changes that the NIC signalled; more than are reported one by one when the link flaps. */
+  "linkChanges",
   /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
   "linkUp",
   "linkSpeed",

@@ -1,6 +1,7 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
 import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
 import { DUMP_ALIGN, DUMP_BYTES } from "#chip/counters.ts";
+import { raisesSpuriousSystemError } from "#chip/quirks.ts";
 import { ChipId, Intr, RxConf, TxConf } from "#chip/registers.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
@@ -9,6 +10,7 @@ import { DeviceGone, OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import {
+  type Rings,
   acceptFrames,
   bringUp,
   maskInterrupts,
@@ -42,11 +44,16 @@ export const Events = {
   receive: Intr.receiveOk | Intr.receiveError,
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
-  /** The chip could not reach memory, or its bus failed: it must be reset. */
+  /** The chip could not access memory, or its bus failed: it must be reset. Never reported by chips that raise it spuriously. */
   broken: Intr.systemError,
 } as const;
 
-const WANTED = Events.receive | Events.transmit | Events.link;
+const ALWAYS_WANTED = Events.receive | Events.transmit | Events.link;
+
+/** The events that a chip may interrupt for. A chip that stops on a bus error raises nothing else afterwards. */
+export const wantedEvents = (chip: Chip): number =>
+  raisesSpuriousSystemError(chip) ? ALWAYS_WANTED : ALWAYS_WANTED | Events.broken;
+
 /** Header with a tag, and the FCS. */
 const FRAMING = 14 + 4 + 4;
 const SMALLEST_MTU = 68;
@@ -64,6 +71,7 @@ export class Nic implements Link {
   readonly #device: PciDevice;
   readonly #options: NicOptions;
   readonly #tally: DmaMemory;
+  readonly #wanted: number;
   #rings = new DisposableStack();
   #receive: ReceiveRing | undefined;
   #transmit: TransmitRing | undefined;
@@ -91,14 +99,34 @@ export class Nic implements Link {
     this.line = parts.line;
     this.#tally = parts.tally;
     this.#options = parts.options;
+    this.#wanted = wantedEvents(parts.chip);
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.memory = parts.device.dma.window;
     this.phy = new Phy(parts.hw, parts.chip.speed >= 1000);
   }
 
-  /** Rings allocated, PHY negotiating, receiver on, interrupts enabled. The link may come later, as an event. */
+  /** True between `up` and `down`. */
+  get running(): boolean {
+    return this.#receive !== undefined;
+  }
+
+  /**
+   * Allocates the rings, starts the PHY and the receiver and enables interrupts. The link may come up later, as an event.
+   * When it throws, the NIC is down and owns no rings.
+   */
   up(): void {
-    if (this.#receive !== undefined) return;
+    if (this.running) return;
+    const rings = this.#createRings();
+    try {
+      this.#start(rings);
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
+
+  /** Allocates the rings and connects the frame functions to them. */
+  #createRings(): Rings {
     const { slots } = this;
     const { io, family } = this.#hw;
     const { weaklyOrdered } = this.#options;
@@ -124,9 +152,13 @@ export class Nic implements Link {
     this.release = receive.release;
     this.transmit = transmit.transmit;
     this.reclaim = transmit.reclaim;
+    return { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes };
+  }
 
+  #start(rings: Rings): void {
+    const { family } = this.#hw;
     this.#device.setBusMaster(true);
-    bringUp(this.#hw, { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes });
+    bringUp(this.#hw, rings);
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     setMulticastHash(this.#hw, 0xffff_ffff, 0xffff_ffff);
     acceptFrames(this.#hw, this.#accept);
@@ -135,13 +167,17 @@ export class Nic implements Link {
     this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
     this.line.unmask();
     this.unmask();
-    // A PHY that was quicker than this tells nobody any more.
+    // The link may already be up; no event follows then.
     this.#link = this.phy.link();
   }
 
-  /** The reverse: nothing is received or sent, and the chip touches no memory, before the rings are given back. */
+  /**
+   * The reverse of `up`: reception and transmission end, and the chip's access to memory, before the rings are freed. The
+   * rings are freed and bus mastering is off also when it throws.
+   * @throws {ResetTimeout} {SideBusTimeout}
+   */
   down(): void {
-    if (this.#receive === undefined) return;
+    if (!this.running) return;
     this.line.mask();
     try {
       maskInterrupts(this.#hw);
@@ -151,12 +187,16 @@ export class Nic implements Link {
       // A card that left the bus has stopped.
       if (!(error instanceof DeviceGone)) throw error;
     } finally {
-      this.#device.setBusMaster(false);
-      this.#receive = undefined;
-      this.#transmit = undefined;
-      this.#link = LINK_DOWN;
-      this.#rings.dispose();
+      this.#release();
     }
+  }
+
+  #release(): void {
+    this.#device.setBusMaster(false);
+    this.#receive = undefined;
+    this.#transmit = undefined;
+    this.#link = LINK_DOWN;
+    this.#rings.dispose();
   }
 
   // The rings' own functions, so that a burst costs no second call. Replaced by `up`.
@@ -199,7 +239,7 @@ export class Nic implements Link {
   /** Takes frames for everyone. */
   set promiscuous(on: boolean) {
     this.#accept = on ? this.#accept | RxConf.acceptAll : this.#accept & ~RxConf.acceptAll;
-    if (this.#receive !== undefined) acceptFrames(this.#hw, this.#accept);
+    if (this.running) acceptFrames(this.#hw, this.#accept);
   }
 
   /** @throws {BadMtu} for an MTU that `setMtu` would refuse */
@@ -209,11 +249,11 @@ export class Nic implements Link {
 
   /**
    * Rebuilds the rings for another MTU. Frames in flight are lost, as on any NIC; held buffers must be released first.
-   * @throws {BadMtu} before anything has changed
+   * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw, and then the NIC is down
    */
   setMtu(mtu: number): void {
     this.checkMtu(mtu);
-    const wasUp = this.#receive !== undefined;
+    const wasUp = this.running;
     if (wasUp) this.down();
     this.#mtu = mtu;
     if (wasUp) this.up();
@@ -244,7 +284,7 @@ export class Nic implements Link {
 
   /** The second half: interrupts on again. What came in between raises one at once. */
   unmask(): void {
-    this.#hw.family.interrupts.allow(this.#hw.io, WANTED);
+    this.#hw.family.interrupts.allow(this.#hw.io, this.#wanted);
   }
 
   /** Whether a received frame waits in the ring. */
@@ -274,14 +314,14 @@ export class Nic implements Link {
     const { io, family } = this.#hw;
     const status = family.interrupts.status(io);
     if (status === family.interrupts.absent) throw new DeviceGone("IntrStatus");
-    return (status & (WANTED | Events.broken)) === 0 ? 0 : status;
+    return (status & this.#wanted) === 0 ? 0 : status;
   }
 
   #settle(status: number): number {
     const { io, family } = this.#hw;
     family.interrupts.acknowledge(io, status);
     if ((status & Events.link) !== 0) this.#link = this.phy.link();
-    return status & (WANTED | Events.broken);
+    return status & this.#wanted;
   }
 }
 

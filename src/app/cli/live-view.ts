@@ -28,6 +28,7 @@ const TROUBLES = [
   ["missedFrames", "missed by the NIC"],
   ["receiveErrors", "receive errors"],
   ["deviceNonsense", "device nonsense"],
+  ["restarts", "restarts"],
   ["offences", "offences"],
   ["spuriousInterrupts", "spurious interrupts"],
 ] as const;

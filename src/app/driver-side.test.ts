@@ -1,0 +1,215 @@
+/** The driver's thread without the thread: a NIC that fails is restarted within a budget, reported, and given up in the end. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DirectDevice } from "#bus/direct.ts";
+import { chipNamed } from "#chip/chips.ts";
+import { ChipCmd, Cmd } from "#chip/registers.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { Interfaces } from "#sys/interface.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
+import { DriverSide } from "./driver-side.ts";
+import type { Report } from "./messages.ts";
+import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./recovery.ts";
+import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
+import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
+
+const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
+const BUDGET = RESTART_DELAYS_MICROS.length;
+const NO_PAUSES = { count: 0, micros: 0 };
+
+/** One NIC, its driver, and a TAP in a namespace of its own; time is virtual. */
+class Bench implements Disposable {
+  readonly clock = new VirtualClock();
+  readonly reports: Report[] = [];
+  readonly model: Rtl8169;
+  readonly driver: DriverSide;
+  /** Resets of the chip so far. */
+  resets = 0;
+  readonly namespace: NetworkNamespace;
+  readonly #reader: StatisticsReader<DriverCounter>;
+  readonly #scope: DisposableStack;
+
+  constructor() {
+    using scope = new DisposableStack();
+    const { clock } = this;
+    const mac = "02:00:00:00:00:01";
+    this.model = new Rtl8169({ chip: chipNamed("rtl8168h")!, mac, clock, timers: clock.timers });
+    this.model.setCarrier(true);
+    const write = this.model.write.bind(this.model);
+    this.model.write = (region, offset, width, value) => {
+      if (region === 2 && offset === ChipCmd && (value & Cmd.reset) !== 0) this.resets++;
+      write(region, offset, width, value);
+    };
+    const options = { name: "model:rtl8168h", registers: 2, dmaBytes: 32 << 20, vectors: 1 } as const;
+    const device = scope.use(new DirectDevice(this.model, options));
+    this.namespace = scope.use(NetworkNamespace.create());
+    const statistics = statisticsMemory(DRIVER_COUNTERS);
+    this.#reader = new StatisticsReader(statistics, DRIVER_COUNTERS);
+    this.driver = scope.use(
+      new DriverSide(
+        {
+          // Neither is looked at by the part under test.
+          device: { bus: "vfio-user", path: "" },
+          control: -1,
+          host: { name: "ft0", namespace: this.namespace.fd },
+          mtu: 1500,
+          capture: undefined,
+          statistics,
+        },
+        { device: () => device, clock, report: (report) => this.reports.push(report) },
+      ),
+    );
+    this.#scope = scope.move();
+  }
+
+  /** Lets the loop of a data-plane thread turn for that long, a millisecond a turn. */
+  run(micros: number): void {
+    for (let passed = 0; passed < micros; passed += 1000) {
+      this.driver.interrupt();
+      this.driver.pump();
+      this.driver.rest();
+      this.clock.delay(1000);
+    }
+    this.driver.publish(NO_PAUSES);
+  }
+
+  get statistics(): Record<DriverCounter, number> {
+    return this.#reader.read();
+  }
+
+  /** Messages of the warnings so far. */
+  get warnings(): readonly string[] {
+    return this.reports.flatMap((each) =>
+      each.report === "event" && each.event.kind === "warning" ? [each.event.message] : [],
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+}
+
+const second = 1_000_000;
+
+test("a NIC whose every memory access fails is restarted as often as the budget says, then given up", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  assert.equal(bench.statistics.linkUp, 1);
+  bench.model.faults.arm("dma-error");
+  bench.resets = 0;
+  // Each restart posts descriptors; a frame that arrives makes the chip read one.
+  const frame = new Uint8Array(64).fill(0xff);
+  const traffic = (): void => {
+    bench.model.receive(frame, 0, frame.length);
+    bench.run(1000);
+  };
+  assert.throws(
+    () => {
+      for (let millis = 0; millis < 60_000; millis++) traffic();
+    },
+    { code: "NIC_GIVEN_UP", message: /system error/ },
+  );
+  // A failing NIC is taken down, which resets it, and brought up, which resets it again.
+  assert.ok(bench.resets <= 3 * (BUDGET + 1), `${bench.resets} resets`);
+  assert.equal(bench.warnings.length, BUDGET);
+  assert.match(bench.warnings[0]!, /^the NIC reported a system error: restarting the NIC \(1 of at most 5 restarts\)$/);
+  bench.driver.publish(NO_PAUSES);
+  assert.equal(bench.statistics.restarts, BUDGET);
+  assert.equal(bench.statistics.linkUp, 0);
+});
+
+test("a single bus error costs one restart, is counted and reported, and the link comes back", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+  bench.run(1000);
+  bench.model.faults.arm("dma-error", { count: 1 });
+  bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+  bench.run(second);
+  bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+  bench.run(1000);
+  // Counters go on from where the old rings left them.
+  assert.deepEqual([bench.statistics.restarts, bench.statistics.linkUp, bench.statistics.receivedFrames], [1, 1, 2]);
+  assert.equal(bench.warnings.length, 1);
+});
+
+test("bus errors far apart never use the budget up", { skip }, () => {
+  using bench = new Bench();
+  for (let i = 0; i < BUDGET + 3; i++) {
+    bench.run(100_000);
+    bench.model.faults.arm("dma-error", { count: 1 });
+    bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+    bench.run(10_000);
+    bench.clock.delay(STEADY_MICROS);
+  }
+  assert.equal(bench.statistics.restarts, BUDGET + 3);
+});
+
+test("a NIC that hangs during an MTU change is restarted with the old MTU", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.faults.arm("stuck-reset", { count: 1 });
+  bench.driver.setMtu(9000);
+  const answer = bench.reports.at(-1)!;
+  assert.equal(answer.report === "mtu" && answer.error?.code, "RESET_TIMEOUT");
+  bench.run(second);
+  assert.deepEqual([bench.statistics.mtu, bench.statistics.linkUp, bench.statistics.restarts], [1500, 1, 1]);
+});
+
+test(
+  "a NIC that never comes out of reset again is given up, and its statistics can be read meanwhile",
+  { skip },
+  () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    bench.model.faults.arm("stuck-reset");
+    bench.driver.setMtu(9000);
+    bench.driver.publish(NO_PAUSES);
+    assert.deepEqual([bench.statistics.linkUp, bench.statistics.receiveFill], [0, 0]);
+    assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /still in reset/ });
+  },
+);
+
+test(
+  "an MTU that the chip cannot carry costs no reset and one warning, and the interface gets its old one back",
+  {
+    skip,
+  },
+  () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    bench.resets = 0;
+    using interfaces = bench.namespace.within(() => Interfaces.open());
+    interfaces.setMtu("ft0", 9500);
+    for (let i = 0; i < 20; i++) bench.driver.follow();
+    assert.equal(bench.resets, 0);
+    assert.equal(interfaces.mtu("ft0"), 1500);
+    assert.deepEqual(bench.warnings, ["an MTU of 9500 bytes is outside what this chip carries"]);
+  },
+);
+
+test("a card that is pulled is gone at once: no restart is tried", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.faults.arm("removal");
+  assert.throws(() => bench.driver.look(), { code: "DEVICE_GONE" });
+  assert.equal(bench.statistics.restarts, 0);
+  assert.deepEqual(bench.warnings, []);
+});
+
+test("a link that flaps a thousand times in five seconds is not reported a thousand times", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  const before = bench.reports.length;
+  for (let i = 0; i < 1000; i++) {
+    bench.model.setCarrier(i % 2 === 1);
+    bench.run(5000);
+  }
+  bench.run(second);
+  // At most one in 100 ms.
+  assert.ok(bench.reports.length - before <= 52, `${bench.reports.length - before} reports`);
+  assert.ok(bench.statistics.linkChanges >= 1000, `${bench.statistics.linkChanges} changes counted`);
+  assert.equal(bench.statistics.linkUp, 1);
+});

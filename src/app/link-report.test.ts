@@ -1,0 +1,47 @@
+/** Link reports: every state that lasts is reported, a flapping link is not reported flap by flap. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LINK_DOWN, type LinkState } from "#driver/phy.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { LinkReport, REPORT_MICROS } from "./link-report.ts";
+
+const UP: LinkState = { ...LINK_DOWN, up: true, speed: 1000, fullDuplex: true };
+
+const open = (): { clock: VirtualClock; report: LinkReport; told: LinkState[] } => {
+  const clock = new VirtualClock();
+  const told: LinkState[] = [];
+  return { clock, report: new LinkReport(clock, (link) => told.push(link)), told };
+};
+
+test("the first change is reported at once, and only once", () => {
+  const { report, told } = open();
+  report.changed(UP);
+  report.changed(UP);
+  report.flush();
+  assert.deepEqual(told, [UP]);
+});
+
+test("ten thousand flaps in a second make ten reports, and the last state is the last report", () => {
+  const { clock, report, told } = open();
+  for (let i = 0; i < 10_000; i++) {
+    report.changed(i % 2 === 0 ? UP : LINK_DOWN);
+    clock.delay(100);
+  }
+  assert.ok(told.length <= 1e6 / REPORT_MICROS, `${told.length} reports`);
+  report.changed(UP);
+  clock.delay(REPORT_MICROS);
+  report.flush();
+  assert.deepEqual(told.at(-1), UP);
+  assert.equal(report.changes, 10_001);
+});
+
+test("a flap that is over before it could be reported is counted and not reported", () => {
+  const { clock, report, told } = open();
+  report.changed(UP);
+  report.changed(LINK_DOWN);
+  report.changed(UP);
+  clock.delay(REPORT_MICROS);
+  report.flush();
+  assert.deepEqual(told, [UP]);
+  assert.equal(report.changes, 3);
+});
