@@ -75,6 +75,15 @@ const globalComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, NODE_GLOBALS, "uses a global that only Node has");
 
+/** Questions about which chip it is: what differs from chip to chip is in its profile. */
+const CHIP_QUESTION =
+  /\bsince\(|\.generation\b|\.(key|die|xid)\s*[!=]==(?!\s*undefined)|[!=]==\s*[\w.]+\.(key|die|xid)\b|\.(key|die)\.(startsWith|endsWith|includes|match)\(/;
+
+const chipComplaints = (file: File): string[] =>
+  isTest(file) || file.path.endsWith(".test-kit.ts") || roomOf(file.path) === "chip"
+    ? []
+    : occurrences(file, CHIP_QUESTION, "asks which chip it is: read a field of its profile");
+
 const shapeComplaints = (file: File): string[] => {
   const found = occurrences(file, /\bexport\s+default\b|\bas\s+default\b/, "has a default export");
   const lines = file.source.trimEnd().split("\n").length;
@@ -128,6 +137,10 @@ suite("the house", () => {
 
   test(`no file has a default export, more than ${MOST_LINES} lines, or no subtitle`, () => {
     none(files.flatMap(shapeComplaints));
+  });
+
+  test("only src/chip knows one chip from another; all others read the profile", () => {
+    none(files.flatMap(chipComplaints));
   });
 
   test("whatever calls C with an address says why that is safe", () => {
@@ -202,6 +215,29 @@ suite("the rules themselves", () => {
     assert.equal(shapeComplaints(inKit("/** A. */\n".repeat(401))).length, 1);
     assert.equal(shapeComplaints(inKit("export const a = 1;")).length, 1);
     none(shapeComplaints(inKit("/** A. */\nexport const a = 1; // not a default export")));
+  });
+
+  test("find a question about which chip it is, outside src/chip", () => {
+    for (const source of [
+      'if (since("8125")(chip)) f();',
+      "switch (chip.generation) {}",
+      'const late = chip.key === "rtl8125a";',
+      'if (row.die !== "8168h") f();',
+      "const same = other === this.chip.key;",
+      'if (chip.die.startsWith("8125")) f();',
+      "if (chip.xid === 0x541) f();",
+    ]) {
+      assert.equal(chipComplaints({ path: "src/model/planted.ts", source }).length, 1, source);
+      none(chipComplaints({ path: "src/chip/planted.ts", source }));
+    }
+    for (const source of [
+      "f(chip.key);",
+      "const { key } = chip;",
+      "const a = map[chip.die];",
+      "x.since = 1;",
+      "if (chip.xid !== undefined) f();",
+    ])
+      none(chipComplaints({ path: "src/model/planted.ts", source }));
   });
 
   test("find a call of C that does not say why it is safe", () => {

@@ -5,128 +5,103 @@
  * Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has were read off
  * Linux's messages on real cards.
  */
+import { type Die, type Profile, PROFILES } from "./profiles.ts";
 
-/**
- * Chips that are brought up the same way, oldest first: from a certain generation on, chips have what it brought. The
- * 810x stand behind the gigabit chips whose core they share. What differs in value is in the table, what differs in
- * procedure is here.
- */
-export const GENERATIONS = [
-  "8139cp",
-  "8169",
-  "8168b",
-  "8101",
-  "8168c",
-  "8102",
-  "8168d",
-  "8168dp",
-  "8168e",
-  "8105",
-  "8106",
-  "8168evl",
-  "8402",
-  "8168f",
-  "8168g",
-  "8168h",
-  "8168ep",
-  "8125",
-  "8126",
-  "8127",
-] as const;
-export type Generation = (typeof GENERATIONS)[number];
-
-/** Whether a chip is of that generation or a later one. */
-export const since =
-  (first: Generation) =>
-  (chip: Chip): boolean =>
-    GENERATIONS.indexOf(chip.generation) >= GENERATIONS.indexOf(first);
-
-export interface Chip {
+interface Row {
   /** How it is chosen on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
   readonly key: string;
-  /** How Realtek and the system's logs call it. */
+  /** The name that Realtek and the kernel's log use. */
   readonly name: string;
   readonly mask: number;
   readonly xid: number;
-  /** What must be so besides the XID: the PCI device, or bits 30:0 of TxConfigV2. */
+  /** What must hold besides the XID: the PCI device, or bits 30:0 of TxConfigV2. */
   readonly only?: { readonly device: number } | { readonly extended: number };
-  readonly generation: Generation;
-  readonly bus: "pci" | "pcie";
+  readonly die: Die;
+  /** PCI device and revision that the chip reports. */
+  readonly pci: readonly [device: number, revision: number];
   /** Highest speed, Mbit/s. */
   readonly speed: number;
-  /** Transmit descriptor format. */
-  readonly descriptors: 1 | 2;
   /** Largest MTU, bytes of layer 3. */
   readonly largestMtu: number;
   /** Best interrupt kind that works. */
   readonly interrupts: "intx" | "msi";
-  /** How the PHY is reached. */
-  readonly phy: "registers" | "mdio" | "mdio-gated" | "ocp";
   /** PHY firmware file, where the chip wants one. */
   readonly firmware: string | undefined;
 }
 
+export interface Chip extends Row {
+  readonly bus: "pci" | "pcie";
+  readonly profile: Profile;
+}
+
 // prettier-ignore
 // oxfmt-ignore
-export const CHIPS = [
-  { key: "rtl9151as",       name: "RTL9151AS",           mask: 0x7cf, xid: 0x7c8, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl9151a-1.fw", only: { extended: 0 } },
-  { key: "rtl8127a",        name: "RTL8127A",            mask: 0x7cf, xid: 0x6c9, generation: "8127",     bus: "pcie", speed: 10000, descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8127a-1.fw" },
-  { key: "rtl8126a-64a",    name: "RTL8126A",            mask: 0x7cf, xid: 0x64a, generation: "8126",     bus: "pcie", speed: 5000,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8126a-3.fw" },
-  { key: "rtl8126a-649",    name: "RTL8126A",            mask: 0x7cf, xid: 0x649, generation: "8126",     bus: "pcie", speed: 5000,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8126a-2.fw" },
-  { key: "rtl8125bp",       name: "RTL8125BP",           mask: 0x7cf, xid: 0x681, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125bp-2.fw" },
-  { key: "rtl8125cp",       name: "RTL8125CP",           mask: 0x7cf, xid: 0x708, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125cp-1.fw" },
-  { key: "rtl9151a",        name: "RTL9151A",            mask: 0x7cf, xid: 0x68b, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl9151a-1.fw" },
-  { key: "rtl8125k",        name: "RTL8125K",            mask: 0x7cf, xid: 0x68a, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125k-1.fw" },
-  { key: "rtl8125d-689",    name: "RTL8125D",            mask: 0x7cf, xid: 0x689, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125d-2.fw" },
-  { key: "rtl8125d-688",    name: "RTL8125D",            mask: 0x7cf, xid: 0x688, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125d-1.fw" },
-  { key: "rtl8125b",        name: "RTL8125B",            mask: 0x7cf, xid: 0x641, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125b-2.fw" },
-  { key: "rtl8125a",        name: "RTL8125A",            mask: 0x7cf, xid: 0x609, generation: "8125",     bus: "pcie", speed: 2500,  descriptors: 2, largestMtu: 16362, interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8125a-3.fw" },
-  { key: "rtl8117-54b",     name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54b, generation: "8168ep",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: undefined },
-  { key: "rtl8117-54a",     name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54a, generation: "8168ep",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168fp-3.fw" },
-  { key: "rtl8168ep",       name: "RTL8168ep/8111ep",    mask: 0x7cf, xid: 0x502, generation: "8168ep",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: undefined },
-  { key: "rtl8107e",        name: "RTL8107e",            mask: 0x7cf, xid: 0x541, generation: "8168h",    bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8107e-2.fw", only: { device: 0x8136 } },
-  { key: "rtl8168h",        name: "RTL8168h/8111h",      mask: 0x7cf, xid: 0x541, generation: "8168h",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168h-2.fw" },
-  { key: "rtl8168m",        name: "RTL8168M",            mask: 0x7cf, xid: 0x6c0, generation: "8168h",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168h-2.fw" },
-  { key: "rtl8411b",        name: "RTL8411b",            mask: 0x7cf, xid: 0x5c8, generation: "8168g",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8411-2.fw" },
-  { key: "rtl8106eus",      name: "RTL8106eus",          mask: 0x7cf, xid: 0x509, generation: "8168g",    bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8106e-2.fw", only: { device: 0x8136 } },
-  { key: "rtl8168gu",       name: "RTL8168gu/8111gu",    mask: 0x7cf, xid: 0x509, generation: "8168g",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168g-3.fw" },
-  { key: "rtl8168g",        name: "RTL8168g/8111g",      mask: 0x7cf, xid: 0x4c0, generation: "8168g",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "ocp",        firmware: "rtl_nic/rtl8168g-2.fw" },
-  { key: "rtl8411",         name: "RTL8411",             mask: 0x7c8, xid: 0x488, generation: "8168f",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8411-1.fw" },
-  { key: "rtl8168f-481",    name: "RTL8168f/8111f",      mask: 0x7cf, xid: 0x481, generation: "8168f",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168f-2.fw" },
-  { key: "rtl8168f-480",    name: "RTL8168f/8111f",      mask: 0x7cf, xid: 0x480, generation: "8168f",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168f-1.fw" },
-  { key: "rtl8168evl",      name: "RTL8168evl/8111evl",  mask: 0x7c8, xid: 0x2c8, generation: "8168evl",  bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168e-3.fw" },
-  { key: "rtl8168e-2c1",    name: "RTL8168e/8111e",      mask: 0x7cf, xid: 0x2c1, generation: "8168e",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168e-1.fw" },
-  { key: "rtl8168e-2c0",    name: "RTL8168e/8111e",      mask: 0x7c8, xid: 0x2c0, generation: "8168e",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168e-2.fw" },
-  { key: "rtl8168d-281",    name: "RTL8168d/8111d",      mask: 0x7cf, xid: 0x281, generation: "8168d",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168d-1.fw" },
-  { key: "rtl8168d-280",    name: "RTL8168d/8111d",      mask: 0x7c8, xid: 0x280, generation: "8168d",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8168d-2.fw" },
-  { key: "rtl8168dp-28a",   name: "RTL8168dp/8111dp",    mask: 0x7cf, xid: 0x28a, generation: "8168dp",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio-gated", firmware: undefined },
-  { key: "rtl8168dp-28b",   name: "RTL8168dp/8111dp",    mask: 0x7cf, xid: 0x28b, generation: "8168dp",   bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 9194,  interrupts: "msi",  phy: "mdio-gated", firmware: undefined },
-  { key: "rtl8168cp-3c9",   name: "RTL8168cp/8111cp",    mask: 0x7cf, xid: 0x3c9, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168cp-3c8",   name: "RTL8168cp/8111cp",    mask: 0x7cf, xid: 0x3c8, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168cp-3cx",   name: "RTL8168cp/8111cp",    mask: 0x7c8, xid: 0x3c8, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168c-3c0",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c0, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168c-3c2",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c2, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168c-3c3",    name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c3, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168c-3cx",    name: "RTL8168c/8111c",      mask: 0x7c8, xid: 0x3c0, generation: "8168c",    bus: "pcie", speed: 1000,  descriptors: 2, largestMtu: 6122,  interrupts: "msi",  phy: "mdio",       firmware: undefined },
-  { key: "rtl8168b",        name: "RTL8168b/8111b",      mask: 0x7c8, xid: 0x380, generation: "8168b",    bus: "pcie", speed: 1000,  descriptors: 1, largestMtu: 4074,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8106e",        name: "RTL8106e",            mask: 0x7c8, xid: 0x448, generation: "8106",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8106e-1.fw" },
-  { key: "rtl8402",         name: "RTL8402",             mask: 0x7c8, xid: 0x440, generation: "8402",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8402-1.fw" },
-  { key: "rtl8105e-409",    name: "RTL8105e",            mask: 0x7cf, xid: 0x409, generation: "8105",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8105e-1.fw" },
-  { key: "rtl8105e-408",    name: "RTL8105e",            mask: 0x7c8, xid: 0x408, generation: "8105",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "msi",  phy: "mdio",       firmware: "rtl_nic/rtl8105e-1.fw" },
-  { key: "rtl8102e-349",    name: "RTL8102e",            mask: 0x7cf, xid: 0x349, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-249",    name: "RTL8102e",            mask: 0x7cf, xid: 0x249, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-348",    name: "RTL8102e",            mask: 0x7cf, xid: 0x348, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-248",    name: "RTL8102e",            mask: 0x7cf, xid: 0x248, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8401",         name: "RTL8401",             mask: 0x7cf, xid: 0x240, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-34x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x348, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8102e-24x",    name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x248, generation: "8102",     bus: "pcie", speed: 100,   descriptors: 2, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8101e",        name: "RTL8101e/RTL8100e",   mask: 0x7c8, xid: 0x340, generation: "8101",     bus: "pcie", speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8169sc-980",   name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x980, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8169sc-180",   name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x180, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8169sb",       name: "RTL8169sb/8110sb",    mask: 0xfc8, xid: 0x100, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8110s",        name: "RTL8110s",            mask: 0xfc8, xid: 0x040, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-  { key: "rtl8169s",        name: "RTL8169s",            mask: 0xfc8, xid: 0x008, generation: "8169",     bus: "pci",  speed: 1000,  descriptors: 1, largestMtu: 7146,  interrupts: "intx", phy: "mdio",       firmware: undefined },
-] as const satisfies readonly Chip[];
+const ROWS = [
+  { key: "rtl9151as",     name: "RTL9151AS",           mask: 0x7cf, xid: 0x7c8, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl9151a-1.fw", only: { extended: 0 } },
+  { key: "rtl8127a",      name: "RTL8127A",            mask: 0x7cf, xid: 0x6c9, die: "8127",        pci: [0x8127, 0x05], speed: 10000, largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8127a-1.fw" },
+  { key: "rtl8126a-64a",  name: "RTL8126A",            mask: 0x7cf, xid: 0x64a, die: "8126",        pci: [0x8126, 0x01], speed: 5000,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8126a-3.fw" },
+  { key: "rtl8126a-649",  name: "RTL8126A",            mask: 0x7cf, xid: 0x649, die: "8126",        pci: [0x8126, 0x01], speed: 5000,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8126a-2.fw" },
+  { key: "rtl8125bp",     name: "RTL8125BP",           mask: 0x7cf, xid: 0x681, die: "8125bp",      pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125bp-2.fw" },
+  { key: "rtl8125cp",     name: "RTL8125CP",           mask: 0x7cf, xid: 0x708, die: "8125cp",      pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125cp-1.fw" },
+  { key: "rtl9151a",      name: "RTL9151A",            mask: 0x7cf, xid: 0x68b, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl9151a-1.fw" },
+  { key: "rtl8125k",      name: "RTL8125K",            mask: 0x7cf, xid: 0x68a, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125k-1.fw" },
+  { key: "rtl8125d-689",  name: "RTL8125D",            mask: 0x7cf, xid: 0x689, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125d-2.fw" },
+  { key: "rtl8125d-688",  name: "RTL8125D",            mask: 0x7cf, xid: 0x688, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125d-1.fw" },
+  { key: "rtl8125b",      name: "RTL8125B",            mask: 0x7cf, xid: 0x641, die: "8125b",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125b-2.fw" },
+  { key: "rtl8125a",      name: "RTL8125A",            mask: 0x7cf, xid: 0x609, die: "8125a",       pci: [0x8125, 0x01], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125a-3.fw" },
+  { key: "rtl8117-54b",   name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54b, die: "8168ep",      pci: [0x8168, 0x1b], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8117-54a",   name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54a, die: "8168ep",      pci: [0x8168, 0x1a], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168fp-3.fw" },
+  { key: "rtl8168ep",     name: "RTL8168ep/8111ep",    mask: 0x7cf, xid: 0x502, die: "8168ep",      pci: [0x8168, 0x0e], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8107e",      name: "RTL8107e",            mask: 0x7cf, xid: 0x541, die: "8168h",       pci: [0x8136, 0x15], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8107e-2.fw", only: { device: 0x8136 } },
+  { key: "rtl8168h",      name: "RTL8168h/8111h",      mask: 0x7cf, xid: 0x541, die: "8168h",       pci: [0x8168, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw" },
+  { key: "rtl8168m",      name: "RTL8168M",            mask: 0x7cf, xid: 0x6c0, die: "8168h",       pci: [0x8161, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw" },
+  { key: "rtl8411b",      name: "RTL8411b",            mask: 0x7cf, xid: 0x5c8, die: "8168g",       pci: [0x8168, 0x12], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8411-2.fw" },
+  { key: "rtl8106eus",    name: "RTL8106eus",          mask: 0x7cf, xid: 0x509, die: "8168g",       pci: [0x8136, 0x10], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8106e-2.fw", only: { device: 0x8136 } },
+  { key: "rtl8168gu",     name: "RTL8168gu/8111gu",    mask: 0x7cf, xid: 0x509, die: "8168g",       pci: [0x8168, 0x10], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168g-3.fw" },
+  { key: "rtl8168g",      name: "RTL8168g/8111g",      mask: 0x7cf, xid: 0x4c0, die: "8168g",       pci: [0x8168, 0x0c], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168g-2.fw" },
+  { key: "rtl8411",       name: "RTL8411",             mask: 0x7c8, xid: 0x488, die: "8168f",       pci: [0x8168, 0x0a], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8411-1.fw" },
+  { key: "rtl8168f-481",  name: "RTL8168f/8111f",      mask: 0x7cf, xid: 0x481, die: "8168f",       pci: [0x8168, 0x09], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168f-2.fw" },
+  { key: "rtl8168f-480",  name: "RTL8168f/8111f",      mask: 0x7cf, xid: 0x480, die: "8168f-480",   pci: [0x8168, 0x09], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168f-1.fw" },
+  { key: "rtl8168evl",    name: "RTL8168evl/8111evl",  mask: 0x7c8, xid: 0x2c8, die: "8168evl",     pci: [0x8168, 0x06], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168e-3.fw" },
+  { key: "rtl8168e-2c1",  name: "RTL8168e/8111e",      mask: 0x7cf, xid: 0x2c1, die: "8168e",       pci: [0x8168, 0x06], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168e-1.fw" },
+  { key: "rtl8168e-2c0",  name: "RTL8168e/8111e",      mask: 0x7c8, xid: 0x2c0, die: "8168e",       pci: [0x8168, 0x06], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168e-2.fw" },
+  { key: "rtl8168d-281",  name: "RTL8168d/8111d",      mask: 0x7cf, xid: 0x281, die: "8168d-281",   pci: [0x8168, 0x03], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168d-1.fw" },
+  { key: "rtl8168d-280",  name: "RTL8168d/8111d",      mask: 0x7c8, xid: 0x280, die: "8168d-280",   pci: [0x8168, 0x03], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168d-2.fw" },
+  { key: "rtl8168dp-28a", name: "RTL8168dp/8111dp",    mask: 0x7cf, xid: 0x28a, die: "8168dp-28a",  pci: [0x8168, 0x04], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168dp-28b", name: "RTL8168dp/8111dp",    mask: 0x7cf, xid: 0x28b, die: "8168dp-28b",  pci: [0x8168, 0x04], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168cp-3c9", name: "RTL8168cp/8111cp",    mask: 0x7cf, xid: 0x3c9, die: "8168c",       pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168cp-3c8", name: "RTL8168cp/8111cp",    mask: 0x7cf, xid: 0x3c8, die: "8168cp-3c8",  pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168cp-3cx", name: "RTL8168cp/8111cp",    mask: 0x7c8, xid: 0x3c8, die: "8168c",       pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168c-3c0",  name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c0, die: "8168c",       pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168c-3c2",  name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c2, die: "8168c",       pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168c-3c3",  name: "RTL8168c/8111c",      mask: 0x7cf, xid: 0x3c3, die: "8168c",       pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168c-3cx",  name: "RTL8168c/8111c",      mask: 0x7c8, xid: 0x3c0, die: "8168c",       pci: [0x8168, 0x02], speed: 1000,  largestMtu: 6122,  interrupts: "msi",  firmware: undefined },
+  { key: "rtl8168b",      name: "RTL8168b/8111b",      mask: 0x7c8, xid: 0x380, die: "8168b",       pci: [0x8168, 0x01], speed: 1000,  largestMtu: 4074,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8106e",      name: "RTL8106e",            mask: 0x7c8, xid: 0x448, die: "8106",        pci: [0x8136, 0x07], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8106e-1.fw" },
+  { key: "rtl8402",       name: "RTL8402",             mask: 0x7c8, xid: 0x440, die: "8402",        pci: [0x8136, 0x06], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8402-1.fw" },
+  { key: "rtl8105e-409",  name: "RTL8105e",            mask: 0x7cf, xid: 0x409, die: "8105",        pci: [0x8136, 0x05], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8105e-1.fw" },
+  { key: "rtl8105e-408",  name: "RTL8105e",            mask: 0x7c8, xid: 0x408, die: "8105",        pci: [0x8136, 0x05], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8105e-1.fw" },
+  { key: "rtl8102e-349",  name: "RTL8102e",            mask: 0x7cf, xid: 0x349, die: "8102",        pci: [0x8136, 0x02], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8102e-249",  name: "RTL8102e",            mask: 0x7cf, xid: 0x249, die: "8102",        pci: [0x8136, 0x02], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8102e-348",  name: "RTL8102e",            mask: 0x7cf, xid: 0x348, die: "8102",        pci: [0x8136, 0x02], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8102e-248",  name: "RTL8102e",            mask: 0x7cf, xid: 0x248, die: "8102",        pci: [0x8136, 0x02], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8401",       name: "RTL8401",             mask: 0x7cf, xid: 0x240, die: "8401",        pci: [0x8136, 0x01], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8102e-34x",  name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x348, die: "8102",        pci: [0x8136, 0x02], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8102e-24x",  name: "RTL8102e/RTL8103e",   mask: 0x7c8, xid: 0x248, die: "8102",        pci: [0x8136, 0x02], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8101e",      name: "RTL8101e/RTL8100e",   mask: 0x7c8, xid: 0x340, die: "8101",        pci: [0x8136, 0x01], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8169sc-980", name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x980, die: "8169",        pci: [0x8167, 0x10], speed: 1000,  largestMtu: 7146,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8169sc-180", name: "RTL8169sc/8110sc",    mask: 0xfc8, xid: 0x180, die: "8169",        pci: [0x8167, 0x10], speed: 1000,  largestMtu: 7146,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8169sb",     name: "RTL8169sb/8110sb",    mask: 0xfc8, xid: 0x100, die: "8169",        pci: [0x8169, 0x10], speed: 1000,  largestMtu: 7146,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8110s",      name: "RTL8110s",            mask: 0xfc8, xid: 0x040, die: "8169s",       pci: [0x8169, 0x10], speed: 1000,  largestMtu: 7146,  interrupts: "intx", firmware: undefined },
+  { key: "rtl8169s",      name: "RTL8169s",            mask: 0xfc8, xid: 0x008, die: "8169s",       pci: [0x8169, 0x10], speed: 1000,  largestMtu: 7146,  interrupts: "intx", firmware: undefined },
+] as const satisfies readonly Row[];
+export type ChipKey = (typeof ROWS)[number]["key"];
+
+const withProfile = <R extends Row>(row: R): R & Chip => {
+  const profile: Profile = PROFILES[row.die];
+  return { ...row, bus: profile.function.bus, profile };
+};
+export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 
 /**
  * The family's ancestor: Fast Ethernet, with the descriptors and rings that all the others have. It can be driven, but not
@@ -134,11 +109,9 @@ export const CHIPS = [
  */
 // prettier-ignore
 // oxfmt-ignore
-export const ANCESTORS = [
-  { key: "rtl8139cp",       name: "RTL8139C+",           mask: 0xfcf, xid: 0x748, generation: "8139cp",   bus: "pci",  speed: 100,   descriptors: 1, largestMtu: 1500,  interrupts: "intx", phy: "registers",  firmware: undefined },
-] as const satisfies readonly Chip[];
-
-export type ChipKey = (typeof CHIPS)[number]["key"];
+export const ANCESTORS: readonly Chip[] = ([
+  { key: "rtl8139cp",     name: "RTL8139C+",           mask: 0xfcf, xid: 0x748, die: "8139cp",      pci: [0x8139, 0x20], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
+] as const satisfies readonly Row[]).map(withProfile);
 
 /** What a driver knows of a card besides its XID. */
 export interface Clues {

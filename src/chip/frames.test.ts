@@ -2,10 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip, chipNamed } from "./chips.ts";
-import { type FrameFacts, framesOf } from "./frames.ts";
+import { type ChipFrames, type FrameFacts, framesOf } from "./frames.ts";
 
-const of = (key: string): FrameFacts => framesOf(chipNamed(key)!);
-const limits = (key: string): number[] => [of(key).longestFrame, of(key).longestSummed, of(key).longestSegment];
+const of = (key: string): ChipFrames => framesOf(chipNamed(key)!);
+const limits = (key: string): [number, boolean, boolean] => [
+  of(key).longestFrame,
+  of(key).sumsJumbo,
+  of(key).segmentsJumbo,
+];
 /** Keys of the chips for which something holds. */
 const keys = (holds: (facts: FrameFacts) => boolean): string[] =>
   CHIPS.filter((chip: Chip) => holds(framesOf(chip))).map(({ key }) => key);
@@ -29,17 +33,24 @@ test("the first descriptor format goes with what that format's chips cannot do",
 test("the newest descriptors with a hash are of format 3 on 8125A and 8125B, of format 4 on all later chips, and there are none before", () => {
   assert.deepEqual(keys((facts) => facts.hashedFormat === 3).toSorted(), ["rtl8125a", "rtl8125b"]);
   for (const chip of CHIPS) {
-    const late = /^8125|^8126|^8127/.test(chip.generation);
+    const late = /^8125|^8126|^8127/.test(chip.die);
     assert.equal(framesOf(chip).hashedFormat !== undefined, late, chip.key);
     assert.equal(framesOf(chip).stripsByRxConfig, late, chip.key);
   }
 });
 
 test("jumbo frames have a switch from the 8168B to the 8168E, and none before and after", () => {
-  const switched = new Set(
-    CHIPS.filter((chip) => framesOf(chip).jumbo !== undefined).map(({ generation }) => generation),
-  );
-  assert.deepEqual([...switched].toSorted(), ["8168b", "8168c", "8168d", "8168dp", "8168e"]);
+  const switched = new Set(CHIPS.filter((chip) => framesOf(chip).jumbo !== undefined).map(({ die }) => die));
+  assert.deepEqual([...switched].toSorted(), [
+    "8168b",
+    "8168c",
+    "8168cp-3c8",
+    "8168d-280",
+    "8168d-281",
+    "8168dp-28a",
+    "8168dp-28b",
+    "8168e",
+  ]);
   assert.deepEqual(of("rtl8168b").jumbo, { config3: 0, config4: 1 });
   assert.deepEqual(of("rtl8168d-280").jumbo, { config3: 4, config4: 2 });
   assert.deepEqual(of("rtl8168dp-28a").jumbo, { config3: 4, config4: 0 });
@@ -47,15 +58,15 @@ test("jumbo frames have a switch from the 8168B to the 8168E, and none before an
 });
 
 test("checksums end where C drivers switch them off", () => {
-  assert.deepEqual(limits("rtl8169s"), [7164, 7164, 7164]);
-  assert.deepEqual(limits("rtl8101e"), [1518, 1518, 1518]);
-  assert.deepEqual(limits("rtl8168h"), [9212, 1518, 1518]);
-  assert.deepEqual(limits("rtl8125b"), [16380, 16380, 1518]);
+  assert.deepEqual(limits("rtl8169s"), [7164, true, true]);
+  assert.deepEqual(limits("rtl8101e"), [1518, false, false]);
+  assert.deepEqual(limits("rtl8168h"), [9212, false, false]);
+  assert.deepEqual(limits("rtl8125b"), [16380, true, false]);
 });
 
 test("padding is for software on the 8168E-VL, the 8125 and later", () => {
   for (const chip of CHIPS) {
-    const software = chip.generation === "8168evl" || /^8125|^8126|^8127/.test(chip.generation);
+    const software = chip.die === "8168evl" || /^8125|^8126|^8127/.test(chip.die);
     assert.equal(framesOf(chip).padding, software ? "stale" : "zeros", chip.key);
     assert.equal(framesOf(chip).sumsPadding, software, chip.key);
   }

@@ -1,8 +1,7 @@
 /** Queues by chip, typed in a second time from DPDK `drivers/net/r8169` (r8169_hw.c, r8169_rxtx.c, r8169_ethdev.c). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHIPS, since } from "./chips.ts";
-import { queuesOf } from "./queues.ts";
+import { CHIPS, type Chip } from "./chips.ts";
 import * as registers from "./registers-8125.ts";
 
 /** HwSuppTxNoCloseVer: tail and close pointers, and from one queue's to the next one's. */
@@ -29,21 +28,23 @@ const TABLE = [
 
 for (const [key, pointers, moderation] of TABLE)
   test(`${key} has its ring pointers and moderation blocks where DPDK has them`, () => {
-    const queues = queuesOf(CHIPS.find((chip) => chip.key === key)!);
+    const queues = CHIPS.find((chip) => chip.key === key)!.profile.queues;
     const { tail, close, step, bytes } = queues.pointers!;
     assert.deepEqual([tail, close, step], VERSION[pointers]);
     assert.equal(bytes, pointers === 3 ? 2 : 4);
     assert.equal(registers.INT_MITI[0]! + 8 * queues.moderationBlocks, BLOCKS_END[moderation]);
   });
 
+const multigigabit = (chip: Chip): boolean => chip.profile.registers.includes("multigigabit");
+
 test("the table above has every chip from RTL8125 on", () => {
-  const keys = CHIPS.filter(since("8125")).map(({ key }) => key);
+  const keys = CHIPS.filter(multigigabit).map(({ key }) => key);
   assert.deepEqual(TABLE.map(([key]) => key as string).toSorted(), keys.toSorted());
 });
 
 test("every queue has its registers in the map", () => {
   for (const chip of CHIPS) {
-    const { receive, transmit, pointers } = queuesOf(chip);
+    const { receive, transmit, pointers } = chip.profile.queues;
     assert.ok(registers.RDSAR_Q.length >= 2 * (receive - 1), chip.key);
     assert.ok(registers.TNPDS_Q1.length >= 2 * (transmit - 1), chip.key);
     if (pointers === undefined) continue;
@@ -54,15 +55,15 @@ test("every queue has its registers in the map", () => {
 
 test("chips before RTL8125 have one ring for each direction and one status word", () => {
   for (const chip of CHIPS) {
-    if (since("8125")(chip)) continue;
-    const { receive, transmit, vectored, pointers } = queuesOf(chip);
+    if (multigigabit(chip)) continue;
+    const { receive, transmit, vectored, pointers } = chip.profile.queues;
     assert.deepEqual([receive, transmit, vectored, pointers], [1, 1, undefined, undefined]);
   }
 });
 
 test("vectored events of one chip do not share a bit but where the two directions of a queue do", () => {
   for (const chip of CHIPS) {
-    const { vectored, receive, transmit } = queuesOf(chip);
+    const { vectored, receive, transmit } = chip.profile.queues;
     if (vectored === undefined) continue;
     const receiving = Array.from({ length: receive }, (_, i) => vectored.receive + i);
     const sending = Array.from({ length: transmit }, (_, i) => vectored.transmit + vectored.transmitStep * i);

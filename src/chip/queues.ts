@@ -6,8 +6,6 @@
  * port to illumos (where each chip has which event in its vectored status word). What neither has was read off Realtek's
  * own drivers.
  */
-import { type Chip, since } from "./chips.ts";
-
 /** Bits of the vectored status word; the number of a bit is that of its MSI-X vector. Queue n's bit is n above queue 0's step. */
 export interface VectoredStatus {
   readonly receive: number;
@@ -55,7 +53,8 @@ const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 
 const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };
 const LATE: RingPointers = { tail: 0xd30, close: 0xd34, step: 8, bytes: 4 };
 
-const OLD: Queues = {
+/** Every die before RTL8125. */
+export const QUEUES_SINGLE: Queues = {
   receive: 1,
   transmit: 1,
   vectors: 1,
@@ -64,32 +63,22 @@ const OLD: Queues = {
   moderationMicros: 0,
   pointers: undefined,
 };
-const A: Queues = { ...OLD, vectors: 4, moderationBlocks: 32, moderationMicros: UNIT, pointers: SEPARATE };
+export const QUEUES_8125A: Queues = {
+  receive: 1,
+  transmit: 1,
+  vectors: 4,
+  vectored: undefined,
+  moderationBlocks: 32,
+  moderationMicros: UNIT,
+  pointers: SEPARATE,
+};
 const SEVERAL = { receive: 4, transmit: 2, vectors: 32 } as const;
 const FEW_BLOCKS = { moderationBlocks: 16, moderationMicros: UNIT } as const;
 const LATER = { moderationBlocks: 32, moderationMicros: 2 * UNIT, pointers: LATE } as const;
-const BY_DIE = {
-  "8125b": { ...SEVERAL, ...FEW_BLOCKS, vectored: B, pointers: SEPARATE },
-  "8125bp": { ...SEVERAL, ...LATER, vectored: BP },
-  "8125cp": { ...SEVERAL, ...LATER, vectored: CP },
-  "8125d": { ...SEVERAL, ...LATER, vectored: D },
-  "8126": { ...SEVERAL, ...FEW_BLOCKS, vectored: SHARED, pointers: SAME },
-  // DPDK uses four and two of these; the status word has eight bits for each direction.
-  "8127": { ...LATER, receive: 8, transmit: 8, vectors: 32, vectored: TEN },
-} as const satisfies Record<string, Queues>;
-
-const DIES: Readonly<Record<string, Queues>> = {
-  rtl8125b: BY_DIE["8125b"],
-  rtl8125bp: BY_DIE["8125bp"],
-  rtl8125cp: BY_DIE["8125cp"],
-  "rtl8125d-688": BY_DIE["8125d"],
-  "rtl8125d-689": BY_DIE["8125d"],
-  rtl8125k: BY_DIE["8125d"],
-  rtl9151a: BY_DIE["8125d"],
-  rtl9151as: BY_DIE["8125d"],
-  "rtl8126a-649": BY_DIE["8126"],
-  "rtl8126a-64a": BY_DIE["8126"],
-  rtl8127a: BY_DIE["8127"],
-};
-
-export const queuesOf = (chip: Chip): Queues => DIES[chip.key] ?? (since("8125")(chip) ? A : OLD);
+export const QUEUES_8125B: Queues = { ...SEVERAL, ...FEW_BLOCKS, vectored: B, pointers: SEPARATE };
+export const QUEUES_8125BP: Queues = { ...SEVERAL, ...LATER, vectored: BP };
+export const QUEUES_8125CP: Queues = { ...SEVERAL, ...LATER, vectored: CP };
+export const QUEUES_8125D: Queues = { ...SEVERAL, ...LATER, vectored: D };
+export const QUEUES_8126: Queues = { ...SEVERAL, ...FEW_BLOCKS, vectored: SHARED, pointers: SAME };
+/** DPDK uses four and two of these; the status word has eight bits for each direction. */
+export const QUEUES_8127: Queues = { ...LATER, receive: 8, transmit: 8, vectors: 32, vectored: TEN };

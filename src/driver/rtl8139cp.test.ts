@@ -27,7 +27,7 @@ const registers = () => {
     },
   });
   const clock = new VirtualClock();
-  const card = { io, clock, chip: ANCESTORS[0] };
+  const card = { io, clock, chip: ANCESTORS[0]! };
   const phy = RTL8139CP.phy(card);
   return { memory, writes, phy, hw: { ...card, phy, family: RTL8139CP } };
 };

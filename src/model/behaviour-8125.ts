@@ -2,20 +2,11 @@
  * What the registers do that came with RTL8125, 8126, 8127 and 9151. Source: what DPDK `drivers/net/r8169` does with them;
  * what that leaves open is said in the row.
  */
-import { type Chip, since } from "#chip/chips.ts";
 import * as chip from "#chip/registers-8125.ts";
 import { lay, type Rows } from "./layer.ts";
-import { takesModules } from "./medium.ts";
 
 const ALL = 0xffff_ffff;
 const alias8 = { width: 8, reset: 0, writable: 0, alias: true } as const;
-const multigigabit = since("8125");
-/** How far software and chip are in a transmit ring is told in three ways. */
-const pairs = (row: Chip): boolean => row.key === "rtl8125a" || row.key === "rtl8125b";
-const words = (row: Chip): boolean => row.generation === "8126";
-const apart = (row: Chip): boolean => !pairs(row) && !words(row);
-const the8127 = (row: Chip): boolean => row.generation === "8127";
-const afterA = (row: Chip): boolean => row.key !== "rtl8125a";
 
 // prettier-ignore
 // oxfmt-ignore
@@ -46,14 +37,14 @@ const rows = {
   INT_MITI:            { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "mitigate" },
   INT_MITI_RX:         alias8,
   INT_MITI_TX:         alias8,
-  IMR_V2_CLEAR:        { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: afterA },
-  ISR_V2:              { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: afterA },
+  IMR_V2_CLEAR:        { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: "vectored" },
+  ISR_V2:              { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: "vectored" },
   TDU_STA:             { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledgeUnavailable" },
   RDU_STA:             { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledgeUnavailable" },
-  IMR_V2_SET:          { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: afterA },
-  IMR_V4_L2_CLEAR:     { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: apart },
-  ISR_V4_L2:           { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: apart },
-  IMR_V4_L2_SET:       { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: apart },
+  IMR_V2_SET:          { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: "vectored" },
+  IMR_V4_L2_CLEAR:     { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskClear", on: "separatePointers" },
+  ISR_V4_L2:           { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve", on: "separatePointers" },
+  IMR_V4_L2_SET:       { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: "separatePointers" },
   TPPOLL:              { width: 16, reset: 0, writable: 0, onWrite: "pollQueues" },
   PHYstatus16:         { width: 16, reset: 0, writable: 0 },
   // Frames leave and arrive at once, so the FIFOs are never seen filled.
@@ -66,11 +57,11 @@ const rows = {
   TX_NEW_CTRL:         { width: 16, reset: 0, writable: 0xffff },
   TNPDS_Q1:            { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueBase" },
   PLA_TXQ_IDLE_CREDIT: { width: 32, reset: 0, writable: ALL },
-  SW_TAIL_PTR:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "queueTail", on: pairs },
-  HW_CLO_PTR:          { width: 16, reset: 0, writable: 0, softReset: true, on: pairs },
-  TX_PTR_V4:           { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "queueTail", on: words },
-  SW_TAIL_PTR_V6:      { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueTail", on: apart },
-  HW_CLO_PTR_V6:       { width: 32, reset: 0, writable: 0, softReset: true, on: apart },
+  SW_TAIL_PTR:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "queueTail", on: "pairedPointers" },
+  HW_CLO_PTR:          { width: 16, reset: 0, writable: 0, softReset: true, on: "pairedPointers" },
+  TX_PTR_V4:           { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "queueTail", on: "singlePointers" },
+  SW_TAIL_PTR_V6:      { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueTail", on: "separatePointers" },
+  HW_CLO_PTR_V6:       { width: 32, reset: 0, writable: 0, softReset: true, on: "separatePointers" },
   RDSAR_Q:             { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "queueBase" },
   RSS_CTRL:            { width: 32, reset: 0, writable: ALL, onWrite: "steer" },
   RSS_CTRL_0:          alias8,
@@ -80,17 +71,17 @@ const rows = {
   EEE_TXIDLE_TIMER:    { width: 16, reset: 0, writable: 0xffff },
   TxConfigV2:          { width: 32, reset: 0, writable: 0 },
   At0382:              { width: 16, reset: 0, writable: 0xffff },
-  RADMFIFO_PROTECT:    { width: 16, reset: 0, writable: 0xffff, on: the8127 },
-  RADMFIFO_PROTECT_0:  { ...alias8, on: the8127 },
+  RADMFIFO_PROTECT:    { width: 16, reset: 0, writable: 0xffff, on: "fifoProtection" },
+  RADMFIFO_PROTECT_0:  { ...alias8, on: "fifoProtection" },
   At1880:              { width: 16, reset: 0, writable: 0xffff },
   At20e4:              { width: 8,  reset: 0, writable: 0xff },
-  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesCommand", on: takesModules },
-  SDS_ADDR:            { width: 16, reset: 0, writable: 0xffff, on: takesModules },
-  SDS_DATA_IN:         { width: 16, reset: 0, writable: 0xffff, on: takesModules },
-  SDS_DATA_OUT:        { width: 16, reset: 0, writable: 0, on: takesModules },
-  At233a:              { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesMode", on: takesModules },
-  At233e:              { width: 16, reset: 0, writable: 0xffff, on: takesModules },
-  At2350:              { width: 8,  reset: 0, writable: 0xff, onWrite: "serdesMode", on: takesModules },
+  SDS_CMD:             { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesCommand", on: "serdes" },
+  SDS_ADDR:            { width: 16, reset: 0, writable: 0xffff, on: "serdes" },
+  SDS_DATA_IN:         { width: 16, reset: 0, writable: 0xffff, on: "serdes" },
+  SDS_DATA_OUT:        { width: 16, reset: 0, writable: 0, on: "serdes" },
+  At233a:              { width: 16, reset: 0, writable: 0xffff, onWrite: "serdesMode", on: "serdes" },
+  At233e:              { width: 16, reset: 0, writable: 0xffff, on: "serdes" },
+  At2350:              { width: 8,  reset: 0, writable: 0xff, onWrite: "serdesMode", on: "serdes" },
 } as const satisfies Rows<typeof chip>;
 
-export const MULTIGIGABIT = lay(chip, rows, multigigabit);
+export const MULTIGIGABIT = lay(chip, rows, "multigigabit");

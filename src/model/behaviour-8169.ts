@@ -1,5 +1,4 @@
 /** What the registers do that only the PCI chips have. Source: RTL8169 register table. */
-import type { Chip } from "#chip/chips.ts";
 import * as chip from "#chip/registers-8169.ts";
 import { lay, type Rows } from "./layer.ts";
 
@@ -26,4 +25,4 @@ const rows = {
   FuncForceEvent:  { width: 32, reset: 0, writable: 0 },
 } as const satisfies Rows<typeof chip>;
 
-export const PCI = lay(chip, rows, (row: Chip) => row.bus === "pci");
+export const PCI = lay(chip, rows, "pci");

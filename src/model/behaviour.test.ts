@@ -4,9 +4,7 @@ import { test } from "node:test";
 import { type Chip, CHIPS } from "#chip/chips.ts";
 import { Cfg9346, Lock } from "#chip/registers.ts";
 import { Guest } from "./guest.test-kit.ts";
-import { windowBytes } from "./page.ts";
 import { registersOf } from "./register-set.ts";
-import { registersBar } from "./config-layout.ts";
 
 const chips: readonly Chip[] = CHIPS;
 
@@ -17,7 +15,7 @@ for (const chip of chips) {
   test(`${chip.key}: no two registers share a byte, each is aligned and lies in the window, each alias in a register`, () => {
     const owner = new Map<number, string>();
     for (const { name, offset, width } of real) {
-      assert.ok(offset % (width / 8) === 0 && offset + width / 8 <= windowBytes(chip), name);
+      assert.ok(offset % (width / 8) === 0 && offset + width / 8 <= chip.profile.function.windowBytes, name);
       for (let at = offset; at < offset + width / 8; at++) {
         assert.equal(owner.get(at), undefined, `${name} and ${owner.get(at)} at 0x${at.toString(16)}`);
         owner.set(at, name);
@@ -34,7 +32,7 @@ for (const chip of chips) {
 
   test(`${chip.key}: bits that are not writable stay, and those that are stick, in registers without effects`, () => {
     const guest = new Guest({ chip });
-    const bar = registersBar(chip);
+    const bar = chip.profile.function.registersBar;
     guest.nic.write(bar, Cfg9346, 1, Lock.unlock);
     for (const { name, offset, width, writable, onWrite, onRead, reset } of real) {
       if (onWrite !== undefined || onRead !== undefined || name === "Cfg9346") continue;

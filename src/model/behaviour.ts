@@ -4,55 +4,18 @@
  * Offsets and bit names come from `#chip`; behaviour is the model's alone, so that driver and model cannot agree on a
  * mistake by sharing code. Sources: RTL8169 and RTL8168C register tables; what they leave open is said in the row.
  */
-import { type Chip, since, xidOf } from "#chip/chips.ts";
+import { type Chip, xidOf } from "#chip/chips.ts";
 import * as chip from "#chip/registers.ts";
-import { RxConf8125 } from "#chip/registers-8125.ts";
 import { lay, type Rows } from "./layer.ts";
 
 const ALL = 0xffff_ffff;
-const { Cmd, Dllpr, Lock, Mcu, Pmch, RxConf, TxConf } = chip;
+const { Cmd, Dllpr, Lock, Mcu, Pmch, TxConf } = chip;
 const alias8 = { width: 8, reset: 0, writable: 0, alias: true } as const;
 const alias16 = { width: 16, reset: 0, writable: 0, alias: true } as const;
 const alias32 = { width: 32, reset: 0, writable: 0, alias: true } as const;
-/**
- * Bits 15:13 are a FIFO threshold on the oldest chips and ways to fetch descriptors later; 24 and 16 are the oldest chips'
- * early interrupts. The model moves whole frames, one at a time, whatever they say.
- */
-const receiveWritable = (row: Chip): number => {
-  const common = 0xe000 | RxConf.dmaBurst | RxConf.acceptMask;
-  if (multigigabit(row)) return (common | RECEIVE_8125) >>> 0;
-  if (ocp(row)) return common | RxConf.earlyOff;
-  return express(row) ? common : common | (1 << 24) | (1 << 16);
-};
-const transmitWritable = (row: Chip): number =>
-  TxConf.interFrameGap |
-  TxConf.loopback |
-  TxConf.noCrc |
-  TxConf.dmaBurst |
-  (empties(row) ? TxConf.autoFifo : 0) |
-  (multigigabit(row) ? TxConf.countsClosed : 0);
-
-const RECEIVE_8125 =
-  RxConf8125.fetch |
-  RxConf8125.descriptorsV3 |
-  RxConf8125.stripOuterTag |
-  RxConf8125.stripInnerTag |
-  RxConf8125.closeMultiple |
-  RxConf8125.pauseSlot;
-
-const express = (row: Chip): boolean => row.bus === "pcie";
-const ocp = (row: Chip): boolean => row.phy === "ocp";
-/** FreeBSD's re(4) reaches the PHYs of 8168G and later in this way too; of 8125's nothing is known. */
-const mdio = (row: Chip): boolean => !since("8125")(row);
-const gated = (row: Chip): boolean => row.phy === "mdio-gated";
-const ungated = (row: Chip): boolean => express(row) && !gated(row);
-const managed = (row: Chip): boolean => row.generation === "8168ep" || row.key === "rtl8125bp";
-/** Bits of TxConfig that tell the chips apart. */
+/** Bits of TxConfig that identify the chip. */
 const identification = (row: Chip): number => xidOf(row) << TxConf.xidShift;
-const empties = since("8168evl");
-const multigigabit = since("8125");
-const before8125 = (row: Chip): boolean => express(row) && !multigigabit(row);
-const between = (row: Chip): boolean => empties(row) && !ocp(row);
+const emptiesFifo = ({ profile }: Chip): boolean => (profile.txConfig & TxConf.autoFifo) !== 0;
 
 // prettier-ignore
 // oxfmt-ignore
@@ -64,9 +27,9 @@ const rows = {
   MAR4:             { width: 32, reset: 0, writable: ALL, onWrite: "filter" },
   DTCCR:            { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "tally" },
   DTCCRHigh:        { width: 32, reset: 0, writable: ALL, softReset: true },
-  LED_CTRL:         { width: 16, reset: 0, writable: 0xffff, on: express },
-  LED_FREQ:         { width: 8,  reset: 0, writable: 0xff, on: express },
-  EEE_LED:          { width: 8,  reset: 0, writable: 0xff, on: express },
+  LED_CTRL:         { width: 16, reset: 0, writable: 0xffff, on: "express" },
+  LED_FREQ:         { width: 8,  reset: 0, writable: 0xff, on: "express" },
+  EEE_LED:          { width: 8,  reset: 0, writable: 0xff, on: "express" },
   // A software reset goes back to the starts of the rings, which stay where they are: the vendor's driver tests an 8168DP in loopback
   // by resetting it until a frame comes back, and does not write these again, nor TxConfig and RxMaxSize.
   TNPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "transmitBase" },
@@ -84,11 +47,11 @@ const rows = {
   IntrStatus:       { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
   IntrStatus_0:     alias8,
   // Frames leave at once, so the FIFO is always empty.
-  TxConfig:         { width: 32, reset: (row) => identification(row) | (empties(row) ? TxConf.fifoEmpty : 0), writable: transmitWritable, onWrite: "transmitConfig" },
-  RxConfig:         { width: 32, reset: 0, writable: receiveWritable, softReset: true, onWrite: "receiveConfig" },
+  TxConfig:         { width: 32, reset: (row) => identification(row) | (emptiesFifo(row) ? TxConf.fifoEmpty : 0), writable: (row) => row.profile.txConfig, onWrite: "transmitConfig" },
+  RxConfig:         { width: 32, reset: 0, writable: (row) => row.profile.rxConfig, softReset: true, onWrite: "receiveConfig" },
   TimerCount:       { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
   // The counter of 24 bits went away with the PCIe chips; the register reads 0.
-  MissedPackets:    { width: 32, reset: 0, writable: (row) => (express(row) ? 0 : 0xff_ffff) },
+  MissedPackets:    { width: 32, reset: 0, writable: (row) => (row.profile.frames.countsMissed ? 0xff_ffff : 0) },
   Cfg9346:          { width: 8,  reset: Lock.lock, writable: 0xcf, onWrite: "eeprom" },
   Config0:          { width: 8,  reset: 0, writable: 0, locked: true },
   // Memory and I/O mapped, as after the EEPROM was loaded.
@@ -97,64 +60,64 @@ const rows = {
   Config3:          { width: 8,  reset: 0, writable: 0xff, locked: true },
   Config4:          { width: 8,  reset: 0, writable: 0xff, locked: true },
   Config5:          { width: 8,  reset: 0, writable: 0xff, locked: true },
-  TDFNR:            { width: 8,  reset: 0, writable: 0x1f, on: express },
+  TDFNR:            { width: 8,  reset: 0, writable: 0x1f, on: "express" },
   TimerInt:         { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
   // Timers that no driver uses: they hold what is written and never fire.
-  TimerInt1:        { width: 32, reset: 0, writable: ALL, softReset: true, on: express },
-  TimerInt1_0:      { ...alias16, on: express },
-  TimerInt2:        { width: 32, reset: 0, writable: ALL, softReset: true, on: express },
-  TimerInt3:        { width: 32, reset: 0, writable: ALL, softReset: true, on: express },
-  PHYAR:            { width: 32, reset: 0, writable: 0, onWrite: "mdio", on: mdio },
-  CSIDR:            { width: 32, reset: 0, writable: ALL, on: express },
-  CSIAR:            { width: 32, reset: 0, writable: 0, onWrite: "csi", on: express },
+  TimerInt1:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
+  TimerInt1_0:      { ...alias16, on: "express" },
+  TimerInt2:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
+  TimerInt3:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
+  PHYAR:            { width: 32, reset: 0, writable: 0, onWrite: "mdio", on: "mdio" },
+  CSIDR:            { width: 32, reset: 0, writable: ALL, on: "express" },
+  CSIAR:            { width: 32, reset: 0, writable: 0, onWrite: "csi", on: "express" },
   PHYstatus:        { width: 8,  reset: 0, writable: 0 },
-  MACDBG:           { width: 8,  reset: 0, writable: 0xff, on: express },
-  GPIO:             { width: 8,  reset: 0, writable: 0xff, on: express },
-  PMCH:             { width: 8,  reset: 0, writable: Pmch.d3coldKeepPll | Pmch.d3hotKeepPll, on: express },
-  ERIDR:            { width: 32, reset: 0, writable: ALL, on: express },
-  ERIAR:            { width: 32, reset: 0, writable: 0, onWrite: "eri", on: express },
-  EPHY_RXER_NUM:    { width: 32, reset: 0, writable: ALL, on: express },
-  EPHYAR:           { width: 32, reset: 0, writable: 0, onWrite: "ephy", on: express },
+  MACDBG:           { width: 8,  reset: 0, writable: 0xff, on: "express" },
+  GPIO:             { width: 8,  reset: 0, writable: 0xff, on: "express" },
+  PMCH:             { width: 8,  reset: 0, writable: Pmch.d3coldKeepPll | Pmch.d3hotKeepPll, on: "express" },
+  ERIDR:            { width: 32, reset: 0, writable: ALL, on: "express" },
+  ERIAR:            { width: 32, reset: 0, writable: 0, onWrite: "eri", on: "express" },
+  EPHY_RXER_NUM:    { width: 32, reset: 0, writable: ALL, on: "express" },
+  EPHYAR:           { width: 32, reset: 0, writable: 0, onWrite: "ephy", on: "express" },
   // There is one receive queue here, and nothing to tell of others.
-  IntrMask1:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: before8125 },
-  IntrMask2:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: before8125 },
-  IntrMask3:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: before8125 },
-  IntrStatus1:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: before8125 },
-  IntrStatus2:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: before8125 },
-  IntrStatus3:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: before8125 },
-  SecMAC0:          { width: 32, reset: 0, writable: ALL, on: (row) => row.generation === "8168e" },
-  SecMAC4:          { width: 16, reset: 0, writable: 0xffff, on: (row) => row.generation === "8168e" },
-  At00b0:           { width: 32, reset: 0, writable: ALL, on: between },
-  MACOCP:           { width: 32, reset: 0, writable: 0, onWrite: "macOcp", on: ocp },
-  PHYOCP:           { width: 32, reset: 0, writable: 0, onWrite: "phyOcp", on: ocp },
-  OCPDR:            { width: 32, reset: 0, writable: ALL, on: gated },
-  OCPAR:            { width: 32, reset: 0, writable: 0, onWrite: "managementOcp", on: gated },
-  COMBO_LTR_EXTEND: { width: 8,  reset: 0, writable: 0xff, on: since("8168h") },
+  IntrMask1:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: "formerQueues" },
+  IntrMask2:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: "formerQueues" },
+  IntrMask3:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: "formerQueues" },
+  IntrStatus1:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: "formerQueues" },
+  IntrStatus2:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: "formerQueues" },
+  IntrStatus3:      { width: 8,  reset: 0, writable: 0, onWrite: "acknowledge", on: "formerQueues" },
+  SecMAC0:          { width: 32, reset: 0, writable: ALL, on: "secondAddress" },
+  SecMAC4:          { width: 16, reset: 0, writable: 0xffff, on: "secondAddress" },
+  At00b0:           { width: 32, reset: 0, writable: ALL, on: "scratch" },
+  MACOCP:           { width: 32, reset: 0, writable: 0, onWrite: "macOcp", on: "ocp" },
+  PHYOCP:           { width: 32, reset: 0, writable: 0, onWrite: "phyOcp", on: "ocp" },
+  OCPDR:            { width: 32, reset: 0, writable: ALL, on: "gate" },
+  OCPAR:            { width: 32, reset: 0, writable: 0, onWrite: "managementOcp", on: "gate" },
+  COMBO_LTR_EXTEND: { width: 8,  reset: 0, writable: 0xff, on: "latency" },
   // The 8168DP gates MDIO by a bit of the same word.
-  DLLPR:            { width: 8,  reset: 0, writable: 0xff & (Dllpr.pfm | Dllpr.tenMegPowerSave), on: ungated },
-  RDSAR1:           { width: 32, reset: 0, writable: ALL, on: gated },
-  DBG_REG:          { width: 8,  reset: 0, writable: 0xff, on: ungated },
-  TWSI:             { width: 8,  reset: 0, writable: 0xff, on: ungated },
+  DLLPR:            { width: 8,  reset: 0, writable: 0xff & (Dllpr.pfm | Dllpr.tenMegPowerSave), on: "linkPower" },
+  RDSAR1:           { width: 32, reset: 0, writable: ALL, on: "gate" },
+  DBG_REG:          { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },
+  TWSI:             { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },
   // Out-of-band mode is what the chip wakes up in; bit 3 is EN_NDP. The FIFOs are never seen filled.
   MCU:              { width: 8,  reset: Mcu.nowOutOfBand | Mcu.transmitEmpty | Mcu.receiveEmpty | Mcu.linkListReady,
-                      writable: Mcu.nowOutOfBand | Mcu.enableOobReset | 1 << 3, on: ungated },
+                      writable: Mcu.nowOutOfBand | Mcu.enableOobReset | 1 << 3, on: "linkPower" },
   // The datasheet wants a value other than 0 here before frames are received.
   RxMaxSize:        { width: 16, reset: 0, writable: 0x7fff, onWrite: "receiveConfig" },
-  EFUSEAR:          { width: 32, reset: 0, writable: 0, onWrite: "efuse", on: since("8168d") },
+  EFUSEAR:          { width: 32, reset: 0, writable: 0, onWrite: "efuse", on: "efuse" },
   CPlusCmd:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "receiveConfig" },
   IntrMitigate:     { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "mitigate" },
   RDSAR:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "receiveBase" },
   RDSARHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "receiveBaseHigh" },
   // From 8168E-VL on this sizes early transmission, not frames: C drivers send 9 KiB frames with 0x27 (4992 bytes) here.
   MaxTxPacketSize:  { width: 8,  reset: 0x3f, writable: 0x3f },
-  MISC:             { width: 32, reset: 0, writable: ALL, onWrite: "receiveConfig", on: express },
-  MISC_0:           { ...alias8, on: express },
-  MISC_1:           { ...alias8, on: express },
-  MISC_2:           { ...alias8, on: express },
-  IBCR0:            { width: 8,  reset: 0, writable: 0xff, on: managed },
-  IBCR2:            { width: 8,  reset: 0, writable: 0xff, onWrite: "mailboxControl", on: managed },
-  IBIMR0:           { width: 8,  reset: 0, writable: 0xff, on: managed },
-  IBISR0:           { width: 8,  reset: 0, writable: 0, onWrite: "mailboxStatus", on: managed },
+  MISC:             { width: 32, reset: 0, writable: ALL, onWrite: "receiveConfig", on: "express" },
+  MISC_0:           { ...alias8, on: "express" },
+  MISC_1:           { ...alias8, on: "express" },
+  MISC_2:           { ...alias8, on: "express" },
+  IBCR0:            { width: 8,  reset: 0, writable: 0xff, on: "mailbox" },
+  IBCR2:            { width: 8,  reset: 0, writable: 0xff, onWrite: "mailboxControl", on: "mailbox" },
+  IBIMR0:           { width: 8,  reset: 0, writable: 0xff, on: "mailbox" },
+  IBISR0:           { width: 8,  reset: 0, writable: 0, onWrite: "mailboxStatus", on: "mailbox" },
   ChipId:           alias32,
 } as const satisfies Rows<typeof chip>;
 

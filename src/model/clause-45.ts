@@ -1,7 +1,7 @@
 /** The PHY's clause 45 registers: speeds above 1000, and energy-efficient Ethernet. IEEE 802.3, 45.2 and 78. */
 import { Advertise10G, Mmd, Partner10G, PmaSpeed } from "#chip/phy.ts";
 import type { Partner } from "./link-partner.ts";
-import type { PhyKind } from "./phy-kinds.ts";
+import type { PhyKind } from "#chip/phy-kinds.ts";
 
 const at = (device: number, register: number): number => (device << 16) | register;
 const PMA_SPEED = at(Mmd.pma, 4);

@@ -1,15 +1,11 @@
 /**
  * What each chip has in PCI configuration space: header, base addresses, capabilities. PCI 3.0, PCIe 3.0, PCI PM 1.2.
- *
- * Which capabilities a chip has, and where, follows public `lspci -vv` listings of some chips of the family; those in
- * between are assumed to be like their neighbours, and so is what a listing does not show. None that was seen shows a chip
- * that can be reset by function (FLReset+): the bus resets it, or it is put into D3hot and back.
  */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
+import type { PciFunction } from "#chip/pci-function.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
-import { queuesOf } from "#chip/queues.ts";
 import type { RegionName } from "#kit/target.ts";
-import { CONFIG_BYTES, windowBytes } from "./page.ts";
+import { CONFIG_BYTES } from "./page.ts";
 
 /** Offset, bytes, value, bits a guest can write, bits it clears by writing ones. */
 export type Field = readonly [offset: number, bytes: 1 | 2 | 4, value: number, writable: number, clearable?: number];
@@ -29,35 +25,18 @@ const MSIX_PENDING_AT = 0x800;
 /** A PCI function has 256 bytes of configuration space. */
 const PCI_CONFIG_BYTES = 256;
 
-const from8168c = since("8168c");
-const from8168d = since("8168d");
-const from8168g = since("8168g");
-const from8168h = since("8168h");
-const from8125 = since("8125");
 const isPci = (chip: Chip): boolean => chip.bus === "pci";
-
-/** Entries of the MSI-X table; 0 where the chip has none. */
-export const msixVectors = (chip: Chip): number => {
-  if (from8125(chip)) return queuesOf(chip).vectors;
-  return from8168d(chip) ? 4 : from8168c(chip) ? 2 : 0;
-};
-
-/** Which BAR has the registers as memory. */
-export const registersBar = (chip: Chip): 1 | 2 => (isPci(chip) ? 1 : 2);
 
 /** Bytes of each region: BAR0 is I/O; PCI chips have their registers in BAR1, Express ones in BAR2 and MSI-X in BAR4. */
 export const regionsOf = (chip: Chip): Readonly<Record<RegionName, number>> => ({
   config: isPci(chip) ? PCI_CONFIG_BYTES : CONFIG_BYTES,
   0: IO_BYTES,
-  1: isPci(chip) ? windowBytes(chip) : 0,
-  2: isPci(chip) ? 0 : windowBytes(chip),
+  1: isPci(chip) ? chip.profile.function.windowBytes : 0,
+  2: isPci(chip) ? 0 : chip.profile.function.windowBytes,
   3: 0,
-  4: msixVectors(chip) > 0 ? MSIX_BYTES : 0,
+  4: chip.profile.function.msixVectors > 0 ? MSIX_BYTES : 0,
   5: 0,
 });
-
-/** Where the power management capability is. */
-export const powerAt = (chip: Chip): number => (isPci(chip) ? 0xdc : 0x40);
 
 /** 64-bit memory, and of it the windows that older chips call prefetchable. */
 const MEMORY_64 = 0x4;
@@ -84,7 +63,7 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
     ...bar(0x10, 1, sizes[0]),
     ...bar(0x14, 0, sizes[1]),
     ...bar(0x18, MEMORY_64, sizes[2]),
-    ...bar(0x20, MEMORY_64 | (from8168h(chip) ? 0 : PREFETCHABLE), sizes[4]),
+    ...bar(0x20, MEMORY_64 | (chip.profile.function.prefetchable ? PREFETCHABLE : 0), sizes[4]),
     [0x2c, 2, id.subsystemVendor, 0],
     [0x2e, 2, id.subsystemDevice, 0],
     [0x3c, 1, 0, 0xff],
@@ -101,25 +80,25 @@ interface Capability {
 }
 
 /** D1, D2, PME from all states including D3cold. Version 3 keeps the function's state from D3hot to D0, version 2 does not. */
-const power = (chip: Chip): Capability => ({
+const power = ({ powerAt, keepsState }: PciFunction): Capability => ({
   id: 0x01,
-  at: powerAt(chip),
+  at: powerAt,
   fields: [
-    [2, 2, from8168c(chip) ? 0xffc3 : 0xf7c2, 0],
-    [4, 2, from8168c(chip) ? Pmcsr.noSoftReset : 0, Pmcsr.state | Pmcsr.enable, Pmcsr.status],
+    [2, 2, keepsState ? 0xffc3 : 0xf7c2, 0],
+    [4, 2, keepsState ? Pmcsr.noSoftReset : 0, Pmcsr.state | Pmcsr.enable, Pmcsr.status],
   ],
 });
 
-/** One vector, 64-bit; maskable on 8125 and later. */
-const msi = (chip: Chip): Capability => ({
+/** One vector, 64-bit. */
+const msi = ({ maskableMsi }: PciFunction): Capability => ({
   id: 0x05,
   at: 0x50,
   fields: [
-    [2, 2, from8125(chip) ? 0x0180 : 0x0080, 0x0001],
+    [2, 2, maskableMsi ? 0x0180 : 0x0080, 0x0001],
     [4, 4, 0, 0xffff_fffc],
     [8, 4, 0, 0xffff_ffff],
     [12, 2, 0, 0xffff],
-    ...(from8125(chip)
+    ...(maskableMsi
       ? ([
           [16, 4, 0, 1],
           [20, 4, 0, 0],
@@ -128,53 +107,42 @@ const msi = (chip: Chip): Capability => ({
   ],
 });
 
-/** The link's speed as the capability counts it: 2.5, 5, 8, 16 GT/s. */
-const linkSpeed = (chip: Chip): number => ({ "8125": 2, "8126": 3, "8127": 4 })[chip.generation as string] ?? 1;
-
 /** Endpoint, one lane, ASPM L0s and L1, clock power management. */
-const express = (chip: Chip): Capability => {
-  const speed = linkSpeed(chip);
-  const second = from8168d(chip);
-  const payload = speed - 1 > 2 ? 2 : speed - 1;
+const express = ({ expressAt, expressVersion, linkSpeed, reportsLatency }: PciFunction): Capability => {
+  const payload = Math.min(linkSpeed - 1, 2);
   const fields: Field[] = [
-    [2, 2, second ? 0x0202 : 0x0201, 0],
+    [2, 2, 0x0200 | expressVersion, 0],
     [4, 4, 0x0000_8cc0 | payload, 0],
     [8, 2, 0x2810, 0x7fff],
     [10, 2, 0x0010, 0, 0x000f],
-    [12, 4, 0x0047_7c10 | speed, 0],
+    [12, 4, 0x0047_7c10 | linkSpeed, 0],
     [16, 2, 0, 0x01fb],
-    [18, 2, 0x1010 | speed, 0],
+    [18, 2, 0x1010 | linkSpeed, 0],
   ];
-  if (second)
+  if (expressVersion === 2)
     fields.push(
-      [36, 4, 0x0000_001f | (from8168g(chip) ? 1 << 11 : 0), 0],
+      [36, 4, 0x0000_001f | (reportsLatency ? 1 << 11 : 0), 0],
       [40, 2, 0, 0x047f],
-      [44, 4, ((1 << (speed + 1)) - 2) & 0xfe, 0],
-      [48, 2, speed, 0x001f],
+      [44, 4, ((1 << (linkSpeed + 1)) - 2) & 0xfe, 0],
+      [48, 2, linkSpeed, 0x001f],
     );
-  return { id: 0x10, at: from8168c(chip) ? 0x70 : 0x60, fields };
+  return { id: 0x10, at: expressAt, fields };
 };
 
-/** The 8168D has the last two capabilities four bytes lower than its neighbours. */
-const lower = (chip: Chip): number => (chip.generation === "8168d" || chip.generation === "8168dp" ? 4 : 0);
-
-const msix = (chip: Chip): Capability => ({
+const msix = ({ msixAt, msixVectors }: PciFunction): Capability => ({
   id: 0x11,
-  at: 0xb0 - lower(chip),
+  at: msixAt,
   fields: [
-    [2, 2, msixVectors(chip) - 1, 0xc000],
+    [2, 2, msixVectors - 1, 0xc000],
     [4, 4, 4, 0],
     [8, 4, MSIX_PENDING_AT | 4, 0],
   ],
 });
 
-/** Where vital product data is. */
-export const productDataAt = (chip: Chip): number => (isPci(chip) ? 0x60 : from8168c(chip) ? 0xd0 - lower(chip) : 0x48);
-
 /** Vital product data: address with a flag, data. */
-const productData = (chip: Chip): Capability => ({
+const productData = ({ productDataAt }: PciFunction): Capability => ({
   id: 0x03,
-  at: productDataAt(chip),
+  at: productDataAt,
   fields: [
     [2, 2, 0, 0xffff],
     [4, 4, 0, 0xffff_ffff],
@@ -185,16 +153,12 @@ const productData = (chip: Chip): Capability => ({
 export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
-const capabilitiesOf = (chip: Chip, most: InterruptKind): Capability[] => {
-  if (isPci(chip)) return [power(chip), productData(chip)];
-  return [
-    power(chip),
-    ...(most === "intx" ? [] : [msi(chip)]),
-    express(chip),
-    ...(most === "msix" && msixVectors(chip) > 0 ? [msix(chip)] : []),
-    productData(chip),
-  ];
-};
+const capabilitiesOf = (pci: PciFunction, most: InterruptKind): Capability[] => [
+  power(pci),
+  ...(pci.expressAt === 0 ? [] : [...(most === "intx" ? [] : [msi(pci)]), express(pci)]),
+  ...(pci.msixAt !== 0 && most === "msix" ? [msix(pci)] : []),
+  productData(pci),
+];
 
 /** Errors are never seen: only their masks and severities do something, which is to be kept. */
 const errorReporting: Capability = {
@@ -209,18 +173,18 @@ const errorReporting: Capability = {
 };
 
 /** One channel that carries everything. */
-const virtualChannel = (chip: Chip): Capability => ({
+const virtualChannel = (at: number): Capability => ({
   id: 0x1_0002,
-  at: from8125(chip) ? 0x148 : 0x140,
+  at,
   fields: [[0x14, 4, 0x8000_00ff, 0x0000_00fe]],
 });
 
 /** EUI-64 from the station address, least significant byte first (PCIe 3.0, 7.12.2). */
-const serialNumber = (chip: Chip, mac: Uint8Array): Capability => {
+const serialNumber = (at: number, mac: Uint8Array): Capability => {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
   return {
     id: 0x1_0003,
-    at: from8125(chip) ? 0x168 : 0x160,
+    at,
     fields: [
       [4, 4, (f | (e << 8) | (d << 16) | (0xfe << 24)) >>> 0, 0],
       [8, 4, (0xff | (c << 8) | (b << 16) | (a << 24)) >>> 0, 0],
@@ -228,9 +192,9 @@ const serialNumber = (chip: Chip, mac: Uint8Array): Capability => {
   };
 };
 
-const latencyTolerance = (chip: Chip): Capability => ({
+const latencyTolerance = (at: number): Capability => ({
   id: 0x1_0018,
-  at: from8125(chip) ? 0x204 : 0x170,
+  at,
   fields: [
     [4, 2, 0, 0x1fff],
     [6, 2, 0, 0x1fff],
@@ -238,9 +202,9 @@ const latencyTolerance = (chip: Chip): Capability => ({
 });
 
 /** All four substates; times from one listing, and assumed of the other chips. */
-const substates = (chip: Chip): Capability => ({
+const substates = (at: number): Capability => ({
   id: 0x1_001e,
-  at: from8125(chip) ? 0x20c : 0x178,
+  at,
   fields: [
     [4, 4, 0x0078_961f, 0],
     [8, 4, 0, 0xe3ff_ff0f],
@@ -248,14 +212,14 @@ const substates = (chip: Chip): Capability => ({
   ],
 });
 
-const extendedOf = (chip: Chip, mac: Uint8Array): Capability[] => {
-  if (isPci(chip)) return [];
+const extendedOf = (pci: PciFunction, mac: Uint8Array): Capability[] => {
+  if (pci.bus === "pci") return [];
   return [
     errorReporting,
-    virtualChannel(chip),
-    serialNumber(chip, mac),
-    ...(from8168g(chip) ? [latencyTolerance(chip)] : []),
-    ...(from8168h(chip) ? [substates(chip)] : []),
+    virtualChannel(pci.virtualChannelAt),
+    serialNumber(pci.serialNumberAt, mac),
+    ...(pci.latencyAt === 0 ? [] : [latencyTolerance(pci.latencyAt)]),
+    ...(pci.substatesAt === 0 ? [] : [substates(pci.substatesAt)]),
   ];
 };
 
@@ -282,12 +246,12 @@ export interface Personality {
 
 /** Everything in a chip's configuration space that is not 0 and read only. */
 export const layoutOf = (chip: Chip, { identity, mac, interrupts = "msix" }: Personality): readonly Field[] => {
-  const capabilities = capabilitiesOf(chip, interrupts);
+  const capabilities = capabilitiesOf(chip.profile.function, interrupts);
   return [
     ...header(chip, identity),
     [0x34, 1, capabilities[0]!.at, 0],
     ...chain(capabilities, (cap, next) => [0, 2, cap | (next << 8), 0]),
-    ...chain(extendedOf(chip, mac), (cap, next) => [0, 4, (cap | (next << 20)) >>> 0, 0]),
+    ...chain(extendedOf(chip.profile.function, mac), (cap, next) => [0, 4, (cap | (next << 20)) >>> 0, 0]),
     ...(isPci(chip) ? [] : VENDOR),
   ];
 };

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { type Chip, CHIPS, chipNamed } from "#chip/chips.ts";
 import { Cfg9346, ChipId, Intr, IntrMask, Lock, Poll, TxPoll } from "#chip/registers.ts";
-import { msixVectors, powerAt, registersBar } from "./config-layout.ts";
 import { Guest } from "./guest.test-kit.ts";
 
 const chips: readonly Chip[] = CHIPS;
@@ -61,7 +60,7 @@ test("the MSI-X table has as many masked entries as the capability says, and hol
   for (const chip of chips) {
     const guest = new Guest({ chip });
     const { nic } = guest;
-    const vectors = msixVectors(chip);
+    const vectors = chip.profile.function.msixVectors;
     if (vectors === 0) {
       assert.equal(nic.size(4), 0);
       assert.equal(nic.read(4, 0, 4), ONES);
@@ -131,7 +130,7 @@ class SetState implements fc.Command<Expected, Real> {
   }
   check = (): boolean => true;
   run(model: Expected, { guest, chip }: Real): void {
-    const at = powerAt(chip) + 4;
+    const at = chip.profile.function.powerAt + 4;
     guest.nic.write("config", at, 2, (guest.nic.read("config", at, 2) & ~3) | this.state);
     if (model.state === 3 && this.state === 0 && (guest.nic.read("config", at, 2) & 8) === 0) {
       model.decoding = false;
@@ -159,7 +158,7 @@ class Act implements fc.Command<Expected, Real> {
 }
 
 const verify = (model: Expected, guest: Guest, chip: Chip): void => {
-  const pmcsr = guest.nic.read("config", powerAt(chip) + 4, 2);
+  const pmcsr = guest.nic.read("config", chip.profile.function.powerAt + 4, 2);
   const awake = model.state === 0 && model.decoding;
   assert.equal(pmcsr & 3, model.state);
   assert.equal((pmcsr & PME_ENABLE) !== 0, model.enabled);
@@ -173,14 +172,14 @@ const actions = [
   new Act("decode", (model, { guest, chip }) => {
     guest.nic.write("config", 4, 2, MEMORY);
     model.decoding = true;
-    assert.equal(guest.nic.read(registersBar(chip), ChipId, 4) === ONES, model.state !== 0);
+    assert.equal(guest.nic.read(chip.profile.function.registersBar, ChipId, 4) === ONES, model.state !== 0);
   }),
   new Act("unlock", (model, { guest }) => {
     guest.w8(Cfg9346, Lock.unlock);
     if (model.state === 0 && model.decoding) model.unlocked = true;
   }),
   new Act("enable PME", (model, { guest, chip }) => {
-    const at = powerAt(chip) + 5;
+    const at = chip.profile.function.powerAt + 5;
     guest.nic.write("config", at, 1, 1);
     model.enabled = true;
   }),
@@ -217,7 +216,7 @@ test("goes through power states as PCI says, and keeps its registers where the c
 
 test("PME status is cleared by writing a one, and stays through a bus reset", () => {
   const { nic } = new Guest();
-  const at = powerAt(nic.chip) + 4;
+  const at = nic.chip.profile.function.powerAt + 4;
   nic.write("config", at, 2, PME_ENABLE);
   nic.reset();
   assert.equal(nic.read("config", at, 2) & PME_ENABLE, PME_ENABLE);

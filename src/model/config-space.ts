@@ -7,8 +7,6 @@ import {
   layoutOf,
   type Personality,
   Pmcsr,
-  powerAt,
-  productDataAt,
   regionsOf,
   Status,
   STATUS,
@@ -62,8 +60,8 @@ export class ConfigSpace {
     this.#fields = layoutOf(chip, parts);
     this.#writable = new Uint8Array(this.#bytes);
     this.#clearable = new Uint8Array(this.#bytes);
-    this.#pmcsr = powerAt(chip) + 4;
-    this.#product = productDataAt(chip) + 2;
+    this.#pmcsr = chip.profile.function.powerAt + 4;
+    this.#product = chip.profile.function.productDataAt + 2;
     for (const [offset, bytes, , writable, clearable = 0] of this.#fields)
       for (let i = 0; i < bytes; i++) {
         this.#writable[offset + i] = writable >>> (8 * i);

@@ -1,5 +1,5 @@
 /** Tally counters, and the dump that a driver asks for: 64 bytes, and 192 from an RTL8125 or later that was told so. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
 import type { Dma } from "./dma.ts";
 import type { Page } from "./page.ts";
@@ -54,10 +54,6 @@ const FCS = 4;
 /** MAC-OCP register whose low bits, both of them, switch the extension on. */
 export const TALLY_CONTROL = 0xea84;
 const EXTENDED = 3;
-/** Whether DTCCR can reset the counters, as Linux's driver believes. */
-const resets = (chip: Chip): boolean =>
-  since("8168c")(chip) && chip.generation !== "8102" && chip.key !== "rtl8168cp-3c8";
-
 export interface CounterParts {
   readonly chip: Chip;
   readonly page: Page;
@@ -81,8 +77,8 @@ export class TallyCounters {
   constructor(delayMicros: number, parts: CounterParts) {
     this.#delayMicros = delayMicros;
     this.#parts = parts;
-    this.detailed = since("8125")(parts.chip);
-    this.#resets = resets(parts.chip);
+    this.detailed = parts.chip.profile.tally.bytes === EXTENDED_DUMP_BYTES;
+    this.#resets = parts.chip.profile.tally.clearable;
   }
 
   count(counter: number, by = 1): void {

@@ -1,5 +1,5 @@
 /** Extended registers (ERI): 32 bits at multiples of 4, by type, with byte enables. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { ERIDR, Eri } from "#chip/registers.ts";
 import type { Access } from "./handshake.ts";
 import type { Management } from "./management.ts";
@@ -32,7 +32,7 @@ export class ExtendedRegisters {
   constructor(page: Page, chip: Chip, mac: Uint8Array, management: Management | undefined) {
     this.#page = page;
     this.#mac = mac;
-    this.#copies = since("8168evl")(chip);
+    this.#copies = chip.profile.addressCopies.includes("eri");
     this.#management = management;
     this.powerOn();
   }

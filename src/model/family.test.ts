@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { type Chip, CHIPS, chipNamed, chipOf, PCI_IDS } from "#chip/chips.ts";
 import { ChipCmd, ChipId, Cmd, IDR0, IDR4, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
-import { registersBar, regionsOf } from "./config-layout.ts";
+import { regionsOf } from "./config-layout.ts";
 import { Guest } from "./guest.test-kit.ts";
 import { registersOf } from "./register-set.ts";
 
@@ -37,7 +37,7 @@ for (const chip of chips) {
   test(`${chip.key} lets its registers be read and its table be dumped without an offence`, () => {
     const guest = new Guest({ chip });
     for (const { offset, width } of registersOf(chip))
-      guest.nic.read(registersBar(chip), offset, (width / 8) as 1 | 2 | 4);
+      guest.nic.read(chip.profile.function.registersBar, offset, (width / 8) as 1 | 2 | 4);
     for (let offset = 0; offset < 0x100; offset += 4) guest.r32(offset);
     assert.equal(guest.nic.offences.unknown, 0);
   });

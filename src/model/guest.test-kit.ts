@@ -1,5 +1,5 @@
 /** A small guest for the model's own tests: memory, two rings, a cable that keeps what it carries, and no driver. */
-import { CHIPS, type Chip, since } from "#chip/chips.ts";
+import { CHIPS, type Chip } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, TAG } from "#chip/descriptors.ts";
 import {
   ChipCmd,
@@ -21,7 +21,6 @@ import { VirtualClock } from "#kit/clock.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
-import { registersBar } from "./config-layout.ts";
 import type { ModelOptions } from "./model-options.ts";
 import { Rtl8169 } from "./rtl8169.ts";
 import type { Offence } from "./strict.ts";
@@ -107,7 +106,7 @@ export class Guest {
       report: (offence) => this.offences.push(offence),
       ...options,
     });
-    this.#bar = registersBar(this.nic.chip);
+    this.#bar = this.nic.chip.profile.function.registersBar;
     this.nic.attach(this.memory, () => this.interrupts++);
     this.nic.connect(this.cable);
     this.busMaster(false);
@@ -191,7 +190,7 @@ export class Guest {
   }
   /** Rings the doorbell of queue 0. */
   ring(): void {
-    if (since("8125")(this.nic.chip)) this.w16(TPPOLL, 1);
+    if (this.nic.chip.profile.registers.includes("multigigabit")) this.w16(TPPOLL, 1);
     else this.w8(TxPoll, Poll.normalPriority);
   }
   /** As `put`, then rings the doorbell. */

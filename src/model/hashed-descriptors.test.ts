@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, RxV2 } from "#chip/descriptors.ts";
 import { HashedV3, HashedV4, RxV3, RxV3Verdict, RxV4, TxStride } from "#chip/descriptors-8125.ts";
-import { queuesOf } from "#chip/queues.ts";
 import { ChipCmd, Cmd, CPlus, CPlusCmd, FLAG, MACOCP, RxConf, RxConfig, TxConf, TxConfig } from "#chip/registers.ts";
 import {
   Q_NUM_CTRL,
@@ -119,7 +118,7 @@ test("flows are told apart by their hash and go to different queues, each with i
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125bp", "rtl8126a-64a", "rtl8127a"]) {
   test(`${key} follows a transmit ring by pointers and leaves its descriptors alone`, () => {
     const guest = up(key);
-    const { tail, close, bytes } = queuesOf(chipNamed(key)!).pointers!;
+    const { tail, close, bytes } = chipNamed(key)!.profile.queues.pointers!;
     guest.w32(TxConfig, TxConf.countsClosed);
     const write = bytes === 2 ? guest.w16 : guest.w32;
     const read = bytes === 2 ? guest.r16 : guest.r32;
@@ -141,7 +140,7 @@ test("a tail beyond the ring's end sends no ring without end", () => {
   const guest = up("rtl8126a-64a");
   guest.w32(TxConfig, TxConf.countsClosed);
   for (let i = 0; i < 256; i++) guest.put({ bytes: frame(BROADCAST, 60) });
-  guest.w32(queuesOf(guest.nic.chip).pointers!.tail, 0x7fff_ffff);
+  guest.w32(guest.nic.chip.profile.queues.pointers!.tail, 0x7fff_ffff);
   guest.clock.delay(1_000_000);
   assert.equal(guest.cable.frames.length, 4096);
 });

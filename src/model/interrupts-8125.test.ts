@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
-import { queuesOf } from "#chip/queues.ts";
 import { ChipCmd, Cmd, Intr } from "#chip/registers.ts";
 import {
   IMR0,
@@ -139,7 +138,7 @@ for (const [key, expected] of VECTORS)
     ];
     assert.deepEqual(vectors, expected);
     assert.equal(bench.page.get(ISR0, 4), 0);
-    assert.ok(vectors.every((vector) => vector < queuesOf(chipOf(key)).vectors));
+    assert.ok(vectors.every((vector) => vector < chipOf(key).profile.queues.vectors));
   });
 
 test("masks are set and cleared bit by bit, and read in both places", () => {
@@ -244,7 +243,7 @@ test("a software reset spares how interrupts are told: the link's goes on by its
     guest.bringUp();
     guest.w8(INT_CFG0, IntCfg0.enable);
     guest.w8(ChipCmd, Cmd.reset);
-    const link = 1 << queuesOf(chipOf(key)).vectored!.linkChange;
+    const link = 1 << chipOf(key).profile.queues.vectored!.linkChange;
     guest.w32(IMR_V2_SET, link);
     const before = guest.interrupts;
     guest.nic.setCarrier(false);

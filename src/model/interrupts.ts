@@ -1,6 +1,6 @@
 /** Interrupts: which status word an event goes to on this chip, which vector is signalled, and what is held back first. */
 import type { Chip } from "#chip/chips.ts";
-import { type Queues, queuesOf, type VectoredStatus } from "#chip/queues.ts";
+import { type Queues, type VectoredStatus } from "#chip/queues.ts";
 import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
 import * as late from "#chip/registers-8125.ts";
 import type { Effects } from "./effects.ts";
@@ -106,7 +106,7 @@ export class InterruptBlock {
 
   constructor(parts: InterruptParts) {
     const { chip, page } = parts;
-    const queues = queuesOf(chip);
+    const queues = chip.profile.queues;
     this.#page = page;
     this.#queues = queues;
     const several = queues.vectors > 1;

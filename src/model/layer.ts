@@ -1,5 +1,6 @@
 /** Behaviour laid beside a register map: a register of the map without a row, or with another width, does not compile. */
 import type { Chip } from "#chip/chips.ts";
+import type { RegisterBlock } from "#chip/profiles.ts";
 import type { Access, Register, Width } from "#kit/mmio.ts";
 import type { Effect } from "./effects.ts";
 
@@ -23,8 +24,8 @@ export interface Behaviour<W extends Width = Width> {
   readonly onRead?: Effect;
   /** Another name for (part of) a register that has its own row. */
   readonly alias?: true;
-  /** Chips that have it; all that the layer is for, unless said. */
-  readonly on?: (chip: Chip) => boolean;
+  /** The block it belongs to; without one, every chip that the layer is for has it. */
+  readonly on?: RegisterBlock;
 }
 
 type AnyRegister = Register<Width, Access>;
@@ -48,18 +49,14 @@ export interface RegisterRow extends Behaviour {
 /** What some chips have. Its rows take the place of those of earlier layers that they overlap. */
 export type Layer = (chip: Chip) => readonly RegisterRow[];
 
-/** A layer of the rows beside their map, for the chips that `on` takes. */
-export const lay = <M extends object>(
-  map: M,
-  rows: Partial<Rows<M>>,
-  on: (chip: Chip) => boolean = () => true,
-): Layer => {
+/** A layer of the rows beside their map, for the chips with the block `on`, or for all. */
+export const lay = <M extends object>(map: M, rows: Partial<Rows<M>>, on?: RegisterBlock): Layer => {
   const names = Object.keys(rows) as (keyof Rows<M> & string)[];
   return (chip) =>
-    on(chip)
+    has(chip, on)
       ? names.flatMap((name) => {
           const row: Behaviour = rows[name]!;
-          if (row.on?.(chip) === false) return [];
+          if (!has(chip, row.on)) return [];
           const reset = valueFor(chip, row.reset);
           const writable = valueFor(chip, row.writable);
           const at = map[name as unknown as keyof M] as number | readonly number[];
@@ -68,6 +65,9 @@ export const lay = <M extends object>(
         })
       : [];
 };
+
+const has = (chip: Chip, block: RegisterBlock | undefined): boolean =>
+  block === undefined || chip.profile.registers.includes(block);
 
 const valueFor = (chip: Chip, value: PerChip<number>): number => (typeof value === "number" ? value : value(chip));
 

@@ -1,5 +1,5 @@
 /** What the LEDs beside the socket show: which link speeds light each, and whether traffic makes it blink. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { LED_CTRL } from "#chip/registers.ts";
 import { LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3 } from "#chip/registers-8125.ts";
 import type { Page } from "./page.ts";
@@ -29,8 +29,9 @@ const show = (
  * among patterns that are not modelled.
  */
 export const ledsOf = (chip: Chip, page: Page, speed: number): readonly Led[] => {
-  if (chip.bus === "pci") return [];
-  if (since("8125")(chip)) return SELECTS.map((at) => show(page.get(at, 2), SELECT_8125, speed));
+  const { leds } = chip.profile;
+  if (leds === "none") return [];
+  if (leds === "words") return SELECTS.map((at) => show(page.get(at, 2), SELECT_8125, speed));
   const control = page.get(LED_CTRL, 2);
   return Array.from({ length: LEDS }, (_, i) => show(control >>> (BITS * i), SELECT, speed));
 };

@@ -1,5 +1,5 @@
 /** MAC controller registers since 8168G: 16 bits at even addresses of a space of 64 KiB. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { FLAG, MACOCP } from "#chip/registers.ts";
 import { ocpAddress } from "./ocp-address.ts";
 import type { Page } from "./page.ts";
@@ -33,7 +33,7 @@ export class MacOcp {
   constructor(page: Page, chip: Chip, fibre: boolean) {
     this.#page = page;
     this.#fibre = fibre;
-    if (since("8125")(chip)) this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
+    if (chip.profile.macOcp === "paged") this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
   }
 
   /** The command word was written: the address in 30:15, and data when the flag is set. */

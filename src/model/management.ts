@@ -1,5 +1,6 @@
 /** The management controller (DASH): its registers, and firmware that answers a driver if there is any. */
 import type { Chip } from "#chip/chips.ts";
+import { EP, type ManagementRegisters } from "#chip/management.ts";
 import type { Page } from "./page.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -12,37 +13,8 @@ const ANSWER_MICROS = 10_000;
 /** The first firmware version, major in the low half; anything but 0 and all ones will do for a driver. */
 const VERSION = 0x0003_0000;
 
-/** Where each kind has its registers, and which bit says what. */
-interface Layout {
-  /** Bit: firmware is there and enabled. */
-  readonly enabled: readonly [address: number, bit: number];
-  /** Bit: firmware has taken notice of the driver. */
-  readonly ready: readonly [address: number, bit: number];
-  /** Where the driver puts its word, where it rings, and where the version is. The first is elsewhere on the 8168DP. */
-  readonly word: number | undefined;
-  readonly bell: number;
-  readonly version: number | undefined;
-}
-
-const dp = (at: number): Layout => ({
-  enabled: [at, 1 << 15],
-  ready: [at, 1 << 11],
-  word: undefined,
-  bell: 0x30,
-  version: undefined,
-});
-const EP: Layout = { enabled: [0x128, 1], ready: [0x124, 1], word: 0x180, bell: 0x30, version: 0x120 };
-const BP: Layout = { ...EP, word: 0x14, bell: 0x10 };
-
-const layoutOf = (chip: Chip): Layout | undefined => {
-  if (chip.key === "rtl8168dp-28a") return dp(0x10);
-  if (chip.key === "rtl8168dp-28b") return dp(0xb8);
-  if (chip.generation === "8168ep") return EP;
-  return chip.key === "rtl8125bp" ? BP : undefined;
-};
-
 /** Whether this chip has a management controller. */
-export const isManaged = (chip: Chip): boolean => layoutOf(chip) !== undefined;
+export const isManaged = (chip: Chip): boolean => chip.profile.management !== undefined;
 
 /**
  * Registers of 32 bits at multiples of 4. Without firmware they hold what is written and nobody answers, as on boards
@@ -53,7 +25,7 @@ export const isManaged = (chip: Chip): boolean => layoutOf(chip) !== undefined;
  */
 export class Management {
   readonly #words = new Int32Array(WORDS);
-  readonly #layout: Layout;
+  readonly #layout: ManagementRegisters;
   readonly #firmware: boolean;
   readonly #schedule: Schedule;
   /** The word that the driver of an 8168DP leaves among the extended registers. */
@@ -62,7 +34,7 @@ export class Management {
 
   /** @param firmware whether management firmware runs */
   constructor(chip: Chip, firmware: boolean, schedule: Schedule, leftWord: () => number) {
-    this.#layout = layoutOf(chip) ?? EP;
+    this.#layout = chip.profile.management ?? EP;
     this.#firmware = firmware;
     this.#schedule = schedule;
     this.#leftWord = leftWord;

@@ -1,14 +1,11 @@
 /** The register page: the current value of every register, little endian at its offset, in memory a bus may publish. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { TimerCount } from "#chip/registers.ts";
 
 const PAGE = 4096;
-const multigigabit = since("8125");
 
-/** Bytes of the window the chip answers in: what its memory BAR has. */
-export const windowBytes = (chip: Chip): number => (multigigabit(chip) ? 16 * PAGE : chip.bus === "pci" ? 256 : PAGE);
 /** Bytes of the register page: whole pages. Configuration space lies behind it. */
-export const registerBytes = (chip: Chip): number => Math.max(PAGE, windowBytes(chip));
+export const registerBytes = (chip: Chip): number => Math.max(PAGE, chip.profile.function.windowBytes);
 export const CONFIG_BYTES = 4096;
 /** Bytes of memory a model wants for what a bus publishes: registers, then configuration space. */
 export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BYTES;

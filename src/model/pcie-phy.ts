@@ -1,5 +1,5 @@
 /** The PHY of the PCI Express lane (EPHY): 16-bit registers by number. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import type { Access } from "./handshake.ts";
 import type { MacOcp } from "./mac-ocp.ts";
 
@@ -21,17 +21,17 @@ export class PciePhy {
   #page = 0;
 
   constructor(chip: Chip, macOcp: MacOcp | undefined) {
-    const banked = chip.generation === "8168h" && macOcp !== undefined;
-    this.#paged = since("8127")(chip);
+    const { pciePhy } = chip.profile;
+    this.#paged = pciePhy === "paged";
     this.#registers = new Uint16Array(this.#paged ? 0x80 * PAGES : 0x80);
     if (this.#paged) this.#index = (number) => 0x80 * this.#page + (number & 0x7f);
-    else if (banked)
+    else if (pciePhy === "banked" && macOcp !== undefined)
       this.#index = (number) => {
         const bank = macOcp.read(BANK) & 3;
         return bank === 0 ? number & 0x3f : 0x20 * bank + (number & 0x1f);
       };
     else {
-      const mask = since("8125")(chip) ? 0x7f : 0x3f;
+      const mask = pciePhy === "flat128" ? 0x7f : 0x3f;
       this.#index = (number) => number & mask;
     }
   }

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { chipNamed, type ChipKey } from "#chip/chips.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { ANY_PARTNER, LINK_SPEEDS, partnerOf } from "./link-partner.ts";
-import { phyKind } from "./phy-kinds.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
 import { OcpPhy } from "./phy-ocp.ts";
 import { Phy } from "./phy.ts";
 import { scheduleOn } from "./schedule.ts";

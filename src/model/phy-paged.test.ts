@@ -5,7 +5,7 @@ import { chipNamed, type ChipKey } from "#chip/chips.ts";
 import { BMCR, MMD_CONTROL, MMD_DATA, Mmd, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { ANY_PARTNER } from "./link-partner.ts";
-import { phyKind } from "./phy-kinds.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
 import { PagedPhy } from "./phy-paged.ts";
 import { Phy } from "./phy.ts";
 import { scheduleOn } from "./schedule.ts";

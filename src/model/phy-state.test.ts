@@ -6,7 +6,7 @@ import { chipNamed, type ChipKey } from "#chip/chips.ts";
 import { ANAR, BMCR, BMSR, Bmcr, Bmsr, GBCR, GBSR, PhyState } from "#chip/phy.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { ANY_PARTNER, type Partner, partnerOf } from "./link-partner.ts";
-import { phyKind } from "./phy-kinds.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
 import { Phy } from "./phy.ts";
 import { scheduleOn } from "./schedule.ts";
 

@@ -22,7 +22,7 @@ import { PhyStatus } from "#chip/registers.ts";
 import { PhyStatus16 } from "#chip/registers-8125.ts";
 import { Clause45 } from "./clause-45.ts";
 import { LINK_DOWN, type LinkSpeed, type Partner, type PhyLink, settle, settleOnFibre } from "./link-partner.ts";
-import type { PhyKind } from "./phy-kinds.ts";
+import type { PhyKind } from "#chip/phy-kinds.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SerdesSpeed } from "./serdes.ts";
 

@@ -1,7 +1,6 @@
 /** All rings that a chip receives into: one, or since RTL8125B several that a hash chooses from. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
-import { queuesOf } from "#chip/queues.ts";
 import { RDSAR } from "#chip/registers.ts";
 import { RDSAR_Q } from "#chip/registers-8125.ts";
 import type { Plug, Port, SegmentSource } from "#kit/port.ts";
@@ -79,7 +78,7 @@ export class ReceiveQueues implements Receiver {
 export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
   const { chip, page, interrupts } = parts;
   const facts = framesOf(chip);
-  const { receive } = queuesOf(chip);
+  const { receive } = chip.profile.queues;
   const steering = facts.hashedFormat === undefined ? undefined : new ReceiveSideScaling(page, receive);
   const engines = Array.from({ length: receive }, (_, i) => {
     const ring = new DescriptorRing({ ...parts, facts }, i === 0 ? RDSAR : RDSAR_Q[0]! + BASE_STEP * (i - 1));

@@ -1,5 +1,5 @@
 /** What the registers say about receiving, read once when they change. */
-import { type FrameFacts, STANDARD_FRAME } from "#chip/frames.ts";
+import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Rx } from "#chip/descriptors.ts";
 import { Config3, Config4, CPlus, CPlusCmd, MISC, Misc, RxConf, RxConfig, RxMaxSize } from "#chip/registers.ts";
 import { RxConf8125, RxFormat } from "#chip/registers-8125.ts";
@@ -27,7 +27,7 @@ export interface ReceiveSettings {
 }
 
 /** Longest frame either direction takes, in bytes without FCS, as the switch for jumbo frames stands. */
-export const longestFrame = (page: Page, facts: FrameFacts): number => {
+export const longestFrame = (page: Page, facts: ChipFrames): number => {
   const { jumbo } = facts;
   if (jumbo === undefined) return facts.longestFrame;
   const on =
@@ -36,7 +36,7 @@ export const longestFrame = (page: Page, facts: FrameFacts): number => {
   return on ? facts.longestFrame : Math.min(STANDARD_FRAME, facts.longestFrame);
 };
 
-export const receiveSettings = (page: Page, facts: FrameFacts): ReceiveSettings => {
+export const receiveSettings = (page: Page, facts: ChipFrames): ReceiveSettings => {
   const plus = page.get(CPlusCmd, 2);
   const config = page.get(RxConfig, 4);
   const { hashedFormat } = facts;

@@ -1,6 +1,6 @@
 /** The receive engine of one ring: filters, takes tags out, verifies checksums, says what it found, and counts. */
 import { Rx, RxTagTaken } from "#chip/descriptors.ts";
-import type { FrameFacts } from "#chip/frames.ts";
+import type { ChipFrames } from "#chip/frames.ts";
 import { Intr, MissedPackets } from "#chip/registers.ts";
 import { Damage, type Port, type SegmentSource } from "#kit/port.ts";
 import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
@@ -45,7 +45,7 @@ export interface ReceiveParts {
   readonly interrupts: Pick<QueueInterrupts, "frames" | "raise">;
   readonly counters: TallyCounters;
   readonly offences: Offences;
-  readonly facts: FrameFacts;
+  readonly facts: ChipFrames;
   /** Whether ChipCmd lets the engine run. */
   readonly enabled: () => boolean;
   readonly flow?: FlowControl;

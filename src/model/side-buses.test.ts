@@ -5,7 +5,7 @@ import { type Chip, CHIPS, chipNamed, type ChipKey } from "#chip/chips.ts";
 import { BMCR, BMSR, Bmcr, Bmsr, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { Cfg9346, EFUSEAR, EPHYAR, FLAG, MACOCP, PHYAR, PHYOCP, PHYstatus } from "#chip/registers.ts";
 import { Guest } from "./guest.test-kit.ts";
-import { phyKind } from "./phy-kinds.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
 
 const guestOf = (key: ChipKey): Guest => new Guest({ chip: chipNamed(key)! });
 
@@ -32,7 +32,7 @@ const mdioWrite = (guest: Guest, register: number, value: number): void => {
 };
 /** A clause 22 register by the way that the chip's own drivers take. */
 const phyRead = (guest: Guest, chip: Chip, register: number): number => {
-  if (chip.phy !== "ocp") return mdioRead(guest, register);
+  if (chip.profile.phyAccess !== "ocp") return mdioRead(guest, register);
   guest.w32(PHYOCP, (0xa400 + 2 * register) << 15);
   assert.ok(guest.r32(PHYOCP) >= FLAG);
   return guest.r32(PHYOCP) & 0xffff;

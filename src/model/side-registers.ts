@@ -1,5 +1,5 @@
 /** Registers behind registers: PHY, MAC controller, extended MAC, PCIe PHY, configuration space, fuses, EEPROM, management. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { Cfg9346, CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, OCPAR, OCPDR, PHYAR, PHYOCP } from "#chip/registers.ts";
 import type { ConfigSpace } from "./config-space.ts";
 import { Eeprom, imageOf, Pins } from "./eeprom.ts";
@@ -94,10 +94,10 @@ export class SideRegisters {
     this.#management = isManaged(chip)
       ? new Management(chip, managed, schedule, () => this.#extended.exgmac(LEFT_WORD))
       : undefined;
-    const outOfBand = chip.phy === "ocp" ? this.#management : undefined;
+    const outOfBand = chip.profile.management?.outOfBand ? this.#management : undefined;
     this.#extended = new ExtendedRegisters(page, chip, mac, outOfBand);
     this.#pciePhy = new PciePhy(chip, this.#macOcp);
-    if (!since("8168d")(chip)) this.eeprom = new Eeprom(imageOf(chip, config.read(2, 2), mac));
+    if (chip.profile.memory === "eeprom") this.eeprom = new Eeprom(imageOf(chip, config.read(2, 2), mac));
     const mailbox = new Mailbox(page);
     const doorOf = outOfBand === undefined ? undefined : mailbox;
     const bus = (register: number, access: Access): Handshake => new Handshake(register, accessMicros, parts, access);

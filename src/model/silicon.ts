@@ -1,9 +1,7 @@
 /** The parts of a chip, wired to each other, and what all of them go through: power, resets, sleep, a link that changes. */
 import type { Chip } from "#chip/chips.ts";
 import { identityOf } from "#chip/pci-identity.ts";
-import { queuesOf } from "#chip/queues.ts";
 import { ChipCmd, Cmd, Intr, PHYstatus } from "#chip/registers.ts";
-import { msixVectors } from "./config-layout.ts";
 import { ConfigSpace, type PowerState } from "./config-space.ts";
 import { Count, TallyCounters } from "./counters.ts";
 import { DataPath } from "./data-path.ts";
@@ -14,8 +12,8 @@ import { InterruptBlock } from "./interrupts.ts";
 import type { ModelOptions } from "./model-options.ts";
 import { isFibre } from "./medium.ts";
 import { MsixTable } from "./msix-table.ts";
-import { CONFIG_BYTES, Page, registerBytes, windowBytes } from "./page.ts";
-import { phyKind } from "./phy-kinds.ts";
+import { CONFIG_BYTES, Page, registerBytes } from "./page.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
 import { registersOfPhy } from "./phy-registers.ts";
 import { Phy } from "./phy.ts";
 import { RegisterFile } from "./register-file.ts";
@@ -73,7 +71,7 @@ export class Silicon {
     this.page = page;
     this.offences = new Offences(options.strict ?? "warn", options.report);
     this.config = this.#configSpace();
-    this.msix = new MsixTable(msixVectors(chip));
+    this.msix = new MsixTable(chip.profile.function.msixVectors);
     this.dma = new Dma(this.config, this.offences, () => this.#aborted());
     const shared = { chip, page, schedule, offences: this.offences, dma: this.dma };
     const times = {
@@ -112,7 +110,13 @@ export class Silicon {
       extended: (address) => this.side.exgmac(address),
       wake: () => this.#wake(),
     });
-    this.registers = new RegisterFile(page, this.offences, this.#effects(), registersOf(chip), windowBytes(chip));
+    this.registers = new RegisterFile(
+      page,
+      this.offences,
+      this.#effects(),
+      registersOf(chip),
+      chip.profile.function.windowBytes,
+    );
   }
 
   /**
@@ -191,7 +195,7 @@ export class Silicon {
   #powered(state: PowerState, before: PowerState): void {
     if (state !== 0) return;
     if (before === 3 && !this.config.keepsState) this.busReset();
-    const { vectors } = queuesOf(this.chip);
+    const { vectors } = this.chip.profile.queues;
     for (let vector = 0; vector < vectors; vector++) if (this.interrupts.pending(vector)) this.#parts.fire(vector);
   }
 

@@ -1,5 +1,5 @@
 /** The free-running timers and their interrupt. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { Config2, Intr, TimerCount, TimerInt } from "#chip/registers.ts";
 import { TCTR1, TCTR2, TCTR3, TIMER_INT1, TIMER_INT2, TIMER_INT3 } from "#chip/registers-8125.ts";
 import type { Effects } from "./effects.ts";
@@ -94,9 +94,10 @@ export class TimerBlock {
       return timer;
     };
     const first = add(TimerCount, TimerInt);
-    this.#timers = since("8125")(parts.chip)
-      ? [first, add(TCTR1, TIMER_INT1), add(TCTR2, TIMER_INT2), add(TCTR3, TIMER_INT3)]
-      : [first];
+    this.#timers =
+      parts.chip.profile.timers === 4
+        ? [first, add(TCTR1, TIMER_INT1), add(TCTR2, TIMER_INT2), add(TCTR3, TIMER_INT3)]
+        : [first];
     this.effects = {
       timerRead: (_value, _lanes, offset) => at.get(offset)?.refresh(),
       timerRestart: (_value, _lanes, offset) => at.get(offset)?.restart(),

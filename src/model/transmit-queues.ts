@@ -3,7 +3,6 @@ import type { Chip } from "#chip/chips.ts";
 import { TxStride, WIDE_BYTES } from "#chip/descriptors-8125.ts";
 import { DESCRIPTOR_BYTES } from "#chip/descriptors.ts";
 import { framesOf } from "#chip/frames.ts";
-import { queuesOf } from "#chip/queues.ts";
 import { Poll, THPDS, TNPDS } from "#chip/registers.ts";
 import { TNPDS_Q1 } from "#chip/registers-8125.ts";
 import type { Port } from "#kit/port.ts";
@@ -39,7 +38,7 @@ export class TransmitQueues {
   constructor(parts: TransmitQueueParts) {
     const { chip, interrupts } = parts;
     const facts = framesOf(chip);
-    const { pointers, transmit } = queuesOf(chip);
+    const { pointers, transmit } = chip.profile.queues;
     const ringParts = { ...parts, facts };
     const engine = (ring: DescriptorRing, queue: number): TransmitEngine =>
       new TransmitEngine(ring, { ...parts, facts, interrupts: interrupts[queue]! });
@@ -122,7 +121,7 @@ export class TransmitQueues {
 
   /** Software has moved its pointer, which is a doorbell too. */
   #filled(value: number, offset: number): void {
-    const pointers = queuesOf(this.#parts.chip).pointers!;
+    const pointers = this.#parts.chip.profile.queues.pointers!;
     const queue = Math.floor((offset - pointers.tail) / pointers.step);
     const ring = this.#pointerRings[queue];
     if (ring === undefined) return;

@@ -9,7 +9,7 @@ import {
   TxLength,
   TxV1Status,
 } from "#chip/descriptors.ts";
-import { type FrameFacts, STANDARD_FRAME } from "#chip/frames.ts";
+import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Intr } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
 import { SHORTEST_FRAME } from "#wire/ethernet.ts";
@@ -59,7 +59,7 @@ export interface TransmitParts {
   readonly counters: TallyCounters;
   readonly offences: Offences;
   readonly page: Page;
-  readonly facts: FrameFacts;
+  readonly facts: ChipFrames;
   /** Whether ChipCmd lets the engine run. */
   readonly enabled: () => boolean;
   /** Whether frames leave by the port now: none is to be diverted. */
@@ -268,7 +268,7 @@ export class TransmitEngine {
     const { page, facts, offences } = this.#parts;
     if (length > longestFrame(page, facts)) return false;
     const request = this.#request;
-    if (length > facts.longestSummed && (request.ipChecksum || request.protocol !== 0)) {
+    if (!facts.sumsJumbo && (request.ipChecksum || request.protocol !== 0)) {
       request.dropChecksums();
       offences.commit("frame", this.ring.index);
     }
@@ -286,7 +286,7 @@ export class TransmitEngine {
     const { facts } = this.#parts;
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
     // None is longer than the first.
-    if (cut.length(0) > facts.longestSegment + TAG_BYTES) return this.#drop();
+    if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
     // What the 8168E-VL sends then, nobody says.
     if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;

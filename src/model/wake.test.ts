@@ -20,7 +20,6 @@ import {
   RxConf,
   RxConfig,
 } from "#chip/registers.ts";
-import { powerAt } from "./config-layout.ts";
 import { BROADCAST, frame, Guest, MAC } from "./guest.test-kit.ts";
 
 const MULTICAST = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
@@ -48,11 +47,11 @@ class Sleeper {
     arm(this.guest);
   }
   sleep(enable = PME_ENABLE): this {
-    this.guest.nic.write("config", powerAt(this.guest.nic.chip) + 4, 2, enable | 3);
+    this.guest.nic.write("config", this.guest.nic.chip.profile.function.powerAt + 4, 2, enable | 3);
     return this;
   }
   get status(): boolean {
-    return (this.guest.nic.read("config", powerAt(this.guest.nic.chip) + 4, 2) & PME_STATUS) !== 0;
+    return (this.guest.nic.read("config", this.guest.nic.chip.profile.function.powerAt + 4, 2) & PME_STATUS) !== 0;
   }
   /** Whether this frame wakes it. */
   wakes(bytes: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 /** Waking up the system: magic packets, frames for this station, a link that comes up. */
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import {
   Conf1,
   Conf2,
@@ -39,13 +39,6 @@ const ERI_MAGIC = 0xdc;
 const ERI_MAGIC_ON = 1 << 16;
 const OCP_MAGIC = 0xc0b6;
 const OCP_MAGIC_ON = 1 << 0;
-
-const from8168d = since("8168d");
-const from8168g = since("8168g");
-const evl = since("8168evl");
-const multigigabit = since("8125");
-/** Chips that want a bit set before they signal PME; those between the two kinds do without. */
-const wantsSignal = (chip: Chip): boolean => (evl(chip) && chip.generation !== "8168f") || chip.generation === "8106";
 
 type Kind = "mine" | "broadcast" | "multicast" | "stranger";
 
@@ -90,21 +83,24 @@ export class WakeFilter {
 
   #signals(): boolean {
     const { chip, page } = this.#parts;
-    if (chip.bus === "pci") return (page.get(Config1, 1) & Conf1.powerManagement) !== 0;
-    return !wantsSignal(chip) || (page.get(Config2, 1) & Conf2.pmeSignal) !== 0;
+    const { signal } = chip.profile.wake;
+    if (signal === "config1") return (page.get(Config1, 1) & Conf1.powerManagement) !== 0;
+    return signal === "none" || (page.get(Config2, 1) & Conf2.pmeSignal) !== 0;
   }
 
   #wantsMagic(): boolean {
     const { chip, page, macOcp, extended } = this.#parts;
-    if (multigigabit(chip)) return (macOcp(OCP_MAGIC) & OCP_MAGIC_ON) !== 0;
-    if (evl(chip)) return (extended(ERI_MAGIC) & ERI_MAGIC_ON) !== 0;
+    const { magic } = chip.profile.wake;
+    if (magic === "ocp") return (macOcp(OCP_MAGIC) & OCP_MAGIC_ON) !== 0;
+    if (magic === "eri") return (extended(ERI_MAGIC) & ERI_MAGIC_ON) !== 0;
     return (page.get(Config3, 1) & Conf3.magicPacket) !== 0;
   }
 
   #passes(kind: Kind): boolean {
     const { chip, page } = this.#parts;
-    if (!from8168d(chip)) return kind !== "stranger";
-    if (from8168g(chip) && (page.get(MISC, 4) & Misc.receiveGate) !== 0) return false;
+    const { passes } = chip.profile.wake;
+    if (passes === "address") return kind !== "stranger";
+    if (passes === "gate" && (page.get(MISC, 4) & Misc.receiveGate) !== 0) return false;
     const accept = page.get(RxConfig, 4);
     if ((accept & RxConf.acceptAll) !== 0) return true;
     if (kind === "mine") return (accept & RxConf.acceptPhysical) !== 0;

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { msixVectors } from "#model/config-layout.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { EchoPeer, PEER_MAC } from "./echo-peer.ts";
 import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
@@ -19,12 +18,12 @@ const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
 type Kind = keyof typeof KINDS;
 
 /** Generations that the driver gives no more than a wire, whatever the card has. */
-const WIRE_ONLY = ["8168b", "8101", "8102"];
+const WIRE_ONLY = ["8168b", "8101", "8401", "8102"];
 
 const uses = ({ chip }: Cell, kind: Kind): boolean => {
   if (kind === "intx") return true;
-  if (chip.bus === "pci" || WIRE_ONLY.includes(chip.generation)) return false;
-  return kind === "msi" || msixVectors(chip) > 0;
+  if (chip.bus === "pci" || WIRE_ONLY.includes(chip.die)) return false;
+  return kind === "msi" || chip.profile.function.msixVectors > 0;
 };
 
 /** Numbers of the interrupts that the interface has, and how many came. */

@@ -9,7 +9,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { noRig } from "../guest/available.ts";
 import { FarEnd } from "../guest/far-end.ts";
 import { qemuCommand, qemuEnvironment } from "../guest/guest.ts";
@@ -27,7 +27,7 @@ const OFFENCES = ["short"];
 
 /** It knows no chip since the RTL8125. Which kernel others run is nothing to it. */
 const chips = (): readonly Chip[] =>
-  [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !since("8125")(chip));
+  [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !chip.profile.registers.includes("multigigabit"));
 
 /** A process of ours: its lines as they come, and its end when the scope ends. */
 const start = (scope: AsyncDisposableStack, command: readonly string[], env = process.env): AsyncIterator<string> => {

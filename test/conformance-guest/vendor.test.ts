@@ -28,7 +28,7 @@ const STREAM_LIMIT = 60_000;
 const driverOf = ({ chip, kernel }: Cell): string | undefined => {
   if (kernel !== VENDOR_KERNEL || chip.bus !== "pcie") return undefined;
   if (chip.speed === 1000) return "r8168";
-  return chip.generation === "8125" ? "r8125" : undefined;
+  return chip.die.startsWith("8125") ? "r8125" : undefined;
 };
 const known = (cell: Cell): boolean => driverOf(cell) !== undefined;
 

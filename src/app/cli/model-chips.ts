@@ -10,7 +10,7 @@ const entry = (chip: Chip) => ({
   key: chip.key,
   name: chip.name,
   xid: chip.xid.toString(16).padStart(3, "0"),
-  generation: chip.generation,
+  generation: chip.die,
   bus: chip.bus,
   megabits: chip.speed,
   largestMtu: chip.largestMtu,

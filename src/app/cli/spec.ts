@@ -1,13 +1,13 @@
 /** What people name on the command line: devices, wires, interfaces, sizes. */
-import { CHIPS, chipNamed, type Chip, type Generation } from "#chip/chips.ts";
+import { CHIPS, chipNamed, type Chip } from "#chip/chips.ts";
+import { familyOf } from "#driver/families.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { parseAddress } from "../cards/address.ts";
 import type { WireSpec } from "../session.ts";
 import { didYouMean, NotYet, WrongUsage } from "./usage.ts";
 
-/** Generations this version can bring up. */
-const DRIVABLE: ReadonlySet<Generation> = new Set<Generation>(["8139cp", "8168h"]);
-export const isDrivable = (chip: Chip): boolean => DRIVABLE.has(chip.generation);
+/** Whether this version can bring the chip up. */
+export const isDrivable = (chip: Chip): boolean => familyOf(chip) !== undefined;
 
 const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
 

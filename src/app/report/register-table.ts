@@ -29,7 +29,7 @@ const ancestor = (): readonly NamedRegister[] =>
 
 /** Every register of the chip that has a name, for reading a trace. */
 export const namedRegisters = (chip: Chip): readonly NamedRegister[] =>
-  chip.generation === "8139cp"
+  chip.profile.phyAccess === "registers"
     ? [...ancestor(), { name: "TxPoll8139", width: 8, offset: plus.TxPoll8139 }]
     : registersOf(chip).filter((row) => row.alias !== true);
 

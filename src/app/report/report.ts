@@ -1,6 +1,6 @@
 /** Everything that helps to understand a card from afar, and nothing that tells whose it is. */
 import { cpus, release } from "node:os";
-import { type Chip, chipOf, since } from "#chip/chips.ts";
+import { type Chip, chipOf } from "#chip/chips.ts";
 import { CAPABILITIES, type ConfigRegister, HEADER } from "#chip/config-registers.ts";
 import { ANAR, ANLPAR, BMCR, BMSR, ESTATUS, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { ChipId, IDR0, IDR4, TxConf } from "#chip/registers.ts";
@@ -176,7 +176,7 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { xid, chip } = identify(io, id.device);
   const redaction = new Redaction(stationAddress(io));
   const known: readonly NamedRegister[] = chip === undefined ? [] : namedRegisters(chip);
-  const legend = new Legend(known, chip !== undefined && since("8125")(chip), {
+  const legend = new Legend(known, chip?.profile.registers.includes("multigigabit") ?? false, {
     read: (region, offset, width) => readAt(region === "config" ? config : io, offset, width),
   });
   const recorder = new Recorder();

@@ -1,6 +1,6 @@
 /** The served device: model, wire, trace and faults put together, and what can be asked of it while it runs. */
 import type { MemoryChange } from "#bus/vfio-user/replies.ts";
-import { type Chip, since } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { DIRECTIONS } from "#host/impaired-lane.ts";
 import { ImpairedWire } from "#host/impairment.ts";
 import type { Clock, Timers } from "#kit/clock.ts";
@@ -79,7 +79,7 @@ export class ServedDevice {
       weaklyOrdered: process.arch !== "x64",
       negotiateMicros: NEGOTIATE_MICROS,
     });
-    this.#legend = new Legend(registersOf(chip), since("8125")(chip), this.nic);
+    this.#legend = new Legend(registersOf(chip), chip.profile.registers.includes("multigigabit"), this.nic);
     this.target = trace === undefined ? this.nic : trace.around(this.nic, this.#legend);
     this.faults = new DeviceFaults(this.nic);
     this.#link = this.nic.link;

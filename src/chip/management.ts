@@ -1,0 +1,29 @@
+/**
+ * Where each management controller (DASH) has its registers, and which bit says what. Sources: DPDK
+ * `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, which DPDK does not have, what Linux's driver expects of it.
+ */
+export interface ManagementRegisters {
+  /** Bit: firmware is there and enabled. */
+  readonly enabled: readonly [address: number, bit: number];
+  /** Bit: firmware has acknowledged the driver. */
+  readonly ready: readonly [address: number, bit: number];
+  /** Where the driver puts its message, where it rings, and where the version is. The 8168DP has the first elsewhere. */
+  readonly word: number | undefined;
+  readonly bell: number;
+  readonly version: number | undefined;
+  /** Reached through extended registers of type OOB; otherwise through OCPAR. */
+  readonly outOfBand: boolean;
+}
+
+const DP = { word: undefined, bell: 0x30, version: undefined, outOfBand: false } as const;
+export const DP_28A: ManagementRegisters = { ...DP, enabled: [0x10, 1 << 15], ready: [0x10, 1 << 11] };
+export const DP_28B: ManagementRegisters = { ...DP, enabled: [0xb8, 1 << 15], ready: [0xb8, 1 << 11] };
+export const EP: ManagementRegisters = {
+  enabled: [0x128, 1],
+  ready: [0x124, 1],
+  word: 0x180,
+  bell: 0x30,
+  version: 0x120,
+  outOfBand: true,
+};
+export const BP: ManagementRegisters = { ...EP, word: 0x14, bell: 0x10 };

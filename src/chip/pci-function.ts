@@ -1,0 +1,123 @@
+/**
+ * How each die appears on the bus: windows, interrupt vectors, and where its capabilities are in configuration space.
+ *
+ * Capabilities and their places follow public `lspci -vv` listings of some chips of the family; those in between are assumed
+ * to be like their neighbours, and so is what a listing does not show. None that was seen shows a chip that can be reset
+ * by function (FLReset+): the bus resets it, or it is put into D3hot and back.
+ */
+
+/** Offsets are from the start of configuration space; 0 where the function has no such capability. */
+export interface PciFunction {
+  readonly bus: "pci" | "pcie";
+  /** Bytes of the window with the registers. */
+  readonly windowBytes: 256 | 4096 | 65536;
+  /** Which BAR has the registers as memory. */
+  readonly registersBar: 1 | 2;
+  /** Entries of the MSI-X table; 0 without one. */
+  readonly msixVectors: number;
+  /** The BAR with the MSI-X table is called prefetchable. */
+  readonly prefetchable: boolean;
+  /** MSI vectors can be masked. */
+  readonly maskableMsi: boolean;
+  readonly powerAt: number;
+  /** Version 3 of the power management capability: the state survives D3hot to D0. */
+  readonly keepsState: boolean;
+  readonly expressAt: number;
+  /** Version of the Express capability. */
+  readonly expressVersion: 0 | 1 | 2;
+  /** The link's speed as the capability counts it: 2.5, 5, 8, 16 GT/s. */
+  readonly linkSpeed: 0 | 1 | 2 | 3 | 4;
+  /** Latency tolerance reports are supported, as DeviceCapabilities2 says. */
+  readonly reportsLatency: boolean;
+  readonly msixAt: number;
+  readonly productDataAt: number;
+  readonly virtualChannelAt: number;
+  readonly serialNumberAt: number;
+  readonly latencyAt: number;
+  /** L1 substates. */
+  readonly substatesAt: number;
+}
+
+export const PCI: PciFunction = {
+  bus: "pci",
+  windowBytes: 256,
+  registersBar: 1,
+  msixVectors: 0,
+  prefetchable: false,
+  maskableMsi: false,
+  powerAt: 0xdc,
+  keepsState: false,
+  expressAt: 0,
+  expressVersion: 0,
+  linkSpeed: 0,
+  reportsLatency: false,
+  msixAt: 0,
+  productDataAt: 0x60,
+  virtualChannelAt: 0,
+  serialNumberAt: 0,
+  latencyAt: 0,
+  substatesAt: 0,
+};
+
+/** RTL8168B, 8101E and 8401. */
+export const EXPRESS_8168B: PciFunction = {
+  bus: "pcie",
+  windowBytes: 4096,
+  registersBar: 2,
+  msixVectors: 0,
+  prefetchable: true,
+  maskableMsi: false,
+  powerAt: 0x40,
+  keepsState: false,
+  expressAt: 0x60,
+  expressVersion: 1,
+  linkSpeed: 1,
+  reportsLatency: false,
+  msixAt: 0,
+  productDataAt: 0x48,
+  virtualChannelAt: 0x140,
+  serialNumberAt: 0x160,
+  latencyAt: 0,
+  substatesAt: 0,
+};
+
+/** RTL8168C and 8102E. */
+export const EXPRESS_8168C: PciFunction = {
+  ...EXPRESS_8168B,
+  msixVectors: 2,
+  keepsState: true,
+  expressAt: 0x70,
+  msixAt: 0xb0,
+  productDataAt: 0xd0,
+};
+
+/** RTL8168D and 8168DP: the last two capabilities four bytes lower than their neighbours'. */
+export const EXPRESS_8168D: PciFunction = {
+  ...EXPRESS_8168C,
+  msixVectors: 4,
+  expressVersion: 2,
+  msixAt: 0xac,
+  productDataAt: 0xcc,
+};
+
+/** RTL8168E to 8168F, and the 810x of their time. */
+export const EXPRESS_8168E: PciFunction = { ...EXPRESS_8168D, msixAt: 0xb0, productDataAt: 0xd0 };
+
+export const EXPRESS_8168G: PciFunction = { ...EXPRESS_8168E, reportsLatency: true, latencyAt: 0x170 };
+
+/** RTL8168H, 8168EP, 8117. */
+export const EXPRESS_8168H: PciFunction = { ...EXPRESS_8168G, prefetchable: false, substatesAt: 0x178 };
+
+export const EXPRESS_8125A: PciFunction = {
+  ...EXPRESS_8168H,
+  windowBytes: 65536,
+  maskableMsi: true,
+  linkSpeed: 2,
+  virtualChannelAt: 0x148,
+  serialNumberAt: 0x168,
+  latencyAt: 0x204,
+  substatesAt: 0x20c,
+};
+export const EXPRESS_8125B: PciFunction = { ...EXPRESS_8125A, msixVectors: 32 };
+export const EXPRESS_8126: PciFunction = { ...EXPRESS_8125B, linkSpeed: 3 };
+export const EXPRESS_8127: PciFunction = { ...EXPRESS_8125B, linkSpeed: 4 };

@@ -1,0 +1,84 @@
+/**
+ * The PHYs that are built into the family's chips: identity and abilities.
+ *
+ * Identifiers are those that C drivers print: RTL8201L revision 1 in 8101E (OpenBSD); RTL8208's model in 8105E and 8106E;
+ * 8211B's in 8169SC, 8168C and 8168D; 8211D's in 8168E; 8211E's in 8168E-VL and 8168F; and those of 8125A, 8125B, 8125D,
+ * 8126A and 8127A (all Linux). Of the chips in between no report was found: their neighbour's is assumed.
+ */
+import { Advertise10G, Eee, Eee2, Estatus } from "./phy.ts";
+
+export interface PhyKind {
+  /** PHYID1 and PHYID2. */
+  readonly id: number;
+  /** ESTATUS: 0 in a PHY that has only 10 and 100. */
+  readonly estatus: number;
+  /** Speeds above 1000, as `Advertise10G`. */
+  readonly multigigabit: number;
+  /** Energy-efficient Ethernet, as `Eee` and `Eee2`. */
+  readonly eee: number;
+  readonly eee2: number;
+  /** How its registers are arranged. */
+  readonly registers: "paged" | "ocp";
+  /** Clause 45 registers can be reached through registers 13 and 14. */
+  readonly indirect: boolean;
+  /** What the word at 0x1b of the controller's memory reads when it is ready for firmware. */
+  readonly ready?: number;
+}
+
+const paged = { multigigabit: 0, eee: 0, eee2: 0, registers: "paged", indirect: false } as const;
+const ocp = { registers: "ocp", indirect: false } as const;
+const BOTH = Estatus.full1000 | Estatus.half1000;
+const EEE_GIGABIT = Eee.full100 | Eee.full1000;
+
+export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
+/** EEE of the fast chips (8105E and later) is off in every driver and not modelled. The revision, the last digit, is not known. */
+export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
+/** The first gigabit PHY, of 8169S and 8110S: the vendor's driver has a workaround for these two alone. */
+export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };
+/** The 8168DP reports another identifier, which is not public: drivers override it with this one. */
+export const RTL8211B: PhyKind = { ...paged, id: 0x001c_c912, estatus: BOTH };
+/** `ready` is the firmware's own condition for being loaded, in Linux and in the vendor's driver. */
+export const RTL8211B_280: PhyKind = { ...RTL8211B, ready: 0xb300 };
+export const RTL8211B_281: PhyKind = { ...RTL8211B, ready: 0xbf00 };
+export const RTL8211D: PhyKind = { ...paged, id: 0x001c_c914, estatus: BOTH, eee: EEE_GIGABIT, indirect: true };
+export const RTL8211E: PhyKind = { ...RTL8211D, id: 0x001c_c915 };
+
+/** RTL8168G to 8117. */
+export const RTL8168G: PhyKind = {
+  ...ocp,
+  id: 0x001c_c800,
+  estatus: Estatus.full1000,
+  multigigabit: 0,
+  eee: EEE_GIGABIT,
+  eee2: 0,
+};
+const TO_2500 = Advertise10G.full2500;
+const TO_5000 = TO_2500 | Advertise10G.full5000;
+const TO_10000 = TO_5000 | Advertise10G.full10000;
+const EEE_2500 = Eee2.full2500;
+
+export const RTL8125A: PhyKind = { ...RTL8168G, multigigabit: TO_2500, eee2: EEE_2500 };
+export const RTL8125B: PhyKind = { ...RTL8125A, id: 0x001c_c840 };
+/** Assumed of the 8125BP, 8125CP and 9151 too. */
+export const RTL8125D: PhyKind = { ...RTL8125A, id: 0x001c_c841 };
+export const RTL8126A: PhyKind = {
+  ...RTL8125A,
+  id: 0x001c_c862,
+  multigigabit: TO_5000,
+  eee2: EEE_2500 | Eee2.full5000,
+};
+export const RTL8127A: PhyKind = {
+  ...RTL8126A,
+  id: 0x001c_c890,
+  multigigabit: TO_10000,
+  eee: EEE_GIGABIT | Eee.full10000,
+};
+
+/** The PHY of a chip: its die's, which fuses limit on the boards of the fast variants (8106EUS, 8107E). */
+export const phyKind = ({
+  speed,
+  profile: { phy },
+}: {
+  readonly speed: number;
+  readonly profile: { readonly phy: PhyKind };
+}): PhyKind => (speed < 1000 ? { ...phy, estatus: 0, eee: phy.eee & Eee.full100 } : phy);
