@@ -1,16 +1,7 @@
 /** A datagram socket with a place in the file system, and one other socket that it talks to. */
 import { lstatSync, unlinkSync } from "node:fs";
-import { Errno, SystemError } from "./errno.ts";
 import type { Fd } from "./fd.ts";
-import {
-  newSocket,
-  removeStale,
-  SOCK_DGRAM,
-  socketAddress,
-  SocketPathTaken,
-  tryBind,
-  tryConnect,
-} from "./unix-path.ts";
+import { bindTo, newSocket, SOCK_DGRAM, socketAddress, tryConnect } from "./unix-path.ts";
 
 /** Never blocks. The file is removed with its owner, and only if it still is its owner's. */
 export class UnixDatagram implements Disposable {
@@ -26,19 +17,13 @@ export class UnixDatagram implements Disposable {
 
   /**
    * Takes a place. A socket that its owner left behind is replaced.
+   * @param mode permissions of the file; to send to it takes the one to write
    * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
-  static bind(path: string): UnixDatagram {
-    const address = socketAddress(path);
+  static bind(path: string, mode?: number): UnixDatagram {
     using scope = new DisposableStack();
     const socket = scope.use(newSocket(path, SOCK_DGRAM));
-    let result = tryBind(socket, address);
-    if (result === -Errno.EADDRINUSE) {
-      removeStale(path, address, SOCK_DGRAM);
-      result = tryBind(socket, address);
-    }
-    if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
-    if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
+    bindTo(socket, path, { type: SOCK_DGRAM, mode });
     const bound = new UnixDatagram(path, socket);
     scope.move();
     return bound;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Timeout } from "#kit/errors.ts";
 import { Poller } from "./poll.ts";
+import { UnixDatagram } from "./unix-datagram.ts";
 import { SOCKET_PATH_MOST, SocketPathTaken, SocketPathTooLong, UnixListener, connectUnix } from "./unix-path.ts";
 import { UnixSocket, peerOf } from "./unix-socket.ts";
 
@@ -141,4 +142,26 @@ test("a full queue is waited for, and not for ever", () => {
       for (let i = 0; i < 64; i++) scope.use(connectUnix(path, 20));
     }, Timeout);
   });
+});
+
+test("a socket's file is its owner's alone whatever the umask, and has the permissions that are asked for", () => {
+  const umask = process.umask(0);
+  try {
+    for (const mask of [0, 0o077, 0o377])
+      for (const [mode, expected] of [
+        [undefined, 0o600 & ~mask],
+        [0o660, 0o660],
+        [0o666, 0o666],
+      ] as const)
+        inFolder((path) => {
+          process.umask(mask);
+          using _listener = UnixListener.listen(path, mode);
+          using _datagram = UnixDatagram.bind(`${path}d`, mode);
+          process.umask(0);
+          assert.equal(statSync(path).mode & 0o777, expected);
+          assert.equal(statSync(`${path}d`).mode & 0o777, expected);
+        });
+  } finally {
+    process.umask(umask);
+  }
 });

@@ -1,5 +1,5 @@
 /** AF_UNIX sockets with a place in the file system: listening there, and connecting to whoever does. */
-import { lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, fchmodSync, lstatSync, unlinkSync } from "node:fs";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -65,12 +65,37 @@ export const tryConnect = (socket: Fd, address: Struct): number => {
   return result < 0 ? -errno() : 0;
 };
 
+/** Permissions of a socket's file unless others are asked for: its owner's alone, whatever the umask. */
+export const OWNER_ONLY = 0o600;
+
 /** 0, or the negated error number. */
-export const tryBind = (socket: Fd, address: Struct): number => {
+const tryBind = (socket: Fd, address: Struct): number => {
   // SAFETY: the structure is as long as stated, and kept until below.
   const result = libc.bind(socket.number, address.address, address.bytes.length);
   keepAlive(address);
   return result < 0 ? -errno() : 0;
+};
+
+/**
+ * Makes the file at `path`. A socket that its owner left behind is replaced. The file has no more permissions than `mode`
+ * at any time: the kernel takes them from the socket, less the umask. @throws {SocketPathTaken} {SystemError}
+ */
+export const bindTo = (
+  socket: Fd,
+  path: string,
+  { type = SOCK_STREAM, mode = OWNER_ONLY }: { readonly type?: number; readonly mode?: number | undefined },
+): void => {
+  const address = socketAddress(path);
+  fchmodSync(socket.number, mode);
+  let result = tryBind(socket, address);
+  if (result === -Errno.EADDRINUSE) {
+    removeStale(path, address, type);
+    result = tryBind(socket, address);
+  }
+  if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
+  if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
+  // What the umask took away.
+  if (mode !== OWNER_ONLY) chmodSync(path, mode);
 };
 
 const pause = (millis: number): void => {
@@ -124,19 +149,13 @@ export class UnixListener implements Disposable {
 
   /**
    * Listens at `path`. A socket that its owner left behind is replaced.
+   * @param mode permissions of the file; to connect takes the one to write
    * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
-  static listen(path: string): UnixListener {
-    const address = socketAddress(path);
+  static listen(path: string, mode?: number): UnixListener {
     using scope = new DisposableStack();
     const socket = scope.use(newSocket(path));
-    let result = tryBind(socket, address);
-    if (result === -Errno.EADDRINUSE) {
-      removeStale(path, address);
-      result = tryBind(socket, address);
-    }
-    if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
-    if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
+    bindTo(socket, path, { mode });
     // SAFETY: no argument is an address.
     check(libc.listen(socket.number, BACKLOG), "listen", path);
     const spare = scope.use(socket.duplicate());
@@ -196,7 +215,7 @@ export class UnixListener implements Disposable {
 }
 
 /** Removes the file at `path` if it is a socket nobody listens at. @throws {SocketPathTaken} otherwise */
-export const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void => {
+const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void => {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return;
   if (!file.isSocket()) throw new SocketPathTaken(path, "a file");

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import { AlreadyUp, ask, BadReply, ControlServer, type ControlHandlers, NotRunning } from "./control.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { Tap } from "#sys/tap.ts";
+import { AlreadyUp, ask, BadReply, ControlServer, type ControlHandlers, NotRunning, Stranger } from "./control.ts";
 import { TookTooLong, within } from "./limit.ts";
 
 let last = 0;
@@ -115,5 +119,106 @@ test("who has been answered and goes on talking is hung up on, and nothing of it
   } finally {
     clearInterval(talk);
     socket.destroy();
+  }
+});
+
+// What follows takes a second user: only root can become one.
+const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root, to act as another user" };
+const NOBODY = 65_534;
+
+/** A process of another user that runs `script`; resolves when it has printed a line. It ends with the scope. */
+const stranger = async (script: string, uid = NOBODY): Promise<AsyncDisposable & { readonly pid: number }> => {
+  const code = `process.setgid(${uid}); process.setuid(${uid}); const net = require("node:net"); ${script}`;
+  const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+  await within(once(child.stdout, "data"), "the other user's process", 20_000);
+  return {
+    pid: child.pid!,
+    async [Symbol.asyncDispose]() {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+};
+
+const squat = (name: string): string =>
+  `net.createServer((s) => s.on("error", () => {}).end('{"ok":true,"value":{"pid":1}}\\n')).listen("\\0ferrule/${name}", () => console.log(1));`;
+
+test("a name that another user has taken is still ours to use, once, and to take down", asRoot, async () => {
+  const name = freshName();
+  await using squatter = await stranger(squat(name));
+  await assert.rejects(
+    ask(name, { command: "down" }),
+    (error: unknown) => error instanceof Stranger && error.message.includes(`process ${squatter.pid} of user 65534`),
+  );
+  await using _control = await ControlServer.open(name, handlers);
+  assert.deepEqual(await ask(name, { command: "status" }), STATUS);
+  await assert.rejects(ControlServer.open(name, handlers), AlreadyUp);
+});
+
+test("the name is still held once the other user who had taken it has gone", asRoot, async () => {
+  const name = freshName();
+  const squatter = await stranger(squat(name));
+  await using _control = await ControlServer.open(name, handlers);
+  await squatter[Symbol.asyncDispose]();
+  await assert.rejects(ControlServer.open(name, handlers), AlreadyUp);
+  assert.deepEqual(await ask(name, { command: "status" }), STATUS);
+});
+
+test("of two that start at once one gets the name", async () => {
+  const name = freshName();
+  const both = await Promise.allSettled([ControlServer.open(name, handlers), ControlServer.open(name, handlers)]);
+  assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  for (const each of both) if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
+});
+
+test("a stranger's connections are closed unheard, take no place, and leave no memory behind", asRoot, async () => {
+  const name = freshName();
+  await using _control = await ControlServer.open(name, handlers);
+  const rss = process.memoryUsage.rss();
+  const flood = `let left = 6000, open = 0;
+    const next = () => { while (open < 64 && left > 0) { open++; left--;
+      const s = net.connect("\\0ferrule/${name}"); s.on("error", () => {}).resume().on("close", () => { open--; next(); }); }
+      if (left === 0 && open === 0) console.log(1); };
+    next();`;
+  await using _stranger = await stranger(flood);
+  assert.deepEqual(await ask(name, { command: "status" }), STATUS);
+  const grown = (process.memoryUsage.rss() - rss) / 2 ** 20;
+  assert.ok(grown < 16, `${grown.toFixed(1)} MiB more than before 6,000 connections`);
+});
+
+test("one user's connections are bounded, and free again when they close", async () => {
+  const name = freshName();
+  await using _control = await ControlServer.open(name, handlers);
+  const idle = Array.from({ length: 40 }, () => connect(`\0ferrule/${name}`).on("error", () => undefined));
+  const [refused, all] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let closed = 0;
+  const count = (): void => {
+    closed++;
+    if (closed === 24) refused.resolve();
+    if (closed === 40) all.resolve();
+  };
+  for (const socket of idle) socket.resume().on("close", count);
+  await within(refused.promise, "closing those above 16", 1_500);
+  for (const socket of idle) socket.destroy();
+  await all.promise;
+  assert.deepEqual(await ask(name, { command: "status" }), STATUS);
+});
+
+test("root takes down what an ordinary user has brought up, and knows it by its TAP", asRoot, async () => {
+  const name = freshName();
+  const serve = `net.createServer((s) => s.on("error", () => {}).once("data", () => s.end('{"ok":true,"value":{"interface":"x","pid":7}}\\n')))
+    .listen("\\0ferrule/${name}", () => console.log(1));`;
+  using namespace = NetworkNamespace.create();
+  using tap = namespace.within(() => Tap.open("t0"));
+  const code = `process.setgid(${NOBODY}); process.setuid(${NOBODY}); const net = require("node:net"); ${serve}`;
+  const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit", tap.number] });
+  try {
+    await within(once(child.stdout!, "data"), "the ordinary user's process", 20_000);
+    assert.deepEqual(await ask(name, { command: "down" }), { interface: "x", pid: 7 });
+  } finally {
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
   }
 });

@@ -3,12 +3,15 @@
  *
  * Abstract, because such a socket has no file: it is gone the moment its process is, however that ended, and binding it
  * a second time fails, so the name is also what keeps two programs from one interface. It lives in the network
- * namespace, as interface names do. Both ends check who the other is. Messages are one line of JSON each way.
+ * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check who the other is
+ * (control-holder.ts). Messages are one line of JSON each way.
  */
-import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { type Server, Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
-import { type Peer, peerOf } from "#sys/unix-socket.ts";
+import type { Peer } from "#sys/unix-socket.ts";
+import { findHolder, plainAddress, spareAddress } from "./control-holder.ts";
 import { within } from "./limit.ts";
+import { createOwnersServer } from "./owners-server.ts";
 
 export type Request = { readonly command: "status" } | { readonly command: "down" };
 
@@ -58,9 +61,13 @@ export class AlreadyUp extends FerruleError {
 /** Whoever is at the other end is neither this user nor root. */
 export class Stranger extends FerruleError {
   readonly code = "STRANGER";
-  readonly hint = "Run the command as the user who started `ferrule up`, or as root.";
-  constructor(name: string, uid: number) {
-    super(`the other end of ${name}'s control socket belongs to user ${uid}`);
+  readonly hint: string;
+  constructor(name: string, { pid, uid }: { readonly pid: number; readonly uid: number }) {
+    super(`the control socket of ${name} is held by process ${pid} of user ${uid}`);
+    this.hint =
+      process.getuid?.() === 0
+        ? `That process is no \`ferrule up\`: it holds no TAP. See \`ps -p ${pid}\`.`
+        : "If it is a `ferrule up`, run the command as that user, or as root.";
   }
 }
 
@@ -73,17 +80,6 @@ export class BadReply extends FerruleError {
 const LONGEST_LINE = 4096;
 /** Milliseconds a request may take to arrive, and an answer to a question that changes nothing. */
 const PATIENCE = 2_000;
-
-const address = (name: string): string => `\0ferrule/${name}`;
-
-/** Node keeps the descriptor of a connected socket here; without it no one can be trusted. */
-export const credentialsOf = (socket: Socket): Peer | undefined => {
-  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
-  return fd === undefined || fd < 0 ? undefined : peerOf(fd);
-};
-
-export const trusted = (credentials: Peer | undefined): boolean =>
-  credentials !== undefined && (credentials.uid === 0 || credentials.uid === process.getuid?.());
 
 /** The first line that comes, without its end. Rejects when the other end closes first or says too much. */
 export const firstLine = (socket: Socket, longest = LONGEST_LINE): Promise<string> => {
@@ -120,54 +116,80 @@ export interface ControlHandlers {
   down(): Promise<Down>;
 }
 
+/** Listens there. False when the address is taken. */
+const listenAt = async (server: Server, address: string): Promise<boolean> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(`\0${address}`, resolve);
+  try {
+    await promise;
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
+  } finally {
+    server.removeListener("error", reject);
+  }
+};
+
 /** The end that belongs to `ferrule up`. */
 export class ControlServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
+  /** Settles once the name is known to be ours: until then nobody is answered. */
+  readonly #taken = Promise.withResolvers<boolean>();
 
-  private constructor(server: Server) {
-    this.#server = server;
+  private constructor(handlers: ControlHandlers) {
+    this.#server = createOwnersServer((socket) => this.#serve(socket, handlers));
   }
 
-  /** Takes the name. @throws {AlreadyUp} when another process has it */
+  /** Takes the name. @throws {AlreadyUp} when another `ferrule up` has it, be it this user's or root's */
   static async open(name: string, handlers: ControlHandlers): Promise<ControlServer> {
-    const server = createServer();
-    const control = new ControlServer(server);
-    server.on("connection", (socket) => void control.#serve(socket, handlers));
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
-    server.listen(address(name), resolve);
-    try {
-      await promise;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw new AlreadyUp(name, await statusOf(name));
-      throw error;
+    const control = new ControlServer(handlers);
+    await using scope = new AsyncDisposableStack();
+    scope.use(control);
+    const plain = plainAddress(name);
+    const first = await listenAt(control.#server, plain);
+    // Another user's process has it: that keeps nobody from using the name.
+    const own = first ? plain : spareAddress(name);
+    if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
+    const { found } = findHolder(name, own);
+    using _other = found;
+    if (found !== undefined) {
+      // Of two that start at once, the one with the plain address waits for the other to give up.
+      if (!first) await control[Symbol.asyncDispose]();
+      const status = await statusOf(name, own);
+      if (!first || status !== undefined) throw new AlreadyUp(name, status);
     }
-    server.removeListener("error", reject);
+    control.#taken.resolve(true);
+    scope.move();
     return control;
   }
 
   async #serve(socket: Socket, handlers: ControlHandlers): Promise<void> {
     this.#connections.add(socket);
     socket.on("close", () => this.#connections.delete(socket));
-    socket.on("error", () => socket.destroy());
     const reply = await this.#answer(socket, handlers).catch((error: unknown): Reply<never> => ({
       ok: false,
       message: (error as Error).message,
     }));
     // Told, and that was all: who goes on talking, or holds on, is not listened to.
-    socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
+    if (reply === undefined) socket.destroy();
+    else socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
   }
 
-  async #answer(socket: Socket, handlers: ControlHandlers): Promise<Reply<Status | Down>> {
-    if (!trusted(credentialsOf(socket))) return { ok: false, message: "only the same user or root may ask" };
+  /** Undefined when the name is not ours after all. */
+  async #answer(socket: Socket, handlers: ControlHandlers): Promise<Reply<Status | Down> | undefined> {
     const request = parseRequest(await within(firstLine(socket), "the request", PATIENCE));
+    if (!(await this.#taken.promise)) return undefined;
     if (request === undefined) return { ok: false, message: "that is no request" };
     return { ok: true, value: request.command === "down" ? await handlers.down() : handlers.status() };
   }
 
   /** Answers what is being asked, then gives the name up. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#taken.resolve(false);
+    if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     // Replies are a line each and go out at once; who still holds a connection open after that is cut off.
@@ -177,27 +199,38 @@ export class ControlServer implements AsyncDisposable {
   }
 }
 
-/** Asks the `ferrule up` of that name. @throws {NotRunning} {Stranger} {BadReply} {TookTooLong} */
-export const ask = async (name: string, request: Request, limitMillis = PATIENCE): Promise<unknown> => {
-  const socket = createConnection(address(name));
+/** A connection to the `ferrule up` of that name, as Node's. @throws {NotRunning} {Stranger} */
+const connectTo = (name: string, except?: string): { readonly socket: Socket; readonly peer: Peer } => {
+  const { found, others } = findHolder(name, except);
+  using holder = found;
+  if (holder === undefined) throw others[0] === undefined ? new NotRunning(name) : new Stranger(name, others[0]);
+  // It answers root and its own user, and nobody else.
+  const own = process.getuid?.();
+  if (own !== 0 && own !== holder.peer.uid) throw new Stranger(name, holder.peer);
+  return { socket: new Socket({ fd: holder.socket.release() }), peer: holder.peer };
+};
+
+const exchange = async (
+  { socket, peer }: { readonly socket: Socket; readonly peer: Peer },
+  { name, request, limitMillis }: { readonly name: string; readonly request: Request; readonly limitMillis: number },
+): Promise<unknown> => {
   try {
     const answer = firstLine(socket);
-    const connected = new Promise<void>((resolve) => void socket.once("connect", resolve));
-    await within(Promise.race([connected, answer]), `the connection to ${name}`, PATIENCE);
-    const credentials = credentialsOf(socket);
-    if (!trusted(credentials)) throw new Stranger(name, credentials?.uid ?? -1);
     socket.write(`${JSON.stringify(request)}\n`);
-    const hint = `Process ${credentials?.pid} is still busy with it. Wait, or end it with \`kill ${credentials?.pid}\`.`;
+    const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
     return valueOf(await within(answer, `"${request.command}" of ${name}`, limitMillis, hint));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ECONNREFUSED" || code === "ENOENT") throw new NotRunning(name);
     if (code === "EPIPE" || code === "ECONNRESET") throw new BadReply("the other end hung up");
     throw error;
   } finally {
     socket.destroy();
   }
 };
+
+/** Asks the `ferrule up` of that name. @throws {NotRunning} {Stranger} {BadReply} {TookTooLong} */
+export const ask = async (name: string, request: Request, limitMillis = PATIENCE): Promise<unknown> =>
+  exchange(connectTo(name), { name, request, limitMillis });
 
 const valueOf = (line: string): unknown => {
   let reply: unknown;
@@ -214,9 +247,13 @@ const valueOf = (line: string): unknown => {
 };
 
 /** Who has the name; undefined when they do not say. */
-const statusOf = async (name: string): Promise<Status | undefined> => {
+const statusOf = async (name: string, except: string): Promise<Status | undefined> => {
   try {
-    return (await ask(name, { command: "status" })) as Status;
+    return (await exchange(connectTo(name, except), {
+      name,
+      request: { command: "status" },
+      limitMillis: PATIENCE,
+    })) as Status;
   } catch {
     return undefined;
   }

@@ -136,6 +136,18 @@ const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined =
   return medium;
 };
 
+const parseSocketMode = (text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
+  // Without them the server could not be told from a stale socket, nor be reached by anybody.
+  if ((mode & 0o600) !== 0o600)
+    throw new WrongUsage(
+      `--socket-mode takes permissions in octal digits, not "${text}"`,
+      "Write 600 for this user alone, 660 for its group as well, 666 for everybody.",
+    );
+  return mode;
+};
+
 const FORMATS: readonly TraceFormat[] = ["text", "json"];
 const parseTrace = (path: string | undefined, format: string | undefined): ServeOptions["trace"] => {
   const chosen = FORMATS.find((known) => known === format);
@@ -191,6 +203,12 @@ export const modelServe = command({
   options: {
     chip: { kind: "value", placeholder: "CHIP", summary: "see `ferrule model chips`", default: "rtl8168h" },
     socket: { kind: "value", placeholder: "PATH", summary: "where QEMU finds the device; PATH.ctl is for `model ctl`" },
+    "socket-mode": {
+      kind: "value",
+      placeholder: "MODE",
+      summary: "permissions of PATH, and of a socket that --wire listens at, in octal digits",
+      default: "600",
+    },
     wire: { kind: "value", placeholder: "SPEC", summary: "the wire's far end", default: "responder" },
     mac: { kind: "value", placeholder: "MAC", summary: "the NIC's own address; a random one unless given" },
     capture: { kind: "value", placeholder: "FILE", summary: "write what crosses the wire to a pcapng file" },
@@ -230,6 +248,7 @@ export const modelServe = command({
       chip: chip.key,
       mac: values.mac === undefined ? randomMac() : parseStationAddress(values.mac),
       socket: socketPath(values.socket),
+      socketMode: parseSocketMode(values["socket-mode"]),
       wire: parseServedWire(values.wire),
       capture: values.capture === undefined ? undefined : resolve(values.capture),
       trace: parseTrace(values.trace, values["trace-format"]),

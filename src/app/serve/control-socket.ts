@@ -2,12 +2,13 @@
  * How a running server is reached: a Unix socket beside the device's, which only its owner may open. Messages are one line
  * of JSON each way, and both ends check who the other is.
  */
-import { chmodSync } from "node:fs";
-import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { createConnection, type Server, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import { SOCKET_PATH_MOST, SocketPathTooLong, UnixListener } from "#sys/unix-path.ts";
-import { BadReply, credentialsOf, firstLine, Stranger, trusted } from "../cli/control.ts";
+import { BadReply, firstLine, Stranger } from "../cli/control.ts";
+import { mayCommand } from "../cli/control-holder.ts";
 import { within } from "../cli/limit.ts";
+import { createOwnersServer, credentialsOf } from "../cli/owners-server.ts";
 import { type PlainError, plainError } from "../messages.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { parseServeRequest } from "./parse-request.ts";
@@ -69,11 +70,8 @@ export class ControlSocket implements AsyncDisposable {
     checkControlPath(socket);
     using scope = new DisposableStack();
     const listener = scope.use(UnixListener.listen(controlPath(socket)));
-    // Whoever connected before this is turned away by its credentials.
-    chmodSync(listener.path, 0o600);
-    const server = createServer();
+    const server = createOwnersServer((connection) => control.#serve(connection, answer));
     const control = new ControlSocket(listener, server);
-    server.on("connection", (connection) => void control.#serve(connection, answer));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject);
     // A descriptor and not the path: Node would remove whatever is there at the end, and that may be someone else's by then.
@@ -87,7 +85,6 @@ export class ControlSocket implements AsyncDisposable {
   async #serve(socket: Socket, answer: (request: ServeRequest) => Promise<object>): Promise<void> {
     this.#connections.add(socket);
     socket.on("close", () => this.#connections.delete(socket));
-    socket.on("error", () => socket.destroy());
     const reply = await this.#answer(socket, answer).catch((error: unknown): Reply => ({
       ok: false,
       error: plainError(error),
@@ -97,7 +94,6 @@ export class ControlSocket implements AsyncDisposable {
   }
 
   async #answer(socket: Socket, answer: (request: ServeRequest) => Promise<object>): Promise<Reply> {
-    if (!trusted(credentialsOf(socket))) throw new BadReply("only the same user or root may ask");
     const line = await within(firstLine(socket, LONGEST_LINE), "the request", PATIENCE);
     const request = parseServeRequest(fromJson(line));
     if (request === undefined) throw new BadReply("that is no request");
@@ -131,8 +127,9 @@ export const askServer = async (socket: string, request: ServeRequest): Promise<
     const answer = firstLine(connection, LONGEST_LINE);
     const connected = new Promise<void>((resolve) => void connection.once("connect", resolve));
     await within(Promise.race([connected, answer]), `the connection to ${socket}`, PATIENCE);
-    const credentials = credentialsOf(connection);
-    if (!trusted(credentials)) throw new Stranger(socket, credentials?.uid ?? -1);
+    const peer = credentialsOf(connection);
+    // Root may command anybody's server; the answer is text to print, whoever sent it.
+    if (process.getuid?.() !== 0 && !mayCommand(peer)) throw new Stranger(socket, peer ?? { pid: 0, uid: -1 });
     connection.write(`${JSON.stringify(request)}\n`);
     const reply = fromJson(await within(answer, `"${request.command}"`, PATIENCE)) as Reply | undefined;
     if (reply?.ok === true && typeof reply.value === "object") return reply.value;

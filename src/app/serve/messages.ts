@@ -13,6 +13,8 @@ export interface ServeTask {
   readonly mac: string;
   /** Where clients find the device. */
   readonly socket: string;
+  /** Permissions of its file, and of a wire's socket: the owner's alone unless given. */
+  readonly socketMode?: number | undefined;
   readonly wire: ServedWireSpec;
   readonly capture: string | undefined;
   readonly trace: { readonly path: string; readonly format: TraceFormat } | undefined;

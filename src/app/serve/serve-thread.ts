@@ -66,6 +66,7 @@ class Service implements Disposable, Chores {
     const file = this.#trace;
     this.#wire = openServedWire(scope, task.wire, {
       clock: this.#clock,
+      socketMode: task.socketMode,
       capture: this.#capture,
       onPlug: (plugged, why) => this.#event({ kind: "wire", plugged, why }),
       onTrouble: trouble,
@@ -88,6 +89,7 @@ class Service implements Disposable, Chores {
     this.#server = scope.use(
       new VfioUserServer(this.#device.target, {
         path: task.socket,
+        mode: task.socketMode,
         clock: this.#clock,
         timers: this.#timers,
         onClient: ({ connected, why = "" }) => this.#device.client(connected, why),

@@ -35,6 +35,8 @@ export interface ServedWire {
 
 export interface WireParts {
   readonly clock: Clock;
+  /** Permissions of a socket's file that the wire listens at. */
+  readonly socketMode?: number | undefined;
   /** Sees every frame as it is on the wire. */
   readonly capture: CaptureFile | undefined;
   /** Someone took, or left, the other end of the cable. */
@@ -130,11 +132,11 @@ const replayEnd = (
 const datagramEnd = (
   scope: DisposableStack,
   { path, peer }: ServedWireSpec & { kind: "datagram" },
-  { clock, capture, onPlug }: WireParts,
+  { clock, socketMode, capture, onPlug }: WireParts,
 ): ServedWire => {
   // What can never be connected to is said now.
   socketAddress(peer);
-  const socket = scope.use(UnixDatagram.bind(path));
+  const socket = scope.use(UnixDatagram.bind(path, socketMode));
   const port = new DatagramWire({ socket, peer, capture, onChange: onPlug });
   let retryAt = 0;
   return {

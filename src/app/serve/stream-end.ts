@@ -31,7 +31,7 @@ class StreamEnd {
     this.#path = path;
     // What can never be connected to is said now.
     socketAddress(path);
-    this.#listener = listen ? scope.use(UnixListener.listen(path)) : undefined;
+    this.#listener = listen ? scope.use(UnixListener.listen(path, parts.socketMode)) : undefined;
     this.wire = scope.use(new StreamWire({ clock, capture, onEnd: (why) => onPlug(false, why) }));
   }
 

@@ -15,6 +15,8 @@ import { Session } from "./session.ts";
 export interface ServerOptions {
   /** Where to listen: a path in the file system. */
   readonly path: string;
+  /** Permissions of the socket's file: its owner's alone unless given. */
+  readonly mode?: number | undefined;
   /** Whoever owns the clock runs the timers. */
   readonly clock: { now(): number };
   readonly timers: Timers;
@@ -62,7 +64,7 @@ export class VfioUserServer implements Disposable {
     this.#onClient = options.onClient;
     this.#onMemory = options.onMemory;
     this.#irqs = interruptsOf(target);
-    this.#listener = UnixListener.listen(options.path);
+    this.#listener = UnixListener.listen(options.path, options.mode);
   }
 
   get connected(): boolean {

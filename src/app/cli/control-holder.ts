@@ -1,0 +1,97 @@
+/**
+ * Which process is the `ferrule up` of an interface name.
+ *
+ * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` where another user has taken that name first:
+ * abstract names have no permissions. So a name proves nothing; what counts is who listens there, as the kernel noted it.
+ */
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { Timeout } from "#kit/errors.ts";
+import { abstractListeners, connectAbstract } from "#sys/abstract-socket.ts";
+import type { Fd } from "#sys/fd.ts";
+import { type Peer, peerOf } from "#sys/unix-socket.ts";
+
+/** Milliseconds that one listener's full queue is retried, and that all of them together may take. */
+const QUEUE_MILLIS = 500;
+const SEARCH_MILLIS = 4_000;
+const ROOT = 0;
+
+export const plainAddress = (name: string): string => `ferrule/${name}`;
+/** An address that nobody can have taken before. */
+export const spareAddress = (name: string): string => `ferrule/${name}/${randomBytes(8).toString("hex")}`;
+
+/** Whether the other end of a connection may give orders: this user, or root. */
+export const mayCommand = (peer: Peer | undefined): boolean =>
+  peer !== undefined && (peer.uid === ROOT || peer.uid === process.getuid?.());
+
+/** Whether a process holds a TAP: what every `ferrule up` does, and nobody else that an ordinary user can start here. */
+export const holdsTap = (pid: number): boolean => {
+  try {
+    return readdirSync(`/proc/${pid}/fdinfo`).some((fd) => {
+      try {
+        return /^iff:\s*\S/m.test(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"));
+      } catch {
+        // Closed since the folder was read.
+        return false;
+      }
+    });
+  } catch {
+    return false;
+  }
+};
+
+/** A process that listens at one of the name's addresses, and a connection to it. */
+export interface Holder extends Disposable {
+  readonly peer: Peer;
+  readonly socket: Fd;
+}
+
+export interface Search {
+  /** The `ferrule up` of that name. The caller disposes it. */
+  readonly found: Holder | undefined;
+  /** Processes that listen at its addresses without being it. */
+  readonly others: readonly Peer[];
+}
+
+const connect = (address: string): Holder | undefined => {
+  try {
+    const socket = connectAbstract(address, QUEUE_MILLIS);
+    if (socket === undefined) return undefined;
+    return { socket, peer: peerOf(socket.number), [Symbol.dispose]: () => socket[Symbol.dispose]() };
+  } catch (error) {
+    // Who lets nobody in cannot show who it is, and must not keep the name from others.
+    if (error instanceof Timeout) return undefined;
+    throw error;
+  }
+};
+
+const addressesOf = (name: string): readonly string[] => {
+  const plain = plainAddress(name);
+  return abstractListeners(plain).filter((address) => address === plain || address.startsWith(`${plain}/`));
+};
+
+/**
+ * Looks at everybody who listens at one of the name's addresses. Root may command anybody's `ferrule up`; that a stranger's
+ * process is one it proves to root by its TAP, and root's own comes first.
+ * @param except an address that is not asked: one's own
+ */
+export const findHolder = (name: string, except?: string): Search => {
+  const others: Peer[] = [];
+  const end = performance.now() + SEARCH_MILLIS;
+  using strangers = new DisposableStack();
+  let lesser: Holder | undefined;
+  for (const address of addressesOf(name)) {
+    if (performance.now() >= end) break;
+    const holder = address === except ? undefined : connect(address);
+    if (holder === undefined) continue;
+    if (mayCommand(holder.peer)) return { found: holder, others };
+    if (lesser === undefined && process.getuid?.() === ROOT && holdsTap(holder.peer.pid))
+      lesser = strangers.use(holder);
+    else {
+      others.push(holder.peer);
+      holder[Symbol.dispose]();
+    }
+  }
+  if (lesser !== undefined) strangers.move();
+  return { found: lesser, others };
+};

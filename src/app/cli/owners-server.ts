@@ -1,0 +1,51 @@
+/** A server on a Unix socket for its own user and root: anybody else is hung up on before Node makes anything of it. */
+import { createServer, type Server, type Socket } from "node:net";
+import { type Peer, peerOf } from "#sys/unix-socket.ts";
+import { mayCommand } from "./control-holder.ts";
+
+/** Connections that are served at a time; further ones are closed at once. */
+const CONNECTIONS_MOST = 16;
+
+/** Node's own handle of a socket that is open. It is the only way to the descriptor. */
+interface Handle {
+  readonly fd?: number;
+  close(): void;
+  onconnection?: (this: Handle, status: number, client: Handle | undefined) => void;
+}
+
+const handleOf = (socket: Socket | Server): Handle | undefined =>
+  (socket as unknown as { readonly _handle?: Handle | null })._handle ?? undefined;
+
+const peerAt = (handle: Handle | undefined): Peer | undefined => {
+  const fd = handle?.fd;
+  return fd === undefined || fd < 0 ? undefined : peerOf(fd);
+};
+
+/** Who is at the other end; undefined once it is closed, and then nobody is to be trusted. */
+export const credentialsOf = (socket: Socket): Peer | undefined => peerAt(handleOf(socket));
+
+/**
+ * A flood of connections costs what Node allocates for each, and V8 keeps the memory. A stranger's is closed here, where it is
+ * a descriptor and nothing more.
+ */
+const screen = (server: Server): void => {
+  const handle = handleOf(server);
+  const accept = handle?.onconnection;
+  if (handle === undefined || accept === undefined) return;
+  handle.onconnection = function (status, client) {
+    if (client !== undefined && !mayCommand(peerAt(client))) client.close();
+    else accept.call(this, status, client);
+  };
+};
+
+export const createOwnersServer = (serve: (socket: Socket) => Promise<void>): Server => {
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    // Also where Node has no such handle any more.
+    if (mayCommand(credentialsOf(socket))) void serve(socket);
+    else socket.destroy();
+  });
+  server.maxConnections = CONNECTIONS_MOST;
+  server.on("listening", () => screen(server));
+  return server;
+};

@@ -1,0 +1,61 @@
+/** AF_UNIX sockets with abstract names: no file, one network namespace, no permissions. unix(7) */
+import { readFileSync } from "node:fs";
+import { Timeout } from "#kit/errors.ts";
+import { Errno, SystemError } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import { Struct } from "./memory.ts";
+import { newSocket, tryConnect } from "./unix-path.ts";
+
+const AF_UNIX = 1;
+/** struct sockaddr_un { u16 family; char path[] }: the path of an abstract name begins with a NUL, and has no other. */
+const NAME_AT = 3;
+/** How often a full queue is tried again, in milliseconds. */
+const RETRY_MILLIS = 5;
+/** net/unix/af_unix.c, unix_seq_show: the flag of a socket that listens (__SO_ACCEPTCON). */
+const LISTENS = "00010000";
+
+/** Abstract names in this network namespace that somebody listens at and that begin with `prefix`, in order. */
+export const abstractListeners = (prefix: string): readonly string[] =>
+  readFileSync("/proc/thread-self/net/unix", "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      // Num: RefCount Protocol Flags Type St Inode Path
+      const [, , , flags, , , , path] = line.split(/\s+/);
+      const name = path?.startsWith("@") === true ? path.slice(1) : undefined;
+      return flags === LISTENS && name?.startsWith(prefix) === true ? [name] : [];
+    })
+    .sort();
+
+const pause = (millis: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis);
+};
+
+/**
+ * Connects to an abstract name. Undefined when nobody listens there. The socket does not block.
+ * @param limitMillis how long a full queue is retried
+ * @throws {Timeout} when the queue stays full; {SystemError}
+ */
+export const connectAbstract = (name: string, limitMillis: number): Fd | undefined => {
+  const bytes = new TextEncoder().encode(name);
+  const address = new Struct(NAME_AT + bytes.length);
+  address.view.setUint16(0, AF_UNIX, true);
+  address.bytes.set(bytes, NAME_AT);
+  using scope = new DisposableStack();
+  const socket = scope.use(newSocket(name));
+  const end = performance.now() + limitMillis;
+  for (;;) {
+    const result = tryConnect(socket, address);
+    if (result === -Errno.ECONNREFUSED) return undefined;
+    if (result === 0) break;
+    if (result !== -Errno.EAGAIN) throw new SystemError({ errno: -result, syscall: "connect", detail: name });
+    if (performance.now() >= end)
+      throw new Timeout({
+        what: `a place in the queue of @${name}`,
+        waitedMicros: limitMillis * 1000,
+        hint: "The program that listens there is hung, or flooded with connections.",
+      });
+    pause(RETRY_MILLIS);
+  }
+  scope.move();
+  return socket;
+};
