@@ -23,7 +23,7 @@ const UNDERSTOOD: readonly (readonly [string, ServeRequest])[] = [
   ["fault clear", { command: "clearFault" }],
   ["fault clear removal", { command: "clearFault", name: "removal" }],
   ["send magic", { command: "magic" }],
-  ["send 00ff", { command: "send", frame: "00ff" }],
+  [`send ${"0f".repeat(14)}`, { command: "send", frame: "0f".repeat(14) }],
   ["reset", { command: "reset" }],
   ["unplug", { command: "unplug" }],
 ];
@@ -63,8 +63,35 @@ test("refuses what is none with a hint", () => {
     "send xyz",
     "send 00f",
     "send 00 ff",
+    "send 00ff",
+    `send ${"00".repeat((16 << 10) + 1)}`,
   ])
     assert.throws(() => requestOf(words.split(" ")), WrongUsage, words);
+});
+
+test("refuses what would have no effect, or of which only the last word would count", () => {
+  for (const [words, message] of [
+    ["wire loss 0%", /0% of the frames/],
+    ["wire loss 101%", /101% of the frames/],
+    ["wire loss 3 4", /"4" is the second of its kind/],
+    ["wire loss 1% 2%", /"2%" is the second of its kind/],
+    ["wire loss in in", /"in" is given twice/],
+    ["wire clear in in", /"in" is given twice/],
+    ["wire delay 1ms 2ms", /"2ms" is the second of its kind/],
+    ["wire delay 0ms", /a delay of 0ms/],
+    ["wire delay 0.1us", /a delay of 0\.1us/],
+    ["wire delay 61s", /a delay of 61s/],
+    ["wire seed 4294967296", /no seed/],
+    ["partner 100 100", /"100" is given twice/],
+    ["partner full half", /not both/],
+    ["partner 2500 half", /no half duplex at 2500/],
+    ["fault silent-eri 3", /silent-eri takes no count/],
+  ] as const)
+    assert.throws(
+      () => requestOf(words.split(" ")),
+      (error: unknown) => error instanceof WrongUsage && message.test(error.message) && error.hint !== "",
+      words,
+    );
 });
 
 test("what came through the socket is checked, whoever sent it", () => {

@@ -1,8 +1,8 @@
 /** The words of `ferrule model ctl` as a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
-import { DEVICE_FAULTS } from "../serve/device-faults.ts";
-import type { ServeRequest } from "../serve/requests.ts";
+import { DEVICE_FAULTS, SILENT } from "../serve/device-faults.ts";
+import { FRAME_HINT, isFrame, type ServeRequest } from "../serve/requests.ts";
 import { didYouMean, WrongUsage } from "./usage.ts";
 
 /** How each command is written, and what it does. */
@@ -29,6 +29,10 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["disconnect", "end the client's connection"],
 ];
 
+/** The longest time that a cable may hold a frame, and the highest seed. */
+const LONGEST_MICROS = 60_000_000;
+const HIGHEST_SEED = 2 ** 32 - 1;
+
 const wrong = (what: string, hint: string): WrongUsage => new WrongUsage(what, hint);
 const hintFor = (command: string): string =>
   `Write ${CTL_SYNTAX.filter(([words]) => words.split(" ")[0] === command)
@@ -37,6 +41,12 @@ const hintFor = (command: string): string =>
 
 const none = (words: readonly string[], command: string): void => {
   if (words.length > 0) throw wrong(`"${words[0]}" is one word too many for "${command}"`, hintFor(command));
+};
+
+/** Words of which the last would otherwise silently win. */
+const once = (words: readonly string[], command: string): void => {
+  const twice = words.find((word, i) => words.indexOf(word) !== i);
+  if (twice !== undefined) throw wrong(`"${twice}" is given twice`, hintFor(command));
 };
 
 const isDirection = (word: string): word is Direction => DIRECTIONS.some((name) => name === word);
@@ -52,8 +62,43 @@ const countOf = (word: string, command: string): number => {
 
 const MICROS = { us: 1, ms: 1000, s: 1_000_000 } as const;
 
+const shareOf = (percent: string): number => {
+  const share = Number(percent) / 100;
+  if (share > 0 && share <= 1) return share;
+  throw wrong(`${percent}% of the frames`, "Give more than 0% and at most 100%; `wire clear` ends an impairment.");
+};
+
+const microsOf = (time: string, unit: keyof typeof MICROS): number => {
+  const micros = Math.round(Number(time) * MICROS[unit]);
+  if (micros > 0 && micros <= LONGEST_MICROS) return micros;
+  throw wrong(`a delay of ${time}${unit}`, `Give 1us to ${LONGEST_MICROS / MICROS.s}s: \`wire delay 5ms\`.`);
+};
+
+interface Strikes {
+  probability?: number;
+  count?: number;
+  micros?: number;
+}
+
+/** One word of `wire NAME …` that is no direction. */
+const strikesOf = (word: string): Strikes => {
+  const share = /^(\d+(?:\.\d+)?)%$/.exec(word);
+  if (share !== null) return { probability: shareOf(share[1]!) };
+  const time = /^(\d+(?:\.\d+)?)(us|ms|s)$/.exec(word);
+  if (time !== null) return { micros: microsOf(time[1]!, time[2] as keyof typeof MICROS) };
+  return { count: countOf(word, "wire") };
+};
+
+const seedOf = (words: readonly string[]): number => {
+  const [word = "", ...more] = words;
+  if (more.length > 0 || !/^\d{1,10}$/.test(word) || Number(word) > HIGHEST_SEED)
+    throw wrong(`"${words.join(" ")}" is no seed`, `Give one whole number, 0 to ${HIGHEST_SEED}: \`wire seed 7\`.`);
+  return Number(word);
+};
+
 const wire = (words: readonly string[]): ServeRequest => {
   const [name = "", ...rest] = words;
+  once(rest, "wire");
   if (name === "clear") {
     none(
       rest.filter((word) => !isDirection(word)),
@@ -61,22 +106,16 @@ const wire = (words: readonly string[]): ServeRequest => {
     );
     return { command: "clearWire", directions: directionsOf(rest) };
   }
-  if (name === "seed") {
-    if (rest.length !== 1 || !/^\d{1,10}$/.test(rest[0]!))
-      throw wrong("a seed is one whole number", "Write `wire seed 7`.");
-    return { command: "seed", seed: Number(rest[0]) };
-  }
+  if (name === "seed") return { command: "seed", seed: seedOf(rest) };
   const impairment = IMPAIRMENTS.find((known) => known === name);
   if (impairment === undefined)
     throw wrong(`a wire does not do "${name}"`, didYouMean(name, IMPAIRMENTS, hintFor("wire")));
-  const options: { probability?: number; count?: number; micros?: number } = {};
-  for (const word of rest) {
-    if (isDirection(word)) continue;
-    const share = /^(\d+(?:\.\d+)?)%$/.exec(word);
-    const time = /^(\d+(?:\.\d+)?)(us|ms|s)$/.exec(word);
-    if (share !== null && Number(share[1]) <= 100) options.probability = Number(share[1]) / 100;
-    else if (time !== null) options.micros = Math.round(Number(time[1]) * MICROS[time[2] as keyof typeof MICROS]);
-    else options.count = countOf(word, "wire");
+  const options: Strikes = {};
+  for (const word of rest.filter((each) => !isDirection(each))) {
+    const more = strikesOf(word);
+    const [kind = ""] = Object.keys(more);
+    if (kind in options) throw wrong(`"${word}" is the second of its kind`, hintFor("wire"));
+    Object.assign(options, more);
   }
   if ((impairment === "delay") !== (options.micros !== undefined))
     throw wrong(
@@ -96,22 +135,36 @@ const fault = (words: readonly string[]): ServeRequest => {
   none(rest.slice(1), "fault");
   if (name === "clear")
     return rest.length === 0 ? { command: "clearFault" } : { command: "clearFault", name: known(rest[0]!) };
-  return { command: "fault", name: known(name), ...(rest.length === 0 ? {} : { count: countOf(rest[0]!, "fault") }) };
+  const fault = known(name);
+  if (rest.length === 0) return { command: "fault", name: fault };
+  if (Object.hasOwn(SILENT, fault))
+    throw wrong(`${fault} takes no count`, `Write \`fault ${fault}\`: it lasts until \`fault clear ${fault}\`.`);
+  return { command: "fault", name: fault, count: countOf(rest[0]!, "fault") };
 };
 
+const BOTH_DUPLEX = "Leave both out for a partner that can do either.";
+/** Mbit/s. IEEE 802.3 has no half duplex above it. */
+const FASTEST_HALF_DUPLEX = 1000;
+
 const partner = (words: readonly string[]): ServeRequest => {
+  once(words, "partner");
   const speeds: LinkSpeed[] = [];
   let abilities: PartnerAbilities = {};
   for (const word of words) {
     const speed = LINK_SPEEDS.find((known) => String(known) === word);
     if (speed !== undefined) speeds.push(speed);
-    else if (word === "full" || word === "half") abilities = { ...abilities, duplex: word };
-    else if (word === "fixed") abilities = { ...abilities, negotiates: false };
+    else if (word === "full" || word === "half") {
+      if (abilities.duplex !== undefined) throw wrong("a partner is full or half duplex, not both", BOTH_DUPLEX);
+      abilities = { ...abilities, duplex: word };
+    } else if (word === "fixed") abilities = { ...abilities, negotiates: false };
     else
       throw wrong(`"${word}" says nothing of a partner`, `Speeds are ${LINK_SPEEDS.join(", ")}. ${hintFor("partner")}`);
   }
   if (abilities.negotiates === false && (speeds.length !== 1 || speeds[0]! > 100))
     throw wrong("a partner that does not negotiate has one speed, 10 or 100", "Write `partner 100 full fixed`.");
+  const onlyFull = speeds.find((speed) => speed > FASTEST_HALF_DUPLEX);
+  if (abilities.duplex === "half" && onlyFull !== undefined)
+    throw wrong(`there is no half duplex at ${onlyFull} Mbit/s`, "Half duplex is for 10, 100 and 1000 Mbit/s.");
   return { command: "partner", abilities: speeds.length === 0 ? abilities : { ...abilities, speeds } };
 };
 
@@ -142,7 +195,7 @@ export const requestOf = (words: readonly string[]): ServeRequest => {
       const [frame = "", ...more] = rest;
       none(more, command);
       if (frame === "magic") return { command: "magic" };
-      if (!/^([0-9a-f]{2})+$/i.test(frame)) throw wrong(`"${frame.slice(0, 20)}" is no frame`, hintFor(command));
+      if (!isFrame(frame)) throw wrong(`"${frame.slice(0, 20)}" is no frame`, `${FRAME_HINT} Or write \`send magic\`.`);
       return { command, frame };
     }
     default: {

@@ -1,5 +1,6 @@
 /** `ferrule model ctl`: asks things of a NIC that `ferrule model serve` gives to a guest, while the guest uses it. */
 import type { Direction } from "#host/impaired-lane.ts";
+import { FerruleError } from "#kit/errors.ts";
 import { askServer } from "../serve/control-socket.ts";
 import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";
@@ -51,6 +52,16 @@ export const stateLines = (state: ServeState): readonly string[] => {
   );
 };
 
+/** The frame came to the NIC, which neither received it nor woke up by it. */
+class NotReceived extends FerruleError {
+  readonly code = "NOT_RECEIVED";
+  readonly hint: string;
+  constructor(socket: string) {
+    super("the NIC did not receive the frame");
+    this.hint = `The link is down, the receiver is off, its filter rejects the frame, or it sleeps: see \`ferrule model ctl ${socket} show\`.`;
+  }
+}
+
 export const modelCtl = command({
   name: "model ctl",
   summary: "change the link, the wire and the faults of a NIC that is being served",
@@ -84,10 +95,7 @@ export const modelCtl = command({
     const value = await askServer(socket, request);
     if (values.json) printJson(terminal, value);
     else if (request.command === "show") printLines(terminal, stateLines(value as ServeState));
-    else if ("taken" in value && value.taken !== true)
-      printLines(terminal, [
-        "the NIC did not take it: no link, the receiver is off, its filter is against it, or it sleeps",
-      ]);
+    if ("taken" in value && value.taken !== true) throw new NotReceived(socket);
     return Exit.done;
   },
 });

@@ -33,9 +33,10 @@ class FakeServing implements Serving {
   onEvent(listener: (event: ServeEvent) => void): void {
     this.tell = listener;
   }
+  reply: object = {};
   async ask(request: ServeRequest): Promise<object> {
     this.asked.push(request);
-    return {};
+    return this.reply;
   }
   async close(): Promise<void> {
     this.closed++;
@@ -198,4 +199,24 @@ test("without a server there, ctl fails with 1 and says so", async () => {
   const terminal = recordedTerminal();
   assert.equal(await main(["model", "ctl", "/nowhere/nic", "show"], [modelCtl], terminal, false), 1);
   assert.match(terminal.err.text, /no `ferrule model serve` is running at \/nowhere\/nic/);
+});
+
+test("a frame that the NIC does not receive ends ctl with 1, with --json as well", async () => {
+  using s = setUp();
+  await turn();
+  try {
+    for (const taken of [true, false])
+      for (const json of [[], ["--json"]]) {
+        s.serving.reply = { taken };
+        const terminal = recordedTerminal();
+        const exit = await main(["model", "ctl", s.socket, "send", "magic", ...json], [modelCtl], terminal, false);
+        assert.equal(exit, taken ? 0 : 1);
+        assert.match(terminal.err.text, taken ? /^$/ : /^ferrule: the NIC did not receive the frame\nhint: .+\n$/);
+        if (json.length > 0) assert.deepEqual(JSON.parse(terminal.out.text), { taken });
+        else assert.equal(terminal.out.text, "");
+      }
+  } finally {
+    s.source.emit("SIGINT", "SIGINT");
+    await s.exit;
+  }
 });

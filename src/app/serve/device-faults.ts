@@ -1,7 +1,10 @@
 /** Every fault that a device can be given, by name: those of the model, and those of its side buses. */
+import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FAULTS } from "#model/faults.ts";
+import { registersOf } from "#model/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
+import { NoSuchPart } from "./refusals.ts";
 
 /** Registers behind registers that never answer: the flag that a driver waits for does not change. */
 export const SILENT = {
@@ -18,6 +21,10 @@ export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...S
 const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);
 const busOf = (name: SilentName) => name.slice("silent-".length) as "eri" | "ephy" | "csi" | "efuse";
 
+/** Whether the chip has the registers that lead to this bus. */
+const hasBus = (chip: Chip, name: SilentName): boolean =>
+  registersOf(chip).some(({ onWrite }) => onWrite === busOf(name));
+
 export class DeviceFaults {
   readonly #nic: Rtl8169;
   readonly #silent = new Set<SilentName>();
@@ -26,13 +33,27 @@ export class DeviceFaults {
     this.#nic = nic;
   }
 
-  /** @throws {OutOfRange} for a name that is no fault, or a count that cannot be */
+  /**
+   * @throws {OutOfRange} for a name that is no fault, or a count that cannot be
+   * @throws {NoSuchPart} for a bus that the chip does not have
+   */
   arm(name: string, count: number | undefined): void {
     if (!isSilent(name)) {
       this.#nic.faults.arm(name, count === undefined ? {} : { count });
       return;
     }
-    if (count !== undefined) throw new OutOfRange(`${name} does not count`, "It lasts until it is cleared.");
+    const { chip } = this.#nic;
+    if (!hasBus(chip, name))
+      throw new NoSuchPart(
+        name,
+        chip.name,
+        Object.keys(DEVICE_FAULTS).filter((each) => !isSilent(each) || hasBus(chip, each)),
+      );
+    if (count !== undefined)
+      throw new OutOfRange(
+        `${name} takes no count`,
+        `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`,
+      );
     this.#silent.add(name);
     this.#nic.setLatency(busOf(name), Infinity);
   }

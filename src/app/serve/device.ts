@@ -17,11 +17,9 @@ import type { Trace } from "#model/trace.ts";
 import { BROADCAST } from "#wire/mac.ts";
 import { DeviceFaults } from "./device-faults.ts";
 import type { ServeEvent } from "./messages.ts";
-import type { ServeRequest, ServeState } from "./requests.ts";
+import { FRAME_HINT, isFrame, type ServeRequest, type ServeState, SHORTEST_FRAME } from "./requests.ts";
 import type { ServedWire } from "./served-wire.ts";
 
-const SHORTEST = 14;
-const LONGEST = 16 << 10;
 /** EtherType of magic packets, as they are usually sent. */
 const WAKE_ON_LAN = 0x0842;
 
@@ -62,6 +60,8 @@ export class ServedDevice {
   /** What the NIC was told of the cable, and what was last told of its link. */
   #carrier = false;
   #link: Rtl8169["link"];
+  /** How often the NIC asked to wake the guest up. */
+  #wakes = 0;
 
   constructor(parts: DeviceParts) {
     const { chip, mac, strict, interrupts, medium, clock, timers, trace } = parts;
@@ -201,11 +201,14 @@ export class ServedDevice {
     };
   }
 
+  /** Whether the NIC received the frame, or was woken up by it. */
   #arrive(frame: Uint8Array): boolean {
-    return this.nic.receive(frame, 0, frame.length);
+    const before = this.#wakes;
+    return this.nic.receive(frame, 0, frame.length) || this.#wakes !== before;
   }
 
   #woken(): void {
+    this.#wakes++;
     this.#parts.trace?.tell({ event: "wake" });
     this.#parts.tell({ kind: "wake", client: this.#client });
   }
@@ -219,23 +222,18 @@ export class ServedDevice {
 
 /** @throws {OutOfRange} unless these are hexadecimal digits of a whole frame */
 const frameOf = (digits: string): Uint8Array => {
-  const bytes = digits.length / 2;
-  if (!/^([0-9a-f]{2})*$/i.test(digits) || bytes < SHORTEST || bytes > LONGEST)
-    throw new OutOfRange(
-      "that is no frame",
-      `Give ${SHORTEST} to ${LONGEST} bytes as hexadecimal digits, without FCS.`,
-    );
-  return Uint8Array.from({ length: bytes }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+  if (!isFrame(digits)) throw new OutOfRange("that is no frame", FRAME_HINT);
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 };
 
 /** Six bytes of ones, then the address sixteen times, behind a header. */
 const magicPacket = (mac: Readonly<Uint8Array>): Uint8Array => {
-  const frame = new Uint8Array(SHORTEST + 6 + 16 * mac.length);
+  const frame = new Uint8Array(SHORTEST_FRAME + 6 + 16 * mac.length);
   frame.set(BROADCAST, 0);
   frame.set([0x02, 0, 0, 0, 0, 1], 6);
   frame[12] = WAKE_ON_LAN >> 8;
   frame[13] = WAKE_ON_LAN & 255;
-  frame.fill(0xff, SHORTEST, SHORTEST + 6);
-  for (let i = 0; i < 16; i++) frame.set(mac, SHORTEST + 6 + i * mac.length);
+  frame.fill(0xff, SHORTEST_FRAME, SHORTEST_FRAME + 6);
+  for (let i = 0; i < 16; i++) frame.set(mac, SHORTEST_FRAME + 6 + i * mac.length);
   return frame;
 };

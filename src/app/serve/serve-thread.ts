@@ -14,6 +14,7 @@ import { StatisticsPage } from "../statistics-page.ts";
 import { type Chores, Housekeeping, runThread } from "../thread.ts";
 import { ServedDevice } from "./device.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
+import { NoClient, UnplugIgnored } from "./refusals.ts";
 import { openServedWire, type ServedWire } from "./served-wire.ts";
 import { SERVE_COUNTERS, type ServeCounter } from "./statistics.ts";
 import { TraceFile } from "./trace-file.ts";
@@ -182,13 +183,22 @@ class Service implements Disposable, Chores {
   #answer({ id, request }: ServeCommand & { command: "request" }): void {
     try {
       let value: object = {};
-      if (request.command === "unplug") this.#server.requestUnplug();
-      else if (request.command === "disconnect") this.#server.disconnect();
+      if (request.command === "unplug") this.#unplug();
+      else if (request.command === "disconnect") this.#disconnect();
       else value = this.#device.ask(request);
       this.#tell({ report: "reply", id, value });
     } catch (error) {
       this.#tell({ report: "reply", id, error: plainError(error) });
     }
+  }
+
+  #unplug(): void {
+    if (!this.#server.connected) throw new NoClient();
+    if (!this.#server.requestUnplug()) throw new UnplugIgnored(this.#device.clients);
+  }
+
+  #disconnect(): void {
+    if (!this.#server.disconnect()) throw new NoClient();
   }
 
   #event(event: ServeEvent): void {

@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import { askServer, ControlSocket, controlPath, NotServed } from "./control-socket.ts";
 import type { ServeEvent } from "./messages.ts";
+import { ThreadFailure } from "../worker-thread.ts";
 import { openServer, type ServeOptions, type Serving } from "./open-server.ts";
 import type { ServeState } from "./requests.ts";
 
@@ -130,6 +131,32 @@ test("the cable can be pulled, the partner exchanged, and faults armed and clear
   await assert.rejects(serving.ask({ command: "fault", name: "no-such" }), /no fault is called "no-such"/);
   await assert.rejects(serving.ask({ command: "send", frame: "00" }), /that is no frame/);
   assert.deepEqual(await serving.ask({ command: "magic" }), { taken: false });
+});
+
+test("unplug and disconnect fail where there is no client, and unplug where the client does not listen", async () => {
+  await using station = new Station();
+  const serving = await station.open();
+  for (const command of ["unplug", "disconnect"] as const)
+    await assert.rejects(serving.ask({ command }), { code: "NO_CLIENT", message: "no client is connected" });
+  using device = station.connect();
+  await station.happened("client");
+  await assert.rejects(serving.ask({ command: "unplug" }), { code: "UNPLUG_IGNORED", message: /^client 1 does not/ });
+  assert.deepEqual(await serving.ask({ command: "disconnect" }), {});
+  await station.happened("client", 2);
+  void device;
+});
+
+test("a fault of a bus that the chip does not have is refused, with those that it has", async () => {
+  await using station = new Station();
+  const serving = await station.open({ chip: "rtl8169s" });
+  await assert.rejects(serving.ask({ command: "fault", name: "silent-eri" }), (error: unknown) => {
+    assert.ok(error instanceof ThreadFailure);
+    assert.match(error.message, /silent-eri has no effect on RTL8169s/);
+    assert.match(error.hint, /stuck-reset/);
+    assert.doesNotMatch(error.hint, /silent-e/);
+    return true;
+  });
+  assert.deepEqual((await state(serving)).faults, []);
 });
 
 test("two wires meet: what one server listens for, another connects to, and finds again", async () => {

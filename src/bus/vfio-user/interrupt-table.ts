@@ -85,10 +85,12 @@ export class InterruptTable {
     this.#tell(this.#active, vectors[vector % vectors.length]!);
   }
 
-  /** Asks the client to give the device back, if it listens to that. */
-  requestUnplug(): void {
+  /** Asks the client to give the device back. @returns false where it does not listen to that; it is not told later, either */
+  requestUnplug(): boolean {
     const [vector] = this.#vectors[Irq.request]!;
-    if (vector !== undefined) this.#tell(Irq.request, vector);
+    if (vector?.event === undefined) return false;
+    this.#tell(Irq.request, vector);
+    return true;
   }
 
   /** The client has gone. */

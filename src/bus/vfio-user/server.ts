@@ -97,14 +97,16 @@ export class VfioUserServer implements Disposable {
     return 0;
   }
 
-  /** Asks the client to give the device back, as a slot's attention button does. */
-  requestUnplug(): void {
-    this.#session?.requestUnplug();
+  /** Asks the client to give the device back, as a slot's attention button does. @returns whether there is one that listens */
+  requestUnplug(): boolean {
+    return this.#session?.requestUnplug() ?? false;
   }
 
-  /** Ends the client's connection. */
-  disconnect(): void {
-    if (this.#session !== undefined) this.#release("");
+  /** Ends the client's connection. @returns whether there was one */
+  disconnect(): boolean {
+    if (this.#session === undefined) return false;
+    this.#release("");
+    return true;
   }
 
   [Symbol.dispose](): void {

@@ -125,9 +125,9 @@ export class Session implements Disposable {
     }
   }
 
-  /** Asks the client to give the device back. */
-  requestUnplug(): void {
-    this.#interrupts.requestUnplug();
+  /** Asks the client to give the device back. @returns whether it listens to that */
+  requestUnplug(): boolean {
+    return this.#interrupts.requestUnplug();
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,30 @@
+/** Requests to a served device that were understood and have no effect. */
+import { FerruleError } from "#kit/errors.ts";
+
+/** The request is about the client, and there is none. */
+export class NoClient extends FerruleError {
+  readonly code = "NO_CLIENT";
+  readonly hint = "Start a guest with the arguments that `ferrule model serve` prints, then repeat the command.";
+  constructor() {
+    super("no client is connected");
+  }
+}
+
+/** The client never set up the device request interrupt, so it cannot be asked to give the device back. */
+export class UnplugIgnored extends FerruleError {
+  readonly code = "UNPLUG_IGNORED";
+  readonly hint = "Use `device_del` in QEMU's monitor, or pull the card out with `fault removal`.";
+  constructor(client: number) {
+    super(`client ${client} does not listen for unplug requests`);
+  }
+}
+
+/** The fault is in a part that this chip does not have. */
+export class NoSuchPart extends FerruleError {
+  readonly code = "NO_SUCH_PART";
+  readonly hint: string;
+  constructor(fault: string, chip: string, possible: readonly string[]) {
+    super(`${fault} has no effect on ${chip}: it has no such registers`);
+    this.hint = `Faults of this chip: ${possible.join(", ")}.`;
+  }
+}
