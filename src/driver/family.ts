@@ -30,10 +30,23 @@ export interface Card {
   readonly chip: Chip;
 }
 
+/** Waits that ran out where bring-up goes on nevertheless: counted, with what was waited for last. */
+export class Overdue {
+  count = 0;
+  /** Empty until there was one. */
+  last = "";
+
+  note(what: string): void {
+    this.count++;
+    this.last = what;
+  }
+}
+
 /** What the steps work on. */
 export interface Hardware extends Card {
   readonly family: Family;
   readonly phy: PhyBus;
+  readonly overdue: Overdue;
 }
 
 export interface Family {

@@ -6,6 +6,7 @@ import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, PHYID1, PH
 import { Msr } from "#chip/registers-8139cp.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
+import { Overdue } from "./family.ts";
 import { RTL8139CP } from "./rtl8139cp.ts";
 
 const registers = () => {
@@ -29,7 +30,7 @@ const registers = () => {
   const clock = new VirtualClock();
   const card = { io, clock, chip: ANCESTORS[0]! };
   const phy = RTL8139CP.phy(card);
-  return { memory, writes, phy, hw: { ...card, phy, family: RTL8139CP } };
+  return { memory, writes, phy, hw: { ...card, phy, family: RTL8139CP, overdue: new Overdue() } };
 };
 
 test("the PHY's registers lie in the window", () => {

@@ -1,8 +1,7 @@
 /**
- * RTL8168H, RTL8111H: what this generation wants at start, most of it as data.
+ * The 8168H generation (8168H, 8107E, 8168M): its steps of bring-up. The values are in `chip/start-8168h.ts`.
  *
- * Source of the values: DPDK `drivers/net/r8169/base/rtl8168h.c` and `r8169_hw.c` (BSD-3-Clause, Realtek). What most of
- * these bits do is not public; the comments say what the source's own names tell.
+ * Source: DPDK `drivers/net/r8169/r8169_hw.c` (BSD-3-Clause, Realtek).
  */
 import { OCP_STANDARD } from "#chip/phy.ts";
 import {
@@ -28,73 +27,12 @@ import {
   TxConfig,
   TxPoll,
 } from "#chip/registers.ts";
+import { start8168h } from "#chip/start-8168h.ts";
 import { until } from "#kit/clock.ts";
 import { RECEIVE_8169, TRANSMIT_V2 } from "./descriptor-formats.ts";
 import type { Card, Family, Hardware, MacLink, PhyBus } from "./family.ts";
 import { INTERRUPTS_16 } from "./interrupt-registers.ts";
 import { SideBus } from "./side-bus.ts";
-
-/** One step of PHY tuning: on a page, in a register, clear bits and set bits. */
-interface PhyStep {
-  readonly page: number;
-  readonly register: number;
-  readonly clear: number;
-  readonly set: number;
-}
-
-/** PHY parameters are reached through a window: address in register 19, value in register 20 of page 0xa43. */
-const parameter = (address: number, clear: number, set: number): readonly PhyStep[] => [
-  { page: 0xa43, register: 19, clear: 0xffff, set: address },
-  { page: 0xa43, register: 20, clear, set },
-];
-
-/** PHY tuning that needs no reading of fuses. */
-const PHY_TUNING: readonly PhyStep[] = [
-  ...parameter(0x808a, 0x003f, 0x000a),
-  // "EthPhyPPSW" and the speed-up of its sibling bit.
-  { page: 0xa44, register: 17, clear: 1 << 7, set: 1 << 11 },
-  { page: 0xc41, register: 21, clear: 1 << 1, set: 0 },
-  // ALDPS off (bit 2): a link partner that wakes slowly otherwise loses the first seconds. Bit 0 as the source sets it.
-  { page: 0xa43, register: 16, clear: 1 << 2, set: 1 << 0 },
-];
-
-/** The PCIe PHY: [register, clear, set]; all bits cleared means the whole word is written. */
-const PCIE_PHY = [
-  [0x1e, 1 << 11, 1 << 0],
-  [0x1d, 0, 1 << 11],
-  [0x05, 0xffff, 0x2089],
-  [0x06, 0xffff, 0x5881],
-  [0x04, 0xffff, 0x854a],
-  [0x01, 0xffff, 0x068b],
-] as const;
-
-/** Extended registers: [address, clear, set]. */
-const EXTENDED = [
-  // Receive FIFO: static and dynamic share; 0x370 of it for the first.
-  [0xc8, 0xffff_ffff, 0x0370_0002],
-  // Pause thresholds, low and high.
-  [0xcc, 0xff, 0x38],
-  [0xd0, 0xff, 0x48],
-  // Transmit FIFO.
-  [0xe8, 0xffff_ffff, 0x0010_0006],
-  // Magic packet only, and what the source sets beside it.
-  [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
-  [0x1b0, 1 << 12, 0],
-  [0x2fc, 1 << 2, 0],
-  [0x1d0, 0, 1 << 1],
-  // Events that leave L1.
-  [0xd4, 0, 0x1f80],
-] as const;
-
-/** MAC controller: [address, clear, set]. */
-const MAC = [
-  // PCIe PHY error mask.
-  [0xe0d6, 0x01ff, 0x017f],
-  // Wake-up by checksum off.
-  [0xc140, 0xffff, 0xffff],
-  [0xc142, 0xffff, 0xffff],
-  [0xe098, 0xffff, 0x0aa2],
-] as const;
 
 /** The rest of TxConfig is the chip's. */
 const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap;
@@ -117,14 +55,22 @@ const link = ({ io }: Hardware): MacLink => {
   return { up: has(PhyStatus.linkUp), speed, fullDuplex: has(PhyStatus.fullDuplex) };
 };
 
-/** What a chip in a bad state never does is given up in silence: the reset that follows cures it. */
-const drain = ({ io, clock }: Hardware): void => {
+/** DPDK polls each of these at most 42 times. */
+const FIFO_LIMIT_MICROS = 4200;
+
+/** A chip in a bad state may never get there; the reset that follows recovers it, and what was overdue is counted. */
+const awaitState = ({ clock, overdue }: Hardware, what: string, condition: () => boolean): void => {
+  if (!until(clock, FIFO_LIMIT_MICROS, 100, condition)) overdue.note(what);
+};
+
+const drain = (hw: Hardware): void => {
+  const { io, clock } = hw;
   io.update32(MISC, 0, Misc.receiveGate);
   clock.delay(2000);
   // DPDK `rtl_wait_txrx_fifo_empty`.
-  until(clock, 4200, 100, () => (io.read32(TxConfig) & TxConf.fifoEmpty) !== 0);
+  awaitState(hw, "the transmit FIFO to drain", () => (io.read32(TxConfig) & TxConf.fifoEmpty) !== 0);
   const empty = Mcu.transmitEmpty | Mcu.receiveEmpty;
-  until(clock, 4200, 100, () => (io.read8(MCU) & empty) === empty);
+  awaitState(hw, "the MAC's FIFOs to drain", () => (io.read8(MCU) & empty) === empty);
 };
 
 /** The list of packet buffers inside the chip, which may have run the MAC while no driver was there ("out of band"). */
@@ -132,14 +78,14 @@ const LINK_LIST = { address: 0xe8de, start: 1 << 14, done: 1 << 15 } as const;
 
 /** DPDK `rtl_exit_oob`: two hand-shakes over that list. */
 const takeOver = (hw: Hardware): void => {
-  const { io, clock } = hw;
+  const { io } = hw;
   const bus = sideBus(hw);
   const ready = (): boolean => (io.read8(MCU) & Mcu.linkListReady) !== 0;
   io.update8(MCU, Mcu.nowOutOfBand, 0);
   bus.macUpdate(LINK_LIST.address, LINK_LIST.start, 0);
-  until(clock, 4200, 100, ready);
+  awaitState(hw, "the management firmware to hand over the MAC", ready);
   bus.macUpdate(LINK_LIST.address, 0, LINK_LIST.done);
-  until(clock, 4200, 100, ready);
+  awaitState(hw, "the management firmware to hand over the MAC", ready);
 };
 
 const prepare = (hw: Hardware): void => {
@@ -150,9 +96,10 @@ const prepare = (hw: Hardware): void => {
   io.update8(Config3, Conf3.readyToL23 | Conf3.beacon, 0);
   io.update8(Config2, Conf2.clockRequest | Conf2.pmeSignal, 0);
   io.write32(TxConfig, TRANSMIT_CONFIG);
-  for (const [register, clear, set] of PCIE_PHY) bus.ephyUpdate(register, clear, set);
-  for (const [address, clear, set] of EXTENDED) bus.eriUpdate(address, clear, set);
-  for (const [address, clear, set] of MAC) bus.macUpdate(address, clear, set);
+  const start = start8168h(hw.chip);
+  for (const [register, clear, set] of start.ephy) bus.ephyUpdate(register, clear, set);
+  for (const [address, clear, set] of start.eri) bus.eriUpdate(address, clear, set);
+  for (const [address, clear, set] of start.mac) bus.macUpdate(address, clear, set);
 };
 
 const limitFrames = ({ io }: Hardware, largest: number): void => {
@@ -169,7 +116,8 @@ const enable = ({ io }: Hardware): void => {
 /** Page p, register n (16 to 23) lies at (p << 4) + 2(n - 16). */
 const tunePhy = (hw: Hardware): void => {
   const bus = sideBus(hw);
-  for (const { page, register, clear, set } of PHY_TUNING) bus.phyUpdate((page << 4) + 2 * (register - 16), clear, set);
+  for (const { page, register, clear, set } of start8168h(hw.chip).phy)
+    bus.phyUpdate((page << 4) + 2 * (register - 16), clear, set);
 };
 
 export const RTL8168H: Family = {

@@ -21,7 +21,7 @@ import {
 } from "./bring-up.ts";
 import { BadMtu, UnknownChip, UnsupportedChip } from "./errors.ts";
 import { familyOf } from "./families.ts";
-import type { Hardware } from "./family.ts";
+import { type Hardware, Overdue } from "./family.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { type Tally, dumpTally } from "./tally.ts";
@@ -303,7 +303,12 @@ export class Nic implements Link {
     return dumpTally(this.#hw.io, this.#hw.clock, this.#tally);
   }
 
-  /** The rings, for those who count. @throws {OutOfRange} while down */
+  /** Waits for the chip that ran out, where the reset that followed made good what was missed. */
+  get overdue(): Readonly<Overdue> {
+    return this.#hw.overdue;
+  }
+
+  /** The rings, for statistics. @throws {OutOfRange} while down */
   get rings(): { readonly receive: ReceiveRing; readonly transmit: TransmitRing } {
     if (this.#receive === undefined || this.#transmit === undefined) return notUp();
     return { receive: this.#receive, transmit: this.#transmit };
@@ -361,7 +366,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
 
     const { clock } = options;
     const card = { io, clock, chip };
-    const hw: Hardware = { ...card, family, phy: family.phy(card) };
+    const hw: Hardware = { ...card, family, phy: family.phy(card), overdue: new Overdue() };
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));

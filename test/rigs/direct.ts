@@ -35,15 +35,21 @@ export interface DirectRig extends Rig {
   deliver(frame: Uint8Array): boolean;
 }
 
-export const openDirectRig = (options: RigOptions & { mac?: string } = {}): DirectRig => {
+export interface DirectRigOptions extends RigOptions {
+  /** Key of the chip; rtl8168h unless given. */
+  readonly chip?: string;
+  readonly mac?: string;
+}
+
+export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
   const { mtu = 1500, mac = "02:00:00:00:00:01", carrier = true } = options;
   const clock = new VirtualClock();
-  const chip = chipNamed("rtl8168h")!;
+  const chip = chipNamed(options.chip ?? "rtl8168h")!;
   const model = new Rtl8169({ chip, mac, clock, timers: clock.timers, strict: "error" });
   const bench = new Bench();
   model.connect(bench);
   model.setCarrier(carrier);
-  const device = new DirectDevice(model, { name: "model:rtl8168h", registers: 2, dmaBytes: 32 << 20, vectors: 4 });
+  const device = new DirectDevice(model, { name: `model:${chip.key}`, registers: 2, dmaBytes: 32 << 20, vectors: 4 });
   const bound = bind(rtl8169, device, {
     clock,
     mtu,
