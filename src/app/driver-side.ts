@@ -55,6 +55,7 @@ export class DriverSide implements Disposable {
   #interrupts = 0;
   #spurious = 0;
   #polls = 0;
+  #overdueReported = false;
   readonly #traffic = new TrafficCounts();
 
   /** Opens the TAP, probes the device and brings it up. `device` makes the device once the TAP is there. */
@@ -110,6 +111,16 @@ export class DriverSide implements Disposable {
       this.#report({ report: "event", event: { kind: "warning", message, hint } });
     // A link that is up already causes no event.
     if (this.#nic.link.up) this.#carrier();
+  }
+
+  /** The first wait for the chip that ran out is reported; all are counted. */
+  #reportOverdue(): void {
+    const { count, last } = this.#nic.overdue;
+    if (count === 0 || this.#overdueReported) return;
+    this.#overdueReported = true;
+    const message = `waited in vain for ${last}; the chip was reset and goes on`;
+    const hint = "Frames in its FIFOs may be lost. `overdueWaits` counts how often this happens.";
+    this.#report({ report: "event", event: { kind: "warning", message, hint } });
   }
 
   /** For poll(2): frames from the host. */
@@ -235,6 +246,7 @@ export class DriverSide implements Disposable {
 
   publish(pauses: { readonly count: number; readonly micros: number }): void {
     this.#linkReport.flush();
+    this.#reportOverdue();
     const rings = this.#nic.running ? this.#nic.rings : undefined;
     const { link, mtu } = this.#nic;
     this.#page.publish({
@@ -245,6 +257,7 @@ export class DriverSide implements Disposable {
       gcPauses: pauses.count,
       gcMicros: pauses.micros,
       restarts: this.#recovery.restarts,
+      overdueWaits: this.#nic.overdue.count,
       transmitFill: rings?.transmit.pending() ?? 0,
       receiveFill: rings?.receive.armed() ?? 0,
       linkChanges: this.#linkReport.changes,

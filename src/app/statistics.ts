@@ -28,6 +28,8 @@ export const DRIVER_COUNTERS = [
   "deviceNonsense",
   /** Restarts of the NIC after it had failed. */
   "restarts",
+  /** Waits for the chip to drain or to be handed over that ran out; a reset followed. */
+  "overdueWaits",
   "interrupts",
   "spuriousInterrupts",
   "polls",

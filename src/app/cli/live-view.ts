@@ -29,6 +29,7 @@ const TROUBLES = [
   ["receiveErrors", "receive errors"],
   ["deviceNonsense", "device nonsense"],
   ["restarts", "restarts"],
+  ["overdueWaits", "overdue waits"],
   ["offences", "offences"],
   ["spuriousInterrupts", "spurious interrupts"],
 ] as const;
