@@ -1,101 +1,276 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { test } from "node:test";
-import { carries, readNetworkUse } from "./carrying.ts";
-import { FakeMachine } from "./machine.test-kit.ts";
+import { suite, test } from "node:test";
+import { carries } from "./carrying.ts";
+import { FakeNetwork } from "./network.test-kit.ts";
 
-const NOTHING = { ipv4Routes: [], ipv6Routes: [], session: undefined };
+const V4 = "0.0.0.0/0";
+const V6 = "::/0";
 
-const IPV4 = [
-  "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT",
-  "eth0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0",
-  "eth1\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0",
-  "eth2\t00000000\t00000000\t0000\t0\t0\t0\t00000000\t0\t0\t0",
-].join("\n");
-
-const ZEROS = "0".repeat(32);
-const IPV6 = [
-  `${ZEROS} 00 ${ZEROS} 00 fe800000000000000000000000000002 00000400 00000001 00000000 00000003     wlan0`,
-  `fe800000000000000000000000000000 40 ${ZEROS} 00 ${ZEROS} 00000100 00000001 00000000 00000001     eth0`,
-  `${ZEROS} 00 ${ZEROS} 00 ${ZEROS} ffffffff 00000001 00000000 00200200       lo`,
-].join("\n");
-
-/** An interface on others. */
-const stack = (machine: FakeMachine, upper: string, ...lowers: string[]): void => {
-  for (const lower of lowers)
-    machine.link(join(machine.files.sys, "class/net", upper, `lower_${lower}`), `../${lower}`);
+/** A machine with two cards, both up. */
+const twoCards = (): FakeNetwork => {
+  const network = new FakeNetwork();
+  for (const name of ["eth0", "eth1"]) network.link(name);
+  return network;
 };
 
-test("default routes of both kinds are found, and nothing else is taken for one", () => {
-  using machine = new FakeMachine();
-  machine.write(join(machine.files.proc, "self/net/route"), IPV4);
-  machine.write(join(machine.files.proc, "self/net/ipv6_route"), IPV6);
-  assert.deepEqual(readNetworkUse(machine.files, [], {}), { ...NOTHING, ipv4Routes: ["eth0"], ipv6Routes: ["wlan0"] });
+const over = ({ network }: FakeNetwork, ...cards: string[]): readonly string[] => carries(network, cards);
+
+suite("a card carries the way out", () => {
+  test("where a default route of either family, of any table, has a next hop on it", () => {
+    using host = twoCards();
+    host.route(V4, ["eth0", "eth1"]);
+    host.route(V6, ["eth1"]);
+    host.route(V4, ["eth1"], { table: 100 });
+    assert.deepEqual(over(host, "eth0"), ["the default route (IPv4, eth0)"]);
+    assert.deepEqual(over(host, "eth1"), [
+      "the default route (IPv4, eth1)",
+      "the default route (IPv6, eth1)",
+      "the default route (IPv4, table 100, eth1)",
+    ]);
+    assert.deepEqual(over(host, "eth2"), []);
+    assert.deepEqual(over(host), []);
+  });
+
+  test("where halves of the address space, or all of the Internet's IPv6, are routed over it", () => {
+    using host = twoCards();
+    host.route("0.0.0.0/1", ["eth0"]);
+    host.route("128.0.0.0/1", ["eth0"]);
+    host.route("2000::/3", ["eth1"]);
+    assert.deepEqual(over(host, "eth0"), [
+      "the route to 0.0.0.0/1 (IPv4, eth0)",
+      "the route to 128.0.0.0/1 (IPv4, eth0)",
+    ]);
+    assert.deepEqual(over(host, "eth1"), ["the route to 2000::/3 (IPv6, eth1)"]);
+  });
+
+  test("where a router without a default route would send what is meant for the Internet over it", () => {
+    using host = twoCards();
+    host.route("193.0.14.0/24", ["eth1"]);
+    host.route("2001:7fd::/32", ["eth0"]);
+    assert.deepEqual(over(host, "eth1"), ["the way to the Internet (IPv4, eth1)"]);
+    assert.deepEqual(over(host, "eth0"), ["the way to the Internet (IPv6, eth0)"]);
+  });
+
+  test("and not where only private networks, multicast or what is refused is routed", () => {
+    using host = twoCards();
+    for (const to of ["10.0.0.0/8", "192.168.0.0/16", "224.0.0.0/4", "fc00::/7", "fe80::/10", "ff00::/8"])
+      host.route(to, ["eth0"], { gateway: false });
+    host.route(V4, ["eth0"], { unicast: false });
+    assert.deepEqual(over(host, "eth0"), []);
+  });
+
+  test("through bridges, bonds, VLANs and virtual cables that stand on it, and the way is told", () => {
+    using host = new FakeNetwork();
+    host.link("br0", { kind: "bridge" });
+    host.link("bond0", { kind: "bond" });
+    for (const name of ["eth0", "eth1"]) host.link(name, { master: "bond0" });
+    host.link("bond0.5", { kind: "vlan", on: "bond0", master: "br0" });
+    host.link("tap0", { kind: "tun", master: "br0" });
+    host.link("eth7");
+    host.link("v1", { kind: "veth", master: "br0" });
+    host.link("v0", { kind: "veth", on: "v1" });
+    host.route(V4, ["br0"]);
+    host.route(V6, ["v0"]);
+    assert.deepEqual(over(host, "eth1"), [
+      "the default route (IPv4, br0 over eth1)",
+      "the default route (IPv6, v0 over eth1)",
+    ]);
+    assert.deepEqual(over(host, "eth7"), []);
+  });
+
+  test("through what a driver says that it is on, and the kernel's links do not", () => {
+    using host = twoCards();
+    host.link("hsr0", { kind: "hsr" });
+    host.file("sys", "class/net/hsr0/lower_eth1", "");
+    host.route(V4, ["hsr0"]);
+    assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, hsr0 over eth1)"]);
+  });
+
+  test("interfaces that stand on each other in a circle do not keep us", () => {
+    using host = new FakeNetwork();
+    host.link("a0", { index: 1, kind: "veth" });
+    host.link("b0", { index: 2, kind: "veth", on: "a0" });
+    host.file("sys", "class/net/a0/lower_b0", "");
+    host.route(V4, ["a0"]);
+    assert.deepEqual(over(host, "b0"), ["the default route (IPv4, a0 over b0)"]);
+    assert.deepEqual(over(host, "c0"), []);
+  });
 });
 
-test("without /proc, and with nonsense in it, nothing is carried", () => {
-  using machine = new FakeMachine();
-  assert.deepEqual(readNetworkUse(machine.files, [], { SSH_CONNECTION: "?" }), NOTHING);
-  for (const name of ["route", "ipv6_route"])
-    machine.write(join(machine.files.proc, "self/net", name), "\0\n\n 00000000 \u{fffd}\n".repeat(50));
-  assert.deepEqual(readNetworkUse(machine.files, [], {}), NOTHING);
+suite("a card may be under a tunnel", () => {
+  test("of Open vSwitch, when it is a port of it", () => {
+    using host = new FakeNetwork();
+    host.link("ovs-system", { kind: "openvswitch", up: false });
+    host.link("eth0", { master: "ovs-system" });
+    host.link("eth1");
+    host.link("br-ex", { kind: "openvswitch" });
+    host.route(V4, ["br-ex"]);
+    host.route("10.9.0.0/16", ["eth1"]);
+    assert.deepEqual(over(host, "eth0"), ["the default route (IPv4, br-ex, perhaps over eth0)"]);
+    assert.deepEqual(over(host, "eth1"), []);
+  });
+
+  test("of PPPoE, whose interface the kernel knows", () => {
+    using host = twoCards();
+    host.link("ppp0", { kind: "ppp" });
+    host.file("proc", "net/pppoe", "");
+    host.file("proc", "self/net/pppoe", "Id       Address              Device\n00000100 00:11:22:33:44:55     eth1\n");
+    host.route(V4, ["ppp0"], { gateway: false });
+    assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, ppp0, perhaps over eth1)"]);
+    assert.deepEqual(over(host, "eth0"), []);
+  });
+
+  test("of PPPoE in a program that takes its frames past the stack", () => {
+    using host = twoCards();
+    host.link("ppp0", { kind: "ppp" });
+    const head = "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n";
+    host.file("proc", "self/net/packet", `${head}00000000 3      3    8864   2     1 0      0      1234\n`);
+    host.route(V4, ["ppp0"], { gateway: false });
+    assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, ppp0, perhaps over eth1)"]);
+  });
+
+  test("whose other end is known: where the route to that goes", () => {
+    using host = twoCards();
+    host.link("gre1", { kind: "gre", broadcast: Uint8Array.of(192, 0, 2, 7) });
+    host.route(V4, ["gre1"], { gateway: false });
+    host.route("192.0.2.0/24", ["eth1"], { gateway: false });
+    host.route("10.5.0.0/16", ["eth0"]);
+    assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, gre1, perhaps over eth1)"]);
+    assert.deepEqual(over(host, "eth0"), []);
+  });
+
+  test("whose other end is not: when it leads to anybody who forwards, or when nothing does and it is up", () => {
+    using vpn = twoCards();
+    vpn.link("wg0", { kind: "wireguard" });
+    vpn.route(V4, ["wg0"], { table: 51820, gateway: false });
+    vpn.route("198.51.100.9/32", ["eth1"]);
+    assert.deepEqual(over(vpn, "eth1"), ["the default route (IPv4, table 51820, wg0, perhaps over eth1)"]);
+    assert.deepEqual(over(vpn, "eth0"), []);
+    using flat = twoCards();
+    flat.link("tun0", { kind: "tun" });
+    flat.link("eth2", { up: false });
+    flat.route("0.0.0.0/1", ["tun0"], { gateway: false });
+    assert.deepEqual(over(flat, "eth0"), ["the route to 0.0.0.0/1 (IPv4, tun0, perhaps over eth0)"]);
+    assert.deepEqual(over(flat, "eth2"), []);
+  });
+
+  test("and not under a bridge of virtual machines", () => {
+    using host = twoCards();
+    host.link("virbr0", { kind: "bridge" });
+    host.link("vnet0", { kind: "tun", master: "virbr0" });
+    host.route("192.168.122.0/24", ["virbr0"], { gateway: false });
+    host.route("10.9.0.0/16", ["eth0"]);
+    host.file("proc", "self/net/tcp", tcp("0100A8C0:0016", "057AA8C0:0016"));
+    assert.deepEqual(over(host, "eth0"), []);
+  });
 });
 
-test("an SSH session is where its server address is; a link-local one names its interface", () => {
-  using machine = new FakeMachine();
-  const addresses = [
-    { interface: "lo", address: "127.0.0.1" },
-    { interface: "eth0", address: "10.0.2.15" },
-    { interface: "eth0", address: "fd00::1" },
-  ];
-  const session = (connection: string): string | undefined =>
-    readNetworkUse(machine.files, addresses, { SSH_CONNECTION: connection }).session;
-  assert.equal(session("10.0.2.2 4711 10.0.2.15 22"), "eth0");
-  assert.equal(session("fd00::9 4711 FD00::1 22"), "eth0");
-  assert.equal(session("::ffff:10.0.2.2 4711 ::ffff:10.0.2.15 22"), "eth0");
-  assert.equal(session("fe80::9%eth3 4711 fe80::1%eth3 22"), "eth3");
-  assert.equal(session("10.0.2.2 4711 192.0.2.1 22"), undefined);
+/** A table of proc_net_tcp(5) with one connection. */
+const tcp = (local: string, peer: string, state = "01"): string =>
+  `  sl  local_address rem_address   st tx_queue rx_queue\n   0: ${local} ${peer} ${state} 00000000:00000000\n`;
+
+const sshHost = (connection: string): FakeNetwork => {
+  const network = twoCards();
+  network.address("eth0", "10.0.2.15");
+  network.address("eth0", "fd00::1");
+  network.route("10.0.2.0/24", ["eth0"], { gateway: false });
+  network.route("192.0.2.0/24", ["eth1"]);
+  network.environment = { SSH_CONNECTION: connection };
+  return network;
+};
+
+suite("a card carries a session", () => {
+  const SESSION = "this SSH session";
+
+  test("whose server address it has; a link-local one names its interface", () => {
+    for (const connection of [
+      "10.0.2.2 4711 10.0.2.15 22",
+      "fd00::9 4711 FD00::1 22",
+      "::ffff:10.0.2.2 4711 ::ffff:10.0.2.15 22",
+    ]) {
+      using network = sshHost(connection);
+      assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`], connection);
+      assert.deepEqual(over(network, "eth1"), [], connection);
+    }
+    using local = sshHost("fe80::9%eth1 4711 fe80::1%eth1 22");
+    assert.deepEqual(over(local, "eth1"), [`${SESSION} (eth1)`]);
+  });
+
+  test("whose answers the kernel sends over it, though the address is another card's", () => {
+    using network = sshHost("192.0.2.7 4711 10.0.2.15 22");
+    assert.deepEqual(over(network, "eth1"), [`${SESSION} (eth1)`]);
+    assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
+  });
+
+  test("behind sudo, which hides it", () => {
+    using network = sshHost("");
+    network.environment = {};
+    network.file("proc", "self/status", "Name:\tferrule\nPPid:\t20\n");
+    network.file("proc", "self/environ", "SUDO_USER=me\0");
+    network.file("proc", "20/status", "Name:\tsudo\nPPid:\t10\n");
+    network.file("proc", "10/status", "Name:\tbash\nPPid:\t1\n");
+    network.file("proc", "10/environ", "HOME=/\0SSH_CONNECTION=10.0.2.2 4711 10.0.2.15 22\0");
+    assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
+  });
+
+  test("a loop of parents ends, and nonsense is no session", () => {
+    using network = sshHost("?");
+    assert.deepEqual(over(network, "eth0"), []);
+    network.environment = {};
+    network.file("proc", "self/status", "PPid:\t7\n");
+    network.file("proc", "7/status", "PPid:\t7\n");
+    assert.deepEqual(over(network, "eth0"), []);
+  });
 });
 
-test("behind sudo the SSH session is found with the processes before", () => {
-  using machine = new FakeMachine();
-  const { proc } = machine.files;
-  machine.write(join(proc, "self/status"), "Name:\tferrule\nPPid:\t20\n");
-  machine.write(join(proc, "self/environ"), "SUDO_USER=me\0");
-  machine.write(join(proc, "20/status"), "Name:\tsudo\nPPid:\t10\n");
-  machine.write(join(proc, "10/status"), "Name:\tbash\nPPid:\t1\n");
-  machine.write(join(proc, "10/environ"), "HOME=/\0SSH_CONNECTION=10.0.2.2 4711 10.0.2.15 22\0");
-  const addresses = [{ interface: "eth0", address: "10.0.2.15" }];
-  assert.equal(readNetworkUse(machine.files, addresses, {}).session, "eth0");
-});
+const storageHost = (): FakeNetwork => {
+  const network = twoCards();
+  network.address("eth0", "10.0.0.1");
+  network.route("10.0.0.0/24", ["eth0"], { gateway: false });
+  network.route("fd00:5::/64", ["eth1"], { gateway: false });
+  return network;
+};
 
-test("a loop of parents ends", () => {
-  using machine = new FakeMachine();
-  machine.write(join(machine.files.proc, "self/status"), "PPid:\t7\n");
-  machine.write(join(machine.files.proc, "7/status"), "PPid:\t7\n");
-  assert.equal(readNetworkUse(machine.files, [], {}).session, undefined);
-});
+suite("a card carries disks and connections", () => {
+  test("a root file system over NFS, and others", () => {
+    using network = storageHost();
+    const mounts = [
+      "10.0.0.9:/root / nfs4 rw,relatime,vers=4.2,addr=10.0.0.9 0 0",
+      "[fd00:5::9]:/home /home nfs rw,mountaddr=fd00:5::9,addr=fd00:5::9 0 0",
+      "tmpfs /tmp tmpfs rw 0 0",
+    ];
+    network.file("proc", "self/mounts", mounts.join("\n"));
+    assert.deepEqual(over(network, "eth0"), ["the root file system (nfs4) (10.0.0.9, eth0)"]);
+    assert.deepEqual(over(network, "eth1"), ["the file system at /home (nfs) (fd00:5::9, fd00:5::9, eth1)"]);
+  });
 
-test("what stands on the card is found through bridges, bonds and VLANs, and told with its way", () => {
-  using machine = new FakeMachine();
-  const { files } = machine;
-  for (const name of ["eth0", "eth1", "tap0"]) mkdirSync(join(files.sys, "class/net", name));
-  stack(machine, "bond0", "eth0", "eth1");
-  stack(machine, "bond0.5", "bond0");
-  stack(machine, "br0", "bond0.5", "tap0");
-  const use = { ipv4Routes: ["br0", "br0"], ipv6Routes: ["wlan0"], session: "eth0" };
-  assert.deepEqual(carries(files, ["eth0"], use), [
-    "this SSH session (eth0)",
-    "the default route (IPv4, br0 over eth0)",
-  ]);
-  assert.deepEqual(carries(files, ["eth7"], use), []);
-  assert.deepEqual(carries(files, [], use), []);
-});
+  test("disks over iSCSI and NVMe", () => {
+    using network = storageHost();
+    network.file("sys", "class/iscsi_connection/connection1:0/persistent_address", "10.0.0.8\n");
+    network.file("sys", "class/nvme/nvme1/address", "traddr=fd00:5::7,trsvcid=4420,src_addr=fd00:5::1\n");
+    network.file("sys", "class/nvme/nvme0/address", "0000:01:00.0\n");
+    assert.deepEqual(over(network, "eth0"), ["an iSCSI disk (10.0.0.8, eth0)"]);
+    assert.deepEqual(over(network, "eth1"), ["the NVMe disk nvme1 (fd00:5::7, eth1)"]);
+  });
 
-test("interfaces that stand on each other in a circle do not keep us", () => {
-  using machine = new FakeMachine();
-  stack(machine, "a0", "b0");
-  stack(machine, "b0", "a0");
-  assert.deepEqual(carries(machine.files, ["c0"], { ...NOTHING, ipv4Routes: ["a0"] }), []);
+  test("open connections to others, and not the session's, nor those inside", () => {
+    using network = storageHost();
+    network.file("proc", "self/net/tcp", tcp("0100000A:0016", "0500000A:1267") + tcp("0100007F:0016", "0100007F:1234"));
+    const mapped = "0000000000000000FFFF00000500000A";
+    network.file("proc", "self/net/tcp6", tcp("0000000000000000FFFF00000100000A:0801", `${mapped}:0801`));
+    assert.deepEqual(over(network, "eth0"), ["2 open connections (10.0.0.5 port 4711 and others, eth0)"]);
+    network.environment = { SSH_CONNECTION: "10.0.0.5 4711 10.0.0.1 22" };
+    assert.deepEqual(over(network, "eth0"), [
+      "this SSH session (eth0)",
+      "an open connection (10.0.0.5 port 2049, eth0)",
+    ]);
+    assert.deepEqual(over(network, "eth1"), []);
+  });
+
+  test("a table of more than the kernel gives at once is read to its end, and nonsense in it does no harm", () => {
+    using network = storageHost();
+    const closed = tcp("0100000A:0016", "0500000A:1267", "06").repeat(3000);
+    network.file("proc", "self/net/tcp", `\0\n\u{fffd} 1:2 :\n${closed}${tcp("0100000A:0016", "0500000A:0001")}`);
+    assert.deepEqual(over(network, "eth0"), ["an open connection (10.0.0.5 port 1, eth0)"]);
+  });
 });

@@ -1,6 +1,10 @@
-/** What would be cut off with a card: the way out of this machine, and the session that someone types in. */
-import { join } from "node:path";
-import { type Files, namesIn, textOf } from "./files.ts";
+/** What would be cut off with a card: the way out of this machine, the session that someone types in, disks, connections. */
+import type { NetworkTables, Route } from "#sys/network-tables.ts";
+import { openConnections, remoteStorage } from "./connections.ts";
+import type { Files } from "./files.ts";
+import { addressBytes, addressText, isLinkLocal } from "./ip-address.ts";
+import { LinkStack } from "./link-stack.ts";
+import { type End, type SshSession, sshSession } from "./ssh-session.ts";
 
 /** An address of this machine. */
 export interface LocalAddress {
@@ -9,94 +13,153 @@ export interface LocalAddress {
   readonly address: string;
 }
 
-/** What the machine does with its network now. */
-export interface NetworkUse {
-  /** Interfaces with a default route of any metric. */
-  readonly ipv4Routes: readonly string[];
-  readonly ipv6Routes: readonly string[];
-  /** The interface whose address the SSH session goes to; undefined where there is none. */
-  readonly session: string | undefined;
+/** The network of one machine, as this process sees it. */
+export interface Network {
+  readonly files: Files;
+  readonly tables: NetworkTables;
+  readonly addresses: readonly LocalAddress[];
+  readonly environment: NodeJS.ProcessEnv;
 }
 
-/** Bits of a route's flags (linux/route.h). */
-const RTF_UP = 0x1;
-const RTF_REJECT = 0x200;
-const isUsable = (flags: string | undefined): boolean =>
-  (Number.parseInt(flags ?? "", 16) & (RTF_UP | RTF_REJECT)) === RTF_UP;
+/** Something that uses the network, and the interfaces (by index) that it uses. */
+interface Use {
+  readonly what: string;
+  /** Said before the way, such as "IPv4". */
+  readonly about: string | undefined;
+  readonly links: readonly number[];
+}
 
-const rows = (text: string | undefined): readonly (readonly string[])[] =>
-  (text ?? "").split("\n").map((line) => line.trim().split(/\s+/));
+/** Of each family. A router that knows every network of the Internet has hundreds of thousands; the probes find its ways. */
+const MOST_ROUTES = 20_000;
+/** Connections whose ways are asked for. */
+const MOST_CONNECTIONS = 20_000;
+/** Root name servers and a resolver, where no route is the default one. Nothing is sent there. */
+const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:503:ba3e::2:30"];
+/** linux/rtnetlink.h: tables that need no name. */
+const USUAL_TABLES = [253, 254];
 
-/** /proc/net/route: interface, destination, gateway, flags, …, mask as the 8th. */
-const ipv4Defaults = (text: string | undefined): string[] =>
-  rows(text).flatMap(([name = "", to, , flags, , , , mask]) =>
-    to === "00000000" && mask === "00000000" && isUsable(flags) ? [name] : [],
+/**
+ * Whether a route leads to so many networks that it is a way out of the site: the default route, its halves that VPNs set,
+ * 2000::/3; not the private 10.0.0.0/8 or fc00::/7.
+ */
+const isWayOut = ({ unicast, destination, prefix }: Route): boolean => {
+  const first = destination[0]!;
+  if (!unicast) return false;
+  if (destination.length === 4) return first < 224 && (prefix < 8 || (prefix === 8 && first !== 10 && first !== 127));
+  return prefix <= 16 && (first & 0xfe) !== 0xfc && first < 0xfe;
+};
+
+const linksOf = (route: Route | undefined): readonly number[] =>
+  route?.unicast === true ? route.hops.map(({ link }) => link) : [];
+
+const routeUse = (route: Route, what: string): Use => {
+  const family = route.destination.length === 4 ? "IPv4" : "IPv6";
+  const table = USUAL_TABLES.includes(route.table) ? "" : `, table ${route.table}`;
+  return { what, about: family + table, links: linksOf(route) };
+};
+
+/** The default routes of every table, and where the kernel would send what is meant for the Internet. */
+const waysOut = (tables: NetworkTables, routes: readonly Route[]): readonly Use[] => {
+  const wide = routes.filter(isWayOut).map((route) => {
+    const network = `${addressText(route.destination)}/${route.prefix}`;
+    return routeUse(route, route.prefix === 0 ? "the default route" : `the route to ${network}`);
+  });
+  const probed = PROBES.map((text) => tables.routeTo(addressBytes(text)!)).filter((route) => route !== undefined);
+  return [
+    ...wide,
+    ...probed
+      .filter((route) => route.unicast && !isWayOut(route))
+      .map((route) => routeUse(route, "the way to the Internet")),
+  ];
+};
+
+const holders = ({ addresses }: Network, stack: LinkStack, address: string): readonly number[] =>
+  addresses
+    .filter((each) => each.address.toLowerCase() === address)
+    .flatMap((each) => stack.index(each.interface) ?? []);
+
+const textOfEnd = ({ address, text }: End): string => (address === undefined ? text : addressText(address));
+
+/** Both directions: where its packets come in, and where answers leave. */
+const sessionUse = (network: Network, stack: LinkStack, { client, server }: SshSession): Use => {
+  const zones = [client, server].flatMap(({ zone }) => (zone === undefined ? [] : (stack.index(zone) ?? [])));
+  const answers = client.address === undefined || isLinkLocal(client.address) ? [] : [client.address];
+  const ways = answers.flatMap((address) =>
+    linksOf(network.tables.routeTo(address, server.address) ?? network.tables.routeTo(address)),
   );
+  return {
+    what: "this SSH session",
+    about: undefined,
+    links: [...zones, ...holders(network, stack, textOfEnd(server)), ...ways],
+  };
+};
 
-/** /proc/net/ipv6_route: destination, its prefix length, …, flags as the 9th, interface. */
-const ipv6Defaults = (text: string | undefined): string[] =>
-  rows(text).flatMap(([to = "", prefix, , , , , , , flags, name = ""]) =>
-    /^0{32}$/.test(to) && prefix === "00" && isUsable(flags) && name !== "lo" ? [name] : [],
-  );
+const storageUses = ({ files, tables }: Network): readonly Use[] =>
+  remoteStorage(files).map(({ what, servers }) => ({
+    what,
+    about: servers.map(addressText).join(", "),
+    links: servers.flatMap((server) => linksOf(tables.routeTo(server))),
+  }));
 
-/** SSH_CONNECTION of this process, or of one it was started from: `sudo` does not pass it on. */
-const sshConnection = (files: Files, environment: NodeJS.ProcessEnv): string | undefined => {
-  const own = environment["SSH_CONNECTION"];
-  if (own !== undefined) return own;
-  let pid = "self";
-  for (let generation = 0; generation < 32; generation++) {
-    const words = (textOf(join(files.proc, pid, "environ")) ?? "").split("\0");
-    const found = words.find((word) => word.startsWith("SSH_CONNECTION="));
-    if (found !== undefined) return found.slice("SSH_CONNECTION=".length);
-    const parent = /^PPid:\s*(\d+)/m.exec(textOf(join(files.proc, pid, "status")) ?? "")?.[1];
-    if (parent === undefined || Number(parent) <= 1) return undefined;
-    pid = parent;
+/** One use for all connections that go the same way. */
+const connectionUses = (network: Network, stack: LinkStack, session: SshSession | undefined): readonly Use[] => {
+  const ways = new Map<string, { readonly links: readonly number[]; readonly peers: string[] }>();
+  const seen = new Map<string, readonly number[]>();
+  for (const { local, peer, peerPort } of openConnections(network.files).slice(0, MOST_CONNECTIONS)) {
+    const [near, far] = [addressText(local), addressText(peer)];
+    if (
+      session?.clientPort === peerPort &&
+      session.client.address !== undefined &&
+      addressText(session.client.address) === far
+    )
+      continue;
+    const route = (): readonly number[] =>
+      isLinkLocal(peer) ? [] : linksOf(network.tables.routeTo(peer, local) ?? network.tables.routeTo(peer));
+    const links = seen.get(`${near} ${far}`) ?? [...new Set([...route(), ...holders(network, stack, near)])];
+    seen.set(`${near} ${far}`, links);
+    const way = ways.get(links.join()) ?? { links, peers: [] };
+    ways.set(links.join(), way);
+    way.peers.push(`${far} port ${peerPort}`);
   }
+  return [...ways.values()].map(({ links, peers }) => ({
+    what: peers.length === 1 ? "an open connection" : `${peers.length} open connections`,
+    about: peers.length === 1 ? peers[0] : `${peers[0]} and others`,
+    links,
+  }));
+};
+
+/** "br0 over eth0", for the first way that leads over one of these; undefined where none does. */
+const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly number[]): string | undefined => {
+  const below = links.map((upper) => ({ upper, ...stack.below(upper) }));
+  for (const doubt of [false, true])
+    for (const { upper, sure, perhaps } of below) {
+      const card = cards.find((each) => (doubt ? perhaps : sure).has(each));
+      if (card === undefined) continue;
+      const over = doubt ? ", perhaps over" : " over";
+      return card === upper ? stack.name(card) : `${stack.name(upper)}${over} ${stack.name(card)}`;
+    }
   return undefined;
 };
 
-/** SSH_CONNECTION is "client port server port"; a link-local server address names its interface as zone. */
-const sessionInterface = (connection: string | undefined, addresses: readonly LocalAddress[]): string | undefined => {
-  const server = (connection ?? "").split(" ")[2];
-  if (server === undefined) return undefined;
-  const [address = "", zone] = server.replace(/^::ffff:(?=\d+\.)/i, "").split("%");
-  return zone ?? addresses.find((each) => each.address.toLowerCase() === address.toLowerCase())?.interface;
-};
-
-/** @param addresses of this machine, in this network namespace */
-export const readNetworkUse = (
-  files: Files,
-  addresses: readonly LocalAddress[],
-  environment: NodeJS.ProcessEnv,
-): NetworkUse => ({
-  ipv4Routes: ipv4Defaults(textOf(join(files.proc, "self/net/route"))),
-  ipv6Routes: ipv6Defaults(textOf(join(files.proc, "self/net/ipv6_route"))),
-  session: sessionInterface(sshConnection(files, environment), addresses),
-});
-
-/** An interface and all it stands on: the ports of a bridge, the slaves of a bond, what a VLAN is on. */
-const foundations = (files: Files, name: string): ReadonlySet<string> => {
-  const found = new Set([name]);
-  for (const each of found) {
-    const names = namesIn(join(files.sys, "class/net", each));
-    for (const lower of names) if (lower.startsWith("lower_")) found.add(lower.slice("lower_".length));
-  }
-  return found;
-};
-
-/** What goes over these interfaces, in words: "the default route (IPv4, br0 over eth0)". Empty when nothing does. */
-export const carries = (files: Files, interfaces: readonly string[], use: NetworkUse): readonly string[] => {
-  const over = (upper: string): string | undefined => {
-    const below = foundations(files, upper);
-    const name = interfaces.find((each) => below.has(each));
-    if (name === undefined) return undefined;
-    return name === upper ? name : `${upper} over ${name}`;
-  };
-  const words = (uppers: readonly string[], what: (way: string) => string): string[] =>
-    [...new Set(uppers)].map(over).flatMap((way) => (way === undefined ? [] : [what(way)]));
-  return [
-    ...words(use.session === undefined ? [] : [use.session], (way) => `this SSH session (${way})`),
-    ...words(use.ipv4Routes, (way) => `the default route (IPv4, ${way})`),
-    ...words(use.ipv6Routes, (way) => `the default route (IPv6, ${way})`),
+/**
+ * What goes over these interfaces, in words: "the default route (IPv4, br0 over eth0)". Empty when nothing does, as far as
+ * this network namespace shows. @throws {SystemError} where the kernel does not tell
+ */
+export const carries = (network: Network, interfaces: readonly string[]): readonly string[] => {
+  const { files, tables, environment } = network;
+  const routes = tables.routes(MOST_ROUTES);
+  const stack = new LinkStack(files, tables, routes);
+  const session = sshSession(files, environment);
+  const uses = [
+    ...(session === undefined ? [] : [sessionUse(network, stack, session)]),
+    ...waysOut(tables, routes),
+    ...storageUses(network),
+    ...connectionUses(network, stack, session),
   ];
+  const cards = interfaces.flatMap((name) => stack.index(name) ?? []);
+  const words = uses.flatMap(({ what, about, links }) => {
+    const way = wayOver(stack, links, cards);
+    return way === undefined ? [] : [`${what} (${about === undefined ? way : `${about}, ${way}`})`];
+  });
+  return [...new Set(words)];
 };

@@ -77,7 +77,7 @@ export class Carries extends FerruleError {
   readonly hint: string;
   constructor(address: string, what: readonly string[]) {
     super(`${address} carries ${what.join(" and ")}`);
-    this.hint = "Taking it would cut that off. Move it to another interface first, or say --force.";
+    this.hint = "Taking it would cut that off. Move it to another interface first, or add --force.";
   }
 }
 

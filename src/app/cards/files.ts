@@ -2,8 +2,10 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
-/** The longest of the files that are read here is /proc/cpuinfo. */
-const MOST_BYTES = 1 << 16;
+/** The longest of the files that are read here is /proc/net/tcp, of a busy server. */
+const MOST_BYTES = 1 << 23;
+/** What is read at once. Of most files in /proc the kernel gives a page or less at a time. */
+const PIECE = 1 << 16;
 
 /** Where the machine's files are: elsewhere in tests. */
 export interface Roots {
@@ -46,14 +48,21 @@ const tried = <T>(attempt: () => T): T | undefined => {
   }
 };
 
-/** Some bytes of a file. */
+/** Some bytes of a file: to its end, or `most`. @param at position of the first; the file's own unless given */
 export const bytesOf = (path: string, most = MOST_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {
     // Not to hang on what is no file: a pipe would keep us.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const bytes = new Uint8Array(most);
-      return bytes.subarray(0, readSync(file, bytes, 0, most, at ?? null));
+      const pieces: Uint8Array[] = [];
+      for (let read = 0; read < most;) {
+        const piece = new Uint8Array(Math.min(PIECE, most - read));
+        const length = readSync(file, piece, 0, piece.length, at === undefined ? null : at + read);
+        if (length === 0) break;
+        pieces.push(piece.subarray(0, length));
+        read += length;
+      }
+      return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     } finally {
       closeSync(file);
     }

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { SystemError } from "#sys/errno.ts";
 import { InUse, NoSuchCard, NotOfFamily, NotUsable } from "./errors.ts";
-import { checkCard, isPrepared, preparedTaps } from "./here.ts";
+import { cardAt } from "./move.ts";
+import { carriedBy, checkCard, isPrepared, preparedTaps } from "./here.ts";
+import { FakeNetwork } from "./network.test-kit.ts";
 import { FakeMachine, type FakeFunction } from "./machine.test-kit.ts";
 import { VFIO_PCI } from "./machine.ts";
 
@@ -69,6 +73,31 @@ test("an empty slot, and a card of somebody else's, are errors of their own", ()
   using machine = machineWith({ vendor: "0x8086" });
   assert.throws(() => checkCard("0000:04:00.0", {}, machine.files), NoSuchCard);
   assert.throws(() => checkCard(CARD, {}, machine.files), NotOfFamily);
+});
+
+const silent = (): never => {
+  throw new SystemError({ errno: 1, syscall: "socket" });
+};
+
+test("what a card carries is asked of its interfaces; where nobody tells, that is said", () => {
+  using host = new FakeNetwork();
+  host.link("eth0");
+  host.route("0.0.0.0/0", ["eth0"]);
+  const network = { ...host.network, [Symbol.dispose]: () => {} };
+  const told = (card: FakeFunction): readonly string[] => {
+    using machine = machineWith(card);
+    return carriedBy(cardAt(machine.files, CARD), machine.files, () => network);
+  };
+  assert.deepEqual(told({ driver: "r8169", interfaces: ["eth0"] }), ["the default route (IPv4, eth0)"]);
+  assert.deepEqual(told({ driver: VFIO_PCI }), []);
+  assert.deepEqual(told({ driver: "uio_pci_generic" }), []);
+  using moved = machineWith({ driver: "r8169" });
+  mkdirSync(join(moved.files.device(CARD), "net"));
+  assert.match(carriedBy(cardAt(moved.files, CARD), moved.files, () => network).join(), /another network namespace/);
+  using refused = machineWith({ driver: "r8169", interfaces: ["eth0"] });
+  assert.deepEqual(carriedBy(cardAt(refused.files, CARD), refused.files, silent), [
+    "perhaps the default route: the kernel does not tell [EPERM]",
+  ]);
 });
 
 test("prepared TAPs are those that belong to the user", () => {

@@ -2,8 +2,10 @@
 import { accessSync, constants } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { SystemError } from "#sys/errno.ts";
+import { KernelTables } from "#sys/network-tables.ts";
 import type { Card } from "./card.ts";
-import { carries, readNetworkUse } from "./carrying.ts";
+import { carries, type Network } from "./carrying.ts";
 import { exists, Files, namesIn, numberOf } from "./files.ts";
 import { holdersOf } from "./holders.ts";
 import { groupFilePath, judgeCard, type Lack, type Situation } from "./judge.ts";
@@ -47,19 +49,41 @@ export const preparedTaps = (files: Files, user: number): readonly string[] =>
     (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,
   );
 
+/** What a card carries, in words. Where it cannot be known, that. */
+export const carriedBy = (card: Card, files: Files, network: () => Network & Disposable): readonly string[] => {
+  if (card.driver === undefined || card.driver === VFIO_PCI) return [];
+  const names = card.interfaces.map(({ name }) => name);
+  // The kernel shows the interfaces of this namespace alone.
+  if (names.length === 0 && exists(join(files.device(card.address), "net")))
+    return [`what is not seen from here: ${card.driver}'s interface is in another network namespace`];
+  if (names.length === 0) return [];
+  try {
+    using here = network();
+    return carries(here, names);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    return [`perhaps the default route: the kernel does not tell [${error.code}]`];
+  }
+};
+
+/** The network of this thread's namespace. @throws {SystemError} */
+const networkHere = (files: Files): Network & Disposable => {
+  const addresses = Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
+    list.map(({ address }) => ({ interface: name, address: address.replace(/%.*/, "") })),
+  );
+  const tables = new KernelTables();
+  return { files, tables, addresses, environment: process.env, [Symbol.dispose]: () => tables[Symbol.dispose]() };
+};
+
 /** What `bind` and `unbind` work with. */
 export const yardHere = (): Yard => {
   const files = new Files();
-  const addresses = Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
-    list.map(({ address }) => ({ interface: name, address })),
-  );
-  const use = readNetworkUse(files, addresses, process.env);
   return {
     files,
     kernel: linux,
     records: new Records(),
     machine: machineHere(files),
-    carries: (interfaces) => carries(files, interfaces, use),
+    carries: (card) => carriedBy(card, files, () => networkHere(files)),
   };
 };
 

@@ -31,8 +31,8 @@ export interface Yard {
   readonly kernel: Kernel;
   readonly records: Records;
   readonly machine: Machine;
-  /** What goes over these interfaces, in words. */
-  readonly carries: (interfaces: readonly string[]) => readonly string[];
+  /** What goes over a card's interfaces, in words. */
+  readonly carries: (card: Card) => readonly string[];
 }
 
 export interface Moved {
@@ -109,7 +109,7 @@ const checkTake = (yard: Yard, card: Card, { force, unsafeNoIommu }: TakeOptions
   if (force) return;
   // Two of ours in one group are taken one after the other.
   if (!intruders(card).every(isOfFamily)) refuse(card, first("group"));
-  const cut = yard.carries(card.interfaces.map(({ name }) => name));
+  const cut = yard.carries(card);
   if (cut.length > 0) throw new Carries(card.address, cut);
 };
 

@@ -29,8 +29,9 @@ export const bind = command({
     "Gives the card to vfio-pci through its driver_override, and loads vfio-pci where that is needed. The card's network",
     "interface is gone until `ferrule unbind` or the next boot gives it back to the driver it had. Needs root.",
     "",
-    "A card that carries the default route or the SSH session this is typed in is not taken without --force; neither is",
-    "one in a group that VFIO would not give away. May be said again after it was interrupted.",
+    "A card that carries a default route of any table, this SSH session, a disk or file system of another machine, or open",
+    "connections is not taken without --force, also where it only may, under a tunnel; neither is one in a group that VFIO",
+    "would not give away. Run it again when it was interrupted.",
   ].join("\n"),
   operands: [BDF],
   options: {

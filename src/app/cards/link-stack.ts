@@ -1,0 +1,119 @@
+/** Which interfaces stand on which: down from a bridge, a VLAN or a tunnel to the cards that its frames leave through. */
+import { join } from "node:path";
+import type { LinkInfo, NetworkTables, Route } from "#sys/network-tables.ts";
+import { type Files, namesIn, textOf } from "./files.ts";
+
+/** Kinds whose frames go on in other packets, or through a program: what they leave through is not among their links. */
+const TUNNELS =
+  /^(tun|wireguard|ovpn|ppp|gre|gretap|erspan|ip6gre|ip6gretap|ipip|sit|ip6tnl|vti6?|xfrm|vxlan|geneve|gtp|bareudp|l2tp\w*|amt|openvswitch)$/;
+const OPEN_VSWITCH = "openvswitch";
+
+/** if_ether.h: everything, and the two of PPPoE. A program that listens for them may be a tunnel's other half. */
+const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
+
+export interface Below {
+  /** What surely carries its frames: itself, what it is on, its ports. */
+  readonly sure: ReadonlySet<number>;
+  /** What may, as far as the kernel shows: what is under a tunnel. */
+  readonly perhaps: ReadonlySet<number>;
+}
+
+export class LinkStack {
+  readonly #links: ReadonlyMap<number, LinkInfo>;
+  readonly #files: Files;
+  readonly #tables: NetworkTables;
+  readonly #routes: readonly Route[];
+
+  /** @param routes where to look for what a tunnel may leave through */
+  constructor(files: Files, tables: NetworkTables, routes: readonly Route[]) {
+    this.#links = new Map(tables.links().map((link) => [link.index, link]));
+    this.#files = files;
+    this.#tables = tables;
+    this.#routes = routes;
+  }
+
+  name(index: number): string {
+    return this.#links.get(index)?.name ?? `interface ${index}`;
+  }
+
+  index(name: string): number | undefined {
+    return this.#where((link) => link.name === name)[0];
+  }
+
+  below(upper: number): Below {
+    const sure = this.#closure([upper], (link) => this.#lowers(link));
+    // A TAP that is a port belongs to a virtual machine or the like, and leads nowhere.
+    const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
+    const tunnels = [...chain]
+      .flatMap((index) => this.#links.get(index) ?? [])
+      .filter(({ kind }) => TUNNELS.test(kind ?? ""));
+    const under = tunnels.flatMap((tunnel) => this.#under(tunnel));
+    return { sure, perhaps: this.#closure(under, (link) => this.#lowers(link)) };
+  }
+
+  #where(test: (link: LinkInfo) => boolean): readonly number[] {
+    return [...this.#links.values()].filter(test).map(({ index }) => index);
+  }
+
+  #closure(from: readonly number[], next: (link: LinkInfo) => readonly number[]): ReadonlySet<number> {
+    const found = new Set(from);
+    for (const index of found) {
+      const link = this.#links.get(index);
+      if (link !== undefined) for (const lower of next(link)) found.add(lower);
+    }
+    return found;
+  }
+
+  /** What it is on, its ports, and what its driver says besides. */
+  #lowers({ index, name, link, kind }: LinkInfo): readonly number[] {
+    const ports = this.#where(({ master }) => master === index);
+    const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));
+    const told = files.map((file) => this.index(file.slice("lower_".length)));
+    // The other end of a virtual cable may be a port.
+    const bridge = kind === "veth" && link !== undefined ? this.#links.get(link)?.master : undefined;
+    return [...ports, ...[...told, link, bridge].filter((lower) => lower !== undefined)];
+  }
+
+  /** What the packets of a tunnel may leave through. */
+  #under(tunnel: LinkInfo): readonly number[] {
+    if (tunnel.kind === OPEN_VSWITCH) {
+      // All ports of all its bridges are ports of one device of its.
+      const switches = this.#where(({ kind }) => kind === OPEN_VSWITCH);
+      const ports = this.#where(({ master }) => master !== undefined && switches.includes(master));
+      if (ports.length > 0) return ports;
+    }
+    const remote = this.#tunnelEnd(tunnel);
+    const way = remote === undefined ? undefined : this.#tables.routeTo(remote);
+    if (way?.unicast === true) return way.hops.map(({ link }) => link);
+    const pppoe = tunnel.kind === "ppp" ? this.#pppoe() : [];
+    return pppoe.length > 0 ? pppoe : [...this.#gateways(), ...this.#listening()];
+  }
+
+  /** The other end of an IP tunnel that has one. */
+  #tunnelEnd({ kind, broadcast }: LinkInfo): Uint8Array | undefined {
+    const isAddress = (broadcast.length === 4 || broadcast.length === 16) && broadcast.some((byte) => byte !== 0);
+    return kind !== "tun" && isAddress ? broadcast : undefined;
+  }
+
+  /** Of the sessions that the kernel has, each with its interface in the last column. */
+  #pppoe(): readonly number[] {
+    const lines = (textOf(join(this.#files.proc, "self/net/pppoe")) ?? "").split("\n").slice(1);
+    return lines.flatMap((line) => this.index(line.trim().split(/\s+/).at(-1) ?? "") ?? []);
+  }
+
+  /** What leads to others that forward: a tunnel's other end is seldom nearer. Without any, whatever is up. */
+  #gateways(): readonly number[] {
+    const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);
+    const found = hops.map(({ link }) => link).filter((link) => !TUNNELS.test(this.#links.get(link)?.kind ?? ""));
+    return found.length > 0 ? found : this.#where(({ up, kind, name }) => up && kind === undefined && name !== "lo");
+  }
+
+  /** Where programs take frames past the network stack: socket, references, type, protocol, interface, … */
+  #listening(): readonly number[] {
+    const lines = (textOf(join(this.#files.proc, "self/net/packet")) ?? "").split("\n").slice(1);
+    return lines.flatMap((line) => {
+      const [, , , protocol = "", index] = line.trim().split(/\s+/);
+      return TUNNEL_PROTOCOLS.includes(protocol.toLowerCase()) ? [Number(index)] : [];
+    });
+  }
+}

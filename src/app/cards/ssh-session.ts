@@ -1,0 +1,48 @@
+/** The SSH session that a command was typed in. */
+import { join } from "node:path";
+import { type Files, textOf } from "./files.ts";
+import { addressBytes } from "./ip-address.ts";
+
+/** One end of a session: an address, and for a link-local one its interface. */
+export interface End {
+  readonly text: string;
+  readonly address: Uint8Array | undefined;
+  readonly zone: string | undefined;
+}
+
+export interface SshSession {
+  readonly client: End;
+  readonly clientPort: number;
+  readonly server: End;
+}
+
+/** Generations of processes that are looked at. */
+const MOST_PARENTS = 32;
+
+/** SSH_CONNECTION of this process, or of one it was started from: `sudo` does not pass it on. */
+const sshConnection = (files: Files, environment: NodeJS.ProcessEnv): string | undefined => {
+  const own = environment["SSH_CONNECTION"];
+  if (own !== undefined) return own;
+  let pid = "self";
+  for (let generation = 0; generation < MOST_PARENTS; generation++) {
+    const words = (textOf(join(files.proc, pid, "environ")) ?? "").split("\0");
+    const found = words.find((word) => word.startsWith("SSH_CONNECTION="));
+    if (found !== undefined) return found.slice("SSH_CONNECTION=".length);
+    const parent = /^PPid:\s*(\d+)/m.exec(textOf(join(files.proc, pid, "status")) ?? "")?.[1];
+    if (parent === undefined || Number(parent) <= 1) return undefined;
+    pid = parent;
+  }
+  return undefined;
+};
+
+const endOf = (text: string): End => {
+  const [address = "", zone] = text.split("%");
+  return { text: address.toLowerCase(), address: addressBytes(address), zone };
+};
+
+/** SSH_CONNECTION is "client port server port"; a link-local address names its interface as zone. */
+export const sshSession = (files: Files, environment: NodeJS.ProcessEnv): SshSession | undefined => {
+  const [client, port, server] = (sshConnection(files, environment) ?? "").split(" ");
+  if (client === undefined || port === undefined || server === undefined) return undefined;
+  return { client: endOf(client), clientPort: Number(port), server: endOf(server) };
+};
