@@ -80,7 +80,10 @@ test("a captured port writes every frame of both directions, with its time, and 
     {
       interfaceId: 0,
       interfaceName: "fe0w",
+      linkType: 1,
       direction: Direction.outbound,
+      damaged: false,
+      timed: true,
       seconds: 1_700_000_000,
       nanoseconds: 999_999_500,
       originalLength: 20,

@@ -1,28 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { Direction } from "#wire/pcapng.ts";
-import type { CapturedPacket } from "#wire/pcapng-reader.ts";
-import { arrange, loadReplay, ReplayFailed, ReplayWire, SILENCE } from "./wire-replay.ts";
-
-const packet = (micros: number, length: number, more: Partial<CapturedPacket> = {}): CapturedPacket => ({
-  interfaceId: 0,
-  interfaceName: "wire",
-  direction: Direction.unknown,
-  seconds: 100 + Math.floor(micros / 1e6),
-  nanoseconds: (micros % 1e6) * 1000,
-  originalLength: length,
-  bytes: new Uint8Array(length).fill(length & 255),
-  ...more,
-});
+import type { CapturedPacket } from "#wire/captured-packet.ts";
+import { packet } from "./replay.test-kit.ts";
+import { arrange, SILENCE } from "./replay.ts";
+import { ReplayWire } from "./wire-replay.ts";
 
 const setUp = (packets: readonly CapturedPacket[], options: { rate?: number; loop?: boolean } = {}) => {
   const clock = new VirtualClock();
-  const wire = new ReplayWire({ replay: arrange(packets), clock, ...options });
+  const wire = new ReplayWire({ replay: arrange({ packets }), clock, ...options });
   const came: [at: number, length: number][] = [];
   const nic = {
     room: true,
@@ -99,21 +86,6 @@ test("a frame waits for room, and time does not stand still meanwhile", () => {
   ]);
 });
 
-test("leaves out what the interface sent itself, what is cut, and what is no frame", () => {
-  const replay = arrange([
-    packet(0, 60, { direction: Direction.outbound }),
-    packet(0, 60, { originalLength: 61 }),
-    packet(0, 13),
-    packet(0, 70_000),
-    packet(0, 60, { direction: Direction.inbound }),
-  ]);
-  assert.deepEqual([replay.times.length, replay.left], [1, 4]);
-});
-
-test("time that goes back in the file stands still in the replay", () => {
-  assert.deepEqual([...arrange([packet(500, 60), packet(100, 60), packet(600, 60)]).times], [0, 0, 100]);
-});
-
 test("what the NIC sends is counted and goes nowhere", () => {
   const wire = new ReplayWire({ replay: SILENCE, clock: new VirtualClock() });
   assert.equal(wire.reserve(60), 0);
@@ -121,24 +93,6 @@ test("what the NIC sends is counted and goes nowhere", () => {
   assert.equal(wire.delivery.counts.sentFrames, 1);
   assert.equal(wire.reserve(1 << 20), -1);
   assert.equal(wire.due, Infinity);
-});
-
-test("refuses files that are not there, are no captures or hold nothing, with a hint", () => {
-  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
-  try {
-    const path = join(folder, "a.pcap");
-    assert.throws(() => loadReplay(path), /a\.pcap cannot be replayed: ENOENT/);
-    writeFileSync(path, "nonsense that is long enough");
-    assert.throws(() => loadReplay(path), ReplayFailed);
-    const empty = new Uint8Array(24);
-    new DataView(empty.buffer).setUint32(0, 0xa1b2_c3d4, true);
-    empty.set([2, 0, 4, 0], 4);
-    empty[20] = 1;
-    writeFileSync(path, empty);
-    assert.throws(() => loadReplay(path), /no frame in it can be delivered/);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 });
 
 test("a rate is more than nothing", () => {

@@ -1,90 +1,13 @@
 /** The far end of the cable in a capture file: its frames come as they once did, and what the NIC sends goes nowhere. */
-import { readFileSync, statSync } from "node:fs";
-import { FerruleError, Misuse, OutOfRange } from "#kit/errors.ts";
+import { Misuse, OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
-import { ETHERNET_BYTES } from "#wire/ethernet.ts";
-import { newMemory } from "#wire/memory.ts";
-import { readCapture } from "#wire/pcap-reader.ts";
-import { Direction } from "#wire/pcapng.ts";
-import { type CapturedPacket, MalformedCapture } from "#wire/pcapng-reader.ts";
+import { LONGEST, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
 import type { WireTap } from "./wire-tap.ts";
 
-const LONGEST = 1 << 16;
-/** Files are held in memory. */
-const LARGEST_FILE = 1 << 30;
-
 /** How often a NIC that has no room yet is looked at: nobody tells when a guest switches its receiver on. */
 const LOOK_MICROS = 1000;
-
-/** A capture file cannot be replayed. */
-export class ReplayFailed extends FerruleError {
-  readonly code = "REPLAY_FAILED";
-  readonly hint: string;
-  constructor(path: string, what: string, hint: string, cause?: unknown) {
-    super(`${path} cannot be replayed: ${what}`, { cause });
-    this.hint = hint;
-  }
-}
-
-/** Frames and when they come. */
-export interface Replay {
-  readonly memory: FrameMemory;
-  /** Offset and length of each frame. */
-  readonly places: Int32Array;
-  /** Microseconds after the first, never less than the one before. */
-  readonly times: Float64Array;
-  /** Packets left out: sent by the interface that captured them, cut, or no frames. */
-  readonly left: number;
-}
-
-/** The frames behind an area of `LONGEST` bytes, in which the NIC's own are built. */
-export const arrange = (packets: readonly CapturedPacket[]): Replay => {
-  const kept = packets.filter(
-    ({ direction, bytes, originalLength }) =>
-      direction !== Direction.outbound &&
-      bytes.length === originalLength &&
-      bytes.length >= ETHERNET_BYTES &&
-      bytes.length <= LONGEST,
-  );
-  // Each starts 2 bytes before a word, so that what follows the Ethernet header is aligned.
-  const sizes = kept.map(({ bytes }) => (bytes.length + 2 + 7) & ~7);
-  const memory = newMemory(sizes.reduce((a, b) => a + b, LONGEST) + 8);
-  const places = new Int32Array(2 * kept.length);
-  const times = new Float64Array(kept.length);
-  let at = LONGEST;
-  let latest = 0;
-  for (const [i, { bytes, seconds, nanoseconds }] of kept.entries()) {
-    memory.bytes.set(bytes, at + 2);
-    places.set([at + 2, bytes.length], 2 * i);
-    latest = Math.max(latest, (seconds - kept[0]!.seconds) * 1e6 + (nanoseconds - kept[0]!.nanoseconds) / 1000);
-    times[i] = latest;
-    at += sizes[i]!;
-  }
-  return { memory, places, times, left: packets.length - kept.length };
-};
-
-/** Nothing to replay: the NIC only sends. */
-export const SILENCE: Replay = arrange([]);
-
-/** @throws {ReplayFailed} */
-export const loadReplay = (path: string): Replay => {
-  try {
-    const { size } = statSync(path);
-    if (size > LARGEST_FILE)
-      throw new ReplayFailed(path, `it has ${size} bytes`, "Cut it to at most 1 GiB: editcap -c 1000000 IN OUT");
-    const replay = arrange([...readCapture(readFileSync(path))]);
-    if (replay.times.length > 0) return replay;
-    const hint = "Frames that were sent by the capturing interface, or that are cut, are left out.";
-    throw new ReplayFailed(path, "no frame in it can be delivered", hint);
-  } catch (error) {
-    if (error instanceof FerruleError) throw error;
-    if (error instanceof MalformedCapture) throw new ReplayFailed(path, error.message, error.hint, error);
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new ReplayFailed(path, code, "Check the path, and that you may read it.", error);
-  }
-};
 
 export interface ReplayWireOptions {
   readonly replay: Replay;

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { MalformedCapture } from "./captured-packet.ts";
+import { frame, pcap } from "./captures.test-kit.ts";
 import { newMemory } from "./memory.ts";
 import { readCapture, readPcap } from "./pcap-reader.ts";
-import { PcapngWriter, Resolution } from "./pcapng.ts";
-import { MalformedCapture } from "./pcapng-reader.ts";
+import { Direction, PcapngWriter, Resolution } from "./pcapng.ts";
 
 /** A file with one packet of four bytes, at 5 s and 7 units. */
 const file = (little: boolean, magic = 0xa1b2_c3d4, linkType = 1): Uint8Array => {
@@ -38,11 +39,57 @@ test("refuses what does not hold together, and says where", () => {
   assert.throws(() => [...readPcap(whole.subarray(0, 20))], /byte 0: the file ends inside its header/);
   assert.throws(() => [...readPcap(whole.subarray(0, 30))], /byte 24: the file ends inside a packet's header/);
   assert.throws(() => [...readPcap(whole.subarray(0, 43))], /byte 24: the file ends inside a packet/);
-  assert.throws(() => [...readPcap(file(true, 0xa1b2_c3d4, 113))], /link type 113 is not Ethernet/);
   assert.throws(() => [...readPcap(file(true, 1))], /no magic number/);
   const long = file(true);
   long.fill(0xff, 32, 36);
   assert.throws(() => [...readPcap(long)], /cannot be/);
+});
+
+test("says of each packet what its bytes start with, and leaves reserved bits of the link type in it", () => {
+  assert.equal([...readPcap(pcap([{}], { link: 113 }))][0]!.linkType, 113);
+  assert.equal([...readPcap(pcap([{}], { link: 0x0001_0001 }))][0]!.linkType, 0x0001_0001);
+});
+
+test("an FCS that the link-type word declares is not part of the frame, in whatever unit it is counted", () => {
+  const bytes = frame(64);
+  for (const little of [true, false])
+    for (const link of [0x2400_0001, 0x4400_0001]) {
+      const [packet] = [...readPcap(pcap([{ bytes }], { link, little }))];
+      assert.deepEqual([packet!.linkType, packet!.originalLength, packet!.bytes.length], [1, 60, 60]);
+    }
+  // Not declared: the bit that says so is clear.
+  assert.equal([...readPcap(pcap([{ bytes }], { link: 0x2000_0001 }))][0]!.bytes.length, 64);
+  // Cut where the FCS began: the frame is whole.
+  const [cut] = [...readPcap(pcap([{ bytes: bytes.subarray(0, 60), original: 64 }], { link: 0x2400_0001 }))];
+  assert.deepEqual([cut!.originalLength, cut!.bytes.length], [60, 60]);
+});
+
+test("what was captured behind the original length is not part of the frame", () => {
+  const [packet] = [...readPcap(pcap([{ bytes: frame(76), original: 60 }]))];
+  assert.deepEqual([packet!.originalLength, packet!.bytes.length], [60, 60]);
+  assert.equal([...readPcap(pcap([{ original: 0 }]))][0]!.originalLength, 0);
+});
+
+const times = (...fractions: readonly number[]): number[] =>
+  [...readPcap(pcap(fractions.map((fraction) => ({ fraction }))))].map(({ nanoseconds }) => nanoseconds);
+
+test("finds nanoseconds under the magic number of microseconds, and lets bad rounding be", () => {
+  assert.deepEqual(times(999_999_000, 1000, 2000), [999_999_000, 1000, 2000]);
+  assert.deepEqual(times(1_000_000, 999_999), [1_000_000_000, 999_999_000]);
+});
+
+test("reads the modified form, whose packets say which way they went", () => {
+  for (const little of [true, false]) {
+    const bytes = pcap([{ type: 0 }, { type: 4, fraction: 7 }], { magic: 0xa1b2_cd34, little });
+    const packets = [...readCapture(bytes)];
+    assert.deepEqual(
+      packets.map(({ direction, nanoseconds, bytes: { length } }) => [direction, nanoseconds, length]),
+      [
+        [Direction.unknown, 0, 60],
+        [Direction.outbound, 7000, 60],
+      ],
+    );
+  }
 });
 
 test("tells the two forms apart, and what is neither is no pcapng", () => {

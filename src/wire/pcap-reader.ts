@@ -1,13 +1,80 @@
-/** Capture files of the older form (pcap): reading strictly, as `pcapng-reader.ts` does; and telling which form a file has. */
-import { BlockType, LINKTYPE_ETHERNET } from "./pcapng.ts";
-import { type CapturedPacket, MalformedCapture, readPcapng } from "./pcapng-reader.ts";
+/** Capture files of the older form (pcap, draft-ietf-opsawg-pcap), and telling which form a file has. */
+import { type CapturedPacket, ETHERNET_FCS, frameOf, MalformedCapture } from "./captured-packet.ts";
+import { BlockType, Direction } from "./pcapng.ts";
+import { readPcapng } from "./pcapng-reader.ts";
 
-const MICROS = 0xa1b2_c3d4;
-const NANOS = 0xa1b2_3c4d;
+const Magic = { micros: 0xa1b2_c3d4, nanos: 0xa1b2_3c4d, modified: 0xa1b2_cd34 } as const;
+const MAGICS: readonly number[] = Object.values(Magic);
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
+/** With Kuznetsov's patch for Linux ("modified pcap"), which adds interface, protocol and packet type. */
+const LONGER_HEADER = 24;
+const PACKET_TYPE = 22;
+/** PACKET_OUTGOING of packet(7). */
+const OUTGOING = 4;
 /** What libpcap refuses as well (MAXIMUM_SNAPLEN). */
 const LONGEST = 262_144;
+/** Parts of the link-type word: the type, whether the length of the FCS is told, and that length in 16-bit words. */
+const LinkType = { type: 0x03ff_ffff, fcsTold: 1 << 26, fcsShift: 28 } as const;
+/** Microseconds from here on are nanoseconds. Somewhat more than a second of them is bad rounding. */
+const NO_MICROS = 2_000_000;
+const NO_NANOS = 1_000_000_000;
+
+interface FileHeader {
+  readonly view: DataView;
+  readonly little: boolean;
+  readonly magic: number;
+  readonly packetHeader: number;
+  readonly linkType: number;
+  readonly fcsBytes: number;
+}
+
+const readHeader = (view: DataView): FileHeader => {
+  if (view.byteLength < FILE_HEADER) throw new MalformedCapture(0, "the file ends inside its header");
+  const little = isMagic(view.getUint32(0, true));
+  const magic = view.getUint32(0, little);
+  if (!isMagic(magic)) throw new MalformedCapture(0, "not a pcap file: it has no magic number");
+  const major = view.getUint16(4, little);
+  if (major !== 2) throw new MalformedCapture(0, `version ${major}, and only version 2 is known`);
+  const word = view.getUint32(20, little);
+  const linkType = word & LinkType.type;
+  // Some programs count the FCS in bytes; Ethernet has no longer one than this.
+  const fcsBytes = (word & LinkType.fcsTold) === 0 ? 0 : Math.min(2 * (word >>> LinkType.fcsShift), ETHERNET_FCS);
+  return {
+    view,
+    little,
+    magic,
+    packetHeader: magic === Magic.modified ? LONGER_HEADER : PACKET_HEADER,
+    linkType,
+    fcsBytes,
+  };
+};
+
+/** Where the packet at `at` ends. @throws {MalformedCapture} */
+const endOf = ({ view, little, packetHeader }: FileHeader, at: number): number => {
+  const rest = view.byteLength - at;
+  if (rest < packetHeader) throw new MalformedCapture(at, "the file ends inside a packet's header");
+  const captured = view.getUint32(at + 8, little);
+  if (captured > LONGEST) throw new MalformedCapture(at, `a packet of ${captured} bytes cannot be`);
+  if (captured > rest - packetHeader) throw new MalformedCapture(at, "the file ends inside a packet");
+  return at + packetHeader + captured;
+};
+
+/** Whether fractions of a second are nanoseconds: some programs write them under the magic number of microseconds. */
+const holdsNanos = (file: FileHeader): boolean => {
+  const { view, little, magic } = file;
+  if (magic === Magic.nanos) return true;
+  try {
+    for (let at = FILE_HEADER; at < view.byteLength; at = endOf(file, at)) {
+      if (at + 8 > view.byteLength) return false;
+      const fraction = view.getUint32(at + 4, little);
+      if (fraction >= NO_MICROS && fraction < NO_NANOS) return true;
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedCapture)) throw error;
+  }
+  return false;
+};
 
 /**
  * Goes through the packets of a file held in memory, in both byte orders and both resolutions.
@@ -15,43 +82,37 @@ const LONGEST = 262_144;
  */
 export function* readPcap(bytes: Uint8Array): Generator<CapturedPacket, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < FILE_HEADER) throw new MalformedCapture(0, "the file ends inside its header");
-  const little = isMagic(view.getUint32(0, true));
-  const magic = view.getUint32(0, little);
-  if (!isMagic(magic)) throw new MalformedCapture(0, "not a pcap file: it has no magic number");
-  const major = view.getUint16(4, little);
-  if (major !== 2) throw new MalformedCapture(0, `version ${major}, and only version 2 is known`);
-  // Its upper bits say something about the FCS (draft-ietf-opsawg-pcap).
-  const linkType = view.getUint32(20, little) & 0xffff;
-  if (linkType !== LINKTYPE_ETHERNET) throw new MalformedCapture(0, `link type ${linkType} is not Ethernet`);
-  for (let at = FILE_HEADER; at < bytes.length;) {
-    if (bytes.length - at < PACKET_HEADER) throw new MalformedCapture(at, "the file ends inside a packet's header");
-    const captured = view.getUint32(at + 8, little);
-    if (captured > LONGEST) throw new MalformedCapture(at, `a packet of ${captured} bytes cannot be`);
-    const data = at + PACKET_HEADER;
-    if (captured > bytes.length - data) throw new MalformedCapture(at, "the file ends inside a packet");
-    const fraction = view.getUint32(at + 4, little);
+  const file = readHeader(view);
+  const { little, magic, packetHeader, linkType, fcsBytes } = file;
+  const perUnit = holdsNanos(file) ? 1 : 1000;
+  for (let at = FILE_HEADER, end = at; at < bytes.length; at = end) {
+    end = endOf(file, at);
+    const outgoing = magic === Magic.modified && view.getUint8(at + PACKET_TYPE) === OUTGOING;
     yield {
       interfaceId: 0,
       interfaceName: "",
-      direction: 0,
+      linkType,
+      direction: outgoing ? Direction.outbound : Direction.unknown,
+      damaged: false,
+      timed: true,
       seconds: view.getUint32(at, little),
-      nanoseconds: magic === NANOS ? fraction : fraction * 1000,
-      originalLength: view.getUint32(at + 12, little),
-      bytes: bytes.subarray(data, data + captured),
+      nanoseconds: view.getUint32(at + 4, little) * perUnit,
+      ...frameOf(bytes.subarray(at + packetHeader, end), view.getUint32(at + 12, little), fcsBytes),
     };
-    at = data + captured;
   }
 }
 
-const isMagic = (value: number): boolean => value === MICROS || value === NANOS;
+const isMagic = (value: number): boolean => MAGICS.includes(value);
 
-/** Reads either form. @throws {MalformedCapture} */
-export const readCapture = (bytes: Uint8Array): Generator<CapturedPacket, void, undefined> => {
+/** Reads either form, as `readPcap` and `readPcapng` do. @throws {MalformedCapture} */
+export const readCapture = (
+  bytes: Uint8Array,
+  skip?: (fault: MalformedCapture) => void,
+): Generator<CapturedPacket, void, undefined> => {
   const first = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const older = isMagic(first) || (bytes.length >= 4 && isMagic(swapped(first)));
   // The section block's type is the same in both byte orders.
-  return first === BlockType.section || !older ? readPcapng(bytes) : readPcap(bytes);
+  return first === BlockType.section || !older ? readPcapng(bytes, skip) : readPcap(bytes);
 };
 
 const swapped = (value: number): number =>

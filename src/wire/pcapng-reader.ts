@@ -1,41 +1,17 @@
-/** Capture files: reading pcapng strictly. What does not hold together is refused with the place where it broke. */
-import { BYTE_ORDER_MAGIC, BlockType, LINKTYPE_ETHERNET, Option } from "./pcapng.ts";
+/** Capture files: reading pcapng (draft-ietf-opsawg-pcapng). What does not hold together is reported with its place. */
+import { type CapturedPacket, ETHERNET_FCS, frameOf, MalformedCapture } from "./captured-packet.ts";
+import { BYTE_ORDER_MAGIC, BlockType, Option } from "./pcapng.ts";
 
-/** Blocks longer than this are refused: no frame or list of options needs more. */
-const LONGEST_BLOCK = 16 << 20;
 const MOST_INTERFACES = 4096;
 const SWAPPED_MAGIC = 0x4d3c_2b1a;
 
-/** Bytes that are no pcapng file. Has the shape of the kit's errors, which this room does not import. */
-export class MalformedCapture extends Error {
-  override readonly name = "MalformedCapture";
-  readonly code = "MALFORMED_CAPTURE";
-  readonly hint = "Check the file with capinfos, or convert it with: editcap -F pcapng IN OUT";
-  /** Where the block starts that broke. */
-  readonly offset: number;
-  constructor(offset: number, what: string) {
-    super(`capture file, block at byte ${offset}: ${what}`);
-    this.offset = offset;
-  }
-}
-
-export interface CapturedPacket {
-  readonly interfaceId: number;
-  /** Name of the interface; empty when the file gives none. */
-  readonly interfaceName: string;
-  /** One of `Direction`. */
-  readonly direction: number;
-  /** Since 1970, whole; and the rest. Both 0 where the file has no time. */
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  /** What was on the wire; more than `bytes.length` when the frame was cut. */
-  readonly originalLength: number;
-  /** The frame, as a view of the file. */
-  readonly bytes: Uint8Array;
-}
+/** Bits of a packet's flags: its direction, the bytes of FCS at its end (0 when not told), and what was wrong with it on the wire. */
+const Flags = { direction: 3, fcsShift: 5, fcs: 15, damage: 0xff00_0000 } as const;
 
 interface Interface {
   readonly name: string;
+  readonly linkType: number;
+  readonly fcsBytes: number;
   readonly snapLength: number;
   readonly unitsPerSecond: bigint;
   readonly secondsOffset: bigint;
@@ -46,12 +22,27 @@ interface Section {
   readonly interfaces: Interface[];
 }
 
+/** A description that cannot be read still takes its number. */
+const UNKNOWN_INTERFACE: Interface = {
+  name: "",
+  linkType: -1,
+  fcsBytes: 0,
+  snapLength: 0,
+  unitsPerSecond: 1_000_000n,
+  secondsOffset: 0n,
+};
+
+const throwIt = (fault: MalformedCapture): void => {
+  throw fault;
+};
+
 /**
  * Goes through the packets of a file held in memory, in both byte orders, over any number of sections; blocks of unknown
  * types are skipped.
- * @throws {MalformedCapture} at the block that is wrong, after the packets before it
+ * @param skip is given each block whose contents are wrong; reading goes on behind it
+ * @throws {MalformedCapture} where the next block cannot be found; without `skip` at any block that is wrong
  */
-export function* readPcapng(bytes: Uint8Array): Generator<CapturedPacket, void, undefined> {
+export function* readPcapng(bytes: Uint8Array, skip = throwIt): Generator<CapturedPacket, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let section: Section | undefined;
   if (bytes.length === 0) throw new MalformedCapture(0, "the file is empty");
@@ -60,88 +51,119 @@ export function* readPcapng(bytes: Uint8Array): Generator<CapturedPacket, void, 
     if (view.getUint32(at, true) === BlockType.section) section = readSection(view, at);
     if (section === undefined) throw new MalformedCapture(at, "not a pcapng file: it starts with no section header");
     const block = new Block(view, at, section.little);
-    if (block.type === BlockType.interface) declare(section, block);
-    const packet =
-      block.type === BlockType.packet
-        ? enhancedPacket(section, block)
-        : block.type === BlockType.simplePacket
-          ? simplePacket(section, block)
-          : undefined;
+    const packet = tried(section, block, skip);
     if (packet !== undefined) yield packet;
     at += block.length;
   }
 }
+
+const tried = (section: Section, block: Block, skip: (fault: MalformedCapture) => void): CapturedPacket | undefined => {
+  try {
+    return readBlock(section, block);
+  } catch (error) {
+    if (!(error instanceof MalformedCapture)) throw error;
+    skip(error);
+    return undefined;
+  }
+};
+
+const readBlock = (section: Section, block: Block): CapturedPacket | undefined => {
+  switch (block.type) {
+    case BlockType.interface:
+      declare(section, block);
+      return undefined;
+    case BlockType.packet:
+      return timedPacket(section, block, block.u32(8));
+    case BlockType.obsoletePacket:
+      return timedPacket(section, block, block.u16(8));
+    case BlockType.simplePacket:
+      return simplePacket(section, block);
+    default:
+      return undefined;
+  }
+};
 
 const readSection = (view: DataView, at: number): Section => {
   const magic = view.getUint32(at + 8, true);
   if (magic !== BYTE_ORDER_MAGIC && magic !== SWAPPED_MAGIC) throw new MalformedCapture(at, "no byte-order magic");
   const little = magic === BYTE_ORDER_MAGIC;
   const block = new Block(view, at, little);
-  block.need(28, "section header");
+  block.need(28, "a section header");
   const major = block.u16(12);
   if (major !== 1) throw new MalformedCapture(at, `version ${major}, and only version 1 is known`);
   return { little, interfaces: [] };
 };
 
 const declare = (section: Section, block: Block): void => {
-  block.need(20, "interface description");
   if (section.interfaces.length >= MOST_INTERFACES)
     throw new MalformedCapture(block.at, `more than ${MOST_INTERFACES} interfaces`);
-  const linkType = block.u16(8);
-  if (linkType !== LINKTYPE_ETHERNET) throw new MalformedCapture(block.at, `link type ${linkType} is not Ethernet`);
+  const id = section.interfaces.push(UNKNOWN_INTERFACE) - 1;
+  block.need(20, "an interface description");
   let name = "";
+  let fcsBytes = 0;
   let unitsPerSecond = 1_000_000n;
   let secondsOffset = 0n;
   for (const [code, at, length] of block.options(16)) {
     if (code === Option.name) name = new TextDecoder().decode(block.slice(at, length));
-    if (code === Option.resolution && length === 1)
-      unitsPerSecond = resolution(block, block.view.getUint8(block.at + at));
+    if (code === Option.resolution && length === 1) unitsPerSecond = resolution(block.u8(at));
+    if (code === Option.fcsLength && length === 1) fcsBytes = fcsLength(block.u8(at));
     if (code === Option.timeOffset && length === 8) secondsOffset = block.view.getBigInt64(block.at + at, block.little);
   }
-  section.interfaces.push({ name, snapLength: block.u32(12), unitsPerSecond, secondsOffset });
+  const [linkType, snapLength] = [block.u16(8), block.u32(12)];
+  section.interfaces[id] = { name, linkType, fcsBytes, snapLength, unitsPerSecond, secondsOffset };
 };
+
+/** Drafts of the format have called it a number of bits and a number of bytes: Ethernet's is told as 32 or as 4. */
+const fcsLength = (value: number): number => Math.min(value >= 8 ? value >> 3 : value, ETHERNET_FCS);
 
 /** Bit 7 clear: a power of ten; set: of two. */
-const resolution = (block: Block, value: number): bigint => {
-  const exponent = value & 0x7f;
-  if (exponent > ((value & 0x80) === 0 ? 18 : 60))
-    throw new MalformedCapture(block.at, `a time resolution of 0x${value.toString(16)} is not known`);
-  return ((value & 0x80) === 0 ? 10n : 2n) ** BigInt(exponent);
-};
+const resolution = (value: number): bigint => ((value & 0x80) === 0 ? 10n : 2n) ** BigInt(value & 0x7f);
 
-const enhancedPacket = (section: Section, block: Block): CapturedPacket => {
-  block.need(32, "packet");
-  const interfaceId = block.u32(8);
+/** Enhanced packets, and the obsolete ones, which differ in how they number their interface. */
+const timedPacket = (section: Section, block: Block, interfaceId: number): CapturedPacket => {
+  block.need(32, "a packet");
   const from = interfaceOf(section, block, interfaceId);
   const captured = block.u32(20);
   const padded = Math.ceil(captured / 4) * 4;
   if (padded > block.length - 32)
     throw new MalformedCapture(block.at, `${captured} bytes of packet do not fit into it`);
   const units = BigInt(block.u32(12)) * 4_294_967_296n + BigInt(block.u32(16));
-  let direction = 0;
+  let flags = 0;
   for (const [code, at, length] of block.options(28 + padded))
-    if (code === Option.packetFlags && length === 4) direction = block.u32(at) & 3;
+    if (code === Option.packetFlags && length === 4) flags = block.u32(at);
+  const fcsBytes = (flags >>> Flags.fcsShift) & Flags.fcs || from.fcsBytes;
   return {
     interfaceId,
     interfaceName: from.name,
-    direction,
+    linkType: from.linkType,
+    direction: flags & Flags.direction,
+    damaged: (flags & Flags.damage) !== 0,
+    timed: true,
     seconds: Number(units / from.unitsPerSecond + from.secondsOffset),
     nanoseconds: Number(((units % from.unitsPerSecond) * 1_000_000_000n) / from.unitsPerSecond),
-    originalLength: block.u32(24),
-    bytes: block.slice(28, captured),
+    ...frameOf(block.slice(28, captured), block.u32(24), fcsBytes),
   };
 };
 
 /** A simple packet is of interface 0 and says only its original length. */
 const simplePacket = (section: Section, block: Block): CapturedPacket => {
-  block.need(16, "simple packet");
+  block.need(16, "a simple packet");
   const from = interfaceOf(section, block, 0);
-  const originalLength = block.u32(8);
-  const captured = Math.min(originalLength, from.snapLength === 0 ? originalLength : from.snapLength);
+  const original = block.u32(8);
+  const captured = Math.min(original, from.snapLength === 0 ? original : from.snapLength);
   if (captured > block.length - 16)
     throw new MalformedCapture(block.at, `${captured} bytes of packet do not fit into it`);
-  const bytes = block.slice(12, captured);
-  return { interfaceId: 0, interfaceName: from.name, direction: 0, seconds: 0, nanoseconds: 0, originalLength, bytes };
+  return {
+    interfaceId: 0,
+    interfaceName: from.name,
+    linkType: from.linkType,
+    direction: 0,
+    damaged: false,
+    timed: false,
+    seconds: 0,
+    nanoseconds: 0,
+    ...frameOf(block.slice(12, captured), original, from.fcsBytes),
+  };
 };
 
 const interfaceOf = (section: Section, block: Block, id: number): Interface => {
@@ -165,15 +187,17 @@ class Block {
     this.type = view.getUint32(at, little);
     this.length = view.getUint32(at + 4, little);
     const { length } = this;
-    if (length < 12 || length % 4 !== 0 || length > LONGEST_BLOCK)
-      throw new MalformedCapture(at, `a length of ${length} bytes cannot be`);
+    if (length < 12 || length % 4 !== 0) throw new MalformedCapture(at, `a length of ${length} bytes cannot be`);
     if (length > view.byteLength - at) throw new MalformedCapture(at, "the file ends inside a block");
     if (view.getUint32(at + length - 4, little) !== length)
       throw new MalformedCapture(at, "its two lengths do not agree");
   }
 
   need(length: number, what: string): void {
-    if (this.length < length) throw new MalformedCapture(this.at, `too short for a ${what}`);
+    if (this.length < length) throw new MalformedCapture(this.at, `too short for ${what}`);
+  }
+  u8(offset: number): number {
+    return this.view.getUint8(this.at + offset);
   }
   u16(offset: number): number {
     return this.view.getUint16(this.at + offset, this.little);

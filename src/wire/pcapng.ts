@@ -6,10 +6,18 @@
 import { copyAndSum } from "./checksum.ts";
 import type { Memory } from "./memory.ts";
 
-export const BlockType = { section: 0x0a0d_0d0a, interface: 1, simplePacket: 3, packet: 6 } as const;
+export const BlockType = { section: 0x0a0d_0d0a, interface: 1, obsoletePacket: 2, simplePacket: 3, packet: 6 } as const;
 export const BYTE_ORDER_MAGIC = 0x1a2b_3c4d;
 export const LINKTYPE_ETHERNET = 1;
-export const Option = { end: 0, application: 4, name: 2, packetFlags: 2, resolution: 9, timeOffset: 14 } as const;
+export const Option = {
+  end: 0,
+  name: 2,
+  packetFlags: 2,
+  application: 4,
+  resolution: 9,
+  fcsLength: 13,
+  timeOffset: 14,
+} as const;
 
 /** Seen from the interface: low two bits of a packet's flags. */
 export const Direction = { unknown: 0, inbound: 1, outbound: 2 } as const;

@@ -3,7 +3,7 @@ import { dissect, DISSECTION_WORDS, Layer, NETWORK, PROTOCOL, TRANSPORT } from "
 import { Protocol } from "#wire/ipv4.ts";
 import { memoryOf } from "#wire/memory.ts";
 import { Direction } from "#wire/pcapng.ts";
-import type { CapturedPacket } from "#wire/pcapng-reader.ts";
+import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { verify, Verified } from "#wire/verify.ts";
 
 export interface Seen {

@@ -2,7 +2,8 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CapturedPacket, readPcapng } from "#wire/pcapng-reader.ts";
+import type { CapturedPacket } from "#wire/captured-packet.ts";
+import { readPcapng } from "#wire/pcapng-reader.ts";
 import { type Far, FarEnd } from "./far-end.ts";
 import { FarInside, insideDevice } from "./far-inside.ts";
 import { Guest, type GuestOptions } from "./guest.ts";

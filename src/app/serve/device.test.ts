@@ -21,6 +21,7 @@ test("a magic packet that wakes the guest up was taken; one that finds it asleep
     {
       clock,
       capture: undefined,
+      longestFrame: 9212,
       onPlug: () => {},
       onTrouble: assert.ifError,
     },

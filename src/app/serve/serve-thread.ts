@@ -2,6 +2,7 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { VfioUserServer } from "#bus/vfio-user/server.ts";
 import { chipNamed } from "#chip/chips.ts";
+import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { RealClock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -68,6 +69,7 @@ class Service implements Disposable, Chores {
     this.#wire = openServedWire(scope, task.wire, {
       clock: this.#clock,
       socketMode: task.socketMode,
+      longestFrame: framesOf(chip).longestFrame,
       capture: this.#capture,
       onPlug: (plugged, why) => this.#event({ kind: "wire", plugged, why }),
       onTrouble: trouble,

@@ -3,7 +3,9 @@ import { CaptureFile, captured } from "#host/capture.ts";
 import { Responder } from "#host/responder.ts";
 import { TapWire } from "#host/tap-wire.ts";
 import { DatagramWire } from "#host/wire-datagram.ts";
-import { loadReplay, ReplayWire, SILENCE } from "#host/wire-replay.ts";
+import { loadReplay } from "#host/replay-file.ts";
+import { SILENCE } from "#host/replay.ts";
+import { ReplayWire } from "#host/wire-replay.ts";
 import type { WireTap } from "#host/wire-tap.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Port } from "#kit/port.ts";
@@ -37,6 +39,8 @@ export interface WireParts {
   readonly clock: Clock;
   /** Permissions of a socket's file that the wire listens at. */
   readonly socketMode?: number | undefined;
+  /** Bytes of the longest frame the NIC takes, without FCS. */
+  readonly longestFrame: number;
   /** Sees every frame as it is on the wire. */
   readonly capture: CaptureFile | undefined;
   /** Someone took, or left, the other end of the cable. */
@@ -100,7 +104,7 @@ const tapEnd = (scope: DisposableStack, name: string, { capture }: WireParts): S
 const replayEnd = (
   scope: DisposableStack,
   spec: ServedWireSpec & { kind: "pcap" },
-  { clock, capture, onTrouble }: WireParts,
+  { clock, capture, longestFrame, onTrouble }: WireParts,
 ): ServedWire => {
   const { file, record, rate, loop } = spec;
   const recorded =
@@ -111,7 +115,7 @@ const replayEnd = (
       if (outgoing) recorded?.frame(bytes, offset, length, true);
     },
   };
-  const replay = file === undefined ? SILENCE : loadReplay(file);
+  const replay = file === undefined ? SILENCE : loadReplay(file, longestFrame, onTrouble);
   const port = new ReplayWire({ replay, clock, rate, loop, capture: both });
   return {
     ...ALWAYS,

@@ -1,0 +1,123 @@
+/** Loads a capture file to be replayed, and says what in it cannot be. */
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import { FerruleError } from "#kit/errors.ts";
+import { MalformedCapture } from "#wire/captured-packet.ts";
+import type { CapturedPacket } from "#wire/captured-packet.ts";
+import { readCapture } from "#wire/pcap-reader.ts";
+import { alterations, formatOf, leftOutHintOf, leftOutPhrases, quoted, unknownFormatHint } from "./replay-hints.ts";
+import { arrange, type CaptureContents, type Replay } from "./replay.ts";
+
+/** Files are held in memory. */
+const LARGEST_FILE = 1 << 30;
+/** Faults kept; of more, one hears nothing new. */
+const MOST_FAULTS = 1000;
+
+/** A capture file cannot be replayed. */
+export class ReplayFailed extends FerruleError {
+  readonly code = "REPLAY_FAILED";
+  readonly hint: string;
+  constructor(path: string, what: string, hint: string, cause?: unknown) {
+    super(`${path} cannot be replayed: ${what}`, { cause });
+    this.hint = hint;
+  }
+}
+
+/** A capture file is not replayed as it stands. */
+export class ReplayAltered extends FerruleError {
+  readonly code = "REPLAY_ALTERED";
+  readonly hint: string;
+  constructor(path: string, what: string, hint: string) {
+    super(`replay of ${path}: ${what}`);
+    this.hint = hint;
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: "There is no such file: check the path.",
+  ENXIO: "That is a socket or a device without a driver: name a file.",
+  EISDIR: "Name a file, not a directory.",
+};
+
+const PIPE = "a pipe";
+
+/** What is no file has no end, or none that comes by itself. */
+const kindOf = (stats: Stats): string | undefined => {
+  if (stats.isFile()) return undefined;
+  if (stats.isDirectory()) return "a directory";
+  if (stats.isFIFO()) return PIPE;
+  return stats.isSocket() ? "a socket" : "a device";
+};
+
+/** The bytes that a file has now. Does not block: opening a pipe would wait for its writer. */
+const readWhole = (path: string): Uint8Array => {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    const stats = fstatSync(file);
+    const kind = kindOf(stats);
+    if (kind !== undefined)
+      throw new ReplayFailed(
+        path,
+        `it is ${kind}`,
+        "Only files are replayed. From a pipe, write one first: cat > FILE",
+      );
+    if (stats.size > LARGEST_FILE)
+      throw new ReplayFailed(
+        path,
+        `it has ${stats.size} bytes`,
+        `Take fewer packets: editcap -r ${quoted(path)} OUT 1-1000000`,
+      );
+    const bytes = new Uint8Array(stats.size);
+    let at = 0;
+    for (let got = -1; got !== 0 && at < bytes.length; at += got)
+      got = readSync(file, bytes, at, bytes.length - at, at);
+    return bytes.subarray(0, at);
+  } finally {
+    closeSync(file);
+  }
+};
+
+/** All that can be read of the file. */
+const contentsOf = (bytes: Uint8Array): CaptureContents => {
+  const packets: CapturedPacket[] = [];
+  const faults: MalformedCapture[] = [];
+  try {
+    for (const packet of readCapture(bytes, (fault) => void (faults.length < MOST_FAULTS && faults.push(fault))))
+      packets.push(packet);
+    return { packets, faults };
+  } catch (error) {
+    if (error instanceof MalformedCapture) return { packets, faults, end: error };
+    throw error;
+  }
+};
+
+const load = (path: string): Replay => {
+  const bytes = readWhole(path);
+  const format = formatOf(bytes, path);
+  if (format !== undefined) throw new ReplayFailed(path, `it is ${format[0]}`, format[1]);
+  const replay = arrange(contentsOf(bytes));
+  if (replay.times.length > 0) return replay;
+  const fault = replay.end ?? replay.faults[0];
+  if (replay.packets > 0) {
+    const why = leftOutPhrases(replay).join(", ");
+    throw new ReplayFailed(path, `no frame in it can be delivered: ${why}`, leftOutHintOf(replay, path));
+  }
+  if (fault !== undefined) throw new ReplayFailed(path, fault.message, unknownFormatHint(path), fault);
+  throw new ReplayFailed(path, "there are no packets in it", leftOutHintOf(replay, path));
+};
+
+/**
+ * Loads a file. What of it is left out or changed is told as one warning each.
+ * @param longest bytes of the longest frame the NIC takes, without FCS
+ * @throws {ReplayFailed} when no frame of it can be delivered
+ */
+export const loadReplay = (path: string, longest: number, warn: (warning: ReplayAltered) => void): Replay => {
+  try {
+    const replay = load(path);
+    for (const [what, hint] of alterations(replay, path, longest)) warn(new ReplayAltered(path, what, hint));
+    return replay;
+  } catch (error) {
+    if (error instanceof FerruleError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ReplayFailed(path, code, HINTS[code] ?? "Check the path, and that you may read it.", error);
+  }
+};

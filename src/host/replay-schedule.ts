@@ -1,0 +1,49 @@
+/** When the packets of a capture file are due: as the file has it, as far as its times make sense. */
+
+/** Longer pauses are made this short: a wrong time stamp would otherwise hold back all that follows, perhaps for years. */
+export const LONGEST_PAUSE_SECONDS = 60;
+/** Packets of several queues may change places by less than this. What goes back further is a clock that was set. */
+const DISORDER_MICROS = 1_000_000;
+
+interface Timed {
+  readonly timed: boolean;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+export class Schedule {
+  /** Pauses that were made shorter, and steps back that were left out. */
+  pauses = 0;
+  stepsBack = 0;
+  /** The time in the file that is due at `#base`. In two parts: nanoseconds since 1970 exceed 53 bits. */
+  #seconds = Number.NaN;
+  #nanoseconds = 0;
+  #base = 0;
+  #latest = 0;
+
+  /** Microseconds after the first packet; never less than for the packet before. A packet without a time is due with that one. */
+  next(packet: Timed): number {
+    if (!packet.timed) return this.#latest;
+    const { seconds, nanoseconds } = packet;
+    // Packets without a time may have come before the first that has one.
+    if (Number.isNaN(this.#seconds)) this.#restart(packet);
+    const due = this.#base + (seconds - this.#seconds) * 1e6 + (nanoseconds - this.#nanoseconds) / 1000;
+    const step = due - this.#latest;
+    if (step > LONGEST_PAUSE_SECONDS * 1e6) {
+      this.pauses++;
+      this.#latest += LONGEST_PAUSE_SECONDS * 1e6;
+      this.#restart(packet);
+    } else if (step < -DISORDER_MICROS) {
+      this.stepsBack++;
+      this.#restart(packet);
+    } else this.#latest = Math.max(due, this.#latest);
+    return this.#latest;
+  }
+
+  /** From this packet on, the file's time is counted anew. */
+  #restart({ seconds, nanoseconds }: Timed): void {
+    this.#seconds = seconds;
+    this.#nanoseconds = nanoseconds;
+    this.#base = this.#latest;
+  }
+}

@@ -1,0 +1,18 @@
+/** Packets as a capture file would give them. */
+import type { CapturedPacket } from "#wire/captured-packet.ts";
+import { Direction } from "#wire/pcapng.ts";
+
+/** A packet that came `micros` after 100 s, with `length` bytes that are all the length's low byte. */
+export const packet = (micros: number, length = 60, more: Partial<CapturedPacket> = {}): CapturedPacket => ({
+  interfaceId: 0,
+  interfaceName: "wire",
+  linkType: 1,
+  direction: Direction.unknown,
+  damaged: false,
+  timed: true,
+  seconds: 100 + Math.floor(micros / 1e6),
+  nanoseconds: (((micros % 1e6) + 1e6) % 1e6) * 1000,
+  originalLength: length,
+  bytes: new Uint8Array(length).fill(length & 255),
+  ...more,
+});
