@@ -1,5 +1,6 @@
 /** Every command there is. Each is loaded when it is asked for: most need a fraction of the program. */
 import type { Command } from "./command.ts";
+import { HELP_WORDS } from "./usage.ts";
 
 /** In the order in which `ferrule --help` lists them. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -18,7 +19,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
 
 /** The command that a command line begins with; all of them for one that begins with none. */
 export const commandsFor = async (argv: readonly string[]): Promise<readonly Command[]> => {
-  const words = argv[0] === "help" ? argv.slice(1) : argv;
+  const words = argv.filter((word) => !HELP_WORDS.includes(word));
   const load = LOADERS[words.slice(0, 2).join(" ")] ?? LOADERS[words[0] ?? ""];
   return Promise.all(load === undefined ? Object.values(LOADERS).map((each) => each()) : [load()]);
 };

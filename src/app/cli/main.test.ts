@@ -36,13 +36,58 @@ test("alone, with --help and with help it lists the commands", async () => {
   }
 });
 
+test("help can be asked for before a command, after it, and of the commands that share a first word", async () => {
+  for (const argv of [
+    ["--help", "up"],
+    ["-h", "up"],
+    ["help", "up"],
+    ["help", "--help", "up"],
+    ["up", "--help"],
+    ["help", "model", "chips"],
+  ]) {
+    const { exit, out } = await run(argv, await commandsFor(argv));
+    assert.equal(exit, 0, argv.join(" "));
+    assert.match(out, argv.includes("up") ? /^ferrule up / : /^ferrule model chips /);
+  }
+  for (const argv of [
+    ["model", "--help"],
+    ["model", "-h"],
+    ["model", "help"],
+    ["help", "model"],
+    ["--help", "model"],
+  ]) {
+    const { exit, out } = await run(argv, await commandsFor(argv));
+    assert.equal(exit, 0, argv.join(" "));
+    for (const name of ["model serve", "model ctl", "model chips"]) assert.ok(out.includes(`  ${name}`), out);
+    assert.doesNotMatch(out, /^ {2}(up|demo)/m);
+  }
+});
+
+test("help for what is no command ends with 2", async () => {
+  for (const argv of [
+    ["help", "uo"],
+    ["--help", "uo"],
+    ["help", "model", "chip"],
+  ]) {
+    const { exit, err } = await run(argv, await commandsFor(argv));
+    assert.equal(exit, 2, argv.join(" "));
+    assert.match(err, /^ferrule: ".+" is no command\nhint: Did you mean .*\n$/);
+  }
+});
+
+test("a first word alone says which words can follow", async () => {
+  const { exit, err } = await run(["model"]);
+  assert.equal(exit, 2);
+  assert.equal(err, 'ferrule: "model" needs one more word\nhint: The commands are `ferrule model chips`.\n');
+});
+
 test("--version prints the version alone", async () => assert.equal((await run(["--version"])).out, `${version()}\n`));
 
 test("commands of two words are found", async () => {
   assert.equal((await run(["model", "chips"])).exit, 0);
   const { exit, err } = await run(["model", "chip"]);
   assert.equal(exit, 2);
-  assert.match(err, /^ferrule: "model chip" is no command\nhint: Did you mean `model chips`\?.*\n$/);
+  assert.match(err, /^ferrule: "model chip" is no command\nhint: Did you mean `ferrule model chips`\?.*\n$/);
 });
 
 test("an unknown command ends with 2, one line and a hint", async () => {

@@ -4,13 +4,17 @@ import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, failureLines } from "./failure.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
-import type { Terminal } from "./terminal.ts";
-import { didYouMean, WrongUsage } from "./usage.ts";
+import type { Stream, Terminal } from "./terminal.ts";
+import { closest, didYouMean, HELP_WORDS, WrongUsage } from "./usage.ts";
 
 export const version = (): string => {
   const manifest: unknown = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
   return (manifest as { version: string }).version;
 };
+
+/** The commands of a first word that is none by itself, such as `model`. */
+const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
+  commands.filter((each) => each.name.startsWith(`${word} `));
 
 /** The command with the longest name that the arguments begin with, and the arguments after it. */
 const choose = (argv: readonly string[], commands: readonly Command[]): [Command, readonly string[]] => {
@@ -21,30 +25,54 @@ const choose = (argv: readonly string[], commands: readonly Command[]): [Command
   if (chosen !== undefined) return [chosen, argv.slice(chosen.name.split(" ").length)];
   const names = commands.map((each) => each.name);
   const first = argv[0] ?? "";
-  const group = names.filter((name) => name.startsWith(`${first} `));
+  const group = groupOf(first, commands).map((each) => each.name);
   if (group.length > 0) {
     const typed = argv.slice(0, 2).join(" ");
-    throw new WrongUsage(`"${typed}" is no command`, didYouMean(typed, names, `There is: ${group.join(", ")}.`));
+    const near = argv.length < 2 ? undefined : closest(typed, group);
+    const list = group.map((name) => `\`ferrule ${name}\``).join(", ");
+    throw new WrongUsage(
+      argv.length < 2 ? `"${first}" needs one more word` : `"${typed}" is no command`,
+      near === undefined ? `The commands are ${list}.` : `Did you mean \`ferrule ${near}\`? The commands are ${list}.`,
+    );
   }
   if (first.startsWith("-"))
-    throw new WrongUsage(`there is no option ${first} before a command`, "`ferrule --help` lists what there is.");
+    throw new WrongUsage(
+      `there is no option ${first} before a command`,
+      "Options come after the command: `ferrule COMMAND --help` lists those of a command, `ferrule --help` the commands.",
+    );
   throw new WrongUsage(`"${first}" is no command`, didYouMean(first, names, "`ferrule --help` lists the commands."));
 };
 
-const HELP = ["--help", "-h", "help"];
+const isHelp = (word: string | undefined): boolean => word !== undefined && HELP_WORDS.includes(word);
+
+/**
+ * The words that help was asked for: those after a leading help word, or a group such as `model` with one behind it. Undefined
+ * where the command line asks a command, which may be asked for help as well.
+ */
+const helpAskedFor = (argv: readonly string[], commands: readonly Command[]): readonly string[] | undefined => {
+  const [first, second] = argv;
+  if (first === undefined) return [];
+  const isGroup = groupOf(first, commands).length > 0;
+  return isHelp(first) || (isGroup && isHelp(second)) ? argv.filter((word) => !isHelp(word)) : undefined;
+};
+
+const explain = (words: readonly string[], commands: readonly Command[], stream: Stream): readonly string[] => {
+  const group = words.length === 1 ? groupOf(words[0]!, commands) : [];
+  if (words.length === 0 || group.length > 0) return overview(words.length === 0 ? commands : group, stream);
+  return commandHelp(choose(words, commands)[0], stream);
+};
 
 const dispatch = async (argv: readonly string[], commands: readonly Command[], terminal: Terminal): Promise<Exit> => {
-  if (argv.length === 0 || (argv.length === 1 && HELP.includes(argv[0]!))) {
-    printLines(terminal, overview(commands, terminal.out));
-    return Exit.done;
-  }
   if (argv[0] === "--version" || argv[0] === "-V") {
     printLines(terminal, [version()]);
     return Exit.done;
   }
-  // `ferrule help up` is `ferrule up --help`.
-  const words = argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
-  const [command, rest] = choose(words, commands);
+  const subject = helpAskedFor(argv, commands);
+  if (subject !== undefined) {
+    printLines(terminal, explain(subject, commands, terminal.out));
+    return Exit.done;
+  }
+  const [command, rest] = choose(argv, commands);
   const parsed = parseArguments(rest, command.options, command.operands, usageLine(command));
   if (parsed === undefined) {
     printLines(terminal, commandHelp(command, terminal.out));

@@ -1,6 +1,9 @@
 /** What can be wrong with a command line. */
 import { FerruleError } from "#kit/errors.ts";
 
+/** Words that ask for help, in place of a command or after it. */
+export const HELP_WORDS: readonly string[] = ["--help", "-h", "help"];
+
 /** What was typed cannot be understood. The command ends with exit code 2. */
 export class WrongUsage extends FerruleError {
   readonly code = "WRONG_USAGE";
