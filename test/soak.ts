@@ -1,8 +1,6 @@
 /**
  * The soak: many times up and down, and killed at random moments; afterwards nothing may be left.
  *
- *     node test/soak.ts [--cycles 1000] [--kills 200] [--seed N]
- *
  * Needs root (or `unshare --user --map-root-user --net`). Works in a network namespace of its own, in which only its own
  * interfaces and sockets are. Namespaces of Ferrule's have no names: one lives as long as its processes, descriptors and
  * interfaces do, which are counted. Exit 0 when nothing was left behind; otherwise what was.
@@ -11,9 +9,10 @@ import { spawn } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { openSession } from "#app/open-session.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
+import { whole } from "./guest/options.ts";
+import { argumentsOf } from "./program.ts";
 
 const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
 /** Heap and everything else a thousand cycles may cost: leaks of one ring each would be gigabytes. */
@@ -21,18 +20,27 @@ const LARGEST_GROWTH = 96 << 20;
 /** Killed somewhere between the start of the process and traffic-ready. */
 const LONGEST_LIFE_MILLIS = 1500;
 
-const { values } = parseArgs({
-  options: {
-    cycles: { type: "string", default: "1000" },
-    kills: { type: "string", default: "200" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+const { cycles, kills, seed } = argumentsOf(
+  {
+    name: "soak",
+    summary: "many times up and down, and killed at random moments; nothing may be left",
+    about: "Needs root, or `unshare --user --map-root-user --net`. Works in a network namespace of its own.",
+    operands: [],
+    options: {
+      cycles: { kind: "value", placeholder: "N", summary: "how often up and down", default: "1000" },
+      kills: { kind: "value", placeholder: "N", summary: "how often killed", default: "200" },
+      seed: { kind: "value", placeholder: "N", summary: "of the random moments; another one each time unless given" },
+    },
+    examples: ["npm run soak -- --cycles 100 --kills 20 --seed 7"],
   },
-});
-const cycles = Number(values.cycles);
-const kills = Number(values.kills);
-
+  (values) => ({
+    cycles: whole("cycles", values.cycles, 0, 1e9),
+    kills: whole("kills", values.kills, 0, 1e9),
+    seed: whole("seed", values.seed ?? String(Date.now() % 1_000_000), 0, 1e9),
+  }),
+);
 /** mulberry32: small, seeded, good enough to pick moments. */
-let state = Number(values.seed) >>> 0;
+let state = seed >>> 0;
 const random = (): number => {
   state = (state + 0x6d2b79f5) >>> 0;
   let t = Math.imul(state ^ (state >>> 15), 1 | state);
@@ -104,7 +112,7 @@ const kill = async (index: number): Promise<string> => {
 
 using namespace = NetworkNamespace.create();
 namespace.enter();
-console.log(`soak: ${cycles} cycles, ${kills} kills, seed ${values.seed}`);
+console.log(`soak: ${cycles} cycles, ${kills} kills, seed ${seed}`);
 const before = new Set(processes());
 
 for (let i = 0; i < 3; i++) await cycle();

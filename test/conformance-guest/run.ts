@@ -1,16 +1,17 @@
 /**
- * `npm run test:guest [-- --all] [--chip NAMES] [--kernel NAMES] [--dpdk newest] [--jobs N] [--roundtrips N] [FILES]`: the conformance
- * suite, with the kernel's own r8169 driving our chips in guests, `N` guests at once (a guest and its NIC keep one processor busy). Writes what
- * came out as JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
+ * `npm run test:guest`: the conformance suite, with the kernel's own r8169 driving our chips in guests, several at once where asked for (a guest
+ * and its NIC keep one processor busy). Writes what came out as JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdirSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseModelChip } from "#app/cli/spec.ts";
 import { bootOf } from "../guest/initrd.ts";
+import { among, someOf, whole } from "../guest/options.ts";
 import { CACHE, DPDKS, forgetParts, KERNELS } from "../guest/parts.ts";
+import { argumentsOf, giveUp } from "../program.ts";
 import {
   ALL_CHIPS,
   ALL_KERNELS,
@@ -25,61 +26,86 @@ import { writeReport } from "./report.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const RESULTS = join(CACHE, "results");
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    all: { type: "boolean", default: false },
-    chip: { type: "string" },
-    dpdk: { type: "string", default: DPDKS[0] },
-    jobs: { type: "string", default: "1" },
-    kernel: { type: "string" },
-    refresh: { type: "boolean", default: false },
-    report: { type: "boolean", default: false },
-    roundtrips: { type: "string" },
-  },
-});
-
+const SUBJECTS = globSync("*.test.ts", { cwd: HERE })
+  .map((file) => basename(file, ".test.ts"))
+  .sort();
 /** Run when they are named: they need a compiler. */
-const BY_NAME = ["vendor.test.ts"];
+const BY_NAME = ["vendor"];
 
-/** Named ones, by the end of their path: "ping" for ping.test.ts. */
-const files = (): readonly string[] => {
-  const all = globSync("*.test.ts", { cwd: HERE }).sort();
-  const named = all.filter((file) =>
-    positionals.length === 0 ? !BY_NAME.includes(file) : positionals.includes(basename(file, ".test.ts")),
-  );
-  if (named.length < Math.max(1, positionals.length))
-    throw new Error(`there are: ${all.map((file) => basename(file, ".test.ts")).join(", ")}`);
-  return named.map((file) => relative(process.cwd(), join(HERE, file)));
+/** @throws {WrongUsage} */
+const filesOf = (subjects: readonly string[]): readonly string[] => {
+  const named = subjects.length === 0 ? SUBJECTS.filter((name) => !BY_NAME.includes(name)) : subjects;
+  return named.map((name) => relative(process.cwd(), join(HERE, `${among("subject", name, SUBJECTS)}.test.ts`)));
 };
 
+const wanted = argumentsOf(
+  {
+    name: "test:guest",
+    summary: "unmodified drivers on the models, in guests under QEMU",
+    about: [
+      `SUBJECT is one or more of ${SUBJECTS.join(", ")}; all but`,
+      `${BY_NAME.join(", ")} unless given. Kernels and QEMU are fetched once, about 400 MB, and nothing is installed. Lists are separated`,
+      "by commas.",
+    ].join("\n"),
+    operands: [{ placeholder: "[SUBJECT…]", summary: "what is tested", many: true, optional: true }],
+    options: {
+      chip: {
+        kind: "value",
+        placeholder: "CHIPS",
+        summary: `see \`ferrule model chips\`; ${SOME_CHIPS.join(",")} unless given`,
+      },
+      kernel: { kind: "value", placeholder: "KERNELS", summary: `of ${KERNELS.join(", ")}; 6.12 unless given` },
+      all: { kind: "flag", summary: "the whole grid of chips and kernels, which takes hours" },
+      dpdk: { kind: "value", placeholder: "VERSION", summary: DPDKS.join(" or "), default: DPDKS[0] },
+      jobs: { kind: "value", placeholder: "N", summary: "guests at once", default: "1" },
+      roundtrips: { kind: "value", placeholder: "N", summary: "how many the subject interrupts makes" },
+      refresh: { kind: "flag", summary: "fetch kernels, QEMU and programs again" },
+      report: { kind: "flag", summary: "only write docs/conformance.md from the results so far" },
+    },
+    examples: [
+      "npm run test:guest -- --chip rtl8125b ping",
+      "npm run test:guest -- --chip rtl8168h,rtl8125b --kernel 6.1 vendor",
+      "npm run test:guest -- --all --jobs 2",
+    ],
+  },
+  (values, subjects) => ({
+    ...values,
+    files: filesOf(subjects),
+    dpdk: among("DPDK", values.dpdk, DPDKS),
+    jobs: whole("jobs", values.jobs, 1, 99),
+    roundTrips: values.roundtrips === undefined ? undefined : whole("roundtrips", values.roundtrips, 1, 1e9),
+    chips: values.chip?.split(",").map((name) => parseModelChip(name).key) ?? (values.all ? ALL_CHIPS : SOME_CHIPS),
+    kernels:
+      values.kernel === undefined
+        ? values.all
+          ? ALL_KERNELS
+          : (["6.12"] as const)
+        : someOf("kernel", values.kernel, KERNELS),
+  }),
+);
+
 const run = async (): Promise<number> => {
-  if (values.report) {
+  if (wanted.report) {
     writeReport(RESULTS);
     return 0;
   }
-  if (!/^[1-9]\d?$/.test(values.jobs)) throw new Error(`--jobs ${values.jobs}: how many guests at once, 1 to 99`);
-  if (!DPDKS.some((name) => name === values.dpdk)) throw new Error(`--dpdk ${values.dpdk}: ${DPDKS.join(" or ")}`);
-  if (values.refresh) forgetParts();
-  const chips = values.chip ?? (values.all ? ALL_CHIPS : SOME_CHIPS).join(",");
-  const kernels = values.kernel ?? (values.all ? ALL_KERNELS.join(",") : "6.12");
-  for (const kernel of KERNELS) if (kernels.split(",").includes(kernel)) bootOf(kernel);
+  if (wanted.refresh) forgetParts();
+  for (const kernel of KERNELS) if (wanted.kernels.some((name) => name === kernel)) bootOf(kernel);
   mkdirSync(RESULTS, { recursive: true });
   const record = join(RESULTS, `${new Date().toISOString().replaceAll(":", "-")}.jsonl`);
   const args = [
-    ["--disable-warning=ExperimentalWarning", "--test", `--test-concurrency=${values.jobs}`],
+    ["--disable-warning=ExperimentalWarning", "--test", `--test-concurrency=${wanted.jobs}`],
     ["--test-reporter=spec", "--test-reporter-destination=stdout"],
     [`--test-reporter=${join(HERE, "reporter.ts")}`, `--test-reporter-destination=${record}`],
-    files(),
+    wanted.files,
   ].flat();
   const environment = {
     FERRULE_GUEST: "1",
-    [CHIPS_VARIABLE]: chips,
-    [DPDK_VARIABLE]: values.dpdk,
-    [KERNELS_VARIABLE]: kernels,
-    ...(values.all ? { [GRID_VARIABLE]: "1" } : {}),
-    ...(values.roundtrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: values.roundtrips }),
+    [CHIPS_VARIABLE]: wanted.chips.join(),
+    [DPDK_VARIABLE]: wanted.dpdk,
+    [KERNELS_VARIABLE]: wanted.kernels.join(),
+    ...(wanted.all ? { [GRID_VARIABLE]: "1" } : {}),
+    ...(wanted.roundTrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: String(wanted.roundTrips) }),
   };
   const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
   // A terminal interrupts both; who ends this program alone means both.
@@ -92,6 +118,5 @@ const run = async (): Promise<number> => {
 try {
   process.exitCode = await run();
 } catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
+  giveUp(error);
 }

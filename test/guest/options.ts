@@ -1,37 +1,56 @@
 /** What kind of guest is wanted, as people write it. */
-import { KERNELS, type KernelName } from "./parts.ts";
+import type { Options, Values } from "#app/cli/arguments.ts";
+import { parseModelChip } from "#app/cli/spec.ts";
+import { didYouMean, WrongUsage } from "#app/cli/usage.ts";
+import { INTERRUPT_KINDS } from "#model/config-layout.ts";
+import { KERNELS } from "./parts.ts";
 import { MACHINES } from "./processors.ts";
 import type { RigOptions } from "./rig.ts";
 
-export const USAGE = {
-  chip: { type: "string" },
-  kernel: { type: "string" },
-  machine: { type: "string" },
-  smp: { type: "string" },
-  interrupts: { type: "string" },
-  megabytes: { type: "string" },
-} as const;
+export const GUEST_OPTIONS = {
+  chip: { kind: "value", placeholder: "CHIP", summary: "see `ferrule model chips`", default: "rtl8168h" },
+  kernel: { kind: "value", placeholder: "KERNEL", summary: KERNELS.join(", "), default: "6.12" },
+  machine: {
+    kind: "value",
+    placeholder: "MACHINE",
+    summary: `QEMU's machine: ${MACHINES.join(", ")}; the processor's usual one unless given`,
+  },
+  smp: { kind: "value", placeholder: "N", summary: "processors", default: "1" },
+  megabytes: { kind: "value", placeholder: "N", summary: "the guest's memory", default: "512" },
+  interrupts: {
+    kind: "value",
+    placeholder: "KIND",
+    summary: `the best that the NIC offers: ${INTERRUPT_KINDS.join(", ")}; all that the chip has unless given`,
+  },
+} as const satisfies Options;
 
-const among = <const T extends string>(what: string, text: string | undefined, known: readonly T[]): T | undefined => {
+/** One of the known words. @throws {WrongUsage} */
+export const among = <const T extends string>(what: string, text: string, known: readonly T[]): T => {
   const found = known.find((name) => name === text);
-  if (found === undefined && text !== undefined)
-    throw new Error(`--${what} is one of ${known.join(", ")}, not ${text}`);
+  if (found === undefined)
+    throw new WrongUsage(`there is no ${what} "${text}"`, didYouMean(text, known, `There are: ${known.join(", ")}.`));
   return found;
 };
 
-const count = (what: string, text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${what} is a number, not ${text}`);
+/** Some of the known words, with commas between them. @throws {WrongUsage} */
+export const someOf = <const T extends string>(what: string, text: string, known: readonly T[]): readonly T[] =>
+  text.split(",").map((each) => among(what, each, known));
+
+/** A whole number. @throws {WrongUsage} */
+export const whole = (option: string, text: string, least: number, most: number): number => {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most))
+    throw new WrongUsage(`--${option} ${text} is out of range`, `Write a whole number from ${least} to ${most}.`);
   return value;
 };
 
-/** @throws {Error} that says what is possible */
-export const optionsOf = (values: Partial<Record<keyof typeof USAGE, string>>): RigOptions => ({
-  chip: values.chip ?? "rtl8168h",
-  kernel: among<KernelName>("kernel", values.kernel, KERNELS),
-  machine: among("machine", values.machine, MACHINES),
-  smp: count("smp", values.smp),
-  megabytes: count("megabytes", values.megabytes),
-  interrupts: among("interrupts", values.interrupts, ["intx", "msi", "msix"]),
+/** @throws {WrongUsage} that says what is possible */
+export const optionsOf = (values: Values<typeof GUEST_OPTIONS>): RigOptions => ({
+  chip: parseModelChip(values.chip).key,
+  kernel: among("kernel", values.kernel, KERNELS),
+  machine: values.machine === undefined ? undefined : among("machine", values.machine, MACHINES),
+  smp: whole("smp", values.smp, 1, 64),
+  megabytes: whole("megabytes", values.megabytes, 128, 65_536),
+  interrupts:
+    values.interrupts === undefined ? undefined : among("kind of interrupts", values.interrupts, INTERRUPT_KINDS),
 });

@@ -4,15 +4,42 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { WrongUsage } from "#app/cli/usage.ts";
+import { argumentsOf, giveUp } from "../program.ts";
 import { qemuArguments, qemuCommand, qemuEnvironment } from "./guest.ts";
-import { optionsOf, USAGE } from "./options.ts";
+import { GUEST_OPTIONS, optionsOf } from "./options.ts";
 import { FAR, NEAR, openNic } from "./rig.ts";
 import { scratchFolder } from "./scratch.ts";
 
+/** A shell that nobody types into would wait for ever. */
+const checkTerminal = (): void => {
+  if (!process.stdin.isTTY)
+    throw new WrongUsage(
+      "the shell in the guest needs a terminal, and stdin is none",
+      "Run it in a terminal; in a script, give the guest its commands as test/guest/boot.test.ts does.",
+    );
+};
+
+const options = argumentsOf(
+  {
+    name: "guest",
+    summary: "a shell in a guest that has one of the model's NICs",
+    about: [
+      "Boots Debian's kernel under QEMU, with a NIC that `ferrule model serve` offers as its eth0. The kernel and QEMU are fetched",
+      "once, about 400 MB, and nothing is installed. Needs a terminal; `exit` or Ctrl-A X ends the guest.",
+    ].join("\n"),
+    operands: [],
+    options: GUEST_OPTIONS,
+    examples: ["npm run guest -- --chip rtl8125b", "npm run guest -- --chip rtl8168h --kernel newest --smp 2"],
+  },
+  (values) => {
+    const wanted = optionsOf(values);
+    checkTerminal();
+    return wanted;
+  },
+);
+
 const run = async (): Promise<number> => {
-  const { values } = parseArgs({ options: USAGE, allowPositionals: false });
-  const options = optionsOf(values);
   await using scope = new AsyncDisposableStack();
   const folder = scratchFolder();
   scope.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -30,7 +57,9 @@ const run = async (): Promise<number> => {
     stdio: "inherit",
     env: qemuEnvironment(),
   });
+  // Ctrl-C is the guest's. Whoever ends this program means the guest as well, and the NIC goes with it.
   process.on("SIGINT", () => {});
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill("SIGTERM"));
   const [code] = (await once(child, "exit")) as [number | null];
   return code ?? 1;
 };
@@ -38,6 +67,5 @@ const run = async (): Promise<number> => {
 try {
   process.exitCode = await run();
 } catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
+  giveUp(error);
 }

@@ -1,9 +1,11 @@
 /**
- * Types into guests what docs/hardware.md shows, and puts there what was seen: `npm run screens [GUEST …]`. Between
+ * Types into guests what docs/hardware.md shows, and puts there what was seen: `npm run screens -- [GUEST …]`. Between
  * `<!-- screens: NAME -->` and `<!-- end -->` that page is written by this program and by nobody else.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { among } from "../guest/options.ts";
+import { argumentsOf } from "../program.ts";
 import { noVfio } from "./available.ts";
 import { Machine } from "./machine.ts";
 import { session } from "./shell-session.ts";
@@ -36,12 +38,21 @@ const visit = async (name: string, stop: Stop): Promise<void> => {
   }
 };
 
-const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(STOPS);
-const unknown = wanted.filter((name) => STOPS[name] === undefined);
-const why =
-  unknown.length > 0
-    ? `no guest ${unknown.join(", ")}: there are ${Object.keys(STOPS).join(", ")}`
-    : noVfio() || noSystemd();
+const wanted = argumentsOf(
+  {
+    name: "screens",
+    summary: "type what docs/hardware.md shows into guests, and write what was seen there",
+    about: `GUEST is one or more of ${Object.keys(STOPS).join(", ")}; all of them unless given.`,
+    operands: [{ placeholder: "[GUEST…]", summary: "whose screens are made anew", many: true, optional: true }],
+    options: {},
+    examples: ["npm run screens", "npm run screens -- boot"],
+  },
+  (_, guests) => {
+    const names = Object.keys(STOPS);
+    return guests.length === 0 ? names : guests.map((name) => among("guest", name, names));
+  },
+);
+const why = noVfio() || noSystemd();
 if (why !== false) {
   console.error(why);
   process.exitCode = 1;

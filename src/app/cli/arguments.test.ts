@@ -46,6 +46,17 @@ test("refuses a value where none belongs, and none where one belongs", () => {
   refuses(["--wire=", "a"], /needs a value/, /--wire SPEC/);
 });
 
+test("refuses an option that is given twice", () => {
+  refuses(["--wire", "a", "--wire=a", "x"], /--wire is given twice/, /once/);
+  refuses(["--json", "x", "--json"], /--json is given twice/, /once/);
+});
+
+test("an operand that may be left out may be left out, and one of many may come as often as wanted", () => {
+  const operands = [{ placeholder: "[FILE…]", summary: "files", many: true, optional: true }] as const;
+  for (const files of [[], ["a"], ["a", "b"]])
+    assert.deepEqual(parseArguments(files, {}, operands, "x")?.operands, files);
+});
+
 test("says which operand is missing, and which is too many", () => {
   refuses([], /DEVICE is missing/, /ferrule up DEVICE/);
   refuses(["a", "b"], /"b" is one argument too many/, /ferrule up DEVICE/);

@@ -20,8 +20,10 @@ export type Values<O extends Options> = {
 export interface Operand {
   readonly placeholder: string;
   readonly summary: string;
-  /** The last operand only: one or more words. */
+  /** The last operand only: any number of words. */
   readonly many?: true;
+  /** It may be left out. */
+  readonly optional?: true;
 }
 
 const HELP = { help: { type: "boolean", short: "h" } } as const;
@@ -50,11 +52,14 @@ export const parseArguments = <O extends Options>(
   const values: Record<string, string | boolean | undefined> = {};
   for (const [name, option] of Object.entries(options)) values[name] = option.kind === "flag" ? false : option.default;
   const given: string[] = [];
+  const seen = new Set<string>();
   for (const token of tokens) {
     if (token.kind === "positional") given.push(token.value);
     if (token.kind !== "option") continue;
     if (token.name === "help") return undefined;
     values[token.name] = valueOf(token, options);
+    if (seen.has(token.name)) throw new WrongUsage(`${token.rawName} is given twice`, `Write ${token.rawName} once.`);
+    seen.add(token.name);
   }
   checkOperands(given, operands, usage);
   return { values: values as Values<O>, operands: given };
@@ -94,7 +99,7 @@ const valueOf = (token: OptionToken, options: Options): string | true => {
 
 const checkOperands = (given: readonly string[], wanted: readonly Operand[], usage: string): void => {
   const missing = wanted[given.length];
-  if (missing !== undefined)
+  if (missing !== undefined && missing.optional !== true)
     throw new WrongUsage(`${missing.placeholder} is missing`, `The command is written \`${usage}\`.`);
   const extra = given[wanted.length];
   if (extra !== undefined && wanted.at(-1)?.many !== true)

@@ -5,10 +5,13 @@ import type { Stream } from "./terminal.ts";
 
 const heading = (stream: Stream, text: string): string => stream.paint("bold", text);
 
-export const usageLine = (command: Command): string =>
-  ["ferrule", command.name, ...command.operands.map((operand) => operand.placeholder), "[options]"].join(" ");
+/** What is explained: a command of `ferrule`, or another program, which says how it is started. */
+export type Explained = Omit<Command, "run"> & { readonly startedAs?: string };
 
-const optionRows = (command: Command): string[][] => [
+export const usageLine = ({ name, startedAs = `ferrule ${name}`, operands }: Explained): string =>
+  [startedAs, ...operands.map((operand) => operand.placeholder), "[options]"].join(" ");
+
+const optionRows = (command: Explained): string[][] => [
   ...Object.entries(command.options).map(([name, option]) => {
     const left = option.kind === "value" ? `--${name} ${option.placeholder}` : `--${name}`;
     const preset = option.kind === "value" && option.default !== undefined ? ` (default ${option.default})` : "";
@@ -18,7 +21,7 @@ const optionRows = (command: Command): string[][] => [
 ];
 
 /** What `ferrule COMMAND --help` prints. */
-export const commandHelp = (command: Command, stream: Stream): readonly string[] => [
+export const commandHelp = (command: Explained, stream: Stream): readonly string[] => [
   `${usageLine(command)}: ${command.summary}`,
   "",
   ...command.about.split("\n"),
