@@ -110,7 +110,10 @@ if (process.platform !== "linux")
 await findCompiled();
 if (newEnough(process.versions.node)) {
   if (process.env.NODE_COMPILE_CACHE !== undefined) module.enableCompileCache();
-  await import(pathToFileURL(ENTRY).href);
+  await import(pathToFileURL(ENTRY).href).catch((error) => {
+    if (error.code !== "EMFILE" && error.code !== "ENFILE") throw error;
+    fail(error.message, "Too many open files: raise the limit with `ulimit -n`.");
+  });
 } else {
   const program = ownNode();
   if (program === undefined)

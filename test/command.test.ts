@@ -1,7 +1,10 @@
 /** The `ferrule` command as a process: its launcher, exit codes, streams and what it leaves behind. No root needed. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { olderNode } from "./rigs/older-node.ts";
@@ -96,4 +99,27 @@ test("the process that does the work does not outlive the one that was started",
   progress.resume();
   // The pipe closes when the last process that holds it has gone.
   await closed;
+});
+
+test("with too few descriptors it says which limit to raise, wherever they run out", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  try {
+    let refused = 0;
+    for (const most of [22, 24, 26, 28, 30, 31, 32]) {
+      const words = ["model", "serve", "--socket", join(folder, "nic"), "--json"];
+      const child = spawn("prlimit", [`--nofile=${most}`, process.execPath, PROGRAM, ...words], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let [serves, errors] = [false, ""];
+      child.stdout.once("data", () => (serves = child.kill("SIGINT")));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+      await once(child, "close");
+      if (serves) continue;
+      refused++;
+      assert.match(errors, /^ferrule: .+\nhint: .*`ulimit -n`.*\n$/, `${most} descriptors`);
+    }
+    assert.ok(refused > 0, "no limit was too low");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

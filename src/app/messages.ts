@@ -1,5 +1,7 @@
 /** What the main thread and the data-plane threads tell each other. */
 import type { ThreadedChannel } from "#bus/threaded.ts";
+import { rootCause } from "#kit/errors.ts";
+import { refusalOf } from "#sys/errno.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
 import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
 
@@ -57,14 +59,21 @@ export interface PlainError {
   readonly hint: string;
 }
 
+const UNEXPECTED_HINT = "This is a bug in Ferrule. Run it again with FERRULE_DEBUG=1 and report what it prints.";
+
+/** What failed first: what cleaning up after it failed with is a consequence. */
 export const plainError = (error: unknown): PlainError => {
-  // What failed first; what cleaning up after it failed with is a consequence.
-  if (error instanceof SuppressedError) return plainError(error.suppressed);
-  if (!(error instanceof Error)) return { code: "UNKNOWN", message: String(error), hint: "" };
-  const { code, hint } = error as { code?: unknown; hint?: unknown };
+  const cause = rootCause(error);
+  if (!(cause instanceof Error)) return { code: "UNKNOWN", message: String(cause), hint: UNEXPECTED_HINT };
+  const { code, hint } = cause as { code?: unknown; hint?: unknown };
+  if (typeof hint === "string" && hint !== "")
+    return { code: typeof code === "string" ? code : "INTERNAL", message: cause.message, hint };
+  // Node's own errors, and the engine's: what the system refused is no bug.
+  const refusal = refusalOf(cause);
+  if (refusal !== undefined) return { ...refusal, message: cause.message };
   return {
     code: typeof code === "string" ? code : "INTERNAL",
-    message: typeof code === "string" ? error.message : `${error.name}: ${error.message}`,
-    hint: typeof hint === "string" ? hint : "This is a bug in Ferrule. Set FERRULE_DEBUG=1 and send us what it prints.",
+    message: `${cause.name}: ${cause.message}`,
+    hint: UNEXPECTED_HINT,
   };
 };

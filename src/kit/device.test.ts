@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bind, type Driver, matches, NotMine, type PciDevice } from "./device.ts";
 import { DmaArena } from "./dma.ts";
-import { FerruleError, Revoked } from "./errors.ts";
+import { FerruleError, OutOfRange, Revoked } from "./errors.ts";
 import { SoftInterrupts } from "./line.ts";
 import { Mmio } from "./mmio.ts";
 
@@ -134,4 +134,32 @@ test("a row matches on what it names and takes anything for what it does not", (
   assert.ok(!matches({ ...row, subsystemVendor: 0 }, ID));
   assert.ok(!matches({ ...row, vendor: 0x10ff }, ID));
   assert.ok(!matches({ ...row, device: 0x8169 }, ID));
+});
+
+test("what goes wrong in removal after something else has gone wrong does not hide it", () => {
+  const failing: Driver<string, undefined> = {
+    name: "failing",
+    ids: [ID],
+    probe(_device, scope) {
+      scope.defer(() => {
+        throw new OutOfRange("released last");
+      });
+      scope.defer(() => {
+        throw new OutOfRange("released first");
+      });
+      return "driver";
+    },
+  };
+  assert.throws(() => bind(failing, device(), undefined)[Symbol.dispose](), {
+    code: "OUT_OF_RANGE",
+    message: "released first",
+  });
+  const half: Driver<string, undefined> = {
+    ...failing,
+    probe(of, scope, options) {
+      failing.probe(of, scope, options);
+      throw new OutOfRange("probe failed");
+    },
+  };
+  assert.throws(() => bind(half, device(), undefined), { code: "OUT_OF_RANGE", message: "probe failed" });
 });

@@ -1,6 +1,6 @@
 /** A PCI device as its driver gets it, and the life it leads: unbound, bound, gone. */
 import type { DmaDomain } from "./dma.ts";
-import { FerruleError, Revoked } from "./errors.ts";
+import { FerruleError, Revoked, withRootCause } from "./errors.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Mmio } from "./mmio.ts";
 
@@ -102,14 +102,16 @@ export class Bound<T> implements Disposable {
     if (this.#state !== "bound") return;
     this.#state = state;
     this.#driver = undefined;
-    this.#scope.dispose();
+    withRootCause(() => this.#scope.dispose());
   }
 }
 
 /** Binds a driver to a device. @throws {NotMine} when no row of its id table matches; and whatever probe throws. */
 export const bind = <T, O>(driver: Driver<T, O>, device: PciDevice, options: O): Bound<T> => {
   if (!driver.ids.some((row) => matches(row, device.id))) throw new NotMine(driver.name, device.id);
-  using scope = new DisposableStack();
-  const bound = driver.probe(device, scope, options);
-  return new Bound(device, bound, scope.move());
+  return withRootCause(() => {
+    using scope = new DisposableStack();
+    const bound = driver.probe(device, scope, options);
+    return new Bound(device, bound, scope.move());
+  });
 };

@@ -79,3 +79,19 @@ export class Misuse extends FerruleError {
     this.hint = hint;
   }
 }
+
+/**
+ * What failed first. Where releasing resources fails after something else has failed, JavaScript throws a SuppressedError of
+ * both, which has neither code nor hint.
+ */
+export const rootCause = (error: unknown): unknown =>
+  error instanceof SuppressedError ? rootCause(error.suppressed) : error;
+
+/** Runs `act`, and throws what failed first. For the borders of the library: see `rootCause`. */
+export const withRootCause = <T>(act: () => T): T => {
+  try {
+    return act();
+  } catch (error) {
+    throw rootCause(error);
+  }
+};

@@ -40,14 +40,41 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOSYS: "The kernel does not offer this, or a sandbox forbids it.",
   EMFILE: "Too many open files: raise the limit with `ulimit -n`.",
   ENFILE: "The whole machine has too many open files.",
-  ENOMEM: "Not enough memory, or over the limit of `ulimit -l`.",
+  ENOMEM: "Not enough memory, or over the limit of `ulimit -l` (locked memory) or `ulimit -v`.",
   ENOSPC: "The limit or the file system is full.",
+  EDQUOT: "The disk quota is used up.",
+  EFBIG: "The file is too large, or over the limit of `ulimit -f`.",
+  EROFS: "The file system is read-only: choose another path.",
+  EISDIR: "That is a directory: name a file.",
+  ENOTDIR: "A part of the path is not a directory.",
+  EEXIST: "It exists already.",
   ENETDOWN: "Bring the interface up first.",
   ENETUNREACH: "No route leads there: give the interface an address.",
   EHOSTUNREACH: "Nobody answers for that address.",
   ECONNREFUSED: "Nobody listens there: start the other side first.",
   EPIPE: "The other side has gone.",
   ECONNRESET: "The other side has gone.",
+};
+
+/** What Node and V8 say without an error code when the system refuses them something. */
+const REFUSALS: readonly (readonly [RegExp, string])[] = [
+  [/too many open files/i, "EMFILE"],
+  [/out of memory|could not allocate memory|allocation failed/i, "ENOMEM"],
+  [/resource temporarily unavailable/i, "EAGAIN"],
+];
+
+const NO_THREADS = "No further thread or process: raise the limit with `ulimit -u`, or end something.";
+
+/** What to do when the system refused something, in an error that is not ours; undefined where it is another error. */
+export const refusalOf = (error: Error): { readonly code: string; readonly hint: string } | undefined => {
+  const known = (error as NodeJS.ErrnoException).code;
+  const named = /\b(EMFILE|ENFILE|ENOMEM|EAGAIN)\b/.exec(error.message)?.[1];
+  const code =
+    known !== undefined && known in HINTS
+      ? known
+      : (named ?? REFUSALS.find(([pattern]) => pattern.test(error.message))?.[1]);
+  if (code === undefined) return undefined;
+  return { code, hint: code === "EAGAIN" ? NO_THREADS : HINTS[code]! };
 };
 
 /** A system call failed. `code` is the name of the error number, as in the manual pages. */

@@ -33,8 +33,10 @@ export const JSON_OPTION = { kind: "flag", summary: "print JSON instead of text 
 
 /** Prints a result as JSON, one document with a closing newline. */
 export const printJson = (terminal: Terminal, value: unknown): void =>
-  terminal.out.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  JSON.stringify(value, undefined, 2)
+    .split("\n")
+    .forEach((line) => terminal.out.line(line));
 
 /** Prints lines of text as a result. */
 export const printLines = (terminal: Terminal, lines: readonly string[]): void =>
-  terminal.out.write(lines.map((line) => `${line}\n`).join(""));
+  lines.forEach((line) => terminal.out.line(line));

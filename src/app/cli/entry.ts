@@ -16,7 +16,7 @@ const terminal = processTerminal();
 const debug = (process.env["FERRULE_DEBUG"] ?? "") !== "";
 
 const giveUp = (error: unknown): never => {
-  for (const line of failureLines(error, terminal.err, debug)) terminal.err.write(`${line}\n`);
+  for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
   process.exit(Exit.failed);
 };
 process.on("uncaughtException", giveUp);

@@ -3,6 +3,7 @@ import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
 import { amount, bar, bitRate, clockTime, count, fitted, linkSpeed, rate, table } from "./format.ts";
 import type { Stream } from "./terminal.ts";
+import { visiblePainted } from "./visible.ts";
 
 export interface Watch {
   readonly facts: SessionFacts;
@@ -127,7 +128,7 @@ export class Redrawn {
     // What does not fit would scroll, and the next picture would not find its place.
     const lines = picture.slice(0, this.#stream.rows() - 1);
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
-    const body = lines.map((line) => `${line}\u001b[K\n`).join("");
+    const body = lines.map((line) => `${visiblePainted(line)}\u001b[K\n`).join("");
     // One write for one picture: two would flicker. J clears what a taller picture left below.
     this.#stream.write(`${up}\r${body}\u001b[J`);
     this.#height = lines.length;
@@ -136,7 +137,7 @@ export class Redrawn {
   /** Writes a line that stays, in the picture's place; the next picture comes below it. */
   above(line: string): void {
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
-    this.#stream.write(`${up}\r\u001b[J${line}\n`);
+    this.#stream.write(`${up}\r\u001b[J${visiblePainted(line)}\n`);
     this.#height = 0;
   }
 }

@@ -91,7 +91,7 @@ export const main = async (
   try {
     return await dispatch(argv, commands, terminal);
   } catch (error) {
-    for (const line of failureLines(error, terminal.err, debug)) terminal.err.write(`${line}\n`);
+    for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
     return exitFor(error);
   }
 };

@@ -49,7 +49,7 @@ class Reporter implements Disposable {
   tell(news: ServeNews): void {
     const { out } = this.#terminal;
     for (const line of this.#json ? [newsJson(news)] : newsLines(news, out))
-      if (this.#picture === undefined) out.write(`${line}\n`);
+      if (this.#picture === undefined) out.line(line);
       else this.#picture.above(line);
   }
 

@@ -110,10 +110,10 @@ export const report = command({
     if (output === undefined) printJson(terminal, bundle);
     else {
       output.write(`${JSON.stringify(bundle, undefined, 2)}\n`);
-      terminal.out.write(`${values.output}: ${chip ?? `an unknown chip, XID ${xid}`}. Read it before you send it.\n`);
+      terminal.out.line(`${values.output}: ${chip ?? `an unknown chip, XID ${xid}`}. Read it before you send it.`);
     }
     if (bringUp.error !== undefined)
-      terminal.err.write(`${terminal.err.paint("yellow", "warning:")} bring-up failed: ${bringUp.error.message}\n`);
+      terminal.err.line(`${terminal.err.paint("yellow", "warning:")} bring-up failed: ${bringUp.error.message}`);
     return Exit.done;
   },
 });

@@ -56,7 +56,9 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
         `serving ${news.chip}, ${news.mac}, at ${news.socket}, wire ${news.wire}`,
         "Give it to a guest with QEMU 10.1 or newer:",
         "",
-        ["  qemu-system-x86_64 …", ...news.qemu].join(" \\\n    "),
+        ...["  qemu-system-x86_64 …", ...news.qemu.map((words) => `    ${words}`)].map((line, i) =>
+          i < news.qemu.length ? `${line} \\` : line,
+        ),
         "",
         `Faults, link changes and counters: ferrule model ctl ${news.socket} show`,
       ];

@@ -2,6 +2,7 @@
 import type { Session, SessionEvent, SessionFacts } from "../session.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../statistics.ts";
 import { coloured, plain, type Stream, type Terminal } from "./terminal.ts";
+import { visible, visiblePainted } from "./visible.ts";
 
 export interface RecordedStream extends Stream {
   readonly text: string;
@@ -15,6 +16,7 @@ export const recordedStream = (
   return {
     isTerminal,
     write: (text) => void written.push(text),
+    line: (text) => void written.push(`${isTerminal ? visiblePainted(text) : visible(text)}\n`),
     columns: () => columns,
     rows: () => rows,
     paint: isTerminal ? coloured : plain,

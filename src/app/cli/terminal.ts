@@ -1,10 +1,14 @@
 /** Where a command prints: results on one stream, progress on the other, colours only for people. */
 import { styleText } from "node:util";
+import { visible, visiblePainted } from "./visible.ts";
 
 export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 
 export interface Stream {
+  /** Writes text as it is: for what moves the cursor. */
   write(text: string): void;
+  /** Writes one line. Control characters in it are shown and not obeyed, since parts of it may be foreign. */
+  line(text: string): void;
   /** A person is watching: lines may be redrawn. */
   readonly isTerminal: boolean;
   /** Characters that fit in a line now. */
@@ -44,12 +48,15 @@ const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream 
     );
     process.exitCode = 1;
   });
+  const write = (text: string): void => void (readable && stream.write(text));
+  const coloursWanted = wantsColours(isTerminal, environment);
   return {
     isTerminal,
-    write: (text) => void (readable && stream.write(text)),
+    write,
+    line: (text) => write(`${coloursWanted ? visiblePainted(text) : visible(text)}\n`),
     columns: () => (isTerminal ? stream.columns : 80) || 80,
     rows: () => (isTerminal ? stream.rows : 24) || 24,
-    paint: wantsColours(isTerminal, environment) ? coloured : plain,
+    paint: coloursWanted ? coloured : plain,
   };
 };
 

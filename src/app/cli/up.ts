@@ -50,7 +50,7 @@ class Reporter implements Disposable {
   tell(event: UpEvent): void {
     const { interfaceName, json } = this.#request;
     const line = json ? eventJson(interfaceName, event) : eventLine(interfaceName, event, this.#terminal.out);
-    if (this.#timer === undefined) this.#terminal.out.write(`${line}\n`);
+    if (this.#timer === undefined) this.#terminal.out.line(line);
     else this.#event = line;
   }
 

@@ -28,8 +28,8 @@ export class Progress {
 
   /** Says that a step is done, or something worth a line of its own. */
   say(line: string): void {
-    this.#stream.write(`${this.#drawn ? "\r\u001b[K" : ""}${line}\n`);
-    this.#drawn = false;
+    this.clear();
+    this.#stream.line(line);
   }
 
   step(label: string, text: string): void {

@@ -1,7 +1,7 @@
 /** A device behind a vfio-user socket, as a driver gets it: registers by message, memory shared, interrupts by eventfd. */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
-import { OutOfRange } from "#kit/errors.ts";
+import { OutOfRange, withRootCause } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 import { Mmio, type RegisterBus, ro8, rw16 } from "#kit/mmio.ts";
 import { EventFd } from "#sys/eventfd.ts";
@@ -120,9 +120,11 @@ export class VfioUserDevice implements PciDevice, Disposable {
    * @throws {ProtocolBroken} {RequestRefused} {Timeout} when the server does not do its part
    */
   static connect(options: VfioUserOptions): VfioUserDevice {
-    using scope = new DisposableStack();
-    const requests = scope.use(new Requests(connectUnix(options.path), `vfio-user:${options.path}`));
-    return new VfioUserDevice(options, requests, scope);
+    return withRootCause(() => {
+      using scope = new DisposableStack();
+      const requests = scope.use(new Requests(connectUnix(options.path), `vfio-user:${options.path}`));
+      return new VfioUserDevice(options, requests, scope);
+    });
   }
 
   /** For poll(2): ready when the server has closed the connection, for it never speaks unasked. */
@@ -145,7 +147,7 @@ export class VfioUserDevice implements PciDevice, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#scope.dispose();
+    withRootCause(() => this.#scope.dispose());
   }
 
   #region(index: number): RegisterBus {

@@ -2,7 +2,7 @@
 import { type Clock, RealClock } from "#kit/clock.ts";
 import type { PciDevice, PciId } from "#kit/device.ts";
 import type { DmaArena } from "#kit/dma.ts";
-import { DeviceGone, type FerruleError } from "#kit/errors.ts";
+import { DeviceGone, type FerruleError, withRootCause } from "#kit/errors.ts";
 import { Mmio, type RegisterBus, ro16 } from "#kit/mmio.ts";
 import { IrqAction, type DeviceInfo } from "#sys/vfio-structs.ts";
 import { firstMemoryBar, identity, setBusMaster } from "../window.ts";
@@ -109,8 +109,10 @@ export class VfioDevice implements PciDevice, Disposable {
   static open(options: VfioOptions, parts: Partial<VfioParts> = {}): VfioDevice {
     const { kernel = LINUX, roots = SYSTEM, clock = new RealClock() } = parts;
     const card = lookAt(options.address, options.unsafeNoIommu ?? false, roots);
-    using scope = new DisposableStack();
-    return new VfioDevice(card, options, { kernel, roots, clock }, scope);
+    return withRootCause(() => {
+      using scope = new DisposableStack();
+      return new VfioDevice(card, options, { kernel, roots, clock }, scope);
+    });
   }
 
   /** For poll(2): the kernel wants the card back. */
@@ -140,7 +142,7 @@ export class VfioDevice implements PciDevice, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#scope.dispose();
+    withRootCause(() => this.#scope.dispose());
   }
 
   #mmio(bus: RegisterBus, scope: DisposableStack): Mmio {

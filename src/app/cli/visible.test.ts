@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { main } from "./main.ts";
+import { down } from "./down.ts";
+import { up } from "./up.ts";
+import { eventLine } from "./up-events.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
+import { coloured } from "./terminal.ts";
+import { Redrawn } from "./live-view.ts";
+import { visible, visiblePainted } from "./visible.ts";
+
+/** Clears the screen, sets the window's title, moves up, and turns the reading direction round. */
+const HOSTILE = "\u001b[2J\u001b]0;owned\u0007\u009b3A\r\u202eevil\u007f";
+// oxlint-disable-next-line no-control-regex -- control characters are the subject
+const OBEYED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/;
+
+test("control characters of what was typed are shown in errors, and not obeyed", async () => {
+  for (const argv of [
+    ["up", `vfio-user:/nowhere/${HOSTILE}`],
+    ["up", HOSTILE],
+    ["up", "model:rtl8168h", `--${HOSTILE}`],
+    ["up", "model:rtl8168h", "--name", HOSTILE],
+    ["up", "model:rtl8168h", "--mtu", HOSTILE],
+    ["up", "model:rtl8168h", "--wire", HOSTILE],
+    ["down", HOSTILE],
+    [HOSTILE],
+  ]) {
+    const terminal = recordedTerminal();
+    assert.notEqual(await main(argv, [up, down], terminal, true), 0);
+    assert.doesNotMatch(terminal.err.text + terminal.out.text, OBEYED, JSON.stringify(argv));
+  }
+});
+
+test("colours that we paint stay, and those that came with foreign text are the same at most", () => {
+  const text = coloured("red", `bad: ${HOSTILE}`);
+  assert.equal(visiblePainted(text), coloured("red", visible(`bad: ${HOSTILE}`)));
+  assert.equal(visible("ünïcode and 日本 stay"), "ünïcode and 日本 stay");
+});
+
+test("what another program reports is shown in events, JSON and the live view, and not obeyed", () => {
+  const event = { kind: "warning", message: HOSTILE, hint: HOSTILE } as const;
+  const terminal = recordedTerminal();
+  terminal.out.line(eventLine("fe0", event, terminal.out));
+  terminal.out.line(JSON.stringify(event));
+  assert.doesNotMatch(terminal.out.text, OBEYED);
+  assert.deepEqual(JSON.parse(terminal.out.text.split("\n")[1]!), event);
+  const watched = recordedTerminal({ isTerminal: true });
+  new Redrawn(watched.out).above(HOSTILE);
+  assert.ok(watched.out.text.includes(visible(HOSTILE)));
+});
