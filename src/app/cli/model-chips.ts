@@ -1,12 +1,13 @@
-/** `ferrule model chips`: every chip of the family, and which of them this version can drive. */
-import { CHIPS, type Chip } from "#chip/chips.ts";
+/** `ferrule model chips`: every chip of the family, and whether Ferrule's driver and Linux's drive it. */
+import { CHIPS } from "#chip/chips.ts";
+import { linuxSince } from "#chip/linux-since.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { linkSpeed, table } from "./format.ts";
 import { isDrivable } from "./spec.ts";
 import type { Stream } from "./terminal.ts";
 
 /** What is told about a chip; the names are those of the JSON output. */
-const entry = (chip: Chip) => ({
+const entry = (chip: (typeof CHIPS)[number]) => ({
   key: chip.key,
   name: chip.name,
   xid: chip.xid.toString(16).padStart(3, "0"),
@@ -15,6 +16,7 @@ const entry = (chip: Chip) => ({
   megabits: chip.speed,
   largestMtu: chip.largestMtu,
   drivable: isDrivable(chip),
+  linuxSince: linuxSince(chip.key),
 });
 type Entry = ReturnType<typeof entry>;
 
@@ -24,7 +26,9 @@ const entries = (): Entry[] => [...new Map(CHIPS.map((chip) => [chip.key, entry(
 export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">): readonly string[] => [
   ...table(
     [
-      ["CHIP", "NAME", "XID", "BUS", "SPEED", "MTU", "NOW"].map((title) => stream.paint("bold", title)),
+      ["CHIP", "NAME", "XID", "BUS", "SPEED", "MTU", "FERRULE'S DRIVER", "LINUX SINCE"].map((title) =>
+        stream.paint("bold", title),
+      ),
       ...rows.map((row) => [
         row.key,
         row.name,
@@ -32,20 +36,24 @@ export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">)
         row.bus,
         linkSpeed(row.megabits),
         String(row.largestMtu),
-        row.drivable ? stream.paint("green", "drivable") : stream.paint("dim", "not yet"),
+        row.drivable ? stream.paint("green", "yes") : stream.paint("dim", "no"),
+        row.linuxSince,
       ]),
     ],
-    "llllrrl",
+    "llllrrlr",
   ),
   "",
-  `${rows.filter((row) => row.drivable).length} of ${rows.length} chips can be driven in this version; every one can be served to a guest: \`ferrule model serve\`.`,
+  `All ${rows.length} can be served to a guest (\`ferrule model serve\`). Ferrule's own driver (\`ferrule up\`) takes ${rows.filter((row) => row.drivable).length} of them.`,
+  "LINUX SINCE is the release whose r8169 driver knows the chip; ≤5.10 where that one does and older ones may.",
 ];
 
 export const modelChips = command({
   name: "model chips",
-  summary: "list every chip of the family, and which can be driven now",
-  about:
-    "The key in the first column is what `ferrule model serve --chip KEY` takes, and `ferrule up model:KEY` and\n`ferrule demo --chip KEY` where it is drivable.",
+  summary: "list every chip of the family, and who drives it",
+  about: [
+    "The key in the first column is what `ferrule model serve --chip` takes; `ferrule up model:` and `ferrule demo --chip`",
+    "take those that FERRULE'S DRIVER can drive. The names on chips and boards are understood as well: RTL8111HS, 8125bg.",
+  ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },
   examples: ["ferrule model chips", "ferrule model chips --json | jq -r '.[] | select(.drivable).key'"],

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
-import { parseBytes, parseChip, parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
+import { parseBytes, parseChip, parseDevice, parseInterfaceName, parseModelChip, parseMtu, parseWire } from "./spec.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
 
 const refusal = (act: () => unknown): FerruleError => {
@@ -26,6 +26,47 @@ test("an unknown chip is refused with the nearest name", () => {
   const error = refusal(() => parseDevice("model:rtl8168hh"));
   assert.ok(error instanceof WrongUsage);
   assert.match(error.hint, /`rtl8168h`/);
+});
+
+test("a chip has the names that are on boards, in shops and in logs", () => {
+  for (const [typed, key] of [
+    ["RTL8168H", "rtl8168h"],
+    ["rtl8111h", "rtl8168h"],
+    ["8168h", "rtl8168h"],
+    ["RTL8111HS-CG", "rtl8168h"],
+    ["Realtek RTL8111HSH-CG", "rtl8168h"],
+    ["RTL8111GS", "rtl8168g"],
+    ["rtl8125bg", "rtl8125b"],
+    ["RTL8125BG(S)".replaceAll(/[()]/g, ""), "rtl8125b"],
+    ["8111ep", "rtl8168ep"],
+    ["RTL8103E", undefined],
+    ["rtl8126a-649", "rtl8126a-649"],
+  ] as const)
+    if (key === undefined) assert.ok(refusal(() => parseModelChip(typed)) instanceof WrongUsage, typed);
+    else assert.equal(parseModelChip(typed).key, key, typed);
+});
+
+test("a name of several chips, or the beginning of some, is refused with all of them", () => {
+  for (const [typed, keys] of [
+    ["rtl8126a", ["rtl8126a-649", "rtl8126a-64a"]],
+    ["rtl8126", ["rtl8126a-649", "rtl8126a-64a"]],
+    ["RTL8117", ["rtl8117-54a", "rtl8117-54b"]],
+    ["8111fp", ["rtl8117-54a", "rtl8117-54b"]],
+    ["r8125", ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8125k"]],
+    ["rtl8127", ["rtl8127a"]],
+    ["rtl8168hx", ["rtl8168h"]],
+  ] as const) {
+    const error = refusal(() => parseModelChip(typed));
+    assert.ok(error instanceof WrongUsage, typed);
+    for (const key of keys) assert.ok(error.hint.includes(`\`${key}\``), `${typed}: ${error.hint}`);
+  }
+  assert.doesNotMatch(refusal(() => parseModelChip("rtl8126a")).hint, /8127/);
+});
+
+test("a chip of another number is not suggested", () => {
+  for (const typed of ["rtl8128a", "e1000", "", "rtl", "8", "constructor", "x".repeat(100_000)])
+    assert.doesNotMatch(refusal(() => parseModelChip(typed)).hint, /Did you mean|There are/, typed.slice(0, 20));
+  assert.match(refusal(() => parseModelChip("rtl8139cp")).hint, /no model of the RTL8139C\+/);
 });
 
 test("a chip that cannot be driven yet says so, and which can", () => {

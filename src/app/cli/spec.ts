@@ -1,22 +1,41 @@
 /** What people name on the command line: devices, wires, interfaces, sizes. */
-import { CHIPS, chipNamed, type Chip } from "#chip/chips.ts";
+import { chipsCalled, chipsNear } from "#chip/board-names.ts";
+import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
 import { familyOf } from "#driver/families.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { parseAddress } from "../cards/address.ts";
 import type { WireSpec } from "../session.ts";
-import { didYouMean, NotYet, WrongUsage } from "./usage.ts";
+import { NotYet, WrongUsage } from "./usage.ts";
 
 /** Whether this version can bring the chip up. */
 export const isDrivable = (chip: Chip): boolean => familyOf(chip) !== undefined;
 
 const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
 
-/** A chip of the table by its key: every one can be modelled. @throws {WrongUsage} unknown */
-export const parseModelChip = (key: string): Chip => {
-  const chip = chipNamed(key);
-  if (chip !== undefined) return chip;
-  const keys = CHIPS.map((row) => row.key);
-  throw new WrongUsage(`no chip is called "${key}"`, didYouMean(key, keys, "`ferrule model chips` lists them all."));
+const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${key}\``).join(", ");
+const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";
+
+const chipHint = (text: string): string => {
+  const ancestor = ANCESTORS.find(({ key }) => key === text.toLowerCase());
+  if (ancestor !== undefined) return `There is no model of the ${ancestor.name}; a card in a slot can be driven.`;
+  const near = chipsNear(text);
+  if (near.length === 1) return `Did you mean ${keysOf(near)}? ${ALL_CHIPS_HINT}`;
+  return near.length === 0 ? ALL_CHIPS_HINT : `There are ${keysOf(near)}.`;
+};
+
+/**
+ * A chip of the table by its key, or by another name that is its alone: every one can be modelled. Upper case does not matter.
+ * @throws {WrongUsage} unknown, or the name of several
+ */
+export const parseModelChip = (text: string): Chip => {
+  const [chip, ...others] = chipsCalled(text);
+  if (chip === undefined) throw new WrongUsage(`no chip is called "${text}"`, chipHint(text));
+  if (others.length > 0)
+    throw new WrongUsage(
+      `"${text}" is the name of ${others.length + 1} chips`,
+      `Choose one of ${keysOf([chip, ...others])}.`,
+    );
+  return chip;
 };
 
 /** A chip by its key. @throws {WrongUsage} unknown; {NotYet} known, but not drivable in this version */
@@ -47,7 +66,8 @@ export const parseDevice = (text: string): Device => {
   }
   const address = parseAddress(text);
   if (address !== undefined) return { kind: "pci", address };
-  const hint = chipNamed(text) === undefined ? DEVICE_HINT : `Did you mean \`model:${text}\`?`;
+  const [chip] = chipsCalled(text);
+  const hint = chip === undefined ? DEVICE_HINT : `Did you mean \`model:${chip.key}\`?`;
   throw new WrongUsage(`"${text}" is no device`, hint);
 };
 

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { main } from "./main.ts";
+import { modelChips } from "./model-chips.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const run = async (...options: readonly string[]): Promise<string> => {
+  const terminal = recordedTerminal();
+  assert.equal(await main(["model", "chips", ...options], [modelChips], terminal, false), 0);
+  return terminal.out.text;
+};
+
+test("says of each chip whether our driver takes it, and since when Linux's does", async () => {
+  const text = await run();
+  assert.match(text, /^CHIP .* FERRULE'S DRIVER +LINUX SINCE$/m);
+  assert.match(text, /^rtl8168h .* yes +≤5\.10$/m);
+  assert.match(text, /^rtl8127a .* 6\.16$/m);
+  assert.match(text, /^rtl8126a-64a .* 6\.12$/m);
+  assert.match(text, /^All 57 can be served to a guest/m);
+  assert.doesNotMatch(text, /not yet/);
+});
+
+test("says the same as JSON", async () => {
+  const rows = JSON.parse(await run("--json")) as { key: string; drivable: boolean; linuxSince: string }[];
+  assert.equal(rows.length, 57);
+  for (const { key, linuxSince } of rows) assert.match(linuxSince, /^≤?\d\.\d+$/, key);
+  const found = rows.find(({ key }) => key === "rtl8125d-688");
+  assert.equal(found?.linuxSince, "6.13");
+});

@@ -1,0 +1,32 @@
+/**
+ * Since which release Linux's r8169 knows a chip. By the release that the commit was merged for; `stable` kernels have some of
+ * them earlier.
+ */
+import type { ChipKey } from "./chips.ts";
+
+/** All that is not listed: the oldest kernel of the conformance suite drives it. */
+const OLDEST_TRIED = "5.10";
+
+/** Where nobody has looked up more than that: the kernel of the conformance suite that drives it. */
+const TRIED: Partial<Record<ChipKey, string>> = { rtl8125cp: "7.3" };
+
+/**
+ * Commits, in that order: e6d6ca6e1204, 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6, b3593df26ab1, b11bff90f2ad;
+ * RTL8127A of May 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
+ */
+const MERGED: Partial<Record<ChipKey, string>> = {
+  "rtl8117-54b": "5.12",
+  "rtl8126a-649": "6.9",
+  "rtl8126a-64a": "6.12",
+  rtl8168m: "6.10",
+  "rtl8125d-688": "6.13",
+  "rtl8125d-689": "6.14",
+  rtl8125bp: "6.14",
+  rtl8127a: "6.16",
+  rtl8125k: "6.19",
+  rtl9151a: "6.19",
+  rtl9151as: "7.0",
+};
+
+/** "6.16": since that release. "≤5.10": that one knows it, and perhaps older ones do. */
+export const linuxSince = (key: ChipKey): string => MERGED[key] ?? `≤${TRIED[key] ?? OLDEST_TRIED}`;
