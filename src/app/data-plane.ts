@@ -40,7 +40,7 @@ runThread((port, report) => {
   const device = (): PciDevice => (reached = open(task.device, scope));
   using driver = new DriverSide(task, { device, clock: new RealClock(), report });
   using chores = new Housekeeping(driver);
-  const control = new Control(task.control, port, (mtu) => driver.setMtu(mtu));
+  const control = new Control(task.control, port, (command) => driver.follow(command));
   const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);
   const poller = new Poller([driver.interruptFd!, driver.hostFd, control.fd, ...going]);
   /** @throws why the device has to be let go */

@@ -14,7 +14,7 @@ import { Errno, SystemError } from "#sys/errno.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import { LinkReport } from "./link-report.ts";
-import { type DriverTask, type Report, plainError } from "./messages.ts";
+import { type DriverTask, type FollowCommand, type OpenTap, type Report, plainError } from "./messages.ts";
 import { NicGivenUp, Recovery } from "./recovery.ts";
 import { sessionFacts } from "./session-facts.ts";
 import { StatisticsPage } from "./statistics-page.ts";
@@ -106,7 +106,9 @@ export class DriverSide implements Disposable {
 
   /** Says that it is up, and what people should know of it: `warnings` come from the bus. */
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
-    this.#report({ report: "ready", facts: sessionFacts(this.#nic, this.#device.name, this.#tap.name) });
+    const { name, vnetHeaderBytes } = this.#tap;
+    const tap: OpenTap = { number: this.#tap.duplicate().release(), name, vnetHeaderBytes };
+    this.#report({ report: "ready", facts: sessionFacts(this.#nic, this.#device.name, name), tap });
     for (const { message, hint } of [...warnings, ...this.#early])
       this.#report({ report: "event", event: { kind: "warning", message, hint } });
     // A link that is up already causes no event.
@@ -200,24 +202,11 @@ export class DriverSide implements Disposable {
     return !this.#nic.waiting;
   }
 
-  /** The main thread wants another MTU. */
-  setMtu(mtu: number): void {
-    try {
-      this.#changeMtu(mtu);
-      this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, mtu));
-      this.#report({ report: "mtu", mtu });
-    } catch (error) {
-      this.#report({ report: "mtu", mtu: this.#nic.mtu, error: plainError(error) });
-      if (isFinal(error)) throw error;
-    }
-  }
-
-  /** Someone may have changed the interface's MTU or address: the NIC follows. */
-  follow(): void {
-    const address = this.#tap.address;
+  /** Users have changed the interface's MTU, address or filter: so does the NIC. */
+  follow({ mtu, address, filter }: FollowCommand): void {
     const { address: ours } = this.#nic;
     if (!address.every((byte, i) => byte === ours[i])) this.#nic.address = address;
-    const mtu = this.#interfaceMtu();
+    this.#nic.filter = filter;
     if (mtu === this.#nic.mtu) this.#refusedMtu = undefined;
     if (mtu === undefined || mtu === this.#nic.mtu || mtu === this.#refusedMtu) return;
     try {
@@ -225,17 +214,7 @@ export class DriverSide implements Disposable {
     } catch (error) {
       if (isFinal(error)) throw error;
       this.#refusedMtu = mtu;
-      this.#warn(error);
-      this.#restoreInterfaceMtu();
-    }
-  }
-
-  /** Where this user may not set it, the interface keeps an MTU that the NIC does not have. */
-  #restoreInterfaceMtu(): void {
-    try {
-      this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, this.#nic.mtu));
-    } catch (error) {
-      this.#warn(error);
+      this.#report({ report: "mtuRefused", mtu: this.#nic.mtu, error: plainError(error) });
     }
   }
 
@@ -325,15 +304,6 @@ export class DriverSide implements Disposable {
     const { link } = this.#nic;
     if (link.up !== this.#linkReport.newest.up) this.#tap.setCarrier(link.up);
     this.#linkReport.changed(link);
-  }
-
-  /** Undefined while the interface is in a namespace we may not look into. */
-  #interfaceMtu(): number | undefined {
-    try {
-      return this.#tap.withInterfaces((interfaces, name) => interfaces.mtu(name));
-    } catch {
-      return undefined;
-    }
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What the main thread and the data-plane threads tell each other. */
 import type { ThreadedChannel } from "#bus/threaded.ts";
+import type { ReceiveFilter } from "#driver/receive-filter.ts";
 import { rootCause } from "#kit/errors.ts";
 import { refusalOf } from "#sys/errno.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
@@ -42,14 +43,31 @@ export interface OneThreadTask {
   readonly model: ModelTask;
 }
 
+/** To the driver's thread: what users have made of the interface. */
+export interface FollowCommand {
+  readonly command: "follow";
+  /** Undefined while it cannot be seen. */
+  readonly mtu: number | undefined;
+  readonly address: Uint8Array;
+  readonly filter: ReceiveFilter;
+}
+
 /** To either thread. */
-export type Command = { readonly command: "close" } | { readonly command: "setMtu"; readonly mtu: number };
+export type Command = { readonly command: "close" } | FollowCommand;
+
+/** A descriptor of the host's TAP, which the receiver owns. */
+export interface OpenTap {
+  readonly number: number;
+  readonly name: string;
+  readonly vnetHeaderBytes: number;
+}
 
 /** From either thread. */
 export type Report =
-  | { readonly report: "ready"; readonly facts?: SessionFacts }
+  | { readonly report: "ready"; readonly facts?: SessionFacts; readonly tap?: OpenTap }
   | { readonly report: "event"; readonly event: SessionEvent }
-  | { readonly report: "mtu"; readonly mtu: number; readonly error?: PlainError }
+  /** The chip cannot have the MTU that it was told of; its own is `mtu`. */
+  | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
   | { readonly report: "closed" };
 
 /** An error as it crosses threads. */

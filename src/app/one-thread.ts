@@ -35,7 +35,7 @@ runThread((port, report) => {
   };
   using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
   using chores = new Housekeeping(driver, side);
-  const control = new Control(driverTask.control, port, (mtu) => driver.setMtu(mtu));
+  const control = new Control(driverTask.control, port, (command) => driver.follow(command));
   const { wireFd } = side;
   const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);
   driver.announce();

@@ -7,7 +7,8 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse, Tap } from "#sys/tap.ts";
 import { randomBytes } from "node:crypto";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
-import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, Report } from "./messages.ts";
+import { Follower } from "./follower.ts";
+import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./messages.ts";
 import type {
   DeviceSpec,
   HostSpec,
@@ -63,6 +64,7 @@ const randomMac = (): string => {
 interface Started {
   readonly thread: Thread;
   readonly facts: SessionFacts | undefined;
+  readonly tap: OpenTap | undefined;
 }
 type Start = (
   what: string,
@@ -113,7 +115,7 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
     const thread: Thread = new WorkerThread(what, entryBeside(file, import.meta.url), task, bell);
     scope.defer(() => thread.end());
     const ready = await thread.until(START_LIMIT_MILLIS, (report) => (report.report === "ready" ? report : undefined));
-    return { thread, facts: ready.facts };
+    return { thread, facts: ready.facts, tap: ready.tap };
   };
   const driverTask = (task: DeviceTask): DriverTask => ({
     device: task,
@@ -155,31 +157,37 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   }
   threads.push(driver.thread);
   if (driver.facts === undefined) throw new Error("the driver's thread said nothing of itself");
-  return new OpenSession(driver.facts, threads, driver.thread, memory, scope.move());
+  if (driver.tap === undefined) throw new Error("the driver's thread gave no descriptor of its TAP");
+  const taken = { ...driver, facts: driver.facts, tap: Tap.owning(driver.tap.number, driver.tap) };
+  return new OpenSession(taken, threads, memory, scope.move());
 };
 
 class OpenSession implements Session {
   readonly facts: SessionFacts;
-  readonly #driver: Thread;
+  readonly #follower: Follower;
   readonly #driverCounters: StatisticsReader<(typeof DRIVER_COUNTERS)[number]>;
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
   readonly #listeners: ((event: SessionEvent) => void)[] = [];
-  readonly #mtuWaiters: ((report: Report & { report: "mtu" }) => void)[] = [];
   #closing: Promise<void> | undefined;
   #failure: ThreadFailure | undefined;
 
   constructor(
-    facts: SessionFacts,
+    driver: { readonly facts: SessionFacts; readonly thread: Thread; readonly tap: Tap },
     threads: readonly Thread[],
-    driver: Thread,
     memory: { driver: SharedArrayBuffer; wire: SharedArrayBuffer },
     scope: AsyncDisposableStack,
   ) {
-    this.facts = facts;
-    this.#driver = driver;
+    this.facts = driver.facts;
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
+    this.#follower = scope.use(
+      new Follower({
+        tap: driver.tap,
+        tell: (command) => driver.thread.tell(command),
+        report: (event) => this.#tell(event),
+      }),
+    );
     this.#scope = scope;
     for (const thread of threads)
       thread.listen(
@@ -213,21 +221,6 @@ class OpenSession implements Session {
     }
   }
 
-  async setMtu(mtu: number): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#mtuWaiters.push((report) => {
-      if (report.error === undefined) resolve();
-      else reject(new ThreadFailure(report.error));
-    });
-    this.#driver.tell({ command: "setMtu", mtu });
-    const timer = setTimeout(() => reject(new Timeout({ what: "MTU change", waitedMicros: 5e6 })), 5000);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#scope.disposeAsync();
     return this.#closing;
@@ -238,8 +231,10 @@ class OpenSession implements Session {
   }
 
   #hear(report: Report): void {
-    if (report.report === "event") this.#tell(report.event);
-    if (report.report === "mtu") this.#mtuWaiters.shift()?.(report);
+    if (report.report === "mtuRefused") this.#follower.refuse(report.mtu, report.error);
+    if (report.report !== "event") return;
+    if (report.event.kind === "carrier") this.#follower.carrier(report.event);
+    this.#tell(report.event);
   }
 
   #tell(event: SessionEvent): void {
@@ -247,6 +242,8 @@ class OpenSession implements Session {
       // One failure brings others with it: the first is the cause.
       if (this.#failure !== undefined || this.#closing !== undefined) return;
       this.#failure = new ThreadFailure(event.error);
+      // The interface goes with the thread that served it.
+      this.#follower[Symbol.dispose]();
     }
     for (const listener of this.#listeners) listener(event);
   }

@@ -67,6 +67,8 @@ export interface SessionFacts {
 /** Something that happened in a session's threads. */
 export type SessionEvent =
   | { readonly kind: "carrier"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
+  /** The interface has another name now. */
+  | { readonly kind: "renamed"; readonly name: string }
   | { readonly kind: "warning"; readonly message: string; readonly hint: string }
   /** The session ended by itself: an error in a thread, or the device has gone. */
   | { readonly kind: "failed"; readonly error: { code: string; message: string; hint: string } };
@@ -78,8 +80,6 @@ export interface Session extends AsyncDisposable {
   onEvent(listener: (event: SessionEvent) => void): void;
   /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
   carrier(limitMillis: number): Promise<void>;
-  /** @throws {OutOfRange} outside what the chip can do */
-  setMtu(mtu: number): Promise<void>;
   /** Takes the NIC down cleanly: rings stopped, threads ended, TAPs gone. */
   close(): Promise<void>;
 }

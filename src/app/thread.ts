@@ -1,18 +1,15 @@
 /** What every data-plane thread does beside its work: hear the main thread, keep its counters fresh, end in order. */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
-import { type Command, type Report, plainError } from "./messages.ts";
+import { type Command, type FollowCommand, type Report, plainError } from "./messages.ts";
 import { Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
-const FOLLOW_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
 /** What is done now and then. */
 export interface Chores {
   publish(pauses: { readonly count: number; readonly micros: number }): void;
-  /** Compares what someone outside may have changed. */
-  follow?(): void;
   /** Writes out what is held back. */
   flush(): void;
 }
@@ -23,7 +20,6 @@ export class Housekeeping implements Disposable {
   readonly #chores: readonly Chores[];
   readonly #pauses = new Pauses();
   #nextPublish = 0;
-  #nextFollow = performance.now() + FOLLOW_MILLIS;
   #nextPauses = performance.now() + PAUSES_MILLIS;
 
   constructor(...chores: readonly Chores[]) {
@@ -33,10 +29,6 @@ export class Housekeeping implements Disposable {
   /** To be called often; returns at once when nothing is due. */
   run(): void {
     const now = performance.now();
-    if (now >= this.#nextFollow) {
-      this.#nextFollow = now + FOLLOW_MILLIS;
-      for (const chore of this.#chores) chore.follow?.();
-    }
     if (now >= this.#nextPauses) {
       this.#nextPauses = now + PAUSES_MILLIS;
       this.#pauses.refresh();
@@ -63,14 +55,14 @@ export class Control {
   readonly fd: number;
   readonly #bell: EventFd;
   readonly #port: MessagePort;
-  readonly #onMtu: (mtu: number) => void;
+  readonly #onFollow: (command: FollowCommand) => void;
   closing = false;
 
-  constructor(fd: number, port: MessagePort, onMtu: (mtu: number) => void) {
+  constructor(fd: number, port: MessagePort, onFollow: (command: FollowCommand) => void) {
     this.fd = fd;
     this.#bell = EventFd.attach(fd);
     this.#port = port;
-    this.#onMtu = onMtu;
+    this.#onFollow = onFollow;
   }
 
   hear(): void {
@@ -78,7 +70,7 @@ export class Control {
     for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
       const command = m.message as Command;
       if (command.command === "close") this.closing = true;
-      else this.#onMtu(command.mtu);
+      else this.#onFollow(command);
     }
   }
 }

@@ -7,8 +7,6 @@ import {
   IDR0,
   IDR4,
   Lock,
-  MAR0,
-  MAR4,
   RDSAR,
   RDSARHigh,
   RxConf,
@@ -41,7 +39,6 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   pointAtRings(hw, rings);
   io.write8(Cfg9346, Lock.lock);
   family.enable(hw);
-  acceptFrames(hw, RxConf.acceptBroadcast | RxConf.acceptPhysical);
 };
 
 /** Stops both directions without losing what the FIFOs hold, then resets. Afterwards the chip touches no memory. */
@@ -81,17 +78,6 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.write32(TNPDS, rings.transmit);
   io.write32(RDSARHigh, Math.floor(rings.receive / 2 ** 32));
   io.write32(RDSAR, rings.receive);
-};
-
-/** Sets which frames are received, by `RxConf.accept*` bits. */
-export const acceptFrames = ({ io, family }: Hardware, accept: number): void => {
-  io.write32(RxConfig, family.receiveConfig | accept);
-};
-
-/** The 64-bit hash for multicast addresses; all ones takes every group. */
-export const setMulticastHash = ({ io }: Hardware, low: number, high: number): void => {
-  io.write32(MAR4, high);
-  io.write32(MAR0, low);
 };
 
 /** Station address, high half first, each half flushed by reading it back. */

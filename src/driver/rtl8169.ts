@@ -2,27 +2,19 @@
 import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
 import { DUMP_ALIGN, DUMP_BYTES } from "#chip/counters.ts";
 import { raisesSpuriousSystemError } from "#chip/quirks.ts";
-import { ChipId, Intr, RxConf, TxConf } from "#chip/registers.ts";
+import { ChipId, Intr, TxConf } from "#chip/registers.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
 import type { DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
-import {
-  type Rings,
-  acceptFrames,
-  bringUp,
-  maskInterrupts,
-  quiesce,
-  setMulticastHash,
-  setStationAddress,
-  stationAddress,
-} from "./bring-up.ts";
+import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
 import { BadMtu, UnknownChip, UnsupportedChip } from "./errors.ts";
 import { familyOf } from "./families.ts";
 import { type Hardware, Overdue } from "./family.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
+import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
@@ -80,7 +72,7 @@ export class Nic implements Link {
   #link: LinkState = LINK_DOWN;
   /** The station address, where it is not the chip's own. */
   #address: Uint8Array | undefined;
-  #accept = RxConf.acceptBroadcast | RxConf.acceptPhysical | RxConf.acceptMulticast;
+  #filter = EVERY_GROUP;
 
   /** @internal made by `rtl8169.probe` */
   constructor(parts: {
@@ -160,8 +152,7 @@ export class Nic implements Link {
     this.#device.setBusMaster(true);
     bringUp(this.#hw, rings);
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
-    setMulticastHash(this.#hw, 0xffff_ffff, 0xffff_ffff);
-    acceptFrames(this.#hw, this.#accept);
+    setReceiveFilter(this.#hw, this.#filter);
     this.phy.reset();
     family.tunePhy(this.#hw);
     this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
@@ -236,10 +227,11 @@ export class Nic implements Link {
     this.#address = mac.slice();
   }
 
-  /** Takes frames for everyone. */
-  set promiscuous(on: boolean) {
-    this.#accept = on ? this.#accept | RxConf.acceptAll : this.#accept & ~RxConf.acceptAll;
-    if (this.running) acceptFrames(this.#hw, this.#accept);
+  /** Which frames are received; kept over MTU changes and resets. @throws {OutOfRange} for an address that is not a group's */
+  set filter(filter: ReceiveFilter) {
+    checkFilter(filter);
+    this.#filter = filter;
+    if (this.running) setReceiveFilter(this.#hw, filter);
   }
 
   /** @throws {BadMtu} for an MTU that `setMtu` would refuse */

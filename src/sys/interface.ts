@@ -3,7 +3,7 @@ import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
-import { Struct } from "./memory.ts";
+import { Struct, keepAlive } from "./memory.ts";
 
 /** IFNAMSIZ without the NUL. */
 const NAME_BYTES = 15;
@@ -25,11 +25,18 @@ const Request = {
   setHardwareAddress: 0x8924n,
   getHardwareAddress: 0x8927n,
   getIndex: 0x8933n,
+  ethtool: 0x8946n,
 } as const;
 type Request = (typeof Request)[keyof typeof Request];
 
 /** linux/if.h: bits of `flags`. */
-export const InterfaceFlag = { up: 0x1, running: 0x40, promiscuous: 0x100, allMulticast: 0x200 } as const;
+export const InterfaceFlag = {
+  up: 0x1,
+  running: 0x40,
+  promiscuous: 0x100,
+  allMulticast: 0x200,
+  multicast: 0x1000,
+} as const;
 
 /** struct ifreq { char name[16]; union … }: 40 bytes on 64-bit machines. */
 export const IFREQ_BYTES = 40;
@@ -61,9 +68,12 @@ export const checkInterfaceName = (name: string): void => {
     throw new InvalidInterfaceName(name, `it has ${name.length} characters, and ${NAME_BYTES} is the most`);
 };
 
-/** Writes a checked name at the start of an ifreq. @throws {InvalidInterfaceName} */
+/**
+ * Writes a name at the start of an ifreq. One that the kernel has told (a character is a byte) may hold what `checkInterfaceName`
+ * refuses: anyone may rename an interface. @throws {InvalidInterfaceName} when it does not fit
+ */
 export const putInterfaceName = (request: Struct, name: string): void => {
-  checkInterfaceName(name);
+  if (name.length === 0 || name.length > NAME_BYTES || name.includes("\0")) checkInterfaceName(name);
   request.bytes.fill(0, 0, IFREQ_UNION);
   for (let i = 0; i < name.length; i++) request.bytes[i] = name.charCodeAt(i);
 };
@@ -191,6 +201,13 @@ export class Interfaces implements Disposable {
     const mask = new Uint8Array(4);
     new DataView(mask.buffer).setUint32(0, -1 << (32 - prefix));
     this.#setSocketAddress(name, Request.setNetmask, mask, `prefix ${prefix}`);
+  }
+
+  /** Runs an ethtool command, which the kernel reads from the structure and answers in it. */
+  ethtool(name: string, command: Struct, what: string): void {
+    this.#request.view.setBigUint64(IFREQ_UNION, command.address, true);
+    this.#call(name, Request.ethtool, what);
+    keepAlive(command);
   }
 
   [Symbol.dispose](): void {

@@ -1,32 +1,35 @@
-/** rtnetlink: the few settings of an interface that have no ioctl. */
+/** rtnetlink: what of an interface has no ioctl, set and read. */
 import { OutOfRange } from "#kit/errors.ts";
-import { Errno, SystemError, check } from "./errno.ts";
-import { Fd } from "./fd.ts";
-import { libc } from "./libc.ts";
-import { Struct, keepAlive } from "./memory.ts";
-
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_ROUTE = 0;
-const MSG_DONTWAIT = 0x40;
+import { Errno, SystemError } from "./errno.ts";
+import { Struct } from "./memory.ts";
+import { NETLINK_HEADER, RouteSocket } from "./route-socket.ts";
 
 const RTM_NEWLINK = 16;
+const RTM_GETLINK = 18;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
-const NLMSG_ERROR = 2;
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
 const IFLA_NET_NS_FD = 28;
+const IFLA_EXT_MASK = 29;
+const IFLA_PROMISCUITY = 30;
 const IFLA_GSO_MAX_SIZE = 41;
+/** Linux 6.0 and newer. */
+const IFLA_ALLMULTI = 61;
+/** Leaves the statistics out of the reply. */
+const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
-/** struct nlmsghdr { u32 length; u16 type; u16 flags; u32 sequence; u32 port } */
-const HEADER = 16;
 /** struct ifinfomsg { u8 family; u8 pad; u16 type; i32 index; u32 flags; u32 change } */
 const INFO = 16;
-/** struct rtattr { u16 length; u16 type } and a u32 */
-const ATTRIBUTE = 8;
-const REQUEST_BYTES = HEADER + INFO + ATTRIBUTE;
-/** struct nlmsgerr { int error; struct nlmsghdr of the request } and perhaps the request */
-const REPLY_BYTES = 1024;
+const INDEX = NETLINK_HEADER + 4;
+const FLAGS = NETLINK_HEADER + 8;
+/** struct rtattr { u16 length; u16 type }; each starts at a multiple of four. */
+const ATTRIBUTE_HEADER = 4;
+const ATTRIBUTES = NETLINK_HEADER + INFO;
+const WORD = ATTRIBUTE_HEADER + 4;
+const NAME_BYTES = 16;
+const ADDRESS_BYTES = 6;
 
 /**
  * Sets how many bytes the stack may put into one segmentation super-frame of the interface with this index, in the calling
@@ -47,31 +50,87 @@ export const moveInterface = (index: number, namespace: number): void => {
 };
 
 const setAttribute = (index: number, attribute: number, value: number, what: string): void => {
-  const request = new Struct(REQUEST_BYTES);
-  const { view } = request;
-  view.setUint32(0, REQUEST_BYTES, true);
-  view.setUint16(4, RTM_NEWLINK, true);
-  view.setUint16(6, NLM_F_REQUEST | NLM_F_ACK, true);
-  view.setInt32(HEADER + 4, index, true);
-  view.setUint16(HEADER + INFO, ATTRIBUTE, true);
-  view.setUint16(HEADER + INFO + 2, attribute, true);
-  view.setUint32(HEADER + INFO + 4, value, true);
-  exchange(request, what);
+  const message = new Struct(ATTRIBUTES + WORD);
+  message.view.setInt32(INDEX, index, true);
+  putWord(message, ATTRIBUTES, attribute, value);
+  using socket = RouteSocket.open();
+  socket.ask({ message, type: RTM_NEWLINK, flags: NLM_F_REQUEST | NLM_F_ACK, what });
 };
 
-/** Sends one request and takes its acknowledgement, which the kernel queues before the send returns. */
-const exchange = (request: Struct, what: string): void => {
-  // SAFETY: no argument is an address.
-  const number = check(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket", "netlink");
-  using socket = new Fd(number, "netlink socket");
-  // SAFETY: the kernel reads REQUEST_BYTES of `request`, kept until below.
-  const sent = libc.sendto(socket.number, request.address, BigInt(REQUEST_BYTES), 0, 0n, 0);
-  keepAlive(request);
-  check(sent, "sendto", what);
-  const reply = new Struct(REPLY_BYTES);
-  // SAFETY: the kernel writes at most REPLY_BYTES of `reply`, which is read below.
-  const length = check(libc.recv(socket.number, reply.address, BigInt(REPLY_BYTES), MSG_DONTWAIT), "recv", what);
-  const isAnswer = length >= HEADER + 4 && reply.view.getUint16(4, true) === NLMSG_ERROR;
-  const error = isAnswer ? -reply.view.getInt32(HEADER, true) : Errno.EPROTO;
-  if (error !== 0) throw new SystemError({ errno: error, syscall: "rtnetlink", detail: what });
+const putWord = ({ view }: Struct, at: number, attribute: number, value: number): void => {
+  view.setUint16(at, WORD, true);
+  view.setUint16(at + 2, attribute, true);
+  view.setUint32(at + ATTRIBUTE_HEADER, value, true);
 };
+
+/** An interface as the kernel describes it. */
+export interface LinkState {
+  readonly index: number;
+  /** Bits of `InterfaceFlag`. Of promiscuous and all-multicast only what an administrator has set shows here. */
+  readonly flags: number;
+  readonly mtu: number;
+  /** Ethernet address; undefined for an interface of another kind. */
+  readonly address: Uint8Array | undefined;
+  /** How many want every frame: administrator, packet sockets, bridges, further unicast addresses. */
+  readonly promiscuity: number;
+  /** How many want every group; undefined where the kernel does not say. */
+  readonly allMulticast: number | undefined;
+}
+
+/** The state of the interface with this name in the socket's namespace; undefined where there is none. @throws {SystemError} */
+export const linkState = (socket: RouteSocket, name: string): LinkState | undefined => {
+  checkLength(name);
+  const message = new Struct(ATTRIBUTES + WORD + ATTRIBUTE_HEADER + NAME_BYTES);
+  putWord(message, ATTRIBUTES, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  const at = ATTRIBUTES + WORD;
+  message.view.setUint16(at, ATTRIBUTE_HEADER + NAME_BYTES, true);
+  message.view.setUint16(at + 2, IFLA_IFNAME, true);
+  for (let i = 0; i < name.length; i++) message.bytes[at + ATTRIBUTE_HEADER + i] = name.charCodeAt(i);
+  const what = `state of ${name}`;
+  try {
+    const reply = socket.ask({ message, type: RTM_GETLINK, flags: NLM_F_REQUEST, what });
+    return reply === undefined ? undefined : parseLink(reply, what);
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === Errno.ENODEV) return undefined;
+    throw error;
+  }
+};
+
+/** A name that the kernel has told may hold characters that we would not give it. @throws {OutOfRange} */
+const checkLength = (name: string): void => {
+  if (name.length === 0 || name.length >= NAME_BYTES) throw new OutOfRange(`an interface name of ${name.length} bytes`);
+};
+
+const parseLink = (reply: DataView, what: string): LinkState => {
+  const found = new Map<number, DataView>();
+  const end = reply.byteLength;
+  for (let at = ATTRIBUTES; at + ATTRIBUTE_HEADER <= end;) {
+    const length = reply.getUint16(at, true);
+    if (length < ATTRIBUTE_HEADER || at + length > end) break;
+    found.set(
+      reply.getUint16(at + 2, true),
+      new DataView(reply.buffer, reply.byteOffset + at + ATTRIBUTE_HEADER, length - ATTRIBUTE_HEADER),
+    );
+    at += (length + 3) & ~3;
+  }
+  const word = (attribute: number): number | undefined => {
+    const value = found.get(attribute);
+    return value === undefined || value.byteLength < 4 ? undefined : value.getUint32(0, true);
+  };
+  const [mtu, promiscuity] = [word(IFLA_MTU), word(IFLA_PROMISCUITY)];
+  if (reply.getUint16(4, true) !== RTM_NEWLINK || mtu === undefined || promiscuity === undefined)
+    throw new SystemError({ errno: Errno.EPROTO, syscall: "rtnetlink", detail: what });
+  return {
+    index: reply.getInt32(INDEX, true),
+    flags: reply.getUint32(FLAGS, true),
+    mtu,
+    address: ethernetAddress(found.get(IFLA_ADDRESS)),
+    promiscuity,
+    allMulticast: word(IFLA_ALLMULTI),
+  };
+};
+
+const ethernetAddress = (value: DataView | undefined): Uint8Array | undefined =>
+  value?.byteLength === ADDRESS_BYTES
+    ? new Uint8Array(value.buffer, value.byteOffset, ADDRESS_BYTES).slice()
+    : undefined;

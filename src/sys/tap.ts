@@ -118,6 +118,21 @@ export class Tap implements Disposable {
     return tap;
   }
 
+  /** Takes ownership of a descriptor that `release` has given away, be it in another thread. */
+  static owning(number: number, { name, vnetHeaderBytes }: Pick<Tap, "name" | "vnetHeaderBytes">): Tap {
+    return new Tap(new Fd(number, name), name, vnetHeaderBytes);
+  }
+
+  /** The same interface with another owner: it exists until both are disposed. @throws {SystemError} */
+  duplicate(): Tap {
+    return new Tap(this.#fd.duplicate(), this.name, this.vnetHeaderBytes);
+  }
+
+  /** Gives the descriptor away: the caller closes it from now on. */
+  release(): number {
+    return this.#fd.release();
+  }
+
   /** For poll(2), `readv` and `writev`. @throws {DescriptorClosed} once disposed */
   get number(): number {
     return this.#fd.number;

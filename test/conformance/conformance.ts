@@ -1,6 +1,7 @@
 /** What a NIC and its driver must do together, whatever the NIC is. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { crc32 } from "node:zlib";
 import * as fc from "fast-check";
 import { Events } from "#driver/rtl8169.ts";
 import { Received, Send } from "#kit/link.ts";
@@ -27,6 +28,23 @@ const to = (first: number, last: number): Uint8Array => {
   const frame = udp(ends({ inbound: true }), payload(100));
   frame.set([first, first === 0xff ? 0xff : 0, 0xff, 0xff, 0xff, last]);
   return frame;
+};
+
+/** The bit of the multicast hash that an address falls on: the six lowest bits of its CRC, the lowest one first. */
+const hashBit = (address: Uint8Array): number => {
+  const crc = ~crc32(address) >>> 0;
+  let bit = 0;
+  for (let i = 0; i < 6; i++) bit |= ((crc >>> i) & 1) << (5 - i);
+  return bit;
+};
+
+/** The first group 33:33:00:00:00:NN that falls on a bit of the hash. */
+const groupOfBit = (bit: number): Uint8Array => {
+  for (let last = 0; last < 256; last++) {
+    const group = Uint8Array.of(0x33, 0x33, 0, 0, 0, last);
+    if (hashBit(group) === bit) return group;
+  }
+  return assert.fail(`no group falls on bit ${bit}`);
 };
 
 /** Declares the tests. */
@@ -240,12 +258,41 @@ export const conformance = (subject: Subject): void => {
       const stranger = to(0x02, 0x77);
       for (const frame of [broadcast, multicast, stranger]) rig.deliver(frame);
       assert.equal(rig.poll().length, 2);
-      rig.nic.promiscuous = true;
-      rig.deliver(stranger);
-      assert.equal(rig.poll().length, 1);
-      rig.nic.promiscuous = false;
+      rig.nic.filter = { promiscuous: true, groups: [] };
+      for (const frame of [stranger, multicast]) rig.deliver(frame);
+      assert.equal(rig.poll().length, 2);
+      rig.nic.filter = { promiscuous: false, groups: "all" };
       rig.deliver(stranger);
       assert.equal(rig.poll().length, 0);
+    });
+
+    // For all 64 bits of the hash: a group that falls on it alone.
+    check("takes the groups it is told of and no others, over an MTU change too", () => {
+      using rig = open();
+      rig.up();
+      const groups = Array.from({ length: 64 }, (_, bit) => groupOfBit(bit));
+      const arrive = (): number[] =>
+        groups.flatMap((group, bit) => {
+          const frame = to(0x33, 0);
+          frame.set(group);
+          rig.deliver(frame);
+          return rig.poll().length > 0 ? [bit] : [];
+        });
+      assert.equal(arrive().length, 64);
+      rig.nic.filter = { promiscuous: false, groups: [] };
+      assert.deepEqual(arrive(), []);
+      for (const bit of [0, 5, 24, 31, 32, 40, 58, 63]) {
+        rig.nic.filter = { promiscuous: false, groups: [groups[bit]!] };
+        assert.deepEqual(arrive(), [bit]);
+      }
+      const several = [1, 17, 33, 62];
+      rig.nic.filter = { promiscuous: false, groups: several.map((bit) => groups[bit]!) };
+      assert.deepEqual(arrive(), several);
+      rig.nic.setMtu(1400);
+      rig.up();
+      assert.deepEqual(arrive(), several);
+      rig.deliver(to(0xff, 0xff));
+      assert.equal(rig.poll().length, 1, "broadcast is always taken");
     });
 
     check("a ring without room loses frames, counts them and recovers", () => {

@@ -21,6 +21,8 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
       const duplex = event.fullDuplex ? "full" : "half";
       return event.up ? `carrier up, ${linkSpeed(event.speed)}, ${duplex} duplex` : "carrier down";
     }
+    case "renamed":
+      return `the interface is called ${event.name} now`;
     case "warning":
       return `warning: ${event.message} (${event.hint})`;
     case "failed":

@@ -1,0 +1,103 @@
+/**
+ * Keeps the NIC as users have made its interface, and the interface as the link is.
+ *
+ * Runs in the main thread, so that the data path pays nothing for it: looks at the TAP at intervals, and tells the driver's
+ * thread what has changed.
+ */
+import { TapObserver, type TapState } from "#host/tap-observer.ts";
+import { SystemError } from "#sys/errno.ts";
+import { type Link, setLinkSettings } from "#sys/link-settings.ts";
+import type { Tap } from "#sys/tap.ts";
+import { type FollowCommand, type PlainError, plainError } from "./messages.ts";
+import type { SessionEvent } from "./session.ts";
+
+/** Between two looks; a user waits this long at most, and as long again for a busy machine. */
+const LOOK_MILLIS = 50;
+/** Of the time, looking takes at most one part in so many: a namespace may have thousands of interfaces. */
+const SHARE = 20;
+
+export class Follower implements Disposable {
+  readonly #tap: Tap;
+  readonly #observer: TapObserver;
+  readonly #tell: (command: FollowCommand) => void;
+  readonly #report: (event: SessionEvent) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #last = "";
+  #name: string;
+  #visible = true;
+  #ended = false;
+
+  /** Owns `tap`, which must be another descriptor than the data path's. */
+  constructor(parts: { tap: Tap; tell: (command: FollowCommand) => void; report: (event: SessionEvent) => void }) {
+    this.#tap = parts.tap;
+    this.#observer = new TapObserver(parts.tap);
+    this.#tell = parts.tell;
+    this.#report = parts.report;
+    this.#name = parts.tap.name;
+    // Until a carrier is reported: a TAP says 10 Gbit/s of itself.
+    this.carrier({ up: false, speed: 0, fullDuplex: false });
+    this.#look();
+  }
+
+  /** The link came or went. */
+  carrier(link: Link): void {
+    this.#attempt(() => this.#tap.withInterfaces((interfaces, name) => void setLinkSettings(interfaces, name, link)));
+  }
+
+  /** The chip cannot have the interface's MTU: it gets back the chip's, where this user may set it. */
+  refuse(mtu: number, error: PlainError): void {
+    this.#warn(error);
+    this.#attempt(
+      () => this.#tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, mtu)),
+      (why) => this.#warn(plainError(why)),
+    );
+  }
+
+  /** What is reported afterwards has no effect. */
+  [Symbol.dispose](): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#observer[Symbol.dispose]();
+    this.#tap[Symbol.dispose]();
+  }
+
+  #look(): void {
+    const start = performance.now();
+    this.#attempt(() => this.#compare(this.#observer.look()));
+    if (this.#ended) return;
+    const took = performance.now() - start;
+    this.#timer = setTimeout(() => this.#look(), Math.max(LOOK_MILLIS, took * SHARE));
+  }
+
+  #compare(state: TapState): void {
+    const { name, visible, mtu, address, promiscuous, groups } = state;
+    if (name !== this.#name) this.#report({ kind: "renamed", name: (this.#name = name) });
+    if (!visible && this.#visible) this.#warn(OUT_OF_SIGHT);
+    this.#visible = visible;
+    const command: FollowCommand = { command: "follow", mtu, address, filter: { promiscuous, groups } };
+    const now = JSON.stringify(command);
+    if (now === this.#last) return;
+    this.#last = now;
+    this.#tell(command);
+  }
+
+  #warn({ message, hint }: Pick<PlainError, "message" | "hint">): void {
+    this.#report({ kind: "warning", message, hint });
+  }
+
+  /** An interface that is deleted, moved or renamed at this moment fails a look: the next one, or the data path, knows more. */
+  #attempt(act: () => void, failed: (error: SystemError) => void = () => {}): void {
+    if (this.#ended) return;
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      failed(error);
+    }
+  }
+}
+
+const OUT_OF_SIGHT = {
+  message: "the interface is in a network namespace that this process may not enter",
+  hint: "Its MTU, groups and promiscuous mode are not followed there. Run `ferrule up` as root.",
+};

@@ -1,0 +1,66 @@
+/** The receive filter: which destinations a frame may have, as the accept bits and the multicast hash say it. */
+import type { Chip } from "#chip/chips.ts";
+import { framesOf } from "#chip/frames.ts";
+import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import type { Hardware } from "./family.ts";
+
+/** What is received besides frames for the station address and broadcast. */
+export interface ReceiveFilter {
+  /** Every frame, whatever its destination. */
+  readonly promiscuous: boolean;
+  /** Group addresses, 6 bytes each; "all" for every group. The hash has 64 bits, so that other groups may pass as well. */
+  readonly groups: "all" | readonly Uint8Array[];
+}
+
+/** The filter until the host has said what it wants: whatever a network stack may ask for without a further address. */
+export const EVERY_GROUP: ReceiveFilter = { promiscuous: false, groups: "all" };
+
+const CRC32_POLYNOMIAL = 0x04c1_1db7;
+const ALL_ONES = 0xffff_ffff;
+
+/** The bit of the 64-bit hash for an address: the top six bits of its CRC-32, computed most significant bit first. */
+const hashBit = (address: Uint8Array): number => {
+  let crc = -1;
+  for (const byte of address)
+    for (let bit = 0; bit < 8; bit++) {
+      const carry = (crc >>> 31) ^ ((byte >>> bit) & 1);
+      crc = (crc << 1) ^ (carry === 1 ? CRC32_POLYNOMIAL : 0);
+    }
+  return crc >>> 26;
+};
+
+const byteSwap = (word: number): number =>
+  ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+
+/** What MAR0 and MAR4 have to hold for these groups. PCI Express chips want the eight bytes in reverse order. */
+export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { mar0: number; mar4: number } => {
+  const { reversedHash, allMulticastOnly } = framesOf(chip);
+  if (groups === "all" || (allMulticastOnly && groups.length > 0)) return { mar0: ALL_ONES, mar4: ALL_ONES };
+  const words = new Uint32Array(2);
+  for (const group of groups) {
+    const bit = hashBit(group);
+    words[bit >>> 5]! |= 1 << (bit & 31);
+  }
+  const [low, high] = words as unknown as [number, number];
+  return reversedHash ? { mar0: byteSwap(high), mar4: byteSwap(low) } : { mar0: low, mar4: high };
+};
+
+/** @throws {OutOfRange} for an address that is not a group's */
+export const checkFilter = ({ groups }: ReceiveFilter): void => {
+  if (groups === "all") return;
+  for (const group of groups)
+    if (group.length !== 6 || (group[0]! & 1) === 0)
+      throw new OutOfRange("a group address is six bytes, the first odd");
+};
+
+/** Sets the filter. The hash is in place before the receiver uses it; its high half is written first. */
+export const setReceiveFilter = ({ io, chip, family }: Hardware, { promiscuous, groups }: ReceiveFilter): void => {
+  const { mar0, mar4 } = multicastHash(chip, promiscuous ? "all" : groups);
+  io.write32(MAR4, mar4);
+  io.write32(MAR0, mar0);
+  const multicast = promiscuous || groups.length > 0 ? RxConf.acceptMulticast : 0;
+  const all = promiscuous ? RxConf.acceptAll : 0;
+  const accept = RxConf.acceptBroadcast | RxConf.acceptPhysical | multicast | all;
+  io.write32(RxConfig, family.receiveConfig | accept);
+};

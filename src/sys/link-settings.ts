@@ -1,0 +1,72 @@
+/** What `ethtool` shows of an interface's link: speed, duplex, autonegotiation. */
+import { Errno, SystemError } from "./errno.ts";
+import type { Interfaces } from "./interface.ts";
+import { Struct } from "./memory.ts";
+
+/** linux/ethtool.h */
+const ETHTOOL_GLINKSETTINGS = 0x4c;
+const ETHTOOL_SLINKSETTINGS = 0x4d;
+const SPEED_UNKNOWN = 0xffff_ffff;
+const Duplex = { half: 0, full: 1, unknown: 0xff } as const;
+const PORT_TWISTED_PAIR = 0;
+const AUTONEG_ENABLE = 1;
+
+/** struct ethtool_link_settings; three masks of link modes follow, each of as many words as the kernel says. */
+const Offset = { command: 0, speed: 4, duplex: 8, port: 9, autonegotiation: 11, maskWords: 15 } as const;
+const SETTINGS_BYTES = 48;
+const MASKS = 3;
+const MOST_MASK_WORDS = 127;
+
+export interface Link {
+  readonly up: boolean;
+  /** Mbit/s. */
+  readonly speed: number;
+  readonly fullDuplex: boolean;
+}
+
+/** As the kernel has them now; undefined while it does not know. @throws {SystemError} */
+export const linkSettings = (interfaces: Interfaces, name: string): Link | undefined => {
+  const { view } = read(interfaces, name);
+  const speed = view.getUint32(Offset.speed, true);
+  const duplex = view.getUint8(Offset.duplex);
+  return speed === SPEED_UNKNOWN || duplex === Duplex.unknown
+    ? undefined
+    : { up: true, speed, fullDuplex: duplex === Duplex.full };
+};
+
+/**
+ * Makes an interface show this link; unknown speed and duplex while it is down. TAPs take it since Linux 5.1.
+ * @returns false where the kernel, or this process's rights, do not allow it
+ * @throws {SystemError}
+ */
+export const setLinkSettings = (interfaces: Interfaces, name: string, { up, speed, fullDuplex }: Link): boolean => {
+  try {
+    const settings = read(interfaces, name);
+    const { view } = settings;
+    view.setUint32(Offset.command, ETHTOOL_SLINKSETTINGS, true);
+    view.setUint32(Offset.speed, up ? speed : SPEED_UNKNOWN, true);
+    view.setUint8(Offset.duplex, up ? (fullDuplex ? Duplex.full : Duplex.half) : Duplex.unknown);
+    view.setUint8(Offset.port, PORT_TWISTED_PAIR);
+    view.setUint8(Offset.autonegotiation, AUTONEG_ENABLE);
+    interfaces.ethtool(name, settings, `link settings of ${name}`);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && (error.errno === Errno.EOPNOTSUPP || error.errno === Errno.EPERM)) return false;
+    throw error;
+  }
+};
+
+/** Asked for no masks, the kernel says how many words they have, as a negative number; then it fills them in. */
+const read = (interfaces: Interfaces, name: string): Struct => {
+  const what = `link settings of ${name}`;
+  const settings = new Struct(SETTINGS_BYTES + MASKS * MOST_MASK_WORDS * 4);
+  const { view } = settings;
+  view.setUint32(Offset.command, ETHTOOL_GLINKSETTINGS, true);
+  interfaces.ethtool(name, settings, what);
+  const words = -view.getInt8(Offset.maskWords);
+  if (words <= 0) throw new SystemError({ errno: Errno.EPROTO, syscall: "ethtool", detail: what });
+  view.setUint32(Offset.command, ETHTOOL_GLINKSETTINGS, true);
+  view.setInt8(Offset.maskWords, words);
+  interfaces.ethtool(name, settings, what);
+  return settings;
+};

@@ -1,0 +1,50 @@
+/** The multicast addresses that the interfaces of a network namespace are to receive. Only a file of the kernel's has them. */
+import { readSync } from "node:fs";
+import { type Fd, Open, openFile } from "./fd.ts";
+
+const FILE = "/proc/thread-self/net/dev_mcast";
+const CHUNK_BYTES = 64 << 10;
+const ADDRESS = /^[0-9a-f]{12}$/;
+
+export class MulticastList implements Disposable {
+  readonly #file: Fd;
+  readonly #chunk = new Uint8Array(CHUNK_BYTES);
+
+  private constructor(file: Fd) {
+    this.#file = file;
+  }
+
+  /** That of the calling thread's network namespace, for as long as it is open. @throws {SystemError} */
+  static open(): MulticastList {
+    return new MulticastList(openFile(FILE, Open.readOnly));
+  }
+
+  /** Ethernet addresses that the interface with this index has been told of. @throws what reading a file throws */
+  of(index: number): Uint8Array[] {
+    return parseMulticastList(this.#read(), index);
+  }
+
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+
+  #read(): string {
+    let text = "";
+    for (let position = 0; ;) {
+      const length = readSync(this.#file.number, this.#chunk, 0, CHUNK_BYTES, position);
+      if (length === 0) return text;
+      text += Buffer.from(this.#chunk.buffer, 0, length).toString("latin1");
+      position += length;
+    }
+  }
+}
+
+/** Lines are: index, name, references, references by programs, address in hexadecimal digits. */
+export const parseMulticastList = (text: string, index: number): Uint8Array[] =>
+  text.split("\n").flatMap((line) => {
+    const fields = line.trim().split(/\s+/);
+    const address = fields[4];
+    return Number(fields[0]) === index && address !== undefined && ADDRESS.test(address)
+      ? [Uint8Array.from(Buffer.from(address, "hex"))]
+      : [];
+  });

@@ -1,0 +1,215 @@
+/**
+ * Which frames reach an interface that `ferrule up` made: those that somebody asks for, and no others, whatever becomes of
+ * its MTU, its name and its network namespace.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Probe, type Target } from "../rigs/probe.ts";
+import { noTwoEnds } from "../rigs/skip.ts";
+import { NEAR_MAC, Running, type TwoEnds, ip, openTwoEnds } from "../rigs/two-ends.ts";
+
+const skip = noTwoEnds(["ip", "bridge", "bash", "ping", "tcpdump"]);
+
+const STRANGER: Target = { ip: "10.77.0.77", mac: "02:00:5e:77:00:01" };
+/** No two of them, nor of those that every interface joins, fall on one bit of the hash. */
+const GROUP: Target = { ip: "239.77.1.1" };
+const GROUP_MAC = "01:00:5e:4d:01:01";
+const OTHER_GROUP: Target = { ip: "239.77.1.2" };
+const GROUP6: Target = { ip: "ff05::77:1" };
+
+/** The interface, as the test has moved and renamed it. */
+class Subject {
+  namespace: string;
+  name: string;
+  constructor(namespace: string, name: string) {
+    this.namespace = namespace;
+    this.name = name;
+  }
+
+  /** `ip` in the interface's namespace; NAME stands for its name. */
+  ip(words: string): Promise<string> {
+    return ip(`-n ${this.namespace} ${words.replaceAll("NAME", this.name)}`);
+  }
+
+  /** Kernels before 6.3 rename only what is down. */
+  async rename(name: string): Promise<void> {
+    await this.ip(`link set NAME name ${name}`).catch(() =>
+      ip(`-n ${this.namespace} link set ${this.name} down name ${name} up`),
+    );
+    this.name = name;
+  }
+
+  async move(namespace: string): Promise<void> {
+    await this.ip(`link set NAME netns ${namespace}`);
+    this.namespace = namespace;
+    await this.ip("link set NAME up");
+  }
+}
+
+/** What somebody may want of an interface. */
+interface Wish {
+  readonly title: string;
+  /** What then arrives, and what does not even so. */
+  readonly target: Target;
+  readonly bystander?: Target;
+  /** Returns how it is taken back. */
+  ask(subject: Subject, ends: TwoEnds): Promise<() => Promise<unknown>>;
+}
+
+const byWords = (on: string, off: string): Wish["ask"] => {
+  return async (subject) => {
+    await subject.ip(on);
+    return () => subject.ip(off);
+  };
+};
+
+const WISHES: readonly Wish[] = [
+  {
+    title: "promiscuous mode",
+    target: STRANGER,
+    ask: byWords("link set NAME promisc on", "link set NAME promisc off"),
+  },
+  {
+    title: "a packet socket that wants every frame",
+    target: STRANGER,
+    async ask({ namespace, name }) {
+      const tcpdump = Running.in(namespace, "tcpdump", "-i", name, "-w", "/dev/null");
+      await tcpdump.says(/listening on/);
+      return () => tcpdump[Symbol.asyncDispose]();
+    },
+  },
+  {
+    title: "a bridge that it is a port of",
+    target: STRANGER,
+    async ask(subject) {
+      await subject.ip("link add br0 type bridge");
+      await subject.ip("link set NAME master br0");
+      await subject.ip("link set br0 up");
+      return () => subject.ip("link del br0");
+    },
+  },
+  {
+    title: "a further unicast address",
+    target: STRANGER,
+    async ask(subject) {
+      const fdb = async (word: string): Promise<void> => {
+        const command = ["bridge", "fdb", word, STRANGER.mac!, "dev", subject.name, "self"];
+        await using bridge = Running.in(subject.namespace, ...command);
+        assert.equal(await bridge.ended(), "");
+      };
+      await fdb("add");
+      return () => fdb("del");
+    },
+  },
+  {
+    title: "a macvlan in another namespace",
+    target: STRANGER,
+    async ask(subject, { far }) {
+      await subject.ip(`link add link NAME name mv0 address ${STRANGER.mac} type macvlan mode bridge`);
+      await subject.ip(`link set mv0 netns ${far} up`);
+      return () => ip(`-n ${far} link del mv0`);
+    },
+  },
+  {
+    title: "all-multicast mode",
+    target: GROUP,
+    bystander: STRANGER,
+    ask: byWords("link set NAME allmulticast on", "link set NAME allmulticast off"),
+  },
+  {
+    title: "a group's Ethernet address",
+    target: GROUP,
+    bystander: OTHER_GROUP,
+    ask: byWords(`maddr add ${GROUP_MAC} dev NAME`, `maddr del ${GROUP_MAC} dev NAME`),
+  },
+  {
+    title: "an IPv4 group that is joined",
+    target: GROUP,
+    bystander: OTHER_GROUP,
+    ask: byWords(`addr add ${GROUP.ip}/32 dev NAME autojoin`, `addr del ${GROUP.ip}/32 dev NAME`),
+  },
+  {
+    title: "an IPv6 group that is joined",
+    target: GROUP6,
+    bystander: OTHER_GROUP,
+    ask: byWords(`addr add ${GROUP6.ip}/128 dev NAME autojoin`, `addr del ${GROUP6.ip}/128 dev NAME`),
+  },
+];
+
+/** The interface's own address under another name, for frames of another length. */
+const LONG: Target = { ip: "10.77.0.3", mac: NEAR_MAC };
+
+describe("frames reach the interface where somebody wants them, and only then", { skip, timeout: 300_000 }, () => {
+  for (const wish of WISHES)
+    test(wish.title, async () => {
+      const { target, bystander } = wish;
+      await using ends = await openTwoEnds();
+      const subject = new Subject(ends.near, ends.host);
+      await ip(`-n ${ends.far} link set ${ends.wire} mtu 9000`);
+      await using probe = await Probe.open(ends, NEAR_MAC);
+      const wanted = async (state: "arrives" | "is kept out"): Promise<void> => {
+        await probe.settles(target, state);
+        if (bystander !== undefined) assert.equal(await probe.arrives(bystander), false, `${bystander.ip} arrives`);
+      };
+      /** Resolves once the NIC has followed, as its longest frame shows. */
+      const setMtu = async (mtu: 1500 | 4000): Promise<void> => {
+        await subject.ip(`link set NAME mtu ${mtu}`);
+        await probe.settles(LONG, mtu === 4000 ? "arrives" : "is kept out", 3900);
+      };
+
+      await wanted("is kept out");
+      const takeBack = await wish.ask(subject, ends);
+      await wanted("arrives");
+      await setMtu(4000);
+      await wanted("arrives");
+      await subject.rename("lan0");
+      await wanted("arrives");
+      await setMtu(1500);
+      await wanted("arrives");
+      await takeBack();
+      await wanted("is kept out");
+
+      await subject.move(ends.third);
+      await probe.listenOn(ends.third, "lan0");
+      await wanted("is kept out");
+      const takeBackThere = await wish.ask(subject, ends);
+      await wanted("arrives");
+      await subject.rename("lan1");
+      await setMtu(4000);
+      await wanted("arrives");
+      await takeBackThere();
+      await wanted("is kept out");
+    });
+});
+
+describe("interfaces on top of it are reached", { skip, timeout: 100_000 }, () => {
+  const ADDRESS = "10.77.0.9";
+
+  /** Pings from the far end until there is an answer. */
+  const answers = async ({ far }: TwoEnds): Promise<void> => {
+    await using ping = Running.in(far, "ping", "-i", "0.1", "-c", "200", ADDRESS);
+    await ping.says(/bytes from/);
+  };
+
+  test("a macvlan that was moved to a third namespace and addressed there", async () => {
+    await using ends = await openTwoEnds();
+    const { near, far, third, host, wire } = ends;
+    await ip(`-n ${far} addr add 10.77.0.2/24 dev ${wire}`);
+    await ip(`-n ${near} link add link ${host} name mv0 type macvlan mode bridge`);
+    await ip(`-n ${near} link set mv0 netns ${third}`);
+    await ip(`-n ${third} addr add ${ADDRESS}/24 dev mv0`);
+    await ip(`-n ${third} link set mv0 up`);
+    await answers(ends);
+  });
+
+  test("a bridge with an address of its own", async () => {
+    await using ends = await openTwoEnds();
+    const { near, far, host, wire } = ends;
+    await ip(`-n ${far} addr add 10.77.0.2/24 dev ${wire}`);
+    await ip(`-n ${near} link add br0 address 02:00:5e:10:00:99 type bridge`);
+    await ip(`-n ${near} link set ${host} master br0`);
+    await ip(`-n ${near} addr add ${ADDRESS}/24 dev br0`);
+    await ip(`-n ${near} link set br0 up`);
+    await answers(ends);
+  });
+});

@@ -1,0 +1,98 @@
+/**
+ * Which frames get through a NIC: UDP packets from the far end, each followed by one that must arrive, so that an absence
+ * is seen without waiting for it.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type TwoEnds, Running, ip } from "./two-ends.ts";
+
+/** A destination that frames are sent to, by the address they carry and the name the sender has for it. */
+export interface Target {
+  readonly ip: string;
+  /** For a station. A group's address follows from its IP address. */
+  readonly mac?: string;
+}
+
+const LIMIT_MILLIS = 20_000;
+const MARKER = "10.77.0.1";
+/** Looks in a row that must agree. */
+const STEADY = 2;
+/** For the marker of a look to arrive; frames are lost while a NIC's rings are rebuilt. */
+const LOOK_MILLIS = 500;
+
+/** Sends, and listens on an interface without making it promiscuous. */
+export class Probe implements AsyncDisposable {
+  readonly #sender: Running;
+  readonly #ends: TwoEnds;
+  readonly #known = new Map<string, string>();
+  #listener: Running;
+  #port = 20_000;
+
+  private constructor(ends: TwoEnds, sender: Running, listener: Running) {
+    this.#ends = ends;
+    this.#sender = sender;
+    this.#listener = listener;
+  }
+
+  /** @param mac of the near interface */
+  static async open(ends: TwoEnds, mac: string): Promise<Probe> {
+    const { far, wire, near, host } = ends;
+    await ip(`-n ${far} addr add 10.77.0.2/24 dev ${wire}`);
+    await ip(`-n ${far} addr add fd77::2/64 dev ${wire} nodad`);
+    await ip(`-n ${far} route add 224.0.0.0/4 dev ${wire}`);
+    const probe = new Probe(ends, Running.in(far, "bash"), listen(near, host));
+    await probe.know({ ip: MARKER, mac });
+    await probe.#listener.says(/listening on/);
+    return probe;
+  }
+
+  /** Tells the sender a station's address, once. */
+  async know({ ip: address, mac }: Target): Promise<void> {
+    const { far, wire } = this.#ends;
+    if (mac === undefined || this.#known.get(address) === mac) return;
+    this.#known.set(address, mac);
+    await ip(`-n ${far} neigh replace ${address} lladdr ${mac} dev ${wire} nud permanent`);
+  }
+
+  /** Listens on the near interface elsewhere, or under another name. */
+  async listenOn(namespace: string, name: string): Promise<void> {
+    await this.#listener[Symbol.asyncDispose]();
+    this.#listener = listen(namespace, name);
+    await this.#listener.says(/listening on/);
+  }
+
+  /** Whether a packet for `target` arrives. @param bytes of payload */
+  async arrives(target: Target, bytes = 10): Promise<boolean> {
+    await this.know(target);
+    for (let waited = 0; waited < LIMIT_MILLIS; waited += LOOK_MILLIS) {
+      const port = this.#port++;
+      for (const address of [target.ip, MARKER])
+        this.#sender.write(`head -c ${address === MARKER ? 10 : bytes} /dev/zero >/dev/udp/${address}/${port}`);
+      const came = await this.#listener.says(arrival(MARKER, port), LOOK_MILLIS).catch(() => undefined);
+      if (came !== undefined) return arrival(target.ip, port).test(this.#listener.said);
+    }
+    throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.said}`);
+  }
+
+  /** Resolves once packets for `target` arrive, or do not, look after look. */
+  async settles(target: Target, wanted: "arrives" | "is kept out", bytes?: number): Promise<void> {
+    const end = performance.now() + LIMIT_MILLIS;
+    for (let steady = 0; steady < STEADY;) {
+      const right = (await this.arrives(target, bytes)) === (wanted === "arrives");
+      steady = right ? steady + 1 : 0;
+      if (right) continue;
+      if (performance.now() > end) throw new Error(`never true that ${target.mac ?? target.ip} ${wanted}`);
+      await sleep(10);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener[Symbol.asyncDispose]();
+    await this.#sender[Symbol.asyncDispose]();
+  }
+}
+
+const listen = (namespace: string, name: string): Running =>
+  Running.in(namespace, "tcpdump", "-p", "-n", "-l", "-i", name, "udp and portrange 20000-30000");
+
+const arrival = (address: string, port: number): RegExp =>
+  new RegExp(`> ${address.replaceAll(".", "\\.")}\\.${port}: UDP`);

@@ -1,0 +1,118 @@
+/** Two network namespaces with a NIC between them: `ferrule up` of a model, and a TAP at the far end of its wire. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
+const LIMIT_MILLIS = 20_000;
+
+const run = promisify(execFile);
+
+/** `ip` with these words. Throws what it says. */
+export const ip = async (words: string): Promise<string> => {
+  const { stdout } = await run("ip", words.split(" "), { timeout: LIMIT_MILLIS });
+  return stdout;
+};
+
+/** A program in a network namespace, with all that it says. Ended by SIGTERM when disposed. */
+export class Running implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<void>;
+  said = "";
+
+  constructor(command: readonly [string, ...string[]]) {
+    const [program, ...args] = command;
+    this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    this.#exit = new Promise((resolve) => this.#child.once("exit", () => resolve()));
+    for (const stream of [this.#child.stdout!, this.#child.stderr!])
+      stream.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
+  }
+
+  static in(namespace: string, ...command: readonly string[]): Running {
+    return new Running(["ip", "netns", "exec", namespace, ...command]);
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  write(line: string): void {
+    this.#child.stdin!.write(`${line}\n`);
+  }
+
+  /** Resolves with the match once it has said something like this. */
+  async says(pattern: RegExp, limitMillis = LIMIT_MILLIS): Promise<RegExpMatchArray> {
+    const end = performance.now() + limitMillis;
+    for (;;) {
+      const match = this.said.match(pattern);
+      if (match !== null) return match;
+      if (this.#child.exitCode !== null || performance.now() > end)
+        throw new Error(`never said ${pattern}, but: ${this.said}`);
+      await sleep(5);
+    }
+  }
+
+  /** All that it has said, once it has ended by itself. */
+  async ended(): Promise<string> {
+    await this.#exit;
+    return this.said;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGTERM");
+    const killed = globalThis.setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
+    await this.#exit;
+    clearTimeout(killed);
+  }
+}
+
+export interface TwoEnds extends AsyncDisposable {
+  /** The namespaces of the host and of the far end, and an empty third one. */
+  readonly near: string;
+  readonly far: string;
+  readonly third: string;
+  /** The interfaces' names at the start. */
+  readonly host: string;
+  readonly wire: string;
+  readonly ferrule: Running;
+}
+
+let made = 0;
+
+/** The near interface's address, whatever the model's is: the groups that IPv6 joins for it are the same each time. */
+export const NEAR_MAC = "02:00:5e:10:00:01";
+
+/** Both interfaces are up in their namespaces, without addresses of their own. */
+export const openTwoEnds = async (...options: readonly string[]): Promise<TwoEnds> => {
+  await using scope = new AsyncDisposableStack();
+  const number = `${process.pid % 100_000}-${made++}`;
+  const [near, far, third] = ["a", "b", "c"].map((letter) => `fe-${letter}-${number}`) as [string, string, string];
+  for (const namespace of [near, far, third]) {
+    await ip(`netns add ${namespace}`);
+    scope.defer(async () => void (await ip(`netns del ${namespace}`)));
+  }
+  const host = `fe${number}`;
+  const wire = `fw${number}`;
+  const ferrule = scope.use(
+    Running.in(
+      near,
+      process.execPath,
+      BIN,
+      "up",
+      "model:rtl8168h",
+      "--name",
+      host,
+      "--wire",
+      `tap:${wire}`,
+      "--json",
+      ...options,
+    ),
+  );
+  await ferrule.says(/"carrier"/);
+  await ip(`-n ${near} link set ${wire} netns ${far}`);
+  await ip(`-n ${near} link set ${host} address ${NEAR_MAC} up`);
+  await ip(`-n ${far} link set ${wire} up`);
+  const whole = scope.move();
+  return { near, far, third, host, wire, ferrule, [Symbol.asyncDispose]: () => whole.disposeAsync() };
+};
