@@ -1,8 +1,10 @@
 /** The far end of the wire, whatever it is, as the model's thread sees it. */
 import { CaptureFile, captured } from "#host/capture.ts";
 import { Responder } from "#host/responder.ts";
+import { showLink } from "#host/tap-link.ts";
 import { TapWire } from "#host/tap-wire.ts";
 import type { Port } from "#kit/port.ts";
+import type { Link } from "#sys/link-settings.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import type { Memory } from "#wire/memory.ts";
@@ -23,7 +25,7 @@ export interface FarEnd {
   /** For poll(2): frames wait. Undefined where frames come only in answer to others. */
   readonly fd: number | undefined;
   /** The NIC's link is up, or is not: the far end sees the same cable. */
-  setCarrier(up: boolean): void;
+  setLink(link: Link): void;
   /** Delivers waiting frames to the NIC; returns how many. */
   pump(budget: number): number;
   /** Frames that wait because the NIC has no room. */
@@ -57,7 +59,7 @@ export const openFarEnd = (
     return {
       port: capture === undefined ? responder : captured(responder, capture),
       fd: undefined,
-      setCarrier: () => {},
+      setLink: () => {},
       pump: () => responder.poll(),
       pending: () => 0,
       // A frame it refuses is not lost: the NIC keeps it and tries again.
@@ -72,7 +74,10 @@ export const openFarEnd = (
   return {
     port,
     fd: tap.number,
-    setCarrier: (up) => tap.setCarrier(up),
+    setLink: (link) => {
+      tap.setCarrier(link.up);
+      showLink(tap, link);
+    },
     pump: (budget) => port.pump(budget),
     pending: () => port.pending,
     traffic: () => port.counters,

@@ -4,9 +4,10 @@
  * Runs in the main thread, so that the data path pays nothing for it: looks at the TAP at intervals, and tells the driver's
  * thread what has changed.
  */
+import { showLink } from "#host/tap-link.ts";
 import { TapObserver, type TapState } from "#host/tap-observer.ts";
 import { SystemError } from "#sys/errno.ts";
-import { type Link, setLinkSettings } from "#sys/link-settings.ts";
+import type { Link } from "#sys/link-settings.ts";
 import type { Tap } from "#sys/tap.ts";
 import { type FollowCommand, type PlainError, plainError } from "./messages.ts";
 import type { SessionEvent } from "./session.ts";
@@ -24,6 +25,7 @@ export class Follower implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #last = "";
   #name: string;
+  #reported: string;
   #visible = true;
   #ended = false;
 
@@ -33,15 +35,21 @@ export class Follower implements Disposable {
     this.#observer = new TapObserver(parts.tap);
     this.#tell = parts.tell;
     this.#report = parts.report;
-    this.#name = parts.tap.name;
+    this.#name = this.#reported = parts.tap.name;
     // Until a carrier is reported: a TAP says 10 Gbit/s of itself.
     this.carrier({ up: false, speed: 0, fullDuplex: false });
     this.#look();
   }
 
+  /** The interface's name now; the last one once it is gone. */
+  get name(): string {
+    this.#attempt(() => (this.#name = this.#tap.currentName()));
+    return this.#name;
+  }
+
   /** The link came or went. */
   carrier(link: Link): void {
-    this.#attempt(() => this.#tap.withInterfaces((interfaces, name) => void setLinkSettings(interfaces, name, link)));
+    if (!this.#ended) showLink(this.#tap, link);
   }
 
   /** The chip cannot have the interface's MTU: it gets back the chip's, where this user may set it. */
@@ -71,7 +79,8 @@ export class Follower implements Disposable {
 
   #compare(state: TapState): void {
     const { name, visible, mtu, address, promiscuous, groups } = state;
-    if (name !== this.#name) this.#report({ kind: "renamed", name: (this.#name = name) });
+    if (name !== this.#reported) this.#report({ kind: "renamed", name });
+    this.#reported = name;
     if (!visible && this.#visible) this.#warn(OUT_OF_SIGHT);
     this.#visible = visible;
     const command: FollowCommand = { command: "follow", mtu, address, filter: { promiscuous, groups } };

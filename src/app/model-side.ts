@@ -3,6 +3,7 @@ import { chipNamed } from "#chip/chips.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
+import type { Link } from "#sys/link-settings.ts";
 import type { Memory } from "#wire/memory.ts";
 import { type FarEnd, openFarEnd } from "./far-end.ts";
 import { type ModelTask, type Report, plainError } from "./messages.ts";
@@ -24,7 +25,7 @@ export class ModelSide implements Disposable {
   readonly #page: StatisticsPage<WireCounter>;
   readonly #far: FarEnd;
   /** What the far end was told of the link. */
-  #carrier = true;
+  #link: Link | undefined;
 
   /** @param memory the channel's memory, in which frames are staged behind the DMA window */
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
@@ -70,10 +71,10 @@ export class ModelSide implements Disposable {
   /** Lets time pass and frames come in; returns how many frames came. */
   pump(): number {
     this.elapse();
-    const { up } = this.model.link;
-    if (up !== this.#carrier) {
-      this.#carrier = up;
-      this.#far.setCarrier(up);
+    const { link } = this.model;
+    if (link !== this.#link) {
+      this.#link = link;
+      this.#far.setLink(link);
     }
     return this.#far.pump(BUDGET);
   }

@@ -199,6 +199,10 @@ class OpenSession implements Session {
       );
   }
 
+  get interfaceName(): string {
+    return this.#follower.name;
+  }
+
   statistics(): Statistics {
     return { ...this.#driverCounters.read(), ...this.#wireCounters.read() };
   }

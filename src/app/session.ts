@@ -75,6 +75,8 @@ export type SessionEvent =
 
 export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
+  /** The interface's name now: it can be renamed. */
+  readonly interfaceName: string;
   /** Reads all counters, consistently within each thread. */
   statistics(): Statistics;
   onEvent(listener: (event: SessionEvent) => void): void;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
+export const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
 const LIMIT_MILLIS = 20_000;
 
 const run = promisify(execFile);
@@ -24,7 +24,7 @@ export class Running implements AsyncDisposable {
   constructor(command: readonly [string, ...string[]]) {
     const [program, ...args] = command;
     this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
-    this.#exit = new Promise((resolve) => this.#child.once("exit", () => resolve()));
+    this.#exit = new Promise((resolve) => this.#child.once("close", () => resolve()));
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
       stream.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
   }
@@ -35,6 +35,14 @@ export class Running implements AsyncDisposable {
 
   get pid(): number {
     return this.#child.pid!;
+  }
+
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   write(line: string): void {

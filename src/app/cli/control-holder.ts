@@ -17,6 +17,8 @@ const SEARCH_MILLIS = 4_000;
 const ROOT = 0;
 
 export const plainAddress = (name: string): string => `ferrule/${name}`;
+/** The interface's name in an address. */
+export const interfaceOf = (address: string): string => address.split("/")[1] ?? "";
 /** An address that nobody can have taken before. */
 export const spareAddress = (name: string): string => `ferrule/${name}/${randomBytes(8).toString("hex")}`;
 

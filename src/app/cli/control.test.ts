@@ -12,7 +12,7 @@ let last = 0;
 /** A name no other test and no real interface has. */
 const freshName = (): string => `t${process.pid}.${++last}`;
 
-const STATUS = { interface: "fe0", device: "model:rtl8168h", wire: "responder", pid: 7, upSeconds: 1 };
+const STATUS = { interface: "fe0", now: "fe0", device: "model:rtl8168h", wire: "responder", pid: 7, upSeconds: 1 };
 const handlers: ControlHandlers = { status: () => STATUS, down: async () => ({ interface: "fe0", pid: 7 }) };
 
 test("answers what it is asked", async () => {
@@ -53,12 +53,15 @@ test("gives up waiting for `down`, and names the process", async () => {
 
 test("a name is held by one process at a time, and the second learns by which", async () => {
   const name = freshName();
-  {
-    await using _control = await ControlServer.open(name, handlers);
+  for (const [now, rest] of [
+    [name, ""],
+    ["lan0", ", and its interface is called lan0 now"],
+  ] as const) {
+    await using _control = await ControlServer.open(name, { ...handlers, status: () => ({ ...STATUS, now }) });
     await assert.rejects(
       ControlServer.open(name, handlers),
       (error: unknown) =>
-        error instanceof AlreadyUp && error.message === `${name} is already up: model:rtl8168h, process 7`,
+        error instanceof AlreadyUp && error.message === `${name} is already up: model:rtl8168h, process 7${rest}`,
     );
   }
   await using _again = await ControlServer.open(name, handlers);

@@ -17,7 +17,10 @@ export type Request = { readonly command: "status" } | { readonly command: "down
 
 /** What `status` tells. */
 export interface Status {
+  /** The interface's name when it was made; the control socket's name is made from it. */
   readonly interface: string;
+  /** Its name now. */
+  readonly now: string;
   readonly device: string;
   /** Absent where the wire is somebody else's. */
   readonly wire?: string | undefined;
@@ -46,14 +49,15 @@ export class NotRunning extends FerruleError {
   }
 }
 
+const whoIs = (name: string, { device, pid, now }: Status): string =>
+  `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
+
 /** The name is taken by another `ferrule up`. */
 export class AlreadyUp extends FerruleError {
   readonly code = "ALREADY_UP";
   readonly hint: string;
   constructor(name: string, status: Status | undefined) {
-    super(
-      status === undefined ? `${name} is already up` : `${name} is already up: ${status.device}, process ${status.pid}`,
-    );
+    super([`${name} is already up`, ...(status === undefined ? [] : [whoIs(name, status)])].join(": "));
     this.hint = `Take it down with \`ferrule down ${name}\`, or choose another name with --name.`;
   }
 }

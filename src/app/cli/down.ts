@@ -6,6 +6,7 @@ import { Files, textOf } from "../cards/files.ts";
 import { isPrepared } from "../cards/here.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { ask, NotRunning } from "./control.ts";
+import { findUp } from "./find-up.ts";
 import { TookTooLong } from "./limit.ts";
 import { parseInterfaceName } from "./spec.ts";
 
@@ -24,13 +25,13 @@ export const hasEnded = (files: Files, pid: number): boolean => {
 };
 
 /**
- * Waits until no interface of that name is left in this namespace; a TAP that an administrator has made stays, and there it
- * is the process that must be gone. @returns whether it stays
+ * Waits until no interface of that name is left in this namespace, or the process is gone. A TAP that an administrator has made
+ * stays; so does another interface of the name, where ours was moved to another namespace. @returns whether a TAP stays
  */
 const untilGone = async (name: string, pid: number, deadline: number): Promise<boolean> => {
   const files = new Files();
   while (exists(name)) {
-    if (isPrepared(files, name) && hasEnded(files, pid)) return true;
+    if (hasEnded(files, pid)) return exists(name) && isPrepared(files, name);
     if (performance.now() >= deadline)
       throw new TookTooLong(`removing ${name}`, PATIENCE, `See who holds it: \`ip -d link show ${name}\`.`);
     await sleep(10);
@@ -44,9 +45,12 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
   return `${name} is down: process ${pid} ${what} in ${seconds.toFixed(2)} s.${rest}`;
 };
 
-const askDown = async (name: string): Promise<number> => {
+/** Takes down the interface that is called `name`, or was at the start. @returns its name at the end */
+const askDown = async (name: string): Promise<{ readonly now: string; readonly pid: number }> => {
   try {
-    return ((await ask(name, { command: "down" }, PATIENCE)) as { pid: number }).pid;
+    const { interface: first, now } = await findUp(name);
+    const { pid } = (await ask(first, { command: "down" }, PATIENCE)) as { pid: number };
+    return { now, pid };
   } catch (error) {
     if (error instanceof NotRunning && exists(name))
       throw new NotRunning(
@@ -62,13 +66,18 @@ export const down = command({
   summary: "take an interface down that `ferrule up` brought up",
   about:
     "Returns once the interface is gone, or free where an administrator has prepared it. Must run in the network namespace\nwhere `ferrule up` was started, as the same user or as root; the interface itself may have been moved elsewhere.",
-  operands: [{ placeholder: "NAME", summary: "the name given to `ferrule up --name`" }],
+  operands: [
+    {
+      placeholder: "NAME",
+      summary: "the interface's name, or the one given to `ferrule up --name` where it was renamed",
+    },
+  ],
   options: { json: JSON_OPTION },
   examples: ["sudo npx ferrule down fe0"],
   async run({ values, operands, terminal }) {
-    const name = parseInterfaceName(operands[0]!);
+    const typed = parseInterfaceName(operands[0]!);
     const start = performance.now();
-    const pid = await askDown(name);
+    const { now: name, pid } = await askDown(typed);
     const stays = await untilGone(name, pid, start + PATIENCE);
     const seconds = (performance.now() - start) / 1000;
     if (values.json) printJson(terminal, { interface: name, down: true, stays, pid, seconds });

@@ -55,6 +55,7 @@ export const FACTS: SessionFacts = {
 
 export class FakeSession implements Session {
   readonly facts = FACTS;
+  interfaceName = FACTS.interfaceName;
   now = statisticsOf();
   closed = 0;
   #listener: (event: SessionEvent) => void = () => undefined;
@@ -69,7 +70,6 @@ export class FakeSession implements Session {
     this.#listener(event);
   }
   async carrier(): Promise<void> {}
-  async setMtu(): Promise<void> {}
   async close(): Promise<void> {
     this.closed++;
   }

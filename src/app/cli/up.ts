@@ -133,8 +133,15 @@ export const bringUp = async (
   const start = performance.now();
   const ended = Promise.withResolvers<void>();
   const about = { interface: interfaceName, pid: process.pid };
+  let session: Session | undefined;
   await using control = await ControlServer.open(interfaceName, {
-    status: () => ({ ...about, device, wire, upSeconds: (performance.now() - start) / 1000 }),
+    status: () => ({
+      ...about,
+      now: session?.interfaceName ?? interfaceName,
+      device,
+      wire,
+      upSeconds: (performance.now() - start) / 1000,
+    }),
     down: async () => {
       stop.ask("ferrule down");
       await ended.promise;
@@ -142,7 +149,8 @@ export const bringUp = async (
     },
   });
   try {
-    await attend(await open(request.session), stop, request, terminal);
+    session = await open(request.session);
+    await attend(session, stop, request, terminal);
     return Exit.done;
   } finally {
     ended.resolve();

@@ -127,7 +127,7 @@ export class ServedDevice {
     this.#link = link;
     const { up, speed, fullDuplex } = link;
     if (up === before.up && speed === before.speed && fullDuplex === before.fullDuplex) return;
-    wire.setCarrier(up);
+    wire.setLink(link);
     trace?.tell({ event: "link", what: up ? `up, ${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex` : "down" });
     tell({ kind: "link", up, speed, fullDuplex });
   }

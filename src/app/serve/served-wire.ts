@@ -1,6 +1,7 @@
 /** The far end of a served NIC's wire, whatever it is, as the server's thread drives it. */
 import { CaptureFile, captured } from "#host/capture.ts";
 import { Responder } from "#host/responder.ts";
+import { showLink } from "#host/tap-link.ts";
 import { TapWire } from "#host/tap-wire.ts";
 import { DatagramWire } from "#host/wire-datagram.ts";
 import { loadReplay } from "#host/replay-file.ts";
@@ -10,6 +11,7 @@ import type { WireTap } from "#host/wire-tap.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Port } from "#kit/port.ts";
 import { Poll } from "#sys/poll.ts";
+import type { Link } from "#sys/link-settings.ts";
 import { Tap } from "#sys/tap.ts";
 import { UnixDatagram } from "#sys/unix-datagram.ts";
 import { socketAddress } from "#sys/unix-path.ts";
@@ -29,7 +31,7 @@ export interface ServedWire {
   /** Someone holds the other end of the cable. */
   readonly plugged: boolean;
   /** The NIC's link is up, or is not: the far end sees the same cable. */
-  setCarrier(up: boolean): void;
+  setLink(link: Link): void;
   /** Delivers waiting frames to the NIC; returns how many. */
   pump(budget: number): number;
   traffic(): WireTraffic;
@@ -49,7 +51,7 @@ export interface WireParts {
   readonly onTrouble: (error: Error) => void;
 }
 
-const ALWAYS = { due: Infinity, plugged: true, setCarrier: (): void => {} } as const;
+const ALWAYS = { due: Infinity, plugged: true, setLink: (): void => {} } as const;
 const RETRY_MICROS = 500_000;
 
 /** Opens the far end on `scope`. @throws what opening it throws */
@@ -95,7 +97,10 @@ const tapEnd = (scope: DisposableStack, name: string, { capture }: WireParts): S
     get pending() {
       return port.pending > 0;
     },
-    setCarrier: (up) => tap.setCarrier(up),
+    setLink: (link) => {
+      tap.setCarrier(link.up);
+      showLink(tap, link);
+    },
     pump: (budget) => port.pump(budget),
     traffic: () => port.counters,
   };
@@ -146,7 +151,7 @@ const datagramEnd = (
   return {
     port,
     events: Poll.readable,
-    setCarrier: () => {},
+    setLink: () => {},
     get fd() {
       return port.fd;
     },

@@ -77,7 +77,7 @@ export const openStreamEnd = (scope: DisposableStack, spec: StreamSpec, parts: W
   const { wire } = end;
   return {
     port: wire,
-    setCarrier: () => {},
+    setLink: () => {},
     get fd() {
       return end.fd;
     },

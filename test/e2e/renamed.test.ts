@@ -1,0 +1,90 @@
+/** An interface that was renamed or moved is still the same: for `ferrule down`, and in what it shows of its link. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { noTwoEnds } from "../rigs/skip.ts";
+import { BIN, Running, ip, openTwoEnds } from "../rigs/two-ends.ts";
+
+const skip = noTwoEnds(["ip"]);
+
+/** What the `ferrule` command says in a namespace, and how it ends. */
+const ferrule = async (
+  namespace: string,
+  ...args: readonly string[]
+): Promise<{ said: string; code: number | null }> => {
+  await using command = Running.in(namespace, process.execPath, BIN, ...args);
+  const said = await command.ended();
+  return { said, code: command.exitCode };
+};
+
+/** Speed and duplex, as `ethtool` has them as well. */
+const shown = async (namespace: string, name: string): Promise<string> => {
+  const folder = `/sys/class/net/${name}`;
+  await using cat = Running.in(namespace, "cat", `${folder}/speed`, `${folder}/duplex`);
+  return await cat.ended();
+};
+
+describe("a renamed interface", { skip, timeout: 120_000 }, () => {
+  test("is taken down by the name it has", async () => {
+    await using ends = await openTwoEnds();
+    await ip(`-n ${ends.near} link set ${ends.host} down name lan0`);
+    const { said, code } = await ferrule(ends.near, "down", "lan0");
+    assert.match(said, /^lan0 is down/);
+    assert.equal(code, 0);
+    assert.match(await ends.ferrule.ended(), /"renamed".*"lan0"/);
+  });
+
+  test("is taken down by the name it was started with, and another `up` of that name is told of the new one", async () => {
+    await using ends = await openTwoEnds();
+    const { near, host } = ends;
+    await ip(`-n ${near} link set ${host} down name lan0`);
+    const second = await ferrule(near, "up", "model:rtl8168h", "--name", host);
+    assert.match(second.said, /is already up.*called lan0 now/);
+    assert.equal(second.code, 1);
+    const { said, code } = await ferrule(near, "down", host);
+    assert.match(said, /^lan0 is down/);
+    assert.equal(code, 0);
+  });
+
+  test("goes by the name it has where two could be meant", async () => {
+    await using ends = await openTwoEnds();
+    const { near, host } = ends;
+    await using other = Running.in(near, process.execPath, BIN, "up", "model:rtl8168h", "--name", "fe9", "--json");
+    await other.says(/"carrier"/);
+    await ip(`-n ${near} link set ${host} down name lan0`);
+    await ip(`-n ${near} link set fe9 down name ${host}`);
+    const { said } = await ferrule(near, "down", host);
+    assert.match(said, new RegExp(`^${host} is down`));
+    await other.ended();
+    assert.ok(ends.ferrule.running);
+  });
+
+  test("is taken down though it was moved, and another interface has its name", async () => {
+    await using ends = await openTwoEnds();
+    const { near, third, host } = ends;
+    await ip(`-n ${near} link set ${host} netns ${third}`);
+    await ip(`-n ${near} tuntap add ${host} mode tap`);
+    const { said, code } = await ferrule(near, "down", host);
+    assert.match(said, new RegExp(`^${host} is down`));
+    assert.equal(code, 0);
+    assert.match(await ip(`-n ${near} link show ${host}`), /mtu/);
+  });
+
+  test("of nobody's is said to be nobody's", async () => {
+    await using ends = await openTwoEnds();
+    await ip(`-n ${ends.near} tuntap add lan0 mode tap`);
+    const { said, code } = await ferrule(ends.near, "down", "lan0");
+    assert.match(said, /it is not Ferrule's/);
+    assert.equal(code, 1);
+  });
+});
+
+test("both ends show the link's speed and duplex, here and under another name elsewhere", { skip }, async () => {
+  await using ends = await openTwoEnds();
+  const { near, far, third, host, wire } = ends;
+  assert.equal(await shown(near, host), "1000\nfull\n");
+  assert.equal(await shown(far, wire), "1000\nfull\n");
+  await ip(`-n ${near} link set ${host} down name lan0`);
+  await ip(`-n ${near} link set lan0 netns ${third}`);
+  await ip(`-n ${third} link set lan0 up`);
+  assert.equal(await shown(third, "lan0"), "1000\nfull\n");
+});
