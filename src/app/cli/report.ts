@@ -5,7 +5,9 @@ import { readCard } from "../cards/card.ts";
 import { Files } from "../cards/files.ts";
 import { checkCard, machineHere } from "../cards/here.ts";
 import { openDevice, type ReportedDevice } from "../report/open-device.ts";
-import { reportOn, systemFacts } from "../report/report.ts";
+import { knownOf } from "../report/identity.ts";
+import { reportOn, sweptReport, systemFacts } from "../report/report.ts";
+import { Sweeper } from "../report/sweep.ts";
 import { command, Exit, printJson } from "./command.ts";
 import { version } from "./main.ts";
 import { withNulls } from "./nulls.ts";
@@ -79,8 +81,9 @@ export const report = command({
     "chip, registers by name, PHY, counters, configuration space, every register access of the bring-up, and facts about",
     "this system, as one JSON document.",
     "",
-    "It holds no MAC or IP address and no payload: registers that hold any are left out, as the report itself says. Read",
-    "it before you send it. Registers whose reading changes something are not read.",
+    "It holds no MAC or IP address, serial number, host or user name, and no payload: what may be one is left out, as the",
+    "report itself says. Read it before you send it. Registers whose reading changes something are not read.",
+    "Exit code 1 when the device could not be brought up; the report is written all the same.",
   ].join("\n"),
   operands: [
     { placeholder: "DEVICE", summary: "a card's PCI address, after `ferrule bind`; or model:CHIP, or vfio-user:PATH" },
@@ -98,13 +101,14 @@ export const report = command({
     using scope = new DisposableStack();
     const output = values.output === undefined ? undefined : scope.use(new Output(values.output));
     const found = reportOn(openDevice(what, scope));
+    const sweeper = new Sweeper(knownOf(files, process.env));
     const bundle = withNulls({
       format: "ferrule-report/1",
       ferrule: version(),
-      system: systemFacts(),
-      machine: machineHere(files),
-      card,
-      ...found,
+      system: sweeper.all(systemFacts(), (text) => sweeper.unnamed(text)),
+      machine: sweeper.all(machineHere(files)),
+      card: sweeper.all(card),
+      ...sweptReport(found, sweeper),
     });
     const { chip, xid, bringUp } = found;
     if (output === undefined) printJson(terminal, bundle);
@@ -112,8 +116,8 @@ export const report = command({
       output.write(`${JSON.stringify(bundle, undefined, 2)}\n`);
       terminal.out.line(`${values.output}: ${chip ?? `an unknown chip, XID ${xid}`}. Read it before you send it.`);
     }
-    if (bringUp.error !== undefined)
-      terminal.err.line(`${terminal.err.paint("yellow", "warning:")} bring-up failed: ${bringUp.error.message}`);
-    return Exit.done;
+    if (bringUp.error === undefined) return Exit.done;
+    terminal.err.line(`${terminal.err.paint("yellow", "warning:")} bring-up failed: ${bringUp.error.message}`);
+    return Exit.failed;
   },
 });

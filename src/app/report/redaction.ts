@@ -8,24 +8,30 @@ export const REDACTED = "redacted";
 /** What is left out, for whoever reads a report. */
 export const REDACTIONS = [
   "station address (IDR, BACKUP_ADDR), multicast filter (MAR), wake-up patterns, hash key, boot ROM window",
-  "every value in which two adjacent bytes of the station address' last three occur",
+  "every value in which two adjacent bytes of the station address' last three occur, or all three",
   "base addresses and message addresses in configuration space, vital product data, extended configuration space",
-  "MAC, IPv4 and IPv6 addresses in messages; of the kernel's command line everything but words about the IOMMU",
+  "what looks like a MAC, IP or other hardware address, a UUID or a serial number, in any spelling; names of hosts and users; paths",
+  "of the kernel's command line everything but words about the IOMMU",
 ] as const;
+
+/** Other bytes are everywhere, and say nothing. */
+const isTelling = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
 /** Neighbours among the maker's serial number in an address, which is its last three bytes. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
-  [3, 4]
-    .map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const)
-    // Such bytes are everywhere, and say nothing.
-    .filter((pair) => pair.every((byte) => byte !== 0x00 && byte !== 0xff));
+  [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isTelling));
 
 /** Decides about values, for a card with this station address. */
 export class Redaction {
   readonly #pairs: readonly (readonly [number, number])[];
+  /** The serial number, as a number of either byte order. */
+  readonly #tails: readonly number[];
 
   constructor(mac: Uint8Array) {
     this.#pairs = pairsOf(mac);
+    const [a = 0, b = 0, c = 0] = mac.subarray(3);
+    const telling = [a, b, c].filter(isTelling).length > 1;
+    this.#tails = telling ? [(a << 16) | (b << 8) | c, (c << 16) | (b << 8) | a] : [];
   }
 
   /** Whether a register of these names, with this value of `width` bytes, must not be told. */
@@ -34,6 +40,7 @@ export class Redaction {
   }
 
   #tells(value: number, width: number): boolean {
+    for (let at = 0; at + 2 < width; at++) if (this.#tails.includes((value >>> (8 * at)) & 0xff_ffff)) return true;
     for (let at = 0; at + 1 < width; at++) {
       const [low, high] = [(value >>> (8 * at)) & 0xff, (value >>> (8 * at + 8)) & 0xff];
       if (this.#pairs.some(([a, b]) => (a === low && b === high) || (a === high && b === low))) return true;
@@ -41,12 +48,3 @@ export class Redaction {
     return false;
   }
 }
-
-const MAC = /\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b/gi;
-const IPV4 = /\b\d{1,3}(?:\.\d{1,3}){3}\b/g;
-/** Two groups or more around "::", or all eight; a PCI address has neither. */
-const IPV6 = /\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(?:[0-9a-f]{1,4}:)+(?::[0-9a-f]{1,4})+\b/gi;
-
-/** Text without what looks like an address. */
-export const swept = (text: string): string =>
-  text.replace(MAC, "<MAC>").replace(IPV4, "<IPv4>").replace(IPV6, "<IPv6>");

@@ -13,8 +13,9 @@ import { Legend, type NamedRegister, touchedText } from "#model/legend.ts";
 import { type PlainError, plainError } from "../messages.ts";
 import type { OpenDevice } from "./open-device.ts";
 import { type Access, readAt, Recorder } from "./recorder.ts";
-import { REDACTED, Redaction, REDACTIONS, swept } from "./redaction.ts";
+import { REDACTED, Redaction, REDACTIONS } from "./redaction.ts";
 import { namedRegisters, readRegisters } from "./register-table.ts";
+import { type Sweeper, swept } from "./sweep.ts";
 
 /** A value as hexadecimal text, or why there is none. */
 type Shown = string;
@@ -156,7 +157,6 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
     counters = nic.tally();
   } catch (thrown) {
     error = plainError(thrown);
-    error = { ...error, message: swept(error.message), hint: swept(error.hint) };
   }
   // A chip that this driver cannot bring up can still be looked at.
   registers ??= look();
@@ -195,6 +195,23 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
     redacted: REDACTIONS,
   };
 };
+
+/**
+ * A report for others: of what other people's words may be in, nothing that tells who they are; of lines that are made here
+ * from values, nothing that looks like an address.
+ */
+export const sweptReport = (report: DeviceReport, sweeper: Sweeper): DeviceReport => ({
+  ...report,
+  device: sweeper.text(report.device),
+  bringUp: sweeper.all(report.bringUp),
+  phy: sweptValues(report.phy),
+  registers: report.registers.map(swept),
+  config: sweptValues(report.config),
+  trace: report.trace.map(swept),
+});
+
+const sweptValues = (shown: Readonly<Record<string, Shown>>): Record<string, Shown> =>
+  Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, swept(value)]));
 
 /** The system around it. */
 export const systemFacts = (): Readonly<Record<string, string | number>> => ({

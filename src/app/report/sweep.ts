@@ -1,0 +1,105 @@
+/** Text without addresses, serial numbers and names, however they are spelled. */
+
+/** What no pattern tells from other words, and is known of this machine. */
+export interface Known {
+  /** Left out as whole words: of hosts, of users. */
+  readonly names: readonly string[];
+  /** Left out wherever they are: serial numbers, identifications of the machine. */
+  readonly serials: readonly string[];
+}
+
+type Rule = readonly [pattern: RegExp, instead: string];
+
+/** What stands between octets; after some of it an octet may have one digit. */
+const MARK = "(?:[:-]|%3a|%2d)";
+const OTHER_MARK = String.raw`(?:[._\s]|[,;]\s?|%20|(?=\\x))`;
+const PREFIX = String.raw`(?:0x|\\x)?`;
+/** An octet's beginning: not in the middle of other digits. */
+const START = String.raw`(?<![0-9a-f])${PREFIX}`;
+
+/** Names that are made from an IPv6 address. */
+const IPV6_NAMES: readonly Rule[] = [
+  [/[0-9a-f-]+(?:s[0-9a-z]+)?\.ipv6-literal\.net/gi, "<IPv6>"],
+  [/(?<![0-9a-f])[0-9a-f](?:\.[0-9a-f]){7,}(?:\.ip6\.arpa)?/gi, "<IPv6>"],
+];
+
+/** MAC, EUI-64, WWN, DUID, UUID, PCI Express' device serial number, IPv6 in full: six octets or more, in any groups. */
+const OCTETS: readonly Rule[] = [
+  [new RegExp(`${START}[0-9a-f]{1,2}(?:${MARK}${PREFIX}[0-9a-f]{1,2}){5,}`, "gi"), "<octets>"],
+  [new RegExp(`${START}[0-9a-f]{2}(?:${OTHER_MARK}${PREFIX}[0-9a-f]{2}){5,}`, "gi"), "<octets>"],
+  [/[0-9a-f](?:[:._-]?[0-9a-f]){11,}/gi, "<octets>"],
+];
+
+/** Four numbers of any base or more: IPv4, forwards or backwards, and object identifiers that hold an address. */
+const NUMBER = "(?:0x[0-9a-f]{1,2}|[0-9]{1,4})";
+const IPV4: readonly Rule[] = [
+  [new RegExp(`${NUMBER}(?:\\.${NUMBER}){3,}(?:\\.in-addr\\.arpa)?`, "gi"), "<IPv4>"],
+  [/(?<![0-9a-f])[0-9]{1,3}(?:[-_][0-9]{1,3}){3}(?![0-9a-f])/gi, "<IPv4>"],
+];
+
+/** With "::". A PCI address has none. */
+const GROUPS = "[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*";
+const IPV6: readonly Rule[] = [[new RegExp(`(?:${GROUPS})::(?:${GROUPS})?|::${GROUPS}`, "gi"), "<IPv6>"]];
+
+/** Behind a word that says what it is. */
+const LABELLED: readonly Rule[] = [
+  [
+    /\b(serial(?:[ _-]?(?:number|no))?|s\/n|asset(?:[ _-]?tag)?|uuid|guid|wwid|wwpn|wwnn|duid|machine[ _-]?id|boot[ _-]?id|host(?:[ _-]?name)?|user(?:[ _-]?name)?|login)(\s*[:=#]\s*)("[^"]*"|\S+)/gi,
+    "$1$2<redacted>",
+  ],
+  [/[^\s<>"'@]+@[^\s<>"'@]+/g, "<address>"],
+];
+
+/** Files of the system are called the same everywhere; others tell of their owner. */
+const PATHS: readonly Rule[] = [[/(?<![\w.)>/])\/(?!(?:sys|dev|proc)\/)[^\s"'`:,;)]+/g, "<path>"]];
+
+/** Numbers as long as an IPv4 address in one: 0x0a000001, 167772161. What is all zeros or ones is a register's. */
+const LONG_NUMBERS: readonly Rule[] = [
+  [/(?<![0-9a-fx])(?:0x)?(?!0{8}|f{8})[0-9a-f]{8}(?![0-9a-f])/gi, "<number>"],
+  [/(?<![0-9a-fx])[0-9]{8,10}(?![0-9a-f])/gi, "<number>"],
+];
+
+const applied = (text: string, rules: readonly Rule[]): string =>
+  rules.reduce((swept, [pattern, instead]) => swept.replace(pattern, instead), text);
+
+/** Text without what looks like an address or an identification. Values of registers of up to 32 bits stay. */
+export const swept = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
+
+/** A name may be the beginning of another. */
+const longestFirst = (words: readonly string[]): readonly string[] => [...words].sort((a, b) => b.length - a.length);
+
+/** Everywhere, and in words that anybody may have written: messages, paths, names of interfaces, the kernel's command line. */
+export class Sweeper {
+  readonly #known: readonly Rule[];
+
+  constructor({ names, serials }: Known) {
+    this.#known = [
+      ...longestFirst(serials).map((serial): Rule => [new RegExp(RegExp.escape(serial), "gi"), "<serial>"]),
+      ...longestFirst(names).map((name): Rule => [
+        new RegExp(String.raw`(?<![\p{L}\p{N}])${RegExp.escape(name)}(?![\p{L}\p{N}])`, "giu"),
+        "<name>",
+      ]),
+    ];
+  }
+
+  /** Leaves out this machine's names and serial numbers, and no more: for versions, which look like addresses. */
+  unnamed(text: string): string {
+    return applied(text, this.#known);
+  }
+
+  /** Words of others. */
+  text(text: string): string {
+    return applied(swept(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
+  }
+
+  /** The same of every text in a document. */
+  all<T>(value: T, clean = (text: string): string => this.text(text)): T {
+    const sweep = (each: unknown): unknown => {
+      if (typeof each === "string") return clean(each);
+      if (Array.isArray(each)) return each.map(sweep);
+      if (typeof each !== "object" || each === null) return each;
+      return Object.fromEntries(Object.entries(each).map(([name, inner]) => [name, sweep(inner)]));
+    };
+    return sweep(value) as T;
+  }
+}
