@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { amount, bar, bitRate, clockTime, count, fitted, linkSpeed, microseconds, rate, table } from "./format.ts";
+import {
+  amount,
+  bar,
+  bitRate,
+  clockTime,
+  count,
+  counted,
+  fitted,
+  linkSpeed,
+  microseconds,
+  rate,
+  table,
+} from "./format.ts";
 
 test("amounts of data have three digits and binary units", () => {
   assert.equal(amount(0), "0 B");
@@ -51,4 +63,11 @@ test("a bar is full at the end and never overflows", () => {
 test("a line that is too wide is cut with a mark", () => {
   assert.equal(fitted("abcdef", 6), "abcdef");
   assert.equal(fitted("\u001b[1mabcdef\u001b[22m", 5), "abcd…");
+});
+
+test("a count agrees with its noun", () => {
+  assert.equal(counted(0, "client"), "0 clients");
+  assert.equal(counted(1, "client"), "1 client");
+  assert.equal(counted(1000, "client"), "1,000 clients");
+  assert.equal(counted(2, "missed by the NIC", "missed by the NIC"), "2 missed by the NIC");
 });

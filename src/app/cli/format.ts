@@ -32,6 +32,10 @@ export const rate = (perSecond: number): string => scaled(perSecond, 1000, ["", 
 /** A count with its thousands set off. */
 export const count = (value: number): string => Math.round(value).toLocaleString("en-US");
 
+/** A count with its noun: "1 client", "2 clients". */
+export const counted = (value: number, one: string, several = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : several}`;
+
 /** A time given in microseconds. */
 export const microseconds = (micros: number): string => scaled(micros, 1000, ["µs", "ms", "s"]);
 

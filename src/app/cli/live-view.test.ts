@@ -44,7 +44,7 @@ test("shows how full the rings are", () => {
 
 test("says none, or every trouble by name", () => {
   assert.equal(troubles(statisticsOf(), plain), "none");
-  assert.equal(troubles(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offences");
+  assert.equal(troubles(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offence");
 });
 
 test("a link that is down is said to be down", () =>

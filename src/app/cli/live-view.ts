@@ -1,7 +1,7 @@
 /** What `ferrule up` shows while it runs: a pure function of two readings of the counters. */
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
-import { amount, bar, bitRate, clockTime, count, fitted, linkSpeed, rate, table } from "./format.ts";
+import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "./format.ts";
 import type { Stream } from "./terminal.ts";
 import { visiblePainted } from "./visible.ts";
 
@@ -21,18 +21,18 @@ export interface Watch {
 
 type Paint = Stream["paint"];
 
-/** Counters that are 0 as long as all is well, with the names people are shown. */
+/** Counters that are 0 as long as all is well, with the names people are shown: of one, and of several where that takes no s. */
 const TROUBLES = [
-  ["sendDrops", "send drops"],
-  ["receiveDrops", "receive drops"],
-  ["wireDrops", "wire drops"],
-  ["missedFrames", "missed by the NIC"],
-  ["receiveErrors", "receive errors"],
-  ["deviceNonsense", "device nonsense"],
-  ["restarts", "restarts"],
-  ["overdueWaits", "overdue waits"],
-  ["offences", "offences"],
-  ["spuriousInterrupts", "spurious interrupts"],
+  ["sendDrops", "send drop"],
+  ["receiveDrops", "receive drop"],
+  ["wireDrops", "wire drop"],
+  ["missedFrames", "missed by the NIC", "missed by the NIC"],
+  ["receiveErrors", "receive error"],
+  ["deviceNonsense", "device nonsense", "device nonsense"],
+  ["restarts", "restart"],
+  ["overdueWaits", "overdue wait"],
+  ["offences", "offence"],
+  ["spuriousInterrupts", "spurious interrupt"],
 ] as const;
 
 /** Spurious interrupts are survived by design; everything else in the list means that something was lost or wrong. */
@@ -43,7 +43,7 @@ export const troubles = (now: Statistics, paint: Paint): string => {
   const seen = TROUBLES.filter(([name]) => now[name] > 0);
   if (seen.length === 0) return paint("green", "none");
   return seen
-    .map(([name, label]) => paint(HARMLESS.has(name) ? "dim" : "red", `${count(now[name])} ${label}`))
+    .map(([name, one, several]) => paint(HARMLESS.has(name) ? "dim" : "red", counted(now[name], one, several)))
     .join(", ");
 };
 
@@ -76,7 +76,7 @@ const interrupts = (watch: Watch): string => {
 const wire = ({ wire: name, facts, now }: Watch): string =>
   name === undefined
     ? `behind ${facts.device}`
-    : `${name}, ${count(now.wireSentFrames)} frames out, ${count(now.wireReceivedFrames)} in`;
+    : `${name}, ${counted(now.wireSentFrames, "frame")} out, ${count(now.wireReceivedFrames)} in`;
 
 /** Lines no wider than `columns`. */
 export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: number): readonly string[] => {

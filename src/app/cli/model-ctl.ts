@@ -6,7 +6,7 @@ import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
-import { amount, count, linkSpeed, table } from "./format.ts";
+import { amount, count, counted, linkSpeed, table } from "./format.ts";
 
 const linkText = ({ link, cable, plugged }: ServeState): string => {
   if (link.up) {
@@ -39,8 +39,8 @@ export const stateLines = (state: ServeState): readonly string[] => {
       ["client", state.client === 0 ? `none now, ${state.clients} so far` : `number ${state.client}`],
       ["link", linkText(state)],
       ["power", state.powerState === 3 ? "D3hot" : `D${state.powerState}`],
-      ["guest sent", `${count(traffic.sentFrames)} frames (${amount(traffic.sentBytes)})`],
-      ["guest got", `${count(traffic.receivedFrames)} frames (${amount(traffic.receivedBytes)})`],
+      ["guest sent", `${counted(traffic.sentFrames, "frame")} (${amount(traffic.sentBytes)})`],
+      ["guest got", `${counted(traffic.receivedFrames, "frame")} (${amount(traffic.receivedBytes)})`],
       ["lost", `${count(traffic.drops)} on the wire, ${count(state.counters.rxMissed)} for lack of descriptors`],
       ["counters", nonzero(state.counters)],
       ["offences", nonzero(state.offences)],

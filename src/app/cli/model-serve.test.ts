@@ -104,7 +104,7 @@ test("prints what to give to QEMU, a line for each event, and the sums at the en
   );
   assert.match(
     text,
-    /\(PME\)\nclient 1 disconnected: half a message\nstopped \(SIGINT\): 1 clients, guest sent 3 frames \(180 B\)/,
+    /\(PME\)\nclient 1 disconnected: half a message\nstopped \(SIGINT\): 1 client, guest sent 3 frames \(180 B\)/,
   );
 });
 

@@ -1,7 +1,7 @@
 /** What `ferrule model serve` tells: one line, or one JSON object, per event; and its live counters. */
 import type { ServeEvent } from "../serve/messages.ts";
 import type { ServeStatistics } from "../serve/statistics.ts";
-import { amount, bitRate, clockTime, count, fitted, linkSpeed, rate } from "./format.ts";
+import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "./format.ts";
 import type { Stream } from "./terminal.ts";
 
 export type ServeNews =
@@ -42,8 +42,8 @@ export const qemuArguments = (socket: string): readonly string[] => {
 
 const ending = (statistics: ServeStatistics): string =>
   [
-    `${count(statistics.clients)} clients`,
-    `guest sent ${count(statistics.sentFrames)} frames (${amount(statistics.sentBytes)})`,
+    counted(statistics.clients, "client"),
+    `guest sent ${counted(statistics.sentFrames, "frame")} (${amount(statistics.sentBytes)})`,
     `got ${count(statistics.receivedFrames)} (${amount(statistics.receivedBytes)})`,
     `lost on the wire ${count(statistics.wireDrops)}`,
     `offences ${count(statistics.offences)}`,

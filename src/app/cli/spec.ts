@@ -41,7 +41,11 @@ export const parseModelChip = (text: string): Chip => {
 /** A chip by its key. @throws {WrongUsage} unknown; {NotYet} known, but not drivable in this version */
 export const parseChip = (key: string): Chip => {
   const chip = parseModelChip(key);
-  if (!isDrivable(chip)) throw new NotYet(`driving ${chip.name}`, `Drivable now: ${drivableKeys().join(", ")}.`);
+  if (!isDrivable(chip))
+    throw new NotYet(
+      `driving ${chip.name}`,
+      `Ferrule's driver takes ${drivableKeys().join(", ")}. \`ferrule model serve --chip ${chip.key}\` gives one to a guest's driver.`,
+    );
   return chip;
 };
 

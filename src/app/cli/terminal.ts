@@ -28,15 +28,25 @@ export interface Terminal {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Whether colours are welcome: on a terminal that has them, unless NO_COLOR is set (no-color.org). */
+const isSet = (value: string | undefined): boolean => value !== undefined && value !== "";
+
+/**
+ * Whether lines may be redrawn and coloured: on a terminal that says what it can do. CI systems that offer a terminal keep all
+ * that was ever written to it.
+ */
+export const isInteractive = (isTerminal: boolean, environment: Environment): boolean =>
+  isTerminal && isSet(environment["TERM"]) && environment["TERM"] !== "dumb" && !isSet(environment["CI"]);
+
+/** Whether colours are welcome: where lines may be coloured, unless NO_COLOR is set (no-color.org). */
 export const wantsColours = (isTerminal: boolean, environment: Environment): boolean =>
-  isTerminal && (environment["NO_COLOR"] ?? "") === "" && environment["TERM"] !== "dumb";
+  isInteractive(isTerminal, environment) && !isSet(environment["NO_COLOR"]);
 
 export const plain = (_style: Style, text: string): string => text;
 export const coloured = (style: Style, text: string): string => styleText(style, text, { validateStream: false });
 
-const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
-  const isTerminal = stream.isTTY;
+/** What a stream of Node's can do here. */
+export const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
+  const { isTTY } = stream;
   // A reader that leaves early (`ferrule model chips | head`) is no error; what is printed then goes nowhere. Anything
   // else, such as a full disk, loses results that someone asked for.
   let readable = true;
@@ -49,13 +59,13 @@ const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream 
     process.exitCode = 1;
   });
   const write = (text: string): void => void (readable && stream.write(text));
-  const coloursWanted = wantsColours(isTerminal, environment);
+  const coloursWanted = wantsColours(isTTY, environment);
   return {
-    isTerminal,
+    isTerminal: isInteractive(isTTY, environment),
     write,
     line: (text) => write(`${coloursWanted ? visiblePainted(text) : visible(text)}\n`),
-    columns: () => (isTerminal ? stream.columns : 80) || 80,
-    rows: () => (isTerminal ? stream.rows : 24) || 24,
+    columns: () => (isTTY ? stream.columns : 80) || 80,
+    rows: () => (isTTY ? stream.rows : 24) || 24,
     paint: coloursWanted ? coloured : plain,
   };
 };

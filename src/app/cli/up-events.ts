@@ -1,7 +1,7 @@
 /** What `ferrule up` reports when nobody watches it live: one line, or one JSON object, per event. */
 import type { SessionEvent, SessionFacts } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
-import { amount, count, linkSpeed } from "./format.ts";
+import { amount, count, counted, linkSpeed } from "./format.ts";
 import { troubles } from "./live-view.ts";
 import type { Stream } from "./terminal.ts";
 
@@ -31,7 +31,7 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
       const { statistics } = event;
       const paint: Stream["paint"] = (style, text) => stream.paint(style, text);
       const moved = [
-        `sent ${count(statistics.sentFrames)} frames (${amount(statistics.sentBytes)})`,
+        `sent ${counted(statistics.sentFrames, "frame")} (${amount(statistics.sentBytes)})`,
         `received ${count(statistics.receivedFrames)} (${amount(statistics.receivedBytes)})`,
       ];
       return `down (${event.reason}): ${moved.join(", ")}; errors: ${troubles(statistics, paint)}`;

@@ -19,7 +19,7 @@ export class NotYet extends FerruleError {
   readonly code = "NOT_YET";
   readonly hint: string;
   constructor(what: string, instead: string) {
-    super(`${what} is not there yet in this version`);
+    super(`${what} is not supported yet`);
     this.hint = instead;
   }
 }

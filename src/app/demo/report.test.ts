@@ -46,10 +46,10 @@ test("every way to lose something is a shortcoming, and is named", () => {
   );
   assert.equal(wrong({ transfers: [] }), "nothing was transferred");
   for (const counter of ["sendDrops", "receiveDrops", "wireDrops", "missedFrames"] as const)
-    assert.equal(wrong({}, { [counter]: 2 }), "2 frames were dropped", counter);
+    assert.equal(wrong({}, { [counter]: 2 }), "2 frames dropped", counter);
   for (const counter of ["receiveErrors", "deviceNonsense"] as const)
-    assert.equal(wrong({}, { [counter]: 1 }), "1 errors were counted", counter);
-  assert.equal(wrong({}, { offences: 1 }), "the model's strict mode found 1 offences");
+    assert.equal(wrong({}, { [counter]: 1 }), "1 error", counter);
+  assert.equal(wrong({}, { offences: 1 }), "the model's strict mode found 1 offence");
   assert.equal(wrong({}, { linkUp: 0 }), "the link was down at the end");
 });
 

@@ -1,5 +1,5 @@
 /** What the demo found out, as data, as text for people, and as a verdict. */
-import { amount, bitRate, count, linkSpeed, microseconds, table } from "../cli/format.ts";
+import { amount, bitRate, count, counted, linkSpeed, microseconds, table } from "../cli/format.ts";
 import type { Stream } from "../cli/terminal.ts";
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
@@ -161,9 +161,9 @@ export const shortcomings = (report: DemoReport): readonly string[] => {
   for (const { direction, sha256Sent, sha256Received } of report.transfers)
     if (sha256Sent !== sha256Received) wrong.push(`${LABELS[direction]}: what arrived is not what was sent`);
   if (report.transfers.length === 0) wrong.push("nothing was transferred");
-  if (report.drops > 0) wrong.push(`${count(report.drops)} frames were dropped`);
-  if (report.errors > 0) wrong.push(`${count(report.errors)} errors were counted`);
-  if (report.offences > 0) wrong.push(`the model's strict mode found ${count(report.offences)} offences`);
+  if (report.drops > 0) wrong.push(`${counted(report.drops, "frame")} dropped`);
+  if (report.errors > 0) wrong.push(counted(report.errors, "error"));
+  if (report.offences > 0) wrong.push(`the model's strict mode found ${counted(report.offences, "offence")}`);
   return wrong;
 };
 

@@ -1,0 +1,134 @@
+/** Every option of every command, typed wrong in every way: one line, a hint, exit code 2, and nothing is begun. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Command } from "./command.ts";
+import { commandsFor } from "./commands.ts";
+import { main } from "./main.ts";
+import { recordedTerminal } from "./terminal.test-kit.ts";
+
+const COMMANDS = await commandsFor([]);
+const LIMIT_MILLIS = 10_000;
+
+/** Operands and options that each command needs to get as far as the values of its other options. */
+const GOOD: Readonly<Record<string, readonly string[]>> = {
+  bind: ["0000:99:1f.0"],
+  unbind: ["0000:99:1f.0"],
+  up: ["model:rtl8168h"],
+  down: ["fe0"],
+  report: ["model:rtl8168h"],
+  "model serve": ["--socket", "/nonexistent/nic.sock"],
+  "model ctl": ["/nonexistent/nic.sock", "show"],
+};
+
+/** Values that mean nothing, for each option that does not take any word. */
+const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  demo: { bytes: ["x", "0", "1T", "1e9", "1025G", "64 M"], chip: ["nonsense", "rtl8126a", "rtl8128a"] },
+  up: {
+    name: ["a/b", "a b", "x".repeat(16), "fe%d", "."],
+    wire: ["eth0", "tap:", "tap:a/b", "responder:x"],
+    mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
+  },
+  "model serve": {
+    chip: ["nonsense", "rtl8126a", "rtl8128a"],
+    "socket-mode": ["x", "9", "rw"],
+    wire: ["eth0", "tap:", "unix:", "pcap:", "unix:a,x", "pcap:a,rate=0", "pcap:a,rate=x", "responder:x"],
+    mac: ["x", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02:00:00:00:00", "ff:ff:ff:ff:ff:ff"],
+    "trace-format": ["xml", "JSON"],
+    strict: ["hard", "Error"],
+    interrupts: ["msi-y", "MSIX"],
+    medium: ["glass", "fibre"],
+  },
+};
+
+/** Options whose value is a path: any word may be one. */
+const PATHS = ["FILE", "PATH"];
+
+/** Operands that mean nothing. */
+const BAD_OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  bind: [["nonsense"], ["00:99"]],
+  unbind: [["nonsense"], ["00:99"]],
+  up: [["nonsense"], ["model:"], ["model:nonsense"], ["model:rtl8126a"], ["vfio-user:"], ["rtl8168h"]],
+  down: [["a/b"], [""]],
+  report: [["nonsense"], ["model:nonsense"]],
+  "model ctl": [
+    ["/nonexistent/nic.sock", "nonsense"],
+    ["/nonexistent/nic.sock", ""],
+  ],
+};
+
+const refuses = async (words: readonly string[], message: RegExp = /./, hint: RegExp = /./): Promise<void> => {
+  const terminal = recordedTerminal();
+  const exit = await main(words, COMMANDS, terminal, false);
+  const typed = words.map((word) => JSON.stringify(word.slice(0, 40))).join(" ");
+  assert.equal(exit, 2, `${typed} ended with ${exit}: ${terminal.err.text}`);
+  assert.equal(terminal.out.text, "", typed);
+  const [, said = "", advice = ""] = /^ferrule: (.+)\nhint: (.+)\n$/.exec(terminal.err.text) ?? [];
+  assert.match(said, message, `${typed}: ${terminal.err.text}`);
+  assert.match(advice, hint, `${typed}: ${terminal.err.text}`);
+};
+
+const valuesOf = ({ options }: Command) =>
+  Object.entries(options).flatMap(([name, option]) => (option.kind === "value" ? [[name, option] as const] : []));
+
+for (const each of COMMANDS) {
+  const words = each.name.split(" ");
+  const good = GOOD[each.name] ?? [];
+  /** Without the option itself, where it is one that the command needs. */
+  const others = (name: string): readonly string[] => (good[0] === `--${name}` ? good.slice(2) : good);
+
+  test(`${each.name}: an option that is misspelt, or stands before the command, is refused`, async () => {
+    for (const name of Object.keys(each.options)) {
+      await refuses([...words, ...good, `--${name}x`], new RegExp(`no option --${name}x`), new RegExp(`\`--${name}\``));
+      await refuses([`--${name}`, ...words, ...good], new RegExp(`no option --${name} before`), /--help/);
+    }
+    await refuses([...words, ...good, "-x"], /no option -x/, /--help/);
+  });
+
+  test(`${each.name}: a flag takes no value and is given once`, async () => {
+    for (const [name, { kind }] of Object.entries(each.options)) {
+      if (kind !== "flag") continue;
+      await refuses([...words, ...good, `--${name}=yes`], /takes no value/, new RegExp(`--${name} alone`));
+      await refuses([...words, ...good, `--${name}`, `--${name}`], new RegExp(`--${name} is given twice`));
+    }
+  });
+
+  test(`${each.name}: a value is neither missing nor empty, and is given once`, async () => {
+    for (const [name, { placeholder }] of valuesOf(each)) {
+      const rest = [...words, ...others(name)];
+      const hint = new RegExp(`--${name} ${placeholder}`);
+      await refuses([...rest, `--${name}`], new RegExp(`--${name} needs a value`), hint);
+      await refuses([...rest, `--${name}=`], new RegExp(`--${name} needs a value`), hint);
+      await refuses([...rest, `--${name}`, ""], new RegExp(`--${name} needs a value`), hint);
+      await refuses([...rest, `--${name}`, "--json"], new RegExp(`--${name} needs a value`), hint);
+      await refuses([...rest, `--${name}=a`, `--${name}`, "a"], new RegExp(`--${name} is given twice`));
+    }
+  });
+
+  test(`${each.name}: a value that means nothing is refused`, { timeout: LIMIT_MILLIS }, async () => {
+    for (const [name, { placeholder }] of valuesOf(each)) {
+      const bad = BAD[each.name]?.[name] ?? [];
+      assert.ok(bad.length > 0 || PATHS.includes(placeholder), `name values that --${name} must refuse, in BAD`);
+      for (const value of bad) {
+        const trace = name === "trace-format" ? ["--trace", "/nonexistent/trace"] : [];
+        await refuses([...words, ...others(name), ...trace, `--${name}`, value]);
+      }
+    }
+  });
+
+  test(
+    `${each.name}: operands are neither missing, nor too many, nor nonsense`,
+    { timeout: LIMIT_MILLIS },
+    async () => {
+      const needed = each.operands.filter(({ optional }) => optional !== true);
+      if (needed.length > 0) await refuses(words, new RegExp(`${needed[0]!.placeholder} is missing`), /The command is/);
+      if (each.operands.at(-1)?.many !== true)
+        await refuses([...words, ...good, "more"], /"more" is one argument too many/);
+      assert.equal(
+        BAD_OPERANDS[each.name] !== undefined,
+        needed.length > 0,
+        "name operands to refuse, in BAD_OPERANDS",
+      );
+      for (const operands of BAD_OPERANDS[each.name] ?? []) await refuses([...words, ...operands]);
+    },
+  );
+}
