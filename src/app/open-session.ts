@@ -92,9 +92,10 @@ const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTa
 
 /**
  * Brings up one NIC. Resolves when it is up; the carrier follows.
+ * @param stop gives up when it is aborted
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
-export const openSession = async (options: SessionOptions): Promise<Session> => {
+export const openSession = async (options: SessionOptions, stop?: AbortSignal): Promise<Session> => {
   const { device } = options;
   await prepareThreads(() =>
     device.kind === "model"
@@ -114,7 +115,11 @@ export const openSession = async (options: SessionOptions): Promise<Session> => 
   const start: Start = async (what, file, task, bell) => {
     const thread: Thread = new WorkerThread(what, entryBeside(file, import.meta.url), task, bell);
     scope.defer(() => thread.end());
-    const ready = await thread.until(START_LIMIT_MILLIS, (report) => (report.report === "ready" ? report : undefined));
+    const ready = await thread.until(
+      START_LIMIT_MILLIS,
+      (report) => (report.report === "ready" ? report : undefined),
+      stop,
+    );
     return { thread, facts: ready.facts, tap: ready.tap };
   };
   const driverTask = (task: DeviceTask): DriverTask => ({

@@ -4,7 +4,8 @@ import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { EventFd } from "#sys/eventfd.ts";
 import type { PlainError } from "./messages.ts";
 
-const CLOSE_LIMIT_MILLIS = 5000;
+/** Milliseconds that a thread has to close what it holds, and to end once it is terminated. */
+const LIMITS = { close: 5_000, terminate: 1_000 } as const;
 
 /** An error that happened in a data-plane thread. */
 export class ThreadFailure extends FerruleError {
@@ -16,6 +17,43 @@ export class ThreadFailure extends FerruleError {
     this.hint = error.hint;
   }
 }
+
+/**
+ * A thread does not end: it waits in a system call, out of which JavaScript cannot bring it. Only the end of the process does,
+ * and the kernel then takes back what the thread holds.
+ */
+export class ThreadStuck extends FerruleError {
+  readonly code = "THREAD_STUCK";
+  readonly hint =
+    "The process ends without it. It waited for a device, a file or a socket that does not answer: check those named on the command line.";
+  constructor(what: string, limitMillis: number) {
+    super(`${what} is stuck in a system call: it did not end in ${limitMillis / 1000} s`);
+  }
+}
+
+/** It was stopped while it was starting. */
+export class StartInterrupted extends FerruleError {
+  readonly code = "START_INTERRUPTED";
+  readonly hint = "Nothing was brought up. Start it again.";
+  constructor(what: string) {
+    super(`${what} was stopped while it was starting`);
+  }
+}
+
+/** Terminates a worker. @throws {ThreadStuck} when it does not end, which `ended` tells */
+export const terminate = async (
+  worker: Worker,
+  what: string,
+  limitMillis: number = LIMITS.terminate,
+): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(resolve, limitMillis, "late");
+  try {
+    if ((await Promise.race([worker.terminate(), promise])) === "late") throw new ThreadStuck(what, limitMillis);
+  } finally {
+    clearTimeout(timer);
+  }
+};
 
 /** What a thread may say of itself at any time, whatever else it reports. */
 interface Failed {
@@ -60,13 +98,20 @@ export class WorkerThread<Command extends object, Report extends object> {
     this.#failed = failed;
   }
 
-  /** The first report that `pick` takes. @throws {Timeout}, and what ends the thread. */
-  async until<T>(limitMillis: number, pick: (report: Report) => T | undefined): Promise<T> {
+  /**
+   * The first report that `pick` takes.
+   * @param stop gives up when it is aborted
+   * @throws {Timeout} {StartInterrupted}, and what ends the thread
+   */
+  async until<T>(limitMillis: number, pick: (report: Report) => T | undefined, stop?: AbortSignal): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const timer = setTimeout(
       () => reject(new Timeout({ what: this.#what, waitedMicros: limitMillis * 1000 })),
       limitMillis,
     );
+    const give = (): void => reject(new StartInterrupted(this.#what));
+    if (stop?.aborted === true) give();
+    stop?.addEventListener("abort", give);
     this.listen((report) => {
       const failure = failureOf(report);
       if (failure !== undefined) reject(failure);
@@ -77,6 +122,7 @@ export class WorkerThread<Command extends object, Report extends object> {
       return await promise;
     } finally {
       clearTimeout(timer);
+      stop?.removeEventListener("abort", give);
     }
   }
 
@@ -85,13 +131,15 @@ export class WorkerThread<Command extends object, Report extends object> {
     this.#bell.signal();
   }
 
-  /** Asks it to end, and ends it when it does not. */
-  async end(): Promise<void> {
+  /** Asks it to end, and ends it when it does not. @throws {ThreadStuck} */
+  async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
     // Its last words may be warnings: a capture that could not be finished.
     this.#failed = () => {};
     this.tell({ command: "close" });
-    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_LIMIT_MILLIS);
-    await this.#ended;
+    const { promise, resolve } = Promise.withResolvers<"late">();
+    const timer = setTimeout(resolve, limits.close, "late");
+    const late = await Promise.race([this.#ended, promise]);
     clearTimeout(timer);
+    if (late === "late") await terminate(this.#worker, this.#what, limits.terminate);
   }
 }

@@ -1,18 +1,17 @@
 /** A datagram socket with a place in the file system, and one other socket that it talks to. */
-import { lstatSync, unlinkSync } from "node:fs";
 import type { Fd } from "./fd.ts";
-import { bindTo, newSocket, SOCK_DGRAM, socketAddress, tryConnect } from "./unix-path.ts";
+import { bindTo, newSocket, SOCK_DGRAM, socketAddress, SocketPlace, tryConnect } from "./unix-path.ts";
 
 /** Never blocks. The file is removed with its owner, and only if it still is its owner's. */
 export class UnixDatagram implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
-  readonly #inode: number;
+  readonly #place: SocketPlace;
 
   private constructor(path: string, socket: Fd) {
     this.path = path;
     this.#socket = socket;
-    this.#inode = lstatSync(path).ino;
+    this.#place = new SocketPlace(path);
   }
 
   /**
@@ -44,7 +43,7 @@ export class UnixDatagram implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#socket.open) return;
-    if (lstatSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#place.remove();
     this.#socket[Symbol.dispose]();
   }
 }

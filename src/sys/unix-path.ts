@@ -128,6 +128,23 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
   return socket;
 };
 
+/** A socket's file, told from another that somebody has put in its place since. */
+export class SocketPlace {
+  readonly path: string;
+  readonly #inode: number | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
+  }
+
+  /** Removes the file, if it still is the same. */
+  remove(): void {
+    const inode = lstatSync(this.path, { throwIfNoEntry: false })?.ino;
+    if (inode !== undefined && inode === this.#inode) unlinkSync(this.path);
+  }
+}
+
 /**
  * Someone who listens at a path. Accepting never blocks.
  *
@@ -136,15 +153,15 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
 export class UnixListener implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
-  readonly #inode: number;
+  readonly #place: SocketPlace;
   /** Given up to turn someone away when there are no others; undefined where even that could not be had again. */
   #spare: Fd | undefined;
 
-  private constructor(path: string, socket: Fd, spare: Fd, inode: number) {
+  private constructor(path: string, socket: Fd, spare: Fd) {
     this.path = path;
+    this.#place = new SocketPlace(path);
     this.#socket = socket;
     this.#spare = spare;
-    this.#inode = inode;
   }
 
   /**
@@ -159,9 +176,9 @@ export class UnixListener implements Disposable {
     // SAFETY: no argument is an address.
     check(libc.listen(socket.number, BACKLOG), "listen", path);
     const spare = scope.use(socket.duplicate());
-    const { ino } = lstatSync(path);
+    const listener = new UnixListener(path, socket, spare);
     scope.move();
-    return new UnixListener(path, socket, spare, ino);
+    return listener;
   }
 
   /** For poll(2). @throws {DescriptorClosed} once disposed */
@@ -208,7 +225,7 @@ export class UnixListener implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#socket.open) return;
     // Before the close: in between, someone would take the file for a stale one and replace it, and we remove theirs.
-    if (lstatSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#place.remove();
     this.#spare?.[Symbol.dispose]();
     this.#socket[Symbol.dispose]();
   }

@@ -15,9 +15,10 @@ const LINGER = 2_000;
 const terminal = processTerminal();
 const debug = (process.env["FERRULE_DEBUG"] ?? "") !== "";
 
-const giveUp = (error: unknown): never => {
+const giveUp = (error: unknown): void => {
   for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
-  process.exit(Exit.failed);
+  // Not process.exit(), which waits for every thread, and so for ever for one that is stuck.
+  exitNow(Exit.failed);
 };
 process.on("uncaughtException", giveUp);
 process.on("unhandledRejection", giveUp);

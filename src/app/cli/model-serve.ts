@@ -77,13 +77,13 @@ class Reporter implements Disposable {
 export const serve = async (
   call: ServeCall,
   terminal: Terminal,
-  open: (options: ServeOptions) => Promise<Serving>,
+  open: (options: ServeOptions, stop: AbortSignal) => Promise<Serving>,
   stop: Stop,
 ): Promise<Exit> => {
   const { options, chip, wire, json } = call;
   const { socket, mac } = options;
   checkControlPath(socket);
-  const serving = await open(options);
+  const serving = await open(options, stop.signal);
   const failed = Promise.withResolvers<ThreadFailure>();
   const reporter = new Reporter(terminal, json);
   let reason = "failed";

@@ -126,7 +126,7 @@ const attend = async (session: Session, stop: Stop, request: UpRequest, terminal
 export const bringUp = async (
   request: UpRequest,
   terminal: Terminal,
-  open: (options: SessionOptions) => Promise<Session>,
+  open: (options: SessionOptions, stop: AbortSignal) => Promise<Session>,
   stop: Stop,
 ): Promise<Exit> => {
   const { interfaceName, device, wire } = request;
@@ -149,7 +149,7 @@ export const bringUp = async (
     },
   });
   try {
-    session = await open(request.session);
+    session = await open(request.session, stop.signal);
     await attend(session, stop, request, terminal);
     return Exit.done;
   } finally {

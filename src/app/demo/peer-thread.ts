@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { within } from "../cli/limit.ts";
 import { entryBeside } from "../compiled-code.ts";
-import { ThreadFailure } from "../worker-thread.ts";
+import { terminate, ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 
 interface Waiting {
@@ -48,7 +48,7 @@ export class PeerThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    await terminate(this.#worker, this.#what);
   }
 
   #hear(word: PeerWord): void {

@@ -1,5 +1,6 @@
 /** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
 import { EventFd } from "#sys/eventfd.ts";
+import { SocketPlace } from "#sys/unix-path.ts";
 import { entryBeside, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
@@ -24,9 +25,10 @@ export interface Serving extends AsyncDisposable {
 
 /**
  * Resolves when clients may come.
+ * @param stop gives up when it is aborted
  * @throws whatever the thread throws while starting: a path that is taken, no permission for TAP, a file that cannot be written, …
  */
-export const openServer = async (options: ServeOptions): Promise<Serving> => {
+export const openServer = async (options: ServeOptions, stop?: AbortSignal): Promise<Serving> => {
   await prepareThreads(() => import("./serve-thread.ts"));
   await using scope = new AsyncDisposableStack();
   const bell = scope.use(EventFd.create());
@@ -34,13 +36,30 @@ export const openServer = async (options: ServeOptions): Promise<Serving> => {
   const task: ServeTask = { ...options, statistics, control: bell.number };
   const entry = entryBeside("./serve-thread.ts", import.meta.url);
   const thread: WorkerThread<ServeCommand, ServeReport> = new WorkerThread("the server's thread", entry, task, bell);
-  scope.defer(() => thread.end());
+  const places: SocketPlace[] = [];
+  scope.defer(async () => {
+    try {
+      await thread.end();
+    } catch (error) {
+      // A stuck thread removes nothing.
+      for (const place of places) place.remove();
+      throw error;
+    }
+  });
   const early: ServeEvent[] = [];
-  await thread.until(START_LIMIT_MILLIS, (report) => {
+  const take = (report: ServeReport): ServeReport | undefined => {
     if (report.report === "event") early.push(report.event);
     return report.report === "ready" ? report : undefined;
-  });
+  };
+  await thread.until(START_LIMIT_MILLIS, take, stop);
+  places.push(...socketPaths(options).map((path) => new SocketPlace(path)));
   return new OpenServer(thread, statistics, early, scope.move());
+};
+
+/** Where the thread has sockets with files of their own. */
+const socketPaths = ({ socket, wire }: ServeOptions): readonly string[] => {
+  const listens = wire.kind === "datagram" || (wire.kind === "stream" && wire.listen);
+  return listens ? [socket, wire.path] : [socket];
 };
 
 interface Waiting {
