@@ -52,7 +52,10 @@ test("one that is still starting is given up as soon as the command is stopped",
     const started = thread.until(60_000, () => undefined, stop.signal);
     stop.abort();
     await assert.rejects(started, StartInterrupted);
-    await assert.rejects(thread.until(60_000, () => undefined, stop.signal), StartInterrupted);
+    await assert.rejects(
+      thread.until(60_000, () => undefined, stop.signal),
+      StartInterrupted,
+    );
   });
 });
 

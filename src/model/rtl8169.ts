@@ -80,6 +80,11 @@ export class Rtl8169 implements Target, Plug {
     this.#silicon.phy.plug(up ? partner : undefined);
   }
 
+  /** Whether the bus reaches the chip: not when it was removed, or fell off the bus for an offence in strict mode "error". */
+  get answers(): boolean {
+    return !this.#silicon.offences.fallen && !this.faults.removed;
+  }
+
   /** The link as the PHY has it. */
   get link(): PhyLink {
     return this.#silicon.phy.link;
@@ -217,7 +222,7 @@ export class Rtl8169 implements Target, Plug {
   /** Configuration space always answers, the windows only while the guest has their decoding on, which ends with D0. */
   #answers(region: RegionName, offset: number, width: number): boolean {
     const inside = Number.isInteger(offset) && offset >= 0 && offset + width <= this.#regions[region];
-    if (!inside || this.#silicon.offences.fallen || this.faults.removed) return false;
+    if (!inside || !this.answers) return false;
     if (region === "config" || (region === 0 ? this.#silicon.config.io : this.#silicon.config.memory)) return true;
     this.#silicon.offences.commit("asleep", offset);
     return false;

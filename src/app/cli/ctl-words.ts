@@ -2,7 +2,7 @@
 import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
 import { DEVICE_FAULTS, SILENT } from "../serve/device-faults.ts";
-import { FRAME_HINT, isFrame, type ServeRequest } from "../serve/requests.ts";
+import { FRAME_HINT, isFrame, type ControlRequest, type ServeRequest } from "../serve/requests.ts";
 import { didYouMean, WrongUsage } from "./usage.ts";
 
 /** How each command is written, and what it does. */
@@ -27,6 +27,7 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["power", "power off and on"],
   ["unplug", "ask the client to give the device back"],
   ["disconnect", "end the client's connection"],
+  ["stop", "end the server, as Ctrl-C does; returns when nothing of it is left"],
 ];
 
 /** The longest time that a cable may hold a frame, and the highest seed. */
@@ -169,7 +170,7 @@ const partner = (words: readonly string[]): ServeRequest => {
 };
 
 /** @throws {WrongUsage} */
-export const requestOf = (words: readonly string[]): ServeRequest => {
+export const requestOf = (words: readonly string[]): ControlRequest => {
   const [command = "", ...rest] = words;
   switch (command) {
     case "show":
@@ -177,6 +178,7 @@ export const requestOf = (words: readonly string[]): ServeRequest => {
     case "power":
     case "unplug":
     case "disconnect":
+    case "stop":
       none(rest, command);
       return { command };
     case "link": {

@@ -8,7 +8,11 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
 import { amount, count, counted, linkSpeed, table } from "./format.ts";
 
-const linkText = ({ link, cable, plugged }: ServeState): string => {
+/** Milliseconds a server may take to close, as it allows itself. */
+const STOPPING = 16_000;
+
+const linkText = ({ answers, link, cable, plugged }: ServeState): string => {
+  if (!answers) return "down: the NIC fell off the bus (power)";
   if (link.up) {
     const pause = link.receivePause || link.transmitPause ? ", pause frames" : "";
     return `up, ${linkSpeed(link.speed)}, ${link.fullDuplex ? "full" : "half"} duplex${pause}`;
@@ -92,9 +96,12 @@ export const modelCtl = command({
   async run({ values, operands, terminal }) {
     const [socket = "", ...words] = operands;
     const request = requestOf(words);
-    const value = await askServer(socket, request);
+    const value = await (request.command === "stop"
+      ? askServer(socket, request, STOPPING)
+      : askServer(socket, request));
     if (values.json) printJson(terminal, value);
     else if (request.command === "show") printLines(terminal, stateLines(value as ServeState));
+    else if (request.command === "stop") printLines(terminal, [`stopped: ${socket} is served no longer`]);
     if ("taken" in value && value.taken !== true) throw new NotReceived(socket);
     return Exit.done;
   },

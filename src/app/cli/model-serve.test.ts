@@ -39,7 +39,7 @@ class FakeServing implements Serving {
     return this.reply;
   }
   async close(): Promise<void> {
-    this.closed++;
+    this.closed = 1;
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
@@ -48,7 +48,9 @@ class FakeServing implements Serving {
 
 const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 20));
 
-const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
+const setUp = (
+  options: { json?: boolean; isTerminal?: boolean; once?: boolean; strict?: "warn" | "error" | "off" } = {},
+) => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   const socket = join(folder, "nic");
   const source = new EventEmitter();
@@ -68,8 +70,9 @@ const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
       wire: { kind: "responder" },
       capture: undefined,
       trace: undefined,
-      strict: "warn",
+      strict: options.strict ?? "warn",
     },
+    once: options.once ?? false,
     wire: "responder",
     json: options.json ?? false,
   } as const;
@@ -218,5 +221,55 @@ test("a frame that the NIC does not receive ends ctl with 1, with --json as well
   } finally {
     s.source.emit("SIGINT", "SIGINT");
     await s.exit;
+  }
+});
+
+test("`ctl stop` ends the server, and is answered when nothing of it is left", async () => {
+  using s = setUp();
+  await turn();
+  const order: string[] = [];
+  s.serving.close = async () => {
+    if (s.serving.closed++ > 0) return;
+    await turn();
+    order.push("closed");
+  };
+  const terminal = recordedTerminal();
+  const asked = main(["model", "ctl", s.socket, "stop"], [modelCtl], terminal, false).then((exit) => {
+    order.push("answered");
+    return exit;
+  });
+  assert.equal(await s.exit, 0);
+  assert.equal(await asked, 0);
+  assert.deepEqual(order, ["closed", "answered"]);
+  assert.equal(terminal.out.text, `stopped: ${s.socket} is served no longer\n`);
+  assert.match(s.terminal.out.text, /stopped \(ferrule model ctl stop\)/);
+});
+
+test("with --once it ends with its guest, and with an error if there were offences", async () => {
+  for (const offences of [0, 2]) {
+    using s = setUp({ once: true });
+    await turn();
+    // Somebody who was turned away is not the guest.
+    s.serving.tell({ kind: "client", client: 0, connected: false, why: "no descriptor" });
+    s.serving.tell({ kind: "client", client: 1, connected: true });
+    await turn();
+    assert.equal(s.serving.closed, 0);
+    s.serving.now = statisticsOf({ clients: 1, offences });
+    s.serving.tell({ kind: "client", client: 1, connected: false, why: "" });
+    if (offences === 0) assert.equal(await s.exit, 0);
+    else await assert.rejects(s.exit, { code: "OFFENCES_COMMITTED", message: /committed 2 offences/ });
+    assert.match(s.terminal.out.text, /stopped \(client 1 has gone\)/);
+  }
+});
+
+test("with --strict error an offence makes it an error in the end, otherwise it does not", async () => {
+  for (const strict of ["warn", "error", "off"] as const) {
+    using s = setUp({ strict });
+    await turn();
+    s.serving.now = statisticsOf({ clients: 1, offences: 1 });
+    s.source.emit("SIGINT", "SIGINT");
+    if (strict === "error")
+      await assert.rejects(s.exit, { code: "OFFENCES_COMMITTED", message: /committed 1 offence$/ });
+    else assert.equal(await s.exit, 0);
   }
 });

@@ -6,8 +6,10 @@ import { INTERRUPT_KINDS, type InterruptKind } from "#model/config-layout.ts";
 import { MEDIA, type Medium, takesModules } from "#model/medium.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
+import { FerruleError } from "#kit/errors.ts";
 import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
 import { formatMac, InvalidMacAddress, isGroup, parseMac } from "#wire/mac.ts";
+import type { ControlRequest } from "../serve/requests.ts";
 import { checkControlPath, controlPath, ControlSocket } from "../serve/control-socket.ts";
 import { openServer, type ServeOptions, type Serving } from "../serve/open-server.ts";
 import { parseServedWire, WIRE_SYNTAX } from "../serve/wire-spec.ts";
@@ -25,8 +27,19 @@ import { WrongUsage } from "./usage.ts";
 const REDRAW = 500;
 const CLOSING = 15_000;
 
+/** The driver in the guest did what real hardware would punish. */
+export class OffencesCommitted extends FerruleError {
+  readonly code = "OFFENCES_COMMITTED";
+  readonly hint = "Each is reported above with the register accesses before it; --trace FILE records all accesses.";
+  constructor(offences: number) {
+    super(`the guest's driver committed ${offences} ${offences === 1 ? "offence" : "offences"}`);
+  }
+}
+
 export interface ServeCall {
   readonly chip: Chip;
+  /** Ends with its first client. */
+  readonly once: boolean;
   readonly options: ServeOptions;
   /** As it was typed. */
   readonly wire: string;
@@ -80,31 +93,46 @@ export const serve = async (
   open: (options: ServeOptions, stop: AbortSignal) => Promise<Serving>,
   stop: Stop,
 ): Promise<Exit> => {
-  const { options, chip, wire, json } = call;
-  const { socket, mac } = options;
+  const { options, chip, wire, json, once } = call;
+  const { socket, mac, strict } = options;
   checkControlPath(socket);
   const serving = await open(options, stop.signal);
-  const failed = Promise.withResolvers<ThreadFailure>();
+  const [failed, closed] = [Promise.withResolvers<ThreadFailure>(), Promise.withResolvers<void>()];
   const reporter = new Reporter(terminal, json);
-  let reason = "failed";
+  const answer = async (request: ControlRequest): Promise<object> => {
+    if (request.command !== "stop") return serving.ask(request);
+    stop.ask("ferrule model ctl stop");
+    await closed.promise;
+    return { pid: process.pid };
+  };
   try {
-    await using control = await ControlSocket.open(socket, (request) => serving.ask(request));
-    using showing = reporter;
-    const qemu = qemuArguments(socket);
-    showing.tell({ kind: "serving", chip: chip.name, mac, socket, wire, qemu, pid: process.pid });
-    serving.onEvent((event) => {
-      showing.tell(event);
-      if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
-    });
-    showing.watch(serving);
-    const end = await Promise.race([stop.asked, failed.promise]);
-    if (end instanceof ThreadFailure) throw end;
-    reason = end;
-    void control;
+    // Closed after the server: whoever asked it to stop is answered when it has.
+    await using _control = await ControlSocket.open(socket, answer);
+    let reason = "failed";
+    try {
+      using showing = reporter;
+      const qemu = qemuArguments(socket);
+      showing.tell({ kind: "serving", chip: chip.name, mac, socket, wire, qemu, pid: process.pid });
+      serving.onEvent((event) => {
+        showing.tell(event);
+        if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
+        if (once && event.kind === "client" && !event.connected && event.client !== 0)
+          stop.ask(`client ${event.client} has gone`);
+      });
+      showing.watch(serving);
+      const end = await Promise.race([stop.asked, failed.promise]);
+      if (end instanceof ThreadFailure) throw end;
+      reason = end;
+    } finally {
+      // The thread's last counters come with its end.
+      await within(serving.close(), "taking the server down", CLOSING).finally(closed.resolve);
+      if (reason !== "failed") reporter.tell({ kind: "stopped", reason, statistics: serving.statistics() });
+    }
   } finally {
-    await within(serving.close(), "taking the server down", CLOSING);
-    if (reason !== "failed") reporter.tell({ kind: "stopped", reason, statistics: serving.statistics() });
+    await serving.close();
   }
+  const { offences } = serving.statistics();
+  if (offences > 0 && (once || strict === "error")) throw new OffencesCommitted(offences);
   return Exit.done;
 };
 
@@ -194,7 +222,8 @@ export const modelServe = command({
     "The model becomes a PCI device that any guest's own driver drives. Prints the arguments for QEMU (10.1 or newer),",
     "then a line for each client that comes or goes, each thing the driver does that real hardware would punish, and",
     "each change of the link. Clients come one after the other; each finds the power just on. A guest that reboots",
-    "stays the same client. Ctrl-C ends it and leaves nothing behind.",
+    "stays the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and leaves nothing behind. Started in the",
+    "background with npx, it is not npm's process that must be killed: use `stop`, or --once.",
     "",
     "SPEC says where the NIC's cable ends:",
     ...WIRE_SYNTAX.map((line) => `  ${line}`),
@@ -221,7 +250,7 @@ export const modelServe = command({
     strict: {
       kind: "value",
       placeholder: "MODE",
-      summary: "what a driver's offences do: warn, error (the NIC falls off the bus) or off",
+      summary: "what a driver's offences do: warn, error (the NIC falls off the bus, and the exit code is 1) or off",
       default: "warn",
     },
     interrupts: {
@@ -234,10 +263,15 @@ export const modelServe = command({
       placeholder: "MEDIUM",
       summary: "copper, or fibre: a cage for an SFP module, with rtl8127a",
     },
+    once: {
+      kind: "flag",
+      summary: "end with the first client, and with exit code 1 if its driver committed offences: for CI",
+    },
     json: { kind: "flag", summary: "print events as JSON, one object a line" },
   },
   examples: [
     "npx ferrule model serve --chip rtl8125b --socket nic.sock",
+    "npx ferrule model serve --socket nic.sock --once",
     "passt -s net.sock --mtu 1500 && npx ferrule model serve --socket nic.sock --wire unix:net.sock --trace trace.txt",
   ],
   async run({ values, terminal }) {
@@ -259,6 +293,11 @@ export const modelServe = command({
     if (options.capture !== undefined && options.capture === options.trace?.path)
       throw new WrongUsage("capture and trace go to one file", "Give each a file of its own.");
     using stop = stopAtSignals();
-    return await serve({ chip, options, wire: values.wire, json: values.json }, terminal, openServer, stop);
+    return await serve(
+      { chip, options, once: values.once, wire: values.wire, json: values.json },
+      terminal,
+      openServer,
+      stop,
+    );
   },
 });

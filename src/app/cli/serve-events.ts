@@ -74,6 +74,12 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
     }
     case "wire":
       return [news.plugged ? "wire plugged" : `wire unplugged: ${news.why}`];
+    case "bus":
+      return [
+        news.answers
+          ? "the NIC answers on the bus again"
+          : "the NIC fell off the bus: it answers nothing until it is reset (`model ctl SOCKET power`) or has another client",
+      ];
     case "wake":
       return ["the NIC asks to wake the guest up (PME)"];
     case "warning":

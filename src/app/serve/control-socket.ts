@@ -12,7 +12,7 @@ import { createOwnersServer, credentialsOf } from "../cli/owners-server.ts";
 import { type PlainError, plainError } from "../messages.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { parseServeRequest } from "./parse-request.ts";
-import type { ServeRequest } from "./requests.ts";
+import type { ControlRequest } from "./requests.ts";
 
 /** A frame of 16 KiB as hexadecimal digits, with room. */
 const LONGEST_LINE = 64 << 10;
@@ -66,7 +66,7 @@ export class ControlSocket implements AsyncDisposable {
    * Listens beside the device's socket. A socket that was left behind is replaced.
    * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
-  static async open(socket: string, answer: (request: ServeRequest) => Promise<object>): Promise<ControlSocket> {
+  static async open(socket: string, answer: (request: ControlRequest) => Promise<object>): Promise<ControlSocket> {
     checkControlPath(socket);
     using scope = new DisposableStack();
     const listener = scope.use(UnixListener.listen(controlPath(socket)));
@@ -82,7 +82,7 @@ export class ControlSocket implements AsyncDisposable {
     return control;
   }
 
-  async #serve(socket: Socket, answer: (request: ServeRequest) => Promise<object>): Promise<void> {
+  async #serve(socket: Socket, answer: (request: ControlRequest) => Promise<object>): Promise<void> {
     this.#connections.add(socket);
     socket.on("close", () => this.#connections.delete(socket));
     const reply = await this.#answer(socket, answer).catch((error: unknown): Reply => ({
@@ -93,7 +93,7 @@ export class ControlSocket implements AsyncDisposable {
     socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
   }
 
-  async #answer(socket: Socket, answer: (request: ServeRequest) => Promise<object>): Promise<Reply> {
+  async #answer(socket: Socket, answer: (request: ControlRequest) => Promise<object>): Promise<Reply> {
     const line = await within(firstLine(socket, LONGEST_LINE), "the request", PATIENCE);
     const request = parseServeRequest(fromJson(line));
     if (request === undefined) throw new BadReply("that is no request");
@@ -120,7 +120,11 @@ const fromJson = (line: string): unknown => {
 };
 
 /** Asks the server of the device at `socket`. @throws {NotServed} {NotYours} {Stranger} {BadReply} {ThreadFailure} {TookTooLong} */
-export const askServer = async (socket: string, request: ServeRequest): Promise<object> => {
+export const askServer = async (
+  socket: string,
+  request: ControlRequest,
+  limitMillis: number = PATIENCE,
+): Promise<object> => {
   checkControlPath(socket);
   const connection = createConnection(controlPath(socket));
   try {
@@ -131,7 +135,7 @@ export const askServer = async (socket: string, request: ServeRequest): Promise<
     // Root may command anybody's server; the answer is text to print, whoever sent it.
     if (process.getuid?.() !== 0 && !mayCommand(peer)) throw new Stranger(socket, peer ?? { pid: 0, uid: -1 });
     connection.write(`${JSON.stringify(request)}\n`);
-    const reply = fromJson(await within(answer, `"${request.command}"`, PATIENCE)) as Reply | undefined;
+    const reply = fromJson(await within(answer, `"${request.command}"`, limitMillis)) as Reply | undefined;
     if (reply?.ok === true && typeof reply.value === "object") return reply.value;
     if (typeof reply?.error?.message !== "string") throw new BadReply("the answer says nothing");
     throw new ThreadFailure(reply.error);

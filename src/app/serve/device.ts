@@ -9,7 +9,7 @@ import type { Target } from "#kit/target.ts";
 import type { InterruptKind } from "#model/config-layout.ts";
 import type { Medium } from "#model/medium.ts";
 import { Legend } from "#model/legend.ts";
-import { ANY_PARTNER, type Partner, partnerOf } from "#model/link-partner.ts";
+import { ANY_PARTNER, LINK_DOWN, type Partner, type PhyLink, partnerOf } from "#model/link-partner.ts";
 import { registersOf } from "#model/register-set.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import type { Offence, Strictness } from "#model/strict.ts";
@@ -59,7 +59,8 @@ export class ServedDevice {
   #partner: Partner = ANY_PARTNER;
   /** What the NIC was told of the cable, and what was last told of its link. */
   #carrier = false;
-  #link: Rtl8169["link"];
+  #link: PhyLink;
+  #answers = true;
   /** How often the NIC asked to wake the guest up. */
   #wakes = 0;
 
@@ -121,7 +122,8 @@ export class ServedDevice {
       this.#carrier = carrier;
       this.nic.setCarrier(carrier, this.#partner);
     }
-    const { link } = this.nic;
+    this.#followBus();
+    const link = this.#effectiveLink;
     const before = this.#link;
     if (link === before) return;
     this.#link = link;
@@ -130,6 +132,18 @@ export class ServedDevice {
     wire.setLink(link);
     trace?.tell({ event: "link", what: up ? `up, ${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex` : "down" });
     tell({ kind: "link", up, speed, fullDuplex });
+  }
+
+  /** As the guest and the wire's other end find it: a NIC that fell off the bus has none. */
+  get #effectiveLink(): PhyLink {
+    return this.nic.answers ? this.nic.link : LINK_DOWN;
+  }
+
+  #followBus(): void {
+    const { answers } = this.nic;
+    if (answers === this.#answers) return;
+    this.#answers = answers;
+    this.#parts.tell({ kind: "bus", client: this.#client, answers });
   }
 
   /** @throws {OutOfRange} for what cannot be done */
@@ -182,13 +196,14 @@ export class ServedDevice {
 
   state(): ServeState {
     const { nic, wire } = this;
-    const { up, speed, fullDuplex, receivePause, transmitPause } = nic.link;
+    const { up, speed, fullDuplex, receivePause, transmitPause } = this.#effectiveLink;
     const line = (direction: "out" | "in") => ({ armed: wire.armed(direction), struck: wire.counts(direction) });
     return {
       chip: nic.chip.key,
       mac: this.#parts.mac,
       client: this.#client,
       clients: this.#clients,
+      answers: nic.answers,
       cable: this.#cable,
       plugged: this.#parts.wire.plugged,
       link: { up, speed, fullDuplex, receivePause, transmitPause },

@@ -46,6 +46,8 @@ export type ServeEvent =
   | { readonly kind: "link"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
   /** Someone took the other end of the wire, or left it. */
   | { readonly kind: "wire"; readonly plugged: boolean; readonly why: string }
+  /** The NIC fell off the bus, or is back on it. */
+  | { readonly kind: "bus"; readonly client: number; readonly answers: boolean }
   /** The device asks to be woken up: PME. */
   | { readonly kind: "wake"; readonly client: number }
   | { readonly kind: "warning"; readonly message: string; readonly hint: string }

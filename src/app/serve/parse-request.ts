@@ -1,11 +1,11 @@
 /** Requests as they come through a socket: checked, whoever sent them. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS, type ImpairmentName } from "#host/impaired-lane.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
-import type { ServeRequest } from "./requests.ts";
+import type { ControlRequest } from "./requests.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const PLAIN = ["show", "magic", "reset", "power", "unplug", "disconnect"] as const;
+const PLAIN = ["show", "magic", "reset", "power", "unplug", "disconnect", "stop"] as const;
 const isPlain = (text: unknown): text is (typeof PLAIN)[number] => PLAIN.some((name) => name === text);
 const isDirection = (text: unknown): text is Direction => DIRECTIONS.some((name) => name === text);
 const isImpairment = (text: unknown): text is ImpairmentName => IMPAIRMENTS.some((name) => name === text);
@@ -44,7 +44,7 @@ const abilitiesOf = (value: unknown): PartnerAbilities | undefined => {
 };
 
 /** Undefined for what is no request. Whether what it asks for can be done is for the device to say. */
-export const parseServeRequest = (value: unknown): ServeRequest | undefined => {
+export const parseServeRequest = (value: unknown): ControlRequest | undefined => {
   if (typeof value !== "object" || value === null) return undefined;
   const fields = value as Fields;
   const { command, name } = fields;

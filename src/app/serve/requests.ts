@@ -37,6 +37,9 @@ export type ServeRequest =
   /** Ends the client's connection. */
   | { readonly command: "disconnect" };
 
+/** What can be asked of the server: of its device, or to stop. */
+export type ControlRequest = ServeRequest | { readonly command: "stop" };
+
 /** What `show` tells. */
 export interface ServeState {
   readonly chip: string;
@@ -44,6 +47,8 @@ export interface ServeState {
   /** Number of the client that is connected; 0 when none is. Clients so far. */
   readonly client: number;
   readonly clients: number;
+  /** Whether the NIC answers on its bus. */
+  readonly answers: boolean;
   readonly cable: boolean;
   readonly plugged: boolean;
   readonly link: {

@@ -8,6 +8,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
+import { ro32, wo8 } from "#kit/mmio.ts";
+import { stateLines } from "../cli/model-ctl.ts";
+import { newsLines } from "../cli/serve-events.ts";
+import { plain } from "../cli/terminal.ts";
 import { askServer, ControlSocket, controlPath, NotServed } from "./control-socket.ts";
 import type { ServeEvent } from "./messages.ts";
 import { ThreadFailure } from "../worker-thread.ts";
@@ -240,4 +244,24 @@ test("what cannot be opened is said before anything is served, and leaves nothin
   ] as const)
     await assert.rejects(station.open(options), message);
   assert.equal(existsSync(station.socket), false);
+});
+
+test("a NIC that falls off the bus for an offence says so, shows no link, and is back after a reset", async () => {
+  await using station = new Station();
+  const serving = await station.open({ strict: "error" });
+  await station.happened("link");
+  using device = station.connect();
+  // Config3, which is locked.
+  device.registers.write8(wo8(0x54), 0);
+  assert.equal(device.registers.read32(ro32(0x40)), 0xffff_ffff);
+  assert.deepEqual(await station.happened("bus"), { kind: "bus", client: 1, answers: false });
+  const fallen = await state(serving);
+  assert.deepEqual([fallen.answers, fallen.link.up, Object.keys(fallen.offences)], [false, false, ["locked"]]);
+  assert.match(stateLines(fallen).join("\n"), /link +down: the NIC fell off the bus/);
+  assert.match(newsLines(await station.happened("bus"), { paint: plain })[0]!, /fell off the bus/);
+  await serving.ask({ command: "reset" });
+  assert.deepEqual(await station.happened("bus", 2), { kind: "bus", client: 1, answers: true });
+  // Its decoding of memory went with the reset; this turns it on as well.
+  device.setBusMaster(false);
+  assert.notEqual(device.registers.read32(ro32(0x40)), 0xffff_ffff);
 });
