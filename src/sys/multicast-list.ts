@@ -1,5 +1,6 @@
 /** The multicast addresses that the interfaces of a network namespace are to receive. Only a file of the kernel's has them. */
 import { readSync } from "node:fs";
+import { SystemError } from "./errno.ts";
 import { type Fd, Open, openFile } from "./fd.ts";
 
 const FILE = "/proc/thread-self/net/dev_mcast";
@@ -19,7 +20,7 @@ export class MulticastList implements Disposable {
     return new MulticastList(openFile(FILE, Open.readOnly));
   }
 
-  /** Ethernet addresses that the interface with this index has been told of. @throws what reading a file throws */
+  /** Ethernet addresses that the interface with this index has been told of. @throws {SystemError} */
   of(index: number): Uint8Array[] {
     return parseMulticastList(this.#read(), index);
   }
@@ -31,13 +32,23 @@ export class MulticastList implements Disposable {
   #read(): string {
     let text = "";
     for (let position = 0; ;) {
-      const length = readSync(this.#file.number, this.#chunk, 0, CHUNK_BYTES, position);
+      const length = readAt(this.#file.number, this.#chunk, position);
       if (length === 0) return text;
       text += Buffer.from(this.#chunk.buffer, 0, length).toString("latin1");
       position += length;
     }
   }
 }
+
+const readAt = (fd: number, into: Uint8Array, position: number): number => {
+  try {
+    return readSync(fd, into, 0, into.length, position);
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new SystemError({ errno: -errno, syscall: "pread", detail: FILE });
+  }
+};
 
 /** Lines are: index, name, references, references by programs, address in hexadecimal digits. */
 export const parseMulticastList = (text: string, index: number): Uint8Array[] =>
