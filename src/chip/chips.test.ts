@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANCESTORS, CHIPS, type Chip, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
+import { ANCESTORS, CHIPS, type Chip, type Clues, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
 
 // Typed in from the list of identifications that cards report, not from chips.ts: XID, name, firmware.
 // prettier-ignore
@@ -74,15 +74,40 @@ test("the 54 identifications lead to 54 different rows", () => {
   assert.equal(new Set(REPORTED.map(([xid]) => chipOf(xid))).size, 54);
 });
 
-test("three chips are told from others by more than their XID", () => {
-  assert.equal(CHIPS.length, 57);
+test("nine chips are identified by more than their XID", () => {
+  assert.equal(CHIPS.length, 63);
   assert.equal(chipOf(0x509, { device: 0x8136 })?.name, "RTL8106eus");
   assert.equal(chipOf(0x509, { device: 0x8168 })?.name, "RTL8168gu/8111gu");
   assert.equal(chipOf(0x541, { device: 0x8136 })?.name, "RTL8107e");
   assert.equal(chipOf(0x541, { device: 0x8168 })?.name, "RTL8168h/8111h");
-  assert.equal(chipOf(0x7c8, { extended: 0x8000_0000 })?.name, "RTL9151AS");
-  assert.equal(chipOf(0x7c8, { extended: 1 }), undefined);
+  assert.equal(chipOf(0x7c8, { extended: () => 0x8000_0000 })?.name, "RTL9151AS");
+  assert.equal(chipOf(0x7c8, { extended: () => 1 }), undefined);
   assert.equal(chipOf(0x7c8), undefined);
+  // DPDK r8169_hw.c: PCI device 8162 makes a gigabit part of these.
+  for (const [xid, name] of [
+    [0x609, "RTL8168KB"],
+    [0x641, "RTL8168KB"],
+    [0x689, "RTL8168KD"],
+    [0x688, "RTL8125D"],
+  ] as const)
+    assert.equal(chipOf(xid, { device: 0x8162 })?.name, name);
+  const macOcp = (registers: Record<number, number>) => ({
+    device: 0x8168,
+    macOcp: (at: number) => registers[at] ?? 0,
+  });
+  assert.equal(chipOf(0x541, macOcp({ 0xdc00: 0xff87 }))?.key, "rtl8168h");
+  assert.equal(chipOf(0x541, macOcp({ 0xd006: 0x01ff }))?.key, "rtl8168h-100");
+  assert.equal(chipOf(0x541, macOcp({ 0xd006: 0x03ff }))?.key, "rtl8168h-300");
+  assert.equal(chipOf(0x541, macOcp({ 0xdc00: 0xffb7 }))?.key, "rtl8116af");
+  assert.equal(chipOf(0x541, macOcp({ 0xdc00: 0x0030, 0xd006: 0x0101 }))?.key, "rtl8168h-100");
+});
+
+test("registers are read for identification only where a row with that XID asks", () => {
+  const refuse = () => assert.fail("read");
+  for (let xid = 0; xid <= 0xfff; xid++) {
+    if ((xid & 0x7cf) === 0x541) continue;
+    chipOf(xid, { device: 0x8168, macOcp: refuse, ...((xid & 0x7cf) === 0x7c8 ? {} : { extended: refuse }) });
+  }
 });
 
 test("an exact row is found before the masked row that would take it as well", () => {
@@ -113,21 +138,27 @@ test("keys are unique and find their row; an unknown key is nobody", () => {
   assert.equal(chipNamed("toString"), undefined);
 });
 
+/** Clues that lead to each row that asks for any. */
+const cluesOf = ({ only }: Chip): Clues => ({
+  ...(only?.device === undefined ? {} : { device: only.device }),
+  extended: () => only?.extended ?? -1,
+  macOcp: (address) => only?.macOcp?.find(([at]) => at === address)?.[2] ?? 0,
+});
+const CLUES = CHIPS.map(cluesOf);
+
 test("every row can be reached, and compares only bits that its mask and TxConfig have", () => {
   for (const row of CHIPS) {
     assert.equal(row.xid & ~row.mask, 0, row.key);
     assert.equal(row.mask & ~0xfcf, 0, row.key);
   }
   const reached = new Set<Chip | undefined>();
-  for (let xid = 0; xid <= 0xfff; xid++)
-    for (const clues of [{}, { device: 0x8136, extended: 0 }]) reached.add(chipOf(xid & 0xfcf, clues));
+  for (let xid = 0; xid <= 0xfff; xid++) for (const clues of [{}, ...CLUES]) reached.add(chipOf(xid & 0xfcf, clues));
   for (const row of CHIPS) assert.ok(reached.has(row), row.key);
 });
 
 test("each chip has an XID of its own that leads back to it", () => {
   for (const row of CHIPS as readonly Chip[]) {
-    const clues = row.only ?? {};
-    assert.equal(chipOf(xidOf(row), clues)?.key, row.key);
+    assert.equal(chipOf(xidOf(row), cluesOf(row))?.key, row.key);
   }
   assert.equal(xidOf(chipNamed("rtl8168h")!), 0x541);
   assert.equal(xidOf(chipNamed("rtl8168evl")!), 0x2c9);

@@ -14,8 +14,14 @@ interface Row {
   readonly name: string;
   readonly mask: number;
   readonly xid: number;
-  /** What must hold besides the XID: the PCI device, or bits 30:0 of TxConfigV2. */
-  readonly only?: { readonly device: number } | { readonly extended: number };
+  /** What must hold besides the XID; each only where it is given. */
+  readonly only?: {
+    readonly device?: number;
+    /** Bits 30:0 of TxConfigV2. */
+    readonly extended?: number;
+    /** Bits of the MAC controller's registers. */
+    readonly macOcp?: readonly (readonly [address: number, mask: number, value: number])[];
+  };
   readonly die: Die;
   /** PCI device and revision that the chip reports. */
   readonly pci: readonly [device: number, revision: number];
@@ -45,14 +51,20 @@ const ROWS = [
   { key: "rtl8125cp",     name: "RTL8125CP",           mask: 0x7cf, xid: 0x708, die: "8125cp",      pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125cp-1.fw" },
   { key: "rtl9151a",      name: "RTL9151A",            mask: 0x7cf, xid: 0x68b, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl9151a-1.fw" },
   { key: "rtl8125k",      name: "RTL8125K",            mask: 0x7cf, xid: 0x68a, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125k-1.fw" },
+  { key: "rtl8168kd",     name: "RTL8168KD",           mask: 0x7cf, xid: 0x689, die: "8125d",       pci: [0x8162, 0x05], speed: 1000,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125d-2.fw", only: { device: 0x8162 } },
   { key: "rtl8125d-689",  name: "RTL8125D",            mask: 0x7cf, xid: 0x689, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125d-2.fw" },
   { key: "rtl8125d-688",  name: "RTL8125D",            mask: 0x7cf, xid: 0x688, die: "8125d",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125d-1.fw" },
+  { key: "rtl8168kb",     name: "RTL8168KB",           mask: 0x7cf, xid: 0x641, die: "8125b",       pci: [0x8162, 0x05], speed: 1000,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125b-2.fw", only: { device: 0x8162 } },
   { key: "rtl8125b",      name: "RTL8125B",            mask: 0x7cf, xid: 0x641, die: "8125b",       pci: [0x8125, 0x05], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125b-2.fw" },
+  { key: "rtl8168kb-609", name: "RTL8168KB",           mask: 0x7cf, xid: 0x609, die: "8125a",       pci: [0x8162, 0x01], speed: 1000,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125a-3.fw", only: { device: 0x8162 } },
   { key: "rtl8125a",      name: "RTL8125A",            mask: 0x7cf, xid: 0x609, die: "8125a",       pci: [0x8125, 0x01], speed: 2500,  largestMtu: 16362, interrupts: "msi",  firmware: "rtl_nic/rtl8125a-3.fw" },
   { key: "rtl8117-54b",   name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54b, die: "8168ep",      pci: [0x8168, 0x1b], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: undefined },
   { key: "rtl8117-54a",   name: "RTL8168fp/RTL8117",   mask: 0x7cf, xid: 0x54a, die: "8168ep",      pci: [0x8168, 0x1a], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168fp-3.fw" },
   { key: "rtl8168ep",     name: "RTL8168ep/8111ep",    mask: 0x7cf, xid: 0x502, die: "8168ep",      pci: [0x8168, 0x0e], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: undefined },
   { key: "rtl8107e",      name: "RTL8107e",            mask: 0x7cf, xid: 0x541, die: "8168h",       pci: [0x8136, 0x15], speed: 100,   largestMtu: 1500,  interrupts: "msi",  firmware: "rtl_nic/rtl8107e-2.fw", only: { device: 0x8136 } },
+  { key: "rtl8116af",     name: "RTL8116af",           mask: 0x7cf, xid: 0x541, die: "8116af",      pci: [0x8168, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw", only: { macOcp: [[0xdc00, 0x78, 0x30], [0xd006, 0xff, 0x00]] } },
+  { key: "rtl8168h-100",  name: "RTL8168h/8111h",      mask: 0x7cf, xid: 0x541, die: "8168h",       pci: [0x8168, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw", only: { macOcp: [[0xd006, 0xff00, 0x0100]] } },
+  { key: "rtl8168h-300",  name: "RTL8168h/8111h",      mask: 0x7cf, xid: 0x541, die: "8168h",       pci: [0x8168, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw", only: { macOcp: [[0xd006, 0xff00, 0x0300]] } },
   { key: "rtl8168h",      name: "RTL8168h/8111h",      mask: 0x7cf, xid: 0x541, die: "8168h",       pci: [0x8168, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw" },
   { key: "rtl8168m",      name: "RTL8168M",            mask: 0x7cf, xid: 0x6c0, die: "8168h",       pci: [0x8161, 0x15], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8168h-2.fw" },
   { key: "rtl8411b",      name: "RTL8411b",            mask: 0x7cf, xid: 0x5c8, die: "8168g",       pci: [0x8168, 0x12], speed: 1000,  largestMtu: 9194,  interrupts: "msi",  firmware: "rtl_nic/rtl8411-2.fw" },
@@ -113,18 +125,23 @@ export const ANCESTORS: readonly Chip[] = ([
   { key: "rtl8139cp",     name: "RTL8139C+",           mask: 0xfcf, xid: 0x748, die: "8139cp",      pci: [0x8139, 0x20], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
 ] as const satisfies readonly Row[]).map(withProfile);
 
-/** What a driver knows of a card besides its XID. */
+/**
+ * What a driver knows of a card besides its XID. Registers are read only where a row with that XID asks: other chips may not
+ * have them, and a window of 256 bytes ends before TxConfigV2. A clue that is not given holds for no row that asks for it.
+ */
 export interface Clues {
   /** PCI device. */
   readonly device?: number;
-  /** TxConfigV2, where the XID is 0x7c8. */
-  readonly extended?: number;
+  /** Reads TxConfigV2. */
+  readonly extended?: () => number;
+  /** Reads a register of the MAC controller. */
+  readonly macOcp?: (address: number) => number;
 }
 
-const fits = ({ only }: Chip, { device, extended = -1 }: Clues): boolean => {
-  if (only === undefined) return true;
-  return "device" in only ? only.device === device : only.extended === (extended & 0x7fff_ffff);
-};
+const fits = ({ only = {} }: Chip, { device, extended, macOcp }: Clues): boolean =>
+  (only.device === undefined || only.device === device) &&
+  (only.extended === undefined || (extended !== undefined && only.extended === (extended() & 0x7fff_ffff))) &&
+  (only.macOcp ?? []).every(([address, mask, value]) => macOcp !== undefined && (macOcp(address) & mask) === value);
 
 /** The chip with this identification, or undefined when the table has no row. */
 export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>

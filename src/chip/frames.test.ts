@@ -31,7 +31,12 @@ test("the first descriptor format goes with what that format's chips cannot do",
 });
 
 test("the newest descriptors with a hash are of format 3 on 8125A and 8125B, of format 4 on all later chips, and there are none before", () => {
-  assert.deepEqual(keys((facts) => facts.hashedFormat === 3).toSorted(), ["rtl8125a", "rtl8125b"]);
+  assert.deepEqual(keys((facts) => facts.hashedFormat === 3).toSorted(), [
+    "rtl8125a",
+    "rtl8125b",
+    "rtl8168kb",
+    "rtl8168kb-609",
+  ]);
   for (const chip of CHIPS) {
     const late = /^8125|^8126|^8127/.test(chip.die);
     assert.equal(framesOf(chip).hashedFormat !== undefined, late, chip.key);

@@ -23,6 +23,8 @@ export interface PhyKind {
   readonly indirect: boolean;
   /** What the word at 0x1b of the controller's memory reads when it is ready for firmware. */
   readonly ready?: number;
+  /** BMSR never shows the link; only the MAC's PHYstatus does. */
+  readonly hidesLink?: true;
 }
 
 const paged = { multigigabit: 0, eee: 0, eee2: 0, registers: "paged", indirect: false } as const;
@@ -52,6 +54,8 @@ export const RTL8168G: PhyKind = {
   eee: EEE_GIGABIT,
   eee2: 0,
 };
+/** The fibre part of RTL8168H. */
+export const RTL8116AF: PhyKind = { ...RTL8168G, hidesLink: true };
 const TO_2500 = Advertise10G.full2500;
 const TO_5000 = TO_2500 | Advertise10G.full5000;
 const TO_10000 = TO_5000 | Advertise10G.full10000;
@@ -74,11 +78,14 @@ export const RTL8127A: PhyKind = {
   eee: EEE_GIGABIT | Eee.full10000,
 };
 
-/** The PHY of a chip: its die's, which fuses limit on the boards of the fast variants (8106EUS, 8107E). */
+/** The PHY of a chip: its die's, which fuses limit on some parts: 8106EUS and 8107E to 100 Mbit/s, 8168KB and 8168KD to 1000. */
 export const phyKind = ({
   speed,
   profile: { phy },
 }: {
   readonly speed: number;
   readonly profile: { readonly phy: PhyKind };
-}): PhyKind => (speed < 1000 ? { ...phy, estatus: 0, eee: phy.eee & Eee.full100 } : phy);
+}): PhyKind => {
+  if (speed < 1000) return { ...phy, estatus: 0, eee: phy.eee & Eee.full100 };
+  return speed === 1000 ? { ...phy, multigigabit: 0, eee2: 0 } : phy;
+};

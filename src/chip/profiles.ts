@@ -41,6 +41,7 @@ import {
 } from "./pci-function.ts";
 import {
   type PhyKind,
+  RTL8116AF,
   RTL8125A,
   RTL8125B,
   RTL8125D,
@@ -311,6 +312,14 @@ export const PROFILES = {
     function: EXPRESS_8168H, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
+    memory: "efuse", addressCopies: ["eri"], management: undefined,
+    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
+  },
+  // The fibre part of the same die: its PHY does not report the link, PHYstatus does (Linux r8169, RTL8116af).
+  "8116af": {
+    function: EXPRESS_8168H, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
+    registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
+    rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8116AF, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
   },

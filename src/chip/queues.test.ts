@@ -12,12 +12,15 @@ const BLOCKS_END = { 3: 0xb00, 4: 0xa80, 5: 0xa80, 6: 0xb00 } as const;
 // oxfmt-ignore
 const TABLE = [
   // key, TxNoClose, IntMiti
-  ["rtl8125a",     3, 3],
-  ["rtl8125b",     3, 4],
+  ["rtl8125a",      3, 3],
+  ["rtl8168kb-609", 3, 3],
+  ["rtl8125b",      3, 4],
+  ["rtl8168kb",     3, 4],
   ["rtl8125bp",    6, 6],
   ["rtl8125d-688", 6, 6],
   ["rtl8125d-689", 6, 6],
   ["rtl8125k",     6, 6],
+  ["rtl8168kd",    6, 6],
   ["rtl8125cp",    6, 6],
   ["rtl9151a",     6, 6],
   ["rtl9151as",    6, 6],

@@ -3,20 +3,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { type Chip, CHIPS, chipNamed, chipOf, PCI_IDS } from "#chip/chips.ts";
-import { ChipCmd, ChipId, Cmd, IDR0, IDR4, TxConf } from "#chip/registers.ts";
+import { ChipCmd, ChipId, Cmd, IDR0, IDR4, MACOCP, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
 import { regionsOf } from "./config-layout.ts";
 import { Guest } from "./guest.test-kit.ts";
 import { registersOf } from "./register-set.ts";
 
 const chips: readonly Chip[] = CHIPS;
-const EXTENDED_XID = 0x7c8;
 
 /** As a driver does it: the PCI device first, then the XID, then what the XID may leave open. */
 const identify = (guest: Guest): Chip | undefined => {
   const device = guest.nic.read("config", 2, 2);
   const xid = (guest.r32(ChipId) >>> TxConf.xidShift) & TxConf.xidMask;
-  return chipOf(xid, xid === EXTENDED_XID ? { device, extended: guest.r32(TxConfigV2) } : { device });
+  const macOcp = (address: number): number => {
+    guest.w32(MACOCP, address << 15);
+    return guest.r32(MACOCP) & 0xffff;
+  };
+  return chipOf(xid, { device, extended: () => guest.r32(TxConfigV2), macOcp });
 };
 
 for (const chip of chips) {

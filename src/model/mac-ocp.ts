@@ -29,10 +29,13 @@ export class MacOcp {
   readonly #firmware: Uint16Array | undefined;
 
   readonly #fibre: boolean;
+  /** Bits that identify the chip: they cannot be written. */
+  readonly #identity: NonNullable<NonNullable<Chip["only"]>["macOcp"]>;
 
   constructor(page: Page, chip: Chip, fibre: boolean) {
     this.#page = page;
     this.#fibre = fibre;
+    this.#identity = chip.only?.macOcp ?? [];
     if (chip.profile.macOcp === "paged") this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
   }
 
@@ -46,6 +49,8 @@ export class MacOcp {
 
   /** @param address even, 0 to 0xfffe */
   read(address: number): number {
+    for (const [at, mask, value] of this.#identity)
+      if (at === address) return (this.#registers[address >> 1]! & ~mask) | value;
     if (this.#firmware === undefined) return this.#registers[address >> 1]!;
     if (address >= FIRMWARE_AT && address < FIRMWARE_END) return this.#firmware[this.#firmwareIndex(address)]!;
     const value = this.#registers[address >> 1]!;

@@ -225,12 +225,9 @@ export class Phy {
   #readStatus(): number {
     const up = this.#link.up && !this.#lost;
     this.#lost = false;
-    return (
-      BMSR_FIXED |
-      (this.kind.estatus === 0 ? 0 : Bmsr.extendedStatus) |
-      (up ? Bmsr.linkUp : 0) |
-      (this.#complete ? Bmsr.negotiated : 0)
-    );
+    const fixed = BMSR_FIXED | (this.kind.estatus === 0 ? 0 : Bmsr.extendedStatus);
+    if (this.kind.hidesLink) return fixed;
+    return fixed | (up ? Bmsr.linkUp : 0) | (this.#complete ? Bmsr.negotiated : 0);
   }
 
   /** What was heard of the partner: its page, or the one ability that its signal shows. */

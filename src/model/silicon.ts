@@ -210,7 +210,7 @@ export class Silicon {
   }
 
   #showLink(): void {
-    this.page.put(PHYstatus, this.chip.speed > 1000 ? 2 : 1, this.phy.status);
+    this.page.put(PHYstatus, this.chip.profile.registers.includes("multigigabit") ? 2 : 1, this.phy.status);
   }
 
   #linkChanged(): void {

@@ -55,6 +55,6 @@ export const identify = (folder: string, id: PciId): Identification => {
   if (value === 0xffff_ffff) return unknown("it does not answer");
   const xid = (value >>> TxConf.xidShift) & TxConf.xidMask;
   // Where TxConfigV2 decides between two chips, the name of the first is told.
-  const chip = chipOf(xid, { device: id.device, extended: 0 });
+  const chip = chipOf(xid, { device: id.device, extended: () => 0 });
   return chip === undefined ? unknown(`no chip with XID ${xid.toString(16)} is known`) : { name: chip.name, xid };
 };

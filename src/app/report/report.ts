@@ -75,10 +75,7 @@ const attempt = (read: () => Shown): Shown => {
 
 const identify = (io: Mmio, device: number): { xid: number; chip: Chip | undefined } => {
   const xid = (io.read32(ChipId) >>> TxConf.xidShift) & TxConf.xidMask;
-  const chip = chipOf(xid, { device });
-  // Only chips of that generation have the register that decides between two of them.
-  if (chip !== undefined || (xid & 0x7cf) !== 0x7c8) return { xid, chip };
-  return { xid, chip: chipOf(xid, { device, extended: io.read32(TxConfigV2) }) };
+  return { xid, chip: chipOf(xid, { device, extended: () => io.read32(TxConfigV2) }) };
 };
 
 const stationAddress = (io: Mmio): Uint8Array => {
