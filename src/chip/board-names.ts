@@ -42,7 +42,10 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   const called = CHIPS.filter((chip) => namesOf(chip).includes(wanted));
   // A key is one chip's alone, whatever else its name may be.
   const own = called.filter(({ key }) => plain(key) === wanted);
-  return own.length > 0 ? own : called;
+  if (own.length > 0) return own;
+  // Steppings that only registers tell apart have the same marking: they are chosen by their keys.
+  const printed = called.filter(({ only }) => only?.macOcp === undefined);
+  return printed.length > 0 ? printed : called;
 };
 
 /** Shorter beginnings are those of most of the family. */

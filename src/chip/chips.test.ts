@@ -74,6 +74,12 @@ test("the 54 identifications lead to 54 different rows", () => {
   assert.equal(new Set(REPORTED.map(([xid]) => chipOf(xid))).size, 54);
 });
 
+const macOcp = (registers: Record<number, number>) => ({
+  device: 0x8168,
+  macOcp: (at: number) => registers[at] ?? 0,
+});
+const refuse = () => assert.fail("read");
+
 test("nine chips are identified by more than their XID", () => {
   assert.equal(CHIPS.length, 63);
   assert.equal(chipOf(0x509, { device: 0x8136 })?.name, "RTL8106eus");
@@ -91,10 +97,6 @@ test("nine chips are identified by more than their XID", () => {
     [0x688, "RTL8125D"],
   ] as const)
     assert.equal(chipOf(xid, { device: 0x8162 })?.name, name);
-  const macOcp = (registers: Record<number, number>) => ({
-    device: 0x8168,
-    macOcp: (at: number) => registers[at] ?? 0,
-  });
   assert.equal(chipOf(0x541, macOcp({ 0xdc00: 0xff87 }))?.key, "rtl8168h");
   assert.equal(chipOf(0x541, macOcp({ 0xd006: 0x01ff }))?.key, "rtl8168h-100");
   assert.equal(chipOf(0x541, macOcp({ 0xd006: 0x03ff }))?.key, "rtl8168h-300");
@@ -103,7 +105,6 @@ test("nine chips are identified by more than their XID", () => {
 });
 
 test("registers are read for identification only where a row with that XID asks", () => {
-  const refuse = () => assert.fail("read");
   for (let xid = 0; xid <= 0xfff; xid++) {
     if ((xid & 0x7cf) === 0x541) continue;
     chipOf(xid, { device: 0x8168, macOcp: refuse, ...((xid & 0x7cf) === 0x7c8 ? {} : { extended: refuse }) });

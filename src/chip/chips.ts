@@ -6,6 +6,8 @@
  * Linux's messages on real cards.
  */
 import { type Die, type Profile, PROFILES } from "./profiles.ts";
+import { STARTS } from "./starts.ts";
+import type { Start } from "./steps.ts";
 
 interface Row {
   /** How it is chosen on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
@@ -38,6 +40,8 @@ interface Row {
 export interface Chip extends Row {
   readonly bus: "pci" | "pcie";
   readonly profile: Profile;
+  /** Absent while the driver cannot bring the chip up. */
+  readonly start: Start | undefined;
 }
 
 // prettier-ignore
@@ -111,7 +115,7 @@ export type ChipKey = (typeof ROWS)[number]["key"];
 
 const withProfile = <R extends Row>(row: R): R & Chip => {
   const profile: Profile = PROFILES[row.die];
-  return { ...row, bus: profile.function.bus, profile };
+  return { ...row, bus: profile.function.bus, profile, start: STARTS[row.key as keyof typeof STARTS] };
 };
 export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 

@@ -18,6 +18,7 @@ import { until } from "#kit/clock.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import { ResetTimeout } from "./errors.ts";
 import type { Hardware } from "./family.ts";
+import { run } from "./steps.ts";
 
 export interface Rings {
   readonly receive: number;
@@ -35,6 +36,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   io.write8(Cfg9346, Lock.unlock);
   setOffloads(hw, rings);
   family.prepare(hw);
+  run(hw, hw.start.mac);
   family.limitFrames(hw, rings.largestFrame);
   pointAtRings(hw, rings);
   io.write8(Cfg9346, Lock.lock);

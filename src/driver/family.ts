@@ -5,15 +5,16 @@
  * the chip table; a difference of procedure is a step here.
  */
 import type { Chip } from "#chip/chips.ts";
+import type { Start } from "#chip/steps.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import type { ReceiveFormat, TransmitFormat } from "./descriptor-formats.ts";
 import type { InterruptRegisters } from "./interrupt-registers.ts";
 
-/** The PHY's clause 22 registers, 0 to 31, however they are reached. */
+/** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), however they are reached. */
 export interface PhyBus {
-  read(register: number): number;
-  write(register: number, value: number): void;
+  read(register: number, page?: number): number;
+  write(register: number, value: number, page?: number): void;
 }
 
 /** The link as the MAC sees it. Speed in Mbit/s. */
@@ -46,6 +47,8 @@ export class Overdue {
 export interface Hardware extends Card {
   readonly family: Family;
   readonly phy: PhyBus;
+  /** What the chip is started with. */
+  readonly start: Start;
   readonly overdue: Overdue;
 }
 
@@ -81,8 +84,6 @@ export interface Family {
   limitFrames(hw: Hardware, largest: number): void;
   /** Starts transmitter and receiver: from here on they use the rings. */
   readonly enable: Step;
-  /** What the PHY needs after a reset, before it negotiates. */
-  readonly tunePhy: Step;
 }
 
 type Step = (hw: Hardware) => void;

@@ -30,7 +30,12 @@ const registers = () => {
   const clock = new VirtualClock();
   const card = { io, clock, chip: ANCESTORS[0]! };
   const phy = RTL8139CP.phy(card);
-  return { memory, writes, phy, hw: { ...card, phy, family: RTL8139CP, overdue: new Overdue() } };
+  return {
+    memory,
+    writes,
+    phy,
+    hw: { ...card, phy, family: RTL8139CP, start: card.chip.start!, overdue: new Overdue() },
+  };
 };
 
 test("the PHY's registers lie in the window", () => {

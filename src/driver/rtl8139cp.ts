@@ -131,5 +131,4 @@ export const RTL8139CP: Family = {
   // The receiver takes up to 4 KiB, whatever the buffers hold; the rings drop what does not fit.
   limitFrames: nothing,
   enable,
-  tunePhy: nothing,
 };

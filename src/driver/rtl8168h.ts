@@ -1,5 +1,5 @@
 /**
- * The 8168H generation (8168H, 8107E, 8168M): its steps of bring-up. The values are in `chip/start-8168h.ts`.
+ * The 8168H generation (8168H, 8107E, 8168M, 8116af): its steps of bring-up. The values are in `chip/start/8168h.ts`.
  *
  * Source: DPDK `drivers/net/r8169/r8169_hw.c` (BSD-3-Clause, Realtek).
  */
@@ -27,7 +27,6 @@ import {
   TxConfig,
   TxPoll,
 } from "#chip/registers.ts";
-import { start8168h } from "#chip/start-8168h.ts";
 import { until } from "#kit/clock.ts";
 import { RECEIVE_8169, TRANSMIT_V2 } from "./descriptor-formats.ts";
 import type { Card, Family, Hardware, MacLink, PhyBus } from "./family.ts";
@@ -39,12 +38,15 @@ const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap;
 
 const sideBus = ({ io, clock }: Card): SideBus => new SideBus(io, clock);
 
-/** Clause 22 registers lie one behind the other in the PHY's own space. */
+const ocpAddress = (register: number, page: number): number =>
+  page === 0 ? OCP_STANDARD + 2 * register : (page << 4) + 2 * (register - 16);
+
+/** Clause 22 registers lie one behind the other in the PHY's own space; page p, register n (16 to 23), at (p << 4) + 2(n - 16). */
 const phy = (card: Card): PhyBus => {
   const bus = sideBus(card);
   return {
-    read: (register) => bus.phyRead(OCP_STANDARD + 2 * register),
-    write: (register, value) => bus.phyWrite(OCP_STANDARD + 2 * register, value),
+    read: (register, page = 0) => bus.phyRead(ocpAddress(register, page)),
+    write: (register, value, page = 0) => bus.phyWrite(ocpAddress(register, page), value),
   };
 };
 
@@ -90,16 +92,11 @@ const takeOver = (hw: Hardware): void => {
 
 const prepare = (hw: Hardware): void => {
   const { io } = hw;
-  const bus = sideBus(hw);
   // No coalescing.
   io.write16(IntrMitigate, 0);
   io.update8(Config3, Conf3.readyToL23 | Conf3.beacon, 0);
   io.update8(Config2, Conf2.clockRequest | Conf2.pmeSignal, 0);
   io.write32(TxConfig, TRANSMIT_CONFIG);
-  const start = start8168h(hw.chip);
-  for (const [register, clear, set] of start.ephy) bus.ephyUpdate(register, clear, set);
-  for (const [address, clear, set] of start.eri) bus.eriUpdate(address, clear, set);
-  for (const [address, clear, set] of start.mac) bus.macUpdate(address, clear, set);
 };
 
 const limitFrames = ({ io }: Hardware, largest: number): void => {
@@ -111,13 +108,6 @@ const limitFrames = ({ io }: Hardware, largest: number): void => {
 const enable = ({ io }: Hardware): void => {
   io.update32(MISC, Misc.receiveGate, 0);
   io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
-};
-
-/** Page p, register n (16 to 23) lies at (p << 4) + 2(n - 16). */
-const tunePhy = (hw: Hardware): void => {
-  const bus = sideBus(hw);
-  for (const { page, register, clear, set } of start8168h(hw.chip).phy)
-    bus.phyUpdate((page << 4) + 2 * (register - 16), clear, set);
 };
 
 export const RTL8168H: Family = {
@@ -139,5 +129,4 @@ export const RTL8168H: Family = {
   prepare,
   limitFrames,
   enable,
-  tunePhy,
 };

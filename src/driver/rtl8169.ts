@@ -16,6 +16,7 @@ import { type Hardware, Overdue } from "./family.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
+import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
@@ -148,13 +149,12 @@ export class Nic implements Link {
   }
 
   #start(rings: Rings): void {
-    const { family } = this.#hw;
     this.#device.setBusMaster(true);
     bringUp(this.#hw, rings);
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     setReceiveFilter(this.#hw, this.#filter);
     this.phy.reset();
-    family.tunePhy(this.#hw);
+    run(this.#hw, this.#hw.start.phy);
     this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
     this.line.unmask();
     this.unmask();
@@ -352,13 +352,14 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const chip = chipOf(xid, { device: device.id.device });
     if (chip === undefined) throw new UnknownChip(xid);
     const family = familyOf(chip);
-    if (family === undefined) throw new UnsupportedChip(chip.name);
+    const { start } = chip;
+    if (family === undefined || start === undefined) throw new UnsupportedChip(chip.name);
     checkWindow(io.length, family.windowBytes);
     checkSlots(options.slots, family.ringLimit);
 
     const { clock } = options;
     const card = { io, clock, chip };
-    const hw: Hardware = { ...card, family, phy: family.phy(card), overdue: new Overdue() };
+    const hw: Hardware = { ...card, family, start, phy: family.phy(card), overdue: new Overdue() };
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));

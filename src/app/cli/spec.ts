@@ -1,14 +1,13 @@
 /** What people name on the command line: devices, wires, interfaces, sizes. */
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
-import { familyOf } from "#driver/families.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { parseAddress } from "../cards/address.ts";
 import type { WireSpec } from "../session.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
 
 /** Whether this version can bring the chip up. */
-export const isDrivable = (chip: Chip): boolean => familyOf(chip) !== undefined;
+export const isDrivable = (chip: Chip): boolean => chip.start !== undefined;
 
 const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
 

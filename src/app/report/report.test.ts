@@ -76,7 +76,7 @@ suite("a report", () => {
     assert.ok(report.trace.some((line) => /PHYstatus {2}\(\d{3,} times\)/.test(line)));
   });
 
-  for (const chip of CHIPS.filter((row: Chip) => row.die !== "8168h"))
+  for (const chip of CHIPS.filter((row: Chip) => row.start === undefined))
     test(`of ${chip.key}, which cannot be brought up, looks without writing anything`, () => {
       const { report, model, written } = lookAt(chip);
       assert.match(report.bringUp.error?.message ?? "", /\S/);

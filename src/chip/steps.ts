@@ -1,0 +1,53 @@
+/**
+ * Start-up sequences as data: what a chip's MAC and PHY are given at start, in order. `src/driver/steps.ts` runs them.
+ *
+ * A sequence holds values and order alone. What has to read something to decide, beyond clearing and setting bits, is a named
+ * procedure.
+ */
+
+/** `[address, value]` writes; `[address, clear, set]` reads, clears bits, sets bits and writes. */
+export type Word = readonly [address: number, value: number] | readonly [address: number, clear: number, set: number];
+
+/**
+ * Where words are: registers of the window by width in bits; MAC-OCP; extended registers (32 bits); the PCIe PHY; the PHY by
+ * its OCP address.
+ */
+export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "ephy" | "phy";
+
+/** A pair of PHY registers: the address of a word is written to one, the word is at the other. */
+export interface PhyWindow {
+  readonly page: number;
+  readonly address: number;
+  readonly data: number;
+}
+
+/** RTL8168D to 8168F: parameters of the digital signal processor. */
+export const PARAMETER_8168D: PhyWindow = { page: 5, address: 5, data: 6 };
+/** RTL8168G and later (PHY-OCP 0xa436, 0xa438). */
+export const PARAMETER_8168G: PhyWindow = { page: 0xa43, address: 19, data: 20 };
+/** RTL8125 and later (PHY-OCP 0xb87c, 0xb87e). */
+export const PARAMETER_8125: PhyWindow = { page: 0xb87, address: 22, data: 23 };
+
+/** What reads registers to decide what it writes. */
+export type Procedure = never;
+
+export type Step =
+  | { readonly on: Space; readonly words: readonly Word[] }
+  /** PHY registers on a page: 0 to 31 on page 0, 16 to 23 on the pages of an OCP PHY. */
+  | { readonly page: number; readonly words: readonly Word[] }
+  /** RTL8168D to 8168F: page 7, and of it the extension that register 30 chooses. */
+  | { readonly extension: number; readonly words: readonly Word[] }
+  | { readonly through: PhyWindow; readonly words: readonly Word[] }
+  /** Microseconds. */
+  | { readonly wait: number }
+  /** The chip's firmware file goes in here. */
+  | { readonly firmware: "phy" | "mac" }
+  | { readonly call: Procedure };
+
+/** What one chip is started with. */
+export interface Start {
+  /** Between reset and the rings, while configuration is unlocked. */
+  readonly mac: readonly Step[];
+  /** After a reset of the PHY, before it negotiates. */
+  readonly phy: readonly Step[];
+}

@@ -1,0 +1,57 @@
+/** Runs a start-up sequence of `src/chip/steps.ts` over the window and the buses behind it. */
+import type { Space, Step, Word } from "#chip/steps.ts";
+import { rw16, rw32, rw8 } from "#kit/mmio.ts";
+import type { Hardware } from "./family.ts";
+import { SideBus } from "./side-bus.ts";
+
+interface Words {
+  readonly read: (address: number) => number;
+  readonly write: (address: number, value: number) => void;
+}
+
+/** RTL8168D to 8168F: the page with extensions, and the register that chooses one. */
+const EXTENSIONS = 7;
+const EXTENSION_SELECT = 30;
+
+/** @throws {SideBusTimeout}; {OutOfRange} for an address that its bus does not have */
+export const run = (hw: Hardware, steps: readonly Step[]): void => {
+  const spaces = spacesOf(hw);
+  for (const step of steps) {
+    if ("on" in step) apply(spaces[step.on], step.words);
+    else if ("page" in step) apply(onPage(hw, step.page), step.words);
+    else if ("extension" in step) {
+      hw.phy.write(EXTENSION_SELECT, step.extension, EXTENSIONS);
+      apply(onPage(hw, EXTENSIONS), step.words);
+    } else if ("through" in step) {
+      const { page, address, data } = step.through;
+      const window = onPage(hw, page);
+      for (const [at, ...change] of step.words) {
+        window.write(address, at);
+        apply(window, [[data, ...change] as Word]);
+      }
+    } else if ("wait" in step) hw.clock.delay(step.wait);
+  }
+};
+
+const apply = ({ read, write }: Words, words: readonly Word[]): void => {
+  for (const [address, first, second] of words)
+    write(address, second === undefined ? first : (read(address) & ~first) | second);
+};
+
+const onPage = ({ phy }: Hardware, page: number): Words => ({
+  read: (register) => phy.read(register, page),
+  write: (register, value) => phy.write(register, value, page),
+});
+
+const spacesOf = ({ io, clock }: Hardware): Readonly<Record<Space, Words>> => {
+  const side = new SideBus(io, clock);
+  return {
+    io8: { read: (at) => io.read8(rw8(at)), write: (at, value) => io.write8(rw8(at), value) },
+    io16: { read: (at) => io.read16(rw16(at)), write: (at, value) => io.write16(rw16(at), value) },
+    io32: { read: (at) => io.read32(rw32(at)), write: (at, value) => io.write32(rw32(at), value) },
+    mac: { read: (at) => side.macRead(at), write: (at, value) => side.macWrite(at, value) },
+    eri: { read: (at) => side.eriRead(at), write: (at, value) => side.eriWrite(at, value) },
+    ephy: { read: (at) => side.ephyRead(at), write: (at, value) => side.ephyWrite(at, value) },
+    phy: { read: (at) => side.phyRead(at), write: (at, value) => side.phyWrite(at, value) },
+  };
+};
