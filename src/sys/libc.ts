@@ -77,6 +77,8 @@ export const libc = bindLibrary({
   setns: { arguments: ["i32", "i32"], return: "i32" },
   /** int prctl(int option, unsigned long, unsigned long, unsigned long, unsigned long) */
   prctl: { arguments: ["i32", "u64", "u64", "u64", "u64"], return: "i32" },
+  /** int setrlimit(int resource, const struct rlimit *limit) */
+  setrlimit: { arguments: ["i32", "u64"], return: "i32" },
   /** void _exit(int status) */
   _exit: { arguments: ["i32"], return: "void" },
   /** pid_t getppid(void) */

@@ -1,5 +1,6 @@
 /** A command as data: what it is called, what it takes, how it is explained, what it does. */
 import type { Operand, Option, Options, Values } from "./arguments.ts";
+import type { Needs } from "./lesser.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How a command ends, as the shell sees it. */
@@ -23,6 +24,8 @@ export interface Command<O extends Options = Options> {
   readonly operands: readonly Operand[];
   readonly options: O;
   readonly examples: readonly string[];
+  /** For a command that stays: what it uses of root's rights. */
+  needs?(call: Pick<Call<O>, "values" | "operands">): Needs;
   run(call: Call<O>): Promise<Exit>;
 }
 

@@ -81,6 +81,13 @@ export const demo = command({
     json: JSON_OPTION,
   },
   examples: ["npm start", "npx ferrule demo --bytes 256M", "npx ferrule demo --json | jq .transfers"],
+  needs() {
+    // For the two network namespaces, the TAPs in them, and ping.
+    return {
+      capabilities: ["net_admin", "sys_admin", "net_raw"],
+      paths: [{ path: "/dev/net/tun", use: "write" }],
+    };
+  },
   async run({ values, terminal }) {
     const options = { bytes: parseBytes(values.bytes), chip: parseChip(values.chip).key };
     const progress = new Progress(terminal.err);

@@ -3,6 +3,7 @@ import { dieWithParent, exitNow } from "#sys/process.ts";
 import { commandsFor } from "./commands.ts";
 import { Exit } from "./command.ts";
 import { failureLines } from "./failure.ts";
+import { keepOnly } from "./lesser.ts";
 import { main } from "./main.ts";
 import { processTerminal } from "./terminal.ts";
 
@@ -24,12 +25,14 @@ process.on("uncaughtException", giveUp);
 process.on("unhandledRejection", giveUp);
 
 const parent = Number(process.env[PARENT]);
-// What we start in turn must not take our launcher for its parent.
-delete process.env[PARENT];
 // SIGTERM and not SIGKILL: a clean end also finishes capture files.
 if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 
 const argv = process.argv.slice(2);
-process.exitCode = await main(argv, await commandsFor(argv), terminal, debug);
+process.exitCode = await main(argv, await commandsFor(argv), terminal, debug, (needs) => {
+  keepOnly(needs);
+  // What we start in turn must not take our launcher for its parent.
+  delete process.env[PARENT];
+});
 // All is done and told. Should something still hold the process open, it does not hold it for ever.
 setTimeout(() => exitNow(Number(process.exitCode)), LINGER).unref();

@@ -4,6 +4,7 @@ import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, failureLines } from "./failure.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
+import type { Needs } from "./lesser.ts";
 import type { Stream, Terminal } from "./terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "./usage.ts";
 
@@ -62,7 +63,12 @@ const explain = (words: readonly string[], commands: readonly Command[], stream:
   return commandHelp(choose(words, commands)[0], stream);
 };
 
-const dispatch = async (argv: readonly string[], commands: readonly Command[], terminal: Terminal): Promise<Exit> => {
+const dispatch = async (
+  argv: readonly string[],
+  commands: readonly Command[],
+  terminal: Terminal,
+  keepOnly: (needs: Needs) => void,
+): Promise<Exit> => {
   if (argv[0] === "--version" || argv[0] === "-V") {
     printLines(terminal, [version()]);
     return Exit.done;
@@ -78,18 +84,22 @@ const dispatch = async (argv: readonly string[], commands: readonly Command[], t
     printLines(terminal, commandHelp(command, terminal.out));
     return Exit.done;
   }
+  if (command.needs !== undefined) keepOnly(command.needs(parsed));
   return await command.run({ ...parsed, terminal });
 };
 
-/** Runs one command line. Never rejects: whatever goes wrong becomes a line, a hint and an exit code. */
+/**
+ * Runs one command line. `keepOnly` gives up what the command does not need, and may start the process again. Never rejects: whatever goes wrong becomes a line, a hint and an exit code.
+ */
 export const main = async (
   argv: readonly string[],
   commands: readonly Command[],
   terminal: Terminal,
   debug: boolean,
+  keepOnly: (needs: Needs) => void = () => undefined,
 ): Promise<Exit> => {
   try {
-    return await dispatch(argv, commands, terminal);
+    return await dispatch(argv, commands, terminal, keepOnly);
   } catch (error) {
     for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
     return exitFor(error);

@@ -7,6 +7,7 @@ import { MEDIA, type Medium, takesModules } from "#model/medium.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
 import { FerruleError } from "#kit/errors.ts";
+import { privileges } from "#sys/privileges.ts";
 import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
 import { formatMac, InvalidMacAddress, isGroup, parseMac } from "#wire/mac.ts";
 import type { ControlRequest } from "../serve/requests.ts";
@@ -112,7 +113,16 @@ export const serve = async (
     try {
       using showing = reporter;
       const qemu = qemuArguments(socket);
-      showing.tell({ kind: "serving", chip: chip.name, mac, socket, wire, qemu, pid: process.pid });
+      showing.tell({
+        kind: "serving",
+        chip: chip.name,
+        mac,
+        socket,
+        wire,
+        qemu,
+        pid: process.pid,
+        privileges: privileges(),
+      });
       serving.onEvent((event) => {
         showing.tell(event);
         if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
@@ -274,6 +284,23 @@ export const modelServe = command({
     "npx ferrule model serve --socket nic.sock --once",
     "passt -s net.sock --mtu 1500 && npx ferrule model serve --socket nic.sock --wire unix:net.sock --trace trace.txt",
   ],
+  needs({ values }) {
+    const wire = parseServedWire(values.wire);
+    const make = [values.socket, values.capture, values.trace].filter((path) => path !== undefined);
+    const read: string[] = [];
+    if (wire.kind === "pcap") {
+      if (wire.file !== undefined) read.push(wire.file);
+      if (wire.record !== undefined) make.push(wire.record);
+    }
+    if (wire.kind === "stream" || wire.kind === "datagram") make.push(wire.path);
+    return {
+      capabilities: wire.kind === "tap" ? ["net_admin"] : [],
+      paths: [
+        ...make.map((path) => ({ path, use: "make" }) as const),
+        ...read.map((path) => ({ path, use: "read" }) as const),
+      ],
+    };
+  },
   async run({ values, terminal }) {
     if (values.socket === undefined)
       throw new WrongUsage("--socket is missing", "Say where QEMU shall find the device: --socket nic.sock.");

@@ -1,4 +1,5 @@
 /** What `ferrule model serve` tells: one line, or one JSON object, per event; and its live counters. */
+import type { Privileges } from "#sys/privileges.ts";
 import type { ServeEvent } from "../serve/messages.ts";
 import type { ServeStatistics } from "../serve/statistics.ts";
 import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "./format.ts";
@@ -13,6 +14,7 @@ export type ServeNews =
       readonly wire: string;
       readonly qemu: readonly string[];
       readonly pid: number;
+      readonly privileges: Privileges;
     }
   | ServeEvent
   | { readonly kind: "stopped"; readonly reason: string; readonly statistics: ServeStatistics };

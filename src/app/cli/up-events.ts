@@ -1,4 +1,5 @@
 /** What `ferrule up` reports when nobody watches it live: one line, or one JSON object, per event. */
+import type { Privileges } from "#sys/privileges.ts";
 import type { SessionEvent, SessionFacts } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
 import { amount, count, counted, linkSpeed } from "./format.ts";
@@ -6,7 +7,13 @@ import { troubles } from "./live-view.ts";
 import type { Stream } from "./terminal.ts";
 
 export type UpEvent =
-  | { readonly kind: "up"; readonly facts: SessionFacts; readonly wire?: string; readonly pid: number }
+  | {
+      readonly kind: "up";
+      readonly facts: SessionFacts;
+      readonly wire?: string;
+      readonly pid: number;
+      readonly privileges: Privileges;
+    }
   | SessionEvent
   | { readonly kind: "down"; readonly reason: string; readonly statistics: Statistics };
 

@@ -1,5 +1,7 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { privileges } from "#sys/privileges.ts";
+import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/here.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
@@ -104,7 +106,13 @@ const attend = async (session: Session, stop: Stop, request: UpRequest, terminal
   try {
     using showing = reporter;
     const { wire } = request;
-    showing.tell({ kind: "up", facts: session.facts, ...(wire === undefined ? {} : { wire }), pid: process.pid });
+    showing.tell({
+      kind: "up",
+      facts: session.facts,
+      ...(wire === undefined ? {} : { wire }),
+      pid: process.pid,
+      privileges: privileges(),
+    });
     let carrier = false;
     session.onEvent((event: SessionEvent) => {
       // Coming out of reset the PHY reports that there is no link yet: no news.
@@ -157,6 +165,12 @@ export const bringUp = async (
     // The answer to `down` leaves before the name is given up.
     void control;
   }
+};
+
+/** What gives access to a card. */
+const groupFiles = (address: string): readonly string[] => {
+  const group = linkOf(join(new Files().device(address), "iommu_group"));
+  return group === undefined ? [] : [`/dev/vfio/${group}`, "/dev/vfio/vfio"];
 };
 
 /** @throws {WrongUsage} */
@@ -238,6 +252,20 @@ export const up = command({
     "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
     "sudo npx ferrule up vfio-user:nic.sock",
   ],
+  needs({ values, operands }) {
+    const device = parseDevice(operands[0]!);
+    const made = [values.capture, values["capture-host"]].filter((path) => path !== undefined);
+    const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
+    return {
+      // For the TAP and its settings; to follow it into another network namespace.
+      capabilities: ["net_admin", "sys_admin", ...(values["unsafe-noiommu"] ? (["sys_rawio"] as const) : [])],
+      paths: [
+        ...["/dev/net/tun", ...used].map((path) => ({ path, use: "write" }) as const),
+        ...made.map((path) => ({ path, use: "make" }) as const),
+      ],
+      locksMemory: device.kind === "pci",
+    };
+  },
   async run({ values, operands, terminal }) {
     const typed = operands[0]!;
     const device = parseDevice(typed);

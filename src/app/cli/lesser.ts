@@ -1,0 +1,73 @@
+/**
+ * A command that stays keeps of root's rights only what it uses. Capabilities belong to threads, and Node starts its own before
+ * any of our code runs: so the program starts itself once more in its own place, and all its threads are born with less.
+ */
+import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CapabilityName, liftLockedMemory, limitNextProgram, privileges } from "#sys/privileges.ts";
+
+/** A file that the command will use: read, written or connected to, or made. */
+export interface PathNeed {
+  readonly path: string;
+  readonly use: "read" | "write" | "make";
+}
+
+export interface Needs {
+  readonly capabilities: readonly CapabilityName[];
+  readonly paths: readonly PathNeed[];
+  /** Memory that a card reaches is locked, and counted when it is mapped. */
+  readonly locksMemory?: boolean;
+}
+
+const READ = 4;
+const WRITE = 2;
+const SEARCH = 1;
+
+/** Whether the file's permission bits let this user, without capabilities. */
+const lets = ({ uid, gid, mode }: Stats, bits: number): boolean => {
+  const groups = [process.getegid!(), ...process.getgroups!()];
+  const shift = uid === process.geteuid!() ? 6 : groups.includes(gid) ? 3 : 0;
+  return ((mode >> shift) & bits) === bits;
+};
+
+const reaches = (folder: string): boolean =>
+  lets(statSync(folder), SEARCH) && (dirname(folder) === folder || reaches(dirname(folder)));
+
+/** Whether the permission bits alone allow the use. */
+export const isOpenTo = ({ path, use }: PathNeed): boolean => {
+  try {
+    const there = existsSync(path);
+    const real = there ? realpathSync(path) : realpathSync(dirname(path));
+    const folder = there ? dirname(real) : real;
+    if (!reaches(folder)) return false;
+    if (use === "make" && !lets(statSync(folder), WRITE | SEARCH)) return false;
+    return !there || lets(statSync(real), use === "read" ? READ : WRITE);
+  } catch {
+    // What is not there is refused with its own error when it is used.
+    return true;
+  }
+};
+
+/** Where this program's own code lies: its first file stands for all. */
+const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
+
+/** Starts the program once more with less, where it has more than it needs; returns where it does not. */
+export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): void => {
+  const now = privileges();
+  const keep: CapabilityName[] = [...capabilities];
+  if (![CODE, ...paths].every(isOpenTo)) keep.push("dac_override");
+  const isLess = now.capabilities.every((name) => (keep as readonly string[]).includes(name) || name === "ipc_lock");
+  // An ordinary user's process has nothing to give up; after the second start there is nothing left to.
+  if (now.capabilities.length === 0 || (now.noNewPrivileges && (isLess || process.env[AGAIN] !== undefined))) {
+    delete process.env[AGAIN];
+    return;
+  }
+  if (locksMemory && !liftLockedMemory()) keep.push("ipc_lock");
+  limitNextProgram(keep);
+  const { execPath, execArgv, argv } = process;
+  process.execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...process.env, [AGAIN]: "1" });
+};
+
+/** Set for the second start, so that there is no third where less cannot be had. */
+const AGAIN = "FERRULE_LESSER";

@@ -1,0 +1,79 @@
+/** What this process may do beyond its user's rights, and giving it up. capabilities(7) */
+import { readFileSync } from "node:fs";
+import { check, Errno, errno, SystemError } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { Struct, keepAlive } from "./memory.ts";
+
+const PR_CAPBSET_DROP = 24;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_LOWER = 3n;
+const RLIMIT_MEMLOCK = 8;
+
+/** linux/capability.h: bit numbers. */
+export const CAPABILITIES = {
+  dac_override: 1,
+  net_admin: 12,
+  net_raw: 13,
+  ipc_lock: 14,
+  sys_rawio: 17,
+  sys_admin: 21,
+} as const;
+export type CapabilityName = keyof typeof CAPABILITIES;
+
+export interface Privileges {
+  /** Capabilities this thread has or can give itself, by name, or by number where Ferrule never keeps it. */
+  readonly capabilities: readonly string[];
+  /** execve(2) gives no more than there is. */
+  readonly noNewPrivileges: boolean;
+}
+
+const nameOf = (bit: number): string =>
+  Object.entries(CAPABILITIES).find(([, number]) => number === bit)?.[0] ?? `capability ${bit}`;
+
+const bitsOf = (digits: string): readonly number[] => {
+  const bits = BigInt(`0x${digits}`);
+  return Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
+};
+
+/** As the kernel has it for this thread. */
+export const privileges = (): Privileges => {
+  const status = readFileSync("/proc/thread-self/status", "utf8");
+  const permitted = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+  return {
+    capabilities: bitsOf(permitted).map(nameOf),
+    noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(status),
+  };
+};
+
+/**
+ * Gives up, for this thread and for all that execve(2) starts in its place, every capability but those to keep, and the
+ * chance of new ones. Root gets all that is in its bounding set from execve, so only the program that comes then has less.
+ * @throws {SystemError}
+ */
+export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
+  const kept = new Set<number>(keep.map((name) => CAPABILITIES[name]));
+  for (let bit = 0; bit < 64; bit++) {
+    if (kept.has(bit)) continue;
+    // SAFETY: no argument is an address. EINVAL: the kernel has no such capability.
+    const dropped = libc.prctl(PR_CAPBSET_DROP, BigInt(bit), 0n, 0n, 0n);
+    if (dropped < 0 && errno() === Errno.EINVAL) break;
+    // EPERM: without CAP_SETPCAP there is no way to a smaller bounding set; what is ambient can be lowered all the same.
+    if (dropped < 0 && errno() !== Errno.EPERM)
+      throw new SystemError({ errno: errno(), syscall: "prctl", detail: "PR_CAPBSET_DROP" });
+    // SAFETY: no argument is an address.
+    check(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, BigInt(bit), 0n, 0n), "prctl", "PR_CAP_AMBIENT");
+  }
+  // SAFETY: no argument is an address.
+  check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n), "prctl", "PR_SET_NO_NEW_PRIVS");
+};
+
+/** Lifts the limit of locked memory, which takes CAP_SYS_RESOURCE. @returns whether that was possible */
+export const liftLockedMemory = (): boolean => {
+  const limit = new Struct(16);
+  limit.bytes.fill(0xff);
+  // SAFETY: the kernel reads one struct rlimit, kept until below.
+  const result = libc.setrlimit(RLIMIT_MEMLOCK, limit.address);
+  keepAlive(limit);
+  return result === 0;
+};
