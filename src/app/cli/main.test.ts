@@ -134,7 +134,7 @@ test("every command explains itself, with an example that names it", async () =>
 });
 
 test("options keep their types", () => {
-  const { needs: _, ...rest } = made("typed", async () => Exit.done);
+  const rest: Omit<Command, "needs"> = made("typed", async () => Exit.done);
   command({
     ...rest,
     options: {

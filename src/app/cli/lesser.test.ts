@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { privileges } from "#sys/privileges.ts";
+import { isOpenTo, keepOnly } from "./lesser.ts";
+
+const found = (path: string): readonly boolean[] =>
+  (["read", "write", "make"] as const).map((use) => isOpenTo({ path, use }));
+
+test("permission bits decide what a user reaches without capabilities, root like any other", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  try {
+    const [file, locked] = [join(folder, "file"), join(folder, "locked")];
+    writeFileSync(file, "");
+    mkdirSync(locked);
+    writeFileSync(join(locked, "file"), "");
+    assert.deepEqual(found(file), [true, true, true]);
+    chmodSync(file, 0o400);
+    assert.deepEqual(found(file), [true, false, false]);
+    assert.deepEqual(found(join(folder, "new")), [true, true, true]);
+    chmodSync(folder, 0o500);
+    assert.equal(isOpenTo({ path: join(folder, "new"), use: "make" }), false);
+    chmodSync(folder, 0o700);
+    chmodSync(locked, 0);
+    assert.deepEqual(found(join(locked, "file")), [false, false, false]);
+    // What is not there has an error of its own when it is used.
+    assert.equal(isOpenTo({ path: join(folder, "none", "file"), use: "make" }), true);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+const ordinary = { skip: privileges().capabilities.length > 0 ? "is for an ordinary user" : false };
+test("a process without capabilities goes on as it is", ordinary, () => {
+  keepOnly({ capabilities: [], paths: [] });
+});

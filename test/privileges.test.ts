@@ -1,0 +1,99 @@
+/** What a command that stays keeps of root's rights, read off every one of its threads. Needs root, and touches a namespace of its own. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { isOpenTo } from "#app/cli/lesser.ts";
+import { CAPABILITIES, type CapabilityName, privileges } from "#sys/privileges.ts";
+
+const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
+const skip = privileges().capabilities.includes("sys_admin") ? false : "needs root";
+/** A checkout in a folder that only its owner may enter takes one more. */
+const forCode: readonly CapabilityName[] = isOpenTo({ path: PROGRAM, use: "read" }) ? [] : ["dac_override"];
+
+const setOf = (names: readonly CapabilityName[]): string =>
+  names
+    .reduce((bits, name) => bits | (1n << BigInt(CAPABILITIES[name])), 0n)
+    .toString(16)
+    .padStart(16, "0");
+
+/** `CapPrm`, `CapEff`, `CapBnd` and the like, and `NoNewPrivs`, the same for all threads or more than one set. */
+const rightsOf = (pid: number): readonly string[] => [
+  ...new Set(
+    readdirSync(`/proc/${pid}/task`).map((task) => {
+      const status = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
+      return ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"]
+        .map((name) => `${name} ${new RegExp(`^${name}:\\s*(\\S+)$`, "m").exec(status)?.[1]}`)
+        .join(", ");
+    }),
+  ),
+];
+
+interface Started {
+  readonly privileges: { readonly capabilities: readonly string[]; readonly noNewPrivileges: boolean };
+}
+
+const firstEvent = async (child: ChildProcess): Promise<Started> => {
+  let text = "";
+  for await (const chunk of child.stdout!.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
+    text += chunk as string;
+    if (text.includes("\n")) return JSON.parse(text.split("\n")[0]!) as Started;
+  }
+  return assert.fail(`it ended: ${text}`);
+};
+
+suite("what is kept of root's rights", { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  for (const [words, kept] of [
+    [
+      ["up", "model:rtl8168h", "--json"],
+      ["net_admin", "sys_admin"],
+    ],
+    [["model", "serve", "--socket", join(folder, "a"), "--json"], []],
+    [["model", "serve", "--socket", join(folder, "b"), "--wire", "tap:fe0w", "--json"], ["net_admin"]],
+  ] as const)
+    test(`ferrule ${words.slice(0, 2).join(" ")} keeps ${kept.join(", ") || "nothing"}, in each of its threads`, async () => {
+      const child = spawn("unshare", ["--net", process.execPath, PROGRAM, ...words], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const ended = once(child, "exit");
+      try {
+        const event = await firstEvent(child);
+        const all = [...kept, ...forCode];
+        assert.deepEqual([...event.privileges.capabilities].sort(), all.sort());
+        assert.equal(event.privileges.noNewPrivileges, true);
+        const set = setOf(all);
+        const none = setOf([]);
+        assert.deepEqual(rightsOf(child.pid!), [
+          `CapInh ${none}, CapPrm ${set}, CapEff ${set}, CapBnd ${set}, CapAmb ${none}, NoNewPrivs 1`,
+        ]);
+      } finally {
+        child.stdout.resume();
+        child.kill("SIGINT");
+        assert.deepEqual(await ended, [0, null]);
+      }
+    });
+
+  test("a file that only another user may write is still written", async () => {
+    const place = mkdtempSync(join(tmpdir(), "ferrule-"));
+    chownSync(place, 65_534, 65_534);
+    const words = ["up", "model:rtl8168h", "--json", "--capture", join(place, "wire.pcapng")];
+    const child = spawn("unshare", ["--net", process.execPath, PROGRAM, ...words], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "exit");
+    try {
+      assert.ok((await firstEvent(child)).privileges.capabilities.includes("dac_override"));
+    } finally {
+      child.stdout.resume();
+      child.kill("SIGINT");
+      assert.deepEqual(await ended, [0, null]);
+      rmSync(place, { recursive: true });
+    }
+  });
+});
