@@ -37,6 +37,10 @@ test("refuses what is none, with a hint", () => {
     "pcap:a,rate=0",
     "pcap:a,rate=fast",
     "pcap:a,rate",
+    "pcap:a,rate=0x10",
+    "pcap:a,rate=1e3",
+    "pcap:,record=o,loop",
+    "pcap:,record=o,rate=5",
     "responder:x",
   ])
     assert.throws(() => parseServedWire(wrong), WrongUsage, wrong);

@@ -78,7 +78,13 @@ const parsePcap = (text: string, rest: string): ServedWireSpec => {
   if (first === "" && record === undefined) throw new WrongUsage(`the wire "${text}" names no file`, HINT);
   if (first !== "" && first === record) throw new WrongUsage(`the wire "${text}" reads and writes one file`, HINT);
   const rate = value(options, "rate", text);
-  const number = rate === "max" ? Infinity : Number(rate);
+  const loop = flag(options, "loop", text);
+  if (first === "" && (loop || rate !== undefined))
+    throw new WrongUsage(
+      `the wire "${text}" replays no file`,
+      "Leave rate and loop out, or name a file: pcap:FILE,loop.",
+    );
+  const number = rate === "max" ? Infinity : /^\d+(\.\d+)?$/.test(rate ?? "") ? Number(rate) : Number.NaN;
   if (rate !== undefined && !(number > 0))
     throw new WrongUsage(`"${rate}" is no rate`, "Write frames a second, or max: pcap:FILE,rate=1000.");
   return {
@@ -86,7 +92,7 @@ const parsePcap = (text: string, rest: string): ServedWireSpec => {
     file: first === "" ? undefined : first,
     record,
     rate: rate === undefined ? undefined : number,
-    loop: flag(options, "loop", text),
+    loop,
   };
 };
 
