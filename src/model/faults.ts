@@ -14,6 +14,8 @@ export const FAULTS = {
   removal: "the card is out: every register reads all ones, nothing is sent, received or signalled",
 } as const;
 export type FaultName = keyof typeof FAULTS;
+/** Those that are a state and do not strike: they last until they are disarmed. */
+export const LASTING: readonly FaultName[] = ["silent-phy", "removal"];
 
 export interface FaultOptions {
   /** How often it strikes before it is over; without, until it is disarmed. */

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Direction, ImpairmentName } from "#host/impaired-lane.ts";
-import { DEVICE_FAULTS } from "#app/serve/device-faults.ts";
+import { DEVICE_FAULTS, faultsOf } from "#app/serve/device-faults.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { onEachChip } from "./grid.ts";
 
@@ -42,9 +42,6 @@ const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   "silent-csi": { command: RELOAD },
   "silent-efuse": { command: RELOAD },
 };
-
-/** Faults of registers that came with PCI Express. */
-const BEHIND_PCIE = ["silent-eri", "silent-ephy", "silent-csi", "silent-efuse"];
 
 interface WireFault {
   readonly name: ImpairmentName;
@@ -152,7 +149,7 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000
     test(`${name}: ${DEVICE_FAULTS[name]}`, { timeout: 120_000 }, async (t) => {
       const { rig, cell } = bench();
       const { guest, nic } = rig;
-      if (BEHIND_PCIE.includes(name) && cell.chip.bus === "pci") return t.skip("a PCI chip has no such registers");
+      if (!faultsOf(cell.chip).includes(name)) return t.skip("this chip has no such registers");
       const provocation = PROVOCATIONS[name];
       assert.ok(provocation !== undefined, `nobody provokes ${name}`);
       const { command, count } = provocation;

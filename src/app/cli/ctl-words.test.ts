@@ -86,6 +86,8 @@ test("refuses what would have no effect, or of which only the last word would co
     ["partner full half", /not both/],
     ["partner 2500 half", /no half duplex at 2500/],
     ["fault silent-eri 3", /silent-eri takes no count/],
+    ["fault silent-phy 1", /silent-phy takes no count/],
+    ["fault removal 1", /removal takes no count/],
   ] as const)
     assert.throws(
       () => requestOf(words.split(" ")),

@@ -1,7 +1,8 @@
 /** The words of `ferrule model ctl` as a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
+import { OutOfRange } from "#kit/errors.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
-import { DEVICE_FAULTS, SILENT } from "../serve/device-faults.ts";
+import { checkCount, DEVICE_FAULTS } from "../serve/device-faults.ts";
 import { FRAME_HINT, isFrame, type ControlRequest, type ServeRequest } from "../serve/requests.ts";
 import { didYouMean, WrongUsage } from "./usage.ts";
 
@@ -19,13 +20,13 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ],
   ["wire clear [in|out]", "the wire is sound again"],
   ["wire seed N", "the dice start over from N"],
-  ["fault NAME [N]", "a fault of the device, N times or until it is cleared"],
+  ["fault NAME [N]", "a fault of the device, N times or until it is cleared; silent-… and removal take no N"],
   ["fault clear [NAME]", "one fault is over, or all"],
   ["send magic", "a magic packet arrives at the NIC"],
   ["send HEX", "a frame arrives, as hexadecimal digits without FCS"],
   ["reset", "bus reset"],
   ["power", "power off and on"],
-  ["unplug", "ask the client to give the device back"],
+  ["unplug", "ask the client to give the device back; fails where it does not listen to that"],
   ["disconnect", "end the client's connection"],
   ["stop", "end the server, as Ctrl-C does; returns when nothing of it is left"],
 ];
@@ -138,9 +139,13 @@ const fault = (words: readonly string[]): ServeRequest => {
     return rest.length === 0 ? { command: "clearFault" } : { command: "clearFault", name: known(rest[0]!) };
   const fault = known(name);
   if (rest.length === 0) return { command: "fault", name: fault };
-  if (Object.hasOwn(SILENT, fault))
-    throw wrong(`${fault} takes no count`, `Write \`fault ${fault}\`: it lasts until \`fault clear ${fault}\`.`);
-  return { command: "fault", name: fault, count: countOf(rest[0]!, "fault") };
+  const count = countOf(rest[0]!, "fault");
+  try {
+    checkCount(fault, count);
+  } catch (error) {
+    throw error instanceof OutOfRange ? wrong(error.message, error.hint) : error;
+  }
+  return { command: "fault", name: fault, count };
 };
 
 const BOTH_DUPLEX = "Leave both out for a partner that can do either.";

@@ -56,7 +56,7 @@ export const modelChips = command({
   ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },
-  examples: ["ferrule model chips", "ferrule model chips --json | jq -r '.[] | select(.drivable).key'"],
+  examples: ["npx ferrule model chips", "npx ferrule model chips --json | jq -r '.[] | select(.drivable).key'"],
   async run({ values, terminal }) {
     const rows = entries();
     if (values.json) printJson(terminal, rows);

@@ -1,7 +1,7 @@
 /** Every fault that a device can be given, by name: those of the model, and those of its side buses. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FAULTS } from "#model/faults.ts";
+import { FAULTS, LASTING } from "#model/faults.ts";
 import { registersOf } from "#model/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
@@ -18,12 +18,23 @@ type SilentName = keyof typeof SILENT;
 /** All, and what they do. */
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
+/** Whether a fault is a state that lasts until it is cleared: it does not strike, so it cannot be counted. */
+const lasts = (name: string): boolean => Object.hasOwn(SILENT, name) || LASTING.some((each) => each === name);
+const lastsHint = (name: string): string => `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`;
+
+/** @throws {OutOfRange} for a count of what cannot be counted */
+export const checkCount = (name: string, count: number | undefined): void => {
+  if (count !== undefined && lasts(name)) throw new OutOfRange(`${name} takes no count`, lastsHint(name));
+};
+
 const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);
 const busOf = (name: SilentName) => name.slice("silent-".length) as "eri" | "ephy" | "csi" | "efuse";
 
-/** Whether the chip has the registers that lead to this bus. */
-const hasBus = (chip: Chip, name: SilentName): boolean =>
-  registersOf(chip).some(({ onWrite }) => onWrite === busOf(name));
+/** The faults that the chip can have: not those of a bus that none of its registers leads to. */
+export const faultsOf = (chip: Chip): readonly string[] =>
+  Object.keys(DEVICE_FAULTS).filter(
+    (name) => !isSilent(name) || registersOf(chip).some(({ onWrite }) => onWrite === busOf(name)),
+  );
 
 export class DeviceFaults {
   readonly #nic: Rtl8169;
@@ -38,22 +49,14 @@ export class DeviceFaults {
    * @throws {NoSuchPart} for a bus that the chip does not have
    */
   arm(name: string, count: number | undefined): void {
+    checkCount(name, count);
     if (!isSilent(name)) {
       this.#nic.faults.arm(name, count === undefined ? {} : { count });
       return;
     }
     const { chip } = this.#nic;
-    if (!hasBus(chip, name))
-      throw new NoSuchPart(
-        name,
-        chip.name,
-        Object.keys(DEVICE_FAULTS).filter((each) => !isSilent(each) || hasBus(chip, each)),
-      );
-    if (count !== undefined)
-      throw new OutOfRange(
-        `${name} takes no count`,
-        `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`,
-      );
+    const possible = faultsOf(chip);
+    if (!possible.includes(name)) throw new NoSuchPart(name, chip.name, possible);
     this.#silent.add(name);
     this.#nic.setLatency(busOf(name), Infinity);
   }
