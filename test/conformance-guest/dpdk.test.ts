@@ -6,7 +6,6 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { identityOf } from "#chip/pci-identity.ts";
 import { RSS_ENTRIES } from "#chip/rss.ts";
 import { LINK_SPEEDS, type LinkSpeed } from "#model/link-partner.ts";
@@ -19,6 +18,7 @@ import { noRig } from "../guest/available.ts";
 import { dpdkArchive } from "../guest/dpdk.ts";
 import { DPDKS, type DpdkName, processorOf, versionsOf } from "../guest/parts.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { eventually } from "../rigs/eventually.ts";
 import { type Cell, cells, DPDK_VARIABLE, onEachChip } from "./grid.ts";
 import { HUGE_PAGES, Testpmd } from "./testpmd.ts";
 import { lookAt, type Seen } from "./wire-check.ts";
@@ -45,9 +45,10 @@ const steered = ({ chip }: Cell): boolean => DPDK === "newest" && [0x649, 0x64a,
 
 const LARGE = ["--rxd=256", "--txd=256", "--total-num-mbufs=4096", "--enable-scatter", "--disable-link-check"];
 const SMALL = ["--rxd=64", "--txd=64", "--total-num-mbufs=2048"];
-const LINK_LIMIT = 15_000;
 const RESTARTS = 3;
 const ECHOES = 500;
+/** Frames that are sent as fast as it goes, at least. */
+const MANY = 1000;
 const BURST = 5;
 const JUMBO = 9000;
 /** testpmd uses as many receive queues as there are ones to send from: of the 4 and 2 that the driver offers, 2. */
@@ -77,11 +78,14 @@ const counts = async (pmd: Testpmd): Promise<Counts> => {
 /** What it says of the port once that has something in it. @throws {Error} */
 const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
   let said = "";
-  for (const end = Date.now() + LINK_LIMIT; Date.now() < end; await sleep(100)) {
-    said = await pmd.ask("show port info 0");
-    if (what.test(said)) return said;
-  }
-  return assert.fail(`nothing of ${what} in ${said}`);
+  return eventually(
+    () => `${what} in ${said}`,
+    async () => {
+      said = await pmd.ask("show port info 0");
+      return what.test(said) && said;
+    },
+    100,
+  );
 };
 
 /** Resolves when the driver has the link up at that speed. @throws {Error} */
@@ -95,7 +99,7 @@ const speedsOf = ({ chip }: Cell): readonly LinkSpeed[] => LINK_SPEEDS.filter((s
 
 /** As many answers as echoes that are asked for, in any time. */
 const answered = async ({ far }: Rig, options = "-c 3 -i 0.05"): Promise<string> =>
-  far.must(`ping -q -w 20 ${options} ${NEAR.ipv4}`);
+  far.must(`ping -q -w 250 ${options} ${NEAR.ipv4}`);
 
 const STRANGER = "02:00:5e:10:00:99";
 const GROUP = "01:00:5e:01:02:03";
@@ -170,6 +174,16 @@ const inject = async ({ nic }: Rig, frames: readonly string[]): Promise<void> =>
   for (const frame of frames) await nic.ask({ command: "send", frame });
 };
 
+/** Waits until so many frames more have left by what is done than before. */
+const sending = async ({ nic }: Rig, frames: number, act: () => Promise<unknown>): Promise<void> => {
+  const before = (await nic.state()).traffic.sentFrames;
+  await act();
+  await eventually(
+    `${frames} frames on the wire`,
+    async () => (await nic.state()).traffic.sentFrames - before >= frames,
+  );
+};
+
 const archives = noRig() === false && cells().some(known) ? [dpdkArchive(DPDK)] : [];
 const OPTIONS = {
   bare: true,
@@ -179,6 +193,7 @@ const OPTIONS = {
   archives,
   capture: true,
   only: known,
+  keeps: ["dpdk-testpmd", "sleep"],
 };
 
 /**
@@ -239,13 +254,14 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     const { rig } = bench();
     await pmd.ask("clear port stats all");
     const { traffic: before } = await rig.nic.state();
-    await forward("txonly", () => sleep(300));
-    await sleep(300);
-    const { traffic: after } = await rig.nic.state();
-    const { sent } = await counts(pmd);
-    assert.ok(sent > 1000, `${sent} frames`);
-    assert.equal(after.sentFrames - before.sentFrames, sent);
-    t.diagnostic(`${sent} frames in about 300 ms`);
+    const start = performance.now();
+    await forward("txonly", () => sending(rig, MANY, async () => {}));
+    const seconds = (performance.now() - start) / 1000;
+    const sent = await eventually("what the driver has sent on the wire", async () => {
+      const { sent } = await counts(pmd);
+      return (await rig.nic.state()).traffic.sentFrames - before.sentFrames === sent && sent;
+    });
+    t.diagnostic(`${sent} frames in about ${seconds.toFixed(1)} s`);
   });
 
   /** Changes the port's settings, for which it must be stopped. */
@@ -311,13 +327,14 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       const frames = [datagram, segment].flatMap((make) =>
         LENGTHS.map((length) => make(endsTo(mac), PORT.checksum, length)),
       );
-      await inject(rig, [...frames, segment(endsTo(mac), PORT.cut, SEGMENT + 400)]);
-      await sleep(200);
+      const all = [...frames, segment(endsTo(mac), PORT.cut, SEGMENT + 400)];
+      // The last one leaves as two.
+      await sending(rig, all.length + 1, () => inject(rig, all));
     });
     await settings("tso set 0 0", "tx_vlan set 0 77");
     await forward("mac", async () => {
-      await inject(rig, [datagram(endsTo(mac), PORT.tag), datagram(endsTo(mac, { tag: 5 }), PORT.tag)]);
-      await sleep(200);
+      const both = [datagram(endsTo(mac), PORT.tag), datagram(endsTo(mac, { tag: 5 }), PORT.tag)];
+      await sending(rig, both.length, () => inject(rig, both));
     });
     await settings("tx_vlan reset 0");
 
@@ -337,7 +354,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       [[77], [77, 5]],
     );
     const generated = from(PORT.generated);
-    assert.ok(generated.length > 1000 && generated.every(({ bytes }) => bytes.length === 64));
+    assert.ok(generated.length >= MANY && generated.every(({ bytes }) => bytes.length === 64));
   });
 
   test(`frames of ${JUMBO} bytes come and go, in several pieces`, async () => {
@@ -381,11 +398,8 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       await pmd.ask("set fwd mac");
       await pmd.ask("set verbose 1");
       await pmd.ask("start");
-      await inject(
-        rig,
-        IPV4.map((vector, flow) => datagramOf(mac, vector, FIRST_FLOW + flow)),
-      );
-      await sleep(200);
+      const flows = IPV4.map((vector, flow) => datagramOf(mac, vector, FIRST_FLOW + flow));
+      await sending(rig, flows.length, () => inject(rig, flows));
       const said = await pmd.ask("stop");
       assert.deepEqual(
         IPV4.map((_, flow) => queueOf(said, UDP_HEADERS + FIRST_FLOW + flow)),

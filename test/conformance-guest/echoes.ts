@@ -1,14 +1,10 @@
-/** Echoes that all have to be answered. */
-import assert from "node:assert/strict";
+/** Echoes between a guest and the far end. */
 import type { Far } from "../guest/far-end.ts";
-import { settles } from "./settles.ts";
+import * as echoes from "../rigs/echoes.ts";
 
-/**
- * Sends echoes by ping(8) from that end, with these arguments, until all of a round are answered. Why not once: for the last
- * answer ping waits just twice as long as the slowest one before it took, whatever -W says, and a busy machine is late more often.
- */
+/** Sends echoes by ping(8) from that end, with these arguments, until all of a round are answered. @throws {AssertionError} */
 export const answered = (from: Pick<Far, "run">, args: string): Promise<void> =>
-  settles(async () => {
-    const { stdout, stderr } = await from.run(`ping -q -W 5 ${args}`);
-    assert.match(stdout, / 0% packet loss/, `ping ${args}\n${stdout}${stderr}`);
-  });
+  echoes.answered(async (command) => {
+    const { stdout, stderr } = await from.run(command);
+    return stdout + stderr;
+  }, args);

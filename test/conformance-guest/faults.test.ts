@@ -7,7 +7,9 @@ import { test } from "node:test";
 import type { Direction, ImpairmentName } from "#host/impaired-lane.ts";
 import { DEVICE_FAULTS, faultsOf } from "#app/serve/device-faults.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
+import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
+import { stream } from "./streams.ts";
 
 /** What the guest does while the fault is there. Each line's exit code and last line are told. */
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
@@ -56,10 +58,8 @@ const WIRE_FAULTS: readonly WireFault[] = [
   { name: "reorder", probability: 0.3 },
   { name: "delay", probability: 0.5, micros: 20_000 },
 ];
-/** A cure that brings no link in this time is none. */
+/** For how long each cure is given to bring a link before the next one is tried; the last one has all the time there is. */
 const LINK_MILLIS = 2_500;
-/** Of the streams' servers. */
-const FIRST_PORT = 5201;
 const BOTH: readonly Direction[] = ["in", "out"];
 
 /** From the least on. The last is a power cycle of all but the card, whose fault is over. */
@@ -70,6 +70,8 @@ const CURES = [
   "removed from the bus and found again",
   "reset of the machine",
 ] as const;
+
+const LAST_CURE = CURES[CURES.length - 1]!;
 
 /** Without the time, the device and what differs from one to the next. */
 const gist = (line: string): string =>
@@ -88,14 +90,14 @@ const NOISE =
  */
 const OFFENCES = ["hurried", "running", "asleep"];
 
-onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000 }, (bench) => {
+onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
   const works = async (): Promise<boolean> => {
     const { exit, stdout } = await bench().rig.guest.run(
       `for i in 1 2 3 4; do ping -q -c 1 -W 0.4 ${FAR.ipv4} >/dev/null && exec ping -q -c 10 -i 0.02 -W 0.5 ${FAR.ipv4}; sleep 0.1; done; exit 1`,
     );
     return exit === 0 && stdout.includes(" 0% packet loss");
   };
-  const apply = async (cure: (typeof CURES)[number]): Promise<void> => {
+  const apply = async (cure: (typeof CURES)[number], limitMillis?: number): Promise<void> => {
     const { rig } = bench();
     const { guest } = rig;
     switch (cure) {
@@ -121,20 +123,23 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000
         cure satisfies never;
     }
     await guest.must(`ip link set ${NEAR.name} up`);
-    await rig.carrier(true, LINK_MILLIS);
+    await rig.carrier(true, limitMillis);
     await rig.configure();
   };
   /** What helped. @throws {Error} when nothing did */
   const heal = async (): Promise<string> => {
     for (const cure of CURES) {
       // A cure that itself fails is none; the next one is tried.
-      const done = await apply(cure).then(
+      const done = await apply(cure, LINK_MILLIS).then(
         () => true,
         () => false,
       );
       if (done && (await works())) return cure;
     }
-    throw new Error(`nothing helps\n${(await bench().rig.guest.dmesg()).slice(-30).join("\n")}`);
+    // A machine that is busy may have been too slow for each of them.
+    await apply(LAST_CURE);
+    await answered(bench().rig.guest, `-c 10 ${FAR.ipv4}`);
+    return LAST_CURE;
   };
   /** From here on the log has all that the driver says, however fast, and the console none of it. */
   const hush = async (): Promise<void> => {
@@ -146,7 +151,7 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000
   };
 
   for (const name of Object.keys(DEVICE_FAULTS))
-    test(`${name}: ${DEVICE_FAULTS[name]}`, { timeout: 120_000 }, async (t) => {
+    test(`${name}: ${DEVICE_FAULTS[name]}`, async (t) => {
       const { rig, cell } = bench();
       const { guest, nic } = rig;
       if (!faultsOf(cell.chip).includes(name)) return t.skip("this chip has no such registers");
@@ -164,20 +169,14 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES, limitMillis: 400_000
       t.diagnostic(`helps: ${await heal()}`);
     });
 
-  for (const [i, { name, ...impairment }] of WIRE_FAULTS.entries())
-    test(`a wire with ${name}: streams get through both ways`, { timeout: 60_000 }, async (t) => {
-      const { guest, far, nic } = bench().rig;
+  for (const { name, ...impairment } of WIRE_FAULTS)
+    test(`a wire with ${name}: streams get through both ways`, async (t) => {
+      const { rig } = bench();
+      const { guest, nic } = rig;
       await hush();
       await nic.ask({ command: "wire", name, directions: BOTH, ...impairment });
       try {
-        // A server that has not heard of its stream's end still has its port.
-        for (const [port, flag] of [
-          [FIRST_PORT + 2 * i, ""],
-          [FIRST_PORT + 2 * i + 1, "-R"],
-        ] as const) {
-          await far.must(`iperf3 -s -D -1 -p ${port}; sleep 0.3`);
-          await guest.must(`iperf3 -c ${FAR.ipv4} -n 100K -p ${port} ${flag}`, 30_000);
-        }
+        for (const flag of ["", "-R"]) await stream(rig, `-n 100K ${flag}`);
         const echoes = (await guest.run(ECHOES)).stdout.trim();
         const { wire, counters } = await nic.state();
         t.diagnostic(`driver ${await logged()}; ${echoes}`);

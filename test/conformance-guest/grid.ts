@@ -1,10 +1,11 @@
 /** Which chips meet which kernels, and a rig for each pair that a file of tests runs on. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test, type TestContext } from "node:test";
 import { type Chip, chipNamed } from "#chip/chips.ts";
 import { noRig } from "../guest/available.ts";
 import { KERNELS, type KernelName } from "../guest/parts.ts";
 import { complaintsOf } from "../guest/kernel-log.ts";
+import { Leftovers } from "../guest/leftovers.ts";
 import { Rig, type RigOptions } from "../guest/rig.ts";
 
 /** One generation each. */
@@ -106,8 +107,10 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
   readonly only?: (cell: Cell) => boolean;
   /** Why none of it is to run here. */
   readonly skip?: string | false;
-  /** Milliseconds for all tests on one chip. */
-  readonly limitMillis?: number;
+  /** What the tests need beside the driver. Done again for the next ones when one has failed. */
+  readonly prepare?: (rig: Rig) => Promise<void>;
+  /** Names of processes in the guest that may stay from one test to the next. */
+  readonly keeps?: readonly string[];
 }
 
 /** The kernel's complaints since it was asked last. */
@@ -124,9 +127,13 @@ const withContext = async (rig: Rig, said: readonly string[]): Promise<string> =
   );
 };
 
+/** Milliseconds for all tests on one chip, on a machine however busy. */
+const LIMIT_MILLIS = 3_600_000;
+
 /**
  * Declares a suite for each chip on each kernel, in one named after the subject. Its tests share one guest; when they are through, the guest must have
- * complained of nothing, and must have done nothing that real hardware punishes.
+ * complained of nothing, and must have done nothing that real hardware punishes. After each test, whatever became of it, the NIC's
+ * cable, partner and wire are as they were; a test fails that leaves a process or an interface at either end.
  */
 export const onEachChip = (subject: string, options: BenchOptions, declare: (bench: () => Bench) => void): void => {
   const {
@@ -135,17 +142,36 @@ export const onEachChip = (subject: string, options: BenchOptions, declare: (ben
     offences = [],
     only = () => true,
     skip = false,
-    limitMillis = 300_000,
+    prepare = async () => {},
+    keeps,
     ...rest
   } = options;
   describe(subject, { skip: noRig() || skip }, () => {
     for (const cell of cells().filter(only))
-      describe(`${cell.chip.key} on Linux ${cell.kernel}`, { timeout: limitMillis }, () => {
+      describe(`${cell.chip.key} on Linux ${cell.kernel}`, { timeout: LIMIT_MILLIS }, () => {
         let rig: Rig | undefined;
+        let leftovers: Leftovers | undefined;
+        const settle = async (): Promise<void> => {
+          await prepare(rig!);
+          leftovers = await Leftovers.since(rig!, keeps);
+        };
         before(async () => {
           rig = await Rig.open({ ...rest, chip: cell.chip.key, kernel: cell.kernel });
           await rig.guest.clearDmesg();
           if (!bare) await rig.up();
+          await settle();
+        });
+        afterEach(async (t) => {
+          if (leftovers === undefined) return;
+          const left = await leftovers.remove();
+          const restored = await rig!.nic.restore();
+          if ((t as TestContext).passed) {
+            if (restored && !bare) await rig!.linked();
+          } else if (!bare) {
+            await rig!.renew();
+            await settle();
+          }
+          assert.deepEqual(left, [], "the test has left something behind");
         });
         after(async () => {
           await rig?.[Symbol.asyncDispose]();

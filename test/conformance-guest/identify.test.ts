@@ -9,8 +9,8 @@ import { complaintsOf } from "../guest/kernel-log.ts";
 import { wantedKernels } from "./grid.ts";
 import { ManyNics } from "./many-nics.ts";
 
-/** The driver needs a second for each to come up, emulated. */
-const LIMIT_MILLIS = 240_000;
+/** For fifty cards, of which each needs a second to come up on an idle machine. */
+const LIMIT_MILLIS = 1_800_000;
 
 /**
  * What Linux logs of real cards: name and XID, and since which of our kernels it does. Taken from logs and from the driver,
@@ -73,7 +73,10 @@ const LINE = /r8169 (\S+) eth\d+: (\S+), ([0-9a-f:]{17}), (?:XID ([0-9a-f]+)|ext
 const find = async (guest: Guest): Promise<ReadonlyMap<string, Found>> => {
   await guest.must("modprobe r8169", LIMIT_MILLIS);
   await guest.must("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
-  await guest.must("cd /sys/class/net; for i in eth*; do until [ $(cat $i/carrier) = 1 ]; do sleep 0.1; done; done");
+  await guest.must(
+    "cd /sys/class/net; for i in eth*; do until [ $(cat $i/carrier) = 1 ]; do sleep 0.1; done; done",
+    LIMIT_MILLIS,
+  );
   const links = await guest.must(
     "cd /sys/class/net; for i in eth*; do echo $(basename $(readlink $i/device)) $(cat $i/carrier); done",
   );

@@ -18,10 +18,10 @@ import { partOf } from "../guest/parts.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { bootScript } from "./boot-script.ts";
+import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { cells } from "./grid.ts";
 
 const SERVER = new URL("boot-server.ts", import.meta.url).pathname;
-const LIMIT_MILLIS = 60_000;
 /** It leaves padding to the chip, also to those that pad wrongly: Linux pads for them. */
 const OFFENCES = ["short"];
 
@@ -57,7 +57,7 @@ const machine = (folder: string, nic: Nic): readonly string[] => {
 
 describe("ipxe", { skip: noRig() }, () => {
   for (const chip of chips())
-    describe(`${chip.key} on iPXE`, { timeout: 2 * LIMIT_MILLIS }, () => {
+    describe(`${chip.key} on iPXE`, { timeout: 3 * LIMIT_MILLIS }, () => {
       test("fetches a script and a file of 8 MB, from the card's own address, and runs the script", async (t) => {
         const folder = scratchFolder();
         await using scope = new AsyncDisposableStack();

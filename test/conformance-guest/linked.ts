@@ -6,7 +6,7 @@ import { NEAR } from "../guest/rig.ts";
 /** Resolves when `ethtool` shows the link up at that speed, which takes a negotiation. @throws {Error} with what it shows instead */
 export const linked = async (guest: Guest, speed: number, duplex: "half" | "full" = "full"): Promise<void> => {
   const { exit, stdout } = await guest.run(
-    `for i in $(seq 100); do
+    `for i in $(seq 3000); do
        ethtool ${NEAR.name} >/tmp/link
        grep -q 'Speed: ${speed}Mb/s' /tmp/link && grep -qi 'Duplex: ${duplex}' /tmp/link && grep -q 'detected: yes' /tmp/link && exit 0
        sleep 0.1

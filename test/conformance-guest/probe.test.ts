@@ -5,6 +5,7 @@ import { xidOf } from "#chip/chips.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
+import { linked } from "./linked.ts";
 
 const MAC = "02:00:5e:10:00:01";
 /** Mbit/s. */
@@ -45,13 +46,12 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
       const { rig, cell } = bench();
       if (speed > cell.chip.speed) return t.skip(`${cell.chip.name} has ${cell.chip.speed} Mbit/s at most`);
       await rig.nic.ask({ command: "partner", abilities: { speeds: [speed] } });
-      await rig.carrier(true);
       const text = await rig.guest.must(
-        `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Speed: ${speed}Mb/s' && break; sleep 0.1; done; ethtool ${NEAR.name}`,
+        `until ethtool ${NEAR.name} | grep -q 'Speed: ${speed}Mb/s'; do sleep 0.1; done; ethtool ${NEAR.name}`,
       );
       assert.match(text, new RegExp(`Speed: ${speed}Mb/s`));
       assert.match(text, /Duplex: Full/);
-      await answered(rig.guest, `-c 3 -i 0.1 ${FAR.ipv4}`);
+      await answered(rig.guest, `-c 3 ${FAR.ipv4}`);
       assert.equal((await rig.nic.state()).link.speed, speed);
     });
 
@@ -59,14 +59,12 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
     const { rig } = bench();
     await rig.nic.ask({ command: "partner", abilities: { speeds: [100], negotiates: false, duplex: "half" } });
     const text = await rig.guest.must(
-      `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Duplex: Half' && break; sleep 0.1; done; ethtool ${NEAR.name}`,
+      `until ethtool ${NEAR.name} | grep -q 'Duplex: Half'; do sleep 0.1; done; ethtool ${NEAR.name}`,
     );
     assert.match(text, /Speed: 100Mb\/s/);
     assert.match(text, /Duplex: Half/);
     await rig.nic.ask({ command: "partner", abilities: {} });
-    await rig.guest.must(
-      `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Duplex: Full' && exit 0; sleep 0.1; done; exit 1`,
-    );
+    await rig.guest.must(`until ethtool ${NEAR.name} | grep -q 'Duplex: Full'; do sleep 0.1; done`);
   });
 
   test("the guest chooses the speed", async (t) => {
@@ -74,11 +72,8 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
     for (const speed of SPEEDS) {
       if (speed > cell.chip.speed) continue;
       await rig.guest.must(`ethtool -s ${NEAR.name} speed ${speed} duplex full autoneg on`);
-      const { exit, stdout } = await rig.guest.run(
-        `for i in $(seq 100); do ethtool ${NEAR.name} | grep -q 'Speed: ${speed}Mb/s' && exit 0; sleep 0.1; done; ethtool ${NEAR.name}; exit 1`,
-      );
-      assert.equal(exit, 0, stdout);
-      await answered(rig.guest, `-c 3 -i 0.1 ${FAR.ipv4}`);
+      await linked(rig.guest, speed);
+      await answered(rig.guest, `-c 3 ${FAR.ipv4}`);
     }
     t.diagnostic(`up to ${cell.chip.speed} Mbit/s`);
   });

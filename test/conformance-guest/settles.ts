@@ -1,22 +1,20 @@
 /** What comes true a little later than it was asked for. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-const TRIES = 5;
-const PAUSE_MILLIS = 300;
+/** Milliseconds from one try to the next: a machine that is busy gets more time. */
+const PAUSES = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600];
 
 /**
  * Resolves when `check` holds, which is tried a few times: since Linux 7 a change of the receive filter reaches the chip from a
- * queue of the kernel's, and a busy guest may find out late that the link was away for a moment, or answer late.
- * @throws what the last try throws
+ * queue of the kernel's. @throws what the last try throws
  */
 export const settles = async (check: () => Promise<void>): Promise<void> => {
-  for (let left = TRIES - 1; ; left--) {
+  for (const pause of PAUSES)
     try {
       await check();
       return;
-    } catch (error) {
-      if (left === 0) throw error;
+    } catch {
+      await sleep(pause);
     }
-    await sleep(PAUSE_MILLIS);
-  }
+  await check();
 };

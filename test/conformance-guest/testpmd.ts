@@ -1,5 +1,6 @@
 /** DPDK's testpmd in a guest, told what to do on its own command line, as a person would. */
 import type { Guest } from "../guest/guest.ts";
+import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 
 const INPUT = "/run/testpmd.in";
 const OUTPUT = "/run/testpmd.out";
@@ -7,8 +8,6 @@ const PID = "/run/testpmd.pid";
 /** Of the process that keeps the input open between commands. */
 const HOLDER = "/run/testpmd.holder";
 const PROMPT = "testpmd> ";
-const START_LIMIT = 60_000;
-const ANSWER_LIMIT = 20_000;
 const TURN_SECONDS = 0.05;
 
 /** Words for the guest's kernel: pages of 2 MiB. */
@@ -54,13 +53,13 @@ export class Testpmd {
        echo $! >${HOLDER}`,
     );
     const testpmd = new Testpmd(guest);
-    const said = await testpmd.#answer("", START_LIMIT);
+    const said = await testpmd.#answer("", LIMIT_MILLIS);
     if (!said.includes(PROMPT)) throw new Error(`testpmd did not start:\n${said}`);
     return testpmd;
   }
 
   /** What it says to a command. @throws {Error} when it does not come to its prompt again */
-  async ask(command: string, limitMillis = ANSWER_LIMIT): Promise<string> {
+  async ask(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const said = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
     if (!said.includes(PROMPT)) throw new Error(`testpmd has no answer to "${command}":\n${said}`);
     return said;
@@ -69,8 +68,8 @@ export class Testpmd {
   /** Ends it. What it said last. */
   async quit(): Promise<string> {
     await this.#guest.must(
-      `echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, ANSWER_LIMIT)}`,
-      2 * ANSWER_LIMIT,
+      `echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, LIMIT_MILLIS)}`,
+      2 * LIMIT_MILLIS,
     );
     return this.#guest.must(`kill $(cat ${HOLDER}); tail -c +${this.#heard + 1} ${OUTPUT}; ! kill -0 $(cat ${PID})`);
   }

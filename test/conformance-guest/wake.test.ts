@@ -6,12 +6,11 @@ import type { ServeRequest } from "#app/serve/requests.ts";
 import { processorOf } from "../guest/parts.ts";
 import { PROCESSOR } from "../guest/processors.ts";
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+import { eventually } from "../rigs/eventually.ts";
 import { answered } from "./echoes.ts";
 import { type Cell, onEachChip } from "./grid.ts";
 
 const D3HOT = 3;
-const LINK_LIMIT = 10_000;
-const WAKE_LIMIT = 3_000;
 /** How long is waited for what shall not happen. */
 const QUIET_MILLIS = 300;
 const STRANGER = "02005e1000ff";
@@ -28,11 +27,6 @@ const MAGIC: ServeRequest = { command: "magic" };
 const wakes = (rig: Rig): number =>
   rig.nic.said.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
 
-const until = async (what: string, limitMillis: number, holds: () => boolean | Promise<boolean>): Promise<void> => {
-  for (const end = Date.now() + limitMillis; !(await holds()); await sleep(20))
-    if (Date.now() > end) throw new Error(`not in ${limitMillis} ms: ${what}`);
-};
-
 interface Night {
   /** As for `ethtool -s eth0 wol`. */
   readonly armed: string;
@@ -47,13 +41,13 @@ interface Night {
 const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking }: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, D3HOT);
   // The driver has the PHY slow down, which takes the link down for a moment.
-  if (cable && armed !== "d") await until("a link", LINK_LIMIT, async () => (await rig.nic.state()).link.up);
+  if (cable && armed !== "d") await eventually("a link", async () => (await rig.nic.state()).link.up);
   for (const request of ignored) await rig.nic.ask(request);
   await sleep(QUIET_MILLIS);
   assert.equal(wakes(rig), earlier, "it woke up too early");
   if (waking === undefined) return;
   await rig.nic.ask(waking);
-  await until("PME", WAKE_LIMIT, () => wakes(rig) > earlier);
+  await eventually("PME", () => wakes(rig) > earlier);
 };
 
 /** Puts the guest to sleep, sees what wakes it, and that it works in the morning, which comes in any case. */
@@ -73,58 +67,54 @@ const pass = async (rig: Rig, night: Night): Promise<void> => {
     await rig.nic.ask({ command: "link", up: true });
     await rig.carrier(true);
   }
-  await answered(rig.guest, `-c 5 -i 0.05 ${FAR.ipv4}`);
+  await answered(rig.guest, `-c 5 ${FAR.ipv4}`);
   assert.equal((await rig.nic.state()).powerState, 0);
 };
 
 // QEMU's other machine for PCs goes to sleep only once after each start, and those for ARM never do.
 const sleeps = ({ kernel }: Cell): boolean => PROCESSOR[processorOf(kernel)].machines.includes("pc");
 
-onEachChip(
-  "wake",
-  { machine: "pc", suspends: true, limitMillis: 300_000, warnings: [/^\[ *[\d.]+\] done\.$/], only: sleeps },
-  (bench) => {
-    /** The guest's own address, as digits. */
-    const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
+onEachChip("wake", { machine: "pc", suspends: true, warnings: [/^\[ *[\d.]+\] done\.$/], only: sleeps }, (bench) => {
+  /** The guest's own address, as digits. */
+  const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
 
-    before(async () => {
-      const { far, nic } = bench().rig;
-      // The far end sends nothing of its own accord: no questions for the guest's address, nothing to groups.
-      await far.must(`echo 1 >/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`);
-      await far.must(`ip neigh replace ${NEAR.ipv4} lladdr ${(await nic.state()).mac} nud permanent dev ${FAR.name}`);
-    });
+  before(async () => {
+    const { far, nic } = bench().rig;
+    // The far end sends nothing of its own accord: no questions for the guest's address, nothing to groups.
+    await far.must(`echo 1 >/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`);
+    await far.must(`ip neigh replace ${NEAR.ipv4} lladdr ${(await nic.state()).mac} nud permanent dev ${FAR.name}`);
+  });
 
-    test("the driver offers every kind", async () => {
-      assert.match(await bench().rig.guest.must(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
-    });
+  test("the driver offers every kind", async () => {
+    assert.match(await bench().rig.guest.must(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
+  });
 
-    test("a magic packet wakes, other frames do not", async () => {
-      const ignored = [frameTo(await own()), frameTo(BROADCAST), frameTo(GROUP), frameTo(STRANGER)];
-      await pass(bench().rig, { armed: "g", cable: true, ignored, waking: MAGIC });
-    });
+  test("a magic packet wakes, other frames do not", async () => {
+    const ignored = [frameTo(await own()), frameTo(BROADCAST), frameTo(GROUP), frameTo(STRANGER)];
+    await pass(bench().rig, { armed: "g", cable: true, ignored, waking: MAGIC });
+  });
 
-    test("a frame to this station wakes, where that was asked for", async () => {
-      const waking = frameTo(await own());
-      await pass(bench().rig, { armed: "u", cable: true, ignored: [frameTo(BROADCAST), frameTo(STRANGER)], waking });
-    });
+  test("a frame to this station wakes, where that was asked for", async () => {
+    const waking = frameTo(await own());
+    await pass(bench().rig, { armed: "u", cable: true, ignored: [frameTo(BROADCAST), frameTo(STRANGER)], waking });
+  });
 
-    test("a broadcast wakes, where that was asked for", async () => {
-      const ignored = [frameTo(await own()), frameTo(GROUP)];
-      await pass(bench().rig, { armed: "b", cable: true, ignored, waking: frameTo(BROADCAST) });
-    });
+  test("a broadcast wakes, where that was asked for", async () => {
+    const ignored = [frameTo(await own()), frameTo(GROUP)];
+    await pass(bench().rig, { armed: "b", cable: true, ignored, waking: frameTo(BROADCAST) });
+  });
 
-    test("a multicast wakes, where that was asked for", async () => {
-      const ignored = [frameTo(await own()), frameTo(BROADCAST)];
-      await pass(bench().rig, { armed: "m", cable: true, ignored, waking: frameTo(GROUP) });
-    });
+  test("a multicast wakes, where that was asked for", async () => {
+    const ignored = [frameTo(await own()), frameTo(BROADCAST)];
+    await pass(bench().rig, { armed: "m", cable: true, ignored, waking: frameTo(GROUP) });
+  });
 
-    test("a cable that is plugged in wakes, where that was asked for", async () => {
-      await pass(bench().rig, { armed: "p", cable: false, ignored: [], waking: { command: "link", up: true } });
-    });
+  test("a cable that is plugged in wakes, where that was asked for", async () => {
+    await pass(bench().rig, { armed: "p", cable: false, ignored: [], waking: { command: "link", up: true } });
+  });
 
-    test("nothing wakes when nothing was asked for", async () => {
-      const ignored = [MAGIC, frameTo(await own()), frameTo(BROADCAST)];
-      await pass(bench().rig, { armed: "d", cable: true, ignored });
-    });
-  },
-);
+  test("nothing wakes when nothing was asked for", async () => {
+    const ignored = [MAGIC, frameTo(await own()), frameTo(BROADCAST)];
+    await pass(bench().rig, { armed: "d", cable: true, ignored });
+  });
+});

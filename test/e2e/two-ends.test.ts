@@ -3,183 +3,115 @@
  * then the wire's capture is held against what tcpdump saw on the interface. VLANs are in vlan.test.ts.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { readPcapng } from "#wire/pcapng-reader.ts";
+import type { Background } from "../rigs/background.ts";
 import { flowsOf, framesOfPcap } from "../rigs/flows.ts";
+import { NamedNamespace, pings, run, start } from "../rigs/netns.ts";
 import { noTwoEnds } from "../rigs/skip.ts";
 
-const run = promisify(execFile);
 const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
-const A = `fe-a-${process.pid}`;
-const B = `fe-b-${process.pid}`;
 const HOST = `fe${process.pid % 10_000}`;
 const FAR = `${HOST}w`;
+const TARGET = "10.77.0.2";
+/** Fewer than a TAP's queue holds: a machine that is busy must not lose any. */
+const DATAGRAMS = "400";
 
-const skip = noTwoEnds(["ip", "ping", "iperf3", "tcpdump", "tshark"]);
-
-const on = async (namespace: string, program: string, ...args: string[]): Promise<string> => {
-  const { stdout } = await run("ip", ["netns", "exec", namespace, program, ...args], {
-    maxBuffer: 1 << 26,
-    timeout: 60_000,
-  });
-  return stdout;
-};
-const ip = (...args: string[]) => run("ip", args, { timeout: 10_000 });
-
-/** Ends a child of ours and waits until it has gone. */
-const end = async (child: ChildProcess, signal: NodeJS.Signals = "SIGINT"): Promise<void> => {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once("exit", resolve));
-  child.kill(signal);
-  await Promise.race([gone, setTimeout(10_000)]);
-  if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-};
-
-/** Resolves when `child` has said something that matches. */
-const says = (child: ChildProcess, pattern: RegExp, limitMillis = 15_000): Promise<void> => {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let heard = "";
-  const listen = (chunk: Buffer): void => {
-    heard += chunk.toString();
-    if (pattern.test(heard)) resolve();
-  };
-  child.stdout?.on("data", listen);
-  child.stderr?.on("data", listen);
-  child.once("exit", () => reject(new Error(`ended before it said ${pattern}: ${heard}`)));
-  void setTimeout(limitMillis, undefined, { ref: false }).then(() =>
-    reject(new Error(`never said ${pattern}: ${heard}`)),
-  );
-  return promise;
-};
+const skip = noTwoEnds(["ip", "ping", "iperf3", "setpriv", "tcpdump", "tshark"]);
 
 /** UDP packets that a namespace's sockets had no room for. */
-const fullSockets = async (namespace: string): Promise<number> => {
-  const [names = "", values = ""] = (await on(namespace, "cat", "/proc/net/snmp")).match(/^Udp: .*$/gm) ?? [];
+const fullSockets = async (namespace: NamedNamespace): Promise<number> => {
+  const [names = "", values = ""] = (await namespace.run("cat", "/proc/net/snmp")).match(/^Udp: .*$/gm) ?? [];
   return Number(values.split(" ")[names.split(" ").indexOf("RcvbufErrors")]);
 };
 
-const pings = async (target: string, ...options: string[]): Promise<void> => {
-  const said = await on(A, "ping", "-q", "-i", "0.01", ...options, target);
-  assert.match(said, / 0% packet loss/, said);
-};
+interface Sums {
+  readonly sum_sent: { readonly bytes: number };
+  readonly sum: { readonly lost_packets: number };
+}
 
-describe("two terminals", { skip, timeout: 300_000 }, () => {
+describe("two terminals", { skip }, () => {
+  const scope = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "ferrule-two-ends-"));
   const wire = join(folder, "wire.pcapng");
   const host = join(folder, "host.pcap");
-  let ferrule: ChildProcess;
-  let server: ChildProcess;
-  let tcpdump: ChildProcess;
-  let last = "";
+  let a: NamedNamespace;
+  let b: NamedNamespace;
+  let ferrule: Background;
+  let tcpdump: Background;
 
   before(async () => {
-    await ip("netns", "add", A);
-    await ip("netns", "add", B);
-    ferrule = spawn(
-      process.execPath,
-      [BIN, "up", "model:rtl8168h", "--name", HOST, "--wire", `tap:${FAR}`, "--capture", wire, "--json"],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    ferrule.stdout!.on("data", (chunk: Buffer) => (last += chunk.toString()));
-    await says(ferrule, /"carrier"/);
-    for (const [name, namespace, address] of [
-      [HOST, A, "10.77.0.1"],
-      [FAR, B, "10.77.0.2"],
-    ] as const) {
-      await ip("link", "set", name, "netns", namespace);
-      await ip("-n", namespace, "addr", "add", `${address}/24`, "dev", name);
-      await ip("-n", namespace, "link", "set", name, "up");
-    }
-    tcpdump = spawn("ip", ["netns", "exec", A, "tcpdump", "-i", HOST, "-w", host, "-s", "0", "-B", "131072", "-U"], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    await says(tcpdump, /listening on/);
-    server = spawn("ip", ["netns", "exec", B, "iperf3", "-s", "--forceflush"], { stdio: ["ignore", "pipe", "pipe"] });
-    await says(server, /listening/i);
+    scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+    a = scope.use(await NamedNamespace.create(`fe-a-${process.pid}`));
+    b = scope.use(await NamedNamespace.create(`fe-b-${process.pid}`));
+    const words = ["up", "model:rtl8168h", "--name", HOST, "--wire", `tap:${FAR}`, "--capture", wire, "--json"];
+    ferrule = scope.use(start(process.execPath, BIN, ...words));
+    await ferrule.says(/"carrier"/);
+    await a.take(HOST, "10.77.0.1/24");
+    await b.take(FAR, `${TARGET}/24`);
+    tcpdump = scope.use(a.start("tcpdump", "-i", HOST, "-w", host, "-s", "0", "-B", "131072", "-U"));
+    await tcpdump.says(/listening on/);
+    const server = scope.use(b.start("iperf3", "-s", "--forceflush"));
+    await server.says(/listening/i);
   });
 
-  after(async () => {
-    for (const child of [server, tcpdump, ferrule]) await end(child);
-    for (const namespace of [A, B]) await ip("netns", "del", namespace).catch(() => undefined);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => scope.disposeAsync());
 
-  test("ping", () => pings("10.77.0.2", "-c", "100"));
+  const iperf = async (...args: string[]): Promise<Sums> =>
+    (JSON.parse(await a.run("iperf3", "-c", TARGET, "-J", ...args)) as { end: Sums }).end;
+
+  test("ping", () => pings(a, `-c 100 ${TARGET}`));
 
   for (const [direction, option] of [
     ["out", "-i1"],
     ["back", "-R"],
   ] as const)
     test(`iperf3, TCP ${direction}`, async () => {
-      const said = await on(A, "iperf3", "-c", "10.77.0.2", "-n", "32M", "-J", option);
-      const { end: sums } = JSON.parse(said) as { end: { sum_received: { bytes: number } } };
-      assert.ok(sums.sum_received.bytes > 20e6);
+      assert.ok((await iperf("-n", "8M", option)).sum_sent.bytes >= 8e6);
     });
 
   test("iperf3, UDP both ways without loss", async () => {
     for (const [option, receiver] of [
-      ["-i1", B],
-      ["-R", A],
+      ["-i1", b],
+      ["-R", a],
     ] as const) {
       const late = await fullSockets(receiver);
-      const said = await on(A, "iperf3", "-u", "-b", "50M", "-c", "10.77.0.2", "-t", "2", "-J", option);
-      const { end: sums } = JSON.parse(said) as { end: { sum: { lost_packets: number; packets: number } } };
-      assert.ok(sums.sum.packets > 1000);
+      const { sum } = await iperf("-u", "-b", "50M", "-k", DATAGRAMS, option);
       // What a program was too late to read from its socket had arrived.
-      assert.ok(sums.sum.lost_packets <= (await fullSockets(receiver)) - late, `${sums.sum.lost_packets} lost`);
+      assert.ok(sum.lost_packets <= (await fullSockets(receiver)) - late, `${sum.lost_packets} lost`);
     }
   });
 
   test("a connection that idles still works afterwards", async () => {
-    const script = "exec 3<>/dev/tcp/10.77.0.2/7000; sleep 4; echo hello >&3; read -t 5 line <&3; echo got $line";
-    const echo = spawn(
-      "ip",
-      [
-        "netns",
-        "exec",
-        B,
-        process.execPath,
-        "-e",
-        "require('net').createServer(s=>s.pipe(s)).listen(7000,()=>console.log('ready'))",
-      ],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
-    await says(echo, /ready/);
-    assert.match(await on(A, "bash", "-c", script), /got hello/);
-    await end(echo, "SIGTERM");
+    const script = `exec 3<>/dev/tcp/${TARGET}/7000; sleep 4; echo hello >&3; read -t 250 line <&3; echo got $line`;
+    const serve = "require('net').createServer(s=>s.pipe(s)).listen(7000,()=>console.log('ready'))";
+    await using echo = b.start(process.execPath, "-e", serve);
+    await echo.says(/ready/);
+    assert.match(await a.run("bash", "-c", script), /got hello/);
   });
 
+  /** Sets it at both ends, and waits until our driver has: some chips negotiate anew. */
+  const setMtu = async (mtu: number): Promise<void> => {
+    await run("ip", "-n", a.name, "link", "set", HOST, "mtu", String(mtu));
+    await run("ip", "-n", b.name, "link", "set", FAR, "mtu", String(mtu));
+    await pings(a, `-c 20 -s ${mtu - 28} -M do ${TARGET}`);
+  };
+
   test("MTU 9000, and back", async () => {
-    await ip("-n", A, "link", "set", HOST, "mtu", "9000");
-    await ip("-n", B, "link", "set", FAR, "mtu", "9000");
-    await setTimeout(1500);
-    await pings("10.77.0.2", "-c", "20", "-s", "8972", "-M", "do");
-    const said = await on(A, "iperf3", "-c", "10.77.0.2", "-n", "32M", "-J");
-    assert.ok((JSON.parse(said) as { end: { sum_received: { bytes: number } } }).end.sum_received.bytes > 20e6);
-    await ip("-n", A, "link", "set", HOST, "mtu", "1500");
-    await ip("-n", B, "link", "set", FAR, "mtu", "1500");
-    await setTimeout(1500);
-    await pings("10.77.0.2", "-c", "20");
+    await setMtu(9000);
+    assert.ok((await iperf("-n", "8M")).sum_sent.bytes >= 8e6);
+    await setMtu(1500);
   });
 
   test("nothing was dropped, and the wire carried every byte that tcpdump saw", async () => {
-    await setTimeout(500);
-    await end(server);
-    let dumped = "";
-    tcpdump.stderr!.on("data", (chunk: Buffer) => (dumped += chunk.toString()));
-    await end(tcpdump);
-    await end(ferrule);
-    assert.match(dumped, /\n0 packets dropped by kernel/, dumped);
-    const down = JSON.parse(last.trim().split("\n").at(-1)!) as { statistics: Record<string, number> };
+    assert.match(await tcpdump.stop("INT"), /\n0 packets dropped by kernel/);
+    const down = JSON.parse((await ferrule.stop("INT")).trim().split("\n").at(-1)!) as {
+      statistics: Record<string, number>;
+    };
     for (const name of ["sendDrops", "receiveDrops", "wireDrops", "missedFrames", "receiveErrors", "deviceNonsense"])
       assert.equal(down.statistics[name], 0, `${name}: ${JSON.stringify(down.statistics)}`);
 
@@ -201,16 +133,13 @@ describe("two terminals", { skip, timeout: 300_000 }, () => {
     const looked = `${bad} || tcp.checksum.status == 1`;
     const shown = ["tcp.checksum.status", "ip.checksum.status", "udp.checksum.status", "_ws.malformed"];
     const fields = ["-T", "fields", ...shown.flatMap((name) => ["-e", name])];
-    const { stdout } = await run("tshark", ["-r", wire, ...check, "-Y", looked, ...fields], {
-      maxBuffer: 1 << 28,
-      timeout: 200_000,
-    });
+    const stdout = await run("tshark", "-r", wire, ...check, "-Y", looked, ...fields);
     const lines = stdout.split("\n").filter((line) => line !== "");
     // Good for TCP, good for IPv4 (IPv6 has none), no UDP, not malformed.
     assert.deepEqual(
       lines.filter((line) => !/^1\t1?\t\t$/.test(line)),
       [],
     );
-    assert.ok(lines.length > 10_000, "checksums were verified");
+    assert.ok(lines.length > 5_000, "checksums were verified");
   });
 });

@@ -17,7 +17,7 @@ interface Waiting {
 }
 
 /** The agent ends a command itself; only a guest that hangs needs longer than this on top. */
-const GRACE_MILLIS = 15_000;
+const GRACE_MILLIS = 120_000;
 
 export class Channel {
   readonly #socket: Socket;

@@ -4,9 +4,11 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { LIMIT_MILLIS } from "../rigs/eventually.ts";
+import { type Background, HostBackground } from "../rigs/background.ts";
 import { toolPath } from "./parts.ts";
 
-const RUN_LIMIT = 30_000;
 const OUTPUT_LIMIT = 64 << 20;
 
 export interface FarRan {
@@ -21,7 +23,19 @@ export interface Far {
   run(command: string, limitMillis?: number): Promise<FarRan>;
   /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
   must(command: string, limitMillis?: number): Promise<string>;
+  /** Starts a shell command in the background. Whoever asks for it owns it. @throws {Error} */
+  start(command: string): Promise<Background>;
 }
+
+/** What another process has to say of itself, which may have ended meanwhile. */
+const read = (pid: string, what: "cmdline" | "netns"): string => {
+  try {
+    if (what === "netns") return readlinkSync(`/proc/${pid}/ns/net`);
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
+};
 
 export class FarEnd implements Far, AsyncDisposable {
   /** Holds the namespace, until its input ends, as it does when we do. */
@@ -68,7 +82,7 @@ export class FarEnd implements Far, AsyncDisposable {
   }
 
   /** Runs a shell command in there. Whatever its exit code, this resolves. 124: it took too long. */
-  async run(command: string, limitMillis = RUN_LIMIT): Promise<FarRan> {
+  async run(command: string, limitMillis = LIMIT_MILLIS): Promise<FarRan> {
     const [program, ...args] = this.command("timeout", "-k", "1", String(limitMillis / 1000), "sh", "-c", command);
     const { promise, resolve } = Promise.withResolvers<FarRan>();
     execFile(
@@ -82,10 +96,29 @@ export class FarEnd implements Far, AsyncDisposable {
   }
 
   /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
-  async must(command: string, limitMillis = RUN_LIMIT): Promise<string> {
+  async must(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;
+  }
+
+  start(command: string): Promise<Background> {
+    return Promise.resolve(new HostBackground(this.command("sh", "-c", command), this.#environment));
+  }
+
+  /** Processes in the namespace, each with its command line, but for the one that holds it. */
+  get processes(): ReadonlyMap<number, string> {
+    const own = read(String(this.#holder.pid), "netns");
+    const inside = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && own !== "" && read(pid, "netns") === own);
+    return new Map(
+      inside.filter((pid) => Number(pid) !== this.#holder.pid).map((pid) => [Number(pid), read(pid, "cmdline")]),
+    );
+  }
+
+  /** Names of the namespace's interfaces. */
+  get interfaces(): readonly string[] {
+    const text = readFileSync(`/proc/${this.#holder.pid}/net/dev`, "utf8");
+    return [...text.matchAll(/^\s*([^\s:|]+):/gm)].map(([, name]) => name!);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

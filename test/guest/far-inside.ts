@@ -3,10 +3,13 @@
  * guest's kernel then is at both ends, with all that it can do (VLANs), and nobody needs any right out here. The card's
  * offloads are off: its kernel computes and verifies every checksum itself.
  */
+import type { Background } from "../rigs/background.ts";
+import { GuestBackground } from "./background.ts";
 import type { Far, FarRan } from "./far-end.ts";
 import type { Guest } from "./guest.ts";
 
-const NAMESPACE = "far";
+/** Its name in the guest. */
+export const NAMESPACE = "far";
 
 /** Arguments for QEMU. @param path where our NIC's cable listens for QEMU's framing */
 export const insideDevice = (path: string): readonly string[] => [
@@ -43,5 +46,9 @@ export class FarInside implements Far {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;
+  }
+
+  start(command: string): Promise<Background> {
+    return GuestBackground.start((words) => this.must(words), command);
   }
 }

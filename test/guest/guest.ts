@@ -4,6 +4,9 @@ import { once } from "node:events";
 import { appendFileSync, copyFileSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { LIMIT_MILLIS } from "../rigs/eventually.ts";
+import type { Background } from "../rigs/background.ts";
+import { GuestBackground } from "./background.ts";
 import { Channel, type Ran } from "./channel.ts";
 import type { FarEnd } from "./far-end.ts";
 import { bootOf } from "./initrd.ts";
@@ -36,16 +39,14 @@ export interface GuestOptions {
 const USUAL_KERNEL: KernelName = "6.12";
 /** Commands that can run at the same time. */
 const PORTS = 4;
-const BOOT_LIMIT = 120_000;
-const RUN_LIMIT = 30_000;
 const CONSOLE_KEPT = 1 << 20;
 
 /**
  * Sleeps without the ports that its commands come through: after a suspend, Linux 7 believes for ever that no host is there. The
- * answer to the command before has to be out first.
+ * answer to the command before has to be out first: then the agent removes the file ($1) that the command was in.
  */
 const SLEEP = `
-sleep 0.2
+while [ -e "$1" ]; do sleep 0.02; done
 cd /sys/bus/virtio/drivers/virtio_console
 ports=$(echo virtio*)
 for port in $ports; do echo $port >unbind; done
@@ -176,11 +177,11 @@ export class Guest implements AsyncDisposable {
     };
     child.stdout.on("data", listen);
     child.stderr.on("data", listen);
-    const limit = AbortSignal.timeout(BOOT_LIMIT);
+    const limit = AbortSignal.timeout(LIMIT_MILLIS);
     try {
       const early = Promise.race([
         once(child, "exit").then(([code]) => `QEMU ended with ${code}`),
-        once(limit, "abort").then(() => `not up after ${BOOT_LIMIT} ms`),
+        once(limit, "abort").then(() => `not up after ${LIMIT_MILLIS} ms`),
       ]).then((why) => Promise.reject(new Error(`the guest did not come up: ${why}`)));
       const sockets = await Promise.race([Promise.all(ways.map(({ socket }) => socket)), early]);
       const channels = sockets.slice(1).map((socket) => new Channel(socket));
@@ -211,17 +212,22 @@ export class Guest implements AsyncDisposable {
    * Runs a shell command inside. Up to four at once. Whatever its exit code, this resolves.
    * @throws {Error} when the guest does not answer, or starts again meanwhile
    */
-  run(command: string, limitMillis = RUN_LIMIT): Promise<Ran> {
+  run(command: string, limitMillis = LIMIT_MILLIS): Promise<Ran> {
     const channel = this.#channels.find(({ idle }) => idle);
     if (channel === undefined) return Promise.reject(new Error(`the guest is busy: ${command}\n${this.console}`));
     return channel.run(command, limitMillis);
   }
 
   /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
-  async must(command: string, limitMillis = RUN_LIMIT): Promise<string> {
+  async must(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`in the guest, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;
+  }
+
+  /** Starts a shell command in the background. Whoever asks for it owns it. @throws {Error} */
+  start(command: string): Promise<Background> {
+    return GuestBackground.start((words) => this.must(words), command);
   }
 
   /** The kernel's log. @param level least severe one: 4 are warnings and worse, 7 is all */
@@ -243,12 +249,12 @@ export class Guest implements AsyncDisposable {
    * Suspends to RAM. Resolves when the guest sleeps; `awake` does when it runs again and has its devices back, with how the
    * suspend ended. Nothing else may be run meanwhile.
    */
-  async suspend(limitMillis = 60_000): Promise<{ readonly awake: Promise<Ran> }> {
+  async suspend(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
     const asleep = this.qmp.event("SUSPEND", limitMillis);
     asleep.catch(() => {});
-    await this.must(`cat >/run/sleep <<'END'\n${SLEEP}END\nsetsid sh /run/sleep </dev/null >/dev/null 2>&1 &`);
+    await this.must(`cat >/run/sleep <<'END'\n${SLEEP}END\nsetsid sh /run/sleep "$0" </dev/null >/dev/null 2>&1 &`);
     for (const channel of this.#channels) channel.restarting();
-    const awake = this.up(10 * limitMillis).then(() => this.run("cat /run/sleep.err >&2; exit $(cat /run/sleep.exit)"));
+    const awake = this.up(2 * limitMillis).then(() => this.run("cat /run/sleep.err >&2; exit $(cat /run/sleep.exit)"));
     awake.catch(() => {});
     const refused = awake.then(({ exit, stderr }) => Promise.reject(new Error(`no suspend (${exit}): ${stderr}`)));
     await Promise.race([asleep, refused]);
@@ -270,15 +276,16 @@ export class Guest implements AsyncDisposable {
 
   /** The guest's own reboot. Resolves when it is up again. */
   async reboot(): Promise<void> {
-    const reset = this.qmp.event("RESET", 60_000);
+    const reset = this.qmp.event("RESET");
     this.run("reboot -f").catch(() => {});
-    await reset;
+    // At once: on a busy machine we may hear of the reset when the guest is up already.
     for (const channel of this.#channels) channel.restarting();
+    await reset;
     await this.up();
   }
 
   /** Resolves when the agent is there. */
-  async up(limitMillis = BOOT_LIMIT): Promise<void> {
+  async up(limitMillis = LIMIT_MILLIS): Promise<void> {
     const limit = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => limit.reject(new Error(`the guest did not come up again\n${this.console}`)),

@@ -2,15 +2,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { setTimeout as sleep } from "node:timers/promises";
 import { askServer } from "#app/serve/control-socket.ts";
 import type { OffenceReport } from "#app/serve/messages.ts";
 import type { ServeRequest, ServeState } from "#app/serve/requests.ts";
+import { eventually } from "../rigs/eventually.ts";
 import type { FarEnd } from "./far-end.ts";
 
 const ENTRY = fileURLToPath(new URL("../../src/app/cli/entry.ts", import.meta.url));
-const START_LIMIT = 30_000;
-const END_LIMIT = 5_000;
+const END_LIMIT = 60_000;
 
 export interface NicOptions {
   readonly chip: string;
@@ -31,6 +30,8 @@ export class Nic implements AsyncDisposable {
   readonly socket: string;
   readonly #process: ChildProcess;
   #said = "";
+  /** Whether the link partner is another than usual. */
+  #otherPartner = false;
 
   private constructor(child: ChildProcess, socket: string) {
     this.socket = socket;
@@ -63,11 +64,19 @@ export class Nic implements AsyncDisposable {
     const [program, ...args] = far?.command(node[0]!, ...node.slice(1)) ?? ["setpriv", "--pdeathsig", "KILL", ...node];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     const nic = new Nic(child, options.socket);
-    for (const end = Date.now() + START_LIMIT; ; await sleep(50)) {
-      if (child.exitCode !== null || Date.now() > end)
-        throw new Error(`ferrule model serve did not start:\n${nic.said}`);
-      const state = await nic.state().catch(() => undefined);
-      if (state !== undefined) return nic;
+    try {
+      await eventually(
+        () => `a start of ferrule model serve:\n${nic.said}`,
+        () => {
+          if (child.exitCode !== null) throw new Error(`ferrule model serve did not start:\n${nic.said}`);
+          return nic.state().catch(() => undefined);
+        },
+        50,
+      );
+      return nic;
+    } catch (error) {
+      await nic[Symbol.asyncDispose]();
+      throw error;
     }
   }
 
@@ -89,7 +98,24 @@ export class Nic implements AsyncDisposable {
 
   /** @throws what the server objects to */
   ask(request: ServeRequest): Promise<object> {
+    if (request.command === "partner") this.#otherPartner = Object.keys(request.abilities).length > 0;
     return askServer(this.socket, request);
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** Undoes what was done to cable, link partner, wire and device. Whether there was something to undo. */
+  async restore(): Promise<boolean> {
+    const { cable, wire, faults } = await this.state();
+    const impaired = [wire.in, wire.out].some(({ armed }) => Object.keys(armed).length > 0);
+    if (faults.length > 0) await this.ask({ command: "clearFault" });
+    if (impaired) await this.ask({ command: "clearWire", directions: ["in", "out"] });
+    const other = this.#otherPartner;
+    if (other) await this.ask({ command: "partner", abilities: {} });
+    if (!cable) await this.ask({ command: "link", up: true });
+    return faults.length > 0 || impaired || other || !cable;
   }
 
   async state(): Promise<ServeState> {

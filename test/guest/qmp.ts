@@ -2,8 +2,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
-
-const LIMIT_MILLIS = 30_000;
+import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 
 interface Message {
   readonly return?: unknown;

@@ -1,9 +1,9 @@
 /** A guest with one of our NICs in it, and the machine at the other end of the cable. */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { readPcapng } from "#wire/pcapng-reader.ts";
+import { eventually, LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { type Far, FarEnd } from "./far-end.ts";
 import { FarInside, insideDevice } from "./far-inside.ts";
 import { Guest, type GuestOptions } from "./guest.ts";
@@ -32,13 +32,12 @@ export interface RigOptions extends Omit<GuestOptions, "devices"> {
 export const NEAR = { name: "eth0", ipv4: "10.9.0.1", ipv6: "fd09::1" } as const;
 export const FAR = { name: "fe0", ipv4: "10.9.0.2", ipv6: "fd09::2" } as const;
 
-const CARRIER_LIMIT = 20_000;
-const FLUSHED_MILLIS = 3_000;
-
 export class Rig implements AsyncDisposable {
   readonly chip: string;
   readonly guest: Guest;
   readonly far: Far;
+  /** The far end, where that is out here. */
+  readonly outside: FarEnd | undefined;
   readonly nic: Nic;
   /** A socket with QEMU's framing, unless the other machine is outside. */
   readonly cable: string;
@@ -47,13 +46,14 @@ export class Rig implements AsyncDisposable {
 
   private constructor(
     options: RigOptions,
-    parts: { guest: Guest; far: Far; nic: Nic },
+    parts: { guest: Guest; far: Far; outside: FarEnd | undefined; nic: Nic },
     folder: string,
     scope: AsyncDisposableStack,
   ) {
     this.chip = options.chip;
     this.guest = parts.guest;
     this.far = parts.far;
+    this.outside = parts.outside;
     this.nic = parts.nic;
     this.cable = join(folder, CABLE);
     this.#folder = folder;
@@ -69,7 +69,7 @@ export class Rig implements AsyncDisposable {
     const guest = scope.use(await Guest.boot({ ...options, devices }));
     const far = outside ?? (options.far === "inside" ? await FarInside.open(guest, FAR.name) : NOBODY);
     if (options.far === "inside") await addresses(far);
-    return new Rig(options, { guest, far, nic }, folder, scope.move());
+    return new Rig(options, { guest, far, outside, nic }, folder, scope.move());
   }
 
   /** Loads the driver and gives both ends their addresses; resolves when frames can pass. @throws {Error} */
@@ -88,7 +88,7 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Resolves when the guest sees the link come up, or go down. @throws {Error} when it does not in time */
-  async carrier(up: boolean, limitMillis = CARRIER_LIMIT): Promise<void> {
+  async carrier(up: boolean, limitMillis = LIMIT_MILLIS): Promise<void> {
     const wanted = up ? 1 : 0;
     const look = `until [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = ${wanted} ]; do sleep 0.05; done`;
     const { exit } = await this.guest.run(look, limitMillis);
@@ -96,11 +96,43 @@ export class Rig implements AsyncDisposable {
       throw new Error(`no carrier ${wanted} in ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
-  /** Every frame that crossed the wire so far. @throws {MalformedCapture} */
+  /** Every frame that crossed the wire so far, at least. Waits until the server has written them to the file. @throws {Error} */
   async frames(): Promise<readonly CapturedPacket[]> {
-    // The server writes out what it holds back every two seconds.
-    await sleep(FLUSHED_MILLIS);
-    return [...readPcapng(readFileSync(join(this.#folder, CAPTURE)))];
+    const { sentFrames, receivedFrames } = (await this.nic.state()).traffic;
+    const path = join(this.#folder, CAPTURE);
+    let bytes = -1;
+    return eventually(
+      `${sentFrames + receivedFrames} frames in the capture`,
+      () => {
+        if (statSync(path).size === bytes) return undefined;
+        const file = readFileSync(path);
+        bytes = file.length;
+        const frames = [...readPcapng(file)];
+        return frames.length >= sentFrames + receivedFrames && frames;
+      },
+      100,
+    );
+  }
+
+  /**
+   * Resolves when the guest knows the link as it is. A driver that was held up for longer than a negotiation takes finds the
+   * link as it was, and then has nothing to learn. @throws {Error}
+   */
+  async linked(): Promise<void> {
+    const { speed } = await eventually("a link", async () => {
+      const { link } = await this.nic.state();
+      return link.up && link;
+    });
+    const { exit } = await this.guest.run(
+      `cd /sys/class/net/${NEAR.name}; until [ "$(cat carrier) $(cat speed)" = "1 ${speed}" ]; do sleep 0.05; done`,
+    );
+    if (exit !== 0) throw new Error(`no link at ${speed} Mbit/s\n${(await this.guest.dmesg()).join("\n")}`);
+  }
+
+  /** Unloads the driver, loads it again, and what there is on top of it in any case: as after `up`. @throws {Error} */
+  async renew(): Promise<void> {
+    await this.guest.must("rmmod r8169");
+    await this.up();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,7 +144,7 @@ const CAPTURE = "wire.pcapng";
 const CABLE = "cable";
 
 const nobody = (): Promise<never> => Promise.reject(new Error("there is no machine at the cable's other end"));
-const NOBODY: Far = { run: nobody, must: nobody };
+const NOBODY: Far = { run: nobody, must: nobody, start: nobody };
 
 const addresses = async (far: Far): Promise<void> => {
   const { name, ipv4, ipv6 } = FAR;

@@ -8,18 +8,17 @@ import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Packed } from "../guest/cpio.ts";
 import type { Ran } from "../guest/channel.ts";
 import { Guest } from "../guest/guest.ts";
 import type { KernelName } from "../guest/parts.ts";
+import type { Background } from "../rigs/background.ts";
+import { eventually, LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { median } from "./figures.ts";
 import { ferruleArchive, nodeArchive } from "./image.ts";
 
 export const GATEWAY = "10.0.2.2";
-/** An emulated processor translates Node's own code first. */
-const START_LIMIT = 60_000;
 const DOWNLOAD_BYTES = 4 << 20;
 const MEGABYTES = 1024;
 const WARM_PINGS = 1000;
@@ -149,19 +148,19 @@ export class Machine implements AsyncDisposable {
   }
 
   /** `ferrule …` as root. Any exit code resolves. */
-  ferrule(words: string, limitMillis = START_LIMIT): Promise<Ran> {
+  ferrule(words: string, limitMillis = LIMIT_MILLIS): Promise<Ran> {
     return this.guest.run(`ferrule ${words}`, limitMillis);
   }
 
   /** @throws {Error} unless it ends with 0 */
-  must(words: string, limitMillis = START_LIMIT): Promise<string> {
+  must(words: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     return this.guest.must(`ferrule ${words}`, limitMillis);
   }
 
   /** The interface that the kernel's own driver has made of a card. */
   async interfaceOf(address: string): Promise<string> {
     const name = `ls /sys/bus/pci/devices/${address}/net`;
-    return (await this.guest.must(`until ${name} 2>/dev/null; do sleep 0.05; done`, 10_000)).trim();
+    return (await this.guest.must(`until ${name} 2>/dev/null; do sleep 0.05; done`)).trim();
   }
 
   /**
@@ -177,9 +176,9 @@ export class Machine implements AsyncDisposable {
     const started = await this.guest.must(
       `read -r at rest </proc/uptime; rm -f ${log}; (sh -c 'echo $$; exec ${run}' | ${stamp} >${log}) >/dev/null & echo $at`,
     );
-    const end = Date.now() + START_LIMIT;
-    for (;;) {
-      const said = (await this.guest.run(`cat ${log}`)).stdout;
+    let said = "";
+    const look = async (): Promise<Up | undefined> => {
+      said = (await this.guest.run(`cat ${log}`)).stdout;
       const events = stamped(said);
       const [carrier] = events.filter(({ event }) => event.event === "carrier" && event.up === true);
       if (carrier !== undefined) {
@@ -188,12 +187,20 @@ export class Machine implements AsyncDisposable {
         const pid = Number(said.split("\n")[0]!.split(" ")[1]);
         return { name, pid, carrierMillis: millis(Number(started)), linkMillis: millis(up.seconds) };
       }
-      if (/ (ferrule: |\{"event":"(failed|down)")/.test(said) || Date.now() > end)
+      if (/ (ferrule: |\{"event":"(failed|down)")/.test(said))
         throw new Error(
           `ferrule up ${device} has no carrier:\n${said}\n${(await this.guest.dmesg()).slice(-20).join("\n")}`,
         );
-      await sleep(100);
-    }
+      return undefined;
+    };
+    return eventually(() => `a carrier for ferrule up ${device}:\n${said}`, look, 100);
+  }
+
+  /** Echo requests to the gateway without an end, of which one has been answered. Whoever asks for them owns them. */
+  async flood(): Promise<Background> {
+    const traffic = await this.guest.start(`exec ping -q -f ${GATEWAY}`);
+    await this.guest.must(`ping -q -c 1 -w 250 ${GATEWAY}`);
+    return traffic;
   }
 
   /** What a `ferrule up` of that name has said so far. */
@@ -202,13 +209,13 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Waits until a process has ended. @throws {Error} when it does not in time */
-  async ended({ pid }: Up, limitMillis = 20_000): Promise<void> {
+  async ended({ pid }: Up, limitMillis = LIMIT_MILLIS): Promise<void> {
     await this.guest.must(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
   }
 
   /** An address, by the system's own client. @throws {Error} without a lease */
   async lease(name: string): Promise<void> {
-    const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -n -q -t 5 -T 2`, 20_000);
+    const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -n -q -t 60 -T 2`);
     if (exit !== 0 || !/lease of 10\.0\.2\.\d+ obtained/.test(stdout + stderr))
       throw new Error(`no lease on ${name}:\n${stdout}${stderr}`);
   }
@@ -221,7 +228,6 @@ export class Machine implements AsyncDisposable {
   async download(): Promise<number> {
     const timed = await this.guest.must(
       `read -r a rest </proc/uptime; wget -q -O /tmp/file ${this.url}; read -r b rest </proc/uptime; echo $a $b; sha256sum </tmp/file; rm /tmp/file`,
-      60_000,
     );
     const [from, to, digest] = timed.trim().split(/\s+/);
     if (digest !== this.#offer.digest) throw new Error(`something else arrived than was sent: ${timed}`);
@@ -230,7 +236,7 @@ export class Machine implements AsyncDisposable {
 
   /** Times of answered pings, in milliseconds. */
   async ping(count: number, name: string): Promise<number[]> {
-    const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.005 ${GATEWAY}`, 60_000);
+    const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.005 -w 250 ${GATEWAY}`);
     return [...said.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
   }
 

@@ -36,7 +36,7 @@ exec ${RAISE} --reuid=0 --regid=0 --clear-groups --reset-env /usr/bin/dash -c '$
 export const MAKE_SUDO = `cp /usr/bin/setpriv ${RAISE}; chmod 4755 ${RAISE}`;
 
 const MARK = "\u0001";
-const LIMIT_MILLIS = 150_000;
+const LIMIT_MILLIS = 600_000;
 
 const script = (lines: readonly Line[]): string =>
   ["exec 2>&1", "cd /tmp", ...lines.flatMap((line) => [`printf '\\001'`, line.typed])].join("\n");

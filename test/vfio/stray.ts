@@ -18,7 +18,7 @@ const OWN = 0x8000_0000;
 const END_OF_RING = 0x4000_0000;
 const FIRST_AND_LAST = 0x3000_0000;
 const FRAME_BYTES = 64;
-const LIMIT_MILLIS = 2000;
+const LIMIT_MILLIS = 60_000;
 
 const frame = (text: string): Uint8Array => {
   const bytes = new Uint8Array(FRAME_BYTES).fill(0xff, 0, 6);

@@ -1,0 +1,19 @@
+/** Ends that know each other's station address, so that neither asks for it. */
+import { FAR, NEAR, type Rig } from "../guest/rig.ts";
+
+/** The far end sends nothing of its own accord from here on; afterwards both find each other as usual. */
+export const acquaint = async ({ guest, far, nic }: Rig): Promise<AsyncDisposable> => {
+  const [{ address }] = JSON.parse(await far.must(`ip -j link show ${FAR.name}`)) as [{ address: string }];
+  const { mac } = await nic.state();
+  const silent = `/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`;
+  await far.must(`echo 1 >${silent}; ip neigh replace ${NEAR.ipv4} lladdr ${mac} nud permanent dev ${FAR.name}`);
+  await guest.must(`ip neigh replace ${FAR.ipv4} lladdr ${address} nud permanent dev ${NEAR.name}`);
+  return {
+    async [Symbol.asyncDispose]() {
+      await guest.run(`ip neigh del ${FAR.ipv4} dev ${NEAR.name}`);
+      await far.run(
+        `ip neigh del ${NEAR.ipv4} dev ${FAR.name}; echo 0 >${silent}; ip addr replace ${FAR.ipv6}/64 dev ${FAR.name} nodad`,
+      );
+    },
+  };
+};

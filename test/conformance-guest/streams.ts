@@ -1,0 +1,30 @@
+/** Streams between both ends by iperf3, each with a server of its own that is gone when the stream has ended. */
+import type { Background } from "../rigs/background.ts";
+import { FAR, type Rig } from "../guest/rig.ts";
+
+/** What is of interest in iperf3's report. */
+export interface Sums {
+  readonly sum_sent: { readonly bytes: number };
+  readonly sum_received: { readonly bytes: number; readonly bits_per_second: number };
+  /** Of datagrams. */
+  readonly sum: { readonly packets: number; readonly lost_packets: number };
+}
+
+const PORT = 5201;
+
+/** A server at the far end, which is listening. */
+export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Promise<Background> => {
+  const server = await far.start(`iperf3 -s -p ${port} --forceflush`);
+  await server.says(/listening/i);
+  return server;
+};
+
+/** Streams as the guest's iperf3 is told to. Give an amount, not a time. @param to the far end's address. @throws {Error} */
+export const stream = async (rig: Rig, args: string, to: string = FAR.ipv4, port = PORT): Promise<Sums> => {
+  await using _server = await serveStreams(rig, port);
+  return (JSON.parse(await rig.guest.must(`iperf3 -J -c ${to} -p ${port} ${args}`)) as { end: Sums }).end;
+};
+
+/** "TCP at 94 Mbit/s", for what a test says of itself. */
+export const pace = ({ sum_received }: Sums): string =>
+  `TCP at ${(sum_received.bits_per_second / 1e6).toFixed(0)} Mbit/s`;

@@ -1,0 +1,75 @@
+/** Processes that run in the background, and end with their owner. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually, LIMIT_MILLIS } from "./eventually.ts";
+
+export interface Background extends AsyncDisposable {
+  /** Resolves when it has printed something that matches; with all it has printed by then. @throws {Error} */
+  says(pattern: RegExp): Promise<string>;
+  /** Ends it, with all its children; what it has printed. */
+  stop(signal?: "INT" | "TERM" | "KILL"): Promise<string>;
+}
+
+/** How long a process may take to end by itself, before it is killed. */
+export const GRACE_SECONDS = 60;
+
+/** On this host. It does not outlive us if its command line says so. */
+export class HostBackground implements Background {
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<readonly [code: number | null]>;
+  #said = "";
+
+  constructor([program, ...args]: readonly [string, ...string[]], env: NodeJS.ProcessEnv) {
+    // A process group of its own, which can be ended as a whole.
+    this.#child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    this.#closed = once(this.#child, "close") as Promise<[number | null]>;
+    for (const stream of [this.#child.stdout!, this.#child.stderr!])
+      stream.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
+  }
+
+  /** What it has printed so far. */
+  get said(): string {
+    return this.#said;
+  }
+
+  /** Resolves when it has ended by itself: its exit code, null if a signal ended it. @throws {Error} when it does not end */
+  async ended(): Promise<number | null> {
+    const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {
+      throw new Error(`does not end: ${this.#said}`);
+    });
+    const [code] = await Promise.race([this.#closed, late]);
+    return code;
+  }
+
+  says(pattern: RegExp): Promise<string> {
+    return eventually(
+      () => `${pattern} in ${this.#said}`,
+      () => {
+        if (pattern.test(this.#said)) return this.#said;
+        if (this.#child.exitCode !== null) throw new Error(`ended before it said ${pattern}: ${this.#said}`);
+        return undefined;
+      },
+    );
+  }
+
+  async stop(signal = "TERM"): Promise<string> {
+    this.#kill(`SIG${signal}` as NodeJS.Signals);
+    await Promise.race([this.#closed, sleep(GRACE_SECONDS * 1000, undefined, { ref: false })]);
+    this.#kill("SIGKILL");
+    await Promise.race([this.#closed, sleep(LIMIT_MILLIS, undefined, { ref: false })]);
+    return this.#said;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #kill(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.#child.pid!, signal);
+    } catch {
+      // All of them have ended.
+    }
+  }
+}

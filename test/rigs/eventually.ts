@@ -1,0 +1,26 @@
+/** Waiting for what a guest, the kernel or another process does in its own time. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+/**
+ * Milliseconds after which a rig counts as broken. This says nothing about a device: on a busy machine everything may take
+ * a hundred times as long as on an idle one.
+ */
+export const LIMIT_MILLIS = 300_000;
+
+/**
+ * Resolves with the first result of `look` that is neither false nor undefined.
+ * @param what is waited for, for the error message
+ * @throws {Error} after `LIMIT_MILLIS`, and what `look` throws
+ */
+export const eventually = async <T>(
+  what: string | (() => string),
+  look: () => T | Promise<T>,
+  pauseMillis = 10,
+): Promise<Exclude<T, false | undefined>> => {
+  for (const end = Date.now() + LIMIT_MILLIS; ; await sleep(pauseMillis)) {
+    const found = await look();
+    if (found !== false && found !== undefined) return found as Exclude<T, false | undefined>;
+    if (Date.now() > end)
+      throw new Error(`not within ${LIMIT_MILLIS / 1000} s: ${typeof what === "string" ? what : what()}`);
+  }
+};

@@ -1,0 +1,60 @@
+/** Network namespaces with names, for programs that a person would use. They end with their owner, and so does all that runs in them. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { HostBackground } from "./background.ts";
+import { answered } from "./echoes.ts";
+import { LIMIT_MILLIS } from "./eventually.ts";
+
+const execute = promisify(execFile);
+const OUTPUT_LIMIT = 1 << 28;
+
+/** What a program printed. @throws {Error} unless it ends with 0 */
+export const run = async (program: string, ...args: readonly string[]): Promise<string> =>
+  (await execute(program, args, { maxBuffer: OUTPUT_LIMIT, timeout: LIMIT_MILLIS })).stdout;
+
+/** Starts a program, which does not outlive us. Whoever asks for it owns it. */
+export const start = (program: string, ...args: readonly string[]): HostBackground =>
+  new HostBackground(["setpriv", "--pdeathsig", "KILL", program, ...args], process.env);
+
+export class NamedNamespace implements AsyncDisposable {
+  readonly name: string;
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Needs root. @throws {Error} */
+  static async create(name: string): Promise<NamedNamespace> {
+    await run("ip", "netns", "add", name);
+    return new NamedNamespace(name);
+  }
+
+  /** What a program in there printed. @throws {Error} unless it ends with 0 */
+  run(program: string, ...args: readonly string[]): Promise<string> {
+    return run("ip", "netns", "exec", this.name, program, ...args);
+  }
+
+  /** Starts a program in there. Whoever asks for it owns it. */
+  start(program: string, ...args: readonly string[]): HostBackground {
+    return start("ip", "netns", "exec", this.name, program, ...args);
+  }
+
+  /** Moves an interface of ours into it, with an address. */
+  async take(device: string, address: string): Promise<void> {
+    await run("ip", "link", "set", device, "netns", this.name);
+    await run("ip", "-n", this.name, "address", "add", address, "dev", device);
+    await run("ip", "-n", this.name, "link", "set", device, "up");
+  }
+
+  /** @throws {Error} when something still ran in there */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const left = (await run("ip", "netns", "pids", this.name)).split("\n").filter((pid) => pid !== "");
+    for (const pid of left) process.kill(Number(pid), "SIGKILL");
+    await run("ip", "netns", "del", this.name);
+    if (left.length > 0) throw new Error(`processes were left in the namespace ${this.name}: ${left.join(", ")}`);
+  }
+}
+
+/** Echoes from a namespace, with these arguments of ping(8), that are all answered. @throws {AssertionError} */
+export const pings = (from: NamedNamespace, args: string): Promise<void> =>
+  answered((command) => from.run("sh", "-c", `${command} 2>&1 || true`), args);
