@@ -3,12 +3,11 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
 import { noTwoEnds } from "./rigs/skip.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
-const ENOUGH = 60_000;
 
 const skip = noTwoEnds([]);
 
@@ -25,7 +24,7 @@ interface Report {
 }
 
 const demo = (...options: string[]) =>
-  spawnSync(process.execPath, [PROGRAM, "demo", ...options], { encoding: "utf8", timeout: ENOUGH });
+  spawnSync(process.execPath, [PROGRAM, "demo", ...options], { encoding: "utf8", timeout: LIMIT_MILLIS });
 
 const assertWell = (report: Report, bytes: number): void => {
   assert.equal(report.chip, "RTL8168h/8111h");
@@ -82,17 +81,14 @@ const namespaces = (): Set<string> => {
   return found;
 };
 
-const waitFor = async (what: string, done: () => boolean): Promise<void> => {
-  for (const end = performance.now() + ENOUGH; !done(); await sleep(20))
-    assert.ok(performance.now() < end, `${what} did not come`);
-};
-
-/** A demo that has begun to transfer, and the namespaces that are its own. */
-const running = async (): Promise<{ child: ChildProcess; own: string[]; pids: number[] }> => {
+/** A demo that has begun to transfer, and the namespaces that are its own. It ends with its owner. */
+const running = async (): Promise<Disposable & { child: ChildProcess; own: string[]; pids: number[] }> => {
+  using scope = new DisposableStack();
   const child = spawn(process.execPath, [PROGRAM, "demo", "--bytes", "64G"], { stdio: ["ignore", "ignore", "pipe"] });
+  scope.defer(() => child.kill("SIGKILL"));
   let progress = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (progress += text));
-  await waitFor("the first step", () => progress.includes("ping"));
+  await eventually("the first step", () => progress.includes("ping"));
   const pids = family(child.pid!);
   const own = [
     ...new Set(
@@ -101,19 +97,21 @@ const running = async (): Promise<{ child: ChildProcess; own: string[]; pids: nu
       ),
     ),
   ].filter((space) => space !== readlinkSync("/proc/self/ns/net"));
-  return { child, own, pids };
+  const owned = scope.move();
+  return { child, own, pids, [Symbol.dispose]: () => owned.dispose() };
 };
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
   test(`${signal} in the middle of a transfer leaves no process and no namespace behind`, { skip }, async () => {
-    const { child, own, pids } = await running();
+    using demonstration = await running();
+    const { child, own, pids } = demonstration;
     assert.equal(own.length, 2, "one namespace for each end");
     const ended = new Promise<number | null>((resolve) => void child.once("exit", resolve));
     child.kill(signal);
     const code = await ended;
     assert.equal(code, signal === "SIGKILL" ? null : 1);
-    await waitFor("the end of every process", () => !pids.some(isAlive));
-    await waitFor("the end of its namespaces", () => {
+    await eventually("the end of every process", () => !pids.some(isAlive));
+    await eventually("the end of its namespaces", () => {
       const left = namespaces();
       return !own.some((space) => left.has(space));
     });

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { PCI_IDS } from "#chip/chips.ts";
 import { commandsFor } from "#app/cli/commands.ts";
 import type { PciMatch } from "#kit/device.ts";
+import { LIMIT_MILLIS } from "./rigs/eventually.ts";
 
 const SHARE = join(import.meta.dirname, "..", "share");
 const RULES = readFileSync(join(SHARE, "udev/70-ferrule.rules"), "utf8");
@@ -54,7 +55,7 @@ test("systemd finds nothing wrong with the unit", { skip: noSystemd }, () => {
     writeFileSync(path, UNIT.replaceAll(/(Exec\w+=\+?)(ferrule|udevadm) /g, "$1/bin/true "));
     const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", path], {
       encoding: "utf8",
-      timeout: 20_000,
+      timeout: LIMIT_MILLIS,
     });
     // It tells of every unit it reads.
     const ours = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("ferrule@"));

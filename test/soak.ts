@@ -13,6 +13,7 @@ import { openSession } from "#app/open-session.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whole } from "./guest/options.ts";
 import { argumentsOf } from "./program.ts";
+import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
 
 const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
 /** Heap and everything else a thousand cycles may cost: leaks of one ring each would be gigabytes. */
@@ -83,8 +84,11 @@ const cycle = async (): Promise<void> => {
     host: { name: "soak0" },
     mtu: 1500,
   });
-  await session.carrier(5000);
-  await session.close();
+  try {
+    await session.carrier(LIMIT_MILLIS);
+  } finally {
+    await session.close();
+  }
 };
 
 /** The command, killed without warning. */
@@ -104,7 +108,7 @@ const kill = async (index: number): Promise<string> => {
   child.kill("SIGKILL");
   await ended;
   // The kernel takes a TAP away when the last descriptor has gone, which is a moment after the process.
-  for (let i = 0; i < 100 && (interfaces().length > 0 || sockets().length > 0); i++) await setTimeout(10);
+  await eventually("nothing left", () => interfaces().length === 0 && sockets().length === 0).catch(() => {});
   expectNothing(`kill ${index}: interfaces`, interfaces());
   expectNothing(`kill ${index}: sockets`, sockets());
   return said.includes('"carrier"') ? "running" : said === "" ? "starting" : "bringing up";

@@ -10,6 +10,7 @@ const FRAMES = 10_000_000;
 const WARM_UP_FRAMES = 3_000_000;
 const BATCH = 32;
 const LARGEST_GROWTH = 64 * 1024;
+const TRIES = 3;
 
 interface Collected {
   readonly collections: number;
@@ -38,6 +39,8 @@ const observed = async (work: () => void): Promise<Collected> => {
   return { collections, growth };
 };
 
+const isSteady = ({ collections, growth }: Collected): boolean => collections === 0 && growth < LARGEST_GROWTH;
+
 const forward = (path: RingPath, frames: number): void => {
   for (let ring = 0; ring < Math.ceil(frames / SLOTS); ring++) {
     path.device();
@@ -56,9 +59,10 @@ for (const kind of PATHS)
       await setImmediate();
       forward(path, WARM_UP_FRAMES);
       await setImmediate();
-      const { collections, growth } = await observed(() => forward(path, FRAMES));
-      assert.equal(collections, 0, `${collections} garbage collections`);
-      assert.ok(growth < LARGEST_GROWTH, `the heap grew by ${growth} bytes`);
+      // Garbage that frames make comes each time; what the compiler makes beside us, late on a busy machine, comes once.
+      let seen = await observed(() => forward(path, FRAMES));
+      for (let more = 0; more < TRIES && !isSteady(seen); more++) seen = await observed(() => forward(path, FRAMES));
+      assert.ok(isSteady(seen), `${seen.collections} garbage collections; the heap grew by ${seen.growth} bytes`);
       assert.ok(path.intact(), "a frame was damaged or dropped");
     });
   }

@@ -10,7 +10,7 @@ const node = (flags: readonly string[], code: string) => {
     cwd: import.meta.dirname,
     encoding: "utf8",
     env,
-    timeout: 30_000,
+    timeout: 300_000,
   });
 };
 const REPORT = `

@@ -14,18 +14,18 @@ test("the kernel's settings about user namespaces give a reason or none", () => 
   assert.equal(canUnshareUser(), whyNoUserNamespace() === undefined);
 });
 
-test("a child that asked for it dies with its parent", { timeout: 60_000 }, async () => {
+test("a child that asked for it dies with its parent", { timeout: 300_000 }, async () => {
   const child = `
     const { dieWithParent } = await import("./process.ts");
     dieWithParent("SIGKILL", Number(process.argv[1]));
     process.stdout.write(process.pid + "\\n");
-    setTimeout(() => {}, 60_000);`;
+    setTimeout(() => {}, 600_000);`;
   const parent = `
     import { spawn } from "node:child_process";
     spawn(process.execPath, ["--input-type=module", "--eval", ${JSON.stringify(child)}, String(process.pid)], {
       stdio: ["ignore", "inherit", "inherit"],
     });
-    setTimeout(() => {}, 60_000);`;
+    setTimeout(() => {}, 600_000);`;
   const middle = spawn(process.execPath, ["--input-type=module", "--eval", parent], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
@@ -38,11 +38,11 @@ test("a child that asked for it dies with its parent", { timeout: 60_000 }, asyn
   await once(middle.stdout.resume(), "end");
 });
 
-test("a child whose parent was gone before it asked dies at once", { timeout: 60_000 }, async () => {
+test("a child whose parent was gone before it asked dies at once", { timeout: 300_000 }, async () => {
   const code = `
     const { dieWithParent } = await import("./process.ts");
     dieWithParent("SIGKILL", 1 << 30);
-    setTimeout(() => {}, 60_000);`;
+    setTimeout(() => {}, 600_000);`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", code], { cwd: import.meta.dirname });
   const [, signal] = (await once(child, "exit")) as [number | null, string | null];
   assert.equal(signal, "SIGKILL");
@@ -51,7 +51,7 @@ test("a child whose parent was gone before it asked dies at once", { timeout: 60
 /** For code that is text. */
 const url = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
 
-test("a process ends though a thread of it is stuck in a system call", { timeout: 60_000 }, async () => {
+test("a process ends though a thread of it is stuck in a system call", { timeout: 300_000 }, async () => {
   const stuck = `
     Promise.all([import("node:worker_threads"), import(${url("libc.ts")}), import(${url("memory.ts")})]).then(
       ([{ parentPort }, { libc }, { Struct }]) => {

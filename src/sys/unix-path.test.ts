@@ -64,7 +64,7 @@ test("whoever there is no descriptor for is turned away, and the next one is ser
     const node = [process.execPath, "--input-type=module", "-e", script];
     const said = execFileSync("sh", ["-c", 'ulimit -n 64 && exec "$@"', "sh", ...node], {
       encoding: "utf8",
-      timeout: 20_000,
+      timeout: 300_000,
     });
     const turnedAway = ["EMFILE", "EMFILE", 0, true];
     assert.deepEqual(JSON.parse(said), [...turnedAway, ...turnedAway, true]);

@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { QtestDevice } from "#bus/qtest/device.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
@@ -18,6 +17,7 @@ import { buildEthernet, ETHERNET_BYTES, EtherType } from "#wire/ethernet.ts";
 import { buildEchoFrame } from "#wire/frames.ts";
 import { IcmpType, parseEcho } from "#wire/icmp.ts";
 import { memoryOf } from "#wire/memory.ts";
+import { eventually, LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { ends, HERE, payload, udp } from "../rigs/frames.ts";
 import { HIGH_MEMORY, noQtest, QtestMachine } from "../rigs/qtest-machine.ts";
 import { openQtestRig, type QtestRig } from "../rigs/qtest.ts";
@@ -67,7 +67,7 @@ const whoHas = (): Uint8Array => {
 const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
   rig.send(frame);
   for (let looks = 0; looks < 10; looks++) {
-    assert.ok(rig.device.wait(5000), "no interrupt came");
+    assert.ok(rig.device.wait(LIMIT_MILLIS), "no interrupt came");
     const [answer] = rig.poll();
     if (answer !== undefined) return answer;
   }
@@ -188,7 +188,7 @@ describe("the bus", { skip: absent }, () => {
     using rig = openQtestRig();
     rig.up();
     rig.machine.kill();
-    assert.ok(rig.device.wait(5000));
+    assert.ok(rig.device.wait(LIMIT_MILLIS));
     assert.match(rig.device.gone ?? "", /^qtest: QEMU is gone: /);
     assert.equal(rig.registers.read32(rw32(0x40)), 0xffff_ffff);
     assert.throws(() => rig.nic.interrupt(), { code: "DEVICE_GONE" });
@@ -223,11 +223,14 @@ describe("the bus", { skip: absent }, () => {
       setInterval(() => machine, 1000);`;
     const args = ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", source];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-    const [said] = (await once(child.stdout, "data")) as [Buffer];
-    const pid = Number(said.toString());
-    assert.ok(existsSync(`/proc/${pid}`));
-    child.kill("SIGKILL");
-    for (let waited = 0; existsSync(`/proc/${pid}`) && waited < 5000; waited += 20) await setTimeout(20);
-    assert.equal(existsSync(`/proc/${pid}`), false);
+    try {
+      const [said] = (await once(child.stdout, "data")) as [Buffer];
+      const pid = Number(said.toString());
+      assert.ok(existsSync(`/proc/${pid}`));
+      child.kill("SIGKILL");
+      await eventually("the end of QEMU", () => !existsSync(`/proc/${pid}`));
+    } finally {
+      child.kill("SIGKILL");
+    }
   });
 });

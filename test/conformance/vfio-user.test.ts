@@ -5,7 +5,6 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
@@ -15,11 +14,11 @@ import { FRAME_WORDS } from "#kit/link.ts";
 import { ffiProblem } from "#sys/ffi.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
+import { eventually, LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { HERE, ends, payload, udp } from "../rigs/frames.ts";
 import type { ModelReport, ModelTask } from "../rigs/vfio-user-model.ts";
 
 const DMA_BYTES = 16 << 20;
-const LIMIT_MILLIS = 5000;
 
 /** A server in its thread, and its end. */
 const withModel = async (act: (path: string, stop: () => Promise<ModelReport>) => Promise<void>): Promise<void> => {
@@ -129,8 +128,7 @@ suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
         assert.equal(echo(nic, device, [udp(ends(), payload(100, i))]).length, 1);
       }
       // The server's thread closes its ends when it sees that we have gone.
-      const end = performance.now() + LIMIT_MILLIS;
-      while (openDescriptors() > before && performance.now() < end) await setTimeout(5);
+      await eventually("the server's ends closed", () => openDescriptors() <= before);
       assert.equal(openDescriptors(), before);
       assert.equal((await stop()).clients, 10);
     });

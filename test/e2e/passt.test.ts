@@ -1,6 +1,6 @@
 /** A guest's stock driver, our NIC, and Debian's passt at the other end of its cable: the host's network without root. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -8,14 +8,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { openServer, type Serving } from "#app/serve/open-server.ts";
 import type { ServeState } from "#app/serve/requests.ts";
 import { noRig } from "../guest/available.ts";
 import { Guest } from "../guest/guest.ts";
-
-const LIMIT = 10_000;
+import { HostBackground } from "../rigs/background.ts";
+import { eventually } from "../rigs/eventually.ts";
 
 /** What the host has on its first interface: passt gives the same to the guest, and its gateway's address is the host. */
 const hostAddress = (): { readonly address: string; readonly gateway: string } | undefined => {
@@ -31,13 +30,16 @@ const noPasst = (): string | false => {
 };
 
 /** passt at a socket of its own, until disposed. It gives root up, so the folder is anybody's. */
-const startPasst = async (folder: string): Promise<Disposable & { readonly path: string }> => {
+const startPasst = async (folder: string): Promise<AsyncDisposable & { readonly path: string }> => {
   chmodSync(folder, 0o777);
   const path = join(folder, "net");
-  const child = spawn("passt", ["-f", "-s", path, "--mtu", "1500"], { stdio: "ignore" });
-  for (const end = Date.now() + LIMIT; !existsSync(path); await sleep(20))
-    if (Date.now() > end || child.exitCode !== null) assert.fail("passt does not start");
-  return { path, [Symbol.dispose]: () => void child.kill("SIGTERM") };
+  await using scope = new AsyncDisposableStack();
+  const passt = scope.use(
+    new HostBackground(["setpriv", "--pdeathsig", "KILL", "passt", "-f", "-s", path, "--mtu", "1500"], process.env),
+  );
+  await eventually("passt's socket", () => existsSync(path) || (passt.running ? undefined : assert.fail(passt.said)));
+  const owned = scope.move();
+  return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 };
 
 test(

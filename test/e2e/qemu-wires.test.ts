@@ -62,15 +62,17 @@ suite("a guest with our NIC and one with QEMU's e1000e", { skip: noRig() }, () =
         }),
       );
       const device = JSON.stringify({ driver: "vfio-user-pci", socket: { type: "unix", path: socket } });
-      const [ours, theirs] = await Promise.all([
-        Guest.boot({ devices: ["-device", device] }),
-        Guest.boot({ devices: ["-netdev", `${cable.theirs(folder)},id=wire`, "-device", "e1000e,netdev=wire"] }),
-      ]);
-      scope.use(ours);
-      scope.use(theirs);
+      const boot = async (devices: readonly string[]): Promise<Guest> => scope.use(await Guest.boot({ devices }));
+      const boots = [
+        boot(["-device", device]),
+        boot(["-netdev", `${cable.theirs(folder)},id=wire`, "-device", "e1000e,netdev=wire"]),
+      ] as const;
+      // When one does not come up, the other is waited for as well: it has an owner then.
+      await Promise.allSettled(boots);
+      const [ours, theirs] = await Promise.all(boots);
       await Promise.all([ours.must(up("r8169", "10.9.0.1")), theirs.must(up("e1000e", "10.9.0.2"))]);
-      await ours.must("ping -c 3 -W 5 10.9.0.2");
-      await theirs.must("ping -c 3 -W 5 -s 1472 -M do 10.9.0.1");
+      await ours.must("ping -c 3 -w 250 10.9.0.2");
+      await theirs.must("ping -c 3 -w 250 -s 1472 -M do 10.9.0.1");
       const { offences, traffic } = (await nic.ask({ command: "show" })) as ServeState;
       assert.deepEqual(offences, {});
       assert.ok(traffic.sentFrames >= 6 && traffic.receivedFrames >= 6);

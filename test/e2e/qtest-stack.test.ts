@@ -7,11 +7,11 @@ import { TapUplink } from "#host/tap-uplink.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import type { EchoTask } from "../rigs/echo-client.ts";
+import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { openQtestRig } from "../rigs/qtest.ts";
 import { noTwoEnds } from "../rigs/skip.ts";
 
 const BYTES = 8 << 20;
-const LIMIT_MILLIS = 60_000;
 const ARENA_BYTES = 1 << 20;
 const BUDGET = 64;
 /** The address at which QEMU starts `cat`, which sends back what it is sent. */

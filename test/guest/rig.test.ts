@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { answered } from "../conformance-guest/echoes.ts";
 import { noRig } from "./available.ts";
 import { Guest } from "./guest.ts";
-import { FAR, Rig } from "./rig.ts";
+import { Leftovers } from "./leftovers.ts";
+import { FAR, NEAR, Rig } from "./rig.ts";
 
-describe("a controlled guest", { skip: noRig(), timeout: 300_000 }, () => {
+describe("a controlled guest", { skip: noRig() }, () => {
   test("runs commands, tells their exit codes and output apart, and ends those that take too long", async () => {
     await using guest = await Guest.boot();
     const ran = await guest.run("echo out; echo err >&2; exit 3");
@@ -40,5 +43,76 @@ describe("a controlled guest", { skip: noRig(), timeout: 300_000 }, () => {
     await rig.up();
     assert.match(await rig.guest.must(`ping -c 3 -i 0.2 ${FAR.ipv4}`), / 0% packet loss/);
     assert.ok((await rig.frames()).length >= 6);
+  });
+});
+
+/** Holds a guest up for most of the time, as a busy machine does, until disposed. */
+const holdUp = ({ qmp }: Guest, heldMillis: number, runningMillis: number): AsyncDisposable => {
+  let over = false;
+  const work = async (): Promise<void> => {
+    while (!over) {
+      await qmp.execute("stop");
+      await sleep(heldMillis);
+      await qmp.execute("cont");
+      await sleep(runningMillis);
+    }
+  };
+  const done = work();
+  return {
+    async [Symbol.asyncDispose]() {
+      over = true;
+      await done;
+    },
+  };
+};
+
+describe("a rig on a busy machine, and for one test after the other", { skip: noRig() }, () => {
+  let rig: Rig;
+  before(async () => {
+    rig = await Rig.open({ chip: "rtl8168h" });
+    await rig.up();
+  });
+  after(() => rig?.[Symbol.asyncDispose]());
+
+  test("a guest that is held up has time to answer", async () => {
+    await using _slow = holdUp(rig.guest, 400, 30);
+    for (let i = 0; i < 3; i++) await answered(rig.far, `-c 3 ${NEAR.ipv4}`);
+  });
+
+  test("processes and interfaces that a test leaves at either end are named, and gone", async () => {
+    const leftovers = await Leftovers.since(rig);
+    await rig.guest.must("(exec sleep 1000) >/dev/null 2>&1 & ip link add link eth0 name left type macvlan");
+    const left = await rig.far.start("exec sleep 2000");
+    const first = await leftovers.remove();
+    assert.deepEqual([...first].toSorted(), [
+      "the far end's process sleep 2000",
+      "the guest's process sleep",
+      "the interface left of the guest",
+    ]);
+    assert.deepEqual(await leftovers.remove(), []);
+    await left.stop();
+  });
+
+  test("what is in the background ends with its owner, children and all", async () => {
+    const leftovers = await Leftovers.since(rig);
+    for (const end of [rig.guest, rig.far]) {
+      await using background = await end.start("sleep 1000 & echo started; sleep 1000");
+      await background.says(/started/);
+    }
+    assert.deepEqual(await leftovers.remove(), []);
+  });
+
+  test("cable, partner, wire and device are as they were after a test has changed them", async () => {
+    const { nic } = rig;
+    await nic.ask({ command: "partner", abilities: { speeds: [100] } });
+    await nic.ask({ command: "wire", name: "loss", directions: ["in"], probability: 1 });
+    await nic.ask({ command: "fault", name: "stuck-reset" });
+    await nic.ask({ command: "link", up: false });
+    assert.equal(await nic.restore(), true);
+    await rig.linked();
+    const { cable, link, wire, faults } = await nic.state();
+    assert.deepEqual([cable, link.speed, wire.in.armed, faults], [true, 1000, {}, []]);
+    assert.equal(await nic.restore(), false);
+    await answered(rig.guest, `-c 3 ${FAR.ipv4}`);
   });
 });

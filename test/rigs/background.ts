@@ -33,6 +33,10 @@ export class HostBackground implements Background {
     return this.#said;
   }
 
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   /** Resolves when it has ended by itself: its exit code, null if a signal ended it. @throws {Error} when it does not end */
   async ended(): Promise<number | null> {
     const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {
@@ -47,7 +51,7 @@ export class HostBackground implements Background {
       () => `${pattern} in ${this.#said}`,
       () => {
         if (pattern.test(this.#said)) return this.#said;
-        if (this.#child.exitCode !== null) throw new Error(`ended before it said ${pattern}: ${this.#said}`);
+        if (!this.running) throw new Error(`ended before it said ${pattern}: ${this.#said}`);
         return undefined;
       },
     );

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
  * Seconds between two echoes, one round after the other. For the last answer of a round ping waits as long as from one echo to
  * the next, or twice as long as the slowest answer took, whatever -W says: a machine that is busy gets more time in each round.
  */
-const INTERVALS = [0.01, 0.04, 0.16, 0.64, 2.56, 5];
+const INTERVALS = [0.02, 0.05, 0.16, 0.64, 2.56, 5];
 
 /**
  * Sends echoes by ping(8), with these arguments, until all of a round are answered. A guest that is held up may also find out late

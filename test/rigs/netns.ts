@@ -7,10 +7,12 @@ import { LIMIT_MILLIS } from "./eventually.ts";
 
 const execute = promisify(execFile);
 const OUTPUT_LIMIT = 1 << 28;
+/** For programs that compute for a while. */
+const RUN_LIMIT_MILLIS = 6 * LIMIT_MILLIS;
 
 /** What a program printed. @throws {Error} unless it ends with 0 */
 export const run = async (program: string, ...args: readonly string[]): Promise<string> =>
-  (await execute(program, args, { maxBuffer: OUTPUT_LIMIT, timeout: LIMIT_MILLIS })).stdout;
+  (await execute(program, args, { maxBuffer: OUTPUT_LIMIT, timeout: RUN_LIMIT_MILLIS })).stdout;
 
 /** Starts a program, which does not outlive us. Whoever asks for it owns it. */
 export const start = (program: string, ...args: readonly string[]): HostBackground =>

@@ -1,9 +1,9 @@
 /** Ferrule as `npm pack` ships it. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { LIMIT_MILLIS } from "./eventually.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const LIMIT_MILLIS = 60_000;
 
 export const npm = (cwd: string, ...args: string[]): string =>
   execFileSync("npm", [...args, "--loglevel=error", "--no-update-notifier"], {

@@ -7,6 +7,7 @@ import { read, write } from "#sys/fd.ts";
 import { createMemory } from "#sys/mapping.ts";
 import { Poller } from "#sys/poll.ts";
 import { socketPair } from "#sys/unix-socket.ts";
+import { LIMIT_MILLIS } from "./eventually.ts";
 
 const PROGRAM = "qemu-system-x86_64";
 const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
@@ -47,8 +48,6 @@ export interface MachineOptions {
   /** Further arguments. */
   readonly more?: readonly string[];
 }
-
-const LIMIT_MILLIS = 5000;
 
 /** QEMU's control socket, a request at a time. */
 class Control implements Disposable {

@@ -5,6 +5,7 @@ import { StreamWire } from "#host/wire-stream.ts";
 import { RealClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import { isAllRead } from "#sys/unix-socket.ts";
+import { LIMIT_MILLIS } from "./eventually.ts";
 import { HIGH_MEMORY, LOW_MEMORY, type MachineOptions, QtestMachine } from "./qtest-machine.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
@@ -18,8 +19,6 @@ export interface QtestRig extends Rig {
   readonly device: QtestDevice;
   readonly bound: Bound<Nic>;
 }
-
-const LIMIT_MILLIS = 5000;
 
 export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
   const { mtu = 1500, mac = "02:00:00:00:00:01", cable = "us", carrier = true, slots, more = [], echo } = options;

@@ -46,8 +46,6 @@ class FakeServing implements Serving {
   }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 20));
-
 const setUp = (
   options: { json?: boolean; isTerminal?: boolean; once?: boolean; strict?: "warn" | "error" | "off" } = {},
 ) => {
@@ -77,7 +75,19 @@ const setUp = (
     json: options.json ?? false,
   } as const;
   const exit = serve(call, terminal, async () => serving, stop);
-  return { socket, source, serving, terminal, exit, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+  /** Resolves when it serves, which is the first thing that it says. */
+  const started = async (): Promise<void> => {
+    while (terminal.out.text === "") await new Promise((resolve) => void setTimeout(resolve, 5));
+  };
+  return {
+    socket,
+    source,
+    serving,
+    terminal,
+    exit,
+    started,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
+  };
 };
 
 const OFFENCE = {
@@ -90,7 +100,7 @@ const OFFENCE = {
 
 test("prints what to give to QEMU, a line for each event, and the sums at the end", async () => {
   using s = setUp();
-  await turn();
+  await s.started();
   s.serving.tell({ kind: "client", client: 1, connected: true });
   s.serving.tell({ kind: "offence", client: 1, offence: OFFENCE });
   s.serving.tell({ kind: "wake", client: 1 });
@@ -113,7 +123,7 @@ test("prints what to give to QEMU, a line for each event, and the sums at the en
 
 test("with --json every event is an object on a line of its own", async () => {
   using s = setUp({ json: true });
-  await turn();
+  await s.started();
   s.serving.tell({ kind: "offence", client: 1, offence: OFFENCE });
   s.source.emit("SIGTERM", "SIGTERM");
   assert.equal(await s.exit, 0);
@@ -129,7 +139,7 @@ test("with --json every event is an object on a line of its own", async () => {
 
 test("answers on the control socket while it runs", async () => {
   using s = setUp();
-  await turn();
+  await s.started();
   assert.deepEqual(await askServer(s.socket, { command: "link", up: false }), {});
   assert.deepEqual(s.serving.asked, [{ command: "link", up: false }]);
   s.source.emit("SIGINT", "SIGINT");
@@ -138,7 +148,7 @@ test("answers on the control socket while it runs", async () => {
 
 test("a server that fails is taken down, and its error is passed on", async () => {
   using s = setUp();
-  await turn();
+  await s.started();
   s.serving.tell({ kind: "failed", error: { code: "EBADFD", message: "the interface was deleted", hint: "Again." } });
   await assert.rejects(s.exit, { message: "the interface was deleted", hint: "Again." });
   assert.equal(s.serving.closed, 1);
@@ -146,7 +156,7 @@ test("a server that fails is taken down, and its error is passed on", async () =
 
 test("on a terminal counters stand below the events", async () => {
   using s = setUp({ isTerminal: true });
-  await turn();
+  await s.started();
   s.serving.tell({ kind: "client", client: 1, connected: true });
   s.source.emit("SIGINT", "SIGINT");
   await s.exit;
@@ -206,7 +216,7 @@ test("without a server there, ctl fails with 1 and says so", async () => {
 
 test("a frame that the NIC does not receive ends ctl with 1, with --json as well", async () => {
   using s = setUp();
-  await turn();
+  await s.started();
   try {
     for (const taken of [true, false])
       for (const json of [[], ["--json"]]) {
@@ -226,11 +236,11 @@ test("a frame that the NIC does not receive ends ctl with 1, with --json as well
 
 test("`ctl stop` ends the server, and is answered when nothing of it is left", async () => {
   using s = setUp();
-  await turn();
+  await s.started();
   const order: string[] = [];
   s.serving.close = async () => {
     if (s.serving.closed++ > 0) return;
-    await turn();
+    await s.started();
     order.push("closed");
   };
   const terminal = recordedTerminal();
@@ -248,11 +258,11 @@ test("`ctl stop` ends the server, and is answered when nothing of it is left", a
 test("with --once it ends with its guest, and with an error if there were offences", async () => {
   for (const offences of [0, 2]) {
     using s = setUp({ once: true });
-    await turn();
+    await s.started();
     // Somebody who was turned away is not the guest.
     s.serving.tell({ kind: "client", client: 0, connected: false, why: "no descriptor" });
     s.serving.tell({ kind: "client", client: 1, connected: true });
-    await turn();
+    await s.started();
     assert.equal(s.serving.closed, 0);
     s.serving.now = statisticsOf({ clients: 1, offences });
     s.serving.tell({ kind: "client", client: 1, connected: false, why: "" });
@@ -265,7 +275,7 @@ test("with --once it ends with its guest, and with an error if there were offenc
 test("with --strict error an offence makes it an error in the end, otherwise it does not", async () => {
   for (const strict of ["warn", "error", "off"] as const) {
     using s = setUp({ strict });
-    await turn();
+    await s.started();
     s.serving.now = statisticsOf({ clients: 1, offences: 1 });
     s.source.emit("SIGINT", "SIGINT");
     if (strict === "error")

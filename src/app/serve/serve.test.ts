@@ -45,7 +45,7 @@ class Station implements AsyncDisposable {
 
   /** Waits until something of that kind has happened so often. */
   async happened(kind: ServeEvent["kind"], times = 1): Promise<ServeEvent> {
-    for (let i = 0; i < 500; i++) {
+    for (let i = 0; i < 30_000; i++) {
       const found = this.events.filter((event) => event.kind === kind);
       if (found.length >= times) return found[times - 1]!;
       await sleep(10);

@@ -22,7 +22,7 @@ const serve = ({ socket, questions }: AnswererTask): void => {
   const into = new Uint8Array(1 << 20);
   let end = 0;
   const counts: number[] = [];
-  while (counts.length < questions && poller.wait(2000) > 0) {
+  while (counts.length < questions && poller.wait(60_000) > 0) {
     const incoming = peer.receive(into.subarray(end));
     if (incoming === undefined || incoming.length === 0) break;
     end += incoming.length;
