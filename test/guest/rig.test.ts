@@ -48,9 +48,9 @@ describe("a controlled guest", { skip: noRig() }, () => {
 
 /** Holds a guest up for most of the time, as a busy machine does, until disposed. */
 const holdUp = ({ qmp }: Guest, heldMillis: number, runningMillis: number): AsyncDisposable => {
-  let over = false;
+  const over = new AbortController();
   const work = async (): Promise<void> => {
-    while (!over) {
+    while (!over.signal.aborted) {
       await qmp.execute("stop");
       await sleep(heldMillis);
       await qmp.execute("cont");
@@ -60,7 +60,7 @@ const holdUp = ({ qmp }: Guest, heldMillis: number, runningMillis: number): Asyn
   const done = work();
   return {
     async [Symbol.asyncDispose]() {
-      over = true;
+      over.abort();
       await done;
     },
   };
