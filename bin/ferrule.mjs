@@ -6,18 +6,11 @@ import module, { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-
-/** The oldest Node with `node:ffi` as the sys room uses it. */
-const NEEDED = [26, 10];
+import { NEEDED, isNewEnough } from "./node-version.mjs";
 
 const fail = (message, hint) => {
   process.stderr.write(`ferrule: ${message}\nhint: ${hint}\n`);
   process.exit(1);
-};
-
-const newEnough = (version) => {
-  const [major, minor] = version.split(".").map(Number);
-  return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
 };
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -72,7 +65,7 @@ const isShared = () => {
 
 /** What brings a Node that is new enough. */
 const cure = () => {
-  const other = "or put Node 26.10 or newer on the path.";
+  const other = `or put Node ${NEEDED} or newer on the path.`;
   if (!IS_CHECKOUT) return `Install the package again without \`--omit=optional\` (x64 and arm64), ${other}`;
   if (isShared()) {
     const folder = `'${MODULES.replaceAll("'", "'\\''")}'`;
@@ -108,7 +101,7 @@ if (process.platform !== "linux")
   );
 
 await findCompiled();
-if (newEnough(process.versions.node)) {
+if (isNewEnough(process.versions.node)) {
   if (process.env.NODE_COMPILE_CACHE !== undefined) module.enableCompileCache();
   await import(pathToFileURL(ENTRY).href).catch((error) => {
     if (error.code !== "EMFILE" && error.code !== "ENFILE") throw error;
@@ -118,7 +111,7 @@ if (newEnough(process.versions.node)) {
   const program = ownNode();
   if (program === undefined)
     fail(
-      `Node ${NEEDED.join(".")} or newer is needed; this is ${process.versions.node}, and no own Node for ${process.arch} is installed`,
+      `Node ${NEEDED} or newer is needed; this is ${process.versions.node}, and no own Node for ${process.arch} is installed`,
       cure(),
     );
   else runIn(program);

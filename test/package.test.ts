@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { olderNode } from "./rigs/older-node.ts";
 import { npm, packFerrule } from "./rigs/packed.ts";
 
 const MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
@@ -60,6 +61,9 @@ const answer = Buffer.from(nic.memory.bytes.subarray(at, at + 42));
 console.log(\`\${answer.subarray(28, 32).join(".")} is at \${answer.toString("hex", 6, 12)}\`);
 nic.release(burst, 1);
 `;
+
+/** What programs import. */
+const PARTS = ["clock", "device", "driver", "errors", "link", "vfio", "vfio-user"];
 
 suite("the packed form", () => {
   let home = "";
@@ -125,6 +129,51 @@ suite("the packed form", () => {
       encoding: "utf8",
     });
     assert.equal(status, 0, stdout);
+  });
+
+  const older = olderNode();
+  test(
+    "is refused by an older Node in one line, whichever part is imported",
+    { skip: older === undefined ? "there is no older Node here" : false },
+    () => {
+      for (const part of PARTS) {
+        const program = `import("ferrule/${part}").catch(({ code, message }) => console.log(code, message));`;
+        const { stdout, stderr } = spawnSync(older!, ["--eval", program], {
+          cwd: home,
+          encoding: "utf8",
+          timeout: ENOUGH,
+        });
+        assert.match(
+          stdout,
+          /^NODE_TOO_OLD ferrule's library needs Node 26\.10 or newer; this is \d+\.\d+\.\d+\n$/,
+          part,
+        );
+        assert.equal(stderr, "");
+      }
+    },
+  );
+
+  test("is one library, whether it is imported or required", () => {
+    const program = `
+      const names = ${JSON.stringify(PARTS)};
+      for (const name of names)
+        for (const [key, value] of Object.entries(require("ferrule/" + name)))
+          if ((await import("ferrule/" + name))[key] !== value) console.log(name, key);
+      console.log(require("ferrule/vfio").VfioDevice.name, new (require("ferrule/errors").OutOfRange)("x") instanceof require("ferrule/errors").FerruleError);`;
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      [
+        "--input-type=module",
+        "--eval",
+        `import { createRequire } from "node:module"; const require = createRequire(${JSON.stringify(join(home, "ask.ts"))});${program}`,
+      ],
+      {
+        cwd: home,
+        encoding: "utf8",
+        timeout: ENOUGH,
+      },
+    );
+    assert.equal(stdout, "VfioDevice true\n", stderr);
   });
 
   test("drives a NIC for a Node program that wants raw frames", async () => {

@@ -4,6 +4,7 @@ import type { ReceiveFilter } from "#driver/receive-filter.ts";
 import { rootCause } from "#kit/errors.ts";
 import { refusalOf } from "#sys/errno.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
+import { bugTracker } from "./manifest.ts";
 import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
 
 /** Where a driver finds its device: in another thread, behind a socket, or in a slot. */
@@ -77,12 +78,13 @@ export interface PlainError {
   readonly hint: string;
 }
 
-const UNEXPECTED_HINT = "This is a bug in Ferrule. Run it again with FERRULE_DEBUG=1 and report what it prints.";
+const unexpectedHint = (): string =>
+  `This is a bug in Ferrule. Run it again with FERRULE_DEBUG=1 and report what it prints: ${bugTracker()}`;
 
 /** What failed first: what cleaning up after it failed with is a consequence. */
 export const plainError = (error: unknown): PlainError => {
   const cause = rootCause(error);
-  if (!(cause instanceof Error)) return { code: "UNKNOWN", message: String(cause), hint: UNEXPECTED_HINT };
+  if (!(cause instanceof Error)) return { code: "UNKNOWN", message: String(cause), hint: unexpectedHint() };
   const { code, hint } = cause as { code?: unknown; hint?: unknown };
   if (typeof hint === "string" && hint !== "")
     return { code: typeof code === "string" ? code : "INTERNAL", message: cause.message, hint };
@@ -92,6 +94,6 @@ export const plainError = (error: unknown): PlainError => {
   return {
     code: typeof code === "string" ? code : "INTERNAL",
     message: `${cause.name}: ${cause.message}`,
-    hint: UNEXPECTED_HINT,
+    hint: unexpectedHint(),
   };
 };

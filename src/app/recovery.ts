@@ -11,7 +11,7 @@ export const STEADY_MICROS = 10_000_000;
 export class NicGivenUp extends FerruleError {
   readonly code = "NIC_GIVEN_UP";
   readonly hint =
-    "Look for IOMMU faults and PCIe errors in the kernel log (`dmesg | grep -iE 'DMAR|AMD-Vi|AER'`), then power-cycle the card.";
+    "Look for IOMMU faults and PCIe errors in the kernel log (`sudo dmesg | grep -iE 'DMAR|AMD-Vi|AER'`), then power-cycle the card.";
   /** Restarts that did not help. */
   readonly restarts: number;
   constructor(fields: { restarts: number; micros: number; reason: string }) {

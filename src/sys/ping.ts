@@ -26,7 +26,7 @@ const PAYLOAD_MOST = PACKET_BYTES - 20 - ICMP_HEADER;
 /** This process may open neither a raw nor a ping socket. */
 export class PingNotPermitted extends FerruleError {
   readonly code = "PING_NOT_PERMITTED";
-  readonly hint = "Run as root, or widen `sysctl net.ipv4.ping_group_range`.";
+  readonly hint = "Run as root, or let every group ping: `sudo sysctl net.ipv4.ping_group_range='0 2147483647'`.";
   constructor(cause: Error) {
     super("not permitted to send ICMP echo requests", { cause });
   }

@@ -41,7 +41,7 @@ const TUN_F_USO6 = 0x40;
 /** The machine has no TAP driver. */
 export class TapUnavailable extends FerruleError {
   readonly code = "TAP_UNAVAILABLE";
-  readonly hint = "Load it with `modprobe tun`; in a container, pass --device /dev/net/tun.";
+  readonly hint = "Load it with `sudo modprobe tun`; in a container, pass --device /dev/net/tun.";
   constructor(cause: Error) {
     super(`there is no ${DEVICE}`, { cause });
   }
@@ -209,7 +209,7 @@ export class Tap implements Disposable {
     if (error.errno === Errno.EPERM)
       throw new TapNotPermitted(
         `not permitted to make a TAP in this network namespace`,
-        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root make it: \`ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr\`.`,
+        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root make it: \`sudo ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr\`.`,
         error,
       );
     // EBUSY: someone has it open. EINVAL: it is an interface of another kind.
@@ -250,7 +250,7 @@ const openDevice = (): Fd => {
     if (error.errno === Errno.EACCES || error.errno === Errno.EPERM)
       throw new TapNotPermitted(
         `not permitted to open ${DEVICE}`,
-        `Run as root, or let everyone use it: \`chmod 0666 ${DEVICE}\` (most distributions do).`,
+        `Run as root, or let everyone use it: \`sudo chmod 0666 ${DEVICE}\` (most distributions do).`,
         error,
       );
     throw error;

@@ -246,6 +246,8 @@ test("the machine is told from /sys and /proc, and from neither", () => {
     unsafeNoIommu: true,
     user: 1000,
     lockableBytes: 8_388_608,
+    boot: undefined,
+    firmwareSetup: false,
   });
   machine.write(join(proc, "self/status"), "CapEff:\t000001ffffffffff\n");
   assert.equal(readMachine(machine.files, 0).lockableBytes, Number.POSITIVE_INFINITY);

@@ -12,21 +12,25 @@ export interface Roots {
   readonly sys: string;
   readonly proc: string;
   readonly dev: string;
+  /** Everything else: settings and programs. */
+  readonly root: string;
 }
 
-const THIS_MACHINE: Roots = { sys: "/sys", proc: "/proc", dev: "/dev" };
+const THIS_MACHINE: Roots = { sys: "/sys", proc: "/proc", dev: "/dev", root: "/" };
 
 /** The files of one machine. Nothing here throws: what cannot be read is undefined, or an empty list. */
 export class Files {
   readonly sys: string;
   readonly proc: string;
   readonly dev: string;
+  readonly root: string;
 
   constructor(roots: Partial<Roots> = {}) {
-    const { sys, proc, dev } = { ...THIS_MACHINE, ...roots };
+    const { sys, proc, dev, root } = { ...THIS_MACHINE, ...roots };
     this.sys = sys;
     this.proc = proc;
     this.dev = dev;
+    this.root = root;
   }
 
   /** Folder of a PCI function. */

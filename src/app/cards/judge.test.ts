@@ -39,12 +39,21 @@ test("without an IOMMU it is said where it is off, and how it is switched on", (
     words(
       lacksOf({ group: undefined }, { machine: { ...MACHINE, iommus: [], groups: 0, iommuWords: [], ...machine } }),
     );
-  assert.match(without({}), /kernel line says nothing.*intel_iommu=on.*update-grub && sudo reboot/);
-  assert.match(without({ iommuWords: ["intel_iommu=off"] }), /switched off on the kernel line \(intel_iommu=off\)/);
+  assert.match(without({}), /command line does not ask for it.*intel_iommu=on.*update-grub && .* && sudo reboot/);
+  assert.match(
+    without({ iommuWords: ["intel_iommu=off"] }),
+    /switched off on the kernel's command line \(intel_iommu=off\)/,
+  );
   assert.match(without({ iommuWords: ["iommu=off"], processor: "amd" }), /\(iommu=off\)/);
   assert.match(without({ iommuWords: ["intel_iommu=on"] }), /the kernel does not use it.*dmesg/);
   assert.match(without({ processor: "amd", firmwareTable: "IVRS" }), /the kernel does not use it.*dmesg/);
+  assert.match(without({ boot: undefined }), /\|add intel_iommu=on to the kernel's command line/);
+  assert.doesNotMatch(without({ iommuWords: ["vfio_x=off"] }), /switched off/);
   assert.match(without({ firmwareTable: undefined }), /firmware.*VT-d.*--firmware-setup/);
+  assert.match(
+    without({ firmwareTable: undefined, firmwareSetup: false }),
+    /firmware.*VT-d.*enter the firmware's set-up$/,
+  );
   assert.match(without({ firmwareTable: undefined, processor: "amd" }), /AMD-Vi/);
   assert.match(without({ firmwareTable: undefined, guest: true }), /hypervisor.*-device intel-iommu/);
   assert.match(words(lacksOf({ group: undefined })), /this slot is not behind it/);

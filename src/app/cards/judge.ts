@@ -2,6 +2,7 @@
 import type { Card, PciFunction } from "./card.ts";
 import { isOfFamily } from "./family.ts";
 import type { Holder } from "./holders.ts";
+import { wordOff, wordOn } from "./kernel-line.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
 import { FERRULE } from "./program.ts";
 
@@ -25,23 +26,20 @@ export interface Lack {
 /** Rings and buffers of both directions, which stay where they are while the card runs; with room to spare. */
 export const WANTED_LOCKABLE = 64 * 2 ** 20;
 
-const onKernelLine = (words: string): readonly string[] => [
-  `sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&${words} /' /etc/default/grub && sudo update-grub && sudo reboot`,
-];
-
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
 
 const lack = (saw: string, fix: readonly string[]): Lack => ({ what: "IOMMU", saw, fix });
 
 const noIommu = (machine: Machine): Lack => {
-  const off = machine.iommuWords.find((word) => word.endsWith("=off"));
+  const off = machine.iommuWords.find((word) => /^(intel_iommu|amd_iommu|iommu)=(.*,)?off\b/.test(word));
   if (off !== undefined)
-    return lack(`switched off on the kernel line (${off})`, [
-      `sudo sed -i 's/ *\\<${off}\\>//' /etc/default/grub && sudo update-grub && sudo reboot`,
-    ]);
+    return lack(`switched off on the kernel's command line (${off})`, [wordOff(machine.boot, off)]);
   if (machine.firmwareTable !== undefined && machine.processor === "intel") {
     const asked = machine.iommuWords.some((word) => /^intel_iommu=.*\bon\b/.test(word));
-    if (!asked) return lack("not switched on: the kernel line says nothing of it", onKernelLine("intel_iommu=on"));
+    if (!asked)
+      return lack("not switched on: the kernel's command line does not ask for it", [
+        wordOn(machine.boot, "intel_iommu=on"),
+      ]);
   }
   if (machine.firmwareTable !== undefined)
     return lack("the firmware has one, and the kernel does not use it", ["sudo dmesg | grep -i -e dmar -e iommu"]);
@@ -50,7 +48,8 @@ const noIommu = (machine: Machine): Lack => {
       "on the host, for QEMU: -machine q35,kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on",
     ]);
   const name = { intel: "VT-d", amd: "IOMMU (AMD-Vi)", other: "the IOMMU (SMMU)" }[machine.processor];
-  return lack(`off in the firmware: switch ${name} on in its set-up`, [FIRMWARE_SETUP]);
+  const setup = machine.firmwareSetup ? FIRMWARE_SETUP : "restart, and enter the firmware's set-up";
+  return lack(`off in the firmware: switch ${name} on in its set-up`, [setup]);
 };
 
 const iommu = ({ card, machine }: Situation): readonly Lack[] => {

@@ -33,6 +33,8 @@ export const MACHINE: Machine = {
   unsafeNoIommu: false,
   user: 0,
   lockableBytes: Number.POSITIVE_INFINITY,
+  boot: { tool: "grub", generate: "sudo update-grub", config: "/boot/grub/grub.cfg", dropIns: false },
+  firmwareSetup: true,
 };
 
 /** The process ended here. */
@@ -44,6 +46,7 @@ export class FakeMachine implements Disposable {
     sys: join(this.folder, "sys"),
     proc: join(this.folder, "proc"),
     dev: join(this.folder, "dev"),
+    root: join(this.folder, "root"),
   });
   readonly records = new Records(join(this.folder, "run"));
   /** Everything the kernel was asked. */

@@ -1,6 +1,7 @@
 /** What the machine as a whole gives to VFIO: the IOMMU, the kernel's module, the limits of this process. */
 import { join } from "node:path";
 import { exists, type Files, namesIn, textOf } from "./files.ts";
+import { type BootSetup, isInstalled, readBootSetup } from "./kernel-line.ts";
 
 export interface Machine {
   /** Whose processor, as far as it decides how the IOMMU is switched on. */
@@ -20,6 +21,10 @@ export interface Machine {
   readonly user: number;
   /** Bytes of memory this process may lock; Infinity when unlimited, or when it may go beyond. */
   readonly lockableBytes: number;
+  /** What has the kernel's command line; undefined where no command is known that changes it. */
+  readonly boot: BootSetup | undefined;
+  /** A command starts the firmware's set-up. */
+  readonly firmwareSetup: boolean;
 }
 
 export const VFIO_PCI = "vfio-pci";
@@ -61,5 +66,7 @@ export const readMachine = (files: Files, user: number): Machine => {
       textOf(join(files.proc, "self/limits")) ?? "",
       textOf(join(files.proc, "self/status")) ?? "",
     ),
+    boot: readBootSetup(files),
+    firmwareSetup: exists(join(files.sys, "firmware/efi")) && isInstalled(files, "systemctl"),
   };
 };

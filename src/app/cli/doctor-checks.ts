@@ -1,8 +1,11 @@
 /** What `ferrule doctor` makes of what it saw: pure, so that every verdict can be tested anywhere. */
+import { isAtLeast } from "#sys/ffi.ts";
 import type { SelfTestResult } from "#sys/selftest.ts";
 import { type Lack, WANTED_LOCKABLE } from "../cards/judge.ts";
-import { FERRULE } from "../cards/program.ts";
+import { FERRULE, IS_CHECKOUT } from "../cards/program.ts";
+import { bugTracker } from "../manifest.ts";
 import { amount } from "./format.ts";
+import { install, IPERF3, type PackageManager, type PackageNames, TSHARK, UTIL_LINUX } from "./packages.ts";
 
 /** What was found out about the machine. */
 export interface Findings {
@@ -24,13 +27,21 @@ export interface Findings {
   readonly preparedTaps: readonly string[];
   /** Where optional programs are; undefined when they are not installed. */
   readonly tools: Readonly<Record<string, string | undefined>>;
+  /** Which QEMU is installed: its version undefined when it does not say; undefined when there is none. */
+  readonly qemu: { readonly path: string; readonly version: string | undefined } | undefined;
+  readonly packageManager: PackageManager | undefined;
+  /** The distribution's release, as in "debian trixie"; undefined when it has no name. */
+  readonly release: string | undefined;
 }
 
 export interface Check {
   readonly name: string;
   readonly state: "ok" | "limited" | "missing";
   readonly saw: string;
-  /** The command that changes it, or several, a line each; undefined when nothing needs changing. */
+  /**
+   * The command that changes it, or several, a line each, with a comment where it needs one; or what to do where no command
+   * can. Undefined when nothing needs changing.
+   */
   readonly fix: string | undefined;
 }
 
@@ -38,7 +49,10 @@ const ok = (name: string, saw: string): Check => ({ name, state: "ok", saw, fix:
 
 const runtime = (found: Findings): Check => {
   const broken = found.selfTest.find((result) => !result.ok);
-  if (broken !== undefined) return { name: "runtime", state: "missing", saw: broken.what, fix: broken.hint };
+  if (broken !== undefined) {
+    const fix = broken.hint.replace("report it", `report it at ${bugTracker()}`);
+    return { name: "runtime", state: "missing", saw: broken.what, fix };
+  }
   return ok("runtime", `Node ${found.node}, the C library answers (${found.selfTest.length} self tests)`);
 };
 
@@ -49,7 +63,7 @@ const tun = ({ tun, uid }: Findings): Check => {
       name,
       state: "missing",
       saw: "not there",
-      fix: "sudo modprobe tun    (in a container: run it with --device /dev/net/tun)",
+      fix: "sudo modprobe tun    # in a container: run it with --device /dev/net/tun",
     };
   const mode = `mode ${(tun.mode & 0o777).toString(8).padStart(4, "0")}`;
   if (tun.problem !== undefined)
@@ -59,19 +73,19 @@ const tun = ({ tun, uid }: Findings): Check => {
       name,
       state: "limited",
       saw: `${mode}: root can use it, ordinary users cannot`,
-      fix: "chmod 0666 /dev/net/tun    (for ordinary users; most distributions ship it so)",
+      fix: "chmod 0666 /dev/net/tun    # for ordinary users; most distributions ship it so",
     };
   return ok(name, mode);
 };
 
 /** Which setting most likely forbids it, going by what the kernel's settings tell. */
-const namespaceFix = (problem: string): string => {
+const namespaceFix = (problem: string, manager: PackageManager | undefined): string => {
   const setting = /sysctl (\S+) is (\d+)/.exec(problem)?.[1];
   if (setting === "user.max_user_namespaces") return "sudo sysctl user.max_user_namespaces=15000";
   if (setting === "kernel.unprivileged_userns_clone") return "sudo sysctl kernel.unprivileged_userns_clone=1";
   if (setting === "kernel.apparmor_restrict_unprivileged_userns")
     return "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0";
-  if (problem.includes("unshare")) return "sudo apt install util-linux    (or run as root)";
+  if (problem.includes("unshare")) return `${install(manager, UTIL_LINUX)}    # or run as root`;
   return "run as root (a container may need --privileged, or --cap-add NET_ADMIN,SYS_ADMIN)";
 };
 
@@ -79,7 +93,12 @@ const namespaces = (found: Findings): Check => {
   const name = "namespaces";
   if (found.mayMakeNamespaces) return ok(name, "this process may make network namespaces");
   if (found.userNamespaceProblem === undefined) return ok(name, "through an unprivileged user namespace");
-  return { name, state: "missing", saw: found.userNamespaceProblem, fix: namespaceFix(found.userNamespaceProblem) };
+  return {
+    name,
+    state: "missing",
+    saw: found.userNamespaceProblem,
+    fix: namespaceFix(found.userNamespaceProblem, found.packageManager),
+  };
 };
 
 const memlock = ({ lockableBytes }: Findings): Check => {
@@ -92,8 +111,8 @@ const memlock = ({ lockableBytes }: Findings): Check => {
     state: "limited",
     saw: `${saw}: enough for models; cards through VFIO want ${amount(WANTED_LOCKABLE)}`,
     fix: [
-      `sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}    (this shell, now)`,
-      `echo "$USER - memlock ${WANTED_LOCKABLE / 1024}" | sudo tee /etc/security/limits.d/ferrule.conf    (from the next log-in)`,
+      `sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}    # this shell, now`,
+      `echo "$USER - memlock ${WANTED_LOCKABLE / 1024}" | sudo tee /etc/security/limits.d/ferrule.conf    # from the next log-in`,
     ].join("\n"),
   };
 };
@@ -130,23 +149,54 @@ const preparedTap = ({ uid, cards, preparedTaps }: Findings): Check[] => {
       name,
       state: "limited",
       saw: "none is prepared for this user",
-      fix: `sudo ip tuntap add dev fe0 mode tap user $USER vnet_hdr    (then: ${FERRULE} up ADDRESS --name fe0)`,
+      fix: `sudo ip tuntap add dev fe0 mode tap user $USER vnet_hdr    # then: ${FERRULE} up ADDRESS --name fe0`,
     },
   ];
 };
 
-const TOOLS: Readonly<Record<string, { use: string; pack: string }>> = {
-  iperf3: { use: "measuring throughput", pack: "iperf3" },
-  tshark: { use: "reading captures", pack: "tshark" },
-  "qemu-system-x86_64": { use: "other systems' drivers on the model", pack: "qemu-system-x86" },
+const TOOLS: Readonly<Record<string, { use: string; names: PackageNames }>> = {
+  iperf3: { use: "measuring throughput", names: IPERF3 },
+  tshark: { use: "reading captures", names: TSHARK },
 };
 
 const tools = (found: Findings): Check[] =>
-  Object.entries(TOOLS).map(([name, { use, pack }]) => {
+  Object.entries(TOOLS).map(([name, { use, names }]) => {
     const path = found.tools[name];
     if (path !== undefined) return ok(name, path);
-    return { name, state: "limited", saw: `not installed; optional, for ${use}`, fix: `sudo apt install ${pack}` };
+    const fix = install(found.packageManager, names);
+    return { name, state: "limited", saw: `not installed; optional, for ${use}`, fix };
   });
+
+/** The first with a vfio-user client. */
+const QEMU_WANTED = "10.1";
+
+const TRIXIE_BACKPORTS = [
+  "echo 'deb http://deb.debian.org/debian trixie-backports main' | sudo tee /etc/apt/sources.list.d/trixie-backports.list",
+  "sudo apt-get update",
+  "sudo apt-get install -t trixie-backports qemu-system-x86",
+].join(" && ");
+
+/** What brings a QEMU that is new enough: the package of most releases is older. */
+const qemuFix = ({ packageManager, release }: Findings): string => {
+  // The rig fetches Debian's packages into a folder of its own.
+  const own = packageManager === "apt-get" && IS_CHECKOUT;
+  return [
+    ...(own ? ["npm run guest    # fetches a QEMU of its own with a guest, and installs nothing"] : []),
+    ...(release === "debian trixie" ? [TRIXIE_BACKPORTS] : []),
+    `install QEMU ${QEMU_WANTED} or newer: Fedora has it from 43 on, Ubuntu from 25.10, Debian 13 in its backports`,
+  ].join("\n");
+};
+
+const qemu = (found: Findings): Check => {
+  const name = "qemu-system-x86_64";
+  const use = `optional, for other systems' drivers on the model, from QEMU ${QEMU_WANTED} on`;
+  const fix = qemuFix(found);
+  if (found.qemu === undefined) return { name, state: "limited", saw: `not installed; ${use}`, fix };
+  const { path, version } = found.qemu;
+  if (version === undefined) return { name, state: "limited", saw: `${path} does not tell its version; ${use}`, fix };
+  if (isAtLeast(version, QEMU_WANTED)) return ok(name, `${path}, version ${version}`);
+  return { name, state: "limited", saw: `${path} is version ${version}; ${use}`, fix };
+};
 
 /** Every check, the important ones first. */
 export const judge = (found: Findings): readonly Check[] => [
@@ -158,6 +208,7 @@ export const judge = (found: Findings): readonly Check[] => [
   ...cards(found),
   ...preparedTap(found),
   ...tools(found),
+  qemu(found),
 ];
 
 /** What the demo can use here, in one sentence; undefined when it cannot run at all. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { suite, test } from "node:test";
 import { type Check, demoVerdict, type Findings, judge } from "./doctor-checks.ts";
-import { doctorLines } from "./doctor.ts";
+import { doctorLines, releaseIn, versionIn } from "./doctor.ts";
+import { install, PACKAGE_MANAGERS, TSHARK } from "./packages.ts";
 import { plain } from "./terminal.ts";
 
 const WELL: Findings = {
@@ -15,7 +16,10 @@ const WELL: Findings = {
   processors: 4,
   cards: [{ address: "0000:03:00.0", lacks: [] }],
   preparedTaps: ["fe0"],
-  tools: { iperf3: "/usr/bin/iperf3", tshark: "/usr/bin/tshark", "qemu-system-x86_64": "/usr/bin/qemu-system-x86_64" },
+  tools: { iperf3: "/usr/bin/iperf3", tshark: "/usr/bin/tshark" },
+  qemu: { path: "/usr/bin/qemu-system-x86_64", version: "10.1.2" },
+  packageManager: "apt-get",
+  release: "debian bookworm",
 };
 
 const check = (found: Partial<Findings>, name: string): Check => {
@@ -44,6 +48,7 @@ test("whatever is not well comes with the command that changes it", () => {
     cards: [{ address: "0000:03:00.0", lacks: [{ what: "driver", saw: "r8169 has it", fix: ["sudo ferrule bind"] }] }],
     preparedTaps: [],
     tools: {},
+    qemu: undefined,
   });
   for (const each of worst) assert.ok(each.state !== "ok" && each.fix !== undefined, each.name);
   assert.equal(demoVerdict(worst), undefined);
@@ -93,4 +98,54 @@ test("each card has its lines, with every command on one of its own; an ordinary
   assert.ok(lines.some((line) => /fix: sudo ip tuntap add dev fe0 mode tap user \$USER vnet_hdr/.test(line)));
   assert.ok(!judge({ ...found, uid: 0 }).some((each) => each.name === "TAP"));
   assert.match(check({ cards: [] }, "cards").saw, /none/);
+});
+
+const qemu = (version: string | undefined, more: Partial<Findings> = {}): Check =>
+  check({ qemu: { path: "/usr/bin/qemu-system-x86_64", version }, ...more }, "qemu-system-x86_64");
+
+suite("QEMU", () => {
+  test("is well from the version on that can use a served NIC", () => {
+    for (const version of ["10.1", "10.1.0", "10.2.50", "11.0"]) assert.equal(qemu(version).state, "ok", version);
+  });
+
+  test("that is older, or does not say, is told from that, with what brings a newer one and never with what brings it again", () => {
+    for (const version of ["7.2.22", "9.2.4", "10.0.99", "2", undefined]) {
+      const { state, saw, fix } = qemu(version);
+      assert.equal(state, "limited", version ?? "no version");
+      assert.match(saw, /10\.1/);
+      assert.match(fix ?? "", /^npm run guest.*\ninstall QEMU 10\.1 or newer/);
+      assert.doesNotMatch(fix ?? "", /install qemu-system-x86( |$)/m);
+    }
+    assert.doesNotMatch(qemu("7.2", { packageManager: "dnf" }).fix ?? "", /apt|npm run guest/);
+    assert.match(
+      qemu("10.0.2", { release: "debian trixie" }).fix ?? "",
+      /tee .*backports.*install -t trixie-backports/,
+    );
+    assert.match(check({ qemu: undefined }, "qemu-system-x86_64").fix ?? "", /^npm run guest/);
+  });
+
+  test("tells its version", () => {
+    assert.equal(versionIn("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright"), "7.2.22");
+    assert.equal(versionIn("QEMU emulator version 10.1.0-rc3"), "10.1.0");
+    assert.equal(versionIn(""), undefined);
+  });
+});
+
+test("a distribution's release is its name and its release's; some have none", () => {
+  assert.equal(releaseIn('PRETTY_NAME="Debian"\nVERSION_CODENAME=trixie\nID=debian\n'), "debian trixie");
+  assert.equal(releaseIn('ID="fedora"\nVERSION_CODENAME=""\n'), undefined);
+});
+
+test("a package has the name that the machine's package manager knows", () => {
+  assert.deepEqual(
+    PACKAGE_MANAGERS.map((manager) => install(manager, TSHARK)),
+    [
+      "sudo apt-get install tshark",
+      "sudo dnf install wireshark-cli",
+      "sudo zypper install wireshark",
+      "sudo pacman -S wireshark-cli",
+      "sudo apk add tshark",
+    ],
+  );
+  assert.equal(install(undefined, TSHARK), "install tshark");
 });

@@ -1,16 +1,18 @@
 /** `ferrule doctor`: what is missing on this machine, and the command that fixes it. */
+import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { selfTest } from "#sys/selftest.ts";
 import { listCards } from "../cards/card.ts";
-import { Files } from "../cards/files.ts";
+import { Files, textOf } from "../cards/files.ts";
 import { machineHere, preparedTaps, situationOf } from "../cards/here.ts";
 import { judgeCard } from "../cards/judge.ts";
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "../demo/permissions.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { type Check, demoVerdict, type Findings, judge } from "./doctor-checks.ts";
 import { table } from "./format.ts";
+import { PACKAGE_MANAGERS } from "./packages.ts";
 import type { Stream } from "./terminal.ts";
 
 const found = (program: string): string | undefined => {
@@ -24,6 +26,27 @@ const found = (program: string): string | undefined => {
     }
   }
   return undefined;
+};
+
+/** Milliseconds that a program may take to tell its version. */
+const PATIENCE = 5_000;
+
+/** "QEMU emulator version 10.1.2 (Debian 1:10.1.2+ds-1)" */
+export const versionIn = (text: string): string | undefined => /\bversion (\d+(?:\.\d+)*)/.exec(text)?.[1];
+
+const installedQemu = (): Findings["qemu"] => {
+  const path = found("qemu-system-x86_64");
+  if (path === undefined) return undefined;
+  const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: PATIENCE, killSignal: "SIGKILL" });
+  return { path, version: versionIn(stdout ?? "") };
+};
+
+/** os-release(5): ID and VERSION_CODENAME. */
+export const releaseIn = (text: string): string | undefined => {
+  const [id, codename] = ["ID", "VERSION_CODENAME"].map(
+    (key) => new RegExp(`^${key}="?([\\w.-]+)`, "m").exec(text)?.[1],
+  );
+  return id === undefined || codename === undefined ? undefined : `${id} ${codename}`;
 };
 
 /** Looks at this machine. Namespaces and the like can only be asked for once the C library answers. */
@@ -47,7 +70,10 @@ const examine = (): Findings => {
       lacks: judgeCard(situationOf(card, machine, files)),
     })),
     preparedTaps: preparedTaps(files, machine.user),
-    tools: Object.fromEntries(["iperf3", "tshark", "qemu-system-x86_64"].map((tool) => [tool, found(tool)])),
+    tools: Object.fromEntries(["iperf3", "tshark"].map((tool) => [tool, found(tool)])),
+    qemu: installedQemu(),
+    release: releaseIn(textOf(join(files.root, "etc/os-release")) ?? ""),
+    packageManager: PACKAGE_MANAGERS.find((manager) => found(manager) !== undefined),
   };
 };
 

@@ -4,7 +4,8 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { Options } from "./arguments.ts";
 import { type Command, command, Exit } from "./command.ts";
 import { commandsFor } from "./commands.ts";
-import { main, version } from "./main.ts";
+import { bugTracker, version } from "../manifest.ts";
+import { main } from "./main.ts";
 import { recordedTerminal } from "./terminal.test-kit.ts";
 
 const COMMANDS = await commandsFor([]);
@@ -79,6 +80,13 @@ test("a first word alone says which words can follow", async () => {
   const { exit, err } = await run(["model"]);
   assert.equal(exit, 2);
   assert.equal(err, 'ferrule: "model" needs one more word\nhint: The commands are `ferrule model chips`.\n');
+});
+
+test("what only a mistake of ours can cause is to be reported where the package says", async () => {
+  const { exit, err } = await run(["fail"], [throwing(new TypeError("x is undefined"))]);
+  assert.equal(exit, 1);
+  assert.ok(err.includes(bugTracker()), err);
+  assert.match(bugTracker(), /^https:\/\/\S+$/);
 });
 
 test("--version prints the version alone", async () => assert.equal((await run(["--version"])).out, `${version()}\n`));

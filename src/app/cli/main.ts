@@ -1,5 +1,5 @@
 /** The `ferrule` command: chooses the command that was asked for and turns what comes out of it into an exit code. */
-import { readFileSync } from "node:fs";
+import { version } from "../manifest.ts";
 import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, failureLines } from "./failure.ts";
@@ -7,11 +7,6 @@ import { commandHelp, overview, usageLine } from "./help.ts";
 import type { Needs } from "./lesser.ts";
 import type { Stream, Terminal } from "./terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "./usage.ts";
-
-export const version = (): string => {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
-  return (manifest as { version: string }).version;
-};
 
 /** The commands of a first word that is none by itself, such as `model`. */
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>

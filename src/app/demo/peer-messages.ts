@@ -1,4 +1,5 @@
 /** What the demo's main thread and its two peers tell each other. */
+import { bugTracker } from "../manifest.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { PlainError } from "../messages.ts";
 
@@ -47,7 +48,7 @@ export type PeerWord =
 /** A transfer came to a standstill, or broke off. */
 export class TransferFailed extends FerruleError {
   readonly code: "TRANSFER_STALLED" | "TRANSFER_CUT";
-  readonly hint = "Run `ferrule demo` again with --json and see drops and errors; if it happens again, report it.";
+  readonly hint = `Run \`ferrule demo\` again with --json and see drops and errors; if it happens again, report it: ${bugTracker()}`;
   constructor(code: "TRANSFER_STALLED" | "TRANSFER_CUT", message: string) {
     super(message);
     this.code = code;

@@ -209,7 +209,7 @@ test("DMA memory is what the limit on locked memory leaves, unless a size was as
   const error = refusal((small) => (small.limit = 4 << 20));
   assert.equal(error.code, "MEMLOCK_TOO_LOW");
   assert.match(error.message, /6 MiB .* 4096 KiB/);
-  assert.match(error.hint, /ulimit -l 6144/);
+  assert.match(error.hint, /prlimit --pid \$\$ --memlock=6291456/);
   assert.equal(refusal((small) => (small.limit = 8 << 20), { dmaBytes: 16 << 20 }).code, "MEMLOCK_TOO_LOW");
 });
 

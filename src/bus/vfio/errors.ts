@@ -50,7 +50,7 @@ export class NoIommu extends FerruleError {
 /** There is no file for the group or the device. */
 export class NoVfioFile extends FerruleError {
   readonly code = "NO_VFIO_FILE";
-  readonly hint = "Load the module: `modprobe vfio-pci`. In a container, pass /dev/vfio in.";
+  readonly hint = "Load the module: `sudo modprobe vfio-pci`. In a container, pass /dev/vfio in.";
   readonly path: string;
   constructor(path: string) {
     super(`there is no ${path}`);
@@ -76,7 +76,7 @@ export class InUse extends FerruleError {
   readonly hint: string;
   constructor(address: string, path: string) {
     super(`${address} is in use by another program`);
-    this.hint = `\`fuser -v ${path}\` shows by which: another \`ferrule up\`, or a virtual machine.`;
+    this.hint = `\`sudo fuser -v ${path}\` shows by which: another \`ferrule up\`, or a virtual machine.`;
   }
 }
 
@@ -100,7 +100,7 @@ export class GroupNotViable extends FerruleError {
 export class NoInterruptRemapping extends FerruleError {
   readonly code = "NO_INTERRUPT_REMAPPING";
   readonly hint =
-    "Switch interrupt remapping on in the firmware, or trust the card: `modprobe vfio_iommu_type1 allow_unsafe_interrupts=1`.";
+    "Switch interrupt remapping on in the firmware, or trust the card: `echo Y | sudo tee /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts`.";
   constructor(address: string) {
     super(`the kernel gives ${address} to nobody: this machine's IOMMU does not remap interrupts`);
   }
@@ -112,7 +112,7 @@ export class UnknownVfio extends FerruleError {
   readonly hint: string;
   constructor(
     what: string,
-    hint = "Use a kernel from 4.0 on, with vfio_iommu_type1 loaded: `modprobe vfio_iommu_type1`.",
+    hint = "Use a kernel from 4.0 on, with vfio_iommu_type1 loaded: `sudo modprobe vfio_iommu_type1`.",
   ) {
     super(what);
     this.hint = hint;
@@ -151,7 +151,7 @@ export class Asleep extends FerruleError {
   constructor(address: string, state: number) {
     super(`${address} stays in power state D${state}`);
     this.state = state;
-    this.hint = `Switch the machine off and on; if that does not help, \`echo on > /sys/bus/pci/devices/${address}/power/control\`.`;
+    this.hint = `Switch the machine off and on; if that does not help, \`echo on | sudo tee /sys/bus/pci/devices/${address}/power/control\`.`;
   }
 }
 
@@ -168,15 +168,16 @@ export class MemlockTooLow extends FerruleError {
     );
     this.limit = fields.limit;
     this.wanted = fields.wanted;
-    const kibibytes = Math.ceil(fields.wanted / 1024);
-    this.hint = `Raise it: \`ulimit -l ${kibibytes}\`, "memlock" in /etc/security/limits.conf, or LimitMEMLOCK= in the unit.`;
+    // `ulimit -l` goes no further than the hard limit, which an ordinary user has met here.
+    const bytes = 1024 * Math.ceil(fields.wanted / 1024);
+    this.hint = `Raise it: \`sudo prlimit --pid $$ --memlock=${bytes}\` in this shell, "memlock" in /etc/security/limits.conf, or LimitMEMLOCK= in the unit.`;
   }
 }
 
 export class MapRefused extends FerruleError {
   readonly code = "MAP_REFUSED";
   readonly hint =
-    "The kernel's log may say why (`dmesg | tail`): too little memory, or other programs have used up what the IOMMU can map.";
+    "The kernel's log may say why (`sudo dmesg | tail`): too little memory, or other programs have used up what the IOMMU can map.";
   constructor(fields: { readonly iova: number; readonly bytes: number; readonly cause: Error }) {
     super(`the IOMMU refuses ${mebibytes(fields.bytes)} at ${hex(fields.iova)}: ${fields.cause.message}`, {
       cause: fields.cause,
@@ -200,7 +201,7 @@ export class NotContiguous extends FerruleError {
   constructor(wanted: number, found: number, why: string) {
     super(`no ${mebibytes(wanted)} of memory in one piece (${mebibytes(found)} at most): ${why}`);
     this.hint =
-      "Reserve large pages early, best at boot: `sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel's line.";
+      "Reserve large pages early, best at boot: `sudo sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel's line.";
   }
 }
 
@@ -225,7 +226,8 @@ export class RemovalRequested extends FerruleError {
 /** The bus reported an error that cannot be corrected (PCI Express AER). */
 export class BusError extends FerruleError {
   readonly code = "BUS_ERROR";
-  readonly hint = "The kernel's log has the details (`dmesg | grep -i aer`). Seat the card anew, or try another slot.";
+  readonly hint =
+    "The kernel's log has the details (`sudo dmesg | grep -i aer`). Seat the card anew, or try another slot.";
   constructor(address: string) {
     super(`${address}: the bus reports an error that cannot be corrected`);
   }

@@ -1,0 +1,28 @@
+/** How a program is installed, by the package manager that this machine has. */
+
+const INSTALL = {
+  "apt-get": "sudo apt-get install",
+  dnf: "sudo dnf install",
+  zypper: "sudo zypper install",
+  pacman: "sudo pacman -S",
+  apk: "sudo apk add",
+} as const;
+
+export type PackageManager = keyof typeof INSTALL;
+export const PACKAGE_MANAGERS = Object.keys(INSTALL) as readonly PackageManager[];
+
+/** A package's name where it is not that of every manager. */
+export type PackageNames = { readonly all: string } & { readonly [manager in PackageManager]?: string };
+
+export const UTIL_LINUX: PackageNames = { all: "util-linux" };
+export const IPERF3: PackageNames = { all: "iperf3" };
+export const TSHARK: PackageNames = {
+  all: "tshark",
+  dnf: "wireshark-cli",
+  pacman: "wireshark-cli",
+  zypper: "wireshark",
+};
+
+/** A command; a sentence where no package manager is known. */
+export const install = (manager: PackageManager | undefined, names: PackageNames): string =>
+  manager === undefined ? `install ${names.all}` : `${INSTALL[manager]} ${names[manager] ?? names.all}`;
