@@ -3,8 +3,46 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { Send } from "#kit/link.ts";
 import { tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
-import { NONSENSE, SendRequest } from "./send-request.ts";
-import { NEEDS_CHECKSUM, VnetHeader } from "./vnet-header.ts";
+import { CUT_IN_SOFTWARE, NONSENSE, SendRequest } from "./send-request.ts";
+import { DATA_VALID, Gso, NEEDS_CHECKSUM, VnetHeader } from "./vnet-header.ts";
+
+const requestFor = (frame: Uint8Array, gso: number, segmentBytes: number, flags: number): number => {
+  const header = new VnetHeader();
+  header.setSegments(gso, segmentBytes, 0);
+  new Uint8Array(header.buffer)[0] = flags;
+  return new SendRequest().translate(header, frame, 0, frame.length, 0, true);
+};
+
+test("a super-frame whose checksum is there already is cut in software, whether it was verified or not", () => {
+  for (const flags of [0, DATA_VALID])
+    for (const [frame, gso] of [
+      [tcpFrame(V4, 3000), Gso.tcp4],
+      [tcpFrame(V6, 3000), Gso.tcp6],
+      [tcpFrame({ ...V4, tag: 7 }, 3000), Gso.tcp4],
+      [tcpFrame(V4, 3000), Gso.tcp4 | Gso.ecn],
+    ] as const)
+      assert.equal(requestFor(frame, gso, 1448, flags), CUT_IN_SOFTWARE, `flags ${flags}, gso ${gso}`);
+});
+
+test("a super-frame that is none, since it fits into one segment, goes as it is", () => {
+  for (const [payload, segmentBytes] of [
+    [0, 1448],
+    [1, 1],
+    [1448, 1448],
+  ] as const)
+    for (const flags of [0, DATA_VALID])
+      assert.equal(requestFor(tcpFrame(V4, payload), Gso.tcp4, segmentBytes, flags), 0);
+  assert.equal(requestFor(tcpFrame(V4, 1449), Gso.tcp4, 1448, 0), CUT_IN_SOFTWARE);
+});
+
+test("segmentation that does not fit the frame's protocol, or of nothing per segment, is nonsense without flags too", () => {
+  for (const flags of [0, DATA_VALID]) {
+    assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp6, 1448, flags), NONSENSE);
+    assert.equal(requestFor(udpFrame(V4, 3000), Gso.tcp4, 1448, flags), NONSENSE);
+    assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp4, 0, flags), NONSENSE);
+    assert.equal(requestFor(tcpFrame(V4, 3000), 3, 1448, flags), NONSENSE);
+  }
+});
 
 test("a virtio header that does not fit its frame never leads outside it", () => {
   const fields = fc.record({
@@ -33,6 +71,7 @@ test("a virtio header that does not fit its frame never leads outside it", () =>
       if ((field.flags & NEEDS_CHECKSUM) !== 0) header.setChecksum(field.checksumStart, field.checksumOffset);
       const result = request.translate(header, bytes, 0, length, 0, true);
       if (result === NONSENSE || result === 0) return;
+      if ((field.flags & NEEDS_CHECKSUM) === 0) return assert.equal(result, CUT_IN_SOFTWARE);
       assert.ok(field.checksumStart + field.checksumOffset + 2 <= length);
       const transport = (result & Send.transportOffset) >>> Send.transportOffsetShift;
       if (result > 0) assert.equal(transport, field.checksumStart);

@@ -51,14 +51,19 @@ export class SendRequest {
     overIpv6 = offloads,
   ): number {
     const cut = header.gso !== Gso.none;
-    if ((header.flags & NEEDS_CHECKSUM) === 0) return cut ? NONSENSE : 0;
+    // A forwarded frame may have its checksum already (DATA_VALID, or no flag): each segment still needs its own.
+    const summed = (header.flags & NEEDS_CHECKSUM) === 0;
+    if (summed && !cut) return 0;
     const start = header.checksumStart - shift;
-    if (start < ETHERNET_BYTES || start + header.checksumOffset + 2 > length) return NONSENSE;
+    if (!summed && (start < ETHERNET_BYTES || start + header.checksumOffset + 2 > length)) return NONSENSE;
     const layer = dissect(bytes, frame, length, this.parts);
-    const there = layer === Layer.transport && this.parts[TRANSPORT] === start;
-    const transport = there ? this.#transport(header.checksumOffset) : 0;
+    const there = layer === Layer.transport && (summed || this.parts[TRANSPORT] === start);
+    const transport = there ? this.#transport(summed ? TCP_CHECKSUM : header.checksumOffset) : 0;
     const offered = (transport & Send.ipv6) === 0 ? offloads : overIpv6;
-    if (cut) return this.#cut(header, length, transport, offered);
+    // What fits into one segment is not cut, whatever the header says. Linux ignores the request as well.
+    const fits = transport !== 0 && length - this.parts[PAYLOAD]! <= header.segmentBytes;
+    if (cut && !fits) return this.#cut(header, length, transport, offered && !summed);
+    if (summed) return 0;
     // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
     const able = offered && this.#isPlain() && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
     return transport !== 0 && able ? transport | (start << Send.transportOffsetShift) : SUM_IN_SOFTWARE;
@@ -84,7 +89,7 @@ export class SendRequest {
     if (transport !== (type === Gso.tcp6 ? Send.ipv6 | Send.tcpChecksum : Send.tcpChecksum)) return NONSENSE;
     const size = header.segmentBytes;
     const payload = this.parts[PAYLOAD_LENGTH]!;
-    if (size === 0 || payload === 0 || this.parts[PAYLOAD]! + payload !== length) return NONSENSE;
+    if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return NONSENSE;
     const start = this.parts[TRANSPORT]!;
     // Whether the chips leave CWR to the first segment is not known, so they are not asked to.
     const able = offloads && this.#isPlain() && (header.gso & Gso.ecn) === 0 && length <= LONGEST_SUPER_FRAME;

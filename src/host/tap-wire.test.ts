@@ -19,7 +19,7 @@ import { data, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.tes
 import { MemoryNic, type MemoryNicOptions } from "./memory-nic.test-kit.ts";
 import { TapUplink } from "./tap-uplink.ts";
 import { TapWire } from "./tap-wire.ts";
-import { Gso } from "./vnet-header.ts";
+import { DATA_VALID, Gso } from "./vnet-header.ts";
 
 const skip = ffiProblem()?.message ?? false;
 const skipTap = ffiProblem()?.message ?? (whyNoNamespace() ?? whyNoTap())?.message ?? false;
@@ -166,6 +166,21 @@ test("a super-frame from the far kernel is cut, and waits without loss while the
   assert.deepEqual(r.nic.frames.at(-1), udpFrame(V4, 100));
   assert.equal(r.wire.counters.drops, 0);
   assert.equal(r.seen.length, r.nic.frames.length);
+});
+
+test("a super-frame that the far kernel forwards with its checksum is cut as any other", { skip }, () => {
+  for (const flags of [0, DATA_VALID]) {
+    using r = rig();
+    const frame = tcpFrame(V4, 5000);
+    r.far.send({ ...superFrame(V4, 5000), flags, checksumStart: 0, checksumOffset: 0, frame });
+    while (r.wire.pump(64) > 0);
+    assert.equal(r.wire.counters.drops, 0);
+    assert.deepEqual(
+      r.nic.frames.flatMap((segment) => [...segment.subarray(66)]),
+      [...frame.subarray(66)],
+    );
+    assert.ok(r.nic.frames.every((segment) => tcpSum(segment) === 0xffff));
+  }
 });
 
 test("no super-frame is begun that the budget may be too small for, unless it is the first", { skip }, () => {

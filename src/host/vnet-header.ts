@@ -12,6 +12,8 @@ export const TAG_BYTES = 4;
 
 /** `flags`: the checksum field holds the pseudo header's sum; the rest is to be added. */
 export const NEEDS_CHECKSUM = 1;
+/** `flags`: whoever handed the frame over has verified its checksum. */
+export const DATA_VALID = 2;
 
 /** `gso`, how the frame is to be cut: the type, and a bit that says the first segment alone carries CWR. */
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, ecn: 0x80 } as const;
