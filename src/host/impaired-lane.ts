@@ -23,6 +23,29 @@ export interface Impairment {
   readonly micros: number;
 }
 
+/** What became of a frame that came out of a lane. */
+export const Fate = { delivered: 0, refused: 1, lost: 2 } as const;
+export type Fate = (typeof Fate)[keyof typeof Fate];
+
+/**
+ * One direction in sums: entered + doubled = delivered + refused + lost + held, whatever is armed. A doubled frame is one more.
+ */
+export interface LaneTotals {
+  /** Frames and bytes that were put on the cable. */
+  entered: number;
+  enteredBytes: number;
+  doubled: number;
+  /** Frames and bytes that whoever holds the other end has taken. */
+  delivered: number;
+  deliveredBytes: number;
+  /** Frames that came, and were not taken: no receiver, or not one for them. */
+  refused: number;
+  /** Frames that never came: lost, damaged so that nobody takes them, or without room to wait in. */
+  lost: number;
+  /** Frames under way. */
+  held: number;
+}
+
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
 /** How many frames may be under way on a slow cable before it loses some. */
@@ -57,18 +80,27 @@ export interface Flight {
 export interface LaneParts {
   readonly clock: { now(): number };
   readonly timers: Timers;
-  readonly deliver: (flight: Flight) => void;
+  readonly deliver: (flight: Flight) => Fate;
 }
 
 /** One direction: what strikes whom, and the frames held back. */
 export class Lane {
   readonly counts: Record<ImpairmentName | "overflow", number>;
+  readonly totals: LaneTotals = {
+    entered: 0,
+    enteredBytes: 0,
+    doubled: 0,
+    delivered: 0,
+    deliveredBytes: 0,
+    refused: 0,
+    lost: 0,
+    held: 0,
+  };
   /** Nothing is armed and nothing held: frames pass untouched. */
   idle = true;
   readonly #armed = new Map<ImpairmentName, Armed>();
   readonly #parts: LaneParts;
   #random: () => number;
-  #held = 0;
   /** The frame that lets the next one pass. */
   #waiting: { readonly flight: Flight; readonly cancel: () => void } | undefined;
 
@@ -101,14 +133,42 @@ export class Lane {
 
   /** Takes a frame that is the lane's own, and delivers it as often and as late as it is to come. */
   take(bytes: Uint8Array): void {
-    if (this.#strikes("loss") !== undefined) return;
+    this.totals.entered++;
+    this.totals.enteredBytes += bytes.length;
+    if (this.#strikes("loss") !== undefined) {
+      this.totals.lost++;
+      this.#settle();
+      return;
+    }
     if (this.#strikes("corrupt") !== undefined) this.#flip(bytes);
     const damage = this.#strikes("crc") === undefined ? 0 : Damage.crc;
     if (damage !== 0) this.#flip(bytes);
     const copy = this.#strikes("duplicate") === undefined ? undefined : bytes.slice();
+    if (copy !== undefined) this.totals.doubled++;
     this.#order({ bytes, damage });
     if (copy !== undefined) this.#order({ bytes: copy, damage });
     this.#settle();
+  }
+
+  /** Counts a frame that passed without the lane. Returns whether it was delivered. */
+  passed(length: number, fate: Fate): boolean {
+    this.totals.entered++;
+    this.totals.enteredBytes += length;
+    return this.#ended(length, fate);
+  }
+
+  #ended(length: number, fate: Fate): boolean {
+    const { totals } = this;
+    if (fate === Fate.delivered) {
+      totals.delivered++;
+      totals.deliveredBytes += length;
+    } else if (fate === Fate.refused) totals.refused++;
+    else totals.lost++;
+    return fate === Fate.delivered;
+  }
+
+  #deliver(flight: Flight): void {
+    this.#ended(flight.bytes.length, this.#parts.deliver(flight));
   }
 
   #order(flight: Flight): void {
@@ -132,11 +192,13 @@ export class Lane {
 
   #delay(flight: Flight): void {
     const delay = this.#strikes("delay");
-    if (delay === undefined) this.#parts.deliver(flight);
-    else if (this.#held >= MOST_HELD) this.counts.overflow++;
-    else
+    if (delay === undefined) this.#deliver(flight);
+    else if (this.totals.held >= MOST_HELD) {
+      this.counts.overflow++;
+      this.totals.lost++;
+    } else
       this.#hold(delay.micros, () => {
-        this.#parts.deliver(flight);
+        this.#deliver(flight);
         this.#settle();
       });
   }
@@ -144,13 +206,13 @@ export class Lane {
   /** Runs `done` later; the lane is not idle until then. */
   #hold(micros: number, done: () => void): () => void {
     const { clock, timers } = this.#parts;
-    this.#held++;
+    this.totals.held++;
     const cancel = timers.schedule(clock.now() + micros, () => {
-      this.#held--;
+      this.totals.held--;
       done();
     });
     return () => {
-      this.#held--;
+      this.totals.held--;
       cancel();
     };
   }
@@ -171,6 +233,6 @@ export class Lane {
   }
 
   #settle(): void {
-    this.idle = this.#armed.size === 0 && this.#held === 0;
+    this.idle = this.#armed.size === 0 && this.totals.held === 0;
   }
 }

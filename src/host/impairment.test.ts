@@ -197,6 +197,89 @@ test("refuses probabilities, counts and delays that cannot be", () => {
     assert.throws(() => wire.arm("out", "delay", wrong), OutOfRange);
 });
 
+test("a frame that the NIC does not take is refused, and not received", () => {
+  const { clock, far, wire } = setUp();
+  wire.plug({ receive: () => false, receiveDamaged: () => false });
+  const come = () => far.nic!.receive(new Uint8Array(60), 0, 60);
+  assert.equal(come(), false);
+  wire.arm("in", "loss", { count: 3 });
+  for (let i = 0; i < 4; i++) come();
+  wire.arm("in", "crc", { count: 1 });
+  come();
+  assert.equal(wire.inject(new Uint8Array(60)), false);
+  clock.delay(1);
+  assert.deepEqual(wire.totals("in"), {
+    entered: 7,
+    enteredBytes: 420,
+    doubled: 0,
+    delivered: 0,
+    deliveredBytes: 0,
+    refused: 3,
+    lost: 4,
+    held: 0,
+  });
+});
+
+test("what passes untouched is counted as well, in one piece and in two", () => {
+  const { far, wire, send, come } = setUp();
+  send(1, 2, 3);
+  come(4, 5);
+  assert.deepEqual([wire.totals("out").delivered, wire.totals("out").deliveredBytes], [1, 3]);
+  assert.deepEqual([wire.totals("in").delivered, wire.totals("in").deliveredBytes], [1, 2]);
+  const gathering = new ImpairedWire(Object.assign(far, { gathers: true, commitSplit: () => {} }), {
+    clock: { now: () => 0 },
+    timers: new VirtualClock().timers,
+  });
+  gathering.reserve(20);
+  gathering.commitSplit(20, 100, 30, false);
+  assert.equal(gathering.totals("out").deliveredBytes, 50);
+});
+
+test("the sums agree at any time, whatever is armed and whoever takes what: nothing is lost but what is told", () => {
+  const setting = fc.record({
+    name: fc.constantFrom(...IMPAIRMENTS),
+    probability: fc.double({ min: 0, max: 1, noNaN: true }),
+    count: fc.constantFrom(1, 3, Infinity),
+    micros: fc.nat(50),
+  });
+  const step = fc.record({ wait: fc.nat(100), takes: fc.boolean(), full: fc.boolean() });
+  fc.assert(
+    fc.property(fc.integer(), fc.array(setting), fc.array(step, { maxLength: 100 }), (seed, settings, steps) => {
+      const { clock, far, wire, send } = setUp(seed);
+      let [takes, received] = [true, 0];
+      wire.plug({
+        receive: () => {
+          if (takes) received++;
+          return takes;
+        },
+        receiveDamaged: () => false,
+      });
+      for (const direction of ["out", "in"] as const)
+        for (const { name, ...impairment } of settings) wire.arm(direction, name, impairment);
+      const agree = (): void => {
+        for (const direction of ["out", "in"] as const) {
+          const { entered, doubled, delivered, refused, lost, held } = wire.totals(direction);
+          assert.equal(entered + doubled, delivered + refused + lost + held, direction);
+        }
+        assert.equal(wire.totals("in").delivered, received);
+        assert.equal(wire.totals("out").delivered, far.sent.length);
+      };
+      for (const each of steps) {
+        takes = each.takes;
+        far.nic!.receive(new Uint8Array(60), 0, 60);
+        if (!far.full) send(1, 2, 3);
+        far.full = each.full;
+        clock.delay(each.wait);
+        agree();
+      }
+      clock.delay(100_000);
+      agree();
+      assert.deepEqual([wire.totals("in").held, wire.totals("out").held], [0, 0]);
+      assert.equal(wire.totals("in").entered, steps.length);
+    }),
+  );
+});
+
 test("no frame comes from nowhere: each that arrives was sent, at most twice, whatever is armed", () => {
   const setting = fc.record({
     name: fc.constantFrom(...IMPAIRMENTS.filter((name) => name !== "corrupt" && name !== "crc")),

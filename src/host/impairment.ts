@@ -5,11 +5,13 @@ import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import {
   type Direction,
+  Fate,
   type Flight,
   type Impairment,
   type ImpairmentCounts,
   type ImpairmentName,
   Lane,
+  type LaneTotals,
 } from "./impaired-lane.ts";
 
 /** The longest frame, with tags. */
@@ -74,11 +76,21 @@ export class ImpairedWire implements Port {
     return this.#lane(direction).counts;
   }
 
+  /** Frames of one direction by what became of them, as of now. */
+  totals(direction: Direction): Readonly<LaneTotals> {
+    return { ...this.#lane(direction).totals };
+  }
+
+  /** A frame for the NIC from nowhere, past whatever is armed. Returns whether the NIC took it. */
+  inject(frame: Uint8Array): boolean {
+    return this.#pass(frame, 0, frame.length);
+  }
+
   plug(nic: Plug): void {
     this.#nic = nic;
     this.#port.plug({
       receive: (bytes, offset, length) => {
-        if (this.#in.idle || length > LONGEST_FRAME) return nic.receive(bytes, offset, length);
+        if (this.#in.idle || length > LONGEST_FRAME) return this.#pass(bytes, offset, length);
         this.#in.take(bytes.slice(offset, offset + length));
         return true;
       },
@@ -94,6 +106,7 @@ export class ImpairedWire implements Port {
     if (this.#out.idle) {
       this.#port.commit(length, continues && !this.#broken);
       this.#broken = false;
+      this.#out.passed(length, Fate.delivered);
       return;
     }
     this.#impair(this.bytes.slice(this.#reserved, this.#reserved + length));
@@ -108,6 +121,7 @@ export class ImpairedWire implements Port {
     if (this.#out.idle && this.#port.commitSplit !== undefined) {
       this.#port.commitSplit(headerBytes, payloadAt, payloadBytes, continues && !this.#broken);
       this.#broken = false;
+      this.#out.passed(headerBytes + payloadBytes, Fate.delivered);
       return;
     }
     // Something was armed since the NIC asked: the frame is put together here.
@@ -132,23 +146,30 @@ export class ImpairedWire implements Port {
     return direction === "out" ? this.#out : this.#in;
   }
 
-  #send({ bytes, damage }: Flight): void {
+  #pass(bytes: Uint8Array, offset: number, length: number): boolean {
+    const taken = this.#nic?.receive(bytes, offset, length) === true;
+    return this.#in.passed(length, taken ? Fate.delivered : Fate.refused);
+  }
+
+  #send({ bytes, damage }: Flight): Fate {
     // The far end is a switch: it passes nothing on whose FCS does not match.
-    if (damage !== 0) return;
+    if (damage !== 0) return Fate.lost;
     const at = this.#port.reserve(bytes.length);
     if (at < 0) {
       this.#out.counts.overflow++;
-      return;
+      return Fate.lost;
     }
     this.bytes.set(bytes, at);
     this.#port.commit(bytes.length, false);
     this.#broken = true;
     if (!this.#inCommit) this.#port.flush();
+    return Fate.delivered;
   }
 
-  #receive({ bytes, damage }: Flight): void {
+  #receive({ bytes, damage }: Flight): Fate {
     this.#inbox.set(bytes);
-    if (damage === 0) this.#nic?.receive(this.#inbox, 0, bytes.length);
-    else this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage);
+    if (damage === 0) return this.#nic?.receive(this.#inbox, 0, bytes.length) === true ? Fate.delivered : Fate.refused;
+    // Taken by a NIC that was told to accept errors.
+    return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true ? Fate.delivered : Fate.lost;
   }
 }

@@ -127,9 +127,10 @@ export class Responder implements Port {
       for (let i = 0; i < count; i++) {
         const slot = this.#first;
         const length = this.#lengths[slot]!;
-        this.counts.receivedFrames++;
-        this.counts.receivedBytes += length;
-        if (!nic.receive(this.bytes, slot * this.#slotBytes, length)) this.counts.dropped++;
+        if (nic.receive(this.bytes, slot * this.#slotBytes, length)) {
+          this.counts.receivedFrames++;
+          this.counts.receivedBytes += length;
+        } else this.counts.dropped++;
         // Not before the call has returned: until then the frame is the NIC's to read.
         this.#first = (slot + 1) % this.#slots;
         this.#waiting--;

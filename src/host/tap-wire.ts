@@ -41,10 +41,10 @@ export interface WireCounters {
   readonly sentFrames: number;
   readonly sentBytes: number;
   readonly writes: number;
-  /** Frames given to the NIC (segments counted singly), and their bytes. */
+  /** Frames that the NIC took (segments counted singly), and their bytes. */
   readonly receivedFrames: number;
   readonly receivedBytes: number;
-  /** Frames the NIC did not want. */
+  /** Frames that the NIC did not take: its receiver is off, or they are not for it. */
   readonly unwanted: number;
   /** Frames lost: the NIC had no room for too long, the kernel refused, a virtio header did not fit. */
   readonly drops: number;
@@ -214,10 +214,11 @@ export class TapWire implements Port {
   }
 
   #deliver(nic: Plug, offset: number, length: number): void {
-    this.#receivedFrames++;
-    this.#receivedBytes += length;
     this.#capture?.frame(this.bytes, offset, length, false);
-    if (!nic.receive(this.bytes, offset, length)) this.#unwanted++;
+    if (nic.receive(this.bytes, offset, length)) {
+      this.#receivedFrames++;
+      this.#receivedBytes += length;
+    } else this.#unwanted++;
   }
 
   #writeSingle(offset: number, length: number): void {

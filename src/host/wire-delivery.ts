@@ -5,13 +5,13 @@ import type { WireTap } from "./wire-tap.ts";
 /** Tries of one frame for a NIC without room before it is dropped: a pause is not for ever. */
 const PATIENCE = 10_000;
 
-/** Frames and bytes as the NIC sees them, and frames lost on the way, by why. */
+/** Frames and bytes that the NIC sent and took, and frames that did not get through, by why. */
 export interface WireCounts {
   sentFrames: number;
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Frames the NIC did not want. */
+  /** Frames that the NIC did not take: its receiver is off, or they are not for it. */
   unwanted: number;
   /** Frames from the NIC that nobody took: no one is connected, or whoever is does not read. */
   unsent: number;
@@ -59,10 +59,11 @@ export class Delivery {
       return true;
     }
     this.#tries = 0;
-    this.counts.receivedFrames++;
-    this.counts.receivedBytes += length;
     this.#capture?.frame(bytes, offset, length, false);
-    if (!nic.receive(bytes, offset, length)) this.counts.unwanted++;
+    if (nic.receive(bytes, offset, length)) {
+      this.counts.receivedFrames++;
+      this.counts.receivedBytes += length;
+    } else this.counts.unwanted++;
     return true;
   }
 

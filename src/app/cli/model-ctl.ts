@@ -22,10 +22,10 @@ const linkText = ({ answers, link, cable, plugged }: ServeState): string => {
 };
 
 const armedText = (state: ServeState, direction: Direction): string => {
-  const { armed, struck } = state.wire[direction];
+  const { armed, struck, held } = state.wire[direction];
   const names = Object.keys(armed);
   const done = Object.entries(struck).flatMap(([name, times]) => (times > 0 ? [`${name} ${count(times)}`] : []));
-  return `${names.length === 0 ? "sound" : names.join(", ")}${done.length === 0 ? "" : `; struck: ${done.join(", ")}`}`;
+  return `${names.length === 0 ? "sound" : names.join(", ")}${done.length === 0 ? "" : `; struck: ${done.join(", ")}`}${held === 0 ? "" : `; ${count(held)} under way`}`;
 };
 
 const nonzero = (values: Readonly<Record<string, number>>): string =>
@@ -45,7 +45,8 @@ export const stateLines = (state: ServeState): readonly string[] => {
       ["power", state.powerState === 3 ? "D3hot" : `D${state.powerState}`],
       ["guest sent", `${counted(traffic.sentFrames, "frame")} (${amount(traffic.sentBytes)})`],
       ["guest got", `${counted(traffic.receivedFrames, "frame")} (${amount(traffic.receivedBytes)})`],
-      ["lost", `${count(traffic.drops)} on the wire, ${count(state.counters.rxMissed)} for lack of descriptors`],
+      ["refused", `${counted(traffic.refused, "frame")}, ${count(state.counters.rxMissed)} missed for lack of descriptors`],
+      ["lost", `${counted(traffic.drops, "frame")} on the wire or at its far end`],
       ["counters", nonzero(state.counters)],
       ["offences", nonzero(state.offences)],
       ["wire out", armedText(state, "out")],

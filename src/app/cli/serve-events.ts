@@ -47,6 +47,7 @@ const ending = (statistics: ServeStatistics): string =>
     counted(statistics.clients, "client"),
     `guest sent ${counted(statistics.sentFrames, "frame")} (${amount(statistics.sentBytes)})`,
     `got ${count(statistics.receivedFrames)} (${amount(statistics.receivedBytes)})`,
+    `refused ${count(statistics.refusedFrames)}`,
     `lost on the wire ${count(statistics.wireDrops)}`,
     `offences ${count(statistics.offences)}`,
   ].join(", ");

@@ -3,29 +3,38 @@ import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
 import { Cfg9346, Conf3, Config3, Lock } from "#chip/registers.ts";
 import { Timers, VirtualClock } from "#kit/clock.ts";
+import type { Plug } from "#kit/port.ts";
 import { ServedDevice } from "./device.ts";
-import { openServedWire } from "./served-wire.ts";
+import type { ServedWire } from "./served-wire.ts";
 
 const PCI_COMMAND = 4;
 const MEMORY_AND_MASTER = 6;
 const D3_WITH_PME = (1 << 8) | 3;
 
-test("a magic packet that wakes the guest up was taken; one that finds it asleep for good was not", () => {
-  using scope = new DisposableStack();
+/** A wire whose far end can send. */
+const FAR: ServedWire & { nic: Plug | undefined } = {
+  nic: undefined,
+  port: {
+    bytes: new Uint8Array(2048),
+    reserve: () => 0,
+    commit: () => {},
+    flush: () => {},
+    plug: (nic) => void (FAR.nic = nic),
+  },
+  fd: -1,
+  events: 0,
+  due: Infinity,
+  pending: false,
+  plugged: true,
+  setLink: () => {},
+  pump: () => 0,
+  drops: () => 0,
+};
+
+const setUp = () => {
   const clock = new VirtualClock();
   const timers = new Timers();
   const chip = chipNamed("rtl8168b")!;
-  const wire = openServedWire(
-    scope,
-    { kind: "responder" },
-    {
-      clock,
-      capture: undefined,
-      longestFrame: 9212,
-      onPlug: () => {},
-      onTrouble: assert.ifError,
-    },
-  );
   const told: string[] = [];
   const device = new ServedDevice({
     chip,
@@ -33,7 +42,7 @@ test("a magic packet that wakes the guest up was taken; one that finds it asleep
     strict: "off",
     clock,
     timers,
-    wire,
+    wire: FAR,
     trace: undefined,
     tell: ({ kind }) => void told.push(kind),
   });
@@ -42,6 +51,24 @@ test("a magic packet that wakes the guest up was taken; one that finds it asleep
     timers.run(clock.now());
   }
   device.follow();
+  return { chip, device, told };
+};
+
+const come = (): void => void FAR.nic!.receive(new Uint8Array(60), 0, 60);
+
+test("frames that come before the receiver is on are refused, lost ones are lost, and none of them was got", () => {
+  const { device } = setUp();
+  come();
+  device.ask({ command: "wire", name: "loss", directions: ["in"], count: 3 });
+  for (let i = 0; i < 12; i++) come();
+  device.ask({ command: "send", frame: "00".repeat(60) });
+  const { traffic, counters, wire } = device.state();
+  assert.deepEqual([traffic.receivedFrames, traffic.refused, traffic.drops, counters.rxFrames], [0, 11, 3, 0]);
+  assert.deepEqual([wire.in.entered, wire.in.struck["loss"]], [14, 3]);
+});
+
+test("a magic packet that wakes the guest up was taken; one that finds it asleep for good was not", () => {
+  const { chip, device, told } = setUp();
   const { nic } = device;
   nic.write("config", chip.profile.function.powerAt + 4, 2, D3_WITH_PME);
   assert.deepEqual(device.ask({ command: "magic" }), { taken: false });

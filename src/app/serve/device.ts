@@ -17,7 +17,14 @@ import type { Trace } from "#model/trace.ts";
 import { BROADCAST } from "#wire/mac.ts";
 import { DeviceFaults } from "./device-faults.ts";
 import type { ServeEvent } from "./messages.ts";
-import { FRAME_HINT, isFrame, type ServeRequest, type ServeState, SHORTEST_FRAME } from "./requests.ts";
+import {
+  FRAME_HINT,
+  isFrame,
+  type ServeRequest,
+  type ServeState,
+  type ServeTraffic,
+  SHORTEST_FRAME,
+} from "./requests.ts";
 import type { ServedWire } from "./served-wire.ts";
 
 /** EtherType of magic packets, as they are usually sent. */
@@ -197,7 +204,11 @@ export class ServedDevice {
   state(): ServeState {
     const { nic, wire } = this;
     const { up, speed, fullDuplex, receivePause, transmitPause } = this.#effectiveLink;
-    const line = (direction: "out" | "in") => ({ armed: wire.armed(direction), struck: wire.counts(direction) });
+    const line = (direction: "out" | "in") => ({
+      armed: wire.armed(direction),
+      struck: wire.counts(direction),
+      ...wire.totals(direction),
+    });
     return {
       chip: nic.chip.key,
       mac: this.#parts.mac,
@@ -209,17 +220,30 @@ export class ServedDevice {
       link: { up, speed, fullDuplex, receivePause, transmitPause },
       powerState: nic.powerState,
       counters: nic.counters,
-      traffic: this.#parts.wire.traffic(),
+      traffic: this.traffic(),
       offences: Object.fromEntries(Object.entries(nic.offences).filter(([, times]) => times > 0)),
       wire: { out: line(DIRECTIONS[0]), in: line(DIRECTIONS[1]) },
       faults: this.faults.armed,
     };
   }
 
+  /** Frames as the NIC sees them, and what became of the others. */
+  traffic(): ServeTraffic {
+    const [out, into] = [this.wire.totals("out"), this.wire.totals("in")];
+    return {
+      sentFrames: out.entered,
+      sentBytes: out.enteredBytes,
+      receivedFrames: into.delivered,
+      receivedBytes: into.deliveredBytes,
+      refused: into.refused,
+      drops: out.lost + into.lost + this.#parts.wire.drops(),
+    };
+  }
+
   /** Whether the NIC received the frame, or was woken up by it. */
   #arrive(frame: Uint8Array): boolean {
     const before = this.#wakes;
-    return this.nic.receive(frame, 0, frame.length) || this.#wakes !== before;
+    return this.wire.inject(frame) || this.#wakes !== before;
   }
 
   #woken(): void {

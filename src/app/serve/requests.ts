@@ -1,5 +1,5 @@
 /** What can be asked of a served device while it runs: by `ferrule model ctl`, and by tests. */
-import type { Direction, ImpairmentName } from "#host/impaired-lane.ts";
+import type { Direction, ImpairmentName, LaneTotals } from "#host/impaired-lane.ts";
 import type { CounterName } from "#model/counters.ts";
 import type { PartnerAbilities } from "#model/link-partner.ts";
 import type { WireTraffic } from "../far-end.ts";
@@ -40,6 +40,18 @@ export type ServeRequest =
 /** What can be asked of the server: of its device, or to stop. */
 export type ControlRequest = ServeRequest | { readonly command: "stop" };
 
+export interface ServeTraffic extends WireTraffic {
+  /** Frames that came and that the NIC did not take: its receiver is off or has no descriptor, or they are not for it. */
+  readonly refused: number;
+}
+
+/** One direction of the cable. */
+export interface WireState extends LaneTotals {
+  readonly armed: object;
+  /** Frames that each impairment has struck. */
+  readonly struck: Readonly<Record<string, number>>;
+}
+
 /** What `show` tells. */
 export interface ServeState {
   readonly chip: string;
@@ -62,12 +74,11 @@ export interface ServeState {
   readonly powerState: number;
   /** The chip's own counters. */
   readonly counters: Readonly<Record<CounterName, number>>;
-  readonly traffic: WireTraffic;
+  /** As the NIC sees it; `drops` are those of wire and far end, either way. */
+  readonly traffic: ServeTraffic;
   /** Those that happened. */
   readonly offences: Readonly<Record<string, number>>;
-  readonly wire: Readonly<
-    Record<Direction, { readonly armed: object; readonly struck: Readonly<Record<string, number>> }>
-  >;
+  readonly wire: Readonly<Record<Direction, WireState>>;
   readonly faults: readonly { readonly name: string; readonly left: number | null; readonly struck: number }[];
 }
 

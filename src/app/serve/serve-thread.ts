@@ -126,7 +126,7 @@ class Service implements Disposable, Chores {
 
   publish(pauses: { readonly count: number; readonly micros: number }): void {
     const { nic } = this.#device;
-    const { sentFrames, sentBytes, receivedFrames, receivedBytes, drops } = this.#wire.traffic();
+    const { sentFrames, sentBytes, receivedFrames, receivedBytes, refused, drops } = this.#device.traffic();
     this.#page.publish({
       clients: this.#device.clients,
       connected: this.#server.connected ? 1 : 0,
@@ -136,6 +136,7 @@ class Service implements Disposable, Chores {
       sentBytes,
       receivedFrames,
       receivedBytes,
+      refusedFrames: refused,
       wireDrops: drops,
       missedFrames: nic.counters.rxMissed,
       segmentedFrames: nic.segmented,

@@ -15,7 +15,6 @@ import type { Link } from "#sys/link-settings.ts";
 import { Tap } from "#sys/tap.ts";
 import { UnixDatagram } from "#sys/unix-datagram.ts";
 import { socketAddress } from "#sys/unix-path.ts";
-import type { WireTraffic } from "../far-end.ts";
 import { openStreamEnd } from "./stream-end.ts";
 import type { ServedWireSpec } from "./wire-spec.ts";
 
@@ -34,7 +33,8 @@ export interface ServedWire {
   setLink(link: Link): void;
   /** Delivers waiting frames to the NIC; returns how many. */
   pump(budget: number): number;
-  traffic(): WireTraffic;
+  /** Frames lost between the cable and whoever is at its end, either way. */
+  drops(): number;
 }
 
 export interface WireParts {
@@ -81,8 +81,8 @@ const responderEnd = ({ capture }: WireParts): ServedWire => {
     events: 0,
     pending: false,
     pump: () => responder.poll(),
-    // A frame it refuses is not lost: the NIC keeps it and tries again.
-    traffic: () => ({ ...responder.counts, drops: responder.counts.dropped }),
+    // A frame that it refuses is not lost: the NIC keeps it and tries again.
+    drops: () => 0,
   };
 };
 
@@ -102,7 +102,7 @@ const tapEnd = (scope: DisposableStack, name: string, { capture }: WireParts): S
       showLink(tap, link);
     },
     pump: (budget) => port.pump(budget),
-    traffic: () => port.counters,
+    drops: () => port.counters.drops,
   };
 };
 
@@ -134,7 +134,7 @@ const replayEnd = (
       return port.pending;
     },
     pump: (budget) => port.pump(budget),
-    traffic: () => port.delivery.traffic(),
+    drops: () => port.delivery.drops,
   };
 };
 
@@ -168,6 +168,6 @@ const datagramEnd = (
       if (!port.connected && clock.now() >= retryAt && !port.connect()) retryAt = clock.now() + RETRY_MICROS;
       return port.pump(budget);
     },
-    traffic: () => port.delivery.traffic(),
+    drops: () => port.delivery.drops,
   };
 };

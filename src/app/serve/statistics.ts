@@ -12,7 +12,9 @@ export const SERVE_COUNTERS = [
   "sentBytes",
   "receivedFrames",
   "receivedBytes",
-  /** Frames lost between the wire and the far end, either way. */
+  /** Frames that came and that the NIC did not take, those without a descriptor among them. */
+  "refusedFrames",
+  /** Frames lost on the wire or at its far end, either way. */
   "wireDrops",
   /** Frames the NIC had no descriptor for, and super-frames it cut. */
   "missedFrames",

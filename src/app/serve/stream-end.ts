@@ -94,6 +94,6 @@ export const openStreamEnd = (scope: DisposableStack, spec: StreamSpec, parts: W
       return wire.connected;
     },
     pump: (budget) => end.pump(budget),
-    traffic: () => wire.delivery.traffic(),
+    drops: () => wire.delivery.drops,
   };
 };
