@@ -5,6 +5,8 @@ import { type Command, type FollowCommand, type Report, plainError } from "./mes
 import { Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
+/** Someone may be watching a capture or a trace. */
+const FLUSH_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
 /** What is done now and then. */
@@ -20,6 +22,7 @@ export class Housekeeping implements Disposable {
   readonly #chores: readonly Chores[];
   readonly #pauses = new Pauses();
   #nextPublish = 0;
+  #nextFlush = 0;
   #nextPauses = performance.now() + PAUSES_MILLIS;
 
   constructor(...chores: readonly Chores[]) {
@@ -29,10 +32,13 @@ export class Housekeeping implements Disposable {
   /** To be called often; returns at once when nothing is due. */
   run(): void {
     const now = performance.now();
+    if (now >= this.#nextFlush) {
+      this.#nextFlush = now + FLUSH_MILLIS;
+      for (const chore of this.#chores) chore.flush();
+    }
     if (now >= this.#nextPauses) {
       this.#nextPauses = now + PAUSES_MILLIS;
       this.#pauses.refresh();
-      for (const chore of this.#chores) chore.flush();
     }
     if (now < this.#nextPublish) return;
     this.#nextPublish = now + PUBLISH_MILLIS;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -9,7 +9,14 @@ import { VirtualClock } from "#kit/clock.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import { Direction } from "#wire/pcapng.ts";
 import { readPcapng } from "#wire/pcapng-reader.ts";
-import { CaptureFailed, CaptureFile, type CaptureSink, captured, SNAP_LENGTH } from "./capture.ts";
+import {
+  CaptureFailed,
+  CaptureFile,
+  type CaptureIncomplete,
+  type CaptureSink,
+  captured,
+  SNAP_LENGTH,
+} from "./capture.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "ferrule-capture-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -116,7 +123,7 @@ test("a full disk, wherever it strikes, leaves whole blocks, is reported once, a
   fc.assert(
     fc.property(fc.integer({ min: 200, max: 3000 }), fc.integer({ min: 1, max: 700 }), (limit, chunk) => {
       const sink = new FakeSink((length) => Math.min(chunk, full(limit)(length)));
-      const errors: CaptureFailed[] = [];
+      const errors: (CaptureFailed | CaptureIncomplete)[] = [];
       const capture = new CaptureFile("disk", { sink, onError: (error) => errors.push(error) });
       for (let i = 0; i < 40; i++) {
         capture.frame(frame, 0, 60 + i, true);
@@ -124,7 +131,7 @@ test("a full disk, wherever it strikes, leaves whole blocks, is reported once, a
       }
       capture[Symbol.dispose]();
       assert.equal(errors.length, 1);
-      assert.equal(errors[0]!.errno, "ENOSPC");
+      assert.equal(errors[0]!.code === "CAPTURE_FAILED" && errors[0]!.errno, "ENOSPC");
       assert.match(errors[0]!.hint, /disk is full/);
       assert.equal(capture.error, errors[0]);
       assert.equal(sink.closed, 1);
@@ -158,22 +165,26 @@ test("a pipe that takes bytes in pieces gets every byte once and in order", () =
   );
 });
 
-test("a pipe nobody reads costs frames, not traffic, and closing gives up after a second", () => {
+test("a pipe nobody reads costs frames, which is told, not traffic, and closing gives up after a second", () => {
   let blocked = false;
   const sink = new FakeSink(() => {
     if (blocked) throw failure("EAGAIN");
     return Infinity;
   });
-  const errors: CaptureFailed[] = [];
+  const errors: (CaptureFailed | CaptureIncomplete)[] = [];
   const clock = new VirtualClock();
   const capture = new CaptureFile("pipe", { sink, clock, onError: (error) => errors.push(error) });
   blocked = true;
   const frame = new Uint8Array(60_000);
   for (let i = 0; i < 10; i++) capture.frame(frame, 0, 60_000, true);
   assert.equal(capture.frames + capture.dropped, 10);
-  assert.ok(capture.dropped > 0 && errors.length === 0);
+  assert.ok(capture.dropped > 1);
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ["CAPTURE_INCOMPLETE"],
+  );
   capture[Symbol.dispose]();
-  assert.match(errors[0]!.hint, /does not keep up/);
+  assert.match(errors[1]!.hint, /does not keep up/);
   assert.equal(clock.now(), 1_000_000);
   assert.deepEqual(sink.packets, []);
 });
@@ -187,7 +198,7 @@ test("a reader that goes away is one error, and no more", () => {
   sink.truncate = () => {
     throw failure("EINVAL");
   };
-  const errors: CaptureFailed[] = [];
+  const errors: (CaptureFailed | CaptureIncomplete)[] = [];
   using capture = new CaptureFile("pipe", { sink, onError: (error) => errors.push(error) });
   gone = true;
   capture.frame(new Uint8Array(60), 0, 60, true);
@@ -195,9 +206,27 @@ test("a reader that goes away is one error, and no more", () => {
   capture.frame(new Uint8Array(60), 0, 60, true);
   capture.flush();
   assert.deepEqual(
-    errors.map((error) => error.errno),
+    errors.map((error) => error.code === "CAPTURE_FAILED" && error.errno),
     ["EPIPE"],
   );
+});
+
+test("a pipe that is read gets whole blocks, and its reader may go without ending the process", () => {
+  const path = join(directory, "watched");
+  execFileSync("mkfifo", [path]);
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const errors: string[] = [];
+  using capture = new CaptureFile(path, { onError: ({ message }) => errors.push(message) });
+  capture.frame(new Uint8Array(60), 0, 60, true);
+  capture.flush();
+  const bytes = new Uint8Array(4096);
+  assert.equal([...readPcapng(bytes.subarray(0, readSync(reader, bytes)))].length, 1);
+  closeSync(reader);
+  for (let i = 0; i < 2; i++) {
+    capture.frame(new Uint8Array(60), 0, 60, true);
+    capture.flush();
+  }
+  assert.deepEqual(errors, [`capture to ${path} stopped: EPIPE`]);
 });
 
 const refuses = (title: string, path: string, errno: string, skip: string | false = false): void => {

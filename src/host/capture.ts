@@ -1,8 +1,8 @@
 /** Captures what crosses a port or an uplink to a pcapng file, and never stands in the traffic's way. */
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from "node:fs";
 import { type Clock, RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";
+import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { WireTap } from "./wire-tap.ts";
@@ -36,26 +36,30 @@ export class CaptureFailed extends FerruleError {
   readonly errno: string;
   constructor(path: string, cause: unknown) {
     const errno = errnoOf(cause);
-    super(`capture to ${path} stopped: ${errno}`, { cause });
+    super(`capture to ${outputName(path)} stopped: ${errno}`, { cause });
     this.path = path;
     this.errno = errno;
     this.hint = HINTS[errno] ?? "Check the file and its file system.";
   }
 }
 
-/** Where the bytes go. Errors are those of node:fs. */
-export interface CaptureSink {
-  /** Returns how many of the bytes were taken; throws EAGAIN when none can be now. */
-  write(bytes: Uint8Array, offset: number, length: number): number;
-  truncate(length: number): void;
-  close(): void;
+/** Frames are left out of the capture: it goes to a pipe that is read too slowly. */
+export class CaptureIncomplete extends FerruleError {
+  readonly code = "CAPTURE_INCOMPLETE";
+  readonly hint = "Whoever reads the pipe does not keep up: capture to a file.";
+  constructor(path: string) {
+    super(`capture to ${outputName(path)} leaves out frames`);
+  }
 }
+
+/** Where the bytes go. */
+export type CaptureSink = Pick<OutputFile, "write" | "truncate" | "close">;
 
 export interface CaptureOptions {
   /** Names of the interfaces, in order of their identifiers. */
   readonly interfaces?: readonly string[];
-  /** Called once, when capturing stops because of an error. */
-  readonly onError?: (error: CaptureFailed) => void;
+  /** Called once when frames are left out, and once when capturing stops because of an error. */
+  readonly onError?: (error: CaptureFailed | CaptureIncomplete) => void;
   readonly clock?: Clock;
   /** What time it is now, in microseconds since 1970. Later times follow from the clock. */
   readonly epochMicros?: number;
@@ -85,7 +89,7 @@ export class CaptureFile implements WireTap, Disposable {
   readonly #startSeconds: number;
   readonly #startMicros: number;
   readonly #openedAt: number;
-  #onError: ((error: CaptureFailed) => void) | undefined;
+  #onError: CaptureOptions["onError"];
   #error: CaptureFailed | undefined;
   #closed = false;
   /** Bytes of the buffer that are in the file already, and bytes of the file before them. */
@@ -94,7 +98,10 @@ export class CaptureFile implements WireTap, Disposable {
   /** The array frames came in last, seen as words too. */
   #seen: Memory = newMemory(0);
 
-  /** @throws {CaptureFailed} when the file cannot be opened or its header not be written */
+  /**
+   * @param path of a file or a pipe that is being read; "-" for standard output
+   * @throws {CaptureFailed} when the file cannot be opened or its header not be written
+   */
   constructor(path: string, options: CaptureOptions = {}) {
     const now = options.epochMicros ?? Date.now() * 1000;
     this.#path = path;
@@ -127,7 +134,7 @@ export class CaptureFile implements WireTap, Disposable {
     if (this.#writer.used + kept + PACKET_OVERHEAD + 4 > BUFFER_BYTES) this.flush();
     const from = this.#memoryOf(bytes);
     if (this.#writer.packet(interfaceId, direction, seconds, nanoseconds, from, offset, length)) this.frames++;
-    else this.dropped++;
+    else if (this.dropped++ === 0) this.#onError?.(new CaptureIncomplete(this.#path));
   }
 
   /** Writes what is buffered, as far as it can be taken. */
@@ -194,16 +201,9 @@ const errnoOf = (error: unknown): string =>
     ? error.code
     : "unknown error";
 
-/** Not blocking, so that a pipe without a reader is an error and not a wait. */
 const openFile = (path: string): CaptureSink => {
   try {
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
-    const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644);
-    return {
-      write: (bytes, offset, length) => writeSync(fd, bytes, offset, length),
-      truncate: (length) => ftruncateSync(fd, length),
-      close: () => closeSync(fd),
-    };
+    return openOutput(path);
   } catch (error) {
     throw new CaptureFailed(path, error);
   }

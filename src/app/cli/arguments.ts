@@ -90,8 +90,8 @@ const valueOf = (token: OptionToken, options: Options): string | true => {
     return true;
   }
   // `--wire --json` means that the value was forgotten; one that really begins with a dash is written `--name=-x`.
-  const missing =
-    token.value === undefined || token.value === "" || (!token.inlineValue && token.value.startsWith("-"));
+  // A single dash is standard output.
+  const missing = token.value === undefined || token.value === "" || (!token.inlineValue && /^-./.test(token.value));
   if (missing || token.value === undefined)
     throw new WrongUsage(`${token.rawName} needs a value`, `Write ${token.rawName} ${option.placeholder}.`);
   return token.value;

@@ -45,7 +45,10 @@ export const stateLines = (state: ServeState): readonly string[] => {
       ["power", state.powerState === 3 ? "D3hot" : `D${state.powerState}`],
       ["guest sent", `${counted(traffic.sentFrames, "frame")} (${amount(traffic.sentBytes)})`],
       ["guest got", `${counted(traffic.receivedFrames, "frame")} (${amount(traffic.receivedBytes)})`],
-      ["refused", `${counted(traffic.refused, "frame")}, ${count(state.counters.rxMissed)} missed for lack of descriptors`],
+      [
+        "refused",
+        `${counted(traffic.refused, "frame")}, ${count(state.counters.rxMissed)} missed for lack of descriptors`,
+      ],
       ["lost", `${counted(traffic.drops, "frame")} on the wire or at its far end`],
       ["counters", nonzero(state.counters)],
       ["offences", nonzero(state.offences)],

@@ -20,6 +20,7 @@ import { within } from "./limit.ts";
 import { Redrawn } from "./live-view.ts";
 import { newsJson, newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
 import { parseModelChip } from "./spec.ts";
+import { besideOutputs, outputPath } from "./output.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
 import { WrongUsage } from "./usage.ts";
@@ -195,7 +196,7 @@ const parseTrace = (path: string | undefined, format: string | undefined): Serve
     if (format !== undefined) throw new WrongUsage("a trace format without a trace", "Name a file: --trace FILE.");
     return undefined;
   }
-  return { path: resolve(path), format: chosen ?? (path.endsWith(".jsonl") ? "json" : "text") };
+  return { path: outputPath(path), format: chosen ?? (path.endsWith(".jsonl") ? "json" : "text") };
 };
 
 /** The whole path, for QEMU may run elsewhere; as it was typed where only that has room in a socket's address. */
@@ -250,7 +251,11 @@ export const modelServe = command({
     },
     wire: { kind: "value", placeholder: "SPEC", summary: "the wire's far end", default: "responder" },
     mac: { kind: "value", placeholder: "MAC", summary: "the NIC's own address; a random one unless given" },
-    capture: { kind: "value", placeholder: "FILE", summary: "write what crosses the wire to a pcapng file" },
+    capture: {
+      kind: "value",
+      placeholder: "FILE",
+      summary: "write what crosses the wire to a pcapng file; - for stdout",
+    },
     trace: {
       kind: "value",
       placeholder: "FILE",
@@ -311,18 +316,19 @@ export const modelServe = command({
       socket: socketPath(values.socket),
       socketMode: parseSocketMode(values["socket-mode"]),
       wire: parseServedWire(values.wire),
-      capture: values.capture === undefined ? undefined : resolve(values.capture),
+      capture: values.capture === undefined ? undefined : outputPath(values.capture),
       trace: parseTrace(values.trace, values["trace-format"]),
       strict: parseStrict(values.strict),
       interrupts: parseInterrupts(values.interrupts),
       medium: parseMedium(values.medium, chip),
     };
-    if (options.capture !== undefined && options.capture === options.trace?.path)
-      throw new WrongUsage("capture and trace go to one file", "Give each a file of its own.");
+    const { wire, capture, trace } = options;
+    const record = wire.kind === "pcap" ? wire.record : undefined;
+    const shown = besideOutputs(terminal, [capture, trace?.path, record]);
     using stop = stopAtSignals();
     return await serve(
       { chip, options, once: values.once, wire: values.wire, json: values.json },
-      terminal,
+      shown,
       openServer,
       stop,
     );

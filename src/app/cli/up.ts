@@ -1,5 +1,5 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { privileges } from "#sys/privileges.ts";
 import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/here.ts";
@@ -11,6 +11,7 @@ import { command, Exit } from "./command.ts";
 import { ControlServer } from "./control.ts";
 import { within } from "./limit.ts";
 import { liveView, Redrawn } from "./live-view.ts";
+import { besideOutputs } from "./output.ts";
 import { type Device, parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
@@ -234,7 +235,11 @@ export const up = command({
       summary: "a model's far end: tap:NAME, or responder (answers ARP, ping and UDP echo; the default)",
     },
     mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
-    capture: { kind: "value", placeholder: "FILE", summary: "write what crosses the wire to a pcapng file" },
+    capture: {
+      kind: "value",
+      placeholder: "FILE",
+      summary: "write what crosses the wire to a pcapng file; - for stdout",
+    },
     "capture-host": {
       kind: "value",
       placeholder: "FILE",
@@ -271,8 +276,7 @@ export const up = command({
     const device = parseDevice(typed);
     const interfaceName = parseInterfaceName(values.name);
     const { capture, "capture-host": captureHost } = values;
-    if (capture !== undefined && captureHost !== undefined && resolve(capture) === resolve(captureHost))
-      throw new WrongUsage("both captures go to one file", "Give each a file of its own.");
+    const shown = besideOutputs(terminal, [capture, captureHost]);
     const spec = deviceSpec(device, values, interfaceName);
     using stop = stopAtSignals();
     const session: SessionOptions = {
@@ -282,11 +286,6 @@ export const up = command({
       ...(captureHost === undefined ? {} : { captureHost }),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
-    return await bringUp(
-      { session, interfaceName, device: typed, wire, json: values.json },
-      terminal,
-      openSession,
-      stop,
-    );
+    return await bringUp({ session, interfaceName, device: typed, wire, json: values.json }, shown, openSession, stop);
   },
 });

@@ -1,7 +1,7 @@
 /** Where trace lines go: a file, written in large pieces, that never stands in the device's way. */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
+import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
 
 const BUFFERED = 64 << 10;
 /** How long closing may wait for the reader of a pipe. */
@@ -27,7 +27,7 @@ export class TraceFailed extends FerruleError {
   readonly hint: string;
   constructor(path: string, cause: unknown) {
     const code = codeOf(cause);
-    super(`trace to ${path} stopped: ${code}`, { cause });
+    super(`trace to ${outputName(path)} stopped: ${code}`, { cause });
     this.hint = HINTS[code] ?? "Choose a place that you may write to.";
   }
 }
@@ -37,7 +37,7 @@ export class TraceIncomplete extends FerruleError {
   readonly code = "TRACE_INCOMPLETE";
   readonly hint = "Whoever reads the pipe does not keep up: trace to a file.";
   constructor(path: string) {
-    super(`trace to ${path} leaves out lines`);
+    super(`trace to ${outputName(path)} leaves out lines`);
   }
 }
 
@@ -48,20 +48,22 @@ export class TraceIncomplete extends FerruleError {
 export class TraceFile implements Disposable {
   readonly #path: string;
   readonly #onError: (error: TraceFailed | TraceIncomplete) => void;
-  #fd: number | undefined;
+  #file: OutputFile | undefined;
   #text = "";
   /** What a pipe has not taken yet, from byte `#at` on. */
   #bytes = new Uint8Array(0);
   #at = 0;
   #incomplete = false;
 
-  /** @throws {TraceFailed} when the file cannot be opened */
+  /**
+   * @param path of a file or a pipe that is being read; "-" for standard output
+   * @throws {TraceFailed} when the file cannot be opened
+   */
   constructor(path: string, onError: (error: TraceFailed | TraceIncomplete) => void) {
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
     this.#path = path;
     this.#onError = onError;
     try {
-      this.#fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644);
+      this.#file = openOutput(path);
     } catch (error) {
       throw new TraceFailed(path, error);
     }
@@ -69,7 +71,7 @@ export class TraceFile implements Disposable {
 
   line(text: string): void {
     if (this.#text.length >= BUFFERED) this.flush();
-    if (this.#fd === undefined) return;
+    if (this.#file === undefined) return;
     if (this.#text.length < BUFFERED) this.#text += `${text}\n`;
     else if (!this.#incomplete) {
       this.#incomplete = true;
@@ -79,7 +81,7 @@ export class TraceFile implements Disposable {
 
   /** Writes what can be written. */
   flush(): void {
-    while (this.#fd !== undefined) {
+    while (this.#file !== undefined) {
       if (this.#at === this.#bytes.length) {
         if (this.#text === "") return;
         this.#bytes = new TextEncoder().encode(this.#text);
@@ -87,7 +89,7 @@ export class TraceFile implements Disposable {
         this.#text = "";
       }
       try {
-        this.#at += writeSync(this.#fd, this.#bytes, this.#at);
+        this.#at += this.#file.write(this.#bytes, this.#at, this.#bytes.length - this.#at);
       } catch (error) {
         if (codeOf(error) !== "EAGAIN") this.#fail(error);
         return;
@@ -100,7 +102,7 @@ export class TraceFile implements Disposable {
     const clock = new RealClock();
     for (let waited = 0; ; waited += STEP_MILLIS) {
       this.flush();
-      if (this.#fd === undefined || this.#at === this.#bytes.length) break;
+      if (this.#file === undefined || this.#at === this.#bytes.length) break;
       if (waited >= CLOSE_MILLIS) this.#fail({ code: "EAGAIN" });
       else clock.delay(STEP_MILLIS * 1000);
     }
@@ -117,16 +119,15 @@ export class TraceFile implements Disposable {
   #cut(): void {
     const half = this.#at - 1 - this.#bytes.lastIndexOf(NEWLINE, this.#at - 1);
     try {
-      const { size } = fstatSync(this.#fd!);
-      if (this.#at > 0 && half > 0) ftruncateSync(this.#fd!, size - half);
+      if (this.#at > 0 && half > 0) this.#file!.truncate(this.#file!.size() - half);
     } catch {
       // A pipe or device cannot be cut; that it failed is known already.
     }
   }
 
   #close(): void {
-    const fd = this.#fd;
-    this.#fd = undefined;
-    if (fd !== undefined) closeSync(fd);
+    const file = this.#file;
+    this.#file = undefined;
+    file?.close();
   }
 }

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { besideOutputs, outputPath } from "./output.ts";
+import type { Stream } from "./terminal.ts";
+import { WrongUsage } from "./usage.ts";
+
+const stream = (isTerminal: boolean): Stream => ({
+  isTerminal,
+  write: () => {},
+  line: () => {},
+  columns: () => 80,
+  rows: () => 24,
+  paint: (_style, text) => text,
+});
+const piped = { out: stream(false), err: stream(true) };
+
+test("standard output has one name, whatever it is called; a file called - is ./-", () => {
+  for (const name of ["-", "/dev/stdout", "/proc/self/fd/1"]) assert.equal(outputPath(name), "-");
+  assert.equal(outputPath("./-"), `${process.cwd()}/-`);
+});
+
+test("messages give way to a capture on standard output", () => {
+  assert.equal(besideOutputs(piped, ["wire.pcapng", undefined]), piped);
+  assert.equal(besideOutputs(piped, ["-", "wire.pcapng"]).out, piped.err);
+});
+
+test("two outputs are two files, and a terminal is none", () => {
+  for (const same of [
+    ["a", "./a"],
+    ["-", "/dev/stdout"],
+  ])
+    assert.throws(() => besideOutputs(piped, same), { constructor: WrongUsage, message: /^two outputs go to / });
+  assert.throws(() => besideOutputs({ out: stream(true), err: stream(true) }, ["-"]), /standard output is a terminal/);
+});

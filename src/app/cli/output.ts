@@ -1,0 +1,26 @@
+/** Files that a command is told to write: what they are called, that they differ, and where messages go meanwhile. */
+import { resolve } from "node:path";
+import { isStandardOutput, STANDARD_OUTPUT } from "#sys/output-file.ts";
+import type { Terminal } from "./terminal.ts";
+import { WrongUsage } from "./usage.ts";
+
+/** The whole path, since threads outlive a change of directory; standard output by its one name. */
+export const outputPath = (typed: string): string => (isStandardOutput(typed) ? STANDARD_OUTPUT : resolve(typed));
+
+/**
+ * The terminal for a command with these outputs: where one of them goes to standard output, messages go to standard error.
+ * @throws {WrongUsage} when two are one file, or when one would go to a terminal
+ */
+export const besideOutputs = (terminal: Terminal, outputs: readonly (string | undefined)[]): Terminal => {
+  const named = outputs.filter((path) => path !== undefined).map(outputPath);
+  const twice = named.find((path, i) => named.indexOf(path) !== i);
+  if (twice !== undefined)
+    throw new WrongUsage(
+      `two outputs go to ${twice === STANDARD_OUTPUT ? "standard output" : twice}`,
+      "Give each a file of its own.",
+    );
+  if (!named.includes(STANDARD_OUTPUT)) return terminal;
+  if (terminal.out.isTerminal)
+    throw new WrongUsage("standard output is a terminal", "Pipe it to its reader: … --capture - | wireshark -k -i -");
+  return { out: terminal.err, err: terminal.err };
+};
