@@ -153,6 +153,7 @@ test("what is no file is refused at once, without waiting for a writer or readin
   const fifo = join(directory, "fifo");
   execFileSync("mkfifo", [fifo]);
   assert.match(refusal(fifo).message, /it is a pipe$/, NO_FILES);
+  assert.match(refusal(fifo).hint, /: cat '.*fifo' > OUT$/);
   assert.match(refusal("/dev/zero").message, /it is a device$/, NO_FILES);
   assert.match(refusal(directory).message, /it is a directory$/, NO_FILES);
   const socket = join(directory, "socket");

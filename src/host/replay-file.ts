@@ -48,18 +48,16 @@ const kindOf = (stats: Stats): string | undefined => {
   return stats.isSocket() ? "a socket" : "a device";
 };
 
+const notFileHint = (kind: string, path: string): string =>
+  kind === PIPE ? `Make a file of what comes through it: cat ${quoted(path)} > OUT` : "Name a pcap or pcapng file.";
+
 /** The bytes that a file has now. Does not block: opening a pipe would wait for its writer. */
 const readWhole = (path: string): Uint8Array => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stats = fstatSync(file);
     const kind = kindOf(stats);
-    if (kind !== undefined)
-      throw new ReplayFailed(
-        path,
-        `it is ${kind}`,
-        "Only files are replayed. From a pipe, write one first: cat > FILE",
-      );
+    if (kind !== undefined) throw new ReplayFailed(path, `it is ${kind}`, notFileHint(kind, path));
     if (stats.size > LARGEST_FILE)
       throw new ReplayFailed(
         path,
