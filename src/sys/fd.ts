@@ -1,5 +1,4 @@
 /** File descriptors with an owner: closed exactly once, unusable afterwards. */
-import { fstatSync } from "node:fs";
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
@@ -17,6 +16,12 @@ export class DescriptorClosed extends FerruleError {
 const CLOSED = -1;
 const F_DUPFD_CLOEXEC = 1030;
 
+const closeNow = (number: number): void => {
+  // The result does not matter: on Linux the descriptor is closed even when close reports an error.
+  // SAFETY: its owner calls this once, and has just forgotten the number, so no stranger's file is closed.
+  libc.close(number);
+};
+
 /**
  * Owns a file descriptor.
  *
@@ -27,12 +32,17 @@ const F_DUPFD_CLOEXEC = 1030;
 export class Fd implements Disposable {
   /** What it is, for errors. */
   readonly what: string;
+  readonly #close: (number: number) => void;
   #number: number;
 
-  /** Takes ownership of an open descriptor. */
-  constructor(number: number, what: string) {
+  /**
+   * Takes ownership of an open descriptor.
+   * @param close how it is closed, where close(2) might block this thread
+   */
+  constructor(number: number, what: string, close: (number: number) => void = closeNow) {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for ${what}`);
     this.#number = number;
+    this.#close = close;
     this.what = what;
   }
 
@@ -63,9 +73,7 @@ export class Fd implements Disposable {
     if (this.#number === CLOSED) return;
     const number = this.#number;
     this.#number = CLOSED;
-    // The result does not matter: on Linux the descriptor is closed even when close reports an error.
-    // SAFETY: this object owns the descriptor and has just forgotten it, so no stranger's file is closed.
-    libc.close(number);
+    this.#close(number);
   }
 }
 
@@ -109,6 +117,3 @@ export const truncate = (fd: number, bytes: number): void => {
   // SAFETY: no argument is an address. A mapping of what is cut off would fault: `createMemory` seals its length.
   check(libc.ftruncate(fd, BigInt(bytes)), "ftruncate");
 };
-
-/** Whether a descriptor is a socket's. */
-export const isSocket = (fd: number): boolean => fstatSync(fd).isSocket();

@@ -20,6 +20,8 @@ export const libc = bindLibrary({
   readv: { arguments: ["i32", "u64", "i32"], return: "i32" },
   /** ssize_t writev(int fd, const struct iovec *vectors, int count) */
   writev: { arguments: ["i32", "u64", "i32"], return: "i32" },
+  /** ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) */
+  preadv2: { arguments: ["i32", "u64", "i32", "i64", "i32"], return: "i32" },
   /** ssize_t pread(int fd, void *buffer, size_t count, off_t offset) */
   pread: { arguments: ["i32", "u64", "u64", "i64"], return: "i32" },
   /** ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset) */
@@ -32,6 +34,8 @@ export const libc = bindLibrary({
   ioctl: { arguments: ["i32", "u64", "u64"], return: "i32" },
   /** int poll(struct pollfd *fds, nfds_t count, int milliseconds) */
   poll: { arguments: ["u64", "u64", "i32"], return: "i32" },
+  /** long syscall(long number, ...): for calls that the C library has no function for. */
+  syscall: { arguments: ["i64", "u64", "u64", "u64", "u64", "u64"], return: "i32" },
   /** int sched_yield(void) */
   sched_yield: { arguments: [], return: "i32" },
   /** int eventfd(unsigned int initial, int flags) */

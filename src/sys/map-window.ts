@@ -1,9 +1,9 @@
 /** Windows onto memory that comes and goes: a client's maps, shown through address ranges that stay. */
-import { fstatSync, statfsSync } from "node:fs";
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, check, errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
 import { libc } from "./libc.ts";
+import { memoryFile } from "./memory-file.ts";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 0x01;
@@ -16,38 +16,11 @@ const PAGE_BYTES = 4096;
 /** Larger offsets are no small integers in this engine; larger memory takes several windows. */
 const MOST_BYTES = 2 ** 31 - PAGE_BYTES;
 
-const HUGETLBFS_MAGIC = 0x9584_58f6;
-const F_ADD_SEALS = 1033;
-const F_GET_SEALS = 1034;
-const F_SEAL_SHRINK = 0x2n;
-
 /** Address ranges whose views are all unreachable are given back. Until then they hold no memory. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
   // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
   libc.munmap(address, length);
 });
-
-/**
- * Whether a file can never become shorter, so that a mapping of it can never fault. Memory that may be sealed and is not
- * is sealed here: its owner asked for it to be shared, and has no use for cutting it off.
- */
-export const keepsItsLength = (fd: number): boolean => {
-  // SAFETY: no argument is an address. Files that know no seals say EINVAL.
-  const seals = libc.fcntl(fd, F_GET_SEALS, 0n);
-  if (seals < 0) return false;
-  if ((BigInt(seals) & F_SEAL_SHRINK) !== 0n) return true;
-  return libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) >= 0;
-};
-
-/**
- * Bytes in a file; undefined for what is not one (a device, a socket, a directory), and for one of huge pages: where the
- * kernel has none left for it, touching it is a fault.
- */
-export const fileBytes = (fd: number): number | undefined => {
-  const file = fstatSync(fd);
-  if (!file.isFile() || statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC) return undefined;
-  return file.size;
-};
 
 /**
  * An address range that shows part of a file, or zeros of its own.
@@ -79,36 +52,21 @@ export class MapWindow {
   }
 
   /**
-   * Shows `length` bytes of a file from byte `offset` on, from byte `at` of the window on (multiples of the page size). With
-   * `readOnly` the file is never changed: a store goes to a copy of ours, which no one else sees.
+   * Shows `length` bytes of a file that is of fixed length, from byte `offset` on, from byte `at` of the window on (multiples of the page
+   * size). With `readOnly` the file is never changed: a store goes to a copy of ours, which no one else sees.
    * @throws {OutOfRange} for more than the window or the file has
    * @throws {SystemError} and then the window shows what it did before
    */
   show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
-    const size = fileBytes(fd) ?? 0;
+    const { bytes: size, fixed } = memoryFile(fd) ?? { bytes: 0, fixed: false };
     this.#checkPages(at, length);
+    if (!fixed) throw new OutOfRange("a file that could become shorter cannot be shown");
     if (!(offset >= 0 && offset % PAGE_BYTES === 0 && offset + length <= size))
       throw new OutOfRange(`${length} bytes at ${offset} of a file of ${size} bytes`);
     const flags = MAP_FIXED | (readOnly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     // SAFETY: replaces pages of the range this object mapped, and no others.
     const result = libc.mmap(this.#address + BigInt(at), BigInt(length), PROT_READ_WRITE, flags, fd, BigInt(offset));
     if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "guest memory" });
-  }
-
-  /** Copies `length` bytes of a file from byte `from` on to `offset`. False when the file has no more so many. */
-  load(fd: number, from: number, offset: number, length: number): boolean {
-    this.#check(offset, length);
-    // SAFETY: the kernel writes inside this object's range; a file that became shorter gives fewer bytes, and no fault.
-    const result = libc.pread(fd, this.#address + BigInt(offset), BigInt(length), BigInt(from));
-    return result === length;
-  }
-
-  /** Copies `length` bytes at `offset` to a file, from byte `to` on. False when it does not take them. */
-  save(fd: number, to: number, offset: number, length: number): boolean {
-    this.#check(offset, length);
-    // SAFETY: as for load; the kernel only looks.
-    const result = libc.pwrite(fd, this.#address + BigInt(offset), BigInt(length), BigInt(to));
-    return result === length;
   }
 
   /**
@@ -129,11 +87,6 @@ export class MapWindow {
     )
       throw new OutOfRange(`${length} bytes at ${at} of a window of ${this.bytes.length}`);
   }
-
-  #check(offset: number, length: number): void {
-    if (!(offset >= 0 && length > 0 && offset + length <= this.bytes.length))
-      throw new OutOfRange(`${length} bytes at ${offset} of a window of ${this.bytes.length}`);
-  }
 }
 
 /** Windows that are not in use. Sizes are powers of two, so that a few fit all that comes. */
@@ -146,9 +99,14 @@ export class MapWindows {
     return this.#idle.get(bytes)?.pop() ?? new MapWindow(bytes);
   }
 
-  /** Back from use. */
+  /** Back from use. Where the kernel cannot clear it, it is not used again. */
   give(window: MapWindow): void {
-    window.clear();
+    try {
+      window.clear();
+    } catch (error) {
+      if (error instanceof SystemError) return;
+      throw error;
+    }
     const bytes = window.bytes.length;
     const idle = this.#idle.get(bytes);
     if (idle === undefined) this.#idle.set(bytes, [window]);

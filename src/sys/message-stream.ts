@@ -2,12 +2,14 @@
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
+import { closeElsewhere, receivedFd } from "./received-fd.ts";
 import { libc } from "./libc.ts";
 import { Struct, addressOf } from "./memory.ts";
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_CTRUNC = 0x8;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
@@ -81,14 +83,17 @@ export class MessageStream implements Disposable {
   readonly #in: Side;
   readonly #out: Side;
   readonly #mostFds: number;
+  readonly #close: (fd: number) => void;
   #fds: readonly Fd[] = NO_FDS;
   #tooMany = false;
 
   /**
    * @param incomingBytes room to receive into; @param outgoingBytes room to send from
-   * @param mostFds descriptors that one message may carry, 1 to 253
+   * @param mostFds descriptors that one message may carry, up to 253; with 0 the kernel drops what comes
+   * @param close closes a descriptor whose file may take for ever over it, without waiting
    */
-  constructor(incomingBytes: number, outgoingBytes: number, mostFds: number) {
+  constructor(incomingBytes: number, outgoingBytes: number, mostFds: number, close = closeElsewhere) {
+    this.#close = close;
     this.incoming = new Uint8Array(new ArrayBuffer(incomingBytes));
     this.outgoing = new Uint8Array(new ArrayBuffer(outgoingBytes));
     this.#mostFds = mostFds;
@@ -103,7 +108,7 @@ export class MessageStream implements Disposable {
   receive(socket: number, offset: number): number {
     this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#mostFds * 4);
     // SAFETY: the header names a part of `incoming` and a structure, both this object's, with their true lengths.
-    const result = libc.recvmsg(socket, this.#in.header.address, MSG_CMSG_CLOEXEC);
+    const result = libc.recvmsg(socket, this.#in.header.address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (result < 0) return -errno();
     if (this.#in.words[CONTROL_LENGTH] !== 0 || (this.#in.words[FLAGS]! & MSG_CTRUNC) !== 0) this.#collect();
     return result;
@@ -151,7 +156,7 @@ export class MessageStream implements Disposable {
   #send(socket: number, offset: number, length: number, controlBytes: number): number {
     this.#out.aim(offset, length, controlBytes);
     // SAFETY: as for receive, with `outgoing`; the kernel only looks.
-    const result = libc.sendmsg(socket, this.#out.header.address, MSG_NOSIGNAL);
+    const result = libc.sendmsg(socket, this.#out.header.address, MSG_NOSIGNAL | MSG_DONTWAIT);
     return result < 0 ? -errno() : result;
   }
 
@@ -165,7 +170,7 @@ export class MessageStream implements Disposable {
     const end = isRights ? Math.min(present, controlWords[0]!) : 0;
     const fds: Fd[] = [];
     for (let at = CMSGHDR_BYTES; at + 4 <= end; at += 4)
-      fds.push(new Fd(controlWords[at >> 2]!, "received descriptor"));
+      fds.push(receivedFd(controlWords[at >> 2]!, this.#close));
     this.#tooMany = (words[FLAGS]! & MSG_CTRUNC) !== 0;
     if (this.#tooMany) for (const fd of fds.splice(0)) fd[Symbol.dispose]();
     if (fds.length > 0) this.#fds = fds;

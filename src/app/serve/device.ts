@@ -62,6 +62,8 @@ export class ServedDevice {
   readonly #legend: Legend;
   #client = 0;
   #clients = 0;
+  #clientFaults = 0;
+  #clientsTurnedAway = 0;
   #cable = true;
   #partner: Partner = ANY_PARTNER;
   /** What the NIC was told of the cable, and what was last told of its link. */
@@ -100,7 +102,22 @@ export class ServedDevice {
     return this.#clients;
   }
 
-  /** A client came, or went. */
+  /** Clients whose connection was ended for what they sent. */
+  get clientFaults(): number {
+    return this.#clientFaults;
+  }
+
+  get clientsTurnedAway(): number {
+    return this.#clientsTurnedAway;
+  }
+
+  /** Somebody could not be let in. */
+  turnedAway(why: string): void {
+    this.#clientsTurnedAway++;
+    this.#parts.tell({ kind: "client", client: 0, connected: false, why });
+  }
+
+  /** A client came, or went; `why` says what it did wrong, if anything. */
   client(connected: boolean, why: string): void {
     const { trace, tell } = this.#parts;
     if (connected) {
@@ -110,7 +127,8 @@ export class ServedDevice {
       tell({ kind: "client", client: this.#client, connected });
       return;
     }
-    if (this.#client !== 0) trace?.tell({ event: "disconnect" });
+    trace?.tell({ event: "disconnect" });
+    if (why !== "") this.#clientFaults++;
     tell({ kind: "client", client: this.#client, connected, why });
     this.#client = 0;
     if (trace !== undefined) trace.client = 0;
@@ -215,6 +233,8 @@ export class ServedDevice {
       client: this.#client,
       clients: this.#clients,
       answers: nic.answers,
+      clientFaults: this.#clientFaults,
+      clientsTurnedAway: this.#clientsTurnedAway,
       cable: this.#cable,
       plugged: this.#parts.wire.plugged,
       link: { up, speed, fullDuplex, receivePause, transmitPause },

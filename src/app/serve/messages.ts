@@ -56,4 +56,6 @@ export type ServeEvent =
 export type ServeReport =
   | { readonly report: "ready" }
   | { readonly report: "event"; readonly event: ServeEvent }
+  /** A descriptor to be closed by a thread that may wait: its file system is a client's choice. */
+  | { readonly report: "close"; readonly fd: number }
   | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

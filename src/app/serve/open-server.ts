@@ -1,6 +1,7 @@
 /** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
 import { EventFd } from "#sys/eventfd.ts";
 import { SocketPlace } from "#sys/unix-path.ts";
+import { closeElsewhere } from "#sys/received-fd.ts";
 import { entryBeside, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
@@ -127,6 +128,7 @@ class OpenServer implements Serving {
 
   #hear(report: ServeReport): void {
     if (report.report === "event") this.#tell(report.event);
+    if (report.report === "close") closeElsewhere(report.fd);
     if (report.report !== "reply") return;
     const waiting = this.#waiting.get(report.id);
     this.#waiting.delete(report.id);

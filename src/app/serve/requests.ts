@@ -61,6 +61,9 @@ export interface ServeState {
   readonly clients: number;
   /** Whether the NIC answers on its bus. */
   readonly answers: boolean;
+  /** Clients whose connection was ended for what they sent, and those that found the device in use. */
+  readonly clientFaults: number;
+  readonly clientsTurnedAway: number;
   readonly cable: boolean;
   readonly plugged: boolean;
   readonly link: {

@@ -96,6 +96,8 @@ class Service implements Disposable, Chores {
         clock: this.#clock,
         timers: this.#timers,
         onClient: ({ connected, why = "" }) => this.#device.client(connected, why),
+        onTurnedAway: (why) => this.#device.turnedAway(why),
+        close: (fd) => this.#tell({ report: "close", fd }),
         onMemory: (change) => this.#device.memory(change),
       }),
     );
@@ -129,6 +131,8 @@ class Service implements Disposable, Chores {
     const { sentFrames, sentBytes, receivedFrames, receivedBytes, refused, drops } = this.#device.traffic();
     this.#page.publish({
       clients: this.#device.clients,
+      clientFaults: this.#device.clientFaults,
+      clientsTurnedAway: this.#device.clientsTurnedAway,
       connected: this.#server.connected ? 1 : 0,
       maps: this.#server.maps,
       requests: this.#requests,

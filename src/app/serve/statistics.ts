@@ -6,6 +6,9 @@ export const SERVE_COUNTERS = [
   "clients",
   "connected",
   "maps",
+  /** Clients whose connection was ended for what they sent, and those that found the device in use. */
+  "clientFaults",
+  "clientsTurnedAway",
   /** Requests of clients that were carried out. */
   "requests",
   "sentFrames",

@@ -1,7 +1,9 @@
 /** A stream of messages, as either end has it: cut into messages, each with the descriptors that came with it; and what goes back. */
+import { FerruleError } from "#kit/errors.ts";
 import { Errno } from "#sys/errno.ts";
-import { type Fd, isSocket } from "#sys/fd.ts";
+import type { Fd } from "#sys/fd.ts";
 import { MessageStream } from "#sys/message-stream.ts";
+import { isSocket } from "#sys/received-fd.ts";
 import { Poll, Poller } from "#sys/poll.ts";
 import { putHeader, u32 } from "./codec.ts";
 import { HEADER_BYTES, MOST_BYTES, MOST_FDS, SIZE } from "./protocol.ts";
@@ -11,14 +13,21 @@ const INCOMING_BYTES = 4 * MOST_BYTES;
 const OUTGOING_BYTES = 2 * MOST_BYTES;
 
 /** What a connection receives into and sends from. One connection at a time may use it, and the next one after that. */
-export const connectionBuffers = (): MessageStream => new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MOST_FDS);
+export const connectionBuffers = (close?: (fd: number) => void): MessageStream =>
+  new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MOST_FDS, close);
 
 /** The other end broke the protocol, or has gone: the connection is of no use any more. */
 export class Ended {
-  /** Why, in words for a person. */
+  /** Why, in words for a person; empty when the other end has simply gone. */
   readonly why: string;
   constructor(why: string) {
     this.why = why;
+  }
+
+  /** An error that the other end's data has led to. */
+  static by(error: unknown): Ended {
+    if (error instanceof FerruleError) return new Ended(error.message);
+    return new Ended(`an error in Ferrule: ${String(error).split("\n", 1)[0]!}`);
   }
 }
 
@@ -76,7 +85,7 @@ export class Connection implements Disposable {
     this.#chunk = this.#end;
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
-    if (this.#stream.tooMany) return new Ended(`more than ${MOST_FDS} descriptors with one message`);
+    if (this.#stream.tooMany) return new Ended("more descriptors with one message than can be taken");
     this.#chunkFds = this.#stream.take();
     // Nobody needs one; and if it were the client's own end, this connection would never be seen to end.
     return this.#chunkFds.some(({ number }) => isSocket(number)) ? new Ended("a socket among the descriptors") : true;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { EventFd } from "#sys/eventfd.ts";
 import { Open, openFile, truncate } from "#sys/fd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
+import { memoryFile } from "#sys/memory-file.ts";
 import { DMA_MAP } from "./codec.ts";
 import { Rig, body, footprint, openDescriptors } from "./peer.test-kit.ts";
 import { BLOCK } from "./map-block.ts";
@@ -14,20 +15,6 @@ import { Command, MOST_MAPPED, MOST_MAPS, MapFlag, Refused } from "./protocol.ts
 const BOTH = MapFlag.read | MapFlag.write;
 const map = (values: Partial<Record<"argsz" | "flags" | "offset" | "address" | "size", number>>): Uint8Array =>
   body(DMA_MAP, { argsz: 32, flags: BOTH, offset: 0, address: 0x10_0000, size: 8192, ...values });
-
-/** A plain file in a folder of its own. */
-const withFile = (bytes: number, act: (fd: number) => void): void => {
-  const folder = mkdtempSync(join(tmpdir(), "ferrule-map-"));
-  const path = join(folder, "file");
-  writeFileSync(path, new Uint8Array(bytes));
-  const fd = openSync(path, "r+");
-  try {
-    act(fd);
-  } finally {
-    closeSync(fd);
-    rmSync(folder, { recursive: true });
-  }
-};
 
 test("maps that make no sense are refused, and their descriptors closed", () => {
   using rig = new Rig();
@@ -135,31 +122,43 @@ test("a read-only map says so, and a stray store of ours never reaches the clien
   assert.equal(new Uint8Array(mine.buffer)[1], 0);
 });
 
-test("memory that may be sealed is sealed, so that it cannot be cut off under the device", () => {
+// An unsealed memfd, a file on tmpfs: whatever its owner may cut off at any time, before the map is made or after.
+test("memory that can be cut off is copied, not mapped: cutting it off fails accesses and kills nobody", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 8192, { sealed: false });
   assert.equal(rig.error(Command.dmaMap, map({}), [memory.number]), 0);
-  assert.equal(rig.device.memory!.region(0x10_0000, 1)!.copy, undefined);
-  assert.throws(() => truncate(memory.number, 0), { code: "EPERM" });
-});
-
-test("a file that can be cut off is read and written, not mapped: cutting it off fails accesses and kills nobody", () => {
-  using rig = new Rig();
-  withFile(8192, (fd) => {
-    assert.equal(rig.error(Command.dmaMap, map({}), [fd]), 0);
-    const region = rig.device.memory!.region(0x10_0000, 16)!;
-    assert.ok(region.copy !== undefined);
-    using mine = Mapping.map(fd, 0, 8192, "mine");
+  const region = rig.device.memory!.region(0x10_0000, 16)!;
+  assert.ok(region.copy !== undefined);
+  {
+    using mine = Mapping.map(memory.number, 0, 8192, "mine");
     new Uint8Array(mine.buffer).set([1, 2, 3], 100);
     assert.ok(region.copy.fetch(100, 3));
     assert.deepEqual([...region.bytes.subarray(100, 103)], [1, 2, 3]);
     region.bytes.set([9, 8], 4100);
     assert.ok(region.copy.store(4100, 2));
     assert.deepEqual([...new Uint8Array(mine.buffer).subarray(4099, 4103)], [0, 9, 8, 0]);
-    truncate(fd, 4096);
-    assert.equal(region.copy.fetch(4100, 2), false);
-    assert.equal(region.bytes[8000], 0);
-  });
+  }
+  truncate(memory.number, 4096);
+  assert.equal(region.copy.fetch(4100, 2), false);
+  assert.equal(region.copy.store(4100, 2), false);
+  assert.equal(region.bytes[8000], 0);
+  assert.equal(rig.error(Command.dmaMap, map({ address: 0 }), [memory.number]), Refused.EINVAL, "longer than the file");
+});
+
+test("a file that is no memory is refused: to read it may take for ever", () => {
+  using rig = new Rig();
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-map-"));
+  try {
+    const path = join(folder, "file");
+    writeFileSync(path, new Uint8Array(8192));
+    using file = openFile(path, Open.readWrite);
+    const isMemoryToo = memoryFile(file.number) !== undefined;
+    assert.equal(rig.error(Command.dmaMap, map({}), [file.number]), isMemoryToo ? 0 : Refused.EINVAL);
+    using directory = openFile(folder, Open.readOnly);
+    assert.equal(rig.error(Command.dmaMap, map({ address: 0 }), [directory.number]), Refused.EINVAL);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("a client may ask for memory to be read and written through its descriptor", () => {
@@ -225,21 +224,19 @@ test("there is a limit to what all maps have together", () => {
 test("copies of memory do not add up to all there is", () => {
   using rig = new Rig();
   const size = 256 << 20;
-  withFile(0, (fd) => {
-    // Never written: it takes no space.
-    truncate(fd, size);
-    assert.equal(rig.error(Command.dmaMap, map({ size }), [fd]), 0);
-    const region = rig.device.memory!.region(0x10_0000, 1)!;
-    const before = footprint().memory;
-    for (let at = 0; at < size; at += 1 << 20) {
-      assert.ok(region.copy?.fetch(at, 1 << 20));
-      rig.work();
-    }
-    assert.ok(footprint().memory - before < 160 << 10, `${footprint().memory - before} kB more memory`);
-    new Uint8Array(region.bytes.buffer).fill(1, 0, 1);
-    assert.ok(region.copy?.fetch(0, 1));
-    assert.equal(region.bytes[0], 0);
-  });
+  // Never written: it takes no space.
+  using file = createMemory("guest", size, { sealed: false });
+  assert.equal(rig.error(Command.dmaMap, map({ size }), [file.number]), 0);
+  const region = rig.device.memory!.region(0x10_0000, 1)!;
+  const before = footprint().memory;
+  for (let at = 0; at < size; at += 1 << 20) {
+    assert.ok(region.copy?.fetch(at, 1 << 20));
+    rig.work();
+  }
+  assert.ok(footprint().memory - before < 160 << 10, `${footprint().memory - before} kB more memory`);
+  new Uint8Array(region.bytes.buffer).fill(1, 0, 1);
+  assert.ok(region.copy?.fetch(0, 1));
+  assert.equal(region.bytes[0], 0);
 });
 
 test("nor do copies across borders", () => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { MapWindows } from "#sys/map-window.ts";
 import { createMemory, Mapping } from "#sys/mapping.ts";
+import { BounceBuffer } from "#sys/peer-memory.ts";
 import { GuestMaps } from "./guest-memory.ts";
 import { MapFlag, PAGE } from "./protocol.ts";
 
@@ -61,10 +62,11 @@ test("a device finds what is mapped at the moment and nothing else, however buff
   using own = Mapping.map(memory.number, 0, PAGES * PAGE, "own");
   const client = new Uint8Array(own.buffer);
   const windows = new MapWindows();
+  using bounce = new BounceBuffer();
   const nobody = { read: () => false, write: () => false };
   fc.assert(
     fc.property(fc.array(step, { minLength: 80, maxLength: 80, size: "max" }), (steps) => {
-      const maps = new GuestMaps(windows, nobody, () => {});
+      const maps = new GuestMaps({ windows, bounce, distant: nobody, changed: () => {}, failed: assert.ifError });
       const table = new Map<number, Entry>();
       const sizes = new Map<number, number>();
       client.forEach((_, i) => (client[i] = i / PAGE + i));

@@ -2,7 +2,9 @@
 import type { GuestMemory, MemoryCopy, MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
-import { type MapWindow, type MapWindows, fileBytes, keepsItsLength } from "#sys/map-window.ts";
+import type { MapWindow, MapWindows } from "#sys/map-window.ts";
+import { memoryFile } from "#sys/memory-file.ts";
+import { type BounceBuffer, PeerMemory } from "#sys/peer-memory.ts";
 import { BLOCK, endOf, firstBehind, MapBlock } from "./map-block.ts";
 import { MOST_MAPPED, MOST_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
 
@@ -39,21 +41,34 @@ interface GuestMap {
   readonly block: MapBlock | undefined;
   readonly regions: readonly MemoryRegion[];
   readonly windows: readonly MapWindow[];
-  /** Kept where the memory is read and written through it. */
-  readonly file: Fd | undefined;
+  /** Where the memory cannot be shown, and is copied. */
+  readonly memory: PeerMemory | undefined;
+}
+
+export interface GuestMapsParts {
+  readonly windows: MapWindows;
+  readonly bounce: BounceBuffer;
+  readonly distant: DistantMemory;
+  /** Called before any region goes away, and after one was added. */
+  readonly changed: () => void;
+  /** Called when the device's access to memory failed with an error, from within that access. */
+  readonly failed: (error: unknown) => void;
 }
 
 /**
  * Maps sorted by address; no two overlap.
  *
- * A descriptor is mapped when the file can never become shorter. Memory that could (a plain file, say) is read and written
- * with pread(2) and pwrite(2) instead: its owner could otherwise take pages away under the device, and the next access
- * would kill this process. That leaves one thing to the owner's good will: it may change what it shares at any time.
+ * A descriptor is mapped for the device when its file can never become shorter: a memfd sealed against that. Other memory (an unsealed
+ * memfd, a file on tmpfs, huge pages) is copied by the kernel instead, since its owner could take pages away under the device, and
+ * the next access would kill this process. A descriptor of anything but memory is refused: access to it might never return.
+ * Nothing is sealed here: that waits for a lock which the file's owner can hold.
  */
 export class GuestMaps implements GuestMemory {
   readonly #windows: MapWindows;
+  readonly #bounce: BounceBuffer;
   readonly #distant: DistantMemory;
   readonly #changed: () => void;
+  readonly #failed: (error: unknown) => void;
   readonly #maps: GuestMap[] = [];
   /** By their number: device address over length. */
   readonly #blocks = new Map<number, MapBlock>();
@@ -66,11 +81,12 @@ export class GuestMaps implements GuestMemory {
   /** Bytes that copies take up, at most: every access may be of another page. */
   #copied = 0;
 
-  /** @param changed called before any region goes away, and after one was added */
-  constructor(windows: MapWindows, distant: DistantMemory, changed: () => void) {
+  constructor({ windows, bounce, distant, changed, failed }: GuestMapsParts) {
     this.#windows = windows;
+    this.#bounce = bounce;
     this.#distant = distant;
     this.#changed = changed;
+    this.#failed = failed;
   }
 
   get count(): number {
@@ -79,15 +95,14 @@ export class GuestMaps implements GuestMemory {
 
   /** Adds a map, with its descriptor where it has one; `fd` is this object's from now on. Returns 0 or an error number. */
   map(request: MapRequest, fd: Fd | undefined): number {
-    using scope = new DisposableStack();
-    if (fd !== undefined) scope.use(fd);
+    using _fd = fd;
     const refused = this.#refuse(request, fd !== undefined);
     if (refused !== 0) return refused;
+    using scope = new DisposableStack();
     try {
       const map = this.#make(request, fd, scope);
       if (map === undefined) return Refused.EINVAL;
       scope.move();
-      if (map.file === undefined) fd?.[Symbol.dispose]();
       this.#maps.splice(firstBehind(this.#maps, request.address), 0, map);
       this.#mapped += map.length;
       this.#changed();
@@ -129,6 +144,15 @@ export class GuestMaps implements GuestMemory {
   }
 
   region(address: number, length: number): MemoryRegion | undefined {
+    try {
+      return this.#find(address, length);
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  }
+
+  #find(address: number, length: number): MemoryRegion | undefined {
     const map = this.#maps[firstBehind(this.#maps, address) - 1];
     if (map === undefined || !(length >= 0 && address < endOf(map))) return undefined;
     const region = map.block?.region(address) ?? map.regions[Math.floor((address - map.address) / STEP)]!;
@@ -152,11 +176,16 @@ export class GuestMaps implements GuestMemory {
   /** Undefined when the descriptor has not what the request says. Windows go back with `scope`. */
   #make(request: MapRequest, fd: Fd | undefined, scope: DisposableStack): GuestMap | undefined {
     const { address, size, offset, flags } = request;
-    const bytes = fd === undefined ? Infinity : (fileBytes(fd.number) ?? 0);
-    if (offset + size > bytes) return undefined;
-    const copied = fd === undefined || (flags & MapFlag.fileIo) !== 0 || !keepsItsLength(fd.number);
+    const file = fd === undefined ? undefined : memoryFile(fd.number);
+    if (fd !== undefined && (file === undefined || offset + size > file.bytes)) return undefined;
+    const copied = fd === undefined || (flags & MapFlag.fileIo) !== 0 || !file!.fixed;
     const readOnly = (flags & MapFlag.write) === 0;
     if (!copied && address % BLOCK <= BLOCK - size) return this.#makeInBlock(request, fd, readOnly);
+    const { pageBytes = PAGE } = file ?? {};
+    const memory =
+      copied && fd !== undefined
+        ? scope.use(new PeerMemory(fd.number, { offset, length: size, pageBytes, readOnly }, this.#bounce))
+        : undefined;
     const windows: MapWindow[] = [];
     const regions: MemoryRegion[] = [];
     for (let at = 0; at < size; at += STEP) {
@@ -168,11 +197,11 @@ export class GuestMaps implements GuestMemory {
       const place = { address: address + at, length, bytes: window.bytes, words: window.words, readOnly };
       if (!copied) regions.push(place);
       else {
-        const copy = fd === undefined ? distantCopy(this.#distant, place) : fileCopy(window, fd.number, offset + at);
+        const copy = memory === undefined ? distantCopy(this.#distant, place) : peerCopy(memory, at, place.bytes);
         regions.push({ ...place, copy: this.#counted(copy) });
       }
     }
-    return { address, length: size, readOnly, block: undefined, regions, windows, file: copied ? fd : undefined };
+    return { address, length: size, readOnly, block: undefined, regions, windows, memory };
   }
 
   #makeInBlock({ address, size, offset }: MapRequest, fd: Fd, readOnly: boolean): GuestMap {
@@ -184,7 +213,7 @@ export class GuestMaps implements GuestMemory {
     } finally {
       this.#dropIfEmpty(number, block);
     }
-    return { address, length: size, readOnly, block, regions: [], windows: [], file: undefined };
+    return { address, length: size, readOnly, block, regions: [], windows: [], memory: undefined };
   }
 
   #dropIfEmpty(number: number, block: MapBlock): void {
@@ -193,22 +222,24 @@ export class GuestMaps implements GuestMemory {
   }
 
   #counted(copy: MemoryCopy): MemoryCopy {
-    return {
-      fetch: (offset, length) => {
+    const counted =
+      (move: MemoryCopy["fetch"]): MemoryCopy["fetch"] =>
+      (offset, length) => {
         this.#copied += PAGE + length;
-        return copy.fetch(offset, length);
-      },
-      store: (offset, length) => {
-        this.#copied += PAGE + length;
-        return copy.store(offset, length);
-      },
-    };
+        try {
+          return move(offset, length);
+        } catch (error) {
+          this.#failed(error);
+          return false;
+        }
+      };
+    return { fetch: counted(copy.fetch), store: counted(copy.store) };
   }
 
   #remove(first: number, count: number): void {
     if (count === 0) return;
     this.#changed();
-    for (const { address, length, block, windows, file } of this.#maps.splice(first, count)) {
+    for (const { address, length, block, windows, memory } of this.#maps.splice(first, count)) {
       this.#forgetCrossings(address, length);
       this.#mapped -= length;
       if (block !== undefined) {
@@ -216,7 +247,7 @@ export class GuestMaps implements GuestMemory {
         this.#dropIfEmpty(Math.floor(address / BLOCK), block);
       }
       for (const window of windows) this.#windows.give(window);
-      file?.[Symbol.dispose]();
+      memory?.[Symbol.dispose]();
     }
     this.#changed();
   }
@@ -270,9 +301,10 @@ export class GuestMaps implements GuestMemory {
   }
 }
 
-const fileCopy = (window: MapWindow, fd: number, fileOffset: number): MemoryCopy => ({
-  fetch: (offset, length) => window.load(fd, fileOffset + offset, offset, length),
-  store: (offset, length) => window.save(fd, fileOffset + offset, offset, length),
+/** Of a region that starts at byte `start` of the memory, and whose copy is `bytes`. */
+const peerCopy = (memory: PeerMemory, start: number, bytes: Uint8Array): MemoryCopy => ({
+  fetch: (offset, length) => memory.read(start + offset, bytes, offset, length),
+  store: (offset, length) => memory.write(start + offset, bytes, offset, length),
 });
 
 const distantCopy = (

@@ -1,6 +1,6 @@
 /** Which event a client hears each interrupt by, and which of them are masked: SET_IRQS, and what a device raises. */
-import { FerruleError } from "#kit/errors.ts";
-import { EventFd } from "#sys/eventfd.ts";
+import type { EventSignaller } from "#sys/aio.ts";
+import { PeerEvent } from "#sys/peer-event.ts";
 import type { Fd } from "#sys/fd.ts";
 import { Irq, IrqFlag, IRQS, Refused, SET_ACTION, SET_DATA, SetFlag } from "./protocol.ts";
 
@@ -8,7 +8,7 @@ import { Irq, IrqFlag, IRQS, Refused, SET_ACTION, SET_DATA, SetFlag } from "./pr
 export type IrqCounts = readonly number[];
 
 interface Vector {
-  event: EventFd | undefined;
+  event: PeerEvent | undefined;
   masked: boolean;
   /** Raised while it could not be told. */
   held: boolean;
@@ -32,14 +32,16 @@ const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event 
 export class InterruptTable {
   readonly counts: IrqCounts;
   readonly #asserted: () => boolean;
+  readonly #signaller: EventSignaller;
   readonly #vectors: readonly (readonly Vector[])[];
   /** The kind that `raise` goes to. */
   #active: number = Irq.intx;
 
   /** @param asserted whether INTx is high */
-  constructor(counts: IrqCounts, asserted: () => boolean) {
+  constructor(counts: IrqCounts, asserted: () => boolean, signaller: EventSignaller) {
     this.counts = counts;
     this.#asserted = asserted;
+    this.#signaller = signaller;
     this.#vectors = counts.map((count) =>
       Array.from({ length: count }, () => ({ event: undefined, masked: false, held: false })),
     );
@@ -63,15 +65,11 @@ export class InterruptTable {
       return 0;
     }
     if ((flags & SetFlag.eventfd) !== 0) {
-      try {
-        const events = fds.map((fd) => EventFd.adopt(fd));
-        scope.move();
-        this.#assign(index, start, count, events);
-        return 0;
-      } catch (error) {
-        if (error instanceof FerruleError) return Refused.EINVAL;
-        throw error;
-      }
+      const events = fds.map((fd) => PeerEvent.adopt(fd, this.#signaller));
+      if (!events.every((event) => event !== undefined)) return Refused.EINVAL;
+      scope.move();
+      this.#assign(index, start, count, events);
+      return 0;
     }
     for (let i = 0; i < count; i++)
       if ((flags & SetFlag.none) !== 0 || data[i] !== 0) this.#act(index, vectors[start + i]!, flags & SET_ACTION);
@@ -118,7 +116,7 @@ export class InterruptTable {
     return action !== SetFlag.trigger && !maskable ? Refused.EINVAL : 0;
   }
 
-  #assign(index: number, start: number, count: number, events: readonly EventFd[]): void {
+  #assign(index: number, start: number, count: number, events: readonly PeerEvent[]): void {
     const vectors = this.#vectors[index]!;
     for (let i = 0; i < count; i++) {
       const vector = vectors[start + i]!;

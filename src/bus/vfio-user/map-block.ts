@@ -3,6 +3,7 @@
  * of a ring or a buffer by itself, from wherever in its memory the page is: in here they are one piece again.
  */
 import type { MemoryRegion } from "#kit/target.ts";
+import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
 /** Large enough for any ring: what is asked of an IOMMU's allocator lies at a multiple of its size. */
@@ -61,7 +62,12 @@ export class MapBlock {
   remove(address: number): void {
     const [map] = this.#shown.splice(firstBehind(this.#shown, address) - 1, 1);
     this.#forget(map!);
-    this.window.clear(address - this.#start, map!.length);
+    try {
+      this.window.clear(address - this.#start, map!.length);
+    } catch (error) {
+      // Too many mappings to split one more. What is still shown there belongs to no region, and goes with the block.
+      if (!(error instanceof SystemError)) throw error;
+    }
   }
 
   /** The region around an address that is mapped. */

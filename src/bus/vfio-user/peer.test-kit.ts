@@ -1,6 +1,6 @@
 /** A device of one page, its server, and a client that can send whatever it likes, all in one thread. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VirtualClock } from "#kit/clock.ts";
@@ -186,8 +186,9 @@ export class Rig implements Disposable {
   readonly device = new PageDevice();
   readonly clock = new VirtualClock();
   readonly server: VfioUserServer;
-  /** Why clients were sent away. */
+  /** Why clients were sent away, and why others were not let in. */
   readonly complaints: string[] = [];
+  readonly turnedAway: string[] = [];
   peer: Peer;
 
   /** @param version what the client says first */
@@ -199,6 +200,8 @@ export class Rig implements Disposable {
       onClient: ({ why }) => {
         if (why !== undefined) this.complaints.push(why);
       },
+      onTurnedAway: (why) => this.turnedAway.push(why),
+      close: closeSync,
     });
     this.peer = this.connect(version);
   }
@@ -279,10 +282,10 @@ export const holdings = (): { descriptors: number; sharedMaps: number } => ({
     .split("\n")
     .filter((line) => line.includes("/memfd:")).length,
 });
-/** Kilobytes of memory, and of addresses. */
+/** Kilobytes of this process's own memory, without what it shares, and of addresses. */
 export const footprint = (): { memory: number; addresses: number } => {
   const status = readFileSync("/proc/self/status", "utf8");
   const of = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)![1]);
-  return { memory: of("VmRSS"), addresses: of("VmSize") };
+  return { memory: of("VmRSS") - of("RssShmem"), addresses: of("VmSize") };
 };
 export const openDescriptors = (): number => readdirSync("/proc/self/fd").length;

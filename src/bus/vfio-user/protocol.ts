@@ -106,6 +106,7 @@ export const Refused = {
   ENOENT: 2,
   E2BIG: 7,
   ENOMEM: 12,
+  EBUSY: 16,
   EEXIST: 17,
   EINVAL: 22,
   ENOSPC: 28,

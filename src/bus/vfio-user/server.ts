@@ -1,14 +1,18 @@
 /** A device model offered to others on a Unix socket: clients come one after the other, each finds the power just on. */
 import type { Timers } from "#kit/clock.ts";
 import type { Target } from "#kit/target.ts";
+import { EventSignaller } from "#sys/aio.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
 import { MapWindows } from "#sys/map-window.ts";
-import { Poll, type Poller } from "#sys/poll.ts";
+import type { MessageStream } from "#sys/message-stream.ts";
+import { BounceBuffer } from "#sys/peer-memory.ts";
+import { Poll, Poller } from "#sys/poll.ts";
 import { UnixListener } from "#sys/unix-path.ts";
 import { connectionBuffers, Ended } from "./connection.ts";
 import type { IrqCounts } from "./interrupt-table.ts";
 import { interruptsOf } from "./pci-interrupts.ts";
+import { refusalBuffers, refuseClient } from "./refuse-client.ts";
 import type { MemoryChange } from "./replies.ts";
 import { Session } from "./session.ts";
 
@@ -20,14 +24,26 @@ export interface ServerOptions {
   /** Whoever owns the clock runs the timers. */
   readonly clock: { now(): number };
   readonly timers: Timers;
-  /** A client came; or it went, and `why` says what it did wrong, if anything; or there was no descriptor left to let one in. */
+  /** A client came; or it went, and `why` says what it did wrong, if anything. */
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
+  /** Another one could not be let in: the device is in use, or there is no descriptor left. */
+  readonly onTurnedAway?: (why: string) => void;
   /** A client mapped guest memory, or unmapped it. */
   readonly onMemory?: (change: MemoryChange) => void;
+  /**
+   * Closes a descriptor that a client passed and that is neither memory nor an event, without waiting for its file system. Node's thread
+   * pool does it unless this is given, which costs memory in a thread that never returns to its event loop.
+   */
+  readonly close?: (fd: number) => void;
 }
 
 /** Whoever connects and does not say its version keeps everyone else waiting. Clients say it at once. */
 const VERSION_MICROS = 5_000_000;
+/** How often the queue is looked at while the device is in use. Who has waited that long, and no less, is told so. */
+const QUEUE_MICROS = 250_000;
+/** Told at a time: each costs a few system calls, and the client has to wait meanwhile. */
+const MOST_TOLD = 16;
+const IN_USE = "the device is in use by another client";
 const NO_MEMORY = { region: () => undefined };
 
 /**
@@ -48,23 +64,37 @@ export class VfioUserServer implements Disposable {
   readonly #listener: UnixListener;
   readonly #irqs: IrqCounts;
   readonly #windows = new MapWindows();
-  readonly #buffers = connectionBuffers();
+  readonly #buffers: MessageStream;
+  readonly #bounce: BounceBuffer;
+  readonly #signaller: EventSignaller;
+  readonly #queue: Poller;
+  readonly #refusals = refusalBuffers();
   readonly #onClient: ServerOptions["onClient"];
+  readonly #onTurnedAway: ServerOptions["onTurnedAway"];
   readonly #onMemory: ServerOptions["onMemory"];
   readonly #clock: ServerOptions["clock"];
   readonly #timers: Timers;
+  readonly #scope: DisposableStack;
   #session: Session | undefined;
   #stopWaiting = (): void => {};
+  #stopLooking = (): void => {};
 
   /** @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} */
   constructor(target: Target, options: ServerOptions) {
+    using scope = new DisposableStack();
     this.#target = target;
     this.#clock = options.clock;
     this.#timers = options.timers;
     this.#onClient = options.onClient;
+    this.#onTurnedAway = options.onTurnedAway;
     this.#onMemory = options.onMemory;
     this.#irqs = interruptsOf(target);
-    this.#listener = UnixListener.listen(options.path, options.mode);
+    this.#buffers = connectionBuffers(options.close);
+    this.#bounce = scope.use(new BounceBuffer());
+    this.#signaller = scope.use(new EventSignaller());
+    this.#listener = scope.use(UnixListener.listen(options.path, options.mode));
+    this.#queue = new Poller([this.#listener.number]);
+    this.#scope = scope.move();
   }
 
   get connected(): boolean {
@@ -111,7 +141,7 @@ export class VfioUserServer implements Disposable {
 
   [Symbol.dispose](): void {
     this.disconnect();
-    this.#listener[Symbol.dispose]();
+    this.#scope.dispose();
   }
 
   #accept(): boolean {
@@ -121,6 +151,8 @@ export class VfioUserServer implements Disposable {
     this.#session = new Session(socket, {
       target: this.#target,
       windows: this.#windows,
+      bounce: this.#bounce,
+      signaller: this.#signaller,
       buffers: this.#buffers,
       irqs: this.#irqs,
       onMemory: this.#onMemory,
@@ -129,7 +161,28 @@ export class VfioUserServer implements Disposable {
     this.#stopWaiting = this.#timers.schedule(this.#clock.now() + VERSION_MICROS, () => {
       if (this.#session?.negotiated === false) this.#release(`it did not say its version in ${VERSION_MICROS / 1e6} s`);
     });
+    this.#lookAtQueue(false);
     return true;
+  }
+
+  /** @param before whether someone waited when it was last looked at */
+  #lookAtQueue(before: boolean): void {
+    this.#stopLooking = this.#timers.schedule(this.#clock.now() + QUEUE_MICROS, () => {
+      const waiting = this.#queue.wait(0) > 0;
+      // The one that is served may be about to leave: it gets as long to do so.
+      const told = waiting && before && this.#session?.negotiated === true;
+      if (told) this.#turnAway();
+      this.#lookAtQueue(waiting && !told);
+    });
+  }
+
+  #turnAway(): void {
+    for (let n = 0; n < MOST_TOLD; n++) {
+      const socket = this.#next();
+      if (socket === undefined) return;
+      refuseClient(socket, this.#refusals);
+      this.#onTurnedAway?.(IN_USE);
+    }
   }
 
   /** The next client, if there is one, and a descriptor for it. */
@@ -138,13 +191,14 @@ export class VfioUserServer implements Disposable {
       return this.#listener.accept();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      this.#onClient?.({ connected: false, why: error.message });
+      this.#onTurnedAway?.(error.message);
       return undefined;
     }
   }
 
   #release(why: string): void {
     this.#stopWaiting();
+    this.#stopLooking();
     this.#target.attach(NO_MEMORY, () => {});
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;

@@ -2,8 +2,10 @@
 import type { Target } from "#kit/target.ts";
 import { Poll } from "#sys/poll.ts";
 import type { Fd } from "#sys/fd.ts";
+import type { EventSignaller } from "#sys/aio.ts";
 import type { MapWindows } from "#sys/map-window.ts";
 import type { MessageStream } from "#sys/message-stream.ts";
+import type { BounceBuffer } from "#sys/peer-memory.ts";
 import { ClientMemory, type Step, isReply, sizeOf } from "./client-memory.ts";
 import { u16, u32 } from "./codec.ts";
 import { Connection, Ended } from "./connection.ts";
@@ -23,6 +25,8 @@ const TURN_MILLIS = 20;
 export interface SessionParts {
   readonly target: Target;
   readonly windows: MapWindows;
+  readonly bounce: BounceBuffer;
+  readonly signaller: EventSignaller;
   /** For this session alone, while it lasts. */
   readonly buffers: MessageStream;
   readonly irqs: IrqCounts;
@@ -46,20 +50,22 @@ export class Session implements Disposable {
 
   /** Takes the socket. The device is attached to the client's memory and interrupts until this is disposed. */
   constructor(socket: Fd, parts: SessionParts) {
-    const { target, windows, irqs, buffers } = parts;
+    const { target, windows, bounce, signaller, irqs, buffers } = parts;
     this.#connection = new Connection(socket, buffers);
     const regions = new DeviceRegions(target);
     this.#registers = new RegisterAccess(this.#connection, regions);
-    this.#interrupts = new InterruptTable(irqs, () => target.asserted());
+    this.#interrupts = new InterruptTable(irqs, () => target.asserted(), signaller);
     this.#memory = new ClientMemory(this.#connection, () => this.#serve());
-    this.#maps = new GuestMaps(
+    this.#maps = new GuestMaps({
       windows,
-      {
+      bounce,
+      distant: {
         read: (address, bytes, offset, length) => this.#mayAsk && this.#memory.read(address, bytes, offset, length),
         write: (address, bytes, offset, length) => this.#mayAsk && this.#memory.write(address, bytes, offset, length),
       },
-      () => target.memoryChanged(),
-    );
+      changed: () => target.memoryChanged(),
+      failed: (error) => this.#fail(error),
+    });
     this.#replies = new Replies({
       target,
       connection: this.#connection,
@@ -70,7 +76,7 @@ export class Session implements Disposable {
       agree: (client) => this.#memory.agree(client),
       onMemory: parts.onMemory,
     });
-    target.attach(this.#maps, (vector) => this.#interrupts.raise(vector));
+    target.attach(this.#maps, (vector) => this.#raise(vector));
   }
 
   get fd(): number {
@@ -95,8 +101,31 @@ export class Session implements Disposable {
     return this.#maps.count;
   }
 
-  /** Carries out what has been received, and receives once; not for long. Returns how many requests that was. */
+  /**
+   * Carries out what has been received, and receives once; not for long. Returns how many requests that was. Whatever a client's data
+   * leads to ends its session, and reaches nothing else: an error on the way is caught here, or by `#fail` where it is not a
+   * request that is being carried out.
+   */
   work(): number | Ended {
+    try {
+      return this.#work();
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  /** Asks the client to give the device back. @returns whether it listens to that */
+  requestUnplug(): boolean {
+    return this.#interrupts.requestUnplug();
+  }
+
+  [Symbol.dispose](): void {
+    this.#maps.clear();
+    this.#interrupts.clear();
+    this.#connection[Symbol.dispose]();
+  }
+
+  #work(): number | Ended {
     this.#connection.flush();
     this.#memory.renew();
     this.#maps.tidy();
@@ -125,15 +154,17 @@ export class Session implements Disposable {
     }
   }
 
-  /** Asks the client to give the device back. @returns whether it listens to that */
-  requestUnplug(): boolean {
-    return this.#interrupts.requestUnplug();
+  /** The device raises an interrupt, which it does at any time: for a frame or a timer as well as for a request. */
+  #raise(vector: number): void {
+    try {
+      this.#interrupts.raise(vector);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
-  [Symbol.dispose](): void {
-    this.#maps.clear();
-    this.#interrupts.clear();
-    this.#connection[Symbol.dispose]();
+  #fail(error: unknown): Ended {
+    return (this.#ended ??= Ended.by(error));
   }
 
   get #mayAsk(): boolean {

@@ -1,0 +1,24 @@
+/** What a client hears that comes while the device is in use. */
+import type { Fd } from "#sys/fd.ts";
+import { MessageStream } from "#sys/message-stream.ts";
+import { isReply, sizeOf } from "./client-memory.ts";
+import { u16 } from "./codec.ts";
+import { Connection } from "./connection.ts";
+import { COMMAND, Flag, HEADER_BYTES, ID, MOST_BYTES, Refused } from "./protocol.ts";
+
+/** Descriptors that come are not taken: the kernel drops them. */
+const NO_FDS = 0;
+
+/** For `refuseClient`, one call after the other. */
+export const refusalBuffers = (): MessageStream => new MessageStream(MOST_BYTES, MOST_BYTES, NO_FDS);
+
+/** Answers the first request, which says the client's version, with EBUSY, and hangs up. Does not wait for a request. */
+export const refuseClient = (socket: Fd, buffers: MessageStream): void => {
+  using connection = new Connection(socket, buffers);
+  if (connection.receive() !== true) return;
+  const at = connection.next();
+  const { bytes } = connection;
+  if (typeof at !== "number" || at < 0 || isReply(bytes, at)) return;
+  connection.take(sizeOf(bytes, at));
+  connection.commit(u16(bytes, at + ID), u16(bytes, at + COMMAND), HEADER_BYTES, Flag.reply | Flag.error, Refused.EBUSY);
+};

@@ -1,0 +1,96 @@
+/** Linux AIO, for the one thing that nothing else can do: signal an eventfd of another process without ever blocking. */
+import { SystemError, check, errno } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { createMemory } from "./mapping.ts";
+import { Struct } from "./memory.ts";
+
+/** System call numbers: asm/unistd_64.h, and asm-generic/unistd.h on arm64. The C library has no functions for these. */
+const NUMBERS =
+  process.arch === "arm64"
+    ? { setup: 0n, destroy: 1n, submit: 2n, getevents: 4n }
+    : { setup: 206n, destroy: 207n, submit: 209n, getevents: 208n };
+const UNUSED = 0n;
+
+/** struct iocb (linux/aio_abi.h). */
+const IOCB_BYTES = 64;
+const OPCODE = 16;
+const FILE = 20;
+const BUFFER = 24;
+const FLAGS = 56;
+const RESULT_FD = 60;
+const IOCB_CMD_PREAD = 0;
+const IOCB_FLAG_RESFD = 1;
+const EVENT_BYTES = 32;
+/** Completions that are left in the ring before all are taken out of it at once. */
+const BATCH = 32;
+
+/**
+ * Signals eventfds whose flags and counter belong to someone else as well.
+ *
+ * write(2) blocks on a full counter unless O_NONBLOCK is set, and both can change between any check and the write. Here
+ * the kernel adds the 1 itself, as it does for a device's interrupt: when an asynchronous read completes. A full counter
+ * stays full, and nothing waits. The read is of no bytes, from a file of our own, so it completes within io_submit(2).
+ */
+export class EventSignaller implements Disposable {
+  readonly #context: bigint;
+  readonly #file: Fd;
+  readonly #iocb = new Struct(IOCB_BYTES);
+  /** struct iocb *list[1] */
+  readonly #list = new Struct(8);
+  readonly #events = new Struct(BATCH * EVENT_BYTES);
+  /** struct timespec: do not wait. */
+  readonly #now = new Struct(16);
+  #completed = 0;
+  #open = true;
+
+  /** @throws {SystemError} EAGAIN when all contexts that the machine allows are taken */
+  constructor() {
+    using scope = new DisposableStack();
+    this.#file = scope.use(createMemory("signal", 0));
+    const context = new Struct(8);
+    // SAFETY: the kernel writes one word; the structure is read below, and so reachable until then.
+    if (libc.syscall(NUMBERS.setup, BigInt(BATCH), context.address, UNUSED, UNUSED, UNUSED) < 0)
+      throw new SystemError({
+        errno: errno(),
+        syscall: "io_setup",
+        hint: "Raise fs.aio-max-nr (sysctl), or use a kernel and a sandbox with asynchronous I/O.",
+      });
+    this.#context = context.view.getBigUint64(0, true);
+    const { view } = this.#iocb;
+    view.setUint16(OPCODE, IOCB_CMD_PREAD, true);
+    view.setUint32(FILE, this.#file.number, true);
+    view.setBigUint64(BUFFER, this.#now.address, true);
+    view.setUint32(FLAGS, IOCB_FLAG_RESFD, true);
+    this.#list.view.setBigUint64(0, this.#iocb.address, true);
+    scope.move();
+  }
+
+  /** Adds 1 to the counter of the eventfd `number`. @throws {SystemError} such as EINVAL for what is no eventfd */
+  signal(number: number): void {
+    this.#iocb.view.setUint32(RESULT_FD, number, true);
+    // SAFETY: a list of one request, which reads no bytes; this object holds all of it.
+    const result = libc.syscall(NUMBERS.submit, this.#context, 1n, this.#list.address, UNUSED, UNUSED);
+    check(result, "io_submit", "eventfd");
+    if (++this.#completed === BATCH) this.#collect();
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    // SAFETY: no request is under way, and the context is not used again.
+    libc.syscall(NUMBERS.destroy, this.#context, UNUSED, UNUSED, UNUSED, UNUSED);
+    this.#file[Symbol.dispose]();
+  }
+
+  /** Makes room in the ring. */
+  #collect(): void {
+    this.#completed = 0;
+    const { address } = this.#events;
+    // SAFETY: room for BATCH events and a timespec, both held by this object.
+    check(
+      libc.syscall(NUMBERS.getevents, this.#context, UNUSED, BigInt(BATCH), address, this.#now.address),
+      "io_getevents",
+    );
+  }
+}

@@ -1,0 +1,121 @@
+/** Memory that another process shares and may still shorten: copied by the kernel alone, never touched by a load or store. */
+import { OutOfRange } from "#kit/errors.ts";
+import { SystemError, errno } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { Mapping, createMemory } from "./mapping.ts";
+
+const PROT_READ = 1;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 0x01;
+const MAP_NORESERVE = 0x4000;
+const MAP_FAILED = 2n ** 64n - 1n;
+const START = 0n;
+
+/** What copies go through: the longest frame in one piece. */
+const BOUNCE_BYTES = 1 << 16;
+
+/**
+ * Memory of our own that the kernel copies to and from, one for all `PeerMemory` of a thread. pread(2) and pwrite(2) of
+ * *this* file cannot block, since nobody else has it: those of a stranger's file could, for its owner can hold its lock.
+ */
+export class BounceBuffer implements Disposable {
+  readonly bytes: Uint8Array;
+  readonly #file: Fd;
+  readonly #mapping: Mapping;
+
+  /** @throws {SystemError} */
+  constructor() {
+    using scope = new DisposableStack();
+    this.#file = scope.use(createMemory("bounce", BOUNCE_BYTES));
+    this.#mapping = scope.use(Mapping.map(this.#file.number, 0, BOUNCE_BYTES, "bounce buffer"));
+    this.bytes = new Uint8Array(this.#mapping.buffer);
+    scope.move();
+  }
+
+  get file(): number {
+    return this.#file.number;
+  }
+
+  [Symbol.dispose](): void {
+    this.#mapping[Symbol.dispose]();
+    this.#file[Symbol.dispose]();
+  }
+}
+
+/**
+ * A mapping without a view. Its owner may take pages away at any time: a load there would kill this process (SIGBUS), but
+ * a system call only fails (EFAULT).
+ */
+export class PeerMemory implements Disposable {
+  readonly #bounce: BounceBuffer;
+  readonly #address: bigint;
+  readonly #length: number;
+  /** What was mapped: whole pages around it. */
+  readonly #mapped: { readonly start: bigint; readonly bytes: bigint };
+  #open = true;
+
+  /**
+   * Maps `length` bytes at `offset` of a file that `isMemory`. The descriptor may be closed afterwards.
+   * @param pageBytes the size of the file's pages; 0 or more bytes before `offset` are mapped with it
+   * @throws {SystemError} such as EACCES for a descriptor that may not be written
+   */
+  constructor(
+    fd: number,
+    place: { readonly offset: number; readonly length: number; readonly pageBytes: number; readonly readOnly: boolean },
+    bounce: BounceBuffer,
+  ) {
+    const { offset, length, pageBytes, readOnly } = place;
+    const before = offset % pageBytes;
+    const bytes = BigInt(Math.ceil((before + length) / pageBytes)) * BigInt(pageBytes);
+    const protection = readOnly ? PROT_READ : PROT_READ_WRITE;
+    // SAFETY: the kernel chooses a free range; there is never a view of it.
+    const start = libc.mmap(START, bytes, protection, MAP_SHARED | MAP_NORESERVE, fd, BigInt(offset - before));
+    if (start === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "guest memory" });
+    this.#bounce = bounce;
+    this.#length = length;
+    this.#address = start + BigInt(before);
+    this.#mapped = { start, bytes };
+  }
+
+  /** Copies `length` bytes from byte `from` on to `into` at `offset`. False when not all of them are there. */
+  read(from: number, into: Uint8Array, offset: number, length: number): boolean {
+    const { bytes, file } = this.#bounce;
+    for (let done = 0; done < length;) {
+      const part = Math.min(length - done, bytes.length);
+      const address = this.#at(from + done, part);
+      // SAFETY: the range is mapped; where its owner has cut it off, the kernel's own access fails.
+      if (libc.pwrite(file, address, BigInt(part), START) !== part) return false;
+      into.set(bytes.subarray(0, part), offset + done);
+      done += part;
+    }
+    return true;
+  }
+
+  /** Copies `length` bytes of `source` at `offset` to byte `to`. False when there is no room for all of them. */
+  write(to: number, source: Uint8Array, offset: number, length: number): boolean {
+    const { bytes, file } = this.#bounce;
+    for (let done = 0; done < length;) {
+      const part = Math.min(length - done, bytes.length);
+      const address = this.#at(to + done, part);
+      bytes.set(source.subarray(offset + done, offset + done + part), 0);
+      // SAFETY: as for read. Pages that may not be written fail in the same way.
+      if (libc.pread(file, address, BigInt(part), START) !== part) return false;
+      done += part;
+    }
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    // SAFETY: this object mapped the range, nothing has an address in it, and no method touches it any more.
+    libc.munmap(this.#mapped.start, this.#mapped.bytes);
+  }
+
+  #at(offset: number, length: number): bigint {
+    if (!(this.#open && offset >= 0 && length > 0 && offset + length <= this.#length))
+      throw new OutOfRange(`${length} bytes at ${offset} of ${this.#length} bytes of guest memory`);
+    return this.#address + BigInt(offset);
+  }
+}
