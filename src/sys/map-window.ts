@@ -89,14 +89,23 @@ export class MapWindow {
   }
 }
 
+/** To clear one costs 20 µs and more, for which the next client would have to wait. */
+const CLEARED_AT_ONCE = 512;
+
 /** Windows that are not in use. Sizes are powers of two, so that a few fit all that comes. */
 export class MapWindows {
+  /** Those that show zeros, by size; and those that still show what they did. */
   readonly #idle = new Map<number, MapWindow[]>();
+  readonly #stale = new Map<number, MapWindow[]>();
 
   /** A window of at least `length` bytes that shows zeros. @throws {SystemError} */
   take(length: number): MapWindow {
     const bytes = roomFor(length);
-    return this.#idle.get(bytes)?.pop() ?? new MapWindow(bytes);
+    const idle = this.#idle.get(bytes)?.pop();
+    if (idle !== undefined) return idle;
+    const stale = this.#stale.get(bytes)?.pop();
+    stale?.clear();
+    return stale ?? new MapWindow(bytes);
   }
 
   /** Back from use. Where the kernel cannot clear it, it is not used again. */
@@ -107,12 +116,32 @@ export class MapWindows {
       if (error instanceof SystemError) return;
       throw error;
     }
-    const bytes = window.bytes.length;
-    const idle = this.#idle.get(bytes);
-    if (idle === undefined) this.#idle.set(bytes, [window]);
-    else idle.push(window);
+    keep(this.#idle, window);
+  }
+
+  /** Many at once are back from use: most of them are cleared later, by `clear`. */
+  giveAll(windows: readonly MapWindow[]): void {
+    for (const window of windows.slice(0, CLEARED_AT_ONCE)) this.give(window);
+    for (const window of windows.slice(CLEARED_AT_ONCE)) keep(this.#stale, window);
+  }
+
+  /** Clears up to `count` windows. Returns whether there are more. */
+  clear(count: number): boolean {
+    for (const stale of this.#stale.values())
+      for (let window = stale.pop(); window !== undefined; window = stale.pop()) {
+        this.give(window);
+        if (--count <= 0) return true;
+      }
+    return false;
   }
 }
+
+const keep = (windows: Map<number, MapWindow[]>, window: MapWindow): void => {
+  const bytes = window.bytes.length;
+  const others = windows.get(bytes);
+  if (others === undefined) windows.set(bytes, [window]);
+  else others.push(window);
+};
 
 const roomFor = (length: number): number => {
   let bytes = PAGE_BYTES;

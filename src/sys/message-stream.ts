@@ -1,7 +1,7 @@
 /** One end of a stream of messages with descriptors: everything is built once, and moving bytes allocates nothing. */
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";
-import { Fd } from "./fd.ts";
+import type { Fd } from "./fd.ts";
 import { closeElsewhere, receivedFd } from "./received-fd.ts";
 import { libc } from "./libc.ts";
 import { Struct, addressOf } from "./memory.ts";
@@ -169,8 +169,7 @@ export class MessageStream implements Disposable {
       present >= CMSGHDR_BYTES && controlWords[LEVEL] === SOL_SOCKET && controlWords[TYPE] === SCM_RIGHTS;
     const end = isRights ? Math.min(present, controlWords[0]!) : 0;
     const fds: Fd[] = [];
-    for (let at = CMSGHDR_BYTES; at + 4 <= end; at += 4)
-      fds.push(receivedFd(controlWords[at >> 2]!, this.#close));
+    for (let at = CMSGHDR_BYTES; at + 4 <= end; at += 4) fds.push(receivedFd(controlWords[at >> 2]!, this.#close));
     this.#tooMany = (words[FLAGS]! & MSG_CTRUNC) !== 0;
     if (this.#tooMany) for (const fd of fds.splice(0)) fd[Symbol.dispose]();
     if (fds.length > 0) this.#fds = fds;

@@ -41,6 +41,7 @@ export const stateLines = (state: ServeState): readonly string[] => {
     [
       ["chip", `${state.chip}, ${state.mac}`],
       ["client", state.client === 0 ? `none now, ${state.clients} so far` : `number ${state.client}`],
+      ["refused", nonzero({ "ended for what they sent": state.clientFaults, "turned away": state.clientsTurnedAway })],
       ["link", linkText(state)],
       ["power", state.powerState === 3 ? "D3hot" : `D${state.powerState}`],
       ["guest sent", `${counted(traffic.sentFrames, "frame")} (${amount(traffic.sentBytes)})`],

@@ -132,7 +132,17 @@ export class GuestMaps implements GuestMemory {
 
   /** Removes all maps. */
   clear(): void {
-    this.#remove(0, this.#maps.length);
+    if (this.#maps.length === 0) return;
+    this.#changed();
+    const maps = this.#maps.splice(0);
+    for (const { memory } of maps) memory?.[Symbol.dispose]();
+    const blocks = [...this.#blocks.values()];
+    this.#windows.giveAll([...maps.flatMap(({ windows }) => windows), ...blocks.map(({ window }) => window)]);
+    this.#blocks.clear();
+    this.#crossings.clear();
+    this.#crossed = 0;
+    this.#mapped = 0;
+    this.#changed();
   }
 
   /** Gives back the memory of copies when they are many. To be called while the device is not at work. */
@@ -233,7 +243,10 @@ export class GuestMaps implements GuestMemory {
           return false;
         }
       };
-    return { fetch: counted(copy.fetch), store: counted(copy.store) };
+    return {
+      fetch: counted((offset, length) => copy.fetch(offset, length)),
+      store: counted((offset, length) => copy.store(offset, length)),
+    };
   }
 
   #remove(first: number, count: number): void {

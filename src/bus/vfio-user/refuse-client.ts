@@ -20,5 +20,11 @@ export const refuseClient = (socket: Fd, buffers: MessageStream): void => {
   const { bytes } = connection;
   if (typeof at !== "number" || at < 0 || isReply(bytes, at)) return;
   connection.take(sizeOf(bytes, at));
-  connection.commit(u16(bytes, at + ID), u16(bytes, at + COMMAND), HEADER_BYTES, Flag.reply | Flag.error, Refused.EBUSY);
+  connection.commit(
+    u16(bytes, at + ID),
+    u16(bytes, at + COMMAND),
+    HEADER_BYTES,
+    Flag.reply | Flag.error,
+    Refused.EBUSY,
+  );
 };

@@ -43,6 +43,9 @@ const VERSION_MICROS = 5_000_000;
 const QUEUE_MICROS = 250_000;
 /** Told at a time: each costs a few system calls, and the client has to wait meanwhile. */
 const MOST_TOLD = 16;
+/** Windows cleared at a time, and how soon after each other. */
+const MOST_CLEARED = 64;
+const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";
 const NO_MEMORY = { region: () => undefined };
 
@@ -78,6 +81,7 @@ export class VfioUserServer implements Disposable {
   #session: Session | undefined;
   #stopWaiting = (): void => {};
   #stopLooking = (): void => {};
+  #stopClearing = (): void => {};
 
   /** @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} */
   constructor(target: Target, options: ServerOptions) {
@@ -141,6 +145,7 @@ export class VfioUserServer implements Disposable {
 
   [Symbol.dispose](): void {
     this.disconnect();
+    this.#stopClearing();
     this.#scope.dispose();
   }
 
@@ -196,12 +201,20 @@ export class VfioUserServer implements Disposable {
     }
   }
 
+  /** Lets go of the memory of a client that had many maps, a part at a time. */
+  #clear(): void {
+    this.#stopClearing();
+    if (!this.#windows.clear(MOST_CLEARED)) return;
+    this.#stopClearing = this.#timers.schedule(this.#clock.now() + CLEARING_MICROS, () => this.#clear());
+  }
+
   #release(why: string): void {
     this.#stopWaiting();
     this.#stopLooking();
     this.#target.attach(NO_MEMORY, () => {});
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;
+    this.#clear();
     this.#target.powerCycle();
     this.#onClient?.(why === "" ? { connected: false } : { connected: false, why });
   }

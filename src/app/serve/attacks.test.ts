@@ -1,0 +1,220 @@
+/** Clients that attack the server: each ends its own session at most, and the next client is served at once. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { suite, test, type TestContext } from "node:test";
+import { DMA_MAP, DMA_UNMAP, IRQ_SET, REGION_ACCESS } from "#bus/vfio-user/codec.ts";
+import { body, message, openDescriptors, versionBody } from "#bus/vfio-user/peer.test-kit.ts";
+import { Command, HEADER_BYTES, Irq, MapFlag, MOST_BYTES, SetFlag } from "#bus/vfio-user/protocol.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { Fd, Open, openFile, truncate } from "#sys/fd.ts";
+import { ffiProblem } from "#sys/ffi.ts";
+import { libc } from "#sys/libc.ts";
+import { createMemory } from "#sys/mapping.ts";
+import { Attacker, Victim } from "./attacker.test-kit.ts";
+import { Meddler } from "./meddler.test-kit.ts";
+
+const NONE = new Uint8Array(0);
+/** The goal is 100 ms. More is allowed here, for a machine that has other things to do. */
+const LIMIT_MILLIS = 5000;
+
+/** Attacks, and says how soon the next client was served. */
+const attack = (what: string, act: (victim: Victim, t: TestContext) => Promise<void> | void): void => {
+  test(what, async (t) => {
+    await using victim = await Victim.open();
+    await act(victim, t);
+    const millis = victim.servesTheNext();
+    t.diagnostic(`the next client was served after ${millis.toFixed(1)} ms`);
+    assert.ok(millis < LIMIT_MILLIS, `${millis} ms`);
+  });
+};
+
+/** A write of four bytes to configuration space (7) or to the registers (2). */
+const access = (region: number, offset: number, value: number): Uint8Array => {
+  const data = new Uint8Array(4);
+  new DataView(data.buffer).setUint32(0, value, true);
+  return body(REGION_ACCESS, { region, offset, count: 4 }, data);
+};
+
+suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
+  attack("cuts its memory off while it is being mapped", async ({ socket }) => {
+    await using meddler = new Meddler("truncate");
+    using client = Attacker.negotiated(socket);
+    for (let i = 0; i < 1000; i++) {
+      using memory = createMemory("unsealed", 8192, { sealed: false });
+      meddler.aim(memory.number);
+      assert.notEqual(client.map(memory.number, 0, 8192), "closed");
+      client.error(Command.dmaUnmap, body(DMA_UNMAP, { argsz: 24, flags: 2, address: 0, size: 0 }));
+      meddler.aim(-1);
+    }
+  });
+
+  attack("cuts its memory off when it is mapped, and makes the NIC use it", ({ socket }) => {
+    using client = Attacker.negotiated(socket);
+    for (const sealed of [false, true]) {
+      using memory = createMemory("ring", 1 << 20, { sealed });
+      assert.equal(client.map(memory.number, sealed ? 1 << 30 : 0, 1 << 20), 0);
+      if (!sealed) truncate(memory.number, 0);
+    }
+    // Memory space and bus master on; the ring of normal priority at address 0; transmitter on; doorbell.
+    assert.equal(client.error(Command.regionWrite, access(7, 4, 6)), 0);
+    assert.equal(client.error(Command.regionWrite, access(2, 0x20, 0)), 0);
+    assert.equal(client.error(Command.regionWrite, access(2, 0x24, 0)), 0);
+    assert.equal(client.error(Command.regionWrite, access(2, 0x34, 0x0400_0000)), 0);
+    assert.equal(client.error(Command.regionWrite, access(2, 0x38, 0x40)), 0);
+  });
+
+  attack("fills the counter of its event while it is being signalled", async ({ socket }) => {
+    await using meddler = new Meddler("fill");
+    // SAFETY: no argument is an address.
+    using event = new Fd(libc.eventfd(1, 0o2000000), "event that blocks");
+    using client = Attacker.negotiated(socket);
+    assert.equal(client.irq([event.number]), 0);
+    meddler.aim(event.number);
+    for (let i = 0; i < 1000; i++) {
+      meddler.round(() => assert.equal(client.irq([]), 0));
+    }
+  });
+
+  attack("passes an event that is full, that blocks, and that counts down by one", ({ socket }) => {
+    for (const flags of [0, 1]) {
+      // SAFETY: no argument is an address.
+      using event = new Fd(libc.eventfd(0xffff_ffff, 0o2000000 | flags), "event");
+      using client = Attacker.negotiated(socket);
+      assert.equal(client.irq([event.number]), 0);
+      for (let i = 0; i < 100; i++) assert.equal(client.irq([]), 0);
+    }
+  });
+
+  attack("sends ten thousand events", ({ socket }) => {
+    const before = openDescriptors();
+    using event = EventFd.create();
+    using client = Attacker.negotiated(socket);
+    for (let i = 0; i < 10_000; i++) assert.equal(client.irq([event.number]), 0);
+    assert.ok(openDescriptors() <= before + 4, "the one event, two sockets, and the last copy");
+  });
+
+  attack("passes descriptors of every kind as memory and as events", ({ socket, folder }) => {
+    using scope = new DisposableStack();
+    const memory = scope.use(createMemory("memory", 4096, { sealed: false }));
+    const frozen = scope.use(createMemory("frozen", 4096, { sealed: false }));
+    const [F_ADD_SEALS, F_SEAL_WRITE] = [1033, 8n];
+    // SAFETY: no argument is an address.
+    assert.equal(libc.fcntl(frozen.number, F_ADD_SEALS, F_SEAL_WRITE), 0);
+    const open = (path: string, flags: number): Fd => scope.use(openFile(path, flags));
+    const name = `/proc/self/fd/${memory.number}`;
+    const kinds = {
+      directory: open(folder, Open.readOnly),
+      device: open("/dev/zero", Open.readWrite),
+      "read-only": open(name, Open.readOnly),
+      "write-only": open(name, Open.writeOnly),
+      "path only": open(name, 0o10000000),
+      "a file of the kernel's": open("/proc/self/status", Open.readOnly),
+      "sealed against writing": frozen,
+      pipe: open(fifo(folder), Open.readWrite),
+    };
+    using client = Attacker.negotiated(socket);
+    for (const [kind, fd] of Object.entries(kinds)) {
+      const [mapped, irq] = [client.map(fd.number, 0), client.irq([fd.number])];
+      assert.ok(typeof mapped === "number" && mapped > 0, `${kind}: ${mapped}`);
+      assert.ok(typeof irq === "number" && irq > 0, `${kind}: ${irq}`);
+    }
+  });
+
+  attack("passes its own end of the connection", async (victim) => {
+    using client = Attacker.negotiated(victim.socket);
+    assert.equal(client.map(client.peer.socket.number, 0), "closed");
+    await victim.complaint(/a socket among the descriptors/);
+  });
+
+  attack("floods it with descriptors that no request takes", ({ socket }) => {
+    const before = openDescriptors();
+    using scope = new DisposableStack();
+    const memory = scope.use(createMemory("memory", 4096));
+    const fds = Array.from({ length: 16 }, () => memory.number);
+    using client = Attacker.negotiated(socket);
+    for (let i = 0; i < 2000; i++) assert.ok(Number(client.error(Command.deviceReset, NONE, fds)) > 0);
+    assert.ok(openDescriptors() <= before + 3 + 16);
+  });
+
+  attack("maps what overlaps, wraps around, has no end or is too much", ({ socket }) => {
+    using memory = createMemory("memory", 1 << 20);
+    using client = Attacker.negotiated(socket);
+    const top = 2 ** 64 - 4096;
+    assert.equal(client.map(memory.number, 0, 1 << 20), 0);
+    for (const [address, size] of [
+      [4096, 4096],
+      [top, 8192],
+      [4096, top],
+      [2 ** 53, 4096],
+      [2 ** 40, 2 ** 40],
+      [2 ** 40, 0],
+      [2 ** 40 + 1, 4096],
+    ] as const)
+      assert.ok(Number(client.map(memory.number, address, size)) > 0, `${address} ${size}`);
+    for (let i = 1; i < 1000; i++) client.map(memory.number, i * 2 ** 24, 4096);
+  });
+
+  attack("sends sizes and counts that cannot be", async (victim) => {
+    const { socket } = victim;
+    for (const size of [0, 15, MOST_BYTES + 1, 0xffff_ffff]) {
+      using client = Attacker.negotiated(socket);
+      client.peer.send(message(1, Command.deviceReset, NONE, 0, size));
+      assert.equal(client.receive(), "closed");
+    }
+    await victim.complaint(/a message of 4294967295 bytes/);
+    using client = Attacker.negotiated(socket);
+    const huge = { argsz: IRQ_SET.bytes, flags: SetFlag.none | SetFlag.trigger, index: Irq.msix, start: 0 };
+    for (const count of [0xffff_ffff, 0x8000_0000, 4096])
+      assert.ok(Number(client.error(Command.setIrqs, body(IRQ_SET, { ...huge, count }))) > 0);
+    for (const count of [0, 65537, 0xffff_ffff])
+      assert.ok(Number(client.error(Command.regionRead, body(REGION_ACCESS, { region: 2, offset: 0, count }))) > 0);
+  });
+
+  attack("asks for what the device has not: unknown commands, migration, dirty pages", ({ socket }) => {
+    using client = Attacker.negotiated(socket);
+    for (const command of [0, 13 + 1, 16, 17, 18, 19, 255, 0xffff])
+      assert.ok(Number(client.error(command, new Uint8Array(64))) > 0, `${command}`);
+  });
+
+  attack("resets the device again and again between accesses, without waiting", ({ socket }) => {
+    using client = Attacker.negotiated(socket);
+    for (let i = 0; i < 200; i++) {
+      client.peer.send(message(i, Command.deviceReset, NONE));
+      client.peer.send(message(i, Command.regionWrite, access(2, 0x34, 0x1c00_0000)));
+      client.receive();
+      client.receive();
+    }
+  });
+
+  attack("says half a message and is silent, and leaves", ({ socket }) => {
+    for (const bytes of [1, HEADER_BYTES - 1, HEADER_BYTES + 8]) {
+      using client = Attacker.negotiated(socket);
+      client.peer.send(message(1, Command.dmaMap, new Uint8Array(32)).subarray(0, bytes));
+    }
+    using mute = new Attacker(socket);
+    mute.peer.send(message(1, Command.version, versionBody()).subarray(0, 9));
+  });
+
+  attack("leaves in the middle of its requests", ({ socket }) => {
+    for (let i = 0; i < 20; i++) {
+      using memory = createMemory("memory", 4096);
+      using client = Attacker.negotiated(socket);
+      const map = body(DMA_MAP, { argsz: 32, flags: MapFlag.read, offset: 0, address: i * 4096, size: 4096 });
+      client.peer.send(message(1, Command.dmaMap, map), [memory.number]);
+      for (let n = 0; n < 50; n++) client.peer.send(message(n, Command.regionWrite, access(2, 0x38, 0x40)));
+    }
+  });
+
+  attack("comes a thousand times and says nothing", ({ socket }) => {
+    for (let i = 0; i < 1000; i++) new Attacker(socket)[Symbol.dispose]();
+  });
+});
+
+/** A pipe with a name, opened both ways so that nothing waits. */
+const fifo = (folder: string): string => {
+  const path = join(mkdtempSync(join(folder, "pipe-")), "pipe");
+  execFileSync("mkfifo", [path]);
+  return path;
+};

@@ -1,0 +1,92 @@
+/** A thread that changes a descriptor's file behind the server's back, in the middle of its work: what a second process could do. */
+import assert from "node:assert/strict";
+import { Worker, parentPort, workerData } from "node:worker_threads";
+import { EventSignaller } from "#sys/aio.ts";
+import { read, truncate, write } from "#sys/fd.ts";
+import { libc } from "#sys/libc.ts";
+
+/** `truncate` cuts a file off and restores its length, all the time. `fill` fills an event's counter, once a round. */
+export type Meddling = "truncate" | "fill";
+
+interface MeddlerTask {
+  readonly what: Meddling;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
+
+/** The descriptor, -1 for none; the round, and the last one that is over; 1 to end. */
+const FD = 0;
+const ROUND = 1;
+const OVER = 2;
+const END = 3;
+
+const LIMIT_MILLIS = 10_000;
+const F_SETFL = 4;
+const BLOCKING = 0n;
+/** Fits in a counter to which the server has added 1 meanwhile, and then another 1 does not. */
+const NEARLY_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 3n]).buffer);
+
+/** Empties the counter so that there is room, and fills it a moment later, when the server may have seen the room. */
+const fill = (fd: number, round: number, signaller: EventSignaller): void => {
+  // SAFETY: no argument is an address.
+  libc.fcntl(fd, F_SETFL, BLOCKING);
+  read(fd, new Uint8Array(8));
+  const end = performance.now() + (round % 40) / 200;
+  while (performance.now() < end);
+  write(fd, NEARLY_FULL);
+  signaller.signal(fd);
+};
+
+const cutOff = (fd: number): void => {
+  try {
+    truncate(fd, 0);
+    truncate(fd, 8192);
+  } catch {
+    // Closed meanwhile.
+  }
+};
+
+const meddle = ({ what, cells }: MeddlerTask): void => {
+  using signaller = new EventSignaller();
+  for (let last = 0; Atomics.load(cells, END) === 0;) {
+    const fd = Atomics.load(cells, FD);
+    const round = Atomics.load(cells, ROUND);
+    if (fd < 0 || (what === "fill" && round === last)) continue;
+    last = round;
+    if (what === "fill") fill(fd, round, signaller);
+    else cutOff(fd);
+    Atomics.store(cells, OVER, round);
+  }
+};
+
+if (parentPort !== null) meddle(workerData as MeddlerTask);
+
+export class Meddler implements AsyncDisposable {
+  readonly #cells = new Int32Array(new SharedArrayBuffer(16));
+  readonly #worker: Worker;
+
+  constructor(what: Meddling) {
+    this.#cells[FD] = -1;
+    this.#worker = new Worker(new URL(import.meta.url), {
+      workerData: { what, cells: this.#cells } satisfies MeddlerTask,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
+  }
+
+  /** From now on it is this descriptor that is meddled with. */
+  aim(fd: number): void {
+    Atomics.store(this.#cells, FD, fd);
+  }
+
+  /** The next round, which lasts until `act` has returned and the meddling is over. */
+  round(act: () => void): void {
+    const round = Atomics.add(this.#cells, ROUND, 1) + 1;
+    act();
+    const end = performance.now() + LIMIT_MILLIS;
+    while (Atomics.load(this.#cells, OVER) !== round) assert.ok(performance.now() < end, "the meddler hangs");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    Atomics.store(this.#cells, END, 1);
+    await new Promise((resolve) => this.#worker.once("exit", resolve));
+  }
+}

@@ -1,0 +1,45 @@
+/** Errors on the way from a client's data to the device: they end its session, say why, and reach nothing else. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OutOfRange } from "#kit/errors.ts";
+import { createMemory } from "#sys/mapping.ts";
+import { Poller } from "#sys/poll.ts";
+import { DMA_MAP, REGION_ACCESS } from "./codec.ts";
+import { BAR, Rig, body, message } from "./peer.test-kit.ts";
+import { Command, Flag, MapFlag } from "./protocol.ts";
+
+const WRITE = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
+
+test("an error while a request is carried out", () => {
+  using rig = new Rig();
+  rig.device.onWrite = () => {
+    throw new OutOfRange("the device cannot do this");
+  };
+  rig.peer.send(message(1, Command.regionWrite, WRITE, Flag.noReply));
+  rig.assertDropped(/^the device cannot do this$/);
+});
+
+test("an error that is a mistake of the program's, in words for its user", () => {
+  using rig = new Rig();
+  rig.device.onWrite = () => {
+    throw new TypeError("undefined is\nno function");
+  };
+  rig.peer.send(message(1, Command.regionWrite, WRITE, Flag.noReply));
+  rig.assertDropped(/^an error in Ferrule: TypeError: undefined is$/);
+});
+
+test("an error while the device reads memory or raises an interrupt by itself, between requests", () => {
+  using rig = new Rig();
+  using memory = createMemory("guest", 8192, { sealed: false });
+  for (const provoke of [
+    () => rig.device.memory!.region(0x1000, 1)!.copy!.fetch(4096, 8192),
+    () => rig.device.memory!.region(0x1000, 1)!.copy!.store(-1, 1),
+    () => rig.device.raise(NaN),
+  ]) {
+    const map = { argsz: 32, flags: MapFlag.read | MapFlag.write, offset: 0, address: 0x1000, size: 8192 };
+    assert.equal(rig.error(Command.dmaMap, body(DMA_MAP, map), [memory.number]), 0);
+    provoke();
+    assert.equal(rig.server.arm(new Poller([0]), 0), false, "nothing is waited for");
+    rig.assertDropped(/./);
+  }
+});

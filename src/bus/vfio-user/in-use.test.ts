@@ -1,0 +1,76 @@
+/** Clients that come while another has the device. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Peer, Rig, message, openDescriptors, versionBody } from "./peer.test-kit.ts";
+import { Command, Flag, Refused } from "./protocol.ts";
+
+const MOMENT_MICROS = 250_000;
+const sayVersion = (peer: Peer): void => peer.send(message(7, Command.version, versionBody()));
+const wait = (rig: Rig, moments: number): void => {
+  for (let i = 0; i < moments; i++) {
+    rig.clock.delay(MOMENT_MICROS);
+    rig.work();
+  }
+};
+
+test("a second client waits for a moment, is then told that the device is in use, and the first goes on", () => {
+  using rig = new Rig();
+  const before = openDescriptors();
+  {
+    using second = new Peer(rig.path);
+    sayVersion(second);
+    wait(rig, 1);
+    assert.equal(second.receive(), undefined, "the first may be about to leave");
+    wait(rig, 2);
+    const reply = second.receive();
+    assert.ok(reply !== undefined && reply !== "closed");
+    const { id, command, flags, error } = reply;
+    assert.deepEqual([id, command, flags, error], [7, Command.version, Flag.reply | Flag.error, Refused.EBUSY]);
+    assert.equal(second.receive(), "closed");
+  }
+  assert.deepEqual(rig.turnedAway, ["the device is in use by another client"]);
+  assert.equal(rig.complaints.length, 0);
+  assert.equal(rig.error(Command.deviceReset, new Uint8Array(0)), 0);
+  assert.equal(openDescriptors(), before);
+});
+
+test("a second client that waits while the first leaves is served", () => {
+  using rig = new Rig();
+  using second = new Peer(rig.path);
+  sayVersion(second);
+  wait(rig, 1);
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  assert.equal((second.receive() as { error: number }).error, 0);
+  wait(rig, 3);
+  assert.deepEqual(rig.turnedAway, []);
+});
+
+test("one that says nothing, something else or sends descriptors is turned away as well, and leaves nothing", () => {
+  using rig = new Rig();
+  const before = openDescriptors();
+  {
+    using _silent = new Peer(rig.path);
+    using odd = new Peer(rig.path);
+    odd.send(new Uint8Array(500).fill(0xff));
+    using generous = new Peer(rig.path);
+    generous.send(message(1, Command.version, versionBody()), [0, 1, 2]);
+    wait(rig, 3);
+  }
+  assert.equal(rig.turnedAway.length, 3);
+  assert.equal(openDescriptors(), before);
+});
+
+test("while nobody has said a version, those who wait are not told that the device is in use", () => {
+  using rig = new Rig();
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  using _silent = new Peer(rig.path);
+  rig.work();
+  using second = new Peer(rig.path);
+  sayVersion(second);
+  wait(rig, 22);
+  assert.deepEqual(rig.turnedAway, []);
+  assert.match(rig.complaints.at(-1) ?? "", /did not say its version/);
+  assert.equal((second.receive() as { error: number }).error, 0);
+});
