@@ -1,14 +1,13 @@
 /** The driver's thread, where the device is elsewhere: works while there is work, and waits in one poll(2). */
-import { workerData } from "node:worker_threads";
+import { type MessagePort, workerData } from "node:worker_threads";
 import { ThreadedDevice } from "#bus/threaded.ts";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import { VfioDevice } from "#bus/vfio/device.ts";
 import { RealClock } from "#kit/clock.ts";
-import type { PciDevice } from "#kit/device.ts";
-import type { FerruleError } from "#kit/errors.ts";
+import type { PciDevice, RemovableDevice } from "#kit/device.ts";
 import { Poller } from "#sys/poll.ts";
 import { BUDGET, DriverSide } from "./driver-side.ts";
-import type { DeviceTask, DriverTask } from "./messages.ts";
+import type { DeviceTask, DriverTask, Report } from "./messages.ts";
 import { MODEL_PAGE } from "./model-page.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 
@@ -19,25 +18,20 @@ const CONTROL = 2;
 const LOST = 3;
 const LONGEST_WAIT_MILLIS = 250;
 
-/** A device, and how one hears that it goes. */
-type Reached = PciDevice & {
-  readonly lostFd?: number;
-  readonly troubleFd?: number;
-  whyLost?(): FerruleError | undefined;
-  readonly warnings?: readonly { readonly message: string; readonly hint: string }[];
-};
+/** A device, and how one hears that it goes, where it can. */
+type Reached = PciDevice &
+  Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
 const open = (task: DeviceTask, scope: DisposableStack): Reached => {
   if (task.bus === "threaded") return new ThreadedDevice(task.channel, MODEL_PAGE);
-  if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path }));
+  if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path, stop: task.stop }));
   return scope.use(VfioDevice.open({ address: task.address, unsafeNoIommu: task.unsafeNoIommu }));
 };
 
-runThread((port, report) => {
-  const task = workerData as DriverTask;
-  using scope = new DisposableStack();
+/** The loop. `reach` makes the device. */
+const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => void, reach: () => Reached): void => {
   let reached!: Reached;
-  const device = (): PciDevice => (reached = open(task.device, scope));
+  const device = (): PciDevice => (reached = reach());
   using driver = new DriverSide(task, { device, clock: new RealClock(), report });
   using chores = new Housekeeping(driver);
   const control = new Control(task.control, port, (command) => driver.follow(command));
@@ -81,4 +75,16 @@ runThread((port, report) => {
     else if (driver.rest()) look(driver.stalled ? 1 : LONGEST_WAIT_MILLIS);
   }
   chores.publish();
+};
+
+runThread((port, report) => {
+  const task = workerData as DriverTask;
+  using scope = new DisposableStack();
+  let reached: Reached | undefined;
+  try {
+    drive(task, port, report, () => (reached = open(task.device, scope)));
+  } catch (error) {
+    // What a driver sees of a device that has gone is registers of all ones, or an unknown chip: the bus knows why.
+    throw reached?.whyLost?.() ?? error;
+  }
 });

@@ -54,7 +54,7 @@ class Bench implements Disposable {
       new DriverSide(
         {
           // Neither is looked at by the part under test.
-          device: { bus: "vfio-user", path: "" },
+          device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: "ft0", namespace: this.namespace.fd },
           mtu: 1500,

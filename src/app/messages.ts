@@ -10,7 +10,8 @@ import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.t
 /** Where a driver finds its device: in another thread, behind a socket, or in a slot. */
 export type DeviceTask =
   | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
-  | { readonly bus: "vfio-user"; readonly path: string }
+  /** `stop`: an event descriptor that is raised when the device is to be let go. */
+  | { readonly bus: "vfio-user"; readonly path: string; readonly stop: number }
   | { readonly bus: "vfio"; readonly address: string; readonly unsafeNoIommu: boolean };
 
 /** Worker data of the driver's thread. */

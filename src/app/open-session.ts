@@ -74,8 +74,8 @@ type Start = (
 ) => Promise<Started>;
 
 /** A device that is not ours to make. */
-const reach = (device: Exclude<DeviceSpec, ModelSpec>): DeviceTask => {
-  if (device.kind === "vfio-user") return { bus: "vfio-user", path: device.path };
+const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask => {
+  if (device.kind === "vfio-user") return { bus: "vfio-user", path: device.path, stop };
   return { bus: "vfio", address: device.address, unsafeNoIommu: device.unsafeNoIommu };
 };
 
@@ -112,9 +112,13 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   };
   const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
 
+  const letGo = shared.use(EventFd.create());
   const start: Start = async (what, file, task, bell) => {
     const thread: Thread = new WorkerThread(what, entryBeside(file, import.meta.url), task, bell);
-    scope.defer(() => thread.end());
+    scope.defer(() => {
+      letGo.signal();
+      return thread.end();
+    });
     const ready = await thread.until(
       START_LIMIT_MILLIS,
       (report) => (report.report === "ready" ? report : undefined),
@@ -133,7 +137,12 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const threads: Thread[] = [];
   let driver: Started;
   if (device.kind !== "model") {
-    driver = await start("the driver's thread", "./data-plane.ts", driverTask(reach(device)), bells.driver);
+    driver = await start(
+      "the driver's thread",
+      "./data-plane.ts",
+      driverTask(reach(device, letGo.number)),
+      bells.driver,
+    );
   } else {
     const channel = modelChannel(device, shared);
     const modelTask: ModelTask = {

@@ -27,6 +27,16 @@ export interface PciDevice {
   setBusMaster(on: boolean): void;
 }
 
+/** A device that can leave while its driver works with it, or has to be let go. */
+export interface RemovableDevice extends PciDevice {
+  /** For poll(2): ready when the device has gone or is asked for. */
+  readonly lostFd: number;
+  /** For poll(2): ready when something went wrong with it, where its bus tells of that. */
+  readonly troubleFd?: number;
+  /** Why it must be let go; undefined while it need not. Registers that read all ones do not tell. */
+  whyLost(): FerruleError | undefined;
+}
+
 /** A row of a driver's id table; missing fields match anything. */
 export interface PciMatch {
   readonly vendor: number;

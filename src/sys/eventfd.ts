@@ -48,9 +48,9 @@ export class EventFd implements Disposable {
   }
 
   /** The same event in another thread, by its number. The owner must outlive it; disposing this one closes nothing. */
-  static attach(number: number): EventFd {
+  static attach(number: number, { shared = false } = {}): EventFd {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for an eventfd`);
-    return new EventFd(undefined, number, false);
+    return new EventFd(undefined, number, shared);
   }
 
   /** For poll(2), and for `attach` in another thread. @throws {DescriptorClosed} once disposed */

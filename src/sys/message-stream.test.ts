@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { closeSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import { Errno } from "./errno.ts";
@@ -13,7 +13,7 @@ const connected = (act: (a: UnixSocket, b: UnixSocket, stream: MessageStream) =>
   const [a, b] = UnixSocket.pair();
   using _a = a;
   using _b = b;
-  using stream = new MessageStream(64, 64, most);
+  using stream = new MessageStream(64, 64, most, closeSync);
   act(a, b, stream);
 };
 
@@ -107,7 +107,7 @@ test("descriptors nobody takes are closed with the next ones, and at the end", (
 test("the end and a broken connection are told", () => {
   const [a, b] = UnixSocket.pair();
   using _b = b;
-  using stream = new MessageStream(64, 64, 1);
+  using stream = new MessageStream(64, 64, 1, closeSync);
   a[Symbol.dispose]();
   assert.equal(stream.receive(b.number, 0), 0);
   assert.equal(stream.send(b.number, 0, 1), -Errno.EPIPE);

@@ -83,21 +83,30 @@ export class MessageStream implements Disposable {
   readonly #in: Side;
   readonly #out: Side;
   readonly #mostFds: number;
+  readonly #takenFds: number;
   readonly #close: (fd: number) => void;
   #fds: readonly Fd[] = NO_FDS;
   #tooMany = false;
 
   /**
    * @param incomingBytes room to receive into; @param outgoingBytes room to send from
-   * @param mostFds descriptors that one message may carry, up to 253; with 0 the kernel drops what comes
+   * @param mostFds descriptors that one message may carry, 1 to 253
    * @param close closes a descriptor whose file may take for ever over it, without waiting
+   * @param takenFds the same of a message that is received: with 0 the kernel drops what comes
    */
-  constructor(incomingBytes: number, outgoingBytes: number, mostFds: number, close = closeElsewhere) {
+  constructor(
+    incomingBytes: number,
+    outgoingBytes: number,
+    mostFds: number,
+    close = closeElsewhere,
+    takenFds = mostFds,
+  ) {
     this.#close = close;
     this.incoming = new Uint8Array(new ArrayBuffer(incomingBytes));
     this.outgoing = new Uint8Array(new ArrayBuffer(outgoingBytes));
     this.#mostFds = mostFds;
-    this.#in = new Side(this.incoming.buffer, mostFds);
+    this.#takenFds = takenFds;
+    this.#in = new Side(this.incoming.buffer, takenFds);
     this.#out = new Side(this.outgoing.buffer, mostFds);
   }
 
@@ -106,12 +115,17 @@ export class MessageStream implements Disposable {
    * closed, or the negated error number (EAGAIN when nothing is there).
    */
   receive(socket: number, offset: number): number {
-    this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#mostFds * 4);
+    this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#takenFds * 4);
     // SAFETY: the header names a part of `incoming` and a structure, both this object's, with their true lengths.
     const result = libc.recvmsg(socket, this.#in.header.address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (result < 0) return -errno();
     if (this.#in.words[CONTROL_LENGTH] !== 0 || (this.#in.words[FLAGS]! & MSG_CTRUNC) !== 0) this.#collect();
     return result;
+  }
+
+  /** Whether descriptors are taken at all. */
+  get takesFds(): boolean {
+    return this.#takenFds > 0;
   }
 
   /** Descriptors came with what was received last: they belong to the last message that starts in it. */

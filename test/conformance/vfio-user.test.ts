@@ -138,10 +138,10 @@ suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
     await withModel(async (path, stop) => {
       using scope = new DisposableStack();
       const { nic, device } = bringUp(path, scope);
-      assert.equal(device.gone, undefined);
+      assert.equal(device.whyLost(), undefined);
       await stop();
       device.setBusMaster(false);
-      assert.notEqual(device.gone, undefined);
+      assert.notEqual(device.whyLost(), undefined);
       assert.throws(() => nic.interrupt(), { code: "DEVICE_GONE" });
       // Taking the driver away from it is quiet: a card that was pulled has stopped.
     });

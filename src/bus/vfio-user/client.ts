@@ -1,7 +1,7 @@
 /** A device behind a vfio-user socket, as a driver gets it: registers by message, memory shared, interrupts by eventfd. */
-import type { PciDevice, PciId } from "#kit/device.ts";
+import type { PciId, RemovableDevice } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
-import { OutOfRange, withRootCause } from "#kit/errors.ts";
+import { type FerruleError, OutOfRange, withRootCause } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 import { Mmio, type RegisterBus, ro8, rw16 } from "#kit/mmio.ts";
 import { EventFd } from "#sys/eventfd.ts";
@@ -19,6 +19,8 @@ export interface VfioUserOptions {
   readonly path: string;
   /** Bytes of DMA memory: a multiple of 4096; 32 MiB unless said otherwise. */
   readonly dmaBytes?: number;
+  /** A descriptor that becomes ready when the device is to be let go: a server that does not answer then is not waited for. */
+  readonly stop?: number | undefined;
 }
 
 const DMA_BYTES = 32 << 20;
@@ -66,23 +68,28 @@ class EventInterrupts implements Interrupts {
       throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
     if (this.#requested.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
     using scope = new DisposableStack();
-    const event = scope.use(EventFd.create());
+    const event = scope.use(EventFd.create({ shared: true }));
     this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
     scope.defer(() => {
       this.#requested.delete(vector);
       // The server that has gone listens to nothing.
-      if (this.#requests.gone === undefined) this.#set(vector, SetFlag.eventfd | SetFlag.trigger);
+      if (this.#requests.lost === undefined) this.#tryToSet(vector, SetFlag.eventfd | SetFlag.trigger);
     });
     this.#requested.add(vector);
     const owned = scope.move();
     return eventLine({
       event,
       unmasked: () => {
-        if (this.#index === Irq.intx && this.#requests.gone === undefined)
-          this.#set(vector, SetFlag.none | SetFlag.unmask);
+        if (this.#index === Irq.intx && this.#requests.lost === undefined)
+          this.#tryToSet(vector, SetFlag.none | SetFlag.unmask);
       },
       dispose: () => owned.dispose(),
     });
+  }
+
+  /** A server that is lost here is noticed by whoever asks the device for more: there is no interrupt any more. */
+  #tryToSet(vector: number, flags: number): void {
+    this.#requests.attempt(() => this.#set(vector, flags));
   }
 
   #set(vector: number, flags: number, fds: readonly number[] = []): void {
@@ -92,7 +99,7 @@ class EventInterrupts implements Interrupts {
 }
 
 /** Disposing it closes the connection; the server then makes a new device for the next one. */
-export class VfioUserDevice implements PciDevice, Disposable {
+export class VfioUserDevice implements RemovableDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
   readonly config: Mmio;
@@ -116,13 +123,13 @@ export class VfioUserDevice implements PciDevice, Disposable {
   }
 
   /**
-   * @throws {SystemError} such as ECONNREFUSED when nobody listens
-   * @throws {ProtocolBroken} {RequestRefused} {Timeout} when the server does not do its part
+   * @throws {SystemError} such as ECONNREFUSED when nobody listens; {Timeout} when its queue is full
+   * @throws {ProtocolBroken} {RequestRefused} {ServerLost} when the server does not do its part
    */
   static connect(options: VfioUserOptions): VfioUserDevice {
     return withRootCause(() => {
       using scope = new DisposableStack();
-      const requests = scope.use(new Requests(connectUnix(options.path), `vfio-user:${options.path}`));
+      const requests = scope.use(new Requests(connectUnix(options.path), `vfio-user:${options.path}`, options.stop));
       return new VfioUserDevice(options, requests, scope);
     });
   }
@@ -133,15 +140,16 @@ export class VfioUserDevice implements PciDevice, Disposable {
   }
 
   /** Why the device cannot be reached any more; undefined while it can. Its registers read all ones then. */
-  get gone(): string | undefined {
-    return this.#requests.gone;
+  whyLost(): FerruleError | undefined {
+    this.#requests.check();
+    return this.#requests.lost;
   }
 
   setBusMaster(on: boolean): void {
     setBusMaster(this.config, on);
   }
 
-  /** Resets the function, as its bus would. @throws {RequestRefused} {Timeout} {DeviceGone} */
+  /** Resets the function, as its bus would. @throws {RequestRefused} {ProtocolBroken} {ServerLost} */
   reset(): void {
     this.#requests.reset();
   }

@@ -32,6 +32,8 @@ export class Ended {
 }
 
 const NO_FDS: readonly Fd[] = [];
+/** Its place in the poller. */
+const STOP = 1;
 
 /**
  * Descriptors travel with bytes, not with messages. The kernel ends a read behind the bytes that carried some, and a
@@ -43,6 +45,8 @@ const NO_FDS: readonly Fd[] = [];
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
   readonly outgoing: Uint8Array;
+  /** Descriptors have come that are not taken here: set again to false by whoever looks. */
+  dropped = false;
   readonly #stream: MessageStream;
   readonly #socket: Fd;
   readonly #poller: Poller;
@@ -57,13 +61,16 @@ export class Connection implements Disposable {
   #unsent = 0;
   #sent = 0;
 
-  /** Takes the socket, and borrows the buffers. */
-  constructor(socket: Fd, buffers = connectionBuffers()) {
+  /**
+   * Takes the socket, and borrows the buffers.
+   * @param stop a descriptor that ends a wait when it is ready; none when it is negative
+   */
+  constructor(socket: Fd, buffers = connectionBuffers(), stop = -1) {
     this.#socket = socket;
     this.#stream = buffers;
     this.bytes = buffers.incoming;
     this.outgoing = buffers.outgoing;
-    this.#poller = new Poller([socket.number]);
+    this.#poller = new Poller([socket.number, stop]);
   }
 
   get fd(): number {
@@ -85,6 +92,12 @@ export class Connection implements Disposable {
     this.#chunk = this.#end;
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
+    if (this.#stream.tooMany && !this.#stream.takesFds) {
+      // None was taken. Whose they were does not matter: whoever asked says whether there may be any.
+      this.#stream.take();
+      this.dropped = true;
+      return true;
+    }
     if (this.#stream.tooMany) return new Ended("more descriptors with one message than can be taken");
     this.#chunkFds = this.#stream.take();
     // Nobody needs one; and if it were the client's own end, this connection would never be seen to end.
@@ -183,6 +196,13 @@ export class Connection implements Disposable {
     // Nothing can be taken in when there is no room for its reply.
     this.#poller.watch(0, this.reserve() < 0 ? unsent : unsent | Poll.readable);
     return this.#poller.wait(limitMillis) > 0;
+  }
+
+  /** Whether it was `stop` that ended the last wait. It ends no other one. */
+  stopped(): boolean {
+    const stopped = this.#poller.ready(STOP);
+    if (stopped) this.#poller.include(STOP, false);
+    return stopped;
   }
 
   [Symbol.dispose](): void {

@@ -4,13 +4,14 @@ import { MessageStream } from "#sys/message-stream.ts";
 import { isReply, sizeOf } from "./client-memory.ts";
 import { u16 } from "./codec.ts";
 import { Connection } from "./connection.ts";
-import { COMMAND, Flag, HEADER_BYTES, ID, MOST_BYTES, Refused } from "./protocol.ts";
+import { COMMAND, Flag, HEADER_BYTES, ID, MOST_BYTES, MOST_FDS, Refused } from "./protocol.ts";
 
 /** Descriptors that come are not taken: the kernel drops them. */
 const NO_FDS = 0;
 
 /** For `refuseClient`, one call after the other. */
-export const refusalBuffers = (): MessageStream => new MessageStream(MOST_BYTES, MOST_BYTES, NO_FDS);
+export const refusalBuffers = (): MessageStream =>
+  new MessageStream(MOST_BYTES, MOST_BYTES, MOST_FDS, undefined, NO_FDS);
 
 /** Answers the first request, which says the client's version, with EBUSY, and hangs up. Does not wait for a request. */
 export const refuseClient = (socket: Fd, buffers: MessageStream): void => {

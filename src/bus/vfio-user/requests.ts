@@ -1,11 +1,13 @@
 /** The asking end: one request at a time, and its answer waited for. */
-import { DeviceGone, Timeout } from "#kit/errors.ts";
+import { FerruleError } from "#kit/errors.ts";
+import { MessageStream } from "#sys/message-stream.ts";
+import { Poll } from "#sys/poll.ts";
 import type { Fd } from "#sys/fd.ts";
 import { ourCapabilities, parseCapabilities } from "./capabilities.ts";
 import { isReply, sizeOf } from "./client-memory.ts";
 import { type Layout, VERSION, put32, put64, u16, u32 } from "./codec.ts";
 import { Connection, Ended } from "./connection.ts";
-import { ProtocolBroken, RequestRefused } from "./errors.ts";
+import { ProtocolBroken, RequestRefused, ServerLost } from "./errors.ts";
 import {
   ACCESS_COUNT,
   ACCESS_DATA,
@@ -20,12 +22,24 @@ import {
   ID,
   MAJOR,
   MINOR,
+  MOST_BYTES,
+  MOST_FDS,
   Refused,
+  commandName,
 } from "./protocol.ts";
 
 /** How long a server may take to answer before it counts as gone. */
 const LIMIT_MILLIS = 5000;
+/** The same for all requests together that are made once this side is to end. */
+const STOP_MILLIS = 400;
+/** What a server asks of us makes no sense, as memory is shared; so much of it during one request is no mistake. */
+const MOST_QUESTIONS = 16;
 const NONE: readonly number[] = [];
+/** Answers that may come with descriptors: of memory and events that stand for registers, which are not used here. */
+const WITH_DESCRIPTORS: readonly number[] = [Command.regionInfo, Command.regionIoFds];
+
+/** A server's descriptors are not even received: the kernel drops them. */
+const buffers = (): MessageStream => new MessageStream(4 * MOST_BYTES, 2 * MOST_BYTES, MOST_FDS, undefined, 0);
 
 type Fields = Readonly<Record<string, "u16" | "u32" | "u64">>;
 type Values<T extends Fields> = { readonly [K in keyof T]: number };
@@ -38,13 +52,21 @@ export class Requests implements Disposable {
   readonly #name: string;
   readonly #connection: Connection;
   #id = 0;
-  #gone: string | undefined;
+  #lost: FerruleError | undefined;
+  /** When this side is to have ended; `Infinity` as long as it is not to. */
+  #stopAt = Infinity;
 
-  /** Takes the socket, and agrees on the version. @throws {ProtocolBroken} {RequestRefused} {Timeout} {DeviceGone} */
-  constructor(socket: Fd, name: string) {
+  /**
+   * Takes the socket, and agrees on the version.
+   * @param stop a descriptor that is ready when this side is to end: the server is not waited for much longer then
+   * @throws {ProtocolBroken} {RequestRefused} {ServerLost}
+   */
+  constructor(socket: Fd, name: string, stop?: number) {
     this.#name = name;
-    this.#connection = new Connection(socket);
+    using scope = new DisposableStack();
+    this.#connection = scope.use(new Connection(socket, buffers(), stop));
     this.#agree();
+    scope.move();
   }
 
   get fd(): number {
@@ -52,11 +74,25 @@ export class Requests implements Disposable {
   }
 
   /** Why the server cannot be asked any more; undefined while it can. */
-  get gone(): string | undefined {
-    return this.#gone;
+  get lost(): FerruleError | undefined {
+    return this.#lost;
   }
 
-  /** Asks for what has a fixed layout. @throws {RequestRefused} {ProtocolBroken} {Timeout} {DeviceGone} */
+  /** Does what ends quietly where the server is lost by it. */
+  attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#lose(error);
+    }
+  }
+
+  /** Finds out whether the server has closed the connection, which is noticed in no other way while nothing is asked. */
+  check(): void {
+    if (this.#lost === undefined && this.#connection.wait(0)) this.attempt(() => this.#receive());
+  }
+
+  /** Asks for what has a fixed layout. @throws {RequestRefused} {ProtocolBroken} {ServerLost} */
   ask<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>): Values<T> {
     const at = this.#exchange(command, layout, values, NONE);
     if (sizeOf(this.#connection.bytes, at) < HEADER_BYTES + layout.bytes)
@@ -77,48 +113,27 @@ export class Requests implements Disposable {
 
   /** One register; all ones once the server has gone, as a card reads that was pulled. */
   read(region: number, offset: number, width: 1 | 2 | 4): number {
-    const ones = 2 ** (8 * width) - 1;
-    if (this.#gone !== undefined) return ones;
-    const at = this.#connection.reserve();
-    if (at < 0) return this.#lose("it reads no more requests") ?? ones;
-    this.#place(at, region, offset, width);
-    try {
-      this.#send(Command.regionRead, ACCESS_DATA, NONE);
-      const reply = this.#answer(Command.regionRead);
-      const { bytes } = this.#connection;
-      if (sizeOf(bytes, reply) < ACCESS_DATA + width) return this.#lose("a short answer to a register read") ?? ones;
-      const data = reply + ACCESS_DATA;
-      if (width === 4) return u32(bytes, data);
-      return width === 2 ? u16(bytes, data) : bytes[data]!;
-    } catch (error) {
-      this.#lose((error as Error).message);
-      return ones;
-    }
+    if (this.#lost === undefined)
+      try {
+        return this.#read(region, offset, width);
+      } catch (error) {
+        this.#lose(error);
+      }
+    return 2 ** (8 * width) - 1;
   }
 
   /** `posted` does not wait for it to be done. Nothing happens once the server has gone. */
   write(region: number, offset: number, width: 1 | 2 | 4, value: number, posted: boolean): void {
-    if (this.#gone !== undefined || !this.#room()) return;
-    const at = this.#connection.reserve();
-    this.#place(at, region, offset, width);
-    const { outgoing } = this.#connection;
-    outgoing[at + ACCESS_DATA] = value;
-    outgoing[at + ACCESS_DATA + 1] = value >>> 8;
-    outgoing[at + ACCESS_DATA + 2] = value >>> 16;
-    outgoing[at + ACCESS_DATA + 3] = value >>> 24;
-    this.#id = (this.#id + 1) & 0xffff;
-    const flags = posted ? Flag.noReply : Flag.request;
-    this.#connection.commit(this.#id, Command.regionWrite, ACCESS_DATA + width, flags, 0);
-    if (posted) return;
+    if (this.#lost !== undefined) return;
     try {
-      this.#answer(Command.regionWrite);
+      this.#write(region, offset, width, value, posted);
     } catch (error) {
-      this.#lose((error as Error).message);
+      this.#lose(error);
     }
   }
 
   [Symbol.dispose](): void {
-    this.#gone ??= "it was closed";
+    this.#lost ??= new ServerLost(this.#name, "the connection was closed");
     this.#connection[Symbol.dispose]();
   }
 
@@ -141,6 +156,32 @@ export class Requests implements Disposable {
       throw new ProtocolBroken(this.#name, "capabilities that cannot be read");
   }
 
+  #read(region: number, offset: number, width: 1 | 2 | 4): number {
+    this.#place(this.#room(), region, offset, width);
+    this.#send(Command.regionRead, ACCESS_DATA, NONE);
+    const reply = this.#answer(Command.regionRead);
+    const { bytes } = this.#connection;
+    if (sizeOf(bytes, reply) < ACCESS_DATA + width)
+      throw new ProtocolBroken(this.#name, "a short answer to a register read");
+    const data = reply + ACCESS_DATA;
+    if (width === 4) return u32(bytes, data);
+    return width === 2 ? u16(bytes, data) : bytes[data]!;
+  }
+
+  #write(region: number, offset: number, width: 1 | 2 | 4, value: number, posted: boolean): void {
+    const at = this.#room();
+    this.#place(at, region, offset, width);
+    const { outgoing } = this.#connection;
+    outgoing[at + ACCESS_DATA] = value;
+    outgoing[at + ACCESS_DATA + 1] = value >>> 8;
+    outgoing[at + ACCESS_DATA + 2] = value >>> 16;
+    outgoing[at + ACCESS_DATA + 3] = value >>> 24;
+    this.#id = (this.#id + 1) & 0xffff;
+    const flags = posted ? Flag.noReply : Flag.request;
+    this.#connection.commit(this.#id, Command.regionWrite, ACCESS_DATA + width, flags, 0);
+    if (!posted) this.#answer(Command.regionWrite);
+  }
+
   #place(at: number, region: number, offset: number, count: number): void {
     const { outgoing } = this.#connection;
     put64(outgoing, at + ACCESS_OFFSET, offset);
@@ -149,50 +190,51 @@ export class Requests implements Disposable {
   }
 
   #exchange<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>, fds: readonly number[]): number {
-    layout.write(this.#connection.outgoing, this.#connection.reserve(), values);
+    if (this.#lost !== undefined) throw this.#lost;
+    layout.write(this.#connection.outgoing, this.#room(fds.length > 0), values);
     this.#send(command, HEADER_BYTES + layout.bytes, fds);
     return this.#answer(command);
   }
 
   #send(command: number, size: number, fds: readonly number[]): void {
-    if (this.#gone !== undefined) throw new DeviceGone(this.#name);
+    if (this.#lost !== undefined) throw this.#lost;
     this.#id = (this.#id + 1) & 0xffff;
     if (fds.length === 0) this.#connection.commit(this.#id, command, size, Flag.request, 0);
-    else if (!this.#connection.commitWith(this.#id, command, size, fds)) throw new DeviceGone(this.#name);
+    else if (!this.#connection.commitWith(this.#id, command, size, fds))
+      throw new ServerLost(this.#name, "the server takes no descriptors");
   }
 
-  /** Waits for room to send, where the server is far behind. */
-  #room(): boolean {
-    const end = performance.now() + LIMIT_MILLIS;
-    while (this.#connection.reserve() < 0) {
-      if (performance.now() >= end) {
-        this.#lose("it reads no more requests");
-        return false;
-      }
-      this.#connection.wait(100);
-      this.#connection.flush();
-    }
-    return true;
-  }
-
-  /** Where the answer to the request made last is; it stays until the next one. */
-  #answer(command: number): number {
+  /** Where a request may be built, once the server has read enough of those before it, or all. @throws {ServerLost} */
+  #room(all = false): number {
     const end = performance.now() + LIMIT_MILLIS;
     for (;;) {
+      const at = this.#connection.reserve();
+      if (at >= 0 && !(all && this.#connection.events === Poll.writable)) return at;
+      if (!this.#wait(end)) throw this.#late("the server reads no more requests");
+      this.#connection.flush();
+    }
+  }
+
+  /** Where the answer to the request made last is; it stays until the next one. @throws as `ask` */
+  #answer(command: number): number {
+    const end = performance.now() + LIMIT_MILLIS;
+    for (let questions = 0; ;) {
       const at = this.#connection.next();
       if (at instanceof Ended) throw new ProtocolBroken(this.#name, at.why);
       if (at >= 0) {
-        for (const fd of this.#connection.take(sizeOf(this.#connection.bytes, at))) fd[Symbol.dispose]();
+        this.#connection.take(sizeOf(this.#connection.bytes, at));
         if (this.#isAnswer(at, command)) return at;
+        if (++questions > MOST_QUESTIONS)
+          throw new ProtocolBroken(this.#name, "requests of its own, to a client that shares its memory");
         continue;
       }
       this.#connection.settle();
       this.#connection.flush();
-      const left = Math.ceil(end - performance.now());
-      if (left <= 0) throw new Timeout({ what: `${this.#name}: the server`, waitedMicros: LIMIT_MILLIS * 1000 });
-      if (!this.#connection.wait(left)) continue;
-      const more = this.#connection.receive();
-      if (more instanceof Ended) throw new DeviceGone(this.#name);
+      if (!this.#wait(end)) throw this.#late(`no answer to ${commandName(command)} in ${LIMIT_MILLIS / 1000} s`);
+      this.#receive();
+      if (this.#connection.dropped && !WITH_DESCRIPTORS.includes(command))
+        throw new ProtocolBroken(this.#name, `descriptors with an answer to ${commandName(command)}`);
+      this.#connection.dropped = false;
     }
   }
 
@@ -205,13 +247,38 @@ export class Requests implements Disposable {
       this.#connection.commit(id, asked, HEADER_BYTES, Flag.reply | Flag.error, Refused.EOPNOTSUPP);
       return false;
     }
-    if (id !== this.#id || u16(bytes, at + COMMAND) !== command) return false;
+    if (id !== this.#id || u16(bytes, at + COMMAND) !== command)
+      throw new ProtocolBroken(this.#name, "an answer to nothing that was asked");
     if ((u32(bytes, at + FLAGS) & Flag.error) !== 0)
       throw new RequestRefused(this.#name, command, u32(bytes, at + ERROR));
     return true;
   }
 
-  #lose(why: string): undefined {
-    this.#gone ??= why;
+  /** Receives what there is. @throws {ServerLost} {ProtocolBroken} */
+  #receive(): void {
+    const more = this.#connection.receive();
+    if (!(more instanceof Ended)) return;
+    if (more.why === "") throw new ServerLost(this.#name, "the server closed the connection");
+    throw new ProtocolBroken(this.#name, more.why);
+  }
+
+  /** Waits for the server until `end`, or for what is left when this side is to end. False when the time is up. */
+  #wait(end: number): boolean {
+    const left = Math.ceil(Math.min(end, this.#stopAt) - performance.now());
+    if (left <= 0) return false;
+    this.#connection.wait(left);
+    if (this.#connection.stopped()) this.#stopAt = performance.now() + STOP_MILLIS;
+    return true;
+  }
+
+  #late(what: string): ServerLost {
+    const stopping = performance.now() >= this.#stopAt;
+    return new ServerLost(this.#name, stopping ? "the server did not answer while this side was ending" : what);
+  }
+
+  /** The first reason counts: what follows on it is its consequence. */
+  #lose(why: unknown): void {
+    if (!(why instanceof FerruleError)) throw why;
+    this.#lost ??= why;
   }
 }

@@ -1,6 +1,6 @@
 /** A card in a slot, as a driver gets it: behind an IOMMU, through VFIO. */
 import { type Clock, RealClock } from "#kit/clock.ts";
-import type { PciDevice, PciId } from "#kit/device.ts";
+import type { PciId, RemovableDevice } from "#kit/device.ts";
 import type { DmaArena } from "#kit/dma.ts";
 import { DeviceGone, type FerruleError, withRootCause } from "#kit/errors.ts";
 import { Mmio, type RegisterBus, ro16 } from "#kit/mmio.ts";
@@ -48,7 +48,7 @@ const LEAST_REGISTERS = 256;
 const VENDOR = ro16(0);
 
 /** Disposing it stops the card, and undoes all that was asked of the kernel; the kernel does the same when a process ends. */
-export class VfioDevice implements PciDevice, Disposable {
+export class VfioDevice implements RemovableDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
   readonly config: Mmio;

@@ -1,0 +1,124 @@
+/** A server that our driver should not have trusted: the session ends for the true reason, and always ends soon. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
+import { HostileServer, type Misbehaviour } from "./hostile-server.test-kit.ts";
+import { openSession } from "./open-session.ts";
+import { openServer } from "./serve/open-server.ts";
+import type { Session, SessionEvent } from "./session.ts";
+
+const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
+/** The goal is a second, and 5 s is what a server may take to answer. In between lies how slow this machine may be. */
+const LIMIT_MILLIS = 3500;
+const PATIENCE_MILLIS = 20_000;
+
+type Failure = SessionEvent & { kind: "failed" };
+
+/** A chip served by us, a hostile server in front of it, and our driver. */
+class Bench implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "ferrule-hostile-"));
+  readonly #scope = new AsyncDisposableStack();
+  readonly failures: Failure[] = [];
+  hostile!: HostileServer;
+  session!: Session;
+
+  static async open(how?: keyof typeof Misbehaviour, signal?: AbortSignal): Promise<Bench> {
+    const bench = new Bench();
+    try {
+      await bench.#open(how, signal);
+      return bench;
+    } catch (error) {
+      await bench[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #open(how: keyof typeof Misbehaviour = "none", signal?: AbortSignal): Promise<void> {
+    const [good, bad] = [join(this.folder, "good"), join(this.folder, "bad")];
+    const chip = { chip: "rtl8168h", mac: "02:00:5e:10:00:01", strict: "off" } as const;
+    const wire = { kind: "responder" } as const;
+    this.#scope.use(await openServer({ ...chip, socket: good, wire, capture: undefined, trace: undefined }));
+    this.hostile = this.#scope.use(await HostileServer.open(bad, good));
+    this.hostile.misbehave(how);
+    const namespace = this.#scope.use(NetworkNamespace.create());
+    this.session = this.#scope.use(
+      await openSession(
+        { device: { kind: "vfio-user", path: bad }, host: { name: "fhs0", namespace: namespace.fd }, mtu: 1500 },
+        signal,
+      ),
+    );
+    this.session.onEvent((event) => {
+      if (event.kind === "failed") this.failures.push(event);
+    });
+    await this.session.carrier(PATIENCE_MILLIS);
+  }
+
+  /** Why the session has failed. An MTU is set meanwhile, which the device hears of. */
+  async failure(): Promise<Failure["error"]> {
+    void this.session.setMtu(1400).catch(() => {});
+    for (const end = performance.now() + PATIENCE_MILLIS; performance.now() < end; await sleep(10))
+      if (this.failures[0] !== undefined) return this.failures[0].error;
+    return assert.fail("the session goes on");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope.disposeAsync();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+suite("our driver on a hostile server", { skip }, () => {
+  for (const [how, code, message] of [
+    ["wrongId", "VFIO_USER_PROTOCOL", /an answer to nothing that was asked/],
+    ["descriptor", "VFIO_USER_PROTOCOL", /descriptors with an answer to region(Read|Write)/],
+    ["questions", "VFIO_USER_PROTOCOL", /requests of its own/],
+    ["size", "VFIO_USER_PROTOCOL", /a message of 4294967295 bytes/],
+    ["half", "DEVICE_GONE", /the server closed the connection/],
+    ["silence", "DEVICE_GONE", /no answer to region(Read|Write) in 5 s/],
+    ["refusal", "VFIO_USER_REFUSED", /refused: region(Read|Write): Permission denied/],
+  ] as const)
+    test(`${how}: the session ends for that reason, and for no card that was unplugged`, async () => {
+      await using bench = await Bench.open();
+      bench.hostile.misbehave(how);
+      const error = await bench.failure();
+      assert.equal(error.code, code, error.message);
+      assert.match(error.message, /^vfio-user:/);
+      assert.match(error.message, message);
+      assert.doesNotMatch(`${error.message} ${error.hint}`, /unplugged|fell off/);
+    });
+
+  for (const how of ["silence", "theft", "questions"] as const)
+    test(`${how}: the session is closed soon, whatever the server does`, async (t) => {
+      await using bench = await Bench.open();
+      bench.hostile.misbehave(how);
+      if (how === "silence") void bench.session.setMtu(1400).catch(() => {});
+      await sleep(how === "theft" ? 1000 : 100);
+      if (how === "theft") await bench.session.setMtu(1400);
+      const start = performance.now();
+      await bench.session.close();
+      const millis = performance.now() - start;
+      t.diagnostic(`closed after ${millis.toFixed(0)} ms`);
+      assert.ok(millis < LIMIT_MILLIS, `${millis} ms`);
+    });
+
+  test("a server that is silent from the beginning: whoever stops the start does not wait for it", async (t) => {
+    const stop = new AbortController();
+    const started = Bench.open("silence", stop.signal).then(
+      () => assert.fail("it started"),
+      (error: unknown) => error as { code: string; message: string },
+    );
+    await sleep(1500);
+    const start = performance.now();
+    stop.abort();
+    const error = await started;
+    const millis = performance.now() - start;
+    t.diagnostic(`ended after ${millis.toFixed(0)} ms: ${error.message}`);
+    assert.match(error.message, /stopped while it was starting/);
+    assert.ok(millis < LIMIT_MILLIS, `${millis} ms`);
+  });
+});
