@@ -1,8 +1,10 @@
 /** Clients that attack the server: each ends its own session at most, and the next client is served at once. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
 import { suite, test, type TestContext } from "node:test";
 import { DMA_MAP, DMA_UNMAP, IRQ_SET, REGION_ACCESS } from "#bus/vfio-user/codec.ts";
 import { body, message, openDescriptors, versionBody } from "#bus/vfio-user/peer.test-kit.ts";
@@ -18,6 +20,9 @@ import { Meddler } from "./meddler.test-kit.ts";
 const NONE = new Uint8Array(0);
 /** The goal is 100 ms. More is allowed here, for a machine that has other things to do. */
 const LIMIT_MILLIS = 5000;
+
+const noFuse =
+  process.getuid?.() === 0 && existsSync("/dev/fuse") ? false : "needs root and /dev/fuse, to mount a file system";
 
 /** Attacks, and says how soon the next client was served. */
 const attack = (what: string, act: (victim: Victim, t: TestContext) => Promise<void> | void): void => {
@@ -210,6 +215,30 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
   attack("comes a thousand times and says nothing", ({ socket }) => {
     for (let i = 0; i < 1000; i++) new Attacker(socket)[Symbol.dispose]();
   });
+});
+
+test("a client that passes a file whose file system never answers", { skip: noFuse }, async (t) => {
+  await using victim = await Victim.open();
+  const folder = mkdtempSync(join(victim.folder, "fuse-"));
+  const kit = fileURLToPath(new URL("fuse.test-kit.ts", import.meta.url));
+  const words = ["--mount", process.execPath, "--disable-warning=ExperimentalWarning", kit, folder, victim.socket];
+  const fuse = spawn("unshare", words, { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    let said = "";
+    const end = performance.now() + 4 * LIMIT_MILLIS;
+    fuse.stdout.on("data", (text: Buffer) => (said += text.toString()));
+    while (!said.includes("]")) {
+      assert.ok(performance.now() < end && fuse.exitCode === null, `the client is not answered: ${said}`);
+      await sleep(10);
+    }
+    for (const error of JSON.parse(/\[.*\]/.exec(said)![0]) as number[]) assert.ok(error > 0, said);
+    const millis = victim.servesTheNext();
+    t.diagnostic(`the next client was served after ${millis.toFixed(1)} ms`);
+    assert.ok(millis < LIMIT_MILLIS, `${millis} ms`);
+  } finally {
+    fuse.kill("SIGKILL");
+    await new Promise((resolve) => fuse.once("close", resolve));
+  }
 });
 
 /** A pipe with a name, opened both ways so that nothing waits. */
