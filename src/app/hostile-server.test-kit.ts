@@ -5,6 +5,7 @@ import { Command, Flag, HEADER_BYTES, SIZE } from "#bus/vfio-user/protocol.ts";
 import { putHeader, u16, u32 } from "#bus/vfio-user/codec.ts";
 import { EventSignaller } from "#sys/aio.ts";
 import { EventFd } from "#sys/eventfd.ts";
+import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
 import { libc } from "#sys/libc.ts";
 import { Poll, Poller } from "#sys/poll.ts";
@@ -143,7 +144,12 @@ const serve = (task: HostileTask): void => {
     if (fd === undefined) continue;
     using client = new UnixSocket(fd);
     using server = new UnixSocket(connectUnix(task.server));
-    new Hostile(task, client, server).run();
+    try {
+      new Hostile(task, client, server).run();
+    } catch (error) {
+      // ECONNRESET: the client has gone with something unread.
+      if (!(error instanceof SystemError)) throw error;
+    }
   }
 };
 

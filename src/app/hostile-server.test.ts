@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { HostileServer, type Misbehaviour } from "./hostile-server.test-kit.ts";
@@ -12,6 +13,7 @@ import { openSession } from "./open-session.ts";
 import { openServer } from "./serve/open-server.ts";
 import type { Session, SessionEvent } from "./session.ts";
 
+const NAME = "fhs0";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 /** The goal is a second, and 5 s is what a server may take to answer. In between lies how slow this machine may be. */
 const LIMIT_MILLIS = 3500;
@@ -24,6 +26,7 @@ class Bench implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "ferrule-hostile-"));
   readonly #scope = new AsyncDisposableStack();
   readonly failures: Failure[] = [];
+  #namespace!: NetworkNamespace;
   hostile!: HostileServer;
   session!: Session;
 
@@ -46,9 +49,10 @@ class Bench implements AsyncDisposable {
     this.hostile = this.#scope.use(await HostileServer.open(bad, good));
     this.hostile.misbehave(how);
     const namespace = this.#scope.use(NetworkNamespace.create());
+    this.#namespace = namespace;
     this.session = this.#scope.use(
       await openSession(
-        { device: { kind: "vfio-user", path: bad }, host: { name: "fhs0", namespace: namespace.fd }, mtu: 1500 },
+        { device: { kind: "vfio-user", path: bad }, host: { name: NAME, namespace: namespace.fd }, mtu: 1500 },
         signal,
       ),
     );
@@ -58,9 +62,17 @@ class Bench implements AsyncDisposable {
     await this.session.carrier(PATIENCE_MILLIS);
   }
 
-  /** Why the session has failed. An MTU is set meanwhile, which the device hears of. */
+  /** Another MTU, which the driver follows, and its device hears of. */
+  setMtu(mtu: number): void {
+    this.#namespace.within(() => {
+      using interfaces = Interfaces.open();
+      interfaces.setMtu(NAME, mtu);
+    });
+  }
+
+  /** Why the session has failed. */
   async failure(): Promise<Failure["error"]> {
-    void this.session.setMtu(1400).catch(() => {});
+    this.setMtu(1400);
     for (const end = performance.now() + PATIENCE_MILLIS; performance.now() < end; await sleep(10))
       if (this.failures[0] !== undefined) return this.failures[0].error;
     return assert.fail("the session goes on");
@@ -96,9 +108,8 @@ suite("our driver on a hostile server", { skip }, () => {
     test(`${how}: the session is closed soon, whatever the server does`, async (t) => {
       await using bench = await Bench.open();
       bench.hostile.misbehave(how);
-      if (how === "silence") void bench.session.setMtu(1400).catch(() => {});
-      await sleep(how === "theft" ? 1000 : 100);
-      if (how === "theft") await bench.session.setMtu(1400);
+      bench.setMtu(1400);
+      await sleep(how === "theft" ? 1000 : 300);
       const start = performance.now();
       await bench.session.close();
       const millis = performance.now() - start;
