@@ -18,7 +18,7 @@ export const Tbi = { reset: 1 << 31, loopback: 1 << 30, enable: 1 << 29, linkUp:
 
 /** Undocumented; drivers write all ones into parts of it by chip and bus speed. */
 export const PciTiming = rw32(0x7c);
-/** Link down power saving (the name is FreeBSD's); drivers write 1 before they reset the chip. */
+/** Link down power saving (the name is FreeBSD's); drivers write 1 after a reset of the chip. */
 export const LDPS = rw8(0x82);
 
 const run32 = (from: number, count: number) => Array.from({ length: count }, (_, i) => rw32(from + 4 * i));

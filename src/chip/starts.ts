@@ -1,11 +1,23 @@
-/** The start-up sequences of each chip that the driver can bring up. */
+/** The start-up sequences of each chip. */
 import type { ChipKey } from "./chips.ts";
+import {
+  START_8168C_3C0,
+  START_8168C_3C2,
+  START_8168C_3C3,
+  START_8168C_3CX,
+  START_8168CP_3C8,
+  START_8168CP_3C9,
+  START_8168CP_3CX,
+} from "./start/8168c.ts";
+import { START_8102E_348, START_8102E_349, START_8102E_34X, START_8168B, START_8401 } from "./start/8168b.ts";
 import { START_8168H, START_8168M } from "./start/8168h.ts";
+import { START_8169S, START_8169SB, START_8169SC_180, START_8169SC_980 } from "./start/8169.ts";
 import type { Start } from "./steps.ts";
 
 /** A chip of which nothing is known beyond its procedures. */
 const NOTHING: Start = { mac: [], phy: [] };
 
+/** Chips that the driver can bring up. */
 export const STARTS: Readonly<Partial<Record<ChipKey | "rtl8139cp", Start>>> = {
   rtl8139cp: NOTHING,
   rtl8168h: START_8168H,
@@ -15,4 +27,29 @@ export const STARTS: Readonly<Partial<Record<ChipKey | "rtl8139cp", Start>>> = {
   rtl8116af: START_8168H,
   rtl8107e: START_8168H,
   rtl8168m: START_8168M,
+};
+
+/** Chips of which the values are here, and the driver's procedures are not written yet. */
+export const PREPARED: Readonly<Partial<Record<ChipKey, Start>>> = {
+  rtl8169s: START_8169S,
+  rtl8110s: START_8169S,
+  rtl8169sb: START_8169SB,
+  "rtl8169sc-180": START_8169SC_180,
+  "rtl8169sc-980": START_8169SC_980,
+  rtl8168b: START_8168B,
+  rtl8101e: NOTHING,
+  rtl8401: START_8401,
+  "rtl8102e-248": START_8102E_348,
+  "rtl8102e-348": START_8102E_348,
+  "rtl8102e-249": START_8102E_349,
+  "rtl8102e-349": START_8102E_349,
+  "rtl8102e-24x": START_8102E_34X,
+  "rtl8102e-34x": START_8102E_34X,
+  "rtl8168c-3c0": START_8168C_3C0,
+  "rtl8168c-3c2": START_8168C_3C2,
+  "rtl8168c-3c3": START_8168C_3C3,
+  "rtl8168c-3cx": START_8168C_3CX,
+  "rtl8168cp-3c8": START_8168CP_3C8,
+  "rtl8168cp-3c9": START_8168CP_3C9,
+  "rtl8168cp-3cx": START_8168CP_3CX,
 };

@@ -28,8 +28,13 @@ export const PARAMETER_8168G: PhyWindow = { page: 0xa43, address: 19, data: 20 }
 /** RTL8125 and later (PHY-OCP 0xb87c, 0xb87e). */
 export const PARAMETER_8125: PhyWindow = { page: 0xb87, address: 22, data: 23 };
 
-/** What reads registers to decide what it writes. */
-export type Procedure = never;
+/** What reads registers to decide what it writes; `src/driver/procedures.ts` has them. */
+export type Procedure =
+  /** PCI interface timing of the RTL8169SC, XID 180 and 980: depends on the bus clock. */
+  | "pciTiming180"
+  | "pciTiming980"
+  /** Another reset of the PHY, awaited. */
+  | "resetPhy";
 
 export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }

@@ -2,6 +2,7 @@
 import type { Space, Step, Word } from "#chip/steps.ts";
 import { rw16, rw32, rw8 } from "#kit/mmio.ts";
 import type { Hardware } from "./family.ts";
+import { PROCEDURES } from "./procedures.ts";
 import { SideBus } from "./side-bus.ts";
 
 interface Words {
@@ -13,7 +14,7 @@ interface Words {
 const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
-/** @throws {SideBusTimeout}; {OutOfRange} for an address that its bus does not have */
+/** @throws {SideBusTimeout}; {Timeout} from a procedure; {OutOfRange} for an address that its bus does not have */
 export const run = (hw: Hardware, steps: readonly Step[]): void => {
   const spaces = spacesOf(hw);
   for (const step of steps) {
@@ -30,6 +31,7 @@ export const run = (hw: Hardware, steps: readonly Step[]): void => {
         apply(window, [[data, ...change] as Word]);
       }
     } else if ("wait" in step) hw.clock.delay(step.wait);
+    else if ("call" in step) PROCEDURES[step.call](hw);
   }
 };
 

@@ -1,0 +1,35 @@
+/** The procedures that start-up sequences call by name: what must read a register to decide what it writes. */
+import { BMCR, Bmcr } from "#chip/phy.ts";
+import { PciTiming } from "#chip/registers-8169.ts";
+import { Config2 } from "#chip/registers.ts";
+import type { Procedure } from "#chip/steps.ts";
+import { expect } from "#kit/clock.ts";
+import type { Hardware } from "./family.ts";
+
+/** Config2 of the PCI chips: the bus runs at 66 MHz. */
+const PCI_66MHZ = 1 << 0;
+
+/**
+ * The low byte is for a bus of 66 MHz alone. Source: FreeBSD `sys/dev/re/if_re.c`, `re_init_locked` (BSD-4-Clause; values
+ * only).
+ */
+const pciTiming =
+  (mask: number) =>
+  ({ io }: Hardware): void =>
+    io.write32(PciTiming, mask | ((io.read8(Config2) & PCI_66MHZ) === 0 ? 0 : 0xff));
+
+/** 802.3, 22.2.4.1.1. */
+const RESET_LIMIT_MICROS = 500_000;
+
+/** @throws {Timeout} */
+const resetPhy = ({ phy, clock }: Hardware): void => {
+  phy.write(BMCR, Bmcr.reset | Bmcr.autonegotiate | Bmcr.restart);
+  expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
+};
+
+export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware) => void>> = {
+  pciTiming180: pciTiming(0x000f_ff00),
+  // Realtek's own driver has 0x003f_ff00 here.
+  pciTiming980: pciTiming(0x00ff_ff00),
+  resetPhy,
+};
