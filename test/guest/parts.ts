@@ -140,7 +140,9 @@ export const partOf = (part: PartName): string => {
   mkdirSync(CACHE, { recursive: true });
   console.error(`guest: fetching ${part} from Debian into ${CACHE}`);
   const node = [process.execPath, "--disable-warning=ExperimentalWarning", BUILD, part];
-  execFileSync("flock", ["--timeout", String(LIMIT_SECONDS), join(CACHE, "lock"), ...node], {
+  // In place of flock, once it has the lock: neither outlives us.
+  const locked = ["flock", "--no-fork", "--timeout", String(LIMIT_SECONDS), join(CACHE, "lock"), ...node];
+  execFileSync("setpriv", ["--pdeathsig", "KILL", ...locked], {
     stdio: ["ignore", 2, 2],
     timeout: 2 * LIMIT_SECONDS * 1000,
   });

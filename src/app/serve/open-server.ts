@@ -9,7 +9,8 @@ import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./message
 import type { ServeRequest } from "./requests.ts";
 import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "./statistics.ts";
 
-const START_LIMIT_MILLIS = 15_000;
+/** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
+const START_LIMIT_MILLIS = 120_000;
 
 export type ServeOptions = Omit<ServeTask, "statistics" | "control">;
 
