@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BITS, bitsOf, decode, type Fields, fieldsOf, fieldValue, isFlag } from "./bits.ts";
+import { CHIPS, chipNamed } from "./chips.ts";
 import { CAPABILITIES, HEADER, MSIX_ENTRY } from "./config-registers.ts";
 import * as common from "./registers.ts";
 import * as later from "./registers-8125.ts";
@@ -8,7 +9,11 @@ import * as pci from "./registers-8169.ts";
 
 const tables: (readonly [string, Fields])[] = [
   ...Object.entries(BITS),
-  ["RxConfig of the 8125", fieldsOf("RxConfig", true)!],
+  ...CHIPS.flatMap((chip) =>
+    ["RxConfig", "TxConfig", "Config2", "Config4", "Config5", "ISR_V2", "TDU_STA", "RDU_STA", "TPPOLL"].map(
+      (name) => [`${name} of ${chip.key}`, fieldsOf(name, chip)!] as const,
+    ),
+  ),
   ...[HEADER, MSIX_ENTRY, ...Object.values(CAPABILITIES).map((capability) => capability.registers)].flatMap(
     (registers) => registers.flatMap(([, , name, fields]) => (fields === undefined ? [] : [[name, fields] as const])),
   ),
@@ -57,9 +62,41 @@ test("a field's value starts at its lowest bit, and flags are single bits", () =
   assert.equal(isFlag(3), false);
 });
 
+const of = (key: string, name: string): Fields => fieldsOf(name, chipNamed(key)!)!;
+
 test("registers of a run share their table, and the 8125 has its own RxConfig", () => {
-  assert.equal(fieldsOf("LEDSEL2", true), BITS["LEDSEL"]);
-  assert.equal(fieldsOf("RxConfig", true)?.["acceptBroadcast"], 1 << 3);
-  assert.equal(fieldsOf("RxConfig", true)?.["multipleFetch"], undefined);
-  assert.equal(fieldsOf("MAR0", false), undefined);
+  assert.equal(of("rtl8125b", "LEDSEL2"), BITS["LEDSEL"]);
+  assert.equal(of("rtl8125b", "RxConfig")["acceptBroadcast"], 1 << 3);
+  assert.equal(of("rtl8125b", "RxConfig")["multipleFetch"], undefined);
+  assert.equal(fieldsOf("MAR0", chipNamed("rtl8168h")), undefined);
+});
+
+/** What `decode` makes of a value of that register on that chip. */
+const said = (key: string, name: string, value: number): string =>
+  decode(value, of(key, name))
+    .map(([field, content]) => (content === 1 ? field : `${field}=${content}`))
+    .join(" ");
+
+test("bits that moved from chip to chip are called what they are on each", () => {
+  const link = { rtl8125b: 21, "rtl8126a-649": 21, "rtl8125d-688": 18, rtl9151a: 18, rtl8125bp: 29, rtl8127a: 29 };
+  for (const [key, bit] of Object.entries(link)) assert.equal(said(key, "ISR_V2", 1 << bit), "linkChange", key);
+  assert.equal(said("rtl8125b", "ISR_V2", 1 << 18), "transmit1");
+  assert.equal(said("rtl8125d-689", "ISR_V2", 1 << 17), "transmit1");
+  assert.equal(said("rtl8125cp", "ISR_V2", 1 << 28), "transmit1");
+  assert.equal(said("rtl8126a-64a", "ISR_V2", 3), "queue1 queue0");
+  assert.equal(said("rtl8127a", "TPPOLL", 1 << 7), "queue7");
+  assert.equal(said("rtl8125a", "ISR_V2", 1), "");
+  assert.equal(said("rtl8126a-649", "RxConfig", 20 << 27), "fetch=20");
+  assert.equal(said("rtl8168f-480", "RxConfig", 1 << 11), "");
+  assert.equal(said("rtl8168g", "RxConfig", 1 << 11), "earlyOff");
+  assert.equal(said("rtl8169s", "RxConfig", 7 << 13), "fifoThreshold=7");
+  assert.equal(said("rtl8168b", "TxConfig", 1 << 11), "");
+  assert.equal(said("rtl8125b", "TxConfig", 1 << 6), "countsClosed");
+  assert.equal(said("rtl8169s", "Config2", 1 << 5), "msi");
+  assert.equal(said("rtl8168b", "Config4", 1 << 0), "jumbo");
+});
+
+test("RSS_CTRL: hash bits, table size in 10:8, CPUs in 18:16", () => {
+  const value = 1 | (7 << 8) | (2 << 16) | (1 << 11);
+  assert.equal(said("rtl8125b", "RSS_CTRL", value), "cpus=2 udpIpv4 tableEntries=7 tcpIpv4");
 });

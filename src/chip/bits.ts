@@ -2,9 +2,13 @@
  * The fields of each register by name, for whoever shows registers to people. Names and places are those of the register
  * maps; fields that only a number in the map's comment describes are laid out here.
  */
+import type { Chip } from "./chips.ts";
+import type { Profile } from "./profiles.ts";
+import type { Queues } from "./queues.ts";
 import * as common from "./registers.ts";
 import * as later from "./registers-8125.ts";
 import * as pci from "./registers-8169.ts";
+import { RssControl } from "./rss.ts";
 
 /** A field's bits. Its value is counted from the lowest of them, or from the bit that is said. */
 export type Field = number | readonly [bits: number, from: number];
@@ -22,22 +26,9 @@ const queues = (name: string, count: number): Fields =>
 
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
-/** One status word for all vectors: receive queues from bit 0, transmit queues 16 and 18, link change 21. (DPDK r8169) */
-const VECTORS = { ...queues("receive", 16), transmit0: 1 << 16, transmit1: 1 << 18, linkChange: 1 << 21 } as const;
-/** Toeplitz hash over what, and how many of its bits count (DPDK r8169_ethdev.h). */
-const RSS = {
-  tcpIpv4: 1 << 0,
-  ipv4: 1 << 1,
-  tcpIpv6: 1 << 2,
-  ipv6: 1 << 3,
-  ipv6Extended: 1 << 4,
-  tcpIpv6Extended: 1 << 5,
-  queues: 7 << 8,
-  udpIpv4: 1 << 11,
-  udpIpv6: 1 << 12,
-  udpIpv6Extended: 1 << 13,
-  maskBits: 7 << 16,
-} as const;
+/** What is hashed (Toeplitz), how many entries of the table are used, and how many CPUs: the latter two as logarithms. */
+const { any: _, maskShift, maskMask, cpusShift, queuesShift, queuesMask, ...hashed } = RssControl;
+const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
 
 /** By the register's name in its map; a run's registers share the name without the number. */
 export const BITS: Readonly<Record<string, Fields>> = {
@@ -98,14 +89,9 @@ export const BITS: Readonly<Record<string, Fields>> = {
   INT_CFG0: later.IntCfg0,
   IMR0: Intr,
   ISR0: Intr,
-  IMR_V2_CLEAR: VECTORS,
-  ISR_V2: VECTORS,
-  IMR_V2_SET: VECTORS,
-  TDU_STA: queues("queue", 2),
-  RDU_STA: queues("queue", 16),
-  TPPOLL: queues("queue", 2),
   PHYstatus16: LINK_2500,
   RSS_CTRL: RSS,
+  Q_NUM_CTRL: { queues: queuesMask << queuesShift },
   RxFormat: { dropBadFcs: 1 << 0, format4: 1 << 1 },
 };
 
@@ -121,19 +107,83 @@ export const fieldValue = (value: number, field: Field): number => {
   return (value & bits) >>> (typeof field === "number" ? 31 - Math.clz32(bits & -bits) : field[1]);
 };
 
-/** RxConfig of the 8125 and its successors: their own fields over those that stayed. */
-const RX_CONFIG_8125: Fields = {
-  ...later.RxConf8125,
-  ...Object.fromEntries(
-    Object.entries(BITS["RxConfig"]!).filter(([, field]) =>
-      Object.values(later.RxConf8125).every((bits) => (bits & bitsOf(field)) === 0),
-    ),
-  ),
+/** Fields of `fields` that share no bit with those of `others`. */
+const beside = (fields: Fields, others: Fields): Fields => {
+  const taken = Object.values(others).reduce<number>((bits, field) => bits | bitsOf(field), 0);
+  return Object.fromEntries(Object.entries(fields).filter(([, field]) => (bitsOf(field) & taken) === 0));
 };
 
-/** The fields of a register. `wide` is a chip with 32-bit interrupt registers, whose RxConfig is laid out anew. */
-export const fieldsOf = (name: string, wide: boolean): Fields | undefined =>
-  wide && name === "RxConfig" ? RX_CONFIG_8125 : (BITS[name] ?? BITS[name.replace(/\d+$/, "")]);
+/** RxConfig of the 8125 and its successors: their own fields over those that stayed. */
+const RX_CONFIG_8125: Fields = { ...later.RxConf8125, ...beside(BITS["RxConfig"]!, later.RxConf8125) };
+
+/** RxConfig of the PCI chips: where later ones say how descriptors are fetched, these have the FIFO's threshold. */
+const FIFO_THRESHOLD = { fifoThreshold: 7 << 13 } as const;
+const RX_CONFIG_PCI: Fields = { ...FIFO_THRESHOLD, ...beside(BITS["RxConfig"]!, FIFO_THRESHOLD) };
+
+/** The vectored status word: where two directions of a queue share a bit it carries the queue's name alone. */
+const vectors = ({ receive, transmit, vectored }: Queues): Fields => {
+  if (vectored === undefined) return {};
+  const fields: Record<string, number> = { linkChange: 1 << vectored.linkChange };
+  for (let i = 0; i < receive; i++) fields[`receive${i}`] = 1 << (vectored.receive + i);
+  for (let i = 0; i < transmit; i++) {
+    const bit = 1 << (vectored.transmit + i * vectored.transmitStep);
+    const shared = fields[`receive${i}`] === bit;
+    if (shared) delete fields[`receive${i}`];
+    fields[shared ? `queue${i}` : `transmit${i}`] = bit;
+  }
+  return fields;
+};
+
+const rxConfig = ({ registers, function: { bus }, rxConfig: writable }: Profile): Fields => {
+  if (registers.includes("multigigabit")) return RX_CONFIG_8125;
+  if (bus === "pci") return RX_CONFIG_PCI;
+  const { earlyOff } = common.RxConf;
+  return (writable & earlyOff) === 0 ? beside(BITS["RxConfig"]!, { earlyOff }) : BITS["RxConfig"]!;
+};
+
+const txConfig = ({ txConfig: writable }: Profile): Fields => {
+  const { fifoEmpty, autoFifo, countsClosed } = TxConf;
+  const { fifoEmpty: _empty, autoFifo: _auto, ...others } = BITS["TxConfig"]!;
+  return {
+    ...others,
+    // Chips that size their FIFO also say when it is empty.
+    ...((writable & autoFifo) === 0 ? {} : { fifoEmpty, autoFifo }),
+    ...((writable & countsClosed) === 0 ? {} : { countsClosed }),
+  };
+};
+
+/** On PCI these bits enable MSI and show PME, where Express chips signal PME and enable ASPM. */
+const { clockRequest: _clock, pmeSignal, ...config2 } = common.Conf2;
+const { aspm, ...config5 } = common.Conf5;
+const ON_PCI = { Config2: { ...config2, msi: pmeSignal }, Config5: { ...config5, pmeStatus: aspm } } as const;
+
+const jumboSwitch = ({ config4 }: { readonly config4: number }): Fields => (config4 === 0 ? {} : { jumbo: config4 });
+
+/** Registers whose fields differ from chip to chip. */
+const own = ({ profile }: Chip): Readonly<Record<string, Fields>> => {
+  const { queues: counts, frames } = profile;
+  const status = vectors(counts);
+  return {
+    ...(profile.function.bus === "pci" ? ON_PCI : {}),
+    ...(frames.jumbo === undefined ? {} : { Config4: jumboSwitch(frames.jumbo) }),
+    RxConfig: rxConfig(profile),
+    TxConfig: txConfig(profile),
+    IMR_V2_CLEAR: status,
+    ISR_V2: status,
+    IMR_V2_SET: status,
+    TDU_STA: queues("queue", counts.transmit),
+    RDU_STA: queues("queue", counts.receive),
+    TPPOLL: queues("queue", counts.transmit),
+  };
+};
+
+const OWN = new Map<string, ReturnType<typeof own>>();
+
+/** The fields of a register on this chip; without a chip, those that all chips have in common. */
+export const fieldsOf = (name: string, chip?: Chip): Fields | undefined => {
+  if (chip !== undefined && !OWN.has(chip.key)) OWN.set(chip.key, own(chip));
+  return OWN.get(chip?.key ?? "")?.[name] ?? BITS[name] ?? BITS[name.replace(/\d+$/, "")];
+};
 
 /** The fields that are not 0, highest bit first: what of a value is worth telling. */
 export const decode = (value: number, fields: Fields): readonly (readonly [name: string, value: number])[] =>

@@ -97,7 +97,8 @@ export const Fifo = { empty: 0x0103 } as const;
 export const RxFormat = rw8(0xd8);
 /** RxConfig's bits from here on. */
 export const RxConf8125 = {
-  fetch: 0xf << 27,
+  /** How many descriptors are fetched at once; DPDK uses 20 on the 8126 and 12 on the 8127. */
+  fetch: 0x1f << 27,
   descriptorsV3: 1 << 24,
   stripOuterTag: 1 << 23,
   stripInnerTag: 1 << 22,

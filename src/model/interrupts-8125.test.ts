@@ -1,6 +1,7 @@
 /** Interrupts of RTL8125 and later: one status word, one for each further receive queue, or a vector for every event. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decode, fieldsOf } from "#chip/bits.ts";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { ChipCmd, Cmd, Intr } from "#chip/registers.ts";
 import {
@@ -261,4 +262,33 @@ test("the second word of an RTL8125D is there to be masked and acknowledged, and
   bench.acknowledge(ISR_V4_L2, 0xffff_ffff);
   assert.equal(bench.page.get(IMR_V4_L2_SET, 4), 0);
   assert.deepEqual(bench.taken(), []);
+});
+
+test("the trace calls each bit of the vectored status word by what the chip raises it for", () => {
+  const vectored = CHIPS.filter(({ profile }) => profile.queues.vectored !== undefined);
+  assert.equal(vectored.length, 11);
+  for (const chip of vectored) {
+    const bench = new Bench(chip.key);
+    bench.vector(-1);
+    const name = (act: () => void): string => {
+      act();
+      const names = decode(bench.page.get(ISR_V2, 4), fieldsOf("ISR_V2", chip)!).map(([field]) => field);
+      bench.block.effects.interruptObserve(0, -1, ISR_V2);
+      bench.acknowledge(ISR_V2, -1);
+      return `${chip.key}: ${names.join(" ")}`;
+    };
+    assert.equal(
+      name(() => bench.block.raise(Intr.linkChange)),
+      `${chip.key}: linkChange`,
+    );
+    for (const [direction, queues, event] of [
+      ["receive", bench.block.receiveQueues, Intr.receiveOk],
+      ["transmit", bench.block.transmitQueues, Intr.transmitOk],
+    ] as const)
+      for (const [i, queue] of queues.entries())
+        assert.match(
+          name(() => queue.raise(event)),
+          new RegExp(`^${chip.key}: (${direction}|queue)${i}$`),
+        );
+  }
 });

@@ -1,5 +1,6 @@
 /** What an access is about, in the datasheet's words: region and offset to names, values to fields. */
 import { decode, type Fields, fieldsOf, isFlag } from "#chip/bits.ts";
+import type { Chip } from "#chip/chips.ts";
 import {
   CAPABILITIES,
   type ConfigRegister,
@@ -47,10 +48,10 @@ export class Legend {
   readonly #config: readonly Entry[];
   #msixBar = -1;
 
-  /** @param wide a chip with 32-bit interrupt registers (8125 and later) */
-  constructor(registers: readonly NamedRegister[], wide: boolean, target: Pick<Target, "read">) {
+  /** @param chip undefined where it is not known: fields that differ from chip to chip are then not named */
+  constructor(registers: readonly NamedRegister[], chip: Chip | undefined, target: Pick<Target, "read">) {
     this.#registers = sorted(
-      registers.map(({ name, offset, width }) => ({ name, offset, bytes: width / 8, fields: fieldsOf(name, wide) })),
+      registers.map(({ name, offset, width }) => ({ name, offset, bytes: width / 8, fields: fieldsOf(name, chip) })),
     );
     const config = entries("", 0, HEADER);
     for (const [id, at] of this.#capabilities(target)) {

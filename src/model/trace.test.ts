@@ -12,7 +12,7 @@ const setUp = (format: TraceFormat = "text") => {
   const clock = new VirtualClock();
   const trace = new Trace({ format, clock, write: (line) => lines.push(line) });
   const guest = new Guest({ report: (offence) => trace.offence(offence) });
-  const nic: Target = trace.around(guest.nic, new Legend(registersOf(RTL8168H), false, guest.nic));
+  const nic: Target = trace.around(guest.nic, new Legend(registersOf(RTL8168H), RTL8168H, guest.nic));
   nic.attach(new OneRegion(BASE, MEMORY_BYTES), () => {});
   return { lines, clock, trace, guest, nic };
 };

@@ -173,7 +173,7 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { xid, chip } = identify(io, id.device);
   const redaction = new Redaction(stationAddress(io));
   const known: readonly NamedRegister[] = chip === undefined ? [] : namedRegisters(chip);
-  const legend = new Legend(known, chip?.profile.registers.includes("multigigabit") ?? false, {
+  const legend = new Legend(known, chip, {
     read: (region, offset, width) => readAt(region === "config" ? config : io, offset, width),
   });
   const recorder = new Recorder();

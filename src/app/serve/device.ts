@@ -89,7 +89,7 @@ export class ServedDevice {
       weaklyOrdered: process.arch !== "x64",
       negotiateMicros: NEGOTIATE_MICROS,
     });
-    this.#legend = new Legend(registersOf(chip), chip.profile.registers.includes("multigigabit"), this.nic);
+    this.#legend = new Legend(registersOf(chip), chip, this.nic);
     this.target = trace === undefined ? this.nic : trace.around(this.nic, this.#legend);
     this.faults = new DeviceFaults(this.nic);
     this.#link = this.nic.link;
