@@ -62,7 +62,7 @@ test("a field's value starts at its lowest bit, and flags are single bits", () =
   assert.equal(isFlag(3), false);
 });
 
-const of = (key: string, name: string): Fields => fieldsOf(name, chipNamed(key)!)!;
+const of = (key: string, name: string): Fields => fieldsOf(name, chipNamed(key))!;
 
 test("registers of a run share their table, and the 8125 has its own RxConfig", () => {
   assert.equal(of("rtl8125b", "LEDSEL2"), BITS["LEDSEL"]);

@@ -92,7 +92,7 @@ export const BITS: Readonly<Record<string, Fields>> = {
   PHYstatus16: LINK_2500,
   RSS_CTRL: RSS,
   Q_NUM_CTRL: { queues: queuesMask << queuesShift },
-  RxFormat: { dropBadFcs: 1 << 0, format4: 1 << 1 },
+  RxFormat: { dropBadFcs: later.DROP_BAD_FCS, format4: 1 << 1 },
 };
 
 /** The bits of a field. */

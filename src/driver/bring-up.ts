@@ -14,6 +14,7 @@ import {
   TNPDS,
   TNPDSHigh,
 } from "#chip/registers.ts";
+import { DROP_BAD_FCS, RxFormat } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import { ResetTimeout } from "./errors.ts";
@@ -35,6 +36,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   family.takeOver(hw);
   io.write8(Cfg9346, Lock.unlock);
   setOffloads(hw, rings);
+  keepFcs(hw);
   family.prepare(hw);
   run(hw, hw.start.mac);
   family.limitFrames(hw, rings.largestFrame);
@@ -73,6 +75,14 @@ export const maskInterrupts = ({ io, family: { interrupts } }: Hardware): void =
  */
 const setOffloads = ({ io, family }: Hardware, rings: Rings): void =>
   io.write16(CPlusCmd, family.command | (rings.receive < 2 ** 32 ? 0 : family.commandAbove4GiB));
+
+/**
+ * Where the chip can drop frames with a bad FCS by itself, it leaves the FCS out of the lengths of the others while it does
+ * so. Another system may have switched that on (DPDK 1e370595f4).
+ */
+const keepFcs = ({ io, chip }: Hardware): void => {
+  if (chip.profile.frames.hashedFormat === 4) io.update8(RxFormat, DROP_BAD_FCS, 0);
+};
 
 /** High halves first: the chip latches the address with the low half. */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {

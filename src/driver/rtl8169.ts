@@ -1,8 +1,8 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
-import { type Chip, PCI_IDS, chipOf } from "#chip/chips.ts";
-import { DUMP_ALIGN, DUMP_BYTES } from "#chip/counters.ts";
+import { type Chip, PCI_IDS } from "#chip/chips.ts";
+import { DUMP_ALIGN, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
 import { raisesSpuriousSystemError } from "#chip/quirks.ts";
-import { ChipId, Intr, TxConf } from "#chip/registers.ts";
+import { Intr } from "#chip/registers.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
 import type { DmaMemory } from "#kit/dma.ts";
@@ -10,9 +10,10 @@ import { DeviceGone, OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
-import { BadMtu, UnknownChip, UnsupportedChip } from "./errors.ts";
+import { BadMtu, SideBusTimeout, UnknownChip, UnsupportedChip } from "./errors.ts";
 import { familyOf } from "./families.ts";
 import { type Hardware, Overdue } from "./family.ts";
+import { identify } from "./identify.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
@@ -164,8 +165,8 @@ export class Nic implements Link {
 
   /**
    * The reverse of `up`: reception and transmission end, and the chip's access to memory, before the rings are freed. The
-   * rings are freed and bus mastering is off also when it throws.
-   * @throws {ResetTimeout} {SideBusTimeout}
+   * rings are freed and bus mastering is off also when it throws. A PHY that does not answer only stays awake.
+   * @throws {ResetTimeout}
    */
   down(): void {
     if (!this.running) return;
@@ -175,8 +176,9 @@ export class Nic implements Link {
       quiesce(this.#hw);
       this.phy.powerDown();
     } catch (error) {
+      if (error instanceof SideBusTimeout) this.#hw.overdue.note("the PHY to power down");
       // A card that left the bus has stopped.
-      if (!(error instanceof DeviceGone)) throw error;
+      else if (!(error instanceof DeviceGone)) throw error;
     } finally {
       this.#release();
     }
@@ -346,10 +348,8 @@ export const rtl8169: Driver<Nic, NicOptions> = {
   ids: PCI_IDS,
   probe(device, scope, options) {
     const io = device.registers;
-    const txConfig = io.read32(ChipId);
-    if (txConfig === 0xffff_ffff) throw new DeviceGone("TxConfig");
-    const xid = (txConfig >>> TxConf.xidShift) & TxConf.xidMask;
-    const chip = chipOf(xid, { device: device.id.device });
+    const { xid, chip, absent } = identify(io, device.id.device, options.clock);
+    if (absent) throw new DeviceGone("TxConfig");
     if (chip === undefined) throw new UnknownChip(xid);
     const family = familyOf(chip);
     const { start } = chip;
@@ -364,7 +364,13 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));
     const tally = scope.use(
-      device.dma.allocate({ what: "tally counters", bytes: DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" }),
+      device.dma.allocate({
+        what: "tally counters",
+        // Of every chip: another system may have switched on the long dump of those that have one (CVE-2024-49973).
+        bytes: EXTENDED_DUMP_BYTES,
+        align: DUMP_ALIGN,
+        direction: "fromDevice",
+      }),
     );
     const nic = new Nic({ device, chip, xid, hw, line, tally, options });
     scope.defer(() => nic.down());

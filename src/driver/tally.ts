@@ -1,4 +1,4 @@
-/** The chip's own counters, dumped by DMA into 64 bytes. Datasheet: DTCCR; layout as FreeBSD `struct rl_stats`. */
+/** The chip's own counters, dumped by DMA; of the long dump the first 64 bytes are read. Datasheet: DTCCR; layout as FreeBSD `struct rl_stats`. */
 import { COUNTERS, DUMP_BYTES } from "#chip/counters.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";
@@ -21,7 +21,7 @@ const command = (io: Mmio, clock: Clock, memory: DmaMemory, bit: number): void =
     throw new Timeout({ what: "tally counters", waitedMicros: LIMIT_MICROS });
 };
 
-/** Asks the chip for its counters. `memory` is 64-byte aligned. @throws {Timeout} */
+/** Asks the chip for its counters. `memory` is 64-byte aligned and has room for the longest dump. @throws {Timeout} */
 export const dumpTally = (io: Mmio, clock: Clock, memory: DmaMemory): Tally => {
   command(io, clock, memory, Dtccr.dump);
   const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, DUMP_BYTES);

@@ -1,6 +1,6 @@
 /** A PCI device as its driver gets it, and the life it leads: unbound, bound, gone. */
 import type { DmaDomain } from "./dma.ts";
-import { FerruleError, Revoked, withRootCause } from "./errors.ts";
+import { DeviceGone, FerruleError, Revoked, withRootCause } from "./errors.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Mmio } from "./mmio.ts";
 
@@ -116,8 +116,13 @@ export class Bound<T> implements Disposable {
   }
 }
 
-/** Binds a driver to a device. @throws {NotMine} when no row of its id table matches; and whatever probe throws. */
+/**
+ * Binds a driver to a device.
+ * @throws {DeviceGone} when nothing answers in configuration space; @throws {NotMine} when no row of the driver's id table
+ * matches; and whatever probe throws.
+ */
 export const bind = <T, O>(driver: Driver<T, O>, device: PciDevice, options: O): Bound<T> => {
+  if (device.id.vendor === 0xffff) throw new DeviceGone("the vendor id");
   if (!driver.ids.some((row) => matches(row, device.id))) throw new NotMine(driver.name, device.id);
   return withRootCause(() => {
     using scope = new DisposableStack();

@@ -5,7 +5,9 @@ import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import type { Plug, Port } from "#kit/port.ts";
+import type { FaultName } from "#model/faults.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
+import type { Strictness } from "#model/strict.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
 /** A cable whose other end is the test: remembers what was sent. */
@@ -39,13 +41,18 @@ export interface DirectRigOptions extends RigOptions {
   /** Key of the chip; rtl8168h unless given. */
   readonly chip?: string;
   readonly mac?: string;
+  /** `error` unless given. */
+  readonly strict?: Strictness;
+  /** Armed before the driver probes. */
+  readonly fault?: FaultName;
 }
 
 export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
   const { mtu = 1500, mac = "02:00:00:00:00:01", carrier = true } = options;
   const clock = new VirtualClock();
   const chip = chipNamed(options.chip ?? "rtl8168h")!;
-  const model = new Rtl8169({ chip, mac, clock, timers: clock.timers, strict: "error" });
+  const model = new Rtl8169({ chip, mac, clock, timers: clock.timers, strict: options.strict ?? "error" });
+  if (options.fault !== undefined) model.faults.arm(options.fault);
   const bench = new Bench();
   model.connect(bench);
   model.setCarrier(carrier);

@@ -1,10 +1,10 @@
 /** Everything that helps to understand a card from afar, and nothing that tells whose it is. */
 import { cpus, release } from "node:os";
-import { type Chip, chipOf } from "#chip/chips.ts";
+import type { Chip } from "#chip/chips.ts";
 import { CAPABILITIES, type ConfigRegister, HEADER } from "#chip/config-registers.ts";
 import { ANAR, ANLPAR, BMCR, BMSR, ESTATUS, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
-import { ChipId, IDR0, IDR4, TxConf } from "#chip/registers.ts";
-import { TxConfigV2 } from "#chip/registers-8125.ts";
+import { IDR0, IDR4 } from "#chip/registers.ts";
+import { identify } from "#driver/identify.ts";
 import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { bind, type PciDevice } from "#kit/device.ts";
@@ -71,11 +71,6 @@ const attempt = (read: () => Shown): Shown => {
   } catch (error) {
     return swept(plainError(error).message);
   }
-};
-
-const identify = (io: Mmio, device: number): { xid: number; chip: Chip | undefined } => {
-  const xid = (io.read32(ChipId) >>> TxConf.xidShift) & TxConf.xidMask;
-  return { xid, chip: chipOf(xid, { device, extended: () => io.read32(TxConfigV2) }) };
 };
 
 const stationAddress = (io: Mmio): Uint8Array => {
@@ -170,7 +165,7 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
 /** Looks at an open device. Brings it up on the way, where the driver can. */
 export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { registers: io, config, id } = device;
-  const { xid, chip } = identify(io, id.device);
+  const { xid, chip } = identify(io, id.device, clock);
   const redaction = new Redaction(stationAddress(io));
   const known: readonly NamedRegister[] = chip === undefined ? [] : namedRegisters(chip);
   const legend = new Legend(known, chip, {

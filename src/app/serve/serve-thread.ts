@@ -91,6 +91,7 @@ class Service implements Disposable, Chores {
     });
     this.#server = scope.use(
       new VfioUserServer(this.#device.target, {
+        untraced: this.#device.nic,
         path: task.socket,
         mode: task.socketMode,
         clock: this.#clock,

@@ -11,7 +11,7 @@ const Capability = { msi: 0x05, express: 0x10, msix: 0x11 } as const;
 /** A list longer than fits in 256 bytes runs in circles. */
 const MOST_CAPABILITIES = 48;
 
-export const interruptsOf = (target: Target): IrqCounts => {
+export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {
   const counts = Array.from({ length: IRQS }, () => 0);
   if (target.read("config", INTERRUPT_PIN, 1) !== 0) counts[Irq.intx] = 1;
   counts[Irq.request] = 1;

@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
   /** Another one could not be let in: the device is in use, or there is no descriptor left. */
   readonly onTurnedAway?: (why: string) => void;
+  /** What the server reads configuration space from for itself: the target unless given. A traced target would show these reads. */
+  readonly untraced?: Pick<Target, "read">;
   /** A client mapped guest memory, or unmapped it. */
   readonly onMemory?: (change: MemoryChange) => void;
   /**
@@ -92,7 +94,7 @@ export class VfioUserServer implements Disposable {
     this.#onClient = options.onClient;
     this.#onTurnedAway = options.onTurnedAway;
     this.#onMemory = options.onMemory;
-    this.#irqs = interruptsOf(target);
+    this.#irqs = interruptsOf(options.untraced ?? target);
     this.#buffers = connectionBuffers(options.close);
     this.#bounce = scope.use(new BounceBuffer());
     this.#signaller = scope.use(new EventSignaller());

@@ -1,0 +1,32 @@
+/** Which chip a device is: by its XID, and where that does not tell, by further clues. */
+import { type Chip, chipOf } from "#chip/chips.ts";
+import { ChipId, TxConf } from "#chip/registers.ts";
+import { TxConfigV2 } from "#chip/registers-8125.ts";
+import type { Clock } from "#kit/clock.ts";
+import type { Mmio } from "#kit/mmio.ts";
+import { SideBus } from "./side-bus.ts";
+
+export interface Identification {
+  readonly xid: number;
+  /** Undefined when the table has no row for it. */
+  readonly chip: Chip | undefined;
+  /** The register reads all ones: no device answers. */
+  readonly absent: boolean;
+}
+
+/**
+ * Reads nothing beyond the registers that every chip has, unless the XID leaves several chips open.
+ * @param device its PCI device
+ */
+export const identify = (io: Mmio, device: number, clock: Clock): Identification => {
+  const txConfig = io.read32(ChipId);
+  const xid = (txConfig >>> TxConf.xidShift) & TxConf.xidMask;
+  const bus = new SideBus(io, clock);
+  const chip = chipOf(xid, {
+    device,
+    // A card that says that it has this register and has no window for it is none of the chips that do.
+    extended: () => (io.length < TxConfigV2 + 4 ? 0xffff_ffff : io.read32(TxConfigV2)),
+    macOcp: (address) => bus.macRead(address),
+  });
+  return { xid, chip, absent: txConfig === 0xffff_ffff };
+};

@@ -1,0 +1,85 @@
+/** The PHY: pause resolution, and a PHY that does not come out of reset. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chipNamed } from "#chip/chips.ts";
+import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { Mmio } from "#kit/mmio.ts";
+import { type Hardware, type MacLink, Overdue } from "./family.ts";
+import { Phy } from "./phy.ts";
+import { RTL8168H } from "./rtl8168h.ts";
+
+/** A PHY whose registers are plain memory, on a MAC that reports `link`. */
+const phyOn = (registers: Record<number, number>, link: MacLink): { phy: Phy; clock: VirtualClock } => {
+  const clock = new VirtualClock();
+  const hw: Hardware = {
+    io: new Mmio({ length: 0, read: () => 0, write: () => {} }),
+    clock,
+    chip: chipNamed("rtl8168h")!,
+    start: chipNamed("rtl8168h")!.start!,
+    family: { ...RTL8168H, link: () => link },
+    phy: {
+      read: (register) => registers[register] ?? 0,
+      write: (register, value) => (registers[register] = value),
+    },
+    overdue: new Overdue(),
+  };
+  return { phy: new Phy(hw, true), clock };
+};
+
+const FULL: MacLink = { up: true, speed: 1000, fullDuplex: true };
+const ability = (pause: number, asymmetric: number): number =>
+  Advertise.selector | (pause === 0 ? 0 : Advertise.pause) | (asymmetric === 0 ? 0 : Advertise.asymmetricPause);
+const bits = (text: string): number => ability(Number(text[0]), Number(text[1]));
+const pauseOf = (ours: number, theirs: number, link = FULL, bmsr: number = Bmsr.negotiated): string => {
+  const { phy } = phyOn({ [ANAR]: ours, [ANLPAR]: theirs, [BMSR]: bmsr }, link);
+  const { receive, transmit } = phy.link().pause;
+  return `${receive ? "receive" : ""}${transmit ? "transmit" : ""}` || "none";
+};
+
+/** IEEE 802.3, table 28B-3: local PAUSE and ASM_DIR, the partner's, and what the local end does. */
+const TABLE = [
+  ["00", ["00", "01", "10", "11"], "none"],
+  ["01", ["00", "01", "10"], "none"],
+  ["01", ["11"], "transmit"],
+  ["10", ["00", "01"], "none"],
+  ["10", ["10", "11"], "receivetransmit"],
+  ["11", ["00"], "none"],
+  ["11", ["01"], "receive"],
+  ["11", ["10", "11"], "receivetransmit"],
+] as const;
+
+test("pause is resolved as table 28B-3 of IEEE 802.3 says, for all sixteen pairs of abilities", () => {
+  let pairs = 0;
+  for (const [local, partners, result] of TABLE)
+    for (const partner of partners) {
+      pairs++;
+      assert.equal(pauseOf(bits(local), bits(partner)), result, `local ${local}, partner ${partner}`);
+    }
+  assert.equal(pairs, 16);
+});
+
+test("there is no pause on a half duplex link, on one that was not negotiated, or without a link", () => {
+  const both = ability(1, 1);
+  assert.equal(pauseOf(both, both), "receivetransmit");
+  assert.equal(pauseOf(both, both, { ...FULL, fullDuplex: false }), "none");
+  assert.equal(pauseOf(both, both, FULL, 0), "none");
+  assert.equal(pauseOf(both, both, { ...FULL, up: false }), "none");
+});
+
+test("pause is offered both ways, and not with jumbo frames", () => {
+  const registers: Record<number, number> = {};
+  const { phy } = phyOn(registers, FULL);
+  const offered = (): number => registers[ANAR]! & (Advertise.pause | Advertise.asymmetricPause);
+  phy.negotiate({ pause: true });
+  assert.equal(offered(), Advertise.pause | Advertise.asymmetricPause);
+  phy.negotiate({ pause: false });
+  assert.equal(offered(), 0);
+});
+
+test("a PHY that stays in reset is given up after half a second", () => {
+  const { phy, clock } = phyOn({}, FULL);
+  assert.throws(() => phy.reset(), { code: "TIMEOUT", waitedMicros: 500_000 });
+  assert.ok(clock.now() <= 501_000);
+  assert.equal(phy.read(BMCR) & Bmcr.reset, Bmcr.reset);
+});

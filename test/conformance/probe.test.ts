@@ -1,0 +1,119 @@
+/** Probing a device: identification, refusal, and precautions against what another system left switched on. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DirectDevice } from "#bus/direct.ts";
+import { CHIPS, chipNamed } from "#chip/chips.ts";
+import { DUMP_ALIGN, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
+import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
+import { RxFormat, TxConfigV2 } from "#chip/registers-8125.ts";
+import { bringUp } from "#driver/bring-up.ts";
+import { familyOf } from "#driver/families.ts";
+import { nothing, Overdue } from "#driver/family.ts";
+import { identify } from "#driver/identify.ts";
+import { rtl8169 } from "#driver/rtl8169.ts";
+import { RTL8168H } from "#driver/rtl8168h.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { bind } from "#kit/device.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { type Alterations, Altered } from "../rigs/altered.ts";
+
+const open = (key: string, alterations: Alterations = {}) => {
+  const clock = new VirtualClock();
+  const chip = chipNamed(key)!;
+  const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
+  const device = new DirectDevice(new Altered(model, alterations), {
+    name: `model:${key}`,
+    registers: chip.profile.function.registersBar,
+    dmaBytes: 1 << 20,
+    vectors: 1,
+  });
+  const take = () => bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false });
+  return { clock, chip, model, device, take };
+};
+
+test("every chip of the table is identified, also where it takes more than the XID", () => {
+  for (const { key } of CHIPS) {
+    const { device, clock } = open(key);
+    using owned = device;
+    assert.equal(identify(owned.registers, owned.id.device, clock).chip?.key, key);
+  }
+});
+
+test("a chip that is known and cannot be driven is refused by its name, and nothing of it stays", () => {
+  for (const chip of CHIPS.filter((row) => familyOf(row) === undefined)) {
+    const { device, take } = open(chip.key);
+    using owned = device;
+    assert.throws(take, {
+      code: "UNSUPPORTED_CHIP",
+      message: `${chip.name} is known but cannot be driven yet`,
+      hint: /model chips/,
+    });
+    assert.equal(owned.dma.live, 0);
+  }
+});
+
+test("a chip with an XID of no row is refused with that XID, and read nowhere beyond the first 256 bytes", () => {
+  const beyond: number[] = [];
+  const { device, take } = open("rtl8168h", {
+    read: (region, offset, width, value) => {
+      if (region === 2 && offset + width > 256) beyond.push(offset);
+      return region === 2 && offset === 0x40 ? 0x6400_0000 : value;
+    },
+  });
+  using owned = device;
+  assert.throws(take, { code: "UNKNOWN_CHIP", xid: 0x640, message: /0x640/, hint: /CONTRIBUTING/ });
+  assert.deepEqual(beyond, []);
+  assert.equal(owned.dma.live, 0);
+});
+
+test("TxConfigV2 is read only where the XID calls for it", () => {
+  for (const { key } of CHIPS) {
+    let reads = 0;
+    const { device, clock } = open(key, {
+      read: (region, offset, _width, value) => {
+        if (region !== "config" && offset === TxConfigV2) reads++;
+        return value;
+      },
+    });
+    using owned = device;
+    identify(owned.registers, owned.id.device, clock);
+    assert.equal(reads, key === "rtl9151as" ? 1 : 0, key);
+  }
+});
+
+test("a dump of 192 bytes, which another driver may have switched on, stays inside the driver's buffer", () => {
+  // The chip as it is on an 8125 with MAC-OCP 0xea84 bits 1:0 set: it writes three times what was asked for.
+  const rig = open("rtl8168h", {
+    write: (region, offset, _width, value) => {
+      if (region !== 2 || offset !== DTCCR || (value & Dtccr.dump) === 0) return true;
+      const { window, base } = dump;
+      const high = rig.model.read(2, DTCCRHigh, 4);
+      const at = high * 2 ** 32 + (value & ~(DUMP_ALIGN - 1)) - base;
+      window.fill(0xee, at, at + EXTENDED_DUMP_BYTES);
+      return false;
+    },
+  });
+  using device = rig.device;
+  using bound = rig.take();
+  // Memory that is handed out next to the driver's.
+  using neighbour = device.dma.allocate({ what: "neighbour", bytes: 4096, align: 64, direction: "toDevice" });
+  const dump = { window: device.dma.window.bytes, base: neighbour.iova - neighbour.offset };
+  bound.driver.tally();
+  assert.ok(dump.window.includes(0xee));
+  assert.ok(neighbour.bytes.every((byte) => byte === 0));
+});
+
+test("RTL8125BP and later deliver frames with FCS whatever another system had them drop", () => {
+  for (const chip of CHIPS.filter(({ profile }) => profile.registers.includes("multigigabit"))) {
+    const { device, clock } = open(chip.key);
+    using owned = device;
+    const io = owned.registers;
+    io.write8(RxFormat, 0xff);
+    const family = { ...RTL8168H, drain: nothing, takeOver: nothing, prepare: nothing, limitFrames: nothing };
+    const start = { mac: [], phy: [] };
+    bringUp({ io, clock, chip, family, start, phy: { read: () => 0, write: () => {} }, overdue: new Overdue() }, RINGS);
+    assert.equal(io.read8(RxFormat), chip.profile.frames.hashedFormat === 4 ? 0xfe : 0xff, chip.key);
+  }
+});
+
+const RINGS = { receive: 0x1000, transmit: 0x2000, largestFrame: 1536 };
