@@ -1,11 +1,13 @@
 /** The driver's thread without the thread: a NIC that fails is restarted within a budget, reported, and given up in the end. */
 import assert from "node:assert/strict";
+import { closeSync } from "node:fs";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
 import { ChipCmd, Cmd, MCU, Mcu } from "#chip/registers.ts";
 import { EVERY_GROUP } from "#driver/receive-filter.ts";
 import { VirtualClock } from "#kit/clock.ts";
+import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
@@ -34,10 +36,20 @@ class Bench implements Disposable {
   readonly #scope: DisposableStack;
 
   /** @param altered what the driver reads, made of what the model answers */
-  constructor(altered: (read: Rtl8169["read"]) => Rtl8169["read"] = (read) => read) {
+  constructor(
+    altered: (read: Rtl8169["read"]) => Rtl8169["read"] = (read) => read,
+    damagedAddress?: DamagedAddress,
+    address?: Uint8Array,
+  ) {
     using scope = new DisposableStack();
     const { clock } = this;
-    this.model = new Rtl8169({ chip: chipNamed("rtl8168h")!, mac: formatMac(MAC), clock, timers: clock.timers });
+    this.model = new Rtl8169({
+      chip: chipNamed("rtl8168h")!,
+      mac: formatMac(MAC),
+      clock,
+      timers: clock.timers,
+      ...(damagedAddress === undefined ? {} : { damagedAddress }),
+    });
     this.model.setCarrier(true);
     this.model.read = altered(this.model.read.bind(this.model));
     const write = this.model.write.bind(this.model);
@@ -58,6 +70,7 @@ class Bench implements Disposable {
           control: -1,
           host: { name: "ft0", namespace: this.namespace.fd },
           mtu: 1500,
+          address,
           capture: undefined,
           statistics,
         },
@@ -81,6 +94,12 @@ class Bench implements Disposable {
   /** The interface has this MTU now, and nothing else has changed. */
   follow(mtu: number): void {
     this.driver.follow({ command: "follow", mtu, address: MAC, filter: EVERY_GROUP });
+  }
+
+  /** As the thread does once it runs; nobody takes the interface's descriptor that comes with it. */
+  announce(): void {
+    this.driver.announce();
+    for (const each of this.reports) if (each.report === "ready" && each.tap !== undefined) closeSync(each.tap.number);
   }
 
   get statistics(): Record<DriverCounter, number> {
@@ -203,6 +222,20 @@ test("a FIFO that never drains is reported once and counted, and the NIC comes u
   assert.equal(bench.statistics.linkUp, 1);
   assert.ok(bench.statistics.overdueWaits > 2, `${bench.statistics.overdueWaits} waits`);
   assert.deepEqual(bench.warnings, ["waited in vain for the MAC's FIFOs to drain; the chip was reset and goes on"]);
+});
+
+test("a card without an address of its own: a random one, with a warning that says how to set one", { skip }, () => {
+  const blank = { registers: new Uint8Array(6).fill(0xff), copies: false };
+  using bench = new Bench(undefined, blank);
+  bench.announce();
+  assert.equal(bench.warnings.length, 1);
+  assert.match(bench.warnings[0]!, /^the card has no MAC address of its own; it uses ..(:..){5}, chosen at random$/);
+  const chosen = Uint8Array.of(2, 0, 0, 0, 0, 9);
+  using other = new Bench(undefined, blank, chosen);
+  other.announce();
+  assert.deepEqual(other.warnings, []);
+  const ready = other.reports.find((each) => each.report === "ready")!;
+  assert.equal(ready.report === "ready" && ready.facts?.mac, "02:00:00:00:00:09");
 });
 
 test("a card that is pulled is gone at once: no restart is tried", { skip }, () => {

@@ -13,6 +13,7 @@ import { type Bound, type PciDevice, bind } from "#kit/device.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
+import { formatMac } from "#wire/mac.ts";
 import { LinkReport } from "./link-report.ts";
 import { type DriverTask, type FollowCommand, type OpenTap, type Report, plainError } from "./messages.ts";
 import { NicGivenUp, Recovery } from "./recovery.ts";
@@ -80,9 +81,19 @@ export class DriverSide implements Disposable {
     this.#device = parts.device();
     const mtu = this.#agreeOnMtu(task.mtu);
     this.#bound = scope.use(
-      bind(rtl8169, this.#device, { clock: parts.clock, mtu, weaklyOrdered: process.arch !== "x64" }),
+      bind(rtl8169, this.#device, {
+        clock: parts.clock,
+        mtu,
+        weaklyOrdered: process.arch !== "x64",
+        ...(task.address === undefined ? {} : { address: task.address }),
+      }),
     );
     this.#nic = this.#bound.driver;
+    if (this.#nic.permanentAddress === undefined && task.address === undefined)
+      this.#early.push({
+        message: `the card has no MAC address of its own; it uses ${formatMac(this.#nic.address)}, chosen at random`,
+        hint: "Give it one that stays the same: --mac 02:00:5e:10:00:01.",
+      });
     const { offset, length } = scope.use(
       this.#device.dma.allocate({
         what: "send arena",

@@ -19,6 +19,7 @@ export interface DriverTask {
   readonly device: DeviceTask;
   readonly host: HostSpec;
   readonly mtu: number;
+  readonly address: Uint8Array | undefined;
   readonly capture: string | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */

@@ -1,11 +1,12 @@
 /** Brings a NIC up: makes what the two threads share, starts them in order, and takes everything back at the end. */
 import { createChannel } from "#bus/threaded.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
+import { randomStationAddress } from "#kit/station-address.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse, Tap } from "#sys/tap.ts";
-import { randomBytes } from "node:crypto";
+import { formatMac } from "#wire/mac.ts";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import { Follower } from "./follower.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./messages.ts";
@@ -53,13 +54,6 @@ const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false): void 
   };
   if (namespace === undefined) look();
   else NetworkNamespace.fromFd(namespace).within(look);
-};
-
-/** A locally administered station address, as a model has no maker. */
-const randomMac = (): string => {
-  const bytes = randomBytes(6);
-  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
-  return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(":");
 };
 
 interface Started {
@@ -131,6 +125,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     device: task,
     host: options.host,
     mtu: options.mtu,
+    address: options.address,
     capture: options.captureHost,
     statistics: memory.driver,
     control: bells.driver.number,
@@ -149,7 +144,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     const modelTask: ModelTask = {
       ...channel,
       chip: device.chip,
-      mac: randomMac(),
+      mac: formatMac(randomStationAddress()),
       wire: device.wire,
       mtu: options.mtu,
       capture: device.capture,

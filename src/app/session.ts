@@ -46,6 +46,8 @@ export interface SessionOptions {
   readonly host: HostSpec;
   /** Bytes of layer 3; 68 to the chip's largest. */
   readonly mtu: number;
+  /** Station address to use; the chip's own unless given, or a random one where it has none. */
+  readonly address?: Uint8Array;
   /** pcapng file of what crosses the host's side. */
   readonly captureHost?: string;
 }

@@ -92,7 +92,7 @@ export const BITS: Readonly<Record<string, Fields>> = {
   PHYstatus16: LINK_2500,
   RSS_CTRL: RSS,
   Q_NUM_CTRL: { queues: queuesMask << queuesShift },
-  RxFormat: { dropBadFcs: later.DROP_BAD_FCS, format4: 1 << 1 },
+  RxFormat: later.ReceiveFormat,
 };
 
 /** The bits of a field. */

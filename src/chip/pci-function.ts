@@ -38,6 +38,14 @@ export interface PciFunction {
   readonly substatesAt: number;
 }
 
+/** Kinds of interrupts, from the one that every function has to the best. */
+export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
+export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
+
+/** Those that the function has a capability for: no MSI on PCI, no MSI-X before RTL8168C and 8102E. */
+export const interruptKinds = ({ expressAt, msixAt }: PciFunction): readonly InterruptKind[] =>
+  INTERRUPT_KINDS.filter((kind) => kind === "intx" || (kind === "msi" ? expressAt !== 0 : msixAt !== 0));
+
 export const PCI: PciFunction = {
   bus: "pci",
   windowBytes: 256,

@@ -95,7 +95,7 @@ export const Fifo = { empty: 0x0103 } as const;
 
 /** Receive: drop frames with a bad FCS (bit 0), descriptors of format 4 (bit 1). */
 export const RxFormat = rw8(0xd8);
-export const DROP_BAD_FCS = 1 << 0;
+export const ReceiveFormat = { dropBadFcs: 1 << 0, format4: 1 << 1 } as const;
 /** RxConfig's bits from here on. */
 export const RxConf8125 = {
   /** How many descriptors are fetched at once; DPDK uses 20 on the 8126 and 12 on the 8127. */

@@ -14,7 +14,7 @@ import {
   TNPDS,
   TNPDSHigh,
 } from "#chip/registers.ts";
-import { DROP_BAD_FCS, RxFormat } from "#chip/registers-8125.ts";
+import { ReceiveFormat, RxFormat } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import { ResetTimeout } from "./errors.ts";
@@ -81,7 +81,7 @@ const setOffloads = ({ io, family }: Hardware, rings: Rings): void =>
  * so. Another system may have switched that on (DPDK 1e370595f4).
  */
 const keepFcs = ({ io, chip }: Hardware): void => {
-  if (chip.profile.frames.hashedFormat === 4) io.update8(RxFormat, DROP_BAD_FCS, 0);
+  if (chip.profile.frames.hashedFormat === 4) io.update8(RxFormat, ReceiveFormat.dropBadFcs, 0);
 };
 
 /** High halves first: the chip latches the address with the low half. */

@@ -9,6 +9,7 @@ import type { DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
+import { isStationAddress, randomStationAddress } from "#kit/station-address.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
 import { BadMtu, SideBusTimeout, UnknownChip, UnsupportedChip } from "./errors.ts";
 import { familyOf } from "./families.ts";
@@ -16,6 +17,7 @@ import { type Hardware, Overdue } from "./family.ts";
 import { identify } from "./identify.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
+import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
@@ -25,6 +27,8 @@ export interface NicOptions {
   readonly clock: Clock;
   /** Bytes of layer 3: 68 to the chip's largest. */
   readonly mtu: number;
+  /** Station address to use; the chip's own unless given, or a random one where it has none. */
+  readonly address?: Uint8Array;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /** Descriptors in each ring; 256 unless told, or as many as the chip can have. */
@@ -61,6 +65,8 @@ export class Nic implements Link {
   readonly line: InterruptLine;
   readonly memory: FrameMemory;
   readonly phy: Phy;
+  /** The chip's own address; undefined when it has none: then `address` was given or is random. */
+  readonly permanentAddress: Uint8Array | undefined;
   readonly #hw: Hardware;
   readonly #device: PciDevice;
   readonly #options: NicOptions;
@@ -84,6 +90,7 @@ export class Nic implements Link {
     hw: Hardware;
     line: InterruptLine;
     tally: DmaMemory;
+    permanentAddress: Uint8Array | undefined;
     options: NicOptions;
   }) {
     this.#device = parts.device;
@@ -94,6 +101,7 @@ export class Nic implements Link {
     this.#tally = parts.tally;
     this.#options = parts.options;
     this.#wanted = wantedEvents(parts.chip);
+    this.permanentAddress = parts.permanentAddress;
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.memory = parts.device.dma.window;
     this.phy = new Phy(parts.hw, parts.chip.speed >= 1000);
@@ -223,7 +231,7 @@ export class Nic implements Link {
     return stationAddress(this.#hw);
   }
   set address(mac: Uint8Array) {
-    if (mac.length !== 6 || (mac[0]! & 1) !== 0) throw new OutOfRange("a station address is six bytes and not a group");
+    checkAddress(mac);
     setStationAddress(this.#hw, mac);
     // Chips may load their own again when they are reset.
     this.#address = mac.slice();
@@ -333,6 +341,11 @@ const checkMtu = (chip: Chip, mtu: number): number => {
   return mtu;
 };
 
+const checkAddress = (mac: Uint8Array): void => {
+  if (!isStationAddress(mac))
+    throw new OutOfRange("a station address has six bytes, is not a group's and not all zero");
+};
+
 const checkWindow = (length: number, wanted: number): void => {
   if (length < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length });
 };
@@ -356,6 +369,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     if (family === undefined || start === undefined) throw new UnsupportedChip(chip.name);
     checkWindow(io.length, family.windowBytes);
     checkSlots(options.slots, family.ringLimit);
+    if (options.address !== undefined) checkAddress(options.address);
 
     const { clock } = options;
     const card = { io, clock, chip };
@@ -372,7 +386,13 @@ export const rtl8169: Driver<Nic, NicOptions> = {
         direction: "fromDevice",
       }),
     );
-    const nic = new Nic({ device, chip, xid, hw, line, tally, options });
+    const permanentAddress = findStationAddress(hw);
+    const nic = new Nic({ device, chip, xid, hw, line, tally, permanentAddress, options });
+    const shown = stationAddress(hw);
+    const original = permanentAddress ?? shown;
+    scope.defer(() => restoreStationAddress(hw, original));
+    const address = options.address ?? permanentAddress ?? randomStationAddress();
+    if (!shown.every((byte, i) => byte === address[i])) nic.address = address;
     scope.defer(() => nic.down());
     return nic;
   },

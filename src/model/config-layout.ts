@@ -2,7 +2,7 @@
  * What each chip has in PCI configuration space: header, base addresses, capabilities. PCI 3.0, PCIe 3.0, PCI PM 1.2.
  */
 import type { Chip } from "#chip/chips.ts";
-import type { PciFunction } from "#chip/pci-function.ts";
+import { INTERRUPT_KINDS, type InterruptKind, interruptKinds, type PciFunction } from "#chip/pci-function.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { RegionName } from "#kit/target.ts";
 import { CONFIG_BYTES } from "./page.ts";
@@ -149,14 +149,14 @@ const productData = ({ productDataAt }: PciFunction): Capability => ({
   ],
 });
 
-/** Kinds of interrupts, the older first. A function that has one has those before it. */
-export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
-export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
+const offers = (pci: PciFunction, kind: InterruptKind, most: InterruptKind): boolean =>
+  interruptKinds(pci).includes(kind) && INTERRUPT_KINDS.indexOf(kind) <= INTERRUPT_KINDS.indexOf(most);
 
 const capabilitiesOf = (pci: PciFunction, most: InterruptKind): Capability[] => [
   power(pci),
-  ...(pci.expressAt === 0 ? [] : [...(most === "intx" ? [] : [msi(pci)]), express(pci)]),
-  ...(pci.msixAt !== 0 && most === "msix" ? [msix(pci)] : []),
+  ...(offers(pci, "msi", most) ? [msi(pci)] : []),
+  ...(pci.expressAt === 0 ? [] : [express(pci)]),
+  ...(offers(pci, "msix", most) ? [msix(pci)] : []),
   productData(pci),
 ];
 

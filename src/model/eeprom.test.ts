@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
-import { Eeprom, imageOf, Pins } from "./eeprom.ts";
+import { Pins } from "#chip/eeprom.ts";
+import { Eeprom, imageOf } from "./eeprom.ts";
 import { Efuse } from "./efuse.ts";
 
 const MAC = Uint8Array.of(0x02, 0x11, 0x22, 0x33, 0x44, 0x55);

@@ -1,24 +1,13 @@
 /** The serial EEPROM of chips that have no EFUSE: a 93C46 on four pins that a driver moves through Cfg9346. */
 import type { Chip } from "#chip/chips.ts";
-
-/** Cfg9346: programming mode, then the pins. Bit 0 is the EEPROM's output (RTL8169 register table, 9346CR). */
-export const Pins = {
-  mode: 0xc0,
-  programming: 0x80,
-  select: 1 << 3,
-  clock: 1 << 2,
-  input: 1 << 1,
-  output: 1 << 0,
-} as const;
+import { MAC_WORD, Pins, SIGNATURE } from "#chip/eeprom.ts";
 
 const WORDS = 64;
 const ADDRESS_BITS = 6;
 const COMMAND_BITS = 2 + ADDRESS_BITS;
-const SIGNATURE = 0x8129;
-const MAC_AT = 7;
 
-/** What the factory put there: signature, PCI identity, station address; the rest blank. Words, as FreeBSD's re(4) reads them. */
-export const imageOf = (chip: Chip, device: number, mac: Uint8Array): Uint16Array => {
+/** What the factory put there: signature, PCI identity, station address if it has one; the rest blank. Words, as FreeBSD's re(4) reads them. */
+export const imageOf = (chip: Chip, device: number, mac: Uint8Array | undefined): Uint16Array => {
   const words = new Uint16Array(WORDS).fill(0xffff);
   words[0] = SIGNATURE;
   words[1] = 0x10ec;
@@ -26,7 +15,7 @@ export const imageOf = (chip: Chip, device: number, mac: Uint8Array): Uint16Arra
   words[3] = 0x10ec;
   words[4] = device;
   if (chip.bus === "pci") words[5] = 0x4020; // Latency 64 at most, grant 32 at least, in quarters of a microsecond.
-  for (let i = 0; i < 3; i++) words[MAC_AT + i] = mac[2 * i]! | (mac[2 * i + 1]! << 8);
+  if (mac !== undefined) for (let i = 0; i < 3; i++) words[MAC_WORD + i] = mac[2 * i]! | (mac[2 * i + 1]! << 8);
   return words;
 };
 

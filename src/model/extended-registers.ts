@@ -23,13 +23,13 @@ export const byteMask = (enables: number): number =>
 /** Commands with a base address that the chip does not know read all ones, and write nothing. */
 export class ExtendedRegisters {
   readonly #page: Page;
-  readonly #mac: Uint8Array;
+  readonly #mac: Uint8Array | undefined;
   readonly #copies: boolean;
   readonly #words = new Int32Array(TYPES * WORDS);
   readonly #management: Management | undefined;
 
   /** @param management where the chip's out-of-band registers are, if it has any */
-  constructor(page: Page, chip: Chip, mac: Uint8Array, management: Management | undefined) {
+  constructor(page: Page, chip: Chip, mac: Uint8Array | undefined, management: Management | undefined) {
     this.#page = page;
     this.#mac = mac;
     this.#copies = chip.profile.addressCopies.includes("eri");
@@ -39,7 +39,7 @@ export class ExtendedRegisters {
 
   powerOn(): void {
     this.#words.fill(0);
-    if (!this.#copies) return;
+    if (!this.#copies || this.#mac === undefined) return;
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = this.#mac;
     const i = Eri.exgmac * WORDS + (MAC_COPY >> 2);
     this.#words[i] = a | (b << 8) | (c << 16) | (d << 24);

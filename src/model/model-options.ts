@@ -1,15 +1,24 @@
 /** What a model is made from. */
 import type { Chip } from "#chip/chips.ts";
+import type { InterruptKind } from "#chip/pci-function.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { Timers } from "#kit/clock.ts";
-import type { InterruptKind } from "./config-layout.ts";
 import type { Medium } from "./medium.ts";
 import type { Offence, Strictness } from "./strict.ts";
+
+/** A board whose station address cannot be read where it should be. */
+export interface DamagedAddress {
+  /** What the station address registers load at power-on. */
+  readonly registers: Uint8Array;
+  /** Whether the chip's other places (extended register 0xe0, backup registers, EEPROM) hold the factory's address, or are blank. */
+  readonly copies: boolean;
+}
 
 export interface ModelOptions {
   readonly chip: Chip;
   /** Station address as in the chip's EEPROM; no group address. */
   readonly mac: string | Uint8Array;
+  readonly damagedAddress?: DamagedAddress;
   readonly clock: { now(): number };
   /** Where the model's pending work is kept. Whoever owns the clock runs it. */
   readonly timers: Timers;

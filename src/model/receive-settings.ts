@@ -2,13 +2,11 @@
 import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Rx } from "#chip/descriptors.ts";
 import { Config3, Config4, CPlus, CPlusCmd, MISC, Misc, RxConf, RxConfig, RxMaxSize } from "#chip/registers.ts";
-import { DROP_BAD_FCS, RxConf8125, RxFormat } from "#chip/registers-8125.ts";
+import { ReceiveFormat, RxConf8125, RxFormat } from "#chip/registers-8125.ts";
 import type { Page } from "./page.ts";
 
 const FCS_BYTES = 4;
 const STRIP = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
-/** `RxFormat`: descriptors of format 4. */
-const FORMAT_4 = 1 << 1;
 
 export interface ReceiveSettings {
   /** The gate before the FIFO is closed. */
@@ -47,7 +45,7 @@ export const receiveSettings = (page: Page, facts: ChipFrames): ReceiveSettings 
     strip: facts.stripsByRxConfig ? (config & STRIP) !== 0 : (plus & CPlus.receiveVlan) !== 0,
     longest: Math.min(longestFrame(page, facts), page.get(RxMaxSize, 2) - FCS_BYTES, Rx.length - FCS_BYTES),
     accept: config & RxConf.acceptMask,
-    dropsBadCrc: (format & DROP_BAD_FCS) !== 0,
-    hashed: (format & FORMAT_4) === 0 ? third : 4,
+    dropsBadCrc: (format & ReceiveFormat.dropBadFcs) !== 0,
+    hashed: (format & ReceiveFormat.format4) === 0 ? third : 4,
   };
 };

@@ -2,7 +2,8 @@
 import type { Chip } from "#chip/chips.ts";
 import { Cfg9346, CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, OCPAR, OCPDR, PHYAR, PHYOCP } from "#chip/registers.ts";
 import type { ConfigSpace } from "./config-space.ts";
-import { Eeprom, imageOf, Pins } from "./eeprom.ts";
+import { Pins } from "#chip/eeprom.ts";
+import { Eeprom, imageOf } from "./eeprom.ts";
 import type { Effects } from "./effects.ts";
 import { Efuse } from "./efuse.ts";
 import { byteMask, ExtendedRegisters } from "./extended-registers.ts";
@@ -19,7 +20,8 @@ export type SideBusName = "phy" | "csi" | "eri" | "ephy" | "efuse" | "management
 export interface SideParts extends HandshakeParts {
   readonly chip: Chip;
   readonly config: ConfigSpace;
-  readonly mac: Uint8Array;
+  /** The factory's copy of the station address; undefined where its place is blank. */
+  readonly mac: Uint8Array | undefined;
   readonly phy: PhyFront;
   /** How long an access with a handshake takes. */
   readonly accessMicros: number;

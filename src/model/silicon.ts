@@ -62,7 +62,7 @@ export class Silicon {
 
   /** Off: nothing is as it should be before the first `powerCycle`. */
   constructor(parts: SiliconParts) {
-    const { options, mac, memory, schedule } = parts;
+    const { options, memory, schedule } = parts;
     const { chip, accessMicros = 0 } = options;
     const page = new Page(memory, 0, registerBytes(chip), options.weaklyOrdered ?? true);
     const macOcp = (address: number): number => this.side.macOcp(address);
@@ -86,7 +86,15 @@ export class Silicon {
     if (fibre) this.phy.serdes = () => this.#serdes.speed;
     const phy = registersOfPhy(this.phy);
     const managed = options.managed ?? false;
-    this.side = new SideRegisters({ ...shared, config: this.config, mac, phy, accessMicros, managed, fibre });
+    this.side = new SideRegisters({
+      ...shared,
+      config: this.config,
+      mac: this.#copy,
+      phy,
+      accessMicros,
+      managed,
+      fibre,
+    });
     this.interrupts = new InterruptBlock({
       ...shared,
       speed: () => this.phy.link.speed,
@@ -145,6 +153,12 @@ export class Silicon {
     this.interrupts.reset();
   }
 
+  /** The factory's address, where the places besides the registers hold it. */
+  get #copy(): Uint8Array | undefined {
+    const { options, mac } = this.#parts;
+    return (options.damagedAddress?.copies ?? true) ? mac : undefined;
+  }
+
   #configSpace(): ConfigSpace {
     const { options, mac, memory } = this.#parts;
     const { chip } = options;
@@ -180,7 +194,7 @@ export class Silicon {
     this.dma.forget();
     this.registers.powerOn();
     this.#serdes.powerOn();
-    loadStation(this.page, this.chip, this.#parts.mac);
+    loadStation(this.page, this.chip, this.#parts.options.damagedAddress?.registers ?? this.#parts.mac, this.#copy);
     this.#timers.powerOn();
     this.resetRegisters();
     this.#showLink();

@@ -43,6 +43,45 @@ const CORRECTIONS: readonly Correction[] = [
     before: ["w32 74 f1d0", "r32 74 8000f1d0", "r32 70 0", "w32 70 2", "w32 74 8000f1d0", "r32 74 f1d0"],
     after: [],
   },
+  {
+    because: "MAC-OCP 0xdc00 and 0xd006 tell the RTL8116af and two steppings of the 8168H from the rest",
+    of: ["rtl8168h"],
+    before: ["r32 40 54100800", "w16 3c 0"],
+    after: [
+      "r32 40 54100800",
+      "w32 b0 6e000000",
+      "r32 b0 6e000000",
+      "w32 b0 68030000",
+      "r32 b0 68030000",
+      "w32 b0 68030000",
+      "r32 b0 68030000",
+      "w16 3c 0",
+    ],
+  },
+  {
+    because: "the station address is looked for in extended register 0xe0 first: IDR may hold what another system left",
+    of: ["rtl8168h", "rtl8168m", "rtl8107e"],
+    before: ["w8 37 10", "r8 37 0", "w16 3c 0"],
+    after: [
+      "w8 37 10",
+      "r8 37 0",
+      "w32 74 f0e0",
+      "r32 74 8000f0e0",
+      "r32 70 2",
+      "w32 74 f0e4",
+      "r32 74 8000f0e4",
+      "r32 70 100",
+      "r32 0 2",
+      "r32 4 100",
+      "w16 3c 0",
+    ],
+  },
+  {
+    because: "the station address is read and checked, and kept to be restored at the end",
+    of: ["rtl8139cp"],
+    before: ["w8 37 10", "r8 37 0", "w16 3c 0"],
+    after: ["w8 37 10", "r8 37 0", "r32 0 2", "r32 4 100", "r32 0 2", "r32 4 100", "w16 3c 0"],
+  },
 ];
 
 const recorded = (key: string): readonly string[] =>

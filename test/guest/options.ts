@@ -2,7 +2,7 @@
 import type { Options, Values } from "#app/cli/arguments.ts";
 import { parseModelChip } from "#app/cli/spec.ts";
 import { didYouMean, WrongUsage } from "#app/cli/usage.ts";
-import { INTERRUPT_KINDS } from "#model/config-layout.ts";
+import { INTERRUPT_KINDS } from "#chip/pci-function.ts";
 import { KERNELS } from "./parts.ts";
 import { MACHINES } from "./processors.ts";
 import type { RigOptions } from "./rig.ts";

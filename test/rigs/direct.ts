@@ -6,6 +6,7 @@ import { VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import type { FaultName } from "#model/faults.ts";
+import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import type { Strictness } from "#model/strict.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
@@ -41,6 +42,9 @@ export interface DirectRigOptions extends RigOptions {
   /** Key of the chip; rtl8168h unless given. */
   readonly chip?: string;
   readonly mac?: string;
+  readonly damagedAddress?: DamagedAddress;
+  /** Given to the driver. */
+  readonly address?: Uint8Array;
   /** `error` unless given. */
   readonly strict?: Strictness;
   /** Armed before the driver probes. */
@@ -51,7 +55,14 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
   const { mtu = 1500, mac = "02:00:00:00:00:01", carrier = true } = options;
   const clock = new VirtualClock();
   const chip = chipNamed(options.chip ?? "rtl8168h")!;
-  const model = new Rtl8169({ chip, mac, clock, timers: clock.timers, strict: options.strict ?? "error" });
+  const model = new Rtl8169({
+    chip,
+    mac,
+    clock,
+    timers: clock.timers,
+    strict: options.strict ?? "error",
+    ...(options.damagedAddress === undefined ? {} : { damagedAddress: options.damagedAddress }),
+  });
   if (options.fault !== undefined) model.faults.arm(options.fault);
   const bench = new Bench();
   model.connect(bench);
@@ -61,6 +72,7 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
     clock,
     mtu,
     weaklyOrdered: false,
+    ...(options.address === undefined ? {} : { address: options.address }),
     ...(options.slots === undefined ? {} : { slots: options.slots }),
   });
   const nic = bound.driver;

@@ -188,6 +188,10 @@ test("what was typed wrong ends with 2, one line and a hint", async () => {
     "serve --socket s --wire wire",
     "serve --socket s --mac 01:00:00:00:00:00",
     "serve --socket s --mac zz",
+    "serve --socket s --interrupts gpio",
+    "serve --socket s --chip rtl8169s --interrupts msix",
+    "serve --socket s --chip rtl8169s --interrupts msi",
+    "serve --socket s --chip rtl8168b --interrupts msix",
     "serve --socket s --strict hard",
     "serve --socket s --medium glass",
     "serve --socket s --chip rtl8125b --medium fibre",
@@ -206,6 +210,16 @@ test("what was typed wrong ends with 2, one line and a hint", async () => {
     assert.equal(exit, 2, words);
     assert.match(terminal.err.text, /^ferrule: .+\nhint: .+\n$/, words);
   }
+});
+
+test("a kind of interrupts that the chip does not have is refused with those it has", async () => {
+  const terminal = recordedTerminal();
+  const words = ["model", "serve", "--socket", "s", "--chip", "rtl8169sc-180", "--interrupts", "msix"];
+  await main(words, [modelServe], terminal, false);
+  assert.equal(
+    terminal.err.text,
+    "ferrule: RTL8169sc/8110sc has no MSI-X\nhint: Use one of: intx; or leave --interrupts out.\n",
+  );
 });
 
 test("without a server there, ctl fails with 1 and says so", async () => {

@@ -1,15 +1,15 @@
 /** `ferrule model serve`: one NIC on a vfio-user socket, for QEMU and others, until it is told to stop. */
-import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { CHIPS, type Chip } from "#chip/chips.ts";
-import { INTERRUPT_KINDS, type InterruptKind } from "#model/config-layout.ts";
+import { INTERRUPT_KINDS, type InterruptKind, interruptKinds } from "#chip/pci-function.ts";
+import { randomStationAddress } from "#kit/station-address.ts";
 import { MEDIA, type Medium, takesModules } from "#model/medium.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { privileges } from "#sys/privileges.ts";
 import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
-import { formatMac, InvalidMacAddress, isGroup, parseMac } from "#wire/mac.ts";
+import { formatMac } from "#wire/mac.ts";
 import type { ControlRequest } from "../serve/requests.ts";
 import { checkControlPath, controlPath, ControlSocket } from "../serve/control-socket.ts";
 import { openServer, type ServeOptions, type Serving } from "../serve/open-server.ts";
@@ -19,8 +19,8 @@ import { command, Exit } from "./command.ts";
 import { within } from "./limit.ts";
 import { Redrawn } from "./live-view.ts";
 import { newsJson, newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
-import { parseModelChip } from "./spec.ts";
 import { besideOutputs, outputPath } from "./output.ts";
+import { parseModelChip, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
 import { WrongUsage } from "./usage.ts";
@@ -154,12 +154,19 @@ const parseStrict = (text: string): Strictness => {
   return strict;
 };
 
-const parseInterrupts = (text: string | undefined): InterruptKind | undefined => {
+const parseInterrupts = (text: string | undefined, chip: Chip): InterruptKind | undefined => {
   const kind = INTERRUPT_KINDS.find((known) => known === text);
+  const has = interruptKinds(chip.profile.function);
   if (text !== undefined && kind === undefined)
-    throw new WrongUsage(`"${text}" is no kind of interrupts`, `Write ${INTERRUPT_KINDS.join(", ")}.`);
+    throw new WrongUsage(`"${text}" is not a kind of interrupt`, `Use one of: ${has.join(", ")}.`);
+  if (kind !== undefined && !has.includes(kind))
+    throw new WrongUsage(
+      `${chip.name} has no ${KIND_NAMES[kind]}`,
+      `Use one of: ${has.join(", ")}; or leave --interrupts out.`,
+    );
   return kind;
 };
+const KIND_NAMES: Readonly<Record<InterruptKind, string>> = { intx: "INTx", msi: "MSI", msix: "MSI-X" };
 
 const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined => {
   const medium = MEDIA.find((known) => known === text);
@@ -203,27 +210,6 @@ const parseTrace = (path: string | undefined, format: string | undefined): Serve
 const socketPath = (typed: string): string => {
   const whole = resolve(typed);
   return new TextEncoder().encode(controlPath(whole)).length > SOCKET_PATH_MOST ? typed : whole;
-};
-
-/** A locally administered address, as a model has no maker. */
-const randomMac = (): string => {
-  const bytes = Uint8Array.from(randomBytes(6));
-  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
-  return formatMac(bytes);
-};
-
-const parseStationAddress = (text: string): string => {
-  try {
-    const bytes = parseMac(text);
-    if (!isGroup(bytes, 0) && bytes.some((byte) => byte !== 0)) return formatMac(bytes);
-  } catch (error) {
-    if (error instanceof InvalidMacAddress) throw new WrongUsage(error.message, error.hint);
-    throw error;
-  }
-  throw new WrongUsage(
-    `${text} is no address of one station`,
-    "Choose one whose first byte is even: 02:00:5e:10:00:01.",
-  );
 };
 
 export const modelServe = command({
@@ -312,14 +298,14 @@ export const modelServe = command({
     const chip = parseModelChip(values.chip);
     const options: ServeOptions = {
       chip: chip.key,
-      mac: values.mac === undefined ? randomMac() : parseStationAddress(values.mac),
+      mac: formatMac(values.mac === undefined ? randomStationAddress() : parseStationAddress(values.mac)),
       socket: socketPath(values.socket),
       socketMode: parseSocketMode(values["socket-mode"]),
       wire: parseServedWire(values.wire),
       capture: values.capture === undefined ? undefined : outputPath(values.capture),
       trace: parseTrace(values.trace, values["trace-format"]),
       strict: parseStrict(values.strict),
-      interrupts: parseInterrupts(values.interrupts),
+      interrupts: parseInterrupts(values.interrupts, chip),
       medium: parseMedium(values.medium, chip),
     };
     const { wire, capture, trace } = options;

@@ -3,7 +3,16 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
-import { parseBytes, parseChip, parseDevice, parseInterfaceName, parseModelChip, parseMtu, parseWire } from "./spec.ts";
+import {
+  parseBytes,
+  parseChip,
+  parseDevice,
+  parseInterfaceName,
+  parseModelChip,
+  parseMtu,
+  parseStationAddress,
+  parseWire,
+} from "./spec.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
 
 const refusal = (act: () => unknown): FerruleError => {
@@ -130,4 +139,13 @@ test("whatever is typed is understood or refused, never anything else", () => {
     }),
     { seed: 8168 },
   );
+});
+
+test("a station address is a unicast one", () => {
+  assert.deepEqual(parseStationAddress("02-00-5E-10-00-01"), Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1));
+  for (const text of ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "02:00:5e:10:00", ""]) {
+    const error = refusal(() => parseStationAddress(text));
+    assert.ok(error instanceof WrongUsage, text);
+    assert.match(error.hint, /02:00:5e:10:00:01/);
+  }
 });

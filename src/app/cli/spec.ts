@@ -1,7 +1,9 @@
 /** What people name on the command line: devices, wires, interfaces, sizes. */
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
+import { isStationAddress } from "#kit/station-address.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
+import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
 import { parseAddress } from "../cards/address.ts";
 import type { WireSpec } from "../session.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
@@ -127,4 +129,19 @@ export const parseBytes = (text: string): number => {
       "Write bytes, or a number with K, M or G: 512K, 64M, 1G (at most 1024G).",
     );
   return bytes;
+};
+
+/** The address of one station. @throws {WrongUsage} */
+export const parseStationAddress = (text: string): Uint8Array => {
+  try {
+    const bytes = parseMac(text);
+    if (isStationAddress(bytes)) return bytes;
+  } catch (error) {
+    if (error instanceof InvalidMacAddress) throw new WrongUsage(error.message, error.hint);
+    throw error;
+  }
+  throw new WrongUsage(
+    `${text} is not a unicast MAC address`,
+    "Choose one whose first byte is even and that is not all zeros: 02:00:5e:10:00:01.",
+  );
 };

@@ -12,7 +12,7 @@ import { ControlServer } from "./control.ts";
 import { within } from "./limit.ts";
 import { liveView, Redrawn } from "./live-view.ts";
 import { besideOutputs } from "./output.ts";
-import { type Device, parseDevice, parseInterfaceName, parseMtu, parseWire } from "./spec.ts";
+import { type Device, parseDevice, parseInterfaceName, parseMtu, parseStationAddress, parseWire } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
 import { eventJson, eventLine, type UpEvent } from "./up-events.ts";
@@ -235,6 +235,11 @@ export const up = command({
       summary: "a model's far end: tap:NAME, or responder (answers ARP, ping and UDP echo; the default)",
     },
     mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
+    mac: {
+      kind: "value",
+      placeholder: "ADDRESS",
+      summary: "MAC address to use; the card's own unless given. The card gets its own back at the end",
+    },
     capture: {
       kind: "value",
       placeholder: "FILE",
@@ -283,6 +288,7 @@ export const up = command({
       device: spec,
       host: { name: interfaceName },
       mtu: parseMtu(values.mtu, device.kind === "model" ? device.chip : undefined),
+      ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
       ...(captureHost === undefined ? {} : { captureHost }),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;

@@ -6,7 +6,7 @@ import { ImpairedWire } from "#host/impairment.ts";
 import type { Clock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Target } from "#kit/target.ts";
-import type { InterruptKind } from "#model/config-layout.ts";
+import type { InterruptKind } from "#chip/pci-function.ts";
 import type { Medium } from "#model/medium.ts";
 import { Legend } from "#model/legend.ts";
 import { ANY_PARTNER, LINK_DOWN, type Partner, type PhyLink, partnerOf } from "#model/link-partner.ts";

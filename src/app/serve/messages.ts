@@ -1,5 +1,5 @@
 /** What the main thread and a server's thread tell each other. */
-import type { InterruptKind } from "#model/config-layout.ts";
+import type { InterruptKind } from "#chip/pci-function.ts";
 import type { Medium } from "#model/medium.ts";
 import type { Strictness } from "#model/strict.ts";
 import type { TraceFormat } from "#model/trace.ts";

@@ -1,0 +1,24 @@
+/**
+ * The serial EEPROM of the older chips, a 93C46 or 93C56 on four pins that a driver moves through Cfg9346, and what a
+ * board's maker keeps in it. Source: RTL8169 register table (9346CR); FreeBSD `if_rlreg.h` (RL_EE_*, RL_EECMD_*).
+ */
+
+/** Cfg9346: programming mode, then the pins. Bit 0 is the EEPROM's output. */
+export const Pins = {
+  mode: 0xc0,
+  programming: 0x80,
+  select: 1 << 3,
+  clock: 1 << 2,
+  input: 1 << 1,
+  output: 1 << 0,
+} as const;
+
+/** Start bit and opcode of a read. */
+export const READ = 0b110;
+/** Bits of an address: of a 93C56 and of a 93C46. Which one it is shows where the signature is found. */
+export const ADDRESS_BITS = [8, 6] as const;
+
+/** Word 0. */
+export const SIGNATURE = 0x8129;
+/** The first of three words of station address, low byte first. */
+export const MAC_WORD = 7;

@@ -1,0 +1,94 @@
+/**
+ * The station address: where a chip keeps it, and what is done where it has none.
+ *
+ * The order is that of Linux's and DPDK's drivers: the factory's copy first, since another system may have written the
+ * station address registers; then those; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
+ */
+import { ADDRESS_BITS, MAC_WORD, Pins, READ, SIGNATURE } from "#chip/eeprom.ts";
+import { Cfg9346, Lock } from "#chip/registers.ts";
+import { BACKUP_ADDR0, BACKUP_ADDR1 } from "#chip/registers-8125.ts";
+import { DeviceGone } from "#kit/errors.ts";
+import { isStationAddress } from "#kit/station-address.ts";
+import { setStationAddress, stationAddress } from "./bring-up.ts";
+import type { Hardware } from "./family.ts";
+import { SideBus } from "./side-bus.ts";
+
+/** Extended register with the factory's address. */
+const MAC_COPY = 0xe0;
+/** Half a period of the EEPROM's clock; a 93C46 takes 250 kHz at its lowest voltage. */
+const HALF_CLOCK_MICROS = 2;
+
+const bytesOf = (low: number, high: number): Uint8Array =>
+  Uint8Array.of(low, low >>> 8, low >>> 16, low >>> 24, high, high >>> 8);
+
+type Source = (hw: Hardware) => Uint8Array;
+
+const fromExtendedRegister: Source = ({ io, clock }) => {
+  const bus = new SideBus(io, clock);
+  return bytesOf(bus.eriRead(MAC_COPY), bus.eriRead(MAC_COPY + 4));
+};
+
+const fromBackupRegister: Source = ({ io }) => bytesOf(io.read32(BACKUP_ADDR0), io.read16(BACKUP_ADDR1));
+
+/** One word of the EEPROM. A read takes a start bit, the opcode and the address, and answers with a 0 before the data. */
+const readWord = ({ io, clock }: Hardware, addressBits: number, address: number): number => {
+  const move = (pins: number): void => {
+    io.write8(Cfg9346, Pins.programming | Pins.select | pins);
+    clock.delay(HALF_CLOCK_MICROS);
+  };
+  const command = (READ << addressBits) | address;
+  for (let bit = addressBits + 2; bit >= 0; bit--) {
+    const input = (command >>> bit) & 1 ? Pins.input : 0;
+    move(input);
+    move(input | Pins.clock);
+  }
+  let word = 0;
+  for (let bit = 0; bit < 16; bit++) {
+    move(0);
+    move(Pins.clock);
+    word = (word << 1) | (io.read8(Cfg9346) & Pins.output);
+  }
+  io.write8(Cfg9346, Pins.programming);
+  clock.delay(HALF_CLOCK_MICROS);
+  return word;
+};
+
+const fromEeprom: Source = (hw) => {
+  try {
+    const bits = ADDRESS_BITS.find((width) => readWord(hw, width, 0) === SIGNATURE);
+    if (bits === undefined) return new Uint8Array(6);
+    const [a = 0, b = 0, c = 0] = [0, 1, 2].map((i) => readWord(hw, bits, MAC_WORD + i));
+    return bytesOf((a | (b << 16)) >>> 0, c);
+  } finally {
+    hw.io.write8(Cfg9346, Lock.lock);
+  }
+};
+
+/** Where this chip may have its address, the best place first. */
+const sourcesOf = ({ chip: { profile } }: Hardware): readonly Source[] => [
+  ...(profile.addressCopies.includes("backup") ? [fromBackupRegister] : []),
+  ...(profile.addressCopies.includes("eri") ? [fromExtendedRegister] : []),
+  stationAddress,
+  ...(profile.memory === "eeprom" ? [fromEeprom] : []),
+];
+
+/** The chip's own address; undefined when no place of it holds one. @throws {SideBusTimeout} */
+export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
+  for (const source of sourcesOf(hw)) {
+    const address = source(hw);
+    if (isStationAddress(address)) return address;
+  }
+  return undefined;
+};
+
+/** Gives a card back with the address that it is to have without this driver. A card that is gone is left alone. */
+export const restoreStationAddress = (hw: Hardware, address: Uint8Array): void => {
+  try {
+    const now = stationAddress(hw);
+    const gone =
+      now.every((byte) => byte === 0xff) && hw.family.interrupts.status(hw.io) === hw.family.interrupts.absent;
+    if (!gone && !now.every((byte, i) => byte === address[i])) setStationAddress(hw, address);
+  } catch (error) {
+    if (!(error instanceof DeviceGone)) throw error;
+  }
+};

@@ -1,0 +1,123 @@
+/** A card whose address cannot be read where it should be: the chip's other places for it, an address by order, or a random one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DirectDevice } from "#bus/direct.ts";
+import { chipNamed } from "#chip/chips.ts";
+import { Overdue } from "#driver/family.ts";
+import { findStationAddress } from "#driver/station-address.ts";
+import { RTL8168H } from "#driver/rtl8168h.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { isStationAddress } from "#kit/station-address.ts";
+import type { DamagedAddress } from "#model/model-options.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+
+const FACTORY = [0x00, 0xe0, 0x4c, 0x68, 0x00, 0x01];
+const MAC = "00:e0:4c:68:00:01";
+const CHOSEN = Uint8Array.of(0x02, 0x10, 0x20, 0x30, 0x40, 0x50);
+/** What people have seen in the registers of such cards, and what else is no station's address. */
+const BAD = {
+  "all zeros": [0, 0, 0, 0, 0, 0],
+  "all ones": [255, 255, 255, 255, 255, 255],
+  "a multicast address": [0x01, 0x00, 0x5e, 0x00, 0x00, 0x01],
+} as const;
+
+const registersOf = (rig: DirectRig): number[] => [0, 1, 2, 3, 4, 5].map((offset) => rig.model.read(2, offset, 1));
+
+/** Whether a frame to that address arrives. */
+const hears = (rig: DirectRig, address: Readonly<Uint8Array>): boolean => {
+  const frame = new Uint8Array(64);
+  frame.set(address);
+  rig.deliver(frame);
+  return rig.poll().length === 1;
+};
+
+for (const [what, bytes] of Object.entries(BAD)) {
+  const registers = Uint8Array.from(bytes);
+
+  test(`registers that hold ${what}: the factory's copy is used, and written to the registers`, () => {
+    using rig = openDirectRig({ mac: MAC, damagedAddress: { registers, copies: true } });
+    assert.deepEqual([...rig.nic.address], FACTORY);
+    assert.deepEqual([...rig.nic.permanentAddress!], FACTORY);
+    rig.up();
+    assert.deepEqual(registersOf(rig), FACTORY);
+    assert.ok(hears(rig, Uint8Array.from(FACTORY)));
+  });
+
+  test(`registers that hold ${what} on a card without a copy: a random local address, until one is set`, () => {
+    const damagedAddress: DamagedAddress = { registers, copies: false };
+    using rig = openDirectRig({ mac: MAC, damagedAddress });
+    using other = openDirectRig({ mac: MAC, damagedAddress });
+    assert.equal(rig.nic.permanentAddress, undefined);
+    const { address } = rig.nic;
+    assert.ok(isStationAddress(address));
+    assert.equal(address[0]! & 2, 2, "locally administered");
+    assert.notDeepEqual(address, other.nic.address);
+    rig.up();
+    assert.ok(hears(rig, address));
+    using ordered = openDirectRig({ mac: MAC, damagedAddress, address: CHOSEN });
+    assert.deepEqual(ordered.nic.address, CHOSEN);
+    ordered.up();
+    assert.ok(hears(ordered, CHOSEN));
+  });
+}
+
+test("a copy that differs from good registers wins: another system may have left its own address there", () => {
+  using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: true } });
+  assert.deepEqual([...rig.nic.address], FACTORY);
+});
+
+test("good registers are used where the copy is blank", () => {
+  using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: false } });
+  assert.deepEqual(rig.nic.permanentAddress, CHOSEN);
+});
+
+test("an address that was ordered or changed is there after an MTU change, and the factory's again after the end", () => {
+  for (const change of [
+    { options: { address: CHOSEN }, act: () => {} },
+    { options: {}, act: (rig: DirectRig) => (rig.nic.address = CHOSEN) },
+  ]) {
+    const rig = openDirectRig({ mac: MAC, ...change.options });
+    rig.up();
+    change.act(rig);
+    rig.nic.setMtu(9000);
+    assert.deepEqual(registersOf(rig), [...CHOSEN]);
+    rig.bound[Symbol.dispose]();
+    assert.deepEqual(registersOf(rig), FACTORY);
+    rig.device[Symbol.dispose]();
+  }
+});
+
+test("an ordered address that is no station's is refused before anything is changed", () => {
+  for (const bytes of Object.values(BAD))
+    assert.throws(() => openDirectRig({ address: Uint8Array.from(bytes) })[Symbol.dispose](), { code: "OUT_OF_RANGE" });
+});
+
+/** Of each way to keep an address, a chip that has it; not all of them can be brought up. */
+for (const [key, place] of [
+  ["rtl8169sc-180", "EEPROM"],
+  ["rtl8168b", "EEPROM"],
+  ["rtl8168evl", "extended register 0xe0"],
+  ["rtl8411b", "extended register 0xe0"],
+  ["rtl8125a", "backup registers"],
+  ["rtl8127a", "backup registers"],
+] as const)
+  test(`${key}: found in the ${place}`, () => {
+    for (const copies of [true, false]) {
+      const clock = new VirtualClock();
+      const chip = chipNamed(key)!;
+      const damagedAddress = { registers: new Uint8Array(6), copies };
+      const model = new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers, strict: "error", damagedAddress });
+      const registers = chip.profile.function.registersBar;
+      using device = new DirectDevice(model, { name: key, registers, dmaBytes: 4096, vectors: 1 });
+      const phy = { read: () => 0, write: () => {} };
+      const start = { mac: [], phy: [] };
+      const hw = { io: device.registers, clock, chip, family: RTL8168H, start, phy, overdue: new Overdue() };
+      const found = findStationAddress(hw);
+      assert.deepEqual(found && [...found], copies ? FACTORY : undefined);
+      assert.deepEqual(
+        Object.entries(model.offences).filter(([, n]) => n > 0),
+        [],
+      );
+    }
+  });
