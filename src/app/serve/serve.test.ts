@@ -165,6 +165,16 @@ test("a fault of a bus that the chip does not have is refused, with those that i
   assert.deepEqual((await state(serving)).faults, []);
 });
 
+test("a wire to what is not a socket is refused at the start, not waited for", async () => {
+  await using station = new Station();
+  const path = join(station.folder, "file");
+  writeFileSync(path, "");
+  await assert.rejects(
+    station.open({ wire: { kind: "stream", path, listen: false } }),
+    /is there, and is not a socket/,
+  );
+});
+
 test("two wires meet: what one server listens for, another connects to, and finds again", async () => {
   await using station = new Station();
   const path = join(station.folder, "wire");

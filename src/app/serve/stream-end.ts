@@ -1,8 +1,9 @@
 /** A stream socket at the far end of the wire: finds the other side, and finds it again when it has gone. */
+import { statSync } from "node:fs";
 import { StreamWire } from "#host/wire-stream.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { Poll } from "#sys/poll.ts";
-import { connectUnix, socketAddress, UnixListener } from "#sys/unix-path.ts";
+import { connectUnix, SocketPathTaken, socketAddress, UnixListener } from "#sys/unix-path.ts";
 import { Timeout } from "#kit/errors.ts";
 import type { ServedWire, WireParts } from "./served-wire.ts";
 
@@ -29,8 +30,10 @@ class StreamEnd {
     const { clock, capture, onPlug } = parts;
     this.#parts = parts;
     this.#path = path;
-    // What can never be connected to is said now.
+    // What can never be connected to is an error now.
     socketAddress(path);
+    const found = listen ? undefined : statSync(path, { throwIfNoEntry: false });
+    if (found !== undefined && !found.isSocket()) throw new SocketPathTaken(path, "a file");
     this.#listener = listen ? scope.use(UnixListener.listen(path, parts.socketMode)) : undefined;
     this.wire = scope.use(new StreamWire({ clock, capture, onEnd: (why) => onPlug(false, why) }));
   }
