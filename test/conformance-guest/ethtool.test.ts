@@ -85,6 +85,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     // All groups, so that it is known which ones are let in.
     await guest.must(`ip link set ${ETH} allmulticast on`);
     const before = await countsOf(rig);
+    const groups = (await nic.state()).counters.rxMulticast;
     await guest.run(`ethtool -K ${ETH} sg on tso on`);
     await stream(rig, "-n 2M");
     await answered(guest, `-c 20 -s 3000 ${FAR.ipv4}`);
@@ -92,7 +93,10 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await answered(far, `-c 20 ${NEAR.ipv4}`);
     // Nobody answers these.
     await far.run(`ping -q -c 3 -i 0.01 -W 0.1 -b ${EVERYBODY}; ping -q -c 4 -i 0.01 -W 0.1 -I ${FAR.name} 224.0.0.1`);
-    await far.run(`ping -q -c 2 -i 0.01 -W 0.1 -I ${FAR.name} ff02::1`);
+    await eventually("frames to groups", async () => {
+      await far.run(`ping -q -c 2 -i 0.01 -W 0.1 -I ${FAR.name} ff02::1`);
+      return (await nic.state()).counters.rxMulticast - groups > 5;
+    });
     const now = await countsOf(rig);
     const seen = (await rig.frames()).slice(before.frames, now.frames);
     const sent = seen.filter(({ direction }) => direction === Direction.outbound);
