@@ -10,8 +10,10 @@ import {
   START_8168CP_3CX,
 } from "./start/8168c.ts";
 import { START_8102E_348, START_8102E_349, START_8102E_34X, START_8168B, START_8401 } from "./start/8168b.ts";
-import { START_8168H, START_8168M } from "./start/8168h.ts";
 import { START_8169S, START_8169SB, START_8169SC_180, START_8169SC_980 } from "./start/8169.ts";
+import { START_8117_54A, START_8117_54B, START_8168EP } from "./start/8168ep.ts";
+import { START_8168G, START_8168GU, START_8411B } from "./start/8168g.ts";
+import { START_8168H, START_8168H_100, START_8168H_300, START_8168M } from "./start/8168h.ts";
 import type { Start } from "./steps.ts";
 
 /** A chip of which nothing is known beyond its procedures. */
@@ -20,13 +22,20 @@ const NOTHING: Start = { mac: [], phy: [] };
 /** Chips that the driver can bring up. */
 export const STARTS: Readonly<Partial<Record<ChipKey | "rtl8139cp", Start>>> = {
   rtl8139cp: NOTHING,
+  rtl8168g: START_8168G,
+  rtl8168gu: START_8168GU,
+  rtl8106eus: START_8168GU,
+  rtl8411b: START_8411B,
   rtl8168h: START_8168H,
-  // DPDK has other values for these two steppings, Linux the same.
-  "rtl8168h-100": START_8168H,
-  "rtl8168h-300": START_8168H,
+  // Linux starts these two steppings as the others.
+  "rtl8168h-100": START_8168H_100,
+  "rtl8168h-300": START_8168H_300,
   rtl8116af: START_8168H,
   rtl8107e: START_8168H,
   rtl8168m: START_8168M,
+  rtl8168ep: START_8168EP,
+  "rtl8117-54a": START_8117_54A,
+  "rtl8117-54b": START_8117_54B,
 };
 
 /** Chips of which the values are here, and the driver's procedures are not written yet. */

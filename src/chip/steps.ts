@@ -34,7 +34,19 @@ export type Procedure =
   | "pciTiming180"
   | "pciTiming980"
   /** Another reset of the PHY, awaited. */
-  | "resetPhy";
+  | "resetPhy"
+  /** RTL8168G: PHY settings that follow the PHY's own status. */
+  | "followPhyStatus"
+  /** RTL8168H: bias of the PHY's converters, from fuses; what its pairs get for what the PHY reports. */
+  | "biasFromFuses"
+  | "lengthForPairs"
+  /** RTL8168H and 8117: a millisecond, from a count of the PHY's oscillator. */
+  | "calibrateMillisecond"
+  /** RTL8168EP and 8117: the management controller stops sending and receiving. */
+  | "stopManagementMac"
+  | "stopManagementMac8168fp"
+  /** RTL8117: what depends on the package. */
+  | "fitPackage";
 
 export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }

@@ -7,8 +7,10 @@ import { RTL8168H } from "./rtl8168h.ts";
 
 const FAMILIES: Partial<Record<Die, Family>> = {
   "8139cp": RTL8139CP,
+  "8168g": RTL8168H,
   "8168h": RTL8168H,
   "8116af": RTL8168H,
+  "8168ep": RTL8168H,
 };
 
 /** The chip's family, or undefined when its bring-up is not written yet. */

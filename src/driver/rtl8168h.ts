@@ -1,5 +1,6 @@
 /**
- * The 8168H generation (8168H, 8107E, 8168M, 8116af): its steps of bring-up. The values are in `chip/start/8168h.ts`.
+ * From the 8168G to the 8168FP (8106EUS, 8107E, 8116af, 8117, 8168EP, 8168G, 8168H, 8168M, 8411B): steps of bring-up. The
+ * values are in `chip/start/8168g.ts`, `8168h.ts` and `8168ep.ts`.
  *
  * Source: DPDK `drivers/net/r8169/r8169_hw.c` (BSD-3-Clause, Realtek).
  */
@@ -34,7 +35,7 @@ import { INTERRUPTS_16 } from "./interrupt-registers.ts";
 import { SideBus } from "./side-bus.ts";
 
 /** The rest of TxConfig is the chip's. */
-const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap;
+const TRANSMIT_CONFIG = TxConf.dmaBurst | TxConf.interFrameGap | TxConf.autoFifo;
 
 const sideBus = ({ io, clock }: Card): SideBus => new SideBus(io, clock);
 

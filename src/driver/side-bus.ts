@@ -4,7 +4,7 @@
  * Each has a data/command word with a flag that says whose turn it is. Sources: DPDK `drivers/net/r8169/r8169_hw.c`
  * (rtl_eri_*, rtl_mac_ocp_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
  */
-import { EPHYAR, ERIAR, ERIDR, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
+import { EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Mmio, Register } from "#kit/mmio.ts";
@@ -14,8 +14,9 @@ const POLL_MICROS = 10;
 /** DPDK polls each of these for at most 10 ms. */
 const LIMIT_MICROS = 10_000;
 
-/** Byte lanes of an extended register. */
+/** Byte lanes and type of an extended register. */
 const LANES_SHIFT = 12;
+const TYPE_SHIFT = 16;
 
 export class SideBus {
   readonly #io: Mmio;
@@ -66,6 +67,13 @@ export class SideBus {
   }
   eriUpdate(address: number, clear: number, set: number): void {
     this.eriWrite(address, ((this.eriRead(address) & ~clear) | set) >>> 0);
+  }
+
+  /** Register of the management controller, 32 bits. @param base bits 29:18 of the command, where the chip wants them */
+  outOfBandRead(address: number, base: number): number {
+    this.#io.write32(ERIAR, eri(address, 0xf) | (Eri.oob << TYPE_SHIFT) | base);
+    this.#wait("management", ERIAR, true, address);
+    return this.#io.read32(ERIDR);
   }
 
   /** PCIe PHY register, 0 to 0x3f. */

@@ -18,6 +18,36 @@ interface Correction {
   readonly after: readonly string[];
 }
 
+const hex = (value: number): string => (value >>> 0).toString(16);
+const FLAG = 0x8000_0000;
+/** A register behind another: the accesses that read it and write it back changed. */
+const mac = (at: number, was: number, is: number): readonly string[] => {
+  const word = at << 15;
+  return [`w32 b0 ${hex(word)}`, `r32 b0 ${hex(word | was)}`, `w32 b0 ${hex(FLAG | word | is)}`];
+};
+const macWrite = (at: number, value: number): string => `w32 b0 ${hex(FLAG | (at << 15) | value)}`;
+const eri = (at: number, was: number, is: number): readonly string[] => {
+  const word = 0xf000 | at;
+  const ask = [`w32 74 ${hex(word)}`, `r32 74 ${hex(FLAG | word)}`, `r32 70 ${hex(was)}`];
+  return [...ask, `w32 70 ${hex(is)}`, `w32 74 ${hex(FLAG | word)}`, `r32 74 ${hex(word)}`];
+};
+const phyRead = (at: number, value: number): readonly string[] => [
+  `w32 b8 ${hex(at << 15)}`,
+  `r32 b8 ${hex(FLAG | (at << 15) | value)} ×2`,
+];
+const phyWrite = (at: number, value: number): readonly string[] => [
+  `w32 b8 ${hex(FLAG | (at << 15) | value)}`,
+  `r32 b8 ${hex((at << 15) | value)}`,
+];
+const RTL8168H = ["rtl8168h", "rtl8168m", "rtl8107e"] as const;
+const AGGREGATION_OFF = [
+  ...mac(0xe63e, 0, 0),
+  ...mac(0xe63e, 0, 1),
+  ...mac(0xe63e, 1, 0),
+  macWrite(0xc094, 0),
+  macWrite(0xc09e, 0),
+];
+
 const CORRECTIONS: readonly Correction[] = [
   {
     because: "SYSErr is an interrupt that is waited for: it needs a reset",
@@ -81,6 +111,78 @@ const CORRECTIONS: readonly Correction[] = [
     of: ["rtl8139cp"],
     before: ["w8 37 10", "r8 37 0", "w16 3c 0"],
     after: ["w8 37 10", "r8 37 0", "r32 0 2", "r32 4 100", "r32 0 2", "r32 4 100", "w16 3c 0"],
+  },
+  {
+    because: "the transmit FIFO sizes itself, as under Linux and Realtek's own driver",
+    of: RTL8168H,
+    before: ["w32 40 3000700"],
+    after: ["w32 40 3000780"],
+  },
+  {
+    because: "the receive FIFO has the shares that go with that",
+    of: RTL8168H,
+    before: ["w32 70 3700002"],
+    after: ["w32 70 80002"],
+  },
+  {
+    because: "the packet filter is reset, and extended register 0x5f0 set",
+    of: RTL8168H,
+    before: eri(0xdc, 0, 0x1c),
+    after: [...eri(0xdc, 0, 0x1c), ...eri(0x5f0, 0, 0), ...eri(0xdc, 0x1c, 0x1c), ...eri(0xdc, 0x1c, 0x1d)],
+  },
+  {
+    because: "DMA is not aggregated, power saving has the vendor's values, and the PHY's oscillator is looked at",
+    of: RTL8168H,
+    before: [macWrite(0xe098, 0x0aa2)],
+    after: [
+      macWrite(0xe098, 0x0aa2),
+      ...AGGREGATION_OFF,
+      ...mac(0xe056, 0, 0),
+      ...mac(0xe052, 0, 0x8000),
+      ...mac(0xd420, 0, 0x045f),
+      ...phyRead(0xc426, 0),
+    ],
+  },
+  {
+    because: "ultra power saving is off, but for the 8168M (DPDK, rtl_disable_ups)",
+    of: ["rtl8168h", "rtl8107e"],
+    before: AGGREGATION_OFF,
+    after: [...AGGREGATION_OFF, ...mac(0xd400, 0, 0)],
+  },
+  {
+    because: "the address of a parameter is written without being read",
+    of: RTL8168H,
+    before: [...phyRead(0xa436, 0), ...phyWrite(0xa436, 0x808a)],
+    after: phyWrite(0xa436, 0x808a),
+  },
+  {
+    because: "the PHY tunes itself again while the link is up",
+    of: RTL8168H,
+    before: phyWrite(0xa438, 0x000a),
+    after: [
+      ...phyWrite(0xa438, 0x000a),
+      ...phyWrite(0xa436, 0x8011),
+      ...phyRead(0xa438, 0),
+      ...phyWrite(0xa438, 0x0800),
+      ...phyRead(0xa42c, 0),
+      ...phyWrite(0xa42c, 0x0002),
+    ],
+  },
+  {
+    because: "the bias of the PHY's converters comes from fuses, and a length for its pairs from what it reports",
+    of: RTL8168H,
+    before: phyWrite(0xa442, 0x080c),
+    after: [
+      ...phyWrite(0xa442, 0x080c),
+      macWrite(0xdd02, 0x807d),
+      `w32 b0 ${hex(0xdd02 << 15)}`,
+      `r32 b0 ${hex((0xdd02 << 15) | 0x807d)}`,
+      `w32 b0 ${hex(0xdd00 << 15)}`,
+      `r32 b0 ${hex(0xdd00 << 15)}`,
+      ...phyWrite(0xbcfc, 0),
+      ...phyRead(0xbcdc, 0),
+      ...phyWrite(0xbcde, 0),
+    ],
   },
 ];
 

@@ -2,9 +2,12 @@
  * RTL8168H, 8107E and 8168M.
  *
  * Source: DPDK `drivers/net/r8169/base/rtl8168h.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8168h`, `hw_config_8168h`,
- * `hw_phy_config_8168h_2`. What most of these bits do is not public; the comments give the source's own names.
+ * `hw_phy_config_8168h_1` to `_3`; `r8169_hw.c`: `rtl_disable_ups`, `rtl8168_disable_dma_agg`. Source: `if_re.c` of Realtek's
+ * FreeBSD driver (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_75: FIFO shares, MAC-OCP 0xe056, 0xe052 and
+ * 0xd420, extended register 0x5f0, and the PHY of the third stepping. What most of these bits do is not public; the comments
+ * give the sources' own names.
  */
-import type { Start, Step, Word } from "../steps.ts";
+import { PARAMETER_8168G, type Start, type Step, type Word } from "../steps.ts";
 
 const EPHY: Step = {
   on: "ephy",
@@ -20,7 +23,7 @@ const EPHY: Step = {
 
 const ERI: readonly Word[] = [
   // Receive FIFO: shares of the static and the dynamic part.
-  [0xc8, 0xffff_ffff, 0x0370_0002],
+  [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x38],
   [0xd0, 0xff, 0x48],
@@ -28,6 +31,10 @@ const ERI: readonly Word[] = [
   [0xe8, 0xffff_ffff, 0x0010_0006],
   // Magic packet only, and what the source sets beside it.
   [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
+  [0x5f0, 0x0f0f, 0],
+  // Resets the packet filter.
+  [0xdc, 1 << 0, 0],
+  [0xdc, 0, 1 << 0],
   [0x1b0, 1 << 12, 0],
   [0x2fc, 1 << 2, 0],
 ];
@@ -36,37 +43,119 @@ const ERI_8168H: Word = [0x1d0, 0, 1 << 1];
 /** Events that leave L1. */
 const L1_EXIT: Word = [0xd4, 0, 0x1f80];
 
-const MAC: Step = {
-  on: "mac",
-  words: [
-    // PCIe PHY error mask.
-    [0xe0d6, 0x01ff, 0x017f],
-    // Wake-up by checksum off.
-    [0xc140, 0xffff, 0xffff],
-    [0xc142, 0xffff, 0xffff],
-    [0xe098, 0xffff, 0x0aa2],
-  ],
-};
+const MAC: readonly Word[] = [
+  // PCIe PHY error mask.
+  [0xe0d6, 0x01ff, 0x017f],
+  // Wake-up by checksum off.
+  [0xc140, 0xffff, 0xffff],
+  [0xc142, 0xffff, 0xffff],
+  [0xe098, 0xffff, 0x0aa2],
+  // No aggregation of DMA.
+  [0xe63e, 0x000e, 0],
+  [0xe63e, 0, 1 << 0],
+  [0xe63e, 1 << 0, 0],
+  [0xc094, 0x0000],
+  [0xc09e, 0x0000],
+];
+/** Ultra power saving off. The source leaves this out for the 8168M. */
+const UPS_OFF: Word = [0xd400, 1 << 0, 0];
+/** What the two later steppings do without. */
+const POWER: readonly Word[] = [
+  [0xe056, 0x00f0, 0],
+  [0xe052, 0xe008, 1 << 15],
+  [0xd420, 0x0fff, 0x045f],
+];
 
 /** @param ppsw bits of page 0xa44, register 17, to clear: "EthPhyPPSW", which the source leaves alone on the 8168M */
-const phy = (ppsw: number): readonly Step[] => [
-  // A parameter: its address, then its value.
+const tenMegabit = (ppsw: number): Step => ({ page: 0xa44, words: [[17, ppsw, 1 << 11]] });
+const TEN_MEGABIT = tenMegabit(1 << 7);
+/** Bit 2 is ALDPS: a link partner that wakes slowly otherwise loses the first seconds. */
+const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set]] });
+
+const phy = (tenMegabit: Step): readonly Step[] => [
+  { firmware: "phy" },
+  // From 0x8011 on: the PHY tunes itself again while the link is up.
   {
-    page: 0xa43,
+    through: PARAMETER_8168G,
     words: [
-      [19, 0xffff, 0x808a],
-      [20, 0x003f, 0x000a],
+      [0x808a, 0x003f, 0x000a],
+      [0x8011, 0, 1 << 11],
     ],
   },
-  // EEE: speed-up.
-  { page: 0xa44, words: [[17, ppsw, 1 << 11]] },
+  { page: 0xa42, words: [[22, 0, 1 << 1]] },
+  tenMegabit,
+  { call: "biasFromFuses" },
+  { call: "lengthForPairs" },
   { page: 0xc41, words: [[21, 1 << 1, 0]] },
-  // ALDPS off (bit 2): a link partner that wakes slowly otherwise loses the first seconds. Bit 0 as the source sets it.
-  { page: 0xa43, words: [[16, 1 << 2, 1 << 0]] },
+  // Bit 0 as the source sets it.
+  aldpsOff(1 << 0),
 ];
 
 export const START_8168H: Start = {
-  mac: [EPHY, { on: "eri", words: [...ERI, ERI_8168H, L1_EXIT] }, MAC],
-  phy: phy(1 << 7),
+  mac: [
+    EPHY,
+    { on: "eri", words: [...ERI, ERI_8168H, L1_EXIT] },
+    { on: "mac", words: [...MAC, UPS_OFF, ...POWER] },
+    { call: "calibrateMillisecond" },
+  ],
+  phy: phy(TEN_MEGABIT),
 };
-export const START_8168M: Start = { mac: [EPHY, { on: "eri", words: [...ERI, L1_EXIT] }, MAC], phy: phy(0) };
+export const START_8168M: Start = {
+  mac: [
+    EPHY,
+    { on: "eri", words: [...ERI, L1_EXIT] },
+    { on: "mac", words: [...MAC, ...POWER] },
+    { call: "calibrateMillisecond" },
+  ],
+  phy: phy(tenMegabit(0)),
+};
+
+/** The sources reach the PCIe PHY of the later steppings with MAC-OCP 0xd438 bit 2 clear; 0xde28 bits 1:0 are its bank. */
+const EPHY_CLOSED: Step = { on: "mac", words: [[0xd438, 1 << 2, 0]] };
+const EPHY_OPEN: Step = {
+  on: "mac",
+  words: [
+    [0xde28, 0x0003, 0],
+    [0xd438, 0, 1 << 2],
+  ],
+};
+const LATER: readonly Step[] = [
+  { on: "eri", words: [...ERI, ERI_8168H, L1_EXIT] },
+  { on: "mac", words: [[0xd438, 0, 0x0003], ...MAC, UPS_OFF] },
+];
+
+/** MAC-OCP 0xd006, high byte 1. */
+// prettier-ignore
+// oxfmt-ignore
+export const START_8168H_100: Start = {
+  mac: [
+    EPHY_CLOSED,
+    { on: "mac", words: [[0xde28, 0x0003, 1]] },
+    { on: "ephy", words: [[0x04, 1 << 9, 0]] },
+    EPHY_OPEN,
+    ...LATER,
+  ],
+  phy: [
+    { firmware: "phy" },
+    TEN_MEGABIT,
+    { page: 0xa4c, words: [[21, 0x6000, 0]] },
+    { through: PARAMETER_8168G, words: [[0x81b9, 0x2000], [0x81d4, 0xff00, 0x6600], [0x81cb, 0xff00, 0x3500]] },
+    { page: 0xa80, words: [[22, 0x000f, 0x0005]] },
+    { through: PARAMETER_8168G, words: [
+      [0x8016, 0, 1 << 13],
+      [0x811e, 0xdeca], [0x811c, 0x8008], [0x8118, 0xf8b4], [0x811a, 0x1a04],
+      [0x8134, 0xdeca], [0x8132, 0xa008], [0x812e, 0x00b5], [0x8130, 0x1a04],
+      [0x8112, 0xff00, 0x7300], [0x8106, 0xa209], [0x8108, 0x13b0],
+      [0x8103, 0xf800, 0xb800], [0x8105, 0xff00, 0x0a00],
+      [0x87eb, 0x0018], [0x87eb, 0x0018], [0x87ed, 0x0733], [0x87ef, 0x08dc],
+      [0x87f1, 0x08df], [0x87f3, 0x0c79], [0x87f5, 0x0d93], [0x87f9, 0x0010],
+      [0x87fb, 0x0800], [0x8015, 0x7000, 0x7000], [0x8111, 0xff00, 0x7c00],
+    ] },
+    aldpsOff(0),
+  ],
+};
+/** MAC-OCP 0xd006, high byte 3. */
+export const START_8168H_300: Start = {
+  mac: [EPHY_CLOSED, EPHY_OPEN, ...LATER],
+  phy: [{ firmware: "phy" }, TEN_MEGABIT, { page: 0xc41, words: [[21, 1 << 1, 0]] }, aldpsOff(0)],
+};

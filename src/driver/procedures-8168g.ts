@@ -1,0 +1,108 @@
+/**
+ * Procedures that the start-up sequences of the RTL8168G to the RTL8117 call by name.
+ *
+ * Sources: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), functions named at each; Realtek's FreeBSD driver `if_re.c`
+ * (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_71.
+ */
+import { IBCR0, IBCR2, IBISR0 } from "#chip/registers.ts";
+import type { Procedure } from "#chip/steps.ts";
+import { until } from "#kit/clock.ts";
+import { rw8 } from "#kit/mmio.ts";
+import type { Hardware } from "./family.ts";
+import { SideBus } from "./side-bus.ts";
+
+const sideBus = ({ io, clock }: Hardware): SideBus => new SideBus(io, clock);
+
+/** 8168G: two settings of the PHY follow what it reports of its own (hw_phy_config_8168g_1). */
+const followPhyStatus = ({ phy }: Hardware): void => {
+  const update = (page: number, register: number, bit: number, set: boolean): void =>
+    phy.write(register, (phy.read(register, page) & ~bit) | (set ? bit : 0), page);
+  update(0xbcc, 18, 1 << 15, (phy.read(16, 0xa46) & (1 << 8)) === 0);
+  update(0xc41, 21, 1 << 1, (phy.read(19, 0xa46) & (1 << 8)) !== 0);
+};
+
+/**
+ * 8168H: the bias of the PHY's converters, four bits a pair, as fuses have it. All ones says that they are blank
+ * (rtl8168h_require_adc_bias_patch_check).
+ */
+const biasFromFuses = (hw: Hardware): void => {
+  const bus = sideBus(hw);
+  bus.macWrite(0xdd02, 0x807d);
+  const top = (bus.macRead(0xdd02) >> 7) & 1;
+  const rest = bus.macRead(0xdd00);
+  const bias = (top << 15) | ((rest & 0xffe0) >> 1) | ((rest & (1 << 4)) >> 1) | (rest & 7);
+  if (bias !== 0xffff) hw.phy.write(22, bias, 0xbcf);
+};
+
+/** 8168H: three less than what the PHY reports, not below 0, for each pair (hw_phy_config_8168h_2). */
+const lengthForPairs = ({ phy }: Hardware): void => {
+  const length = Math.max(0, (phy.read(22, 0xbcd) & 0xf) - 3);
+  phy.write(23, length * 0x1111, 0xbcd);
+};
+
+/** 8168H and 8168FP: a millisecond in units of the PHY's own oscillator (MACFG_69: rg_saw_cnt). */
+const calibrateMillisecond = (hw: Hardware): void => {
+  const count = hw.phy.read(19, 0xc42) & 0x3fff;
+  if (count > 0) sideBus(hw).macUpdate(0xd412, 0x0fff, Math.floor(16_000_000 / count) & 0x0fff);
+};
+
+const TRANSMIT_IDLE = 1 << 5;
+/** DPDK polls 2000 times, 50 µs apart. */
+const STOP_LIMIT_MICROS = 100_000;
+
+/**
+ * Stops the management controller's transmitter, then its receiver, if its firmware runs (rtl_check_dash,
+ * rtl_dash2_disable_txrx).
+ * @param base of its registers
+ */
+const stopManagementMac =
+  (base: number) =>
+  (hw: Hardware): void => {
+    const { io, clock, chip, overdue } = hw;
+    const { management } = chip.profile;
+    if (management?.version === undefined) return;
+    const bus = sideBus(hw);
+    const [address, bit] = management.enabled;
+    if ((bus.outOfBandRead(address, base) & bit) === 0) return;
+    const version = bus.outOfBandRead(management.version, base);
+    if (version === 0 || version === 0xffff_ffff) return;
+    io.update8(IBCR2, 1, 0);
+    if (!until(clock, STOP_LIMIT_MICROS, 50, () => (io.read8(IBISR0) & TRANSMIT_IDLE) !== 0))
+      overdue.note("the management controller to stop sending");
+    io.write8(IBISR0, TRANSMIT_IDLE);
+    io.update8(IBCR0, 1, 0);
+  };
+
+/** Bits 6:3 of MAC-OCP 0xdc00: which package the die is in. */
+const PACKAGE_DASH = 0xf;
+const PACKAGE_SERDES = 0x6;
+
+/** 8168FP: what depends on the package, and on whether a SerDes is in the PHY's place (hw_config_8168fp). */
+const fitPackage = (hw: Hardware): void => {
+  const { io } = hw;
+  const bus = sideBus(hw);
+  const kind = (bus.macRead(0xdc00) >> 3) & 0xf;
+  const dash = kind === PACKAGE_DASH;
+  bus.macWrite(0xea80, dash ? 3 : 0);
+  bus.macUpdate(0xe052, (1 << 3) | (1 << 0), dash ? 1 << 0 : 0);
+  bus.eriUpdate(0x5f0, 0xffff, dash ? 0x4f00 : 0x4000);
+  const medium = (bus.eriRead(0xe4) >>> 16) & 0xff;
+  const serdes = kind === PACKAGE_SERDES && (medium === 0 || medium === 2);
+  const update = (at: number, bit: number): void => io.update8(rw8(at), serdes ? bit : 0, serdes ? 0 : bit);
+  update(0xd0, 1 << 6);
+  update(0xf2, 1 << 6);
+  update(0xd0, 1 << 7);
+};
+
+/** Bits 29:18 of a command to the 8168FP's management controller (RTL8168FP_OOBMAC_BASE). */
+const BASE_8168FP = 0xf70 << 18;
+
+export const PROCEDURES_8168G = {
+  followPhyStatus,
+  biasFromFuses,
+  lengthForPairs,
+  calibrateMillisecond,
+  stopManagementMac: stopManagementMac(0),
+  stopManagementMac8168fp: stopManagementMac(BASE_8168FP),
+  fitPackage,
+} satisfies Partial<Record<Procedure, (hw: Hardware) => void>>;
