@@ -18,6 +18,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   app: ["wire", "chip", "kit", "sys", "model", "bus", "driver", "host"],
 };
 
+/**
+ * The folders of the model, and those that each may import from. The files beside them (the chip as a whole) put them together.
+ */
+const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  observation: [],
+  registers: ["observation"],
+  interrupts: ["observation", "registers"],
+  pci: ["observation", "registers"],
+  phy: ["observation", "registers"],
+  "side-buses": ["observation", "registers", "pci", "phy"],
+  frames: ["observation", "registers", "interrupts", "pci", "phy"],
+};
+
 /** The rest runs in a browser unchanged. */
 const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
@@ -60,6 +73,25 @@ const importComplaints = (file: File): string[] =>
     const what = complaint(file, specifier);
     return what === undefined ? [] : [`${file.path}:${line} ${what}`];
   });
+
+const MODEL = "src/model/";
+/** The folder of the model that a path lies in; undefined for the files beside the folders. */
+const modelFolder = (path: string): string | undefined =>
+  path.startsWith(MODEL) && path.slice(MODEL.length).includes("/") ? path.split("/")[2] : undefined;
+
+/** What is wrong with imports between the folders of the model. A test may use what it tests with. */
+const folderComplaints = (file: File): string[] => {
+  const from = modelFolder(file.path);
+  if (from === undefined || isTest(file) || file.path.endsWith(".test-kit.ts")) return [];
+  return importsOf(file.source).flatMap(({ specifier, line }) => {
+    if (!specifier?.startsWith(".")) return [];
+    const to = modelFolder(join(dirname(file.path), specifier));
+    if (to === from) return [];
+    return to !== undefined && MODEL_MAY_IMPORT[from]?.includes(to)
+      ? []
+      : [`${file.path}:${line} imports ${specifier}: ${from} may not import ${to ?? "the chip as a whole"}`];
+  });
+};
 
 /** Every place where `pattern` occurs in code (not in comments or strings). */
 const occurrences = ({ path, source }: File, pattern: RegExp, what: string): string[] =>
@@ -131,6 +163,12 @@ suite("the house", () => {
     none(files.flatMap(importComplaints));
   });
 
+  test("a folder of the model imports only from folders below it", () => {
+    const folders = new Set(files.map(({ path }) => modelFolder(path)).filter((folder) => folder !== undefined));
+    assert.deepEqual([...folders].toSorted(), Object.keys(MODEL_MAY_IMPORT).toSorted());
+    none(files.flatMap(folderComplaints));
+  });
+
   test("rooms that must run in a browser use no global of Node's", () => {
     none(files.flatMap(globalComplaints));
   });
@@ -199,6 +237,16 @@ suite("the rules themselves", () => {
   test("do not exempt a test from the import rule", () => {
     assert.equal(planted("src/driver/planted.test.ts", 'import { x } from "#model/x.ts";').length, 1);
     assert.equal(planted("src/kit/planted.test.ts", 'import ffi from "node:ffi";').length, 1);
+  });
+
+  test("find an import against the order of the model's folders", () => {
+    const inPhy = (source: string) => folderComplaints({ path: "src/model/phy/planted.ts", source });
+    assert.match(inPhy('import { x } from "../side-buses/x.ts";')[0]!, /phy may not import side-buses/);
+    assert.match(inPhy('import { x } from "../rtl8169.ts";')[0]!, /phy may not import the chip as a whole/);
+    none(
+      inPhy('import { x } from "../registers/page.ts";\nimport { y } from "./y.ts";\nimport { z } from "#chip/z.ts";'),
+    );
+    none(folderComplaints({ path: "src/model/planted.ts", source: 'import { x } from "./phy/x.ts";' }));
   });
 
   test("find globals of Node, default exports, long files and missing subtitles", () => {

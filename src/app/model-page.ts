@@ -1,7 +1,7 @@
 /** Which of the model's registers a threaded bus may read from the shared page, and how. */
 import type { PageRules } from "#bus/threaded.ts";
 import { IntrStatus } from "#chip/registers.ts";
-import { RAISED_AT, READ_HAS_EFFECT } from "#model/page.ts";
+import { RAISED_AT, READ_HAS_EFFECT } from "#model/registers/page.ts";
 
 /** The memory BAR that holds the registers on PCI Express chips. */
 export const REGISTERS = 2;

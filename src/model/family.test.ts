@@ -5,9 +5,9 @@ import * as fc from "fast-check";
 import { type Chip, CHIPS, chipNamed, chipOf, PCI_IDS } from "#chip/chips.ts";
 import { ChipCmd, ChipId, Cmd, IDR0, IDR4, MACOCP, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
-import { regionsOf } from "./config-layout.ts";
+import { regionsOf } from "./pci/config-layout.ts";
 import { Guest } from "./guest.test-kit.ts";
-import { registersOf } from "./register-set.ts";
+import { registersOf } from "./registers/register-set.ts";
 
 const chips: readonly Chip[] = CHIPS;
 

@@ -24,7 +24,7 @@ import { crc32 } from "#wire/crc32.ts";
 import { memoryOf } from "#wire/memory.ts";
 import { Verified, verify } from "#wire/verify.ts";
 import { BASE, BROADCAST, frame, Guest, MAC, RX_BUFFERS, RX_RING, TX_RING } from "./guest.test-kit.ts";
-import { ipv4Tcp, ipv4Udp, ipv6Tcp, sealed, segmentsOf } from "./packets.test-kit.ts";
+import { ipv4Tcp, ipv4Udp, ipv6Tcp, sealed, segmentsOf } from "./frames/packets.test-kit.ts";
 
 const FIRST_FORMAT = ["rtl8169s", "rtl8169sc-980", "rtl8168b", "rtl8101e"];
 const SECOND_FORMAT = [

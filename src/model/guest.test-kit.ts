@@ -23,7 +23,7 @@ import type { Plug, Port } from "#kit/port.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 import type { ModelOptions } from "./model-options.ts";
 import { Rtl8169 } from "./rtl8169.ts";
-import type { Offence } from "./strict.ts";
+import type { Offence } from "./observation/strict.ts";
 import { newMemory } from "#wire/memory.ts";
 
 export const RTL8168H: Chip = CHIPS.find((row) => row.key === "rtl8168h")!;

@@ -3,8 +3,8 @@ import type { Chip } from "#chip/chips.ts";
 import type { InterruptKind } from "#chip/pci-function.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { Timers } from "#kit/clock.ts";
-import type { Medium } from "./medium.ts";
-import type { Offence, Strictness } from "./strict.ts";
+import type { Medium } from "./phy/medium.ts";
+import type { Offence, Strictness } from "./observation/strict.ts";
 
 /** A board whose station address cannot be read where it should be. */
 export interface DamagedAddress {

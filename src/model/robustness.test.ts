@@ -9,7 +9,7 @@ import { RxConf, RxConfig, TxConf, TxConfig, TxPoll } from "#chip/registers.ts";
 import { Q_NUM_CTRL, RSS_CTRL, RxFormat, TPPOLL } from "#chip/registers-8125.ts";
 import type { RegionName } from "#kit/target.ts";
 import { BASE, BROADCAST, frame, Guest, MEMORY_BYTES, RX_RING, TX_DATA, TX_RING } from "./guest.test-kit.ts";
-import { ipv4Tcp, sealed } from "./packets.test-kit.ts";
+import { ipv4Tcp, sealed } from "./frames/packets.test-kit.ts";
 
 const region = fc.constantFrom<RegionName>("config", 0, 1, 2, 3, 4, 5);
 const width = fc.constantFrom<1 | 2 | 4>(1, 2, 4);

@@ -32,7 +32,7 @@ import {
 } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { BROADCAST, frame, Guest, MAC, RTL8168H, RX_RING, TX_RING } from "./guest.test-kit.ts";
-import { pageBytes, READ_HAS_EFFECT } from "./page.ts";
+import { pageBytes, READ_HAS_EFFECT } from "./registers/page.ts";
 import { Rtl8169 } from "./rtl8169.ts";
 
 /** Whether a register is made when it is read. */

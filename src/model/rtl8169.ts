@@ -4,20 +4,33 @@ import { Intr } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Plug, Port, SegmentSource } from "#kit/port.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
-import { regionsOf } from "./config-layout.ts";
-import type { PowerState } from "./config-space.ts";
-import { type CounterName, Count } from "./counters.ts";
+import { regionsOf } from "./pci/config-layout.ts";
+import type { PowerState } from "./pci/config-space.ts";
+import { type CounterName, Count } from "./frames/counters.ts";
 import { type FaultName, Faults, RefusedMemory } from "./faults.ts";
-import { type Led, ledsOf } from "./leds.ts";
-import { ANY_PARTNER, type Partner, type PhyLink } from "./link-partner.ts";
+import { type Led, ledsOf } from "./registers/leds.ts";
+import { ANY_PARTNER, type Partner, type PhyLink } from "./phy/link-partner.ts";
 import type { ModelOptions } from "./model-options.ts";
-import { type AccessWidth, ones, pageBytes } from "./page.ts";
-import { type Schedule, scheduleOn } from "./schedule.ts";
-import type { SideBusName } from "./side-registers.ts";
+import { type AccessWidth, ones, pageBytes } from "./registers/page.ts";
+import { type Schedule, scheduleOn } from "./registers/schedule.ts";
+import type { SideBusName } from "./side-buses/side-registers.ts";
 import { Silicon } from "./silicon.ts";
-import { stationAddress } from "./station.ts";
-import type { OffenceName } from "./strict.ts";
-import { Unplugged } from "./unplugged.ts";
+import { stationAddress } from "./registers/station.ts";
+import type { OffenceName } from "./observation/strict.ts";
+
+/** Longer than any frame. */
+const LONGEST_BYTES = 1 << 14;
+
+/** What a NIC without a cable sends into. */
+class Unplugged implements Port {
+  readonly bytes = new Uint8Array(LONGEST_BYTES);
+  reserve(length: number): number {
+    return length <= LONGEST_BYTES ? 0 : -1;
+  }
+  commit(): void {}
+  flush(): void {}
+  plug(): void {}
+}
 
 /** After a repeated interrupt's first time. */
 const REPEAT_MICROS = 20;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import type { LinkSpeed } from "#model/link-partner.ts";
+import type { LinkSpeed } from "#model/phy/link-partner.ts";
 import { noRig } from "../guest/available.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { noVendor, VENDOR_KERNEL, vendorArchive } from "../guest/vendor.ts";

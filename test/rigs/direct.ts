@@ -8,7 +8,7 @@ import type { Plug, Port } from "#kit/port.ts";
 import type { FaultName } from "#model/faults.ts";
 import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
-import type { Strictness } from "#model/strict.ts";
+import type { Strictness } from "#model/observation/strict.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
 /** A cable whose other end is the test: remembers what was sent. */

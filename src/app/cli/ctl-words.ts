@@ -1,7 +1,7 @@
 /** The words of `ferrule model ctl` as a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
+import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/phy/link-partner.ts";
 import { checkCount, DEVICE_FAULTS } from "../serve/device-faults.ts";
 import { FRAME_HINT, isFrame, type ControlRequest, type ServeRequest } from "../serve/requests.ts";
 import { didYouMean, WrongUsage } from "./usage.ts";

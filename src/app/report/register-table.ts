@@ -2,8 +2,8 @@
 import type { Chip } from "#chip/chips.ts";
 import * as plus from "#chip/registers-8139cp.ts";
 import * as common from "#chip/registers.ts";
-import type { NamedRegister } from "#model/legend.ts";
-import { registersOf } from "#model/register-set.ts";
+import type { NamedRegister } from "#model/observation/legend.ts";
+import { registersOf } from "#model/registers/register-set.ts";
 
 /**
  * Not read: doorbells, which can only be written, and the latch of pages that came in (802.3, 22.2.4.1.7: cleared by

@@ -9,7 +9,7 @@ import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { bind, type PciDevice } from "#kit/device.ts";
 import type { Mmio } from "#kit/mmio.ts";
-import { Legend, type NamedRegister, touchedText } from "#model/legend.ts";
+import { Legend, type NamedRegister, touchedText } from "#model/observation/legend.ts";
 import { type PlainError, plainError } from "../messages.ts";
 import type { OpenDevice } from "./open-device.ts";
 import { type Access, readAt, Recorder } from "./recorder.ts";

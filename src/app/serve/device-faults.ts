@@ -2,7 +2,7 @@
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FAULTS, LASTING } from "#model/faults.ts";
-import { registersOf } from "#model/register-set.ts";
+import { registersOf } from "#model/registers/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
 

@@ -1,8 +1,8 @@
 /** What the main thread and a server's thread tell each other. */
 import type { InterruptKind } from "#chip/pci-function.ts";
-import type { Medium } from "#model/medium.ts";
-import type { Strictness } from "#model/strict.ts";
-import type { TraceFormat } from "#model/trace.ts";
+import type { Medium } from "#model/phy/medium.ts";
+import type { Strictness } from "#model/observation/strict.ts";
+import type { TraceFormat } from "#model/observation/trace.ts";
 import type { PlainError } from "../messages.ts";
 import type { ServeRequest } from "./requests.ts";
 import type { ServedWireSpec } from "./wire-spec.ts";

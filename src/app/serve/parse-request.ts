@@ -1,6 +1,6 @@
 /** Requests as they come through a socket: checked, whoever sent them. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS, type ImpairmentName } from "#host/impaired-lane.ts";
-import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/link-partner.ts";
+import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/phy/link-partner.ts";
 import type { ControlRequest } from "./requests.ts";
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 /** What can be asked of a served device while it runs: by `ferrule model ctl`, and by tests. */
 import type { Direction, ImpairmentName, LaneTotals } from "#host/impaired-lane.ts";
-import type { CounterName } from "#model/counters.ts";
-import type { PartnerAbilities } from "#model/link-partner.ts";
+import type { CounterName } from "#model/frames/counters.ts";
+import type { PartnerAbilities } from "#model/phy/link-partner.ts";
 import type { WireTraffic } from "../far-end.ts";
 
 export type ServeRequest =

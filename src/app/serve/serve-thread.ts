@@ -6,7 +6,7 @@ import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { RealClock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { Trace } from "#model/trace.ts";
+import { Trace } from "#model/observation/trace.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
 import { Vigil } from "#sys/vigil.ts";

@@ -1,0 +1,188 @@
+/** The frame engines of a chip and what steers them: rings, doorbells, starting and stopping, loopback. */
+import type { Chip } from "#chip/chips.ts";
+import { ChipCmd, Cmd, Intr, Poll, TxConf, TxConfig } from "#chip/registers.ts";
+import type { Port, SegmentSource } from "#kit/port.ts";
+import type { TallyCounters } from "./counters.ts";
+import type { Dma } from "./dma.ts";
+import type { Effects } from "../registers/effects.ts";
+import { FlowControl } from "./flow-control.ts";
+import type { InterruptBlock } from "../interrupts/interrupts.ts";
+import type { Page } from "../registers/page.ts";
+import type { Phy } from "../phy/phy.ts";
+import { latchReceive, type Receiver, receiverOf } from "./receive-queues.ts";
+import type { Schedule } from "../registers/schedule.ts";
+import type { Offences } from "../observation/strict.ts";
+import { TransmitQueues } from "./transmit-queues.ts";
+
+export interface DataPathParts {
+  readonly chip: Chip;
+  readonly page: Page;
+  readonly schedule: Schedule;
+  readonly offences: Offences;
+  readonly dma: Dma;
+  readonly interrupts: InterruptBlock;
+  readonly counters: TallyCounters;
+  readonly phy: Phy;
+  /** Write the FCS of received frames as well. */
+  readonly frameCheck: boolean;
+  /** A MAC register behind the window. */
+  readonly macOcp: (address: number) => number;
+  /** The guest asked for a software reset. */
+  readonly softReset: () => void;
+}
+
+type DataPathEffects = Pick<
+  Effects,
+  | "station"
+  | "filter"
+  | "receiveConfig"
+  | "transmitConfig"
+  | "transmitBase"
+  | "transmitBaseHigh"
+  | "priorityBase"
+  | "priorityBaseHigh"
+  | "receiveBase"
+  | "receiveBaseHigh"
+  | "queueTail"
+  | "queueBase"
+  | "steer"
+  | "command"
+  | "poll"
+  | "pollQueues"
+>;
+
+export class DataPath {
+  readonly effects: DataPathEffects;
+  readonly #parts: DataPathParts;
+  readonly #transmitter: TransmitQueues;
+  readonly #receiver: Receiver;
+  readonly #flow: FlowControl;
+  #transmitting = false;
+  #receiving = false;
+  #loopback = false;
+
+  constructor(parts: DataPathParts) {
+    const { interrupts, phy } = parts;
+    this.#parts = parts;
+    this.#transmitter = new TransmitQueues({
+      ...parts,
+      interrupts: interrupts.transmitQueues,
+      enabled: () => this.#transmitting,
+      straight: () => phy.link.up && !this.#loopback && !phy.loopback,
+      divert: (bytes, offset, length) => this.#divert(bytes, offset, length),
+    });
+    this.#flow = new FlowControl({
+      ...parts,
+      speed: () => phy.link.speed,
+      pause: (micros) => this.#transmitter.pause(micros),
+      hasRoom: () => this.#receiver.hasRoom(),
+    });
+    this.#receiver = receiverOf({
+      ...parts,
+      interrupts: interrupts.receiveQueues,
+      flow: this.#flow,
+      enabled: () => this.#receiving,
+    });
+    this.effects = this.#effects();
+  }
+
+  connect(port: Port): void {
+    this.#transmitter.connect(port);
+    this.#receiver.connect(port);
+    this.#flow.connect(port);
+  }
+
+  /** Super-frames the segmentation engine has cut. */
+  get segmented(): number {
+    return this.#transmitter.superFrames;
+  }
+
+  receive(bytes: Uint8Array, offset: number, length: number): boolean {
+    return this.#parts.phy.link.up && this.#receiver.receive(bytes, offset, length);
+  }
+
+  receiveSegments(segments: SegmentSource): number {
+    return this.#parts.phy.link.up ? this.#receiver.receiveSegments(segments) : 0;
+  }
+
+  receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
+    return this.#parts.phy.link.up && this.#receiver.receiveDamaged(bytes, offset, length, damage);
+  }
+
+  hasRoom(): boolean {
+    return this.#receiver.hasRoom();
+  }
+
+  /** The registers were reset: both directions stop, and are at the start of their rings. */
+  reset(): void {
+    this.#transmitting = false;
+    this.#receiving = false;
+    this.#transmitter.reset();
+    this.#flow.reset();
+    for (const ring of this.#receiver.rings) ring.reset();
+    this.#receiver.configure();
+    this.#configureTransmitter();
+  }
+
+  /** The link came up or went down: what was negotiated about pauses may be another. */
+  linkChanged(): void {
+    this.#transmitter.pause(0);
+    this.#flow.reset();
+    this.#receiver.configure();
+  }
+
+  /** Frames of a NIC in loopback come back; those of one without a link are lost. */
+  #divert(bytes: Uint8Array, offset: number, length: number): boolean {
+    const { phy } = this.#parts;
+    if (this.#loopback || phy.loopback) {
+      this.#receiver.receive(bytes, offset, length);
+      return true;
+    }
+    return !phy.link.up;
+  }
+
+  /** FreeBSD's and the vendor's driver ask for loopback with one of the two bits, or with both. */
+  #configureTransmitter(): void {
+    this.#loopback = (this.#parts.page.get(TxConfig, 4) & TxConf.loopback) !== 0;
+    this.#transmitter.configure();
+  }
+
+  #effects(): DataPathEffects {
+    const configure = (): void => this.#receiver.configure();
+    return {
+      station: configure,
+      filter: configure,
+      receiveConfig: configure,
+      steer: configure,
+      transmitConfig: () => this.#configureTransmitter(),
+      ...this.#transmitter.effects,
+      receiveBase: (value) => this.#receiver.rings[0]!.latch(value),
+      receiveBaseHigh: () => this.#receiver.rings[0]!.highWritten(),
+      queueBase: (value, _lanes, offset) => {
+        if (!this.#transmitter.latch(value, offset)) latchReceive(this.#receiver, value, offset);
+      },
+      command: (value) => this.#command(value),
+      poll: (value) => {
+        this.#transmitter.poll(value);
+        if ((value & Poll.softwareInterrupt) !== 0) this.#parts.interrupts.raise(Intr.software);
+      },
+    };
+  }
+
+  #command(value: number): void {
+    if ((value & Cmd.reset) !== 0) {
+      this.#parts.softReset();
+      return;
+    }
+    const command = this.#parts.page.get(ChipCmd, 1);
+    const transmitting = (command & Cmd.transmitEnable) !== 0;
+    const receiving = (command & Cmd.receiveEnable) !== 0;
+    if (transmitting && !this.#transmitting) this.#transmitter.start();
+    if (receiving && !this.#receiving) for (const ring of this.#receiver.rings) ring.start();
+    // FreeBSD's driver stops both ways by it, with both enabled, and then takes its buffers away.
+    const stopped = (command & Cmd.stopRequest) !== 0;
+    this.#transmitting = transmitting && !stopped;
+    this.#receiving = receiving && !stopped;
+    this.#receiver.configure();
+  }
+}

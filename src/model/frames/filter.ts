@@ -1,0 +1,84 @@
+/** The receive filter: which destinations a frame may have. */
+import { Rx } from "#chip/descriptors.ts";
+import type { FrameFacts } from "#chip/frames.ts";
+import { CPlus, CPlusCmd, IDR0, MAR0, PHYstatus, PhyStatus, RxConf, RxConfig } from "#chip/registers.ts";
+import { isPause } from "./flow-control.ts";
+import { multicastHash } from "#wire/crc32.ts";
+import type { Page } from "../registers/page.ts";
+
+// The engine folds a module's own constants into the code, but loads imported ones at every use.
+const PHYSICAL = Rx.physical;
+const MULTICAST = Rx.multicast;
+const BROADCAST = Rx.broadcast;
+/** The frame is kept out. */
+const OUT = -1;
+/** It is a pause frame, which ends here. */
+export const PAUSE = -2;
+
+/**
+ * Station address and multicast hash as the registers have them.
+ *
+ * On all chips but the PCI ones the hash's eight bytes stand in reverse order: both words are swapped with each other, and
+ * each is byte-swapped (FreeBSD if_re.c, re_set_rxmode).
+ */
+export class ReceiveFilter {
+  readonly #page: Page;
+  readonly #reversed: boolean;
+  readonly #allOnly: boolean;
+  readonly #hash = new Uint8Array(8);
+  /** The station address, two bytes each. */
+  #station0 = 0;
+  #station1 = 0;
+  #station2 = 0;
+  /** What becomes of each kind of frame: its bits in opts1, or `OUT`. */
+  #mine = OUT;
+  #stranger = OUT;
+  #broadcast = OUT;
+  #multicast = OUT;
+  /** The link partner may ask for a pause. */
+  #pauses = false;
+
+  constructor(page: Page, facts: Pick<FrameFacts, "reversedHash" | "allMulticastOnly">) {
+    this.#page = page;
+    this.#reversed = facts.reversedHash;
+    this.#allOnly = facts.allMulticastOnly;
+  }
+
+  /** The registers changed. */
+  load(): void {
+    const page = this.#page;
+    this.#station0 = page.get(IDR0, 2);
+    this.#station1 = page.get(IDR0 + 2, 2);
+    this.#station2 = page.get(IDR0 + 4, 2);
+    for (let i = 0; i < 8; i++) this.#hash[i] = page.get(MAR0 + (this.#reversed ? 7 - i : i), 1);
+    const accept = page.get(RxConfig, 4);
+    const all = (accept & RxConf.acceptAll) !== 0;
+    this.#mine = all || (accept & RxConf.acceptPhysical) !== 0 ? PHYSICAL : OUT;
+    this.#stranger = all ? 0 : OUT;
+    this.#broadcast = (accept & RxConf.acceptBroadcast) !== 0 ? BROADCAST : OUT;
+    const hashes = !this.#allOnly || this.#hash.every((byte) => byte === 0xff);
+    this.#multicast = (accept & RxConf.acceptMulticast) !== 0 && hashes ? MULTICAST : OUT;
+    this.#pauses =
+      (page.get(PHYstatus, 1) & PhyStatus.receiveFlow) !== 0 || (page.get(CPlusCmd, 2) & CPlus.forceReceiveFlow) !== 0;
+  }
+
+  /**
+   * What opts1 says about the destination of the frame at `frame` (`Rx.physical`, `Rx.multicast`, `Rx.broadcast`, or 0
+   * for one station's frame to another), or a negative number when the frame is not let in: `PAUSE`, or another.
+   */
+  admit(bytes: Uint8Array, frame: number): number {
+    const a = bytes[frame]! | (bytes[frame + 1]! << 8);
+    const b = bytes[frame + 2]! | (bytes[frame + 3]! << 8);
+    const c = bytes[frame + 4]! | (bytes[frame + 5]! << 8);
+    if ((a & 1) === 0)
+      return a === this.#station0 && b === this.#station1 && c === this.#station2 ? this.#mine : this.#stranger;
+    if ((a & b & c) === 0xffff) return this.#broadcast;
+    if (this.#pauses && isPause(bytes, frame)) return PAUSE;
+    return this.#multicast !== OUT && this.#hashed(bytes, frame) ? MULTICAST : OUT;
+  }
+
+  #hashed(bytes: Uint8Array, frame: number): boolean {
+    const bit = multicastHash(bytes, frame);
+    return ((this.#hash[bit >>> 3]! >>> (bit & 7)) & 1) !== 0;
+  }
+}

@@ -1,0 +1,78 @@
+/** A transmit ring of RTL8125 and later, which software and chip can also follow by pointers instead of by Own bits. */
+import { Own } from "#chip/descriptors.ts";
+import type { RingPointers } from "#chip/queues.ts";
+import { TxConf, TxConfig } from "#chip/registers.ts";
+import type { Page } from "../registers/page.ts";
+import { DescriptorRing, type RingParts } from "./ring.ts";
+
+/** 16-bit pointers wrap there; of the 32-bit ones the top bit is not used (DPDK, MAX_TX_NO_CLOSE_DESC_PTR_MASK). */
+const MASK = { 2: 0xffff, 4: 0x7fff_ffff } as const;
+
+/**
+ * "No close" mode, as Realtek's drivers and DPDK's call it: software counts the descriptors that it has filled and writes the
+ * count to a register, which is the doorbell too; the chip counts those that it has sent in another, and leaves the
+ * descriptors alone. Both counts start at 0 with the ring. Own is set by all drivers in this mode as well, and asked for
+ * here.
+ */
+export class PointerRing extends DescriptorRing {
+  readonly #page: Page;
+  readonly #close: number;
+  readonly #bytes: 2 | 4;
+  readonly #mask: number;
+  readonly #limit: number;
+  #tail = 0;
+  #closed = 0;
+  #byPointers = false;
+
+  constructor(parts: RingParts, register: number, pointers: RingPointers, queue: number) {
+    super(parts, register);
+    this.#page = parts.page;
+    this.#close = pointers.close + queue * pointers.step;
+    this.#bytes = pointers.bytes;
+    this.#mask = MASK[pointers.bytes];
+    this.#limit = parts.facts.ringLimit;
+  }
+
+  /** TxConfig was written. */
+  configure(): void {
+    this.#byPointers = (this.#page.get(TxConfig, 4) & TxConf.countsClosed) !== 0;
+  }
+
+  /** Whether the mode is on. */
+  get byPointers(): boolean {
+    return this.#byPointers;
+  }
+
+  /** Software has filled descriptors up to this count. More than a ring can hold is taken for a full one. */
+  moveTail(count: number): void {
+    const ahead = Math.min((count - this.#closed) & this.#mask, this.#limit);
+    this.#tail = (this.#closed + ahead) & this.#mask;
+    // Where both counts share a register, it has software's now.
+    this.#show();
+  }
+
+  override rewind(): void {
+    super.rewind();
+    this.#tail = 0;
+    this.#closed = 0;
+    this.#show();
+  }
+
+  override opts1(at: number, ahead: number): number {
+    const opts1 = super.opts1(at, ahead);
+    return !this.#byPointers || ahead < ((this.#tail - this.#closed) & this.#mask) ? opts1 : opts1 & ~Own;
+  }
+
+  override publish(at: number, opts1: number): void {
+    if (!this.#byPointers) {
+      super.publish(at, opts1);
+      return;
+    }
+    this.#closed = (this.#closed + 1) & this.#mask;
+    this.#show();
+  }
+
+  #show(): void {
+    this.#page.put(this.#close, this.#bytes, this.#closed);
+  }
+}

@@ -1,0 +1,242 @@
+/** Where received frames go: claims descriptors of a ring, fills their buffers, and gives them back to the guest. */
+import { EndOfRing, MAX_DESCRIPTORS, Own, Rx } from "#chip/descriptors.ts";
+import type { FrameFacts } from "#chip/frames.ts";
+import type { MemoryRegion } from "#kit/target.ts";
+import { copyAndSum } from "#wire/checksum.ts";
+import { SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { type Memory, newMemory } from "#wire/memory.ts";
+import { TAG } from "#wire/vlan.ts";
+import { writeFrameCheck } from "./damaged.ts";
+import type { ReceiveLayout } from "./receive-layout.ts";
+import type { DescriptorRing } from "./ring.ts";
+import { ScatterList } from "./scatter.ts";
+import type { Offences } from "../observation/strict.ts";
+
+// The engine folds a module's own constants into the code, but loads imported ones at every use.
+const OWN = Own;
+const LENGTH = Rx.length;
+const END_OF_RING = EndOfRing;
+const ADDRESSES = TAG;
+const FCS = 4;
+
+const ZEROS = newMemory(SHORTEST_FRAME);
+const NOWHERE: MemoryRegion = { address: 0, length: 0, ...newMemory(0) };
+/** Receive buffers start there (FreeBSD `if_rlreg.h`). */
+const BUFFER_ALIGN = 8;
+
+/**
+ * The buffers of one ring. Nearly every frame fits one; those that do not go through a list of pieces.
+ *
+ * Invariants: a descriptor is written only while it belongs to the chip, opts1 last; a frame is written only when
+ * buffers for all of it are there.
+ */
+export class ReceiveBuffers {
+  readonly ring: DescriptorRing;
+  readonly #offences: Offences;
+  readonly #countsLastPiece: boolean;
+  #layout: ReceiveLayout;
+  /** What of the layout every frame needs. */
+  #opts1Word = 0;
+  #opts2Word = 0;
+  #addressWord = 0;
+  #ends = 0;
+  /** What is claimed: descriptors, the index behind them, and the buffer when there is just one. */
+  #used = 0;
+  #next = 0;
+  #region: MemoryRegion = NOWHERE;
+  #place = 0;
+  readonly #pieces = new ScatterList();
+  readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
+  readonly #at = new Int32Array(MAX_DESCRIPTORS);
+
+  constructor(
+    ring: DescriptorRing,
+    layout: ReceiveLayout,
+    parts: { readonly offences: Offences; readonly facts: Pick<FrameFacts, "countsLastPiece"> },
+  ) {
+    this.ring = ring;
+    this.#offences = parts.offences;
+    this.#countsLastPiece = parts.facts.countsLastPiece;
+    this.#layout = layout;
+    this.layout = layout;
+    ring.filled = true;
+    ring.inspect = () => this.#inspect();
+  }
+
+  /** The format of the ring's descriptors from now on. */
+  set layout(layout: ReceiveLayout) {
+    this.#layout = layout;
+    this.ring.descriptorBytes = layout.bytes;
+    this.#opts1Word = layout.opts1;
+    this.#opts2Word = layout.opts2;
+    this.#addressWord = layout.address;
+    this.#ends = layout.first | layout.last;
+  }
+
+  /** Whether the next descriptor is the chip's. */
+  hasRoom(): boolean {
+    const { ring } = this;
+    if (!ring.map() || !ring.reaches(ring.index)) return false;
+    return ring.owns((ring.at(ring.index) + this.#opts1Word) | 0);
+  }
+
+  /** The ring has just been found: what it has of buffers that the chip cannot use. */
+  #inspect(): void {
+    const { ring } = this;
+    let index = 0;
+    do {
+      const start = ring.at(index);
+      const opts1 = index < ring.reachable ? ring.opts1(start + this.#opts1Word, index) : 0;
+      if ((opts1 & OWN) === 0) return;
+      const low = ring.words[start + this.#addressWord]!;
+      if ((opts1 & LENGTH) === 0 || (low & (BUFFER_ALIGN - 1)) !== 0) {
+        this.#offences.commit("buffer", index);
+        return;
+      }
+      index = ring.after(index, opts1);
+    } while (index !== 0);
+  }
+
+  /** Finds descriptors with room for `bytes`. False, and nothing claimed, when the guest has not given enough. */
+  claim(bytes: number): boolean {
+    const { ring } = this;
+    const { index } = ring;
+    if (!ring.map() || !ring.reaches(index)) return false;
+    const start = ring.at(index);
+    const at = (start + this.#opts1Word) | 0;
+    const opts1 = ring.opts1(at, 0);
+    if ((opts1 & OWN) === 0) return false;
+    const length = opts1 & LENGTH;
+    if (length < bytes) return this.#claimSeveral(bytes);
+    const place = ring.findBuffer((start + this.#addressWord) | 0, length);
+    if (place < 0) return false;
+    this.#place = place;
+    this.#region = ring.buffers;
+    this.#opts1[0] = opts1;
+    this.#at[0] = at;
+    this.#used = 1;
+    this.#next = ring.after(index, opts1);
+    return true;
+  }
+
+  #claimSeveral(bytes: number): boolean {
+    const { ring } = this;
+    this.#pieces.clear();
+    let { index } = ring;
+    for (let n = 0; n < MAX_DESCRIPTORS; n++) {
+      if (!ring.reaches(index)) return false;
+      const start = ring.at(index);
+      const at = start + this.#opts1Word;
+      const opts1 = ring.opts1(at, n);
+      if ((opts1 & OWN) === 0) return false;
+      if (!ring.addBuffer(start + this.#addressWord, opts1 & LENGTH, this.#pieces)) return false;
+      this.#opts1[n] = opts1;
+      this.#at[n] = at;
+      index = ring.after(index, opts1);
+      if (this.#pieces.length >= bytes) {
+        this.#used = n + 1;
+        this.#next = index;
+        return true;
+      }
+      // Once round: the whole ring cannot hold it.
+      if (index === ring.index) return false;
+    }
+    return false;
+  }
+
+  /**
+   * Copies the frame in, less the tag of `tag` (0 or 4) bytes, and appends the padding. Returns the partial sum of what
+   * `verifySummed` wants: of all, or from behind the tag.
+   */
+  write(from: Memory, frame: number, length: number, tag: number, padding: number): number {
+    const behind = tag === 0 ? 0 : ADDRESSES + tag;
+    if (this.#used > 1) return this.#scatter(from, frame, length, tag, padding);
+    const to = this.#region;
+    const place = this.#place;
+    if (tag > 0) copyAndSum(from, frame, to, place, ADDRESSES);
+    for (let at = place + length - tag, end = at + padding; at < end; at++) to.bytes[at] = 0;
+    return copyAndSum(from, (frame + behind) | 0, to, (place + behind - tag) | 0, (length - behind) | 0);
+  }
+
+  /** Whether what was claimed is one buffer, in memory that the guest has as well. */
+  get isPlain(): boolean {
+    return this.#used === 1 && this.#region.copy === undefined && !this.ring.copied;
+  }
+
+  /** Copies part of a frame to `at` of the one buffer. Returns the part's partial sum. */
+  writePart(from: Memory, offset: number, at: number, length: number): number {
+    return copyAndSum(from, offset, this.#region, (this.#place + at) | 0, length);
+  }
+
+  #scatter(from: Memory, frame: number, length: number, tag: number, padding: number): number {
+    const pieces = this.#pieces;
+    const behind = tag === 0 ? 0 : ADDRESSES + tag;
+    if (tag > 0) pieces.copyIn(0, ADDRESSES, from, frame);
+    const total = pieces.copyIn(behind - tag, length - behind, from, frame + behind);
+    pieces.copyIn(length - tag, padding, ZEROS, 0);
+    return total;
+  }
+
+  /** Writes the FCS of what was written, `stored` bytes with it; or a wrong one. */
+  writeCheck(from: Memory, frame: number, length: number, padding: number, stored: number, wrong: boolean): void {
+    const pieces = this.#pieces;
+    if (this.#used === 1) {
+      pieces.clear();
+      pieces.add(this.#region, this.#place, stored);
+    }
+    writeFrameCheck(pieces, stored - FCS, from.bytes, frame, length, padding, wrong);
+  }
+
+  /** Writes a hash, and what it is of, into the last descriptor, which must be of a format with room for them. */
+  writeHash(hash: number, header: number): void {
+    const at = this.#at[(this.#used - 1) | 0]! - this.#opts1Word;
+    const { words } = this.ring;
+    words[at + this.#layout.hash] = hash;
+    words[at + this.#layout.header] = header;
+  }
+
+  /** Gives the frame of `length` bytes to the guest. */
+  giveBack(length: number, status: number, opts2: number): void {
+    const { ring } = this;
+    if (this.#used > 1 || this.#region.copy !== undefined || ring.copied) {
+      this.#giveSeveralBack(length, status, opts2);
+      return;
+    }
+    const at = this.#at[0]!;
+    ring.words[(at + this.#opts2Word - this.#opts1Word) | 0] = opts2;
+    ring.publish(at, (this.#opts1[0]! & END_OF_RING) | this.#ends | length | status);
+    ring.index = this.#next;
+  }
+
+  /**
+   * As `giveBack`, of any number of descriptors; only the last one's length is the frame's, or what is left of it for the
+   * last buffer. Where memory is a copy of the guest's, the guest may do anything while it is stored, a reset included.
+   */
+  #giveSeveralBack(length: number, status: number, opts2: number): void {
+    const { ring } = this;
+    const { epoch, words } = ring;
+    const { first, last } = this.#layout;
+    const used = this.#used;
+    const next = this.#next;
+    const region = this.#region;
+    const stored = ring.exclusively(() =>
+      used === 1 ? region.copy?.store(this.#place, length) !== false : this.#pieces.store(length),
+    );
+    if (ring.epoch !== epoch) return;
+    if (!stored) {
+      ring.lost();
+      return;
+    }
+    let rest = length;
+    for (let n = 0; n < used; n++) {
+      const at = this.#at[n]!;
+      const opts1 = this.#opts1[n]!;
+      const ends = (n === 0 ? first : 0) | (n === used - 1 ? last | rest : opts1 & LENGTH);
+      if (this.#countsLastPiece) rest -= opts1 & LENGTH;
+      words[at + this.#opts2Word - this.#opts1Word] = opts2;
+      ring.publish(at, (opts1 & END_OF_RING) | ends | status);
+      if (ring.epoch !== epoch) return;
+    }
+    ring.index = next;
+  }
+}

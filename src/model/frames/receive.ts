@@ -1,0 +1,288 @@
+/** The receive engine of one ring: filters, takes tags out, verifies checksums, says what it found, and counts. */
+import { Rx, RxTagTaken } from "#chip/descriptors.ts";
+import type { ChipFrames } from "#chip/frames.ts";
+import { Intr, MissedPackets } from "#chip/registers.ts";
+import { Damage, type Port, type SegmentSource } from "#kit/port.ts";
+import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
+import { verifySummed } from "#wire/verify-summed.ts";
+import { TAG_BYTES, tagOf } from "#wire/vlan.ts";
+import { Count, type TallyCounters } from "./counters.ts";
+import { PAUSE, ReceiveFilter } from "./filter.ts";
+import type { FlowControl } from "./flow-control.ts";
+import type { QueueInterrupts } from "../interrupts/interrupts.ts";
+import { swapTag } from "./offload.ts";
+import type { Page } from "../registers/page.ts";
+import { hashedBits, type ReceiveLayout, receiveLayout } from "./receive-layout.ts";
+import { type ReceiveSettings, receiveSettings } from "./receive-settings.ts";
+import { damageStatus } from "./damaged.ts";
+import { ReceiveBuffers } from "./receive-buffers.ts";
+import type { DescriptorRing } from "./ring.ts";
+import type { ReceiveSideScaling } from "./rss.ts";
+import type { Offences } from "../observation/strict.ts";
+
+// The engine folds a module's own constants into the code, but loads imported ones at every use.
+const LENGTH = Rx.length;
+const MULTICAST = Rx.multicast;
+const BROADCAST = Rx.broadcast;
+const TAG_TAKEN = RxTagTaken;
+const SHORTEST = SHORTEST_FRAME;
+const HEADER = ETHERNET_BYTES;
+const TAGGED = TAG_BYTES;
+const FCS = 4;
+const FRAMES = Count.rxFrames;
+const UNICASTS = Count.rxUnicast;
+const MULTICASTS = Count.rxMulticast;
+const BROADCASTS = Count.rxBroadcast;
+
+/** For senders whose memory does not start at a word. */
+const COPY_BYTES = Rx.length + 1;
+/** MissedPackets has 24 bits. */
+const MISSED = 0xff_ffff;
+
+export interface ReceiveParts {
+  readonly page: Page;
+  readonly interrupts: Pick<QueueInterrupts, "frames" | "raise">;
+  readonly counters: TallyCounters;
+  readonly offences: Offences;
+  readonly facts: ChipFrames;
+  /** Whether ChipCmd lets the engine run. */
+  readonly enabled: () => boolean;
+  readonly flow?: FlowControl;
+  /** Has hashed the frame, on chips with hashes in their descriptors. */
+  readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed">;
+  /**
+   * Write the four bytes of the FCS as well, computed anew for each frame, which is slow. Otherwise they count in the
+   * length, as drivers expect, and are left as they were in the buffer.
+   */
+  readonly frameCheck?: boolean;
+}
+
+/**
+ * Puts frames into the ring.
+ *
+ * Software that writes frames to a cable leaves padding and FCS out: what is shorter than Ethernet allows is padded here
+ * as the sender's chip would have.
+ */
+export class ReceiveEngine {
+  readonly ring: DescriptorRing;
+  readonly rings: readonly DescriptorRing[];
+  readonly #parts: ReceiveParts;
+  readonly #interrupts: Pick<QueueInterrupts, "frames" | "raise">;
+  readonly #counts: Float64Array;
+  readonly #filter: ReceiveFilter;
+  readonly #buffers: ReceiveBuffers;
+  /** The memory the last frame came in, as words too. */
+  #source: Memory = newMemory(0);
+  #copy: Memory | undefined;
+  /** The memory of the port this is connected to. */
+  #wire: Memory | undefined;
+  #open = false;
+  #verify = false;
+  #strip = false;
+  #longest = 0;
+  #settings: ReceiveSettings;
+  /** The descriptor's format, and what of it every frame needs. */
+  #layout: ReceiveLayout;
+  #kindShift = 0;
+  #verdicts1: Int32Array;
+  #verdicts2: Int32Array;
+  /** Each frame has an FCS or a hash to be written. */
+  #more = false;
+
+  constructor(ring: DescriptorRing, parts: ReceiveParts) {
+    this.ring = ring;
+    this.rings = [ring];
+    this.#parts = parts;
+    this.#interrupts = parts.interrupts;
+    this.#counts = parts.counters.values;
+    this.#filter = new ReceiveFilter(parts.page, parts.facts);
+    this.#settings = receiveSettings(parts.page, parts.facts);
+    this.#layout = receiveLayout(parts.facts, undefined);
+    this.#buffers = new ReceiveBuffers(ring, this.#layout, parts);
+    this.#verdicts1 = this.#layout.verdicts1;
+    this.#verdicts2 = this.#layout.verdicts2;
+    this.configure();
+  }
+
+  /** Frames will come from this port's memory. */
+  connect(port: Port): void {
+    this.#wire = port.memory;
+    if (port.memory !== undefined) this.#source = port.memory;
+  }
+
+  /** Registers that matter here changed. */
+  configure(): void {
+    const { page, enabled, facts, frameCheck } = this.#parts;
+    const settings = receiveSettings(page, facts);
+    this.#settings = settings;
+    this.#open = enabled() && !settings.gated;
+    this.#verify = settings.verify;
+    this.#strip = settings.strip;
+    this.#longest = settings.longest;
+    const layout = receiveLayout(facts, settings.hashed);
+    this.#layout = layout;
+    this.#buffers.layout = layout;
+    this.#kindShift = layout.kindShift;
+    this.#verdicts1 = layout.verdicts1;
+    this.#verdicts2 = layout.verdicts2;
+    this.#more = layout.hash >= 0 || frameCheck === true;
+    this.#filter.load();
+  }
+
+  /** Whether the next frame finds a descriptor: what a flow-controlled cable asks before it delivers. */
+  hasRoom(): boolean {
+    return this.#open && this.#buffers.hasRoom();
+  }
+
+  /** A frame has come. False when it was dropped. The guest may be called from here. */
+  receive(bytes: Uint8Array, offset: number, length: number): boolean {
+    if (!this.#open || length < HEADER) return false;
+    const kind = this.#filter.admit(bytes, offset);
+    if (kind < 0) return this.#refuse(kind, bytes, offset, length);
+    if (length > this.#longest) return this.#receiveLong(bytes, offset, length, kind);
+    const padding = length < SHORTEST ? SHORTEST - length : 0;
+    const tag = this.#strip ? tagOf(bytes, offset, length) : -1;
+    const start = tag < 0 ? 0 : TAGGED;
+    const stored = (length + padding + FCS - start) | 0;
+    const buffers = this.#buffers;
+    if (!buffers.claim(stored)) return this.#missed();
+    const from = bytes === this.#source.bytes ? this.#source : this.#memoryOf(bytes, offset, length);
+    const frame = from.bytes === bytes ? offset : 0;
+    const total = buffers.write(from, frame, length, start, padding);
+    const found = this.#verify ? verifySummed(from, frame, length, tag >= 0, total) : 0;
+    const status = (kind >> this.#kindShift) | this.#verdicts1[found]!;
+    if (this.#more) this.#writeMore(from, frame, length, padding, stored);
+    buffers.giveBack(stored, status, (tag < 0 ? 0 : TAG_TAKEN | swapTag(tag)) | this.#verdicts2[found]!);
+    const counts = this.#counts;
+    counts[FRAMES]!++;
+    counts[kind === BROADCAST ? BROADCASTS : kind === MULTICAST ? MULTICASTS : UNICASTS]!++;
+    this.#parts.counters.received(length + padding);
+    this.#interrupts.frames(1);
+    return true;
+  }
+
+  /**
+   * Segments come, from the memory of the port this is connected to. Each is verified as any frame is, by what its headers
+   * say and the sum of its payload, which is made just once: while it is copied, for its sender as well as for us. Ends
+   * before a segment that has no buffer, or that is not quite ordinary. The guest may be called from here.
+   */
+  receiveSegments(segments: SegmentSource): number {
+    const from = this.#wire;
+    if (from === undefined || !this.#open || this.#more) return 0;
+    const kind = this.#kindOfAll(segments, from.bytes);
+    if (kind < 0) return 0;
+    let taken = 0;
+    while (segments.left > 0 && this.#receiveSegment(segments, from, kind >> this.#kindShift)) taken++;
+    if (taken === 0) return 0;
+    this.#counts[FRAMES]! += taken;
+    this.#counts[kind === BROADCAST ? BROADCASTS : kind === MULTICAST ? MULTICASTS : UNICASTS]! += taken;
+    this.#interrupts.frames(taken);
+    return taken;
+  }
+
+  /** What the filter says to all of the segments, which have the same addresses; negative for those with a tag to be taken out. */
+  #kindOfAll(segments: SegmentSource, bytes: Uint8Array): number {
+    const { offset, length } = segments;
+    if (length > this.#longest) return -1;
+    // The headers are looked at, not yet the sum.
+    segments.make(0);
+    return this.#strip && tagOf(bytes, offset, length) >= 0 ? -1 : this.#filter.admit(bytes, offset);
+  }
+
+  #receiveSegment(segments: SegmentSource, from: Memory, kind: number): boolean {
+    const { offset, length, headerBytes } = segments;
+    const stored = (length + FCS) | 0;
+    const buffers = this.#buffers;
+    if (length < SHORTEST || !buffers.claim(stored) || !buffers.isPlain) return false;
+    const payload = buffers.writePart(from, (offset + headerBytes) | 0, headerBytes, (length - headerBytes) | 0);
+    segments.make(payload);
+    const total = (payload + buffers.writePart(from, offset, 0, headerBytes)) | 0;
+    const found = this.#verify ? verifySummed(from, offset, length, false, total) : 0;
+    buffers.giveBack(stored, kind | this.#verdicts1[found]!, this.#verdicts2[found]!);
+    this.#parts.counters.received(length);
+    segments.skip();
+    return true;
+  }
+
+  /**
+   * A frame has come that the wire has damaged: `damage` has bits of `Damage`. It is counted, and dropped unless RxConfig
+   * lets such frames in. No padding is added.
+   */
+  receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
+    if (!this.#open || length < HEADER) return false;
+    const { counters } = this.#parts;
+    counters.count(Count.rxErrors);
+    if ((damage & Damage.alignment) !== 0) counters.count(Count.alignErrors);
+    if ((damage & Damage.runt) !== 0) counters.count(Count.rxRunts);
+    const kind = this.#filter.admit(bytes, offset);
+    return kind >= 0 && this.#accept(bytes, offset, length, kind, damage);
+  }
+
+  /** Frames were lost in the FIFO. The guest may be called from here. */
+  overflow(frames: number): void {
+    const { counters, page, facts } = this.#parts;
+    counters.count(Count.rxMissed, frames);
+    if (facts.countsMissed) page.put(MissedPackets, 4, (page.get(MissedPackets, 4) + frames) & MISSED);
+    this.#interrupts.raise(Intr.receiveFifoOverflow);
+  }
+
+  #refuse(kind: number, bytes: Uint8Array, offset: number, length: number): false {
+    if (kind === PAUSE) this.#parts.flow?.received(bytes, offset, length);
+    return false;
+  }
+
+  /** Without a FIFO to wait in, a frame that finds no descriptor is lost at once. */
+  #missed(): false {
+    const { flow } = this.#parts;
+    flow?.exhausted();
+    this.#interrupts.raise(this.ring.halted ? Intr.receiveError : Intr.receiveUnavailable);
+    this.overflow(1);
+    return false;
+  }
+
+  /** The switch for jumbo frames is looked at here, so that nobody need tell when it was moved. */
+  #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
+    this.configure();
+    if (length <= this.#longest) return this.receive(bytes, offset, length);
+    this.#parts.counters.count(Count.rxErrors);
+    this.#parts.counters.count(Count.rxTooLong);
+    return this.#accept(bytes, offset, Math.min(length, this.#longest), kind, Damage.long);
+  }
+
+  /** Gives a damaged frame to a guest that wants such frames. */
+  #accept(bytes: Uint8Array, offset: number, length: number, kind: number, damage: number): boolean {
+    const buffers = this.#buffers;
+    const status = damageStatus(damage, this.#layout, this.#settings);
+    const stored = length + FCS;
+    if (status === 0 || length <= 0 || length > LENGTH - FCS || !buffers.claim(stored)) return false;
+    const from = this.#memoryOf(bytes, offset, length);
+    const frame = from.bytes === bytes ? offset : 0;
+    buffers.write(from, frame, length, 0, 0);
+    buffers.writeCheck(from, frame, length, 0, stored, (damage & Damage.crc) !== 0);
+    buffers.giveBack(stored, (kind >> this.#kindShift) | status, 0);
+    this.#interrupts.raise(Intr.receiveError);
+    return true;
+  }
+
+  #writeMore(from: Memory, frame: number, length: number, padding: number, stored: number): void {
+    if (this.#parts.frameCheck === true) this.#buffers.writeCheck(from, frame, length, padding, stored, false);
+    const { steering } = this.#parts;
+    if (this.#layout.hash < 0) return;
+    this.#buffers.writeHash(
+      steering?.hash ?? 0,
+      steering === undefined ? 0 : hashedBits(steering.hashed, this.#layout),
+    );
+  }
+
+  /** The frame's memory as words too: looked at anew only when the sender changes. */
+  #memoryOf(bytes: Uint8Array, offset: number, length: number): Memory {
+    if (bytes.byteOffset % 4 === 0) {
+      this.#source = memoryOf(bytes);
+      return this.#source;
+    }
+    const copy = (this.#copy ??= newMemory(COPY_BYTES));
+    for (let i = 0; i < length; i++) copy.bytes[i] = bytes[offset + i]!;
+    return copy;
+  }
+}

@@ -1,0 +1,140 @@
+/** Receive side scaling: Microsoft's vectors, and which frames go where. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
+import { RSS_ENTRIES, RssControl } from "#chip/rss.ts";
+import { Page } from "../registers/page.ts";
+import { IPV4, IPV6, KEY, type Vector } from "./rss.test-kit.ts";
+import { Hashed, ReceiveSideScaling } from "./rss.ts";
+
+const TCP = 6;
+const UDP = 17;
+const ETHERNET = 14;
+const bytesOf = (address: string): number[] =>
+  address.includes(".")
+    ? address.split(".").map(Number)
+    : address.split(":").flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 0xff]);
+const be16 = (value: number): number[] => [value >> 8, value & 0xff];
+const transportOf = (protocol: number, vector: Vector): number[] => {
+  const ports = [...be16(vector.fromPort), ...be16(vector.toPort)];
+  return protocol === TCP ? [...ports, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0, 0, 0, 0, 0, 0, 0] : [...ports, 0, 8, 0, 0];
+};
+const ethernet = (type: number, tag: number[], packet: number[]): Uint8Array =>
+  Uint8Array.from([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, ...tag, ...be16(type), ...packet]);
+const ipv4 = (protocol: number, vector: Vector, { fragment = 0, tag = [] as number[] } = {}): Uint8Array => {
+  const transport = transportOf(protocol, vector);
+  const header = [0x45, 0, ...be16(20 + transport.length), 0, 0, ...be16(fragment), 64, protocol, 0, 0];
+  return ethernet(0x0800, tag, [...header, ...bytesOf(vector.from), ...bytesOf(vector.to), ...transport]);
+};
+const ipv6 = (protocol: number, vector: Vector, extensions: number[] = []): Uint8Array => {
+  const rest = [...extensions, ...transportOf(protocol, vector)];
+  const next = extensions.length > 0 ? 60 : protocol;
+  const header = [0x60, 0, 0, 0, ...be16(rest.length), next, 64];
+  return ethernet(0x86dd, [], [...header, ...bytesOf(vector.from), ...bytesOf(vector.to), ...rest]);
+};
+/** A destination options header of 8 bytes with padding. */
+const options = (next: number): number[] => [next, 0, 1, 4, 0, 0, 0, 0];
+
+const setUp = (control: number, queues = 4): { rss: ReceiveSideScaling; page: Page } => {
+  const page = new Page(new ArrayBuffer(0x10000), 0, 0x10000);
+  const rss = new ReceiveSideScaling(page, queues);
+  KEY.forEach((byte, i) => page.put(RSS_KEY[0]! + i, 1, byte));
+  for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, i % 4);
+  page.put(RSS_CTRL, 4, control | (7 << RssControl.maskShift));
+  page.put(Q_NUM_CTRL, 2, Math.log2(queues) << RssControl.queuesShift);
+  rss.configure();
+  return { rss, page };
+};
+const hashOf = (rss: ReceiveSideScaling, frame: Uint8Array): number => {
+  // At an odd place, and in larger memory.
+  const memory = new Uint8Array(frame.length + 9).fill(0xa5);
+  memory.set(frame, 3);
+  rss.steer(memory, 3, frame.length);
+  return rss.hash >>> 0;
+};
+const ALL = RssControl.any;
+
+test("hashes IPv4 as Microsoft's vectors do, with and without ports", () => {
+  const { rss } = setUp(ALL);
+  const { rss: plain } = setUp(RssControl.ipv4);
+  for (const vector of IPV4) {
+    assert.equal(hashOf(rss, ipv4(TCP, vector)), vector.withPorts);
+    assert.equal(rss.hashed, Hashed.ipv4 | Hashed.tcp);
+    assert.equal(hashOf(rss, ipv4(UDP, vector)), vector.withPorts);
+    assert.equal(rss.hashed, Hashed.ipv4 | Hashed.udp);
+    assert.equal(hashOf(plain, ipv4(TCP, vector)), vector.addresses);
+    assert.equal(plain.hashed, Hashed.ipv4);
+  }
+});
+
+test("hashes IPv6 as Microsoft's vectors do, with and without ports", () => {
+  const { rss } = setUp(ALL);
+  const { rss: plain } = setUp(RssControl.ipv6);
+  for (const vector of IPV6) {
+    assert.equal(hashOf(rss, ipv6(TCP, vector)), vector.withPorts);
+    assert.equal(rss.hashed, Hashed.ipv6 | Hashed.tcp);
+    assert.equal(hashOf(plain, ipv6(UDP, vector)), vector.addresses);
+  }
+});
+
+test("looks through VLAN tags, and through IPv6 extension headers where the control says so", () => {
+  const { rss } = setUp(ALL);
+  const [first] = IPV4;
+  assert.equal(hashOf(rss, ipv4(TCP, first!, { tag: [0x81, 0x00, 0x00, 0x07] })), first!.withPorts);
+  const [sixth] = IPV6;
+  assert.equal(hashOf(rss, ipv6(TCP, sixth!, options(TCP))), sixth!.withPorts);
+  const { rss: unextended } = setUp(RssControl.tcpIpv6 | RssControl.ipv6);
+  assert.equal(hashOf(unextended, ipv6(TCP, sixth!, options(TCP))), sixth!.addresses);
+});
+
+test("leaves the ports of fragments alone, since only the first one has them", () => {
+  const { rss } = setUp(ALL);
+  const [vector] = IPV4;
+  assert.equal(hashOf(rss, ipv4(TCP, vector!, { fragment: 0x2000 })), vector!.addresses);
+  assert.equal(hashOf(rss, ipv4(TCP, vector!, { fragment: 0x0010 })), vector!.addresses);
+});
+
+test("steers by the table, which the low bits of the hash index", () => {
+  const { rss, page } = setUp(ALL);
+  const frame = ipv4(TCP, IPV4[0]!);
+  const entry = RSS_INDIRECTION_TBL[0]! + (IPV4[0]!.withPorts & (RSS_ENTRIES - 1));
+  page.put(entry, 1, 3);
+  assert.equal(rss.steer(frame, 0, frame.length), 3);
+  page.put(entry, 1, 1);
+  assert.equal(rss.steer(frame, 0, frame.length), 1);
+});
+
+test("never steers to a queue that the chip has not, or that is not in use", () => {
+  const { rss, page } = setUp(ALL);
+  for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, 0xff);
+  const frame = ipv4(TCP, IPV4[0]!);
+  assert.equal(rss.steer(frame, 0, frame.length), 3);
+  page.put(Q_NUM_CTRL, 2, 0);
+  rss.configure();
+  assert.equal(rss.steer(frame, 0, frame.length), 0);
+  page.put(Q_NUM_CTRL, 2, 7 << RssControl.queuesShift);
+  rss.configure();
+  assert.equal(rss.steer(frame, 0, frame.length), 3);
+});
+
+test("sends to queue 0 what it does not hash", () => {
+  const { rss } = setUp(ALL);
+  const arp = ethernet(0x0806, [], Array<number>(46).fill(1));
+  assert.equal(rss.steer(arp, 0, arp.length), 0);
+  assert.equal(rss.hashed, 0);
+  const short = ipv4(TCP, IPV4[0]!).subarray(0, ETHERNET + 10);
+  assert.equal(rss.steer(short, 0, short.length), 0);
+  assert.equal(rss.hashed, 0);
+  const { rss: off } = setUp(0);
+  assert.equal(hashOf(off, ipv4(TCP, IPV4[0]!)), 0);
+});
+
+test("a new key counts from the next frame on", () => {
+  const { rss, page } = setUp(ALL);
+  const frame = ipv4(TCP, IPV4[0]!);
+  hashOf(rss, frame);
+  for (let i = 0; i < KEY.length; i++) page.put(RSS_KEY[0]! + i, 1, 0);
+  rss.configure();
+  assert.equal(hashOf(rss, frame), 0);
+  assert.equal(rss.hashed, Hashed.ipv4 | Hashed.tcp);
+});

@@ -1,0 +1,155 @@
+/** Receive side scaling: a Toeplitz hash over addresses and ports chooses the receive queue of a frame. */
+import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
+import { RssControl } from "#chip/rss.ts";
+import {
+  dissect,
+  DISSECTION_WORDS,
+  ETHER_TYPE,
+  Layer,
+  NETWORK,
+  NETWORK_LENGTH,
+  PROTOCOL,
+  TRANSPORT,
+} from "#wire/dissect.ts";
+import { EtherType } from "#wire/ethernet.ts";
+import { Protocol } from "#wire/ipv4.ts";
+import { IPV6_BYTES } from "#wire/ipv6.ts";
+import type { Page } from "../registers/page.ts";
+
+/** What a hash is over: the addresses, and when it is TCP or UDP also the ports. */
+export const Hashed = { ipv4: 1 << 0, ipv6: 1 << 1, tcp: 1 << 2, udp: 1 << 3 } as const;
+
+/** Two IPv6 addresses and two ports. */
+const INPUT_BYTES = 36;
+const PORTS_BYTES = 4;
+const IPV4_ADDRESSES = { offset: 12, bytes: 8 } as const;
+const IPV6_ADDRESSES = { offset: 8, bytes: 32 } as const;
+
+/**
+ * The Toeplitz hash: for each bit of the input that is set, the 32 bits of the key that start at that place, all added
+ * without carry. What each value of each byte contributes is worked out when the key changes.
+ */
+export class Toeplitz {
+  readonly #contributions = new Int32Array(INPUT_BYTES * 256);
+
+  /** @param key byte `i`, for 40 bytes */
+  set(key: (i: number) => number): void {
+    const table = this.#contributions;
+    for (let at = 0; at < INPUT_BYTES; at++) {
+      const high = (key(at) << 24) | (key(at + 1) << 16) | (key(at + 2) << 8) | key(at + 3);
+      const next = key(at + 4);
+      for (let value = 0; value < 256; value++) {
+        let sum = 0;
+        for (let bit = 0; bit < 8; bit++)
+          if ((value & (0x80 >> bit)) !== 0) sum ^= bit === 0 ? high : (high << bit) | (next >>> (8 - bit));
+        table[256 * at + value] = sum;
+      }
+    }
+  }
+
+  /** What `count` bytes from `from` on contribute as bytes `place` and following of the input. */
+  part(bytes: Uint8Array, from: number, count: number, place: number): number {
+    const table = this.#contributions;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= table[256 * (place + i) + bytes[from + i]!]!;
+    return sum;
+  }
+}
+
+/**
+ * Steers frames. Sources: DPDK `drivers/net/r8169` (registers, bits, sizes); Microsoft's specification of RSS (what is
+ * hashed, and in which order). No source says what the chip makes of packets with IPv6 extension headers beyond the names
+ * of the bits, which are Microsoft's; addresses of mobile IPv6 are not looked for.
+ */
+export class ReceiveSideScaling {
+  /** The hash of the frame steered last, and what it was over (`Hashed`; 0: nothing). */
+  hash = 0;
+  hashed = 0;
+  readonly #page: Page;
+  readonly #queues: number;
+  readonly #toeplitz = new Toeplitz();
+  readonly #found = new Int32Array(DISSECTION_WORDS);
+  #stale = true;
+  #control = 0;
+  /** Of the hash, to choose an entry of the table. */
+  #hashMask = 0;
+  #queueMask = 0;
+
+  /** @param queues that the chip has, a power of 2 */
+  constructor(page: Page, queues: number) {
+    this.#page = page;
+    this.#queues = queues;
+  }
+
+  /** One of the registers was written, or all were reset. */
+  configure(): void {
+    const control = this.#page.get(RSS_CTRL, 4);
+    const rings = 1 << ((this.#page.get(Q_NUM_CTRL, 2) >>> RssControl.queuesShift) & RssControl.queuesMask);
+    this.#control = control;
+    this.#hashMask = (1 << ((control >>> RssControl.maskShift) & RssControl.maskMask)) - 1;
+    this.#queueMask = Math.min(rings, this.#queues) - 1;
+    this.#stale = true;
+  }
+
+  /** Whether anything is hashed. */
+  get active(): boolean {
+    return (this.#control & RssControl.any) !== 0;
+  }
+
+  /** How many queues frames may be steered to. */
+  get queues(): number {
+    return this.active ? this.#queueMask + 1 : 1;
+  }
+
+  /** The queue of the frame of `length` bytes at `frame`; what is not hashed goes to queue 0. */
+  steer(bytes: Uint8Array, frame: number, length: number): number {
+    this.hash = 0;
+    this.hashed = 0;
+    if (!this.active) return 0;
+    const layer = dissect(bytes, frame, length, this.#found);
+    if (layer < Layer.network) return 0;
+    const type = this.#found[ETHER_TYPE];
+    if (type === EtherType.ipv4) this.#hashIpv4(bytes, frame, layer);
+    else if (type === EtherType.ipv6) this.#hashIpv6(bytes, frame, layer);
+    if (this.hashed === 0) return 0;
+    return this.#page.get(RSS_INDIRECTION_TBL[0]! + (this.hash & this.#hashMask), 1) & this.#queueMask;
+  }
+
+  #hashIpv4(bytes: Uint8Array, frame: number, layer: number): void {
+    const ports = this.#ports(layer, RssControl.tcpIpv4, RssControl.udpIpv4);
+    if (ports === 0 && (this.#control & RssControl.ipv4) === 0) return;
+    this.#sum(bytes, frame, IPV4_ADDRESSES.offset, IPV4_ADDRESSES.bytes, Hashed.ipv4 | ports);
+  }
+
+  #hashIpv6(bytes: Uint8Array, frame: number, layer: number): void {
+    const extended = this.#found[NETWORK_LENGTH]! > IPV6_BYTES;
+    const ports = extended
+      ? this.#ports(layer, RssControl.tcpIpv6Extended, RssControl.udpIpv6Extended)
+      : this.#ports(layer, RssControl.tcpIpv6, RssControl.udpIpv6);
+    const addresses = extended ? RssControl.ipv6 | RssControl.ipv6Extended : RssControl.ipv6;
+    if (ports === 0 && (this.#control & addresses) === 0) return;
+    this.#sum(bytes, frame, IPV6_ADDRESSES.offset, IPV6_ADDRESSES.bytes, Hashed.ipv6 | ports);
+  }
+
+  /** Whether the ports are hashed, and whose they are: not of fragments, since only the first one has them. */
+  #ports(layer: number, tcp: number, udp: number): number {
+    if (layer < Layer.transport) return 0;
+    const protocol = this.#found[PROTOCOL];
+    if (protocol === Protocol.tcp) return (this.#control & tcp) === 0 ? 0 : Hashed.tcp;
+    return protocol === Protocol.udp && (this.#control & udp) !== 0 ? Hashed.udp : 0;
+  }
+
+  #sum(bytes: Uint8Array, frame: number, offset: number, count: number, hashed: number): void {
+    if (this.#stale) {
+      this.#stale = false;
+      this.#toeplitz.set((i) => this.#page.get(RSS_KEY[0]! + i, 1));
+    }
+    const found = this.#found;
+    const addresses = this.#toeplitz.part(bytes, frame + found[NETWORK]! + offset, count, 0);
+    this.hashed = hashed;
+    this.hash =
+      (hashed & (Hashed.tcp | Hashed.udp)) === 0
+        ? addresses
+        : addresses ^ this.#toeplitz.part(bytes, frame + found[TRANSPORT]!, PORTS_BYTES, count);
+  }
+}

@@ -1,0 +1,393 @@
+/** The transmit engine: walks a ring from the doorbell on, builds frames in the port's memory, gives descriptors back. */
+import {
+  ADDRESS_LOW,
+  FirstSegment,
+  LastSegment,
+  MAX_DESCRIPTORS,
+  OPTS2,
+  Own,
+  TxLength,
+  TxV1Status,
+} from "#chip/descriptors.ts";
+import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
+import { Intr } from "#chip/registers.ts";
+import type { Port } from "#kit/port.ts";
+import { SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
+import { buildTag, TAG, TAG_BYTES } from "#wire/vlan.ts";
+import { Count, type TallyCounters } from "./counters.ts";
+import type { QueueInterrupts } from "../interrupts/interrupts.ts";
+import {
+  OffloadRequest,
+  type ParseRequest,
+  parseEitherFormat,
+  parseFirstFormat,
+  parseSecondFormat,
+} from "./offload.ts";
+import type { Page } from "../registers/page.ts";
+import { longestFrame } from "./receive-settings.ts";
+import type { DescriptorRing } from "./ring.ts";
+import { ScatterList } from "./scatter.ts";
+import type { Schedule } from "../registers/schedule.ts";
+import { Segmentation } from "./segmentation.ts";
+import type { Offences } from "../observation/strict.ts";
+import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
+
+/** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
+const LONGEST_SUPER_FRAME = 0xffff + 18;
+/** Frames one doorbell may cause before other work gets its turn: segmentation makes many of one descriptor. */
+const FRAMES_PER_TURN = 4096;
+/** How long the engine waits when its turn is over, and when the port takes no more. */
+const TURN_MICROS = 1;
+const RETRY_MICROS = 20;
+/** After this many waits for the port in a row (100 ms) a frame is given up. */
+const RETRIES = 5000;
+// Bound here because the engine looks an imported name up at every use.
+const SHORTEST = SHORTEST_FRAME;
+const STANDARD = STANDARD_FRAME;
+const ADDRESS = ADDRESS_LOW;
+
+/** The 8168E-VL does not segment where the last payload has no more bytes than this. */
+const SHORT_PAYLOAD = 6;
+
+/** What became of a frame. */
+type Outcome = "sent" | "dropped" | "waits";
+
+export interface TransmitParts {
+  readonly schedule: Schedule;
+  readonly interrupts: Pick<QueueInterrupts, "frames" | "raise">;
+  readonly counters: TallyCounters;
+  readonly offences: Offences;
+  readonly page: Page;
+  readonly facts: ChipFrames;
+  /** Whether ChipCmd lets the engine run. */
+  readonly enabled: () => boolean;
+  /** Whether frames leave by the port now: none is to be diverted. */
+  readonly straight: () => boolean;
+  /** Takes a finished frame of `length` bytes at `offset` that is not to leave by the port. True when it did. */
+  readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
+}
+
+/**
+ * Sends what the guest has put into one ring.
+ *
+ * Invariants: each descriptor word is read once; memory is touched only inside regions the bus gave; between a doorbell
+ * and its end at most 1024 descriptors are taken and `FRAMES_PER_TURN` frames made, the rest follows by timer.
+ */
+export class TransmitEngine {
+  readonly ring: DescriptorRing;
+  /** Super-frames cut so far. */
+  superFrames = 0;
+  readonly #parts: TransmitParts;
+  readonly #pieces = new ScatterList();
+  readonly #request = new OffloadRequest();
+  readonly #segmentation = new Segmentation();
+  /** opts1 of the frame's descriptors as read, and where each is. */
+  readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
+  readonly #at = new Int32Array(MAX_DESCRIPTORS);
+  readonly #resume: () => void;
+  readonly #parse: ParseRequest;
+  /** Bits of opts1 that a descriptor comes back with. */
+  readonly #kept: number;
+  readonly #fillChecksums: FillChecksums;
+  #port: Port | undefined;
+  #memory: Memory = newMemory(0);
+  /** Index of the descriptor after the present frame. */
+  #next = 0;
+  /** Segments of the present frame that have left already. */
+  #segmentsSent = 0;
+  #frames = 0;
+  #retries = 0;
+  #running = false;
+  #again = false;
+  /** Ends the pause that the link partner has asked for. */
+  #paused: (() => void) | undefined;
+  /**
+   * Something was taken since the start. A doorbell that finds nothing is no offence then: the guest cannot know how far the chip
+   * has got, bells on their way through a socket come later than the frames, and FreeBSD's driver rings once more whenever the
+   * chip says that it has sent all, for some chips miss a bell.
+   */
+  #begun = false;
+  #cancel: (() => void) | undefined;
+
+  constructor(ring: DescriptorRing, parts: TransmitParts) {
+    this.ring = ring;
+    this.#parts = parts;
+    const { transmitFormat, eitherFormat } = parts.facts;
+    this.#parse = eitherFormat ? parseEitherFormat : transmitFormat === 1 ? parseFirstFormat : parseSecondFormat;
+    this.#kept = transmitFormat === 1 ? ~(Own | TxV1Status) : ~Own;
+    this.#fillChecksums = checksumFiller(parts.facts);
+    this.#resume = () => {
+      this.#cancel = undefined;
+      this.#run(false);
+    };
+  }
+
+  connect(port: Port): void {
+    this.#port = port;
+    this.#memory = port.memory ?? memoryOf(port.bytes);
+  }
+
+  /** Forgets the ring and the frame in hand. */
+  reset(): void {
+    this.ring.reset();
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#paused?.();
+    this.#paused = undefined;
+    this.#segmentsSent = 0;
+    this.#retries = 0;
+    this.#again = false;
+    this.#begun = false;
+  }
+
+  /** Sends nothing for so many microseconds; 0 ends a pause. A frame that is leaving leaves. */
+  pause(micros: number): void {
+    this.#paused?.();
+    this.#paused = undefined;
+    if (micros > 0) this.#paused = this.#parts.schedule.after(micros, () => this.pause(0));
+    else if (this.#again) this.#run(false);
+  }
+
+  /** The guest says there is something to send. */
+  doorbell(): void {
+    if (!this.#parts.enabled()) this.#parts.offences.commit("disabled", this.ring.index);
+    else if (this.#running) this.#again = true;
+    else this.#run(true);
+  }
+
+  /** @param rung the guest asked for it: finding nothing is then worth a word */
+  #run(rung: boolean): void {
+    if (this.#paused !== undefined) this.#again = true;
+    if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#running = true;
+    this.#again = false;
+    this.#frames = 0;
+    const { epoch } = this.ring;
+    let good = 0;
+    let bad = 0;
+    let taken = 0;
+    let waits = false;
+    while (taken < MAX_DESCRIPTORS) {
+      const used = this.#gather();
+      if (used === 0) {
+        if (this.#retries > 0 || this.#segmentsSent > 0) this.#takenBack();
+        break;
+      }
+      const outcome = this.#send();
+      waits = outcome === "waits";
+      // The far end may answer at once, and the guest that answer with a reset.
+      if (waits || this.ring.epoch !== epoch) break;
+      if (outcome === "sent") good++;
+      else bad++;
+      taken += used;
+      if (!this.#giveBack(used)) break;
+    }
+    this.#port?.flush();
+    this.#running = false;
+    if (this.ring.epoch !== epoch) return;
+    if (taken > 0 || waits) this.#begun = true;
+    else if (rung && !this.#begun && !this.ring.halted) this.#parts.offences.commit("idle", this.ring.index);
+    // The doorbell rings from within when the guest answers at once what this turn has sent.
+    if (waits || this.#again || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
+    this.#interrupt(good, bad, waits);
+  }
+
+  /** The frame that waited for the port is not there any more. */
+  #takenBack(): void {
+    this.#retries = 0;
+    this.#segmentsSent = 0;
+    if (!this.ring.halted) this.#parts.offences.commit("owned", this.ring.index);
+  }
+
+  #continue(refused: boolean): void {
+    this.#cancel = this.#parts.schedule.after(refused ? RETRY_MICROS : TURN_MICROS, this.#resume);
+  }
+
+  /** The guest may be called from here. */
+  #interrupt(good: number, bad: number, waits: boolean): void {
+    const { interrupts } = this.#parts;
+    const empty = waits || this.ring.halted ? 0 : Intr.transmitUnavailable;
+    const events = empty | (bad > 0 ? Intr.transmitError : 0);
+    if (events !== 0) interrupts.raise(events);
+    if (good > 0) interrupts.frames(good);
+  }
+
+  /** Reads the descriptors of the next frame. Returns how many, 0 when there is no whole frame. */
+  #gather(): number {
+    const { ring } = this;
+    let index = ring.index;
+    this.#pieces.clear();
+    for (let n = 0; n < MAX_DESCRIPTORS; n++) {
+      if (!ring.reaches(index)) return 0;
+      const at = ring.at(index);
+      const opts1 = ring.opts1(at, n);
+      if ((opts1 & Own) === 0) return 0;
+      const length = opts1 & TxLength;
+      if (!ring.addBuffer(at + ADDRESS, length, this.#pieces)) return 0;
+      if (((opts1 & FirstSegment) !== 0) !== (n === 0)) this.#parts.offences.commit("fragments", index);
+      if (n === 0) this.#parse(this.#request, opts1, ring.words[at + OPTS2]!);
+      this.#opts1[n] = opts1;
+      this.#at[n] = at;
+      index = ring.after(index, opts1);
+      if ((opts1 & LastSegment) !== 0) {
+        this.#next = index;
+        return n + 1;
+      }
+      if (index === ring.index) break;
+    }
+    // Once round without a last descriptor: nothing can ever be sent.
+    this.#parts.offences.commit("fragments", ring.index);
+    ring.halted = true;
+    return 0;
+  }
+
+  /** Gives the frame's descriptors back, in order, and goes on to the next. False when the ring was started over meanwhile. */
+  #giveBack(used: number): boolean {
+    const { ring } = this;
+    const { epoch } = ring;
+    for (let n = 0; n < used; n++) ring.publish(this.#at[n]!, this.#opts1[n]! & this.#kept);
+    if (ring.epoch !== epoch) return false;
+    ring.index = this.#next;
+    this.#segmentsSent = 0;
+    this.#retries = 0;
+    return true;
+  }
+
+  #send(): Outcome {
+    const { length } = this.#pieces;
+    if (length === 0) return this.#drop();
+    if (this.#request.segment) return length > LONGEST_SUPER_FRAME ? this.#drop() : this.#sendSegments();
+    return length > STANDARD && !this.#takesLong(length) ? this.#drop() : this.#sendWhole();
+  }
+
+  /** Whether the chip, as its registers stand, sends so long a frame. One too long to be summed leaves as it is. */
+  #takesLong(length: number): boolean {
+    const { page, facts, offences } = this.#parts;
+    if (length > longestFrame(page, facts)) return false;
+    const request = this.#request;
+    if (!facts.sumsJumbo && (request.ipChecksum || request.protocol !== 0)) {
+      request.dropChecksums();
+      offences.commit("frame", this.ring.index);
+    }
+    return true;
+  }
+
+  #drop(): Outcome {
+    this.#parts.offences.commit("frame", this.ring.index);
+    this.#parts.counters.count(Count.txErrors);
+    return "dropped";
+  }
+
+  #sendSegments(): Outcome {
+    const cut = this.#segmentation;
+    const { facts } = this.#parts;
+    if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
+    // None is longer than the first.
+    if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
+    // What the 8168E-VL sends then, nobody says.
+    if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
+    const memory = this.#memory;
+    const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? cut.payloadIn(memory) : -1;
+    if (payloadAt >= 0) return this.#sendInPlace(payloadAt);
+    const { segments } = cut;
+    let continues = false;
+    for (let n = this.#segmentsSent; n < segments; n++) {
+      const length = cut.length(n);
+      const frame = this.#reserve(length);
+      if (frame < 0) return this.#refused();
+      cut.build(n, memory, frame);
+      continues = this.#commit(frame, length, continues);
+      this.#segmentsSent = n + 1;
+    }
+    this.superFrames++;
+    return "sent";
+  }
+
+  /** Sends segments whose payload the port takes from where the guest has it, at `payloadAt` of the port's memory. */
+  #sendInPlace(payloadAt: number): Outcome {
+    const cut = this.#segmentation;
+    const memory = this.#memory;
+    const { headerBytes, segments } = cut;
+    const { segmentBytes } = this.#request;
+    const port = this.#port!;
+    let continues = false;
+    for (let n = this.#segmentsSent; n < segments; n++) {
+      const length = cut.length(n);
+      // Short ones have padding behind the payload.
+      const frame = length < SHORTEST ? this.#reserve(length) : this.#reserve(headerBytes);
+      if (frame < 0) return this.#refused();
+      if (length < SHORTEST) {
+        cut.build(n, memory, frame);
+        continues = this.#commit(frame, length, continues);
+      } else {
+        const at = payloadAt + Math.imul(n, segmentBytes);
+        cut.buildHeaders(n, memory, frame, at, length - headerBytes);
+        this.#parts.counters.sent(memory.bytes, frame, length);
+        port.commitSplit!(headerBytes, at, length - headerBytes, continues);
+        continues = true;
+        this.#frames++;
+      }
+      this.#segmentsSent = n + 1;
+    }
+    // The guest may change the payload as soon as its descriptors are given back.
+    port.flush();
+    this.superFrames++;
+    return "sent";
+  }
+
+  #sendWhole(): Outcome {
+    const { tag } = this.#request;
+    const { length } = this.#pieces;
+    const tagBytes = tag < 0 ? 0 : TAG_BYTES;
+    const frame = this.#reserve(length + tagBytes);
+    if (frame < 0) return this.#refused();
+    const addresses = tag < 0 ? 0 : Math.min(TAG, length);
+    this.#pieces.copyOut(0, addresses, this.#memory, frame);
+    if (tag >= 0) buildTag(this.#memory.bytes, frame + TAG, tag);
+    this.#pieces.copyOut(addresses, length - addresses, this.#memory, frame + addresses + tagBytes);
+    if (!this.#fillChecksums(this.#request, this.#memory, frame, length + tagBytes, tagBytes))
+      this.#parts.offences.commit("frame", this.ring.index);
+    this.#commit(frame, length + tagBytes, false);
+    return "sent";
+  }
+
+  /** Where a frame may be built; -1 when this turn's frames are used up or the port takes none. */
+  #reserve(length: number): number {
+    if (this.#frames >= FRAMES_PER_TURN) return -1;
+    return this.#port?.reserve(length < SHORTEST ? SHORTEST : length) ?? -1;
+  }
+
+  /** The frame stays in the ring and is tried again later; not for ever, since a port may never take one so long. */
+  #refused(): Outcome {
+    if (this.#frames >= FRAMES_PER_TURN) return "waits";
+    if (++this.#retries <= RETRIES) return "waits";
+    this.#parts.counters.count(Count.txAborted);
+    this.#parts.counters.count(Count.txErrors);
+    return "dropped";
+  }
+
+  /** @param continues it is the segment behind the one committed before. Returns whether the port got it. */
+  #commit(frame: number, length: number, continues: boolean): boolean {
+    const { bytes } = this.#memory;
+    const padded = length < SHORTEST ? this.#pad(frame, length) : length;
+    this.#frames++;
+    this.#retries = 0;
+    this.#parts.counters.sent(bytes, frame, padded);
+    if (this.#parts.divert(bytes, frame, padded)) return false;
+    this.#port!.commit(padded, continues);
+    return true;
+  }
+
+  /** Pads a short frame. Chips that leave in the padding what their FIFO held want software to do it. */
+  #pad(frame: number, length: number): number {
+    const { bytes } = this.#memory;
+    const { facts, offences } = this.#parts;
+    if (facts.padding === "zeros") for (let at = length; at < SHORTEST; at++) bytes[frame + at] = 0;
+    // A last segment is no fault of the guest's.
+    else if (!this.#request.segment) offences.commit("short", this.ring.index);
+    return SHORTEST;
+  }
+}

@@ -1,0 +1,241 @@
+/** Interrupts: which status word an event goes to on this chip, which vector is signalled, and what is held back first. */
+import type { Chip } from "#chip/chips.ts";
+import { type Queues, type VectoredStatus } from "#chip/queues.ts";
+import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
+import * as late from "#chip/registers-8125.ts";
+import type { Effects } from "../registers/effects.ts";
+import { EventLatch, type LatchPlace } from "./event-latch.ts";
+import { limitsOf } from "./moderation-registers.ts";
+import { Moderation } from "./moderation.ts";
+import type { Page } from "../registers/page.ts";
+import type { Schedule } from "../registers/schedule.ts";
+
+const { IntCfg0 } = late;
+/** Bits of the status words of receive queues 1 to 3. */
+const QUEUE_OK = 1 << 0;
+const QUEUE_UNAVAILABLE = 1 << 1;
+const OTHER_QUEUES = [
+  { status: late.ISR1, mask: late.IMR1 },
+  { status: late.ISR2, mask: late.IMR2 },
+  { status: late.ISR3, mask: late.IMR3 },
+] as const;
+
+const VECTORED = {
+  status: late.ISR_V2,
+  bytes: 4,
+  masks: [late.IMR_V2_SET, late.IMR_V2_CLEAR],
+  vector: "own",
+} as const satisfies LatchPlace;
+const SECOND = {
+  status: late.ISR_V4_L2,
+  bytes: 4,
+  masks: [late.IMR_V4_L2_SET, late.IMR_V4_L2_CLEAR],
+  vector: 31,
+} as const satisfies LatchPlace;
+
+export interface InterruptParts {
+  readonly chip: Chip;
+  readonly page: Page;
+  readonly schedule: Schedule;
+  /** The link's speed in Mbit/s, 0 without a link. */
+  readonly speed: () => number;
+  /** That vector's line goes up: the guest is interrupted. */
+  readonly fire: (vector: number) => void;
+  /** A queue ran out of descriptors, on chips that count that. */
+  readonly exhausted?: (direction: "receive" | "transmit") => void;
+}
+
+/** What the engine of one ring tells. */
+export class QueueInterrupts {
+  readonly moderation: Moderation;
+  readonly #signal: (events: number) => void;
+
+  constructor(signal: (events: number) => void, moderation: (deliver: () => void) => Moderation, done: number) {
+    this.#signal = signal;
+    this.moderation = moderation(() => signal(done));
+  }
+
+  /** `count` frames have passed: told when the guest wishes. The guest may be called from here: do this last. */
+  frames(count: number): void {
+    this.moderation.frames(count);
+  }
+
+  /** Bits of `Intr` that concern the ring, told at once. The guest may be called from here: do this last. */
+  raise(events: number): void {
+    this.#signal(events);
+  }
+}
+
+type InterruptEffects = Pick<
+  Effects,
+  | "interruptConfigure"
+  | "interruptMask"
+  | "interruptMaskClear"
+  | "interruptMaskSet"
+  | "interruptObserve"
+  | "acknowledge"
+  | "acknowledgeUnavailable"
+  | "mitigate"
+>;
+
+/**
+ * Up to RTL8117 a chip has one status word and one vector. RTL8125 and later have a status word for everything but
+ * receive queues 1 to 3, which have one and a vector each; and from RTL8125B on, when IntCfg0 says so, they use a word
+ * instead of which every bit has a vector of its own.
+ *
+ * Which events of no queue but the link's have a bit in that word, no source says: they are not signalled there.
+ */
+export class InterruptBlock {
+  readonly receiveQueues: readonly QueueInterrupts[];
+  readonly transmitQueues: readonly QueueInterrupts[];
+  /** Those of queue 0. */
+  readonly receive: QueueInterrupts;
+  readonly transmit: QueueInterrupts;
+  readonly effects: InterruptEffects;
+  readonly #page: Page;
+  readonly #queues: Queues;
+  readonly #latches: readonly EventLatch[];
+  /** By the offsets of their status and mask registers. */
+  readonly #at = new Map<number, EventLatch>();
+  readonly #main: EventLatch;
+  readonly #others: readonly EventLatch[];
+  readonly #vectored: EventLatch | undefined;
+  /** Those that count while IntCfg0 says so; at other times the rest does. */
+  readonly #byVector: readonly EventLatch[];
+  #isVectored = false;
+
+  constructor(parts: InterruptParts) {
+    const { chip, page } = parts;
+    const queues = chip.profile.queues;
+    this.#page = page;
+    this.#queues = queues;
+    const several = queues.vectors > 1;
+    this.#main = several
+      ? this.#latch(parts, { status: late.ISR0, bytes: 4, masks: [late.IMR0], vector: 0 })
+      : this.#latch(parts, { status: IntrStatus, bytes: 2, masks: [IntrMask], vector: 0 });
+    this.#others = several
+      ? OTHER_QUEUES.map(({ status, mask }, i) =>
+          this.#latch(parts, { status, bytes: 2, masks: [mask], vector: i + 1 }),
+        )
+      : [];
+    this.#vectored = queues.vectored && this.#latch(parts, VECTORED);
+    // The second word is about the management controller, of which there is nothing to be told.
+    const second = queues.vectored && this.#latch(parts, SECOND);
+    this.#byVector = [this.#vectored, second].filter((latch) => latch !== undefined);
+    this.#latches = [this.#main, ...this.#others, ...this.#byVector];
+    this.receiveQueues = Array.from({ length: queues.receive }, (_, i) => this.#queue(parts, i, "receive"));
+    this.transmitQueues = Array.from({ length: queues.transmit }, (_, i) => this.#queue(parts, i, "transmit"));
+    this.receive = this.receiveQueues[0]!;
+    this.transmit = this.transmitQueues[0]!;
+    this.effects = this.#effects();
+    this.#configure();
+  }
+
+  /** Events of no queue: bits of `Intr`. The guest may be called from here: do this last. */
+  raise(events: number): void {
+    if (!this.#isVectored) this.#main.raise(events);
+    else if ((events & Intr.linkChange) !== 0) this.#vectored!.raise(1 << this.#queues.vectored!.linkChange);
+  }
+
+  /** Whether a vector's line is high: what a bus asks that signals again after unmasking. */
+  pending(vector: number): boolean {
+    return this.#latches.some((latch) => latch.pending(vector));
+  }
+
+  /** Whether any is: the level of the INTx pin. */
+  get asserted(): boolean {
+    return this.#latches.some((latch) => latch.asserted);
+  }
+
+  /** The guest reads IntrStatus without us: see `EventLatch.seen`. */
+  seen(events: number): void {
+    for (const latch of this.#latches) latch.seen(events);
+  }
+
+  /** The registers were reset. */
+  reset(): void {
+    this.#configure();
+    for (const latch of this.#latches) latch.reset();
+    for (const queue of this.#all()) queue.moderation.reset();
+  }
+
+  #all(): readonly QueueInterrupts[] {
+    return [...this.receiveQueues, ...this.transmitQueues];
+  }
+
+  #latch({ page, fire }: InterruptParts, place: LatchPlace): EventLatch {
+    const latch = new EventLatch(page, place, fire);
+    for (const offset of [place.status, ...place.masks]) this.#at.set(offset, latch);
+    return latch;
+  }
+
+  #queue(parts: InterruptParts, index: number, direction: "receive" | "transmit"): QueueInterrupts {
+    const { limits, unitMicros } = limitsOf(parts, this.#queues, index, direction);
+    const done = direction === "receive" ? Intr.receiveOk : Intr.transmitOk;
+    const moderation = (deliver: () => void): Moderation => new Moderation(parts.schedule, limits, unitMicros, deliver);
+    return new QueueInterrupts(this.#signal(parts, index, direction), moderation, done);
+  }
+
+  /** What becomes of a ring's events. */
+  #signal(parts: InterruptParts, index: number, direction: "receive" | "transmit"): (events: number) => void {
+    const main = this.#main;
+    const vectored = this.#vectored;
+    const { vectored: map, vectors } = this.#queues;
+    if (vectors === 1) return (events) => main.raise(events);
+    const other = direction === "receive" && index > 0 ? this.#others[index - 1] : undefined;
+    const unshared =
+      other === undefined
+        ? (events: number): void => main.raise(events)
+        : (events: number): void => other.raise(queueEvents(events));
+    const bit = map === undefined ? 0 : vectorBit(map, index, direction);
+    return (events) => {
+      if ((events & (Intr.receiveUnavailable | Intr.transmitUnavailable)) !== 0) {
+        this.#unavailable(index, direction);
+        parts.exhausted?.(direction);
+      }
+      if (!this.#isVectored) unshared(events);
+      // An empty transmit ring is the end of all sending, and nothing to wake the guest for.
+      else if ((events & ~Intr.transmitUnavailable) !== 0) vectored!.raise(bit);
+    };
+  }
+
+  /** A queue ran out of descriptors: noted beside the status words. */
+  #unavailable(index: number, direction: "receive" | "transmit"): void {
+    const at = direction === "receive" ? late.RDU_STA : late.TDU_STA;
+    this.#page.put(at, 2, this.#page.get(at, 2) | (1 << index));
+  }
+
+  #configure(): void {
+    if (this.#vectored === undefined) return;
+    const config = this.#page.get(late.INT_CFG0, 1);
+    this.#isVectored = (config & IntCfg0.enable) !== 0;
+    const canMask = this.#queues.vectored?.masksItself ?? false;
+    this.#vectored.masksItself = canMask && (config & IntCfg0.msixEntryMode) !== 0;
+    for (const latch of this.#latches) latch.mute(this.#byVector.includes(latch) !== this.#isVectored);
+  }
+
+  #effects(): InterruptEffects {
+    const changed = (): void => {
+      for (const queue of this.#all()) queue.moderation.changed();
+    };
+    return {
+      interruptConfigure: () => {
+        this.#configure();
+        changed();
+      },
+      interruptMask: (_value, _lanes, offset) => this.#at.get(offset)?.look(),
+      interruptMaskClear: (value, _lanes, offset) => this.#at.get(offset)?.mask(value, 0),
+      interruptMaskSet: (value, _lanes, offset) => this.#at.get(offset)?.mask(0, value),
+      interruptObserve: (_value, _lanes, offset) => this.#at.get(offset)?.observe(),
+      acknowledge: (value, _lanes, offset) => this.#at.get(offset)?.acknowledge(value),
+      acknowledgeUnavailable: (value, _lanes, offset) => this.#page.put(offset, 2, this.#page.get(offset, 2) & ~value),
+      mitigate: changed,
+    };
+  }
+}
+
+const queueEvents = (events: number): number =>
+  ((events & Intr.receiveOk) === 0 ? 0 : QUEUE_OK) | ((events & ~Intr.receiveOk) === 0 ? 0 : QUEUE_UNAVAILABLE);
+
+const vectorBit = (map: VectoredStatus, index: number, direction: "receive" | "transmit"): number =>
+  1 << (direction === "receive" ? map.receive + index : map.transmit + map.transmitStep * index);

@@ -1,0 +1,116 @@
+/** The free-running timers and their interrupt. */
+import type { Chip } from "#chip/chips.ts";
+import { Config2, Intr, TimerCount, TimerInt } from "#chip/registers.ts";
+import { TCTR1, TCTR2, TCTR3, TIMER_INT1, TIMER_INT2, TIMER_INT3 } from "#chip/registers-8125.ts";
+import type { Effects } from "../registers/effects.ts";
+import type { InterruptBlock } from "./interrupts.ts";
+import type { Page } from "../registers/page.ts";
+import type { Schedule } from "../registers/schedule.ts";
+
+/** PCIe chips count a 125 MHz clock (RTL8168C register table, TCTR); the PCI ones count the bus clock. */
+const TICKS_PER_MICRO = 125;
+const PCI_TICKS_PER_MICRO = [33, 66] as const;
+const PCI_66MHZ = 1 << 0;
+const WRAP = 2 ** 32;
+
+export interface TimerParts {
+  readonly chip: Chip;
+  readonly page: Page;
+  readonly schedule: Schedule;
+  readonly interrupts: InterruptBlock;
+}
+
+/** Counts up from the last write to its counter; raises Intr.timer whenever it comes to its threshold, unless that is 0. */
+class Timer {
+  readonly #page: Page;
+  readonly #schedule: Schedule;
+  readonly #count: number;
+  readonly #threshold: number;
+  readonly #ticksPerMicro: () => number;
+  readonly #expire: () => void;
+  #start = 0;
+  #cancel: (() => void) | undefined;
+
+  /** @param count offset of the counter @param threshold of what it is compared with */
+  constructor({ chip, page, schedule, interrupts }: TimerParts, count: number, threshold: number) {
+    this.#page = page;
+    this.#schedule = schedule;
+    this.#count = count;
+    this.#threshold = threshold;
+    this.#ticksPerMicro =
+      chip.bus === "pcie"
+        ? () => TICKS_PER_MICRO
+        : () => PCI_TICKS_PER_MICRO[(page.get(Config2, 1) & PCI_66MHZ) === 0 ? 0 : 1];
+    this.#start = schedule.now();
+    this.#expire = () => {
+      this.arm();
+      interrupts.raise(Intr.timer);
+    };
+  }
+
+  /** Puts the present count into the page. */
+  refresh(): void {
+    this.#page.put(this.#count, 4, Math.floor(this.#ticks(this.#schedule.now())));
+  }
+
+  restart(): void {
+    this.#start = this.#schedule.now();
+    this.arm(this.#start);
+  }
+
+  /**
+   * The threshold was written, or the count. A threshold that the count has passed comes round after the count has wrapped. The clock
+   * is read once: a thread that is held up in between would find a count past a threshold that it had not come to.
+   */
+  arm(now = this.#schedule.now()): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const threshold = this.#page.get(this.#threshold, 4);
+    if (threshold === 0) return;
+    // At the threshold, or as near to it as the clock tells, the next time is a round later.
+    const left = threshold - this.#ticks(now);
+    const ticks = left > 0.5 ? left : left + WRAP;
+    this.#cancel = this.#schedule.after(ticks / this.#ticksPerMicro(), this.#expire);
+  }
+
+  #ticks(now: number): number {
+    return ((now - this.#start) * this.#ticksPerMicro()) % WRAP;
+  }
+}
+
+/**
+ * One timer, and four from RTL8125 on. That the other three raise the same event as the first is assumed: no driver has
+ * set them to anything but 0.
+ */
+export class TimerBlock {
+  readonly effects: Pick<Effects, "timerRead" | "timerRestart" | "timerThreshold">;
+  readonly #timers: readonly Timer[];
+
+  constructor(parts: TimerParts) {
+    const at = new Map<number, Timer>();
+    const add = (count: number, threshold: number): Timer => {
+      const timer = new Timer(parts, count, threshold);
+      at.set(count, timer).set(threshold, timer);
+      return timer;
+    };
+    const first = add(TimerCount, TimerInt);
+    this.#timers =
+      parts.chip.profile.timers === 4
+        ? [first, add(TCTR1, TIMER_INT1), add(TCTR2, TIMER_INT2), add(TCTR3, TIMER_INT3)]
+        : [first];
+    this.effects = {
+      timerRead: (_value, _lanes, offset) => at.get(offset)?.refresh(),
+      timerRestart: (_value, _lanes, offset) => at.get(offset)?.restart(),
+      timerThreshold: (_value, _lanes, offset) => at.get(offset)?.arm(),
+    };
+  }
+
+  /** The registers were reset. */
+  reset(): void {
+    for (const timer of this.#timers) timer.arm();
+  }
+
+  powerOn(): void {
+    for (const timer of this.#timers) timer.restart();
+  }
+}

@@ -1,0 +1,137 @@
+/** Waking up the system: magic packets, frames for this station, a link that comes up. */
+import type { Chip } from "#chip/chips.ts";
+import {
+  Conf1,
+  Conf2,
+  Conf3,
+  Conf5,
+  Config1,
+  Config2,
+  Config3,
+  Config5,
+  IDR0,
+  MISC,
+  Misc,
+  RxConf,
+  RxConfig,
+} from "#chip/registers.ts";
+import { ETHERNET_BYTES } from "#wire/ethernet.ts";
+import { MAC_BYTES } from "#wire/mac.ts";
+import type { Page } from "../registers/page.ts";
+
+export interface WakeParts {
+  readonly chip: Chip;
+  readonly page: Page;
+  /** Registers of the MAC's controller, and extended ones. */
+  readonly macOcp: (address: number) => number;
+  readonly extended: (address: number) => number;
+  /** There is a reason to wake up. */
+  readonly wake: () => void;
+}
+
+/** Six bytes of ones, then the station's address sixteen times. */
+const SYNC_BYTES = 6;
+const REPEATS = 16;
+const MAGIC_BYTES = SYNC_BYTES + REPEATS * MAC_BYTES;
+
+/** Where magic packets are switched on from 8168E-VL and from 8125 on. */
+const ERI_MAGIC = 0xdc;
+const ERI_MAGIC_ON = 1 << 16;
+const OCP_MAGIC = 0xc0b6;
+const OCP_MAGIC_ON = 1 << 0;
+
+type Kind = "mine" | "broadcast" | "multicast" | "stranger";
+
+/**
+ * Looks at what the wire brings while the chip is asleep, in D1 to D3hot. What may wake the system, the guest has said
+ * before: Config3 and Config5, and for magic packets where each generation has it.
+ *
+ * From 8168D on a frame has to pass the receive filter and the gate first, which drivers open for that; older chips are
+ * left with an empty filter by drivers that expect them to wake all the same. Multicast hashes are not looked at.
+ */
+export class WakeFilter {
+  readonly #parts: WakeParts;
+
+  constructor(parts: WakeParts) {
+    this.#parts = parts;
+  }
+
+  /** A frame without FCS has come. */
+  frame(bytes: Uint8Array, offset: number, length: number): void {
+    if (length < ETHERNET_BYTES || !this.#signals()) return;
+    const kind = this.#kindOf(bytes, offset);
+    if (!this.#passes(kind)) return;
+    const asked = this.#parts.page.get(Config5, 1);
+    const bit = {
+      mine: Conf5.unicastWake,
+      broadcast: Conf5.broadcastWake,
+      multicast: Conf5.multicastWake,
+      stranger: 0,
+    };
+    if ((asked & bit[kind]) !== 0 || (this.#wantsMagic() && this.#isMagic(bytes, offset, length))) this.#parts.wake();
+  }
+
+  /**
+   * The link has come or gone: coming up is what wakes. From 8125 on the controller's word 0xe0c6 has to do with it as well,
+   * but is no switch: Realtek's driver (r8125) leaves bits of it set when it wants no such wake-up, and Linux's never
+   * touches it. What its bits tell apart no source says.
+   */
+  linkChanged(up: boolean): void {
+    const { page, wake } = this.#parts;
+    if (up && (page.get(Config3, 1) & Conf3.linkUp) !== 0 && this.#signals()) wake();
+  }
+
+  #signals(): boolean {
+    const { chip, page } = this.#parts;
+    const { signal } = chip.profile.wake;
+    if (signal === "config1") return (page.get(Config1, 1) & Conf1.powerManagement) !== 0;
+    return signal === "none" || (page.get(Config2, 1) & Conf2.pmeSignal) !== 0;
+  }
+
+  #wantsMagic(): boolean {
+    const { chip, page, macOcp, extended } = this.#parts;
+    const { magic } = chip.profile.wake;
+    if (magic === "ocp") return (macOcp(OCP_MAGIC) & OCP_MAGIC_ON) !== 0;
+    if (magic === "eri") return (extended(ERI_MAGIC) & ERI_MAGIC_ON) !== 0;
+    return (page.get(Config3, 1) & Conf3.magicPacket) !== 0;
+  }
+
+  #passes(kind: Kind): boolean {
+    const { chip, page } = this.#parts;
+    const { passes } = chip.profile.wake;
+    if (passes === "address") return kind !== "stranger";
+    if (passes === "gate" && (page.get(MISC, 4) & Misc.receiveGate) !== 0) return false;
+    const accept = page.get(RxConfig, 4);
+    if ((accept & RxConf.acceptAll) !== 0) return true;
+    if (kind === "mine") return (accept & RxConf.acceptPhysical) !== 0;
+    if (kind === "broadcast") return (accept & RxConf.acceptBroadcast) !== 0;
+    return kind === "multicast" && (accept & RxConf.acceptMulticast) !== 0;
+  }
+
+  #kindOf(bytes: Uint8Array, offset: number): Kind {
+    if ((bytes[offset]! & 1) === 0) return this.#isStation(bytes, offset) ? "mine" : "stranger";
+    for (let i = 0; i < MAC_BYTES; i++) if (bytes[offset + i] !== 0xff) return "multicast";
+    return "broadcast";
+  }
+
+  #isStation(bytes: Uint8Array, at: number): boolean {
+    for (let i = 0; i < MAC_BYTES; i++) if (bytes[at + i] !== this.#parts.page.get(IDR0 + i, 1)) return false;
+    return true;
+  }
+
+  /** The pattern may be anywhere behind the addresses. */
+  #isMagic(bytes: Uint8Array, offset: number, length: number): boolean {
+    const last = offset + length - MAGIC_BYTES;
+    let ones = 0;
+    for (let at = offset + 2 * MAC_BYTES; at < last + SYNC_BYTES; at++) {
+      ones = bytes[at] === 0xff ? ones + 1 : 0;
+      if (ones >= SYNC_BYTES && this.#repeats(bytes, at + 1)) return true;
+    }
+    return false;
+  }
+
+  #repeats(bytes: Uint8Array, from: number): boolean {
+    for (let n = 0; n < REPEATS; n++) if (!this.#isStation(bytes, from + n * MAC_BYTES)) return false;
+    return true;
+  }
+}

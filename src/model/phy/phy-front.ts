@@ -1,0 +1,11 @@
+/** What a PHY shows to its two front ends, MDIO and PHY-OCP. */
+import type { Access } from "../registers/handshake.ts";
+
+/** A space of registers with a PHY in it. */
+export interface PhyFront {
+  /** PHYAR: register 20:16, data 15:0. */
+  readonly mdio: Access;
+  /** PHYOCP: address 30:15, data 15:0. */
+  readonly ocp: Access;
+  powerOn(): void;
+}

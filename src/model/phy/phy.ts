@@ -1,0 +1,333 @@
+/** The built-in PHY: clause 22 registers, autonegotiation with a link partner, power. IEEE 802.3, 22 and 28. */
+import {
+  ANAR,
+  ANER,
+  ANLPAR,
+  Advertise,
+  BMCR,
+  BMSR,
+  Bmcr,
+  Bmsr,
+  ESTATUS,
+  Estatus,
+  GBCR,
+  GBSR,
+  Gbcr,
+  Gbsr,
+  PHYID1,
+  PHYID2,
+  PhyState,
+} from "#chip/phy.ts";
+import { PhyStatus } from "#chip/registers.ts";
+import { PhyStatus16 } from "#chip/registers-8125.ts";
+import { Clause45 } from "./clause-45.ts";
+import { LINK_DOWN, type LinkSpeed, type Partner, type PhyLink, settle, settleOnFibre } from "./link-partner.ts";
+import type { PhyKind } from "#chip/phy-kinds.ts";
+import type { Schedule } from "../registers/schedule.ts";
+import type { SerdesSpeed } from "./serdes.ts";
+
+export interface PhyTimes {
+  /** How long two ends negotiate and train, in microseconds. Real ones take one to three seconds, which no test wants. */
+  readonly negotiateMicros: number;
+  /** How long a reset takes, or waking up. */
+  readonly resetMicros: number;
+}
+
+const RATES: Readonly<Record<0 | LinkSpeed, number>> = {
+  0: 0,
+  10: PhyStatus.speed10,
+  100: PhyStatus.speed100,
+  1000: PhyStatus.speed1000,
+  2500: PhyStatus16.speed2500,
+  5000: PhyStatus16.speed5000,
+  10000: PhyStatus16.speed10000,
+};
+
+/** Abilities of every PHY here: all but the link and negotiation bits, which are live. */
+const BMSR_FIXED =
+  Bmsr.full100 | Bmsr.half100 | Bmsr.full10 | Bmsr.half10 | Bmsr.noPreamble | Bmsr.autonegotiable | Bmsr.extended;
+const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
+/** Bits that start the link over when they change. */
+const ALWAYS = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
+const FORCED = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
+const GIGABIT = Gbcr.full1000 | Gbcr.half1000;
+// Asked for every frame: bound here because the engine looks an imported name up at every use.
+const LOOPBACK = Bmcr.loopback;
+
+/** The registers that this class does not have are the business of the space around it (`phy-ocp.ts`, `phy-paged.ts`). */
+export class Phy {
+  readonly kind: PhyKind;
+  readonly clause45: Clause45;
+  readonly #schedule: Schedule;
+  readonly #times: PhyTimes;
+  readonly #changed: () => void;
+  readonly #registers = new Uint16Array(16);
+  #partner: Partner | undefined;
+  #pairs: 2 | 4 = 4;
+  #link = LINK_DOWN;
+  /** The link was lost since BMSR was last read. */
+  #lost = false;
+  #resetting = false;
+  #waking = false;
+  #cancel: (() => void) | undefined;
+  /** Whether a lower speed is tried on a bad cable; where that is set differs. */
+  speedDown: () => boolean = () => true;
+  /** On fibre: what the SerDes is set to. Nothing is negotiated there, and nothing in these registers chooses the speed. */
+  serdes: (() => SerdesSpeed) | undefined;
+
+  /** @param changed called when the link has come or gone */
+  constructor(kind: PhyKind, schedule: Schedule, times: PhyTimes, changed: () => void) {
+    this.kind = kind;
+    this.clause45 = new Clause45(kind, () => ({
+      partner: this.#negotiated ? this.#partner : undefined,
+      master: this.master,
+    }));
+    this.#schedule = schedule;
+    this.#times = times;
+    this.#changed = changed;
+    this.#defaults();
+  }
+
+  get link(): PhyLink {
+    return this.#link;
+  }
+
+  get loopback(): boolean {
+    return (this.#registers[BMCR]! & LOOPBACK) !== 0;
+  }
+
+  /** PHYstatus as the MAC shows it; the bits above 7 are 8125's and later. */
+  get status(): number {
+    const { up, speed, fullDuplex, receivePause, transmitPause } = this.#link;
+    if (!up) return 0;
+    return (
+      PhyStatus.linkUp |
+      RATES[speed] |
+      (fullDuplex ? PhyStatus.fullDuplex : 0) |
+      (transmitPause ? PhyStatus.transmitFlow : 0) |
+      (receivePause ? PhyStatus.receiveFlow : 0)
+    );
+  }
+
+  /** This end gives the clock, because it was set so: a switch, which the partner is taken to be, is preferred (40.5.2). */
+  get master(): boolean {
+    const control = this.#registers[GBCR]!;
+    return this.#link.speed >= 1000 && (control & Gbcr.manualMaster) !== 0 && (control & Gbcr.master) !== 0;
+  }
+
+  /** A `PhyState`. */
+  get state(): number {
+    if ((this.#registers[BMCR]! & Bmcr.powerDown) !== 0) return PhyState.poweredDown;
+    return this.#waking ? PhyState.waking : PhyState.on;
+  }
+
+  /** The cable is plugged into `partner`, or pulled. */
+  plug(partner: Partner | undefined): void {
+    this.#partner = partner;
+    this.#start();
+  }
+
+  /** How many pairs of the cable carry a signal: gigabit and faster need all four. */
+  set pairs(pairs: 2 | 4) {
+    this.#pairs = pairs;
+    this.#start();
+  }
+
+  /** The medium's side of the PHY is another one now: whatever link there was is over. */
+  restart(): void {
+    this.#start();
+  }
+
+  powerOn(): void {
+    this.#resetting = false;
+    this.#waking = false;
+    this.#defaults();
+    this.#start();
+  }
+
+  /** @param register 0 to 15 */
+  read(register: number): number {
+    switch (register) {
+      case BMCR:
+        return this.#registers[BMCR]! | (this.#resetting ? Bmcr.reset : 0);
+      case BMSR:
+        return this.#readStatus();
+      case PHYID1:
+        return this.kind.id >>> 16;
+      case PHYID2:
+        return this.kind.id & 0xffff;
+      case ANLPAR:
+        return this.#partnerShown();
+      case ANER:
+        return this.#negotiated ? 1 : 0;
+      case GBCR:
+        // What has been given up is not offered any more: by this drivers of RTL8211F tell that the speed was lowered.
+        return this.#registers[GBCR]! & (this.#link.lowered ? ~GIGABIT : ~0);
+      case GBSR:
+        return this.#gigabitStatus();
+      case ESTATUS:
+        return this.kind.estatus;
+      default:
+        return this.#registers[register]!;
+    }
+  }
+
+  /** @param register 0 to 15 */
+  write(register: number, value: number): void {
+    switch (register) {
+      case BMCR:
+        this.#control(value);
+        break;
+      case BMSR:
+      case PHYID1:
+      case PHYID2:
+      case ANLPAR:
+      case ANER:
+      case GBSR:
+      case ESTATUS:
+        break;
+      case GBCR:
+        if (this.kind.estatus !== 0) this.#registers[GBCR] = value;
+        break;
+      default:
+        this.#registers[register] = value;
+    }
+  }
+
+  /** Both ends have negotiated this link. */
+  get #negotiated(): boolean {
+    return this.#complete && this.#partner!.fixed === undefined;
+  }
+
+  /** Negotiation is over; parallel detection counts (28.2.3.1). */
+  get #complete(): boolean {
+    return this.#link.up && this.serdes === undefined && (this.#registers[BMCR]! & Bmcr.autonegotiate) !== 0;
+  }
+
+  get #gigabitAble(): number {
+    const { estatus } = this.kind;
+    return (estatus & Estatus.full1000 ? Gbcr.full1000 : 0) | (estatus & Estatus.half1000 ? Gbcr.half1000 : 0);
+  }
+
+  #defaults(): void {
+    this.#registers.fill(0);
+    this.#registers[BMCR] = this.#controlReset();
+    this.#registers[ANAR] = ANAR_RESET;
+    this.#registers[GBCR] = this.#gigabitAble;
+    this.clause45.powerOn();
+  }
+
+  #controlReset(): number {
+    return Bmcr.autonegotiate | Bmcr.fullDuplex | (this.kind.estatus === 0 ? Bmcr.speedLow : Bmcr.speedHigh);
+  }
+
+  /** The link bit latches low (22.2.4.2.13): the first read after a loss says down, whatever has come since. */
+  #readStatus(): number {
+    const up = this.#link.up && !this.#lost;
+    this.#lost = false;
+    const fixed = BMSR_FIXED | (this.kind.estatus === 0 ? 0 : Bmsr.extendedStatus);
+    if (this.kind.hidesLink) return fixed;
+    return fixed | (up ? Bmsr.linkUp : 0) | (this.#complete ? Bmsr.negotiated : 0);
+  }
+
+  /** What was heard of the partner: its page, or the one ability that its signal shows. */
+  #partnerShown(): number {
+    if (!this.#complete) return 0;
+    const { anlpar, fixed } = this.#partner!;
+    if (fixed === undefined) return anlpar;
+    return fixed.speed === 100 ? Advertise.half100 : Advertise.half10;
+  }
+
+  #gigabitStatus(): number {
+    if (this.kind.estatus === 0 || !this.#negotiated || this.#partner!.gbsr === 0) return 0;
+    return this.#partner!.gbsr | Gbsr.localOk | Gbsr.remoteOk | (this.master ? Gbsr.master : 0);
+  }
+
+  #control(value: number): void {
+    if (this.#resetting) return;
+    if ((value & Bmcr.reset) !== 0) {
+      this.#reset();
+      return;
+    }
+    const before = this.#registers[BMCR]!;
+    this.#registers[BMCR] = value & ~Bmcr.restart;
+    const changed = before ^ value;
+    const autonegotiates = (value & Bmcr.autonegotiate) !== 0;
+    if (changed & ~value & Bmcr.powerDown) this.#waking = true;
+    if (
+      (autonegotiates && (value & Bmcr.restart) !== 0) ||
+      (changed & (autonegotiates ? ALWAYS : ALWAYS | FORCED)) !== 0
+    )
+      this.#start();
+  }
+
+  /**
+   * Clears itself when it is over. What is offered stays, unlike 802.3 has it: Realtek's own driver writes it and then
+   * resets with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). So does tuning.
+   */
+  #reset(): void {
+    this.#stop();
+    this.#registers[BMCR] = this.#controlReset();
+    this.#resetting = true;
+    this.#after(this.#times.resetMicros, () => {
+      this.#resetting = false;
+      this.#start();
+    });
+  }
+
+  #stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#become(LINK_DOWN);
+  }
+
+  /** Keeps at most one thing to come. */
+  #after(micros: number, run: () => void): void {
+    let done = false;
+    const cancel = this.#schedule.after(micros, () => {
+      done = true;
+      this.#cancel = undefined;
+      run();
+    });
+    if (!done) this.#cancel = cancel;
+  }
+
+  /** The link goes down, and comes back after a while if both ends can agree on something. */
+  #start(): void {
+    if (this.#resetting) return;
+    this.#stop();
+    if (this.#waking) {
+      this.#after(this.#times.resetMicros, () => {
+        this.#waking = false;
+        this.#start();
+      });
+      return;
+    }
+    // Cut off from the MAC a link is of no use; that the medium's side of it goes away as well is an assumption.
+    const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
+    if (off || this.#partner === undefined) return;
+    this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));
+  }
+
+  #settle(partner: Partner): PhyLink {
+    if (this.serdes !== undefined) return settleOnFibre(this.serdes(), partner);
+    return settle(
+      {
+        bmcr: this.#registers[BMCR]!,
+        anar: this.#registers[ANAR]!,
+        gbcr: this.#registers[GBCR]! & this.#gigabitAble,
+        ...this.clause45.offered,
+        pairs: this.#pairs,
+        speedDown: this.speedDown(),
+      },
+      partner,
+    );
+  }
+
+  #become(link: PhyLink): void {
+    const before = this.#link;
+    this.#link = link;
+    if (before.up && !link.up) this.#lost = true;
+    if (before.up !== link.up) this.#changed();
+  }
+}

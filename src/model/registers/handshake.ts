@@ -1,0 +1,65 @@
+/** The flag handshake of the indirect registers: MDIO, PHY-OCP, ERI, CSI, EPHY, EFUSE. */
+import { FLAG } from "#chip/registers.ts";
+import type { Page } from "./page.ts";
+import type { Schedule } from "./schedule.ts";
+import type { Offences } from "../observation/strict.ts";
+
+/** Does one access. `write` says which way. Returns what the command word then holds, flag aside. */
+export type Access = (command: number, write: boolean) => number;
+
+export interface HandshakeParts {
+  readonly page: Page;
+  readonly schedule: Schedule;
+  readonly offences: Offences;
+}
+
+/**
+ * A command word with a flag in bit 31. The guest writes it as 1 to write and the chip clears it when done; the guest
+ * writes it as 0 to read and the chip sets it when the data is there.
+ */
+export class Handshake {
+  readonly #page: Page;
+  readonly #register: number;
+  readonly #schedule: Schedule;
+  readonly #offences: Offences;
+  readonly #access: Access;
+  #cancel: (() => void) | undefined;
+  /** How long an access takes. May be changed at any time; with `Infinity` the next access never ends. */
+  latencyMicros: number;
+
+  constructor(register: number, latencyMicros: number, parts: HandshakeParts, access: Access) {
+    this.#page = parts.page;
+    this.#schedule = parts.schedule;
+    this.#offences = parts.offences;
+    this.#register = register;
+    this.latencyMicros = latencyMicros;
+    this.#access = access;
+  }
+
+  /** The guest wrote the command word. A narrower write than 32 bits starts nothing. */
+  command(word: number, lanes: number): void {
+    if ((lanes | 0) !== -1) return;
+    if (this.#cancel !== undefined) this.#offences.commit("busy", this.#register);
+    this.reset();
+    this.#page.put(this.#register, 4, word);
+    if (this.latencyMicros === Infinity) return;
+    let done = false;
+    const cancel = this.#schedule.after(this.latencyMicros, () => {
+      done = true;
+      this.#cancel = undefined;
+      this.#complete(word);
+    });
+    if (!done) this.#cancel = cancel;
+  }
+
+  reset(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #complete(word: number): void {
+    const write = (word & FLAG) !== 0;
+    const left = this.#access(word, write);
+    this.#page.put(this.#register, 4, write ? left & ~FLAG : left | FLAG);
+  }
+}

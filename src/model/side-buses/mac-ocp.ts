@@ -1,0 +1,77 @@
+/** MAC controller registers since 8168G: 16 bits at even addresses of a space of 64 KiB. */
+import type { Chip } from "#chip/chips.ts";
+import { FLAG, MACOCP } from "#chip/registers.ts";
+import { ocpAddress } from "../phy/ocp-address.ts";
+import type { Page } from "../registers/page.ts";
+
+/** Memory for the MAC's firmware; on 8125 and later there are four pages of it, chosen by bits 1:0 of another register. */
+const FIRMWARE_AT = 0xf800;
+const FIRMWARE_END = 0xfa00;
+const FIRMWARE_WORDS = (FIRMWARE_END - FIRMWARE_AT) >> 1;
+const FIRMWARE_PAGE = 0xe446;
+const FIRMWARE_PAGES = 4;
+/** 8125 and later: bit 7 says that the PHY does not sleep between link pulses (ALDPS). */
+const ALDPS_STATE = 0xe908;
+const ALDPS_AWAKE = 1 << 7;
+/** 8127: the low byte says that there is a cage for an SFP module, which is where Linux's r8169 looks for it. */
+const MEDIUM = 0xd006;
+const FIBRE = 7;
+
+/**
+ * No handshake: the data is there with the next read. What drivers set here for power, latency and FIFOs is held and has no
+ * effect; the few registers that tell of the chip's state are in `read`. Firmware is taken and not run.
+ *
+ * Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_mac_ocp_*, rtl_write_mac_mcu_ram_code, rtl_disable_aldps).
+ */
+export class MacOcp {
+  readonly #page: Page;
+  readonly #registers = new Uint16Array(0x8000);
+  readonly #firmware: Uint16Array | undefined;
+
+  readonly #fibre: boolean;
+  /** Bits that identify the chip: they cannot be written. */
+  readonly #identity: NonNullable<NonNullable<Chip["only"]>["macOcp"]>;
+
+  constructor(page: Page, chip: Chip, fibre: boolean) {
+    this.#page = page;
+    this.#fibre = fibre;
+    this.#identity = chip.only?.macOcp ?? [];
+    if (chip.profile.macOcp === "paged") this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
+  }
+
+  /** The command word was written: the address in 30:15, and data when the flag is set. */
+  command(word: number, lanes: number): void {
+    if ((lanes | 0) !== -1) return;
+    const address = ocpAddress(word);
+    if ((word & FLAG) !== 0) this.write(address, word & 0xffff);
+    this.#page.put(MACOCP, 4, (word & 0x7fff_0000) | this.read(address));
+  }
+
+  /** @param address even, 0 to 0xfffe */
+  read(address: number): number {
+    for (const [at, mask, value] of this.#identity)
+      if (at === address) return (this.#registers[address >> 1]! & ~mask) | value;
+    if (this.#firmware === undefined) return this.#registers[address >> 1]!;
+    if (address >= FIRMWARE_AT && address < FIRMWARE_END) return this.#firmware[this.#firmwareIndex(address)]!;
+    const value = this.#registers[address >> 1]!;
+    if (address === MEDIUM && this.#fibre) return (value & 0xff00) | FIBRE;
+    return address === ALDPS_STATE ? value | ALDPS_AWAKE : value;
+  }
+
+  /** @param address even, 0 to 0xfffe */
+  write(address: number, value: number): void {
+    if (this.#firmware !== undefined && address >= FIRMWARE_AT && address < FIRMWARE_END)
+      this.#firmware[this.#firmwareIndex(address)] = value;
+    else this.#registers[address >> 1] = value;
+  }
+
+  powerOn(): void {
+    this.#registers.fill(0);
+    this.#firmware?.fill(0);
+  }
+
+  #firmwareIndex(address: number): number {
+    const page = this.#registers[FIRMWARE_PAGE >> 1]! % FIRMWARE_PAGES;
+    return page * FIRMWARE_WORDS + ((address - FIRMWARE_AT) >> 1);
+  }
+}

@@ -1,0 +1,123 @@
+/** The management controller (DASH): its registers, and firmware that answers a driver if there is any. */
+import type { Chip } from "#chip/chips.ts";
+import { EP, type ManagementRegisters } from "#chip/management.ts";
+import type { Page } from "../registers/page.ts";
+import type { Schedule } from "../registers/schedule.ts";
+
+const WORDS = 0x400;
+/** What a driver tells it. */
+const DRIVER_START = 5;
+const DRIVER_STOP = 6;
+/** How long firmware takes to answer: drivers give it 100 ms. */
+const ANSWER_MICROS = 10_000;
+/** The first firmware version, major in the low half; anything but 0 and all ones will do for a driver. */
+const VERSION = 0x0003_0000;
+
+/** Whether this chip has a management controller. */
+export const isManaged = (chip: Chip): boolean => chip.profile.management !== undefined;
+
+/**
+ * Registers of 32 bits at multiples of 4. Without firmware they hold what is written and nobody answers, as on boards
+ * that do not use it.
+ *
+ * Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, whose chips DPDK does not have, what Linux's driver
+ * expects of them.
+ */
+export class Management {
+  readonly #words = new Int32Array(WORDS);
+  readonly #layout: ManagementRegisters;
+  readonly #firmware: boolean;
+  readonly #schedule: Schedule;
+  /** The word that the driver of an 8168DP leaves among the extended registers. */
+  readonly #leftWord: () => number;
+  #cancel: (() => void) | undefined;
+
+  /** @param firmware whether management firmware runs */
+  constructor(chip: Chip, firmware: boolean, schedule: Schedule, leftWord: () => number) {
+    this.#layout = chip.profile.management ?? EP;
+    this.#firmware = firmware;
+    this.#schedule = schedule;
+    this.#leftWord = leftWord;
+    this.powerOn();
+  }
+
+  powerOn(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#words.fill(0);
+    if (!this.#firmware) return;
+    const { enabled, version } = this.#layout;
+    this.#set(enabled, true);
+    if (version !== undefined) this.#words[version >> 2] = VERSION;
+  }
+
+  /** @param address 0 to 0xfff, rounded down to a multiple of 4 */
+  read(address: number): number {
+    return this.#words[(address & 0xfff) >> 2]!;
+  }
+
+  /** @param mask the bits of the bytes that are written */
+  write(address: number, value: number, mask: number): void {
+    const i = (address & 0xfff) >> 2;
+    this.#words[i] = (this.#words[i]! & ~mask) | (value & mask);
+    if (this.#firmware && i === this.#layout.bell >> 2 && (value & mask & 1) !== 0) this.#ring();
+  }
+
+  #ring(): void {
+    this.#words[this.#layout.bell >> 2]! &= ~1;
+    const { word } = this.#layout;
+    const told = word === undefined ? this.#leftWord() : this.read(word);
+    if (told !== DRIVER_START && told !== DRIVER_STOP) return;
+    this.#cancel?.();
+    this.#cancel = this.#schedule.after(ANSWER_MICROS, () => {
+      this.#cancel = undefined;
+      this.#set(this.#layout.ready, told === DRIVER_START);
+    });
+  }
+
+  #set([address, bit]: readonly [number, number], on: boolean): void {
+    const i = address >> 2;
+    this.#words[i] = on ? this.#words[i]! | bit : this.#words[i]! & ~bit;
+  }
+}
+
+/** The mailbox between this function's MAC and the controller's: registers 0xf8 to 0xfb. */
+const CONTROL2 = 0xf9;
+const STATUS = 0xfb;
+const TRANSMIT_IDLE = 1 << 5;
+
+/**
+ * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2` and waits, for up to 100 s, for a status bit
+ * that it then clears by writing it (DPDK rtl_dash2_disable_tx). The controller here never has a frame on its way.
+ */
+export class Mailbox {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  /** CONTROL2 was written. */
+  control(value: number, lanes: number): void {
+    if ((lanes & 1) !== 0 && (value & 1) === 0) this.#page.put(STATUS, 1, this.#page.get(STATUS, 1) | TRANSMIT_IDLE);
+  }
+
+  /** STATUS was written. */
+  acknowledge(value: number): void {
+    this.#page.put(STATUS, 1, this.#page.get(STATUS, 1) & ~value);
+  }
+
+  /** All four through the back door, as one word: the PCI function that the controller shows (DPDK rtl8168_csi_to_cmac_r32). */
+  read(): number {
+    return this.#page.get(0xf8, 4);
+  }
+  write(value: number, mask: number): void {
+    for (const at of [0xf8, CONTROL2, 0xfa]) {
+      const shift = 8 * (at & 3);
+      if (((mask >>> shift) & 0xff) === 0) continue;
+      this.#page.put(at, 1, (value >>> shift) & 0xff);
+      if (at === CONTROL2) this.control((value >>> shift) & 0xff, 0xff);
+    }
+    if (mask >>> 24 !== 0) this.acknowledge(value >>> 24);
+  }
+}
