@@ -27,6 +27,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     name: ["a/b", "a b", "x".repeat(16), "fe%d", "."],
     wire: ["eth0", "tap:", "tap:a/b", "responder:x"],
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
+    mac: ["x", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02:00:00:00:00", "ff:ff:ff:ff:ff:ff"],
   },
   "model serve": {
     chip: ["nonsense", "rtl8126a", "rtl8128a"],
