@@ -1,0 +1,97 @@
+/** What README and docs say, held against the tree: links, commands, npm scripts, tests that are named, numbers. */
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { CHIPS } from "#chip/chips.ts";
+import { commandsFor } from "#app/cli/commands.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const MANIFEST = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+
+const PAGES = globSync(["*.md", "docs/**/*.md", "share/*.md", ".github/workflows/*.yml"], { cwd: ROOT }).sort();
+const complaintsOf = (find: (text: string, page: string) => string[]): string =>
+  PAGES.flatMap((page) => find(read(page), page).map((complaint) => `${page}: ${complaint}`)).join("\n");
+
+/** GitHub's anchor of a heading. */
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+    .trim()
+    .replaceAll(" ", "-");
+
+const hasAnchor = (page: string, wanted: string): boolean =>
+  [...read(page).matchAll(/^#+ (.+)$/gm)].some(([, heading]) => anchor(heading!) === wanted);
+
+test("every link between pages leads to a file and a heading", () => {
+  const broken = complaintsOf((text, page) =>
+    [...text.matchAll(/\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([, path = "", fragment]) => {
+      const target = path === "" ? page : join(dirname(page), path);
+      if (!existsSync(join(ROOT, target))) return [`no ${target}`];
+      return fragment === undefined || hasAnchor(target, fragment) ? [] : [`no heading #${fragment} in ${target}`];
+    }),
+  );
+  assert.equal(broken, "");
+});
+
+/** Code of a page: fenced blocks and words in a sentence; a workflow is code as a whole. */
+const codeOf = (page: string): readonly string[] => {
+  const text = read(page);
+  if (page.endsWith(".yml")) return [text];
+  const fenced = /^```[^\n]*\n([^]*?)^```$/gm;
+  return [...text.matchAll(fenced), ...text.replaceAll(fenced, "").matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+};
+
+/** A call of the command at the start of a shell's command, and its words up to the end of that. */
+const CALL =
+  /(?:^|\$ |npx |sudo |[|&] |\/|")(?:ferrule|ferrule\.mjs|bin\/ferrule\.mjs) ((?:model )?[a-z]+)((?:\\\n|[^\n`|&;#)])*)/gm;
+
+/** What is wrong with a call: there is no such command, or it has no such option. */
+const wrongCall = async (words: string, rest: string): Promise<string[]> => {
+  const [command] = await commandsFor(words.split(" "));
+  if (command?.name !== words) return [`ferrule ${words}: no such command`];
+  return [...rest.matchAll(/--([a-z][\w-]*)/g)]
+    .filter(([, name]) => name !== "help" && !Object.hasOwn(command.options, name!))
+    .map(([option]) => `ferrule ${words}: no option ${option}`);
+};
+
+test("every command line of the pages is one of the program's, with options that it has", async () => {
+  const pages = PAGES.filter((page) => page !== "CHANGELOG.md");
+  const calls = pages.flatMap((page) => codeOf(page).flatMap((code) => [...code.matchAll(CALL)]));
+  const wrong = await Promise.all(calls.map(([, words, rest]) => wrongCall(words!, rest!)));
+  assert.deepEqual(wrong.flat(), []);
+  assert.ok(calls.length > 50, `only ${calls.length} command lines were found`);
+});
+
+test("every npm script of the pages is in package.json", () => {
+  const unknown = complaintsOf((text) =>
+    [...text.matchAll(/npm run (?:-s )?([a-z][\w:]*)/g)].flatMap(([, name]) =>
+      Object.hasOwn(MANIFEST.scripts, name!) ? [] : [`npm run ${name}`],
+    ),
+  );
+  assert.equal(unknown, "");
+});
+
+test("the README is at most 150 lines, and names as many chips as there are", () => {
+  const text = read("README.md");
+  assert.ok(text.split("\n").length <= 151, "move something to docs/");
+  const counts = [...text.matchAll(/(\d+) chips that `ferrule model chips` lists/g)].map(([, count]) => Number(count));
+  assert.deepEqual(counts, [CHIPS.length]);
+});
+
+test("docs/soundness.md names files that exist, and about as many SAFETY lines as there are", () => {
+  const text = read("docs/soundness.md");
+  const missing = [...text.matchAll(/`((?:src|test)\/[\w./-]+)`/g)].filter(
+    ([, path]) => !existsSync(join(ROOT, path!)),
+  );
+  assert.deepEqual(
+    missing.map(([, path]) => path),
+    [],
+  );
+  const sources = globSync("src/sys/*.ts", { cwd: ROOT }).filter((path) => !path.includes(".test"));
+  const lines = sources.flatMap((path) => read(path).match(/SAFETY:/g) ?? []).length;
+  const said = Number(/About (\d+) `SAFETY:` lines/.exec(text)?.[1]);
+  assert.ok(Math.abs(lines - said) <= 10, `it says ${said}, there are ${lines}`);
+});
