@@ -69,6 +69,15 @@ for (const chip of [...CHIPS, ...ANCESTORS] as readonly Chip[]) {
     });
 }
 
+test("a start that asks whether the PHY is ready for firmware waits for what its PHY reads then", () => {
+  for (const chip of [...CHIPS, ...ANCESTORS] as readonly Chip[]) {
+    const steps = SEQUENCES[chip.key]?.phy ?? [];
+    const asked = steps.flatMap((step) => ("firmware" in step && step.when !== undefined ? [step.when.word] : []));
+    const { ready } = chip.profile.phy;
+    if (steps.length > 0) assert.deepEqual(asked, ready === undefined ? [] : [[0x001b, ready]], chip.key);
+  }
+});
+
 test("every start-up sequence belongs to a chip", () => {
   const keys = [...CHIPS, ...ANCESTORS].map(({ key }) => key);
   assert.deepEqual(

@@ -14,6 +14,9 @@ import { START_8169S, START_8169SB, START_8169SC_180, START_8169SC_980 } from ".
 import { START_8117_54A, START_8117_54B, START_8168EP } from "./start/8168ep.ts";
 import { START_8168G, START_8168GU, START_8411B } from "./start/8168g.ts";
 import { START_8168H, START_8168H_100, START_8168H_300, START_8168M } from "./start/8168h.ts";
+import { START_8105E_408, START_8105E_409, START_8106E, START_8402 } from "./start/8105e.ts";
+import { START_8168D_280, START_8168D_281, START_8168DP_28A, START_8168DP_28B } from "./start/8168d.ts";
+import { START_8168E, START_8168EVL, START_8168F_480, START_8168F_481, START_8411 } from "./start/8168e.ts";
 import type { Start } from "./steps.ts";
 
 /** A chip of which nothing is known beyond its procedures. */
@@ -61,4 +64,18 @@ export const PREPARED: Readonly<Partial<Record<ChipKey, Start>>> = {
   "rtl8168cp-3c8": START_8168CP_3C8,
   "rtl8168cp-3c9": START_8168CP_3C9,
   "rtl8168cp-3cx": START_8168CP_3CX,
+  "rtl8168d-280": START_8168D_280,
+  "rtl8168d-281": START_8168D_281,
+  "rtl8168dp-28a": START_8168DP_28A,
+  "rtl8168dp-28b": START_8168DP_28B,
+  "rtl8168e-2c0": START_8168E,
+  "rtl8168e-2c1": START_8168E,
+  rtl8168evl: START_8168EVL,
+  "rtl8168f-480": START_8168F_480,
+  "rtl8168f-481": START_8168F_481,
+  rtl8411: START_8411,
+  "rtl8105e-408": START_8105E_408,
+  "rtl8105e-409": START_8105E_409,
+  rtl8402: START_8402,
+  rtl8106e: START_8106E,
 };

@@ -35,6 +35,12 @@ export type Procedure =
   | "pciTiming980"
   /** Another reset of the PHY, awaited. */
   | "resetPhy"
+  /** RTL8168D, XID 281 and the others: the PHY's voltage regulator, by a fuse. */
+  | "regulatorOf281"
+  | "regulatorOf280"
+  /** RTL8168E and 8168E-VL: what copies they have of the station address. */
+  | "copyAddressToSecond"
+  | "copyAddressToExtended"
   /** RTL8168G: PHY settings that follow the PHY's own status. */
   | "followPhyStatus"
   /** RTL8168H: bias of the PHY's converters, from fuses; what its pairs get for what the PHY reports. */
@@ -57,8 +63,11 @@ export type Step =
   | { readonly through: PhyWindow; readonly words: readonly Word[] }
   /** Microseconds. */
   | { readonly wait: number }
-  /** The chip's firmware file goes in here. */
-  | { readonly firmware: "phy" | "mac" }
+  /** The chip's firmware file goes in here; where `when` is given, only if the word at that address reads so. */
+  | {
+      readonly firmware: "phy" | "mac";
+      readonly when?: { readonly through: PhyWindow; readonly word: readonly [address: number, value: number] };
+    }
   | { readonly call: Procedure };
 
 /** What one chip is started with. */

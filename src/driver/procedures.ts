@@ -5,6 +5,7 @@ import { Config2 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { expect } from "#kit/clock.ts";
 import type { Hardware } from "./family.ts";
+import { PROCEDURES_8168D } from "./procedures-8168d.ts";
 import { PROCEDURES_8168G } from "./procedures-8168g.ts";
 
 /** Config2 of the PCI chips: the bus runs at 66 MHz. */
@@ -33,5 +34,6 @@ export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware) => void>> = {
   // Realtek's own driver has 0x003f_ff00 here.
   pciTiming980: pciTiming(0x00ff_ff00),
   resetPhy,
+  ...PROCEDURES_8168D,
   ...PROCEDURES_8168G,
 };

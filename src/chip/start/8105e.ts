@@ -1,0 +1,93 @@
+/**
+ * RTL8105E, 8402 and 8106E: 100 Mbit/s.
+ *
+ * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_disable_EEE`, methods
+ * 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). Which of them are written is what register traces of Linux 6.12
+ * show, and so are the values that comments name.
+ */
+import type { Start, Step, Word } from "../steps.ts";
+
+/** MISC, byte 1: leave ASPM while frames move. */
+const LEAVE_ASPM: Word = [0xf1, 0, 0x28];
+/** MISC, byte 2: the tally counters are not told early. */
+const NO_EARLY_TALLY: Word = [0xf2, 1 << 0, 0];
+/** The MAC's own controller: neighbour discovery, and resets while it has the MAC. */
+const OUT_OF_BAND: Word = [0xd3, 0, 0x0c];
+/** Config3: not ready for L2 and L3. */
+const NOT_TO_L23: Word = [0x54, 1 << 1, 0];
+
+/** Advanced link-down power saving is off, lest it meets the firmware on its way in. @param micros until it is */
+const awake = (micros: number): readonly Step[] => [
+  { page: 0, words: [[0x18, 0x0310]] },
+  { wait: micros },
+  { firmware: "phy" },
+];
+
+// prettier-ignore
+// oxfmt-ignore
+const EPHY_8105E: readonly Word[] = [
+  [0x07, 0, 0x4000], [0x19, 0, 0x0200], [0x19, 0, 0x0020], [0x1e, 0, 0x2000],
+  [0x03, 0, 0x0001], [0x19, 0, 0x0100], [0x19, 0, 0x0004], [0x0a, 0, 0x0020],
+];
+
+const IO_8105E: Step = {
+  on: "io8",
+  words: [LEAVE_ASPM, NO_EARLY_TALLY, OUT_OF_BAND, [0xd0, 0, 1 << 6], NOT_TO_L23],
+};
+
+// prettier-ignore
+// oxfmt-ignore
+const PHY_8105E: readonly Step[] = [
+  ...awake(100_000),
+  { page: 5, words: [[0x1a, 0x0000]] },
+  // As the trace shows; Realtek's driver lets register 0xef choose this word and the one before.
+  { page: 4, words: [[0x1c, 0x0000]] },
+  { page: 1, words: [[0x15, 0x7701]] },
+];
+
+export const START_8105E_409: Start = { mac: [IO_8105E, { on: "ephy", words: EPHY_8105E }], phy: PHY_8105E };
+export const START_8105E_408: Start = {
+  mac: [IO_8105E, { on: "ephy", words: [...EPHY_8105E, [0x1e, 0, 0x8000]] }],
+  phy: PHY_8105E,
+};
+
+/** EEE off. @param value of register 0x10 */
+// prettier-ignore
+// oxfmt-ignore
+const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19, 0x7030]] });
+
+// prettier-ignore
+// oxfmt-ignore
+export const START_8402: Start = {
+  mac: [
+    { on: "io8", words: [LEAVE_ASPM, [0xd3, 1 << 7, 0], NOT_TO_L23] },
+    // Register 0x1e as the trace shows.
+    { on: "ephy", words: [[0x19, 0xff64], [0x1e, 0, 0x4000]] },
+    {
+      on: "eri",
+      words: [
+        // Receive and transmit FIFO: shares of the static and the dynamic part.
+        [0xc8, 0x0000_0002], [0xe8, 0x0000_0006],
+        // The packet filter, reset.
+        [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
+        [0xc0, 0xffff, 0], [0xb8, 0xffff, 0],
+        // Events that leave L1; the source sets only bits 10 and 11.
+        [0xd4, 0xff00, 0x0e00],
+        // EEE off.
+        [0x1b0, 0xffff, 0],
+      ],
+    },
+  ],
+  phy: [...awake(20_000), noEee(0x401f)],
+};
+
+// prettier-ignore
+// oxfmt-ignore
+export const START_8106E: Start = {
+  mac: [
+    // Bit 6 of DLLPR as the trace shows; Realtek's driver sets it.
+    { on: "io8", words: [LEAVE_ASPM, NO_EARLY_TALLY, [0xf2, 0, 1 << 7], OUT_OF_BAND, [0xd0, 1 << 6, 0], NOT_TO_L23] },
+    { on: "eri", words: [[0x1d0, 0xffff, 0], [0x1b0, 0xffff, 0]] },
+  ],
+  phy: [...awake(100_000), noEee(0xc07f)],
+};

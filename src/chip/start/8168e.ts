@@ -1,0 +1,194 @@
+/**
+ * RTL8168E, 8168E-VL, 8168F and 8411.
+ *
+ * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config`, `re_disable_EEE` and
+ * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). Which of them are written is what
+ * register traces of Linux 6.12 show, and so are the values that comments name. Realtek's driver tunes the PHY further. What
+ * most of these bits do is not public.
+ */
+import { PARAMETER_8168D, type Start, type Step, type Word } from "../steps.ts";
+
+/** Config5: no serial interface. */
+const NO_SPI: Word = [0x56, 1 << 3, 0];
+
+// prettier-ignore
+// oxfmt-ignore
+const EPHY_8168E: Step = {
+  on: "ephy",
+  words: [
+    [0x00, 0x0200, 0x0100], [0x00, 0, 0x0004], [0x06, 0x0002, 0x0001], [0x06, 0, 0x0030],
+    [0x07, 0, 0x2000], [0x00, 0, 0x0020], [0x03, 0x5800, 0x2000], [0x03, 0, 0x0001],
+    [0x01, 0x0800, 0x1000], [0x07, 0, 0x4000], [0x1e, 0, 0x2000], [0x19, 0xfe6c],
+    [0x0a, 0, 0x0040],
+  ],
+};
+
+/** Both steppings. EEE is never on. */
+// prettier-ignore
+// oxfmt-ignore
+export const START_8168E: Start = {
+  mac: [
+    EPHY_8168E,
+    // MISC, highest byte: the transmit packet buffer is reset.
+    { on: "io8", words: [[0xf3, 0, 1 << 5], [0xf3, 1 << 5, 0], NO_SPI] },
+    { call: "copyAddressToSecond" },
+  ],
+  phy: [
+    { firmware: "phy" },
+    { through: PARAMETER_8168D, words: [[0x8b80, 0xc896]] },
+    { page: 1, words: [[0x0b, 0x6c20], [0x07, 0x2872], [0x1c, 0xefff]] },
+    { page: 3, words: [[0x14, 0x6420]] },
+    { extension: 0x2f, words: [[0x15, 0x1919]] },
+    // As the trace shows; Realtek's driver has it for the 8168E-VL.
+    { extension: 0xac, words: [[0x18, 0x0006]] },
+    // The clock of an idle link at 10 Mbit/s.
+    { extension: 0x23, words: [[0x17, 0, 0x0006]] },
+    { page: 2, words: [[0x08, 0xff00, 0x8000]] },
+    { extension: 0x2d, words: [[0x18, 0, 0x0050]] },
+    { page: 0, words: [[0x14, 0, 1 << 15]] },
+    // The first word and bit 12 of extension 0x20 as the trace shows.
+    { through: PARAMETER_8168D, words: [[0x8b86, 0, 1 << 0], [0x8b85, 1 << 13, 0]] },
+    { extension: 0x20, words: [[0x15, 0x1100, 0]] },
+    { page: 6, words: [[0x00, 0x5a00]] },
+    // Clause 45, device 7, register 60: nothing is offered.
+    { page: 0, words: [[0x0d, 0x0007], [0x0e, 0x003c], [0x0d, 0x4007], [0x0e, 0x0000]] },
+  ],
+};
+
+/**
+ * Extended registers from the 8168E-VL on, with 1d0 and d0 as each chip has them.
+ * @param bits of 1d0 to set: bit 1 as traces show, which Realtek's driver clears
+ * @param high pause threshold
+ * @param exit events that leave L1
+ */
+// prettier-ignore
+// oxfmt-ignore
+const eri = (bits: number, high: number, exit: number): Step => ({
+  on: "eri",
+  words: [
+    [0xc0, 0xffff, 0], [0xb8, 0x0000_0000],
+    // Receive and transmit FIFO: shares of the static and the dynamic part.
+    [0xc8, 0x0010_0002], [0xe8, 0x0010_0006],
+    [0x1d0, 0, bits],
+    // The packet filter, reset.
+    [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
+    [0x1b0, 0, 1 << 4],
+    // Pause thresholds, low and high.
+    [0xcc, 0x0000_0050], [0xd0, high],
+    [0xd4, 0, exit],
+  ],
+});
+
+/** The MAC is the driver's; power management of the link layer (DLLPR) and of the PHY (MISC, byte 2). */
+// prettier-ignore
+// oxfmt-ignore
+const POWER: readonly Word[] = [[0xd3, 1 << 7, 0], [0xd0, 0, 1 << 6], [0xf2, 0, 1 << 6], NO_SPI];
+
+/** Of the PCIe PHY, beside register 0. */
+const EPHY_19: Word = [0x19, 0, 0x0224];
+const EPHY_0C: Word = [0x0c, 0x3df0, 0x0200];
+
+/** Green Ethernet and the like: 8168E-VL, 8168F and 8411. */
+// prettier-ignore
+// oxfmt-ignore
+const GREEN: readonly Step[] = [
+  { extension: 0x2d, words: [[0x18, 0, 1 << 4]] },
+  { page: 0, words: [[0x14, 0, 1 << 15]] },
+  { through: PARAMETER_8168D, words: [[0x8b86, 0, 1 << 0]] },
+];
+
+/** The PHY's side of EEE. */
+const EEE_EXTENSION: Step = { extension: 0x20, words: [[0x15, 0, 1 << 8]] };
+const EEE_PARAMETER: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 13]] };
+const BIT_14: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 14]] };
+
+// prettier-ignore
+// oxfmt-ignore
+export const START_8168EVL: Start = {
+  mac: [
+    // Register 0 as the trace shows; Realtek's driver sets bit 3.
+    { on: "ephy", words: [[0x09, 0, 0x0080], EPHY_19, [0x00, 0, 0x0004], EPHY_0C] },
+    eri(1 << 1, 0x07ff_0060, 0x1f00),
+    { on: "io8", words: POWER },
+    { call: "copyAddressToExtended" },
+  ],
+  phy: [
+    { firmware: "phy" },
+    { extension: 0xac, words: [[0x18, 0x0006]] },
+    { page: 3, words: [[0x09, 0xa20f]] },
+    // As the trace shows, to the write of register 0x17: Realtek's driver sets these two bits in the parameter itself.
+    { through: PARAMETER_8168D, words: [[0x8b5b, 0x9222], [0x8b6d, 0x8000], [0x8b76, 0x8000]] },
+    { page: 5, words: [[0x05, 0x8b80], [0x17, 0, 0x0006]] },
+    ...GREEN,
+    BIT_14,
+    EEE_EXTENSION,
+    EEE_PARAMETER,
+    { page: 3, words: [[0x19, 0, 1 << 0], [0x10, 0, 1 << 10]] },
+    // As the trace shows.
+    { page: 5, words: [[0x01, 0, 1 << 8]] },
+  ],
+};
+
+const ERI_8168F: Step = eri((1 << 4) | (1 << 1), 0x0000_0060, 0x1f00);
+
+// prettier-ignore
+// oxfmt-ignore
+const MAC_8168F: readonly Step[] = [
+  ERI_8168F,
+  { on: "io8", words: POWER },
+  {
+    on: "ephy",
+    words: [
+      [0x06, 0x00c0, 0x0020], [0x08, 0x0001, 0x0002], [0x09, 0, 0x0080], EPHY_19,
+      [0x00, 0, 0x0008], EPHY_0C,
+    ],
+  },
+];
+
+const SPEED_DOWN: Step = { through: PARAMETER_8168D, words: [[0x8b80, 0, 0x0006]] };
+
+/** @param level register 0x19 of extension 0x78 */
+// prettier-ignore
+// oxfmt-ignore
+const channel = (level: number): readonly Step[] => [
+  { page: 3, words: [[0x09, 0xa20f]] },
+  { through: PARAMETER_8168D, words: [[0x8b55, 0x0000], [0x8b5e, 0x0000], [0x8b67, 0x0000], [0x8b70, 0x0000]] },
+  { extension: 0x78, words: [[0x17, 0x0000], [0x19, level]] },
+  { through: PARAMETER_8168D, words: [[0x8b79, 0xaa00]] },
+  { page: 3, words: [[0x01, 0x328a]] },
+];
+
+const PHY_8168F: readonly Step[] = [SPEED_DOWN, ...GREEN, EEE_EXTENSION, EEE_PARAMETER];
+
+export const START_8168F_480: Start = {
+  mac: MAC_8168F,
+  phy: [{ firmware: "phy" }, ...channel(0x00fb), ...PHY_8168F, BIT_14],
+};
+
+export const START_8168F_481: Start = { mac: MAC_8168F, phy: [{ firmware: "phy" }, ...PHY_8168F] };
+
+// prettier-ignore
+// oxfmt-ignore
+export const START_8411: Start = {
+  mac: [
+    eri((1 << 4) | (1 << 1), 0x0000_0060, 0x0c00),
+    // Config3: not ready for L2 and L3.
+    { on: "io8", words: [...POWER, [0x54, 1 << 1, 0]] },
+    { on: "ephy", words: [[0x06, 0x00c0, 0x0020], [0x0f, 0x5200], EPHY_19, [0x00, 0, 0x0008], EPHY_0C] },
+  ],
+  phy: [
+    { firmware: "phy" },
+    ...PHY_8168F,
+    BIT_14,
+    // As the trace shows; Realtek's driver has the 8168F's level.
+    ...channel(0x00aa),
+    {
+      through: PARAMETER_8168D,
+      words: [
+        [0x8b54, 1 << 11, 0], [0x8b5d, 1 << 11, 0], [0x8a7c, 1 << 8, 0], [0x8a7f, 0, 1 << 8],
+        [0x8a82, 1 << 8, 0], [0x8a85, 1 << 8, 0], [0x8a88, 1 << 8, 0], [0x8b85, 0, 1 << 15],
+      ],
+    },
+    { page: 3, words: [[0x19, 1 << 0, 0], [0x10, 1 << 10, 0]] },
+  ],
+};

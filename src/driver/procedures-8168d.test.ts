@@ -1,0 +1,118 @@
+/** What the procedures of the RTL8168D and 8168E write for what they read, against registers that remember. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ChipKey, chipNamed } from "#chip/chips.ts";
+import { EFUSEAR, ERIAR, ERIDR, IDR0, IDR4, SecMAC0, SecMAC4 } from "#chip/registers.ts";
+import type { Procedure } from "#chip/steps.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { Mmio } from "#kit/mmio.ts";
+import { Overdue } from "./family.ts";
+import { RTL8168H } from "./rtl8168h.ts";
+import { run } from "./steps.ts";
+
+const FLAG = 0x8000_0000;
+/** Words of the PHY as they were written: page, register, value. */
+type Written = readonly (readonly [page: number, register: number, value: number])[];
+
+interface Card {
+  /** One-time memory; all ones where nothing is burnt. Absent: it never answers. */
+  readonly fuses?: Readonly<Record<number, number>>;
+  /** Page 2, register 0x0d of the PHY. */
+  readonly voltage?: number;
+}
+
+const card = (key: ChipKey, { fuses, voltage = 0 }: Card) => {
+  const memory = new Map<number, number>([
+    [IDR0, 0x4433_2211],
+    [IDR4, 0x6655],
+  ]);
+  const extended = new Map<number, number>();
+  const io = new Mmio({
+    length: 256,
+    read: (offset) => {
+      const word = memory.get(offset) ?? 0;
+      if (offset !== EFUSEAR || fuses === undefined) return word;
+      return FLAG + (word & 0x3ff00) + (fuses[(word >>> 8) & 0x3ff] ?? 0xff);
+    },
+    write: (offset, _width, value) => {
+      // A write of an extended register is over at once.
+      memory.set(offset, offset === ERIAR ? value & 0xfff : value);
+      if (offset === ERIAR) extended.set(value & 0xfff, memory.get(ERIDR)!);
+    },
+  });
+  const written: (readonly [number, number, number])[] = [];
+  const overdue = new Overdue();
+  const hw = {
+    io,
+    clock: new VirtualClock(),
+    chip: chipNamed(key)!,
+    family: RTL8168H,
+    start: { mac: [], phy: [] },
+    phy: {
+      read: (register: number, page = 0) => (page === 2 && register === 0x0d ? voltage : 0),
+      write: (register: number, value: number, page = 0) => void written.push([page, register, value]),
+    },
+    overdue,
+  };
+  return { memory, extended, overdue, written, call: (name: Procedure) => run(hw, [{ call: name }]) };
+};
+
+const setting = (value: number): Written => [
+  [2, 0x05, value],
+  [5, 0x05, 0x8330],
+  [5, 0x06, value],
+];
+const RAISED: Written = [0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c].map((low) => [2, 0x0d, 0x1200 | low]);
+
+for (const [key, name, plain] of [
+  ["rtl8168d-281", "regulatorOf281", 0x6662],
+  ["rtl8168d-280", "regulatorOf280", 0x2642],
+] as const) {
+  test(`${key}: the regulator of a chip that was calibrated is raised one by one, unless it is there already`, () => {
+    for (const [voltage, more] of [
+      [0x1234, RAISED],
+      [0x126c, []],
+    ] as const) {
+      const { written, call } = card(key, { fuses: { 1: 0xb1 }, voltage });
+      call(name);
+      assert.deepEqual(written, [...setting(0x669a), ...more]);
+    }
+  });
+
+  test(`${key}: the regulator of a chip that was not calibrated gets its plain setting`, () => {
+    for (const fuses of [{}, { 1: 0xb0, 2: 0xb1 }]) {
+      const { written, overdue, call } = card(key, { fuses, voltage: 0x1234 });
+      call(name);
+      assert.deepEqual(written, setting(plain));
+      assert.equal(overdue.count, 0);
+    }
+  });
+
+  test(`${key}: a one-time memory that does not answer is counted, and taken for blank`, () => {
+    const { written, overdue, call } = card(key, {});
+    call(name);
+    assert.deepEqual(written, setting(plain));
+    assert.deepEqual([overdue.count, overdue.last], [1, "the one-time memory to be read"]);
+  });
+}
+
+test("the 8168E has a second copy of the station address", () => {
+  const { memory, call } = card("rtl8168e-2c1", {});
+  call("copyAddressToSecond");
+  assert.equal(memory.get(SecMAC0), 0x4433_2211);
+  assert.equal(memory.get(SecMAC4), 0x6655);
+});
+
+test("the 8168E-VL has two copies of the station address in extended registers, one of them two bytes further on", () => {
+  const { extended, call } = card("rtl8168evl", {});
+  call("copyAddressToExtended");
+  assert.deepEqual(
+    [...extended].map(([address, value]) => [address, value >>> 0]),
+    [
+      [0xe0, 0x4433_2211],
+      [0xe4, 0x6655],
+      [0xf0, 0x2211_0000],
+      [0xf4, 0x6655_4433],
+    ],
+  );
+});
