@@ -24,6 +24,11 @@ const BUSES: Readonly<Record<Space, Bus>> = {
   io32: { legal: inWindow(4), bits: 32 },
   mac: { legal: (chip, at) => chip.profile.macOcp !== "none" && isEven(at), bits: 16 },
   eri: { legal: (chip, at) => chip.bus === "pcie" && at % 4 === 0 && at <= 0xffc, bits: 32 },
+  // The RTL9151 has no way to it (DPDK rtl_csi_other_fun_read).
+  csi: {
+    legal: ({ bus, name }, at) => bus === "pcie" && !name.startsWith("RTL9151") && at % 4 === 0 && at <= 0xffc,
+    bits: 32,
+  },
   ephy: { legal: (chip, at) => at < EPHY_REGISTERS[chip.profile.pciePhy], bits: 16 },
   phy: { legal: (chip, at) => chip.profile.phyAccess === "ocp" && isEven(at), bits: 16 },
 };
@@ -44,6 +49,7 @@ const busOf = (step: Step & { words: readonly Word[] }): Bus => {
 };
 
 const complaints = (chip: Chip, step: Step): string[] => {
+  if ("withFirmware" in step) return step.withFirmware.flatMap((inner) => complaints(chip, inner));
   if (!("words" in step))
     return "wait" in step && !(step.wait > 0 && step.wait <= 1_000_000) ? [`waits ${step.wait}`] : [];
   const { legal, bits } = busOf(step);

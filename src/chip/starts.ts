@@ -1,5 +1,11 @@
 /** The start-up sequences of each chip. */
 import type { ChipKey } from "./chips.ts";
+import { START_8125A } from "./start/8125a.ts";
+import { START_8125B } from "./start/8125b.ts";
+import { START_8125BP, START_8125CP } from "./start/8125bp.ts";
+import { START_8125D_688, START_8125D_689, START_9151A } from "./start/8125d.ts";
+import { START_8126A_649, START_8126A_64A } from "./start/8126.ts";
+import { START_8127A } from "./start/8127.ts";
 import {
   START_8168C_3C0,
   START_8168C_3C2,
@@ -78,4 +84,19 @@ export const PREPARED: Readonly<Partial<Record<ChipKey, Start>>> = {
   "rtl8105e-409": START_8105E_409,
   rtl8402: START_8402,
   rtl8106e: START_8106E,
+  rtl8125a: START_8125A,
+  "rtl8168kb-609": START_8125A,
+  rtl8125b: START_8125B,
+  rtl8168kb: START_8125B,
+  rtl8125bp: START_8125BP,
+  rtl8125cp: START_8125CP,
+  "rtl8125d-688": START_8125D_688,
+  "rtl8125d-689": START_8125D_689,
+  rtl8168kd: START_8125D_689,
+  rtl8125k: START_8125D_689,
+  rtl9151a: START_9151A,
+  rtl9151as: START_9151A,
+  "rtl8126a-649": START_8126A_649,
+  "rtl8126a-64a": START_8126A_64A,
+  rtl8127a: START_8127A,
 };

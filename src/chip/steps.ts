@@ -9,10 +9,10 @@
 export type Word = readonly [address: number, value: number] | readonly [address: number, clear: number, set: number];
 
 /**
- * Where words are: registers of the window by width in bits; MAC-OCP; extended registers (32 bits); the PCIe PHY; the PHY by
- * its OCP address.
+ * Where words are: registers of the window by width in bits; MAC-OCP; extended registers (32 bits); configuration space as
+ * the chip itself reaches it (32 bits); the PCIe PHY; the PHY by its OCP address.
  */
-export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "ephy" | "phy";
+export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "csi" | "ephy" | "phy";
 
 /** A pair of PHY registers: the address of a word is written to one, the word is at the other. */
 export interface PhyWindow {
@@ -52,7 +52,17 @@ export type Procedure =
   | "stopManagementMac"
   | "stopManagementMac8168fp"
   /** RTL8117: what depends on the package. */
-  | "fitPackage";
+  | "fitPackage"
+  | "fifoThresholds8125"
+  | "fifoThresholds8126"
+  | "fifoThresholds8127"
+  | "saveLinkPower"
+  | "requestPhyPatch"
+  | "releasePhyPatch"
+  | "phyPowerSavingOff"
+  | "phyInterruptsOff"
+  | "swapPairs"
+  | "startSerdes";
 
 export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }
@@ -68,6 +78,8 @@ export type Step =
       readonly firmware: "phy" | "mac";
       readonly when?: { readonly through: PhyWindow; readonly word: readonly [address: number, value: number] };
     }
+  /** What belongs to the firmware's code: left out where the file did not go in. */
+  | { readonly withFirmware: readonly Step[] }
   | { readonly call: Procedure };
 
 /** What one chip is started with. */

@@ -26,6 +26,7 @@ export interface Rings {
   readonly transmit: number;
   /** Largest frame the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
+  readonly mtu: number;
 }
 
 /** From any state, including one another driver left behind, to a running NIC with its interrupts masked. */
@@ -38,7 +39,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   setOffloads(hw, rings);
   keepFcs(hw);
   family.prepare(hw);
-  run(hw, hw.start.mac);
+  run(hw, hw.start.mac, rings.mtu);
   family.limitFrames(hw, rings.largestFrame);
   pointAtRings(hw, rings);
   io.write8(Cfg9346, Lock.lock);

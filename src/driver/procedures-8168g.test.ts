@@ -60,7 +60,7 @@ const run = (
   const chip = chipNamed(key)!;
   const card = { io, clock: new VirtualClock(), chip };
   const overdue = new Overdue();
-  PROCEDURES[name]({ ...card, phy: RTL8168H.phy(card), family: RTL8168H, start: chip.start!, overdue });
+  PROCEDURES[name]({ ...card, phy: RTL8168H.phy(card), family: RTL8168H, start: chip.start!, overdue }, 1500);
   return { written, overdue: overdue.count };
 };
 

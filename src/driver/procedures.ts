@@ -5,6 +5,7 @@ import { Config2 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { expect } from "#kit/clock.ts";
 import type { Hardware } from "./family.ts";
+import { PROCEDURES_8125 } from "./procedures-8125.ts";
 import { PROCEDURES_8168D } from "./procedures-8168d.ts";
 import { PROCEDURES_8168G } from "./procedures-8168g.ts";
 
@@ -29,11 +30,13 @@ const resetPhy = ({ phy, clock }: Hardware): void => {
   expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
 };
 
-export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware) => void>> = {
+/** @param mtu bytes of layer 3 */
+export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware, mtu: number) => void>> = {
   pciTiming180: pciTiming(0x000f_ff00),
   // Realtek's own driver has 0x003f_ff00 here.
   pciTiming980: pciTiming(0x00ff_ff00),
   resetPhy,
   ...PROCEDURES_8168D,
   ...PROCEDURES_8168G,
+  ...PROCEDURES_8125,
 };

@@ -154,7 +154,7 @@ export class Nic implements Link {
     this.release = receive.release;
     this.transmit = transmit.transmit;
     this.reclaim = transmit.reclaim;
-    return { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes };
+    return { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes, mtu: this.#mtu };
   }
 
   #start(rings: Rings): void {
@@ -163,7 +163,7 @@ export class Nic implements Link {
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     setReceiveFilter(this.#hw, this.#filter);
     this.phy.reset();
-    run(this.#hw, this.#hw.start.phy);
+    run(this.#hw, this.#hw.start.phy, this.#mtu);
     this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
     this.line.unmask();
     this.unmask();

@@ -1,10 +1,11 @@
 /**
- * Registers behind registers: PHY, MAC controller, extended MAC and PCIe PHY of the OCP generation.
+ * Registers behind registers: PHY, MAC controller, extended MAC and PCIe PHY of the OCP generation, and configuration space
+ * from inside.
  *
  * Each has a data/command word with a flag that says whose turn it is. Sources: DPDK `drivers/net/r8169/r8169_hw.c`
- * (rtl_eri_*, rtl_mac_ocp_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
+ * (rtl_eri_*, rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
  */
-import { EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
+import { CSIAR, CSIDR, EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Mmio, Register } from "#kit/mmio.ts";
@@ -76,7 +77,7 @@ export class SideBus {
     return this.#io.read32(ERIDR);
   }
 
-  /** PCIe PHY register, 0 to 0x3f. */
+  /** PCIe PHY register, 0 to 0x3f; to 0x7f from RTL8125 on. */
   ephyRead(register: number): number {
     this.#io.write32(EPHYAR, ephy(register));
     this.#wait("PCIe PHY", EPHYAR, true, register);
@@ -89,6 +90,18 @@ export class SideBus {
   }
   ephyUpdate(register: number, clear: number, set: number): void {
     this.ephyWrite(register, (this.ephyRead(register) & ~clear) | set);
+  }
+
+  /** Configuration space of function 0, 32 bits at a multiple of 4, 0 to 0xffc. */
+  csiRead(address: number): number {
+    this.#io.write32(CSIAR, csi(address));
+    this.#wait("configuration", CSIAR, true, address);
+    return this.#io.read32(CSIDR);
+  }
+  csiWrite(address: number, value: number): void {
+    this.#io.write32(CSIDR, value >>> 0);
+    this.#io.write32(CSIAR, (FLAG | csi(address)) >>> 0);
+    this.#wait("configuration", CSIAR, false, address);
   }
 
   /** A read ends with the flag set, a write with the flag clear. */
@@ -112,6 +125,12 @@ const eri = (address: number, lanes: number): number => {
 };
 
 const ephy = (register: number): number => {
-  if (register < 0 || register > 0x3f) throw new OutOfRange(`PCIe PHY register 0x${register.toString(16)}`);
+  if (register < 0 || register > 0x7f) throw new OutOfRange(`PCIe PHY register 0x${register.toString(16)}`);
   return register << 16;
+};
+
+const csi = (address: number): number => {
+  if (address < 0 || address > 0xffc || (address & 3) !== 0)
+    throw new OutOfRange(`configuration register 0x${address.toString(16)}`);
+  return (0xf << LANES_SHIFT) | address;
 };

@@ -14,8 +14,11 @@ interface Words {
 const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
+/** 802.3: layer 3 in an untagged frame. */
+const USUAL_MTU = 1500;
+
 /** @throws {SideBusTimeout}; {Timeout} from a procedure; {OutOfRange} for an address that its bus does not have */
-export const run = (hw: Hardware, steps: readonly Step[]): void => {
+export const run = (hw: Hardware, steps: readonly Step[], mtu = USUAL_MTU): void => {
   const spaces = spacesOf(hw);
   for (const step of steps) {
     if ("on" in step) apply(spaces[step.on], step.words);
@@ -31,7 +34,8 @@ export const run = (hw: Hardware, steps: readonly Step[]): void => {
         apply(window, [[data, ...change] as Word]);
       }
     } else if ("wait" in step) hw.clock.delay(step.wait);
-    else if ("call" in step) PROCEDURES[step.call](hw);
+    else if ("call" in step) PROCEDURES[step.call](hw, mtu);
+    // No firmware file is loaded yet, so nothing goes in with it either.
   }
 };
 
@@ -53,6 +57,7 @@ const spacesOf = ({ io, clock }: Hardware): Readonly<Record<Space, Words>> => {
     io32: { read: (at) => io.read32(rw32(at)), write: (at, value) => io.write32(rw32(at), value) },
     mac: { read: (at) => side.macRead(at), write: (at, value) => side.macWrite(at, value) },
     eri: { read: (at) => side.eriRead(at), write: (at, value) => side.eriWrite(at, value) },
+    csi: { read: (at) => side.csiRead(at), write: (at, value) => side.csiWrite(at, value) },
     ephy: { read: (at) => side.ephyRead(at), write: (at, value) => side.ephyWrite(at, value) },
     phy: { read: (at) => side.phyRead(at), write: (at, value) => side.phyWrite(at, value) },
   };

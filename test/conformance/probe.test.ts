@@ -116,4 +116,4 @@ test("RTL8125BP and later deliver frames with FCS whatever another system had th
   }
 });
 
-const RINGS = { receive: 0x1000, transmit: 0x2000, largestFrame: 1536 };
+const RINGS = { receive: 0x1000, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
