@@ -62,6 +62,13 @@ console.log(\`\${answer.subarray(28, 32).join(".")} is at \${answer.toString("he
 nic.release(burst, 1);
 `;
 
+/** The program of docs/library.md that needs no card. */
+const EXAMPLE = [
+  ...readFileSync(new URL("../docs/library.md", import.meta.url), "utf8").matchAll(/^```ts\n([^]*?)^```$/gm),
+]
+  .map(([, program]) => program!)
+  .find((program) => program.includes("nic.sock"))!;
+
 /** What programs import. */
 const PARTS = ["clock", "device", "driver", "errors", "link", "vfio", "vfio-user"];
 
@@ -85,6 +92,7 @@ suite("the packed form", () => {
     archive = packFerrule(home);
     npm(home, "install", ...offline, archive);
     writeFileSync(join(home, "ask.ts"), PROGRAM);
+    writeFileSync(join(home, "example.ts"), EXAMPLE);
     for (const name of [NODE, ...TYPES]) {
       const link = join(home, "node_modules", name);
       mkdirSync(dirname(link), { recursive: true });
@@ -124,7 +132,7 @@ suite("the packed form", () => {
 
   test("has types that a strict program compiles against", () => {
     const options = "--strict --target esnext --module nodenext --types node --noEmit".split(" ");
-    const { status, stdout } = spawnSync(join(MODULES, ".bin/tsc"), [...options, "ask.ts"], {
+    const { status, stdout } = spawnSync(join(MODULES, ".bin/tsc"), [...options, "ask.ts", "example.ts"], {
       cwd: home,
       encoding: "utf8",
     });
@@ -177,7 +185,7 @@ suite("the packed form", () => {
   });
 
   test("drives a NIC for a Node program that wants raw frames", async () => {
-    const socket = join(home, "nic");
+    const socket = join(home, "nic.sock");
     const served = spawn(
       process.execPath,
       [join(home, "node_modules/.bin/ferrule"), "model", "serve", "--socket", socket, "--json"],
@@ -186,13 +194,14 @@ suite("the packed form", () => {
     const ended = once(served, "exit");
     try {
       await once(served.stdout, "data");
-      const { status, stdout, stderr } = spawnSync(process.execPath, ["ask.ts", socket], {
-        cwd: home,
-        encoding: "utf8",
-        timeout: ENOUGH,
-      });
-      assert.equal(status, 0, stderr);
-      assert.match(stdout, /^refused: \w+\n10\.70\.0\.2 is at [0-9a-f]{12}\n$/);
+      const run = (...args: string[]): string => {
+        const options = { cwd: home, encoding: "utf8", timeout: ENOUGH } as const;
+        const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
+        assert.equal(status, 0, stderr);
+        return stdout;
+      };
+      assert.match(run("ask.ts", socket), /^refused: \w+\n10\.70\.0\.2 is at [0-9a-f]{12}\n$/);
+      assert.match(run("example.ts"), /^10\.70\.0\.2 is at [0-9a-f]{12}\n$/, "the program of docs/library.md");
     } finally {
       served.kill("SIGTERM");
       await ended;
