@@ -6,7 +6,7 @@ const hex = (value: number): string => `0x${value.toString(16)}`;
 /** The chip's identification is in no row of the table. */
 export class UnknownChip extends FerruleError {
   readonly code = "UNKNOWN_CHIP";
-  readonly hint = "Send us the identification: see CONTRIBUTING.md, “A chip we do not know”.";
+  readonly hint = "Please report the identification: see CONTRIBUTING.md, “An unknown chip”.";
   readonly xid: number;
   constructor(xid: number) {
     super(`unknown chip: identification ${hex(xid)} is in no row of the table`);
