@@ -71,6 +71,7 @@ class Bench implements Disposable {
           host: { name: "ft0", namespace: this.namespace.fd },
           mtu: 1500,
           address,
+          firmware: undefined,
           capture: undefined,
           statistics,
         },

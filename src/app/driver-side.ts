@@ -14,6 +14,7 @@ import { Errno, SystemError } from "#sys/errno.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import { formatMac } from "#wire/mac.ts";
+import { firmwareFiles } from "./firmware-files.ts";
 import { LinkReport } from "./link-report.ts";
 import { type DriverTask, type FollowCommand, type OpenTap, type Report, plainError } from "./messages.ts";
 import { NicGivenUp, Recovery } from "./recovery.ts";
@@ -85,6 +86,7 @@ export class DriverSide implements Disposable {
         clock: parts.clock,
         mtu,
         weaklyOrdered: process.arch !== "x64",
+        firmware: firmwareFiles(task.firmware),
         ...(task.address === undefined ? {} : { address: task.address }),
       }),
     );
@@ -93,6 +95,13 @@ export class DriverSide implements Disposable {
       this.#early.push({
         message: `the card has no MAC address of its own; it uses ${formatMac(this.#nic.address)}, chosen at random`,
         hint: "Give it one that stays the same: --mac 02:00:5e:10:00:01.",
+      });
+    const { firmware } = this.#nic.chip;
+    // A model's PHY works without, as nearly every real one does, but only of a real one should people know.
+    if (firmware !== undefined && this.#nic.firmware === undefined && task.device.bus === "vfio")
+      this.#early.push({
+        message: `${firmware} is not installed; the PHY runs without its firmware`,
+        hint: "Install it: sudo apt install firmware-realtek (Debian, non-free-firmware) or linux-firmware.",
       });
     const { offset, length } = scope.use(
       this.#device.dma.allocate({

@@ -20,6 +20,8 @@ export interface DriverTask {
   readonly host: HostSpec;
   readonly mtu: number;
   readonly address: Uint8Array | undefined;
+  /** Where firmware files are; the system's own folders unless given. */
+  readonly firmware: string | undefined;
   readonly capture: string | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */

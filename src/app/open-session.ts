@@ -126,6 +126,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     host: options.host,
     mtu: options.mtu,
     address: options.address,
+    firmware: options.firmware,
     capture: options.captureHost,
     statistics: memory.driver,
     control: bells.driver.number,

@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly mtu: number;
   /** Station address to use; the chip's own unless given, or a random one where it has none. */
   readonly address?: Uint8Array;
+  /** Folder with the firmware files; the system's own folders unless given. */
+  readonly firmware?: string;
   /** pcapng file of what crosses the host's side. */
   readonly captureHost?: string;
 }

@@ -8,6 +8,7 @@ import type { Chip } from "#chip/chips.ts";
 import type { Start } from "#chip/steps.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
+import type { Program } from "./firmware.ts";
 import type { ReceiveFormat, TransmitFormat } from "./descriptor-formats.ts";
 import type { InterruptRegisters } from "./interrupt-registers.ts";
 
@@ -49,6 +50,8 @@ export interface Hardware extends Card {
   readonly phy: PhyBus;
   /** What the chip is started with. */
   readonly start: Start;
+  /** The chip's firmware, checked; undefined where there is none. */
+  readonly firmware?: Program | undefined;
   readonly overdue: Overdue;
 }
 

@@ -3,18 +3,18 @@ import { type Chip, PCI_IDS } from "#chip/chips.ts";
 import { DUMP_ALIGN, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
 import { raisesSpuriousSystemError } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
-import type { Clock } from "#kit/clock.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
 import type { DmaMemory } from "#kit/dma.ts";
-import { DeviceGone, OutOfRange, OutOfWindow } from "#kit/errors.ts";
+import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
-import { isStationAddress, randomStationAddress } from "#kit/station-address.ts";
+import { randomStationAddress } from "#kit/station-address.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
-import { BadMtu, SideBusTimeout, UnknownChip, UnsupportedChip } from "./errors.ts";
+import { SideBusTimeout, UnknownChip, UnsupportedChip } from "./errors.ts";
 import { familyOf } from "./families.ts";
 import { type Hardware, Overdue } from "./family.ts";
 import { identify } from "./identify.ts";
+import { type NicOptions, checkAddress, checkMtu, checkSlots, checkWindow, firmwareOf } from "./nic-options.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
@@ -23,19 +23,7 @@ import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
-export interface NicOptions {
-  readonly clock: Clock;
-  /** Bytes of layer 3: 68 to the chip's largest. */
-  readonly mtu: number;
-  /** Station address to use; the chip's own unless given, or a random one where it has none. */
-  readonly address?: Uint8Array;
-  /** The CPU may reorder loads and stores (arm64). */
-  readonly weaklyOrdered: boolean;
-  /** Descriptors in each ring; 256 unless told, or as many as the chip can have. */
-  readonly slots?: number;
-  /** Receive buffers the host may hold at once; twice the ring unless told. */
-  readonly spareBuffers?: number;
-}
+export type { NicOptions } from "./nic-options.ts";
 
 /** What happened since the last look, as `Nic.interrupt` found it. */
 export const Events = {
@@ -54,7 +42,6 @@ export const wantedEvents = (chip: Chip): number =>
 
 /** Header with a tag, and the FCS. */
 const FRAMING = 14 + 4 + 4;
-const SMALLEST_MTU = 68;
 /** With jumbo frames the chip can neither sum nor cut. */
 const LARGEST_OFFLOAD_MTU = 1500;
 
@@ -305,6 +292,11 @@ export class Nic implements Link {
     return dumpTally(this.#hw.io, this.#hw.clock, this.#tally);
   }
 
+  /** Version of the firmware that the chip is started with; undefined without one. */
+  get firmware(): string | undefined {
+    return this.#hw.firmware?.version;
+  }
+
   /** Waits for the chip that ran out, where the reset that followed made good what was missed. */
   get overdue(): Readonly<Overdue> {
     return this.#hw.overdue;
@@ -336,25 +328,6 @@ const notUp = (): never => {
   throw new OutOfRange("the NIC is down", "Bring it up first.");
 };
 
-const checkMtu = (chip: Chip, mtu: number): number => {
-  if (!Number.isInteger(mtu) || mtu < SMALLEST_MTU || mtu > chip.largestMtu) throw new BadMtu(mtu, chip.largestMtu);
-  return mtu;
-};
-
-const checkAddress = (mac: Uint8Array): void => {
-  if (!isStationAddress(mac))
-    throw new OutOfRange("a station address has six bytes, is not a group's and not all zero");
-};
-
-const checkWindow = (length: number, wanted: number): void => {
-  if (length < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length });
-};
-
-const checkSlots = (slots: number | undefined, limit: number): void => {
-  if (slots !== undefined && slots > limit)
-    throw new OutOfRange(`rings of ${slots} descriptors`, `This chip's have at most ${limit}.`);
-};
-
 /** The RTL8169 family's driver. */
 export const rtl8169: Driver<Nic, NicOptions> = {
   name: "rtl8169",
@@ -373,7 +346,8 @@ export const rtl8169: Driver<Nic, NicOptions> = {
 
     const { clock } = options;
     const card = { io, clock, chip };
-    const hw: Hardware = { ...card, family, start, phy: family.phy(card), overdue: new Overdue() };
+    const firmware = firmwareOf(chip, options);
+    const hw: Hardware = { ...card, family, start, firmware, phy: family.phy(card), overdue: new Overdue() };
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));

@@ -2,6 +2,7 @@
 import type { Space, Step, Word } from "#chip/steps.ts";
 import { rw16, rw32, rw8 } from "#kit/mmio.ts";
 import type { Hardware } from "./family.ts";
+import { runFirmware } from "./firmware.ts";
 import { PROCEDURES } from "./procedures.ts";
 import { SideBus } from "./side-bus.ts";
 
@@ -17,7 +18,7 @@ const EXTENSION_SELECT = 30;
 /** 802.3: layer 3 in an untagged frame. */
 const USUAL_MTU = 1500;
 
-/** @throws {SideBusTimeout}; {Timeout} from a procedure; {OutOfRange} for an address that its bus does not have */
+/** @throws {SideBusTimeout}; {BadFirmware} of a program that does not end; {Timeout} from a procedure; {OutOfRange} for an address that its bus does not have */
 export const run = (hw: Hardware, steps: readonly Step[], mtu = USUAL_MTU): void => {
   const spaces = spacesOf(hw);
   for (const step of steps) {
@@ -34,9 +35,27 @@ export const run = (hw: Hardware, steps: readonly Step[], mtu = USUAL_MTU): void
         apply(window, [[data, ...change] as Word]);
       }
     } else if ("wait" in step) hw.clock.delay(step.wait);
-    else if ("call" in step) PROCEDURES[step.call](hw, mtu);
-    // No firmware file is loaded yet, so nothing goes in with it either.
+    else if ("firmware" in step) load(hw, spaces, step);
+    else if ("withFirmware" in step) {
+      if (hw.firmware !== undefined) run(hw, step.withFirmware, mtu);
+    } else PROCEDURES[step.call](hw, mtu);
   }
+};
+
+/** Runs the chip's firmware, if there is a file and the chip is ready for it. */
+const load = (
+  hw: Hardware,
+  { mac }: Readonly<Record<Space, Words>>,
+  { when }: Extract<Step, { firmware: unknown }>,
+): void => {
+  const { firmware, phy, clock } = hw;
+  if (firmware === undefined) return;
+  if (when !== undefined) {
+    const { page, address, data } = when.through;
+    phy.write(address, when.word[0], page);
+    if (phy.read(data, page) !== when.word[1]) return;
+  }
+  runFirmware(firmware, { clock, phy, mac });
 };
 
 const apply = ({ read, write }: Words, words: readonly Word[]): void => {

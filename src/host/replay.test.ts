@@ -71,7 +71,8 @@ test("whatever the times, frames are in order and no two are further apart than 
     fc.property(fc.array(time), (times) => {
       let last = 0;
       for (const at of arrange({ packets: times.map((more) => packet(0, 60, more)) }).times) {
-        assert.ok(at >= last && at - last <= PAUSE, `${at} behind ${last}`);
+        // The last bits of a number of microseconds are lost in the difference.
+        assert.ok(at >= last && at - last <= PAUSE + 1e-3, `${at} behind ${last}`);
         last = at;
       }
     }),

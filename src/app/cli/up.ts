@@ -240,6 +240,11 @@ export const up = command({
       placeholder: "ADDRESS",
       summary: "MAC address to use; the card's own unless given. The card gets its own back at the end",
     },
+    firmware: {
+      kind: "value",
+      placeholder: "FOLDER",
+      summary: "where the PHY's firmware is (FOLDER/rtl_nic/*.fw); the system's own folders unless given",
+    },
     capture: {
       kind: "value",
       placeholder: "FILE",
@@ -289,6 +294,7 @@ export const up = command({
       host: { name: interfaceName },
       mtu: parseMtu(values.mtu, device.kind === "model" ? device.chip : undefined),
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
+      ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;

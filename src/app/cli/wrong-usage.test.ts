@@ -42,7 +42,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
 };
 
 /** Options whose value is a path: any word may be one. */
-const PATHS = ["FILE", "PATH"];
+const PATHS = ["FILE", "FOLDER", "PATH"];
 
 /** Operands that mean nothing. */
 const BAD_OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {

@@ -11,6 +11,7 @@ import { bind, type PciDevice } from "#kit/device.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { Legend, type NamedRegister, touchedText } from "#model/observation/legend.ts";
 import { type PlainError, plainError } from "../messages.ts";
+import { firmwareFiles } from "../firmware-files.ts";
 import type { OpenDevice } from "./open-device.ts";
 import { type Access, readAt, Recorder } from "./recorder.ts";
 import { REDACTED, Redaction, REDACTIONS } from "./redaction.ts";
@@ -137,7 +138,12 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
   let link = { speed: 0, fullDuplex: false };
   let registers: readonly string[] | undefined;
   try {
-    using bound = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: process.arch !== "x64" });
+    using bound = bind(rtl8169, device, {
+      clock,
+      mtu: 1500,
+      weaklyOrdered: process.arch !== "x64",
+      firmware: firmwareFiles(undefined),
+    });
     const nic = bound.driver;
     nic.up();
     micros = clock.now() - start;

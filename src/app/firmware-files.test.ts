@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempDisposableSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
+import { firmwareFiles, NoFirmware } from "./firmware-files.ts";
+
+const folder = () => {
+  const made = mkdtempDisposableSync(join(tmpdir(), "ferrule-firmware-"));
+  mkdirSync(join(made.path, "rtl_nic"));
+  return made;
+};
+const CONTENT = Uint8Array.from({ length: 300 }, (_, i) => i);
+
+test("a firmware file is found as it is, and compressed as distributions have it", () => {
+  using made = folder();
+  const read = firmwareFiles(made.path);
+  writeFileSync(join(made.path, "rtl_nic/a.fw"), CONTENT);
+  writeFileSync(join(made.path, "rtl_nic/b.fw.zst"), zstdCompressSync(CONTENT));
+  writeFileSync(join(made.path, "rtl_nic/c.fw.xz"), execFileSync("xz", ["-c"], { input: CONTENT }));
+  for (const name of ["a", "b", "c"]) assert.deepEqual([...read(`rtl_nic/${name}.fw`)!], [...CONTENT], name);
+});
+
+test("a folder that was named and lacks the file is an error; the system's folders are not", () => {
+  using made = folder();
+  mkdirSync(join(made.path, "rtl_nic/d.fw"));
+  execFileSync("mkfifo", [join(made.path, "rtl_nic/f.fw")]);
+  for (const name of ["none", "d", "f"])
+    assert.throws(() => firmwareFiles(made.path)(`rtl_nic/${name}.fw`), NoFirmware, name);
+  assert.equal(firmwareFiles(undefined)("rtl_nic/no-such-chip.fw"), undefined);
+});
