@@ -4,54 +4,36 @@ import { chipNamed } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
-import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
+import type { RegionName, Target } from "#kit/target.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
+import { Altered } from "./altered.ts";
 
 type Width = 1 | 2 | 4;
 
-/** Passes everything on and writes down accesses to registers, equal ones in a row as one. */
-class Recorded implements Target {
-  readonly #inner: Target;
+/** Accesses to registers as lines, equal ones in a row as one: `r8 37 10` is direction and bits, offset, value; `×n` for n of them. */
+class Accesses {
   readonly #accesses: { text: string; times: number }[] = [];
 
-  constructor(inner: Target) {
-    this.#inner = inner;
-  }
-
-  /** `r8 37 10`: direction and bits, offset, value; `×n` for n in a row. */
   get lines(): readonly string[] {
     return this.#accesses.map(({ text, times }) => (times === 1 ? text : `${text} ×${times}`));
   }
 
-  size(region: RegionName): number {
-    return this.#inner.size(region);
-  }
-  read(region: RegionName, offset: number, width: Width): number {
-    const value = this.#inner.read(region, offset, width);
-    if (region !== "config") this.#note("r", offset, width, value);
-    return value;
-  }
-  write(region: RegionName, offset: number, width: Width, value: number): void {
-    if (region !== "config") this.#note("w", offset, width, value);
-    this.#inner.write(region, offset, width, value);
-  }
-  reset(): void {
-    this.#inner.reset();
-  }
-  powerCycle(): void {
-    this.#inner.powerCycle();
-  }
-  memoryChanged(): void {
-    this.#inner.memoryChanged();
-  }
-  asserted(): boolean {
-    return this.#inner.asserted();
-  }
-  attach(memory: GuestMemory, raise: (vector: number) => void): void {
-    this.#inner.attach(memory, raise);
+  /** The device with its accesses written down. */
+  of(inner: Target): Target {
+    return new Altered(inner, {
+      read: (region, offset, width, value) => {
+        this.#note(region, "r", offset, width, value);
+        return value;
+      },
+      write: (region, offset, width, value) => {
+        this.#note(region, "w", offset, width, value);
+        return true;
+      },
+    });
   }
 
-  #note(direction: "r" | "w", offset: number, width: Width, value: number): void {
+  #note(region: RegionName, direction: "r" | "w", offset: number, width: Width, value: number): void {
+    if (region === "config") return;
     const text = `${direction}${8 * width} ${offset.toString(16)} ${value.toString(16)}`;
     const last = this.#accesses.at(-1);
     if (last?.text === text) last.times++;
@@ -115,8 +97,13 @@ export const recordStart = (key: string): readonly string[] => {
     model.setCarrier(true);
     inner = model;
   }
-  const target = new Recorded(inner);
-  using device = new DirectDevice(target, { name: `recorded:${key}`, registers, dmaBytes: 16 << 20, vectors: 1 });
+  const accesses = new Accesses();
+  using device = new DirectDevice(accesses.of(inner), {
+    name: `recorded:${key}`,
+    registers,
+    dmaBytes: 16 << 20,
+    vectors: 1,
+  });
   using bound = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false, slots: 64 });
   const nic = bound.driver;
   nic.up();
@@ -126,5 +113,5 @@ export const recordStart = (key: string): readonly string[] => {
     nic.unmask();
   }
   if (!nic.link.up) throw new Error(`${key} has no link after a second`);
-  return target.lines;
+  return accesses.lines;
 };
