@@ -76,7 +76,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.deepEqual({ ...rig.nic.overdue }, { count: 1, last: "the PHY to power down" });
     assert.throws(() => rig.nic.up(), {
       code: "SIDE_BUS_TIMEOUT",
-      message: /^PHY register 0xa400 /,
+      message: /^PHY register 0x[0-9a-f]+ did not answer/,
       hint: /power cycle/,
     });
     assert.ok(rig.clock.now() - before < 100_000, `${rig.clock.now() - before} µs`);
