@@ -1,4 +1,4 @@
-/** The driver's thread, where the device is elsewhere: works while there is work, and waits in one poll(2). */
+/** The driver's thread, where the device is not in the same thread: polls while there is work, otherwise waits in one poll(2). */
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ThreadedDevice } from "#bus/threaded.ts";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
@@ -18,7 +18,7 @@ const CONTROL = 2;
 const LOST = 3;
 const LONGEST_WAIT_MILLIS = 250;
 
-/** A device, and how one hears that it goes, where it can. */
+/** A device, with what reports its removal where it can be removed. */
 type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
@@ -67,7 +67,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
   driver.announce(reached.warnings);
   for (let round = 0; !control.closing; round++) {
     const more = driver.pump(most) > 0 && driver.more;
-    // A host that had no more frames is asked by poll(2), which tells of all else as well.
+    // A host that had no more frames is not read again before poll(2) reports some.
     most = driver.hostDry ? 0 : BUDGET;
     if (more && most > 0 && (round & 15) !== 0) continue;
     chores.run();

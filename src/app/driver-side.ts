@@ -1,5 +1,5 @@
 /**
- * The driver and its host, as one of a data-plane thread's loops drives them: NAPI's shape, in pieces.
+ * The driver and its TAP, for the loop of a data-plane thread: the steps of polling as in the kernel's NAPI.
  *
  * Interrupt, mask, poll both directions until neither has work, unmask, look again. The loop around it waits; see
  * `data-plane.ts` (the driver alone) and `one-thread.ts` (with the model beside it).
@@ -50,7 +50,7 @@ export class DriverSide implements Disposable {
   #refusedMtu: number | undefined;
   /** The chip's interrupts are masked: we poll. */
   #polling = false;
-  /** We masked them ourselves, and nobody has read what the chip has to say. */
+  /** They were masked without an interrupt, and the status has not been read since. */
   #unheard = false;
   /** Warnings from before anyone listens. */
   readonly #early: { readonly message: string; readonly hint: string }[] = [];
@@ -150,7 +150,7 @@ export class DriverSide implements Disposable {
     return this.#tap.number;
   }
 
-  /** With the NIC's ring full there is no use in being told that the host has frames. */
+  /** The NIC's ring is full: poll(2) need not report frames from the host. */
   get stalled(): boolean {
     return this.#uplink?.stalled ?? true;
   }
@@ -178,8 +178,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * The host has frames. What the chip does with them, and an answer that is quick, are then found by polling: an interrupt
-   * costs more than the two registers that it is held back with.
+   * The host has frames. Interrupts are masked, because completions and a quick answer are found by polling: an interrupt costs
+   * more than the two register accesses that mask and unmask it.
    */
   attend(): void {
     if (this.#polling || this.#uplink === undefined) return;
@@ -208,7 +208,7 @@ export class DriverSide implements Disposable {
     this.#nic.interrupt();
   }
 
-  /** There was no work: interrupts on again. False when work came in meanwhile; the chip may not tell of it again. */
+  /** There was no work: unmasks interrupts. False when work arrived meanwhile, for which there may be no interrupt. */
   rest(): boolean {
     if (!this.#polling) return true;
     if (this.#unheard) {

@@ -1,5 +1,5 @@
 /**
- * Keeps the NIC as users have made its interface, and the interface as the link is.
+ * Copies what users set on the interface (MTU, address, filter) to the NIC, and the state of the link to the interface.
  *
  * Runs in the main thread, so that the data path pays nothing for it: looks at the TAP at intervals, and tells the driver's
  * thread what has changed.
@@ -14,7 +14,7 @@ import type { SessionEvent } from "./session.ts";
 
 /** Between two looks; a user waits this long at most, and as long again for a busy machine. */
 const LOOK_MILLIS = 50;
-/** Of the time, looking takes at most one part in so many: a namespace may have thousands of interfaces. */
+/** Looking takes at most 1/20 of the time: a namespace may have thousands of interfaces. */
 const SHARE = 20;
 
 export class Follower implements Disposable {
@@ -52,7 +52,7 @@ export class Follower implements Disposable {
     if (!this.#ended) showLink(this.#tap, link);
   }
 
-  /** The chip cannot have the interface's MTU: it gets back the chip's, where this user may set it. */
+  /** The chip refused the interface's MTU: the interface is set back to the chip's, where this user may do that. */
   refuse(mtu: number, error: PlainError): void {
     this.#warn(error);
     this.#attempt(

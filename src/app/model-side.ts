@@ -1,4 +1,4 @@
-/** The model and the far end of its wire, as one of a data-plane thread's loops drives them. */
+/** The model and the far end of its wire, for the loop of a data-plane thread. */
 import { chipNamed } from "#chip/chips.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -79,12 +79,12 @@ export class ModelSide implements Disposable {
     return this.#far.pump(BUDGET);
   }
 
-  /** Frames wait because the NIC has no room: there is no use in being told of more. */
+  /** Frames wait because the NIC has no room: poll(2) need not report more. */
   get stuck(): boolean {
     return this.#far.pending() > 0;
   }
 
-  /** Milliseconds that may be waited: until the next timer, and not for long where the driver rings no bell. */
+  /** Milliseconds that the loop may wait: until the next timer, and 1 while frames wait for room, which nothing announces. */
   patience(): number {
     const micros = this.#timers.next - this.#clock.now();
     return Math.max(0, Math.min(this.stuck ? 1 : LONGEST_WAIT_MILLIS, Math.ceil(micros / 1000)));

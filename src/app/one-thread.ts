@@ -40,7 +40,7 @@ runThread((port, report) => {
   const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);
   driver.announce();
   for (let round = 0; !control.closing; round++) {
-    // The device first: what happens to it by the clock alone, a link that comes up, has nothing else to end a wait.
+    // The device first: some of its events, such as link up, come from its timers alone.
     const came = side.pump();
     driver.interrupt();
     const work = came + driver.pump();

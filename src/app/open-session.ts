@@ -1,4 +1,4 @@
-/** Brings a NIC up: makes what the two threads share, starts them in order, and takes everything back at the end. */
+/** Brings a NIC up: makes the memory that its threads share, starts the threads in order, and releases everything at the end. */
 import { createChannel } from "#bus/threaded.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
 import { randomStationAddress } from "#kit/station-address.ts";

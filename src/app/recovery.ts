@@ -2,9 +2,9 @@
 import type { Clock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 
-/** Delay before each restart; as many as there are, so many restarts a NIC gets before it is given up. */
+/** Delay before each restart. The length of the list is the number of restarts before the NIC is given up. */
 export const RESTART_DELAYS_MICROS: readonly number[] = [0, 10_000, 100_000, 500_000, 1_000_000];
-/** A NIC that has run for this long has its whole budget again. */
+/** A NIC that has run for this long without a failure has its full budget again. */
 export const STEADY_MICROS = 10_000_000;
 
 /** The NIC kept failing: every restart in the budget has been used. */

@@ -1,4 +1,4 @@
-/** What every data-plane thread does beside its work: hear the main thread, keep its counters fresh, end in order. */
+/** What every data-plane thread does beside its work: reads messages of the main thread, publishes counters, ends cleanly. */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
 import { type Command, type FollowCommand, type Report, plainError } from "./messages.ts";
@@ -55,7 +55,7 @@ export class Housekeeping implements Disposable {
   }
 }
 
-/** The main thread's word, which a thread that never returns to its event loop has to look for itself. */
+/** Messages of the main thread. A thread that never returns to its event loop has to fetch them itself. */
 export class Control {
   /** For poll(2). */
   readonly fd: number;

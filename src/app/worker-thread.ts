@@ -1,4 +1,4 @@
-/** One data-plane thread as the main thread holds it: its worker, and the bell that makes it look at its messages. */
+/** A data-plane thread, seen from the main thread: its worker, and the eventfd that makes it read its messages. */
 import { Worker } from "node:worker_threads";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { EventFd } from "#sys/eventfd.ts";

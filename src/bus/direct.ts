@@ -1,4 +1,4 @@
-/** A model in the driver's own thread: every access is a call. Deterministic; for tests and for the browser. */
+/** A model in the driver's own thread: every access is a call. The default for a model; deterministic on a virtual clock, as in tests. */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { SoftInterrupts } from "#kit/line.ts";

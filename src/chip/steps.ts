@@ -28,7 +28,7 @@ export const PARAMETER_8168G: PhyWindow = { page: 0xa43, address: 19, data: 20 }
 /** RTL8125 and later (PHY-OCP 0xb87c, 0xb87e). */
 export const PARAMETER_8125: PhyWindow = { page: 0xb87, address: 22, data: 23 };
 
-/** What reads registers to decide what it writes; `src/driver/procedures.ts` has them. */
+/** What reads registers to decide what it writes: `src/driver/procedures*.ts`. */
 export type Procedure =
   /** PCI interface timing of the RTL8169SC, XID 180 and 980: depends on the bus clock. */
   | "pciTiming180"

@@ -1,4 +1,4 @@
-/** Bring-up as a checklist: each line one verb. And the way back down. */
+/** Bring-up as a list of steps, one on each line; and shutdown. */
 import {
   CPlusCmd,
   Cfg9346,

@@ -27,7 +27,7 @@ export const RECEIVE_8139: ReceiveFormat = {
   verdictShift: 13,
 };
 
-/** Transmit: what the NIC shall do to a frame, from `Send` bits and the segment size. */
+/** Transmit: how `Send` bits and the segment size are encoded in a descriptor. */
 export interface TransmitFormat {
   /** Bits of the first word. */
   readonly first: (flags: number) => number;

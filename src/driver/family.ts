@@ -32,7 +32,7 @@ export interface Card {
   readonly chip: Chip;
 }
 
-/** Waits that ran out where bring-up goes on nevertheless: counted, with what was waited for last. */
+/** Waits that ended by their limit without ending bring-up: their number, and what the last one was for. */
 export class Overdue {
   count = 0;
   /** Empty until there was one. */

@@ -1,4 +1,4 @@
-/** Which chip a device is: by its XID, and where that does not tell, by further clues. */
+/** Which chip a device is: by its XID and, where several chips share one, by further registers. */
 import { type Chip, chipOf } from "#chip/chips.ts";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";

@@ -1,4 +1,4 @@
-/** The procedures that start-up sequences call by name: what must read a register to decide what it writes. */
+/** The procedures that start-up sequences call by name: steps that read a register to decide what to write. */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import { PciTiming } from "#chip/registers-8169.ts";
 import { Config2 } from "#chip/registers.ts";

@@ -1,5 +1,5 @@
 /**
- * The transmit ring: gives frames to the NIC in bursts, and finds out which ones it is done with.
+ * The transmit ring: gives frames to the NIC in bursts, and takes back the ones that have been sent.
  *
  * The hot path. The first descriptor of a frame gets its OWN bit last: until then the NIC cannot see the frame at all.
  */

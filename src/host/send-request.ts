@@ -1,4 +1,4 @@
-/** What a frame from the host still needs, said in the words of `kit/link.ts`, once it is certain that the frame can take it. */
+/** Checks the virtio header of a frame from the host against the frame, and translates it to the `Send` bits of `kit/link.ts`. */
 import { Send } from "#kit/link.ts";
 import {
   dissect,
@@ -19,7 +19,7 @@ import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
 import { Gso, NEEDS_CHECKSUM, type VnetHeader } from "./vnet-header.ts";
 
-/** Results of `translate` that are not `Send` bits: the NIC cannot do it, so the host must. */
+/** Results of `translate` that are not `Send` bits: the NIC cannot do what is asked, so software does. */
 export const SUM_IN_SOFTWARE = -1;
 export const CUT_IN_SOFTWARE = -2;
 /** What is asked does not fit the frame. */

@@ -1,5 +1,5 @@
 /**
- * What users have made of a TAP: its name, MTU and address, and which frames they want from it.
+ * What users have set on a TAP: its name, MTU and address, and which frames it receives.
  *
  * A kernel driver is told of all this (ndo_set_rx_mode and others); a TAP's owner has to look. A macvlan, a further unicast
  * address or a group changes without any netlink notice, so there is nothing to wait for.

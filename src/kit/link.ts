@@ -1,5 +1,5 @@
 /**
- * The seam between a driver and a network stack: layer 2, in bursts, without copies.
+ * The interface between a driver and a network stack: layer 2, in bursts, without copies.
  *
  * Frames lie in buffers of the device's DMA window and are named by their byte offset in it. A burst is an Int32Array
  * with four words a frame (or fragment, when sending); no objects, so a burst costs nothing but its words. Whoever holds
@@ -29,7 +29,7 @@ export const Received = {
   tagged: 1 << 3,
 } as const;
 
-/** What the NIC shall do to a frame it sends. Say the same in every fragment of one frame. */
+/** What the NIC is asked to do to a frame that it sends. The same in every fragment of a frame. */
 export const Send = {
   /** Bits 10:0, the maximum segment size: nonzero asks for segmentation. */
   segmentSize: 0x7ff,

@@ -47,7 +47,7 @@ export class VfioContainer implements Disposable {
     return tell(this.number, CHECK_EXTENSION, "VFIO_CHECK_EXTENSION", BigInt(kind)) > 0;
   }
 
-  /** Once it has a group. @throws {SystemError} */
+  /** Sets the kind of IOMMU. Only after a group was added. @throws {SystemError} */
   choose(kind: number): void {
     tell(this.number, SET_IOMMU, "VFIO_SET_IOMMU", BigInt(kind));
   }

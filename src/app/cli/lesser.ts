@@ -1,6 +1,6 @@
 /**
- * A command that stays keeps of root's rights only what it uses. Capabilities belong to threads, and Node starts its own before
- * any of our code runs: so the program starts itself once more in its own place, and all its threads are born with less.
+ * A command that keeps running drops the capabilities that it does not use. Capabilities belong to threads, and Node starts threads
+ * before any of our code runs: so the process executes the program again, and all threads start with fewer capabilities.
  */
 import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";

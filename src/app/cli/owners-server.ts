@@ -1,4 +1,4 @@
-/** A server on a Unix socket for its own user and root: anybody else is hung up on before Node makes anything of it. */
+/** A server on a Unix socket for its own user and root: other connections are closed before Node allocates anything for them. */
 import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 import { mayCommand } from "./control-holder.ts";

@@ -25,7 +25,7 @@ export class NotWritten extends FerruleError {
   }
 }
 
-/** Where the bundle goes: opened before the device is, which nobody should bring up for nothing. */
+/** The output file. It is opened before the device, so that a bad path costs no bring-up. */
 class Output implements Disposable {
   readonly #path: string;
   readonly #file: number;

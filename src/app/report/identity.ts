@@ -1,4 +1,4 @@
-/** What names this machine and its users, for leaving it out of a report. */
+/** Names of this machine and its users, which a report leaves out. */
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { type Files, textOf } from "../cards/files.ts";

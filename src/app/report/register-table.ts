@@ -13,7 +13,7 @@ const LEFT_OUT = /^(TxPoll.*|TPPOLL|ANER_8139)$/;
 
 type Row = readonly [width: 8 | 16 | 32, names: readonly (keyof typeof common | keyof typeof plus)[]];
 
-/** RTL8139C+ has no model of ours that would list its registers. */
+/** Ferrule has no model of the RTL8139C+ to take the list of registers from. */
 const RTL8139CP: readonly Row[] = [
   [8, ["ERSR", "ChipCmd", "Cfg9346", "Config0", "Config1", "MSR", "Config3_8139", "Config4_8139", "Config5_8139"]],
   [8, ["EarlyTxThreshold"]],

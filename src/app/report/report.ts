@@ -1,4 +1,4 @@
-/** Everything that helps to understand a card from afar, and nothing that tells whose it is. */
+/** Collects what helps to analyse a card remotely, without anything that identifies its owner. */
 import { cpus, release } from "node:os";
 import type { Chip } from "#chip/chips.ts";
 import { CAPABILITIES, type ConfigRegister, HEADER } from "#chip/config-registers.ts";
@@ -101,7 +101,7 @@ const accessLine = (access: Access, legend: Legend, redaction: Redaction): strin
   return `${what} = ${hex(value, width)}  ${touched.map(touchedText).join(", ") || "?"}${again}`;
 };
 
-/** Registers of configuration space that tell where things are, or hold what is nobody's business. */
+/** Registers of configuration space that hold addresses or private data. */
 const CONFIG_SECRET = /Bar\d|Address|CardBusCis|ExpansionRom|^Vpd\.Data|^Msi\.Data/;
 const FIRST_CAPABILITY = 0x40;
 const MOST_CAPABILITIES = 48;

@@ -10,11 +10,11 @@ import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MO
 
 /** The client's own patience with a device is 5 s (QEMU's default), so ours is shorter. */
 const LIMIT_MILLIS = 500;
-/** What all waits of one turn may take together: as long, nobody is heard who wants to stop the server or look at it. */
+/** Limit for all waits of one turn together. The server answers no control request during that time. */
 const TURN_MILLIS = 2000;
-/** A device waits within waits this deep at most: each is the guest's access to a register during the one before. */
+/** Most nested waits: during each, an access of the guest to a register may make the device wait again. */
 const DEEPEST = 8;
-/** A client that so often does not answer in time is not asked any more, until a late answer shows that it is back. */
+/** After this many missed answers a client is not asked again until a late answer arrives. */
 const STRIKES = 3;
 /** What became of one step of the client's own requests: one was carried out, there is none, or the wait has to end. */
 export type Step = "done" | "nothing" | "end";

@@ -10,7 +10,7 @@ export type IrqCounts = readonly number[];
 interface Vector {
   event: PeerEvent | undefined;
   masked: boolean;
-  /** Raised while it could not be told. */
+  /** Raised while it was masked or had no event. */
   held: boolean;
 }
 
@@ -83,7 +83,7 @@ export class InterruptTable {
     this.#tell(this.#active, vectors[vector % vectors.length]!);
   }
 
-  /** Asks the client to give the device back. @returns false where it does not listen to that; it is not told later, either */
+  /** Asks the client to give the device back. @returns false if it has set no event for that; the request is not kept */
   requestUnplug(): boolean {
     const [vector] = this.#vectors[Irq.request]!;
     if (vector?.event === undefined) return false;
@@ -135,7 +135,7 @@ export class InterruptTable {
     }
   }
 
-  /** Tells what came while it could not be told. */
+  /** Signals what was raised while it was masked or had no event. */
   #catchUp(index: number, vector: Vector): void {
     if (vector.event === undefined || vector.masked) return;
     const due = index === Irq.intx ? this.#asserted() : vector.held;

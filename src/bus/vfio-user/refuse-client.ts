@@ -1,4 +1,4 @@
-/** What a client hears that comes while the device is in use. */
+/** Refuses a client that connects while the device is in use. */
 import type { Fd } from "#sys/fd.ts";
 import { MessageStream } from "#sys/message-stream.ts";
 import { isReply, sizeOf } from "./client-memory.ts";
@@ -9,7 +9,7 @@ import { COMMAND, Flag, HEADER_BYTES, ID, MOST_BYTES, MOST_FDS, Refused } from "
 /** Descriptors that come are not taken: the kernel drops them. */
 const NO_FDS = 0;
 
-/** For `refuseClient`, one call after the other. */
+/** Buffers for `refuseClient`, which may be used again after each call. */
 export const refusalBuffers = (): MessageStream =>
   new MessageStream(MOST_BYTES, MOST_BYTES, MOST_FDS, undefined, NO_FDS);
 

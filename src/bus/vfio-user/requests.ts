@@ -53,12 +53,12 @@ export class Requests implements Disposable {
   readonly #connection: Connection;
   #id = 0;
   #lost: FerruleError | undefined;
-  /** When this side is to have ended; `Infinity` as long as it is not to. */
+  /** Time by which this side must end; `Infinity` until a stop was requested. */
   #stopAt = Infinity;
 
   /**
    * Takes the socket, and agrees on the version.
-   * @param stop a descriptor that is ready when this side is to end: the server is not waited for much longer then
+   * @param stop a descriptor that becomes readable when this side must end: waits for the server are short from then on
    * @throws {ProtocolBroken} {RequestRefused} {ServerLost}
    */
   constructor(socket: Fd, name: string, stop?: number) {
@@ -204,7 +204,7 @@ export class Requests implements Disposable {
       throw new ServerLost(this.#name, "the server takes no descriptors");
   }
 
-  /** Where a request may be built, once the server has read enough of those before it, or all. @throws {ServerLost} */
+  /** Waits until there is room for a request (with `all`: until none is left unsent) and returns its offset. @throws {ServerLost} */
   #room(all = false): number {
     const end = performance.now() + LIMIT_MILLIS;
     for (;;) {

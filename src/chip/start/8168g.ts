@@ -133,7 +133,7 @@ const PATCH_8411B: readonly number[] = [
   0xc502, 0xbd00, 0x00aa, 0xe0c0, 0xc502, 0xbd00, 0x0132,
 ];
 const PATCH_AT = 0xf800;
-/** Addresses at which the controller leaves its own code for the patch; of version 1.100.00 of the source. */
+/** Loads the patch, and sets the addresses at which the controller jumps to it; from version 1.100.00 of the source. */
 // prettier-ignore
 // oxfmt-ignore
 const LOAD_PATCH_8411B: readonly Step[] = [

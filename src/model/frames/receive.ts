@@ -241,7 +241,7 @@ export class ReceiveEngine {
     return false;
   }
 
-  /** The switch for jumbo frames is looked at here, so that nobody need tell when it was moved. */
+  /** The jumbo frame setting is read here, so that a change to it needs no notice. */
   #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
     this.configure();
     if (length <= this.#longest) return this.receive(bytes, offset, length);

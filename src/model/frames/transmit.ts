@@ -287,7 +287,7 @@ export class TransmitEngine {
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
     // None is longer than the first.
     if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
-    // What the 8168E-VL sends then, nobody says.
+    // It is not documented what the 8168E-VL sends then.
     if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;
     const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? cut.payloadIn(memory) : -1;

@@ -119,7 +119,7 @@ export class InterruptBlock {
         )
       : [];
     this.#vectored = queues.vectored && this.#latch(parts, VECTORED);
-    // The second word is about the management controller, of which there is nothing to be told.
+    // The second word is the management controller's, for which the model raises no events.
     const second = queues.vectored && this.#latch(parts, SECOND);
     this.#byVector = [this.#vectored, second].filter((latch) => latch !== undefined);
     this.#latches = [this.#main, ...this.#others, ...this.#byVector];

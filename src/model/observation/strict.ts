@@ -140,7 +140,7 @@ export class Offences {
   readonly #trace = new Int32Array(3 * TRACE);
   #traced = 0;
   #fallen = false;
-  /** A reset was asked for and has not been seen to be over. */
+  /** A reset was requested, and the guest has not yet read that it is complete. */
   #resetting = false;
 
   constructor(strict: Strictness, report: ((offence: Offence) => void) | undefined) {

@@ -109,7 +109,7 @@ export class Phy {
     );
   }
 
-  /** This end gives the clock, because it was set so: a switch, which the partner is taken to be, is preferred (40.5.2). */
+  /** This end is the clock master: only if set manually, since the partner counts as a switch, which is preferred (40.5.2). */
   get master(): boolean {
     const control = this.#registers[GBCR]!;
     return this.#link.speed >= 1000 && (control & Gbcr.manualMaster) !== 0 && (control & Gbcr.master) !== 0;
