@@ -71,7 +71,7 @@ export interface OpenTap {
 export type Report =
   | { readonly report: "ready"; readonly facts?: SessionFacts; readonly tap?: OpenTap }
   | { readonly report: "event"; readonly event: SessionEvent }
-  /** The chip cannot have the MTU that it was told of; its own is `mtu`. */
+  /** The chip refused an MTU, and still has `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
   | { readonly report: "closed" };
 

@@ -162,7 +162,7 @@ const COMMON: Readonly<Record<string, number>> = {
   rtl8168evl: 0x2c9,
 };
 
-/** The chip's XID: the common one, or the lowest that leads to it: the row's own, unless an earlier row has that for itself. */
+/** The chip's XID: the common one if listed, otherwise the lowest that an earlier row does not match. */
 export const xidOf = (chip: Chip): number => {
   const common = COMMON[chip.key];
   if (common !== undefined) return common;

@@ -7,7 +7,7 @@ export interface ManagementRegisters {
   readonly enabled: readonly [address: number, bit: number];
   /** Bit: firmware has acknowledged the driver. */
   readonly ready: readonly [address: number, bit: number];
-  /** Where the driver puts its message, where it rings, and where the version is. The 8168DP has the first elsewhere. */
+  /** Addresses of the driver's message, of its doorbell and of the version. The message of the 8168DP is elsewhere. */
   readonly word: number | undefined;
   readonly bell: number;
   readonly version: number | undefined;

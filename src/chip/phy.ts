@@ -99,7 +99,7 @@ export const Partner10G = {
 } as const;
 /** Energy-efficient Ethernet: ability (3.20), offered (7.60), partner's (7.61). */
 export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as const;
-/** The same for the speeds that came later: 3.21, 7.62, 7.63. */
+/** Energy-efficient Ethernet for 2.5 and 5 Gbit/s: registers 3.21, 7.62, 7.63. */
 export const Eee2 = { full2500: 1 << 0, full5000: 1 << 1 } as const;
 
 /** Where page 0 lies in PHY-OCP space: register n at 0xa400 + 2n. Page p: register n at (p << 4) + 2(n − 16). */

@@ -45,7 +45,7 @@ const FRAMING = 14 + 4 + 4;
 /** With jumbo frames the chip can neither sum nor cut. */
 const LARGEST_OFFLOAD_MTU = 1500;
 
-/** A card in our hands. All of it belongs to one thread, the data plane's. */
+/** A card that the driver has bound. Used by one thread only, the data plane's. */
 export class Nic implements Link {
   readonly chip: Chip;
   readonly xid: number;
@@ -249,7 +249,7 @@ export class Nic implements Link {
   }
 
   /**
-   * Reads what happened, masks further interrupts and acknowledges what was read: the first half of NAPI's shape.
+   * Reads the status, masks further interrupts and acknowledges what was read, as a NAPI driver's interrupt handler does.
    * Returns `Events` bits; 0 for an interrupt that was not ours.
    * @throws {DeviceGone}
    */
@@ -260,7 +260,7 @@ export class Nic implements Link {
     return this.#settle(status);
   }
 
-  /** Masks interrupts, for those who are about to poll without having had one. */
+  /** Masks interrupts before polling that no interrupt has started. */
   mask(): void {
     this.#hw.family.interrupts.allow(this.#hw.io, 0);
   }
@@ -271,7 +271,7 @@ export class Nic implements Link {
     return status === 0 ? 0 : this.#settle(status);
   }
 
-  /** The second half: interrupts on again. What came in between raises one at once. */
+  /** Unmasks interrupts after polling. An event that is pending in the status raises one at once. */
   unmask(): void {
     this.#hw.family.interrupts.allow(this.#hw.io, this.#wanted);
   }
@@ -297,7 +297,7 @@ export class Nic implements Link {
     return this.#hw.firmware?.version;
   }
 
-  /** Waits for the chip that ran out, where the reset that followed made good what was missed. */
+  /** Waits for the chip that reached their limit; the reset that followed recovered it. */
   get overdue(): Readonly<Overdue> {
     return this.#hw.overdue;
   }

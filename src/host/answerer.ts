@@ -1,4 +1,4 @@
-/** Answers to the questions a host is asked, in the place where the questions lie: the mind of `responder.ts`. */
+/** Builds the answers of `responder.ts` to ARP, ping and UDP requests in place of the requests. */
 import * as answer from "#wire/answer.ts";
 import { ArpOperation, isArp, OPERATION, TARGET_IP } from "#wire/arp.ts";
 import { get16, get32, put16 } from "#wire/bigendian.ts";

@@ -1,4 +1,4 @@
-/** Reads what a kernel sends and makes of it what its NIC would put on the wire: segments, with all checksums. */
+/** Reads frames from the far kernel, and cuts and sums them as its NIC would before they go on the wire. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { InPlaceCutter } from "#wire/cut-in-place.ts";
@@ -105,7 +105,7 @@ export class FarFrames {
     if (length < SHORTEST && left === 1) this.#pad();
   }
 
-  /** To the least that Ethernet carries, as the other machine's NIC would. */
+  /** Pads to the minimum length of Ethernet, as the other machine's NIC would. */
   #pad(): void {
     const { bytes } = this.#memory;
     for (let at = this.offset + this.length, end = this.offset + SHORTEST; at < end; at++) bytes[at] = 0;

@@ -104,7 +104,7 @@ const load = (path: string): Replay => {
 };
 
 /**
- * Loads a file. What of it is left out or changed is told as one warning each.
+ * Loads a file. Each kind of packet that is left out or changed gives one warning.
  * @param longest bytes of the longest frame the NIC takes, without FCS
  * @throws {ReplayFailed} when no frame of it can be delivered
  */

@@ -24,7 +24,7 @@ import type { WireTap } from "./wire-tap.ts";
 
 /** Frames taken from the ring at once. */
 const BURST = 256;
-/** Summing a frame shorter than this costs the kernel less than telling it that it need not. */
+/** For a frame shorter than this, the kernel's own check costs less than marking it as verified. */
 const WORTH_TELLING = 256;
 
 // The engine folds a module's own constants into the code, but loads imported ones at every use.
@@ -109,7 +109,7 @@ export class UplinkIn {
   }
 
   /**
-   * Tells the kernel that it need not sum a frame the NIC has verified. A TAP ignores VIRTIO_NET_HDR_F_DATA_VALID (tried on
+   * Marks a frame that the NIC has verified, so that the kernel does not sum it. A TAP ignores VIRTIO_NET_HDR_F_DATA_VALID (tried on
    * Linux 6.18), so the frame takes the form that every kernel trusts: a partial checksum, as if just sent.
    */
   #vouch(offset: number, length: number, shift: number): void {

@@ -40,7 +40,7 @@ export interface UplinkOutOptions {
 
 /** Invariant: a frame that was read is sent, or counted as dropped; what the NIC has no room for stays in `#burst`. */
 export class UplinkOut {
-  /** There is no use in reading from the TAP until the NIC has sent something. */
+  /** No room: the TAP need not be read until the NIC has sent something. */
   stalled = false;
   /** The last look at the TAP found no more frames. */
   dry = false;
@@ -131,7 +131,7 @@ export class UplinkOut {
     throw tapGone("readv", -result, this.#tap);
   }
 
-  /** Finds out what the frame needs, and does itself what the NIC cannot. */
+  /** Determines the offloads of a frame, and does in software what the NIC cannot. */
   #take(place: number, bytesRead: number): void {
     this.frames++;
     this.#capture?.frame(this.#bytes, place, bytesRead, true);

@@ -7,7 +7,7 @@
 
 /** Bytes of the header with the buffer count. */
 export const VNET_HEADER_BYTES = 12;
-/** An 802.1Q tag is kept behind the header, ready to be put between the pieces of a frame. */
+/** A VLAN tag to be inserted is kept behind the header, where `writev` takes it between the pieces of a frame. */
 export const TAG_BYTES = 4;
 
 /** `flags`: the checksum field holds the pseudo header's sum; the rest is to be added. */

@@ -1,4 +1,4 @@
-/** Who wants to see the frames that pass. */
+/** Receives a copy of each frame that passes a wire or an uplink, for captures. */
 
 /** Called for each frame; what it is shown changes as soon as it returns. */
 export interface WireTap {

@@ -1,4 +1,4 @@
-/** Time is injected: real where hardware runs, virtual where tests run. All times are microseconds. */
+/** The clock is passed in: real for hardware, virtual in tests. All times are microseconds. */
 import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
 /** A source of time that can also be waited on. */

@@ -1,4 +1,4 @@
-/** A PCI device as its driver gets it, and the life it leads: unbound, bound, gone. */
+/** A PCI device as its driver sees it, and its states: unbound, bound, gone. */
 import type { DmaDomain } from "./dma.ts";
 import { DeviceGone, FerruleError, Revoked, withRootCause } from "./errors.ts";
 import type { Interrupts } from "./interrupts.ts";

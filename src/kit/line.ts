@@ -82,7 +82,7 @@ class SoftLine implements InterruptLine {
   mask(): void {
     this.#check();
     this.#masked = true;
-    // Without a handler the event was signalled before the mask, and stays there to be taken, as in an eventfd.
+    // Without a handler an event signalled before the mask stays pending for `take`, as in an eventfd.
     if (this.#onEvent !== undefined) this.#hold();
   }
 

@@ -106,7 +106,7 @@ export class Faults {
 
 /** Guest memory that a fault keeps the chip from. Whoever remembers regions forgets them when the fault is armed. */
 export class RefusedMemory implements GuestMemory {
-  /** What was asked for last was refused by a fault: none of the guest's doing. */
+  /** The last access was refused by a fault, so it is not the guest's error. */
   refused = false;
   readonly #faults: Faults;
   readonly #memory: GuestMemory;

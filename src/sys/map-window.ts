@@ -89,7 +89,7 @@ export class MapWindow {
   }
 }
 
-/** To clear one costs 20 µs and more, for which the next client would have to wait. */
+/** Clearing a window takes 20 µs or more, during which the next client would wait. */
 const CLEARED_AT_ONCE = 512;
 
 /** Windows that are not in use. Sizes are powers of two, so that a few fit all that comes. */

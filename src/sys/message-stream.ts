@@ -128,7 +128,7 @@ export class MessageStream implements Disposable {
     return this.#takenFds > 0;
   }
 
-  /** Descriptors came with what was received last: they belong to the last message that starts in it. */
+  /** The last receive brought descriptors. They belong to the last message that starts in its bytes. */
   get carriesFds(): boolean {
     return this.#fds !== NO_FDS || this.#tooMany;
   }

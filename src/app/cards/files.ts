@@ -1,4 +1,4 @@
-/** Files of /sys, /proc and /dev, read by someone who expects nothing of them: they may be missing, closed or absurd. */
+/** Reads files of /sys, /proc and /dev. Any may be missing, unreadable or malformed. */
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 

@@ -88,8 +88,8 @@ export const yardHere = (): Yard => {
 };
 
 /**
- * Whether the card can be opened as things are: to be asked before `ferrule up` opens it. What little memory may be
- * locked is for the bus to say, which can do with less.
+ * Checks, before `ferrule up` opens the card, that it can be opened. A low limit on locked memory is left to the bus, which can
+ * work with a smaller window.
  * @throws {NoSuchCard} {NotOfFamily} {InUse} {NotUsable} with the command that mends it
  */
 export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {

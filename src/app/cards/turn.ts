@@ -1,6 +1,6 @@
 /**
- * One command at a time moves a card. Whose turn it is, is who has bound a Unix socket of that name; an abstract one, so
- * that it is free again the moment its process is gone.
+ * A lock, so that one command at a time binds or unbinds a card: an abstract Unix socket with the card's name, which the kernel
+ * releases when its process ends.
  */
 import { createServer } from "node:net";
 import { BeingMoved } from "./errors.ts";

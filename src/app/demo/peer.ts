@@ -9,7 +9,7 @@ import { plainError } from "../messages.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 
-/** Milliseconds until a ping counts as unanswered, and how many of those end the row. */
+/** Milliseconds until a ping counts as unanswered; so many unanswered ones end the test. */
 const PING_PATIENCE = 1_000;
 const PINGS_LOST_MOST = 5;
 /** As ping(8): 56 bytes of payload. */

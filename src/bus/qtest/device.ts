@@ -1,4 +1,4 @@
-/** A device of a QEMU that we tell what to do: every register access is a line of text, memory is shared. No guest, no VFIO. */
+/** A device of a QEMU that is controlled through qtest: register accesses are lines of text, memory is shared. No guest, no VFIO. */
 import type { PciDevice, PciId, PciMatch } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";

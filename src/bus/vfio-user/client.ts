@@ -87,7 +87,7 @@ class EventInterrupts implements Interrupts {
     });
   }
 
-  /** A server that is lost here is noticed by whoever asks the device for more: there is no interrupt any more. */
+  /** If the server is lost here, the next register access reports it. */
   #tryToSet(vector: number, flags: number): void {
     this.#requests.attempt(() => this.#set(vector, flags));
   }

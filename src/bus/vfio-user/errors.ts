@@ -1,4 +1,4 @@
-/** What a server said no to, or said that makes no sense. */
+/** A server refused a request, or broke the protocol. */
 import { FerruleError } from "#kit/errors.ts";
 import { SystemError } from "#sys/errno.ts";
 import { commandName, Refused } from "./protocol.ts";

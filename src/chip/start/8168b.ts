@@ -50,7 +50,7 @@ export const START_8102E_349: Start = {
 export const START_8102E_34X: Start = { mac: [{ on: "io8", words: [CONFIG1_8102E, NO_BEACON] }], phy: PHY_8102E };
 
 /**
- * No source: the PHY is given what the next steppings have. Config1, register 0xd1 and eight words of the PCIe PHY differ
- * from theirs. All is to be derived from register traces.
+ * Without a source: the PHY gets the values of the next steppings. Config1, register 0xd1 and eight words of the PCIe PHY differ
+ * from theirs; they have yet to be derived from register traces.
  */
 export const START_8102E_348: Start = { mac: [], phy: PHY_8102E };

@@ -179,7 +179,7 @@ export class DataPath {
     const receiving = (command & Cmd.receiveEnable) !== 0;
     if (transmitting && !this.#transmitting) this.#transmitter.start();
     if (receiving && !this.#receiving) for (const ring of this.#receiver.rings) ring.start();
-    // FreeBSD's driver stops both ways by it, with both enabled, and then takes its buffers away.
+    // FreeBSD's driver sets it while both directions are enabled, and frees its buffers afterwards.
     const stopped = (command & Cmd.stopRequest) !== 0;
     this.#transmitting = transmitting && !stopped;
     this.#receiving = receiving && !stopped;

@@ -47,7 +47,7 @@ export class Toeplitz {
     }
   }
 
-  /** What `count` bytes from `from` on contribute as bytes `place` and following of the input. */
+  /** The part of the hash from `count` bytes at `from`, which are the bytes from `place` on of its input. */
   part(bytes: Uint8Array, from: number, count: number, place: number): number {
     const table = this.#contributions;
     let sum = 0;

@@ -156,7 +156,7 @@ export class TransmitEngine {
     else this.#run(true);
   }
 
-  /** @param rung the guest asked for it: finding nothing is then worth a word */
+  /** @param rung by a doorbell: an empty ring is then reported as an offence */
   #run(rung: boolean): void {
     if (this.#paused !== undefined) this.#again = true;
     if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;

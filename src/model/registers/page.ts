@@ -35,7 +35,7 @@ export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff :
  */
 export class Page {
   readonly words: Int32Array;
-  /** The CPU may show one thread's stores to another in another order (arm64): order then has to be asked for. */
+  /** Another thread may see stores in another order (arm64): Atomics then keep the order. */
   readonly weaklyOrdered: boolean;
 
   /** @param at byte offset in `memory`, a multiple of 4 */
