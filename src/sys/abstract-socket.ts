@@ -14,7 +14,13 @@ const RETRY_MILLIS = 5;
 /** net/unix/af_unix.c, unix_seq_show: the flag of a socket that listens (__SO_ACCEPTCON). */
 const LISTENS = "00010000";
 
-/** Abstract names in this network namespace that somebody listens at and that begin with `prefix`, in order. */
+/** What the decoder puts in the place of bytes that are no UTF-8. */
+const NO_TEXT = "\ufffd";
+
+/**
+ * Abstract names in this network namespace that somebody listens at and that begin with `prefix`, in order. Names that are not
+ * text are left out: they are nobody's who uses `connectAbstract`, and their text may be too long for an address.
+ */
 export const abstractListeners = (prefix: string): readonly string[] =>
   readFileSync("/proc/thread-self/net/unix", "utf8")
     .split("\n")
@@ -22,7 +28,7 @@ export const abstractListeners = (prefix: string): readonly string[] =>
       // Num: RefCount Protocol Flags Type St Inode Path
       const [, , , flags, , , , path] = line.split(/\s+/);
       const name = path?.startsWith("@") === true ? path.slice(1) : undefined;
-      return flags === LISTENS && name?.startsWith(prefix) === true ? [name] : [];
+      return flags === LISTENS && name?.startsWith(prefix) === true && !name.includes(NO_TEXT) ? [name] : [];
     })
     .sort();
 
