@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
+import { BadFirmware } from "#driver/firmware.ts";
 import { firmwareFiles, NoFirmware } from "./firmware-files.ts";
 
 const folder = () => {
@@ -30,4 +31,20 @@ test("a folder that was named and lacks the file is an error; the system's folde
   for (const name of ["none", "d", "f"])
     assert.throws(() => firmwareFiles(made.path)(`rtl_nic/${name}.fw`), NoFirmware, name);
   assert.equal(firmwareFiles(undefined)("rtl_nic/no-such-chip.fw"), undefined);
+});
+
+test("a compressed file that is damaged or too large is named, with what to do about it", () => {
+  using made = folder();
+  const read = firmwareFiles(made.path);
+  const large = new Uint8Array((1 << 20) + 1);
+  writeFileSync(join(made.path, "rtl_nic/a.fw.zst"), CONTENT);
+  writeFileSync(join(made.path, "rtl_nic/b.fw.xz"), CONTENT);
+  writeFileSync(join(made.path, "rtl_nic/c.fw.zst"), zstdCompressSync(large));
+  writeFileSync(join(made.path, "rtl_nic/d.fw.xz"), execFileSync("xz", ["-c"], { input: large }));
+  for (const name of ["a", "b", "c", "d"])
+    assert.throws(
+      () => read(`rtl_nic/${name}.fw`),
+      (error: unknown) => error instanceof BadFirmware && error.file.startsWith(join(made.path, `rtl_nic/${name}.fw.`)),
+      name,
+    );
 });

@@ -1,14 +1,19 @@
 /** Firmware files of this system, where the kernel's own loader looks for them, or in a folder that the user names. */
-import { execFileSync } from "node:child_process";
+import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { zstdDecompressSync } from "node:zlib";
+import { BadFirmware } from "#driver/firmware.ts";
 import { FerruleError } from "#kit/errors.ts";
 
 /** No firmware of this family has a tenth of it. */
 const LARGEST_BYTES = 1 << 20;
-const XZ_LIMIT_MILLIS = 10_000;
+const XZ = {
+  maxBuffer: LARGEST_BYTES,
+  timeout: 10_000,
+  stdio: ["ignore", "pipe", "ignore"],
+} satisfies ExecFileSyncOptions;
 
 /** The folder that the user named does not have the chip's file. */
 export class NoFirmware extends FerruleError {
@@ -35,8 +40,22 @@ const systemFolders = (): readonly string[] => {
 const FORMS: readonly (readonly [suffix: string, read: (path: string) => Uint8Array])[] = [
   ["", (path) => readFileSync(path)],
   [".zst", (path) => zstdDecompressSync(readFileSync(path), { maxOutputLength: LARGEST_BYTES })],
-  [".xz", (path) => execFileSync("xz", ["-dc", path], { maxBuffer: LARGEST_BYTES, timeout: XZ_LIMIT_MILLIS })],
+  [".xz", (path) => execFileSync("xz", ["-dc", "--", path], XZ)],
 ];
+
+/** A file that was compressed and is not one, or not one of this size. @throws {BadFirmware} {NodeJS.ErrnoException} */
+const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array => {
+  try {
+    return read(path);
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
+      throw new BadFirmware(path, "the program that unpacks it, xz, is not installed");
+    // The system refuses to open it.
+    if (syscall === "open" || syscall === "read") throw error;
+    throw new BadFirmware(path, "it cannot be unpacked");
+  }
+};
 
 const isFile = (path: string): boolean => {
   const found = statSync(path, { throwIfNoEntry: false });
@@ -46,6 +65,7 @@ const isFile = (path: string): boolean => {
 /**
  * Reads firmware files by their name in the chip's row, such as `rtl_nic/rtl8168h-2.fw`.
  * @param folder where to look instead of the system's own folders
+ * @returns a function that throws {NoFirmware} {BadFirmware}
  */
 export const firmwareFiles =
   (folder: string | undefined) =>
@@ -53,7 +73,7 @@ export const firmwareFiles =
     for (const place of folder === undefined ? systemFolders() : [folder])
       for (const [suffix, read] of FORMS) {
         const path = join(place, file + suffix);
-        if (isFile(path)) return read(path);
+        if (isFile(path)) return unpack(path, read);
       }
     if (folder !== undefined) throw new NoFirmware(file, folder);
     return undefined;
