@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -79,21 +79,29 @@ suite("what is kept of root's rights", { skip }, () => {
       }
     });
 
-  test("a file that only another user may write is still written", async () => {
-    const place = mkdtempSync(join(tmpdir(), "ferrule-"));
-    chownSync(place, 65_534, 65_534);
-    const words = ["up", "model:rtl8168h", "--json", "--capture", join(place, "wire.pcapng")];
-    const child = spawn("unshare", ["--net", process.execPath, PROGRAM, ...words], {
-      stdio: ["ignore", "pipe", "inherit"],
+  const FIRMWARE = "rtl_nic/rtl8168h-2.fw";
+  for (const [what, options] of [
+    ["a file that only another user may write is still written", (place: string) => ["--capture", join(place, "wire")]],
+    ["a folder of firmware that only another user may enter is still read", (place: string) => ["--firmware", place]],
+  ] as const)
+    test(what, async () => {
+      const place = mkdtempSync(join(tmpdir(), "ferrule-"));
+      mkdirSync(join(place, "rtl_nic"));
+      // Without a header: one word, which clears the PHY's read count.
+      writeFileSync(join(place, FIRMWARE), Uint8Array.of(0, 0, 0, 0x70));
+      chownSync(place, 65_534, 65_534);
+      const words = ["up", "model:rtl8168h", "--json", ...options(place)];
+      const child = spawn("unshare", ["--net", process.execPath, PROGRAM, ...words], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const ended = once(child, "exit");
+      try {
+        assert.ok((await firstEvent(child)).privileges.capabilities.includes("dac_override"));
+      } finally {
+        child.stdout.resume();
+        child.kill("SIGINT");
+        assert.deepEqual(await ended, [0, null]);
+        rmSync(place, { recursive: true });
+      }
     });
-    const ended = once(child, "exit");
-    try {
-      assert.ok((await firstEvent(child)).privileges.capabilities.includes("dac_override"));
-    } finally {
-      child.stdout.resume();
-      child.kill("SIGINT");
-      assert.deepEqual(await ended, [0, null]);
-      rmSync(place, { recursive: true });
-    }
-  });
 });

@@ -1,5 +1,6 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
 import { join } from "node:path";
+import { CHIPS } from "#chip/chips.ts";
 import { privileges } from "#sys/privileges.ts";
 import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/here.ts";
@@ -174,6 +175,10 @@ const groupFiles = (address: string): readonly string[] => {
   return group === undefined ? [] : [`/dev/vfio/${group}`, "/dev/vfio/vfio"];
 };
 
+/** Firmware files in a folder: of all chips, since which one a card has is not known yet. */
+const firmwareIn = (folder: string): readonly string[] =>
+  CHIPS.flatMap(({ firmware }) => (firmware === undefined ? [] : [join(folder, firmware)]));
+
 /** @throws {WrongUsage} */
 const modelSpec = (
   chip: string,
@@ -270,6 +275,7 @@ export const up = command({
   needs({ values, operands }) {
     const device = parseDevice(operands[0]!);
     const made = [values.capture, values["capture-host"]].filter((path) => path !== undefined);
+    const read = values.firmware === undefined ? [] : firmwareIn(values.firmware);
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
       // For the TAP and its settings; to follow it into another network namespace.
@@ -277,6 +283,7 @@ export const up = command({
       paths: [
         ...["/dev/net/tun", ...used].map((path) => ({ path, use: "write" }) as const),
         ...made.map((path) => ({ path, use: "make" }) as const),
+        ...read.map((path) => ({ path, use: "read" }) as const),
       ],
       locksMemory: device.kind === "pci",
     };
