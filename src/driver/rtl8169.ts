@@ -109,8 +109,20 @@ export class Nic implements Link {
     try {
       this.#start(rings);
     } catch (error) {
-      this.#release();
+      this.#abandon();
       throw error;
+    }
+  }
+
+  /** Stops a chip whose start has failed, so that it reaches no memory when it may be bus master again. */
+  #abandon(): void {
+    try {
+      maskInterrupts(this.#hw);
+      quiesce(this.#hw);
+    } catch {
+      // What the start has failed with says more.
+    } finally {
+      this.#release();
     }
   }
 

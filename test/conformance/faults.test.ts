@@ -1,6 +1,7 @@
 /** Each fault that the model can have, under our driver: a clear error or a loss that is counted, and work again afterwards. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { ChipCmd, Cmd, IntrMask, RxConf, RxConfig } from "#chip/registers.ts";
 import { Events } from "#driver/rtl8169.ts";
 import { FAULTS, type FaultName } from "#model/faults.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
@@ -113,6 +114,19 @@ describe("a running NIC under", () => {
       const offences = Object.entries(rig.model.offences).flatMap(([offence, n]) => (n > 0 ? [offence] : []));
       assert.deepEqual(offences, allowed);
     });
+});
+
+test("a NIC that fails after its receiver has been started is stopped: it has the addresses of rings that are freed", () => {
+  using rig = openDirectRig({ chip: "rtl8168g", strict: "warn" });
+  rig.model.faults.arm("silent-phy");
+  assert.throws(() => rig.nic.up(), { code: "SIDE_BUS_TIMEOUT" });
+  rig.model.faults.disarm("silent-phy");
+  const { registers } = rig;
+  assert.equal(registers.read8(ChipCmd) & (Cmd.transmitEnable | Cmd.receiveEnable), 0);
+  assert.equal(registers.read32(RxConfig) & RxConf.acceptMask, 0);
+  assert.equal(registers.read16(IntrMask), 0);
+  rig.up();
+  assertWorks(rig);
 });
 
 test("a NIC that fails while it is probed is refused, and nothing of it stays", () => {
