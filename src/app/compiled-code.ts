@@ -30,6 +30,6 @@ export const prepareThreads = async (load: () => Promise<unknown>): Promise<void
   flushCompileCache();
 };
 
-/** A thread's entry file beside the module `from`: TypeScript in a checkout, what was emitted from it in a package. */
+/** A thread's entry file beside the module `from`: TypeScript in a checkout, the emitted JavaScript in a package. */
 export const entryBeside = (file: `./${string}.ts`, from: string): URL =>
   new URL(from.endsWith(".ts") ? file : file.replace(/\.ts$/, ".js"), from);

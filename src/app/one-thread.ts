@@ -1,7 +1,7 @@
 /**
  * Driver and model in one thread, the model behind the direct bus: registers are calls, and no thread waits for another.
  *
- * The quicker form where cores are few: what the two-thread form spends on waking the other side is spent on frames.
+ * Faster than two threads on few cores, because no time is spent on waking the other thread.
  */
 import { workerData } from "node:worker_threads";
 import { DirectDevice } from "#bus/direct.ts";

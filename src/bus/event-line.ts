@@ -3,7 +3,7 @@ import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
   readonly event: { readonly number: number; drain(): boolean };
-  /** The driver wants events again: for what masks itself when one has come. */
+  /** Called when the driver unmasks, for an interrupt that masks itself when it fires. */
   readonly unmasked?: () => void;
   readonly dispose: () => void;
 }

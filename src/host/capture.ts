@@ -1,4 +1,4 @@
-/** Captures what crosses a port or an uplink to a pcapng file, and never stands in the traffic's way. */
+/** Captures what crosses a port or an uplink to a pcapng file. Where a reader is too slow, the capture loses frames; traffic never waits for it. */
 import { type Clock, RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";

@@ -40,7 +40,7 @@ export interface LaneTotals {
   deliveredBytes: number;
   /** Frames that came, and were not taken: no receiver, or not one for them. */
   refused: number;
-  /** Frames that never came: lost, damaged so that nobody takes them, or without room to wait in. */
+  /** Frames that did not arrive: lost, damaged so that the receiver drops them, or without room to wait in. */
   lost: number;
   /** Frames under way. */
   held: number;

@@ -22,7 +22,7 @@ export interface TapUplinkOptions {
   readonly sendArena: { readonly offset: number; readonly length: number };
   /** The NIC can sum and cut at present; otherwise the kernel is told to do it. */
   readonly offloads: boolean;
-  /** It can do so over IPv6 too; as over IPv4 unless told. What it cannot is done here, but for cutting, which the kernel does. */
+  /** It can do so over IPv6 too; the same as over IPv4 by default. If not, checksums are filled in here, and the kernel segments. */
   readonly offloadsIpv6?: boolean;
   /** Sees each frame as the host sends it and as the NIC delivers it, where tags have been taken out. */
   readonly capture?: WireTap | undefined;

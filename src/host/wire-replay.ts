@@ -6,7 +6,7 @@ import { LONGEST, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
 import type { WireTap } from "./wire-tap.ts";
 
-/** How often a NIC that has no room yet is looked at: nobody tells when a guest switches its receiver on. */
+/** Time between checks of a NIC without room: nothing signals that a guest has enabled its receiver. */
 const LOOK_MICROS = 1000;
 
 export interface ReplayWireOptions {

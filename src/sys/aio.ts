@@ -1,4 +1,4 @@
-/** Linux AIO, for the one thing that nothing else can do: signal an eventfd of another process without ever blocking. */
+/** Linux AIO, which alone can signal an eventfd of another process without ever blocking. */
 import { SystemError, check, errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";

@@ -94,7 +94,7 @@ const CLEARED_AT_ONCE = 512;
 
 /** Windows that are not in use. Sizes are powers of two, so that a few fit all that comes. */
 export class MapWindows {
-  /** Those that show zeros, by size; and those that still show what they did. */
+  /** Windows that show zeros, by size; and windows that still show their last map. */
   readonly #idle = new Map<number, MapWindow[]>();
   readonly #stale = new Map<number, MapWindow[]>();
 

@@ -44,7 +44,7 @@ export const cString = (from: string): bigint => {
 
 const held: { object: unknown } = { object: undefined };
 
-/** Keeps `object` reachable up to here: the engine may collect what is not used any more, though its address is. */
+/** Keeps `object` reachable up to here: otherwise the engine may collect it while C still uses its address. */
 export const keepAlive = (object: unknown): void => {
   held.object = object;
 };

@@ -2,7 +2,7 @@
  * Which process is the `ferrule up` of an interface name.
  *
  * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` where another user has taken that name first:
- * abstract names have no permissions. So a name proves nothing; what counts is who listens there, as the kernel noted it.
+ * abstract names have no permissions. So a name proves nothing: the credentials that the kernel recorded for the listener decide.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -61,7 +61,7 @@ const connect = (address: string): Holder | undefined => {
     if (socket === undefined) return undefined;
     return { socket, peer: peerOf(socket.number), [Symbol.dispose]: () => socket[Symbol.dispose]() };
   } catch (error) {
-    // Who lets nobody in cannot show who it is, and must not keep the name from others.
+    // A listener that accepts no connection shows no credentials, and must not block the name for others.
     if (error instanceof Timeout) return undefined;
     throw error;
   }

@@ -3,7 +3,7 @@
  *
  * Abstract, because such a socket has no file: it is gone the moment its process is, however that ended, and binding it
  * a second time fails, so the name is also what keeps two programs from one interface. It lives in the network
- * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check who the other is
+ * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check the other's user
  * (control-holder.ts). Messages are one line of JSON each way.
  */
 import { type Server, Socket } from "node:net";
@@ -140,7 +140,7 @@ const listenAt = async (server: Server, address: string): Promise<boolean> => {
 export class ControlServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
-  /** Settles once the name is known to be ours: until then nobody is answered. */
+  /** Settles once this process is known to hold the name. No request is answered before. */
   readonly #taken = Promise.withResolvers<boolean>();
 
   private constructor(handlers: ControlHandlers) {
@@ -154,7 +154,7 @@ export class ControlServer implements AsyncDisposable {
     scope.use(control);
     const plain = plainAddress(name);
     const first = await listenAt(control.#server, plain);
-    // Another user's process has it: that keeps nobody from using the name.
+    // Another user's process has it, which must not block the name for this user.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
     const { found } = findHolder(name, own);
@@ -177,7 +177,7 @@ export class ControlServer implements AsyncDisposable {
       ok: false,
       message: (error as Error).message,
     }));
-    // Told, and that was all: who goes on talking, or holds on, is not listened to.
+    // One reply a connection: whatever the client sends afterwards is ignored.
     if (reply === undefined) socket.destroy();
     else socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
   }

@@ -58,7 +58,7 @@ export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): v
   const keep: CapabilityName[] = [...capabilities];
   if (![CODE, ...paths].every(isOpenTo)) keep.push("dac_override");
   const isLess = now.capabilities.every((name) => (keep as readonly string[]).includes(name) || name === "ipc_lock");
-  // An ordinary user's process has nothing to give up; after the second start there is nothing left to.
+  // An ordinary user's process has no capabilities to drop; after the second start none is left to drop.
   if (now.capabilities.length === 0 || (now.noNewPrivileges && (isLess || process.env[AGAIN] !== undefined))) {
     delete process.env[AGAIN];
     return;

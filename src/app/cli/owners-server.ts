@@ -21,12 +21,12 @@ const peerAt = (handle: Handle | undefined): Peer | undefined => {
   return fd === undefined || fd < 0 ? undefined : peerOf(fd);
 };
 
-/** Who is at the other end; undefined once it is closed, and then nobody is to be trusted. */
+/** Credentials of the other end; undefined once the socket is closed, and then it must not be trusted. */
 export const credentialsOf = (socket: Socket): Peer | undefined => peerAt(handleOf(socket));
 
 /**
- * A flood of connections costs what Node allocates for each, and V8 keeps the memory. A stranger's is closed here, where it is
- * a descriptor and nothing more.
+ * Node allocates memory for each connection, and V8 keeps it after a flood of them. Another user's is closed here, while it is
+ * only a descriptor.
  */
 const screen = (server: Server): void => {
   const handle = handleOf(server);

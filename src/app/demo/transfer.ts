@@ -33,7 +33,7 @@ const send = async (response: ServerResponse, bytes: number, seed: number): Prom
 /** Serves the content to the first who asks, and then no one. */
 export const offer = async (address: string, bytes: number, seed: number): Promise<Offer> => {
   const sent = Promise.withResolvers<string>();
-  // Nobody may be waiting yet when it fails; whoever asks later still gets the error.
+  // It may fail before anything awaits it; a later await still gets the error.
   sent.promise.catch(() => undefined);
   const server = createServer({ highWaterMark: AHEAD, noDelay: true });
   server.once("request", (_request: IncomingMessage, response: ServerResponse) => {

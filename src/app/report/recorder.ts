@@ -1,4 +1,4 @@
-/** A device whose every register access is written down, as a line in the datasheet's words. */
+/** Records every register access of a device, as a line with the datasheet's names. */
 import type { PciDevice } from "#kit/device.ts";
 import { Mmio, type RegisterBus, ro16, ro32, ro8, wo16, wo32, wo8 } from "#kit/mmio.ts";
 

@@ -74,7 +74,7 @@ export class QtestConnection implements Disposable {
   }
 
   /**
-   * Waits up to `millis` for word of an interrupt, and passes it on. Returns at once where some is there already.
+   * Waits up to `millis` for a message about an interrupt, and passes it on. Returns at once if there is one already.
    * @throws {QemuEnded} {QtestBroken}
    */
   listen(millis: number): void {

@@ -1,4 +1,4 @@
-/** What can go wrong between us and a QEMU that is told what to do. */
+/** Errors of a QEMU that is controlled through qtest. */
 import { FerruleError } from "#kit/errors.ts";
 
 const HINT = "See what QEMU printed when it ended.";

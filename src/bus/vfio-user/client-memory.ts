@@ -132,7 +132,7 @@ export class ClientMemory implements DistantMemory {
     }
   }
 
-  /** -1 when the client owes answers to all the questions that can be told apart. */
+  /** -1 while the client has not answered 256 requests. */
   #freeId(): number {
     if (this.#questions.size > 0xff) return -1;
     while (this.#questions.has(this.#nextId)) this.#nextId = (this.#nextId + 1) & 0xffff;

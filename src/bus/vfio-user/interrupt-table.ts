@@ -1,4 +1,4 @@
-/** Which event a client hears each interrupt by, and which of them are masked: SET_IRQS, and what a device raises. */
+/** The eventfd of each interrupt and whether it is masked, as a client sets them by SET_IRQS; and the interrupts a device raises. */
 import type { EventSignaller } from "#sys/aio.ts";
 import { PeerEvent } from "#sys/peer-event.ts";
 import type { Fd } from "#sys/fd.ts";

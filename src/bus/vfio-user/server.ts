@@ -1,4 +1,4 @@
-/** A device model offered to others on a Unix socket: clients come one after the other, each finds the power just on. */
+/** Serves a device model on a Unix socket, to one client at a time. Each client finds the device as after power-on. */
 import type { Timers } from "#kit/clock.ts";
 import type { Target } from "#kit/target.ts";
 import { EventSignaller } from "#sys/aio.ts";

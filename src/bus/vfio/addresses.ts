@@ -9,7 +9,7 @@ const GIB4 = 2 ** 32;
 const LOWEST = 16 << 20;
 /** Large pages of the IOMMU, where memory and addresses agree on them. */
 const LARGE_PAGE = 2 << 20;
-/** For a kernel that does not say: messages that are interrupts go to 0xfee00000 (Intel SDM 3A, 11.11.1), and end where those begin. */
+/** For a kernel that reports no ranges: the window ends below 0xfee00000, where interrupt messages go (Intel SDM 3A, 11.11.1). */
 const UNSAID: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 
 const up = (value: number, step: number): number => Math.ceil(value / step) * step;
