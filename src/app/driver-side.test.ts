@@ -248,6 +248,22 @@ test("a card that is pulled is gone at once: no restart is tried", { skip }, () 
   assert.deepEqual(bench.warnings, []);
 });
 
+test("a device that is looked at and still there loses no event, and interrupts again", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.driver.interrupt();
+  for (const up of [false, true]) {
+    const before = bench.statistics.linkChanges;
+    bench.model.setCarrier(up);
+    // The model's PHY negotiates.
+    bench.clock.delay(100_000);
+    bench.driver.look();
+    bench.run(200_000);
+    assert.equal(bench.statistics.linkUp, up ? 1 : 0);
+    assert.ok(bench.statistics.linkChanges > before, up ? "it came up" : "it went down");
+  }
+});
+
 test("a link that flaps a thousand times in five seconds is not reported a thousand times", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);

@@ -203,9 +203,12 @@ export class DriverSide implements Disposable {
     this.#hear(events);
   }
 
-  /** Looks whether the device is still there. @throws {DeviceGone} */
+  /** Checks whether the device is still there. What it signals is handled as after an interrupt. @throws {DeviceGone} */
   look(): void {
-    this.#nic.interrupt();
+    const events = this.#nic.interrupt();
+    if (events === 0 || this.#uplink === undefined) return;
+    this.#polling = true;
+    this.#hear(events);
   }
 
   /** There was no work: unmasks interrupts. False when work arrived meanwhile, for which there may be no interrupt. */
