@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { VirtualClock } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
 import { BadFirmware, parseFirmware, runFirmware } from "./firmware.ts";
 
 const word = (op: number, register = 0, data = 0): number => ((op << 28) | (register << 16) | data) >>> 0;
@@ -164,6 +165,24 @@ test("everything that a file can be wrong in is refused before anything runs", (
 test("a program that never ends is stopped, by its steps or by its time", () => {
   assert.throws(() => runs([WRITE(4, 1), BACK(1)]), /does not end/);
   assert.throws(() => runs([WRITE(4, 1), DELAY(100), BACK(2)]), /does not end/);
+});
+
+test("registers are checked where they are reached as well: a jump can lead past the choice of the other ones", () => {
+  for (const words of [
+    [SKIP(1), CHOOSE(1), WRITE(0x800, 1), CLEAR_READS],
+    [SKIP(1), CHOOSE(1), READ(0x800), CLEAR_READS],
+    // No OCP PHY has such a page.
+    [WRITE(31, 0xffff), WRITE(16, 1)],
+  ]) {
+    const { done, hw } = target();
+    const write = hw.phy.write.bind(hw.phy);
+    hw.phy.write = (register, value, page) => {
+      if (page !== undefined && page > 0xfff) throw new OutOfRange(`page ${page}`);
+      write(register, value, page);
+    };
+    assert.throws(() => runFirmware(parseFirmware(raw(words), "a.fw"), hw), BadFirmware);
+    assert.deepEqual(done, []);
+  }
 });
 
 test("a PHY that the program leaves in reset is an error", () => {

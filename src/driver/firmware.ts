@@ -6,7 +6,7 @@
  */
 import { BMCR, Bmcr, PAGE } from "#chip/phy.ts";
 import { type Clock, until } from "#kit/clock.ts";
-import { FerruleError } from "#kit/errors.ts";
+import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import type { PhyBus } from "./family.ts";
 
 /** The file is not a firmware file, is damaged, or does what no firmware of this family does. */
@@ -159,13 +159,25 @@ interface Registers {
 }
 
 /** PHY registers on the page that was written to register 31 last. */
-const phyRegisters = (phy: PhyBus): Registers => {
+const phyRegisters = (phy: PhyBus, file: string): Registers => {
   let page = 0;
+  /** A jump may have led past a choice, and which pages there are is for the bus to say. */
+  const access = <T>(register: number, act: () => T): T => {
+    try {
+      if (register <= LAST_PHY_REGISTER) return act();
+    } catch (error) {
+      if (!(error instanceof OutOfRange)) throw error;
+    }
+    throw new BadFirmware(
+      file,
+      `uses register 0x${register.toString(16)} on page 0x${page.toString(16)}, which the PHY does not have`,
+    );
+  };
   return {
-    read: (register) => (register === PAGE ? page : phy.read(register, page)),
+    read: (register) => (register === PAGE ? page : access(register, () => phy.read(register, page))),
     write(register, value) {
       if (register === PAGE) page = value;
-      else phy.write(register, value, page);
+      else access(register, () => phy.write(register, value, page));
     },
   };
 };
@@ -184,11 +196,11 @@ const macRegisters = ({ mac }: FirmwareTarget): Registers => {
 
 /**
  * Runs a checked program, and waits until the PHY is out of reset. The PHY's page is 0 afterwards, whatever the program left.
- * @throws {BadFirmware} when it does not come to its end; {SideBusTimeout}
+ * @throws {BadFirmware} when it does not come to its end, or uses a register that the PHY does not have; {SideBusTimeout}
  */
 export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): void => {
   const { clock, phy } = target;
-  const spaces = [phyRegisters(phy), macRegisters(target)] as const;
+  const spaces = [phyRegisters(phy, file), macRegisters(target)] as const;
   let registers: Registers = spaces[0];
   let value = 0;
   let reads = 0;
