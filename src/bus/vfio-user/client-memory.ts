@@ -121,12 +121,12 @@ export class ClientMemory implements DistantMemory {
     // What the client sent before it saw the question comes first: its answer is behind that.
     for (let step = this.#serve(); question.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
-      if (step === "done") continue;
       const left = Math.ceil(end - performance.now());
       if (left <= 0) {
         this.#strikes++;
         return;
       }
+      if (step === "done") continue;
       this.#connection.flush();
       this.#connection.wait(left);
     }

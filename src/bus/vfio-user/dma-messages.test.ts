@@ -220,6 +220,27 @@ test("a client that does not answer is not asked for ever, until it is back", ()
   assert.equal(region.bytes[0], 2);
 });
 
+test("a client that does not answer and goes on with its registers is not waited for any longer", () => {
+  using rig = new Rig();
+  const region = distant(rig);
+  const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
+  const send = (): unknown => rig.peer.send(message(9, Command.regionWrite, write, Flag.noReply));
+  // Each access takes a millisecond, and the client has sent the next one by then.
+  let millis = 0;
+  const { mock: now } = mock.method(performance, "now", () => millis);
+  rig.device.onWrite = () => {
+    millis++;
+    if (millis < 5000) send();
+  };
+  try {
+    send();
+    assert.equal(region.copy?.fetch(0, 1), false);
+    assert.equal(millis, 500);
+  } finally {
+    now.restore();
+  }
+});
+
 test("a client that answers late, again and again, keeps everyone waiting for two seconds a turn and no longer", () => {
   using rig = new Rig();
   const region = distant(rig);
