@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Timeout } from "#kit/errors.ts";
 import { Poller } from "./poll.ts";
 import { UnixDatagram } from "./unix-datagram.ts";
-import { SOCKET_PATH_MOST, SocketPathTaken, SocketPathTooLong, UnixListener, connectUnix } from "./unix-path.ts";
+import {
+  SOCKET_PATH_MOST,
+  SocketPathTaken,
+  SocketPathTooLong,
+  UnixListener,
+  connectUnix,
+  setSocketMode,
+} from "./unix-path.ts";
 import { UnixSocket, peerOf } from "./unix-socket.ts";
 
 const inFolder = (act: (path: string, folder: string) => void): void => {
@@ -164,4 +171,23 @@ test("a socket's file is its owner's alone whatever the umask, and has the permi
   } finally {
     process.umask(umask);
   }
+});
+
+test("permissions are a socket's alone: a link that was put in its place leads nowhere", () => {
+  inFolder((path, folder) => {
+    using _listener = UnixListener.listen(path);
+    setSocketMode(path, 0o666);
+    assert.equal(statSync(path).mode & 0o777, 0o666);
+    const other = join(folder, "other");
+    writeFileSync(other, "", { mode: 0o600 });
+    for (const target of [other, path]) {
+      const link = join(folder, `to-${target === other ? "file" : "socket"}`);
+      symlinkSync(target, link);
+      setSocketMode(link, 0o640);
+    }
+    assert.deepEqual(
+      [other, path].map((each) => statSync(each).mode & 0o777),
+      [0o600, 0o666],
+    );
+  });
 });

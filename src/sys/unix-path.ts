@@ -1,5 +1,5 @@
 /** AF_UNIX sockets with a place in the file system: listening there, and connecting to whoever does. */
-import { chmodSync, fchmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, unlinkSync } from "node:fs";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -95,7 +95,20 @@ export const bindTo = (
   if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
   if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
   // What the umask took away.
-  if (mode !== OWNER_ONLY) chmodSync(path, mode);
+  if (mode !== OWNER_ONLY) setSocketMode(path, mode);
+};
+
+/** A descriptor that stands for a place and opens nothing: linux/fcntl.h; Node does not list it. */
+const O_PATH = 0o10000000;
+
+/** Sets the permissions of a socket's file. What someone else has put in its place is left alone: a link could lead anywhere. */
+export const setSocketMode = (path: string, mode: number): void => {
+  const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    if (fstatSync(file).isSocket()) chmodSync(`/proc/self/fd/${file}`, mode);
+  } finally {
+    closeSync(file);
+  }
 };
 
 const pause = (millis: number): void => {
