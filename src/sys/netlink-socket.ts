@@ -98,8 +98,8 @@ export class NetlinkSocket implements Disposable {
     for (;;) {
       let messages = 0;
       for (const message of messagesIn(this.#receive(what))) {
-        if (message.type === NLMSG_DONE) return;
         failOn(message, what);
+        if (message.type === NLMSG_DONE) return;
         messages++;
         yield message;
       }
@@ -131,9 +131,13 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
-/** struct nlmsgerr begins with the negative error number. @throws {SystemError} */
-const failOn = ({ type, payload }: NetlinkMessage, what: string): void => {
-  if (type !== NLMSG_ERROR) return;
+/**
+ * struct nlmsgerr begins with the negative error number, and so does what ends a table: the kernel may break off in the middle,
+ * and then the rest of the table is missing. @throws {SystemError}
+ */
+export const failOn = ({ type, payload }: NetlinkMessage, what: string): void => {
+  if (type !== NLMSG_ERROR && type !== NLMSG_DONE) return;
   const error = payload.length < 4 ? 0 : -new DataView(payload.buffer, payload.byteOffset).getInt32(0, true);
+  if (type === NLMSG_DONE && error <= 0) return;
   throw new SystemError({ errno: error > 0 ? error : Errno.EPROTO, syscall: "rtnetlink", detail: what });
 };
