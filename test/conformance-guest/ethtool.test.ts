@@ -47,15 +47,11 @@ interface Counts {
  * anew when another frame has passed meanwhile. The far end sends one now and then.
  */
 const countsOf = async (rig: Rig): Promise<Counts> => {
-  const crossed = async (): Promise<number> => {
-    const { traffic } = await rig.nic.state();
-    return traffic.sentFrames + traffic.receivedFrames;
-  };
   return eventually("a moment without other frames", async () => {
-    const before = await crossed();
+    const before = await rig.crossed();
     await rig.guest.must(`ping -q -c 1 -W 60 ${FAR.ipv4}`);
     const [chip, kernel] = [await countersOf(rig), await statisticsOf(rig)];
-    const frames = await crossed();
+    const frames = await rig.crossed();
     return frames === before + 2 && { frames, chip, kernel };
   });
 };

@@ -96,19 +96,25 @@ export class Rig implements AsyncDisposable {
       throw new Error(`no carrier ${wanted} in ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
+  /** Frames that have crossed the wire, those among them that the NIC did not take: all that the capture has. */
+  async crossed(): Promise<number> {
+    const { sentFrames, receivedFrames, refused } = (await this.nic.state()).traffic;
+    return sentFrames + receivedFrames + refused;
+  }
+
   /** Every frame that crossed the wire so far, at least. Waits until the server has written them to the file. @throws {Error} */
   async frames(): Promise<readonly CapturedPacket[]> {
-    const { sentFrames, receivedFrames } = (await this.nic.state()).traffic;
+    const crossed = await this.crossed();
     const path = join(this.#folder, CAPTURE);
     let bytes = -1;
     return eventually(
-      `${sentFrames + receivedFrames} frames in the capture`,
+      `${crossed} frames in the capture`,
       () => {
         if (statSync(path).size === bytes) return undefined;
         const file = readFileSync(path);
         bytes = file.length;
         const frames = [...readPcapng(file)];
-        return frames.length >= sentFrames + receivedFrames && frames;
+        return frames.length >= crossed && frames;
       },
       100,
     );
