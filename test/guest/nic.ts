@@ -96,8 +96,12 @@ export class Nic implements AsyncDisposable {
       });
   }
 
+  /** Frames that were made to arrive without having been on the wire: counted by the NIC, and in no capture. */
+  injected = 0;
+
   /** @throws what the server objects to */
   ask(request: ServeRequest): Promise<object> {
+    if (request.command === "send" || request.command === "magic") this.injected++;
     if (request.command === "partner") this.#otherPartner = Object.keys(request.abilities).length > 0;
     return askServer(this.socket, request);
   }

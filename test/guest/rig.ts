@@ -99,7 +99,7 @@ export class Rig implements AsyncDisposable {
   /** Frames that have crossed the wire, those among them that the NIC did not take: all that the capture has. */
   async crossed(): Promise<number> {
     const { sentFrames, receivedFrames, refused } = (await this.nic.state()).traffic;
-    return sentFrames + receivedFrames + refused;
+    return sentFrames + receivedFrames + refused - this.nic.injected;
   }
 
   /** Every frame that crossed the wire so far, at least. Waits until the server has written them to the file. @throws {Error} */
