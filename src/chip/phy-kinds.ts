@@ -87,5 +87,6 @@ export const phyKind = ({
   readonly profile: { readonly phy: PhyKind };
 }): PhyKind => {
   if (speed < 1000) return { ...phy, estatus: 0, eee: phy.eee & Eee.full100 };
-  return speed === 1000 ? { ...phy, multigigabit: 0, eee2: 0 } : phy;
+  // Linux's driver, which has these parts in its table, takes a PHY without 2.5 Gbit/s by this identifier alone.
+  return speed === 1000 && phy.multigigabit !== 0 ? { ...phy, id: RTL8168G.id, multigigabit: 0, eee2: 0 } : phy;
 };
