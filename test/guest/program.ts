@@ -32,8 +32,10 @@ export const programFiles = (): readonly Packed[] => [
   { path: "usr/bin/ferrule", bytes: Buffer.from(COMMAND), executable: true },
   { path: "ferrule/as-they-are.mjs", bytes: Buffer.from(AS_THEY_ARE) },
   { path: "ferrule/package.json", bytes: readFileSync(`${ROOT}package.json`) },
-  ...globSync("src/**/*.ts", { cwd: ROOT, exclude: ["**/*.test.ts", "**/*.types.ts"] }).map((path) => ({
-    path: `ferrule/${path}`,
-    bytes: Buffer.from(stripTypeScriptTypes(readFileSync(ROOT + path, "utf8"))),
-  })),
+  ...globSync(["src/**/*.ts", "src/**/*.js"], { cwd: ROOT, exclude: ["**/*.test.ts", "**/*.types.ts"] }).map(
+    (path) => ({
+      path: `ferrule/${path}`,
+      bytes: Buffer.from(stripTypeScriptTypes(readFileSync(ROOT + path, "utf8"))),
+    }),
+  ),
 ];
