@@ -119,8 +119,8 @@ describe("lifecycle, one guest after the other", { skip: noRig() }, () => {
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));
         const options = { chip: chip.key, socket: join(folder, "nic"), wire: "responder" };
         const nic = scope.use(await Nic.serve(undefined, options));
+        // What the server maps for itself does not grow with its guests.
         const alone = await settled(nic);
-        assert.equal(alone.maps, 0);
         for (let i = 1; i <= CLIENTS; i++) {
           await using guest = await Guest.boot({ kernel, devices: nic.device() });
           const { name } = NEAR;
@@ -128,8 +128,8 @@ describe("lifecycle, one guest after the other", { skip: noRig() }, () => {
           await guest.must(`until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.05; done`);
           await answered(guest, "-c 3 10.70.0.2");
           const held = holdings(nic);
-          assert.ok(held.maps > 0 && held.descriptors > alone.descriptors);
-          t.diagnostic(`${held.descriptors - alone.descriptors} descriptors and ${held.maps} maps for guest ${i}`);
+          assert.ok(held.maps > alone.maps && held.descriptors > alone.descriptors);
+          t.diagnostic(`${held.descriptors - alone.descriptors} descriptors and ${held.maps - alone.maps} maps for guest ${i}`);
           await guest[Symbol.asyncDispose]();
           await eventually("a server without a client", async () => (await nic.state()).client === 0);
           await assertHolds(nic, alone);
