@@ -129,7 +129,9 @@ describe("lifecycle, one guest after the other", { skip: noRig() }, () => {
           await answered(guest, "-c 3 10.70.0.2");
           const held = holdings(nic);
           assert.ok(held.maps > alone.maps && held.descriptors > alone.descriptors);
-          t.diagnostic(`${held.descriptors - alone.descriptors} descriptors and ${held.maps - alone.maps} maps for guest ${i}`);
+          t.diagnostic(
+            `${held.descriptors - alone.descriptors} descriptors and ${held.maps - alone.maps} maps for guest ${i}`,
+          );
           await guest[Symbol.asyncDispose]();
           await eventually("a server without a client", async () => (await nic.state()).client === 0);
           await assertHolds(nic, alone);
