@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { CHIPS, type Chip } from "#chip/chips.ts";
-import { type Hardware, Overdue } from "#driver/family.ts";
 import { parseFirmware, runFirmware } from "#driver/firmware.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
 import { RTL8168H } from "#driver/rtl8168h.ts";
@@ -44,15 +43,13 @@ describe("firmware", { skip: noRig() }, () => {
         const { clock, model, device } = modelOf(chip);
         using _ = device;
         const io = device.registers;
-        const card = { io, clock, chip };
-        const phy = RTL8168H.phy(card);
-        const hw: Hardware = { ...card, phy, family: RTL8168H, start: { mac: [], phy: [] }, overdue: new Overdue() };
+        const phy = RTL8168H.phy({ io, clock, chip });
         const side = new SideBus(io, clock);
         const mac = {
           read: (at: number) => side.macRead(at),
           write: (at: number, value: number) => side.macWrite(at, value),
         };
-        runFirmware(parseFirmware(read(file), file), { clock: hw.clock, phy, mac });
+        runFirmware(parseFirmware(read(file), file), { clock, phy, mac });
         assert.deepEqual(offencesOf(model), []);
       });
     else
