@@ -1,4 +1,7 @@
-/** Random frames in random fragments with random requests, on chips of every format: the wire sees what an independent oracle says. */
+/**
+ * Random frames in random fragments with random requests, on chips of each format: the frames sent equal those of an
+ * independent oracle.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -23,14 +26,14 @@ type Kind = keyof typeof BUILD | "other";
 
 interface Job {
   readonly kind: Kind;
-  /** Enough that no frame is short: what chips make of those is tested by itself. */
+  /** Long enough that no frame is short: short frames have tests of their own. */
   readonly payload: number;
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;
-  /** A tag in the frame, and one to be put in; -1 for none. */
+  /** A tag in the frame, and one to insert; -1 for none. */
   readonly inside: number;
   readonly insert: number;
-  /** Where the frame is cut into fragments, in thousandths of its length. */
+  /** Where the frame is divided into fragments, in thousandths of its length. */
   readonly cuts: readonly number[];
 }
 
@@ -48,8 +51,10 @@ const job: fc.Arbitrary<Job> = fc.record({
 const withTag = (bytes: Uint8Array, control: number): Uint8Array =>
   control < 0 ? bytes : Uint8Array.of(...bytes.slice(0, 12), 0x81, 0, control >> 8, control & 0xff, ...bytes.slice(12));
 
-/** What the chip can be asked: segments of TCP, nothing of what is not IP, IPv4 only in the first format. */
-const asked = ({ ask, kind }: Job, chip: Chip): Job["ask"] => {
+/**
+ * The requests that the chip supports: segmentation of TCP, checksums of IP only, and IPv4 only in the first format.
+ */
+const supported = ({ ask, kind }: Job, chip: Chip): Job["ask"] => {
   if (kind === "other" || (kind === "tcp6" && chip.profile.frames.transmitFormat === 1)) return "nothing";
   if (ask === "segments" && kind === "udp4") return "checksum";
   return ask;
@@ -91,7 +96,7 @@ const fragments = (bytes: Uint8Array, job: Job, options: { opts1: number; opts2:
   return pieces.filter(({ length }) => length > 0).map((piece) => ({ bytes: piece, ...options }));
 };
 
-test("what leaves is what was asked for, frame by frame, in order", () => {
+test("frames leave as requested, one by one and in order", () => {
   let segments = 0;
   fc.assert(
     fc.property(
@@ -105,13 +110,13 @@ test("what leaves is what was asked for, frame by frame, in order", () => {
         const expected: Uint8Array[] = [];
         let used = 0;
         for (const job of jobs) {
-          const ask = asked(job, chip);
+          const ask = supported(job, chip);
           const plain =
             job.kind === "other"
               ? frame(BROADCAST, 14 + job.payload)
               : BUILD[job.kind]({ payload: job.payload, flags: 0x99 });
           const made = oracle(ask, job, plain);
-          // Of the 8168E-VL's limits, and of what short last segments are padded with, other tests speak.
+          // The limits of the 8168E-VL, and the padding of short last segments, have tests of their own.
           if (made.some(({ length }) => length < 64) || (ask === "segments" && chip.profile.frames.segmentsPlainOnly))
             continue;
           const pieces = fragments(withTag(plain, job.inside), job, request(ask, job, chip));
@@ -136,7 +141,7 @@ test("what leaves is what was asked for, frame by frame, in order", () => {
   assert.ok(segments > 500, `only ${segments} segments`);
 });
 
-test("the first format is of the PCI chips, the 8168B, the 8101E and the 8401", () => {
+test("the PCI chips, the 8168B, the 8101E and the 8401 have the first format", () => {
   const first: readonly string[] = [
     "rtl8169s",
     "rtl8110s",

@@ -1,4 +1,4 @@
-/** Guest memory that cannot be shared, only copied, by a guest that does as it likes while a copy is made. */
+/** Guest memory that can only be copied, not shared, with a guest that runs while it is copied. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -25,7 +25,7 @@ const move = (from: Uint8Array, to: Uint8Array, offset: number, length: number):
   to.set(from.subarray(offset, offset + length), offset);
   return true;
 };
-/** A guest whose memory the model has copies of. `guest.memory` is the guest's own. */
+/** A guest whose memory the model accesses by copies. `guest.memory` is the guest's own. */
 const copied = (meanwhile: (guest: Guest) => void = () => {}): { guest: Guest; calls: number[] } => {
   const own = new OneRegion(BASE, MEMORY_BYTES);
   const view = newMemory(MEMORY_BYTES);
@@ -53,7 +53,7 @@ const copied = (meanwhile: (guest: Guest) => void = () => {}): { guest: Guest; c
   return { guest, calls };
 };
 
-test("sends and receives through copies what it does through shared memory", () => {
+test("sends and receives the same through copies as through shared memory", () => {
   const { guest, calls } = copied();
   guest.bringUp();
   guest.w16(CPlusCmd, CPlus.receiveChecksum | CPlus.receiveVlan);
@@ -86,7 +86,7 @@ const ACTS = {
 } as const;
 type Act = keyof typeof ACTS;
 
-test("whatever the guest does while memory is copied, frames end up whole or nowhere", () => {
+test("whatever the guest does while memory is copied, a frame is complete or lost", () => {
   const act = fc.constantFrom<Act>("nothing", "nothing", ...(Object.keys(ACTS) as Act[]));
   fc.assert(
     fc.property(fc.array(act, { minLength: 1, maxLength: 60 }), (acts) => {
@@ -110,7 +110,7 @@ test("whatever the guest does while memory is copied, frames end up whole or now
       for (let i = 0; i < 6; i++) guest.nic.receive(frame(MAC, 200), 0, 200);
       guest.clock.delay(1000);
       for (const { length } of guest.cable.frames) assert.ok([99, 1054].includes(length), `${length}`);
-      // Afterwards it is as good as new.
+      // Afterwards it works as before.
       next = acts.length;
       guest.w8(ChipCmd, Cmd.reset);
       guest.bringUp(RxConf.acceptMask);

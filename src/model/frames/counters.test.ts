@@ -1,4 +1,4 @@
-/** Tally counters: how much each chip writes, where, and what it takes to reset them. */
+/** Tally counters: what each chip writes, where, and how they are reset. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
@@ -23,7 +23,7 @@ const command = (guest: Guest, bits: number, address = DUMP): void => {
   guest.w32(DTCCR, (address % 2 ** 32) + bits);
 };
 const extend = (guest: Guest, bits: number): void => guest.w32(MACOCP, (FLAG | (TALLY_CONTROL << 15) | bits) >>> 0);
-/** The dump, and how many bytes from its start on were written. */
+/** The dump, and the number of bytes written from its start. */
 const dump = (guest: Guest): { view: DataView; written: number } => {
   const bytes = guest.memory.one.bytes.subarray(DUMP - BASE, DUMP - BASE + AROUND);
   bytes.fill(0xa5);
@@ -45,7 +45,7 @@ const read = (view: DataView, name: string): number =>
   );
 
 for (const key of ["rtl8169s", "rtl8168b", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"])
-  test(`${key} writes 64 bytes and not one more, while nobody asked for more`, () => {
+  test(`${key} writes 64 bytes and no more without the extension`, () => {
     const guest = up(key);
     guest.nic.receive(frame(BROADCAST, 64), 0, 64);
     const { view, written } = dump(guest);
@@ -54,7 +54,7 @@ for (const key of ["rtl8169s", "rtl8168b", "rtl8168h", "rtl8125a", "rtl8125b", "
     assert.equal(read(view, "rxBroadcast"), 1);
   });
 
-test("an RTL8125 that was asked for more writes 192 bytes, the older counters among them in full width", () => {
+test("an RTL8125 with the extension writes 192 bytes, with the older counters at full width", () => {
   const guest = up("rtl8125b");
   extend(guest, 3);
   guest.nic.receive(frame(BROADCAST, 64), 0, 64);
@@ -64,7 +64,7 @@ test("an RTL8125 that was asked for more writes 192 bytes, the older counters am
   assert.equal(read(view, "rxMulticast64"), 0);
 });
 
-test("half of the switch is no switch, and older chips have none", () => {
+test("one bit alone does not enable the extension, and older chips have none", () => {
   const half = up("rtl8125b");
   extend(half, 1);
   assert.equal(dump(half).written, 64);
@@ -123,7 +123,7 @@ const control = (opcode: number, quanta: number): Uint8Array => {
   return bytes;
 };
 
-test("an RTL8125 counts pauses it was asked for, and control frames it does not know", () => {
+test("an RTL8125 counts received pause frames, and control frames of unknown opcode", () => {
   const guest = up("rtl8125b");
   extend(guest, 3);
   guest.w16(CPlusCmd, CPlus.forceReceiveFlow);

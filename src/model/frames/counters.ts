@@ -1,4 +1,4 @@
-/** Tally counters, and the dump that a driver asks for: 64 bytes, and 192 from an RTL8125 or later that was told so. */
+/** Tally counters and their dump to memory: 64 bytes, or 192 on an RTL8125 and later with the extension enabled. */
 import type { Chip } from "#chip/chips.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
 import type { Dma } from "./dma.ts";
@@ -16,8 +16,8 @@ const LAYOUT = [
 ] as const;
 
 /**
- * What RTL8125 brought (OpenBSD's port to illumos, struct re_stats): some counters once more in full width, and new ones.
- * What is called there rx_mac_missed is taken for one of the former.
+ * Added with the RTL8125 (OpenBSD's driver as ported to illumos, struct re_stats): some counters again at full width,
+ * and new ones. rx_mac_missed of that source is taken to be one of the former.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -34,7 +34,7 @@ type Layout = readonly (readonly [CounterName, number, 2 | 4 | 8])[];
 export type CounterName = (typeof LAYOUT)[number][0] | (typeof EXTENDED_LAYOUT)[number][0];
 export const DUMP_BYTES = 64;
 export const EXTENDED_DUMP_BYTES = 192;
-/** What the low bits of DTCCR are for. */
+/** Bits of DTCCR that hold commands; the others are the low half of the address. */
 const COMMAND = DUMP_BYTES - 1;
 
 const NAMES: readonly CounterName[] = [
@@ -51,7 +51,7 @@ const TX_BROADCAST = Count.txBroadcast;
 const RX_OCTETS = Count.rxOctets;
 const FCS = 4;
 
-/** MAC-OCP register whose low bits, both of them, switch the extension on. */
+/** MAC-OCP register whose two low bits enable the extension. */
 export const TALLY_CONTROL = 0xea84;
 const EXTENDED = 3;
 export interface CounterParts {
@@ -60,20 +60,20 @@ export interface CounterParts {
   readonly dma: Dma;
   readonly schedule: Schedule;
   readonly offences: Offences;
-  /** A register of the MAC's own controller. */
+  /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
 }
 
 /** Counts live in one array, so that counting a frame allocates nothing. */
 export class TallyCounters {
   readonly values = new Float64Array(NAMES.length);
-  /** Whether the chip counts what only the extension shows. */
+  /** Whether the chip has the counters of the extension. */
   readonly detailed: boolean;
   readonly #parts: CounterParts;
   readonly #delayMicros: number;
   readonly #resets: boolean;
 
-  /** @param delayMicros how long a command takes */
+  /** @param delayMicros time from command to completion */
   constructor(delayMicros: number, parts: CounterParts) {
     this.#delayMicros = delayMicros;
     this.#parts = parts;
@@ -86,8 +86,8 @@ export class TallyCounters {
   }
 
   /**
-   * Counts a frame of `length` bytes at `frame`, without FCS, that was sent. Octets include the FCS, as in RMON's counters:
-   * no source says.
+   * Counts a sent frame of `length` bytes, without FCS, at `frame`. Octets include the FCS, as RMON's counters do: no
+   * source says what the chip does.
    */
   sent(bytes: Uint8Array, frame: number, length: number): void {
     const counts = this.values;
@@ -98,23 +98,23 @@ export class TallyCounters {
     counts[group ? (isBroadcast(bytes, frame) ? TX_BROADCAST : TX_MULTICAST) : TX_UNICAST]!++;
   }
 
-  /** Counts the octets of a frame that was received, as `sent` does. */
+  /** Counts the octets of a received frame, as `sent` does. */
   received(length: number): void {
     if (this.detailed) this.values[RX_OCTETS]! += length + FCS;
   }
 
-  /** For people. */
+  /** All counters by name, for display. */
   snapshot(): Record<CounterName, number> {
     return Object.fromEntries(NAMES.map((name, i) => [name, this.values[i]!])) as Record<CounterName, number>;
   }
 
-  /** DTCCR was written: its command bits clear themselves when the work is done. */
+  /** DTCCR was written: the command bits clear themselves on completion. */
   command(): void {
     const { page, schedule } = this.#parts;
     const word = page.get(DTCCR, 4);
     if ((word & (Dtccr.reset | Dtccr.dump)) === 0) return;
     schedule.after(this.#delayMicros, () => {
-      // Older chips ignore the reset command: their counters live until the power goes.
+      // Older chips ignore the reset command: only power-on clears their counters.
       if ((word & Dtccr.reset) !== 0 && this.#resets) this.values.fill(0);
       if ((word & Dtccr.dump) !== 0) this.#dump(word & ~COMMAND, page.get(DTCCRHigh, 4));
       page.put(DTCCR, 4, page.get(DTCCR, 4) & ~(Dtccr.reset | Dtccr.dump));
@@ -152,7 +152,7 @@ export class TallyCounters {
   }
 }
 
-/** Whether six ones stand there. */
+/** Whether the destination address is the broadcast address. */
 const isBroadcast = (bytes: Uint8Array, at: number): boolean => {
   for (let i = 0; i < 6; i++) if (bytes[at + i] !== 0xff) return false;
   return true;

@@ -1,4 +1,4 @@
-/** Frames that the wire damaged, frames that are too long, and the FCS. */
+/** Frames damaged on the wire, frames that are too long, and the FCS. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -33,7 +33,7 @@ test("drops damaged frames and counts them", () => {
   assert.deepEqual([rxErrors, alignErrors, rxFrames], [3, 1, 0]);
 });
 
-test("lets damaged frames in that RxConfig asks for, says what is wrong with them, and keeps their FCS", () => {
+test("delivers damaged frames that RxConfig accepts, with the error's status bit and their FCS", () => {
   const guest = up(ALL);
   const bytes = frame(MAC, 100);
   assert.equal(damaged(guest, bytes, Damage.crc), true);
@@ -47,7 +47,7 @@ test("lets damaged frames in that RxConfig asks for, says what is wrong with the
   assert.equal(fcs(guest, 100), ~crc32(bytes, 0, 100) >>> 0);
 });
 
-test("asks for runts and for errors separately", () => {
+test("runts and other damaged frames are accepted by separate bits", () => {
   const runts = up(RxConf.acceptRunt);
   assert.deepEqual(
     [damaged(runts, frame(MAC, 40), Damage.runt), damaged(runts, frame(MAC, 80), Damage.crc)],
@@ -69,7 +69,7 @@ test("damaged frames still have to pass the filter and find a descriptor", () =>
   assert.equal(damaged(guest, frame(MAC, 100), Damage.crc), false);
 });
 
-test("a frame longer than RxMaxSize is cut off there for a guest that wants errors", () => {
+test("a frame longer than RxMaxSize is truncated there for a driver that accepts errors", () => {
   const guest = up(RxConf.acceptError);
   guest.w16(RxMaxSize, 1518);
   const bytes = frame(MAC, 1600);
@@ -80,7 +80,7 @@ test("a frame longer than RxMaxSize is cut off there for a guest that wants erro
   assert.equal(guest.nic.counters.rxErrors, 1);
 });
 
-test("chips of format 4 can drop bad frames whatever RxConfig says, and have their own bits for errors", () => {
+test("chips of format 4 can drop frames with a bad FCS whatever RxConfig accepts, and have error bits of their own", () => {
   const guest = up(ALL, "rtl8126a-64a");
   guest.w8(RxFormat, 1);
   guest.w32(RxConfig, RxConf.acceptPhysical | ALL);

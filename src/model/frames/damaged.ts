@@ -1,4 +1,4 @@
-/** Frames that the wire has damaged: what their descriptors say, and the FCS that a receiver leaves in the buffer. */
+/** Frames damaged on the wire: their status in the descriptor, and the FCS stored after them. */
 import { RxConf } from "#chip/registers.ts";
 import { Damage } from "#kit/port.ts";
 import { crc32Padded } from "#wire/crc32.ts";
@@ -10,7 +10,7 @@ import type { ScatterList } from "./scatter.ts";
 const FCS_BYTES = 4;
 const check = newMemory(FCS_BYTES);
 
-/** What opts1 says of the frame, or 0 when RxConfig does not let it in. */
+/** Status bits of opts1 for a damaged frame, or 0 if RxConfig does not accept it. */
 export const damageStatus = (damage: number, layout: ReceiveLayout, settings: ReceiveSettings): number => {
   const crc = (damage & (Damage.crc | Damage.alignment)) !== 0;
   const long = (damage & Damage.long) !== 0;
@@ -22,7 +22,7 @@ export const damageStatus = (damage: number, layout: ReceiveLayout, settings: Re
   return errors === 0 ? 0 : errors | layout.errorSummary;
 };
 
-/** Writes the FCS of a frame with `padding` zeros behind it at position `at` of `pieces`. */
+/** Writes at position `at` of `pieces` the FCS of a frame that is followed by `padding` zeros. */
 export const writeFrameCheck = (
   pieces: ScatterList,
   at: number,

@@ -1,4 +1,4 @@
-/** The frame engines of a chip and what steers them: rings, doorbells, starting and stopping, loopback. */
+/** Transmit and receive engines of a chip, and what controls them: rings, doorbells, start and stop, loopback. */
 import type { Chip } from "#chip/chips.ts";
 import { ChipCmd, Cmd, Intr, Poll, TxConf, TxConfig } from "#chip/registers.ts";
 import type { Port, SegmentSource } from "#kit/port.ts";
@@ -25,7 +25,7 @@ export interface DataPathParts {
   readonly phy: Phy;
   /** Write the FCS of received frames as well. */
   readonly frameCheck: boolean;
-  /** A MAC register behind the window. */
+  /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
   /** The guest asked for a software reset. */
   readonly softReset: () => void;
@@ -92,7 +92,7 @@ export class DataPath {
     this.#flow.connect(port);
   }
 
-  /** Super-frames the segmentation engine has cut. */
+  /** Super-frames segmented so far. */
   get segmented(): number {
     return this.#transmitter.superFrames;
   }
@@ -113,7 +113,7 @@ export class DataPath {
     return this.#receiver.hasRoom();
   }
 
-  /** The registers were reset: both directions stop, and are at the start of their rings. */
+  /** The registers were reset: both directions stop and return to the start of their rings. */
   reset(): void {
     this.#transmitting = false;
     this.#receiving = false;
@@ -124,14 +124,14 @@ export class DataPath {
     this.#configureTransmitter();
   }
 
-  /** The link came up or went down: what was negotiated about pauses may be another. */
+  /** The link came up or went down: pause may be negotiated differently now. */
   linkChanged(): void {
     this.#transmitter.pause(0);
     this.#flow.reset();
     this.#receiver.configure();
   }
 
-  /** Frames of a NIC in loopback come back; those of one without a link are lost. */
+  /** Takes frames that do not reach the wire: in loopback they are received, without a link they are lost. */
   #divert(bytes: Uint8Array, offset: number, length: number): boolean {
     const { phy } = this.#parts;
     if (this.#loopback || phy.loopback) {
@@ -141,7 +141,7 @@ export class DataPath {
     return !phy.link.up;
   }
 
-  /** FreeBSD's and the vendor's driver ask for loopback with one of the two bits, or with both. */
+  /** Loopback is on with either of its two bits: FreeBSD's and the vendor's driver set one of them or both. */
   #configureTransmitter(): void {
     this.#loopback = (this.#parts.page.get(TxConfig, 4) & TxConf.loopback) !== 0;
     this.#transmitter.configure();
@@ -179,7 +179,7 @@ export class DataPath {
     const receiving = (command & Cmd.receiveEnable) !== 0;
     if (transmitting && !this.#transmitting) this.#transmitter.start();
     if (receiving && !this.#receiving) for (const ring of this.#receiver.rings) ring.start();
-    // FreeBSD's driver sets it while both directions are enabled, and frees its buffers afterwards.
+    // FreeBSD's driver sets StopReq while both directions are enabled, and frees its buffers afterwards.
     const stopped = (command & Cmd.stopRequest) !== 0;
     this.#transmitting = transmitting && !stopped;
     this.#receiving = receiving && !stopped;

@@ -1,4 +1,4 @@
-/** The chip's way to memory: copies that are fetched and stored, memory it may only read, and memory that comes and goes. */
+/** DMA: copies that are fetched and stored, read-only memory, and memory that is mapped and unmapped. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Own } from "#chip/descriptors.ts";
@@ -7,9 +7,9 @@ import type { MemoryRegion } from "#kit/target.ts";
 import { BASE, BROADCAST, frame, Guest, MAC, MEMORY_BYTES, OneRegion, RX_RING, TX_RING } from "../guest.test-kit.ts";
 import { newMemory } from "#wire/memory.ts";
 
-/** `one` is what the guest sees. The device gets a copy, which is only as true as it keeps it. */
+/** `one` is the guest's memory. The device gets a copy, which is valid only where it was fetched. */
 class CopiedMemory extends OneRegion {
-  /** The guest's memory does not answer any more. */
+  /** Transfers of the guest's memory fail. */
   silent = false;
   fetched = 0;
   stored = 0;
@@ -18,7 +18,7 @@ class CopiedMemory extends OneRegion {
   constructor() {
     super(BASE, MEMORY_BYTES);
     const copied = newMemory(MEMORY_BYTES);
-    // What nobody fetched is garbage.
+    // Bytes that were not fetched are garbage.
     copied.bytes.fill(0xa5);
     this.#shown = {
       address: BASE,
@@ -58,7 +58,7 @@ const copied = (): { guest: Guest; memory: CopiedMemory } => {
   return { guest, memory };
 };
 
-test("frames leave memory that is only a copy as they are, and their descriptors come back", () => {
+test("frames in copied memory are sent unchanged, and their descriptors are returned", () => {
   const { guest } = copied();
   const sent = [60, 200, 1514].map((length) => frame(BROADCAST, length));
   for (const bytes of sent) guest.send({ bytes });
@@ -66,7 +66,7 @@ test("frames leave memory that is only a copy as they are, and their descriptors
   for (const [i] of sent.entries()) assert.equal(guest.descriptor(TX_RING, i).opts1 & Own, 0);
 });
 
-test("frames arrive in memory that is only a copy, in one buffer or several", () => {
+test("frames are received into copied memory, in one buffer or several", () => {
   const { guest } = copied();
   const bytes = frame(MAC, 300);
   guest.post(4);
@@ -79,14 +79,14 @@ test("frames arrive in memory that is only a copy, in one buffer or several", ()
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & Own, Own);
 });
 
-test("a cable that asks for room is told what the guest has now", () => {
+test("a far end that asks for room gets the guest's present state", () => {
   const { guest } = copied();
   assert.equal(guest.nic.hasRoom(), false);
   guest.post(1);
   assert.ok(guest.nic.hasRoom());
 });
 
-test("counters are stored where the guest wants them", () => {
+test("counters are stored at the guest's address", () => {
   const { guest, memory } = copied();
   guest.send({ bytes: frame(BROADCAST, 60) });
   const at = BASE + 0x4000;
@@ -95,7 +95,7 @@ test("counters are stored where the guest wants them", () => {
   assert.equal(memory.one.words[0x1000], 1);
 });
 
-test("memory that does not answer holds nothing: no frame leaves, none arrives, and the guest is told", () => {
+test("without access to memory no frame is sent or received, and the guest gets a system error", () => {
   const { guest, memory } = copied();
   guest.post(2);
   guest.put({ bytes: frame(BROADCAST, 60) });
@@ -108,7 +108,7 @@ test("memory that does not answer holds nothing: no frame leaves, none arrives, 
   assert.equal(guest.descriptor(RX_RING, 0).opts1 & Own, Own);
 });
 
-test("a chip does not write to memory that it may only read", () => {
+test("the chip does not write to read-only memory", () => {
   const guest = new Guest({}, new ReadOnlyMemory(BASE, MEMORY_BYTES));
   guest.bringUp();
   guest.post(2);
@@ -120,7 +120,7 @@ test("a chip does not write to memory that it may only read", () => {
   assert.notEqual(guest.r16(IntrStatus) & Intr.systemError, 0);
 });
 
-test("memory is asked for once, and again when the bus says that it changed", () => {
+test("a region is requested once, and again when the bus reports a change", () => {
   class Counting extends OneRegion {
     asked = 0;
     override region(address: number, length: number): MemoryRegion | undefined {

@@ -1,28 +1,28 @@
-/** The chip's bus master port: guest memory, the bus master bit, and what happens when the chip is sent astray. */
+/** The chip's bus master port: guest memory, the bus master enable bit, and accesses that the bus rejects. */
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 import type { ConfigSpace } from "../pci/config-space.ts";
 import type { Offences } from "../observation/strict.ts";
 
 const GIB4 = 2 ** 32;
-/** Offsets above this are no small integers any more; a bus splits larger memory into several regions. */
+/** Larger offsets are not small integers in V8; a bus divides larger memory into several regions. */
 const LARGEST_OFFSET = 2 ** 31 - 1;
 const MEGABYTE = 20;
 const PLACES = 64;
 const NOWHERE: MemoryRegion = { address: 0, length: 0, bytes: new Uint8Array(0), words: new Int32Array(0) };
 
 /**
- * Finds guest memory, remembering where it was found last.
+ * Finds guest memory, with a cache of the regions found last.
  *
- * Addresses come as the two words of a descriptor and places go as byte offsets: both are small integers, which cost
- * nothing to hand over, while an address in one number would be allocated on the heap for every frame.
+ * Addresses are passed as the two words of a descriptor, and positions as byte offsets: both are small integers, which
+ * need no allocation. An address in one number would be allocated on the heap for each frame.
  *
- * Invariant: memory is found only while the bus has not said that it changed.
+ * Invariant: the cache is used only until the bus reports a change of its memory.
  */
 export class Dma {
   readonly #config: ConfigSpace;
   readonly #offences: Offences;
   readonly #aborted: () => void;
-  /** Changes whenever what was found before may be wrong. */
+  /** Changes whenever an earlier result may be invalid. */
   epoch = 0;
   #memory: (GuestMemory & { readonly refused?: boolean }) | undefined;
   /** The last two regions: rings and frames often lie in different ones. */
@@ -31,20 +31,23 @@ export class Dma {
   /** The region found last for each megabyte, by the lowest bits of its number. */
   readonly #found: MemoryRegion[] = Array.from({ length: PLACES }, () => NOWHERE);
 
-  /** @param aborted called when the bus refused an access */
+  /** @param aborted called when the bus rejects an access */
   constructor(config: ConfigSpace, offences: Offences, aborted: () => void) {
     this.#config = config;
     this.#offences = offences;
     this.#aborted = aborted;
   }
 
-  /** @param memory `refused` says that what was asked for last was kept back, and the guest is not to be blamed */
+  /**
+   * @param memory `refused` is true if the last request was rejected by a fault injected for a test, and not for an
+   * error of the guest's driver
+   */
   attach(memory: GuestMemory & { readonly refused?: boolean }): void {
     this.#memory = memory;
     this.forget();
   }
 
-  /** The bus mapped or unmapped memory: what was remembered may be wrong now. */
+  /** The bus mapped or unmapped memory: earlier results may be invalid. */
   forget(): void {
     this.epoch = (this.epoch + 1) & 0xfff_ffff;
     this.#last = NOWHERE;
@@ -52,7 +55,7 @@ export class Dma {
     for (let i = 0; i < PLACES; i++) this.#found[i] = NOWHERE;
   }
 
-  /** Whether bus mastering is on; if not, wanting it is an offence. */
+  /** Whether bus mastering is enabled. If not, reports an offence. */
   allowed(): boolean {
     if (this.#config.busMaster) return true;
     this.#offences.commit("busMaster", 0);
@@ -65,27 +68,29 @@ export class Dma {
   }
 
   /**
-   * Where the `length` bytes at address `high`:`low`, to be read, lie in `region`, or -1: the caller then cleans up and
-   * aborts. To be called only while bus mastering is `allowed`.
+   * Offset in `region` of the `length` bytes to be read at address `high`:`low`, or -1 if they are not in guest memory:
+   * the caller then cleans up and calls `abort`. Call only after `allowed` returned true.
    */
   find(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     const region = this.#last;
     if (region.copy === undefined || offset < 0) return offset;
-    // The guest may go on meanwhile, and other engines with it.
+    // During the transfer the guest may run, and with it other engines.
     const { epoch } = this;
     if (!region.copy.fetch(offset, length) || this.epoch !== epoch) return -1;
     this.#last = region;
     return offset;
   }
 
-  /** The same for bytes that are to be written. Where the region is a copy, the caller stores what it wrote. */
+  /** The same for bytes to be written. If the region is a copy, the caller stores what it wrote. */
   findWritable(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     return this.#last.readOnly === true ? -1 : offset;
   }
 
-  /** The bus refuses an access: the guest finds out through Intr.systemError. It may be called from here: do this last. */
+  /**
+   * The bus rejects an access: the chip raises Intr.systemError. The guest may run during this call, so it comes last.
+   */
   abort(low: number, high: number): void {
     if (this.#memory?.refused !== true) this.#offences.commit("outside", (high >>> 0) * GIB4 + (low >>> 0));
     this.#aborted();
@@ -111,7 +116,7 @@ export class Dma {
   }
 }
 
-/** The offset in the region, or -1 when not all of it lies there. */
+/** The offset in the region, or -1 if the bytes are not completely inside it. */
 const within = (region: MemoryRegion, low: number, high: number, length: number): number => {
   const offset = (high >>> 0) * GIB4 + (low >>> 0) - region.address;
   const end = offset + length;

@@ -1,4 +1,4 @@
-/** The receive filter: which destinations a frame may have. */
+/** The receive filter: accepts or rejects frames by destination address. */
 import { Rx } from "#chip/descriptors.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import { CPlus, CPlusCmd, IDR0, MAR0, PHYstatus, PhyStatus, RxConf, RxConfig } from "#chip/registers.ts";
@@ -10,16 +10,16 @@ import type { Page } from "../registers/page.ts";
 const PHYSICAL = Rx.physical;
 const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;
-/** The frame is kept out. */
+/** The frame is rejected. */
 const OUT = -1;
-/** It is a pause frame, which ends here. */
+/** A pause frame, which the MAC consumes. */
 export const PAUSE = -2;
 
 /**
- * Station address and multicast hash as the registers have them.
+ * Station address and multicast hash, as read from the registers.
  *
- * On all chips but the PCI ones the hash's eight bytes stand in reverse order: both words are swapped with each other, and
- * each is byte-swapped (FreeBSD if_re.c, re_set_rxmode).
+ * On all but the PCI chips the eight bytes of the hash are in reverse order: the two words are exchanged and each is
+ * byte-swapped (FreeBSD if_re.c, re_set_rxmode).
  */
 export class ReceiveFilter {
   readonly #page: Page;
@@ -30,12 +30,12 @@ export class ReceiveFilter {
   #station0 = 0;
   #station1 = 0;
   #station2 = 0;
-  /** What becomes of each kind of frame: its bits in opts1, or `OUT`. */
+  /** For each kind of destination: its bits in opts1, or `OUT`. `#stranger` is a unicast address that is not ours. */
   #mine = OUT;
   #stranger = OUT;
   #broadcast = OUT;
   #multicast = OUT;
-  /** The link partner may ask for a pause. */
+  /** Receive flow control is enabled. */
   #pauses = false;
 
   constructor(page: Page, facts: Pick<FrameFacts, "reversedHash" | "allMulticastOnly">) {
@@ -63,8 +63,9 @@ export class ReceiveFilter {
   }
 
   /**
-   * What opts1 says about the destination of the frame at `frame` (`Rx.physical`, `Rx.multicast`, `Rx.broadcast`, or 0
-   * for one station's frame to another), or a negative number when the frame is not let in: `PAUSE`, or another.
+   * The bits of opts1 for the destination of the frame at `frame` (`Rx.physical`, `Rx.multicast`, `Rx.broadcast`, or 0
+   * for a unicast frame to another station), or a negative number if the frame is not accepted: `PAUSE` for a pause
+   * frame.
    */
   admit(bytes: Uint8Array, frame: number): number {
     const a = bytes[frame]! | (bytes[frame + 1]! << 8);

@@ -1,4 +1,4 @@
-/** Pause frames: obeyed, kept from the guest, and sent when descriptors run out. */
+/** Pause frames: obeyed, not delivered to the guest, and sent when descriptors run out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CPlus, CPlusCmd, PHYstatus, PhyStatus, RxConf } from "#chip/registers.ts";
@@ -25,7 +25,7 @@ const up = (flow: number): Guest => {
 const BOTH = CPlus.forceReceiveFlow | CPlus.forceTransmitFlow;
 const give = (guest: Guest, bytes: Uint8Array): boolean => guest.nic.receive(bytes, 0, bytes.length);
 
-test("a pause frame holds the transmitter back for its quanta, and one of 0 lets it go on", () => {
+test("a pause frame stops the transmitter for its quanta, and one of 0 resumes it", () => {
   const guest = up(BOTH);
   assert.equal(give(guest, pause(1000)), false);
   guest.send({ bytes: frame(BROADCAST, 80) });
@@ -41,7 +41,7 @@ test("a pause frame holds the transmitter back for its quanta, and one of 0 lets
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("without flow control it is a multicast frame as any other", () => {
+test("without flow control a pause frame is an ordinary multicast frame", () => {
   const guest = up(0);
   const negotiated = guest.r8(PHYstatus) & PhyStatus.receiveFlow;
   assert.equal(negotiated, 0);
@@ -50,7 +50,7 @@ test("without flow control it is a multicast frame as any other", () => {
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("MAC control frames of another kind pause nothing", () => {
+test("MAC control frames of another opcode do not pause", () => {
   const guest = up(BOTH);
   const bytes = pause(1000);
   put16(bytes, 14, 2);
@@ -60,7 +60,7 @@ test("MAC control frames of another kind pause nothing", () => {
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("asks for a pause when it loses a frame for want of descriptors, and ends it when there are some again", () => {
+test("requests a pause when it loses a frame without a descriptor, and ends it when descriptors are free again", () => {
   const guest = up(BOTH);
   guest.post(1);
   give(guest, frame(MAC, 64));
@@ -78,7 +78,7 @@ test("asks for a pause when it loses a frame for want of descriptors, and ends i
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("asks once for each pause that ran out", () => {
+test("requests one further pause after each that expired", () => {
   const guest = up(BOTH);
   guest.post(1);
   give(guest, frame(MAC, 64));

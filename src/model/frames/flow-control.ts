@@ -1,4 +1,4 @@
-/** Flow control by pause frames (IEEE 802.3, annex 31B): told to wait, and telling the link partner to. */
+/** Flow control by pause frames (IEEE 802.3, annex 31B): received and sent. */
 import { CPlus, CPlusCmd, IDR0, PHYstatus, PhyStatus } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
@@ -7,25 +7,25 @@ import { Count, type TallyCounters } from "./counters.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
-/** The address that no bridge forwards, the EtherType of MAC control frames, and in the frame opcode and time. */
+/** Address reserved for pause frames, EtherType of MAC control frames, and offsets of opcode and pause time. */
 const DESTINATION = Uint8Array.of(0x01, 0x80, 0xc2, 0x00, 0x00, 0x01);
 const MAC_CONTROL = 0x8808;
 const OPCODE_AT = 14;
 const PAUSE_OPCODE = 1;
 const QUANTA_AT = 16;
-const FOREVER = 0xffff;
-/** A quantum is the time of 512 bits. */
+const LONGEST_PAUSE = 0xffff;
+/** A quantum is 512 bit times. */
 const QUANTUM_BITS = 512;
-/** How often the receiver looks whether there are descriptors again. */
-const LOOK_MICROS = 50;
+/** How often a paused receiver checks for free descriptors. */
+const CHECK_MICROS = 50;
 
-/** Whether the frame of at least 14 bytes at `frame` asks for a pause. */
+/** Whether the frame of at least 14 bytes at `frame` is a MAC control frame to the reserved address. */
 export const isPause = (bytes: Uint8Array, frame: number): boolean => {
   for (let i = 0; i < DESTINATION.length; i++) if (bytes[frame + i] !== DESTINATION[i]) return false;
   return get16(bytes, frame + TYPE) === MAC_CONTROL;
 };
 
-/** For how many quanta a MAC control frame asks to wait, or -1 when it asks for something else. */
+/** Pause time of a MAC control frame in quanta, or -1 if its opcode is not PAUSE. */
 export const pauseQuanta = (bytes: Uint8Array, frame: number, length: number): number =>
   length < QUANTA_AT + 2 || get16(bytes, frame + OPCODE_AT) !== PAUSE_OPCODE ? -1 : get16(bytes, frame + QUANTA_AT);
 
@@ -35,16 +35,16 @@ export interface FlowControlParts {
   readonly counters?: TallyCounters;
   /** The link's speed in Mbit/s, 0 without a link. */
   readonly speed: () => number;
-  /** The transmitter waits for so long; 0 ends the wait. */
+  /** Stops the transmitter for this long; 0 ends the pause. */
   readonly pause: (micros: number) => void;
   /** Whether the receiver has descriptors. */
   readonly hasRoom: () => boolean;
 }
 
 /**
- * What the two directions tell each other. A receiver that has lost a frame for want of descriptors asks for the longest
- * pause, and ends it when it has some again; the thresholds of the FIFO, by which chips do so before they lose a frame,
- * have no meaning where the FIFO is never filled.
+ * A receiver that lost a frame because it had no descriptor requests the longest pause, and ends it when it has
+ * descriptors again. Real chips do so before they lose a frame, by thresholds of the FIFO; the model has no FIFO that
+ * could fill.
  */
 export class FlowControl {
   readonly #parts: FlowControlParts;
@@ -61,7 +61,7 @@ export class FlowControl {
     this.reset();
   }
 
-  /** A pause frame has come. */
+  /** A MAC control frame was received. */
   received(bytes: Uint8Array, frame: number, length: number): void {
     const quanta = pauseQuanta(bytes, frame, length);
     const speed = this.#parts.speed();
@@ -78,19 +78,19 @@ export class FlowControl {
     }
   }
 
-  /** A frame was lost for want of descriptors. */
+  /** A frame was lost because there was no descriptor. */
   exhausted(): void {
     if (this.#cancel !== undefined || !this.#sends()) return;
-    // Not at once: the frame may have come from within the port's own commit.
+    // Deferred: the frame may have been delivered from within the port's own commit.
     this.#cancel = this.#parts.schedule.after(1, () => {
       this.#cancel = undefined;
-      if (!this.#send(FOREVER)) return;
+      if (!this.#send(LONGEST_PAUSE)) return;
       this.#asked = 0;
-      this.#look();
+      this.#check();
     });
   }
 
-  /** Forgets a pause that was asked for: it ends by itself. */
+  /** Stops checking: a pause already requested ends by itself. */
   reset(): void {
     this.#cancel?.();
     this.#cancel = undefined;
@@ -103,14 +103,14 @@ export class FlowControl {
     );
   }
 
-  #look(): void {
+  #check(): void {
     const { schedule, speed, hasRoom } = this.#parts;
-    this.#cancel = schedule.after(LOOK_MICROS, () => {
+    this.#cancel = schedule.after(CHECK_MICROS, () => {
       this.#cancel = undefined;
-      this.#asked += LOOK_MICROS;
-      const over = this.#asked >= (FOREVER * QUANTUM_BITS) / Math.max(1, speed());
+      this.#asked += CHECK_MICROS;
+      const over = this.#asked >= (LONGEST_PAUSE * QUANTUM_BITS) / Math.max(1, speed());
       if (hasRoom()) this.#send(0);
-      else if (!over) this.#look();
+      else if (!over) this.#check();
     });
   }
 

@@ -1,4 +1,6 @@
-/** Receive descriptors with a hash, several queues, transmit rings followed by pointers, and wide transmit descriptors. */
+/**
+ * Receive descriptors with a hash, several queues, transmit rings followed by counts, and wide transmit descriptors.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -38,7 +40,7 @@ const hash = (guest: Guest): void => {
 };
 
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8127a"])
-  test(`format 3 on ${key}: 32 bytes, hash and header information, status in its own places`, () => {
+  test(`format 3 on ${key}: 32 bytes, hash and header information, status at its own positions`, () => {
     const guest = up(key);
     guest.w32(RxConfig, RxConf.acceptPhysical | RxConf8125.descriptorsV3);
     hash(guest);
@@ -48,7 +50,7 @@ for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8
       guest.words[at + 8 * i + 5] = HIGH;
       guest.words[at + 8 * i + 7] = Own | 2048 | (i === 3 ? EndOfRing : 0);
     }
-    // Both queues share the ring for once.
+    // Both queues share the ring in this test.
     guest.w16(Q_NUM_CTRL, 0);
     const four = sealed(ipv4Tcp({ payload: 100 }));
     const six = sealed(ipv6Tcp({ payload: 100 }));
@@ -64,13 +66,13 @@ for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8
     assert.notEqual(words(0)[2], 0);
     assert.notEqual(words(0)[2], words(1)[2]);
     assert.deepEqual([words(0)[3], words(1)[3]], [HashedV3.ipv4 | HashedV3.tcp, HashedV3.ipv6 | HashedV3.tcp]);
-    // The address stays.
+    // The address is preserved.
     assert.equal(words(0)[4], low(RX_BUFFERS) | 0);
     const place = RX_BUFFERS - BASE;
     assert.deepEqual(guest.memory.one.bytes.slice(place, place + four.length), four);
   });
 
-test("format 4 on the 8126A: the hash takes the address's place", () => {
+test("format 4 on the 8126A: the hash replaces the address", () => {
   const guest = up("rtl8126a-64a");
   guest.w8(RxFormat, 2);
   hash(guest);
@@ -88,7 +90,7 @@ test("format 4 on the 8126A: the hash takes the address's place", () => {
   assert.notEqual(guest.words[at + 1], HIGH);
 });
 
-test("flows are told apart by their hash and go to different queues, each with its own ring", () => {
+test("flows with different hashes go to different queues, each with its own ring", () => {
   const guest = up("rtl8125b");
   hash(guest);
   const rings = [RX_RING, RX_RING + 0x1000];
@@ -106,7 +108,7 @@ test("flows are told apart by their hash and go to different queues, each with i
     bytes[35] = port;
     assert.equal(guest.nic.hasRoom(), true);
     assert.equal(give(guest, bytes), true);
-    // The same flow again goes the same way.
+    // The same flow goes to the same queue.
   }
   rings.forEach((ring, q) => {
     for (let i = 0; i < 64; i++) if ((guest.descriptor(ring, i).opts1 & Own) === 0) taken[q]!++;
@@ -116,7 +118,7 @@ test("flows are told apart by their hash and go to different queues, each with i
 });
 
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125bp", "rtl8126a-64a", "rtl8127a"]) {
-  test(`${key} follows a transmit ring by pointers and leaves its descriptors alone`, () => {
+  test(`${key} follows a transmit ring by counts and does not write its descriptors`, () => {
     const guest = up(key);
     const { tail, close, bytes } = chipNamed(key)!.profile.queues.pointers!;
     guest.w32(TxConfig, TxConf.countsClosed);
@@ -136,7 +138,7 @@ for (const key of ["rtl8125a", "rtl8125b", "rtl8125bp", "rtl8126a-64a", "rtl8127
   });
 }
 
-test("a tail beyond the ring's end sends no ring without end", () => {
+test("a tail beyond the end of the ring does not send the ring endlessly", () => {
   const guest = up("rtl8126a-64a");
   guest.w32(TxConfig, TxConf.countsClosed);
   for (let i = 0; i < 256; i++) guest.put({ bytes: frame(BROADCAST, 60) });
@@ -159,7 +161,7 @@ test("the second transmit queue has its own ring and doorbell", () => {
   assert.equal(guest.cable.frames[0]?.length, 99);
 });
 
-test("transmit descriptors are 32 bytes apart while the MAC says so", () => {
+test("transmit descriptors are 32 bytes apart while the MAC-OCP register selects that", () => {
   const guest = up("rtl8125b");
   guest.w8(ChipCmd, 0);
   guest.w32(MACOCP, FLAG | (TxStride.macOcp << 15) | TxStride.wide);

@@ -1,4 +1,4 @@
-/** Frames for the model's tests, checksum fields zero unless asked for: addresses are fixed, payloads recognisable. */
+/** Frames for the model's tests: fixed addresses, recognisable payloads, checksum fields zero unless requested. */
 import { buildEthernet, EtherType } from "#wire/ethernet.ts";
 import { fillIpv4Checksum, fillTransportChecksum } from "#wire/fill.ts";
 import { buildIpv4, IPV4_BYTES, Protocol } from "#wire/ipv4.ts";
@@ -76,7 +76,7 @@ export const ipv6Tcp = (options: PacketOptions): Uint8Array => {
   return tcp(bytes, ETHERNET + IPV6, options);
 };
 
-/** The same frame with its checksums right. */
+/** Fills in the checksums of a frame and returns it. */
 export const sealed = (bytes: Uint8Array): Uint8Array => {
   const ipv6 = bytes[ETHERNET]! >>> 4 === 6;
   const transport = ETHERNET + (ipv6 ? IPV6 : IPV4_BYTES);
@@ -87,7 +87,10 @@ export const sealed = (bytes: Uint8Array): Uint8Array => {
   return bytes;
 };
 
-/** Segments as the wire room's own, plain second version of segmentation makes them. `transport` is where TCP's header is. */
+/**
+ * Segments as `#wire/segment.ts` makes them, a second and simpler implementation. `transport` is the offset of the TCP
+ * header.
+ */
 export const segmentsOf = (whole: Uint8Array, transport: number, size: number): Uint8Array[] => {
   const frames: Uint8Array[] = [];
   const memory = newMemory(65_536);

@@ -1,18 +1,18 @@
-/** A transmit ring of RTL8125 and later, which software and chip can also follow by pointers instead of by Own bits. */
+/** A transmit ring of the RTL8125 and later, which software and chip can also follow by counts instead of OWN bits. */
 import { Own } from "#chip/descriptors.ts";
 import type { RingPointers } from "#chip/queues.ts";
 import { TxConf, TxConfig } from "#chip/registers.ts";
 import type { Page } from "../registers/page.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 
-/** 16-bit pointers wrap there; of the 32-bit ones the top bit is not used (DPDK, MAX_TX_NO_CLOSE_DESC_PTR_MASK). */
+/** 16-bit counts use all bits; of 32-bit ones the top bit is not used (DPDK, MAX_TX_NO_CLOSE_DESC_PTR_MASK). */
 const MASK = { 2: 0xffff, 4: 0x7fff_ffff } as const;
 
 /**
- * "No close" mode, as Realtek's drivers and DPDK's call it: software counts the descriptors that it has filled and writes the
- * count to a register, which is the doorbell too; the chip counts those that it has sent in another, and leaves the
- * descriptors alone. Both counts start at 0 with the ring. Own is set by all drivers in this mode as well, and asked for
- * here.
+ * "No close" mode, as Realtek's drivers and DPDK call it: software writes the number of descriptors it has filled to a
+ * register, which is also the doorbell. The chip writes the number it has sent to another register and leaves the
+ * descriptors unchanged. Both counts start at 0 with the ring. All drivers set OWN in this mode too, and the model
+ * requires it.
  */
 export class PointerRing extends DescriptorRing {
   readonly #page: Page;
@@ -43,11 +43,11 @@ export class PointerRing extends DescriptorRing {
     return this.#byPointers;
   }
 
-  /** Software has filled descriptors up to this count. More than a ring can hold is taken for a full one. */
+  /** Software has filled descriptors up to this count. The difference is limited to the size of the ring. */
   moveTail(count: number): void {
     const ahead = Math.min((count - this.#closed) & this.#mask, this.#limit);
     this.#tail = (this.#closed + ahead) & this.#mask;
-    // Where both counts share a register, it has software's now.
+    // Where both counts share a register, software has just overwritten the chip's.
     this.#show();
   }
 

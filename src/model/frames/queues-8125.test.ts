@@ -1,4 +1,4 @@
-/** Several queues and vectors of an RTL8125B, set up as Realtek's own driver does with MSI-X. */
+/** Several queues and vectors of an RTL8125B, set up as by Realtek's own driver with MSI-X. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
@@ -91,7 +91,10 @@ class QueueGuest extends Guest {
     }
   }
 
-  /** As the interrupt handler of a vector: masks, acknowledges unread, works, unmasks. Returns frames found. */
+  /**
+   * Handles the interrupt of a vector: masks, acknowledges without reading, processes, unmasks. Returns the number of
+   * frames found.
+   */
   serve(vector: number): number {
     this.w32(IMR_V2_CLEAR, 1 << vector);
     this.w32(ISR_V2, 1 << vector);
@@ -121,19 +124,19 @@ const toeplitz = (key: Uint8Array, input: readonly number[]): number => {
   return sum >>> 0;
 };
 
-/** A TCP segment without payload; `n` makes it another flow. */
+/** A TCP segment without payload; each `n` is another flow. */
 const flow = (n: number): { bytes: Uint8Array; input: number[] } => {
   const input = [10, 0, n & 0xff, 1, 10, 1, 0, (n * 7) & 0xff, (n * 31) & 0xff, n & 0xff, 0, 80];
   const packet = [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, ...input, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0, 0, 0, 0, 0, 0, 0];
   return { bytes: Uint8Array.from([...MAC, 2, 0, 0, 0, 0, 9, 8, 0, ...packet]), input };
 };
 
-/** A frame that goes to this queue. */
+/** A frame that is steered to this queue. */
 const flowTo = (queue: number): Uint8Array => {
   for (let n = 0; ; n++) if ((toeplitz(KEY, flow(n).input) & (QUEUES - 1)) === queue) return flow(n).bytes;
 };
 
-test("each flow goes to the queue of its hash, which the descriptor tells, and interrupts with that queue's vector", () => {
+test("each flow goes to the queue of its hash, with the hash in the descriptor, and interrupts with that queue's vector", () => {
   const guest = new QueueGuest();
   const used = new Set<number>();
   for (let n = 0; n < 60; n++) {
@@ -155,7 +158,7 @@ test("each flow goes to the queue of its hash, which the descriptor tells, and i
   assert.deepEqual(guest.vectors, []);
 });
 
-test("a queue without buffers loses its own frames and no one else's", () => {
+test("a queue without buffers loses only its own frames", () => {
   const guest = new QueueGuest();
   const full = flowTo(2);
   const other = flowTo(1);
@@ -179,7 +182,7 @@ test("transmit queue 1 has its own ring, doorbell and vector", () => {
   assert.equal(guest.descriptor(TX_RING_1, 0).opts1 & Own, 0);
 });
 
-test("frames that come while a vector is served interrupt again", () => {
+test("frames that arrive while a vector is handled interrupt again", () => {
   const guest = new QueueGuest();
   const { bytes, input } = flow(5);
   const queue = toeplitz(KEY, input) & (QUEUES - 1);

@@ -1,4 +1,4 @@
-/** Where received frames go: claims descriptors of a ring, fills their buffers, and gives them back to the guest. */
+/** Receive buffers: takes descriptors from a ring, fills their buffers, and returns them to the guest. */
 import { EndOfRing, MAX_DESCRIPTORS, Own, Rx } from "#chip/descriptors.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import type { MemoryRegion } from "#kit/target.ts";
@@ -21,26 +21,26 @@ const FCS = 4;
 
 const ZEROS = newMemory(SHORTEST_FRAME);
 const NOWHERE: MemoryRegion = { address: 0, length: 0, ...newMemory(0) };
-/** Receive buffers start there (FreeBSD `if_rlreg.h`). */
+/** Required alignment of receive buffers (FreeBSD `if_rlreg.h`). */
 const BUFFER_ALIGN = 8;
 
 /**
- * The buffers of one ring. Nearly every frame fits one; those that do not go through a list of pieces.
+ * The buffers of one ring. Nearly every frame fits one buffer; others go through a list of pieces.
  *
- * Invariants: a descriptor is written only while it belongs to the chip, opts1 last; a frame is written only when
- * buffers for all of it are there.
+ * Invariants: a descriptor is written only while the chip owns it, opts1 last; a frame is written only after buffers
+ * for all of it were found.
  */
 export class ReceiveBuffers {
   readonly ring: DescriptorRing;
   readonly #offences: Offences;
   readonly #countsLastPiece: boolean;
   #layout: ReceiveLayout;
-  /** What of the layout every frame needs. */
+  /** Fields of the layout that each frame needs, cached. */
   #opts1Word = 0;
   #opts2Word = 0;
   #addressWord = 0;
   #ends = 0;
-  /** What is claimed: descriptors, the index behind them, and the buffer when there is just one. */
+  /** The claimed descriptors: how many, the index after them, and the buffer if there is only one. */
   #used = 0;
   #next = 0;
   #region: MemoryRegion = NOWHERE;
@@ -63,7 +63,7 @@ export class ReceiveBuffers {
     ring.inspect = () => this.#inspect();
   }
 
-  /** The format of the ring's descriptors from now on. */
+  /** Sets the descriptor format. */
   set layout(layout: ReceiveLayout) {
     this.#layout = layout;
     this.ring.descriptorBytes = layout.bytes;
@@ -73,14 +73,14 @@ export class ReceiveBuffers {
     this.#ends = layout.first | layout.last;
   }
 
-  /** Whether the next descriptor is the chip's. */
+  /** Whether the chip owns the next descriptor. */
   hasRoom(): boolean {
     const { ring } = this;
     if (!ring.map() || !ring.reaches(ring.index)) return false;
     return ring.owns((ring.at(ring.index) + this.#opts1Word) | 0);
   }
 
-  /** The ring has just been found: what it has of buffers that the chip cannot use. */
+  /** The ring was just located: reports a buffer that the chip cannot use. */
   #inspect(): void {
     const { ring } = this;
     let index = 0;
@@ -97,7 +97,7 @@ export class ReceiveBuffers {
     } while (index !== 0);
   }
 
-  /** Finds descriptors with room for `bytes`. False, and nothing claimed, when the guest has not given enough. */
+  /** Claims descriptors with room for `bytes`. False, with nothing claimed, if the ring has too few. */
   claim(bytes: number): boolean {
     const { ring } = this;
     const { index } = ring;
@@ -138,15 +138,15 @@ export class ReceiveBuffers {
         this.#next = index;
         return true;
       }
-      // Once round: the whole ring cannot hold it.
+      // All of the ring is too small for the frame.
       if (index === ring.index) return false;
     }
     return false;
   }
 
   /**
-   * Copies the frame in, less the tag of `tag` (0 or 4) bytes, and appends the padding. Returns the partial sum of what
-   * `verifySummed` wants: of all, or from behind the tag.
+   * Copies the frame, without its VLAN tag of `tag` (0 or 4) bytes, and appends the padding. Returns the partial sum
+   * for `verifySummed`: of the whole frame, or of what follows the tag.
    */
   write(from: Memory, frame: number, length: number, tag: number, padding: number): number {
     const behind = tag === 0 ? 0 : ADDRESSES + tag;
@@ -158,12 +158,12 @@ export class ReceiveBuffers {
     return copyAndSum(from, (frame + behind) | 0, to, (place + behind - tag) | 0, (length - behind) | 0);
   }
 
-  /** Whether what was claimed is one buffer, in memory that the guest has as well. */
+  /** Whether one buffer was claimed, in memory shared with the guest. */
   get isPlain(): boolean {
     return this.#used === 1 && this.#region.copy === undefined && !this.ring.copied;
   }
 
-  /** Copies part of a frame to `at` of the one buffer. Returns the part's partial sum. */
+  /** Copies part of a frame to offset `at` of the single buffer. Returns its partial sum. */
   writePart(from: Memory, offset: number, at: number, length: number): number {
     return copyAndSum(from, offset, this.#region, (this.#place + at) | 0, length);
   }
@@ -177,7 +177,7 @@ export class ReceiveBuffers {
     return total;
   }
 
-  /** Writes the FCS of what was written, `stored` bytes with it; or a wrong one. */
+  /** Writes the FCS of the frame, which with it has `stored` bytes; an incorrect one if `wrong`. */
   writeCheck(from: Memory, frame: number, length: number, padding: number, stored: number, wrong: boolean): void {
     const pieces = this.#pieces;
     if (this.#used === 1) {
@@ -187,7 +187,7 @@ export class ReceiveBuffers {
     writeFrameCheck(pieces, stored - FCS, from.bytes, frame, length, padding, wrong);
   }
 
-  /** Writes a hash, and what it is of, into the last descriptor, which must be of a format with room for them. */
+  /** Writes a hash and the type of hash to the last descriptor, whose format must have these fields. */
   writeHash(hash: number, header: number): void {
     const at = this.#at[(this.#used - 1) | 0]! - this.#opts1Word;
     const { words } = this.ring;
@@ -195,7 +195,7 @@ export class ReceiveBuffers {
     words[at + this.#layout.header] = header;
   }
 
-  /** Gives the frame of `length` bytes to the guest. */
+  /** Returns the descriptors to the guest, with a frame of `length` bytes. */
   giveBack(length: number, status: number, opts2: number): void {
     const { ring } = this;
     if (this.#used > 1 || this.#region.copy !== undefined || ring.copied) {
@@ -209,8 +209,8 @@ export class ReceiveBuffers {
   }
 
   /**
-   * As `giveBack`, of any number of descriptors; only the last one's length is the frame's, or what is left of it for the
-   * last buffer. Where memory is a copy of the guest's, the guest may do anything while it is stored, a reset included.
+   * As `giveBack`, for any number of descriptors. The last one's length is the frame's, or on some chips the rest in
+   * the last buffer. If memory is a copy of the guest's, the guest may run while it is stored, and may reset the chip.
    */
   #giveSeveralBack(length: number, status: number, opts2: number): void {
     const { ring } = this;

@@ -1,4 +1,4 @@
-/** How the receive engine fills a descriptor in: where each word lies in it, and what the bits say, for each format. */
+/** Layout of receive descriptors in each format: position of the words and meaning of the bits. */
 import { ADDRESS_LOW, DESCRIPTOR_BYTES, FirstSegment, LastSegment, OPTS1, OPTS2, Rx, RxV2 } from "#chip/descriptors.ts";
 import {
   HashedV3,
@@ -15,7 +15,7 @@ import type { FrameFacts } from "#chip/frames.ts";
 import { Verified } from "#wire/verify.ts";
 import { Hashed } from "./rss.ts";
 
-/** Bits for checksum verdicts, in whichever word. */
+/** Bits for the results of checksum verification. */
 interface VerdictBits {
   readonly protocolUdp: number;
   readonly protocolTcp: number;
@@ -24,17 +24,17 @@ interface VerdictBits {
   readonly tcpChecksumFailed: number;
 }
 
-/** Bits of what was hashed, in whichever word. */
+/** Bits for the input of the hash. */
 type HashedBits = Readonly<Record<"udp" | "tcp" | "ipv4" | "ipv6", number>>;
 
-/** One format. Places are words from the start of the descriptor; statuses are bits of opts1. */
+/** One format. Positions are words from the start of the descriptor; statuses are bits of opts1. */
 export interface ReceiveLayout {
   readonly bytes: number;
   readonly opts1: number;
   readonly opts2: number;
   /** The low half; the high half follows. */
   readonly address: number;
-  /** The hash, and the word that says what was hashed; -1 for formats without. */
+  /** The hash, and the word with the type of hash; -1 in formats without. */
   readonly hash: number;
   readonly header: number;
   readonly hashed: HashedBits;
@@ -46,7 +46,7 @@ export interface ReceiveLayout {
   readonly errorSummary: number;
   readonly runt: number;
   readonly crcError: number;
-  /** What opts1 and opts2 say for each combination of `Verified` bits. */
+  /** Bits of opts1 and opts2 for each combination of `Verified` bits. */
   readonly verdicts1: Int32Array;
   readonly verdicts2: Int32Array;
 }
@@ -84,7 +84,7 @@ const classic = {
   crcError: Rx.crcError,
 } as const;
 
-/** The 8169 and its like: IPv6 is as any other protocol. */
+/** The 8169 and similar chips, which do not recognise IPv6. */
 const FIRST: ReceiveLayout = {
   ...classic,
   verdicts1: table((found) => ((found & Verified.ipv6) === 0 ? verdict(found, Rx) : 0)),
@@ -118,14 +118,14 @@ const FOURTH: ReceiveLayout = {
   verdicts2: table(family),
 };
 
-/** The format that a chip uses after reset, or while it is switched to one of descriptors with a hash. */
+/** The format in use: the chip's own, or format 3 or 4 with a hash if it is enabled. */
 export const receiveLayout = (facts: FrameFacts, hashed: 3 | 4 | undefined): ReceiveLayout => {
   if (hashed === 3) return THIRD;
   if (hashed === 4) return FOURTH;
   return facts.knowsIpv6 ? SECOND : FIRST;
 };
 
-/** What was hashed (bits of `Hashed`), as a descriptor says it. */
+/** Bits of a descriptor for the type of hash (bits of `Hashed`). */
 export const hashedBits = (hashed: number, { hashed: bits }: ReceiveLayout): number =>
   ((hashed & Hashed.ipv4) !== 0 ? bits.ipv4 : 0) |
   ((hashed & Hashed.ipv6) !== 0 ? bits.ipv6 : 0) |

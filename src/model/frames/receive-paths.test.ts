@@ -1,4 +1,4 @@
-/** One frame by every path through the receive engine: aligned and not, in one buffer and in many. All must agree. */
+/** One frame on each path through the receive engine: aligned and not, in one buffer and in many. All must agree. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -48,7 +48,7 @@ const frames: fc.Arbitrary<Uint8Array> = fc
     return bytes;
   });
 
-/** What came of it: the frame put together again, what the descriptors say, counters and events. */
+/** The result: the reassembled frame, the descriptors, counters and events. */
 const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes: number): object => {
   const guest = new Guest({ strict: "off", weaklyOrdered: setting.weaklyOrdered });
   guest.bringUp(setting.accept);
@@ -69,10 +69,10 @@ const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes:
   let last = 0;
   while (last < pieces - 1 && (guest.descriptor(RX_RING, last).opts1 & LastSegment) === 0) last++;
   const { opts1, opts2 } = guest.descriptor(RX_RING, last);
-  // The last descriptor has its own buffer's.
+  // The last descriptor has the length in its own buffer.
   const length = taken ? last * bufferBytes + (opts1 & Rx.length) : 0;
   const bytes = guest.memory.one.bytes.slice(RX_BUFFERS - BASE, RX_BUFFERS - BASE + 4096);
-  // Only the room for the FCS may differ: it is not written.
+  // Only the space of the FCS may differ: it is not written.
   const first = guest.descriptor(RX_RING, 0).opts1 & FirstSegment;
   const status = taken ? opts1 & ~(EndOfRing | FirstSegment | Rx.length) : 0;
   return {
@@ -88,7 +88,7 @@ const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes:
   };
 };
 
-/** What opts1 should say about checksums, from `verify` alone. */
+/** The checksum bits of opts1, computed with `verify` alone. */
 const verdict = (came: Uint8Array): number => {
   const memory = newMemory(came.length);
   memory.bytes.set(came);
@@ -102,7 +102,7 @@ const verdict = (came: Uint8Array): number => {
 };
 const VERDICT = Rx.protocol | Rx.ipChecksumFailed | Rx.udpChecksumFailed | Rx.tcpChecksumFailed;
 
-test("descriptors, bytes, counters and events do not depend on where a frame lay or how many buffers it took", () => {
+test("descriptors, bytes, counters and events do not depend on a frame's position or the number of buffers", () => {
   let taken = 0;
   fc.assert(
     fc.property(settings, frames, (setting, came) => {
@@ -116,5 +116,5 @@ test("descriptors, bytes, counters and events do not depend on where a frame lay
     }),
     { seed: 20_270_302, numRuns: 400 },
   );
-  assert.ok(taken > 100, `only ${taken} frames were let in`);
+  assert.ok(taken > 100, `only ${taken} frames were accepted`);
 });

@@ -1,4 +1,4 @@
-/** All rings that a chip receives into: one, or since RTL8125B several that a hash chooses from. */
+/** All receive rings of a chip: one, or since the RTL8125B several, selected by a hash. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { RDSAR } from "#chip/registers.ts";
@@ -8,7 +8,7 @@ import { ReceiveEngine, type ReceiveParts } from "./receive.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 import { ReceiveSideScaling } from "./rss.ts";
 
-/** From one queue's ring base to the next one's. */
+/** Distance of the ring base registers of two queues. */
 const BASE_STEP = 8;
 
 export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "facts" | "steering"> {
@@ -18,17 +18,17 @@ export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "fa
   readonly interrupts: readonly ReceiveParts["interrupts"][];
 }
 
-/** What receives, whether into one ring or into several. */
+/** The receiving part of a chip, with one ring or several. */
 export interface Receiver extends Required<Plug> {
   readonly rings: readonly DescriptorRing[];
   connect(port: Port): void;
-  /** Registers that matter here changed. */
+  /** Registers that control reception changed. */
   configure(): void;
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean;
   overflow(frames: number): void;
 }
 
-/** Hands each frame to the engine of the queue that its hash says. */
+/** Passes each frame to the engine of the queue that its hash selects. */
 export class ReceiveQueues implements Receiver {
   readonly rings: readonly DescriptorRing[];
   readonly #engines: readonly ReceiveEngine[];
@@ -53,7 +53,7 @@ export class ReceiveQueues implements Receiver {
     return this.#engines[this.#steering.steer(bytes, offset, length)]!.receive(bytes, offset, length);
   }
 
-  /** Where frames are hashed, each has a hash, and perhaps a queue, of its own: they go the other way. */
+  /** With hashing on, each frame needs its own hash and queue, so segments take the slower path of whole frames. */
   receiveSegments(segments: SegmentSource): number {
     return this.#steering.active ? 0 : this.#engines[0]!.receiveSegments(segments);
   }
@@ -66,7 +66,7 @@ export class ReceiveQueues implements Receiver {
     this.#engines[0]!.overflow(frames);
   }
 
-  /** Nobody knows whose the next frame is, so all queues in use must have room. */
+  /** The next frame may go to any queue in use, so all must have room. */
   hasRoom(): boolean {
     const { queues } = this.#steering;
     for (let i = 0; i < queues; i++) if (!this.#engines[i]!.hasRoom()) return false;
@@ -74,7 +74,7 @@ export class ReceiveQueues implements Receiver {
   }
 }
 
-/** The chip's receiver: one with a single queue is an engine itself, so that its frames take no detour. */
+/** A chip with one queue gets the engine itself, without a level of indirection. */
 export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
   const { chip, page, interrupts } = parts;
   const facts = framesOf(chip);
@@ -87,7 +87,10 @@ export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
   return steering === undefined ? engines[0]! : new ReceiveQueues(engines, steering);
 };
 
-/** Either half of the base of one of the queues from 1 on was written, at this offset. False when it is not theirs. */
+/**
+ * A half of the ring base of queue 1 or higher was written, at this offset. False if the offset is not one of these
+ * registers.
+ */
 export const latchReceive = (receiver: Receiver, value: number, offset: number): boolean => {
   const from = offset - RDSAR_Q[0]!;
   const ring = receiver.rings[1 + Math.floor(from / BASE_STEP)];

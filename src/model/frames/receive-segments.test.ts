@@ -1,4 +1,4 @@
-/** A super-frame's segments taken while they are cut, and taken frame by frame: the guest must not see a difference. */
+/** Segments taken while they are cut, and taken as frames: the result for the guest is the same. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -52,7 +52,7 @@ const portOf = (memory: Memory): Port => ({
   plug: () => {},
 });
 
-/** What the guest finds, and how many segments were taken as such. */
+/** What the guest finds, and the number of segments taken as such. */
 const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: number } => {
   const { ipv6, tag, payload, buffers, bufferBytes, place } = setting;
   const guest = new Guest({ strict: "off", chip: chipNamed(setting.chip)! });
@@ -85,7 +85,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   const frames: unknown[] = [];
   for (let i = 0; i < BUFFERS; i++) {
     const at = ring + 4 * i;
-    // What a buffer holds while it is the chip's is nobody's business.
+    // The contents of a buffer owned by the chip are undefined.
     const given = words[at]! >= 0;
     const bytes = given ? Math.max(0, (words[at]! & 0x3fff) - 4) : 0;
     const start = RX_BUFFERS + i * 2048 - BASE;
@@ -97,7 +97,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   return { seen, taken };
 };
 
-test("segments taken while they are cut reach the guest as frames that come one by one do", () => {
+test("segments taken while they are cut are received like frames that arrive one by one", () => {
   let taken = 0;
   fc.assert(
     fc.property(settings, (setting) => {
@@ -110,7 +110,7 @@ test("segments taken while they are cut reach the guest as frames that come one 
   assert.ok(taken > 300, `only ${taken} segments`);
 });
 
-test("a NIC without a link, asleep, or with a fault that frames may suffer takes no segments as such", () => {
+test("a NIC without a link, in a sleep state, or with a fault injected into frames takes no segments as such", () => {
   const guest = new Guest();
   const memory = newMemory(4096);
   guest.nic.connect(portOf(memory));

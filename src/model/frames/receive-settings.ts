@@ -1,4 +1,4 @@
-/** What the registers say about receiving, read once when they change. */
+/** Receive settings, read from the registers when these change. */
 import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Rx } from "#chip/descriptors.ts";
 import { Config3, Config4, CPlus, CPlusCmd, MISC, Misc, RxConf, RxConfig, RxMaxSize } from "#chip/registers.ts";
@@ -9,21 +9,21 @@ const FCS_BYTES = 4;
 const STRIP = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 
 export interface ReceiveSettings {
-  /** The gate before the FIFO is closed. */
+  /** RXDV gating is on: frames are dropped before the FIFO. */
   readonly gated: boolean;
   readonly verify: boolean;
-  /** Take tags out. */
+  /** Strip VLAN tags. */
   readonly strip: boolean;
-  /** Most bytes of a frame, without FCS. */
+  /** Longest frame accepted, in bytes without FCS. */
   readonly longest: number;
-  /** Bits of `RxConf` that say what is let in. */
+  /** Bits of `RxConf` that select which frames are accepted. */
   readonly accept: number;
   readonly dropsBadCrc: boolean;
-  /** The format of descriptors with a hash that is switched on. */
+  /** Format of descriptors with a hash, if enabled. */
   readonly hashed: 3 | 4 | undefined;
 }
 
-/** Longest frame either direction takes, in bytes without FCS, as the switch for jumbo frames stands. */
+/** Longest frame in either direction, in bytes without FCS, with the present jumbo setting. */
 export const longestFrame = (page: Page, facts: ChipFrames): number => {
   const { jumbo } = facts;
   if (jumbo === undefined) return facts.longestFrame;

@@ -1,4 +1,4 @@
-/** What arrives: the filter, the gate, tags, checksum verdicts, spanning buffers, and what guests get wrong. */
+/** Reception: filter, gate, tags, checksum results, frames in several buffers, and errors of drivers. */
 import assert from "node:assert/strict";
 import { chipNamed } from "#chip/chips.ts";
 import { test } from "node:test";
@@ -39,7 +39,7 @@ const up = (accept?: number): Guest => {
 };
 const give = (guest: Guest, bytes: Uint8Array): boolean => guest.nic.receive(bytes, 0, bytes.length);
 const OTHER = Uint8Array.of(0x02, 9, 9, 9, 9, 9);
-/** 224.0.0.1: bit 31 of the hash, by FreeBSD's and Linux's rule. */
+/** 224.0.0.1: bit 31 of the hash, as FreeBSD and Linux compute it. */
 const ALL_SYSTEMS = Uint8Array.of(0x01, 0x00, 0x5e, 0x00, 0x00, 0x01);
 
 const swap = (word: number): number =>
@@ -49,7 +49,7 @@ const broken = (bytes: Uint8Array, at: number): Uint8Array => {
   return bytes;
 };
 
-test("takes its own address, broadcasts and nothing else unless told", () => {
+test("by default accepts only its own address and broadcasts", () => {
   const guest = up();
   assert.equal(give(guest, frame(MAC, 64)), true);
   assert.equal(give(guest, frame(BROADCAST, 64)), true);
@@ -61,15 +61,15 @@ test("takes its own address, broadcasts and nothing else unless told", () => {
   assert.deepEqual([rxUnicast, rxBroadcast, rxMulticast, rxFrames], [1, 1, 0, 2]);
 });
 
-test("takes strangers' frames in promiscuous mode", () => {
+test("accepts frames to other stations in promiscuous mode", () => {
   const guest = up(RxConf.acceptAll);
   assert.equal(give(guest, frame(OTHER, 64)), true);
   assert.equal(guest.received(0).opts1 & Rx.physical, 0);
 });
 
-test("takes multicast frames whose hash bit is set, both words swapped and their bytes too", () => {
+test("accepts multicast frames whose hash bit is set, with the words exchanged and byte-swapped", () => {
   const guest = up(RxConf.acceptMulticast);
-  // Worked out by hand from CRC-32 of 01:00:5e:00:00:01: the top six bits of the bit-reversed register.
+  // Computed by hand from CRC-32 of 01:00:5e:00:00:01: the top six bits of the bit-reversed register.
   let crc = -1;
   for (const byte of ALL_SYSTEMS) {
     crc ^= byte;
@@ -89,7 +89,7 @@ test("takes multicast frames whose hash bit is set, both words swapped and their
   assert.ok(guest.received(0).opts1 & Rx.multicast);
 });
 
-test("holds frames back at the gate, while switched off, and without a link", () => {
+test("drops frames while the gate is closed, while disabled, and without a link", () => {
   const guest = up();
   guest.w32(MISC, Misc.receiveGate);
   assert.equal(give(guest, frame(MAC, 64)), false);
@@ -114,7 +114,7 @@ test("drops a frame longer than RxMaxSize with its FCS, and counts it", () => {
   assert.equal(give(guest, frame(MAC, 60)), false);
 });
 
-test("pads what the sender's software did not", () => {
+test("pads frames that the sender's software did not pad", () => {
   const guest = up();
   guest.memory.one.bytes.fill(0xa5, RX_BUFFERS - BASE, RX_BUFFERS - BASE + 100);
   assert.equal(give(guest, frame(MAC, 42)), true);
@@ -124,7 +124,7 @@ test("pads what the sender's software did not", () => {
   assert.ok(bytes.slice(42).every((byte) => byte === 0));
 });
 
-test("counts a frame as missed when no descriptor is free, and says so", () => {
+test("counts a frame as missed when no descriptor is free, and raises the event", () => {
   const guest = up();
   guest.post(1);
   assert.equal(guest.nic.hasRoom(), true);
@@ -135,7 +135,7 @@ test("counts a frame as missed when no descriptor is free, and says so", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.receiveUnavailable);
 });
 
-test("goes round the ring and keeps the end-of-ring bit", () => {
+test("wraps at the end of the ring and preserves the end-of-ring bit", () => {
   const guest = up();
   for (let i = 0; i < 20; i++) {
     guest.post(4);
@@ -145,7 +145,7 @@ test("goes round the ring and keeps the end-of-ring bit", () => {
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & EndOfRing, EndOfRing);
 });
 
-test("takes a VLAN tag out and shows it with its bytes swapped, padding kept on the end", () => {
+test("strips a VLAN tag and reports it with its bytes swapped, with the padding at the end", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveVlan | CPlus.receiveChecksum);
   const plain = frame(MAC, 100);
@@ -160,7 +160,7 @@ test("takes a VLAN tag out and shows it with its bytes swapped, padding kept on 
   assert.deepEqual([...guest.received(1).bytes], [...plain.slice(0, 42), ...new Uint8Array(14)]);
 });
 
-test("leaves a tag in the frame when not told to take it out", () => {
+test("leaves a tag in the frame when stripping is off", () => {
   const guest = up();
   const tagged = Uint8Array.of(...frame(MAC, 12), 0x81, 0, 0, 9, ...frame(MAC, 80).slice(12));
   give(guest, tagged);
@@ -168,7 +168,7 @@ test("leaves a tag in the frame when not told to take it out", () => {
   assert.equal(guest.received(0).opts2, 0);
 });
 
-test("says which checksums it verified and which were wrong", () => {
+test("reports which checksums it verified and which were wrong", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum | CPlus.receiveVlan);
   const noChecksum = sealed(ipv4Udp({ payload: 64 }));
@@ -198,7 +198,7 @@ test("says which checksums it verified and which were wrong", () => {
   }
 });
 
-test("an IP packet that is neither TCP nor UDP is only IP, and so is a fragment", () => {
+test("an IP packet that is neither TCP nor UDP is reported as IP only, and so is a fragment", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   const icmp = ipv4Tcp({ payload: 40 });
@@ -206,11 +206,11 @@ test("an IP packet that is neither TCP nor UDP is only IP, and so is a fragment"
   const fragment = ipv4Tcp({ payload: 40 });
   fragment[20] = 0x20;
   for (const bytes of [icmp, fragment]) give(guest, bytes);
-  // Their header checksums were never filled in.
+  // Their header checksums were not filled in.
   for (const i of [0, 1]) assert.equal(guest.received(i).opts1 & 0x7c000, Rx.protocol | Rx.ipChecksumFailed);
 });
 
-test("padding behind the IP packet does not spoil the verdict", () => {
+test("padding after the IP packet does not affect the result", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   const short = sealed(ipv4Tcp({ payload: 1 }));
@@ -220,7 +220,7 @@ test("padding behind the IP packet does not spoil the verdict", () => {
   assert.equal(guest.received(0).opts1 & 0x7c000, Rx.protocolTcp);
 });
 
-test("spreads a frame over several buffers, whatever their sizes, and verifies it all the same", () => {
+test("divides a frame over several buffers of any size, and verifies it too", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   const sizes = [100, 33, 513, 2000, 2000];
@@ -238,13 +238,13 @@ test("spreads a frame over several buffers, whatever their sizes, and verifies i
   });
   assert.deepEqual(Uint8Array.from(gathered), big);
   assert.deepEqual(bits, [FirstSegment, 0, 0, LastSegment]);
-  // Since the 8168G the last descriptor has the length of what is in its own buffer.
+  // Since the 8168G the last descriptor has the length in its own buffer.
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & Rx.length, big.length + 4 - 100 - 33 - 513);
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & 0x7c000, Rx.protocolTcp);
   assert.ok(guest.descriptor(RX_RING, 4).opts1 & Own);
 });
 
-test("says of a frame in several buffers how long it is, or how long its last piece is, as the chip does", () => {
+test("the last descriptor of a frame has the frame's length, or its last part's, depending on the chip", () => {
   for (const [chip, said] of [
     ["rtl8169sc-180", 304],
     ["rtl8168b", 304],
@@ -260,7 +260,7 @@ test("says of a frame in several buffers how long it is, or how long its last pi
   }
 });
 
-test("does not begin a frame that the posted buffers cannot hold", () => {
+test("does not write a frame that the posted buffers cannot hold", () => {
   const guest = up();
   guest.post(2, 128);
   guest.setDescriptor(RX_RING, 2, 0, 0, 0);
@@ -269,7 +269,7 @@ test("does not begin a frame that the posted buffers cannot hold", () => {
   assert.equal(give(guest, frame(MAC, 200)), true);
 });
 
-test("never writes outside memory it was given", () => {
+test("never writes outside memory of the bus", () => {
   const guest = up();
   guest.setDescriptor(RX_RING, 0, (Own | 2048) >>> 0, 0, BASE + MEMORY_BYTES - 1000);
   assert.equal(give(guest, frame(MAC, 64)), false);
@@ -277,7 +277,7 @@ test("never writes outside memory it was given", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.systemError);
 });
 
-test("looks for its ring anew when the bus has other memory", () => {
+test("locates its ring again when the memory of the bus changes", () => {
   const guest = up();
   assert.equal(give(guest, frame(MAC, 64)), true);
   let withheld = true;
@@ -292,7 +292,7 @@ test("looks for its ring anew when the bus has other memory", () => {
   assert.equal(give(guest, frame(MAC, 64)), true);
 });
 
-test("stops for a guest that switches bus mastering off, and goes on where it was", () => {
+test("stops when bus mastering is disabled, and continues from the same descriptor", () => {
   const guest = up();
   guest.nic.write("config", 4, 2, 2);
   assert.equal(guest.nic.hasRoom(), false);
@@ -303,7 +303,7 @@ test("stops for a guest that switches bus mastering off, and goes on where it wa
   assert.ok(guest.received(0).opts1 & LastSegment);
 });
 
-test("takes frames from memory that does not start at a word", () => {
+test("accepts frames from unaligned memory", () => {
   const guest = up();
   const came = frame(MAC, 90);
   const memory = new Uint8Array(new ArrayBuffer(400), 3, 300);
@@ -312,7 +312,7 @@ test("takes frames from memory that does not start at a word", () => {
   assert.deepEqual(guest.received(0).bytes, came);
 });
 
-test("ignores what is shorter than an Ethernet header", () => {
+test("drops frames shorter than an Ethernet header", () => {
   const guest = up();
   assert.equal(guest.nic.receive(frame(MAC, 60), 0, 13), false);
   assert.equal(guest.nic.counters.rxFrames, 0);

@@ -1,4 +1,4 @@
-/** The receive engine of one ring: filters, takes tags out, verifies checksums, says what it found, and counts. */
+/** The receive engine of one ring: filters, strips tags, verifies checksums, writes the status, and counts. */
 import { Rx, RxTagTaken } from "#chip/descriptors.ts";
 import type { ChipFrames } from "#chip/frames.ts";
 import { Intr, MissedPackets } from "#chip/registers.ts";
@@ -35,7 +35,7 @@ const UNICASTS = Count.rxUnicast;
 const MULTICASTS = Count.rxMulticast;
 const BROADCASTS = Count.rxBroadcast;
 
-/** For senders whose memory does not start at a word. */
+/** For senders whose memory is not aligned to a word. */
 const COPY_BYTES = Rx.length + 1;
 /** MissedPackets has 24 bits. */
 const MISSED = 0xff_ffff;
@@ -46,14 +46,14 @@ export interface ReceiveParts {
   readonly counters: TallyCounters;
   readonly offences: Offences;
   readonly facts: ChipFrames;
-  /** Whether ChipCmd lets the engine run. */
+  /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
   readonly flow?: FlowControl;
-  /** Has hashed the frame, on chips with hashes in their descriptors. */
+  /** Has computed the hash of the frame, on chips with hashes in descriptors. */
   readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed">;
   /**
-   * Write the four bytes of the FCS as well, computed anew for each frame, which is slow. Otherwise they count in the
-   * length, as drivers expect, and are left as they were in the buffer.
+   * Write the four bytes of the FCS too, computed for each frame, which is slow. Otherwise they count in the length, as
+   * drivers expect, but the bytes in the buffer are not changed.
    */
   readonly frameCheck?: boolean;
 }
@@ -61,8 +61,8 @@ export interface ReceiveParts {
 /**
  * Puts frames into the ring.
  *
- * Software that writes frames to a cable leaves padding and FCS out: what is shorter than Ethernet allows is padded here
- * as the sender's chip would have.
+ * Software that sends frames omits padding and FCS: shorter frames are padded here, as the sender's chip would have
+ * done.
  */
 export class ReceiveEngine {
   readonly ring: DescriptorRing;
@@ -72,22 +72,22 @@ export class ReceiveEngine {
   readonly #counts: Float64Array;
   readonly #filter: ReceiveFilter;
   readonly #buffers: ReceiveBuffers;
-  /** The memory the last frame came in, as words too. */
+  /** The memory of the last frame, with its view as words. */
   #source: Memory = newMemory(0);
   #copy: Memory | undefined;
-  /** The memory of the port this is connected to. */
+  /** The memory of the connected port. */
   #wire: Memory | undefined;
   #open = false;
   #verify = false;
   #strip = false;
   #longest = 0;
   #settings: ReceiveSettings;
-  /** The descriptor's format, and what of it every frame needs. */
+  /** The descriptor format, and the fields of it that each frame needs. */
   #layout: ReceiveLayout;
   #kindShift = 0;
   #verdicts1: Int32Array;
   #verdicts2: Int32Array;
-  /** Each frame has an FCS or a hash to be written. */
+  /** An FCS or a hash is written for each frame. */
   #more = false;
 
   constructor(ring: DescriptorRing, parts: ReceiveParts) {
@@ -111,7 +111,7 @@ export class ReceiveEngine {
     if (port.memory !== undefined) this.#source = port.memory;
   }
 
-  /** Registers that matter here changed. */
+  /** Registers that control reception changed. */
   configure(): void {
     const { page, enabled, facts, frameCheck } = this.#parts;
     const settings = receiveSettings(page, facts);
@@ -130,12 +130,12 @@ export class ReceiveEngine {
     this.#filter.load();
   }
 
-  /** Whether the next frame finds a descriptor: what a flow-controlled cable asks before it delivers. */
+  /** Whether the next frame will find a descriptor. A flow-controlled far end asks before it delivers. */
   hasRoom(): boolean {
     return this.#open && this.#buffers.hasRoom();
   }
 
-  /** A frame has come. False when it was dropped. The guest may be called from here. */
+  /** A frame arrived. False if it was dropped. The guest may run during this call. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean {
     if (!this.#open || length < HEADER) return false;
     const kind = this.#filter.admit(bytes, offset);
@@ -163,9 +163,9 @@ export class ReceiveEngine {
   }
 
   /**
-   * Segments come, from the memory of the port this is connected to. Each is verified as any frame is, by what its headers
-   * say and the sum of its payload, which is made just once: while it is copied, for its sender as well as for us. Ends
-   * before a segment that has no buffer, or that is not quite ordinary. The guest may be called from here.
+   * Segments arrive, in the memory of the connected port. Each is verified like any frame, from its headers and the sum
+   * of its payload, which is computed once, while copying, and also used by the sender. Stops before a segment that has
+   * no buffer or needs the slower path. The guest may run during this call.
    */
   receiveSegments(segments: SegmentSource): number {
     const from = this.#wire;
@@ -181,11 +181,11 @@ export class ReceiveEngine {
     return taken;
   }
 
-  /** What the filter says to all of the segments, which have the same addresses; negative for those with a tag to be taken out. */
+  /** The filter's result for all segments, which have the same addresses; negative if a tag must be stripped. */
   #kindOfAll(segments: SegmentSource, bytes: Uint8Array): number {
     const { offset, length } = segments;
     if (length > this.#longest) return -1;
-    // The headers are looked at, not yet the sum.
+    // Only the headers are used here, not the sum.
     segments.make(0);
     return this.#strip && tagOf(bytes, offset, length) >= 0 ? -1 : this.#filter.admit(bytes, offset);
   }
@@ -206,8 +206,8 @@ export class ReceiveEngine {
   }
 
   /**
-   * A frame has come that the wire has damaged: `damage` has bits of `Damage`. It is counted, and dropped unless RxConfig
-   * lets such frames in. No padding is added.
+   * A frame damaged on the wire arrived: `damage` has bits of `Damage`. It is counted, and dropped unless RxConfig
+   * accepts such frames. No padding is added.
    */
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
     if (!this.#open || length < HEADER) return false;
@@ -219,7 +219,7 @@ export class ReceiveEngine {
     return kind >= 0 && this.#accept(bytes, offset, length, kind, damage);
   }
 
-  /** Frames were lost in the FIFO. The guest may be called from here. */
+  /** Frames were lost in the FIFO. The guest may run during this call. */
   overflow(frames: number): void {
     const { counters, page, facts } = this.#parts;
     counters.count(Count.rxMissed, frames);
@@ -232,7 +232,7 @@ export class ReceiveEngine {
     return false;
   }
 
-  /** Without a FIFO to wait in, a frame that finds no descriptor is lost at once. */
+  /** The model has no FIFO to hold a frame, so one without a descriptor is lost at once. */
   #missed(): false {
     const { flow } = this.#parts;
     flow?.exhausted();
@@ -241,7 +241,7 @@ export class ReceiveEngine {
     return false;
   }
 
-  /** The jumbo frame setting is read here, so that a change to it needs no notice. */
+  /** Reads the jumbo setting again, so that a write to its registers needs no handler. */
   #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
     this.configure();
     if (length <= this.#longest) return this.receive(bytes, offset, length);
@@ -250,7 +250,7 @@ export class ReceiveEngine {
     return this.#accept(bytes, offset, Math.min(length, this.#longest), kind, Damage.long);
   }
 
-  /** Gives a damaged frame to a guest that wants such frames. */
+  /** Delivers a damaged frame if RxConfig accepts it. */
   #accept(bytes: Uint8Array, offset: number, length: number, kind: number, damage: number): boolean {
     const buffers = this.#buffers;
     const status = damageStatus(damage, this.#layout, this.#settings);
@@ -275,7 +275,7 @@ export class ReceiveEngine {
     );
   }
 
-  /** The frame's memory as words too: looked at anew only when the sender changes. */
+  /** The frame's memory with a view as words, created only when the sender changes. */
   #memoryOf(bytes: Uint8Array, offset: number, length: number): Memory {
     if (bytes.byteOffset % 4 === 0) {
       this.#source = memoryOf(bytes);

@@ -1,4 +1,4 @@
-/** A descriptor ring as the chip walks it: a base, an index, and no length but what EndOfRing says. */
+/** A descriptor ring as the chip walks it: a base and an index; only EndOfRing marks its end. */
 import { DESCRIPTOR_BYTES, EndOfRing } from "#chip/descriptors.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import type { MemoryCopy, MemoryRegion } from "#kit/target.ts";
@@ -17,14 +17,14 @@ export interface RingParts {
   readonly page: Page;
   readonly offences: Offences;
   readonly facts: Pick<FrameFacts, "ringLimit" | "eitherHalf">;
-  /** Whether ChipCmd lets the engine run. */
+  /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
 }
 
 /**
- * Where descriptors are in guest memory.
+ * Finds descriptors in guest memory.
  *
- * Invariant: after `map` said yes, descriptors 0 to `reachable` - 1 lie in `words`; none beyond is touched.
+ * Invariant: after `map` returned true, descriptors 0 to `reachable` - 1 are in `words`; none beyond is accessed.
  */
 export class DescriptorRing {
   readonly #dma: Dma;
@@ -34,35 +34,37 @@ export class DescriptorRing {
   readonly #lastIndex: number;
   readonly #eitherHalf: boolean;
   readonly #enabled: () => boolean;
-  /** A descriptor is 4 << this bytes, and 1 << this words. */
+  /** A descriptor has `4 << shift` bytes, `1 << shift` words. */
   #shift = 2;
   #low = 0;
   #high = 0;
   #highPending = false;
   /** The chip fills the buffers; otherwise it reads them. */
   filled = false;
-  /** Looks at the descriptors when the ring is found in memory. */
+  /** Checks the descriptors when the ring is located in memory. */
   inspect: (() => void) | undefined;
-  /** The descriptor to be looked at next. */
+  /** The next descriptor to read. */
   index = 0;
-  /** Changes whenever the ring starts over: what was read from it before is then of no use. */
+  /** Changes whenever the ring restarts: anything read from it before is then invalid. */
   epoch = 0;
-  /** The region the ring lies in. */
+  /** The region that contains the ring. */
   words = NO_WORDS;
   /** Index in `words` of descriptor 0. */
   first = 0;
-  /** Descriptors that lie in the region, at most as many as the chip walks. */
+  /** Number of descriptors inside the region, at most as many as the chip supports. */
   reachable = 0;
-  /** Where `words` are a copy of the guest's: descriptors are fetched before they are read, and stored when given back. */
+  /**
+   * Set if `words` are a copy of guest memory: descriptors are fetched before they are read, and stored when returned.
+   */
   #copy: MemoryCopy | undefined;
-  /** `words` are the guest's, and a plain load or store of one is ordered after those before it. */
+  /** `words` are guest memory, and a plain load or store is ordered after the preceding ones. */
   #plain = false;
-  /** Which state of the bus's memory `words` is about; -1 when the ring has moved since. */
+  /** The `epoch` of DMA memory for which `words` is valid; -1 after the ring has moved. */
   #mapped = -1;
-  /** The chip went astray in this ring and leaves it alone until its base is written or the chip is reset. */
+  /** An access to the ring failed. The chip does not use it again until its base is written or the chip is reset. */
   halted = false;
 
-  /** @param register offset of the base's low half; the high half follows it */
+  /** @param register offset of the low half of the base; the high half follows */
   constructor(parts: RingParts, register: number) {
     this.#dma = parts.dma;
     this.#page = parts.page;
@@ -73,7 +75,7 @@ export class DescriptorRing {
     this.#enabled = parts.enabled;
   }
 
-  /** How long descriptors are from now on: 16 or 32 bytes. */
+  /** Sets the size of descriptors: 16 or 32 bytes. */
   set descriptorBytes(bytes: number) {
     const shift = bytes === DESCRIPTOR_BYTES ? 2 : 3;
     if (shift === this.#shift) return;
@@ -87,13 +89,13 @@ export class DescriptorRing {
     this.#move();
   }
 
-  /** The high half was written: on the PCI chips nothing happens until the low half is. */
+  /** The high half was written: the PCI chips latch it only with the low half. */
   highWritten(): void {
     if (this.#eitherHalf) this.#move();
     else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;
   }
 
-  /** Drivers of the oldest chips switch the engines on first: that is no offence before the engine looks for its ring. */
+  /** Drivers of the oldest chips enable the engines first: no offence until the engine has used its ring. */
   #move(): void {
     if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.#register);
     this.#latch();
@@ -107,26 +109,26 @@ export class DescriptorRing {
     this.rewind();
   }
 
-  /** Back to the first descriptor. */
+  /** Returns to the first descriptor. */
   rewind(): void {
     this.index = 0;
     this.epoch = (this.epoch + 1) | 0;
     this.halted = false;
   }
 
-  /** Back to where its registers say that it starts: 0 after power-on, and where it was after a software reset. */
+  /** Returns to the base in the registers: 0 after power-on, preserved by a software reset. */
   reset(): void {
     this.#latch();
   }
 
-  /** The chip is about to use the ring. */
+  /** The engine was enabled. */
   start(): void {
     if (this.#highPending) this.#offences.commit("baseOrder", this.#register);
     this.#mapped = -1;
     this.rewind();
   }
 
-  /** Finds the ring in memory. False when bus mastering is off; false and halted when the ring is not there. */
+  /** Locates the ring in memory. False if bus mastering is off; false and halted if the ring is not in guest memory. */
   map(): boolean {
     if (this.halted || !this.#dma.allowed()) return false;
     return this.#mapped === this.#dma.epoch || this.#find();
@@ -135,7 +137,7 @@ export class DescriptorRing {
   #find(): boolean {
     const bytes = 4 << this.#shift;
     const at = this.#dma.findWritable(this.#low, this.#high, bytes);
-    // A region that does not start at a word has no word view of the ring.
+    // A region that is not aligned to a word has no word view of the ring.
     if (at < 0 || at % 4 !== 0) return this.#abort(this.#low, this.#high);
     const { region } = this.#dma;
     this.words = region.words;
@@ -154,7 +156,7 @@ export class DescriptorRing {
   }
 
   /**
-   * A descriptor's opts1, read once from memory that the guest may be writing. What else it says is read after this.
+   * A descriptor's opts1, read once, because the guest may write to it at any time. Its other words are read later.
    * @param _ahead how many descriptors lie between it and `index`
    */
   opts1(at: number, _ahead: number): number {
@@ -162,18 +164,21 @@ export class DescriptorRing {
   }
 
   #load(at: number): number {
-    // Nothing is there to be read: as if the descriptor were the guest's.
+    // The fetch failed: treated as if the guest owned the descriptor.
     if (this.#copy !== undefined && !this.#fetch(this.#copy, at)) return 0;
     return this.#page.weaklyOrdered ? Atomics.load(this.words, at) : this.words[at]!;
   }
 
-  /** Whether a descriptor is the chip's. For a cable that waits: the engine must not carry the word over between calls. */
+  /**
+   * Whether the chip owns a descriptor. Atomic, because a far end may poll this, and V8 must not keep the word in a
+   * register.
+   */
   owns(at: number): boolean {
     if (this.#copy !== undefined && !this.#fetch(this.#copy, at)) return false;
     return Atomics.load(this.words, at) < 0;
   }
 
-  /** Gives a descriptor to the guest. All else in it, and in its buffer, is written before. */
+  /** Returns a descriptor to the guest. Its other words and its buffer must be written before. */
   publish(at: number, opts1: number): void {
     if (this.#plain) this.words[at] = opts1;
     else if (this.#copy !== undefined) this.#store(this.#copy, at, opts1);
@@ -181,8 +186,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Adds the buffer of `length` bytes whose address is in words `at` and `at` + 1 to `pieces`. False, and the ring halted,
-   * when it is not in memory that the bus gave.
+   * Adds to `pieces` the buffer of `length` bytes whose address is in words `at` and `at` + 1. False, with the ring
+   * halted, if it is not in guest memory.
    */
   addBuffer(at: number, length: number, pieces: ScatterList): boolean {
     if (length === 0) return true;
@@ -193,8 +198,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Where the buffer of `length` bytes whose address is in words `at` and `at` + 1 lies in `buffers`, or -1, and the ring
-   * halted, when it is not in memory that the bus gave. The address is read once.
+   * Offset in `buffers` of the buffer of `length` bytes whose address is in words `at` and `at` + 1; or -1, with the
+   * ring halted, if it is not in guest memory. The address is read once.
    */
   findBuffer(at: number, length: number): number {
     const low = this.words[at]!;
@@ -205,12 +210,12 @@ export class DescriptorRing {
     return offset;
   }
 
-  /** The region in which `findBuffer` found one. */
+  /** The region of the buffer that `findBuffer` found last. */
   get buffers(): MemoryRegion {
     return this.#dma.region;
   }
 
-  /** The descriptor after this one: the first one after EndOfRing, and after as many as the chip walks without. */
+  /** The next descriptor: the first one after EndOfRing, or after the chip's largest ring. */
   after(index: number, opts1: number): number {
     if ((opts1 & END_OF_RING) !== 0) return 0;
     return index === this.#lastIndex ? this.#startOver() : index + 1;
@@ -221,29 +226,29 @@ export class DescriptorRing {
     return 0;
   }
 
-  /** Whether a descriptor lies in the region. If not, the chip has run off the end of it: halted. */
+  /** Whether a descriptor is inside the region. If not, the ring is halted. */
   reaches(index: number): boolean {
     return index < this.reachable || this.#abort(this.#low + (index << (this.#shift + 2)), this.#high);
   }
 
-  /** A buffer that was found could not be stored: it is not in the bus's memory any more. */
+  /** A buffer could not be stored: it is no longer in guest memory. */
   lost(): void {
     this.#abort(this.#low, this.#high);
   }
 
-  /** Word `at` is in a descriptor: its first byte. */
+  /** Byte offset of the descriptor that contains word `at`. */
   #start(at: number): number {
     return (this.first + (((at - this.first) >> this.#shift) << this.#shift)) << 2;
   }
 
-  /** Whether `words` are a copy of the guest's memory. */
+  /** Whether `words` are a copy of guest memory. */
   get copied(): boolean {
     return this.#copy !== undefined;
   }
 
   /**
-   * Runs `transfer`, in which the guest may do anything, but finds the ring halted. False when that failed, or the ring was
-   * started over meanwhile: what is known of it is then of no use.
+   * Runs `transfer` with the ring halted, because the guest may run during it. False if it failed or the ring was
+   * restarted: what was read from the ring is then invalid.
    */
   exclusively(transfer: () => boolean): boolean {
     const { epoch } = this;
@@ -258,7 +263,7 @@ export class DescriptorRing {
     return this.exclusively(() => copy.fetch(this.#start(at), 4 << this.#shift));
   }
 
-  /** The word with the OWN bit goes last, by itself. */
+  /** The word with the OWN bit is stored last, in a transfer of its own. */
   #store(copy: MemoryCopy, at: number, opts1: number): void {
     const { words } = this;
     this.exclusively(() => {
@@ -270,7 +275,7 @@ export class DescriptorRing {
     });
   }
 
-  /** Halts first: the guest may answer at once with a reset. */
+  /** Halts first: the guest may respond with a reset during the call. */
   #abort(low: number, high: number): false {
     this.halted = true;
     this.#dma.abort(low, high);

@@ -1,4 +1,4 @@
-/** What Microsoft publishes to check an implementation of its hash by: "Verifying the RSS Hash Calculation". */
+/** Test vectors for the RSS hash, published by Microsoft: "Verifying the RSS Hash Calculation". */
 
 // prettier-ignore
 // oxfmt-ignore

@@ -1,4 +1,4 @@
-/** Receive side scaling: Microsoft's vectors, and which frames go where. */
+/** Receive side scaling: Microsoft's test vectors, and the choice of queues. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
@@ -46,7 +46,7 @@ const setUp = (control: number, queues = 4): { rss: ReceiveSideScaling; page: Pa
   return { rss, page };
 };
 const hashOf = (rss: ReceiveSideScaling, frame: Uint8Array): number => {
-  // At an odd place, and in larger memory.
+  // At an odd offset, and inside a larger array.
   const memory = new Uint8Array(frame.length + 9).fill(0xa5);
   memory.set(frame, 3);
   rss.steer(memory, 3, frame.length);
@@ -77,7 +77,7 @@ test("hashes IPv6 as Microsoft's vectors do, with and without ports", () => {
   }
 });
 
-test("looks through VLAN tags, and through IPv6 extension headers where the control says so", () => {
+test("skips VLAN tags, and IPv6 extension headers where RSS_CTRL selects that", () => {
   const { rss } = setUp(ALL);
   const [first] = IPV4;
   assert.equal(hashOf(rss, ipv4(TCP, first!, { tag: [0x81, 0x00, 0x00, 0x07] })), first!.withPorts);
@@ -87,14 +87,14 @@ test("looks through VLAN tags, and through IPv6 extension headers where the cont
   assert.equal(hashOf(unextended, ipv6(TCP, sixth!, options(TCP))), sixth!.addresses);
 });
 
-test("leaves the ports of fragments alone, since only the first one has them", () => {
+test("does not hash ports of fragments, since only the first one has them", () => {
   const { rss } = setUp(ALL);
   const [vector] = IPV4;
   assert.equal(hashOf(rss, ipv4(TCP, vector!, { fragment: 0x2000 })), vector!.addresses);
   assert.equal(hashOf(rss, ipv4(TCP, vector!, { fragment: 0x0010 })), vector!.addresses);
 });
 
-test("steers by the table, which the low bits of the hash index", () => {
+test("steers by the indirection table, indexed by the low bits of the hash", () => {
   const { rss, page } = setUp(ALL);
   const frame = ipv4(TCP, IPV4[0]!);
   const entry = RSS_INDIRECTION_TBL[0]! + (IPV4[0]!.withPorts & (RSS_ENTRIES - 1));
@@ -104,7 +104,7 @@ test("steers by the table, which the low bits of the hash index", () => {
   assert.equal(rss.steer(frame, 0, frame.length), 1);
 });
 
-test("never steers to a queue that the chip has not, or that is not in use", () => {
+test("never steers to a queue that does not exist or is not in use", () => {
   const { rss, page } = setUp(ALL);
   for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, 0xff);
   const frame = ipv4(TCP, IPV4[0]!);
@@ -117,7 +117,7 @@ test("never steers to a queue that the chip has not, or that is not in use", () 
   assert.equal(rss.steer(frame, 0, frame.length), 3);
 });
 
-test("sends to queue 0 what it does not hash", () => {
+test("steers to queue 0 what it does not hash", () => {
   const { rss } = setUp(ALL);
   const arp = ethernet(0x0806, [], Array<number>(46).fill(1));
   assert.equal(rss.steer(arp, 0, arp.length), 0);
@@ -129,7 +129,7 @@ test("sends to queue 0 what it does not hash", () => {
   assert.equal(hashOf(off, ipv4(TCP, IPV4[0]!)), 0);
 });
 
-test("a new key counts from the next frame on", () => {
+test("a new key applies from the next frame", () => {
   const { rss, page } = setUp(ALL);
   const frame = ipv4(TCP, IPV4[0]!);
   hashOf(rss, frame);

@@ -1,4 +1,4 @@
-/** Receive side scaling: a Toeplitz hash over addresses and ports chooses the receive queue of a frame. */
+/** Receive side scaling: a Toeplitz hash of addresses and ports selects the receive queue of a frame. */
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
 import { RssControl } from "#chip/rss.ts";
 import {
@@ -16,7 +16,7 @@ import { Protocol } from "#wire/ipv4.ts";
 import { IPV6_BYTES } from "#wire/ipv6.ts";
 import type { Page } from "../registers/page.ts";
 
-/** What a hash is over: the addresses, and when it is TCP or UDP also the ports. */
+/** Input of a hash: the addresses, and for TCP or UDP also the ports. */
 export const Hashed = { ipv4: 1 << 0, ipv6: 1 << 1, tcp: 1 << 2, udp: 1 << 3 } as const;
 
 /** Two IPv6 addresses and two ports. */
@@ -26,8 +26,8 @@ const IPV4_ADDRESSES = { offset: 12, bytes: 8 } as const;
 const IPV6_ADDRESSES = { offset: 8, bytes: 32 } as const;
 
 /**
- * The Toeplitz hash: for each bit of the input that is set, the 32 bits of the key that start at that place, all added
- * without carry. What each value of each byte contributes is worked out when the key changes.
+ * The Toeplitz hash: for each set bit of the input, the 32 bits of the key that start at that position, combined by
+ * XOR. The contribution of each value of each byte is computed when the key changes.
  */
 export class Toeplitz {
   readonly #contributions = new Int32Array(INPUT_BYTES * 256);
@@ -47,7 +47,7 @@ export class Toeplitz {
     }
   }
 
-  /** The part of the hash from `count` bytes at `from`, which are the bytes from `place` on of its input. */
+  /** The part of the hash from the `count` bytes at `from`, which start at byte `place` of the hash input. */
   part(bytes: Uint8Array, from: number, count: number, place: number): number {
     const table = this.#contributions;
     let sum = 0;
@@ -57,12 +57,12 @@ export class Toeplitz {
 }
 
 /**
- * Steers frames. Sources: DPDK `drivers/net/r8169` (registers, bits, sizes); Microsoft's specification of RSS (what is
- * hashed, and in which order). No source says what the chip makes of packets with IPv6 extension headers beyond the names
- * of the bits, which are Microsoft's; addresses of mobile IPv6 are not looked for.
+ * Steers frames to queues. Sources: DPDK `drivers/net/r8169` (registers, bits, sizes); Microsoft's specification of RSS
+ * (input of the hash and its order). No source describes the chip's treatment of IPv6 extension headers beyond the
+ * names of the bits, which are Microsoft's; home addresses of mobile IPv6 are not used.
  */
 export class ReceiveSideScaling {
-  /** The hash of the frame steered last, and what it was over (`Hashed`; 0: nothing). */
+  /** Hash of the frame steered last, and its input (bits of `Hashed`; 0 if not hashed). */
   hash = 0;
   hashed = 0;
   readonly #page: Page;
@@ -71,11 +71,11 @@ export class ReceiveSideScaling {
   readonly #found = new Int32Array(DISSECTION_WORDS);
   #stale = true;
   #control = 0;
-  /** Of the hash, to choose an entry of the table. */
+  /** Bits of the hash that index the indirection table. */
   #hashMask = 0;
   #queueMask = 0;
 
-  /** @param queues that the chip has, a power of 2 */
+  /** @param queues number of queues of the chip, a power of 2 */
   constructor(page: Page, queues: number) {
     this.#page = page;
     this.#queues = queues;
@@ -91,17 +91,17 @@ export class ReceiveSideScaling {
     this.#stale = true;
   }
 
-  /** Whether anything is hashed. */
+  /** Whether any type of packet is hashed. */
   get active(): boolean {
     return (this.#control & RssControl.any) !== 0;
   }
 
-  /** How many queues frames may be steered to. */
+  /** Number of queues that frames may be steered to. */
   get queues(): number {
     return this.active ? this.#queueMask + 1 : 1;
   }
 
-  /** The queue of the frame of `length` bytes at `frame`; what is not hashed goes to queue 0. */
+  /** The queue of the frame of `length` bytes at `frame`; 0 if it is not hashed. */
   steer(bytes: Uint8Array, frame: number, length: number): number {
     this.hash = 0;
     this.hashed = 0;
@@ -131,7 +131,7 @@ export class ReceiveSideScaling {
     this.#sum(bytes, frame, IPV6_ADDRESSES.offset, IPV6_ADDRESSES.bytes, Hashed.ipv6 | ports);
   }
 
-  /** Whether the ports are hashed, and whose they are: not of fragments, since only the first one has them. */
+  /** The `Hashed` bit of the ports, or 0. Ports of fragments are not hashed: only the first fragment has them. */
   #ports(layer: number, tcp: number, udp: number): number {
     if (layer < Layer.transport) return 0;
     const protocol = this.#found[PROTOCOL];

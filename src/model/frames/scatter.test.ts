@@ -1,4 +1,4 @@
-/** Frames in pieces: copied and summed as if they lay in one. */
+/** Frames in several buffers: copied and summed as if they were contiguous. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -13,7 +13,7 @@ const region = (): MemoryRegion => {
   for (let i = 0; i < 4096; i++) bytes[i] = i * 13 + (i >> 7);
   return { address: 0, length: 4096, bytes, words };
 };
-/** 0 and 0xffff are the same number in one's complement. */
+/** 0 and 0xffff are equal in one's complement. */
 const same = (sum: number): number => fold(sum) % 0xffff;
 
 const pieces = fc.array(fc.record({ offset: fc.nat(3000), length: fc.nat(90) }), { minLength: 1, maxLength: 12 });
@@ -48,7 +48,7 @@ test("copies out any range, in any order, with its sum", () => {
   );
 });
 
-test("copies in piece by piece, and nothing beside them", () => {
+test("copies in buffer by buffer, and writes nothing outside them", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 10 }),

@@ -1,4 +1,4 @@
-/** A frame in pieces: buffers in guest memory that together hold one frame, copied from or to with the sum on the way. */
+/** A frame in several buffers of guest memory; copying computes the checksum sum. */
 import { MAX_DESCRIPTORS } from "#chip/descriptors.ts";
 import type { MemoryRegion } from "#kit/target.ts";
 import { copyAndSum } from "#wire/checksum.ts";
@@ -7,9 +7,9 @@ import type { Memory } from "#wire/memory.ts";
 const swap16 = (sum: number): number => ((sum & 0xff) << 8) | (sum >>> 8);
 
 /**
- * Up to 1024 pieces; position 0 is the first byte of the first one. Made once and filled anew for each frame.
+ * Up to 1024 pieces; position 0 is the first byte of the first one. One object, reused for each frame.
  *
- * Sums are partial sums as `#wire/checksum.ts` has them, as if what was copied lay in one piece.
+ * Sums are partial sums as in `#wire/checksum.ts`, as if the copied bytes were contiguous.
  */
 export class ScatterList {
   readonly #regions: MemoryRegion[] = [];
@@ -17,7 +17,7 @@ export class ScatterList {
   readonly #lengths = new Int32Array(MAX_DESCRIPTORS);
   #count = 0;
   #total = 0;
-  /** The piece last used and the position it starts at: frames are mostly copied from front to back. */
+  /** The piece used last and its first position: frames are mostly copied from front to back. */
   #piece = 0;
   #start = 0;
 
@@ -33,11 +33,11 @@ export class ScatterList {
     this.#start = 0;
   }
 
-  /** Appends `length` bytes at `offset` of `region`, which must hold them. At most 1024 times. */
+  /** Appends `length` bytes at `offset` of `region`, which must contain them. At most 1024 calls. */
   add(region: MemoryRegion, offset: number, length: number): void {
     if (length === 0) return;
     const last = this.#count - 1;
-    // Pages of one buffer mostly adjoin.
+    // The pages of one buffer are mostly adjacent.
     if (last >= 0 && this.#regions[last] === region && offset === this.#offsets[last]! + this.#lengths[last]!) {
       this.#lengths[last] = this.#lengths[last]! + length;
       this.#total += length;
@@ -50,7 +50,7 @@ export class ScatterList {
     this.#total += length;
   }
 
-  /** Byte offset in `memory` of `length` bytes at `position`, when they lie there in one piece; otherwise -1. */
+  /** Byte offset in `memory` of `length` bytes at `position` if they are contiguous there; otherwise -1. */
   placeIn(memory: Memory, position: number, length: number): number {
     const { sums } = memory;
     if (sums === undefined || length <= 0) return -1;
@@ -61,11 +61,11 @@ export class ScatterList {
     return whole ? this.#offsets[piece]! + skip : -1;
   }
 
-  /** Copies `length` bytes at `position` to `to`. They must lie in the list. */
+  /** Copies `length` bytes at `position` to `to`. They must be in the list. */
   copyOut(position: number, length: number, to: Memory, toOffset: number): number {
     const skip = position - this.#start;
     const piece = this.#piece;
-    // Mostly all of it lies in the piece used last.
+    // Usually all of it is in the piece used last.
     if (skip >= 0 && length > 0 && skip + length <= this.#lengths[piece]!)
       return copyAndSum(this.#regions[piece]!, this.#offsets[piece]! + skip, to, toOffset, length);
     return this.#copy(position, length, to, toOffset, true);
@@ -76,10 +76,7 @@ export class ScatterList {
     return this.#copy(position, length, from, fromOffset, false);
   }
 
-  /**
-   * Where regions are copies of the guest's memory: stores the first `length` bytes, which were copied in. False when that
-   * memory is not there any more.
-   */
+  /** If regions are copies of guest memory: stores the first `length` bytes. False if that memory no longer exists. */
   store(length: number): boolean {
     let left = length;
     for (let n = 0; n < this.#count && left > 0; n++) {
@@ -104,7 +101,7 @@ export class ScatterList {
       const sum = out
         ? copyAndSum(region, at, memory, offset + done, n)
         : copyAndSum(memory, offset + done, region, at, n);
-      // What starts at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+      // A part that starts at an odd position is summed with its bytes exchanged (RFC 1071, section 2 (B)).
       total += (done & 1) === 0 ? sum : swap16(sum);
       done += n;
       if (n === available && done < length) this.#advance();

@@ -1,4 +1,4 @@
-/** Super-frames cut into segments: what leaves, where the port wants it, and what guests get wrong. */
+/** Super-frames cut into segments: the frames sent, their position in the port, and errors of drivers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Own, TxInsertTag, TxV2 } from "#chip/descriptors.ts";
@@ -23,12 +23,12 @@ for (const [name, build, kind, transport] of [
   ["IPv4", ipv4Tcp, TxV2.segment4, 34],
   ["IPv6", ipv6Tcp, TxV2.segment6, 54],
 ] as const) {
-  test(`cuts an ${name} super-frame into segments that are right in every field`, () => {
+  test(`cuts an ${name} super-frame into segments whose fields are all correct`, () => {
     const guest = up();
     const payload = 10_000;
     const whole = build({ payload, flags: 0x99 });
     const opts1 = (kind | (transport << TxV2.segmentOffsetShift)) >>> 0;
-    // Fragments that end in odd places, the first one inside the headers' neighbourhood.
+    // Fragments of odd lengths, the first boundary just after the headers.
     const cuts = [0, transport + 20, transport + 333, 5001, whole.length];
     guest.send(
       ...cuts
@@ -51,7 +51,7 @@ for (const [name, build, kind, transport] of [
   });
 }
 
-test("cuts super-frames of any size as the wire room's own segmentation does", () => {
+test("cuts super-frames of any size with the same result as the segmentation in the wire room", () => {
   for (const payload of [1, 1447, 1448, 1449, 2896, 30_001]) {
     const guest = up();
     const whole = ipv4Tcp({ payload, flags: 0x19 });
@@ -69,7 +69,7 @@ test("cuts super-frames of any size as the wire room's own segmentation does", (
   }
 });
 
-test("tells the port which frames are segments right behind the one before", () => {
+test("marks for the port the frames that directly continue the previous segment", () => {
   const guest = up();
   const told: (boolean | undefined)[] = [];
   const commit = guest.cable.commit.bind(guest.cable);
@@ -84,11 +84,11 @@ test("tells the port which frames are segments right behind the one before", () 
   guest.send({ bytes: ipv4Tcp({ payload: 4000 }), ...cutAt1000 });
   guest.cable.room = Infinity;
   guest.clock.delay(1000);
-  // After a wait something else may have left in between.
+  // After a wait, other frames may have been sent in between.
   assert.deepEqual(told, [false, true, true, false, false, true, false, true]);
 });
 
-test("segments are the same wherever in a word the port wants them", () => {
+test("segments are the same at each alignment in the port", () => {
   const whole = ipv4Tcp({ payload: 3001, flags: 0x99 });
   const sent = [0, 1, 2, 3].map((place) => {
     const guest = up();
@@ -114,10 +114,10 @@ declare const WebAssembly: {
   readonly Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory;
 };
 
-/** What sums over memory are made with: 1 MiB and a page. */
+/** Memory as the sums need it: 1 MiB and a page. */
 const newShared = (): SharedMemory => new WebAssembly.Memory({ initial: 17, maximum: 17, shared: true });
 
-/** A port in the guest's own memory, that can take payload from where the guest has it. */
+/** A port in the guest's own memory that can read payload in place. */
 const gathering = (guest: Guest, apart: Uint8Array[]): Port & { readonly splits: number } => {
   const memory = guest.memory.one;
   const HEADERS = MEMORY_BYTES - 4096;
@@ -149,7 +149,7 @@ const gathering = (guest: Guest, apart: Uint8Array[]): Port & { readonly splits:
       at += headerBytes;
     },
     flush: () => {
-      // What the guest has been given back by now is its own again, and perhaps overwritten.
+      // Returned memory belongs to the guest again and may be overwritten.
       assert.ok(held.length === 0 || guest.descriptor(TX_RING, 0).opts1 >>> 31 === 1);
       apart.push(...held.map((frame) => frame()));
       held = [];
@@ -159,7 +159,7 @@ const gathering = (guest: Guest, apart: Uint8Array[]): Port & { readonly splits:
   };
 };
 
-test("a port that gathers gets the payload where the guest has it, and the same frames leave", () => {
+test("a port that gathers reads the payload from guest memory, and the same frames are sent", () => {
   for (const payload of [1448, 1449, 8000, 30_001]) {
     const whole = ipv4Tcp({ payload, flags: 0x19 });
     const opts1 = (TxV2.segment4 | (34 << TxV2.segmentOffsetShift)) >>> 0;
@@ -175,7 +175,7 @@ test("a port that gathers gets the payload where the guest has it, and the same 
     guest.nic.connect(port);
     send(guest);
     assert.deepEqual(apart, copied.cable.frames);
-    // All but a last one that is so short that it is padded.
+    // All but a last one short enough to be padded.
     assert.equal(port.splits, Math.floor(payload / 1448) + (payload % 1448 > 5 ? 1 : 0));
   }
 });
@@ -192,7 +192,7 @@ test("cuts a super-frame of 64 KiB and tags every segment", () => {
   }
 });
 
-test("drops a super-frame without a segment size or without TCP headers, and goes on", () => {
+test("drops a super-frame without a segment size or without TCP headers, and continues", () => {
   const guest = up();
   guest.put({ bytes: ipv4Tcp({ payload: 3000 }), opts1: TxV2.segment4 | (34 << 18) });
   guest.put({ bytes: frame(BROADCAST, 3000), opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 });
@@ -202,7 +202,7 @@ test("drops a super-frame without a segment size or without TCP headers, and goe
   assert.equal(guest.nic.counters.txErrors, 3);
 });
 
-test("a tiny segment size does not let one doorbell run without end", () => {
+test("a tiny segment size does not make one doorbell run without limit", () => {
   const guest = up();
   guest.send({ bytes: ipv4Tcp({ payload: 30_000 }), opts1: TxV2.segment4 | (34 << 18), opts2: 1 << 18 });
   assert.equal(guest.cable.frames.length, 4096);
@@ -213,7 +213,7 @@ test("a tiny segment size does not let one doorbell run without end", () => {
   assert.ok(guest.cable.frames.every((f) => f.length === 60));
 });
 
-test("waits while the port takes nothing, and sends each segment once", () => {
+test("waits while the port rejects frames, and sends each segment once", () => {
   const guest = up();
   guest.cable.room = 3;
   guest.send({ bytes: ipv4Tcp({ payload: 5000 }), opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 });

@@ -1,4 +1,4 @@
-/** TCP segmentation: one super-frame in pieces, cut into frames of the wire. Sums are made while the payload is copied. */
+/** TCP segmentation: cuts a super-frame in several buffers into frames. The payload is summed while it is copied. */
 import { get16, get32, put16, put32 } from "#wire/bigendian.ts";
 import { finish, sum } from "#wire/checksum.ts";
 import { networkOffset } from "#wire/ethernet.ts";
@@ -13,7 +13,7 @@ import type { ScatterList } from "./scatter.ts";
 
 /** Longest headers: the transport offset has 7 bits, a TCP header at most 60 bytes. */
 const LONGEST_HEADERS = 0x7f + 60;
-/** Only the last segment carries these, and only the first that (RFC 9293; RFC 3168, 6.1.2). */
+/** Flags that only the last, and only the first segment has (RFC 9293; RFC 3168, 6.1.2). */
 const LAST_ONLY = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 const FIRST_ONLY = tcp.TcpFlag.cwr;
 const WORD_BYTES = 4;
@@ -23,24 +23,24 @@ const { PAYLOAD_LENGTH: IPV6_LENGTH, IPV6_BYTES } = ipv6;
 const { SEQUENCE, FLAGS, CHECKSUM: TCP_CHECKSUM } = tcp;
 
 /**
- * A super-frame being cut. Filled in anew by `begin` for each; then `build` makes segment after segment.
+ * A super-frame being segmented. `begin` reuses the object for each; then `build` makes one segment at a time.
  *
- * Lengths, checksums and what the guest left in those fields do not matter: all are computed for each segment. IPv4
- * identifications count up from the super-frame's.
+ * Lengths and checksums in the super-frame's headers are ignored and computed for each segment. IPv4 identifications
+ * count up from the super-frame's.
  *
- * What all segments have in common is summed once. The headers are kept as they lie in a frame at the port's alignment,
- * so that they are copied by words.
+ * The constant part of the headers is summed once. They are kept at the alignment of frames in the port's memory, so
+ * that they are copied by words.
  */
 export class Segmentation {
-  /** The super-frame's headers from byte `#alignment` on, and room for a tag to be put in. */
+  /** The super-frame's headers from byte `#alignment` on, with room for a tag. */
   readonly #template: Memory = newMemory(LONGEST_HEADERS + TAG_BYTES + 2 * WORD_BYTES);
-  /** Where in a word frames start. */
+  /** Alignment of frames within a word. */
   #alignment = 0;
   #pieces: ScatterList | undefined;
   #ipv6 = false;
   #network = 0;
   #transport = 0;
-  /** Bytes of all headers as they leave, with the tag; and as they are in the super-frame. */
+  /** Bytes of all headers in a segment, with an inserted tag; and in the super-frame. */
   #headerBytes = 0;
   #payloadAt = 0;
   #payload = 0;
@@ -48,15 +48,15 @@ export class Segmentation {
   #identification = 0;
   #sequence = 0;
   #flags = 0;
-  /** Sums of the IPv4 header, and of TCP and pseudo header, without what differs from segment to segment. */
+  /** Sums of the IPv4 header, and of TCP header and pseudo header, without the fields that differ between segments. */
   #networkSum = 0;
   #transportSum = 0;
-  /** Sum of the present segment's TCP header and pseudo header. */
+  /** Sum of the current segment's TCP header and pseudo header. */
   #headerSum = 0;
-  /** How many frames it makes. */
+  /** Number of segments. */
   segments = 0;
 
-  /** Looks at the headers. False when they are not those of a TCP segment as the request says. */
+  /** Parses the headers. False if they are not TCP headers as requested. */
   begin(request: OffloadRequest, pieces: ScatterList): boolean {
     const { bytes } = this.#template;
     const length = Math.min(pieces.length, LONGEST_HEADERS);
@@ -100,12 +100,12 @@ export class Segmentation {
     return this.#headerBytes;
   }
 
-  /** Where in `memory` the payload of all segments lies, when it lies there in one piece; otherwise -1. */
+  /** Offset in `memory` of the payload of all segments if it is contiguous there; otherwise -1. */
   payloadIn(memory: Memory): number {
     return this.#pieces!.placeIn(memory, this.#payloadAt, this.#payload);
   }
 
-  /** Whether neither the IPv4 header nor the TCP header has options, and the last segment has more than `bytes` of payload. */
+  /** Whether IPv4 and TCP headers have no options, and the last segment has more than `bytes` of payload. */
   isPlain(bytes: number): boolean {
     const options = this.#ipv6 ? 0 : this.#transport - this.#network - ipv4.IPV4_BYTES;
     const tcpOptions = this.#ipv6 ? 0 : this.#headerBytes - this.#transport - tcp.TCP_BYTES;
@@ -121,7 +121,7 @@ export class Segmentation {
     this.#finish(payloadSum, to, frame);
   }
 
-  /** Builds the headers of segment `n` at `frame`, for `payload` bytes of payload at `payloadAt` of the same memory. */
+  /** Builds the headers of segment `n` at `frame`, for `payload` bytes at `payloadAt` of the same memory. */
   buildHeaders(n: number, to: Memory, frame: number, payloadAt: number, payload: number): void {
     this.#buildHeaders(n, payload, to, frame);
     this.#finish(sum(to, payloadAt, payload), to, frame);
@@ -134,12 +134,12 @@ export class Segmentation {
     this.#headerSum = this.#transportHeader(n, payload, to.bytes, frame + this.#transport);
   }
 
-  /** The headers' length is even, so the payload's sum is in place. */
+  /** The headers have an even length, so the payload's sum needs no byte swap. */
   #finish(payloadSum: number, to: Memory, frame: number): void {
     put16(to.bytes, frame + this.#transport + TCP_CHECKSUM, finish(this.#headerSum + payloadSum));
   }
 
-  /** Reads what differs from segment to segment and sums the rest. */
+  /** Reads the fields that differ between segments, and sums the others. */
   #takeApart(): void {
     const { bytes } = this.#template;
     const network = this.#network;
@@ -190,7 +190,7 @@ export class Segmentation {
   }
 }
 
-/** Copies headers that lie in `from` as they will in `to`: both start at the same place of a word. */
+/** Copies headers between two positions of the same alignment. */
 const copyHeaders = (from: Memory, to: Memory, frame: number, length: number): void => {
   const base = frame & -WORD_BYTES;
   const end = (frame + length) | 0;
@@ -206,7 +206,7 @@ const copyHeaders = (from: Memory, to: Memory, frame: number, length: number): v
   for (at = end & -WORD_BYTES; at < end; at = (at + 1) | 0) target[at] = source[(at - base) | 0]!;
 };
 
-/** Whether the IPv4 packet is no fragment and its TCP header is where the request says. */
+/** Whether the IPv4 packet is not a fragment and its TCP header is at the requested offset. */
 const isTcpPacket = (bytes: Uint8Array, at: number, transport: number): boolean =>
   at + ((bytes[at]! & 0xf) << 2) === transport &&
   bytes[at + ipv4.PROTOCOL] === ipv4.Protocol.tcp &&

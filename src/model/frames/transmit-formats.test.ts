@@ -1,4 +1,4 @@
-/** What drivers disagree on in transmit descriptors, and the chips bear. */
+/** Differences between drivers in transmit descriptors that the chips accept. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -19,7 +19,7 @@ const up = (key: string): Guest => {
 const verdict = (bytes: Uint8Array): number => verify(memoryOf(bytes.slice()), 0, bytes.length);
 
 for (const key of ["rtl8169s", "rtl8169sc-980", "rtl8168b", "rtl8101e"])
-  test(`${key} gives descriptors back without the bits that drivers take for errors and collisions`, () => {
+  test(`${key} returns descriptors without the bits that drivers read as errors and collisions`, () => {
     const guest = up(key);
     guest.send({ bytes: ipv4Tcp({ payload: 5000 }), opts1: TxV1.segment | (1448 << SIZE) });
     guest.send({ bytes: ipv4Tcp({ payload: 333 }), opts1: TxV1.ipChecksum | TxV1.tcpChecksum });
@@ -28,14 +28,14 @@ for (const key of ["rtl8169s", "rtl8169sc-980", "rtl8168b", "rtl8101e"])
   });
 
 for (const key of ["rtl8401", "rtl8102e-24x", "rtl8168c-3c0", "rtl8168h", "rtl8125b", "rtl8126a-64a"])
-  test(`${key} finds the headers of what it cuts itself where no offset is given`, () => {
+  test(`${key} finds the headers of a super-frame itself if no offset is given`, () => {
     const guest = up(key);
     const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
     guest.send({ bytes: whole, opts1: TxV2.segment4, opts2: 1000 << TxV2.segmentSizeShift });
     assert.deepEqual(guest.cable.frames, segmentsOf(whole, 34, 1000));
   });
 
-test("RTL8401 takes requests in either format: drivers do not agree on which it has", () => {
+test("RTL8401 accepts requests in either format, because drivers do not agree on its format", () => {
   const guest = up("rtl8401");
   const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
   const tcp = ipv4Tcp({ payload: 333 });

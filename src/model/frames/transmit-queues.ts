@@ -1,4 +1,4 @@
-/** All rings that a chip sends from: normal and high priority, or since RTL8125 numbered queues. */
+/** All transmit rings of a chip: normal and high priority, or since the RTL8125 numbered queues. */
 import type { Chip } from "#chip/chips.ts";
 import { TxStride, WIDE_BYTES } from "#chip/descriptors-8125.ts";
 import { DESCRIPTOR_BYTES } from "#chip/descriptors.ts";
@@ -11,7 +11,7 @@ import { PointerRing } from "./pointer-ring.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 import { TransmitEngine, type TransmitParts } from "./transmit.ts";
 
-/** From one queue's ring base to the next one's. */
+/** Distance of the ring base registers of two queues. */
 const BASE_STEP = 8;
 
 export interface TransmitQueueParts extends Omit<TransmitParts, "interrupts" | "facts"> {
@@ -19,7 +19,7 @@ export interface TransmitQueueParts extends Omit<TransmitParts, "interrupts" | "
   readonly dma: RingParts["dma"];
   /** One for each queue. */
   readonly interrupts: readonly TransmitParts["interrupts"][];
-  /** A MAC register behind the window. */
+  /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
 }
 
@@ -28,7 +28,6 @@ type QueueEffects = Pick<
   "transmitBase" | "transmitBaseHigh" | "priorityBase" | "priorityBaseHigh" | "pollQueues" | "queueTail"
 >;
 
-/** Owns the engines. */
 export class TransmitQueues {
   readonly effects: QueueEffects;
   readonly #parts: TransmitQueueParts;
@@ -54,7 +53,7 @@ export class TransmitQueues {
     this.effects = this.#effects();
   }
 
-  /** Super-frames cut so far. */
+  /** Super-frames segmented so far. */
   get superFrames(): number {
     return this.#engines.reduce((sum, { superFrames }) => sum + superFrames, 0);
   }
@@ -67,7 +66,7 @@ export class TransmitQueues {
     for (const engine of this.#engines) engine.reset();
   }
 
-  /** The transmitter was switched on. */
+  /** The transmitter was enabled. */
   start(): void {
     const wide = this.#pointerRings.length > 0 && (this.#parts.macOcp(TxStride.macOcp) & TxStride.wide) !== 0;
     for (const { ring } of this.#engines) {
@@ -81,7 +80,7 @@ export class TransmitQueues {
     for (const ring of this.#pointerRings) ring.configure();
   }
 
-  /** The link partner asks for a pause of so many microseconds; 0 ends it. */
+  /** The link partner requests a pause of this many microseconds; 0 ends it. */
   pause(micros: number): void {
     for (const engine of this.#engines) engine.pause(micros);
   }
@@ -92,7 +91,10 @@ export class TransmitQueues {
     if ((value & Poll.normalPriority) !== 0) this.#engines[0]!.doorbell();
   }
 
-  /** Either half of the base of one of the queues from 1 on was written, at this offset. False when it is not theirs. */
+  /**
+   * A half of the ring base of queue 1 or higher was written, at this offset. False if the offset is not one of these
+   * registers.
+   */
   latch(value: number, offset: number): boolean {
     const from = offset - TNPDS_Q1[0]!;
     const queue = 1 + Math.floor(from / BASE_STEP);
@@ -119,7 +121,7 @@ export class TransmitQueues {
     };
   }
 
-  /** Software has moved its pointer, which is a doorbell too. */
+  /** Software has moved its tail pointer, which is also a doorbell. */
   #filled(value: number, offset: number): void {
     const pointers = this.#parts.chip.profile.queues.pointers!;
     const queue = Math.floor((offset - pointers.tail) / pointers.step);
@@ -130,5 +132,5 @@ export class TransmitQueues {
   }
 }
 
-/** Where the base of a numbered queue's ring is. */
+/** Ring base register of a numbered queue. */
 const baseOf = (queue: number): number => (queue === 0 ? TNPDS : TNPDS_Q1[0]! + BASE_STEP * (queue - 1));

@@ -1,4 +1,4 @@
-/** What leaves: gathering, padding, tags, checksums, and what guests get wrong. */
+/** Transmission: gathering, padding, tags, checksums, and errors of drivers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -35,7 +35,7 @@ const verdict = (bytes: Uint8Array): number => verify(memoryOf(bytes.slice()), 0
 const TCP_GOOD = Verified.ip | Verified.tcp | Verified.ipGood | Verified.transportGood;
 const UDP_GOOD = Verified.ip | Verified.udp | Verified.ipGood | Verified.transportGood;
 
-test("gathers a frame from fragments of odd lengths at odd places", () => {
+test("gathers a frame from fragments of odd lengths at odd addresses", () => {
   const guest = up();
   const whole = frame(BROADCAST, 301);
   guest.send(
@@ -58,7 +58,7 @@ test("pads a short frame with zeros to 60 bytes", () => {
   assert.ok(sent!.slice(42).every((byte) => byte === 0));
 });
 
-test("sends frames of the largest MTU and none that is longer", () => {
+test("sends frames of the largest MTU and no longer ones", () => {
   const guest = up();
   guest.send({ bytes: frame(BROADCAST, 9194 + 18) });
   guest.send({ bytes: frame(BROADCAST, 9194 + 19) });
@@ -72,7 +72,7 @@ test("sends frames of the largest MTU and none that is longer", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.transmitError);
 });
 
-test("puts a VLAN tag between addresses and type", () => {
+test("inserts a VLAN tag between addresses and type", () => {
   const guest = up();
   const plain = frame(BROADCAST, 100);
   guest.send({ bytes: plain, opts2: TxInsertTag | 0x2350 });
@@ -83,7 +83,7 @@ test("puts a VLAN tag between addresses and type", () => {
   assert.deepEqual(sent!.slice(0, 12), plain.slice(0, 12));
 });
 
-test("fills in IPv4, TCP and UDP checksums whatever the fields held", () => {
+test("fills in IPv4, TCP and UDP checksums whatever the fields contained", () => {
   const guest = up();
   const tcp = ipv4Tcp({ payload: 333 });
   tcp[14 + 20 + 16] = 0xde;
@@ -97,18 +97,18 @@ test("fills in IPv4, TCP and UDP checksums whatever the fields held", () => {
   assert.equal(slowSum(sent!, 34, 353, slowSum(sent!, 26, 8) + 6 + 353), 0xffff);
 });
 
-test("fills in checksums behind a tag, one in the frame or one put in", () => {
+test("fills in checksums after a tag, one in the frame or an inserted one", () => {
   const guest = up();
   const plain = ipv4Tcp({ payload: 90 });
   const tagged = Uint8Array.of(...plain.slice(0, 12), 0x81, 0, 0, 7, ...plain.slice(12));
   guest.send({ bytes: tagged, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum | (38 << 18) });
-  // Bits 27:18 hold the transport offset, 17 the tag's flag.
+  // Bits 27:18 are the transport offset, bit 17 requests the tag.
   guest.send({ bytes: plain, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum | (34 << 18) | TxInsertTag | 0x0700 });
   assert.deepEqual(guest.cable.frames.map(verdict), [TCP_GOOD, TCP_GOOD]);
   assert.deepEqual(guest.cable.frames[0], guest.cable.frames[1]);
 });
 
-test("a UDP checksum that comes out as zero is sent as ones", () => {
+test("a UDP checksum of zero is sent as all ones", () => {
   const guest = up();
   for (let word = 0; word < 0x10000; word += 1) {
     const bytes = ipv4Udp({ payload: 22 });
@@ -122,7 +122,7 @@ test("a UDP checksum that comes out as zero is sent as ones", () => {
   assert.fail("no payload with that sum");
 });
 
-test("sends a frame as it is, and says so, when the headers do not allow the checksum", () => {
+test("sends a frame unchanged, with an offence, when its headers do not allow the checksum", () => {
   const guest = up();
   const plain = frame(BROADCAST, 80);
   guest.send({ bytes: plain, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum | (34 << 18) });
@@ -131,7 +131,7 @@ test("sends a frame as it is, and says so, when the headers do not allow the che
   assert.equal(guest.nic.offences.frame, 2);
 });
 
-test("gives up a frame that the port never takes", () => {
+test("drops a frame that the port never accepts", () => {
   const guest = up();
   guest.cable.room = 0;
   guest.send({ bytes: frame(BROADCAST, 60) });
@@ -161,7 +161,7 @@ test("wraps after 1024 descriptors when none is marked, on chips before the 8168
   assert.equal(guest.cable.frames.at(-1)!.length, 61);
 });
 
-test("a doorbell that finds nothing is an offence before anything was sent, and not later: some come after their frames", () => {
+test("a doorbell without work is an offence only before the first frame: later ones may come after their frames", () => {
   const guest = up();
   guest.w8(TxPoll, Poll.normalPriority);
   assert.equal(guest.nic.offences.idle, 1);
@@ -171,7 +171,7 @@ test("a doorbell that finds nothing is an offence before anything was sent, and 
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("StopReq stops both ways, with both enabled", () => {
+test("StopReq stops both directions while both are enabled", () => {
   const guest = up();
   guest.post(2);
   assert.ok(guest.nic.receive(frame(BROADCAST, 60), 0, 60));
@@ -182,7 +182,7 @@ test("StopReq stops both ways, with both enabled", () => {
   assert.equal(guest.cable.frames.length, 0);
 });
 
-test("a frame whose last descriptor is not there yet waits for the next doorbell", () => {
+test("a frame whose last descriptor is missing waits for the next doorbell", () => {
   const guest = up();
   guest.setDescriptor(TX_RING, 0, (Own | FirstSegment | 30) >>> 0, 0, TX_DATA);
   guest.w8(TxPoll, Poll.normalPriority);
@@ -192,7 +192,7 @@ test("a frame whose last descriptor is not there yet waits for the next doorbell
   assert.equal(guest.cable.frames[0]!.length, 70);
 });
 
-test("stops at a ring in which no frame ever ends", () => {
+test("stops at a ring without a last descriptor", () => {
   const guest = up();
   for (let i = 0; i < 4; i++)
     guest.setDescriptor(
@@ -207,7 +207,7 @@ test("stops at a ring in which no frame ever ends", () => {
   assert.equal(guest.nic.offences.fragments, 1);
 });
 
-test("stops the queue when sent to memory it was not given, and a new base starts it again", () => {
+test("a descriptor address outside guest memory stops the queue, and a new base restarts it", () => {
   const guest = up();
   guest.setDescriptor(TX_RING, 0, (Own | FirstSegment | LastSegment | 100) >>> 0, 0, BASE + MEMORY_BYTES - 50);
   guest.w8(TxPoll, Poll.normalPriority);
@@ -223,7 +223,7 @@ test("stops the queue when sent to memory it was not given, and a new base start
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("a ring that runs off the end of memory is an offence, not a wrap", () => {
+test("a ring that extends beyond the end of memory is an offence and does not wrap", () => {
   const guest = up();
   const ring = BASE + MEMORY_BYTES - 256;
   guest.w32(TNPDSHigh, 3);
@@ -248,7 +248,7 @@ test("the high-priority ring works, and goes first", () => {
   );
 });
 
-test("without a link frames are lost but their descriptors come back", () => {
+test("without a link frames are lost, but their descriptors are returned", () => {
   const guest = up();
   guest.nic.setCarrier(false);
   guest.send({ bytes: frame(BROADCAST, 60) });
@@ -256,7 +256,7 @@ test("without a link frames are lost but their descriptors come back", () => {
   assert.equal(guest.descriptor(TX_RING, 0).opts1 & Own, 0);
 });
 
-test("either loopback bit will do, and a software reset spares them and the rings' starts", () => {
+test("either loopback bit enables loopback, and a software reset preserves both and the ring bases", () => {
   for (const bits of [1 << 17, 1 << 18]) {
     const guest = up();
     guest.post(2);
@@ -270,7 +270,7 @@ test("either loopback bit will do, and a software reset spares them and the ring
   }
 });
 
-test("in loopback what is sent comes back and does not leave", () => {
+test("in loopback frames are received and not sent", () => {
   const guest = up();
   guest.post(2);
   guest.w32(TxConfig, TxConf.loopback);
@@ -279,7 +279,7 @@ test("in loopback what is sent comes back and does not leave", () => {
   assert.deepEqual(guest.received(0).bytes, frame(MAC, 70));
 });
 
-test("is not confused by a guest that rings the doorbell from within an answer", () => {
+test("handles a doorbell that is rung during the delivery of a reply", () => {
   const guest = up();
   const commit = guest.cable.commit.bind(guest.cable);
   let echoes = 3;
@@ -292,7 +292,7 @@ test("is not confused by a guest that rings the doorbell from within an answer",
   assert.equal(guest.cable.frames.length, 4);
 });
 
-test("survives a guest that resets it from within an answer, and starts over afterwards", () => {
+test("survives a reset during the delivery of a reply, and restarts afterwards", () => {
   const guest = up();
   const commit = guest.cable.commit.bind(guest.cable);
   guest.cable.commit = (length: number) => {
@@ -310,12 +310,12 @@ test("survives a guest that resets it from within an answer, and starts over aft
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("is at the start of the ring again after a reset, wherever it was", () => {
+test("is at the start of the ring after a reset", () => {
   const guest = up();
   guest.send({ bytes: frame(BROADCAST, 60) });
   guest.w8(ChipCmd, Cmd.reset);
   guest.w8(ChipCmd, Cmd.transmitEnable);
-  // Behind the first descriptor, which is not the chip's.
+  // After the first descriptor, which the chip does not own.
   guest.send({ bytes: frame(BROADCAST, 61) });
   assert.equal(guest.cable.frames.length, 1);
   const again = up();
@@ -325,7 +325,7 @@ test("is at the start of the ring again after a reset, wherever it was", () => {
   assert.equal(again.cable.frames.length, 1);
 });
 
-test("without a ring it reads where none was given, and is told off", () => {
+test("without a ring base the access is outside guest memory and reported as an offence", () => {
   const guest = new Guest();
   guest.busMaster();
   guest.w8(ChipCmd, Cmd.transmitEnable);
@@ -333,7 +333,7 @@ test("without a ring it reads where none was given, and is told off", () => {
   assert.equal(guest.nic.offences.outside, 1);
 });
 
-test("stops when the transmitter is switched off while a frame waits", () => {
+test("stops when the transmitter is disabled while a frame waits", () => {
   const guest = up();
   guest.cable.room = 0;
   guest.send({ bytes: frame(BROADCAST, 60) });

@@ -1,4 +1,7 @@
-/** The transmit engine: walks a ring from the doorbell on, builds frames in the port's memory, gives descriptors back. */
+/**
+ * The transmit engine: on a doorbell, reads descriptors, builds frames in the port's memory, and returns the
+ * descriptors.
+ */
 import {
   ADDRESS_LOW,
   FirstSegment,
@@ -35,22 +38,22 @@ import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
 /** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
 const LONGEST_SUPER_FRAME = 0xffff + 18;
-/** Frames one doorbell may cause before other work gets its turn: segmentation makes many of one descriptor. */
+/** Most frames per turn, before other work runs: segmentation makes many frames of one descriptor. */
 const FRAMES_PER_TURN = 4096;
-/** How long the engine waits when its turn is over, and when the port takes no more. */
+/** Delay until the next turn: after a full turn, and after the port rejected a frame. */
 const TURN_MICROS = 1;
 const RETRY_MICROS = 20;
-/** After this many waits for the port in a row (100 ms) a frame is given up. */
+/** A frame is dropped after this many consecutive retries (100 ms). */
 const RETRIES = 5000;
-// Bound here because the engine looks an imported name up at every use.
+// Bound here because V8 looks up an imported name at every use.
 const SHORTEST = SHORTEST_FRAME;
 const STANDARD = STANDARD_FRAME;
 const ADDRESS = ADDRESS_LOW;
 
-/** The 8168E-VL does not segment where the last payload has no more bytes than this. */
+/** The 8168E-VL does not segment a frame whose last segment has this much payload or less. */
 const SHORT_PAYLOAD = 6;
 
-/** What became of a frame. */
+/** Result of trying to send a frame. */
 type Outcome = "sent" | "dropped" | "waits";
 
 export interface TransmitParts {
@@ -60,52 +63,55 @@ export interface TransmitParts {
   readonly offences: Offences;
   readonly page: Page;
   readonly facts: ChipFrames;
-  /** Whether ChipCmd lets the engine run. */
+  /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
-  /** Whether frames leave by the port now: none is to be diverted. */
+  /** Whether frames go to the port: link up and no loopback. */
   readonly straight: () => boolean;
-  /** Takes a finished frame of `length` bytes at `offset` that is not to leave by the port. True when it did. */
+  /**
+   * Takes a frame of `length` bytes at `offset` that must not go to the port, and returns true; otherwise returns
+   * false.
+   */
   readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
 }
 
 /**
- * Sends what the guest has put into one ring.
+ * Sends the frames of one ring.
  *
- * Invariants: each descriptor word is read once; memory is touched only inside regions the bus gave; between a doorbell
- * and its end at most 1024 descriptors are taken and `FRAMES_PER_TURN` frames made, the rest follows by timer.
+ * Invariants: each descriptor word is read once; memory is accessed only inside regions of the bus; one turn takes at
+ * most 1024 descriptors and makes at most `FRAMES_PER_TURN` frames; the rest follows by timer.
  */
 export class TransmitEngine {
   readonly ring: DescriptorRing;
-  /** Super-frames cut so far. */
+  /** Super-frames segmented so far. */
   superFrames = 0;
   readonly #parts: TransmitParts;
   readonly #pieces = new ScatterList();
   readonly #request = new OffloadRequest();
   readonly #segmentation = new Segmentation();
-  /** opts1 of the frame's descriptors as read, and where each is. */
+  /** opts1 of the frame's descriptors as read, and their positions. */
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;
   readonly #parse: ParseRequest;
-  /** Bits of opts1 that a descriptor comes back with. */
+  /** Bits of opts1 that are preserved when a descriptor is returned. */
   readonly #kept: number;
   readonly #fillChecksums: FillChecksums;
   #port: Port | undefined;
   #memory: Memory = newMemory(0);
-  /** Index of the descriptor after the present frame. */
+  /** Index of the descriptor after the current frame. */
   #next = 0;
-  /** Segments of the present frame that have left already. */
+  /** Segments of the current frame that were already sent. */
   #segmentsSent = 0;
   #frames = 0;
   #retries = 0;
   #running = false;
   #again = false;
-  /** Ends the pause that the link partner has asked for. */
+  /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
-   * Something was taken since the start. A doorbell that finds nothing is no offence then: the guest cannot know how far the chip
-   * has got, bells on their way through a socket come later than the frames, and FreeBSD's driver rings once more whenever the
-   * chip says that it has sent all, for some chips miss a bell.
+   * Descriptors were taken since the start. From then on a doorbell without work is not an offence: the guest cannot
+   * know how far the chip is, doorbells that travel through a socket arrive late, and FreeBSD's driver rings again when
+   * all is sent because some chips miss a doorbell.
    */
   #begun = false;
   #cancel: (() => void) | undefined;
@@ -128,7 +134,7 @@ export class TransmitEngine {
     this.#memory = port.memory ?? memoryOf(port.bytes);
   }
 
-  /** Forgets the ring and the frame in hand. */
+  /** Drops the current frame and returns to the start of the ring. */
   reset(): void {
     this.ring.reset();
     this.#cancel?.();
@@ -141,7 +147,7 @@ export class TransmitEngine {
     this.#begun = false;
   }
 
-  /** Sends nothing for so many microseconds; 0 ends a pause. A frame that is leaving leaves. */
+  /** Sends nothing for this many microseconds; 0 ends a pause. A frame already being sent is completed. */
   pause(micros: number): void {
     this.#paused?.();
     this.#paused = undefined;
@@ -149,7 +155,7 @@ export class TransmitEngine {
     else if (this.#again) this.#run(false);
   }
 
-  /** The guest says there is something to send. */
+  /** The guest rang the doorbell. */
   doorbell(): void {
     if (!this.#parts.enabled()) this.#parts.offences.commit("disabled", this.ring.index);
     else if (this.#running) this.#again = true;
@@ -178,7 +184,7 @@ export class TransmitEngine {
       }
       const outcome = this.#send();
       waits = outcome === "waits";
-      // The far end may answer at once, and the guest that answer with a reset.
+      // The far end may reply immediately, and the guest may reset the chip on receiving it.
       if (waits || this.ring.epoch !== epoch) break;
       if (outcome === "sent") good++;
       else bad++;
@@ -190,12 +196,12 @@ export class TransmitEngine {
     if (this.ring.epoch !== epoch) return;
     if (taken > 0 || waits) this.#begun = true;
     else if (rung && !this.#begun && !this.ring.halted) this.#parts.offences.commit("idle", this.ring.index);
-    // The doorbell rings from within when the guest answers at once what this turn has sent.
+    // `#again`: the guest rang the doorbell during this turn.
     if (waits || this.#again || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
     this.#interrupt(good, bad, waits);
   }
 
-  /** The frame that waited for the port is not there any more. */
+  /** The guest has taken back a frame that was waiting for the port. */
   #takenBack(): void {
     this.#retries = 0;
     this.#segmentsSent = 0;
@@ -206,7 +212,7 @@ export class TransmitEngine {
     this.#cancel = this.#parts.schedule.after(refused ? RETRY_MICROS : TURN_MICROS, this.#resume);
   }
 
-  /** The guest may be called from here. */
+  /** The guest may run during this call. */
   #interrupt(good: number, bad: number, waits: boolean): void {
     const { interrupts } = this.#parts;
     const empty = waits || this.ring.halted ? 0 : Intr.transmitUnavailable;
@@ -215,7 +221,7 @@ export class TransmitEngine {
     if (good > 0) interrupts.frames(good);
   }
 
-  /** Reads the descriptors of the next frame. Returns how many, 0 when there is no whole frame. */
+  /** Reads the descriptors of the next frame. Returns their number, or 0 if there is no complete frame. */
   #gather(): number {
     const { ring } = this;
     let index = ring.index;
@@ -238,13 +244,13 @@ export class TransmitEngine {
       }
       if (index === ring.index) break;
     }
-    // Once round without a last descriptor: nothing can ever be sent.
+    // All descriptors belong to one frame without an end: it can never be sent.
     this.#parts.offences.commit("fragments", ring.index);
     ring.halted = true;
     return 0;
   }
 
-  /** Gives the frame's descriptors back, in order, and goes on to the next. False when the ring was started over meanwhile. */
+  /** Returns the frame's descriptors in order and advances. False if the ring was restarted meanwhile. */
   #giveBack(used: number): boolean {
     const { ring } = this;
     const { epoch } = ring;
@@ -263,7 +269,10 @@ export class TransmitEngine {
     return length > STANDARD && !this.#takesLong(length) ? this.#drop() : this.#sendWhole();
   }
 
-  /** Whether the chip, as its registers stand, sends so long a frame. One too long to be summed leaves as it is. */
+  /**
+   * Whether the chip sends a frame of this length with its present settings. Chips that cannot checksum jumbo frames
+   * send them unchanged.
+   */
   #takesLong(length: number): boolean {
     const { page, facts, offences } = this.#parts;
     if (length > longestFrame(page, facts)) return false;
@@ -285,9 +294,9 @@ export class TransmitEngine {
     const cut = this.#segmentation;
     const { facts } = this.#parts;
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
-    // None is longer than the first.
+    // No other segment is longer than the first.
     if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
-    // It is not documented what the 8168E-VL sends then.
+    // What the 8168E-VL sends in this case is not documented.
     if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;
     const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? cut.payloadIn(memory) : -1;
@@ -306,7 +315,7 @@ export class TransmitEngine {
     return "sent";
   }
 
-  /** Sends segments whose payload the port takes from where the guest has it, at `payloadAt` of the port's memory. */
+  /** Sends segments whose payload the port reads directly from guest memory, at `payloadAt` of the port's memory. */
   #sendInPlace(payloadAt: number): Outcome {
     const cut = this.#segmentation;
     const memory = this.#memory;
@@ -316,7 +325,7 @@ export class TransmitEngine {
     let continues = false;
     for (let n = this.#segmentsSent; n < segments; n++) {
       const length = cut.length(n);
-      // Short ones have padding behind the payload.
+      // A short segment is copied, because padding follows its payload.
       const frame = length < SHORTEST ? this.#reserve(length) : this.#reserve(headerBytes);
       if (frame < 0) return this.#refused();
       if (length < SHORTEST) {
@@ -332,7 +341,7 @@ export class TransmitEngine {
       }
       this.#segmentsSent = n + 1;
     }
-    // The guest may change the payload as soon as its descriptors are given back.
+    // The guest may change the payload once its descriptors are returned.
     port.flush();
     this.superFrames++;
     return "sent";
@@ -354,13 +363,16 @@ export class TransmitEngine {
     return "sent";
   }
 
-  /** Where a frame may be built; -1 when this turn's frames are used up or the port takes none. */
+  /** Where to build a frame; -1 if this turn has made enough frames or the port rejects it. */
   #reserve(length: number): number {
     if (this.#frames >= FRAMES_PER_TURN) return -1;
     return this.#port?.reserve(length < SHORTEST ? SHORTEST : length) ?? -1;
   }
 
-  /** The frame stays in the ring and is tried again later; not for ever, since a port may never take one so long. */
+  /**
+   * The frame stays in the ring and is retried a limited number of times, because a port may never accept a frame of
+   * this length.
+   */
   #refused(): Outcome {
     if (this.#frames >= FRAMES_PER_TURN) return "waits";
     if (++this.#retries <= RETRIES) return "waits";
@@ -369,7 +381,7 @@ export class TransmitEngine {
     return "dropped";
   }
 
-  /** @param continues it is the segment behind the one committed before. Returns whether the port got it. */
+  /** @param continues this segment follows the one committed before. Returns whether the port got it. */
   #commit(frame: number, length: number, continues: boolean): boolean {
     const { bytes } = this.#memory;
     const padded = length < SHORTEST ? this.#pad(frame, length) : length;
@@ -381,12 +393,12 @@ export class TransmitEngine {
     return true;
   }
 
-  /** Pads a short frame. Chips that leave in the padding what their FIFO held want software to do it. */
+  /** Pads a short frame. Some chips would send old bytes of their FIFO as padding; drivers must pad for them. */
   #pad(frame: number, length: number): number {
     const { bytes } = this.#memory;
     const { facts, offences } = this.#parts;
     if (facts.padding === "zeros") for (let at = length; at < SHORTEST; at++) bytes[frame + at] = 0;
-    // A last segment is no fault of the guest's.
+    // A short last segment is not the driver's fault.
     else if (!this.#request.segment) offences.commit("short", this.ring.index);
     return SHORTEST;
   }

@@ -1,4 +1,4 @@
-/** Transmit checksums: filled in as asked, and as wrongly as some chips do it. */
+/** Transmit checksums, including the errors of some chips. */
 import type { FrameFacts } from "#chip/frames.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { finish, sum } from "#wire/checksum.ts";
@@ -12,12 +12,15 @@ import * as tcp from "#wire/tcp.ts";
 import * as udp from "#wire/udp.ts";
 import type { OffloadRequest } from "./offload.ts";
 
-/** Below this, with an IPv4 packet of fewer than 28 bytes, chips without RL_FLAG_AUTOPAD damage a frame that they sum (FreeBSD). */
+/**
+ * Below this length, chips without RL_FLAG_AUTOPAD damage a frame that they checksum whose IPv4 packet has fewer than
+ * 28 bytes (FreeBSD).
+ */
 const DAMAGED_BELOW = 42;
 
 /**
- * Fills in what is asked for in the frame of `length` bytes at `frame`, into which a tag of `tagBytes` was put. False when
- * the frame is not what the request says; it leaves as it is then.
+ * Fills in the requested checksums of the frame of `length` bytes at `frame`, which contains an inserted tag of
+ * `tagBytes`. False if the frame does not match the request; it is then sent unchanged.
  */
 export type FillChecksums = (
   request: OffloadRequest,
@@ -27,13 +30,13 @@ export type FillChecksums = (
   tagBytes: number,
 ) => boolean;
 
-/** Where in the frame the transport header starts. */
+/** Offset of the transport header in the frame. */
 const transportOf = (request: OffloadRequest, bytes: Uint8Array, frame: number, network: number, tag: number): number =>
   request.transport < 0 ? network + ((bytes[frame + network]! & 0xf) << 2) : request.transport + tag;
 
 const fillChecksums: FillChecksums = (request, memory, frame, length, tagBytes) => {
   const { ipChecksum, protocol } = request;
-  if (!ipChecksum && protocol === 0) return !request.vain;
+  if (!ipChecksum && protocol === 0) return !request.lacksIpBit;
   const network = networkOffset(memory.bytes, frame, length);
   const end = frame + length;
   if (network < 0 || (ipChecksum && !fillIpv4Checksum(memory, frame + network, end))) return false;
@@ -43,9 +46,9 @@ const fillChecksums: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * As `fillChecksums`, on chips that take the length of a TCP or UDP packet from the frame: padding that software has
- * put behind it is counted. Linux's log has it as "wrong by the count of added bytes" (8168E-VL), and of the 8125 that it
- * has the same or a similar fault.
+ * As `fillChecksums`, on chips that derive the length of a TCP or UDP packet from the frame, so that padding added by
+ * software is counted too. Linux's log describes it as "wrong by the count of added bytes" for the 8168E-VL, and the
+ * same or a similar fault for the 8125.
  */
 const fillWithPadding: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
@@ -63,7 +66,10 @@ const fillWithPadding: FillChecksums = (request, memory, frame, length, tagBytes
   return true;
 };
 
-/** As `fillChecksums`, on chips that sum only the first 20 bytes of an IPv4 header: what exactly they get wrong is not known. */
+/**
+ * As `fillChecksums`, on chips that sum only 20 bytes of an IPv4 header with options. The exact wrong result is not
+ * known.
+ */
 const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
   if (!request.ipChecksum) return true;
@@ -73,7 +79,7 @@ const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBy
   return true;
 };
 
-/** As `fillChecksums`, on chips that garble what follows the header of a very short packet: how, is not known. */
+/** As `fillChecksums`, on chips that damage the payload of a very short packet. How they damage it is not known. */
 const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
   if (!request.ipChecksum || length - tagBytes >= DAMAGED_BELOW) return true;
@@ -84,24 +90,27 @@ const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) 
   return false;
 };
 
-/** UDP datagrams to PTP's ports, as long as this or shorter, and what of them these chips need. */
-const STUMBLE_BELOW = 175;
+/**
+ * UDP datagrams to PTP's ports that are affected: frames shorter than this, with fewer bytes of UDP than
+ * `SHORTEST_PTP`.
+ */
+const STALL_BELOW = 175;
 const SHORTEST_PTP = 47;
 const PTP_PORTS = [319, 320];
 const UDP_BYTES = 8;
 const parts = new Int32Array(DISSECTION_WORDS);
 
 /**
- * As `fillWithPadding`, on chips that certain short UDP frames can stop: fragments with less than a header, and PTP below a
- * certain length. Drivers pad them (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len). On hardware it takes heavy load;
- * here the frame leaves, and it is said.
+ * As `fillWithPadding`, on chips that certain short UDP frames can stall: fragments without a full header, and short
+ * PTP messages. Drivers pad them (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len). Hardware stalls only under
+ * heavy load; the model sends the frame and reports an offence.
  */
-const fillAndStumble: FillChecksums = (request, memory, frame, length, tagBytes) => {
+const fillOrStall: FillChecksums = (request, memory, frame, length, tagBytes) => {
   const filled = fillWithPadding(request, memory, frame, length, tagBytes);
-  return filled && !(length - tagBytes < STUMBLE_BELOW && stumbles(memory.bytes, frame, length));
+  return filled && !(length - tagBytes < STALL_BELOW && stalls(memory.bytes, frame, length));
 };
 
-const stumbles = (bytes: Uint8Array, frame: number, length: number): boolean => {
+const stalls = (bytes: Uint8Array, frame: number, length: number): boolean => {
   const layer = dissect(bytes, frame, length, parts);
   if (layer < Layer.network || parts[PROTOCOL] !== ipv4.Protocol.udp) return false;
   const at = parts[NETWORK]! + parts[NETWORK_LENGTH]!;
@@ -110,9 +119,9 @@ const stumbles = (bytes: Uint8Array, frame: number, length: number): boolean => 
   return rest < SHORTEST_PTP && PTP_PORTS.includes(get16(bytes, frame + at + 2));
 };
 
-/** How this chip does it. */
+/** The variant of this chip. */
 export const checksumFiller = (facts: FrameFacts): FillChecksums => {
-  if (facts.stumblesOverUdp) return fillAndStumble;
+  if (facts.stumblesOverUdp) return fillOrStall;
   if (facts.sumsPadding) return fillWithPadding;
   if (facts.sumsNoOptions) return fillWithoutOptions;
   return facts.damagesShort ? fillAndDamage : fillChecksums;
