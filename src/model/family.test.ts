@@ -1,4 +1,4 @@
-/** Every chip of the family: what a driver finds when it looks for the first time. */
+/** Each chip of the family: what a driver finds at probe. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -11,7 +11,7 @@ import { registersOf } from "./registers/register-set.ts";
 
 const chips: readonly Chip[] = CHIPS;
 
-/** As a driver does it: the PCI device first, then the XID, then what the XID may leave open. */
+/** As in a driver: the PCI device first, then the XID, then what distinguishes chips of one XID. */
 const identify = (guest: Guest): Chip | undefined => {
   const device = guest.nic.read("config", 2, 2);
   const xid = (guest.r32(ChipId) >>> TxConf.xidShift) & TxConf.xidMask;
@@ -23,7 +23,7 @@ const identify = (guest: Guest): Chip | undefined => {
 };
 
 for (const chip of chips) {
-  test(`${chip.key} is found by PCI identity, told by XID, reset, and found again`, () => {
+  test(`${chip.key} is found by PCI identity, identified by XID, reset, and identified again`, () => {
     const guest = new Guest({ chip });
     const [vendor, device] = [guest.nic.read("config", 0, 2), guest.nic.read("config", 2, 2)];
     assert.ok(PCI_IDS.some((id) => id.vendor === vendor && id.device === device));
@@ -37,7 +37,7 @@ for (const chip of chips) {
     assert.deepEqual([guest.r32(IDR0), guest.r16(IDR4)], [0x3322_1102, 0x5544]);
   });
 
-  test(`${chip.key} lets its registers be read and its table be dumped without an offence`, () => {
+  test(`${chip.key} allows reading its registers and dumping its table without an offence`, () => {
     const guest = new Guest({ chip });
     for (const { offset, width } of registersOf(chip))
       guest.nic.read(chip.profile.function.registersBar, offset, (width / 8) as 1 | 2 | 4);
@@ -45,7 +45,7 @@ for (const chip of chips) {
     assert.equal(guest.nic.offences.unknown, 0);
   });
 
-  test(`${chip.key} has windows that are powers of two, and no others`, () => {
+  test(`${chip.key} has only windows whose sizes are powers of two`, () => {
     const guest = new Guest({ chip });
     const sizes = regionsOf(chip);
     for (const bar of [0, 1, 2, 3, 4, 5] as const) {
@@ -63,7 +63,7 @@ for (const chip of chips) {
   });
 }
 
-test("a board's maker may have given it another identity", () => {
+test("a board's manufacturer may have set another PCI identity", () => {
   const identity = { vendor: 0x1737, device: 0x1032, subsystemVendor: 0x1737, subsystemDevice: 0x0024 };
   const { nic } = new Guest({ chip: chipNamed("rtl8169s")!, identity });
   assert.equal(nic.read("config", 0, 4), 0x1032_1737);
@@ -71,7 +71,7 @@ test("a board's maker may have given it another identity", () => {
   assert.equal(nic.read("config", 8, 1), 0x10);
 });
 
-test("random accesses to any chip never throw, and reads are unsigned and fit", () => {
+test("random accesses to any chip never throw, and reads are unsigned and in range", () => {
   const access = fc.record({
     region: fc.constantFrom("config" as const, 0 as const, 1 as const, 2 as const, 3 as const, 4 as const),
     offset: fc.oneof(fc.nat(0x120), fc.nat(0x1_0010)),

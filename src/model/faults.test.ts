@@ -1,4 +1,4 @@
-/** Faults: each does what its name says, as often as it was armed for, and nothing afterwards. */
+/** Faults: each has its effect as often as it was armed for, and none afterwards. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipCmd, Cmd, DTCCR, DTCCRHigh, Dtccr, FLAG, Intr, IntrMask, IntrStatus, PHYOCP } from "#chip/registers.ts";
@@ -33,7 +33,7 @@ test("a lost interrupt leaves its event pending, and the next one is signalled",
   assert.equal(guest.interrupts, 1);
 });
 
-test("a repeated interrupt comes again with nothing new pending", () => {
+test("a repeated interrupt repeats with nothing new pending", () => {
   const guest = up();
   guest.nic.faults.arm("repeated-interrupt", { count: 2 });
   arrive(guest);
@@ -43,7 +43,7 @@ test("a repeated interrupt comes again with nothing new pending", () => {
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("a stuck reset keeps its bit until another reset is let through", () => {
+test("a stuck reset keeps its bit until a later reset works", () => {
   const guest = up();
   guest.nic.faults.arm("stuck-reset");
   guest.w8(ChipCmd, Cmd.reset);
@@ -54,7 +54,7 @@ test("a stuck reset keeps its bit until another reset is let through", () => {
   assert.equal(guest.r8(ChipCmd), 0);
 });
 
-test("stuck counters never finish a dump", () => {
+test("with stuck counters a dump never completes", () => {
   const guest = up();
   guest.nic.faults.arm("stuck-counters", { count: 1 });
   const dump = (): void => {
@@ -68,7 +68,7 @@ test("stuck counters never finish a dump", () => {
   assert.equal(guest.r32(DTCCR) & Dtccr.dump, 0);
 });
 
-test("a silent PHY answers nothing, and answers again when the fault is over", () => {
+test("a silent PHY does not respond until the fault is disarmed", () => {
   const guest = up();
   const answers = (): boolean => {
     guest.w32(PHYOCP, 0xa400 << 15);
@@ -81,7 +81,7 @@ test("a silent PHY answers nothing, and answers again when the fault is over", (
   assert.equal(answers(), true);
 });
 
-test("a DMA error stops the chip at the first access it strikes, and the guest hears of it", () => {
+test("a DMA error stops the chip at the first affected access, and the guest gets a system error", () => {
   const guest = up();
   arrive(guest);
   serve(guest);
@@ -92,7 +92,7 @@ test("a DMA error stops the chip at the first access it strikes, and the guest h
   assert.deepEqual(guest.nic.faults.armed, []);
 });
 
-test("a full receive FIFO loses frames, counts them and says so", () => {
+test("a full receive FIFO loses frames, counts them and raises the event", () => {
   const guest = up();
   guest.nic.faults.arm("receive-overflow", { count: 2 });
   assert.deepEqual([arrive(guest), arrive(guest), arrive(guest)], [false, false, true]);
@@ -100,7 +100,7 @@ test("a full receive FIFO loses frames, counts them and says so", () => {
   assert.equal(guest.nic.counters.rxMissed, 2);
 });
 
-test("a card that is out reads all ones, does nothing, and comes back as after power-on", () => {
+test("a removed card reads all ones, does nothing, and returns as after power-on", () => {
   const guest = up();
   guest.nic.faults.arm("removal");
   assert.equal(guest.r32(IntrStatus - 2), 0xffff_ffff);
@@ -120,7 +120,7 @@ test("a card that is out reads all ones, does nothing, and comes back as after p
   assert.equal(arrive(guest), true);
 });
 
-test("says how often each armed fault has struck and will strike", () => {
+test("reports past and remaining occurrences of each armed fault", () => {
   const guest = up();
   guest.nic.faults.arm("receive-overflow", { count: 3 });
   guest.nic.faults.arm("stuck-reset");
@@ -131,7 +131,7 @@ test("says how often each armed fault has struck and will strike", () => {
   ]);
 });
 
-test("refuses names that are no faults and counts that are no numbers of times", () => {
+test("rejects unknown faults and invalid counts", () => {
   const faults = new Faults(() => {});
   assert.throws(() => faults.arm("gremlins"), { code: "OUT_OF_RANGE", hint: /lost-interrupt, / });
   assert.throws(() => faults.arm("toString"), { code: "OUT_OF_RANGE" });

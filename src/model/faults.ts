@@ -1,33 +1,33 @@
-/** Faults that real hardware has now and then, armed at run time by name. */
+/** Faults of real hardware that can be injected at run time, by name. */
 import { OutOfRange } from "#kit/errors.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
-/** Each, and what the chip does while it is armed. */
+/** Each fault, and its effect while armed. */
 export const FAULTS = {
-  "lost-interrupt": "an interrupt is due and not signalled; the line's level stays as it should be",
-  "repeated-interrupt": "an interrupt is signalled again a little later though nothing new is pending",
-  "stuck-reset": "a software reset is never over: ChipCmd keeps the bit, and nothing is reset",
-  "stuck-counters": "a command to dump or reset the counters is never done: DTCCR keeps the bit",
-  "dma-error": "the bus refuses what the chip wants to read or write in memory",
-  "silent-phy": "the PHY answers no access: the flag of PHYOCP, or PHYAR on older chips, never changes",
-  "receive-overflow": "a frame that comes finds the receive FIFO full: it is counted as missed",
-  removal: "the card is out: every register reads all ones, nothing is sent, received or signalled",
+  "lost-interrupt": "an interrupt is due but not signalled; the level of the line is correct",
+  "repeated-interrupt": "an interrupt is signalled again shortly after, with no new event pending",
+  "stuck-reset": "a software reset never completes: ChipCmd keeps the bit, and nothing is reset",
+  "stuck-counters": "a command to dump or reset the counters never completes: DTCCR keeps the bit",
+  "dma-error": "the bus rejects the chip's accesses to memory",
+  "silent-phy": "the PHY does not respond: the flag of PHYOCP, or PHYAR on older chips, never changes",
+  "receive-overflow": "the receive FIFO is full when a frame arrives: the frame is counted as missed",
+  removal: "the card is removed: all registers read all ones, nothing is sent, received or signalled",
 } as const;
 export type FaultName = keyof typeof FAULTS;
-/** Those that are a state and do not strike: they last until they are disarmed. */
+/** Faults that are a state without single events: they last until disarmed. */
 export const LASTING: readonly FaultName[] = ["silent-phy", "removal"];
 
 export interface FaultOptions {
-  /** How often it strikes before it is over; without, until it is disarmed. */
+  /** How often it occurs before it disarms itself; without, until disarmed. */
   readonly count?: number;
 }
 
 /** A fault that is armed. */
 export interface ArmedFault {
   readonly name: FaultName;
-  /** Times it will still strike; `Infinity` until disarmed. */
+  /** Remaining occurrences; `Infinity` until disarmed. */
   readonly left: number;
-  /** Times it has struck since it was armed. */
+  /** Occurrences since it was armed. */
   readonly struck: number;
 }
 
@@ -36,20 +36,20 @@ interface State {
   struck: number;
 }
 
-/** More than this is a slip of the pen. */
+/** Limit that catches typing errors. */
 const MOST = 1_000_000_000;
 
 const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
 
 /**
- * What is armed. The model asks at its seams; nothing but a field is read there as long as nothing is armed.
+ * Armed faults. The model asks at certain points; as long as none is armed, that reads only one field.
  *
- * `changed` is told of every arming and disarming, after the fact.
+ * `changed` is called after each change.
  */
 export class Faults {
   /** Whether anything is armed. */
   any = false;
-  /** Whether the card is out. */
+  /** Whether the card is removed. */
   removed = false;
   readonly #states = new Map<FaultName, State>();
   readonly #changed: (name: FaultName) => void;
@@ -58,17 +58,17 @@ export class Faults {
     this.#changed = changed;
   }
 
-  /** @throws {OutOfRange} for a name that is no fault, or a count that is no positive whole number */
+  /** @throws {OutOfRange} for an unknown fault, or a count that is not a positive integer */
   arm(name: string, options: FaultOptions = {}): void {
     const fault = this.#named(name);
     const { count = Infinity } = options;
     if (!(count === Infinity || (Number.isInteger(count) && count > 0 && count <= MOST)))
-      throw new OutOfRange(`a fault that strikes ${count} times`, "Give a whole number from 1 on, or none.");
+      throw new OutOfRange(`a fault that occurs ${count} times`, "Use an integer from 1 on, or omit it.");
     this.#states.set(fault, { left: count, struck: 0 });
     this.#update(fault);
   }
 
-  /** The fault is over; nothing when it was not armed. @throws {OutOfRange} for a name that is no fault */
+  /** Disarms a fault; no effect if it is not armed. @throws {OutOfRange} for an unknown fault */
   disarm(name: string): void {
     const fault = this.#named(name);
     if (this.#states.delete(fault)) this.#update(fault);
@@ -82,7 +82,7 @@ export class Faults {
     return this.any && this.#states.has(name);
   }
 
-  /** Whether the fault strikes now; counts if it does. */
+  /** Whether the fault occurs now; counts if it does. */
   strikes(name: FaultName): boolean {
     if (!this.any) return false;
     const state = this.#states.get(name);
@@ -94,7 +94,7 @@ export class Faults {
 
   #named(name: string): FaultName {
     if (isFault(name)) return name;
-    throw new OutOfRange(`no fault is called "${name}"`, `Faults are ${Object.keys(FAULTS).join(", ")}.`);
+    throw new OutOfRange(`unknown fault "${name}"`, `Faults are ${Object.keys(FAULTS).join(", ")}.`);
   }
 
   #update(name: FaultName): void {
@@ -104,9 +104,9 @@ export class Faults {
   }
 }
 
-/** Guest memory that a fault keeps the chip from. Whoever remembers regions forgets them when the fault is armed. */
+/** Guest memory whose access a fault rejects. Caches of regions must be cleared when the fault is armed. */
 export class RefusedMemory implements GuestMemory {
-  /** The last access was refused by a fault, so it is not the guest's error. */
+  /** The last access was rejected by a fault, so it is not the guest's error. */
   refused = false;
   readonly #faults: Faults;
   readonly #memory: GuestMemory;

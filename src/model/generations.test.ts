@@ -1,4 +1,4 @@
-/** What the frame engines do differently from chip to chip: descriptor formats, lengths, padding, known faults. */
+/** Differences between chips in the frame engines: descriptor formats, lengths, padding, known errata. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -54,7 +54,7 @@ const UDP_GOOD = Verified.ip | Verified.udp | Verified.ipGood | Verified.transpo
 const SIZE = TxV1.segmentSizeShift;
 
 for (const key of FIRST_FORMAT) {
-  test(`${key} finds IPv4 headers itself, behind tags too, and sums as opts1 says`, () => {
+  test(`${key} finds IPv4 headers itself, also after tags, and computes the checksums requested in opts1`, () => {
     const guest = up(key);
     const tcp = ipv4Tcp({ payload: 333 });
     guest.send({ bytes: tcp, opts1: TxV1.ipChecksum | TxV1.tcpChecksum });
@@ -66,7 +66,7 @@ for (const key of FIRST_FORMAT) {
     assert.equal(guest.nic.offences.frame, 0);
   });
 
-  test(`${key} makes no TCP checksum without the IP bit, and says so`, () => {
+  test(`${key} computes no TCP checksum without the IP bit, and reports an offence`, () => {
     const guest = up(key);
     const tcp = ipv4Tcp({ payload: 64 });
     guest.send({ bytes: tcp, opts1: TxV1.tcpChecksum });
@@ -74,7 +74,7 @@ for (const key of FIRST_FORMAT) {
     assert.equal(guest.nic.offences.frame, 1);
   });
 
-  test(`${key} cuts as opts1 says, IPv4 only`, () => {
+  test(`${key} segments as requested in opts1, IPv4 only`, () => {
     const guest = up(key);
     const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
     guest.send({ bytes: whole, opts1: TxV1.segment | (1000 << SIZE) });
@@ -84,7 +84,7 @@ for (const key of FIRST_FORMAT) {
     assert.equal(guest.nic.offences.frame, 1);
   });
 
-  test(`${key} does not verify IPv6, and says nothing in opts2`, () => {
+  test(`${key} does not verify IPv6, and reports nothing in opts2`, () => {
     const guest = up(key);
     guest.w16(CPlusCmd, CPlus.receiveChecksum);
     assert.ok(give(guest, sealed(ipv6Tcp({ payload: 99 }))));
@@ -96,7 +96,7 @@ for (const key of FIRST_FORMAT) {
 }
 
 for (const key of SECOND_FORMAT) {
-  test(`${key} finds IPv4 headers itself whatever the offset says, and IPv6 ones by it`, () => {
+  test(`${key} ignores the offset for IPv4 headers, and uses it for IPv6`, () => {
     const guest = up(key);
     const tcp = ipv4Tcp({ payload: 333 });
     guest.send({ bytes: tcp, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum });
@@ -109,7 +109,7 @@ for (const key of SECOND_FORMAT) {
     assert.deepEqual(d, tcp);
   });
 
-  test(`${key} tells IPv4 from IPv6 in opts2`, () => {
+  test(`${key} distinguishes IPv4 and IPv6 in opts2`, () => {
     const guest = up(key);
     guest.w16(CPlusCmd, CPlus.receiveChecksum);
     for (const bytes of [sealed(ipv6Tcp({ payload: 99 })), sealed(ipv4Udp({ payload: 99 })), frame(MAC, 80)])
@@ -122,7 +122,7 @@ for (const key of SECOND_FORMAT) {
   });
 }
 
-test("segmentation with the first format's bit works in the second, for IPv4, as FreeBSD's driver asks for it", () => {
+test("segmentation with the first format's bit works in the second, for IPv4, as FreeBSD's driver requests it", () => {
   const guest = up("rtl8168h");
   const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
   guest.send({ bytes: whole, opts1: TxV1.segment, opts2: 1000 << TxV2.segmentSizeShift });
@@ -137,7 +137,7 @@ for (const [key, config3, config4] of [
   ["rtl8168dp-28b", 4, 1],
   ["rtl8168e-2c1", 4, 1],
 ] as const) {
-  test(`${key} neither sends nor takes jumbo frames before they are switched on, and both at once afterwards`, () => {
+  test(`${key} neither sends nor accepts jumbo frames before they are enabled, and does both afterwards`, () => {
     const guest = up(key);
     const jumbo = frame(MAC, 2000);
     assert.equal(give(guest, jumbo), false);
@@ -175,7 +175,7 @@ test("each chip sends frames up to its own largest MTU and none beyond", () => {
   }
 });
 
-test("PCIe gigabit chips do not sum jumbo frames; PCI ones and the 8125 do", () => {
+test("PCIe gigabit chips do not checksum jumbo frames; PCI ones and the 8125 do", () => {
   const opts = { rtl8169s: { opts1: TxV1.ipChecksum | TxV1.tcpChecksum } } as Record<string, object>;
   for (const key of ["rtl8169s", "rtl8168h", "rtl8125b"]) {
     const guest = up(key);
@@ -188,7 +188,7 @@ test("PCIe gigabit chips do not sum jumbo frames; PCI ones and the 8125 do", () 
   }
 });
 
-test("the 8168E-VL and the 8125 pad with what was there before, and count padding into TCP's length", () => {
+test("the 8168E-VL and the 8125 pad with old bytes, and include padding in TCP's length", () => {
   for (const key of ["rtl8168evl", "rtl8125b"]) {
     const guest = up(key);
     guest.cable.bytes.fill(0xa5);
@@ -205,7 +205,7 @@ test("the 8168E-VL and the 8125 pad with what was there before, and count paddin
   }
 });
 
-test("chips with the first format garble packets of fewer than 28 bytes that they sum", () => {
+test("chips with the first format damage packets of fewer than 28 bytes that they checksum", () => {
   const guest = up("rtl8169s");
   const short = frame(BROADCAST, 40, 0x0800);
   short.set(ipv4Udp({ payload: 0 }).slice(14, 34), 14);
@@ -218,7 +218,7 @@ test("chips with the first format garble packets of fewer than 28 bytes that the
   assert.equal(guest.nic.offences.frame, 1);
 });
 
-test("the 8168C leaves IPv4 options out of the header checksum", () => {
+test("the 8168C does not include IPv4 options in the header checksum", () => {
   const plain = ipv4Tcp({ payload: 100 });
   const options = Uint8Array.of(...plain.slice(0, 34), 7, 4, 4, 0, ...plain.slice(34));
   options[14] = 0x46;
@@ -230,7 +230,7 @@ test("the 8168C leaves IPv4 options out of the header checksum", () => {
   assert.deepEqual(good, [Verified.ipGood, 0]);
 });
 
-test("the 8168E-VL does not cut what has options or a last piece of six bytes or fewer", () => {
+test("the 8168E-VL does not segment with options, or with a last segment of six bytes or fewer", () => {
   for (const [key, payload, sent] of [
     ["rtl8168evl", 2006, 0],
     ["rtl8168evl", 2007, 3],
@@ -242,7 +242,7 @@ test("the 8168E-VL does not cut what has options or a last piece of six bytes or
   }
 });
 
-test("the 8125 takes tags out by RxConfig, older chips by CPlusCmd", () => {
+test("the 8125 strips tags by RxConfig, older chips by CPlusCmd", () => {
   for (const key of ["rtl8169s", "rtl8168h", ...MULTIGIGABIT]) {
     const multigigabit = MULTIGIGABIT.includes(key);
     const accept = RxConf.acceptPhysical;
@@ -257,7 +257,7 @@ test("the 8125 takes tags out by RxConfig, older chips by CPlusCmd", () => {
   }
 });
 
-test("multicast hashes stand in reverse order on PCIe chips alone", () => {
+test("multicast hashes are in reverse order on PCIe chips only", () => {
   const group = Uint8Array.of(0x01, 0x00, 0x5e, 0x00, 0x00, 0x01);
   for (const key of ["rtl8169s", "rtl8168b", "rtl8125b"]) {
     const guest = up(key, RxConf.acceptMulticast);
@@ -272,7 +272,7 @@ test("multicast hashes stand in reverse order on PCIe chips alone", () => {
   }
 });
 
-test("the first 8168F lets multicast in only with all bits of the hash set", () => {
+test("the first 8168F accepts multicast only with all bits of the hash set", () => {
   const group = Uint8Array.of(0x01, 0x00, 0x5e, 0x00, 0x00, 0x01);
   const guest = up("rtl8168f-480", RxConf.acceptMulticast);
   guest.w32(0x08, 0xffff_ffff);
@@ -282,7 +282,7 @@ test("the first 8168F lets multicast in only with all bits of the hash set", () 
   assert.equal(give(guest, frame(group, 64)), true);
 });
 
-test("short UDP to PTP's ports is dangerous on 8125A and 8125B, and nowhere else", () => {
+test("short UDP to PTP's ports is an offence on 8125A and 8125B only", () => {
   for (const [key, port, payload, said] of [
     ["rtl8125a", 319, 30, 1],
     ["rtl8125b", 320, 38, 1],
@@ -300,7 +300,7 @@ test("short UDP to PTP's ports is dangerous on 8125A and 8125B, and nowhere else
   }
 });
 
-test("of two tags the outer one is taken out, and what is behind the inner one is verified all the same", () => {
+test("of two tags the outer one is stripped, and the packet after the inner one is verified", () => {
   for (const key of ["rtl8169s", "rtl8168h"]) {
     const guest = up(key);
     guest.w16(CPlusCmd, CPlus.receiveVlan | CPlus.receiveChecksum);
@@ -313,7 +313,7 @@ test("of two tags the outer one is taken out, and what is behind the inner one i
   }
 });
 
-test("writes the FCS of every frame when the model is asked to", () => {
+test("writes the FCS of every frame if the option is set", () => {
   const guest = new Guest({ frameCheck: true });
   guest.bringUp();
   guest.post(2);
@@ -328,7 +328,7 @@ test("writes the FCS of every frame when the model is asked to", () => {
   assert.equal(crc32(stored, 0, 64), 0x2144_df1c);
 });
 
-test("a missed frame counts in MissedPackets on PCI chips, and is told as overrun of ring and FIFO", () => {
+test("a missed frame counts in MissedPackets on PCI chips, and raises the events of ring and FIFO overflow", () => {
   for (const key of ["rtl8169s", "rtl8168h"]) {
     const guest = up(key);
     guest.post(1);
@@ -340,7 +340,7 @@ test("a missed frame counts in MissedPackets on PCI chips, and is told as overru
   }
 });
 
-test("a ring's base counts from either half on; on the PCI chips the low half latches both", () => {
+test("a write to either half of a ring's base applies; on the PCI chips the low half latches both", () => {
   for (const [key, found] of [
     ["rtl8169sc-980", false],
     ["rtl8168b", true],
@@ -358,7 +358,7 @@ test("a ring's base counts from either half on; on the PCI chips the low half la
   }
 });
 
-test("descriptors come back from every chip", () => {
+test("every chip returns descriptors", () => {
   for (const key of [...FIRST_FORMAT, ...SECOND_FORMAT, ...MULTIGIGABIT]) {
     const guest = up(key);
     for (let i = 0; i < 300; i++) guest.send({ bytes: frame(BROADCAST, 60 + i) });

@@ -1,4 +1,4 @@
-/** A small guest for the model's own tests: memory, two rings, a cable that keeps what it carries, and no driver. */
+/** A small guest for the model's tests: memory, two rings, a cable that keeps frames, and no driver. */
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, TAG } from "#chip/descriptors.ts";
 import {
@@ -40,17 +40,17 @@ export const TX_DATA = BASE + 0x80000;
 const HIGH = Math.floor(BASE / 2 ** 32);
 const low = (address: number): number => address % 2 ** 32;
 
-/** Keeps what is sent; lends 256 KiB; can refuse. */
+/** Keeps the frames sent; has 256 KiB; can reject frames. */
 export class Cable implements Port {
   readonly bytes = new Uint8Array(1 << 18);
   readonly frames: Uint8Array[] = [];
   flushes = 0;
-  /** Frames it takes before it refuses. */
+  /** Number of frames it accepts before it rejects. */
   room = Infinity;
   nic: Plug | undefined;
   #at = 0;
 
-  /** At an odd place every other time, so that alignment is tried. */
+  /** At an odd position every other time, to test alignment. */
   reserve(length: number): number {
     if (this.frames.length >= this.room) return -1;
     this.#at = this.#at + length + 7 > this.bytes.length ? 0 : this.#at + 3;

@@ -1,4 +1,4 @@
-/** What a model is made from. */
+/** Options of a model. */
 import type { Chip } from "#chip/chips.ts";
 import type { InterruptKind } from "#chip/pci-function.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
@@ -6,49 +6,52 @@ import type { Timers } from "#kit/clock.ts";
 import type { Medium } from "./phy/medium.ts";
 import type { Offence, Strictness } from "./observation/strict.ts";
 
-/** A board whose station address cannot be read where it should be. */
+/** A board whose station address is not in its usual place. */
 export interface DamagedAddress {
-  /** What the station address registers load at power-on. */
+  /** The value that the station address registers load at power-on. */
   readonly registers: Uint8Array;
-  /** Whether the chip's other places (extended register 0xe0, backup registers, EEPROM) hold the factory's address, or are blank. */
+  /**
+   * Whether the other places (extended register 0xe0, backup registers, EEPROM) hold the factory's address, or are
+   * blank.
+   */
   readonly copies: boolean;
 }
 
 export interface ModelOptions {
   readonly chip: Chip;
-  /** Station address as in the chip's EEPROM; no group address. */
+  /** Station address in the chip's EEPROM; unicast. */
   readonly mac: string | Uint8Array;
   readonly damagedAddress?: DamagedAddress;
   readonly clock: { now(): number };
-  /** Where the model's pending work is kept. Whoever owns the clock runs it. */
+  /** Timers of the model. The owner of the clock runs them. */
   readonly timers: Timers;
-  /** What to do about offences; `warn` unless said otherwise. */
+  /** How offences are handled; default `warn`. */
   readonly strict?: Strictness;
-  /** What a board's maker has put into the EEPROM instead of the chip's own PCI identity. */
+  /** PCI identity in the EEPROM, if the board's manufacturer replaced the chip's own. */
   readonly identity?: Partial<PciIdentity>;
-  /** The best kind of interrupts that configuration space offers; all that the chip has, unless said otherwise. */
+  /** The best kind of interrupt that configuration space offers; default: all that the chip has. */
   readonly interrupts?: InterruptKind | undefined;
   readonly report?: (offence: Offence) => void;
-  /** `pageBytes(chip)` of memory for the registers and configuration space: shared when a bus publishes them. */
+  /** `pageBytes(chip)` of memory for the registers and configuration space, shared if a bus exposes them. */
   readonly memory?: ArrayBufferLike;
   /**
-   * The CPU may show one thread's stores to another in another order (arm64), or nobody knows that it does not, which is
-   * what is assumed unless said otherwise: stores that publish others then go through Atomics.
+   * The CPU may reorder a thread's stores as seen by other threads (arm64), so that stores that publish others go
+   * through Atomics. Default true.
    */
   readonly weaklyOrdered?: boolean;
-  /** How long an indirect register, PHY or counter dump takes, in microseconds; 0 unless said otherwise. */
+  /** Duration of an access to an indirect register, the PHY, or of a counter dump, in microseconds; default 0. */
   readonly accessMicros?: number;
-  /** How long link partners negotiate, in microseconds; 2000 unless said otherwise. Real ones take seconds. */
+  /** Duration of autonegotiation in microseconds; default 2000. Real link partners take seconds. */
   readonly negotiateMicros?: number;
-  /** How long the PHY takes to reset or wake up, in microseconds; 1000 unless said otherwise. */
+  /** Duration of a PHY reset or wake-up in microseconds; default 1000. */
   readonly phyResetMicros?: number;
   /**
-   * Received frames have their FCS behind them in the guest's buffers, computed anew for each; it takes a nanosecond or two
-   * a byte. Unless asked for, its four bytes count in the length and are left as they were.
+   * Write the FCS of received frames to the buffers, computed for each frame at one or two nanoseconds a byte. By
+   * default its four bytes count in the length but are not written.
    */
   readonly frameCheck?: boolean;
-  /** Management firmware (DASH) runs in chips that have a controller for it; not unless said otherwise. */
+  /** Management firmware (DASH) runs in chips that have a controller for it; default false. */
   readonly managed?: boolean;
-  /** What the cable is: an 8127 may have a cage for an SFP module, which makes it an RTL8127ATF. Copper unless said otherwise. */
+  /** The medium: an 8127 may have an SFP cage, which makes it an RTL8127ATF. Default copper. */
   readonly medium?: Medium | undefined;
 }

@@ -1,4 +1,4 @@
-/** Whatever a guest does, the model neither throws nor hangs nor leaves the memory it was given. */
+/** Whatever a guest does, the model does not throw, hang or access memory outside its regions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -27,7 +27,7 @@ const access = fc.record({
   wait: fc.constantFrom(0, 0, 0, 1, 100, 5000),
 });
 
-test("random accesses of all widths anywhere never throw, and reads are unsigned and fit", () => {
+test("random accesses of all widths anywhere never throw, and reads are unsigned and in range", () => {
   fc.assert(
     fc.property(fc.array(access, { maxLength: 200 }), fc.boolean(), (accesses, running) => {
       const guest = new Guest({ strict: "warn", accessMicros: 5 });
@@ -57,7 +57,7 @@ const address = fc.oneof(
 const descriptor = fc.record({
   opts1: fc.oneof(
     word,
-    // Mostly the chip's, mostly whole frames of a likely length.
+    // Most are owned by the chip, and most are complete frames of a plausible length.
     fc
       .tuple(fc.constantFrom(0xb000_0000, 0xa000_0000, 0x9000_0000, 0xf000_0000), word, fc.nat(3000))
       .map(([own, options, length]) => (own | (options & 0x0fff_0000) | length) >>> 0),
@@ -66,7 +66,7 @@ const descriptor = fc.record({
   address,
 });
 
-/** Every format of descriptors. */
+/** All formats of descriptors. */
 const CHIPS = [
   "rtl8169s",
   "rtl8101e",
@@ -85,11 +85,11 @@ const hostile = fc.record({
   words: fc.tuple(word, word, word, word, word, word),
 });
 
-test("random descriptors of any format never make it touch memory outside what it was given", () => {
+test("random descriptors of any format never make it access memory outside its regions", () => {
   const around = 4096;
   fc.assert(
     fc.property(hostile, ({ key, descriptors, length, words }) => {
-      // The region is the middle of a larger buffer whose edges must stay as they are.
+      // The region is the middle of a larger buffer, whose edges must not change.
       const memory = new ArrayBuffer(MEMORY_BYTES + 2 * around);
       const edges = new Uint8Array(memory).fill(0xa5);
       const one = {
@@ -144,7 +144,7 @@ test("random descriptors of any format never make it touch memory outside what i
   );
 });
 
-test("sends and receives without making garbage", () => {
+test("sends and receives without allocating", () => {
   const guest = new Guest({ strict: "off" });
   const keep = guest.cable.bytes;
   guest.nic.connect({ bytes: keep, reserve: () => 0, commit: () => {}, flush: () => {}, plug: () => {} });
@@ -170,14 +170,14 @@ test("sends and receives without making garbage", () => {
     for (let i = 0; i < 32; i++) guest.nic.receive(came, 0, 1054);
     guest.nic.write(2, 0x3e, 2, guest.nic.read(2, 0x3e, 2));
   };
-  // The engine allocates while it compiles, and on a busy machine that takes a while: garbage of ours would come each time.
+  // V8 allocates while it compiles, for some time on a busy machine. An allocation of ours would recur each time.
   let grown = Infinity;
   for (let attempt = 0; attempt < 8 && grown >= 64 * 1024; attempt++) {
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 2000; i++) round();
     grown = process.memoryUsage().heapUsed - before;
   }
-  // 112,000 frames sent and 64,000 received: half a byte each would be a leak.
+  // 112,000 frames sent and 64,000 received: half a byte for each would exceed the limit.
   assert.ok(grown < 64 * 1024, `heap grew ${grown} bytes`);
   assert.ok(guest.nic.counters.txFrames > 200_000 && guest.nic.counters.rxMissed === 0);
 });

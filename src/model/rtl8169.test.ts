@@ -35,7 +35,7 @@ import { BROADCAST, frame, Guest, MAC, RTL8168H, RX_RING, TX_RING } from "./gues
 import { pageBytes, READ_HAS_EFFECT } from "./registers/page.ts";
 import { Rtl8169 } from "./rtl8169.ts";
 
-/** Whether a register is made when it is read. */
+/** Whether a register is computed when read. */
 const live = (offset: number): boolean =>
   READ_HAS_EFFECT.some((r) => offset >= r.offset && offset < r.offset + r.length);
 
@@ -65,7 +65,7 @@ test("is a Realtek Ethernet controller in configuration space, with an Express e
   assert.equal(nic.read("config", 0x18, 4), 0xffff_f004);
 });
 
-test("shows its registers through the I/O window too", () => {
+test("its registers are accessible through the I/O window too", () => {
   const { nic } = new Guest();
   assert.equal(nic.read(0, TxConfig, 4), nic.read(2, TxConfig, 4));
 });
@@ -79,7 +79,7 @@ test("has the MAC address in IDR and in the extended registers", () => {
   assert.equal(guest.r32(ERIDR), 0x3322_1102);
 });
 
-test("ignores configuration writes while locked, and says so", () => {
+test("ignores configuration writes while locked, and reports an offence", () => {
   const guest = new Guest();
   guest.w8(Config3, 0x20);
   guest.w32(IDR0, 0x1234_5602);
@@ -94,7 +94,7 @@ test("ignores configuration writes while locked, and says so", () => {
   assert.equal(guest.nic.offences.locked, 2);
 });
 
-test("software reset clears itself, stops both directions, and spares the MAC address and the PHY", () => {
+test("software reset clears itself, stops both directions, and preserves the MAC address and the PHY", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.w8(ChipCmd, Cmd.reset);
@@ -110,7 +110,7 @@ test("reports ready link lists and empty FIFOs from the start", () => {
   assert.equal(new Guest().r8(MCU) & ready, ready);
 });
 
-test("a frame leaves as it was put, its descriptor comes back, and TxOK interrupts", () => {
+test("a frame is sent unchanged, its descriptor is returned, and TxOK interrupts", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.w16(IntrStatus, 0xffff);
@@ -139,7 +139,7 @@ test("a frame arrives in the guest's buffer with four bytes for the FCS, and RxO
   assert.equal(guest.nic.counters.rxUnicast, 1);
 });
 
-test("touches no memory while bus mastering is off", () => {
+test("does not access memory while bus mastering is off", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.post(1);
@@ -168,7 +168,7 @@ test("reads zero where it has no register, and reports each place once", () => {
   assert.deepEqual(guest.offences[1]!.trace, ["r32 3f0=0", "r32 3f0=0", "r8 35=0", "w8 35=1"]);
 });
 
-test("narrow and wide accesses reach the byte lanes they name", () => {
+test("narrow and wide accesses affect the byte lanes they name", () => {
   const guest = new Guest();
   guest.w8(IntrMask, 0x2f);
   assert.equal(guest.r16(IntrMask), 0x2f);
@@ -177,7 +177,7 @@ test("narrow and wide accesses reach the byte lanes they name", () => {
   assert.equal(guest.nic.offences.width, 2);
 });
 
-test("publishes its registers in memory it is given", () => {
+test("keeps its registers in the supplied memory", () => {
   const memory = new SharedArrayBuffer(pageBytes(RTL8168H));
   const guest = new Guest({ memory });
   guest.bringUp();
@@ -187,7 +187,7 @@ test("publishes its registers in memory it is given", () => {
   assert.equal(view.getUint32(4096, true), 0x8168_10ec);
 });
 
-test("falls off the bus at the first offence when told to be strict", () => {
+test("leaves the bus at the first offence in strict mode error", () => {
   const guest = new Guest({ strict: "error" });
   guest.w8(Config3, 1);
   assert.equal(guest.r32(TxConfig), 0xffff_ffff);
@@ -196,14 +196,14 @@ test("falls off the bus at the first offence when told to be strict", () => {
   assert.equal(guest.r32(TxConfig), 0x54100800);
 });
 
-test("counts and reports nothing to nobody when strictness is off, but counts", () => {
+test("counts offences but does not report them with strict mode off", () => {
   const guest = new Guest({ strict: "off" });
   guest.w8(Config3, 1);
   assert.equal(guest.nic.offences.locked, 1);
   assert.equal(guest.offences.length, 0);
 });
 
-test("notices the halves of a ring address in the wrong order, and bits the chip drops", () => {
+test("reports the halves of a ring address in the wrong order, and bits that the chip ignores", () => {
   const guest = new Guest({ chip: chipNamed("rtl8169sc-980")! });
   guest.busMaster();
   guest.w32(RDSAR, 0x1010);
@@ -214,7 +214,7 @@ test("notices the halves of a ring address in the wrong order, and bits the chip
   assert.equal(guest.r32(RDSAR), 0x1000);
 });
 
-test("a doorbell with nothing to send, or before the transmitter is on, is an offence and nothing else", () => {
+test("a doorbell without a descriptor, or before the transmitter is enabled, is an offence without other effect", () => {
   const guest = new Guest();
   guest.w8(TxPoll, 0x40);
   guest.bringUp();
@@ -223,7 +223,7 @@ test("a doorbell with nothing to send, or before the transmitter is on, is an of
   assert.equal(guest.nic.offences.idle, 1);
 });
 
-test("objects to a ring's base once its engine has looked for the ring, and not in the order of drivers that enable first", () => {
+test("reports a write to a ring's base once its engine has used the ring, but allows drivers to enable engines first", () => {
   const guest = new Guest();
   guest.busMaster();
   guest.nic.setCarrier(true);
@@ -260,7 +260,7 @@ test("objects to a ring's base once its engine has looked for the ring, and not 
   assert.equal(guest.offences.length, 1);
 });
 
-test("lets pass what drivers for several chips do, and real chips bear: half an acknowledgement, zeros where nothing can be written", () => {
+test("allows what multi-chip drivers do and real chips tolerate: a partial acknowledge, zeros to read-only registers", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.post(1);
@@ -275,7 +275,7 @@ test("lets pass what drivers for several chips do, and real chips bear: half an 
   assert.equal(guest.nic.offences.readOnly, 1);
 });
 
-test("the link comes up after negotiation and shows in PHYstatus", () => {
+test("the link comes up after negotiation and is reported in PHYstatus", () => {
   const guest = new Guest();
   assert.equal(guest.r8(PHYstatus), 0);
   guest.nic.setCarrier(true);
@@ -285,7 +285,7 @@ test("the link comes up after negotiation and shows in PHYstatus", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.linkChange);
 });
 
-test("bus reset forgets everything but what the factory wrote", () => {
+test("bus reset restores the factory's state", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.w8(Cfg9346, Lock.unlock);
@@ -298,7 +298,7 @@ test("bus reset forgets everything but what the factory wrote", () => {
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("a bus reset does not reach the PHY and the counters, a power cycle does", () => {
+test("a bus reset does not affect the PHY and the counters, a power cycle does", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.send({ bytes: frame(BROADCAST, 64) });
@@ -314,7 +314,7 @@ test("a bus reset does not reach the PHY and the counters, a power cycle does", 
   assert.equal(guest.nic.link.up, true);
 });
 
-test("asleep it does not interrupt, and makes up for it when it wakes up", () => {
+test("does not interrupt while asleep, and signals pending events when it wakes", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.w16(IntrStatus, 0xffff);
@@ -327,7 +327,7 @@ test("asleep it does not interrupt, and makes up for it when it wakes up", () =>
   assert.deepEqual([guest.interrupts, guest.nic.asserted()], [before + 1, true]);
 });
 
-test("cannot be made with a group address or with too little memory", () => {
+test("rejects a multicast address and too little memory", () => {
   const { clock } = new Guest();
   const base = { chip: RTL8168H, mac: MAC, clock, timers: clock.timers };
   assert.throws(() => new Rtl8169({ ...base, mac: "01:00:5e:00:00:01" }), OutOfRange);

@@ -1,4 +1,4 @@
-/** The NIC: puts its parts together and shows them to a bus (`Target`) and to a cable (`Plug`). */
+/** The NIC: combines its parts and presents them to a bus (`Target`) and to a cable (`Plug`). */
 import type { Chip } from "#chip/chips.ts";
 import { Intr } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -21,7 +21,7 @@ import type { OffenceName } from "./observation/strict.ts";
 /** Longer than any frame. */
 const LONGEST_BYTES = 1 << 14;
 
-/** What a NIC without a cable sends into. */
+/** The port of a NIC without a cable. */
 class Unplugged implements Port {
   readonly bytes = new Uint8Array(LONGEST_BYTES);
   reserve(length: number): number {
@@ -32,20 +32,20 @@ class Unplugged implements Port {
   plug(): void {}
 }
 
-/** After a repeated interrupt's first time. */
+/** Delay of the repetition of a repeated interrupt. */
 const REPEAT_MICROS = 20;
 
 /**
- * One chip of the family. All calls come from one thread; the guest may be called from within any of them, and may call back.
+ * A chip of the family. All calls come from one thread; the guest may run during any of them, and may call back.
  *
- * Whoever owns the clock runs the timers; nothing else is needed to keep the model going.
+ * The owner of the clock runs the timers; the model needs nothing else to run.
  */
 export class Rtl8169 implements Target, Plug {
   readonly chip: Chip;
   readonly mac: Readonly<Uint8Array>;
-  /** What goes wrong, armed at run time. */
+  /** Faults, injected at run time. */
   readonly faults: Faults;
-  /** The register page, as a threaded bus publishes it. */
+  /** The register page, as a threaded bus shares it. */
   readonly memory: ArrayBufferLike;
   readonly #regions: Readonly<Record<RegionName, number>>;
   readonly #silicon: Silicon;
@@ -54,7 +54,7 @@ export class Rtl8169 implements Target, Plug {
   #raise: (vector: number) => void = () => {};
   #wakeUp: () => void = () => {};
 
-  /** @throws {OutOfRange} for a group address, or memory that is too small */
+  /** @throws {OutOfRange} for a multicast address, or memory that is too small */
   constructor(options: ModelOptions) {
     const { chip, accessMicros = 0 } = options;
     const { memory = new ArrayBuffer(pageBytes(chip)) } = options;
@@ -82,43 +82,48 @@ export class Rtl8169 implements Target, Plug {
     this.powerCycle();
   }
 
-  /** Plugs the cable in; the port hands its frames to this NIC from now on. Carrier is another matter: `setCarrier`. */
+  /**
+   * Plugs in the cable: from now on the port delivers its frames to this NIC. The carrier is set separately:
+   * `setCarrier`.
+   */
   connect(port: Port): void {
     this.#silicon.frames.connect(port);
     port.plug(this);
   }
 
-  /** A link partner is there, with these abilities, or is not. The link comes up when both have negotiated. */
+  /** Sets whether a link partner is present, and its abilities. The link comes up after negotiation. */
   setCarrier(up: boolean, partner: Partner = ANY_PARTNER): void {
     this.#silicon.phy.plug(up ? partner : undefined);
   }
 
-  /** Whether the bus reaches the chip: not when it was removed, or fell off the bus for an offence in strict mode "error". */
+  /**
+   * Whether the bus reaches the chip: not if it was removed, or taken off the bus by an offence in strict mode "error".
+   */
   get answers(): boolean {
     return !this.#silicon.offences.fallen && !this.faults.removed;
   }
 
-  /** The link as the PHY has it. */
+  /** State of the link. */
   get link(): PhyLink {
     return this.#silicon.phy.link;
   }
 
-  /** How many of the cable's pairs carry a signal: gigabit and faster need all four. */
+  /** Sets how many of the cable's pairs carry a signal: gigabit and faster need all four. */
   setPairs(pairs: 2 | 4): void {
     this.#silicon.phy.pairs = pairs;
   }
 
-  /** How long an access to registers behind registers takes from now on, in microseconds; `Infinity`: there is no answer. */
+  /** Sets the duration of accesses to a side bus in microseconds; with `Infinity` they never complete. */
   setLatency(bus: SideBusName, micros: number): void {
     this.#silicon.side.setLatency(bus, micros);
   }
 
-  /** The LEDs beside the socket, from 0 on; none where it is not known what they show. */
+  /** The LEDs at the socket, from 0 on; empty where their meaning is unknown. */
   get leds(): readonly Led[] {
     return ledsOf(this.chip, this.#silicon.page, this.#silicon.phy.link.speed);
   }
 
-  /** Whether a vector's line is high: what a bus asks when the guest unmasks it. */
+  /** Whether a vector's line is high, for a bus whose guest unmasks it. */
   pending(vector: number): boolean {
     return this.#silicon.interrupts.pending(vector);
   }
@@ -142,7 +147,7 @@ export class Rtl8169 implements Target, Plug {
     );
   }
 
-  /** Whether a frame would find a descriptor, or nobody wants one: what a cable with flow control asks before it delivers. */
+  /** Whether a frame would find a descriptor, or the NIC sleeps. A cable with flow control asks before it delivers. */
   hasRoom(): boolean {
     return this.#silicon.config.state !== 0 || this.#silicon.frames.hasRoom();
   }
@@ -152,12 +157,12 @@ export class Rtl8169 implements Target, Plug {
     return this.#silicon.tally.snapshot();
   }
 
-  /** Super-frames the segmentation engine has cut. */
+  /** Super-frames segmented so far. */
   get segmented(): number {
     return this.#silicon.frames.segmented;
   }
 
-  /** How often the guest did what a real chip would punish. */
+  /** Number of driver errors, by kind. */
   get offences(): Readonly<Record<OffenceName, number>> {
     return this.#silicon.offences.counts;
   }
@@ -167,7 +172,10 @@ export class Rtl8169 implements Target, Plug {
     return this.#silicon.page.words.at(-1)!;
   }
 
-  /** For a bus whose guest reads IntrStatus from the page: `eventsRaised` from before the guest's last such read. */
+  /**
+   * For a bus whose guest reads IntrStatus from the page: the value of `eventsRaised` before the guest's last such
+   * read.
+   */
   seen(events: number): void {
     this.#silicon.interrupts.seen(events);
   }
@@ -181,7 +189,7 @@ export class Rtl8169 implements Target, Plug {
     this.#raise = raise;
   }
 
-  /** The bus mapped or unmapped guest memory. To be called before unmapped memory goes away. */
+  /** The bus mapped or unmapped guest memory. Must be called before unmapped memory is freed. */
   memoryChanged(): void {
     this.#silicon.dma.forget();
   }
@@ -194,12 +202,12 @@ export class Rtl8169 implements Target, Plug {
     this.#silicon.powerCycle();
   }
 
-  /** To be told when the chip wants to wake the system up: PME on PCI, a PM_PME message or WAKE# on PCI Express. */
+  /** Sets the listener for wake-up requests: PME on PCI, a PM_PME message or WAKE# on PCI Express. */
   onWake(listener: () => void): void {
     this.#wakeUp = listener;
   }
 
-  /** D0 to D3hot, as configuration space says. */
+  /** D0 to D3hot, from configuration space. */
   get powerState(): PowerState {
     return this.#silicon.config.state;
   }
@@ -232,7 +240,7 @@ export class Rtl8169 implements Target, Plug {
     this.#silicon.registers.write(offset, width, value);
   }
 
-  /** Configuration space always answers, the windows only while the guest has their decoding on, which ends with D0. */
+  /** Configuration space always responds; the windows respond only while decoding is enabled and the state is D0. */
   #answers(region: RegionName, offset: number, width: number): boolean {
     const inside = Number.isInteger(offset) && offset >= 0 && offset + width <= this.#regions[region];
     if (!inside || !this.answers) return false;
@@ -241,7 +249,7 @@ export class Rtl8169 implements Target, Plug {
     return false;
   }
 
-  /** A vector's line has gone up. */
+  /** Rising edge of a vector's line. */
   #signal(vector: number): void {
     if (this.#silicon.config.state !== 0 || this.faults.removed || this.faults.strikes("lost-interrupt")) return;
     this.#raise(vector);
@@ -252,7 +260,7 @@ export class Rtl8169 implements Target, Plug {
     if (!this.faults.removed) this.#raise(vector);
   }
 
-  /** Whether a fault loses the frame that has come. */
+  /** Whether a fault drops an arriving frame. */
   #loses(): boolean {
     if (this.faults.removed) return true;
     if (!this.#silicon.phy.link.up || !this.faults.strikes("receive-overflow")) return false;
@@ -262,7 +270,7 @@ export class Rtl8169 implements Target, Plug {
   }
 
   #faultChanged(name: FaultName): void {
-    // What was found in memory before would still be found.
+    // Regions found before would still be used.
     if (name === "dma-error" || name === "removal") this.#silicon.dma.forget();
     if (name === "silent-phy") this.setLatency("phy", this.faults.isArmed(name) ? Infinity : this.#accessMicros);
     if (name !== "removal") return;

@@ -1,4 +1,4 @@
-/** The parts of a chip, wired to each other, and what all of them go through: power, resets, sleep, a link that changes. */
+/** The parts of a chip and their connections, and events that concern several: power, reset, sleep, link changes. */
 import type { Chip } from "#chip/chips.ts";
 import { identityOf } from "#chip/pci-identity.ts";
 import { ChipCmd, Cmd, Intr, PHYstatus } from "#chip/registers.ts";
@@ -32,11 +32,11 @@ const PHY_RESET_MICROS = 1000;
 export interface SiliconParts {
   readonly options: ModelOptions;
   readonly mac: Uint8Array;
-  /** `pageBytes(chip)` of it. */
+  /** `pageBytes(chip)` bytes. */
   readonly memory: ArrayBufferLike;
   readonly schedule: Schedule;
   readonly faults: Faults;
-  /** That vector's line has gone up. */
+  /** Rising edge of a vector's line. */
   readonly fire: (vector: number) => void;
   /** The chip signals PME. */
   readonly wake: () => void;
@@ -60,7 +60,7 @@ export class Silicon {
   readonly #timers: TimerBlock;
   readonly #parts: SiliconParts;
 
-  /** Off: nothing is as it should be before the first `powerCycle`. */
+  /** Powered off: the state is undefined before the first `powerCycle`. */
   constructor(parts: SiliconParts) {
     const { options, memory, schedule } = parts;
     const { chip, accessMicros = 0 } = options;
@@ -128,8 +128,8 @@ export class Silicon {
   }
 
   /**
-   * Bus reset. The PHY has auxiliary power and does not hear of it, the counters go on, and so does what is to wake the
-   * system: the PME bits of configuration space.
+   * Bus reset. The PHY is on auxiliary power and is not affected; counters and the PME bits of configuration space are
+   * preserved too.
    */
   busReset(): void {
     this.config.busReset();
@@ -145,7 +145,7 @@ export class Silicon {
     this.#reload();
   }
 
-  /** What a software reset puts back: both directions stop. Station address, multicast hash and wake-up settings stay. */
+  /** Software reset: both directions stop. Station address, multicast hash and wake-up settings are preserved. */
   resetRegisters(): void {
     this.registers.softReset();
     this.frames.reset();
@@ -153,7 +153,7 @@ export class Silicon {
     this.interrupts.reset();
   }
 
-  /** The factory's address, where the places besides the registers hold it. */
+  /** The factory's address, if places other than the registers hold it. */
   get #copy(): Uint8Array | undefined {
     const { options, mac } = this.#parts;
     return (options.damagedAddress?.copies ?? true) ? mac : undefined;
@@ -187,7 +187,7 @@ export class Silicon {
     };
   }
 
-  /** The registers are as the EEPROM says. What resetting did to the link is no event. */
+  /** Loads the registers from the EEPROM. A link change caused by the reset is not an event. */
   #reload(): void {
     this.offences.reset();
     this.msix.powerOn();
@@ -205,7 +205,7 @@ export class Silicon {
     else this.resetRegisters();
   }
 
-  /** The guest has put the chip to sleep or woken it up. What it would have been interrupted for meanwhile, it hears now. */
+  /** The guest changed the power state. Back in D0, events that became pending meanwhile are signalled. */
   #powered(state: PowerState, before: PowerState): void {
     if (state !== 0) return;
     if (before === 3 && !this.config.keepsState) this.busReset();
@@ -217,7 +217,7 @@ export class Silicon {
     if (this.config.wake()) this.#parts.wake();
   }
 
-  /** The bus refused an access. The guest may be called from here. */
+  /** The bus rejected an access. The guest may run during this call. */
   #aborted(): void {
     this.config.masterAborted();
     this.interrupts.raise(Intr.systemError);

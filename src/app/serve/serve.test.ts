@@ -134,7 +134,7 @@ test("the cable can be pulled, the partner exchanged, and faults armed and clear
   await serving.ask({ command: "clearWire", directions: ["in"] });
   const clear = await state(serving);
   assert.deepEqual([clear.faults, clear.wire.in.armed], [[], {}]);
-  await assert.rejects(serving.ask({ command: "fault", name: "no-such" }), /no fault is called "no-such"/);
+  await assert.rejects(serving.ask({ command: "fault", name: "no-such" }), /unknown fault "no-such"/);
   await assert.rejects(serving.ask({ command: "send", frame: "00" }), /that is no frame/);
   assert.deepEqual(await serving.ask({ command: "magic" }), { taken: false });
 });

@@ -1,7 +1,4 @@
-/**
- * The transmit engine: on a doorbell, reads descriptors, builds frames in the port's memory, and returns the
- * descriptors.
- */
+/** The transmit engine: reads descriptors after a doorbell, builds frames in the port's memory, returns descriptors. */
 import {
   ADDRESS_LOW,
   FirstSegment,
@@ -67,10 +64,7 @@ export interface TransmitParts {
   readonly enabled: () => boolean;
   /** Whether frames go to the port: link up and no loopback. */
   readonly straight: () => boolean;
-  /**
-   * Takes a frame of `length` bytes at `offset` that must not go to the port, and returns true; otherwise returns
-   * false.
-   */
+  /** Takes a frame of `length` bytes at `offset` that must not go to the port; false if it may. */
   readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
 }
 
@@ -110,8 +104,8 @@ export class TransmitEngine {
   #paused: (() => void) | undefined;
   /**
    * Descriptors were taken since the start. From then on a doorbell without work is not an offence: the guest cannot
-   * know how far the chip is, doorbells that travel through a socket arrive late, and FreeBSD's driver rings again when
-   * all is sent because some chips miss a doorbell.
+   * know how far the chip is, doorbells through a socket arrive late, and FreeBSD's driver rings twice because some
+   * chips miss one.
    */
   #begun = false;
   #cancel: (() => void) | undefined;
@@ -270,8 +264,7 @@ export class TransmitEngine {
   }
 
   /**
-   * Whether the chip sends a frame of this length with its present settings. Chips that cannot checksum jumbo frames
-   * send them unchanged.
+   * Whether the chip sends frames this long with its present settings; without checksums if these do not support jumbo.
    */
   #takesLong(length: number): boolean {
     const { page, facts, offences } = this.#parts;
@@ -369,10 +362,7 @@ export class TransmitEngine {
     return this.#port?.reserve(length < SHORTEST ? SHORTEST : length) ?? -1;
   }
 
-  /**
-   * The frame stays in the ring and is retried a limited number of times, because a port may never accept a frame of
-   * this length.
-   */
+  /** The frame is retried a limited number of times, because a port may never accept this length. */
   #refused(): Outcome {
     if (this.#frames >= FRAMES_PER_TURN) return "waits";
     if (++this.#retries <= RETRIES) return "waits";

@@ -1,4 +1,4 @@
-/** The status register against a plain one, and against guests whose writes arrive late: no event is ever lost. */
+/** The status register compared with a plain one, and with guests whose writes arrive late: no event is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -8,7 +8,7 @@ import { Page } from "../registers/page.ts";
 const STATUS = 0x10;
 const MASK = 0x20;
 const MASK_AGAIN = 0x24;
-/** Events that take part. */
+/** Events that are raised. */
 const EVENTS = 4;
 const ALL = (1 << EVENTS) - 1;
 
@@ -24,14 +24,14 @@ const latchOf = (
     page,
     mask: (value) => {
       page.put(MASK, bytes, value);
-      latch.look();
+      latch.update();
     },
   };
 };
 
 const runs = { numRuns: 300 };
 
-test("is a plain write-1-to-clear register to a guest whose accesses take no time", () => {
+test("behaves as a plain write-1-to-clear register if accesses take no time", () => {
   const step = fc.record({ kind: fc.constantFrom("raise", "mask", "clear"), bits: fc.integer({ min: 1, max: ALL }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
@@ -62,12 +62,12 @@ test("is a plain write-1-to-clear register to a guest whose accesses take no tim
   );
 });
 
-/** A guest whose writes are posted: they arrive in order, at the latest with its next read. */
+/** A guest whose writes are posted: they arrive in order, at the latest before its next read. */
 class PostingGuest {
-  /** Vectors that were signalled and not looked at. */
+  /** Vectors that were signalled and not yet handled. */
   signalled = 0;
   interrupts = 0;
-  /** For each event, whether something has come that the guest has not found yet. */
+  /** For each event, whether it was raised and not yet found by the guest. */
   readonly waiting = new Set<number>();
   readonly #posted: (() => void)[] = [];
   readonly #steps: (() => void)[] = [];
@@ -96,7 +96,7 @@ class PostingGuest {
     this.#posted.shift()?.();
   }
 
-  /** Does one thing more. False when there is nothing to do. */
+  /** Performs one step. False if there is nothing to do. */
   step(): boolean {
     if (this.#steps.length === 0) {
       if (this.signalled === 0) return false;
@@ -107,16 +107,16 @@ class PostingGuest {
     return true;
   }
 
-  /** Lets everything arrive and the guest finish. */
+  /** Delivers all writes and lets the guest finish. */
   settle(): void {
     for (let i = 0; i < 1000; i++) {
       this.arrive();
       if (!this.step() && this.#posted.length === 0) return;
     }
-    assert.fail("the guest is interrupted without end");
+    assert.fail("the guest is interrupted endlessly");
   }
 
-  /** As drivers with one vector do: read, mask, acknowledge what was read, work, unmask. */
+  /** Handler of drivers with one vector: read, mask, acknowledge what was read, work, unmask. */
   #serveAll(): void {
     let seen = 0;
     this.#steps.push(
@@ -135,7 +135,7 @@ class PostingGuest {
     );
   }
 
-  /** As drivers with a vector for each event do: mask it, acknowledge it unread, work, unmask it. */
+  /** Handler of drivers with a vector for each event: mask it, acknowledge without reading, work, unmask. */
   #serveVector(event: number): void {
     const bit = 1 << event;
     this.#steps.push(
@@ -182,7 +182,7 @@ for (const own of [false, true])
     );
   });
 
-test("signals each event's own vector, and masks it at once when it masks itself", () => {
+test("signals each event's own vector, and masks it in self-masking mode", () => {
   const vectors: number[] = [];
   const { latch, page } = latchOf("own", (vector) => vectors.push(vector));
   latch.mask(0, -1);
@@ -200,7 +200,7 @@ test("signals each event's own vector, and masks it at once when it masks itself
   assert.equal(vectors.length, 3);
 });
 
-test("a muted latch keeps its events, and signals them when it is heard again", () => {
+test("a muted latch keeps its events, and signals them when unmuted", () => {
   let fired = 0;
   const { latch, mask } = latchOf(2, (vector) => {
     assert.equal(vector, 2);
@@ -216,7 +216,7 @@ test("a muted latch keeps its events, and signals them when it is heard again", 
   assert.ok(latch.pending(2) && !latch.pending(0));
 });
 
-test("16 bits beside another register stay 16 bits", () => {
+test("a 16-bit register does not change the register beside it", () => {
   const { latch, page } = latchOf(0, () => {}, 2);
   page.put(STATUS + 2, 2, 0xbeef);
   latch.raise(0x8001);

@@ -1,53 +1,53 @@
-/** A status register: which events wait for the guest; and the race between an event and a late acknowledge, cured. */
+/** A status register with pending events, and the handling of an event that arrives before a late acknowledge. */
 import type { Page } from "../registers/page.ts";
 
-/** More than the bits need at 16: the engine keeps arrays of up to 64 bytes on its heap, where they are slower. */
+/** More than 16 bits need: V8 keeps arrays of up to 64 bytes on its heap, where they are slower. */
 const PLACES = 32;
 
-export interface LatchPlace {
-  /** Offset and bytes of the status register; it lies within a word. */
+export interface LatchLayout {
+  /** Offset and size of the status register, which lies within a word. */
   readonly status: number;
   readonly bytes: 2 | 4;
-  /** Offsets where its mask is read, the same in each. */
+  /** Offsets of the mask, which has the same value at each. */
   readonly masks: readonly [number, ...number[]];
-  /** The vector that all its events share, or each its own: that of its bit's number. */
+  /** The vector that all events share, or "own": each event has the vector of its bit number. */
   readonly vector: number | "own";
 }
 
 /**
- * A vector's line is high while one of its events is pending and not masked; the bus is told when it goes up.
+ * A vector's line is high while one of its events is pending and not masked; the bus is notified of the rising edge.
  *
- * A guest learns of events, by reading the status or by the message of a vector of their own, and later writes them back
- * to clear them. Where writes are posted that may be much later, and a frame that came in between would lose its
- * interrupt, though on a wire the two would have been far apart. So each event remembers when it was raised first and
- * last, counted in raises, and an acknowledge clears it only if it has not been raised again since the guest learnt of
- * it. An event the guest has not seen at all is cleared, as on the chip.
+ * The guest reads the status, or gets the message of an event's own vector, and later acknowledges. Where writes are
+ * posted the acknowledge may arrive much later, and would clear an event that was raised in between, which on real
+ * hardware is unlikely. So the latch records for each event when it was first and last raised, as a count of raises,
+ * and an acknowledge clears an event only if it was not raised again after the guest saw it. An event that the guest
+ * has not seen at all is cleared, as on the chip.
  */
 export class EventLatch {
   readonly #page: Page;
   readonly #fire: (vector: number) => void;
-  readonly #place: LatchPlace;
+  readonly #place: LatchLayout;
   readonly #mask: number;
   readonly #word: number;
   readonly #shift: number;
   readonly #bits: number;
-  /** Where the page counts events: its last word. */
+  /** Index of the count of raises: the page's last word. */
   readonly #raised: number;
   readonly #first = new Int32Array(PLACES);
   readonly #last = new Int32Array(PLACES);
-  /** The count of raises when each event's own vector was signalled. */
+  /** The count of raises when the vector of each event was signalled. */
   readonly #signalled = new Int32Array(PLACES);
-  /** The count of raises when the guest last looked, and whether that is exactly when. */
+  /** The count of raises when the guest last read the status, and whether it is exact. */
   #observed = 0;
   #exact = true;
-  /** Vectors whose line is high; for a shared one, all bits or none. */
+  /** Bits whose vector's line is high; with a shared vector, all of its pending events. */
   #lines = 0;
   #muted = false;
-  /** What is signalled is masked at once (for events with vectors of their own). */
+  /** An event with its own vector is masked when it is signalled. */
   masksItself = false;
 
-  /** @param fire a line goes up: the guest is interrupted */
-  constructor(page: Page, place: LatchPlace, fire: (vector: number) => void) {
+  /** @param fire called at a rising edge of a line */
+  constructor(page: Page, place: LatchLayout, fire: (vector: number) => void) {
     this.#page = page;
     this.#fire = fire;
     this.#place = place;
@@ -58,12 +58,12 @@ export class EventLatch {
     this.#raised = page.words.length - 1;
   }
 
-  /** Events pending. */
+  /** Pending events. */
   get status(): number {
     return (this.#page.words[this.#word]! >>> this.#shift) & this.#bits;
   }
 
-  /** Whether that vector's line is high. */
+  /** Whether the line of this vector is high. */
   pending(vector: number): boolean {
     const { vector: mine } = this.#place;
     return mine === "own" ? ((this.#lines >>> vector) & 1) !== 0 : mine === vector && this.#lines !== 0;
@@ -81,9 +81,8 @@ export class EventLatch {
   }
 
   /**
-   * The guest reads the status without us: `events` is the count of raises from before its last read. It may have seen
-   * a little more than that, so from then on everything raised later is taken to be new. At worst that is an interrupt
-   * too many.
+   * The guest reads the status from shared memory: `events` is the count of raises before its last read. It may have
+   * seen slightly more, so an event raised later counts as new. At worst that causes one extra interrupt.
    */
   seen(events: number): void {
     this.#observed = events;
@@ -101,7 +100,7 @@ export class EventLatch {
     this.#page.publish(this.#raised, sequence);
     if ((status | events) === status) return;
     this.#set(status | events);
-    this.look();
+    this.update();
   }
 
   /** The guest clears events. */
@@ -109,32 +108,36 @@ export class EventLatch {
     const status = this.status;
     const again = this.#raisedAgain(status & events);
     this.#set(status & ~events);
-    this.look();
+    this.update();
     if (again === 0) return;
-    // As if the clearing had come in time and the event after it.
+    // As if the acknowledge had arrived in time, before the event.
     this.#set(this.status | again);
     for (let bit = 0; bit < PLACES; bit++) if (((again >>> bit) & 1) !== 0) this.#first[bit] = this.#last[bit]!;
-    this.look();
+    this.update();
   }
 
-  /** Changes the mask where the guest does not write it as a register: clears bits, then sets others. */
+  /**
+   * Changes the mask on chips where the guest writes separate set and clear registers: clears bits, then sets others.
+   */
   mask(clear: number, set: number): void {
     this.#putMask((this.#page.get(this.#mask, this.#place.bytes) & ~clear) | set);
-    this.look();
+    this.update();
   }
 
-  /** While muted its events are no one's business, pending or not. */
+  /** While muted, its events are not signalled. */
   mute(muted: boolean): void {
     this.#muted = muted;
-    this.look();
+    this.update();
   }
 
-  /** Sets the lines by status and mask; tells the bus of those that go up. The guest may be called from here: do this last. */
-  look(): void {
+  /**
+   * Sets the lines from status and mask; signals rising edges. The guest may run during this call, so it comes last.
+   */
+  update(): void {
     const waiting = this.#muted ? 0 : this.status & this.#page.get(this.#mask, this.#place.bytes);
     const { vector } = this.#place;
     if (vector === "own") {
-      this.#lookAtEach(waiting);
+      this.#updateEach(waiting);
       return;
     }
     const rises = waiting !== 0 && this.#lines === 0;
@@ -142,7 +145,7 @@ export class EventLatch {
     if (rises) this.#fire(vector);
   }
 
-  /** The registers were reset: nothing is pending. */
+  /** The registers were reset: no event is pending. */
   reset(): void {
     this.#set(0);
     this.#lines = 0;
@@ -152,7 +155,7 @@ export class EventLatch {
     this.#signalled.fill(this.#observed);
   }
 
-  #lookAtEach(waiting: number): void {
+  #updateEach(waiting: number): void {
     const rising = waiting & ~this.#lines;
     this.#lines = waiting;
     if (rising === 0) return;
@@ -179,16 +182,16 @@ export class EventLatch {
     let again = 0;
     for (let rest = events; rest !== 0; rest &= rest - 1) {
       const bit = 31 - Math.clz32(rest & -rest);
-      const seen = this.#learntOf(bit);
-      // Differences, so that the count may wrap.
+      const seen = this.#seenAt(bit);
+      // As differences, so that the count may wrap.
       const sawIt = !this.#exact || ((this.#first[bit]! - seen) | 0) <= 0;
       if (sawIt && ((this.#last[bit]! - seen) | 0) > 0) again |= 1 << bit;
     }
     return again;
   }
 
-  /** The count of raises when the guest last learnt of an event. */
-  #learntOf(bit: number): number {
+  /** The count of raises when the guest last saw an event. */
+  #seenAt(bit: number): number {
     if (this.#place.vector !== "own") return this.#observed;
     const signalled = this.#signalled[bit]!;
     return ((signalled - this.#observed) | 0) > 0 ? signalled : this.#observed;

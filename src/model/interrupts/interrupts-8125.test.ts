@@ -1,4 +1,7 @@
-/** Interrupts of RTL8125 and later: one status word, one for each further receive queue, or a vector for every event. */
+/**
+ * Interrupts of the RTL8125 and later: one status register and one for each further receive queue, or a vector for each
+ * event.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, fieldsOf } from "#chip/bits.ts";
@@ -28,7 +31,7 @@ import { scheduleOn } from "../registers/schedule.ts";
 
 const chipOf = (key: string): Chip => CHIPS.find((row) => row.key === key)!;
 
-/** The block alone, with the registers that its effects belong to as plain memory. */
+/** The block alone, with plain memory for the registers of its effects. */
 class Bench {
   readonly clock = new VirtualClock();
   readonly page = new Page(new ArrayBuffer(0x10000), 0, 0x10000);
@@ -54,7 +57,7 @@ class Bench {
     this.block.effects.interruptMask(value, -1, at);
   }
 
-  /** Vectored, with these events open. */
+  /** Vectors enabled, with these events unmasked. */
   vector(open: number): void {
     this.write(INT_CFG0, 1, IntCfg0.enable);
     this.block.effects.interruptConfigure(IntCfg0.enable, 0xff, INT_CFG0);
@@ -70,7 +73,7 @@ class Bench {
   }
 }
 
-test("an RTL8125A has everything in 32 bits and signals vector 0", () => {
+test("an RTL8125A has all events in 32 bits and signals vector 0", () => {
   const bench = new Bench("rtl8125a");
   bench.mask(IMR0, 4, 0xffff_ffff);
   bench.block.raise(Intr.linkChange);
@@ -83,7 +86,7 @@ test("an RTL8125A has everything in 32 bits and signals vector 0", () => {
   assert.equal(bench.block.asserted, false);
 });
 
-test("not vectored, receive queues from 1 on have a status word and a vector each", () => {
+test("without vectors, receive queues from 1 on have a status register and a vector each", () => {
   const bench = new Bench("rtl8125b");
   bench.mask(IMR0, 4, 0xffff_ffff);
   bench.mask(IMR1, 2, 3);
@@ -101,7 +104,7 @@ test("not vectored, receive queues from 1 on have a status word and a vector eac
   assert.equal(bench.block.asserted, false);
 });
 
-/** Vectors by event, typed in from OpenBSD's and illumos's rge: receive 0 and 3, transmit 0 and 1, link. */
+/** Vectors by event, from OpenBSD's and illumos's rge: receive 0 and 3, transmit 0 and 1, link. */
 // prettier-ignore
 // oxfmt-ignore
 const VECTORS = [
@@ -118,7 +121,7 @@ const VECTORS = [
 ] as const;
 
 for (const [key, expected] of VECTORS)
-  test(`vectored, each event of an ${chipOf(key).name} has its vector (${key})`, () => {
+  test(`with vectors, each event of an ${chipOf(key).name} has its own (${key})`, () => {
     const bench = new Bench(key);
     bench.vector(0xffff_ffff);
     const { receiveQueues, transmitQueues } = bench.block;
@@ -142,7 +145,7 @@ for (const [key, expected] of VECTORS)
     assert.ok(vectors.every((vector) => vector < chipOf(key).profile.queues.vectors));
   });
 
-test("masks are set and cleared bit by bit, and read in both places", () => {
+test("mask bits are set and cleared by separate registers, and read in both", () => {
   const bench = new Bench("rtl8125b");
   bench.vector(0x0020_0001);
   bench.block.effects.interruptMaskSet(0x0001_0000, -1, IMR_V2_SET);
@@ -155,7 +158,7 @@ test("masks are set and cleared bit by bit, and read in both places", () => {
   assert.deepEqual(bench.taken(), [0]);
 });
 
-test("what was pending in one way is not signalled in the other", () => {
+test("an event pending in one mode is not signalled in the other", () => {
   const bench = new Bench("rtl8125b");
   bench.mask(IMR0, 4, 0xffff_ffff);
   bench.block.raise(Intr.linkChange);
@@ -169,7 +172,7 @@ test("what was pending in one way is not signalled in the other", () => {
   assert.deepEqual(bench.taken(), [0]);
 });
 
-test("an RTL8127A masks what it has signalled when it is told to", () => {
+test("an RTL8127A masks signalled events when that is enabled", () => {
   const bench = new Bench("rtl8127a");
   bench.vector(0xffff_ffff);
   bench.write(INT_CFG0, 1, IntCfg0.enable | IntCfg0.msixEntryMode);
@@ -179,7 +182,7 @@ test("an RTL8127A masks what it has signalled when it is told to", () => {
   assert.equal(bench.page.get(IMR_V2_SET, 4), 0xffff_fffe);
 });
 
-test("an empty transmit ring is noted and wakes no one who has vectors", () => {
+test("an empty transmit ring is recorded, but does not interrupt a guest with vectors", () => {
   const bench = new Bench("rtl8125b");
   bench.vector(0xffff_ffff);
   bench.block.transmit.raise(Intr.transmitUnavailable);
@@ -191,7 +194,7 @@ for (const [key, unit] of [
   ["rtl8126a-64a", 2.048],
   ["rtl8125d-689", 4.096],
 ] as const)
-  test(`moderation holds a queue's event back in units of ${unit} µs (${key})`, () => {
+  test(`moderation delays a queue's event in units of ${unit} µs (${key})`, () => {
     const bench = new Bench(key);
     bench.vector(0xffff_ffff);
     const block = INT_MITI[0]! + 8 * 2;
@@ -207,7 +210,7 @@ for (const [key, unit] of [
     assert.deepEqual(bench.taken(), [2]);
   });
 
-test("moderation can be bypassed, and lets go what it held", () => {
+test("bypassing moderation releases delayed events", () => {
   const bench = new Bench("rtl8125b");
   bench.vector(0xffff_ffff);
   bench.write(INT_MITI[0]! + 2, 1, 200);
@@ -222,7 +225,7 @@ test("moderation can be bypassed, and lets go what it held", () => {
   assert.deepEqual(bench.taken(), [16]);
 });
 
-test("a reset forgets what is pending and what is held back", () => {
+test("a reset clears pending and delayed events", () => {
   const bench = new Bench("rtl8125b");
   bench.vector(0xffff_ffff);
   bench.write(INT_MITI[0]!, 1, 5);
@@ -238,7 +241,7 @@ test("a reset forgets what is pending and what is held back", () => {
   assert.equal(bench.page.get(ISR_V2, 4), 0);
 });
 
-test("a software reset spares how interrupts are told: the link's goes on by its vector", () => {
+test("a software reset preserves the interrupt mode: the link event still uses its vector", () => {
   for (const key of ["rtl8125b", "rtl8125bp", "rtl8125d-689", "rtl8126a-649", "rtl8127a"]) {
     const guest = new Guest({ chip: chipOf(key) });
     guest.bringUp();
@@ -253,7 +256,7 @@ test("a software reset spares how interrupts are told: the link's goes on by its
   }
 });
 
-test("the second word of an RTL8125D is there to be masked and acknowledged, and never says anything", () => {
+test("the second status register of an RTL8125D can be masked and acknowledged, and never has events", () => {
   const bench = new Bench("rtl8125d-689");
   bench.vector(0xffff_ffff);
   bench.block.effects.interruptMaskSet(1 << 17, -1, IMR_V4_L2_SET);
@@ -264,7 +267,7 @@ test("the second word of an RTL8125D is there to be masked and acknowledged, and
   assert.deepEqual(bench.taken(), []);
 });
 
-test("the trace calls each bit of the vectored status word by what the chip raises it for", () => {
+test("the trace names each bit of the vectored status register after the event that sets it", () => {
   const vectored = CHIPS.filter(({ profile }) => profile.queues.vectored !== undefined);
   assert.ok(vectored.length >= 11);
   for (const chip of vectored) {

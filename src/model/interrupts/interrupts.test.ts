@@ -1,4 +1,4 @@
-/** Interrupts: edges, the mask, the race between a frame and a late acknowledge, mitigation, the timer. */
+/** Interrupts: edges, the mask, a frame that races with a late acknowledge, mitigation, the timer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
@@ -28,7 +28,7 @@ const up = (mask: number, key = "rtl8168h"): Guest => {
 };
 const arrive = (guest: Guest): boolean => guest.nic.receive(frame(BROADCAST, 64), 0, 64);
 
-test("interrupts once for events that come before the first is acknowledged", () => {
+test("interrupts once for events that arrive before the first is acknowledged", () => {
   const guest = up(Intr.receiveOk);
   for (let i = 0; i < 5; i++) arrive(guest);
   assert.equal(guest.interrupts, 1);
@@ -39,7 +39,7 @@ test("interrupts once for events that come before the first is acknowledged", ()
   assert.equal(guest.interrupts, 2);
 });
 
-test("a masked event waits, and interrupts when the mask is opened", () => {
+test("a masked event stays pending, and interrupts when unmasked", () => {
   const guest = up(0);
   arrive(guest);
   assert.equal(guest.interrupts, 0);
@@ -57,7 +57,7 @@ test("clears only the events that are written as one", () => {
   assert.equal(guest.r16(IntrStatus), Intr.software);
 });
 
-test("a frame between the guest's look and its acknowledge keeps its interrupt", () => {
+test("a frame between the guest's read and its acknowledge keeps its interrupt", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const status = guest.r16(IntrStatus);
@@ -69,7 +69,7 @@ test("a frame between the guest's look and its acknowledge keeps its interrupt",
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("the same with the mask closed in between, as drivers do: opening it interrupts", () => {
+test("the same with interrupts masked meanwhile, as in drivers: unmasking interrupts", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const status = guest.r16(IntrStatus);
@@ -80,7 +80,7 @@ test("the same with the mask closed in between, as drivers do: opening it interr
   assert.equal(guest.interrupts, 2);
 });
 
-test("a guest that never looked clears everything, as on the chip", () => {
+test("an acknowledge without a read clears all events, as on the chip", () => {
   const guest = up(0);
   arrive(guest);
   arrive(guest);
@@ -88,7 +88,7 @@ test("a guest that never looked clears everything, as on the chip", () => {
   assert.equal(guest.nic.read(2, IntrStatus, 2), 0);
 });
 
-test("an acknowledge posted with what the guest had seen keeps what came later", () => {
+test("an acknowledge posted with the guest's event count keeps later events", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const seen = guest.nic.eventsRaised;
@@ -110,9 +110,9 @@ test("the count of events may wrap", () => {
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("mitigation holds the interrupt until enough frames have come", () => {
+test("mitigation delays the interrupt until enough frames arrived", () => {
   const guest = up(Intr.receiveOk);
-  // Receive: 15 units of time, 2 fours of frames.
+  // Receive: 15 units of time, two times four frames.
   guest.w16(IntrMitigate, 0x00f2);
   for (let i = 0; i < 7; i++) arrive(guest);
   assert.equal(guest.interrupts, 0);
@@ -120,7 +120,7 @@ test("mitigation holds the interrupt until enough frames have come", () => {
   assert.equal(guest.interrupts, 1);
 });
 
-test("mitigation gives up waiting after its time, in units that CPlusCmd and speed decide", () => {
+test("mitigation ends after its time, in units that depend on CPlusCmd and speed", () => {
   const guest = up(Intr.receiveOk);
   guest.w16(CPlusCmd, 1);
   guest.w16(IntrMitigate, 0x002f);
@@ -131,7 +131,7 @@ test("mitigation gives up waiting after its time, in units that CPlusCmd and spe
   assert.equal(guest.interrupts, 1);
 });
 
-test("mitigation of one direction leaves the other alone", () => {
+test("mitigation of one direction does not affect the other", () => {
   const guest = up(Intr.receiveOk | Intr.transmitOk);
   guest.w16(IntrMitigate, 0xff00);
   guest.send({ bytes: frame(BROADCAST, 64) });
@@ -141,7 +141,7 @@ test("mitigation of one direction leaves the other alone", () => {
   assert.equal(guest.r16(IntrStatus) & (Intr.receiveOk | Intr.transmitOk), Intr.receiveOk);
 });
 
-test("switching mitigation off delivers what it held", () => {
+test("disabling mitigation releases delayed events", () => {
   const guest = up(Intr.receiveOk);
   guest.w16(IntrMitigate, 0x00ff);
   arrive(guest);
@@ -159,7 +159,7 @@ test("mitigation counts no frames while the packet counter is off", () => {
   assert.equal(guest.interrupts, 1);
 });
 
-test("an RTL8169 counts its mitigation in units of 320 ns at a gigabit", () => {
+test("an RTL8169 counts its mitigation in units of 320 ns at 1 Gbit/s", () => {
   const guest = up(Intr.receiveOk, "rtl8169s");
   guest.w16(IntrMitigate, 0x00f0);
   arrive(guest);
@@ -192,7 +192,7 @@ test("an RTL8125 has four timers, each with a threshold of its own", () => {
   assert.equal(guest.interrupts, 1);
 });
 
-test("the timer interrupts again each time it comes round", () => {
+test("the timer interrupts again after each wrap", () => {
   const guest = up(Intr.timer);
   guest.w32(TimerCount, 0);
   guest.w32(TimerInt, 125);
@@ -204,7 +204,7 @@ test("the timer interrupts again each time it comes round", () => {
   assert.equal(guest.interrupts, 2);
 });
 
-test("the timer counts 125 ticks a microsecond and starts over when written", () => {
+test("the timer counts 125 ticks a microsecond and restarts when written", () => {
   const guest = up(0);
   guest.w32(TimerCount, 0);
   guest.clock.delay(8);
@@ -213,8 +213,8 @@ test("the timer counts 125 ticks a microsecond and starts over when written", ()
   assert.equal(guest.r32(TimerCount), 0);
 });
 
-test("a timer that is started over is not lost when the thread is held up meanwhile", () => {
-  // Held up for longer than the timer runs whenever it looks at the clock.
+test("a restarted timer is not lost when the thread is delayed meanwhile", () => {
+  // Each reading of the clock takes longer than the timer runs.
   const clock = new VirtualClock();
   const timers = new Timers();
   const late = {
@@ -232,7 +232,7 @@ test("a timer that is started over is not lost when the thread is held up meanwh
   assert.equal(guest.interrupts, 1);
 });
 
-test("the timer interrupts when it comes to TimerInt", () => {
+test("the timer interrupts when it reaches TimerInt", () => {
   const guest = up(Intr.timer);
   guest.w32(TimerCount, 0);
   guest.w32(TimerInt, 125 * 50);

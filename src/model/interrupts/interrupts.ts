@@ -1,10 +1,10 @@
-/** Interrupts: which status word an event goes to on this chip, which vector is signalled, and what is held back first. */
+/** Interrupts: the status register and vector of each event on this chip, and moderation. */
 import type { Chip } from "#chip/chips.ts";
 import { type Queues, type VectoredStatus } from "#chip/queues.ts";
 import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
 import * as late from "#chip/registers-8125.ts";
 import type { Effects } from "../registers/effects.ts";
-import { EventLatch, type LatchPlace } from "./event-latch.ts";
+import { EventLatch, type LatchLayout } from "./event-latch.ts";
 import { limitsOf } from "./moderation-registers.ts";
 import { Moderation } from "./moderation.ts";
 import type { Page } from "../registers/page.ts";
@@ -25,13 +25,13 @@ const VECTORED = {
   bytes: 4,
   masks: [late.IMR_V2_SET, late.IMR_V2_CLEAR],
   vector: "own",
-} as const satisfies LatchPlace;
+} as const satisfies LatchLayout;
 const SECOND = {
   status: late.ISR_V4_L2,
   bytes: 4,
   masks: [late.IMR_V4_L2_SET, late.IMR_V4_L2_CLEAR],
   vector: 31,
-} as const satisfies LatchPlace;
+} as const satisfies LatchLayout;
 
 export interface InterruptParts {
   readonly chip: Chip;
@@ -39,13 +39,13 @@ export interface InterruptParts {
   readonly schedule: Schedule;
   /** The link's speed in Mbit/s, 0 without a link. */
   readonly speed: () => number;
-  /** That vector's line goes up: the guest is interrupted. */
+  /** A rising edge of this vector's line: the guest is interrupted. */
   readonly fire: (vector: number) => void;
-  /** A queue ran out of descriptors, on chips that count that. */
+  /** A queue ran out of descriptors, on chips that report it. */
   readonly exhausted?: (direction: "receive" | "transmit") => void;
 }
 
-/** What the engine of one ring tells. */
+/** Events of the engine of one ring. */
 export class QueueInterrupts {
   readonly moderation: Moderation;
   readonly #signal: (events: number) => void;
@@ -55,12 +55,14 @@ export class QueueInterrupts {
     this.moderation = moderation(() => signal(done));
   }
 
-  /** `count` frames have passed: told when the guest wishes. The guest may be called from here: do this last. */
+  /**
+   * `count` frames were processed: signalled after moderation. The guest may run during this call, so it comes last.
+   */
   frames(count: number): void {
     this.moderation.frames(count);
   }
 
-  /** Bits of `Intr` that concern the ring, told at once. The guest may be called from here: do this last. */
+  /** Bits of `Intr` for the ring, signalled immediately. The guest may run during this call, so it comes last. */
   raise(events: number): void {
     this.#signal(events);
   }
@@ -79,11 +81,12 @@ type InterruptEffects = Pick<
 >;
 
 /**
- * Up to RTL8117 a chip has one status word and one vector. RTL8125 and later have a status word for everything but
- * receive queues 1 to 3, which have one and a vector each; and from RTL8125B on, when IntCfg0 says so, they use a word
- * instead of which every bit has a vector of its own.
+ * Chips up to the RTL8117 have one status register and one vector. The RTL8125 and later have one register for
+ * everything but receive queues 1 to 3, which have a register and a vector each. From the RTL8125B on, IntCfg0 can
+ * select another register in which each bit has its own vector.
  *
- * Which events of no queue but the link's have a bit in that word, no source says: they are not signalled there.
+ * Of the events that belong to no queue, only the link change has a documented bit in that register; the others are not
+ * signalled there.
  */
 export class InterruptBlock {
   readonly receiveQueues: readonly QueueInterrupts[];
@@ -95,12 +98,12 @@ export class InterruptBlock {
   readonly #page: Page;
   readonly #queues: Queues;
   readonly #latches: readonly EventLatch[];
-  /** By the offsets of their status and mask registers. */
+  /** Latches by the offsets of their status and mask registers. */
   readonly #at = new Map<number, EventLatch>();
   readonly #main: EventLatch;
   readonly #others: readonly EventLatch[];
   readonly #vectored: EventLatch | undefined;
-  /** Those that count while IntCfg0 says so; at other times the rest does. */
+  /** The latches in use while IntCfg0 selects vectors; otherwise the others are. */
   readonly #byVector: readonly EventLatch[];
   #isVectored = false;
 
@@ -119,7 +122,7 @@ export class InterruptBlock {
         )
       : [];
     this.#vectored = queues.vectored && this.#latch(parts, VECTORED);
-    // The second word is the management controller's, for which the model raises no events.
+    // The second register is the management controller's, for which the model raises no events.
     const second = queues.vectored && this.#latch(parts, SECOND);
     this.#byVector = [this.#vectored, second].filter((latch) => latch !== undefined);
     this.#latches = [this.#main, ...this.#others, ...this.#byVector];
@@ -131,23 +134,23 @@ export class InterruptBlock {
     this.#configure();
   }
 
-  /** Events of no queue: bits of `Intr`. The guest may be called from here: do this last. */
+  /** Events of no queue: bits of `Intr`. The guest may run during this call, so it comes last. */
   raise(events: number): void {
     if (!this.#isVectored) this.#main.raise(events);
     else if ((events & Intr.linkChange) !== 0) this.#vectored!.raise(1 << this.#queues.vectored!.linkChange);
   }
 
-  /** Whether a vector's line is high: what a bus asks that signals again after unmasking. */
+  /** Whether a vector's line is high, for a bus that signals again after unmasking. */
   pending(vector: number): boolean {
     return this.#latches.some((latch) => latch.pending(vector));
   }
 
-  /** Whether any is: the level of the INTx pin. */
+  /** Whether any line is high: the level of INTx. */
   get asserted(): boolean {
     return this.#latches.some((latch) => latch.asserted);
   }
 
-  /** The guest reads IntrStatus without us: see `EventLatch.seen`. */
+  /** The guest reads IntrStatus from shared memory: see `EventLatch.seen`. */
   seen(events: number): void {
     for (const latch of this.#latches) latch.seen(events);
   }
@@ -163,7 +166,7 @@ export class InterruptBlock {
     return [...this.receiveQueues, ...this.transmitQueues];
   }
 
-  #latch({ page, fire }: InterruptParts, place: LatchPlace): EventLatch {
+  #latch({ page, fire }: InterruptParts, place: LatchLayout): EventLatch {
     const latch = new EventLatch(page, place, fire);
     for (const offset of [place.status, ...place.masks]) this.#at.set(offset, latch);
     return latch;
@@ -176,7 +179,7 @@ export class InterruptBlock {
     return new QueueInterrupts(this.#signal(parts, index, direction), moderation, done);
   }
 
-  /** What becomes of a ring's events. */
+  /** How a ring's events are raised. */
   #signal(parts: InterruptParts, index: number, direction: "receive" | "transmit"): (events: number) => void {
     const main = this.#main;
     const vectored = this.#vectored;
@@ -194,12 +197,12 @@ export class InterruptBlock {
         parts.exhausted?.(direction);
       }
       if (!this.#isVectored) unshared(events);
-      // An empty transmit ring is the end of all sending, and nothing to wake the guest for.
+      // An empty transmit ring only means that all was sent, so it does not interrupt.
       else if ((events & ~Intr.transmitUnavailable) !== 0) vectored!.raise(bit);
     };
   }
 
-  /** A queue ran out of descriptors: noted beside the status words. */
+  /** A queue ran out of descriptors: recorded in registers beside the status. */
   #unavailable(index: number, direction: "receive" | "transmit"): void {
     const at = direction === "receive" ? late.RDU_STA : late.TDU_STA;
     this.#page.put(at, 2, this.#page.get(at, 2) | (1 << index));
@@ -223,7 +226,7 @@ export class InterruptBlock {
         this.#configure();
         changed();
       },
-      interruptMask: (_value, _lanes, offset) => this.#at.get(offset)?.look(),
+      interruptMask: (_value, _lanes, offset) => this.#at.get(offset)?.update(),
       interruptMaskClear: (value, _lanes, offset) => this.#at.get(offset)?.mask(value, 0),
       interruptMaskSet: (value, _lanes, offset) => this.#at.get(offset)?.mask(0, value),
       interruptObserve: (_value, _lanes, offset) => this.#at.get(offset)?.observe(),

@@ -1,4 +1,4 @@
-/** No chip of the family loses an interrupt to a guest whose writes arrive late, whatever moderation holds back. */
+/** No chip loses an interrupt for a guest whose writes arrive late, with any moderation. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -16,11 +16,11 @@ interface Style {
   readonly key: string;
   readonly status: number;
   readonly width: 2 | 4;
-  /** Writes that mask and unmask. */
+  /** Register writes that mask and unmask. */
   readonly mask: readonly [offset: number, value: number];
   readonly unmask: readonly [offset: number, value: number];
   readonly moderate: readonly [offset: number, width: 1 | 2];
-  /** Acknowledges without a look, as handlers of a vector of their own do. */
+  /** Acknowledges without reading, as handlers of an event's own vector do. */
   readonly unread: boolean;
 }
 const old = (key: string): Style => ({
@@ -96,7 +96,7 @@ class Driver {
     this.#posted.shift()?.();
   }
 
-  /** Does one thing more. False when there is nothing to do. */
+  /** Performs one step. False if there is nothing to do. */
   step(): boolean {
     if (this.#steps.length === 0) {
       if (!this.#signalled) return false;
@@ -155,7 +155,7 @@ const moves = fc.array(
 );
 
 for (const style of STYLES)
-  test(`${style.key}${style.unread ? ", vectored" : ""}: every frame is found without another one's help`, () => {
+  test(`${style.key}${style.unread ? ", vectored" : ""}: each frame is found without the interrupt of another`, () => {
     let frames = 0;
     fc.assert(
       fc.property(moves, (list) => {

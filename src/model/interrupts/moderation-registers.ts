@@ -1,4 +1,4 @@
-/** Where a chip keeps the limits of interrupt moderation, and in which units. */
+/** Limits of interrupt moderation: their registers and units on each chip. */
 import type { Chip } from "#chip/chips.ts";
 import type { Queues } from "#chip/queues.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
@@ -7,21 +7,21 @@ import type { Limits } from "./moderation.ts";
 import type { Page } from "../registers/page.ts";
 
 /**
- * Units of IntrMitigate at CPlusCmd 00, in microseconds by speed; 01, 10 and 11 are 8, 16 and 32 of them, as Linux's
- * `ethtool -C` reckons. The PCI chips count finer at a gigabit.
+ * Units of IntrMitigate at CPlusCmd 00, in microseconds by speed; 01, 10 and 11 are 8, 16 and 32 of them, as in Linux's
+ * `ethtool -C`. The PCI chips have a finer unit at 1 Gbit/s.
  */
 const UNITS: Readonly<Record<number, number>> = { 10: 40.96, 100: 2.56 };
 const GIGABIT_UNIT = { pci: 0.32, pcie: 5 } as const;
 const SCALE = [1, 8, 16, 32] as const;
 
 const NONE: Limits = { time: 0, frames: 0 };
-/** Bytes of a moderation block, and where in it the transmit side starts. */
+/** Bytes of a moderation block, and the offset of the transmit part in it. */
 const BLOCK = 8;
 const TRANSMIT = 2;
 
-interface Where {
+interface LimitSource {
   readonly limits: () => Limits;
-  /** Microseconds of one unit of time, now. */
+  /** The unit of time in microseconds at present. */
   readonly unitMicros: () => number;
 }
 
@@ -30,14 +30,14 @@ export const limitsOf = (
   queues: Queues,
   index: number,
   direction: "receive" | "transmit",
-): Where =>
+): LimitSource =>
   queues.moderationBlocks > 0 ? inBlocks(parts.page, queues, index, direction) : inOneWord(parts, direction);
 
-/** A time in four bits and a number of frames, in fours, in four more. */
+/** Four bits of time and four of frames, in units of four frames. */
 const inOneWord = (
   { chip, page, speed }: { readonly chip: Chip; readonly page: Page; readonly speed: () => number },
   direction: "receive" | "transmit",
-): Where => {
+): LimitSource => {
   const shift = direction === "transmit" ? 8 : 0;
   return {
     limits: () => {
@@ -50,10 +50,10 @@ const inOneWord = (
 };
 
 /**
- * A byte of time for each queue and direction. Whether the bytes beside it count frames no source says: here they mean
- * nothing, nor do the blocks that belong to no queue, nor IntCfg0.timeoutBypass.
+ * A byte of time for each queue and direction. No source says whether the bytes beside it count frames: the model
+ * ignores them, the blocks that belong to no queue, and IntCfg0.timeoutBypass.
  */
-const inBlocks = (page: Page, queues: Queues, index: number, direction: "receive" | "transmit"): Where => {
+const inBlocks = (page: Page, queues: Queues, index: number, direction: "receive" | "transmit"): LimitSource => {
   const at = INT_MITI[0]! + BLOCK * index + (direction === "transmit" ? TRANSMIT : 0);
   return {
     limits: () =>

@@ -1,15 +1,15 @@
-/** Interrupt moderation of one ring: events of frames are held back until enough have passed, or enough time. */
+/** Interrupt moderation of one ring: events are delayed until a number of frames or a time is reached. */
 import type { Schedule } from "../registers/schedule.ts";
 
-/** The limits a guest has set. */
+/** The limits set by the guest. */
 export interface Limits {
-  /** Units of time an event may be held back; 0 is not at all. */
+  /** Longest delay of an event in units of time; 0 disables moderation. */
   readonly time: number;
-  /** Frames that end the waiting; 0 is any number. */
+  /** Number of frames that ends the delay; 0 for no limit. */
   readonly frames: number;
 }
 
-/** Holds back what `deliver` tells. */
+/** Delays the calls of `deliver`. */
 export class Moderation {
   readonly #schedule: Schedule;
   readonly #limits: () => Limits;
@@ -18,11 +18,11 @@ export class Moderation {
   readonly #expire: () => void;
   #time = 0;
   #limit = 0;
-  /** Frames held back. */
+  /** Frames since the last event. */
   #frames = 0;
   #cancel: (() => void) | undefined;
 
-  /** @param unitMicros the unit of time as it is when an event is held back */
+  /** @param unitMicros the unit of time when the delay starts */
   constructor(schedule: Schedule, limits: () => Limits, unitMicros: () => number, deliver: () => void) {
     this.#schedule = schedule;
     this.#limits = limits;
@@ -34,19 +34,19 @@ export class Moderation {
     };
   }
 
-  /** `count` frames have passed. The guest may be called from here: do this last. */
+  /** `count` frames were processed. The guest may run during this call, so it comes last. */
   frames(count: number): void {
     if (this.#time === 0) this.#deliver();
     else this.#hold(count);
   }
 
-  /** The limits changed: what is held back goes out now. */
+  /** The limits changed: a delayed event is raised now. */
   changed(): void {
     this.#load();
     if (this.#frames > 0) this.#release();
   }
 
-  /** The registers were reset: what is held back is forgotten. */
+  /** The registers were reset: a delayed event is discarded. */
   reset(): void {
     this.#load();
     this.#forget();

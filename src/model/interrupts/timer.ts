@@ -7,7 +7,7 @@ import type { InterruptBlock } from "./interrupts.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
-/** PCIe chips count a 125 MHz clock (RTL8168C register table, TCTR); the PCI ones count the bus clock. */
+/** PCIe chips count at 125 MHz (RTL8168C register table, TCTR); PCI chips count the bus clock. */
 const TICKS_PER_MICRO = 125;
 const PCI_TICKS_PER_MICRO = [33, 66] as const;
 const PCI_66MHZ = 1 << 0;
@@ -20,7 +20,10 @@ export interface TimerParts {
   readonly interrupts: InterruptBlock;
 }
 
-/** Counts up from the last write to its counter; raises Intr.timer whenever it comes to its threshold, unless that is 0. */
+/**
+ * Counts up from the last write to its counter. Raises Intr.timer when the count reaches the threshold, unless that is
+ * 0.
+ */
 class Timer {
   readonly #page: Page;
   readonly #schedule: Schedule;
@@ -31,7 +34,10 @@ class Timer {
   #start = 0;
   #cancel: (() => void) | undefined;
 
-  /** @param count offset of the counter @param threshold of what it is compared with */
+  /**
+   * @param count offset of the counter
+   * @param threshold offset of the threshold
+   */
   constructor({ chip, page, schedule, interrupts }: TimerParts, count: number, threshold: number) {
     this.#page = page;
     this.#schedule = schedule;
@@ -48,7 +54,7 @@ class Timer {
     };
   }
 
-  /** Puts the present count into the page. */
+  /** Puts the current count into the page. */
   refresh(): void {
     this.#page.put(this.#count, 4, Math.floor(this.#ticks(this.#schedule.now())));
   }
@@ -59,15 +65,16 @@ class Timer {
   }
 
   /**
-   * The threshold was written, or the count. A threshold that the count has passed comes round after the count has wrapped. The clock
-   * is read once: a thread that is held up in between would find a count past a threshold that it had not come to.
+   * Threshold or count were written. A threshold below the count is reached after the count has wrapped. The clock is
+   * read once: with two readings, a delay of the thread between them could put the count beyond a threshold that had
+   * not been reached.
    */
   arm(now = this.#schedule.now()): void {
     this.#cancel?.();
     this.#cancel = undefined;
     const threshold = this.#page.get(this.#threshold, 4);
     if (threshold === 0) return;
-    // At the threshold, or as near to it as the clock tells, the next time is a round later.
+    // At the threshold, within the precision of the clock, the next interrupt is one wrap later.
     const left = threshold - this.#ticks(now);
     const ticks = left > 0.5 ? left : left + WRAP;
     this.#cancel = this.#schedule.after(ticks / this.#ticksPerMicro(), this.#expire);
@@ -79,8 +86,8 @@ class Timer {
 }
 
 /**
- * One timer, and four from RTL8125 on. That the other three raise the same event as the first is assumed: no driver has
- * set them to anything but 0.
+ * One timer, or four from the RTL8125 on. It is assumed that the other three raise the same event as the first: no
+ * driver sets them to anything but 0.
  */
 export class TimerBlock {
   readonly effects: Pick<Effects, "timerRead" | "timerRestart" | "timerThreshold">;

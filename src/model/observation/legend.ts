@@ -1,4 +1,4 @@
-/** What an access is about, in the datasheet's words: region and offset to names, values to fields. */
+/** Names for an access, from the datasheets: registers for region and offset, fields for the value. */
 import { decode, type Fields, fieldsOf, isFlag } from "#chip/bits.ts";
 import type { Chip } from "#chip/chips.ts";
 import {
@@ -12,7 +12,7 @@ import {
 import type { RegionName, Target } from "#kit/target.ts";
 import type { TracedAccess } from "./strict.ts";
 
-/** A register: where it is and what it is called. */
+/** A register's name and position. */
 export interface NamedRegister {
   readonly name: string;
   readonly offset: number;
@@ -27,11 +27,11 @@ export interface Entry {
   readonly fields: Fields | undefined;
 }
 
-/** A part of an access: the register it touched, and the value in that register's place. */
+/** A part of an access: a register, and the value aligned to it. */
 export interface Touched {
   readonly entry: Entry;
   readonly value: number;
-  /** All of it, or only some of its bytes. */
+  /** The access covers the whole register. */
   readonly whole: boolean;
 }
 
@@ -39,16 +39,14 @@ const CAPABILITIES_AT = 0x34;
 const FIRST_CAPABILITY = 0x40;
 const MOST_CAPABILITIES = 48;
 
-/**
- * Names for one device. Configuration space is read once for its list of capabilities, which no guest can change.
- */
+/** Names for one device. Its capability list is read once, since guests cannot change it. */
 export class Legend {
-  /** By first byte, for each space. */
+  /** Ascending by offset, for each space. */
   readonly #registers: readonly Entry[];
   readonly #config: readonly Entry[];
   #msixBar = -1;
 
-  /** @param chip undefined where it is not known: fields that differ from chip to chip are then not named */
+  /** @param chip undefined if unknown: fields that differ between chips are then not named */
   constructor(registers: readonly NamedRegister[], chip: Chip | undefined, target: Pick<Target, "read">) {
     this.#registers = sorted(
       registers.map(({ name, offset, width }) => ({ name, offset, bytes: width / 8, fields: fieldsOf(name, chip) })),
@@ -61,7 +59,7 @@ export class Legend {
     this.#config = sorted(config);
   }
 
-  /** The registers that an access covers, in ascending order; none where there is none of that place. */
+  /** The registers that an access covers, in ascending order; empty if none is known there. */
   touched(region: RegionName, offset: number, width: number, value: number): readonly Touched[] {
     return findIn(this.#space(region, offset), offset, width, value);
   }
@@ -106,10 +104,10 @@ const ones = (bytes: number): number => (bytes === 4 ? -1 : (1 << (8 * bytes)) -
 const entries = (prefix: string, at: number, registers: readonly ConfigRegister[]): Entry[] =>
   registers.map(([offset, bytes, name, fields]) => ({ name: prefix + name, offset: at + offset, bytes, fields }));
 
-/** Ascending; of two names for one place the longer register first. */
+/** Ascending; of two names for one position the longer register first. */
 const sorted = (list: readonly Entry[]): readonly Entry[] => {
   const order = list.toSorted((a, b) => a.offset - b.offset || b.bytes - a.bytes);
-  // Names for parts of a register, or for the same one again, would tell everything twice.
+  // Other names for a register, or for parts of it, would repeat the same values.
   return order.filter((entry, i) => {
     const before = order.slice(0, i);
     return !before.some((other) => other.offset + other.bytes > entry.offset && other.bytes >= entry.bytes);
@@ -118,7 +116,7 @@ const sorted = (list: readonly Entry[]): readonly Entry[] => {
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** A value's fields as people read them: `receiveOk linkChange`, `address=0xa430`. */
+/** A value's fields as text: `receiveOk linkChange`, `address=0xa430`. */
 export const fieldText = (value: number, fields: Fields): string =>
   decode(value, fields)
     .map(([name, field]) => {
@@ -127,7 +125,7 @@ export const fieldText = (value: number, fields: Fields): string =>
     })
     .join(" ");
 
-/** A register and what its value says: `IntrStatus: receiveOk`. */
+/** A register and its fields as text: `IntrStatus: receiveOk`. */
 export const touchedText = ({ entry, value, whole }: Touched): string => {
   const fields = entry.fields === undefined ? "" : fieldText(value, entry.fields);
   return `${entry.name}${whole ? "" : " (part)"}${fields === "" ? "" : `: ${fields}`}`;

@@ -14,14 +14,14 @@ const setUp = (strict: Strictness = "warn") => {
   };
 };
 
-test("every offence says what was done, and what real hardware does", () => {
+test("every offence describes the driver's error and its effect on real hardware", () => {
   for (const [name, { what, hardware }] of Object.entries(OFFENCES)) {
     assert.match(what, /^[a-z].*[^.]$/, name);
     assert.match(hardware, /^[A-Z].*\.$/, name);
   }
 });
 
-test("is told once for each place, with the accesses that led to it", () => {
+test("is reported once for each place, with the accesses that led to it", () => {
   const { offences, told, write, read } = setUp();
   read(0x3e, 2, 0x8001);
   write(0x54, 1, 0x20);
@@ -49,14 +49,14 @@ test("keeps the latest accesses, oldest first", () => {
   );
 });
 
-test("a guest cannot make it remember without end", () => {
+test("a guest cannot make it use memory without limit", () => {
   const { offences, told } = setUp();
   for (let i = 0; i < 10_000; i++) offences.commit("unknown", i);
   assert.equal(told.length, 4096);
   assert.equal(offences.counts.unknown, 10_000);
 });
 
-test("objects to accesses across their own alignment", () => {
+test("reports unaligned accesses", () => {
   const { offences, read, write } = setUp();
   read(0x3d, 2, 0);
   write(0x3e, 4, 0);
@@ -64,7 +64,7 @@ test("objects to accesses across their own alignment", () => {
   assert.equal(offences.counts.alignment, 2);
 });
 
-test("objects to writes until ChipCmd was seen to have left reset", () => {
+test("reports writes until ChipCmd was read to confirm the end of the reset", () => {
   const { offences, write, read } = setUp();
   write(ChipCmd, 1, Cmd.reset);
   read(ChipCmd, 1, Cmd.reset);
@@ -75,7 +75,7 @@ test("objects to writes until ChipCmd was seen to have left reset", () => {
   assert.equal(offences.counts.hurried, 1);
 });
 
-test("sees ChipCmd in the wider access that covers it", () => {
+test("recognises ChipCmd in a wider access", () => {
   const { offences, write } = setUp();
   write(ChipCmd - 3, 4, Cmd.reset * 2 ** 24);
   write(IntrMask, 2, 0);
@@ -91,7 +91,7 @@ test("with error the first offence takes the chip off the bus until it is reset"
   assert.equal(offences.fallen, false);
 });
 
-test("with off it counts what the chip notices, and tells nobody", () => {
+test("with off it counts but does not report", () => {
   const { offences, told, write } = setUp("off");
   write(0x3d, 2, 0);
   offences.commit("idle", 0);

@@ -1,53 +1,51 @@
-/** Offences: what a guest did that a real chip would punish, with the register accesses that led to it. */
+/** Offences: driver errors that would fail on a real chip, with the register accesses that led to them. */
 import { ChipCmd, Cmd } from "#chip/registers.ts";
 
-/** Each kind: what the guest did, and what a real chip makes of it. */
+/** Each kind: what the driver did, and the effect on a real chip. */
 export const OFFENCES = {
   locked: {
     what: "a configuration register was written while Cfg9346 was locked",
-    hardware: "The write is lost.",
+    hardware: "The write is ignored.",
   },
   unaligned: {
-    what: "a ring or dump address has bits set that the chip does not keep",
-    hardware: "The chip uses the address without them: another place than the driver means.",
+    what: "a ring or dump address is not aligned as the chip requires",
+    hardware: "The chip ignores the low bits and uses another address than the driver intended.",
   },
   outside: {
-    what: "the chip was sent to memory it was not given",
-    hardware:
-      "A bus error: SYSErr is raised, an IOMMU logs a fault; without one, someone else's memory is overwritten.",
+    what: "the chip was given an address outside DMA memory",
+    hardware: "A bus error: SYSErr is raised and an IOMMU logs a fault. Without an IOMMU, other memory is overwritten.",
   },
   width: {
-    what: "a register was written with another width than its own",
-    hardware: "Bytes beside the register are written too, or the write is ignored; it differs from chip to chip.",
+    what: "a register was written with a width other than its own",
+    hardware: "Bytes beside the register are written too, or the write is ignored; this differs between chips.",
   },
   alignment: {
     what: "an access is not aligned to its width",
-    hardware: "The bridge splits it into several accesses, so read and write effects happen more than once.",
+    hardware: "The bridge splits it into several accesses, so side effects of reads and writes occur more than once.",
   },
   idle: {
-    what: "the doorbell rang with no descriptor to send",
-    hardware:
-      "The chip fetches a descriptor for nothing and raises TDU; usually the write of OWN came after the doorbell.",
+    what: "the doorbell rang while there was no descriptor to send",
+    hardware: "The chip finds no descriptor and raises TDU. The usual cause: OWN was written after the doorbell.",
   },
   disabled: {
-    what: "the doorbell rang while the transmitter was off",
-    hardware: "Nothing is sent, and the request is forgotten.",
+    what: "the doorbell rang while the transmitter was disabled",
+    hardware: "Nothing is sent, and the request is lost.",
   },
   running: {
     what: "a ring's base was written while its engine was using the ring",
-    hardware: "The chip goes on from its old index at the new place: it reads and writes what are no descriptors.",
+    hardware: "The chip continues at its old index in the new ring: it may use memory that contains no descriptors.",
   },
   hurried: {
-    what: "a register was written before ChipCmd was seen to have left reset",
-    hardware: "A reset takes up to 100 µs, and what is written meanwhile is lost or reset too.",
+    what: "a register was written before ChipCmd was read to confirm the end of the reset",
+    hardware: "A reset takes up to 100 µs, and writes during it are lost or reset too.",
   },
   busMaster: {
-    what: "the chip had to touch memory while bus mastering was off",
-    hardware: "It waits, and hangs until it is reset.",
+    what: "the chip had to access memory while bus mastering was disabled",
+    hardware: "The chip waits, and hangs until it is reset.",
   },
   unknown: {
     what: "an offset was accessed where this chip has no register",
-    hardware: "Reads give anything; writes may reach undocumented test logic.",
+    hardware: "Reads are undefined; writes may reach undocumented test logic.",
   },
   readOnly: {
     what: "a read-only register was written",
@@ -55,39 +53,39 @@ export const OFFENCES = {
   },
   baseOrder: {
     what: "the high half of a ring address was written after the low half",
-    hardware: "The chip latches both on the low half, so the ring lies at the old high half.",
+    hardware: "The chip latches both on the low half, so the ring has the old high half.",
   },
   fragments: {
     what: "transmit descriptors do not form a frame: FirstSegment or LastSegment is misplaced",
-    hardware: "The transmitter stops, or sends pieces of several frames as one.",
+    hardware: "The transmitter stops, or sends parts of several frames as one.",
   },
   frame: {
-    what: "a frame cannot be sent as asked: too long, or the headers do not allow the offload",
-    hardware: "It leaves damaged, or the transmitter stops with TER.",
+    what: "a frame cannot be sent as requested: it is too long, or its headers do not allow the offload",
+    hardware: "It is sent damaged, or the transmitter stops with TER.",
   },
   short: {
-    what: "a frame below 60 bytes was left to a chip to pad that does it wrongly",
-    hardware: "It pads with what its FIFO held: pieces of other frames; drivers pad in software on this chip.",
+    what: "a frame below 60 bytes was not padded, on a chip whose padding is faulty",
+    hardware: "The chip pads with parts of other frames from its FIFO. Drivers pad in software on this chip.",
   },
   owned: {
-    what: "a descriptor was taken back while it belonged to the chip",
-    hardware: "The chip may have fetched it already: it writes to a buffer that is in other use.",
+    what: "a descriptor was taken back while the chip owned it",
+    hardware: "The chip may have fetched it already, and then uses a buffer that was reused.",
   },
   endless: {
-    what: "a ring has no EndOfRing in as many descriptors as a ring can have",
-    hardware: "The chip starts over there, or walks on into whatever lies behind the ring.",
+    what: "no descriptor of a ring is marked EndOfRing, up to the largest ring of the chip",
+    hardware: "The chip wraps there, or continues into the memory after the ring.",
   },
   buffer: {
-    what: "a receive descriptor names a buffer of no length, or one that is not aligned to 8 bytes",
+    what: "a receive descriptor has a buffer of length 0, or one that is not aligned to 8 bytes",
     hardware: "The chip ignores the low bits of the address, or writes beyond the buffer.",
   },
   asleep: {
-    what: "registers were accessed in D3hot, or while the bar's decoding was off",
-    hardware: "Nobody answers: reads give all ones, writes are lost.",
+    what: "registers were accessed in D3hot, or while decoding of the BAR was off",
+    hardware: "The chip does not respond: reads return all ones, writes are lost.",
   },
   busy: {
-    what: "a command was given while the last one had not finished",
-    hardware: "One of the two is lost, and which is not known.",
+    what: "a command was written before the previous one had completed",
+    hardware: "One of the two is lost; it is undefined which.",
   },
 } as const;
 
@@ -103,11 +101,11 @@ export interface TracedAccess {
 
 export interface Offence {
   readonly name: OffenceName;
-  /** What the guest did. */
+  /** What the driver did. */
   readonly because: string;
-  /** What real hardware does then. */
+  /** The effect on real hardware. */
   readonly hardware: string;
-  /** The register offset, descriptor index or bus address it is about. */
+  /** The register offset, descriptor index or bus address concerned. */
   readonly where: number;
   /** The latest register accesses, oldest first. */
   readonly accesses: readonly TracedAccess[];
@@ -116,14 +114,14 @@ export interface Offence {
 }
 
 /**
- * `off` counts, `warn` also reports each offence once for every place, `error` also makes the chip fall off the bus: from
- * then on all registers read as ones, so that no test passes by luck. The model never throws for what a guest does.
- * With `off` nothing watches the order of accesses, so `alignment` and `hurried` are not counted either.
+ * `off` counts. `warn` also reports each offence once for each place. `error` also takes the chip off the bus: from
+ * then on all registers read as ones, so that no test passes by chance. The model never throws because of what a guest
+ * does. With `off` the order of accesses is not checked, so `alignment` and `hurried` are not counted.
  */
 export type Strictness = "off" | "warn" | "error";
 
 const TRACE = 32;
-/** Places remembered, so that a guest cannot make the model remember without end. */
+/** Limit of remembered places, so that a guest cannot make the model use memory without limit. */
 const MAX_PLACES = 4096;
 
 const covers = (offset: number, width: number, at: number, length: number): boolean =>
@@ -154,7 +152,7 @@ export class Offences {
     return this.#fallen;
   }
 
-  /** Remembers a register access for the trace, and watches over the order of accesses. A read is told after it was made. */
+  /** Records a register access for the trace, and checks the order of accesses. Called after a read, before a write. */
   access(offset: number, width: number, value: number, write: boolean): void {
     if (this.#strict === "off") return;
     const i = 3 * (this.#traced++ % TRACE);
@@ -184,7 +182,7 @@ export class Offences {
     this.#report({ name, because: what, hardware, where, accesses, trace: accesses.map(accessText) });
   }
 
-  /** A new life after a bus reset: the chip answers again. Counts and remembered places stay. */
+  /** A bus reset: the chip responds again. Counts and remembered places are kept. */
   reset(): void {
     this.#fallen = false;
     this.#resetting = false;

@@ -20,7 +20,7 @@ const setUp = (format: TraceFormat = "text") => {
 /** Without the time. */
 const text = (lines: readonly string[]): string[] => lines.map((line) => line.slice(13).replaceAll(/ +/g, " ").trim());
 
-test("names registers and their bits, and says what a write sets off", () => {
+test("names registers and their bits, and the consequences of a write", () => {
   const { lines, nic, clock } = setUp();
   clock.delay(1234.4);
   nic.write(2, 0x37, 1, 0x10);
@@ -38,7 +38,7 @@ test("names registers and their bits, and says what a write sets off", () => {
   ]);
 });
 
-test("names what lies behind a register, and the capabilities of configuration space", () => {
+test("names the fields of side-bus commands, and the capabilities of configuration space", () => {
   const { lines, nic } = setUp();
   nic.write(2, 0xb8, 4, 0xa430 * 2 ** 15);
   const power = nic.read("config", 0x34, 1);
@@ -50,7 +50,7 @@ test("names what lies behind a register, and the capabilities of configuration s
   assert.match(msix!, /bar4\+0x2c .* MsiX\[2\]\.Control: masked$/);
 });
 
-test("a wide access tells every register it covers, and a narrow one that it is a part", () => {
+test("a wide access names every register it covers, and a narrow one is marked as part", () => {
   const { lines, nic } = setUp();
   nic.write(2, 0x3c, 4, 0xffff_0001);
   nic.read(2, 0x45, 1);
@@ -61,7 +61,7 @@ test("a wide access tells every register it covers, and a narrow one that it is 
   assert.match(lines[3]!, /IntrStatus.*, TxConfig \(part\)/);
 });
 
-test("an interrupt or offence within an access is its consequence, outside it an event", () => {
+test("an interrupt or offence during an access is its consequence, otherwise an event", () => {
   const { lines, guest, nic } = setUp();
   nic.write(2, 0x3c, 2, 0x100);
   nic.write(2, 0x38, 1, 0x01);
@@ -100,7 +100,7 @@ test("as JSON every line is one record with numbers", () => {
   );
 });
 
-test("events read as sentences", () => {
+test("events have a line of text each", () => {
   const { lines, trace } = setUp();
   trace.client = 1;
   trace.tell({ event: "connect" });
@@ -109,7 +109,7 @@ test("events read as sentences", () => {
   assert.deepEqual(text(lines), ["1 connect", "1 dma unmap 0x0 to 0x80000000", "1 link down"]);
 });
 
-test("passes accesses, sizes and resets on unchanged, and names nothing where nothing is", () => {
+test("forwards accesses, sizes and resets unchanged, and gives no name where no register is", () => {
   const { lines, guest, nic } = setUp();
   assert.equal(nic.size(2), guest.nic.size(2));
   assert.equal(nic.read(2, 0x40, 4), guest.nic.read(2, 0x40, 4));

@@ -1,8 +1,8 @@
 /**
- * Every access to a device in the datasheet's words, and what came of it: a `Target` around a `Target`.
+ * Traces each access to a device in the datasheet's terms, with its consequences: a `Target` around a `Target`.
  *
- * A device that is not traced has nothing around it, so tracing costs nothing when it is off. docs/trace.md describes the
- * two formats.
+ * A device without trace is not wrapped, so tracing costs nothing when it is off. docs/trace.md describes the two
+ * formats.
  */
 import { ChipCmd, Cmd, Poll } from "#chip/registers.ts";
 import { decode } from "#chip/bits.ts";
@@ -12,7 +12,7 @@ import type { Offence } from "./strict.ts";
 
 export type TraceFormat = "text" | "json";
 
-/** What happened, beside accesses. */
+/** Events besides accesses. */
 export type TraceEvent =
   | { readonly event: "connect" | "disconnect" | "reset" | "power" | "wake" }
   | { readonly event: "map" | "unmap"; readonly address: number; readonly length: number; readonly access?: string }
@@ -24,18 +24,18 @@ export interface TraceOptions {
   readonly format: TraceFormat;
   /** Microseconds. */
   readonly clock: { now(): number };
-  /** Takes one line, without its end. */
+  /** Takes one line, without newline. */
   readonly write: (line: string) => void;
 }
 
-/** Registers whose writing makes the chip look at a transmit ring, and the bits that do where it is not the value. */
+/** Registers whose write makes the chip read a transmit ring; for TxPoll, the bits that do. */
 const DOORBELL = /^(TPPOLL|SW_TAIL_PTR|SW_TAIL_PTR_V6|TX_PTR_V4)\d*$/;
 const POLL = Poll.normalPriority | Poll.highPriority;
 
 const hex = (value: number, digits = 1): string => `0x${value.toString(16).padStart(digits, "0")}`;
 const regionText = (region: RegionName): string => (region === "config" ? "config" : `bar${region}`);
 
-/** What a write does as such, whatever state the chip is in. */
+/** Consequences of a write that do not depend on the chip's state. */
 const consequences = ({ entry, value }: Touched, region: RegionName): readonly string[] => {
   if (region === "config") return [];
   if (entry.offset === ChipCmd && (value & Cmd.reset) !== 0) return ["reset"];
@@ -43,13 +43,13 @@ const consequences = ({ entry, value }: Touched, region: RegionName): readonly s
   return rung ? ["doorbell"] : [];
 };
 
-/** Writes lines; one for a whole server, over all its clients. */
+/** Writes lines; one instance for a whole server and all its clients. */
 export class Trace {
   readonly #options: TraceOptions;
   readonly #start: number;
-  /** Which client it is now; 0 when there is none. */
+  /** Number of the present client; 0 if there is none. */
   client = 0;
-  /** The accesses under way, the innermost last: while a device fetches memory, its guest may go on. */
+  /** The accesses in progress, the innermost last: while a device fetches memory, its guest may run. */
   readonly #under: { readonly effects: string[]; readonly events: TraceEvent[] }[] = [];
 
   constructor(options: TraceOptions) {
@@ -63,8 +63,8 @@ export class Trace {
   }
 
   /**
-   * An event between accesses gets a line of its own. Within one, interrupts and offences are its consequences, and what
-   * needs a line of its own comes after it.
+   * An event between accesses gets its own line. During an access, interrupts and offences are listed as its
+   * consequences, and events that need their own line follow it.
    */
   tell(event: TraceEvent): void {
     const access = this.#under.at(-1);
@@ -80,7 +80,7 @@ export class Trace {
     this.tell({ event: "offence", name, where, because });
   }
 
-  /** An access begins; what happens until its `end` is put down to it. */
+  /** An access begins; events until its `end` are attributed to it. */
   begin(): void {
     this.#under.push({ effects: [], events: [] });
   }
@@ -153,7 +153,7 @@ const eventText = (event: TraceEvent): string => {
   }
 };
 
-/** Passes everything on, and tells the trace of it. */
+/** Forwards everything, and records it. */
 class TracedTarget implements Target {
   readonly #target: Target;
   readonly #legend: Legend;

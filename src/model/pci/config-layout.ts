@@ -1,25 +1,23 @@
-/**
- * What each chip has in PCI configuration space: header, base addresses, capabilities. PCI 3.0, PCIe 3.0, PCI PM 1.2.
- */
+/** PCI configuration space of each chip: header, base addresses, capabilities. PCI 3.0, PCIe 3.0, PCI PM 1.2. */
 import type { Chip } from "#chip/chips.ts";
 import { INTERRUPT_KINDS, type InterruptKind, interruptKinds, type PciFunction } from "#chip/pci-function.ts";
 import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { RegionName } from "#kit/target.ts";
 import { CONFIG_BYTES } from "../registers/page.ts";
 
-/** Offset, bytes, value, bits a guest can write, bits it clears by writing ones. */
+/** Offset, bytes, value, writable bits, bits cleared by writing ones. */
 export type Field = readonly [offset: number, bytes: 1 | 2 | 4, value: number, writable: number, clearable?: number];
 
 export const COMMAND = 0x04;
 export const Command = { io: 1 << 0, memory: 1 << 1, busMaster: 1 << 2, interruptOff: 1 << 10 } as const;
 export const STATUS = 0x06;
 export const Status = { interrupt: 1 << 3, masterAbort: 1 << 13 } as const;
-/** In the control and status register of the power management capability. */
+/** Bits in the control and status register of the power management capability. */
 export const Pmcsr = { state: 3, noSoftReset: 1 << 3, enable: 1 << 8, status: 1 << 15 } as const;
 
-/** Bytes of the I/O window, which shows the first registers. */
+/** Bytes of the I/O window, which maps the first registers. */
 const IO_BYTES = 256;
-/** Bytes of the window with the MSI-X table; the pending bits lie behind the table. */
+/** Bytes of the window with the MSI-X table; the pending bits follow the table. */
 export const MSIX_BYTES = 16384;
 const MSIX_PENDING_AT = 0x800;
 /** A PCI function has 256 bytes of configuration space. */
@@ -38,7 +36,7 @@ export const regionsOf = (chip: Chip): Readonly<Record<RegionName, number>> => (
   5: 0,
 });
 
-/** 64-bit memory, and of it the windows that older chips call prefetchable. */
+/** Type bits of a BAR: 64-bit memory; prefetchable, which older chips set. */
 const MEMORY_64 = 0x4;
 const PREFETCHABLE = 0x8;
 
@@ -72,14 +70,17 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
   ];
 };
 
-/** A capability, its fields counted from its start. */
+/** A capability; offsets of fields are from its start. */
 interface Capability {
   readonly id: number;
   readonly at: number;
   readonly fields: readonly Field[];
 }
 
-/** D1, D2, PME from all states including D3cold. Version 3 keeps the function's state from D3hot to D0, version 2 does not. */
+/**
+ * D1, D2, PME from all states including D3cold. Version 3 preserves the function's state from D3hot to D0, version 2
+ * does not.
+ */
 const power = ({ powerAt, keepsState }: PciFunction): Capability => ({
   id: 0x01,
   at: powerAt,
@@ -160,7 +161,7 @@ const capabilitiesOf = (pci: PciFunction, most: InterruptKind): Capability[] => 
   productData(pci),
 ];
 
-/** Errors are never seen: only their masks and severities do something, which is to be kept. */
+/** Errors never occur: masks and severities only keep their values. */
 const errorReporting: Capability = {
   id: 0x2_0001,
   at: 0x100,
@@ -172,7 +173,7 @@ const errorReporting: Capability = {
   ],
 };
 
-/** One channel that carries everything. */
+/** One channel for all traffic. */
 const virtualChannel = (at: number): Capability => ({
   id: 0x1_0002,
   at,
@@ -201,7 +202,7 @@ const latencyTolerance = (at: number): Capability => ({
   ],
 });
 
-/** All four substates; times from one listing, and assumed of the other chips. */
+/** All four substates; times from one listing, assumed for the other chips. */
 const substates = (at: number): Capability => ({
   id: 0x1_001e,
   at,
@@ -223,28 +224,28 @@ const extendedOf = (pci: PciFunction, mac: Uint8Array): Capability[] => {
   ];
 };
 
-/** ASPM entry latency (0x70f) and the ZRX-DC byte (0x890) that drivers set. */
+/** Vendor registers that drivers set: ASPM entry latency (0x70f) and the ZRX-DC byte (0x890). */
 const VENDOR: readonly Field[] = [
   [0x70c, 4, 0x2700_0000, 0xff00_0000],
   [0x890, 1, 1, 0xff],
 ];
 
-/** Fields of a chain: each capability's header points to the next one. */
+/** Fields of a capability list: each header points to the next capability. */
 const chain = (list: readonly Capability[], link: (id: number, next: number) => Field): Field[] =>
   list.flatMap(({ id, at, fields }, i) => {
     const all = [link(id, list[i + 1]?.at ?? 0), ...fields];
     return all.map(([offset, ...rest]): Field => [at + offset, ...rest]);
   });
 
-/** What one chip's configuration space differs by from another's of its kind. */
+/** Differences between devices of one chip. */
 export interface Personality {
   readonly identity: PciIdentity;
   readonly mac: Uint8Array;
-  /** The best kind of interrupts that it has a capability for; all the chip has, unless given. */
+  /** The best kind of interrupt with a capability; default: all that the chip has. */
   readonly interrupts?: InterruptKind | undefined;
 }
 
-/** Everything in a chip's configuration space that is not 0 and read only. */
+/** All fields of a chip's configuration space that are not read-only 0. */
 export const layoutOf = (chip: Chip, { identity, mac, interrupts = "msix" }: Personality): readonly Field[] => {
   const capabilities = capabilitiesOf(chip.profile.function, interrupts);
   return [

@@ -1,4 +1,4 @@
-/** Configuration space: the chains of capabilities, decoding, power states. */
+/** Configuration space: capability lists, decoding, power states. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -21,7 +21,7 @@ const capabilities = ({ nic }: Guest): number[] => {
   return found;
 };
 
-/** Where a capability is. */
+/** Offset of a capability. */
 const placeOf = ({ nic }: Guest, id: number): number => {
   let at = nic.read("config", 0x34, 1);
   while (nic.read("config", at, 1) !== id) at = nic.read("config", at + 1, 1);
@@ -56,7 +56,7 @@ test("each chip has the capabilities its generation has", () => {
   }
 });
 
-test("the MSI-X table has as many masked entries as the capability says, and holds what is written", () => {
+test("the MSI-X table has as many masked entries as the capability says, and keeps written values", () => {
   for (const chip of chips) {
     const guest = new Guest({ chip });
     const { nic } = guest;
@@ -75,7 +75,7 @@ test("the MSI-X table has as many masked entries as the capability says, and hol
   }
 });
 
-test("answers in a window only while its decoding is on", () => {
+test("responds in a window only while its decoding is on", () => {
   const { nic } = new Guest();
   const id = nic.read(2, ChipId, 4);
   nic.write("config", 4, 2, MEMORY);
@@ -87,7 +87,7 @@ test("answers in a window only while its decoding is on", () => {
   assert.equal(nic.offences.asleep, 4);
 });
 
-test("the status register shows the interrupt, whether or not the line is switched off", () => {
+test("the status register shows the interrupt, even while INTx is disabled", () => {
   const guest = new Guest();
   const pending = (): boolean => (guest.nic.read("config", 6, 2) & 8) !== 0;
   assert.deepEqual([pending(), guest.nic.asserted()], [false, false]);
@@ -111,7 +111,7 @@ test("a bus error is remembered until it is cleared by writing a one", () => {
   assert.equal(guest.nic.read("config", 6, 2) & 0x2000, 0);
 });
 
-/** What the guest does, and a small second opinion of what the chip is then. */
+/** Actions of the guest, and a second, independent model of the resulting state. */
 interface Real {
   readonly guest: Guest;
   readonly chip: Chip;
@@ -193,7 +193,7 @@ const actions = [
   }),
 ];
 
-test("goes through power states as PCI says, and keeps its registers where the chip says so", () => {
+test("changes power states as PCI requires, and preserves its registers where the chip reports that", () => {
   const commands = fc.commands(
     [fc.nat(3).map((state) => new SetState(state)), ...actions.map((one) => fc.constant(one))],
     {
@@ -214,7 +214,7 @@ test("goes through power states as PCI says, and keeps its registers where the c
   );
 });
 
-test("PME status is cleared by writing a one, and stays through a bus reset", () => {
+test("PME status is cleared by writing a one, and is preserved across a bus reset", () => {
   const { nic } = new Guest();
   const at = nic.chip.profile.function.powerAt + 4;
   nic.write("config", at, 2, PME_ENABLE);
@@ -224,7 +224,7 @@ test("PME status is cleared by writing a one, and stays through a bus reset", ()
   assert.equal(nic.read("config", at, 2) & (PME_ENABLE | PME_STATUS), 0);
 });
 
-test("vital product data are the EEPROM from its signature on, and nothing on chips that have fuses instead", () => {
+test("vital product data is the EEPROM from its signature on, and zeros on chips with fuses", () => {
   for (const [key, first] of [
     ["rtl8169sc-180", 0x10ec_8129],
     ["rtl8168b", 0x10ec_8129],
@@ -244,7 +244,7 @@ test("vital product data are the EEPROM from its signature on, and nothing on ch
   }
 });
 
-test("offers fewer kinds of interrupts when asked to", () => {
+test("offers fewer kinds of interrupts on request", () => {
   for (const [interrupts, expected] of [
     ["intx", [0x01, 0x10, 0x03]],
     ["msi", [0x01, 0x05, 0x10, 0x03]],

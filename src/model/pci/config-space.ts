@@ -13,31 +13,32 @@ import {
 } from "./config-layout.ts";
 import { type AccessWidth, ones, type Page } from "../registers/page.ts";
 
-/** D0 to D3hot. D3cold is power off, and nothing is left that could say so. */
+/** D0 to D3hot. In D3cold power is off and no state exists. */
 export type PowerState = 0 | 1 | 2 | 3;
 
 export interface ConfigParts extends Personality {
   /** 4 KiB. */
   readonly page: Page;
   readonly chip: Chip;
-  /** The guest put the function into another state. */
+  /** The guest changed the power state. */
   readonly powered: (state: PowerState, before: PowerState) => void;
-  /** Whether the interrupt line is up. */
+  /** Whether the interrupt line is asserted. */
   readonly interrupting: () => boolean;
-  /** Four bytes of vital product data from an address on, a multiple of four below 0x8000. */
+  /** Four bytes of vital product data at an address, a multiple of four below 0x8000. */
   readonly productData: (address: number) => number;
 }
 
-/** In the upper half of the address: the transfer is done after a read, and is yet to be done before a write. */
+/** Flag in bit 15 of the VPD address: set when a read has completed, cleared when a write has. */
 const PRODUCT_DATA_FLAG = 1 << 15;
 
 /**
- * Registers that behave like memory with a mask, in the page behind the device's registers, and the few that do more.
+ * Registers that are memory with a mask of writable bits, in the page after the device's registers, and a few with side
+ * effects.
  *
- * Invariant: `busMaster`, `memory`, `io` and `state` are what the page says; outside D0 the first three are false.
+ * Invariant: `busMaster`, `memory`, `io` and `state` agree with the page; outside D0 the first three are false.
  */
 export class ConfigSpace {
-  /** Whether the chip may read and write memory on its own, and which of its windows it answers in. */
+  /** Whether the chip may access memory, and which of its windows are decoded. */
   busMaster = false;
   memory = false;
   io = false;
@@ -49,7 +50,7 @@ export class ConfigSpace {
   readonly #writable: Uint8Array;
   readonly #clearable: Uint8Array;
   readonly #pmcsr: number;
-  /** The address of vital product data; the data come two bytes behind. */
+  /** Offset of the VPD address; the data register follows two bytes later. */
   readonly #product: number;
 
   constructor(parts: ConfigParts) {
@@ -75,7 +76,7 @@ export class ConfigSpace {
     this.busReset();
   }
 
-  /** All but what auxiliary power keeps: whether PME is wanted, and whether there was one (PCI PM 1.2, 3.2.4). */
+  /** Resets all but the state on auxiliary power: PME enable and status (PCI PM 1.2, 3.2.4). */
   busReset(): void {
     const kept = this.#page.get(this.#pmcsr, 2) & (Pmcsr.enable | Pmcsr.status);
     this.#page.words.fill(0);
@@ -85,24 +86,24 @@ export class ConfigSpace {
     this.#decode();
   }
 
-  /** Whether a change from D3hot to D0 leaves all registers as they were. */
+  /** Whether a change from D3hot to D0 preserves all registers. */
   get keepsState(): boolean {
     return (this.#page.get(this.#pmcsr, 2) & Pmcsr.noSoftReset) !== 0;
   }
 
-  /** Whether the guest takes interrupts from the line. */
+  /** Whether INTx is not disabled. */
   get interruptsOn(): boolean {
     return (this.#page.get(COMMAND, 2) & Command.interruptOff) === 0;
   }
 
-  /** There was a reason to wake up. Returns whether PME is to be signalled. */
+  /** A wake-up event occurred. Returns whether PME is to be signalled. */
   wake(): boolean {
     const before = this.#page.get(this.#pmcsr, 2);
     this.#page.put(this.#pmcsr, 2, before | Pmcsr.status);
     return (before & Pmcsr.enable) !== 0;
   }
 
-  /** Nobody answered the chip on the bus. */
+  /** The chip's access to the bus ended with a master abort. */
   masterAborted(): void {
     this.#page.put(STATUS, 2, this.#page.get(STATUS, 2) | Status.masterAbort);
   }
@@ -128,8 +129,8 @@ export class ConfigSpace {
   }
 
   /**
-   * The flag was written, so the other side has its turn and turns it over (PCI 3.0, appendix I). What is written is not
-   * kept: drivers enable the EEPROM first, by another way.
+   * The guest wrote the VPD flag: the transfer completes at once and inverts it (PCI 3.0, appendix I). Written data is
+   * discarded: drivers enable writing to the EEPROM in another way first.
    */
   #transferProductData(): void {
     const address = this.#page.get(this.#product, 2);
@@ -144,8 +145,8 @@ export class ConfigSpace {
   }
 
   /**
-   * A function goes down from any state to a deeper one, and up only to D0; nobody says what it does when told otherwise,
-   * so here it stays where it is.
+   * A function changes from any state to a deeper one, and back only to D0. The effect of other requests is not
+   * specified; the model ignores them.
    */
   #power(): void {
     const before = this.state;

@@ -1,8 +1,8 @@
-/** The MSI-X table and its pending bits: memory that the bus, which delivers messages, looks at or keeps to itself. */
+/** The MSI-X table and its pending bits: plain memory, read by the bus that delivers the messages. */
 import { MSIX_BYTES } from "./config-layout.ts";
 import { type AccessWidth, Page } from "../registers/page.ts";
 
-/** Address, address high, data, control; masked at reset. */
+/** Address, upper address, data, control; masked at reset. */
 const ENTRY_BYTES = 16;
 
 export class MsixTable {

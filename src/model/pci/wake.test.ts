@@ -1,4 +1,4 @@
-/** Waking the system: what a sleeping chip answers to, by generation. */
+/** Wake-up: the frames and events that wake a sleeping chip, by generation. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -53,7 +53,7 @@ class Sleeper {
   get status(): boolean {
     return (this.guest.nic.read("config", this.guest.nic.chip.profile.function.powerAt + 4, 2) & PME_STATUS) !== 0;
   }
-  /** Whether this frame wakes it. */
+  /** Whether this frame wakes the chip. */
   wakes(bytes: Uint8Array): boolean {
     const before = this.woken;
     assert.equal(this.guest.nic.hasRoom(), true);
@@ -71,7 +71,7 @@ const eri = (guest: Guest, address: number, value: number): void => {
 const macOcp = (guest: Guest, address: number, value: number): void =>
   guest.w32(MACOCP, FLAG | (address << 15) | value);
 
-/** Each generation's way to switch magic packets on. */
+/** How each generation enables magic packets. */
 const MAGIC: readonly (readonly [key: string, arm: (guest: Guest) => void])[] = [
   ["rtl8169sc-980", (guest) => guest.w8(Config3, Conf3.magicPacket)],
   ["rtl8168b", (guest) => guest.w8(Config3, Conf3.magicPacket)],
@@ -101,7 +101,7 @@ const MAGIC: readonly (readonly [key: string, arm: (guest: Guest) => void])[] = 
 ];
 
 for (const [key, arm] of MAGIC) {
-  test(`${key} wakes up for a magic packet of its own and for nothing else`, () => {
+  test(`${key} wakes for a magic packet to its own address and for nothing else`, () => {
     const sleeper = new Sleeper(key, arm).sleep();
     assert.equal(sleeper.wakes(frame(MAC, 200)), false);
     assert.equal(sleeper.wakes(frame(BROADCAST, 200)), false);
@@ -115,27 +115,27 @@ for (const [key, arm] of MAGIC) {
     assert.equal(sleeper.wakes(magic(MAC).subarray(0, 14 + 102)), true);
   });
 
-  test(`${key} does not wake up for a magic packet nobody asked for`, () => {
+  test(`${key} does not wake for a magic packet while disabled`, () => {
     const sleeper = new Sleeper(key, acceptAllKinds).sleep();
     assert.equal(sleeper.wakes(magic(BROADCAST)), false);
     assert.equal(sleeper.status, false);
   });
 }
 
-test("awake, it takes no magic packet for a reason to wake up", () => {
+test("ignores magic packets while awake", () => {
   const sleeper = new Sleeper("rtl8168b", (guest) => guest.w8(Config3, Conf3.magicPacket));
   const packet = magic(BROADCAST);
   sleeper.guest.nic.receive(packet, 0, packet.length);
   assert.deepEqual([sleeper.woken, sleeper.status], [0, false]);
 });
 
-test("without PME enabled it only remembers that it would have", () => {
+test("without PME enabled it only records PME status", () => {
   const sleeper = new Sleeper("rtl8168b", (guest) => guest.w8(Config3, Conf3.magicPacket)).sleep(0);
   assert.equal(sleeper.wakes(magic(BROADCAST)), false);
   assert.equal(sleeper.status, true);
 });
 
-test("wakes up for frames of the kinds it was told", () => {
+test("wakes for the enabled kinds of frames", () => {
   const frames = { unicastWake: MAC, broadcastWake: BROADCAST, multicastWake: MULTICAST } as const;
   for (const name of ["unicastWake", "broadcastWake", "multicastWake"] as const) {
     const sleeper = new Sleeper("rtl8168h", (guest) => {
@@ -149,7 +149,7 @@ test("wakes up for frames of the kinds it was told", () => {
   }
 });
 
-test("the receive filter and the gate stand before the wake-up filter", () => {
+test("frames pass the receive filter and the gate before the wake-up filter", () => {
   for (const close of [
     (guest: Guest) => guest.w32(RxConfig, RxConf.acceptBroadcast),
     (guest: Guest) => guest.w32(MISC, Misc.receiveGate),
@@ -164,7 +164,7 @@ test("the receive filter and the gate stand before the wake-up filter", () => {
   }
 });
 
-test("a link that comes up wakes it when that was asked for, and one that goes does not", () => {
+test("link up wakes it if enabled, link down does not", () => {
   for (const [key, asked] of [
     ["rtl8168h", Conf3.linkUp],
     ["rtl8168h", 0],

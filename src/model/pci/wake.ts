@@ -1,4 +1,4 @@
-/** Waking up the system: magic packets, frames for this station, a link that comes up. */
+/** Wake-up: magic packets, frames to this station, link up. */
 import type { Chip } from "#chip/chips.ts";
 import {
   Conf1,
@@ -22,10 +22,10 @@ import type { Page } from "../registers/page.ts";
 export interface WakeParts {
   readonly chip: Chip;
   readonly page: Page;
-  /** Registers of the MAC's controller, and extended ones. */
+  /** Read a MAC-OCP register, and an extended register. */
   readonly macOcp: (address: number) => number;
   readonly extended: (address: number) => number;
-  /** There is a reason to wake up. */
+  /** A wake-up event occurred. */
   readonly wake: () => void;
 }
 
@@ -34,7 +34,7 @@ const SYNC_BYTES = 6;
 const REPEATS = 16;
 const MAGIC_BYTES = SYNC_BYTES + REPEATS * MAC_BYTES;
 
-/** Where magic packets are switched on from 8168E-VL and from 8125 on. */
+/** Enable bits of magic packets from the 8168E-VL, and from the 8125 on. */
 const ERI_MAGIC = 0xdc;
 const ERI_MAGIC_ON = 1 << 16;
 const OCP_MAGIC = 0xc0b6;
@@ -43,11 +43,11 @@ const OCP_MAGIC_ON = 1 << 0;
 type Kind = "mine" | "broadcast" | "multicast" | "stranger";
 
 /**
- * Looks at what the wire brings while the chip is asleep, in D1 to D3hot. What may wake the system, the guest has said
- * before: Config3 and Config5, and for magic packets where each generation has it.
+ * Checks frames and link changes while the chip is in D1 to D3hot. The driver has enabled wake-up events before: in
+ * Config3 and Config5, and for magic packets in a register of each generation.
  *
- * From 8168D on a frame has to pass the receive filter and the gate first, which drivers open for that; older chips are
- * left with an empty filter by drivers that expect them to wake all the same. Multicast hashes are not looked at.
+ * From the 8168D on a frame must first pass the receive filter and the gate, which drivers open for that purpose. On
+ * older chips drivers leave the filter empty and expect wake-up nevertheless. The multicast hash is not checked.
  */
 export class WakeFilter {
   readonly #parts: WakeParts;
@@ -56,7 +56,7 @@ export class WakeFilter {
     this.#parts = parts;
   }
 
-  /** A frame without FCS has come. */
+  /** A frame without FCS arrived. */
   frame(bytes: Uint8Array, offset: number, length: number): void {
     if (length < ETHERNET_BYTES || !this.#signals()) return;
     const kind = this.#kindOf(bytes, offset);
@@ -72,9 +72,9 @@ export class WakeFilter {
   }
 
   /**
-   * The link has come or gone: coming up is what wakes. From 8125 on the controller's word 0xe0c6 has to do with it as well,
-   * but is no switch: Realtek's driver (r8125) leaves bits of it set when it wants no such wake-up, and Linux's never
-   * touches it. What its bits tell apart no source says.
+   * The link went up or down: only up is a wake-up event. From the 8125 on the MAC-OCP register 0xe0c6 is involved too,
+   * but is not an enable: Realtek's driver (r8125) leaves bits of it set without such wake-up, and Linux's never writes
+   * it. No source says what its bits mean.
    */
   linkChanged(up: boolean): void {
     const { page, wake } = this.#parts;
@@ -119,7 +119,7 @@ export class WakeFilter {
     return true;
   }
 
-  /** The pattern may be anywhere behind the addresses. */
+  /** The pattern may be anywhere after the addresses. */
   #isMagic(bytes: Uint8Array, offset: number, length: number): boolean {
     const last = offset + length - MAGIC_BYTES;
     let ones = 0;

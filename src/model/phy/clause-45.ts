@@ -14,9 +14,9 @@ const EEE_PARTNER = at(Mmd.negotiation, 61);
 const EEE2_ADVERTISE = at(Mmd.negotiation, 62);
 const EEE2_PARTNER = at(Mmd.negotiation, 63);
 
-/** What of the link shows here. */
+/** State of the link shown here. */
 export interface Negotiated {
-  /** The station that this link was negotiated with, if it was. */
+  /** The station with which this link was negotiated, if any. */
   readonly partner: Partner | undefined;
   readonly master: boolean;
 }
@@ -40,7 +40,7 @@ export class Clause45 {
     this.#eee2 = this.#kind.eee2;
   }
 
-  /** What is offered of what this PHY can. */
+  /** The advertised abilities that this PHY has. */
   get offered(): { readonly multigigabit: number; readonly eee: number; readonly eee2: number } {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
   }

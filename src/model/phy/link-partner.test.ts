@@ -1,4 +1,4 @@
-/** What two ends of a cable settle on. */
+/** The result of negotiation between two ends of a cable. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -27,7 +27,7 @@ const EVERYTHING: Offer = {
 };
 const shown = ({ up, speed, fullDuplex }: PhyLink): unknown[] => [up, speed, fullDuplex];
 
-test("words of a gigabit switch and of every faster one", () => {
+test("registers of a gigabit switch and of faster ones", () => {
   const switch1000 = partnerOf({ speeds: [10, 100, 1000] });
   assert.deepEqual([switch1000.anlpar, switch1000.gbsr, switch1000.multigigabit], [0xc5e1, 0x0c00, 0]);
   // 802.3, 45.2.7.11: 7.33 bits 5, 6 and 11.
@@ -65,7 +65,7 @@ const offers = fc.record({
   speedDown: fc.boolean(),
 });
 
-/** The modes in words, highest first: annex 28B.3, written down anew. */
+/** The modes, highest first: annex 28B.3, written down independently. */
 const LADDER: readonly [LinkSpeed, boolean, (offer: Offer) => boolean, (partner: Partner) => boolean][] = [
   [10000, true, (o) => (o.multigigabit & 0x1000) !== 0, (p) => (p.multigigabit! & 0x800) !== 0],
   [5000, true, (o) => (o.multigigabit & 0x100) !== 0, (p) => (p.multigigabit! & 0x40) !== 0],
@@ -78,7 +78,7 @@ const LADDER: readonly [LinkSpeed, boolean, (offer: Offer) => boolean, (partner:
   [10, false, (o) => (o.anar & 0x20) !== 0, (p) => (p.anlpar & 0x20) !== 0],
 ];
 
-test("is always the first mode of the list that both offer, or none", () => {
+test("the result is the first mode of the list that both advertise, or none", () => {
   fc.assert(
     fc.property(offers, partners, (offer, partner) => {
       const mode = LADDER.find(([, , ours, theirs]) => ours(offer) && theirs(partner));
@@ -89,7 +89,7 @@ test("is always the first mode of the list that both offer, or none", () => {
 });
 
 test("pause is as in table 28B-3, and never at half duplex", () => {
-  // Ours and theirs, pause and asymmetric; what this end does: honours, sends.
+  // Pause and asymmetric pause of ours and theirs; this end then obeys, and sends.
   for (const [ours, theirs, receive, transmit] of [
     [0b00, 0b11, false, false],
     [0b01, 0b01, true, true],
@@ -111,7 +111,7 @@ test("pause is as in table 28B-3, and never at half duplex", () => {
   }
 });
 
-test("a station that does not negotiate is met at its speed and half duplex, if that was offered", () => {
+test("a link to a station that does not negotiate has its speed and half duplex, if that was advertised", () => {
   for (const speed of [10, 100] as const) {
     const fixed = partnerOf({ speeds: [speed], negotiates: false });
     assert.deepEqual(fixed.fixed, { speed, fullDuplex: true });
@@ -122,7 +122,7 @@ test("a station that does not negotiate is met at its speed and half duplex, if 
 
 const force = (bmcr: number, partner: Partner): PhyLink => settle({ ...EVERYTHING, bmcr }, partner);
 
-test("a forced speed needs the same at the other end, and there is no forced gigabit", () => {
+test("a forced speed requires the same at the other end, and gigabit cannot be forced", () => {
   const at100 = partnerOf({ speeds: [100], negotiates: false });
   assert.deepEqual(shown(force(Bmcr.speedLow | Bmcr.fullDuplex, at100)), [true, 100, true]);
   assert.deepEqual(shown(force(Bmcr.speedLow, at100)), [true, 100, false]);
@@ -132,7 +132,7 @@ test("a forced speed needs the same at the other end, and there is no forced gig
   assert.deepEqual(shown(force(Bmcr.speedHigh | Bmcr.fullDuplex, ANY_PARTNER)), [false, 0, false]);
 });
 
-test("a cable of two pairs carries 100 at most, and only where a lower speed is tried", () => {
+test("a cable of two pairs carries at most 100 Mbit/s, and only if a lower speed is tried", () => {
   assert.equal(settle({ ...EVERYTHING, pairs: 2 }, ANY_PARTNER).speed, 100);
   assert.equal(settle({ ...EVERYTHING, pairs: 2, speedDown: false }, ANY_PARTNER).up, false);
   assert.equal(settle({ ...EVERYTHING, pairs: 2, speedDown: false }, partnerOf({ speeds: [10] })).speed, 10);

@@ -1,36 +1,39 @@
-/** The station at the other end of the cable, and what two ends settle on. IEEE 802.3: 28, annex 28B, 40.5, 126, 78. */
+/** The link partner, and the result of negotiation. IEEE 802.3: 28, annex 28B, 40.5, 126, 78. */
 import { Advertise, Advertise10G, Bmcr, Eee, Eee2, Gbcr, Gbsr, Partner10G } from "#chip/phy.ts";
 import type { SerdesSpeed } from "./serdes.ts";
 
-/** Mbit/s. From 2500 on there is only full duplex. */
+/** Mbit/s. From 2500 on only full duplex exists. */
 export const LINK_SPEEDS = [10, 100, 1000, 2500, 5000, 10000] as const;
 export type LinkSpeed = (typeof LINK_SPEEDS)[number];
 
-/** What a station offers, in the words that show it. */
+/** Abilities of a station, in the registers that report them. */
 export interface Partner {
   /** As in ANLPAR. */
   readonly anlpar: number;
   /** Gbsr.full1000 and Gbsr.half1000 only. */
   readonly gbsr: number;
-  /** `Partner10G`'s speeds. */
+  /** Speed bits of `Partner10G`. */
   readonly multigigabit?: number;
   /** `Eee` and `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
-  /** It does not negotiate: it is set to this. */
+  /** It does not negotiate and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
 }
 
-/** The same for people. What is left out is what a good switch has. */
+/** The same as options. Defaults are those of a good switch. */
 export interface PartnerAbilities {
-  /** All of them unless said otherwise. */
+  /** Default: all. */
   readonly speeds?: readonly LinkSpeed[];
   /** Which duplex modes at 10, 100 and 1000. */
   readonly duplex?: "both" | "full" | "half";
   /** 802.3, table 28B-2: `receive` and `transmit` are the partner's view. */
   readonly pause?: "none" | "symmetric" | "transmit" | "both";
   readonly eee?: boolean;
-  /** A station that does not negotiate has the highest of its speeds that is 10 or 100, and full duplex unless half is asked for. */
+  /**
+   * A station that does not negotiate uses the highest of its speeds that is 10 or 100, and full duplex unless `duplex`
+   * is half.
+   */
   readonly negotiates?: boolean;
 }
 
@@ -40,12 +43,12 @@ export interface PhyLink {
   /** Mbit/s, 0 while down. */
   readonly speed: 0 | LinkSpeed;
   readonly fullDuplex: boolean;
-  /** Pause frames are honoured, and sent. */
+  /** Pause frames are obeyed, and sent. */
   readonly receivePause: boolean;
   readonly transmitPause: boolean;
-  /** Both ends may sleep between frames. */
+  /** Both ends may enter low power idle between frames. */
   readonly eee: boolean;
-  /** This is less than was agreed on, for want of pairs in the cable. */
+  /** The speed is lower than negotiated, because the cable lacks pairs. */
   readonly lowered: boolean;
 }
 
@@ -59,7 +62,7 @@ export const LINK_DOWN: PhyLink = {
   lowered: false,
 };
 
-/** What this end brings: its registers, and what the cable carries. */
+/** Abilities of this end, from its registers, and the cable. */
 export interface Offer {
   readonly bmcr: number;
   readonly anar: number;
@@ -70,7 +73,7 @@ export interface Offer {
   readonly eee2: number;
   /** Above 100 Mbit/s all four pairs are needed. */
   readonly pairs: 2 | 4;
-  /** A lower speed is tried when the one agreed on does not come up. */
+  /** A lower speed is tried if the negotiated one does not come up. */
   readonly speedDown: boolean;
 }
 
@@ -79,7 +82,7 @@ const PAUSE = { none: 0, symmetric: pause, transmit: asymmetricPause, both: paus
 /** Next page: 1000BASE-T is negotiated there. */
 const NEXT_PAGE = 1 << 15;
 
-/** A partner in words. */
+/** The registers of a partner with these abilities. */
 export const partnerOf = (abilities: PartnerAbilities = {}): Partner => {
   const { speeds = LINK_SPEEDS, duplex = "both", eee = true, negotiates = true } = abilities;
   const full = duplex !== "half";
@@ -106,10 +109,10 @@ export const partnerOf = (abilities: PartnerAbilities = {}): Partner => {
   };
 };
 
-/** A station with every mode there is and symmetric pause. */
+/** A station with all modes and symmetric pause. */
 export const ANY_PARTNER: Partner = partnerOf();
 
-/** What the ends settle on; `LINK_DOWN` when that is nothing. */
+/** The result of negotiation; `LINK_DOWN` without a common mode. */
 export const settle = (offer: Offer, partner: Partner): PhyLink => {
   if ((offer.bmcr & Bmcr.autonegotiate) === 0) return forced(offer, partner);
   if (partner.fixed !== undefined) return detected(offer, partner.fixed.speed);
@@ -120,8 +123,8 @@ export const settle = (offer: Offer, partner: Partner): PhyLink => {
 };
 
 /**
- * What two ends settle on whose SFP modules carry 0, 1000 or 10000 Mbit/s: one speed, or nothing. At 10000 nothing is negotiated
- * (10GBASE-R: 802.3, 49); what 1000BASE-X tells of pause (802.3, 37) is not modelled.
+ * The result for two ends with SFP modules at 0, 1000 or 10000 Mbit/s: equal speeds link. 10GBASE-R does not negotiate
+ * (802.3, 49); pause of 1000BASE-X (802.3, 37) is not modelled.
  */
 export const settleOnFibre = (speed: SerdesSpeed, partner: Partner): PhyLink => {
   if (speed === 0 || partner.fixed !== undefined) return LINK_DOWN;
@@ -130,8 +133,8 @@ export const settleOnFibre = (speed: SerdesSpeed, partner: Partner): PhyLink => 
 };
 
 /**
- * Parallel detection (28.2.3.1): the other end's signal tells its speed and not its duplex, which is taken to be half.
- * What the other end sends is taken for an ability, which has to be one that was offered.
+ * Parallel detection (28.2.3.1): the partner's signal shows its speed; its duplex is assumed to be half. The detected
+ * mode must be one that was advertised.
  */
 const detected = (offer: Offer, speed: 10 | 100): PhyLink => {
   const offered = speed === 100 ? Advertise.half100 : Advertise.half10;
@@ -139,8 +142,8 @@ const detected = (offer: Offer, speed: 10 | 100): PhyLink => {
 };
 
 /**
- * This end does not negotiate. The other one then is set to the same speed, or finds it by parallel detection. There is no
- * 1000BASE-T without negotiation (40.5.1): it decides which end gives the clock.
+ * This end does not negotiate: the partner must be set to the same speed, or find it by parallel detection. 1000BASE-T
+ * requires negotiation (40.5.1), which selects the clock master.
  */
 const forced = (offer: Offer, partner: Partner): PhyLink => {
   if ((offer.bmcr & Bmcr.speedHigh) !== 0) return LINK_DOWN;
@@ -150,7 +153,7 @@ const forced = (offer: Offer, partner: Partner): PhyLink => {
   return meets ? { ...LINK_DOWN, up: true, speed, fullDuplex: (offer.bmcr & Bmcr.fullDuplex) !== 0 } : LINK_DOWN;
 };
 
-/** The highest mode both ends offer, in the order of annex 28B.3. */
+/** The highest common mode, in the order of annex 28B.3. */
 const highest = (offer: Offer, partner: Partner, pairs: 2 | 4): PhyLink => {
   const common = offer.anar & partner.anlpar;
   const theirs = partner.multigigabit ?? 0;

@@ -1,16 +1,16 @@
-/** What a NIC's cable is made of. */
+/** The medium of a NIC's cable. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 
 export const MEDIA = ["copper", "fibre"] as const;
 export type Medium = (typeof MEDIA)[number];
 
-/** Whether there are boards with this chip and a cage for an SFP module that the chip itself drives. */
+/** Whether boards with this chip exist that have an SFP cage driven by the chip. */
 export const takesModules = (chip: Chip): boolean => chip.profile.registers.includes("serdes");
 
-/** @throws {OutOfRange} when such a chip has no such version */
+/** @throws {OutOfRange} if the chip has no fibre variant */
 export const isFibre = ({ chip, medium }: { readonly chip: Chip; readonly medium?: Medium | undefined }): boolean => {
   if (medium !== "fibre") return false;
-  if (!takesModules(chip)) throw new OutOfRange(`fibre on ${chip.name}`);
+  if (!takesModules(chip)) throw new OutOfRange(`fibre on ${chip.name}, which has no fibre variant`);
   return true;
 };

@@ -1,7 +1,7 @@
-/** What a PHY shows to its two front ends, MDIO and PHY-OCP. */
+/** Interface of a PHY to its two access paths, MDIO and PHY-OCP. */
 import type { Access } from "../registers/handshake.ts";
 
-/** A space of registers with a PHY in it. */
+/** A register space with a PHY in it. */
 export interface PhyFront {
   /** PHYAR: register 20:16, data 15:0. */
   readonly mdio: Access;

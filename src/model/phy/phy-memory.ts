@@ -1,15 +1,15 @@
-/** The data memory of the PHY's own controller, seen through a window of two registers. */
+/** Data memory of the PHY's microcontroller, accessed through a window of two registers. */
 
-/** Below this are bytes; above are the controller's registers, among them the port that takes its program. */
+/** Bytes below this address; above are the controller's registers, among them the port for its firmware. */
 const REGISTERS = 0xa000;
 
 /**
- * The address register, then the data register. Data is a word, high byte first: parameters lie at odd addresses too, and
- * drivers change one in the upper half without harm to its neighbour (0x80ec and 0x80ed in DPDK `rtl8168ep.c`).
+ * The address register, then the data register. A data word has its high byte first: parameters may have odd addresses,
+ * and drivers change one in the upper half without affecting the next (0x80ec and 0x80ed in DPDK `rtl8168ep.c`).
  *
- * The address moves on after a write, so that a table needs its address once (0x81b3 in DPDK `rtl8125a.c`); it does not
- * after a read, or no driver could change a word in place. At the controller's registers it stays: a program is written to
- * one of them word by word. Programs are taken and not run.
+ * The address increments after a write, so a table needs its address once (0x81b3 in DPDK `rtl8125a.c`). It does not
+ * after a read, because drivers modify words in place. It also stays at the controller's registers: firmware is written
+ * to one of them word by word. Firmware is accepted but not run.
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);

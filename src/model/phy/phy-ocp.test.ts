@@ -1,4 +1,4 @@
-/** PHYs in OCP space: what C drivers read there to know the chip, its link and its controller. */
+/** PHYs in OCP space: the registers that C drivers read for identity, link and microcontroller. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -33,7 +33,7 @@ test("shows the identity that drivers of each chip report, and the speeds above 
   }
 });
 
-test("clause 45 registers are not to be had through registers 13 and 14", () => {
+test("clause 45 registers are not accessible through registers 13 and 14", () => {
   const { space } = make("rtl8125b");
   space.write(0xa41a, 3);
   space.write(0xa41c, 20);
@@ -42,7 +42,7 @@ test("clause 45 registers are not to be had through registers 13 and 14", () => 
   assert.equal(space.read(0xa5c4), 0x0006);
 });
 
-test("the status register says every speed in the way that Linux takes it apart", () => {
+test("the status register encodes every speed as Linux decodes it", () => {
   const { phy, space } = make("rtl8127a");
   assert.equal(space.read(0xa434), 0);
   for (const [speed, bits] of [
@@ -60,7 +60,7 @@ test("the status register says every speed in the way that Linux takes it apart"
   assert.equal(space.read(0xa434), 0x14);
 });
 
-test("what is offered above a gigabit decides", () => {
+test("the speeds advertised above 1 Gbit/s determine the link", () => {
   const { phy, space } = make("rtl8127a");
   for (const [advertised, speed] of [
     [0x1180, 10000],
@@ -76,7 +76,7 @@ test("what is offered above a gigabit decides", () => {
   assert.deepEqual([space.read(0xa6ec), space.read(0xa6d4), space.read(0xa6d0)], [3, 3, 3]);
 });
 
-test("a patch request is granted at once and ends with the request", () => {
+test("a patch request is granted at once, until it is withdrawn", () => {
   const { space } = make("rtl8168h");
   assert.equal(space.read(0xb800) & 0x40, 0);
   space.write(0xb820, 0x10);
@@ -85,7 +85,7 @@ test("a patch request is granted at once and ends with the request", () => {
   assert.equal(space.read(0xb800) & 0x40, 0);
 });
 
-test("both memories of the controller hold what is uploaded; a program does not run over the registers", () => {
+test("both memories of the controller keep what is uploaded; a program does not overwrite the registers", () => {
   const { space } = make("rtl8125b");
   for (const [address, data] of [
     [0xa436, 0xa438],
@@ -121,13 +121,13 @@ test("MDIO sees the same registers through pages", () => {
   );
 });
 
-test("the controller shows that it is alive by clearing the bit that asks", () => {
+test("the controller clears the bit by which drivers check that it runs", () => {
   const { space } = make("rtl8125b");
   space.write(0xb87a, 0xffff);
   assert.equal(space.read(0xb87a), 0xfffe);
 });
 
-test("any address takes any value without harm", () => {
+test("any value may be written to any address", () => {
   const { space, phy } = make("rtl8126a-64a");
   phy.plug(ANY_PARTNER);
   fc.assert(

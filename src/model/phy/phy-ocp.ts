@@ -1,4 +1,4 @@
-/** PHY registers since 8168G: one space of 64 KiB, which MDIO sees through pages. */
+/** PHY registers since the 8168G: one space of 64 KiB, which MDIO accesses by pages. */
 import {
   ALIVE,
   BMCR,
@@ -32,7 +32,7 @@ const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
 const STATUS = (PHYSR_PAGE << 4) + 2 * (PHYSR - 16);
 const STATE = 7;
 
-/** Clause 45 registers that have a place here. */
+/** Clause 45 registers with an address in this space. */
 const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]> = new Map([
   [Ocp.pmaSpeed, [Mmd.pma, 4]],
   [Ocp.eeeAble, [Mmd.pcs, 20]],
@@ -45,13 +45,13 @@ const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]
   [Ocp.eee2Partner, [Mmd.negotiation, 63]],
 ]);
 
-/** Registers that have no meaning here hold what is written: firmware and tuning end up in them. */
+/** Registers without a function keep the written value: firmware and tuning write to them. */
 export class OcpPhy implements PhyFront {
   readonly #phy: Phy;
   readonly #words = new Uint16Array(0x8000);
   readonly #memory = new PhyMemory();
   readonly #memory2 = new PhyMemory();
-  /** What MDIO has in register 31. */
+  /** The page in register 31 of MDIO. */
   #page = 0;
 
   constructor(phy: Phy) {
@@ -62,7 +62,7 @@ export class OcpPhy implements PhyFront {
 
   powerOn(): void {
     this.#words.fill(0);
-    // On from the start, as in the family's stand-alone PHYs; drivers set it all the same.
+    // On by default, as in the family's stand-alone PHYs; drivers set it nevertheless.
     this.#words[Ocp.speedDown >> 1] = SPEED_DOWN;
     this.#memory.clear();
     this.#memory2.clear();
@@ -78,7 +78,7 @@ export class OcpPhy implements PhyFront {
     return (command & ~0xffff) | this.read(address);
   };
 
-  /** FreeBSD's driver reaches the PHYs of 8168G and 8168H in this way, as it does all earlier ones. */
+  /** FreeBSD's driver accesses the PHYs of the 8168G and 8168H this way, as it does all earlier ones. */
   readonly mdio = (command: number, write: boolean): number => {
     const register = (command >>> 16) & 31;
     if (register === PAGE) {
@@ -161,7 +161,9 @@ export class OcpPhy implements PhyFront {
     }
   }
 
-  /** Clause 45 registers cannot be had through 13 and 14: what is read there is 0, by which Linux knows these PHYs. */
+  /**
+   * Registers 13 and 14 do not give access to clause 45 registers: they read 0, by which Linux recognises these PHYs.
+   */
   #standard(register: number): number {
     return register === MMD_DATA ? 0 : this.#phy.read(register);
   }

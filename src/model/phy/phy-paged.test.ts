@@ -36,7 +36,7 @@ test("shows the identity that drivers of each chip report", () => {
   }
 });
 
-test("pages have registers of their own at all numbers, so tuning on page 1 does not reset the PHY", () => {
+test("each page has its own registers at all numbers, so tuning on page 1 does not reset the PHY", () => {
   const { phy, paged } = make("rtl8169s");
   paged.write(PAGE, 1);
   paged.write(BMCR, 0xfa00);
@@ -50,7 +50,7 @@ test("pages have registers of their own at all numbers, so tuning on page 1 does
   assert.equal(paged.read(24), 0x65c7);
 });
 
-test("the controller's memory is bytes behind a window whose address moves on with writes", () => {
+test("the controller's memory is accessed through a window whose address increments on writes", () => {
   const { paged } = make("rtl8168e-2c1");
   paged.write(PAGE, 5);
   paged.write(5, 0x8000);
@@ -64,7 +64,7 @@ test("the controller's memory is bytes behind a window whose address moves on wi
   assert.equal(paged.read(6), 0x11aa);
 });
 
-test("8168D says that it is ready for firmware, each revision in its own words", () => {
+test("8168D reports that it is ready for firmware, each revision with its own value", () => {
   for (const [key, word] of [
     ["rtl8168d-281", 0xbf00],
     ["rtl8168d-280", 0xb300],
@@ -107,14 +107,14 @@ test("clause 45 registers through 13 and 14, as annex 22D has it", () => {
   assert.equal(paged.read(MMD_DATA), 0x0006);
   paged.write(MMD_DATA, 0);
   assert.equal(read(Mmd.negotiation, 60), 0);
-  // Function 2 moves on with every access.
+  // Function 2 increments at every access.
   paged.write(MMD_CONTROL, Mmd.negotiation);
   paged.write(MMD_DATA, 60);
   paged.write(MMD_CONTROL, Mmd.negotiation | 0x8000);
   assert.deepEqual([paged.read(MMD_DATA), paged.read(MMD_DATA)], [0, 0x000e]);
 });
 
-test("PHYs without clause 45 have tuning at 13 and 14, and the fast ones nothing", () => {
+test("PHYs without clause 45 have tuning registers at 13 and 14, Fast Ethernet ones have none", () => {
   const gigabit = make("rtl8168c-3c0").paged;
   gigabit.write(MMD_CONTROL, 0x0020);
   assert.equal(gigabit.read(MMD_CONTROL), 0x0020);
@@ -123,7 +123,7 @@ test("PHYs without clause 45 have tuning at 13 and 14, and the fast ones nothing
   assert.equal(fast.read(MMD_DATA), 0);
 });
 
-test("register 17 of the gigabit PHYs tells what was settled on", () => {
+test("register 17 of the gigabit PHYs reports the negotiated mode", () => {
   const { phy, paged } = make("rtl8168c-3c2");
   assert.equal(paged.read(17), 0);
   phy.plug(ANY_PARTNER);

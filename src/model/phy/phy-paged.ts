@@ -1,4 +1,4 @@
-/** PHY registers before 8168G: pages of 32, selected by register 31. */
+/** PHY registers before the 8168G: pages of 32, selected by register 31. */
 import {
   EXTENSION_PAGE,
   EXTENSION_SELECT,
@@ -17,16 +17,16 @@ import type { Phy } from "./phy.ts";
 import { PhyMemory } from "./phy-memory.ts";
 import type { PhyFront } from "./phy-front.ts";
 
-/** Drivers know pages 0 to 7; how many there are is not public. */
+/** Drivers use pages 0 to 7; the number of pages is not public. */
 const PAGES = 16;
 const EXTENSIONS = 256;
 const SPEED_DOWN = 1 << 15;
-/** The ready word's place in the controller's memory. */
+/** Offset of the ready word in the controller's memory. */
 const READY_AT = 0x1b;
 
 /**
- * Pages other than 0 have registers of their own at all numbers but 31 (the first of them are written on page 1 by every
- * driver of 8169S). They hold what is written: firmware and tuning end up in them.
+ * Pages other than 0 have their own registers at all numbers but 31 (each driver of the 8169S writes the first ones on
+ * page 1). They keep the written value: firmware and tuning write to them.
  */
 export class PagedPhy implements PhyFront {
   readonly #phy: Phy;
@@ -69,7 +69,7 @@ export class PagedPhy implements PhyFront {
     return (command & ~0xffff) | this.read(register);
   };
 
-  /** These chips have no such window. */
+  /** These chips have no PHY-OCP window. */
   readonly ocp = (command: number): number => command;
 
   read(register: number): number {
@@ -118,7 +118,7 @@ export class PagedPhy implements PhyFront {
     const { indirect, estatus } = this.#phy.kind;
     if (register === MMD_CONTROL || register === MMD_DATA) {
       if (indirect) return register === MMD_CONTROL ? this.#mmdControl : this.#readMmd();
-      // Reserved in the fast PHYs; tuning registers in the gigabit ones.
+      // Reserved in the Fast Ethernet PHYs; tuning registers in the gigabit ones.
       return estatus === 0 ? 0 : this.#words[register]!;
     }
     if (register < 16) return this.#phy.read(register);

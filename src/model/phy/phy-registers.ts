@@ -4,6 +4,6 @@ import type { PhyFront } from "./phy-front.ts";
 import { OcpPhy } from "./phy-ocp.ts";
 import { PagedPhy } from "./phy-paged.ts";
 
-/** The registers around this PHY, as its kind has them. */
+/** The register space for this PHY's kind. */
 export const registersOfPhy = (phy: Phy): PhyFront =>
   phy.kind.registers === "ocp" ? new OcpPhy(phy) : new PagedPhy(phy);

@@ -1,4 +1,4 @@
-/** The PHY as a state machine: whatever is done to it in whatever order, it ends where its registers and the cable say. */
+/** The PHY as a state machine: after any sequence of actions, the link matches registers and cable. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -69,7 +69,7 @@ const apply = ({ phy, clock }: Bench, step: Step): void => {
   else phy.read(BMSR);
 };
 
-test("settles: in the end nothing is pending, reset is over, and the link is what a fresh negotiation would find", () => {
+test("after settling nothing is pending, reset is complete, and the link is the result of a new negotiation", () => {
   fc.assert(
     fc.property(fc.constantFrom(...KEYS), steps, (key, script) => {
       const bench = new Bench(key);
@@ -85,7 +85,7 @@ test("settles: in the end nothing is pending, reset is over, and the link is wha
       phy.read(BMSR);
       assert.equal((phy.read(BMSR) & Bmsr.linkUp) !== 0, before.up);
       assert.equal((phy.status & 2) !== 0, before.up);
-      // Started over, the present registers give the same, if the last change was one that starts over by itself.
+      // A restart with the present registers gives the same, if the last change was one that restarts.
       if (!off && (control & Bmcr.autonegotiate) !== 0) {
         phy.write(BMCR, control | Bmcr.restart);
         bench.wait();
@@ -98,7 +98,7 @@ test("settles: in the end nothing is pending, reset is over, and the link is wha
   );
 });
 
-test("tells of every coming and going of the link, and of nothing else", () => {
+test("reports each link change, and nothing else", () => {
   fc.assert(
     fc.property(fc.constantFrom(...KEYS), steps, (key, script) => {
       const bench = new Bench(key);
@@ -124,7 +124,7 @@ test("tells of every coming and going of the link, and of nothing else", () => {
   );
 });
 
-test("a reset takes its time, takes the link down, and keeps what is offered", () => {
+test("a reset takes time, takes the link down, and preserves the advertisement", () => {
   const bench = new Bench("rtl8168h");
   const { phy } = bench;
   phy.plug(ANY_PARTNER);
@@ -143,7 +143,7 @@ test("a reset takes its time, takes the link down, and keeps what is offered", (
   assert.equal(phy.link.speed, 10);
 });
 
-test("asleep it says so, and waking up is not at once", () => {
+test("the power-down state is readable, and waking takes time", () => {
   const bench = new Bench("rtl8125b");
   const { phy } = bench;
   phy.plug(ANY_PARTNER);
@@ -158,7 +158,7 @@ test("asleep it says so, and waking up is not at once", () => {
   assert.equal(phy.link.speed, 2500);
 });
 
-test("each chip reaches its own highest speed with a partner that has them all", () => {
+test("each chip reaches its own highest speed with a partner that supports all", () => {
   for (const [key, speed, status] of [
     ["rtl8101e", 100, 0x6b],
     ["rtl8169s", 1000, 0x73],
@@ -176,7 +176,7 @@ test("each chip reaches its own highest speed with a partner that has them all",
   }
 });
 
-test("gives the clock only when it is told to", () => {
+test("is clock master only if set manually", () => {
   const bench = new Bench("rtl8168h");
   const { phy } = bench;
   for (const [control, master] of [
@@ -192,7 +192,7 @@ test("gives the clock only when it is told to", () => {
   }
 });
 
-test("a lowered speed shows: gigabit is not offered any more, though the partner still does", () => {
+test("a lowered speed is visible: gigabit is no longer advertised, though the partner still does", () => {
   const bench = new Bench("rtl8168evl");
   const { phy } = bench;
   phy.pairs = 2;

@@ -29,7 +29,7 @@ const linked = (): Guest => {
   return guest;
 };
 
-test("shows what C drivers expect of an RTL8168H with a gigabit partner", () => {
+test("has the registers that C drivers expect of an RTL8168H with a gigabit partner", () => {
   const guest = linked();
   const seen = [BMCR, BMSR, PHYID1, PHYID2, ANLPAR, GBSR, ESTATUS].map((r) => guest.phyRead(at(r)));
   assert.deepEqual(seen, [0x1140, 0x796d, 0x001c, 0xc800, 0xc5e1, 0x3c00, 0x2000]);
@@ -54,7 +54,7 @@ test("the link bit latches low until it has been read", () => {
   assert.equal(guest.phyRead(at(BMSR)) & Bmsr.linkUp, Bmsr.linkUp);
 });
 
-test("settles on the best that both ends can", () => {
+test("negotiates the best mode that both ends support", () => {
   for (const [anar, gbcr, partner, speed, full] of [
     [0x1e1, 0x200, { anlpar: 0xc5e1, gbsr: Gbsr.full1000 }, 1000, true],
     [0x1e1, 0x000, { anlpar: 0xc5e1, gbsr: Gbsr.full1000 }, 100, true],
@@ -103,7 +103,7 @@ test("powered down it has no link, and a forced speed needs no negotiation", () 
   assert.deepEqual({ ...guest.nic.link }, { ...LINK_DOWN, up: true, speed: 100, fullDuplex: true });
 });
 
-test("reset takes a while and clears itself; what is offered and other pages stay", () => {
+test("reset takes time and clears itself; the advertisement and other pages are preserved", () => {
   const guest = linked();
   guest.phyWrite(at(ANAR), 1);
   guest.phyWrite(0xbcd0, 0x1234);
@@ -124,7 +124,7 @@ test("identity and status registers cannot be written", () => {
   }
 });
 
-test("an access takes its time, and the flag says when it is over", () => {
+test("an access takes time, and the flag shows its completion", () => {
   const guest = new Guest({ accessMicros: 20 });
   guest.w32(PHYOCP, at(PHYID1) << 15);
   assert.equal(guest.r32(PHYOCP) >= FLAG, false);
@@ -137,7 +137,7 @@ test("an access takes its time, and the flag says when it is over", () => {
   assert.equal(guest.r32(PHYOCP) >= FLAG, false);
 });
 
-test("a command before the last one has finished is an offence and takes its place", () => {
+test("a command before the last one has finished is an offence and replaces it", () => {
   const guest = new Guest({ accessMicros: 20 });
   guest.w32(PHYOCP, at(PHYID1) << 15);
   guest.w32(PHYOCP, at(PHYID2) << 15);
@@ -146,7 +146,7 @@ test("a command before the last one has finished is an offence and takes its pla
   assert.equal(guest.r32(PHYOCP) & 0xffff, 0xc800);
 });
 
-test("a PHY that never answers leaves the flag as it was, without an offence, until it answers again", () => {
+test("a PHY that does not respond leaves the flag unchanged, without an offence, until it responds again", () => {
   const guest = new Guest();
   guest.nic.setLatency("phy", Infinity);
   guest.w32(PHYOCP, at(PHYID1) << 15);

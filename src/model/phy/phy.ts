@@ -27,9 +27,9 @@ import type { Schedule } from "../registers/schedule.ts";
 import type { SerdesSpeed } from "./serdes.ts";
 
 export interface PhyTimes {
-  /** How long two ends negotiate and train, in microseconds. Real ones take one to three seconds, which no test wants. */
+  /** Duration of negotiation and training in microseconds. Real ones take one to three seconds, too long for tests. */
   readonly negotiateMicros: number;
-  /** How long a reset takes, or waking up. */
+  /** Duration of a reset or wake-up in microseconds. */
   readonly resetMicros: number;
 }
 
@@ -43,18 +43,18 @@ const RATES: Readonly<Record<0 | LinkSpeed, number>> = {
   10000: PhyStatus16.speed10000,
 };
 
-/** Abilities of every PHY here: all but the link and negotiation bits, which are live. */
+/** Abilities of all PHYs: all but the link and negotiation bits, which change. */
 const BMSR_FIXED =
   Bmsr.full100 | Bmsr.half100 | Bmsr.full10 | Bmsr.half10 | Bmsr.noPreamble | Bmsr.autonegotiable | Bmsr.extended;
 const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
-/** Bits that start the link over when they change. */
+/** Bits whose change restarts the link. */
 const ALWAYS = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
 const FORCED = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
 const GIGABIT = Gbcr.full1000 | Gbcr.half1000;
-// Asked for every frame: bound here because the engine looks an imported name up at every use.
+// Read for each frame: bound here because V8 looks up an imported name at every use.
 const LOOPBACK = Bmcr.loopback;
 
-/** The registers that this class does not have are the business of the space around it (`phy-ocp.ts`, `phy-paged.ts`). */
+/** Registers that this class does not have are in the register space around it (`phy-ocp.ts`, `phy-paged.ts`). */
 export class Phy {
   readonly kind: PhyKind;
   readonly clause45: Clause45;
@@ -65,17 +65,17 @@ export class Phy {
   #partner: Partner | undefined;
   #pairs: 2 | 4 = 4;
   #link = LINK_DOWN;
-  /** The link was lost since BMSR was last read. */
+  /** The link was down since BMSR was last read. */
   #lost = false;
   #resetting = false;
   #waking = false;
   #cancel: (() => void) | undefined;
-  /** Whether a lower speed is tried on a bad cable; where that is set differs. */
+  /** Whether a lower speed is tried on a bad cable; the register for it differs. */
   speedDown: () => boolean = () => true;
-  /** On fibre: what the SerDes is set to. Nothing is negotiated there, and nothing in these registers chooses the speed. */
+  /** On fibre, the speed of the SerDes. It is not negotiated, and not set by these registers. */
   serdes: (() => SerdesSpeed) | undefined;
 
-  /** @param changed called when the link has come or gone */
+  /** @param changed called when the link went up or down */
   constructor(kind: PhyKind, schedule: Schedule, times: PhyTimes, changed: () => void) {
     this.kind = kind;
     this.clause45 = new Clause45(kind, () => ({
@@ -96,7 +96,7 @@ export class Phy {
     return (this.#registers[BMCR]! & LOOPBACK) !== 0;
   }
 
-  /** PHYstatus as the MAC shows it; the bits above 7 are 8125's and later. */
+  /** PHYstatus as the MAC reports it; bits above 7 exist from the 8125 on. */
   get status(): number {
     const { up, speed, fullDuplex, receivePause, transmitPause } = this.#link;
     if (!up) return 0;
@@ -109,7 +109,10 @@ export class Phy {
     );
   }
 
-  /** This end is the clock master: only if set manually, since the partner counts as a switch, which is preferred (40.5.2). */
+  /**
+   * This end is the clock master: only if set manually, since the partner is assumed to be a switch, which is preferred
+   * (40.5.2).
+   */
   get master(): boolean {
     const control = this.#registers[GBCR]!;
     return this.#link.speed >= 1000 && (control & Gbcr.manualMaster) !== 0 && (control & Gbcr.master) !== 0;
@@ -121,19 +124,19 @@ export class Phy {
     return this.#waking ? PhyState.waking : PhyState.on;
   }
 
-  /** The cable is plugged into `partner`, or pulled. */
+  /** The cable is plugged into `partner`, or unplugged. */
   plug(partner: Partner | undefined): void {
     this.#partner = partner;
     this.#start();
   }
 
-  /** How many pairs of the cable carry a signal: gigabit and faster need all four. */
+  /** Number of pairs that carry a signal: gigabit and faster need all four. */
   set pairs(pairs: 2 | 4) {
     this.#pairs = pairs;
     this.#start();
   }
 
-  /** The medium's side of the PHY is another one now: whatever link there was is over. */
+  /** The medium has changed: the link restarts. */
   restart(): void {
     this.#start();
   }
@@ -161,7 +164,8 @@ export class Phy {
       case ANER:
         return this.#negotiated ? 1 : 0;
       case GBCR:
-        // What has been given up is not offered any more: by this drivers of RTL8211F tell that the speed was lowered.
+        // A speed that failed is no longer advertised: drivers of the RTL8211F recognise by this that the speed was
+        // lowered.
         return this.#registers[GBCR]! & (this.#link.lowered ? ~GIGABIT : ~0);
       case GBSR:
         return this.#gigabitStatus();
@@ -199,7 +203,7 @@ export class Phy {
     return this.#complete && this.#partner!.fixed === undefined;
   }
 
-  /** Negotiation is over; parallel detection counts (28.2.3.1). */
+  /** Negotiation is complete; parallel detection counts (28.2.3.1). */
   get #complete(): boolean {
     return this.#link.up && this.serdes === undefined && (this.#registers[BMCR]! & Bmcr.autonegotiate) !== 0;
   }
@@ -221,7 +225,7 @@ export class Phy {
     return Bmcr.autonegotiate | Bmcr.fullDuplex | (this.kind.estatus === 0 ? Bmcr.speedLow : Bmcr.speedHigh);
   }
 
-  /** The link bit latches low (22.2.4.2.13): the first read after a loss says down, whatever has come since. */
+  /** The link bit latches low (22.2.4.2.13): the first read after a loss reports down, even if the link is up again. */
   #readStatus(): number {
     const up = this.#link.up && !this.#lost;
     this.#lost = false;
@@ -230,7 +234,7 @@ export class Phy {
     return fixed | (up ? Bmsr.linkUp : 0) | (this.#complete ? Bmsr.negotiated : 0);
   }
 
-  /** What was heard of the partner: its page, or the one ability that its signal shows. */
+  /** The partner's abilities: its page, or the single one that its signal shows. */
   #partnerShown(): number {
     if (!this.#complete) return 0;
     const { anlpar, fixed } = this.#partner!;
@@ -262,8 +266,8 @@ export class Phy {
   }
 
   /**
-   * Clears itself when it is over. What is offered stays, unlike 802.3 has it: Realtek's own driver writes it and then
-   * resets with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). So does tuning.
+   * Clears itself on completion. The advertisement is preserved, contrary to 802.3: Realtek's own driver writes it and
+   * then resets with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). Tuning is preserved too.
    */
   #reset(): void {
     this.#stop();
@@ -281,7 +285,7 @@ export class Phy {
     this.#become(LINK_DOWN);
   }
 
-  /** Keeps at most one thing to come. */
+  /** Keeps at most one timer. */
   #after(micros: number, run: () => void): void {
     let done = false;
     const cancel = this.#schedule.after(micros, () => {
@@ -292,7 +296,7 @@ export class Phy {
     if (!done) this.#cancel = cancel;
   }
 
-  /** The link goes down, and comes back after a while if both ends can agree on something. */
+  /** The link goes down, and comes up after a delay if both ends have a common mode. */
   #start(): void {
     if (this.#resetting) return;
     this.#stop();
@@ -303,7 +307,7 @@ export class Phy {
       });
       return;
     }
-    // Cut off from the MAC a link is of no use; that the medium's side of it goes away as well is an assumption.
+    // Isolated from the MAC, a link is of no use; that the medium loses it too is an assumption.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
     this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));

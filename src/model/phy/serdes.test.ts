@@ -25,7 +25,7 @@ const start = (guest: Guest, mode: number): void => {
   guest.w16(0x233a, mode);
 };
 
-test("the chip tells a driver that there is a cage, and no other does", () => {
+test("the chip reports an SFP cage to the driver, and no other chip does", () => {
   assert.equal(macRead(guestOn("fibre"), 0xd006) & 0xff, 7);
   assert.equal(macRead(guestOn("copper"), 0xd006) & 0xff, 0);
   assert.equal(macRead(guestOn(), 0xd006) & 0xff, 0);
@@ -34,7 +34,7 @@ test("the chip tells a driver that there is a cage, and no other does", () => {
   assert.equal(macRead(guest, 0xd006), 0x1207);
 });
 
-test("a link comes when the SerDes runs at the speed of the other end, and goes with it", () => {
+test("the link is up while the SerDes runs at the speed of the other end", () => {
   const guest = guestOn("fibre");
   guest.nic.setCarrier(true);
   guest.clock.delay(10_000);
@@ -53,7 +53,7 @@ test("a link comes when the SerDes runs at the speed of the other end, and goes 
   assert.equal(guest.nic.link.up, false);
 });
 
-test("autonegotiation has no say in it", () => {
+test("autonegotiation does not affect it", () => {
   const guest = guestOn("fibre");
   guest.nic.setCarrier(true);
   start(guest, 0x801a);
@@ -78,7 +78,7 @@ test("two ends at different speeds have no link", () => {
   assert.equal(guest.nic.link.speed, 10000);
 });
 
-test("a module that is pulled and put in again is two interrupts", () => {
+test("removing and inserting a module causes two interrupts", () => {
   const guest = guestOn("fibre");
   start(guest, 0x801a);
   for (const plugged of [true, false, true]) {
@@ -90,7 +90,7 @@ test("a module that is pulled and put in again is two interrupts", () => {
   }
 });
 
-test("after a reset of the bus the SerDes stands still", () => {
+test("after a reset of the bus the SerDes is stopped", () => {
   const guest = guestOn("fibre");
   guest.nic.setCarrier(true);
   start(guest, 0x801a);
@@ -104,7 +104,7 @@ test("after a reset of the bus the SerDes stands still", () => {
   assert.equal(guest.nic.link.speed, 10000);
 });
 
-test("registers of the SerDes keep what was written through their window", () => {
+test("registers of the SerDes keep values written through their window", () => {
   const guest = guestOn("fibre");
   const at = (2 << 5) | 4;
   guest.w16(0x234c, 0x0180);
@@ -119,7 +119,7 @@ test("registers of the SerDes keep what was written through their window", () =>
   assert.equal(guest.r16(0x234e), 0x0180);
 });
 
-test("on copper the SerDes is of no consequence", () => {
+test("on copper the SerDes has no effect", () => {
   const guest = guestOn();
   guest.nic.setCarrier(true);
   guest.clock.delay(10_000);
@@ -127,6 +127,6 @@ test("on copper the SerDes is of no consequence", () => {
   assert.equal(guest.nic.link.speed, 10000);
 });
 
-test("a chip that has no such version is refused", () => {
+test("fibre is rejected for other chips", () => {
   assert.throws(() => new Guest({ chip: chipNamed("rtl8125b")!, medium: "fibre" }), OutOfRange);
 });

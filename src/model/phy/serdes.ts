@@ -1,4 +1,4 @@
-/** The 8127's SerDes: in its fibre version (RTL8127ATF) an SFP module hangs on it, and the copper PHY is not wired to anything. */
+/** The 8127's SerDes: the fibre variant (RTL8127ATF) has an SFP module on it, and the copper PHY is not connected. */
 import {
   At233a,
   At2350,
@@ -12,7 +12,7 @@ import {
 import type { Effects } from "../registers/effects.ts";
 import type { Page } from "../registers/page.ts";
 
-/** Mbit/s; 0 while it is not set to any speed. */
+/** Mbit/s; 0 while no speed is set. */
 export type SerdesSpeed = 0 | 1000 | 10000;
 
 const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
@@ -21,8 +21,8 @@ const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
 ]);
 
 /**
- * Its own registers hold what is written; that they are 16 bits at 16-bit addresses, and which mode words there are, is from DPDK
- * `drivers/net/r8169/r8169_fiber.c`. That it stands still until a driver starts it is an assumption.
+ * Its registers keep the written value. That they are 16 bits at 16-bit addresses, and the mode words, are from DPDK
+ * `drivers/net/r8169/r8169_fiber.c`. That it is stopped until a driver starts it is an assumption.
  */
 export class SerDes {
   readonly effects: Pick<Effects, "serdesCommand" | "serdesMode">;
@@ -31,7 +31,7 @@ export class SerDes {
   readonly #words = new Uint16Array(0x10000);
   #speed: SerdesSpeed = 0;
 
-  /** @param changed called when it has another speed */
+  /** @param changed called when the speed changed */
   constructor(page: Page, changed: () => void) {
     this.#page = page;
     this.#changed = changed;
@@ -45,7 +45,7 @@ export class SerDes {
     return this.#speed;
   }
 
-  /** Its window on the page is as after power-on already. */
+  /** Called after the window's registers were reset. */
   powerOn(): void {
     this.#words.fill(0);
     this.#become(0);
@@ -62,7 +62,7 @@ export class SerDes {
     return SPEEDS.get(this.#page.get(At233a, 2)) ?? 0;
   }
 
-  /** Done at once: the go bit is clear with the next read. */
+  /** Completes at once: the go bit is clear at the next read. */
   #command(command: number): void {
     const page = this.#page;
     page.put(SDS_CMD, 2, command & ~SerdesCommand.go);

@@ -1,6 +1,6 @@
 /**
- * What the registers do that came with RTL8125, 8126, 8127 and 9151. Source: what DPDK `drivers/net/r8169` does with them;
- * what that leaves open is said in the row.
+ * Behaviour of the registers added with the RTL8125, 8126, 8127 and 9151. Source: their use in DPDK
+ * `drivers/net/r8169`; what that leaves open is noted at the row.
  */
 import * as chip from "#chip/registers-8125.ts";
 import { lay, type Rows } from "./layer.ts";
@@ -47,7 +47,7 @@ const rows = {
   IMR_V4_L2_SET:       { width: 32, reset: 0, writable: 0, softReset: true, onWrite: "interruptMaskSet", on: "separatePointers" },
   TPPOLL:              { width: 16, reset: 0, writable: 0, onWrite: "pollQueues" },
   PHYstatus16:         { width: 16, reset: 0, writable: 0 },
-  // Frames leave and arrive at once, so the FIFOs are never seen filled.
+  // Frames are sent and received at once, so the FIFOs always read as empty.
   FifoStatus:          { width: 16, reset: chip.Fifo.empty, writable: 0 },
   RxFormat:            { width: 8,  reset: 0, writable: 0xff },
   EPHYAR_EXT_ADDR:     { width: 16, reset: 0, writable: 0xffff },

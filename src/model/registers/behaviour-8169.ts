@@ -1,4 +1,4 @@
-/** What the registers do that only the PCI chips have. Source: RTL8169 register table. */
+/** Behaviour of the registers that only PCI chips have. Source: RTL8169 register table. */
 import * as chip from "#chip/registers-8169.ts";
 import { lay, type Rows } from "./layer.ts";
 
@@ -10,7 +10,7 @@ const { Tbi } = chip;
 const rows = {
   ERBCR:           { width: 16, reset: 0, writable: 0 },
   MULINT:          { width: 16, reset: 0, writable: 0x0fff },
-  // No transceiver is fitted: the interface holds its settings and never has a link.
+  // No transceiver is fitted: the interface keeps its settings and never has a link.
   TBICSR:          { width: 32, reset: 0, writable: (Tbi.reset | Tbi.loopback | Tbi.enable) >>> 0 },
   TBI_ANAR:        { width: 16, reset: 0, writable: 0xffff },
   TBI_LPAR:        { width: 16, reset: 0, writable: 0 },
@@ -18,7 +18,7 @@ const rows = {
   LDPS:            { width: 8,  reset: 0, writable: 0xff },
   WakeUpMask:      { width: 32, reset: 0, writable: ALL },
   WakeUpCrc:       { width: 16, reset: 0, writable: 0xffff },
-  // CardBus: cleared by writing ones, which no event ever sets here. 15 is an interrupt, 4 a wake-up.
+  // CardBus: cleared by writing ones; the model never sets them. Bit 15 is an interrupt, bit 4 a wake-up.
   FuncEvent:       { width: 32, reset: 0, writable: 0 },
   FuncEventMask:   { width: 32, reset: 0, writable: 0xc010 },
   FuncPresetState: { width: 32, reset: 0, writable: 0 },

@@ -1,4 +1,4 @@
-/** Every chip's registers: its tables against its window, and its window against the tables. */
+/** The register tables of each chip, checked against themselves and against accesses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Chip, CHIPS } from "#chip/chips.ts";
@@ -30,7 +30,7 @@ for (const chip of chips) {
       assert.ok(reset >>> 0 < 2 ** width && writable >>> 0 < 2 ** width, name);
   });
 
-  test(`${chip.key}: bits that are not writable stay, and those that are stick, in registers without effects`, () => {
+  test(`${chip.key}: in registers without side effects, only writable bits change`, () => {
     const guest = new Guest({ chip });
     const bar = chip.profile.function.registersBar;
     guest.nic.write(bar, Cfg9346, 1, Lock.unlock);

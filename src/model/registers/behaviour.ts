@@ -1,8 +1,9 @@
 /**
- * What each register does, laid beside the register map: a register of the map without a row here does not compile.
+ * Behaviour of each register, beside the register map: a register of the map without a row here does not compile.
  *
- * Offsets and bit names come from `#chip`; behaviour is the model's alone, so that driver and model cannot agree on a
- * mistake by sharing code. Sources: RTL8169 and RTL8168C register tables; what they leave open is said in the row.
+ * Offsets and bit names come from `#chip`; behaviour is coded in the model alone, so that driver and model cannot agree
+ * on a mistake by sharing code. Sources: RTL8169 and RTL8168C register tables; what they leave open is noted at the
+ * row.
  */
 import { type Chip, xidOf } from "#chip/chips.ts";
 import * as chip from "#chip/registers.ts";
@@ -20,7 +21,7 @@ const emptiesFifo = ({ profile }: Chip): boolean => (profile.txConfig & TxConf.a
 // prettier-ignore
 // oxfmt-ignore
 const rows = {
-  // The datasheet: IDR and MAR keep their values through a software reset.
+  // IDR and MAR are preserved across a software reset (datasheet).
   IDR0:             { width: 32, reset: 0, writable: ALL, locked: true, onWrite: "station" },
   IDR4:             { width: 32, reset: 0, writable: 0xffff, locked: true, onWrite: "station" },
   MAR0:             { width: 32, reset: 0, writable: ALL, onWrite: "filter" },
@@ -30,27 +31,27 @@ const rows = {
   LED_CTRL:         { width: 16, reset: 0, writable: 0xffff, on: "express" },
   LED_FREQ:         { width: 8,  reset: 0, writable: 0xff, on: "express" },
   EEE_LED:          { width: 8,  reset: 0, writable: 0xff, on: "express" },
-  // A software reset goes back to the starts of the rings, which stay where they are: the vendor's driver tests an 8168DP in loopback
-  // by resetting it until a frame comes back, and does not write these again, nor TxConfig and RxMaxSize.
+  // A software reset returns to the starts of the rings and preserves their bases: the vendor's driver tests an 8168DP
+  // in loopback by resetting it until a frame returns, and does not write the bases again, nor TxConfig and RxMaxSize.
   TNPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "transmitBase" },
   TNPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "transmitBaseHigh" },
   THPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "priorityBase" },
   THPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "priorityBaseHigh" },
-  // There is no boot ROM behind it.
+  // No boot ROM is fitted.
   FLASH:            { width: 32, reset: 0, writable: ALL },
   ERSR:             { width: 8,  reset: 0, writable: 0 },
   // Cmd.bufferEmpty is the RTL8139's; with descriptors it reads 0.
   ChipCmd:          { width: 8,  reset: 0, writable: Cmd.stopRequest | Cmd.receiveEnable | Cmd.transmitEnable, softReset: true, onWrite: "command" },
-  // The poll bits clear themselves when the ring has been walked, which here is before the write is over.
+  // The poll bits clear themselves when the ring has been processed, which in the model is before the write completes.
   TxPoll:           { width: 8,  reset: 0, writable: 0, onWrite: "poll" },
   IntrMask:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
   IntrStatus:       { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
   IntrStatus_0:     alias8,
-  // Frames leave at once, so the FIFO is always empty.
+  // Frames are sent at once, so the FIFO is always empty.
   TxConfig:         { width: 32, reset: (row) => identification(row) | (emptiesFifo(row) ? TxConf.fifoEmpty : 0), writable: (row) => row.profile.txConfig, onWrite: "transmitConfig" },
   RxConfig:         { width: 32, reset: 0, writable: (row) => row.profile.rxConfig, softReset: true, onWrite: "receiveConfig" },
   TimerCount:       { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
-  // The counter of 24 bits went away with the PCIe chips; the register reads 0.
+  // PCIe chips no longer have this 24-bit counter; the register reads 0.
   MissedPackets:    { width: 32, reset: 0, writable: (row) => (row.profile.frames.countsMissed ? 0xff_ffff : 0) },
   Cfg9346:          { width: 8,  reset: Lock.lock, writable: 0xcf, onWrite: "eeprom" },
   Config0:          { width: 8,  reset: 0, writable: 0, locked: true },
@@ -62,7 +63,7 @@ const rows = {
   Config5:          { width: 8,  reset: 0, writable: 0xff, locked: true },
   TDFNR:            { width: 8,  reset: 0, writable: 0x1f, on: "express" },
   TimerInt:         { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
-  // Timers that no driver uses: they hold what is written and never fire.
+  // Timers that no driver uses: they keep the written value and never fire.
   TimerInt1:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
   TimerInt1_0:      { ...alias16, on: "express" },
   TimerInt2:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
@@ -78,7 +79,7 @@ const rows = {
   ERIAR:            { width: 32, reset: 0, writable: 0, onWrite: "eri", on: "express" },
   EPHY_RXER_NUM:    { width: 32, reset: 0, writable: ALL, on: "express" },
   EPHYAR:           { width: 32, reset: 0, writable: 0, onWrite: "ephy", on: "express" },
-  // There is one receive queue here, and nothing to tell of others.
+  // The model has one receive queue on these chips, so the other queues never have events.
   IntrMask1:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: "formerQueues" },
   IntrMask2:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: "formerQueues" },
   IntrMask3:        { width: 8,  reset: 0, writable: 0xff, softReset: true, on: "formerQueues" },
@@ -98,17 +99,18 @@ const rows = {
   RDSAR1:           { width: 32, reset: 0, writable: ALL, on: "gate" },
   DBG_REG:          { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },
   TWSI:             { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },
-  // Out-of-band mode is what the chip wakes up in; bit 3 is EN_NDP. The FIFOs are never seen filled.
+  // Out-of-band mode is the state after power-on; bit 3 is EN_NDP. The FIFOs always read as empty.
   MCU:              { width: 8,  reset: Mcu.nowOutOfBand | Mcu.transmitEmpty | Mcu.receiveEmpty | Mcu.linkListReady,
                       writable: Mcu.nowOutOfBand | Mcu.enableOobReset | 1 << 3, on: "linkPower" },
-  // The datasheet wants a value other than 0 here before frames are received.
+  // The datasheet requires a value other than 0 here before frames are received.
   RxMaxSize:        { width: 16, reset: 0, writable: 0x7fff, onWrite: "receiveConfig" },
   EFUSEAR:          { width: 32, reset: 0, writable: 0, onWrite: "efuse", on: "efuse" },
   CPlusCmd:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "receiveConfig" },
   IntrMitigate:     { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "mitigate" },
   RDSAR:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "receiveBase" },
   RDSARHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "receiveBaseHigh" },
-  // From 8168E-VL on this sizes early transmission, not frames: C drivers send 9 KiB frames with 0x27 (4992 bytes) here.
+  // From the 8168E-VL on this is the threshold of early transmission, not a limit of frames: C drivers send 9 KiB
+  // frames with 0x27 (4992 bytes).
   MaxTxPacketSize:  { width: 8,  reset: 0x3f, writable: 0x3f },
   MISC:             { width: 32, reset: 0, writable: ALL, onWrite: "receiveConfig", on: "express" },
   MISC_0:           { ...alias8, on: "express" },

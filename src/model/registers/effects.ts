@@ -1,4 +1,4 @@
-/** What a write to a register, or a read of it, sets off. The part that does it supplies the function, under this name. */
+/** Side effects of register writes and reads. The part that implements one supplies the function under this name. */
 
 export type Effect =
   // Composition and rings
@@ -32,7 +32,7 @@ export type Effect =
   | "timerRead"
   | "timerRestart"
   | "timerThreshold"
-  // Registers behind registers, and the PHY
+  // Indirect registers, and the PHY
   | "csi"
   | "eri"
   | "ephy"
@@ -48,10 +48,9 @@ export type Effect =
   | "serdesMode";
 
 /**
- * Called with the value as written and the bits that were written, both in the register's own position (a read has 0 and
- * 0), and the register's offset.
+ * Called with the written value and a mask of the written bits, both aligned to the register (both 0 for a read), and
+ * the register's offset.
  */
 export type EffectFunction = (value: number, lanes: number, offset: number) => void;
 
-/** One function for each. */
 export type Effects = Readonly<Record<Effect, EffectFunction>>;

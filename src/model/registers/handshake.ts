@@ -4,7 +4,7 @@ import type { Page } from "./page.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Offences } from "../observation/strict.ts";
 
-/** Does one access. `write` says which way. Returns what the command word then holds, flag aside. */
+/** Performs one access. Returns the new command word, without flag. */
 export type Access = (command: number, write: boolean) => number;
 
 export interface HandshakeParts {
@@ -14,8 +14,8 @@ export interface HandshakeParts {
 }
 
 /**
- * A command word with a flag in bit 31. The guest writes it as 1 to write and the chip clears it when done; the guest
- * writes it as 0 to read and the chip sets it when the data is there.
+ * A command word with a flag in bit 31. To write, the guest sets the flag and the chip clears it on completion; to
+ * read, the guest clears the flag and the chip sets it when the data is valid.
  */
 export class Handshake {
   readonly #page: Page;
@@ -24,7 +24,7 @@ export class Handshake {
   readonly #offences: Offences;
   readonly #access: Access;
   #cancel: (() => void) | undefined;
-  /** How long an access takes. May be changed at any time; with `Infinity` the next access never ends. */
+  /** Duration of an access. May be changed at any time; with `Infinity` the next access never completes. */
   latencyMicros: number;
 
   constructor(register: number, latencyMicros: number, parts: HandshakeParts, access: Access) {
@@ -36,7 +36,7 @@ export class Handshake {
     this.#access = access;
   }
 
-  /** The guest wrote the command word. A narrower write than 32 bits starts nothing. */
+  /** The guest wrote the command word. A write narrower than 32 bits is ignored. */
   command(word: number, lanes: number): void {
     if ((lanes | 0) !== -1) return;
     if (this.#cancel !== undefined) this.#offences.commit("busy", this.#register);

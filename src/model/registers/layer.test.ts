@@ -1,4 +1,4 @@
-/** Layers of registers: what lies above takes the place of what it overlaps. */
+/** Layers of registers: later ones replace what they overlap. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -19,21 +19,21 @@ const below = lay(
   },
 );
 
-test("a register of a later layer replaces all that it overlaps, however little", () => {
+test("a register of a later layer replaces all that it overlaps, even partially", () => {
   const wide = lay({ Both: rw32(0) }, { Both: { width: 32, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, wide), ["Both@0:32", "Third@4:32", "ThirdLow@4:16"]);
   const corner = lay({ Corner: rw8(3) }, { Corner: { width: 8, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, corner), ["First@0:16", "Corner@3:8", "Third@4:32", "ThirdLow@4:16"]);
 });
 
-test("an alias goes with the register it was a name for, and replaces none", () => {
+test("an alias is removed with its register, and replaces none", () => {
   const narrow = lay({ Narrow: rw8(5) }, { Narrow: { width: 8, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, narrow), ["First@0:16", "Second@2:16", "Narrow@5:8"]);
   const alias = lay({ High: rw8(3) }, { High: { width: 8, reset: 0, writable: 0, alias: true } });
   assert.deepEqual(names(below, alias).slice(0, 3), ["First@0:16", "Second@2:16", "High@3:8"]);
 });
 
-test("rows and layers are for the chips they name, and values may depend on the chip", () => {
+test("rows and layers apply to the chips of their block, and values may depend on the chip", () => {
   const map = { Here: rw8(0), NotHere: rw8(1) };
   const rows = {
     Here: { width: 8, reset: (chip) => chip.speed / 10, writable: 1 },
@@ -44,7 +44,7 @@ test("rows and layers are for the chips they name, and values may depend on the 
   assert.deepEqual(names(lay(map, rows, "serdes")), []);
 });
 
-test("a run of registers counts its own", () => {
+test("registers of an array are numbered from 0", () => {
   const map = { Key: [rw32(0), rw32(4)] };
   assert.deepEqual(names(lay(map, { Key: { width: 32, reset: 0, writable: 0 } })), ["Key0@0:32", "Key1@4:32"]);
 });

@@ -1,35 +1,35 @@
-/** Behaviour laid beside a register map: a register of the map without a row, or with another width, does not compile. */
+/** Behaviour beside a register map: a register of the map without a row, or with another width, does not compile. */
 import type { Chip } from "#chip/chips.ts";
 import type { RegisterBlock } from "#chip/profiles.ts";
 import type { Access, Register, Width } from "#kit/mmio.ts";
 import type { Effect } from "./effects.ts";
 
-/** One value for every chip, or one that depends on it. */
+/** One value for all chips, or a function of the chip. */
 type PerChip<T> = T | ((chip: Chip) => T);
 
 export interface Behaviour<W extends Width = Width> {
-  /** Its width in bits; the type makes it agree with the map. */
+  /** Width in bits; the type requires that it agrees with the map. */
   readonly width: W;
   /** Value after power-on. */
   readonly reset: PerChip<number>;
-  /** Bits a guest can change. */
+  /** Bits that a guest can change. */
   readonly writable: PerChip<number>;
-  /** A software reset (ChipCmd) puts it back too. Otherwise only power-on and bus reset do. */
+  /** A software reset (ChipCmd) restores the reset value too. Otherwise only power-on and bus reset do. */
   readonly softReset?: true;
-  /** Writes are lost unless Cfg9346 is unlocked. */
+  /** Writes are ignored unless Cfg9346 is unlocked. */
   readonly locked?: true;
-  /** After the write is stored. */
+  /** Called after the write is stored. */
   readonly onWrite?: Effect;
-  /** Before the value is taken. */
+  /** Called before the value is read. */
   readonly onRead?: Effect;
   /** Another name for (part of) a register that has its own row. */
   readonly alias?: true;
-  /** The block it belongs to; without one, every chip that the layer is for has it. */
+  /** The register block it belongs to; without one, each chip of the layer has it. */
   readonly on?: RegisterBlock;
 }
 
 type AnyRegister = Register<Width, Access>;
-/** Every register of a map, and every run of equal ones. */
+/** Names of the registers of a map, and of its arrays of registers. */
 export type RegisterName<M> = {
   [K in keyof M]: M[K] extends AnyRegister | readonly AnyRegister[] ? K : never;
 }[keyof M];
@@ -37,20 +37,20 @@ type WidthOf<R> = R extends Register<infer W, Access> | readonly Register<infer 
 /** A row for each register of a map. */
 export type Rows<M> = { readonly [K in RegisterName<M>]: Behaviour<WidthOf<M[K]>> };
 
-/** A register of a chip: where it is and what it does. */
+/** A register of a chip: position and behaviour. */
 export interface RegisterRow extends Behaviour {
-  /** The datasheet's name; a run of registers counts its own from 0. */
+  /** The datasheet's name; registers of an array are numbered from 0. */
   readonly name: string;
   readonly offset: number;
   readonly reset: number;
   readonly writable: number;
 }
 
-/** What some chips have. Its rows take the place of those of earlier layers that they overlap. */
-export type Layer = (chip: Chip) => readonly RegisterRow[];
+/** Registers of some chips. They replace those of earlier layers that they overlap. */
+export type RegisterLayer = (chip: Chip) => readonly RegisterRow[];
 
-/** A layer of the rows beside their map, for the chips with the block `on`, or for all. */
-export const lay = <M extends object>(map: M, rows: Partial<Rows<M>>, on?: RegisterBlock): Layer => {
+/** A layer of the rows beside their map, for chips with the block `on`, or for all. */
+export const lay = <M extends object>(map: M, rows: Partial<Rows<M>>, on?: RegisterBlock): RegisterLayer => {
   const names = Object.keys(rows) as (keyof Rows<M> & string)[];
   return (chip) =>
     has(chip, on)
@@ -76,8 +76,8 @@ const inside = (inner: RegisterRow, outer: RegisterRow): boolean =>
 const overlap = (a: RegisterRow, b: RegisterRow): boolean =>
   a.offset < b.offset + b.width / 8 && b.offset < a.offset + a.width / 8;
 
-/** The registers that these layers, the later ones above the earlier ones, give a chip, in ascending order. */
-export const flatten = (layers: readonly Layer[], chip: Chip): readonly RegisterRow[] => {
+/** The registers of a chip in ascending order, with later layers above earlier ones. */
+export const flatten = (layers: readonly RegisterLayer[], chip: Chip): readonly RegisterRow[] => {
   let set: readonly RegisterRow[] = [];
   for (const layer of layers) {
     const above = layer(chip);

@@ -1,4 +1,4 @@
-/** LEDs: which of them are lit at which speed, by generation. */
+/** LEDs: which are lit at which speed, by generation. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
@@ -40,6 +40,6 @@ test("four LEDs of an RTL8125 have a register each", () => {
   );
 });
 
-test("nothing is said about the PCI chips' LEDs", () => {
+test("the LEDs of PCI chips are not modelled", () => {
   assert.deepEqual(ledsOf(chipOf("rtl8169s"), newPage(), 1000), []);
 });

@@ -1,13 +1,13 @@
-/** What the LEDs beside the socket show: which link speeds light each, and whether traffic makes it blink. */
+/** State of the LEDs at the socket: lit by link speed, blinking with traffic. */
 import type { Chip } from "#chip/chips.ts";
 import { LED_CTRL } from "#chip/registers.ts";
 import { LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3 } from "#chip/registers-8125.ts";
 import type { Page } from "./page.ts";
 
 export interface Led {
-  /** Lit by the link as it is. */
+  /** Lit at the present link speed. */
   readonly lit: boolean;
-  /** Blinks with what is sent and received. */
+  /** Blinks with sent and received frames. */
   readonly activity: boolean;
 }
 
@@ -25,8 +25,8 @@ const show = (
 ): Led => ({ lit: (field & (select.link[speed] ?? 0)) !== 0, activity: (field & select.activity) !== 0 });
 
 /**
- * The LEDs from 0 on, at a link of `speed` Mbit/s, 0 being none. Empty for the PCI chips, whose two bits of Config1 choose
- * among patterns that are not modelled.
+ * The LEDs from 0 on, at a link of `speed` Mbit/s, 0 without link. Empty for the PCI chips, where two bits of Config1
+ * select among patterns that are not modelled.
  */
 export const ledsOf = (chip: Chip, page: Page, speed: number): readonly Led[] => {
   const { leds } = chip.profile;

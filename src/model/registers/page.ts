@@ -1,41 +1,44 @@
-/** The register page: the current value of every register, little endian at its offset, in memory a bus may publish. */
+/** The register page: current values of all registers, little endian, in memory that a bus may share with its guest. */
 import type { Chip } from "#chip/chips.ts";
 import { TimerCount } from "#chip/registers.ts";
 
 const PAGE = 4096;
 
-/** Bytes of the register page: whole pages. Configuration space lies behind it. */
+/** Bytes of the register page: whole pages. Configuration space follows it. */
 export const registerBytes = (chip: Chip): number => Math.max(PAGE, chip.profile.function.windowBytes);
 export const CONFIG_BYTES = 4096;
-/** Bytes of memory a model wants for what a bus publishes: registers, then configuration space. */
+/** Bytes of memory that a model needs: registers, then configuration space. */
 export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BYTES;
 
 /**
- * Byte offset, in a register page of 4 KiB, of a word that counts raised events: the page's last, where no chip has a
- * register. A guest thread that reads IntrStatus straight from the page loads this word first, and its bus hands it to
- * the model with the acknowledge (`Rtl8169.seen`).
+ * Byte offset in a register page of 4 KiB of a word that counts raised events: the page's last word, where no chip has
+ * a register. A guest thread that reads IntrStatus directly from the page loads this word first, and its bus passes it
+ * to the model with the acknowledge (`Rtl8169.seen`).
  */
 export const RAISED_AT = PAGE - 4;
 
-/** Registers of RTL8168H whose value is made when they are read: a bus must call the model for these. All others are plain memory. */
+/**
+ * Registers of the RTL8168H that are computed when read, so a bus must call the model for them. All others are plain
+ * memory.
+ */
 export const READ_HAS_EFFECT: readonly { readonly offset: number; readonly length: number }[] = [
   { offset: TimerCount, length: 4 },
 ];
 
 export type AccessWidth = 1 | 2 | 4;
 
-/** All ones, as an unsigned number of that many bytes: what a bus returns when nothing answers. */
+/** All ones, as an unsigned number of this many bytes: the result of a read to which no device responds. */
 export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1);
 
 /**
- * Words that one thread writes and any thread may read. The host is little endian, like every machine that runs Node or a
- * browser today.
+ * Words that one thread writes and any thread may read. The host must be little endian, as all machines that run Node
+ * are.
  *
- * Invariant: every store is a single 32-bit store, so a reader never sees half a register.
+ * Invariant: each store is a single 32-bit store, so a reader never sees half a register.
  */
 export class Page {
   readonly words: Int32Array;
-  /** Another thread may see stores in another order (arm64): Atomics then keep the order. */
+  /** Other threads may see stores in another order (arm64), so Atomics are used to preserve it. */
   readonly weaklyOrdered: boolean;
 
   /** @param at byte offset in `memory`, a multiple of 4 */
@@ -44,13 +47,13 @@ export class Page {
     this.weaklyOrdered = weaklyOrdered;
   }
 
-  /** Stores a word that says that what was stored before is there. */
+  /** Stores a word that announces earlier stores. */
   publish(index: number, word: number): void {
     if (this.weaklyOrdered) Atomics.store(this.words, index, word);
     else this.words[index] = word;
   }
 
-  /** Unsigned. The bytes must lie in the page; they need not be aligned. */
+  /** Unsigned. The bytes must be inside the page; they need not be aligned. */
   get(offset: number, width: AccessWidth): number {
     const shift = 8 * (offset & 3);
     const low = this.words[offset >> 2]! >>> shift;

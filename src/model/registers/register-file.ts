@@ -1,11 +1,11 @@
-/** The register file: byte lanes, writable bits, the configuration lock, and what an access sets off. */
+/** The register file: byte lanes, writable bits, the configuration lock, and side effects. */
 import { Cfg9346, Lock } from "#chip/registers.ts";
 import type { EffectFunction, Effects } from "./effects.ts";
 import type { RegisterRow } from "./layer.ts";
 import { type AccessWidth, ones, type Page } from "./page.ts";
 import type { Offences } from "../observation/strict.ts";
 
-/** The datasheets' table: what it calls reserved may be read, and is, by everyone who dumps the registers. */
+/** Size of the datasheets' register table: reserved bytes in it may be read, as register dumps do. */
 const TABLE_BYTES = 256;
 
 interface Cell {
@@ -33,10 +33,10 @@ const cellOf = (row: RegisterRow, effects: Effects): Cell => ({
 /**
  * The chip's registers as a guest reads and writes them.
  *
- * An access touches the bytes it names and no others, as on PCI: a narrow write changes its lanes, a wide one is spread
- * over the registers it covers, in ascending order. Bytes where the chip has no register read as 0: a chip completes
- * every read of its own window, and it is the bus that answers with ones, where no chip does. (Dumps of real chips have
- * zeros there, and a few values that no source explains.)
+ * An access affects only the bytes it names, as on PCI: a narrow write changes its byte lanes, a wide one is divided
+ * over the registers it covers, in ascending order. Bytes without a register read as 0: the chip completes each read of
+ * its own window, and only a bus without a responding chip returns ones. (Dumps of real chips have zeros there, and a
+ * few values that no source explains.)
  *
  * Invariant: the page always holds what a read would return, except where a row has an `onRead`.
  */
@@ -44,12 +44,12 @@ export class RegisterFile {
   readonly #page: Page;
   readonly #offences: Offences;
   readonly #cells: readonly Cell[];
-  /** Index of the cell that each byte of the window belongs to, or -1. */
+  /** Index of the cell at each byte of the window, or -1. */
   readonly #cellAt: Int16Array;
-  /** Widths that some name of the map has at an offset, as a sum of their bytes. */
+  /** Widths of the registers that are defined at an offset, as a sum of their bytes. */
   readonly #widths: Uint8Array;
 
-  /** @param bytes length of the window, no more than the page's */
+  /** @param bytes length of the window, at most the page's */
   constructor(page: Page, offences: Offences, effects: Effects, rows: readonly RegisterRow[], bytes: number) {
     this.#page = page;
     this.#offences = offences;
@@ -62,17 +62,17 @@ export class RegisterFile {
     this.powerOn();
   }
 
-  /** Values as after power-on. */
+  /** Sets the values after power-on. */
   powerOn(): void {
     for (const cell of this.#cells) this.#page.put(cell.offset, cell.bytes, cell.reset);
   }
 
-  /** Values that a software reset puts back; the rest stays. */
+  /** Sets the registers that a software reset affects; others are preserved. */
   softReset(): void {
     for (const cell of this.#cells) if (cell.softReset) this.#page.put(cell.offset, cell.bytes, cell.reset);
   }
 
-  /** The bytes must lie in the register window. */
+  /** The bytes must be inside the register window. */
   read(offset: number, width: AccessWidth): number {
     const end = Math.min(offset + width, this.#cellAt.length);
     let known = false;
@@ -92,7 +92,7 @@ export class RegisterFile {
     return 0;
   }
 
-  /** The bytes must lie in the register window. */
+  /** The bytes must be inside the register window. */
   write(offset: number, width: AccessWidth, value: number): void {
     const end = Math.min(offset + width, this.#cellAt.length);
     let known = false;

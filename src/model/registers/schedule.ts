@@ -1,10 +1,10 @@
-/** The model's view of time: now, and after so many microseconds. */
+/** Time as the model uses it: the current time, and delayed calls. */
 import type { Timers } from "#kit/clock.ts";
 
 export interface Schedule {
   /** Microseconds. */
   now(): number;
-  /** Runs `run` after `micros`, at once when that is 0. Returns a function that cancels it. */
+  /** Calls `run` after `micros`, immediately if that is 0. Returns a function that cancels it. */
   after(micros: number, run: () => void): () => void;
 }
 

@@ -1,4 +1,4 @@
-/** The station address as the factory wrote it, and the registers that show it. */
+/** The station address from the factory, and the registers that hold it. */
 import type { Chip } from "#chip/chips.ts";
 import { IDR0, IDR4 } from "#chip/registers.ts";
 import { BACKUP_ADDR0, BACKUP_ADDR1 } from "#chip/registers-8125.ts";
@@ -7,11 +7,13 @@ import { isStationAddress } from "#kit/station-address.ts";
 import { parseMac } from "#wire/mac.ts";
 import type { Page } from "./page.ts";
 
-/** @throws {OutOfRange} unless it is the address of one station; @throws {InvalidMacAddress} */
+/**
+ * @throws {OutOfRange} unless it is a unicast address other than zero
+ * @throws {InvalidMacAddress}
+ */
 export const stationAddress = (mac: string | Uint8Array): Uint8Array => {
   const bytes = typeof mac === "string" ? parseMac(mac) : Uint8Array.from(mac);
-  if (!isStationAddress(bytes))
-    throw new OutOfRange("a NIC's own address has six bytes, is not a group's and not all zero");
+  if (!isStationAddress(bytes)) throw new OutOfRange("a station address has six bytes, is unicast and not all zero");
   return bytes;
 };
 
@@ -25,7 +27,7 @@ const put = (
   page.put(high, 2, e | (f << 8));
 };
 
-/** What the registers show after the EEPROM was loaded. @param copy the factory's address as the backup registers have it */
+/** Sets the registers as after loading the EEPROM. @param copy the factory's address in the backup registers */
 export const loadStation = (page: Page, chip: Chip, mac: Readonly<Uint8Array>, copy: Uint8Array | undefined): void => {
   put(page, IDR0, IDR4, mac);
   if (copy !== undefined && chip.profile.addressCopies.includes("backup")) put(page, BACKUP_ADDR0, BACKUP_ADDR1, copy);

@@ -1,4 +1,4 @@
-/** The serial EEPROM, moved pin by pin as drivers do, and the fuses. */
+/** The serial EEPROM, controlled pin by pin as drivers do, and the fuses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -14,13 +14,13 @@ class Driver {
   #pins = Pins.programming | Pins.select;
   select(on: boolean): void {
     this.#pins = Pins.programming | (on ? Pins.select : 0);
-    this.eeprom.move(this.#pins);
+    this.eeprom.setPins(this.#pins);
   }
   clock(bit: number): number {
     const pins = this.#pins | (bit === 0 ? 0 : Pins.input);
-    this.eeprom.move(pins);
-    const out = this.eeprom.move(pins | Pins.clock);
-    this.eeprom.move(pins);
+    this.eeprom.setPins(pins);
+    const out = this.eeprom.setPins(pins | Pins.clock);
+    this.eeprom.setPins(pins);
     return out;
   }
   command(bits: number, count: number): void {
@@ -58,11 +58,11 @@ test("a driver finds the signature, the identity and the station address", () =>
   assert.deepEqual([driver.read(7), driver.read(8), driver.read(9)], [0x1102, 0x3322, 0x5544]);
 });
 
-test("one that takes it for the larger part does not find the signature", () => {
+test("a driver that assumes the larger part does not find the signature", () => {
   assert.notEqual(new Driver().read(0, 8), 0x8129);
 });
 
-test("a read goes on with the next word", () => {
+test("a read continues with the next word", () => {
   const driver = new Driver();
   driver.select(true);
   driver.command((6 << 6) | 7, 9);
@@ -81,7 +81,7 @@ test("writing has to be enabled, and can be disabled again", () => {
   assert.equal(driver.read(20), 0x1234);
 });
 
-test("a command that is cut short does nothing", () => {
+test("an incomplete command has no effect", () => {
   const driver = new Driver();
   driver.special(3);
   driver.select(true);
@@ -91,12 +91,12 @@ test("a command that is cut short does nothing", () => {
   assert.equal(driver.read(20), 0xffff);
 });
 
-test("outside programming mode the pins do nothing, and any wiggling leaves it able to answer", () => {
+test("outside programming mode the pins have no effect, and after any changes it still responds", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(0xff), { maxLength: 200 }), (script) => {
       const driver = new Driver();
       for (const pins of script) {
-        const out = driver.eeprom.move(pins & ~Pins.select);
+        const out = driver.eeprom.setPins(pins & ~Pins.select);
         assert.equal(out, 0);
       }
       assert.equal(driver.read(0), 0x8129);
@@ -104,7 +104,7 @@ test("outside programming mode the pins do nothing, and any wiggling leaves it a
   );
 });
 
-test("fuses are blank, burn one way, and tell what is left", () => {
+test("fuses are blank, are programmed in one direction, and can be read", () => {
   const efuse = new Efuse();
   assert.equal(efuse.access(0x01 << 8, false) & 0xff, 0xff);
   efuse.access((0x01 << 8) | 0xb1, true);

@@ -1,4 +1,4 @@
-/** The serial EEPROM of chips that have no EFUSE: a 93C46 on four pins that a driver moves through Cfg9346. */
+/** The serial EEPROM of chips without EFUSE: a 93C46, whose four pins a driver controls through Cfg9346. */
 import type { Chip } from "#chip/chips.ts";
 import type { Access } from "../registers/handshake.ts";
 import { MAC_WORD, Pins, SIGNATURE } from "#chip/eeprom.ts";
@@ -7,7 +7,10 @@ const WORDS = 64;
 const ADDRESS_BITS = 6;
 const COMMAND_BITS = 2 + ADDRESS_BITS;
 
-/** What the factory put there: signature, PCI identity, station address if it has one; the rest blank. Words, as FreeBSD's re(4) reads them. */
+/**
+ * Contents from the factory: signature, PCI identity, station address if given; the rest is blank. Layout as FreeBSD's
+ * re(4) reads it.
+ */
 export const imageOf = (chip: Chip, device: number, mac: Uint8Array | undefined): Uint16Array => {
   const words = new Uint16Array(WORDS).fill(0xffff);
   words[0] = SIGNATURE;
@@ -21,18 +24,18 @@ export const imageOf = (chip: Chip, device: number, mac: Uint8Array | undefined)
 };
 
 /**
- * A 93C46, 64 words (Microwire): commands are a start bit, two bits of opcode and six of address, most significant first,
- * taken at the clock's rise while selected. A read answers a 0 and then words without end; a write takes a word and is done
- * when the chip is deselected. Writing has to be enabled first.
+ * A 93C46 with 64 words (Microwire): commands are a start bit, two bits of opcode and six of address, most significant
+ * first, sampled at the rising clock while selected. A read outputs a 0 and then words until deselected; a write takes
+ * a word and is executed when the chip is deselected. Writing must be enabled first.
  */
 export class Eeprom {
   readonly words: Uint16Array;
   #pins = 0;
-  /** Bits taken since the start bit; -1 before it. */
+  /** Bits received since the start bit; -1 before it. */
   #taken = -1;
   #command = 0;
   #data = 0;
-  /** Reading: where, and which bit comes next. -1 while not reading. */
+  /** While reading: the address and the next bit; -1 otherwise. */
   #address = 0;
   #bit = -1;
   #output = 1;
@@ -42,20 +45,20 @@ export class Eeprom {
     this.words = words;
   }
 
-  /** The pins are where they are after power-on. What is stored stays. */
+  /** Pins as after power-on. The contents are preserved. */
   powerOn(): void {
     this.#writable = false;
     this.#rest();
     this.#pins = 0;
   }
 
-  /** Two words, the first in the low half. Addresses start over behind the last word. */
+  /** Two words, the first in the low half. The address wraps after the last word. */
   doubleWord(at: number): number {
     return (this.words[at % WORDS]! | (this.words[(at + 1) % WORDS]! << 16)) >>> 0;
   }
 
-  /** Cfg9346 was written. Returns what the guest reads in bit 0. */
-  move(pins: number): number {
+  /** Cfg9346 was written. Returns the value of its bit 0. */
+  setPins(pins: number): number {
     const before = this.#pins;
     this.#pins = (pins & Pins.mode) === Pins.programming ? pins : 0;
     const selected = (this.#pins & Pins.select) !== 0;
@@ -94,7 +97,7 @@ export class Eeprom {
     this.#output = 0;
   }
 
-  /** Deselected: what was commanded is done, if it was complete. */
+  /** Deselected: a complete command is executed. */
   #finish(): void {
     const opcode = this.#command >>> ADDRESS_BITS;
     const address = this.#command % WORDS;
@@ -115,7 +118,7 @@ export class Eeprom {
     this.#output = 1;
   }
 
-  /** Writing disabled or enabled; all words written or erased. */
+  /** Disable or enable writing; write or erase all words. */
   #special(kind: number, whole: boolean): void {
     if (kind === 0) this.#writable = false;
     else if (kind === 3) this.#writable = true;
@@ -127,8 +130,9 @@ export class Eeprom {
 const FUSE_BYTES = 0x400;
 
 /**
- * One-time memory (EFUSE) of 8168D and later, read and burnt through EFUSEAR. Address 17:8, data 7:0 (DPDK `r8169_compat.h`, EFUSE_*). A blank memory: all ones. Burning turns bits from 1 to 0 and not
- * back, which is how such memories work and not known of this one. What is burnt outlives power-off.
+ * One-time memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. Address 17:8, data 7:0 (DPDK
+ * `r8169_compat.h`, EFUSE_*). A blank memory is all ones. That programming only clears bits is how such memories work,
+ * but is not documented for this one. The contents survive power-off.
  */
 export class Efuse {
   readonly #bytes = new Uint8Array(FUSE_BYTES).fill(0xff);

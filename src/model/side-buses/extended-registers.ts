@@ -7,20 +7,20 @@ import type { Page } from "../registers/page.ts";
 
 const WORDS = 0x400;
 const TYPES = 4;
-/** Where the factory's station address is kept, so that a driver can find it whatever the station registers say. */
+/** Copy of the factory's station address, which drivers can read whatever the station registers contain. */
 const MAC_COPY = 0xe0;
 /** Bits 29:18 of a command to the management controller of 8168FP: its base address. DPDK RTL8168FP_OOBMAC_BASE. */
 const BASE = 0xfff << 18;
 const OOB_BASE = 0xf70 << 18;
 
-/** The byte enables of a command word, as a mask. */
+/** Mask for the byte enables of a command word. */
 export const byteMask = (enables: number): number =>
   (enables & 1 ? 0xff : 0) |
   (enables & 2 ? 0xff00 : 0) |
   (enables & 4 ? 0xff_0000 : 0) |
   (enables & 8 ? 0xff00_0000 : 0);
 
-/** Commands with a base address that the chip does not know read all ones, and write nothing. */
+/** Commands with an unknown base address read all ones and do not write. */
 export class ExtendedRegisters {
   readonly #page: Page;
   readonly #mac: Uint8Array | undefined;
@@ -28,7 +28,7 @@ export class ExtendedRegisters {
   readonly #words = new Int32Array(TYPES * WORDS);
   readonly #management: Management | undefined;
 
-  /** @param management where the chip's out-of-band registers are, if it has any */
+  /** @param management registers of the management controller, if the chip has one */
   constructor(page: Page, chip: Chip, mac: Uint8Array | undefined, management: Management | undefined) {
     this.#page = page;
     this.#mac = mac;

@@ -1,25 +1,25 @@
-/** MAC controller registers since 8168G: 16 bits at even addresses of a space of 64 KiB. */
+/** MAC-OCP registers since the 8168G: 16 bits at even addresses of a space of 64 KiB. */
 import type { Chip } from "#chip/chips.ts";
 import { FLAG, MACOCP } from "#chip/registers.ts";
 import { ocpAddress } from "../phy/ocp-address.ts";
 import type { Page } from "../registers/page.ts";
 
-/** Memory for the MAC's firmware; on 8125 and later there are four pages of it, chosen by bits 1:0 of another register. */
+/** Memory for MAC firmware; on the 8125 and later it has four pages, selected by bits 1:0 of another register. */
 const FIRMWARE_AT = 0xf800;
 const FIRMWARE_END = 0xfa00;
 const FIRMWARE_WORDS = (FIRMWARE_END - FIRMWARE_AT) >> 1;
 const FIRMWARE_PAGE = 0xe446;
 const FIRMWARE_PAGES = 4;
-/** 8125 and later: bit 7 says that the PHY does not sleep between link pulses (ALDPS). */
+/** 8125 and later: bit 7 is set while the PHY is not in ALDPS (power save between link pulses). */
 const ALDPS_STATE = 0xe908;
 const ALDPS_AWAKE = 1 << 7;
-/** 8127: the low byte says that there is a cage for an SFP module, which is where Linux's r8169 looks for it. */
+/** 8127: the low byte reports an SFP cage, where Linux's r8169 reads it. */
 const MEDIUM = 0xd006;
 const FIBRE = 7;
 
 /**
- * No handshake: the data is there with the next read. What drivers set here for power, latency and FIFOs is held and has no
- * effect; the few registers that tell of the chip's state are in `read`. Firmware is taken and not run.
+ * No handshake: data is valid at the next read. What drivers set here for power, latency and FIFOs is kept without
+ * effect; the few registers that report the chip's state are in `read`. Firmware is accepted but not run.
  *
  * Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_mac_ocp_*, rtl_write_mac_mcu_ram_code, rtl_disable_aldps).
  */
@@ -29,7 +29,7 @@ export class MacOcp {
   readonly #firmware: Uint16Array | undefined;
 
   readonly #fibre: boolean;
-  /** Bits that identify the chip: they cannot be written. */
+  /** Read-only bits that identify the chip. */
   readonly #identity: NonNullable<NonNullable<Chip["only"]>["macOcp"]>;
 
   constructor(page: Page, chip: Chip, fibre: boolean) {

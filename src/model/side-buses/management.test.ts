@@ -1,4 +1,4 @@
-/** Management controllers: what a driver sees of one with and without firmware, through each generation's access. */
+/** Management controllers: what a driver finds with and without firmware, through each generation's access. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -33,7 +33,7 @@ const eriWrite = (guest: Guest, word: number, value: number): void => {
   guest.w32(ERIAR, FLAG + LANES + word);
 };
 
-test("8168EP's firmware is there when asked for, and answers start and stop within its time", () => {
+test("8168EP's firmware is optional, and acknowledges start and stop in time", () => {
   const without = guestOf("rtl8168ep", false);
   assert.equal(eriRead(without, OOB | 0x128), 0);
   const guest = guestOf("rtl8168ep", true);
@@ -50,14 +50,14 @@ test("8168EP's firmware is there when asked for, and answers start and stop with
   }
 });
 
-test("8117 has it behind a base address; without one it is the same, with another there is nothing", () => {
+test("8117 has it at a base address or without one; at other addresses there is nothing", () => {
   const guest = guestOf("rtl8117-54a", true);
   assert.equal(eriRead(guest, OOB_BASE | OOB | 0x128) & 1, 1);
   assert.equal(eriRead(guest, OOB | 0x128) & 1, 1);
   assert.equal(eriRead(guest, (0x123 << 18) | OOB | 0x128), 0xffff_ffff);
 });
 
-test("8168DP has it in OCPAR and OCPDR, with its word among the extended registers", () => {
+test("8168DP has it in OCPAR and OCPDR, with the driver's word in an extended register", () => {
   for (const [key, at] of [
     ["rtl8168dp-28a", 0x10],
     ["rtl8168dp-28b", 0xb8],
@@ -77,7 +77,7 @@ test("8168DP has it in OCPAR and OCPDR, with its word among the extended registe
   }
 });
 
-test("8125BP has a bell of its own", () => {
+test("8125BP has its own doorbell", () => {
   const guest = guestOf("rtl8125bp", true);
   eriWrite(guest, OOB | 0x14, 5);
   eriWrite(guest, OOB | 0x18, 0);
@@ -86,7 +86,7 @@ test("8125BP has a bell of its own", () => {
   assert.equal(eriRead(guest, OOB | 0x124) & 1, 1);
 });
 
-test("stopping the controller's transmitter is acknowledged, every time", () => {
+test("stopping the controller's transmitter is acknowledged each time", () => {
   const guest = guestOf("rtl8168ep", false);
   for (let i = 0; i < 2; i++) {
     guest.w8(IBCR2, guest.r8(IBCR2) & ~1);
@@ -96,7 +96,7 @@ test("stopping the controller's transmitter is acknowledged, every time", () => 
   }
 });
 
-test("8117's mailbox is also function 1 behind the back door", () => {
+test("8117's mailbox is also accessible as function 1 through CSI", () => {
   const guest = guestOf("rtl8117-54b", false);
   const read = (): number => {
     guest.w32(CSIAR, LANES | 0xf9 | (1 << 16));
@@ -107,7 +107,7 @@ test("8117's mailbox is also function 1 behind the back door", () => {
   assert.equal((read() >>> 24) & 0x20, 0x20);
 });
 
-test("any command to any side bus ends, and leaves the chip answering", () => {
+test("any command to any side bus completes, and the chip still responds", () => {
   for (const key of ["rtl8168dp-28b", "rtl8168ep", "rtl8125bp", "rtl8127a"] as const) {
     const guest = guestOf(key, true);
     const registers = [CSIAR, CSIDR, ERIAR, ERIDR, EPHYAR, MACOCP, 0xb4, 0xb8, 0xdc, PHYAR];

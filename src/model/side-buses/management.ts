@@ -1,34 +1,34 @@
-/** The management controller (DASH): its registers, and firmware that answers a driver if there is any. */
+/** The management controller (DASH): its registers, and its firmware's responses to a driver. */
 import type { Chip } from "#chip/chips.ts";
 import { EP, type ManagementRegisters } from "#chip/management.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
 const WORDS = 0x400;
-/** What a driver tells it. */
+/** Messages from a driver. */
 const DRIVER_START = 5;
 const DRIVER_STOP = 6;
-/** How long firmware takes to answer: drivers give it 100 ms. */
+/** Response time of the firmware; drivers wait 100 ms. */
 const ANSWER_MICROS = 10_000;
-/** The first firmware version, major in the low half; anything but 0 and all ones will do for a driver. */
+/** Firmware version, major in the low half; drivers accept anything but 0 and all ones. */
 const VERSION = 0x0003_0000;
 
 /** Whether this chip has a management controller. */
 export const isManaged = (chip: Chip): boolean => chip.profile.management !== undefined;
 
 /**
- * Registers of 32 bits at multiples of 4. Without firmware they hold what is written and nobody answers, as on boards
- * that do not use it.
+ * Registers of 32 bits at multiples of 4. Without firmware they keep the written value and nothing responds, as on
+ * boards that do not use it.
  *
- * Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, whose chips DPDK does not have, what Linux's driver
- * expects of them.
+ * Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, which DPDK does not support, what Linux's
+ * driver expects.
  */
 export class Management {
   readonly #words = new Int32Array(WORDS);
   readonly #layout: ManagementRegisters;
   readonly #firmware: boolean;
   readonly #schedule: Schedule;
-  /** The word that the driver of an 8168DP leaves among the extended registers. */
+  /** The word that the driver of an 8168DP writes to an extended register. */
   readonly #leftWord: () => number;
   #cancel: (() => void) | undefined;
 
@@ -87,8 +87,8 @@ const STATUS = 0xfb;
 const TRANSMIT_IDLE = 1 << 5;
 
 /**
- * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2` and waits, for up to 100 s, for a status bit
- * that it then clears by writing it (DPDK rtl_dash2_disable_tx). The controller here never has a frame on its way.
+ * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2`, waits up to 100 s for a status bit,
+ * and clears that by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in transmission.
  */
 export class Mailbox {
   readonly #page: Page;
@@ -107,7 +107,7 @@ export class Mailbox {
     this.#page.put(STATUS, 1, this.#page.get(STATUS, 1) & ~value);
   }
 
-  /** All four through the back door, as one word: the PCI function that the controller shows (DPDK rtl8168_csi_to_cmac_r32). */
+  /** All four as one word, through CSI: the PCI function of the controller (DPDK rtl8168_csi_to_cmac_r32). */
   read(): number {
     return this.#page.get(0xf8, 4);
   }

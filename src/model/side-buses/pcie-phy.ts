@@ -3,16 +3,16 @@ import type { Chip } from "#chip/chips.ts";
 import type { Access } from "../registers/handshake.ts";
 import type { MacOcp } from "./mac-ocp.ts";
 
-/** 8168H: bits 1:0 of a MAC controller register choose among banks of 32. */
+/** 8168H: bits 1:0 of a MAC-OCP register select one of four banks of 32. */
 const BANK = 0xde28;
-/** 8127: the register that chooses among pages of 128. */
+/** 8127: the register that selects a page of 128. */
 const PAGE_SELECT = 0x7e;
 const PAGES = 16;
 
 /**
- * Registers hold what is written. Their number has 6 bits, 7 from 8125 on: DPDK `r8169_phy.c` (EPHYAR_Reg_Mask and
- * EPHYAR_Reg_Mask_v2, rtl8168_check_ephy_addr, rtl8127_check_ephy_ext_addr). Linux writes 5 of them; a real chip then takes a
- * number above 31 for a lower one too.
+ * Registers keep the written value. Their number has 6 bits, 7 from the 8125 on: DPDK `r8169_phy.c` (EPHYAR_Reg_Mask
+ * and EPHYAR_Reg_Mask_v2, rtl8168_check_ephy_addr, rtl8127_check_ephy_ext_addr). Linux writes 5 of them; real chips may
+ * take a number above 31 for a lower one.
  */
 export class PciePhy {
   readonly #registers: Uint16Array;

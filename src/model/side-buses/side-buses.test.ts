@@ -1,4 +1,4 @@
-/** Side buses by generation: PCIe PHY, MAC firmware, MDIO, EEPROM and fuses as a guest reaches them. */
+/** Side buses by generation: PCIe PHY, MAC firmware, MDIO, EEPROM and fuses as a guest accesses them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Chip, CHIPS, chipNamed, type ChipKey } from "#chip/chips.ts";
@@ -30,7 +30,7 @@ const mdioWrite = (guest: Guest, register: number, value: number): void => {
   guest.w32(PHYAR, FLAG + (register << 16) + value);
   assert.ok(guest.r32(PHYAR) < FLAG);
 };
-/** A clause 22 register by the way that the chip's own drivers take. */
+/** A clause 22 register, accessed as the chip's own drivers do. */
 const phyRead = (guest: Guest, chip: Chip, register: number): number => {
   if (chip.profile.phyAccess !== "ocp") return mdioRead(guest, register);
   guest.w32(PHYOCP, (0xa400 + 2 * register) << 15);
@@ -38,7 +38,7 @@ const phyRead = (guest: Guest, chip: Chip, register: number): number => {
   return guest.r32(PHYOCP) & 0xffff;
 };
 
-test("every chip of the family shows its PHY, negotiates up to its speed and says so in PHYstatus", () => {
+test("the PHY of each chip is accessible, negotiates up to its speed and reports it in PHYstatus", () => {
   for (const chip of CHIPS) {
     const guest = new Guest({ chip });
     const { id, hidesLink } = phyKind(chip);
@@ -55,7 +55,7 @@ test("every chip of the family shows its PHY, negotiates up to its speed and say
   }
 });
 
-test("MDIO takes its time, in both directions", () => {
+test("MDIO takes time in both directions", () => {
   const guest = new Guest({ chip: chipNamed("rtl8169sb")!, accessMicros: 20 });
   guest.w32(PHYAR, PHYID1 << 16);
   assert.ok(guest.r32(PHYAR) < FLAG);
@@ -70,14 +70,14 @@ test("MDIO takes its time, in both directions", () => {
   assert.equal(guest.r32(PHYAR) & 0xffff, 0x65c7);
 });
 
-test("8168G and 8168H answer to MDIO as well", () => {
+test("8168G and 8168H respond to MDIO too", () => {
   const guest = guestOf("rtl8168h");
   assert.equal(mdioRead(guest, PHYID2), 0xc800);
   mdioWrite(guest, BMCR, Bmcr.powerDown);
   assert.equal(phyRead(guest, guest.nic.chip, BMCR), Bmcr.powerDown);
 });
 
-test("the PCIe PHY's numbers have as many bits as each generation reads", () => {
+test("register numbers of the PCIe PHY have the width of each generation", () => {
   const old = guestOf("rtl8168evl");
   ephyWrite(old, 0x41, 0x1111);
   assert.equal(ephyRead(old, 0x01), 0x1111);
@@ -131,7 +131,7 @@ const eepromRead = (guest: Guest): number => {
   return word;
 };
 
-test("a guest moves the EEPROM's pins through Cfg9346; chips with fuses have none", () => {
+test("a guest controls the EEPROM's pins through Cfg9346; chips with fuses have none", () => {
   assert.equal(eepromRead(guestOf("rtl8169sc-180")), 0x8129);
   assert.equal(eepromRead(guestOf("rtl8168b")), 0x8129);
   assert.notEqual(eepromRead(guestOf("rtl8168d-281")), 0x8129);

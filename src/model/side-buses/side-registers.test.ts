@@ -1,4 +1,4 @@
-/** MAC controller, extended registers, PCIe PHY, the back door to configuration space, and the counters' dump. */
+/** MAC-OCP, extended registers, PCIe PHY, CSI, and the dump of counters. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CSIAR, CSIDR, DTCCR, DTCCRHigh, Dtccr, EPHYAR, ERIAR, ERIDR, FLAG, MACOCP } from "#chip/registers.ts";
@@ -7,7 +7,7 @@ import { BASE, BROADCAST, frame, Guest, MAC } from "../guest.test-kit.ts";
 const LANES = 0xf000;
 const DUMP = BASE + 0x400;
 
-test("MAC controller registers answer with the very next read", () => {
+test("MAC-OCP registers are valid at the next read", () => {
   const guest = new Guest({ accessMicros: 20 });
   guest.w32(MACOCP, FLAG + (0xe8de << 15) + 0x1234);
   guest.w32(MACOCP, 0xe8de << 15);
@@ -16,7 +16,7 @@ test("MAC controller registers answer with the very next read", () => {
   assert.equal(guest.r32(MACOCP) & 0xffff, 0);
 });
 
-test("extended registers take the bytes that are enabled", () => {
+test("extended registers store the enabled bytes", () => {
   const guest = new Guest();
   const read = (address: number): number => {
     guest.w32(ERIAR, LANES | address);
@@ -32,7 +32,7 @@ test("extended registers take the bytes that are enabled", () => {
   assert.equal(read(0xe4), 0x5544);
 });
 
-test("types of extended registers are apart", () => {
+test("types of extended registers are separate", () => {
   const guest = new Guest();
   guest.w32(ERIDR, 7);
   guest.w32(ERIAR, FLAG + (2 << 16) + LANES + 0xe0);
@@ -40,14 +40,14 @@ test("types of extended registers are apart", () => {
   assert.equal(guest.r32(ERIDR), 0x3322_1102);
 });
 
-test("the PCIe PHY keeps what is written", () => {
+test("the PCIe PHY keeps written values", () => {
   const guest = new Guest();
   guest.w32(EPHYAR, FLAG + (0x1e << 16) + 0xbeef);
   guest.w32(EPHYAR, 0x1e << 16);
   assert.equal(guest.r32(EPHYAR), FLAG + (0x1e << 16) + 0xbeef);
 });
 
-test("the back door leads to the same configuration space, of function 0 only", () => {
+test("CSI accesses the same configuration space, of function 0 only", () => {
   const guest = new Guest();
   guest.w32(CSIAR, LANES);
   assert.equal(guest.r32(CSIDR), 0x8168_10ec);
@@ -86,7 +86,7 @@ test("dumps exactly 64 bytes of counters, and resets them", () => {
   assert.equal(guest.r32(DTCCR) & 0x3f, 0);
 });
 
-test("a dump to nowhere ends, and touches nothing", () => {
+test("a dump to an invalid address completes without writing", () => {
   const guest = new Guest();
   guest.busMaster();
   guest.w32(DTCCRHigh, 0x7fff_ffff);

@@ -1,4 +1,4 @@
-/** Registers behind registers: PHY, MAC controller, extended MAC, PCIe PHY, configuration space, fuses, EEPROM, management. */
+/** Indirect registers: PHY, MAC-OCP, extended registers, PCIe PHY, configuration space, fuses, EEPROM, management. */
 import type { Chip } from "#chip/chips.ts";
 import { Cfg9346, CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, OCPAR, OCPDR, PHYAR, PHYOCP } from "#chip/registers.ts";
 import type { ConfigSpace } from "../pci/config-space.ts";
@@ -13,29 +13,29 @@ import type { Page } from "../registers/page.ts";
 import { PciePhy } from "./pcie-phy.ts";
 import type { PhyFront } from "../phy/phy-front.ts";
 
-/** What is reached by a handshake. */
+/** The side buses with a handshake. */
 export type SideBusName = "phy" | "csi" | "eri" | "ephy" | "efuse" | "management";
 
 export interface SideParts extends HandshakeParts {
   readonly chip: Chip;
   readonly config: ConfigSpace;
-  /** The factory's copy of the station address; undefined where its place is blank. */
+  /** Copy of the factory's station address; undefined where it is blank. */
   readonly mac: Uint8Array | undefined;
   readonly phy: PhyFront;
-  /** How long an access with a handshake takes. */
+  /** Duration of an access with a handshake in microseconds. */
   readonly accessMicros: number;
-  /** Management firmware runs, where the chip has a controller for it. */
+  /** Management firmware runs, if the chip has a controller. */
   readonly managed: boolean;
-  /** There is a cage for an SFP module. */
+  /** The board has an SFP cage. */
   readonly fibre: boolean;
 }
 
-/** 8168DP: where a driver leaves its word to the management firmware. */
+/** 8168DP: register with the driver's word to the management firmware. */
 const LEFT_WORD = 0xe8;
 const CONTROLLER_FUNCTION = 1;
 const MAILBOX = 0xf8;
 
-/** PCI configuration space through the back door. Functions that do not exist read all ones. */
+/** PCI configuration space through CSI. Functions that do not exist read all ones. */
 const configAccess =
   (page: Page, config: ConfigSpace, mailbox: Mailbox | undefined): Access =>
   (command, write) => {
@@ -76,10 +76,12 @@ type SideEffect =
   | "mailboxStatus"
   | "eeprom";
 
-/** All of them. What a chip does not have is never called: its register map has no row for it. */
+/**
+ * All side buses. The effects of one that a chip does not have are never called: its register map has no row for it.
+ */
 export class SideRegisters {
   readonly effects: Pick<Effects, SideEffect>;
-  /** Chips since 8168D have fuses instead. */
+  /** Chips since the 8168D have fuses instead. */
   readonly eeprom: Eeprom | undefined;
   readonly #macOcp: MacOcp;
   readonly #extended: ExtendedRegisters;
@@ -131,30 +133,30 @@ export class SideRegisters {
       eeprom: (value) => {
         if (this.eeprom === undefined) return;
         const rest = page.get(Cfg9346, 1) & ~Pins.output;
-        page.put(Cfg9346, 1, rest | this.eeprom.move(value));
+        page.put(Cfg9346, 1, rest | this.eeprom.setPins(value));
       },
     };
   }
 
-  /** What stands in a register of the MAC's controller, at an even address below 0x10000. */
+  /** Value of a MAC-OCP register, at an even address below 0x10000. */
   macOcp(address: number): number {
     return this.#macOcp.read(address);
   }
 
-  /** What stands in an extended register of the MAC, at a multiple of 4 below 0x1000. */
+  /** Value of an extended register, at a multiple of 4 below 0x1000. */
   exgmac(address: number): number {
     return this.#extended.exgmac(address);
   }
 
   /**
-   * What configuration space shows as vital product data: the EEPROM from its first word on, which is no such data, and
-   * nothing where there is none. As `lspci -vv` finds on cards: resource types 05, which is how its signature begins, and 00.
+   * Vital product data in configuration space: the EEPROM from its first word, which is not valid VPD, or zeros without
+   * EEPROM. As `lspci -vv` reports for cards: resource types 05, the start of the signature, and 00.
    */
   productData(address: number): number {
     return this.eeprom?.doubleWord(address >> 1) ?? 0;
   }
 
-  /** How long an access to one of these takes from now on, in microseconds; `Infinity`: it never answers. */
+  /** Sets the duration of accesses to a side bus in microseconds; with `Infinity` they never complete. */
   setLatency(name: SideBusName, micros: number): void {
     for (const handshake of this.#handshakes[name]) handshake.latencyMicros = micros;
   }
@@ -164,7 +166,7 @@ export class SideRegisters {
     this.#phy.powerOn();
   }
 
-  /** All but the PHY, which has auxiliary power. */
+  /** Resets all but the PHY, which has auxiliary power. */
   busReset(): void {
     for (const handshakes of Object.values(this.#handshakes)) for (const handshake of handshakes) handshake.reset();
     this.#macOcp.powerOn();
