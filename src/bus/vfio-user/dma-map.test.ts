@@ -8,7 +8,7 @@ import { Open, openFile, truncate } from "#sys/fd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
 import { memoryFile } from "#sys/memory-file.ts";
 import { DMA_MAP } from "./codec.ts";
-import { Rig, body, footprint, openDescriptors } from "./peer.test-kit.ts";
+import { Rig, body, openDescriptors } from "./peer.test-kit.ts";
 import { BLOCK } from "./map-block.ts";
 import { Command, MOST_MAPPED, MOST_MAPS, MapFlag, Refused } from "./protocol.ts";
 
@@ -219,32 +219,4 @@ test("there is a limit to what all maps have together", () => {
   assert.equal(rig.error(Command.dmaMap, map({ address: 0, size: 16 * gibibyte })), 0);
   assert.equal(rig.error(Command.dmaMap, map({ address: 2 ** 41, size: MOST_MAPPED - 15 * gibibyte })), Refused.ENOSPC);
   assert.equal(rig.server.maps, 1);
-});
-
-test("copies of memory do not add up to all there is", () => {
-  using rig = new Rig();
-  const size = 256 << 20;
-  // Never written: it takes no space.
-  using file = createMemory("guest", size, { sealed: false });
-  assert.equal(rig.error(Command.dmaMap, map({ size }), [file.number]), 0);
-  const region = rig.device.memory!.region(0x10_0000, 1)!;
-  const before = footprint().memory;
-  for (let at = 0; at < size; at += 1 << 20) {
-    assert.ok(region.copy?.fetch(at, 1 << 20));
-    rig.work();
-  }
-  assert.ok(footprint().memory - before < 160 << 10, `${footprint().memory - before} kB more memory`);
-  new Uint8Array(region.bytes.buffer).fill(1, 0, 1);
-  assert.ok(region.copy?.fetch(0, 1));
-  assert.equal(region.bytes[0], 0);
-});
-
-test("nor do copies across borders", () => {
-  using rig = new Rig();
-  const size = 2 ** 20;
-  for (let i = 0; i < 1000; i++)
-    assert.equal(rig.error(Command.dmaMap, map({ address: i * size, size, flags: BOTH })), 0);
-  const before = footprint().memory;
-  for (let i = 1; i < 1000; i++) rig.device.memory!.region(i * size - 8, 16)!.bytes.fill(1);
-  assert.ok(footprint().memory - before < 96 << 10, `${footprint().memory - before} kB more memory`);
 });

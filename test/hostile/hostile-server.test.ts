@@ -8,10 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
-import { HostileServer, type Misbehaviour } from "./hostile-server.test-kit.ts";
-import { openSession } from "./open-session.ts";
-import { openServer } from "./serve/open-server.ts";
-import type { Session, SessionEvent } from "./session.ts";
+import { HostileServer, type Misbehaviour } from "./hostile-server.ts";
+import { openSession } from "#app/open-session.ts";
+import { openServer } from "#app/serve/open-server.ts";
+import type { Session, SessionEvent } from "#app/session.ts";
 
 const NAME = "fhs0";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;

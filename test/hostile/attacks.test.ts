@@ -14,8 +14,8 @@ import { Fd, Open, openFile, truncate } from "#sys/fd.ts";
 import { ffiProblem } from "#sys/ffi.ts";
 import { libc } from "#sys/libc.ts";
 import { createMemory } from "#sys/mapping.ts";
-import { Attacker, Victim } from "./attacker.test-kit.ts";
-import { Meddler } from "./meddler.test-kit.ts";
+import { Attacker, Victim } from "./attacker.ts";
+import { Meddler } from "./meddler.ts";
 
 const NONE = new Uint8Array(0);
 /** The goal is 100 ms. More is allowed here, for a machine that has other things to do. */
@@ -220,7 +220,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
 test("a client that passes a file whose file system never answers", { skip: noFuse }, async (t) => {
   await using victim = await Victim.open();
   const folder = mkdtempSync(join(victim.folder, "fuse-"));
-  const kit = fileURLToPath(new URL("fuse.test-kit.ts", import.meta.url));
+  const kit = fileURLToPath(new URL("fuse.ts", import.meta.url));
   const words = ["--mount", process.execPath, "--disable-warning=ExperimentalWarning", kit, folder, victim.socket];
   const fuse = spawn("unshare", words, { stdio: ["ignore", "pipe", "inherit"] });
   try {

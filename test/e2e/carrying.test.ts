@@ -5,8 +5,8 @@ import { suite, test } from "node:test";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { KernelTables } from "#sys/network-tables.ts";
 import { whyNoNamespace } from "#sys/permitted.ts";
-import { carries } from "./carrying.ts";
-import { FakeMachine } from "./machine.test-kit.ts";
+import { carries } from "#app/cards/carrying.ts";
+import { FakeMachine } from "#app/cards/machine.test-kit.ts";
 
 const skip = whyNoNamespace()?.message ?? false;
 const ip = (words: string): void => void execFileSync("ip", words.split(" "), { stdio: "inherit" });

@@ -2,7 +2,7 @@
  * A file whose file system stops answering, and a client that passes it to a server. Two processes in a mount namespace of their
  * own: the file system's, which starts the client's. When the first is killed the kernel answers in its place, and nothing is left.
  *
- *     unshare --mount node fuse.test-kit.ts FOLDER SOCKET
+ *     unshare --mount node fuse.ts FOLDER SOCKET
  */
 import { spawn, spawnSync } from "node:child_process";
 import { openSync, readSync, writeSync } from "node:fs";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker, isMainThread, workerData } from "node:worker_threads";
 import { Open, openFile } from "#sys/fd.ts";
-import { Attacker } from "./attacker.test-kit.ts";
+import { Attacker } from "./attacker.ts";
 
 /** linux/fuse.h */
 const Op = { lookup: 1, forget: 2, getattr: 3, open: 14, init: 26, interrupt: 36, batchForget: 42 } as const;

@@ -9,14 +9,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import { ro32, wo8 } from "#kit/mmio.ts";
-import { stateLines } from "../cli/model-ctl.ts";
-import { newsLines } from "../cli/serve-events.ts";
-import { plain } from "../cli/terminal.ts";
-import { askServer, ControlSocket, controlPath, NotServed } from "./control-socket.ts";
-import type { ServeEvent } from "./messages.ts";
-import { ThreadFailure } from "../worker-thread.ts";
-import { openServer, type ServeOptions, type Serving } from "./open-server.ts";
-import type { ServeState } from "./requests.ts";
+import { stateLines } from "#app/cli/model-ctl.ts";
+import { newsLines } from "#app/cli/serve-events.ts";
+import { plain } from "#app/cli/terminal.ts";
+import { askServer, ControlSocket, controlPath, NotServed } from "#app/serve/control-socket.ts";
+import type { ServeEvent } from "#app/serve/messages.ts";
+import { ThreadFailure } from "#app/worker-thread.ts";
+import { openServer, type ServeOptions, type Serving } from "#app/serve/open-server.ts";
+import type { ServeState } from "#app/serve/requests.ts";
 
 const MAC = "02:00:5e:10:00:01";
 

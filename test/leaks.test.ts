@@ -1,0 +1,100 @@
+/** Memory, mappings and descriptors after thousands of uses. In a process of its own, since all that a process holds is measured. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { DMA_MAP, DMA_UNMAP } from "#bus/vfio-user/codec.ts";
+import { Rig, body, footprint, holdings } from "#bus/vfio-user/peer.test-kit.ts";
+import { Command, Irq, MapFlag, SetFlag } from "#bus/vfio-user/protocol.ts";
+import { EventFd } from "#sys/eventfd.ts";
+import { createMemory, Mapping } from "#sys/mapping.ts";
+
+/** kB, shared memory among them. */
+const resident = (): number => Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
+
+const map = (address: number, size: number): Uint8Array =>
+  body(DMA_MAP, { argsz: 32, flags: MapFlag.read | MapFlag.write, offset: 0, address, size });
+
+test("a thousand mappings made and released hold no memory", () => {
+  const bytes = 1 << 20;
+  const before = resident();
+  for (let i = 0; i < 1000; i++) {
+    using memory = createMemory("test", bytes);
+    using mapping = Mapping.map(memory.number, 0, bytes, "memory");
+    new Uint8Array(mapping.buffer).fill(i);
+  }
+  const grown = resident() - before;
+  assert.ok(grown < 100 * 1024, `${grown} kB after mapping and touching 1,000,000 kB`);
+});
+
+test("a thousand maps made and unmade leave no descriptor, no mapping and no memory", () => {
+  using rig = new Rig();
+  const cycle = (size: number): void => {
+    const address = 0x1_0000_0000;
+    using _memory = rig.share(address, size);
+    rig.device.memory!.region(address, 1)!.bytes.fill(1, 0, size);
+    assert.equal(rig.error(Command.dmaUnmap, body(DMA_UNMAP, { argsz: 24, flags: 0, address, size })), 0);
+  };
+  const sizes = [4096, 8192, 12288, 65536, 1 << 20];
+  for (const size of sizes) cycle(size);
+  const before = { ...holdings(), ...footprint() };
+  for (let i = 0; i < 1000; i++) cycle(sizes[i % sizes.length]!);
+  const { memory, addresses } = footprint();
+  const { descriptors, sharedMaps } = before;
+  assert.deepEqual(holdings(), { descriptors, sharedMaps });
+  assert.ok(memory - before.memory < 64 << 10, `${memory - before.memory} kB more memory`);
+  assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
+});
+
+test("a hundred clients leave no descriptor, no mapping and no memory behind", () => {
+  using rig = new Rig();
+  const client = (): void => {
+    rig.connect();
+    using memory = rig.share(0x1_0000_0000, 4 << 20);
+    using _more = rig.share(0x2_0000_0000, 1 << 20);
+    using event = EventFd.create();
+    rig.irqs({ flags: SetFlag.eventfd | SetFlag.trigger, index: Irq.msix, start: 0, count: 1 }, [event.number]);
+    rig.device.memory!.region(0x1_0000_0000, 1)!.bytes.fill(1);
+    rig.device.raise(0);
+    assert.ok(event.drain());
+    assert.ok(memory.open);
+    rig.peer[Symbol.dispose]();
+    rig.work();
+  };
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  client();
+  const before = { ...holdings(), ...footprint() };
+  for (let i = 0; i < 100; i++) client();
+  const { memory, addresses } = footprint();
+  const { descriptors, sharedMaps } = before;
+  assert.deepEqual(holdings(), { descriptors, sharedMaps });
+  assert.ok(memory - before.memory < 64 << 10, `${memory - before.memory} kB more memory`);
+  assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
+});
+
+test("copies of memory do not add up to all there is", () => {
+  using rig = new Rig();
+  const size = 256 << 20;
+  // Never written: it takes no space.
+  using file = createMemory("guest", size, { sealed: false });
+  assert.equal(rig.error(Command.dmaMap, map(0x10_0000, size), [file.number]), 0);
+  const region = rig.device.memory!.region(0x10_0000, 1)!;
+  const before = footprint().memory;
+  for (let at = 0; at < size; at += 1 << 20) {
+    assert.ok(region.copy?.fetch(at, 1 << 20));
+    rig.work();
+  }
+  assert.ok(footprint().memory - before < 160 << 10, `${footprint().memory - before} kB more memory`);
+  new Uint8Array(region.bytes.buffer).fill(1, 0, 1);
+  assert.ok(region.copy?.fetch(0, 1));
+  assert.equal(region.bytes[0], 0);
+});
+
+test("nor do copies across borders", () => {
+  using rig = new Rig();
+  const size = 2 ** 20;
+  for (let i = 0; i < 1000; i++) assert.equal(rig.error(Command.dmaMap, map(i * size, size)), 0);
+  const before = footprint().memory;
+  for (let i = 1; i < 1000; i++) rig.device.memory!.region(i * size - 8, 16)!.bytes.fill(1);
+  assert.ok(footprint().memory - before < 96 << 10, `${footprint().memory - before} kB more memory`);
+});

@@ -1,0 +1,41 @@
+/** Which tests the scripts of package.json run: all of them, each once. */
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const ROOT = join(import.meta.dirname, "..");
+const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
+
+const found = (...patterns: readonly string[]): readonly string[] =>
+  globSync(patterns, { cwd: ROOT, exclude: ["node_modules/**"] });
+
+/** A file of test/unit stands for the tests of its rooms. */
+const ofRooms = (file: string): readonly string[] => {
+  const rooms = /^testRooms\((.+)\);$/m.exec(readFileSync(join(ROOT, file), "utf8"))?.[1];
+  return rooms === undefined
+    ? [file]
+    : [...rooms.matchAll(/"(\w+)"/g)].flatMap(([, room]) => found(`src/${room}/**/*.test.ts`));
+};
+
+/** The tests that a script runs. */
+const runBy = (script: string): readonly string[] =>
+  [...scripts[script]!.matchAll(/(?<= )"?([\w./{},*]+\.test\.ts)\b"?/g)]
+    .flatMap(([, pattern]) => found(pattern!))
+    .flatMap(ofRooms);
+
+/** Of programs with scripts of their own: guests with foreign drivers, and VFIO. */
+const elsewhere = (file: string): boolean => /^test\/(conformance-guest|vfio)\//.test(file);
+
+test("npm test runs every test of the checkout once", () => {
+  const files = runBy("test");
+  assert.ok(files.length > 200, `${files.length} files`);
+  const all = [...found("src/**/*.test.ts"), ...found("test/**/*.test.ts")].flatMap(ofRooms);
+  const wanted = new Set(all.filter((file) => !elsewhere(file)));
+  assert.deepEqual(files.toSorted(), [...wanted].toSorted());
+});
+
+test("unit tests and rigs together are npm test", () => {
+  const both = new Set([...runBy("unit"), ...runBy("test:rigs")]);
+  assert.deepEqual([...both].toSorted(), runBy("test").toSorted());
+});

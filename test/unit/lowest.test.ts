@@ -1,0 +1,3 @@
+import { testRooms } from "./rooms.ts";
+
+testRooms("chip", "kit", "wire");
