@@ -1,4 +1,4 @@
-/** A reporter for node:test that writes each test's outcome as a line of JSON: what docs/conformance.md is made of. */
+/** A reporter for node:test that writes each test's outcome as a line of JSON: what docs/conformance.json is made of. */
 import type { TestEvent } from "node:test/reporters";
 
 /** One test on one chip and kernel. */

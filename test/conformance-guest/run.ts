@@ -1,6 +1,7 @@
 /**
  * `npm run test:guest`: the conformance suite, with the kernel's own r8169 driving our chips in guests, several at once where asked for (a guest
- * and its NIC keep one processor busy). Writes what came out as JSON; `npm run test:guest -- --report` makes docs/conformance.md of it.
+ * and its NIC keep one processor busy). Writes the results as JSON; `npm run test:guest -- --report` adds them to docs/conformance.json, and
+ * makes docs/conformance.md of that.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -60,7 +61,7 @@ const wanted = argumentsOf(
       jobs: { kind: "value", placeholder: "N", summary: "guests at once", default: "1" },
       roundtrips: { kind: "value", placeholder: "N", summary: "how many the subject interrupts makes" },
       refresh: { kind: "flag", summary: "fetch kernels, QEMU and programs again" },
-      report: { kind: "flag", summary: "only write docs/conformance.md from the results so far" },
+      report: { kind: "flag", summary: "only write docs/conformance.json and .md, from the results so far" },
     },
     examples: [
       "npm run test:guest -- --chip rtl8125b ping",
