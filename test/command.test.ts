@@ -44,12 +44,11 @@ test("a card that is not there is refused with 1 and says so", () => {
   assert.match(stderr, /^ferrule: there is no PCI function fffe:1f:1f\.7\nhint: /);
 });
 
-test("model chips --json is a list that says which chips can be driven", () => {
+test("model chips --json is a list of every chip", () => {
   const { status, stdout } = ferrule(["model", "chips", "--json"]);
   assert.equal(status, 0);
-  const chips = JSON.parse(stdout) as { key: string; drivable: boolean }[];
-  assert.ok(chips.find((chip) => chip.key === "rtl8168h")?.drivable);
-  assert.ok(chips.some((chip) => !chip.drivable));
+  const chips = JSON.parse(stdout) as { key: string }[];
+  assert.ok(chips.some(({ key }) => key === "rtl8127a"));
 });
 
 test("doctor runs anywhere, and says whether the demo can", () => {

@@ -3,7 +3,7 @@
  * maps; fields that only a number in the map's comment describes are laid out here.
  */
 import type { Chip } from "./chips.ts";
-import type { Profile } from "./profiles.ts";
+import type { Profile } from "./profile.ts";
 import type { Queues } from "./queues.ts";
 import * as common from "./registers.ts";
 import * as later from "./registers-8125.ts";

@@ -5,7 +5,8 @@
  * Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has were read off
  * Linux's messages on real cards.
  */
-import { type Die, type Profile, PROFILES } from "./profiles.ts";
+import { type Die, PROFILES } from "./profiles.ts";
+import type { Profile } from "./profile.ts";
 import { STARTS } from "./starts.ts";
 import type { Start } from "./steps.ts";
 
@@ -40,8 +41,8 @@ interface Row {
 export interface Chip extends Row {
   readonly bus: "pci" | "pcie";
   readonly profile: Profile;
-  /** Absent while the driver cannot bring the chip up. */
-  readonly start: Start | undefined;
+  /** The values that its MAC and PHY are started with. */
+  readonly start: Start;
 }
 
 // prettier-ignore

@@ -21,13 +21,15 @@ export interface JumboSwitch {
 /** Lengths are bytes without FCS. */
 export interface FrameFacts {
   /** Most descriptors in a ring: there the chip starts over even without EndOfRing. */
-  readonly ringLimit: 1024 | 4096;
+  readonly ringLimit: 64 | 1024 | 4096;
   /** A write to either half of a ring's base takes effect at once; otherwise the low half latches both. */
   readonly eitherHalf: boolean;
   /** Transmit descriptor format. */
   readonly transmitFormat: 1 | 2;
   /** Requests of the first format are understood as well. */
   readonly eitherFormat: boolean;
+  /** What the classic receive descriptors' bits mean. */
+  readonly receiveFormat: "8139" | "8169";
   /** The newest receive descriptors with a hash, which the chip can be switched to; format 4 implies format 3. */
   readonly hashedFormat: 3 | 4 | undefined;
   /** Receive descriptors report the IP version, and IPv6 is verified. */
@@ -74,12 +76,13 @@ export const framesOf = (chip: {
   readonly profile: { readonly frames: FrameFacts };
 }): ChipFrames => ({ ...chip.profile.frames, longestFrame: chip.largestMtu + OVERHEAD });
 
-/** RTL8139C+ and the PCI chips. */
+/** The PCI chips. */
 export const FRAMES_PCI: FrameFacts = {
   ringLimit: 1024,
   eitherHalf: false,
   transmitFormat: 1,
   eitherFormat: false,
+  receiveFormat: "8169",
   hashedFormat: undefined,
   knowsIpv6: false,
   stripsByRxConfig: false,
@@ -98,6 +101,9 @@ export const FRAMES_PCI: FrameFacts = {
   sumsNoOptions: false,
   segmentsPlainOnly: false,
 };
+
+/** RTL8139C+: the first of these descriptors, with the bits of the received ones a place lower. */
+export const FRAMES_8139CP: FrameFacts = { ...FRAMES_PCI, ringLimit: 64, receiveFormat: "8139" };
 
 /** RTL8101E, the first on PCI Express. */
 export const FRAMES_8101: FrameFacts = {

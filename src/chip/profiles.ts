@@ -21,10 +21,28 @@ import {
   FRAMES_8168F_480,
   FRAMES_8168G,
   FRAMES_8401,
+  FRAMES_8139CP,
   FRAMES_PCI,
-  type FrameFacts,
 } from "./frames.ts";
-import { BP, DP_28A, DP_28B, EP, type ManagementRegisters } from "./management.ts";
+import {
+  MAC_8102,
+  MAC_8105,
+  MAC_8125A,
+  MAC_8125B,
+  MAC_8139CP,
+  MAC_8168B,
+  MAC_8168C,
+  MAC_8168D,
+  MAC_8168DP_28A,
+  MAC_8168DP_28B,
+  MAC_8168E,
+  MAC_8168EVL,
+  MAC_8168G,
+  MAC_8169S,
+  MAC_8402,
+  MAC_PCI,
+} from "./mac.ts";
+import { BP, DP_28A, DP_28B, EP } from "./management.ts";
 import {
   EXPRESS_8125A,
   EXPRESS_8125B,
@@ -37,10 +55,8 @@ import {
   EXPRESS_8168G,
   EXPRESS_8168H,
   PCI,
-  type PciFunction,
 } from "./pci-function.ts";
 import {
-  type PhyKind,
   RTL8116AF,
   RTL8125A,
   RTL8125B,
@@ -66,77 +82,10 @@ import {
   QUEUES_8126,
   QUEUES_8127,
   QUEUES_SINGLE,
-  type Queues,
 } from "./queues.ts";
+import type { Profile } from "./profile.ts";
 import { RxConf, TxConf } from "./registers.ts";
 import { RxConf8125 } from "./registers-8125.ts";
-
-/** Registers that some dies have beyond those that all share. */
-export type RegisterBlock =
-  /** The PCI chips' own, and what all on PCI Express have in their place. */
-  | "pci"
-  | "express"
-  /** PHYAR. FreeBSD's re(4) reaches the PHYs of 8168G and later through it too; of the 8125's nothing is known. */
-  | "mdio"
-  /** OCPAR and its data, which share a word with the gate of the 8168DP's MDIO; "linkPower" is what others have there. */
-  | "gate"
-  | "linkPower"
-  /** Interrupt words of the queues that only Realtek's drivers for the 8168 know. */
-  | "formerQueues"
-  | "secondAddress"
-  | "scratch"
-  /** MACOCP and PHYOCP. */
-  | "ocp"
-  | "latency"
-  | "efuse"
-  /** The management controller's mailbox. */
-  | "mailbox"
-  | "multigigabit"
-  /** The vectored interrupt words, from 8125B on. */
-  | "vectored"
-  /** Transmit ring pointers: two of 16 bits in one word, one of 32 bits, two of 32 bits. */
-  | "pairedPointers"
-  | "singlePointers"
-  | "separatePointers"
-  | "fifoProtection"
-  /** The SerDes of an SFP cage. */
-  | "serdes";
-
-export interface Profile {
-  readonly function: PciFunction;
-  readonly frames: FrameFacts;
-  readonly queues: Queues;
-  /** Timers with an interrupt. */
-  readonly timers: 1 | 4;
-  readonly registers: readonly RegisterBlock[];
-  /** Bits of RxConfig and TxConfig that can be written. */
-  readonly rxConfig: number;
-  readonly txConfig: number;
-  readonly phy: PhyKind;
-  /** How the PHY is reached. */
-  readonly phyAccess: "registers" | "mdio" | "mdio-gated" | "ocp";
-  /** The MAC controller's registers; "paged" has its firmware memory in four pages. */
-  readonly macOcp: "none" | "plain" | "paged";
-  /** The PCI Express PHY: 64 or 128 registers, banks of 32 chosen by MAC-OCP 0xde28, or pages of 128 chosen by register 0x7e. */
-  readonly pciePhy: "none" | "flat64" | "flat128" | "banked" | "paged";
-  /** What keeps the station address and the PCI identity. */
-  readonly memory: "eeprom" | "efuse";
-  /** Where the factory's station address is besides IDR: extended register 0xe0, or BACKUP_ADDR. */
-  readonly addressCopies: readonly ("eri" | "backup")[];
-  readonly management: ManagementRegisters | undefined;
-  /** Bytes of the largest dump of the tally counters, and whether DTCCR can clear them. */
-  readonly tally: { readonly bytes: 64 | 192; readonly clearable: boolean };
-  readonly wake: {
-    /** What lets the chip signal PME: Config1's power management bit, Config2's PME bit, or nothing. */
-    readonly signal: "config1" | "config2" | "none";
-    /** Where magic packets are enabled: Config3, extended register 0xdc or MAC-OCP 0xc0b6. */
-    readonly magic: "config3" | "eri" | "ocp";
-    /** What a frame must pass first: the address alone, RxConfig's filter, or that and the receive gate. */
-    readonly passes: "address" | "accept" | "gate";
-  };
-  /** How the LEDs are chosen: Config1's patterns, four bits each in LED_CTRL, or a word each. */
-  readonly leds: "none" | "nibbles" | "words";
-}
 
 /**
  * Bits 15:13 are a FIFO threshold on the oldest chips and a way to fetch descriptors later; 24 and 16 are the oldest chips'
@@ -162,154 +111,154 @@ const TX_8125 = TX_EVL | TxConf.countsClosed;
 // oxfmt-ignore
 export const PROFILES = {
   "8139cp": {
-    function: PCI, frames: FRAMES_PCI, queues: QUEUES_SINGLE, timers: 1,
+    function: PCI, mac: MAC_8139CP, frames: FRAMES_8139CP, queues: QUEUES_SINGLE, timers: 1,
     registers: ["pci", "mdio"],
     rxConfig: RX_PCI, txConfig: TX, phy: RTL8201, phyAccess: "registers", macOcp: "none", pciePhy: "none",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "config1", magic: "config3", passes: "address" }, leds: "none",
   },
   "8169s": {
-    function: PCI, frames: FRAMES_PCI, queues: QUEUES_SINGLE, timers: 1,
+    function: PCI, mac: MAC_8169S, frames: FRAMES_PCI, queues: QUEUES_SINGLE, timers: 1,
     registers: ["pci", "mdio"],
     rxConfig: RX_PCI, txConfig: TX, phy: RTL8211, phyAccess: "mdio", macOcp: "none", pciePhy: "none",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "config1", magic: "config3", passes: "address" }, leds: "none",
   },
   "8169": {
-    function: PCI, frames: FRAMES_PCI, queues: QUEUES_SINGLE, timers: 1,
+    function: PCI, mac: MAC_PCI, frames: FRAMES_PCI, queues: QUEUES_SINGLE, timers: 1,
     registers: ["pci", "mdio"],
     rxConfig: RX_PCI, txConfig: TX, phy: RTL8211B, phyAccess: "mdio", macOcp: "none", pciePhy: "none",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "config1", magic: "config3", passes: "address" }, leds: "none",
   },
   "8168b": {
-    function: EXPRESS_8168B, frames: FRAMES_8168B, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168B, mac: MAC_8168B, frames: FRAMES_8168B, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8101": {
-    function: EXPRESS_8168B, frames: FRAMES_8101, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168B, mac: MAC_8168B, frames: FRAMES_8101, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8201, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8401": {
-    function: EXPRESS_8168B, frames: FRAMES_8401, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168B, mac: MAC_8168B, frames: FRAMES_8401, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8201, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8102": {
-    function: EXPRESS_8168C, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168C, mac: MAC_8102, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8201, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8168c": {
-    function: EXPRESS_8168C, frames: FRAMES_8168C, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168C, mac: MAC_8168C, frames: FRAMES_8168C, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8168cp-3c8": {
-    function: EXPRESS_8168C, frames: FRAMES_8168C, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168C, mac: MAC_8168C, frames: FRAMES_8168C, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: false }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8168d-280": {
-    function: EXPRESS_8168D, frames: FRAMES_8168D, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168D, mac: MAC_8168D, frames: FRAMES_8168D, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B_280, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8168d-281": {
-    function: EXPRESS_8168D, frames: FRAMES_8168D, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168D, mac: MAC_8168D, frames: FRAMES_8168D, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B_281, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8168dp-28a": {
-    function: EXPRESS_8168D, frames: FRAMES_8168DP_28A, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168D, mac: MAC_8168DP_28A, frames: FRAMES_8168DP_28A, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "gate", "formerQueues", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B, phyAccess: "mdio-gated", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: DP_28A,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8168dp-28b": {
-    function: EXPRESS_8168D, frames: FRAMES_8168E, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168D, mac: MAC_8168DP_28B, frames: FRAMES_8168E, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "gate", "formerQueues", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8211B, phyAccess: "mdio-gated", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: DP_28B,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8168e": {
-    function: EXPRESS_8168E, frames: FRAMES_8168E, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8168E, frames: FRAMES_8168E, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "secondAddress", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8211D, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8105": {
-    function: EXPRESS_8168E, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8105, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8208, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8106": {
-    function: EXPRESS_8168E, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8105, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "efuse"],
     rxConfig: RX, txConfig: TX, phy: RTL8208, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: [], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "config3", passes: "accept" }, leds: "nibbles",
   },
   "8168evl": {
-    function: EXPRESS_8168E, frames: FRAMES_8168EVL, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8168EVL, frames: FRAMES_8168EVL, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8211E, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "accept" }, leds: "nibbles",
   },
   "8402": {
-    function: EXPRESS_8168E, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8402, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8208, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "accept" }, leds: "nibbles",
   },
   "8168f-480": {
-    function: EXPRESS_8168E, frames: FRAMES_8168F_480, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8168EVL, frames: FRAMES_8168F_480, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8211E, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "eri", passes: "accept" }, leds: "nibbles",
   },
   "8168f": {
-    function: EXPRESS_8168E, frames: FRAMES_8168F, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168E, mac: MAC_8168EVL, frames: FRAMES_8168F, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8211E, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "eri", passes: "accept" }, leds: "nibbles",
   },
   "8168g": {
-    function: EXPRESS_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168G, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
   },
   "8168h": {
-    function: EXPRESS_8168H, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
@@ -317,63 +266,63 @@ export const PROFILES = {
   },
   // The fibre part of the same die: its PHY does not report the link, PHYstatus does (Linux r8169, RTL8116af).
   "8116af": {
-    function: EXPRESS_8168H, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8116AF, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
   },
   "8168ep": {
-    function: EXPRESS_8168H, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse", "mailbox"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: EP,
     tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
   },
   "8125a": {
-    function: EXPRESS_8125A, frames: FRAMES_8125A, queues: QUEUES_8125A, timers: 4,
+    function: EXPRESS_8125A, mac: MAC_8125A, frames: FRAMES_8125A, queues: QUEUES_8125A, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "pairedPointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125A, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
     tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
   },
   "8125b": {
-    function: EXPRESS_8125B, frames: FRAMES_8125A, queues: QUEUES_8125B, timers: 4,
+    function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125A, queues: QUEUES_8125B, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "pairedPointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125B, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
     tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
   },
   "8125bp": {
-    function: EXPRESS_8125B, frames: FRAMES_8125D, queues: QUEUES_8125BP, timers: 4,
+    function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125BP, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "mailbox", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: BP,
     tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
   },
   "8125cp": {
-    function: EXPRESS_8125B, frames: FRAMES_8125D, queues: QUEUES_8125CP, timers: 4,
+    function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125CP, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
     tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
   },
   "8125d": {
-    function: EXPRESS_8125B, frames: FRAMES_8125D, queues: QUEUES_8125D, timers: 4,
+    function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125D, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
     tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
   },
   "8126": {
-    function: EXPRESS_8126, frames: FRAMES_8125D, queues: QUEUES_8126, timers: 4,
+    function: EXPRESS_8126, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8126, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "singlePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8126A, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
     tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
   },
   "8127": {
-    function: EXPRESS_8127, frames: FRAMES_8125D, queues: QUEUES_8127, timers: 4,
+    function: EXPRESS_8127, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8127, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers", "fifoProtection", "serdes"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8127A, phyAccess: "ocp", macOcp: "paged", pciePhy: "paged",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,

@@ -30,7 +30,7 @@ const PAGE = [
   [0x30, 32, "rw", "FLASH"],
   [0x36,  8, "ro", "ERSR"],
   [0x37,  8, "rw", "ChipCmd"],
-  [0x38,  8, "wo", "TxPoll"],
+  [0x38,  8, "rw", "TxPoll"],
   [0x3c, 16, "rw", "IntrMask"],
   [0x3e, 16, "w1c", "IntrStatus"],
   [0x3e,  8, "w1c", "IntrStatus_0"],

@@ -4,7 +4,7 @@
  * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK `drivers/net/r8169/r8169_compat.h`
  * (BSD-3-Clause, Realtek) for what came with the OCP generation.
  */
-import { ro32, ro8, rw16, rw32, rw8, w1c16, wo8, w1c8 } from "#kit/mmio.ts";
+import { ro32, ro8, rw16, rw32, rw8, w1c16, w1c8 } from "#kit/mmio.ts";
 
 /** Station address, bytes 0 to 3 and 4 to 5. Write the high half first; Cfg9346 must be unlocked. */
 export const IDR0 = rw32(0x00);
@@ -53,8 +53,8 @@ export const Cmd = {
   bufferEmpty: 1 << 0,
 } as const;
 
-/** Transmit priority polling: the doorbell. */
-export const TxPoll = wo8(0x38);
+/** Transmit priority polling: the doorbell. Read, its bits show which rings are still served (FreeBSD if_re.c, re_stop). */
+export const TxPoll = rw8(0x38);
 export const Poll = {
   highPriority: 1 << 7,
   normalPriority: 1 << 6,

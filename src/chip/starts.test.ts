@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ANCESTORS, CHIPS, type Chip } from "./chips.ts";
-import { PREPARED, STARTS } from "./starts.ts";
-import type { Space, Start, Step, Word } from "./steps.ts";
+import { STARTS } from "./starts.ts";
+import type { Space, Step, Word } from "./steps.ts";
 
 interface Bus {
   /** Why the address is not legal on this chip, or whether it is. */
@@ -62,22 +62,19 @@ const complaints = (chip: Chip, step: Step): string[] => {
   ]);
 };
 
-const SEQUENCES: Readonly<Record<string, Start>> = { ...STARTS, ...PREPARED };
-
 for (const chip of [...CHIPS, ...ANCESTORS] as readonly Chip[]) {
-  const start = SEQUENCES[chip.key];
-  if (start !== undefined)
-    test(`the start-up values of ${chip.key} are legal on its buses`, () => {
-      assert.deepEqual(
-        [...start.mac, ...start.phy].flatMap((step) => complaints(chip, step)),
-        [],
-      );
-    });
+  const { start } = chip;
+  test(`the start-up values of ${chip.key} are legal on its buses`, () => {
+    assert.deepEqual(
+      [...start.mac, ...start.phy].flatMap((step) => complaints(chip, step)),
+      [],
+    );
+  });
 }
 
 test("a start that asks whether the PHY is ready for firmware waits for what its PHY reads then", () => {
   for (const chip of [...CHIPS, ...ANCESTORS] as readonly Chip[]) {
-    const steps = SEQUENCES[chip.key]?.phy ?? [];
+    const steps = chip.start.phy;
     const asked = steps.flatMap((step) => ("firmware" in step && step.when !== undefined ? [step.when.word] : []));
     const { ready } = chip.profile.phy;
     if (steps.length > 0) assert.deepEqual(asked, ready === undefined ? [] : [[0x001b, ready]], chip.key);
@@ -87,14 +84,7 @@ test("a start that asks whether the PHY is ready for firmware waits for what its
 test("every start-up sequence belongs to a chip", () => {
   const keys = [...CHIPS, ...ANCESTORS].map(({ key }) => key);
   assert.deepEqual(
-    [...Object.keys(STARTS), ...Object.keys(PREPARED)].filter((key) => !keys.includes(key)),
-    [],
-  );
-});
-
-test("a chip that can be brought up is not among those that are only prepared", () => {
-  assert.deepEqual(
-    Object.keys(PREPARED).filter((key) => key in STARTS),
+    Object.keys(STARTS).filter((key) => !keys.includes(key)),
     [],
   );
 });

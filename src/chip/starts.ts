@@ -18,6 +18,7 @@ import {
 import { START_8102E_348, START_8102E_349, START_8102E_34X, START_8168B, START_8401 } from "./start/8168b.ts";
 import { START_8169S, START_8169SB, START_8169SC_180, START_8169SC_980 } from "./start/8169.ts";
 import { START_8117_54A, START_8117_54B, START_8168EP } from "./start/8168ep.ts";
+import { START_8139CP } from "./start/8139cp.ts";
 import { START_8168G, START_8168GU, START_8411B } from "./start/8168g.ts";
 import { START_8168H, START_8168H_100, START_8168H_300, START_8168M } from "./start/8168h.ts";
 import { START_8105E_408, START_8105E_409, START_8106E, START_8402 } from "./start/8105e.ts";
@@ -28,9 +29,8 @@ import type { Start } from "./steps.ts";
 /** A chip of which nothing is known beyond its procedures. */
 const NOTHING: Start = { mac: [], phy: [] };
 
-/** Chips that the driver can bring up. */
-export const STARTS: Readonly<Partial<Record<ChipKey | "rtl8139cp", Start>>> = {
-  rtl8139cp: NOTHING,
+export const STARTS: Readonly<Record<ChipKey | "rtl8139cp", Start>> = {
+  rtl8139cp: START_8139CP,
   rtl8168g: START_8168G,
   rtl8168gu: START_8168GU,
   rtl8106eus: START_8168GU,
@@ -45,10 +45,6 @@ export const STARTS: Readonly<Partial<Record<ChipKey | "rtl8139cp", Start>>> = {
   rtl8168ep: START_8168EP,
   "rtl8117-54a": START_8117_54A,
   "rtl8117-54b": START_8117_54B,
-};
-
-/** Chips of which the values are here, and the driver's procedures are not written yet. */
-export const PREPARED: Readonly<Partial<Record<ChipKey, Start>>> = {
   rtl8169s: START_8169S,
   rtl8110s: START_8169S,
   rtl8169sb: START_8169SB,

@@ -4,22 +4,33 @@ import {
   Cfg9346,
   ChipCmd,
   Cmd,
+  Config2,
+  Config3,
+  Config4,
   IDR0,
   IDR4,
+  IntrMitigate,
   Lock,
+  MISC,
+  MaxTxPacketSize,
+  Misc,
   RDSAR,
   RDSARHigh,
   RxConf,
   RxConfig,
+  RxMaxSize,
   TNPDS,
   TNPDSHigh,
+  TxConfig,
 } from "#chip/registers.ts";
-import { ReceiveFormat, RxFormat } from "#chip/registers-8125.ts";
+import { INT_MITI, ReceiveFormat, RxFormat } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
 import { DeviceGone } from "#kit/errors.ts";
+import { DRAINS } from "./drain.ts";
 import { ResetTimeout } from "./errors.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { run } from "./steps.ts";
+import { TAKE_OVERS } from "./take-over.ts";
 
 export interface Rings {
   readonly receive: number;
@@ -29,27 +40,34 @@ export interface Rings {
   readonly mtu: number;
 }
 
+/** Layer 3 of a standard frame; above it, frames are jumbo frames. */
+export const STANDARD_MTU = 1500;
+
 /** From any state, including one another driver left behind, to a running NIC with its interrupts masked. */
 export const bringUp = (hw: Hardware, rings: Rings): void => {
-  const { family, io } = hw;
+  const { io } = hw;
   maskInterrupts(hw);
   quiesce(hw);
-  family.takeOver(hw);
+  TAKE_OVERS[hw.chip.profile.mac.takeOver](hw);
   io.write8(Cfg9346, Lock.unlock);
   setOffloads(hw, rings);
   keepFcs(hw);
-  family.prepare(hw);
+  stopModeration(hw);
+  clearSleep(hw);
+  if (!hw.chip.profile.mac.configuredOnceOn) configureTransmitter(hw, rings);
   run(hw, hw.start.mac, rings.mtu);
-  family.limitFrames(hw, rings.largestFrame);
+  limitFrames(hw, rings);
   pointAtRings(hw, rings);
   io.write8(Cfg9346, Lock.lock);
-  family.enable(hw);
+  openGate(hw);
+  io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
+  if (hw.chip.profile.mac.configuredOnceOn) configureTransmitter(hw, rings);
 };
 
 /** Stops both directions without losing what the FIFOs hold, then resets. Afterwards the chip touches no memory. */
 export const quiesce = (hw: Hardware): void => {
   hw.io.update32(RxConfig, RxConf.acceptMask, 0);
-  hw.family.drain(hw);
+  DRAINS[hw.chip.profile.mac.drain](hw);
   reset(hw);
 };
 
@@ -65,7 +83,7 @@ export const reset = ({ io, clock }: Hardware): void => {
 };
 
 /** Disables and forgets every interrupt. */
-export const maskInterrupts = ({ io, family: { interrupts } }: Hardware): void => {
+export const maskInterrupts = ({ io, interrupts }: Hardware): void => {
   interrupts.allow(io, 0);
   interrupts.acknowledge(io, interrupts.absent);
 };
@@ -74,8 +92,8 @@ export const maskInterrupts = ({ io, family: { interrupts } }: Hardware): void =
  * Checksums verified and tags taken out on receive. The first register after a reset: on the oldest chips it says what the
  * others mean (FreeBSD, re_init_locked).
  */
-const setOffloads = ({ io, family }: Hardware, rings: Rings): void =>
-  io.write16(CPlusCmd, family.command | (rings.receive < 2 ** 32 ? 0 : family.commandAbove4GiB));
+const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): void =>
+  io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
  * Where the chip can drop frames with a bad FCS by itself, it leaves the FCS out of the lengths of the others while it does
@@ -83,6 +101,53 @@ const setOffloads = ({ io, family }: Hardware, rings: Rings): void =>
  */
 const keepFcs = ({ io, chip }: Hardware): void => {
   if (chip.profile.frames.hashedFormat === 4) io.update8(RxFormat, ReceiveFormat.dropBadFcs, 0);
+};
+
+/** No interrupt is held back. */
+const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
+  const { mac, queues } = profile;
+  if (mac.moderation === "IntrMitigate") io.write16(IntrMitigate, 0);
+  // A block is two words.
+  else if (mac.moderation === "blocks")
+    for (const word of INT_MITI.slice(0, 2 * queues.moderationBlocks)) io.write32(word, 0);
+};
+
+/** What must be off while the PCI Express PHY is written, and wake-up. */
+const clearSleep = ({ io, chip }: Hardware): void => {
+  const { config2, config3 } = chip.profile.mac.cleared;
+  if (config3 !== 0) io.update8(Config3, config3, 0);
+  if (config2 !== 0) io.update8(Config2, config2, 0);
+};
+
+const configureTransmitter = (hw: Hardware, { mtu }: Rings): void => {
+  const { transmitConfig, configuredOnceOn } = hw.chip.profile.mac;
+  hw.io.write32(TxConfig, transmitConfig);
+  if (configuredOnceOn) setTransmitThreshold(hw, mtu);
+};
+
+const setTransmitThreshold = ({ io, chip }: Hardware, mtu: number): void => {
+  const { transmitThreshold } = chip.profile.mac;
+  if (transmitThreshold !== undefined)
+    io.write8(MaxTxPacketSize, mtu > STANDARD_MTU ? transmitThreshold.jumbo : transmitThreshold.usual);
+};
+
+/** How long frames may be, both ways. Configuration is unlocked. */
+const limitFrames = (hw: Hardware, { largestFrame, mtu }: Rings): void => {
+  const { io, chip } = hw;
+  const { mac, frames } = chip.profile;
+  if (mac.limitsReceive) io.write16(RxMaxSize, largestFrame);
+  if (!mac.configuredOnceOn) setTransmitThreshold(hw, mtu);
+  if (frames.jumbo === undefined) return;
+  const jumbo = mtu > STANDARD_MTU;
+  for (const [register, bits] of [
+    [Config3, frames.jumbo.config3],
+    [Config4, frames.jumbo.config4],
+  ] as const)
+    if (bits !== 0) io.update8(register, bits, jumbo ? bits : 0);
+};
+
+const openGate = ({ io, chip }: Hardware): void => {
+  if (chip.profile.frames.receiveGate) io.update32(MISC, Misc.receiveGate, 0);
 };
 
 /** High halves first: the chip latches the address with the low half. */

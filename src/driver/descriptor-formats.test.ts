@@ -69,9 +69,9 @@ test("a frame that was spread over two descriptors is none", () => {
   assert.equal(ring.counters[ReceiveCount.nonsense], 2);
 });
 
-test("buffers of an RTL8139C+ are shorter than 8 KiB", () => {
-  assert.throws(() => receiver(8192), { code: "OUT_OF_RANGE", hint: "Use a multiple of 8 from 64 to 8184." });
-  receiver(8184);
+test("buffers of an RTL8139C+ have at most 8 KiB, of which the chip is given all but one byte", () => {
+  assert.throws(() => receiver(8200), { code: "OUT_OF_RANGE", hint: "Use a multiple of 8 from 64 to 8192." });
+  receiver(8192);
 });
 
 /** The first two words of the descriptor that comes of a frame. */

@@ -73,3 +73,7 @@ export const TRANSMIT_V2: TransmitFormat = {
     return word | (((flags & Send.transportOffset) >>> Send.transportOffsetShift) << TxV2.checksumOffsetShift);
   },
 };
+
+/** By what a die's frame facts say. */
+export const RECEIVE_FORMATS = { "8139": RECEIVE_8139, "8169": RECEIVE_8169 } as const;
+export const TRANSMIT_FORMATS = { 1: TRANSMIT_V1, 2: TRANSMIT_V2 } as const;

@@ -14,15 +14,6 @@ export class UnknownChip extends FerruleError {
   }
 }
 
-/** The chip is known, but its bring-up is not written yet. */
-export class UnsupportedChip extends FerruleError {
-  readonly code = "UNSUPPORTED_CHIP";
-  readonly hint = "`ferrule model chips` says which chips can be driven today.";
-  constructor(name: string) {
-    super(`${name} is known but cannot be driven yet`);
-  }
-}
-
 /** The chip did not come out of reset. */
 export class ResetTimeout extends FerruleError {
   readonly code = "RESET_TIMEOUT";

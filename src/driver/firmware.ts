@@ -7,7 +7,7 @@
 import { BMCR, Bmcr, PAGE } from "#chip/phy.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
-import type { PhyBus } from "./family.ts";
+import type { PhyBus } from "./phy-bus.ts";
 
 /** The file is not a firmware file, is damaged, or does what no firmware of this family does. */
 export class BadFirmware extends FerruleError {

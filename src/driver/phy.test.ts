@@ -3,28 +3,30 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
 import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
+import { PHYstatus, PhyStatus } from "#chip/registers.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { type Hardware, type MacLink, Overdue } from "./family.ts";
+import { hardwareOf } from "./hardware.ts";
+import type { MacLink } from "./mac-link.ts";
 import { Phy } from "./phy.ts";
-import { RTL8168H } from "./rtl8168h.ts";
 
 /** A PHY whose registers are plain memory, on a MAC that reports `link`. */
 const phyOn = (registers: Record<number, number>, link: MacLink): { phy: Phy; clock: VirtualClock } => {
   const clock = new VirtualClock();
-  const hw: Hardware = {
-    io: new Mmio({ length: 0, read: () => 0, write: () => {} }),
-    clock,
-    chip: chipNamed("rtl8168h")!,
-    start: chipNamed("rtl8168h")!.start!,
-    family: { ...RTL8168H, link: () => link },
+  const chip = chipNamed("rtl8168h")!;
+  const status =
+    (link.up ? PhyStatus.linkUp : 0) |
+    (link.fullDuplex ? PhyStatus.fullDuplex : 0) |
+    (link.speed === 1000 ? PhyStatus.speed1000 : PhyStatus.speed100);
+  const io = new Mmio({ length: 256, read: (offset) => (offset === PHYstatus ? status : 0), write: () => {} });
+  const hw = {
+    ...hardwareOf({ io, clock, chip }, chip.start),
     phy: {
-      read: (register) => registers[register] ?? 0,
-      write: (register, value) => (registers[register] = value),
+      read: (register: number) => registers[register] ?? 0,
+      write: (register: number, value: number) => (registers[register] = value),
     },
-    overdue: new Overdue(),
   };
-  return { phy: new Phy(hw, true), clock };
+  return { phy: new Phy(hw), clock };
 };
 
 const FULL: MacLink = { up: true, speed: 1000, fullDuplex: true };

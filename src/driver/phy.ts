@@ -2,10 +2,24 @@
  * The built-in PHY: reset, autonegotiation, and what came of it. IEEE 802.3 clauses 22 and 28; what is special about each
  * chip's is its family's.
  */
-import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, Gbcr, PHYID1, PHYID2 } from "#chip/phy.ts";
+import {
+  ANAR,
+  ANLPAR,
+  Advertise,
+  Advertise10G,
+  BMCR,
+  BMSR,
+  Bmcr,
+  Bmsr,
+  GBCR,
+  Gbcr,
+  PHYID1,
+  PHYID2,
+} from "#chip/phy.ts";
 import { until } from "#kit/clock.ts";
 import { Timeout } from "#kit/errors.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
+import { macLink } from "./mac-link.ts";
 
 /** The link as it is now. Speed in Mbit/s, 0 while down. */
 export interface LinkState {
@@ -25,14 +39,19 @@ export const LINK_DOWN: LinkState = {
 /** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
+/** Of PHYs above 1 Gbit/s: clause 45, 7.32, as the page and the register that show it (PHY-OCP 0xa5d4). */
+const ADVERTISE_10G = { page: 0xa5d, register: 18 } as const;
+const FASTER = [
+  [2500, Advertise10G.full2500],
+  [5000, Advertise10G.full5000],
+  [10_000, Advertise10G.full10000],
+] as const;
+
 export class Phy {
   readonly #hw: Hardware;
-  readonly #gigabit: boolean;
 
-  /** @param gigabit whether it has 1000BASE-T, with the registers that go with it */
-  constructor(hw: Hardware, gigabit: boolean) {
+  constructor(hw: Hardware) {
     this.#hw = hw;
-    this.#gigabit = gigabit;
   }
 
   /** A clause 22 register. */
@@ -55,13 +74,24 @@ export class Phy {
       throw new Timeout({ what: "PHY reset", waitedMicros: RESET_LIMIT_MICROS });
   }
 
-  /** Offers every speed the PHY has and starts over. Pause is not offered with jumbo frames: the chip cannot do both. */
+  /** Advertises every speed of the chip and starts over. Pause is not advertised with jumbo frames: the chip cannot do both. */
   negotiate(options: { pause: boolean }): void {
     const pause = options.pause ? Advertise.pause | Advertise.asymmetricPause : 0;
     const speeds = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
     this.write(ANAR, Advertise.selector | speeds | pause);
-    if (this.#gigabit) this.write(GBCR, Gbcr.full1000);
+    const { speed, profile } = this.#hw.chip;
+    if (speed >= 1000) this.write(GBCR, Gbcr.full1000);
+    if (profile.phy.multigigabit !== 0) this.#advertiseFaster(speed);
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
+  }
+
+  /** A chip may be slower than its PHY. */
+  #advertiseFaster(limit: number): void {
+    const { page, register } = ADVERTISE_10G;
+    const { phy } = this.#hw;
+    const all = FASTER.reduce((bits, [, bit]) => bits | bit, 0);
+    const wanted = FASTER.reduce((bits, [speed, bit]) => (speed <= limit ? bits | bit : bits), 0);
+    phy.write(register, (phy.read(register, page) & ~all) | wanted, page);
   }
 
   /** Goes to sleep; the next `reset` wakes it up. */
@@ -71,7 +101,7 @@ export class Phy {
 
   /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it. */
   link(): LinkState {
-    const { up, speed, fullDuplex } = this.#hw.family.link(this.#hw);
+    const { up, speed, fullDuplex } = macLink(this.#hw);
     if (!up) return LINK_DOWN;
     this.read(BMSR);
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;

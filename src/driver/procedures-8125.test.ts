@@ -6,8 +6,7 @@ import { FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { type Hardware, Overdue } from "./family.ts";
-import { RTL8168H } from "./rtl8168h.ts";
+import { type Hardware, hardwareOf } from "./hardware.ts";
 import { run } from "./steps.ts";
 
 /** @param patient the PHY's controller stands still when it is asked to */
@@ -43,14 +42,8 @@ const card = (key: Parameters<typeof chipNamed>[0], patient = true) => {
   });
   const clock = new VirtualClock();
   const hw: Hardware = {
-    io,
-    clock,
-    chip: chipNamed(key)!,
-    // Procedures do not ask for it.
-    family: RTL8168H,
-    start: { mac: [], phy: [] },
+    ...hardwareOf({ io, clock, chip: chipNamed(key)! }, { mac: [], phy: [] }),
     phy: { read: () => 0, write: () => {} },
-    overdue: new Overdue(),
   };
   return {
     hw,

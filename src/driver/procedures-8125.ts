@@ -6,7 +6,7 @@
 import { Ocp, PATCH_READY, PATCH_REQUEST } from "#chip/phy.ts";
 import { DLLPR, Dllpr, MISC_1, Misc1 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { startSerdes } from "./serdes.ts";
 import { SideBus } from "./side-bus.ts";
 

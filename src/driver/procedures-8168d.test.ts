@@ -6,8 +6,7 @@ import { EFUSEAR, ERIAR, ERIDR, IDR0, IDR4, SecMAC0, SecMAC4 } from "#chip/regis
 import type { Procedure } from "#chip/steps.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { Overdue } from "./family.ts";
-import { RTL8168H } from "./rtl8168h.ts";
+import { hardwareOf } from "./hardware.ts";
 import { run } from "./steps.ts";
 
 const FLAG = 0x8000_0000;
@@ -41,19 +40,15 @@ const card = (key: ChipKey, { fuses, voltage = 0 }: Card) => {
     },
   });
   const written: (readonly [number, number, number])[] = [];
-  const overdue = new Overdue();
+  const card = { io, clock: new VirtualClock(), chip: chipNamed(key)! };
   const hw = {
-    io,
-    clock: new VirtualClock(),
-    chip: chipNamed(key)!,
-    family: RTL8168H,
-    start: { mac: [], phy: [] },
+    ...hardwareOf(card, { mac: [], phy: [] }),
     phy: {
       read: (register: number, page = 0) => (page === 2 && register === 0x0d ? voltage : 0),
       write: (register: number, value: number, page = 0) => void written.push([page, register, value]),
     },
-    overdue,
   };
+  const { overdue } = hw;
   return { memory, extended, overdue, written, call: (name: Procedure) => run(hw, [{ call: name }]) };
 };
 

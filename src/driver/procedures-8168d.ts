@@ -7,7 +7,7 @@
 import { PARAMETER_8168D, type Procedure } from "#chip/steps.ts";
 import { EFUSEAR, FLAG, IDR0, IDR4, SecMAC0, SecMAC4 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { SideBus } from "./side-bus.ts";
 
 const FUSE_LIMIT_MICROS = 30_000;

@@ -5,9 +5,8 @@ import { type ChipKey, chipNamed } from "#chip/chips.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { Overdue } from "./family.ts";
+import { hardwareOf } from "./hardware.ts";
 import { PROCEDURES } from "./procedures.ts";
-import { RTL8168H } from "./rtl8168h.ts";
 
 const FLAG = 0x8000_0000;
 /** Command words of the MAC controller, the PHY and the extended registers, and the latter's data. */
@@ -59,9 +58,9 @@ const run = (
   });
   const chip = chipNamed(key)!;
   const card = { io, clock: new VirtualClock(), chip };
-  const overdue = new Overdue();
-  PROCEDURES[name]({ ...card, phy: RTL8168H.phy(card), family: RTL8168H, start: chip.start!, overdue }, 1500);
-  return { written, overdue: overdue.count };
+  const hw = hardwareOf(card, chip.start);
+  PROCEDURES[name](hw, 1500);
+  return { written, overdue: hw.overdue.count };
 };
 
 /** PHY-OCP 0xa460: page 0xa46, register 16; 0xa466: register 19; 0xbcc4: page 0xbcc, register 18; 0xc41a: page 0xc41, 21. */

@@ -8,7 +8,7 @@ import { IBCR0, IBCR2, IBISR0 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { until } from "#kit/clock.ts";
 import { rw8 } from "#kit/mmio.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { SideBus } from "./side-bus.ts";
 
 const sideBus = ({ io, clock }: Hardware): SideBus => new SideBus(io, clock);

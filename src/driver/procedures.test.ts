@@ -8,8 +8,8 @@ import { Config2 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { type Hardware, type PhyBus, Overdue } from "./family.ts";
-import { RTL8139CP } from "./rtl8139cp.ts";
+import { hardwareOf } from "./hardware.ts";
+import type { PhyBus } from "./phy-bus.ts";
 import { run } from "./steps.ts";
 
 const card = (phy: Partial<PhyBus> = {}) => {
@@ -20,14 +20,9 @@ const card = (phy: Partial<PhyBus> = {}) => {
     write: (offset, _width, value) => memory.set(offset, value),
   });
   const clock = new VirtualClock();
-  const hw: Hardware = {
-    io,
-    clock,
-    chip: ANCESTORS[0]!,
-    family: RTL8139CP,
-    start: { mac: [], phy: [] },
+  const hw = {
+    ...hardwareOf({ io, clock, chip: ANCESTORS[0]! }, { mac: [], phy: [] }),
     phy: { read: () => 0, write: () => {}, ...phy },
-    overdue: new Overdue(),
   };
   return { io, clock, call: (name: Procedure) => run(hw, [{ call: name }]) };
 };

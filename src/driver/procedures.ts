@@ -4,7 +4,7 @@ import { PciTiming } from "#chip/registers-8169.ts";
 import { Config2 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { expect } from "#kit/clock.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { PROCEDURES_8125 } from "./procedures-8125.ts";
 import { PROCEDURES_8168D } from "./procedures-8168d.ts";
 import { PROCEDURES_8168G } from "./procedures-8168g.ts";

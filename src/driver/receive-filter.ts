@@ -3,7 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 
 /** What is received besides frames for the station address and broadcast. */
 export interface ReceiveFilter {
@@ -55,12 +55,12 @@ export const checkFilter = ({ groups }: ReceiveFilter): void => {
 };
 
 /** Sets the filter. The hash is in place before the receiver uses it; its high half is written first. */
-export const setReceiveFilter = ({ io, chip, family }: Hardware, { promiscuous, groups }: ReceiveFilter): void => {
+export const setReceiveFilter = ({ io, chip }: Hardware, { promiscuous, groups }: ReceiveFilter): void => {
   const { mar0, mar4 } = multicastHash(chip, promiscuous ? "all" : groups);
   io.write32(MAR4, mar4);
   io.write32(MAR0, mar0);
   const multicast = promiscuous || groups.length > 0 ? RxConf.acceptMulticast : 0;
   const all = promiscuous ? RxConf.acceptAll : 0;
   const accept = RxConf.acceptBroadcast | RxConf.acceptPhysical | multicast | all;
-  io.write32(RxConfig, family.receiveConfig | accept);
+  io.write32(RxConfig, (chip.profile.mac.receiveConfig | accept) >>> 0);
 };

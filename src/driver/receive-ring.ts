@@ -124,10 +124,10 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const { length: lengthBits, bad, verdictShift } = format;
   if (slots < 1 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`receive ring of ${slots} descriptors`, "Use a power of two from 1 to 1024.");
-  if (bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > lengthBits)
+  if (bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > lengthBits + 1)
     throw new OutOfRange(
       `receive buffers of ${bufferBytes} bytes`,
-      `Use a multiple of 8 from 64 to ${lengthBits & ~7}.`,
+      `Use a multiple of 8 from 64 to ${lengthBits + 1}.`,
     );
 
   const ring = scope.use(
@@ -148,6 +148,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const mask = slots - 1;
   const addressLow = dma.iova | 0;
   const addressHigh = Math.floor(dma.iova / 2 ** 32) | 0;
+  /** A buffer of 16 KiB has one byte more than its descriptor can say. */
+  const room = Math.min(bufferBytes, lengthBits);
   const verdict = verdicts();
 
   /** Buffer (byte offset in the window) each slot holds, and the spare ones: a stack. */
@@ -162,7 +164,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
   state[1] = spare;
 
-  const posted = (slot: number): number => OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
+  const posted = (slot: number): number => OWN | room | (slot === mask ? END_OF_RING : 0);
 
   const arm = (): void => {
     state[0] = 0;
@@ -188,7 +190,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     while (opts1 >= 0 && out < end && spares > 0 && looks > 0) {
       const at = (base + (slot << 2)) | 0;
       const length = ((opts1 & lengthBits) - FCS) | 0;
-      if ((opts1 & (WHOLE | bad)) === WHOLE && length >= SHORTEST && length + FCS <= bufferBytes) {
+      if ((opts1 & (WHOLE | bad)) === WHOLE && length >= SHORTEST && length + FCS <= room) {
         const opts2 = words[at + OPTIONS]!;
         let flags = verdict[(opts1 >>> verdictShift) & 31]!;
         if ((opts2 & TAG_TAKEN) !== 0) {
@@ -208,7 +210,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       else counters[NONSENSE]!++;
       // opts1, the first word, goes last: it gives the slot away.
       words[at + OPTIONS] = 0;
-      const own = OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
+      const own = OWN | room | (slot === mask ? END_OF_RING : 0);
       if (weaklyOrdered) Atomics.store(words, at, own);
       else words[at] = own;
       slot = (slot + 1) & mask;
@@ -233,7 +235,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   return {
     iova: ring.iova,
     counters,
-    core: { words, base, mask, held, state, addressLow, free, bufferBytes, format },
+    core: { words, base, mask, held, state, addressLow, free, bufferBytes: room, format },
     receive,
     release,
     arm,

@@ -6,8 +6,10 @@ import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, PHYID1, PH
 import { Msr } from "#chip/registers-8139cp.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { Overdue } from "./family.ts";
-import { RTL8139CP } from "./rtl8139cp.ts";
+import { bringUp } from "./bring-up.ts";
+import { hardwareOf } from "./hardware.ts";
+import { macLink } from "./mac-link.ts";
+import { run } from "./steps.ts";
 
 const registers = () => {
   const memory = new DataView(new ArrayBuffer(256));
@@ -22,20 +24,16 @@ const registers = () => {
           : memory.getUint32(offset, true),
     write(offset, width, value) {
       writes.push(`${offset.toString(16)}=${value.toString(16)}`);
-      if (width === 1) memory.setUint8(offset, value);
+      // A reset is over at once.
+      if (width === 1) memory.setUint8(offset, offset === 0x37 ? value & ~0x10 : value);
       else if (width === 2) memory.setUint16(offset, value, true);
       else memory.setUint32(offset, value, true);
     },
   });
   const clock = new VirtualClock();
   const card = { io, clock, chip: ANCESTORS[0]! };
-  const phy = RTL8139CP.phy(card);
-  return {
-    memory,
-    writes,
-    phy,
-    hw: { ...card, phy, family: RTL8139CP, start: card.chip.start!, overdue: new Overdue() },
-  };
+  const hw = hardwareOf(card, card.chip.start);
+  return { memory, writes, phy: hw.phy, hw };
 };
 
 test("the PHY's registers lie in the window", () => {
@@ -77,7 +75,7 @@ test("the link is what the MAC says, its duplex what both ends offer", () => {
     memory.setUint16(0x64, basic, true);
     memory.setUint16(0x66, all, true);
     memory.setUint16(0x68, theirs, true);
-    return RTL8139CP.link(hw);
+    return macLink(hw);
   };
   const auto = Bmcr.autonegotiate;
   assert.equal(look(Msr.linkDown, auto, 0, 0).up, false);
@@ -94,16 +92,18 @@ test("the link is what the MAC says, its duplex what both ends offer", () => {
   assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "set by hand");
 });
 
+const RINGS = { receive: 0x1000, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
+
 test("both directions are on before TxConfig is written, which would not count otherwise", () => {
   const { hw, writes } = registers();
-  RTL8139CP.enable(hw);
-  assert.deepEqual(writes, ["37=c", "40=3000700", "ec=10"]);
+  bringUp(hw, RINGS);
+  assert.deepEqual(writes.slice(-3), ["37=c", "40=3000700", "ec=10"]);
 });
 
-test("nobody is woken, and the ring that nobody uses is nowhere", () => {
+test("wake-up is off, and the ring of high priority is empty", () => {
   const { hw, memory, writes } = registers();
   memory.setUint8(0x59, 0xff);
   memory.setUint8(0xd8, 0xff);
-  RTL8139CP.prepare(hw);
+  run(hw, hw.start.mac);
   assert.deepEqual(writes, ["59=cf", "d8=8d", "5c=0", "2c=0", "28=0"]);
 });

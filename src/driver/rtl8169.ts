@@ -9,14 +9,24 @@ import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
-import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
-import { SideBusTimeout, UnknownChip, UnsupportedChip } from "./errors.ts";
-import { familyOf } from "./families.ts";
-import { type Hardware, Overdue } from "./family.ts";
+import {
+  type Rings,
+  STANDARD_MTU,
+  bringUp,
+  maskInterrupts,
+  quiesce,
+  setStationAddress,
+  stationAddress,
+} from "./bring-up.ts";
+import { RECEIVE_FORMATS, TRANSMIT_FORMATS } from "./descriptor-formats.ts";
+import { doorbellOf } from "./doorbell.ts";
+import { SideBusTimeout, UnknownChip } from "./errors.ts";
+import { type Hardware, type Overdue, hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
 import { type NicOptions, checkAddress, checkMtu, checkSlots, checkWindow, firmwareOf } from "./nic-options.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
+import { limitReadRequests } from "./read-requests.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { run } from "./steps.ts";
@@ -27,23 +37,23 @@ export type { NicOptions } from "./nic-options.ts";
 
 /** What happened since the last look, as `Nic.interrupt` found it. */
 export const Events = {
-  receive: Intr.receiveOk | Intr.receiveError,
+  receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
   /** The chip could not access memory, or its bus failed: it must be reset. Never reported by chips that raise it spuriously. */
   broken: Intr.systemError,
 } as const;
 
-const ALWAYS_WANTED = Events.receive | Events.transmit | Events.link;
-
 /** The events that a chip may interrupt for. A chip that stops on a bus error raises nothing else afterwards. */
 export const wantedEvents = (chip: Chip): number =>
-  raisesSpuriousSystemError(chip) ? ALWAYS_WANTED : ALWAYS_WANTED | Events.broken;
+  (Events.receive & ~Intr.receiveFifoOverflow) |
+  (chip.profile.mac.reportsOverflow ? Intr.receiveFifoOverflow : 0) |
+  Events.transmit |
+  Events.link |
+  (raisesSpuriousSystemError(chip) ? 0 : Events.broken);
 
 /** Header with a tag, and the FCS. */
 const FRAMING = 14 + 4 + 4;
-/** With jumbo frames the chip can neither sum nor cut. */
-const LARGEST_OFFLOAD_MTU = 1500;
 
 /** A card that the driver has bound. Used by one thread only, the data plane's. */
 export class Nic implements Link {
@@ -91,7 +101,7 @@ export class Nic implements Link {
     this.permanentAddress = parts.permanentAddress;
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.memory = parts.device.dma.window;
-    this.phy = new Phy(parts.hw, parts.chip.speed >= 1000);
+    this.phy = new Phy(parts.hw);
   }
 
   /** True between `up` and `down`. */
@@ -129,20 +139,21 @@ export class Nic implements Link {
   /** Allocates the rings and connects the frame functions to them. */
   #createRings(): Rings {
     const { slots } = this;
-    const { io, family } = this.#hw;
+    const { profile } = this.chip;
     const { weaklyOrdered } = this.#options;
+    const receiveFormat = RECEIVE_FORMATS[profile.frames.receiveFormat];
     // A tagged frame of the largest size, and room for alignment.
-    this.#bufferBytes = Math.min(family.receive.length & ~7, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
+    this.#bufferBytes = Math.min(receiveFormat.length + 1, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
     using rings = new DisposableStack();
     const receive = createReceiveRing(this.#device.dma, rings, {
       slots,
       bufferBytes: this.#bufferBytes,
       spare: this.#options.spareBuffers ?? 2 * slots,
       weaklyOrdered,
-      format: family.receive,
+      format: receiveFormat,
     });
-    const doorbell = family.doorbell(io);
-    const format = family.transmit;
+    const doorbell = doorbellOf(this.#hw.io, profile);
+    const format = TRANSMIT_FORMATS[profile.frames.transmitFormat];
     const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered, format });
     receive.arm();
     transmit.clear();
@@ -158,12 +169,13 @@ export class Nic implements Link {
 
   #start(rings: Rings): void {
     this.#device.setBusMaster(true);
+    limitReadRequests(this.#device.config, this.chip, this.#mtu);
     bringUp(this.#hw, rings);
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     setReceiveFilter(this.#hw, this.#filter);
     this.phy.reset();
     run(this.#hw, this.#hw.start.phy, this.#mtu);
-    this.phy.negotiate({ pause: this.#mtu <= LARGEST_OFFLOAD_MTU });
+    this.phy.negotiate({ pause: this.#mtu <= STANDARD_MTU });
     this.line.unmask();
     this.unmask();
     // The link may already be up; no event follows then.
@@ -207,7 +219,7 @@ export class Nic implements Link {
 
   /** Descriptors in each ring. */
   get slots(): number {
-    return this.#options.slots ?? Math.min(256, this.#hw.family.ringLimit);
+    return this.#options.slots ?? Math.min(256, this.chip.profile.frames.ringLimit);
   }
   get bufferBytes(): number {
     return this.#bufferBytes;
@@ -217,11 +229,11 @@ export class Nic implements Link {
   }
   /** True while checksums and segmentation may be asked for: chips offer them up to an MTU of 1500. */
   get offloads(): boolean {
-    return this.#mtu <= LARGEST_OFFLOAD_MTU;
+    return this.#mtu <= STANDARD_MTU;
   }
   /** True while they may be asked for over IPv6 too. */
   get offloadsIpv6(): boolean {
-    return this.offloads && this.#hw.family.offloadsIpv6;
+    return this.offloads && this.chip.profile.frames.knowsIpv6;
   }
   get link(): LinkState {
     return this.#link;
@@ -274,7 +286,7 @@ export class Nic implements Link {
 
   /** Masks interrupts before polling that no interrupt has started. */
   mask(): void {
-    this.#hw.family.interrupts.allow(this.#hw.io, 0);
+    this.#hw.interrupts.allow(this.#hw.io, 0);
   }
 
   /** As `interrupt`, where interrupts are masked already. */
@@ -285,7 +297,7 @@ export class Nic implements Link {
 
   /** Unmasks interrupts after polling. An event that is pending in the status raises one at once. */
   unmask(): void {
-    this.#hw.family.interrupts.allow(this.#hw.io, this.#wanted);
+    this.#hw.interrupts.allow(this.#hw.io, this.#wanted);
   }
 
   /** Whether a received frame waits in the ring. */
@@ -322,15 +334,15 @@ export class Nic implements Link {
 
   /** The status, where it has something for us. @throws {DeviceGone} */
   #happened(): number {
-    const { io, family } = this.#hw;
-    const status = family.interrupts.status(io);
-    if (status === family.interrupts.absent) throw new DeviceGone("IntrStatus");
+    const { io, interrupts } = this.#hw;
+    const status = interrupts.status(io);
+    if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
     return (status & this.#wanted) === 0 ? 0 : status;
   }
 
   #settle(status: number): number {
-    const { io, family } = this.#hw;
-    family.interrupts.acknowledge(io, status);
+    const { io, interrupts } = this.#hw;
+    interrupts.acknowledge(io, status);
     if ((status & Events.link) !== 0) this.#link = this.phy.link();
     return status & this.#wanted;
   }
@@ -349,17 +361,13 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const { xid, chip, absent } = identify(io, device.id.device, options.clock);
     if (absent) throw new DeviceGone("TxConfig");
     if (chip === undefined) throw new UnknownChip(xid);
-    const family = familyOf(chip);
-    const { start } = chip;
-    if (family === undefined || start === undefined) throw new UnsupportedChip(chip.name);
-    checkWindow(io.length, family.windowBytes);
-    checkSlots(options.slots, family.ringLimit);
+    const { start, profile } = chip;
+    checkWindow(io.length, profile.function.windowBytes);
+    checkSlots(options.slots, profile.frames.ringLimit);
     if (options.address !== undefined) checkAddress(options.address);
 
     const { clock } = options;
-    const card = { io, clock, chip };
-    const firmware = firmwareOf(chip, options);
-    const hw: Hardware = { ...card, family, start, firmware, phy: family.phy(card), overdue: new Overdue() };
+    const hw = hardwareOf({ io, clock, chip }, start, firmwareOf(chip, options));
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));

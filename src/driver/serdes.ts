@@ -15,7 +15,7 @@ import {
   SerdesCommand,
 } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { SideBus } from "./side-bus.ts";
 
 /** MAC-OCP 0xd006: what hangs on the MAC. */

@@ -10,7 +10,7 @@ import { BACKUP_ADDR0, BACKUP_ADDR1 } from "#chip/registers-8125.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { setStationAddress, stationAddress } from "./bring-up.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { SideBus } from "./side-bus.ts";
 
 /** Extended register with the factory's address. */
@@ -85,8 +85,7 @@ export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
 export const restoreStationAddress = (hw: Hardware, address: Uint8Array): void => {
   try {
     const now = stationAddress(hw);
-    const gone =
-      now.every((byte) => byte === 0xff) && hw.family.interrupts.status(hw.io) === hw.family.interrupts.absent;
+    const gone = now.every((byte) => byte === 0xff) && hw.interrupts.status(hw.io) === hw.interrupts.absent;
     if (!gone && !now.every((byte, i) => byte === address[i])) setStationAddress(hw, address);
   } catch (error) {
     if (!(error instanceof DeviceGone)) throw error;

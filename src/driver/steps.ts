@@ -1,7 +1,7 @@
 /** Runs a start-up sequence of `src/chip/steps.ts` over the window and the buses behind it. */
 import type { Space, Step, Word } from "#chip/steps.ts";
 import { rw16, rw32, rw8 } from "#kit/mmio.ts";
-import type { Hardware } from "./family.ts";
+import type { Hardware } from "./hardware.ts";
 import { runFirmware } from "./firmware.ts";
 import { PROCEDURES } from "./procedures.ts";
 import { SideBus } from "./side-bus.ts";

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { globSync, mkdirSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseModelChip } from "#app/cli/spec.ts";
+import { parseChip } from "#app/cli/spec.ts";
 import { bootOf } from "../guest/initrd.ts";
 import { among, someOf, whole } from "../guest/options.ts";
 import { CACHE, DPDKS, forgetParts, KERNELS } from "../guest/parts.ts";
@@ -75,7 +75,7 @@ const wanted = argumentsOf(
     dpdk: among("DPDK", values.dpdk, DPDKS),
     jobs: whole("jobs", values.jobs, 1, 99),
     roundTrips: values.roundtrips === undefined ? undefined : whole("roundtrips", values.roundtrips, 1, 1e9),
-    chips: values.chip?.split(",").map((name) => parseModelChip(name).key) ?? (values.all ? ALL_CHIPS : SOME_CHIPS),
+    chips: values.chip?.split(",").map((name) => parseChip(name).key) ?? (values.all ? ALL_CHIPS : SOME_CHIPS),
     kernels:
       values.kernel === undefined
         ? values.all

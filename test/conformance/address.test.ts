@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
-import { Overdue } from "#driver/family.ts";
+import { hardwareOf } from "#driver/hardware.ts";
 import { findStationAddress } from "#driver/station-address.ts";
-import { RTL8168H } from "#driver/rtl8168h.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import type { DamagedAddress } from "#model/model-options.ts";
@@ -112,7 +111,7 @@ for (const [key, place] of [
       using device = new DirectDevice(model, { name: key, registers, dmaBytes: 4096, vectors: 1 });
       const phy = { read: () => 0, write: () => {} };
       const start = { mac: [], phy: [] };
-      const hw = { io: device.registers, clock, chip, family: RTL8168H, start, phy, overdue: new Overdue() };
+      const hw = { ...hardwareOf({ io: device.registers, clock, chip }, start), phy };
       const found = findStationAddress(hw);
       assert.deepEqual(found && [...found], copies ? FACTORY : undefined);
       assert.deepEqual(

@@ -1,6 +1,6 @@
 /** What kind of guest is wanted, as people write it. */
 import type { Options, Values } from "#app/cli/arguments.ts";
-import { parseModelChip } from "#app/cli/spec.ts";
+import { parseChip } from "#app/cli/spec.ts";
 import { didYouMean, WrongUsage } from "#app/cli/usage.ts";
 import { INTERRUPT_KINDS } from "#chip/pci-function.ts";
 import { KERNELS } from "./parts.ts";
@@ -46,7 +46,7 @@ export const whole = (option: string, text: string, least: number, most: number)
 
 /** @throws {WrongUsage} that says what is possible */
 export const optionsOf = (values: Values<typeof GUEST_OPTIONS>): RigOptions => ({
-  chip: parseModelChip(values.chip).key,
+  chip: parseChip(values.chip).key,
   kernel: among("kernel", values.kernel, KERNELS),
   machine: values.machine === undefined ? undefined : among("machine", values.machine, MACHINES),
   smp: whole("smp", values.smp, 1, 64),

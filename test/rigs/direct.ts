@@ -67,7 +67,12 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
   const bench = new Bench();
   model.connect(bench);
   model.setCarrier(carrier);
-  const device = new DirectDevice(model, { name: `model:${chip.key}`, registers: 2, dmaBytes: 32 << 20, vectors: 4 });
+  const device = new DirectDevice(model, {
+    name: `model:${chip.key}`,
+    registers: chip.profile.function.registersBar,
+    dmaBytes: 32 << 20,
+    vectors: 4,
+  });
   const bound = bind(rtl8169, device, {
     clock,
     mtu,

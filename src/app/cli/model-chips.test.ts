@@ -10,10 +10,10 @@ const run = async (...options: readonly string[]): Promise<string> => {
   return terminal.out.text;
 };
 
-test("says of each chip whether our driver takes it, and since when Linux's does", async () => {
+test("lists each chip, and since when Linux drives it", async () => {
   const text = await run();
-  assert.match(text, /^CHIP .* FERRULE'S DRIVER +LINUX SINCE$/m);
-  assert.match(text, /^rtl8168h .* yes +≤5\.10$/m);
+  assert.match(text, /^CHIP .* LINUX SINCE$/m);
+  assert.match(text, /^rtl8168h .* ≤5\.10$/m);
   assert.match(text, /^rtl8127a .* 6\.16$/m);
   assert.match(text, /^rtl8126a-64a .* 6\.12$/m);
   assert.match(text, /^All 63 can be served to a guest/m);
@@ -21,7 +21,7 @@ test("says of each chip whether our driver takes it, and since when Linux's does
 });
 
 test("says the same as JSON", async () => {
-  const rows = JSON.parse(await run("--json")) as { key: string; drivable: boolean; linuxSince: string }[];
+  const rows = JSON.parse(await run("--json")) as { key: string; linuxSince: string }[];
   assert.equal(rows.length, 63);
   for (const { key, linuxSince } of rows) assert.match(linuxSince, /^(≤?\d\.\d+|–)$/, key);
   const found = rows.find(({ key }) => key === "rtl8125d-688");

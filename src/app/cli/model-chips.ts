@@ -1,9 +1,8 @@
-/** `ferrule model chips`: every chip of the family, and whether Ferrule's driver and Linux's drive it. */
+/** `ferrule model chips`: every chip of the family. */
 import { CHIPS } from "#chip/chips.ts";
 import { linuxSince } from "#chip/linux-since.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { linkSpeed, table } from "./format.ts";
-import { isDrivable } from "./spec.ts";
 import type { Stream } from "./terminal.ts";
 
 /** What is told about a chip; the names are those of the JSON output. */
@@ -15,7 +14,6 @@ const entry = (chip: (typeof CHIPS)[number]) => ({
   bus: chip.bus,
   megabits: chip.speed,
   largestMtu: chip.largestMtu,
-  drivable: isDrivable(chip),
   linuxSince: linuxSince(chip.key),
 });
 type Entry = ReturnType<typeof entry>;
@@ -26,9 +24,7 @@ const entries = (): Entry[] => [...new Map(CHIPS.map((chip) => [chip.key, entry(
 export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">): readonly string[] => [
   ...table(
     [
-      ["CHIP", "NAME", "XID", "BUS", "SPEED", "MTU", "FERRULE'S DRIVER", "LINUX SINCE"].map((title) =>
-        stream.paint("bold", title),
-      ),
+      ["CHIP", "NAME", "XID", "BUS", "SPEED", "MTU", "LINUX SINCE"].map((title) => stream.paint("bold", title)),
       ...rows.map((row) => [
         row.key,
         row.name,
@@ -36,27 +32,26 @@ export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">)
         row.bus,
         linkSpeed(row.megabits),
         String(row.largestMtu),
-        row.drivable ? stream.paint("green", "yes") : stream.paint("dim", "no"),
         row.linuxSince,
       ]),
     ],
-    "llllrrlr",
+    "llllrrr",
   ),
   "",
-  `All ${rows.length} can be served to a guest (\`ferrule model serve\`). Ferrule's own driver (\`ferrule up\`) takes ${rows.filter((row) => row.drivable).length} of them.`,
+  `All ${rows.length} can be served to a guest (\`ferrule model serve\`) and driven by Ferrule (\`ferrule up\`).`,
   "LINUX SINCE is the release whose r8169 driver knows the chip; ≤5.10 where that one does and older ones may.",
 ];
 
 export const modelChips = command({
   name: "model chips",
-  summary: "list every chip of the family, and who drives it",
+  summary: "list every chip of the family",
   about: [
-    "The key in the first column is what `ferrule model serve --chip` takes; `ferrule up model:` and `ferrule demo --chip`",
-    "take those that FERRULE'S DRIVER can drive. The names on chips and boards are understood as well: RTL8111HS, 8125bg.",
+    "The key in the first column is what `ferrule model serve --chip`, `ferrule up model:` and `ferrule demo --chip` take. The",
+    "names on chips and boards are understood as well: RTL8111HS, 8125bg.",
   ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },
-  examples: ["npx ferrule model chips", "npx ferrule model chips --json | jq -r '.[] | select(.drivable).key'"],
+  examples: ["npx ferrule model chips", "npx ferrule model chips --json | jq -r '.[].key'"],
   async run({ values, terminal }) {
     const rows = entries();
     if (values.json) printJson(terminal, rows);

@@ -20,7 +20,7 @@ import { within } from "./limit.ts";
 import { Redrawn } from "./live-view.ts";
 import { newsJson, newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
 import { besideOutputs, outputPath } from "./output.ts";
-import { parseModelChip, parseStationAddress } from "./spec.ts";
+import { parseChip, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
 import { WrongUsage } from "./usage.ts";
@@ -295,7 +295,7 @@ export const modelServe = command({
   async run({ values, terminal }) {
     if (values.socket === undefined)
       throw new WrongUsage("--socket is missing", "Say where QEMU shall find the device: --socket nic.sock.");
-    const chip = parseModelChip(values.chip);
+    const chip = parseChip(values.chip);
     const options: ServeOptions = {
       chip: chip.key,
       mac: formatMac(values.mac === undefined ? randomStationAddress() : parseStationAddress(values.mac)),

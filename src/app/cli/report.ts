@@ -11,7 +11,7 @@ import { reportOn, sweptReport, systemFacts } from "../report/report.ts";
 import { Sweeper } from "../report/sweep.ts";
 import { command, Exit, printJson } from "./command.ts";
 import { withNulls } from "./nulls.ts";
-import { parseDevice, parseModelChip } from "./spec.ts";
+import { parseDevice, parseChip } from "./spec.ts";
 import { WrongUsage } from "./usage.ts";
 
 const MODEL = "model:";
@@ -63,7 +63,7 @@ class Output implements Disposable {
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
   // Any chip of the family: one that cannot be brought up yet can be looked at.
   const device = typed.startsWith(MODEL)
-    ? ({ kind: "model", chip: parseModelChip(typed.slice(MODEL.length)) } as const)
+    ? ({ kind: "model", chip: parseChip(typed.slice(MODEL.length)) } as const)
     : parseDevice(typed);
   if (device.kind !== "pci") {
     if (unsafeNoIommu) throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Leave it out.");

@@ -5,10 +5,9 @@ import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
 import {
   parseBytes,
-  parseChip,
   parseDevice,
   parseInterfaceName,
-  parseModelChip,
+  parseChip,
   parseMtu,
   parseStationAddress,
   parseWire,
@@ -51,8 +50,8 @@ test("a chip has the names that are on boards, in shops and in logs", () => {
     ["RTL8103E", undefined],
     ["rtl8126a-649", "rtl8126a-649"],
   ] as const)
-    if (key === undefined) assert.ok(refusal(() => parseModelChip(typed)) instanceof WrongUsage, typed);
-    else assert.equal(parseModelChip(typed).key, key, typed);
+    if (key === undefined) assert.ok(refusal(() => parseChip(typed)) instanceof WrongUsage, typed);
+    else assert.equal(parseChip(typed).key, key, typed);
 });
 
 test("a name of several chips, or the beginning of some, is refused with all of them", () => {
@@ -65,23 +64,17 @@ test("a name of several chips, or the beginning of some, is refused with all of 
     ["rtl8127", ["rtl8127a"]],
     ["rtl8168hx", ["rtl8168h"]],
   ] as const) {
-    const error = refusal(() => parseModelChip(typed));
+    const error = refusal(() => parseChip(typed));
     assert.ok(error instanceof WrongUsage, typed);
     for (const key of keys) assert.ok(error.hint.includes(`\`${key}\``), `${typed}: ${error.hint}`);
   }
-  assert.doesNotMatch(refusal(() => parseModelChip("rtl8126a")).hint, /8127/);
+  assert.doesNotMatch(refusal(() => parseChip("rtl8126a")).hint, /8127/);
 });
 
 test("a chip of another number is not suggested", () => {
   for (const typed of ["rtl8128a", "e1000", "", "rtl", "8", "constructor", "x".repeat(100_000)])
-    assert.doesNotMatch(refusal(() => parseModelChip(typed)).hint, /Did you mean|There are/, typed.slice(0, 20));
-  assert.match(refusal(() => parseModelChip("rtl8139cp")).hint, /no model of the RTL8139C\+/);
-});
-
-test("a chip that cannot be driven yet says so, and which can", () => {
-  const error = refusal(() => parseChip("rtl8126a-64a"));
-  assert.ok(error instanceof NotYet);
-  assert.match(error.hint, /rtl8168h/);
+    assert.doesNotMatch(refusal(() => parseChip(typed)).hint, /Did you mean|There are/, typed.slice(0, 20));
+  assert.match(refusal(() => parseChip("rtl8139cp")).hint, /no model of the RTL8139C\+/);
 });
 
 test("a card is named by its address, with or without the domain", () => {

@@ -8,11 +8,6 @@ import { parseAddress } from "../cards/address.ts";
 import type { WireSpec } from "../session.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
 
-/** Whether this version can bring the chip up. */
-export const isDrivable = (chip: Chip): boolean => chip.start !== undefined;
-
-const drivableKeys = (): string[] => [...new Set(CHIPS.filter(isDrivable).map((chip) => chip.key))];
-
 const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${key}\``).join(", ");
 const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";
 
@@ -25,27 +20,16 @@ const chipHint = (text: string): string => {
 };
 
 /**
- * A chip of the table by its key, or by another name that is its alone: every one can be modelled. Upper case does not matter.
+ * A chip of the table by its key, or by another name that is its alone. Upper case does not matter.
  * @throws {WrongUsage} unknown, or the name of several
  */
-export const parseModelChip = (text: string): Chip => {
+export const parseChip = (text: string): Chip => {
   const [chip, ...others] = chipsCalled(text);
   if (chip === undefined) throw new WrongUsage(`no chip is called "${text}"`, chipHint(text));
   if (others.length > 0)
     throw new WrongUsage(
       `"${text}" is the name of ${others.length + 1} chips`,
       `Choose one of ${keysOf([chip, ...others])}.`,
-    );
-  return chip;
-};
-
-/** A chip by its key. @throws {WrongUsage} unknown; {NotYet} known, but not drivable in this version */
-export const parseChip = (key: string): Chip => {
-  const chip = parseModelChip(key);
-  if (!isDrivable(chip))
-    throw new NotYet(
-      `driving ${chip.name}`,
-      `Ferrule's driver takes ${drivableKeys().join(", ")}. \`ferrule model serve --chip ${chip.key}\` gives one to a guest's driver.`,
     );
   return chip;
 };

@@ -54,7 +54,7 @@ export class DirectStation implements Disposable {
   readonly #free: number[] = [];
   #interrupts = 0;
 
-  /** @throws whatever bring-up throws, such as `UnsupportedChip` */
+  /** @throws whatever bring-up throws */
   constructor(chip: Chip, mtu: number) {
     using scope = new DisposableStack();
     const clock = this.#clock;

@@ -76,19 +76,6 @@ suite("a report", () => {
     assert.ok(report.trace.some((line) => /PHYstatus {2}\(\d{3,} times\)/.test(line)));
   });
 
-  for (const chip of CHIPS.filter((row: Chip) => row.start === undefined))
-    test(`of ${chip.key}, which cannot be brought up, looks without writing anything`, () => {
-      const { report, model, written } = lookAt(chip);
-      assert.match(report.bringUp.error?.message ?? "", /\S/);
-      assert.equal(report.chip, chip.name);
-      assert.deepEqual(written, []);
-      assert.equal(report.registers.length, readRegisters(chip).length);
-      assert.deepEqual(
-        Object.entries(model.offences).filter(([, count]) => count > 0),
-        [],
-      );
-    });
-
   test("tells no one's address, whatever it is", () => {
     const byte = fc.integer({ min: 1, max: 254 });
     fc.assert(

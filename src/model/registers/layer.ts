@@ -1,6 +1,6 @@
 /** Behaviour beside a register map: a register of the map without a row, or with another width, does not compile. */
 import type { Chip } from "#chip/chips.ts";
-import type { RegisterBlock } from "#chip/profiles.ts";
+import type { RegisterBlock } from "#chip/profile.ts";
 import type { Access, Register, Width } from "#kit/mmio.ts";
 import type { Effect } from "./effects.ts";
 

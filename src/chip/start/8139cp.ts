@@ -1,0 +1,30 @@
+/**
+ * RTL8139C+.
+ *
+ * Source: RTL8139C+ datasheet; FreeBSD `sys/dev/re/if_re.c`, re_setwol and re_init_locked (BSD-4-Clause; values only).
+ */
+import type { Start } from "../steps.ts";
+
+export const START_8139CP: Start = {
+  mac: [
+    // Wake-up by magic packet, link, or any frame: off.
+    {
+      on: "io8",
+      words: [
+        [0x59, 0x30, 0],
+        [0xd8, 0x72, 0],
+      ],
+    },
+    // No early receive interrupts.
+    { on: "io16", words: [[0x5c, 0]] },
+    // The ring of high priority: it is never rung for, but may hold anything after a reset.
+    {
+      on: "io32",
+      words: [
+        [0x2c, 0],
+        [0x28, 0],
+      ],
+    },
+  ],
+  phy: [],
+};

@@ -1,0 +1,47 @@
+/** What the driver's steps work on: a chip that has been identified, and how its parts are reached. */
+import type { Chip } from "#chip/chips.ts";
+import type { Start } from "#chip/steps.ts";
+import type { Clock } from "#kit/clock.ts";
+import type { Mmio } from "#kit/mmio.ts";
+import type { Program } from "./firmware.ts";
+import { INTERRUPTS, type InterruptRegisters } from "./interrupts.ts";
+import { type PhyBus, phyBusOf } from "./phy-bus.ts";
+
+/** A chip that has been identified. */
+export interface Card {
+  readonly io: Mmio;
+  readonly clock: Clock;
+  readonly chip: Chip;
+}
+
+/** Waits that ended by their limit without ending bring-up: their number, and what the last one was for. */
+export class Overdue {
+  count = 0;
+  /** Empty until there was one. */
+  last = "";
+
+  note(what: string): void {
+    this.count++;
+    this.last = what;
+  }
+}
+
+export interface Hardware extends Card {
+  readonly phy: PhyBus;
+  readonly interrupts: InterruptRegisters;
+  /** What the chip is started with. */
+  readonly start: Start;
+  /** The chip's firmware, checked; undefined where there is none. */
+  readonly firmware: Program | undefined;
+  readonly overdue: Overdue;
+}
+
+/** Nothing is read or written yet. */
+export const hardwareOf = (card: Card, start: Start, firmware?: Program): Hardware => ({
+  ...card,
+  phy: phyBusOf(card),
+  interrupts: INTERRUPTS[card.chip.profile.mac.interrupts],
+  start,
+  firmware,
+  overdue: new Overdue(),
+});

@@ -1,0 +1,135 @@
+/** How the PHY's registers are reached: in the window, by MDIO or by OCP address. */
+import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, OCP_STANDARD, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
+import { ANAR_8139, ANER_8139, ANLPAR_8139, BMCR_8139, BMSR_8139 } from "#chip/registers-8139cp.ts";
+import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
+import { until } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { SideBusTimeout } from "./errors.ts";
+import type { Card } from "./hardware.ts";
+import { SideBus } from "./side-bus.ts";
+
+/** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), however they are reached. */
+export interface PhyBus {
+  /** @throws {SideBusTimeout} */
+  read(register: number, page?: number): number;
+  write(register: number, value: number, page?: number): void;
+}
+
+/** What BMCR has of the standard's bits; 8139s use others for purposes of their own (FreeBSD, re_miibus_writereg). */
+const BMCR_BITS = Bmcr.reset | Bmcr.speedLow | Bmcr.autonegotiate | Bmcr.restart | Bmcr.fullDuplex;
+
+const refuse = (register: number): never => {
+  throw new OutOfRange(`PHY register ${register} cannot be reached on an RTL8139C+`);
+};
+
+/** RTL8139C+: the PHY has five registers, each in the window, and no identifier. */
+const inWindow = ({ io }: Card): PhyBus => ({
+  read(register) {
+    switch (register) {
+      case BMCR:
+        return io.read16(BMCR_8139) & BMCR_BITS;
+      case BMSR:
+        return io.read16(BMSR_8139);
+      case ANAR:
+        return io.read16(ANAR_8139);
+      case ANLPAR:
+        return io.read16(ANLPAR_8139);
+      case ANER:
+        return io.read16(ANER_8139);
+      case PHYID1:
+      case PHYID2:
+        return 0;
+      default:
+        return refuse(register);
+    }
+  },
+  write(register, value) {
+    // Pause in one direction alone cannot be advertised: that bit is reserved.
+    if (register === ANAR) io.write16(ANAR_8139, value & ~Advertise.asymmetricPause);
+    else if (register === BMCR) {
+      io.write8(Cfg9346, Lock.unlock);
+      io.write16(BMCR_8139, value & BMCR_BITS);
+      io.write8(Cfg9346, Lock.lock);
+    } else refuse(register);
+  },
+});
+
+/** FreeBSD and Realtek's driver poll for at least this long (re_gmii_readreg: 2000 times 1 µs). */
+const MDIO_LIMIT_MICROS = 2000;
+const MDIO_POLL_MICROS = 25;
+/** Between two accesses (FreeBSD, re_gmii_readreg: "it takes about 20 µs to clear"). */
+const MDIO_GAP_MICROS = 20;
+const REGISTER_SHIFT = 16;
+
+/** One access by MDIO. A read ends with the flag set, a write with the flag clear. */
+const mdio = ({ io, clock }: Card, register: number, value?: number): number => {
+  if (!Number.isInteger(register) || register < 0 || register > 31) throw new OutOfRange(`PHY register ${register}`);
+  const write = value !== undefined;
+  io.write32(
+    PHYAR,
+    (write ? FLAG | (register << REGISTER_SHIFT) | (value & 0xffff) : register << REGISTER_SHIFT) >>> 0,
+  );
+  const done = (): boolean => io.read32(PHYAR) >= FLAG !== write;
+  if (!until(clock, MDIO_LIMIT_MICROS, MDIO_POLL_MICROS, done))
+    throw new SideBusTimeout({ bus: "MDIO", address: register, waitedMicros: MDIO_LIMIT_MICROS });
+  const answer = io.read32(PHYAR) & 0xffff;
+  clock.delay(MDIO_GAP_MICROS);
+  return answer;
+};
+
+type Access = (card: Card, register: number, value?: number) => number;
+
+/** Register 31 selects the page of all others. It is written where it changes, and first of all, whatever it was left at. */
+const paged =
+  (access: Access) =>
+  (card: Card): PhyBus => {
+    let current: number | undefined;
+    const select = (page: number): void => {
+      if (page === current) return;
+      access(card, PAGE, page);
+      current = page;
+    };
+    return {
+      read(register, page = 0) {
+        select(page);
+        return access(card, register);
+      },
+      write(register, value, page = 0) {
+        if (register !== PAGE) select(page);
+        access(card, register, value);
+        // A reset may put the page back as well.
+        if (register === PAGE || (register === BMCR && (value & Bmcr.reset) !== 0)) current = undefined;
+      },
+    };
+  };
+
+/** RTL8168DP: a gate lends the PHY to the driver, which otherwise is the management controller's. */
+const gated: Access = (card, register, value) => {
+  card.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
+  try {
+    return mdio(card, register, value);
+  } finally {
+    card.io.update32(RDSAR1, 0, Rdsar1.mdioGate);
+  }
+};
+
+const ocpAddress = (register: number, page: number): number =>
+  page === 0 ? OCP_STANDARD + 2 * register : (page << 4) + 2 * (register - 16);
+
+/** Clause 22 registers lie one behind the other in the PHY's own space; page p, register n (16 to 23), at (p << 4) + 2(n - 16). */
+const byOcp = ({ io, clock }: Card): PhyBus => {
+  const bus = new SideBus(io, clock);
+  return {
+    read: (register, page = 0) => bus.phyRead(ocpAddress(register, page)),
+    write: (register, value, page = 0) => bus.phyWrite(ocpAddress(register, page), value),
+  };
+};
+
+const BUSES: Readonly<Record<Card["chip"]["profile"]["phyAccess"], (card: Card) => PhyBus>> = {
+  registers: inWindow,
+  mdio: paged(mdio),
+  "mdio-gated": paged(gated),
+  ocp: byOcp,
+};
+
+export const phyBusOf = (card: Card): PhyBus => BUSES[card.chip.profile.phyAccess](card);

@@ -1,0 +1,23 @@
+/**
+ * PCI Express: how much a chip may ask of memory in one request.
+ *
+ * Source: PCI Express Base Specification, Device Control register; FreeBSD if_re.c, re_set_jumbo (512 bytes with jumbo
+ * frames, 4096 otherwise).
+ */
+import type { Chip } from "#chip/chips.ts";
+import type { Mmio } from "#kit/mmio.ts";
+import { rw16 } from "#kit/mmio.ts";
+import { STANDARD_MTU } from "./bring-up.ts";
+
+/** In the Express capability. */
+const DEVICE_CONTROL = 8;
+const REQUEST_MASK = 7 << 12;
+const REQUEST = { 512: 2 << 12, 4096: 5 << 12 } as const;
+
+/** The chips of 100 Mbit/s keep what the system chose, and PCI has no such limit. */
+export const limitReadRequests = (config: Mmio, { profile, speed }: Chip, mtu: number): void => {
+  const { expressAt } = profile.function;
+  if (expressAt === 0 || speed < 1000) return;
+  const bytes = mtu > STANDARD_MTU ? profile.mac.readRequest.jumbo : profile.mac.readRequest.usual;
+  config.update16(rw16(expressAt + DEVICE_CONTROL), REQUEST_MASK, REQUEST[bytes]);
+};
