@@ -1,7 +1,9 @@
 /** The demo as a stranger runs it: the whole program in its own process, between two network namespaces. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
@@ -52,6 +54,32 @@ test("moves verified data between two of Linux's own TCP/IP stacks", { skip }, (
   assert.equal(report.rig, "tap");
   assertWell(report, 8 * 2 ** 20);
   assert.ok(report.superFrames > 0, "the NIC cut super-frames");
+});
+
+test("puts a second NIC at the other end of a socket", { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  using scope = new DisposableStack();
+  scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const { status, stdout, stderr } = demo("--bytes", "4M", "--json", "--wire", `unix:${folder}/cable`);
+  assert.equal(status, 0, stderr + stdout);
+  const report = JSON.parse(stdout) as Report;
+  assert.equal(report.rig, "tap");
+  assertWell(report, 4 * 2 ** 20);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("uses the responder where that is asked for", () => {
+  const { status, stdout, stderr } = demo("--bytes", "1M", "--json", "--wire", "responder");
+  assert.equal(status, 0, stderr + stdout);
+  const report = JSON.parse(stdout) as Report;
+  assert.equal(report.rig, "responder");
+  assertWell(report, 2 ** 20);
+});
+
+test("a wire at whose end nobody can answer is refused", () => {
+  const { status, stderr } = demo("--wire", "pcap:some.pcap");
+  assert.equal(status, 2);
+  assert.match(stderr, /answers no ping/);
 });
 
 /** The processes below this one, itself included. */

@@ -9,6 +9,7 @@ import { Poller } from "#sys/poll.ts";
 import { BUDGET, DriverSide } from "./driver-side.ts";
 import type { DeviceTask, DriverTask, Report } from "./messages.ts";
 import { MODEL_PAGE } from "./model-page.ts";
+import { runNapi } from "./napi.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 
 const INTERRUPT = 0;
@@ -42,38 +43,44 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
     const why = reached.whyLost?.();
     if (why !== undefined) throw why;
   };
+  const { napi } = driver;
   /** Frames that the host is asked for in the next round. */
   let most = BUDGET;
-  const look = (timeoutMillis: number): void => {
-    poller.include(HOST, !driver.stalled);
-    if (poller.wait(timeoutMillis) === 0) {
-      // A card that was pulled may have had no time to say so.
-      if (timeoutMillis > 0) checkDevice();
-      return;
-    }
-    if (poller.ready(CONTROL)) control.hear();
-    if (poller.ready(INTERRUPT)) driver.interrupt();
-    if (poller.ready(HOST)) {
-      // The first one leaves at once, whether or not there are more: somebody may be waiting for the answer.
-      most = timeoutMillis > 0 ? 1 : BUDGET;
-      driver.attend();
-    }
-    for (let i = 0; i < going.length; i++)
-      if (poller.ready(LOST + i)) {
-        checkDevice();
-        driver.look();
-      }
-  };
   driver.announce(reached.warnings);
-  for (let round = 0; !control.closing; round++) {
-    const more = driver.pump(most) > 0 && driver.more;
-    // A host that had no more frames is not read again before poll(2) reports some.
-    most = driver.hostDry ? 0 : BUDGET;
-    if (more && most > 0 && (round & 15) !== 0) continue;
-    chores.run();
-    if (more) look(0);
-    else if (driver.rest()) look(driver.stalled ? 1 : LONGEST_WAIT_MILLIS);
-  }
+  runNapi(napi, {
+    get closing() {
+      return control.closing;
+    },
+    round: () => {
+      const more = driver.pump(most) > 0 && driver.more;
+      // A host that had no more frames is not read again before poll(2) reports some.
+      const drained = driver.hostDrained;
+      most = drained ? 0 : BUDGET;
+      if (!more) return "idle";
+      return drained ? "hostDrained" : "busy";
+    },
+    housekeep: () => chores.run(),
+    wait: (block) => {
+      poller.include(HOST, !driver.stalled);
+      if (poller.wait(block ? (driver.stalled ? 1 : LONGEST_WAIT_MILLIS) : 0) === 0) {
+        // A card that was pulled may have had no time to say so.
+        if (block) checkDevice();
+        return;
+      }
+      if (poller.ready(CONTROL)) control.handle();
+      if (poller.ready(INTERRUPT)) napi.interrupt();
+      if (poller.ready(HOST)) {
+        // The first one leaves at once, whether or not there are more: somebody may be waiting for the answer.
+        most = block ? 1 : BUDGET;
+        napi.schedule();
+      }
+      for (let i = 0; i < going.length; i++)
+        if (poller.ready(LOST + i)) {
+          checkDevice();
+          napi.checkPresence();
+        }
+    },
+  });
   chores.publish();
 };
 

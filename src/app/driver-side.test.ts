@@ -14,6 +14,7 @@ import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { formatMac } from "#wire/mac.ts";
 import { DriverSide } from "./driver-side.ts";
 import type { Report } from "./messages.ts";
+import { NO_PAUSES } from "./pauses.ts";
 import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./recovery.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
@@ -21,7 +22,6 @@ import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const BUDGET = RESTART_DELAYS_MICROS.length;
 const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
-const NO_PAUSES = { count: 0, micros: 0 };
 
 /** One NIC, its driver, and a TAP in a namespace of its own; time is virtual. */
 class Bench implements Disposable {
@@ -84,9 +84,9 @@ class Bench implements Disposable {
   /** Lets the loop of a data-plane thread turn for that long, a millisecond a turn. */
   run(micros: number): void {
     for (let passed = 0; passed < micros; passed += 1000) {
-      this.driver.interrupt();
+      this.driver.napi.interrupt();
       this.driver.pump();
-      this.driver.rest();
+      this.driver.napi.complete();
       this.clock.delay(1000);
     }
     this.driver.publish(NO_PAUSES);
@@ -243,7 +243,7 @@ test("a card that is pulled is gone at once: no restart is tried", { skip }, () 
   using bench = new Bench();
   bench.run(100_000);
   bench.model.faults.arm("removal");
-  assert.throws(() => bench.driver.look(), { code: "DEVICE_GONE" });
+  assert.throws(() => bench.driver.napi.checkPresence(), { code: "DEVICE_GONE" });
   assert.equal(bench.statistics.restarts, 0);
   assert.deepEqual(bench.warnings, []);
 });
@@ -251,13 +251,13 @@ test("a card that is pulled is gone at once: no restart is tried", { skip }, () 
 test("a device that is looked at and still there loses no event, and interrupts again", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
-  bench.driver.interrupt();
+  bench.driver.napi.interrupt();
   for (const up of [false, true]) {
     const before = bench.statistics.linkChanges;
     bench.model.setCarrier(up);
     // The model's PHY negotiates.
     bench.clock.delay(100_000);
-    bench.driver.look();
+    bench.driver.napi.checkPresence();
     bench.run(200_000);
     assert.equal(bench.statistics.linkUp, up ? 1 : 0);
     assert.ok(bench.statistics.linkChanges > before, up ? "it came up" : "it went down");

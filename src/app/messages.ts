@@ -5,7 +5,8 @@ import { rootCause } from "#kit/errors.ts";
 import { refusalOf } from "#sys/errno.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
 import { bugTracker } from "./manifest.ts";
-import type { HostSpec, SessionEvent, SessionFacts, WireSpec } from "./session.ts";
+import type { HostSpec, SessionEvent, SessionFacts } from "./session.ts";
+import type { WireSpec } from "./wires/wire-spec.ts";
 
 /** Where a driver finds its device: in another thread, behind a socket, or in a slot. */
 export type DeviceTask =
@@ -36,6 +37,8 @@ export interface ModelTask {
   readonly chip: string;
   readonly mac: string;
   readonly wire: WireSpec;
+  /** Permissions of a socket that the wire listens at. */
+  readonly socketMode: number | undefined;
   readonly mtu: number;
   readonly capture: string | undefined;
   readonly statistics: SharedArrayBuffer;

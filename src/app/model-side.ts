@@ -1,14 +1,19 @@
 /** The model and the far end of its wire, for the loop of a data-plane thread. */
 import { chipNamed } from "#chip/chips.ts";
+import { framesOf } from "#chip/frames.ts";
+import { CaptureFile } from "#host/capture.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import type { Link } from "#sys/link-settings.ts";
+import type { Poller } from "#sys/poll.ts";
 import type { Memory } from "#wire/memory.ts";
-import { type FarEnd, openFarEnd } from "./far-end.ts";
+import { FirstLosses } from "./first-losses.ts";
 import { type ModelTask, type Report, plainError } from "./messages.ts";
+import type { PauseCounts } from "./pauses.ts";
 import { StatisticsPage } from "./statistics-page.ts";
 import { WIRE_COUNTERS, type WireCounter } from "./statistics.ts";
+import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
 /** Frames taken from the wire before the driver has its turn: a whole ring. */
 const BUDGET = 256;
@@ -17,21 +22,24 @@ const LONGEST_WAIT_MILLIS = 250;
 
 export class ModelSide implements Disposable {
   readonly model: Rtl8169;
-  /** For poll(2): frames from the far end, where it has a descriptor. */
-  readonly wireFd: number | undefined;
   readonly #scope: DisposableStack;
   readonly #clock: Clock;
   readonly #timers = new Timers();
   readonly #page: StatisticsPage<WireCounter>;
+  readonly #losses: FirstLosses;
   readonly #far: FarEnd;
-  /** What the far end was told of the link. */
+  readonly #capture: CaptureFile | undefined;
+  /** The state of the link that the far end has. */
   #link: Link | undefined;
+  /** The carrier that the NIC has. */
+  #carrier = false;
 
   /** @param memory the channel's memory, in which frames are staged behind the DMA window */
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
     using scope = new DisposableStack();
     this.#clock = parts.clock;
     this.#page = new StatisticsPage(task.statistics, WIRE_COUNTERS);
+    this.#losses = new FirstLosses((event) => parts.report({ report: "event", event }));
     const chip = chipNamed(task.chip);
     if (chip === undefined)
       throw new OutOfRange(`there is no chip ${task.chip}`, "See `ferrule model chips` for the names.");
@@ -43,19 +51,27 @@ export class ModelSide implements Disposable {
       memory: task.channel.page,
       weaklyOrdered: process.arch !== "x64",
     });
+    const onTrouble = (error: Error): void => {
+      const { message, hint } = plainError(error);
+      parts.report({ report: "event", event: { kind: "warning", message, hint } });
+    };
+    this.#capture =
+      task.capture === undefined
+        ? undefined
+        : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError: onTrouble }));
     this.#far = openFarEnd(scope, task.wire, {
+      clock: parts.clock,
+      socketMode: task.socketMode,
+      longestFrame: framesOf(chip).longestFrame,
       mtu: task.mtu,
       memory: parts.memory,
       staging: task.channel.dmaBytes,
-      capture: task.capture,
-      onCaptureError: (error) => {
-        const { message, hint } = plainError(error);
-        parts.report({ report: "event", event: { kind: "warning", message, hint } });
-      },
+      capture: this.#capture,
+      onPlug: (plugged, why) => parts.report({ report: "event", event: { kind: "wire", plugged, why } }),
+      onTrouble,
     });
-    this.wireFd = this.#far.fd;
     this.model.connect(this.#far.port);
-    this.model.setCarrier(true);
+    this.#follow();
     this.#scope = scope.move();
   }
 
@@ -71,31 +87,43 @@ export class ModelSide implements Disposable {
   /** Lets time pass and frames come in; returns how many frames came. */
   pump(): number {
     this.elapse();
-    const { link } = this.model;
-    if (link !== this.#link) {
-      this.#link = link;
-      this.#far.setLink(link);
-    }
+    this.#follow();
     return this.#far.pump(BUDGET);
   }
 
-  /** Frames wait because the NIC has no room: poll(2) need not report more. */
-  get stuck(): boolean {
-    return this.#far.pending() > 0;
+  /** Has poll(2) wait for frames from the far end, unless some wait already because the NIC has no room. */
+  arm(poller: Poller, i: number): void {
+    const { fd, events, pending } = this.#far;
+    poller.aim(i, pending ? -1 : fd);
+    poller.watch(i, events);
   }
 
-  /** Milliseconds that the loop may wait: until the next timer, and 1 while frames wait for room, which nothing announces. */
-  patience(): number {
-    const micros = this.#timers.next - this.#clock.now();
-    return Math.max(0, Math.min(this.stuck ? 1 : LONGEST_WAIT_MILLIS, Math.ceil(micros / 1000)));
+  /** Milliseconds that the loop may wait: until something is due, and 1 while frames wait for room, which nothing announces. */
+  pollTimeout(): number {
+    const { pending, due } = this.#far;
+    const micros = Math.min(this.#timers.next, due) - this.#clock.now();
+    return Math.max(0, Math.min(pending ? 1 : LONGEST_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }
 
   /** Writes out what the capture holds back. */
   flush(): void {
-    this.#far.flush();
+    this.#capture?.flush();
   }
 
-  publish(pauses: { readonly count: number; readonly micros: number }): void {
+  /** The NIC has a carrier while the wire is plugged in; the far end sees the NIC's link. */
+  #follow(): void {
+    const { plugged } = this.#far;
+    if (plugged !== this.#carrier) {
+      this.#carrier = plugged;
+      this.model.setCarrier(plugged);
+    }
+    const { link } = this.model;
+    if (link === this.#link) return;
+    this.#link = link;
+    this.#far.setLink(link);
+  }
+
+  publish(pauses: PauseCounts): void {
     const { sentFrames, sentBytes, receivedFrames, receivedBytes, drops } = this.#far.traffic();
     this.#page.publish({
       wireSentFrames: sentFrames,
@@ -109,5 +137,6 @@ export class ModelSide implements Disposable {
       modelGcPauses: pauses.count,
       modelGcMicros: pauses.micros,
     });
+    this.#losses.look({ wireDrops: drops, missedFrames: this.model.counters.rxMissed });
   }
 }

@@ -19,17 +19,16 @@ runThread((port, report) => {
   using chores = new Housekeeping(side);
   const bus = new ThreadedPort(task.channel, side.model, REGISTERS, memory);
   const control = new Control(task.control, port, () => {});
-  const { wireFd } = side;
-  const poller = new Poller([bus.fd, control.fd, ...(wireFd === undefined ? [] : [wireFd])]);
+  const poller = new Poller([bus.fd, control.fd, -1]);
   report({ report: "ready" });
   while (!control.closing) {
     const work = bus.drain() + side.pump();
     chores.run();
     if (work > 0 || !bus.sleep()) continue;
-    if (wireFd !== undefined) poller.include(WIRE, !side.stuck);
-    const ready = poller.wait(side.patience());
+    side.arm(poller, WIRE);
+    const ready = poller.wait(side.pollTimeout());
     bus.wake();
-    if (ready > 0 && poller.ready(CONTROL)) control.hear();
+    if (ready > 0 && poller.ready(CONTROL)) control.handle();
   }
   chores.publish();
 });

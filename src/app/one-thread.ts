@@ -12,6 +12,7 @@ import { DriverSide } from "./driver-side.ts";
 import type { OneThreadTask } from "./messages.ts";
 import { REGISTERS } from "./model-page.ts";
 import { ModelSide } from "./model-side.ts";
+import { runNapi } from "./napi.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 
 const CONTROL = 0;
@@ -36,21 +37,25 @@ runThread((port, report) => {
   using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
   using chores = new Housekeeping(driver, side);
   const control = new Control(driverTask.control, port, (command) => driver.follow(command));
-  const { wireFd } = side;
-  const poller = new Poller([control.fd, driver.hostFd, ...(wireFd === undefined ? [] : [wireFd])]);
+  const poller = new Poller([control.fd, driver.hostFd, -1]);
   driver.announce();
-  for (let round = 0; !control.closing; round++) {
-    // The device first: some of its events, such as link up, come from its timers alone.
-    const came = side.pump();
-    driver.interrupt();
-    const work = came + driver.pump();
-    if (work > 0 && (round & 15) !== 0) continue;
-    chores.run();
-    if (work === 0 && !driver.rest()) continue;
-    poller.include(HOST, !driver.stalled);
-    if (wireFd !== undefined) poller.include(WIRE, !side.stuck);
-    const timeout = work > 0 ? 0 : side.patience();
-    if (poller.wait(timeout) > 0 && poller.ready(CONTROL)) control.hear();
-  }
+  const { napi } = driver;
+  runNapi(napi, {
+    get closing() {
+      return control.closing;
+    },
+    round: () => {
+      // The device first: some of its events, such as link up, come from its timers alone.
+      const came = side.pump();
+      napi.interrupt();
+      return came + driver.pump() > 0 ? "busy" : "idle";
+    },
+    housekeep: () => chores.run(),
+    wait: (block) => {
+      poller.include(HOST, !driver.stalled);
+      side.arm(poller, WIRE);
+      if (poller.wait(block ? side.pollTimeout() : 0) > 0 && poller.ready(CONTROL)) control.handle();
+    },
+  });
   chores.publish();
 });

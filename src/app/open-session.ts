@@ -21,6 +21,7 @@ import type {
 } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
+import { socketsOf } from "./wires/wire-spec.ts";
 import { ThreadFailure, WorkerThread } from "./worker-thread.ts";
 
 type Thread = WorkerThread<Command, Report>;
@@ -108,6 +109,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
 
   const letGo = shared.use(EventFd.create());
+  const early: SessionEvent[] = [];
   const start: Start = async (what, file, task, bell) => {
     const thread: Thread = new WorkerThread(what, entryBeside(file, import.meta.url), task, bell);
     scope.defer(() => {
@@ -116,7 +118,10 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     });
     const ready = await thread.until(
       START_LIMIT_MILLIS,
-      (report) => (report.report === "ready" ? report : undefined),
+      (report) => {
+        if (report.report === "event") early.push(report.event);
+        return report.report === "ready" ? report : undefined;
+      },
       stop,
     );
     return { thread, facts: ready.facts, tap: ready.tap };
@@ -147,6 +152,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
       chip: device.chip,
       mac: formatMac(randomStationAddress()),
       wire: device.wire,
+      socketMode: device.socketMode,
       mtu: options.mtu,
       capture: device.capture,
       statistics: memory.wire,
@@ -155,6 +161,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     const task = driverTask({ bus: "threaded", channel: channel.channel });
     if (device.threads === 2) {
       const model = await start("the model's thread", "./model-thread.ts", modelTask, bells.model);
+      model.thread.leaves(socketsOf(device.wire));
       threads.push(model.thread);
       driver = await start("the driver's thread", "./data-plane.ts", task, bells.driver);
     } else {
@@ -164,13 +171,14 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
         { driver: task, model: modelTask },
         bells.driver,
       );
+      driver.thread.leaves(socketsOf(device.wire));
     }
   }
   threads.push(driver.thread);
   if (driver.facts === undefined) throw new Error("the driver's thread said nothing of itself");
   if (driver.tap === undefined) throw new Error("the driver's thread gave no descriptor of its TAP");
   const taken = { ...driver, facts: driver.facts, tap: Tap.owning(driver.tap.number, driver.tap) };
-  return new OpenSession(taken, threads, memory, scope.move());
+  return new OpenSession(taken, { threads, memory, early }, scope.move());
 };
 
 class OpenSession implements Session {
@@ -180,13 +188,22 @@ class OpenSession implements Session {
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
   readonly #listeners: ((event: SessionEvent) => void)[] = [];
+  /** Events from before there was a listener. */
+  readonly #early: SessionEvent[] = [];
   #closing: Promise<void> | undefined;
   #failure: ThreadFailure | undefined;
 
   constructor(
     driver: { readonly facts: SessionFacts; readonly thread: Thread; readonly tap: Tap },
-    threads: readonly Thread[],
-    memory: { driver: SharedArrayBuffer; wire: SharedArrayBuffer },
+    {
+      threads,
+      memory,
+      early,
+    }: {
+      readonly threads: readonly Thread[];
+      readonly memory: { driver: SharedArrayBuffer; wire: SharedArrayBuffer };
+      readonly early: readonly SessionEvent[];
+    },
     scope: AsyncDisposableStack,
   ) {
     this.facts = driver.facts;
@@ -208,6 +225,7 @@ class OpenSession implements Session {
           this.#tell({ kind: "failed", error: { code, message: error.message, hint } });
         },
       );
+    for (const event of early) this.#tell(event);
   }
 
   get interfaceName(): string {
@@ -220,6 +238,7 @@ class OpenSession implements Session {
 
   onEvent(listener: (event: SessionEvent) => void): void {
     this.#listeners.push(listener);
+    for (const event of this.#early.splice(0)) listener(event);
     if (this.#failure !== undefined) {
       const { code, message, hint } = this.#failure;
       listener({ kind: "failed", error: { code, message, hint } });
@@ -260,6 +279,8 @@ class OpenSession implements Session {
       // The interface goes with the thread that served it.
       this.#follower[Symbol.dispose]();
     }
+    // A failure is kept for every listener there will be.
+    else if (this.#listeners.length === 0) this.#early.push(event);
     for (const listener of this.#listeners) listener(event);
   }
 }

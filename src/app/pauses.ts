@@ -1,6 +1,13 @@
 /** Garbage collections of the calling thread, counted without its event loop: a data-plane thread never runs one. */
 import { GCProfiler } from "node:v8";
 
+export interface PauseCounts {
+  readonly count: number;
+  readonly micros: number;
+}
+
+export const NO_PAUSES: PauseCounts = { count: 0, micros: 0 };
+
 /** Counts until disposed. `count` and `micros` are as of the last `refresh`, which allocates: call it seldom. */
 export class Pauses implements Disposable {
   count = 0;

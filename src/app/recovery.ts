@@ -1,6 +1,6 @@
 /** Limits on restarting a NIC that fails: a budget, a delay that grows, and an end. */
 import type { Clock } from "#kit/clock.ts";
-import { FerruleError } from "#kit/errors.ts";
+import { DeviceGone, FerruleError } from "#kit/errors.ts";
 
 /** Delay before each restart. The length of the list is the number of restarts before the NIC is given up. */
 export const RESTART_DELAYS_MICROS: readonly number[] = [0, 10_000, 100_000, 500_000, 1_000_000];
@@ -21,6 +21,9 @@ export class NicGivenUp extends FerruleError {
     this.restarts = fields.restarts;
   }
 }
+
+/** Errors that a restart cannot mend. */
+export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
 
 /** Counts restarts, and says when the next one may take place. */
 export class Recovery {

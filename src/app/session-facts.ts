@@ -1,7 +1,8 @@
-/** What a session tells of its NIC that does not change while it lives. */
+/** What a session reports of its NIC once it is up. */
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
-import type { SessionFacts } from "./session.ts";
+import type { DriverTask } from "./messages.ts";
+import type { SessionEvent, SessionFacts } from "./session.ts";
 
 export const sessionFacts = (nic: Nic, device: string, interfaceName: string): SessionFacts => ({
   device,
@@ -19,3 +20,25 @@ export const sessionFacts = (nic: Nic, device: string, interfaceName: string): S
     "scatter",
   ],
 });
+
+/** What people should know of it. */
+export const startEvents = (nic: Nic, { address, device }: DriverTask): readonly SessionEvent[] => {
+  const events: SessionEvent[] = [];
+  if (nic.permanentAddress === undefined && address === undefined)
+    events.push({
+      kind: "warning",
+      message: `the card has no MAC address of its own; it uses ${formatMac(nic.address)}, chosen at random`,
+      hint: "Give it one that stays the same: --mac 02:00:5e:10:00:01.",
+    });
+  const { firmware } = nic.chip;
+  if (nic.firmware !== undefined)
+    events.push({ kind: "note", message: `the PHY runs with firmware ${nic.firmware} (${firmware})` });
+  // A model's PHY works without, as nearly every real one does, but only of a real one should people know.
+  else if (firmware !== undefined && device.bus === "vfio")
+    events.push({
+      kind: "warning",
+      message: `${firmware} is not installed; the PHY runs without its firmware`,
+      hint: "Install it: sudo apt install firmware-realtek (Debian, non-free-firmware) or linux-firmware.",
+    });
+  return events;
+};

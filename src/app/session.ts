@@ -1,5 +1,6 @@
 /** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
 import type { Statistics } from "./statistics.ts";
+import type { WireSpec } from "./wires/wire-spec.ts";
 
 /** Where the driver's side ends: a TAP interface with offloads. */
 export interface HostSpec {
@@ -8,18 +9,14 @@ export interface HostSpec {
   readonly namespace?: number;
 }
 
-/** Where the wire's far end is. */
-export type WireSpec =
-  | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
-  /** A built-in far end that answers ARP, ICMP echo and UDP echo. */
-  | { readonly kind: "responder" };
-
 /** The NIC in software, in this process. */
 export interface ModelSpec {
   readonly kind: "model";
   /** Key of the chip it is: see `ferrule model chips`. */
   readonly chip: string;
   readonly wire: WireSpec;
+  /** Permissions of a socket that the wire listens at; the owner's alone unless given. */
+  readonly socketMode?: number;
   /** Driver and model in one data-plane thread, or in one each; 1 unless told. */
   readonly threads?: 1 | 2;
   /** pcapng file of what crosses the wire. */
@@ -71,9 +68,13 @@ export interface SessionFacts {
 /** Something that happened in a session's threads. */
 export type SessionEvent =
   | { readonly kind: "carrier"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
+  /** Someone took the other end of the wire, or left it. */
+  | { readonly kind: "wire"; readonly plugged: boolean; readonly why: string }
   /** The interface has another name now. */
   | { readonly kind: "renamed"; readonly name: string }
   | { readonly kind: "warning"; readonly message: string; readonly hint: string }
+  /** Something that helps to find a fault. */
+  | { readonly kind: "note"; readonly message: string }
   /** The session ended by itself: an error in a thread, or the device has gone. */
   | { readonly kind: "failed"; readonly error: { code: string; message: string; hint: string } };
 

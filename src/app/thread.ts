@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
 import { type Command, type FollowCommand, type Report, plainError } from "./messages.ts";
-import { Pauses } from "./pauses.ts";
+import { NO_PAUSES, type PauseCounts, Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
 /** Someone may be watching a capture or a trace. */
@@ -11,12 +11,10 @@ const PAUSES_MILLIS = 2000;
 
 /** What is done now and then. */
 export interface Chores {
-  publish(pauses: { readonly count: number; readonly micros: number }): void;
+  publish(pauses: PauseCounts): void;
   /** Writes out what is held back. */
   flush(): void;
 }
-
-const NO_PAUSES = { count: 0, micros: 0 };
 
 export class Housekeeping implements Disposable {
   readonly #chores: readonly Chores[];
@@ -71,7 +69,8 @@ export class Control {
     this.#onFollow = onFollow;
   }
 
-  hear(): void {
+  /** Carries out what has come. */
+  handle(): void {
     this.#bell.drain();
     for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
       const command = m.message as Command;

@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { EventFd } from "#sys/eventfd.ts";
+import { SocketPlace } from "#sys/unix-path.ts";
 import type { PlainError } from "./messages.ts";
 
 /** Milliseconds that a thread has to close what it holds, and to end once it is terminated. */
@@ -72,6 +73,7 @@ export class WorkerThread<Command extends object, Report extends object> {
   readonly #bell: EventFd;
   readonly #what: string;
   readonly #ended: Promise<void>;
+  #sockets: readonly SocketPlace[] = [];
   #listener: (report: Report) => void = () => {};
   #failed: (error: Error) => void = () => {};
 
@@ -131,6 +133,11 @@ export class WorkerThread<Command extends object, Report extends object> {
     this.#bell.signal();
   }
 
+  /** The thread has made sockets at these paths. One that is stuck cannot remove them: `end` does. */
+  leaves(paths: readonly string[]): void {
+    this.#sockets = paths.map((path) => new SocketPlace(path));
+  }
+
   /** Asks it to end, and ends it when it does not. @throws {ThreadStuck} */
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
     // Its last words may be warnings: a capture that could not be finished.
@@ -140,6 +147,12 @@ export class WorkerThread<Command extends object, Report extends object> {
     const timer = setTimeout(resolve, limits.close, "late");
     const late = await Promise.race([this.#ended, promise]);
     clearTimeout(timer);
-    if (late === "late") await terminate(this.#worker, this.#what, limits.terminate);
+    if (late !== "late") return;
+    try {
+      await terminate(this.#worker, this.#what, limits.terminate);
+    } catch (error) {
+      for (const socket of this.#sockets) socket.remove();
+      throw error;
+    }
   }
 }

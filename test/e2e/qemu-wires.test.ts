@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { openServer } from "#app/serve/open-server.ts";
 import type { ServeState } from "#app/serve/requests.ts";
-import type { ServedWireSpec } from "#app/serve/wire-spec.ts";
+import type { WireSpec } from "#app/wires/wire-spec.ts";
 import { noRig } from "../guest/available.ts";
 import { Guest } from "../guest/guest.ts";
 
 interface Cable {
   readonly name: string;
-  readonly ours: (folder: string) => ServedWireSpec;
+  readonly ours: (folder: string) => WireSpec;
   /** The same cable as QEMU is told of it. */
   readonly theirs: (folder: string) => string;
 }

@@ -12,7 +12,7 @@ import { ro32, wo8 } from "#kit/mmio.ts";
 import { stateLines } from "#app/cli/model-ctl.ts";
 import { newsLines } from "#app/cli/serve-events.ts";
 import { plain } from "#app/cli/terminal.ts";
-import { askServer, ControlSocket, controlPath, NotServed } from "#app/serve/control-socket.ts";
+import { askServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
 import type { ServeEvent } from "#app/serve/messages.ts";
 import { ThreadFailure } from "#app/worker-thread.ts";
 import { openServer, type ServeOptions, type Serving } from "#app/serve/open-server.ts";

@@ -8,8 +8,10 @@ import { type DemoOptions, runOnTaps } from "../demo/tap-rig.ts";
 import { runUnshared } from "../demo/unprivileged.ts";
 import { openSession } from "../open-session.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
+import { parseWire, pathsOf, type WireSpec } from "../wires/wire-spec.ts";
 import { parseBytes, parseChip } from "./spec.ts";
 import { stopAtSignals, type Stop } from "./stop.ts";
+import { WrongUsage } from "./usage.ts";
 
 /** Someone asked to stop before the end. */
 class Interrupted extends FerruleError {
@@ -28,6 +30,28 @@ const interruption = (stop: Stop): Promise<never> => {
   return stopped;
 };
 
+/** Two namespaces cannot be made here, and the wire needs them. */
+class NoNamespaces extends FerruleError {
+  readonly code = "NO_NAMESPACES";
+  readonly hint = "Leave --wire out, or use --wire responder: that needs no permission.";
+  constructor(because: string) {
+    super(`no TAP between two namespaces here: ${because}`);
+  }
+}
+
+const CHOSEN = { rig: "responder", because: "--wire responder" } as const;
+
+/** @throws {WrongUsage} for a wire with nobody at its far end who could answer */
+const parseFarEnd = (text: string | undefined): WireSpec | undefined => {
+  const wire = text === undefined ? undefined : parseWire(text);
+  if (wire?.kind === "pcap")
+    throw new WrongUsage(
+      "a capture file answers no ping and receives no transfer",
+      `Use the wire with \`ferrule up model:rtl8168h --wire ${text}\`.`,
+    );
+  return wire;
+};
+
 /** Runs the demo on the rig this machine permits. A number is the exit code of another process that did it all. */
 const run = async (
   options: DemoOptions,
@@ -35,7 +59,7 @@ const run = async (
   stop: Stop,
   args: readonly string[],
 ): Promise<DemoReport | number> => {
-  const choice = chooseRig(permissions());
+  const choice = options.wire?.kind === "responder" ? CHOSEN : chooseRig(permissions());
   const stopped = interruption(stop);
   let because = choice.rig === "responder" ? choice.because : "";
   if (choice.rig === "unshare") return await runUnshared(args, stop.signal);
@@ -47,7 +71,9 @@ const run = async (
       because = error.message;
     }
   }
-  progress.say(`No TAP between two namespaces here: ${because}. Using the built-in responder instead.`);
+  if (options.wire !== undefined && choice !== CHOSEN) throw new NoNamespaces(because);
+  if (choice !== CHOSEN)
+    progress.say(`No TAP between two namespaces here: ${because}. Using the built-in responder instead.`);
   return await Promise.race([runOnResponder(options, because, progress, stop.signal), stopped]);
 };
 
@@ -78,18 +104,30 @@ export const demo = command({
       summary: "a drivable chip of `ferrule model chips`",
       default: "rtl8168h",
     },
+    wire: {
+      kind: "value",
+      placeholder: "SPEC",
+      summary: "where the NIC's wire ends: responder, tap:NAME, or unix:… with a second NIC there; a TAP unless given",
+    },
     json: JSON_OPTION,
   },
-  examples: ["npm start", "npx ferrule demo --bytes 256M", "npx ferrule demo --json | jq .transfers"],
-  needs() {
+  examples: [
+    "npm start",
+    "npx ferrule demo --bytes 256M",
+    "npx ferrule demo --bytes 64M --wire unix:cable.sock",
+    "npx ferrule demo --json | jq .transfers",
+  ],
+  needs({ values }) {
+    const wire = parseFarEnd(values.wire);
     // For the two network namespaces, the TAPs in them, and ping.
     return {
       capabilities: ["net_admin", "sys_admin", "net_raw"],
-      paths: [{ path: "/dev/net/tun", use: "write" }],
+      paths: [{ path: "/dev/net/tun", use: "write" }, ...(wire === undefined ? [] : pathsOf(wire))],
     };
   },
   async run({ values, terminal }) {
-    const options = { bytes: parseBytes(values.bytes), chip: parseChip(values.chip).key };
+    const wire = parseFarEnd(values.wire);
+    const options = { bytes: parseBytes(values.bytes), chip: parseChip(values.chip).key, wire };
     const progress = new Progress(terminal.err);
     using stop = stopAtSignals();
     try {
@@ -99,6 +137,7 @@ export const demo = command({
         String(options.bytes),
         "--chip",
         options.chip,
+        ...(values.wire === undefined ? [] : ["--wire", values.wire]),
         ...(values.json ? ["--json"] : []),
       ];
       const report = await run(options, progress, stop, args);

@@ -5,8 +5,8 @@ import { Interfaces } from "#sys/interface.ts";
 import { Files, textOf } from "../cards/files.ts";
 import { isPrepared } from "../cards/here.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
-import { ask, NotRunning } from "./control.ts";
-import { findUp } from "./find-up.ts";
+import { ask, NotRunning } from "../control/up-control.ts";
+import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "./limit.ts";
 import { parseInterfaceName } from "./spec.ts";
 

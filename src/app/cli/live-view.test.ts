@@ -12,7 +12,6 @@ const watch = (given: Partial<Watch> = {}): Watch => ({
   before: statisticsOf(),
   now: statisticsOf(),
   elapsedSeconds: 0.2,
-  event: "",
   ...given,
 });
 const show = (given: Partial<Watch> = {}, columns = 100): string =>
@@ -49,11 +48,6 @@ test("says none, or every trouble by name", () => {
 
 test("a link that is down is said to be down", () =>
   assert.match(show({ now: statisticsOf({ linkUp: 0 }) }), /link +down/));
-
-test("the newest event takes the place of the advice", () => {
-  assert.match(show(), /Ctrl-C takes fe0 down/);
-  assert.doesNotMatch(show({ event: "fe0: carrier down" }), /Ctrl-C/);
-});
 
 test("no line reaches the last column, however narrow the terminal", () => {
   for (const columns of [1, 10, 40, 80])

@@ -2,21 +2,14 @@
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
 import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "./format.ts";
+import type { Reading } from "./reporter.ts";
 import type { Stream } from "./terminal.ts";
 import { visiblePainted } from "./visible.ts";
 
-export interface Watch {
+export interface Watch extends Reading<Statistics> {
   readonly facts: SessionFacts;
   /** The wire as it was named on the command line; undefined where it is somebody else's. */
   readonly wire: string | undefined;
-  /** Since the interface came up. */
-  readonly upSeconds: number;
-  readonly before: Statistics;
-  readonly now: Statistics;
-  /** Between the two readings; greater than 0. */
-  readonly elapsedSeconds: number;
-  /** The newest event, as a line; empty when there was none. */
-  readonly event: string;
 }
 
 type Paint = Stream["paint"];
@@ -109,7 +102,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
       "ll",
     ),
     "",
-    watch.event === "" ? paint("dim", `Ctrl-C takes ${facts.interfaceName} down.`) : watch.event,
+    paint("dim", `Ctrl-C takes ${facts.interfaceName} down.`),
   ];
   // A line that wraps would break redrawing in place, and one that fills the last column may wrap.
   return lines.map((line) => fitted(line, columns - 1));

@@ -1,7 +1,7 @@
 /** `ferrule model ctl`: asks things of a NIC that `ferrule model serve` gives to a guest, while the guest uses it. */
 import type { Direction } from "#host/impaired-lane.ts";
 import { FerruleError } from "#kit/errors.ts";
-import { askServer } from "../serve/control-socket.ts";
+import { askServer } from "../control/serve-control.ts";
 import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";

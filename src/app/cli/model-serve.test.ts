@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
-import { askServer } from "../serve/control-socket.ts";
+import { askServer } from "../control/serve-control.ts";
 import type { ServeEvent } from "../serve/messages.ts";
 import type { Serving } from "../serve/open-server.ts";
 import type { ServeRequest } from "../serve/requests.ts";
@@ -73,6 +73,7 @@ const setUp = (
     once: options.once ?? false,
     wire: "responder",
     json: options.json ?? false,
+    level: "info" as const,
   } as const;
   const exit = serve(call, terminal, async () => serving, stop);
   /** Resolves when it serves, which is the first thing that it says. */

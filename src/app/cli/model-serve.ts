@@ -11,16 +11,17 @@ import { privileges } from "#sys/privileges.ts";
 import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
 import { formatMac } from "#wire/mac.ts";
 import type { ControlRequest } from "../serve/requests.ts";
-import { checkControlPath, controlPath, ControlSocket } from "../serve/control-socket.ts";
+import { checkControlPath, controlPath, ControlSocket } from "../control/serve-control.ts";
 import { openServer, type ServeOptions, type Serving } from "../serve/open-server.ts";
-import { parseServedWire, WIRE_SYNTAX } from "../serve/wire-spec.ts";
+import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";
 import { within } from "./limit.ts";
-import { Redrawn } from "./live-view.ts";
-import { newsJson, newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
+import { type Level, LOG_OPTIONS, parseLevel } from "./log.ts";
+import { Reporter } from "./reporter.ts";
+import { newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
 import { besideOutputs, outputPath } from "./output.ts";
-import { parseChip, parseStationAddress } from "./spec.ts";
+import { parseChip, parseSocketMode, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
 import { WrongUsage } from "./usage.ts";
@@ -46,46 +47,7 @@ export interface ServeCall {
   /** As it was typed. */
   readonly wire: string;
   readonly json: boolean;
-}
-
-/** Tells what happens, and shows the counters below it where someone watches. */
-class Reporter implements Disposable {
-  readonly #terminal: Terminal;
-  readonly #json: boolean;
-  readonly #picture: Redrawn | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  constructor(terminal: Terminal, json: boolean) {
-    this.#terminal = terminal;
-    this.#json = json;
-    this.#picture = terminal.out.isTerminal && !json ? new Redrawn(terminal.out) : undefined;
-  }
-
-  tell(news: ServeNews): void {
-    const { out } = this.#terminal;
-    for (const line of this.#json ? [newsJson(news)] : newsLines(news, out))
-      if (this.#picture === undefined) out.line(line);
-      else this.#picture.above(line);
-  }
-
-  watch(serving: Serving): void {
-    if (this.#picture === undefined) return;
-    const start = performance.now();
-    let [before, last] = [serving.statistics(), start];
-    const draw = (): void => {
-      const [now, at] = [serving.statistics(), performance.now()];
-      const elapsedSeconds = Math.max(at - last, 1) / 1000;
-      const watch = { upSeconds: (at - start) / 1000, before, now, elapsedSeconds };
-      this.#picture?.draw(serveView(watch, this.#terminal.out.columns()));
-      [before, last] = [now, at];
-    };
-    this.#timer = setInterval(draw, REDRAW);
-    draw();
-  }
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-  }
+  readonly level: Level;
 }
 
 /** Runs the command; `open` and `stop` are the process's own except in tests. */
@@ -95,12 +57,12 @@ export const serve = async (
   open: (options: ServeOptions, stop: AbortSignal) => Promise<Serving>,
   stop: Stop,
 ): Promise<Exit> => {
-  const { options, chip, wire, json, once } = call;
+  const { options, chip, wire, json, level, once } = call;
   const { socket, mac, strict } = options;
   checkControlPath(socket);
   const serving = await open(options, stop.signal);
   const [failed, closed] = [Promise.withResolvers<ThreadFailure>(), Promise.withResolvers<void>()];
-  const reporter = new Reporter(terminal, json);
+  const reporter = new Reporter<ServeNews>(terminal.out, { json, level, lines: newsLines });
   const answer = async (request: ControlRequest): Promise<object> => {
     if (request.command !== "stop") return serving.ask(request);
     stop.ask("ferrule model ctl stop");
@@ -114,7 +76,7 @@ export const serve = async (
     try {
       using showing = reporter;
       const qemu = qemuArguments(socket);
-      showing.tell({
+      showing.report({
         kind: "serving",
         chip: chip.name,
         mac,
@@ -125,19 +87,19 @@ export const serve = async (
         privileges: privileges(),
       });
       serving.onEvent((event) => {
-        showing.tell(event);
+        showing.report(event);
         if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
         if (once && event.kind === "client" && !event.connected && event.client !== 0)
           stop.ask(`client ${event.client} has gone`);
       });
-      showing.watch(serving);
+      showing.watch({ read: () => serving.statistics(), draw: serveView, redrawMillis: REDRAW });
       const end = await Promise.race([stop.asked, failed.promise]);
       if (end instanceof ThreadFailure) throw end;
       reason = end;
     } finally {
       // The thread's last counters come with its end.
       await within(serving.close(), "taking the server down", CLOSING).finally(closed.resolve);
-      if (reason !== "failed") reporter.tell({ kind: "stopped", reason, statistics: serving.statistics() });
+      if (reason !== "failed") reporter.report({ kind: "stopped", reason, statistics: serving.statistics() });
     }
   } finally {
     await serving.close();
@@ -180,18 +142,6 @@ const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined =
         .join(", ")}.`,
     );
   return medium;
-};
-
-const parseSocketMode = (text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
-  const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
-  // Without them the server could not be told from a stale socket, nor be reached by anybody.
-  if ((mode & 0o600) !== 0o600)
-    throw new WrongUsage(
-      `--socket-mode takes permissions in octal digits, not "${text}"`,
-      "Write 600 for this user alone, 660 for its group as well, 666 for everybody.",
-    );
-  return mode;
 };
 
 const FORMATS: readonly TraceFormat[] = ["text", "json"];
@@ -268,7 +218,7 @@ export const modelServe = command({
       kind: "flag",
       summary: "end with the first client, and with exit code 1 if its driver committed offences: for CI",
     },
-    json: { kind: "flag", summary: "print events as JSON, one object a line" },
+    ...LOG_OPTIONS,
   },
   examples: [
     "npx ferrule model serve --chip rtl8125b --socket nic.sock",
@@ -276,20 +226,11 @@ export const modelServe = command({
     "passt -s net.sock --mtu 1500 && npx ferrule model serve --socket nic.sock --wire unix:net.sock --trace trace.txt",
   ],
   needs({ values }) {
-    const wire = parseServedWire(values.wire);
-    const make = [values.socket, values.capture, values.trace].filter((path) => path !== undefined);
-    const read: string[] = [];
-    if (wire.kind === "pcap") {
-      if (wire.file !== undefined) read.push(wire.file);
-      if (wire.record !== undefined) make.push(wire.record);
-    }
-    if (wire.kind === "stream" || wire.kind === "datagram") make.push(wire.path);
+    const wire = parseWire(values.wire);
+    const made = [values.socket, values.capture, values.trace].filter((path) => path !== undefined);
     return {
       capabilities: wire.kind === "tap" ? ["net_admin"] : [],
-      paths: [
-        ...make.map((path) => ({ path, use: "make" }) as const),
-        ...read.map((path) => ({ path, use: "read" }) as const),
-      ],
+      paths: [...made.map((path) => ({ path, use: "make" }) as const), ...pathsOf(wire)],
     };
   },
   async run({ values, terminal }) {
@@ -301,7 +242,7 @@ export const modelServe = command({
       mac: formatMac(values.mac === undefined ? randomStationAddress() : parseStationAddress(values.mac)),
       socket: socketPath(values.socket),
       socketMode: parseSocketMode(values["socket-mode"]),
-      wire: parseServedWire(values.wire),
+      wire: parseWire(values.wire),
       capture: values.capture === undefined ? undefined : outputPath(values.capture),
       trace: parseTrace(values.trace, values["trace-format"]),
       strict: parseStrict(values.strict),
@@ -309,11 +250,17 @@ export const modelServe = command({
       medium: parseMedium(values.medium, chip),
     };
     const { wire, capture, trace } = options;
-    const record = wire.kind === "pcap" ? wire.record : undefined;
-    const shown = besideOutputs(terminal, [capture, trace?.path, record]);
+    const shown = besideOutputs(terminal, [capture, trace?.path, recordOf(wire)]);
     using stop = stopAtSignals();
     return await serve(
-      { chip, options, once: values.once, wire: values.wire, json: values.json },
+      {
+        chip,
+        options,
+        once: values.once,
+        wire: values.wire,
+        json: values.json,
+        level: parseLevel(values["log-level"]),
+      },
       shown,
       openServer,
       stop,

@@ -3,6 +3,7 @@ import type { Privileges } from "#sys/privileges.ts";
 import type { ServeEvent } from "../serve/messages.ts";
 import type { ServeStatistics } from "../serve/statistics.ts";
 import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "./format.ts";
+import type { Reading } from "./reporter.ts";
 import type { Stream } from "./terminal.ts";
 
 export type ServeNews =
@@ -96,23 +97,9 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
   }
 };
 
-/** One object per line: `event` says what happened. */
-export const newsJson = (news: ServeNews): string => {
-  const { kind, ...rest } = news;
-  return JSON.stringify({ event: kind, ...rest });
-};
-
-/** What the live counters are made from. */
-export interface ServeWatch {
-  readonly upSeconds: number;
-  readonly before: ServeStatistics;
-  readonly now: ServeStatistics;
-  readonly elapsedSeconds: number;
-}
-
 /** The live counters: two lines that fit the terminal. */
 export const serveView = (
-  { upSeconds, before, now, elapsedSeconds }: ServeWatch,
+  { upSeconds, before, now, elapsedSeconds }: Reading<ServeStatistics>,
   columns: number,
 ): readonly string[] => {
   const perSecond = (name: keyof ServeStatistics): number => Math.max(0, now[name] - before[name]) / elapsedSeconds;

@@ -10,8 +10,8 @@ import {
   parseChip,
   parseMtu,
   parseStationAddress,
-  parseWire,
 } from "./spec.ts";
+import { parseWire } from "../wires/wire-spec.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
 
 const refusal = (act: () => unknown): FerruleError => {
@@ -86,15 +86,6 @@ test("a card is named by its address, with or without the domain", () => {
 
 test("a bare chip name is nearly a device", () =>
   assert.match(refusal(() => parseDevice("rtl8168h")).hint, /model:rtl8168h/));
-
-test("a wire ends in a TAP or in the responder", () => {
-  assert.deepEqual(parseWire("tap:fe0w"), { kind: "tap", name: "fe0w" });
-  assert.deepEqual(parseWire("responder"), { kind: "responder" });
-  for (const later of ["pcap:x.pcapng", "unix:/x", "cable:a"])
-    assert.ok(refusal(() => parseWire(later)) instanceof NotYet, later);
-  for (const wrong of ["tap:", "tap", "", "eth0"])
-    assert.ok(refusal(() => parseWire(wrong)) instanceof WrongUsage, wrong);
-});
 
 test("an interface name is one the kernel takes as it stands", () => {
   for (const name of ["fe0", "a", "fe0.100", "x".repeat(15)]) assert.equal(parseInterfaceName(name), name);

@@ -1,11 +1,10 @@
-/** What people name on the command line: devices, wires, interfaces, sizes. */
+/** What people name on the command line: devices, interfaces, sizes, permissions. */
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
 import { parseAddress } from "../cards/address.ts";
-import type { WireSpec } from "../session.ts";
 import { NotYet, WrongUsage } from "./usage.ts";
 
 const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${key}\``).join(", ");
@@ -58,18 +57,6 @@ export const parseDevice = (text: string): Device => {
   const [chip] = chipsCalled(text);
   const hint = chip === undefined ? DEVICE_HINT : `Did you mean \`model:${chip.key}\`?`;
   throw new WrongUsage(`"${text}" is no device`, hint);
-};
-
-const LATER_WIRES = ["pcap", "unix", "cable"];
-
-/** SPEC: where the wire's far end is: `tap:NAME` or `responder`. */
-export const parseWire = (text: string): WireSpec => {
-  if (text === "responder") return { kind: "responder" };
-  if (text.startsWith("tap:")) return { kind: "tap", name: parseInterfaceName(text.slice("tap:".length)) };
-  const hint = "Write tap:NAME or responder.";
-  const kind = text.split(":", 1)[0]!;
-  if (LATER_WIRES.includes(kind)) throw new NotYet(`a wire of kind "${kind}"`, hint);
-  throw new WrongUsage(`"${text}" is no wire`, hint);
 };
 
 /** An interface name the kernel takes as it stands. */
@@ -128,4 +115,17 @@ export const parseStationAddress = (text: string): Uint8Array => {
     `${text} is not a unicast MAC address`,
     "Choose one whose first byte is even and that is not all zeros: 02:00:5e:10:00:01.",
   );
+};
+
+/** Permissions of a socket's file. @throws {WrongUsage} */
+export const parseSocketMode = (text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
+  // Without them the server could not be told from a stale socket, nor be reached by anybody.
+  if ((mode & 0o600) !== 0o600)
+    throw new WrongUsage(
+      `--socket-mode takes permissions in octal digits, not "${text}"`,
+      "Write 600 for this user alone, 660 for its group as well, 666 for everybody.",
+    );
+  return mode;
 };

@@ -28,10 +28,14 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
       const duplex = event.fullDuplex ? "full" : "half";
       return event.up ? `carrier up, ${linkSpeed(event.speed)}, ${duplex} duplex` : "carrier down";
     }
+    case "wire":
+      return event.plugged ? "wire plugged" : `wire unplugged: ${event.why}`;
     case "renamed":
       return `the interface is called ${event.name} now`;
     case "warning":
       return `warning: ${event.message} (${event.hint})`;
+    case "note":
+      return `debug: ${event.message}`;
     case "failed":
       return `failed: ${event.error.message}`;
     case "down": {
@@ -50,9 +54,3 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
 
 export const eventLine = (name: string, event: UpEvent, stream: Pick<Stream, "paint">): string =>
   `${name}: ${sentence(event, stream)}`;
-
-/** One object per line: `event` says what happened, `interface` to which one. */
-export const eventJson = (name: string, event: UpEvent): string => {
-  const { kind, ...rest } = event;
-  return JSON.stringify({ event: kind, interface: name, ...rest });
-};

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
-import { ask, NotRunning } from "./control.ts";
+import { ask, NotRunning } from "../control/up-control.ts";
 import { Stop } from "./stop.ts";
 import { FakeSession, recordedTerminal, statisticsOf } from "./terminal.test-kit.ts";
 import { bringUp } from "./up.ts";
@@ -34,6 +34,7 @@ const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
     device: "model:rtl8168h",
     wire: "responder",
     json: options.json ?? false,
+    level: "info",
   } as const;
   return { interfaceName, source, session, opened: opened.promise, terminal, stop, open, request };
 };
@@ -77,14 +78,16 @@ test("with --json every event is an object on a line of its own", async () => {
   assert.equal(events[0]?.["interface"], interfaceName);
 });
 
-test("on a terminal it shows the live view, and leaves the last picture and a line", async () => {
-  const { source, opened, terminal, stop, open, request } = setUp({ isTerminal: true });
+test("on a terminal it shows the live view, and leaves the events, the last picture and a line", async () => {
+  const { source, session, opened, terminal, stop, open, request } = setUp({ isTerminal: true });
   const exit = bringUp(request, terminal, open, stop);
   await opened;
   await turn();
+  session.tell({ kind: "carrier", up: true, speed: 1000, fullDuplex: true });
   source.emit("SIGINT", "SIGINT");
   assert.equal(await exit, 0);
   assert.match(terminal.out.text, /interrupts/);
+  assert.match(terminal.out.text, /carrier up, 1 Gbit\/s, full duplex\n/);
   assert.match(terminal.out.text, /down \(SIGINT\).*\n$/);
 });
 

@@ -7,16 +7,26 @@ import { checkCard } from "../cards/here.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
 import type { Statistics } from "../statistics.ts";
+import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";
-import { ControlServer } from "./control.ts";
+import { ControlServer } from "../control/up-control.ts";
 import { within } from "./limit.ts";
-import { liveView, Redrawn } from "./live-view.ts";
+import { liveView } from "./live-view.ts";
+import { type Level, LOG_OPTIONS, parseLevel } from "./log.ts";
 import { besideOutputs } from "./output.ts";
-import { type Device, parseDevice, parseInterfaceName, parseMtu, parseStationAddress, parseWire } from "./spec.ts";
+import { Reporter } from "./reporter.ts";
+import {
+  type Device,
+  parseDevice,
+  parseInterfaceName,
+  parseMtu,
+  parseSocketMode,
+  parseStationAddress,
+} from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
-import { eventJson, eventLine, type UpEvent } from "./up-events.ts";
+import { eventLine, type UpEvent } from "./up-events.ts";
 import { WrongUsage } from "./usage.ts";
 
 /** Milliseconds between two pictures of the live view. */
@@ -33,63 +43,7 @@ export interface UpRequest {
   /** Undefined where the wire is somebody else's. */
   readonly wire: string | undefined;
   readonly json: boolean;
-}
-
-/** Tells events and shows the counters, in the way that suits the terminal. */
-class Reporter implements Disposable {
-  readonly #request: UpRequest;
-  readonly #terminal: Terminal;
-  readonly #live: boolean;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #event = "";
-  /** Stops the live view after its last picture. */
-  #finish: () => void = () => undefined;
-
-  constructor(request: UpRequest, terminal: Terminal) {
-    this.#request = request;
-    this.#terminal = terminal;
-    this.#live = terminal.out.isTerminal && !request.json;
-  }
-
-  tell(event: UpEvent): void {
-    const { interfaceName, json } = this.#request;
-    const line = json ? eventJson(interfaceName, event) : eventLine(interfaceName, event, this.#terminal.out);
-    if (this.#timer === undefined) this.#terminal.out.line(line);
-    else this.#event = line;
-  }
-
-  /** Starts the live view, where there is someone to watch. */
-  watch(session: Session): void {
-    if (!this.#live) return;
-    const picture = new Redrawn(this.#terminal.out);
-    const start = performance.now();
-    let [before, last] = [session.statistics(), start];
-    const draw = (): void => {
-      const [now, at] = [session.statistics(), performance.now()];
-      const { facts } = session;
-      const watch = {
-        facts,
-        wire: this.#request.wire,
-        upSeconds: (at - start) / 1000,
-        before,
-        now,
-        elapsedSeconds: Math.max(at - last, 1) / 1000,
-        event: this.#event,
-      };
-      picture.draw(liveView(watch, this.#terminal.out, this.#terminal.out.columns()));
-      [before, last] = [now, at];
-    };
-    this.#finish = draw;
-    this.#timer = setInterval(draw, REDRAW);
-    draw();
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#timer === undefined) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#finish();
-  }
+  readonly level: Level;
 }
 
 /** Until someone asks to stop, or the session ends by itself. Resolves with the reason; throws the session's error. */
@@ -102,13 +56,18 @@ const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<
 /** Puts a running session on show until it ends, and takes it down. Returns its last counters. */
 const attend = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
   const failed = Promise.withResolvers<ThreadFailure>();
-  const reporter = new Reporter(request, terminal);
+  const { interfaceName, json, level, wire } = request;
+  const reporter = new Reporter<UpEvent>(terminal.out, {
+    json,
+    level,
+    lines: (event, stream) => [eventLine(interfaceName, event, stream)],
+    about: { interface: interfaceName },
+  });
   let last: Statistics;
   let reason = "failed";
   try {
     using showing = reporter;
-    const { wire } = request;
-    showing.tell({
+    showing.report({
       kind: "up",
       facts: session.facts,
       ...(wire === undefined ? {} : { wire }),
@@ -120,15 +79,20 @@ const attend = async (session: Session, stop: Stop, request: UpRequest, terminal
       // Coming out of reset the PHY reports that there is no link yet: no news.
       const news = event.kind !== "carrier" || event.up !== carrier;
       if (event.kind === "carrier") carrier = event.up;
-      if (news) reporter.tell(event);
+      if (news) reporter.report(event);
       if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
     });
-    showing.watch(session);
+    const { facts } = session;
+    showing.watch({
+      read: () => session.statistics(),
+      draw: (reading, columns) => liveView({ facts, wire, ...reading }, terminal.out, columns),
+      redrawMillis: REDRAW,
+    });
     reason = await untilTheEnd(stop, failed.promise);
   } finally {
     last = session.statistics();
-    await within(session.close(), `taking ${request.interfaceName} down`, CLOSING);
-    reporter.tell({ kind: "down", reason, statistics: last });
+    await within(session.close(), `taking ${interfaceName} down`, CLOSING);
+    reporter.report({ kind: "down", reason, statistics: last });
   }
 };
 
@@ -182,18 +146,20 @@ const firmwareIn = (folder: string): readonly string[] =>
 /** @throws {WrongUsage} */
 const modelSpec = (
   chip: string,
-  { wire: typed = RESPONDER, capture }: { readonly wire?: string | undefined; readonly capture?: string | undefined },
+  { wire: typed = RESPONDER, capture, "socket-mode": mode }: Chosen,
   interfaceName: string,
 ): ModelSpec => {
   const wire = parseWire(typed);
   if (wire.kind === "tap" && wire.name === interfaceName)
     throw new WrongUsage(`both ends are called ${interfaceName}`, "Give the wire another name: --wire tap:fe0w.");
-  return { kind: "model", chip, wire, ...(capture === undefined ? {} : { capture }) };
+  const socketMode = parseSocketMode(mode);
+  return { kind: "model", chip, wire, ...(capture !== undefined && { capture }), ...(socketMode && { socketMode }) };
 };
 
 interface Chosen {
   readonly wire?: string | undefined;
   readonly capture?: string | undefined;
+  readonly "socket-mode"?: string | undefined;
   readonly "unsafe-noiommu": boolean;
 }
 
@@ -203,12 +169,12 @@ const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): Devi
   if (unsafeNoIommu && device.kind !== "pci")
     throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Leave it out.");
   if (device.kind === "model") return modelSpec(device.chip.key, chosen, interfaceName);
-  if ((chosen.wire ?? chosen.capture) !== undefined)
+  if ((chosen.wire ?? chosen.capture ?? chosen["socket-mode"]) !== undefined)
     throw device.kind === "pci"
       ? new WrongUsage("a card has its wire plugged in", "Leave --wire out; capture with --capture-host.")
       : new WrongUsage(
-          "the wire of a device behind vfio-user is not ours",
-          "Give --wire and --capture to `ferrule model serve`.",
+          "the wire of a device behind vfio-user belongs to its server",
+          "Give --wire, --capture and --socket-mode to `ferrule model serve`.",
         );
   if (device.kind === "vfio-user") return device;
   checkCard(device.address, { unsafeNoIommu });
@@ -224,6 +190,9 @@ export const up = command({
     "",
     "The interface is made in this network namespace and may be moved to another. Needs the right to make TAPs:",
     "root, or a namespace made with `unshare --user --map-root-user --net`. `ferrule doctor` says what is missing.",
+    "",
+    "SPEC is the far end of a model's wire:",
+    ...WIRE_SYNTAX.map((line) => `  ${line}`),
   ].join("\n"),
   operands: [
     {
@@ -237,7 +206,12 @@ export const up = command({
     wire: {
       kind: "value",
       placeholder: "SPEC",
-      summary: "a model's far end: tap:NAME, or responder (answers ARP, ping and UDP echo; the default)",
+      summary: "far end of a model's wire; responder unless given",
+    },
+    "socket-mode": {
+      kind: "value",
+      placeholder: "MODE",
+      summary: "permissions of a socket that --wire listens at, in octal digits; 600 unless given",
     },
     mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
     mac: {
@@ -264,12 +238,13 @@ export const up = command({
       kind: "flag",
       summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
     },
-    json: { kind: "flag", summary: "print events as JSON, one object a line" },
+    ...LOG_OPTIONS,
   },
   examples: [
     "npx ferrule up 03:00.0",
     "sudo npx ferrule up model:rtl8168h",
     "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
+    "passt -s net.sock && sudo npx ferrule up model:rtl8168h --wire unix:net.sock",
     "sudo npx ferrule up vfio-user:nic.sock",
   ],
   needs({ values, operands }) {
@@ -281,6 +256,7 @@ export const up = command({
       // For the TAP and its settings; to follow it into another network namespace.
       capabilities: ["net_admin", "sys_admin", ...(values["unsafe-noiommu"] ? (["sys_rawio"] as const) : [])],
       paths: [
+        ...(device.kind === "model" ? pathsOf(parseWire(values.wire ?? RESPONDER)) : []),
         ...["/dev/net/tun", ...used].map((path) => ({ path, use: "write" }) as const),
         ...made.map((path) => ({ path, use: "make" }) as const),
         ...read.map((path) => ({ path, use: "read" }) as const),
@@ -293,8 +269,9 @@ export const up = command({
     const device = parseDevice(typed);
     const interfaceName = parseInterfaceName(values.name);
     const { capture, "capture-host": captureHost } = values;
-    const shown = besideOutputs(terminal, [capture, captureHost]);
     const spec = deviceSpec(device, values, interfaceName);
+    const record = spec.kind === "model" ? recordOf(spec.wire) : undefined;
+    const shown = besideOutputs(terminal, [capture, captureHost, record]);
     using stop = stopAtSignals();
     const session: SessionOptions = {
       device: spec,
@@ -305,6 +282,7 @@ export const up = command({
       ...(captureHost === undefined ? {} : { captureHost }),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
-    return await bringUp({ session, interfaceName, device: typed, wire, json: values.json }, shown, openSession, stop);
+    const shownAs = { json: values.json, level: parseLevel(values["log-level"]) };
+    return await bringUp({ session, interfaceName, device: typed, wire, ...shownAs }, shown, openSession, stop);
   },
 });

@@ -22,10 +22,16 @@ const GOOD: Readonly<Record<string, readonly string[]>> = {
 
 /** Values that mean nothing, for each option that does not take any word. */
 const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  demo: { bytes: ["x", "0", "1T", "1e9", "1025G", "64 M"], chip: ["nonsense", "rtl8126a", "rtl8128a"] },
+  demo: {
+    bytes: ["x", "0", "1T", "1e9", "1025G", "64 M"],
+    chip: ["nonsense", "rtl8126a", "rtl8128a"],
+    wire: ["eth0", "tap:", "pcap:some.pcap"],
+  },
   up: {
     name: ["a/b", "a b", "x".repeat(16), "fe%d", "."],
-    wire: ["eth0", "tap:", "tap:a/b", "responder:x"],
+    wire: ["eth0", "tap:", "tap:a/b", "responder:x", "unix:", "unix:a,x", "pcap:", "pcap:a,rate=0"],
+    "socket-mode": ["x", "9", "rw"],
+    "log-level": ["loud", "Info"],
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
     mac: ["x", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02:00:00:00:00", "ff:ff:ff:ff:ff:ff"],
   },
@@ -35,6 +41,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     wire: ["eth0", "tap:", "unix:", "pcap:", "unix:a,x", "pcap:a,rate=0", "pcap:a,rate=x", "responder:x"],
     mac: ["x", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02:00:00:00:00", "ff:ff:ff:ff:ff:ff"],
     "trace-format": ["xml", "JSON"],
+    "log-level": ["loud", "Info"],
     strict: ["hard", "Error"],
     interrupts: ["msi-y", "MSIX"],
     medium: ["glass", "fibre"],

@@ -1,5 +1,5 @@
 /** Driver, model and responder in one thread: a NIC that needs no permission, no TAP and no second processor. */
-import { randomBytes } from "node:crypto";
+import { randomStationAddress } from "#kit/station-address.ts";
 import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
 import { ReceiveCount } from "#driver/receive-ring.ts";
@@ -30,13 +30,6 @@ const PATIENCE_TURNS = 10_000;
 /** What becomes of a received frame: where it lies in DMA memory, its length, and what the NIC says (`Received`). */
 export type FrameHandler = (offset: number, length: number, flags: number) => void;
 
-/** A locally administered address that is no group's, as `randomMac` of a session. */
-const someAddress = (): Uint8Array => {
-  const bytes = Uint8Array.from(randomBytes(6));
-  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
-  return bytes;
-};
-
 export class DirectStation implements Disposable {
   readonly nic: Nic;
   readonly responder = new Responder();
@@ -59,7 +52,7 @@ export class DirectStation implements Disposable {
     using scope = new DisposableStack();
     const clock = this.#clock;
     this.#pauses = scope.use(new Pauses());
-    this.#model = new Rtl8169({ chip, mac: someAddress(), clock, timers: clock.timers });
+    this.#model = new Rtl8169({ chip, mac: randomStationAddress(), clock, timers: clock.timers });
     this.#model.connect(this.responder);
     this.#model.setCarrier(true);
     const device = scope.use(

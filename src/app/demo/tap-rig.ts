@@ -2,6 +2,7 @@
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { otherEnd, type WireSpec } from "../wires/wire-spec.ts";
 import { PeerThread } from "./peer-thread.ts";
 import { amount, bitRate, microseconds } from "../cli/format.ts";
 import { type Progress, progressLine } from "./progress.ts";
@@ -12,6 +13,8 @@ export interface DemoOptions {
   readonly chip: string;
   /** Bytes of each transfer. */
   readonly bytes: number;
+  /** Where the NIC's wire ends, but for the responder, which is another rig; a TAP unless given. */
+  readonly wire?: WireSpec | undefined;
 }
 
 /** The two ends. The addresses never leave the namespaces made here. */
@@ -110,15 +113,32 @@ export const runOnTaps = async (
 ): Promise<DemoReport> => {
   using hostSpace = NetworkNamespace.create();
   using wireSpace = NetworkNamespace.create();
-  await using session = await open({
-    device: { kind: "model", chip: options.chip, wire: { kind: "tap", name: WIRE.name, namespace: wireSpace.fd } },
-    host: { name: HOST.name, namespace: hostSpace.fd },
-    mtu: MTU,
-  });
+  const far = farEnd(options.wire, wireSpace);
+  const nicAt = (name: string, namespace: NetworkNamespace, wire: WireSpec): Promise<Session> =>
+    open({ device: { kind: "model", chip: options.chip, wire }, host: { name, namespace: namespace.fd }, mtu: MTU });
+  await using session = await nicAt(HOST.name, hostSpace, far.wire);
+  // A socket needs somebody at its other end.
+  await using other = far.other && (await nicAt(far.name, wireSpace, far.other));
+  await other?.carrier(CARRIER_LIMIT);
   await using host = peerAt(HOST, hostSpace);
-  await using wire = peerAt(WIRE, wireSpace);
-  progress.say(`${session.facts.chip} driven as ${HOST.name}; its wire ends in ${WIRE.name}, in another namespace.`);
+  await using wire = peerAt({ ...WIRE, name: far.name }, wireSpace);
+  const end = other === undefined ? far.name : `another one, driven as ${far.name}`;
+  progress.say(`${session.facts.chip} driven as ${HOST.name}; its wire ends in ${end}, in another namespace.`);
   return await Promise.race([measure(session, { host, wire }, options, progress), broken(session, stopped)]);
+};
+
+interface Far {
+  /** The interface in the other namespace. */
+  readonly name: string;
+  readonly wire: WireSpec;
+  /** The wire of the NIC at the other end, where there is one. */
+  readonly other?: WireSpec | undefined;
+}
+
+const farEnd = (wire: WireSpec | undefined, { fd }: NetworkNamespace): Far => {
+  if (wire !== undefined && wire.kind !== "tap") return { name: WIRE.name, wire, other: otherEnd(wire) };
+  const name = wire?.name ?? WIRE.name;
+  return { name, wire: { kind: "tap", name, namespace: fd } };
 };
 
 const peerAt = (end: { readonly name: string; readonly address: string }, space: NetworkNamespace): PeerThread =>

@@ -4,15 +4,15 @@ import { chipNamed } from "#chip/chips.ts";
 import { Cfg9346, Conf3, Config3, Lock } from "#chip/registers.ts";
 import { Timers, VirtualClock } from "#kit/clock.ts";
 import type { Plug } from "#kit/port.ts";
+import type { FarEnd } from "../wires/far-end.ts";
 import { ServedDevice } from "./device.ts";
-import type { ServedWire } from "./served-wire.ts";
 
 const PCI_COMMAND = 4;
 const MEMORY_AND_MASTER = 6;
 const D3_WITH_PME = (1 << 8) | 3;
 
 /** A wire whose far end can send. */
-const FAR: ServedWire & { nic: Plug | undefined } = {
+const FAR: FarEnd & { nic: Plug | undefined } = {
   nic: undefined,
   port: {
     bytes: new Uint8Array(2048),
@@ -28,7 +28,7 @@ const FAR: ServedWire & { nic: Plug | undefined } = {
   plugged: true,
   setLink: () => {},
   pump: () => 0,
-  drops: () => 0,
+  traffic: () => ({ sentFrames: 0, sentBytes: 0, receivedFrames: 0, receivedBytes: 0, drops: 0 }),
 };
 
 const setUp = () => {

@@ -15,6 +15,7 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import type { Offence, Strictness } from "#model/observation/strict.ts";
 import type { Trace } from "#model/observation/trace.ts";
 import { BROADCAST } from "#wire/mac.ts";
+import type { FarEnd } from "../wires/far-end.ts";
 import { DeviceFaults } from "./device-faults.ts";
 import type { ServeEvent } from "./messages.ts";
 import {
@@ -25,7 +26,6 @@ import {
   type ServeTraffic,
   SHORTEST_FRAME,
 } from "./requests.ts";
-import type { ServedWire } from "./served-wire.ts";
 
 /** EtherType of magic packets, as they are usually sent. */
 const WAKE_ON_LAN = 0x0842;
@@ -47,7 +47,7 @@ export interface DeviceParts {
   readonly medium?: Medium | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly wire: ServedWire;
+  readonly wire: FarEnd;
   readonly trace: Trace | undefined;
   readonly tell: (event: ServeEvent) => void;
 }
@@ -256,7 +256,7 @@ export class ServedDevice {
       receivedFrames: into.delivered,
       receivedBytes: into.deliveredBytes,
       refused: into.refused,
-      drops: out.lost + into.lost + this.#parts.wire.drops(),
+      drops: out.lost + into.lost + this.#parts.wire.traffic().drops,
     };
   }
 

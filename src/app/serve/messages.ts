@@ -4,8 +4,8 @@ import type { Medium } from "#model/phy/medium.ts";
 import type { Strictness } from "#model/observation/strict.ts";
 import type { TraceFormat } from "#model/observation/trace.ts";
 import type { PlainError } from "../messages.ts";
+import type { WireSpec } from "../wires/wire-spec.ts";
 import type { ServeRequest } from "./requests.ts";
-import type { ServedWireSpec } from "./wire-spec.ts";
 
 /** Worker data. */
 export interface ServeTask {
@@ -15,7 +15,7 @@ export interface ServeTask {
   readonly socket: string;
   /** Permissions of its file, and of a wire's socket: the owner's alone unless given. */
   readonly socketMode?: number | undefined;
-  readonly wire: ServedWireSpec;
+  readonly wire: WireSpec;
   readonly capture: string | undefined;
   readonly trace: { readonly path: string; readonly format: TraceFormat } | undefined;
   readonly strict: Strictness;

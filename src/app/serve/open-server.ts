@@ -1,9 +1,9 @@
 /** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
 import { EventFd } from "#sys/eventfd.ts";
-import { SocketPlace } from "#sys/unix-path.ts";
 import { closeElsewhere } from "#sys/received-fd.ts";
 import { entryBeside, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
+import { socketsOf } from "../wires/wire-spec.ts";
 import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
 import type { ServeRequest } from "./requests.ts";
@@ -38,30 +38,15 @@ export const openServer = async (options: ServeOptions, stop?: AbortSignal): Pro
   const task: ServeTask = { ...options, statistics, control: bell.number };
   const entry = entryBeside("./serve-thread.ts", import.meta.url);
   const thread: WorkerThread<ServeCommand, ServeReport> = new WorkerThread("the server's thread", entry, task, bell);
-  const places: SocketPlace[] = [];
-  scope.defer(async () => {
-    try {
-      await thread.end();
-    } catch (error) {
-      // A stuck thread removes nothing.
-      for (const place of places) place.remove();
-      throw error;
-    }
-  });
+  scope.defer(() => thread.end());
   const early: ServeEvent[] = [];
   const take = (report: ServeReport): ServeReport | undefined => {
     if (report.report === "event") early.push(report.event);
     return report.report === "ready" ? report : undefined;
   };
   await thread.until(START_LIMIT_MILLIS, take, stop);
-  places.push(...socketPaths(options).map((path) => new SocketPlace(path)));
+  thread.leaves([options.socket, ...socketsOf(options.wire)]);
   return new OpenServer(thread, statistics, early, scope.move());
-};
-
-/** Where the thread has sockets with files of their own. */
-const socketPaths = ({ socket, wire }: ServeOptions): readonly string[] => {
-  const listens = wire.kind === "datagram" || (wire.kind === "stream" && wire.listen);
-  return listens ? [socket, wire.path] : [socket];
 };
 
 interface Waiting {

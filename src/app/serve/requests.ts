@@ -2,7 +2,7 @@
 import type { Direction, ImpairmentName, LaneTotals } from "#host/impaired-lane.ts";
 import type { CounterName } from "#model/frames/counters.ts";
 import type { PartnerAbilities } from "#model/phy/link-partner.ts";
-import type { WireTraffic } from "../far-end.ts";
+import type { WireTraffic } from "../wires/far-end.ts";
 
 export type ServeRequest =
   | { readonly command: "show" }

@@ -10,13 +10,15 @@ import { Trace } from "#model/observation/trace.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
 import { Vigil } from "#sys/vigil.ts";
+import { FirstLosses } from "../first-losses.ts";
 import { plainError } from "../messages.ts";
+import type { PauseCounts } from "../pauses.ts";
 import { StatisticsPage } from "../statistics-page.ts";
 import { type Chores, Housekeeping, runThread } from "../thread.ts";
+import { type FarEnd, openFarEnd } from "../wires/far-end.ts";
 import { ServedDevice } from "./device.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
 import { NoClient, UnplugIgnored } from "./refusals.ts";
-import { openServedWire, type ServedWire } from "./served-wire.ts";
 import { SERVE_COUNTERS, type ServeCounter } from "./statistics.ts";
 import { TraceFile } from "./trace-file.ts";
 
@@ -37,7 +39,7 @@ class Service implements Disposable, Chores {
   readonly #port: MessagePort;
   readonly #tell: (report: ServeReport) => void;
   readonly #bell: EventFd;
-  readonly #wire: ServedWire;
+  readonly #wire: FarEnd;
   readonly #device: ServedDevice;
   readonly #server: VfioUserServer;
   readonly #capture: CaptureFile | undefined;
@@ -45,6 +47,7 @@ class Service implements Disposable, Chores {
   readonly #page: StatisticsPage<ServeCounter>;
   readonly #poller: Poller;
   readonly #vigil: Vigil;
+  readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
   /** The client, or the wire, has something that nobody has looked at. */
   #asked = true;
@@ -66,7 +69,7 @@ class Service implements Disposable, Chores {
         : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError: trouble }));
     this.#trace = task.trace === undefined ? undefined : scope.use(new TraceFile(task.trace.path, trouble));
     const file = this.#trace;
-    this.#wire = openServedWire(scope, task.wire, {
+    this.#wire = openFarEnd(scope, task.wire, {
       clock: this.#clock,
       socketMode: task.socketMode,
       longestFrame: framesOf(chip).longestFrame,
@@ -127,7 +130,7 @@ class Service implements Disposable, Chores {
     if (ready > 0 && poller.ready(CONTROL)) this.#hear();
   }
 
-  publish(pauses: { readonly count: number; readonly micros: number }): void {
+  publish(pauses: PauseCounts): void {
     const { nic } = this.#device;
     const { sentFrames, sentBytes, receivedFrames, receivedBytes, refused, drops } = this.#device.traffic();
     this.#page.publish({
@@ -152,6 +155,7 @@ class Service implements Disposable, Chores {
       gcPauses: pauses.count,
       gcMicros: pauses.micros,
     });
+    this.#losses.look({ wireDrops: drops, missedFrames: nic.counters.rxMissed });
   }
 
   /** Writes out what capture and trace hold back. */

@@ -5,8 +5,9 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
-import { AlreadyUp, ask, BadReply, ControlServer, type ControlHandlers, NotRunning, Stranger } from "./control.ts";
-import { TookTooLong, within } from "./limit.ts";
+import { TookTooLong, within } from "../cli/limit.ts";
+import { BadReply, Stranger } from "./exchange.ts";
+import { AlreadyUp, ask, ControlServer, type ControlHandlers, NotRunning } from "./up-control.ts";
 
 let last = 0;
 /** A name no other test and no real interface has. */
@@ -80,8 +81,8 @@ const sayRaw = async (name: string, text: string): Promise<string> => {
 test("nonsense is refused with a line, whatever it is", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
-  for (const nonsense of ["\n", "{}\n", "null\n", '{"command":"up"}\n', "[1\n", "x".repeat(5000)])
-    assert.match(await sayRaw(name, nonsense), /^\{"ok":false,"message":".+"\}\n$/);
+  for (const nonsense of ["\n", "{}\n", "null\n", '{"command":"up"}\n', "[1\n", "x".repeat(100_000)])
+    assert.match(await sayRaw(name, nonsense), /^\{"ok":false,"error":\{.*"message":".+".*\}\}\n$/);
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
 });
 
@@ -101,7 +102,7 @@ const pretender = async (name: string, answer: string): Promise<AsyncDisposable>
 };
 
 test("an answer that is none is an error, not a crash", async () => {
-  for (const answer of ["", "nonsense\n", "{}\n", '{"ok":false,"message":"no"}\n', "x".repeat(5000)]) {
+  for (const answer of ["", "nonsense\n", "{}\n", '{"ok":false,"message":"no"}\n', "x".repeat(100_000)]) {
     const name = freshName();
     await using _server = await pretender(name, answer);
     await assert.rejects(ask(name, { command: "status" }), BadReply);

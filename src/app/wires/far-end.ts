@@ -1,53 +1,69 @@
-/** The far end of a served NIC's wire, whatever it is, as the server's thread drives it. */
+/** The far end of a model's wire, whatever it is, as a data-plane thread drives it. */
 import { CaptureFile, captured } from "#host/capture.ts";
+import { loadReplay } from "#host/replay-file.ts";
+import { SILENCE } from "#host/replay.ts";
 import { Responder } from "#host/responder.ts";
 import { showLink } from "#host/tap-link.ts";
 import { TapWire } from "#host/tap-wire.ts";
 import { DatagramWire } from "#host/wire-datagram.ts";
-import { loadReplay } from "#host/replay-file.ts";
-import { SILENCE } from "#host/replay.ts";
 import { ReplayWire } from "#host/wire-replay.ts";
 import type { WireTap } from "#host/wire-tap.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Port } from "#kit/port.ts";
-import { Poll } from "#sys/poll.ts";
 import type { Link } from "#sys/link-settings.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { Poll } from "#sys/poll.ts";
 import { Tap } from "#sys/tap.ts";
 import { UnixDatagram } from "#sys/unix-datagram.ts";
 import { socketAddress } from "#sys/unix-path.ts";
+import type { Memory } from "#wire/memory.ts";
 import { openStreamEnd } from "./stream-end.ts";
-import type { ServedWireSpec } from "./wire-spec.ts";
+import type { WireSpec } from "./wire-spec.ts";
 
-export interface ServedWire {
+/** Frames and bytes as they crossed the wire, from the NIC's view, and frames lost between it and the far end, either way. */
+export interface WireTraffic {
+  readonly sentFrames: number;
+  readonly sentBytes: number;
+  readonly receivedFrames: number;
+  readonly receivedBytes: number;
+  readonly drops: number;
+}
+
+export interface FarEnd {
+  /** What the NIC is plugged into. */
   readonly port: Port;
   /** For poll(2), and what to wait for there; -1 while there is nothing. May change with every `pump`. */
   readonly fd: number;
   readonly events: number;
   /** When it has something to do without being woken, by the clock; `Infinity` for never. */
   readonly due: number;
-  /** Frames wait because the NIC has no room: there is no use in being told of more. */
+  /** Frames wait because the NIC has no room: poll(2) need not report more. */
   readonly pending: boolean;
-  /** Someone holds the other end of the cable. */
+  /** The other end of the cable is plugged in. */
   readonly plugged: boolean;
-  /** The NIC's link is up, or is not: the far end sees the same cable. */
+  /** The state of the NIC's link, which the far end shares. */
   setLink(link: Link): void;
   /** Delivers waiting frames to the NIC; returns how many. */
   pump(budget: number): number;
-  /** Frames lost between the cable and whoever is at its end, either way. */
-  drops(): number;
+  traffic(): WireTraffic;
 }
 
-export interface WireParts {
+export interface FarEndParts {
   readonly clock: Clock;
-  /** Permissions of a socket's file that the wire listens at. */
+  /** Permissions of a socket's file that the wire listens at; the owner's alone unless given. */
   readonly socketMode?: number | undefined;
   /** Bytes of the longest frame the NIC takes, without FCS. */
   readonly longestFrame: number;
+  /** MTU of a TAP at the far end; the kernel's own unless given. */
+  readonly mtu?: number | undefined;
+  /** Memory that a TAP's frames are staged in, from byte `staging` on; memory of its own unless given. */
+  readonly memory?: Memory;
+  readonly staging?: number;
   /** Sees every frame as it is on the wire. */
   readonly capture: CaptureFile | undefined;
   /** Someone took, or left, the other end of the cable. */
   readonly onPlug: (plugged: boolean, why: string) => void;
-  /** What could not be done, and goes on not being done. */
+  /** What failed and will go on failing; traffic continues. */
   readonly onTrouble: (error: Error) => void;
 }
 
@@ -55,12 +71,12 @@ const ALWAYS = { due: Infinity, plugged: true, setLink: (): void => {} } as cons
 const RETRY_MICROS = 500_000;
 
 /** Opens the far end on `scope`. @throws what opening it throws */
-export const openServedWire = (scope: DisposableStack, spec: ServedWireSpec, parts: WireParts): ServedWire => {
+export const openFarEnd = (scope: DisposableStack, spec: WireSpec, parts: FarEndParts): FarEnd => {
   switch (spec.kind) {
     case "responder":
       return responderEnd(parts);
     case "tap":
-      return tapEnd(scope, spec.name, parts);
+      return tapEnd(scope, spec, parts);
     case "pcap":
       return replayEnd(scope, spec, parts);
     case "stream":
@@ -72,7 +88,7 @@ export const openServedWire = (scope: DisposableStack, spec: ServedWireSpec, par
   }
 };
 
-const responderEnd = ({ capture }: WireParts): ServedWire => {
+const responderEnd = ({ capture }: FarEndParts): FarEnd => {
   const responder = new Responder();
   return {
     ...ALWAYS,
@@ -82,13 +98,16 @@ const responderEnd = ({ capture }: WireParts): ServedWire => {
     pending: false,
     pump: () => responder.poll(),
     // A frame that it refuses is not lost: the NIC keeps it and tries again.
-    drops: () => 0,
+    traffic: () => ({ ...responder.counts, drops: 0 }),
   };
 };
 
-const tapEnd = (scope: DisposableStack, name: string, { capture }: WireParts): ServedWire => {
-  const tap = scope.use(Tap.open(name, { vnetHeader: true }));
-  const port = new TapWire({ tap, capture });
+const tapEnd = (scope: DisposableStack, spec: WireSpec & { kind: "tap" }, parts: FarEndParts): FarEnd => {
+  const { mtu, capture, memory, staging } = parts;
+  if (spec.namespace !== undefined) NetworkNamespace.fromFd(spec.namespace).enter();
+  const tap = scope.use(Tap.open(spec.name, { vnetHeader: true }));
+  if (mtu !== undefined) tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, mtu));
+  const port = new TapWire({ tap, capture, ...(memory && { memory }), ...(staging !== undefined && { staging }) });
   return {
     ...ALWAYS,
     port,
@@ -102,15 +121,15 @@ const tapEnd = (scope: DisposableStack, name: string, { capture }: WireParts): S
       showLink(tap, link);
     },
     pump: (budget) => port.pump(budget),
-    drops: () => port.counters.drops,
+    traffic: () => port.counters,
   };
 };
 
 const replayEnd = (
   scope: DisposableStack,
-  spec: ServedWireSpec & { kind: "pcap" },
-  { clock, capture, longestFrame, onTrouble }: WireParts,
-): ServedWire => {
+  spec: WireSpec & { kind: "pcap" },
+  { clock, capture, longestFrame, onTrouble }: FarEndParts,
+): FarEnd => {
   const { file, record, rate, loop } = spec;
   const recorded =
     record === undefined ? undefined : scope.use(new CaptureFile(record, { interfaces: ["sent"], onError: onTrouble }));
@@ -134,16 +153,16 @@ const replayEnd = (
       return port.pending;
     },
     pump: (budget) => port.pump(budget),
-    drops: () => port.delivery.drops,
+    traffic: () => port.delivery.traffic(),
   };
 };
 
 const datagramEnd = (
   scope: DisposableStack,
-  { path, peer }: ServedWireSpec & { kind: "datagram" },
-  { clock, socketMode, capture, onPlug }: WireParts,
-): ServedWire => {
-  // What can never be connected to is said now.
+  { path, peer }: WireSpec & { kind: "datagram" },
+  { clock, socketMode, capture, onPlug }: FarEndParts,
+): FarEnd => {
+  // A path that no socket can have is an error now.
   socketAddress(peer);
   const socket = scope.use(UnixDatagram.bind(path, socketMode));
   const port = new DatagramWire({ socket, peer, capture, onChange: onPlug });
@@ -168,6 +187,6 @@ const datagramEnd = (
       if (!port.connected && clock.now() >= retryAt && !port.connect()) retryAt = clock.now() + RETRY_MICROS;
       return port.pump(budget);
     },
-    drops: () => port.delivery.drops,
+    traffic: () => port.delivery.traffic(),
   };
 };

@@ -1,7 +1,7 @@
 /** A server on a Unix socket for its own user and root: other connections are closed before Node allocates anything for them. */
 import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
-import { mayCommand } from "./control-holder.ts";
+import { mayCommand } from "./holder.ts";
 
 /** Connections that are served at a time; further ones are closed at once. */
 const CONNECTIONS_MOST = 16;

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { within } from "../cli/limit.ts";
-import { askServer, ControlSocket, controlPath } from "./control-socket.ts";
-import { openServer } from "./open-server.ts";
+import { askServer, ControlSocket, controlPath } from "./serve-control.ts";
+import { openServer } from "../serve/open-server.ts";
 
 // What follows takes a second user: only root can become one.
 const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root, to act as another user" };

@@ -1,7 +1,7 @@
 /** Which `ferrule up` is meant by an interface's name: the one it was started with, or the one it has been given since. */
 import { abstractListeners } from "#sys/abstract-socket.ts";
-import { ask, NotRunning, type Status } from "./control.ts";
-import { interfaceOf, plainAddress } from "./control-holder.ts";
+import { ask, NotRunning, type Status } from "./up-control.ts";
+import { interfaceOf, plainAddress } from "./holder.ts";
 
 /** Milliseconds that everybody together may take to answer: others may have taken any number of names. */
 const SEARCH_MILLIS = 4_000;

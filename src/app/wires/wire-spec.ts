@@ -1,9 +1,11 @@
-/** Where the wire of a served NIC ends, as people write it. */
-import { WrongUsage } from "../cli/usage.ts";
+/** Where the wire of a model ends, as people write it. */
+import type { PathNeed } from "../cli/lesser.ts";
 import { parseInterfaceName } from "../cli/spec.ts";
+import { WrongUsage } from "../cli/usage.ts";
 
-export type ServedWireSpec =
-  | { readonly kind: "tap"; readonly name: string }
+export type WireSpec =
+  /** `namespace`: descriptor of the network namespace that it is made in. */
+  | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
   /** A built-in far end that answers ARP, ping and UDP echo. */
   | { readonly kind: "responder" }
   /** Frames of a capture file come in; what goes out may be recorded. Without a rate, paced as the file has it. */
@@ -61,7 +63,7 @@ const value = (options: Parts["options"], name: string, text: string): string | 
   return options.get(name);
 };
 
-const parseUnix = (text: string, rest: string): ServedWireSpec => {
+const parseUnix = (text: string, rest: string): WireSpec => {
   const { first: path, options } = partsOf(text, rest, ["listen", "dgram"]);
   if (path === "") throw new WrongUsage(`the wire "${text}" names no path`, HINT);
   const peer = value(options, "dgram", text);
@@ -72,7 +74,7 @@ const parseUnix = (text: string, rest: string): ServedWireSpec => {
   return { kind: "datagram", path, peer };
 };
 
-const parsePcap = (text: string, rest: string): ServedWireSpec => {
+const parsePcap = (text: string, rest: string): WireSpec => {
   const { first, options } = partsOf(text, rest, ["record", "rate", "loop"]);
   const record = value(options, "record", text);
   if (first === "" && record === undefined) throw new WrongUsage(`the wire "${text}" names no file`, HINT);
@@ -97,7 +99,7 @@ const parsePcap = (text: string, rest: string): ServedWireSpec => {
 };
 
 /** @throws {WrongUsage} */
-export const parseServedWire = (text: string): ServedWireSpec => {
+export const parseWire = (text: string): WireSpec => {
   if (text === "responder") return { kind: "responder" };
   const [kind = "", rest] = text.split(/:(.*)/s, 2);
   if (rest !== undefined) {
@@ -106,4 +108,29 @@ export const parseServedWire = (text: string): ServedWireSpec => {
     if (kind === "pcap") return parsePcap(text, rest);
   }
   throw new WrongUsage(`"${text}" is no wire`, HINT);
+};
+
+/** The wire of a NIC at the other end of this cable; undefined where the far end is no NIC. */
+export const otherEnd = (wire: WireSpec): WireSpec | undefined => {
+  if (wire.kind === "stream") return { ...wire, listen: !wire.listen };
+  return wire.kind === "datagram" ? { ...wire, path: wire.peer, peer: wire.path } : undefined;
+};
+
+/** Where a wire has sockets with files of its own. */
+export const socketsOf = (wire: WireSpec): readonly string[] =>
+  wire.kind === "datagram" || (wire.kind === "stream" && wire.listen) ? [wire.path] : [];
+
+/** The file that a wire records to, if it does. */
+export const recordOf = (wire: WireSpec): string | undefined => (wire.kind === "pcap" ? wire.record : undefined);
+
+/** The files that a wire is made of. */
+export const pathsOf = (wire: WireSpec): readonly PathNeed[] => {
+  if (wire.kind === "tap") return [{ path: "/dev/net/tun", use: "write" }];
+  if (wire.kind === "stream" || wire.kind === "datagram") return [{ path: wire.path, use: "make" }];
+  if (wire.kind === "responder") return [];
+  const { file, record } = wire;
+  return [
+    ...(file === undefined ? [] : [{ path: file, use: "read" } as const]),
+    ...(record === undefined ? [] : [{ path: record, use: "make" } as const]),
+  ];
 };

@@ -5,7 +5,7 @@ import { Errno, SystemError } from "#sys/errno.ts";
 import { Poll } from "#sys/poll.ts";
 import { connectUnix, SocketPathTaken, socketAddress, UnixListener } from "#sys/unix-path.ts";
 import { Timeout } from "#kit/errors.ts";
-import type { ServedWire, WireParts } from "./served-wire.ts";
+import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
 /** Nobody listens there yet, or not any more. */
@@ -18,7 +18,7 @@ export interface StreamSpec {
 
 class StreamEnd {
   readonly wire: StreamWire;
-  readonly #parts: WireParts;
+  readonly #parts: FarEndParts;
   readonly #path: string;
   readonly #listener: UnixListener | undefined;
   /** When to try again. */
@@ -26,7 +26,7 @@ class StreamEnd {
   /** What was last told of why it does not come about. */
   #trouble = "";
 
-  constructor(scope: DisposableStack, { path, listen }: StreamSpec, parts: WireParts) {
+  constructor(scope: DisposableStack, { path, listen }: StreamSpec, parts: FarEndParts) {
     const { clock, capture, onPlug } = parts;
     this.#parts = parts;
     this.#path = path;
@@ -75,7 +75,7 @@ class StreamEnd {
   }
 }
 
-export const openStreamEnd = (scope: DisposableStack, spec: StreamSpec, parts: WireParts): ServedWire => {
+export const openStreamEnd = (scope: DisposableStack, spec: StreamSpec, parts: FarEndParts): FarEnd => {
   const end = new StreamEnd(scope, spec, parts);
   const { wire } = end;
   return {
@@ -97,6 +97,6 @@ export const openStreamEnd = (scope: DisposableStack, spec: StreamSpec, parts: W
       return wire.connected;
     },
     pump: (budget) => end.pump(budget),
-    drops: () => wire.delivery.drops,
+    traffic: () => wire.delivery.traffic(),
   };
 };

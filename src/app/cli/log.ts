@@ -1,0 +1,56 @@
+/** The log of a data plane's events: each has a level, and is one line, or one JSON object a line. */
+import type { ServeNews } from "./serve-events.ts";
+import type { UpEvent } from "./up-events.ts";
+import { WrongUsage } from "./usage.ts";
+
+/** From what ends the command to what only helps to find a fault. */
+export const LEVELS = ["error", "warning", "info", "debug"] as const;
+export type Level = (typeof LEVELS)[number];
+
+export type LoggedEvent = UpEvent | ServeNews;
+
+const LEVEL_OF = {
+  failed: "error",
+  warning: "warning",
+  offence: "warning",
+  up: "info",
+  down: "info",
+  carrier: "info",
+  link: "info",
+  wire: "info",
+  renamed: "info",
+  serving: "info",
+  stopped: "info",
+  client: "info",
+  bus: "info",
+  wake: "info",
+  note: "debug",
+} as const satisfies Record<LoggedEvent["kind"], Level>;
+
+/** Whether an event is reported at this level. */
+export const isLogged = ({ kind }: LoggedEvent, level: Level): boolean =>
+  LEVELS.indexOf(LEVEL_OF[kind]) <= LEVELS.indexOf(level);
+
+/** `event` is what happened, `level` how much it matters. @param about fields that every line has */
+export const logJson = (event: LoggedEvent, about: object = {}): string => {
+  const { kind, ...rest } = event;
+  return JSON.stringify({ event: kind, ...about, ...rest, level: LEVEL_OF[kind] });
+};
+
+/** @throws {WrongUsage} */
+export const parseLevel = (text: string): Level => {
+  const level = LEVELS.find((known) => known === text);
+  if (level === undefined) throw new WrongUsage(`--log-level takes ${LEVELS.join(", ")}, not "${text}"`, HINT);
+  return level;
+};
+const HINT = "info reports changes of link, wire and clients as well as warnings; debug reports everything.";
+
+export const LOG_OPTIONS = {
+  "log-level": {
+    kind: "value",
+    placeholder: "LEVEL",
+    summary: "which events to report: error, warning, info or debug, each with those before it",
+    default: "info",
+  },
+  json: { kind: "flag", summary: "print events as JSON, one object a line" },
+} as const;

@@ -1,0 +1,94 @@
+/** How a running server is reached: a Unix socket beside the device's, which only its owner may open. */
+import { once } from "node:events";
+import { createConnection } from "node:net";
+import { FerruleError } from "#kit/errors.ts";
+import { SOCKET_PATH_MOST, SocketPathTooLong, UnixListener } from "#sys/unix-path.ts";
+import { within } from "../cli/limit.ts";
+import { parseServeRequest } from "../serve/parse-request.ts";
+import type { ControlRequest } from "../serve/requests.ts";
+import { exchange, ExchangeServer, PROMPT_MILLIS, Stranger } from "./exchange.ts";
+import { mayCommand } from "./holder.ts";
+import { credentialsOf } from "./owners-server.ts";
+
+/** Where the control socket of the device at `path` is. */
+export const controlPath = (path: string): string => `${path}.ctl`;
+
+/** @throws {SocketPathTooLong} where there is no room for the control socket's path */
+export const checkControlPath = (path: string): void => {
+  const bytes = new TextEncoder().encode(controlPath(path)).length;
+  if (bytes > SOCKET_PATH_MOST) throw new SocketPathTooLong(controlPath(path), bytes);
+};
+
+/** Nobody serves a device there. */
+export class NotServed extends FerruleError {
+  readonly code = "NOT_SERVED";
+  readonly hint = "Name the socket that was given to `ferrule model serve --socket`, and check that it is running.";
+  constructor(path: string) {
+    super(`no \`ferrule model serve\` is running at ${path}`);
+  }
+}
+
+/** The socket is there, and this user may not open it. */
+export class NotYours extends FerruleError {
+  readonly code = "NOT_YOURS";
+  readonly hint = "Run the command as the user who started `ferrule model serve`, or as root.";
+  constructor(path: string) {
+    super(`${path} belongs to someone else`);
+  }
+}
+
+/** The end that belongs to the server. */
+export class ControlSocket implements AsyncDisposable {
+  readonly #listener: UnixListener;
+  readonly #server: ExchangeServer<ControlRequest>;
+
+  private constructor(listener: UnixListener, server: ExchangeServer<ControlRequest>) {
+    this.#listener = listener;
+    this.#server = server;
+  }
+
+  /**
+   * Listens beside the device's socket. A socket that was left behind is replaced.
+   * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
+   */
+  static async open(socket: string, answer: (request: ControlRequest) => Promise<object>): Promise<ControlSocket> {
+    checkControlPath(socket);
+    using scope = new DisposableStack();
+    const listener = scope.use(UnixListener.listen(controlPath(socket)));
+    const server = new ExchangeServer({ parse: parseServeRequest, answer });
+    // A descriptor and not the path: Node would remove whatever is there at the end, and that may be someone else's by then.
+    await server.listen({ fd: listener.duplicate().release() });
+    scope.move();
+    return new ControlSocket(listener, server);
+  }
+
+  /** Answers what is being asked, then closes; the file is removed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener[Symbol.dispose]();
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+/** Asks the server of the device at `socket`. @throws {NotServed} {NotYours} {Stranger} {BadReply} {ThreadFailure} {TookTooLong} */
+export const askServer = async (
+  socket: string,
+  request: ControlRequest,
+  limitMillis: number = PROMPT_MILLIS,
+): Promise<object> => {
+  checkControlPath(socket);
+  const connection = createConnection(controlPath(socket));
+  try {
+    await within(once(connection, "connect"), `the connection to ${socket}`, PROMPT_MILLIS);
+    const peer = credentialsOf(connection);
+    // Root may command anybody's server; the answer is text to print, whoever sent it.
+    if (process.getuid?.() !== 0 && !mayCommand(peer)) throw new Stranger(socket, peer ?? { pid: 0, uid: -1 });
+    return await exchange(connection, request, { what: `"${request.command}"`, limitMillis });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ENOTSOCK") throw new NotServed(socket);
+    if (code === "EACCES") throw new NotYours(socket);
+    throw error;
+  } finally {
+    connection.destroy();
+  }
+};

@@ -1,0 +1,160 @@
+/**
+ * How a running `ferrule up` is reached: a Unix socket with an abstract name made from the interface's name.
+ *
+ * Abstract, because such a socket has no file: it is gone the moment its process is, however that ended, and binding it
+ * a second time fails, so the name is also what keeps two programs from one interface. It lives in the network
+ * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check the other's user
+ * (holder.ts, exchange.ts).
+ */
+import { Socket } from "node:net";
+import { FerruleError } from "#kit/errors.ts";
+import type { Peer } from "#sys/unix-socket.ts";
+import { exchange, ExchangeServer, PROMPT_MILLIS, Stranger } from "./exchange.ts";
+import { findHolder, plainAddress, spareAddress } from "./holder.ts";
+
+export type Request = { readonly command: "status" } | { readonly command: "down" };
+
+/** What `status` tells. */
+export interface Status {
+  /** The interface's name when it was made; the control socket's name is made from it. */
+  readonly interface: string;
+  /** Its name now. */
+  readonly now: string;
+  readonly device: string;
+  /** Absent where the wire is somebody else's. */
+  readonly wire?: string | undefined;
+  readonly pid: number;
+  readonly upSeconds: number;
+}
+
+/** What `down` tells, once everything is down. */
+export interface Down {
+  readonly interface: string;
+  readonly pid: number;
+}
+
+/** Nobody of that name is running in this network namespace. */
+export class NotRunning extends FerruleError {
+  readonly code = "NOT_RUNNING";
+  readonly hint: string;
+  constructor(
+    name: string,
+    hint = "`ferrule down` must run in the network namespace in which `ferrule up` was started.",
+  ) {
+    super(`no \`ferrule up\` of ${name} is running here`);
+    this.hint = hint;
+  }
+}
+
+const whoIs = (name: string, { device, pid, now }: Status): string =>
+  `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
+
+/** The name is taken by another `ferrule up`. */
+export class AlreadyUp extends FerruleError {
+  readonly code = "ALREADY_UP";
+  readonly hint: string;
+  constructor(name: string, status: Status | undefined) {
+    super([`${name} is already up`, ...(status === undefined ? [] : [whoIs(name, status)])].join(": "));
+    this.hint = `Take it down with \`ferrule down ${name}\`, or choose another name with --name.`;
+  }
+}
+
+const parseRequest = (value: unknown): Request | undefined => {
+  const command = (value as { command?: unknown } | null | undefined)?.command;
+  return command === "status" || command === "down" ? { command } : undefined;
+};
+
+export interface ControlHandlers {
+  status(): Status;
+  /** Resolves once everything is down. */
+  down(): Promise<Down>;
+}
+
+/** Listens there. False when the address is taken. */
+const listenAt = async (server: ExchangeServer<Request>, address: string): Promise<boolean> => {
+  try {
+    await server.listen(address);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
+  }
+};
+
+/** The end that belongs to `ferrule up`. */
+export class ControlServer implements AsyncDisposable {
+  readonly #server: ExchangeServer<Request>;
+  /** Settles once this process is known to hold the name. No request is answered before. */
+  readonly #taken = Promise.withResolvers<boolean>();
+
+  private constructor(handlers: ControlHandlers) {
+    this.#server = new ExchangeServer({
+      parse: parseRequest,
+      answer: async ({ command }): Promise<Status | Down> =>
+        command === "down" ? await handlers.down() : handlers.status(),
+      ready: this.#taken.promise,
+    });
+  }
+
+  /** Takes the name. @throws {AlreadyUp} when another `ferrule up` has it, be it this user's or root's */
+  static async open(name: string, handlers: ControlHandlers): Promise<ControlServer> {
+    const control = new ControlServer(handlers);
+    await using scope = new AsyncDisposableStack();
+    scope.use(control);
+    const plain = plainAddress(name);
+    const first = await listenAt(control.#server, plain);
+    // Another user's process has it, which must not block the name for this user.
+    const own = first ? plain : spareAddress(name);
+    if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
+    const { found } = findHolder(name, own);
+    using _other = found;
+    if (found !== undefined) {
+      // Of two that start at once, the one with the plain address waits for the other to give up.
+      if (!first) await control[Symbol.asyncDispose]();
+      const status = await statusOf(name, own);
+      if (!first || status !== undefined) throw new AlreadyUp(name, status);
+    }
+    control.#taken.resolve(true);
+    scope.move();
+    return control;
+  }
+
+  /** Answers what is being asked, then gives the name up. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#taken.resolve(false);
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+/** A connection to the `ferrule up` of that name, as Node's. @throws {NotRunning} {Stranger} */
+const connectTo = (name: string, except?: string): { readonly socket: Socket; readonly peer: Peer } => {
+  const { found, others } = findHolder(name, except);
+  using holder = found;
+  if (holder === undefined) throw others[0] === undefined ? new NotRunning(name) : new Stranger(name, others[0]);
+  // It answers root and its own user, and nobody else.
+  const own = process.getuid?.();
+  if (own !== 0 && own !== holder.peer.uid) throw new Stranger(name, holder.peer);
+  return { socket: new Socket({ fd: holder.socket.release() }), peer: holder.peer };
+};
+
+/**
+ * Asks the `ferrule up` of that name. @param except an address that is not asked: one's own
+ * @throws {NotRunning} {Stranger} {BadReply} {TookTooLong}
+ */
+export const ask = async (
+  name: string,
+  request: Request,
+  limitMillis = PROMPT_MILLIS,
+  except?: string,
+): Promise<object> => {
+  const { socket, peer } = connectTo(name, except);
+  const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
+  return exchange(socket, request, { what: `"${request.command}" of ${name}`, limitMillis, hint });
+};
+
+/** Who has the name; undefined when they do not say. */
+const statusOf = async (name: string, except: string): Promise<Status | undefined> =>
+  ask(name, { command: "status" }, PROMPT_MILLIS, except).then(
+    (status) => status as Status,
+    () => undefined,
+  );

@@ -1,0 +1,75 @@
+/** MTU, address and filter of the interface: users set them, and the NIC follows. */
+import type { Nic } from "#driver/rtl8169.ts";
+import { Errno, SystemError } from "#sys/errno.ts";
+import type { Tap } from "#sys/tap.ts";
+import { formatMac } from "#wire/mac.ts";
+import { type FollowCommand, type Report, plainError } from "./messages.ts";
+import { isFinal } from "./recovery.ts";
+
+/** The interface's MTU becomes ours, or the other way round where an administrator made it for a user who may not set it. */
+export const agreeOnMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
+  tap.withInterfaces((interfaces, name) => {
+    const theirs = interfaces.mtu(name);
+    if (theirs === mtu) return mtu;
+    try {
+      interfaces.setMtu(name, mtu);
+      return mtu;
+    } catch (error) {
+      if (!(error instanceof SystemError && error.errno === Errno.EPERM)) throw error;
+      const message = `the MTU of ${name} stays ${theirs}: this user may not set it to ${mtu}`;
+      const hint = `Have it set before: \`sudo ip link set ${name} mtu ${mtu}\`.`;
+      report({ report: "event", event: { kind: "warning", message, hint } });
+      return theirs;
+    }
+  });
+
+export class InterfaceSettings {
+  readonly #nic: Nic;
+  readonly #changeMtu: (mtu: number) => void;
+  readonly #report: (report: Report) => void;
+  /** The interface's MTU that the NIC refused: not tried again until the interface has another. */
+  #refusedMtu: number | undefined;
+  /** The filter as it was last noted; a NIC starts with this one. */
+  #filter = "all groups";
+
+  /** @param parts.changeMtu throws what keeps the NIC from it */
+  constructor(parts: { nic: Nic; changeMtu: (mtu: number) => void; report: (report: Report) => void }) {
+    this.#nic = parts.nic;
+    this.#changeMtu = parts.changeMtu;
+    this.#report = parts.report;
+  }
+
+  /** Users have changed the interface. @throws {DeviceGone} {NicGivenUp} */
+  apply({ mtu, address, filter }: FollowCommand): void {
+    const nic = this.#nic;
+    const { address: ours } = nic;
+    if (!address.every((byte, i) => byte === ours[i])) {
+      nic.address = address;
+      this.#note(`the NIC's address is ${formatMac(address)} now`);
+    }
+    nic.filter = filter;
+    this.#noteFilter(filter);
+    if (mtu === nic.mtu) this.#refusedMtu = undefined;
+    if (mtu === undefined || mtu === nic.mtu || mtu === this.#refusedMtu) return;
+    try {
+      this.#changeMtu(mtu);
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      this.#refusedMtu = mtu;
+      this.#report({ report: "mtuRefused", mtu: nic.mtu, error: plainError(error) });
+      return;
+    }
+    this.#note(`the NIC's MTU is ${mtu} now`);
+  }
+
+  #noteFilter({ promiscuous, groups }: FollowCommand["filter"]): void {
+    const wanted = groups === "all" ? "all groups" : `${groups.length} groups`;
+    const filter = promiscuous ? "all frames" : wanted;
+    if (filter !== this.#filter) this.#note(`the NIC's filter passes ${filter} now`);
+    this.#filter = filter;
+  }
+
+  #note(message: string): void {
+    this.#report({ report: "event", event: { kind: "note", message } });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Polling as in the kernel's NAPI: an interrupt starts polling with interrupts masked, which ends when there is no work left.
+ *
+ *     down ◄───────── any state, when the NIC fails ──────────
+ *       │ start                                               │
+ *       ▼                  interrupt                          │
+ *     armed ─────────────────────────────────────────────► polling
+ *       │ ▲                                                 ▲ │
+ *       │ └───────────── complete: unmask ──────────────────┼─┘
+ *       │ schedule: mask           complete: there was one  │
+ *       └────────────────► causeUnread ─────────────────────┘
+ *
+ * From `causeUnread`, which the host's frames start, `complete` leads back to `armed` when the status has nothing.
+ */
+import type { Nic } from "#driver/rtl8169.ts";
+
+export type NapiState =
+  /** The NIC has no rings: it waits for its restart. */
+  | "down"
+  /** Interrupts are enabled, and the thread may sleep. */
+  | "armed"
+  /** An interrupt started polling: interrupts are masked, and their cause was acknowledged. */
+  | "polling"
+  /** The host's frames started polling: interrupts are masked, and their cause was not read. */
+  | "causeUnread";
+
+export class Napi {
+  /** Interrupts, and those without a cause. */
+  interrupts = 0;
+  spurious = 0;
+  readonly #nic: Nic;
+  readonly #handle: (events: number) => void;
+  #state: NapiState = "down";
+
+  /** @param handle gets `Events` of the driver; may `stop` polling */
+  constructor(nic: Nic, handle: (events: number) => void) {
+    this.#nic = nic;
+    this.#handle = handle;
+  }
+
+  get state(): NapiState {
+    return this.#state;
+  }
+
+  /** The NIC is up, with its interrupts enabled. */
+  start(): void {
+    this.#state = "armed";
+  }
+
+  /** The NIC is down, or about to be. */
+  stop(): void {
+    this.#state = "down";
+  }
+
+  /** The interrupt line may have an event. @throws {DeviceGone} */
+  interrupt(): void {
+    if (!this.#nic.line.take() || this.#state === "down") return;
+    const events = this.#nic.interrupt();
+    // The chip has been acknowledged: an INTx line, which masks itself, may come again.
+    this.#nic.line.unmask();
+    if (events === 0) {
+      this.spurious++;
+      return;
+    }
+    this.interrupts++;
+    this.#state = "polling";
+    this.#handle(events);
+  }
+
+  /** Checks whether the device is still there. What it signals is handled as after an interrupt. @throws {DeviceGone} */
+  checkPresence(): void {
+    const events = this.#nic.interrupt();
+    if (events === 0 || this.#state === "down") return;
+    this.#state = "polling";
+    this.#handle(events);
+  }
+
+  /**
+   * The host has frames. Interrupts are masked, because completions and a quick answer are found by polling: an interrupt costs
+   * more than the two register accesses that mask and unmask it.
+   */
+  schedule(): void {
+    if (this.#state !== "armed") return;
+    this.#state = "causeUnread";
+    this.#nic.mask();
+  }
+
+  /** There was no work: enables interrupts. False when work arrived meanwhile, for which there may be no interrupt. */
+  complete(): boolean {
+    if (this.#state === "causeUnread") {
+      const events = this.#nic.acknowledge();
+      this.#state = "polling";
+      // What was acknowledged may have come after the last look at the rings.
+      if (events !== 0) {
+        this.#handle(events);
+        return false;
+      }
+    }
+    if (this.#state !== "polling") return true;
+    this.#state = "armed";
+    this.#nic.unmask();
+    return !this.#nic.waiting;
+  }
+}
+
+/** How a round of polling ended: it moved frames; it moved some, and the host has no more; there was no work. */
+export type Outcome = "busy" | "hostDrained" | "idle";
+
+/** What a data-plane thread does in a round, and between rounds. */
+export interface PollingThread {
+  readonly closing: boolean;
+  /** Both directions once, a budget of frames each. */
+  round(): Outcome;
+  /** Publishes counters and the like, where it is time. */
+  housekeep(): void;
+  /** poll(2), and what it reports is handled. @param block waits for something; otherwise returns at once */
+  wait(block: boolean): void;
+}
+
+/** Rounds after which a thread with work looks at poll(2) all the same: it must hear the main thread. */
+const MOST_ROUNDS = 16;
+
+/** The loop of every thread that has the driver. Ends when the thread is told to close. */
+export const runNapi = (napi: Napi, thread: PollingThread): void => {
+  for (let round = 0; !thread.closing; round++) {
+    const outcome = thread.round();
+    if (outcome === "busy" && round % MOST_ROUNDS !== 0) continue;
+    thread.housekeep();
+    if (outcome !== "idle") thread.wait(false);
+    else if (napi.complete()) thread.wait(true);
+  }
+};
