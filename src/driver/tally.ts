@@ -11,19 +11,15 @@ export type Tally = Readonly<Record<(typeof COUNTERS)[number]["name"], number>>;
 
 const LIMIT_MICROS = 10_000;
 
-const command = (io: Mmio, clock: Clock, memory: DmaMemory, bit: number): void => {
+/** Asks the chip for its counters. `memory` is 64-byte aligned and has room for the longest dump. @throws {Timeout} */
+export const dumpTally = (io: Mmio, clock: Clock, memory: DmaMemory): Tally => {
   io.write32(DTCCRHigh, Math.floor(memory.iova / 2 ** 32));
   io.read32(DTCCRHigh);
   const low = memory.iova >>> 0;
   io.write32(DTCCR, low);
-  io.write32(DTCCR, (low | bit) >>> 0);
-  if (!until(clock, LIMIT_MICROS, 10, () => (io.read32(DTCCR) & bit) === 0))
+  io.write32(DTCCR, (low | Dtccr.dump) >>> 0);
+  if (!until(clock, LIMIT_MICROS, 10, () => (io.read32(DTCCR) & Dtccr.dump) === 0))
     throw new Timeout({ what: "tally counters", waitedMicros: LIMIT_MICROS });
-};
-
-/** Asks the chip for its counters. `memory` is 64-byte aligned and has room for the longest dump. @throws {Timeout} */
-export const dumpTally = (io: Mmio, clock: Clock, memory: DmaMemory): Tally => {
-  command(io, clock, memory, Dtccr.dump);
   const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, DUMP_BYTES);
   const entries = COUNTERS.map(({ name, offset, bytes }) => [name, read(view, offset, bytes)] as const);
   return Object.fromEntries(entries) as Tally;
@@ -34,6 +30,3 @@ const read = (view: DataView, offset: number, bytes: 2 | 4 | 8): number => {
   const low = view.getUint32(offset, true);
   return bytes === 4 ? low : low + view.getUint32(offset + 4, true) * 2 ** 32;
 };
-
-/** Sets the chip's counters to zero. */
-export const resetTally = (io: Mmio, clock: Clock, memory: DmaMemory): void => command(io, clock, memory, Dtccr.reset);

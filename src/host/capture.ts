@@ -209,15 +209,19 @@ const openFile = (path: string): CaptureSink => {
   }
 };
 
-/** The same port, with every frame that passes it, either way, captured on its way. Outgoing is what the NIC sends. */
+/**
+ * The same port, with every frame that passes it, either way, captured on its way. Outgoing is what the NIC sends. Frames pass
+ * whole: neither in two pieces nor as segments.
+ */
 export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Port => {
   let reserved = 0;
   return {
     bytes: port.bytes,
+    ...(port.memory && { memory: port.memory }),
     reserve: (length) => (reserved = port.reserve(length)),
-    commit: (length) => {
+    commit: (length, continues) => {
       capture.frame(port.bytes, reserved, length, true, interfaceId);
-      port.commit(length);
+      port.commit(length, continues);
     },
     flush: () => port.flush(),
     plug: (nic: Plug) =>
@@ -226,6 +230,7 @@ export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Por
           capture.frame(bytes, offset, length, false, interfaceId);
           return nic.receive(bytes, offset, length);
         },
+        hasRoom: () => nic.hasRoom?.() ?? true,
       }),
   };
 };

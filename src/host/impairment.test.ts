@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { VirtualClock } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { Damage, type Plug, type Port } from "#kit/port.ts";
+import { Damage, type Plug, type Port, type SegmentSource } from "#kit/port.ts";
 import { IMPAIRMENTS } from "./impaired-lane.ts";
 import { ImpairedWire } from "./impairment.ts";
 
@@ -304,4 +304,38 @@ test("no frame comes from nowhere: each that arrives was sent, at most twice, wh
       assert.equal(far.sent.length, waits.length - loss + duplicate - overflow);
     }),
   );
+});
+
+/** So many segments of 100 bytes. */
+const segmentsOf = (count: number): SegmentSource & { left: number } => ({
+  left: count,
+  offset: 0,
+  length: 100,
+  headerBytes: 54,
+  make: () => {},
+  skip() {
+    this.left--;
+  },
+});
+
+test("segments pass while they are cut and count as frames, until something is armed or if the NIC takes none", () => {
+  const { far, wire } = setUp();
+  wire.plug({
+    receive: () => true,
+    receiveSegments: (segments) => {
+      const before = segments.left;
+      while (segments.left > 1) segments.skip();
+      return before - segments.left;
+    },
+  });
+  const some = segmentsOf(4);
+  assert.equal(far.nic!.receiveSegments!(some), 3);
+  assert.equal(some.left, 1);
+  const { delivered, deliveredBytes } = wire.totals("in");
+  assert.deepEqual([delivered, deliveredBytes], [3, 300]);
+  wire.arm("in", "loss", { probability: 0.5 });
+  assert.equal(far.nic!.receiveSegments!(segmentsOf(4)), 0);
+  wire.clear("in");
+  wire.plug({ receive: () => true });
+  assert.equal(far.nic!.receiveSegments!(segmentsOf(4)), 0);
 });

@@ -2,7 +2,7 @@
 import type { Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
-import type { Plug, Port } from "#kit/port.ts";
+import type { Plug, Port, SegmentSource } from "#kit/port.ts";
 import {
   type Direction,
   Fate,
@@ -36,6 +36,8 @@ export class ImpairedWire implements Port {
   #inCommit = false;
   /** What held frames come in, so that the NIC sees one memory. */
   readonly #inbox = new Uint8Array(LONGEST_FRAME);
+
+  readonly #segments = new CountedSegments((length) => this.#in.passed(length, Fate.delivered));
 
   constructor(port: Port, options: { clock: { now(): number }; timers: Timers; seed?: number }) {
     const { clock, timers, seed = 1 } = options;
@@ -94,6 +96,7 @@ export class ImpairedWire implements Port {
         this.#in.take(bytes.slice(offset, offset + length));
         return true;
       },
+      receiveSegments: (segments) => this.#passSegments(nic, segments),
       hasRoom: () => nic.hasRoom?.() ?? true,
     });
   }
@@ -146,6 +149,13 @@ export class ImpairedWire implements Port {
     return direction === "out" ? this.#out : this.#in;
   }
 
+  /** Segments are taken while they are cut as long as nothing is armed; each counts as a frame. */
+  #passSegments(nic: Plug, segments: SegmentSource): number {
+    if (!this.#in.idle || nic.receiveSegments === undefined) return 0;
+    this.#segments.source = segments;
+    return nic.receiveSegments(this.#segments);
+  }
+
   #pass(bytes: Uint8Array, offset: number, length: number): boolean {
     const taken = this.#nic?.receive(bytes, offset, length) === true;
     return this.#in.passed(length, taken ? Fate.delivered : Fate.refused);
@@ -171,5 +181,36 @@ export class ImpairedWire implements Port {
     if (damage === 0) return this.#nic?.receive(this.#inbox, 0, bytes.length) === true ? Fate.delivered : Fate.refused;
     // Taken by a NIC that was told to accept errors.
     return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true ? Fate.delivered : Fate.lost;
+  }
+}
+
+/** Segments on their way through the wire, each counted when it is taken. */
+class CountedSegments implements SegmentSource {
+  /** Those that pass now. */
+  source!: SegmentSource;
+  readonly #count: (length: number) => void;
+
+  constructor(count: (length: number) => void) {
+    this.#count = count;
+  }
+
+  get left(): number {
+    return this.source.left;
+  }
+  get offset(): number {
+    return this.source.offset;
+  }
+  get length(): number {
+    return this.source.length;
+  }
+  get headerBytes(): number {
+    return this.source.headerBytes;
+  }
+  make(payloadSum: number): void {
+    this.source.make(payloadSum);
+  }
+  skip(): void {
+    this.#count(this.source.length);
+    this.source.skip();
   }
 }

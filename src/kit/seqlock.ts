@@ -4,7 +4,6 @@
  * The sequence is odd while the writer writes. Both sides use Atomics for the data too: plain accesses may pass the
  * sequence word on arm64. The writer never waits.
  */
-import { deadline } from "./cell.ts";
 import { OutOfRange, Timeout } from "./errors.ts";
 
 /** The sequence word comes first, the data follow. */
@@ -58,7 +57,7 @@ export class SequenceReader {
   /** Copies one whole set into `into`. Tries for at most `limitMicros`. @throws {Timeout} when the writer died writing. */
   read(into: Int32Array, limitMicros = 100_000): void {
     if (into.length !== this.#words) throw new OutOfRange(`${into.length} words for a lock over ${this.#words}`);
-    const end = deadline(limitMicros);
+    const end = performance.now() + limitMicros / 1000;
     while (!this.#attempt(into)) {
       if (performance.now() >= end)
         throw new Timeout({

@@ -5,7 +5,7 @@ import { isStationAddress } from "#kit/station-address.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
 import { parseAddress } from "../cards/address.ts";
-import { NotYet, WrongUsage } from "./usage.ts";
+import { WrongUsage } from "./usage.ts";
 
 const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${key}\``).join(", ");
 const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";

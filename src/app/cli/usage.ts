@@ -14,16 +14,6 @@ export class WrongUsage extends FerruleError {
   }
 }
 
-/** Understood, and planned, but this version cannot do it. */
-export class NotYet extends FerruleError {
-  readonly code = "NOT_YET";
-  readonly hint: string;
-  constructor(what: string, instead: string) {
-    super(`${what} is not supported yet`);
-    this.hint = instead;
-  }
-}
-
 /** Edits (insert, delete, replace, swap neighbours) that turn one word into the other. */
 const distance = (a: string, b: string): number => {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...Array.from({ length: b.length }, () => 0)]);
