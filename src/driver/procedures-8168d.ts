@@ -41,8 +41,9 @@ const regulator =
     phy.write(0x05, setting, 2);
     phy.write(address, COPY, page);
     phy.write(data, setting, page);
+    if (!calibrated) return;
     const now = phy.read(VOLTAGE.register, 2);
-    if (!calibrated || (now & VOLTAGE.mask) === VOLTAGE.last) return;
+    if ((now & VOLTAGE.mask) === VOLTAGE.last) return;
     for (let voltage: number = VOLTAGE.first; voltage <= VOLTAGE.last; voltage++)
       phy.write(VOLTAGE.register, (now & ~VOLTAGE.mask) | voltage, 2);
   };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { VfioUserServer } from "#bus/vfio-user/server.ts";
 import type { Chip } from "#chip/chips.ts";
 import { RealClock, Timers } from "#kit/clock.ts";
+import type { Target } from "#kit/target.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 
 const IDLE_MILLIS = 1;
@@ -30,10 +31,13 @@ export class ManyNics implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "ferrule-nics-"));
   /** What a driver did wrong, and how clients left. */
   readonly complaints: string[] = [];
+  readonly #around: (nic: Rtl8169, i: number) => Target;
   #closed = false;
   #next: NodeJS.Timeout | NodeJS.Immediate;
 
-  constructor(chips: readonly Chip[]) {
+  /** @param around what is served in place of each model: the model unless given */
+  constructor(chips: readonly Chip[], around: (nic: Rtl8169, i: number) => Target = (nic) => nic) {
+    this.#around = around;
     const each = Math.ceil(chips.length / SLOTS);
     this.nics = chips.map((chip, i) => this.#make(chip, i, each));
     this.#next = setImmediate(() => this.#turn());
@@ -66,7 +70,7 @@ export class ManyNics implements Disposable {
       report: ({ name, trace }) => this.complaints.push(`${chip.key}: ${name}, ${trace.slice(-4).join("; ")}`),
     });
     nic.setCarrier(true);
-    const server = new VfioUserServer(nic, {
+    const server = new VfioUserServer(this.#around(nic, i), {
       path,
       clock: this.#clock,
       timers: this.#timers,

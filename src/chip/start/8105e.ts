@@ -2,19 +2,20 @@
  * RTL8105E, 8402 and 8106E: 100 Mbit/s.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_disable_EEE`, methods
- * 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). Which of them are written is what register traces of Linux 6.12
- * show, and so are the values that comments name.
+ * 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). Which of them are written and in which order, and the values that
+ * comments name, were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them.
  */
 import type { Start, Step, Word } from "../steps.ts";
+import { ENTRY_LATENCY } from "./before-8168g.ts";
 
-/** MISC, byte 1: leave ASPM while frames move. */
-const LEAVE_ASPM: Word = [0xf1, 0, 0x28];
-/** MISC, byte 2: the tally counters are not told early. */
-const NO_EARLY_TALLY: Word = [0xf2, 1 << 0, 0];
+/** MISC: leave ASPM while frames move. */
+const LEAVE_ASPM: Word = [0xf0, 0, 0x2800];
+/** MISC: the tally counters are not told early. */
+const EARLY_TALLY = 1 << 16;
 /** The MAC's own controller: neighbour discovery, and resets while it has the MAC. */
 const OUT_OF_BAND: Word = [0xd3, 0, 0x0c];
 /** Config3: not ready for L2 and L3. */
-const NOT_TO_L23: Word = [0x54, 1 << 1, 0];
+const NOT_TO_L23: Step = { on: "io8", words: [[0x54, 1 << 1, 0]] };
 
 /** Advanced link-down power saving is off, lest it meets the firmware on its way in. @param micros until it is */
 const awake = (micros: number): readonly Step[] => [
@@ -30,10 +31,12 @@ const EPHY_8105E: readonly Word[] = [
   [0x03, 0, 0x0001], [0x19, 0, 0x0100], [0x19, 0, 0x0004], [0x0a, 0, 0x0020],
 ];
 
-const IO_8105E: Step = {
-  on: "io8",
-  words: [LEAVE_ASPM, NO_EARLY_TALLY, OUT_OF_BAND, [0xd0, 0, 1 << 6], NOT_TO_L23],
-};
+const MAC_8105E: readonly Step[] = [
+  { on: "io32", words: [LEAVE_ASPM, [0xf0, EARLY_TALLY, 0]] },
+  { on: "io8", words: [OUT_OF_BAND, [0xd0, 0, 1 << 6]] },
+  { on: "ephy", words: EPHY_8105E },
+  NOT_TO_L23,
+];
 
 // prettier-ignore
 // oxfmt-ignore
@@ -45,9 +48,9 @@ const PHY_8105E: readonly Step[] = [
   { page: 1, words: [[0x15, 0x7701]] },
 ];
 
-export const START_8105E_409: Start = { mac: [IO_8105E, { on: "ephy", words: EPHY_8105E }], phy: PHY_8105E };
+export const START_8105E_409: Start = { mac: MAC_8105E, phy: PHY_8105E };
 export const START_8105E_408: Start = {
-  mac: [IO_8105E, { on: "ephy", words: [...EPHY_8105E, [0x1e, 0, 0x8000]] }],
+  mac: [...MAC_8105E, { on: "ephy", words: [[0x1e, 0, 0x8000]] }],
   phy: PHY_8105E,
 };
 
@@ -60,7 +63,9 @@ const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19,
 // oxfmt-ignore
 export const START_8402: Start = {
   mac: [
-    { on: "io8", words: [LEAVE_ASPM, [0xd3, 1 << 7, 0], NOT_TO_L23] },
+    ENTRY_LATENCY,
+    { on: "io32", words: [LEAVE_ASPM] },
+    { on: "io8", words: [[0xd3, 1 << 7, 0]] },
     // Register 0x1e as the trace shows.
     { on: "ephy", words: [[0x19, 0xff64], [0x1e, 0, 0x4000]] },
     {
@@ -71,12 +76,14 @@ export const START_8402: Start = {
         // The packet filter, reset.
         [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
         [0xc0, 0xffff, 0], [0xb8, 0xffff, 0],
-        // Events that leave L1; the source sets only bits 10 and 11.
+        // Events that leave L1; Realtek's driver sets only bits 10 and 11.
         [0xd4, 0xff00, 0x0e00],
         // EEE off.
         [0x1b0, 0xffff, 0],
       ],
     },
+    NOT_TO_L23,
+    { on: "eri", words: [[0xd4, 0, 0x0c00]] },
   ],
   phy: [...awake(20_000), noEee(0x401f)],
 };
@@ -85,9 +92,14 @@ export const START_8402: Start = {
 // oxfmt-ignore
 export const START_8106E: Start = {
   mac: [
+    // The other bit switches off what listens on the network in low power.
+    { on: "io32", words: [LEAVE_ASPM, [0xf0, EARLY_TALLY, 1 << 23]] },
     // Bit 6 of DLLPR as the trace shows; Realtek's driver sets it.
-    { on: "io8", words: [LEAVE_ASPM, NO_EARLY_TALLY, [0xf2, 0, 1 << 7], OUT_OF_BAND, [0xd0, 1 << 6, 0], NOT_TO_L23] },
+    { on: "io8", words: [OUT_OF_BAND, [0xd0, 1 << 6, 0]] },
+    // The link is idle for 7 µs before L0s and 32 µs before L1.
+    { on: "csi", words: [[0x70c, 0xff00_0000, 0x2f00_0000]] },
     { on: "eri", words: [[0x1d0, 0xffff, 0], [0x1b0, 0xffff, 0]] },
+    NOT_TO_L23,
   ],
   phy: [...awake(100_000), noEee(0xc07f)],
 };

@@ -2,14 +2,12 @@
  * RTL8168D and 8168DP.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`,
- * methods 31, 33 and 65 (BSD-4-Clause, Realtek; values only). Which of them are written, and page 7 of the 8168DP, is what a
- * register trace of Linux 6.12 shows. Realtek's driver has more: the 8168D's PCIe PHY and what byte 0x30 of its one-time memory
+ * methods 31, 33 and 65 (BSD-4-Clause, Realtek; values only). Which of them are written and in which order, and page 7 of the
+ * 8168DP, was observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them. Realtek's driver has more: the 8168D's PCIe PHY and what byte 0x30 of its one-time memory
  * asks for, more of both 8168DP, and an 8168D with XID 282 that differs.
  */
 import { PARAMETER_8168D, type Start, type Step } from "../steps.ts";
-
-/** Out of a power-down that another driver may have left the PHY in. */
-const AWAKE: Step = { page: 0, words: [[0x0e, 0x0000]] };
+import { AWAKE, ENTRY_LATENCY } from "./before-8168g.ts";
 
 // prettier-ignore
 // oxfmt-ignore
@@ -31,58 +29,54 @@ const COPIED: readonly Step[] = [
   { through: PARAMETER_8168D, words: [[0x8332, 0x5561]] },
 ];
 
+/** What both are given before they differ. */
+const BOTH: readonly Step[] = [
+  AWAKE,
+  ...CHANNEL,
+  ...COPIED,
+  { page: 1, words: [[0x17, 0x0cc0]] },
+  { page: 0, words: [[0x0d, 0xf880]] },
+];
+
 /** The phase-locked loop. */
 // prettier-ignore
 // oxfmt-ignore
-const LOOP: readonly Step[] = [
-  { page: 2, words: [[0x02, 0x0600, 0x0100], [0x03, 0xe000, 0]] },
-  { page: 1, words: [[0x17, 0x0cc0]] },
-];
+const LOOP: Step = { page: 2, words: [[0x02, 0x0600, 0x0100], [0x03, 0xe000, 0]] };
 
 /** @param ready what the word at 0x001b of the PHY's memory reads when it is ready for firmware */
 const firmware = (ready: number): Step => ({
   firmware: "phy",
   when: { through: PARAMETER_8168D, word: [0x001b, ready] },
 });
-const LAST: Step = { page: 0, words: [[0x0d, 0xf880]] };
 
 // prettier-ignore
 // oxfmt-ignore
 export const START_8168D_281: Start = {
-  mac: [],
+  mac: [ENTRY_LATENCY],
   phy: [
-    AWAKE,
-    ...CHANNEL,
+    ...BOTH,
     { page: 2, words: [[0x0b, 0x00ff, 0x0010], [0x0c, 0xff00, 0xa200]] },
-    ...COPIED,
     { call: "regulatorOf281" },
     // The regulator's slew rate.
     { page: 2, words: [[0x0d, 0, 0x0300], [0x0f, 0, 0x0010]] },
-    ...LOOP,
+    LOOP,
     firmware(0xbf00),
-    LAST,
   ],
 };
 
 /** 280, 282 and 283. */
 export const START_8168D_280: Start = {
-  mac: [],
-  phy: [
-    AWAKE,
-    ...CHANNEL,
-    ...COPIED,
-    { call: "regulatorOf280" },
-    ...LOOP,
-    { page: 2, words: [[0x0f, 0, 0x0017]] },
-    firmware(0xb300),
-    LAST,
-  ],
+  mac: [ENTRY_LATENCY],
+  phy: [...BOTH, { call: "regulatorOf280" }, LOOP, { page: 2, words: [[0x0f, 0, 0x0017]] }, firmware(0xb300)],
 };
 
 // prettier-ignore
 // oxfmt-ignore
 export const START_8168DP_28A: Start = {
-  mac: [{ on: "ephy", words: [[0x0b, 0, 0x0048], [0x19, 0x0020, 0x0050], [0x0c, 0x0100, 0x0020], [0x10, 0x0004, 0]] }],
+  mac: [
+    ENTRY_LATENCY,
+    { on: "ephy", words: [[0x0b, 0, 0x0048], [0x19, 0x0020, 0x0050], [0x0c, 0x0100, 0x0020], [0x10, 0x0004, 0]] },
+  ],
   phy: [
     AWAKE,
     { page: 1, words: [[0x17, 0x0cc0]] },
@@ -91,4 +85,4 @@ export const START_8168DP_28A: Start = {
   ],
 };
 
-export const START_8168DP_28B: Start = { mac: [], phy: [AWAKE] };
+export const START_8168DP_28B: Start = { mac: [ENTRY_LATENCY], phy: [AWAKE] };

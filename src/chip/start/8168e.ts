@@ -2,11 +2,13 @@
  * RTL8168E, 8168E-VL, 8168F and 8411.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config`, `re_disable_EEE` and
- * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). Which of them are written is what
- * register traces of Linux 6.12 show, and so are the values that comments name. Realtek's driver tunes the PHY further. What
+ * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). Which of them are written and in which
+ * order, and the values that comments name, were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip
+ * KEY` for each of them. Realtek's driver tunes the PHY further. What
  * most of these bits do is not public.
  */
 import { PARAMETER_8168D, type Start, type Step, type Word } from "../steps.ts";
+import { ENTRY_LATENCY, WITHOUT_INTERRUPTS } from "./before-8168g.ts";
 
 /** Config5: no serial interface. */
 const NO_SPI: Word = [0x56, 1 << 3, 0];
@@ -28,12 +30,15 @@ const EPHY_8168E: Step = {
 // oxfmt-ignore
 export const START_8168E: Start = {
   mac: [
+    ENTRY_LATENCY,
     EPHY_8168E,
-    // MISC, highest byte: the transmit packet buffer is reset.
-    { on: "io8", words: [[0xf3, 0, 1 << 5], [0xf3, 1 << 5, 0], NO_SPI] },
+    // MISC: the transmit packet buffer is reset.
+    { on: "io32", words: [[0xf0, 0, 1 << 29], [0xf0, 1 << 29, 0]] },
+    { on: "io8", words: [NO_SPI] },
     { call: "copyAddressToSecond" },
   ],
   phy: [
+    WITHOUT_INTERRUPTS,
     { firmware: "phy" },
     { through: PARAMETER_8168D, words: [[0x8b80, 0xc896]] },
     { page: 1, words: [[0x0b, 0x6c20], [0x07, 0x2872], [0x1c, 0xefff]] },
@@ -55,34 +60,34 @@ export const START_8168E: Start = {
   ],
 };
 
-/**
- * Extended registers from the 8168E-VL on, with 1d0 and d0 as each chip has them.
- * @param bits of 1d0 to set: bit 1 as traces show, which Realtek's driver clears
- * @param high pause threshold
- * @param exit events that leave L1
- */
-// prettier-ignore
-// oxfmt-ignore
-const eri = (bits: number, high: number, exit: number): Step => ({
-  on: "eri",
-  words: [
-    [0xc0, 0xffff, 0], [0xb8, 0x0000_0000],
-    // Receive and transmit FIFO: shares of the static and the dynamic part.
-    [0xc8, 0x0010_0002], [0xe8, 0x0010_0006],
-    [0x1d0, 0, bits],
-    // The packet filter, reset.
-    [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
-    [0x1b0, 0, 1 << 4],
-    // Pause thresholds, low and high.
-    [0xcc, 0x0000_0050], [0xd0, high],
-    [0xd4, 0, exit],
-  ],
-});
+/** What the first two are is not public. Receive and transmit FIFO: shares of the static and the dynamic part. */
+const FIFOS: readonly Word[] = [
+  [0xc0, 0xffff, 0],
+  [0xb8, 0x0000_0000],
+  [0xc8, 0x0010_0002],
+  [0xe8, 0x0010_0006],
+];
+/** The packet filter, reset. */
+const FILTER_RESET: readonly Word[] = [
+  [0xdc, 1 << 0, 0],
+  [0xdc, 0, 1 << 0],
+];
+/** @param high pause threshold; the low one is the same on all */
+const pause = (high: number): readonly Word[] => [
+  [0xcc, 0x0000_0050],
+  [0xd0, high],
+];
+/** Low-power idle in both directions, once the PHYs have agreed on EEE. */
+const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
+/** @param events that leave L1 */
+const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
 
-/** The MAC is the driver's; power management of the link layer (DLLPR) and of the PHY (MISC, byte 2). */
-// prettier-ignore
-// oxfmt-ignore
-const POWER: readonly Word[] = [[0xd3, 1 << 7, 0], [0xd0, 0, 1 << 6], [0xf2, 0, 1 << 6], NO_SPI];
+/** The MAC is the driver's. */
+const OURS: Word = [0xd3, 1 << 7, 0];
+/** Power management of the link layer (DLLPR). */
+const LINK_POWER: Word = [0xd0, 0, 1 << 6];
+/** Power management of the PHY (MISC). */
+const PHY_POWER: Step = { on: "io32", words: [[0xf0, 0, 1 << 22]] };
 
 /** Of the PCIe PHY, beside register 0. */
 const EPHY_19: Word = [0x19, 0, 0x0224];
@@ -106,13 +111,21 @@ const BIT_14: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 14]] }
 // oxfmt-ignore
 export const START_8168EVL: Start = {
   mac: [
+    ENTRY_LATENCY,
     // Register 0 as the trace shows; Realtek's driver sets bit 3.
     { on: "ephy", words: [[0x09, 0, 0x0080], EPHY_19, [0x00, 0, 0x0004], EPHY_0C] },
-    eri(1 << 1, 0x07ff_0060, 0x1f00),
-    { on: "io8", words: POWER },
+    // Bit 1 of 1d0 as the trace shows; Realtek's driver clears it.
+    { on: "eri", words: [...FIFOS, [0x1d0, 0, 1 << 1], ...FILTER_RESET, [0x1b0, 0, 1 << 4], ...pause(0x07ff_0060)] },
+    { on: "io8", words: [OURS] },
+    EEE,
+    { on: "io8", words: [LINK_POWER] },
+    PHY_POWER,
+    { on: "io8", words: [NO_SPI] },
+    leaveL1(0x1f00),
     { call: "copyAddressToExtended" },
   ],
   phy: [
+    WITHOUT_INTERRUPTS,
     { firmware: "phy" },
     { extension: 0xac, words: [[0x18, 0x0006]] },
     { page: 3, words: [[0x09, 0xa20f]] },
@@ -129,13 +142,27 @@ export const START_8168EVL: Start = {
   ],
 };
 
-const ERI_8168F: Step = eri((1 << 4) | (1 << 1), 0x0000_0060, 0x1f00);
+/**
+ * 8168F and 8411, before what each has of its own. Bit 1 of 1d0 as the trace shows; Realtek's driver clears it.
+ */
+// prettier-ignore
+// oxfmt-ignore
+const COMMON_8168F: readonly Step[] = [
+  ENTRY_LATENCY,
+  {
+    on: "eri",
+    words: [...FIFOS, ...FILTER_RESET, [0x1b0, 0, 1 << 4], [0x1d0, 0, (1 << 4) | (1 << 1)], ...pause(0x0000_0060)],
+  },
+  { on: "io8", words: [OURS, LINK_POWER] },
+  PHY_POWER,
+  { on: "io8", words: [NO_SPI] },
+  EEE,
+];
 
 // prettier-ignore
 // oxfmt-ignore
 const MAC_8168F: readonly Step[] = [
-  ERI_8168F,
-  { on: "io8", words: POWER },
+  ...COMMON_8168F,
   {
     on: "ephy",
     words: [
@@ -143,6 +170,7 @@ const MAC_8168F: readonly Step[] = [
       [0x00, 0, 0x0008], EPHY_0C,
     ],
   },
+  leaveL1(0x1f00),
 ];
 
 const SPEED_DOWN: Step = { through: PARAMETER_8168D, words: [[0x8b80, 0, 0x0006]] };
@@ -162,21 +190,23 @@ const PHY_8168F: readonly Step[] = [SPEED_DOWN, ...GREEN, EEE_EXTENSION, EEE_PAR
 
 export const START_8168F_480: Start = {
   mac: MAC_8168F,
-  phy: [{ firmware: "phy" }, ...channel(0x00fb), ...PHY_8168F, BIT_14],
+  phy: [WITHOUT_INTERRUPTS, { firmware: "phy" }, ...channel(0x00fb), ...PHY_8168F, BIT_14],
 };
 
-export const START_8168F_481: Start = { mac: MAC_8168F, phy: [{ firmware: "phy" }, ...PHY_8168F] };
+export const START_8168F_481: Start = { mac: MAC_8168F, phy: [WITHOUT_INTERRUPTS, { firmware: "phy" }, ...PHY_8168F] };
 
 // prettier-ignore
 // oxfmt-ignore
 export const START_8411: Start = {
   mac: [
-    eri((1 << 4) | (1 << 1), 0x0000_0060, 0x0c00),
+    ...COMMON_8168F,
     // Config3: not ready for L2 and L3.
-    { on: "io8", words: [...POWER, [0x54, 1 << 1, 0]] },
+    { on: "io8", words: [[0x54, 1 << 1, 0]] },
     { on: "ephy", words: [[0x06, 0x00c0, 0x0020], [0x0f, 0x5200], EPHY_19, [0x00, 0, 0x0008], EPHY_0C] },
+    leaveL1(0x0c00),
   ],
   phy: [
+    WITHOUT_INTERRUPTS,
     { firmware: "phy" },
     ...PHY_8168F,
     BIT_14,

@@ -1,0 +1,84 @@
+/** Derives what a chip is given from runs of one driver in which unknown registers read differently. */
+import type { Word } from "#chip/steps.ts";
+import { type Operation, type Phase, phasesOf } from "./operations.ts";
+import { type Place, samePlace } from "./side-buses.ts";
+import type { Traces } from "./unknown-registers.ts";
+import { hex, placeText, wordOf } from "./words.ts";
+
+/** A change that every run makes. */
+export interface Change {
+  readonly place: Place;
+  /** The bits that it concerns: fewer than all where byte lanes are written. */
+  readonly mask: number;
+  readonly word: Word;
+}
+
+export interface Derived {
+  readonly changes: readonly Change[];
+  /** Where the runs do not agree: what is done there depends on what was read. */
+  readonly findings: readonly string[];
+}
+
+/** The longest list of operations on the same registers that all runs have in common, as indices into each. */
+const common = (a: readonly Operation[], b: readonly Operation[]): readonly (readonly [number, number])[] => {
+  const like = (i: number, j: number): boolean =>
+    samePlace(a[i]!.place, b[j]!.place) && (a[i]!.was === undefined) === (b[j]!.was === undefined);
+  const lengths = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i--)
+    for (let j = b.length - 1; j >= 0; j--)
+      lengths[i]![j] = like(i, j) ? lengths[i + 1]![j + 1]! + 1 : Math.max(lengths[i + 1]![j]!, lengths[i]![j + 1]!);
+  const pairs: [number, number][] = [];
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+    if (like(i, j)) pairs.push([i++, j++]);
+    else if (lengths[i + 1]![j]! >= lengths[i]![j + 1]!) i++;
+    else j++;
+  }
+  return pairs;
+};
+
+const operationText = ({ place, was, now }: Operation): string =>
+  `${placeText(place)}: ${was === undefined ? "" : `reads ${hex(was)}`}${now === undefined ? "" : ` writes ${hex(now)}`}`;
+
+const isSame = (a: Change, b: Change): boolean =>
+  samePlace(a.place, b.place) && a.word.length === 2 && a.word.join() === b.word.join();
+
+/** Without words that are stored twice in a row, by themselves or in pairs: a PHY is woken each time somebody asks for it. */
+const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
+  const once: Change[] = [];
+  for (const change of changes) {
+    once.push(change);
+    for (const length of [1, 2]) {
+      const [before, last] = [once.slice(-2 * length, -length), once.slice(-length)];
+      if (before.length === length && before.every((each, i) => isSame(each, last[i]!))) once.splice(-length);
+    }
+  }
+  return once;
+};
+
+/** @param runs by name: the operations of each */
+const derive = (runs: Readonly<Record<string, readonly Operation[]>>): Derived => {
+  const [first = [], ...others] = Object.values(runs);
+  // For each operation that all have: where it is in each.
+  let rows: readonly (readonly number[])[] = first.map((_, i) => [i]);
+  for (const run of others) {
+    const shared = rows.map(([i]) => first[i!]!);
+    rows = common(shared, run).map(([i, j]) => [...rows[i]!, j]);
+  }
+  const changes: Change[] = [];
+  const findings = Object.entries(runs).flatMap(([name, run], k) => {
+    const shared = new Set(rows.map((row) => row[k]));
+    return run.flatMap((each, i) => (shared.has(i) ? [] : [`only with ${name}: ${operationText(each)}`]));
+  });
+  for (const row of rows) {
+    const operations = Object.values(runs).map((run, k) => run[row[k]!]!);
+    const word = wordOf(operations);
+    const { place, mask } = operations[0]!;
+    if (typeof word === "string") findings.push(`${placeText(place)} ${word}`);
+    else if (word !== undefined) changes.push({ place, mask, word });
+  }
+  return { changes: withoutRepeats(changes), findings };
+};
+
+/** @throws {Error} where a trace has no whole start in it */
+export const derivedFrom = (traces: Traces, phase: Phase): Derived =>
+  derive(Object.fromEntries(Object.entries(traces).map(([fill, lines]) => [fill, phasesOf(lines)[phase]])));

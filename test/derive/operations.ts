@@ -1,0 +1,126 @@
+/** A trace of a start as operations on registers, wherever those are. */
+import { ESTATUS, GBSR, PAGE } from "#chip/phy.ts";
+import * as registers from "#chip/registers.ts";
+import { Lock } from "#chip/registers.ts";
+import { type Access, inWindow, isChoice, isChosen, type Place, samePlace, SideBuses } from "./side-buses.ts";
+
+/** A line of a JSON trace, as docs/trace.md describes it. */
+interface Line {
+  readonly event: string;
+  readonly region: string;
+  readonly offset: number;
+  /** Bits. */
+  readonly width: number;
+  readonly value: number;
+}
+
+/** A register that is read, written, or read and then written. */
+export interface Operation {
+  readonly place: Place;
+  readonly mask: number;
+  readonly was: number | undefined;
+  readonly now: number | undefined;
+}
+
+/** What the PHY is given, and then the MAC while its configuration is unlocked. */
+export const PHASES = ["phy", "mac"] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** Registers that every start writes, whichever chip it is: bring-up has them, and no table of values. */
+// prettier-ignore
+// oxfmt-ignore
+const OF_EVERY_START: readonly number[] = [
+  registers.IDR0, registers.IDR4, registers.MAR0, registers.MAR4, registers.DTCCR, registers.DTCCRHigh, registers.TNPDS,
+  registers.TNPDSHigh, registers.ChipCmd, registers.IntrMask, registers.IntrStatus, registers.TxConfig, registers.RxConfig,
+  registers.Cfg9346, registers.RxMaxSize, registers.CPlusCmd, registers.IntrMitigate, registers.RDSAR, registers.RDSARHigh,
+  registers.MaxTxPacketSize,
+  // Copies of the station address.
+  registers.SecMAC0, registers.SecMAC4,
+];
+const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4, 0xf0, 0xf4];
+/** Power management of the link, which starts switch off and on around everything else. */
+const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
+  [registers.Config2, registers.Conf2.clockRequest],
+  [registers.Config5, registers.Conf5.aspm],
+]);
+
+const isNegotiation = ({ page, address }: Place): boolean => page === 0 && (address <= GBSR || address === ESTATUS);
+
+/**
+ * The bits of a register that a table of values could have. Around the PHY's tuning, nothing but single bytes of the window: what
+ * is longer leads to the management controller.
+ */
+const bitsOfTable = (place: Place, phase: Phase): number => {
+  const { space, address } = place;
+  if (space === "phy") return address === PAGE || isNegotiation(place) ? 0 : 0xffff;
+  if (phase === "phy" && space !== "io8" && space !== "fuse") return 0;
+  if (space === "eri") return ADDRESS_COPIES.includes(address) ? 0 : 0xffff_ffff;
+  if (space.startsWith("io")) return OF_EVERY_START.includes(address) ? 0 : ~(OF_THE_LINK.get(address) ?? 0);
+  return 0xffff_ffff;
+};
+
+/** Configuration space of PCI Express, of which the chip's own registers are a part. */
+const EXTENDED = 0x100;
+/** As the chip itself reaches it: words of 32 bits, of which some bytes are written. */
+const inConfiguration = (kind: Access["kind"], offset: number, width: number, value: number): Access => {
+  const shift = 8 * (offset & 3);
+  const place: Place = { space: "csi", address: offset & ~3, page: 0, chosen: 0 };
+  return { kind, place, value: (value << shift) >>> 0, mask: ((0xffff_ffff >>> (32 - width)) << shift) >>> 0 };
+};
+
+/** @throws {SyntaxError} where a line is none of a trace */
+const accessesIn = (lines: readonly string[]): readonly Access[] => {
+  const buses = new SideBuses();
+  return lines.flatMap((text): readonly Access[] => {
+    const { event, region, offset, width, value } = JSON.parse(text) as Line;
+    if (event !== "read" && event !== "write") return [];
+    if (region === "config") return offset < EXTENDED ? [] : [inConfiguration(event, offset, width, value)];
+    if (!SideBuses.has(offset) || width !== 32)
+      return [{ kind: event, place: inWindow(offset, width / 8), value, mask: 0xffff_ffff >>> (32 - width) }];
+    if (event === "write") return [buses.write(offset, value)].filter((access) => access !== undefined);
+    const shown = buses.read(offset, value);
+    if (shown === undefined || shown.again) return [];
+    return [{ kind: event, place: shown.place, value: (value & shown.mask) >>> 0, mask: shown.mask }];
+  });
+};
+
+/** A write belongs to the read before it, if that was of the same register. */
+const operationsOf = (accesses: readonly Access[], phase: Phase): readonly Operation[] => {
+  const operations: Operation[] = [];
+  for (const access of accesses) {
+    const { kind, place, value } = access;
+    const mask = (access.mask & bitsOfTable(place, phase)) >>> 0;
+    if (mask === 0) continue;
+    const last = operations.at(-1);
+    if (kind === "read") operations.push({ place, mask, was: value, now: undefined });
+    else if (last !== undefined && last.now === undefined && samePlace(last.place, place))
+      operations[operations.length - 1] = { ...last, mask, now: value };
+    else operations.push({ place, mask, was: undefined, now: value });
+  }
+  return operations;
+};
+
+/** Without what only chooses the register of the operation that follows. */
+const withoutChoices = (operations: readonly Operation[]): readonly Operation[] =>
+  operations.filter(({ place }, i) => {
+    const next = operations[i + 1]?.place;
+    return !(isChoice(place) && next !== undefined && next.page === place.page && isChosen(next));
+  });
+
+const turns = (accesses: readonly Access[], lock: number, from = 0): number =>
+  accesses.findIndex(
+    ({ kind, place, value }, i) =>
+      i >= from && kind === "write" && place.space === "io8" && place.address === registers.Cfg9346 && value === lock,
+  );
+
+/** @throws {Error} when the trace has no whole start in it */
+export const phasesOf = (lines: readonly string[]): Readonly<Record<Phase, readonly Operation[]>> => {
+  const accesses = accessesIn(lines);
+  const start = turns(accesses, Lock.unlock);
+  const end = turns(accesses, Lock.lock, start);
+  if (start < 0 || end < 0)
+    throw new Error("the trace has no start in it: configuration is not unlocked and locked again");
+  const between = (from: number, to: number, phase: Phase) =>
+    withoutChoices(operationsOf(accesses.slice(from, to), phase));
+  return { phy: between(0, start, "phy"), mac: between(start, end, "mac") };
+};

@@ -1,0 +1,121 @@
+/**
+ * A device whose registers of unknown content are answered from outside, so that a driver that changes some of their bits
+ * shows which: written over zeros, a word is what was set; written over ones, its complement is what was cleared.
+ */
+import { ESTATUS, GBSR, MEMORY_PAGE, MMD_CONTROL, MMD_DATA, PAGE } from "#chip/phy.ts";
+import type { Chip } from "#chip/chips.ts";
+import { Config1, Config2, Config3, Config4, Config5, DBG_REG, DLLPR, MCU, MISC, PMCH } from "#chip/registers.ts";
+import type { Target } from "#kit/target.ts";
+import { Altered } from "../rigs/altered.ts";
+import { inWindow, isChoice, type Place, SideBuses } from "./side-buses.ts";
+
+/** What registers of unknown content read as: all zeros, all ones, or a word that depends on the place. */
+export const FILLS = ["zeros", "ones", "distinct"] as const;
+export type Fill = (typeof FILLS)[number];
+
+/** Lines of JSON traces (docs/trace.md) by what unknown registers read as. */
+export type Traces = Readonly<Record<Fill, readonly string[]>>;
+
+/** Registers of the window that drivers read only to change some of their bits. One that was written reads as it was written. */
+const HELD: ReadonlySet<number> = new Set<number>([
+  Config1,
+  Config3,
+  Config4,
+  Config5,
+  PMCH,
+  DLLPR,
+  DBG_REG,
+  MCU,
+  MISC,
+  ...[1, 2, 3].map((byte) => MISC + byte),
+]);
+/** Copies of the station address among the extended registers. */
+const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4];
+/** In configuration space: the chip's own registers, behind what PCI Express defines. */
+const OF_CHIP = 0x700;
+/** Where the PHY's controller says that it is ready for firmware. */
+const READY_AT = 0x1b;
+/** The one-time memory is blank in most chips; this is a byte that an RTL8168D calibrated by the factory has. */
+const BURNT = 0xb1;
+/** Config2 of the PCI chips: the bus runs at 66 MHz. */
+const PCI_66MHZ = 1 << 0;
+
+/** Whether a register of the PHY is one of which drivers only change bits: all but those of clause 22 and those that choose. */
+const isUnknownOfPhy = (place: Place, chip: Chip): boolean => {
+  const { page, address, chosen } = place;
+  if (address === PAGE || isChoice(place)) return false;
+  if (page === MEMORY_PAGE && chosen === READY_AT) return false;
+  if (page !== 0) return true;
+  if (address === MMD_CONTROL || address === MMD_DATA) return !chip.profile.phy.indirect;
+  return address > GBSR && address !== ESTATUS;
+};
+
+const isUnknown = (place: Place, chip: Chip): boolean => {
+  const { space, address } = place;
+  if (space === "phy") return isUnknownOfPhy(place, chip);
+  if (space === "csi") return address >= OF_CHIP;
+  return space === "ephy" || (space === "eri" && !ADDRESS_COPIES.includes(address));
+};
+
+/** A word that is the same each time and another at each place. */
+const distinct = ({ space, page, address, chosen }: Place): number => {
+  let hash = 0x811c_9dc5;
+  for (const part of [space.codePointAt(0)!, page, address, chosen]) hash = Math.imul(hash ^ part, 0x0100_0193);
+  return (hash ^ (hash >>> 13)) >>> 0;
+};
+
+const WORDS: Readonly<Record<Fill, (place: Place) => number>> = {
+  zeros: () => 0,
+  ones: () => 0xffff_ffff,
+  distinct,
+};
+
+export class UnknownRegisters {
+  /** From when on registers are answered from here; before, the device answers for itself. */
+  filled = false;
+  /** The device with those registers. */
+  readonly target: Target;
+  readonly #chip: Chip;
+  readonly #fill: Fill;
+  readonly #buses = new SideBuses();
+  readonly #written = new Set<number>();
+
+  constructor(device: Target, chip: Chip, fill: Fill) {
+    this.#chip = chip;
+    this.#fill = fill;
+    const { registersBar } = chip.profile.function;
+    this.target = new Altered(device, {
+      read: (region, offset, width, value) => (region === registersBar ? this.#answer(offset, width, value) : value),
+      write: (region, offset, width, value) => {
+        if (region !== registersBar) return true;
+        if (width === 4) this.#buses.write(offset, value);
+        for (let byte = 0; this.filled && byte < width; byte++) this.#written.add(offset + byte);
+        return true;
+      },
+    });
+  }
+
+  #answer(offset: number, width: number, value: number): number {
+    const shown = width === 4 ? this.#buses.read(offset, value) : undefined;
+    if (!this.filled) return value;
+    const put = (word: number, mask: number): number => ((value & ~mask) | (word & mask)) >>> 0;
+    const word = WORDS[this.#fill];
+    if (shown !== undefined) {
+      if (shown.place.space === "fuse") return this.#fill === "distinct" ? put(BURNT, shown.mask) : value;
+      return isUnknown(shown.place, this.#chip) ? put(word(shown.place), shown.mask) : value;
+    }
+    if (HELD.has(offset) && (width === 1 || offset === MISC)) return this.#held(offset, width, value);
+    return offset === Config2 && this.#fill === "distinct" ? value ^ PCI_66MHZ : value;
+  }
+
+  /** By bytes: those that were written are as the device has them. */
+  #held(offset: number, width: number, value: number): number {
+    let answer = value;
+    for (let byte = 0; byte < width; byte++) {
+      if (this.#written.has(offset + byte)) continue;
+      const word = WORDS[this.#fill](inWindow(offset + byte, 1));
+      answer = (answer & ~(0xff << (8 * byte))) | ((word & 0xff) << (8 * byte));
+    }
+    return answer >>> 0;
+  }
+}
