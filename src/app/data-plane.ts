@@ -8,7 +8,6 @@ import type { PciDevice, RemovableDevice } from "#kit/device.ts";
 import { Poller } from "#sys/poll.ts";
 import { BUDGET, DriverSide } from "./driver-side.ts";
 import type { DeviceTask, DriverTask, Report } from "./messages.ts";
-import { MODEL_PAGE } from "./model-page.ts";
 import { runNapi } from "./napi.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 
@@ -24,7 +23,7 @@ type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
 const open = (task: DeviceTask, scope: DisposableStack): Reached => {
-  if (task.bus === "threaded") return new ThreadedDevice(task.channel, MODEL_PAGE);
+  if (task.bus === "threaded") return new ThreadedDevice(task.channel);
   if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path, stop: task.stop }));
   return scope.use(VfioDevice.open({ address: task.address, unsafeNoIommu: task.unsafeNoIommu }));
 };

@@ -1,15 +1,16 @@
-/** Which of the model's registers a threaded bus may read from the shared page, and how. */
+/** Which of a model's registers a threaded bus may read from the shared page, and how. */
 import type { PageRules } from "#bus/threaded.ts";
+import type { Chip } from "#chip/chips.ts";
+import { ISR0 } from "#chip/registers-8125.ts";
 import { IntrStatus } from "#chip/registers.ts";
-import { RAISED_AT, READ_HAS_EFFECT } from "#model/registers/page.ts";
+import { raisedAt, registerBytes } from "#model/registers/page.ts";
+import { readHasEffect } from "#model/registers/register-set.ts";
 
-/** The memory BAR that holds the registers on PCI Express chips. */
-export const REGISTERS = 2;
-
-export const MODEL_PAGE: PageRules = {
-  registers: REGISTERS,
-  asked: READ_HAS_EFFECT.map(({ offset }) => offset),
+export const modelPage = (chip: Chip): PageRules => ({
+  bytes: registerBytes(chip),
+  registers: chip.profile.function.registersBar,
+  asked: readHasEffect(chip),
   // An interrupt's cause may be read while earlier writes are on their way: acknowledging is what must not overtake.
-  relaxed: [IntrStatus],
-  eventsWord: RAISED_AT >> 2,
-};
+  relaxed: [chip.profile.mac.interrupts === 16 ? IntrStatus : ISR0],
+  eventsWord: raisedAt(chip) >> 2,
+});

@@ -5,7 +5,6 @@ import { RealClock } from "#kit/clock.ts";
 import { Poller } from "#sys/poll.ts";
 import { memoryWithSums } from "#wire/sum-kernel.ts";
 import type { ModelTask } from "./messages.ts";
-import { REGISTERS } from "./model-page.ts";
 import { ModelSide } from "./model-side.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 
@@ -17,7 +16,7 @@ runThread((port, report) => {
   const memory = memoryWithSums(task.memory);
   using side = new ModelSide(task, { clock: new RealClock(), memory, report });
   using chores = new Housekeeping(side);
-  const bus = new ThreadedPort(task.channel, side.model, REGISTERS, memory);
+  const bus = new ThreadedPort(task.channel, side.model, memory);
   const control = new Control(task.control, port, () => {});
   const poller = new Poller([bus.fd, control.fd, -1]);
   report({ report: "ready" });

@@ -10,7 +10,6 @@ import { Poller } from "#sys/poll.ts";
 import { memoryWithSums } from "#wire/sum-kernel.ts";
 import { DriverSide } from "./driver-side.ts";
 import type { OneThreadTask } from "./messages.ts";
-import { REGISTERS } from "./model-page.ts";
 import { ModelSide } from "./model-side.ts";
 import { runNapi } from "./napi.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
@@ -24,8 +23,8 @@ runThread((port, report) => {
   const clock = new RealClock();
   const memory = memoryWithSums(modelTask.memory);
   using side = new ModelSide(modelTask, { clock, memory, report });
-  const { name, dmaBytes } = modelTask.channel;
-  using device = new DirectDevice(side.model, { name, registers: REGISTERS, dmaBytes, memory, vectors: 1 });
+  const { name, dmaBytes, rules } = modelTask.channel;
+  using device = new DirectDevice(side.model, { name, registers: rules.registers, dmaBytes, memory, vectors: 1 });
   // While the driver waits for its device, the device's time passes as well.
   const waiting: Clock = {
     now: () => clock.now(),

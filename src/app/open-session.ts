@@ -1,5 +1,6 @@
 /** Brings a NIC up: makes the memory that its threads share, starts the threads in order, and releases everything at the end. */
 import { createChannel } from "#bus/threaded.ts";
+import { chipNamed } from "#chip/chips.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
 import { EventFd } from "#sys/eventfd.ts";
@@ -9,6 +10,7 @@ import { InterfaceNameInUse, Tap } from "#sys/tap.ts";
 import { formatMac } from "#wire/mac.ts";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import { Follower } from "./follower.ts";
+import { modelPage } from "./model-page.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./messages.ts";
 import type {
   DeviceSpec,
@@ -81,7 +83,12 @@ const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTa
   const pages = (DMA_BYTES + STAGING_BYTES) / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return {
-    channel: createChannel(scope, { name: `model:${chip}`, dma: memory.buffer, dmaBytes: DMA_BYTES }),
+    channel: createChannel(scope, {
+      name: `model:${chip}`,
+      rules: modelPage(chipNamed(chip)!),
+      dma: memory.buffer,
+      dmaBytes: DMA_BYTES,
+    }),
     memory,
   };
 };

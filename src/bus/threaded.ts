@@ -42,8 +42,9 @@ const SPINS = 200;
 /** What both threads need. Made by the main thread, handed to each as worker data. */
 export interface ThreadedChannel {
   readonly name: string;
-  /** The register page, then configuration space: 4 KiB each. */
+  /** The registers, then configuration space of 4 KiB. */
   readonly page: SharedArrayBuffer;
+  readonly rules: PageRules;
   readonly control: SharedArrayBuffer;
   /** Memory that both see, of which the first `dmaBytes` are the device's DMA window; the rest is the model's. */
   readonly dma: SharedArrayBuffer;
@@ -53,16 +54,16 @@ export interface ThreadedChannel {
   readonly interrupt: number;
 }
 
-/** Where in the page a model region lies. */
-export const PAGE_BYTES = 4096;
+const CONFIG_BYTES = 4096;
 
 /** Makes a channel; its descriptors are closed when it is disposed, which must be after both threads have ended. */
 export const createChannel = (
   scope: DisposableStack,
-  options: { readonly name: string; readonly dma: SharedArrayBuffer; readonly dmaBytes: number },
+  options: Pick<ThreadedChannel, "name" | "rules" | "dma" | "dmaBytes">,
 ): ThreadedChannel => ({
   name: options.name,
-  page: new SharedArrayBuffer(2 * PAGE_BYTES),
+  rules: options.rules,
+  page: new SharedArrayBuffer(options.rules.bytes + CONFIG_BYTES),
   control: new SharedArrayBuffer((CONTROL_WORDS + spscWords(RING)) * 4),
   dma: options.dma,
   dmaBytes: options.dmaBytes,
@@ -78,7 +79,10 @@ export interface PublishingTarget extends Target {
   seen(events: number): void;
 }
 
+/** What of a model's registers may be read from the page, and how. */
 export interface PageRules {
+  /** Bytes of registers in the page: a multiple of 4096. */
+  readonly bytes: number;
   /** The region whose registers are in the page. */
   readonly registers: RegionName;
   /** Offsets whose reading has an effect: they are asked for. */
@@ -108,7 +112,8 @@ export class ThreadedDevice implements PciDevice {
   #outstanding = 0;
   #seen = 0;
 
-  constructor(channel: ThreadedChannel, rules: PageRules) {
+  constructor(channel: ThreadedChannel) {
+    const { rules } = channel;
     this.name = channel.name;
     this.#control = new Int32Array(channel.control, 0, CONTROL_WORDS);
     this.#posted = new SpscProducer(new Int32Array(channel.control, CONTROL_WORDS * 4), RING);
@@ -121,8 +126,8 @@ export class ThreadedDevice implements PciDevice {
     this.interrupts = new EventInterrupts(channel.interrupt);
     const asked = new Set(rules.asked);
     const relaxed = new Set(rules.relaxed);
-    this.registers = new Mmio(this.#region(0, 0, asked, relaxed));
-    this.config = new Mmio(this.#region(1, PAGE_BYTES, new Set(), new Set()));
+    this.registers = new Mmio(this.#region(0, 0, rules.bytes, asked, relaxed));
+    this.config = new Mmio(this.#region(1, rules.bytes, CONFIG_BYTES, new Set(), new Set()));
     this.id = identity(this.config);
     // As a system does before it hands a device over: it answers in its windows.
     setBusMaster(this.config, false);
@@ -132,9 +137,15 @@ export class ThreadedDevice implements PciDevice {
     setBusMaster(this.config, on);
   }
 
-  #region(region: number, base: number, asked: ReadonlySet<number>, relaxed: ReadonlySet<number>): RegisterBus {
+  #region(
+    region: number,
+    base: number,
+    length: number,
+    asked: ReadonlySet<number>,
+    relaxed: ReadonlySet<number>,
+  ): RegisterBus {
     return {
-      length: PAGE_BYTES,
+      length,
       read: (offset, width) => {
         if (asked.has(offset)) return this.#ask(region, offset, width);
         if (!relaxed.has(offset)) this.#flush();
@@ -231,9 +242,9 @@ export class ThreadedPort {
   readonly #kick: EventFd;
 
   /** @param memory the channel's `dma`, with whatever else is known of it */
-  constructor(channel: ThreadedChannel, target: PublishingTarget, registers: RegionName, memory: FrameMemory) {
+  constructor(channel: ThreadedChannel, target: PublishingTarget, memory: FrameMemory) {
     this.#target = target;
-    this.#registers = registers;
+    this.#registers = channel.rules.registers;
     this.#control = new Int32Array(channel.control, 0, CONTROL_WORDS);
     this.#posted = new SpscConsumer(new Int32Array(channel.control, CONTROL_WORDS * 4), RING);
     this.#kick = EventFd.attach(channel.kick);

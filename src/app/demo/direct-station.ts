@@ -12,7 +12,6 @@ import type { DmaMemory } from "#kit/dma.ts";
 import { Timeout } from "#kit/errors.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory } from "#kit/link.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
-import { REGISTERS } from "../model-page.ts";
 import { Pauses } from "../pauses.ts";
 import type { ReportCounters } from "./report.ts";
 
@@ -58,7 +57,7 @@ export class DirectStation implements Disposable {
     const device = scope.use(
       new DirectDevice(this.#model, {
         name: `model:${chip.key}`,
-        registers: REGISTERS,
+        registers: chip.profile.function.registersBar,
         dmaBytes: DMA_BYTES,
         vectors: 4,
       }),

@@ -6,7 +6,6 @@ import type { Chip } from "#chip/chips.ts";
 import { type Clock, RealClock, Timers } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
-import { REGISTERS } from "../model-page.ts";
 
 export type ReportedDevice =
   | { readonly kind: "model"; readonly chip: Chip }
@@ -35,7 +34,7 @@ const openModel = (chip: Chip, scope: DisposableStack): OpenDevice => {
   };
   const model = new Rtl8169({ chip, mac: MODEL_MAC, clock: real, timers });
   model.setCarrier(true);
-  const registers = chip.bus === "pci" ? 1 : REGISTERS;
+  const registers = chip.profile.function.registersBar;
   const options = { name: `model:${chip.key}`, registers, dmaBytes: DMA_BYTES, vectors: 1 } as const;
   return { device: scope.use(new DirectDevice(model, options)), clock };
 };

@@ -1,6 +1,5 @@
 /** The register page: current values of all registers, little endian, in memory that a bus may share with its guest. */
 import type { Chip } from "#chip/chips.ts";
-import { TimerCount } from "#chip/registers.ts";
 
 const PAGE = 4096;
 
@@ -11,19 +10,11 @@ export const CONFIG_BYTES = 4096;
 export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BYTES;
 
 /**
- * Byte offset in a register page of 4 KiB of a word that counts raised events: the page's last word, where no chip has
- * a register. A guest thread that reads IntrStatus directly from the page loads this word first, and its bus passes it
- * to the model with the acknowledge (`Rtl8169.seen`).
+ * Byte offset in the register page of a word that counts raised events: the page's last word, where no chip has a register. A guest
+ * thread that reads the interrupt status directly from the page loads this word first, and its bus passes it to the model
+ * with the acknowledge (`Rtl8169.seen`).
  */
-export const RAISED_AT = PAGE - 4;
-
-/**
- * Registers of the RTL8168H that are computed when read, so a bus must call the model for them. All others are plain
- * memory.
- */
-export const READ_HAS_EFFECT: readonly { readonly offset: number; readonly length: number }[] = [
-  { offset: TimerCount, length: 4 },
-];
+export const raisedAt = (chip: Chip): number => registerBytes(chip) - 4;
 
 export type AccessWidth = 1 | 2 | 4;
 

@@ -7,3 +7,12 @@ import { flatten, type RegisterRow } from "./layer.ts";
 
 /** All registers of the chip, in ascending order. */
 export const registersOf = (chip: Chip): readonly RegisterRow[] => flatten([FAMILY, PCI, MULTIGIGABIT], chip);
+
+/**
+ * Offsets of registers that are computed when they are read, so that a bus must call the model for them. All others are plain memory;
+ * for the interrupt status, which is too, see `raisedAt`.
+ */
+export const readHasEffect = (chip: Chip): readonly number[] =>
+  registersOf(chip)
+    .filter(({ onRead }) => onRead !== undefined && onRead !== "interruptObserve")
+    .map(({ offset }) => offset);

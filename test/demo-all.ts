@@ -1,0 +1,58 @@
+/**
+ * `npm run demo:all`: the demo on every chip of the family. Each brings the model of its chip up with our driver, between two
+ * network stacks of the kernel's where the machine allows it, and transfers data both ways.
+ *
+ * Ends with 1 when a transfer is not what was sent, when a frame was dropped or damaged, or when the model reports an offence.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+
+const { values } = parseArgs({ options: { bytes: { type: "string", default: "16M" }, chip: { type: "string" } } });
+const PROGRAM = join(import.meta.dirname, "../bin/ferrule.mjs");
+const LIMIT_MILLIS = 120_000;
+
+interface Demo {
+  readonly rig: string;
+  readonly link: { readonly up: boolean; readonly megabits: number };
+  readonly ping: { readonly sent: number; readonly received: number; readonly medianMicros: number | null };
+  readonly transfers: readonly {
+    readonly sha256Sent: string;
+    readonly sha256Received: string;
+    readonly bitsPerSecond: number;
+  }[];
+  readonly drops: number;
+  readonly errors: number;
+  readonly offences: number;
+}
+
+/** What is wrong with a demo. */
+const faultsOf = (demo: Demo, { speed }: Chip): readonly string[] => [
+  ...(demo.link.up && demo.link.megabits === speed ? [] : [`link ${demo.link.up ? demo.link.megabits : "down"}`]),
+  ...(demo.ping.received === demo.ping.sent ? [] : [`${demo.ping.sent - demo.ping.received} pings unanswered`]),
+  ...(demo.transfers.length === 2 ? [] : [`${demo.transfers.length} transfers`]),
+  ...(demo.transfers.every((transfer) => transfer.sha256Sent === transfer.sha256Received) ? [] : ["digests differ"]),
+  ...(["drops", "errors", "offences"] as const).flatMap((what) => (demo[what] === 0 ? [] : [`${demo[what]} ${what}`])),
+];
+
+const run = (chip: Chip): readonly string[] => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [PROGRAM, "demo", "--chip", chip.key, "--bytes", values.bytes, "--json"],
+    { encoding: "utf8", timeout: LIMIT_MILLIS },
+  );
+  const at = stdout.indexOf("{");
+  if (at < 0) return [`exit ${status}: ${stderr.trim().split("\n")[0]}`];
+  const demo = JSON.parse(stdout.slice(at)) as Demo;
+  const faults = [...(status === 0 ? [] : [`exit ${status}`]), ...faultsOf(demo, chip)];
+  const rates = demo.transfers.map(({ bitsPerSecond }) => `${(bitsPerSecond / 1e6).toFixed(0)} Mbit/s`);
+  console.log([chip.key, demo.rig, `ping ${demo.ping.medianMicros} µs`, ...rates, ...faults].join(", "));
+  return faults;
+};
+
+const chips = (CHIPS as readonly Chip[]).filter(({ key }) => values.chip === undefined || key === values.chip);
+const failed = chips.filter((chip) => run(chip).length > 0);
+console.log(`${chips.length - failed.length} of ${chips.length} chips`);
+for (const { key } of failed) console.error(`failed: ${key}`);
+process.exitCode = chips.length > 0 && failed.length === 0 ? 0 : 1;
