@@ -30,6 +30,12 @@ export const startEvents = (nic: Nic, { address, device }: DriverTask): readonly
       message: `the card has no MAC address of its own; it uses ${formatMac(nic.address)}, chosen at random`,
       hint: "Give it one that stays the same: --mac 02:00:5e:10:00:01.",
     });
+  if (nic.unknownStepping)
+    events.push({
+      kind: "warning",
+      message: `this stepping is not known (XID ${nic.xid.toString(16)}); the card is driven as an ${nic.chip.name}`,
+      hint: "Please send the output of `ferrule report`: see CONTRIBUTING.md, “An unknown chip”.",
+    });
   const { firmware } = nic.chip;
   if (nic.firmware !== undefined)
     events.push({ kind: "note", message: `the PHY runs with firmware ${nic.firmware} (${firmware})` });

@@ -152,8 +152,28 @@ const fits = ({ only = {} }: Chip, { device, extended, macOcp }: Clues): boolean
 export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
   [...CHIPS, ...ANCESTORS].find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
 
-/** Bits of an XID that rows leave open. */
+/** Bits of an XID that tell steppings of one chip apart. */
 const STEPPING = 7;
+
+/**
+ * For a stepping of which the table has no row: the chip with the nearest one of the same family, the older of two. DPDK and
+ * Realtek's own drivers do the same. Undefined for an XID of no family. A chip that takes registers to be told from others is left
+ * out: an unknown one may not have them.
+ */
+export const nearestChip = (xid: number, device?: number): Chip | undefined => {
+  const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));
+  const related = (CHIPS as readonly Chip[]).filter(
+    (row) =>
+      ((xid ^ row.xid) & row.mask & ~STEPPING) === 0 &&
+      row.only?.extended === undefined &&
+      row.only?.macOcp === undefined &&
+      (row.only?.device ?? device) === device,
+  );
+  const [nearest] = related.toSorted(
+    (a, b) => distance(a) - distance(b) || Number(a.only === undefined) - Number(b.only === undefined) || a.xid - b.xid,
+  );
+  return nearest;
+};
 
 /** The XID that nearly all logs of such chips show, where it is not the lowest that the row leaves open. */
 const COMMON: Readonly<Record<string, number>> = {

@@ -14,6 +14,19 @@ export class UnknownChip extends FerruleError {
   }
 }
 
+/** Two reads of the identification differ. */
+export class ChangingIdentification extends FerruleError {
+  readonly code = "CHANGING_IDENTIFICATION";
+  readonly hint = "The card may sit badly in its slot, or be in use by another driver.";
+  readonly first: number;
+  readonly second: number;
+  constructor(first: number, second: number) {
+    super(`the identification read ${hex(first)}, then ${hex(second)}: nothing was written to the chip`);
+    this.first = first;
+    this.second = second;
+  }
+}
+
 /** The chip did not come out of reset. */
 export class ResetTimeout extends FerruleError {
   readonly code = "RESET_TIMEOUT";

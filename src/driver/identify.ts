@@ -1,15 +1,18 @@
 /** Which chip a device is: by its XID and, where several chips share one, by further registers. */
-import { type Chip, chipOf } from "#chip/chips.ts";
+import { type Chip, chipOf, nearestChip } from "#chip/chips.ts";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
+import { ChangingIdentification } from "./errors.ts";
 import { SideBus } from "./side-bus.ts";
 
 export interface Identification {
   readonly xid: number;
-  /** Undefined when the table has no row for it. */
+  /** Undefined when the table has no row for it, nor for a related one. */
   readonly chip: Chip | undefined;
+  /** The table has no row for this stepping: `chip` is the nearest one. */
+  readonly unknownStepping: boolean;
   /** The register reads all ones: no device answers. */
   readonly absent: boolean;
 }
@@ -17,16 +20,21 @@ export interface Identification {
 /**
  * Reads nothing beyond the registers that every chip has, unless the XID leaves several chips open.
  * @param device its PCI device
+ * @throws {ChangingIdentification}
  */
 export const identify = (io: Mmio, device: number, clock: Clock): Identification => {
   const txConfig = io.read32(ChipId);
+  const again = io.read32(ChipId);
+  if (again !== txConfig) throw new ChangingIdentification(txConfig, again);
   const xid = (txConfig >>> TxConf.xidShift) & TxConf.xidMask;
   const bus = new SideBus(io, clock);
-  const chip = chipOf(xid, {
+  const exact = chipOf(xid, {
     device,
     // A card that says that it has this register and has no window for it is none of the chips that do.
     extended: () => (io.length < TxConfigV2 + 4 ? 0xffff_ffff : io.read32(TxConfigV2)),
     macOcp: (address) => bus.macRead(address),
   });
-  return { xid, chip, absent: txConfig === 0xffff_ffff };
+  const absent = txConfig === 0xffff_ffff;
+  const chip = exact ?? (absent ? undefined : nearestChip(xid, device));
+  return { xid, chip, unknownStepping: exact === undefined && chip !== undefined, absent };
 };

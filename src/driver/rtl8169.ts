@@ -59,6 +59,8 @@ const FRAMING = 14 + 4 + 4;
 export class Nic implements Link {
   readonly chip: Chip;
   readonly xid: number;
+  /** The chip table has no row for this stepping: it is driven as the nearest one. */
+  readonly unknownStepping: boolean;
   readonly line: InterruptLine;
   readonly memory: FrameMemory;
   readonly phy: Phy;
@@ -84,6 +86,7 @@ export class Nic implements Link {
     device: PciDevice;
     chip: Chip;
     xid: number;
+    unknownStepping: boolean;
     hw: Hardware;
     line: InterruptLine;
     tally: DmaMemory;
@@ -93,6 +96,7 @@ export class Nic implements Link {
     this.#device = parts.device;
     this.chip = parts.chip;
     this.xid = parts.xid;
+    this.unknownStepping = parts.unknownStepping;
     this.#hw = parts.hw;
     this.line = parts.line;
     this.#tally = parts.tally;
@@ -358,7 +362,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
   ids: PCI_IDS,
   probe(device, scope, options) {
     const io = device.registers;
-    const { xid, chip, absent } = identify(io, device.id.device, options.clock);
+    const { xid, chip, unknownStepping, absent } = identify(io, device.id.device, options.clock);
     if (absent) throw new DeviceGone("TxConfig");
     if (chip === undefined) throw new UnknownChip(xid);
     const { start, profile } = chip;
@@ -381,7 +385,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
       }),
     );
     const permanentAddress = findStationAddress(hw);
-    const nic = new Nic({ device, chip, xid, hw, line, tally, permanentAddress, options });
+    const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, options });
     const shown = stationAddress(hw);
     const original = permanentAddress ?? shown;
     scope.defer(() => restoreStationAddress(hw, original));

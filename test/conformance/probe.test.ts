@@ -25,7 +25,7 @@ const open = (key: string, alterations: Alterations = {}) => {
     dmaBytes: 1 << 20,
     vectors: 1,
   });
-  const take = () => bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false });
+  const take = () => bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false, slots: 64 });
   return { clock, chip, model, device, take };
 };
 
@@ -42,13 +42,57 @@ test("a chip with an XID of no row is refused with that XID, and read nowhere be
   const { device, take } = open("rtl8168h", {
     read: (region, offset, width, value) => {
       if (region === 2 && offset + width > 256) beyond.push(offset);
-      return region === 2 && offset === 0x40 ? 0x6400_0000 : value;
+      return region === 2 && offset === 0x40 ? 0x6000_0000 : value;
     },
   });
   using owned = device;
-  assert.throws(take, { code: "UNKNOWN_CHIP", xid: 0x640, message: /0x640/, hint: /CONTRIBUTING/ });
+  assert.throws(take, { code: "UNKNOWN_CHIP", xid: 0x600, message: /0x600/, hint: /CONTRIBUTING/ });
   assert.deepEqual(beyond, []);
   assert.equal(owned.dma.live, 0);
+});
+
+test("an unknown stepping is driven as the nearest of its family, and says so", () => {
+  for (const [driven, xid, nearest] of [
+    ["rtl8125b", 0x643, "rtl8125b"],
+    ["rtl8168g", 0x4c3, "rtl8168g"],
+    ["rtl8168f-481", 0x483, "rtl8168f-481"],
+    ["rtl8125d-688", 0x68c, "rtl9151a"],
+    ["rtl8168h", 0x543, "rtl8168h"],
+  ] as const) {
+    const { device, take } = open(driven, {
+      read: (region, offset, _width, value) =>
+        region !== "config" && offset === 0x40 ? ((value & 0x000f_ffff) | (xid << 20)) >>> 0 : value,
+    });
+    using owned = device;
+    using bound = take();
+    assert.equal(bound.driver.chip.key, nearest);
+    assert.equal(bound.driver.xid, xid);
+    assert.ok(bound.driver.unknownStepping);
+    bound.driver.up();
+    assert.ok(owned.dma.live > 0);
+  }
+});
+
+test("a known chip is not said to be of an unknown stepping", () => {
+  const { device, take } = open("rtl8125b");
+  using _ = device;
+  using bound = take();
+  assert.equal(bound.driver.unknownStepping, false);
+});
+
+test("a chip whose identification changes between two reads is refused, and nothing is written", () => {
+  let reads = 0;
+  let writes = 0;
+  const { device, take } = open("rtl8168h", {
+    read: (region, offset, _width, value) => (region === 2 && offset === 0x40 ? value ^ (reads++ << 20) : value),
+    write: (region) => {
+      if (region === 2) writes++;
+      return true;
+    },
+  });
+  using _ = device;
+  assert.throws(take, { code: "CHANGING_IDENTIFICATION", hint: /slot/ });
+  assert.equal(writes, 0);
 });
 
 test("TxConfigV2 is read only where the XID calls for it", () => {

@@ -74,11 +74,29 @@ const CORRECTIONS: readonly Correction[] = [
     after: [],
   },
   {
+    because: "the identification is read twice: a chip that answers differently is not driven",
+    of: ["rtl8168h", "rtl8107e"],
+    before: ["r32 40 54100800", "w16 3c 0"],
+    after: ["r32 40 54100800 ×2", "w16 3c 0"],
+  },
+  {
+    because: "the identification is read twice: a chip that answers differently is not driven",
+    of: ["rtl8168m"],
+    before: ["r32 40 6c000800", "w16 3c 0"],
+    after: ["r32 40 6c000800 ×2", "w16 3c 0"],
+  },
+  {
+    because: "the identification is read twice: a chip that answers differently is not driven",
+    of: ["rtl8139cp"],
+    before: ["r32 40 74800000", "w16 3c 0"],
+    after: ["r32 40 74800000 ×2", "w16 3c 0"],
+  },
+  {
     because: "MAC-OCP 0xdc00 and 0xd006 tell the RTL8116af and two steppings of the 8168H from the rest",
     of: ["rtl8168h"],
-    before: ["r32 40 54100800", "w16 3c 0"],
+    before: ["r32 40 54100800 ×2", "w16 3c 0"],
     after: [
-      "r32 40 54100800",
+      "r32 40 54100800 ×2",
       "w32 b0 6e000000",
       "r32 b0 6e000000",
       "w32 b0 68030000",
