@@ -7,7 +7,7 @@ import { RealClock } from "#kit/clock.ts";
 import type { PciDevice, RemovableDevice } from "#kit/device.ts";
 import { Poller } from "#sys/poll.ts";
 import { BUDGET, DriverSide } from "./driver-side.ts";
-import type { DeviceTask, DriverTask, Report } from "./messages.ts";
+import type { DeviceTask, DriverTask, Report } from "./session-messages.ts";
 import { runNapi } from "./napi.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 

@@ -13,11 +13,11 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { formatMac } from "#wire/mac.ts";
 import { DriverSide } from "./driver-side.ts";
-import type { Report } from "./messages.ts";
+import type { Report } from "./session-messages.ts";
 import { NO_PAUSES } from "./pauses.ts";
 import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./recovery.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
-import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
+import { DRIVER_COUNTERS, type DriverCounter } from "./counters.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const BUDGET = RESTART_DELAYS_MICROS.length;

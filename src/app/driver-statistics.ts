@@ -4,11 +4,11 @@ import type { Nic } from "#driver/rtl8169.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
 import type { TapUplink } from "#host/tap-uplink.ts";
 import { FirstLosses } from "./first-losses.ts";
-import type { Report } from "./messages.ts";
+import type { Report } from "./session-messages.ts";
 import type { Napi } from "./napi.ts";
 import type { PauseCounts } from "./pauses.ts";
 import { StatisticsPage } from "./statistics-page.ts";
-import { DRIVER_COUNTERS, type DriverCounter } from "./statistics.ts";
+import { DRIVER_COUNTERS, type DriverCounter } from "./counters.ts";
 
 const NOTHING = {
   sentFrames: 0,

@@ -8,7 +8,7 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { Tap } from "#sys/tap.ts";
 import { Follower } from "./follower.ts";
-import type { FollowCommand } from "./messages.ts";
+import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;

@@ -9,7 +9,8 @@ import { TapObserver, type TapState } from "#host/tap-observer.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Link } from "#sys/link-settings.ts";
 import type { Tap } from "#sys/tap.ts";
-import { type FollowCommand, type PlainError, plainError } from "./messages.ts";
+import { type PlainError, plainError } from "./plain-error.ts";
+import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
 /** Between two looks; a user waits this long at most, and as long again for a busy machine. */

@@ -3,7 +3,8 @@ import type { Nic } from "#driver/rtl8169.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import type { Tap } from "#sys/tap.ts";
 import { formatMac } from "#wire/mac.ts";
-import { type FollowCommand, type Report, plainError } from "./messages.ts";
+import { plainError } from "./plain-error.ts";
+import type { FollowCommand, Report } from "./session-messages.ts";
 import { isFinal } from "./recovery.ts";
 
 /** The interface's MTU becomes ours, or the other way round where an administrator made it for a user who may not set it. */

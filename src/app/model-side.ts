@@ -9,10 +9,11 @@ import type { Link } from "#sys/link-settings.ts";
 import type { Poller } from "#sys/poll.ts";
 import type { Memory } from "#wire/memory.ts";
 import { FirstLosses } from "./first-losses.ts";
-import { type ModelTask, type Report, plainError } from "./messages.ts";
+import { plainError } from "./plain-error.ts";
+import type { ModelTask, Report } from "./session-messages.ts";
 import type { PauseCounts } from "./pauses.ts";
 import { StatisticsPage } from "./statistics-page.ts";
-import { WIRE_COUNTERS, type WireCounter } from "./statistics.ts";
+import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
 /** Frames taken from the wire before the driver has its turn: a whole ring. */

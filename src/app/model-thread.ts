@@ -4,7 +4,7 @@ import { ThreadedPort } from "#bus/threaded.ts";
 import { RealClock } from "#kit/clock.ts";
 import { Poller } from "#sys/poll.ts";
 import { memoryWithSums } from "#wire/sum-kernel.ts";
-import type { ModelTask } from "./messages.ts";
+import type { ModelTask } from "./session-messages.ts";
 import { ModelSide } from "./model-side.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";
 

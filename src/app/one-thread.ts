@@ -9,7 +9,7 @@ import { type Clock, RealClock } from "#kit/clock.ts";
 import { Poller } from "#sys/poll.ts";
 import { memoryWithSums } from "#wire/sum-kernel.ts";
 import { DriverSide } from "./driver-side.ts";
-import type { OneThreadTask } from "./messages.ts";
+import type { OneThreadTask } from "./session-messages.ts";
 import { ModelSide } from "./model-side.ts";
 import { runNapi } from "./napi.ts";
 import { Control, Housekeeping, runThread } from "./thread.ts";

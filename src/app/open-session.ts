@@ -9,9 +9,10 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse, Tap } from "#sys/tap.ts";
 import { formatMac } from "#wire/mac.ts";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
+import { EventFeed } from "./event-feed.ts";
 import { Follower } from "./follower.ts";
 import { modelPage } from "./model-page.ts";
-import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./messages.ts";
+import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./session-messages.ts";
 import type {
   DeviceSpec,
   HostSpec,
@@ -22,9 +23,9 @@ import type {
   SessionOptions,
 } from "./session.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
-import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./statistics.ts";
+import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./counters.ts";
 import { socketsOf } from "./wires/wire-spec.ts";
-import { ThreadFailure, WorkerThread } from "./worker-thread.ts";
+import { WorkerThread } from "./worker-thread.ts";
 
 type Thread = WorkerThread<Command, Report>;
 
@@ -194,11 +195,9 @@ class OpenSession implements Session {
   readonly #driverCounters: StatisticsReader<(typeof DRIVER_COUNTERS)[number]>;
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
-  readonly #listeners: ((event: SessionEvent) => void)[] = [];
-  /** Events from before there was a listener. */
-  readonly #early: SessionEvent[] = [];
+  // The interface goes with the thread that served it.
+  readonly #events = new EventFeed<SessionEvent>(() => this.#follower[Symbol.dispose]());
   #closing: Promise<void> | undefined;
-  #failure: ThreadFailure | undefined;
 
   constructor(
     driver: { readonly facts: SessionFacts; readonly thread: Thread; readonly tap: Tap },
@@ -220,19 +219,16 @@ class OpenSession implements Session {
       new Follower({
         tap: driver.tap,
         tell: (command) => driver.thread.tell(command),
-        report: (event) => this.#tell(event),
+        report: (event) => this.#events.push(event),
       }),
     );
     this.#scope = scope;
     for (const thread of threads)
       thread.listen(
         (report) => this.#hear(report),
-        (error) => {
-          const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
-          this.#tell({ kind: "failed", error: { code, message: error.message, hint } });
-        },
+        (error) => this.#events.fail(error),
       );
-    for (const event of early) this.#tell(event);
+    for (const event of early) this.#events.push(event);
   }
 
   get interfaceName(): string {
@@ -244,18 +240,13 @@ class OpenSession implements Session {
   }
 
   onEvent(listener: (event: SessionEvent) => void): void {
-    this.#listeners.push(listener);
-    for (const event of this.#early.splice(0)) listener(event);
-    if (this.#failure !== undefined) {
-      const { code, message, hint } = this.#failure;
-      listener({ kind: "failed", error: { code, message, hint } });
-    }
+    this.#events.listen(listener);
   }
 
   async carrier(limitMillis: number): Promise<void> {
     const end = performance.now() + limitMillis;
     while (this.#driverCounters.read().linkUp === 0) {
-      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#events.failure !== undefined) throw this.#events.failure;
       if (this.#closing !== undefined) throw new Revoked("the session");
       if (performance.now() >= end) throw new Timeout({ what: "carrier", waitedMicros: limitMillis * 1000 });
       await new Promise((resolve) => setTimeout(resolve, 2));
@@ -263,6 +254,7 @@ class OpenSession implements Session {
   }
 
   close(): Promise<void> {
+    this.#events.close();
     this.#closing ??= this.#scope.disposeAsync();
     return this.#closing;
   }
@@ -275,19 +267,6 @@ class OpenSession implements Session {
     if (report.report === "mtuRefused") this.#follower.refuse(report.mtu, report.error);
     if (report.report !== "event") return;
     if (report.event.kind === "carrier") this.#follower.carrier(report.event);
-    this.#tell(report.event);
-  }
-
-  #tell(event: SessionEvent): void {
-    if (event.kind === "failed") {
-      // One failure brings others with it: the first is the cause.
-      if (this.#failure !== undefined || this.#closing !== undefined) return;
-      this.#failure = new ThreadFailure(event.error);
-      // The interface goes with the thread that served it.
-      this.#follower[Symbol.dispose]();
-    }
-    // A failure is kept for every listener there will be.
-    else if (this.#listeners.length === 0) this.#early.push(event);
-    for (const listener of this.#listeners) listener(event);
+    this.#events.push(report.event);
   }
 }

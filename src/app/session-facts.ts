@@ -1,7 +1,7 @@
 /** What a session reports of its NIC once it is up. */
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
-import type { DriverTask } from "./messages.ts";
+import type { DriverTask } from "./session-messages.ts";
 import type { SessionEvent, SessionFacts } from "./session.ts";
 
 export const sessionFacts = (nic: Nic, device: string, interfaceName: string): SessionFacts => ({

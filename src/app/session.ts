@@ -1,5 +1,5 @@
 /** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
-import type { Statistics } from "./statistics.ts";
+import type { Statistics } from "./counters.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
 
 /** Where the driver's side ends: a TAP interface with offloads. */

@@ -1,7 +1,8 @@
 /** What every data-plane thread does beside its work: reads messages of the main thread, publishes counters, ends cleanly. */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
-import { type Command, type FollowCommand, type Report, plainError } from "./messages.ts";
+import { plainError } from "./plain-error.ts";
+import type { Command, FollowCommand, Report } from "./session-messages.ts";
 import { NO_PAUSES, type PauseCounts, Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;

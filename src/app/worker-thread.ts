@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { EventFd } from "#sys/eventfd.ts";
 import { SocketPlace } from "#sys/unix-path.ts";
-import type { PlainError } from "./messages.ts";
+import type { PlainError } from "./plain-error.ts";
 
 /** Milliseconds that a thread has to close what it holds, and to end once it is terminated. */
 const LIMITS = { close: 5_000, terminate: 1_000 } as const;

@@ -13,7 +13,7 @@ import { stateLines } from "#app/cli/model-ctl.ts";
 import { newsLines } from "#app/cli/serve-events.ts";
 import { plain } from "#app/cli/terminal.ts";
 import { askServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
-import type { ServeEvent } from "#app/serve/messages.ts";
+import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { ThreadFailure } from "#app/worker-thread.ts";
 import { openServer, type ServeOptions, type Serving } from "#app/serve/open-server.ts";
 import type { ServeState } from "#app/serve/requests.ts";

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { askServer } from "#app/control/serve-control.ts";
-import type { OffenceReport } from "#app/serve/messages.ts";
+import type { OffenceReport } from "#app/serve/serve-messages.ts";
 import type { ServeRequest, ServeState } from "#app/serve/requests.ts";
 import { eventually } from "../rigs/eventually.ts";
 import type { FarEnd } from "./far-end.ts";

@@ -8,7 +8,7 @@ import { type Reply, Peer, body, message, versionBody } from "#bus/vfio-user/pee
 import { DMA_MAP, IRQ_SET } from "#bus/vfio-user/codec.ts";
 import { Command, Irq, MapFlag, SetFlag } from "#bus/vfio-user/protocol.ts";
 import { Poller } from "#sys/poll.ts";
-import type { ServeEvent } from "#app/serve/messages.ts";
+import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { openServer, type Serving } from "#app/serve/open-server.ts";
 
 /** For what takes no time: a slow machine is not a hung server. */

@@ -1,6 +1,6 @@
 /** Errors as people see them: one line that says what was seen, one that says what to do. */
 import { rootCause } from "#kit/errors.ts";
-import { plainError } from "../messages.ts";
+import { plainError } from "../plain-error.ts";
 import { Exit } from "./command.ts";
 import type { Stream } from "./terminal.ts";
 import { WrongUsage } from "./usage.ts";

@@ -1,6 +1,6 @@
 /** What `ferrule up` shows while it runs: a pure function of two readings of the counters. */
 import type { SessionFacts } from "../session.ts";
-import type { Statistics } from "../statistics.ts";
+import type { Statistics } from "../counters.ts";
 import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "./format.ts";
 import type { Reading } from "./reporter.ts";
 import type { Stream } from "./terminal.ts";

@@ -1,7 +1,7 @@
 /** What `ferrule model serve` tells: one line, or one JSON object, per event; and its live counters. */
 import type { Privileges } from "#sys/privileges.ts";
-import type { ServeEvent } from "../serve/messages.ts";
-import type { ServeStatistics } from "../serve/statistics.ts";
+import type { ServeEvent } from "../serve/serve-messages.ts";
+import type { ServeStatistics } from "../counters.ts";
 import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "./format.ts";
 import type { Reading } from "./reporter.ts";
 import type { Stream } from "./terminal.ts";

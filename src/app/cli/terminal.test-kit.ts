@@ -1,6 +1,6 @@
 /** Stand-ins for tests of the command: a terminal that remembers, and a session without threads. */
 import type { Session, SessionEvent, SessionFacts } from "../session.ts";
-import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../statistics.ts";
+import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../counters.ts";
 import { coloured, plain, type Stream, type Terminal } from "./terminal.ts";
 import { visible, visiblePainted } from "./visible.ts";
 

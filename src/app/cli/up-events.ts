@@ -1,7 +1,7 @@
 /** What `ferrule up` reports when nobody watches it live: one line, or one JSON object, per event. */
 import type { Privileges } from "#sys/privileges.ts";
 import type { SessionEvent, SessionFacts } from "../session.ts";
-import type { Statistics } from "../statistics.ts";
+import type { Statistics } from "../counters.ts";
 import { amount, count, counted, linkSpeed } from "./format.ts";
 import { troubles } from "./live-view.ts";
 import type { Stream } from "./terminal.ts";

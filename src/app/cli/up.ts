@@ -6,7 +6,7 @@ import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/here.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
-import type { Statistics } from "../statistics.ts";
+import type { Statistics } from "../counters.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";

@@ -1,7 +1,7 @@
 /** What the demo's main thread and its two peers tell each other. */
 import { bugTracker } from "../manifest.ts";
 import { FerruleError } from "#kit/errors.ts";
-import type { PlainError } from "../messages.ts";
+import type { PlainError } from "../plain-error.ts";
 
 /** Worker data of a peer: the end of the cable it lives at. */
 export interface PeerTask {

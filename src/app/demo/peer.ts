@@ -5,7 +5,7 @@ import { Timeout } from "#kit/errors.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { PingSocket } from "#sys/ping.ts";
-import { plainError } from "../messages.ts";
+import { plainError } from "../plain-error.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 

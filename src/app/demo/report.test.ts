@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { plain } from "../cli/terminal.ts";
 import { FACTS, statisticsOf } from "../cli/terminal.test-kit.ts";
-import type { Statistics } from "../statistics.ts";
+import type { Statistics } from "../counters.ts";
 import { buildReport, type Measured, reportLines, shortcomings, summarisePings } from "./report.ts";
 
 const TRANSFER = {

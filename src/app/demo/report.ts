@@ -2,7 +2,7 @@
 import { amount, bitRate, count, counted, linkSpeed, microseconds, table } from "../cli/format.ts";
 import type { Stream } from "../cli/terminal.ts";
 import type { SessionFacts } from "../session.ts";
-import type { Statistics } from "../statistics.ts";
+import type { Statistics } from "../counters.ts";
 
 /** Round trips, in microseconds. The times are null when nothing was answered. */
 export interface PingReport {

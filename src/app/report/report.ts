@@ -10,7 +10,7 @@ import { type Clock, until } from "#kit/clock.ts";
 import { bind, type PciDevice } from "#kit/device.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { Legend, type NamedRegister, touchedText } from "#model/observation/legend.ts";
-import { type PlainError, plainError } from "../messages.ts";
+import { type PlainError, plainError } from "../plain-error.ts";
 import { firmwareFiles } from "../firmware-files.ts";
 import type { OpenDevice } from "./open-device.ts";
 import { type Access, readAt, Recorder } from "./recorder.ts";

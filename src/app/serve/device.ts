@@ -17,7 +17,7 @@ import type { Trace } from "#model/observation/trace.ts";
 import { BROADCAST } from "#wire/mac.ts";
 import type { FarEnd } from "../wires/far-end.ts";
 import { DeviceFaults } from "./device-faults.ts";
-import type { ServeEvent } from "./messages.ts";
+import type { ServeEvent } from "./serve-messages.ts";
 import {
   FRAME_HINT,
   isFrame,

@@ -4,10 +4,11 @@ import { closeElsewhere } from "#sys/received-fd.ts";
 import { entryBeside, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { socketsOf } from "../wires/wire-spec.ts";
+import { EventFeed } from "../event-feed.ts";
 import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
-import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
+import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./serve-messages.ts";
 import type { ServeRequest } from "./requests.ts";
-import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "./statistics.ts";
+import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "../counters.ts";
 
 /** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
 const START_LIMIT_MILLIS = 120_000;
@@ -58,13 +59,13 @@ class OpenServer implements Serving {
   readonly #thread: WorkerThread<ServeCommand, ServeReport>;
   readonly #counters: StatisticsReader<ServeCounter>;
   readonly #scope: AsyncDisposableStack;
-  readonly #listeners: ((event: ServeEvent) => void)[] = [];
+  readonly #events = new EventFeed<ServeEvent>((failure) => {
+    for (const waiting of this.#waiting.values()) waiting.reject(failure);
+    this.#waiting.clear();
+  });
   readonly #waiting = new Map<number, Waiting>();
-  /** What happened before anybody listened. */
-  readonly #early: ServeEvent[];
   #lastId = 0;
   #closing: Promise<void> | undefined;
-  #failure: ThreadFailure | undefined;
 
   constructor(
     thread: WorkerThread<ServeCommand, ServeReport>,
@@ -74,15 +75,12 @@ class OpenServer implements Serving {
   ) {
     this.#thread = thread;
     this.#counters = new StatisticsReader(statistics, SERVE_COUNTERS);
-    this.#early = early;
     this.#scope = scope;
     thread.listen(
       (report) => this.#hear(report),
-      (error) => {
-        const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
-        this.#tell({ kind: "failed", error: { code, message: error.message, hint } });
-      },
+      (error) => this.#events.fail(error),
     );
+    for (const event of early) this.#events.push(event);
   }
 
   statistics(): ServeStatistics {
@@ -90,12 +88,11 @@ class OpenServer implements Serving {
   }
 
   onEvent(listener: (event: ServeEvent) => void): void {
-    this.#listeners.push(listener);
-    for (const event of this.#early.splice(0)) listener(event);
+    this.#events.listen(listener);
   }
 
   ask(request: ServeRequest): Promise<object> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#events.failure !== undefined) return Promise.reject(this.#events.failure);
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<object>();
     this.#waiting.set(id, { resolve, reject });
@@ -104,6 +101,7 @@ class OpenServer implements Serving {
   }
 
   close(): Promise<void> {
+    this.#events.close();
     this.#closing ??= this.#scope.disposeAsync();
     return this.#closing;
   }
@@ -113,24 +111,12 @@ class OpenServer implements Serving {
   }
 
   #hear(report: ServeReport): void {
-    if (report.report === "event") this.#tell(report.event);
+    if (report.report === "event") this.#events.push(report.event);
     if (report.report === "close") closeElsewhere(report.fd);
     if (report.report !== "reply") return;
     const waiting = this.#waiting.get(report.id);
     this.#waiting.delete(report.id);
     if (report.error === undefined) waiting?.resolve(report.value ?? {});
     else waiting?.reject(new ThreadFailure(report.error));
-  }
-
-  #tell(event: ServeEvent): void {
-    if (event.kind === "failed") {
-      // One failure brings others with it: the first is the cause.
-      if (this.#failure !== undefined || this.#closing !== undefined) return;
-      this.#failure = new ThreadFailure(event.error);
-      for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
-      this.#waiting.clear();
-    }
-    if (this.#listeners.length === 0) this.#early.push(event);
-    for (const listener of this.#listeners) listener(event);
   }
 }

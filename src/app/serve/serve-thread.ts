@@ -11,15 +11,15 @@ import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
 import { Vigil } from "#sys/vigil.ts";
 import { FirstLosses } from "../first-losses.ts";
-import { plainError } from "../messages.ts";
+import { plainError } from "../plain-error.ts";
 import type { PauseCounts } from "../pauses.ts";
 import { StatisticsPage } from "../statistics-page.ts";
 import { type Chores, Housekeeping, runThread } from "../thread.ts";
 import { type FarEnd, openFarEnd } from "../wires/far-end.ts";
 import { ServedDevice } from "./device.ts";
-import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./messages.ts";
+import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./serve-messages.ts";
 import { NoClient, UnplugIgnored } from "./refusals.ts";
-import { SERVE_COUNTERS, type ServeCounter } from "./statistics.ts";
+import { SERVE_COUNTERS, type ServeCounter } from "../counters.ts";
 import { TraceFile } from "./trace-file.ts";
 
 const CONTROL = 0;

@@ -1,10 +1,8 @@
-/** What the main thread and the data-plane threads tell each other. */
+/** Messages between the main thread and the data-plane threads of a session. */
 import type { ThreadedChannel } from "#bus/threaded.ts";
 import type { ReceiveFilter } from "#driver/receive-filter.ts";
-import { rootCause } from "#kit/errors.ts";
-import { refusalOf } from "#sys/errno.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
-import { bugTracker } from "./manifest.ts";
+import type { PlainError } from "./plain-error.ts";
 import type { HostSpec, SessionEvent, SessionFacts } from "./session.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
 
@@ -77,30 +75,3 @@ export type Report =
   /** The chip refused an MTU, and still has `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
   | { readonly report: "closed" };
-
-/** An error as it crosses threads. */
-export interface PlainError {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
-const unexpectedHint = (): string =>
-  `This is a bug in Ferrule. Run it again with FERRULE_DEBUG=1 and report what it prints: ${bugTracker()}`;
-
-/** What failed first: what cleaning up after it failed with is a consequence. */
-export const plainError = (error: unknown): PlainError => {
-  const cause = rootCause(error);
-  if (!(cause instanceof Error)) return { code: "UNKNOWN", message: String(cause), hint: unexpectedHint() };
-  const { code, hint } = cause as { code?: unknown; hint?: unknown };
-  if (typeof hint === "string" && hint !== "")
-    return { code: typeof code === "string" ? code : "INTERNAL", message: cause.message, hint };
-  // Node's own errors, and the engine's: what the system refused is no bug.
-  const refusal = refusalOf(cause);
-  if (refusal !== undefined) return { ...refusal, message: cause.message };
-  return {
-    code: typeof code === "string" ? code : "INTERNAL",
-    message: `${cause.name}: ${cause.message}`,
-    hint: unexpectedHint(),
-  };
-};

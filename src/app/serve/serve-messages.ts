@@ -3,7 +3,7 @@ import type { InterruptKind } from "#chip/pci-function.ts";
 import type { Medium } from "#model/phy/medium.ts";
 import type { Strictness } from "#model/observation/strict.ts";
 import type { TraceFormat } from "#model/observation/trace.ts";
-import type { PlainError } from "../messages.ts";
+import type { PlainError } from "../plain-error.ts";
 import type { WireSpec } from "../wires/wire-spec.ts";
 import type { ServeRequest } from "./requests.ts";
 

@@ -1,0 +1,30 @@
+/** Errors as they cross threads and sockets. */
+import { rootCause } from "#kit/errors.ts";
+import { refusalOf } from "#sys/errno.ts";
+import { bugTracker } from "./manifest.ts";
+
+export interface PlainError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+const unexpectedHint = (): string =>
+  `This is a bug in Ferrule. Run it again with FERRULE_DEBUG=1 and report what it prints: ${bugTracker()}`;
+
+/** What failed first: what cleaning up after it failed with is a consequence. */
+export const plainError = (error: unknown): PlainError => {
+  const cause = rootCause(error);
+  if (!(cause instanceof Error)) return { code: "UNKNOWN", message: String(cause), hint: unexpectedHint() };
+  const { code, hint } = cause as { code?: unknown; hint?: unknown };
+  if (typeof hint === "string" && hint !== "")
+    return { code: typeof code === "string" ? code : "INTERNAL", message: cause.message, hint };
+  // Node's own errors, and the engine's: what the system refused is no bug.
+  const refusal = refusalOf(cause);
+  if (refusal !== undefined) return { ...refusal, message: cause.message };
+  return {
+    code: typeof code === "string" ? code : "INTERNAL",
+    message: `${cause.name}: ${cause.message}`,
+    hint: unexpectedHint(),
+  };
+};
