@@ -24,7 +24,7 @@ test("the steps of an RTL8102E, from the recorded accesses of Linux 6.12", () =>
   const traces = recorded("rtl8102e-34x");
   const steps = Object.fromEntries(
     (["phy", "mac"] as const).map((phase) => {
-      const { changes, findings } = derivedFrom(traces, phase);
+      const { changes, findings } = derivedFrom(chipNamed("rtl8102e-34x")!, traces, phase);
       assert.deepEqual(findings, []);
       return [phase, stepsOf(changes)];
     }),
@@ -62,8 +62,9 @@ test("the steps of an RTL8102E, from the recorded accesses of Linux 6.12", () =>
 
 /** The steps that are derived from our own driver when it does these. */
 const roundTrip = (key: string, start: Partial<Start>) => {
-  const traces = traceOurs(chipNamed(key)!, { mac: [], phy: [], ...start });
-  const phases = [derivedFrom(traces, "phy"), derivedFrom(traces, "mac")] as const;
+  const chip = chipNamed(key)!;
+  const traces = traceOurs(chip, { mac: [], phy: [], ...start });
+  const phases = [derivedFrom(chip, traces, "phy"), derivedFrom(chip, traces, "mac")] as const;
   return {
     phy: stepsOf(phases[0].changes),
     mac: stepsOf(phases[1].changes),

@@ -1,4 +1,5 @@
 /** Derives what a chip is given from runs of one driver in which unknown registers read differently. */
+import type { Chip } from "#chip/chips.ts";
 import type { Word } from "#chip/steps.ts";
 import { type Operation, type Phase, phasesOf } from "./operations.ts";
 import { type Place, samePlace } from "./side-buses.ts";
@@ -80,5 +81,9 @@ const derive = (runs: Readonly<Record<string, readonly Operation[]>>): Derived =
 };
 
 /** @throws {Error} where a trace has no whole start in it */
-export const derivedFrom = (traces: Traces, phase: Phase): Derived =>
-  derive(Object.fromEntries(Object.entries(traces).map(([fill, lines]) => [fill, phasesOf(lines)[phase]])));
+export const derivedFrom = ({ profile }: Chip, traces: Traces, phase: Phase): Derived =>
+  derive(
+    Object.fromEntries(
+      Object.entries(traces).map(([fill, lines]) => [fill, phasesOf(lines, profile.phyAccess)[phase]]),
+    ),
+  );

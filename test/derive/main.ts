@@ -2,15 +2,13 @@
  * `npm run derive -- --chip KEY`: the start-up values that Linux's r8169 writes to a chip, from register traces of a guest.
  */
 import { WrongUsage } from "#app/cli/usage.ts";
-import { CHIPS, type Chip, chipNamed } from "#chip/chips.ts";
+import { type Chip, chipNamed } from "#chip/chips.ts";
 import { among } from "../guest/options.ts";
 import { type KernelName, KERNELS } from "../guest/parts.ts";
 import { argumentsOf, giveUp } from "../program.ts";
-import { type Derived, derivedFrom } from "./derive.ts";
+import { compare, FOLLOWED } from "./compare.ts";
 import { traceLinux } from "./linux.ts";
-import { PHASES } from "./operations.ts";
-import { traceOurs } from "./ours.ts";
-import { differences, linesOf, sourceOf, stepsOf } from "./steps.ts";
+import { sourceOf, stepsOf } from "./steps.ts";
 import type { Traces } from "./unknown-registers.ts";
 
 interface Wanted {
@@ -18,14 +16,11 @@ interface Wanted {
   readonly kernel: KernelName;
 }
 
-/** Chips whose PHY and MAC are reached as the tool can follow it. */
-const FOLLOWED = (CHIPS as readonly Chip[]).filter(({ profile }) => profile.phyAccess !== "ocp");
-
 const chipOf = (key: string): Chip => {
   const chip = chipNamed(key);
   if (chip !== undefined && FOLLOWED.includes(chip)) return chip;
   throw new WrongUsage(
-    chip === undefined ? `there is no chip "${key}"` : `${key} has values with a source`,
+    chip === undefined ? `there is no chip "${key}"` : `${key} is reached in a way that this does not follow`,
     `Chips before the RTL8168G: ${FOLLOWED.map((each) => each.key).join(", ")}.`,
   );
 };
@@ -57,24 +52,15 @@ const wanted = argumentsOf(
   }),
 );
 
-const linesFor = ({ changes, findings }: Derived): readonly string[] => [
-  ...linesOf(stepsOf(changes)),
-  ...findings.map((what) => `depends on what was read: ${what}`),
-];
-
 /** Prints what was derived. Whether it is what the chip's table has. */
 const report = (chip: Chip, linux: Traces): boolean => {
-  const ours = traceOurs(chip, chip.start);
-  let same = true;
-  for (const phase of PHASES) {
-    const derived = derivedFrom(linux, phase);
+  const compared = compare(chip, linux);
+  for (const { phase, derived, differences } of compared) {
     console.log(`${chip.key} ${phase}: [\n${sourceOf(stepsOf(derived.changes))}\n]`);
     for (const what of derived.findings) console.log(`// Depends on what was read: ${what}`);
-    const different = differences(linesFor(derivedFrom(ours, phase)), linesFor(derived));
-    for (const line of different) console.log(`// ${line}`);
-    same &&= different.length === 0;
+    for (const line of differences) console.log(`// ${line}`);
   }
-  return same;
+  return compared.every(({ differences }) => differences.length === 0);
 };
 
 try {

@@ -2,7 +2,7 @@
 import { ESTATUS, GBSR, PAGE } from "#chip/phy.ts";
 import * as registers from "#chip/registers.ts";
 import { Lock } from "#chip/registers.ts";
-import { type Access, inWindow, isChoice, isChosen, type Place, samePlace, SideBuses } from "./side-buses.ts";
+import { type Access, inWindow, isChoice, isChosen, isOfMac, type Place, samePlace, SideBuses } from "./side-buses.ts";
 
 /** A line of a JSON trace, as docs/trace.md describes it. */
 interface Line {
@@ -54,7 +54,7 @@ const bitsOfTable = (place: Place, phase: Phase): number => {
   const { space, address } = place;
   if (space === "phy") return address === PAGE || isNegotiation(place) ? 0 : 0xffff;
   if (phase === "phy" && space !== "io8" && space !== "fuse") return 0;
-  if (space === "eri") return ADDRESS_COPIES.includes(address) ? 0 : 0xffff_ffff;
+  if (space === "eri") return ADDRESS_COPIES.includes(address) || !isOfMac(address) ? 0 : 0xffff_ffff;
   if (space.startsWith("io")) return OF_EVERY_START.includes(address) ? 0 : ~(OF_THE_LINK.get(address) ?? 0);
   return 0xffff_ffff;
 };
@@ -69,13 +69,13 @@ const inConfiguration = (kind: Access["kind"], offset: number, width: number, va
 };
 
 /** @throws {SyntaxError} where a line is none of a trace */
-const accessesIn = (lines: readonly string[]): readonly Access[] => {
-  const buses = new SideBuses();
+const accessesIn = (lines: readonly string[], phyAccess: string): readonly Access[] => {
+  const buses = new SideBuses(phyAccess);
   return lines.flatMap((text): readonly Access[] => {
     const { event, region, offset, width, value } = JSON.parse(text) as Line;
     if (event !== "read" && event !== "write") return [];
     if (region === "config") return offset < EXTENDED ? [] : [inConfiguration(event, offset, width, value)];
-    if (!SideBuses.has(offset) || width !== 32)
+    if (!buses.has(offset) || width !== 32)
       return [{ kind: event, place: inWindow(offset, width / 8), value, mask: 0xffff_ffff >>> (32 - width) }];
     if (event === "write") return [buses.write(offset, value)].filter((access) => access !== undefined);
     const shown = buses.read(offset, value);
@@ -114,8 +114,11 @@ const turns = (accesses: readonly Access[], lock: number, from = 0): number =>
   );
 
 /** @throws {Error} when the trace has no whole start in it */
-export const phasesOf = (lines: readonly string[]): Readonly<Record<Phase, readonly Operation[]>> => {
-  const accesses = accessesIn(lines);
+export const phasesOf = (
+  lines: readonly string[],
+  phyAccess: string,
+): Readonly<Record<Phase, readonly Operation[]>> => {
+  const accesses = accessesIn(lines, phyAccess);
   const start = turns(accesses, Lock.unlock);
   const end = turns(accesses, Lock.lock, start);
   if (start < 0 || end < 0)

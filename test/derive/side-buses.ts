@@ -1,9 +1,10 @@
 /** Follows a driver's accesses to the buses behind the window: which register it reads or writes there, and what. */
-import { EXTENSION_PAGE, EXTENSION_SELECT, MEMORY_ADDRESS, MEMORY_DATA, MEMORY_PAGE, PAGE } from "#chip/phy.ts";
-import { CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, ERIDR, FLAG, PHYAR } from "#chip/registers.ts";
+import { EXTENSION_PAGE, EXTENSION_SELECT, OCP_STANDARD, PAGE } from "#chip/phy.ts";
+import { CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, ERIDR, FLAG, MACOCP, PHYAR, PHYOCP } from "#chip/registers.ts";
+import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type PhyWindow } from "#chip/steps.ts";
 
-/** PHYAR; EPHYAR; ERIAR; CSIAR; EFUSEAR; the registers of the window themselves. */
-export type Space = "phy" | "ephy" | "eri" | "csi" | "fuse" | "io8" | "io16" | "io32";
+/** PHYAR or PHYOCP; MACOCP; EPHYAR; ERIAR; CSIAR; EFUSEAR; the registers of the window themselves. */
+export type Space = "phy" | "mac" | "ephy" | "eri" | "csi" | "fuse" | "io8" | "io16" | "io32";
 
 export interface Place {
   readonly space: Space;
@@ -30,16 +31,30 @@ interface Bus {
   readonly mask: number;
 }
 
-const BUSES: ReadonlyMap<number, Bus> = new Map<number, Bus>([
+/** A command word's address and type: other types than the first lead to the management controller. */
+const extended = (word: number): number => (word & 0xfff) | ((word & (3 << 16)) >>> 4);
+/** Whether an extended register is one of the MAC's own. */
+export const isOfMac = (address: number): boolean => address < 0x1000;
+const ocp = (word: number): number => (word >>> 15) & 0xfffe;
+
+type Buses = ReadonlyMap<number, Bus>;
+const COMMON: Buses = new Map<number, Bus>([
   [PHYAR, { space: "phy", addressOf: (word) => (word >>> 16) & 0x1f, mask: 0xffff }],
   [EPHYAR, { space: "ephy", addressOf: (word) => (word >>> 16) & 0x7f, mask: 0xffff }],
   [EFUSEAR, { space: "fuse", addressOf: (word) => (word >>> 8) & 0x3ff, mask: 0xff }],
-  [ERIAR, { space: "eri", addressOf: (word) => word & 0xfff, data: ERIDR, mask: 0xffff_ffff }],
+  [ERIAR, { space: "eri", addressOf: extended, data: ERIDR, mask: 0xffff_ffff }],
   [CSIAR, { space: "csi", addressOf: (word) => word & 0xfff, data: CSIDR, mask: 0xffff_ffff }],
 ]);
-const DATA: ReadonlyMap<number, number> = new Map(
-  [...BUSES].flatMap(([at, { data }]) => (data === undefined ? [] : [[data, at]])),
-);
+/** From the RTL8168G on. */
+const OCP: Buses = new Map<number, Bus>([
+  ...COMMON,
+  [PHYOCP, { space: "phy", addressOf: ocp, mask: 0xffff }],
+  [MACOCP, { space: "mac", addressOf: ocp, mask: 0xffff }],
+]);
+const DATA: ReadonlyMap<number, number> = new Map<number, number>([
+  [ERIDR, ERIAR],
+  [CSIDR, CSIAR],
+]);
 
 /** Byte enables 15:12 of a command as a mask. */
 const lanesOf = (command: number): number => {
@@ -58,20 +73,26 @@ export interface Shown {
 }
 
 export class SideBuses {
+  readonly #buses: Buses;
   #page = 0;
   readonly #chosen = new Map<number, number>();
   /** By command register: the read that is under way or done. */
   readonly #reads = new Map<number, { readonly place: Place; shown: boolean; done: boolean }>();
   readonly #data = new Map<number, number>();
 
+  /** @param phyAccess how the chip's PHY is reached */
+  constructor(phyAccess: string) {
+    this.#buses = phyAccess === "ocp" ? OCP : COMMON;
+  }
+
   /** Whether a register of the window leads to others. */
-  static has(offset: number): boolean {
-    return BUSES.has(offset) || DATA.has(offset);
+  has(offset: number): boolean {
+    return this.#buses.has(offset) || DATA.has(offset);
   }
 
   /** A word is written to the window. The access that this completes, if it does. */
   write(offset: number, value: number): Access | undefined {
-    const bus = BUSES.get(offset);
+    const bus = this.#buses.get(offset);
     if (bus === undefined) {
       if (DATA.has(offset)) this.#data.set(offset, value);
       return undefined;
@@ -91,8 +112,9 @@ export class SideBuses {
   read(offset: number, value: number): Shown | undefined {
     const read = this.#reads.get(DATA.get(offset) ?? offset);
     if (read === undefined) return undefined;
-    const bus = BUSES.get(DATA.get(offset) ?? offset)!;
-    if (!DATA.has(offset)) read.done ||= value >>> 0 >= FLAG;
+    const bus = this.#buses.get(DATA.get(offset) ?? offset)!;
+    // The MAC's controller answers at once.
+    if (!DATA.has(offset)) read.done ||= value >>> 0 >= FLAG || bus.space === "mac";
     if (!read.done || (bus.data ?? offset) !== offset) return undefined;
     const again = read.shown;
     read.shown = true;
@@ -100,25 +122,37 @@ export class SideBuses {
   }
 
   #place({ space, addressOf }: Bus, command: number): Place {
-    const page = space === "phy" ? this.#page : 0;
-    return { space, address: addressOf(command), page, chosen: space === "phy" ? (this.#chosen.get(page) ?? 0) : 0 };
+    const at = addressOf(command);
+    if (space !== "phy") return { space, address: at, page: 0, chosen: 0 };
+    const [page, address] = this.#buses === OCP ? onPage(at) : [this.#page, at];
+    return { space, address, page, chosen: this.#chosen.get(page) ?? 0 };
   }
 
   #choose(place: Place, value: number): void {
-    if (place.address === PAGE) this.#page = value;
+    if (this.#buses !== OCP && place.address === PAGE) this.#page = value;
     else if (isChoice(place)) this.#chosen.set(place.page, value);
   }
 }
 
-/** RTL8168D to 8168F: whether the register says which of many the others on its page are. */
+/** Registers by OCP address as drivers call them: 0 to 15 of page 0, 16 to 23 of the others. */
+const onPage = (at: number): readonly [page: number, address: number] =>
+  at >= OCP_STANDARD && at < OCP_STANDARD + 32 ? [0, (at - OCP_STANDARD) >> 1] : [at >> 4, 16 + ((at & 0xf) >> 1)];
+
+const WINDOWS: readonly PhyWindow[] = [PARAMETER_8168D, PARAMETER_8168G, PARAMETER_8125];
+/** The window of parameters that a register shows. */
+export const windowOf = ({ space, page, address }: Place): PhyWindow | undefined =>
+  space === "phy" ? WINDOWS.find((window) => window.page === page && window.data === address) : undefined;
+export const isExtension = ({ space, page, address }: Place): boolean =>
+  space === "phy" && page === EXTENSION_PAGE && address !== EXTENSION_SELECT;
+
+/** Whether the register says which of many the others on its page are. */
 export const isChoice = ({ space, page, address }: Place): boolean =>
   space === "phy" &&
-  ((page === MEMORY_PAGE && address === MEMORY_ADDRESS) || (page === EXTENSION_PAGE && address === EXTENSION_SELECT));
+  ((page === EXTENSION_PAGE && address === EXTENSION_SELECT) ||
+    WINDOWS.some((window) => window.page === page && window.address === address));
 
 /** Whether what is behind a register depends on what was chosen. */
-export const isChosen = ({ space, page, address }: Place): boolean =>
-  space === "phy" &&
-  ((page === MEMORY_PAGE && address === MEMORY_DATA) || (page === EXTENSION_PAGE && address !== EXTENSION_SELECT));
+export const isChosen = (place: Place): boolean => isExtension(place) || windowOf(place) !== undefined;
 
 export const samePlace = (a: Place, b: Place): boolean =>
   a.space === b.space && a.address === b.address && a.page === b.page && (!isChosen(a) || a.chosen === b.chosen);

@@ -1,17 +1,17 @@
 /** Derived changes as a start-up sequence, as text for `src/chip/start`, and beside the sequence that is there. */
-import { EXTENSION_PAGE, MEMORY_PAGE } from "#chip/phy.ts";
-import { PARAMETER_8168D, type Step, type Word } from "#chip/steps.ts";
-import { isChosen, type Place, type Space } from "./side-buses.ts";
+import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type Step, type Word } from "#chip/steps.ts";
+import { isExtension, type Place, type Space, windowOf } from "./side-buses.ts";
 import type { Change } from "./derive.ts";
 
 /** The step that a change is in, without its words. */
-const headOf = ({ space, page, chosen, address }: Place): Step & { words: readonly Word[] } => {
+const headOf = (place: Place): Step & { words: readonly Word[] } => {
+  const { space, page, chosen } = place;
   const words: readonly Word[] = [];
-  if (space === "fuse") throw new Error(`the one-time memory is written at 0x${address.toString(16)}`);
+  if (space === "fuse") throw new Error(`the one-time memory is written at 0x${place.address.toString(16)}`);
   if (space !== "phy") return { on: space, words };
-  if (page === MEMORY_PAGE && isChosen({ space, page, chosen, address })) return { through: PARAMETER_8168D, words };
-  if (page === EXTENSION_PAGE && isChosen({ space, page, chosen, address })) return { extension: chosen, words };
-  return { page, words };
+  const window = windowOf(place);
+  if (window !== undefined) return { through: window, words };
+  return isExtension(place) ? { extension: chosen, words } : { page, words };
 };
 
 /** Spaces where a write can concern some bytes of a register. */
@@ -19,7 +19,7 @@ const LANED: readonly Space[] = ["eri", "csi"];
 
 const inStep = ({ place, mask, word }: Change): Word => {
   const [address, ...bits] = word;
-  const at = place.page === MEMORY_PAGE && isChosen(place) ? place.chosen : address;
+  const at = windowOf(place) === undefined ? address : place.chosen;
   // Some of a register's bytes.
   if (bits.length === 1 && LANED.includes(place.space) && mask !== 0xffff_ffff) return [at, mask, bits[0]];
   return [at, ...bits] as Word;
@@ -39,6 +39,12 @@ export const stepsOf = (changes: readonly Change[]): readonly Step[] => {
   return steps;
 };
 
+const WINDOW_NAMES: ReadonlyMap<object, string> = new Map([
+  [PARAMETER_8168D, "PARAMETER_8168D"],
+  [PARAMETER_8168G, "PARAMETER_8168G"],
+  [PARAMETER_8125, "PARAMETER_8125"],
+]);
+
 const hex = (value: number, digits: number): string => `0x${(value >>> 0).toString(16).padStart(digits, "0")}`;
 const DIGITS: Readonly<Record<string, number>> = { io8: 2, io16: 4, io32: 8, eri: 8, csi: 8 };
 
@@ -55,10 +61,10 @@ export const linesOf = (steps: readonly Step[]): readonly string[] =>
       "on" in step
         ? step.on
         : "page" in step
-          ? `page ${step.page}`
+          ? `page ${hex(step.page, 1)}`
           : "extension" in step
             ? `extension ${hex(step.extension, 2)}`
-            : `through ${step.through.page}`;
+            : `through ${hex(step.through.page, 1)}`;
     const digits = "on" in step ? (DIGITS[step.on] ?? 4) : 4;
     return step.words.map((word) => `${place} ${wordText(canonical(word, digits), digits)}`);
   });
@@ -83,10 +89,10 @@ export const sourceOf = (steps: readonly Step[]): string =>
         "on" in step
           ? `on: "${step.on}"`
           : "page" in step
-            ? `page: ${step.page}`
+            ? `page: ${step.page < 10 ? step.page : hex(step.page, 3)}`
             : "extension" in step
               ? `extension: ${hex(step.extension, 2)}`
-              : "through: PARAMETER_8168D";
+              : `through: ${WINDOW_NAMES.get(step.through)}`;
       return `  { ${where}, words: [${words}] },`;
     })
     .join("\n");

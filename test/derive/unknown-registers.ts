@@ -7,7 +7,7 @@ import type { Chip } from "#chip/chips.ts";
 import { Config1, Config2, Config3, Config4, Config5, DBG_REG, DLLPR, MCU, MISC, PMCH } from "#chip/registers.ts";
 import type { Target } from "#kit/target.ts";
 import { Altered } from "../rigs/altered.ts";
-import { inWindow, isChoice, type Place, SideBuses } from "./side-buses.ts";
+import { inWindow, isChoice, isOfMac, type Place, SideBuses } from "./side-buses.ts";
 
 /** What registers of unknown content read as: all zeros, all ones, or a word that depends on the place. */
 export const FILLS = ["zeros", "ones", "distinct"] as const;
@@ -40,9 +40,21 @@ const BURNT = 0xb1;
 /** Config2 of the PCI chips: the bus runs at 66 MHz. */
 const PCI_66MHZ = 1 << 0;
 
+/** OCP PHYs: its state, the link's, and whether its controller stands still for a patch. */
+const POLLED_OF_PHY: readonly (readonly [page: number, address: number])[] = [
+  [0xa42, 16],
+  [0xa43, 18],
+  [0xb80, 16],
+];
+const isPolledOfPhy = ({ page, address }: Place): boolean =>
+  POLLED_OF_PHY.some(([p, a]) => p === page && a === address);
+/** MAC-OCP: what identifies the chip and its package, and whether the link list is ready. */
+const OF_THE_CHIP: readonly number[] = [0xd006, 0xdc00, 0xe00e];
+
 /** Whether a register of the PHY is one of which drivers only change bits: all but those of clause 22 and those that choose. */
 const isUnknownOfPhy = (place: Place, chip: Chip): boolean => {
   const { page, address, chosen } = place;
+  if (chip.profile.phyAccess === "ocp") return page !== 0 && !isChoice(place) && !isPolledOfPhy(place);
   if (address === PAGE || isChoice(place)) return false;
   if (page === MEMORY_PAGE && chosen === READY_AT) return false;
   if (page !== 0) return true;
@@ -54,7 +66,8 @@ const isUnknown = (place: Place, chip: Chip): boolean => {
   const { space, address } = place;
   if (space === "phy") return isUnknownOfPhy(place, chip);
   if (space === "csi") return address >= OF_CHIP;
-  return space === "ephy" || (space === "eri" && !ADDRESS_COPIES.includes(address));
+  if (space === "eri") return isOfMac(address) && !ADDRESS_COPIES.includes(address);
+  return space === "ephy" || (space === "mac" && !OF_THE_CHIP.includes(address));
 };
 
 /** A word that is the same each time and another at each place. */
@@ -77,11 +90,12 @@ export class UnknownRegisters {
   readonly target: Target;
   readonly #chip: Chip;
   readonly #fill: Fill;
-  readonly #buses = new SideBuses();
+  readonly #buses: SideBuses;
   readonly #written = new Set<number>();
 
   constructor(device: Target, chip: Chip, fill: Fill) {
     this.#chip = chip;
+    this.#buses = new SideBuses(chip.profile.phyAccess);
     this.#fill = fill;
     const { registersBar } = chip.profile.function;
     this.target = new Altered(device, {
@@ -104,8 +118,14 @@ export class UnknownRegisters {
       if (shown.place.space === "fuse") return this.#fill === "distinct" ? put(BURNT, shown.mask) : value;
       return isUnknown(shown.place, this.#chip) ? put(word(shown.place), shown.mask) : value;
     }
-    if (HELD.has(offset) && (width === 1 || offset === MISC)) return this.#held(offset, width, value);
+    if (this.#isHeld(offset, width)) return this.#held(offset, width, value);
     return offset === Config2 && this.#fill === "distinct" ? value ^ PCI_66MHZ : value;
+  }
+
+  /** On later chips drivers poll the state of the MAC's controller. */
+  #isHeld(offset: number, width: number): boolean {
+    if (offset === MCU && this.#chip.profile.phyAccess === "ocp") return false;
+    return HELD.has(offset) && (width === 1 || offset === MISC);
   }
 
   /** By bytes: those that were written are as the device has them. */
