@@ -254,7 +254,6 @@ export class DriverSide implements Disposable {
       link: this.#nic,
       sendArena: this.#arena,
       offloads: this.#nic.offloads,
-      offloadsIpv6: this.#nic.offloadsIpv6,
       capture: this.#capture,
     });
     this.napi.start();

@@ -13,8 +13,9 @@ export const sessionFacts = (nic: Nic, device: string, interfaceName: string): S
   ringSlots: nic.slots,
   offloads: [
     "rx-checksum",
-    ...(nic.offloads ? ["tx-checksum", "tso4"] : []),
-    ...(nic.offloadsIpv6 ? ["tso6"] : []),
+    ...(nic.offloads.checksum ? ["tx-checksum"] : []),
+    ...(nic.offloads.segmentation ? ["tso4"] : []),
+    ...(nic.offloads.segmentation && nic.offloads.ipv6 ? ["tso6"] : []),
     "vlan-insert",
     "vlan-strip",
     "scatter",

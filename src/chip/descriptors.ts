@@ -65,6 +65,18 @@ export const TxV2 = {
   checksumOffsetMax: 0x3ff,
 } as const;
 
+/**
+ * By transmit format: the longest super-frame in bytes and most segments of one (limits of Linux's r8169), and most descriptors of
+ * a frame (DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG, for the second format; for the first, where no source has a number, as many as
+ * segments).
+ */
+export const TX_LIMITS = {
+  1: { bytes: 32_000, segments: 24, descriptors: 24 },
+  2: { bytes: 64_000, segments: 64, descriptors: 64 },
+} as const;
+/** Above this MTU a segment's size does not fit its 11 bits. */
+export const LARGEST_SEGMENT_MTU = 0x7ff;
+
 /** Receive, opts1. */
 export const Rx = {
   /** Buffer size when posted, frame length with FCS when written back. */

@@ -9,8 +9,10 @@
 
 /** Ethernet header with a tag, above the MTU. */
 const OVERHEAD = 18;
+/** Above this MTU there are jumbo frames. */
+export const STANDARD_MTU = 1500;
 /** Longest frame that is not a jumbo frame, with a tag, without FCS. */
-export const STANDARD_FRAME = 1500 + OVERHEAD;
+export const STANDARD_FRAME = STANDARD_MTU + OVERHEAD;
 
 /** Bits of Config3 and Config4 that must be set before frames may be longer than standard. */
 export interface JumboSwitch {

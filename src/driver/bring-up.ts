@@ -1,4 +1,5 @@
 /** Bring-up as a list of steps, one on each line; and shutdown. */
+import { STANDARD_MTU } from "#chip/frames.ts";
 import {
   CPlusCmd,
   Cfg9346,
@@ -39,9 +40,6 @@ export interface Rings {
   readonly largestFrame: number;
   readonly mtu: number;
 }
-
-/** Layer 3 of a standard frame; above it, frames are jumbo frames. */
-export const STANDARD_MTU = 1500;
 
 /** From any state, including one another driver left behind, to a running NIC with its interrupts masked. */
 export const bringUp = (hw: Hardware, rings: Rings): void => {

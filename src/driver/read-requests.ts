@@ -5,9 +5,9 @@
  * frames, 4096 otherwise).
  */
 import type { Chip } from "#chip/chips.ts";
+import { STANDARD_MTU } from "#chip/frames.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { rw16 } from "#kit/mmio.ts";
-import { STANDARD_MTU } from "./bring-up.ts";
 
 /** In the Express capability. */
 const DEVICE_CONTROL = 8;

@@ -1,29 +1,23 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
 import { type Chip, PCI_IDS } from "#chip/chips.ts";
 import { DUMP_ALIGN, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
+import { STANDARD_MTU } from "#chip/frames.ts";
 import { raisesSpuriousSystemError } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
 import type { DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
-import type { FrameMemory, Link } from "#kit/link.ts";
+import type { FrameMemory, Link, Offloads } from "#kit/link.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
-import {
-  type Rings,
-  STANDARD_MTU,
-  bringUp,
-  maskInterrupts,
-  quiesce,
-  setStationAddress,
-  stationAddress,
-} from "./bring-up.ts";
-import { RECEIVE_FORMATS, TRANSMIT_FORMATS } from "./descriptor-formats.ts";
+import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
+import { RECEIVE_FORMATS } from "./descriptor-formats.ts";
 import { doorbellOf } from "./doorbell.ts";
 import { SideBusTimeout, UnknownChip } from "./errors.ts";
 import { type Hardware, type Overdue, hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
 import { type NicOptions, checkAddress, checkMtu, checkSlots, checkWindow, firmwareOf } from "./nic-options.ts";
+import { offloadsOf, transmitRules } from "./offload-rules.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
@@ -157,8 +151,8 @@ export class Nic implements Link {
       format: receiveFormat,
     });
     const doorbell = doorbellOf(this.#hw.io, profile);
-    const format = TRANSMIT_FORMATS[profile.frames.transmitFormat];
-    const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered, format });
+    const rules = transmitRules(profile.frames);
+    const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered, ...rules });
     receive.arm();
     transmit.clear();
     this.#rings = rings.move();
@@ -231,13 +225,9 @@ export class Nic implements Link {
   get mtu(): number {
     return this.#mtu;
   }
-  /** True while checksums and segmentation may be asked for: chips offer them up to an MTU of 1500. */
-  get offloads(): boolean {
-    return this.#mtu <= STANDARD_MTU;
-  }
-  /** True while they may be asked for over IPv6 too. */
-  get offloadsIpv6(): boolean {
-    return this.offloads && this.chip.profile.frames.knowsIpv6;
+  /** What the chip may be asked for at the present MTU. */
+  get offloads(): Offloads {
+    return offloadsOf(this.chip.profile.frames, this.#mtu);
   }
   get link(): LinkState {
     return this.#link;

@@ -6,22 +6,25 @@ import { EndOfRing, FirstSegment, LastSegment, Own, TxInsertTag, TxV2 } from "#c
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { Send } from "#kit/link.ts";
-import { TransmitCount, createTransmitRing } from "./transmit-ring.ts";
+import { type TransmitRingOptions, TransmitCount, createTransmitRing } from "./transmit-ring.ts";
 
 const IOVA = 0x2_4000_0000;
 
-const rig = (options: { slots?: number; weaklyOrdered?: boolean } = {}) => {
+const rig = (options: Partial<TransmitRingOptions> = {}) => {
   const { slots = 8, weaklyOrdered = false } = options;
   const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
   let doorbells = 0;
   const doorbell = (): void => void doorbells++;
-  const ring = createTransmitRing(dma, new DisposableStack(), { slots, doorbell, weaklyOrdered });
+  const ring = createTransmitRing(dma, new DisposableStack(), { ...options, slots, doorbell, weaklyOrdered });
   ring.clear();
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
   return {
     ring,
     slots,
+    bytes: dma.window.bytes,
+    /** Where the fragment of a slot lies. */
+    place: (slot: number): number => (words[base + slot * 4 + 2]! - IOVA) | 0,
     word: (slot: number, i: number): number => words[base + slot * 4 + i]!,
     /** What the device does when it has sent a fragment. */
     finish: (slot: number): void => void (words[base + slot * 4]! &= ~Own),
@@ -95,6 +98,72 @@ test("refuses a frame of more fragments than the ring could ever hold", () => {
   const { ring } = rig({ slots: 2 });
   const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
   assert.throws(() => ring.transmit(burst, 3), OutOfRange);
+});
+
+test("refuses a frame of more fragments than the chip takes", () => {
+  const { ring } = rig({ frameDescriptors: 2 });
+  const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
+  assert.throws(() => ring.transmit(burst, 3), OutOfRange);
+  burst[6] = 0;
+  assert.equal(ring.transmit(burst, 2), 2);
+});
+
+/** Frames below 60 bytes need 60. */
+const padding = { below: 60, wanted: () => 60 };
+
+test("a short frame leaves from a copy with zeros behind, and its own buffer comes back", () => {
+  const { ring, word, place, bytes, finish, offsets } = rig({ padding });
+  bytes.fill(0xee, 4096, 4096 + 128);
+  for (const flags of [0, Send.tag]) {
+    const slot = flags === 0 ? 0 : 1;
+    assert.equal(ring.transmit(Int32Array.of(4096, 42, flags, 7), 1), 1);
+    assert.equal(word(slot, 0), Own | FirstSegment | LastSegment | 60);
+    const sent = bytes.subarray(place(slot), place(slot) + 60);
+    assert.ok(sent.subarray(0, 42).every((byte) => byte === 0xee));
+    assert.ok(sent.subarray(42).every((byte) => byte === 0));
+    finish(slot);
+    assert.equal(ring.reclaim(offsets, 8), 1);
+    assert.equal(offsets[0], 4096);
+  }
+  assert.equal(ring.counters[TransmitCount.bytes], 120);
+  assert.ok(
+    bytes.subarray(4096, 4096 + 128).every((byte) => byte === 0xee),
+    "the caller's memory is left alone",
+  );
+});
+
+test("of a short frame in several fragments the last one leaves from a copy", () => {
+  const { ring, word, place, bytes } = rig({ padding });
+  bytes.fill(0xee, 4096, 8192);
+  const burst = Int32Array.of(4096, 20, Send.more, 0, 5000, 10, Send.more, 0, 6000, 12, 0, 0);
+  assert.equal(ring.transmit(burst, 3), 3);
+  assert.deepEqual([place(0), place(1)], [4096, 5000]);
+  assert.equal(word(2, 0), Own | LastSegment | (12 + 60 - 42));
+  const last = bytes.subarray(place(2), place(2) + 30);
+  assert.deepEqual([...last], [...Array<number>(12).fill(0xee), ...Array<number>(18).fill(0)]);
+});
+
+test("frames of 60 bytes and more leave from where they lie, in one fragment or several", () => {
+  const { ring, word, place } = rig({ padding });
+  const burst = Int32Array.of(4096, 60, 0, 0, 5000, 59, Send.more, 0, 6000, 1, 0, 0);
+  assert.equal(ring.transmit(burst, 3), 3);
+  assert.deepEqual([place(0), place(1), place(2)], [4096, 5000, 6000]);
+  assert.deepEqual(
+    [0, 1, 2].map((slot) => word(slot, 0) & 0xffff),
+    [60, 59, 1],
+  );
+});
+
+test("refuses fragments outside the window also where it would copy them", () => {
+  const { ring, doorbells } = rig({ padding });
+  for (const burst of [
+    Int32Array.of(0, -4, 0, 0),
+    Int32Array.of(-1, 20, 0, 0),
+    Int32Array.of(0, 1000, Send.more, 0, 0, -950, 0, 0),
+    Int32Array.of(0, 10, Send.more, 0, (1 << 20) - 9, 10, 0, 0),
+  ])
+    assert.throws(() => ring.transmit(burst, burst.length / 4), OutOfRange);
+  assert.equal(doorbells(), 0);
 });
 
 const offloads: readonly [string, number, number, number][] = [

@@ -21,6 +21,8 @@ import type { DmaDomain } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_TAG, Send } from "#kit/link.ts";
 import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
+import type { PaddingRule } from "./offload-rules.ts";
+import { createPadding } from "./padding.ts";
 import type { RingCore } from "./receive-ring.ts";
 
 /** Places in `TransmitRing.counters`; 53-bit counts. */
@@ -43,9 +45,11 @@ export interface TransmitRing {
   readonly counters: Float64Array;
   /** For `turnaround.ts`, which works on both rings at once. */
   readonly core: RingCore;
+  /** Some frames leave from copies, with padding. */
+  readonly pads: boolean;
   /**
    * As `Link.transmit`. @throws {OutOfRange} for a fragment outside the window, or of 0 or more than 65,535 bytes, and
-   * for a frame of more fragments than the ring has descriptors.
+   * for a frame of more fragments than the chip takes or the ring has descriptors.
    */
   readonly transmit: (burst: Int32Array, count: number) => number;
   /** As `Link.reclaim`. */
@@ -65,6 +69,10 @@ export interface TransmitRingOptions {
   readonly weaklyOrdered: boolean;
   /** How descriptors ask for offloads; in the second format unless told. */
   readonly format?: TransmitFormat;
+  /** Most descriptors of a frame; as many as the ring has unless told. */
+  readonly frameDescriptors?: number;
+  /** Which frames software must pad; none unless told. */
+  readonly padding?: PaddingRule | undefined;
 }
 
 // The engine folds a module's own constants into the loops, but loads imported ones at every use: 5 ns a frame.
@@ -94,7 +102,7 @@ export const createTransmitRing = (
   scope: DisposableStack,
   options: TransmitRingOptions,
 ): TransmitRing => {
-  const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2 } = options;
+  const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2, padding: rule } = options;
   const { first: firstOptions, second: secondOptions } = format;
   if (slots < 2 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`transmit ring of ${slots} descriptors`, "Use a power of two from 2 to 1024.");
@@ -102,12 +110,14 @@ export const createTransmitRing = (
   const ring = scope.use(
     dma.allocate({ what: "transmit ring", bytes: slots * DESCRIPTOR_BYTES, align: RING_ALIGN, direction: "both" }),
   );
-  const words = dma.window.words;
+  const padding = rule === undefined ? undefined : createPadding(dma, scope, slots, rule);
+  const { words, bytes } = dma.window;
   const base = ring.offset >> 2;
   const mask = slots - 1;
+  const mostParts = Math.min(slots, options.frameDescriptors ?? slots);
   const addressLow = dma.iova | 0;
   const addressHigh = Math.floor(dma.iova / 2 ** 32) | 0;
-  const windowBytes = dma.window.bytes.length;
+  const windowBytes = bytes.length;
 
   /** Byte offset of the fragment each slot holds. */
   const sent = new Int32Array(slots);
@@ -134,13 +144,43 @@ export const createTransmitRing = (
     if ((flags & TAG) !== 0) counters[TransmitCount.tags]!++;
   };
 
-  const fill = (slot: number, offset: number, length: number, opts2: number): void => {
+  const check = (offset: number, length: number): void => {
     if (offset < 0 || length <= 0 || length > LENGTH || offset + length > windowBytes)
       throw new OutOfRange(`a fragment of ${length} bytes at ${offset} does not lie in the DMA window`);
+  };
+
+  /** All of a descriptor but its first word. Returns the length that belongs there. */
+  const fill = (slot: number, offset: number, length: number, opts2: number): number => {
+    check(offset, length);
     const at = base + (slot << 2);
     words[at + LOW] = (addressLow + offset) | 0;
     words[at + OPTIONS] = opts2;
     sent[slot] = offset;
+    return length;
+  };
+
+  /** As `fill` of a whole frame, where software pads. */
+  const fillPadded = (slot: number, offset: number, length: number, opts2: number): number => {
+    fill(slot, offset, length, opts2);
+    return length < padding!.below ? extend(slot, offset, length, padding!.wanted(bytes, offset, length)) : length;
+  };
+  const fillWhole = padding === undefined ? fill : fillPadded;
+
+  /** Lets a fragment leave with padding, from a copy. */
+  const extend = (slot: number, offset: number, length: number, padded: number): number => {
+    if (padded <= length) return length;
+    words[base + (slot << 2) + LOW] = (addressLow + padding!.copy(slot, offset, length, padded)) | 0;
+    return padded;
+  };
+
+  /** Bytes of padding that a frame of several fragments needs. */
+  const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
+    let length = 0;
+    for (let at = first << 2; at < (first + fragments) << 2; at += DESCRIPTOR_WORDS) {
+      check(burst[at]!, burst[at + AT_LENGTH]!);
+      length += burst[at + AT_LENGTH]!;
+    }
+    return length < padding!.below ? padding!.missing(burst, first, fragments, slot) : 0;
   };
 
   /** Several fragments: written back to front, so that the first gets OWN last. */
@@ -148,18 +188,20 @@ export const createTransmitRing = (
     const flags = burst[(first << 2) + AT_FLAGS]!;
     const opts1 = firstOptions(flags);
     const opts2 = secondOptions(flags, burst[(first << 2) + AT_TAG]!);
-    let bytes = 0;
+    const added = padding === undefined ? 0 : missing(burst, first, fragments, head & mask);
+    let total = 0;
     for (let i = fragments - 1; i >= 0; i--) {
       const from = (first + i) << 2;
       const slot = (head + i) & mask;
-      const length = burst[from + AT_LENGTH]!;
-      fill(slot, burst[from]!, length, opts2);
-      const ends = (i === 0 ? FIRST : 0) | (i === fragments - 1 ? LAST : 0);
+      const last = i === fragments - 1;
+      let length = fill(slot, burst[from]!, burst[from + AT_LENGTH]!, opts2);
+      if (last) length = extend(slot, burst[from]!, length, length + added);
+      const ends = (i === 0 ? FIRST : 0) | (last ? LAST : 0);
       Atomics.store(words, base + (slot << 2), OWN | opts1 | length | ends | (slot === mask ? END_OF_RING : 0));
-      bytes += length;
+      total += length;
     }
     counters[TransmitCount.scattered]!++;
-    return bytes;
+    return total;
   };
 
   const transmit = (burst: Int32Array, fragments: number): number => {
@@ -167,7 +209,7 @@ export const createTransmitRing = (
     let next = from;
     let room = slots - ((next - state[1]!) | 0);
     let frames = 0;
-    let bytes = 0;
+    let total = 0;
     let i = 0;
     while (i < fragments && room > 0) {
       const at = i << 2;
@@ -175,26 +217,25 @@ export const createTransmitRing = (
       let parts = 1;
       if (flags === 0) {
         const slot = next & mask;
-        const length = burst[at + AT_LENGTH]!;
-        fill(slot, burst[at]!, length, 0);
+        const length = fillWhole(slot, burst[at]!, burst[at + AT_LENGTH]!, 0);
         const own = OWN | WHOLE | length | (slot === mask ? END_OF_RING : 0);
         if (weaklyOrdered) Atomics.store(words, base + (slot << 2), own);
         else words[base + (slot << 2)] = own;
-        bytes += length;
+        total += length;
       } else {
         while (i + parts < fragments && (burst[((i + parts - 1) << 2) + AT_FLAGS]! & MORE) !== 0) parts++;
         if ((burst[((i + parts - 1) << 2) + AT_FLAGS]! & MORE) !== 0) break;
-        if (parts > slots) throw new OutOfRange(`a frame of ${parts} fragments in a ring of ${slots} descriptors`);
+        if (parts > mostParts) throw new OutOfRange(`a frame of ${parts} fragments; ${mostParts} are possible`);
         if (parts > room) break;
         count(flags);
-        if (parts > 1) bytes += scatter(burst, i, parts, next);
+        if (parts > 1) total += scatter(burst, i, parts, next);
         else {
           const slot = next & mask;
-          const length = burst[at + AT_LENGTH]!;
-          fill(slot, burst[at]!, length, secondOptions(flags, burst[at + AT_TAG]!));
+          const opts2 = secondOptions(flags, burst[at + AT_TAG]!);
+          const length = fillWhole(slot, burst[at]!, burst[at + AT_LENGTH]!, opts2);
           const own = OWN | WHOLE | firstOptions(flags) | length;
           Atomics.store(words, base + (slot << 2), own | (slot === mask ? END_OF_RING : 0));
-          bytes += length;
+          total += length;
         }
       }
       next = (next + parts) | 0;
@@ -205,7 +246,7 @@ export const createTransmitRing = (
     if (next !== from) {
       state[0] = next;
       counters[FRAMES]! += frames;
-      counters[BYTES]! += bytes;
+      counters[BYTES]! += total;
       counters[DOORBELLS]!++;
       doorbell();
     }
@@ -237,6 +278,7 @@ export const createTransmitRing = (
   return {
     iova: ring.iova,
     counters,
+    pads: padding !== undefined,
     core: { words, base, mask, held: sent, state, addressLow },
     transmit,
     reclaim,

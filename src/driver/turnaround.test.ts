@@ -122,6 +122,16 @@ for (const weaklyOrdered of [false, true]) {
   });
 }
 
+test("refuses a chip whose short frames need padding: a runt would leave with what lay behind it", () => {
+  const dma = new DmaArena(new SharedArrayBuffer(1 << 20), IOVA);
+  const scope = new DisposableStack();
+  const parts = { doorbell: () => undefined, weaklyOrdered: false };
+  const receiver = createReceiveRing(dma, scope, { slots: 4, bufferBytes: 2048, spare: 16, weaklyOrdered: false });
+  const padding = { below: 60, wanted: () => 60 };
+  const transmitter = createTransmitRing(dma, scope, { slots: 8, padding, ...parts });
+  assert.throws(() => createTurnaround(receiver, transmitter, { edit, ...parts }), OutOfRange);
+});
+
 test("rings the doorbell once a pass, and not for nothing", () => {
   const { turn, device, rung } = rig();
   assert.equal(turn(8), 0);

@@ -34,7 +34,7 @@ export type Edit = (words: Int32Array, at: number, length: number) => void;
  *
  * From now on both rings belong to it, which are as `arm` and `clear` left them. Whoever arms and clears them again has
  * them back, with the buffers they had. A factory for the same reason as `createReceiveRing`: `edit` becomes part of the loop.
- * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots
+ * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots, or software must pad frames
  */
 export const createTurnaround = (
   receive: ReceiveRing,
@@ -50,6 +50,8 @@ export const createTurnaround = (
   const spares = receiveState[1]!;
   if (spares <= sendMask)
     throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");
+  if (transmit.pads)
+    throw new OutOfRange("this chip's short frames need padding", "Send what was received by `transmit`.");
   // EndOfRing without a branch: in the last slot the bit above the mask is carried into, and shifted to its place.
   const slots = mask + 1;
   const sendSlots = sendMask + 1;

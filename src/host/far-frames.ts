@@ -6,7 +6,7 @@ import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
 import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
 import { completeChecksum } from "#wire/fill.ts";
 import type { Memory } from "#wire/memory.ts";
-import { CUT_IN_SOFTWARE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
+import { CUT_IN_SOFTWARE, NO_OFFLOADS, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
 import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { FRAME_ROOM } from "./uplink-out.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
@@ -30,7 +30,7 @@ export class FarFrames {
   readonly #place: number;
   readonly #header = new VnetHeader();
   readonly #iovecs: Iovecs;
-  readonly #request = new SendRequest();
+  readonly #request = new SendRequest(NO_OFFLOADS);
   readonly #cutter: InPlaceCutter;
 
   /** @param place byte offset in `memory` of `FRAME_ROOM` bytes for frames */
@@ -75,7 +75,7 @@ export class FarFrames {
     if (length < ETHERNET_BYTES || length === FRAME_ROOM) return false;
     const { bytes } = this.#memory;
     const header = this.#header;
-    const request = this.#request.translate(header, bytes, this.#place, length, 0, false);
+    const request = this.#request.translate(header, bytes, this.#place, length, 0);
     if (request === CUT_IN_SOFTWARE) return this.#cut(length);
     if (request === SUM_IN_SOFTWARE) {
       const start = this.#place + header.checksumStart;

@@ -1,4 +1,5 @@
 /** For tests: frames as a kernel hands them over, with and without something left to do. */
+import type { Offloads } from "#kit/link.ts";
 import { put16 } from "#wire/bigendian.ts";
 import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
 import { newMemory } from "#wire/memory.ts";
@@ -30,6 +31,16 @@ export const tcpFrame = (ends: Ends, length: number, header: Tcp = TCP): Uint8Ar
 export const udpFrame = (ends: Ends, length: number): Uint8Array => {
   const memory = newMemory(length + 200);
   return memory.bytes.slice(0, buildUdpFrame(memory, 0, ends, TCP, data(length)));
+};
+
+/** Of a NIC that does everything and gets nothing wrong. */
+export const OFFLOADS: Offloads = {
+  checksum: true,
+  segmentation: true,
+  ipv6: true,
+  superFrameBytes: 64_000,
+  segments: 64,
+  refuses: undefined,
 };
 
 const transportOf = (ends: Ends): number =>

@@ -1,16 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { Send } from "#kit/link.ts";
-import { tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
-import { CUT_IN_SOFTWARE, NONSENSE, SendRequest } from "./send-request.ts";
+import { type Offloads, Send } from "#kit/link.ts";
+import { OFFLOADS, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
+import { CUT_IN_SOFTWARE, NONSENSE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
 import { DATA_VALID, Gso, NEEDS_CHECKSUM, VnetHeader } from "./vnet-header.ts";
 
-const requestFor = (frame: Uint8Array, gso: number, segmentBytes: number, flags: number): number => {
+const requestFor = (
+  frame: Uint8Array,
+  gso: number,
+  segmentBytes: number,
+  flags: number,
+  offloads: Offloads = OFFLOADS,
+): number => {
   const header = new VnetHeader();
   header.setSegments(gso, segmentBytes, 0);
   new Uint8Array(header.buffer)[0] = flags;
-  return new SendRequest().translate(header, frame, 0, frame.length, 0, true);
+  if ((flags & NEEDS_CHECKSUM) !== 0) header.setChecksum(34, gso === Gso.none && frame[23] === 17 ? 6 : 16);
+  return new SendRequest(offloads).translate(header, frame, 0, frame.length, 0);
 };
 
 test("a super-frame whose checksum is there already is cut in software, whether it was verified or not", () => {
@@ -22,6 +29,43 @@ test("a super-frame whose checksum is there already is cut in software, whether 
       [tcpFrame(V4, 3000), Gso.tcp4 | Gso.ecn],
     ] as const)
       assert.equal(requestFor(frame, gso, 1448, flags), CUT_IN_SOFTWARE, `flags ${flags}, gso ${gso}`);
+});
+
+const asked = (payload: number, size: number, limits: Partial<Offloads>): boolean =>
+  requestFor(tcpFrame(V4, payload), Gso.tcp4, size, NEEDS_CHECKSUM, { ...OFFLOADS, ...limits }) > 0;
+
+test("a super-frame beyond the NIC's limits is cut in software", () => {
+  assert.deepEqual([asked(32_000 - 66, 1448, { superFrameBytes: 32_000 }), asked(64_000 - 66, 1448, {})], [true, true]);
+  assert.deepEqual(
+    [asked(32_001 - 66, 1448, { superFrameBytes: 32_000 }), asked(64_001 - 66, 1448, {})],
+    [false, false],
+  );
+  assert.deepEqual([asked(24 * 100, 100, { segments: 24 }), asked(24 * 100 + 1, 100, { segments: 24 })], [true, false]);
+  assert.equal(asked(3000, 1448, { segmentation: false }), false);
+  assert.deepEqual([asked(5000, 0x7ff, {}), asked(5000, 0x800, {})], [true, false]);
+});
+
+test("what the NIC would get wrong is done in software, and the rest is asked of it", () => {
+  const seen: number[] = [];
+  const offloads = (wrong: boolean): Offloads => ({
+    ...OFFLOADS,
+    refuses: (_bytes, _frame, length, flags) => {
+      seen.push(length, flags);
+      return wrong;
+    },
+  });
+  const sum = udpFrame(V4, 100);
+  const cut = tcpFrame(V4, 3000);
+  const at = 34 << Send.transportOffsetShift;
+  const asked = [Send.udpChecksum | at, Send.tcpChecksum | at | 1448] as const;
+  const both = (wrong: boolean) => [
+    requestFor(sum, Gso.none, 0, NEEDS_CHECKSUM, offloads(wrong)),
+    requestFor(cut, Gso.tcp4, 1448, NEEDS_CHECKSUM, offloads(wrong)),
+  ];
+  assert.deepEqual(both(false), asked);
+  assert.deepEqual(both(true), [SUM_IN_SOFTWARE, CUT_IN_SOFTWARE]);
+  assert.deepEqual(seen.slice(0, 4), [sum.length, asked[0], cut.length, asked[1]]);
+  assert.equal(requestFor(sum, Gso.none, 0, 0, offloads(true)), 0, "nothing is asked of a finished frame");
 });
 
 test("a super-frame that is none, since it fits into one segment, goes as it is", () => {
@@ -60,7 +104,7 @@ test("a virtio header that does not fit its frame never leads outside it", () =>
     tcpFrame(V4, 0),
   );
   const header = new VnetHeader();
-  const request = new SendRequest();
+  const request = new SendRequest(OFFLOADS);
   fc.assert(
     fc.property(frames, fields, fc.nat(120), fc.uint8Array({ maxLength: 60 }), (frame, field, cut, noise) => {
       const bytes = frame.slice();
@@ -69,7 +113,7 @@ test("a virtio header that does not fit its frame never leads outside it", () =>
       header.clear();
       header.setSegments(field.gso, field.segmentBytes, 0);
       if ((field.flags & NEEDS_CHECKSUM) !== 0) header.setChecksum(field.checksumStart, field.checksumOffset);
-      const result = request.translate(header, bytes, 0, length, 0, true);
+      const result = request.translate(header, bytes, 0, length, 0);
       if (result === NONSENSE || result === 0) return;
       if ((field.flags & NEEDS_CHECKSUM) === 0) return assert.equal(result, CUT_IN_SOFTWARE);
       assert.ok(field.checksumStart + field.checksumOffset + 2 <= length);

@@ -1,5 +1,5 @@
 /** Checks the virtio header of a frame from the host against the frame, and translates it to the `Send` bits of `kit/link.ts`. */
-import { Send } from "#kit/link.ts";
+import { type Offloads, Send } from "#kit/link.ts";
 import {
   dissect,
   DISSECTION_WORDS,
@@ -25,8 +25,17 @@ export const CUT_IN_SOFTWARE = -2;
 /** What is asked does not fit the frame. */
 export const NONSENSE = -3;
 
-/** Longest frame the chips cut (Linux's r8169 sets this limit), and furthest TCP header: the descriptor has 7 bits. */
-export const LONGEST_SUPER_FRAME = 64_000;
+/** Of a NIC that does nothing to frames. */
+export const NO_OFFLOADS: Offloads = {
+  checksum: false,
+  segmentation: false,
+  ipv6: false,
+  superFrameBytes: 0,
+  segments: 0,
+  refuses: undefined,
+};
+
+/** Furthest transport headers: the second descriptor format has 7 bits to cut and 10 to sum; the first has no such field. */
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
 
@@ -34,22 +43,17 @@ const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
 export class SendRequest {
   /** What `dissect` found in the last frame that asked for anything. */
   readonly parts = new Int32Array(DISSECTION_WORDS);
+  readonly #offloads: Offloads;
+
+  constructor(offloads: Offloads) {
+    this.#offloads = offloads;
+  }
 
   /**
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative results.
    * @param shift bytes by which the frame has become shorter in front of its network header since the kernel described it
-   * @param offloads the NIC can sum and cut at present (with jumbo frames it cannot, as Linux's r8169 has it)
-   * @param overIpv6 it can do so over IPv6 too
    */
-  translate(
-    header: VnetHeader,
-    bytes: Uint8Array,
-    frame: number,
-    length: number,
-    shift: number,
-    offloads: boolean,
-    overIpv6 = offloads,
-  ): number {
+  translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const cut = header.gso !== Gso.none;
     // A forwarded frame may have its checksum already (DATA_VALID, or no flag): each segment still needs its own.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
@@ -59,14 +63,12 @@ export class SendRequest {
     const layer = dissect(bytes, frame, length, this.parts);
     const there = layer === Layer.transport && (summed || this.parts[TRANSPORT] === start);
     const transport = there ? this.#transport(summed ? TCP_CHECKSUM : header.checksumOffset) : 0;
-    const offered = (transport & Send.ipv6) === 0 ? offloads : overIpv6;
     // What fits into one segment is not cut, whatever the header says. Linux ignores the request as well.
     const fits = transport !== 0 && length - this.parts[PAYLOAD]! <= header.segmentBytes;
-    if (cut && !fits) return this.#cut(header, length, transport, offered && !summed);
-    if (summed) return 0;
-    // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
-    const able = offered && this.#isPlain() && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
-    return transport !== 0 && able ? transport | (start << Send.transportOffsetShift) : SUM_IN_SOFTWARE;
+    const request =
+      cut && !fits ? this.#cut(header, length, transport, summed) : summed ? 0 : this.#sum(length, transport);
+    if (request <= 0 || this.#offloads.refuses?.(bytes, frame, length, request) !== true) return request;
+    return (request & Send.segmentSize) === 0 ? SUM_IN_SOFTWARE : CUT_IN_SOFTWARE;
   }
 
   /** `Send` bits of the dissected frame's protocol if that keeps its checksum at `field`; otherwise 0. */
@@ -83,17 +85,33 @@ export class SendRequest {
     return parts[TRAITS] === 0 && (parts[ETHER_TYPE] !== EtherType.ipv6 || parts[NETWORK_LENGTH] === IPV6_BYTES);
   }
 
-  #cut(header: VnetHeader, length: number, transport: number, offloads: boolean): number {
+  /** Whether the NIC offers anything for this frame. */
+  #offers(transport: number): boolean {
+    return this.#isPlain() && ((transport & Send.ipv6) === 0 || this.#offloads.ipv6);
+  }
+
+  #sum(length: number, transport: number): number {
+    const start = this.parts[TRANSPORT]!;
+    // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
+    const able = this.#offloads.checksum && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
+    if (transport === 0 || !able || !this.#offers(transport)) return SUM_IN_SOFTWARE;
+    return transport | (start << Send.transportOffsetShift);
+  }
+
+  /** @param summed the checksum is there already */
+  #cut(header: VnetHeader, length: number, transport: number, summed: boolean): number {
     const type = header.gso & ~Gso.ecn;
     if (type !== Gso.tcp4 && type !== Gso.tcp6) return NONSENSE;
     if (transport !== (type === Gso.tcp6 ? Send.ipv6 | Send.tcpChecksum : Send.tcpChecksum)) return NONSENSE;
     const size = header.segmentBytes;
     const payload = this.parts[PAYLOAD_LENGTH]!;
     if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return NONSENSE;
-    const start = this.parts[TRANSPORT]!;
+    const { segmentation, superFrameBytes, segments } = this.#offloads;
     // Whether the chips leave CWR to the first segment is not known, so they are not asked to.
-    const able = offloads && this.#isPlain() && (header.gso & Gso.ecn) === 0 && length <= LONGEST_SUPER_FRAME;
-    if (!able || start > FURTHEST_CUT || size > Send.segmentSize) return CUT_IN_SOFTWARE;
+    const able = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
+    const fits = length <= superFrameBytes && payload <= segments * size && size <= Send.segmentSize;
+    const start = this.parts[TRANSPORT]!;
+    if (!able || !fits || start > FURTHEST_CUT) return CUT_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift) | size;
   }
 }

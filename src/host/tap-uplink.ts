@@ -4,12 +4,11 @@
  * Out: one readv puts a frame of up to 64 KiB straight into DMA memory; its virtio header becomes `Send` bits. In: frames
  * of a burst are merged where they lie in the receive buffers, and one writev takes a merged frame straight from there.
  */
-import type { Link } from "#kit/link.ts";
+import type { Link, Offloads } from "#kit/link.ts";
 import { SystemError } from "#sys/errno.ts";
 import { Interfaces } from "#sys/interface.ts";
-import { setGsoMaxSize } from "#sys/netlink.ts";
+import { setGsoMax } from "#sys/netlink.ts";
 import type { Tap } from "#sys/tap.ts";
-import { LONGEST_SUPER_FRAME } from "./send-request.ts";
 import { UplinkIn } from "./uplink-in.ts";
 import { UplinkOut } from "./uplink-out.ts";
 import type { WireTap } from "./wire-tap.ts";
@@ -20,10 +19,8 @@ export interface TapUplinkOptions {
   readonly link: Link;
   /** The part of the link's DMA window that outgoing frames are read into: bytes, at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
-  /** The NIC can sum and cut at present; otherwise the kernel is told to do it. */
-  readonly offloads: boolean;
-  /** It can do so over IPv6 too; the same as over IPv4 by default. If not, checksums are filled in here, and the kernel segments. */
-  readonly offloadsIpv6?: boolean;
+  /** What the NIC does at present. The kernel is told to do the rest, but for checksums over IPv6 alone, which are filled in here. */
+  readonly offloads: Offloads;
   /** Sees each frame as the host sends it and as the NIC delivers it, where tags have been taken out. */
   readonly capture?: WireTap | undefined;
 }
@@ -58,8 +55,9 @@ export class TapUplink implements Disposable {
     const { tap, link, offloads, capture } = options;
     this.#out = new UplinkOut({ ...options, capture });
     this.#in = new UplinkIn(tap, link, capture);
-    tap.setOffload({ checksum: offloads, tso4: offloads, tso6: options.offloadsIpv6 ?? offloads });
-    if (offloads) limitSuperFrames(tap);
+    const { checksum, segmentation, ipv6 } = offloads;
+    tap.setOffload({ checksum, tso4: segmentation, tso6: segmentation && ipv6 });
+    if (segmentation) limitSuperFrames(tap, offloads);
   }
 
   /** True while reading from the TAP would be of no use: the NIC has no room. */
@@ -106,10 +104,10 @@ export class TapUplink implements Disposable {
 }
 
 /** The kernel makes no longer super-frames than the chips cut. Where it cannot be told, longer ones are cut in software. */
-const limitSuperFrames = (tap: Tap): void => {
+const limitSuperFrames = (tap: Tap, { superFrameBytes, segments }: Offloads): void => {
   const set = (): void => {
     using interfaces = Interfaces.open();
-    setGsoMaxSize(interfaces.index(tap.currentName()), LONGEST_SUPER_FRAME);
+    setGsoMax(interfaces.index(tap.currentName()), superFrameBytes, segments);
   };
   try {
     using namespace = tap.namespace();

@@ -15,7 +15,7 @@ import { sum } from "#wire/checksum.ts";
 import { memoryOf, newMemory } from "#wire/memory.ts";
 import { slowSum } from "#wire/reference.test-kit.ts";
 import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
-import { data, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.test-kit.ts";
+import { data, OFFLOADS, superFrame, TCP, tcpFrame, udpFrame, V4 } from "./host-frames.test-kit.ts";
 import { MemoryNic, type MemoryNicOptions } from "./memory-nic.test-kit.ts";
 import { TapUplink } from "./tap-uplink.ts";
 import { TapWire } from "./tap-wire.ts";
@@ -286,7 +286,7 @@ const network = (options: Omit<MemoryNicOptions, "port"> = {}) => {
   const wire = new TapWire({ tap: far.tap });
   const nic = new MemoryNic({ ...options, port: wire });
   const { link, sendArena } = nic;
-  const uplink = scope.use(new TapUplink({ tap: near.tap, link, sendArena, offloads: true }));
+  const uplink = scope.use(new TapUplink({ tap: near.tap, link, sendArena, offloads: OFFLOADS }));
   let running = true;
   const pump = (): void => {
     if (!running) return;

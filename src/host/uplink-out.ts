@@ -1,6 +1,15 @@
 /** From a TAP to a NIC: super-frames read straight into DMA memory and sent from there. */
 import { OutOfRange } from "#kit/errors.ts";
-import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_TAG, FRAME_WORDS, type Link, Send } from "#kit/link.ts";
+import {
+  FRAME_FLAGS,
+  FRAME_LENGTH,
+  FRAME_OFFSET,
+  FRAME_TAG,
+  FRAME_WORDS,
+  type Link,
+  type Offloads,
+  Send,
+} from "#kit/link.ts";
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
@@ -21,8 +30,12 @@ import type { WireTap } from "./wire-tap.ts";
 export const FRAME_ROOM = 66 << 10;
 /** Frames start here modulo 8, so that TCP payload behind the usual 66 bytes of headers is aligned for the NIC. */
 const BIAS = 6;
-/** A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. */
+/**
+ * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a little longer, so
+ * that none is tiny: the 8168E-VL does not cut a super-frame whose last fragment has six bytes or fewer.
+ */
 const FRAGMENT = 16 << 10;
+const LAST_FRAGMENT = FRAGMENT + 64;
 /** Fragments and bytes after which the NIC is told, before more is read. */
 const BURST = 512;
 const BURST_BYTES = 128 << 10;
@@ -33,8 +46,7 @@ export interface UplinkOutOptions {
   readonly tap: FrameQueue;
   readonly link: Link;
   readonly sendArena: { readonly offset: number; readonly length: number };
-  readonly offloads: boolean;
-  readonly offloadsIpv6?: boolean | undefined;
+  readonly offloads: Offloads;
   readonly capture: WireTap | undefined;
 }
 
@@ -51,14 +63,12 @@ export class UplinkOut {
   drops = 0;
   readonly #tap: FrameQueue;
   readonly #link: Link;
-  readonly #offloads: boolean;
-  readonly #overIpv6: boolean;
   readonly #capture: WireTap | undefined;
   readonly #bytes: Uint8Array;
   readonly #arena: SendArena;
   readonly #header = new VnetHeader();
   readonly #iovecs: Iovecs;
-  readonly #request = new SendRequest();
+  readonly #request: SendRequest;
   readonly #burst = new Int32Array(BURST * FRAME_WORDS);
   readonly #sent = new Int32Array(BURST);
   /** Fragments in `#burst`. */
@@ -78,8 +88,7 @@ export class UplinkOut {
       throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} leaves the DMA window`);
     this.#tap = tap;
     this.#link = link;
-    this.#offloads = options.offloads;
-    this.#overIpv6 = options.offloadsIpv6 ?? options.offloads;
+    this.#request = new SendRequest(options.offloads);
     this.#capture = options.capture;
     this.#bytes = bytes;
     this.#scratch = sendArena.offset + ((BIAS - sendArena.offset) & 7);
@@ -147,8 +156,7 @@ export class UplinkOut {
     const length = bytesRead - shift;
     const tagFlag = shift > 0 ? Send.tag : 0;
     const header = this.#header;
-    const offloads = this.#offloads;
-    const request = this.#request.translate(header, this.#bytes, frame, length, shift, offloads, this.#overIpv6);
+    const request = this.#request.translate(header, this.#bytes, frame, length, shift);
     if (request >= 0) {
       if ((request & Send.ipv6) !== 0 && (request & Send.segmentSize) !== 0) this.#dropLengthFromSum(frame, length);
       this.#post(frame, length, request | tagFlag, tag);
@@ -182,8 +190,8 @@ export class UplinkOut {
       end = frame + SHORTEST_FRAME;
       this.#bytes.fill(0, frame + length, end);
     }
-    for (let at = frame; at < end; at += FRAGMENT) {
-      const bytes = Math.min(FRAGMENT, end - at);
+    for (let at = frame, bytes = 0; at < end; at += bytes) {
+      bytes = end - at <= LAST_FRAGMENT ? end - at : FRAGMENT;
       const word = this.#count++ * FRAME_WORDS;
       this.#burst[word + FRAME_OFFSET] = at;
       this.#burst[word + FRAME_LENGTH] = bytes;

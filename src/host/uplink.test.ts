@@ -7,6 +7,7 @@ import {
   FRAME_TAG,
   FRAME_WORDS,
   type Link,
+  type Offloads,
   Received,
   Send,
 } from "#kit/link.ts";
@@ -16,7 +17,8 @@ import { buildTcpFrame } from "#wire/frames.ts";
 import { memoryOf, newMemory } from "#wire/memory.ts";
 import { slowSum } from "#wire/reference.test-kit.ts";
 import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
-import { data, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
+import { data, OFFLOADS, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
+import { NO_OFFLOADS } from "./send-request.ts";
 import { UplinkIn } from "./uplink-in.ts";
 import { FRAME_ROOM, UplinkOut } from "./uplink-out.ts";
 import { DATA_VALID } from "./vnet-header.ts";
@@ -93,15 +95,14 @@ class NotingLink implements Link {
   }
 }
 
-const outRig = (options: { offloads?: boolean; offloadsIpv6?: boolean } = {}) => {
+const outRig = (offloads: Offloads = OFFLOADS) => {
   const host = new FakeTap();
   const link = new NotingLink();
   const out = new UplinkOut({
     tap: host.tap,
     link,
     sendArena: { offset: 64, length: 400 << 10 },
-    offloads: options.offloads ?? true,
-    offloadsIpv6: options.offloadsIpv6,
+    offloads,
     capture: undefined,
   });
   return { host, link, out, [Symbol.dispose]: () => host[Symbol.dispose]() };
@@ -140,6 +141,18 @@ test(
     assert.equal(sent!.flags, 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum);
   },
 );
+
+test("no last fragment is tiny, whatever a super-frame's length", { skip }, () => {
+  using rig = outRig();
+  for (const length of [0, 1, 6, 63, 64, 65]) {
+    const whole = superFrame(V4, 16_384 - 66 + length);
+    rig.host.send(whole);
+    rig.out.pump(64);
+    const sent = rig.link.sent.pop()!;
+    assert.deepEqual(sent.frame, whole.frame);
+    assert.ok(sent.fragments.at(-1)! > 64);
+  }
+});
 
 test("says when the TAP has no more frames, and reads none when asked for none", { skip }, () => {
   using rig = outRig();
@@ -201,7 +214,7 @@ test("a tag is taken out of the frame and said beside it", { skip }, () => {
 });
 
 test("what the NIC cannot sum or cut is done here, and comes out the same", { skip }, () => {
-  using rig = outRig({ offloads: false });
+  using rig = outRig(NO_OFFLOADS);
   const tagged = { ...V6, tag: 7 };
   rig.host.send(superFrame(V4, 60_000));
   rig.host.send(superFrame(tagged, 30_000, 4000));
@@ -243,7 +256,7 @@ test("a forwarded super-frame that has its checksum already comes out as any oth
 });
 
 test("a NIC that offers IPv4 alone is asked for nothing over IPv6", { skip }, () => {
-  using rig = outRig({ offloadsIpv6: false });
+  using rig = outRig({ ...OFFLOADS, ipv6: false });
   rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
   rig.host.send(superFrame(V4, 9000));
   rig.host.send(partial(udpFrame(V6, 1000), V6, 6));
@@ -259,8 +272,8 @@ test("a NIC that offers IPv4 alone is asked for nothing over IPv6", { skip }, ()
 });
 
 test("with the NIC's ring full nothing more is read, and nothing is lost", { skip }, () => {
-  for (const offloads of [true, false]) {
-    using rig = outRig({ offloads });
+  for (const offloads of [OFFLOADS, NO_OFFLOADS]) {
+    using rig = outRig(offloads);
     rig.link.room = 5;
     rig.link.pace = 1;
     let stalls = 0;

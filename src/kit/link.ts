@@ -47,6 +47,24 @@ export const Send = {
   more: 1 << 25,
 } as const;
 
+/** What a NIC does to frames that it sends, and within which limits. Constant while the NIC is up. */
+export interface Offloads {
+  /** Fills in TCP and UDP checksums, and with them the IPv4 header's. */
+  readonly checksum: boolean;
+  /** Cuts TCP super-frames. */
+  readonly segmentation: boolean;
+  /** Does both over IPv6 too. */
+  readonly ipv6: boolean;
+  /** Longest super-frame in bytes, and most segments of one. */
+  readonly superFrameBytes: number;
+  readonly segments: number;
+  /**
+   * Whether the chip is known to get wrong what `flags` (a checksum or segments, no tag) ask of the frame of `length` bytes at
+   * `frame`: software must do it then. Undefined for chips that get nothing wrong.
+   */
+  readonly refuses: ((bytes: Uint8Array, frame: number, length: number, flags: number) => boolean) | undefined;
+}
+
 /** Internet checksums over one memory, by something faster than a loop. Offsets and lengths are bytes of that memory. */
 export interface MemorySums {
   /** Sum of 16-bit units as they lie in memory from `offset` on, below 2^17; a last odd byte is a lower half. */

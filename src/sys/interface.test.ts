@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError } from "./errno.ts";
 import { Interfaces, InvalidInterfaceName, checkInterfaceName, parseIpv4 } from "./interface.ts";
-import { setGsoMaxSize } from "./netlink.ts";
+import { setGsoMax } from "./netlink.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { whyNoNamespace } from "./permitted.ts";
 
@@ -99,8 +99,9 @@ test("MTUs and prefixes out of range are refused before the kernel sees them", (
 test("rtnetlink sets the GSO size, and says what is wrong", { skip }, () => {
   using namespace = NetworkNamespace.create();
   namespace.within(() => {
-    setGsoMaxSize(1, 16384);
-    assert.throws(() => setGsoMaxSize(99, 16384), { code: "ENODEV", syscall: "rtnetlink" });
-    assert.throws(() => setGsoMaxSize(1, 0), OutOfRange);
+    setGsoMax(1, 16384, 64);
+    assert.throws(() => setGsoMax(99, 16384, 64), { code: "ENODEV", syscall: "rtnetlink" });
+    assert.throws(() => setGsoMax(1, 0, 64), OutOfRange);
+    assert.throws(() => setGsoMax(1, 16384, 0), OutOfRange);
   });
 });

@@ -7,7 +7,7 @@ import { EventFd } from "./eventfd.ts";
 import { Interfaces } from "./interface.ts";
 import { Mapping, createMemory } from "./mapping.ts";
 import { NetworkNamespace } from "./namespace.ts";
-import { setGsoMaxSize } from "./netlink.ts";
+import { setGsoMax } from "./netlink.ts";
 import { whyNoNamespace, whyNoTap } from "./permitted.ts";
 import { PingSocket } from "./ping.ts";
 import { selfTest } from "./selftest.ts";
@@ -64,7 +64,7 @@ const privileged: Record<string, () => void> = {
   "namespaces and what is done in them": () => {
     using namespace = NetworkNamespace.create();
     namespace.loopbackUp();
-    namespace.within(() => setGsoMaxSize(1, 65536));
+    namespace.within(() => setGsoMax(1, 65536, 64));
     using _ = namespace.within(() => PingSocket.open());
   },
   TAPs: () => {
@@ -76,7 +76,7 @@ const privileged: Record<string, () => void> = {
   },
   "an error inside a namespace": () => {
     using namespace = NetworkNamespace.create();
-    failing(() => namespace.within(() => setGsoMaxSize(99, 1)));
+    failing(() => namespace.within(() => setGsoMax(99, 1, 1)));
   },
 };
 

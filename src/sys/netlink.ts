@@ -14,6 +14,7 @@ const IFLA_MTU = 4;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_PROMISCUITY = 30;
+const IFLA_GSO_MAX_SEGS = 40;
 const IFLA_GSO_MAX_SIZE = 41;
 /** Linux 6.0 and newer. */
 const IFLA_ALLMULTI = 61;
@@ -32,13 +33,16 @@ const NAME_BYTES = 16;
 const ADDRESS_BYTES = 6;
 
 /**
- * Sets how many bytes the stack may put into one segmentation super-frame of the interface with this index, in the calling
- * thread's network namespace. @throws {OutOfRange} {SystemError}
+ * Sets how many bytes the stack may put into one segmentation super-frame of the interface with this index, and how many segments,
+ * in the calling thread's network namespace. @throws {OutOfRange} {SystemError}
  */
-export const setGsoMaxSize = (index: number, bytes: number): void => {
+export const setGsoMax = (index: number, bytes: number, segments: number): void => {
   if (!Number.isInteger(bytes) || bytes < 1 || bytes > 0xffff_ffff)
     throw new OutOfRange(`a GSO size of ${bytes} bytes`);
+  if (!Number.isInteger(segments) || segments < 1 || segments > 0xffff)
+    throw new OutOfRange(`${segments} GSO segments`);
   setAttribute(index, IFLA_GSO_MAX_SIZE, bytes, `GSO size of interface ${index}`);
+  setAttribute(index, IFLA_GSO_MAX_SEGS, segments, `GSO segments of interface ${index}`);
 };
 
 /**

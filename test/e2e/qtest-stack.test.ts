@@ -41,7 +41,6 @@ test(
       link: nic,
       sendArena,
       offloads: nic.offloads,
-      offloadsIpv6: nic.offloadsIpv6,
     });
     tap.setCarrier(nic.link.up);
 

@@ -1,0 +1,163 @@
+/**
+ * What a chip's transmitter may be asked for, and what it gets wrong: the facts of `chip/frames.ts`, compiled once into one
+ * function. A chip without faults has none.
+ *
+ * Headers are read here with code of this room's own: the model reads them with `wire`, and what both shared no test would catch.
+ */
+import { LARGEST_SEGMENT_MTU, TX_LIMITS } from "#chip/descriptors.ts";
+import { type FrameFacts, STANDARD_MTU } from "#chip/frames.ts";
+import { type Offloads, Send } from "#kit/link.ts";
+import { TRANSMIT_FORMATS } from "./descriptor-formats.ts";
+import type { TransmitRingOptions } from "./transmit-ring.ts";
+
+/** What may be asked for at this MTU. */
+export const offloadsOf = (facts: FrameFacts, mtu: number): Offloads => {
+  const { bytes, segments } = TX_LIMITS[facts.transmitFormat];
+  const standard = mtu <= STANDARD_MTU;
+  return {
+    checksum: standard || facts.sumsJumbo,
+    segmentation: mtu <= LARGEST_SEGMENT_MTU && (standard || facts.segmentsJumbo),
+    ipv6: facts.transmitFormat === 2,
+    superFrameBytes: bytes,
+    segments,
+    refuses: refusals(facts),
+  };
+};
+
+/** What a transmit ring of this chip is made with. */
+export const transmitRules = (
+  facts: FrameFacts,
+): Pick<TransmitRingOptions, "format" | "frameDescriptors" | "padding"> => ({
+  format: TRANSMIT_FORMATS[facts.transmitFormat],
+  frameDescriptors: TX_LIMITS[facts.transmitFormat].descriptors,
+  padding: paddingRule(facts),
+});
+
+/** Frames that software must pad, and to which length. */
+export interface PaddingRule {
+  /** Frames of so many bytes or more need none. */
+  readonly below: number;
+  /** Bytes that the frame of `length` bytes at `frame` must have; at most `length` when it needs no more. */
+  readonly wanted: (bytes: Uint8Array, frame: number, length: number) => number;
+}
+
+/** Shortest frame on the wire, without FCS. */
+const SHORTEST_FRAME = 60;
+/** Most bytes of a frame with a UDP datagram that needs padding, and what such a datagram needs. */
+const STUMBLE_BELOW = 175;
+const SHORTEST_PTP = 47;
+const UDP_BYTES = 8;
+const PTP_EVENT_PORT = 319;
+const PTP_GENERAL_PORT = 320;
+/** Chips that damage frames when they fill in a checksum do so below this (FreeBSD if_re.c, re_encap). */
+const SHORTEST_SUMMED = 42;
+/** Room for any padded frame. */
+export const PADDED_BYTES = 256;
+
+/** What software pads, or undefined for a chip that pads with zeros itself. */
+export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
+  if (facts.stumblesOverUdp) return { below: STUMBLE_BELOW, wanted: lengthForUdp };
+  return facts.padding === "stale" ? { below: SHORTEST_FRAME, wanted: () => SHORTEST_FRAME } : undefined;
+};
+
+/**
+ * Length with which a frame cannot stop the transmitter of an 8125A or 8125B: UDP's header must be whole, and datagrams to PTP's ports
+ * need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's r8169).
+ */
+const lengthForUdp = (bytes: Uint8Array, frame: number, length: number): number => {
+  const udp = udpOffset(bytes, frame, length);
+  const rest = length - udp;
+  if (udp < 0 || rest >= SHORTEST_PTP) return SHORTEST_FRAME;
+  const port = rest < 4 ? 0 : get16(bytes, (frame + udp + 2) | 0);
+  const least = udp + (port === PTP_EVENT_PORT || port === PTP_GENERAL_PORT ? SHORTEST_PTP : UDP_BYTES);
+  return least < SHORTEST_FRAME ? SHORTEST_FRAME : least;
+};
+
+const TYPE_IPV4 = 0x0800;
+const TYPE_IPV6 = 0x86dd;
+const TYPE_VLAN = 0x8100;
+const TYPE_SERVICE_VLAN = 0x88a8;
+const IPV4_BYTES = 20;
+const IPV6_BYTES = 40;
+const TCP_BYTES = 20;
+const UDP = 17;
+/** IPv6 extension headers that may stand before UDP: hop-by-hop options, routing, destination options; fragments need no care. */
+const EXTENSIONS = [0, 43, 60];
+
+const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[(at + 1) | 0]!;
+
+const isTag = (type: number): boolean => type === TYPE_VLAN || type === TYPE_SERVICE_VLAN;
+
+/** Where the network header starts, in bytes from the start of the frame, behind up to two tags. */
+const networkOffset = (bytes: Uint8Array, frame: number): number => {
+  if (!isTag(get16(bytes, (frame + 12) | 0))) return 14;
+  return isTag(get16(bytes, (frame + 16) | 0)) ? 22 : 18;
+};
+
+/** Where UDP's header starts, or should start; -1 when there is none in the frame. */
+const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
+  const network = networkOffset(bytes, frame);
+  const type = get16(bytes, frame + network - 2);
+  let protocol = -1;
+  let at = network;
+  if (type === TYPE_IPV4) {
+    protocol = bytes[frame + network + 9]!;
+    at += (bytes[frame + network]! & 0xf) << 2;
+  } else if (type === TYPE_IPV6) {
+    protocol = bytes[frame + network + 6]!;
+    at += IPV6_BYTES;
+    while (EXTENSIONS.includes(protocol) && at + 2 <= length) {
+      protocol = bytes[frame + at]!;
+      at += (bytes[frame + at + 1]! + 1) << 3;
+    }
+  }
+  return protocol === UDP && at <= length ? at : -1;
+};
+
+/** The 8168E-VL does not cut where the last segment has no more payload than this. */
+const SHORT_PAYLOAD = 6;
+// The engine folds a module's own constants, but loads imported ones at every use.
+const SEGMENT_SIZE = Send.segmentSize;
+const OVER_IPV6 = Send.ipv6;
+const OFFSET = Send.transportOffset;
+const OFFSET_SHIFT = Send.transportOffsetShift;
+
+/** The faults of a chip as one function, or undefined for one that has none. */
+const refusals = (facts: FrameFacts): Offloads["refuses"] => {
+  const { sumsPadding, sumsNoOptions, segmentsPlainOnly, stumblesOverUdp } = facts;
+  const stale = facts.padding === "stale";
+  const shortest = sumsPadding ? SHORTEST_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
+  const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
+  if (shortest === 0 && !plainIpv4 && !stale) return undefined;
+
+  const refusesSum = (bytes: Uint8Array, frame: number, length: number, flags: number): boolean => {
+    if (length < shortest) return true;
+    if (!sumsNoOptions && !sumsPadding) return false;
+    const network = networkOffset(bytes, frame);
+    const at = (frame + network) | 0;
+    const ipv6 = (flags & OVER_IPV6) !== 0;
+    if (sumsNoOptions && !ipv6 && ((flags & OFFSET) >>> OFFSET_SHIFT) - network !== IPV4_BYTES) return true;
+    if (!sumsPadding) return false;
+    const packet = ipv6 ? get16(bytes, (at + 4) | 0) + IPV6_BYTES : get16(bytes, (at + 2) | 0);
+    if (network + packet !== length) return true;
+    return stumblesOverUdp && length < STUMBLE_BELOW && lengthForUdp(bytes, frame, length) > length;
+  };
+
+  const refusesCut = (bytes: Uint8Array, frame: number, length: number, flags: number): boolean => {
+    const transport = (flags & OFFSET) >>> OFFSET_SHIFT;
+    const ipv4 = (flags & OVER_IPV6) === 0;
+    if (plainIpv4 && ipv4 && transport - networkOffset(bytes, frame) !== IPV4_BYTES) return true;
+    if (!segmentsPlainOnly && !stale) return false;
+    const tcpBytes = (bytes[(frame + transport + 12) | 0]! >>> 4) << 2;
+    if (segmentsPlainOnly && ipv4 && tcpBytes !== TCP_BYTES) return true;
+    // As many bytes of payload are too few for a last segment.
+    const headers = transport + tcpBytes;
+    const few = segmentsPlainOnly ? SHORT_PAYLOAD : SHORTEST_FRAME - 1 - headers;
+    if (few <= 0) return false;
+    const size = flags & SEGMENT_SIZE;
+    return (length - headers - 1) % size < few;
+  };
+
+  return (bytes, frame, length, flags) =>
+    (flags & SEGMENT_SIZE) === 0 ? refusesSum(bytes, frame, length, flags) : refusesCut(bytes, frame, length, flags);
+};

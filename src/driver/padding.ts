@@ -1,0 +1,40 @@
+/** Padding by software: a frame's last bytes leave from a copy with zeros behind, for in the caller's memory something else may follow. */
+import type { DmaDomain } from "#kit/dma.ts";
+import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
+import { PADDED_BYTES, type PaddingRule } from "./offload-rules.ts";
+
+export interface Padding extends PaddingRule {
+  /** Copies `length` bytes at `offset` for `slot` of the ring and adds zeros up to `padded`. Returns the copy's byte offset. */
+  readonly copy: (slot: number, offset: number, length: number, padded: number) => number;
+  /** Bytes that a frame of several fragments is short of: `fragments` of `burst` from `first` on, together fewer than `below`. */
+  readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
+}
+
+/** Allocates room for one copy a slot, on `scope`. */
+export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: number, rule: PaddingRule): Padding => {
+  const room = scope.use(
+    dma.allocate({ what: "padded frames", bytes: slots * PADDED_BYTES, align: 64, direction: "toDevice" }),
+  );
+  const { bytes } = dma.window;
+
+  const copy = (slot: number, offset: number, length: number, padded: number): number => {
+    const at = room.offset + slot * PADDED_BYTES;
+    bytes.copyWithin(at, offset, offset + length);
+    bytes.fill(0, at + length, at + padded);
+    return at;
+  };
+
+  /** The headers may be in several fragments: they are brought together to be read. */
+  const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
+    const frame = room.offset + slot * PADDED_BYTES;
+    let length = 0;
+    for (let i = first; i < first + fragments; i++) {
+      const offset = burst[i * FRAME_WORDS + FRAME_OFFSET]!;
+      const bytesHere = burst[i * FRAME_WORDS + FRAME_LENGTH]!;
+      bytes.copyWithin(frame + length, offset, offset + bytesHere);
+      length += bytesHere;
+    }
+    return Math.max(0, rule.wanted(bytes, frame, length) - length);
+  };
+  return { ...rule, copy, missing };
+};

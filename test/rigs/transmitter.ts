@@ -1,0 +1,46 @@
+/** A TAP's frames through our driver on the model of any chip: what a kernel hands over, and what is on the wire. */
+import assert from "node:assert/strict";
+import { FakeTap, type HostFrame } from "#host/frame-sockets.test-kit.ts";
+import { UplinkOut } from "#host/uplink-out.ts";
+import { type DirectRig, openDirectRig } from "./direct.ts";
+
+const ARENA_BYTES = 400 << 10;
+
+export interface Transmitter extends Disposable {
+  readonly rig: DirectRig;
+  readonly out: UplinkOut;
+  /** Byte offset of the send arena, which a test may use itself while the TAP sends nothing. */
+  readonly arena: number;
+  /** Sends, and returns what left. The chip must find no fault in any frame. */
+  send(frames: readonly HostFrame[]): Uint8Array[];
+}
+
+export const openTransmitter = (chip: string, mtu = 1500): Transmitter => {
+  using scope = new DisposableStack();
+  const rig = scope.use(openDirectRig({ chip, mtu }));
+  rig.up();
+  const { nic, dma, bench, clock, model } = rig;
+  const arena = dma.allocate({ what: "send arena", bytes: ARENA_BYTES, align: 64, direction: "toDevice" });
+  // Whatever a chip takes for padding is not zero.
+  dma.window.bytes.fill(0xee, arena.offset, arena.offset + ARENA_BYTES);
+  bench.bytes.fill(0xdd);
+  const host = scope.use(new FakeTap());
+  const { offloads } = nic;
+  const out = new UplinkOut({ tap: host.tap, link: nic, sendArena: arena, offloads, capture: undefined });
+  const owned = scope.move();
+  return {
+    rig,
+    out,
+    arena: arena.offset,
+    send(frames) {
+      bench.sent.length = 0;
+      for (const frame of frames) {
+        host.send(frame);
+        while (out.pump(64) > 0) clock.delay(10);
+      }
+      assert.deepEqual([model.counters.txErrors, out.drops], [0, 0]);
+      return bench.sent;
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+};
