@@ -38,32 +38,31 @@ export const compile = async (scratch: string, name: string, flags: readonly str
   return program;
 };
 
-/** One round as the C program reports it. Times are nanoseconds per unit of work. */
-export interface CRound {
-  readonly best: number;
+/** One round as the program reports it. Times are nanoseconds per unit of work. */
+export interface Round {
   readonly median: number;
   /** What the work came to, where both sides must agree. */
   readonly result?: number;
 }
 
-/** A running C program that does one round when asked and idles in between. */
-export class CRounds implements AsyncDisposable {
+/** A running program that does one round when asked and idles in between. */
+export class Rounds implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(program: string) {
-    this.#child = spawn(program, ["--paired"], { stdio: ["pipe", "pipe", "inherit"] });
+  constructor(program: string, args: readonly string[] = ["--paired"], env: NodeJS.ProcessEnv = process.env) {
+    this.#child = spawn(program, args, { env, stdio: ["pipe", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
   /** Does one round. @throws when the program ends or hangs instead of answering. */
-  async round(name: string, a: number, b: number): Promise<CRound> {
+  async round(name: string, a: number, b: number): Promise<Round> {
     this.#child.stdin.write(`go ${name} ${a} ${b}\n`);
     const limit = setTimeout(() => this.#child.kill("SIGKILL"), ROUND_LIMIT_MS);
     const line = await this.#lines.next();
     clearTimeout(limit);
-    if (line.done) throw new Error(`the C program ended instead of doing a round of ${name} ${a} ${b}`);
-    return JSON.parse(line.value) as CRound;
+    if (line.done) throw new Error(`the program ended instead of doing a round of ${name} ${a} ${b}`);
+    return JSON.parse(line.value) as Round;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

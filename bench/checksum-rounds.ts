@@ -1,7 +1,7 @@
 /** One process of the checksum bench: alternates C rounds and its own, and prints every pair as one JSON array. */
 import { copyAndSum, fold, sum } from "#wire/checksum.ts";
 import { newMemory, type Memory } from "#wire/memory.ts";
-import { CRounds } from "./c-program.ts";
+import { Rounds } from "./c-program.ts";
 
 export const SIZES = [64, 1448, 65_536] as const;
 export const KINDS = ["sum", "copy"] as const;
@@ -47,7 +47,7 @@ const ownRound = (kind: Kind, bytes: number): { median: number; result: number }
   return { median: (samples.sort()[SAMPLES >> 1]! * 1e6) / repeats, result: fold(result) };
 };
 
-const pairedRound = async (c: CRounds, kind: Kind, bytes: number): Promise<ChecksumRound> => {
+const pairedRound = async (c: Rounds, kind: Kind, bytes: number): Promise<ChecksumRound> => {
   const there = await c.round(kind, bytes, repeatsFor(bytes));
   const here = ownRound(kind, bytes);
   if (here.result !== there.result) throw new Error(`${kind} of ${bytes}: ${here.result} here, ${there.result} in C`);
@@ -55,7 +55,7 @@ const pairedRound = async (c: CRounds, kind: Kind, bytes: number): Promise<Check
 };
 
 const main = async (program: string): Promise<void> => {
-  await using c = new CRounds(program);
+  await using c = new Rounds(program);
   for (const kind of KINDS) for (const bytes of SIZES) ownRound(kind, bytes);
   const rounds: ChecksumRound[] = [];
   for (let i = 0; i < ROUNDS; i++)

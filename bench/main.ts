@@ -1,7 +1,7 @@
 /** `npm run bench`: lists the benches, runs them, prints tables; with --json one object on stdout. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { checksum } from "./checksum.ts";
@@ -16,14 +16,15 @@ import { vfio } from "./vfio.ts";
 
 const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, upCard, guest, vfio, memory];
 
-const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--json] [--list]
+const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--against DIR] [--json] [--list]
 
 ${BENCHES.map((bench) => `  ${bench.name.padEnd(10)} ${bench.about}`).join("\n")}
 
-  --rounds N   repeat the comparison N times (each bench has its own default)
-  --seconds N  length of one iperf3 run (default 10)
-  --json       one object on stdout: machine, then every figure
-  --list       only list the benches
+  --rounds N     repeat the comparison N times (each bench has its own default)
+  --seconds N    length of one iperf3 run (default 10)
+  --against DIR  ring: against the rings of another checkout, in turns, instead of C
+  --json         one object on stdout: machine, then every figure
+  --list         only list the benches
 
 example: npm run bench -- ring --json > ring.json`;
 
@@ -50,11 +51,18 @@ const readArguments = () => {
       help: { type: "boolean", short: "h", default: false },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      against: { type: "string" },
     },
   });
   const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown !== undefined) throw new WrongUsage(`there is no bench "${unknown}"`);
+  const { against } = values;
+  if (against !== undefined && positionals.join() !== "ring")
+    throw new WrongUsage("--against is for the ring bench alone: npm run bench -- ring --against DIR");
+  if (against !== undefined && !existsSync(join(against, "bench/ring-path.ts")))
+    throw new WrongUsage(`--against ${against}: there is no checkout of Ferrule with a ring bench`);
   return {
+    against: against === undefined ? undefined : resolve(against),
     benches: BENCHES.filter((bench) => positionals.length === 0 || positionals.includes(bench.name)),
     json: values.json,
     list: values.list || values.help,
@@ -100,7 +108,7 @@ const describeMachine = (m: Machine): string =>
 const say = (line: string): void => console.error(line);
 
 const main = async (): Promise<void> => {
-  const { benches, json, list, rounds, seconds } = readArguments();
+  const { against, benches, json, list, rounds, seconds } = readArguments();
   if (list) {
     console.log(USAGE);
     return;
@@ -117,7 +125,7 @@ const main = async (): Promise<void> => {
 
   const results: Record<string, unknown> = {};
   for (const bench of benches) {
-    const outcome = await measure(bench, { scratch, rounds, seconds, say, stop: stopping.signal });
+    const outcome = await measure(bench, { scratch, against, rounds, seconds, say, stop: stopping.signal });
     results[bench.name] = "report" in outcome ? outcome.report.data : outcome;
     if (!json) console.log(`${describe(bench, outcome)}\n`);
   }

@@ -1,5 +1,5 @@
 /** One process of the ring bench: alternates C rounds and its own, and prints every pair as one JSON object. */
-import { CRounds } from "./c-program.ts";
+import { Rounds } from "./c-program.ts";
 import { createRingPath, type PathKind, PATHS, SLOTS, type RingPath } from "./ring-path.ts";
 
 export const BATCHES = [1, 8, 32, 256] as const;
@@ -17,7 +17,7 @@ export interface RingRound {
 const PASSES = 3000;
 
 /** One round of this process; ns per frame of the median pass. */
-const ownRound = (path: RingPath, batch: number): number => {
+export const ownRound = (path: RingPath, batch: number): number => {
   const passes = new Float64Array(PASSES);
   for (let pass = 0; pass < PASSES; pass++) {
     path.device();
@@ -34,7 +34,7 @@ const ownRound = (path: RingPath, batch: number): number => {
 const pairedRound = async (
   kind: PathKind,
   path: RingPath,
-  c: CRounds,
+  c: Rounds,
   batch: number,
   ownFirst: boolean,
 ): Promise<RingRound> => {
@@ -49,7 +49,7 @@ const pairedRound = async (
 const main = async (program: string, rounds: number, kind: PathKind): Promise<void> => {
   using scope = new DisposableStack();
   const path = createRingPath(scope, kind);
-  await using c = new CRounds(program);
+  await using c = new Rounds(program);
   for (let i = 0; i < 3; i++) for (const batch of BATCHES) ownRound(path, batch);
   const pairs: RingRound[] = [];
   for (let i = 0; i < rounds; i++)

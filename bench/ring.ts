@@ -1,6 +1,7 @@
 /** The ring hot path: Ferrule's receive and transmit rings against C, in paired rounds, over several processes. */
 import type { Bench, BenchOptions, Report } from "./bench.ts";
 import { compile } from "./c-program.ts";
+import { compare } from "./ring-against.ts";
 import { inOwnProcesses } from "./own-process.ts";
 import { type PathKind, PATHS } from "./ring-path.ts";
 import { BATCHES, type VARIANTS, type RingRound } from "./ring-rounds.ts";
@@ -60,6 +61,7 @@ const rowOf = ({ path, batch, variant, c, typescript, ratio, processes }: RingRe
 });
 
 const run = async (options: BenchOptions): Promise<Report> => {
+  if (options.against !== undefined) return compare(options, options.against);
   const program = await compile(options.scratch, "ring");
   const count = options.rounds ?? DEFAULT_PROCESSES;
   const data: RingResult[] = [];

@@ -109,3 +109,17 @@ test("docs/hardware.md says which dies have each fact about frames that software
   const used = Object.keys(CHIPS[0]!.profile.frames).filter((fact) => new RegExp(`\\b${fact}\\b`).test(rules));
   assert.deepEqual(new Set(said.map(([fact]) => fact)), new Set(used));
 });
+
+test("docs/library.md quotes every example as it is", () => {
+  const quoted = [...read("docs/library.md").matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, program]) => program);
+  const examples = globSync("examples/*.ts", { cwd: ROOT }).sort().map(read);
+  assert.ok(examples.length > 0);
+  assert.deepEqual(quoted, examples);
+});
+
+test("CHANGELOG.md has what is unreleased, and below it a dated section for the version of package.json", () => {
+  const { version } = JSON.parse(read("package.json")) as { version: string };
+  const [first, second] = [...read("CHANGELOG.md").matchAll(/^## (.+)$/gm)].map(([, heading]) => heading!);
+  assert.equal(first, "[Unreleased]");
+  assert.match(second!, new RegExp(`^\\[${version}\\] - \\d{4}-\\d\\d-\\d\\d$`));
+});

@@ -1,12 +1,23 @@
 /** The packed form: installed where there is nothing else, without a network, and used as a command and as a library. */
 import assert from "node:assert/strict";
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { olderNode } from "./rigs/older-node.ts";
 import { npm, packFerrule } from "./rigs/packed.ts";
 
@@ -17,57 +28,20 @@ const TYPES = ["@types/node", "undici-types"];
 /** On a machine however busy. */
 const ENOUGH = 300_000;
 
-/** A program of somebody else's that asks who has an address, byte by byte, through our driver. It knows what the package exports and no more. */
-const PROGRAM = `
-import { RealClock } from "ferrule/clock";
-import { bind } from "ferrule/device";
-import { type Nic, rtl8169 } from "ferrule/driver";
-import { FerruleError } from "ferrule/errors";
-import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type Link } from "ferrule/link";
-import { VfioDevice } from "ferrule/vfio";
-import { VfioUserDevice } from "ferrule/vfio-user";
+const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
 
-/** Who has 10.70.0.2? Tell 10.70.0.1. */
-const question = (us: string): string =>
-  \`ffffffffffff \${us} 0806 0001 0800 06 04 0001 \${us} 0a460001 000000000000 0a460002\`.replaceAll(" ", "");
+/** Of a user whose card is not there. */
+const REFUSED = `
+import { FerruleError } from "ferrule/errors";
+import { VfioDevice } from "ferrule/vfio";
 
 try {
   VfioDevice.open({ address: "fffe:1f:1f.7" });
 } catch (error) {
   if (!(error instanceof FerruleError)) throw error;
-  console.log(\`refused: \${error.code}\`);
+  console.log("refused:", error.code);
 }
-
-using device = VfioUserDevice.connect({ path: process.argv[2]! });
-using bound = bind(rtl8169, device, { clock: new RealClock(), mtu: 1500, weaklyOrdered: process.arch !== "x64" });
-const nic: Nic & Link = bound.driver;
-nic.up();
-const end = Date.now() + 250_000;
-while (!nic.link.up && Date.now() < end) {
-  if (nic.line.take()) nic.interrupt();
-  nic.unmask();
-}
-
-using memory = device.dma.allocate({ what: "a frame", bytes: 64, align: 64, direction: "toDevice" });
-const us = Buffer.from(nic.address).toString("hex");
-nic.memory.bytes.fill(0, memory.offset, memory.offset + 60).set(Buffer.from(question(us), "hex"), memory.offset);
-const burst = new Int32Array(FRAME_WORDS);
-burst[FRAME_OFFSET] = memory.offset;
-burst[FRAME_LENGTH] = 60;
-nic.transmit(burst, 1);
-while (nic.receive(burst, 1) === 0 && Date.now() < end);
-const at = burst[FRAME_OFFSET]!;
-const answer = Buffer.from(nic.memory.bytes.subarray(at, at + 42));
-console.log(\`\${answer.subarray(28, 32).join(".")} is at \${answer.toString("hex", 6, 12)}\`);
-nic.release(burst, 1);
 `;
-
-/** The program of docs/library.md that needs no card. */
-const EXAMPLE = [
-  ...readFileSync(new URL("../docs/library.md", import.meta.url), "utf8").matchAll(/^```ts\n([^]*?)^```$/gm),
-]
-  .map(([, program]) => program!)
-  .find((program) => program.includes("nic.sock"))!;
 
 /** What programs import. */
 const PARTS = ["clock", "device", "driver", "errors", "link", "vfio", "vfio-user"];
@@ -91,8 +65,9 @@ suite("the packed form", () => {
     const offline = ["--offline", "--omit=optional", "--no-audit", "--no-fund"];
     archive = packFerrule(home);
     npm(home, "install", ...offline, archive);
-    writeFileSync(join(home, "ask.ts"), PROGRAM);
-    writeFileSync(join(home, "example.ts"), EXAMPLE);
+    writeFileSync(join(home, "refused.ts"), REFUSED);
+    for (const name of readdirSync(EXAMPLES))
+      copyFileSync(join(home, "node_modules/ferrule/examples", name), join(home, name));
     for (const name of [NODE, ...TYPES]) {
       const link = join(home, "node_modules", name);
       mkdirSync(dirname(link), { recursive: true });
@@ -101,10 +76,10 @@ suite("the packed form", () => {
   });
   after(() => rmSync(home, { recursive: true, force: true }));
 
-  test("holds no tests and no TypeScript but declarations", () => {
+  test("holds no tests, and no TypeScript but declarations and examples", () => {
     const held = execFileSync("tar", ["-tzf", archive], { encoding: "utf8" }).trim().split("\n");
     assert.deepEqual(
-      held.filter((path) => /\.test|test-kit|\.types\.|(?<!\.d)\.ts$/.test(path)),
+      held.filter((path) => /\.test|test-kit|\.types\.|(?<!\.d)\.ts$/.test(path) && !path.includes("/examples/")),
       [],
     );
     for (const needed of ["LICENSE", "README.md", "bin/ferrule.mjs", "dist/app/cli/entry.js", "dist/kit/link.d.ts"])
@@ -132,10 +107,14 @@ suite("the packed form", () => {
 
   test("has types that a strict program compiles against", () => {
     const options = "--strict --target esnext --module nodenext --types node --noEmit".split(" ");
-    const { status, stdout } = spawnSync(join(MODULES, ".bin/tsc"), [...options, "ask.ts", "example.ts"], {
-      cwd: home,
-      encoding: "utf8",
-    });
+    const { status, stdout } = spawnSync(
+      join(MODULES, ".bin/tsc"),
+      [...options, "refused.ts", ...readdirSync(EXAMPLES)],
+      {
+        cwd: home,
+        encoding: "utf8",
+      },
+    );
     assert.equal(status, 0, stdout);
   });
 
@@ -173,7 +152,7 @@ suite("the packed form", () => {
       [
         "--input-type=module",
         "--eval",
-        `import { createRequire } from "node:module"; const require = createRequire(${JSON.stringify(join(home, "ask.ts"))});${program}`,
+        `import { createRequire } from "node:module"; const require = createRequire(${JSON.stringify(join(home, "refused.ts"))});${program}`,
       ],
       {
         cwd: home,
@@ -184,24 +163,37 @@ suite("the packed form", () => {
     assert.equal(stdout, "VfioDevice true\n", stderr);
   });
 
-  test("drives a NIC for a Node program that wants raw frames", async () => {
-    const socket = join(home, "nic.sock");
+  test("refuses a card that is not there", () => {
+    const { stdout, stderr } = spawnSync(process.execPath, ["refused.ts"], {
+      cwd: home,
+      encoding: "utf8",
+      timeout: ENOUGH,
+    });
+    assert.match(stdout, /^refused: \w+\n$/, stderr);
+  });
+
+  test("its examples drive a served NIC", async () => {
     const served = spawn(
       process.execPath,
-      [join(home, "node_modules/.bin/ferrule"), "model", "serve", "--socket", socket, "--json"],
-      { stdio: ["ignore", "pipe", "inherit"] },
+      [join(home, "node_modules/.bin/ferrule"), "model", "serve", "--socket", "nic.sock", "--json"],
+      { cwd: home, stdio: ["ignore", "pipe", "inherit"] },
     );
     const ended = once(served, "exit");
     try {
       await once(served.stdout, "data");
-      const run = (...args: string[]): string => {
-        const options = { cwd: home, encoding: "utf8", timeout: ENOUGH } as const;
-        const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
-        assert.equal(status, 0, stderr);
-        return stdout;
-      };
-      assert.match(run("ask.ts", socket), /^refused: \w+\n10\.70\.0\.2 is at [0-9a-f]{12}\n$/);
-      assert.match(run("example.ts"), /^10\.70\.0\.2 is at [0-9a-f]{12}\n$/, "the program of docs/library.md");
+      const asked = spawnSync(process.execPath, ["ask.ts"], { cwd: home, encoding: "utf8", timeout: ENOUGH });
+      assert.match(asked.stdout, /^10\.70\.0\.2 is at [0-9a-f]{12}\n$/, asked.stderr);
+
+      const options = { cwd: home, encoding: "utf8", timeout: ENOUGH } as const;
+      const received = promisify(execFile)(process.execPath, ["receive.ts", "nic.sock", "2"], options);
+      // To another station's address: refused until the receiver is on and takes every frame.
+      const frame = `02000000000202000000000188b5${"00".repeat(46)}`;
+      while (received.child.exitCode === null && received.child.signalCode === null) {
+        ferrule("model", "ctl", "nic.sock", "send", frame);
+        await sleep(10);
+      }
+      const line = "020000000001 > 020000000002, type 0x88b5, 60 bytes\n";
+      assert.equal((await received).stdout, line + line);
     } finally {
       served.kill("SIGTERM");
       await ended;

@@ -1,0 +1,94 @@
+/** The ring hot path of this checkout against that of another one: two processes that take turns, round by round. */
+import { join } from "node:path";
+import type { BenchOptions, Report } from "./bench.ts";
+import { Rounds } from "./c-program.ts";
+import { type PathKind, PATHS } from "./ring-path.ts";
+import { BATCHES } from "./ring-rounds.ts";
+import { median, spread, summarize, type Summary } from "./statistics.ts";
+
+const HERE = join(import.meta.dirname, "..");
+const DEFAULT_PROCESSES = 8;
+const ROUNDS_PER_PROCESS = 12;
+/** Until the engine has optimised the code. */
+const WARM_UPS = 3;
+
+/** ns per frame, some 20 ms apart. */
+interface Turn {
+  readonly batch: number;
+  readonly other: number;
+  readonly own: number;
+}
+
+interface Comparison {
+  readonly path: PathKind;
+  readonly batch: number;
+  readonly other: Summary;
+  readonly own: Summary;
+  /** This checkout's time divided by the other's, turn by turn. */
+  readonly ratio: Summary;
+  /** The median ratio of each pair of processes. */
+  readonly processes: readonly number[];
+}
+
+/** The turns of a fresh process of each checkout, in alternating order. */
+const turnsOf = async (kind: PathKind, against: string, options: BenchOptions): Promise<readonly Turn[]> => {
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(options.scratch, "compile-cache") };
+  const file = join(import.meta.dirname, "ring-turns.ts");
+  const start = (checkout: string): Rounds =>
+    new Rounds(process.execPath, ["--disable-warning=ExperimentalWarning", file, checkout, kind], env);
+  await using other = start(against);
+  await using own = start(HERE);
+  const time = async (rounds: Rounds, batch: number): Promise<number> => (await rounds.round(kind, batch, 0)).median;
+  for (let i = 0; i < WARM_UPS; i++)
+    for (const batch of BATCHES) for (const rounds of [other, own]) await time(rounds, batch);
+
+  const turns: Turn[] = [];
+  for (let i = 0; i < ROUNDS_PER_PROCESS; i++)
+    for (const batch of BATCHES) {
+      options.stop.throwIfAborted();
+      const first = i % 2 === 0 ? await time(other, batch) : await time(own, batch);
+      const second = i % 2 === 0 ? await time(own, batch) : await time(other, batch);
+      turns.push(i % 2 === 0 ? { batch, other: first, own: second } : { batch, other: second, own: first });
+    }
+  return turns;
+};
+
+const comparisonOf = (path: PathKind, processes: readonly (readonly Turn[])[], batch: number): Comparison => {
+  const own = processes.map((turns) => turns.filter((turn) => turn.batch === batch));
+  const ratios = own.map((turns) => turns.map((turn) => turn.own / turn.other));
+  return {
+    path,
+    batch,
+    other: summarize(own.flat().map((turn) => turn.other)),
+    own: summarize(own.flat().map((turn) => turn.own)),
+    ratio: summarize(ratios.flat()),
+    processes: ratios.map(median),
+  };
+};
+
+const rowOf = ({ path, batch, other, own, ratio, processes }: Comparison) => ({
+  path,
+  batch,
+  "other ns": spread(other, 2),
+  "this ns": spread(own, 2),
+  "this/other": ratio.median.toFixed(3),
+  "p10-p90": `${ratio.p10.toFixed(3)}-${ratio.p90.toFixed(3)}`,
+  "by process": `${Math.min(...processes).toFixed(3)}-${Math.max(...processes).toFixed(3)}`,
+});
+
+/** @param against the other checkout's folder */
+export const compare = async (options: BenchOptions, against: string): Promise<Report> => {
+  const count = options.rounds ?? DEFAULT_PROCESSES;
+  const data: Comparison[] = [];
+  for (const path of PATHS) {
+    const processes: (readonly Turn[])[] = [];
+    // The first pair fills the compile cache, as in own-process.ts.
+    for (let i = 0; i <= count; i++) {
+      options.say(`ring, ${path}: ${i === 0 ? "filling the compile cache" : `pair ${i} of ${count}`}`);
+      const turns = await turnsOf(path, against, options);
+      if (i > 0) processes.push(turns);
+    }
+    for (const batch of BATCHES) data.push(comparisonOf(path, processes, batch));
+  }
+  return { rows: data.map(rowOf), data };
+};

@@ -1,0 +1,17 @@
+/** One process of a comparison of checkouts: does a round of the ring bench when asked, on the rings of the checkout that it is given. */
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type createRingPath as Create, PATHS } from "./ring-path.ts";
+import { ownRound } from "./ring-rounds.ts";
+
+const [checkout, name] = process.argv.slice(2);
+const kind = PATHS.find((path) => path === name);
+if (checkout === undefined || kind === undefined) throw new Error(`no checkout, or no path: ${checkout} ${name}`);
+const { createRingPath } = (await import(join(checkout, "bench/ring-path.ts"))) as { createRingPath: typeof Create };
+
+using scope = new DisposableStack();
+const path = createRingPath(scope, kind);
+for await (const line of createInterface({ input: process.stdin })) {
+  const batch = Number(line.split(" ")[2]);
+  console.log(JSON.stringify({ median: ownRound(path, batch) }));
+}
