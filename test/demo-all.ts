@@ -6,10 +6,27 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { parseBytes, parseChip } from "#app/cli/spec.ts";
 import { CHIPS, type Chip } from "#chip/chips.ts";
+import { argumentsOf } from "./program.ts";
 
-const { values } = parseArgs({ options: { bytes: { type: "string", default: "16M" }, chip: { type: "string" } } });
+const { bytes, chips } = argumentsOf(
+  {
+    name: "demo:all",
+    summary: "the demo on every chip of the family",
+    about: "Ends with 1 when data, a counter or the link of a chip is wrong, or when its model reports an offence.",
+    operands: [],
+    options: {
+      bytes: { kind: "value", placeholder: "SIZE", summary: "how much is transferred each way", default: "16M" },
+      chip: { kind: "value", placeholder: "CHIPS", summary: "separated by commas; all unless given" },
+    },
+    examples: ["npm run demo:all -- --bytes 1M --chip rtl8168h,rtl8125b"],
+  },
+  (values) => ({
+    bytes: String(parseBytes(values.bytes)),
+    chips: (values.chip?.split(",").map((name) => parseChip(name)) ?? CHIPS) as readonly Chip[],
+  }),
+);
 const PROGRAM = join(import.meta.dirname, "../bin/ferrule.mjs");
 const LIMIT_MILLIS = 120_000;
 
@@ -39,7 +56,7 @@ const faultsOf = (demo: Demo, { speed }: Chip): readonly string[] => [
 const run = (chip: Chip): readonly string[] => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [PROGRAM, "demo", "--chip", chip.key, "--bytes", values.bytes, "--json"],
+    [PROGRAM, "demo", "--chip", chip.key, "--bytes", bytes, "--json"],
     { encoding: "utf8", timeout: LIMIT_MILLIS },
   );
   const at = stdout.indexOf("{");
@@ -51,7 +68,6 @@ const run = (chip: Chip): readonly string[] => {
   return faults;
 };
 
-const chips = (CHIPS as readonly Chip[]).filter(({ key }) => values.chip === undefined || key === values.chip);
 const failed = chips.filter((chip) => run(chip).length > 0);
 console.log(`${chips.length - failed.length} of ${chips.length} chips`);
 for (const { key } of failed) console.error(`failed: ${key}`);
