@@ -64,7 +64,7 @@ export class InterfaceSettings {
   }
 
   #noteFilter({ promiscuous, groups }: FollowCommand["filter"]): void {
-    const wanted = groups === "all" ? "all groups" : `${groups.length} groups`;
+    const wanted = groups === "all" ? "all groups" : `${groups.length} ${groups.length === 1 ? "group" : "groups"}`;
     const filter = promiscuous ? "all frames" : wanted;
     if (filter !== this.#filter) this.#note(`the NIC's filter passes ${filter} now`);
     this.#filter = filter;
