@@ -16,6 +16,7 @@ import { type Schedule, scheduleOn } from "./registers/schedule.ts";
 import type { SideBusName } from "./side-buses/side-registers.ts";
 import { Silicon } from "./silicon.ts";
 import { stationAddress } from "./registers/station.ts";
+import type { ModelState } from "./observation/state.ts";
 import type { OffenceName } from "./observation/strict.ts";
 
 /** Longer than any frame. */
@@ -155,6 +156,11 @@ export class Rtl8169 implements Target, Plug {
   /** Tally counters. */
   get counters(): Record<CounterName, number> {
     return this.#silicon.tally.snapshot();
+  }
+
+  /** What stands in every space of registers, without an access to any. */
+  get state(): ModelState {
+    return this.#silicon.state;
   }
 
   /** Super-frames segmented so far. */

@@ -22,6 +22,7 @@ import type { Schedule } from "./registers/schedule.ts";
 import { SerDes } from "./phy/serdes.ts";
 import { SideRegisters } from "./side-buses/side-registers.ts";
 import { loadStation } from "./registers/station.ts";
+import type { ModelState } from "./observation/state.ts";
 import { Offences } from "./observation/strict.ts";
 import { TimerBlock } from "./interrupts/timer.ts";
 import { WakeFilter } from "./pci/wake.ts";
@@ -143,6 +144,17 @@ export class Silicon {
     this.phy.powerOn();
     this.tally.powerOn();
     this.#reload();
+  }
+
+  /** Without an access, and without what an access sets off. */
+  get state(): ModelState {
+    return {
+      registers: this.registers.state,
+      config: this.config.words,
+      ...this.side.state,
+      clause45: this.phy.clause45.state,
+      serdes: this.#serdes.state,
+    };
   }
 
   /** Software reset: both directions stop. Station address, multicast hash and wake-up settings are preserved. */

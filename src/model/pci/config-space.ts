@@ -11,6 +11,7 @@ import {
   Status,
   STATUS,
 } from "./config-layout.ts";
+import { type Words, wordsOf } from "../observation/state.ts";
 import { type AccessWidth, ones, type Page } from "../registers/page.ts";
 
 /** D0 to D3hot. In D3cold power is off and no state exists. */
@@ -106,6 +107,14 @@ export class ConfigSpace {
   /** The chip's access to the bus ended with a master abort. */
   masterAborted(): void {
     this.#page.put(STATUS, 2, this.#page.get(STATUS, 2) | Status.masterAbort);
+  }
+
+  /** In words of 16 bits. */
+  get words(): Words {
+    return wordsOf(
+      Array.from({ length: this.#bytes >> 1 }, (_, i) => this.#page.get(2 * i, 2)),
+      (i) => 2 * i,
+    );
   }
 
   read(offset: number, width: AccessWidth): number {

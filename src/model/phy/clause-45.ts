@@ -1,5 +1,6 @@
 /** The PHY's clause 45 registers: speeds above 1000, and energy-efficient Ethernet. IEEE 802.3, 45.2 and 78. */
 import { Advertise10G, Mmd, Partner10G, PmaSpeed } from "#chip/phy.ts";
+import { addressKey, type Words } from "../observation/state.ts";
 import type { Partner } from "./link-partner.ts";
 import type { PhyKind } from "#chip/phy-kinds.ts";
 
@@ -43,6 +44,14 @@ export class Clause45 {
   /** The advertised abilities that this PHY has. */
   get offered(): { readonly multigigabit: number; readonly eee: number; readonly eee2: number } {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
+  }
+
+  get state(): Words {
+    return {
+      [addressKey(ADVERTISE_10G)]: this.#multigigabit,
+      [addressKey(EEE_ADVERTISE)]: this.#eee,
+      [addressKey(EEE2_ADVERTISE)]: this.#eee2,
+    };
   }
 
   /** Registers that this PHY does not have read 0. */

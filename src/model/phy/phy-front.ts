@@ -1,4 +1,5 @@
 /** Interface of a PHY to its two access paths, MDIO and PHY-OCP. */
+import type { Space, Words } from "../observation/state.ts";
 import type { Access } from "../registers/handshake.ts";
 
 /** A register space with a PHY in it. */
@@ -8,4 +9,6 @@ export interface PhyFront {
   /** PHYOCP: address 30:15, data 15:0. */
   readonly ocp: Access;
   powerOn(): void;
+  /** What stands in it, the clause 22 registers of the PHY included. */
+  readonly state: Readonly<Record<Extract<Space, "phy" | "phyExtension" | "phyMemory">, Words>>;
 }

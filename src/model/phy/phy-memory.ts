@@ -1,7 +1,13 @@
 /** Data memory of the PHY's microcontroller, accessed through a window of two registers. */
+import { addressKey, type Words, wordsOf } from "../observation/state.ts";
 
 /** Bytes below this address; above are the controller's registers, among them the port for its firmware. */
 const REGISTERS = 0xa000;
+
+/** FNV-1a, 32 bits, of words instead of bytes. */
+const BASIS = 0x811c_9dc5;
+const PRIME = 0x0100_0193;
+const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xffff), PRIME) >>> 0;
 
 /**
  * The address register, then the data register. A data word has its high byte first: parameters may have odd addresses,
@@ -9,14 +15,18 @@ const REGISTERS = 0xa000;
  *
  * The address increments after a write, so a table needs its address once (0x81b3 in DPDK `rtl8125a.c`). It does not
  * after a read, because drivers modify words in place. It also stays at the controller's registers: firmware is written
- * to one of them word by word. Firmware is accepted but not run.
+ * to one of them word by word. Firmware is accepted but not run; `state` has a
+ * checksum of each program.
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);
+  /** What was written to each of the controller's registers since its address was set, in one number. */
+  readonly #programs = new Map<number, number>();
   #address = 0;
 
   clear(): void {
     this.#bytes.fill(0);
+    this.#programs.clear();
     this.#address = 0;
   }
 
@@ -25,6 +35,7 @@ export class PhyMemory {
   }
   set address(address: number) {
     this.#address = address & 0xffff;
+    this.#programs.delete(this.#address);
   }
 
   get data(): number {
@@ -34,5 +45,13 @@ export class PhyMemory {
     this.#bytes[this.#address] = word >>> 8;
     this.#bytes[(this.#address + 1) & 0xffff] = word;
     if (this.#address < REGISTERS) this.#address += 2;
+    else this.#programs.set(this.#address, fold(this.#programs.get(this.#address) ?? BASIS, word));
+  }
+
+  /** Bytes of the memory; in place of the controller's registers, checksums of what was written there. @param base added to addresses */
+  state(base: number): Words {
+    const programs = [...this.#programs].map(([at, sum]) => [addressKey(base + at), sum]);
+    const bytes = wordsOf(this.#bytes.subarray(0, REGISTERS), (at) => base + at);
+    return { ...bytes, ...(Object.fromEntries(programs) as Words) };
   }
 }

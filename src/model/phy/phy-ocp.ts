@@ -17,6 +17,7 @@ import {
 import type { LinkSpeed } from "./link-partner.ts";
 import { ocpAddress } from "./ocp-address.ts";
 import type { Phy } from "./phy.ts";
+import { wordsOf } from "../observation/state.ts";
 import { PhyMemory } from "./phy-memory.ts";
 import type { PhyFront } from "./phy-front.ts";
 
@@ -92,6 +93,19 @@ export class OcpPhy implements PhyFront {
     }
     return (command & ~0xffff) | this.read(address);
   };
+
+  /** There is one memory for the PHY's firmware, and a second on 8127: its addresses have bit 16 set here. */
+  get state(): PhyFront["state"] {
+    const words = Uint16Array.from(this.#words);
+    this.#phy.held.forEach((value, register) => (words[(OCP_STANDARD >> 1) + register] = value));
+    words[Ocp.memoryAddress >> 1] = this.#memory.address;
+    words[Ocp.memory2Address >> 1] = this.#memory2.address;
+    return {
+      phy: wordsOf(words, (i) => 2 * i),
+      phyExtension: {},
+      phyMemory: { ...this.#memory.state(0), ...this.#memory2.state(0x1_0000) },
+    };
+  }
 
   /** Registers below 16 are the same on every page. */
   #paged(register: number): number {

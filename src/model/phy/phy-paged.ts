@@ -16,6 +16,7 @@ import {
 import type { Phy } from "./phy.ts";
 import { PhyMemory } from "./phy-memory.ts";
 import type { PhyFront } from "./phy-front.ts";
+import { wordsOf } from "../observation/state.ts";
 
 /** Drivers use pages 0 to 7; the number of pages is not public. */
 const PAGES = 16;
@@ -71,6 +72,19 @@ export class PagedPhy implements PhyFront {
 
   /** These chips have no PHY-OCP window. */
   readonly ocp = (command: number): number => command;
+
+  get state(): PhyFront["state"] {
+    const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
+    const words = Uint16Array.from(this.#words);
+    this.#phy.held.forEach((value, register) => (words[register]! |= value));
+    words[PAGE] = this.#page;
+    words[32 * MEMORY_PAGE + MEMORY_ADDRESS] = this.#memory.address;
+    return {
+      phy: wordsOf(words, paged),
+      phyExtension: wordsOf(this.#extensions, paged),
+      phyMemory: this.#memory.state(0),
+    };
+  }
 
   read(register: number): number {
     if (register === PAGE) return this.#page;

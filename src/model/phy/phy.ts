@@ -92,6 +92,11 @@ export class Phy {
     return this.#link;
   }
 
+  /** Clause 22 registers 0 to 15 as they were last set; what they show of the link is left out. */
+  get held(): Readonly<Uint16Array> {
+    return this.#registers;
+  }
+
   get loopback(): boolean {
     return (this.#registers[BMCR]! & LOOPBACK) !== 0;
   }

@@ -10,6 +10,7 @@ import {
   SerdesCommand,
 } from "#chip/registers-8125.ts";
 import type { Effects } from "../registers/effects.ts";
+import { type Words, wordsOf } from "../observation/state.ts";
 import type { Page } from "../registers/page.ts";
 
 /** Mbit/s; 0 while no speed is set. */
@@ -39,6 +40,10 @@ export class SerDes {
       serdesCommand: (command) => this.#command(command),
       serdesMode: () => this.#become(this.#running()),
     };
+  }
+
+  get state(): Words {
+    return wordsOf(this.#words);
   }
 
   get speed(): SerdesSpeed {

@@ -3,12 +3,14 @@ import { Cfg9346, Lock } from "#chip/registers.ts";
 import type { EffectFunction, Effects } from "./effects.ts";
 import type { RegisterRow } from "./layer.ts";
 import { type AccessWidth, ones, type Page } from "./page.ts";
+import type { Words } from "../observation/state.ts";
 import type { Offences } from "../observation/strict.ts";
 
 /** Size of the datasheets' register table: reserved bytes in it may be read, as register dumps do. */
 const TABLE_BYTES = 256;
 
 interface Cell {
+  readonly name: string;
   readonly offset: number;
   readonly bytes: 1 | 2 | 4;
   readonly reset: number;
@@ -20,6 +22,7 @@ interface Cell {
 }
 
 const cellOf = (row: RegisterRow, effects: Effects): Cell => ({
+  name: row.name,
   offset: row.offset,
   bytes: (row.width / 8) as Cell["bytes"],
   reset: row.reset,
@@ -70,6 +73,12 @@ export class RegisterFile {
   /** Sets the registers that a software reset affects; others are preserved. */
   softReset(): void {
     for (const cell of this.#cells) if (cell.softReset) this.#page.put(cell.offset, cell.bytes, cell.reset);
+  }
+
+  /** By the registers' names. */
+  get state(): Words {
+    const values = this.#cells.map(({ name, offset, bytes }) => [name, this.#page.get(offset, bytes)] as const);
+    return Object.fromEntries(values.filter(([, value]) => value !== 0));
   }
 
   /** The bytes must be inside the register window. */

@@ -2,6 +2,7 @@
 import type { Chip } from "#chip/chips.ts";
 import { ERIDR, Eri } from "#chip/registers.ts";
 import type { Access } from "../registers/handshake.ts";
+import { type Words, wordsOf } from "../observation/state.ts";
 import type { Management } from "./management.ts";
 import type { Page } from "../registers/page.ts";
 
@@ -49,6 +50,11 @@ export class ExtendedRegisters {
   /** An ordinary register (type 0). */
   exgmac(address: number): number {
     return this.#words[(address & 0xfff) >> 2]!;
+  }
+
+  /** Addresses have the type above bit 11. */
+  get state(): Words {
+    return wordsOf(this.#words, (i) => 4 * i);
   }
 
   readonly access: Access = (command, write) => {

@@ -1,6 +1,7 @@
 /** MAC-OCP registers since the 8168G: 16 bits at even addresses of a space of 64 KiB. */
 import type { Chip } from "#chip/chips.ts";
 import { FLAG, MACOCP } from "#chip/registers.ts";
+import { type Space, type Words, wordsOf } from "../observation/state.ts";
 import { ocpAddress } from "../phy/ocp-address.ts";
 import type { Page } from "../registers/page.ts";
 
@@ -68,6 +69,13 @@ export class MacOcp {
   powerOn(): void {
     this.#registers.fill(0);
     this.#firmware?.fill(0);
+  }
+
+  /** Addresses of the program's pages have the page's number above bit 15. */
+  get state(): Readonly<Record<Extract<Space, "macOcp" | "macProgram">, Words>> {
+    const at = (i: number): number =>
+      0x1_0000 * Math.floor(i / FIRMWARE_WORDS) + FIRMWARE_AT + 2 * (i % FIRMWARE_WORDS);
+    return { macOcp: wordsOf(this.#registers, (i) => 2 * i), macProgram: wordsOf(this.#firmware ?? [], at) };
   }
 
   #firmwareIndex(address: number): number {

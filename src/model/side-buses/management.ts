@@ -1,6 +1,7 @@
 /** The management controller (DASH): its registers, and its firmware's responses to a driver. */
 import type { Chip } from "#chip/chips.ts";
 import { EP, type ManagementRegisters } from "#chip/management.ts";
+import { type Words, wordsOf } from "../observation/state.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
@@ -61,6 +62,10 @@ export class Management {
     const i = (address & 0xfff) >> 2;
     this.#words[i] = (this.#words[i]! & ~mask) | (value & mask);
     if (this.#firmware && i === this.#layout.bell >> 2 && (value & mask & 1) !== 0) this.#ring();
+  }
+
+  get state(): Words {
+    return wordsOf(this.#words, (i) => 4 * i);
   }
 
   #ring(): void {

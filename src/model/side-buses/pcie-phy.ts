@@ -1,6 +1,7 @@
 /** The PHY of the PCI Express lane (EPHY): 16-bit registers by number. */
 import type { Chip } from "#chip/chips.ts";
 import type { Access } from "../registers/handshake.ts";
+import { type Words, wordsOf } from "../observation/state.ts";
 import type { MacOcp } from "./mac-ocp.ts";
 
 /** 8168H: bits 1:0 of a MAC-OCP register select one of four banks of 32. */
@@ -39,6 +40,11 @@ export class PciePhy {
   powerOn(): void {
     this.#registers.fill(0);
     this.#page = 0;
+  }
+
+  /** By place: banks and pages lie one behind the other. */
+  get state(): Words {
+    return wordsOf(this.#registers);
   }
 
   readonly access: Access = (command, write) => {

@@ -2,6 +2,7 @@
 import type { Chip } from "#chip/chips.ts";
 import { Cfg9346, CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, OCPAR, OCPDR, PHYAR, PHYOCP } from "#chip/registers.ts";
 import type { ConfigSpace } from "../pci/config-space.ts";
+import type { ModelState } from "../observation/state.ts";
 import { Pins } from "#chip/eeprom.ts";
 import { Eeprom, Efuse, imageOf } from "./eeprom.ts";
 import type { Effects } from "../registers/effects.ts";
@@ -154,6 +155,16 @@ export class SideRegisters {
    */
   productData(address: number): number {
     return this.eeprom?.doubleWord(address >> 1) ?? 0;
+  }
+
+  get state(): Omit<ModelState, "registers" | "config" | "clause45" | "serdes"> {
+    return {
+      ...this.#macOcp.state,
+      eri: this.#extended.state,
+      ephy: this.#pciePhy.state,
+      ...this.#phy.state,
+      management: this.#management?.state ?? {},
+    };
   }
 
   /** Sets the duration of accesses to a side bus in microseconds; with `Infinity` they never complete. */
