@@ -35,11 +35,16 @@ export class ManyNics implements Disposable {
   #closed = false;
   #next: NodeJS.Timeout | NodeJS.Immediate;
 
-  /** @param around what is served in place of each model: the model unless given */
-  constructor(chips: readonly Chip[], around: (nic: Rtl8169, i: number) => Target = (nic) => nic) {
+  /**
+   * @param around what is served in place of each model: the model unless given
+   * @param mac of all of them; each has its own unless given
+   */
+  constructor(chips: readonly Chip[], around: (nic: Rtl8169, i: number) => Target = (nic) => nic, mac?: string) {
     this.#around = around;
     const each = Math.ceil(chips.length / SLOTS);
-    this.nics = chips.map((chip, i) => this.#make(chip, i, each));
+    this.nics = chips.map((chip, i) =>
+      this.#make(chip, i, each, mac ?? `02:00:00:00:01:${i.toString(16).padStart(2, "0")}`),
+    );
     this.#next = setImmediate(() => this.#turn());
   }
 
@@ -57,10 +62,9 @@ export class ManyNics implements Disposable {
   }
 
   /** @param functions that share a slot */
-  #make(chip: Chip, i: number, functions: number): OneNic {
+  #make(chip: Chip, i: number, functions: number, mac: string): OneNic {
     const slot = FIRST_SLOT + Math.floor(i / functions);
     const at = `${slot.toString(16).padStart(2, "0")}.${i % functions}`;
-    const mac = `02:00:00:00:01:${i.toString(16).padStart(2, "0")}`;
     const path = join(this.#folder, `${i}`);
     const nic = new Rtl8169({
       chip,

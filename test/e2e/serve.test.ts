@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
+import { MACOCP } from "#chip/registers.ts";
 import { ro32, wo8 } from "#kit/mmio.ts";
-import { stateLines } from "#app/cli/model-ctl.ts";
+import type { ModelState } from "#model/observation/state.ts";
+import { registerLines, stateLines } from "#app/cli/model-ctl.ts";
 import { newsLines } from "#app/cli/serve-events.ts";
 import { plain } from "#app/cli/terminal.ts";
 import { askServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
@@ -87,6 +89,19 @@ test("clients come one after the other, and nothing is left behind", async () =>
   );
   await serving.close();
   assert.equal(existsSync(station.socket), false);
+});
+
+test("`state` tells of every register, behind windows too, as it is", async () => {
+  await using station = new Station();
+  const serving = await station.open();
+  using device = station.connect();
+  device.registers.write32(MACOCP, 0x8000_0000 + (0xd400 << 15) + 5);
+  // A write is posted; a read comes after it.
+  assert.equal(device.registers.read32(MACOCP), (0xd400 << 15) + 5);
+  const registers = (await serving.ask({ command: "state" })) as ModelState;
+  assert.equal(registers.macOcp["0xd400"], 5);
+  assert.ok(registerLines(registers).includes("macOcp 0xd400 0005"));
+  await serving.close();
 });
 
 test("traces every access by name, as text and as JSON", async () => {

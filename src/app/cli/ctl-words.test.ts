@@ -8,6 +8,7 @@ import { WrongUsage } from "./usage.ts";
 const both = ["out", "in"] as const;
 const UNDERSTOOD: readonly (readonly [string, ServeRequest])[] = [
   ["show", { command: "show" }],
+  ["state", { command: "state" }],
   ["link down", { command: "link", up: false }],
   ["partner", { command: "partner", abilities: {} }],
   ["partner 10 100 half", { command: "partner", abilities: { speeds: [10, 100], duplex: "half" } }],

@@ -9,6 +9,7 @@ import { didYouMean, WrongUsage } from "./usage.ts";
 /** How each command is written, and what it does. */
 export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["show", "state, link, counters, offences, and what is armed"],
+  ["state", "every register that is not 0, behind windows too; looking at them is no access"],
   ["link up|down", "plug the cable in, or out"],
   [
     "partner [SPEED…] [full|half] [fixed]",
@@ -179,6 +180,7 @@ export const requestOf = (words: readonly string[]): ControlRequest => {
   const [command = "", ...rest] = words;
   switch (command) {
     case "show":
+    case "state":
     case "reset":
     case "power":
     case "unplug":

@@ -1,6 +1,7 @@
 /** `ferrule model ctl`: asks things of a NIC that `ferrule model serve` gives to a guest, while the guest uses it. */
 import type { Direction } from "#host/impaired-lane.ts";
 import { FerruleError } from "#kit/errors.ts";
+import type { ModelState } from "#model/observation/state.ts";
 import { askServer } from "../control/serve-control.ts";
 import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";
@@ -61,6 +62,12 @@ export const stateLines = (state: ServeState): readonly string[] => {
   );
 };
 
+/** What `state` prints for people: a line a register, "macOcp 0xd400 0005". */
+export const registerLines = (state: ModelState): readonly string[] =>
+  Object.entries(state).flatMap(([space, words]) =>
+    Object.entries(words).map(([address, value]) => `${space} ${address} ${value.toString(16).padStart(4, "0")}`),
+  );
+
 /** The frame came to the NIC, which neither received it nor woke up by it. */
 class NotReceived extends FerruleError {
   readonly code = "NOT_RECEIVED";
@@ -106,6 +113,7 @@ export const modelCtl = command({
       : askServer(socket, request));
     if (values.json) printJson(terminal, value);
     else if (request.command === "show") printLines(terminal, stateLines(value as ServeState));
+    else if (request.command === "state") printLines(terminal, registerLines(value as ModelState));
     else if (request.command === "stop") printLines(terminal, [`stopped: ${socket} is served no longer`]);
     if ("taken" in value && value.taken !== true) throw new NotReceived(socket);
     return Exit.done;

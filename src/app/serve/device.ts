@@ -176,6 +176,8 @@ export class ServedDevice {
     switch (request.command) {
       case "show":
         return this.state();
+      case "state":
+        return this.nic.state;
       case "link":
         this.#cable = request.up;
         this.follow();

@@ -5,7 +5,7 @@ import type { ControlRequest } from "./requests.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const PLAIN = ["show", "magic", "reset", "power", "unplug", "disconnect", "stop"] as const;
+const PLAIN = ["show", "state", "magic", "reset", "power", "unplug", "disconnect", "stop"] as const;
 const isPlain = (text: unknown): text is (typeof PLAIN)[number] => PLAIN.some((name) => name === text);
 const isDirection = (text: unknown): text is Direction => DIRECTIONS.some((name) => name === text);
 const isImpairment = (text: unknown): text is ImpairmentName => IMPAIRMENTS.some((name) => name === text);

@@ -6,6 +6,8 @@ import type { WireTraffic } from "../wires/far-end.ts";
 
 export type ServeRequest =
   | { readonly command: "show" }
+  /** What stands in every space of registers: a `ModelState`. */
+  | { readonly command: "state" }
   /** The cable in, or out. */
   | { readonly command: "link"; readonly up: boolean }
   /** Another link partner. */

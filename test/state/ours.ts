@@ -1,0 +1,58 @@
+/** Our driver, taken through the same moments as the C driver of a recording, on a virtual clock. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DirectDevice } from "#bus/direct.ts";
+import type { Chip } from "#chip/chips.ts";
+import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { bind } from "#kit/device.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { partOf } from "../guest/parts.ts";
+import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
+
+const USUAL_MTU = 1500;
+const TURN_MICROS = 1000;
+/** Negotiation takes 2 ms here. */
+const MOST_TURNS = 1000;
+
+/** The files that the guests' kernels load as well. */
+const firmware = (file: string): Uint8Array => readFileSync(join(partOf("tools"), "usr/lib/firmware", file));
+
+/** Until the link is up and the driver has nothing more to do. @throws {Error} when there is no link */
+const settle = (nic: Nic, clock: VirtualClock): void => {
+  for (let turns = 0; turns < MOST_TURNS && !nic.link.up; turns++) {
+    clock.delay(TURN_MICROS);
+    if (nic.line.take()) nic.interrupt();
+    nic.unmask();
+  }
+  if (!nic.link.up) throw new Error(`no link on ${nic.chip.key}`);
+};
+
+/** What it leaves at each moment. @param mtu at the moment of that name; as much of it as the driver allows */
+export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => {
+  const clock = new VirtualClock();
+  const model = new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers, strict: "error" });
+  model.setCarrier(true);
+  const moments = new Map<Moment, Snapshot>();
+  const look = (moment: Moment): void => void moments.set(moment, snapshot(model));
+  const { registersBar: registers } = chip.profile.function;
+  using device = new DirectDevice(model, { name: chip.key, registers, dmaBytes: 32 << 20, vectors: 4 });
+  {
+    using bound = bind(rtl8169, device, { clock, mtu: USUAL_MTU, weaklyOrdered: false, firmware });
+    const nic = bound.driver;
+    look("probed");
+    nic.up();
+    settle(nic, clock);
+    look("up");
+    nic.setMtu(Math.min(mtu, chip.largestMtu));
+    settle(nic, clock);
+    look("mtu");
+    nic.setMtu(USUAL_MTU);
+    settle(nic, clock);
+    look("back");
+    nic.down();
+    look("closed");
+  }
+  look("removed");
+  return moments;
+};

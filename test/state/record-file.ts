@@ -1,0 +1,83 @@
+/**
+ * Recordings: what a C driver left in each space, as text. Under each moment, a line a space with the values that changed since the
+ * moment before, the first since power-on: `macOcp 0xd400=5 0xe052=8009`, all hexadecimal.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Chip } from "#chip/chips.ts";
+import { type Space, SPACES } from "#model/observation/state.ts";
+import { changes, keyOf, MOMENTS, type Moment, powerOn, type Snapshot, spaceOf } from "./snapshot.ts";
+
+export interface Recording {
+  /** Whose: "Linux 6.12.107+deb13-amd64, r8169". */
+  readonly driver: string;
+  /** What recorded it. */
+  readonly command: string;
+  /** The MTU at the moment of that name. */
+  readonly mtu: number;
+  /** Whole snapshots, in order; a source may lack some. */
+  readonly moments: ReadonlyMap<Moment, Snapshot>;
+}
+
+const pathOf = (source: string, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
+
+const byAddress = (a: string, b: string): number =>
+  a.startsWith("0x") ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0;
+
+const linesOf = (changed: Snapshot): readonly string[] =>
+  SPACES.flatMap((space) => {
+    const words = [...changed]
+      .filter(([key]) => spaceOf(key) === space)
+      .map(([key, value]) => [key.slice(space.length + 1), value] as const)
+      .toSorted(([a], [b]) => byAddress(a, b))
+      .map(([address, value]) => `${address}=${value.toString(16)}`);
+    return words.length === 0 ? [] : [[space, ...words].join(" ")];
+  });
+
+export const writeRecording = (source: string, chip: Chip, recording: Recording): void => {
+  const { driver, command, mtu, moments } = recording;
+  const lines = [`# ${driver}, on the model of ${chip.key}: ${command}`, `mtu ${mtu}`];
+  let before = powerOn(chip);
+  for (const [moment, after] of moments) {
+    lines.push(`== ${moment}`, ...linesOf(changes(before, after)));
+    before = after;
+  }
+  mkdirSync(join(import.meta.dirname, source), { recursive: true });
+  writeFileSync(pathOf(source, chip.key), `${lines.join("\n")}\n`);
+};
+
+/** The keys and values of a line. @throws {Error} for a line that is none of a recording */
+const wordsOf = (line: string): readonly (readonly [string, number])[] => {
+  const [name, ...words] = line.split(" ");
+  const space = SPACES.find((known: Space) => known === name);
+  if (space === undefined) throw new Error(`a recording has no line "${line.slice(0, 40)}"`);
+  return words.map((word) => {
+    const [, address, digits] = /^([^=]+)=([0-9a-f]+)$/.exec(word) ?? [];
+    if (address === undefined || digits === undefined) throw new Error(`a recording has no word "${word}"`);
+    return [keyOf(space, address), Number.parseInt(digits, 16)];
+  });
+};
+
+const momentsOf = (chip: Chip, lines: readonly string[]): ReadonlyMap<Moment, Snapshot> => {
+  const moments = new Map<Moment, Map<string, number>>();
+  let now: Snapshot = powerOn(chip);
+  for (const line of lines) {
+    const moment = MOMENTS.find((name) => line === `== ${name}`);
+    if (moment !== undefined) {
+      now = new Map(now);
+      moments.set(moment, now as Map<string, number>);
+    } else for (const [key, value] of wordsOf(line)) (now as Map<string, number>).set(key, value);
+  }
+  return moments;
+};
+
+/** Undefined where that source has no recording of the chip. @throws {Error} for a file that is none */
+export const readRecording = (source: string, chip: Chip): Recording | undefined => {
+  const path = pathOf(source, chip.key);
+  if (!existsSync(path)) return undefined;
+  const [head = "", mtu = "", ...lines] = readFileSync(path, "utf8").trimEnd().split("\n");
+  const [, driver, command] = /^# (.*), on the model of \S+: (.*)$/.exec(head) ?? [];
+  if (driver === undefined || command === undefined || !/^mtu \d+$/.test(mtu))
+    throw new Error(`${path} does not begin as a recording does`);
+  return { driver, command, mtu: Number(mtu.slice(4)), moments: momentsOf(chip, lines) };
+};

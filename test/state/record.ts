@@ -1,0 +1,113 @@
+/** Records what Linux's r8169 leaves in every chip that it knows, all in one guest: `node test/state/record.ts [CHIP…]`. */
+import { setTimeout as wait } from "node:timers/promises";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+import type { Rtl8169 } from "#model/rtl8169.ts";
+import { ManyNics } from "../conformance-guest/many-nics.ts";
+import { bootOf } from "../guest/initrd.ts";
+import { Guest } from "../guest/guest.ts";
+import { type KernelName, versionsOf } from "../guest/parts.ts";
+import { writeRecording } from "./record-file.ts";
+import { changes, MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
+
+/** For sixty cards at one emulated processor. */
+const LIMIT_MILLIS = 1_800_000;
+/** Nothing has changed for so long: what the driver put off is done. */
+const CALM_MILLIS = 3000;
+/** Of chips that have no jumbo frames. */
+const SHORT_MTU = 1400;
+const USUAL_MTU = 1500;
+/** Linux takes it for an RTL8168H and reads a link that its PHY does not show. */
+const WITHOUT_LINK = ["rtl8116af"];
+
+interface Card {
+  readonly chip: Chip;
+  readonly nic: Rtl8169;
+  /** In the guest. */
+  readonly name: string;
+  readonly mtu: number;
+  readonly moments: Map<Moment, Snapshot>;
+}
+
+const calm = async (nics: readonly Rtl8169[]): Promise<void> => {
+  for (let before = nics.map(snapshot); ;) {
+    await wait(CALM_MILLIS);
+    const now = nics.map(snapshot);
+    if (now.every((one, i) => changes(before[i]!, one).size === 0)) return;
+    before = now;
+  }
+};
+
+/** The cards that the guest's driver has taken. */
+const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> => {
+  const places = await guest.must(
+    "cd /sys/class/net; for i in eth*; do echo $i $(basename $(readlink $i/device)); done",
+  );
+  const links = JSON.parse(await guest.must("ip -d -j link show")) as { ifname: string; max_mtu: number }[];
+  return places
+    .trim()
+    .split("\n")
+    .flatMap((line) => {
+      const [name = "", place] = line.split(" ");
+      const found = nics.nics.find((nic) => nic.place === place);
+      if (found === undefined) return [];
+      const most = links.find(({ ifname }) => ifname === name)!.max_mtu;
+      return [{ ...found, name, mtu: most > USUAL_MTU ? most : SHORT_MTU, moments: new Map() }];
+    });
+};
+
+/** What is done to every card before it is looked at; the cards stay as they are for the rest of the step. */
+const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string])[] = [
+  [
+    "up",
+    ({ name }) => `ip link set ${name} up; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
+  ],
+  [
+    "mtu",
+    ({ name, mtu }) =>
+      `ip link set ${name} mtu ${mtu}; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
+  ],
+  [
+    "back",
+    ({ name }) =>
+      `ip link set ${name} mtu ${USUAL_MTU}; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
+  ],
+  ["closed", ({ name }) => `ip link set ${name} down`],
+];
+
+const look = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
+  await calm(cards.map(({ nic }) => nic));
+  for (const { nic, moments } of cards) moments.set(moment, snapshot(nic));
+  console.error(`${moment}: ${cards.length} chips`);
+};
+
+/** Returns the chips that this kernel's driver has not taken. */
+const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<readonly Chip[]> => {
+  using nics = new ManyNics(chips, MAC);
+  // Nothing is sent of its own accord.
+  await using guest = await Guest.boot({ kernel, devices: nics.devices, append: ["ipv6.disable=1"] });
+  await guest.must("modprobe r8169", LIMIT_MILLIS);
+  const cards = await cardsOf(guest, nics);
+  await look("probed", cards);
+  for (const [moment, command] of STEPS) {
+    for (const card of cards) await guest.must(command(card), LIMIT_MILLIS);
+    await look(moment, cards);
+  }
+  await guest.must("rmmod r8169", LIMIT_MILLIS);
+  await look("removed", cards);
+  const firmware = versionsOf("tools")["firmware-realtek"];
+  const driver = `Linux ${bootOf(kernel).version}, r8169, firmware-realtek ${firmware}`;
+  const command = "node test/state/record.ts";
+  for (const { chip, mtu, moments } of cards) writeRecording("linux", chip, { driver, command, mtu, moments });
+  for (const complaint of nics.complaints) console.error(complaint);
+  return chips.filter((chip) => cards.every((card) => card.chip !== chip));
+};
+
+/** The oldest that knows a chip is the one whose recording is kept. */
+const BY_AGE: readonly KernelName[] = ["6.12", "newest"];
+
+const wanted = process.argv.slice(2);
+let chips: readonly Chip[] = (CHIPS as readonly Chip[]).filter(({ key }) =>
+  wanted.length > 0 ? wanted.includes(key) : !WITHOUT_LINK.includes(key),
+);
+for (const kernel of BY_AGE) if (chips.length > 0) chips = await record(kernel, chips);
+console.error(`taken by none: ${chips.map(({ key }) => key).join(", ") || "–"}`);
