@@ -22,6 +22,8 @@ import { wordsOf } from "../observation/state.ts";
 const PAGES = 16;
 const EXTENSIONS = 256;
 const SPEED_DOWN = 1 << 15;
+/** The address of a word in `state`. */
+const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
 /** Offset of the ready word in the controller's memory. */
 const READY_AT = 0x1b;
 
@@ -74,7 +76,6 @@ export class PagedPhy implements PhyFront {
   readonly ocp = (command: number): number => command;
 
   get state(): PhyFront["state"] {
-    const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
     const words = Uint16Array.from(this.#words);
     this.#phy.held.forEach((value, register) => (words[register]! |= value));
     words[PAGE] = this.#page;

@@ -11,6 +11,8 @@ const FIRMWARE_END = 0xfa00;
 const FIRMWARE_WORDS = (FIRMWARE_END - FIRMWARE_AT) >> 1;
 const FIRMWARE_PAGE = 0xe446;
 const FIRMWARE_PAGES = 4;
+const programAddress = (i: number): number =>
+  0x1_0000 * Math.floor(i / FIRMWARE_WORDS) + FIRMWARE_AT + 2 * (i % FIRMWARE_WORDS);
 /** 8125 and later: bit 7 is set while the PHY is not in ALDPS (power save between link pulses). */
 const ALDPS_STATE = 0xe908;
 const ALDPS_AWAKE = 1 << 7;
@@ -73,9 +75,10 @@ export class MacOcp {
 
   /** Addresses of the program's pages have the page's number above bit 15. */
   get state(): Readonly<Record<Extract<Space, "macOcp" | "macProgram">, Words>> {
-    const at = (i: number): number =>
-      0x1_0000 * Math.floor(i / FIRMWARE_WORDS) + FIRMWARE_AT + 2 * (i % FIRMWARE_WORDS);
-    return { macOcp: wordsOf(this.#registers, (i) => 2 * i), macProgram: wordsOf(this.#firmware ?? [], at) };
+    return {
+      macOcp: wordsOf(this.#registers, (i) => 2 * i),
+      macProgram: wordsOf(this.#firmware ?? [], programAddress),
+    };
   }
 
   #firmwareIndex(address: number): number {
