@@ -36,6 +36,8 @@ export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => 
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers, strict: "error" });
   model.setCarrier(true);
+  // Whoever finds the chip finds the link that its PHY has negotiated since power-on.
+  clock.delay(10 * TURN_MICROS);
   const moments = new Map<Moment, Snapshot>();
   const look = (moment: Moment): void => void moments.set(moment, snapshot(model));
   const { registersBar: registers } = chip.profile.function;

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Chip } from "#chip/chips.ts";
 import { type Space, SPACES } from "#model/observation/state.ts";
-import { changes, keyOf, MOMENTS, type Moment, powerOn, type Snapshot, spaceOf } from "./snapshot.ts";
+import { changes, dependsOnRun, keyOf, MOMENTS, type Moment, powerOn, type Snapshot, spaceOf } from "./snapshot.ts";
 
 export interface Recording {
   /** Whose: "Linux 6.12.107+deb13-amd64, r8169". */
@@ -51,10 +51,10 @@ const wordsOf = (line: string): readonly (readonly [string, number])[] => {
   const [name, ...words] = line.split(" ");
   const space = SPACES.find((known: Space) => known === name);
   if (space === undefined) throw new Error(`a recording has no line "${line.slice(0, 40)}"`);
-  return words.map((word) => {
+  return words.flatMap((word) => {
     const [, address, digits] = /^([^=]+)=([0-9a-f]+)$/.exec(word) ?? [];
     if (address === undefined || digits === undefined) throw new Error(`a recording has no word "${word}"`);
-    return [keyOf(space, address), Number.parseInt(digits, 16)];
+    return dependsOnRun(space, address) ? [] : [[keyOf(space, address), Number.parseInt(digits, 16)] as const];
   });
 };
 

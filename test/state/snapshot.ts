@@ -28,13 +28,14 @@ const DEPENDS_ON_RUN: Readonly<Partial<Record<Space, readonly [name: string, add
     ["clocks", /^(TimerCount|TCTR\d)$/],
     ["events", /^(IntrStatus|ISR\w+)$/],
   ],
+  phy: [["addresses in the PHY's memory", /^0x(a436|b87c|505)$/]],
   config: [
     ["base addresses", /^0x(1[0-9a-f]|2[0-7]|30|32)$/],
     ["interrupt line", /^0x3c$/],
   ],
 };
 
-const dependsOnRun = (space: Space, address: string): boolean =>
+export const dependsOnRun = (space: Space, address: string): boolean =>
   DEPENDS_ON_RUN[space]?.some(([, addresses]) => addresses.test(address)) ?? false;
 
 /** All that is not 0. */

@@ -1,0 +1,75 @@
+/** The differences between two drivers on one chip, and what explains each. */
+import type { Chip } from "#chip/chips.ts";
+import { type Cause, CAUSES, type Row } from "./explained.ts";
+import { keyOf, type Moment, type Snapshot } from "./snapshot.ts";
+
+export interface Difference {
+  readonly chip: Chip;
+  readonly moment: Moment;
+  /** "macOcp 0xd400" */
+  readonly key: string;
+  readonly theirs: number;
+  readonly ours: number;
+}
+
+/** One word of a row. */
+export interface Rule {
+  readonly cause: Cause;
+  readonly row: Row;
+  readonly key: string;
+  /** Our value, within the mask. */
+  readonly value: number;
+  readonly mask: number;
+}
+
+const ALL_BITS = 0xffff_ffff;
+
+/** @throws {Error} for a word that is none */
+const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
+  const [, address, value, mask] = /^([^=]+)=([0-9a-f]+)(?:\/([0-9a-f]+))?$/.exec(word) ?? [];
+  if (address === undefined || value === undefined) throw new Error(`"${word}" (${cause.name}) is no word`);
+  return {
+    cause,
+    row,
+    key: keyOf(row.space, address),
+    value: Number.parseInt(value, 16),
+    mask: mask === undefined ? ALL_BITS : Number.parseInt(mask, 16),
+  };
+};
+
+export const rulesOf = (causes: readonly Cause[]): readonly Rule[] =>
+  causes.flatMap((cause) => cause.rows.flatMap((row) => row.words.split(" ").map((word) => ruleOf(cause, row, word))));
+
+export const RULES = rulesOf(CAUSES);
+
+/** Every address at which theirs and ours differ, at every moment that theirs has. */
+export const differences = (
+  chip: Chip,
+  theirs: ReadonlyMap<Moment, Snapshot>,
+  ours: ReadonlyMap<Moment, Snapshot>,
+): readonly Difference[] =>
+  [...theirs].flatMap(([moment, their]) => {
+    const our = ours.get(moment)!;
+    return [...new Set([...their.keys(), ...our.keys()])].flatMap((key) => {
+      const [a, b] = [their.get(key) ?? 0, our.get(key) ?? 0];
+      return a === b ? [] : [{ chip, moment, key, theirs: a, ours: b }];
+    });
+  });
+
+/** Whether the rule explains some bits of the difference. */
+const applies = ({ row, key, value, mask }: Rule, { chip, moment, key: at, ours, theirs }: Difference): boolean =>
+  key === at &&
+  (row.on === undefined || row.on.some((name) => name === chip.key)) &&
+  (row.at === undefined || row.at.includes(moment)) &&
+  (ours & mask) >>> 0 === value &&
+  ((ours ^ theirs) & mask) !== 0;
+
+/** The rules that explain it together; undefined when some bit of it is not explained. */
+export const explain = (difference: Difference, rules: readonly Rule[] = RULES): readonly Rule[] | undefined => {
+  const found = rules.filter((rule) => applies(rule, difference));
+  const bits = found.reduce((sum, { mask }) => sum | mask, 0);
+  return ((difference.ours ^ difference.theirs) & ~bits) === 0 ? found : undefined;
+};
+
+export const sentence = ({ chip, moment, key, theirs, ours }: Difference): string =>
+  `${chip.key} ${moment}: ${key} is ${ours.toString(16)}, and ${theirs.toString(16)} under Linux`;

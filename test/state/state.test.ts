@@ -1,0 +1,92 @@
+/** Our driver leaves a chip as Linux's r8169 does, but for what is explained by name. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+import { noRig } from "../guest/available.ts";
+import { differences, explain, RULES, rulesOf, sentence } from "./compare.ts";
+import { PAGE, pageOf, type Result, resultOf } from "./page.ts";
+import { readRecording } from "./record-file.ts";
+import { MOMENTS, powerOn, type Snapshot } from "./snapshot.ts";
+
+const ALL = CHIPS as readonly Chip[];
+const RTL8168H = ALL.find(({ key }) => key === "rtl8168h")!;
+
+describe("state", { skip: noRig() }, () => {
+  const results: Result[] = [];
+
+  for (const chip of ALL.filter(({ start }) => start !== undefined))
+    test(`${chip.key} is left as Linux leaves it, but for what is explained`, (t) => {
+      const result = resultOf(chip);
+      if (result === undefined) return t.skip("Linux's driver does not see its link: there is no recording");
+      results.push(result);
+      const unexplained = result.differences.filter((one) => explain(one) === undefined);
+      assert.deepEqual(unexplained.map(sentence), []);
+    });
+
+  test("each line of the table explains a difference on each of its chips", () => {
+    const idle = RULES.flatMap((rule) => {
+      const explains = ({ differences }: Result): boolean =>
+        differences.some((one) => explain(one)?.includes(rule) ?? false);
+      const { on } = rule.row;
+      const where = `${rule.cause.name}: ${rule.key}=${rule.value.toString(16)}`;
+      if (on === undefined) return results.some(explains) ? [] : [where];
+      return on
+        .filter((key) => !results.some((result) => result.chip.key === key && explains(result)))
+        .map((key) => `${where} on ${key}`);
+    });
+    assert.deepEqual(idle, []);
+  });
+
+  test("docs/state.md is what `node test/state/page.ts` writes", () => {
+    assert.equal(readFileSync(PAGE, "utf8"), pageOf(results));
+  });
+});
+
+const snapshot = (words: Readonly<Record<string, number>>): Snapshot => new Map(Object.entries(words));
+const between = (theirs: number, ours: number) =>
+  differences(
+    RTL8168H,
+    new Map([["up", snapshot({ "eri 0xd4": theirs })]]),
+    new Map([["up", snapshot({ "eri 0xd4": ours })]]),
+  );
+const rule = (words: string) => rulesOf([{ name: "a", because: "b", rows: [{ space: "eri", words, at: ["up"] }] }]);
+
+describe("comparison", () => {
+  test("a value of ours that is not the one in the table is not explained", () => {
+    const [one] = between(0, 0x1f80);
+    assert.ok(explain(one!, rule("0xd4=1f80")));
+    assert.equal(explain(one!, rule("0xd4=1f00")), undefined);
+  });
+
+  test("bits beside the mask are not explained", () => {
+    const [one] = between(1, 0x1f80);
+    assert.equal(explain(one!, rule("0xd4=1f80/1f80")), undefined);
+    assert.ok(explain(one!, rule("0xd4=1f80/1f80 0xd4=0/1")));
+  });
+
+  test("a word that one of the two has not touched is compared as well", () => {
+    assert.deepEqual(
+      between(5, 0).map(({ theirs, ours }) => [theirs, ours]),
+      [[5, 0]],
+    );
+    assert.deepEqual(between(5, 5), []);
+  });
+
+  test("there is a recording of every moment for all chips but the one that Linux does not drive", () => {
+    const without: string[] = [];
+    for (const chip of ALL) {
+      const recording = readRecording("linux", chip);
+      if (recording === undefined) without.push(chip.key);
+      else assert.deepEqual([...recording.moments.keys()], MOMENTS, chip.key);
+    }
+    assert.deepEqual(without, ["rtl8116af"]);
+  });
+
+  test("a recording begins at power-on and differs from it", () => {
+    const { moments } = readRecording("linux", RTL8168H)!;
+    assert.notDeepEqual(moments.get("up"), powerOn(RTL8168H));
+    assert.equal(moments.get("up")!.get("macOcp 0xd412"), undefined);
+    assert.equal(moments.get("up")!.get("ephy 0x1"), 0x068b);
+  });
+});
