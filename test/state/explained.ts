@@ -4,6 +4,7 @@
  */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Space } from "#model/observation/state.ts";
+import { BOTH_LANES, REALTEKS, SECOND_8168H } from "./explained-values.ts";
 import type { Moment } from "./snapshot.ts";
 
 export interface Row {
@@ -23,61 +24,75 @@ export interface Cause {
 
 const RUNNING: readonly Moment[] = ["up", "mtu", "back"];
 const STOPPED: readonly Moment[] = ["closed", "removed"];
-
-const RTL8168G: readonly ChipKey[] = ["rtl8168g"];
-const RTL8168GU: readonly ChipKey[] = ["rtl8168gu", "rtl8106eus"];
-const RTL8411B: readonly ChipKey[] = ["rtl8411b"];
-const RTL8168H: readonly ChipKey[] = ["rtl8168h", "rtl8107e", "rtl8168m"];
-const LATER_8168H: readonly ChipKey[] = ["rtl8168h-100", "rtl8168h-300"];
-const RTL8168EP: readonly ChipKey[] = ["rtl8168ep"];
-const RTL8117: readonly ChipKey[] = ["rtl8117-54a", "rtl8117-54b"];
+const STARTED: readonly Moment[] = [...RUNNING, ...STOPPED];
 
 // prettier-ignore
 // oxfmt-ignore
 export const CAUSES: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "The kernel and the bus set these up around a driver: I/O decoding, error reports, INTx off, MSI-X on. On the rig nothing does.",
-    rows: [{ space: "config", words: "0x4=0/501 0x78=0/f 0xb2=0/8000" }],
+    because: "The kernel and the bus set these up around a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. On the rig nothing does.",
+    rows: [{ space: "config", words: "0x4=0/511 0xc=0 0x68=0/6f 0x78=0/6f 0xae=0/8000 0xb2=0/8000 0x114=2000" }],
   },
   {
     name: "start at up",
     because: "Linux resets the chip at probe, takes the MAC from the management firmware and powers the PHY down. Ours does so at `up`.",
     rows: [
-      { space: "registers", words: "CPlusCmd=0 MCU=b2 PHYstatus=13 PHYstatus=b", at: ["probed"] },
-      { space: "macOcp", words: "0xe8de=0", at: ["probed"] },
-      { space: "phy", words: "0xa400=0/800", at: ["probed"] },
+      {
+        space: "registers",
+        words: "CPlusCmd=0 MCU=b2 RxConfig=0 PHYstatus=13 PHYstatus=b PHYstatus16=13 PHYstatus16=403 PHYstatus16=1003 PHYstatus16=4003",
+        at: ["probed"],
+      },
+      { space: "macOcp", words: "0xc01e=0 0xc0a6=0 0xc0aa=0 0xe8de=0", at: ["probed"] },
+      { space: "phy", words: "0x0=0/800 0xa400=0/800", at: ["probed"] },
+      { space: "eri", words: "0xf0=0 0xf4=0", at: ["probed"] },
     ],
   },
   {
-    name: "PCIe read request size",
-    because: "Linux asks for 4096 bytes at a time. Ours leaves what the system chose.",
-    rows: [{ space: "config", words: "0x78=2000/7000" }],
+    name: "power of a closed chip",
+    because: "What still draws power when the interface is closed is set as in Realtek's drivers; Linux does it for each generation in its own way (PLL in D3, PHY of the first chips left on).",
+    rows: [
+      { space: "registers", words: "PMCH=0" },
+      { space: "phy", words: "0xe=0" },
+      { space: "ephy", words: "0x19=fe6c", at: STOPPED },
+      { space: "phy", words: "0x0=800/800", at: STOPPED },
+      { space: "registers", words: "PHYstatus=0", at: STOPPED },
+    ],
   },
   {
     name: "speed bits beside autonegotiation",
     because: "BMCR's speed and duplex mean nothing while autonegotiation is on (IEEE 802.3, 22.2.4.1). Linux leaves what the reset set, ours writes 0.",
-    rows: [{ space: "phy", words: "0xa400=0/2140" }],
+    rows: [{ space: "phy", words: "0x0=0/2140 0xa400=0/2140" }],
+  },
+  {
+    name: "half duplex at 1000 Mbit/s",
+    because: "Linux offers it on chips before the 8168G. No partner is left that has it, and ours does not offer it.",
+    rows: [{ space: "phy", words: "0x9=0/100", at: STARTED }],
+  },
+  {
+    name: "clause 45 through registers 13 and 14",
+    because: "Linux's PHY layer asks for EEE there, which shows it that these PHYs have no such access.",
+    rows: [{ space: "phy", words: "0xd=0/4003 0xe=0/14 0xa41a=0 0xa41c=0" }],
   },
   {
     name: "pause after jumbo frames",
     because: "Neither offers pause while the MTU is above 1500. Linux does not offer it afterwards either, ours does again.",
     rows: [
-      { space: "phy", words: "0xa408=c00/c00", at: ["back", ...STOPPED] },
-      { space: "registers", words: "PHYstatus=60/60", at: ["back"] },
+      { space: "phy", words: "0x4=c00/c00 0xa408=c00/c00", at: ["back", ...STOPPED] },
+      { space: "registers", words: "PHYstatus=60/60 PHYstatus16=60/60", at: ["back"] },
     ],
   },
   {
     name: "bus errors are reported",
     because: "SYSErr (bit 15) is in our mask: the chip has stopped and is restarted. Linux waits for a time-out.",
-    rows: [{ space: "registers", words: "IntrMask=8000/8000", at: RUNNING }],
+    rows: [{ space: "registers", words: "IntrMask=8000/8000 IMR0=8000/8000", at: RUNNING }],
   },
   {
     name: "the receive limit is the buffer",
     because: "Our buffers are as large as the MTU needs and RxMaxSize has their size. Linux's always take 16 KiB.",
     rows: [
       { space: "registers", words: "RxMaxSize=800" },
-      { space: "registers", words: "RxMaxSize=2400", at: ["mtu"] },
+      { space: "registers", words: "RxMaxSize=1000 RxMaxSize=1800 RxMaxSize=1c00 RxMaxSize=2400", at: ["mtu"] },
     ],
   },
   {
@@ -86,85 +101,81 @@ export const CAUSES: readonly Cause[] = [
     rows: [{ space: "registers", words: "CPlusCmd=2000/2000", at: RUNNING }],
   },
   {
+    name: "addresses of 64 bits",
+    because: "The rig's memory is above 4 GiB, the guest's below: PCI chips are told (CPlusCmd bit 4).",
+    rows: [{ space: "registers", words: "CPlusCmd=10/10", at: RUNNING }],
+  },
+  {
+    name: "VLAN tags of the 8110SC",
+    because: "Ours has the chip take the tags out (CPlusCmd bit 6), as on all others; Linux leaves that off there.",
+    rows: [{ space: "registers", words: "CPlusCmd=40/40", on: ["rtl8169sc-180"], at: RUNNING }],
+  },
+  {
     name: "EEE",
     because: "Our driver does not offer energy-efficient Ethernet yet: PHY, MAC and idle timer are left off.",
     rows: [
-      { space: "phy", words: "0xa432=0/10" },
-      { space: "phy", words: "0xa428=0/80 0xa4a2=0/200", on: RTL8117 },
+      { space: "phy", words: "0xa432=0/10 0xa428=0/80 0xa4a2=0/200" },
+      { space: "clause45", words: "0x7003c=0" },
       { space: "eri", words: "0x1b0=0/3" },
-      { space: "macOcp", words: "0xe048=0", on: [...RTL8168H, ...LATER_8168H] },
+      { space: "macOcp", words: "0xe040=0/3 0xe048=0 0xeb62=0/6" },
+      { space: "registers", words: "EEE_TXIDLE_TIMER=0" },
     ],
   },
   {
-    name: "ASPM: exit from L1",
-    because: "Linux sets the events that leave L1 in MAC-OCP 0xc0ac while the interface is up, Realtek's drivers in extended register 0xd4 for good.",
+    name: "ASPM",
+    because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers for good, and in 0xd4 up to the 8168FP. The latency at which L1 is entered is left alone by ours.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
+      { space: "macOcp", words: "0xc0ac=1f80", at: STOPPED },
       { space: "eri", words: "0xd4=1f80/1f80" },
+      { space: "eri", words: "0xd4=1f00 0xd4=e00 0xd4=c00", at: STOPPED },
+      { space: "config", words: "0x70e=2700" },
     ],
+  },
+  {
+    name: "thresholds by link speed",
+    because: "Linux sets extended registers 0x1bc and 0x1dc when the link comes up (8168E-VL to 8411). Ours does not yet.",
+    rows: [{ space: "eri", words: "0x1bc=0 0x1dc=0" }],
+  },
+  {
+    name: "long counters",
+    because: "Linux has the chip count in the long form (MAC-OCP 0xea84). Ours reads the short one.",
+    rows: [{ space: "macOcp", words: "0xea84=0" }],
   },
   {
     name: "management firmware",
     because: "Linux tells the management firmware (DASH) that a driver comes and goes. Ours does not yet.",
-    rows: [{ space: "management", words: "0x30=0 0x180=0", on: [...RTL8168EP, ...RTL8117] }],
+    rows: [
+      { space: "management", words: "0x10=0 0x14=0 0x30=0 0x180=0" },
+      { space: "eri", words: "0xe8=0", on: ["rtl8168dp-28a", "rtl8168dp-28b"] },
+    ],
   },
   {
     name: "parameter 0x8011",
     because: "Realtek's source sets bit 11 of the PHY's parameter 0x8011. Linux has the address without its first digit, 0x811.",
-    rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: RTL8168H }],
+    rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
   },
   {
     name: "steppings that Linux does not tell apart",
     because: "Realtek starts the two later steppings of the 8168H in their own way (DPDK `rtl8168h.c`, methods 35 and 36), Linux as the first one.",
-    rows: [
-      { space: "ephy", words: "0x1=0 0x4=0 0x5=0 0x6=0 0x1d=0 0x1e=0", on: LATER_8168H },
-      { space: "macOcp", words: "0xd420=0 0xd438=7 0xdd02=0 0xe052=0", on: LATER_8168H },
-      { space: "phy", words: "0xa42c=0", on: LATER_8168H },
-      { space: "phyMemory", words: "0x811=0 0x808b=0", on: LATER_8168H },
-      { space: "phy", words: "0xa80c=5", on: ["rtl8168h-100"] },
-      {
-        space: "phyMemory",
-        words:
-          "0x8015=70 0x8016=20 0x8103=b8 0x8105=a 0x8106=a2 0x8107=9 0x8108=13 0x8109=b0 0x8111=7c 0x8112=73 " +
-          "0x8118=f8 0x8119=b4 0x811a=1a 0x811b=4 0x811c=80 0x811d=8 0x811e=de 0x811f=ca 0x812f=b5 0x8130=1a " +
-          "0x8131=4 0x8132=a0 0x8133=8 0x8134=de 0x8135=ca 0x81b9=20 0x81cb=35 0x81d4=66 0x87ec=18 0x87ed=7 " +
-          "0x87ee=33 0x87ef=8 0x87f0=dc 0x87f1=8 0x87f2=df 0x87f3=c 0x87f4=79 0x87f5=d 0x87f6=93 0x87fa=10 0x87fb=8",
-        on: ["rtl8168h-100"],
-      },
-    ],
-  },
-  {
-    name: "Realtek's values",
-    because: "Realtek's own drivers (for DPDK and FreeBSD, cited in `src/chip/start`) and Linux's write different words, and what the bits do is not public. Ours are Realtek's.",
-    rows: [
-      { space: "eri", words: "0x1d0=2", on: ["rtl8168h", "rtl8107e", ...LATER_8168H, ...RTL8168G, ...RTL8168GU] },
-      { space: "eri", words: "0x5f0=4f87", on: [...RTL8168G, ...RTL8168GU, ...RTL8411B] },
-      { space: "eri", words: "0x5f0=0", on: [...RTL8168H, ...LATER_8168H] },
-      { space: "eri", words: "0x1a8=fc000000", on: RTL8168G, at: STOPPED },
-      { space: "macOcp", words: "0xc140=ffff", on: [...RTL8168GU, ...RTL8168H, ...LATER_8168H, ...RTL8168EP, ...RTL8117] },
-      { space: "macOcp", words: "0xc142=ffff", on: [...RTL8168H, ...LATER_8168H, ...RTL8168EP, ...RTL8117] },
-      { space: "macOcp", words: "0xd3c0=b00", on: RTL8168GU },
-      { space: "macOcp", words: "0xd3c0=fff 0xd3c4=1", on: RTL8411B },
-      { space: "macOcp", words: "0xd420=45f 0xe052=8000 0xe098=aa2", on: RTL8168H },
-      { space: "macOcp", words: "0xe098=aa2", on: LATER_8168H },
-      { space: "phy", words: "0xa430=1", on: RTL8168H },
-      { space: "phy", words: "0xbc82=5655 0xbcd8=1065", on: [...RTL8168GU, ...RTL8411B] },
-      { space: "phyMemory", words: "0x8088=92 0x8089=22 0x809a=80 0x809b=22 0x80a0=10", on: RTL8168G },
-      { space: "ephy", words: "0x0=10ab 0xc=210 0xd=1666 0x19=fc00 0x1d=4000 0x1e=20eb", on: RTL8168EP },
-      { space: "eri", words: "0x2f8=1d8f 0x2fc=3", on: RTL8168EP },
-      { space: "macOcp", words: "0xd3e2=afd", on: RTL8168EP },
-      { space: "phy", words: "0xbc84=0 0xbcd8=0", on: RTL8168EP },
-      { space: "eri", words: "0xdc=d 0x2fc=1", on: RTL8117 },
-      { space: "macOcp", words: "0xd420=45f 0xe098=c302", on: RTL8117 },
-      { space: "registers", words: "DLLPR=c0 MISC=400000/400000", on: RTL8117 },
-    ],
+    rows: SECOND_8168H,
   },
   {
     name: "package of the RTL8117",
     because: "Realtek reads the package off the chip and chooses by it. Linux writes the values of package 15 on all.",
     rows: [
-      { space: "eri", words: "0x5f0=4000", on: RTL8117 },
-      { space: "macOcp", words: "0xe052=0 0xea80=0", on: RTL8117 },
+      { space: "eri", words: "0x5f0=4000", on: ["rtl8117-54a", "rtl8117-54b"] },
+      { space: "macOcp", words: "0xe052=0 0xea80=0", on: ["rtl8117-54a", "rtl8117-54b"] },
     ],
+  },
+  {
+    name: "EPHY numbers above 31",
+    because: "Realtek writes both lanes of the PCIe PHY, at 6 and 7 bits of number. Linux writes 5 bits, and a chip takes a number above 31 for a lower one too.",
+    rows: BOTH_LANES,
+  },
+  {
+    name: "Realtek's values",
+    because: "Realtek's own drivers (for DPDK and FreeBSD, cited in `src/chip/start`) and Linux's write different words, and what the bits do is not public. Ours are Realtek's.",
+    rows: REALTEKS,
   },
 ];

@@ -154,7 +154,6 @@ const LOAD_PATCH_8411B: readonly Step[] = [
 // oxfmt-ignore
 export const START_8411B: Start = {
   mac: [
-    ...LOAD_PATCH_8411B,
     { on: "ephy", words: [
       [0x00, 1 << 3, 0], [0x0c, 0x3ff0, 0x0820], [0x1e, 0, 1 << 0], [0x19, 0x8021, 0],
       [0x1e, 0, 1 << 13], [0x0d, 1 << 8, 1 << 9], [0x00, 0, 1 << 7], [0x06, 0, 1 << 4],
@@ -165,6 +164,8 @@ export const START_8411B: Start = {
   ],
   phy: [
     { firmware: "phy" },
+    // The firmware has code for the same place (observed: Linux 6.12 on the model loads the patch after it).
+    ...LOAD_PATCH_8411B,
     FILTER_8168G,
     { page: 0xbce, words: [[18, 0x8860]] },
     SIGNAL_8168GU,
