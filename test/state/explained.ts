@@ -123,13 +123,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "ASPM",
-    because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers for good, and in 0xd4 up to the 8168FP. The latency at which L1 is entered is left alone by ours.",
+    because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers for good, and in 0xd4 up to the 8168FP.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
       { space: "macOcp", words: "0xc0ac=1f80", at: STOPPED },
       { space: "eri", words: "0xd4=1f80/1f80" },
       { space: "eri", words: "0xd4=1f00 0xd4=e00 0xd4=c00", at: STOPPED },
-      { space: "config", words: "0x70e=2700" },
     ],
   },
   {
@@ -154,6 +153,16 @@ export const CAUSES: readonly Cause[] = [
     name: "parameter 0x8011",
     because: "Realtek's source sets bit 11 of the PHY's parameter 0x8011. Linux has the address without its first digit, 0x811.",
     rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
+  },
+  {
+    name: "second copy of the address",
+    because: "The 8168E has it in SecMAC as well, which Realtek's drivers fill in.",
+    rows: [{ space: "registers", words: "SecMAC0=2 SecMAC4=100", on: ["rtl8168e-2c0", "rtl8168e-2c1"] }],
+  },
+  {
+    name: "RTL8211 at 100 Mbit/s",
+    because: "Linux's PHY layer writes register 0x17 of this PHY before it negotiates, for the sake of a forced 100 Mbit/s.",
+    rows: [{ space: "phy", words: "0x17=0", on: ["rtl8169s", "rtl8110s"] }],
   },
   {
     name: "steppings that Linux does not tell apart",

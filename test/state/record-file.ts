@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Chip } from "#chip/chips.ts";
+import type { Chip, ChipKey } from "#chip/chips.ts";
 import { type Space, SPACES } from "#model/observation/state.ts";
 import { changes, dependsOnRun, keyOf, MOMENTS, type Moment, powerOn, type Snapshot, spaceOf } from "./snapshot.ts";
 
@@ -18,6 +18,9 @@ export interface Recording {
   /** Whole snapshots, in order; a source may lack some. */
   readonly moments: ReadonlyMap<Moment, Snapshot>;
 }
+
+/** Linux takes it for an RTL8168H and reads a link that its PHY does not show: there is nothing to compare. */
+export const WITHOUT_LINK: readonly ChipKey[] = ["rtl8116af"];
 
 const pathOf = (source: string, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
 
