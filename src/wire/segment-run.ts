@@ -20,7 +20,7 @@ const IPV6_LENGTH = 2;
 const SEQUENCE = 2;
 const TCP_FLAGS = 6;
 const TCP_CHECKSUM = 8;
-// Bound here because the engine looks an imported name up at every use.
+// Imported constants are bound here for speed: decision 8.
 const PUSH = PSH;
 
 /**

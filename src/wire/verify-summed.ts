@@ -9,7 +9,7 @@ import { fold } from "./checksum.ts";
 import type { Memory } from "./memory.ts";
 import { Verified, verify } from "./verify.ts";
 
-// The engine folds a module's own constants into the code, but loads imported ones at every use.
+// Imported constants are bound here for speed: decision 8.
 const IPV4_TYPE = 0x0008;
 const IPV6_TYPE = 0xdd86;
 const IPV4_FIRST = 0x45;

@@ -21,7 +21,7 @@ import type { DescriptorRing } from "./ring.ts";
 import type { ReceiveSideScaling } from "./rss.ts";
 import type { Offences } from "../observation/strict.ts";
 
-// The engine folds a module's own constants into the code, but loads imported ones at every use.
+// Imported constants are bound here for speed: decision 8.
 const LENGTH = Rx.length;
 const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;

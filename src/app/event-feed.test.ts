@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EventFeed } from "./event-feed.ts";
+
+type Event = { readonly kind: "carrier"; readonly up: boolean };
+const UP: Event = { kind: "carrier", up: true };
+const FAILED = { kind: "failed", error: { code: "GONE", message: "the NIC has gone", hint: "" } } as const;
+
+const setUp = () => {
+  const failures: string[] = [];
+  return { feed: new EventFeed<Event>(({ code }) => failures.push(code)), failures };
+};
+
+const heard = (feed: EventFeed<Event>): string[] => {
+  const kinds: string[] = [];
+  feed.listen(({ kind }) => kinds.push(kind));
+  return kinds;
+};
+
+test("the first listener gets what happened before it came; a failure is there for each", () => {
+  const { feed, failures } = setUp();
+  feed.push(UP);
+  feed.push(FAILED);
+  assert.deepEqual(heard(feed), ["carrier", "failed"]);
+  assert.deepEqual(heard(feed), ["failed"]);
+  assert.deepEqual(failures, ["GONE"]);
+  assert.equal(feed.failure?.message, "the NIC has gone");
+});
+
+test("of several failures the first is reported, and none while closing", () => {
+  const { feed, failures } = setUp();
+  const kinds = heard(feed);
+  feed.push(FAILED);
+  feed.fail(new Error("its thread ended"));
+  assert.deepEqual([kinds, failures], [["failed"], ["GONE"]]);
+  const other = setUp();
+  other.feed.close();
+  other.feed.push(FAILED);
+  assert.deepEqual(other.failures, []);
+  assert.deepEqual(heard(other.feed), []);
+});
+
+test("an error without a code or hint is a failure all the same", () => {
+  const { feed, failures } = setUp();
+  feed.fail(new Error("its thread ended"));
+  assert.deepEqual(failures, ["INTERNAL"]);
+});
