@@ -40,10 +40,15 @@ const common = (a: readonly Operation[], b: readonly Operation[]): readonly (rea
 const operationText = ({ place, was, now }: Operation): string =>
   `${placeText(place)}: ${was === undefined ? "" : `reads ${hex(was)}`}${now === undefined ? "" : ` writes ${hex(now)}`}`;
 
+/** Whether both store the same in a register of the PHY's first page. */
 const isSame = (a: Change, b: Change): boolean =>
-  samePlace(a.place, b.place) && a.word.length === 2 && a.word.join() === b.word.join();
+  a.place.space === "phy" &&
+  a.place.page === 0 &&
+  samePlace(a.place, b.place) &&
+  a.word.length === 2 &&
+  a.word.join() === b.word.join();
 
-/** Without words that are stored twice in a row, by themselves or in pairs: a PHY is woken each time somebody asks for it. */
+/** Without words that are stored twice in a row there, by themselves or in pairs: a PHY is woken each time somebody asks for it. */
 const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
   const once: Change[] = [];
   for (const change of changes) {
