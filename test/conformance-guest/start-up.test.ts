@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
-import { compare, FOLLOWED } from "../derive/compare.ts";
+import { compare, BEFORE_8168G } from "../derive/compare.ts";
 import { type Traced, traceLinux } from "../derive/linux.ts";
 import { noRig } from "../guest/available.ts";
 import { GRID_VARIABLE } from "./grid.ts";
@@ -12,7 +12,7 @@ const SOME = ["rtl8102e-348", "rtl8168cp-3c8", "rtl8168c-3c3", "rtl8169sc-180", 
 const LIMIT_MILLIS = 3_600_000;
 
 describe("start-up", { skip: noRig(), timeout: LIMIT_MILLIS }, () => {
-  const chips = process.env[GRID_VARIABLE] === undefined ? SOME.map((key) => chipNamed(key)!) : FOLLOWED;
+  const chips = process.env[GRID_VARIABLE] === undefined ? SOME.map((key) => chipNamed(key)!) : BEFORE_8168G;
   let traced: Traced | undefined;
   before(async () => {
     traced = await traceLinux(chips, "6.12");

@@ -6,8 +6,8 @@ import { traceOurs } from "./ours.ts";
 import { differences, linesOf, stepsOf } from "./steps.ts";
 import type { Traces } from "./unknown-registers.ts";
 
-/** Chips whose PHY and MAC are reached as `SideBuses` can follow it. */
-export const FOLLOWED = (CHIPS as readonly Chip[]).filter(({ profile }) => profile.phyAccess !== "ocp");
+/** Chips whose values are all that Linux writes. */
+export const BEFORE_8168G = (CHIPS as readonly Chip[]).filter(({ profile }) => profile.phyAccess !== "ocp");
 
 export interface Compared {
   readonly phase: Phase;

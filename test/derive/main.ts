@@ -1,12 +1,12 @@
 /**
  * `npm run derive -- --chip KEY`: the start-up values that Linux's r8169 writes to a chip, from register traces of a guest.
  */
-import { WrongUsage } from "#app/cli/usage.ts";
-import { type Chip, chipNamed } from "#chip/chips.ts";
+import { parseChip } from "#app/cli/spec.ts";
+import type { Chip } from "#chip/chips.ts";
 import { among } from "../guest/options.ts";
 import { type KernelName, KERNELS } from "../guest/parts.ts";
 import { argumentsOf, giveUp } from "../program.ts";
-import { compare, FOLLOWED } from "./compare.ts";
+import { compare, BEFORE_8168G } from "./compare.ts";
 import { traceLinux } from "./linux.ts";
 import { sourceOf, stepsOf } from "./steps.ts";
 import type { Traces } from "./unknown-registers.ts";
@@ -15,15 +15,6 @@ interface Wanted {
   readonly chips: readonly Chip[];
   readonly kernel: KernelName;
 }
-
-const chipOf = (key: string): Chip => {
-  const chip = chipNamed(key);
-  if (chip !== undefined && FOLLOWED.includes(chip)) return chip;
-  throw new WrongUsage(
-    chip === undefined ? `there is no chip "${key}"` : `${key} is reached in a way that this does not follow`,
-    `Chips before the RTL8168G: ${FOLLOWED.map((each) => each.key).join(", ")}.`,
-  );
-};
 
 const wanted = argumentsOf(
   {
@@ -47,7 +38,7 @@ const wanted = argumentsOf(
     examples: ["npm run derive -- --chip rtl8102e-348", "npm run derive -- --chip rtl8168c-3c3,rtl8168cp-3c8"],
   },
   ({ chip, kernel }): Wanted => ({
-    chips: chip === undefined ? FOLLOWED : chip.split(",").map(chipOf),
+    chips: chip === undefined ? BEFORE_8168G : chip.split(",").map(parseChip),
     kernel: among("kernel", kernel, KERNELS),
   }),
 );
