@@ -2,7 +2,17 @@
 import { ESTATUS, GBSR, PAGE } from "#chip/phy.ts";
 import * as registers from "#chip/registers.ts";
 import { Lock } from "#chip/registers.ts";
-import { type Access, inWindow, isChoice, isChosen, isOfMac, type Place, samePlace, SideBuses } from "./side-buses.ts";
+import {
+  type Access,
+  inWindow,
+  isChoice,
+  isChosen,
+  isOfMac,
+  type Place,
+  samePlace,
+  SideBuses,
+  type Space,
+} from "./side-buses.ts";
 
 /** A line of a JSON trace, as docs/trace.md describes it. */
 interface Line {
@@ -46,14 +56,14 @@ const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
 
 const isNegotiation = ({ page, address }: Place): boolean => page === 0 && (address <= GBSR || address === ESTATUS);
 
-/**
- * The bits of a register that a table of values could have. Around the PHY's tuning, nothing but single bytes of the window: what
- * is longer leads to the management controller.
- */
+/** Where the PHY's tuning has words beside the PHY. Longer registers of the window lead to the management controller then. */
+const AROUND_TUNING: readonly Space[] = ["io8", "fuse", "mac"];
+
+/** The bits of a register that a table of values could have. */
 const bitsOfTable = (place: Place, phase: Phase): number => {
   const { space, address } = place;
   if (space === "phy") return address === PAGE || isNegotiation(place) ? 0 : 0xffff;
-  if (phase === "phy" && space !== "io8" && space !== "fuse") return 0;
+  if (phase === "phy" && !AROUND_TUNING.includes(space)) return 0;
   if (space === "eri") return ADDRESS_COPIES.includes(address) || !isOfMac(address) ? 0 : 0xffff_ffff;
   if (space.startsWith("io")) return OF_EVERY_START.includes(address) ? 0 : ~(OF_THE_LINK.get(address) ?? 0);
   return 0xffff_ffff;
