@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { expect, RealClock, Timers, until, VirtualClock } from "./clock.ts";
 import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
-test("waiting ends when the condition holds, after as many looks as it takes", () => {
+test("waiting ends when the condition holds, after any number of checks", () => {
   const clock = new VirtualClock();
   let ready = false;
   clock.timers.schedule(250, () => (ready = true));
@@ -12,7 +12,7 @@ test("waiting ends when the condition holds, after as many looks as it takes", (
   assert.equal(clock.now(), 300);
 });
 
-test("waiting gives up at its limit", () => {
+test("waiting ends at its limit", () => {
   const clock = new VirtualClock();
   let looks = 0;
   assert.equal(
@@ -32,14 +32,14 @@ test("a condition that comes true with the last wait is not missed", () => {
 test("a wait that must succeed throws what it waited for, and how long", () => {
   assert.throws(() => expect(new VirtualClock(), "reset", 500, 50, () => false), {
     code: "TIMEOUT",
-    message: "reset: nothing for 500 µs",
+    message: "reset: timed out after 500 µs",
     waitedMicros: 500,
   });
   assert.throws(() => expect(new VirtualClock(), "reset", 500, 50, () => false), Timeout);
   expect(new VirtualClock(), "reset", 0, 50, () => true);
 });
 
-test("a wait without a limit, or in steps of nothing, is refused", () => {
+test("a wait without a limit, or in steps of 0, is rejected", () => {
   for (const [limit, step] of [
     [Infinity, 1],
     [NaN, 1],
@@ -81,7 +81,7 @@ test("a cancelled timer does not run, and cancelling late or twice does nothing"
   assert.deepEqual(ran, ["b"]);
 });
 
-test("what a timer schedules for now runs as well; a timer that never stops is caught", () => {
+test("entries that a timer schedules for now run too; one that reschedules itself endlessly is detected", () => {
   const timers = new Timers();
   const ran: number[] = [];
   timers.schedule(5, () => timers.schedule(3, () => ran.push(3)));
@@ -115,7 +115,7 @@ test("virtual time never goes back, also when a timer itself waits or was due lo
   for (const micros of [-1, NaN, Infinity]) assert.throws(() => clock.delay(micros), OutOfRange);
 });
 
-test("a timer for no time at all is refused", () => {
+test("a timer for the time NaN is rejected", () => {
   assert.throws(() => new Timers().schedule(NaN, () => {}), OutOfRange);
 });
 

@@ -1,4 +1,4 @@
-/** The clock is passed in: real for hardware, virtual in tests. All times are microseconds. */
+/** The clock is passed as a parameter: real for hardware, virtual in tests. All times are microseconds. */
 import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
 /** A source of time that can also be waited on. */
@@ -10,8 +10,8 @@ export interface Clock {
 }
 
 /**
- * Waits until `condition` holds, looking every `stepMicros`, for at most `limitMicros`. The last look is after the last
- * wait, so a condition that comes true in time is never missed.
+ * Waits until `condition` holds, checking every `stepMicros`, for at most `limitMicros`. The last check is after the
+ * last wait, so a condition that becomes true in time is never missed.
  * @throws {OutOfRange} unless the limit is 0 or more and finite, and the step is more than 0
  */
 export const until = (clock: Clock, limitMicros: number, stepMicros: number, condition: () => boolean): boolean => {
@@ -25,7 +25,7 @@ export const until = (clock: Clock, limitMicros: number, stepMicros: number, con
   return true;
 };
 
-/** As `until`, but throws `Timeout` naming what did not come. */
+/** As `until`, but throws `Timeout` with the name of the condition. */
 export const expect = (
   clock: Clock,
   what: string,
@@ -36,16 +36,16 @@ export const expect = (
   if (!until(clock, limitMicros, stepMicros, condition)) throw new Timeout({ what, waitedMicros: limitMicros });
 };
 
-/** Entries that may run at one moment; more is a timer that keeps rescheduling itself for the same time. */
+/** Limit of entries that run at one moment; more means a timer that keeps rescheduling itself for the same time. */
 const MOST_AT_ONCE = 1_000_000;
 
-/** Things to be done later, kept in order of time. Device models keep their pending work here. */
+/** Functions to be called later, in order of time. Device models keep their pending work here. */
 export class Timers {
   readonly #due: { at: number; run: () => void }[] = [];
 
   /** Runs `run` once the time is `at` or later. Returns a function that cancels it. @throws {OutOfRange} for NaN */
   schedule(at: number, run: () => void): () => void {
-    if (Number.isNaN(at)) throw new OutOfRange("a timer for no time at all (NaN)");
+    if (Number.isNaN(at)) throw new OutOfRange("a timer for the time NaN");
     const entry = { at, run };
     let i = this.#due.length;
     while (i > 0 && this.#due[i - 1]!.at > at) i--;
@@ -56,14 +56,14 @@ export class Timers {
     };
   }
 
-  /** When the next entry is due; `Infinity` when there is none. */
+  /** Time of the next entry; `Infinity` if there is none. */
   get next(): number {
     return this.#due[0]?.at ?? Infinity;
   }
 
   /**
-   * Runs, in order, what is due at `now`. What they schedule for `now` or earlier runs as well.
-   * @throws {Misuse} when that does not come to an end
+   * Runs in order what is due at `now`, including what these entries schedule for `now` or earlier.
+   * @throws {Misuse} if that does not end
    */
   run(now: number): void {
     for (let ran = 0; this.next <= now; ran++) {
@@ -81,13 +81,13 @@ export class RealClock implements Clock {
   }
   delay(micros: number): void {
     const end = performance.now() + micros / 1000;
-    // Atomics.wait costs some 60 µs to come back; shorter waits spin.
+    // Atomics.wait takes some 60 µs to return; shorter waits spin.
     if (micros >= 200) Atomics.wait(this.#cell, 0, 0, micros / 1000);
     while (performance.now() < end);
   }
 }
 
-/** A clock that stands still until someone waits; then time jumps from one timer to the next. Deterministic. */
+/** A clock that stands still until someone waits; time then jumps from timer to timer. Deterministic. */
 export class VirtualClock implements Clock {
   readonly timers = new Timers();
   #now = 0;
@@ -102,7 +102,7 @@ export class VirtualClock implements Clock {
       this.#now = Math.max(this.#now, this.timers.next);
       this.timers.run(this.#now);
     }
-    // A timer may itself have waited, past the end.
+    // A timer may itself have waited beyond the end.
     this.#now = Math.max(this.#now, end);
   }
 }

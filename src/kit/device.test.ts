@@ -23,7 +23,7 @@ const device = (): PciDevice => {
 
 const STEPS = 5;
 
-/** Takes STEPS things one after another, logs what it takes and lets go of, and fails before step `failAt`. */
+/** Acquires STEPS resources one after another, logs each acquisition and release, and fails before step `failAt`. */
 const greedy = (log: string[], failAt: number): Driver<string, { greeting: string }> => ({
   name: "greedy",
   ids: [{ vendor: 0x10ec, device: 0x8168 }],
@@ -39,7 +39,7 @@ const greedy = (log: string[], failAt: number): Driver<string, { greeting: strin
 });
 
 for (let failAt = 0; failAt <= STEPS; failAt++)
-  test(`a probe that fails after ${failAt} acquisitions lets go of them in reverse order`, () => {
+  test(`a probe that fails after ${failAt} acquisitions releases them in reverse order`, () => {
     const log: string[] = [];
     assert.throws(() => bind(greedy(log, failAt), device(), { greeting: "" }), new RangeError(`step ${failAt}`));
     const taken = Array.from({ length: failAt }, (_, step) => `+${step}`);
@@ -47,7 +47,7 @@ for (let failAt = 0; failAt <= STEPS; failAt++)
     assert.deepEqual(log, [...taken, ...freed]);
   });
 
-test("real parts that a failing probe took are free again", () => {
+test("resources of a failing probe are free again", () => {
   const card = device();
   const broken: Driver<never, undefined> = {
     name: "broken",
@@ -61,7 +61,7 @@ test("real parts that a failing probe took are free again", () => {
   for (let i = 0; i < 3; i++) assert.throws(() => bind(broken, card, undefined), /no link/);
 });
 
-test("unbinding lets go of everything in reverse order, once", () => {
+test("unbinding releases everything in reverse order, once", () => {
   const log: string[] = [];
   const bound = bind(greedy(log, -1), device(), { greeting: "hello" });
   assert.equal(bound.state, "bound");
@@ -75,7 +75,7 @@ test("unbinding lets go of everything in reverse order, once", () => {
   assert.throws(() => bound.driver, new Revoked("test:0"));
 });
 
-test("a device that is gone lets go of everything too, and says that it is gone", () => {
+test("a device that is gone releases everything too, and reports that it is gone", () => {
   const log: string[] = [];
   const bound = bind(greedy(log, -1), device(), { greeting: "" });
   log.length = 0;
@@ -86,7 +86,7 @@ test("a device that is gone lets go of everything too, and says that it is gone"
   assert.throws(() => bound.driver, Revoked);
 });
 
-test("a failure to let go of one thing does not keep the others", () => {
+test("a failure to release one resource does not keep the others", () => {
   const log: string[] = [];
   const clumsy: Driver<string, undefined> = {
     name: "clumsy",
@@ -112,7 +112,7 @@ test("a driver may have nothing to return", () => {
   assert.equal(bound.driver, undefined);
 });
 
-test("a driver refuses a device that no row of its table names", () => {
+test("a driver rejects a device that is not in its table", () => {
   const other: Driver<string, undefined> = {
     name: "other",
     ids: [{ vendor: 0x10ec, device: 0x8139 }],
@@ -125,7 +125,7 @@ test("a driver refuses a device that no row of its table names", () => {
   );
 });
 
-test("a row matches on what it names and takes anything for what it does not", () => {
+test("a row matches the fields that it has, and any value of others", () => {
   const row = { vendor: 0x10ec, device: 0x8168 };
   assert.ok(matches(row, ID));
   assert.ok(matches({ ...row, subsystemDevice: 0x0123 }, ID));
@@ -136,7 +136,7 @@ test("a row matches on what it names and takes anything for what it does not", (
   assert.ok(!matches({ ...row, device: 0x8169 }, ID));
 });
 
-test("what goes wrong in removal after something else has gone wrong does not hide it", () => {
+test("an error during removal does not hide an earlier error", () => {
   const failing: Driver<string, undefined> = {
     name: "failing",
     ids: [ID],

@@ -12,9 +12,9 @@ export interface PciId {
   readonly revision: number;
 }
 
-/** All that a driver may touch. Its parts stop working when the device is unbound or gone. */
+/** All parts of a device that a driver may use. They stop working when the device is unbound or gone. */
 export interface PciDevice {
-  /** How people name it: a PCI address, or `model:rtl8168h`. */
+  /** Name for display: a PCI address, or `model:rtl8168h`. */
   readonly name: string;
   readonly id: PciId;
   /** PCI configuration space. */
@@ -23,17 +23,17 @@ export interface PciDevice {
   readonly registers: Mmio;
   readonly dma: DmaDomain;
   readonly interrupts: Interrupts;
-  /** Lets the device read and write memory on its own, or stops it. */
+  /** Enables or disables bus mastering. */
   setBusMaster(on: boolean): void;
 }
 
-/** A device that can leave while its driver works with it, or has to be let go. */
+/** A device that may disappear while its driver runs, or must be released on request. */
 export interface RemovableDevice extends PciDevice {
-  /** For poll(2): ready when the device has gone or is asked for. */
+  /** For poll(2): ready when the device is gone or its release is requested. */
   readonly lostFd: number;
-  /** For poll(2): ready when something went wrong with it, where its bus tells of that. */
+  /** For poll(2): ready after an error of the device, on buses that report that. */
   readonly troubleFd?: number;
-  /** Why it must be let go; undefined while it need not. Registers that read all ones do not tell. */
+  /** Why it must be released; undefined while it need not. A register that reads all ones does not show the reason. */
   whyLost(): FerruleError | undefined;
 }
 
@@ -43,13 +43,13 @@ export interface PciMatch {
   readonly device: number;
   readonly subsystemVendor?: number;
   readonly subsystemDevice?: number;
-  /** This revision, or a later one. */
+  /** This revision or a later one. */
   readonly oldestRevision?: number;
 }
 
 /**
- * A driver: which devices it takes, and how it takes one. Everything acquired in `probe` goes onto `scope`, which is
- * unwound in reverse order when the device is unbound, and also when `probe` throws half-way.
+ * A driver: the devices it supports, and how to start one. All that `probe` acquires is added to `scope`, which is
+ * released in reverse order when the device is unbound, and also if `probe` throws.
  */
 export interface Driver<T, Options> {
   readonly name: string;
@@ -60,7 +60,7 @@ export interface Driver<T, Options> {
 /** The driver's table has no row for this device. */
 export class NotMine extends FerruleError {
   readonly code = "NOT_MINE";
-  readonly hint = "See `ferrule list` for the cards this driver takes.";
+  readonly hint = "See `ferrule list` for the cards that this driver supports.";
   constructor(driver: string, id: PciId) {
     super(
       `${driver} has no row for ${id.vendor.toString(16).padStart(4, "0")}:${id.device.toString(16).padStart(4, "0")}`,
@@ -75,7 +75,7 @@ export const matches = (row: PciMatch, id: PciId): boolean =>
   (row.subsystemDevice ?? id.subsystemDevice) === id.subsystemDevice &&
   id.revision >= (row.oldestRevision ?? 0);
 
-/** A device with its driver. Disposing it unbinds: removal runs everything acquired in probe backwards. */
+/** A device with its driver. Disposing it unbinds: all that probe acquired is released in reverse order. */
 export class Bound<T> implements Disposable {
   readonly device: PciDevice;
   readonly #scope: DisposableStack;
@@ -93,13 +93,13 @@ export class Bound<T> implements Disposable {
     return this.#state;
   }
 
-  /** What probe returned. @throws {Revoked} once unbound or gone. */
+  /** The result of probe. @throws {Revoked} once unbound or gone */
   get driver(): T {
     if (this.#state !== "bound") throw new Revoked(this.device.name);
     return this.#driver as T;
   }
 
-  /** The device disappeared: the same unwinding, and the state says why. */
+  /** The device disappeared: released in the same way, but the state records why. */
   lost(): void {
     this.#end("gone");
   }
@@ -118,8 +118,8 @@ export class Bound<T> implements Disposable {
 
 /**
  * Binds a driver to a device.
- * @throws {DeviceGone} when nothing answers in configuration space; @throws {NotMine} when no row of the driver's id table
- * matches; and whatever probe throws.
+ * @throws {DeviceGone} if configuration space reads all ones; @throws {NotMine} if no row of the driver's id table
+ * matches; and whatever probe throws
  */
 export const bind = <T, O>(driver: Driver<T, O>, device: PciDevice, options: O): Bound<T> => {
   if (device.id.vendor === 0xffff) throw new DeviceGone("the vendor id");

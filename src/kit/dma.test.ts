@@ -8,7 +8,7 @@ const IOVA = 0x1234_5000;
 const arena = (bytes = 64 * 1024): DmaArena => new DmaArena(new ArrayBuffer(bytes), IOVA);
 const request = (bytes: number, align = 8): DmaRequest => ({ what: "a test", bytes, align, direction: "both" });
 
-test("a piece has the alignment it was asked for, seen from the device", () => {
+test("a piece has the alignment requested, in device addresses", () => {
   const dma = new DmaArena(new ArrayBuffer(0x8000), 0x7000);
   dma.allocate(request(8));
   for (const align of [8, 64, 256, 4096, 8192]) {
@@ -39,7 +39,7 @@ test("pieces never overlap, stay in the window, are zeroed, and free memory is o
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const dma = arena(8192);
-      // The reference: whose each byte of the window is.
+      // The reference: the owner of each byte of the window.
       const owner = new Int32Array(8192);
       const pieces: { id: number; memory: DmaMemory }[] = [];
       for (const [i, now] of steps.entries()) {
@@ -73,7 +73,7 @@ test("pieces never overlap, stay in the window, are zeroed, and free memory is o
   );
 });
 
-/** Whether the reference has a free place for so many bytes. */
+/** Whether the reference has this many contiguous free bytes. */
 const fits = (owner: Int32Array, bytes: number, align: number): boolean => {
   const length = Math.ceil(bytes / 8) * 8;
   for (let start = 0; start + length <= owner.length; start += 8)
@@ -81,7 +81,7 @@ const fits = (owner: Int32Array, bytes: number, align: number): boolean => {
   return false;
 };
 
-test("memory given back from both sides of a hole makes one span with it", () => {
+test("memory freed on both sides of a gap forms one span with it", () => {
   for (const order of [
     [0, 1, 2],
     [2, 1, 0],
@@ -95,7 +95,7 @@ test("memory given back from both sides of a hole makes one span with it", () =>
   }
 });
 
-test("an exhausted window says what for and how much is left", () => {
+test("an exhausted window reports the purpose and the space left", () => {
   const dma = arena(4096);
   dma.allocate(request(4000));
   assert.throws(() => dma.allocate({ ...request(256), what: "the receive ring" }), {
@@ -105,7 +105,7 @@ test("an exhausted window says what for and how much is left", () => {
   assert.equal(dma.allocate(request(96)).length, 96);
 });
 
-test("a piece that was given back throws by name, and giving it back twice harms nobody", () => {
+test("a freed piece throws with its name, and freeing it twice has no effect", () => {
   const dma = arena();
   const first = dma.allocate(request(256));
   first[Symbol.dispose]();
@@ -118,7 +118,7 @@ test("a piece that was given back throws by name, and giving it back twice harms
   assert.throws(() => first.words, Revoked);
 });
 
-test("when the device is gone every piece is, and nothing more is handed out", () => {
+test("when the device is gone every piece is, and nothing more can be allocated", () => {
   const dma = arena();
   const pieces = [dma.allocate(request(8)), dma.allocate(request(8))];
   dma.revoke();
@@ -129,14 +129,14 @@ test("when the device is gone every piece is, and nothing more is handed out", (
   dma[Symbol.dispose]();
 });
 
-test("sizes and alignments that cannot be are refused", () => {
+test("sizes and alignments that are invalid are rejected", () => {
   const dma = arena();
   for (const bytes of [0, -8, 1.5, NaN, Infinity]) assert.throws(() => dma.allocate(request(bytes)), OutOfRange);
   for (const align of [0, 4, 12, 8.5, NaN, -8, 2 ** 31, 2 ** 32 + 2 ** 33])
     assert.throws(() => dma.allocate(request(8, align)), OutOfRange);
 });
 
-test("a window that is empty, misplaced or crosses a 4 GiB boundary is refused", () => {
+test("a window that is empty, misplaced or crosses a 4 GiB boundary is rejected", () => {
   const memory = new ArrayBuffer(8192);
   for (const iova of [1, 4095, -4096, 0.5, NaN, 2 ** 32 - 4096, 2 ** 53])
     assert.throws(() => new DmaArena(memory, iova), OutOfRange);

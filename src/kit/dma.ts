@@ -1,17 +1,17 @@
-/** Memory that both the CPU and the device see, handed out from one window. */
+/** Memory that both CPU and device can access, allocated from one window. */
 import { FerruleError, OutOfRange, Revoked } from "./errors.ts";
 import type { FrameMemory } from "./link.ts";
 
-/** Which way data moves, seen from the CPU. */
+/** Direction of the data, as seen from the CPU. */
 export type Direction = "toDevice" | "fromDevice" | "both";
 
-/** A piece of DMA memory. Disposing it gives it back; using it afterwards, or after the device has gone, throws `Revoked`. */
+/** A piece of DMA memory. Disposing frees it; use after that, or after the device is gone, throws `Revoked`. */
 export interface DmaMemory extends Disposable {
-  /** The address the device is told for the first byte. */
+  /** The device's address of the first byte. */
   readonly iova: number;
   readonly length: number;
   readonly direction: Direction;
-  /** Where it starts in the domain's window, in bytes. */
+  /** Offset in the domain's window, in bytes. */
   readonly offset: number;
   readonly bytes: Uint8Array;
   /** The same memory as 32-bit words. */
@@ -19,7 +19,7 @@ export interface DmaMemory extends Disposable {
 }
 
 export interface DmaRequest {
-  /** What the memory is for; named in errors. */
+  /** Purpose of the memory, for errors. */
   readonly what: string;
   /** Bytes; greater than 0. */
   readonly bytes: number;
@@ -28,13 +28,13 @@ export interface DmaRequest {
   readonly direction: Direction;
 }
 
-/** What a driver may make DMA memory from. */
+/** A source of DMA memory for a driver. */
 export interface DmaDomain {
   /** The whole window. Hot paths index it directly; everything else goes through `allocate`. */
   readonly window: FrameMemory;
   /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
   readonly iova: number;
-  /** @throws {DmaExhausted} when the window has no free piece of that size. */
+  /** @throws {DmaExhausted} if the window has no free piece of that size */
   allocate(request: DmaRequest): DmaMemory;
 }
 
@@ -51,10 +51,10 @@ const GIB4 = 2 ** 32;
 const MAX_ALIGN = 2 ** 30;
 
 /**
- * A window carved into pieces, first fit.
+ * A window divided into pieces, first fit.
  *
- * Invariants: pieces never overlap; what was freed is zeroed before it is handed out again; after `revoke` no piece can
- * be reached through its handle.
+ * Invariants: pieces never overlap; freed memory is zeroed before it is allocated again; after `revoke` no piece can be
+ * reached through its handle.
  */
 export class DmaArena implements DmaDomain, Disposable {
   readonly window: FrameMemory;
@@ -81,12 +81,14 @@ export class DmaArena implements DmaDomain, Disposable {
     this.#free = [{ offset: 0, length }];
   }
 
-  /** Pieces handed out and not given back. */
+  /** Number of pieces in use. */
   get live(): number {
     return this.#live.size;
   }
 
-  /** As `DmaDomain`. @throws {OutOfRange} for a size or alignment that cannot be; {Revoked} once the device is gone */
+  /**
+   * As `DmaDomain`. @throws {OutOfRange} for an invalid size or alignment; @throws {Revoked} once the device is gone
+   */
   allocate(request: DmaRequest): DmaMemory {
     if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
     const { bytes, align } = request;
@@ -114,7 +116,7 @@ export class DmaArena implements DmaDomain, Disposable {
     );
   }
 
-  /** Takes every piece back at once: the device is gone. */
+  /** Frees all pieces at once: the device is gone. */
   revoke(): void {
     this.#revoked = true;
     for (const piece of this.#live) piece[Symbol.dispose]();

@@ -27,9 +27,9 @@ test("a message says what was seen, with offsets in hexadecimal", () => {
     ALL.map((error) => error.message),
     [
       "the receive ring was used after its device was gone",
-      "BAR 2: 4 bytes at 0xfe do not lie in the 0x100-byte window",
+      "BAR 2: 4 bytes at 0xfe are outside the window of 0x100 bytes",
       "MTU 70000",
-      "reset: nothing for 1000 µs",
+      "reset: timed out after 1000 µs",
       "TxConfig reads all ones: the device is gone",
       "a lock was released twice",
     ],

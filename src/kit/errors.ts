@@ -1,6 +1,8 @@
-/** Errors say what was seen, carry it in fields, and hint at what to do. */
+/** Errors report what was found, with fields, and a hint what to do. */
 
-/** Every error Ferrule throws on purpose. `code` is stable and greppable; `hint` is one sentence that says what to do. */
+/**
+ * Base of all errors that Ferrule throws deliberately. `code` is stable; `hint` is one sentence that says what to do.
+ */
 export abstract class FerruleError extends Error {
   abstract readonly code: string;
   abstract readonly hint: string;
@@ -10,7 +12,7 @@ export abstract class FerruleError extends Error {
   }
 }
 
-/** The device left, or its resources were taken back, while a handle to it was still in use. */
+/** The device is gone, or its resources were released, while a handle was still in use. */
 export class Revoked extends FerruleError {
   readonly code = "REVOKED";
   readonly hint = "The device was unbound, reset or unplugged. Probe it again.";
@@ -21,7 +23,7 @@ export class Revoked extends FerruleError {
   }
 }
 
-/** An access fell outside a register window or a memory region. */
+/** An access was outside a register window or a memory region. */
 export class OutOfWindow extends FerruleError {
   readonly code = "OUT_OF_WINDOW";
   readonly hint = "The region is smaller than this chip needs: check the BAR and the chip's identification.";
@@ -30,7 +32,7 @@ export class OutOfWindow extends FerruleError {
   readonly length: number;
   constructor(fields: { what: string; offset: number; width: number; length: number }) {
     super(
-      `${fields.what}: ${fields.width} bytes at 0x${fields.offset.toString(16)} do not lie in the 0x${fields.length.toString(16)}-byte window`,
+      `${fields.what}: ${fields.width} bytes at 0x${fields.offset.toString(16)} are outside the window of 0x${fields.length.toString(16)} bytes`,
     );
     this.offset = fields.offset;
     this.width = fields.width;
@@ -38,7 +40,7 @@ export class OutOfWindow extends FerruleError {
   }
 }
 
-/** A value does not fit where it should go: a programming mistake, found before it reaches the hardware. */
+/** A value is outside its range: a programming error, found before it reaches the hardware. */
 export class OutOfRange extends FerruleError {
   readonly code = "OUT_OF_RANGE";
   readonly hint: string;
@@ -48,13 +50,13 @@ export class OutOfRange extends FerruleError {
   }
 }
 
-/** Hardware did not do within its limit what it should. */
+/** The hardware did not reach a state within the time limit. */
 export class Timeout extends FerruleError {
   readonly code = "TIMEOUT";
   readonly hint: string;
   readonly waitedMicros: number;
   constructor(fields: { what: string; waitedMicros: number; hint?: string }) {
-    super(`${fields.what}: nothing for ${fields.waitedMicros} µs`);
+    super(`${fields.what}: timed out after ${fields.waitedMicros} µs`);
     this.waitedMicros = fields.waitedMicros;
     this.hint =
       fields.hint ?? "The device is hung, asleep or gone. Check power state and bus mastering, then reset it.";
@@ -70,7 +72,7 @@ export class DeviceGone extends FerruleError {
   }
 }
 
-/** A part was used in a way its contract rules out: a programming mistake, such as releasing a lock twice. */
+/** A part was used in a way that its contract excludes: a programming error, such as releasing a lock twice. */
 export class Misuse extends FerruleError {
   readonly code = "MISUSE";
   readonly hint: string;
@@ -81,13 +83,13 @@ export class Misuse extends FerruleError {
 }
 
 /**
- * What failed first. Where releasing resources fails after something else has failed, JavaScript throws a SuppressedError of
- * both, which has neither code nor hint.
+ * The first failure. If releasing resources fails after another failure, JavaScript throws a SuppressedError of both,
+ * which has neither code nor hint.
  */
 export const rootCause = (error: unknown): unknown =>
   error instanceof SuppressedError ? rootCause(error.suppressed) : error;
 
-/** Runs `act`, and throws what failed first. For the borders of the library: see `rootCause`. */
+/** Runs `act`, and throws the first failure (see `rootCause`). For functions of the library's interface. */
 export const withRootCause = <T>(act: () => T): T => {
   try {
     return act();

@@ -1,16 +1,16 @@
-/** Interrupts as a driver sees them: a line it asks for, masks, waits on and gives back. */
+/** Interrupts as a driver uses them: a line that it requests, masks, waits on and releases. */
 
 /**
  * A requested interrupt line.
  *
- * An event that comes while the line is masked is remembered and delivered at `unmask`; several become one. A driver
- * must survive an interrupt without a cause (spurious) and a cause without an interrupt (lost: it looks again after
+ * An event that arrives while the line is masked is held and delivered at `unmask`; several become one. A driver must
+ * tolerate an interrupt without a cause (spurious) and a cause without an interrupt (lost: it checks again after
  * unmasking).
  */
 export interface InterruptLine extends Disposable {
-  /** Something that poll(2) can wait on; undefined where the bus has none (same-thread and browser). */
+  /** A descriptor for poll(2); undefined where the bus has none (same thread, and browser). */
   readonly fd: number | undefined;
-  /** Takes the pending event, if there is one. */
+  /** Takes the pending event, if any. */
   take(): boolean;
   mask(): void;
   unmask(): void;
@@ -18,11 +18,11 @@ export interface InterruptLine extends Disposable {
 
 /** The interrupts a device has. */
 export interface Interrupts {
-  /** How many vectors there are. */
+  /** Number of vectors. */
   readonly vectors: number;
   /**
-   * Asks for a vector. `onEvent`, where given, is called by buses that deliver in the driver's own thread.
-   * @throws {OutOfRange} for a vector the device does not have, or one already requested.
+   * Requests a vector. `onEvent` is called by buses that deliver in the driver's own thread.
+   * @throws {OutOfRange} for a vector that the device does not have, or that is already requested
    */
   request(vector: number, onEvent?: () => void): InterruptLine;
 }

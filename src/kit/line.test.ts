@@ -15,7 +15,7 @@ test("an event can be taken once; several become one", () => {
   assert.equal(line.take(), false);
 });
 
-test("an event that comes while masked is held back until unmask, and delivered once", () => {
+test("an event that arrives while masked is held until unmask, and delivered once", () => {
   const interrupts = new SoftInterrupts(1);
   const line = interrupts.request(0);
   line.mask();
@@ -46,7 +46,7 @@ test("a handler is called for every event, at once or at unmask", () => {
   assert.equal(calls, 2);
 });
 
-test("a handler is not entered again while it runs; what came meanwhile follows", () => {
+test("a handler is not entered again while it runs; events that arrive meanwhile follow", () => {
   const interrupts = new SoftInterrupts(1);
   let depth = 0;
   let calls = 0;
@@ -59,7 +59,7 @@ test("a handler is not entered again while it runs; what came meanwhile follows"
   assert.equal(calls, 3);
 });
 
-test("a handler that masks its line is left alone until it unmasks it", () => {
+test("a handler that masks its line is not called until it unmasks it", () => {
   const interrupts = new SoftInterrupts(1);
   let calls = 0;
   const line = interrupts.request(0, () => {
@@ -118,7 +118,7 @@ test("an event for a vector nobody requested, or that does not exist, is counted
   assert.equal(interrupts.request(0).take(), false);
 });
 
-test("a released line is silent, unusable and free to be requested again", () => {
+test("a released line delivers nothing, is unusable and can be requested again", () => {
   const interrupts = new SoftInterrupts(1);
   let calls = 0;
   const line = interrupts.request(0, () => calls++);
@@ -147,7 +147,7 @@ test("a handler may release its own line", () => {
   assert.equal(calls, 1);
 });
 
-test("after any sequence of raising and masking, an unmasked line has delivered whatever was raised", () => {
+test("after any sequence of raising and masking, an unmasked line has delivered everything that was raised", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom("raise", "mask", "unmask", "take")), (steps) => {
       const interrupts = new SoftInterrupts(1);

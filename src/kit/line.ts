@@ -1,4 +1,4 @@
-/** Interrupt lines in the driver's own thread: no file descriptor, the event is a call or a flag. */
+/** Interrupt lines in the driver's own thread: no file descriptor, an event is a call or a flag. */
 import { OutOfRange, Revoked } from "./errors.ts";
 import type { InterruptLine, Interrupts } from "./interrupts.ts";
 
@@ -6,17 +6,17 @@ import type { InterruptLine, Interrupts } from "./interrupts.ts";
 const MAX_VECTORS = 2048;
 
 /**
- * Handler calls in a row before the line stops listening to a device that raises again whenever its handler runs. The
- * event is held then, and the next `raise` or `unmask` delivers it.
+ * Limit of consecutive handler calls for a device that raises again whenever its handler runs. Further events are held
+ * until the next `raise` or `unmask`.
  */
 const STORM = 256;
 
 /**
  * Interrupts raised by a call of the bus.
  *
- * Where there is a handler, its call is the delivery and nothing is left to `take`. A handler is never entered again
- * while it runs: what comes meanwhile is delivered after it returns. Events for a vector that nobody requested, or that
- * does not exist, are counted and dropped: a device may say anything.
+ * With a handler, its call is the delivery and nothing is left to `take`. A handler is not entered again while it runs:
+ * events that arrive meanwhile are delivered after it returns. Events of a vector that is not requested or does not
+ * exist are counted and dropped, because the device is not trusted.
  */
 export class SoftInterrupts implements Interrupts {
   readonly vectors: number;
@@ -31,7 +31,7 @@ export class SoftInterrupts implements Interrupts {
     this.#lines = Array.from<undefined>({ length: vectors });
   }
 
-  /** Events that no line was there for. */
+  /** Events without a requested line. */
   get stray(): number {
     return this.#stray;
   }
@@ -47,7 +47,7 @@ export class SoftInterrupts implements Interrupts {
     return line;
   }
 
-  /** The device signals `vector`. Throws only what the driver's own handler throws. */
+  /** The device signals `vector`. Throws only what the driver's handler throws. */
   raise(vector: number): void {
     const line = this.#lines[vector];
     if (line === undefined) this.#stray++;
@@ -61,7 +61,7 @@ class SoftLine implements InterruptLine {
   readonly #onEvent: (() => void) | undefined;
   #release: (() => void) | undefined;
   #masked = false;
-  /** Came while masked; becomes pending at unmask. */
+  /** Arrived while masked; becomes pending at unmask. */
   #held = false;
   #pending = false;
   #delivering = false;
@@ -82,7 +82,7 @@ class SoftLine implements InterruptLine {
   mask(): void {
     this.#check();
     this.#masked = true;
-    // Without a handler an event signalled before the mask stays pending for `take`, as in an eventfd.
+    // Without a handler, an event signalled before masking stays pending for `take`, as in an eventfd.
     if (this.#onEvent !== undefined) this.#hold();
   }
 

@@ -1,42 +1,42 @@
 /**
  * The interface between a driver and a network stack: layer 2, in bursts, without copies.
  *
- * Frames lie in buffers of the device's DMA window and are named by their byte offset in it. A burst is an Int32Array
- * with four words a frame (or fragment, when sending); no objects, so a burst costs nothing but its words. Whoever holds
- * an offset owns the buffer: `receive` gives buffers to the caller, `release` gives them back; `transmit` gives
- * fragments to the NIC, `reclaim` says which ones it is done with.
+ * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A burst is an
+ * Int32Array with four words for each frame (or fragment, for sending), so it needs no objects. The holder of an offset
+ * owns the buffer: `receive` passes buffers to the caller, `release` returns them; `transmit` passes fragments to the
+ * NIC, `reclaim` returns those that it has sent.
  */
 
-/** Words a frame (received) or fragment (to be sent) takes in a burst. */
+/** Words of a frame (received) or fragment (to be sent) in a burst. */
 export const FRAME_WORDS = 4;
 /** Word 0: byte offset in the DMA window. Word 1: length in bytes, without FCS. */
 export const FRAME_OFFSET = 0;
 export const FRAME_LENGTH = 1;
-/** Word 2: `Received` bits on the way in, `Send` bits on the way out. */
+/** Word 2: `Received` bits of received frames, `Send` bits of frames to send. */
 export const FRAME_FLAGS = 2;
-/** Word 3: VLAN tag control information (host order) when the flags say there is one. */
+/** Word 3: VLAN tag control information (host order), if the flags say that there is a tag. */
 export const FRAME_TAG = 3;
 
-/** What the NIC found out about a received frame. */
+/** What the NIC reports about a received frame. */
 export const Received = {
-  /** The NIC verified the IP header checksum and it was right. */
+  /** The IP header checksum was verified and is correct. */
   ipChecksumGood: 1 << 0,
-  /** The NIC verified the TCP checksum and it was right. */
+  /** The TCP checksum was verified and is correct. */
   tcpChecksumGood: 1 << 1,
-  /** The NIC verified the UDP checksum and it was right. */
+  /** The UDP checksum was verified and is correct. */
   udpChecksumGood: 1 << 2,
-  /** A VLAN tag was taken out of the frame; it is in word 3. */
+  /** A VLAN tag was stripped from the frame; it is in word 3. */
   tagged: 1 << 3,
 } as const;
 
-/** What the NIC is asked to do to a frame that it sends. The same in every fragment of a frame. */
+/** Offloads requested for a frame. The same in every fragment of a frame. */
 export const Send = {
-  /** Bits 10:0, the maximum segment size: nonzero asks for segmentation. */
+  /** Bits 10:0, the maximum segment size: nonzero requests segmentation. */
   segmentSize: 0x7ff,
-  /** Bits 20:11, where the transport header starts, in bytes from the start of the frame. */
+  /** Bits 20:11, offset of the transport header from the start of the frame in bytes. */
   transportOffsetShift: 11,
   transportOffset: 0x3ff << 11,
-  /** Fill in the TCP or UDP checksum (the field holds the pseudo header's sum). */
+  /** Fill in the TCP or UDP checksum (the field contains the pseudo header's sum). */
   tcpChecksum: 1 << 21,
   udpChecksum: 1 << 22,
   /** The network header is IPv6; otherwise IPv4. */
@@ -67,17 +67,17 @@ export interface Offloads {
 
 /** Internet checksums over one memory, by something faster than a loop. Offsets and lengths are bytes of that memory. */
 export interface MemorySums {
-  /** Sum of 16-bit units as they lie in memory from `offset` on, below 2^17; a last odd byte is a lower half. */
+  /** Sum of 16-bit units in memory order from `offset` on, below 2^17; a last odd byte is a lower half. */
   readonly sum: (offset: number, length: number) => number;
-  /** The same, and copies the bytes to `to`, where they must not overlap. */
+  /** The same, and copies the bytes to `to`; the ranges must not overlap. */
   readonly copySum: (from: number, to: number, length: number) => number;
 }
 
-/** Memory frames live in, as bytes and as words. */
+/** Memory of frames, as bytes and as words. */
 export interface FrameMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** Where there is such a thing. Two memories with the same one are one memory. */
+  /** Present if supported. Two memories with the same object are one memory. */
   readonly sums?: MemorySums | undefined;
 }
 
@@ -86,12 +86,20 @@ export interface Link {
   readonly memory: FrameMemory;
   /** Bytes in each receive buffer. */
   readonly bufferBytes: number;
-  /** Receives up to `budget` frames into `burst`; returns how many. Their buffers are the caller's until released. */
+  /**
+   * Receives up to `budget` frames into `burst`; returns their number. The caller owns their buffers until it releases
+   * them.
+   */
   receive(burst: Int32Array, budget: number): number;
-  /** Gives `count` receive buffers, named by the byte offsets in `offsets`, back to the receiver. */
+  /** Returns `count` receive buffers, identified by the byte offsets in `offsets`, to the receiver. */
   release(offsets: Int32Array, count: number): void;
-  /** Sends the leading fragments of `burst` as far as there is room; whole frames only. Returns fragments taken. */
+  /**
+   * Sends fragments from the start of `burst` as long as there is room; whole frames only. Returns the number of
+   * fragments taken.
+   */
   transmit(burst: Int32Array, count: number): number;
-  /** Stores the byte offsets of up to `limit` sent fragments into `offsets`, in order of sending; returns how many. */
+  /**
+   * Stores the byte offsets of up to `limit` sent fragments in `offsets`, in order of sending; returns their number.
+   */
   reclaim(offsets: Int32Array, limit: number): number;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { OutOfRange, OutOfWindow, Revoked } from "./errors.ts";
 import { Mmio, type RegisterBus, ro32, ro8, rw16, rw32, rw8, w1c16, w1c32, wo8 } from "./mmio.ts";
 
-/** A bus that remembers every access and answers reads from bytes. */
+/** A bus that records each access and returns reads from an array. */
 class Recorder implements RegisterBus {
   readonly length: number;
   readonly bytes: Uint8Array;
@@ -53,7 +53,7 @@ test("acknowledging events writes them and reads nothing", () => {
   assert.deepEqual(bus.accesses, ["w16 2 8001", "w32 4 ffffffff"]);
 });
 
-test("an access that does not lie wholly in the window throws and does not reach the bus", () => {
+test("an access that is not completely inside the window throws and does not reach the bus", () => {
   const bus = new Recorder(7);
   const io = new Mmio(bus);
   io.read8(ro8(6));
@@ -65,7 +65,7 @@ test("an access that does not lie wholly in the window throws and does not reach
   assert.deepEqual(bus.accesses, ["r8 6"]);
 });
 
-test("a revoked window throws by name and does not reach the bus", () => {
+test("a revoked window throws with its name and does not reach the bus", () => {
   const bus = new Recorder(16);
   const io = new Mmio(bus);
   io.revoke("registers of 0000:03:00.0");

@@ -1,7 +1,7 @@
 /**
- * Registers as branded offsets, and the window they are read and written through.
+ * Registers as branded offsets, and the window in which they are accessed.
  *
- * Width is in the method, access is in the type, and both vanish at run time: a register is a plain number.
+ * The method fixes the width, the type fixes the access, and both vanish at run time: a register is a plain number.
  */
 import { OutOfRange, OutOfWindow, Revoked } from "./errors.ts";
 
@@ -11,10 +11,12 @@ declare const shape: unique symbol;
 export type Access = "ro" | "wo" | "rw" | "w1c";
 export type Width = 8 | 16 | 32;
 
-/** A register's byte offset in its window. Only `ro8(…)` and its siblings make one. */
+/** A register's byte offset in its window. Made only by `ro8(…)` and similar functions. */
 export type Register<W extends Width, A extends Access> = number & { readonly [shape]: readonly [W, A] };
 
-/** @throws {OutOfRange} unless the offset is naturally aligned, as PCI wants an access to be. Runs once a register, at load. */
+/**
+ * @throws {OutOfRange} unless the offset is naturally aligned, as PCI requires. Runs once for each register, at load.
+ */
 const register =
   <W extends Width, A extends Access>(bits: W) =>
   (offset: number): Register<W, A> => {
@@ -39,7 +41,7 @@ export const w1c32 = register<32, "w1c">(32);
 type Readable = "ro" | "rw" | "w1c";
 type Writable = "wo" | "rw";
 
-/** How a bus reaches registers. Offsets are already known to lie inside the window. */
+/** How a bus accesses registers. Offsets were already checked against the window. */
 export interface RegisterBus {
   /** Bytes in the window. */
   readonly length: number;
@@ -51,8 +53,8 @@ export interface RegisterBus {
 /**
  * A window of device registers.
  *
- * Invariants: every access lies inside the window and has the register's own width; a register that clears on writing
- * one is never read, changed and written back.
+ * Invariants: each access is inside the window and has the register's own width; a write-1-to-clear register is never
+ * modified by read, change and write.
  */
 export class Mmio {
   readonly #bus: RegisterBus;
@@ -69,10 +71,10 @@ export class Mmio {
     return this.#length;
   }
 
-  /** The device, named `what`, has gone or was unbound: from now on every access throws `Revoked`. */
+  /** The device, named `what`, is gone or was unbound: from now on each access throws `Revoked`. */
   revoke(what: string): void {
     this.#revoked = what;
-    // An empty window fails the bounds check, so a live one pays nothing for being revocable.
+    // An empty window fails the bounds check, so revocation costs nothing in a live one.
     this.#length = 0;
   }
 
@@ -100,7 +102,7 @@ export class Mmio {
     this.#check(r, 4);
     this.#bus.write(r, 4, value >>> 0);
   }
-  /** Clears the given events: the only way to write a register that clears on writing one. */
+  /** Clears the given events: the only way to write a write-1-to-clear register. */
   acknowledge16(r: Register<16, "w1c">, events: number): void {
     this.#check(r, 2);
     this.#bus.write(r, 2, events & 0xffff);
@@ -109,7 +111,7 @@ export class Mmio {
     this.#check(r, 4);
     this.#bus.write(r, 4, events >>> 0);
   }
-  /** Read, clear some bits, set some, write. */
+  /** Reads, clears some bits, sets others, writes. */
   update8(r: Register<8, "rw">, clear: number, set: number): void {
     this.write8(r, (this.read8(r) & ~clear) | set);
   }

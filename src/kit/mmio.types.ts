@@ -1,4 +1,4 @@
-/** What the compiler refuses about registers. */
+/** Misuse of registers that must not compile. */
 import { type Mmio, type Register, ro8, rw16, rw8, w1c16, w1c32, wo8 } from "./mmio.ts";
 
 const PhyStatus = ro8(0x6c);

@@ -16,7 +16,7 @@ test("a reader sees the set published last", () => {
   assert.deepEqual([...seen], [4, -5, 6]);
 });
 
-test("a reader gives up on a writer that died while writing, and a new writer repairs it", () => {
+test("a reader times out on a writer that died while writing, and a new writer repairs it", () => {
   const cells = new Int32Array(sequenceWords(2));
   new SequenceWriter(cells, 2).publish(Int32Array.of(1, 2));
   cells[0]!++;
@@ -43,7 +43,7 @@ test("the sequence survives the wrap of 32 bits", () => {
   }
 });
 
-test("a sequence lock refuses memory and sets that do not fit", () => {
+test("a sequence lock rejects memory and sets that do not fit", () => {
   assert.throws(() => new SequenceWriter(new Int32Array(3), 3), OutOfRange);
   assert.throws(() => new SequenceReader(new Int32Array(3), 0), OutOfRange);
   const cells = new Int32Array(sequenceWords(3));

@@ -1,16 +1,16 @@
 /**
- * Sequence lock: one thread publishes a set of words, others read all of one set or none of it.
+ * Sequence lock: one thread publishes a set of words, others read a consistent set.
  *
- * The sequence is odd while the writer writes. Both sides use Atomics for the data too: plain accesses may pass the
- * sequence word on arm64. The writer never waits.
+ * The sequence is odd while the writer writes. Both sides use Atomics for the data too, because plain accesses may be
+ * reordered around the sequence word on arm64. The writer never waits.
  */
 import { OutOfRange, Timeout } from "./errors.ts";
 
-/** The sequence word comes first, the data follow. */
+/** The sequence word is first, the data follow. */
 const SEQUENCE = 0;
 const DATA = 1;
 
-/** Words of shared memory that a locked set of `words` words takes. */
+/** Words of shared memory for a set of `words` words. */
 export const sequenceWords = (words: number): number => DATA + words;
 
 const requireRoom = (cells: Int32Array, words: number): void => {
@@ -18,13 +18,13 @@ const requireRoom = (cells: Int32Array, words: number): void => {
     throw new OutOfRange(`sequence lock over ${words} words in ${cells.length} words of memory`);
 };
 
-/** The one writer. */
+/** The only writer. */
 export class SequenceWriter {
   readonly #cells: Int32Array;
   readonly #words: number;
   #sequence: number;
 
-  /** Carries on after an earlier writer, also one that died while writing. Fresh memory must be zero. */
+  /** Continues after an earlier writer, including one that died while writing. New memory must be zero. */
   constructor(cells: Int32Array, words: number) {
     requireRoom(cells, words);
     this.#cells = cells;
@@ -32,7 +32,7 @@ export class SequenceWriter {
     this.#sequence = Atomics.load(cells, SEQUENCE) & ~1;
   }
 
-  /** Makes `values` (as many words as the lock covers) what readers see. Allocates nothing. */
+  /** Publishes `values` (as many words as the lock covers) to readers. Does not allocate. */
   publish(values: Int32Array): void {
     const cells = this.#cells;
     if (values.length !== this.#words) throw new OutOfRange(`${values.length} words for a lock over ${this.#words}`);
@@ -54,7 +54,10 @@ export class SequenceReader {
     this.#words = words;
   }
 
-  /** Copies one whole set into `into`. Tries for at most `limitMicros`. @throws {Timeout} when the writer died writing. */
+  /**
+   * Copies a consistent set to `into`. Tries for at most `limitMicros`. @throws {Timeout} if the writer died while
+   * writing
+   */
   read(into: Int32Array, limitMicros = 100_000): void {
     if (into.length !== this.#words) throw new OutOfRange(`${into.length} words for a lock over ${this.#words}`);
     const end = performance.now() + limitMicros / 1000;

@@ -63,7 +63,7 @@ test("a record is not seen before it is committed, nor overwritten before it is 
   assert.notEqual(producer.reserve(), -1);
 });
 
-test("a new producer and a new consumer carry on where the old ones stopped", () => {
+test("a new producer and a new consumer continue where the old ones stopped", () => {
   const shape = { records: 4, recordWords: 2 };
   const words = new Int32Array(spscWords(shape));
   push(new SpscProducer(words, shape), 1);
@@ -85,7 +85,7 @@ test("committing what was not reserved and releasing what is not there throw", (
   assert.throws(() => consumer.release(), Misuse);
 });
 
-test("an index that cannot be is reported, not followed", () => {
+test("an invalid index is reported, not used", () => {
   const shape = { records: 4, recordWords: 2 };
   const words = new Int32Array(spscWords(shape));
   const producer = new SpscProducer(words, shape);
@@ -96,7 +96,7 @@ test("an index that cannot be is reported, not followed", () => {
   assert.throws(() => producer.reserve(), RingCorrupt);
 });
 
-test("a ring refuses a shape or a memory that does not fit", () => {
+test("a ring rejects a shape or a memory that does not fit", () => {
   for (const records of [0, 3, -4, 2 ** 21, 1.5, NaN])
     assert.throws(() => spscWords({ records, recordWords: 2 }), OutOfRange);
   for (const recordWords of [0, 65, 0.5]) assert.throws(() => spscWords({ records: 4, recordWords }), OutOfRange);

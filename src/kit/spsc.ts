@@ -1,27 +1,27 @@
 /**
- * A ring of fixed-size word records between two threads: one produces, one consumes, nobody waits, nothing is allocated.
+ * A ring of fixed-size word records between two threads, one producer and one consumer. No waiting, no allocation.
  *
- * Records are written and read in place: `reserve` says where, `commit` publishes; `peek` says where, `release` frees.
- * The indices run freely and wrap at 2^32; their difference is the number of records in the ring.
+ * Records are accessed in place: `reserve` returns the position and `commit` publishes; `peek` returns the position and
+ * `release` frees. The indices run freely and wrap at 2^32; their difference is the number of records in the ring.
  */
 import { FerruleError, Misuse, OutOfRange } from "./errors.ts";
 
-/** Cells of the two indices: a cache line (16 words) each, so that the two threads do not fight over one. */
+/** Positions of the two indices: a cache line (16 words) each, to avoid false sharing. */
 const TAIL = 0;
 const HEAD = 16;
 const RECORDS = 32;
 
-/** Records a ring may have at most; keeps word indices far from 2^31. */
+/** Limit of records; keeps word indices far from 2^31. */
 const MAX_RECORDS = 1 << 20;
 
 export interface RingShape {
-  /** How many records the ring holds: a power of two, 1 to 2^20. */
+  /** Number of records in the ring: a power of two, 1 to 2^20. */
   readonly records: number;
   /** Words in a record, 1 to 64. */
   readonly recordWords: number;
 }
 
-/** Words of shared memory a ring of this shape takes. @throws {OutOfRange} */
+/** Words of shared memory for a ring of this shape. @throws {OutOfRange} */
 export const spscWords = (shape: RingShape): number => {
   const { records, recordWords } = shape;
   if (!Number.isInteger(records) || records < 1 || records > MAX_RECORDS || (records & (records - 1)) !== 0)
@@ -31,7 +31,7 @@ export const spscWords = (shape: RingShape): number => {
   return RECORDS + records * recordWords;
 };
 
-/** The other side wrote an index that cannot be. */
+/** The other side wrote an invalid index. */
 export class RingCorrupt extends FerruleError {
   readonly code = "RING_CORRUPT";
   readonly hint = "The memory is used by someone else, or the two sides disagree about its shape.";
@@ -54,16 +54,16 @@ const distance = (head: number, tail: number, records: number): number => {
 
 /** The writing side. One per ring. */
 export class SpscProducer {
-  /** Where records lie; write only between `reserve` and `commit`. */
+  /** Memory of the records; write only between `reserve` and `commit`. */
   readonly words: Int32Array;
   readonly #records: number;
   readonly #recordWords: number;
   #tail: number;
-  /** Records that surely fit; looked up again when used up. */
+  /** Records that are known to fit; read again when used up. */
   #room = 0;
   #reserved = false;
 
-  /** Takes up where an earlier producer of this memory left off. Fresh memory must be zero. */
+  /** Continues where an earlier producer of this memory stopped. New memory must be zero. */
   constructor(words: Int32Array, shape: RingShape) {
     requireRoom(words, shape);
     this.words = words;
@@ -83,7 +83,7 @@ export class SpscProducer {
     return RECORDS + (this.#tail & (this.#records - 1)) * this.#recordWords;
   }
 
-  /** Publishes the reserved record: all of it is visible before the consumer sees that it is there. */
+  /** Publishes the reserved record: all of it is visible before the consumer can see it. */
   commit(): void {
     if (!this.#reserved) throw new Misuse("a ring record was committed that was not reserved");
     this.#reserved = false;
@@ -92,7 +92,7 @@ export class SpscProducer {
     Atomics.store(this.words, TAIL, this.#tail);
   }
 
-  /** Whether the consumer has taken everything that was committed. */
+  /** Whether the consumer has taken all committed records. */
   drained(): boolean {
     return Atomics.load(this.words, HEAD) === this.#tail;
   }
@@ -100,15 +100,15 @@ export class SpscProducer {
 
 /** The reading side. One per ring. */
 export class SpscConsumer {
-  /** Where records lie; read only between `peek` and `release`. */
+  /** Memory of the records; read only between `peek` and `release`. */
   readonly words: Int32Array;
   readonly #records: number;
   readonly #recordWords: number;
   #head: number;
-  /** Records that are surely there; looked up again when used up. */
+  /** Records that are known to be ready; read again when used up. */
   #ready = 0;
 
-  /** Takes up where an earlier consumer of this memory left off. */
+  /** Continues where an earlier consumer of this memory stopped. */
   constructor(words: Int32Array, shape: RingShape) {
     requireRoom(words, shape);
     this.words = words;
@@ -127,7 +127,7 @@ export class SpscConsumer {
     return RECORDS + (this.#head & (this.#records - 1)) * this.#recordWords;
   }
 
-  /** Frees the record that `peek` named. */
+  /** Frees the record returned by `peek`. */
   release(): void {
     if (this.#ready === 0) throw new Misuse("a ring record was released that was not there");
     this.#ready--;

@@ -1,11 +1,11 @@
-/** Station addresses: six bytes that name one station on the wire. */
+/** Station addresses: the six bytes of one station's MAC address. */
 
 const BYTES = 6;
-/** First byte: names a group; assigned by whoever runs the network and not by a maker. */
+/** First byte: multicast; locally administered, not assigned by a manufacturer. */
 const GROUP = 1 << 0;
 const LOCAL = 1 << 1;
 
-/** Whether these bytes can be a station's own address: not a group's (all ones is one), and not all zero. */
+/** Whether the bytes are a unicast address other than zero. */
 export const isStationAddress = (bytes: Readonly<Uint8Array>): boolean =>
   bytes.length === BYTES && (bytes[0]! & GROUP) === 0 && bytes.some((byte) => byte !== 0);
 

@@ -31,7 +31,7 @@ test("new counters start at zero, whatever the memory held", () => {
   assert.deepEqual([...new CounterReader(cells, 2).snapshot()], [0n, 0n]);
 });
 
-test("a counter that is not there and an amount that is none are refused", () => {
+test("an unknown counter and an invalid amount are rejected", () => {
   const counters = new Counters(new Int32Array(counterWords(2)), 2);
   for (const [counter, amount] of [
     [2, 1],

@@ -1,29 +1,29 @@
-/** Counters of 64 bits that one thread counts and any thread reads, all as of the same moment. */
+/** Counters of 64 bits that one thread counts and any thread reads, as a consistent snapshot. */
 import { OutOfRange } from "./errors.ts";
 import { SequenceReader, SequenceWriter, sequenceWords } from "./seqlock.ts";
 
 const TWO32 = 2 ** 32;
 
-/** Words of shared memory for so many counters. */
+/** Words of shared memory for this many counters. */
 export const counterWords = (counters: number): number => sequenceWords(2 * counters);
 
 /**
- * The counting side. Counting is plain arithmetic on memory of its own; `publish` shows all counters at once, so call it
- * when a burst is done or the thread goes idle, not per frame.
+ * The counting side. Counting is arithmetic on private memory; `publish` makes all counters visible at once. Call it
+ * after a burst or when idle, not per frame.
  */
 export class Counters {
   readonly #writer: SequenceWriter;
-  /** Low half, high half, per counter: BigInt is too slow here. */
+  /** Low half and high half of each counter, because BigInt is too slow here. */
   readonly #halves: Int32Array;
 
-  /** All counters start at zero, whatever the memory held. */
+  /** All counters start at zero, whatever the memory contained. */
   constructor(cells: Int32Array, counters: number) {
     this.#writer = new SequenceWriter(cells, 2 * counters);
     this.#halves = new Int32Array(2 * counters);
     this.publish();
   }
 
-  /** Counts `amount`, 0 to 2^32 - 1. @throws {OutOfRange} */
+  /** Adds `amount`, 0 to 2^32 - 1. @throws {OutOfRange} */
   add(counter: number, amount: number): void {
     const before = this.#halves[2 * counter];
     if (before === undefined || !(amount >= 0 && amount < TWO32))
@@ -33,7 +33,7 @@ export class Counters {
     if (low >= TWO32) this.#halves[2 * counter + 1]!++;
   }
 
-  /** Makes the counter `value`, a whole number from 0 to 2^53. @throws {OutOfRange} */
+  /** Sets the counter to `value`, an integer from 0 to 2^53. @throws {OutOfRange} */
   set(counter: number, value: number): void {
     if (!(counter >= 0 && 2 * counter < this.#halves.length) || !Number.isSafeInteger(value) || value < 0)
       throw new OutOfRange(`counter ${counter} cannot become ${value}`);
@@ -41,7 +41,7 @@ export class Counters {
     this.#halves[2 * counter + 1] = (value / TWO32) | 0;
   }
 
-  /** Shows readers the present values. */
+  /** Makes the present values visible to readers. */
   publish(): void {
     this.#writer.publish(this.#halves);
   }
@@ -61,7 +61,7 @@ export class CounterReader {
 
   /**
    * All counters as last published. The array is overwritten by the next call. `Number(value)` is exact up to 2^53.
-   * @throws {Timeout} when the writer died while publishing
+   * @throws {Timeout} if the writer died while publishing
    */
   snapshot(): BigUint64Array {
     this.#reader.read(this.#halves);

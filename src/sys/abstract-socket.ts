@@ -9,17 +9,17 @@ import { newSocket, tryConnect } from "./unix-path.ts";
 const AF_UNIX = 1;
 /** struct sockaddr_un { u16 family; char path[] }: the path of an abstract name begins with a NUL, and has no other. */
 const NAME_AT = 3;
-/** How often a full queue is tried again, in milliseconds. */
+/** Interval of retries while the queue is full, in milliseconds. */
 const RETRY_MILLIS = 5;
 /** net/unix/af_unix.c, unix_seq_show: the flag of a socket that listens (__SO_ACCEPTCON). */
 const LISTENS = "00010000";
 
-/** What the decoder puts in the place of bytes that are no UTF-8. */
+/** Character by which the decoder replaces bytes that are not UTF-8. */
 const NO_TEXT = "\ufffd";
 
 /**
- * Abstract names in this network namespace that somebody listens at and that begin with `prefix`, in order. Names that are not
- * text are left out: they are nobody's who uses `connectAbstract`, and their text may be too long for an address.
+ * Abstract names in this network namespace that have a listener and begin with `prefix`, in order. Names that are not
+ * text are omitted: no user of `connectAbstract` makes them, and their text may be too long for an address.
  */
 export const abstractListeners = (prefix: string): readonly string[] =>
   readFileSync("/proc/thread-self/net/unix", "utf8")
@@ -37,9 +37,9 @@ const pause = (millis: number): void => {
 };
 
 /**
- * Connects to an abstract name. Undefined when nobody listens there. The socket does not block.
- * @param limitMillis how long a full queue is retried
- * @throws {Timeout} when the queue stays full; {SystemError}
+ * Connects to an abstract name, without blocking. Undefined if there is no listener.
+ * @param limitMillis how long to retry while the queue is full
+ * @throws {Timeout} if the queue stays full; {SystemError}
  */
 export const connectAbstract = (name: string, limitMillis: number): Fd | undefined => {
   const bytes = new TextEncoder().encode(name);
@@ -56,7 +56,7 @@ export const connectAbstract = (name: string, limitMillis: number): Fd | undefin
     if (result !== -Errno.EAGAIN) throw new SystemError({ errno: -result, syscall: "connect", detail: name });
     if (performance.now() >= end)
       throw new Timeout({
-        what: `a place in the queue of @${name}`,
+        what: `connecting to @${name}`,
         waitedMicros: limitMillis * 1000,
         hint: "The program that listens there is hung, or flooded with connections.",
       });

@@ -1,4 +1,4 @@
-/** Linux AIO, which alone can signal an eventfd of another process without ever blocking. */
+/** Linux AIO, the only way to signal an eventfd of another process that never blocks. */
 import { SystemError, check, errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -22,15 +22,15 @@ const RESULT_FD = 60;
 const IOCB_CMD_PREAD = 0;
 const IOCB_FLAG_RESFD = 1;
 const EVENT_BYTES = 32;
-/** Completions that are left in the ring before all are taken out of it at once. */
+/** Number of completions left in the ring before all are removed. */
 const BATCH = 32;
 
 /**
- * Signals eventfds whose flags and counter belong to someone else as well.
+ * Signals eventfds whose flags and counter can be changed by another process.
  *
- * write(2) blocks on a full counter unless O_NONBLOCK is set, and both can change between any check and the write. Here
- * the kernel adds the 1 itself, as it does for a device's interrupt: when an asynchronous read completes. A full counter
- * stays full, and nothing waits. The read is of no bytes, from a file of our own, so it completes within io_submit(2).
+ * write(2) blocks on a full counter unless O_NONBLOCK is set, and both can change between a check and the write. Here
+ * the kernel adds the 1 itself, as for a device's interrupt: when an asynchronous read completes. A full counter stays
+ * full, and nothing waits. The read has no bytes and is from a file of our own, so it completes within io_submit(2).
  */
 export class EventSignaller implements Disposable {
   readonly #context: bigint;
@@ -44,7 +44,7 @@ export class EventSignaller implements Disposable {
   #completed = 0;
   #open = true;
 
-  /** @throws {SystemError} EAGAIN when all contexts that the machine allows are taken */
+  /** @throws {SystemError} EAGAIN if all contexts of the machine are in use */
   constructor() {
     using scope = new DisposableStack();
     this.#file = scope.use(createMemory("signal", 0));
@@ -66,7 +66,7 @@ export class EventSignaller implements Disposable {
     scope.move();
   }
 
-  /** Adds 1 to the counter of the eventfd `number`. @throws {SystemError} such as EINVAL for what is no eventfd */
+  /** Adds 1 to the counter of the eventfd `number`. @throws {SystemError} such as EINVAL for other descriptors */
   signal(number: number): void {
     this.#iocb.view.setUint32(RESULT_FD, number, true);
     // SAFETY: a list of one request, which reads no bytes; this object holds all of it.
@@ -83,7 +83,7 @@ export class EventSignaller implements Disposable {
     this.#file[Symbol.dispose]();
   }
 
-  /** Makes room in the ring. */
+  /** Empties the ring of completions. */
   #collect(): void {
     this.#completed = 0;
     const { address } = this.#events;

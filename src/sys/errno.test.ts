@@ -50,7 +50,7 @@ test("permission errors hint at what to run", () => {
 });
 
 test("each thread has an errno of its own", async () => {
-  // [the other thread may make its call, it has made it, its errno]. This thread blocks meanwhile: its own event loop
+  // [the other thread may make its call, it has been made, its errno]. This thread blocks meanwhile: its own event loop
   // makes calls that fail as well, and would change its errno between the two looks.
   const cells = new Int32Array(new SharedArrayBuffer(12));
   const code = `import(${JSON.stringify(new URL("errno.ts", import.meta.url).href)}).then(async ({ errno }) => {

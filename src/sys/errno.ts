@@ -1,4 +1,4 @@
-/** What the kernel said no to: errno as an error with a code, the call, and a hint. */
+/** Errors of system calls: errno as an error with a code, the call, and a hint. */
 import { constants } from "node:os";
 import { FerruleError } from "#kit/errors.ts";
 import { ffi, ffiProblem } from "./ffi.ts";
@@ -11,14 +11,14 @@ const location =
     ? new Int32Array(ffi().toArrayBuffer(libc.__errno_location(), 4, false))
     : new Int32Array(1);
 
-/** The error number of this thread's last failed call. Read it right after the call: the next one overwrites it. */
+/** The error number of this thread's last failed call. Read it directly after the call: the next one overwrites it. */
 export const errno = (): number => location[0]!;
 
 /** Error numbers by name: Node's, and one of Linux's own (asm-generic/errno.h) that Node does not list. */
 export const Errno = { ...constants.errno, EBADFD: 77 } as const;
 
 const CODES = new Map<number, string>();
-// Where one number has two names the first is the usual one (EAGAIN before EWOULDBLOCK) except ENOTSUP, a later alias.
+// If a number has two names, the first is the usual one (EAGAIN before EWOULDBLOCK), except ENOTSUP, a later alias.
 for (const [code, number] of Object.entries(Errno))
   if (code !== "ENOTSUP" && !CODES.has(number)) CODES.set(number, code);
 
@@ -29,17 +29,17 @@ const HINTS: Readonly<Record<string, string>> = {
   EACCES: "Run as root, or give this user access to the file.",
   EPERM: "Run as root, or inside a user namespace: `unshare --user --map-root-user --net`.",
   ENOENT: "Check the path.",
-  ENODEV: "The device or interface is not there (any more): check its name and its network namespace.",
-  ENXIO: "The device is not there (any more).",
+  ENODEV: "The device or interface does not exist (any more): check its name and its network namespace.",
+  ENXIO: "The device does not exist (any more).",
   EBADFD: "The interface was deleted. Bring it up again.",
-  EBUSY: "Something else is using it: stop that first.",
-  EADDRINUSE: "Something else is using this address: stop that first, or choose another.",
+  EBUSY: "It is in use by another program: stop that first.",
+  EADDRINUSE: "Another program uses this address: stop that first, or choose another address.",
   EINVAL: "The kernel does not know this request or value: it may be too old.",
   ENOTTY: "The kernel does not know this request: it may be too old.",
-  EOPNOTSUPP: "The kernel or the device does not offer this.",
-  ENOSYS: "The kernel does not offer this, or a sandbox forbids it.",
+  EOPNOTSUPP: "The kernel or the device does not support this.",
+  ENOSYS: "The kernel does not support this, or a sandbox forbids it.",
   EMFILE: "Too many open files: raise the limit with `ulimit -n`.",
-  ENFILE: "The whole machine has too many open files.",
+  ENFILE: "Too many open files on this machine.",
   ENOMEM: "Not enough memory, or over the limit of `ulimit -l` (locked memory) or `ulimit -v`.",
   ENOSPC: "The limit or the file system is full.",
   EDQUOT: "The disk quota is used up.",
@@ -50,22 +50,22 @@ const HINTS: Readonly<Record<string, string>> = {
   EEXIST: "It exists already.",
   ENETDOWN: "Bring the interface up first.",
   ENETUNREACH: "No route leads there: give the interface an address.",
-  EHOSTUNREACH: "Nobody answers for that address.",
-  ECONNREFUSED: "Nobody listens there: start the other side first.",
-  EPIPE: "The other side has gone.",
-  ECONNRESET: "The other side has gone.",
+  EHOSTUNREACH: "No host responds at that address.",
+  ECONNREFUSED: "Nothing listens there: start the other side first.",
+  EPIPE: "The other side has closed the connection.",
+  ECONNRESET: "The other side has closed the connection.",
 };
 
-/** What Node and V8 say without an error code when the system refuses them something. */
+/** Messages of Node and V8 for a failed system request, without an error code. */
 const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/too many open files/i, "EMFILE"],
   [/out of memory|could not allocate memory|allocation failed/i, "ENOMEM"],
   [/resource temporarily unavailable/i, "EAGAIN"],
 ];
 
-const NO_THREADS = "No further thread or process: raise the limit with `ulimit -u`, or end something.";
+const NO_THREADS = "No more threads or processes: raise the limit with `ulimit -u`, or end other programs.";
 
-/** What to do when the system refused something, in an error that is not ours; undefined where it is another error. */
+/** Code and hint for a failed system request in an error that is not ours; undefined for other errors. */
 export const refusalOf = (error: Error): { readonly code: string; readonly hint: string } | undefined => {
   const known = (error as NodeJS.ErrnoException).code;
   const named = /\b(EMFILE|ENFILE|ENOMEM|EAGAIN)\b/.exec(error.message)?.[1];
@@ -97,7 +97,7 @@ export class SystemError extends FerruleError {
 /** SAFETY: strerror returns a NUL-terminated string that stays put until this thread's next strerror; it is copied here. */
 const describe = (number: number): string => ffi().toString(libc.strerror(number)) ?? `error ${number}`;
 
-/** The result of a system call, when it is not negative. @throws {SystemError} with errno when it is. */
+/** Returns the result of a system call. @throws {SystemError} with errno if it is negative */
 export const check = (result: number, syscall: string, detail?: string): number => {
   if (result < 0) throw new SystemError({ errno: errno(), syscall, detail });
   return result;

@@ -7,7 +7,7 @@ import { EventFd } from "./eventfd.ts";
 import { libc } from "./libc.ts";
 import { Poller } from "./poll.ts";
 
-test("an event is taken once, however often it was raised", () => {
+test("an event is taken once, however often it was signalled", () => {
   using event = EventFd.create();
   assert.equal(event.drain(), false);
   event.signal();
@@ -16,7 +16,7 @@ test("an event is taken once, however often it was raised", () => {
   assert.equal(event.drain(), false);
 });
 
-test("another handle of the same event raises it, and closes nothing", () => {
+test("another handle of the same event signals it, and closes nothing", () => {
   using event = EventFd.create();
   const other = EventFd.attach(event.number);
   other.signal();
@@ -25,7 +25,7 @@ test("another handle of the same event raises it, and closes nothing", () => {
   assert.throws(() => EventFd.attach(-1), OutOfRange);
 });
 
-test("a disposed event cannot be raised or waited on", () => {
+test("a disposed event cannot be signalled or waited on", () => {
   const event = EventFd.create();
   event[Symbol.dispose]();
   event[Symbol.dispose]();
@@ -51,7 +51,7 @@ test("an event raised in another thread ends a wait in this one", async () => {
   await worker.terminate();
 });
 
-test("a shared event is drained without waiting, whatever its other owner makes of its flags", () => {
+test("a shared event is drained without waiting, whatever flags its other owner sets", () => {
   using event = EventFd.create({ shared: true });
   event.signal();
   event.signal();

@@ -1,4 +1,4 @@
-/** eventfd(2): a counter in the kernel that one thread raises and another waits on. */
+/** eventfd(2): a counter in the kernel that one thread increments and another waits on. */
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, check, Errno, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -8,25 +8,25 @@ import { Struct } from "./memory.ts";
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const BYTES = 8n;
-/** Fail with EAGAIN instead of blocking, whatever the descriptor's own flags say. Eventfds take it since Linux 5.8. */
+/** Fail with EAGAIN instead of blocking, whatever the descriptor's flags are. Supported by eventfds since Linux 5.8. */
 const RWF_NOWAIT = 0x8;
-/** The file's own position, as read(2) uses it. */
+/** Use the file's own position, as read(2) does. */
 const CURRENT = -1n;
 
 /**
- * An event of this process that can be waited on with poll(2). Several signals before a drain become one. Neither end
- * allocates or blocks.
+ * An event of this process that poll(2) can wait on. Several signals before a drain become one. Neither end allocates
+ * or blocks.
  *
- * O_NONBLOCK belongs to the file, not to the descriptor: another process that was given a copy can clear it. `shared`
- * events are therefore drained with a call that cannot block. Events that another process made are `PeerEvent`s.
+ * O_NONBLOCK belongs to the file, not to the descriptor: another process with a copy of the descriptor can clear it. So
+ * `shared` events are drained with a call that cannot block. Events made by another process are `PeerEvent`s.
  */
 export class EventFd implements Disposable {
   readonly #owner: Fd | undefined;
   readonly #attached: number;
   readonly #shared: boolean;
-  /** The 1 that is added by a signal. */
+  /** The value that a signal adds. */
   readonly #one = new Struct(8);
-  /** Where a drain puts the count, which no one needs. */
+  /** The count read by a drain, which is not used. */
   readonly #count = new Struct(8);
   /** struct iovec { void *base; size_t length }: the count. */
   readonly #iovec = new Struct(16);
@@ -47,7 +47,7 @@ export class EventFd implements Disposable {
     return new EventFd(new Fd(number, "eventfd"), -1, shared);
   }
 
-  /** The same event in another thread, by its number. The owner must outlive it; disposing this one closes nothing. */
+  /** The same event in another thread, by its number. The owner must outlive it; disposing this closes nothing. */
   static attach(number: number, { shared = false } = {}): EventFd {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for an eventfd`);
     return new EventFd(undefined, number, shared);
@@ -58,16 +58,18 @@ export class EventFd implements Disposable {
     return this.#owner === undefined ? this.#attached : this.#owner.number;
   }
 
-  /** Raises the event. */
+  /** Signals the event. */
   signal(): void {
     // SAFETY: reads the 8 bytes of a structure this object holds.
     const result = libc.write(this.number, this.#one.address, BYTES);
-    // EAGAIN: the counter is at its limit, so the event is raised already.
+    // EAGAIN: the counter is at its limit, so the event is already signalled.
     if (result < 0 && errno() !== Errno.EAGAIN)
       throw new SystemError({ errno: errno(), syscall: "write", detail: "eventfd" });
   }
 
-  /** Takes the event, if it was raised. @throws {SystemError} such as EOPNOTSUPP for a shared event before Linux 5.8 */
+  /**
+   * Takes the event, if it was signalled. @throws {SystemError} such as EOPNOTSUPP for a shared event before Linux 5.8
+   */
   drain(): boolean {
     const result = this.#shared ? this.#readWithoutWaiting() : this.#read();
     if (result >= 0) return true;

@@ -7,7 +7,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { SystemError } from "./errno.ts";
 import { DescriptorClosed, Fd, Open, openFile, read, truncate, write } from "./fd.ts";
 
-test("an owner closes its descriptor exactly once, and refuses to be used afterwards", () => {
+test("an owner closes its descriptor exactly once, and cannot be used afterwards", () => {
   const first = openFile("/dev/null", Open.readWrite);
   const { number } = first;
   first[Symbol.dispose]();
@@ -20,7 +20,7 @@ test("an owner closes its descriptor exactly once, and refuses to be used afterw
   assert.throws(() => first.number, DescriptorClosed);
 });
 
-test("a descriptor given away is not closed by its former owner", () => {
+test("a descriptor released is not closed by its former owner", () => {
   const first = openFile("/dev/null", Open.readWrite);
   using second = new Fd(first.release(), "the same");
   first[Symbol.dispose]();
@@ -28,7 +28,7 @@ test("a descriptor given away is not closed by its former owner", () => {
   assert.throws(() => first.release(), DescriptorClosed);
 });
 
-test("what is no descriptor is refused", () => {
+test("an invalid descriptor is rejected", () => {
   for (const number of [-1, 1.5, NaN]) assert.throws(() => new Fd(number, "nothing"), OutOfRange);
 });
 
@@ -51,7 +51,7 @@ test("files are written, cut, and read back", () => {
   }
 });
 
-test("a file that is not there is an error with its path", () => {
+test("a file that does not exist is an error with its path", () => {
   assert.throws(
     () => openFile("/nonexistent/file", Open.readOnly),
     (error: unknown) =>

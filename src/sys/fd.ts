@@ -4,10 +4,10 @@ import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { addressOf, cString, keepAlive } from "./memory.ts";
 
-/** A file descriptor was used after it had been closed or given away. */
+/** A file descriptor was used after it was closed or released. */
 export class DescriptorClosed extends FerruleError {
   readonly code = "DESCRIPTOR_CLOSED";
-  readonly hint = "This is a mistake in the program: something outlived what it was made for.";
+  readonly hint = "This is an error in the program: an object was used after its owner was disposed.";
   constructor(what: string) {
     super(`${what} was used after it had been closed`);
   }
@@ -25,9 +25,9 @@ const closeNow = (number: number): void => {
 /**
  * Owns a file descriptor.
  *
- * Invariant: while `number` can be read, the descriptor is open and no one else closes it. Numbers are reused by the
- * kernel, so a second close would close a stranger's file. Descriptors belong to the process: one that a worker thread
- * leaves behind when it ends stays open.
+ * Invariant: while `number` can be read, the descriptor is open and no one else closes it. The kernel reuses numbers,
+ * so a second close would close another file. Descriptors belong to the process: one that a worker thread does not
+ * close before it ends stays open.
  */
 export class Fd implements Disposable {
   /** What it is, for errors. */
@@ -37,7 +37,7 @@ export class Fd implements Disposable {
 
   /**
    * Takes ownership of an open descriptor.
-   * @param close how it is closed, where close(2) might block this thread
+   * @param close alternative to close(2), where that might block this thread
    */
   constructor(number: number, what: string, close: (number: number) => void = closeNow) {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for ${what}`);
@@ -46,7 +46,7 @@ export class Fd implements Disposable {
     this.what = what;
   }
 
-  /** @throws {DescriptorClosed} once closed or given away */
+  /** @throws {DescriptorClosed} once closed or released */
   get number(): number {
     if (this.#number === CLOSED) throw new DescriptorClosed(this.what);
     return this.#number;
@@ -62,7 +62,7 @@ export class Fd implements Disposable {
     return new Fd(check(libc.fcntl(this.number, F_DUPFD_CLOEXEC, 0n), "fcntl", this.what), this.what);
   }
 
-  /** Gives the descriptor away: the caller closes it from now on. */
+  /** Gives up ownership: the caller must close the descriptor. */
   release(): number {
     const number = this.number;
     this.#number = CLOSED;
@@ -94,7 +94,10 @@ export const openFile = (path: string, flags: number, mode = 0o600): Fd => {
   return new Fd(check(libc.open(cString(path), flags | O_CLOEXEC, mode), "open", path), path);
 };
 
-/** Reads once into all of `into`. Returns bytes read, 0 at the end. For the hot path see `readv`. @throws {SystemError} */
+/**
+ * Reads once, at most the length of `into`. Returns bytes read, 0 at the end. For the hot path see `readv`. @throws
+ * {SystemError}
+ */
 export const read = (fd: number, into: Uint8Array): number => {
   if (into.length === 0) return 0;
   // SAFETY: the kernel writes at most `into.length` bytes from the address of its first, and `into` is kept until then.

@@ -1,11 +1,11 @@
-/** The one door to node:ffi: loads it, and says in plain words why it cannot be loaded. */
+/** The only access to node:ffi: loads it, or explains why it cannot be loaded. */
 import type * as NodeFfi from "node:ffi";
 import { FerruleError } from "#kit/errors.ts";
 
-/** The first Node whose FFI this room was written for and tested on. */
+/** The first Node whose FFI this room was tested with. */
 export const MINIMUM_NODE = "26.10.0";
 
-/** The C library cannot be called: the Node is too old, or FFI is switched off. */
+/** The C library cannot be called: Node is too old, or FFI is disabled. */
 export class FfiUnavailable extends FerruleError {
   readonly code = "FFI_UNAVAILABLE";
   readonly hint: string;
@@ -28,8 +28,8 @@ export const isAtLeast = (version: string, minimum: string): boolean => {
 };
 
 /**
- * Runs `load` without FFI's own "is an experimental feature" warning: this room exists to contain that experiment. Any
- * other warning passes.
+ * Runs `load` without FFI's "is an experimental feature" warning: this room exists to contain that experiment. Other
+ * warnings are shown.
  */
 const withoutFfiWarning = <T>(load: () => T): T => {
   const own = Object.getOwnPropertyDescriptor(process, "emitWarning");
@@ -53,7 +53,7 @@ const whyMissing = (): FfiUnavailable => {
   if (!isAtLeast(version, MINIMUM_NODE))
     return new FfiUnavailable(
       `Node ${version} cannot call the C library`,
-      `Use Node ${MINIMUM_NODE} or newer: \`npm ci\` puts one under node_modules/.bin.`,
+      `Use Node ${MINIMUM_NODE} or newer: \`npm ci\` installs one under node_modules/.bin.`,
     );
   return new FfiUnavailable(
     `Node ${version} was started without FFI`,
@@ -66,12 +66,12 @@ const load = (): Ffi | FfiUnavailable => {
     // SAFETY: loading touches no memory; every use of what it offers is in this room and says why it is safe.
     const loaded = withoutFfiWarning(() => process.getBuiltinModule("node:ffi") as Ffi | undefined);
     if (loaded === undefined) return whyMissing();
-    // With the permission model on, the module loads but refuses every call.
+    // With the permission model enabled, the module loads but rejects each call.
     loaded.dlopen(null, {});
     return loaded;
   } catch (cause) {
     return new FfiUnavailable(
-      `FFI refuses to work: ${(cause as Error).message}`,
+      `FFI cannot be used: ${(cause as Error).message}`,
       "Under --permission, start Node with --allow-ffi as well.",
       { cause },
     );
@@ -80,18 +80,18 @@ const load = (): Ffi | FfiUnavailable => {
 
 const loaded = load();
 
-/** Why the C library cannot be called; undefined when it can. */
+/** Why the C library cannot be called; undefined if it can. */
 export const ffiProblem = (): FfiUnavailable | undefined => (loaded instanceof FfiUnavailable ? loaded : undefined);
 
-/** The module. @throws {FfiUnavailable} where there is none. */
+/** The module. @throws {FfiUnavailable} if it is not available */
 export const ffi = (): Ffi => {
   if (loaded instanceof FfiUnavailable) throw loaded;
   return loaded;
 };
 
 /**
- * Binds functions of the C library. Importing this room never fails: where FFI is not available each function throws
- * `FfiUnavailable` when it is called, so that a program can still start and say what is wrong.
+ * Binds functions of the C library. Importing this room never fails: without FFI each function throws `FfiUnavailable`
+ * when called, so that a program can still start and report the problem.
  */
 export const bindLibrary = <const T extends NodeFfi.FunctionDefinitions>(
   definitions: T,

@@ -1,4 +1,4 @@
-/** Large pages of memory, and where they lie physically: for devices that no IOMMU stands in front of. */
+/** Huge pages of 2 MiB and their physical addresses, for devices without an IOMMU. */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { check } from "./errno.ts";
 import { Fd, truncate } from "./fd.ts";
@@ -11,10 +11,10 @@ export const HUGE_PAGE_BYTES = 2 << 20;
 const FREE = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 const MFD_CLOEXEC = 1;
 const MFD_HUGETLB = 4;
-/** The page's size as a power of two, in the bits for that. */
+/** The page size as a power of two, in its bits of the flags. */
 const MFD_HUGE_2MB = 21 << 26;
 
-/** How many nobody uses; 0 where the kernel has none. */
+/** Number of free huge pages; 0 if the kernel has none. */
 export const freeHugePages = (): number => {
   try {
     return Number(readFileSync(FREE, "utf8"));
@@ -36,9 +36,9 @@ const physicalOf = (pagemap: number, address: bigint): number => {
   return (value & PRESENT) === 0n ? 0 : Number(value & FRAME_MASK) * PAGE_BYTES;
 };
 
-/** Some large pages. The kernel moves none of them as long as they are mapped. */
+/** A number of huge pages. The kernel does not move them while they are mapped. */
 export class HugePages implements Disposable {
-  /** Physical address of each; 0 where this process may not know. */
+  /** Physical address of each; 0 if this process may not read it. */
   readonly addresses: readonly number[];
   readonly #fd: Fd;
 
@@ -47,7 +47,7 @@ export class HugePages implements Disposable {
     this.addresses = addresses;
   }
 
-  /** @throws {SystemError} ENOMEM when there are not so many */
+  /** @throws {SystemError} ENOMEM if there are not enough */
   static allocate(count: number): HugePages {
     // SAFETY: cString's text stands until the next one.
     const number = libc.memfd_create(cString("dma"), MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
@@ -60,7 +60,7 @@ export class HugePages implements Disposable {
     const pagemap = openSync("/proc/self/pagemap", "r");
     try {
       const addresses = Array.from({ length: count }, (_, page) => {
-        // The kernel takes a page when it is first touched.
+        // The kernel allocates a page at its first access.
         bytes[page * HUGE_PAGE_BYTES] = 0;
         return physicalOf(pagemap, start + BigInt(page * HUGE_PAGE_BYTES));
       });
@@ -71,7 +71,7 @@ export class HugePages implements Disposable {
     }
   }
 
-  /** Some of the pages as one piece of memory, in the order given. @throws {SystemError} */
+  /** Maps pages as one piece of memory, in the given order. @throws {SystemError} */
   gather(order: readonly number[], what: string): Mapping {
     const pieces = order.map((page) => page * HUGE_PAGE_BYTES);
     return Mapping.gather(this.#fd.number, pieces, HUGE_PAGE_BYTES, what);

@@ -17,11 +17,11 @@ const refused = (name: string, why: RegExp) =>
     name,
   );
 
-test("names the kernel would take are taken", () => {
+test("names that the kernel accepts are accepted", () => {
   for (const name of ["fe0", "a", "eth0.100", "tap-x_1", "123456789012345", "@!#"]) checkInterfaceName(name);
 });
 
-test("names are refused with the reason", () => {
+test("names are rejected with the reason", () => {
   refused("", /empty/);
   refused("1234567890123456", /16 characters/);
   refused("fe 0", /space/);
@@ -35,7 +35,7 @@ test("names are refused with the reason", () => {
   refused("..", /reserved/);
 });
 
-test("no text makes the check do anything but pass or refuse", () => {
+test("any text either passes the check or is rejected", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 20 }), (name) => {
       try {
@@ -49,13 +49,13 @@ test("no text makes the check do anything but pass or refuse", () => {
   );
 });
 
-test("IPv4 addresses are taken apart, and what is none is refused", () => {
+test("IPv4 addresses are parsed, and other text is rejected", () => {
   assert.deepEqual([...parseIpv4("192.0.2.255")], [192, 0, 2, 255]);
   for (const text of ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.-4", "01.2.3.4", "1.2.3.4 ", "a.b.c.d", "1..2.3"])
     assert.throws(() => parseIpv4(text), OutOfRange, text);
 });
 
-test("loopback can be looked at without any privilege", () => {
+test("loopback can be read without privileges", () => {
   using interfaces = Interfaces.open();
   assert.equal(interfaces.has("lo"), true);
   assert.equal(interfaces.index("lo"), 1);
@@ -64,7 +64,7 @@ test("loopback can be looked at without any privilege", () => {
   assert.equal(interfaces.has("no-such-if"), false);
 });
 
-test("an interface that is not there is ENODEV, with its name", () => {
+test("an interface that does not exist is ENODEV, with its name", () => {
   using interfaces = Interfaces.open();
   assert.throws(
     () => interfaces.mtu("no-such-if"),
@@ -96,7 +96,7 @@ test("MTUs and prefixes out of range are refused before the kernel sees them", (
   assert.throws(() => interfaces.setHardwareAddress("lo", Uint8Array.of(1, 0, 0, 0, 0, 0)), OutOfRange);
 });
 
-test("rtnetlink sets the GSO size, and says what is wrong", { skip }, () => {
+test("rtnetlink sets the GSO size, and reports errors", { skip }, () => {
   using namespace = NetworkNamespace.create();
   namespace.within(() => {
     setGsoMax(1, 16384, 64);

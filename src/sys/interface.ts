@@ -45,7 +45,7 @@ export const IFREQ_UNION = 16;
 const SOCKADDR_IPV4 = IFREQ_UNION + 4;
 const SOCKADDR_HARDWARE = IFREQ_UNION + 2;
 
-/** The name cannot be the name of a network interface. */
+/** Not a valid name of a network interface. */
 export class InvalidInterfaceName extends FerruleError {
   readonly code = "INVALID_INTERFACE_NAME";
   readonly hint = `Use 1 to ${NAME_BYTES} letters, digits, dots, dashes or underscores, such as fe0.`;
@@ -55,22 +55,24 @@ export class InvalidInterfaceName extends FerruleError {
 }
 
 /**
- * Checks a name as the kernel does (dev_valid_name), and refuses besides what is legal but hostile: "%", which the
- * kernel would replace by a number, and anything but printable ASCII. @throws {InvalidInterfaceName}
+ * Checks a name as the kernel does (dev_valid_name), and also rejects names that are legal but dangerous: "%", which
+ * the kernel would replace by a number, and anything but printable ASCII. @throws {InvalidInterfaceName}
  */
 export const checkInterfaceName = (name: string): void => {
   if (name.length === 0) throw new InvalidInterfaceName(name, "it is empty");
-  if (!/^[!-~]*$/.test(name)) throw new InvalidInterfaceName(name, "it holds a space or something that is not ASCII");
-  if (/[/:%]/.test(name)) throw new InvalidInterfaceName(name, "it holds one of / : %");
-  if (name === "all" || name === "default") throw new InvalidInterfaceName(name, "the kernel's settings use that name");
+  if (!/^[!-~]*$/.test(name))
+    throw new InvalidInterfaceName(name, "it contains a space or a character that is not ASCII");
+  if (/[/:%]/.test(name)) throw new InvalidInterfaceName(name, "it contains one of / : %");
+  if (name === "all" || name === "default")
+    throw new InvalidInterfaceName(name, "the kernel's settings (sysctl) use that name");
   if (name === "." || name === "..") throw new InvalidInterfaceName(name, "it is reserved");
   if (name.length > NAME_BYTES)
-    throw new InvalidInterfaceName(name, `it has ${name.length} characters, and ${NAME_BYTES} is the most`);
+    throw new InvalidInterfaceName(name, `it has ${name.length} characters, and the limit is ${NAME_BYTES}`);
 };
 
 /**
- * Writes a name at the start of an ifreq. One that the kernel has told (a character is a byte) may hold what `checkInterfaceName`
- * refuses: anyone may rename an interface. @throws {InvalidInterfaceName} when it does not fit
+ * Writes a name at the start of an ifreq. A name read from the kernel (a character is a byte) may contain what
+ * `checkInterfaceName` rejects, because interfaces can be renamed. @throws {InvalidInterfaceName} if it does not fit
  */
 export const putInterfaceName = (request: Struct, name: string): void => {
   if (name.length === 0 || name.length > NAME_BYTES || name.includes("\0")) checkInterfaceName(name);
@@ -84,11 +86,11 @@ export const interfaceName = (request: Struct): string => {
   return String.fromCharCode(...request.bytes.subarray(0, Math.min(end, NAME_BYTES)));
 };
 
-/** Puts an Ethernet address into an ifreq. @throws {OutOfRange} unless it is 6 bytes and one station's */
+/** Puts an Ethernet address into an ifreq. @throws {OutOfRange} unless it is 6 bytes and unicast */
 export const putHardwareAddress = (request: Struct, address: Uint8Array): void => {
   if (address.length !== ADDRESS_BYTES) throw new OutOfRange(`an Ethernet address of ${address.length} bytes`);
   if ((address[0]! & 1) !== 0)
-    throw new OutOfRange("a multicast address cannot be a station's", "Clear the lowest bit of its first byte.");
+    throw new OutOfRange("a multicast address cannot be a station address", "Clear the lowest bit of its first byte.");
   request.view.setUint16(IFREQ_UNION, ARPHRD_ETHER, true);
   request.bytes.set(address, SOCKADDR_HARDWARE);
 };
@@ -106,13 +108,13 @@ export const parseIpv4 = (text: string): Uint8Array => {
 };
 
 /**
- * The interfaces of one network namespace: that of the thread which opened this, for as long as it is open, wherever
- * the thread goes. Every method throws SystemError with ENODEV when there is no interface of that name, and EPERM when
- * a change is not permitted.
+ * The interfaces of one network namespace: the one of the thread that opened this, even if the thread changes its
+ * namespace later. Methods throw SystemError with ENODEV if no interface has that name, and EPERM if a change is not
+ * permitted.
  */
 export class Interfaces implements Disposable {
   readonly #socket: Fd;
-  /** One for all calls: none of them waits, so none overlaps another. */
+  /** One for all calls: none of them waits, so calls do not overlap. */
   readonly #request = new Struct(IFREQ_BYTES);
 
   private constructor(socket: Fd) {
@@ -148,7 +150,7 @@ export class Interfaces implements Disposable {
     return (this.flags(name) & InterfaceFlag.up) !== 0;
   }
 
-  /** Up and with carrier. The kernel follows a change of carrier a moment later, at times a second. */
+  /** Up and with carrier. The kernel updates this with a delay after a change of carrier, sometimes a second. */
   isRunning(name: string): boolean {
     return (this.flags(name) & InterfaceFlag.running) !== 0;
   }
@@ -184,7 +186,7 @@ export class Interfaces implements Disposable {
     this.#call(name, Request.setHardwareAddress, "hardware address");
   }
 
-  /** The first IPv4 address; undefined when there is none. */
+  /** The first IPv4 address, if any. */
   ipv4(name: string): string | undefined {
     this.#request.view.setUint16(IFREQ_UNION, AF_INET, true);
     if (this.#try(name, Request.getAddress) < 0) {
@@ -194,7 +196,7 @@ export class Interfaces implements Disposable {
     return this.#request.bytes.subarray(SOCKADDR_IPV4, SOCKADDR_IPV4 + 4).join(".");
   }
 
-  /** Gives the interface its IPv4 address; the kernel adds the route to the network of `prefix` bits, 1 to 32. */
+  /** Sets the interface's IPv4 address; the kernel adds the route to the network of `prefix` bits, 1 to 32. */
   setIpv4(name: string, address: string, prefix: number): void {
     if (!Number.isInteger(prefix) || prefix < 1 || prefix > 32) throw new OutOfRange(`a prefix of ${prefix} bits`);
     this.#setSocketAddress(name, Request.setAddress, parseIpv4(address), `address ${address}`);
@@ -203,7 +205,7 @@ export class Interfaces implements Disposable {
     this.#setSocketAddress(name, Request.setNetmask, mask, `prefix ${prefix}`);
   }
 
-  /** Runs an ethtool command, which the kernel reads from the structure and answers in it. */
+  /** Executes an ethtool command: the kernel reads it from the structure and writes the result to it. */
   ethtool(name: string, command: Struct, what: string): void {
     this.#request.view.setBigUint64(IFREQ_UNION, command.address, true);
     this.#call(name, Request.ethtool, what);

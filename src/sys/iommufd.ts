@@ -1,4 +1,4 @@
-/** iommufd as calls: address spaces that devices are attached to. The kernel's linux/iommufd.h documents each request. */
+/** iommufd: address spaces to which devices are attached. The kernel's linux/iommufd.h documents each request. */
 import { Errno, SystemError } from "./errno.ts";
 import { type Fd, Open, openFile } from "./fd.ts";
 import { Struct, addressOf, keepAlive } from "./memory.ts";
@@ -19,10 +19,10 @@ const IOAS_ALLOC = request(0x81);
 const IOAS_IOVA_RANGES = request(0x84);
 const IOAS_MAP = request(0x85);
 const IOAS_UNMAP = request(0x86);
-/** Machines have a handful: what firmware and interrupt controllers leave over. */
+/** Limit of ranges; machines have a few, between those reserved by firmware and interrupt controllers. */
 const MOST_RANGES = 256;
 
-/** /dev/iommu, opened. All methods throw `SystemError`. */
+/** An open /dev/iommu. All methods throw `SystemError`. */
 export class Iommufd implements Disposable {
   readonly #fd: Fd;
   constructor(fd: Fd) {
@@ -37,7 +37,7 @@ export class Iommufd implements Disposable {
     return this.#fd.number;
   }
 
-  /** Makes an address space; returns its number, for `destroy`. */
+  /** Creates an address space; returns its number, for `destroy`. */
   allocate(): number {
     const struct = sized(Bytes.ioasAlloc);
     ask(this.number, IOAS_ALLOC, "IOMMU_IOAS_ALLOC", struct);
@@ -50,7 +50,7 @@ export class Iommufd implements Disposable {
     ask(this.number, DESTROY, "IOMMU_DESTROY", struct);
   }
 
-  /** What is allowed depends on the devices that are attached. */
+  /** Allowed addresses depend on the attached devices. */
   info(ioas: number): IommuInfo {
     const table = new Struct(16 * MOST_RANGES);
     const struct = new Struct(Bytes.iovaRanges);
@@ -59,7 +59,7 @@ export class Iommufd implements Disposable {
       // SAFETY: the table has room for as many ranges as the structure says, and is held until after the call.
       ask(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
     } catch (error) {
-      // More than there was room for: those that came are allowed as well.
+      // More ranges than there was room for: those returned are valid nevertheless.
       if (!(error instanceof SystemError && error.errno === Errno.EMSGSIZE)) throw error;
     }
     keepAlive(table);
@@ -69,7 +69,7 @@ export class Iommufd implements Disposable {
     };
   }
 
-  /** Lets devices reach `memory` from `iova` on, and keeps it from being moved. */
+  /** Maps `memory` for devices from `iova` on, and pins it. */
   map(ioas: number, memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.ioasMap);
     writeIoasMap(struct.view, ioas, { address: addressOf(memory), iova, bytes: memory.byteLength });

@@ -34,7 +34,7 @@ export const libc = bindLibrary({
   ioctl: { arguments: ["i32", "u64", "u64"], return: "i32" },
   /** int poll(struct pollfd *fds, nfds_t count, int milliseconds) */
   poll: { arguments: ["u64", "u64", "i32"], return: "i32" },
-  /** long syscall(long number, ...): for calls that the C library has no function for. */
+  /** long syscall(long number, ...): for calls without a function in the C library. */
   syscall: { arguments: ["i64", "u64", "u64", "u64", "u64", "u64"], return: "i32" },
   /** int sched_yield(void) */
   sched_yield: { arguments: [], return: "i32" },

@@ -8,7 +8,7 @@ import { Tap } from "./tap.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 
-test("a TAP shows the link that it is told of", { skip }, () => {
+test("a TAP reports the link settings that were set", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
   using tap = namespace.within(() => Tap.open("ft0"));
@@ -24,7 +24,7 @@ test("a TAP shows the link that it is told of", { skip }, () => {
   assert.equal(linkSettings(interfaces, tap.name), undefined);
 });
 
-test("an interface without link settings is left as it is", { skip }, () => {
+test("an interface without link settings is not changed", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
   assert.equal(setLinkSettings(interfaces, "lo", { up: true, speed: 1000, fullDuplex: true }), false);

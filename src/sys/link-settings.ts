@@ -1,4 +1,4 @@
-/** What `ethtool` shows of an interface's link: speed, duplex, autonegotiation. */
+/** Link settings of an interface as `ethtool` shows them: speed, duplex, autonegotiation. */
 import { Errno, SystemError } from "./errno.ts";
 import type { Interfaces } from "./interface.ts";
 import { Struct } from "./memory.ts";
@@ -11,7 +11,7 @@ const Duplex = { half: 0, full: 1, unknown: 0xff } as const;
 const PORT_TWISTED_PAIR = 0;
 const AUTONEG_ENABLE = 1;
 
-/** struct ethtool_link_settings; three masks of link modes follow, each of as many words as the kernel says. */
+/** struct ethtool_link_settings; three masks of link modes follow, whose number of words the kernel reports. */
 const Offset = { command: 0, speed: 4, duplex: 8, port: 9, autonegotiation: 11, maskWords: 15 } as const;
 const SETTINGS_BYTES = 48;
 const MASKS = 3;
@@ -24,7 +24,7 @@ export interface Link {
   readonly fullDuplex: boolean;
 }
 
-/** As the kernel has them now; undefined while it does not know. @throws {SystemError} */
+/** The present settings; undefined if the kernel does not know them. @throws {SystemError} */
 export const linkSettings = (interfaces: Interfaces, name: string): Link | undefined => {
   const { view } = read(interfaces, name);
   const speed = view.getUint32(Offset.speed, true);
@@ -35,8 +35,9 @@ export const linkSettings = (interfaces: Interfaces, name: string): Link | undef
 };
 
 /**
- * Makes an interface show this link; unknown speed and duplex while it is down. TAPs take it since Linux 5.1.
- * @returns false where the kernel, or this process's rights, do not allow it
+ * Sets the link mode that an interface reports; unknown speed and duplex while it is down. TAPs support this since
+ * Linux 5.1.
+ * @returns false if the kernel does not support it, or this process is not permitted
  * @throws {SystemError}
  */
 export const setLinkSettings = (interfaces: Interfaces, name: string, { up, speed, fullDuplex }: Link): boolean => {
@@ -56,7 +57,7 @@ export const setLinkSettings = (interfaces: Interfaces, name: string, { up, spee
   }
 };
 
-/** Asked for no masks, the kernel says how many words they have, as a negative number; then it fills them in. */
+/** Asked for no masks, the kernel returns their number of words, negated; then it fills them in. */
 const read = (interfaces: Interfaces, name: string): Struct => {
   const what = `link settings of ${name}`;
   const settings = new Struct(SETTINGS_BYTES + MASKS * MOST_MASK_WORDS * 4);

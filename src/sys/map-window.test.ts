@@ -6,7 +6,7 @@ import { EventFd } from "./eventfd.ts";
 import { MapWindow, MapWindows } from "./map-window.ts";
 import { Mapping, createMemory } from "./mapping.ts";
 
-test("a window shows zeros, then memory, then zeros again, in views that never change", () => {
+test("a window maps zeros, then memory, then zeros again, with the same views", () => {
   using memory = createMemory("shown", 8192);
   using mine = Mapping.map(memory.number, 0, 8192, "mine");
   const window = new MapWindow(8192);
@@ -24,7 +24,7 @@ test("a window shows zeros, then memory, then zeros again, in views that never c
   assert.equal(new Uint8Array(mine.buffer)[4097], 7);
 });
 
-test("what is shown read-only is followed, and never changed", () => {
+test("read-only memory is visible in the window and never changed", () => {
   using memory = createMemory("shown", 4096);
   using mine = Mapping.map(memory.number, 0, 4096, "mine");
   const window = new MapWindow(4096);
@@ -56,13 +56,13 @@ test("more than the window or the file has is refused, and nothing changes", () 
   for (const length of [0, 100, 2 ** 31, -4096, NaN]) assert.throws(() => new MapWindow(length), OutOfRange);
 });
 
-test("a file that could become shorter is not shown: the next access would kill this process", () => {
+test("a file that could become shorter is not mapped: the next access would kill this process", () => {
   using unsealed = createMemory("unsealed", 4096, { sealed: false });
   const window = new MapWindow(4096);
   assert.throws(() => window.show(unsealed.number, 0, 4096, false), OutOfRange);
 });
 
-test("windows are used again, and hold nothing in between", () => {
+test("windows are used again, and hold no memory meanwhile", () => {
   const windows = new MapWindows();
   const first = windows.take(5000);
   assert.equal(first.bytes.length, 8192);

@@ -1,4 +1,4 @@
-/** Windows onto memory that comes and goes: a client's maps, shown through address ranges that stay. */
+/** Address ranges with stable views, behind which the mapped memory of a client can change. */
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, check, errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
@@ -13,21 +13,21 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
 const PAGE_BYTES = 4096;
-/** Larger offsets are no small integers in this engine; larger memory takes several windows. */
+/** Larger offsets are not small integers in V8; larger memory uses several windows. */
 const MOST_BYTES = 2 ** 31 - PAGE_BYTES;
 
-/** Address ranges whose views are all unreachable are given back. Until then they hold no memory. */
+/** Unmaps address ranges whose views are all unreachable. Until then they hold no memory. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
   // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
   libc.munmap(address, length);
 });
 
 /**
- * An address range that shows part of a file, or zeros of its own.
+ * An address range that maps part of a file, or zeros.
  *
- * Invariant: its views never fault, at any time: what is behind them is replaced in one step (mmap with MAP_FIXED), never
- * taken away. A view kept too long therefore sees what is there now. Nothing is detached, which would slow every hot
- * path of the process.
+ * Invariant: its views never fault: the memory behind them is replaced in one step (mmap with MAP_FIXED), never
+ * removed. A view that is kept too long therefore accesses the present memory. Buffers are not detached, because that
+ * would slow all hot paths of the process.
  */
 export class MapWindow {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -52,15 +52,15 @@ export class MapWindow {
   }
 
   /**
-   * Shows `length` bytes of a file that is of fixed length, from byte `offset` on, from byte `at` of the window on (multiples of the page
-   * size). With `readOnly` the file is never changed: a store goes to a copy of ours, which no one else sees.
+   * Maps `length` bytes of a file of fixed length, from its byte `offset`, at byte `at` of the window (multiples of the
+   * page size). With `readOnly` the file is never changed: a store goes to a private copy.
    * @throws {OutOfRange} for more than the window or the file has
-   * @throws {SystemError} and then the window shows what it did before
+   * @throws {SystemError}, with the window unchanged
    */
   show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
     const { bytes: size, fixed } = memoryFile(fd) ?? { bytes: 0, fixed: false };
     this.#checkPages(at, length);
-    if (!fixed) throw new OutOfRange("a file that could become shorter cannot be shown");
+    if (!fixed) throw new OutOfRange("a file that could become shorter cannot be mapped");
     if (!(offset >= 0 && offset % PAGE_BYTES === 0 && offset + length <= size))
       throw new OutOfRange(`${length} bytes at ${offset} of a file of ${size} bytes`);
     const flags = MAP_FIXED | (readOnly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
@@ -70,7 +70,8 @@ export class MapWindow {
   }
 
   /**
-   * Shows zeros again, in all of it or from byte `at` on for `length` (multiples of the page size), and holds no memory there.
+   * Maps zeros again, in all of it or `length` bytes from byte `at` (multiples of the page size), and frees the memory
+   * there.
    * @throws {OutOfRange} {SystemError}
    */
   clear(at = 0, length = this.bytes.length): void {
@@ -89,16 +90,16 @@ export class MapWindow {
   }
 }
 
-/** Clearing a window takes 20 µs or more, during which the next client would wait. */
+/** Clearing a window takes 20 µs or more, which delays the next client. */
 const CLEARED_AT_ONCE = 512;
 
-/** Windows that are not in use. Sizes are powers of two, so that a few fit all that comes. */
+/** Windows that are not in use. Sizes are powers of two, so that a few sizes are enough. */
 export class MapWindows {
-  /** Windows that show zeros, by size; and windows that still show their last map. */
+  /** Windows that map zeros, by size; and windows that still have their last map. */
   readonly #idle = new Map<number, MapWindow[]>();
   readonly #stale = new Map<number, MapWindow[]>();
 
-  /** A window of at least `length` bytes that shows zeros. @throws {SystemError} */
+  /** A window of at least `length` bytes that maps zeros. @throws {SystemError} */
   take(length: number): MapWindow {
     const bytes = roomFor(length);
     const idle = this.#idle.get(bytes)?.pop();
@@ -108,7 +109,7 @@ export class MapWindows {
     return stale ?? new MapWindow(bytes);
   }
 
-  /** Back from use. Where the kernel cannot clear it, it is not used again. */
+  /** Returns a window. If the kernel cannot clear it, it is not used again. */
   give(window: MapWindow): void {
     try {
       window.clear();
@@ -119,7 +120,7 @@ export class MapWindows {
     keep(this.#idle, window);
   }
 
-  /** Many at once are back from use: most of them are cleared later, by `clear`. */
+  /** Returns many windows: most of them are cleared later, by `clear`. */
   giveAll(windows: readonly MapWindow[]): void {
     for (const window of windows.slice(0, CLEARED_AT_ONCE)) this.give(window);
     for (const window of windows.slice(CLEARED_AT_ONCE)) keep(this.#stale, window);

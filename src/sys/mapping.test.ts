@@ -43,7 +43,7 @@ test("pieces of a memory can be mapped in another order, on multiples of their s
   assert.throws(() => Mapping.gather(memory.number, [100], piece, "askew"), { code: "EINVAL" });
 });
 
-test("memory of one's own is zeroed, lies on a large page, and goes as any mapping goes", () => {
+test("private memory is zeroed, aligned to a huge page, and released as any mapping", () => {
   const mapping = Mapping.allocate(5 << 20, "own");
   const words = new Int32Array(mapping.buffer);
   assert.equal(words.length, (5 << 20) / 4);
@@ -93,7 +93,7 @@ test("a file is not mapped past its end", () => {
   }
 });
 
-test("lengths and offsets that make no sense are refused", () => {
+test("lengths and offsets that are invalid are rejected", () => {
   using memory = createMemory("test", 8192);
   for (const [offset, length] of [
     [0, 0],
@@ -106,7 +106,7 @@ test("lengths and offsets that make no sense are refused", () => {
     assert.throws(() => Mapping.map(memory.number, offset, length, "memory"), OutOfRange);
 });
 
-test("what cannot be mapped is an error with its number", () => {
+test("a mapping that fails is an error with its number", () => {
   using file = openFile("/dev/null", Open.readOnly);
   assert.throws(() => Mapping.map(file.number, 0, 4096, "null"), { name: "SystemError" });
 });

@@ -1,4 +1,4 @@
-/** Mapped memory: shared memory, a device's registers, a guest's RAM, and our own that a device may reach. */
+/** Mapped memory: shared memory, a device's registers, a guest's RAM, and DMA memory of this process. */
 import { fstatSync } from "node:fs";
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import { SystemError, check, errno } from "./errno.ts";
@@ -10,7 +10,7 @@ import { cString } from "./memory.ts";
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
-/** F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW: the length stands for good, so no access to it can fault. */
+/** F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW: the length is final, so no access can fault. */
 const SEAL_LENGTH = 0x1n | 0x2n | 0x4n;
 
 const PROT_NONE = 0;
@@ -24,12 +24,12 @@ const MAP_FAILED = 2n ** 64n - 1n;
 const MADV_DONTFORK = 10;
 const MADV_HUGEPAGE = 14;
 const LARGE_PAGE = 2n << 20n;
-/** Both architectures: 4 KiB on x86-64; arm64 may use up to 64 KiB, and then mmap itself refuses. */
+/** 4 KiB on x86-64; arm64 may use up to 64 KiB, and then mmap itself fails. */
 const PAGE_BYTES = 4096;
 
 /**
- * Shared memory of a fixed length, zeroed: a descriptor that any thread or process may map. Its length stands for good
- * unless it is not to be sealed.
+ * Shared memory of a fixed length, zeroed: a descriptor that any thread or process may map. Its length is final unless
+ * `sealed` is false.
  * @throws {SystemError}
  */
 export const createMemory = (name: string, bytes: number, { sealed = true } = {}): Fd => {
@@ -43,7 +43,10 @@ export const createMemory = (name: string, bytes: number, { sealed = true } = {}
   return fd;
 };
 
-/** A range of addresses on a multiple of `align`, a power of two: zero pages that take no memory until they are touched. */
+/**
+ * Reserves a range of addresses aligned to `align`, a power of two: zero pages that use no memory until they are
+ * accessed.
+ */
 const reserve = (length: bigint, align: bigint, protection: number, what: string): bigint => {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
@@ -57,20 +60,20 @@ const reserve = (length: bigint, align: bigint, protection: number, what: string
   return start;
 };
 
-/** Address space whose views are all unreachable is given back. Until then it holds no memory: see `Mapping`. */
+/** Unmaps address space whose views are all unreachable. Until then it holds no memory: see `Mapping`. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
   // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
   libc.munmap(address, length);
 });
 
 /**
- * A shared mapping of a descriptor, or memory of our own.
+ * A shared mapping of a descriptor, or private memory.
  *
- * Invariant: no view of it can ever fault. Disposing it takes the memory away at once by laying private zero pages over
- * it, which a stale view may read and write without effect on anyone; the address range itself is unmapped when the
- * collector finds that no view is left. (Detaching the buffer instead would slow every hot path in the process.)
- * Two things would break it, and are left to whoever maps: a file that its owner shortens meanwhile (what `createMemory`
- * makes cannot be shortened), and transferring the buffer to another thread, which maps for itself instead.
+ * Invariant: no view of it can ever fault. Disposing frees the memory at once by mapping private zero pages over it,
+ * which a stale view may read and write without effect on others; the address range is unmapped when the garbage
+ * collector finds that no view is left. (Detaching the buffer instead would slow every hot path in the process.) Two
+ * things would break the invariant, and are the caller's responsibility: a file that its owner shortens (those of
+ * `createMemory` cannot be shortened), and transferring the buffer to another thread, which must map it itself.
  */
 export class Mapping implements Disposable {
   readonly length: number;
@@ -89,7 +92,7 @@ export class Mapping implements Disposable {
 
   /**
    * Maps `length` bytes at byte `offset`, a multiple of the page size. The descriptor may be closed afterwards.
-   * @throws {OutOfRange} when a file is shorter than that: access past its end would kill the process
+   * @throws {OutOfRange} if the file is shorter: access beyond its end would kill the process
    * @throws {SystemError}
    */
   static map(fd: number, offset: number, length: number, what: string): Mapping {
@@ -105,8 +108,8 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Memory of this process's own, zeroed, in large pages where the kernel has them to give: what a device is to reach then
-   * takes few entries of an IOMMU. A child process does not get it, nor a copy: the device would go on with one of the two.
+   * Private memory, zeroed, in huge pages if the kernel has them, so that it needs few IOMMU entries. Child processes
+   * get neither it nor a copy, because the device would continue with only one of the two.
    * @throws {SystemError}
    */
   static allocate(length: number, what: string): Mapping {
@@ -119,7 +122,7 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Maps pieces of `pieceBytes` bytes, a power of two, from the given offsets of a descriptor, one behind the other.
+   * Maps pieces of `pieceBytes` bytes, a power of two, from the given offsets of a descriptor, one after the other.
    * @throws {SystemError}
    */
   static gather(fd: number, offsets: readonly number[], pieceBytes: number, what: string): Mapping {

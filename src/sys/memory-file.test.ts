@@ -21,7 +21,7 @@ test("memory sealed against shrinking is of fixed length; other memory is not, a
   truncate(unsealed.number, 4096);
 });
 
-test("files that are no memory are not taken for it, and are not asked", () => {
+test("files that are not in memory are recognised without asking their file system", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-memory-"));
   const path = join(folder, "file");
   writeFileSync(path, "text");
@@ -38,7 +38,7 @@ test("files that are no memory are not taken for it, and are not asked", () => {
   }
 });
 
-test("huge pages are never of fixed length: there may be none of them left", (t) => {
+test("huge pages are never of fixed length: the kernel may have none left", (t) => {
   // SAFETY: cString's text stands until the next one.
   const number = libc.memfd_create(cString("huge"), MFD_HUGETLB);
   if (number < 0) {

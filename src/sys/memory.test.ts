@@ -26,7 +26,7 @@ test("a structure's bytes and view are the same memory", () => {
   assert.equal(ffi().getUint32(struct.address, 4), 0x01020304);
 });
 
-test("text goes to C with a NUL at its end, and what C cannot have is refused", () => {
+test("text goes to C with a NUL at its end, and text that C cannot hold is rejected", () => {
   assert.equal(ffi().toString(cString("longer text")), "longer text");
   assert.equal(ffi().toString(cString("née")), "née");
   assert.equal(ffi().toString(cString("")), "");
@@ -120,7 +120,7 @@ test("more entries than the table has are never handed to the kernel", () => {
   assert.throws(() => writev(1, iovecs, 2), OutOfRange);
 });
 
-test("a closed descriptor answers with a number, not an exception", () => {
+test("a closed descriptor results in an error number, not an exception", () => {
   const event = EventFd.create();
   const { number } = event;
   event[Symbol.dispose]();

@@ -1,10 +1,12 @@
-/** Memory as the kernel is told of it: addresses, C structures, and tables of pieces to read into or write from. */
+/** Memory for system calls: addresses, C structures, and tables of buffers to read into or write from. */
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
 import { libc } from "./libc.ts";
 
-/** The address of a buffer's first byte. It holds for as long as the buffer is reachable; whoever keeps one keeps both. */
+/**
+ * The address of a buffer's first byte, valid as long as the buffer is reachable; its holder must keep the buffer too.
+ */
 export const addressOf = (buffer: ArrayBufferLike): bigint => {
   if (buffer.byteLength === 0) throw new OutOfRange("an empty buffer has no address");
   // SAFETY: only computes the address. Array buffers have their bytes outside the moving heap, so it does not change.
@@ -30,11 +32,12 @@ const TEXT_BYTES = 4096;
 const text = new Uint8Array(new ArrayBuffer(TEXT_BYTES));
 
 /**
- * The address of `from` as C has text: UTF-8 with a NUL at the end. One place serves all calls of this thread, so the text
- * stands until the next `cString`. @throws {OutOfRange} for text with a NUL inside, or longer than PATH_MAX
+ * The address of `from` as a C string: UTF-8 with a NUL at the end. All calls of this thread share one buffer, so the
+ * string is valid until the next `cString`. @throws {OutOfRange} for text that contains a NUL, or is longer than
+ * PATH_MAX
  */
 export const cString = (from: string): bigint => {
-  if (from.includes("\0")) throw new OutOfRange("text for a C call holds a NUL character");
+  if (from.includes("\0")) throw new OutOfRange("text for a C call contains a NUL character");
   const { read, written } = new TextEncoder().encodeInto(from, text);
   if (read < from.length || written >= TEXT_BYTES)
     throw new OutOfRange(`text of ${from.length} characters for a C call`);
@@ -44,7 +47,7 @@ export const cString = (from: string): bigint => {
 
 const held: { object: unknown } = { object: undefined };
 
-/** Keeps `object` reachable up to here: otherwise the engine may collect it while C still uses its address. */
+/** Keeps `object` reachable up to this call: otherwise V8 may free it while C still uses its address. */
 export const keepAlive = (object: unknown): void => {
   held.object = object;
 };
@@ -54,22 +57,22 @@ const GIB4 = 2 ** 32;
 const IOVEC_WORDS = 4;
 
 /**
- * A table for readv and writev: each entry names a piece of one buffer (or of a second one, such as a header's).
+ * A table for readv and writev: each entry is a range of one buffer (or of a second one, such as for headers).
  *
- * Invariant: every entry lies inside its buffer, so the kernel cannot be told to touch anything else. Addresses are
- * split into 32-bit halves once; naming a piece allocates nothing and makes no BigInt.
+ * Invariant: each entry is inside its buffer, so the kernel cannot access other memory. Addresses are split into 32-bit
+ * halves once; setting an entry allocates nothing and makes no BigInt.
  */
 export class Iovecs {
-  /** How many entries the table has. */
+  /** Number of entries. */
   readonly count: number;
-  /** Where the table is. */
+  /** Address of the table. */
   readonly address: bigint;
   readonly #words: Uint32Array;
   /** Low and high half of each buffer's address. */
   readonly #bases = new Uint32Array(4);
   readonly #length: number;
   readonly #sideLength: number;
-  /** SAFETY: the table has addresses of these two; holding them keeps their bytes, as long as no one detaches them. */
+  /** SAFETY: the table has addresses of these two; holding them keeps their bytes, as long as they are not detached. */
   readonly #held: readonly (ArrayBufferLike | undefined)[];
 
   /**
@@ -124,8 +127,8 @@ export class Iovecs {
 }
 
 /**
- * Reads into the first `count` entries. Returns bytes read (0 at the end of a stream), or the negated error number:
- * on the hot path "nothing there" is not exceptional.
+ * Reads into the first `count` entries. Returns bytes read (0 at the end of a stream), or the negated error number: on
+ * the hot path "no data" is not exceptional.
  */
 export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
   if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);

@@ -17,7 +17,7 @@ const connected = (act: (a: UnixSocket, b: UnixSocket, stream: MessageStream) =>
   act(a, b, stream);
 };
 
-test("bytes go in and out at any place of the buffers, and nowhere else", () => {
+test("bytes are received and sent at any offset of the buffers, and nowhere else", () => {
   connected((a, b, stream) => {
     assert.equal(stream.receive(b.number, 0), -Errno.EAGAIN);
     a.send(Uint8Array.of(1, 2, 3));
@@ -79,7 +79,7 @@ test("descriptors can be sent", () => {
   });
 });
 
-test("too many descriptors are said to be too many, and closed", () => {
+test("too many descriptors are reported, and closed", () => {
   connected((a, b, stream) => {
     using event = EventFd.create();
     const before = openDescriptors();
@@ -92,7 +92,7 @@ test("too many descriptors are said to be too many, and closed", () => {
   });
 });
 
-test("descriptors nobody takes are closed with the next ones, and at the end", () => {
+test("descriptors that are not taken are closed with the next ones, and at the end", () => {
   const before = openDescriptors();
   connected((a, b, stream) => {
     for (let i = 0; i < 3; i++) {
@@ -104,7 +104,7 @@ test("descriptors nobody takes are closed with the next ones, and at the end", (
   assert.equal(openDescriptors(), before);
 });
 
-test("the end and a broken connection are told", () => {
+test("the end and a broken connection are reported", () => {
   const [a, b] = UnixSocket.pair();
   using _b = b;
   using stream = new MessageStream(64, 64, 1, closeSync);

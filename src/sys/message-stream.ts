@@ -1,4 +1,4 @@
-/** One end of a stream of messages with descriptors: everything is built once, and moving bytes allocates nothing. */
+/** One end of a stream of messages with descriptors: all structures are built once, and transfers allocate nothing. */
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
@@ -30,7 +30,7 @@ const DATA = 4;
 const GIB4 = 2 ** 32;
 const NO_FDS: readonly Fd[] = [];
 
-/** One direction: a buffer, and the message header that names a part of it. */
+/** One direction: a buffer, and the message header for a part of it. */
 class Side {
   readonly header = new Struct(MSGHDR_BYTES);
   readonly words: Int32Array;
@@ -57,7 +57,7 @@ class Side {
     view.setBigUint64(CONTROL * 4, this.control.address, true);
   }
 
-  /** The message becomes `length` bytes at `offset`, with so much room for (or so many bytes of) descriptors. */
+  /** Sets the message to `length` bytes at `offset`, with `controlBytes` of descriptors or of room for them. */
   aim(offset: number, length: number, controlBytes: number): void {
     if (!(offset >= 0 && length > 0 && offset + length <= this.#length))
       throw new OutOfRange(`${length} bytes at ${offset} of a buffer of ${this.#length}`);
@@ -71,14 +71,14 @@ class Side {
 }
 
 /**
- * Buffers to receive into and to send from, and the system calls that do.
+ * Buffers to receive into and to send from, and the system calls for them.
  *
- * Descriptors that come with a `receive` belong to whoever takes them; those not taken by the next one are closed.
+ * The caller owns descriptors that it takes after a `receive`; those not taken are closed at the next one.
  */
 export class MessageStream implements Disposable {
-  /** What is received goes here. */
+  /** Buffer for received bytes. */
   readonly incoming: Uint8Array<ArrayBuffer>;
-  /** What is sent is built here. */
+  /** Buffer for bytes to send. */
   readonly outgoing: Uint8Array<ArrayBuffer>;
   readonly #in: Side;
   readonly #out: Side;
@@ -89,10 +89,11 @@ export class MessageStream implements Disposable {
   #tooMany = false;
 
   /**
-   * @param incomingBytes room to receive into; @param outgoingBytes room to send from
-   * @param mostFds descriptors that one message may carry, 1 to 253
-   * @param close closes a descriptor whose file may take for ever over it, without waiting
-   * @param takenFds the same of a message that is received: with 0 the kernel drops what comes
+   * @param incomingBytes size of the receive buffer
+   * @param outgoingBytes size of the send buffer
+   * @param mostFds limit of descriptors in one message, 1 to 253
+   * @param close closes a descriptor without blocking, even if its file system does not respond
+   * @param takenFds limit of descriptors in a received message: with 0 the kernel drops them
    */
   constructor(
     incomingBytes: number,
@@ -111,8 +112,8 @@ export class MessageStream implements Disposable {
   }
 
   /**
-   * Receives once from `socket` to `incoming`, from byte `offset` on. Returns bytes received, 0 when the other side has
-   * closed, or the negated error number (EAGAIN when nothing is there).
+   * Receives once from `socket` into `incoming`, from byte `offset` on. Returns bytes received, 0 if the other side has
+   * closed, or the negated error number (EAGAIN if there is no data).
    */
   receive(socket: number, offset: number): number {
     this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#takenFds * 4);
@@ -123,22 +124,22 @@ export class MessageStream implements Disposable {
     return result;
   }
 
-  /** Whether descriptors are taken at all. */
+  /** Whether descriptors are accepted. */
   get takesFds(): boolean {
     return this.#takenFds > 0;
   }
 
-  /** The last receive brought descriptors. They belong to the last message that starts in its bytes. */
+  /** The last receive got descriptors. They belong to the last message that starts in its bytes. */
   get carriesFds(): boolean {
     return this.#fds !== NO_FDS || this.#tooMany;
   }
 
-  /** There were more of them than fit. What did fit was closed. */
+  /** There were more descriptors than fit. Those that fit were closed. */
   get tooMany(): boolean {
     return this.#tooMany;
   }
 
-  /** The descriptors that came; the caller's from now on. */
+  /** The received descriptors; the caller owns them. */
   take(): readonly Fd[] {
     const fds = this.#fds;
     this.#fds = NO_FDS;
@@ -151,7 +152,7 @@ export class MessageStream implements Disposable {
     return this.#send(socket, offset, length, 0);
   }
 
-  /** The same, and with the first byte copies of `fds`. */
+  /** The same, with copies of `fds` attached to the first byte. */
   sendWith(socket: number, offset: number, length: number, fds: readonly number[]): number {
     if (fds.length === 0) return this.send(socket, offset, length);
     if (fds.length > this.#mostFds) throw new OutOfRange(`${fds.length} descriptors with one message`);
@@ -174,7 +175,7 @@ export class MessageStream implements Disposable {
     return result < 0 ? -errno() : result;
   }
 
-  /** Takes ownership of what arrived at once, so that nothing leaks whatever the caller does. */
+  /** Takes ownership of received descriptors at once, so that none leaks whatever the caller does. */
   #collect(): void {
     for (const fd of this.take()) fd[Symbol.dispose]();
     const { words, controlWords } = this.#in;

@@ -1,4 +1,7 @@
-/** The multicast addresses that the interfaces of a network namespace are to receive. Only a file of the kernel's has them. */
+/**
+ * Multicast addresses that the interfaces of a network namespace must receive. They are available only in a file under
+ * /proc.
+ */
 import { readSync } from "node:fs";
 import { SystemError } from "./errno.ts";
 import { type Fd, Open, openFile } from "./fd.ts";
@@ -15,12 +18,15 @@ export class MulticastList implements Disposable {
     this.#file = file;
   }
 
-  /** That of the calling thread's network namespace, for as long as it is open. @throws {SystemError} */
+  /**
+   * The list of the calling thread's network namespace, even if the thread changes its namespace later. @throws
+   * {SystemError}
+   */
   static open(): MulticastList {
     return new MulticastList(openFile(FILE, Open.readOnly));
   }
 
-  /** Ethernet addresses that the interface with this index has been told of. @throws {SystemError} */
+  /** Multicast addresses of the interface with this index. @throws {SystemError} */
   of(index: number): Uint8Array[] {
     return parseMulticastList(this.#read(), index);
   }

@@ -18,7 +18,7 @@ const isUp = (): boolean => {
   return interfaces.isUp("lo");
 };
 
-test("the thread's own namespace can be named without any privilege", () => {
+test("the thread's own namespace can be opened without privileges", () => {
   using a = NetworkNamespace.current();
   using b = NetworkNamespace.at("/proc/self/ns/net");
   assert.equal(a.identity, b.identity);
@@ -47,13 +47,13 @@ test("within runs there and comes back, also from an error", { skip }, () => {
   assert.equal(identity(), home.identity);
 });
 
-test("within the thread's own namespace anybody may run", () => {
+test("within the thread's own namespace no privileges are needed", () => {
   const module = JSON.stringify(new URL("namespace.ts", import.meta.url).href);
   const script = `
     const { NetworkNamespace } = await import(${module});
     using home = NetworkNamespace.current();
     process.stdout.write(home.within(() => "there"));`;
-  // As a service has it that may make interfaces, and no more.
+  // As in a service that may create interfaces, and has no other privileges.
   const less = process.getuid?.() === 0 ? "setpriv --bounding-set=-sys_admin" : "env";
   const [program, ...args] = `${less} ${process.execPath} --disable-warning=ExperimentalWarning -e`.split(" ");
   assert.equal(execFileSync(program!, [...args, script], { encoding: "utf8" }), "there");
@@ -87,7 +87,7 @@ test("a worker enters it by its descriptor; the main thread stays", { skip }, as
   assert.equal(here.identity, home.identity);
 });
 
-test("what is no namespace cannot be entered", { skip }, () => {
+test("other files cannot be entered", { skip }, () => {
   using file = NetworkNamespace.at("/dev/null");
   assert.throws(() => file.enter(), { code: "EINVAL" });
 });

@@ -1,4 +1,4 @@
-/** Network namespaces: made, entered and left by the calling thread; named by a descriptor. */
+/** Network namespaces: created, entered and left by the calling thread; identified by a descriptor. */
 import { fstatSync } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import { Errno, SystemError, errno } from "./errno.ts";
@@ -7,7 +7,7 @@ import { Interfaces } from "./interface.ts";
 import { libc } from "./libc.ts";
 
 const CLONE_NEWNET = 0x40000000;
-/** The file that stands for this thread's own namespace; /proc/self would be the main thread's. */
+/** The file of this thread's own namespace; /proc/self would be the main thread's. */
 const OWN = "/proc/thread-self/ns/net";
 
 /** This process may not make or enter a network namespace. */
@@ -25,10 +25,10 @@ const fail = (syscall: string, what: string): never => {
 };
 
 /**
- * A network namespace, held open by a descriptor. It lives until the last descriptor, thread and interface of it has
- * gone. Threads are in namespaces one by one: entering moves the calling thread only, and Node's own thread pool (used by
- * `fs` with promises and by `dns.lookup`) stays where the process started. Sockets belong for good to the namespace
- * their thread was in when they were made.
+ * A network namespace, kept by a descriptor. It exists as long as any descriptor, thread or interface of it. Each
+ * thread has its own namespace: entering one moves only the calling thread, and Node's thread pool (used by `fs` with
+ * promises and by `dns.lookup`) stays where the process started. A socket always belongs to the namespace in which it
+ * was made.
  */
 export class NetworkNamespace implements Disposable {
   readonly #fd: Fd | undefined;
@@ -39,7 +39,10 @@ export class NetworkNamespace implements Disposable {
     this.#number = number;
   }
 
-  /** A new, empty one (loopback only, and that down). The calling thread stays where it is. @throws {NamespaceNotPermitted} */
+  /**
+   * Creates a namespace with only a loopback interface, which is down. The calling thread does not move. @throws
+   * {NamespaceNotPermitted}
+   */
   static create(): NetworkNamespace {
     using home = NetworkNamespace.current();
     // SAFETY: no argument is an address.
@@ -51,12 +54,12 @@ export class NetworkNamespace implements Disposable {
     }
   }
 
-  /** The one the calling thread is in. @throws {SystemError} */
+  /** The namespace of the calling thread. @throws {SystemError} */
   static current(): NetworkNamespace {
     return NetworkNamespace.at(OWN);
   }
 
-  /** One that has a file, such as /run/netns/NAME or /proc/PID/ns/net. @throws {SystemError} */
+  /** A namespace with a file, such as /run/netns/NAME or /proc/PID/ns/net. @throws {SystemError} */
   static at(path: string): NetworkNamespace {
     return NetworkNamespace.owning(openFile(path, Open.readOnly));
   }
@@ -75,20 +78,20 @@ export class NetworkNamespace implements Disposable {
     return this.#fd === undefined ? this.#number : this.#fd.number;
   }
 
-  /** Equal for two handles exactly when they are of one namespace (while both are open). */
+  /** Equal for two handles exactly if they are of the same namespace (while both are open). */
   get identity(): number {
     return fstatSync(this.fd).ino;
   }
 
-  /** Moves the calling thread there. @throws {NamespaceNotPermitted} */
+  /** Moves the calling thread to the namespace. @throws {NamespaceNotPermitted} */
   enter(): void {
     // SAFETY: no argument is an address.
     if (libc.setns(this.fd, CLONE_NEWNET) < 0) fail("setns", "enter a network namespace");
   }
 
   /**
-   * Runs `act` there and comes back. `act` must not be asynchronous: it would go on elsewhere. A thread that is there
-   * already needs no permission, which setns(2) would want all the same (CAP_SYS_ADMIN).
+   * Runs `act` in the namespace and returns. `act` must not be asynchronous: it would continue elsewhere. No permission
+   * is needed if the thread is already there, though setns(2) would require CAP_SYS_ADMIN.
    * @throws {NamespaceNotPermitted}
    */
   within<T>(act: () => T extends PromiseLike<unknown> ? never : T): T {

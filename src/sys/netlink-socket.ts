@@ -1,4 +1,4 @@
-/** rtnetlink: questions to the kernel about its network, and the answers. */
+/** rtnetlink: requests to the kernel about its network, and the replies. */
 import { Errno, SystemError, check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -17,19 +17,19 @@ const NLMSG_DONE = 3;
 
 /** struct nlmsghdr { u32 length; u16 type; u16 flags; u32 sequence; u32 port } */
 const HEADER = 16;
-/** The kernel puts no more of a dump into one datagram. */
+/** Limit of a datagram in a dump by the kernel. */
 const DATAGRAM_BYTES = 32 << 10;
 
-/** One answer of the kernel. */
+/** A message of the kernel. */
 export interface NetlinkMessage {
   readonly type: number;
-  /** What follows the header. */
+  /** The bytes after the header. */
   readonly payload: Uint8Array;
 }
 
 const aligned = (bytes: number): number => (bytes + 3) & ~3;
 
-/** The messages of one datagram; a length that cannot be ends them. */
+/** The messages of one datagram; ends at an invalid length. */
 export function* messagesIn(datagram: Uint8Array): Generator<NetlinkMessage> {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
   for (let at = 0; at + HEADER <= datagram.length;) {
@@ -40,21 +40,24 @@ export function* messagesIn(datagram: Uint8Array): Generator<NetlinkMessage> {
   }
 }
 
-/** The attributes from `at` on, by type: struct rtattr { u16 length; u16 type } and the value. Of several of a type the last. */
+/**
+ * The attributes from `at` on, by type: struct rtattr { u16 length; u16 type } and the value. Of several of one type,
+ * the last.
+ */
 export const attributesIn = (bytes: Uint8Array, at: number): ReadonlyMap<number, Uint8Array> => {
   const found = new Map<number, Uint8Array>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   while (at + 4 <= bytes.length) {
     const length = view.getUint16(at, true);
     if (length < 4 || at + length > bytes.length) break;
-    // The two highest bits say that it is nested, and the byte order.
+    // The two highest bits mark nested attributes and byte order.
     found.set(view.getUint16(at + 2, true) & 0x3fff, bytes.subarray(at + 4, at + length));
     at += aligned(length);
   }
   return found;
 };
 
-/** An attribute as it goes into a request. */
+/** An attribute for a request. */
 export const attribute = (type: number, value: Uint8Array): Uint8Array => {
   const bytes = new Uint8Array(aligned(4 + value.length));
   new DataView(bytes.buffer).setUint16(0, 4 + value.length, true);
@@ -63,7 +66,10 @@ export const attribute = (type: number, value: Uint8Array): Uint8Array => {
   return bytes;
 };
 
-/** Asks about the network namespace of the thread that opens it. The kernel answers before it returns, so nothing waits. */
+/**
+ * Requests about the network namespace of the thread that opens it. The kernel replies before the send returns, so
+ * nothing waits.
+ */
 export class NetlinkSocket implements Disposable {
   readonly #socket: Fd;
   readonly #datagram = new Struct(DATAGRAM_BYTES);
@@ -79,7 +85,7 @@ export class NetlinkSocket implements Disposable {
     return new NetlinkSocket(new Fd(number, "netlink socket"));
   }
 
-  /** The answer to one question. @throws {SystemError} with the kernel's error */
+  /** The reply to one request. @throws {SystemError} with the kernel's error */
   ask(type: number, body: Uint8Array, what: string): NetlinkMessage {
     this.#send(type, 0, body, what);
     for (const message of messagesIn(this.#receive(what))) {
@@ -90,8 +96,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * A whole table. Begin nothing else on this socket before the end; a table that is not read to its end needs a socket of
-   * its own. @throws {SystemError}
+   * A whole table. Make no other request on this socket before its end; use a separate socket for a table that may not
+   * be read to its end. @throws {SystemError}
    */
   *dump(type: number, body: Uint8Array, what: string): Generator<NetlinkMessage> {
     this.#send(type, NLM_F_DUMP, body, what);
@@ -123,7 +129,7 @@ export class NetlinkSocket implements Disposable {
     check(sent, "sendto", what);
   }
 
-  /** The next datagram, a copy. */
+  /** The next datagram, as a copy. */
   #receive(what: string): Uint8Array {
     // SAFETY: the kernel writes at most DATAGRAM_BYTES of the datagram, which lives as long as this object.
     const received = libc.recv(this.#socket.number, this.#datagram.address, BigInt(DATAGRAM_BYTES), MSG_DONTWAIT);
@@ -132,8 +138,8 @@ export class NetlinkSocket implements Disposable {
 }
 
 /**
- * struct nlmsgerr begins with the negative error number, and so does what ends a table: the kernel may break off in the middle,
- * and then the rest of the table is missing. @throws {SystemError}
+ * struct nlmsgerr begins with the negated error number, and so does the end of a table: the kernel may abort in the
+ * middle, and then the rest of the table is missing. @throws {SystemError}
  */
 export const failOn = ({ type, payload }: NetlinkMessage, what: string): void => {
   if (type !== NLMSG_ERROR && type !== NLMSG_DONE) return;

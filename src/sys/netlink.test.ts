@@ -10,14 +10,14 @@ import { Tap } from "./tap.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 
-test("loopback's state can be asked for without any privilege", () => {
+test("loopback's state can be read without privileges", () => {
   using socket = RouteSocket.open();
   const state = linkState(socket, "lo");
   assert.equal(state?.index, 1);
   assert.ok(state.mtu > 0);
   assert.equal(state.promiscuity, 0);
   assert.equal(linkState(socket, "no-such-if"), undefined);
-  // An error leaves nothing behind that the next request would take for its reply.
+  // An error leaves no message that the next request would take for its reply.
   assert.equal(linkState(socket, "lo")?.index, 1);
 });
 
@@ -58,7 +58,7 @@ test("the multicast list has the groups of one interface, and follows", { skip }
   assert.deepEqual(list.of(index + 1), []);
 });
 
-test("lines of a multicast list that are not an Ethernet address's are passed over", () => {
+test("lines of a multicast list that are not an Ethernet address's are skipped", () => {
   const text = [
     "2    fe0             1     0     333300000001",
     "2    fe0             1     0     00112233445566778899aabbccddeeff00112233",

@@ -1,4 +1,4 @@
-/** rtnetlink: what of an interface has no ioctl, set and read. */
+/** rtnetlink: settings and state of an interface for which there is no ioctl. */
 import { OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError } from "./errno.ts";
 import { Struct } from "./memory.ts";
@@ -18,7 +18,7 @@ const IFLA_GSO_MAX_SEGS = 40;
 const IFLA_GSO_MAX_SIZE = 41;
 /** Linux 6.0 and newer. */
 const IFLA_ALLMULTI = 61;
-/** Leaves the statistics out of the reply. */
+/** Omits the statistics from the reply. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
 /** struct ifinfomsg { u8 family; u8 pad; u16 type; i32 index; u32 flags; u32 change } */
@@ -46,8 +46,8 @@ export const setGsoMax = (index: number, bytes: number, segments: number): void 
 };
 
 /**
- * Moves the interface with this index out of the calling thread's network namespace into the one `namespace` is a descriptor
- * of. It loses its addresses and is down. @throws {SystemError}
+ * Moves the interface with this index from the calling thread's network namespace to the one of the descriptor
+ * `namespace`. It loses its addresses and is down. @throws {SystemError}
  */
 export const moveInterface = (index: number, namespace: number): void => {
   setAttribute(index, IFLA_NET_NS_FD, namespace, `namespace of interface ${index}`);
@@ -67,21 +67,21 @@ const putWord = ({ view }: Struct, at: number, attribute: number, value: number)
   view.setUint32(at + ATTRIBUTE_HEADER, value, true);
 };
 
-/** An interface as the kernel describes it. */
+/** State of an interface, as the kernel reports it. */
 export interface LinkState {
   readonly index: number;
-  /** Bits of `InterfaceFlag`. Of promiscuous and all-multicast only what an administrator has set shows here. */
+  /** Bits of `InterfaceFlag`. Promiscuous and all-multicast are shown only if set by an administrator. */
   readonly flags: number;
   readonly mtu: number;
   /** Ethernet address; undefined for an interface of another kind. */
   readonly address: Uint8Array | undefined;
-  /** How many want every frame: administrator, packet sockets, bridges, further unicast addresses. */
+  /** Number of users that need all frames: administrator, packet sockets, bridges, further unicast addresses. */
   readonly promiscuity: number;
-  /** How many want every group; undefined where the kernel does not say. */
+  /** Number of users that need all multicast frames; undefined if the kernel does not report it. */
   readonly allMulticast: number | undefined;
 }
 
-/** The state of the interface with this name in the socket's namespace; undefined where there is none. @throws {SystemError} */
+/** The state of the interface with this name in the socket's namespace, if there is one. @throws {SystemError} */
 export const linkState = (socket: RouteSocket, name: string): LinkState | undefined => {
   checkLength(name);
   const message = new Struct(ATTRIBUTES + WORD + ATTRIBUTE_HEADER + NAME_BYTES);
@@ -100,7 +100,7 @@ export const linkState = (socket: RouteSocket, name: string): LinkState | undefi
   }
 };
 
-/** A name that the kernel has told may hold characters that we would not give it. @throws {OutOfRange} */
+/** A name read from the kernel may contain characters that `checkInterfaceName` rejects. @throws {OutOfRange} */
 const checkLength = (name: string): void => {
   if (name.length === 0 || name.length >= NAME_BYTES) throw new OutOfRange(`an interface name of ${name.length} bytes`);
 };

@@ -39,7 +39,7 @@ suite("answers of Linux 6.18", () => {
     assert.deepEqual(found?.hops, [{ link: 3, gateway: true }]);
   });
 
-  test("a network that is refused", () => {
+  test("a network whose route rejects", () => {
     assert.equal(route("02100000fe0300070000000008000f00fe000000080001000a080000")?.unicast, false);
   });
 
@@ -56,7 +56,7 @@ suite("answers of Linux 6.18", () => {
     });
   });
 
-  test("whatever bytes come, they are taken apart or left out", () => {
+  test("any bytes are either parsed or ignored", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(RTM_NEWLINK, RTM_NEWROUTE), (payload, type) => {
         linkIn({ type, payload });
@@ -71,11 +71,11 @@ const ip = (words: string): void => void execFileSync("ip", words.split(" "), { 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const defaults = (tables: KernelTables): readonly Route[] =>
   tables.routes(1000).filter(({ prefix, unicast }) => prefix === 0 && unicast);
-/** In order: of IPv6 the kernel tells any of them first. */
+/** In order: the kernel's order of IPv6 routes varies. */
 const linksOf = (found: Route | undefined): readonly number[] | undefined =>
   found?.hops.map(({ link }) => link).sort((a, b) => a - b);
 
-/** Two cables in a namespace of their own: a1 to b1, a2 to b2. */
+/** Two cables in a namespace: a1 to b1, a2 to b2. */
 const within = (act: (tables: KernelTables, index: (name: string) => number) => void): void => {
   using namespace = NetworkNamespace.create();
   namespace.within(() => {
@@ -91,7 +91,7 @@ const within = (act: (tables: KernelTables, index: (name: string) => number) => 
 };
 
 suite("this kernel", { skip }, () => {
-  test("tells kinds, peers and masters of links", () =>
+  test("reports kinds, peers and masters of links", () =>
     within((tables, index) => {
       ip("link add br0 type bridge");
       ip("link set b1 master br0");
@@ -102,7 +102,7 @@ suite("this kernel", { skip }, () => {
       assert.equal(links.get("lo")?.kind, undefined);
     }));
 
-  test("tells every next hop of a route, in every table and both families", () =>
+  test("reports every next hop of a route, in every table and both families", () =>
     within((tables, index) => {
       const both = [index("a1"), index("a2")];
       ip("route add default nexthop via 10.1.0.2 nexthop via 10.2.0.2");
@@ -125,7 +125,7 @@ suite("this kernel", { skip }, () => {
       assert.deepEqual(linksOf(tables.routeTo(v6)), both);
     }));
 
-  test("tells next hops that have a name of their own", () =>
+  test("reports next hops with identifiers", () =>
     within((tables, index) => {
       ip("nexthop add id 1 via 10.1.0.2 dev a1");
       ip("nexthop add id 2 via 10.2.0.2 dev a2");
@@ -135,7 +135,7 @@ suite("this kernel", { skip }, () => {
       assert.deepEqual(linksOf(tables.routeTo(bytes(9, 9, 9, 9))), [index("a1"), index("a2")]);
     }));
 
-  test("answers by its rules: another source, another table", () =>
+  test("applies its rules: another source, another table", () =>
     within((tables, index) => {
       ip("route add default via 10.1.0.2");
       ip("route add default via 10.2.0.2 table 100");
@@ -144,7 +144,7 @@ suite("this kernel", { skip }, () => {
       assert.deepEqual(linksOf(tables.routeTo(bytes(9, 9, 9, 9), bytes(10, 2, 0, 1))), [index("a2")]);
     }));
 
-  test("knows no way where there is none, and an address of its own is no way out", () =>
+  test("reports no route where there is none, and none for a local address", () =>
     within((tables) => {
       assert.equal(tables.routeTo(bytes(9, 9, 9, 9)), undefined);
       assert.equal(tables.routeTo(bytes(10, 1, 0, 1))?.unicast, false);
@@ -153,10 +153,9 @@ suite("this kernel", { skip }, () => {
       for (const net of [7, 8]) assert.notEqual(tables.routeTo(bytes(10, net, 0, 1))?.unicast, true);
     }));
 
-  test("of more routes than asked for tells the first", () =>
-    within((tables) => assert.equal(tables.routes(3).length, 6)));
+  test("returns the first routes up to the limit", () => within((tables) => assert.equal(tables.routes(3).length, 6)));
 
-  test("refuses a question that it does not know with its own error", () => {
+  test("rejects an unknown request with the kernel's error", () => {
     using socket = NetlinkSocket.open();
     assert.throws(() => socket.ask(999, new Uint8Array(16), "a test"), SystemError);
   });

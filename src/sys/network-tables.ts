@@ -1,4 +1,4 @@
-/** The kernel's links and routes in this thread's network namespace, as rtnetlink tells them: every table, every next hop. */
+/** Links and routes in this thread's network namespace, from rtnetlink: all tables, all next hops. */
 import { Errno, SystemError } from "./errno.ts";
 import { NetlinkSocket, attribute, attributesIn, type NetlinkMessage } from "./netlink-socket.ts";
 
@@ -12,7 +12,7 @@ const RTM_NEWNEXTHOP = 104;
 const AF_UNSPEC = 0;
 const AF_INET = 2;
 const AF_INET6 = 10;
-/** Tell the route that was found, with all its next hops, and not the path that was chosen. */
+/** Return the matching route with all its next hops, not the path chosen. */
 const RTM_F_FIB_MATCH = 0x2000;
 
 /** struct ifinfomsg { u8 family; u8 pad; u16 type; i32 index; u32 flags; u32 change } */
@@ -50,20 +50,20 @@ export interface LinkInfo {
   readonly index: number;
   readonly name: string;
   readonly up: boolean;
-  /** What kind of virtual one: "bridge", "vlan", "wireguard", …; undefined for hardware and for the loopback. */
+  /** Kind of a virtual interface: "bridge", "vlan", "wireguard", …; undefined for hardware and loopback. */
   readonly kind: string | undefined;
-  /** Index of what it is on, or of its peer, when that is in this namespace. */
+  /** Index of the interface below it, or of its peer, if that is in this namespace. */
   readonly link: number | undefined;
-  /** Index of what it is a port of. */
+  /** Index of the interface of which it is a port. */
   readonly master: number | undefined;
-  /** The broadcast address; of a tunnel the other end's. */
+  /** The broadcast address; for a tunnel the other end's address. */
   readonly broadcast: Uint8Array;
 }
 
 export interface NextHop {
   /** Index of the interface. */
   readonly link: number;
-  /** Whether somebody beyond forwards: not so where the destination itself is on the link. */
+  /** Whether the next hop is a router; false if the destination itself is on the link. */
   readonly gateway: boolean;
 }
 
@@ -72,7 +72,7 @@ export interface Route {
   readonly destination: Uint8Array;
   readonly prefix: number;
   readonly table: number;
-  /** False for what stays in this machine, is refused, or goes to many. */
+  /** False for local destinations, multicast, and routes that reject. */
   readonly unicast: boolean;
   readonly hops: readonly NextHop[];
 }
@@ -118,7 +118,7 @@ const multipath = (bytes: Uint8Array): NextHop[] => {
   return hops;
 };
 
-/** Next hops that have a name of their own (`ip nexthop`), by it; a group's are those of its members. */
+/** Next hops with an identifier of their own (`ip nexthop`), by it; for a group, those of its members. */
 type NamedHops = ReadonlyMap<number, readonly NextHop[]>;
 
 const hopsOf = (attributes: ReadonlyMap<number, Uint8Array>, named: NamedHops): readonly NextHop[] => {
@@ -171,23 +171,23 @@ const namedHops = (messages: Iterable<NetlinkMessage>): NamedHops => {
   return hops;
 };
 
-/** What the kernel answers when nothing leads there. */
+/** Errors of the kernel if there is no route. */
 const NO_WAY: readonly number[] = [Errno.ENETUNREACH, Errno.EHOSTUNREACH, Errno.EACCES, Errno.EINVAL];
 
-/** What a kernel knows of its network. A recorded one in tests. */
+/** The network tables of a kernel, or recorded ones in tests. */
 export interface NetworkTables {
   /** @throws {SystemError} */
   links(): readonly LinkInfo[];
-  /** Of all tables and both families; of more than `most` the first. @throws {SystemError} */
+  /** From all tables and both families; at most the first `most`. @throws {SystemError} */
   routes(most: number): readonly Route[];
   /**
-   * The route that the kernel would take to an address (4 or 16 bytes), perhaps for packets from one of its own; undefined
-   * when none leads there. @throws {SystemError}
+   * The route that the kernel would use to an address (4 or 16 bytes), optionally for packets from a local address;
+   * undefined if there is none. @throws {SystemError}
    */
   routeTo(address: Uint8Array, from?: Uint8Array): Route | undefined;
 }
 
-/** Those of the network namespace of the thread that opens it. */
+/** The tables of the network namespace of the thread that opens this. */
 export class KernelTables implements NetworkTables, Disposable {
   readonly #socket = NetlinkSocket.open();
   #named: NamedHops | undefined;

@@ -1,10 +1,10 @@
-/** A file that a user names for output. It may be a pipe, or standard output: neither is ever waited for. */
+/** An output file named by a user. It may be a pipe, or standard output; writing never blocks. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { addressOf, keepAlive } from "./memory.ts";
 
-/** What standard output is called where a file is named, and its other names. */
+/** The name of standard output on the command line, and its other names. */
 export const STANDARD_OUTPUT = "-";
 const OTHER_NAMES: readonly string[] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 const STDOUT = 1;
@@ -15,19 +15,19 @@ const NOWHERE = 0n;
 /** Whether a name is standard output's. */
 export const isStandardOutput = (path: string): boolean => path === STANDARD_OUTPUT || OTHER_NAMES.includes(path);
 
-/** For messages. */
+/** Name for messages. */
 export const outputName = (path: string): string => (isStandardOutput(path) ? "standard output" : path);
 
-/** Errors are those of node:fs, or have its codes: EAGAIN when a pipe takes nothing now, EPIPE when its reader has gone. */
+/** Errors are those of node:fs, or have its codes: EAGAIN if a pipe is full, EPIPE if its reader has closed it. */
 export interface OutputFile {
-  /** Returns how many of the bytes were taken. */
+  /** Returns the number of bytes taken. */
   write(bytes: Uint8Array, offset: number, length: number): number;
   size(): number;
   truncate(length: number): void;
   close(): void;
 }
 
-/** Opens, and empties, a file. A pipe without a reader is an error (ENXIO) and not a wait. */
+/** Opens a file and empties it. A pipe without a reader is an error (ENXIO); it does not block. */
 export const openOutput = (path: string): OutputFile => {
   if (isStandardOutput(path)) return standardOutput();
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOCTTY } = constants;
@@ -42,8 +42,8 @@ const output = (fd: number): OutputFile => ({
 });
 
 /**
- * O_NONBLOCK belongs to the open file, which others share, such as the shell: a pipe is opened once more, and a socket is told with
- * each write. A file is written to where it stands.
+ * O_NONBLOCK belongs to the open file, which others such as the shell share: so a pipe is opened again, and a socket
+ * gets a flag with each write. A file is written at its present position.
  */
 const standardOutput = (): OutputFile => {
   const stats = fstatSync(STDOUT);
@@ -51,7 +51,7 @@ const standardOutput = (): OutputFile => {
   const write = stats.isSocket() ? sendNow : writeSync;
   return {
     write: (bytes, offset, length) => write(STDOUT, bytes, offset, length),
-    // What stands in front of it is not ours to count.
+    // Bytes that precede it were written by others and do not count.
     size: () => 0,
     truncate: () => {},
     close: () => {},

@@ -10,7 +10,7 @@ import { Poll, Poller } from "./poll.ts";
 
 const EFD_SEMAPHORE = 1;
 const BLOCKING = 0;
-/** One less than the kernel lets a counter become by writing. */
+/** One less than the largest value of a counter. */
 const FULL = 2n ** 64n - 2n;
 
 const eventfd = (flags: number): Fd => {
@@ -24,7 +24,7 @@ const countOf = (event: Fd): bigint => {
   return new DataView(bytes.buffer).getBigUint64(0, true);
 };
 
-test("the event of another process is raised, as often as it takes", () => {
+test("the event of another process is signalled any number of times", () => {
   using signaller = new EventSignaller();
   using event = eventfd(BLOCKING);
   using ours = PeerEvent.adopt(event.duplicate(), signaller)!;
@@ -32,7 +32,7 @@ test("the event of another process is raised, as often as it takes", () => {
   assert.equal(countOf(event), 1000n);
 });
 
-test("a signal does not wait where the counter is full and the descriptor blocks: nothing is checked that could change", () => {
+test("a signal does not block though the counter is full and the descriptor blocking", () => {
   using signaller = new EventSignaller();
   using event = eventfd(BLOCKING);
   using ours = PeerEvent.adopt(event.duplicate(), signaller)!;
@@ -44,7 +44,7 @@ test("a signal does not wait where the counter is full and the descriptor blocks
   assert.ok(countOf(event) >= FULL);
 });
 
-test("an event that counts down by one is raised like any other", () => {
+test("an event that counts down by one is signalled like any other", () => {
   using signaller = new EventSignaller();
   using event = eventfd(EFD_SEMAPHORE);
   using ours = PeerEvent.adopt(event.duplicate(), signaller)!;
@@ -53,14 +53,14 @@ test("an event that counts down by one is raised like any other", () => {
   assert.deepEqual([countOf(event), countOf(event)], [1n, 1n]);
 });
 
-test("anything else is not adopted, and stays its owner's", () => {
+test("other descriptors are not adopted, and keep their owner", () => {
   using signaller = new EventSignaller();
   using file = openFile("/dev/null", Open.readWrite);
   assert.equal(PeerEvent.adopt(file, signaller), undefined);
   assert.ok(file.open);
 });
 
-test("a signaller leaves nothing behind", () => {
+test("a signaller leaks nothing", () => {
   const before = readdirSync("/proc/self/fd").length;
   for (let i = 0; i < 3; i++) new EventSignaller()[Symbol.dispose]();
   assert.equal(readdirSync("/proc/self/fd").length, before);

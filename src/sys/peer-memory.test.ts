@@ -35,7 +35,7 @@ test("bytes are copied out and in at any offset, in pieces of any length", () =>
   }
 });
 
-test("memory that its owner cuts off fails a copy, and kills nobody; what is left of it can still be copied", () => {
+test("a copy from memory that its owner truncated fails without a signal; the rest can still be copied", () => {
   using memory = createMemory("peer", 2 * PAGE, { sealed: false });
   using bounce = new BounceBuffer();
   using peer = new PeerMemory(memory.number, place(0, 2 * PAGE), bounce);
@@ -93,7 +93,7 @@ test("huge pages are copied, from offsets between them as well; where the kernel
   const { pageBytes } = memoryFile(huge.number)!;
   using peer = new PeerMemory(huge.number, place(0xc0000, 1 << 20, pageBytes), bounce);
   const copy = new Uint8Array(16).fill(5);
-  // Whether there are any is the machine's business.
+  // The machine may have none.
   if (!peer.write(8, copy, 0, 16)) return;
   const back = new Uint8Array(16);
   assert.ok(peer.read(8, back, 0, 16));

@@ -1,4 +1,6 @@
-/** Memory that another process shares and may still shorten: copied by the kernel alone, never touched by a load or store. */
+/**
+ * Memory shared by another process that may still be shortened: copied by the kernel only, never by a load or store.
+ */
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
@@ -12,12 +14,13 @@ const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
 const START = 0n;
 
-/** What copies go through: the longest frame in one piece. */
+/** Size of the buffer for copies: the longest frame in one piece. */
 const BOUNCE_BYTES = 1 << 16;
 
 /**
- * Memory of our own that the kernel copies to and from, one for all `PeerMemory` of a thread. pread(2) and pwrite(2) of
- * *this* file cannot block, since nobody else has it: those of a stranger's file could, for its owner can hold its lock.
+ * Memory of this process that the kernel copies to and from, one for all `PeerMemory` of a thread. pread(2) and
+ * pwrite(2) of *this* file cannot block, since no other process has it; those of another process's file could, because
+ * its owner can hold its lock.
  */
 export class BounceBuffer implements Disposable {
   readonly bytes: Uint8Array;
@@ -44,14 +47,14 @@ export class BounceBuffer implements Disposable {
 }
 
 /**
- * A mapping without a view. Its owner may take pages away at any time: a load there would kill this process (SIGBUS), but
+ * A mapping without a view. Its owner may remove pages at any time: a load there would kill this process (SIGBUS), but
  * a system call only fails (EFAULT).
  */
 export class PeerMemory implements Disposable {
   readonly #bounce: BounceBuffer;
   readonly #address: bigint;
   readonly #length: number;
-  /** What was mapped: whole pages around it. */
+  /** The mapped range: whole pages. */
   readonly #mapped: { readonly start: bigint; readonly bytes: bigint };
   #open = true;
 
@@ -78,7 +81,7 @@ export class PeerMemory implements Disposable {
     this.#mapped = { start, bytes };
   }
 
-  /** Copies `length` bytes from byte `from` on to `into` at `offset`. False when not all of them are there. */
+  /** Copies `length` bytes from byte `from` to `into` at `offset`. False if not all of them exist. */
   read(from: number, into: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {
@@ -92,7 +95,7 @@ export class PeerMemory implements Disposable {
     return true;
   }
 
-  /** Copies `length` bytes of `source` at `offset` to byte `to`. False when there is no room for all of them. */
+  /** Copies `length` bytes of `source` at `offset` to byte `to`. False if not all of them fit. */
   write(to: number, source: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {

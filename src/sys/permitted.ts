@@ -1,9 +1,9 @@
-/** What this process may do here, found out by trying it. */
+/** Permissions of this process, determined by trying. */
 import { FerruleError } from "#kit/errors.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { Tap } from "./tap.ts";
 
-/** Returns the error of `attempt` instead of throwing it; mistakes in the program are still thrown. */
+/** Returns the error of `attempt` instead of throwing it; programming errors are still thrown. */
 const problemOf = (attempt: () => void): FerruleError | undefined => {
   try {
     attempt();
@@ -14,15 +14,15 @@ const problemOf = (attempt: () => void): FerruleError | undefined => {
   }
 };
 
-/** Why this process cannot make network namespaces; undefined when it can. */
+/** Why this process cannot create network namespaces; undefined if it can. */
 export const whyNoNamespace = (): FerruleError | undefined =>
   problemOf(() => NetworkNamespace.create()[Symbol.dispose]());
 
 const openAndClose = (): void => Tap.open(`ferrule${process.pid}`)[Symbol.dispose]();
 
 /**
- * Why this process cannot make TAPs; undefined when it can. Tries it in a namespace of its own where it can make one, so that
- * nobody sees the interface come and go.
+ * Why this process cannot create TAPs; undefined if it can. Tries it in a new namespace if possible, where the
+ * interface does not disturb others.
  */
 export const whyNoTap = (): FerruleError | undefined =>
   problemOf(() => {

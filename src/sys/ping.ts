@@ -1,4 +1,4 @@
-/** ICMP echo: asks an address for an answer and measures how long it takes. */
+/** ICMP echo: sends a request and measures the time until the reply. */
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -23,7 +23,7 @@ const PACKET_BYTES = 65535;
 const IPV4_HEADER_MOST = 60;
 const PAYLOAD_MOST = PACKET_BYTES - 20 - ICMP_HEADER;
 
-/** This process may open neither a raw nor a ping socket. */
+/** This process may open neither a raw socket nor a ping socket. */
 export class PingNotPermitted extends FerruleError {
   readonly code = "PING_NOT_PERMITTED";
   readonly hint = "Run as root, or let every group ping: `sudo sysctl net.ipv4.ping_group_range='0 2147483647'`.";
@@ -37,7 +37,7 @@ let lastIdentifier = 0;
 /** Sends echo requests from the network namespace of the thread that opened it. Blocks the thread while it waits. */
 export class PingSocket implements Disposable {
   readonly #socket: Fd;
-  /** A raw socket sees every ICMP packet, IPv4 header included; a ping socket sees its own answers, without. */
+  /** A raw socket receives all ICMP packets with IPv4 header; a ping socket only its own replies, without. */
   readonly #raw: boolean;
   readonly #identifier: number;
   readonly #poller: Poller;
@@ -56,7 +56,7 @@ export class PingSocket implements Disposable {
   }
 
   /**
-   * A raw socket, or where that is not permitted a ping socket, which ordinary users may have on many systems.
+   * Opens a raw socket, or if that is not permitted a ping socket, which ordinary users may use on many systems.
    * @throws {PingNotPermitted} {SystemError}
    */
   static open(): PingSocket {
@@ -71,9 +71,9 @@ export class PingSocket implements Disposable {
   }
 
   /**
-   * Sends one echo request and waits for its answer, whose checksum, length and payload must be right. Returns the round
-   * trip in microseconds; undefined when no such answer came in time.
-   * @param sequence 0 to 65535; tells this request's answer from late ones
+   * Sends one echo request and waits for its reply, whose checksum, length and payload must be correct. Returns the
+   * round trip time in microseconds; undefined without such a reply in time.
+   * @param sequence 0 to 65535; distinguishes this request's reply from late ones
    * @throws {OutOfRange} {SystemError} such as ENETUNREACH
    */
   ping(address: string, sequence: number, payloadBytes: number, timeoutMillis: number): number | undefined {
@@ -118,7 +118,7 @@ export class PingSocket implements Disposable {
     view.setUint16(2, checksum(this.#request, 0, length));
   }
 
-  /** Takes the next packet; false when there is none. An ICMP error that came for this socket counts as none. */
+  /** Takes the next packet; false if there is none, or an ICMP error for this socket. */
   #receive(): boolean {
     const { address, bytes } = this.#reply;
     // SAFETY: the kernel writes at most as many bytes as the reply has.
@@ -130,7 +130,7 @@ export class PingSocket implements Disposable {
     throw new SystemError({ errno: number, syscall: "recv", detail: "ICMP" });
   }
 
-  /** Whether the packet just received answers that request. A ping socket has an identifier of the kernel's choice. */
+  /** Whether the received packet is the reply to this request. A ping socket's identifier is chosen by the kernel. */
   #answers(sequence: number, length: number): boolean {
     const { bytes, view } = this.#reply;
     const start = this.#raw ? (bytes[0]! & 0xf) * 4 : 0;
@@ -142,7 +142,7 @@ export class PingSocket implements Disposable {
   }
 }
 
-/** RFC 1071. 0 over a packet that holds its right checksum. */
+/** RFC 1071. 0 over a packet that contains its correct checksum. */
 const checksum = (packet: Struct, start: number, length: number): number => {
   let sum = 0;
   for (let i = 0; i + 1 < length; i += 2) sum += packet.view.getUint16(start + i);

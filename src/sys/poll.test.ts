@@ -9,7 +9,7 @@ import { Iovecs, readv } from "./memory.ts";
 import { Poll, Poller } from "./poll.ts";
 import { UnixSocket } from "./unix-socket.ts";
 
-/** For a wait that something else ends. */
+/** For a wait that another event ends. */
 const LIMIT_MILLIS = 300_000;
 
 test("a wait says which descriptors are ready", () => {
@@ -80,7 +80,7 @@ test("a signal ends a wait early without an error", async () => {
   }
 });
 
-test("no descriptors, or one that is not in the list, are mistakes", () => {
+test("no descriptors, or one that is not in the list, are errors", () => {
   assert.throws(() => new Poller([]), OutOfRange);
   using event = EventFd.create();
   const poller = new Poller([event.number]);
@@ -112,6 +112,6 @@ test("signal, poll, readv and drain allocate nothing", () => {
   const rounds = 150_000;
   assert.equal(turn(rounds), rounds * (1 + 1 + 8 - 11));
   const grown = getHeapStatistics().total_allocated_bytes - before;
-  // The engine counts whole stretches of its heap; a single boxed number in a round would be 12 bytes times the rounds.
+  // V8 counts whole pages of its heap; a single boxed number per round would be 12 bytes times the rounds.
   assert.ok(grown < rounds * 6, `${grown} bytes allocated in ${rounds} rounds`);
 });

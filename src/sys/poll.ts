@@ -1,10 +1,10 @@
-/** poll(2) over a fixed list of descriptors: how a data-plane thread waits for whichever comes first. */
+/** poll(2) over a fixed list of descriptors: how a data-plane thread waits for several events. */
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, Errno, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { Struct } from "./memory.ts";
 
-/** What to wait for. */
+/** Events to wait for. */
 export const Poll = { readable: 0x001, writable: 0x004 } as const;
 const POLLERR = 0x008;
 const POLLHUP = 0x010;
@@ -24,7 +24,7 @@ export class Poller {
   readonly #events: Int16Array;
   readonly #length: number;
 
-  /** Waits for all of `fds` to be readable, until told otherwise. */
+  /** Waits for all of `fds` to be readable, until changed. */
   constructor(fds: readonly number[]) {
     if (fds.length === 0) throw new OutOfRange("poll of no descriptors");
     this.#length = fds.length;
@@ -38,30 +38,30 @@ export class Poller {
     }
   }
 
-  /** What to wait for on the `i`th descriptor: bits of `Poll`, 0 for nothing but failure. */
+  /** Sets the events of the `i`th descriptor: bits of `Poll`, 0 for errors only. */
   watch(i: number, events: number): void {
     this.#check(i);
     this.#events[i * 4 + 2] = events;
   }
 
-  /** Puts another descriptor, which counts, in the `i`th place. */
+  /** Replaces the `i`th descriptor and includes it. */
   aim(i: number, fd: number): void {
     this.#check(i);
     this.#fds[i * 2] = fd;
   }
 
-  /** Whether the `i`th descriptor counts at all. One that failed must be left out, or every wait returns at once. */
+  /** Includes or excludes the `i`th descriptor. One that failed must be excluded, or each wait returns at once. */
   include(i: number, included: boolean): void {
     this.#check(i);
     const fd = this.#fds[i * 2]!;
-    // poll(2) passes over negative descriptors.
+    // poll(2) ignores negative descriptors.
     const leftOut = fd < 0;
     if (leftOut === included) this.#fds[i * 2] = ~fd;
   }
 
   /**
-   * Blocks until something is ready, at most `timeoutMillis` whole milliseconds (0 looks and returns; -1 has no limit). Returns how many
-   * are ready. 0 says the time is up, or that a signal ended the wait early: look again.
+   * Blocks until a descriptor is ready, for at most `timeoutMillis` whole milliseconds (0 returns at once; -1 waits
+   * without limit). Returns the number of ready descriptors; 0 after the time, or if a signal ended the wait early.
    * @throws {SystemError}
    */
   wait(timeoutMillis: number): number {
@@ -74,7 +74,7 @@ export class Poller {
     return 0;
   }
 
-  /** Whether the last wait found something on the `i`th descriptor, be it a failure. */
+  /** Whether the last wait found an event on the `i`th descriptor, or an error. */
   ready(i: number): boolean {
     this.#check(i);
     return this.#events[i * 4 + 3] !== 0;
@@ -86,7 +86,7 @@ export class Poller {
     return (this.#events[i * 4 + 3]! & Poll.writable) !== 0;
   }
 
-  /** Whether the last wait found the `i`th descriptor failed, hung up or closed. */
+  /** Whether the last wait found an error or hang-up on the `i`th descriptor, or that it is closed. */
   failed(i: number): boolean {
     this.#check(i);
     return (this.#events[i * 4 + 3]! & (POLLERR | POLLHUP | POLLNVAL)) !== 0;

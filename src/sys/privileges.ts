@@ -1,4 +1,4 @@
-/** What this process may do beyond its user's rights, and giving it up. capabilities(7) */
+/** Privileges of this process beyond those of its user, and giving them up. capabilities(7) */
 import { readFileSync } from "node:fs";
 import { check, Errno, errno, SystemError } from "./errno.ts";
 import { libc } from "./libc.ts";
@@ -22,9 +22,9 @@ export const CAPABILITIES = {
 export type CapabilityName = keyof typeof CAPABILITIES;
 
 export interface Privileges {
-  /** Capabilities this thread has or can give itself, by name, or by number where Ferrule never keeps it. */
+  /** Capabilities that this thread has or can enable, by name, or by number if Ferrule never keeps them. */
   readonly capabilities: readonly string[];
-  /** execve(2) gives no more than there is. */
+  /** execve(2) cannot add privileges. */
   readonly noNewPrivileges: boolean;
 }
 
@@ -36,7 +36,7 @@ const bitsOf = (digits: string): readonly number[] => {
   return Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
 };
 
-/** As the kernel has it for this thread. */
+/** The state of this thread in the kernel. */
 export const privileges = (): Privileges => {
   const status = readFileSync("/proc/thread-self/status", "utf8");
   const permitted = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
@@ -47,8 +47,8 @@ export const privileges = (): Privileges => {
 };
 
 /**
- * Gives up, for this thread and for all that execve(2) starts in its place, every capability but those to keep, and the
- * chance of new ones. Root gets all that is in its bounding set from execve, so only the program that comes then has less.
+ * Removes, for this thread and the programs that it executes, all capabilities but those to keep, and prevents new
+ * ones. Root gets the whole bounding set at execve, so only the next program has fewer.
  * @throws {SystemError}
  */
 export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
@@ -58,7 +58,7 @@ export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
     // SAFETY: no argument is an address. EINVAL: the kernel has no such capability.
     const dropped = libc.prctl(PR_CAPBSET_DROP, BigInt(bit), 0n, 0n, 0n);
     if (dropped < 0 && errno() === Errno.EINVAL) break;
-    // EPERM: without CAP_SETPCAP there is no way to a smaller bounding set; what is ambient can be lowered all the same.
+    // EPERM: without CAP_SETPCAP the bounding set cannot be reduced; ambient capabilities can be lowered nevertheless.
     if (dropped < 0 && errno() !== Errno.EPERM)
       throw new SystemError({ errno: errno(), syscall: "prctl", detail: "PR_CAPBSET_DROP" });
     // SAFETY: no argument is an address.
@@ -68,7 +68,7 @@ export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
   check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n), "prctl", "PR_SET_NO_NEW_PRIVS");
 };
 
-/** Lifts the limit of locked memory, which takes CAP_SYS_RESOURCE. @returns whether that was possible */
+/** Removes the limit of locked memory, which needs CAP_SYS_RESOURCE. @returns whether that was possible */
 export const liftLockedMemory = (): boolean => {
   const limit = new Struct(16);
   limit.bytes.fill(0xff);

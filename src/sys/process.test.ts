@@ -14,7 +14,7 @@ test("the kernel's settings about user namespaces give a reason or none", () => 
   assert.equal(canUnshareUser(), whyNoUserNamespace() === undefined);
 });
 
-test("a child that asked for it dies with its parent", { timeout: 300_000 }, async () => {
+test("a child with this setting dies with its parent", { timeout: 300_000 }, async () => {
   const child = `
     const { dieWithParent } = await import("./process.ts");
     dieWithParent("SIGKILL", Number(process.argv[1]));
@@ -38,7 +38,7 @@ test("a child that asked for it dies with its parent", { timeout: 300_000 }, asy
   await once(middle.stdout.resume(), "end");
 });
 
-test("a child whose parent was gone before it asked dies at once", { timeout: 300_000 }, async () => {
+test("a child whose parent had died before the call dies at once", { timeout: 300_000 }, async () => {
   const code = `
     const { dieWithParent } = await import("./process.ts");
     dieWithParent("SIGKILL", 1 << 30);
@@ -51,7 +51,7 @@ test("a child whose parent was gone before it asked dies at once", { timeout: 30
 /** For code that is text. */
 const url = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
 
-test("a process ends though a thread of it is stuck in a system call", { timeout: 300_000 }, async () => {
+test("a process exits although one of its threads is blocked in a system call", { timeout: 300_000 }, async () => {
   const stuck = `
     Promise.all([import("node:worker_threads"), import(${url("libc.ts")}), import(${url("memory.ts")})]).then(
       ([{ parentPort }, { libc }, { Struct }]) => {

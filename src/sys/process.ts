@@ -1,4 +1,4 @@
-/** This process: what it may do, that it does not outlive its parent, and how it ends whatever its threads do. */
+/** This process: its capabilities, ending with its parent, and exiting whatever its threads do. */
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { check } from "./errno.ts";
@@ -8,9 +8,9 @@ import { libc } from "./libc.ts";
 const PR_SET_PDEATHSIG = 1;
 
 /**
- * Has the kernel send `signal` to this process when its parent dies, however it dies. The parent is the *thread* that
+ * Makes the kernel send `signal` to this process when its parent dies, for any reason. The parent is the *thread* that
  * spawned it: children of a worker thread get the signal when the worker ends.
- * @param parent the parent's process id where it is known: if it died before this call, the signal is sent at once
+ * @param parent the parent's process id, if known: if it died before this call, the signal is sent at once
  * @throws {SystemError}
  */
 export const dieWithParent = (signal: NodeJS.Signals, parent?: number): void => {
@@ -20,7 +20,7 @@ export const dieWithParent = (signal: NodeJS.Signals, parent?: number): void => 
 };
 
 /**
- * Ends the process with all its threads. process.exit() waits for each of them, and so for ever where one is stuck in a
+ * Ends the process with all its threads. process.exit() waits for each thread, and so forever if one is blocked in a
  * system call.
  */
 export const exitNow = (code: number): never => {
@@ -43,14 +43,14 @@ const sysctl = (path: string): number | undefined => {
   try {
     return Number.parseInt(readFileSync(`/proc/sys/${path}`, "utf8"), 10);
   } catch {
-    // Not every kernel has every one of them: absent is an answer.
+    // Not all kernels have all of these settings.
     return undefined;
   }
 };
 
 /**
- * Why an ordinary user may not make a user namespace here, as far as the kernel's settings tell; undefined when they do
- * not forbid it. A container's seccomp filter can still refuse: only trying it shows that.
+ * Why an ordinary user may not create a user namespace here, according to the kernel's settings; undefined if they
+ * allow it. A container's seccomp filter can still prevent it: only trying shows that.
  */
 export const whyNoUserNamespace = (): string | undefined => {
   if (sysctl("user/max_user_namespaces") === undefined) return "the kernel has no user namespaces";
@@ -61,5 +61,5 @@ export const whyNoUserNamespace = (): string | undefined => {
   return undefined;
 };
 
-/** Whether an ordinary user may make a user namespace here, as far as the kernel's settings tell. */
+/** Whether an ordinary user may create a user namespace here, according to the kernel's settings. */
 export const canUnshareUser = (): boolean => whyNoUserNamespace() === undefined;

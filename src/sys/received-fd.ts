@@ -1,4 +1,4 @@
-/** Descriptors that another process passed to us: what they are, and how to be rid of them, without waiting for their file systems. */
+/** Descriptors received from another process: their kind, and closing them without waiting for their file systems. */
 import { close } from "node:fs";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -9,7 +9,7 @@ import { isEvent } from "./peer-event.ts";
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 
-/** Whether a descriptor is a socket's. */
+/** Whether a descriptor is a socket. */
 export const isSocket = (fd: number): boolean => {
   const type = new Struct(4);
   const length = new Struct(4);
@@ -21,12 +21,12 @@ export const isSocket = (fd: number): boolean => {
   return result >= 0;
 };
 
-/** Closes a descriptor in a thread of Node's own pool, which can wait. */
+/** Closes a descriptor in Node's thread pool, where it may block. */
 export const closeElsewhere = (fd: number): void => close(fd, () => {});
 
 /**
- * close(2) waits for a file system that has something to write back, and for a socket that lingers. Descriptors of other
- * kinds than memory and events are closed by `close`, then.
+ * close(2) may block on a file system with data to write back, and on a socket that lingers. So descriptors other than
+ * memory and events are closed with `close`.
  */
 export const receivedFd = (number: number, close: (fd: number) => void): Fd =>
   isMemory(number) || isEvent(number)

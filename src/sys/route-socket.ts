@@ -1,4 +1,4 @@
-/** An rtnetlink socket: asks the kernel about interfaces of the network namespace in which it was opened. */
+/** An rtnetlink socket: requests about interfaces of the network namespace in which it was opened. */
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -15,12 +15,12 @@ const NLMSG_ERROR = 2;
 export const NETLINK_HEADER = 16;
 /** struct nlmsgerr { int error; … } behind the header */
 const ERROR_BYTES = NETLINK_HEADER + 4;
-/** An interface's description takes two to four kilobytes. */
+/** The description of an interface has two to four kilobytes. */
 const REPLY_BYTES = 32 << 10;
-/** Replies to requests that were given up before, which have to be read first. */
+/** Limit of replies to earlier, abandoned requests, which must be read first. */
 const STALE_REPLIES = 16;
 
-/** A netlink message to be sent: the header's length and sequence are filled in by the socket. */
+/** A netlink message to send; the socket fills in the header's length and sequence number. */
 export interface RouteRequest {
   readonly message: Struct;
   readonly type: number;
@@ -38,7 +38,7 @@ export class RouteSocket implements Disposable {
     this.#socket = socket;
   }
 
-  /** In the calling thread's network namespace, where it stays. @throws {SystemError} */
+  /** In the calling thread's network namespace, even if the thread leaves it later. @throws {SystemError} */
   static open(): RouteSocket {
     // SAFETY: no argument is an address.
     const number = check(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket", "netlink");
@@ -46,8 +46,8 @@ export class RouteSocket implements Disposable {
   }
 
   /**
-   * Sends one request and takes its reply, which the kernel queues before the send returns: a message, valid until the next
-   * request, or nothing for an acknowledgement. @throws {SystemError} what the kernel refuses it with
+   * Sends one request and takes its reply, which the kernel queues before the send returns: a message, valid until the
+   * next request, or undefined for an acknowledgement. @throws {SystemError} with the kernel's error
    */
   ask({ message, type, flags, what }: RouteRequest): DataView | undefined {
     const { view, bytes } = message;

@@ -1,4 +1,4 @@
-/** The start-up check: can this process call the C library, and does what comes back make sense? */
+/** The start-up check: whether this process can call the C library, with correct results. */
 import { FerruleError } from "#kit/errors.ts";
 import { EventFd } from "./eventfd.ts";
 import { MINIMUM_NODE, ffiProblem, isAtLeast } from "./ffi.ts";
@@ -7,15 +7,15 @@ import { Poller } from "./poll.ts";
 
 export interface SelfTestResult {
   readonly ok: boolean;
-  /** What was looked at, and when it is not well, what was seen. */
+  /** What was checked, and if it failed, what was found. */
   readonly what: string;
-  /** What to do; empty when all is well. */
+  /** What to do; empty if the check passed. */
   readonly hint: string;
 }
 
 const REPORT = "This should not happen: please report it, with the output of `ferrule doctor`.";
 
-/** Runs one check: it returns what was seen wrong, or undefined. */
+/** Runs one check, which returns what was wrong, or undefined. */
 const run = (what: string, hint: string, check: () => string | undefined): SelfTestResult => {
   try {
     const wrong = check();
@@ -45,13 +45,13 @@ const addresses = (): string | undefined => {
   return undefined;
 };
 
-/** Signals an eventfd with the counter at 1, sees it in poll, and reads that 1 through readv. */
+/** Signals an eventfd with the counter at 1, finds it by poll, and reads that 1 through readv. */
 const roundTrip = (): string | undefined => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
-  if (poller.wait(0) !== 0) return "an event before it was raised";
+  if (poller.wait(0) !== 0) return "an event before it was signalled";
   event.signal();
-  if (poller.wait(1000) !== 1 || !poller.ready(0)) return "a raised event was not seen";
+  if (poller.wait(1000) !== 1 || !poller.ready(0)) return "a signalled event was not found";
   const memory = new ArrayBuffer(64);
   const iovecs = new Iovecs(1, memory);
   iovecs.point(0, 8, 8);
@@ -60,11 +60,11 @@ const roundTrip = (): string | undefined => {
   return length === 8 && count === 1 ? undefined : `read ${length} bytes and a count of ${count}`;
 };
 
-/** Looks at everything, in an order in which the first failure explains the later ones. Never throws. */
+/** Runs all checks, ordered so that the first failure explains later ones. Never throws. */
 export const selfTest = (): SelfTestResult[] => [
   run("Linux on x86-64 or arm64", "Use one of those.", platform),
   run("little-endian memory", "Use a little-endian machine.", byteOrder),
-  run(`Node ${MINIMUM_NODE} or newer`, "`npm ci` puts a Node that is new enough under node_modules/.bin.", nodeVersion),
+  run(`Node ${MINIMUM_NODE} or newer`, "`npm ci` installs a recent Node under node_modules/.bin.", nodeVersion),
   run("calls into the C library (node:ffi)", REPORT, () => {
     const problem = ffiProblem();
     if (problem !== undefined) throw problem;

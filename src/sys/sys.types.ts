@@ -14,11 +14,11 @@ export const misuse = (): void => {
   libc.close(0n);
   // @ts-expect-error addresses are BigInt
   libc.read(0, 0, 0);
-  // @ts-expect-error a descriptor cannot be changed under its owner
+  // @ts-expect-error a descriptor's number cannot be changed
   fd.number = 3;
   // @ts-expect-error nor can an event's
   event.number = 3;
-  // @ts-expect-error what goes on after the thread has left the namespace
+  // @ts-expect-error asynchronous code would continue after the thread has left the namespace
   void namespace.within(async () => 1);
   const answer: number = namespace.within(() => 1);
   // @ts-expect-error the header has 10 or 12 bytes

@@ -24,12 +24,12 @@ const inNamespace = (act: (tap: Tap, interfaces: Interfaces, namespace: NetworkN
   act(tap, interfaces, namespace);
 };
 
-test("a bad name is refused before anything is opened", () => {
+test("an invalid name is rejected before anything is opened", () => {
   assert.throws(() => Tap.open("much-too-long-a-name"), InvalidInterfaceName);
   assert.throws(() => Tap.open("tap%d"), InvalidInterfaceName);
 });
 
-test("a TAP is there while it is open, and gone afterwards", { skip }, () => {
+test("a TAP exists while it is open, and gone afterwards", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
   const tap = namespace.within(() => Tap.open("ft0"));
@@ -54,7 +54,7 @@ test("carrier and address are set from this side and seen on the other", { skip 
     interfaces.up("ft0");
     for (const carrier of [false, true, false]) {
       tap.setCarrier(carrier);
-      // The kernel lets carrier settle, for a second at most.
+      // The kernel updates the carrier with a delay of up to a second.
       const settled = until(new RealClock(), 60_000_000, 1000, () => interfaces.isRunning("ft0") === carrier);
       assert.ok(settled, `carrier ${carrier}`);
     }
@@ -68,7 +68,7 @@ test("carrier and address are set from this side and seen on the other", { skip 
   });
 });
 
-test("offloads that make no sense are refused", { skip }, () => {
+test("offloads that are inconsistent are rejected", { skip }, () => {
   inNamespace((tap, _interfaces, namespace) => {
     tap.setOffload({ checksum: true, tso4: true, tso6: true });
     tap.setOffload({});
@@ -94,7 +94,7 @@ test("frames pass both ways, each behind its header, and reading never blocks", 
     assert.equal(ping.ping("10.81.69.2", 1, 16, 1), undefined);
     let asked = false;
     for (let frames = 0; !asked && frames < 50; frames++) {
-      assert.equal(poller.wait(60_000), 1, "the kernel asked for nobody's address");
+      assert.equal(poller.wait(60_000), 1, "the kernel sent no address resolution");
       const length = readv(tap.number, iovecs, 2);
       assert.ok(length >= 12 + 42);
       asked = frame[12] === 0x08 && frame[13] === 0x06 && frame[41] === 2;
@@ -128,7 +128,7 @@ test("a TAP that was moved to another namespace is still found", { skip }, () =>
 });
 
 test(
-  "a TAP deleted under its owner says so",
+  "a TAP deleted under its owner reports it",
   { skip: skip || (spawnSync("ip", ["-V"]).status === 0 ? false : "no `ip` to delete it with") },
   () => {
     inNamespace((tap, interfaces, namespace) => {

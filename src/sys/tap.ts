@@ -1,4 +1,4 @@
-/** TAP: a network interface of the kernel whose cable ends in this process. */
+/** TAP: a network interface of the kernel whose frames are sent and received by this process. */
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd, Open, openFile } from "./fd.ts";
@@ -43,11 +43,11 @@ export class TapUnavailable extends FerruleError {
   readonly code = "TAP_UNAVAILABLE";
   readonly hint = "Load it with `sudo modprobe tun`; in a container, pass --device /dev/net/tun.";
   constructor(cause: Error) {
-    super(`there is no ${DEVICE}`, { cause });
+    super(`${DEVICE} does not exist`, { cause });
   }
 }
 
-/** This process may not use TAPs, or not make one in this network namespace. */
+/** This process may not use TAPs, or not create one in this network namespace. */
 export class TapNotPermitted extends FerruleError {
   readonly code = "TAP_NOT_PERMITTED";
   readonly hint: string;
@@ -57,12 +57,12 @@ export class TapNotPermitted extends FerruleError {
   }
 }
 
-/** There is such an interface already, and it cannot be taken. */
+/** An interface of this name exists and cannot be used. */
 export class InterfaceNameInUse extends FerruleError {
   readonly code = "INTERFACE_NAME_IN_USE";
   readonly hint = "Choose another name, or stop the program that made this interface.";
   constructor(name: string, cause?: Error) {
-    super(`there is an interface ${name} already`, { cause });
+    super(`an interface ${name} already exists`, { cause });
   }
 }
 
@@ -73,7 +73,7 @@ export interface TapOptions {
   readonly vnetHeaderBytes?: 10 | 12;
 }
 
-/** What the kernel may leave for this process to do in the frames it hands over. */
+/** Work on frames that the kernel may leave to this process. */
 export interface TapOffload {
   readonly checksum?: boolean;
   readonly tso4?: boolean;
@@ -84,7 +84,7 @@ export interface TapOffload {
 
 /**
  * A TAP interface. It exists while this is open: the kernel removes it when the descriptor closes, however the process
- * ends. Frames are read and written with `readv` and `writev` on `number`, one whole frame a call, never blocking.
+ * ends. Frames are read and written with `readv` and `writev` on `number`, one whole frame per call, without blocking.
  */
 export class Tap implements Disposable {
   /** The name it was made with. */
@@ -101,8 +101,8 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Makes a TAP in the calling thread's network namespace, down and without offloads. A persistent TAP of that name
-   * which nobody uses is taken over, and stays afterwards.
+   * Creates a TAP in the calling thread's network namespace, down and without offloads. An unused persistent TAP of
+   * that name is opened instead, and remains afterwards.
    * @throws {InvalidInterfaceName} {InterfaceNameInUse} {TapNotPermitted} {TapUnavailable} {SystemError}
    */
   static open(name: string, options: TapOptions = {}): Tap {
@@ -118,7 +118,7 @@ export class Tap implements Disposable {
     return tap;
   }
 
-  /** Takes ownership of a descriptor that `release` has given away, be it in another thread. */
+  /** Takes ownership of a descriptor from `release`, possibly in another thread. */
   static owning(number: number, { name, vnetHeaderBytes }: Pick<Tap, "name" | "vnetHeaderBytes">): Tap {
     return new Tap(new Fd(number, name), name, vnetHeaderBytes);
   }
@@ -128,7 +128,7 @@ export class Tap implements Disposable {
     return new Tap(this.#fd.duplicate(), this.name, this.vnetHeaderBytes);
   }
 
-  /** Gives the descriptor away: the caller closes it from now on. */
+  /** Gives up ownership: the caller must close the descriptor. */
   release(): number {
     return this.#fd.release();
   }
@@ -138,7 +138,7 @@ export class Tap implements Disposable {
     return this.#fd.number;
   }
 
-  /** Chooses what the kernel leaves undone, until chosen again. @throws {OutOfRange} {SystemError} */
+  /** Sets the offloads of the kernel. @throws {OutOfRange} {SystemError} */
   setOffload(offload: TapOffload): void {
     const { checksum = false, tso4 = false, tso6 = false, uso = false } = offload;
     const segmentation = (tso4 ? TUN_F_TSO4 : 0) | (tso6 ? TUN_F_TSO6 : 0) | (uso ? TUN_F_USO4 | TUN_F_USO6 : 0);
@@ -154,7 +154,7 @@ export class Tap implements Disposable {
     this.#setInt(TUNSETCARRIER, up ? 1 : 0, "carrier");
   }
 
-  /** The interface's Ethernet address, 6 bytes, in whatever namespace it is. @throws {SystemError} */
+  /** The interface's Ethernet address, 6 bytes, in any namespace. @throws {SystemError} */
   get address(): Uint8Array {
     // SAFETY: the kernel fills one struct ifreq, which this object holds.
     check(libc.ioctl(this.number, SIOCGIFHWADDR, this.#request.address), "SIOCGIFHWADDR", this.name);
@@ -168,14 +168,14 @@ export class Tap implements Disposable {
     check(libc.ioctl(this.number, SIOCSIFHWADDR, this.#request.address), "SIOCSIFHWADDR", this.name);
   }
 
-  /** The interface's name now: it can be renamed. @throws {SystemError} EBADFD when it was deleted */
+  /** The interface's present name, because it can be renamed. @throws {SystemError} EBADFD if it was deleted */
   currentName(): string {
     // SAFETY: the kernel fills one struct ifreq, which this object holds.
     check(libc.ioctl(this.number, TUNGETIFF, this.#request.address), "TUNGETIFF", this.name);
     return interfaceName(this.#request);
   }
 
-  /** The network namespace the interface is in now; undefined where the kernel does not tell (needs CAP_NET_ADMIN). */
+  /** The interface's present network namespace; undefined if the kernel does not report it (needs CAP_NET_ADMIN). */
   namespace(): NetworkNamespace | undefined {
     // SAFETY: this request has no argument.
     const number = libc.ioctl(this.number, TUNGETDEVNETNS, 0n);
@@ -185,9 +185,8 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Runs `act` with control of the interfaces of the namespace this one is in now, wherever the user moved it, and with
-   * its name now. Where that namespace cannot be entered the calling thread's own is used, and then `act` may find no
-   * such interface (ENODEV).
+   * Runs `act` with the interfaces of this interface's present namespace, wherever it was moved, and its present name.
+   * If that namespace cannot be entered, the calling thread's own is used, and `act` may fail with ENODEV.
    */
   withInterfaces<T>(act: (interfaces: Interfaces, name: string) => T): T {
     const name = this.currentName();
@@ -208,11 +207,11 @@ export class Tap implements Disposable {
     const error = new SystemError({ errno: errno(), syscall: "TUNSETIFF", detail: this.name });
     if (error.errno === Errno.EPERM)
       throw new TapNotPermitted(
-        `not permitted to make a TAP in this network namespace`,
-        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root make it: \`sudo ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr\`.`,
+        `not permitted to create a TAP in this network namespace`,
+        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root create it: \`sudo ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr\`.`,
         error,
       );
-    // EBUSY: someone has it open. EINVAL: it is an interface of another kind.
+    // EBUSY: already open. EINVAL: an interface of another kind.
     if (error.errno === Errno.EBUSY || (error.errno === Errno.EINVAL && exists(this.name)))
       throw new InterfaceNameInUse(this.name, error);
     throw error;
@@ -250,7 +249,7 @@ const openDevice = (): Fd => {
     if (error.errno === Errno.EACCES || error.errno === Errno.EPERM)
       throw new TapNotPermitted(
         `not permitted to open ${DEVICE}`,
-        `Run as root, or let everyone use it: \`sudo chmod 0666 ${DEVICE}\` (most distributions do).`,
+        `Run as root, or permit all users: \`sudo chmod 0666 ${DEVICE}\` (most distributions do).`,
         error,
       );
     throw error;

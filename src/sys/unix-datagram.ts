@@ -1,8 +1,8 @@
-/** A datagram socket with a place in the file system, and one other socket that it talks to. */
+/** A datagram socket with a path, connected to one other socket. */
 import type { Fd } from "./fd.ts";
 import { bindTo, newSocket, SOCK_DGRAM, socketAddress, SocketPlace, tryConnect } from "./unix-path.ts";
 
-/** Never blocks. The file is removed with its owner, and only if it still is its owner's. */
+/** Never blocks. The file is removed with its owner, if it is still the same file. */
 export class UnixDatagram implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
@@ -15,8 +15,8 @@ export class UnixDatagram implements Disposable {
   }
 
   /**
-   * Takes a place. A socket that its owner left behind is replaced.
-   * @param mode permissions of the file; to send to it takes the one to write
+   * Binds a socket to `path`. A stale socket file is replaced.
+   * @param mode permissions of the file; sending to it needs write permission
    * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
   static bind(path: string, mode?: number): UnixDatagram {
@@ -34,8 +34,8 @@ export class UnixDatagram implements Disposable {
   }
 
   /**
-   * From now on datagrams go to `path`, and come from there only. Returns 0, or the negated error number: ENOENT or
-   * ECONNREFUSED while no one is there.
+   * From now on datagrams are sent to `path`, and received from it only. Returns 0, or the negated error number: ENOENT
+   * or ECONNREFUSED while there is no socket.
    */
   connect(path: string): number {
     return tryConnect(this.#socket, socketAddress(path));

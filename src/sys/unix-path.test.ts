@@ -26,7 +26,7 @@ const inFolder = (act: (path: string, folder: string) => void): void => {
   }
 };
 
-test("whoever connects is accepted, and both ends are connected", () => {
+test("connections are accepted, and both ends are connected", () => {
   inFolder((path) => {
     using listener = UnixListener.listen(path);
     assert.equal(listener.accept(), undefined);
@@ -40,7 +40,7 @@ test("whoever connects is accepted, and both ends are connected", () => {
   });
 });
 
-test("whoever there is no descriptor for is turned away, and the next one is served", () => {
+test("a connection without a free descriptor is closed, and the next one is accepted", () => {
   inFolder((path) => {
     const script = `
       import { closeSync, openSync } from "node:fs";
@@ -78,7 +78,7 @@ test("whoever there is no descriptor for is turned away, and the next one is ser
   });
 });
 
-test("nobody there, nobody listening, and no folder are errors with their numbers", () => {
+test("no socket, no listener, and no directory are errors with their numbers", () => {
   inFolder((path, folder) => {
     assert.throws(() => connectUnix(path), { code: "ENOENT" });
     writeFileSync(path, "");
@@ -89,7 +89,7 @@ test("nobody there, nobody listening, and no folder are errors with their number
   });
 });
 
-test("a path has a limit, which is told", () => {
+test("a path has a limit, which is reported", () => {
   inFolder((_, folder) => {
     const longest = join(folder, "x".repeat(SOCKET_PATH_MOST - folder.length - 1));
     assert.equal(longest.length, SOCKET_PATH_MOST);
@@ -99,11 +99,11 @@ test("a path has a limit, which is told", () => {
   });
 });
 
-test("a socket that its owner left behind is replaced", () => {
+test("a stale socket is replaced", () => {
   inFolder((path, folder) => {
     const dead = UnixListener.listen(path);
     const hidden = join(folder, "hidden");
-    // Its owner does not find it when it goes, as when it had been killed.
+    // Its owner does not find it at the end, as if it had been killed.
     renameSync(path, hidden);
     dead[Symbol.dispose]();
     renameSync(hidden, path);
@@ -114,7 +114,7 @@ test("a socket that its owner left behind is replaced", () => {
   });
 });
 
-test("a socket that someone listens at, or a file that is none, is left alone", () => {
+test("a socket with a listener, or another file, is not replaced", () => {
   inFolder((path, folder) => {
     using _listener = UnixListener.listen(path);
     assert.throws(() => UnixListener.listen(path), SocketPathTaken);
@@ -128,7 +128,7 @@ test("a socket that someone listens at, or a file that is none, is left alone", 
   });
 });
 
-test("the file goes with its owner, unless it is another's by now", () => {
+test("the file is removed with its owner, unless another socket has replaced it", () => {
   inFolder((path, folder) => {
     UnixListener.listen(path)[Symbol.dispose]();
     assert.equal(existsSync(path), false);
@@ -141,7 +141,7 @@ test("the file goes with its owner, unless it is another's by now", () => {
   });
 });
 
-test("a full queue is waited for, and not for ever", () => {
+test("connecting to a full queue is retried, for a limited time", () => {
   inFolder((path) => {
     using _listener = UnixListener.listen(path);
     using scope = new DisposableStack();
@@ -151,7 +151,7 @@ test("a full queue is waited for, and not for ever", () => {
   });
 });
 
-test("a socket's file is its owner's alone whatever the umask, and has the permissions that are asked for", () => {
+test("a socket's file is its owner's alone whatever the umask, and has the requested permissions", () => {
   const umask = process.umask(0);
   try {
     for (const mask of [0, 0o077, 0o377])
@@ -173,7 +173,7 @@ test("a socket's file is its owner's alone whatever the umask, and has the permi
   }
 });
 
-test("permissions are a socket's alone: a link that was put in its place leads nowhere", () => {
+test("permissions are set on a socket only: a link that replaced it is not followed", () => {
   inFolder((path, folder) => {
     using _listener = UnixListener.listen(path);
     setSocketMode(path, 0o666);

@@ -1,4 +1,4 @@
-/** AF_UNIX sockets with a place in the file system: listening there, and connecting to whoever does. */
+/** AF_UNIX sockets with a path: listening and connecting. */
 import { chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, unlinkSync } from "node:fs";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
@@ -18,10 +18,10 @@ const PATH_AT = 2;
 /** The longest path of a socket, in bytes. */
 export const SOCKET_PATH_MOST = 107;
 const BACKLOG = 4;
-/** How often someone who finds the queue of a listener full asks again. */
+/** Interval of retries while a listener's queue is full. */
 const RETRY_MILLIS = 5;
 
-/** A socket's path has no room in the structure that the kernel takes it in. */
+/** A socket's path is too long for struct sockaddr_un. */
 export class SocketPathTooLong extends FerruleError {
   readonly code = "SOCKET_PATH_TOO_LONG";
   readonly hint = `The path of a socket has at most ${SOCKET_PATH_MOST} bytes: use a shorter one, or a relative one.`;
@@ -30,12 +30,12 @@ export class SocketPathTooLong extends FerruleError {
   }
 }
 
-/** The path is taken: by someone who listens there, or by something that is no socket. */
+/** The path is in use: by a listener, or by a file that is not a socket. */
 export class SocketPathTaken extends FerruleError {
   readonly code = "SOCKET_PATH_TAKEN";
   readonly hint: string;
   constructor(path: string, by: "a listener" | "a file") {
-    super(by === "a listener" ? `someone listens at ${path}` : `${path} is there, and is not a socket`);
+    super(by === "a listener" ? `a program already listens at ${path}` : `${path} exists, and is not a socket`);
     this.hint = by === "a listener" ? "Stop that program, or use another path." : "Use another path, or move it away.";
   }
 }
@@ -65,7 +65,7 @@ export const tryConnect = (socket: Fd, address: Struct): number => {
   return result < 0 ? -errno() : 0;
 };
 
-/** Permissions of a socket's file unless others are asked for: its owner's alone, whatever the umask. */
+/** Default permissions of a socket's file: owner only, whatever the umask. */
 export const OWNER_ONLY = 0o600;
 
 /** 0, or the negated error number. */
@@ -77,8 +77,8 @@ const tryBind = (socket: Fd, address: Struct): number => {
 };
 
 /**
- * Makes the file at `path`. A socket that its owner left behind is replaced. The file has no more permissions than `mode`
- * at any time: the kernel takes them from the socket, less the umask. @throws {SocketPathTaken} {SystemError}
+ * Creates the file at `path`. A stale socket file is replaced. At no time does the file have more permissions than
+ * `mode`: the kernel takes them from the socket, minus the umask. @throws {SocketPathTaken} {SystemError}
  */
 export const bindTo = (
   socket: Fd,
@@ -94,14 +94,17 @@ export const bindTo = (
   }
   if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
   if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
-  // What the umask took away.
+  // Permissions that the umask removed.
   if (mode !== OWNER_ONLY) setSocketMode(path, mode);
 };
 
-/** A descriptor that stands for a place and opens nothing: linux/fcntl.h; Node does not list it. */
+/** A descriptor that only identifies a path: linux/fcntl.h; not among Node's constants. */
 const O_PATH = 0o10000000;
 
-/** Sets the permissions of a socket's file. What someone else has put in its place is left alone: a link could lead anywhere. */
+/**
+ * Sets the permissions of a socket's file. If another file has replaced it, nothing is changed: a link could lead
+ * anywhere.
+ */
 export const setSocketMode = (path: string, mode: number): void => {
   const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
   try {
@@ -116,9 +119,9 @@ const pause = (millis: number): void => {
 };
 
 /**
- * Connects to the socket at `path`. The result never blocks: wait with poll(2).
- * @param limitMillis how long a full queue in front of the listener is waited for
- * @throws {SocketPathTooLong} {Timeout} {SystemError} such as ENOENT, or ECONNREFUSED when nobody listens
+ * Connects to the socket at `path`. The result does not block: wait with poll(2).
+ * @param limitMillis how long to retry while the listener's queue is full
+ * @throws {SocketPathTooLong} {Timeout} {SystemError} such as ENOENT, or ECONNREFUSED if there is no listener
  */
 export const connectUnix = (path: string, limitMillis = 5000): Fd => {
   const address = socketAddress(path);
@@ -131,9 +134,9 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
     if (result !== -Errno.EAGAIN) throw new SystemError({ errno: -result, syscall: "connect", detail: path });
     if (performance.now() >= end)
       throw new Timeout({
-        what: `a place in the queue at ${path}`,
+        what: `connecting to ${path}`,
         waitedMicros: limitMillis * 1000,
-        hint: "The program that listens there is busy with someone else, or hung.",
+        hint: "The program that listens there is busy with another connection, or hung.",
       });
     pause(RETRY_MILLIS);
   }
@@ -141,7 +144,7 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
   return socket;
 };
 
-/** A socket's file, told from another that somebody has put in its place since. */
+/** A socket's file, identified by its inode, so that a file that replaced it is not removed. */
 export class SocketPlace {
   readonly path: string;
   readonly #inode: number | undefined;
@@ -151,7 +154,7 @@ export class SocketPlace {
     this.#inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
   }
 
-  /** Removes the file, if it still is the same. */
+  /** Removes the file, if it is still the same. */
   remove(): void {
     const inode = lstatSync(this.path, { throwIfNoEntry: false })?.ino;
     if (inode !== undefined && inode === this.#inode) unlinkSync(this.path);
@@ -159,15 +162,15 @@ export class SocketPlace {
 }
 
 /**
- * Someone who listens at a path. Accepting never blocks.
+ * A listening socket with a path. Accepting never blocks.
  *
- * Invariant: the file is removed with its owner, and only if it still is its owner's.
+ * Invariant: the file is removed with its owner, if it is still the same file.
  */
 export class UnixListener implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
   readonly #place: SocketPlace;
-  /** Given up to turn someone away when there are no others; undefined where even that could not be had again. */
+  /** Closed to accept and reject a connection when no descriptor is free; undefined if it could not be opened again. */
   #spare: Fd | undefined;
 
   private constructor(path: string, socket: Fd, spare: Fd) {
@@ -178,8 +181,8 @@ export class UnixListener implements Disposable {
   }
 
   /**
-   * Listens at `path`. A socket that its owner left behind is replaced.
-   * @param mode permissions of the file; to connect takes the one to write
+   * Listens at `path`. A stale socket file is replaced.
+   * @param mode permissions of the file; connecting needs write permission
    * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
   static listen(path: string, mode?: number): UnixListener {
@@ -199,20 +202,20 @@ export class UnixListener implements Disposable {
     return this.#socket.number;
   }
 
-  /** Another descriptor of the socket, for someone else to accept from. @throws {SystemError} */
+  /** Another descriptor of the socket, for another thread that accepts. @throws {SystemError} */
   duplicate(): Fd {
     return this.#socket.duplicate();
   }
 
   /**
-   * The next one in the queue, who does not block either; undefined when there is none.
-   * @throws {SystemError} such as EMFILE: whoever there was no descriptor for has been turned away
+   * Accepts the next connection, which does not block either; undefined if there is none.
+   * @throws {SystemError} such as EMFILE: a connection without a free descriptor was closed
    */
   accept(): Fd | undefined {
     const number = this.#accept();
     if (number >= 0) return new Fd(number, `connection to ${this.path}`);
     const code = errno();
-    // ECONNABORTED: gone again before its turn came.
+    // ECONNABORTED: the client closed it while it was queued.
     if (code === Errno.EAGAIN || code === Errno.EINTR || code === Errno.ECONNABORTED) return undefined;
     if (code === Errno.EMFILE || code === Errno.ENFILE) this.#turnAway();
     throw new SystemError({ errno: code, syscall: "accept", detail: this.path });
@@ -223,7 +226,7 @@ export class UnixListener implements Disposable {
     return libc.accept4(this.number, NONE, NONE, SOCK_CLOEXEC | SOCK_NONBLOCK);
   }
 
-  /** Left in the queue, it would wake every poll(2) and wait for an answer that never comes. */
+  /** A connection left in the queue would wake every poll(2), and its client would wait forever. */
   #turnAway(): void {
     this.#spare?.[Symbol.dispose]();
     const number = this.#accept();
@@ -237,14 +240,14 @@ export class UnixListener implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#socket.open) return;
-    // Before the close: in between, someone would take the file for a stale one and replace it, and we remove theirs.
+    // Before the close: otherwise another process could find the file stale and replace it, and we would remove theirs.
     this.#place.remove();
     this.#spare?.[Symbol.dispose]();
     this.#socket[Symbol.dispose]();
   }
 }
 
-/** Removes the file at `path` if it is a socket nobody listens at. @throws {SocketPathTaken} otherwise */
+/** Removes the file at `path` if it is a socket without listener. @throws {SocketPathTaken} otherwise */
 const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void => {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return;
@@ -252,6 +255,6 @@ const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void =>
   using probe = newSocket(path, type);
   const result = tryConnect(probe, address);
   if (result === -Errno.ECONNREFUSED) unlinkSync(path);
-  // A full queue (EAGAIN) is somebody's too, and so is one that may not be asked (EACCES).
+  // EAGAIN (queue full) and EACCES also mean that there is a listener.
   else if (result !== -Errno.ENOENT) throw new SocketPathTaken(path, "a listener");
 };

@@ -16,7 +16,7 @@ const connected = (act: (a: UnixSocket, b: UnixSocket) => void): void => {
   act(a, b);
 };
 
-test("bytes pass, and nothing there is not an error", () => {
+test("bytes are transferred, and no data is not an error", () => {
   connected((a, b) => {
     const into = new Uint8Array(8);
     assert.equal(b.receive(into), undefined);
@@ -26,7 +26,7 @@ test("bytes pass, and nothing there is not an error", () => {
   });
 });
 
-test("descriptors pass: an event and memory work on the other side", () => {
+test("descriptors are transferred: an event and memory work on the other side", () => {
   connected((a, b) => {
     using event = EventFd.create();
     using memory = createMemory("passed", 4096);
@@ -45,7 +45,7 @@ test("descriptors pass: an event and memory work on the other side", () => {
   });
 });
 
-test("the most descriptors pass; one more is refused by the sender", () => {
+test("the maximum of descriptors is transferred; one more is rejected by the sender", () => {
   connected((a, b) => {
     using file = openFile("/dev/null", Open.readOnly);
     const fds = Array.from({ length: DESCRIPTORS_MOST }, () => file.number);
@@ -77,7 +77,7 @@ test("a slow reader is EAGAIN, a reader that has gone is EPIPE, and neither kill
   assert.equal(a.send(bytes), -Errno.EPIPE);
 });
 
-test("the end of the other side reads as no bytes", () => {
+test("after the other side has closed, a read returns no bytes", () => {
   connected((a, b) => {
     a.shutdown();
     const poller = new Poller([b.number]);
@@ -87,7 +87,7 @@ test("the end of the other side reads as no bytes", () => {
   });
 });
 
-test("says when the other side has read everything", () => {
+test("reports when the other side has read everything", () => {
   connected((a, b) => {
     assert.ok(isAllRead(a.number));
     a.send(new Uint8Array(1000));
@@ -108,7 +108,7 @@ test("the peer of a socket pair is this process", () => {
   assert.throws(() => peerOf(file.number), { code: "ENOTSOCK" });
 });
 
-test("messages without bytes, and no room to receive, are mistakes", () => {
+test("messages without bytes, and no room to receive, are errors", () => {
   connected((a, b) => {
     assert.throws(() => a.send(new Uint8Array(0)), OutOfRange);
     assert.throws(() => b.receive(new Uint8Array(0)), OutOfRange);

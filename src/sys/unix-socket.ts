@@ -1,4 +1,4 @@
-/** AF_UNIX sockets that pass file descriptors, and who is at the other end. */
+/** AF_UNIX sockets that pass file descriptors, and the credentials of the peer. */
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -16,7 +16,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SHUT_RDWR = 2;
 
-/** The most descriptors a message may carry here. (The kernel's own limit is 253.) */
+/** Limit of descriptors in a message. (The kernel's own limit is 253.) */
 export const DESCRIPTORS_MOST = 16;
 
 /** struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */
@@ -31,7 +31,7 @@ const CMSGHDR = 16;
 const CONTROL_BYTES = CMSGHDR + DESCRIPTORS_MOST * 4;
 const IOVEC = 16;
 
-/** A message carried more descriptors than are taken. All of them were closed. */
+/** A message carried too many descriptors. All of them were closed. */
 export class TooManyDescriptors extends FerruleError {
   readonly code = "TOO_MANY_DESCRIPTORS";
   readonly hint = `Pass at most ${DESCRIPTORS_MOST} file descriptors with a message.`;
@@ -40,11 +40,11 @@ export class TooManyDescriptors extends FerruleError {
   }
 }
 
-/** What came in. */
+/** Result of a receive. */
 export interface Incoming {
   /** Bytes read; 0 when the other side has closed. */
   readonly length: number;
-  /** Descriptors that came with them; the caller's from now on. */
+  /** Descriptors received with the bytes; the caller owns them. */
   readonly fds: readonly Fd[];
 }
 
@@ -56,7 +56,7 @@ export const socketPair = (what = "socket pair"): [Fd, Fd] => {
   return [new Fd(pair.view.getInt32(0, true), what), new Fd(pair.view.getInt32(4, true), what)];
 };
 
-/** Linux's number for "bytes sent and not read yet" (SIOCOUTQ); for AF_UNIX with what the kernel needs to keep them. */
+/** Linux's request for "bytes sent and not yet read" (SIOCOUTQ); for AF_UNIX including the kernel's overhead. */
 const SIOCOUTQ = 0x5411n;
 
 /** Whether the other end of a connected AF_UNIX socket has read all that was sent to it. @throws {SystemError} */
@@ -95,8 +95,8 @@ export class UnixSocket implements Disposable {
   }
 
   /**
-   * Sends bytes, at least one, and with the first of them copies of `fds`. Returns bytes taken, or the negated error number
-   * (EAGAIN when the other side is slow, EPIPE when it has gone); if it is negative no descriptor was sent either.
+   * Sends at least one byte, with copies of `fds` attached to the first. Returns bytes taken, or the negated error
+   * number (EAGAIN if the other side is slow, EPIPE if it has closed); then no descriptor was sent either.
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): number {
     if (bytes.length === 0) throw new OutOfRange("a message without bytes cannot be sent over a stream");
@@ -114,11 +114,11 @@ export class UnixSocket implements Disposable {
   }
 
   /**
-   * Receives once into `into`. Undefined when nothing is there yet.
+   * Receives once into `into`. Undefined if there is no data yet.
    * @throws {TooManyDescriptors} {SystemError} such as ECONNRESET
    */
   receive(into: Uint8Array): Incoming | undefined {
-    if (into.length === 0) throw new OutOfRange("nowhere to receive into");
+    if (into.length === 0) throw new OutOfRange("an empty buffer to receive into");
     this.#aim(into, CONTROL_BYTES);
     // SAFETY: as for send; the kernel writes no more than the stated lengths.
     const length = libc.recvmsg(this.number, this.#message.address, MSG_CMSG_CLOEXEC);
@@ -130,10 +130,10 @@ export class UnixSocket implements Disposable {
     return { length, fds: this.#descriptors() };
   }
 
-  /** Ends the connection for both sides; a thread that waits on it wakes up. */
+  /** Ends the connection for both sides; a thread that waits on it wakes. */
   shutdown(): void {
     // SAFETY: no argument is an address.
-    // ENOTCONN: the other side has gone already, which is what was wanted.
+    // ENOTCONN: the other side has already closed.
     if (libc.shutdown(this.number, SHUT_RDWR) < 0 && errno() !== Errno.ENOTCONN)
       throw new SystemError({ errno: errno(), syscall: "shutdown" });
   }
@@ -150,7 +150,7 @@ export class UnixSocket implements Disposable {
     this.#message.view.setInt32(MSG_FLAGS, 0, true);
   }
 
-  /** Takes ownership of what arrived at once, so that nothing leaks whatever the caller does. */
+  /** Takes ownership of received descriptors at once, so that none leaks whatever the caller does. */
   #descriptors(): readonly Fd[] {
     const controlBytes = Number(this.#message.view.getBigUint64(MSG_CONTROLLEN, true));
     const fds: Fd[] = [];
@@ -167,14 +167,14 @@ export class UnixSocket implements Disposable {
   }
 }
 
-/** Who is at the other end of a connected AF_UNIX socket, as the kernel noted it when they connected. */
+/** Credentials of the peer of an AF_UNIX socket, recorded by the kernel at connect. */
 export interface Peer {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** A socket of another kind has nobody there: pid 0 and uid 4294967295. @throws {SystemError} such as ENOTSOCK */
+/** A socket of another kind has no peer: pid 0 and uid 4294967295. @throws {SystemError} such as ENOTSOCK */
 export const peerOf = (fd: number): Peer => {
   const credentials = new Struct(12);
   const length = new Struct(4);

@@ -1,4 +1,4 @@
-/** A device's file as VFIO gives it: its regions, its interrupts, its resets. linux/vfio.h documents each request. */
+/** A VFIO device file: regions, interrupts, resets. linux/vfio.h documents each request. */
 import { Errno, SystemError, errno } from "./errno.ts";
 import { type Fd, Open, openFile } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -31,14 +31,14 @@ const PCI_HOT_RESET = vfio(13);
 const BIND_IOMMUFD = vfio(18);
 const ATTACH_IOMMUFD_PT = vfio(19);
 const DETACH_IOMMUFD_PT = vfio(20);
-/** A bus with every function of 32 slots, twice over. */
+/** Limit of functions on a bus: 32 slots with 8 functions, doubled. */
 const MOST_AFFECTED = 512;
 
 const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };
 /** Bytes of an access, as pread(2) and pwrite(2) want them. */
 const COUNT = [0n, 1n, 2n, 0n, 4n] as const;
 
-/** All methods that ask the kernel throw `SystemError`. Nothing but `bind` works on a device's node before `bind`. */
+/** Methods that make a request throw `SystemError`. On a device's own node, only `bind` works before `bind`. */
 export class VfioDeviceFile implements Disposable {
   readonly #fd: Fd;
   readonly #access = new Struct(8);
@@ -46,7 +46,7 @@ export class VfioDeviceFile implements Disposable {
   readonly #shorts = new Uint16Array(this.#bytes.buffer);
   readonly #words = new Uint32Array(this.#bytes.buffer);
 
-  /** INTx is the only kind that the kernel masks by itself. */
+  /** INTx is the only kind of interrupt that the kernel masks automatically. */
   readonly #unmask = new Struct(Bytes.irqSet);
 
   constructor(fd: Fd) {
@@ -76,7 +76,8 @@ export class VfioDeviceFile implements Disposable {
     try {
       return readIrqInfo(askWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
     } catch (error) {
-      // Of a kind that such a device cannot have (a bus error, off PCI Express) the kernel says this instead of 0.
+      // For interrupts that the device cannot have (error interrupt, without PCI Express) the kernel fails instead of
+      // reporting 0.
       if (error instanceof SystemError && error.errno === Errno.EINVAL) return NO_IRQ;
       throw error;
     }
@@ -86,17 +87,17 @@ export class VfioDeviceFile implements Disposable {
     const struct = new Struct(Bytes.irqSet + 4 * set.fds.length);
     writeIrqSet(struct.view, set);
     const left = ask(this.number, SET_IRQS, "VFIO_DEVICE_SET_IRQS", struct);
-    // Some kernels say how many vectors there would be instead of failing.
+    // Some kernels return the number of available vectors instead of failing.
     if (left > 0) throw new SystemError({ errno: Errno.ENOSPC, syscall: "ioctl", detail: "VFIO_DEVICE_SET_IRQS" });
   }
 
-  /** Lets INTx come again, which the kernel masked when it came. Allocates nothing; returns as `write` does. */
+  /** Unmasks INTx, which the kernel masked when it occurred. Does not allocate; returns as `write` does. */
   unmask(): number {
     // SAFETY: the structure is whole, and this object holds it.
     return libc.ioctl(this.number, SET_IRQS, this.#unmask.address) < 0 ? -errno() : 0;
   }
 
-  /** By the function's own way: FLR, its power state, or its bus where it is alone there. */
+  /** Resets the function: by FLR, its power state, or its bus if it is alone there. */
   reset(): void {
     tell(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
   }
@@ -107,7 +108,7 @@ export class VfioDeviceFile implements Disposable {
     return readHotResetInfo(struct.view);
   }
 
-  /** Resets the slot or the bus. @param groups descriptors that prove whose the functions are; none through an iommufd */
+  /** Resets the slot or bus. @param groups descriptors that prove ownership of the functions; none with iommufd */
   hotReset(groups: readonly number[]): void {
     const struct = new Struct(Bytes.hotReset + 4 * groups.length);
     writeHotReset(struct.view, groups);
@@ -133,7 +134,10 @@ export class VfioDeviceFile implements Disposable {
     return Mapping.map(this.number, offset, bytes, what);
   }
 
-  /** One register, unsigned, in one access of its width; the negated error number where it cannot be read. Allocates nothing. */
+  /**
+   * Reads one register, unsigned, in one access of its width; the negated error number if that fails. Does not
+   * allocate.
+   */
   read(position: bigint, width: 1 | 2 | 4): number {
     // SAFETY: writes at most 4 bytes into a structure of 8 that this object holds.
     const got = libc.pread(this.number, this.#access.address, COUNT[width], position);

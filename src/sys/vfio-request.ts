@@ -1,4 +1,4 @@
-/** How VFIO and iommufd are asked: ioctl(2) with a structure that says how long it is. */
+/** Requests to VFIO and iommufd: ioctl(2) with a structure that contains its length. */
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { Struct, keepAlive } from "./memory.ts";
@@ -6,10 +6,10 @@ import { Struct, keepAlive } from "./memory.ts";
 /** _IO(';', n), which both use. */
 export const request = (n: number): bigint => BigInt((0x3b << 8) | n);
 
-/** VFIO's own start at 100. Some numbers mean one thing to a container and another to a device. */
+/** VFIO's own start at 100. Some numbers have different meanings for containers and devices. */
 export const vfio = (n: number): bigint => request(100 + n);
 
-/** No answer of the kernel's is longer. */
+/** Limit of a reply's length. */
 const MOST_BYTES = 1 << 16;
 
 /** Makes a request with a structure. @throws {SystemError} */
@@ -25,7 +25,7 @@ export const tell = (fd: number, number: bigint, what: string, value: bigint): n
   // SAFETY: these requests take a number and not an address.
   check(libc.ioctl(fd, number, value), "ioctl", what);
 
-/** A structure whose first word is its length; what VFIO is asked by number of has the number in its third. */
+/** A structure whose first word is its length; if given, the index of a region or interrupt is its third. */
 export const sized = (bytes: number, index = 0): Struct => {
   const struct = new Struct(bytes);
   struct.view.setUint32(0, bytes, true);
@@ -33,7 +33,10 @@ export const sized = (bytes: number, index = 0): Struct => {
   return struct;
 };
 
-/** Asks for what may have more behind it: once to hear how long it is, and once more for all of it. @throws {SystemError} */
+/**
+ * Makes a request whose reply has variable length: once to get the length, and again for all of it. @throws
+ * {SystemError}
+ */
 export const askWhole = (fd: number, number: bigint, what: string, bytes: number, index?: number): DataView => {
   const short = sized(bytes, index);
   ask(fd, number, what, short);

@@ -17,7 +17,8 @@ import {
   writeIrqSet,
 } from "./vfio-structs.ts";
 
-// The bytes below are typed in from the structures in linux/vfio.h and linux/iommufd.h, not made by the code under test.
+// The bytes below are transcribed from the structures in linux/vfio.h and linux/iommufd.h, not made by the code under
+// test.
 const view = (...words: readonly (number | bigint)[]): DataView => {
   const made = new DataView(new ArrayBuffer(words.reduce<number>((n, w) => n + (typeof w === "bigint" ? 8 : 4), 0)));
   let at = 0;
@@ -30,7 +31,7 @@ const view = (...words: readonly (number | bigint)[]): DataView => {
 };
 const room = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes));
 
-test("a device says what it is, and whether it can be reset", () => {
+test("a device reports what it is, and whether it can be reset", () => {
   assert.deepEqual(readDeviceInfo(view(16, 0b11, 9, 5)), { resettable: true, pci: true, regions: 9, irqs: 5 });
   assert.equal(readDeviceInfo(view(16, 0b10, 9, 5)).resettable, false);
 });
@@ -72,18 +73,18 @@ test("a region with a sparse capability is mapped in its areas only, and never b
     { offset: 0, bytes: 0x1000 },
     { offset: 0x2000, bytes: 0x2000 },
   ]);
-  // Behind one of another kind, which says where the next is.
+  // After another capability, which has the offset of the next.
   const second = view(80, 0b1111, 4, 32, 0x4000n, 0n, 0x1_0003, 40, 0x1_0001, 0, 1, 0, 0n, 0x1000n);
   assert.deepEqual(readRegionInfo(second).mappable, [{ offset: 0, bytes: 0x1000 }]);
 });
 
-test("interrupts say how many they are, and how the kernel treats them", () => {
+test("the number of interrupts and their handling by the kernel are reported", () => {
   const intx = { count: 1, eventfd: true, automasked: true, fixed: false };
   assert.deepEqual(readIrqInfo(view(16, 0b0111, 0, 1)), intx);
   assert.deepEqual(readIrqInfo(view(16, 0b1001, 2, 4)), { count: 4, eventfd: true, automasked: false, fixed: true });
 });
 
-test("event descriptors stand behind the request that sets them", () => {
+test("event descriptors follow the request that sets them", () => {
   const set = room(28);
   writeIrqSet(set, { index: 2, start: 1, count: 2, action: IrqAction.signal, fds: [17, -1] });
   assert.deepEqual(new Uint8Array(set.buffer), new Uint8Array(view(28, 0x24, 2, 1, 2, 17, 0xffff_ffff).buffer));
@@ -95,7 +96,7 @@ test("event descriptors stand behind the request that sets them", () => {
   assert.deepEqual(new Uint8Array(off.buffer), new Uint8Array(view(20, 0x21, 1, 0, 0).buffer));
 });
 
-test("what a reset of the bus hits is named by address and owner", () => {
+test("functions affected by a bus reset are reported by address and owner", () => {
   // Function 3 of slot 2 on bus 0x0a of segment 1, then a function whose owner is a stranger.
   const info = readHotResetInfo(view(28, 0, 2, 12, (0x13 << 24) | (0x0a << 16) | 1, 0xffff_ffff, 0));
   assert.deepEqual(info, {
@@ -112,7 +113,7 @@ test("what a reset of the bus hits is named by address and owner", () => {
   assert.deepEqual(new Uint8Array(reset.buffer), new Uint8Array(view(16, 0, 1, 9).buffer));
 });
 
-test("an IOMMU says which addresses it takes; the last byte of all is cut to a whole number", () => {
+test("an IOMMU reports its address ranges; the end of the address space is clamped to a safe integer", () => {
   const info = view(72, 0b11, 0x4020_1000n, 24, 0, 0x1_0001, 0, 2, 0, 0n, 0xfedf_ffffn, 0xfef0_0000n, 2n ** 64n - 1n);
   assert.deepEqual(readIommuInfo(info), {
     pageBytes: 4096,
@@ -139,7 +140,7 @@ test("memory is mapped for reading and writing, by VFIO and by iommufd", () => {
   assert.deepEqual(new Uint8Array(ranges.buffer), new Uint8Array(view(32, 5, 256, 0, 0x7f00_0000_2000n, 0n).buffer));
 });
 
-test("whatever a broken kernel answers is read within its bounds", () => {
+test("any reply of a broken kernel is read within its bounds", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 48, maxLength: 160 }), (bytes) => {
       const any = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

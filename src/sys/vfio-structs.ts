@@ -1,6 +1,6 @@
-/** The structures of linux/vfio.h and linux/iommufd.h, as bytes and as records. Pure: no call is made here. */
+/** The structures of linux/vfio.h and linux/iommufd.h, as bytes and as records. No system calls here. */
 
-/** Addresses and sizes at 2^53 and above are cut to the largest whole number: no memory of ours is so far out. */
+/** Addresses and sizes of 2^53 and above are clamped to the largest safe integer. */
 const u64 = (view: DataView, at: number): number => {
   const value = view.getBigUint64(at, true);
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
@@ -8,7 +8,7 @@ const u64 = (view: DataView, at: number): number => {
 const u32 = (view: DataView, at: number): number => view.getUint32(at, true);
 const u16 = (view: DataView, at: number): number => view.getUint16(at, true);
 
-/** Bytes of the fixed part of each structure: what `argsz` says of it at least. */
+/** Bytes of the fixed part of each structure, the minimum of `argsz`. */
 export const Bytes = {
   groupStatus: 8,
   deviceInfo: 16,
@@ -30,14 +30,14 @@ export const Bytes = {
   ioasUnmap: 24,
 } as const;
 
-/** A range of device addresses; `last` is its last byte's. */
+/** A range of device addresses; `last` is the address of its last byte. */
 export interface IovaRange {
   readonly start: number;
   readonly last: number;
 }
 
 export interface DeviceInfo {
-  /** The kernel found a way to reset the function. */
+  /** The kernel can reset the function. */
   readonly resettable: boolean;
   readonly pci: boolean;
   readonly regions: number;
@@ -57,36 +57,36 @@ export interface RegionInfo {
   readonly offset: number;
   readonly readable: boolean;
   readonly writable: boolean;
-  /** Which parts may be mapped; none where only read(2) and write(2) reach it. */
+  /** Parts that may be mapped; none if only read(2) and write(2) access it. */
   readonly mappable: readonly Area[];
 }
 
 export interface IrqInfo {
   readonly count: number;
   readonly eventfd: boolean;
-  /** The kernel masks it when it comes, until told otherwise. */
+  /** The kernel masks it when it occurs, until it is unmasked. */
   readonly automasked: boolean;
-  /** All vectors that are ever wanted must be enabled in one request. */
+  /** All vectors that will be needed must be enabled in one request. */
   readonly fixed: boolean;
 }
 
-/** A function that a reset of the bus or slot hits as well. */
+/** A function that is also affected by a reset of the bus or slot. */
 export interface Affected {
   /** 0000:03:00.1 */
   readonly address: string;
-  /** IOMMU group, or identity within our iommufd: 0 for one of our group, -1 for a stranger's. */
+  /** IOMMU group, or identity within our iommufd: 0 for one of our group, -1 for one that is not ours. */
   readonly owner: number;
 }
 
 export interface HotResetInfo {
   /** The owners are identities within an iommufd. */
   readonly byIdentity: boolean;
-  /** All of it is ours, as the kernel sees it; only said where `byIdentity`. */
+  /** The kernel confirms that all functions are ours; valid only with `byIdentity`. */
   readonly allOurs: boolean;
   readonly affected: readonly Affected[];
 }
 
-/** Walks a chain of capabilities: each has an id, and says where the next one starts. Bounded, for a kernel may be broken. */
+/** Walks a list of capabilities: each has an id, and the offset of the next. Bounded, in case the list is broken. */
 const capability = (view: DataView, first: number, id: number): number | undefined => {
   let at = first;
   for (let n = 0; n < 64 && at >= 8 && at + 8 <= view.byteLength; n++) {
@@ -96,7 +96,7 @@ const capability = (view: DataView, first: number, id: number): number | undefin
   return undefined;
 };
 
-/** `count` records of two 64-bit numbers from `at`, as many of them as there are bytes for. */
+/** `count` records of two 64-bit numbers from `at`, limited to the available bytes. */
 const pairs = (view: DataView, at: number, count: number): [number, number][] => {
   const fit = Math.min(count, Math.floor((view.byteLength - at) / 16));
   return Array.from({ length: Math.max(0, fit) }, (_, i) => [u64(view, at + 16 * i), u64(view, at + 16 * i + 8)]);
@@ -149,11 +149,11 @@ export const readIrqInfo = (view: DataView): IrqInfo => ({
   fixed: (u32(view, 4) & IRQ_NORESIZE) !== 0,
 });
 
-/** What to do to interrupts: the flags of `struct vfio_irq_set`. */
+/** Actions on interrupts: the flags of `struct vfio_irq_set`. */
 export const IrqAction = {
   /** Signal each vector's event descriptor; -1 for none. */
   signal: (1 << 2) | (1 << 5),
-  /** With no vectors: switch the whole kind off. */
+  /** With no vectors: disable this kind of interrupt. */
   off: (1 << 0) | (1 << 5),
   unmask: (1 << 0) | (1 << 4),
 } as const;
@@ -203,7 +203,7 @@ const CAP_IOVA_RANGE = 1;
 export interface IommuInfo {
   /** Smallest page; device addresses are multiples of it. */
   readonly pageBytes: number;
-  /** Undefined where the kernel does not say (before 5.4). */
+  /** Undefined if the kernel does not report them (before 5.4). */
   readonly ranges: readonly IovaRange[] | undefined;
 }
 
@@ -219,7 +219,7 @@ export const readIommuInfo = (view: DataView): IommuInfo => {
 };
 
 export interface DmaMap {
-  /** Of the first byte in this process. */
+  /** Address of the first byte in this process. */
   readonly address: bigint;
   readonly iova: number;
   readonly bytes: number;
@@ -257,14 +257,14 @@ export const writeIoasUnmap = (view: DataView, ioas: number, iova: number, bytes
   view.setBigUint64(16, BigInt(bytes), true);
 };
 
-/** @param table address of room for `most` ranges */
+/** @param table address of a buffer for `most` ranges */
 export const writeIovaRanges = (view: DataView, ioas: number, most: number, table: bigint): void => {
   for (const [i, word] of [Bytes.iovaRanges, ioas, most, 0].entries()) view.setUint32(4 * i, word, true);
   view.setBigUint64(16, table, true);
   view.setBigUint64(24, 0n, true);
 };
 
-/** How many ranges there are, which may be more than there was room for. */
+/** The number of ranges, which may exceed the buffer. */
 export const readRangeCount = (view: DataView): number => u32(view, 8);
 export const readRangeAlignment = (view: DataView): number => Math.max(1, u64(view, 24));
 export const readRanges = (table: DataView, count: number): IovaRange[] =>

@@ -7,7 +7,7 @@ import { createMemory } from "./mapping.ts";
 import { VfioDeviceFile } from "./vfio-device.ts";
 import { VfioContainer, VfioGroup } from "./vfio.ts";
 
-test("a register is one access of its width at its place, unsigned", () => {
+test("a register is one access of its width at its offset, unsigned", () => {
   const memory = createMemory("registers", 64, { sealed: false });
   using device = new VfioDeviceFile(new Fd(memory.release(), "registers"));
   assert.equal(device.write(4n, 4, 0xfedc_ba98), 0);
@@ -20,7 +20,7 @@ test("a register is one access of its width at its place, unsigned", () => {
   assert.equal(device.read(62n, 4), -Errno.EIO);
 });
 
-test("what is not VFIO's refuses with the name of the request", () => {
+test("requests to other files fail with the name of the request", () => {
   using container = VfioContainer.open("/dev/null");
   assert.throws(() => container.version, { code: "ENOTTY", message: /VFIO_GET_API_VERSION/ });
   assert.throws(() => container.map(new ArrayBuffer(4096), 0), { code: "ENOTTY", message: /VFIO_IOMMU_MAP_DMA/ });

@@ -1,4 +1,4 @@
-/** VFIO as calls: containers, groups and devices. The kernel's linux/vfio.h documents each request. */
+/** VFIO containers, groups and devices. The kernel's linux/vfio.h documents each request. */
 import { check } from "./errno.ts";
 import { Fd, Open, openFile } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -18,7 +18,7 @@ const IOMMU_GET_INFO = vfio(12);
 const IOMMU_MAP_DMA = vfio(13);
 const IOMMU_UNMAP_DMA = vfio(14);
 
-/** Kinds of IOMMU a container can have. */
+/** Kinds of IOMMU for a container. */
 export const IommuKind = { type1v2: 3, none: 8 } as const;
 
 /** An address space that groups of devices share. */
@@ -37,12 +37,12 @@ export class VfioContainer implements Disposable {
     return this.#fd.number;
   }
 
-  /** 0 is the only one there has been. */
+  /** Always 0 so far. */
   get version(): number {
     return tell(this.number, GET_API_VERSION, "VFIO_GET_API_VERSION", 0n);
   }
 
-  /** Whether it can have that kind of IOMMU. */
+  /** Whether this kind of IOMMU is available. */
   offers(kind: number): boolean {
     return tell(this.number, CHECK_EXTENSION, "VFIO_CHECK_EXTENSION", BigInt(kind)) > 0;
   }
@@ -56,11 +56,11 @@ export class VfioContainer implements Disposable {
     return readIommuInfo(askWhole(this.number, IOMMU_GET_INFO, "VFIO_IOMMU_GET_INFO", Bytes.iommuInfo));
   }
 
-  /** Lets devices reach `memory` from `iova` on, and keeps it from being moved. @throws {SystemError} */
+  /** Maps `memory` for devices from `iova` on, and pins it. @throws {SystemError} */
   map(memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.dmaMap);
     writeDmaMap(struct.view, { address: addressOf(memory), iova, bytes: memory.byteLength });
-    // The kernel holds the pages themselves from then on, so the device never reaches what comes to lie there later.
+    // The kernel pins the pages themselves, so the device never accesses later contents of these addresses.
     ask(this.number, IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", struct);
     keepAlive(memory);
   }
@@ -76,14 +76,14 @@ export class VfioContainer implements Disposable {
   }
 }
 
-/** Devices that the IOMMU cannot keep apart. */
+/** Devices that the IOMMU cannot isolate from each other. */
 export class VfioGroup implements Disposable {
   readonly #fd: Fd;
   constructor(fd: Fd) {
     this.#fd = fd;
   }
 
-  /** @throws {SystemError} EBUSY when somebody has it open */
+  /** @throws {SystemError} EBUSY if it is already open */
   static open(path: string): VfioGroup {
     return new VfioGroup(openFile(path, Open.readWrite));
   }
@@ -92,7 +92,7 @@ export class VfioGroup implements Disposable {
     return this.#fd.number;
   }
 
-  /** Whether every device of it is out of the kernel's hands. */
+  /** Whether no device of the group is bound to another driver. */
   get viable(): boolean {
     const struct = sized(Bytes.groupStatus);
     ask(this.number, GROUP_GET_STATUS, "VFIO_GROUP_GET_STATUS", struct);
@@ -105,7 +105,7 @@ export class VfioGroup implements Disposable {
     ask(this.number, GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", struct);
   }
 
-  /** Once the group's devices are closed. */
+  /** Call after the group's devices are closed. */
   leave(): void {
     tell(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
   }

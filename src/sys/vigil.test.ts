@@ -4,7 +4,7 @@ import { EventFd } from "./eventfd.ts";
 import { Poller } from "./poll.ts";
 import { Vigil } from "./vigil.ts";
 
-/** A poller that has something after so many microseconds of a clock that moves only while it is asked. */
+/** A poller that is ready after some microseconds of a clock that advances only when read. */
 const device = () => {
   const state = { now: 0, dueAt: 0, looks: 0, sleeps: 0 };
   const clock = { now: () => state.now };
@@ -23,7 +23,7 @@ const device = () => {
   const vigil = new Vigil(poller, clock);
   return {
     vigil,
-    /** Waits for something that comes after `micros`; says how. */
+    /** Waits for an event after `micros`; returns how it waited. */
     wait: (micros: number, limitMillis = 250) => {
       state.dueAt = state.now + micros;
       state.looks = state.sleeps = 0;
@@ -33,21 +33,21 @@ const device = () => {
   };
 };
 
-test("the first wait sleeps; after a short one the next stays awake", () => {
+test("the first wait sleeps; after a short one the next polls first", () => {
   const { wait, vigil } = device();
   assert.deepEqual(wait(50), { ready: 1, slept: true, looks: 0 });
   assert.equal(vigil.micros, 200);
   assert.deepEqual(wait(50), { ready: 1, slept: false, looks: 50 });
 });
 
-test("it stays awake no longer than 200 µs, less after each time in vain, and soon not at all", () => {
+test("it polls for at most 200 µs, less after each unsuccessful time, and soon not at all", () => {
   const { wait } = device();
   wait(1);
   const looks = Array.from({ length: 6 }, () => wait(10_000).looks);
   assert.deepEqual(looks, [200, 100, 50, 25, 12, 0]);
 });
 
-test("something that comes soon again wakes it up", () => {
+test("after another short wait it polls again", () => {
   const { wait, vigil } = device();
   wait(10_000);
   assert.equal(vigil.micros, 0);
@@ -55,7 +55,7 @@ test("something that comes soon again wakes it up", () => {
   assert.equal(vigil.micros, 200);
 });
 
-test("a limit of 0 only looks, and a wait is over at its limit", () => {
+test("with a limit of 0 it does not wait, and a wait ends at its limit", () => {
   const { wait, vigil } = device();
   assert.deepEqual(wait(10, 0), { ready: 0, slept: false, looks: 1 });
   assert.equal(vigil.micros, 0);

@@ -1,19 +1,17 @@
-/** Waiting without going to sleep at once: a thread that sleeps takes long to wake, and whoever wakes it has to pay as well. */
+/** Busy polling before sleeping: waking a sleeping thread takes long, for the waker too. */
 import { libc } from "./libc.ts";
 import type { Poller } from "./poll.ts";
 
-/** The longest that a wait stays awake. */
+/** Longest time of busy polling in a wait. */
 const MOST_MICROS = 200;
 const LEAST_MICROS = 10;
 
 /**
- * Waits on a poller. Where the last wait was short, the next one stays awake for a while and looks again and again, and
- * lets every other thread that wants the processor go first. Where waits are long it sleeps at once, so that a quiet
- * device costs nothing.
+ * Waits on a poller. After a short wait, the next one first polls repeatedly for a while, yielding to other threads
+ * that want the processor. After long waits it sleeps at once, so that an idle device costs nothing.
  *
- * Waking a sleeping thread on an idle processor takes 20 to 40 µs on a virtual machine, and 10 µs of the waker's time, who
- * is a guest's processor here. Without letting others go first all would be slower wherever there are fewer processors
- * than threads.
+ * On a virtual machine, waking a thread that sleeps on an idle processor takes 20 to 40 µs, and 10 µs of the waker,
+ * which here is the guest's processor. Without yielding, everything would be slower with fewer processors than threads.
  */
 export class Vigil {
   readonly #poller: Pick<Poller, "wait">;
@@ -25,7 +23,7 @@ export class Vigil {
     this.#clock = clock;
   }
 
-  /** How long the next wait stays awake, in microseconds. */
+  /** Duration of busy polling in the next wait, in microseconds. */
   get micros(): number {
     return this.#micros;
   }

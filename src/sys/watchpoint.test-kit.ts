@@ -1,7 +1,7 @@
 /**
- * Counts accesses to memory as the processor makes them: its debug registers, through perf_event_open(2).
+ * Counts memory accesses of the processor with its debug registers, through perf_event_open(2).
  *
- * A watchpoint of n bytes counts one for each instruction that touches any of them, however wide.
+ * A watchpoint of n bytes counts one for each instruction that accesses any of them, whatever its width.
  */
 import { check } from "./errno.ts";
 import { Fd, read } from "./fd.ts";
@@ -35,7 +35,7 @@ export class Watchpoint implements Disposable {
   /**
    * Counts this thread's accesses from now on. At most four watchpoints at once.
    * @param bytes 1, 2, 4 or 8; `offset` is a multiple of it
-   * @throws {SystemError} such as EACCES where the system does not let one count, ENOSPC when all are in use
+   * @throws {SystemError} such as EACCES if the system does not permit it, ENOSPC if all are in use
    */
   constructor(memory: ArrayBuffer, offset: number, bytes: number, what: number) {
     const attr = new Struct(ATTR_BYTES);

@@ -1,4 +1,4 @@
-/** Turning questions into their answers, in the place where they lie. Callers have dissected and verified them. */
+/** Replies to requests, built in place. Callers have dissected and verified the requests. */
 import { ArpOperation, OPERATION, SENDER_IP, SENDER_MAC, TARGET_MAC } from "./arp.ts";
 import { put16, put32 } from "./bigendian.ts";
 import { finish, sum } from "./checksum.ts";
@@ -64,10 +64,10 @@ export const turnUdp = (bytes: Uint8Array, transport: number): void =>
   swap(bytes, transport + udp.SOURCE_PORT, transport + udp.DESTINATION_PORT, 2);
 
 /**
- * Makes the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, no extension headers) the
- * advertisement that `address` is at `mac`, Ethernet header included. Returns the frame's new length.
+ * Turns the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, no extension headers) into the
+ * advertisement that `address` is at `mac`, including the Ethernet header. Returns the frame's new length.
  *
- * Who asks without an address of its own is making sure that nobody has the address: all nodes are told (RFC 4861 7.2.4).
+ * A solicitation without a source address is duplicate address detection: the reply goes to all nodes (RFC 4861 7.2.4).
  */
 export const answerSolicitation = (
   memory: Memory,

@@ -32,7 +32,7 @@ export const isArp = (bytes: Uint8Array, at: number, end: number): boolean =>
   get16(bytes, at + PROTOCOL) === IPV4 &&
   get16(bytes, at + SIZES) === SIX_AND_FOUR;
 
-/** Undefined when it is cut short or not for IPv4 over Ethernet. */
+/** Undefined if it is incomplete or not for IPv4 over Ethernet. */
 export const parseArp = (bytes: Uint8Array, at: number, end: number): Arp | undefined =>
   isArp(bytes, at, end)
     ? {

@@ -1,16 +1,16 @@
 /**
- * A checked stream over UDP, for where there is no network stack to carry one.
+ * A checked stream over UDP, for tests without a network stack.
  *
- * A request carries a sequence number, payload for the other end (maybe none), and how many bytes it asks for in return.
- * The server takes payloads strictly in order, and answers every request with one datagram: what it asked for, and the
- * sequence number the server expects next. The bytes of the answer to request n are a fixed pattern made from n, so both
- * ends can hash what was sent and what arrived, and compare. A lost request or answer is cured by sending the request
- * again: a repeated one is answered the same and hashed no second time; one from beyond a gap gets an empty answer.
+ * A request has a sequence number, payload for the server (possibly empty), and the number of bytes it requests. The
+ * server takes payloads strictly in order and replies to each request with one datagram: the requested bytes, and the
+ * sequence number that it expects next. The reply's bytes are a pattern derived from the sequence number, so both ends
+ * can hash what was sent and received, and compare. A lost request or reply is handled by repeating the request: a
+ * repeated one gets the same reply and is not hashed again; one beyond a gap gets an empty reply.
  *
- * How many requests are under way is the client's business, and so is going back to the number the server expects.
+ * The client decides how many requests are outstanding, and when to go back to the number that the server expects.
  *
- *     request  magic "FBLK" | sequence | bytes asked for | payload
- *     answer   magic "FBLk" | sequence | next expected   | pattern
+ * Formats, in 32-bit words: request "FBLK", sequence, bytes requested, payload; reply "FBLk", sequence, next expected,
+ * pattern.
  */
 import { get32, put32 } from "./bigendian.ts";
 
@@ -31,11 +31,13 @@ export interface Digest {
   update(bytes: Uint8Array): unknown;
 }
 
-/** Writes a request's header; its payload belongs where the returned offset says. */
+/** Writes a request's header; returns the offset of its payload. */
 export const buildBulkRequest = (bytes: Uint8Array, at: number, sequence: number, asked: number): number =>
   buildHeader(bytes, at, REQUEST, sequence, asked);
 
-/** Whether an answer lies at `at`; its fields are at `SEQUENCE` and `EXPECTED`, the pattern behind `BULK_HEADER_BYTES`. */
+/**
+ * Whether there is a reply at `at`; its fields are at `SEQUENCE` and `EXPECTED`, the pattern after `BULK_HEADER_BYTES`.
+ */
 export const isBulkAnswer = (bytes: Uint8Array, at: number, length: number): boolean =>
   length >= BULK_HEADER_BYTES && get32(bytes, at + MAGIC) === ANSWER;
 
@@ -59,7 +61,7 @@ const buildHeader = (bytes: Uint8Array, at: number, magic: number, sequence: num
   return at + BULK_HEADER_BYTES;
 };
 
-/** The answering end. One stream at a time; `restart` begins the next. */
+/** The server's end. One stream at a time; `restart` begins the next. */
 export class BulkServer {
   #digests: { readonly received: Digest; readonly sent: Digest } | undefined;
   #expected = 0;
@@ -68,13 +70,16 @@ export class BulkServer {
   #repeats = 0;
   #gaps = 0;
 
-  /** Forgets the stream. The digests, where given, get every byte taken and every byte answered, once and in order. */
+  /**
+   * Starts a new stream. The digests, if given, get each received byte and each byte sent in replies, once and in
+   * order.
+   */
   restart(digests?: { readonly received: Digest; readonly sent: Digest }): void {
     this.#digests = digests;
     this.#expected = this.#bytesReceived = this.#bytesSent = this.#repeats = this.#gaps = 0;
   }
 
-  /** What the stream came to so far. */
+  /** Totals of the stream so far. */
   get progress(): { datagrams: number; bytesReceived: number; bytesSent: number; repeats: number; gaps: number } {
     return {
       datagrams: this.#expected,
@@ -86,8 +91,8 @@ export class BulkServer {
   }
 
   /**
-   * Answers the request of `length` bytes at `at`, in its place. Returns the answer's length, at most `room`, or 0 when
-   * it is no request.
+   * Replies to the request of `length` bytes at `at`, in place. Returns the reply's length, at most `room`, or 0 if it
+   * is not a request.
    */
   answer(bytes: Uint8Array, at: number, length: number, room: number): number {
     if (length < BULK_HEADER_BYTES || room < BULK_HEADER_BYTES || get32(bytes, at + MAGIC) !== REQUEST) return 0;

@@ -1,4 +1,4 @@
-/** Capture files made byte by byte, in both forms and both byte orders. */
+/** Capture files built byte by byte, in both formats and byte orders. */
 
 /** Words of 32 bits and bytes, in one byte order. */
 class Bytes {
@@ -20,7 +20,7 @@ class Bytes {
   }
 }
 
-/** A frame of `length` bytes for everybody, each byte behind the header is `fill`. */
+/** A broadcast frame of `length` bytes; the bytes after the header are `fill`. */
 export const frame = (length = 60, fill = 0): Uint8Array => {
   const bytes = new Uint8Array(length).fill(fill);
   bytes.set([255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 0x88, 0xb5].slice(0, length));
@@ -110,7 +110,7 @@ export class Section {
     return this.block(3, (body) => body.put(4, bytes.length).add(bytes));
   }
 
-  /** Four bytes of options' value are a word, eight two of them; others stand as they are. */
+  /** A value of four bytes is a word, of eight bytes two words; others are bytes. */
   #options(body: Bytes, options: readonly Option[]): void {
     for (const [code, value] of options) {
       body.put(2, code, value.length).add(this.#little || value.length !== 4 ? value : value.toReversed());

@@ -28,10 +28,10 @@ export const fold = (sum: number): number => {
 /** The checksum field's value for what was summed, with the field itself summed as 0. */
 export const finish = (sum: number): number => ~fold(sum) & 0xffff;
 
-/** Whether what was summed, checksum field included, is intact. */
+/** Whether summed data, including its checksum field, is intact. */
 export const intact = (sum: number): boolean => fold(sum) === 0xffff;
 
-/** `sum` in memory order, of data that began at an even or odd `offset`, in network order. */
+/** Converts `sum` of data at an even or odd `offset` from memory order to network order. */
 const ordered = (sum: number, offset: number): number => {
   const folded = fold(sum);
   return (offset & 1) === 1 ? folded : ((folded & 0xff) << 8) | (folded >>> 8);
@@ -92,8 +92,8 @@ const halves = (total: number, high: number): number => {
 };
 
 /**
- * Copies up to `LONGEST_SUM` bytes between any offsets and returns their partial sum. Fastest when both offsets are equal
- * modulo 4; otherwise source words are shifted together, about 1.5 times as long. The two places must not overlap.
+ * Copies up to `LONGEST_SUM` bytes between any offsets and returns their partial sum. Fastest if both offsets are equal
+ * modulo 4; otherwise words are shifted, which takes about 1.5 times as long. The ranges must not overlap.
  */
 export const copyAndSum = (from: Memory, fromOffset: number, to: Memory, toOffset: number, length: number): number => {
   const { sums } = from;
@@ -122,7 +122,7 @@ const copyAndSumHere = (from: Memory, fromOffset: number, to: Memory, toOffset: 
     if (shift === 0) {
       words = copyWords(from.words, first, to.words, at >> 2, count);
     } else {
-      // The last shifted word needs one more source word, which an array of odd length does not have whole.
+      // The last shifted word needs one more source word, of which an array of odd length has only a part.
       count = Math.max(0, Math.min(count, (from.words.length - first - 1) | 0));
       words = shiftWords(from.words, first, to.words, at >> 2, count, shift);
     }

@@ -1,51 +1,51 @@
-/** Merges the segments of one TCP flow back into a super-frame, so that a network stack is called once for many. */
+/** Merges the segments of a TCP flow into a super-frame, so that the network stack is called once for many. */
 import { SegmentRun } from "./segment-run.ts";
 import { TcpView } from "./tcp-view.ts";
 
-/** Flows that are merged side by side. */
+/** Number of flows that are merged concurrently. */
 const FLOWS = 4;
 
-/** Where merged and unmerged frames go. Called during `add` and `flush`; pieces are valid only during the call. */
+/** Receives merged and unmerged frames, during `add` and `flush`; pieces are valid only during the call. */
 export interface CoalescerSink {
-  /** A frame that was not merged with others, as it came. */
+  /** A frame that was not merged, unchanged. */
   single(offset: number, length: number, flags: number, tag: number): void;
-  /** The same for a frame in two pieces: headers, and payload from `payloadAt` on. Wanted where such frames are added. */
+  /** The same for a frame in two pieces: headers, and payload at `payloadAt`. Needed if such frames are added. */
   split?(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void;
-  /** Two or more frames as one. Its header, in the first piece, has been patched in place. */
+  /** Two or more frames as one. Its header, in the first piece, was updated in place. */
   run(run: SegmentRun): void;
 }
 
 export interface CoalescerOptions {
-  /** The memory the frames lie in. Starts on a 4-byte boundary of its buffer. */
+  /** The memory of the frames. Starts on a 4-byte boundary of its buffer. */
   readonly bytes: Uint8Array;
   readonly sink: CoalescerSink;
   /**
-   * What becomes of the TCP checksum of a merged frame.
+   * The TCP checksum of a merged frame.
    *
-   * "carry": nobody has verified the segments. The field gets the checksum that is right if, and only if, those of the
-   * segments were: it is computed from their checksum fields, never from the payload, so a receiver that verifies the
+   * "carry": the segments were not verified. The field gets a checksum that is correct if, and only if, those of all
+   * segments were: it is computed from their checksum fields, not from the payload, so a receiver that verifies the
    * merged frame verifies every segment.
    *
    * "partial": only segments added with `verified` are merged. The field gets the sum of the pseudo header, as network
-   * stacks keep it for frames that need no verification (Linux: CHECKSUM_PARTIAL).
+   * stacks use it for frames that need no verification (Linux: CHECKSUM_PARTIAL).
    */
   readonly checksum: "carry" | "partial";
 }
 
 /**
- * Invariants: frames of one flow leave in the order in which they came; a frame that is not a plain TCP segment leaves
- * after everything before it; bytes of payload are never read or written.
+ * Invariants: frames of one flow are passed on in order; a frame that is not a plain TCP segment is passed on after
+ * everything before it; payload is never read or written.
  */
 export class Coalescer {
   readonly #sink: CoalescerSink;
   readonly #carry: boolean;
   readonly #view: TcpView;
   readonly #runs: readonly SegmentRun[];
-  /** The run that the last segment went into: mostly the next one does too. */
+  /** The run of the last segment: usually the next one belongs to it too. */
   #recent: SegmentRun;
-  /** Whether the last frame went into it. */
+  /** Whether the last frame joined it. */
   #joined = false;
-  /** The run to be ended when all are taken. */
+  /** The run to end next if all are in use. */
   #victim = 0;
 
   constructor(options: CoalescerOptions) {
@@ -57,9 +57,9 @@ export class Coalescer {
   }
 
   /**
-   * Takes a frame of `length` bytes at `offset`, which stays untouched until the next `flush` has returned.
-   * @param verified the NIC found the TCP checksum right; says nothing in "carry" mode
-   * @param flags handed on to `single`, otherwise not looked at; `tag` too, except that only equal tags merge
+   * Takes a frame of `length` bytes at `offset`, which must not change until the next `flush` has returned.
+   * @param verified the NIC found the TCP checksum correct; ignored in "carry" mode
+   * @param flags passed to `single`, not interpreted; so is `tag`, but only frames with equal tags are merged
    */
   add(offset: number, length: number, verified: boolean, flags: number, tag: number): void {
     const run = this.#recent;
@@ -71,26 +71,28 @@ export class Coalescer {
     if (run.complete) this.#end(run);
   }
 
-  /** As `add`, for a TCP segment whose payload lies at `payloadAt` of the same memory. For "carry" mode, without a tag. */
+  /**
+   * As `add`, for a TCP segment whose payload is at `payloadAt` of the same memory. For "carry" mode, without a tag.
+   */
   addSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
     const length = (headerBytes + payloadBytes) | 0;
     this.#joined = this.#sort(offset, length, true, 0, -1, headerBytes, (payloadAt - offset - headerBytes) | 0);
   }
 
   /**
-   * As `add`, for a frame that is known to be a segment cut from the same super-frame as the frame added last, right
-   * behind it. False when it does not merge with that: nothing has happened then. For "carry" mode.
+   * As `add`, for a frame known to be the next segment of the same super-frame as the one added last. False, without
+   * effect, if it cannot be merged. For "carry" mode.
    */
   follow(offset: number, length: number): boolean {
     return this.#follow(offset, length, 0);
   }
 
-  /** As `follow`, for a segment whose payload lies at `payloadAt`. */
+  /** As `follow`, for a segment whose payload is at `payloadAt`. */
   followSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): boolean {
     return this.#follow(offset, (headerBytes + payloadBytes) | 0, (payloadAt - offset - headerBytes) | 0);
   }
 
-  /** Everything held back goes out. */
+  /** Passes on all frames that were held. */
   flush(): void {
     for (let i = 0; i < FLOWS; i++) {
       const run = this.#runs[i]!;
@@ -105,7 +107,7 @@ export class Coalescer {
     return true;
   }
 
-  /** Finds the frame's place among the runs. False when it has none and has left. */
+  /** Adds the frame to a run. False if it belongs to none and was passed on. */
   #sort(
     offset: number,
     length: number,
@@ -149,7 +151,7 @@ export class Coalescer {
     return undefined;
   }
 
-  /** A run that is not in use; where all are, they are ended in turn. */
+  /** An unused run; if all are in use, the oldest is ended. */
   #free(): SegmentRun {
     for (let i = 0; i < FLOWS; i++) {
       const run = this.#runs[i]!;

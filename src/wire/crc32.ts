@@ -6,7 +6,7 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The register after `length` bytes, from all ones, not inverted: what address hashes are taken from. */
+/** The register after `length` bytes, initialised to all ones, not inverted: the basis of address hashes. */
 const register = (bytes: Uint8Array, offset: number, length: number): number => {
   let crc = -1;
   for (let i = offset; i < offset + length; i++) crc = TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
@@ -17,7 +17,7 @@ const register = (bytes: Uint8Array, offset: number, length: number): number => 
 export const crc32 = (bytes: Uint8Array, offset: number, length: number): number =>
   ~register(bytes, offset, length) >>> 0;
 
-/** The frame check sequence of a frame and `padding` zeros behind it. */
+/** The frame check sequence of a frame followed by `padding` zeros. */
 export const crc32Padded = (bytes: Uint8Array, offset: number, length: number, padding: number): number => {
   let crc = register(bytes, offset, length);
   for (let i = 0; i < padding; i++) crc = TABLE[crc & 0xff]! ^ (crc >>> 8);
@@ -25,8 +25,8 @@ export const crc32Padded = (bytes: Uint8Array, offset: number, length: number, p
 };
 
 /**
- * Which of the 64 bits of the multicast filter an address falls on: the top six bits of the bit-reversed CRC, that is
- * its low six bits in reverse order (FreeBSD if_re.c, re_set_rxmode).
+ * The bit (0 to 63) of the multicast filter for an address: the top six bits of the bit-reversed CRC, which are its low
+ * six bits in reverse order (FreeBSD if_re.c, re_set_rxmode).
  */
 export const multicastHash = (bytes: Uint8Array, offset: number): number => {
   const crc = register(bytes, offset, 6);

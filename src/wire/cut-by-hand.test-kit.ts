@@ -1,4 +1,4 @@
-/** TCP super-frames cut and summed byte by byte, on purpose without the parts under test. */
+/** TCP super-frames cut and summed byte by byte, deliberately without the parts under test. */
 
 /** A TCP flow and one super-frame of it. */
 export interface Shape {

@@ -1,4 +1,4 @@
-/** Cuts a TCP super-frame into wire frames where it lies, for whoever consumes each before asking for the next. */
+/** Cuts a TCP super-frame into frames in place, for a caller that consumes each before it requests the next. */
 import { get16, get32 } from "./bigendian.ts";
 import { finish, fold, sum } from "./checksum.ts";
 import * as ipv4 from "./ipv4.ts";
@@ -7,14 +7,16 @@ import { type Memory, newMemory } from "./memory.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
 import * as tcp from "./tcp.ts";
 
-/** Longest headers taken: Ethernet, two tags, IPv6 with some extension headers, TCP with options. */
+/** Longest headers supported: Ethernet, two tags, IPv6 with some extension headers, TCP with options. */
 const HEADERS = 256;
-/** Where the headers start in their copy: two bytes before a word, so that all but Ethernet's own begin at words. */
+/** Offset of the headers in their copy: two bytes before a word, so that all but Ethernet's own are aligned. */
 const START = 2;
-/** In the TCP header's word of data offset, flags and window, as it lies in memory. */
+/**
+ * Flags of only the last and only the first segment, within the word of data offset, flags and window in memory order.
+ */
 const ONLY_LAST = (tcp.TcpFlag.fin | tcp.TcpFlag.psh) << 8;
 const ONLY_FIRST = tcp.TcpFlag.cwr << 8;
-/** Words of the network and of the TCP header, counted from where they start. */
+/** Word offsets in the network and TCP headers. */
 const LENGTH_WORD = 0;
 const IDENTIFICATION_WORD = ipv4.IDENTIFICATION >> 2;
 const IP_CHECKSUM_WORD = ipv4.CHECKSUM >> 2;
@@ -29,22 +31,22 @@ const swap32 = (word: number): number => (swap16(word) << 16) | swap16(word >>> 
 const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
- * Each segment's headers are written in front of its payload, over the end of the payload before, so payload is never
+ * Each segment's headers are written in front of its payload, over the end of the previous payload, so payload is never
  * copied. All checksums are filled in.
  *
- * `begin` and `advance` make each segment at once. Who copies payload away and gets its sum with that calls `prepare`,
+ * `begin` and `advance` complete each segment. A caller that copies the payload, and so gets its sum, uses `prepare`,
  * `make` and `skip` instead.
  *
- * The headers are kept aside as words, without what differs from segment to segment, and summed once; a segment costs a
- * few words to adapt them, a copy of them, and the sum of its payload.
+ * The constant part of the headers is kept as words and summed once; a segment costs the update of a few words, a copy
+ * of the headers, and the sum of its payload.
  */
 export class InPlaceCutter {
-  /** Byte offset and length of the present segment; the length is 0 when there is none (any more). */
+  /** Byte offset and length of the current segment; the length is 0 if there is none. */
   offset = 0;
   length = 0;
-  /** Segments not yet consumed, with the present one. */
+  /** Segments not yet consumed, including the current one. */
   left = 0;
-  /** Bytes of headers in front of each segment's payload; bytes of payload not yet consumed. */
+  /** Bytes of headers in front of each payload; bytes of payload not yet consumed. */
   headerBytes = 0;
   rest = 0;
   readonly #memory: Memory;
@@ -54,12 +56,12 @@ export class InPlaceCutter {
   #transport = 0;
   #ipv6 = false;
   #segmentBytes = 0;
-  /** Of the present segment. */
+  /** Fields of the current segment. */
   #identification = 0;
   #sequence = 0;
-  /** The word with the flags, as the super-frame has it but for what only its first segment may have. */
+  /** The word with the flags, without those that only the first segment has. */
   #flags = 0;
-  /** Partial sums of what all segments have in common. */
+  /** Partial sums of the constant part of the headers. */
   #ipHeader = 0;
   #tcp = 0;
 
@@ -82,8 +84,8 @@ export class InPlaceCutter {
   }
 
   /**
-   * Takes a frame. The caller has dissected it: network and transport are offsets in it, the TCP header is whole and ends
-   * `headerBytes` into it, payload up to its end follows. False when the headers are too long.
+   * Takes a frame that the caller has dissected: network and transport are offsets in it, the complete TCP header ends
+   * at `headerBytes`, and payload follows up to its end. False if the headers are too long.
    */
   prepare(
     frame: number,
@@ -94,7 +96,7 @@ export class InPlaceCutter {
     headerBytes: number,
   ): boolean {
     if (headerBytes > HEADERS || segmentBytes <= 0 || length <= headerBytes) return false;
-    // Ethernet's headers have 14, 18 or 22 bytes, all others whole words.
+    // Ethernet headers have 14, 18 or 22 bytes, all others whole words.
     if ((network & 3) !== START || ((transport - network) & 3) !== 0 || (headerBytes & 3) !== START) return false;
     const { bytes } = this.#memory;
     for (let i = 0; i < headerBytes; i++) this.#headers.bytes[START + i] = bytes[frame + i]!;
@@ -111,13 +113,13 @@ export class InPlaceCutter {
     return true;
   }
 
-  /** The present segment has been consumed: makes the next one, or sets `length` to 0. */
+  /** The current segment was consumed: makes the next one, or sets `length` to 0. */
   advance(): void {
     this.skip();
     if (this.left > 0) this.make(this.sum());
   }
 
-  /** The present segment has been consumed: the next one is present but not made, or `length` is 0. */
+  /** The current segment was consumed: the next one is current but not made, or `length` is 0. */
   skip(): void {
     this.left--;
     if (this.left <= 0) {
@@ -134,7 +136,7 @@ export class InPlaceCutter {
     this.#measure();
   }
 
-  /** Partial sum of the present segment's payload. */
+  /** Partial sum of the current segment's payload. */
   sum(): number {
     return sum(this.#memory, (this.offset + this.headerBytes) | 0, (this.length - this.headerBytes) | 0);
   }
@@ -170,7 +172,7 @@ export class InPlaceCutter {
     this.length = (this.headerBytes + (last ? this.rest : this.#segmentBytes)) | 0;
   }
 
-  /** Writes the headers of the present segment at `offset`. @param data partial sum of its payload */
+  /** Writes the headers of the current segment at `offset`. @param data partial sum of its payload */
   make(data: number): void {
     const last = this.rest <= this.#segmentBytes;
     this.#adaptNetwork((this.length - this.#network) | 0);
@@ -215,7 +217,7 @@ export class InPlaceCutter {
       for (let i = START; i < end; i = (i + 1) | 0) to.bytes[(offset + i - START) | 0] = from.bytes[i]!;
       return;
     }
-    // The word the frame starts in is half somebody else's.
+    // Half of the word in which the frame starts belongs to other data.
     to.bytes[offset] = from.bytes[START]!;
     to.bytes[(offset + 1) | 0] = from.bytes[START + 1]!;
     const source = from.words;

@@ -1,4 +1,4 @@
-/** Where everything is in a frame: one pass, no allocation, never beyond the frame. */
+/** Offsets of the headers in a frame, found in one pass, without allocation or access beyond the frame. */
 import { get16 } from "./bigendian.ts";
 import { ETHERNET_BYTES, EtherType, networkOffset } from "./ethernet.ts";
 import { ICMP_BYTES } from "./icmp.ts";
@@ -8,36 +8,36 @@ import { tcpHeaderLength } from "./tcp.ts";
 import { UDP_BYTES, udpLength } from "./udp.ts";
 import { TAG_BYTES } from "./vlan.ts";
 
-/** What `dissect` fills in, as indices of its `out`. Offsets are in bytes from the start of the frame. */
+/** Indices of the results in `out` of `dissect`. Offsets are in bytes from the start of the frame. */
 export const ETHER_TYPE = 0;
 export const NETWORK = 1;
-/** Bytes of the network header with its options or extension headers. */
+/** Bytes of the network header, including options or extension headers. */
 export const NETWORK_LENGTH = 2;
-/** The IP protocol number of what is at `TRANSPORT`. */
+/** IP protocol number of the header at `TRANSPORT`. */
 export const PROTOCOL = 3;
 export const TRANSPORT = 4;
 export const TRANSPORT_LENGTH = 5;
-/** What the innermost header understood carries; padding of the frame is not payload. */
+/** Payload of the innermost header understood; padding of the frame is not payload. */
 export const PAYLOAD = 6;
 export const PAYLOAD_LENGTH = 7;
 export const TRAITS = 8;
 export const DISSECTION_WORDS = 9;
 
 export const Trait = {
-  /** How many VLAN tags were looked through. */
+  /** Number of VLAN tags. */
   tags: 3,
-  /** An IP fragment: nothing behind the network header is interpreted. */
+  /** An IP fragment: nothing after the network header is interpreted. */
   fragment: 1 << 2,
-  /** The EtherType says IP, but the header does not describe a packet that fits into the frame. */
+  /** The EtherType is IP, but the header does not describe a packet that fits into the frame. */
   malformed: 1 << 3,
 } as const;
 
-/** How far a frame was understood. Words of `out` that belong to a later layer are 0. */
+/** The innermost layer understood. Words of `out` for later layers are 0. */
 export const Layer = { none: 0, ethernet: 1, network: 2, transport: 3 } as const;
 
 /**
- * Takes apart the frame of `length` bytes at `frame`, which lies in `bytes`. Returns a `Layer`: `transport` for whole
- * TCP, UDP, ICMP and ICMPv6 headers, `network` for other protocols and fragments.
+ * Dissects the frame of `length` bytes at `frame` in `bytes`. Returns a `Layer`: `transport` for complete TCP, UDP,
+ * ICMP and ICMPv6 headers, `network` for other protocols and fragments.
  */
 export const dissect = (bytes: Uint8Array, frame: number, length: number, out: Int32Array): number => {
   for (let i = 0; i < DISSECTION_WORDS; i++) out[i] = 0;

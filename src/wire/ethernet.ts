@@ -18,7 +18,7 @@ export interface Ethernet {
   readonly type: number;
 }
 
-/** Takes the header of the frame at `at` apart; undefined when fewer than 14 bytes precede `end`. */
+/** Parses the header of the frame at `at`; undefined if fewer than 14 bytes precede `end`. */
 export const parseEthernet = (bytes: Uint8Array, at: number, end: number): Ethernet | undefined =>
   end - at < ETHERNET_BYTES
     ? undefined
@@ -37,8 +37,8 @@ export const buildEthernet = (bytes: Uint8Array, at: number, header: Ethernet): 
 };
 
 /**
- * Where the network header starts, in bytes from the start of the frame, behind up to two VLAN tags; -1 when the frame
- * is too short. The EtherType is in the two bytes before.
+ * Offset of the network header from the start of the frame, after up to two VLAN tags; -1 if the frame is too short.
+ * The EtherType is in the two bytes before.
  */
 export const networkOffset = (bytes: Uint8Array, frame: number, length: number): number => {
   if (length < ETHERNET_BYTES) return -1;

@@ -1,4 +1,7 @@
-/** What a transmit engine does to checksums. Each returns false, and writes nothing, where the frame cannot take it. */
+/**
+ * Checksums as a transmit engine fills them in. Each function returns false, without writing, if the frame does not
+ * allow it.
+ */
 import { get16, put16 } from "./bigendian.ts";
 import { finish, LONGEST_SUM, sum } from "./checksum.ts";
 import * as ipv4 from "./ipv4.ts";
@@ -20,9 +23,9 @@ export const fillIpv4Checksum = (memory: Memory, network: number, end: number): 
 };
 
 /**
- * Fills in the checksum of a TCP, UDP or ICMPv6 header at `transport`, of the IP packet at `network`, in a frame that ends
- * at `end` (offsets in memory). What the field held does not matter: the pseudo header is summed here. The IP header's
- * length says where the sum ends, so padding is left out.
+ * Fills in the checksum of a TCP, UDP or ICMPv6 header at `transport`, of the IP packet at `network`, in a frame that
+ * ends at `end` (offsets in memory). The field's old value is ignored: the pseudo header is summed here. The IP
+ * header's length determines the end of the sum, so padding is excluded.
  */
 export const fillTransportChecksum = (
   memory: Memory,
@@ -38,34 +41,34 @@ export const fillTransportChecksum = (
   const length = packetEnd - transport;
   put16(bytes, field, 0);
   const checksum = finish(pseudoHeaderSum(memory, network, protocol, length) + sum(memory, transport, length));
-  // UDP writes a computed 0 as its equal, because 0 says that there is no checksum (RFC 768).
+  // UDP sends a computed 0 as 0xffff, because 0 means that there is no checksum (RFC 768).
   put16(bytes, field, checksum === 0 && protocol === ipv4.Protocol.udp ? 0xffff : checksum);
   return true;
 };
 
-/** Where UDP has its checksum. */
+/** Offset of UDP's checksum. */
 const UDP_FIELD = 6;
 
 /**
- * Completes a checksum that network stacks leave partial: the field at `field` holds the pseudo header's sum, and what
- * lies between `start` and `end` (offsets in memory) is still to be added.
+ * Completes a partial checksum of a network stack: the field at `field` contains the pseudo header's sum, to which the
+ * bytes between `start` and `end` (offsets in memory) are added.
  */
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
   if (field < start || field + 2 > end || end - start > LONGEST_SUM) return false;
   const checksum = finish(sum(memory, start, end - start));
-  // As above: only UDP, whose field is six bytes into its header, must not say 0.
+  // As above: only UDP, whose field is at offset 6 of its header, must not be 0.
   put16(memory.bytes, field, checksum === 0 && field - start === UDP_FIELD ? 0xffff : checksum);
   return true;
 };
 
-/** Where the IP packet at `network` ends by its own account, or -1 when it is not whole. */
+/** End of the IP packet at `network` according to its header, or -1 if it is not complete. */
 const endOfPacket = (bytes: Uint8Array, network: number, end: number): number => {
   if (ipv4.ipv4HeaderLength(bytes, network, end) !== 0) return network + get16(bytes, network + ipv4.TOTAL_LENGTH);
   if (!ipv6.isIpv6(bytes, network, end)) return -1;
   return network + ipv6.IPV6_BYTES + get16(bytes, network + ipv6.PAYLOAD_LENGTH);
 };
 
-/** Where in its header the protocol keeps its checksum; -1 for protocols without one over a pseudo header. */
+/** Offset of the checksum in a protocol's header; -1 for protocols without one over a pseudo header. */
 const checksumField = (protocol: number): number => {
   if (protocol === ipv4.Protocol.tcp) return tcp.CHECKSUM;
   if (protocol === ipv4.Protocol.udp) return udp.CHECKSUM;

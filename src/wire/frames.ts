@@ -1,4 +1,4 @@
-/** Whole frames, checksums included: for the responder's peers, packet generators and tests. Not for hot paths. */
+/** Complete frames with checksums, for the responder's peers, packet generators and tests. Not for hot paths. */
 import { put16 } from "./bigendian.ts";
 import { buildEthernet, type Ethernet, EtherType } from "./ethernet.ts";
 import { fillIpv4Checksum, fillTransportChecksum } from "./fill.ts";
@@ -11,7 +11,7 @@ import { buildTcp, type Tcp } from "./tcp.ts";
 import { buildUdp, UDP_BYTES } from "./udp.ts";
 import { buildTag } from "./vlan.ts";
 
-/** Who sends to whom. IPv4 addresses are numbers, IPv6 addresses 16 bytes. */
+/** Source and destination. IPv4 addresses are numbers, IPv6 addresses 16 bytes. */
 export interface Ends extends Omit<Ethernet, "type"> {
   readonly from: number | Uint8Array;
   readonly to: number | Uint8Array;
@@ -23,7 +23,7 @@ export interface Ends extends Omit<Ethernet, "type"> {
 
 const HOPS = 64;
 
-/** Writes Ethernet, tag and IP headers for `length` bytes behind them; returns where those belong. */
+/** Writes Ethernet, tag and IP headers for `length` bytes after them; returns the offset of these. */
 export const buildNetwork = (bytes: Uint8Array, at: number, ends: Ends, protocol: number, length: number): number => {
   const { from, to } = ends;
   let network = buildEthernet(bytes, at, { ...ends, type: EtherType.vlan });
@@ -67,7 +67,7 @@ export const buildUdpFrame = (
   return finishFrame(memory, at, ends, transport, length, Protocol.udp);
 };
 
-/** Builds a TCP frame at `at`; returns its length. Longer than 64 KiB of IP packet it is a super-frame of length 0. */
+/** Builds a TCP frame at `at`; returns its length. If the IP packet exceeds 64 KiB, its length field is 0. */
 export const buildTcpFrame = (memory: Memory, at: number, ends: Ends, header: Tcp, payload: Uint8Array): number => {
   const length = header.headerLength + payload.length;
   const transport = buildNetwork(memory.bytes, at, ends, Protocol.tcp, length);

@@ -2,10 +2,13 @@
 export const hex = (text: string): Uint8Array =>
   Uint8Array.from(text.replaceAll(/\s/g, "").match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
-/** What a build function wrote into a buffer full of 0xa5, so that a forgotten byte shows, and where it said it ends. */
+/**
+ * The bytes that a build function wrote into a buffer full of 0xa5, so that missing bytes are detected, and the end
+ * that it returned.
+ */
 export const built = (length: number, build: (bytes: Uint8Array) => number): Uint8Array => {
   const bytes = new Uint8Array(length + 8).fill(0xa5);
   const end = build(bytes);
-  if (bytes.subarray(end).some((byte) => byte !== 0xa5)) throw new Error("wrote behind the end");
+  if (bytes.subarray(end).some((byte) => byte !== 0xa5)) throw new Error("wrote beyond the end");
   return bytes.slice(0, end);
 };

@@ -33,7 +33,7 @@ export interface Echo {
   readonly sequence: number;
 }
 
-/** Undefined when it is cut short. The checksum is not looked at. */
+/** Undefined if it is incomplete. The checksum is not checked. */
 export const parseEcho = (bytes: Uint8Array, at: number, end: number): Echo | undefined =>
   end - at < ICMP_BYTES
     ? undefined
@@ -43,7 +43,7 @@ export const parseEcho = (bytes: Uint8Array, at: number, end: number): Echo | un
         sequence: get16(bytes, at + SEQUENCE),
       };
 
-/** Writes the header with the checksum field 0; returns where the data belongs. */
+/** Writes the header with checksum field 0; returns the offset of the data. */
 export const buildEcho = (bytes: Uint8Array, at: number, echo: Echo): number => {
   bytes[at + TYPE] = echo.type;
   bytes[at + CODE] = 0;

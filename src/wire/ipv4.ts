@@ -34,8 +34,8 @@ export interface Ipv4 {
 }
 
 /**
- * Bytes of the header at `at`, options included, or 0 when header and total length do not make a whole packet that ends
- * before `end`.
+ * Bytes of the header at `at`, including options, or 0 unless header and total length describe a complete packet that
+ * ends before `end`.
  */
 export const ipv4HeaderLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < IPV4_BYTES) return 0;
@@ -46,7 +46,7 @@ export const ipv4HeaderLength = (bytes: Uint8Array, at: number, end: number): nu
   return total < length || total > end - at ? 0 : length;
 };
 
-/** Undefined when there is no whole packet. The checksum is not looked at. */
+/** Undefined if the packet is incomplete. The checksum is not checked. */
 export const parseIpv4 = (bytes: Uint8Array, at: number, end: number): Ipv4 | undefined => {
   const headerLength = ipv4HeaderLength(bytes, at, end);
   if (headerLength === 0) return undefined;
@@ -62,7 +62,7 @@ export const parseIpv4 = (bytes: Uint8Array, at: number, end: number): Ipv4 | un
   };
 };
 
-/** Writes a header without options and with the checksum field 0 (see `fill.ts`); returns where it ends. */
+/** Writes a header without options and with checksum field 0 (see `fill.ts`); returns its end. */
 export const buildIpv4 = (bytes: Uint8Array, at: number, header: Omit<Ipv4, "headerLength">): number => {
   bytes[at + VERSION_AND_LENGTH] = 0x45;
   bytes[at + 1] = 0;

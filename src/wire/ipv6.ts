@@ -9,13 +9,13 @@ export const DESTINATION = 24;
 export const IPV6_BYTES = 40;
 export const ADDRESS_BYTES = 16;
 
-/** Headers that may stand between the IPv6 header and the transport header. */
+/** Headers that may be between the IPv6 header and the transport header. */
 export const Extension = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destination: 60 } as const;
-/** More than these in a row are not looked through. */
+/** Limit of extension headers that are skipped. */
 export const MAX_EXTENSIONS = 8;
 
 export interface Ipv6 {
-  /** Bytes behind the header. */
+  /** Bytes after the header. */
   readonly payloadLength: number;
   readonly nextHeader: number;
   readonly hopLimit: number;
@@ -23,11 +23,11 @@ export interface Ipv6 {
   readonly destination: Uint8Array;
 }
 
-/** Whether a whole packet starts at `at` and ends before `end`. */
+/** Whether a complete packet starts at `at` and ends before `end`. */
 export const isIpv6 = (bytes: Uint8Array, at: number, end: number): boolean =>
   end - at >= IPV6_BYTES && bytes[at]! >>> 4 === 6 && get16(bytes, at + PAYLOAD_LENGTH) <= end - at - IPV6_BYTES;
 
-/** Undefined when there is no whole packet. */
+/** Undefined if the packet is incomplete. */
 export const parseIpv6 = (bytes: Uint8Array, at: number, end: number): Ipv6 | undefined =>
   isIpv6(bytes, at, end)
     ? {
@@ -39,7 +39,7 @@ export const parseIpv6 = (bytes: Uint8Array, at: number, end: number): Ipv6 | un
       }
     : undefined;
 
-/** Writes a header of traffic class and flow label 0; returns where it ends. */
+/** Writes a header with traffic class and flow label 0; returns its end. */
 export const buildIpv6 = (bytes: Uint8Array, at: number, header: Ipv6): number => {
   bytes.fill(0, at, at + PAYLOAD_LENGTH);
   bytes[at] = 0x60;
@@ -53,10 +53,10 @@ export const buildIpv6 = (bytes: Uint8Array, at: number, header: Ipv6): number =
 
 /**
  * Walks the extension headers from `at` to the end of the packet. Returns `256 * offset + protocol` of the first header
- * that is not skipped, or -1 when the chain is cut short or has more than `MAX_EXTENSIONS` headers.
+ * that is not skipped, or -1 if the chain is incomplete or has more than `MAX_EXTENSIONS` headers.
  *
- * A fragment (other than an only one) and a route that has not ended stop the walk at their own header: what follows is
- * no whole transport header, or its checksum is over another destination.
+ * A fragment (unless it is the only one) and a route with segments left end the walk at their own header: what follows
+ * is not a complete transport header, or its checksum includes another destination.
  */
 export const skipExtensions = (bytes: Uint8Array, at: number, end: number, nextHeader: number): number => {
   let protocol = nextHeader;
@@ -84,7 +84,7 @@ const isExtension = (protocol: number): boolean =>
 const extensionLength = (protocol: number, field: number): number =>
   protocol === Extension.fragment ? 8 : protocol === Extension.authentication ? (field + 2) * 4 : (field + 1) * 8;
 
-/** The link-local address that follows from a MAC address (RFC 4291, appendix A). */
+/** The link-local address derived from a MAC address (RFC 4291, appendix A). */
 export const linkLocal = (mac: Uint8Array): Uint8Array => {
   const address = new Uint8Array(ADDRESS_BYTES);
   address.set([0xfe, 0x80]);

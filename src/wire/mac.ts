@@ -3,7 +3,7 @@
 export const MAC_BYTES = 6;
 export const BROADCAST: Readonly<Uint8Array> = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
 
-/** A text that is no MAC address. Has the shape of the kit's errors, which this room does not import. */
+/** Not a valid MAC address. Has the shape of the kit's errors, which this room does not import. */
 export class InvalidMacAddress extends Error {
   override readonly name = "InvalidMacAddress";
   readonly code = "INVALID_MAC_ADDRESS";
@@ -29,5 +29,5 @@ export const parseMac = (text: string): Uint8Array => {
 export const formatMac = (bytes: Uint8Array, at = 0): string =>
   Array.from(bytes.subarray(at, at + MAC_BYTES), (byte) => byte.toString(16).padStart(2, "0")).join(":");
 
-/** Whether the address names a group (multicast or broadcast). */
+/** Whether the address is multicast or broadcast. */
 export const isGroup = (bytes: Uint8Array, at: number): boolean => (bytes[at]! & 1) === 1;

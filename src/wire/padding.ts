@@ -1,4 +1,4 @@
-/** What fills a short frame up to the least that Ethernet carries, told from what was to be sent. */
+/** Padding of short frames: finds the length without it. */
 import { ARP_BYTES } from "./arp.ts";
 import { get16 } from "./bigendian.ts";
 import { ETHERNET_BYTES, EtherType, SHORTEST_FRAME, TYPE } from "./ethernet.ts";
@@ -8,8 +8,8 @@ const IPV4_TOTAL = ETHERNET_BYTES + 2;
 const IPV6_PAYLOAD = ETHERNET_BYTES + 4;
 
 /**
- * Length of the frame at `at` without padding. Only frames of the least length can be padded, and only where the packet in
- * them says how long it is; others are left as they are.
+ * Length of the frame at `at` without padding. Only frames of minimum length can be padded; the length is known only if
+ * the packet's header has it, otherwise it is returned unchanged.
  */
 export const withoutPadding = (bytes: Uint8Array, at: number, length: number): number => {
   if (length !== SHORTEST_FRAME) return length;

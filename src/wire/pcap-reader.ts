@@ -1,4 +1,4 @@
-/** Capture files of the older form (pcap, draft-ietf-opsawg-pcap), and telling which form a file has. */
+/** Reads capture files of the older format (pcap, draft-ietf-opsawg-pcap), and detects the format of a file. */
 import { type CapturedPacket, ETHERNET_FCS, frameOf, MalformedCapture } from "./captured-packet.ts";
 import { BlockType, Direction } from "./pcapng.ts";
 import { readPcapng } from "./pcapng-reader.ts";
@@ -12,11 +12,11 @@ const LONGER_HEADER = 24;
 const PACKET_TYPE = 22;
 /** PACKET_OUTGOING of packet(7). */
 const OUTGOING = 4;
-/** What libpcap refuses as well (MAXIMUM_SNAPLEN). */
+/** The limit of libpcap (MAXIMUM_SNAPLEN). */
 const LONGEST = 262_144;
-/** Parts of the link-type word: the type, whether the length of the FCS is told, and that length in 16-bit words. */
+/** Parts of the link-type word: the type, whether it has the length of the FCS, and that length in 16-bit words. */
 const LinkType = { type: 0x03ff_ffff, fcsTold: 1 << 26, fcsShift: 28 } as const;
-/** Microseconds from here on are nanoseconds. Somewhat more than a second of them is bad rounding. */
+/** Larger fractions are nanoseconds. Slightly more than a second of microseconds is a rounding error. */
 const NO_MICROS = 2_000_000;
 const NO_NANOS = 1_000_000_000;
 
@@ -33,12 +33,12 @@ const readHeader = (view: DataView): FileHeader => {
   if (view.byteLength < FILE_HEADER) throw new MalformedCapture(0, "the file ends inside its header");
   const little = isMagic(view.getUint32(0, true));
   const magic = view.getUint32(0, little);
-  if (!isMagic(magic)) throw new MalformedCapture(0, "not a pcap file: it has no magic number");
+  if (!isMagic(magic)) throw new MalformedCapture(0, "not a pcap file: wrong magic number");
   const major = view.getUint16(4, little);
-  if (major !== 2) throw new MalformedCapture(0, `version ${major}, and only version 2 is known`);
+  if (major !== 2) throw new MalformedCapture(0, `version ${major} is not supported, only version 2 is`);
   const word = view.getUint32(20, little);
   const linkType = word & LinkType.type;
-  // Some programs count the FCS in bytes; Ethernet has no longer one than this.
+  // Some programs give the FCS in bytes; Ethernet's is not longer than this.
   const fcsBytes = (word & LinkType.fcsTold) === 0 ? 0 : Math.min(2 * (word >>> LinkType.fcsShift), ETHERNET_FCS);
   return {
     view,
@@ -50,17 +50,17 @@ const readHeader = (view: DataView): FileHeader => {
   };
 };
 
-/** Where the packet at `at` ends. @throws {MalformedCapture} */
+/** End of the packet at `at`. @throws {MalformedCapture} */
 const endOf = ({ view, little, packetHeader }: FileHeader, at: number): number => {
   const rest = view.byteLength - at;
   if (rest < packetHeader) throw new MalformedCapture(at, "the file ends inside a packet's header");
   const captured = view.getUint32(at + 8, little);
-  if (captured > LONGEST) throw new MalformedCapture(at, `a packet of ${captured} bytes cannot be`);
+  if (captured > LONGEST) throw new MalformedCapture(at, `a packet of ${captured} bytes exceeds the limit`);
   if (captured > rest - packetHeader) throw new MalformedCapture(at, "the file ends inside a packet");
   return at + packetHeader + captured;
 };
 
-/** Whether fractions of a second are nanoseconds: some programs write them under the magic number of microseconds. */
+/** Whether fractions of a second are nanoseconds: some programs write them with the magic number of microseconds. */
 const holdsNanos = (file: FileHeader): boolean => {
   const { view, little, magic } = file;
   if (magic === Magic.nanos) return true;
@@ -77,8 +77,8 @@ const holdsNanos = (file: FileHeader): boolean => {
 };
 
 /**
- * Goes through the packets of a file held in memory, in both byte orders and both resolutions.
- * @throws {MalformedCapture} at the packet that is wrong, after those before it
+ * Yields the packets of a file in memory, in either byte order and resolution.
+ * @throws {MalformedCapture} at the first invalid packet, after those before it
  */
 export function* readPcap(bytes: Uint8Array): Generator<CapturedPacket, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -104,7 +104,7 @@ export function* readPcap(bytes: Uint8Array): Generator<CapturedPacket, void, un
 
 const isMagic = (value: number): boolean => MAGICS.includes(value);
 
-/** Reads either form, as `readPcap` and `readPcapng` do. @throws {MalformedCapture} */
+/** Reads either format, as `readPcap` and `readPcapng` do. @throws {MalformedCapture} */
 export const readCapture = (
   bytes: Uint8Array,
   skip?: (fault: MalformedCapture) => void,

@@ -220,7 +220,7 @@ refuses("a classic pcap file", hex("d4c3b2a1 0200 0400 00000000 00000000"), /not
 refuses("a wrong byte-order magic", patched(8, 0), /magic/);
 refuses("a version it does not know", patched(12, 2), /version 2/);
 refuses("a block whose lengths differ", patched(SAMPLE.length - 4, 0x38), /do not agree/);
-refuses("a block of length 0", patched(SECTION + 4, 0), /cannot be/);
+refuses("a block of length 0", patched(SECTION + 4, 0), /invalid length/);
 refuses("a block of gigabytes", patched(SECTION + 4, 0, 0, 0, 0x40), /ends inside a block/);
 refuses("a packet of an interface that was not declared", patched(PACKET + 8, 2), /interface 2/);
 refuses("a packet longer than its block", patched(PACKET + 20, 21), /do not fit/);

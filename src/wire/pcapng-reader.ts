@@ -1,11 +1,11 @@
-/** Capture files: reading pcapng (draft-ietf-opsawg-pcapng). What does not hold together is reported with its place. */
+/** Reads pcapng capture files (draft-ietf-opsawg-pcapng). Inconsistencies are reported with their offset. */
 import { type CapturedPacket, ETHERNET_FCS, frameOf, MalformedCapture } from "./captured-packet.ts";
 import { BYTE_ORDER_MAGIC, BlockType, Option } from "./pcapng.ts";
 
 const MOST_INTERFACES = 4096;
 const SWAPPED_MAGIC = 0x4d3c_2b1a;
 
-/** Bits of a packet's flags: its direction, the bytes of FCS at its end (0 when not told), and what was wrong with it on the wire. */
+/** Bits of a packet's flags: direction, bytes of FCS at its end (0 if unknown), and errors on the wire. */
 const Flags = { direction: 3, fcsShift: 5, fcs: 15, damage: 0xff00_0000 } as const;
 
 interface Interface {
@@ -22,7 +22,7 @@ interface Section {
   readonly interfaces: Interface[];
 }
 
-/** A description that cannot be read still takes its number. */
+/** Placeholder for an unreadable description, which still uses an interface number. */
 const UNKNOWN_INTERFACE: Interface = {
   name: "",
   linkType: -1,
@@ -37,10 +37,10 @@ const throwIt = (fault: MalformedCapture): void => {
 };
 
 /**
- * Goes through the packets of a file held in memory, in both byte orders, over any number of sections; blocks of unknown
- * types are skipped.
- * @param skip is given each block whose contents are wrong; reading goes on behind it
- * @throws {MalformedCapture} where the next block cannot be found; without `skip` at any block that is wrong
+ * Yields the packets of a file in memory, in either byte order, with any number of sections; blocks of unknown types
+ * are skipped.
+ * @param skip called with each block whose contents are invalid; reading continues after it
+ * @throws {MalformedCapture} if the next block cannot be found; without `skip` at any invalid block
  */
 export function* readPcapng(bytes: Uint8Array, skip = throwIt): Generator<CapturedPacket, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -49,7 +49,8 @@ export function* readPcapng(bytes: Uint8Array, skip = throwIt): Generator<Captur
   for (let at = 0; at < bytes.length;) {
     if (bytes.length - at < 12) throw new MalformedCapture(at, "the file ends inside a block");
     if (view.getUint32(at, true) === BlockType.section) section = readSection(view, at);
-    if (section === undefined) throw new MalformedCapture(at, "not a pcapng file: it starts with no section header");
+    if (section === undefined)
+      throw new MalformedCapture(at, "not a pcapng file: it does not start with a section header");
     const block = new Block(view, at, section.little);
     const packet = tried(section, block, skip);
     if (packet !== undefined) yield packet;
@@ -90,7 +91,7 @@ const readSection = (view: DataView, at: number): Section => {
   const block = new Block(view, at, little);
   block.need(28, "a section header");
   const major = block.u16(12);
-  if (major !== 1) throw new MalformedCapture(at, `version ${major}, and only version 1 is known`);
+  if (major !== 1) throw new MalformedCapture(at, `version ${major} is not supported, only version 1 is`);
   return { little, interfaces: [] };
 };
 
@@ -113,20 +114,20 @@ const declare = (section: Section, block: Block): void => {
   section.interfaces[id] = { name, linkType, fcsBytes, snapLength, unitsPerSecond, secondsOffset };
 };
 
-/** Drafts of the format have called it a number of bits and a number of bytes: Ethernet's is told as 32 or as 4. */
+/** Drafts of the format defined it in bits or in bytes: Ethernet's is given as 32 or as 4. */
 const fcsLength = (value: number): number => Math.min(value >= 8 ? value >> 3 : value, ETHERNET_FCS);
 
-/** Bit 7 clear: a power of ten; set: of two. */
+/** Bit 7 clear: a power of ten; set: a power of two. */
 const resolution = (value: number): bigint => ((value & 0x80) === 0 ? 10n : 2n) ** BigInt(value & 0x7f);
 
-/** Enhanced packets, and the obsolete ones, which differ in how they number their interface. */
+/** Enhanced packets, and the obsolete ones, which number their interface differently. */
 const timedPacket = (section: Section, block: Block, interfaceId: number): CapturedPacket => {
   block.need(32, "a packet");
   const from = interfaceOf(section, block, interfaceId);
   const captured = block.u32(20);
   const padded = Math.ceil(captured / 4) * 4;
   if (padded > block.length - 32)
-    throw new MalformedCapture(block.at, `${captured} bytes of packet do not fit into it`);
+    throw new MalformedCapture(block.at, `the ${captured} bytes of its packet do not fit`);
   const units = BigInt(block.u32(12)) * 4_294_967_296n + BigInt(block.u32(16));
   let flags = 0;
   for (const [code, at, length] of block.options(28 + padded))
@@ -145,14 +146,14 @@ const timedPacket = (section: Section, block: Block, interfaceId: number): Captu
   };
 };
 
-/** A simple packet is of interface 0 and says only its original length. */
+/** A simple packet belongs to interface 0 and has only its original length. */
 const simplePacket = (section: Section, block: Block): CapturedPacket => {
   block.need(16, "a simple packet");
   const from = interfaceOf(section, block, 0);
   const original = block.u32(8);
   const captured = Math.min(original, from.snapLength === 0 ? original : from.snapLength);
   if (captured > block.length - 16)
-    throw new MalformedCapture(block.at, `${captured} bytes of packet do not fit into it`);
+    throw new MalformedCapture(block.at, `the ${captured} bytes of its packet do not fit`);
   return {
     interfaceId: 0,
     interfaceName: from.name,
@@ -172,7 +173,7 @@ const interfaceOf = (section: Section, block: Block, id: number): Interface => {
   return found;
 };
 
-/** One block. Invariant: it lies wholly in the file, and both its lengths agree. Offsets are from its start. */
+/** One block. Invariant: it is completely in the file, and its two lengths agree. Offsets are from its start. */
 class Block {
   readonly view: DataView;
   readonly at: number;
@@ -187,7 +188,7 @@ class Block {
     this.type = view.getUint32(at, little);
     this.length = view.getUint32(at + 4, little);
     const { length } = this;
-    if (length < 12 || length % 4 !== 0) throw new MalformedCapture(at, `a length of ${length} bytes cannot be`);
+    if (length < 12 || length % 4 !== 0) throw new MalformedCapture(at, `invalid length of ${length} bytes`);
     if (length > view.byteLength - at) throw new MalformedCapture(at, "the file ends inside a block");
     if (view.getUint32(at + length - 4, little) !== length)
       throw new MalformedCapture(at, "its two lengths do not agree");
@@ -208,10 +209,10 @@ class Block {
   slice(offset: number, length: number): Uint8Array {
     return new Uint8Array(this.view.buffer, this.view.byteOffset + this.at + offset, length);
   }
-  /** The options from `offset` on: code, where the value lies, its length. */
+  /** The options from `offset` on: code, offset of the value, its length. */
   *options(offset: number): Generator<readonly [code: number, at: number, length: number]> {
     for (let at = offset; at < this.length - 4;) {
-      if (at + 4 > this.length - 4) throw new MalformedCapture(this.at, "an option is cut short");
+      if (at + 4 > this.length - 4) throw new MalformedCapture(this.at, "an option is incomplete");
       const code = this.u16(at);
       const length = this.u16(at + 2);
       if (code === Option.end) return;

@@ -1,7 +1,7 @@
 /**
- * Capture files: writing pcapng (draft-ietf-opsawg-pcapng) into a buffer, in whole blocks.
+ * Writes pcapng capture files (draft-ietf-opsawg-pcapng) into a buffer, in whole blocks.
  *
- * Every block starts on a 4-byte boundary and is little-endian. Packets carry their direction.
+ * Each block starts on a 4-byte boundary and is little-endian. Packets have their direction.
  */
 import { copyAndSum } from "./checksum.ts";
 import type { Memory } from "./memory.ts";
@@ -19,28 +19,28 @@ export const Option = {
   timeOffset: 14,
 } as const;
 
-/** Seen from the interface: low two bits of a packet's flags. */
+/** Direction as seen from the interface: low two bits of a packet's flags. */
 export const Direction = { unknown: 0, inbound: 1, outbound: 2 } as const;
 
-/** Decimal digits behind the second in time stamps. */
+/** Decimal digits of fractions of a second in time stamps. */
 export const Resolution = { micro: 6, nano: 9 } as const;
 export type Resolution = (typeof Resolution)[keyof typeof Resolution];
 
-/** What an enhanced packet block takes besides its data and their padding. */
+/** Bytes of an enhanced packet block besides data and padding. */
 export const PACKET_OVERHEAD = 44;
 const PACKET_DATA = 28;
 const LONGEST_NAME = 255;
 const TWO_TO_32 = 4_294_967_296;
 
 /**
- * Writes blocks one behind the other. A block that does not fit is not begun: the method returns false, and the owner
+ * Writes blocks one after the other. A block that does not fit is not begun: the method returns false, and the owner
  * empties the buffer first.
  *
  * Invariants: `memory[0, used)` is whole blocks; `used` is a multiple of 4.
  */
 export class PcapngWriter {
   readonly memory: Memory;
-  /** Longer frames are cut to this. */
+  /** Longer frames are truncated to this. */
   readonly snapLength: number;
   readonly #resolutions: Resolution[] = [];
   #used = 0;
@@ -86,8 +86,8 @@ export class PcapngWriter {
   }
 
   /**
-   * Adds a frame of `length` bytes at `offset` of `from`, at a time of whole `seconds` since 1970 and `nanoseconds` below
-   * 1,000,000,000. Allocates nothing.
+   * Adds a frame of `length` bytes at `offset` of `from`. Its time is whole `seconds` since 1970 and `nanoseconds`
+   * below 1,000,000,000. Does not allocate.
    * @param direction one of `Direction`
    */
   packet(
@@ -119,13 +119,13 @@ export class PcapngWriter {
     return this.#end(at, block);
   }
 
-  /** The blocks in the first `count` bytes have been written away; the rest moves to the front. */
+  /** The first `count` bytes were written; the rest moves to the front. */
   consume(count: number): void {
     this.memory.bytes.copyWithin(0, count, this.#used);
     this.#used -= count;
   }
 
-  /** Where the last block ends that lies wholly in the first `count` bytes. */
+  /** End of the last block that is completely in the first `count` bytes. */
   wholeBlocks(count: number): number {
     let at = 0;
     while (at < this.#used) {
@@ -140,7 +140,7 @@ export class PcapngWriter {
     return this.#used + length <= this.memory.words.length * 4;
   }
 
-  /** Returns the block's first word. */
+  /** Returns the word index of the block. */
   #begin(type: number, length: number): number {
     const at = this.#used >> 2;
     this.memory.words[at] = type;
@@ -167,7 +167,10 @@ export class PcapngWriter {
     words[word] = Option.end;
   }
 
-  /** Time stamps are 64 bits, upper half first. 10^9 seconds in nanoseconds need 60 bits: more than a number holds. */
+  /**
+   * Time stamps are 64 bits, upper half first. 10^9 seconds in nanoseconds need 60 bits, more than a number can hold
+   * exactly.
+   */
   #stamp(word: number, seconds: number, nanoseconds: number, resolution: Resolution): void {
     const { words } = this.memory;
     if (resolution === Resolution.micro) {
@@ -183,7 +186,7 @@ export class PcapngWriter {
   }
 }
 
-/** UTF-8, cut to what a name may take. */
+/** UTF-8, truncated to the longest name. */
 const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text).subarray(0, LONGEST_NAME);
 
 const optionLength = (value: Uint8Array): number => 4 + ((value.length + 3) & ~3);

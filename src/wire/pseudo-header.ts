@@ -5,8 +5,8 @@ import * as ipv6 from "./ipv6.ts";
 import type { Memory } from "./memory.ts";
 
 /**
- * Its partial sum, for the network header at `at` (its version decides the family) and `length` bytes of transport
- * header and payload. With `length` 0 it is what segments of all lengths have in common.
+ * Its partial sum, for the network header at `at` (the version determines the family) and `length` bytes of transport
+ * header and payload. With `length` 0 it is the part common to segments of all lengths.
  */
 export const pseudoHeaderSum = (memory: Memory, at: number, protocol: number, length: number): number => {
   const addresses =

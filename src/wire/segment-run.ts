@@ -1,22 +1,24 @@
-/** Consecutive segments of one TCP flow, on their way to become one frame. */
+/** Consecutive segments of one TCP flow that are merged into one frame. */
 import { fold } from "./checksum.ts";
 import { DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
 
-/** Most frames in a run: with 1,448 bytes of payload each, 46 fill the longest IP packet. */
+/** Limit of frames in a run: with 1,448 bytes of payload each, 46 fill the longest IP packet. */
 const MAX_SEGMENTS = 48;
-/** Most pieces: the headers of the first frame, and the payload of each. */
+/** Limit of pieces: the headers of the first frame, and the payload of each. */
 export const MAX_PIECES = MAX_SEGMENTS + 1;
 const MAX_IP_BYTES = 0xffff;
 const PIECE_WORDS = 2;
-/** The longest headers (Ethernet with a tag, IPv6, TCP with all options), and half a word on either side, in words. */
+/**
+ * The longest headers (Ethernet with a tag, IPv6, TCP with all options), and half a word before and after, in words.
+ */
 const HEADER_WORDS = 31;
-/** Halves of an IPv4 header: length, identification and fragment, checksum; of an IPv6 one: length. */
+/** Offsets of half words in an IPv4 header: length, identification, fragment, checksum; in an IPv6 header: length. */
 const IPV4_LENGTH = 1;
 const IDENTIFICATION = 2;
 const FRAGMENT = 3;
 const IPV4_CHECKSUM = 5;
 const IPV6_LENGTH = 2;
-/** Halves of a TCP header. */
+/** Offsets of half words in a TCP header. */
 const SEQUENCE = 2;
 const TCP_FLAGS = 6;
 const TCP_CHECKSUM = 8;
@@ -27,15 +29,18 @@ const PUSH = PSH;
  * A run of segments.
  *
  * Invariants, while `segments` > 0: all have the same headers but for length, identification, sequence number, PSH and
- * checksums; each starts where the one before ends; all but the last have `segmentBytes` of payload.
+ * checksums; each starts where the previous one ends; all but the last have `segmentBytes` of payload.
  */
 export class SegmentRun {
-  /** Byte offset and length of each piece: the first frame, then the payloads of the others. What adjoins is one piece. */
+  /**
+   * Byte offset and length of each piece: the first frame, then the payloads of the others. Adjacent payloads are one
+   * piece.
+   */
   readonly pieces = new Int32Array(MAX_PIECES * PIECE_WORDS);
   pieceCount = 0;
-  /** How many frames; 0 when the run is not in use. */
+  /** Number of frames; 0 if the run is not in use. */
   segments = 0;
-  /** Where the first frame is, as it was added. */
+  /** Position of the first frame as added. */
   offset = 0;
   length = 0;
   /** Bytes in memory between its headers and its payload. */
@@ -43,39 +48,42 @@ export class SegmentRun {
   flags = 0;
   tag = 0;
   ipv6 = false;
-  /** Payload of each segment but perhaps the last, in bytes. */
+  /** Payload of each segment but the last, in bytes. */
   segmentBytes = 0;
   /** Bytes of all headers, and before the TCP header. */
   headerBytes = 0;
   transportOffset = 0;
   /** Payload of all segments, in bytes. */
   payload = 0;
-  /** Whether nothing can follow: the last segment was short or pushed. */
+  /** No segment can follow: the last one was short or had PSH. */
   complete = false;
 
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
   readonly #carry: boolean;
-  /** The first frame's headers by words, and from `HEADER_WORDS` on which of their bits all segments have in common. */
+  /** The first frame's headers as words, and from `HEADER_WORDS` on a mask of the bits common to all segments. */
   readonly #common = new Int32Array(2 * HEADER_WORDS);
   readonly #commonHalves = new Uint16Array(this.#common.buffer);
   #commonWords = 0;
-  /** Where the first frame and its headers are, in halves of the memory. */
+  /** Positions of the first frame and its headers, in half words of the memory. */
   #frame = 0;
   #network = 0;
   #transport = 0;
   #end = 0;
-  /** Bytes of headers that the IP length counts, and payload that the longest packet has room for. */
+  /** Bytes of headers counted in the IP length, and limit of payload in an IP packet. */
   #ipHeaders = 0;
   #room = 0;
   #nextSequence = 0;
-  /** IPv4 identification of the first segment, and what is expected of the next one. */
+  /** IPv4 identification of the first segment, and the next one expected. */
   #identification = 0;
   #nextIdentification = 0;
-  /** Sums of the IPv4 header, and of TCP and pseudo header, without what differs from segment to segment. */
+  /** Sums of the IPv4 header, and of TCP and pseudo header, without the fields that differ between segments. */
   #networkSum = 0;
   #transportSum = 0;
-  /** Sums of what differs, checksums included, for segments whose payload is at an even and at an odd place of the whole. */
+  /**
+   * Sums of the differing fields and checksums, for segments whose payload is at an even and at an odd offset of the
+   * whole.
+   */
   #evenSum = 0;
   #oddSum = 0;
   #oddSegments = 0;
@@ -87,7 +95,7 @@ export class SegmentRun {
   }
 
   /**
-   * Starts with the segment in view, which is plain data, not pushed, and has a good IPv4 checksum.
+   * Starts a run with the segment in view, which is plain data without PSH and has a correct IPv4 checksum.
    * @param gap bytes in memory between its headers and its payload, 0 for a frame in one piece
    */
   begin(view: TcpView, length: number, flags: number, tag: number, gap: number): void {
@@ -123,20 +131,20 @@ export class SegmentRun {
     this.#oddSegments = 0;
   }
 
-  /** Whether the segment in view is of the same flow. */
+  /** Whether the segment in view belongs to the same flow. */
   isFlowOf(view: TcpView, tag: number): boolean {
     const network = this.#network - this.#frame;
     const transport = this.#transport - this.#frame;
     if (view.network - view.frame !== network || view.transport - view.frame !== transport || tag !== this.tag)
       return false;
-    // Ports first: that is where flows differ.
+    // Ports first, because flows mostly differ there.
     if (this.#differs(view, transport, transport + 2)) return false;
     return !this.#differs(view, transport - (this.ipv6 ? 16 : 4), transport);
   }
 
   /**
-   * Adds the frame of `length` bytes at `offset`, if it is a segment that continues the run and lies at the same place of
-   * a word as the first one. Otherwise nothing has happened.
+   * Adds the frame of `length` bytes at `offset`, if it is a segment that continues the run and has the same alignment
+   * as the first one. Otherwise returns false without effect.
    * @param gap bytes in memory between its headers and its payload, 0 for a frame in one piece
    */
   extend(offset: number, length: number, tag: number, gap: number): boolean {
@@ -153,8 +161,8 @@ export class SegmentRun {
   }
 
   /**
-   * As `extend`, for a frame that is known to be a segment cut from the same super-frame as the last one, right behind it:
-   * what the two have in common anyway is not compared, but for ports and flags.
+   * As `extend`, for a frame known to be the next segment of the same super-frame as the last one: fields that are
+   * equal in that case are not compared, except ports and flags.
    */
   follow(offset: number, length: number, gap: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
@@ -171,7 +179,7 @@ export class SegmentRun {
     return true;
   }
 
-  /** Turns the first frame's header into that of the whole. */
+  /** Turns the first frame's header into that of the merged frame. */
   seal(): void {
     const halves = this.#halves;
     const network = this.#network;
@@ -189,7 +197,7 @@ export class SegmentRun {
     halves[transport + TCP_CHECKSUM] = this.#carry ? ~fold(carried) : fold(pseudo);
   }
 
-  /** Payload of a frame that could belong to the run by its length and place; otherwise 0. */
+  /** Payload of a frame whose length and alignment fit the run; otherwise 0. */
   #payloadThatFits(offset: number, length: number): number {
     const payload = (length - this.headerBytes) | 0;
     if (payload <= 0 || payload > this.segmentBytes || this.payload + payload > this.#room) return 0;
@@ -221,7 +229,7 @@ export class SegmentRun {
     this.complete = pushed !== 0 || payload < this.segmentBytes;
   }
 
-  /** What adjoins the last piece lengthens it. */
+  /** Payload adjacent to the last piece extends it. */
   #addPiece(at: number, length: number): void {
     const pieces = this.pieces;
     const last = Math.imul(this.pieceCount - 1, PIECE_WORDS);
@@ -234,7 +242,10 @@ export class SegmentRun {
     this.pieceCount++;
   }
 
-  /** Keeps what all segments have in common: Ethernet, type of service, DF, TTL, addresses, ports, ack, window, options. */
+  /**
+   * Stores the fields common to all segments: Ethernet, type of service, DF, TTL, addresses, ports, ack, window,
+   * options.
+   */
   #learn(): void {
     const network = this.#network;
     const transport = this.#transport;
@@ -261,7 +272,7 @@ export class SegmentRun {
     mask[at + transport + TCP_CHECKSUM] = 0;
   }
 
-  /** Sums what all segments have in common. */
+  /** Sums the fields common to all segments. */
   #sumUp(): void {
     const halves = this.#halves;
     const network = this.#network;
@@ -276,7 +287,7 @@ export class SegmentRun {
     this.#transportSum = addresses + pseudoTail(0) + sum(halves, transport, this.#end) - varying;
   }
 
-  /** Whether the headers from word `at` on are the first segment's but for what differs anyway. */
+  /** Whether the headers from word `at` on equal the first segment's, except for the fields that differ. */
   #hasCommonHeaders(at: number): boolean {
     const words = this.#words;
     const common = this.#common;
@@ -288,7 +299,10 @@ export class SegmentRun {
     return difference === 0;
   }
 
-  /** Whether the length is right (a padded frame is longer), for IPv4 the checksum too, and the identification goes on. */
+  /**
+   * Whether the length is correct (a padded frame is longer), for IPv4 also the checksum, and the identification
+   * continues.
+   */
   #continuesNetwork(network: number, payload: number): boolean {
     const halves = this.#halves;
     if (this.ipv6) return swap16(halves[network + IPV6_LENGTH]!) === this.#ipHeaders + payload;
@@ -299,7 +313,7 @@ export class SegmentRun {
     return this.#counts(swap16(identification));
   }
 
-  /** Whether the IPv4 identification goes on: one more each time, or, where fragments are forbidden, always the same. */
+  /** Whether the IPv4 identification continues: incremented each time or, with DF set, constant. */
   #counts(identification: number): boolean {
     if (identification !== this.#nextIdentification) {
       const fixed = (this.#halves[this.#network + FRAGMENT]! & DONT_FRAGMENT) !== 0;
@@ -309,7 +323,7 @@ export class SegmentRun {
     return true;
   }
 
-  /** Sum of what `#transportSum` leaves out: less than 2^18, so those of a run may be added up unfolded. */
+  /** Sum of what `#transportSum` excludes: less than 2^18, so those of a run may be added unfolded. */
   #varyingSum(transport: number, payload: number): number {
     const halves = this.#halves;
     const sequence = (halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]!) | 0;
@@ -319,8 +333,8 @@ export class SegmentRun {
   }
 
   /**
-   * Sum of all payload as the checksums of the segments imply it: what is missing to a sum of 0 for each segment. A payload
-   * at an odd place of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+   * Sum of the payload implied by the segments' checksums: what each segment lacks to a sum of 0. A payload at an odd
+   * offset of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
    */
   #impliedSum(): number {
     const even = fold(this.#evenSum + (this.segments - this.#oddSegments) * this.#transportSum);
@@ -328,7 +342,7 @@ export class SegmentRun {
     return (~even & 0xffff) + (~swap16(odd) & 0xffff);
   }
 
-  /** Whether halves `from` up to `to`, counted from the frames' starts, differ. */
+  /** Whether half words `from` up to `to`, counted from the start of the frames, differ. */
   #differs(view: TcpView, from: number, to: number): boolean {
     const halves = this.#halves;
     const other = view.frame - this.#frame;

@@ -1,4 +1,7 @@
-/** TCP segmentation written a second time, plainly: what tests hold the model's engine and the far end's cutter against. */
+/**
+ * TCP segmentation in a second, simple implementation, with which the model's engine and the far end's cutter are
+ * compared.
+ */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
 import { ETHERNET_BYTES } from "./ethernet.ts";
@@ -8,11 +11,11 @@ import type { Memory } from "./memory.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
 import * as tcp from "./tcp.ts";
 
-/** Where segments are built: memory that lends a place for one frame at a time. The kit's `Port` with words. */
+/** Memory in which segments are built, one frame at a time. The kit's `Port` with words. */
 export interface SegmentPort extends Memory {
-  /** Where a frame of `length` bytes may be built: a byte offset, or -1 when it cannot be taken. */
+  /** Reserves space for a frame of `length` bytes: a byte offset, or -1 if it cannot be taken. */
   reserve(length: number): number;
-  /** The frame in the reserved place is complete. */
+  /** The frame in the reserved space is complete. */
   commit(length: number): void;
 }
 

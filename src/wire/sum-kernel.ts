@@ -29,7 +29,7 @@ export const KERNEL =
 
 const decode = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
-/** Looks at shared WebAssembly memory as memory of frames, with fast sums. Compiles: once for each thread and memory. */
+/** Memory of frames in shared WebAssembly memory, with fast sums. Compiles: once for each thread and memory. */
 export const memoryWithSums = (shared: SharedMemory): Memory => {
   const module = new WebAssembly.Module(decode(KERNEL));
   const { exports } = new WebAssembly.Instance(module, { ferrule: { memory: shared } });

@@ -1,13 +1,13 @@
 /**
- * Where the parts of a TCP segment are: found once per frame, for the coalescer.
+ * Positions of the parts of a TCP segment, found once per frame, for the coalescer.
  *
- * Frames are read in 16-bit halves as a little-endian machine has them. Ones' complement sums do not depend on the order
- * of bytes as long as it is the same throughout (RFC 1071, section 2 (B)), so nothing is swapped to be summed. Positions
- * are in halves from the start of the memory unless they say otherwise.
+ * Frames are read as 16-bit half words of a little-endian machine. Ones' complement sums do not depend on byte order as
+ * long as it is the same throughout (RFC 1071, section 2 (B)), so nothing is swapped for summing. Positions are in half
+ * words from the start of the memory unless stated otherwise.
  */
 import { fold } from "./checksum.ts";
 
-/** Type fields, in the order of a little-endian machine. */
+/** EtherTypes in the byte order of a little-endian machine. */
 const TYPE_IPV4 = 0x0008;
 const TYPE_IPV6 = 0xdd86;
 const TYPE_VLAN = 0x0081;
@@ -20,21 +20,21 @@ const IPV6_HALVES = 20;
 const SHORTEST = 54;
 const PROTOCOL_TCP = 6;
 
-/** IPv4: bytes 0, 6 and 7, 9, as halves of the header. */
+/** IPv4: bytes 0, 6 and 7, 9, as half words of the header. */
 const VERSION_5_WORDS = 0x45;
-/** Everything in flags and fragment offset except "don't fragment". */
+/** All bits of flags and fragment offset except "don't fragment". */
 const FRAGMENT = 0xffbf;
 export const DONT_FRAGMENT = 0x0040;
 
-/** TCP flags, in the upper byte of the half that starts with the data offset. */
+/** TCP flags, in the upper byte of the half word that starts with the data offset. */
 export const ACK = 0x1000;
 export const PSH = 0x0800;
 const FLAGS = 0xff00;
 
-/** A 16-bit number of the network's order read or written as one of this machine's. */
+/** Converts a 16-bit number between network and machine byte order. */
 export const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>> 8);
 
-/** The last frame looked at. One per coalescer, filled in anew for each frame. */
+/** The last frame examined. One object per coalescer, reused for each frame. */
 export class TcpView {
   /** The memory. */
   readonly halves: Uint16Array;
@@ -44,19 +44,19 @@ export class TcpView {
   /** Byte offset of the frame. */
   offset = 0;
   ipv6 = false;
-  /** Where the frame, the IP header and the TCP header start. */
+  /** Positions of the frame, the IP header and the TCP header. */
   frame = 0;
   network = 0;
   transport = 0;
-  /** Where the TCP header, with its options, ends. */
+  /** End of the TCP header including options. */
   end = 0;
   /** Bytes of all headers, and of the payload. */
   headerBytes = 0;
   payload = 0;
-  /** The frame holds more than the IP packet (padding). */
+  /** The frame is longer than the IP packet (padding). */
   padded = false;
 
-  /** @throws {RangeError} when `bytes` does not start on a 4-byte boundary of its buffer */
+  /** @throws {RangeError} if `bytes` does not start on a 4-byte boundary of its buffer */
   constructor(bytes: Uint8Array) {
     this.halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 1);
     this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
@@ -64,8 +64,8 @@ export class TcpView {
   }
 
   /**
-   * Whether the frame is TCP over IPv4 without options and fragments, or over IPv6 without extension headers, at most
-   * one 802.1Q tag, and as long as it says it is. Frames at odd offsets are not.
+   * Whether the frame is TCP over IPv4 without options and fragments, or over IPv6 without extension headers, has at
+   * most one 802.1Q tag, and has the length in its header. Frames at odd offsets are rejected.
    */
   look(offset: number, length: number): boolean {
     if (length < SHORTEST || (offset & 1) !== 0 || offset < 0 || offset + length > this.#bytes) return false;
@@ -105,17 +105,17 @@ export class TcpView {
     return true;
   }
 
-  /** Whether it carries payload, nothing but payload, and no flag that asks for more than to be read. */
+  /** Whether it has payload, no padding, and no flags besides ACK and PSH. */
   isPlainData(): boolean {
     return this.payload > 0 && !this.padded && (this.halves[this.transport + 6]! & FLAGS & ~PSH) === ACK;
   }
 
-  /** Whether the sender asks that it be read at once. */
+  /** Whether PSH is set. */
   isPushed(): boolean {
     return (this.halves[this.transport + 6]! & PSH) !== 0;
   }
 
-  /** Whether the IPv4 header's checksum is right; IPv6 has none. */
+  /** Whether the IPv4 header checksum is correct; IPv6 has none. */
   hasGoodIpChecksum(): boolean {
     return this.ipv6 || fold(sum(this.halves, this.network, this.transport)) === 0xffff;
   }
@@ -127,7 +127,7 @@ export class TcpView {
   }
 }
 
-/** Sum of the halves from `from` up to `to`, unfolded; at most 2^15 of them. */
+/** Sum of the half words from `from` up to `to`, unfolded; at most 2^15 of them. */
 export const sum = (halves: Uint16Array, from: number, to: number): number => {
   let total = 0;
   for (let i = from; i < to; i++) total += halves[i]!;

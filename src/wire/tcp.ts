@@ -35,14 +35,14 @@ export interface Tcp {
   readonly window: number;
 }
 
-/** Bytes of the header at `at`, options included, or 0 when it does not end before `end`. */
+/** Bytes of the header at `at`, including options, or 0 if it does not end before `end`. */
 export const tcpHeaderLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < TCP_BYTES) return 0;
   const length = (bytes[at + DATA_OFFSET]! >>> 4) << 2;
   return length < TCP_BYTES || length > end - at ? 0 : length;
 };
 
-/** Undefined when there is no whole header. The checksum is not looked at. */
+/** Undefined if the header is incomplete. The checksum is not checked. */
 export const parseTcp = (bytes: Uint8Array, at: number, end: number): Tcp | undefined => {
   const headerLength = tcpHeaderLength(bytes, at, end);
   if (headerLength === 0) return undefined;
@@ -58,8 +58,8 @@ export const parseTcp = (bytes: Uint8Array, at: number, end: number): Tcp | unde
 };
 
 /**
- * Writes the header with the checksum field 0 (see `fill.ts`); options, if `headerLength` leaves room, are NOPs.
- * Returns where the payload belongs.
+ * Writes the header with checksum field 0 (see `fill.ts`); options, if `headerLength` leaves room, are NOPs. Returns
+ * the offset of the payload.
  */
 export const buildTcp = (bytes: Uint8Array, at: number, header: Tcp): number => {
   put16(bytes, at + SOURCE_PORT, header.sourcePort);

@@ -14,14 +14,14 @@ export interface Udp {
   readonly length: number;
 }
 
-/** Bytes of header and payload of the datagram at `at`, or 0 when it does not end before `end`. */
+/** Bytes of header and payload of the datagram at `at`, or 0 if it does not end before `end`. */
 export const udpLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < UDP_BYTES) return 0;
   const length = get16(bytes, at + LENGTH);
   return length < UDP_BYTES || length > end - at ? 0 : length;
 };
 
-/** Undefined when there is no whole datagram. The checksum is not looked at. */
+/** Undefined if the datagram is incomplete. The checksum is not checked. */
 export const parseUdp = (bytes: Uint8Array, at: number, end: number): Udp | undefined => {
   const length = udpLength(bytes, at, end);
   if (length === 0) return undefined;
@@ -32,7 +32,7 @@ export const parseUdp = (bytes: Uint8Array, at: number, end: number): Udp | unde
   };
 };
 
-/** Writes the header with the checksum field 0 (see `fill.ts`); returns where the payload belongs. */
+/** Writes the header with checksum field 0 (see `fill.ts`); returns the offset of the payload. */
 export const buildUdp = (bytes: Uint8Array, at: number, header: Udp): number => {
   put16(bytes, at + SOURCE_PORT, header.sourcePort);
   put16(bytes, at + DESTINATION_PORT, header.destinationPort);

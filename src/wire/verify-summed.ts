@@ -1,9 +1,10 @@
 /**
- * What `verify` says, for less where the frame has just been summed as a whole, as a copy on its way in has.
+ * The result of `verify`, at lower cost for a frame that was summed as a whole while it was copied.
  *
- * Most frames' headers begin at words (the frame two bytes before one), IPv4 has no options, IPv6 no extension headers,
- * and the packet ends with the frame. A few words then say all, and the transport's sum is that of the frame less what
- * belongs to neither it nor its pseudo header. Words are as they lie in memory, and so is the order of halves here.
+ * In most frames the headers are aligned to words (the frame starts two bytes before one), IPv4 has no options, IPv6 no
+ * extension headers, and the packet ends with the frame. Then a few words are sufficient, and the transport's sum is
+ * that of the frame minus what belongs neither to it nor to its pseudo header. Words and half words are in memory
+ * order.
  */
 import { fold } from "./checksum.ts";
 import type { Memory } from "./memory.ts";
@@ -17,14 +18,14 @@ const IPV4_FIRST = 0x45;
 const FRAGMENT = 0xff3f << 16;
 const TCP = 6;
 const UDP = 17;
-/** Ethernet addresses and type, a tag above that. */
+/** Offsets of the network header, without and with a tag. */
 const NETWORK_AT = 14;
 const TAGGED_NETWORK_AT = 18;
 const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const TCP_HEADER = 20;
 const UDP_HEADER = 8;
-/** More than what is taken away from a sum; nothing in one's complement. */
+/** Larger than what is subtracted from a sum, and equal to 0 in one's complement. */
 const ENOUGH = 32 * 0xffff;
 const IP = Verified.ip;
 const IP_GOOD = Verified.ip | Verified.ipGood;
@@ -38,8 +39,8 @@ const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>> 8);
 const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
- * As `verify`, where the frame has been summed already: `total` is its partial sum from the first byte on, or with
- * `tagged`, for which it must have a tag, from the type behind the tag on.
+ * As `verify`, for a frame that was already summed: `total` is its partial sum from the first byte on, or with
+ * `tagged`, for a frame with a tag, from the type after the tag on.
  */
 export const verifySummed = (memory: Memory, frame: number, length: number, tagged: boolean, total: number): number => {
   const packet = (length - (tagged ? TAGGED_NETWORK_AT : NETWORK_AT)) | 0;
@@ -64,7 +65,7 @@ const addresses = (words: Int32Array, at: number): number =>
   halves(words[(at - 2) | 0]!) +
   halves(words[(at - 1) | 0]!);
 
-/** As `verify`, or 0 when the packet of `packet` bytes (at least 28) at word `at` is not a common one. */
+/** As `verify`, or 0 if the packet of `packet` bytes (at least 28) at word `at` is not of the common form. */
 const commonIpv4 = (words: Int32Array, at: number, packet: number, total: number, before: number): number => {
   const first = words[at]!;
   const second = words[(at + 1) | 0]!;
@@ -89,7 +90,10 @@ const commonIpv6 = (words: Int32Array, at: number, packet: number, total: number
   return transport === 0 ? 0 : IPV6_GOOD | transport;
 };
 
-/** `bytes` is at least 8; `others` is the sum of what is in `total` but neither in the transport nor in its pseudo header. */
+/**
+ * `bytes` is at least 8; `others` is the sum of the parts of `total` that belong neither to the transport nor to its
+ * pseudo header.
+ */
 const commonTransport = (
   words: Int32Array,
   at: number,
@@ -109,7 +113,7 @@ const commonTransport = (
   if (protocol !== UDP) return 0;
   const second = words[(at + 1) | 0]!;
   if (swap16(second & 0xffff) !== bytes) return 0;
-  // A checksum of 0 is none, which only IPv4 allows.
+  // A checksum of 0 means none, which only IPv4 allows.
   if (second >>> 16 === 0) return ipv4 ? UDP_GOOD : UDP_FOUND;
   return good ? UDP_GOOD : UDP_FOUND;
 };

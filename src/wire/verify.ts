@@ -1,4 +1,4 @@
-/** What a receive engine finds out about the checksums of a frame. */
+/** Verification of a frame's checksums, as in a receive engine. */
 import { intact, sum } from "./checksum.ts";
 import {
   dissect,
@@ -18,14 +18,14 @@ import { pseudoHeaderSum } from "./pseudo-header.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "./udp.ts";
 
 export const Verified = {
-  /** A whole IPv4 or IPv6 packet. */
+  /** A complete IPv4 or IPv6 packet. */
   ip: 1 << 0,
-  /** A whole TCP header or UDP datagram in it, not a fragment. */
+  /** A complete TCP header or UDP datagram in it, not a fragment. */
   tcp: 1 << 1,
   udp: 1 << 2,
-  /** The header checksum is right; IPv6 has none, so it always is. */
+  /** The header checksum is correct; always set for IPv6, which has none. */
   ipGood: 1 << 3,
-  /** The TCP or UDP checksum is right, or is one that IPv4 allows to leave out. */
+  /** The TCP or UDP checksum is correct, or is omitted where IPv4 allows it. */
   transportGood: 1 << 4,
   /** The packet is IPv6. */
   ipv6: 1 << 5,
@@ -33,11 +33,11 @@ export const Verified = {
 
 const scratch = new Int32Array(DISSECTION_WORDS);
 
-/** Verifies the frame of `length` bytes at `frame`. Returns `Verified` bits; 0 for what is not IP. Allocates nothing. */
+/** Verifies the frame of `length` bytes at `frame`. Returns `Verified` bits; 0 if it is not IP. Does not allocate. */
 export const verify = (memory: Memory, frame: number, length: number): number =>
   verifyDissected(memory, frame, dissect(memory.bytes, frame, length, scratch), scratch);
 
-/** As `verify`, for a frame that `dissect` has taken apart to `layer`. */
+/** As `verify`, for a frame that `dissect` has parsed to `layer`. */
 export const verifyDissected = (memory: Memory, frame: number, layer: number, parts: Int32Array): number => {
   if (layer < Layer.network) return 0;
   const network = frame + parts[NETWORK]!;

@@ -162,7 +162,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
     const options = { clock: new VirtualClock(), mtu: 1500, weaklyOrdered: false };
     assert.throws(() => bind(rtl8169, card.device, options), {
       code: "OUT_OF_WINDOW",
-      message: "registers: 256 bytes at 0x0 do not lie in the 0x80-byte window",
+      message: "registers: 256 bytes at 0x0 are outside the window of 0x80 bytes",
     });
     assert.equal(card.used(), 1, "only what chip it is was read");
   });

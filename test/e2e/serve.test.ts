@@ -184,10 +184,7 @@ test("a wire to what is not a socket is refused at the start, not waited for", a
   await using station = new Station();
   const path = join(station.folder, "file");
   writeFileSync(path, "");
-  await assert.rejects(
-    station.open({ wire: { kind: "stream", path, listen: false } }),
-    /is there, and is not a socket/,
-  );
+  await assert.rejects(station.open({ wire: { kind: "stream", path, listen: false } }), /exists, and is not a socket/);
 });
 
 test("two wires meet: what one server listens for, another connects to, and finds again", async () => {
@@ -224,7 +221,7 @@ test("the control socket is its owner's, answers requests, and replaces one that
     assert.deepEqual(await askServer(station.socket, { command: "show" }), { command: "show" });
     await assert.rejects(
       ControlSocket.open(station.socket, async () => ({})),
-      /someone listens at/,
+      /a program already listens at/,
     );
     for (const nonsense of ["nonsense\n", '{"command":"nonsense"}\n', `${"x".repeat(70_000)}\n`]) {
       const socket = createConnection(path);
