@@ -88,7 +88,7 @@ test(
     assert.match(piped.stderr, /^ferrule: capture to standard output stopped: (EPIPE|ENXIO)\nhint: /);
     assert.equal(piped.status, 1);
     const named = spawnSync(process.execPath, args("e", "--capture", path), { encoding: "utf8" });
-    assert.match(named.stderr, /gone stopped: ENXIO\nhint: Nobody reads this pipe: start the reader first\.\n$/);
+    assert.match(named.stderr, /gone stopped: ENXIO\nhint: The pipe has no reader: start the reader first\.\n$/);
     assert.equal(named.status, 1);
   },
 );

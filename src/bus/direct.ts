@@ -1,4 +1,6 @@
-/** A model in the driver's own thread: every access is a call. The default for a model; deterministic on a virtual clock, as in tests. */
+/**
+ * A model in the driver's own thread: each access is a call. The default for a model; deterministic on a virtual clock.
+ */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { SoftInterrupts } from "#kit/line.ts";
@@ -10,16 +12,16 @@ import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 export interface DirectOptions {
   readonly name: string;
-  /** The region the registers are in. */
+  /** The region of the registers. */
   readonly registers: RegionName;
   /** Bytes of DMA memory: a multiple of 4096. */
   readonly dmaBytes: number;
   readonly vectors: number;
-  /** Memory whose first `dmaBytes` are the DMA window; its own unless given. */
+  /** Memory whose first `dmaBytes` are the DMA window; allocated by default. */
   readonly memory?: FrameMemory;
 }
 
-/** Disposing it is pulling the card: every handle that came from it throws `Revoked` from then on. */
+/** Disposing removes the card: all its handles throw `Revoked` afterwards. */
 export class DirectDevice implements PciDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
@@ -38,7 +40,7 @@ export class DirectDevice implements PciDevice, Disposable {
       this.interrupts.raise(vector),
     );
     this.config = new Mmio(this.#region(target, "config"));
-    // As a system does before it hands a device over: it answers in its windows.
+    // As a system does before it passes a device to a driver: decoding on.
     setBusMaster(this.config, false);
     this.registers = new Mmio(this.#region(target, options.registers));
     this.id = identity(this.config);

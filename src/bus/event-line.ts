@@ -1,14 +1,14 @@
-/** An interrupt line whose events come through a descriptor. */
+/** An interrupt line whose events arrive through a descriptor. */
 import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
   readonly event: { readonly number: number; drain(): boolean };
-  /** Called when the driver unmasks, for an interrupt that masks itself when it fires. */
+  /** Called when the driver unmasks, for an interrupt that is masked when it fires. */
   readonly unmasked?: () => void;
   readonly dispose: () => void;
 }
 
-/** An event that comes while the line is masked stays in the descriptor: nothing is lost. */
+/** An event that arrives while the line is masked stays in the descriptor, so it is not lost. */
 export const eventLine = ({ event, unmasked, dispose }: EventLineParts): InterruptLine => {
   let masked = true;
   return {

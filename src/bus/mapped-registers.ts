@@ -1,19 +1,19 @@
 /**
  * Registers in mapped memory, each access exactly one access of the device.
  *
- * What the engine makes of an access was measured on a mapped BAR, where the device saw what arrived:
- * - `DataView` is split into single bytes until the code is optimised, and a read whose result is unused is left out.
- * - Two plain typed-array reads of one register with nothing between them become one.
- * - `Atomics.load` on a typed array is one access of the element's width, always: it reads registers.
- * - A plain typed-array store is one access of the element's width, always: it writes registers.
- * - `Atomics.store` also reads: never.
+ * How V8 executes an access was measured on a mapped BAR, at the device:
+ * - `DataView` is split into single bytes until the code is optimised, and a read whose result is unused is removed.
+ * - Two plain typed-array reads of one register in sequence are merged.
+ * - `Atomics.load` on a typed array is always one access of the element's width: used to read registers.
+ * - A plain typed-array store is always one access of the element's width: used to write registers.
+ * - `Atomics.store` also reads: never used.
  */
 import { OutOfRange } from "#kit/errors.ts";
 import type { RegisterBus } from "#kit/mmio.ts";
 
 /**
- * Little-endian, as PCI is and as every machine is that this runs on. Offsets are naturally aligned: `Register` says so.
- * The memory must answer as long as this is used; `Mmio.revoke` is how its owner makes sure.
+ * Little-endian, as PCI and the supported machines are. Offsets are naturally aligned: the type `Register` ensures it.
+ * The memory must be mapped as long as this is used; its owner ensures that with `Mmio.revoke`.
  */
 export class MappedRegisters implements RegisterBus {
   readonly length: number;
@@ -23,9 +23,9 @@ export class MappedRegisters implements RegisterBus {
 
   /**
    * @param memory a mapping of device memory
-   * @param offset where the window starts in it, in bytes: a multiple of 4
+   * @param offset start of the window in it, in bytes: a multiple of 4
    * @param length bytes in the window: a multiple of 4
-   * @throws {OutOfRange} for a window that does not lie in the memory, or not on words
+   * @throws {OutOfRange} for a window that is not inside the memory, or not aligned to words
    */
   constructor(memory: ArrayBufferLike, offset = 0, length = memory.byteLength - offset) {
     if (!(offset >= 0 && length > 0 && offset + length <= memory.byteLength) || ((offset | length) & 3) !== 0)

@@ -1,9 +1,10 @@
 /**
- * A model in a thread of its own, on shared memory: registers as a page, writes posted through a ring, eventfds to wake.
+ * A model in a thread of its own, with shared memory: registers in a page, writes posted through a ring, eventfds for
+ * wake-ups.
  *
- * As on PCI Express: writes are posted and stay in order; a read waits until every earlier write has arrived. Reading a
- * register whose value lies ready in the page is then a plain load; one whose reading does something is asked for
- * through the same ring. Driver's end: `ThreadedDevice`. Model's end: `ThreadedPort`.
+ * As on PCI Express, writes are posted and stay in order; a read waits until all earlier writes have arrived. Reading a
+ * register whose value is in the page is then a plain load; reading one with a side effect is a request through the
+ * same ring. Driver's end: `ThreadedDevice`. Model's end: `ThreadedPort`.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
@@ -19,34 +20,34 @@ import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 /** Shared control words. */
 const MODEL_SLEEPS = 0;
-/** Counts the times the model found the ring empty; the driver's thread waits on it. */
+/** Counts how often the model found the ring empty; the driver's thread waits on it. */
 const DRAINED = 16;
 const DRIVER_WAITS = 17;
-/** Answer to a read with an effect: a count, and the value. */
+/** Reply to a read with side effect: a count, and the value. */
 const ANSWERS = 32;
 const ANSWER = 33;
 const CONTROL_WORDS = 48;
 
-/** A posted access: what and where, the value, and the interrupt events the driver had seen by then. */
+/** A posted access: kind and position, the value, and the count of interrupt events that the driver had seen. */
 const RING: RingShape = { records: 1024, recordWords: 3 };
 const WRITE = 0;
 const READ = 1;
 const encode = (kind: number, region: number, offset: number, width: number): number =>
   (kind << 31) | (region << 28) | (width << 24) | offset;
 
-/** How long the model's thread may take to answer before it counts as gone. */
+/** Time limit of the model's replies. */
 const ANSWER_LIMIT_MILLIS = 5000;
-/** Turns of waiting with the CPU busy before going to sleep. */
+/** Iterations of busy waiting before sleeping. */
 const SPINS = 200;
 
-/** What both threads need. Made by the main thread, handed to each as worker data. */
+/** Shared by both threads. Created by the main thread and passed to each as worker data. */
 export interface ThreadedChannel {
   readonly name: string;
   /** The registers, then configuration space of 4 KiB. */
   readonly page: SharedArrayBuffer;
   readonly rules: PageRules;
   readonly control: SharedArrayBuffer;
-  /** Memory that both see, of which the first `dmaBytes` are the device's DMA window; the rest is the model's. */
+  /** Memory shared by both threads. Its first `dmaBytes` are the device's DMA window; the rest is the model's. */
   readonly dma: SharedArrayBuffer;
   readonly dmaBytes: number;
   /** Event descriptors: work for the model, interrupt for the driver. */
@@ -56,7 +57,10 @@ export interface ThreadedChannel {
 
 const CONFIG_BYTES = 4096;
 
-/** Makes a channel; its descriptors are closed when it is disposed, which must be after both threads have ended. */
+/**
+ * Creates a channel; its descriptors are closed when the scope is disposed, which must be after both threads have
+ * ended.
+ */
 export const createChannel = (
   scope: DisposableStack,
   options: Pick<ThreadedChannel, "name" | "rules" | "dma" | "dmaBytes">,
@@ -71,11 +75,11 @@ export const createChannel = (
   interrupt: scope.use(EventFd.create()).number,
 });
 
-/** How a model that publishes its registers differs from any `Target`. */
+/** A `Target` whose registers are in shared memory. */
 export interface PublishingTarget extends Target {
   /** Events raised so far, for `seen`. */
   readonly eventsRaised: number;
-  /** The driver is about to acknowledge what it saw when `eventsRaised` was `events`. */
+  /** The driver is about to acknowledge the events that it saw when `eventsRaised` was `events`. */
   seen(events: number): void;
 }
 
@@ -85,7 +89,7 @@ export interface PageRules {
   readonly bytes: number;
   /** The region whose registers are in the page. */
   readonly registers: RegionName;
-  /** Offsets whose reading has an effect: they are asked for. */
+  /** Offsets that have a side effect when read: they need a request. */
   readonly asked: readonly number[];
   /** Offsets that may be read without waiting for earlier writes. */
   readonly relaxed: readonly number[];
@@ -108,7 +112,7 @@ export class ThreadedDevice implements PciDevice {
   readonly #halves: Uint16Array;
   readonly #bytes: Uint8Array;
   readonly #eventsWord: number;
-  /** Writes posted since the model was last seen to have taken all of them. */
+  /** Writes posted since the ring was last found empty. */
   #outstanding = 0;
   #seen = 0;
 
@@ -129,7 +133,7 @@ export class ThreadedDevice implements PciDevice {
     this.registers = new Mmio(this.#region(0, 0, rules.bytes, asked, relaxed));
     this.config = new Mmio(this.#region(1, rules.bytes, CONFIG_BYTES, new Set(), new Set()));
     this.id = identity(this.config);
-    // As a system does before it hands a device over: it answers in its windows.
+    // As a system does before it passes a device to a driver: decoding on.
     setBusMaster(this.config, false);
   }
 
@@ -149,7 +153,7 @@ export class ThreadedDevice implements PciDevice {
       read: (offset, width) => {
         if (asked.has(offset)) return this.#ask(region, offset, width);
         if (!relaxed.has(offset)) this.#flush();
-        // Loaded before the register: an event counted later may or may not be in what is read.
+        // Loaded before the register: an event counted later may or may not be in the value read.
         else this.#seen = Atomics.load(this.#words, this.#eventsWord);
         const at = base + offset;
         if (width === 1) return Atomics.load(this.#bytes, at);
@@ -177,7 +181,7 @@ export class ThreadedDevice implements PciDevice {
     if (Atomics.exchange(this.#control, MODEL_SLEEPS, 0) === 1) this.#kick.signal();
   }
 
-  /** Waits until the model has taken every posted write. @throws {Timeout} when its thread is gone. */
+  /** Waits until the model has executed all posted writes. @throws {Timeout} if its thread does not respond */
   #flush(): void {
     if (this.#outstanding === 0) return;
     this.#await(DRAINED, () => this.#posted.drained());
@@ -191,7 +195,7 @@ export class ThreadedDevice implements PciDevice {
     return Atomics.load(this.#control, ANSWER) >>> 0;
   }
 
-  /** Spins a little, then sleeps on `cell`, which the model changes whenever it has emptied the ring. */
+  /** Spins briefly, then sleeps on `cell`, which the model changes whenever it has emptied the ring. */
   #await(cell: number, done: () => boolean): void {
     for (let i = 0; i < SPINS; i++) if (done()) return;
     const control = this.#control;
@@ -233,7 +237,7 @@ class EventInterrupts implements Interrupts {
 
 /** The model's end. All calls come from the model's thread. */
 export class ThreadedPort {
-  /** For poll(2): there is work. */
+  /** For poll(2): ready when there is work. */
   readonly fd: number;
   readonly #target: PublishingTarget;
   readonly #registers: RegionName;
@@ -253,7 +257,7 @@ export class ThreadedPort {
     target.attach(new WindowMemory(memory, WINDOW_IOVA, channel.dmaBytes), () => interrupt.signal());
   }
 
-  /** Carries out what was posted. Returns how many accesses that were. */
+  /** Executes posted accesses. Returns their number. */
   drain(): number {
     let n = 0;
     for (let at = this.#posted.peek(); at >= 0; at = this.#posted.peek()) {
@@ -269,7 +273,7 @@ export class ThreadedPort {
         Atomics.store(this.#control, ANSWER, this.#target.read(region, offset, width) | 0);
         Atomics.add(this.#control, ANSWERS, 1);
       } else this.#target.write(region, offset, width, width === 4 ? value >>> 0 : value);
-      // Only now: a driver that sees the ring empty may read the page.
+      // Only after the access: a driver that finds the ring empty may read the page.
       this.#posted.release();
       n++;
     }
@@ -280,7 +284,7 @@ export class ThreadedPort {
     return n;
   }
 
-  /** Says that the model is about to wait on `fd`. False when there is work after all: do not wait. */
+  /** The model is about to wait on `fd`. False if there is work: do not wait. */
   sleep(): boolean {
     Atomics.store(this.#control, MODEL_SLEEPS, 1);
     if (this.#posted.peek() < 0) return true;
@@ -288,7 +292,7 @@ export class ThreadedPort {
     return false;
   }
 
-  /** After waiting. */
+  /** To be called after waiting. */
   wake(): void {
     Atomics.store(this.#control, MODEL_SLEEPS, 0);
     this.#kick.drain();

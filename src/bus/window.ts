@@ -1,20 +1,20 @@
-/** What every bus to a model does alike: guest memory of one window, and PCI identity out of configuration space. */
+/** Common to all buses with a model: guest memory of one window, and PCI identity from configuration space. */
 import type { PciId } from "#kit/device.ts";
 import { type Mmio, ro16, ro32, ro8, rw16 } from "#kit/mmio.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
 /**
- * Device address of the DMA window. Above 4 GiB on purpose: a driver or model that forgets the high half of an address
- * fails at once.
+ * Device address of the DMA window. Deliberately above 4 GiB: a driver or model that ignores the high half of an
+ * address fails at once.
  */
 export const WINDOW_IOVA = 0x1_4000_0000;
 
-/** One window as guest memory: everything outside it is refused, as behind an IOMMU. */
+/** One window as guest memory: accesses outside it are rejected, as with an IOMMU. */
 export class WindowMemory implements GuestMemory {
   readonly #region: MemoryRegion;
 
-  /** @param length bytes from the start of `memory` that are the guest's */
+  /** @param length bytes of the guest from the start of `memory` */
   constructor(memory: FrameMemory, iova: number, length: number) {
     this.#region = { ...memory, address: iova, length };
   }
@@ -43,14 +43,14 @@ export const identity = (config: Mmio): PciId => ({
   subsystemDevice: config.read16(SUBSYSTEM_DEVICE),
 });
 
-/** Base address registers (PCI 3.0, 6.2.5.1), and what their low bits say. */
+/** Base address registers (PCI 3.0, 6.2.5.1), and their low bits. */
 export const BAR_AT = 0x10;
 export const BARS = 6;
 export const BAR_IO = 1;
-/** It has the place of the next one as well. */
+/** It uses the next register too. */
 export const BAR_64 = 4;
 
-/** The first base address register that is memory, of a size that `bytesOf` tells; undefined when there is none. */
+/** The first base address register that is memory, with a size from `bytesOf`; undefined if there is none. */
 export const firstMemoryBar = (config: Mmio, bytesOf: (bar: number) => number): number | undefined => {
   for (let bar = 0; bar < BARS; bar++) {
     const low = config.read32(ro32(BAR_AT + 4 * bar));
@@ -61,6 +61,6 @@ export const firstMemoryBar = (config: Mmio, bytesOf: (bar: number) => number): 
   return undefined;
 };
 
-/** Sets the command register: memory space on, bus mastering as told. */
+/** Sets the command register: memory space enabled, bus mastering as given. */
 export const setBusMaster = (config: Mmio, on: boolean): void =>
   config.update16(COMMAND, BUS_MASTER, MEMORY_SPACE | (on ? BUS_MASTER : 0));

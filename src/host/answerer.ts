@@ -1,4 +1,4 @@
-/** Builds the answers of `responder.ts` to ARP, ping and UDP requests in place of the requests. */
+/** Builds the responder's replies to ARP, ping and UDP requests in place. */
 import * as answer from "#wire/answer.ts";
 import { ArpOperation, isArp, OPERATION, TARGET_IP } from "#wire/arp.ts";
 import { get16, get32, put16 } from "#wire/bigendian.ts";
@@ -16,7 +16,7 @@ import { pseudoHeaderSum } from "#wire/pseudo-header.ts";
 import * as udp from "#wire/udp.ts";
 import { Verified, verifyDissected } from "#wire/verify.ts";
 
-/** Who answers, and on which UDP ports. */
+/** Addresses and UDP ports of the responder. */
 export interface Identity {
   readonly mac: Uint8Array;
   readonly ipv4: number;
@@ -25,34 +25,34 @@ export interface Identity {
   readonly bulkPort: number;
 }
 
-/** Questions answered, and frames not answered. */
+/** Requests answered, and frames not answered. */
 export interface AnswerCounts {
   arp: number;
   ping: number;
   neighbour: number;
   echo: number;
   bulk: number;
-  /** Not for us, or nothing we answer. */
+  /** Not addressed to the responder, or of an unsupported kind. */
   ignored: number;
-  /** For us, but with a wrong checksum. */
+  /** Addressed to the responder, but with a wrong checksum. */
   damaged: number;
 }
 
 const FIRST_GROUP_IPV4 = 0xe000_0000;
 const NEIGHBOUR_HOPS = 255;
 
-/** Answers one frame at a time. Knows nobody: an answer goes back to where its question came from. */
+/** Replies to one frame at a time. It keeps no neighbour table: a reply goes back to the sender of the request. */
 export class Answerer {
   readonly bulk = new BulkServer();
   readonly #counts: AnswerCounts;
   readonly #memory: Memory;
   readonly #bytes: Uint8Array;
   readonly #identity: Identity;
-  /** Longest answer. */
+  /** Longest reply. */
   readonly #room: number;
   readonly #parts = new Int32Array(d.DISSECTION_WORDS);
 
-  /** @param room bytes an answer may take from the start of its frame, at least 128 */
+  /** @param room limit of a reply's length from the start of its frame, at least 128 */
   constructor(memory: Memory, room: number, identity: Identity, counts: AnswerCounts) {
     this.#memory = memory;
     this.#bytes = memory.bytes;
@@ -61,7 +61,7 @@ export class Answerer {
     this.#counts = counts;
   }
 
-  /** Answers the frame of `length` bytes at `frame` in its place; returns the answer's length, or 0 when there is none. */
+  /** Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 without a reply. */
   answer(frame: number, length: number): number {
     const bytes = this.#bytes;
     const damaged = this.#counts.damaged;
@@ -150,13 +150,16 @@ export class Answerer {
     return answer.answerSolicitation(this.#memory, frame, network, this.#identity.mac, this.#identity.ipv6);
   }
 
-  /** Answers a datagram but for its Ethernet and IP addresses; for the bulk stream also lengths and checksum. */
+  /**
+   * Builds the reply to a datagram except for its Ethernet and IP addresses; for the bulk stream also lengths and
+   * checksum.
+   */
   #answerUdp(frame: number, length: number): number {
     const bytes = this.#bytes;
     const transport = frame + this.#parts[d.TRANSPORT]!;
     const port = get16(bytes, transport + udp.DESTINATION_PORT);
     const from = get16(bytes, transport + udp.SOURCE_PORT);
-    // Two echo services that get hold of each other never stop (CERT CA-1996-01).
+    // Two echo services that reply to each other would never stop (CERT CA-1996-01).
     if (!this.#serves(port) || this.#serves(from) || from === 0) return 0;
     if (!this.#undamaged(frame, true)) return 0;
     const answered = port === this.#identity.bulkPort ? this.#answerBulk(frame) : length;
@@ -176,7 +179,7 @@ export class Answerer {
     put16(bytes, transport + udp.LENGTH, end - transport);
     if (this.#parts[d.ETHER_TYPE] === EtherType.ipv4) put16(bytes, network + ipv4.TOTAL_LENGTH, end - network);
     else put16(bytes, network + ipv6.PAYLOAD_LENGTH, end - network - ipv6.IPV6_BYTES);
-    // Before the addresses are swapped; that changes nothing in the sum.
+    // Before the addresses are swapped, which does not change the sum.
     fillTransportChecksum(this.#memory, network, transport, end, ipv4.Protocol.udp);
     return end - frame;
   }
@@ -195,7 +198,7 @@ export class Answerer {
     return intact(pseudo + sum(this.#memory, frame + this.#parts[d.TRANSPORT]!, length));
   }
 
-  /** Whether IP header and UDP checksum are right, and `icmpGood` holds; counts the frame when not. */
+  /** Whether IP header and UDP checksum are correct, and `icmpGood` holds; counts the frame if not. */
   #undamaged(frame: number, icmpGood: boolean): boolean {
     const found = verifyDissected(this.#memory, frame, d.Layer.transport, this.#parts);
     const good =

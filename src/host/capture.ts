@@ -1,4 +1,7 @@
-/** Captures what crosses a port or an uplink to a pcapng file. Where a reader is too slow, the capture loses frames; traffic never waits for it. */
+/**
+ * Captures the frames of a port or uplink in a pcapng file. If a reader is too slow, the capture loses frames; traffic
+ * never waits for it.
+ */
 import { type Clock, RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -7,27 +10,27 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { WireTap } from "./wire-tap.ts";
 
-/** Longest frame kept whole: a 64 KiB super-frame with Ethernet header and two tags fits. */
+/** Longest frame captured whole: a 64 KiB super-frame with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
-/** How long closing may wait for the reader of a pipe. */
+/** Longest wait for the reader of a pipe at close. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "The disk is full: free some space or capture elsewhere.",
   EDQUOT: "Your disk quota is used up: free some space or capture elsewhere.",
-  EPIPE: "Whoever read the pipe has gone: start the reader again, then capture again.",
-  ENXIO: "Nobody reads this pipe: start the reader first.",
-  EAGAIN: "Whoever reads the pipe does not keep up: capture to a file.",
-  EACCES: "Choose a place that you may write to.",
-  EPERM: "Choose a place that you may write to.",
+  EPIPE: "The reader of the pipe has ended: start the reader again, then capture again.",
+  ENXIO: "The pipe has no reader: start the reader first.",
+  EAGAIN: "The reader of the pipe is too slow: capture to a file.",
+  EACCES: "Choose a directory in which you have write permission.",
+  EPERM: "Choose a directory in which you have write permission.",
   EROFS: "The file system is read-only: capture elsewhere.",
   ENOENT: "Create the directory first.",
   EISDIR: "Name a file, not a directory.",
 };
 
-/** The capture file could not be written any more, or not at all. What it holds are whole blocks. */
+/** The capture file could not be opened or written. What it contains are whole blocks. */
 export class CaptureFailed extends FerruleError {
   readonly code = "CAPTURE_FAILED";
   readonly hint: string;
@@ -43,12 +46,12 @@ export class CaptureFailed extends FerruleError {
   }
 }
 
-/** Frames are left out of the capture: it goes to a pipe that is read too slowly. */
+/** Frames are missing in the capture: the reader of its pipe is too slow. */
 export class CaptureIncomplete extends FerruleError {
   readonly code = "CAPTURE_INCOMPLETE";
-  readonly hint = "Whoever reads the pipe does not keep up: capture to a file.";
+  readonly hint = "The reader of the pipe is too slow: capture to a file.";
   constructor(path: string) {
-    super(`capture to ${outputName(path)} leaves out frames`);
+    super(`capture to ${outputName(path)} is missing frames`);
   }
 }
 
@@ -61,24 +64,24 @@ export interface CaptureOptions {
   /** Called once when frames are left out, and once when capturing stops because of an error. */
   readonly onError?: (error: CaptureFailed | CaptureIncomplete) => void;
   readonly clock?: Clock;
-  /** What time it is now, in microseconds since 1970. Later times follow from the clock. */
+  /** The present time in microseconds since 1970. Later times are derived from the clock. */
   readonly epochMicros?: number;
-  /** Instead of the file. */
+  /** Used instead of the file. */
   readonly sink?: CaptureSink;
 }
 
 /**
- * A capture file, written from the thread whose frames it gets.
+ * A capture file, written by the thread that captures.
  *
- * Frames are kept in a buffer of 256 KiB, written when it is full and on `flush`. The first error stops the capture and
- * is reported once; traffic goes on. A pipe is never waited for: frames that find the buffer full are counted and left
- * out.
+ * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops
+ * the capture and is reported once; traffic continues. Writing never blocks on a pipe: frames are counted and dropped
+ * while the buffer is full.
  *
- * Invariants: the file consists of whole blocks whenever no write is under way, and after an error too (a pipe, which
- * cannot be truncated, excepted).
+ * Invariants: the file consists of whole blocks when no write is in progress, also after an error (except a pipe, which
+ * cannot be truncated).
  */
 export class CaptureFile implements WireTap, Disposable {
-  /** Frames captured, and frames left out because a pipe's reader did not keep up. */
+  /** Frames captured, and frames dropped because a pipe's reader was too slow. */
   frames = 0;
   dropped = 0;
   readonly #path: string;
@@ -95,12 +98,12 @@ export class CaptureFile implements WireTap, Disposable {
   /** Bytes of the buffer that are in the file already, and bytes of the file before them. */
   #written = 0;
   #before = 0;
-  /** The array frames came in last, seen as words too. */
+  /** The array of the last frame, with a view as words. */
   #seen: Memory = newMemory(0);
 
   /**
-   * @param path of a file or a pipe that is being read; "-" for standard output
-   * @throws {CaptureFailed} when the file cannot be opened or its header not be written
+   * @param path of a file or a pipe with a reader; "-" for standard output
+   * @throws {CaptureFailed} if the file cannot be opened or its header cannot be written
    */
   constructor(path: string, options: CaptureOptions = {}) {
     const now = options.epochMicros ?? Date.now() * 1000;
@@ -117,7 +120,7 @@ export class CaptureFile implements WireTap, Disposable {
     this.#onError = options.onError;
   }
 
-  /** Why capturing stopped; undefined while it goes on. */
+  /** Why capturing stopped; undefined while it works. */
   get error(): CaptureFailed | undefined {
     return this.#error;
   }
@@ -137,7 +140,7 @@ export class CaptureFile implements WireTap, Disposable {
     else if (this.dropped++ === 0) this.#onError?.(new CaptureIncomplete(this.#path));
   }
 
-  /** Writes what is buffered, as far as it can be taken. */
+  /** Writes buffered data, as far as possible without blocking. */
   flush(): void {
     const { used, memory } = this.#writer;
     while (this.#error === undefined && !this.#closed && this.#written < used) {
@@ -173,7 +176,7 @@ export class CaptureFile implements WireTap, Disposable {
     try {
       this.#sink.truncate(this.#before + this.#writer.wholeBlocks(this.#written));
     } catch {
-      // A pipe or device cannot be truncated; that it failed is known already.
+      // A pipe or device cannot be truncated; the error is already reported.
     }
     this.#close();
     this.#onError?.(this.#error);
@@ -185,7 +188,7 @@ export class CaptureFile implements WireTap, Disposable {
     try {
       this.#sink.close();
     } catch (error) {
-      // A network file system may tell of a full disk only now.
+      // A network file system may report a full disk only now.
       if (this.#error === undefined) this.#onError?.((this.#error = new CaptureFailed(this.#path, error)));
     }
   }

@@ -1,4 +1,4 @@
-/** Reads frames from the far kernel, and cuts and sums them as its NIC would before they go on the wire. */
+/** Reads frames from the far kernel, and segments and checksums them as its NIC would. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { InPlaceCutter } from "#wire/cut-in-place.ts";
@@ -16,12 +16,12 @@ const SHORTEST = SHORTEST_FRAME;
 
 /** One frame from the kernel at a time, as one or more wire frames. */
 export class FarFrames {
-  /** What is left of a super-frame, for whoever takes segments as they are cut; undefined where the present frame is whole. */
+  /** The rest of a super-frame, for a NIC that takes segments while they are cut; undefined for a whole frame. */
   cut: InPlaceCutter | undefined;
-  /** The present wire frame, after `complete`; the length is 0 when there is none. */
+  /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
-  /** Wire frames that remain of what was read last, with the present one. */
+  /** Wire frames left of the last one read, including the current one. */
   left = 0;
   /** Frames whose virtio header did not fit them, or that were too long. */
   drops = 0;
@@ -44,7 +44,7 @@ export class FarFrames {
     this.#iovecs.point(1, place, FRAME_ROOM);
   }
 
-  /** Reads the next frame. False when there is none. @throws {SystemError} when the TAP has gone */
+  /** Reads the next frame. False if there is none. @throws {SystemError} if the TAP is gone */
   read(): boolean {
     for (;;) {
       const result = readv(this.#tap.number, this.#iovecs, 2);
@@ -55,7 +55,7 @@ export class FarFrames {
     }
   }
 
-  /** Makes the present wire frame whole. */
+  /** Completes the current wire frame. */
   complete(): void {
     const { cut } = this;
     if (cut === undefined) return;
@@ -63,7 +63,7 @@ export class FarFrames {
     this.#show(cut.offset, cut.length, cut.left);
   }
 
-  /** The present wire frame has been consumed. */
+  /** The current wire frame was consumed. */
   advance(): void {
     const { cut } = this;
     cut?.skip();
@@ -101,7 +101,7 @@ export class FarFrames {
     this.offset = offset;
     this.length = length;
     this.left = left;
-    // Behind any other segment lies the payload of the next.
+    // After any other segment follows the payload of the next.
     if (length < SHORTEST && left === 1) this.#pad();
   }
 

@@ -1,4 +1,4 @@
-/** For tests: a pair of sockets that keep frames apart, so that one end can pass for a TAP without root. */
+/** For tests: a pair of sockets that preserve frame boundaries, so that one end can act as a TAP without root. */
 import { check, Errno, SystemError } from "#sys/errno.ts";
 import { Fd, read, write } from "#sys/fd.ts";
 import { libc } from "#sys/libc.ts";
@@ -10,7 +10,7 @@ const AF_UNIX = 1;
 /** SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK */
 const SEQUENCED = 5 | 0o2000000 | 0o4000;
 
-/** A frame as the kernel hands it to a TAP's owner, or gets it from there. */
+/** A frame as the kernel passes it to a TAP's owner, or receives it. */
 export interface HostFrame {
   readonly flags: number;
   readonly gso: number;
@@ -23,7 +23,7 @@ export interface HostFrame {
 
 export const NO_REQUEST = { flags: 0, gso: 0, headerBytes: 0, segmentBytes: 0, checksumStart: 0, checksumOffset: 0 };
 
-/** The kernel's end of what `tap` passes for. */
+/** The kernel's end of the fake TAP. */
 export class FakeTap implements Disposable {
   readonly tap: FrameQueue & { setOffload(): void };
   readonly #near: Fd;
@@ -38,7 +38,7 @@ export class FakeTap implements Disposable {
     this.tap = { name: "fake0", number: this.#near.number, setOffload: () => undefined };
   }
 
-  /** The kernel sends. */
+  /** Sends a frame as the kernel. */
   send(host: HostFrame): void {
     const bytes = new Uint8Array(VNET_HEADER_BYTES + host.frame.length);
     const view = new DataView(bytes.buffer);
@@ -50,7 +50,7 @@ export class FakeTap implements Disposable {
     write(this.#far.number, bytes);
   }
 
-  /** Whatever the kernel has been given. */
+  /** All frames that the kernel has received. */
   received(): HostFrame[] {
     const frames: HostFrame[] = [];
     const into = new Uint8Array(70_000);

@@ -46,7 +46,7 @@ export const OFFLOADS: Offloads = {
 const transportOf = (ends: Ends): number =>
   (ends.tag === undefined ? 14 : 18) + (typeof ends.from === "number" ? 20 : 40);
 
-/** As the kernel leaves it: the sum of the pseudo header in the field. */
+/** As the kernel passes it: the sum of the pseudo header in the field. */
 export const partial = (frame: Uint8Array, ends: Ends, field: number): HostFrame => {
   const transport = transportOf(ends);
   const addresses = typeof ends.from === "number" ? 8 : 32;

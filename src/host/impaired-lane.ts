@@ -1,61 +1,62 @@
-/** One direction of a bad cable: which frames it strikes, and which it holds back. Drawn from a seed. */
+/** One direction of an impaired cable: selects frames at random from a seed, and holds delayed ones. */
 import type { Timers } from "#kit/clock.ts";
 import { Damage } from "#kit/port.ts";
 
 /**
- * In the order in which they strike a frame. `corrupt` changes a bit as a faulty switch does, which makes the FCS anew;
- * `crc` is a bad cable: the FCS does not match, so a NIC counts the frame and drops it, and so does a switch.
+ * In the order in which they are applied to a frame. `corrupt` changes a bit and the FCS is recomputed, as in a faulty
+ * switch; `crc` leaves the FCS wrong, as on a bad cable, so a NIC or switch counts the frame and drops it.
  */
 export const IMPAIRMENTS = ["loss", "corrupt", "crc", "duplicate", "reorder", "delay"] as const;
 export type ImpairmentName = (typeof IMPAIRMENTS)[number];
 
-/** Seen from the NIC: `out` is what it sends. */
+/** As seen from the NIC: `out` is what it sends. */
 export const DIRECTIONS = ["out", "in"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** When one strikes. */
+/** When an impairment applies. */
 export interface Impairment {
-  /** Which share of the frames, 0 to 1. */
+  /** Fraction of the frames, 0 to 1. */
   readonly probability: number;
-  /** After so many frames it is over; `Infinity` when it stays. */
+  /** Number of frames after which it ends; `Infinity` for no limit. */
   readonly count: number;
-  /** How long a frame is held, in microseconds: of `delay` only. */
+  /** Delay of a frame in microseconds: of `delay` only. */
   readonly micros: number;
 }
 
-/** What became of a frame that came out of a lane. */
+/** Result of a frame that left a lane. */
 export const Fate = { delivered: 0, refused: 1, lost: 2 } as const;
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
 /**
- * One direction in sums: entered + doubled = delivered + refused + lost + held, whatever is armed. A doubled frame is one more.
+ * Totals of one direction: entered + doubled = delivered + refused + lost + held at all times. A duplicate counts as a
+ * further frame.
  */
 export interface LaneTotals {
   /** Frames and bytes that were put on the cable. */
   entered: number;
   enteredBytes: number;
   doubled: number;
-  /** Frames and bytes that whoever holds the other end has taken. */
+  /** Frames and bytes accepted at the other end. */
   delivered: number;
   deliveredBytes: number;
-  /** Frames that came, and were not taken: no receiver, or not one for them. */
+  /** Frames that arrived but were not accepted: no receiver, or not addressed to it. */
   refused: number;
-  /** Frames that did not arrive: lost, damaged so that the receiver drops them, or without room to wait in. */
+  /** Frames that did not arrive: lost, damaged so that the receiver drops them, or without space in the queue. */
   lost: number;
-  /** Frames under way. */
+  /** Frames in transit. */
   held: number;
 }
 
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
-/** How many frames may be under way on a slow cable before it loses some. */
+/** Limit of frames in transit, beyond which a slow cable loses frames. */
 const MOST_HELD = 4096;
-/** A frame that was to change places with the next one goes on alone after this. */
+/** A frame to be swapped with the next one is delivered alone after this time. */
 const LONELY_MICROS = 10_000;
 
-/** Numbers from 0 to below 1 that a seed repeats: xorshift32 (Marsaglia 2003). */
+/** Pseudorandom numbers from 0 to below 1, reproducible from a seed: xorshift32 (Marsaglia 2003). */
 const generator = (seed: number): (() => number) => {
-  // 0 is the one state that it never leaves.
+  // The state must not be 0.
   let state = seed | 0 || 0x9e37_79b9;
   return () => {
     state ^= state << 13;
@@ -71,7 +72,7 @@ interface Armed {
   micros: number;
 }
 
-/** A frame under way, with bits of `Damage`. */
+/** A frame in transit, with bits of `Damage`. */
 export interface Flight {
   readonly bytes: Uint8Array;
   readonly damage: number;
@@ -83,7 +84,7 @@ export interface LaneParts {
   readonly deliver: (flight: Flight) => Fate;
 }
 
-/** One direction: what strikes whom, and the frames held back. */
+/** One direction: its impairments, and the frames held. */
 export class Lane {
   readonly counts: Record<ImpairmentName | "overflow", number>;
   readonly totals: LaneTotals = {
@@ -96,12 +97,12 @@ export class Lane {
     lost: 0,
     held: 0,
   };
-  /** Nothing is armed and nothing held: frames pass untouched. */
+  /** No impairment is armed and no frame held: frames pass unchanged. */
   idle = true;
   readonly #armed = new Map<ImpairmentName, Armed>();
   readonly #parts: LaneParts;
   #random: () => number;
-  /** The frame that lets the next one pass. */
+  /** The frame that will be swapped with the next one. */
   #waiting: { readonly flight: Flight; readonly cancel: () => void } | undefined;
 
   constructor(parts: LaneParts, seed: number) {
@@ -131,7 +132,7 @@ export class Lane {
     );
   }
 
-  /** Takes a frame that is the lane's own, and delivers it as often and as late as it is to come. */
+  /** Takes a frame that belongs to the lane, and delivers it as the impairments require. */
   take(bytes: Uint8Array): void {
     this.totals.entered++;
     this.totals.enteredBytes += bytes.length;
@@ -150,7 +151,7 @@ export class Lane {
     this.#settle();
   }
 
-  /** Counts a frame that passed without the lane. Returns whether it was delivered. */
+  /** Counts a frame that bypassed the lane. Returns whether it was delivered. */
   passed(length: number, fate: Fate): boolean {
     this.totals.entered++;
     this.totals.enteredBytes += length;
@@ -225,7 +226,7 @@ export class Lane {
     return armed;
   }
 
-  /** One bit, behind the addresses so that the frame still arrives. */
+  /** Flips one bit after the addresses, so that the frame still arrives. */
   #flip(frame: Uint8Array): void {
     const from = Math.min(12, frame.length - 1);
     const bit = Math.floor(this.#random() * 8 * (frame.length - from));

@@ -1,4 +1,4 @@
-/** A cable that does not do as it should: loses, damages, doubles, swaps and delays frames, as told and from a seed. */
+/** An impaired cable: loses, damages, duplicates, reorders and delays frames, reproducibly from a seed. */
 import type { Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -19,8 +19,8 @@ const LONGEST_FRAME = 1 << 16;
 const LONGEST_DELAY_MICROS = 60_000_000;
 
 /**
- * A port around a port. While nothing is armed, frames pass it where they lie; a direction with something armed copies each
- * of its frames.
+ * A port around a port. While no impairment is armed, frames pass in place; a direction with impairments copies each of
+ * its frames.
  */
 export class ImpairedWire implements Port {
   readonly bytes: Uint8Array;
@@ -30,11 +30,11 @@ export class ImpairedWire implements Port {
   readonly #in: Lane;
   #nic: Plug | undefined;
   #reserved = 0;
-  /** The frame before the next one did not pass as it was, so nothing continues it. */
+  /** The previous frame was not passed unchanged, so no frame continues it. */
   #broken = false;
-  /** Frames delivered by a timer still have to be flushed. */
+  /** Frames delivered by a timer must be flushed separately. */
   #inCommit = false;
-  /** What held frames come in, so that the NIC sees one memory. */
+  /** Buffer for held frames, so that the NIC always sees the same memory. */
   readonly #inbox = new Uint8Array(LONGEST_FRAME);
 
   readonly #segments = new CountedSegments((length) => this.#in.passed(length, Fate.delivered));
@@ -48,7 +48,7 @@ export class ImpairedWire implements Port {
     this.#in = new Lane({ clock, timers, deliver: (flight) => this.#receive(flight) }, ~seed);
   }
 
-  /** Both directions start their random numbers over. */
+  /** Reseeds the random numbers of both directions. */
   seed(seed: number): void {
     this.#out.seed(seed);
     this.#in.seed(~seed);
@@ -59,12 +59,12 @@ export class ImpairedWire implements Port {
     const { probability = 1, count = Infinity, micros = 0 } = impairment;
     if (!(probability >= 0 && probability <= 1)) throw new OutOfRange(`a probability of ${probability} for ${name}`);
     if (!(count === Infinity || (Number.isInteger(count) && count >= 0)))
-      throw new OutOfRange(`${count} frames of ${name}`, "Give a whole number, or none.");
+      throw new OutOfRange(`${count} frames of ${name}`, "Use an integer, or omit it.");
     if (!(micros >= 0 && micros <= LONGEST_DELAY_MICROS)) throw new OutOfRange(`a delay of ${micros} µs`);
     this.#lane(direction).arm(name, { probability, count, micros });
   }
 
-  /** Disarms all. Frames already held still come. */
+  /** Disarms all. Frames already held are still delivered. */
   clear(direction: Direction): void {
     this.#lane(direction).clear();
   }
@@ -73,17 +73,17 @@ export class ImpairedWire implements Port {
     return this.#lane(direction).armed();
   }
 
-  /** Frames struck so far; `overflow` were lost because too many were held, or the far end had no room. */
+  /** Frames affected so far; `overflow` were lost because too many were held, or the far end had no room. */
   counts(direction: Direction): ImpairmentCounts {
     return this.#lane(direction).counts;
   }
 
-  /** Frames of one direction by what became of them, as of now. */
+  /** Frames of one direction by result, at present. */
   totals(direction: Direction): Readonly<LaneTotals> {
     return { ...this.#lane(direction).totals };
   }
 
-  /** A frame for the NIC from nowhere, past whatever is armed. Returns whether the NIC took it. */
+  /** Injects a frame for the NIC, bypassing impairments. Returns whether the NIC accepted it. */
   inject(frame: Uint8Array): boolean {
     return this.#pass(frame, 0, frame.length);
   }
@@ -115,7 +115,7 @@ export class ImpairedWire implements Port {
     this.#impair(this.bytes.slice(this.#reserved, this.#reserved + length));
   }
 
-  /** Only what passes untouched passes in two pieces. */
+  /** Only frames that pass unchanged can be in two pieces. */
   get gathers(): boolean {
     return this.#out.idle && this.#port.gathers === true;
   }
@@ -127,7 +127,7 @@ export class ImpairedWire implements Port {
       this.#out.passed(headerBytes + payloadBytes, Fate.delivered);
       return;
     }
-    // Something was armed since the NIC asked: the frame is put together here.
+    // An impairment was armed after the NIC asked: the frame is assembled here.
     const frame = new Uint8Array(headerBytes + payloadBytes);
     frame.set(this.bytes.subarray(this.#reserved, this.#reserved + headerBytes));
     frame.set(this.bytes.subarray(payloadAt, payloadAt + payloadBytes), headerBytes);
@@ -162,7 +162,7 @@ export class ImpairedWire implements Port {
   }
 
   #send({ bytes, damage }: Flight): Fate {
-    // The far end is a switch: it passes nothing on whose FCS does not match.
+    // The far end is a switch, which forwards no frame with a wrong FCS.
     if (damage !== 0) return Fate.lost;
     const at = this.#port.reserve(bytes.length);
     if (at < 0) {
@@ -179,7 +179,7 @@ export class ImpairedWire implements Port {
   #receive({ bytes, damage }: Flight): Fate {
     this.#inbox.set(bytes);
     if (damage === 0) return this.#nic?.receive(this.#inbox, 0, bytes.length) === true ? Fate.delivered : Fate.refused;
-    // Taken by a NIC that was told to accept errors.
+    // Accepted by a NIC that receives damaged frames.
     return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true ? Fate.delivered : Fate.lost;
   }
 }

@@ -1,4 +1,7 @@
-/** A NIC without hardware, rings or registers, for tests of this room: sums, cuts, tags and verifies in one call. */
+/**
+ * A NIC without hardware, rings or registers, for tests of this room: checksums, segments, tags and verifies in one
+ * call.
+ */
 import { OutOfRange } from "#kit/errors.ts";
 import {
   FRAME_FLAGS,
@@ -25,9 +28,9 @@ const BUFFERS = 512;
 
 export interface MemoryNicOptions {
   readonly port: Port;
-  /** Fragments that may be with the NIC before it takes no more. */
+  /** Limit of outstanding fragments. */
   readonly slots?: number;
-  /** Damages what goes out, to see who notices. */
+  /** Damages outgoing frames, to test detection. */
   readonly fault?: (bytes: Uint8Array, offset: number, length: number) => void;
 }
 
@@ -36,12 +39,12 @@ export class MemoryNic {
   readonly sendArena = { offset: 0, length: SEND_BYTES };
   readonly link: Link;
   readonly plug: Plug;
-  /** Frames that were cut here; frames on the wire in each direction; of those that came, the ones with a good checksum. */
+  /** Frames segmented here; frames on the wire in each direction; received frames with a good checksum. */
   superFrames = 0;
   sent = 0;
   received = 0;
   verified = 0;
-  /** Sent fragments are kept until this is false. */
+  /** While true, sent fragments are not reclaimed. */
   holdsBack = false;
   readonly #options: MemoryNicOptions;
   readonly #segments: SegmentPort;
@@ -88,7 +91,7 @@ export class MemoryNic {
       while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) {
         const word = (taken + parts) * FRAME_WORDS;
         if (burst[word + FRAME_OFFSET] !== burst[at + FRAME_OFFSET]! + length)
-          throw new OutOfRange("fragments that do not lie one behind the other are beyond this NIC");
+          throw new OutOfRange("this NIC supports only contiguous fragments");
         length += burst[word + FRAME_LENGTH]!;
         parts++;
       }

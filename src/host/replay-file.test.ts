@@ -99,10 +99,7 @@ test("super-frames are told: too long for the NIC, or without a length in IPv4",
   unsized.set([8, 0, 0x45, 0, 0, 0], 12);
   const { lengths, warnings, hints } = play(pcap([{}, { bytes: frame(14_534) }, { bytes: unsized }]));
   assert.deepEqual(lengths, [60, 14_534, 3000]);
-  assert.match(
-    warnings[0]!,
-    /^2 super-frames .* which were never on a wire; the NIC refuses those that are too long for it$/,
-  );
+  assert.match(warnings[0]!, /^2 super-frames .* which never were on a wire; the NIC rejects those that are too long$/);
   assert.match(hints[0]!, /ethtool -K NAME gro off/);
 });
 
@@ -119,8 +116,11 @@ test("nanoseconds under the magic number of microseconds are nanoseconds", () =>
 
 test("a file that breaks off is replayed as far as it goes, and that is told", () => {
   for (const [bytes, torn] of [
-    [pcap([{}, {}]), /^it breaks off after 1 packet \(capture file, byte 100: the file ends inside a packet\)$/],
-    [new Section().interface().packet(1).packet(2).bytes, /^it breaks off after 1 packet \(.* ends inside a block\)$/],
+    [pcap([{}, {}]), /^it ends prematurely after 1 packet \(capture file, byte 100: the file ends inside a packet\)$/],
+    [
+      new Section().interface().packet(1).packet(2).bytes,
+      /^it ends prematurely after 1 packet \(.* ends inside a block\)$/,
+    ],
   ] as const) {
     const { lengths, warnings } = play(bytes.subarray(0, bytes.length - 10));
     assert.deepEqual(lengths, [60]);
@@ -142,8 +142,8 @@ test("says what no frame of a file can be delivered for, or that there is none",
     .packet(1, frame(), { options: [flags(2)] })
     .packet(2, frame(), { original: 61 });
   const { message } = refused(out.bytes);
-  assert.match(message, /delivered: 1 sent by the capturing interface itself, 1 cut short by the capture$/);
-  assert.match(refused(pcap([])).message, /there are no packets in it/);
+  assert.match(message, /delivered: 1 sent by the capturing interface itself, 1 truncated by the capture$/);
+  assert.match(refused(pcap([])).message, /it has no packets/);
   assert.match(refused(new Uint8Array(0)).message, /the file is empty/);
 });
 
@@ -228,7 +228,7 @@ test("the hint for time that goes back sorts the file", { skip: missing("reorder
     ]),
   );
   assert.deepEqual(lengths, [61, 62]);
-  assert.deepEqual(warnings, ["1 step back in time; the next frame comes at once"]);
+  assert.deepEqual(warnings, ["1 step back in time; the next frame is sent at once"]);
   assert.deepEqual(playFile(follow(hints[0]!)), { lengths: [62, 61], times: [0, 5e6], ...SILENT });
 });
 

@@ -1,4 +1,4 @@
-/** Loads a capture file to be replayed, and says what in it cannot be. */
+/** Loads a capture file for replay, and reports what in it cannot be replayed. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import { MalformedCapture } from "#wire/captured-packet.ts";
@@ -9,7 +9,7 @@ import { arrange, type CaptureContents, type Replay } from "./replay.ts";
 
 /** Files are held in memory. */
 const LARGEST_FILE = 1 << 30;
-/** Faults kept; of more, one hears nothing new. */
+/** Limit of faults kept for the report. */
 const MOST_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */
@@ -22,7 +22,7 @@ export class ReplayFailed extends FerruleError {
   }
 }
 
-/** A capture file is not replayed as it stands. */
+/** A capture file is replayed with changes. */
 export class ReplayAltered extends FerruleError {
   readonly code = "REPLAY_ALTERED";
   readonly hint: string;
@@ -33,14 +33,14 @@ export class ReplayAltered extends FerruleError {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOENT: "There is no such file: check the path.",
-  ENXIO: "That is a socket or a device without a driver: name a file.",
+  ENOENT: "The file does not exist: check the path.",
+  ENXIO: "The path is a socket or a device without a driver: use a file.",
   EISDIR: "Name a file, not a directory.",
 };
 
 const PIPE = "a pipe";
 
-/** What is no file has no end, or none that comes by itself. */
+/** Only regular files have a defined end. */
 const kindOf = (stats: Stats): string | undefined => {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return "a directory";
@@ -49,9 +49,9 @@ const kindOf = (stats: Stats): string | undefined => {
 };
 
 const notFileHint = (kind: string, path: string): string =>
-  kind === PIPE ? `Make a file of what comes through it: cat ${quoted(path)} > OUT` : "Name a pcap or pcapng file.";
+  kind === PIPE ? `Save its data to a file: cat ${quoted(path)} > OUT` : "Use a pcap or pcapng file.";
 
-/** The bytes that a file has now. Does not block: opening a pipe would wait for its writer. */
+/** The present contents of a file. Does not block: opening a pipe would wait for its writer. */
 const readWhole = (path: string): Uint8Array => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
@@ -62,7 +62,7 @@ const readWhole = (path: string): Uint8Array => {
       throw new ReplayFailed(
         path,
         `it has ${stats.size} bytes`,
-        `Take fewer packets: editcap -r ${quoted(path)} OUT 1-1000000`,
+        `Use fewer packets: editcap -r ${quoted(path)} OUT 1-1000000`,
       );
     const bytes = new Uint8Array(stats.size);
     let at = 0;
@@ -74,7 +74,7 @@ const readWhole = (path: string): Uint8Array => {
   }
 };
 
-/** All that can be read of the file. */
+/** All that can be read from the file. */
 const contentsOf = (bytes: Uint8Array): CaptureContents => {
   const packets: CapturedPacket[] = [];
   const faults: MalformedCapture[] = [];
@@ -100,13 +100,13 @@ const load = (path: string): Replay => {
     throw new ReplayFailed(path, `no frame in it can be delivered: ${why}`, leftOutHintOf(replay, path));
   }
   if (fault !== undefined) throw new ReplayFailed(path, fault.message, unknownFormatHint(path), fault);
-  throw new ReplayFailed(path, "there are no packets in it", leftOutHintOf(replay, path));
+  throw new ReplayFailed(path, "it has no packets", leftOutHintOf(replay, path));
 };
 
 /**
- * Loads a file. Each kind of packet that is left out or changed gives one warning.
- * @param longest bytes of the longest frame the NIC takes, without FCS
- * @throws {ReplayFailed} when no frame of it can be delivered
+ * Loads a file. Each kind of packet that is omitted or changed causes one warning.
+ * @param longest bytes of the longest frame that the NIC accepts, without FCS
+ * @throws {ReplayFailed} if no frame can be delivered
  */
 export const loadReplay = (path: string, longest: number, warn: (warning: ReplayAltered) => void): Replay => {
   try {
@@ -116,6 +116,6 @@ export const loadReplay = (path: string, longest: number, warn: (warning: Replay
   } catch (error) {
     if (error instanceof FerruleError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new ReplayFailed(path, code, HINTS[code] ?? "Check the path, and that you may read it.", error);
+    throw new ReplayFailed(path, code, HINTS[code] ?? "Check the path, and that you have read permission.", error);
   }
 };

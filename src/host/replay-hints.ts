@@ -1,12 +1,12 @@
-/** What helps with a capture file that cannot be replayed. Every command here is tried by `replay-file.test.ts`. */
+/** Advice for capture files that cannot be replayed. Each command here is tested by `replay-file.test.ts`. */
 import { get16 } from "#wire/bigendian.ts";
 import { EtherType } from "#wire/ethernet.ts";
 import { LONGEST_PAUSE_SECONDS } from "./replay-schedule.ts";
 import { LEFT_OUT, type LeftOut, type Replay } from "./replay.ts";
 
-/** A file name as a shell takes it. */
+/** A file name quoted for a shell. */
 export const quoted = (path: string): string => {
-  // A command would take a leading dash for an option.
+  // A command would interpret a leading dash as an option.
   const name = path.startsWith("-") ? `./${path}` : path;
   return /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
 };
@@ -39,15 +39,15 @@ const FORMATS: readonly Format[] = [
   { name: "a Sniffer file", magic: bytesOf("TRSNIFF"), hint: convert },
 ];
 
-/** What a file is that is neither pcap nor pcapng, and what helps. */
+/** Format of a file that is neither pcap nor pcapng, with advice. */
 export const formatOf = (bytes: Uint8Array, path: string): readonly [name: string, hint: string] | undefined => {
   const format = FORMATS.find(({ magic }) => magic.every((byte, i) => bytes[i] === byte));
   return format === undefined ? undefined : [format.name, format.hint(path)];
 };
 
-/** What Wireshark's tools can read, whatever its first bytes are. */
+/** Wireshark's tools may know the format even if its first bytes are unknown here. */
 export const unknownFormatHint = (path: string): string =>
-  `If \`capinfos ${quoted(path)}\` knows it, convert it: editcap -F pcapng ${quoted(path)} OUT`;
+  `If \`capinfos ${quoted(path)}\` reads it, convert it: editcap -F pcapng ${quoted(path)} OUT`;
 
 const LINK_NAMES: Readonly<Record<number, string>> = {
   0: "BSD loopback",
@@ -64,13 +64,13 @@ const LINK_NAMES: Readonly<Record<number, string>> = {
 const withHeader = (source: string, etherType = "0x0800"): string => `${source} -x | text2pcap -e ${etherType} - OUT`;
 const AGAIN = "capture on an Ethernet interface by its name: tcpdump -i NAME -w OUT";
 
-/** Conversions lose something, and what that is has to be told. */
+/** Conversions lose information, which the advice mentions. */
 const linkHint = (linkType: number, path: string): string => {
   const file = quoted(path);
-  const invented = "addresses made up and times lost";
+  const invented = "invented addresses and without times";
   switch (linkType) {
     case 113:
-      return `Best ${AGAIN}. Or convert it, with addresses made up: editcap -L -C 2 -T ether ${file} OUT`;
+      return `Best ${AGAIN}. Or convert it, with invented addresses: editcap -L -C 2 -T ether ${file} OUT`;
     case 276:
       return `Best ${AGAIN}. Or convert it (IPv4), with ${invented}: ${withHeader(`editcap -C 20 -T rawip ${file} - | tshark -r -`)}`;
     case 101:
@@ -89,13 +89,13 @@ const leftOutHint = (why: LeftOut, { linkTypes }: Replay, path: string): string 
       return linkHint(linkTypes.values().next().value ?? -1, path);
     case "sent":
     case "damaged":
-      return `To replay them as well, drop what the file says of each packet: editcap -F pcap ${quoted(path)} OUT`;
+      return `To replay them too, remove the file's information about each packet: editcap -F pcap ${quoted(path)} OUT`;
     case "cut":
       return "Capture whole frames: tcpdump -s 0 -i NAME -w OUT";
     case "unsized":
     case "short":
     case "long":
-      return `Look at them with: tshark -r ${quoted(path)}`;
+      return `Examine them with: tshark -r ${quoted(path)}`;
     default:
       return why satisfies never;
   }
@@ -103,7 +103,7 @@ const leftOutHint = (why: LeftOut, { linkTypes }: Replay, path: string): string 
 
 const counted = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
 
-/** One phrase for each kind of packet that is left out. */
+/** One phrase for each kind of packet that is not replayed. */
 export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =>
   [...left].map(([why, number]) => {
     const types = [...linkTypes].map(
@@ -112,13 +112,13 @@ export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =
     return `${number} ${LEFT_OUT[why]}${why === "foreign" ? ` (${types.join("; ")})` : ""}`;
   });
 
-/** What helps with the packets left out; with the most frequent kind of them. */
+/** Advice for the most frequent kind of packet that is not replayed. */
 export const leftOutHintOf = (replay: Replay, path: string): string => {
   const [most] = [...replay.left].sort(([, a], [, b]) => b - a);
-  return most === undefined ? `Look at it with: capinfos ${quoted(path)}` : leftOutHint(most[0], replay, path);
+  return most === undefined ? `Examine it with: capinfos ${quoted(path)}` : leftOutHint(most[0], replay, path);
 };
 
-/** Frames as they are between a kernel and its NIC, with offloads; more than 64 KiB cannot be told in IPv4, so that it tells 0. */
+/** Frames between a kernel and its NIC with offloads; the IPv4 length of more than 64 KiB is 0. */
 const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): number => {
   let found = 0;
   for (let i = 0; i < places.length; i += 2) {
@@ -129,7 +129,7 @@ const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): 
   return found;
 };
 
-/** What of the file is replayed in another way than it stands there, and what helps with the first of it; empty when nothing is. */
+/** Changes in the replay of the file, with advice for the first of each; empty if there are none. */
 export const alterations = (
   replay: Replay,
   path: string,
@@ -139,13 +139,13 @@ export const alterations = (
   const found: [string, string][] = [];
   if (end !== undefined)
     found.push([
-      `it breaks off after ${counted(packets, "packet")} (${end.message})`,
-      "A capture that was killed ends like this. Stop tcpdump with Ctrl-C, and wait until it has ended.",
+      `it ends prematurely after ${counted(packets, "packet")} (${end.message})`,
+      "The capturing program was probably killed. Stop tcpdump with Ctrl-C, and wait until it has ended.",
     ]);
   if (faults.length > 0)
     found.push([
       `${counted(faults.length, "unreadable block")} left out, the first: ${faults[0]!.message}`,
-      `Look at it with: capinfos ${quoted(path)}`,
+      `Examine it with: capinfos ${quoted(path)}`,
     ]);
   if (times.length < packets)
     found.push([
@@ -155,8 +155,8 @@ export const alterations = (
   const superFrames = superFramesOf(replay, longest);
   if (superFrames > 0)
     found.push([
-      `${counted(superFrames, "super-frame")} (over ${longest} bytes, or IPv4 with a length of 0), which were never on a wire; the NIC refuses those that are too long for it`,
-      "A kernel shows such frames where a NIC cuts or merges. Capture without: ethtool -K NAME gro off lro off tso off gso off",
+      `${counted(superFrames, "super-frame")} (over ${longest} bytes, or IPv4 with a length of 0), which never were on a wire; the NIC rejects those that are too long`,
+      "Captures have such frames with segmentation offloads. Capture without them: ethtool -K NAME gro off lro off tso off gso off",
     ]);
   if (pauses > 0)
     found.push([
@@ -165,7 +165,7 @@ export const alterations = (
     ]);
   if (stepsBack > 0)
     found.push([
-      `${counted(stepsBack, "step")} back in time; the next frame comes at once`,
+      `${counted(stepsBack, "step")} back in time; the next frame is sent at once`,
       `Sort it: reordercap ${quoted(path)} OUT`,
     ]);
   return found;

@@ -1,8 +1,10 @@
-/** When the packets of a capture file are due: as the file has it, as far as its times make sense. */
+/** Times at which the packets of a capture file are due: as in the file, if its times are plausible. */
 
-/** Longer pauses are made this short: a wrong time stamp would otherwise hold back all that follows, perhaps for years. */
+/**
+ * Longer pauses are shortened to this: a wrong time stamp would otherwise delay all that follows, perhaps for years.
+ */
 export const LONGEST_PAUSE_SECONDS = 60;
-/** Packets of several queues may change places by less than this. What goes back further is a clock that was set. */
+/** Packets of several queues may be out of order by less than this. A larger step back means that the clock was set. */
 const DISORDER_MICROS = 1_000_000;
 
 interface Timed {
@@ -12,20 +14,23 @@ interface Timed {
 }
 
 export class Schedule {
-  /** Pauses that were made shorter, and steps back that were left out. */
+  /** Pauses shortened, and steps back ignored. */
   pauses = 0;
   stepsBack = 0;
-  /** The time in the file that is due at `#base`. In two parts: nanoseconds since 1970 exceed 53 bits. */
+  /** The time in the file that corresponds to `#base`. In two parts, because nanoseconds since 1970 exceed 53 bits. */
   #seconds = Number.NaN;
   #nanoseconds = 0;
   #base = 0;
   #latest = 0;
 
-  /** Microseconds after the first packet; never less than for the packet before. A packet without a time is due with that one. */
+  /**
+   * Microseconds after the first packet, never less than for the previous one. A packet without a time is due with the
+   * previous one.
+   */
   next(packet: Timed): number {
     if (!packet.timed) return this.#latest;
     const { seconds, nanoseconds } = packet;
-    // Packets without a time may have come before the first that has one.
+    // Packets without a time may precede the first that has one.
     if (Number.isNaN(this.#seconds)) this.#restart(packet);
     const due = this.#base + (seconds - this.#seconds) * 1e6 + (nanoseconds - this.#nanoseconds) / 1000;
     const step = due - this.#latest;

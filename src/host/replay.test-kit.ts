@@ -1,8 +1,8 @@
-/** Packets as a capture file would give them. */
+/** Packets as read from a capture file. */
 import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { Direction } from "#wire/pcapng.ts";
 
-/** A packet that came `micros` after 100 s, with `length` bytes that are all the length's low byte. */
+/** A packet captured `micros` after 100 s; its `length` bytes are the low byte of the length. */
 export const packet = (micros: number, length = 60, more: Partial<CapturedPacket> = {}): CapturedPacket => ({
   interfaceId: 0,
   interfaceName: "wire",

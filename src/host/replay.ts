@@ -1,4 +1,7 @@
-/** Frames of a capture file made ready to be delivered: which of them can be, and when each is due. */
+/**
+ * Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes when each is
+ * due.
+ */
 import type { FrameMemory } from "#kit/link.ts";
 import type { CapturedPacket, MalformedCapture } from "#wire/captured-packet.ts";
 import { ETHERNET_BYTES } from "#wire/ethernet.ts";
@@ -6,42 +9,42 @@ import { newMemory } from "#wire/memory.ts";
 import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
-/** The longest frame that is replayed, and the room in front of the frames in which the NIC builds its own. */
+/** The longest frame that is replayed, and the size of the area before the frames in which the NIC builds its own. */
 export const LONGEST = 1 << 16;
 
-/** Why a packet is not replayed, in the order in which it is looked at. */
+/** Why a packet is not replayed, in the order of the checks. */
 export const LEFT_OUT = {
   foreign: "not Ethernet",
   sent: "sent by the capturing interface itself",
   damaged: "marked as damaged on the wire",
   unsized: "with an original length of 0",
-  cut: "cut short by the capture",
+  cut: "truncated by the capture",
   short: `shorter than ${ETHERNET_BYTES} bytes`,
   long: `longer than ${LONGEST} bytes`,
 } as const;
 export type LeftOut = keyof typeof LEFT_OUT;
 
-/** Frames and when they come. */
+/** Frames and their times. */
 export interface Replay {
   readonly memory: FrameMemory;
   /** Offset and length of each frame. */
   readonly places: Int32Array;
-  /** Microseconds after the first, never less than the one before. */
+  /** Microseconds after the first, never less than the previous one. */
   readonly times: Float64Array;
-  /** Packets of the file, with those left out. */
+  /** Packets in the file, including those not replayed. */
   readonly packets: number;
-  /** Packets left out, by why; link types of those that are not Ethernet. */
+  /** Packets not replayed, by reason; link types of those that are not Ethernet. */
   readonly left: ReadonlyMap<LeftOut, number>;
   readonly linkTypes: ReadonlySet<number>;
-  /** Times in the file that were not followed: pauses made shorter, steps back left out. */
+  /** Times in the file that were changed: pauses shortened, steps back ignored. */
   readonly pauses: number;
   readonly stepsBack: number;
-  /** Packets that could not be read; and where nothing behind could be read any more. */
+  /** Packets that could not be read; and the position after which nothing could be read. */
   readonly faults: readonly MalformedCapture[];
   readonly end: MalformedCapture | undefined;
 }
 
-/** What reading a file came to. */
+/** Result of reading a file. */
 export interface CaptureContents {
   readonly packets: readonly CapturedPacket[];
   readonly faults?: readonly MalformedCapture[];
@@ -59,7 +62,7 @@ const whyNot = (packet: CapturedPacket): LeftOut | undefined => {
   return bytes.length > LONGEST ? "long" : undefined;
 };
 
-/** The frames behind an area of `LONGEST` bytes, in which the NIC's own are built. */
+/** Places the frames after an area of `LONGEST` bytes, in which the NIC builds its own. */
 export const arrange = ({ packets, faults = [], end }: CaptureContents): Replay => {
   const left = new Map<LeftOut, number>();
   const linkTypes = new Set<number>();
@@ -70,7 +73,7 @@ export const arrange = ({ packets, faults = [], end }: CaptureContents): Replay 
     if (why === "foreign") linkTypes.add(packet.linkType);
     return false;
   });
-  // Each starts 2 bytes before a word, so that what follows the Ethernet header is aligned.
+  // Each starts 2 bytes before a word, so that the bytes after the Ethernet header are aligned.
   const sizes = kept.map(({ bytes }) => (bytes.length + 2 + 7) & ~7);
   const memory = newMemory(sizes.reduce((a, b) => a + b, LONGEST) + 8);
   const places = new Int32Array(2 * kept.length);

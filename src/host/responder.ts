@@ -1,8 +1,8 @@
 /**
- * A far end without a network stack: answers ARP, ping, UDP echo and a checked bulk stream, for where there is no TAP.
+ * A far end without a network stack: replies to ARP, ping, UDP echo and a checked bulk stream, for use without a TAP.
  *
- * It knows nobody: every answer goes back to where its question came from, built in the place where the question lies.
- * It answers only questions whose checksums are right, so a NIC's transmit offloads must really have filled them in.
+ * It keeps no neighbour table: each reply goes back to the sender of its request, built in place of the request. It
+ * replies only to requests with correct checksums, so a NIC's transmit offloads are tested too.
  */
 import type { Plug, Port } from "#kit/port.ts";
 import { BULK_PORT, type BulkServer } from "#wire/bulk.ts";
@@ -16,13 +16,13 @@ export interface ResponderOptions {
   readonly mac?: Uint8Array;
   /** Default 10.70.0.2. */
   readonly ipv4?: number;
-  /** Default: the link-local address that follows from the MAC address. */
+  /** Default: the link-local address derived from the MAC address. */
   readonly ipv6?: Uint8Array;
-  /** UDP ports that answer with what they get. Default 7 (RFC 862). */
+  /** UDP ports that echo. Default 7 (RFC 862). */
   readonly echoPorts?: readonly number[];
   /** UDP port of the checked stream. Default `BULK_PORT`. */
   readonly bulkPort?: number;
-  /** Most answers that wait to be delivered. Default 256. */
+  /** Limit of queued replies. Default 256. */
   readonly queue?: number;
   /** Longest frame, without FCS. Default 9,216. */
   readonly longestFrame?: number;
@@ -32,14 +32,14 @@ export const RESPONDER_MAC: Readonly<Uint8Array> = Uint8Array.of(0x02, 0x66, 0x6
 export const RESPONDER_IPV4 = 0x0a46_0002;
 
 /**
- * Frames that the NIC sends are answered when committed; the answers wait in a queue and are delivered by `poll` or
- * `flush`, never inside `commit`. A full queue refuses frames (`reserve` gives -1), as a busy wire would.
+ * Replies to frames of the NIC are built at commit, queued, and delivered by `poll` or `flush`, never inside `commit`.
+ * A full queue rejects frames (`reserve` returns -1).
  */
 export class Responder implements Port {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly identity: Identity;
-  /** Frames by what became of them; sent and received are as the NIC sees it. */
+  /** Frames by result; sent and received are as seen by the NIC. */
   readonly counts = {
     sentFrames: 0,
     sentBytes: 0,
@@ -52,15 +52,15 @@ export class Responder implements Port {
     bulk: 0,
     ignored: 0,
     damaged: 0,
-    /** No room in the queue, or too long. */
+    /** The queue was full, or the frame was too long. */
     refused: 0,
-    /** Answers the NIC did not take. */
+    /** Replies that the NIC did not accept. */
     dropped: 0,
   };
   readonly #answerer: Answerer;
   readonly #slots: number;
   readonly #slotBytes: number;
-  /** Length of the answer in each slot. */
+  /** Length of the reply in each slot. */
   readonly #lengths: Int32Array;
   #first = 0;
   #waiting = 0;
@@ -117,7 +117,9 @@ export class Responder implements Port {
     this.poll();
   }
 
-  /** Delivers the answers that wait; returns how many. What the NIC sends meanwhile is answered by the next call. */
+  /**
+   * Delivers queued replies; returns their number. Frames that the NIC sends meanwhile are handled by the next call.
+   */
   poll(): number {
     const nic = this.#nic;
     if (nic === undefined || this.#delivering) return 0;
@@ -131,7 +133,7 @@ export class Responder implements Port {
           this.counts.receivedFrames++;
           this.counts.receivedBytes += length;
         } else this.counts.dropped++;
-        // Not before the call has returned: until then the frame is the NIC's to read.
+        // Not before the call has returned: until then the NIC may read the frame.
         this.#first = (slot + 1) % this.#slots;
         this.#waiting--;
       }

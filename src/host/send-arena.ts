@@ -1,20 +1,22 @@
-/** A ring of bytes for outgoing frames: each is read whole into the next free place, and they are sent in order. */
+/**
+ * A ring of bytes for outgoing frames: each is read contiguously into the next free space, and they are sent in order.
+ */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 
-/** Fragments that can be outstanding: a power of two, more than any transmit ring and a burst together. */
+/** Limit of outstanding fragments: a power of two, more than any transmit ring and a burst together. */
 const FRAGMENTS = 4096;
 
 /**
- * Invariant: a place given out by `place` overlaps no fragment that was `add`ed and not yet `free`d.
+ * Invariant: space returned by `place` overlaps no fragment that was `add`ed and not yet `free`d.
  *
- * Space is freed up to the oldest outstanding fragment, so lengths need not be kept. When nothing is outstanding the
- * ring starts over at its first byte: a NIC that keeps up has its frames in the same, warm cache lines.
+ * Space is freed up to the oldest outstanding fragment, so lengths are not stored. When no fragment is outstanding, the
+ * ring starts again at its first byte: the frames of a NIC that keeps up then stay in the same cache lines.
  */
 export class SendArena {
   readonly #start: number;
   readonly #end: number;
   readonly #room: number;
-  /** Bias of every place, modulo 8. */
+  /** Offset of all frames modulo 8. */
   readonly #bias: number;
   /** Byte offset of each outstanding fragment. */
   readonly #fragments = new Int32Array(FRAGMENTS);
@@ -23,9 +25,9 @@ export class SendArena {
   #head: number;
 
   /**
-   * @param room bytes a place must have: those of the longest frame
-   * @param bias what the offset of a frame is modulo 8
-   * @throws {OutOfRange} when not even two frames of that length fit
+   * @param room bytes needed for the longest frame
+   * @param bias offset of a frame modulo 8
+   * @throws {OutOfRange} if two frames of that length do not fit
    */
   constructor(span: { readonly offset: number; readonly length: number }, room: number, bias: number) {
     if (span.length < 2 * (room + 8))
@@ -42,7 +44,7 @@ export class SendArena {
     return (this.#newest - this.#oldest) | 0;
   }
 
-  /** Byte offset of a place for a frame; -1 when there is none until fragments are freed. */
+  /** Byte offset for a frame; -1 if there is no space until fragments are freed. */
   place(): number {
     if (this.outstanding === 0) return this.#aligned(this.#start);
     // A frame has at most five fragments (64 KiB in pieces of 16).
@@ -55,14 +57,14 @@ export class SendArena {
     return first + this.#room <= oldest ? first : -1;
   }
 
-  /** A fragment now lies at `offset`, inside the place given out last or right behind the fragment before. */
+  /** A fragment is now at `offset`, in the space returned last or directly after the previous fragment. */
   add(offset: number, length: number): void {
     this.#fragments[this.#newest & (FRAGMENTS - 1)] = offset;
     this.#newest = (this.#newest + 1) | 0;
     this.#head = offset + length;
   }
 
-  /** The oldest outstanding fragment, which must be the one at `offset`, has been sent. @throws {Misuse} */
+  /** The oldest outstanding fragment, which must be the one at `offset`, was sent. @throws {Misuse} */
   free(offset: number): void {
     const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
     if (this.outstanding === 0 || oldest !== offset)

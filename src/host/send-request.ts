@@ -19,10 +19,10 @@ import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
 import { Gso, NEEDS_CHECKSUM, type VnetHeader } from "./vnet-header.ts";
 
-/** Results of `translate` that are not `Send` bits: the NIC cannot do what is asked, so software does. */
+/** Results of `translate` that are not `Send` bits: the NIC cannot do the offload, so software does. */
 export const SUM_IN_SOFTWARE = -1;
 export const CUT_IN_SOFTWARE = -2;
-/** What is asked does not fit the frame. */
+/** The request does not match the frame. */
 export const NONSENSE = -3;
 
 /** Of a NIC that does nothing to frames. */
@@ -39,9 +39,9 @@ export const NO_OFFLOADS: Offloads = {
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
 
-/** One per sender: it remembers where the parts of the last frame were. */
+/** One per sender: it keeps the dissection of the last frame. */
 export class SendRequest {
-  /** What `dissect` found in the last frame that asked for anything. */
+  /** Result of `dissect` for the last frame with a request. */
   readonly parts = new Int32Array(DISSECTION_WORDS);
   readonly #offloads: Offloads;
 
@@ -55,7 +55,7 @@ export class SendRequest {
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const cut = header.gso !== Gso.none;
-    // A forwarded frame may have its checksum already (DATA_VALID, or no flag): each segment still needs its own.
+    // A forwarded frame may have a complete checksum (DATA_VALID, or no flag): each segment still needs its own.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
     if (summed && !cut) return 0;
     const start = header.checksumStart - shift;
@@ -79,7 +79,7 @@ export class SendRequest {
     return 0;
   }
 
-  /** Whether the NIC takes the dissected frame apart as we do: no tag left in it, and no extension headers. */
+  /** Whether the NIC parses the dissected frame as we do: no tag left in it, and no extension headers. */
   #isPlain(): boolean {
     const parts = this.parts;
     return parts[TRAITS] === 0 && (parts[ETHER_TYPE] !== EtherType.ipv6 || parts[NETWORK_LENGTH] === IPV6_BYTES);

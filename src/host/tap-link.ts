@@ -1,9 +1,9 @@
-/** A TAP's interface shows the speed and duplex of the cable that ends there, instead of the 10 Gbit/s of every TAP. */
+/** Sets speed and duplex of a TAP's interface to those of the cable, instead of the 10 Gbit/s of every TAP. */
 import { SystemError } from "#sys/errno.ts";
 import { type Link, setLinkSettings } from "#sys/link-settings.ts";
 import type { Tap } from "#sys/tap.ts";
 
-/** Only for people to see: where the kernel, or this process's rights, do not allow it, the interface stays as it is. */
+/** For display only: if the kernel does not support it, or the process is not permitted, nothing changes. */
 export const showLink = (tap: Tap, { up, speed, fullDuplex }: Link): void => {
   try {
     tap.withInterfaces((interfaces, name) => setLinkSettings(interfaces, name, { up, speed, fullDuplex }));

@@ -1,8 +1,8 @@
 /**
- * What users have set on a TAP: its name, MTU and address, and which frames it receives.
+ * Settings of a TAP: its name, MTU, address, and the frames it must receive.
  *
- * A kernel driver is told of all this (ndo_set_rx_mode and others); a TAP's owner has to look. A macvlan, a further unicast
- * address or a group changes without any netlink notice, so there is nothing to wait for.
+ * A kernel driver is notified of these (ndo_set_rx_mode and others); the owner of a TAP has to poll them. A macvlan, a
+ * further unicast address or a multicast group causes no netlink notification.
  */
 import { Errno, SystemError } from "#sys/errno.ts";
 import { InterfaceFlag } from "#sys/interface.ts";
@@ -14,18 +14,21 @@ import type { Tap } from "#sys/tap.ts";
 
 export interface TapState {
   readonly name: string;
-  /** False while the interface is in a network namespace that this process may not enter; then the rest is a guess. */
+  /**
+   * False while the interface is in a network namespace that this process may not enter; the other fields are then
+   * assumptions.
+   */
   readonly visible: boolean;
-  /** Undefined while it cannot be seen. */
+  /** Undefined while it cannot be read. */
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
-  /** Someone wants every frame: an administrator, a packet socket, a bridge, or a further unicast address. */
+  /** All frames are needed: by an administrator, a packet socket, a bridge, or for a further unicast address. */
   readonly promiscuous: boolean;
-  /** Group addresses that are wanted; "all" as well where the kernel does not say which. */
+  /** Multicast addresses to receive; "all" also if the kernel does not report which. */
   readonly groups: "all" | readonly Uint8Array[];
 }
 
-/** Where the interface is seen from: both stay in the namespace in which they were opened. */
+/** The network namespace from which the interface is observed: both sockets belong to it. */
 interface View {
   /** That namespace's `NetworkNamespace.identity`. */
   readonly identity: number;
@@ -33,7 +36,7 @@ interface View {
   readonly multicast: MulticastList | undefined;
 }
 
-/** Looks at a TAP wherever it has been moved. The TAP is the caller's. */
+/** Reads the settings of a TAP in any namespace. The caller owns the TAP. */
 export class TapObserver implements Disposable {
   readonly #tap: Tap;
   #scope = new DisposableStack();
@@ -43,13 +46,13 @@ export class TapObserver implements Disposable {
     this.#tap = tap;
   }
 
-  /** @throws {SystemError} EBADFD when the interface was deleted */
+  /** @throws {SystemError} EBADFD if the interface was deleted */
   look(): TapState {
     const name = this.#tap.currentName();
     const { address } = this.#tap;
     const view = this.#follow();
     const link = view === undefined ? undefined : linkState(view.routes, name);
-    // Where the kernel does not tell the namespace, another interface may have this name.
+    // If the kernel does not report the namespace, another interface may have this name.
     if (view === undefined || link === undefined || !same(link.address, address))
       return { name, visible: false, mtu: undefined, address, promiscuous: false, groups: "all" };
     return {
@@ -67,7 +70,7 @@ export class TapObserver implements Disposable {
     this.#view = undefined;
   }
 
-  /** The view of the namespace that the interface is in now; undefined where that may not be entered. */
+  /** The view of the interface's present namespace; undefined if that may not be entered. */
   #follow(): View | undefined {
     using namespace = this.#tap.namespace() ?? NetworkNamespace.current();
     const { identity } = namespace;
@@ -91,7 +94,7 @@ const openView = (scope: DisposableStack, identity: number): View => ({
   multicast: openMulticastList(scope),
 });
 
-/** Undefined where there is no /proc, or a process may not look into it. */
+/** Undefined if /proc is missing or not readable. */
 const openMulticastList = (scope: DisposableStack): MulticastList | undefined => {
   try {
     return scope.use(MulticastList.open());

@@ -1,8 +1,9 @@
 /**
  * The host's side of a NIC: a TAP interface and a `Link`, with super-frames kept whole in between.
  *
- * Out: one readv puts a frame of up to 64 KiB straight into DMA memory; its virtio header becomes `Send` bits. In: frames
- * of a burst are merged where they lie in the receive buffers, and one writev takes a merged frame straight from there.
+ * Out: one readv puts a frame of up to 64 KiB directly into DMA memory; its virtio header becomes `Send` bits. In:
+ * frames of a burst are merged in place in the receive buffers, and one writev takes a merged frame directly from
+ * there.
  */
 import type { Link, Offloads } from "#kit/link.ts";
 import { SystemError } from "#sys/errno.ts";
@@ -17,7 +18,7 @@ export interface TapUplinkOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Tap;
   readonly link: Link;
-  /** The part of the link's DMA window that outgoing frames are read into: bytes, at least 256 KiB. */
+  /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
   /** What the NIC does at present. The kernel is told to do the rest, but for checksums over IPv6 alone, which are filled in here. */
   readonly offloads: Offloads;
@@ -25,26 +26,28 @@ export interface TapUplinkOptions {
   readonly capture?: WireTap | undefined;
 }
 
-/** All that has been counted since the uplink was made. */
+/** Counters since the uplink was created. */
 export interface UplinkCounters {
-  /** Frames read from the host (a super-frame is one), and of these the ones summed or cut in software. */
+  /**
+   * Frames read from the host (a super-frame is one), and of these the ones with checksums or segmentation in software.
+   */
   readonly frames: number;
   readonly softwareSums: number;
   readonly softwareCuts: number;
-  /** Frames from the host that were longer than any may be, or whose virtio header does not fit them. */
+  /** Frames from the host that were too long, or whose virtio header did not fit. */
   readonly sendDrops: number;
-  /** Frames written to the host (a merged one is one), and frames from the wire that were merged into such. */
+  /** Frames written to the host (a merged one is one), and frames from the wire that were merged. */
   readonly writes: number;
   readonly merged: number;
-  /** Frames that came with a tag, which was put back. */
+  /** Frames that arrived with a tag, which was reinserted. */
   readonly tagsTaken: number;
-  /** Frames the kernel would not take. */
+  /** Frames that the kernel rejected. */
   readonly receiveDrops: number;
-  /** Frames that came while the interface was down. */
+  /** Frames that arrived while the interface was down. */
   readonly hostDown: number;
 }
 
-/** Moves frames both ways when pumped, by one thread. Owns nothing: the TAP and the link are the caller's. */
+/** Moves frames in both directions when pumped, by one thread. The caller owns the TAP and the link. */
 export class TapUplink implements Disposable {
   readonly #out: UplinkOut;
   readonly #in: UplinkIn;
@@ -60,17 +63,20 @@ export class TapUplink implements Disposable {
     if (segmentation) limitSuperFrames(tap, offloads);
   }
 
-  /** True while reading from the TAP would be of no use: the NIC has no room. */
+  /** True while the NIC has no room, so that reading from the TAP is useless. */
   get stalled(): boolean {
     return this.#out.stalled;
   }
 
-  /** The host had no more frames when it was last asked. */
+  /** The host had no more frames at the last read. */
   get dry(): boolean {
     return this.#out.dry;
   }
 
-  /** From the host to the NIC, at most `budget` frames. Returns how much was moved. @throws {SystemError} when the TAP has gone */
+  /**
+   * From the host to the NIC, at most `budget` frames. Returns the number moved. @throws {SystemError} if the TAP is
+   * gone
+   */
   pumpOut(budget: number): number {
     return this.#disposed ? 0 : this.#out.pump(budget);
   }
@@ -97,7 +103,7 @@ export class TapUplink implements Disposable {
     };
   }
 
-  /** Stops. Frames that were read and wait for the NIC are forgotten, as those in its ring are when it is reset. */
+  /** Stops. Frames that were read and wait for the NIC are discarded, as those in its ring are at reset. */
   [Symbol.dispose](): void {
     this.#disposed = true;
   }

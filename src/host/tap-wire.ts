@@ -1,9 +1,9 @@
 /**
- * The far end of a model's cable: a TAP of the kernel, whose network stack is then the other machine.
+ * The far end of a model's cable: a TAP, with the kernel's network stack as the other machine.
  *
- * What the NIC sends is merged before it is written, and what the kernel sends is cut before the NIC gets it, as the other
- * machine's NIC would. Checksums made by the model are never trusted: the merged frame's is computed from those of the
- * segments and the kernel verifies it over all the payload, so a wrong one from the model's engine is caught.
+ * Frames from the NIC are merged before they are written, and frames from the kernel are segmented for the NIC, as the
+ * other machine's NIC would do. Checksums from the model are not trusted: the merged frame's is computed from those of
+ * the segments, and the kernel verifies it over all of the payload, so an error of the model's engine is detected.
  */
 import { OutOfRange } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -16,22 +16,22 @@ import { NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso } from "./vnet-header.ts";
 import type { WireTap } from "./wire-tap.ts";
 
-/** Memory for outgoing frames of one burst, and for one incoming super-frame. Small enough to stay in a core's cache. */
+/** Memory for outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's cache. */
 const STAGING = 256 << 10;
 const INBOX = 68 << 10;
-/** Frames start here modulo 8: behind the usual 66 bytes of headers, payload is then aligned. */
+/** Offset of frames modulo 8: payload after the usual 66 bytes of headers is then aligned. */
 const BIAS = 6;
-/** Frames that the longest super-frame is cut into at the usual MTU. */
+/** Number of frames in the longest super-frame at the usual MTU. */
 const SUPER_FRAME = 46;
-/** Pumps during which a frame waits for a NIC without room before it is dropped: a pause is not for ever. */
+/** Calls of `pump` during which a frame waits for a NIC without room before it is dropped. */
 const PATIENCE = 10_000;
 
 export interface TapWireOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
-  /** Sees every frame as it is on the wire. */
+  /** Gets each frame as on the wire. */
   readonly capture?: WireTap | undefined;
-  /** Memory to stage frames in, and from which byte on it is free for it (324 KiB; a multiple of 8); memory of its own unless given. */
+  /** Memory for frames, and the byte from which it may be used (324 KiB; a multiple of 8); default: own memory. */
   readonly memory?: Memory;
   readonly staging?: number;
 }
@@ -41,21 +41,21 @@ export interface WireCounters {
   readonly sentFrames: number;
   readonly sentBytes: number;
   readonly writes: number;
-  /** Frames that the NIC took (segments counted singly), and their bytes. */
+  /** Frames that the NIC accepted (segments counted singly), and their bytes. */
   readonly receivedFrames: number;
   readonly receivedBytes: number;
-  /** Frames that the NIC did not take: its receiver is off, or they are not for it. */
+  /** Frames that the NIC did not accept: its receiver is off, or they are not for it. */
   readonly unwanted: number;
-  /** Frames lost: the NIC had no room for too long, the kernel refused, a virtio header did not fit. */
+  /** Frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header did not fit. */
   readonly drops: number;
-  /** Frames that came while the far interface was down. */
+  /** Frames that arrived while the far interface was down. */
   readonly hostDown: number;
 }
 
 export class TapWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: Memory;
-  /** Outgoing frames lie from here to there; behind it is the place for incoming ones. */
+  /** Outgoing frames are between these; incoming ones are after the end. */
   readonly #start: number;
   readonly #end: number;
   readonly #capture: WireTap | undefined;
@@ -63,7 +63,7 @@ export class TapWire implements Port {
   readonly #coalescer: Coalescer;
   readonly #incoming: FarFrames;
   #nic: Plug | undefined;
-  /** Where the next outgoing frame goes, and where the last one that was reserved is. */
+  /** Position of the next outgoing frame, and of the last reserved one. */
   #free: number;
   #reserved = -1;
   #impatience = 0;
@@ -101,7 +101,7 @@ export class TapWire implements Port {
     this.#nic = nic;
   }
 
-  /** Frames (segments counted singly) that wait for the NIC. Pump again soon while there are any. */
+  /** Frames (segments counted singly) that wait for the NIC. Call `pump` again soon while there are any. */
   get pending(): number {
     return this.#incoming.left;
   }
@@ -142,7 +142,7 @@ export class TapWire implements Port {
     if (!continues || !this.#coalescer.follow(at, length)) this.#coalescer.add(at, length, false, 0, NO_TAG);
   }
 
-  /** A capture wants frames in one piece. */
+  /** A capture needs frames in one piece. */
   get gathers(): boolean {
     return this.#capture === undefined;
   }
@@ -168,9 +168,9 @@ export class TapWire implements Port {
   }
 
   /**
-   * Gives the NIC up to `budget` frames, and begins no super-frame for which that is not enough: one that comes in two bursts is
-   * merged as two, which are acknowledged as two. Returns how many it took.
-   * @throws {SystemError} when the TAP has gone
+   * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: one divided
+   * over two bursts would be merged and acknowledged as two. Returns the number accepted.
+   * @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {
     const nic = this.#nic;
@@ -199,7 +199,7 @@ export class TapWire implements Port {
     return frames;
   }
 
-  /** Lets the NIC take what it can of a super-frame while it is cut. A capture wants to see each segment instead. */
+  /** Lets the NIC take segments of a super-frame while it is cut. Not with a capture, which needs each segment. */
   #deliverSegments(nic: Plug): number {
     const { cut } = this.#incoming;
     if (cut === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;

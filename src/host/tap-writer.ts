@@ -1,4 +1,4 @@
-/** Writes frames and merged frames to a TAP, gathered from wherever they lie in one buffer. */
+/** Writes frames and merged frames to a TAP, gathered from one buffer. */
 import { FerruleError } from "#kit/errors.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { Iovecs, writev } from "#sys/memory.ts";
@@ -8,31 +8,34 @@ import { TAG_BYTES, VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 
 /** Destination and source, in front of a tag. */
 const ADDRESSES = 12;
-/** What frames are read from and written to: a TAP, seen as a queue of frames. */
+/** Source and destination of frames: a TAP, as a queue of frames. */
 export type FrameQueue = Pick<Tap, "name" | "number">;
 
-/** No tag is to be put in. */
+/** No tag to insert. */
 export const NO_TAG = -1;
 
 export class TapWriter {
-  /** Describes the next frame; `writeFrame` and `writeRun` send it as it is. */
+  /** Describes the next frame; `writeFrame` and `writeRun` send it unchanged. */
   readonly header = new VnetHeader();
   /** Frames written (a merged one is one). */
   writes = 0;
-  /** Frames lost because the interface was down, and because the kernel had no memory for them or found them bad. */
+  /** Frames lost because the interface was down, and because the kernel rejected them or had no memory. */
   down = 0;
   refused = 0;
   readonly #tap: FrameQueue;
   readonly #iovecs: Iovecs;
 
-  /** @param buffer the memory the frames lie in */
+  /** @param buffer the memory of the frames */
   constructor(tap: FrameQueue, buffer: ArrayBufferLike) {
     this.#tap = tap;
     this.#iovecs = new Iovecs(MAX_PIECES + 3, buffer, this.header.buffer);
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
   }
 
-  /** Writes the frame of `length` bytes at `offset`, with a tag put in unless it is `NO_TAG`. @throws {SystemError} when the TAP has gone */
+  /**
+   * Writes the frame of `length` bytes at `offset`, inserting a tag unless it is `NO_TAG`. @throws {SystemError} if the
+   * TAP is gone
+   */
   writeFrame(offset: number, length: number, tag: number): void {
     this.#send(this.#pointFirst(offset, length, tag));
   }
@@ -52,7 +55,10 @@ export class TapWriter {
     this.#send(count);
   }
 
-  /** Points at the virtio header, the tag, and the piece that starts with the Ethernet header. Returns entries used. */
+  /**
+   * Sets the entries of virtio header, tag, and the piece that starts with the Ethernet header. Returns the number of
+   * entries.
+   */
   #pointFirst(offset: number, length: number, tag: number): number {
     const iovecs = this.#iovecs;
     if (tag === NO_TAG) {
@@ -76,10 +82,10 @@ export class TapWriter {
   }
 }
 
-/** Someone deleted the interface under us. */
+/** The interface was deleted while in use. */
 export class InterfaceGone extends FerruleError {
   readonly code = "INTERFACE_GONE";
-  readonly hint = "Someone deleted it, or the network namespace it was in. Bring it up again.";
+  readonly hint = "It was deleted, or its network namespace was. Bring it up again.";
   constructor(name: string) {
     super(`the interface ${name} is gone`);
   }

@@ -1,4 +1,4 @@
-/** From a NIC to a TAP: the frames of a burst merged and written straight from the receive buffers. */
+/** From a NIC to a TAP: the frames of a burst are merged and written directly from the receive buffers. */
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_TAG, FRAME_WORDS, type Link, Received } from "#kit/link.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { fold } from "#wire/checksum.ts";
@@ -24,10 +24,10 @@ import type { WireTap } from "./wire-tap.ts";
 
 /** Frames taken from the ring at once. */
 const BURST = 256;
-/** For a frame shorter than this, the kernel's own check costs less than marking it as verified. */
+/** Below this length, the kernel's own check costs less than marking a frame as verified. */
 const WORTH_TELLING = 256;
 
-// The engine folds a module's own constants into the code, but loads imported ones at every use.
+// V8 folds a module's own constants into the code, but loads imported ones at every use.
 const STRIDE = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 const LENGTH = FRAME_LENGTH;
@@ -39,7 +39,7 @@ const UNTAGGED = NO_TAG;
 
 /** Invariant: every buffer received is released before `pump` returns. */
 export class UplinkIn {
-  /** Frames that went into merged ones, and frames whose tag was put back. */
+  /** Frames that were merged, and frames whose tag was reinserted. */
   merged = 0;
   tagsTaken = 0;
   readonly writer: TapWriter;
@@ -64,7 +64,7 @@ export class UplinkIn {
     });
   }
 
-  /** Moves up to `budget` frames. Returns how many. @throws {SystemError} when the TAP has gone */
+  /** Moves up to `budget` frames. Returns their number. @throws {SystemError} if the TAP is gone */
   pump(budget: number): number {
     const burst = this.#burst;
     const count = this.#link.receive(burst, Math.min(budget, BURST));
@@ -109,8 +109,9 @@ export class UplinkIn {
   }
 
   /**
-   * Marks a frame that the NIC has verified, so that the kernel does not sum it. A TAP ignores VIRTIO_NET_HDR_F_DATA_VALID (tried on
-   * Linux 6.18), so the frame takes the form that every kernel trusts: a partial checksum, as if just sent.
+   * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
+   * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18), so the frame gets a partial checksum, which every kernel
+   * trusts, as if it had just been sent.
    */
   #vouch(offset: number, length: number, shift: number): void {
     const { memory } = this.#link;
@@ -122,7 +123,7 @@ export class UplinkIn {
     if (end !== length || (!udp && parts[PROTOCOL] !== Protocol.tcp)) return;
     const checksum = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
     const field = offset + transport + checksum;
-    // UDP without a checksum stays without.
+    // A UDP datagram without checksum is not changed.
     if (get16(memory.bytes, field) === 0) return;
     put16(
       memory.bytes,

@@ -1,4 +1,4 @@
-/** From a TAP to a NIC: super-frames read straight into DMA memory and sent from there. */
+/** From a TAP to a NIC: super-frames are read directly into DMA memory and sent from there. */
 import { OutOfRange } from "#kit/errors.ts";
 import {
   FRAME_FLAGS,
@@ -26,9 +26,12 @@ import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 import type { WireTap } from "./wire-tap.ts";
 
-/** Room for the longest frame the kernel makes (64 KiB of IP packet and its Ethernet header), and to see a longer one. */
+/**
+ * Room for the longest frame of the kernel (64 KiB of IP packet and its Ethernet header), with some more to detect
+ * longer ones.
+ */
 export const FRAME_ROOM = 66 << 10;
-/** Frames start here modulo 8, so that TCP payload behind the usual 66 bytes of headers is aligned for the NIC. */
+/** Offset of frames modulo 8, so that TCP payload after the usual 66 bytes of headers is aligned for the NIC. */
 const BIAS = 6;
 /**
  * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a little longer, so
@@ -54,9 +57,9 @@ export interface UplinkOutOptions {
 export class UplinkOut {
   /** No room: the TAP need not be read until the NIC has sent something. */
   stalled = false;
-  /** The last look at the TAP found no more frames. */
+  /** The last read of the TAP found no more frames. */
   dry = false;
-  /** Frames read; of these, those whose checksum or cutting was done here, and those that were lost. */
+  /** Frames read; of these, those checksummed or segmented in software, and those lost. */
   frames = 0;
   softwareSums = 0;
   softwareCuts = 0;
@@ -73,13 +76,13 @@ export class UplinkOut {
   readonly #sent = new Int32Array(BURST);
   /** Fragments in `#burst`. */
   #count = 0;
-  /** Where a frame lies while it is cut here, and its tag. */
+  /** Buffer of a frame that is segmented here, and its tag. */
   readonly #scratch: number;
   readonly #cutter: InPlaceCutter;
   #cutFlags = 0;
   #cutTag = 0;
 
-  /** @throws {OutOfRange} when the arena is too small, or the window is not a whole buffer */
+  /** @throws {OutOfRange} if the arena is too small, or the window is not a whole buffer */
   constructor(options: UplinkOutOptions) {
     const { tap, link, sendArena } = options;
     const { bytes } = link.memory;
@@ -99,7 +102,10 @@ export class UplinkOut {
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
   }
 
-  /** Moves up to `budget` frames; with 0 only what was read before. Returns how many it read or passed on. @throws {SystemError} when the TAP has gone */
+  /**
+   * Moves up to `budget` frames; with 0 only those read before. Returns the number read or passed on. @throws
+   * {SystemError} if the TAP is gone
+   */
   pump(budget: number): number {
     this.#reclaim();
     let moved = this.#count > 0 ? this.#offer() : 0;
@@ -130,7 +136,7 @@ export class UplinkOut {
     return frames;
   }
 
-  /** Reads one frame to `place`. Returns its length, or -1 when there is none. */
+  /** Reads one frame to `place`. Returns its length, or -1 if there is none. */
   #read(place: number): number {
     this.#iovecs.point(1, place, FRAME_ROOM);
     const result = readv(this.#tap.number, this.#iovecs, 2);
@@ -144,7 +150,7 @@ export class UplinkOut {
   #take(place: number, bytesRead: number): void {
     this.frames++;
     this.#capture?.frame(this.#bytes, place, bytesRead, true);
-    // A frame that fills its room has lost its end.
+    // A frame that fills its room was truncated.
     if (bytesRead < ETHERNET_BYTES || bytesRead === FRAME_ROOM) {
       this.drops++;
       return;
@@ -173,9 +179,9 @@ export class UplinkOut {
   }
 
   /**
-   * The checksum field of an IPv6 frame to be cut holds the pseudo header's sum without the length: the chips add each
-   * segment's (DPDK `rte_net_intel_cksum_prepare`, which its r8169 driver relies on). For IPv4 Linux leaves
-   * the length in and DPDK does not; both work.
+   * The checksum field of an IPv6 super-frame contains the pseudo header's sum without the length: the chips add each
+   * segment's (DPDK `rte_net_intel_cksum_prepare`, on which its r8169 driver relies). For IPv4, Linux includes the
+   * length and DPDK does not; both work.
    */
   #dropLengthFromSum(frame: number, length: number): void {
     const transport = this.#request.parts[TRANSPORT]!;
@@ -201,7 +207,7 @@ export class UplinkOut {
     }
   }
 
-  /** Gives the burst to the NIC. Returns how many fragments it took; the others stay, in front. */
+  /** Passes the burst to the NIC. Returns the number of fragments taken; the others are moved to the front. */
   #offer(): number {
     const taken = this.#link.transmit(this.#burst, this.#count);
     this.#burst.copyWithin(0, taken * FRAME_WORDS, this.#count * FRAME_WORDS);
@@ -217,7 +223,7 @@ export class UplinkOut {
     } while (freed === BURST);
   }
 
-  /** Sets a frame aside to be cut. False when its headers are too long for that. */
+  /** Copies a frame to be segmented. False if its headers are too long. */
   #beginCut(frame: number, length: number): boolean {
     const { parts } = this.#request;
     this.#bytes.copyWithin(this.#scratch, frame, frame + length);

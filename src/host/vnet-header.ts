@@ -1,21 +1,21 @@
 /**
- * struct virtio_net_hdr: what stands before each frame of a TAP and says what is still to be done to it.
+ * struct virtio_net_hdr, which precedes each frame of a TAP and describes its outstanding offloads.
  *
- * Source: virtio 1.2, 5.1.6; Documentation/networking/tuntap.rst. A TAP uses the machine's own byte order (which for
- * Ferrule is little-endian) and calls the buffer count of the longer form unused.
+ * Source: virtio 1.2, 5.1.6; Documentation/networking/tuntap.rst. A TAP uses the machine's own byte order (for Ferrule
+ * little-endian) and ignores the buffer count of the longer form.
  */
 
 /** Bytes of the header with the buffer count. */
 export const VNET_HEADER_BYTES = 12;
-/** A VLAN tag to be inserted is kept behind the header, where `writev` takes it between the pieces of a frame. */
+/** A VLAN tag to insert is kept after the header, where `writev` takes it between the pieces of a frame. */
 export const TAG_BYTES = 4;
 
 /** `flags`: the checksum field holds the pseudo header's sum; the rest is to be added. */
 export const NEEDS_CHECKSUM = 1;
-/** `flags`: whoever handed the frame over has verified its checksum. */
+/** `flags`: the sender of the frame has verified its checksum. */
 export const DATA_VALID = 2;
 
-/** `gso`, how the frame is to be cut: the type, and a bit that says the first segment alone carries CWR. */
+/** `gso`, segmentation: the type, and a bit that says that only the first segment has CWR. */
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, ecn: 0x80 } as const;
 
 const TYPE_VLAN = 0x8100;
@@ -39,7 +39,7 @@ export class VnetHeader {
   get segmentBytes(): number {
     return this.#halves[2]!;
   }
-  /** Where summing starts, in bytes from the start of the frame, and where the sum goes, from there. */
+  /** Start of the checksum from the start of the frame in bytes, and offset of the checksum field from there. */
   get checksumStart(): number {
     return this.#halves[3]!;
   }
@@ -47,7 +47,7 @@ export class VnetHeader {
     return this.#halves[4]!;
   }
 
-  /** Nothing is to be done. */
+  /** No offload. */
   clear(): void {
     this.#halves.fill(0, 0, VNET_HEADER_BYTES / 2);
   }
@@ -59,14 +59,14 @@ export class VnetHeader {
     this.#halves[2] = segmentBytes;
   }
 
-  /** The checksum at `start` + `offset` is to be completed. Call after `clear`. */
+  /** The checksum field at `start` + `offset` is to be completed. Call after `clear`. */
   setChecksum(start: number, offset: number): void {
     this.#halves[0]! |= NEEDS_CHECKSUM;
     this.#halves[3] = start;
     this.#halves[4] = offset;
   }
 
-  /** The tag behind the header, ready for the frame. */
+  /** Stores the tag after the header in network order. */
   setTag(tag: number): void {
     const at = VNET_HEADER_BYTES / 2;
     this.#halves[at] = ((TYPE_VLAN & 0xff) << 8) | (TYPE_VLAN >>> 8);

@@ -1,4 +1,4 @@
-/** The far end of the cable at a datagram socket: one frame a datagram, as QEMU's `-netdev dgram` has it. */
+/** The far end of the cable at a datagram socket: one frame per datagram, as in QEMU's `-netdev dgram`. */
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -13,7 +13,7 @@ import type { WireTap } from "./wire-tap.ts";
 const LONGEST = 4096 + 65_536;
 const IN_AT = (LONGEST + 63) & ~63;
 
-/** A socket that is bound and tells datagrams apart. */
+/** A bound datagram socket. */
 export interface DatagramSocket {
   readonly number: number;
   /** 0, or the negated error number. */
@@ -22,10 +22,10 @@ export interface DatagramSocket {
 
 export interface DatagramWireOptions {
   readonly socket: DatagramSocket;
-  /** Where frames are sent. */
+  /** Destination of frames. */
   readonly peer: string;
   readonly capture?: WireTap | undefined;
-  /** Told when the other side comes, and why it is gone. */
+  /** Called when the other side appears or disappears, with the reason. */
   readonly onChange?: (connected: boolean, why: string) => void;
 }
 
@@ -37,7 +37,7 @@ export class DatagramWire implements Port {
   readonly #iovecs: Iovecs;
   #connected = false;
   #reserved = false;
-  /** Bytes of the frame that waits for the NIC; 0 when none does. */
+  /** Bytes of the frame that waits for the NIC; 0 if there is none. */
   #waiting = 0;
 
   constructor(options: DatagramWireOptions) {
@@ -61,7 +61,7 @@ export class DatagramWire implements Port {
     return this.#waiting > 0;
   }
 
-  /** Looks for the other side. Returns whether it is there. */
+  /** Connects to the other side. Returns whether it exists. */
   connect(): boolean {
     if (this.#connected) return true;
     this.#connected = this.#options.socket.connect(this.#options.peer) === 0;
@@ -87,10 +87,10 @@ export class DatagramWire implements Port {
 
   flush(): void {}
 
-  /** Reads, and gives the NIC up to `budget` frames. Returns how many it took. */
+  /** Reads, and gives the NIC up to `budget` frames. Returns the number accepted. */
   pump(budget: number): number {
     let frames = 0;
-    // What is no frame counts as well, or a stream of it would never end.
+    // Invalid frames count too: otherwise a stream of them would keep this loop running.
     for (let steps = 0; steps < budget && (this.#waiting > 0 || this.#read()); steps++) {
       if (this.#waiting === 0) continue;
       if (!this.delivery.offer(this.bytes, IN_AT, this.#waiting)) break;
@@ -104,13 +104,13 @@ export class DatagramWire implements Port {
     this.#iovecs.point(0, 0, length);
     const taken = writev(this.fd, this.#iovecs, 1);
     if (taken === length) return true;
-    // A full queue, or a frame longer than the kernel passes: that frame is lost. Anything else: the other side is gone.
+    // A full queue, or a frame longer than the kernel accepts: the frame is lost. Other errors: the other side is gone.
     if (taken < 0 && taken !== -Errno.EAGAIN && taken !== -Errno.ENOBUFS && taken !== -Errno.EMSGSIZE)
       this.#gone(-taken);
     return false;
   }
 
-  /** Reads a datagram, which waits from then on if it is a frame. False when there is none. */
+  /** Reads a datagram, and keeps it if it is a valid frame. False if there is none. */
   #read(): boolean {
     this.#iovecs.point(0, IN_AT, LONGEST + 1);
     const length = readv(this.fd, this.#iovecs, 1);

@@ -1,23 +1,25 @@
-/** The NIC's side of a far end that queues frames: gives them when there is room, waits a while, and counts. */
+/**
+ * The NIC's side of a far end that queues frames: delivers them when there is room, retries for a while, and counts.
+ */
 import type { Plug } from "#kit/port.ts";
 import type { WireTap } from "./wire-tap.ts";
 
-/** Tries of one frame for a NIC without room before it is dropped: a pause is not for ever. */
+/** Attempts to deliver a frame to a NIC without room before it is dropped. */
 const PATIENCE = 10_000;
 
-/** Frames and bytes that the NIC sent and took, and frames that did not get through, by why. */
+/** Frames and bytes that the NIC sent and accepted, and frames that were lost, by reason. */
 export interface WireCounts {
   sentFrames: number;
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Frames that the NIC did not take: its receiver is off, or they are not for it. */
+  /** Frames that the NIC did not accept: its receiver is off, or they are not for it. */
   unwanted: number;
-  /** Frames from the NIC that nobody took: no one is connected, or whoever is does not read. */
+  /** Frames from the NIC that were dropped: nobody is connected, or the peer does not read. */
   unsent: number;
   /** Frames for which the NIC had no room for too long. */
   missed: number;
-  /** Frames that were none: too short or too long. */
+  /** Invalid frames: too short or too long. */
   malformed: number;
 }
 
@@ -45,12 +47,12 @@ export class Delivery {
     this.#tries = 0;
   }
 
-  /** Whether a NIC is there and would take a frame now. */
+  /** Whether a NIC is connected and would accept a frame now. */
   get room(): boolean {
     return this.#nic !== undefined && this.#nic.hasRoom?.() !== false;
   }
 
-  /** Offers the NIC a frame that has come. False when it is to be offered again. */
+  /** Offers the NIC a received frame. False if it must be offered again. */
   offer(bytes: Uint8Array, offset: number, length: number): boolean {
     const nic = this.#nic;
     if (nic === undefined || !this.room) {
@@ -74,12 +76,12 @@ export class Delivery {
     this.#capture?.frame(bytes, offset, length, true);
   }
 
-  /** As of now, with what was lost. */
+  /** Present values, including losses. */
   traffic(): WireCounts & { drops: number } {
     return { ...this.counts, drops: this.drops };
   }
 
-  /** Frames lost, for whatever reason. */
+  /** Frames lost, for any reason. */
   get drops(): number {
     return this.counts.unsent + this.counts.missed + this.counts.malformed;
   }

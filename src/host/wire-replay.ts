@@ -1,4 +1,7 @@
-/** The far end of the cable in a capture file: its frames come as they once did, and what the NIC sends goes nowhere. */
+/**
+ * The far end of the cable in a capture file: its frames are delivered at their times, and frames from the NIC are
+ * discarded.
+ */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -12,14 +15,14 @@ const LOOK_MICROS = 1000;
 export interface ReplayWireOptions {
   readonly replay: Replay;
   readonly clock: { now(): number };
-  /** Frames a second, `Infinity` for as fast as the NIC takes them; as the file has it unless given. */
+  /** Frames per second, `Infinity` for as fast as the NIC accepts them; default: the times in the file. */
   readonly rate?: number | undefined;
-  /** From the start again after the end. */
+  /** Start again after the end. */
   readonly loop?: boolean;
   readonly capture?: WireTap | undefined;
 }
 
-/** Replaying starts, and starts again for each NIC that is plugged in, when the NIC first has room for a frame. */
+/** Replay starts, for each NIC that is connected, when the NIC first has room for a frame. */
 export class ReplayWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: FrameMemory;
@@ -27,7 +30,7 @@ export class ReplayWire implements Port {
   readonly #options: ReplayWireOptions;
   readonly #replay: Replay;
   readonly #gap: number;
-  /** When the first frame of this round came, or was due; NaN before. */
+  /** When the first frame of this round was delivered or due; NaN before. */
   #start = Number.NaN;
   #next = 0;
   #waits = false;
@@ -50,12 +53,12 @@ export class ReplayWire implements Port {
     return this.#waits;
   }
 
-  /** Whether all frames have come. */
+  /** Whether all frames were delivered. */
   get done(): boolean {
     return this.#next >= this.#replay.times.length;
   }
 
-  /** When to look again, by the clock: when the next frame is due; `Infinity` after the last one. */
+  /** Time of the next check: when the next frame is due; `Infinity` after the last one. */
   get due(): number {
     if (this.done) return Infinity;
     return Number.isNaN(this.#start) ? this.#options.clock.now() + LOOK_MICROS : this.#start + this.#at(this.#next);
@@ -81,7 +84,7 @@ export class ReplayWire implements Port {
 
   flush(): void {}
 
-  /** Gives the NIC up to `budget` frames that are due. Returns how many it took. */
+  /** Gives the NIC up to `budget` frames that are due. Returns the number accepted. */
   pump(budget: number): number {
     const now = this.#options.clock.now();
     if (Number.isNaN(this.#start)) {
@@ -106,7 +109,7 @@ export class ReplayWire implements Port {
   #advance(): void {
     this.#next++;
     if (!this.done || this.#options.loop !== true) return;
-    // The next round's first frame comes as long after the last one as frames of this rate do, or at once.
+    // The next round's first frame follows the last one after the interval of the rate, or at once.
     this.#start += this.#at(this.#next - 1) + (this.#gap > 0 ? this.#gap : 0);
     this.#next = 0;
   }

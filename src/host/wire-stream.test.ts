@@ -117,7 +117,7 @@ test("a length that cannot be ends the connection, after the frames before it", 
   write(s.far.number, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3));
   s.wire.pump(64);
   assert.equal(s.received.length, 1);
-  assert.deepEqual(s.ends, ["a frame came whose length cannot be"]);
+  assert.deepEqual(s.ends, ["a frame with an invalid length arrived"]);
   assert.equal(s.wire.fd, -1);
 });
 

@@ -1,9 +1,9 @@
 /**
- * The far end of the cable at a stream socket: each frame behind its length as four bytes, most significant first, as
- * QEMU's `-netdev stream` and passt have it.
+ * The far end of the cable at a stream socket: each frame is preceded by its length in four bytes, most significant
+ * first, as in QEMU's `-netdev stream` and passt.
  *
- * Nothing the other side sends is trusted. A length that cannot be ends the connection, since nothing after it can be
- * told apart. While no one is connected frames are dropped and counted, as on a cable without a partner.
+ * The other side is not trusted. An invalid length ends the connection, since later frames cannot be found. While
+ * nobody is connected frames are dropped and counted, as on an unplugged cable.
  */
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -20,18 +20,18 @@ import type { WireTap } from "./wire-tap.ts";
 const PREFIX = 4;
 /** QEMU's NET_BUFSIZE: a super-frame of 64 KiB with room for headers. */
 const LONGEST = 4096 + 65_536;
-/** Outgoing frames, one that nobody will get, and incoming ones lie one behind the other. */
+/** Outgoing frames, one that will be dropped, and incoming ones follow each other. */
 const OUT_BYTES = 512 << 10;
 const LOST_AT = OUT_BYTES;
 const IN_AT = OUT_BYTES + ((PREFIX + LONGEST + 63) & ~63);
 const IN_BYTES = 256 << 10;
-/** A reader that takes nothing for so long is not waited for: what is to be sent is dropped. */
+/** Time after which a peer that does not read is no longer waited for: frames are dropped. */
 const STALL_MICROS = 1_000_000;
 
 export interface StreamWireOptions {
   readonly clock: { now(): number };
   readonly capture?: WireTap | undefined;
-  /** Told when a connection ends by itself. The descriptor is closed by then. */
+  /** Called when a connection ends by itself. The descriptor is closed by then. */
   readonly onEnd?: (why: string) => void;
 }
 
@@ -42,13 +42,13 @@ export class StreamWire implements Port, Disposable {
   readonly #options: StreamWireOptions;
   readonly #iovecs: Iovecs;
   #socket: Fd | undefined;
-  /** Outgoing bytes not taken yet, from here to there. */
+  /** Range of outgoing bytes not yet taken. */
   #head = 0;
   #tail = 0;
   #reserved = -1;
-  /** The reader has taken nothing since then; -1 while it keeps up. */
+  /** Time since which the peer has read nothing; -1 while it reads. */
   #stalledAt = -1;
-  /** Incoming bytes not delivered yet, from here to there. */
+  /** Range of incoming bytes not yet delivered. */
   #first = IN_AT;
   #last = IN_AT;
 
@@ -61,7 +61,7 @@ export class StreamWire implements Port, Disposable {
     this.#iovecs = new Iovecs(1, memory.bytes.buffer);
   }
 
-  /** Takes over a connected socket that does not block. @throws {Misuse} while another one is connected */
+  /** Takes ownership of a connected non-blocking socket. @throws {Misuse} while another one is connected */
   connect(socket: Fd): void {
     if (this.#socket !== undefined) throw new Misuse("a stream wire has one connection at a time");
     this.#socket = socket;
@@ -74,17 +74,17 @@ export class StreamWire implements Port, Disposable {
     return this.#socket !== undefined;
   }
 
-  /** For poll(2); -1 while no one is connected. */
+  /** For poll(2); -1 while nobody is connected. */
   get fd(): number {
     return this.#socket?.number ?? -1;
   }
 
-  /** There are bytes that the socket did not take: wait for it to be writable as well. */
+  /** The socket did not take all bytes: wait for it to be writable too. */
   get blocked(): boolean {
     return this.#head < this.#tail;
   }
 
-  /** A whole frame waits for the NIC to have room. */
+  /** A complete frame waits for the NIC. */
   get pending(): boolean {
     return this.#whole() > 0;
   }
@@ -101,7 +101,7 @@ export class StreamWire implements Port, Disposable {
       this.#makeRoom();
       at = this.#tail;
       if (at + PREFIX + length > OUT_BYTES) {
-        // The NIC keeps the frame while a reader is only slow.
+        // The NIC keeps the frame while the peer is only slow.
         if (!this.#stalled()) return -1;
         at = LOST_AT;
       }
@@ -120,7 +120,7 @@ export class StreamWire implements Port, Disposable {
       return;
     }
     const { bytes } = this;
-    // QEMU's NICs send no padding, so their peers do not expect any: passt before 2024 takes it for payload.
+    // QEMU's NICs send no padding, so their peers expect none: passt before 2024 takes it for payload.
     const kept = withoutPadding(bytes, at, length);
     bytes[at - 4] = 0;
     bytes[at - 3] = kept >>> 16;
@@ -149,15 +149,15 @@ export class StreamWire implements Port, Disposable {
     this.#head = this.#tail = 0;
   }
 
-  /** Reads, and gives the NIC up to `budget` frames. Returns how many it took. */
+  /** Reads, and gives the NIC up to `budget` frames. Returns the number accepted. */
   pump(budget: number): number {
     if (this.blocked) this.flush();
     let frames = 0;
-    // What is no frame counts as well, or a stream of it would never end.
+    // Invalid frames count too: otherwise a stream of them would keep this loop running.
     for (let steps = 0; frames < budget && steps <= 2 * budget; steps++) {
       const length = this.#whole();
       if (length < 0) {
-        this.#end("a frame came whose length cannot be");
+        this.#end("a frame with an invalid length arrived");
         break;
       }
       if (length === 0) {
@@ -175,7 +175,7 @@ export class StreamWire implements Port, Disposable {
     this.#socket = undefined;
   }
 
-  /** Gives the NIC the frame in front, or leaves it out. False when it has to wait. */
+  /** Gives the NIC the first frame, or drops it if invalid. False if it must wait. */
   #hand(length: number): boolean {
     const at = this.#first + PREFIX;
     if (length < ETHERNET_BYTES) this.delivery.counts.malformed++;
@@ -184,7 +184,7 @@ export class StreamWire implements Port, Disposable {
     return true;
   }
 
-  /** Length of the frame in front when all of it is there, 0 when it is not, -1 when its length cannot be. */
+  /** Length of the first frame if it is complete, 0 if not, -1 if its length is invalid. */
   #whole(): number {
     const { bytes } = this;
     for (;;) {
@@ -193,13 +193,13 @@ export class StreamWire implements Port, Disposable {
       const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
       if (length < 0 || length > LONGEST) return -1;
       if (length > 0) return this.#last - at - PREFIX >= length ? length : 0;
-      // No frame at all, and harmless.
+      // Shorter than a frame, and harmless.
       this.delivery.counts.malformed++;
       this.#first += PREFIX;
     }
   }
 
-  /** Reads once. False when there is nothing, or no one. */
+  /** Reads once. False without data or connection. */
   #read(): boolean {
     if (this.#socket === undefined) return false;
     if (this.#first === this.#last) this.#first = this.#last = IN_AT;
@@ -216,7 +216,7 @@ export class StreamWire implements Port, Disposable {
     return read > 0;
   }
 
-  /** Sends what can be sent, and moves the rest to the front. */
+  /** Sends what is possible, and moves the rest to the front. */
   #makeRoom(): void {
     this.flush();
     if (this.#head === 0) return;

@@ -86,7 +86,7 @@ class Bench implements AsyncDisposable {
 
 suite("our driver on a hostile server", { skip }, () => {
   for (const [how, code, message] of [
-    ["wrongId", "VFIO_USER_PROTOCOL", /an answer to nothing that was asked/],
+    ["wrongId", "VFIO_USER_PROTOCOL", /a reply without a request/],
     ["descriptor", "VFIO_USER_PROTOCOL", /descriptors with an answer to region(Read|Write)/],
     ["questions", "VFIO_USER_PROTOCOL", /requests of its own/],
     ["size", "VFIO_USER_PROTOCOL", /a message of 4294967295 bytes/],

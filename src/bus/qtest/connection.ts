@@ -1,4 +1,4 @@
-/** A connection to QEMU's qtest: one request at a time and its answer waited for, with a limit. */
+/** A connection to QEMU's qtest: one request at a time, waiting for its reply with a limit. */
 import { type FerruleError, Timeout } from "#kit/errors.ts";
 import { Errno, errorName } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -14,17 +14,17 @@ const LINE_FEED = 10;
 
 export interface ConnectionOptions {
   readonly name: string;
-  /** A connected stream socket that does not block; ours from now on. */
+  /** A connected non-blocking stream socket; this takes ownership. */
   readonly socket: Fd;
-  /** Told when a pin of the intercepted interrupt controller changes. */
+  /** Called when a pin of the intercepted interrupt controller changes. */
   readonly onPin: (pin: number, raised: boolean) => void;
-  /** How long QEMU may take to answer before it counts as hung; 5000 unless told. */
+  /** Time limit of QEMU's replies in milliseconds; default 5000. */
   readonly limitMillis?: number;
 }
 
 /**
- * Invariant: after any error no further request is sent, and `gone` says why: an answer that comes late would be taken
- * for the next one's.
+ * Invariant: after any error no further request is sent, and `gone` has the reason: a late reply would be taken for
+ * that of the next request.
  */
 export class QtestConnection implements Disposable {
   readonly #name: string;
@@ -47,12 +47,12 @@ export class QtestConnection implements Disposable {
     this.#iovecs = new Iovecs(1, this.#bytes.buffer);
   }
 
-  /** Why QEMU cannot be asked any more; undefined while it can. */
+  /** Why the connection has failed; undefined while it works. */
   get gone(): string | undefined {
     return this.#failure?.message;
   }
 
-  /** Asks, and waits for the answer. @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} */
+  /** Sends a request and waits for its reply. @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} */
   ask(request: string): string {
     if (this.#failure !== undefined) throw this.#failure;
     this.#send(request);
@@ -67,21 +67,20 @@ export class QtestConnection implements Disposable {
     }
   }
 
-  /** Asks for a number of so many bytes. @throws as `ask` */
+  /** Requests a number of this many bytes. @throws as `ask` */
   askNumber(request: string, bytes: 1 | 2 | 4): number {
     const answer = this.ask(request);
     return parseValue(answer, bytes) ?? this.#fail(new QtestBroken(this.#name, `\`${request}\` gave \`${answer}\``));
   }
 
   /**
-   * Waits up to `millis` for a message about an interrupt, and passes it on. Returns at once if there is one already.
+   * Waits up to `millis` for a message about an interrupt, and processes it. Returns at once if there is one already.
    * @throws {QemuEnded} {QtestBroken}
    */
   listen(millis: number): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#receive(millis);
-    if (this.#answer("nothing") !== undefined)
-      this.#fail(new QtestBroken(this.#name, "an answer to nothing that was asked"));
+    if (this.#answer("nothing") !== undefined) this.#fail(new QtestBroken(this.#name, "a reply without a request"));
   }
 
   [Symbol.dispose](): void {
@@ -89,19 +88,19 @@ export class QtestConnection implements Disposable {
     this.#socket[Symbol.dispose]();
   }
 
-  /** The answer, if it is there. What else has come is dealt with. */
+  /** The reply, if it has arrived. Other messages are processed. */
   #answer(request: string): string | undefined {
     for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
       const message = parseLine(line);
       if (message.kind === "ok") return message.text;
       if (message.kind === "irq") this.#onPin(message.pin, message.raised);
       else if (message.kind === "refused") throw new QtestRefused(this.#name, request, message.why);
-      else this.#fail(new QtestBroken(this.#name, `a line that makes no sense: ${JSON.stringify(line.slice(0, 80))}`));
+      else this.#fail(new QtestBroken(this.#name, `an invalid line: ${JSON.stringify(line.slice(0, 80))}`));
     }
     return undefined;
   }
 
-  /** A request is shorter than what a socket's buffer takes while no other is under way. */
+  /** A request is shorter than the socket's buffer, and only one is outstanding. */
   #send(request: string): void {
     const { written } = this.#encoder.encodeInto(request, this.#bytes);
     this.#bytes[written] = LINE_FEED;

@@ -1,4 +1,6 @@
-/** A device of a QEMU that is controlled through qtest: register accesses are lines of text, memory is shared. No guest, no VFIO. */
+/**
+ * A device of QEMU controlled through qtest: register accesses are lines of text, memory is shared. No guest, no VFIO.
+ */
 import type { PciDevice, PciId, PciMatch } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -13,15 +15,15 @@ import { assignWindows, findFunction, interruptPin } from "./pci.ts";
 import { ENDIANNESS, interceptPins, readMemory, writeMemory } from "./protocol.ts";
 
 export interface QtestOptions {
-  /** The qtest socket of a QEMU that was started as a q35 machine; the device's from now on. */
+  /** The qtest socket of a QEMU that was started as a q35 machine; this takes ownership. */
   readonly socket: Fd;
-  /** Which function on the bus is wanted: the first that one of these fits. */
+  /** The function wanted: the first that matches one of these. */
   readonly ids: readonly PciMatch[];
-  /** The part of the machine's RAM that is to be DMA memory. Nothing else may use it. */
+  /** The part of the machine's RAM used as DMA memory. Nothing else may use it. */
   readonly memory: {
-    /** The file that the RAM is in. */
+    /** The file that contains the RAM. */
     readonly file: number;
-    /** Where the part starts in the file, and at what address the machine has it: multiples of 4096. */
+    /** Offset of the part in the file, and its address in the machine: multiples of 4096. */
     readonly offset: number;
     readonly address: number;
     /** A multiple of 4096. */
@@ -30,12 +32,12 @@ export interface QtestOptions {
 }
 
 const COMMAND = rw16(0x04);
-/** As QEMU calls the I/O APIC of a q35 machine. */
+/** QEMU's name of the I/O APIC of a q35 machine. */
 const INTERRUPT_CONTROLLER = "ioapic";
 
 /**
- * Disposing it closes the connection; QEMU itself belongs to whoever started it. Once QEMU has gone, registers read all
- * ones, as those of a card that was pulled.
+ * Disposing closes the connection; QEMU belongs to its starter. After QEMU has ended, registers read all ones, as those
+ * of a removed card.
  */
 export class QtestDevice implements PciDevice, Disposable {
   readonly name = "qtest";
@@ -50,8 +52,8 @@ export class QtestDevice implements PciDevice, Disposable {
   #gone: string | undefined;
 
   /**
-   * @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} when QEMU does not do its part
-   * @throws {NoSuchFunction} when the device is not on its bus
+   * @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} for errors of QEMU
+   * @throws {NoSuchFunction} if the device is not on its bus
    */
   constructor(options: QtestOptions) {
     using scope = new DisposableStack();
@@ -70,7 +72,7 @@ export class QtestDevice implements PciDevice, Disposable {
     const found = findFunction(this.#connection, this.name, options.ids);
     this.config = scope.adopt(new Mmio(this.#guarded(found.config)), (mmio) => mmio.revoke(this.name));
     this.id = identity(this.config);
-    // Another driver may have left it on, and registers must not answer at the addresses that are tried.
+    // Another driver may have left decoding on, and registers must not respond while addresses are probed.
     this.config.write16(COMMAND, 0);
     const window = assignWindows(this.config, this.name);
     this.registers = scope.adopt(new Mmio(this.#window(window.address, window.bytes)), (mmio) =>
@@ -88,7 +90,7 @@ export class QtestDevice implements PciDevice, Disposable {
     this.#open = true;
   }
 
-  /** Why the device cannot be reached any more; undefined while it can. */
+  /** Why the connection has failed; undefined while it works. */
   get gone(): string | undefined {
     return this.#gone;
   }
@@ -97,7 +99,7 @@ export class QtestDevice implements PciDevice, Disposable {
     setBusMaster(this.config, on);
   }
 
-  /** Waits up to `millis` for an interrupt. Returns whether there is one to take, and also true once QEMU has gone. */
+  /** Waits up to `millis` for an interrupt. Returns whether there is one, or QEMU has ended. */
   wait(millis: number): boolean {
     const end = performance.now() + millis;
     while (!this.interrupts.pending && this.#gone === undefined) {
@@ -109,9 +111,9 @@ export class QtestDevice implements PciDevice, Disposable {
   }
 
   /**
-   * Returns once QEMU has dealt with everything that was ready for it before, such as frames in a socket.
+   * Returns once QEMU has handled everything that was ready before, such as frames in a socket.
    *
-   * It handles what is ready in rounds, and the second request cannot be answered before the round of the first is over.
+   * It handles ready events in rounds, and replies to the second request only after the round of the first.
    */
   settle(): void {
     for (let i = 0; i < 2; i++) this.config.read16(COMMAND);
@@ -139,7 +141,7 @@ export class QtestDevice implements PciDevice, Disposable {
     });
   }
 
-  /** Once open, a QEMU that is gone is a device that is gone. */
+  /** Once the device is open, the end of QEMU is treated as removal. */
   #guarded(bus: RegisterBus): RegisterBus {
     return {
       length: bus.length,
@@ -153,7 +155,7 @@ export class QtestDevice implements PciDevice, Disposable {
     try {
       return act();
     } catch (error) {
-      // Only the connection's own errors end it; what refuses an access that cannot be is the caller's to see.
+      // Only errors of the connection are handled; invalid accesses throw to the caller.
       if (!this.#open || this.#connection.gone === undefined) throw error;
       this.#gone = this.#connection.gone;
       return otherwise;

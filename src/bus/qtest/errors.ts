@@ -1,4 +1,4 @@
-/** Errors of a QEMU that is controlled through qtest. */
+/** Errors of QEMU controlled through qtest. */
 import { FerruleError } from "#kit/errors.ts";
 
 const HINT = "See what QEMU printed when it ended.";
@@ -12,25 +12,25 @@ export class QemuEnded extends FerruleError {
   }
 }
 
-/** QEMU answered a request with no. */
+/** QEMU rejected a request. */
 export class QtestRefused extends FerruleError {
   readonly code = "QTEST_REFUSED";
-  readonly hint = "This QEMU, or the machine it was started as, does not have what was asked for: use a q35 machine.";
+  readonly hint = "This QEMU, or the machine it was started as, does not support this: use a q35 machine.";
   constructor(name: string, request: string, why: string) {
     super(`${name} refused \`${request}\`: ${why}`);
   }
 }
 
-/** What came is nothing that QEMU says. */
+/** Not a valid message of QEMU. */
 export class QtestBroken extends FerruleError {
   readonly code = "QTEST_PROTOCOL";
-  readonly hint = "Whoever is at the other end is no QEMU with -qtest, or one of another version.";
+  readonly hint = "The program at the other end is not QEMU with -qtest, or has another version.";
   constructor(name: string, what: string) {
     super(`${name}: ${what}`);
   }
 }
 
-/** None of the functions on the bus is one that was looked for, or the one that is has no registers in memory. */
+/** No matching function on the bus, or one without registers in memory. */
 export class NoSuchFunction extends FerruleError {
   readonly code = "QTEST_NO_FUNCTION";
   readonly hint = "Give QEMU the device, for example with `-device rtl8139`.";

@@ -1,20 +1,20 @@
-/** The one interrupt of a PCI function: a level, of which QEMU tells each change. */
+/** The interrupt of a PCI function: a level, whose changes QEMU reports. */
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 
-/** Where changes come from. */
+/** Source of changes. */
 export interface PinSource {
-  /** Looks for changes that were told meanwhile, without waiting. */
+  /** Processes changes reported meanwhile, without waiting. */
   look(): void;
 }
 
 /**
- * A level: `take` says again that there is an event until the device has taken its request back. QEMU is heard whenever it
- * is spoken to, so there is nothing to poll(2) on: see `QtestDevice.wait`.
+ * A level: `take` returns true until the device has withdrawn its request. QEMU's messages are read with each request,
+ * so there is nothing to poll(2) on: see `QtestDevice.wait`.
  */
 export class PinInterrupt implements Interrupts {
   readonly vectors = 1;
-  /** Times the pin went high: what the device did, whether anyone listened or not. */
+  /** Number of rising edges, whether the line was requested or not. */
   raised = 0;
   readonly #source: PinSource;
   #high = false;
@@ -29,7 +29,7 @@ export class PinInterrupt implements Interrupts {
   change(high: boolean): void {
     if (high && !this.#high) this.raised++;
     this.#high = high;
-    // A request that is gone before anyone looked was one all the same.
+    // A request that was withdrawn before it was taken still counts.
     if (high && !this.#masked) this.#latched = true;
   }
 

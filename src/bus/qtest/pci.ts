@@ -1,7 +1,9 @@
 /**
- * PCI as a firmware does it: finds a function, gives its base address registers addresses, and knows where its interrupt goes.
+ * PCI enumeration as firmware does it: finds a function, assigns addresses to its base address registers, and
+ * determines its interrupt pin.
  *
- * Sources: PCI 3.0, 3.2.2.3.2 (configuration mechanism) and 6.2.5.1 (sizing); Intel ICH9 datasheet, 5.8 and 10.1 (routing).
+ * Sources: PCI 3.0, 3.2.2.3.2 (configuration mechanism) and 6.2.5.1 (sizing); Intel ICH9 datasheet, 5.8 and 10.1
+ * (routing).
  */
 import { type PciId, type PciMatch, matches } from "#kit/device.ts";
 import { Mmio, type RegisterBus, ro8, rw32 } from "#kit/mmio.ts";
@@ -18,12 +20,12 @@ const SLOTS = 32;
 
 const INTERRUPT_PIN = 0x3d;
 
-/** Where a q35 machine has room for registers: below the interrupt controllers, above any RAM that lies low. */
+/** Where a q35 machine has free addresses: below the interrupt controllers, above RAM below 4 GiB. */
 const MEMORY_AT = 0xe000_0000;
-/** Ports from here on are nobody's. */
+/** Ports from here on are unused. */
 const PORTS_AT = 0xc000;
 
-/** Slots up to here are wired to the pins PIRQE to PIRQH, each slot one further than the one before. */
+/** Slots up to here are routed to the pins PIRQE to PIRQH in rotation. */
 const LAST_WIRED_SLOT = 24;
 /** PIRQE to PIRQH are pins 20 to 23 of the I/O APIC. */
 const PIRQ_E = 20;
@@ -62,13 +64,13 @@ export const findFunction = (connection: QtestConnection, name: string, ids: rea
   throw new NoSuchFunction(name, `${found.length === 0 ? "nothing is" : `${found.join(", ")} are`} there`);
 };
 
-/** A range of addresses, handed out in order. */
+/** A range of addresses, allocated in order. */
 class Range {
   #next: number;
   constructor(from: number) {
     this.#next = from;
   }
-  /** Room for `bytes`, a power of two, aligned to themselves. */
+  /** Allocates `bytes`, a power of two, naturally aligned. */
   take(bytes: number): number {
     const at = Math.ceil(this.#next / bytes) * bytes;
     this.#next = at + bytes;
@@ -81,7 +83,7 @@ export interface Window {
   readonly bytes: number;
 }
 
-/** Gives each base address register its addresses, and returns where the first one in memory is. @throws {NoSuchFunction} */
+/** Assigns addresses to all base address registers, and returns the first window in memory. @throws {NoSuchFunction} */
 export const assignWindows = (config: Mmio, name: string): Window => {
   const memory = new Range(MEMORY_AT);
   const ports = new Range(PORTS_AT);
@@ -95,17 +97,17 @@ export const assignWindows = (config: Mmio, name: string): Window => {
     const address = bytes === 0 ? 0 : (inPorts ? ports : memory).take(bytes);
     config.write32(register, address);
     if (!inPorts && bytes > 0) first ??= { address, bytes };
-    // The high half of a wide one has the place of the next.
+    // The high half of a 64-bit register is the next register.
     if (!inPorts && (mask & BAR_64) !== 0) config.write32(rw32(BAR_AT + 4 * ++bar), 0);
   }
   if (first === undefined) throw new NoSuchFunction(name, "a function without registers in memory");
   return first;
 };
 
-/** The lowest bit that can be set: bytes in the window; 0 where there is none. */
+/** The lowest writable bit: bytes in the window; 0 if there is none. */
 const size = (mask: number): number => (mask & -mask) >>> 0;
 
-/** The pin of the I/O APIC that a function's interrupt arrives at; undefined when it has none. */
+/** The pin of the I/O APIC for a function's interrupt; undefined if it has none. */
 export const interruptPin = (config: Mmio, slot: number): number | undefined => {
   const pin = config.read8(ro8(INTERRUPT_PIN));
   if (pin < 1 || pin > 4 || slot > LAST_WIRED_SLOT) return undefined;

@@ -1,4 +1,4 @@
-/** A client's other thread: answers what the server asks of memory, until it has answered so many questions. */
+/** A client's second thread: replies to a number of the server's memory requests. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Fd } from "#sys/fd.ts";
 import { Poller } from "#sys/poll.ts";
@@ -13,7 +13,7 @@ export interface AnswererTask {
   readonly questions: number;
 }
 
-/** What the client's memory holds. */
+/** Contents of the client's memory. */
 export const contentAt = (address: number): number => (address * 7) & 0xff;
 
 const serve = ({ socket, questions }: AnswererTask): void => {

@@ -1,7 +1,7 @@
-/** What two ends tell each other with VERSION: JSON text with a NUL at the end. */
+/** The capabilities that both ends exchange with VERSION: JSON text with a NUL at the end. */
 import { MOST_DATA, MOST_FDS, MOST_MAPS, PAGE } from "./protocol.ts";
 
-/** Ours, the dearest first: a client that leaves little room for the reply gets the first ones. */
+/** Our capabilities, most important first: a client with little room for the reply gets the first ones. */
 const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
   ["max_data_xfer_size", MOST_DATA],
   ["max_msg_fds", MOST_FDS],
@@ -10,11 +10,11 @@ const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
   ["pgsizes", PAGE],
 ];
 
-/** What the protocol assumes of an end that does not say. */
+/** Defaults of the protocol. */
 const DEFAULT_DATA = 1 << 20;
 
 export interface Capabilities {
-  /** The most data in one message that the other end takes. */
+  /** Limit of data in a message, as stated by the other end. */
   readonly mostData: number;
   /** It can send several register writes in one message. */
   readonly writeMultiple: boolean;
@@ -26,8 +26,8 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Takes the other end's text apart, its NUL included; no text at all says nothing. Undefined for text that is not what it
- * should be. What it says that is not known here is left aside, as the specification wants.
+ * Parses the other end's text, including its NUL; an empty text gives the defaults. Undefined for invalid text. Unknown
+ * capabilities are ignored, as the specification requires.
  */
 export const parseCapabilities = (bytes: Uint8Array): Capabilities | undefined => {
   if (bytes.length === 0) return NOTHING_SAID;
@@ -46,7 +46,7 @@ export const parseCapabilities = (bytes: Uint8Array): Capabilities | undefined =
   return typeof writeMultiple === "boolean" ? { mostData, writeMultiple } : undefined;
 };
 
-/** Our own text, of at most `room` bytes; empty when there is no room for any. */
+/** Our own text, of at most `room` bytes; empty if there is no room. */
 export const ourCapabilities = (room = Infinity): Uint8Array => {
   for (let n = OURS.length; n >= 0; n--) {
     const capabilities = Object.fromEntries(OURS.slice(0, n));

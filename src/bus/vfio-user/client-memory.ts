@@ -1,27 +1,28 @@
 /**
- * A client's memory that came without a descriptor: asked for in messages, while the client's own requests go on.
+ * Guest memory that was mapped without a descriptor: accessed by messages, while the client's own requests are
+ * executed.
  *
- * They must: a processor that reads a register holds QEMU's big lock, which QEMU needs to answer us.
+ * That is necessary: a virtual processor that reads a register holds QEMU's big lock, which QEMU needs to reply.
  */
 import { put64, u16, u32 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import type { DistantMemory } from "./guest-memory.ts";
 import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MOST_DATA, SIZE } from "./protocol.ts";
 
-/** The client's own patience with a device is 5 s (QEMU's default), so ours is shorter. */
+/** QEMU waits 5 s for a device by default, so this limit is shorter. */
 const LIMIT_MILLIS = 500;
-/** Limit for all waits of one turn together. The server answers no control request during that time. */
+/** Limit of all waits of one turn together. The server replies to no control request during that time. */
 const TURN_MILLIS = 2000;
-/** Most nested waits: during each, an access of the guest to a register may make the device wait again. */
+/** Limit of nested waits: during each, a register access of the guest may make the device wait again. */
 const DEEPEST = 8;
-/** After this many missed answers a client is not asked again until a late answer arrives. */
+/** After this many missing replies the client gets no more requests until a late reply arrives. */
 const STRIKES = 3;
-/** What became of one step of the client's own requests: one was carried out, there is none, or the wait has to end. */
+/** Result of a step with the client's own requests: one was executed, there is none, or the wait must end. */
 export type Step = "done" | "nothing" | "end";
 
 interface Question {
   readonly command: number;
-  /** Where the answer goes; nowhere once nobody waits for it. */
+  /** Destination of the data; undefined once the wait has timed out. */
   bytes: Uint8Array | undefined;
   readonly offset: number;
   readonly length: number;
@@ -35,17 +36,17 @@ export class ClientMemory implements DistantMemory {
   #nextId = 0;
   #depth = 0;
   #strikes = 0;
-  /** What is left of the turn's time. */
+  /** Remaining time of the turn. */
   #left = TURN_MILLIS;
   #most = MOST_DATA;
 
-  /** @param serve carries out one request of what can be done meanwhile, without waiting */
+  /** @param serve executes one request that is allowed meanwhile, without waiting */
   constructor(connection: Connection, serve: () => Step) {
     this.#connection = connection;
     this.#serve = serve;
   }
 
-  /** What the client has said of itself. */
+  /** Applies the client's capabilities. */
   agree(client: { readonly mostData: number }): void {
     this.#most = Math.min(MOST_DATA, client.mostData);
   }
@@ -63,7 +64,7 @@ export class ClientMemory implements DistantMemory {
     return this.#pieces(Command.dmaWrite, address, bytes, offset, length);
   }
 
-  /** A reply came, of `size` bytes at `at`. False when it answers nothing that was asked. */
+  /** A reply of `size` bytes arrived at `at`. False if it does not belong to a request. */
   answer(at: number, size: number): boolean {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
@@ -113,12 +114,12 @@ export class ClientMemory implements DistantMemory {
     const start = performance.now();
     const end = start + Math.min(LIMIT_MILLIS, this.#left);
     this.#waitUntil(question, end);
-    // A wait within a wait is counted with it.
+    // The time of a nested wait is part of this one.
     if (this.#depth === 1) this.#left -= performance.now() - start;
   }
 
   #waitUntil(question: Question, end: number): void {
-    // What the client sent before it saw the question comes first: its answer is behind that.
+    // Requests that the client sent before it received ours come first: the reply follows them.
     for (let step = this.#serve(); question.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
       const left = Math.ceil(end - performance.now());
@@ -132,7 +133,7 @@ export class ClientMemory implements DistantMemory {
     }
   }
 
-  /** -1 while the client has not answered 256 requests. */
+  /** An unused id; -1 while 256 requests have no reply. */
   #freeId(): number {
     if (this.#questions.size > 0xff) return -1;
     while (this.#questions.has(this.#nextId)) this.#nextId = (this.#nextId + 1) & 0xffff;
@@ -142,7 +143,7 @@ export class ClientMemory implements DistantMemory {
   }
 }
 
-/** Bytes in a message that are looked at before anything else. */
+/** Fields of a message that are read before all others. */
 export const isReply = (bytes: Uint8Array, at: number): boolean =>
   (u32(bytes, at + FLAGS) & Flag.typeMask) === Flag.reply;
 export const sizeOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + SIZE);

@@ -1,4 +1,4 @@
-/** A device behind a vfio-user socket, as a driver gets it: registers by message, memory shared, interrupts by eventfd. */
+/** A device on a vfio-user socket, for a driver: registers by message, shared memory, interrupts by eventfd. */
 import type { PciId, RemovableDevice } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { type FerruleError, OutOfRange, withRootCause } from "#kit/errors.ts";
@@ -17,24 +17,27 @@ import { Requests } from "./requests.ts";
 export interface VfioUserOptions {
   /** The server's socket. */
   readonly path: string;
-  /** Bytes of DMA memory: a multiple of 4096; 32 MiB unless said otherwise. */
+  /** Bytes of DMA memory: a multiple of 4096; default 32 MiB. */
   readonly dmaBytes?: number;
-  /** A descriptor that becomes ready when the device is to be let go: a server that does not answer then is not waited for. */
+  /**
+   * A descriptor that becomes ready when the device is to be released: from then on a server that does not respond is
+   * not waited for.
+   */
   readonly stop?: number | undefined;
 }
 
 const DMA_BYTES = 32 << 20;
 
-/** Capabilities (PCI 3.0, 6.8), and in each one's control word what switches it on. */
+/** Capabilities (PCI 3.0, 6.8), and the enable bit in the control word of each. */
 const CAPABILITIES = 0x34;
 const MSI = 0x05;
 const MSI_ENABLE = 1 << 0;
 const MSIX = 0x11;
 const MSIX_ENABLE = 1 << 15;
-/** A longer list does not fit in 256 bytes. */
+/** Limit of a list in 256 bytes. */
 const MOST_CAPABILITIES = 48;
 
-/** Messages are what the server is told to send; the device has to know as well, or it would use its INTx. */
+/** Enabling messages at the server is not sufficient: without this bit the device would use INTx. */
 const enable = (config: Mmio, capability: number, bit: number): void => {
   let at = config.read8(ro8(CAPABILITIES)) & ~3;
   for (let n = 0; at >= 0x40 && n < MOST_CAPABILITIES; n++) {
@@ -44,8 +47,8 @@ const enable = (config: Mmio, capability: number, bit: number): void => {
 };
 
 /**
- * The interrupts: MSI-X where the device has it, else MSI, else INTx. INTx masks itself at the server when it is told, and
- * is asked for again at `unmask`.
+ * The interrupts: MSI-X if the device has it, else MSI, else INTx. The server masks INTx when it is signalled; `unmask`
+ * enables it again.
  */
 class EventInterrupts implements Interrupts {
   readonly vectors: number;
@@ -72,7 +75,7 @@ class EventInterrupts implements Interrupts {
     this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
     scope.defer(() => {
       this.#requested.delete(vector);
-      // The server that has gone listens to nothing.
+      // A failed connection is not used.
       if (this.#requests.lost === undefined) this.#tryToSet(vector, SetFlag.eventfd | SetFlag.trigger);
     });
     this.#requested.add(vector);
@@ -87,7 +90,7 @@ class EventInterrupts implements Interrupts {
     });
   }
 
-  /** If the server is lost here, the next register access reports it. */
+  /** If the connection fails here, the next register access reports it. */
   #tryToSet(vector: number, flags: number): void {
     this.#requests.attempt(() => this.#set(vector, flags));
   }
@@ -98,7 +101,7 @@ class EventInterrupts implements Interrupts {
   }
 }
 
-/** Disposing it closes the connection; the server then makes a new device for the next one. */
+/** Disposing closes the connection; the server then creates a new device for the next one. */
 export class VfioUserDevice implements RemovableDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
@@ -115,7 +118,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     this.config = scope.adopt(new Mmio(this.#region(Region.config)), (mmio) => mmio.revoke(this.name));
     this.registers = scope.adopt(new Mmio(this.#region(this.#memoryBar())), (mmio) => mmio.revoke(this.name));
     this.id = identity(this.config);
-    // Memory space on, or no register answers.
+    // Enables memory space: registers respond only then.
     setBusMaster(this.config, false);
     this.interrupts = new EventInterrupts(requests, this.config);
     this.dma = scope.use(this.#shareMemory(options.dmaBytes ?? DMA_BYTES, scope));
@@ -123,8 +126,8 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * @throws {SystemError} such as ECONNREFUSED when nobody listens; {Timeout} when its queue is full
-   * @throws {ProtocolBroken} {RequestRefused} {ServerLost} when the server does not do its part
+   * @throws {SystemError} such as ECONNREFUSED without a listener; {Timeout} if its queue is full
+   * @throws {ProtocolBroken} {RequestRefused} {ServerLost} for errors of the server
    */
   static connect(options: VfioUserOptions): VfioUserDevice {
     return withRootCause(() => {
@@ -134,12 +137,12 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     });
   }
 
-  /** For poll(2): ready when the server has closed the connection, for it never speaks unasked. */
+  /** For poll(2): ready when the server has closed the connection; it sends nothing unrequested. */
   get lostFd(): number {
     return this.#requests.fd;
   }
 
-  /** Why the device cannot be reached any more; undefined while it can. Its registers read all ones then. */
+  /** Why the connection has failed; undefined while it works. Registers then read all ones. */
   whyLost(): FerruleError | undefined {
     this.#requests.check();
     return this.#requests.lost;
@@ -161,7 +164,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   #region(index: number): RegisterBus {
     const requests = this.#requests;
     const length = this.#regionBytes(index);
-    // As on a bus: configuration writes are waited for, memory writes are posted.
+    // As on a bus, configuration writes are waited for and memory writes are posted.
     const posted = index !== Region.config;
     return {
       length,
@@ -181,7 +184,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   #memoryBar(): number {
     const info = { argsz: DEVICE_INFO.bytes, flags: 0, regions: 0, irqs: 0 };
     const { regions, irqs } = this.#requests.ask(Command.deviceInfo, DEVICE_INFO, info);
-    if (regions <= Region.config || irqs <= Irq.msix) throw new ProtocolBroken(this.name, "it is no PCI function");
+    if (regions <= Region.config || irqs <= Irq.msix) throw new ProtocolBroken(this.name, "not a PCI function");
     const bar = firstMemoryBar(this.config, (index) => this.#regionBytes(index));
     if (bar === undefined) throw new ProtocolBroken(this.name, "a function without registers in memory");
     return bar;

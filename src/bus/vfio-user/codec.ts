@@ -9,7 +9,7 @@ export const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (byte
 export const u32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
-/** `Infinity` for 2^53 and above, which no comparison then finds inside anything: such numbers are refused, not rounded. */
+/** `Infinity` for 2^53 and above, which fails every range check: such numbers are rejected, not rounded. */
 export const u64 = (bytes: Uint8Array, at: number): number => {
   const high = u32(bytes, at + 4);
   return high >= 2 ** 21 ? Infinity : high * GIB4 + u32(bytes, at);
@@ -72,10 +72,10 @@ type Kind = keyof typeof BYTES;
 const GET = { u16, u32, u64 } as const;
 const PUT = { u16: put16, u32: put32, u64: put64 } as const;
 
-/** The fixed part of a message behind its header: the same in a request and in its reply. */
+/** The fixed part of a message after its header, the same in request and reply. */
 export interface Layout<T extends Readonly<Record<string, Kind>>> {
   readonly bytes: number;
-  /** Reads it from behind the header of the message at `at`. The message is at least that long. */
+  /** Reads it from after the header of the message at `at`, which must be long enough. */
   read(bytes: Uint8Array, at: number): { readonly [K in keyof T]: number };
   write(bytes: Uint8Array, at: number, values: { readonly [K in keyof T]: number }): void;
 }

@@ -1,4 +1,7 @@
-/** A stream of messages, as either end has it: cut into messages, each with the descriptors that came with it; and what goes back. */
+/**
+ * A stream of messages, as used by both ends: divides received data into messages with their descriptors, and sends
+ * replies.
+ */
 import { FerruleError } from "#kit/errors.ts";
 import { Errno } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -8,23 +11,23 @@ import { Poll, Poller } from "#sys/poll.ts";
 import { putHeader, u32 } from "./codec.ts";
 import { HEADER_BYTES, MOST_BYTES, MOST_FDS, SIZE } from "./protocol.ts";
 
-/** Room for several messages of any size: while a device waits in the middle of one, more come in behind it. */
+/** Room for several messages of any size: while a device waits during one, more arrive. */
 const INCOMING_BYTES = 4 * MOST_BYTES;
 const OUTGOING_BYTES = 2 * MOST_BYTES;
 
-/** What a connection receives into and sends from. One connection at a time may use it, and the next one after that. */
+/** Buffers of a connection. Only one connection at a time may use them. */
 export const connectionBuffers = (close?: (fd: number) => void): MessageStream =>
   new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MOST_FDS, close);
 
-/** The other end broke the protocol, or has gone: the connection is of no use any more. */
+/** The other end violated the protocol or closed the connection, which cannot be used any more. */
 export class Ended {
-  /** Why, in words for a person; empty when the other end has simply gone. */
+  /** The reason as text; empty if the other end has just closed the connection. */
   readonly why: string;
   constructor(why: string) {
     this.why = why;
   }
 
-  /** An error that the other end's data has led to. */
+  /** An error caused by the other end's data. */
   static by(error: unknown): Ended {
     if (error instanceof FerruleError) return new Ended(error.message);
     return new Ended(`an error in Ferrule: ${String(error).split("\n", 1)[0]!}`);
@@ -32,38 +35,38 @@ export class Ended {
 }
 
 const NO_FDS: readonly Fd[] = [];
-/** Its place in the poller. */
+/** Index of the descriptor in the poller. */
 const STOP = 1;
 
 /**
- * Descriptors travel with bytes, not with messages. The kernel ends a read behind the bytes that carried some, and a
- * client sends each message in one piece; so they belong to the last message that starts in what was read.
+ * Descriptors are attached to bytes, not to messages. The kernel ends a read after bytes with descriptors, and a client
+ * sends each message in one piece, so they belong to the last message that starts in the bytes read.
  *
- * Invariants: `bytes` between `#at` and `#end` is what was received and not taken yet; it is moved only by `settle`, which
- * leaves alone what lies before: messages that are being worked on.
+ * Invariants: `bytes` between `#at` and `#end` is received and not yet taken data; it is moved only by `settle`, which
+ * does not change what is before it: messages in progress.
  */
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
   readonly outgoing: Uint8Array;
-  /** Descriptors have come that are not taken here: set again to false by whoever looks. */
+  /** Descriptors were received that are not accepted; reset to false by the reader of this flag. */
   dropped = false;
   readonly #stream: MessageStream;
   readonly #socket: Fd;
   readonly #poller: Poller;
   #at = 0;
   #end = 0;
-  /** Where the latest read put its first byte. */
+  /** Offset of the first byte of the latest read. */
   #chunk = 0;
-  /** What came with the latest read. */
+  /** Descriptors of the latest read. */
   #chunkFds = NO_FDS;
-  /** What came earlier, with the message that is only half here. */
+  /** Descriptors of an earlier read, for the message that is incomplete. */
   #halfFds = NO_FDS;
   #unsent = 0;
   #sent = 0;
 
   /**
-   * Takes the socket, and borrows the buffers.
-   * @param stop a descriptor that ends a wait when it is ready; none when it is negative
+   * Takes the socket, and uses the buffers.
+   * @param stop a descriptor that ends a wait when it is ready; none if negative
    */
   constructor(socket: Fd, buffers = connectionBuffers(), stop = -1) {
     this.#socket = socket;
@@ -77,14 +80,14 @@ export class Connection implements Disposable {
     return this.#socket.number;
   }
 
-  /** Replies wait for the client to read: bits of `Poll` to wait for. */
+  /** Bits of `Poll` to wait for: writable while replies are unsent. */
   get events(): number {
     return this.#sent < this.#unsent ? Poll.writable : Poll.readable;
   }
 
-  /** Receives once what is there. False when nothing is. */
+  /** Receives once. False if there is no data. */
   receive(): boolean | Ended {
-    if (this.#end === this.bytes.length) return new Ended("more requests at once than there is room for");
+    if (this.#end === this.bytes.length) return new Ended("more requests than there is room for");
     const length = this.#stream.receive(this.#socket.number, this.#end);
     if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
     if (length === 0) return new Ended("");
@@ -93,18 +96,18 @@ export class Connection implements Disposable {
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
     if (this.#stream.tooMany && !this.#stream.takesFds) {
-      // None was taken. Whose they were does not matter: whoever asked says whether there may be any.
+      // None was accepted. The caller decides whether there may be any.
       this.#stream.take();
       this.dropped = true;
       return true;
     }
-    if (this.#stream.tooMany) return new Ended("more descriptors with one message than can be taken");
+    if (this.#stream.tooMany) return new Ended("too many descriptors in a message");
     this.#chunkFds = this.#stream.take();
-    // Nobody needs one; and if it were the client's own end, this connection would never be seen to end.
+    // No descriptor of a socket is needed; and with the client's own end open here, its close would never be noticed.
     return this.#chunkFds.some(({ number }) => isSocket(number)) ? new Ended("a socket among the descriptors") : true;
   }
 
-  /** Where the next whole message starts, or -1. It stays until `take`. */
+  /** Offset of the next complete message, or -1. It is valid until `take`. */
   next(): number | Ended {
     const left = this.#end - this.#at;
     if (left >= HEADER_BYTES) {
@@ -115,7 +118,7 @@ export class Connection implements Disposable {
     return this.#keepFds(left);
   }
 
-  /** Takes the next message, of `size` bytes, with its descriptors: the caller's from now on. */
+  /** Takes the next message, of `size` bytes, with its descriptors: the caller owns them. */
   take(size: number): readonly Fd[] {
     const startsHere = this.#at >= this.#chunk;
     this.#at += size;
@@ -130,12 +133,12 @@ export class Connection implements Disposable {
     return fds;
   }
 
-  /** Where the message taken last ends. */
+  /** End of the message taken last. */
   get taken(): number {
     return this.#at;
   }
 
-  /** Makes room: what is left of a half message follows on byte `floor`, before which messages are being worked on. */
+  /** Makes room: moves the rest of an incomplete message to byte `floor`; messages in progress are before that. */
   settle(floor = 0): void {
     const gap = this.#at - floor;
     if (gap === 0) return;
@@ -145,26 +148,26 @@ export class Connection implements Disposable {
     this.#at = floor;
   }
 
-  /** Where a message to be sent may be built, with room for the longest; -1 while the client does not read. */
+  /** Offset at which to build a message, with room for the longest; -1 while the client does not read. */
   reserve(): number {
     return this.#unsent + MOST_BYTES <= this.outgoing.length ? this.#unsent : -1;
   }
 
-  /** The reply to be sent next begins as the request at `at` does, up to byte `end`. Returns the bytes behind its header. */
+  /** Starts the next reply with a copy of the request at `at`, up to byte `end`. Returns its bytes after the header. */
   echo(at: number, end: number): number {
     const reply = this.#unsent;
     for (let i = HEADER_BYTES; i < end; i++) this.outgoing[reply + i] = this.bytes[at + i]!;
     return end - HEADER_BYTES;
   }
 
-  /** Sends what was built, of `size` bytes. What the client does not take now goes with `flush`. */
+  /** Sends the built message of `size` bytes. What the client does not take now is sent by `flush`. */
   commit(id: number, command: number, size: number, flags: number, error: number): void {
     putHeader(this.outgoing, this.#unsent, id, command, size, flags, error);
     this.#unsent += size;
     this.flush();
   }
 
-  /** The same, and with it copies of `fds`. False when it cannot be sent now, and then it is not. */
+  /** The same, with copies of `fds`. False if it cannot be sent now, and then it is not sent. */
   commitWith(id: number, command: number, size: number, fds: readonly number[]): boolean {
     if (this.#unsent > 0) return false;
     putHeader(this.outgoing, 0, id, command, size, 0, 0);
@@ -176,13 +179,13 @@ export class Connection implements Disposable {
     return true;
   }
 
-  /** Sends what is waiting. A client that has gone is noticed when it is received from. */
+  /** Sends unsent data. A closed connection is noticed at the next receive. */
   flush(): void {
     while (this.#sent < this.#unsent) {
       const n = this.#stream.send(this.#socket.number, this.#sent, this.#unsent - this.#sent);
       if (n === -Errno.EINTR) continue;
       if (n === -Errno.EAGAIN) return;
-      // EPIPE and its kind: what is waiting is of no use to anyone.
+      // EPIPE or similar: unsent data is of no use.
       if (n < 0) break;
       this.#sent += n;
     }
@@ -190,15 +193,15 @@ export class Connection implements Disposable {
     this.#unsent = 0;
   }
 
-  /** Waits until something is to be received or, while something waits, sent. */
+  /** Waits until data can be received or, if there is unsent data, sent. */
   wait(limitMillis: number): boolean {
     const unsent = this.#sent < this.#unsent ? Poll.writable : 0;
-    // Nothing can be taken in when there is no room for its reply.
+    // Nothing is received while there is no room for a reply.
     this.#poller.watch(0, this.reserve() < 0 ? unsent : unsent | Poll.readable);
     return this.#poller.wait(limitMillis) > 0;
   }
 
-  /** Whether it was `stop` that ended the last wait. It ends no other one. */
+  /** Whether `stop` ended the last wait. It is ignored afterwards. */
   stopped(): boolean {
     const stopped = this.#poller.ready(STOP);
     if (stopped) this.#poller.include(STOP, false);
@@ -213,7 +216,7 @@ export class Connection implements Disposable {
     this.#socket[Symbol.dispose]();
   }
 
-  /** There is no whole message: what came with the beginning of one is kept for it. */
+  /** The message is incomplete: keeps the descriptors that came with its beginning. */
   #keepFds(left: number): -1 | Ended {
     if (this.#chunkFds === NO_FDS) return -1;
     if (left === 0 || this.#at < this.#chunk) return new Ended("descriptors that belong to no message");

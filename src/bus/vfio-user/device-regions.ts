@@ -1,4 +1,4 @@
-/** A device's regions as vfio-user numbers them, and accesses of any length cut into those a device knows. */
+/** A device's regions as numbered by vfio-user, and division of accesses into widths that a device supports. */
 import type { RegionName, Target } from "#kit/target.ts";
 import { put16, put32, u16, u32 } from "./codec.ts";
 import { REGIONS, Region } from "./protocol.ts";
@@ -10,7 +10,7 @@ const nameOf = (region: number): RegionName | undefined => {
 
 type Width = 1 | 2 | 4;
 
-/** The widest access that is naturally aligned and not too long, as a CPU or a bridge would make it. */
+/** The widest access that is naturally aligned and not too long, as a CPU or bridge would do it. */
 const widthAt = (offset: number, count: number): Width => {
   if (count >= 4 && (offset & 3) === 0) return 4;
   return count >= 2 && (offset & 1) === 0 ? 2 : 1;
@@ -27,7 +27,7 @@ export class DeviceRegions {
     this.#sizes = this.#names.map((name) => (name === undefined ? 0 : target.size(name)));
   }
 
-  /** Bytes in a region; 0 where the device has none. */
+  /** Bytes in a region; 0 if the device has none. */
   size(region: number): number {
     return this.#sizes[region] ?? 0;
   }
@@ -36,7 +36,7 @@ export class DeviceRegions {
     return count > 0 && offset + count <= this.size(region);
   }
 
-  /** Reads what the region `holds` to `bytes`. */
+  /** Reads from a region into `bytes`. */
   read(region: number, offset: number, count: number, bytes: Uint8Array, at: number): void {
     const name = this.#names[region]!;
     for (let done = 0; done < count;) {

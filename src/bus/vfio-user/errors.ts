@@ -1,12 +1,12 @@
-/** A server refused a request, or broke the protocol. */
+/** A server rejected a request, or violated the protocol. */
 import { FerruleError } from "#kit/errors.ts";
 import { SystemError } from "#sys/errno.ts";
 import { commandName, Refused } from "./protocol.ts";
 
-const REFUSED_HINT = "The device does not offer this: see what its server says of itself.";
-const IN_USE_HINT = "Another client has the device: end that one first, or start a server for this one.";
+const REFUSED_HINT = "The server does not support this: see its documentation or log.";
+const IN_USE_HINT = "Another client uses the device: end that one first, or start another server.";
 
-/** A request was answered with an error number. */
+/** The reply to a request was an error number. */
 export class RequestRefused extends FerruleError {
   readonly code = "VFIO_USER_REFUSED";
   readonly hint: string;
@@ -18,7 +18,10 @@ export class RequestRefused extends FerruleError {
   }
 }
 
-/** The server does not answer any more: it has gone, or it hangs. Or it was not waited for, as this side was to end. */
+/**
+ * The server does not respond: it has closed the connection, or hangs. Or the wait was ended because this side is
+ * ending.
+ */
 export class ServerLost extends FerruleError {
   readonly code = "DEVICE_GONE";
   readonly hint = "See what the server printed; start it again, then connect again.";
@@ -27,10 +30,10 @@ export class ServerLost extends FerruleError {
   }
 }
 
-/** The other end does not speak the protocol as it should. */
+/** The other end violates the protocol. */
 export class ProtocolBroken extends FerruleError {
   readonly code = "VFIO_USER_PROTOCOL";
-  readonly hint = "Whoever listens there is no vfio-user server, or one that is broken or of another version.";
+  readonly hint = "The program at that socket is not a vfio-user server, is faulty, or has another version.";
   constructor(name: string, what: string) {
     super(`${name}: ${what}`);
   }

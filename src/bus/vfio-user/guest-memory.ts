@@ -1,4 +1,4 @@
-/** The memory a client gave its device: maps by device address, each shown in one way or another as regions. */
+/** The memory that a client maps for its device: maps by device address, provided as regions. */
 import type { GuestMemory, MemoryCopy, MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -8,20 +8,22 @@ import { type BounceBuffer, PeerMemory } from "#sys/peer-memory.ts";
 import { BLOCK, endOf, firstBehind, MapBlock } from "./map-block.ts";
 import { MOST_MAPPED, MOST_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
 
-/** A map of more than this becomes several regions, each of which also shows the beginning of the next. */
+/** A larger map is divided into several regions, each of which also includes the beginning of the next. */
 const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
-/** What is asked for across the border of two maps gets a region of its own, of up to two of these. */
+/** An access across the border of two maps gets its own region, of up to two of these. */
 const CROSSING = 2 ** 16;
-/** Such regions take up this much before they are forgotten. */
+/** Limit of memory for such regions, which are then discarded. */
 const MOST_CROSSED = 2 ** 23;
-/** Copies of guest memory take up this much before they are forgotten: else they become as much as all that is mapped. */
+/**
+ * Limit of memory for copies of guest memory, which are then discarded: otherwise they could grow to all mapped memory.
+ */
 const MOST_COPIED = 2 ** 26;
 const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
 
-/** Memory without a descriptor, which its owner reads and writes for us. */
+/** Memory without a descriptor, which its owner reads and writes on request. */
 export interface DistantMemory {
-  /** Fetches the bytes at device address `address` into `bytes`. False when they cannot be had. */
+  /** Fetches the bytes at device address `address` into `bytes`. False if that fails. */
   read(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
   write(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
 }
@@ -33,7 +35,9 @@ export interface MapRequest {
   readonly flags: number;
 }
 
-/** One map. Region `i` starts at `i` times `STEP`; a small one has none of its own, but lies in a block with others. */
+/**
+ * One map. Region `i` starts at `i` times `STEP`; a small map has no region of its own, but is in a block with others.
+ */
 interface GuestMap {
   readonly address: number;
   readonly length: number;
@@ -41,7 +45,7 @@ interface GuestMap {
   readonly block: MapBlock | undefined;
   readonly regions: readonly MemoryRegion[];
   readonly windows: readonly MapWindow[];
-  /** Where the memory cannot be shown, and is copied. */
+  /** Set if the memory cannot be mapped safely, and is copied. */
   readonly memory: PeerMemory | undefined;
 }
 
@@ -49,19 +53,19 @@ export interface GuestMapsParts {
   readonly windows: MapWindows;
   readonly bounce: BounceBuffer;
   readonly distant: DistantMemory;
-  /** Called before any region goes away, and after one was added. */
+  /** Called before a region is removed, and after one was added. */
   readonly changed: () => void;
-  /** Called when the device's access to memory failed with an error, from within that access. */
+  /** Called when an access of the device to memory failed, during that access. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Maps sorted by address; no two overlap.
+ * Maps sorted by address, without overlap.
  *
- * A descriptor is mapped for the device when its file can never become shorter: a memfd sealed against that. Other memory (an unsealed
- * memfd, a file on tmpfs, huge pages) is copied by the kernel instead, since its owner could take pages away under the device, and
- * the next access would kill this process. A descriptor of anything but memory is refused: access to it might never return.
- * Nothing is sealed here: that waits for a lock which the file's owner can hold.
+ * A descriptor is mapped for the device if its file can never become shorter: a memfd with that seal. Other memory (an
+ * unsealed memfd, a file on tmpfs, huge pages) is copied by the kernel instead, since its owner could remove pages, and
+ * the next access would kill this process. Descriptors of anything but memory are rejected: accesses might block
+ * forever. The file is not sealed here, because that would wait for a lock that its owner may hold.
  */
 export class GuestMaps implements GuestMemory {
   readonly #windows: MapWindows;
@@ -70,15 +74,15 @@ export class GuestMaps implements GuestMemory {
   readonly #changed: () => void;
   readonly #failed: (error: unknown) => void;
   readonly #maps: GuestMap[] = [];
-  /** By their number: device address over length. */
+  /** By number: device address divided by size. */
   readonly #blocks = new Map<number, MapBlock>();
-  /** By where they start. */
+  /** By start address. */
   readonly #crossings = new Map<number, MemoryRegion>();
   /** Bytes in all crossings. */
   #crossed = 0;
   /** Bytes in all maps. */
   #mapped = 0;
-  /** Bytes that copies take up, at most: every access may be of another page. */
+  /** Limit of the bytes in copies, since each access may be to another page. */
   #copied = 0;
 
   constructor({ windows, bounce, distant, changed, failed }: GuestMapsParts) {
@@ -93,7 +97,7 @@ export class GuestMaps implements GuestMemory {
     return this.#maps.length;
   }
 
-  /** Adds a map, with its descriptor where it has one; `fd` is this object's from now on. Returns 0 or an error number. */
+  /** Adds a map, with its descriptor if it has one; takes ownership of `fd`. Returns 0 or an error number. */
   map(request: MapRequest, fd: Fd | undefined): number {
     using _fd = fd;
     const refused = this.#refuse(request, fd !== undefined);
@@ -108,7 +112,7 @@ export class GuestMaps implements GuestMemory {
       this.#changed();
       return 0;
     } catch (error) {
-      // The kernel's own reasons: out of memory or address space, or a file that cannot be mapped so.
+      // Errors of the kernel: out of memory or address space, or a file that cannot be mapped this way.
       if (error instanceof SystemError) return error.errno;
       throw error;
     }
@@ -120,7 +124,7 @@ export class GuestMaps implements GuestMemory {
     let first = firstBehind(this.#maps, address) - 1;
     if (first < 0 || this.#maps[first]!.address < address) first++;
     const before = this.#maps[first - 1];
-    // Half a map cannot go.
+    // A part of a map cannot be removed.
     if (before !== undefined && endOf(before) > address) return Refused.EINVAL;
     let end = first;
     for (; end < this.#maps.length && this.#maps[end]!.address < address + size; end++)
@@ -145,7 +149,7 @@ export class GuestMaps implements GuestMemory {
     this.#changed();
   }
 
-  /** Gives back the memory of copies when they are many. To be called while the device is not at work. */
+  /** Frees the memory of copies if there are many. Call this while the device is not active. */
   tidy(): void {
     if (this.#copied < MOST_COPIED) return;
     this.#copied = 0;
@@ -183,7 +187,7 @@ export class GuestMaps implements GuestMemory {
     return after !== undefined && after.address < address + size ? Refused.EEXIST : 0;
   }
 
-  /** Undefined when the descriptor has not what the request says. Windows go back with `scope`. */
+  /** Undefined if the descriptor does not have what the request states. Windows are returned with `scope`. */
   #make(request: MapRequest, fd: Fd | undefined, scope: DisposableStack): GuestMap | undefined {
     const { address, size, offset, flags } = request;
     const file = fd === undefined ? undefined : memoryFile(fd.number);
@@ -265,7 +269,7 @@ export class GuestMaps implements GuestMemory {
     this.#changed();
   }
 
-  /** Memory that lies in more than one map, if they follow on each other: a copy, made of theirs. */
+  /** Memory in several contiguous maps: a copy of their parts. */
   #crossing(address: number, length: number): MemoryRegion | undefined {
     const first = firstBehind(this.#maps, address) - 1;
     const start = address - (address % CROSSING);
@@ -289,14 +293,14 @@ export class GuestMaps implements GuestMemory {
       readOnly: readOnly.includes(true),
     };
     const region: MemoryRegion = { ...place, copy: crossingCopy(this, place) };
-    // Of memory that is read-only in part, a shorter access may have nothing.
+    // If part of the memory is read-only, a shorter access may be writable.
     if (!place.readOnly || !readOnly.includes(false)) this.#keepCrossing(region);
     return region;
   }
 
   #keepCrossing(region: MemoryRegion): void {
     this.#crossed += region.length - (this.#crossings.get(region.address)?.length ?? 0);
-    // Those that are forgotten here are still good for whoever has them.
+    // Discarded ones remain valid for those who still use them.
     if (this.#crossed > MOST_CROSSED) {
       this.#crossings.clear();
       this.#crossed = region.length;
@@ -304,7 +308,7 @@ export class GuestMaps implements GuestMemory {
     this.#crossings.set(region.address, region);
   }
 
-  /** Those that have bytes of [address, address + size). */
+  /** Discards those that overlap [address, address + size). */
   #forgetCrossings(address: number, size: number): void {
     for (const [from, region] of this.#crossings)
       if (from < address + size && endOf(region) > address) {
@@ -314,7 +318,7 @@ export class GuestMaps implements GuestMemory {
   }
 }
 
-/** Of a region that starts at byte `start` of the memory, and whose copy is `bytes`. */
+/** The copy of a region that starts at byte `start` of the memory, in `bytes`. */
 const peerCopy = (memory: PeerMemory, start: number, bytes: Uint8Array): MemoryCopy => ({
   fetch: (offset, length) => memory.read(start + offset, bytes, offset, length),
   store: (offset, length) => memory.write(start + offset, bytes, offset, length),

@@ -1,16 +1,16 @@
-/** The eventfd of each interrupt and whether it is masked, as a client sets them by SET_IRQS; and the interrupts a device raises. */
+/** Eventfd and mask of each interrupt, as set by a client with SET_IRQS; and interrupts that a device raises. */
 import type { EventSignaller } from "#sys/aio.ts";
 import { PeerEvent } from "#sys/peer-event.ts";
 import type { Fd } from "#sys/fd.ts";
 import { Irq, IrqFlag, IRQS, Refused, SET_ACTION, SET_DATA, SetFlag } from "./protocol.ts";
 
-/** How many interrupts a device has, by index. */
+/** Number of interrupts of a device, by index. */
 export type IrqCounts = readonly number[];
 
 interface Vector {
   event: PeerEvent | undefined;
   masked: boolean;
-  /** Raised while it was masked or had no event. */
+  /** Raised while masked or without an event. */
   held: boolean;
 }
 
@@ -24,17 +24,17 @@ export interface IrqRequest {
 const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event }) => event === undefined);
 
 /**
- * A client listens to INTx, MSI or MSI-X by giving events for it; the device's vectors go to the newest kind that has any.
+ * A client selects INTx, MSI or MSI-X by setting events for it; the device's vectors use the newest kind that has any.
  *
- * INTx is a level and masks itself when it is told, as in VFIO; unmasked, it is told again while the line is high. The
- * others are messages: one raised while its vector is masked, or has no event for the moment, is told afterwards.
+ * INTx is a level and is masked when signalled, as in VFIO; after unmasking, it is signalled again while the line is
+ * high. The others are messages: one raised while its vector is masked, or has no event, is signalled later.
  */
 export class InterruptTable {
   readonly counts: IrqCounts;
   readonly #asserted: () => boolean;
   readonly #signaller: EventSignaller;
   readonly #vectors: readonly (readonly Vector[])[];
-  /** The kind that `raise` goes to. */
+  /** The kind that `raise` uses. */
   #active: number = Irq.intx;
 
   /** @param asserted whether INTx is high */
@@ -52,7 +52,7 @@ export class InterruptTable {
     return index === Irq.msi || index === Irq.msix ? IrqFlag.eventfd | IrqFlag.maskable : IrqFlag.eventfd;
   }
 
-  /** Returns 0 or an error number. The descriptors are this object's from now on. */
+  /** Returns 0 or an error number. Takes ownership of the descriptors. */
   set(request: IrqRequest, data: Uint8Array, fds: readonly Fd[]): number {
     using scope = new DisposableStack();
     for (const fd of fds) scope.use(fd);
@@ -76,14 +76,14 @@ export class InterruptTable {
     return 0;
   }
 
-  /** The device raises a vector. Of kinds with fewer than it has, they share. */
+  /** The device raises a vector. A kind with fewer vectors shares them. */
   raise(vector: number): void {
     const vectors = this.#vectors[this.#active]!;
     if (vectors.length === 0) return;
     this.#tell(this.#active, vectors[vector % vectors.length]!);
   }
 
-  /** Asks the client to give the device back. @returns false if it has set no event for that; the request is not kept */
+  /** Asks the client to release the device. @returns false if it has set no event for that; the request is not kept */
   requestUnplug(): boolean {
     const [vector] = this.#vectors[Irq.request]!;
     if (vector?.event === undefined) return false;
@@ -91,7 +91,7 @@ export class InterruptTable {
     return true;
   }
 
-  /** The client has gone. */
+  /** The client disconnected. */
   clear(): void {
     for (let index = 0; index < IRQS; index++) this.#disable(index);
   }
@@ -107,9 +107,9 @@ export class InterruptTable {
     if (data !== SetFlag.eventfd && fds > 0) return Refused.EINVAL;
     if (data === SetFlag.bool && dataBytes < count) return Refused.EINVAL;
     if (data === SetFlag.eventfd) {
-      // An event of the client's that unmasks: nobody here would wait on it.
+      // An event by which the client unmasks is not supported.
       if (action !== SetFlag.trigger) return Refused.EOPNOTSUPP;
-      // No descriptor at all takes the events away.
+      // No descriptors remove the events.
       if (fds !== 0 && fds !== count) return Refused.EINVAL;
     }
     const maskable = (this.flags(index) & IrqFlag.maskable) !== 0;
@@ -135,7 +135,7 @@ export class InterruptTable {
     }
   }
 
-  /** Signals what was raised while it was masked or had no event. */
+  /** Signals what was raised while masked or without an event. */
   #catchUp(index: number, vector: Vector): void {
     if (vector.event === undefined || vector.masked) return;
     const due = index === Irq.intx ? this.#asserted() : vector.held;

@@ -1,12 +1,12 @@
 /**
- * A part of the device's addresses whose maps are shown side by side, as the device sees them. Behind an IOMMU a guest maps each page
- * of a ring or a buffer by itself, from wherever in its memory the page is: in here they are one piece again.
+ * A part of the device's address space in which maps are visible side by side, as for the device. With an IOMMU, a
+ * guest maps each page of a ring or buffer separately, from anywhere in its memory: here they are contiguous again.
  */
 import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
-/** Large enough for any ring: what is asked of an IOMMU's allocator lies at a multiple of its size. */
+/** Large enough for any ring: an IOMMU's allocator aligns a range to its size. */
 export const BLOCK = 2 ** 24;
 
 interface Span {
@@ -20,7 +20,7 @@ interface Shown extends Span {
 
 export const endOf = ({ address, length }: Span): number => address + length;
 
-/** Index of the first span that starts behind `address`, of those sorted by it. */
+/** Index of the first span that starts after `address`, in a list sorted by address. */
 export const firstBehind = (spans: readonly Span[], address: number): number => {
   let low = 0;
   let high = spans.length;
@@ -38,7 +38,7 @@ export class MapBlock {
   readonly #start: number;
   /** Sorted by address. */
   readonly #shown: Shown[] = [];
-  /** Maps that follow on each other and are of one kind, where they were asked for. Sorted by address. */
+  /** Contiguous maps of one kind, where they were requested. Sorted by address. */
   #runs: MemoryRegion[] = [];
 
   /** @param start a multiple of `BLOCK` */
@@ -51,26 +51,27 @@ export class MapBlock {
     return this.#shown.length === 0;
   }
 
-  /** Adds a map. It lies in the block, and on no other. @throws {SystemError} and then nothing is added */
+  /** Adds a map, which must be inside the block and overlap no other. @throws {SystemError}, with nothing added */
   add(fd: number, offset: number, map: Shown): void {
     this.window.show(fd, offset, map.length, map.readOnly, map.address - this.#start);
     this.#shown.splice(firstBehind(this.#shown, map.address), 0, map);
     this.#forget(map);
   }
 
-  /** Takes a map away, which is there. */
+  /** Removes an existing map. */
   remove(address: number): void {
     const [map] = this.#shown.splice(firstBehind(this.#shown, address) - 1, 1);
     this.#forget(map!);
     try {
       this.window.clear(address - this.#start, map!.length);
     } catch (error) {
-      // Too many mappings to split one more. What is still shown there belongs to no region, and goes with the block.
+      // Too many mappings to split another one. The memory stays visible there, but belongs to no region, and is
+      // cleared with the block.
       if (!(error instanceof SystemError)) throw error;
     }
   }
 
-  /** The region around an address that is mapped. */
+  /** The region around a mapped address. */
   region(address: number): MemoryRegion {
     const at = firstBehind(this.#runs, address);
     const known = this.#runs[at - 1];
@@ -99,12 +100,12 @@ export class MapBlock {
     };
   }
 
-  /** Forgets the runs that a map which comes or goes belongs to or touches. */
+  /** Discards the runs that contain or touch an added or removed map. */
   #forget(map: Shown): void {
     this.#runs = this.#runs.filter((run) => run.address > endOf(map) || endOf(run) < map.address);
   }
 
-  /** Whether the next map starts where this one ends, and may be written if this one may. */
+  /** Whether the next map starts where this one ends, and has the same access. */
   #goesOn(index: number): boolean {
     const [map, next] = [this.#shown[index], this.#shown[index + 1]];
     return map !== undefined && next !== undefined && endOf(map) === next.address && map.readOnly === next.readOnly;

@@ -1,4 +1,4 @@
-/** How many interrupts of each kind a PCI function has, as its configuration space says. PCI 3.0, chapter 6. */
+/** Number of interrupts of each kind of a PCI function, from its configuration space. PCI 3.0, chapter 6. */
 import type { Target } from "#kit/target.ts";
 import type { IrqCounts } from "./interrupt-table.ts";
 import { IRQS, Irq } from "./protocol.ts";
@@ -8,7 +8,7 @@ const HAS_CAPABILITIES = 1 << 4;
 const CAPABILITIES = 0x34;
 const INTERRUPT_PIN = 0x3d;
 const Capability = { msi: 0x05, express: 0x10, msix: 0x11 } as const;
-/** A list longer than fits in 256 bytes runs in circles. */
+/** A longer list than fits into 256 bytes is circular. */
 const MOST_CAPABILITIES = 48;
 
 export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {

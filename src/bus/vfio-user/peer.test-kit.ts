@@ -1,4 +1,4 @@
-/** A device of one page, its server, and a client that can send whatever it likes, all in one thread. */
+/** A device of one page, its server, and a client that can send anything, all in one thread. */
 import assert from "node:assert/strict";
 import { closeSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -123,10 +123,10 @@ export const text = (json: string): Uint8Array => new TextEncoder().encode(`${js
 export const versionBody = (json = '{"capabilities":{}}', minor = 1, major = 0): Uint8Array =>
   body(VERSION, { major, minor }, json === "" ? new Uint8Array(0) : text(json));
 
-/** Where everything is received first: one for all, so that memory stays flat. */
+/** Receive buffer shared by all clients, so that memory use stays constant. */
 const into = new Uint8Array(1 << 18);
 
-/** A client. Whoever owns it lets the server work in between. */
+/** A client. Its owner runs the server in between. */
 export class Peer implements Disposable {
   readonly socket: UnixSocket;
   #id = 0;
@@ -145,7 +145,7 @@ export class Peer implements Disposable {
     assert.equal(this.socket.send(bytes, fds), bytes.length);
   }
 
-  /** The next whole message; undefined when there is none. "closed" when the server has hung up. */
+  /** The next complete message; undefined if there is none, "closed" if the server has closed the connection. */
   receive(): Reply | "closed" | undefined {
     for (;;) {
       const reply = this.#takeOne();
@@ -179,14 +179,14 @@ export class Peer implements Disposable {
   }
 }
 
-/** All of it, on a socket in a folder of its own. */
+/** Device, server and client, on a socket in a temporary directory. */
 export class Rig implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "ferrule-vfio-user-"));
   readonly path = join(this.folder, "nic.sock");
   readonly device = new PageDevice();
   readonly clock = new VirtualClock();
   readonly server: VfioUserServer;
-  /** Why clients were sent away, and why others were not let in. */
+  /** Why clients were disconnected, and why others were rejected. */
   readonly complaints: string[] = [];
   readonly turnedAway: string[] = [];
   peer: Peer;
@@ -213,7 +213,7 @@ export class Rig implements Disposable {
     return this.peer;
   }
 
-  /** Lets the server do all it can. */
+  /** Runs the server until it is idle. */
   work(): void {
     for (let idle = 0; idle < 2;) idle = this.server.ready() === 0 ? idle + 1 : 0;
   }
@@ -232,14 +232,14 @@ export class Rig implements Disposable {
     return reply;
   }
 
-  /** The error number a request is refused with; 0 when it is not. */
+  /** The error number of a rejected request, otherwise 0. */
   error(command: number, bytes: Uint8Array, fds: readonly number[] = []): number {
     const reply = this.ask(command, bytes, fds);
     if (reply.error !== 0) assert.equal(reply.body.length, 0);
     return reply.error;
   }
 
-  /** The server hung up, said why in one line, and takes the next client. */
+  /** The server closed the connection, reported the reason in one line, and accepts the next client. */
   assertDropped(why: RegExp): void {
     this.work();
     let last = this.peer.receive();
@@ -275,7 +275,10 @@ export class Rig implements Disposable {
   }
 }
 
-/** What a process has open and mapped. Its own heap is mapped as well, so only pages of shared memory are counted. */
+/**
+ * Open descriptors and shared mappings of this process. Its heap is mapped too, so only pages of shared memory are
+ * counted.
+ */
 export const holdings = (): { descriptors: number; sharedMaps: number } => ({
   descriptors: openDescriptors(),
   sharedMaps: readFileSync("/proc/self/maps", "utf8")

@@ -1,11 +1,12 @@
 /**
- * vfio-user's numbers: commands, flags, errors, and where fields lie. Little-endian, as both ends of a Unix socket are.
+ * Numbers of the vfio-user protocol: commands, flags, errors, offsets of fields. Little-endian, as both ends of a Unix
+ * socket are.
  *
- * Sources: the protocol's specification (QEMU, docs/interop/vfio-user.rst), VFIO's own structures (linux/vfio.h), and for
- * what they leave open, QEMU's client and libvfio-user's server.
+ * Sources: the protocol's specification (QEMU, docs/interop/vfio-user.rst), VFIO's own structures (linux/vfio.h), and
+ * for what they leave open, QEMU's client and libvfio-user's server.
  */
 
-/** The version spoken here. */
+/** The supported version. */
 export const MAJOR = 0;
 export const MINOR = 1;
 
@@ -20,7 +21,7 @@ export const Command = {
   setIrqs: 8,
   regionRead: 9,
   regionWrite: 10,
-  /** These two are asked by the server, of the client's memory. */
+  /** Requests of the server for the client's memory. */
   dmaRead: 11,
   dmaWrite: 12,
   deviceReset: 13,
@@ -31,7 +32,7 @@ export const Command = {
   migrationWrite: 18,
 } as const;
 
-/** For people. */
+/** Name for messages. */
 export const commandName = (command: number): string =>
   Object.entries(Command).find(([, number]) => number === command)?.[0] ?? `command ${command}`;
 
@@ -47,23 +48,23 @@ export const Flag = {
   typeMask: 0xf,
   request: 0,
   reply: 1,
-  /** No reply is wanted: the request is posted. */
+  /** No reply is requested: the request is posted. */
   noReply: 0x10,
-  /** The reply carries an error number and nothing else. */
+  /** The reply has only an error number. */
   error: 0x20,
 } as const;
 
-/** The most data that one region access moves (the capability `max_data_xfer_size`). */
+/** Limit of data in a region access (the capability `max_data_xfer_size`). */
 export const MOST_DATA = 65536;
-/** The most descriptors with one message (`max_msg_fds`); what QEMU can send at once. */
+/** Limit of descriptors in a message (`max_msg_fds`), which is QEMU's own limit. */
 export const MOST_FDS = 16;
-/** The most maps at a time (`max_dma_maps`). Behind an IOMMU a guest maps every page of every buffer by itself. */
+/** Limit of simultaneous maps (`max_dma_maps`). With an IOMMU, a guest maps each page of each buffer separately. */
 export const MOST_MAPS = 16_384;
-/** The most bytes that all maps have together. Each GiB costs a millisecond or more, and a client waits for that. */
+/** Limit of mapped bytes. Each GiB costs a millisecond or more, for which a client waits. */
 export const MOST_MAPPED = 2 ** 38;
-/** Maps consist of these (`pgsizes`). */
+/** Maps are multiples of this (`pgsizes`). */
 export const PAGE = 4096;
-/** The longest message that is taken: the most data, and room for what stands before it. */
+/** Limit of a message: the largest data, and room for its header. */
 export const MOST_BYTES = HEADER_BYTES + 64 + MOST_DATA;
 
 /** Where data starts in a region access, and in each write of a `regionWriteMultiple`. */
@@ -100,7 +101,7 @@ export const SetFlag = { none: 1, bool: 2, eventfd: 4, mask: 8, unmask: 16, trig
 export const SET_DATA = 0x07;
 export const SET_ACTION = 0x38;
 
-/** Error numbers as replies carry them: Linux's. */
+/** Error numbers in replies: Linux's. */
 export const Refused = {
   EPERM: 1,
   ENOENT: 2,

@@ -1,4 +1,4 @@
-/** Refuses a client that connects while the device is in use. */
+/** Rejects a client that connects while the device is in use. */
 import type { Fd } from "#sys/fd.ts";
 import { MessageStream } from "#sys/message-stream.ts";
 import { isReply, sizeOf } from "./client-memory.ts";
@@ -6,14 +6,14 @@ import { u16 } from "./codec.ts";
 import { Connection } from "./connection.ts";
 import { COMMAND, Flag, HEADER_BYTES, ID, MOST_BYTES, MOST_FDS, Refused } from "./protocol.ts";
 
-/** Descriptors that come are not taken: the kernel drops them. */
+/** Received descriptors are dropped by the kernel. */
 const NO_FDS = 0;
 
 /** Buffers for `refuseClient`, which may be used again after each call. */
 export const refusalBuffers = (): MessageStream =>
   new MessageStream(MOST_BYTES, MOST_BYTES, MOST_FDS, undefined, NO_FDS);
 
-/** Answers the first request, which says the client's version, with EBUSY, and hangs up. Does not wait for a request. */
+/** Replies with EBUSY to the first request (the version) and closes the connection. Does not wait for a request. */
 export const refuseClient = (socket: Fd, buffers: MessageStream): void => {
   using connection = new Connection(socket, buffers);
   if (connection.receive() !== true) return;

@@ -1,4 +1,4 @@
-/** The requests of every day: reads and writes of registers. Nothing is allocated for one. */
+/** Register reads and writes, the most frequent requests. They allocate nothing. */
 import { u32, u64 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceRegions } from "./device-regions.ts";
@@ -20,11 +20,11 @@ import {
   Refused,
 } from "./protocol.ts";
 
-/** Each method takes a whole message, and returns an `Outcome` as `Replies` has it. */
+/** Each method takes a complete message, and returns an `Outcome` as in `Replies`. */
 export class RegisterAccess {
   readonly #connection: Connection;
   readonly #regions: DeviceRegions;
-  /** A reply is half built: the device cannot send anything of its own. */
+  /** A reply is being built, so the device cannot send a request. */
   reading = false;
 
   constructor(connection: Connection, regions: DeviceRegions) {
@@ -58,7 +58,7 @@ export class RegisterAccess {
     return this.#done(at, ACCESS_DATA);
   }
 
-  /** All of them, or none: each is checked before the first is done. */
+  /** All writes or none: all are checked before the first is executed. */
   writeMultiple(at: number, size: number): number {
     const { bytes } = this.#connection;
     if (size < MULTIPLE_WRITES) return -Refused.EINVAL;
@@ -79,7 +79,7 @@ export class RegisterAccess {
     return this.#done(at, MULTIPLE_WRITES);
   }
 
-  /** The reply repeats the request, where one is wanted. */
+  /** The reply repeats the request, if a reply is requested. */
   #done(at: number, end: number): number {
     return (this.#connection.bytes[at + FLAGS]! & Flag.noReply) === 0 ? this.#connection.echo(at, end) : 0;
   }

@@ -1,4 +1,4 @@
-/** What each request of a client asks for: checked, done, and its reply built. */
+/** Executes a client's requests and builds the replies. */
 import type { Target } from "#kit/target.ts";
 import type { Fd } from "#sys/fd.ts";
 import { type Capabilities, ourCapabilities, parseCapabilities } from "./capabilities.ts";
@@ -33,7 +33,7 @@ import {
 } from "./protocol.ts";
 import type { RegisterAccess } from "./register-access.ts";
 
-/** Commands the protocol has, and this device has no use for. */
+/** Commands of the protocol that this device does not support. */
 const UNSUPPORTED: readonly number[] = [
   Command.dirtyPages,
   Command.deviceFeature,
@@ -41,17 +41,17 @@ const UNSUPPORTED: readonly number[] = [
   Command.migrationWrite,
 ];
 
-/** What a request came to: how many bytes the reply has behind its header, or the negated error number. */
+/** Result of a request: bytes of the reply after its header, or the negated error number. */
 type Outcome = number;
 const DONE: Outcome = 0;
-/** In place of a command: a message that is neither a request nor a reply. */
+/** Instead of a command: a message that is neither a request nor a reply. */
 export const NOTHING = -1;
 
 export const closeAll = (fds: readonly Fd[]): void => {
   for (const fd of fds) fd[Symbol.dispose]();
 };
 
-/** Guest memory came, or went. `access` is "r", "w" or "rw". */
+/** Guest memory was mapped or unmapped. `access` is "r", "w" or "rw". */
 export interface MemoryChange {
   readonly mapped: boolean;
   readonly address: number;
@@ -66,7 +66,7 @@ export interface ReplyParts {
   readonly registers: RegisterAccess;
   readonly maps: GuestMaps;
   readonly interrupts: InterruptTable;
-  /** Told what the client says of itself. */
+  /** Called with the client's capabilities. */
   readonly agree: (client: Capabilities) => void;
   readonly onMemory: ((change: MemoryChange) => void) | undefined;
 }
@@ -80,7 +80,7 @@ export class Replies {
   readonly #interrupts: InterruptTable;
   readonly #agree: ReplyParts["agree"];
   readonly #onMemory: ReplyParts["onMemory"];
-  /** The client has said its version, and may go on. */
+  /** The client has sent its version, and may send other requests. */
   negotiated = false;
 
   constructor(parts: ReplyParts) {
@@ -94,7 +94,7 @@ export class Replies {
     this.#onMemory = parts.onMemory;
   }
 
-  /** Carries out the request of `size` bytes at `at`. The descriptors are this object's from now on. */
+  /** Executes the request of `size` bytes at `at`. Takes ownership of the descriptors. */
   request(command: number, at: number, size: number, fds: readonly Fd[]): Outcome {
     if (command === Command.regionWrite && fds.length === 0 && this.negotiated) return this.#registers.write(at, size);
     const takesFds = command === Command.dmaMap || command === Command.setIrqs;
@@ -140,7 +140,7 @@ export class Replies {
     const text = at + HEADER_BYTES + VERSION.bytes;
     const client = parseCapabilities(bytes.subarray(text, at + size));
     if (major !== MAJOR || client === undefined) return -Refused.EINVAL;
-    // QEMU has no room for more than it sent itself, and says version 0.0.
+    // QEMU has room only for as much as it sent itself, and sends version 0.0.
     const capabilities = ourCapabilities(at + size - text);
     const reply = this.#connection.reserve();
     VERSION.write(outgoing, reply, { major: MAJOR, minor: Math.min(minor, MINOR) });
@@ -183,7 +183,7 @@ export class Replies {
   #setIrqs(at: number, size: number, fds: readonly Fd[]): Outcome {
     const data = at + HEADER_BYTES + IRQ_SET.bytes;
     const request = size < data - at ? undefined : IRQ_SET.read(this.#connection.bytes, at);
-    // The argument's size counts what stands behind it; what QEMU sends with descriptors stops at the fixed part.
+    // The argument's size includes the data after it; QEMU's, with descriptors, ends with the fixed part.
     if (request === undefined || request.argsz < IRQ_SET.bytes || request.argsz > size - HEADER_BYTES) {
       closeAll(fds);
       return -Refused.EINVAL;
@@ -213,7 +213,7 @@ export class Replies {
     });
   }
 
-  /** No register is offered as an event or as shared memory. */
+  /** No register is available as an event or as shared memory. */
   #regionIoFds(at: number, size: number): Outcome {
     const request = this.#fixed(REGION_IO_FDS, at, size);
     if (request === undefined || request.index >= REGIONS || request.flags !== 0 || request.count !== 0)
@@ -236,7 +236,7 @@ export class Replies {
     return DONE;
   }
 
-  /** The fixed part of a request; undefined when there is not all of it, or the sender has no room for the answer. */
+  /** The fixed part of a request; undefined if it is incomplete, or the sender has no room for the reply. */
   #fixed<T extends Readonly<Record<string, "u16" | "u32" | "u64">>>(
     layout: Layout<T>,
     at: number,

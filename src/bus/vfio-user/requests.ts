@@ -1,4 +1,4 @@
-/** The asking end: one request at a time, and its answer waited for. */
+/** The client's requests: one at a time, waiting for its reply. */
 import { FerruleError } from "#kit/errors.ts";
 import { MessageStream } from "#sys/message-stream.ts";
 import { Poll } from "#sys/poll.ts";
@@ -28,25 +28,25 @@ import {
   commandName,
 } from "./protocol.ts";
 
-/** How long a server may take to answer before it counts as gone. */
+/** Time limit of a server's reply. */
 const LIMIT_MILLIS = 5000;
-/** The same for all requests together that are made once this side is to end. */
+/** The same for all requests together once this side is ending. */
 const STOP_MILLIS = 400;
-/** What a server asks of us makes no sense, as memory is shared; so much of it during one request is no mistake. */
+/** Limit of a server's own requests during one of ours; they are not needed, because memory is shared. */
 const MOST_QUESTIONS = 16;
 const NONE: readonly number[] = [];
-/** Answers that may come with descriptors: of memory and events that stand for registers, which are not used here. */
+/** Replies that may carry descriptors, of memory and events for registers, which are not used here. */
 const WITH_DESCRIPTORS: readonly number[] = [Command.regionInfo, Command.regionIoFds];
 
-/** A server's descriptors are not even received: the kernel drops them. */
+/** Descriptors from a server are dropped by the kernel. */
 const buffers = (): MessageStream => new MessageStream(4 * MOST_BYTES, 2 * MOST_BYTES, MOST_FDS, undefined, 0);
 
 type Fields = Readonly<Record<string, "u16" | "u32" | "u64">>;
 type Values<T extends Fields> = { readonly [K in keyof T]: number };
 
 /**
- * A register read costs two system calls and the server's time; a write is posted and costs one. Requests arrive in the
- * order they were made, so a read sees what was written before it.
+ * A register read costs two system calls and the server's time; a write is posted and costs one. Requests arrive in
+ * order, so a read sees earlier writes.
  */
 export class Requests implements Disposable {
   readonly #name: string;
@@ -57,8 +57,8 @@ export class Requests implements Disposable {
   #stopAt = Infinity;
 
   /**
-   * Takes the socket, and agrees on the version.
-   * @param stop a descriptor that becomes readable when this side must end: waits for the server are short from then on
+   * Takes the socket, and negotiates the version.
+   * @param stop a descriptor that becomes readable when this side must end: from then on waits for the server are short
    * @throws {ProtocolBroken} {RequestRefused} {ServerLost}
    */
   constructor(socket: Fd, name: string, stop?: number) {
@@ -73,12 +73,12 @@ export class Requests implements Disposable {
     return this.#connection.fd;
   }
 
-  /** Why the server cannot be asked any more; undefined while it can. */
+  /** Why the connection to the server has failed; undefined while it works. */
   get lost(): FerruleError | undefined {
     return this.#lost;
   }
 
-  /** Does what ends quietly where the server is lost by it. */
+  /** Runs `act`; if the connection fails in it, it ends without an error. */
   attempt(act: () => void): void {
     try {
       act();
@@ -87,12 +87,14 @@ export class Requests implements Disposable {
     }
   }
 
-  /** Finds out whether the server has closed the connection, which is noticed in no other way while nothing is asked. */
+  /**
+   * Checks whether the server has closed the connection, which is not noticed otherwise while there are no requests.
+   */
   check(): void {
     if (this.#lost === undefined && this.#connection.wait(0)) this.attempt(() => this.#receive());
   }
 
-  /** Asks for what has a fixed layout. @throws {RequestRefused} {ProtocolBroken} {ServerLost} */
+  /** Sends a request with a fixed layout. @throws {RequestRefused} {ProtocolBroken} {ServerLost} */
   ask<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>): Values<T> {
     const at = this.#exchange(command, layout, values, NONE);
     if (sizeOf(this.#connection.bytes, at) < HEADER_BYTES + layout.bytes)
@@ -111,7 +113,7 @@ export class Requests implements Disposable {
     this.#answer(Command.deviceReset);
   }
 
-  /** One register; all ones once the server has gone, as a card reads that was pulled. */
+  /** Reads one register; all ones once the connection has failed, as with a removed card. */
   read(region: number, offset: number, width: 1 | 2 | 4): number {
     if (this.#lost === undefined)
       try {
@@ -122,7 +124,7 @@ export class Requests implements Disposable {
     return 2 ** (8 * width) - 1;
   }
 
-  /** `posted` does not wait for it to be done. Nothing happens once the server has gone. */
+  /** Writes one register. A `posted` write is not waited for. No effect once the connection has failed. */
   write(region: number, offset: number, width: 1 | 2 | 4, value: number, posted: boolean): void {
     if (this.#lost !== undefined) return;
     try {
@@ -151,9 +153,9 @@ export class Requests implements Disposable {
     if (end < behind) throw new ProtocolBroken(this.#name, "a short answer to the version");
     const { major, minor } = VERSION.read(bytes, reply);
     if (major !== MAJOR || minor > MINOR)
-      throw new ProtocolBroken(this.#name, `it speaks version ${major}.${minor}, not ${MAJOR}.${MINOR}`);
+      throw new ProtocolBroken(this.#name, `version ${major}.${minor} instead of ${MAJOR}.${MINOR}`);
     if (parseCapabilities(bytes.subarray(behind, end)) === undefined)
-      throw new ProtocolBroken(this.#name, "capabilities that cannot be read");
+      throw new ProtocolBroken(this.#name, "invalid capabilities");
   }
 
   #read(region: number, offset: number, width: 1 | 2 | 4): number {
@@ -204,7 +206,10 @@ export class Requests implements Disposable {
       throw new ServerLost(this.#name, "the server takes no descriptors");
   }
 
-  /** Waits until there is room for a request (with `all`: until none is left unsent) and returns its offset. @throws {ServerLost} */
+  /**
+   * Waits until there is room for a request (with `all`: until everything is sent) and returns its offset. @throws
+   * {ServerLost}
+   */
   #room(all = false): number {
     const end = performance.now() + LIMIT_MILLIS;
     for (;;) {
@@ -215,7 +220,7 @@ export class Requests implements Disposable {
     }
   }
 
-  /** Where the answer to the request made last is; it stays until the next one. @throws as `ask` */
+  /** Offset of the reply to the last request, valid until the next one. @throws as `ask` */
   #answer(command: number): number {
     const end = performance.now() + LIMIT_MILLIS;
     for (let questions = 0; ;) {
@@ -242,19 +247,19 @@ export class Requests implements Disposable {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
     if (!isReply(bytes, at)) {
-      // Memory is shared, so a server has nothing to ask for.
+      // Memory is shared, so a server has no reason for a request.
       const asked = u16(bytes, at + COMMAND);
       this.#connection.commit(id, asked, HEADER_BYTES, Flag.reply | Flag.error, Refused.EOPNOTSUPP);
       return false;
     }
     if (id !== this.#id || u16(bytes, at + COMMAND) !== command)
-      throw new ProtocolBroken(this.#name, "an answer to nothing that was asked");
+      throw new ProtocolBroken(this.#name, "a reply without a request");
     if ((u32(bytes, at + FLAGS) & Flag.error) !== 0)
       throw new RequestRefused(this.#name, command, u32(bytes, at + ERROR));
     return true;
   }
 
-  /** Receives what there is. @throws {ServerLost} {ProtocolBroken} */
+  /** Receives available data. @throws {ServerLost} {ProtocolBroken} */
   #receive(): void {
     const more = this.#connection.receive();
     if (!(more instanceof Ended)) return;
@@ -262,7 +267,7 @@ export class Requests implements Disposable {
     throw new ProtocolBroken(this.#name, more.why);
   }
 
-  /** Waits for the server until `end`, or for what is left when this side is to end. False when the time is up. */
+  /** Waits for the server until `end`, or until this side must end. False if the time is up. */
   #wait(end: number): boolean {
     const left = Math.ceil(Math.min(end, this.#stopAt) - performance.now());
     if (left <= 0) return false;
@@ -276,7 +281,7 @@ export class Requests implements Disposable {
     return new ServerLost(this.#name, stopping ? "the server did not answer while this side was ending" : what);
   }
 
-  /** The first reason counts: what follows on it is its consequence. */
+  /** Only the first reason is kept, since later ones are its consequences. */
   #lose(why: unknown): void {
     if (!(why instanceof FerruleError)) throw why;
     this.#lost ??= why;

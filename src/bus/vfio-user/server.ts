@@ -1,4 +1,4 @@
-/** Serves a device model on a Unix socket, to one client at a time. Each client finds the device as after power-on. */
+/** Serves a device model on a Unix socket, to one client at a time. For each client the device is as after power-on. */
 import type { Timers } from "#kit/clock.ts";
 import type { Target } from "#kit/target.ts";
 import { EventSignaller } from "#sys/aio.ts";
@@ -19,45 +19,45 @@ import { Session } from "./session.ts";
 export interface ServerOptions {
   /** Where to listen: a path in the file system. */
   readonly path: string;
-  /** Permissions of the socket's file: its owner's alone unless given. */
+  /** Permissions of the socket's file; default: owner only. */
   readonly mode?: number | undefined;
-  /** Whoever owns the clock runs the timers. */
+  /** The owner of the clock runs the timers. */
   readonly clock: { now(): number };
   readonly timers: Timers;
-  /** A client came; or it went, and `why` says what it did wrong, if anything. */
+  /** A client connected or disconnected; `why` is its error, if any. */
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
-  /** Another one could not be let in: the device is in use, or there is no descriptor left. */
+  /** A client was rejected: the device is in use, or there is no free descriptor. */
   readonly onTurnedAway?: (why: string) => void;
-  /** What the server reads configuration space from for itself: the target unless given. A traced target would show these reads. */
+  /** Used by the server to read configuration space; default: the target. These reads must not be traced. */
   readonly untraced?: Pick<Target, "read">;
-  /** A client mapped guest memory, or unmapped it. */
+  /** A client mapped or unmapped guest memory. */
   readonly onMemory?: (change: MemoryChange) => void;
   /**
-   * Closes a descriptor that a client passed and that is neither memory nor an event, without waiting for its file system. Node's thread
-   * pool does it unless this is given, which costs memory in a thread that never returns to its event loop.
+   * Closes a descriptor from a client that is neither memory nor an event, without blocking on its file system. Default
+   * is Node's thread pool, which needs memory in a thread that never returns to its event loop.
    */
   readonly close?: (fd: number) => void;
 }
 
-/** Whoever connects and does not say its version keeps everyone else waiting. Clients say it at once. */
+/** Time limit for a client's version, because meanwhile others wait. Clients send it immediately. */
 const VERSION_MICROS = 5_000_000;
-/** How often the queue is looked at while the device is in use. Who has waited that long, and no less, is told so. */
+/** Interval of checks of the queue while the device is in use. A client that waited this long is rejected. */
 const QUEUE_MICROS = 250_000;
-/** Told at a time: each costs a few system calls, and the client has to wait meanwhile. */
+/** Limit of rejections at a time: each costs a few system calls, during which the served client waits. */
 const MOST_TOLD = 16;
-/** Windows cleared at a time, and how soon after each other. */
+/** Windows cleared at a time, and the interval. */
 const MOST_CLEARED = 64;
 const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";
 const NO_MEMORY = { region: () => undefined };
 
 /**
- * Does its work in the thread of its owner, who waits for everything at once:
+ * Works in the thread of its owner, which waits for all events together:
  *
  *     const poller = new Poller([server.fd, wire.fd, control.fd]);
  *     for (;;) {
- *       const patience = server.arm(poller, 0) ? untilNextTimer() : 0;
- *       poller.wait(patience);
+ *       const timeout = server.arm(poller, 0) ? untilNextTimer() : 0;
+ *       poller.wait(timeout);
  *       server.ready();
  *       …
  *     }
@@ -107,24 +107,24 @@ export class VfioUserServer implements Disposable {
     return this.#session !== undefined;
   }
 
-  /** Maps that the client has now. */
+  /** Number of the client's maps. */
   get maps(): number {
     return this.#session?.maps ?? 0;
   }
 
-  /** For poll(2): the client's socket, or the one that clients come to. Another one after each `ready`. */
+  /** For poll(2): the client's socket, or the listening one. May change at each `ready`. */
   get fd(): number {
     return this.#session?.fd ?? this.#listener.number;
   }
 
-  /** Puts `fd` in the poller's `i`th place. False: there is work already, do not wait. */
+  /** Puts `fd` at index `i` of the poller. False if there is work: do not wait. */
   arm(poller: Poller, i: number): boolean {
     poller.aim(i, this.fd);
     poller.watch(i, this.#session?.events ?? Poll.readable);
     return this.#session?.busy !== true;
   }
 
-  /** Does what can be done without waiting. Returns how many requests were carried out. */
+  /** Does what is possible without waiting. Returns the number of executed requests. */
   ready(): number {
     if (this.#session === undefined && !this.#accept()) return 0;
     const done = this.#session!.work();
@@ -133,7 +133,7 @@ export class VfioUserServer implements Disposable {
     return 0;
   }
 
-  /** Asks the client to give the device back, as a slot's attention button does. @returns whether there is one that listens */
+  /** Asks the client to release the device, like a slot's attention button. @returns whether a client supports that */
   requestUnplug(): boolean {
     return this.#session?.requestUnplug() ?? false;
   }
@@ -172,11 +172,11 @@ export class VfioUserServer implements Disposable {
     return true;
   }
 
-  /** @param before whether someone waited when it was last looked at */
+  /** @param before whether a client was waiting at the previous check */
   #lookAtQueue(before: boolean): void {
     this.#stopLooking = this.#timers.schedule(this.#clock.now() + QUEUE_MICROS, () => {
       const waiting = this.#queue.wait(0) > 0;
-      // The one that is served may be about to leave: it gets as long to do so.
+      // The served client may be about to disconnect, so the waiting one gets another interval.
       const told = waiting && before && this.#session?.negotiated === true;
       if (told) this.#turnAway();
       this.#lookAtQueue(waiting && !told);
@@ -192,7 +192,7 @@ export class VfioUserServer implements Disposable {
     }
   }
 
-  /** The next client, if there is one, and a descriptor for it. */
+  /** The next client, if there is one and a free descriptor. */
   #next(): Fd | undefined {
     try {
       return this.#listener.accept();
@@ -203,7 +203,7 @@ export class VfioUserServer implements Disposable {
     }
   }
 
-  /** Lets go of the memory of a client that had many maps, a part at a time. */
+  /** Clears windows of a client that had many maps, some at a time. */
   #clear(): void {
     this.#stopClearing();
     if (!this.#windows.clear(MOST_CLEARED)) return;

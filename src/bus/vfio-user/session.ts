@@ -1,4 +1,7 @@
-/** One client's time with the device: its requests in order and in turns, and the device's own waits among them. */
+/**
+ * The session of one client: its requests in order, including those that arrive while the device waits for guest
+ * memory.
+ */
 import type { Target } from "#kit/target.ts";
 import { Poll } from "#sys/poll.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -16,10 +19,10 @@ import { COMMAND, Command, FLAGS, Flag, HEADER_BYTES, ID } from "./protocol.ts";
 import { RegisterAccess } from "./register-access.ts";
 import { closeAll, type MemoryChange, NOTHING, Replies } from "./replies.ts";
 
-/** What a request may do to a device that waits for an answer of its own: the guest's accesses to registers. */
+/** Requests that are executed while the device waits for memory: the guest's register accesses. */
 const ACCESSES: readonly number[] = [Command.regionRead, Command.regionWrite, Command.regionWriteMultiple];
 
-/** How long a client's requests may keep everything else waiting: the wire, and who asks for the server's end. */
+/** Time limit for a client's requests in one turn, after which the wire and other clients are served. */
 const TURN_MILLIS = 20;
 
 export interface SessionParts {
@@ -41,11 +44,11 @@ export class Session implements Disposable {
   readonly #interrupts: InterruptTable;
   readonly #replies: Replies;
   #ended: Ended | undefined;
-  /** A request is waiting that cannot be carried out while the device waits for memory: the device gets none. */
+  /** A request is queued that cannot be executed while the device waits for memory, so that wait is aborted. */
   #yielding = false;
-  /** There may be more to carry out than one turn has time for. */
+  /** There may be more requests than one turn has time for. */
   #hurried = false;
-  /** Where the innermost request that is being carried out ends. */
+  /** End of the innermost request in progress. */
   #floor = 0;
 
   /** Takes the socket. The device is attached to the client's memory and interrupts until this is disposed. */
@@ -87,12 +90,12 @@ export class Session implements Disposable {
     return this.#connection.events;
   }
 
-  /** Requests have been received that nobody has looked at: do not wait for more. */
+  /** Requests were received but not yet processed: do not wait for more. */
   get busy(): boolean {
     return this.#yielding || this.#hurried || this.#ended !== undefined;
   }
 
-  /** The client has said its version. */
+  /** The client has sent its version. */
   get negotiated(): boolean {
     return this.#replies.negotiated;
   }
@@ -102,9 +105,8 @@ export class Session implements Disposable {
   }
 
   /**
-   * Carries out what has been received, and receives once; not for long. Returns how many requests that was. Whatever a client's data
-   * leads to ends its session, and reaches nothing else: an error on the way is caught here, or by `#fail` where it is not a
-   * request that is being carried out.
+   * Executes received requests for a limited time, and receives once. Returns the number of requests. An error caused
+   * by a client's data ends only its session: it is caught here, or in `#fail` if no request is in progress.
    */
   work(): number | Ended {
     try {
@@ -114,7 +116,7 @@ export class Session implements Disposable {
     }
   }
 
-  /** Asks the client to give the device back. @returns whether it listens to that */
+  /** Asks the client to release the device. @returns whether the client supports that */
   requestUnplug(): boolean {
     return this.#interrupts.requestUnplug();
   }
@@ -154,7 +156,7 @@ export class Session implements Disposable {
     }
   }
 
-  /** The device raises an interrupt, which it does at any time: for a frame or a timer as well as for a request. */
+  /** The device raises an interrupt, at any time: because of a frame or a timer as well as a request. */
   #raise(vector: number): void {
     try {
       this.#interrupts.raise(vector);
@@ -171,7 +173,7 @@ export class Session implements Disposable {
     return this.#ended === undefined && !this.#yielding && !this.#registers.reading;
   }
 
-  /** While the device waits for memory: takes answers, and lets the guest go on with its registers. */
+  /** While the device waits for memory: takes replies, and executes the guest's register accesses. */
   #serve(): Step {
     const at = this.#connection.next();
     if (at instanceof Ended) return this.#end(at);
@@ -202,7 +204,7 @@ export class Session implements Disposable {
     const fds = this.#connection.take(size);
     if (isReply(bytes, at)) {
       closeAll(fds);
-      if (!this.#memory.answer(at, size)) this.#ended = new Ended("a reply to nothing that was asked");
+      if (!this.#memory.answer(at, size)) this.#ended = new Ended("a reply without a request");
       return;
     }
     const flags = u32(bytes, at + FLAGS);

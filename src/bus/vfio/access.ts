@@ -1,4 +1,4 @@
-/** The two ways to a device: a group in a container, or the device's own file in an iommufd. */
+/** The two ways to open a device: a group in a container, or the device's own file with iommufd. */
 import { Errno, SystemError } from "#sys/errno.ts";
 import { IommuKind } from "#sys/vfio.ts";
 import type { IommuInfo } from "#sys/vfio-structs.ts";
@@ -15,7 +15,7 @@ import {
 import type { DeviceFile, Kernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
-/** What a device sees instead of memory: nothing but what is mapped. */
+/** The device's address space: it can access only mapped memory. */
 export interface AddressSpace {
   info(): IommuInfo;
   /** @throws {SystemError} */
@@ -23,20 +23,20 @@ export interface AddressSpace {
   unmap(iova: number, bytes: number): void;
 }
 
-/** An open device. It is closed by the scope it was opened in. */
+/** An open device. It is closed by the scope in which it was opened. */
 export interface Access {
   readonly how: "group" | "iommufd" | "no-iommu";
   readonly file: DeviceFile;
   /** Undefined without an IOMMU. */
   readonly space: AddressSpace | undefined;
-  /** Descriptors of the groups that are ours; undefined where the iommufd knows itself. */
+  /** Descriptors of our groups; undefined with iommufd, which does not need them. */
   readonly proof: readonly number[] | undefined;
 }
 
-/** The first API there was, and the last. */
+/** The only version of the API so far. */
 const VFIO_VERSION = 0;
 
-/** Runs one step, and says what its error means for `card`. */
+/** Runs one step, and converts its errors for `card`. */
 const step = <T>(card: Card, path: string, act: () => T): T => {
   try {
     return act();
@@ -50,7 +50,7 @@ const step = <T>(card: Card, path: string, act: () => T): T => {
   }
 };
 
-/** Runs a step at which the kernel decides whether we may have the device at all. */
+/** Runs a step at which the kernel decides whether the device may be used. */
 const claim = <T>(card: Card, act: () => T): T => {
   try {
     return act();
@@ -65,11 +65,12 @@ const claim = <T>(card: Card, act: () => T): T => {
   }
 };
 
-/** Through the group's file. Whatever is opened goes onto `scope`. */
+/** Opens the group's file. Resources are added to `scope`. */
 const openGroup = (kernel: Kernel, card: Card, scope: DisposableStack): Access => {
   const container = scope.use(step(card, card.containerPath, () => kernel.container(card.containerPath)));
   const kind = card.unsafe ? IommuKind.none : IommuKind.type1v2;
-  if (container.version !== VFIO_VERSION) throw new UnknownVfio(`VFIO speaks version ${container.version}, not 0`);
+  if (container.version !== VFIO_VERSION)
+    throw new UnknownVfio(`VFIO has API version ${container.version} instead of 0`);
   const group = scope.use(step(card, card.groupPath, () => kernel.group(card.groupPath)));
   if (!group.viable) throw new GroupNotViable(card.address, card.group, card.others);
   step(card, card.groupPath, () => group.join(container));
@@ -85,7 +86,7 @@ const openGroup = (kernel: Kernel, card: Card, scope: DisposableStack): Access =
   };
 };
 
-/** Through the device's own file. */
+/** Opens the device's own file. */
 const openNode = (kernel: Kernel, card: Card, node: NonNullable<Card["node"]>, scope: DisposableStack): Access => {
   const iommu = scope.use(step(card, node.iommuPath, () => kernel.iommufd(node.iommuPath)));
   const file = scope.use(step(card, node.path, () => kernel.device(node.path)));
@@ -103,7 +104,7 @@ const openNode = (kernel: Kernel, card: Card, node: NonNullable<Card["node"]>, s
 };
 
 /**
- * Opens a device: by its own file where the kernel has one and this user may, else by its group's.
+ * Opens a device: its own file if it exists and this user may open it, else its group's.
  * @throws {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio} {SystemError}
  */
 export const openAccess = (kernel: Kernel, card: Card, scope: DisposableStack): Access => {
@@ -114,7 +115,7 @@ export const openAccess = (kernel: Kernel, card: Card, scope: DisposableStack): 
     scope.use(attempt.move());
     return access;
   } catch (error) {
-    // Rules for udev that are older than these files give the user the group's.
+    // Older udev rules give the user access to the group's file only.
     if (!(error instanceof NotPermitted || error instanceof NoVfioFile)) throw error;
   }
   return openGroup(kernel, card, scope);

@@ -1,20 +1,23 @@
-/** Where in the device's address space the DMA window goes. */
+/** Placement of the DMA window in the device's address space. */
 import type { IommuInfo, IovaRange } from "#sys/vfio-structs.ts";
 
 const GIB4 = 2 ** 32;
 /**
- * Nothing is mapped below: a descriptor of zeros, or a small number taken for an address, then faults instead of reaching a
- * frame.
+ * Nothing is mapped below: a descriptor of zeros, or a small number used as an address, then faults instead of
+ * accessing a frame.
  */
 const LOWEST = 16 << 20;
-/** Large pages of the IOMMU, where memory and addresses agree on them. */
+/** Alignment to large pages of the IOMMU. */
 const LARGE_PAGE = 2 << 20;
-/** For a kernel that reports no ranges: the window ends below 0xfee00000, where interrupt messages go (Intel SDM 3A, 11.11.1). */
+/**
+ * For kernels that report no ranges: the window ends below 0xfee00000, the address of interrupt messages (Intel SDM 3A,
+ * 11.11.1).
+ */
 const UNSAID: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 
 const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-/** The lowest place in `range` for a window that does not cross 4 GiB; undefined where it does not fit. */
+/** The lowest address in `range` for a window that does not cross 4 GiB; undefined if it does not fit. */
 const placeIn = (range: IovaRange, bytes: number, align: number): number | undefined => {
   const first = up(Math.max(range.start, LOWEST), align);
   const crosses = Math.floor(first / GIB4) !== Math.floor((first + bytes - 1) / GIB4);
@@ -23,8 +26,8 @@ const placeIn = (range: IovaRange, bytes: number, align: number): number | undef
 };
 
 /**
- * The lowest place for a window of `bytes` bytes. Below 4 GiB wherever there is room: the oldest of the family are on 32-bit
- * buses. Undefined when no range has room.
+ * The lowest address for a window of `bytes` bytes, below 4 GiB if possible, because the oldest chips are on 32-bit
+ * buses. Undefined if it fits in no range.
  */
 export const placeWindow = ({ ranges = UNSAID, pageBytes }: IommuInfo, bytes: number): number | undefined => {
   if (bytes > GIB4) return undefined;

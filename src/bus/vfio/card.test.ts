@@ -39,9 +39,9 @@ test("a card has a group's file, its own where the kernel has one, and neighbour
 test("a card that is not there, or not vfio-pci's, is refused with what mends it", () => {
   assert.equal(refusal([]).code, "NO_SUCH_CARD");
   const driven = refusal([{ ...CARD, driver: "r8169" }]);
-  assert.match(driven.message, /driven by r8169/);
+  assert.match(driven.message, /bound to r8169/);
   assert.match(driven.hint, /ferrule bind 0000:03:00\.0/);
-  assert.match(refusal([{ address: ADDRESS, group: 12 }]).message, /without a driver/);
+  assert.match(refusal([{ address: ADDRESS, group: 12 }]).message, /not bound to a driver/);
 });
 
 test("a card that no IOMMU holds back is refused, unless that is accepted", () => {

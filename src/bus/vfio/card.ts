@@ -1,9 +1,9 @@
-/** What the kernel's files say of a card before anything of it is opened. */
+/** State of a card in the kernel's files, read before anything is opened. */
 import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Neighbour, NoIommu, NoSuchCard, NotBound } from "./errors.ts";
 
-/** Where the kernel shows itself. */
+/** Root directories of the kernel's files. */
 export interface Roots {
   readonly sys: string;
   readonly dev: string;
@@ -14,18 +14,18 @@ export interface Card {
   readonly address: string;
   /** Number of its IOMMU group. */
   readonly group: number;
-  /** No IOMMU keeps it from anything. */
+  /** It is used without an IOMMU. */
   readonly unsafe: boolean;
   /** The group's file. */
   readonly groupPath: string;
   readonly containerPath: string;
-  /** The device's own file and the IOMMU's, where the kernel offers them. */
+  /** The device's own file and iommufd, if the kernel provides them. */
   readonly node: { readonly path: string; readonly iommuPath: string } | undefined;
-  /** What else is in the group and in the kernel's hands. */
+  /** Other functions of the group that are bound to kernel drivers. */
   readonly others: readonly Neighbour[];
 }
 
-/** Drivers that touch no memory through the IOMMU, or have given that up. */
+/** Drivers that do not use DMA, or have given it up. */
 const HARMLESS = /^(vfio|pci-stub$|pcieport$|xen-pciback$)/;
 
 const linkName = (path: string): string | undefined => {
@@ -53,7 +53,7 @@ const nameOf = (group: string): string => {
 };
 
 /**
- * Looks at a card.
+ * Reads a card's state.
  * @param address as 0000:03:00.0
  * @param unsafe whether it may be used without an IOMMU
  * @throws {NoSuchCard} {NotBound} {NoIommu}
@@ -65,7 +65,7 @@ export const lookAt = (address: string, unsafe: boolean, { sys, dev }: Roots = S
   if (!existsSync(here)) throw new NoSuchCard(address);
   const driver = driverOf(address);
   const group = linkName(join(here, "iommu_group"));
-  // Without a group vfio-pci takes no card, and to be told to bind it would not help.
+  // Without a group vfio-pci rejects the card, so advice to bind it would not help.
   if (group === undefined && driver !== "vfio-pci" && !unsafe) throw new NoIommu(address, false);
   if (driver === undefined || !driver.startsWith("vfio-pci")) throw new NotBound({ address, driver });
   if (group === undefined) throw new NoIommu(address, true);

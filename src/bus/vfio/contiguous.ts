@@ -1,4 +1,4 @@
-/** Memory for a device that no IOMMU stands in front of: in one piece physically, and at its physical address. */
+/** DMA memory without an IOMMU: physically contiguous, and used at its physical address. */
 import { DmaArena } from "#kit/dma.ts";
 import { SystemError } from "#sys/errno.ts";
 import { NotContiguous } from "./errors.ts";
@@ -7,13 +7,16 @@ import type { HugeMemory, Kernel } from "./kernel.ts";
 const GIB4 = 2 ** 32;
 
 interface Run {
-  /** Pages by their numbers, in the order in which they lie in memory. */
+  /** Page numbers in the order of their physical addresses. */
   readonly pages: readonly number[];
   /** Physical address of the first. */
   readonly start: number;
 }
 
-/** The longest run of pages that lie side by side and do not cross 4 GiB, of at most `most` pages. Address 0 is no page. */
+/**
+ * The longest run of physically contiguous pages that does not cross 4 GiB, of at most `most` pages. Address 0 means
+ * unknown.
+ */
 export const longestRun = (addresses: readonly number[], pageBytes: number, most: number): Run => {
   const sorted = [...addresses.entries()].filter(([, at]) => at > 0).toSorted((a, b) => a[1] - b[1]);
   let best: Run = { pages: [], start: 0 };
@@ -30,13 +33,13 @@ export const longestRun = (addresses: readonly number[], pageBytes: number, most
 const allocate = (kernel: Kernel, wanted: number, least: number): HugeMemory => {
   const { pageBytes, free } = kernel.hugePages();
   const needed = Math.ceil(least / pageBytes);
-  if (free < needed) throw new NotContiguous(least, 0, `${free} large pages are free, and ${needed} are needed`);
-  // Twice as many as are wanted: some may lie apart.
+  if (free < needed) throw new NotContiguous(least, 0, `${free} huge pages are free, and ${needed} are needed`);
+  // Twice as many as needed, because they may not be contiguous.
   return kernel.takeHugePages(Math.min(free, 2 * Math.ceil(wanted / pageBytes)));
 };
 
 /**
- * Memory of `wanted` bytes, or less where there is not so much in one piece, but not less than `least`.
+ * Memory of `wanted` bytes, or less if there is no contiguous memory of that size, but at least `least`.
  * @throws {NotContiguous} {SystemError}
  */
 export const contiguousMemory = (kernel: Kernel, wanted: number, least: number, scope: DisposableStack): DmaArena => {
@@ -53,7 +56,11 @@ export const contiguousMemory = (kernel: Kernel, wanted: number, least: number, 
   const bytes = run.pages.length * pageBytes;
   const hidden = taken.addresses.every((at) => at === 0);
   if (bytes < least)
-    throw new NotContiguous(least, bytes, hidden ? "this user may not see physical addresses" : "memory is fragmented");
+    throw new NotContiguous(
+      least,
+      bytes,
+      hidden ? "this user may not read physical addresses" : "memory is fragmented",
+    );
   const { buffer } = scope.use(taken.gather(run.pages, "DMA memory"));
   return scope.use(new DmaArena(buffer, run.start, bytes));
 };

@@ -1,4 +1,4 @@
-/** A card in a slot, as a driver gets it: behind an IOMMU, through VFIO. */
+/** A PCI card for a driver, through VFIO with an IOMMU. */
 import { type Clock, RealClock } from "#kit/clock.ts";
 import type { PciId, RemovableDevice } from "#kit/device.ts";
 import type { DmaArena } from "#kit/dma.ts";
@@ -21,33 +21,33 @@ import { undo } from "./undo.ts";
 export interface VfioOptions {
   /** As the kernel writes it: 0000:03:00.0. */
   readonly address: string;
-  /** Bytes of DMA memory, a multiple of 4096. Unless said, 20 MiB, or what the limit on locked memory leaves of it. */
+  /** Bytes of DMA memory, a multiple of 4096. Default: 20 MiB, or what the limit on locked memory allows. */
   readonly dmaBytes?: number;
-  /** Use it where no IOMMU keeps it from any memory. Needs root, and large pages. */
+  /** Use it without an IOMMU, so that it can access all memory. Needs root, and huge pages. */
   readonly unsafeNoIommu?: boolean;
-  /** The best kind that the card has unless said. */
+  /** Default: the best kind that the card has. */
   readonly interrupts?: InterruptKind;
 }
 
-/** What a test puts in place of the machine. */
+/** Replacements for tests. */
 export interface VfioParts {
   readonly kernel: Kernel;
   readonly roots: Roots;
   readonly clock: Clock;
 }
 
-/** What a session should tell people. */
+/** A warning to show to the user. */
 export interface Warning {
   readonly message: string;
   readonly hint: string;
 }
 
 const CONFIG_REGION = 7;
-/** The smallest of the family's register windows, that of the oldest. */
+/** The smallest register window of the family, that of the oldest chip. */
 const LEAST_REGISTERS = 256;
 const VENDOR = ro16(0);
 
-/** Disposing it stops the card, and undoes all that was asked of the kernel; the kernel does the same when a process ends. */
+/** Disposing stops the card and releases all kernel resources; the kernel does the same when the process ends. */
 export class VfioDevice implements RemovableDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
@@ -55,9 +55,9 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly registers: Mmio;
   readonly dma: DmaArena;
   readonly interrupts: VfioInterrupts;
-  /** By which of VFIO's ways it was opened. */
+  /** How VFIO was opened. */
   readonly how: Access["how"];
-  /** What it was reset by at the start. */
+  /** How it was reset at the start. */
   readonly resetBy: ResetKind;
   readonly warnings: readonly Warning[];
   readonly #card: Card;
@@ -78,13 +78,13 @@ export class VfioDevice implements RemovableDevice, Disposable {
     this.warnings = card.unsafe ? [unsafeWarning(address)] : [];
     this.#info = file.info();
     if (!this.#info.pci || this.#info.regions <= CONFIG_REGION || this.#info.irqs <= Irq.msix)
-      throw new UnknownVfio(`${address} is no PCI function to VFIO`, "Bind it to vfio-pci and to nothing else.");
+      throw new UnknownVfio(`${address} is not a PCI function for VFIO`, "Bind it to vfio-pci and to nothing else.");
     this.config = this.#mmio(new FileRegisters(file, file.region(CONFIG_REGION)), scope);
     if (this.config.read16(VENDOR) === 0xffff) throw new DeviceGone(`${address}'s configuration space`);
     wake(this.config, clock, address);
     this.resetBy = resetAtStart(access, this.#info, card);
     this.id = identity(this.config);
-    // Memory space on, or no register answers; and nothing of what another driver left may reach memory.
+    // Enables memory space, without which registers do not respond, and disables DMA that another driver left active.
     this.setBusMaster(false);
     this.registers = this.#mmio(this.#openBar(scope), scope);
     this.#removal = this.#listen(kernel, Irq.request, scope);
@@ -95,14 +95,15 @@ export class VfioDevice implements RemovableDevice, Disposable {
       access.space === undefined
         ? contiguousMemory(kernel, wanted ?? USUAL_BYTES, wanted ?? LEAST_BYTES, scope)
         : mapMemory(kernel, access.space, wanted, scope);
-    // First of all that is undone: nothing the card still wants to write is written.
+    // Undone first of all: disables DMA before memory is released.
     scope.defer(() => this.setBusMaster(false));
     this.#scope = scope.move();
   }
 
   /**
-   * Takes a card that vfio-pci has.
-   * @throws {NoSuchCard} {NotBound} {NoIommu} {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping}
+   * Opens a card that is bound to vfio-pci.
+   * @throws {NoSuchCard} {NotBound} {NoIommu} {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable}
+   * {NoInterruptRemapping}
    * @throws {UnknownVfio} {Asleep} {DeviceGone} {NoRegisters} {BarTooSmall} {MemlockTooLow} {MapRefused} {NoAddresses}
    * @throws {NotContiguous} {SystemError}
    */
@@ -115,17 +116,17 @@ export class VfioDevice implements RemovableDevice, Disposable {
     });
   }
 
-  /** For poll(2): the kernel wants the card back. */
+  /** For poll(2): ready when the kernel requests the release of the card. */
   get lostFd(): number {
     return this.#removal.number;
   }
 
-  /** For poll(2): the bus reported an error. */
+  /** For poll(2): ready after a bus error. */
   get troubleFd(): number {
     return this.#trouble.number;
   }
 
-  /** Why the card must be let go now; undefined while it need not. */
+  /** Why the card must be released; undefined while it need not. */
   whyLost(): FerruleError | undefined {
     if (this.#removal.drain()) return new RemovalRequested(this.name);
     if (this.#trouble.drain()) return new BusError(this.name);
@@ -136,7 +137,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     setBusMaster(this.config, on);
   }
 
-  /** Resets the function from outside, where that can be done. @throws {SystemError} */
+  /** Resets the function by the kernel, if possible. @throws {SystemError} */
   reset(): ResetKind {
     return reset(this.#access, this.#info, this.#card);
   }
@@ -160,7 +161,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     return openRegisters(file, region, `registers of ${this.name}`, scope);
   }
 
-  /** An event for what the kernel may have to say of the card; never raised where it has nothing of the kind. */
+  /** An event for a kind of notification about the card; never signalled if the kernel does not have it. */
   #listen(kernel: Kernel, index: number, scope: DisposableStack): Event {
     const { file } = this.#access;
     const event = scope.use(kernel.event());
@@ -173,5 +174,5 @@ export class VfioDevice implements RemovableDevice, Disposable {
 
 const unsafeWarning = (address: string): Warning => ({
   message: `no IOMMU: ${address} can read and write all of this machine's memory`,
-  hint: "Use it so for trials only. The kernel has marked itself as tainted.",
+  hint: "Use this for experiments only. The kernel is now marked as tainted.",
 });

@@ -1,7 +1,7 @@
-/** Why a card cannot be had, or was lost, and what to do about it. */
+/** Why a card cannot be opened, or was lost, with advice. */
 import { FerruleError } from "#kit/errors.ts";
 
-/** A PCI function, and the driver that has it. */
+/** A PCI function and its driver. */
 export interface Neighbour {
   readonly address: string;
   readonly driver: string | undefined;
@@ -20,40 +20,40 @@ export class NoSuchCard extends FerruleError {
   }
 }
 
-/** Another driver has the card, or none. */
+/** The card has another driver, or none. */
 export class NotBound extends FerruleError {
   readonly code = "NOT_BOUND";
   readonly hint: string;
   readonly address: string;
   readonly driver: string | undefined;
   constructor({ address, driver }: Neighbour) {
-    super(`${address} is ${driver === undefined ? "without a driver" : `driven by ${driver}`}, not by vfio-pci`);
+    super(`${address} is ${driver === undefined ? "not bound to a driver" : `bound to ${driver}`}, not to vfio-pci`);
     this.address = address;
     this.driver = driver;
-    this.hint = `Take it with \`ferrule bind ${address}\`.`;
+    this.hint = `Bind it with \`ferrule bind ${address}\`.`;
   }
 }
 
-/** The card has no IOMMU group: nothing would stop it from writing anywhere. */
+/** The card has no IOMMU group: its DMA is not restricted. */
 export class NoIommu extends FerruleError {
   readonly code = "NO_IOMMU";
   readonly hint: string;
   constructor(address: string, offered: boolean) {
-    super(`no IOMMU stands between ${address} and this machine's memory`);
-    const risk = "or accept that the card can write anywhere, with --unsafe-noiommu";
+    super(`no IOMMU protects this machine's memory from ${address}`);
+    const risk = "or allow the card to write to all memory with --unsafe-noiommu";
     this.hint = offered
-      ? `Switch the IOMMU on (VT-d or AMD-Vi in the firmware; intel_iommu=on on the kernel's line), ${risk}.`
-      : `Switch the IOMMU on (VT-d or AMD-Vi in the firmware; intel_iommu=on on the kernel's line); then \`ferrule bind ${address}\`.`;
+      ? `Enable the IOMMU (VT-d or AMD-Vi in the firmware; intel_iommu=on on the kernel command line), ${risk}.`
+      : `Enable the IOMMU (VT-d or AMD-Vi in the firmware; intel_iommu=on on the kernel command line); then \`ferrule bind ${address}\`.`;
   }
 }
 
 /** There is no file for the group or the device. */
 export class NoVfioFile extends FerruleError {
   readonly code = "NO_VFIO_FILE";
-  readonly hint = "Load the module: `sudo modprobe vfio-pci`. In a container, pass /dev/vfio in.";
+  readonly hint = "Load the module: `sudo modprobe vfio-pci`. In a container, pass /dev/vfio to it.";
   readonly path: string;
   constructor(path: string) {
-    super(`there is no ${path}`);
+    super(`${path} does not exist`);
     this.path = path;
   }
 }
@@ -66,8 +66,8 @@ export class NotPermitted extends FerruleError {
     super(`this user may not open ${path}`);
     this.path = path;
     this.hint = unsafe
-      ? "Without an IOMMU only root may: run it with sudo."
-      : `Give it to the user (\`sudo chown $USER ${path}\`, or the udev rule that comes with Ferrule), or run it with sudo.`;
+      ? "Without an IOMMU only root may do that: use sudo."
+      : `Give the user access (\`sudo chown $USER ${path}\`, or the udev rule that comes with Ferrule), or run it with sudo.`;
   }
 }
 
@@ -76,11 +76,11 @@ export class InUse extends FerruleError {
   readonly hint: string;
   constructor(address: string, path: string) {
     super(`${address} is in use by another program`);
-    this.hint = `\`sudo fuser -v ${path}\` shows by which: another \`ferrule up\`, or a virtual machine.`;
+    this.hint = `\`sudo fuser -v ${path}\` shows which one: another \`ferrule up\`, or a virtual machine.`;
   }
 }
 
-/** Devices that the IOMMU cannot tell from ours are still driven by the kernel. */
+/** Devices that the IOMMU cannot isolate from ours are still bound to kernel drivers. */
 export class GroupNotViable extends FerruleError {
   readonly code = "GROUP_NOT_VIABLE";
   readonly hint: string;
@@ -88,25 +88,25 @@ export class GroupNotViable extends FerruleError {
   readonly others: readonly Neighbour[];
   constructor(address: string, group: number, others: readonly Neighbour[]) {
     const named = others.map((other) => `${other.address} (${other.driver ?? "no driver"})`).join(", ");
-    super(`${address} shares IOMMU group ${group} with devices that the kernel drives: ${named || "unknown ones"}`);
+    super(`${address} shares IOMMU group ${group} with devices bound to kernel drivers: ${named || "unknown ones"}`);
     this.group = group;
     this.others = others;
     const all = others.map((other) => `\`ferrule bind ${other.address}\``).join(", ");
-    this.hint = `Take those as well (${all || "see `ferrule list`"}), or put the card into another slot.`;
+    this.hint = `Bind those too (${all || "see `ferrule list`"}), or put the card into another slot.`;
   }
 }
 
-/** The IOMMU cannot keep a device from forging interrupts. */
+/** The IOMMU cannot prevent a device from forging interrupts. */
 export class NoInterruptRemapping extends FerruleError {
   readonly code = "NO_INTERRUPT_REMAPPING";
   readonly hint =
-    "Switch interrupt remapping on in the firmware, or trust the card: `echo Y | sudo tee /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts`.";
+    "Enable interrupt remapping in the firmware, or trust the card: `echo Y | sudo tee /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts`.";
   constructor(address: string) {
-    super(`the kernel gives ${address} to nobody: this machine's IOMMU does not remap interrupts`);
+    super(`the kernel does not allow VFIO for ${address}: this machine's IOMMU does not remap interrupts`);
   }
 }
 
-/** The kernel's VFIO is not one that we know. */
+/** The kernel's VFIO is not a supported one. */
 export class UnknownVfio extends FerruleError {
   readonly code = "UNKNOWN_VFIO";
   readonly hint: string;
@@ -122,7 +122,7 @@ export class UnknownVfio extends FerruleError {
 export class NoRegisters extends FerruleError {
   readonly code = "NO_REGISTERS";
   readonly hint =
-    "The firmware gave the card no addresses, or it is none of this family: `lspci -vv` shows its regions.";
+    "The firmware assigned no addresses, or the card does not belong to this family: `lspci -vv` shows its regions.";
   constructor(address: string) {
     super(`${address} has no registers in memory`);
   }
@@ -131,7 +131,7 @@ export class NoRegisters extends FerruleError {
 export class BarTooSmall extends FerruleError {
   readonly code = "BAR_TOO_SMALL";
   readonly hint =
-    "This is no card of this family, or the firmware has set it up wrongly: `lspci -vv` shows its regions.";
+    "The card does not belong to this family, or the firmware configured it incorrectly: `lspci -vv` shows its regions.";
   readonly bar: number;
   readonly bytes: number;
   readonly needed: number;
@@ -143,7 +143,7 @@ export class BarTooSmall extends FerruleError {
   }
 }
 
-/** The card does not come back to full power. */
+/** The card does not return to full power. */
 export class Asleep extends FerruleError {
   readonly code = "ASLEEP";
   readonly hint: string;
@@ -151,7 +151,7 @@ export class Asleep extends FerruleError {
   constructor(address: string, state: number) {
     super(`${address} stays in power state D${state}`);
     this.state = state;
-    this.hint = `Switch the machine off and on; if that does not help, \`echo on | sudo tee /sys/bus/pci/devices/${address}/power/control\`.`;
+    this.hint = `Power the machine off and on; if that does not help, \`echo on | sudo tee /sys/bus/pci/devices/${address}/power/control\`.`;
   }
 }
 
@@ -159,7 +159,7 @@ export class Asleep extends FerruleError {
 export class MemlockTooLow extends FerruleError {
   readonly code = "MEMLOCK_TOO_LOW";
   readonly hint: string;
-  /** Bytes, both. */
+  /** Both in bytes. */
   readonly limit: number;
   readonly wanted: number;
   constructor(fields: { readonly limit: number; readonly wanted: number }) {
@@ -168,7 +168,7 @@ export class MemlockTooLow extends FerruleError {
     );
     this.limit = fields.limit;
     this.wanted = fields.wanted;
-    // `ulimit -l` goes no further than the hard limit, which an ordinary user has met here.
+    // An ordinary user cannot raise the limit beyond the hard limit with `ulimit -l`.
     const bytes = 1024 * Math.ceil(fields.wanted / 1024);
     this.hint = `Raise it: \`sudo prlimit --pid $$ --memlock=${bytes}\` in this shell, "memlock" in /etc/security/limits.conf, or LimitMEMLOCK= in the unit.`;
   }
@@ -177,7 +177,7 @@ export class MemlockTooLow extends FerruleError {
 export class MapRefused extends FerruleError {
   readonly code = "MAP_REFUSED";
   readonly hint =
-    "The kernel's log may say why (`sudo dmesg | tail`): too little memory, or other programs have used up what the IOMMU can map.";
+    "The kernel's log may say why (`sudo dmesg | tail`): too little memory, or other programs use all that the IOMMU can map.";
   constructor(fields: { readonly iova: number; readonly bytes: number; readonly cause: Error }) {
     super(`the IOMMU refuses ${mebibytes(fields.bytes)} at ${hex(fields.iova)}: ${fields.cause.message}`, {
       cause: fields.cause,
@@ -187,48 +187,47 @@ export class MapRefused extends FerruleError {
 
 export class NoAddresses extends FerruleError {
   readonly code = "NO_ADDRESSES";
-  readonly hint =
-    "Ask for less DMA memory, or report this with the machine's /sys/kernel/iommu_groups/*/reserved_regions.";
+  readonly hint = "Use less DMA memory, or report this with the machine's /sys/kernel/iommu_groups/*/reserved_regions.";
   constructor(bytes: number) {
-    super(`the IOMMU leaves no ${mebibytes(bytes)} of addresses in one piece`);
+    super(`the IOMMU has no contiguous range of ${mebibytes(bytes)} of addresses`);
   }
 }
 
-/** Without an IOMMU the device needs memory that lies in one piece, and there is none. */
+/** Without an IOMMU the device needs physically contiguous memory, and there is not enough. */
 export class NotContiguous extends FerruleError {
   readonly code = "NOT_CONTIGUOUS";
   readonly hint: string;
   constructor(wanted: number, found: number, why: string) {
-    super(`no ${mebibytes(wanted)} of memory in one piece (${mebibytes(found)} at most): ${why}`);
+    super(`no ${mebibytes(wanted)} of contiguous memory (at most ${mebibytes(found)}): ${why}`);
     this.hint =
-      "Reserve large pages early, best at boot: `sudo sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel's line.";
+      "Reserve huge pages early, best at boot: `sudo sysctl vm.nr_hugepages=32`, or hugepages=32 on the kernel command line.";
   }
 }
 
 export class InterruptsRefused extends FerruleError {
   readonly code = "INTERRUPTS_REFUSED";
   readonly hint =
-    "Another kind may work; an INTx line may be shared with a device that cannot share (see /proc/interrupts).";
+    "Try another kind; the INTx line may be shared with a device whose driver does not allow sharing (see /proc/interrupts).";
   constructor(address: string, kind: string, cause: Error) {
-    super(`${address}: ${kind} interrupts are refused: ${cause.message}`, { cause });
+    super(`${address}: ${kind} interrupts cannot be enabled: ${cause.message}`, { cause });
   }
 }
 
-/** Somebody is unbinding the card or pulls it out, and the kernel waits for us to let go. */
+/** The card is being unbound or removed, and the kernel waits for its release. */
 export class RemovalRequested extends FerruleError {
   readonly code = "REMOVAL_REQUESTED";
-  readonly hint = "Nothing to do: the card was let go. Put it back and run `ferrule up` again.";
+  readonly hint = "The card was released. When it is back, run `ferrule up` again.";
   constructor(address: string) {
-    super(`the kernel takes ${address} back: it is being unbound or removed`);
+    super(`the kernel requests the release of ${address}: it is being unbound or removed`);
   }
 }
 
-/** The bus reported an error that cannot be corrected (PCI Express AER). */
+/** The bus reported an uncorrectable error (PCI Express AER). */
 export class BusError extends FerruleError {
   readonly code = "BUS_ERROR";
   readonly hint =
-    "The kernel's log has the details (`sudo dmesg | grep -i aer`). Seat the card anew, or try another slot.";
+    "The kernel's log has the details (`sudo dmesg | grep -i aer`). Reseat the card, or try another slot.";
   constructor(address: string) {
-    super(`${address}: the bus reports an error that cannot be corrected`);
+    super(`${address}: the bus reported an uncorrectable error`);
   }
 }

@@ -1,4 +1,4 @@
-/** A device's interrupts through event descriptors: MSI-X where it has them, else MSI, else INTx. */
+/** A device's interrupts through event descriptors: MSI-X if it has it, else MSI, else INTx. */
 import { OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 import { SystemError } from "#sys/errno.ts";
@@ -14,12 +14,12 @@ export type InterruptKind = "msix" | "msi" | "intx";
 const KINDS: readonly InterruptKind[] = ["msix", "msi", "intx"];
 const NONE = -1;
 
-/** What it is called where people read it. */
+/** Names for messages. */
 const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
 
 /**
- * One kind of interrupts of one device. INTx is a level: the kernel masks it when it comes,
- * and unmasking before the chip was acknowledged would bring the same one again.
+ * One kind of interrupts of one device. INTx is a level: the kernel masks it when it occurs, and unmasking before the
+ * chip was acknowledged would raise it again.
  */
 export class VfioInterrupts implements Interrupts, Disposable {
   readonly kind: InterruptKind;
@@ -29,10 +29,10 @@ export class VfioInterrupts implements Interrupts, Disposable {
   readonly #address: string;
   readonly #info: IrqInfo;
   readonly #events = new Map<number, Event>();
-  /** Vectors the kernel has enabled. */
+  /** Number of vectors enabled in the kernel. */
   #enabled = 0;
 
-  /** @param kind the one to use; the best that the device has unless said @throws {OutOfRange} when it has none */
+  /** @param kind the kind to use; default: the best that the device has @throws {OutOfRange} if it has none */
   constructor(kernel: Kernel, file: DeviceFile, address: string, kind?: InterruptKind) {
     this.#kernel = kernel;
     this.#file = file;
@@ -60,14 +60,14 @@ export class VfioInterrupts implements Interrupts, Disposable {
     return eventLine({
       event,
       unmasked: () => {
-        // A device that has gone has nothing to unmask; who looks at it next finds that out.
+        // A removed device cannot be unmasked; its removal is noticed elsewhere.
         if (this.#info.automasked) this.#file.unmask();
       },
       dispose: () => owned.dispose(),
     });
   }
 
-  /** All of them off. */
+  /** Disables all vectors. */
   [Symbol.dispose](): void {
     if (this.#enabled === 0) return;
     this.#enabled = 0;
@@ -86,12 +86,12 @@ export class VfioInterrupts implements Interrupts, Disposable {
     this.#enabled = Math.max(this.#enabled, vector + 1);
   }
 
-  /** Some kernels enable vectors only all at once: off with those there are, and on with one more. */
+  /** Some kernels enable vectors only together: disables those in use, and enables them with the new one. */
   #widen(count: number): void {
     this.#set(0, 0, IrqAction.off, []);
     this.#enabled = 0;
     this.#signal(0, this.#descriptors(count));
-    // What came in between is lost: everyone looks once.
+    // An event in between is lost, so all lines are signalled once.
     for (const event of this.#events.values()) event.signal();
   }
 

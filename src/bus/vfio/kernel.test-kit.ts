@@ -1,11 +1,11 @@
-/** A kernel for tests: one card behind an IOMMU, all that was acquired by name, and any call can be made to fail. */
+/** A fake kernel for tests: one card with an IOMMU, a list of acquired resources, and failures of any call. */
 import { Errno, SystemError } from "#sys/errno.ts";
 import type { HotResetInfo, IommuInfo, IrqInfo, IrqSet, RegionInfo } from "#sys/vfio-structs.ts";
 import type { Container, DeviceFile, Event, Group, HugeMemory, IommuFile, Kernel, Memory } from "./kernel.ts";
 
 export const ADDRESS = "0000:03:00.0";
 const CONFIG = 7;
-/** Regions lie in the file as in Linux's. */
+/** Offsets of regions as in Linux. */
 const REGION_BYTES = 2 ** 40;
 const CONFIG_BYTES = 256;
 const BAR_BYTES = 4096;
@@ -16,10 +16,10 @@ const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: fa
 const MESSAGE: IrqInfo = { count: 1, eventfd: true, automasked: false, fixed: true };
 
 export class FakeKernel implements Kernel {
-  /** What was acquired and not given back. */
+  /** Resources acquired and not released. */
   readonly live = new Set<string>();
   readonly calls: string[] = [];
-  /** The call that fails, counted from 0, and with what. */
+  /** Index of the call that fails, from 0, and its error. */
   failAt = -1;
   failWith: number = Errno.EIO;
   /** A call of this name fails. */
@@ -27,7 +27,7 @@ export class FakeKernel implements Kernel {
   viable = true;
   version = 0;
   resettable = true;
-  /** Reads nothing but ones. */
+  /** All registers read ones. */
   pulled = false;
   /** Never leaves its power state. */
   stuckAsleep = false;
@@ -47,7 +47,7 @@ export class FakeKernel implements Kernel {
       { start: 0xfef0_0000, last: 2 ** 39 - 1 },
     ],
   };
-  /** Region 2, which is the card's first of memory. */
+  /** Region 2, the card's first in memory. */
   bar: Omit<RegionInfo, "offset"> = {
     bytes: BAR_BYTES,
     readable: true,
@@ -56,10 +56,10 @@ export class FakeKernel implements Kernel {
   };
   readonly config = new Uint8Array(CONFIG_BYTES);
   readonly registers = new Uint8Array(BAR_BYTES);
-  /** What the kernel was told of interrupts. */
+  /** Interrupt settings made. */
   readonly sets: IrqSet[] = [];
   readonly mapped: { iova: number; bytes: number }[] = [];
-  /** Physical addresses of the large pages there are. */
+  /** Physical addresses of the available huge pages. */
   pages: readonly number[] = [];
   readonly events: { raised: boolean; number: number }[] = [];
   #number = 100;
@@ -259,7 +259,7 @@ export class FakeKernel implements Kernel {
     this.live.add(what);
   }
 
-  /** What the kernel refuses to take back, it takes back when the files are closed. */
+  /** Resources that the kernel fails to release are released when the files are closed. */
   #release(call: string, what: string): void {
     this.live.delete(what);
     this.#call(call);

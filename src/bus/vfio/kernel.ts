@@ -1,4 +1,4 @@
-/** What this bus asks of the kernel, as an interface: tests put a kernel of their own in its place. */
+/** The kernel as an interface, so that tests can use a fake one. */
 import { readFileSync } from "node:fs";
 import { EventFd } from "#sys/eventfd.ts";
 import { HUGE_PAGE_BYTES, HugePages, freeHugePages } from "#sys/huge-pages.ts";
@@ -7,7 +7,7 @@ import { Mapping } from "#sys/mapping.ts";
 import { VfioDeviceFile } from "#sys/vfio-device.ts";
 import { VfioContainer, VfioGroup } from "#sys/vfio.ts";
 
-/** What a class offers, without what it hides. */
+/** The public part of a class. */
 type Shape<T> = Pick<T, keyof T>;
 
 export type Memory = Shape<Mapping>;
@@ -20,18 +20,18 @@ export type DeviceFile = Omit<Shape<VfioDeviceFile>, "map"> & {
 export type HugeMemory = Omit<Shape<HugePages>, "gather"> & { gather(order: readonly number[], what: string): Memory };
 export type Group = Omit<Shape<VfioGroup>, "device"> & { device(address: string): DeviceFile };
 
-/** Whatever it gives is the caller's to dispose. All of it throws `SystemError`. */
+/** The caller disposes all results. All methods throw `SystemError`. */
 export interface Kernel {
   container(path: string): Container;
   group(path: string): Group;
   iommufd(path: string): IommuFile;
   device(path: string): DeviceFile;
   event(): Event;
-  /** Zeroed memory that can be shared with a device. */
+  /** Zeroed memory that can be mapped for a device. */
   memory(bytes: number, what: string): Memory;
   /** Bytes this process may lock. */
   memlock(): number;
-  /** Large pages that nobody uses. */
+  /** Free huge pages. */
   hugePages(): { readonly pageBytes: number; readonly free: number };
   takeHugePages(count: number): HugeMemory;
 }
@@ -42,7 +42,7 @@ export const parseMemlock = (limits: string): number => {
   return soft === undefined || soft === "unlimited" ? Infinity : Number(soft);
 };
 
-/** CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status: no limit is looked at. */
+/** CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status: the limit does not apply. */
 const IPC_LOCK = 1n << 14n;
 export const mayLockAll = (status: string): boolean => {
   const effective = /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1];

@@ -1,4 +1,4 @@
-/** The memory a device may reach: one window, mapped once. */
+/** DMA memory of a device: one window, mapped once. */
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
@@ -8,14 +8,14 @@ import { MapRefused, MemlockTooLow, NoAddresses } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
-/** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into: 17 MiB, and some. */
+/** Rings, receive buffers for the largest MTU, and the send arena: 17 MiB and some more. */
 export const USUAL_BYTES = 20 << 20;
-/** The same for an MTU of 1500, which is what fits in the limit that most systems have, 8 MiB. */
+/** The same for an MTU of 1500, which fits the limit of most systems, 8 MiB. */
 export const LEAST_BYTES = 6 << 20;
 const STEP = 1 << 20;
 const PAGE_BYTES = 4096;
 
-/** Undefined where the limit on locked memory forbids it. */
+/** Undefined if the limit on locked memory is exceeded. */
 const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: DisposableStack): DmaArena | undefined => {
   using scope = new DisposableStack();
   const info = space.info();
@@ -36,7 +36,7 @@ const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: Dispo
 };
 
 /**
- * Memory of `wanted` bytes. Where nobody asked for a size: the usual one, or what the limit on locked memory leaves of it.
+ * Memory of `wanted` bytes. Default: the usual size, or what the limit on locked memory allows.
  * @throws {OutOfRange} unless it is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
  */
 export const mapMemory = (

@@ -7,17 +7,17 @@ const STATUS = ro16(0x06);
 const HAS_CAPABILITIES = 1 << 4;
 const CAPABILITIES = ro8(0x34);
 const POWER_MANAGEMENT = 0x01;
-/** PCI Power Management 1.2, 3.2.4: the control word behind the capability's head. */
+/** PCI Power Management 1.2, 3.2.4: the control word after the capability's header. */
 const CONTROL = 4;
 const STATE = 0b11;
-/** Cleared by writing one: whoever woke the card wants to see it. */
+/** Cleared by writing one, which is left to the owner of the wake-up event. */
 const PME_STATUS = 1 << 15;
-/** A longer list does not fit in 256 bytes. */
+/** Limit of a list in 256 bytes. */
 const MOST_CAPABILITIES = 48;
-/** Table 5-6: 10 ms from D3hot to D0. Firmware takes its time. */
+/** Table 5-6: 10 ms from D3hot to D0. Firmware may take longer. */
 const WAKE_LIMIT_MICROS = 200_000;
 
-/** Where a capability is, in bytes; undefined where the function has none of that kind. */
+/** Offset of a capability; undefined if the function does not have it. */
 export const findCapability = (config: Mmio, id: number): number | undefined => {
   if ((config.read16(STATUS) & HAS_CAPABILITIES) === 0) return undefined;
   let at = config.read8(CAPABILITIES) & ~3;
@@ -28,7 +28,7 @@ export const findCapability = (config: Mmio, id: number): number | undefined => 
   return undefined;
 };
 
-/** Brings the function to D0 from where firmware or a driver left it. @throws {Asleep} */
+/** Brings the function to D0. @throws {Asleep} */
 export const wake = (config: Mmio, clock: Clock, address: string): void => {
   const capability = findCapability(config, POWER_MANAGEMENT);
   if (capability === undefined) return;

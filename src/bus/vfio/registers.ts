@@ -1,4 +1,4 @@
-/** A device's regions as register windows: mapped where the kernel allows it, read and written through the file elsewhere. */
+/** A device's regions as register windows: mapped where the kernel allows it, otherwise accessed through the file. */
 import type { RegisterBus } from "#kit/mmio.ts";
 import type { RegionInfo } from "#sys/vfio-structs.ts";
 import { MappedRegisters } from "../mapped-registers.ts";
@@ -6,12 +6,12 @@ import type { DeviceFile } from "./kernel.ts";
 
 type Width = 1 | 2 | 4;
 
-/** One access of the file is one access of the device. What cannot be reached reads all ones, as on a bus. */
+/** One access of the file is one access of the device. A failed read returns all ones, as on a bus. */
 export class FileRegisters implements RegisterBus {
   readonly length: number;
   readonly #file: DeviceFile;
   readonly #base: number;
-  /** The kernel wants a position as a 64-bit number: each is made once. */
+  /** The kernel needs positions as 64-bit numbers: each is created once. */
   readonly #positions = new Map<number, bigint>();
 
   constructor(file: DeviceFile, region: RegionInfo) {
@@ -38,7 +38,7 @@ export class FileRegisters implements RegisterBus {
   }
 }
 
-/** Mapped in parts: what shares a page with the table of MSI-X messages stays out. */
+/** Mapped in parts: the page with the MSI-X table is excluded. */
 class PartlyMapped implements RegisterBus {
   readonly length: number;
   readonly #parts: readonly { readonly start: number; readonly end: number; readonly registers: RegisterBus }[];
@@ -63,7 +63,9 @@ class PartlyMapped implements RegisterBus {
   }
 }
 
-/** The mappings go onto `scope`. Memory space must be on, and stay on as long as they are used: an access would fault. */
+/**
+ * The mappings are added to `scope`. Memory space must be enabled as long as they are used: otherwise an access faults.
+ */
 export const openRegisters = (
   file: DeviceFile,
   region: RegionInfo,

@@ -1,4 +1,4 @@
-/** A small /sys and /dev in a folder: the functions of a machine, their drivers and their IOMMU groups. */
+/** A small /sys and /dev in a temporary directory: PCI functions, their drivers and IOMMU groups. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
-/** Taking back what was asked of the kernel. */
+/** Releases of kernel resources. */
 import { SystemError } from "#sys/errno.ts";
 
-/** Closing the files takes it back as well, so a kernel that refuses (for the device has gone) changes nothing. */
+/** Closing the files releases the resources too, so an error here (because the device is gone) has no effect. */
 export const undo = (act: () => void): void => {
   try {
     act();
