@@ -281,8 +281,8 @@ test("a NIC that falls off the bus for an offence says so, shows no link, and is
   assert.deepEqual(await station.happened("bus"), { kind: "bus", client: 1, answers: false });
   const fallen = await state(serving);
   assert.deepEqual([fallen.answers, fallen.link.up, Object.keys(fallen.offences)], [false, false, ["locked"]]);
-  assert.match(stateLines(fallen).join("\n"), /link +down: the NIC fell off the bus/);
-  assert.match(newsLines(await station.happened("bus"), { paint: plain })[0]!, /fell off the bus/);
+  assert.match(stateLines(fallen).join("\n"), /link +down: the NIC is off the bus/);
+  assert.match(newsLines(await station.happened("bus"), { paint: plain })[0]!, /left the bus/);
   await serving.ask({ command: "reset" });
   assert.deepEqual(await station.happened("bus", 2), { kind: "bus", client: 1, answers: true });
   // Its decoding of memory went with the reset; this turns it on as well.

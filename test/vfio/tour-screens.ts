@@ -58,7 +58,7 @@ const stepByStep = (): Stop => ({
     {
       name: "bind",
       lines: [
-        typed(`sudo ferrule bind ${CARD}`, /is with vfio-pci now, and was with 8139cp/),
+        typed(`sudo ferrule bind ${CARD}`, /is now bound to vfio-pci, before to 8139cp/),
         typed(`cat ${FILES}/driver_override`, /^vfio-pci$/m),
         typed("sudo ferrule list", /ready +sudo ferrule up/),
       ],
@@ -84,7 +84,7 @@ const stepByStep = (): Stop => ({
       lines: [
         typed("sudo ferrule down fe0", /fe0 is down/),
         settled,
-        typed(`sudo ferrule unbind ${CARD}`, /is with 8139cp again/),
+        typed(`sudo ferrule unbind ${CARD}`, /is bound to 8139cp again/),
         typed("ip -brief link", /eth0/),
       ],
     },
@@ -104,7 +104,7 @@ const stepByStep = (): Stop => ({
         typed("ip route", /default via/),
         typed(`sudo ferrule bind ${CARD}`, /carries the default route/),
         typed(`basename $(readlink ${FILES}/driver)`, /^8139cp$/m),
-        typed(`sudo ferrule bind ${CARD} --force`, /is with vfio-pci now/),
+        typed(`sudo ferrule bind ${CARD} --force`, /is now bound to vfio-pci/),
         givenBack,
       ],
     },
@@ -124,15 +124,15 @@ const stepByStep = (): Stop => ({
       lines: [
         typed(
           `sudo sh -c 'ferrule bind ${CARD} & while [ -e ${FILES}/driver ]; do :; done; kill -9 $!'`,
-          /^(?![^]*is with)/,
+          /^(?![^]*bound to)/,
         ),
         typed("sudo ferrule list", /no driver has it[^]*ferrule bind/),
-        advised(`sudo ferrule bind ${CARD}`, /is with vfio-pci now/),
+        advised(`sudo ferrule bind ${CARD}`, /is now bound to vfio-pci/),
         typed(
           `sudo sh -c 'ferrule unbind ${CARD} & while [ -e ${FILES}/driver ]; do :; done; kill -9 $!'`,
-          /^(?![^]*is with)/,
+          /^(?![^]*bound to)/,
         ),
-        typed(`sudo ferrule unbind ${CARD}`, /is with 8139cp again/),
+        typed(`sudo ferrule unbind ${CARD}`, /is bound to 8139cp again/),
       ],
     },
     {
@@ -236,7 +236,7 @@ const group = (): Stop => ({
         typed("sudo ferrule list", /not viable because of/),
         typed(`sudo ferrule bind ${FIRST}`, new RegExp(SECOND)),
         typed(`sudo ferrule up ${FIRST}`, new RegExp(SECOND)),
-        advised(`sudo ferrule bind ${SECOND}`, /is with vfio-pci now/),
+        advised(`sudo ferrule bind ${SECOND}`, /is now bound to vfio-pci/),
         typed(`sudo ferrule up ${FIRST} &`, /carrier up/),
         hasCarrier,
         settled,

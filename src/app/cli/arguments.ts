@@ -58,7 +58,7 @@ export const parseArguments = <O extends Options>(
     if (token.kind !== "option") continue;
     if (token.name === "help") return undefined;
     values[token.name] = valueOf(token, options);
-    if (seen.has(token.name)) throw new WrongUsage(`${token.rawName} is given twice`, `Write ${token.rawName} once.`);
+    if (seen.has(token.name)) throw new WrongUsage(`${token.rawName} was given twice`, `Give ${token.rawName} once.`);
     seen.add(token.name);
   }
   checkOperands(given, operands, usage);
@@ -77,16 +77,13 @@ const valueOf = (token: OptionToken, options: Options): string | true => {
   if (option === undefined) {
     const names = [...Object.keys(options), "help"].map((name) => `--${name}`);
     throw new WrongUsage(
-      `there is no option ${token.rawName}`,
+      `unknown option ${token.rawName}`,
       didYouMean(token.rawName, names, `The options are ${names.join(", ")}.`),
     );
   }
   if (option.kind === "flag") {
     if (token.value !== undefined)
-      throw new WrongUsage(
-        `${token.rawName} takes no value, but got "${token.value}"`,
-        `Write ${token.rawName} alone.`,
-      );
+      throw new WrongUsage(`${token.rawName} takes no value, got "${token.value}"`, `Write ${token.rawName} alone.`);
     return true;
   }
   // `--wire --json` means that the value was forgotten; one that really begins with a dash is written `--name=-x`.
@@ -103,5 +100,5 @@ const checkOperands = (given: readonly string[], wanted: readonly Operand[], usa
     throw new WrongUsage(`${missing.placeholder} is missing`, `The command is written \`${usage}\`.`);
   const extra = given[wanted.length];
   if (extra !== undefined && wanted.at(-1)?.many !== true)
-    throw new WrongUsage(`"${extra}" is one argument too many`, `The command is written \`${usage}\`.`);
+    throw new WrongUsage(`unexpected argument "${extra}"`, `The command is written \`${usage}\`.`);
 };

@@ -10,35 +10,35 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { withNulls } from "./nulls.ts";
 
 const sentence = ({ address, from, changed }: Moved): string => {
-  if (!changed) return `${address} is with ${VFIO_PCI} already.`;
-  return `${address} is with ${VFIO_PCI} now${from === undefined || from === VFIO_PCI ? "" : `, and was with ${from}`}.`;
+  if (!changed) return `${address} is already bound to ${VFIO_PCI}.`;
+  return `${address} is now bound to ${VFIO_PCI}${from === undefined || from === VFIO_PCI ? "" : `, before to ${from}`}.`;
 };
 
 /** What comes next: what still keeps the card from being used, or how it is used. */
 const afterwards = (address: string, lacks: readonly Lack[]): readonly string[] => [
   ...(lacks.length === 0
     ? [`Bring it up with \`sudo ${FERRULE} up ${address}\`.`]
-    : lacks.map(({ what, saw, fix }) => `It still lacks ${what}: ${saw}. Fix: ${fix.join("; ")}`)),
-  `Give it back with \`sudo ${FERRULE} unbind ${address}\`.`,
+    : lacks.map(({ what, saw, fix }) => `Still missing: ${what}: ${saw}. Fix: ${fix.join("; ")}`)),
+  `Undo this with \`sudo ${FERRULE} unbind ${address}\`.`,
 ];
 
 export const bind = command({
   name: "bind",
-  summary: "take a card from its kernel driver, for `ferrule up`",
+  summary: "bind a card to vfio-pci, for `ferrule up`",
   about: [
-    "Gives the card to vfio-pci through its driver_override, and loads vfio-pci where that is needed. The card's network",
-    "interface is gone until `ferrule unbind` or the next boot gives it back to the driver it had. Needs root.",
+    "Binds the card to vfio-pci through its driver_override, and loads vfio-pci if necessary. The card's network",
+    "interface disappears until `ferrule unbind` or the next boot returns it to its former driver. Needs root.",
     "",
-    "A card that carries a default route of any table, this SSH session, a disk or file system of another machine, or open",
-    "connections is not taken without --force, also where it only may, under a tunnel; neither is one in a group that VFIO",
-    "would not give away. Run it again when it was interrupted.",
+    "A card that carries a default route in any table, this SSH session, a remote disk or file system, or open",
+    "connections is not bound without --force, nor is one that may carry such traffic through a tunnel, or one in an",
+    "IOMMU group that VFIO would not accept. If it is interrupted, run it again.",
   ].join("\n"),
   operands: [BDF],
   options: {
-    force: { kind: "flag", summary: "take it whatever it carries, and whatever its group" },
+    force: { kind: "flag", summary: "bind it whatever traffic it carries, and whatever its group" },
     "unsafe-noiommu": {
       kind: "flag",
-      summary: "take it without an IOMMU, where VFIO's mode for that is on: the card can then reach all memory",
+      summary: "bind it without an IOMMU, if VFIO's no-IOMMU mode is on: the card can then access all memory",
     },
     json: JSON_OPTION,
   },

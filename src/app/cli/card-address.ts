@@ -9,8 +9,8 @@ export const parseBdf = (text: string): string => {
   const address = parseAddress(text);
   if (address === undefined)
     throw new WrongUsage(
-      `"${text}" is no PCI address`,
-      "Write domain:bus:device.function, such as 0000:03:00.0: `ferrule list` shows them.",
+      `invalid PCI address "${text}"`,
+      "Use domain:bus:device.function, such as 0000:03:00.0: see `ferrule list`.",
     );
   return address;
 };

@@ -32,7 +32,7 @@ export interface Command<O extends Options = Options> {
 /** Keeps the options' types while the command is written down. */
 export const command = <const O extends Options>(definition: Command<O>): Command<O> => definition;
 
-export const JSON_OPTION = { kind: "flag", summary: "print JSON instead of text for people" } as const satisfies Option;
+export const JSON_OPTION = { kind: "flag", summary: "print JSON instead of text" } as const satisfies Option;
 
 /** Prints a result as JSON, one document with a closing newline. */
 export const printJson = (terminal: Terminal, value: unknown): void =>

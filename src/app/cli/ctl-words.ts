@@ -13,23 +13,26 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["link up|down", "plug the cable in, or out"],
   [
     "partner [SPEED…] [full|half] [fixed]",
-    "another link partner: the speeds it offers in Mbit/s; `fixed` does not negotiate",
+    "change the link partner: the speeds it advertises in Mbit/s; `fixed` does not negotiate",
   ],
   [
     "wire NAME [N|P%] [TIME] [in|out]",
-    `${IMPAIRMENTS.join(", ")}: for N frames, or a share of all; delay takes 5ms or 300us`,
+    `${IMPAIRMENTS.join(", ")}: for N frames, or a percentage of all; delay takes a time, such as 5ms or 300us`,
   ],
-  ["wire clear [in|out]", "the wire is sound again"],
-  ["wire seed N", "the dice start over from N"],
-  ["fault NAME [N]", "a fault of the device, N times or until it is cleared; silent-… and removal take no N"],
-  ["fault clear [NAME]", "one fault is over, or all"],
-  ["send magic", "a magic packet arrives at the NIC"],
-  ["send HEX", "a frame arrives, as hexadecimal digits without FCS"],
+  ["wire clear [in|out]", "clear all impairments"],
+  ["wire seed N", "seed the random generator with N"],
+  [
+    "fault NAME [N]",
+    "inject inject a fault of the device, N times or until it is cleared; silent-… and removal take no N",
+  ],
+  ["fault clear [NAME]", "clear one fault, or all"],
+  ["send magic", "deliver a magic packet to the NIC"],
+  ["send HEX", "deliver a frame, given as hexadecimal digits without FCS"],
   ["reset", "bus reset"],
   ["power", "power off and on"],
-  ["unplug", "ask the client to give the device back; fails where it does not listen to that"],
+  ["unplug", "ask the client to release the device; fails if the client does not support that"],
   ["disconnect", "end the client's connection"],
-  ["stop", "end the server, as Ctrl-C does; returns when nothing of it is left"],
+  ["stop", "end the server, as Ctrl-C does; returns when it has ended"],
 ];
 
 /** The longest time that a cable may hold a frame, and the highest seed. */
@@ -43,13 +46,13 @@ const hintFor = (command: string): string =>
     .join(" or ")}.`;
 
 const none = (words: readonly string[], command: string): void => {
-  if (words.length > 0) throw wrong(`"${words[0]}" is one word too many for "${command}"`, hintFor(command));
+  if (words.length > 0) throw wrong(`unexpected argument "${words[0]}" after "${command}"`, hintFor(command));
 };
 
 /** Words of which the last would otherwise silently win. */
 const once = (words: readonly string[], command: string): void => {
   const twice = words.find((word, i) => words.indexOf(word) !== i);
-  if (twice !== undefined) throw wrong(`"${twice}" is given twice`, hintFor(command));
+  if (twice !== undefined) throw wrong(`"${twice}" was given twice`, hintFor(command));
 };
 
 const isDirection = (word: string): word is Direction => DIRECTIONS.some((name) => name === word);
@@ -59,7 +62,7 @@ const directionsOf = (words: readonly string[]): readonly Direction[] => {
 };
 
 const countOf = (word: string, command: string): number => {
-  if (!/^\d{1,9}$/.test(word) || Number(word) === 0) throw wrong(`"${word}" is no count`, hintFor(command));
+  if (!/^\d{1,9}$/.test(word) || Number(word) === 0) throw wrong(`"${word}" is not a count`, hintFor(command));
   return Number(word);
 };
 
@@ -68,13 +71,13 @@ const MICROS = { us: 1, ms: 1000, s: 1_000_000 } as const;
 const shareOf = (percent: string): number => {
   const share = Number(percent) / 100;
   if (share > 0 && share <= 1) return share;
-  throw wrong(`${percent}% of the frames`, "Give more than 0% and at most 100%; `wire clear` ends an impairment.");
+  throw wrong(`${percent}% of the frames`, "Use more than 0% and at most 100%; `wire clear` ends an impairment.");
 };
 
 const microsOf = (time: string, unit: keyof typeof MICROS): number => {
   const micros = Math.round(Number(time) * MICROS[unit]);
   if (micros > 0 && micros <= LONGEST_MICROS) return micros;
-  throw wrong(`a delay of ${time}${unit}`, `Give 1us to ${LONGEST_MICROS / MICROS.s}s: \`wire delay 5ms\`.`);
+  throw wrong(`a delay of ${time}${unit}`, `Use 1us to ${LONGEST_MICROS / MICROS.s}s: \`wire delay 5ms\`.`);
 };
 
 interface Strikes {
@@ -95,7 +98,7 @@ const strikesOf = (word: string): Strikes => {
 const seedOf = (words: readonly string[]): number => {
   const [word = "", ...more] = words;
   if (more.length > 0 || !/^\d{1,10}$/.test(word) || Number(word) > HIGHEST_SEED)
-    throw wrong(`"${words.join(" ")}" is no seed`, `Give one whole number, 0 to ${HIGHEST_SEED}: \`wire seed 7\`.`);
+    throw wrong(`"${words.join(" ")}" is not a seed`, `Use an integer, 0 to ${HIGHEST_SEED}: \`wire seed 7\`.`);
   return Number(word);
 };
 
@@ -112,12 +115,12 @@ const wire = (words: readonly string[]): ServeRequest => {
   if (name === "seed") return { command: "seed", seed: seedOf(rest) };
   const impairment = IMPAIRMENTS.find((known) => known === name);
   if (impairment === undefined)
-    throw wrong(`a wire does not do "${name}"`, didYouMean(name, IMPAIRMENTS, hintFor("wire")));
+    throw wrong(`unknown impairment "${name}"`, didYouMean(name, IMPAIRMENTS, hintFor("wire")));
   const options: Strikes = {};
   for (const word of rest.filter((each) => !isDirection(each))) {
     const more = strikesOf(word);
     const [kind = ""] = Object.keys(more);
-    if (kind in options) throw wrong(`"${word}" is the second of its kind`, hintFor("wire"));
+    if (kind in options) throw wrong(`"${word}" repeats an earlier argument`, hintFor("wire"));
     Object.assign(options, more);
   }
   if ((impairment === "delay") !== (options.micros !== undefined))
@@ -133,7 +136,7 @@ const fault = (words: readonly string[]): ServeRequest => {
   const names = Object.keys(DEVICE_FAULTS);
   const known = (word: string): string => {
     if (names.includes(word)) return word;
-    throw wrong(`no fault is called "${word}"`, didYouMean(word, names, `There are: ${names.join(", ")}.`));
+    throw wrong(`unknown fault "${word}"`, didYouMean(word, names, `There are: ${names.join(", ")}.`));
   };
   none(rest.slice(1), "fault");
   if (name === "clear")
@@ -149,7 +152,7 @@ const fault = (words: readonly string[]): ServeRequest => {
   return { command: "fault", name: fault, count };
 };
 
-const BOTH_DUPLEX = "Leave both out for a partner that can do either.";
+const BOTH_DUPLEX = "Omit both for a partner that supports either.";
 /** Mbit/s. IEEE 802.3 has no half duplex above it. */
 const FASTEST_HALF_DUPLEX = 1000;
 
@@ -164,14 +167,13 @@ const partner = (words: readonly string[]): ServeRequest => {
       if (abilities.duplex !== undefined) throw wrong("a partner is full or half duplex, not both", BOTH_DUPLEX);
       abilities = { ...abilities, duplex: word };
     } else if (word === "fixed") abilities = { ...abilities, negotiates: false };
-    else
-      throw wrong(`"${word}" says nothing of a partner`, `Speeds are ${LINK_SPEEDS.join(", ")}. ${hintFor("partner")}`);
+    else throw wrong(`invalid partner option "${word}"`, `Speeds are ${LINK_SPEEDS.join(", ")}. ${hintFor("partner")}`);
   }
   if (abilities.negotiates === false && (speeds.length !== 1 || speeds[0]! > 100))
     throw wrong("a partner that does not negotiate has one speed, 10 or 100", "Write `partner 100 full fixed`.");
   const onlyFull = speeds.find((speed) => speed > FASTEST_HALF_DUPLEX);
   if (abilities.duplex === "half" && onlyFull !== undefined)
-    throw wrong(`there is no half duplex at ${onlyFull} Mbit/s`, "Half duplex is for 10, 100 and 1000 Mbit/s.");
+    throw wrong(`half duplex does not exist at ${onlyFull} Mbit/s`, "Half duplex is for 10, 100 and 1000 Mbit/s.");
   return { command: "partner", abilities: speeds.length === 0 ? abilities : { ...abilities, speeds } };
 };
 
@@ -204,15 +206,13 @@ export const requestOf = (words: readonly string[]): ControlRequest => {
       const [frame = "", ...more] = rest;
       none(more, command);
       if (frame === "magic") return { command: "magic" };
-      if (!isFrame(frame)) throw wrong(`"${frame.slice(0, 20)}" is no frame`, `${FRAME_HINT} Or write \`send magic\`.`);
+      if (!isFrame(frame))
+        throw wrong(`"${frame.slice(0, 20)}" is not a frame`, `${FRAME_HINT} Or write \`send magic\`.`);
       return { command, frame };
     }
     default: {
       const known = [...new Set(CTL_SYNTAX.map(([words]) => words.split(" ")[0]!))];
-      throw wrong(
-        `"${command}" is no command of \`model ctl\``,
-        didYouMean(command, known, `There are: ${known.join(", ")}.`),
-      );
+      throw wrong(`unknown command "${command}"`, didYouMean(command, known, `There are: ${known.join(", ")}.`));
     }
   }
 };

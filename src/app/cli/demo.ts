@@ -16,7 +16,7 @@ import { WrongUsage } from "./usage.ts";
 /** Someone asked to stop before the end. */
 class Interrupted extends FerruleError {
   readonly code = "INTERRUPTED";
-  readonly hint = "Everything it had made is gone again.";
+  readonly hint = "Everything that it had created was removed.";
   constructor(reason: string) {
     super(`the demo was interrupted (${reason})`);
   }
@@ -73,7 +73,7 @@ const run = async (
   }
   if (options.wire !== undefined && choice !== CHOSEN) throw new NoNamespaces(because);
   if (choice !== CHOSEN)
-    progress.say(`No TAP between two namespaces here: ${because}. Using the built-in responder instead.`);
+    progress.say(`TAPs in two namespaces cannot be used: ${because}. Using the built-in responder instead.`);
   return await Promise.race([runOnResponder(options, because, progress, stop.signal), stopped]);
 };
 
@@ -81,21 +81,21 @@ const exitOf = (code: number): Exit => (code === 0 ? Exit.done : code === 2 ? Ex
 
 export const demo = command({
   name: "demo",
-  summary: "the main job without hardware: a verified transfer through the driver, and a report",
+  summary: "a verified transfer through the driver without hardware, with a report",
   about: [
-    "Makes two network namespaces, puts a NIC driven by Ferrule in one and the far end of its wire in the other, then",
+    "Creates two network namespaces, puts a NIC driven by Ferrule in one and the far end of its wire in the other, then",
     "sends 100 pings and downloads a file over HTTP in both directions through Linux's own TCP/IP. Succeeds only when",
     "every ping is answered, the digests at both ends match and no frame was dropped.",
     "",
-    "Works as root, or as a user who may make user namespaces. Where neither is allowed, or /dev/net/tun cannot be",
-    "opened, it says so and verifies a transfer through the built-in responder. Leaves nothing behind.",
+    "Works as root, or as a user who may create user namespaces. If neither is possible, or /dev/net/tun cannot be",
+    "opened, it reports that and verifies a transfer through the built-in responder. Leaves nothing behind.",
   ].join("\n"),
   operands: [],
   options: {
     bytes: {
       kind: "value",
       placeholder: "N",
-      summary: "size of each transfer; K, M and G for powers of 1024",
+      summary: "size of each transfer; K, M and G are powers of 1024",
       default: "1G",
     },
     chip: {

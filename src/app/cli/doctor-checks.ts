@@ -53,7 +53,7 @@ const runtime = (found: Findings): Check => {
     const fix = broken.hint.replace("report it", `report it at ${bugTracker()}`);
     return { name: "runtime", state: "missing", saw: broken.what, fix };
   }
-  return ok("runtime", `Node ${found.node}, the C library answers (${found.selfTest.length} self tests)`);
+  return ok("runtime", `Node ${found.node}, the C library can be called (${found.selfTest.length} self-tests)`);
 };
 
 const tun = ({ tun, uid }: Findings): Check => {
@@ -62,7 +62,7 @@ const tun = ({ tun, uid }: Findings): Check => {
     return {
       name,
       state: "missing",
-      saw: "not there",
+      saw: "does not exist",
       fix: "sudo modprobe tun    # in a container: run it with --device /dev/net/tun",
     };
   const mode = `mode ${(tun.mode & 0o777).toString(8).padStart(4, "0")}`;
@@ -73,7 +73,7 @@ const tun = ({ tun, uid }: Findings): Check => {
       name,
       state: "limited",
       saw: `${mode}: root can use it, ordinary users cannot`,
-      fix: "chmod 0666 /dev/net/tun    # for ordinary users; most distributions ship it so",
+      fix: "chmod 0666 /dev/net/tun    # for ordinary users; most distributions do that",
     };
   return ok(name, mode);
 };
@@ -91,7 +91,7 @@ const namespaceFix = (problem: string, manager: PackageManager | undefined): str
 
 const namespaces = (found: Findings): Check => {
   const name = "namespaces";
-  if (found.mayMakeNamespaces) return ok(name, "this process may make network namespaces");
+  if (found.mayMakeNamespaces) return ok(name, "this process may create network namespaces");
   if (found.userNamespaceProblem === undefined) return ok(name, "through an unprivileged user namespace");
   return {
     name,
@@ -109,7 +109,7 @@ const memlock = ({ lockableBytes }: Findings): Check => {
   return {
     name,
     state: "limited",
-    saw: `${saw}: enough for models; cards through VFIO want ${amount(WANTED_LOCKABLE)}`,
+    saw: `${saw}: enough for models; cards through VFIO need ${amount(WANTED_LOCKABLE)}`,
     fix: [
       `sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}    # this shell, now`,
       `echo "$USER - memlock ${WANTED_LOCKABLE / 1024}" | sudo tee /etc/security/limits.d/ferrule.conf    # from the next log-in`,
@@ -124,14 +124,14 @@ const processors = (found: Findings): Check => {
   return {
     name,
     state: "limited",
-    saw: `${saw}: driver and model take turns on one`,
-    fix: "give the machine a second core",
+    saw: `${saw}: driver and model share one`,
+    fix: "use a machine with a second core",
   };
 };
 
 /** Cards are no must: models need none. */
 const cards = (found: Findings): Check[] => {
-  if (found.cards.length === 0) return [ok("cards", "none of this family in this machine: see `ferrule list`")];
+  if (found.cards.length === 0) return [ok("cards", "no card of this family in this machine: see `ferrule list`")];
   return found.cards.flatMap(({ address, lacks }): Check[] => {
     const name = `card ${address}`;
     if (lacks.length === 0) return [ok(name, `ready: ${FERRULE} up ${address}`)];
@@ -193,7 +193,7 @@ const qemu = (found: Findings): Check => {
   const fix = qemuFix(found);
   if (found.qemu === undefined) return { name, state: "limited", saw: `not installed; ${use}`, fix };
   const { path, version } = found.qemu;
-  if (version === undefined) return { name, state: "limited", saw: `${path} does not tell its version; ${use}`, fix };
+  if (version === undefined) return { name, state: "limited", saw: `${path} does not report its version; ${use}`, fix };
   if (isAtLeast(version, QEMU_WANTED)) return ok(name, `${path}, version ${version}`);
   return { name, state: "limited", saw: `${path} is version ${version}; ${use}`, fix };
 };

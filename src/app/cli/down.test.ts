@@ -8,7 +8,7 @@ test("what is said of an interface that is down tells whether it is gone", () =>
   assert.equal(downSentence("fe0", 215, false, 0.664), "fe0 is down: process 215 removed it in 0.66 s.");
   assert.equal(
     downSentence("fe0", 215, true, 0.664),
-    "fe0 is down: process 215 let it go in 0.66 s. The TAP stays for the next one, as it was prepared.",
+    "fe0 is down: process 215 released it in 0.66 s. The prepared TAP remains for the next use.",
   );
 });
 

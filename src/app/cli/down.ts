@@ -33,15 +33,15 @@ const untilGone = async (name: string, pid: number, deadline: number): Promise<b
   while (exists(name)) {
     if (hasEnded(files, pid)) return exists(name) && isPrepared(files, name);
     if (performance.now() >= deadline)
-      throw new TookTooLong(`removing ${name}`, PATIENCE, `See who holds it: \`ip -d link show ${name}\`.`);
+      throw new TookTooLong(`removing ${name}`, PATIENCE, `See what holds it: \`ip -d link show ${name}\`.`);
     await sleep(10);
   }
   return false;
 };
 
 export const downSentence = (name: string, pid: number, stays: boolean, seconds: number): string => {
-  const what = stays ? "let it go" : "removed it";
-  const rest = stays ? " The TAP stays for the next one, as it was prepared." : "";
+  const what = stays ? "released it" : "removed it";
+  const rest = stays ? " The prepared TAP remains for the next use." : "";
   return `${name} is down: process ${pid} ${what} in ${seconds.toFixed(2)} s.${rest}`;
 };
 
@@ -63,13 +63,13 @@ const askDown = async (name: string): Promise<{ readonly now: string; readonly p
 
 export const down = command({
   name: "down",
-  summary: "take an interface down that `ferrule up` brought up",
+  summary: "take down an interface that `ferrule up` brought up",
   about:
-    "Returns once the interface is gone, or free where an administrator has prepared it. Must run in the network namespace\nwhere `ferrule up` was started, as the same user or as root; the interface itself may have been moved elsewhere.",
+    "Returns once the interface is removed, or free if an administrator has prepared it. Must run in the network namespace\nwhere `ferrule up` was started, as the same user or as root; the interface itself may have been moved elsewhere.",
   operands: [
     {
       placeholder: "NAME",
-      summary: "the interface's name, or the one given to `ferrule up --name` where it was renamed",
+      summary: "the interface's name, or the one given to `ferrule up --name` if it was renamed",
     },
   ],
   options: { json: JSON_OPTION },

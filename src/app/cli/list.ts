@@ -88,18 +88,18 @@ export const listLines = (
 
 const nothingLines = (files: Files): readonly string[] => [
   hasPci(files)
-    ? "There is no card of the RTL8169 family in this machine (10ec:8168, 8125, 8136, 8139 from revision 20 on, …)."
+    ? "No card of the RTL8169 family in this machine (10ec:8168, 8125, 8136, 8139 from revision 20 on, …)."
     : "This machine shows no PCI bus: is this a container without /sys?",
-  "`lspci -nn | grep -i ethernet` shows what there is. Without a card: `ferrule demo`, or `ferrule up model:rtl8168h`.",
+  "`lspci -nn | grep -i ethernet` shows all NICs. Without a card: `ferrule demo`, or `ferrule up model:rtl8168h`.",
 ];
 
 export const list = command({
   name: "list",
-  summary: "show this machine's cards, and what each lacks to be used",
+  summary: "show this machine's cards, and what is missing to use each",
   about: [
-    "Reads only. For each card of the family: chip, driver, IOMMU group and what else is in it, link, and the commands",
-    "that mend what is missing. The chip is asked when the card is awake and this runs as root; otherwise its PCI",
-    "identity stands in the table.",
+    "Reads only. For each card of the family: chip, driver, IOMMU group and its other members, link, and the commands",
+    "for what is missing. The chip is identified from its registers if the card is awake and this runs as root;",
+    "otherwise by its PCI identity.",
   ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },

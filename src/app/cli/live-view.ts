@@ -21,7 +21,7 @@ const TROUBLES = [
   ["wireDrops", "wire drop"],
   ["missedFrames", "missed by the NIC", "missed by the NIC"],
   ["receiveErrors", "receive error"],
-  ["deviceNonsense", "device nonsense", "device nonsense"],
+  ["deviceNonsense", "invalid device data", "invalid device data"],
   ["restarts", "restart"],
   ["overdueWaits", "overdue wait"],
   ["offences", "offence"],

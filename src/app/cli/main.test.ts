@@ -72,14 +72,14 @@ test("help for what is no command ends with 2", async () => {
   ]) {
     const { exit, err } = await run(argv, await commandsFor(argv));
     assert.equal(exit, 2, argv.join(" "));
-    assert.match(err, /^ferrule: ".+" is no command\nhint: Did you mean .*\n$/);
+    assert.match(err, /^ferrule: unknown command ".+"\nhint: Did you mean .*\n$/);
   }
 });
 
 test("a first word alone says which words can follow", async () => {
   const { exit, err } = await run(["model"]);
   assert.equal(exit, 2);
-  assert.equal(err, 'ferrule: "model" needs one more word\nhint: The commands are `ferrule model chips`.\n');
+  assert.equal(err, 'ferrule: "model" needs a subcommand\nhint: The commands are `ferrule model chips`.\n');
 });
 
 test("what only a mistake of ours can cause is to be reported where the package says", async () => {
@@ -95,13 +95,13 @@ test("commands of two words are found", async () => {
   assert.equal((await run(["model", "chips"])).exit, 0);
   const { exit, err } = await run(["model", "chip"]);
   assert.equal(exit, 2);
-  assert.match(err, /^ferrule: "model chip" is no command\nhint: Did you mean `ferrule model chips`\?.*\n$/);
+  assert.match(err, /^ferrule: unknown command "model chip"\nhint: Did you mean `ferrule model chips`\?.*\n$/);
 });
 
 test("an unknown command ends with 2, one line and a hint", async () => {
   const { exit, err, out } = await run(["uo"]);
   assert.equal(exit, 2);
-  assert.match(err, /^ferrule: "uo" is no command\nhint: Did you mean `up`\?.*\n$/);
+  assert.match(err, /^ferrule: unknown command "uo"\nhint: Did you mean `up`\?.*\n$/);
   assert.equal(out, "");
 });
 

@@ -27,16 +27,16 @@ const choose = (argv: readonly string[], commands: readonly Command[]): [Command
     const near = argv.length < 2 ? undefined : closest(typed, group);
     const list = group.map((name) => `\`ferrule ${name}\``).join(", ");
     throw new WrongUsage(
-      argv.length < 2 ? `"${first}" needs one more word` : `"${typed}" is no command`,
+      argv.length < 2 ? `"${first}" needs a subcommand` : `unknown command "${typed}"`,
       near === undefined ? `The commands are ${list}.` : `Did you mean \`ferrule ${near}\`? The commands are ${list}.`,
     );
   }
   if (first.startsWith("-"))
     throw new WrongUsage(
-      `there is no option ${first} before a command`,
+      `unknown option ${first} before the command`,
       "Options come after the command: `ferrule COMMAND --help` lists those of a command, `ferrule --help` the commands.",
     );
-  throw new WrongUsage(`"${first}" is no command`, didYouMean(first, names, "`ferrule --help` lists the commands."));
+  throw new WrongUsage(`unknown command "${first}"`, didYouMean(first, names, "`ferrule --help` lists the commands."));
 };
 
 const isHelp = (word: string | undefined): boolean => word !== undefined && HELP_WORDS.includes(word);

@@ -13,20 +13,20 @@ import { amount, count, counted, linkSpeed, table } from "./format.ts";
 const STOPPING = 16_000;
 
 const linkText = ({ answers, link, cable, plugged }: ServeState): string => {
-  if (!answers) return "down: the NIC fell off the bus (power)";
+  if (!answers) return "down: the NIC is off the bus (use: power)";
   if (link.up) {
     const pause = link.receivePause || link.transmitPause ? ", pause frames" : "";
     return `up, ${linkSpeed(link.speed)}, ${link.fullDuplex ? "full" : "half"} duplex${pause}`;
   }
-  if (!cable) return "down: the cable is out (link up)";
-  return plugged ? "down" : "down: nobody holds the wire's other end";
+  if (!cable) return "down: the cable is unplugged (use: link up)";
+  return plugged ? "down" : "down: nothing is connected at the far end";
 };
 
 const armedText = (state: ServeState, direction: Direction): string => {
   const { armed, struck, held } = state.wire[direction];
   const names = Object.keys(armed);
   const done = Object.entries(struck).flatMap(([name, times]) => (times > 0 ? [`${name} ${count(times)}`] : []));
-  return `${names.length === 0 ? "sound" : names.join(", ")}${done.length === 0 ? "" : `; struck: ${done.join(", ")}`}${held === 0 ? "" : `; ${count(held)} under way`}`;
+  return `${names.length === 0 ? "no impairment" : names.join(", ")}${done.length === 0 ? "" : `; affected: ${done.join(", ")}`}${held === 0 ? "" : `; ${count(held)} in transit`}`;
 };
 
 const nonzero = (values: Readonly<Record<string, number>>): string =>
@@ -42,11 +42,11 @@ export const stateLines = (state: ServeState): readonly string[] => {
     [
       ["chip", `${state.chip}, ${state.mac}`],
       ["client", state.client === 0 ? `none now, ${state.clients} so far` : `number ${state.client}`],
-      ["refused", nonzero({ "ended for what they sent": state.clientFaults, "turned away": state.clientsTurnedAway })],
+      ["refused", nonzero({ "disconnected for errors": state.clientFaults, "device in use": state.clientsTurnedAway })],
       ["link", linkText(state)],
       ["power", state.powerState === 3 ? "D3hot" : `D${state.powerState}`],
       ["guest sent", `${counted(traffic.sentFrames, "frame")} (${amount(traffic.sentBytes)})`],
-      ["guest got", `${counted(traffic.receivedFrames, "frame")} (${amount(traffic.receivedBytes)})`],
+      ["guest received", `${counted(traffic.receivedFrames, "frame")} (${amount(traffic.receivedBytes)})`],
       [
         "refused",
         `${counted(traffic.refused, "frame")}, ${count(state.counters.rxMissed)} missed for lack of descriptors`,
@@ -80,9 +80,9 @@ class NotReceived extends FerruleError {
 
 export const modelCtl = command({
   name: "model ctl",
-  summary: "change the link, the wire and the faults of a NIC that is being served",
+  summary: "change link, wire and faults of a served NIC",
   about: [
-    "What is armed stays armed, over clients and resets, until it is cleared or has struck as often as it was told.",
+    "Faults and impairments stay armed, across clients and resets, until they are cleared or have occurred N times.",
     "",
     ...table(
       CTL_SYNTAX.map(([words, what]) => [`  ${words}`, what]),
@@ -96,8 +96,8 @@ export const modelCtl = command({
     ),
   ].join("\n"),
   operands: [
-    { placeholder: "SOCKET", summary: "as given to `ferrule model serve --socket`" },
-    { placeholder: "COMMAND…", summary: "one of the above", many: true },
+    { placeholder: "SOCKET", summary: "as in `ferrule model serve --socket`" },
+    { placeholder: "COMMAND…", summary: "one of the commands above", many: true },
   ],
   options: { json: JSON_OPTION },
   examples: [

@@ -219,7 +219,7 @@ test("a kind of interrupts that the chip does not have is refused with those it 
   await main(words, [modelServe], terminal, false);
   assert.equal(
     terminal.err.text,
-    "ferrule: RTL8169sc/8110sc has no MSI-X\nhint: Use one of: intx; or leave --interrupts out.\n",
+    "ferrule: RTL8169sc/8110sc has no MSI-X\nhint: Use one of: intx; or omit --interrupts.\n",
   );
 });
 
@@ -266,7 +266,7 @@ test("`ctl stop` ends the server, and is answered when nothing of it is left", a
   assert.equal(await s.exit, 0);
   assert.equal(await asked, 0);
   assert.deepEqual(order, ["closed", "answered"]);
-  assert.equal(terminal.out.text, `stopped: ${s.socket} is served no longer\n`);
+  assert.equal(terminal.out.text, `stopped: ${s.socket} is no longer served\n`);
   assert.match(s.terminal.out.text, /stopped \(ferrule model ctl stop\)/);
 });
 
@@ -283,7 +283,7 @@ test("with --once it ends with its guest, and with an error if there were offenc
     s.serving.tell({ kind: "client", client: 1, connected: false, why: "" });
     if (offences === 0) assert.equal(await s.exit, 0);
     else await assert.rejects(s.exit, { code: "OFFENCES_COMMITTED", message: /committed 2 offences/ });
-    assert.match(s.terminal.out.text, /stopped \(client 1 has gone\)/);
+    assert.match(s.terminal.out.text, /stopped \(client 1 has disconnected\)/);
   }
 });
 

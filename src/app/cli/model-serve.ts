@@ -90,7 +90,7 @@ export const serve = async (
         showing.report(event);
         if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
         if (once && event.kind === "client" && !event.connected && event.client !== 0)
-          stop.ask(`client ${event.client} has gone`);
+          stop.ask(`client ${event.client} has disconnected`);
       });
       showing.watch({ read: () => serving.statistics(), draw: serveView, redrawMillis: REDRAW });
       const end = await Promise.race([stop.asked, failed.promise]);
@@ -112,7 +112,7 @@ export const serve = async (
 const STRICT: readonly Strictness[] = ["warn", "error", "off"];
 const parseStrict = (text: string): Strictness => {
   const strict = STRICT.find((known) => known === text);
-  if (strict === undefined) throw new WrongUsage(`"${text}" is no strictness`, `Write ${STRICT.join(", ")}.`);
+  if (strict === undefined) throw new WrongUsage(`invalid --strict "${text}"`, `Use one of: ${STRICT.join(", ")}.`);
   return strict;
 };
 
@@ -124,7 +124,7 @@ const parseInterrupts = (text: string | undefined, chip: Chip): InterruptKind | 
   if (kind !== undefined && !has.includes(kind))
     throw new WrongUsage(
       `${chip.name} has no ${KIND_NAMES[kind]}`,
-      `Use one of: ${has.join(", ")}; or leave --interrupts out.`,
+      `Use one of: ${has.join(", ")}; or omit --interrupts.`,
     );
   return kind;
 };
@@ -133,10 +133,10 @@ const KIND_NAMES: Readonly<Record<InterruptKind, string>> = { intx: "INTx", msi:
 const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined => {
   const medium = MEDIA.find((known) => known === text);
   if (text !== undefined && medium === undefined)
-    throw new WrongUsage(`"${text}" is no medium`, `Write ${MEDIA.join(" or ")}.`);
+    throw new WrongUsage(`invalid --medium "${text}"`, `Use ${MEDIA.join(" or ")}.`);
   if (medium === "fibre" && !takesModules(chip))
     throw new WrongUsage(
-      `there is no ${chip.name} for fibre`,
+      `${chip.name} has no fibre variant`,
       `There is of ${CHIPS.filter(takesModules)
         .map(({ key }) => key)
         .join(", ")}.`,
@@ -148,9 +148,9 @@ const FORMATS: readonly TraceFormat[] = ["text", "json"];
 const parseTrace = (path: string | undefined, format: string | undefined): ServeOptions["trace"] => {
   const chosen = FORMATS.find((known) => known === format);
   if (format !== undefined && chosen === undefined)
-    throw new WrongUsage(`"${format}" is no trace format`, `Write ${FORMATS.join(" or ")}.`);
+    throw new WrongUsage(`invalid trace format "${format}"`, `Use ${FORMATS.join(" or ")}.`);
   if (path === undefined) {
-    if (format !== undefined) throw new WrongUsage("a trace format without a trace", "Name a file: --trace FILE.");
+    if (format !== undefined) throw new WrongUsage("--trace-format without --trace", "Add a file: --trace FILE.");
     return undefined;
   }
   return { path: outputPath(path), format: chosen ?? (path.endsWith(".jsonl") ? "json" : "text") };
@@ -164,59 +164,63 @@ const socketPath = (typed: string): string => {
 
 export const modelServe = command({
   name: "model serve",
-  summary: "give a NIC of the family to QEMU, over a vfio-user socket",
+  summary: "serve a NIC of the family to QEMU, on a vfio-user socket",
   about: [
     "The model becomes a PCI device that any guest's own driver drives. Prints the arguments for QEMU (10.1 or newer),",
-    "then a line for each client that comes or goes, each thing the driver does that real hardware would punish, and",
-    "each change of the link. Clients come one after the other; each finds the power just on. A guest that reboots",
-    "stays the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and leaves nothing behind. Started in the",
-    "background with npx, it is not npm's process that must be killed: use `stop`, or --once.",
+    "then a line for each client that connects or disconnects, each driver error that would fail on real hardware, and",
+    "each link change. Clients connect one after the other; for each the NIC is as after power-on. A guest that reboots",
+    "remains the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and cleans up. If it was started in the",
+    "background with npx, killing npm's process does not end it: use `stop`, or --once.",
     "",
-    "SPEC says where the NIC's cable ends:",
+    "SPEC is the far end of the NIC's cable:",
     ...WIRE_SYNTAX.map((line) => `  ${line}`),
   ].join("\n"),
   operands: [],
   options: {
     chip: { kind: "value", placeholder: "CHIP", summary: "see `ferrule model chips`", default: "rtl8168h" },
-    socket: { kind: "value", placeholder: "PATH", summary: "where QEMU finds the device; PATH.ctl is for `model ctl`" },
+    socket: {
+      kind: "value",
+      placeholder: "PATH",
+      summary: "socket of the device for QEMU; PATH.ctl is for `model ctl`",
+    },
     "socket-mode": {
       kind: "value",
       placeholder: "MODE",
-      summary: "permissions of PATH, and of a socket that --wire listens at, in octal digits",
+      summary: "permissions of PATH, and of a socket on which --wire listens, in octal digits",
       default: "600",
     },
     wire: { kind: "value", placeholder: "SPEC", summary: "the wire's far end", default: "responder" },
-    mac: { kind: "value", placeholder: "MAC", summary: "the NIC's own address; a random one unless given" },
+    mac: { kind: "value", placeholder: "MAC", summary: "the NIC's own address; default: random" },
     capture: {
       kind: "value",
       placeholder: "FILE",
-      summary: "write what crosses the wire to a pcapng file; - for stdout",
+      summary: "capture the wire's frames in a pcapng file; - for stdout",
     },
     trace: {
       kind: "value",
       placeholder: "FILE",
-      summary: "write every register access by name (docs/trace.md); JSON lines when FILE ends in .jsonl",
+      summary: "record every register access by name (docs/trace.md); JSON lines if FILE ends in .jsonl",
     },
-    "trace-format": { kind: "value", placeholder: "FORMAT", summary: "text or json, whatever FILE is called" },
+    "trace-format": { kind: "value", placeholder: "FORMAT", summary: "text or json, whatever the name of FILE" },
     strict: {
       kind: "value",
       placeholder: "MODE",
-      summary: "what a driver's offences do: warn, error (the NIC falls off the bus, and the exit code is 1) or off",
+      summary: "effect of a driver's offences: warn, error (the NIC leaves the bus, and the exit code is 1) or off",
       default: "warn",
     },
     interrupts: {
       kind: "value",
       placeholder: "KIND",
-      summary: "the best that the NIC offers: intx, msi or msix; all that the chip has unless given",
+      summary: "the best that the NIC offers: intx, msi or msix; default: all that the chip has",
     },
     medium: {
       kind: "value",
       placeholder: "MEDIUM",
-      summary: "copper, or fibre: a cage for an SFP module, with rtl8127a",
+      summary: "copper, or fibre: an SFP cage, with rtl8127a",
     },
     once: {
       kind: "flag",
-      summary: "end with the first client, and with exit code 1 if its driver committed offences: for CI",
+      summary: "end after the first client, with exit code 1 if its driver committed offences: for CI",
     },
     ...LOG_OPTIONS,
   },
@@ -235,7 +239,7 @@ export const modelServe = command({
   },
   async run({ values, terminal }) {
     if (values.socket === undefined)
-      throw new WrongUsage("--socket is missing", "Say where QEMU shall find the device: --socket nic.sock.");
+      throw new WrongUsage("--socket is missing", "Give a path for QEMU: --socket nic.sock.");
     const chip = parseChip(values.chip);
     const options: ServeOptions = {
       chip: chip.key,

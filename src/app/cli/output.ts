@@ -17,7 +17,7 @@ export const besideOutputs = (terminal: Terminal, outputs: readonly (string | un
   if (twice !== undefined)
     throw new WrongUsage(
       `two outputs go to ${twice === STANDARD_OUTPUT ? "standard output" : twice}`,
-      "Give each a file of its own.",
+      "Use a separate file for each.",
     );
   if (!named.includes(STANDARD_OUTPUT)) return terminal;
   if (terminal.out.isTerminal)

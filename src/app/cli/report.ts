@@ -19,7 +19,7 @@ const MODEL = "model:";
 /** The bundle could not be put where it should go. */
 export class NotWritten extends FerruleError {
   readonly code = "NOT_WRITTEN";
-  readonly hint = "Choose a place that you may write to, or leave --output out: the report goes to stdout then.";
+  readonly hint = "Choose a directory with write permission, or omit --output to write the report to stdout.";
   constructor(path: string, cause: unknown) {
     super(`${path} cannot be written [${(cause as NodeJS.ErrnoException).code ?? "EIO"}]`, { cause });
   }
@@ -66,7 +66,7 @@ const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
     ? ({ kind: "model", chip: parseChip(typed.slice(MODEL.length)) } as const)
     : parseDevice(typed);
   if (device.kind !== "pci") {
-    if (unsafeNoIommu) throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Leave it out.");
+    if (unsafeNoIommu) throw new WrongUsage("--unsafe-noiommu is only for cards", "Omit it.");
     return device;
   }
   checkCard(device.address, { unsafeNoIommu });
@@ -75,21 +75,21 @@ const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
 
 export const report = command({
   name: "report",
-  summary: "write down what a device is and does, to send with a question",
+  summary: "describe a device and its bring-up, to send with a question",
   about: [
-    "Brings the device up, waits up to 6 s for a carrier, and takes it down again: nothing else may use it meanwhile. Tells",
+    "Brings the device up, waits up to 6 s for a carrier, and takes it down again: nothing else may use it meanwhile. Reports",
     "chip, registers by name, PHY, counters, configuration space, every register access of the bring-up, and facts about",
     "this system, as one JSON document.",
     "",
-    "It holds no MAC or IP address, serial number, host or user name, and no payload: what may be one is left out, as the",
-    "report itself says. Read it before you send it. Registers whose reading changes something are not read.",
-    "Exit code 1 when the device could not be brought up; the report is written all the same.",
+    "It contains no MAC or IP address, serial number, host or user name, and no payload: possible ones are removed, as the",
+    "report itself states. Read it before you send it. Registers with side effects on reading are not read.",
+    "Exit code 1 if the device could not be brought up; the report is written nevertheless.",
   ].join("\n"),
   operands: [
     { placeholder: "DEVICE", summary: "a card's PCI address, after `ferrule bind`; or model:CHIP, or vfio-user:PATH" },
   ],
   options: {
-    output: { kind: "value", placeholder: "FILE", summary: "where to write it; stdout unless given" },
+    output: { kind: "value", placeholder: "FILE", summary: "output file; default: stdout" },
     "unsafe-noiommu": { kind: "flag", summary: "as for `ferrule up`" },
   },
   examples: ["sudo npx ferrule report 0000:03:00.0 --output report.json", "npx ferrule report model:rtl8168h"],

@@ -58,7 +58,7 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
     case "serving":
       return [
         `serving ${news.chip}, ${news.mac}, at ${news.socket}, wire ${news.wire}`,
-        "Give it to a guest with QEMU 10.1 or newer:",
+        "Use it in a guest with QEMU 10.1 or newer:",
         "",
         ...["  qemu-system-x86_64 …", ...news.qemu.map((words) => `    ${words}`)].map((line, i) =>
           i < news.qemu.length ? `${line} \\` : line,
@@ -68,7 +68,7 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
       ];
     case "client":
       if (news.connected) return [`client ${news.client} connected`];
-      if (news.client === 0) return [`a client was turned away: ${news.why}`];
+      if (news.client === 0) return [`a client was rejected: ${news.why}`];
       return [`client ${news.client} disconnected${news.why === "" ? "" : `: ${news.why}`}`];
     case "offence":
       return offenceLines(news, paint);
@@ -81,11 +81,11 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
     case "bus":
       return [
         news.answers
-          ? "the NIC answers on the bus again"
-          : "the NIC fell off the bus: it answers nothing until it is reset (`model ctl SOCKET power`) or has another client",
+          ? "the NIC responds on the bus again"
+          : "the NIC left the bus: it does not respond until it is reset (`model ctl SOCKET power`) or another client connects",
       ];
     case "wake":
-      return ["the NIC asks to wake the guest up (PME)"];
+      return ["the NIC requests a wake-up of the guest (PME)"];
     case "warning":
       return [`warning: ${news.message} (${news.hint})`];
     case "failed":

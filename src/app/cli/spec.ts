@@ -12,7 +12,7 @@ const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";
 
 const chipHint = (text: string): string => {
   const ancestor = ANCESTORS.find(({ key }) => key === text.toLowerCase());
-  if (ancestor !== undefined) return `There is no model of the ${ancestor.name}; a card in a slot can be driven.`;
+  if (ancestor !== undefined) return `The ${ancestor.name} has no model; a card with it is supported.`;
   const near = chipsNear(text);
   if (near.length === 1) return `Did you mean ${keysOf(near)}? ${ALL_CHIPS_HINT}`;
   return near.length === 0 ? ALL_CHIPS_HINT : `There are ${keysOf(near)}.`;
@@ -24,7 +24,7 @@ const chipHint = (text: string): string => {
  */
 export const parseChip = (text: string): Chip => {
   const [chip, ...others] = chipsCalled(text);
-  if (chip === undefined) throw new WrongUsage(`no chip is called "${text}"`, chipHint(text));
+  if (chip === undefined) throw new WrongUsage(`unknown chip "${text}"`, chipHint(text));
   if (others.length > 0)
     throw new WrongUsage(
       `"${text}" is the name of ${others.length + 1} chips`,
@@ -56,7 +56,7 @@ export const parseDevice = (text: string): Device => {
   if (address !== undefined) return { kind: "pci", address };
   const [chip] = chipsCalled(text);
   const hint = chip === undefined ? DEVICE_HINT : `Did you mean \`model:${chip.key}\`?`;
-  throw new WrongUsage(`"${text}" is no device`, hint);
+  throw new WrongUsage(`unknown device "${text}"`, hint);
 };
 
 /** An interface name the kernel takes as it stands. */
@@ -96,7 +96,7 @@ export const parseBytes = (text: string): number => {
   const bytes = parts === null ? Number.NaN : Math.round(Number(parts[1]) * factor);
   if (!(bytes >= 1 && bytes <= MOST_BYTES))
     throw new WrongUsage(
-      `"${text}" is no amount of data`,
+      `"${text}" is not an amount of data`,
       "Write bytes, or a number with K, M or G: 512K, 64M, 1G (at most 1024G).",
     );
   return bytes;

@@ -7,22 +7,22 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { withNulls } from "./nulls.ts";
 
 const sentence = ({ address, to, changed }: Moved): string => {
-  if (to === undefined) return `${address} has no driver, as before \`ferrule bind\`.`;
-  return changed ? `${address} is with ${to} again.` : `${address} is with ${to} already.`;
+  if (to === undefined) return `${address} has no driver now, as before \`ferrule bind\`.`;
+  return changed ? `${address} is bound to ${to} again.` : `${address} is already bound to ${to}.`;
 };
 
 export const unbind = command({
   name: "unbind",
-  summary: "give a card back to the kernel driver it had",
+  summary: "return a card to its kernel driver",
   about: [
-    "Undoes `ferrule bind`: the card goes back to the driver it had, or to whichever takes it where nothing is known of",
-    "that. Also mends what an interrupted `bind` or `unbind` left. Needs root.",
+    "Undoes `ferrule bind`: the card is bound to its former driver, or, if that is unknown, to the driver",
+    "that the kernel chooses. Also completes an interrupted `bind` or `unbind`. Needs root.",
     "",
-    "A card that a process has open is not taken from it without --force; with it, the kernel asks that process to let",
-    "go, which `ferrule up` does.",
+    "A card that a process has open is not unbound without --force; with it, the kernel asks that process to release",
+    "the card, which `ferrule up` does.",
   ].join("\n"),
   operands: [BDF],
-  options: { force: { kind: "flag", summary: "also when a process has it open" }, json: JSON_OPTION },
+  options: { force: { kind: "flag", summary: "even if a process has it open" }, json: JSON_OPTION },
   examples: ["sudo npx ferrule unbind 0000:03:00.0"],
   async run({ values, operands, terminal }) {
     const address = parseBdf(operands[0]!);

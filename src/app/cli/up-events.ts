@@ -31,7 +31,7 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
     case "wire":
       return event.plugged ? "wire plugged" : `wire unplugged: ${event.why}`;
     case "renamed":
-      return `the interface is called ${event.name} now`;
+      return `the interface was renamed to ${event.name}`;
     case "warning":
       return `warning: ${event.message} (${event.hint})`;
     case "note":

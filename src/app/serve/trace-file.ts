@@ -14,7 +14,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EDQUOT: "Your disk quota is used up: free some space or trace elsewhere.",
   EPIPE: "Whoever read the pipe has gone.",
   EAGAIN: "Whoever reads the pipe does not keep up: trace to a file.",
-  ENXIO: "Nobody reads this pipe: start the reader first.",
+  ENXIO: "The pipe has no reader: start the reader first.",
   ENOENT: "Create the directory first.",
   EISDIR: "Name a file, not a directory.",
 };
@@ -28,7 +28,7 @@ export class TraceFailed extends FerruleError {
   constructor(path: string, cause: unknown) {
     const code = codeOf(cause);
     super(`trace to ${outputName(path)} stopped: ${code}`, { cause });
-    this.hint = HINTS[code] ?? "Choose a place that you may write to.";
+    this.hint = HINTS[code] ?? "Choose a directory in which you have write permission.";
   }
 }
 

@@ -107,7 +107,7 @@ export const parseWire = (text: string): WireSpec => {
     if (kind === "unix") return parseUnix(text, rest);
     if (kind === "pcap") return parsePcap(text, rest);
   }
-  throw new WrongUsage(`"${text}" is no wire`, HINT);
+  throw new WrongUsage(`unknown wire "${text}"`, HINT);
 };
 
 /** The wire of a NIC at the other end of this cable; undefined where the far end is no NIC. */
