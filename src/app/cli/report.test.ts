@@ -49,7 +49,7 @@ test("a file that cannot be written is told of before any device is touched", as
   assert.match(err, /there is no PCI function fffe:1f:1f\.7/);
   const model = await run("model:rtl8168h", "--output", join(FOLDER, "none", "report.json"));
   assert.equal(model.exit, 1);
-  assert.match(model.err, /cannot be written \[ENOENT\]\nhint: Choose a place/);
+  assert.match(model.err, /cannot be written \[ENOENT\]\nhint: Choose a directory/);
 });
 
 test("what is no device, or cannot be one here, is refused", async () => {
