@@ -102,7 +102,7 @@ test("a captured port writes every frame of both directions, with its time, and 
   assert.equal(third!.bytes[0], 4);
 });
 
-test("more than the buffer holds is written on the way", () => {
+test("frames beyond the buffer's size are written meanwhile", () => {
   const sink = new FakeSink(() => Infinity);
   const frame = new Uint8Array(60_000).fill(7);
   {
@@ -118,7 +118,7 @@ test("more than the buffer holds is written on the way", () => {
   assert.equal(sink.closed, 1);
 });
 
-test("a full disk, wherever it strikes, leaves whole blocks, is reported once, and stops nothing", () => {
+test("a full disk at any point leaves whole blocks, is reported once, and does not stop traffic", () => {
   const frame = new Uint8Array(256);
   fc.assert(
     fc.property(fc.integer({ min: 200, max: 3000 }), fc.integer({ min: 1, max: 700 }), (limit, chunk) => {
@@ -165,7 +165,7 @@ test("a pipe that takes bytes in pieces gets every byte once and in order", () =
   );
 });
 
-test("a pipe nobody reads costs frames, which is told, not traffic, and closing gives up after a second", () => {
+test("an unread pipe loses captured frames, which is reported, not traffic, and closing waits at most a second", () => {
   let blocked = false;
   const sink = new FakeSink(() => {
     if (blocked) throw failure("EAGAIN");
@@ -189,7 +189,7 @@ test("a pipe nobody reads costs frames, which is told, not traffic, and closing 
   assert.deepEqual(sink.packets, []);
 });
 
-test("a reader that goes away is one error, and no more", () => {
+test("a reader that ends causes one error", () => {
   let gone = false;
   const sink = new FakeSink(() => {
     if (gone) throw failure("EPIPE");

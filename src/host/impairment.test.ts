@@ -49,7 +49,7 @@ const setUp = (seed = 7) => {
   return { clock, far, wire, received, damaged, send, come };
 };
 
-test("a wire with nothing armed passes frames where they lie, and what continues what", () => {
+test("a wire without impairments passes frames in place, with their continuation marks", () => {
   const { far, wire, received, send, come } = setUp();
   send(1, 2, 3);
   wire.reserve(3);
@@ -63,7 +63,7 @@ test("a wire with nothing armed passes frames where they lie, and what continues
   assert.deepEqual(received, [[4, 5]]);
 });
 
-test("loses as many frames as it was told, one way only, then is as before", () => {
+test("loses the given number of frames, in one direction only", () => {
   const { far, wire, received, send, come } = setUp();
   wire.arm("out", "loss", { count: 2 });
   for (let i = 0; i < 4; i++) {
@@ -98,7 +98,7 @@ test("damages one bit behind the addresses, and not the sender's own copy", () =
   }
 });
 
-test("a frame of a bad cable reaches the NIC as damaged, and no one behind a switch", () => {
+test("a frame with a bad FCS reaches the NIC as damaged, and is dropped by a switch", () => {
   const { far, wire, received, damaged, send, come } = setUp();
   wire.arm("out", "crc", { count: 1 });
   wire.arm("in", "crc", { count: 1 });
@@ -111,7 +111,7 @@ test("a frame of a bad cable reaches the NIC as damaged, and no one behind a swi
   assert.deepEqual(damaged, [Damage.crc]);
 });
 
-test("a doubled frame comes twice, a swapped one behind the next", () => {
+test("a duplicated frame arrives twice, a reordered one after the next", () => {
   const { far, wire, send } = setUp();
   wire.arm("out", "duplicate", { count: 1 });
   send(1);
@@ -120,7 +120,7 @@ test("a doubled frame comes twice, a swapped one behind the next", () => {
   assert.deepEqual(far.sent, [[1], [1], [3], [2], [4]]);
 });
 
-test("a frame that waits for another to pass it does not wait for ever", () => {
+test("a reordered frame is delivered after a limited time", () => {
   const { clock, far, wire, send } = setUp();
   wire.arm("out", "reorder", { count: 1 });
   send(1);
@@ -169,12 +169,12 @@ const survivors = (seed: number): string => {
   return JSON.stringify([far.sent, received]);
 };
 
-test("the same seed strikes the same frames, and directions do not share their luck", () => {
+test("the same seed affects the same frames, and the directions are independent", () => {
   assert.equal(survivors(1), survivors(1));
   assert.notEqual(survivors(1), survivors(2));
 });
 
-test("what cleared is over; held frames still come", () => {
+test("cleared impairments end; held frames are still delivered", () => {
   const { clock, far, wire, send } = setUp();
   wire.arm("out", "delay", { micros: 10 });
   send(1);
@@ -184,7 +184,7 @@ test("what cleared is over; held frames still come", () => {
   assert.deepEqual(far.sent, [[2], [1]]);
 });
 
-test("refuses probabilities, counts and delays that cannot be", () => {
+test("rejects invalid probabilities, counts and delays", () => {
   const { wire } = setUp();
   for (const wrong of [
     { probability: 1.1 },
@@ -235,7 +235,7 @@ test("what passes untouched is counted as well, in one piece and in two", () => 
   assert.equal(gathering.totals("out").deliveredBytes, 50);
 });
 
-test("the sums agree at any time, whatever is armed and whoever takes what: nothing is lost but what is told", () => {
+test("the totals agree at all times, with any impairments and receivers", () => {
   const setting = fc.record({
     name: fc.constantFrom(...IMPAIRMENTS),
     probability: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -280,7 +280,7 @@ test("the sums agree at any time, whatever is armed and whoever takes what: noth
   );
 });
 
-test("no frame comes from nowhere: each that arrives was sent, at most twice, whatever is armed", () => {
+test("each frame that arrives was sent, and arrives at most twice, with any impairments", () => {
   const setting = fc.record({
     name: fc.constantFrom(...IMPAIRMENTS.filter((name) => name !== "corrupt" && name !== "crc")),
     probability: fc.double({ min: 0, max: 1, noNaN: true }),

@@ -178,7 +178,7 @@ const wrong = (frame: Uint8Array, at: number): Uint8Array => {
   return frame;
 };
 
-test("says nothing to damaged frames, and counts them", () => {
+test("does not reply to damaged frames, and counts them", () => {
   const { silent, responder, v4, v6 } = bench();
   const ping = { identifier: 1, sequence: 1 };
   silent(wrong(datagram(v4, 7, new Uint8Array(20)), 50));
@@ -200,7 +200,7 @@ test("says nothing to damaged frames, and counts them", () => {
   assert.equal(responder.counts.ignored, 0);
 });
 
-test("says nothing to what is not for it, or must not be answered", () => {
+test("does not reply to frames for others, or that must not be answered", () => {
   const { silent, responder, v4 } = bench();
   const payload = new Uint8Array(30);
   silent(datagram({ ...v4, destination: Uint8Array.of(2, 9, 9, 9, 9, 9) }, 7, payload));

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 import { SendArena } from "./send-arena.ts";
 
-test("the send arena never lends a place twice, whatever the order of frames and completions", () => {
+test("the send arena never allocates space twice, whatever the order of frames and completions", () => {
   const action = fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.constant(0));
   fc.assert(
     fc.property(fc.array(action, { maxLength: 300 }), fc.nat(7), (actions, start) => {
@@ -33,7 +33,7 @@ test("the send arena never lends a place twice, whatever the order of frames and
   );
 });
 
-test("the send arena refuses completions out of order, and spans too small for two frames", () => {
+test("the send arena rejects completions out of order, and spans too small for two frames", () => {
   const arena = new SendArena({ offset: 0, length: 4000 }, 1000, 0);
   arena.add(arena.place(), 10);
   assert.throws(() => arena.free(8), Misuse);

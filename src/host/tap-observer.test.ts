@@ -67,7 +67,7 @@ test("a TAP's name, MTU, address, filter and namespace are seen as users change 
   assert.equal(other.currentName(), "ft0");
 });
 
-test("a macvlan, which nobody gives notice of, makes it promiscuous", { skip }, (context) => {
+test("a macvlan, which causes no notification, makes it promiscuous", { skip }, (context) => {
   using namespace = NetworkNamespace.create();
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);
@@ -81,7 +81,7 @@ test("a macvlan, which nobody gives notice of, makes it promiscuous", { skip }, 
   assert.equal(observer.look().promiscuous, false);
 });
 
-test("a name that Ferrule would not give is no obstacle", { skip }, () => {
+test("a name that Ferrule would not choose is handled", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);
@@ -91,7 +91,7 @@ test("a name that Ferrule would not give is no obstacle", { skip }, () => {
   assert.equal(observer.look().mtu, 2000);
 });
 
-test("a TAP that was deleted says so", { skip }, () => {
+test("a deleted TAP is reported", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);

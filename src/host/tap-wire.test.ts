@@ -227,7 +227,7 @@ test("a NIC that takes segments as they are cut gets the same frames, and the sa
   assert.equal(ways[0]!.frames.length, Math.ceil(60_000 / 1448) + 3);
 });
 
-test("a NIC that never has room again does not stop the world: its frames are dropped and counted", { skip }, () => {
+test("a NIC without room does not block others: its frames are dropped and counted", { skip }, () => {
   using r = rig();
   r.nic.room = 0;
   for (let i = 0; i < 5; i++) r.far.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
@@ -245,7 +245,7 @@ test("a short frame from the far kernel is padded with zeros, as its own NIC wou
   assert.deepEqual([...r.nic.frames[1]!], [...new Uint8Array(42).fill(7), ...new Uint8Array(18)]);
 });
 
-test("whatever a virtio header says, the NIC gets frames no longer than the one that came", { skip }, () => {
+test("for any virtio header, the NIC gets frames no longer than the one received", { skip }, () => {
   using r = rig();
   const half = fc.oneof(fc.constantFrom(0, 6, 14, 16, 34, 66, 1448), fc.nat(0xffff));
   const request = fc.record({
@@ -362,7 +362,7 @@ test("a NIC with hardly any descriptors slows TCP down and loses nothing", { ski
   assert.equal(n.uplink.counters.sendDrops, 0);
 });
 
-test("frames for an interface that is down are counted apart, and nothing spins", { skip: skipTap }, () => {
+test("frames for an interface that is down are counted separately, without busy waiting", { skip: skipTap }, () => {
   using n = network();
   n.far.interfaces.down("far0");
   n.near.interfaces.down("near0");
@@ -377,7 +377,7 @@ test("frames for an interface that is down are counted apart, and nothing spins"
   assert.deepEqual([n.uplink.counters.hostDown, n.uplink.counters.receiveDrops], [1, 0]);
 });
 
-test("an interface that is deleted ends the uplink with an error that says so", { skip: skipTap }, () => {
+test("deleting the interface ends the uplink with an error", { skip: skipTap }, () => {
   using n = network();
   n.near.tap[Symbol.dispose]();
   assert.throws(() => n.uplink.pumpOut(64), { code: "DESCRIPTOR_CLOSED" });

@@ -199,7 +199,7 @@ test("TCP and UDP checksums are left to the NIC, from 60 bytes of frame on", { s
   assert.ok(short.subarray(45).every((byte) => byte === 0));
 });
 
-test("a tag is taken out of the frame and said beside it", { skip }, () => {
+test("a tag is stripped from the frame and passed beside it", { skip }, () => {
   using rig = outRig();
   const ends = { ...V4, tag: 0x6123 };
   rig.host.send(superFrame(ends, 9000));
@@ -255,7 +255,7 @@ test("a forwarded super-frame that has its checksum already comes out as any oth
     }
 });
 
-test("a NIC that offers IPv4 alone is asked for nothing over IPv6", { skip }, () => {
+test("a NIC with offloads over IPv4 only gets no request over IPv6", { skip }, () => {
   using rig = outRig({ ...OFFLOADS, ipv6: false });
   rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
   rig.host.send(superFrame(V4, 9000));
@@ -271,7 +271,7 @@ test("a NIC that offers IPv4 alone is asked for nothing over IPv6", { skip }, ()
   assert.deepEqual([rig.out.softwareCuts, rig.out.softwareSums, rig.out.drops], [1, 1, 0]);
 });
 
-test("with the NIC's ring full nothing more is read, and nothing is lost", { skip }, () => {
+test("with a full ring nothing more is read, and nothing is lost", { skip }, () => {
   for (const offloads of [OFFLOADS, NO_OFFLOADS]) {
     using rig = outRig(offloads);
     rig.link.room = 5;
@@ -364,7 +364,7 @@ test("single frames go out as they came, and long verified ones with a partial c
   ]);
 });
 
-test("a tag the NIC took out is put back", { skip }, () => {
+test("a tag that the NIC stripped is reinserted", { skip }, () => {
   using rig = inRig();
   const good = Received.tagged | Received.ipChecksumGood | Received.udpChecksumGood;
   const ends = { ...V4, tag: 0x2005 };
@@ -378,7 +378,7 @@ test("a tag the NIC took out is put back", { skip }, () => {
   assert.equal(rig.uplink.tagsTaken, 2);
 });
 
-test("buffers come back also when the interface has gone", { skip }, () => {
+test("buffers are released even if the interface is gone", { skip }, () => {
   const host = new FakeTap();
   const link = new NotingLink();
   const uplink = new UplinkIn(host.tap, link, undefined);

@@ -64,7 +64,7 @@ const drain = (far: Fd): Uint8Array => {
   return Buffer.concat(parts);
 };
 
-test("sends each frame behind its length, a burst at once", () => {
+test("sends each frame after its length, and a burst in one call", () => {
   using s = disposable(setUp());
   assert.ok(s.send(60, 1) && s.send(61, 2));
   assert.equal(drain(s.far).length, 0);
@@ -72,7 +72,7 @@ test("sends each frame behind its length, a burst at once", () => {
   assert.deepEqual(new Uint8Array(drain(s.far)), framed(ofLength(60, 1), ofLength(61, 2)));
 });
 
-test("leaves the padding of a short packet out, as QEMU's own NICs do", () => {
+test("omits the padding of a short packet, as QEMU's own NICs do", () => {
   using s = disposable(setUp());
   const at = s.wire.reserve(60);
   s.wire.bytes.fill(0, at, at + 60);
@@ -83,7 +83,7 @@ test("leaves the padding of a short packet out, as QEMU's own NICs do", () => {
   assert.equal(s.wire.delivery.counts.sentBytes, 60);
 });
 
-test("delivers frames whatever pieces they come in", () => {
+test("delivers frames that arrive in any pieces", () => {
   using s = disposable(setUp());
   const frames = [ofLength(60, 1), ofLength(1514, 2), ofLength(14, 3)];
   const bytes = framed(...frames);
@@ -95,7 +95,7 @@ test("delivers frames whatever pieces they come in", () => {
   assert.deepEqual(s.ends, []);
 });
 
-test("any bytes in any pieces leave it alive: frames come, or the connection ends", () => {
+test("any input results in frames or the end of the connection", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 20 }), (pieces) => {
       using s = disposable(setUp());
@@ -111,7 +111,7 @@ test("any bytes in any pieces leave it alive: frames come, or the connection end
   );
 });
 
-test("a length that cannot be ends the connection, after the frames before it", () => {
+test("an invalid length ends the connection, after the frames before it", () => {
   using s = disposable(setUp());
   write(s.far.number, framed(ofLength(60)));
   write(s.far.number, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3));
@@ -121,7 +121,7 @@ test("a length that cannot be ends the connection, after the frames before it", 
   assert.equal(s.wire.fd, -1);
 });
 
-test("frames that are too short are counted and passed over", () => {
+test("frames that are too short are counted and skipped", () => {
   using s = disposable(setUp());
   write(s.far.number, framed([], ofLength(13), ofLength(14)));
   s.wire.pump(64);
@@ -154,7 +154,7 @@ test("without a connection what the NIC sends is lost and counted", () => {
   assert.equal(s.wire.delivery.drops, 1);
 });
 
-test("a slow reader makes the NIC wait, one that stands still for a second does not, and no frame is torn", () => {
+test("a slow reader makes the NIC wait, one that reads nothing for a second does not, and no frame is truncated", () => {
   using s = disposable(setUp());
   let sent = 0;
   while (s.send(1514, 5)) {
@@ -211,7 +211,7 @@ function disposable<T extends { wire: StreamWire; far: Fd }>(parts: T): T & Disp
   };
 }
 
-test("an endless stream of what is no frame comes to an end for each turn", () => {
+test("an endless stream of invalid frames does not keep one call running", () => {
   using s = disposable(setUp());
   s.far[Symbol.dispose]();
   s.wire.pump(1);

@@ -45,7 +45,7 @@ test("a request is a line, and its answer the next line that is one", options, (
   ]);
 });
 
-test("word of an interrupt is heard without asking for anything", options, () => {
+test("a message about an interrupt is processed without a request", options, () => {
   using qemu = open();
   qemu.connection.listen(0);
   assert.deepEqual(qemu.pins, []);
@@ -54,7 +54,7 @@ test("word of an interrupt is heard without asking for anything", options, () =>
   assert.deepEqual(qemu.pins, [[22, true]]);
 });
 
-test("a refusal names the request, and leaves the connection as it is", options, () => {
+test("a rejected request is named in the error, and the connection remains usable", options, () => {
   using qemu = open();
   qemu.say("FAIL Unknown device\nOK\n");
   assert.throws(() => qemu.connection.ask("irq_intercept_in nothing"), {
@@ -73,7 +73,7 @@ for (const [what, said, code] of [
   ["no answer", "", "TIMEOUT"],
   ["more than a line can be", "A".repeat(10_000), "QTEST_PROTOCOL"],
 ] as const)
-  test(`${what} ends the connection: a later answer would be taken for another request's`, options, () => {
+  test(`${what} ends the connection: a later reply would be taken for another request's`, options, () => {
     using qemu = open();
     if (said !== "") qemu.say(said);
     assert.throws(() => qemu.connection.askNumber("readb 0x40", 1), { code });
@@ -82,13 +82,13 @@ for (const [what, said, code] of [
     assert.throws(() => qemu.connection.askNumber("readb 0x40", 1), { code });
   });
 
-test("an answer to nothing that was asked ends it as well", options, () => {
+test("a reply without a request ends it too", options, () => {
   using qemu = open();
   qemu.say("OK\n");
   assert.throws(() => qemu.connection.listen(0), { code: "QTEST_PROTOCOL" });
 });
 
-test("a QEMU that has ended is told from one that is slow", options, () => {
+test("a QEMU that has ended is distinguished from a slow one", options, () => {
   using qemu = open();
   qemu.other[Symbol.dispose]();
   assert.throws(() => qemu.connection.ask("endianness"), { code: "QTEST_ENDED" });
@@ -97,7 +97,7 @@ test("a QEMU that has ended is told from one that is slow", options, () => {
   assert.throws(() => hung.connection.ask("endianness"), { code: "TIMEOUT", waitedMicros: 20_000 });
 });
 
-test("nothing is asked once it is closed", options, () => {
+test("no request is sent once it is closed", options, () => {
   using qemu = open();
   qemu.connection[Symbol.dispose]();
   assert.throws(() => qemu.connection.ask("endianness"), { code: "QTEST_ENDED" });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PinInterrupt } from "./interrupts.ts";
 
-test("is there as long as the device asks for it", () => {
+test("is pending as long as the device requests it", () => {
   const pin = new PinInterrupt({ look: () => {} });
   using line = pin.request(0);
   line.unmask();
@@ -16,7 +16,7 @@ test("is there as long as the device asks for it", () => {
   assert.equal(pin.raised, 1);
 });
 
-test("a request that is gone before anyone looked was one all the same", () => {
+test("a request that is withdrawn before it is taken still counts", () => {
   const pin = new PinInterrupt({ look: () => {} });
   using line = pin.request(0);
   line.unmask();
@@ -26,7 +26,7 @@ test("a request that is gone before anyone looked was one all the same", () => {
   assert.equal(line.take(), false);
 });
 
-test("while masked it says nothing, and afterwards what still is", () => {
+test("while masked it reports nothing, and afterwards what is still pending", () => {
   const pin = new PinInterrupt({ look: () => {} });
   using line = pin.request(0);
   pin.change(true);
@@ -41,7 +41,7 @@ test("while masked it says nothing, and afterwards what still is", () => {
   assert.ok(line.take());
 });
 
-test("looks for news before it says that there is none", () => {
+test("reads new messages before it reports that there is no event", () => {
   const pin: PinInterrupt = new PinInterrupt({ look: () => pin.change(true) });
   using line = pin.request(0);
   line.unmask();

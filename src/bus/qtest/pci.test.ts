@@ -20,7 +20,7 @@ const configSpace = (masks: readonly number[], pin = 1): { config: Mmio; bars: U
   return { config: new Mmio(bus), bars };
 };
 
-test("ports and memory are given room, each as much as it wants, and the first in memory is where registers are", () => {
+test("ports and memory get the address space they need, and the first window in memory is the registers", () => {
   const { config, bars } = configSpace([0xffff_ff01, 0xffff_ff00, 0, 0xffff_0000]);
   assert.deepEqual(assignWindows(config, "test"), { address: 0xe000_0000, bytes: 256 });
   assert.deepEqual([...bars], [0xc001, 0xe000_0000, 0, 0xe001_0000, 0, 0]);

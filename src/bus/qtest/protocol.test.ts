@@ -20,7 +20,7 @@ test("requests are as QEMU's description of the protocol has them", () => {
   assert.equal(interceptPins("ioapic"), "irq_intercept_in ioapic");
 });
 
-test("takes answers apart", () => {
+test("parses replies", () => {
   assert.deepEqual(parseLine("OK"), { kind: "ok", text: "" });
   assert.deepEqual(parseLine("OK 0x0000000074800000"), { kind: "ok", text: "0x0000000074800000" });
   assert.deepEqual(parseLine("IRQ raise 21"), { kind: "irq", pin: 21, raised: true });
@@ -31,7 +31,7 @@ test("takes answers apart", () => {
     assert.deepEqual(parseLine(line), { kind: "nonsense" }, line);
 });
 
-test("an answer is a number only when it fits what was asked for", () => {
+test("a reply is a number only if it fits the request", () => {
   assert.equal(parseValue("0x00000000000000ff", 1), 0xff);
   assert.equal(parseValue("0x0000000000000100", 1), undefined);
   assert.equal(parseValue("0xffff", 2), 0xffff);
@@ -40,7 +40,7 @@ test("an answer is a number only when it fits what was asked for", () => {
     assert.equal(parseValue(text, 4), undefined, text);
 });
 
-test("lines come whole and in order, however the stream was cut", () => {
+test("lines are complete and in order, however the stream was divided", () => {
   const line = fc.string({ unit: "grapheme-ascii", maxLength: 40 });
   fc.assert(
     fc.property(fc.array(line, { maxLength: 20 }), fc.array(fc.nat(30), { maxLength: 40 }), (lines, cuts) => {
@@ -58,14 +58,14 @@ test("lines come whole and in order, however the stream was cut", () => {
   );
 });
 
-test("a line without end is not kept for ever", () => {
+test("an endless line is not kept without limit", () => {
   const reader = new Lines();
   assert.ok(reader.push(new Uint8Array(4096).fill(65)));
   assert.equal(reader.push(Uint8Array.of(65)), false);
   assert.equal(new Lines().push(Buffer.from(`${"A".repeat(5000)}\n`)), false);
 });
 
-test("nothing that comes makes the parser throw", () => {
+test("no input makes the parser throw", () => {
   fc.assert(fc.property(fc.string(), (text) => void parseValue(text, 4)));
   fc.assert(fc.property(fc.string(), (text) => assert.ok(parseLine(text).kind.length > 0)));
 });

@@ -22,7 +22,7 @@ import { HEADER_BYTES } from "./protocol.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
-test("numbers of 64 bits are exact below 2^53 and nothing at all above", () => {
+test("numbers of 64 bits are exact below 2^53 and Infinity above", () => {
   const bytes = new Uint8Array(8);
   for (const value of [0, 1, 2 ** 32 - 1, 2 ** 32, 0x1_2345_6789, 2 ** 53 - 1]) {
     put64(bytes, 0, value);
@@ -65,7 +65,7 @@ test("a map is laid out as VFIO has it", () => {
   );
 });
 
-test("what is written is read back, at any place", () => {
+test("written values are read back, at any offset", () => {
   const u32s = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   const u64s = fc.maxSafeNat();
   fc.assert(

@@ -10,7 +10,7 @@ import { Command, Flag, MapFlag } from "./protocol.ts";
 
 const WRITE = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
 
-test("an error while a request is carried out", () => {
+test("an error during a request", () => {
   using rig = new Rig();
   rig.device.onWrite = () => {
     throw new OutOfRange("the device cannot do this");
@@ -19,7 +19,7 @@ test("an error while a request is carried out", () => {
   rig.assertDropped(/^the device cannot do this$/);
 });
 
-test("an error that is a mistake of the program's, in words for its user", () => {
+test("a programming error, reported with a message for the user", () => {
   using rig = new Rig();
   rig.device.onWrite = () => {
     throw new TypeError("undefined is\nno function");

@@ -4,13 +4,13 @@ import { EventFd } from "#sys/eventfd.ts";
 import { Rig } from "./peer.test-kit.ts";
 import { Command, Irq, Refused, SetFlag } from "./protocol.ts";
 
-test("a reset with something behind it is refused and does nothing", () => {
+test("a reset request with extra data is rejected without effect", () => {
   using rig = new Rig();
   assert.equal(rig.error(Command.deviceReset, new Uint8Array(4)), Refused.EINVAL);
   assert.equal(rig.device.resets, 0);
 });
 
-test("a reset resets the function; maps and events stay the client's", () => {
+test("a reset resets the function and preserves maps and events", () => {
   using rig = new Rig();
   using _memory = rig.share(0x1000, 4096);
   using event = EventFd.create();

@@ -16,7 +16,7 @@ const BOTH = MapFlag.read | MapFlag.write;
 const map = (values: Partial<Record<"argsz" | "flags" | "offset" | "address" | "size", number>>): Uint8Array =>
   body(DMA_MAP, { argsz: 32, flags: BOTH, offset: 0, address: 0x10_0000, size: 8192, ...values });
 
-test("maps that make no sense are refused, and their descriptors closed", () => {
+test("invalid maps are rejected, and their descriptors closed", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 16384);
   using event = EventFd.create();
@@ -52,7 +52,7 @@ test("maps that make no sense are refused, and their descriptors closed", () => 
   assert.equal(openDescriptors(), before);
 });
 
-test("maps do not overlap; what touches is no overlap", () => {
+test("overlapping maps are rejected; adjacent ones are not", () => {
   using rig = new Rig();
   using _memory = rig.share(0x10_0000, 8192);
   for (const [address, size] of [
@@ -68,7 +68,7 @@ test("maps do not overlap; what touches is no overlap", () => {
   assert.equal(rig.server.maps, 3);
 });
 
-test("shared memory is the client's own, both ways, and its descriptor is not kept", () => {
+test("stores to shared memory are visible to both sides, and its descriptor is closed", () => {
   using rig = new Rig();
   const before = openDescriptors();
   using memory = rig.share(0x1_0000_0000, 8192);
@@ -85,7 +85,7 @@ test("shared memory is the client's own, both ways, and its descriptor is not ke
   assert.equal(rig.device.memory!.region(0x1_0000_0000, 8192), region, "the same object every time");
 });
 
-test("a device finds only what was mapped", () => {
+test("a device finds only mapped memory", () => {
   using rig = new Rig();
   using _memory = rig.share(0x10_0000, 8192);
   const { memory } = rig.device;
@@ -100,7 +100,7 @@ test("a device finds only what was mapped", () => {
     assert.equal(memory?.region(address, length), undefined);
 });
 
-test("a map starts where its offset says, and a file's end is no place to map", () => {
+test("a map starts at its file offset, and maps beyond the end of the file are rejected", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 12288);
   using mine = Mapping.map(memory.number, 0, 12288, "mine");
@@ -110,7 +110,7 @@ test("a map starts where its offset says, and a file's end is no place to map", 
   assert.equal(rig.error(Command.dmaMap, map({ address: 0, offset: 8192 }), [memory.number]), Refused.EINVAL);
 });
 
-test("a read-only map says so, and a stray store of ours never reaches the client", () => {
+test("a read-only map is marked, and a store to it never reaches the client", () => {
   using rig = new Rig();
   using memory = rig.share(0x10_0000, 4096, MapFlag.read);
   using mine = Mapping.map(memory.number, 0, 4096, "mine");
@@ -123,7 +123,7 @@ test("a read-only map says so, and a stray store of ours never reaches the clien
 });
 
 // An unsealed memfd, a file on tmpfs: whatever its owner may cut off at any time, before the map is made or after.
-test("memory that can be cut off is copied, not mapped: cutting it off fails accesses and kills nobody", () => {
+test("memory that can be truncated is copied, not mapped: after truncation accesses fail without a signal", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 8192, { sealed: false });
   assert.equal(rig.error(Command.dmaMap, map({}), [memory.number]), 0);
@@ -145,7 +145,7 @@ test("memory that can be cut off is copied, not mapped: cutting it off fails acc
   assert.equal(rig.error(Command.dmaMap, map({ address: 0 }), [memory.number]), Refused.EINVAL, "longer than the file");
 });
 
-test("a file that is no memory is refused: to read it may take for ever", () => {
+test("a file that is not memory is rejected: reading it may block forever", () => {
   using rig = new Rig();
   const folder = mkdtempSync(join(tmpdir(), "ferrule-map-"));
   try {
@@ -169,7 +169,7 @@ test("a client may ask for memory to be read and written through its descriptor"
 
 // In one block of addresses, and across the border of two.
 for (const border of [0x10_2000, 0x100_0000])
-  test(`memory across the border of two maps at 0x${border.toString(16)} is one piece to the device`, () => {
+  test(`memory across the border of two maps at 0x${border.toString(16)} is contiguous for the device`, () => {
     using rig = new Rig();
     using low = rig.share(border - 8192, 8192);
     using high = rig.share(border, 8192);
@@ -212,7 +212,7 @@ test("there is a limit to the number of maps", () => {
   assert.equal(rig.error(Command.dmaMap, map({ address: MOST_MAPS * 8192 })), Refused.ENOSPC);
 });
 
-test("there is a limit to what all maps have together", () => {
+test("there is a limit to the total size of maps", () => {
   using rig = new Rig();
   const gibibyte = 2 ** 30;
   assert.equal(rig.error(Command.dmaMap, map({ size: MOST_MAPPED + 4096 })), Refused.ENOSPC);

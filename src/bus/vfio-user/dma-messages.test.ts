@@ -31,7 +31,7 @@ const distant = (rig: Rig, size = 1 << 20): MemoryRegion => {
   return rig.device.memory!.region(ADDRESS, 1)!;
 };
 
-test("memory without a descriptor is asked for in messages", () => {
+test("memory without a descriptor is read by messages", () => {
   using rig = new Rig();
   const region = distant(rig);
   prepare(rig, memoryAnswer(0, ADDRESS + 16, [1, 2, 3, 4]));
@@ -44,7 +44,7 @@ test("memory without a descriptor is asked for in messages", () => {
   assert.deepEqual([...asked.body], [...body(DMA_ACCESS, { address: ADDRESS + 16, count: 4 })]);
 });
 
-test("what the device wrote is sent, and waited for", () => {
+test("writes of the device are sent, and waited for", () => {
   using rig = new Rig();
   const region = distant(rig);
   region.bytes.set([5, 6, 7], 100);
@@ -80,7 +80,7 @@ const answering = async (rig: Rig, questions: number, act: () => void): Promise<
   return counts;
 };
 
-test("more than one message takes is several", async () => {
+test("longer data is divided into several messages", async () => {
   using rig = new Rig(versionBody('{"capabilities":{"max_data_xfer_size":4096}}'));
   const region = distant(rig);
   const counts = await answering(rig, 3, () => assert.ok(region.copy?.fetch(100, 10_000)));
@@ -88,7 +88,7 @@ test("more than one message takes is several", async () => {
   assert.ok(region.bytes.subarray(100, 10_100).every((byte, i) => byte === contentAt(ADDRESS + 100 + i)));
 });
 
-test("an error, a short answer, or one to another question brings nothing", () => {
+test("an error, a short reply, or a reply to another request gives no data", () => {
   using rig = new Rig();
   const region = distant(rig);
   prepare(rig, answer(0, Command.dmaRead, new Uint8Array(0), Refused.ENOENT));
@@ -102,13 +102,13 @@ test("an error, a short answer, or one to another question brings nothing", () =
   rig.assertDropped(/a reply to nothing/);
 });
 
-test("a reply nobody asked for ends the connection", () => {
+test("a reply without a request ends the connection", () => {
   using rig = new Rig();
   rig.peer.send(memoryAnswer(0, 0, [1]));
   rig.assertDropped(/a reply to nothing/);
 });
 
-test("while the device waits, the guest's accesses go on, in order", () => {
+test("while the device waits, the guest's accesses are executed in order", () => {
   using rig = new Rig();
   const region = distant(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 4 }, Uint8Array.of(1, 0, 0, 0));
@@ -129,7 +129,7 @@ test("while the device waits, the guest's accesses go on, in order", () => {
   assert.equal(reply.id, 8);
 });
 
-test("a question waits behind what the client sent before it", () => {
+test("earlier requests of the client are executed before its reply", () => {
   using rig = new Rig();
   const region = distant(rig);
   let read = 0;
@@ -152,7 +152,7 @@ test("a question waits behind what the client sent before it", () => {
   assert.equal(rig.device.accesses.at(-1), "r8 2 0");
 });
 
-test("what is more than an access ends the wait, and is done afterwards; the late answer is let pass", () => {
+test("a request other than an access ends the wait, and is executed afterwards; the late reply is ignored", () => {
   using rig = new Rig();
   const region = distant(rig);
   prepare(rig, message(9, Command.deviceReset, new Uint8Array(0)), memoryAnswer(0, ADDRESS, [9]));
@@ -172,7 +172,7 @@ test("what is more than an access ends the wait, and is done afterwards; the lat
   assert.equal(region.bytes[0], 4);
 });
 
-test("a client that goes while it is asked brings nothing, and the next one is served", () => {
+test("a client that disconnects during a request gives no data, and the next one is served", () => {
   using rig = new Rig();
   const region = distant(rig);
   rig.peer.socket.shutdown();
@@ -184,7 +184,7 @@ test("a client that goes while it is asked brings nothing, and the next one is s
   rig.connect();
 });
 
-test("an access in an access in an access has an end", async () => {
+test("nesting of accesses is limited", async () => {
   using rig = new Rig();
   const region = distant(rig);
   let depth = 0;
@@ -204,7 +204,7 @@ test("an access in an access in an access has an end", async () => {
   assert.equal(counts.length, 8);
 });
 
-test("a client that does not answer is not asked for ever, until it is back", () => {
+test("a client that does not reply gets no further requests until it does", () => {
   using rig = new Rig();
   const region = distant(rig);
   for (let i = 0; i < 10; i++) assert.equal(region.copy?.fetch(0, 1), false);
@@ -220,7 +220,7 @@ test("a client that does not answer is not asked for ever, until it is back", ()
   assert.equal(region.bytes[0], 2);
 });
 
-test("a client that does not answer and goes on with its registers is not waited for any longer", () => {
+test("a client that does not reply but accesses registers is not waited for any longer", () => {
   using rig = new Rig();
   const region = distant(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
@@ -241,7 +241,7 @@ test("a client that does not answer and goes on with its registers is not waited
   }
 });
 
-test("a client that answers late, again and again, keeps everyone waiting for two seconds a turn and no longer", () => {
+test("a client that always replies late delays others by at most two seconds per turn", () => {
   using rig = new Rig();
   const region = distant(rig);
   for (let i = 0; i < 8; i++) {
@@ -256,7 +256,7 @@ test("a client that answers late, again and again, keeps everyone waiting for tw
   assert.ok(region.copy?.fetch(0, 1), "in the next turn it is asked again");
 });
 
-test("a device may ask for as much as it likes in one turn, and what is being worked on stays where it is", async () => {
+test("a device may make any number of requests in one turn, and the message in progress is not moved", async () => {
   using rig = new Rig();
   const region = distant(rig);
   const seen: number[] = [];

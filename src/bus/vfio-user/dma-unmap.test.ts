@@ -7,7 +7,7 @@ import { Command, Refused, UnmapFlag } from "./protocol.ts";
 const unmap = (address: number, size: number, flags = 0, argsz = 24): Uint8Array =>
   body(DMA_UNMAP, { argsz, flags, address, size });
 
-test("half a map, nothing at all, and nonsense are not unmapped", () => {
+test("parts of a map, empty ranges and invalid ranges are not unmapped", () => {
   using rig = new Rig();
   using _a = rig.share(0x10_0000, 8192);
   using _b = rig.share(0x10_2000, 8192);
@@ -30,7 +30,7 @@ test("half a map, nothing at all, and nonsense are not unmapped", () => {
   assert.equal(rig.server.maps, 2);
 });
 
-test("an unmapped map is gone from the device, which is told, and the reply repeats the request", () => {
+test("after an unmap the device is notified and has no access, and the reply repeats the request", () => {
   using rig = new Rig();
   using _a = rig.share(0x10_0000, 8192);
   using _b = rig.share(0x10_2000, 8192);
@@ -47,7 +47,7 @@ test("an unmapped map is gone from the device, which is told, and the reply repe
   stale.bytes[0] = 2;
 });
 
-test("several maps go at once, and all of them", () => {
+test("several maps, or all, are removed at once", () => {
   using rig = new Rig();
   using _a = rig.share(0x10_0000, 4096);
   using _b = rig.share(0x20_0000, 4096);
@@ -61,7 +61,7 @@ test("several maps go at once, and all of them", () => {
 
 // In one block of addresses, and across the border of two.
 for (const border of [0x10_1000, 0x100_0000])
-  test(`a region across a border at 0x${border.toString(16)} is gone with either map`, () => {
+  test(`a region across a border at 0x${border.toString(16)} is removed with either map`, () => {
     using rig = new Rig();
     using _a = rig.share(border - 4096, 4096);
     using _b = rig.share(border, 4096);

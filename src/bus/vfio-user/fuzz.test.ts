@@ -174,7 +174,7 @@ test("any bytes at all", () => {
   });
 });
 
-test("a good conversation with a few things changed", () => {
+test("a valid conversation with random changes", () => {
   withServer((rig) => {
     const before = holdings();
     const change = fc.record({
@@ -191,7 +191,7 @@ test("a good conversation with a few things changed", () => {
   });
 });
 
-test("going at any byte of a good conversation", () => {
+test("disconnecting at any byte of a valid conversation", () => {
   withServer((rig) => {
     const before = holdings();
     const length = GOOD.reduce((sum, { bytes }) => sum + bytes.length, 0);

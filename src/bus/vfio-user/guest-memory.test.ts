@@ -57,7 +57,7 @@ const piecesOf = (
   return pieces;
 };
 
-test("a device finds what is mapped at the moment and nothing else, however buffers lie across maps that come and go", () => {
+test("a device finds exactly the memory that is mapped, after any sequence of maps and unmaps", () => {
   using memory = createMemory("client", PAGES * PAGE);
   using own = Mapping.map(memory.number, 0, PAGES * PAGE, "own");
   const client = new Uint8Array(own.buffer);

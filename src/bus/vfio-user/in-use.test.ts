@@ -13,7 +13,7 @@ const wait = (rig: Rig, moments: number): void => {
   }
 };
 
-test("a second client waits for a moment, is then told that the device is in use, and the first goes on", () => {
+test("a second client waits briefly and is then rejected because the device is in use; the first continues", () => {
   using rig = new Rig();
   const before = openDescriptors();
   {
@@ -46,7 +46,7 @@ test("a second client that waits while the first leaves is served", () => {
   assert.deepEqual(rig.turnedAway, []);
 });
 
-test("one that says nothing, something else or sends descriptors is turned away as well, and leaves nothing", () => {
+test("one that sends nothing, an invalid message or descriptors is rejected too, without a leak", () => {
   using rig = new Rig();
   const before = openDescriptors();
   {
@@ -61,7 +61,7 @@ test("one that says nothing, something else or sends descriptors is turned away 
   assert.equal(openDescriptors(), before);
 });
 
-test("while nobody has said a version, those who wait are not told that the device is in use", () => {
+test("until the first client has sent its version, waiting ones are not rejected", () => {
   using rig = new Rig();
   rig.peer[Symbol.dispose]();
   rig.work();

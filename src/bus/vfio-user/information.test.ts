@@ -17,7 +17,7 @@ const parse = <T extends Readonly<Record<string, "u16" | "u32" | "u64">>>(
   return layout.read(Uint8Array.of(...new Uint8Array(HEADER_BYTES), ...reply.body), 0);
 };
 
-test("questions that are cut off, leave no room for the answer, or ask for what there is not are refused", () => {
+test("requests that are truncated, leave no room for the reply, or are out of range are rejected", () => {
   using rig = new Rig();
   for (const [command, layout, values] of [
     [Command.deviceInfo, DEVICE_INFO, device],
@@ -44,7 +44,7 @@ test("the device is a PCI function that can be reset, with nine regions and five
   assert.deepEqual(info, { argsz: 16, flags: 3, regions: 9, irqs: 5 });
 });
 
-test("regions are the device's: its page, its configuration space, and nothing else", () => {
+test("the regions are the device's registers and configuration space, and no others", () => {
   using rig = new Rig();
   for (let index = 0; index < 9; index++) {
     const info = parse(REGION_INFO, rig.ask(Command.regionInfo, body(REGION_INFO, { ...region, index })));
@@ -63,13 +63,13 @@ test("interrupts are counted from the capabilities in configuration space", () =
   assert.equal(intx.flags, IrqFlag.eventfd | IrqFlag.maskable | IrqFlag.autoMasked);
 });
 
-test("no register is offered as an event", () => {
+test("no register is available as an event", () => {
   using rig = new Rig();
   const info = parse(REGION_IO_FDS, rig.ask(Command.regionIoFds, body(REGION_IO_FDS, { ...irq, index: BAR })));
   assert.deepEqual(info, { argsz: 16, flags: 0, index: BAR, count: 0 });
 });
 
-test("what the protocol has and the device has not is not supported; what no one knows is unknown", () => {
+test("commands of the protocol that the device lacks are unsupported; others are unknown", () => {
   using rig = new Rig();
   for (const command of [14, 16, 17, 18]) assert.equal(rig.error(command, new Uint8Array(8)), Refused.EOPNOTSUPP);
   for (const command of [0, 11, 12, 19, 0xffff]) assert.equal(rig.error(command, new Uint8Array(32)), Refused.ENOSYS);

@@ -10,7 +10,7 @@ const write = (region: number, offset: number, data: Uint8Array, count = data.le
   body(REGION_ACCESS, { region, offset, count }, data);
 const DATA = Uint8Array.of(1, 2, 3, 4);
 
-test("accesses outside a region, to no region, of no bytes or of too many are refused and reach no register", () => {
+test("accesses outside a region, to no region, of no bytes or of too many are rejected and reach no register", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   for (const [region, offset, count] of [
@@ -63,7 +63,7 @@ test("an access of each natural width is one access of the device's", () => {
   }
 });
 
-test("a longer or misaligned one is cut into such", () => {
+test("a longer or misaligned access is divided into such", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   rig.ask(Command.regionWrite, write(BAR, 0x21, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9)));
@@ -73,7 +73,7 @@ test("a longer or misaligned one is cut into such", () => {
   assert.deepEqual([...all.body.subarray(REGION_ACCESS.bytes)], [...rig.device.config]);
 });
 
-test("a posted write has no reply, and is done before a read behind it", () => {
+test("a posted write has no reply, and is executed before a following read", () => {
   using rig = new Rig();
   const posted = message(7, Command.regionWrite, write(BAR, 0x40, DATA), Flag.noReply);
   const asked = message(8, Command.regionRead, read(BAR, 0x40, 4));
@@ -86,7 +86,7 @@ test("a posted write has no reply, and is done before a read behind it", () => {
   assert.equal(rig.peer.receive(), undefined);
 });
 
-test("the longest access is taken", () => {
+test("the longest access is accepted", () => {
   using rig = new Rig();
   // No region is as long: what is refused is the place, not the message.
   const bytes = write(BAR, 0, new Uint8Array(MOST_DATA));

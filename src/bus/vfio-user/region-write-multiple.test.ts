@@ -21,7 +21,7 @@ const multiple = (writes: readonly Write[], count = writes.length): Uint8Array =
 
 const GOOD: Write = [BAR, 0x10, 1, 2, 3, 4];
 
-test("none is done when one of them, or their number, is wrong", () => {
+test("no write is executed if one of them, or their number, is invalid", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   for (const bytes of [
@@ -42,7 +42,7 @@ test("none is done when one of them, or their number, is wrong", () => {
   assert.deepEqual(rig.device.accesses, []);
 });
 
-test("they are done in order, QEMU's two hundred as well", () => {
+test("writes are executed in order, including 200 in one message as from QEMU", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   const writes = Array.from({ length: 200 }, (_, i): Write => [BAR, 4 * i, i, 0, 0, 0]);
@@ -53,7 +53,7 @@ test("they are done in order, QEMU's two hundred as well", () => {
   assert.equal(rig.device.accesses[199], "w32 2 31c=c7");
 });
 
-test("a reply, where one is wanted, says how many there were", () => {
+test("a reply, if requested, has the number of writes", () => {
   using rig = new Rig();
   const reply = rig.ask(Command.regionWriteMultiple, multiple([GOOD, [BAR, 0x21, 7]]));
   assert.deepEqual([...reply.body], [2, 0, 0, 0, 0, 0, 0, 0]);

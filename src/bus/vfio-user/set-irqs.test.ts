@@ -24,7 +24,7 @@ const withEvents = (
 };
 const drained = (events: readonly EventFd[]): boolean[] => events.map((event) => event.drain());
 
-test("sets that make no sense are refused, and their descriptors closed", () => {
+test("invalid requests are rejected, and their descriptors closed", () => {
   withEvents(4, (rig, _, fds) => {
     const one = fds.slice(0, 1);
     const before = openDescriptors();
@@ -62,7 +62,7 @@ test("sets that make no sense are refused, and their descriptors closed", () => 
   });
 });
 
-test("a descriptor that is no event is refused: it would be written to", () => {
+test("a descriptor that is not an eventfd is rejected, because it would be written to", () => {
   using rig = new Rig();
   using memory = createMemory("victim", 4096);
   using zero = openFile("/dev/null", Open.readWrite);
@@ -76,7 +76,7 @@ test("a descriptor that is no event is refused: it would be written to", () => {
   assert.equal(event.drain(), false);
 });
 
-test("messages go to the vectors they are for; without descriptors they are taken away", () => {
+test("events are set for their vectors; a request without descriptors removes them", () => {
   withEvents(3, (rig, events, fds) => {
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 0, count: 3 }, fds), 0);
     rig.device.raise(1);
@@ -94,7 +94,7 @@ test("messages go to the vectors they are for; without descriptors they are take
   });
 });
 
-test("MSI is used when there is no MSI-X, and vectors it has not are shared", () => {
+test("MSI is used without MSI-X, and missing vectors are shared", () => {
   withEvents(2, (rig, events, fds) => {
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msi, start: 0, count: 2 }, fds), 0);
     rig.device.raise(0);
@@ -118,7 +118,7 @@ test("a masked message is held until it is unmasked, once", () => {
   });
 });
 
-test("INTx masks itself when it is told, and is told again while the line is high", () => {
+test("INTx is masked when signalled, and signalled again while the line is high", () => {
   withEvents(1, (rig, events, fds) => {
     const set = (flags: number): number => rig.irqs({ flags, index: Irq.intx, start: 0, count: 1 });
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.intx, start: 0, count: 1 }, fds), 0);
@@ -138,7 +138,7 @@ test("INTx masks itself when it is told, and is told again while the line is hig
   });
 });
 
-test("a line that is high before anyone listens is told at once", () => {
+test("a line that is already high is signalled when an event is set", () => {
   withEvents(1, (rig, events, fds) => {
     rig.device.level = true;
     rig.device.raise(0);
@@ -158,7 +158,7 @@ test("the client may trigger interrupts itself, all or by a byte each", () => {
   });
 });
 
-test("the server can ask for the device back, if the client listens to that", () => {
+test("the server can request the release of the device, if the client supports that", () => {
   withEvents(1, (rig, events, fds) => {
     assert.equal(rig.server.requestUnplug(), false);
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.request, start: 0, count: 1 }, fds), 0);

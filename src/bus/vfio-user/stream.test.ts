@@ -24,7 +24,7 @@ test("a message shorter than its header, or longer than any, ends the connection
   }
 });
 
-test("a message of an unknown type is refused", () => {
+test("a message of an unknown type is rejected", () => {
   using rig = new Rig();
   for (const flags of [2, 7, 15]) {
     rig.peer.send(message(1, Command.deviceReset, NONE, flags));
@@ -36,7 +36,7 @@ test("a message of an unknown type is refused", () => {
   assert.equal(rig.device.resets, 0);
 });
 
-test("descriptors with a message that takes none are closed, and the message refused", () => {
+test("descriptors with a message that allows none are closed, and the message is rejected", () => {
   using rig = new Rig();
   using memory = createMemory("surplus", 4096);
   const before = openDescriptors();
@@ -46,7 +46,7 @@ test("descriptors with a message that takes none are closed, and the message ref
   assert.equal(openDescriptors(), before);
 });
 
-test("messages may come in any pieces", () => {
+test("messages may arrive in any pieces", () => {
   using rig = new Rig();
   const bytes = Uint8Array.of(...read(1), ...read(2), ...read(3));
   for (const piece of [1, 7, 16, 31, 33]) {
@@ -89,7 +89,7 @@ test("descriptors stay with their message, whatever comes before and behind it",
   assert.ok(event.drain());
 });
 
-test("descriptors come with a message's first byte, though the rest of it takes its time", () => {
+test("descriptors come with a message's first byte, though the rest of it arrives later", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 4096);
   const bytes = map(0x1000);
@@ -131,7 +131,7 @@ test("a socket among the descriptors ends the connection: it could be the connec
   assert.equal(openDescriptors(), before);
 });
 
-test("half a message, and then nobody: all of it is given back", () => {
+test("after half a message and a disconnect all resources are released", () => {
   using rig = new Rig();
   const before = openDescriptors();
   using memory = createMemory("guest", 4096);
@@ -172,7 +172,7 @@ test("a client that does not read its replies is waited for, and does not fill t
   assert.equal(replies, sent);
 });
 
-test("a request without a reply is no reason not to answer the next", () => {
+test("after a request without a reply the next one is answered", () => {
   using rig = new Rig();
   rig.peer.send(message(1, Command.version, versionBody(), Flag.noReply));
   assert.equal(rig.error(Command.deviceReset, NONE), 0);

@@ -8,7 +8,7 @@ import { BAR, Rig, body, message } from "./peer.test-kit.ts";
 import { Command, Flag } from "./protocol.ts";
 import { VfioUserServer } from "./server.ts";
 
-test("each client finds the power just on, and nothing of the one before", () => {
+test("for each client the device is as after power-on", () => {
   using rig = new Rig();
   rig.device.page[5] = 1;
   using _memory = rig.share(0x1000, 4096);
@@ -33,7 +33,7 @@ test("a second client waits for its turn", () => {
   assert.equal(rig.error(13, new Uint8Array(0)), 22, "the version comes first");
 });
 
-test("an owner can wait for clients and for their requests at one place", () => {
+test("an owner can wait for clients and requests with one descriptor", () => {
   using rig = new Rig();
   const poller = new Poller([0]);
   assert.equal(rig.server.arm(poller, 0), true);
@@ -45,7 +45,7 @@ test("an owner can wait for clients and for their requests at one place", () => 
   assert.equal(poller.wait(0), 0);
 });
 
-test("a client with very much to do is left for a moment when its turn is over", () => {
+test("a client with many requests is interrupted when its turn ends", () => {
   using rig = new Rig();
   const poller = new Poller([0]);
   rig.device.onWrite = () => {
@@ -66,14 +66,14 @@ test("a client with very much to do is left for a moment when its turn is over",
   assert.equal(rig.server.arm(poller, 0), true);
 });
 
-test("an interrupt without a client goes nowhere", () => {
+test("an interrupt without a client is dropped", () => {
   using rig = new Rig();
   rig.peer[Symbol.dispose]();
   rig.work();
   rig.device.raise(0);
 });
 
-test("the socket is removed with the server, and not replaced while it is there", () => {
+test("the socket is removed with the server, and not replaced while it runs", () => {
   const rig = new Rig();
   assert.ok(statSync(rig.path).isSocket());
   assert.throws(

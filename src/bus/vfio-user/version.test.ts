@@ -12,7 +12,7 @@ const refused = (bytes: Uint8Array): void => {
   assert.equal(rig.error(Command.version, versionBody()), 0);
 };
 
-test("a version that is cut off, of another major number, or with text that is no capabilities is refused", () => {
+test("a version that is truncated, of another major number, or with invalid capabilities is rejected", () => {
   refused(Uint8Array.of(0, 0, 1));
   refused(versionBody("{}", 0, 1));
   for (const json of ["[]", "7", "{", '{"capabilities":1}', '{"capabilities":{"max_data_xfer_size":-1}}'])
@@ -23,7 +23,7 @@ test("a version that is cut off, of another major number, or with text that is n
   refused(body(VERSION, { major: 0, minor: 1 }, Uint8Array.of(0xff, 0xfe, 0)));
 });
 
-test("nothing else is done before the version, and the version not twice", () => {
+test("no other request is accepted before the version, and no second version", () => {
   using rig = new Rig("none");
   for (const command of Object.values(Command))
     if (command !== Command.version) assert.equal(rig.error(command, new Uint8Array(48)), Refused.EINVAL);
@@ -35,7 +35,7 @@ test("nothing else is done before the version, and the version not twice", () =>
   assert.equal(rig.error(Command.version, versionBody()), Refused.EINVAL);
 });
 
-test("whoever does not say a version in time makes room for the next; whoever did may be silent for ever", () => {
+test("a client without a version in time is disconnected; one with a version may be idle without limit", () => {
   using rig = new Rig("none");
   rig.clock.delay(4_900_000);
   rig.work();
@@ -48,7 +48,7 @@ test("whoever does not say a version in time makes room for the next; whoever di
   assert.equal(rig.complaints.length, 1);
 });
 
-test("the time that a client has is its own", () => {
+test("the time limit starts anew for each client", () => {
   using rig = new Rig("none");
   rig.clock.delay(4_000_000);
   rig.peer[Symbol.dispose]();
@@ -60,7 +60,7 @@ test("the time that a client has is its own", () => {
   assert.equal(rig.ask(Command.version, versionBody()).error, 0);
 });
 
-test("the reply is no longer than the request, ends with a NUL, and says no later version than the client's", () => {
+test("the reply is no longer than the request, ends with a NUL, and has no later version than the client's", () => {
   const qemu = '{"capabilities":{"max_msg_fds":16,"max_data_xfer_size":1048576,"write_multiple":true}}';
   for (const [json, minor] of [
     [qemu, 0],
@@ -83,13 +83,13 @@ test("the reply is no longer than the request, ends with a NUL, and says no late
   }
 });
 
-test("capabilities that are not known here are left aside", () => {
+test("unknown capabilities are ignored", () => {
   const parsed = parseCapabilities(text('{"new":1,"capabilities":{"max_data_xfer_size":4096,"twin_socket":{}}}'));
   assert.deepEqual(parsed, { mostData: 4096, writeMultiple: false });
   assert.deepEqual(parseCapabilities(text("{}")), { mostData: 1 << 20, writeMultiple: false });
 });
 
-test("a request that wants no reply gets none, even when it is refused", () => {
+test("a request without reply gets none, even if it is rejected", () => {
   using rig = new Rig();
   rig.peer.send(message(1, 99, new Uint8Array(0), Flag.noReply));
   rig.work();

@@ -6,10 +6,10 @@ import { placeWindow } from "./addresses.ts";
 const MIB = 2 ** 20;
 const GIB4 = 2 ** 32;
 
-test("a window lies as low as it can, but not where small numbers point", () =>
+test("a window is placed as low as possible, but not at small addresses", () =>
   assert.equal(placeWindow({ pageBytes: 4096, ranges: [{ start: 0, last: 2 ** 39 - 1 }] }, 32 * MIB), 16 * MIB));
 
-test("what the IOMMU excludes is not used", () => {
+test("excluded ranges of the IOMMU are not used", () => {
   const ranges = [
     { start: 0, last: 20 * MIB - 1 },
     { start: 0xfef0_0000, last: 2 ** 39 - 1 },
@@ -20,7 +20,7 @@ test("what the IOMMU excludes is not used", () => {
   assert.equal(placeWindow({ pageBytes: 4096, ranges: ranges.slice(0, 1) }, 32 * MIB), undefined);
 });
 
-test("a kernel that says nothing leaves room for the messages that are interrupts", () => {
+test("without reported ranges, room is left for interrupt messages", () => {
   assert.equal(placeWindow({ pageBytes: 4096, ranges: undefined }, 32 * MIB), 16 * MIB);
   assert.equal(placeWindow({ pageBytes: 4096, ranges: undefined }, 0xfee0_0000), undefined);
 });

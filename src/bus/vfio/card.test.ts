@@ -36,7 +36,7 @@ test("a card has a group's file, its own where the kernel has one, and neighbour
   });
 });
 
-test("a card that is not there, or not vfio-pci's, is refused with what mends it", () => {
+test("a card that does not exist, or is not bound to vfio-pci, is rejected with advice", () => {
   assert.equal(refusal([]).code, "NO_SUCH_CARD");
   const driven = refusal([{ ...CARD, driver: "r8169" }]);
   assert.match(driven.message, /bound to r8169/);
@@ -44,7 +44,7 @@ test("a card that is not there, or not vfio-pci's, is refused with what mends it
   assert.match(refusal([{ address: ADDRESS, group: 12 }]).message, /not bound to a driver/);
 });
 
-test("a card that no IOMMU holds back is refused, unless that is accepted", () => {
+test("a card without an IOMMU is rejected, unless that is accepted", () => {
   assert.match(refusal([{ address: ADDRESS, driver: "r8169" }]).hint, /intel_iommu=on/);
   assert.match(refusal([CARD], false, true).hint, /--unsafe-noiommu/);
   assert.equal(refusal([{ address: ADDRESS, driver: "r8169" }], true).code, "NOT_BOUND");

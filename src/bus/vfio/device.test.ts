@@ -38,7 +38,7 @@ const refusal = (
 };
 
 for (const way of ["group", "iommufd"] as const) {
-  test(`a card is opened through its ${way}, and everything is given back in reverse`, () => {
+  test(`a card is opened through its ${way}, and everything is released in reverse order`, () => {
     using roots = new Tree(WAYS[way]);
     const kernel = new FakeKernel();
     const device = openOn(kernel, roots);
@@ -70,7 +70,7 @@ for (const way of ["group", "iommufd"] as const) {
     device[Symbol.dispose]();
   });
 
-  test(`whichever call of the kernel fails, through a ${way} nothing is left behind`, () => {
+  test(`whichever call of the kernel fails, through a ${way} nothing leaks`, () => {
     using roots = new Tree(WAYS[way]);
     const whole = new FakeKernel();
     whole.resettable = false;
@@ -91,7 +91,7 @@ for (const way of ["group", "iommufd"] as const) {
     assert.ok(refused > 50);
   });
 
-  test(`a kernel that takes nothing back does not stop a ${way} from being closed`, () => {
+  test(`errors on release do not prevent a ${way} from being closed`, () => {
     using roots = new Tree(WAYS[way]);
     const kernel = new FakeKernel();
     const device = openOn(kernel, roots);
@@ -121,7 +121,7 @@ const code = (change: (kernel: FakeKernel) => void, options?: Partial<VfioOption
 const failing = (failOn: string, failWith: number) => (kernel: FakeKernel) =>
   Object.assign(kernel, { failOn, failWith });
 
-test("a card is refused with the reason, and with what to do", () => {
+test("a card is rejected with the reason and advice", () => {
   assert.equal(
     code((kernel) => (kernel.viable = false)),
     "GROUP_NOT_VIABLE",
@@ -173,7 +173,7 @@ test("a group that is not viable names the others and their drivers", () => {
   assert.equal(claimed.code, "GROUP_NOT_VIABLE");
 });
 
-test("a card that was left asleep is woken, and one that stays asleep is refused", () => {
+test("a sleeping card is woken, and one that stays asleep is rejected", () => {
   using roots = new Tree([CARD]);
   const kernel = new FakeKernel();
   // PME_Status and PME_En are set as well.
@@ -200,7 +200,7 @@ test("memory space is on and bus mastering off before a register is mapped", () 
   assert.equal(kernel.config[4], 0x07);
 });
 
-test("DMA memory is what the limit on locked memory leaves, unless a size was asked for", () => {
+test("DMA memory has the size that the limit on locked memory allows, unless a size was requested", () => {
   using roots = new Tree([CARD]);
   const kernel = new FakeKernel();
   kernel.limit = (8 << 20) + 4096;
@@ -233,7 +233,7 @@ test("a function that cannot be reset alone is reset with its bus, if all of tha
   assert.ok(!openWith({ ...byIdentity, allOurs: false }, WAYS.iommufd).calls.includes("hot reset by 0"));
 });
 
-test("a card says why it must be let go: asked for, in trouble, or pulled", () => {
+test("a card reports why it must be released: on request, after a bus error, or because it was removed", () => {
   using roots = new Tree([CARD]);
   const kernel = new FakeKernel();
   using device = openOn(kernel, roots);
@@ -247,7 +247,7 @@ test("a card says why it must be let go: asked for, in trouble, or pulled", () =
   assert.equal(device.whyLost()?.code, "DEVICE_GONE");
 });
 
-test("without an IOMMU a card is used only when that is asked for, with a warning, in memory of one piece", () => {
+test("without an IOMMU a card is used only on request, with a warning, and with contiguous memory", () => {
   using roots = new Tree([CARD], { withoutIommu: true });
   const kernel = new FakeKernel();
   kernel.pages = [0x4020_0000, 0x4000_0000, 0x4040_0000, 0x9000_0000];

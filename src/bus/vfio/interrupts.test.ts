@@ -13,7 +13,7 @@ const setUp = (kind?: InterruptKind) => {
   return { kernel, make };
 };
 
-test("the best kind is taken that the card has, or the one asked for", () => {
+test("the best kind that the card has is used, or the requested one", () => {
   const { kernel, make } = setUp();
   assert.equal(make().kind, "msix");
   assert.equal(make().vectors, 4);
@@ -50,7 +50,7 @@ test("a vector is signalled through its descriptor, and its line gives it back",
   for (const wrong of [-1, 4, 0.5, NaN]) assert.throws(() => interrupts.request(wrong), OutOfRange);
 });
 
-test("vectors that can only be enabled together are enabled anew for one more, and everyone looks", () => {
+test("vectors that can only be enabled together are enabled again for a new one, and all are signalled once", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   using first = interrupts.request(1);
@@ -66,7 +66,7 @@ test("vectors that can only be enabled together are enabled anew for one more, a
   assert.deepEqual(kernel.sets.at(-1), { ...set, fds: [third.fd] });
 });
 
-test("INTx, which the kernel masks when it comes, is asked for again at every unmask", () => {
+test("INTx, which the kernel masks when it occurs, is enabled again at each unmask", () => {
   const { kernel, make } = setUp("intx");
   using interrupts = make();
   using line = interrupts.request(0);
@@ -75,7 +75,7 @@ test("INTx, which the kernel masks when it comes, is asked for again at every un
   assert.equal(kernel.calls.filter((call) => call === "unmask").length, 2);
 });
 
-test("a kernel that refuses leaves nothing behind", () => {
+test("a failing kernel call leaks nothing", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   Object.assign(kernel, { failOn: "irqs", failWith: Errno.EBUSY });

@@ -17,7 +17,7 @@ const config = (bytes: Uint8Array): Mmio =>
     },
   });
 
-test("a capability is found in its list, and lists that run in circles end", () => {
+test("a capability is found in its list, and circular lists end", () => {
   const bytes = new Uint8Array(256);
   assert.equal(findCapability(config(bytes), 1), undefined);
   bytes[0x06] = 1 << 4;
@@ -28,7 +28,7 @@ test("a capability is found in its list, and lists that run in circles end", () 
   assert.equal(findCapability(config(bytes), 0x11), undefined);
 });
 
-test("a function without power management, or at full power, is left alone", () => {
+test("a function without power management, or at full power, is not changed", () => {
   const bytes = new Uint8Array(256);
   wake(config(bytes), new VirtualClock(), "card");
   bytes[0x06] = 1 << 4;

@@ -15,7 +15,7 @@ const setUp = (mappable: RegionInfo["mappable"]) => {
   return { kernel, registers, scope };
 };
 
-test("a region is read in the width asked for, mapped or not", () => {
+test("a region is read in the requested width, mapped or not", () => {
   for (const mappable of [[], [{ offset: 0, bytes: 4096 }]]) {
     const { registers } = setUp(mappable);
     assert.equal(registers.length, 4096);
@@ -30,7 +30,7 @@ test("a region is read in the width asked for, mapped or not", () => {
   }
 });
 
-test("what is not mapped of a region goes through the file", () => {
+test("the unmapped part of a region is accessed through the file", () => {
   const { kernel, registers, scope } = setUp([
     { offset: 0, bytes: 1024 },
     { offset: 2048, bytes: 1024 },
@@ -45,7 +45,7 @@ test("what is not mapped of a region goes through the file", () => {
   assert.ok(![...kernel.live].some((name) => name.startsWith("registers")));
 });
 
-test("a card that has gone reads all ones in every width, and is written to without effect", () => {
+test("a removed card reads all ones in each width, and ignores writes", () => {
   const { kernel, registers } = setUp([]);
   kernel.pulled = true;
   assert.deepEqual([registers.read(0, 1), registers.read(0, 2), registers.read(0, 4)], [0xff, 0xffff, 0xffff_ffff]);
