@@ -97,7 +97,7 @@ describe("as QEMU's RTL8139C+ sees it", { skip: noQtest() }, () => {
     assert.deepEqual(kinds, ["read 3e 2 1", "write 3c 2 0", "write 3e 2 1", "write 3c 2 32815"]);
   });
 
-  test("bring-up makes the same accesses every time, and only of the width that each register has", (t) => {
+  test("bring-up makes the same accesses each time, all with the register's width", (t) => {
     const { rig, seen } = traced();
     using owned = rig;
     owned.up();
@@ -151,7 +151,7 @@ describe("of registers in mapped memory, as the processor sees it", { skip: unwa
     }
   });
 
-  test("the count would show an access that is split", () => {
+  test("the count detects an access that is split", () => {
     const { calls, accesses } = countDataView(FEWER);
     assert.ok(accesses > calls, `${accesses} accesses in ${calls} reads through a DataView`);
   });

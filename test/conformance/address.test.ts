@@ -1,4 +1,7 @@
-/** A card whose address cannot be read where it should be: the chip's other places for it, an address by order, or a random one. */
+/**
+ * A card whose station address is not in its usual place: the chip's other copies, a configured address, or a random
+ * one.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
@@ -61,7 +64,7 @@ for (const [what, bytes] of Object.entries(BAD)) {
   });
 }
 
-test("a copy that differs from good registers wins: another system may have left its own address there", () => {
+test("a copy that differs from valid registers is preferred, because another system may have changed the registers", () => {
   using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: true } });
   assert.deepEqual([...rig.nic.address], FACTORY);
 });
@@ -71,7 +74,7 @@ test("good registers are used where the copy is blank", () => {
   assert.deepEqual(rig.nic.permanentAddress, CHOSEN);
 });
 
-test("an address that was ordered or changed is there after an MTU change, and the factory's again after the end", () => {
+test("a configured or changed address is kept across an MTU change, and the factory's is restored at the end", () => {
   for (const change of [
     { options: { address: CHOSEN }, act: () => {} },
     { options: {}, act: (rig: DirectRig) => (rig.nic.address = CHOSEN) },
@@ -87,7 +90,7 @@ test("an address that was ordered or changed is there after an MTU change, and t
   }
 });
 
-test("an ordered address that is no station's is refused before anything is changed", () => {
+test("an invalid configured address is rejected before anything is changed", () => {
   for (const bytes of Object.values(BAD))
     assert.throws(() => openDirectRig({ address: Uint8Array.from(bytes) })[Symbol.dispose](), { code: "OUT_OF_RANGE" });
 });

@@ -1,4 +1,4 @@
-/** What the NIC and its driver must do together, on the direct rig: our driver, our model, one thread. */
+/** Driver and NIC together on the direct rig: our driver, our model, one thread. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip, xidOf } from "#chip/chips.ts";
@@ -89,7 +89,7 @@ for (const chip of CHIPS as readonly Chip[])
       assert.deepEqual(rig.poll(), [arriving]);
     });
 
-    test("does nothing a real chip would punish, up, in traffic and down", () => {
+    test("commits no offences at start, in traffic and at stop", () => {
       using rig = open();
       rig.up();
       rig.send(udp(ends(), payload(100)));
@@ -119,7 +119,7 @@ for (const [chip, updated] of [
     assert.equal(bus.eriRead(0x1d0), updated ? 1 << 1 : 0);
   });
 
-test("says of each frame from the cable whether it took it", () => {
+test("reports for each frame from the cable whether it was accepted", () => {
   using rig = openDirectRig({ slots: 8 });
   rig.up();
   const frame = udp(ends({ inbound: true }), payload(100));

@@ -1,4 +1,4 @@
-/** Each fault that the model can have, under our driver: a clear error or a loss that is counted, and work again afterwards. */
+/** Each fault of the model with our driver: a clear error or a counted loss, and normal operation afterwards. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ChipCmd, Cmd, IntrMask, RxConf, RxConfig } from "#chip/registers.ts";
@@ -116,7 +116,7 @@ describe("a running NIC under", () => {
     });
 });
 
-test("a NIC that fails after its receiver has been started is stopped: it has the addresses of rings that are freed", () => {
+test("a NIC that fails after its receiver was started is stopped, because it has the addresses of rings that are freed", () => {
   using rig = openDirectRig({ chip: "rtl8168g", strict: "warn" });
   rig.model.faults.arm("silent-phy");
   assert.throws(() => rig.nic.up(), { code: "SIDE_BUS_TIMEOUT" });
@@ -129,7 +129,7 @@ test("a NIC that fails after its receiver has been started is stopped: it has th
   assertWorks(rig);
 });
 
-test("a NIC that fails while it is probed is refused, and nothing of it stays", () => {
+test("a NIC that fails during probe is rejected, and nothing leaks", () => {
   for (const [name, code] of [
     ["stuck-reset", "RESET_TIMEOUT"],
     ["removal", "DEVICE_GONE"],
@@ -137,7 +137,7 @@ test("a NIC that fails while it is probed is refused, and nothing of it stays", 
     assert.throws(() => openDirectRig({ fault: name })[Symbol.dispose](), { code });
 });
 
-test("a chip whose PHY does not answer can be unbound", () => {
+test("a chip whose PHY does not respond can be unbound", () => {
   const rig = running();
   rig.model.faults.arm("silent-phy");
   rig.bound[Symbol.dispose]();

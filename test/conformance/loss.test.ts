@@ -1,4 +1,4 @@
-/** A card that leaves at the worst moment: every register access of bring-up is such a moment. */
+/** A card that is removed at any register access of bring-up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -68,7 +68,7 @@ const attempt = (accesses: number): { used: number; error: unknown; live: number
   return { used: accesses - target.left, error, live: device.dma.live, waited: clock.now() };
 };
 
-test("a card that vanishes at any access of bring-up, MTU change or removal gives a clear error and leaves nothing", () => {
+test("a card that is removed at any access of bring-up, MTU change or unbind causes a clear error and no leak", () => {
   const whole = attempt(Number.MAX_SAFE_INTEGER);
   assert.equal(whole.error, undefined);
   assert.equal(whole.live, 0);

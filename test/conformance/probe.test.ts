@@ -1,4 +1,4 @@
-/** Probing a device: identification, refusal, and precautions against what another system left switched on. */
+/** Probing a device: identification, rejection, and protection against settings left by another system. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
@@ -29,7 +29,7 @@ const open = (key: string, alterations: Alterations = {}) => {
   return { clock, chip, model, device, take };
 };
 
-test("every chip of the table is identified, also where it takes more than the XID", () => {
+test("every chip of the table is identified, including those that need more than the XID", () => {
   for (const { key } of CHIPS) {
     const { device, clock } = open(key);
     using owned = device;
@@ -37,7 +37,7 @@ test("every chip of the table is identified, also where it takes more than the X
   }
 });
 
-test("a chip with an XID of no row is refused with that XID, and read nowhere beyond the first 256 bytes", () => {
+test("a chip with an unknown XID is rejected with that XID, and not read beyond the first 256 bytes", () => {
   const beyond: number[] = [];
   const { device, take } = open("rtl8168h", {
     read: (region, offset, width, value) => {
@@ -95,7 +95,7 @@ test("a chip whose identification changes between two reads is refused, and noth
   assert.equal(writes, 0);
 });
 
-test("TxConfigV2 is read only where the XID calls for it", () => {
+test("TxConfigV2 is read only if the XID requires it", () => {
   for (const { key } of CHIPS) {
     let reads = 0;
     const { device, clock } = open(key, {
@@ -110,7 +110,7 @@ test("TxConfigV2 is read only where the XID calls for it", () => {
   }
 });
 
-test("a dump of 192 bytes, which another driver may have switched on, stays inside the driver's buffer", () => {
+test("a dump of 192 bytes, which another driver may have enabled, stays inside the driver's buffer", () => {
   // The chip as it is on an 8125 with MAC-OCP 0xea84 bits 1:0 set: it writes three times what was asked for.
   const rig = open("rtl8168h", {
     write: (region, offset, _width, value) => {
@@ -132,7 +132,7 @@ test("a dump of 192 bytes, which another driver may have switched on, stays insi
   assert.ok(neighbour.bytes.every((byte) => byte === 0));
 });
 
-test("RTL8125BP and later deliver frames with FCS whatever another system had them drop", () => {
+test("RTL8125BP and later deliver frames with FCS whatever another system had configured", () => {
   for (const chip of CHIPS.filter(({ profile }) => profile.registers.includes("multigigabit"))) {
     const { device, clock } = open(chip.key);
     using owned = device;

@@ -1,4 +1,4 @@
-/** Our driver on QEMU's own RTL8139C+: what both of us could have got wrong alike on our model, shows here. */
+/** Our driver on QEMU's own RTL8139C+, which detects errors that our driver and model have in common. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -76,7 +76,7 @@ const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
 
 describe("on QEMU's user network", { skip: absent }, () => {
   for (const memory of ["high", "low"] as const)
-    test(`a thousand pings, each told of by an interrupt, DMA memory ${memory === "high" ? "above" : "below"} 4 GiB`, () => {
+    test(`a thousand pings, each with an interrupt, DMA memory ${memory === "high" ? "above" : "below"} 4 GiB`, () => {
       using rig = openQtestRig({ cable: "user network", memory });
       rig.up();
       assert.equal(rig.dma.iova >= 2 ** 32, memory === "high");
@@ -102,7 +102,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
     assert.throws(() => openQtestRig({ slots: 128 }), { code: "OUT_OF_RANGE", hint: "This chip's have at most 64." });
   });
 
-  test("keeps the address it was given, although a reset loads its own again", () => {
+  test("keeps a changed address, although a reset loads the factory's", () => {
     using rig = openQtestRig();
     const mac = Uint8Array.of(2, 0, 0, 0, 0, 9);
     rig.nic.address = mac;
@@ -111,7 +111,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
     assert.deepEqual(rig.nic.address, mac);
   });
 
-  test("refuses to sum IPv6, which would leave a wrong checksum on the wire", () => {
+  test("rejects checksum offload over IPv6, which would send wrong checksums", () => {
     using rig = openQtestRig();
     rig.up();
     const frame = udp(ends({ v6: true }), payload(10));
@@ -121,7 +121,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
     assert.deepEqual([checksum, segmentation, ipv6], [true, true, false]);
   });
 
-  test("a card that vanishes at any access gives a clear error and leaves nothing, and works when it is back", () => {
+  test("a card that is removed at any access causes a clear error and no leak, and works when it is back", () => {
     using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     using device = new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory });
@@ -156,7 +156,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
     assert.equal(attempt(Number.MAX_SAFE_INTEGER).error, undefined);
   });
 
-  test("refuses a window that is too small before anything else is touched", () => {
+  test("rejects a window that is too small before any other access", () => {
     using rig = openQtestRig();
     const card = vanishing(rig.device, 128, Number.MAX_SAFE_INTEGER);
     const options = { clock: new VirtualClock(), mtu: 1500, weaklyOrdered: false };
@@ -184,7 +184,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
 });
 
 describe("the bus", { skip: absent }, () => {
-  test("a QEMU that dies is a card that was pulled", () => {
+  test("the end of QEMU is handled as removal", () => {
     using rig = openQtestRig();
     rig.up();
     rig.machine.kill();
@@ -194,7 +194,7 @@ describe("the bus", { skip: absent }, () => {
     assert.throws(() => rig.nic.interrupt(), { code: "DEVICE_GONE" });
   });
 
-  test("a QEMU that does not start says why", () => {
+  test("a QEMU that does not start is reported with its reason", () => {
     using machine = new QtestMachine({
       cable: "nowhere",
       mac: "02:00:00:00:00:01",
@@ -205,7 +205,7 @@ describe("the bus", { skip: absent }, () => {
     assert.match(machine.errors, /no-such-thing/);
   });
 
-  test("a function that is not there is named beside those that are", () => {
+  test("a missing function is reported with those that exist", () => {
     using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     const ids = [{ vendor: 0x10ec, device: 0x8168 }];
@@ -215,7 +215,7 @@ describe("the bus", { skip: absent }, () => {
     });
   });
 
-  test("QEMU does not outlive us, whatever ends us", async () => {
+  test("QEMU ends with this process, for any reason", async () => {
     const rig = fileURLToPath(new URL("../rigs/qtest-machine.ts", import.meta.url));
     const source = `const { QtestMachine } = await import(${JSON.stringify(rig)});
       const machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });

@@ -1,4 +1,4 @@
-/** Our driver on our model, over vfio-user: what the direct rig proves of both is proved here of the way between them. */
+/** Our driver on our model over vfio-user. The direct rig tests both; this tests the transport between them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -99,7 +99,7 @@ const echo = (nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 
 suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
-  test("the driver finds the chip, its address and its link, and frames go there and back", async () => {
+  test("the driver finds the chip, its address and its link, and frames pass in both directions", async () => {
     await withModel(async (path, stop) => {
       {
         using scope = new DisposableStack();
@@ -119,7 +119,7 @@ suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
     });
   });
 
-  test("each of several drivers, one after the other, finds a fresh device and leaves nothing", async () => {
+  test("several drivers, one after the other, each find a device as after power-on and leak nothing", async () => {
     await withModel(async (path, stop) => {
       const before = openDescriptors();
       for (let i = 0; i < 10; i++) {
@@ -134,7 +134,7 @@ suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
     });
   });
 
-  test("a server that goes is a card that was pulled: its registers read all ones, which the driver notices", async () => {
+  test("the end of the server is handled as removal: registers read all ones, which the driver detects", async () => {
     await withModel(async (path, stop) => {
       using scope = new DisposableStack();
       const { nic, device } = bringUp(path, scope);

@@ -24,7 +24,7 @@ const shown = async (namespace: string, name: string): Promise<string> => {
 };
 
 describe("a renamed interface", { skip, timeout: 120_000 }, () => {
-  test("is taken down by the name it has", async () => {
+  test("is taken down by its present name", async () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} link set ${ends.host} down name lan0`);
     const { said, code } = await ferrule(ends.near, "down", "lan0");
@@ -33,7 +33,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.match(await ends.ferrule.ended(), /"renamed".*"lan0"/);
   });
 
-  test("is taken down by the name it was started with, and another `up` of that name is told of the new one", async () => {
+  test("is taken down by its original name, and another `up` of that name reports the new one", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     await ip(`-n ${near} link set ${host} down name lan0`);
@@ -45,7 +45,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.equal(code, 0);
   });
 
-  test("goes by the name it has where two could be meant", async () => {
+  test("is found by its present name if two are possible", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     await using other = Running.in(near, process.execPath, BIN, "up", "model:rtl8168h", "--name", "fe9", "--json");
@@ -58,7 +58,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.ok(ends.ferrule.running);
   });
 
-  test("is taken down though it was moved, and another interface has its name", async () => {
+  test("is taken down after it was moved, though another interface has its name", async () => {
     await using ends = await openTwoEnds();
     const { near, third, host } = ends;
     await ip(`-n ${near} link set ${host} netns ${third}`);
@@ -69,7 +69,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.match(await ip(`-n ${near} link show ${host}`), /mtu/);
   });
 
-  test("of nobody's is said to be nobody's", async () => {
+  test("without an `up` is reported as such", async () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} tuntap add lan0 mode tap`);
     const { said, code } = await ferrule(ends.near, "down", "lan0");

@@ -67,7 +67,7 @@ class Station implements AsyncDisposable {
 
 const state = async (serving: Serving): Promise<ServeState> => (await serving.ask({ command: "show" })) as ServeState;
 
-test("clients come one after the other, and nothing is left behind", async () => {
+test("clients connect one after the other, and nothing leaks", async () => {
   await using station = new Station();
   const serving = await station.open();
   for (const client of [1, 2]) {
@@ -121,7 +121,7 @@ test("traces every access by name, as text and as JSON", async () => {
   }
 });
 
-test("the cable can be pulled, the partner exchanged, and faults armed and cleared", async () => {
+test("the cable can be unplugged, the partner changed, and faults armed and cleared", async () => {
   await using station = new Station();
   const serving = await station.open();
   await station.happened("link");
@@ -154,7 +154,7 @@ test("the cable can be pulled, the partner exchanged, and faults armed and clear
   assert.deepEqual(await serving.ask({ command: "magic" }), { taken: false });
 });
 
-test("unplug and disconnect fail where there is no client, and unplug where the client does not listen", async () => {
+test("unplug and disconnect fail without a client, and unplug if the client does not support it", async () => {
   await using station = new Station();
   const serving = await station.open();
   for (const command of ["unplug", "disconnect"] as const)
@@ -167,7 +167,7 @@ test("unplug and disconnect fail where there is no client, and unplug where the 
   void device;
 });
 
-test("a fault of a bus that the chip does not have is refused, with those that it has", async () => {
+test("a fault of a bus that the chip does not have is rejected, with a list of its buses", async () => {
   await using station = new Station();
   const serving = await station.open({ chip: "rtl8169s" });
   await assert.rejects(serving.ask({ command: "fault", name: "silent-eri" }), (error: unknown) => {
@@ -180,14 +180,14 @@ test("a fault of a bus that the chip does not have is refused, with those that i
   assert.deepEqual((await state(serving)).faults, []);
 });
 
-test("a wire to what is not a socket is refused at the start, not waited for", async () => {
+test("a wire to a file that is not a socket is rejected at the start", async () => {
   await using station = new Station();
   const path = join(station.folder, "file");
   writeFileSync(path, "");
   await assert.rejects(station.open({ wire: { kind: "stream", path, listen: false } }), /exists, and is not a socket/);
 });
 
-test("two wires meet: what one server listens for, another connects to, and finds again", async () => {
+test("two servers share a cable: one listens, the other connects, and reconnects", async () => {
   await using station = new Station();
   const path = join(station.folder, "wire");
   const serving = await station.open({ wire: { kind: "stream", path, listen: false } });
@@ -210,7 +210,7 @@ test("two wires meet: what one server listens for, another connects to, and find
   server.close();
 });
 
-test("the control socket is its owner's, answers requests, and replaces one that was left behind", async () => {
+test("the control socket belongs to its owner, replies to requests, and replaces a stale one", async () => {
   await using station = new Station();
   await station.open();
   const path = controlPath(station.socket);
@@ -241,7 +241,7 @@ test("the control socket is its owner's, answers requests, and replaces one that
   rmSync(path);
 });
 
-test("the control socket of someone who came to the same place since is left alone", async () => {
+test("a control socket that another server created at the same path is not removed", async () => {
   await using station = new Station();
   const path = controlPath(station.socket);
   const first = await ControlSocket.open(station.socket, async () => ({ who: 1 }));
@@ -252,7 +252,7 @@ test("the control socket of someone who came to the same place since is left alo
   void second;
 });
 
-test("what cannot be opened is said before anything is served, and leaves nothing", async () => {
+test("files that cannot be opened are reported before the device is served, and nothing leaks", async () => {
   await using station = new Station();
   const nowhere = join(station.folder, "nowhere", "file");
   for (const [options, message] of [
@@ -270,7 +270,7 @@ test("what cannot be opened is said before anything is served, and leaves nothin
   assert.equal(existsSync(station.socket), false);
 });
 
-test("a NIC that falls off the bus for an offence says so, shows no link, and is back after a reset", async () => {
+test("a NIC that leaves the bus after an offence is reported, shows no link, and returns after a reset", async () => {
   await using station = new Station();
   const serving = await station.open({ strict: "error" });
   await station.happened("link");

@@ -48,14 +48,14 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     for (const direction of [[], ["-R"]]) await near.run("iperf3", "-c", TARGET, "-n", "50M", ...direction);
   });
 
-  test("says so and ends when the server dies", async () => {
+  test("reports the end of the server and ends", async () => {
     await server.stop("KILL");
     assert.equal(await driver.ended(), 1);
     assert.match(driver.said, /DEVICE_GONE.*the server closed the connection/);
   });
 });
 
-test("a socket that nobody serves is an error with a hint", { skip }, async () => {
+test("a socket without a server is an error with a hint", { skip }, async () => {
   await using driver = ferrule("up", "vfio-user:/nowhere/nic.sock", "--name", `${HOST}x`);
   assert.equal(await driver.ended(), 1);
   assert.match(driver.said, /nowhere/);

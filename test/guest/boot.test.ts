@@ -4,7 +4,7 @@ import { runInGuest } from "./boot.ts";
 import { noGuest } from "./image.ts";
 
 describe("a guest", { skip: noGuest() }, () => {
-  test("runs a script with the files and modules it is given, and brings back its words, files and exit code", async () => {
+  test("runs a script with the files and modules it is given, and returns its output, files and exit code", async () => {
     const guest = await runInGuest("uname -sr; lsmod; mkdir /out/b; tr a-z A-Z </a/text >/out/b/text; exit 3", {
       files: [{ path: "a/text", bytes: Buffer.from("hello") }],
       modules: ["8021q"],
@@ -16,11 +16,11 @@ describe("a guest", { skip: noGuest() }, () => {
     assert.equal(String(guest.out.get("b/text")), "HELLO");
   });
 
-  test("that does not come to its end in time is ended", async () => {
+  test("that exceeds its time limit is ended", async () => {
     await assert.rejects(runInGuest("sleep 1000", { limitMillis: 5_000 }), /ended by the rig after 5000 ms/);
   });
 
-  test("is not started for a module its kernel does not have", async () => {
+  test("is not started with a module that its kernel does not have", async () => {
     await assert.rejects(runInGuest("", { modules: ["no-such"], limitMillis: 1 }), /no module no_such/);
   });
 });

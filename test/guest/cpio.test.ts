@@ -7,7 +7,7 @@ const FILES = [0, 1, 2, 3, 4, 4097].map((length) => ({
   bytes: Buffer.alloc(length, length),
 }));
 
-test("what is packed comes out again, without the folders on the way", () => {
+test("packed files are unpacked again, without directories", () => {
   const unpacked = unpack(pack(FILES));
   assert.deepEqual(
     [...unpacked.keys()],
@@ -16,7 +16,7 @@ test("what is packed comes out again, without the folders on the way", () => {
   for (const { path, bytes } of FILES) assert.deepEqual(unpacked.get(path), bytes);
 });
 
-test("an archive that breaks off is refused, wherever it does", () => {
+test("an archive truncated at any point is rejected", () => {
   const archive = pack(FILES.slice(0, 3));
   // The last bytes are padding.
   for (let length = 0; length < archive.length - 4; length++)

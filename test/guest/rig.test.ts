@@ -8,7 +8,7 @@ import { Leftovers } from "./leftovers.ts";
 import { FAR, NEAR, Rig } from "./rig.ts";
 
 describe("a controlled guest", { skip: noRig() }, () => {
-  test("runs commands, tells their exit codes and output apart, and ends those that take too long", async () => {
+  test("runs commands, returns their exit codes and output, and ends those that take too long", async () => {
     await using guest = await Guest.boot();
     const ran = await guest.run("echo out; echo err >&2; exit 3");
     assert.deepEqual([ran.exit, ran.stdout, ran.stderr], [3, "out\n", "err\n"]);
@@ -20,7 +20,7 @@ describe("a controlled guest", { skip: noRig() }, () => {
     await assert.rejects(guest.must("exit 1"), /ended with 1/);
   });
 
-  test("comes back from a reset, and from its own reboot, as new", async () => {
+  test("restarts after a reset, and after its own reboot", async () => {
     await using guest = await Guest.boot();
     await guest.must("touch /tmp/before");
     await guest.reset();
@@ -29,7 +29,7 @@ describe("a controlled guest", { skip: noRig() }, () => {
     assert.match(await guest.must("uname -r"), /^6\.12/);
   });
 
-  test("sleeps and wakes with what it had in memory", async () => {
+  test("sleeps and wakes with its memory preserved", async () => {
     await using guest = await Guest.boot({ suspends: true });
     await guest.must("echo kept >/tmp/before");
     const { awake } = await guest.suspend();
@@ -38,7 +38,7 @@ describe("a controlled guest", { skip: noRig() }, () => {
     assert.equal(await guest.must("cat /tmp/before"), "kept\n");
   });
 
-  test("has a NIC of ours, and a machine at the other end of its cable", async () => {
+  test("has our NIC, and a machine at the other end of its cable", async () => {
     await using rig = await Rig.open({ chip: "rtl8168h", capture: true });
     await rig.up();
     assert.match(await rig.guest.must(`ping -c 3 -i 0.2 ${FAR.ipv4}`), / 0% packet loss/);
@@ -74,12 +74,12 @@ describe("a rig on a busy machine, and for one test after the other", { skip: no
   });
   after(() => rig?.[Symbol.asyncDispose]());
 
-  test("a guest that is held up has time to answer", async () => {
+  test("a delayed guest has time to reply", async () => {
     await using _slow = holdUp(rig.guest, 400, 30);
     for (let i = 0; i < 3; i++) await answered(rig.far, `-c 3 ${NEAR.ipv4}`);
   });
 
-  test("processes and interfaces that a test leaves at either end are named, and gone", async () => {
+  test("processes and interfaces left by a test at either end are named and removed", async () => {
     const leftovers = await Leftovers.since(rig);
     await rig.guest.must("(exec sleep 1000) >/dev/null 2>&1 & ip link add link eth0 name left type macvlan");
     const left = await rig.far.start("exec sleep 2000");
@@ -93,7 +93,7 @@ describe("a rig on a busy machine, and for one test after the other", { skip: no
     await left.stop();
   });
 
-  test("what is in the background ends with its owner, children and all", async () => {
+  test("background processes end with their owner, including children", async () => {
     const leftovers = await Leftovers.since(rig);
     for (const end of [rig.guest, rig.far]) {
       await using background = await end.start("sleep 1000 & echo started; sleep 1000");

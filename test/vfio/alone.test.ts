@@ -1,4 +1,4 @@
-/** A card with an IOMMU group of its own: from the kernel's driver to ours and back, as somebody does who has just read how. */
+/** A card with its own IOMMU group: from the kernel's driver to ours and back, as a new user would do it. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
@@ -47,7 +47,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.match(listed, new RegExp(`ferrule bind ${CARD}`));
   });
 
-  test("is not taken while it carries the default route, unless forced", async () => {
+  test("is not bound while it carries the default route, unless forced", async () => {
     const name = await machine.interfaceOf(CARD);
     await machine.lease(name);
     const { exit, stderr } = await machine.ferrule(`bind ${CARD}`);
@@ -57,13 +57,13 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     await machine.guest.must(`ip route flush dev ${name}; ip addr flush dev ${name}`);
   });
 
-  test("is not driven while the kernel's driver has it, and that is said with the command that takes it", async () => {
+  test("is not opened while bound to the kernel's driver; the error has the command to bind it", async () => {
     const { exit, stderr } = await machine.ferrule(`up ${CARD} --name ${INTERFACE}`);
     assert.equal(exit, 1);
     assert.match(stderr, new RegExp(`8139cp[^]*hint: .*ferrule bind ${CARD}`));
   });
 
-  test("is taken, and works: an address by DHCP, pings, a download with the right digest, ethtool", async (t) => {
+  test("is bound, and works: an address by DHCP, pings, a download with the right digest, ethtool", async (t) => {
     await bound();
     assert.equal(await machine.driverOf(CARD), "vfio-pci");
     const up = await machine.up(CARD, INTERFACE);
@@ -75,7 +75,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.match(await machine.guest.must(`ethtool -k ${INTERFACE}`), /^rx-checksumming/m);
   });
 
-  test("is refused to a second one while it is in use", async () => {
+  test("cannot be opened twice", async () => {
     const { exit, stderr } = await machine.ferrule(`up ${CARD} --name fe1`);
     assert.equal(exit, 1);
     assert.match(stderr, /has it open|in use/);
@@ -84,7 +84,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.equal(await machine.driverOf(CARD), "vfio-pci");
   });
 
-  test("is let go by `down`, and the interface with it", async () => {
+  test("is released by `down`, which removes the interface", async () => {
     await machine.must(`down ${INTERFACE}`);
     assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0);
     assert.match(await machine.said(INTERFACE), /"event":"down"/);
@@ -132,7 +132,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.doesNotMatch(log, /DMAR:.*fault/, log);
   });
 
-  test("is driven by an ordinary user with what an administrator has prepared", async () => {
+  test("works for an ordinary user with what an administrator has prepared", async () => {
     await bound();
     const group = (await machine.guest.must(`basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group)`)).trim();
     await machine.guest.must(
@@ -150,7 +150,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     await machine.guest.must(`ip tuntap del dev ${INTERFACE} mode tap; chown root /dev/vfio/${group}`);
   });
 
-  test("reaches no memory that it was not given: the IOMMU refuses, the kernel's log says so, nothing leaves", async () => {
+  test("cannot access other memory: the IOMMU blocks it, the kernel logs it, nothing is sent", async () => {
     await bound();
     await machine.guest.must("echo 2 >/proc/sys/vm/nr_hugepages");
     await machine.guest.clearDmesg();
@@ -166,7 +166,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     await machine.guest.must("echo 0 >/proc/sys/vm/nr_hugepages");
   });
 
-  test("is told of in a report without addresses or payload", async () => {
+  test("is described in a report without addresses or payload", async () => {
     await bound();
     const report = await machine.must(`report ${CARD}`);
     const mac = (await machine.guest.run("cat /sys/class/net/*/address")).stdout;
@@ -176,7 +176,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.ok(!report.includes("52:54:00"), "QEMU's station address");
   });
 
-  test("goes back to the driver it had, which works as before", async () => {
+  test("returns to its former driver, which works as before", async () => {
     await machine.must(`unbind ${CARD}`);
     assert.equal(await machine.driverOf(CARD), "8139cp");
     await machine.works(await machine.interfaceOf(CARD));
@@ -187,7 +187,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     );
   });
 
-  test("does what it does under the C driver, on the same device in one run: how fast, beside it", async (t) => {
+  test("is compared with the C driver on the same device in one run", async (t) => {
     const rounds = [];
     for (let round = 0; round < 2; round++) {
       if ((await machine.driverOf(CARD)) !== "8139cp") await machine.must(`unbind ${CARD}`);

@@ -31,7 +31,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     for (const address of addresses) await machine.interfaceOf(address);
   };
 
-  test("one is not driven while the kernel drives another of its group: the error names it, with the command", async () => {
+  test("one cannot be opened while another of its group is bound to a kernel driver: the error names it, with the command", async () => {
     await shareAPage([FIRST, SECOND]);
     await machine.ferrule(`bind ${FIRST}`);
     const { exit, stderr } = await machine.ferrule(`up ${FIRST} --name ${INTERFACE}`);
@@ -40,7 +40,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     assert.match(await machine.must("list"), new RegExp(SECOND));
   });
 
-  test("it works once that one is taken as well, with registers that cannot be mapped", async (t) => {
+  test("it works once that one is bound too, with registers that cannot be mapped", async (t) => {
     for (const address of [FIRST, SECOND])
       if ((await machine.driverOf(address)) !== "vfio-pci") await machine.must(`bind ${address}`);
     const up = await machine.up(FIRST, INTERFACE);
@@ -51,7 +51,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     await machine.must(`down ${INTERFACE}`);
   });
 
-  test("both go back to the kernel's driver, and work", async () => {
+  test("both return to the kernel's driver, and work", async () => {
     for (const address of [FIRST, SECOND]) {
       await machine.must(`unbind ${address}`);
       assert.equal(await machine.driverOf(address), "8139cp");
@@ -59,7 +59,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     }
   });
 
-  test("one that is pulled in the middle of traffic is let go: the program ends and says so, nothing is left", async () => {
+  test("one that is removed during traffic is released: the program ends and reports it, nothing leaks", async () => {
     await machine.must(`bind ${PLUGGED}`);
     const up = await machine.up(PLUGGED, PLUGGED_INTERFACE);
     await machine.lease(PLUGGED_INTERFACE);
@@ -81,7 +81,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     assert.doesNotMatch(log, /WARNING|BUG|Oops|hung/);
   });
 
-  test("and put back in, it is a new card: the kernel's driver takes it, and after `bind` ours", async () => {
+  test("when reinserted, it is a new card: the kernel's driver binds to it, and after `bind` ours works", async () => {
     await machine.guest.qmp.execute("device_add", {
       driver: "rtl8139",
       id: "plugged",

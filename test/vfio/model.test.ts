@@ -44,14 +44,14 @@ for (const [kind, vector] of Object.entries(KINDS))
       await machine.guest.must(`ip addr flush dev ${name}`);
     };
 
-    test("is asleep once VFIO has it, which `list` tells", async () => {
+    test("sleeps while bound to VFIO, which `list` shows", async () => {
       assert.match(await machine.must("list"), new RegExp(`^${CARD}\\s+RTL8168h/8111h\\s+r8169`, "m"));
       await machine.must(`bind ${CARD}`);
       assert.match(await machine.must("list"), /the card is asleep \(D3hot\)[^]*D3hot/);
       assert.equal((await nic.state()).powerState, 3);
     });
 
-    test("is woken by `up`, which has a carrier and answers soon after", async (t) => {
+    test("is woken by `up`, and soon has a carrier and replies", async (t) => {
       const { linkMillis } = await machine.up(CARD, INTERFACE);
       assert.equal((await nic.state()).powerState, 0);
       assert.ok((await machine.guest.must("grep vfio /proc/interrupts")).includes(vector));
@@ -61,7 +61,7 @@ for (const [kind, vector] of Object.entries(KINDS))
       t.diagnostic(`carrier ${linkMillis} ms after "up"`);
     });
 
-    test("is given back to the kernel's driver, which drives it as before", async () => {
+    test("returns to the kernel's driver, which works as before", async () => {
       await machine.must(`down ${INTERFACE}`);
       await machine.must(`unbind ${CARD}`);
       assert.equal(await machine.driverOf(CARD), "r8169");

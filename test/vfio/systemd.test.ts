@@ -52,7 +52,7 @@ describe("a card from boot on, without root's rights", { skip: noSystemd() }, ()
     return Number(await property("MainPID"));
   };
 
-  test("is brought up before anybody logs in", async () => {
+  test("is brought up before any log-in", async () => {
     await carrier();
     assert.equal(await machine.driverOf(CARD), "vfio-pci");
     assert.equal(await property("NRestarts"), "0");
@@ -63,7 +63,7 @@ describe("a card from boot on, without root's rights", { skip: noSystemd() }, ()
     assert.equal((await machine.guest.must(`stat -c '%U %G %a' /dev/vfio/${group}`)).trim(), "root ferrule 660");
   });
 
-  test("it is driven by a user of its own, with no capability but that for its interface", async () => {
+  test("the service runs as its own user, with only the capability for its interface", async () => {
     const status = await machine.guest.must(`cat /proc/${await property("MainPID")}/status`);
     const uid = (await machine.guest.must("id -u ferrule")).trim();
     assert.notEqual(uid, "0");
@@ -75,11 +75,11 @@ describe("a card from boot on, without root's rights", { skip: noSystemd() }, ()
     assert.match(status, /^Seccomp:\t2$/m);
   });
 
-  test("it gets an address, answers, and a download has the right digest", async () => {
+  test("it gets an address, replies, and a download has the right digest", async () => {
     await machine.works(INTERFACE);
   });
 
-  test("a process that is killed is started again, and traffic flows as before", async () => {
+  test("a killed process is restarted, and traffic continues", async () => {
     const pid = Number(await property("MainPID"));
     await machine.guest.must(`kill -9 ${pid}`);
     assert.notEqual(await carrier(pid), pid);
@@ -87,7 +87,7 @@ describe("a card from boot on, without root's rights", { skip: noSystemd() }, ()
     await machine.works(INTERFACE);
   });
 
-  test("`systemctl stop` takes the interface away and gives the card back", async () => {
+  test("`systemctl stop` removes the interface and returns the card", async () => {
     await machine.guest.must(`systemctl stop ${UNIT}`);
     assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0);
     assert.equal(await machine.driverOf(CARD), "8139cp");
@@ -95,7 +95,7 @@ describe("a card from boot on, without root's rights", { skip: noSystemd() }, ()
     await machine.works(await machine.interfaceOf(CARD));
   });
 
-  test("is installed by what the instructions say, typed as it stands there", async () => {
+  test("is installed by the commands of the instructions, typed literally", async () => {
     await machine.guest.must(
       `systemctl disable --now ${UNIT}; rm /etc/sysusers.d/* /etc/udev/rules.d/* /etc/systemd/system/ferrule@.service /etc/ferrule/*; systemctl daemon-reload`,
     );
