@@ -153,6 +153,14 @@ test("a fragment of UDP's header and PTP's datagrams get the length that the 812
   assert.equal(transmitRules(facts("rtl8125d-688")).padding!.below, 60);
 });
 
+const refusesPtp = (key: string, length: number): boolean =>
+  refuses(key, packet({ protocol: 17, port: 319, length }), length, Send.udpChecksum, 34);
+
+test("the checksum of a datagram that the 8125A and 8125B need padded is filled in by software", () => {
+  assert.deepEqual([refusesPtp("rtl8125a", 80), refusesPtp("rtl8125a", 81)], [true, false]);
+  assert.deepEqual([refusesPtp("rtl8125d-688", 80), refusesPtp("rtl8125d-688", 81)], [false, false]);
+});
+
 test("UDP is found behind IPv6 extension headers", () => {
   const { wanted } = transmitRules(facts("rtl8125a")).padding!;
   const bytes = packet({ ipv6: true, protocol: 0, length: 80 });

@@ -112,20 +112,26 @@ test("refuses a frame of more fragments than the chip takes", () => {
 const padding = { below: 60, wanted: () => 60 };
 
 test("a short frame leaves from a copy with zeros behind, and its own buffer comes back", () => {
-  const { ring, word, place, bytes, finish, offsets } = rig({ padding });
+  const { ring, word, place, bytes, finish, offsets } = rig({ padding, slots: 2 });
   bytes.fill(0xee, 4096, 4096 + 128);
-  for (const flags of [0, Send.tag]) {
-    const slot = flags === 0 ? 0 : 1;
-    assert.equal(ring.transmit(Int32Array.of(4096, 42, flags, 7), 1), 1);
-    assert.equal(word(slot, 0), Own | FirstSegment | LastSegment | 60);
+  const sends = [
+    { slot: 0, length: 59, flags: 0 },
+    { slot: 1, length: 59, flags: Send.tag },
+    // Where a longer one was before.
+    { slot: 0, length: 42, flags: Send.tag },
+    { slot: 1, length: 14, flags: 0 },
+  ];
+  for (const { slot, length, flags } of sends) {
+    assert.equal(ring.transmit(Int32Array.of(4096, length, flags, 7), 1), 1);
+    assert.equal(word(slot, 0) & ~EndOfRing, Own | FirstSegment | LastSegment | 60);
     const sent = bytes.subarray(place(slot), place(slot) + 60);
-    assert.ok(sent.subarray(0, 42).every((byte) => byte === 0xee));
-    assert.ok(sent.subarray(42).every((byte) => byte === 0));
+    assert.ok(sent.subarray(0, length).every((byte) => byte === 0xee));
+    assert.ok(sent.subarray(length).every((byte) => byte === 0));
     finish(slot);
     assert.equal(ring.reclaim(offsets, 8), 1);
     assert.equal(offsets[0], 4096);
   }
-  assert.equal(ring.counters[TransmitCount.bytes], 120);
+  assert.equal(ring.counters[TransmitCount.bytes], 240);
   assert.ok(
     bytes.subarray(4096, 4096 + 128).every((byte) => byte === 0xee),
     "the caller's memory is left alone",
