@@ -7,7 +7,7 @@ import { Damage, type Plug, type Port, type SegmentSource } from "#kit/port.ts";
 import { IMPAIRMENTS } from "./impaired-lane.ts";
 import { ImpairedWire } from "./impairment.ts";
 
-/** The far end: keeps what the NIC sends, and can send. */
+/** The far end: keeps frames of the NIC, and can send. */
 class Far implements Port {
   readonly bytes = new Uint8Array(1 << 16);
   readonly sent: number[][] = [];
@@ -156,7 +156,7 @@ test("a wire holds a limited number of frames, and counts what it lost", () => {
   assert.equal(wire.counts("in").overflow, 5000 - 4096);
 });
 
-/** What arrives of 100 frames each way when a third is lost. */
+/** The frames that arrive of 100 in each direction if a third is lost. */
 const survivors = (seed: number): string => {
   const { far, wire, received, send, come } = setUp(seed);
   for (const direction of ["out", "in"] as const) wire.arm(direction, "loss", { probability: 0.3 });

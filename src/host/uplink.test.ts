@@ -31,15 +31,15 @@ interface Sent {
   readonly tag: number;
 }
 
-/** A link that notes what it is told to send, and hands out what it is told to have received. */
+/** A link that records what is sent, and delivers prepared frames. */
 class NotingLink implements Link {
   readonly memory = memoryOf(new Uint8Array(1 << 20));
   readonly bufferBytes = 2048;
   readonly sent: Sent[] = [];
   readonly released: number[] = [];
-  /** Fragments that fit, and those done with. */
+  /** Fragments that fit, and those completed. */
   room = Infinity;
-  /** How many fragments it says it is done with at a time. */
+  /** Number of fragments completed at a time. */
   pace = Infinity;
   done: number[] = [];
   #arrived: number[] = [];

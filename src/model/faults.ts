@@ -42,7 +42,7 @@ const MOST = 1_000_000_000;
 const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
 
 /**
- * Armed faults. The model asks at certain points; as long as none is armed, that reads only one field.
+ * Armed faults. The model checks for them at defined points; while none is armed, a check reads only one field.
  *
  * `changed` is called after each change.
  */

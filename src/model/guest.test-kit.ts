@@ -184,7 +184,7 @@ export class Guest {
       this.#txIndex = (this.#txIndex + 1) % 256;
     });
   }
-  /** The next frame goes to the start of the transmit ring, as after its base was written. */
+  /** The next frame uses the start of the transmit ring, as after a write to its base. */
   rewind(): void {
     this.#txIndex = 0;
   }

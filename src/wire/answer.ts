@@ -12,7 +12,7 @@ import { type Memory, same, swap } from "./memory.ts";
 import * as udp from "./udp.ts";
 
 const HOPS = 64;
-/** Neighbour discovery is only believed when it cannot have passed a router (RFC 4861 7.1). */
+/** Neighbour discovery is accepted only if it cannot have passed a router (RFC 4861 7.1). */
 const NEIGHBOUR_HOPS = 255;
 const ALL_NODES_MAC = Uint8Array.of(0x33, 0x33, 0, 0, 0, 1);
 const ALL_NODES = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);

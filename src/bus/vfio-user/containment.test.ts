@@ -1,4 +1,4 @@
-/** Errors on the way from a client's data to the device: they end its session, say why, and reach nothing else. */
+/** Errors caused by a client's data: they end its session with a reason, and have no other effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";

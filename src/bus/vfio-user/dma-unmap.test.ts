@@ -42,7 +42,7 @@ test("after an unmap the device is notified and has no access, and the reply rep
   assert.ok(rig.device.memoryChanges > changes);
   assert.equal(rig.device.memory!.region(0x10_0000, 1), undefined);
   assert.ok(rig.device.memory!.region(0x10_2000, 1) !== undefined);
-  // What kept the region sees zeros of ours, and faults nothing.
+  // A region that was kept reads zeros, and does not fault.
   assert.equal(stale.bytes[0], 0);
   stale.bytes[0] = 2;
 });
@@ -71,7 +71,7 @@ for (const border of [0x10_1000, 0x100_0000])
     assert.equal(rig.error(Command.dmaUnmap, unmap(border, 4096)), 0);
     assert.equal(rig.device.memory!.region(border - 16, 32), undefined);
     assert.equal(rig.device.memory!.region(border - 16, 16)!.copy, undefined);
-    // Who kept it has nothing of the client's any more.
+    // A region that was kept no longer has the client's memory.
     if (across.copy === undefined) assert.equal(across.bytes[border - across.address], 0);
     else assert.equal(across.copy.fetch(border - 16 - across.address, 32), false);
   });

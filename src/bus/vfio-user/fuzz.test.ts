@@ -1,4 +1,4 @@
-/** Hostile clients: whatever they send, the server lives on, gives everything back, and serves the next one. */
+/** Hostile clients: whatever they send, the server continues, releases all resources, and serves the next one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -11,7 +11,7 @@ import { Command, HEADER_BYTES, SetFlag } from "./protocol.ts";
 const RUNS = 150;
 const PAGE = 4096;
 
-/** One send: bytes, and which descriptors go with them. */
+/** One send: bytes, and the descriptors attached to them. */
 interface Sending {
   readonly bytes: Uint8Array;
   readonly fds: readonly ("memory" | "event" | "socket")[];
@@ -35,7 +35,7 @@ const fds = fc.oneof(
 );
 const flags = fc.oneof({ weight: 8, arbitrary: fc.constantFrom(0, 0x10) }, { weight: 1, arbitrary: u32s });
 
-/** Bodies that are nearly right. */
+/** Bodies that are almost valid. */
 const bodies = fc.oneof(
   data,
   fc
@@ -57,7 +57,7 @@ const messages: fc.Arbitrary<Sending> = fc
   .record({ id: fc.nat(0xffff), command: commands, bytes: bodies, flags, fds })
   .map(({ id, command, bytes, flags: bits, fds: sent }) => ({ bytes: message(id, command, bytes, bits), fds: sent }));
 
-/** A conversation as a good client has it. */
+/** The messages of a valid client. */
 const GOOD: readonly Sending[] = [
   { bytes: message(1, Command.version, versionBody()), fds: [] },
   {
@@ -111,7 +111,7 @@ const changed = (sendings: readonly Sending[], { kind, at, to }: Change): readon
   return list;
 };
 
-/** Sends it all, in as many pieces, and goes. */
+/** Sends all messages in pieces, and disconnects. */
 const visit = (rig: Rig, sendings: readonly Sending[], cut: number): void => {
   using memory = createMemory("fuzz", PAGE);
   using event = EventFd.create();
@@ -125,7 +125,7 @@ const visit = (rig: Rig, sendings: readonly Sending[], cut: number): void => {
     if (cut % 3 === 0) rig.work();
     if (rest.length > 0 && peer.socket.send(rest) < 0) break;
     rig.work();
-    // The device uses what it was given.
+    // The device accesses the mapped memory.
     const region = rig.device.memory?.region(PAGE, 64);
     if (region !== undefined && region.copy === undefined) region.bytes[PAGE - region.address] = 1;
     rig.device.raise(0);
@@ -135,7 +135,7 @@ const visit = (rig: Rig, sendings: readonly Sending[], cut: number): void => {
   rig.work();
 };
 
-/** Nothing is left of any visitor, and a good client is served. */
+/** Nothing leaks from earlier clients, and a valid client is served. */
 const unharmed = (rig: Rig, before: ReturnType<typeof holdings>): void => {
   assert.equal(rig.server.connected, false);
   assert.equal(rig.server.maps, 0);

@@ -1,4 +1,4 @@
-/** Clients that come while another has the device. */
+/** Clients that connect while the device is in use. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Peer, Rig, message, openDescriptors, versionBody } from "./peer.test-kit.ts";

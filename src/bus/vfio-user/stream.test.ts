@@ -71,7 +71,7 @@ test("descriptors stay with their message, whatever comes before and behind it",
     Command.setIrqs,
     body(IRQ_SET, { argsz: 20, flags: SetFlag.eventfd | SetFlag.trigger, index: Irq.msix, start: 0, count: 1 }),
   );
-  // Each in its own send, all there when the server looks.
+  // Sent separately, but all received by the server at once.
   rig.peer.send(read(7));
   rig.peer.send(map(0x1000), [memory.number]);
   rig.peer.send(read(8));

@@ -17,7 +17,7 @@ const WAYS = {
 const openOn = (kernel: FakeKernel, roots: Tree, options: Partial<VfioOptions> = {}): VfioDevice =>
   VfioDevice.open({ address: ADDRESS, ...options }, { kernel, roots, clock: new VirtualClock() });
 
-/** Opens a card of which `change` makes something special. The error it must fail with, and what is left afterwards. */
+/** Opens a card modified by `change`. Returns the expected error, and the resources left afterwards. */
 const refusal = (
   change: (kernel: FakeKernel) => void,
   options: Partial<VfioOptions> = {},

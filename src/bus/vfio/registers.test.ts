@@ -38,7 +38,7 @@ test("the unmapped part of a region is accessed through the file", () => {
   const offsets = [0, 1020, 1024, 2044, 2048, 3068, 3072, 4092];
   for (const offset of offsets) registers.write(offset, 4, offset);
   for (const offset of offsets) assert.equal(registers.read(offset, 4), offset);
-  // Writes to the mapped parts went past the file: what the kernel has there is as before.
+  // Writes to the mapped parts did not use the file, so the kernel's copy is unchanged.
   const seen = offsets.filter((at) => new DataView(kernel.registers.buffer).getUint32(at, true) === at);
   assert.deepEqual(seen, [1024, 2044, 3072, 4092]);
   scope.dispose();
