@@ -9,6 +9,7 @@ import { Received, Send } from "#kit/link.ts";
 import { rw32, rw8 } from "#kit/mmio.ts";
 import { assertSums, ends, HERE, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";
 import type { Rig, RigOptions } from "../rigs/rig.ts";
+import { sendMatrix, TAGS } from "./matrix.ts";
 
 /** A rig, and what is so about the NIC on it. */
 export interface Subject {
@@ -179,6 +180,17 @@ export const conformance = (subject: Subject): void => {
         }
       });
     }
+
+    for (const v6 of [false, true])
+      for (const tags of TAGS)
+        check(
+          `every combination of checksum, segmentation and fragments, over ${v6 ? "IPv6" : "IPv4"}, ${tags}`,
+          () => {
+            using rig = open();
+            rig.up();
+            assert.ok(sendMatrix(rig, { v6, tags }) > 50);
+          },
+        );
 
     check("of the segments of a super-frame that says PSH, the last alone says so", () => {
       using rig = open();

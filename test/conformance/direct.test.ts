@@ -25,6 +25,9 @@ const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonly<Recor
           "the NIC cuts a super-frame over IPv6 into segments with right headers": ipv4Alone,
           "says whether the TCP checksum over IPv6 is right": ipv4Alone,
           "says whether the UDP checksum over IPv6 is right": ipv4Alone,
+          "every combination of checksum, segmentation and fragments, over IPv6, untagged": ipv4Alone,
+          "every combination of checksum, segmentation and fragments, over IPv6, tagged": ipv4Alone,
+          "every combination of checksum, segmentation and fragments, over IPv6, stacked": ipv4Alone,
         }),
     ...(frames.allMulticastOnly
       ? {

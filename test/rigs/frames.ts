@@ -47,8 +47,8 @@ export const udp = (where: Ends, data: Uint8Array): Uint8Array => {
 
 /** Where things are in an untagged frame of ours: no options anywhere. */
 export const layout = (frame: Uint8Array): { network: number; transport: number; v6: boolean; protocol: number } => {
-  const type = frame[12]! * 256 + frame[13]!;
-  const network = type === 0x8100 ? 18 : 14;
+  let network = 14;
+  while (frame[network - 2] === 0x81 && frame[network - 1] === 0x00) network += 4;
   const v6 = frame[network]! >>> 4 === 6;
   return { network, transport: network + (v6 ? 40 : 20), v6, protocol: frame[network + (v6 ? 6 : 9)]! };
 };

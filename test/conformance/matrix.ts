@@ -1,0 +1,79 @@
+/** Every combination of offloads, each frame judged at the wire. */
+import assert from "node:assert/strict";
+import { Send } from "#kit/link.ts";
+import { assertSums, ends, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";
+import type { Rig } from "../rigs/rig.ts";
+
+/** Tags of a frame: in none, in one or two places the outer one inserted by the NIC, an inner one in the frame itself. */
+export const TAGS = ["untagged", "tagged", "stacked"] as const;
+export type Tags = (typeof TAGS)[number];
+
+const OUTER = 0x6123;
+const INNER = 0x0045;
+const SEGMENT = 1440;
+
+/** Splits a length into three fragments, or leaves it whole. */
+const pieces = (length: number, scattered: boolean): readonly number[] | undefined => {
+  if (!scattered) return undefined;
+  const head = 60;
+  const middle = Math.min(16_384, Math.floor((length - head) / 2));
+  const rest = length - head - middle;
+  // A fragment's length has 16 bits.
+  return rest > 60_000 ? [head, middle, 30_000, rest - 30_000] : [head, middle, rest];
+};
+
+/** What goes on the wire is what software would have sent. @throws an assertion with the combination in its message */
+export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }): number => {
+  let sent = 0;
+  const where = ends({ v6, ...(tags === "stacked" ? { tag: INNER } : {}) });
+  const insert = tags === "untagged" ? 0 : Send.tag;
+  /** As on the wire, with the outer tag that the NIC inserts. */
+  const onWire = (frame: Uint8Array): Uint8Array => {
+    if (insert === 0) return frame.slice();
+    const tagged = new Uint8Array(frame.length + 4);
+    tagged.set(frame.subarray(0, 12));
+    tagged.set([0x81, 0x00, OUTER >>> 8, OUTER & 0xff], 12);
+    tagged.set(frame.subarray(12), 16);
+    return tagged;
+  };
+  for (const scattered of [false, true])
+    for (const checksum of [false, true]) {
+      for (const build of [tcp, udp]) {
+        const name = `${build.name} ${checksum ? "with" : "without"} checksum, ${scattered ? "scattered" : "whole"}`;
+        rig.sent.length = 0;
+        const frame = build(where, payload(1001));
+        const want = onWire(frame);
+        const ask = checksum ? (build === tcp ? Send.tcpChecksum : Send.udpChecksum) : 0;
+        const flags = checksum
+          ? ask | (layout(frame).transport << Send.transportOffsetShift) | (v6 ? Send.ipv6 : 0)
+          : 0;
+        if (checksum) leaveChecksum(frame);
+        rig.send(frame, flags | insert, OUTER, pieces(frame.length, scattered));
+        rig.poll();
+        assert.deepEqual(rig.sent, [want], name);
+        sent++;
+      }
+      if (!checksum) continue;
+      for (const length of [SEGMENT + 1, 10 * SEGMENT, 30_001]) {
+        rig.sent.length = 0;
+        const data = payload(length);
+        const frame = tcp(where, data);
+        const { transport } = layout(frame);
+        leaveChecksum(frame, false);
+        const flags = SEGMENT | Send.tcpChecksum | (transport << Send.transportOffsetShift) | (v6 ? Send.ipv6 : 0);
+        rig.send(frame, flags | insert, OUTER, pieces(frame.length, scattered));
+        rig.poll();
+        const name = `${length} bytes of TCP in segments, ${scattered ? "scattered" : "whole"}`;
+        assert.equal(rig.sent.length, Math.ceil(length / SEGMENT), name);
+        const grown = insert === 0 ? 0 : 4;
+        for (const segment of rig.sent) {
+          if (insert !== 0) assert.deepEqual([...segment.subarray(12, 16)], [0x81, 0, OUTER >>> 8, OUTER & 0xff], name);
+          assertSums(segment);
+        }
+        const stream = rig.sent.flatMap((segment) => [...segment.subarray(transport + grown + 20)]);
+        assert.deepEqual(Uint8Array.from(stream.slice(0, length)), data, name);
+        sent += rig.sent.length;
+      }
+    }
+  return sent;
+};
