@@ -24,8 +24,8 @@ const runBy = (script: string): readonly string[] =>
     .flatMap(([, pattern]) => found(pattern!))
     .flatMap(ofRooms);
 
-/** Of programs with scripts of their own: guests with foreign drivers, and VFIO. */
-const elsewhere = (file: string): boolean => /^test\/(conformance-guest|vfio)\//.test(file);
+/** Of programs with scripts of their own: guests with foreign drivers, state against them, and VFIO. */
+const elsewhere = (file: string): boolean => /^test\/(conformance-guest|state|vfio)\//.test(file);
 
 test("npm test runs every test of the checkout once", () => {
   const files = runBy("test");
