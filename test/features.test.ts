@@ -1,0 +1,29 @@
+/** docs/features.md: current, and every test that it names is there. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FEATURES } from "./features.ts";
+import { PAGE, page } from "./features-page.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+
+test("docs/features.md is what `node test/features-page.ts` writes", () => {
+  assert.equal(readFileSync(PAGE, "utf8"), page());
+});
+
+test("every test that a feature names is in its file", () => {
+  const named = FEATURES.flatMap(({ ours }) => ("tests" in ours ? ours.tests : []));
+  assert.ok(named.length > 20);
+  const lost = named.filter(({ file, title }) => {
+    const path = join(ROOT, file);
+    return !existsSync(path) || !readFileSync(path, "utf8").includes(title);
+  });
+  assert.deepEqual(lost, []);
+});
+
+test("a feature of ours has a test, and one that we lack a reason", () => {
+  for (const { name, ours } of FEATURES)
+    if ("missing" in ours) assert.match(ours.missing, /\w{4}/, name);
+    else assert.ok(ours.tests.length > 0, name);
+});

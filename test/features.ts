@@ -1,0 +1,71 @@
+/**
+ * What the drivers of this family can do, feature by feature. The other columns are from their sources: Linux 7.3's r8169, Realtek's
+ * r8168 8.055, r8125 9.016, r8126 10.017 and r8127 11.015 for Linux, DPDK 26.11's net_r8169, FreeBSD's re(4) and rge(4).
+ */
+
+/** Where it is shown that ours can: a file, and the beginning of a test's title in it. */
+export interface Shown {
+  readonly file: string;
+  readonly title: string;
+}
+
+export interface Feature {
+  readonly name: string;
+  readonly linux: string;
+  readonly vendor: string;
+  readonly dpdk: string;
+  readonly freebsd: string;
+  /** The tests, and in a few words how far it goes; or why it is missing. */
+  readonly ours: { readonly tests: readonly Shown[]; readonly note?: string } | { readonly missing: string };
+}
+
+const DIRECT = "test/conformance/direct.test.ts";
+const SUITE = "test/conformance/conformance.ts";
+const PROBE = "test/conformance/probe.test.ts";
+const FAULTS = "test/conformance/faults.test.ts";
+const POWER = "planned, with power management";
+const ETHTOOL = "planned, with `ferrule ethtool`";
+const QUEUES = "planned, with several queues";
+
+const shown = (file: string, ...titles: readonly string[]): { readonly tests: readonly Shown[] } => ({
+  tests: titles.map((title) => ({ file, title })),
+});
+
+// prettier-ignore
+// oxfmt-ignore
+export const FEATURES: readonly Feature[] = [
+  { name: "chips of the family", linux: "all but RTL8168KB, KD by name", vendor: "8168B and later", dpdk: "8168G and later, not 8411B", freebsd: "8139C+ to 8168; 8125, 8126, 8127 in part", ours: { ...shown(DIRECT, "is identified, has a link, passes frames both ways and fills in checksums"), note: "all, and RTL8139C+" } },
+  { name: "unknown stepping", linux: "refused", vendor: "as the nearest", dpdk: "as the nearest", freebsd: "refused", ours: { ...shown(PROBE, "an unknown stepping is driven as the nearest of its family, and says so"), note: "as the nearest, with a warning" } },
+  { name: "start-up of MAC, PCIe PHY and PHY", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "rge: yes", ours: { tests: [{ file: "test/state/state.test.ts", title: "" }], note: "[compared with Linux](state.md)" } },
+  { name: "PHY and MAC firmware", linux: "files", vendor: "files or built in", dpdk: "built in", freebsd: "rge: built in", ours: { ...shown("test/guest/firmware.test.ts", "${chip.key} starts with ${file}, and links"), note: "Linux's files" } },
+  { name: "sources of the MAC address", linux: "5", vendor: "5, EEPROM", dpdk: "3", freebsd: "2, EEPROM", ours: { ...shown("test/conformance/address.test.ts", "${key}: found in the ${place}"), note: "5, EEPROM" } },
+  { name: "autonegotiation at every speed of the chip", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(DIRECT, "links at every speed that the partner has, and frames pass") },
+  { name: "forced speed and duplex", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: { missing: ETHTOOL } },
+  { name: "pause frames negotiated", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "rge: yes", ours: shown("src/driver/phy.test.ts", "pause is resolved as table 28B-3 of IEEE 802.3 says, for all sixteen pairs of abilities") },
+  { name: "pause frames set by the user", linux: "yes", vendor: "module option", dpdk: "yes", freebsd: "no", ours: { missing: ETHTOOL } },
+  { name: "fibre", linux: "8127ATF", vendor: "8168H with SGMII, 8127ATF", dpdk: "8127ATF", freebsd: "no", ours: { ...shown("src/driver/procedures-8125.test.ts", "the SerDes of an RTL8127ATF is started at 10 Gbit/s, with pause up to the usual MTU"), note: "8127ATF at 10 Gbit/s, 8116af" } },
+  { name: "checksums, transmit", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "the NIC fills in the ${name} checksum over ${ip}") },
+  { name: "checksums, receive", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "says whether the ${name} checksum over") },
+  { name: "TCP segmentation, IPv4 and IPv6", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "re: yes", ours: shown(SUITE, "the NIC cuts a super-frame over ${ip} into segments with right headers") },
+  { name: "offloads combined, with fragments and tags", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "re: yes", ours: shown(SUITE, "every combination of checksum, segmentation and fragments, over") },
+  { name: "what chips send wrongly, done in software", linux: "yes", vendor: "yes", dpdk: "in part", freebsd: "in part", ours: shown("src/driver/offload-rules.test.ts", "frames below 60 bytes, or with padding behind the packet, are summed in software", "the 8168E-VL cuts neither IPv4 with options") },
+  { name: "VLAN tags inserted and stripped", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "the NIC inserts a tag, also into segments", "takes a tag out and hands it over beside the frame") },
+  { name: "two tags stripped", linux: "no", vendor: "8125 and later", dpdk: "no", freebsd: "no", ours: { missing: "not planned: the kernel's TAP takes one tag beside the frame" } },
+  { name: "jumbo frames", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(DIRECT, "carries its largest MTU both ways") },
+  { name: "receive filter", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown("test/e2e/filter.test.ts", "") },
+  { name: "ring sizes", linux: "fixed, 256", vendor: "64 to 1024", dpdk: "to 4096", freebsd: "fixed, 256", ours: { missing: "256; other sizes are on the way" } },
+  { name: "several queues, RSS", linux: "in review, 8127", vendor: "4 receive, 2 transmit", dpdk: "4 receive, 2 transmit", freebsd: "no", ours: { missing: QUEUES } },
+  { name: "interrupt moderation", linux: "up to 8117", vendor: "fixed values", dpdk: "off", freebsd: "by timer", ours: { missing: `${ETHTOOL}; interrupts are held back by polling` } },
+  { name: "hardware counters", linux: "13", vendor: "13, and more from 8125 on", dpdk: "13", freebsd: "13", ours: shown(SUITE, "the chip's own agree with what crossed the cable") },
+  { name: "wake-on-LAN", linux: "5 forms", vendor: "5 forms, from power-off too", dpdk: "no", freebsd: "re: yes", ours: { missing: POWER } },
+  { name: "suspend and resume", linux: "yes", vendor: "yes", dpdk: "no", freebsd: "re: yes", ours: { missing: POWER } },
+  { name: "EEE", linux: "yes", vendor: "yes, giga-lite", dpdk: "off", freebsd: "off", ours: { missing: POWER } },
+  { name: "ASPM, LTR", linux: "yes", vendor: "yes", dpdk: "clock request", freebsd: "no", ours: { missing: `${POWER}; left as the firmware has set it` } },
+  { name: "LEDs", linux: "yes", vendor: "module option", dpdk: "no", freebsd: "no", ours: { missing: ETHTOOL } },
+  { name: "ethtool", linux: "23 operations", vendor: "about 32", dpdk: "–", freebsd: "sysctl", ours: { missing: ETHTOOL } },
+  { name: "PTP hardware clock", linux: "no", vendor: "8125B and later", dpdk: "no", freebsd: "no", ours: { missing: "no source with a licence that allows to use its facts is public" } },
+  { name: "management controller (DASH)", linux: "3 kinds", vendor: "3 kinds, client", dpdk: "yes", freebsd: "re: yes", ours: { ...shown("src/driver/procedures-8168g.test.ts", "${key}: the management controller's transmitter and receiver are stopped"), note: "stopped while the driver has the MAC" } },
+  { name: "recovery of a NIC that fails", linux: "watchdog", vendor: "watchdog, ESD check", dpdk: "reset operation", freebsd: "watchdog", ours: { tests: [{ file: "src/app/driver-side.test.ts", title: "a NIC whose every memory access fails is restarted as often as the budget says, then given up" }], note: "bus errors; no transmit watchdog yet" } },
+  { name: "faults of the chip survived", linux: "–", vendor: "–", dpdk: "–", freebsd: "–", ours: shown(FAULTS, "${name}: ${FAULTS[name as FaultName]}") },
+  { name: "DMA confined by an IOMMU, required", linux: "if enabled", vendor: "if enabled", dpdk: "with vfio-pci", freebsd: "if enabled", ours: { tests: [{ file: "test/vfio/alone.test.ts", title: "" }] } },
+];
