@@ -29,7 +29,10 @@ export const Received = {
   tagged: 1 << 3,
 } as const;
 
-/** Offloads requested for a frame. The same in every fragment of a frame. */
+/**
+ * Offloads requested for a frame, the same in every fragment of it. Checksums and segmentation are requested only as `Offloads` allows,
+ * and the caller does the rest; a tag may always be inserted.
+ */
 export const Send = {
   /** Bits 10:0, the maximum segment size: nonzero requests segmentation. */
   segmentSize: 0x7ff,
