@@ -104,6 +104,24 @@ test("the process that does the work does not outlive the one that was started",
   await closed;
 });
 
+test("a NIC that does not come up has a report all the same, with a warning and exit code 1", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
+  const socket = join(folder, "nic");
+  const server = spawn(process.execPath, [PROGRAM, "model", "serve", "--socket", socket, "--json"]);
+  try {
+    await once(server.stdout, "data");
+    assert.equal(ferrule(["model", "ctl", socket, "fault", "stuck-reset"]).status, 0);
+    const { status, stdout, stderr } = ferrule(["report", `vfio-user:${socket}`]);
+    assert.equal(status, 1);
+    assert.equal((JSON.parse(stdout) as { chip: string }).chip, "RTL8168h/8111h");
+    assert.match(stderr, /^warning: bring-up failed: .+\n$/);
+  } finally {
+    server.kill("SIGINT");
+    await once(server, "close");
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("with too few descriptors it says which limit to raise, wherever they run out", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {

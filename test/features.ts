@@ -24,7 +24,7 @@ const SUITE = "test/conformance/conformance.ts";
 const PROBE = "test/conformance/probe.test.ts";
 const FAULTS = "test/conformance/faults.test.ts";
 const POWER = "planned, with power management";
-const ETHTOOL = "planned, with `ferrule ethtool`";
+const ETHTOOL = "planned, with settings as ethtool has them";
 const QUEUES = "planned, with several queues";
 
 const shown = (file: string, ...titles: readonly string[]): { readonly tests: readonly Shown[] } => ({
