@@ -1,7 +1,8 @@
 /** The differences between two drivers on one chip, and what explains each. */
 import type { Chip } from "#chip/chips.ts";
 import { type Cause, CAUSES, type Row } from "./explained.ts";
-import { keyOf, type Moment, type Snapshot } from "./snapshot.ts";
+import { CAUSES_DPDK } from "./explained-dpdk.ts";
+import { keyOf, type Moment, type Snapshot, spaceOf } from "./snapshot.ts";
 
 export interface Difference {
   readonly chip: Chip;
@@ -17,15 +18,18 @@ export interface Rule {
   readonly cause: Cause;
   readonly row: Row;
   readonly key: string;
-  /** Our value, within the mask. */
-  readonly value: number;
+  /** Our value, within the mask; any, where a row is for a whole space. */
+  readonly value: number | undefined;
   readonly mask: number;
 }
 
 const ALL_BITS = 0xffff_ffff;
+/** Every address of a space. */
+const WHOLE = "*";
 
 /** @throws {Error} for a word that is none */
 const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
+  if (word === WHOLE) return { cause, row, key: keyOf(row.space, WHOLE), value: undefined, mask: ALL_BITS };
   const [, address, value, mask] = /^([^=]+)=([0-9a-f]+)(?:\/([0-9a-f]+))?$/.exec(word) ?? [];
   if (address === undefined || value === undefined) throw new Error(`"${word}" (${cause.name}) is no word`);
   return {
@@ -40,7 +44,11 @@ const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
 export const rulesOf = (causes: readonly Cause[]): readonly Rule[] =>
   causes.flatMap((cause) => cause.rows.flatMap((row) => row.words.split(" ").map((word) => ruleOf(cause, row, word))));
 
-export const RULES = rulesOf(CAUSES);
+/** Whose recordings ours is compared with. */
+export const SOURCES = { linux: CAUSES, dpdk: CAUSES_DPDK } as const;
+export type Source = keyof typeof SOURCES;
+
+export const RULES: Readonly<Record<Source, readonly Rule[]>> = { linux: rulesOf(CAUSES), dpdk: rulesOf(CAUSES_DPDK) };
 
 /** Every address at which theirs and ours differ, at every moment that theirs has. */
 export const differences = (
@@ -58,18 +66,18 @@ export const differences = (
 
 /** Whether the rule explains some bits of the difference. */
 const applies = ({ row, key, value, mask }: Rule, { chip, moment, key: at, ours, theirs }: Difference): boolean =>
-  key === at &&
+  (key === at || key === keyOf(spaceOf(at), WHOLE)) &&
   (row.on === undefined || row.on.some((name) => name === chip.key)) &&
   (row.at === undefined || row.at.includes(moment)) &&
-  (ours & mask) >>> 0 === value &&
+  (value === undefined || (ours & mask) >>> 0 === value) &&
   ((ours ^ theirs) & mask) !== 0;
 
 /** The rules that explain it together; undefined when some bit of it is not explained. */
-export const explain = (difference: Difference, rules: readonly Rule[] = RULES): readonly Rule[] | undefined => {
+export const explain = (difference: Difference, rules: readonly Rule[]): readonly Rule[] | undefined => {
   const found = rules.filter((rule) => applies(rule, difference));
   const bits = found.reduce((sum, { mask }) => sum | mask, 0);
   return ((difference.ours ^ difference.theirs) & ~bits) === 0 ? found : undefined;
 };
 
 export const sentence = ({ chip, moment, key, theirs, ours }: Difference): string =>
-  `${chip.key} ${moment}: ${key} is ${ours.toString(16)}, and ${theirs.toString(16)} under Linux`;
+  `${chip.key} ${moment}: ${key} is ${ours.toString(16)}, and ${theirs.toString(16)} by the C driver`;

@@ -33,7 +33,7 @@ const BESIDES_MTU: readonly Moment[] = ["up", "back", ...STOPPED];
 // oxfmt-ignore
 export const SECOND_8168H: readonly Row[] = [
   { space: "macOcp", on: LATER_8168H, at: STARTED, words: "0xd420=0 0xdd02=0 0xe052=0 0xd438=7" },
-  { space: "ephy", on: LATER_8168H, at: STARTED, words: "0x4=0 0x5=0 0x6=0 0x1d=0 0x1e=0" },
+  { space: "ephy", on: LATER_8168H, at: STARTED, words: "0x1=0 0x4=0 0x5=0 0x6=0 0x1d=0 0x1e=0" },
   { space: "phy", on: LATER_8168H, at: STARTED, words: "0xa42c=0" },
   { space: "phyMemory", on: LATER_8168H, at: STARTED, words: "0x811=0 0x808b=0" },
   { space: "phy", on: ["rtl8168h-100"], at: STARTED, words: "0xa80c=5" },
@@ -52,7 +52,7 @@ export const BOTH_LANES: readonly Row[] = [
   { space: "ephy", on: RTL8125A, at: STARTED, words:
     "0x0=0 0x3=0 0x9=0 0x2=6042 0x6=14 0x1b=e00 0x20=9455 0x21=99ff 0x23=ab66 0x29=fe04 0x2a=3000 0x42=6042 " +
     "0x44=d000 0x46=14 0x4a=8653 0x5b=e00 0x60=9455 0x61=99ff 0x63=ab66 0x69=fe04 0x6a=3000" },
-  { space: "ephy", on: [...LATER_8168H, ...RTL8125A], at: STARTED, words: "0x1=0" },
+  { space: "ephy", on: RTL8125A, at: STARTED, words: "0x1=0" },
 ];
 
 /** By space; the source of each word is with it in `src/chip/start`. */

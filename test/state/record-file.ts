@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Chip, ChipKey } from "#chip/chips.ts";
 import { type Space, SPACES } from "#model/observation/state.ts";
+import type { Source } from "./compare.ts";
 import { changes, dependsOnRun, keyOf, MOMENTS, type Moment, powerOn, type Snapshot, spaceOf } from "./snapshot.ts";
 
 export interface Recording {
@@ -22,7 +23,7 @@ export interface Recording {
 /** Linux takes it for an RTL8168H and reads a link that its PHY does not show: there is nothing to compare. */
 export const WITHOUT_LINK: readonly ChipKey[] = ["rtl8116af"];
 
-const pathOf = (source: string, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
+const pathOf = (source: Source, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
 
 const byAddress = (a: string, b: string): number =>
   a.startsWith("0x") ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0;
@@ -37,7 +38,7 @@ const linesOf = (changed: Snapshot): readonly string[] =>
     return words.length === 0 ? [] : [[space, ...words].join(" ")];
   });
 
-export const writeRecording = (source: string, chip: Chip, recording: Recording): void => {
+export const writeRecording = (source: Source, chip: Chip, recording: Recording): void => {
   const { driver, command, mtu, moments } = recording;
   const lines = [`# ${driver}, on the model of ${chip.key}: ${command}`, `mtu ${mtu}`];
   let before = powerOn(chip);
@@ -74,10 +75,12 @@ const momentsOf = (chip: Chip, lines: readonly string[]): ReadonlyMap<Moment, Sn
   return moments;
 };
 
+export const hasRecording = (source: Source, chip: Chip): boolean => existsSync(pathOf(source, chip.key));
+
 /** Undefined where that source has no recording of the chip. @throws {Error} for a file that is none */
-export const readRecording = (source: string, chip: Chip): Recording | undefined => {
+export const readRecording = (source: Source, chip: Chip): Recording | undefined => {
   const path = pathOf(source, chip.key);
-  if (!existsSync(path)) return undefined;
+  if (!hasRecording(source, chip)) return undefined;
   const [head = "", mtu = "", ...lines] = readFileSync(path, "utf8").trimEnd().split("\n");
   const [, driver, command] = /^# (.*), on the model of \S+: (.*)$/.exec(head) ?? [];
   if (driver === undefined || command === undefined || !/^mtu \d+$/.test(mtu))

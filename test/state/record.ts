@@ -1,18 +1,16 @@
 /** Records what Linux's r8169 leaves in every chip that it knows, all in one guest: `node test/state/record.ts [CHIP…]`. */
-import { setTimeout as wait } from "node:timers/promises";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { ManyNics } from "../conformance-guest/many-nics.ts";
 import { bootOf } from "../guest/initrd.ts";
 import { Guest } from "../guest/guest.ts";
 import { type KernelName, versionsOf } from "../guest/parts.ts";
+import { calm } from "./calm.ts";
 import { WITHOUT_LINK, writeRecording } from "./record-file.ts";
-import { changes, MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
+import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
 /** For sixty cards at one emulated processor. */
 const LIMIT_MILLIS = 1_800_000;
-/** Nothing has changed for so long: what the driver put off is done. */
-const CALM_MILLIS = 3000;
 /** Of chips that have no jumbo frames. */
 const SHORT_MTU = 1400;
 const USUAL_MTU = 1500;
@@ -25,15 +23,6 @@ interface Card {
   readonly mtu: number;
   readonly moments: Map<Moment, Snapshot>;
 }
-
-const calm = async (nics: readonly Rtl8169[]): Promise<void> => {
-  for (let before = nics.map(snapshot); ;) {
-    await wait(CALM_MILLIS);
-    const now = nics.map(snapshot);
-    if (now.every((one, i) => changes(before[i]!, one).size === 0)) return;
-    before = now;
-  }
-};
 
 /** The cards that the guest's driver has taken. */
 const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> => {

@@ -1,43 +1,47 @@
-/** Our driver leaves a chip as Linux's r8169 does, but for what is explained by name. */
+/** Our driver leaves a chip as C drivers do, but for what is explained by name. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { noRig } from "../guest/available.ts";
-import { differences, explain, RULES, rulesOf, sentence } from "./compare.ts";
+import { differences, explain, RULES, rulesOf, sentence, type Source, SOURCES } from "./compare.ts";
 import { PAGE, pageOf, type Result, resultOf } from "./page.ts";
-import { readRecording, WITHOUT_LINK } from "./record-file.ts";
+import { hasRecording, readRecording, WITHOUT_LINK } from "./record-file.ts";
 import { MOMENTS, powerOn, type Snapshot } from "./snapshot.ts";
 
 const ALL = CHIPS as readonly Chip[];
-const DRIVEN = ALL.filter(({ key, start }) => start !== undefined && !WITHOUT_LINK.some((other) => other === key));
+/** The chips that each of them and ours drive. */
+const CASES = (Object.keys(SOURCES) as Source[]).flatMap((source) =>
+  ALL.filter((chip) => chip.start !== undefined && hasRecording(source, chip)).map((chip) => ({ source, chip })),
+);
 const RTL8168H = ALL.find(({ key }) => key === "rtl8168h")!;
 
 describe("state", { skip: noRig() }, () => {
   const results: Result[] = [];
 
-  for (const chip of DRIVEN)
-    test(`${chip.key} is left as Linux leaves it, but for what is explained`, () => {
-      const result = resultOf(chip);
-      assert.ok(result, "there is no recording");
+  for (const { source, chip } of CASES)
+    test(`${chip.key} is left as ${source} leaves it, but for what is explained`, () => {
+      const result = resultOf(source, chip)!;
       results.push(result);
-      const unexplained = result.differences.filter((one) => explain(one) === undefined);
+      const unexplained = result.differences.filter((one) => explain(one, RULES[source]) === undefined);
       assert.deepEqual(unexplained.map(sentence), []);
     });
 
-  test("each line of the table explains a difference on each of its chips", () => {
-    const idle = RULES.flatMap((rule) => {
-      const explains = ({ differences }: Result): boolean =>
-        differences.some((one) => explain(one)?.includes(rule) ?? false);
-      const { on } = rule.row;
-      const where = `${rule.cause.name}: ${rule.key}=${rule.value.toString(16)}`;
-      if (on === undefined) return results.some(explains) ? [] : [where];
-      return on
-        .filter((key) => !results.some((result) => result.chip.key === key && explains(result)))
-        .map((key) => `${where} on ${key}`);
+  for (const source of Object.keys(SOURCES) as Source[])
+    test(`each line of the table for ${source} explains a difference on each of its chips`, () => {
+      const theirs = results.filter((result) => result.source === source);
+      const idle = RULES[source].flatMap((rule) => {
+        const explains = ({ differences }: Result): boolean =>
+          differences.some((one) => explain(one, RULES[source])?.includes(rule) ?? false);
+        const { on } = rule.row;
+        const where = `${rule.cause.name}: ${rule.key}=${rule.value?.toString(16) ?? ""}`;
+        if (on === undefined) return theirs.some(explains) ? [] : [where];
+        return on
+          .filter((key) => !theirs.some((result) => result.chip.key === key && explains(result)))
+          .map((key) => `${where} on ${key}`);
+      });
+      assert.deepEqual(idle, []);
     });
-    assert.deepEqual(idle, []);
-  });
 
   test("docs/state.md is what `node test/state/page.ts` writes", () => {
     assert.equal(readFileSync(PAGE, "utf8"), pageOf(results));

@@ -1,0 +1,16 @@
+/** Waits until a driver has done what it put off. */
+import { setTimeout as wait } from "node:timers/promises";
+import type { Rtl8169 } from "#model/rtl8169.ts";
+import { changes, snapshot } from "./snapshot.ts";
+
+/** Nothing has changed for so long. */
+const CALM_MILLIS = 3000;
+
+export const calm = async (nics: readonly Rtl8169[]): Promise<void> => {
+  for (let before = nics.map(snapshot); ;) {
+    await wait(CALM_MILLIS);
+    const now = nics.map(snapshot);
+    if (now.every((one, i) => changes(before[i]!, one).size === 0)) return;
+    before = now;
+  }
+};

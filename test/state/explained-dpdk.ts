@@ -1,0 +1,93 @@
+/** Why our driver leaves other values than DPDK's net_r8169, by name: as `explained.ts`. `*` is a whole space, whatever ours is. */
+import type { ChipKey } from "#chip/chips.ts";
+import type { Cause } from "./explained.ts";
+
+const LATER_8125D: readonly ChipKey[] = ["rtl8125d-689", "rtl8168kd"];
+const RTL8125D: readonly ChipKey[] = ["rtl8125d-688", ...LATER_8125D];
+const RTL8126A: readonly ChipKey[] = ["rtl8126a-649", "rtl8126a-64a"];
+
+// prettier-ignore
+// oxfmt-ignore
+export const CAUSES_DPDK: readonly Cause[] = [
+  {
+    name: "the system's share",
+    because: "The kernel and the bus set these up around a driver: decoding, error reports, INTx. On the rig nothing does.",
+    rows: [{ space: "config", words: "0x4=0/501 0x6=0/8 0x78=0/6f" }],
+  },
+  {
+    name: "other microcode",
+    because: "DPDK has programs for the controllers of PHY and MAC inside, of other versions than the files that ours and Linux load.",
+    rows: [
+      { space: "phyMemory", words: "*" },
+      { space: "macProgram", words: "*" },
+      { space: "macOcp", words: "0xe446=0" },
+      { space: "macOcp", words: "0xfc26=8000 0xfc2c=14a4 0xfc48=4", on: ["rtl8126a-64a"] },
+      { space: "macOcp", words: "0xfc2e=e24 0xfc40=0 0xfc42=0 0xfc48=7a", on: ["rtl8125a"] },
+      { space: "macOcp", words: "0xfc2e=3fc2 0xfc30=4058 0xfc48=1f", on: ["rtl8125bp"] },
+      { space: "phy", words: "0xb844=0", on: ["rtl8125b"] },
+    ],
+  },
+  {
+    name: "older values",
+    because: "Ours are those of a later DPDK, cited in `src/chip/start`; this one has fewer or other words, or none for the chip.",
+    rows: [
+      { space: "config", words: "0x10a=10 0x78=5000/7000" },
+      { space: "macOcp", words: "0xc0aa=6be 0xc0aa=107c 0xc0a6=3d6 0xc0a6=3e4" },
+      { space: "macOcp", words: "0xe0c0=4403", on: RTL8125D },
+      { space: "macOcp", words: "0xe63e=20", on: ["rtl8125bp", ...RTL8125D] },
+      { space: "phy", words: "0xac7e=b4", on: RTL8125D },
+      { space: "phy", words: "0xa430=1001 0xa442=88c 0xbc80=5 0xbc82=fc5c", on: LATER_8125D },
+      { space: "phy", words: "0xa466=2", on: ["rtl8125d-688"] },
+      { space: "phy", words: "0xb648=4040", on: ["rtl8126a-64a"] },
+      { space: "registers", words: "MISC=400000 TDFNR=0 TxConfig=0/40" },
+      { space: "registers", words: "DLLPR=0", on: ["rtl8125bp"] },
+    ],
+  },
+  {
+    name: "descriptors of 32 bytes",
+    because: "DPDK uses the long transmit descriptors and receive settings to match; ours, as Linux, the short ones.",
+    rows: [
+      { space: "macOcp", words: "0xeb58=0" },
+      { space: "registers", words: "RxConfig=40c0070e RxConfig=40c00f0e" },
+    ],
+  },
+  {
+    name: "polling",
+    because: "DPDK has interrupts for the link alone, receives every destination and takes no offload in CPlusCmd while it is asked for none.",
+    rows: [{ space: "registers", words: "IMR0=802f MAR0=0 MAR4=80 CPlusCmd=2020" }],
+  },
+  {
+    name: "the receive limit is the buffer",
+    because: "Ours writes the size of its buffers, DPDK the largest frame at this MTU.",
+    rows: [{ space: "registers", words: "RxMaxSize=800" }],
+  },
+  {
+    name: "half duplex at 1000 Mbit/s",
+    because: "DPDK offers it. No partner is left that has it, and ours does not.",
+    rows: [{ space: "phy", words: "0xa412=200" }],
+  },
+  {
+    name: "speeds of the RTL8168KD",
+    because: "DPDK takes it for the RTL8125D, which has 2500 Mbit/s to offer.",
+    rows: [{ space: "clause45", words: "0x70020=0", on: ["rtl8168kd"] }],
+  },
+  {
+    name: "EEE",
+    because: "DPDK turns energy-efficient Ethernet off in the PHY, and sets the timer of the 8126A. Ours leaves what is on after power-on.",
+    rows: [
+      { space: "clause45", words: "0x7003c=6 0x7003e=1 0x7003e=3" },
+      { space: "phy", words: "0xa432=0", on: ["rtl8125b", "rtl8125bp", ...RTL8125D] },
+      { space: "registers", words: "EEE_TXIDLE_TIMER=0", on: RTL8126A },
+    ],
+  },
+  {
+    name: "power of a closed chip",
+    because: "DPDK says before what is to stay on in D3 (PMCH). Ours does not yet.",
+    rows: [{ space: "registers", words: "PMCH=0" }],
+  },
+  {
+    name: "management firmware",
+    because: "DPDK tells the management firmware (DASH) that a driver comes and goes. Ours does not yet.",
+    rows: [{ space: "management", words: "0x10=0 0x14=0", on: ["rtl8125bp"] }],
+  },
+];
