@@ -70,6 +70,7 @@ class Bench implements Disposable {
           control: -1,
           host: { name: "ft0", namespace: this.namespace.fd },
           mtu: 1500,
+          rings: undefined,
           address,
           firmware: undefined,
           capture: undefined,

@@ -2,7 +2,8 @@
  * The driver and its TAP in a data-plane thread: brings the NIC up, restarts one that fails, and moves frames between its rings
  * and the TAP. When to do that is for napi.ts.
  */
-import { Events, type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { Events } from "#driver/events.ts";
+import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -75,6 +76,9 @@ export class DriverSide implements Disposable {
         mtu,
         weaklyOrdered: process.arch !== "x64",
         firmware: firmwareFiles(task.firmware),
+        // Twice what is held at once, whatever the size of the rings.
+        spareBuffers: 2 * BUDGET,
+        ...(task.rings === undefined ? {} : { slots: task.rings }),
         ...(task.address === undefined ? {} : { address: task.address }),
       }),
     );

@@ -1,5 +1,5 @@
 /** What the driver's thread publishes: counts of rings and uplink, over all that an MTU change or a restart has replaced. */
-import { ReceiveCount } from "#driver/receive-ring.ts";
+import { ReceiveCount } from "#driver/receive-core.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
 import type { TapUplink } from "#host/tap-uplink.ts";

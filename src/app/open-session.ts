@@ -138,6 +138,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     device: task,
     host: options.host,
     mtu: options.mtu,
+    rings: options.rings,
     address: options.address,
     firmware: options.firmware,
     capture: options.captureHost,

@@ -18,6 +18,8 @@ export interface DriverTask {
   readonly device: DeviceTask;
   readonly host: HostSpec;
   readonly mtu: number;
+  /** Descriptors in each ring; the driver's choice unless given. */
+  readonly rings: number | undefined;
   readonly address: Uint8Array | undefined;
   /** Where firmware files are; the system's own folders unless given. */
   readonly firmware: string | undefined;

@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly host: HostSpec;
   /** Bytes of layer 3; 68 to the chip's largest. */
   readonly mtu: number;
+  /** Descriptors in each ring: a power of two from 64 to the chip's limit; 256 unless given. */
+  readonly rings?: number;
   /** Station address to use; the chip's own unless given, or a random one where it has none. */
   readonly address?: Uint8Array;
   /** Folder with the firmware files; the system's own folders unless given. */

@@ -9,8 +9,10 @@
 /** Format 3, 32 bytes: RxConfig bit 24. Words of it. */
 export const V3_BYTES = 32;
 export const V3Word = { hash: 2, header: 3, address: 4, opts2: 6, opts1: 7 } as const;
-/** opts1. Bits 29:26 tell other kinds of descriptor from this one, which is 0. */
+/** opts1. */
 export const RxV3 = {
+  /** Not 0 in other kinds of descriptor than a frame's. */
+  kind: 0xf << 26,
   firstSegment: 1 << 25,
   lastSegment: 1 << 24,
   multicast: 1 << 23,

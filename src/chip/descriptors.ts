@@ -13,8 +13,8 @@ export const ADDRESS_HIGH = 3;
 
 /** Rings start on a 256-byte boundary. */
 export const RING_ALIGN = 256;
-/** Most descriptors a ring can have (8169 and later). */
-export const MAX_DESCRIPTORS = 1024;
+/** Most descriptors a ring of any chip can have; `FrameFacts.ringLimit` has each chip's own limit. */
+export const MAX_DESCRIPTORS = 4096;
 
 /** opts1, both directions. */
 export const Own = 0x8000_0000 | 0;

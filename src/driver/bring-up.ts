@@ -24,9 +24,10 @@ import {
   TNPDSHigh,
   TxConfig,
 } from "#chip/registers.ts";
-import { INT_MITI, ReceiveFormat, RxFormat } from "#chip/registers-8125.ts";
+import { ReceiveFormat as FormatBits, INT_MITI, RxConf8125, RxFormat } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
 import { DeviceGone } from "#kit/errors.ts";
+import type { ReceiveFormat } from "./descriptor-formats.ts";
 import { DRAINS } from "./drain.ts";
 import { ResetTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
@@ -38,6 +39,7 @@ export interface Rings {
   readonly transmit: number;
   /** Largest frame the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
+  readonly receiveFormat: ReceiveFormat;
   readonly mtu: number;
 }
 
@@ -49,7 +51,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   TAKE_OVERS[hw.chip.profile.mac.takeOver](hw);
   io.write8(Cfg9346, Lock.unlock);
   setOffloads(hw, rings);
-  keepFcs(hw);
+  setReceiveFormat(hw, rings);
   stopModeration(hw);
   clearSleep(hw);
   if (!hw.chip.profile.mac.configuredOnceOn) configureTransmitter(hw, rings);
@@ -94,11 +96,16 @@ const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): v
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Where the chip can drop frames with a bad FCS by itself, it leaves the FCS out of the lengths of the others while it does
- * so. Another system may have switched that on (DPDK 1e370595f4).
+ * Which receive descriptors there are, on chips that have several kinds. Those that can drop frames with a bad FCS by
+ * themselves leave the FCS out of the lengths of the others while they do so: another system may have switched that on
+ * (DPDK 1e370595f4).
  */
-const keepFcs = ({ io, chip }: Hardware): void => {
-  if (chip.profile.frames.hashedFormat === 4) io.update8(RxFormat, ReceiveFormat.dropBadFcs, 0);
+const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
+  const { hashedFormat } = chip.profile.frames;
+  if (hashedFormat === undefined) return;
+  io.update32(RxConfig, RxConf8125.descriptorsV3, receiveFormat.config);
+  const { dropBadFcs, format4 } = FormatBits;
+  if (hashedFormat === 4) io.update8(RxFormat, dropBadFcs | format4, receiveFormat.select);
 };
 
 /** No interrupt is held back. */

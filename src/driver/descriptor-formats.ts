@@ -1,31 +1,187 @@
 /** What the words of a descriptor mean, where chips differ: chosen when a ring is made, and constant from then on. */
-import { Rx, RxCPlus, TxInsertTag, TxV1, TxV2 } from "#chip/descriptors.ts";
+import {
+  ADDRESS_LOW,
+  DESCRIPTOR_BYTES,
+  FirstSegment,
+  LastSegment,
+  OPTS1,
+  OPTS2,
+  Rx,
+  RxCPlus,
+  TxInsertTag,
+  TxV1,
+  TxV2,
+} from "#chip/descriptors.ts";
+import {
+  HashedV3,
+  HashedV4,
+  RxV3,
+  RxV3Verdict,
+  RxV4,
+  V3_BYTES,
+  V3Word,
+  V4_BYTES,
+  V4Word,
+} from "#chip/descriptors-8125.ts";
+import { ReceiveFormat as FormatBits, RxConf8125 } from "#chip/registers-8125.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { Send } from "#kit/link.ts";
+import { Received, Send } from "#kit/link.ts";
 
-/** Receive, first word. */
+/** Receive. Places are words from the start of the descriptor, the rest are bits of opts1 unless it says otherwise. */
 export interface ReceiveFormat {
+  /** Bytes of a descriptor: 16 or 32. */
+  readonly bytes: number;
+  readonly opts1: number;
+  readonly opts2: number;
+  /** The low half; the high half follows. */
+  readonly address: number;
+  /** The NIC writes something else over the buffer's address. */
+  readonly overwritesAddress: boolean;
+  readonly first: number;
+  readonly last: number;
   /** The frame's length with FCS, and the buffer's when posted. */
   readonly length: number;
   /** Any of these: the frame is bad. */
   readonly bad: number;
-  /** From here on, five bits: which of TCP's, UDP's and IP's sums failed, and the protocol. */
+  /** Of these, what makes its length unreliable. */
+  readonly watchdog: number;
+  /** Of these, a wrong FCS or too few bytes: the frame is otherwise as it came. */
+  readonly damaged: number;
+  /** Any of these: this is no frame's descriptor. */
+  readonly alien: number;
+  /** The verdict on checksums: in opts2 instead of opts1, and from which bit on, within which bits of what is there. */
+  readonly verdictInOpts2: boolean;
   readonly verdictShift: number;
+  readonly verdictMask: number;
+  /** `Received` bits by verdict. */
+  readonly verdicts: Int32Array;
+  /** Where the hash is, and what says of what it is; undefined in formats without. */
+  readonly hash: HashPlaces | undefined;
+  /** RxConfig bits that switch the format on. */
+  readonly config: number;
+  /** `RxFormat` bits that do. */
+  readonly select: number;
 }
+
+interface HashPlaces {
+  readonly hash: number;
+  /** The word that says what was hashed, and its bits for addresses, and for ports besides. */
+  readonly header: number;
+  readonly addresses: number;
+  readonly ports: number;
+}
+
+interface VerdictBits {
+  readonly protocolUdp: number;
+  readonly protocolTcp: number;
+  readonly ipChecksumFailed: number;
+  readonly udpChecksumFailed: number;
+  readonly tcpChecksumFailed: number;
+}
+
+/** Both protocol bits mean IP and nothing above it. After any failure the software judges the frame itself. */
+const received = (word: number, bits: VerdictBits): number => {
+  if ((word & (bits.ipChecksumFailed | bits.udpChecksumFailed | bits.tcpChecksumFailed)) !== 0) return 0;
+  const udp = (word & bits.protocolUdp) !== 0;
+  const tcp = (word & bits.protocolTcp) !== 0;
+  if (!udp && !tcp) return 0;
+  if (udp && tcp) return Received.ipChecksumGood;
+  return Received.ipChecksumGood | (udp ? Received.udpChecksumGood : Received.tcpChecksumGood);
+};
+
+/** The bits reach from TCP's failure up to UDP's protocol bit. */
+const verdictsOf = (bits: VerdictBits): Pick<ReceiveFormat, "verdictShift" | "verdictMask" | "verdicts"> => {
+  const verdictShift = Math.log2(bits.tcpChecksumFailed) | 0;
+  const count = (2 * bits.protocolUdp) / bits.tcpChecksumFailed;
+  const verdicts = Int32Array.from({ length: count }, (_, i) => received(i << verdictShift, bits));
+  return { verdictShift, verdictMask: count - 1, verdicts };
+};
+
+const CLASSIC = {
+  bytes: DESCRIPTOR_BYTES,
+  opts1: OPTS1,
+  opts2: OPTS2,
+  address: ADDRESS_LOW,
+  overwritesAddress: false,
+  first: FirstSegment,
+  last: LastSegment,
+  alien: 0,
+  verdictInOpts2: false,
+  hash: undefined,
+  config: 0,
+  select: 0,
+} as const;
 
 /** RTL8169 and later. */
 export const RECEIVE_8169: ReceiveFormat = {
+  ...CLASSIC,
+  ...verdictsOf(Rx),
   length: Rx.length,
   bad: Rx.watchdog | Rx.errorSummary | Rx.runt | Rx.crcError,
-  verdictShift: 14,
+  watchdog: Rx.watchdog,
+  damaged: Rx.runt | Rx.crcError,
 };
 
 /** RTL8139C+. */
 export const RECEIVE_8139: ReceiveFormat = {
+  ...CLASSIC,
+  ...verdictsOf(RxCPlus),
   length: RxCPlus.length,
   bad: RxCPlus.watchdog | RxCPlus.errorSummary | RxCPlus.runt | RxCPlus.crcError | RxCPlus.fifoOverflow,
-  verdictShift: 13,
+  watchdog: RxCPlus.watchdog | RxCPlus.fifoOverflow,
+  damaged: RxCPlus.runt | RxCPlus.crcError,
 };
+
+/** With a hash, 32 bytes: RTL8125A and 8125B. */
+const RECEIVE_V3: ReceiveFormat = {
+  ...V3Word,
+  ...verdictsOf(RxV3Verdict),
+  bytes: V3_BYTES,
+  overwritesAddress: false,
+  first: RxV3.firstSegment,
+  last: RxV3.lastSegment,
+  length: Rx.length,
+  bad: RxV3.watchdog | RxV3.errorSummary | RxV3.runt | RxV3.crcError,
+  watchdog: RxV3.watchdog,
+  damaged: RxV3.runt | RxV3.crcError,
+  alien: RxV3.kind,
+  verdictInOpts2: true,
+  hash: {
+    hash: V3Word.hash,
+    header: V3Word.header,
+    addresses: HashedV3.ipv4 | HashedV3.ipv6,
+    ports: HashedV3.tcp | HashedV3.udp,
+  },
+  config: RxConf8125.descriptorsV3,
+  select: 0,
+};
+
+/** With a hash, 16 bytes: RTL8125BP and later. */
+const RECEIVE_V4: ReceiveFormat = {
+  ...V4Word,
+  ...verdictsOf(RxV4),
+  bytes: V4_BYTES,
+  overwritesAddress: true,
+  first: FirstSegment,
+  last: LastSegment,
+  length: Rx.length,
+  bad: RxV4.watchdog | RxV4.errorSummary | RxV4.runt | RxV4.crcError,
+  watchdog: RxV4.watchdog,
+  damaged: RxV4.runt | RxV4.crcError,
+  alien: 0,
+  verdictInOpts2: false,
+  hash: {
+    hash: V4Word.hash,
+    header: V4Word.header,
+    addresses: HashedV4.ipv4 | HashedV4.ipv6,
+    ports: HashedV4.tcp | HashedV4.udp,
+  },
+  config: 0,
+  select: FormatBits.format4,
+};
+
+/** Formats with a hash, by `FrameFacts.hashedFormat`. */
+export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 
 /** Transmit: how `Send` bits and the segment size are encoded in a descriptor. */
 export interface TransmitFormat {

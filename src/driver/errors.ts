@@ -56,3 +56,13 @@ export class BadMtu extends FerruleError {
     this.hint = `Use 68 to ${largest}.`;
   }
 }
+
+/** The chip's rings cannot have this many descriptors. */
+export class BadRingSize extends FerruleError {
+  readonly code = "BAD_RING_SIZE";
+  readonly hint: string;
+  constructor(slots: number, smallest: number, largest: number) {
+    super(`rings of ${slots} descriptors are not possible with this chip`);
+    this.hint = `Use a power of two from ${smallest} to ${largest}.`;
+  }
+}

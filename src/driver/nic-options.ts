@@ -3,7 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 import type { Clock } from "#kit/clock.ts";
 import { OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
-import { BadMtu } from "./errors.ts";
+import { BadMtu, BadRingSize } from "./errors.ts";
 import { type Program, parseFirmware } from "./firmware.ts";
 
 export interface NicOptions {
@@ -19,10 +19,16 @@ export interface NicOptions {
    * Linux's driver. Called once, before anything is written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
-  /** Descriptors in each ring; 256 unless told, or as many as the chip can have. */
+  /** Descriptors in each ring: a power of two, at most the chip's limit. 256 unless given, or that limit where it is less. */
   readonly slots?: number;
   /** Receive buffers the host may hold at once; twice the ring unless told. */
   readonly spareBuffers?: number;
+  /** Most bytes of a receive buffer, a multiple of 8: longer frames take several. 4096 unless told. */
+  readonly largestBuffer?: number;
+  /** Have the NIC hash received frames: `Link.hashes`. Chips from the RTL8125 on can. */
+  readonly receiveHash?: boolean;
+  /** Check on each `release` that the buffer was out: for tests. */
+  readonly checked?: boolean;
 }
 
 /** RFC 791: every IPv4 host must take 68 bytes. */
@@ -38,13 +44,31 @@ export const checkAddress = (mac: Uint8Array): void => {
     throw new OutOfRange("a station address has six bytes, is not a group's and not all zero");
 };
 
-export const checkWindow = (length: number, wanted: number): void => {
-  if (length < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length });
+/** With fewer descriptors a ring loses frames whenever the host pauses. Tests make such rings on purpose. */
+const SMALLEST_RING = 64;
+const USUAL_RING = 256;
+
+/** @throws {BadRingSize} unless it is a power of two from `smallest` to the chip's limit */
+export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST_RING): number => {
+  const { ringLimit } = profile.frames;
+  const isPowerOfTwo = Number.isInteger(slots) && slots > 0 && (slots & (slots - 1)) === 0;
+  if (!isPowerOfTwo || slots < smallest || slots > ringLimit) throw new BadRingSize(slots, smallest, ringLimit);
+  return slots;
 };
 
-export const checkSlots = (slots: number | undefined, limit: number): void => {
-  if (slots !== undefined && slots > limit)
-    throw new OutOfRange(`rings of ${slots} descriptors`, `This chip's have at most ${limit}.`);
+/** Descriptors in each ring at first. @throws {BadRingSize} */
+export const slotsOf = (chip: Chip, { slots }: NicOptions): number =>
+  slots === undefined ? Math.min(USUAL_RING, chip.profile.frames.ringLimit) : checkSlots(chip, slots, 2);
+
+/** Refuses what this chip cannot be brought up with. @throws {OutOfWindow} {OutOfRange} {BadRingSize} */
+export const checkOptions = (chip: Chip, windowBytes: number, options: NicOptions): void => {
+  const { profile, name } = chip;
+  const wanted = profile.function.windowBytes;
+  if (windowBytes < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length: windowBytes });
+  slotsOf(chip, options);
+  if (options.address !== undefined) checkAddress(options.address);
+  if (options.receiveHash === true && profile.frames.hashedFormat === undefined)
+    throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");
 };
 
 /** The checked firmware of the chip; undefined where it has none or nobody has the file. @throws {BadFirmware} */

@@ -3,6 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
+import { isStationAddress } from "#kit/station-address.ts";
 import type { Hardware } from "./hardware.ts";
 
 /** What is received besides frames for the station address and broadcast. */
@@ -11,6 +12,12 @@ export interface ReceiveFilter {
   readonly promiscuous: boolean;
   /** Group addresses, 6 bytes each; "all" for every group. The hash has 64 bits, so that other groups may pass as well. */
   readonly groups: "all" | readonly Uint8Array[];
+  /** Further station addresses, 6 bytes each. The chips have no filter for them: with any, every frame is received. */
+  readonly addresses?: readonly Uint8Array[];
+  /** Frames with a wrong FCS and runts too, marked `Received.damaged` (ethtool: rx-all). */
+  readonly damaged?: boolean;
+  /** Frames are handed out with their FCS, as the last four bytes (ethtool: rx-fcs). */
+  readonly fcs?: boolean;
 }
 
 /** The filter until the host has said what it wants: whatever a network stack may ask for without a further address. */
@@ -46,21 +53,36 @@ export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { ma
   return reversedHash ? { mar0: byteSwap(high), mar4: byteSwap(low) } : { mar0: low, mar4: high };
 };
 
-/** @throws {OutOfRange} for an address that is not a group's */
-export const checkFilter = ({ groups }: ReceiveFilter): void => {
+/** @throws {OutOfRange} for an address that is not a group's, or a further one that is not a station's */
+export const checkFilter = ({ groups, addresses = [] }: ReceiveFilter): void => {
+  if (!addresses.every(isStationAddress))
+    throw new OutOfRange("a further station address is six bytes, is not a group's and not all zero");
   if (groups === "all") return;
   for (const group of groups)
     if (group.length !== 6 || (group[0]! & 1) === 0)
       throw new OutOfRange("a group address is six bytes, the first odd");
 };
 
-/** Sets the filter. The hash is in place before the receiver uses it; its high half is written first. */
-export const setReceiveFilter = ({ io, chip }: Hardware, { promiscuous, groups }: ReceiveFilter): void => {
-  const { mar0, mar4 } = multicastHash(chip, promiscuous ? "all" : groups);
+/** What RxConfig accepts. */
+const acceptBits = ({ promiscuous, groups, addresses = [], damaged = false }: ReceiveFilter): number => {
+  const everything = promiscuous || addresses.length > 0;
+  return (
+    RxConf.acceptBroadcast |
+    RxConf.acceptPhysical |
+    (everything || groups.length > 0 ? RxConf.acceptMulticast : 0) |
+    (everything ? RxConf.acceptAll : 0) |
+    (damaged ? RxConf.acceptError | RxConf.acceptRunt : 0)
+  );
+};
+
+/**
+ * Sets the filter. The hash is in place before the receiver uses it; its high half is written first.
+ * @param config bits of RxConfig that the format of the receive descriptors has set
+ */
+export const setReceiveFilter = ({ io, chip }: Hardware, filter: ReceiveFilter, config: number): void => {
+  const accept = acceptBits(filter);
+  const { mar0, mar4 } = multicastHash(chip, (accept & RxConf.acceptAll) === 0 ? filter.groups : "all");
   io.write32(MAR4, mar4);
   io.write32(MAR0, mar0);
-  const multicast = promiscuous || groups.length > 0 ? RxConf.acceptMulticast : 0;
-  const all = promiscuous ? RxConf.acceptAll : 0;
-  const accept = RxConf.acceptBroadcast | RxConf.acceptPhysical | multicast | all;
-  io.write32(RxConfig, (chip.profile.mac.receiveConfig | accept) >>> 0);
+  io.write32(RxConfig, (chip.profile.mac.receiveConfig | config | accept) >>> 0);
 };

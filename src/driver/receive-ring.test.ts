@@ -6,7 +6,8 @@ import { EndOfRing, FirstSegment, LastSegment, OPTS1, OPTS2, Own, Rx, RxTagTaken
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
-import { ReceiveCount, createReceiveRing } from "./receive-ring.ts";
+import { ReceiveCount } from "./receive-core.ts";
+import { createReceiveRing } from "./receive-ring.ts";
 
 const IOVA = 0x2_4000_0000;
 const WHOLE = FirstSegment | LastSegment;

@@ -1,4 +1,5 @@
 /** What is special about an RTL8139C+, against registers that do nothing but remember. */
+import { RECEIVE_8139 } from "./descriptor-formats.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ANCESTORS } from "#chip/chips.ts";
@@ -92,7 +93,7 @@ test("the link is what the MAC says, its duplex what both ends offer", () => {
   assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "set by hand");
 });
 
-const RINGS = { receive: 0x1000, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
+const RINGS = { receive: 0x1000, receiveFormat: RECEIVE_8139, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
 
 test("both directions are on before TxConfig is written, which would not count otherwise", () => {
   const { hw, writes } = registers();

@@ -1,53 +1,39 @@
 /** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
 import { type Chip, PCI_IDS } from "#chip/chips.ts";
-import { DUMP_ALIGN, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
-import { raisesSpuriousSystemError } from "#chip/quirks.ts";
-import { Intr } from "#chip/registers.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
-import type { DmaMemory } from "#kit/dma.ts";
+import { DmaExhausted, type DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Link, Offloads } from "#kit/link.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
-import { RECEIVE_FORMATS } from "./descriptor-formats.ts";
-import { doorbellOf } from "./doorbell.ts";
 import { SideBusTimeout, UnknownChip } from "./errors.ts";
+import { Events, wantedEvents } from "./events.ts";
 import { type Hardware, type Overdue, hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
-import { type NicOptions, checkAddress, checkMtu, checkSlots, checkWindow, firmwareOf } from "./nic-options.ts";
-import { offloadsOf, transmitRules } from "./offload-rules.ts";
+import {
+  type NicOptions,
+  checkAddress,
+  checkMtu,
+  checkOptions,
+  checkSlots,
+  firmwareOf,
+  slotsOf,
+} from "./nic-options.ts";
+import { offloadsOf } from "./offload-rules.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
-import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
+import { hashReceived } from "./receive-hash.ts";
+import type { ReceiveRing } from "./receive-ring.ts";
+import { createRings } from "./rings.ts";
 import { run } from "./steps.ts";
-import { type Tally, dumpTally } from "./tally.ts";
-import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
+import { type Tally, allocateTally, dumpTally } from "./tally.ts";
+import type { TransmitRing } from "./transmit-ring.ts";
 
 export type { NicOptions } from "./nic-options.ts";
-
-/** What happened since the last look, as `Nic.interrupt` found it. */
-export const Events = {
-  receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
-  transmit: Intr.transmitOk | Intr.transmitError,
-  link: Intr.linkChange,
-  /** The chip could not access memory, or its bus failed: it must be reset. Never reported by chips that raise it spuriously. */
-  broken: Intr.systemError,
-} as const;
-
-/** The events that a chip may interrupt for. A chip that stops on a bus error raises nothing else afterwards. */
-export const wantedEvents = (chip: Chip): number =>
-  (Events.receive & ~Intr.receiveFifoOverflow) |
-  (chip.profile.mac.reportsOverflow ? Intr.receiveFifoOverflow : 0) |
-  Events.transmit |
-  Events.link |
-  (raisesSpuriousSystemError(chip) ? 0 : Events.broken);
-
-/** Header with a tag, and the FCS. */
-const FRAMING = 14 + 4 + 4;
 
 /** A card that the driver has bound. Used by one thread only, the data plane's. */
 export class Nic implements Link {
@@ -69,7 +55,7 @@ export class Nic implements Link {
   #receive: ReceiveRing | undefined;
   #transmit: TransmitRing | undefined;
   #mtu: number;
-  #bufferBytes = 0;
+  #slots: number;
   #link: LinkState = LINK_DOWN;
   /** The station address, where it is not the chip's own. */
   #address: Uint8Array | undefined;
@@ -98,6 +84,7 @@ export class Nic implements Link {
     this.#wanted = wantedEvents(parts.chip);
     this.permanentAddress = parts.permanentAddress;
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
+    this.#slots = slotsOf(parts.chip, parts.options);
     this.memory = parts.device.dma.window;
     this.phy = new Phy(parts.hw);
   }
@@ -136,33 +123,16 @@ export class Nic implements Link {
 
   /** Allocates the rings and connects the frame functions to them. */
   #createRings(): Rings {
-    const { slots } = this;
-    const { profile } = this.chip;
-    const { weaklyOrdered } = this.#options;
-    const receiveFormat = RECEIVE_FORMATS[profile.frames.receiveFormat];
-    // A tagged frame of the largest size, and room for alignment.
-    this.#bufferBytes = Math.min(receiveFormat.length + 1, Math.ceil((this.#mtu + FRAMING) / 1024) * 1024);
-    using rings = new DisposableStack();
-    const receive = createReceiveRing(this.#device.dma, rings, {
-      slots,
-      bufferBytes: this.#bufferBytes,
-      spare: this.#options.spareBuffers ?? 2 * slots,
-      weaklyOrdered,
-      format: receiveFormat,
-    });
-    const doorbell = doorbellOf(this.#hw.io, profile);
-    const rules = transmitRules(profile.frames);
-    const transmit = createTransmitRing(this.#device.dma, rings, { slots, doorbell, weaklyOrdered, ...rules });
-    receive.arm();
-    transmit.clear();
-    this.#rings = rings.move();
+    using scope = new DisposableStack();
+    const { receive, transmit, layout } = createRings(this.#device.dma, scope, this.#hw, this, this.#options);
+    this.#rings = scope.move();
     this.#receive = receive;
     this.#transmit = transmit;
     this.receive = receive.receive;
     this.release = receive.release;
     this.transmit = transmit.transmit;
     this.reclaim = transmit.reclaim;
-    return { receive: receive.iova, transmit: transmit.iova, largestFrame: this.#bufferBytes, mtu: this.#mtu };
+    return layout;
   }
 
   #start(rings: Rings): void {
@@ -170,7 +140,8 @@ export class Nic implements Link {
     limitReadRequests(this.#device.config, this.chip, this.#mtu);
     bringUp(this.#hw, rings);
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
-    setReceiveFilter(this.#hw, this.#filter);
+    this.#setFilter();
+    if (this.#options.receiveHash === true) hashReceived(this.#hw.io);
     this.phy.reset();
     run(this.#hw, this.#hw.start.phy, this.#mtu);
     this.phy.negotiate({ pause: this.#mtu <= STANDARD_MTU });
@@ -217,10 +188,14 @@ export class Nic implements Link {
 
   /** Descriptors in each ring. */
   get slots(): number {
-    return this.#options.slots ?? Math.min(256, this.chip.profile.frames.ringLimit);
+    return this.#slots;
+  }
+  /** As `Link.hashes`. */
+  get hashes(): Int32Array | undefined {
+    return this.#receive?.hashes;
   }
   get bufferBytes(): number {
-    return this.#bufferBytes;
+    return this.#receive?.core.bufferBytes ?? 0;
   }
   get mtu(): number {
     return this.#mtu;
@@ -242,11 +217,17 @@ export class Nic implements Link {
     this.#address = mac.slice();
   }
 
-  /** Which frames are received; kept over MTU changes and resets. @throws {OutOfRange} for an address that is not a group's */
+  /** Which frames are received; kept over MTU changes and resets. @throws {OutOfRange} for an address of the wrong kind */
   set filter(filter: ReceiveFilter) {
     checkFilter(filter);
     this.#filter = filter;
-    if (this.running) setReceiveFilter(this.#hw, filter);
+    if (this.running) this.#setFilter();
+  }
+
+  #setFilter(): void {
+    const { receive } = this.rings;
+    setReceiveFilter(this.#hw, this.#filter, receive.core.format.config);
+    receive.accept(this.#filter);
   }
 
   /** @throws {BadMtu} for an MTU that `setMtu` would refuse */
@@ -264,6 +245,25 @@ export class Nic implements Link {
     if (wasUp) this.down();
     this.#mtu = mtu;
     if (wasUp) this.up();
+  }
+
+  /**
+   * Rebuilds both rings with this many descriptors, as `setMtu` does for an MTU.
+   * @throws {BadRingSize} before anything has changed; {DmaExhausted}, and the NIC is up with the rings it had; whatever else
+   * `down` and `up` throw, and then the NIC is down
+   */
+  setRings(slots: number): void {
+    const before = this.#slots;
+    this.#slots = checkSlots(this.chip, slots);
+    if (!this.running) return;
+    this.down();
+    try {
+      this.up();
+    } catch (error) {
+      this.#slots = before;
+      if (error instanceof DmaExhausted) this.up();
+      throw error;
+    }
   }
 
   /**
@@ -355,25 +355,14 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const { xid, chip, unknownStepping, absent } = identify(io, device.id.device, options.clock);
     if (absent) throw new DeviceGone("TxConfig");
     if (chip === undefined) throw new UnknownChip(xid);
-    const { start, profile } = chip;
-    checkWindow(io.length, profile.function.windowBytes);
-    checkSlots(options.slots, profile.frames.ringLimit);
-    if (options.address !== undefined) checkAddress(options.address);
+    checkOptions(chip, io.length, options);
 
     const { clock } = options;
-    const hw = hardwareOf({ io, clock, chip }, start, firmwareOf(chip, options));
+    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options));
     maskInterrupts(hw);
     quiesce(hw);
     const line = scope.use(device.interrupts.request(0));
-    const tally = scope.use(
-      device.dma.allocate({
-        what: "tally counters",
-        // Of every chip: another system may have switched on the long dump of those that have one (CVE-2024-49973).
-        bytes: EXTENDED_DUMP_BYTES,
-        align: DUMP_ALIGN,
-        direction: "fromDevice",
-      }),
-    );
+    const tally = scope.use(allocateTally(device.dma));
     const permanentAddress = findStationAddress(hw);
     const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, options });
     const shown = stationAddress(hw);

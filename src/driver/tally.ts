@@ -1,8 +1,8 @@
 /** The chip's own counters, dumped by DMA; of the long dump the first 64 bytes are read. Datasheet: DTCCR; layout as FreeBSD `struct rl_stats`. */
-import { COUNTERS, DUMP_BYTES } from "#chip/counters.ts";
+import { COUNTERS, DUMP_ALIGN, DUMP_BYTES, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";
-import type { DmaMemory } from "#kit/dma.ts";
+import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import { Timeout } from "#kit/errors.ts";
 import type { Mmio } from "#kit/mmio.ts";
 
@@ -10,6 +10,10 @@ import type { Mmio } from "#kit/mmio.ts";
 export type Tally = Readonly<Record<(typeof COUNTERS)[number]["name"], number>>;
 
 const LIMIT_MICROS = 10_000;
+
+/** Memory for the longest dump, whatever the chip: another system may have switched it on (CVE-2024-49973). */
+export const allocateTally = (dma: DmaDomain): DmaMemory =>
+  dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });
 
 /** Asks the chip for its counters. `memory` is 64-byte aligned and has room for the longest dump. @throws {Timeout} */
 export const dumpTally = (io: Mmio, clock: Clock, memory: DmaMemory): Tally => {

@@ -23,7 +23,7 @@ import { FRAME_FLAGS, FRAME_LENGTH, FRAME_TAG, Send } from "#kit/link.ts";
 import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
 import type { PaddingRule } from "./offload-rules.ts";
 import { createPadding } from "./padding.ts";
-import type { RingCore } from "./receive-ring.ts";
+import type { RingCore } from "./receive-core.ts";
 
 /** Places in `TransmitRing.counters`; 53-bit counts. */
 export const TransmitCount = {
@@ -61,7 +61,7 @@ export interface TransmitRing {
 }
 
 export interface TransmitRingOptions {
-  /** Descriptors: a power of two, 2 to 1024. */
+  /** Descriptors: a power of two, 2 to 4096. */
   readonly slots: number;
   /** Tells the NIC that there is work. */
   readonly doorbell: () => void;
@@ -105,7 +105,7 @@ export const createTransmitRing = (
   const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2, padding: rule } = options;
   const { first: firstOptions, second: secondOptions } = format;
   if (slots < 2 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
-    throw new OutOfRange(`transmit ring of ${slots} descriptors`, "Use a power of two from 2 to 1024.");
+    throw new OutOfRange(`transmit ring of ${slots} descriptors`, `Use a power of two from 2 to ${MAX_DESCRIPTORS}.`);
 
   const ring = scope.use(
     dma.allocate({ what: "transmit ring", bytes: slots * DESCRIPTOR_BYTES, align: RING_ALIGN, direction: "both" }),

@@ -5,7 +5,8 @@ import * as fc from "fast-check";
 import { EndOfRing, FirstSegment, LastSegment, Own, Rx } from "#chip/descriptors.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { createReceiveRing, ReceiveCount } from "./receive-ring.ts";
+import { ReceiveCount } from "./receive-core.ts";
+import { createReceiveRing } from "./receive-ring.ts";
 import { createTransmitRing, TransmitCount } from "./transmit-ring.ts";
 import { createTurnaround } from "./turnaround.ts";
 

@@ -6,7 +6,8 @@
  */
 import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { ReceiveCount, type ReceiveRing } from "./receive-ring.ts";
+import { ReceiveCount } from "./receive-core.ts";
+import type { ReceiveRing } from "./receive-ring.ts";
 import { TransmitCount, type TransmitRing } from "./transmit-ring.ts";
 
 // See receive-ring.ts on why imports are taken into constants of the module.
@@ -34,7 +35,8 @@ export type Edit = (words: Int32Array, at: number, length: number) => void;
  *
  * From now on both rings belong to it, which are as `arm` and `clear` left them. Whoever arms and clears them again has
  * them back, with the buffers they had. A factory for the same reason as `createReceiveRing`: `edit` becomes part of the loop.
- * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots, or software must pad frames
+ * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots, frames of several
+ * buffers, or descriptors with a hash, or software must pad frames
  */
 export const createTurnaround = (
   receive: ReceiveRing,
@@ -42,11 +44,13 @@ export const createTurnaround = (
   options: { readonly edit: Edit; readonly doorbell: () => void; readonly weaklyOrdered: boolean },
 ): ((budget: number) => number) => {
   const { edit, doorbell, weaklyOrdered } = options;
-  const { words, base, mask, held, addressLow, free, bufferBytes, state: receiveState } = receive.core;
+  const { words, base, mask, held, addressLow, free, bufferBytes, pieces, state: receiveState } = receive.core;
   const { base: sendBase, mask: sendMask } = transmit.core;
   const { length: lengthBits, bad: badBits } = receive.core.format;
   const { counters } = receive;
   const { counters: sendCounters } = transmit;
+  if (pieces > 1 || receive.hashes !== undefined)
+    throw new OutOfRange("only frames of one buffer and descriptors without a hash can be turned round", "Use `Link`.");
   const spares = receiveState[1]!;
   if (spares <= sendMask)
     throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");

@@ -1,5 +1,6 @@
 /** Writes frames and merged frames to a TAP, gathered from one buffer. */
 import { FerruleError } from "#kit/errors.ts";
+import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import { Iovecs, writev } from "#sys/memory.ts";
 import type { Tap } from "#sys/tap.ts";
@@ -45,6 +46,21 @@ export class TapWriter {
     this.#iovecs.point(1, offset, headerBytes);
     this.#iovecs.point(2, payloadAt, payloadBytes);
     this.#send(3);
+  }
+
+  /**
+   * Writes a frame that lies in several places: `pieces` entries of a burst, from word `word` on. One of more than `MAX_PIECES` is
+   * refused. @throws {SystemError} when the TAP has gone
+   */
+  writePieces(burst: Int32Array, word: number, pieces: number, tag: number): void {
+    if (pieces > MAX_PIECES) {
+      this.refused++;
+      return;
+    }
+    let count = this.#pointFirst(burst[word + FRAME_OFFSET]!, burst[word + FRAME_LENGTH]!, tag);
+    for (let at = word + FRAME_WORDS; at < word + pieces * FRAME_WORDS; at += FRAME_WORDS)
+      this.#iovecs.point(count++, burst[at + FRAME_OFFSET]!, burst[at + FRAME_LENGTH]!);
+    this.#send(count);
   }
 
   /** Writes a merged frame. @throws {SystemError} when the TAP has gone */

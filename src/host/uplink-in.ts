@@ -34,6 +34,7 @@ const LENGTH = FRAME_LENGTH;
 const FLAGS = FRAME_FLAGS;
 const VLAN = FRAME_TAG;
 const TAGGED = Received.tagged;
+const MORE = Received.more;
 const TCP_GOOD = Received.tcpChecksumGood;
 const UNTAGGED = NO_TAG;
 
@@ -71,7 +72,7 @@ export class UplinkIn {
     if (count === 0) return 0;
     for (let i = 0; i < count; i++) this.#offsets[i] = burst[i * STRIDE + OFFSET]!;
     try {
-      for (let i = 0; i < count; i++) this.#add(burst, i * STRIDE);
+      for (let i = 0; i < count;) i += this.#add(burst, i * STRIDE);
       this.#coalescer.flush();
     } finally {
       this.#link.release(this.#offsets, count);
@@ -79,15 +80,49 @@ export class UplinkIn {
     return count;
   }
 
-  #add(burst: Int32Array, word: number): void {
+  /** Returns how many entries of the burst the frame has. */
+  #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;
     const flags = burst[word + FLAGS]!;
     const tagged = (flags & TAGGED) !== 0;
     if (tagged) this.tagsTaken++;
-    this.#capture?.frame(this.#link.memory.bytes, offset, length, false);
     const tag = tagged ? burst[word + VLAN]! & 0xffff : UNTAGGED;
+    if ((flags & MORE) !== 0) return this.#writePieces(burst, word, tag);
+    this.#capture?.frame(this.#link.memory.bytes, offset, length, false);
     this.#coalescer.add(offset, length, (flags & TCP_GOOD) !== 0, flags, tag);
+    return 1;
+  }
+
+  /** A frame in several buffers is not merged with others: those that came before it leave first. */
+  #writePieces(burst: Int32Array, word: number, tag: number): number {
+    this.#coalescer.flush();
+    const offset = burst[word + OFFSET]!;
+    const first = burst[word + LENGTH]!;
+    let length = first;
+    let pieces = 1;
+    for (let at = word; (burst[at + FLAGS]! & MORE) !== 0; at += STRIDE) {
+      length += burst[at + STRIDE + LENGTH]!;
+      pieces++;
+    }
+    if (this.#capture !== undefined) this.#capture.frame(this.#joined(burst, word, pieces, length), 0, length, false);
+    this.writer.header.clear();
+    const good = burst[word + FLAGS]! & (Received.tcpChecksumGood | Received.udpChecksumGood);
+    if (good !== 0) this.#vouch(offset, length, tag === NO_TAG ? 0 : TAG_BYTES, first);
+    this.writer.writePieces(burst, word, pieces, tag);
+    return pieces;
+  }
+
+  /** The frame in one piece, for a capture. */
+  #joined(burst: Int32Array, word: number, pieces: number, length: number): Uint8Array {
+    const whole = new Uint8Array(length);
+    let end = 0;
+    for (let at = word; at < word + pieces * STRIDE; at += STRIDE) {
+      const offset = burst[at + OFFSET]!;
+      whole.set(this.#link.memory.bytes.subarray(offset, offset + burst[at + LENGTH]!), end);
+      end += burst[at + LENGTH]!;
+    }
+    return whole;
   }
 
   #writeSingle(offset: number, length: number, flags: number, tag: number): void {
@@ -112,15 +147,16 @@ export class UplinkIn {
    * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
    * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18), so the frame gets a partial checksum, which every kernel
    * trusts, as if it had just been sent.
+   * @param first bytes of it that are at `offset`, if the rest is elsewhere: all headers must be among them
    */
-  #vouch(offset: number, length: number, shift: number): void {
+  #vouch(offset: number, length: number, shift: number, first = length): void {
     const { memory } = this.#link;
     const parts = this.#parts;
     if (dissect(memory.bytes, offset, length, parts) < Layer.transport) return;
     const transport = parts[TRANSPORT]!;
     const end = parts[PAYLOAD]! + parts[PAYLOAD_LENGTH]!;
     const udp = parts[PROTOCOL] === Protocol.udp;
-    if (end !== length || (!udp && parts[PROTOCOL] !== Protocol.tcp)) return;
+    if (end !== length || parts[PAYLOAD]! > first || (!udp && parts[PROTOCOL] !== Protocol.tcp)) return;
     const checksum = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
     const field = offset + transport + checksum;
     // A UDP datagram without checksum is not changed.

@@ -78,10 +78,16 @@ class NotingLink implements Link {
     return count;
   }
 
+  /** In as many buffers as it takes. */
   arrive(frame: Uint8Array, flags: number, tag = 0): void {
-    this.memory.bytes.set(frame, this.#place);
-    this.#arrived.push(this.#place, frame.length, flags, tag);
-    this.#place += 2048;
+    for (let at = 0; at < frame.length; at += this.bufferBytes) {
+      const piece = frame.subarray(at, at + this.bufferBytes);
+      this.memory.bytes.set(piece, this.#place);
+      const more = at + piece.length < frame.length ? Received.more : 0;
+      this.#arrived.push(this.#place, piece.length, flags | more, tag);
+      // Not one behind the other.
+      this.#place += 2 * this.bufferBytes;
+    }
   }
 
   receive(burst: Int32Array, budget: number): number {
@@ -376,6 +382,33 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
     partial(udpFrame(ends, 1000), ends, 6),
   ]);
   assert.equal(rig.uplink.tagsTaken, 2);
+});
+
+test("a frame in several buffers reaches the host whole, with its tag, verified, and in its turn", { skip }, () => {
+  using host = new FakeTap();
+  const captured: Uint8Array[] = [];
+  const link = new NotingLink();
+  const uplink = new UplinkIn(host.tap, link, {
+    frame: (bytes, offset, length) => captured.push(bytes.slice(offset, offset + length)),
+  });
+  const good = Received.ipChecksumGood | Received.udpChecksumGood;
+  const ends = { ...V4, tag: 0x2005 };
+  link.arrive(udpFrame(V4, 1000), good);
+  link.arrive(udpFrame(V4, 8000), good);
+  link.arrive(udpFrame(V6, 5000), 0);
+  link.arrive(udpFrame(V4, 4096 - 42), good | Received.tagged, 0x2005);
+  link.arrive(udpFrame(V4, 1000), good);
+  uplink.pump(64);
+  assert.deepEqual(host.received(), [
+    partial(udpFrame(V4, 1000), V4, 6),
+    partial(udpFrame(V4, 8000), V4, 6),
+    { ...NO_REQUEST, frame: udpFrame(V6, 5000) },
+    partial(udpFrame(ends, 4096 - 42), ends, 6),
+    partial(udpFrame(V4, 1000), V4, 6),
+  ]);
+  assert.equal(link.released.length, 1 + 4 + 3 + 2 + 1);
+  assert.equal(new Set(link.released).size, link.released.length);
+  assert.deepEqual(captured[2], udpFrame(V6, 5000));
 });
 
 test("buffers are released even if the interface is gone", { skip }, () => {

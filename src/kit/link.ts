@@ -27,6 +27,14 @@ export const Received = {
   udpChecksumGood: 1 << 2,
   /** A VLAN tag was stripped from the frame; it is in word 3. */
   tagged: 1 << 3,
+  /** More of this frame follows in the next entry; the other bits and the tag are the same in all of its entries. */
+  more: 1 << 4,
+  /** The FCS is wrong or the frame is too short; such frames come only when they are asked for. */
+  damaged: 1 << 5,
+  /** The NIC has hashed its IP addresses: `Link.hashes`. */
+  hashed: 1 << 6,
+  /** And its TCP or UDP ports. */
+  hashedPorts: 1 << 7,
 } as const;
 
 /**
@@ -89,9 +97,13 @@ export interface Link {
   readonly memory: FrameMemory;
   /** Bytes in each receive buffer. */
   readonly bufferBytes: number;
+  /** Hash of each entry of the last burst received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
+  readonly hashes?: Int32Array | undefined;
   /**
-   * Receives up to `budget` frames into `burst`; returns their number. The caller owns their buffers until it releases
-   * them.
+   * Receives whole frames into `burst`, up to `budget` entries; returns the number of entries. A frame that is longer than a
+   * buffer has one entry for each of its buffers, all but the last marked with `Received.more`. The caller owns the buffers
+   * until it releases them.
+   * @throws {OutOfRange} for a frame of more entries than the budget allows
    */
   receive(burst: Int32Array, budget: number): number;
   /** Returns `count` receive buffers, identified by the byte offsets in `offsets`, to the receiver. */

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
 import * as fc from "fast-check";
 import { INTERRUPTS } from "#driver/interrupts.ts";
-import { Events } from "#driver/rtl8169.ts";
+import { Events } from "#driver/events.ts";
 import { Received, Send } from "#kit/link.ts";
 import { rw32, rw8 } from "#kit/mmio.ts";
 import { assertSums, ends, HERE, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ChipCmd, Cmd, IntrMask, RxConf, RxConfig } from "#chip/registers.ts";
-import { Events } from "#driver/rtl8169.ts";
+import { Events } from "#driver/events.ts";
 import { FAULTS, type FaultName } from "#model/faults.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";

@@ -7,6 +7,7 @@ import { DUMP_ALIGN, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
 import { RxFormat, TxConfigV2 } from "#chip/registers-8125.ts";
 import { bringUp } from "#driver/bring-up.ts";
+import { RECEIVE_8169 } from "#driver/descriptor-formats.ts";
 import { hardwareOf } from "#driver/hardware.ts";
 import { identify } from "#driver/identify.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
@@ -140,8 +141,8 @@ test("RTL8125BP and later deliver frames with FCS whatever another system had co
     io.write8(RxFormat, 0xff);
     const hw = hardwareOf({ io, clock, chip }, { mac: [], phy: [] });
     bringUp(hw, RINGS);
-    assert.equal(io.read8(RxFormat), chip.profile.frames.hashedFormat === 4 ? 0xfe : 0xff, chip.key);
+    assert.equal(io.read8(RxFormat), chip.profile.frames.hashedFormat === 4 ? 0xfc : 0xff, chip.key);
   }
 });
 
-const RINGS = { receive: 0x1000, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
+const RINGS = { receive: 0x1000, receiveFormat: RECEIVE_8169, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };

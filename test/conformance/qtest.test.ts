@@ -99,7 +99,10 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
   test("has 64 descriptors a ring, and no more", () => {
     using rig = openQtestRig();
     assert.equal(rig.nic.slots, 64);
-    assert.throws(() => openQtestRig({ slots: 128 }), { code: "OUT_OF_RANGE", hint: "This chip's have at most 64." });
+    assert.throws(() => openQtestRig({ slots: 128 }), {
+      code: "BAD_RING_SIZE",
+      hint: "Use a power of two from 2 to 64.",
+    });
   });
 
   test("keeps a changed address, although a reset loads the factory's", () => {

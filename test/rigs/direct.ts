@@ -1,7 +1,7 @@
 /** The direct rig: our driver on our model, in one thread, on a virtual clock. */
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
-import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { type Nic, type NicOptions, rtl8169 } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -45,6 +45,8 @@ export interface DirectRigOptions extends RigOptions {
   readonly damagedAddress?: DamagedAddress;
   /** Given to the driver. */
   readonly address?: Uint8Array;
+  /** Further options of the driver's. */
+  readonly nic?: Partial<NicOptions>;
   /** `error` unless given. */
   readonly strict?: Strictness;
   /** Armed before the driver probes. */
@@ -77,6 +79,8 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
     clock,
     mtu,
     weaklyOrdered: false,
+    checked: true,
+    ...options.nic,
     ...(options.address === undefined ? {} : { address: options.address }),
     ...(options.slots === undefined ? {} : { slots: options.slots }),
   });

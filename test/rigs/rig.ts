@@ -1,7 +1,7 @@
 /** What a conformance test has under its hands, whatever the device is: our driver, a NIC, and the far end of its cable. */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { DmaArena, DmaDomain } from "#kit/dma.ts";
-import { FRAME_WORDS, Send } from "#kit/link.ts";
+import { FRAME_WORDS, Received, Send } from "#kit/link.ts";
 import type { Mmio } from "#kit/mmio.ts";
 
 export interface RigOptions {
@@ -42,6 +42,7 @@ export class Host {
   readonly #scratch;
   readonly #burst = new Int32Array(512 * FRAME_WORDS);
   readonly #offsets = new Int32Array(512);
+  readonly #pieces: Uint8Array[] = [];
   #next = 0;
 
   constructor(nic: Nic, dma: DmaDomain) {
@@ -59,10 +60,12 @@ export class Host {
       for (let i = 0; i < n; i++) {
         const words = this.#burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
         const [offset = 0, length = 0, flag = 0, tag = 0] = words;
-        frames.push(nic.memory.bytes.slice(offset, offset + length));
+        this.#pieces.push(nic.memory.bytes.slice(offset, offset + length));
+        this.#offsets[i] = offset;
+        if ((flag & Received.more) !== 0) continue;
+        frames.push(Uint8Array.from(Buffer.concat(this.#pieces.splice(0))));
         this.flags.push(flag);
         this.tags.push(tag);
-        this.#offsets[i] = offset;
       }
       nic.release(this.#offsets, n);
     }

@@ -3,7 +3,15 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
-import { parseBytes, parseDevice, parseInterfaceName, parseChip, parseMtu, parseStationAddress } from "./spec.ts";
+import {
+  parseBytes,
+  parseDevice,
+  parseInterfaceName,
+  parseChip,
+  parseMtu,
+  parseRings,
+  parseStationAddress,
+} from "./spec.ts";
 import { parseWire } from "../wires/wire-spec.ts";
 import { WrongUsage } from "./usage.ts";
 
@@ -94,6 +102,18 @@ test("an MTU lies between RFC 791's least and the chip's most", () => {
     assert.ok(refusal(() => parseMtu(wrong, chip)) instanceof WrongUsage, wrong);
 });
 
+test("a ring has a power of two of descriptors, from 64 to what the chip takes", () => {
+  assert.equal(parseRings("64", chipNamed("rtl8169s")), 64);
+  assert.equal(parseRings("1024", chipNamed("rtl8169s")), 1024);
+  assert.equal(parseRings("4096", chipNamed("rtl8168h")), 4096);
+  assert.equal(parseRings("4096"), 4096);
+  for (const wrong of ["32", "100", "2048", "64.0", "0x40", "-64", ""])
+    assert.match(
+      refusal(() => parseRings(wrong, chipNamed("rtl8169s"))).hint,
+      /^Choose a power of two from 64 to 1024\.$/,
+    );
+});
+
 test("an amount of data takes binary suffixes", () => {
   assert.equal(parseBytes("1000"), 1000);
   assert.equal(parseBytes("8M"), 8 * 2 ** 20);
@@ -107,7 +127,14 @@ test("whatever is typed is understood or refused, never anything else", () => {
   const chip = chipNamed("rtl8168h")!;
   fc.assert(
     fc.property(fc.string(), (text) => {
-      for (const parse of [parseDevice, parseWire, parseInterfaceName, parseBytes, (t: string) => parseMtu(t, chip)])
+      for (const parse of [
+        parseDevice,
+        parseWire,
+        parseInterfaceName,
+        parseBytes,
+        parseRings,
+        (t: string) => parseMtu(t, chip),
+      ])
         try {
           parse(text);
         } catch (error) {

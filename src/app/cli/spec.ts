@@ -86,6 +86,23 @@ export const parseMtu = (text: string, chip?: Chip): number => {
   return mtu;
 };
 
+/** With fewer descriptors a ring loses frames whenever the host pauses. */
+const SMALLEST_RING = 64;
+
+const LARGEST_RING = Math.max(...CHIPS.map(({ profile }) => profile.frames.ringLimit));
+
+/** Descriptors in each ring: a power of two that this chip can have, or some chip where it is not known yet which it is. */
+export const parseRings = (text: string, chip?: Chip): number => {
+  const slots = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  const largest = chip?.profile.frames.ringLimit ?? LARGEST_RING;
+  if (!(slots >= SMALLEST_RING && slots <= largest && Number.isInteger(Math.log2(slots))))
+    throw new WrongUsage(
+      `rings of "${text}" descriptors do not fit ${chip?.name ?? "any chip"}`,
+      `Choose a power of two from ${SMALLEST_RING} to ${largest}.`,
+    );
+  return slots;
+};
+
 const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
 const MOST_BYTES = 2 ** 40;
 

@@ -21,6 +21,7 @@ import {
   parseDevice,
   parseInterfaceName,
   parseMtu,
+  parseRings,
   parseSocketMode,
   parseStationAddress,
 } from "./spec.ts";
@@ -214,6 +215,11 @@ export const up = command({
       summary: "permissions of a socket that --wire listens at, in octal digits; 600 unless given",
     },
     mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
+    rings: {
+      kind: "value",
+      placeholder: "N",
+      summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; 256 unless given",
+    },
     mac: {
       kind: "value",
       placeholder: "ADDRESS",
@@ -270,13 +276,15 @@ export const up = command({
     const interfaceName = parseInterfaceName(values.name);
     const { capture, "capture-host": captureHost } = values;
     const spec = deviceSpec(device, values, interfaceName);
+    const chip = device.kind === "model" ? device.chip : undefined;
     const record = spec.kind === "model" ? recordOf(spec.wire) : undefined;
     const shown = besideOutputs(terminal, [capture, captureHost, record]);
     using stop = stopAtSignals();
     const session: SessionOptions = {
       device: spec,
       host: { name: interfaceName },
-      mtu: parseMtu(values.mtu, device.kind === "model" ? device.chip : undefined),
+      mtu: parseMtu(values.mtu, chip),
+      ...(values.rings === undefined ? {} : { rings: parseRings(values.rings, chip) }),
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
       ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),

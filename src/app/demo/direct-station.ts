@@ -2,7 +2,7 @@
 import { randomStationAddress } from "#kit/station-address.ts";
 import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
-import { ReceiveCount } from "#driver/receive-ring.ts";
+import { ReceiveCount } from "#driver/receive-core.ts";
 import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
 import { Responder } from "#host/responder.ts";

@@ -7,7 +7,7 @@ import type { Memory } from "#wire/memory.ts";
 const swap16 = (sum: number): number => ((sum & 0xff) << 8) | (sum >>> 8);
 
 /**
- * Up to 1024 pieces; position 0 is the first byte of the first one. One object, reused for each frame.
+ * Up to `MAX_DESCRIPTORS` pieces; position 0 is the first byte of the first one. One object, reused for each frame.
  *
  * Sums are partial sums as in `#wire/checksum.ts`, as if the copied bytes were contiguous.
  */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
-import { Events, wantedEvents } from "./rtl8169.ts";
+import { Events, wantedEvents } from "./events.ts";
 
 test("a system error is acted on, except on the two chips that raise it for no reason", () => {
   const ignoring = CHIPS.filter((chip) => (wantedEvents(chip) & Events.broken) === 0).map(({ key }) => key);

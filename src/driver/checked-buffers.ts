@@ -1,0 +1,37 @@
+/** Checks who has a receive buffer, on every burst: for tests and for whoever looks for a buffer that is released twice. */
+import type { DmaMemory } from "#kit/dma.ts";
+import { Misuse } from "#kit/errors.ts";
+import { FRAME_WORDS, type Link } from "#kit/link.ts";
+
+type Calls = Pick<Link, "receive" | "release">;
+
+/**
+ * The same calls, which keep account of what is out.
+ * @throws {Misuse} from `release`, for an offset that names no buffer, or one that is not out; nothing is released then
+ */
+export const checkedBuffers = ({ receive, release }: Calls, pool: DmaMemory, bufferBytes: number): Calls => {
+  const out = new Uint8Array(pool.length / bufferBytes);
+  const take = (offset: number): void => {
+    const buffer = (offset - pool.offset) / bufferBytes;
+    if (out[buffer] !== 1) throw new Misuse(`the receive buffer at ${offset} was released without being out`);
+    out[buffer] = 0;
+  };
+  return {
+    receive(burst, budget) {
+      const count = receive(burst, budget);
+      for (let i = 0; i < count; i++) out[(burst[i * FRAME_WORDS]! - pool.offset) / bufferBytes] = 1;
+      return count;
+    },
+    release(offsets, count) {
+      let taken = 0;
+      try {
+        for (; taken < count; taken++) take(offsets[taken]!);
+        release(offsets, count);
+      } catch (error) {
+        // As if nothing had been asked.
+        for (let i = 0; i < taken; i++) out[(offsets[i]! - pool.offset) / bufferBytes] = 1;
+        throw error;
+      }
+    },
+  };
+};

@@ -1,0 +1,21 @@
+/** The events that a NIC interrupts for. */
+import type { Chip } from "#chip/chips.ts";
+import { raisesSpuriousSystemError } from "#chip/quirks.ts";
+import { Intr } from "#chip/registers.ts";
+
+/** What happened since the last look, as `Nic.interrupt` found it. */
+export const Events = {
+  receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
+  transmit: Intr.transmitOk | Intr.transmitError,
+  link: Intr.linkChange,
+  /** The chip could not access memory, or its bus failed: it must be reset. Never reported by chips that raise it spuriously. */
+  broken: Intr.systemError,
+} as const;
+
+/** The events that a chip may interrupt for. A chip that stops on a bus error raises nothing else afterwards. */
+export const wantedEvents = (chip: Chip): number =>
+  (Events.receive & ~Intr.receiveFifoOverflow) |
+  (chip.profile.mac.reportsOverflow ? Intr.receiveFifoOverflow : 0) |
+  Events.transmit |
+  Events.link |
+  (raisesSpuriousSystemError(chip) ? 0 : Events.broken);

@@ -1,0 +1,146 @@
+/**
+ * What the receive ring's loop leaves to others, because few frames need it: frames in several buffers, damaged frames that
+ * are wanted, and descriptors that make no sense. The hash of every frame too, in formats that have one.
+ */
+import { RxTagTaken } from "#chip/descriptors.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { type ReceiveCore, ReceiveCount, ReceiveState, SHORTEST_RECEIVED } from "./receive-core.ts";
+
+export interface Chains {
+  /**
+   * Looks at the frame in the ring's next slot, which the NIC has given back, and moves the ring on behind it. Entries go to
+   * `burst` from word `from` up to word `end`. Returns how many: 0 when the frame was dropped, and counted. A negative number
+   * when nothing can be done now: the NIC is still writing the frame, or there is no room for it in the burst or too few
+   * spare buffers. @throws {OutOfRange} when the burst could never hold the frame
+   */
+  readonly unusual: (burst: Int32Array, from: number, end: number) => number;
+  /** Whether the next slot has something that `unusual` or the ring's loop can deal with. */
+  readonly waiting: () => boolean;
+  /** By entry of the burst; undefined in formats without. */
+  readonly hashes: Int32Array | undefined;
+  /** Keeps the hash of the descriptor whose own word is at `at` for the entry at word `out`. Returns `Received` bits. */
+  readonly noteHash: (at: number, out: number) => number;
+}
+
+/** The NIC is still at it, or there is no room. */
+const LATER = -1;
+
+export const createChains = (
+  core: ReceiveCore,
+  parts: {
+    readonly counters: Float64Array;
+    /** Gives a slot to the NIC. */
+    readonly post: (slot: number) => void;
+    readonly countsLastPiece: boolean;
+  },
+): Chains => {
+  const { words, base, mask, held, free, state, bufferBytes, format, pieces: most } = core;
+  const { counters, post, countsLastPiece } = parts;
+  const { first, last, bad, alien, watchdog, damaged, hash: places } = format;
+  const step = (Math.log2(format.bytes) - 2) | 0;
+  const own = base + format.opts1;
+  const load = (slot: number): number => Atomics.load(words, own + ((slot & mask) << step));
+
+  const drop = (slot: number, pieces: number, seen: number): number => {
+    for (let i = 0; i < pieces; i++) post((slot + i) & mask);
+    counters[(seen & bad) === 0 ? ReceiveCount.nonsense : ReceiveCount.errors]!++;
+    state[ReceiveState.slot] = (slot + pieces) & mask;
+    return 0;
+  };
+
+  /** Bad, and not so that anybody wants it. The errors may be in any of its descriptors. */
+  const isRefused = (seen: number): boolean =>
+    (seen & bad) !== 0 && (state[ReceiveState.damaged] === 0 || (seen & watchdog) !== 0 || (seen & damaged) === 0);
+
+  const flagsOf = (at: number, seen: number, out: number): number => {
+    if ((seen & bad) !== 0) return Received.damaged;
+    const opts2 = words[at + format.opts2 - format.opts1]!;
+    const word = format.verdictInOpts2 ? opts2 : words[at]!;
+    const verdict = format.verdicts[(word >>> format.verdictShift) & format.verdictMask]!;
+    return verdict | ((opts2 & RxTagTaken) === 0 ? 0 : Received.tagged) | noteHash(at, out);
+  };
+
+  /** Hands out `length` bytes from the buffers of `pieces` slots on; a buffer that has nothing but FCS stays in its slot. */
+  const handOut = (
+    burst: Int32Array,
+    from: number,
+    slot: number,
+    pieces: number,
+    length: number,
+    seen: number,
+  ): number => {
+    const at = own + (((slot + pieces - 1) & mask) << step);
+    const flags = flagsOf(at, seen, from);
+    const opts2 = words[at + format.opts2 - format.opts1]!;
+    const tag = (flags & Received.tagged) === 0 ? 0 : ((opts2 & 0xff) << 8) | ((opts2 & 0xff00) >>> 8);
+    let spares = state[ReceiveState.spares]!;
+    let out = from;
+    for (let left = length, i = slot; left > 0; left -= bufferBytes, i++) {
+      burst[out] = held[i & mask]!;
+      burst[out + 1] = Math.min(left, bufferBytes);
+      burst[out + 2] = flags | (left > bufferBytes ? Received.more : 0);
+      burst[out + 3] = tag;
+      held[i & mask] = free[--spares]!;
+      out += FRAME_WORDS;
+    }
+    for (let i = 0; i < pieces; i++) post((slot + i) & mask);
+    state[ReceiveState.spares] = spares;
+    state[ReceiveState.slot] = (slot + pieces) & mask;
+    counters[ReceiveCount.frames]!++;
+    counters[ReceiveCount.bytes]! += length;
+    if ((seen & bad) !== 0) counters[ReceiveCount.errors]!++;
+    return (out - from) / FRAME_WORDS;
+  };
+
+  const unusual = (burst: Int32Array, from: number, end: number): number => {
+    const slot = state[ReceiveState.slot]!;
+    let word = load(slot);
+    let seen = word;
+    if ((word & first) === 0) return drop(slot, 1, seen);
+    let pieces = 1;
+    for (; (word & last) === 0; pieces++) {
+      if (pieces === most) return drop(slot, pieces, seen);
+      word = load(slot + pieces);
+      if (word < 0) return LATER;
+      // The next frame begins, and this one has no end.
+      if ((word & first) !== 0) return drop(slot, pieces, seen);
+      seen |= word;
+    }
+    const before = (pieces - 1) * bufferBytes;
+    const stored = (word & format.length) + (countsLastPiece ? before : 0);
+    const length = stored - state[ReceiveState.strip]!;
+    const fits = stored > before && stored <= before + bufferBytes && length >= SHORTEST_RECEIVED;
+    if (!fits || (seen & alien) !== 0 || isRefused(seen)) return drop(slot, pieces, seen);
+    const entries = Math.ceil(length / bufferBytes);
+    if (from === 0 && entries * FRAME_WORDS > end)
+      throw new OutOfRange(`a frame of ${entries} buffers for a burst of ${end / FRAME_WORDS}`, "Use a larger burst.");
+    if (from + entries * FRAME_WORDS > end || state[ReceiveState.spares]! < entries) return LATER;
+    return handOut(burst, from, slot, pieces, length, seen);
+  };
+
+  const waiting = (): boolean => {
+    const slot = state[ReceiveState.slot]!;
+    for (let i = 0; i < most; i++) {
+      const word = load(slot + i);
+      if (word < 0) return false;
+      if ((word & last) !== 0 || ((word & first) !== 0) !== (i === 0)) return true;
+    }
+    return true;
+  };
+
+  const hashes = places === undefined ? undefined : new Int32Array(Math.max(32, mask + 1));
+  const toHash = (places?.hash ?? 0) - format.opts1;
+  const toHeader = (places?.header ?? 0) - format.opts1;
+  const { addresses = 0, ports = 0 } = places ?? {};
+  const noteHash = (at: number, out: number): number => {
+    if (hashes === undefined) return 0;
+    const header = words[at + toHeader]!;
+    const flags =
+      ((header & addresses) === 0 ? 0 : Received.hashed) | ((header & ports) === 0 ? 0 : Received.hashedPorts);
+    hashes[out >> 2] = flags === 0 ? 0 : words[at + toHash]!;
+    return flags;
+  };
+
+  return { unusual, waiting, hashes, noteHash };
+};

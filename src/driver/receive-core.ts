@@ -1,0 +1,51 @@
+/** What the parts of a receive ring share: its memory, and what they count and remember. */
+import type { ReceiveFormat } from "./descriptor-formats.ts";
+
+/** Places in `ReceiveRing.counters`; 53-bit counts. */
+export const ReceiveCount = {
+  /** Frames handed out, and their bytes without FCS. */
+  frames: 0,
+  bytes: 1,
+  /** Frames the NIC marked bad: CRC, runt, too long. */
+  errors: 2,
+  /** Written-back words that make no sense: parts of frames, lengths outside the buffer. Counted and dropped. */
+  nonsense: 3,
+} as const;
+
+/** Words of `RingCore.state` of a receive ring. */
+export const ReceiveState = {
+  /** Next slot to look at. */
+  slot: 0,
+  /** Spare buffers on the stack. */
+  spares: 1,
+  /** Bytes to be taken off the end of each frame: 4, or 0 to keep the FCS. */
+  strip: 2,
+  /** 1 when damaged frames are handed out too. */
+  damaged: 3,
+} as const;
+
+/** A ring's memory. */
+export interface RingCore {
+  /** The DMA window, and where in it the ring starts (words). */
+  readonly words: Int32Array;
+  readonly base: number;
+  /** Descriptors less one. */
+  readonly mask: number;
+  /** Buffer (byte offset in the window) that each slot holds. */
+  readonly held: Int32Array;
+  readonly state: Int32Array;
+  /** Low half of the device address of the window. */
+  readonly addressLow: number;
+}
+
+export interface ReceiveCore extends RingCore {
+  /** Spare buffers: a stack. */
+  readonly free: Int32Array;
+  readonly bufferBytes: number;
+  readonly format: ReceiveFormat;
+  /** Most buffers that a frame may take. */
+  readonly pieces: number;
+}
+
+/** Shortest frame without FCS that is worth looking at: an Ethernet header. */
+export const SHORTEST_RECEIVED = 14;
