@@ -36,9 +36,12 @@ export const COUNTERS = [
   { name: "txUnderrun",       offset: 0x3e, bytes: 2 },
 ] as const satisfies readonly Counter[];
 
+/** An 8125 or later makes the long dump while these bits of the MAC controller's register are set. */
+export const LongDump = { macOcp: 0xea84, on: 3 } as const;
+
 /**
- * What an 8125 or later writes once MAC-OCP 0xea84 bits 1:0 are set. Memory for it must have this size whatever the
- * driver set: the chip overran a 64-byte block in Linux (CVE-2024-49973).
+ * Bytes of the long dump. Memory must have this size whatever the driver set: the chip overran a 64-byte block in Linux
+ * (CVE-2024-49973).
  */
 export const EXTENDED_DUMP_BYTES = 192;
 

@@ -7,15 +7,15 @@ import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
 import { ReceiveCount } from "./receive-core.ts";
-import { createReceiveRing } from "./receive-ring.ts";
+import { type ReceiveRingOptions, createReceiveRing } from "./receive-ring.ts";
 
 const IOVA = 0x2_4000_0000;
 const WHOLE = FirstSegment | LastSegment;
 
-const rig = (options: { slots?: number; bufferBytes?: number; spare?: number; weaklyOrdered?: boolean } = {}) => {
-  const { slots = 8, bufferBytes = 2048, spare = 8, weaklyOrdered = false } = options;
+const rig = (options: Partial<ReceiveRingOptions> = {}) => {
+  const { slots = 8, bufferBytes = 2048, spare = 8, weaklyOrdered = false, checked = false } = options;
   const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
-  const ring = createReceiveRing(dma, new DisposableStack(), { slots, bufferBytes, spare, weaklyOrdered });
+  const ring = createReceiveRing(dma, new DisposableStack(), { slots, bufferBytes, spare, weaklyOrdered, checked });
   ring.arm();
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
@@ -92,6 +92,34 @@ test("leaves frames with the NIC when the host holds every spare buffer", () => 
 test("refuses buffers that were never given out", () => {
   const { ring } = rig();
   assert.throws(() => ring.release(Int32Array.of(0), 1), OutOfRange);
+});
+
+for (const checked of [false, true])
+  test(`refuses an offset outside its buffers, and takes none of that release back${checked ? " (checked)" : ""}`, () => {
+    const { ring, deliver, burst } = rig({ checked });
+    for (let slot = 0; slot < 2; slot++) deliver(slot, 60);
+    assert.equal(ring.receive(burst, 64), 2);
+    const [one, two] = [burst[0]!, burst[4]!];
+    const { held } = ring.core;
+    const pool = Math.min(...held, one, two);
+    for (const wrong of [pool - 8, pool + 16 * 2048, -1, 0x7fff_ffff, -0x8000_0000])
+      assert.throws(() => ring.release(Int32Array.of(one, wrong), 2), { code: checked ? "MISUSE" : "OUT_OF_RANGE" });
+    ring.release(Int32Array.of(two, one), 2);
+    assert.throws(() => ring.release(Int32Array.of(one), 1), { code: checked ? "MISUSE" : "OUT_OF_RANGE" });
+  });
+
+test("when checked, refuses a buffer that is released twice, or by an offset inside it", () => {
+  const { ring, deliver, burst } = rig({ checked: true });
+  for (let slot = 0; slot < 2; slot++) deliver(slot, 60);
+  ring.receive(burst, 64);
+  const [one, two] = [burst[0]!, burst[4]!];
+  for (const wrong of [
+    [one, one],
+    [one + 8, two],
+    [one, ring.core.held[0]!],
+  ])
+    assert.throws(() => ring.release(Int32Array.from(wrong), 2), { code: "MISUSE" });
+  ring.release(Int32Array.of(one, two), 2);
 });
 
 const verdicts: readonly [string, number, number][] = [

@@ -307,7 +307,7 @@ export class Nic implements Link {
 
   /** The chip's own counters. @throws {Timeout} */
   tally(): Tally {
-    return dumpTally(this.#hw.io, this.#hw.clock, this.#tally);
+    return dumpTally(this.#hw, this.#tally);
   }
 
   /** Version of the firmware that the chip is started with; undefined without one. */

@@ -1,13 +1,23 @@
-/** The chip's own counters, dumped by DMA; of the long dump the first 64 bytes are read. Datasheet: DTCCR; layout as FreeBSD `struct rl_stats`. */
-import { COUNTERS, DUMP_ALIGN, DUMP_BYTES, EXTENDED_DUMP_BYTES } from "#chip/counters.ts";
+/** The chip's own counters, dumped by DMA. Datasheet: DTCCR; layout as FreeBSD `struct rl_stats`. */
+import {
+  COUNTERS,
+  type Counter,
+  type CounterName,
+  DUMP_ALIGN,
+  EXTENDED_COUNTERS,
+  EXTENDED_DUMP_BYTES,
+  type ExtendedCounterName,
+  LongDump,
+} from "#chip/counters.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
-import { type Clock, until } from "#kit/clock.ts";
+import { until } from "#kit/clock.ts";
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import { Timeout } from "#kit/errors.ts";
-import type { Mmio } from "#kit/mmio.ts";
+import type { Card } from "./hardware.ts";
+import { SideBus } from "./side-bus.ts";
 
-/** Each of the chip's counters, by its name in `chip/counters.ts`. */
-export type Tally = Readonly<Record<(typeof COUNTERS)[number]["name"], number>>;
+/** Each of the chip's counters, by its name in `chip/counters.ts`; those of the long dump where the chip has one. */
+export type Tally = Readonly<Record<CounterName, number> & Partial<Record<ExtendedCounterName, number>>>;
 
 const LIMIT_MICROS = 10_000;
 
@@ -15,8 +25,21 @@ const LIMIT_MICROS = 10_000;
 export const allocateTally = (dma: DmaDomain): DmaMemory =>
   dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });
 
-/** Asks the chip for its counters. `memory` is 64-byte aligned and has room for the longest dump. @throws {Timeout} */
-export const dumpTally = (io: Mmio, clock: Clock, memory: DmaMemory): Tally => {
+/** Asks the chip for its counters. `memory` is what `allocateTally` gave. @throws {Timeout} */
+export const dumpTally = (card: Card, memory: DmaMemory): Tally => {
+  if (card.chip.profile.tally.bytes !== EXTENDED_DUMP_BYTES) return dump(card, memory, COUNTERS);
+  const bus = new SideBus(card.io, card.clock);
+  const before = bus.macRead(LongDump.macOcp);
+  bus.macWrite(LongDump.macOcp, before | LongDump.on);
+  try {
+    return dump(card, memory, [...COUNTERS, ...EXTENDED_COUNTERS]);
+  } finally {
+    // Another driver may have memory for the short one only.
+    bus.macWrite(LongDump.macOcp, before & ~LongDump.on);
+  }
+};
+
+const dump = ({ io, clock }: Card, memory: DmaMemory, counters: readonly Counter[]): Tally => {
   io.write32(DTCCRHigh, Math.floor(memory.iova / 2 ** 32));
   io.read32(DTCCRHigh);
   const low = memory.iova >>> 0;
@@ -24,9 +47,8 @@ export const dumpTally = (io: Mmio, clock: Clock, memory: DmaMemory): Tally => {
   io.write32(DTCCR, (low | Dtccr.dump) >>> 0);
   if (!until(clock, LIMIT_MICROS, 10, () => (io.read32(DTCCR) & Dtccr.dump) === 0))
     throw new Timeout({ what: "tally counters", waitedMicros: LIMIT_MICROS });
-  const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, DUMP_BYTES);
-  const entries = COUNTERS.map(({ name, offset, bytes }) => [name, read(view, offset, bytes)] as const);
-  return Object.fromEntries(entries) as Tally;
+  const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, EXTENDED_DUMP_BYTES);
+  return Object.fromEntries(counters.map(({ name, offset, bytes }) => [name, read(view, offset, bytes)])) as Tally;
 };
 
 const read = (view: DataView, offset: number, bytes: 2 | 4 | 8): number => {

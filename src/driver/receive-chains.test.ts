@@ -1,0 +1,321 @@
+/** Frames in several buffers, damaged frames and hashes, against a device played by hand: words in memory, nothing else. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { EndOfRing, FirstSegment, LastSegment, Rx, RxTagTaken } from "#chip/descriptors.ts";
+import { HashedV3, HashedV4, RxV3, RxV3Verdict, RxV4 } from "#chip/descriptors-8125.ts";
+import { DmaArena } from "#kit/dma.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { RECEIVE_8169, RECEIVE_HASHED, type ReceiveFormat } from "./descriptor-formats.ts";
+import { ReceiveCount } from "./receive-core.ts";
+import { type ReceiveRingOptions, createReceiveRing } from "./receive-ring.ts";
+
+const IOVA = 0x2_4000_0000;
+const BUFFER = 256;
+const FCS = 4;
+
+const rig = (options: Partial<ReceiveRingOptions> = {}) => {
+  const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
+  const all = { slots: 8, bufferBytes: BUFFER, spare: 16, weaklyOrdered: false, pieces: 4, checked: true, ...options };
+  const ring = createReceiveRing(dma, new DisposableStack(), all);
+  ring.arm();
+  const { words } = dma.window;
+  const format = options.format ?? RECEIVE_8169;
+  const base = (ring.iova - IOVA) >> 2;
+  const at = (slot: number): number => base + ((slot % all.slots) * format.bytes) / 4;
+  const own = (slot: number): number => words[at(slot) + format.opts1]!;
+  const write = (slot: number, opts1: number, opts2 = 0): void => {
+    words[at(slot) + format.opts2] = opts2;
+    words[at(slot) + format.opts1] = (own(slot) & EndOfRing) | opts1;
+  };
+  /** What the device does with a frame of `length` bytes without FCS. */
+  const deliver = (slot: number, length: number, opts1 = 0, opts2 = 0): number => {
+    const stored = length + FCS;
+    const pieces = Math.ceil(stored / BUFFER);
+    for (let i = 0; i < pieces; i++) {
+      const ends = (i === 0 ? format.first : 0) | (i === pieces - 1 ? format.last : 0);
+      const rest = all.countsLastPiece === true ? stored - i * BUFFER : stored;
+      write(slot + i, ends | (i === pieces - 1 ? rest : BUFFER) | opts1, opts2);
+    }
+    return pieces;
+  };
+  const burst = new Int32Array(64 * FRAME_WORDS);
+  const receive = (budget = 64) => {
+    const count = ring.receive(burst, budget);
+    return Array.from({ length: count }, (_, i) => burst.slice(i * FRAME_WORDS, (i + 1) * FRAME_WORDS));
+  };
+  const give = (entries: readonly Int32Array[]): void =>
+    ring.release(
+      Int32Array.from(entries, (entry) => entry[0]!),
+      entries.length,
+    );
+  return { ring, words, at, own, write, deliver, receive, give, slots: all.slots };
+};
+
+for (const countsLastPiece of [false, true])
+  test(`a frame in several buffers comes out whole, whichever length its end has (${countsLastPiece ? "piece" : "frame"})`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 60, max: 4 * BUFFER - FCS }), { minLength: 1, maxLength: 40 }),
+        (lengths) => {
+          const { ring, deliver, receive, give, own, slots } = rig({ countsLastPiece });
+          let slot = 0;
+          for (const length of lengths) {
+            slot += deliver(slot, length);
+            assert.ok(ring.waiting());
+            const entries = receive();
+            assert.equal(entries.length, Math.ceil(length / BUFFER), "what has nothing but FCS is left out");
+            assert.deepEqual(
+              entries.map(([, bytes]) => bytes),
+              entries.map((_, i) => Math.min(BUFFER, length - i * BUFFER)),
+            );
+            assert.deepEqual(
+              entries.map(([, , flags]) => flags! & Received.more),
+              entries.map((_, i) => (i < entries.length - 1 ? Received.more : 0)),
+            );
+            assert.equal(new Set(entries.map(([offset]) => offset)).size, entries.length);
+            give(entries);
+            for (let i = 0; i < slots; i++) assert.ok(own(i) < 0, "every slot is the NIC's again");
+          }
+          assert.equal(ring.counters[ReceiveCount.frames], lengths.length);
+          assert.equal(
+            ring.counters[ReceiveCount.bytes],
+            lengths.reduce((a, b) => a + b),
+          );
+        },
+      ),
+    );
+  });
+
+test("a frame that the NIC is still writing is left to it, and waits for nobody", () => {
+  const { ring, write, receive } = rig();
+  write(0, FirstSegment | BUFFER);
+  assert.equal(ring.waiting(), false);
+  assert.deepEqual(receive(), []);
+  write(1, LastSegment | 300);
+  assert.equal(ring.waiting(), true);
+  assert.equal(receive().length, 2);
+});
+
+test("verdict and tag are the last descriptor's, and every entry has them", () => {
+  const { deliver, receive } = rig();
+  deliver(0, 600, Rx.protocolTcp, RxTagTaken | 0x3412);
+  const good = Received.ipChecksumGood | Received.tcpChecksumGood | Received.tagged;
+  assert.deepEqual(
+    receive().map(([, , flags, tag]) => [flags! & ~Received.more, tag]),
+    [
+      [good, 0x1234],
+      [good, 0x1234],
+      [good, 0x1234],
+    ],
+  );
+});
+
+const BROKEN: readonly [
+  string,
+  (write: (slot: number, opts1: number) => void) => void,
+  number,
+  "errors" | "nonsense",
+][] = [
+  ["one without an end", (write) => write(0, FirstSegment | BUFFER), 1, "nonsense"],
+  ["an end without a beginning", (write) => write(0, LastSegment | 100), 1, "nonsense"],
+  ["a middle by itself", (write) => write(0, BUFFER), 1, "nonsense"],
+  [
+    "one that is bad in its last piece",
+    (write) => {
+      write(0, FirstSegment | BUFFER);
+      write(1, LastSegment | 300 | Rx.errorSummary | Rx.crcError);
+    },
+    2,
+    "errors",
+  ],
+  [
+    "one whose length does not reach its last buffer",
+    (write) => {
+      write(0, FirstSegment | BUFFER);
+      write(1, LastSegment | BUFFER);
+    },
+    2,
+    "nonsense",
+  ],
+  [
+    "one whose length goes beyond its last buffer",
+    (write) => {
+      write(0, FirstSegment | BUFFER);
+      write(1, LastSegment | (2 * BUFFER + 1));
+    },
+    2,
+    "nonsense",
+  ],
+  [
+    "one of more buffers than a frame can have",
+    (write) => {
+      for (let i = 0; i < 4; i++) write(i, (i === 0 ? FirstSegment : 0) | BUFFER);
+    },
+    4,
+    "nonsense",
+  ],
+];
+for (const [what, act, slots, counter] of BROKEN)
+  test(`a broken frame is counted and dropped, and the next one comes: ${what}`, () => {
+    const { ring, write, deliver, receive, own } = rig();
+    act(write);
+    deliver(slots, 700);
+    assert.equal(ring.waiting(), true);
+    const entries = receive();
+    assert.deepEqual(
+      entries.map(([, bytes]) => bytes),
+      [256, 256, 188],
+    );
+    assert.equal(ring.counters[ReceiveCount[counter]], 1);
+    assert.ok(own(0) < 0);
+  });
+
+test("a whole ring of beginnings is dropped in one pass", () => {
+  const { ring, write, receive, slots, own } = rig();
+  for (let i = 0; i < slots; i++) write(i, FirstSegment | BUFFER);
+  assert.deepEqual(receive(), []);
+  for (let i = 0; i < slots - 1; i++) assert.ok(own(i) < 0);
+  assert.equal(ring.counters[ReceiveCount.nonsense], slots - 1, "the last one may still go on");
+});
+
+test("a frame for which the burst or the spare buffers are too few stays where it is", () => {
+  const { deliver, receive, give } = rig({ spare: 5 });
+  deliver(deliver(0, 700), 700);
+  assert.equal(receive(5).length, 3);
+  assert.equal(receive(4).length, 0, "two spare buffers are left");
+  const { deliver: put, receive: take } = rig();
+  put(0, 700);
+  assert.throws(() => take(2), { code: "OUT_OF_RANGE", message: "a frame of 3 buffers for a burst of 2" });
+  assert.equal(take(3).length, 3);
+  give([]);
+});
+
+test("a ring that could not hold one frame of its size is refused", () => {
+  for (const wrong of [{ slots: 2 }, { spare: 3 }]) assert.throws(() => rig(wrong), OutOfRange);
+});
+
+test("damaged frames come when they are wanted, marked, except those whose length is not to be trusted", () => {
+  const { ring, deliver, receive } = rig();
+  const arrive = () => {
+    let slot = ring.core.state[0]!;
+    slot += deliver(slot, 100, Rx.errorSummary | Rx.crcError);
+    slot += deliver(slot, 40, Rx.errorSummary | Rx.runt);
+    slot += deliver(slot, 600, Rx.errorSummary | Rx.crcError);
+    slot += deliver(slot, 100, Rx.errorSummary | Rx.watchdog | Rx.crcError);
+    slot += deliver(slot, 100, Rx.errorSummary);
+    return receive().map(([, length, flags]) => [length, flags]);
+  };
+  assert.deepEqual(arrive(), []);
+  ring.accept({ damaged: true });
+  const { damaged, more } = Received;
+  const three = [256, 256, 88].map((length, i) => [length, damaged | (i < 2 ? more : 0)]);
+  assert.deepEqual(arrive(), [[100, damaged], [40, damaged], ...three]);
+  assert.equal(ring.counters[ReceiveCount.errors], 10, "they are errors all the same");
+  ring.accept({ damaged: false });
+  assert.deepEqual(arrive(), []);
+});
+
+test("the FCS stays when it is wanted", () => {
+  const { ring, deliver, receive } = rig();
+  ring.accept({ fcs: true });
+  deliver(deliver(0, 100), BUFFER);
+  assert.deepEqual(
+    receive().map(([, length]) => length),
+    [104, BUFFER, 4],
+  );
+  assert.equal(ring.counters[ReceiveCount.bytes], 104 + BUFFER + 4);
+});
+
+const HASHES: readonly [string, ReceiveFormat, number, number, number][] = [
+  ["format 3", RECEIVE_HASHED[3], HashedV3.ipv4, HashedV3.tcp, 0],
+  ["format 4", RECEIVE_HASHED[4], HashedV4.ipv6, HashedV4.udp, RxV4.protocolTcp],
+];
+for (const [name, format, addresses, ports, tcp] of HASHES)
+  test(`${name}: each entry has its hash, and the buffer's address is whole again`, () => {
+    const { ring, words, at, deliver, receive, slots } = rig({ format });
+    const hash = (slot: number, value: number, header: number): void => {
+      words[at(slot) + format.hash!.hash] = value;
+      words[at(slot) + format.hash!.header] = header;
+    };
+    const addressOf = (slot: number): number => words[at(slot) + format.address]! >>> 0;
+    const opts2 = format.verdictInOpts2 ? RxV3Verdict.protocolTcp : 0;
+    deliver(0, 100, tcp, opts2);
+    hash(0, -1234, addresses | ports);
+    deliver(1, 300);
+    hash(2, 99, addresses);
+    deliver(3, 60);
+    hash(3, 77, 0);
+    const entries = receive();
+    assert.deepEqual(
+      entries.map(([, length, flags]) => [length, flags]),
+      [
+        [100, Received.ipChecksumGood | Received.tcpChecksumGood | Received.hashed | Received.hashedPorts],
+        [256, Received.hashed | Received.more],
+        [44, Received.hashed],
+        [60, 0],
+      ],
+    );
+    assert.deepEqual([...ring.hashes!.subarray(0, 2), ring.hashes![3]], [-1234, 99, 0]);
+    for (let slot = 0; slot < slots; slot++) {
+      assert.equal(addressOf(slot), ((ring.core.held[slot]! + IOVA) % 2 ** 32) >>> 0);
+      assert.equal(words[at(slot) + format.address + 1], 2);
+    }
+  });
+
+test("format 3: another kind of descriptor than a frame's is dropped", () => {
+  const { ring, write, receive } = rig({ format: RECEIVE_HASHED[3] });
+  write(0, RxV3.firstSegment | RxV3.lastSegment | (1 << 26) | 104);
+  assert.deepEqual(receive(), []);
+  assert.equal(ring.counters[ReceiveCount.nonsense], 1);
+});
+
+for (const [name, format] of [
+  ["classic", RECEIVE_8169],
+  ["format 3", RECEIVE_HASHED[3]],
+  ["format 4", RECEIVE_HASHED[4]],
+] as const)
+  test(`${name}: whatever a hostile NIC writes back, each entry lies in a buffer of its own, and none is lost`, () => {
+    const word = fc.oneof(
+      fc.integer(),
+      fc.integer({ min: 0, max: 4 * BUFFER }).map((n) => n | format.first | format.last),
+      fc.integer({ min: 0, max: BUFFER }),
+      fc.constant(BUFFER | format.first),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(word, fc.integer(), fc.integer()), { maxLength: 64 }),
+        fc.boolean(),
+        fc.boolean(),
+        (writes, countsLastPiece, damaged) => {
+          const { ring, words, at, write, deliver, receive, give, slots, own } = rig({ format, countsLastPiece });
+          ring.accept({ damaged });
+          const first = ring.core.held[0]!;
+          const taken: Int32Array[] = [];
+          for (const [n, [opts1, opts2, address]] of writes.entries()) {
+            words[at(n) + format.address] = address;
+            write(n, opts1, opts2);
+            for (const entry of receive()) {
+              const [offset, length] = entry;
+              assert.ok(length! > 0 && length! <= BUFFER);
+              assert.ok((offset! - first) % BUFFER === 0 && offset! >= first && offset! < first + 24 * BUFFER);
+              taken.push(entry);
+            }
+            if (taken.length > 8) give(taken.splice(0));
+          }
+          give(taken);
+          // What is left are pieces of a frame without an end, and what was written out of turn. The NIC goes on with a whole frame.
+          let slot = ring.core.state[0]!;
+          while (own(slot) >= 0) slot++;
+          deliver(slot, 700);
+          const entries = receive();
+          assert.match(entries.map(([, length]) => length).join(), /256,256,188/);
+          give(entries);
+          const { held, free, state } = ring.core;
+          assert.equal(state[1], 16);
+          assert.equal(new Set([...held, ...free.subarray(0, 16)]).size, slots + 16, "every buffer is there, once");
+        },
+      ),
+    );
+  });
