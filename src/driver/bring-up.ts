@@ -51,11 +51,12 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   TAKE_OVERS[hw.chip.profile.mac.takeOver](hw);
   io.write8(Cfg9346, Lock.unlock);
   setOffloads(hw, rings);
-  setReceiveFormat(hw, rings);
   stopModeration(hw);
   clearSleep(hw);
   if (!hw.chip.profile.mac.configuredOnceOn) configureTransmitter(hw, rings);
   run(hw, hw.start.mac, rings.mtu);
+  // The start values of some chips clear its bit.
+  setReceiveFormat(hw, rings);
   limitFrames(hw, rings);
   pointAtRings(hw, rings);
   io.write8(Cfg9346, Lock.lock);

@@ -44,9 +44,9 @@ export const createRings = (
   const { profile } = hw.chip;
   const { weaklyOrdered } = options;
   const format = receiveFormatOf(profile, options);
-  // A tagged frame of the largest size, and room for alignment.
-  const largestFrame = Math.min(format.length, Math.ceil((mtu + FRAMING) / 1024) * 1024);
-  const bufferBytes = Math.min(options.largestBuffer ?? LARGEST_BUFFER, largestFrame) & ~7;
+  // A tagged frame of the largest size, rounded up.
+  const largestFrame = Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
+  const bufferBytes = Math.min(options.largestBuffer ?? LARGEST_BUFFER, largestFrame, format.length & ~7);
   const receive = createReceiveRing(dma, scope, {
     slots,
     bufferBytes,

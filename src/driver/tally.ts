@@ -25,7 +25,7 @@ const LIMIT_MICROS = 10_000;
 export const allocateTally = (dma: DmaDomain): DmaMemory =>
   dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });
 
-/** Asks the chip for its counters. `memory` is what `allocateTally` gave. @throws {Timeout} */
+/** Reads the chip's counters. `memory` is from `allocateTally`. @throws {Timeout} */
 export const dumpTally = (card: Card, memory: DmaMemory): Tally => {
   if (card.chip.profile.tally.bytes !== EXTENDED_DUMP_BYTES) return dump(card, memory, COUNTERS);
   const bus = new SideBus(card.io, card.clock);
@@ -34,8 +34,7 @@ export const dumpTally = (card: Card, memory: DmaMemory): Tally => {
   try {
     return dump(card, memory, [...COUNTERS, ...EXTENDED_COUNTERS]);
   } finally {
-    // Another driver may have memory for the short one only.
-    bus.macWrite(LongDump.macOcp, before & ~LongDump.on);
+    bus.macWrite(LongDump.macOcp, before);
   }
 };
 

@@ -1,105 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  FRAME_FLAGS,
-  FRAME_LENGTH,
-  FRAME_OFFSET,
-  FRAME_TAG,
-  FRAME_WORDS,
-  type Link,
-  type Offloads,
-  Received,
-  Send,
-} from "#kit/link.ts";
+import { type Offloads, Received, Send } from "#kit/link.ts";
 import { ffiProblem } from "#sys/ffi.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { buildTcpFrame } from "#wire/frames.ts";
-import { memoryOf, newMemory } from "#wire/memory.ts";
+import { newMemory } from "#wire/memory.ts";
 import { slowSum } from "#wire/reference.test-kit.ts";
 import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
 import { data, OFFLOADS, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
 import { NO_OFFLOADS } from "./send-request.ts";
+import { NotingLink } from "./noting-link.test-kit.ts";
 import { UplinkIn } from "./uplink-in.ts";
 import { FRAME_ROOM, UplinkOut } from "./uplink-out.ts";
 import { DATA_VALID } from "./vnet-header.ts";
 
 const skip = ffiProblem()?.message ?? false;
-interface Sent {
-  readonly frame: Uint8Array;
-  readonly fragments: number[];
-  readonly flags: number;
-  readonly tag: number;
-}
-
-/** A link that records what is sent, and delivers prepared frames. */
-class NotingLink implements Link {
-  readonly memory = memoryOf(new Uint8Array(1 << 20));
-  readonly bufferBytes = 2048;
-  readonly sent: Sent[] = [];
-  readonly released: number[] = [];
-  /** Fragments that fit, and those completed. */
-  room = Infinity;
-  /** Number of fragments completed at a time. */
-  pace = Infinity;
-  done: number[] = [];
-  #arrived: number[] = [];
-  #place = 512 << 10;
-
-  transmit(burst: Int32Array, count: number): number {
-    let taken = 0;
-    while (taken < count) {
-      const at = taken * FRAME_WORDS;
-      let parts = 1;
-      while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) parts++;
-      assert.ok(taken + parts <= count, "a frame without its end");
-      if (parts > this.room) break;
-      this.room -= parts;
-      const words = burst.slice(at, at + parts * FRAME_WORDS);
-      const fragments = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_LENGTH]!);
-      const frame = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_OFFSET]!).flatMap((o, i) => [
-        ...this.memory.bytes.subarray(o, o + fragments[i]!),
-      ]);
-      for (let i = 0; i < parts; i++) this.done.push(words[i * FRAME_WORDS + FRAME_OFFSET]!);
-      this.sent.push({
-        frame: Uint8Array.from(frame),
-        fragments,
-        flags: words[FRAME_FLAGS]! & ~Send.more,
-        tag: words[FRAME_TAG]!,
-      });
-      taken += parts;
-    }
-    return taken;
-  }
-
-  reclaim(offsets: Int32Array, limit: number): number {
-    const count = Math.min(limit, this.pace, this.done.length);
-    offsets.set(this.done.splice(0, count));
-    this.room += count;
-    return count;
-  }
-
-  /** In as many buffers as it takes. */
-  arrive(frame: Uint8Array, flags: number, tag = 0): void {
-    for (let at = 0; at < frame.length; at += this.bufferBytes) {
-      const piece = frame.subarray(at, at + this.bufferBytes);
-      this.memory.bytes.set(piece, this.#place);
-      const more = at + piece.length < frame.length ? Received.more : 0;
-      this.#arrived.push(this.#place, piece.length, flags | more, tag);
-      // Not one behind the other.
-      this.#place += 2 * this.bufferBytes;
-    }
-  }
-
-  receive(burst: Int32Array, budget: number): number {
-    const words = this.#arrived.splice(0, budget * FRAME_WORDS);
-    burst.set(words);
-    return words.length / FRAME_WORDS;
-  }
-
-  release(offsets: Int32Array, count: number): void {
-    this.released.push(...offsets.subarray(0, count));
-  }
-}
 
 const outRig = (offloads: Offloads = OFFLOADS) => {
   const host = new FakeTap();

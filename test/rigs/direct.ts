@@ -45,6 +45,8 @@ export interface DirectRigOptions extends RigOptions {
   readonly damagedAddress?: DamagedAddress;
   /** Given to the driver. */
   readonly address?: Uint8Array;
+  /** The model writes the FCS of each frame. */
+  readonly frameCheck?: boolean;
   /** Further options of the driver's. */
   readonly nic?: Partial<NicOptions>;
   /** `error` unless given. */
@@ -63,6 +65,7 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
     clock,
     timers: clock.timers,
     strict: options.strict ?? "error",
+    frameCheck: options.frameCheck ?? false,
     ...(options.damagedAddress === undefined ? {} : { damagedAddress: options.damagedAddress }),
   });
   if (options.fault !== undefined) model.faults.arm(options.fault);

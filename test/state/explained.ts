@@ -138,7 +138,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "long counters",
-    because: "Linux has the chip count in the long form (MAC-OCP 0xea84). Ours reads the short one.",
+    because: "Linux has the chip count in the long form (MAC-OCP 0xea84). Ours does so for each dump.",
     rows: [{ space: "macOcp", words: "0xea84=0" }],
   },
   {

@@ -1,0 +1,89 @@
+/** For tests of this room: a link that records what is sent, and delivers prepared frames. */
+import assert from "node:assert/strict";
+import {
+  FRAME_FLAGS,
+  FRAME_LENGTH,
+  FRAME_OFFSET,
+  FRAME_TAG,
+  FRAME_WORDS,
+  type Link,
+  Received,
+  Send,
+} from "#kit/link.ts";
+import { memoryOf } from "#wire/memory.ts";
+
+interface Sent {
+  readonly frame: Uint8Array;
+  readonly fragments: number[];
+  readonly flags: number;
+  readonly tag: number;
+}
+
+export class NotingLink implements Link {
+  readonly memory = memoryOf(new Uint8Array(1 << 20));
+  readonly bufferBytes = 2048;
+  readonly sent: Sent[] = [];
+  readonly released: number[] = [];
+  /** Fragments that fit, and those completed. */
+  room = Infinity;
+  /** Number of fragments completed at a time. */
+  pace = Infinity;
+  done: number[] = [];
+  #arrived: number[] = [];
+  #place = 512 << 10;
+
+  transmit(burst: Int32Array, count: number): number {
+    let taken = 0;
+    while (taken < count) {
+      const at = taken * FRAME_WORDS;
+      let parts = 1;
+      while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) parts++;
+      assert.ok(taken + parts <= count, "a frame without its end");
+      if (parts > this.room) break;
+      this.room -= parts;
+      const words = burst.slice(at, at + parts * FRAME_WORDS);
+      const fragments = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_LENGTH]!);
+      const frame = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_OFFSET]!).flatMap((o, i) => [
+        ...this.memory.bytes.subarray(o, o + fragments[i]!),
+      ]);
+      for (let i = 0; i < parts; i++) this.done.push(words[i * FRAME_WORDS + FRAME_OFFSET]!);
+      this.sent.push({
+        frame: Uint8Array.from(frame),
+        fragments,
+        flags: words[FRAME_FLAGS]! & ~Send.more,
+        tag: words[FRAME_TAG]!,
+      });
+      taken += parts;
+    }
+    return taken;
+  }
+
+  reclaim(offsets: Int32Array, limit: number): number {
+    const count = Math.min(limit, this.pace, this.done.length);
+    offsets.set(this.done.splice(0, count));
+    this.room += count;
+    return count;
+  }
+
+  /** In as many buffers as it takes. */
+  arrive(frame: Uint8Array, flags: number, tag = 0): void {
+    for (let at = 0; at < frame.length; at += this.bufferBytes) {
+      const piece = frame.subarray(at, at + this.bufferBytes);
+      this.memory.bytes.set(piece, this.#place);
+      const more = at + piece.length < frame.length ? Received.more : 0;
+      this.#arrived.push(this.#place, piece.length, flags | more, tag);
+      // Not one behind the other.
+      this.#place += 2 * this.bufferBytes;
+    }
+  }
+
+  receive(burst: Int32Array, budget: number): number {
+    const words = this.#arrived.splice(0, budget * FRAME_WORDS);
+    burst.set(words);
+    return words.length / FRAME_WORDS;
+  }
+
+  release(offsets: Int32Array, count: number): void {
+    this.released.push(...offsets.subarray(0, count));
+  }
+}
