@@ -203,3 +203,13 @@ test("whatever a hostile NIC writes back, every frame handed out lies in its own
     ),
   );
 });
+
+test("arming the ring writes its own descriptors and nothing beside them", () => {
+  const { dma, ring, slots } = rig();
+  const { words } = dma.window;
+  const base = (ring.iova - IOVA) >> 2;
+  words.fill(0x5a5a);
+  ring.arm();
+  words.fill(0x5a5a, base, base + slots * 4);
+  assert.ok(words.every((word) => word === 0x5a5a));
+});

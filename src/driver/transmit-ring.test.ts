@@ -22,6 +22,8 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
   return {
     ring,
     slots,
+    words,
+    base,
     bytes: dma.window.bytes,
     /** Where the fragment of a slot lies. */
     place: (slot: number): number => (words[base + slot * 4 + 2]! - IOVA) | 0,
@@ -43,6 +45,19 @@ for (const weaklyOrdered of [false, true])
     assert.equal(word(0, 3), 2);
     assert.equal(doorbells(), 1);
   });
+
+test("clearing the ring takes back its own descriptors and writes nothing beside them", () => {
+  const { ring, words, base, slots } = rig();
+  words.fill(-1);
+  ring.clear();
+  const cleared = (slot: number): number[] => [slot === slots - 1 ? EndOfRing : 0, 0, 0, 2];
+  assert.deepEqual(
+    [...words.subarray(base, base + slots * 4)],
+    Array.from({ length: slots }, (_, slot) => cleared(slot)).flat(),
+  );
+  words.fill(-1, base, base + slots * 4);
+  assert.ok(words.every((word) => word === -1));
+});
 
 test("a burst rings the doorbell once", () => {
   const { ring, doorbells } = rig();
