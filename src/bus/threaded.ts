@@ -222,6 +222,8 @@ class EventInterrupts implements Interrupts {
     this.#event = EventFd.attach(fd);
   }
 
+  limit(): void {}
+
   request(vector: number): InterruptLine {
     if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has one`);
     if (this.#taken) throw new OutOfRange("interrupt vector 0 is already requested");

@@ -361,6 +361,7 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options));
     maskInterrupts(hw);
     quiesce(hw);
+    if (chip.interrupts === "intx") device.interrupts.limit("intx");
     const line = scope.use(device.interrupts.request(0));
     const tally = scope.use(allocateTally(device.dma));
     const permanentAddress = findStationAddress(hw);

@@ -16,10 +16,20 @@ export interface InterruptLine extends Disposable {
   unmask(): void;
 }
 
-/** The interrupts a device has. */
+/** From the best to the one that every device has. */
+export const INTERRUPT_KINDS = ["msix", "msi", "intx"] as const;
+export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
+
+/** The interrupts a device has, of the best kind that it offers. */
 export interface Interrupts {
   /** Number of vectors. */
   readonly vectors: number;
+  /**
+   * Uses no better kind than this one from now on: some devices offer kinds that do not work on them. Called before the
+   * first request. A bus that has only one kind keeps it.
+   * @throws {OutOfRange} once a vector is requested, or when no kind is left
+   */
+  limit(best: InterruptKind): void;
   /**
    * Requests a vector. `onEvent` is called by buses that deliver in the driver's own thread.
    * @throws {OutOfRange} for a vector that the device does not have, or that is already requested

@@ -36,6 +36,9 @@ export class SoftInterrupts implements Interrupts {
     return this.#stray;
   }
 
+  /** There is one kind, and it works. */
+  limit(): void {}
+
   request(vector: number, onEvent?: () => void): InterruptLine {
     if (!Number.isInteger(vector) || vector < 0 || vector >= this.vectors)
       throw new OutOfRange(`interrupt vector ${vector}: the device has 0 to ${this.vectors - 1}`);

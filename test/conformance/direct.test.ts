@@ -11,34 +11,8 @@ import { LINK_SPEEDS, partnerOf } from "#model/phy/link-partner.ts";
 import { HERE, ends, layout, leaveChecksum, payload, udp } from "../rigs/frames.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import type { RigOptions } from "../rigs/rig.ts";
+import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
-
-/** What a chip cannot do, by the facts of its table rows. */
-const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonly<Record<string, string>> => {
-  const ipv4Alone = `${name} has checksums and segmentation for IPv4 alone`;
-  return {
-    ...(largestMtu >= 9000
-      ? {}
-      : { "frames up to 9 KiB pass both ways once the MTU allows them": `${name} has no frames of 9 KiB` }),
-    ...(frames.knowsIpv6
-      ? {}
-      : {
-          "the NIC fills in the TCP checksum over IPv6": ipv4Alone,
-          "the NIC fills in the UDP checksum over IPv6": ipv4Alone,
-          "the NIC cuts a super-frame over IPv6 into segments with right headers": ipv4Alone,
-          "says whether the TCP checksum over IPv6 is right": ipv4Alone,
-          "says whether the UDP checksum over IPv6 is right": ipv4Alone,
-          "every combination of checksum, segmentation and fragments, over IPv6, untagged": ipv4Alone,
-          "every combination of checksum, segmentation and fragments, over IPv6, tagged": ipv4Alone,
-          "every combination of checksum, segmentation and fragments, over IPv6, stacked": ipv4Alone,
-        }),
-    ...(frames.allMulticastOnly
-      ? {
-          "takes the groups it is told of and no others, over an MTU change too": `${name} has no working multicast hash`,
-        }
-      : {}),
-  };
-};
 
 /**
  * One chip of each die passes the whole suite, the others, which differ in values alone, a short one; with FERRULE_EVERY_CHIP=1, every chip

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { fileURLToPath } from "node:url";
 import { QtestDevice } from "#bus/qtest/device.ts";
+import { chipNamed, xidOf } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
@@ -20,34 +21,39 @@ import { memoryOf } from "#wire/memory.ts";
 import { eventually, LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { ends, HERE, payload, udp } from "../rigs/frames.ts";
 import { HIGH_MEMORY, noQtest, QtestMachine } from "../rigs/qtest-machine.ts";
+import { OWN_MODEL, qtestModel } from "../rigs/named-model.ts";
 import { openQtestRig, type QtestRig } from "../rigs/qtest.ts";
 import { vanishing } from "../rigs/vanishing.ts";
+import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
-const absent = noQtest();
-const IPV4_ALONE = "an RTL8139C+ sums and segments IPv4 alone";
+/** QEMU's own RTL8139C+, or what the environment names. */
+const model = qtestModel();
+const { chip } = model;
+const absent = noQtest(model);
+/** For tests of what only QEMU's own device does. */
+const notOwn = absent === false && model.foreign ? `the device is ${model.device}` : absent;
 const NO_SUMS = "QEMU's RTL8139C+ verifies no checksums, and says so: every frame is of no known protocol";
 
+/** What QEMU's own device does otherwise than silicon. */
+const DIFFERENCES: Readonly<Record<string, string>> = {
+  "short frames are padded with zeros to the least Ethernet allows":
+    "QEMU's RTL8139C+ sends what it is given; silicon pads",
+  "of the segments of a super-frame that says PSH, the last alone says so":
+    "QEMU's RTL8139C+ takes the flag out of the first segment, and then does not have it for the last",
+  "says whether the TCP checksum over IPv4 is right": NO_SUMS,
+  "says whether the UDP checksum over IPv4 is right": NO_SUMS,
+  "says whether the TCP checksum over IPv6 is right": NO_SUMS,
+  "says whether the UDP checksum over IPv6 is right": NO_SUMS,
+};
+
 conformance({
-  open: openQtestRig,
-  chip: "rtl8139cp",
-  xid: 0x748,
-  speed: 100,
+  open: (options) => openQtestRig({ ...options, model }),
+  chip: chip.key,
+  xid: xidOf(chip),
+  speed: chip.speed,
   absent,
-  cannot: {
-    "short frames are padded with zeros to the least Ethernet allows":
-      "QEMU's RTL8139C+ sends what it is given; silicon pads",
-    "the NIC fills in the TCP checksum over IPv6": IPV4_ALONE,
-    "the NIC fills in the UDP checksum over IPv6": IPV4_ALONE,
-    "the NIC cuts a super-frame over IPv6 into segments with right headers": IPV4_ALONE,
-    "of the segments of a super-frame that says PSH, the last alone says so":
-      "QEMU's RTL8139C+ takes the flag out of the first segment, and then does not have it for the last",
-    "says whether the TCP checksum over IPv4 is right": NO_SUMS,
-    "says whether the UDP checksum over IPv4 is right": NO_SUMS,
-    "says whether the TCP checksum over IPv6 is right": NO_SUMS,
-    "says whether the UDP checksum over IPv6 is right": NO_SUMS,
-    "frames up to 9 KiB pass both ways once the MTU allows them": "an RTL8139C+ has no jumbo frames",
-  },
+  cannot: { ...cannot(chip), ...(model.foreign ? {} : DIFFERENCES) },
 });
 
 const BROADCAST = new Uint8Array(6).fill(0xff);
@@ -77,7 +83,7 @@ const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
 describe("on QEMU's user network", { skip: absent }, () => {
   for (const memory of ["high", "low"] as const)
     test(`a thousand pings, each with an interrupt, DMA memory ${memory === "high" ? "above" : "below"} 4 GiB`, () => {
-      using rig = openQtestRig({ cable: "user network", memory });
+      using rig = openQtestRig({ model, cable: "user network", memory });
       rig.up();
       assert.equal(rig.dma.iova >= 2 ** 32, memory === "high");
       const gateway = parseArp(ask(rig, whoHas()), ETHERNET_BYTES, ETHERNET_BYTES + ARP_BYTES)!.senderMac;
@@ -95,7 +101,7 @@ describe("on QEMU's user network", { skip: absent }, () => {
     });
 });
 
-describe("what is special about an RTL8139C+", { skip: absent }, () => {
+describe("what is special about an RTL8139C+", { skip: notOwn }, () => {
   test("has 64 descriptors a ring, and no more", () => {
     using rig = openQtestRig();
     assert.equal(rig.nic.slots, 64);
@@ -186,7 +192,7 @@ describe("what is special about an RTL8139C+", { skip: absent }, () => {
   });
 });
 
-describe("the bus", { skip: absent }, () => {
+describe("the bus", { skip: notOwn }, () => {
   test("the end of QEMU is handled as removal", () => {
     using rig = openQtestRig();
     rig.up();
@@ -217,6 +223,16 @@ describe("the bus", { skip: absent }, () => {
       message: /10ec:8139/,
     });
   });
+
+  for (const [what, of, why] of [
+    ["a device that QEMU does not have", { device: "no-such-thing" }, /QEMU is gone[^]*no-such-thing/],
+    ["a BAR without registers", { bar: 3 }, /without registers in memory at BAR 3/],
+    ["a device of another family", { device: "e1000e" }, /not on the bus: .*8086:10d3/],
+    ["another chip's key", { chip: chipNamed("rtl8168h")! }, /is an RTL8139C\+ \(rtl8139cp\), not rtl8168h/],
+  ] as const)
+    test(`${what} gives a clear error`, () => {
+      assert.throws(() => openQtestRig({ model: { ...OWN_MODEL, ...of } }), { message: why });
+    });
 
   test("QEMU ends with this process, for any reason", async () => {
     const rig = fileURLToPath(new URL("../rigs/qtest-machine.ts", import.meta.url));

@@ -1,45 +1,31 @@
-/** Our driver on our model over vfio-user. The direct rig tests both; this tests the transport between them. */
+/** Our driver on our model over vfio-user: the suite of the direct rig for a chip of each generation, and what only this bus does. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { suite, test } from "node:test";
-import { Worker } from "node:worker_threads";
+import { readdirSync } from "node:fs";
+import { after, before, describe, suite, test } from "node:test";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { type Chip, chipNamed, xidOf } from "#chip/chips.ts";
 import { RealClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { FRAME_WORDS } from "#kit/link.ts";
 import { ffiProblem } from "#sys/ffi.ts";
-import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
 import { eventually, LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { HERE, ends, payload, udp } from "../rigs/frames.ts";
-import type { ModelReport, ModelTask } from "../rigs/vfio-user-model.ts";
+import { GENERATIONS } from "../rigs/generations.ts";
+import { vfioUserModel } from "../rigs/named-model.ts";
+import { ServedModel } from "../rigs/vfio-user-model.ts";
+import { openVfioUserRig, type Served, streamCable } from "../rigs/vfio-user.ts";
+import { cannot } from "./cannot.ts";
+import { conformance } from "./conformance.ts";
 
 const DMA_BYTES = 16 << 20;
 
-/** A server in its thread, and its end. */
-const withModel = async (act: (path: string, stop: () => Promise<ModelReport>) => Promise<void>): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), "ferrule-vfio-user-"));
-  using bell = EventFd.create();
-  const workerData: ModelTask = { path: join(folder, "nic.sock"), mac: "02:00:00:00:00:01", stop: bell.number };
-  const worker = new Worker(new URL("../rigs/vfio-user-model.ts", import.meta.url), { workerData });
-  let report: Promise<ModelReport> | undefined;
-  const stop = (): Promise<ModelReport> => {
-    report ??= once(worker, "message").then(([message]) => message as ModelReport);
-    bell.signal();
-    return report;
-  };
-  try {
-    assert.deepEqual(await once(worker, "message"), ["listening"]);
-    await act(workerData.path, stop);
-  } finally {
-    await stop();
-    await worker.terminate();
-    rmSync(folder, { recursive: true });
-  }
+const withModel = async (act: (served: ServedModel) => Promise<void>): Promise<void> => {
+  await using served = await ServedModel.start("rtl8168h");
+  using cable = served.cable();
+  cable.setCarrier(true);
+  await act(served);
 };
 
 /** A driver on the device at `path`, up and with a link. */
@@ -70,8 +56,9 @@ const waitFor = (nic: Nic, done: () => boolean): boolean => {
   return true;
 };
 
-/** Sends frames and takes them back from the mirror. */
-const echo = (nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): Uint8Array[] => {
+/** Sends frames, and sends each that arrives back with its addresses exchanged. */
+const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): Uint8Array[] => {
+  using cable = served.cable();
   using scratch = device.dma.allocate({ what: "frames", bytes: 1 << 18, align: 64, direction: "toDevice" });
   const burst = new Int32Array(64 * FRAME_WORDS);
   const offsets = new Int32Array(64);
@@ -80,6 +67,13 @@ const echo = (nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): 
     scratch.bytes.set(frame, (i % 64) * 2048);
     burst.set([scratch.offset + (i % 64) * 2048, frame.length, 0, 0]);
     assert.equal(nic.transmit(burst, 1), 1);
+    cable.settle();
+    for (const arrived of cable.take()) {
+      const source = arrived.slice(6, 12);
+      arrived.copyWithin(6, 0, 6);
+      arrived.set(source);
+      cable.deliver(arrived);
+    }
     const came = waitFor(nic, () => {
       const n = nic.receive(burst, 64);
       for (let j = 0; j < n; j++) {
@@ -98,20 +92,63 @@ const echo = (nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): 
 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 
-suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
+const absent = ffiProblem()?.message ?? false;
+const named = vfioUserModel();
+
+/** Declares the tests of the suite. @param served who serves the NIC, once the tests run */
+const conforms = (chip: Chip, served: () => Served, more: Readonly<Record<string, string>> = {}): void =>
+  conformance({
+    open: (options) => openVfioUserRig(served(), options),
+    chip: chip.key,
+    xid: xidOf(chip),
+    speed: chip.speed,
+    cannot: { ...cannot(chip), ...more },
+    absent,
+  });
+
+for (const key of named === undefined ? GENERATIONS : [])
+  describe(`${key} over vfio-user`, () => {
+    let served: ServedModel;
+    before(async () => {
+      served = await ServedModel.start(key);
+    });
+    after(async () => {
+      const { offences } = await served.stop();
+      await served[Symbol.asyncDispose]();
+      assert.deepEqual(
+        Object.entries(offences).filter(([, n]) => n > 0),
+        [],
+      );
+    });
+    conforms(chipNamed(key)!, () => served);
+  });
+
+if (named !== undefined)
+  describe(`${named.chip.key} that ${named.socket} serves`, () => {
+    const { socket: path, chip } = named;
+    const pulled = "the cable of a server that runs already cannot be pulled";
+    conforms(chip, () => ({ path, chip, slowLink: true, cable: () => streamCable(named.cable) }), {
+      "follows the cable, also under traffic": pulled,
+      "without a cable there is no link, and no error": pulled,
+      "a ring without room loses frames, counts them and recovers": "a server may hold frames until there is room",
+      "short frames are padded with zeros to the least Ethernet allows": "the stream socket carries no padding",
+    });
+  });
+
+suite("over vfio-user", { skip: absent }, () => {
   test("the driver finds the chip, its address and its link, and frames pass in both directions", async () => {
-    await withModel(async (path, stop) => {
+    await withModel(async (served) => {
       {
         using scope = new DisposableStack();
-        const { nic, device } = bringUp(path, scope);
+        const { nic, device } = bringUp(served.path, scope);
         assert.equal(nic.xid, 0x541);
         assert.deepEqual(nic.address, HERE);
         const frames = Array.from({ length: 200 }, (_, i) => udp(ends(), payload(18 + i * 7, i)));
-        const back = echo(nic, device, frames);
+        const back = echo(served, nic, device, frames);
         for (const [i, frame] of frames.entries()) assert.deepEqual(back[i]!.subarray(12), frame.subarray(12));
         nic.down();
       }
-      const { offences } = await stop();
+      const { offences } = await served.stop();
       assert.deepEqual(
         Object.entries(offences).filter(([, n]) => n > 0),
         [],
@@ -120,26 +157,26 @@ suite("over vfio-user", { skip: ffiProblem()?.message ?? false }, () => {
   });
 
   test("several drivers, one after the other, each find a device as after power-on and leak nothing", async () => {
-    await withModel(async (path, stop) => {
+    await withModel(async (served) => {
       const before = openDescriptors();
       for (let i = 0; i < 10; i++) {
         using scope = new DisposableStack();
-        const { nic, device } = bringUp(path, scope);
-        assert.equal(echo(nic, device, [udp(ends(), payload(100, i))]).length, 1);
+        const { nic, device } = bringUp(served.path, scope);
+        assert.equal(echo(served, nic, device, [udp(ends(), payload(100, i))]).length, 1);
       }
       // The server's thread closes its ends when it sees that we have gone.
       await eventually("the server's ends closed", () => openDescriptors() <= before);
       assert.equal(openDescriptors(), before);
-      assert.equal((await stop()).clients, 10);
+      assert.equal((await served.stop()).clients, 10);
     });
   });
 
   test("the end of the server is handled as removal: registers read all ones, which the driver detects", async () => {
-    await withModel(async (path, stop) => {
+    await withModel(async (served) => {
       using scope = new DisposableStack();
-      const { nic, device } = bringUp(path, scope);
+      const { nic, device } = bringUp(served.path, scope);
       assert.equal(device.whyLost(), undefined);
-      await stop();
+      await served.stop();
       device.setBusMaster(false);
       assert.notEqual(device.whyLost(), undefined);
       assert.throws(() => nic.interrupt(), { code: "DEVICE_GONE" });

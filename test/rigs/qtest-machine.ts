@@ -8,13 +8,13 @@ import { createMemory } from "#sys/mapping.ts";
 import { Poller } from "#sys/poll.ts";
 import { socketPair } from "#sys/unix-socket.ts";
 import { LIMIT_MILLIS } from "./eventually.ts";
+import { OWN_MODEL, type QtestModel } from "./named-model.ts";
 
-const PROGRAM = "qemu-system-x86_64";
-const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+const has = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
 /** Why the rig cannot run here; false when it can. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
-export const noQtest = (): string | false => {
-  const missing = [PROGRAM, "setpriv"].filter((program) => !has(program));
+export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => {
+  const missing = [program, "setpriv"].filter((program) => !has(program));
   const why = missing.length > 0 && `needs ${missing.join(", ")}`;
   if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
   return why;
@@ -40,6 +40,8 @@ const firmware = (): Fd => {
 };
 
 export interface MachineOptions {
+  /** QEMU's own RTL8139C+ unless given. */
+  readonly model?: QtestModel;
   /** What the NIC's cable leads to: us, QEMU's own user network, or nowhere. */
   readonly cable: "us" | "user network" | "nowhere";
   readonly mac: string;
@@ -118,16 +120,26 @@ export class QtestMachine implements Disposable {
 
     // In the child they are numbers 3 and up, in this order.
     const passed = [qtestEnd, controlEnd, this.ram.number, bios.number, cableEnd];
-    const { echo } = options;
+    const { echo, model = OWN_MODEL } = options;
     const forward = echo === undefined ? "" : `,guestfwd=tcp:${echo.host}:${echo.port}-cmd:cat`;
     const netdev = {
       us: ["-netdev", "stream,id=cable,server=off,addr.type=fd,addr.str=7"],
       "user network": ["-netdev", `user,id=cable,restrict=on${forward}`],
       nowhere: [],
     }[options.cable];
-    const nic = `rtl8139,id=nic,mac=${options.mac},romfile=${netdev.length === 0 ? "" : ",netdev=cable"}`;
+    const nic = `${model.device},id=nic,mac=${options.mac},romfile=${netdev.length === 0 ? "" : ",netdev=cable"}`;
     const args = [
-      ["--pdeathsig", "KILL", PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,tb-size=1"],
+      [
+        "--pdeathsig",
+        "KILL",
+        model.program,
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-accel",
+        "tcg,tb-size=1",
+      ],
       ["-machine", `q35,memory-backend=ram,max-ram-below-4g=${LOW_MEGABYTES}M`, "-m", `${RAM_MEGABYTES}M`],
       ["-object", `memory-backend-file,id=ram,size=${RAM_MEGABYTES}M,mem-path=/proc/self/fd/5,share=on`],
       ["-bios", "/proc/self/fd/6"],

@@ -4,10 +4,12 @@ import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { StreamWire } from "#host/wire-stream.ts";
 import { RealClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
+import { FerruleError } from "#kit/errors.ts";
 import { isAllRead } from "#sys/unix-socket.ts";
 import { LIMIT_MILLIS } from "./eventually.ts";
+import { OWN_MODEL } from "./named-model.ts";
 import { HIGH_MEMORY, LOW_MEMORY, type MachineOptions, QtestMachine } from "./qtest-machine.ts";
-import { Host, type Rig, type RigOptions } from "./rig.ts";
+import { checkChip, Host, type Rig, type RigOptions } from "./rig.ts";
 
 export interface QtestRigOptions extends RigOptions, Partial<MachineOptions> {
   /** Whether DMA memory lies above 4 GiB or below; above unless told. */
@@ -20,19 +22,34 @@ export interface QtestRig extends Rig {
   readonly bound: Bound<Nic>;
 }
 
+/** With what QEMU printed, where it refuses what it was started with. */
+const withErrorsOf = <T>(machine: QtestMachine, act: () => T): T => {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof FerruleError) || machine.errors === "") throw error;
+    throw new Error(`${error.message}\n${machine.errors}`, { cause: error });
+  }
+};
+
 export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
   const { mtu = 1500, mac = "02:00:00:00:00:01", cable = "us", carrier = true, slots, more = [], echo } = options;
   const clock = new RealClock();
   using scope = new DisposableStack();
-  const machine = scope.use(new QtestMachine({ cable, mac, more, echo }));
+  const { model = OWN_MODEL } = options;
+  const machine = scope.use(new QtestMachine({ model, cable, mac, more, echo }));
   const memory = options.memory === "low" ? LOW_MEMORY : HIGH_MEMORY;
   const device = scope.use(
-    new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory: { file: machine.ram.number, ...memory } }),
+    withErrorsOf(machine, () => {
+      const { qtest: socket, ram } = machine;
+      return new QtestDevice({ socket, ids: rtl8169.ids, bar: model.bar, memory: { file: ram.number, ...memory } });
+    }),
   );
   if (!carrier) machine.setCable(false);
   const nicOptions = { clock, mtu, weaklyOrdered: process.arch !== "x64", ...(slots === undefined ? {} : { slots }) };
   const bound = scope.use(bind(rtl8169, device, nicOptions));
   const nic = bound.driver;
+  checkChip(nic, model.chip);
   const host = new Host(nic, device.dma);
 
   const sent: Uint8Array[] = [];

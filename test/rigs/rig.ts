@@ -1,4 +1,5 @@
 /** What a conformance test has under its hands, whatever the device is: our driver, a NIC, and the far end of its cable. */
+import type { Chip } from "#chip/chips.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { DmaArena, DmaDomain } from "#kit/dma.ts";
 import { FRAME_WORDS, Received, Send } from "#kit/link.ts";
@@ -33,6 +34,11 @@ export interface Rig extends Disposable {
   /** Lets the device's time pass. */
   pass(micros: number): void;
 }
+
+/** @throws {Error} unless the NIC is the one that the rig was told of */
+export const checkChip = ({ chip }: Nic, wanted: Chip): void => {
+  if (chip.key !== wanted.key) throw new Error(`the NIC is an ${chip.name} (${chip.key}), not ${wanted.key}`);
+};
 
 /** The host's part: sends and receives through the driver, as a data plane does. */
 export class Host {

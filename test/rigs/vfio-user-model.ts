@@ -1,54 +1,62 @@
-/** A model behind a vfio-user socket, in a thread of its own; its cable sends every frame back to where it came from. */
-import { parentPort, workerData } from "node:worker_threads";
+/** A model behind a vfio-user socket, in a thread of its own. Its cable does what the other thread asks of it. */
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import { VfioUserServer } from "#bus/vfio-user/server.ts";
-import { chipNamed } from "#chip/chips.ts";
+import { type Chip, chipNamed } from "#chip/chips.ts";
 import { RealClock, Timers } from "#kit/clock.ts";
-import type { Plug, Port } from "#kit/port.ts";
+import type { Port } from "#kit/port.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
+import { Bench } from "./direct.ts";
+import { LIMIT_MILLIS } from "./eventually.ts";
+import type { Cable, Served } from "./vfio-user.ts";
 
-export interface ModelTask {
-  readonly path: string;
-  readonly mac: string;
-  /** An event that ends the thread. */
-  readonly stop: number;
-}
 export interface ModelReport {
   readonly offences: Readonly<Record<string, number>>;
   readonly clients: number;
 }
 
-/** A frame goes out with its addresses exchanged. */
-class Mirror implements Port {
-  readonly bytes = new Uint8Array(1 << 16);
-  readonly #waiting: Uint8Array[] = [];
-  #nic: Plug | undefined;
-  reserve(length: number): number {
-    return length <= this.bytes.length ? 0 : -1;
-  }
-  commit(length: number): void {
-    const frame = this.bytes.slice(0, length);
-    frame.copyWithin(0, 6, 12);
-    frame.set(this.bytes.subarray(0, 6), 6);
-    this.#waiting.push(frame);
-  }
-  flush(): void {}
-  plug(nic: Plug): void {
-    this.#nic = nic;
-  }
-  deliver(): void {
-    for (const frame of this.#waiting.splice(0)) this.#nic?.receive(frame, 0, frame.length);
-  }
+interface ModelTask {
+  readonly path: string;
+  readonly chip: string;
+  readonly mac: string;
+  /** What is asked of the thread, and how it answers: words of `Word`, and then bytes. */
+  readonly shared: SharedArrayBuffer;
+  /** Rung after each request. */
+  readonly bell: number;
 }
 
-const serve = ({ path, mac, stop }: ModelTask): ModelReport => {
+/** Words at the start of the shared memory. */
+const Word = { request: 0, answered: 1, value: 2 } as const;
+const BYTES_AT = 64;
+const FRAME_BYTES = 64 << 10;
+const Request = { carrier: 1, deliver: 2, take: 3, settle: 4, end: 5 } as const;
+
+/** Carries out what the other thread asks of the cable. False when it was the end. */
+const obey = (words: Int32Array, bytes: Uint8Array, model: Rtl8169, bench: Bench): boolean => {
+  const request = Atomics.load(words, Word.request);
+  if (request === Request.carrier) model.setCarrier(words[Word.value] === 1);
+  else if (request === Request.deliver) bench.nic?.receive(bytes.slice(0, words[Word.value]), 0, words[Word.value]!);
+  else if (request === Request.take) {
+    const frame = bench.sent.shift();
+    words[Word.value] = frame?.length ?? 0;
+    if (frame !== undefined) bytes.set(frame);
+  }
+  return request !== Request.end;
+};
+
+const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
+  const words = new Int32Array(shared, 0, BYTES_AT >> 2);
+  const bytes = new Uint8Array(shared, BYTES_AT);
   const clock = new RealClock();
   const timers = new Timers();
-  const mirror = new Mirror();
-  const model = new Rtl8169({ chip: chipNamed("rtl8168h")!, mac, clock, timers, strict: "off" });
-  model.connect(mirror);
-  model.setCarrier(true);
+  const bench = new Bench();
+  const model = new Rtl8169({ chip: chipNamed(chip)!, mac, clock, timers, strict: "warn" });
+  model.connect(bench satisfies Port);
   let clients = 0;
   using server = new VfioUserServer(model, {
     path,
@@ -58,17 +66,102 @@ const serve = ({ path, mac, stop }: ModelTask): ModelReport => {
       if (connected) clients++;
     },
   });
-  const poller = new Poller([server.fd, stop]);
+  const event = EventFd.attach(bell);
+  const poller = new Poller([server.fd, bell]);
   parentPort!.postMessage("listening");
-  const event = EventFd.attach(stop);
-  while (!event.drain()) {
+  for (let more = true; more;) {
     const patience = Math.min(100, Math.ceil((timers.next - clock.now()) / 1000));
     poller.wait(server.arm(poller, 0) ? Math.max(0, patience) : 0);
     timers.run(clock.now());
-    server.ready();
-    mirror.deliver();
+    const asked = event.drain();
+    // What was written to registers before the request was made comes before it.
+    while (server.ready() > 0);
+    if (!asked) continue;
+    more = obey(words, bytes, model, bench);
+    Atomics.store(words, Word.answered, 1);
+    Atomics.notify(words, Word.answered);
   }
   return { offences: model.offences, clients };
 };
 
-if (parentPort !== null) parentPort.postMessage(serve(workerData as ModelTask));
+/** The served NIC of a thread, for tests that wait for nothing but its answers. */
+export class ServedModel implements Served, AsyncDisposable {
+  readonly path: string;
+  readonly chip: Chip;
+  readonly #folder: string;
+  readonly #worker: Worker;
+  readonly #bell: EventFd;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  #report: Promise<ModelReport> | undefined;
+
+  private constructor(chip: Chip) {
+    this.chip = chip;
+    this.#folder = mkdtempSync(join(tmpdir(), "ferrule-vfio-user-"));
+    this.path = join(this.#folder, "nic.sock");
+    this.#bell = EventFd.create();
+    const shared = new SharedArrayBuffer(BYTES_AT + FRAME_BYTES);
+    this.#words = new Int32Array(shared, 0, BYTES_AT >> 2);
+    this.#bytes = new Uint8Array(shared, BYTES_AT);
+    const task: ModelTask = {
+      path: this.path,
+      chip: chip.key,
+      mac: "02:00:00:00:00:01",
+      shared,
+      bell: this.#bell.number,
+    };
+    this.#worker = new Worker(new URL(import.meta.url), { workerData: task });
+  }
+
+  /** Resolves when the driver may come. */
+  static async start(key: string): Promise<ServedModel> {
+    const served = new ServedModel(chipNamed(key)!);
+    await once(served.#worker, "message");
+    return served;
+  }
+
+  cable = (): Cable => ({
+    take: () => {
+      const frames: Uint8Array[] = [];
+      for (let n = this.#ask(Request.take, 0); n > 0; n = this.#ask(Request.take, 0))
+        frames.push(this.#bytes.slice(0, n));
+      return frames;
+    },
+    deliver: (frame) => {
+      this.#bytes.set(frame);
+      this.#ask(Request.deliver, frame.length);
+    },
+    setCarrier: (plugged) => void this.#ask(Request.carrier, plugged ? 1 : 0),
+    settle: () => void this.#ask(Request.settle, 0),
+    [Symbol.dispose]: () => {},
+  });
+
+  /** Ends the thread. */
+  stop(): Promise<ModelReport> {
+    if (this.#report !== undefined) return this.#report;
+    this.#report = once(this.#worker, "message").then(([message]) => message as ModelReport);
+    this.#ask(Request.end, 0);
+    return this.#report;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.#worker.terminate();
+    this.#bell[Symbol.dispose]();
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  /** @throws {Error} when the thread does not answer in time */
+  #ask(request: number, value: number): number {
+    const words = this.#words;
+    words[Word.value] = value;
+    Atomics.store(words, Word.answered, 0);
+    Atomics.store(words, Word.request, request);
+    this.#bell.signal();
+    if (Atomics.wait(words, Word.answered, 0, LIMIT_MILLIS) === "timed-out")
+      throw new Error(`the model's thread does not answer request ${request}`);
+    return words[Word.value]!;
+  }
+}
+
+if (parentPort !== null && workerData !== null) parentPort.postMessage(serve(workerData as ModelTask));

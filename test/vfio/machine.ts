@@ -62,6 +62,15 @@ export const card = (id: string, at: string): readonly string[] => [
   `rtl8139,id=${id},netdev=net-${id},romfile=,${at}`,
 ];
 
+/** QEMU's user network at the end of a served NIC's cable. @param hub a number of its own @param path where the NIC listens */
+export const userNetwork = (hub: number, path: string): readonly string[] => [
+  "-netdev",
+  `stream,id=cable${hub},server=off,addr.type=unix,addr.path=${path}`,
+  "-netdev",
+  `user,id=net${hub}`,
+  ...["cable", "net"].flatMap((end) => ["-netdev", `hubport,id=${end}${hub}-port,hubid=${hub},netdev=${end}${hub}`]),
+];
+
 /** One `ferrule up` in the guest. */
 export interface Up {
   readonly name: string;

@@ -19,6 +19,8 @@ export interface QtestOptions {
   readonly socket: Fd;
   /** The function wanted: the first that matches one of these. */
   readonly ids: readonly PciMatch[];
+  /** Which BAR has the registers; the first one in memory unless given. */
+  readonly bar?: number | undefined;
   /** The part of the machine's RAM used as DMA memory. Nothing else may use it. */
   readonly memory: {
     /** The file that contains the RAM. */
@@ -74,7 +76,7 @@ export class QtestDevice implements PciDevice, Disposable {
     this.id = identity(this.config);
     // Another driver may have left decoding on, and registers must not respond while addresses are probed.
     this.config.write16(COMMAND, 0);
-    const window = assignWindows(this.config, this.name);
+    const window = assignWindows(this.config, this.name, options.bar);
     this.registers = scope.adopt(new Mmio(this.#window(window.address, window.bytes)), (mmio) =>
       mmio.revoke(this.name),
     );

@@ -37,6 +37,8 @@ export class PinInterrupt implements Interrupts {
     return !this.#masked && (this.#high || this.#latched);
   }
 
+  limit(): void {}
+
   request(vector: number): InterruptLine {
     if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has 1`);
     if (this.#requested) throw new OutOfRange("interrupt vector 0 is already requested");

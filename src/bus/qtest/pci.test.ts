@@ -32,6 +32,16 @@ test("a 64-bit register takes two, and its high half is cleared", () => {
   assert.deepEqual([bars[2], bars[4]], [0xe000_0004, 0xe000_400c]);
 });
 
+test("the registers are at the base address register that was asked for, or the function cannot be driven", () => {
+  const { config } = configSpace([0xffff_ff01, 0xffff_ff00, 0xffff_f004, 0xffff_ffff]);
+  assert.deepEqual(assignWindows(config, "test", 2), { address: 0xe000_1000, bytes: 4096 });
+  for (const bar of [0, 3, 4])
+    assert.throws(() => assignWindows(config, "test", bar), {
+      code: "QTEST_NO_FUNCTION",
+      message: `test: not on the bus: a function without registers in memory at BAR ${bar}`,
+    });
+});
+
 test("a function without registers in memory cannot be driven", () => {
   const { config } = configSpace([0xffff_ff01]);
   assert.throws(() => assignWindows(config, "test"), { code: "QTEST_NO_FUNCTION" });

@@ -83,11 +83,15 @@ export interface Window {
   readonly bytes: number;
 }
 
-/** Assigns addresses to all base address registers, and returns the first window in memory. @throws {NoSuchFunction} */
-export const assignWindows = (config: Mmio, name: string): Window => {
+/**
+ * Gives each base address register its addresses, and returns where the registers are.
+ * @param wanted which of them has the registers; the first one in memory unless given
+ * @throws {NoSuchFunction}
+ */
+export const assignWindows = (config: Mmio, name: string, wanted?: number): Window => {
   const memory = new Range(MEMORY_AT);
   const ports = new Range(PORTS_AT);
-  let first: Window | undefined;
+  let found: Window | undefined;
   for (let bar = 0; bar < BARS; bar++) {
     const register = rw32(BAR_AT + 4 * bar);
     config.write32(register, 0xffff_ffff);
@@ -96,12 +100,13 @@ export const assignWindows = (config: Mmio, name: string): Window => {
     const bytes = size(mask & (inPorts ? ~3 : ~15));
     const address = bytes === 0 ? 0 : (inPorts ? ports : memory).take(bytes);
     config.write32(register, address);
-    if (!inPorts && bytes > 0) first ??= { address, bytes };
+    if (!inPorts && bytes > 0 && (wanted ?? bar) === bar) found ??= { address, bytes };
     // The high half of a 64-bit register is the next register.
     if (!inPorts && (mask & BAR_64) !== 0) config.write32(rw32(BAR_AT + 4 * ++bar), 0);
   }
-  if (first === undefined) throw new NoSuchFunction(name, "a function without registers in memory");
-  return first;
+  const where = wanted === undefined ? "" : ` at BAR ${wanted}`;
+  if (found === undefined) throw new NoSuchFunction(name, `a function without registers in memory${where}`);
+  return found;
 };
 
 /** The lowest writable bit: bytes in the window; 0 if there is none. */

@@ -2,7 +2,7 @@
 import type { PciId, RemovableDevice } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { type FerruleError, OutOfRange, withRootCause } from "#kit/errors.ts";
-import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import { INTERRUPT_KINDS, type InterruptKind, type InterruptLine, type Interrupts } from "#kit/interrupts.ts";
 import { Mmio, type RegisterBus, ro8, rw16 } from "#kit/mmio.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
@@ -51,25 +51,35 @@ const enable = (config: Mmio, capability: number, bit: number): void => {
  * enables it again.
  */
 class EventInterrupts implements Interrupts {
-  readonly vectors: number;
   readonly #requests: Requests;
-  readonly #index: number;
+  readonly #config: Mmio;
   readonly #requested = new Set<number>();
+  #index: number = Irq.intx;
+  #vectors = 0;
 
   constructor(requests: Requests, config: Mmio) {
-    const count = (index: number): number =>
-      requests.ask(Command.irqInfo, IRQ_INFO, { argsz: IRQ_INFO.bytes, flags: 0, index, count: 0 }).count;
     this.#requests = requests;
-    this.#index = [Irq.msix, Irq.msi].find((index) => count(index) > 0) ?? Irq.intx;
-    this.vectors = count(this.#index);
-    if (this.#index === Irq.msix) enable(config, MSIX, MSIX_ENABLE);
-    if (this.#index === Irq.msi) enable(config, MSI, MSI_ENABLE);
+    this.#config = config;
+    this.limit("msix");
+  }
+
+  get vectors(): number {
+    return this.#vectors;
+  }
+
+  limit(best: InterruptKind): void {
+    if (this.#requested.size > 0) throw new OutOfRange("interrupt vectors are already requested");
+    const allowed = INTERRUPT_KINDS.slice(INTERRUPT_KINDS.indexOf(best)).map((kind) => Irq[kind]);
+    this.#index = allowed.find((index) => this.#count(index) > 0) ?? Irq.intx;
+    this.#vectors = this.#count(this.#index);
   }
 
   request(vector: number): InterruptLine {
     if (!(vector >= 0 && vector < this.vectors))
       throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
     if (this.#requested.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+    if (this.#index === Irq.msix) enable(this.#config, MSIX, MSIX_ENABLE);
+    if (this.#index === Irq.msi) enable(this.#config, MSI, MSI_ENABLE);
     using scope = new DisposableStack();
     const event = scope.use(EventFd.create({ shared: true }));
     this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
@@ -88,6 +98,11 @@ class EventInterrupts implements Interrupts {
       },
       dispose: () => owned.dispose(),
     });
+  }
+
+  #count(index: number): number {
+    const values = { argsz: IRQ_INFO.bytes, flags: 0, index, count: 0 };
+    return this.#requests.ask(Command.irqInfo, IRQ_INFO, values).count;
   }
 
   /** If the connection fails here, the next register access reports it. */

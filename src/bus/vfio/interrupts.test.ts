@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
+import type { InterruptKind } from "#kit/interrupts.ts";
 import { Errno } from "#sys/errno.ts";
 import { IrqAction } from "#sys/vfio-structs.ts";
 import { InterruptsRefused } from "./errors.ts";
-import { type InterruptKind, Irq, VfioInterrupts } from "./interrupts.ts";
+import { Irq, VfioInterrupts } from "./interrupts.ts";
 import { ADDRESS, FakeKernel } from "./kernel.test-kit.ts";
 
 const setUp = (kind?: InterruptKind) => {
@@ -26,6 +27,23 @@ test("the best kind that the card has is used, or the requested one", () => {
   kernel.irqs = [none, none, none, error!, request!];
   assert.throws(make, OutOfRange);
   assert.equal(setUp("intx").make().kind, "intx");
+});
+
+test("a driver that knows that better kinds do not work gets a worse one, before its first request", () => {
+  const { kernel, make } = setUp();
+  using interrupts = make();
+  interrupts.request(0)[Symbol.dispose]();
+  interrupts.limit("msi");
+  assert.equal(interrupts.kind, "msi");
+  // What was enabled of the other kind is off.
+  assert.deepEqual(kernel.sets.at(-1), { index: Irq.msix, start: 0, count: 0, action: IrqAction.off, fds: [] });
+  interrupts.limit("intx");
+  assert.equal(interrupts.kind, "intx");
+  assert.equal(interrupts.vectors, 1);
+  using _line = interrupts.request(0);
+  assert.equal(kernel.sets.at(-1)?.index, Irq.intx);
+  assert.throws(() => interrupts.limit("intx"), OutOfRange);
+  assert.throws(() => setUp("msix").make().limit("msi"), OutOfRange);
 });
 
 test("a vector is signalled through its descriptor, and its line gives it back", () => {

@@ -1,6 +1,6 @@
 /** A device's interrupts through event descriptors: MSI-X if it has it, else MSI, else INTx. */
 import { OutOfRange } from "#kit/errors.ts";
-import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import { INTERRUPT_KINDS, type InterruptKind, type InterruptLine, type Interrupts } from "#kit/interrupts.ts";
 import { SystemError } from "#sys/errno.ts";
 import { type IrqInfo, IrqAction } from "#sys/vfio-structs.ts";
 import { eventLine } from "../event-line.ts";
@@ -10,8 +10,6 @@ import { undo } from "./undo.ts";
 
 /** The kernel's numbers for the kinds of interrupts. */
 export const Irq = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
-export type InterruptKind = "msix" | "msi" | "intx";
-const KINDS: readonly InterruptKind[] = ["msix", "msi", "intx"];
 const NONE = -1;
 
 /** Names for messages. */
@@ -22,12 +20,11 @@ const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
  * chip was acknowledged would raise it again.
  */
 export class VfioInterrupts implements Interrupts, Disposable {
-  readonly kind: InterruptKind;
-  readonly vectors: number;
   readonly #kernel: Kernel;
   readonly #file: DeviceFile;
   readonly #address: string;
-  readonly #info: IrqInfo;
+  readonly #wanted: readonly InterruptKind[];
+  #used: { readonly kind: InterruptKind; readonly info: IrqInfo };
   readonly #events = new Map<number, Event>();
   /** Number of vectors enabled in the kernel. */
   #enabled = 0;
@@ -37,13 +34,23 @@ export class VfioInterrupts implements Interrupts, Disposable {
     this.#kernel = kernel;
     this.#file = file;
     this.#address = address;
-    const wanted = kind === undefined ? KINDS : [kind];
-    const found = wanted.map((name) => ({ name, info: file.irq(Irq[name]) }));
-    const usable = found.find(({ info }) => info.count > 0 && info.eventfd);
-    if (usable === undefined) throw new OutOfRange(`${address} has no ${wanted.map((k) => NAMES[k]).join(", ")}`);
-    this.kind = usable.name;
-    this.#info = usable.info;
-    this.vectors = usable.info.count;
+    this.#wanted = kind === undefined ? INTERRUPT_KINDS : [kind];
+    this.#used = this.#best(this.#wanted);
+  }
+
+  get kind(): InterruptKind {
+    return this.#used.kind;
+  }
+
+  get vectors(): number {
+    return this.#used.info.count;
+  }
+
+  limit(best: InterruptKind): void {
+    if (this.#events.size > 0) throw new OutOfRange(`interrupt vectors of ${this.#address} are already requested`);
+    this[Symbol.dispose]();
+    const allowed = INTERRUPT_KINDS.slice(INTERRUPT_KINDS.indexOf(best));
+    this.#used = this.#best(this.#wanted.filter((kind) => allowed.includes(kind)));
   }
 
   request(vector: number): InterruptLine {
@@ -61,7 +68,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
       event,
       unmasked: () => {
         // A removed device cannot be unmasked; its removal is noticed elsewhere.
-        if (this.#info.automasked) this.#file.unmask();
+        if (this.#used.info.automasked) this.#file.unmask();
       },
       dispose: () => owned.dispose(),
     });
@@ -74,9 +81,17 @@ export class VfioInterrupts implements Interrupts, Disposable {
     undo(() => this.#set(0, 0, IrqAction.off, []));
   }
 
+  #best(kinds: readonly InterruptKind[]): { readonly kind: InterruptKind; readonly info: IrqInfo } {
+    for (const kind of kinds) {
+      const info = this.#file.irq(Irq[kind]);
+      if (info.count > 0 && info.eventfd) return { kind, info };
+    }
+    throw new OutOfRange(`${this.#address} has no usable interrupts: ${kinds.map((kind) => NAMES[kind]).join(", ")}`);
+  }
+
   #enable(vector: number): void {
     try {
-      if (this.#enabled > 0 && vector >= this.#enabled && this.#info.fixed) this.#widen(vector + 1);
+      if (this.#enabled > 0 && vector >= this.#enabled && this.#used.info.fixed) this.#widen(vector + 1);
       else if (this.#enabled === 0) this.#signal(0, this.#descriptors(vector + 1));
       else this.#signal(vector, [this.#events.get(vector)!.number]);
     } catch (error) {

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { qtestModel, vfioUserModel } from "../rigs/named-model.ts";
+
+const of = (environment: Record<string, string>) => () =>
+  qtestModel({ FERRULE_QTEST_DEVICE: "rtl8168", ...environment });
+const bad = (message: RegExp, hint: RegExp) => ({ code: "BAD_VARIABLE", message, hint });
+
+test("a device of a QEMU, with program, properties, BAR and chip", () => {
+  const { chip, ...rest } = qtestModel({
+    FERRULE_QTEST_QEMU: "/opt/qemu/bin/qemu-system-x86_64",
+    FERRULE_QTEST_DEVICE: "rtl8168,speed=1000",
+    FERRULE_QTEST_BAR: "2",
+    FERRULE_QTEST_CHIP: "rtl8168h",
+  });
+  assert.deepEqual(rest, {
+    program: "/opt/qemu/bin/qemu-system-x86_64",
+    device: "rtl8168,speed=1000",
+    bar: 2,
+    foreign: true,
+  });
+  assert.equal(chip.key, "rtl8168h");
+  assert.equal(qtestModel({}).device, "rtl8139");
+});
+
+test("a device with a BAR, chip or name that cannot be is refused, with what to write instead", () => {
+  for (const bar of ["6", "-1", "two", ""])
+    assert.throws(of({ FERRULE_QTEST_BAR: bar }), bad(/^FERRULE_QTEST_BAR=.*: no base address register$/, /0 to 5/));
+  assert.throws(of({ FERRULE_QTEST_CHIP: "rtl8168" }), bad(/CHIP=rtl8168: no such chip/, /model chips/));
+  for (const device of ["", "a b", "rtl8168,", "rtl8168,=1"])
+    assert.throws(of({ FERRULE_QTEST_DEVICE: device }), bad(/DEVICE=.*: no device/, /NAME,PROPERTY=VALUE/));
+});
+
+test("a variable that would be ignored without another one is refused", () => {
+  assert.throws(() => qtestModel({ FERRULE_QTEST_CHIP: "rtl8168h" }), bad(/without FERRULE_QTEST_DEVICE/, /as well/));
+  assert.throws(
+    () => vfioUserModel({ FERRULE_VFIO_USER_CHIP: "rtl8168h" }),
+    bad(/without FERRULE_VFIO_USER_SOCKET/, /as well/),
+  );
+});
+
+test("a vfio-user server, with the other end of its NIC's cable, both of which must be there", () => {
+  assert.equal(vfioUserModel({}), undefined);
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-named-"));
+  try {
+    const [socket, cable] = ["nic", "wire"].map((name) => join(folder, name)) as [string, string];
+    const both = { FERRULE_VFIO_USER_SOCKET: socket, FERRULE_VFIO_USER_CABLE: cable };
+    assert.throws(() => vfioUserModel(both), bad(/SOCKET=.*: no such socket/, /Start the server/));
+    writeFileSync(socket, "");
+    assert.throws(() => vfioUserModel(both), bad(/CABLE=.*: no such socket/, /Start the server/));
+    assert.throws(() => vfioUserModel({ FERRULE_VFIO_USER_SOCKET: socket }), bad(/cable is not known/, /_CABLE/));
+    writeFileSync(cable, "");
+    assert.equal(vfioUserModel(both)?.chip.key, "rtl8168h");
+    assert.throws(() => vfioUserModel({ ...both, FERRULE_VFIO_USER_CHIP: "x" }), bad(/no such chip/, /model chips/));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,73 @@
+/**
+ * A chip of each generation as a card of one guest's: the driver reaches each through the guest's kernel, VFIO and an IOMMU,
+ * with the interrupts that work on it. Each cable ends in a user network of QEMU's own.
+ */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { chipNamed } from "#chip/chips.ts";
+import { interruptKinds } from "#chip/pci-function.ts";
+import { Nic } from "../guest/nic.ts";
+import { scratchFolder } from "../guest/scratch.ts";
+import { GENERATIONS } from "../rigs/generations.ts";
+import { noVfio } from "./available.ts";
+import { median } from "./figures.ts";
+import { Machine, userNetwork } from "./machine.ts";
+
+const INTERFACE = "fe0";
+const FIRST_SLOT = 5;
+const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
+/** As /proc/interrupts names the vector. */
+const VECTORS = { msix: "vfio-msix[0]", msi: "vfio-msi[0]", intx: "vfio-intx" } as const;
+
+const slotOf = (i: number): string => (FIRST_SLOT + i).toString(16).padStart(2, "0");
+
+describe("chips of nine generations behind an IOMMU", { skip: noVfio() }, () => {
+  const scope = new AsyncDisposableStack();
+  const nics = new Map<string, Nic>();
+  let machine: Machine;
+
+  before(async () => {
+    const folder = scratchFolder();
+    scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const devices = await Promise.all(
+      GENERATIONS.map(async (chip, i) => {
+        const wire = join(folder, `${chip}.wire`);
+        const nic = await Nic.serve(undefined, { chip, socket: join(folder, chip), wire: `unix:${wire},listen` });
+        nics.set(chip, scope.use(nic));
+        return [...userNetwork(i, wire), ...nic.device({ id: chip, bus: "pcie.0", addr: slotOf(i) })];
+      }),
+    );
+    machine = scope.use(await Machine.boot({ devices: devices.flat(), prepared: PREPARED }));
+  });
+  after(() => scope.disposeAsync());
+
+  for (const [i, key] of GENERATIONS.entries())
+    test(`${key}: taken, an address by DHCP, pings, a download with the right digest, given back`, async (t) => {
+      const card = `0000:00:${slotOf(i)}.0`;
+      const chip = chipNamed(key)!;
+      const nic = nics.get(key)!;
+      const before = await machine.driverOf(card);
+      await machine.must(`bind ${card}`);
+      const { linkMillis } = await machine.up(card, INTERFACE);
+      const kind = chip.interrupts === "intx" ? "intx" : interruptKinds(chip.profile.function).at(-1)!;
+      assert.ok((await machine.guest.must("grep vfio /proc/interrupts")).includes(VECTORS[kind]), kind);
+      const { pings, megabits } = await machine.works(INTERFACE);
+      const speed = (await machine.guest.must(`cat /sys/class/net/${INTERFACE}/speed`)).trim();
+      await machine.must(`down ${INTERFACE}`);
+      await machine.must(`unbind ${card}`);
+      assert.equal(await machine.driverOf(card), before);
+      const { offences } = await nic.state();
+      assert.deepEqual(offences, {}, nic.offences.join("\n"));
+      t.diagnostic(
+        `${kind}, ${speed} Mbit/s; carrier ${linkMillis} ms after "up"; ` +
+          `ping ${median(pings).toFixed(2)} ms, download ${megabits.toFixed(0)} Mbit/s`,
+      );
+    });
+
+  test("the IOMMU refused no access to memory, and the kernel complains of nothing", async () => {
+    const log = (await machine.guest.dmesg()).join("\n");
+    assert.doesNotMatch(log, /DMAR:.*fault|WARNING|BUG:|Oops|hung/, log);
+  });
+});
