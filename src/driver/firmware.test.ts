@@ -165,6 +165,8 @@ test("everything that a file can be wrong in is refused before anything runs", (
 test("a program that never ends is stopped, by its steps or by its time", () => {
   assert.throws(() => runs([WRITE(4, 1), BACK(1)]), /does not end/);
   assert.throws(() => runs([WRITE(4, 1), DELAY(100), BACK(2)]), /does not end/);
+  runs(Array.from({ length: 20 }, () => DELAY(100)));
+  assert.throws(() => runs(Array.from({ length: 22 }, () => DELAY(100))), /does not end \(at word 21\)/);
 });
 
 test("registers are checked where they are reached as well: a jump can lead past the choice of the other ones", () => {

@@ -148,8 +148,10 @@ export interface FirmwareTarget {
 
 /** A program that waits for what never comes goes back to the same words again and again. */
 const MOST_STEPS = 200_000;
-/** Of delays and bus accesses together. */
-const MOST_MICROS = 2_000_000;
+/** Of the delays that a program asks for. */
+const MOST_DELAY_MICROS = 2_000_000;
+/** Of everything. An access takes 10 ms in an emulated processor that gets little time, and a program has 2,000. */
+const MOST_MICROS = 60_000_000;
 /** A program may end with a reset of the PHY. */
 const RESET_LIMIT_MICROS = 600_000;
 
@@ -205,9 +207,11 @@ export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): v
   let value = 0;
   let reads = 0;
   let steps = 0;
+  let waited = 0;
   const deadline = clock.now() + MOST_MICROS;
   for (let i = 0; i < words.length; i++) {
-    if (++steps > MOST_STEPS || clock.now() > deadline) throw new BadFirmware(file, `does not end (at word ${i})`);
+    if (++steps > MOST_STEPS || waited > MOST_DELAY_MICROS || clock.now() > deadline)
+      throw new BadFirmware(file, `does not end (at word ${i})`);
     const word = words[i]!;
     const [register, data] = [registerOf(word), dataOf(word)];
     switch (opOf(word)) {
@@ -249,6 +253,7 @@ export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): v
         i += register;
         break;
       case Op.delayMillis:
+        waited += 1000 * data;
         clock.delay(1000 * data);
         break;
     }

@@ -15,6 +15,7 @@ import { checkChip, Host, type Rig, type RigOptions } from "./rig.ts";
 
 const DMA_BYTES = 32 << 20;
 const VENDOR = ro16(0);
+const LINK_SETTLES_MICROS = 5000;
 
 /** The test's end of the NIC's cable. What it is asked has happened when it returns. */
 export interface Cable extends Disposable {
@@ -153,7 +154,12 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
     tags: host.tags,
     up() {
       nic.up();
-      if (carrier) awaitLink(nic);
+      if (!carrier) return;
+      awaitLink(nic);
+      // Once more, when the model has had the time for a negotiation: an earlier one may have brought the first link.
+      sleep(LINK_SETTLES_MICROS);
+      nic.refreshLink();
+      awaitLink(nic);
     },
     poll: () => host.poll(),
     send(frame, flags, tag, fragments) {
