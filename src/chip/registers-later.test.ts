@@ -69,3 +69,28 @@ for (const [title, map, places] of [
     ]);
     assert.deepEqual([...offsetsOf(map)].toSorted(byName), expected.toSorted(byName));
   });
+
+// DPDK r8169_compat.h, r8169_hw.c, r8169_fiber.c; the LEDs' bits as Linux's r8169 has them.
+test("every field of RTL8125 and later is where its source has it", () => {
+  const { LedSelect, IntCfg0, PhyStatus16, Fifo, ReceiveFormat, RxConf8125, SerdesCommand, Serdes } = multigigabit;
+  assert.deepEqual({ ...LedSelect }, { link10: 0x1, link100: 0x2, link1000: 0x8, link2500: 0x20, activity: 0x200 });
+  assert.deepEqual(
+    { ...IntCfg0 },
+    {
+      enable: 0x01,
+      timeoutBypass: 0x02,
+      mitigationBypass: 0x04,
+      clockRequest: 0x08,
+      unavailableBypass: 0x10,
+      msixEntryMode: 0x20,
+    },
+  );
+  assert.deepEqual(Object.values(PhyStatus16), [0x4000, 0x2000, 0x1000, 0x0800, 0x0400, 0x0200]);
+  assert.deepEqual([Fifo.empty, ReceiveFormat.dropBadFcs, ReceiveFormat.format4], [0x0103, 1, 2]);
+  assert.deepEqual(
+    Object.values(RxConf8125).map((bits) => bits >>> 0),
+    [0xf800_0000, 0x0100_0000, 0x0080_0000, 0x0040_0000, 0x0020_0000, 0x4000, 0x0800],
+  );
+  assert.deepEqual({ ...SerdesCommand }, { go: 1, write: 2 });
+  assert.deepEqual({ ...Serdes }, { run: 1, mode1000: 0x8004, mode10000: 0x801a });
+});
