@@ -20,7 +20,10 @@ test("the driver claims the identities that the PCI database has for the family,
       "1259:c107, 16ec:116, 1737:1032 24",
     ].join(", "),
   );
-  assert.equal(PCI_IDS.find(({ device }) => device === 0x8139)!.oldestRevision, 0x20);
+  assert.deepEqual(
+    PCI_IDS.find(({ device }) => device === 0x8139),
+    { vendor: 0x10ec, device: 0x8139, oldestRevision: 0x20 },
+  );
 });
 
 /** Device and revision, Mbit/s, largest MTU, best interrupts, chips. */
