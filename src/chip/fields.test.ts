@@ -197,7 +197,7 @@ test("every field is where the datasheet has it", () => {
   placed(Rx, { multicast: 27, physical: 26, broadcast: 25, watchdog: 22, errorSummary: 21, runt: 20, crcError: 19,
     protocolUdp: 18, protocolTcp: 17, protocol: [18, 17], ipChecksumFailed: 16, udpChecksumFailed: 15, tcpChecksumFailed: 14, length: [13, 0] });
   placed(descriptors.RxV2, { ipv6: 31, ipv4: 30 });
-  placed(late.RxV3, { firstSegment: 25, lastSegment: 24, multicast: 23, physical: 22, broadcast: 21, errorSummary: 20, runt: 19,
+  placed(late.RxV3, { kind: [29, 26], firstSegment: 25, lastSegment: 24, multicast: 23, physical: 22, broadcast: 21, errorSummary: 20, runt: 19,
     watchdog: 18, crcError: 17 });
   placed(late.RxV3Verdict, { protocolUdp: 29, protocolTcp: 28, ipChecksumFailed: 26, udpChecksumFailed: 25, tcpChecksumFailed: 24 });
   placed(late.RxV4, { watchdog: 23, errorSummary: 22, runt: 21, crcError: 20, protocolUdp: 19, protocolTcp: 18, ipChecksumFailed: 17,
