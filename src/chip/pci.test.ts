@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ANCESTORS, CHIPS, type Chip, PCI_IDS } from "./chips.ts";
 import { identityOf } from "./pci-identity.ts";
-import * as functions from "./pci-function.ts";
+import {
+  EXPRESS_8125A,
+  EXPRESS_8125B,
+  EXPRESS_8126,
+  EXPRESS_8127,
+  EXPRESS_8168B,
+  EXPRESS_8168C,
+  EXPRESS_8168D,
+  EXPRESS_8168E,
+  EXPRESS_8168G,
+  EXPRESS_8168H,
+  PCI,
+} from "./pci-function.ts";
 
 const ALL: readonly Chip[] = [...CHIPS, ...ANCESTORS];
 const hex = (value: number): string => value.toString(16).padStart(2, "0");
@@ -83,15 +95,30 @@ test("a chip without a board of its own is Realtek's, on a reference board if it
 });
 
 /** Stepping bits that a row leaves open: all eight, or none. */
+const open = (mask: number): string =>
+  CHIPS.filter((row) => row.mask === mask)
+    .map(({ xid }) => hex(xid))
+    .join(" ");
+
 test("thirteen rows take any stepping of their XID on PCI Express, five on PCI", () => {
-  const open = (mask: number): string =>
-    CHIPS.filter((row) => row.mask === mask)
-      .map(({ xid }) => hex(xid))
-      .join(" ");
   assert.equal(open(0x7c8), "488 2c8 2c0 280 3c8 3c0 380 448 440 408 348 248 340");
   assert.equal(open(0xfc8), "980 180 100 40 08");
   assert.ok(CHIPS.every(({ mask }) => mask === 0x7c8 || mask === 0xfc8 || mask === 0x7cf));
 });
+
+const FUNCTIONS = {
+  EXPRESS_8125A,
+  EXPRESS_8125B,
+  EXPRESS_8126,
+  EXPRESS_8127,
+  EXPRESS_8168B,
+  EXPRESS_8168C,
+  EXPRESS_8168D,
+  EXPRESS_8168E,
+  EXPRESS_8168G,
+  EXPRESS_8168H,
+  PCI,
+};
 
 /** Window, its BAR, MSI-X vectors; then hexadecimal places: power, Express, MSI-X, product data, virtual channel, serial number, latency, substates. */
 // prettier-ignore
@@ -127,7 +154,7 @@ const ABILITIES = {
 
 for (const name of Object.keys(PLACES) as (keyof typeof PLACES)[])
   test(`${name}: windows, vectors and capabilities are where listings of lspci show them`, () => {
-    const fn = functions[name];
+    const fn = FUNCTIONS[name];
     const places = [fn.powerAt, fn.expressAt, fn.msixAt, fn.productDataAt];
     const extended = [fn.virtualChannelAt, fn.serialNumberAt, fn.latencyAt, fn.substatesAt];
     const found = [fn.windowBytes, fn.registersBar, fn.msixVectors, [...places, ...extended].map(hex).join(" ")];

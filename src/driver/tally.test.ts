@@ -45,10 +45,12 @@ test("the high half of the address is on the card before the low half, and the d
   ]);
 });
 
+/** The number in `bytes` bytes from `at` on, of which each holds its place plus one. */
+const value = (at: number, bytes: number): number =>
+  Array.from({ length: bytes }, (_, i) => (at + i + 1) * 256 ** i).reduce((sum, part) => sum + part, 0);
+
 test("counters of two, four and eight bytes are read from their places, low byte first", () => {
   const counters = Object.values(rig(true).dump());
-  const value = (at: number, bytes: number): number =>
-    Array.from({ length: bytes }, (_, i) => (at + i + 1) * 256 ** i).reduce((sum, part) => sum + part, 0);
   // FreeBSD, struct rl_stats: three of 64 bits, one of 32, two of 16, two of 32, three of 64, one of 32, two of 16.
   const sizes = [8, 8, 8, 4, 2, 2, 4, 4, 8, 8, 4, 2, 2];
   let at = 0;

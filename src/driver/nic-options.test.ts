@@ -1,0 +1,48 @@
+/** What a NIC may be brought up with: both sides of each limit. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ANCESTORS, type Chip, chipNamed } from "#chip/chips.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { checkMtu, checkOptions, checkSlots, firmwareOf, type NicOptions, slotsOf } from "./nic-options.ts";
+
+const chip: Chip = chipNamed("rtl8168h")!;
+const options: NicOptions = { clock: new VirtualClock(), mtu: 1500, weaklyOrdered: false };
+
+test("the MTU is 68 bytes to the chip's largest, in whole bytes", () => {
+  for (const mtu of [68, 1500, 9194]) assert.equal(checkMtu(chip, mtu), mtu);
+  for (const mtu of [67, 9195, 1500.5, Number.NaN]) assert.throws(() => checkMtu(chip, mtu), { code: "BAD_MTU" });
+});
+
+test("a ring has a power of two of descriptors, from 64 to the chip's limit, and 256 unless told otherwise", () => {
+  for (const slots of [64, 128, 4096]) assert.equal(checkSlots(chip, slots), slots);
+  for (const slots of [0, -64, 32, 65, 96, 8192, 64.5])
+    assert.throws(() => checkSlots(chip, slots), { code: "BAD_RING_SIZE" });
+  assert.equal(slotsOf(chip, options), 256);
+  assert.equal(slotsOf(ANCESTORS[0]!, options), 64);
+  assert.equal(slotsOf(chip, { ...options, slots: 2 }), 2);
+  assert.throws(() => slotsOf(chip, { ...options, slots: 1 }), { code: "BAD_RING_SIZE" });
+});
+
+test("the window holds the chip's registers, and the address is a station's", () => {
+  checkOptions(chip, 4096, options);
+  assert.throws(() => checkOptions(chip, 4095, options), { code: "OUT_OF_WINDOW" });
+  checkOptions(chip, 4096, { ...options, address: Uint8Array.of(2, 0, 0, 0, 0, 1) });
+  const address = Uint8Array.of(1, 0, 0, 0, 0, 1);
+  assert.throws(() => checkOptions(chip, 4096, { ...options, address }), { code: "OUT_OF_RANGE" });
+});
+
+test("a hash is asked only of chips that have one", () => {
+  const receiveHash = true;
+  assert.throws(() => checkOptions(chip, 4096, { ...options, receiveHash }), { code: "OUT_OF_RANGE" });
+  checkOptions(chipNamed("rtl8125b")!, 65536, { ...options, receiveHash });
+});
+
+test("a chip without firmware asks for none, and one whose file is missing runs without", () => {
+  const asked: string[] = [];
+  const firmware = (file: string): undefined => void asked.push(file);
+  assert.equal(firmwareOf(chipNamed("rtl8168b")!, { ...options, firmware }), undefined);
+  assert.deepEqual(asked, []);
+  assert.equal(firmwareOf(chip, { ...options, firmware }), undefined);
+  assert.deepEqual(asked, ["rtl_nic/rtl8168h-2.fw"]);
+  assert.equal(firmwareOf(chip, options), undefined);
+});
