@@ -100,3 +100,21 @@ test("RSS_CTRL: hash bits, table size in 10:8, CPUs in 18:16", () => {
   const value = 1 | (7 << 8) | (2 << 16) | (1 << 11);
   assert.equal(said("rtl8125b", "RSS_CTRL", value), "cpus=2 udpIpv4 tableEntries=7 tcpIpv4");
 });
+
+const placesOf = (name: string): string =>
+  Object.entries(BITS[name]!)
+    .map(([field, bits]) => `${field} ${(bitsOf(bits) >>> 0).toString(16)}`)
+    .join(", ");
+
+// RTL8168 datasheets and FreeBSD if_rlreg.h; the MAC's and the PHY's OCP window: DPDK r8169_hw.c, r8169_phy.c.
+test("windows to other spaces have the flag in bit 31, and address, enables and data where the datasheet has them", () => {
+  assert.equal(placesOf("PHYAR"), "flag 80000000, register 1f0000, data ffff");
+  assert.equal(placesOf("CSIAR"), "flag 80000000, function 70000, bytes f000, address fff");
+  assert.equal(placesOf("ERIAR"), "flag 80000000, type 30000, bytes f000, address fff");
+  assert.equal(placesOf("EPHYAR"), "flag 80000000, register 7f0000, data ffff");
+  assert.equal(placesOf("OCPAR"), "flag 80000000, bytes f000, address fff");
+  assert.equal(placesOf("EFUSEAR"), "flag 80000000, address 3ff00, data ff");
+  for (const name of ["MACOCP", "PHYOCP"]) assert.equal(placesOf(name), "flag 80000000, address 7fff0000, data ffff");
+  assert.equal(placesOf("Cfg9346"), "mode c0, select 8, clock 4, dataIn 2, dataOut 1");
+  assert.equal(placesOf("IntrMitigate"), "transmitTime f000, transmitFrames f00, receiveTime f0, receiveFrames f");
+});

@@ -76,3 +76,26 @@ test("vectored events of one chip do not share a bit but where the two direction
     assert.ok(all.every((bit) => bit < 32));
   }
 });
+
+/** Receive queues, transmit queues, vectors; bits of the vectored status: receive, transmit and its step, link change; µs of a moderation unit. */
+// prettier-ignore
+// oxfmt-ignore
+const VECTORED = {
+  "8125a":  "1 1 4 - 2.048",
+  "8125b":  "4 2 32 0 16+2 21 2.048",
+  "8125bp": "4 2 32 0 0+1 29 4.096",
+  "8125cp": "4 2 32 0 27+1 29 masks itself 4.096",
+  "8125d":  "4 2 32 0 16+1 18 4.096",
+  "8126":   "4 2 32 0 0+1 21 2.048",
+  "8127":   "8 8 32 0 8+1 29 masks itself 4.096",
+} as const;
+
+test("each die from RTL8125 on has its queues, its vectored status and its unit of moderation", () => {
+  const found = (CHIPS as readonly Chip[]).filter(multigigabit).map(({ die, profile: { queues } }) => {
+    const { receive, transmit, vectors, vectored: v, moderationMicros } = queues;
+    const masks = v?.masksItself === true ? " masks itself" : "";
+    const status = v === undefined ? "-" : `${v.receive} ${v.transmit}+${v.transmitStep} ${v.linkChange}${masks}`;
+    return [die, `${receive} ${transmit} ${vectors} ${status} ${moderationMicros}`] as const;
+  });
+  assert.deepEqual(Object.fromEntries(found), VECTORED);
+});
