@@ -114,7 +114,7 @@ export const modelCtl = command({
     if (values.json) printJson(terminal, value);
     else if (request.command === "show") printLines(terminal, stateLines(value as ServeState));
     else if (request.command === "state") printLines(terminal, registerLines(value as ModelState));
-    else if (request.command === "stop") printLines(terminal, [`stopped: ${socket} is served no longer`]);
+    else if (request.command === "stop") printLines(terminal, [`stopped: ${socket} is no longer served`]);
     if ("taken" in value && value.taken !== true) throw new NotReceived(socket);
     return Exit.done;
   },

@@ -33,6 +33,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     "socket-mode": ["x", "9", "rw"],
     "log-level": ["loud", "Info"],
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
+    rings: ["x", "32", "100", "8192", "0x40", "1e2"],
     mac: ["x", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02:00:00:00:00", "ff:ff:ff:ff:ff:ff"],
   },
   "model serve": {

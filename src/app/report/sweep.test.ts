@@ -103,7 +103,9 @@ suite("no spelling survives", () => {
 
   for (const [form, spell] of Object.entries(IPV6_FORMS))
     test(`of IPv6 addresses: ${form}`, () => {
-      const some = fc.ipV6().filter((text) => addressBytes(text)!.length === 16 && text !== "::");
+      const some = fc
+        .ipV6()
+        .filter((text) => addressBytes(text)!.length === 16 && addressBytes(text)!.some((each) => each !== 0));
       fc.assert(
         fc.property(some, around, (address, wrap) => {
           const planted = spell(address);

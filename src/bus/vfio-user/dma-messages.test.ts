@@ -99,13 +99,13 @@ test("an error, a short reply, or a reply to another request gives no data", () 
   prepare(rig, answer(2, Command.dmaWrite, new Uint8Array(0)));
   assert.equal(region.copy.fetch(0, 4), false);
   assert.deepEqual([...region.bytes.subarray(0, 4)], [0, 0, 0, 0]);
-  rig.assertDropped(/a reply to nothing/);
+  rig.assertDropped(/a reply without a request/);
 });
 
 test("a reply without a request ends the connection", () => {
   using rig = new Rig();
   rig.peer.send(memoryAnswer(0, 0, [1]));
-  rig.assertDropped(/a reply to nothing/);
+  rig.assertDropped(/a reply without a request/);
 });
 
 test("while the device waits, the guest's accesses are executed in order", () => {
