@@ -1,0 +1,27 @@
+/** Of each die's record, typed a second time: which bits of RxConfig and TxConfig can be written, the counters' dump, the timers. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PROFILES } from "./profiles.ts";
+
+/** RxConfig and TxConfig in hexadecimal, bytes of the dump and whether it can be cleared, timers; dies. */
+// prettier-ignore
+// oxfmt-ignore
+const DIES = [
+  ["0101e73f 03070700  64 -         1", "8139cp 8169s 8169"],
+  ["0000e73f 03070700  64 -         1", "8168b 8101 8401 8102 8168cp-3c8"],
+  ["0000e73f 03070700  64 clearable 1", "8168c 8168d-280 8168d-281 8168dp-28a 8168dp-28b 8168e 8105 8106"],
+  ["0000e73f 03070780  64 clearable 1", "8168evl 8402 8168f-480 8168f"],
+  ["0000ef3f 03070780  64 clearable 1", "8168g 8168h 8116af 8168ep"],
+  ["f9e0ef3f 030707c0 192 clearable 4", "8125a 8125b 8125bp 8125cp 8125d 8126 8127"],
+] as const;
+
+const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+
+test("each die has the RxConfig, the TxConfig, the dump and the timers of its generation", () => {
+  const found = Object.entries(PROFILES).map(([die, { rxConfig, txConfig, tally, timers }]) => {
+    const dump = `${String(tally.bytes).padStart(3)} ${(tally.clearable ? "clearable" : "-").padEnd(9)}`;
+    return `${die}: ${hex(rxConfig)} ${hex(txConfig)} ${dump} ${timers}`;
+  });
+  const expected = DIES.flatMap(([facts, dies]) => dies.split(" ").map((die) => `${die}: ${facts}`));
+  assert.deepEqual(found.toSorted(), expected.toSorted());
+});
