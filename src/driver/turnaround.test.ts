@@ -142,6 +142,18 @@ test("rings the doorbell once a pass, and not for nothing", () => {
   assert.equal(rung(), 1);
 });
 
+test("counts frames and bytes once in each direction", () => {
+  const { turn, device, receiver, transmitter } = rig();
+  for (const length of [60, 1514, 61]) device.deliver(0, length);
+  turn(8);
+  const received = [ReceiveCount.frames, ReceiveCount.bytes].map((at) => receiver.counters[at]);
+  const sent = [TransmitCount.frames, TransmitCount.bytes, TransmitCount.doorbells].map(
+    (at) => transmitter.counters[at],
+  );
+  assert.deepEqual(received, [3, 1635]);
+  assert.deepEqual(sent, [3, 1635, 1]);
+});
+
 test("stops at its budget and goes on from there", () => {
   const { turn, device } = rig();
   for (let i = 0; i < 4; i++) device.deliver(i, 60);
