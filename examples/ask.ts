@@ -8,7 +8,7 @@ import { VfioUserDevice } from "ferrule/vfio-user";
 using device = VfioUserDevice.connect({ path: process.argv[2] ?? "nic.sock" });
 using bound = bind(rtl8169, device, { clock: new RealClock(), mtu: 1500, weaklyOrdered: process.arch !== "x64" });
 const nic = bound.driver;
-nic.up();
+const link = nic.up();
 const end = Date.now() + 60_000;
 while (!nic.link.up && Date.now() < end) {
   if (nic.line.take()) nic.interrupt();
@@ -24,10 +24,10 @@ nic.memory.bytes.set(Buffer.from(question, "hex"), memory.offset);
 const burst = new Int32Array(FRAME_WORDS);
 burst[FRAME_OFFSET] = memory.offset;
 burst[FRAME_LENGTH] = 60; // the shortest frame, without FCS
-nic.transmit(burst, 1);
+link.transmit(burst, 1);
 
-while (nic.receive(burst, 1) === 0) if (Date.now() > end) throw new Error("no answer");
+while (link.receive(burst, 1) === 0) if (Date.now() > end) throw new Error("no answer");
 const at = burst[FRAME_OFFSET];
 const answer = Buffer.from(nic.memory.bytes.subarray(at, at + 42));
 console.log(`${answer.subarray(28, 32).join(".")} is at ${answer.toString("hex", 6, 12)}`);
-nic.release(burst, 1);
+link.release(burst, 1);

@@ -13,14 +13,14 @@ using device = isCard ? VfioDevice.open({ address: name }) : VfioUserDevice.conn
 using bound = bind(rtl8169, device, { clock: new RealClock(), mtu: 1500, weaklyOrdered: process.arch !== "x64" });
 const nic = bound.driver;
 nic.filter = { promiscuous: true, groups: "all" };
-nic.up();
+const link = nic.up();
 
 const burst = new Int32Array(32 * FRAME_WORDS);
 const offsets = new Int32Array(32);
 for (let left = Number(count); left > 0;) {
   // `interrupt` reads the cause and masks further interrupts; `unmask` allows them again.
   if (nic.line.take()) nic.interrupt();
-  const received = nic.receive(burst, Math.min(left, 32));
+  const received = link.receive(burst, Math.min(left, 32));
   for (let i = 0; i < received; i++) {
     const at = burst[i * FRAME_WORDS + FRAME_OFFSET];
     const length = burst[i * FRAME_WORDS + FRAME_LENGTH];
@@ -30,7 +30,7 @@ for (let left = Number(count); left > 0;) {
     offsets[i] = at;
   }
   // A received buffer is yours until it is released.
-  nic.release(offsets, received);
+  link.release(offsets, received);
   left -= received;
   nic.line.unmask();
   nic.unmask();

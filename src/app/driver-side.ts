@@ -3,7 +3,7 @@
  * and the TAP. When to do that is for napi.ts.
  */
 import { Events } from "#driver/events.ts";
-import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { type Nic, type RunningNic, rtl8169 } from "#driver/rtl8169.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -101,9 +101,8 @@ export class DriverSide implements Disposable {
     this.#arena = { offset, length };
     this.#tap.address = this.#nic.address;
     this.#tap.setCarrier(false);
-    this.#nic.up();
+    this.#connect(this.#nic.up());
     this.interruptFd = this.#nic.line.fd;
-    this.#connect();
     this.#scope = scope.move();
   }
 
@@ -204,14 +203,15 @@ export class DriverSide implements Disposable {
 
   #restart(): void {
     this.#event({ kind: "warning", ...this.#recovery.begin() });
+    let link: RunningNic;
     try {
-      this.#nic.up();
+      link = this.#nic.up();
     } catch (error) {
       if (isFinal(error)) throw error;
       this.#fail(`the NIC could not be restarted: ${plainError(error).message}`);
       return;
     }
-    this.#connect();
+    this.#connect(link);
     this.#event({ kind: "note", message: "the NIC was restarted" });
     // A link that is up already causes no event.
     if (this.#nic.link.up) this.#carrier();
@@ -230,17 +230,17 @@ export class DriverSide implements Disposable {
   #changeMtu(mtu: number): void {
     this.#nic.checkMtu(mtu);
     const before = this.#nic.mtu;
-    const waiting = this.#uplink === undefined;
     this.#retire();
+    let link: RunningNic | undefined;
     try {
-      this.#nic.setMtu(mtu);
+      link = this.#nic.setMtu(mtu);
     } catch (error) {
       if (isFinal(error)) throw error;
       this.#nic.setMtu(before);
       this.#fail(`the NIC failed with an MTU of ${mtu}: ${plainError(error).message}`);
       throw error;
     }
-    if (!waiting) this.#connect();
+    if (link !== undefined) this.#connect(link);
   }
 
   /** Ends what works on the rings, before they go. Their counts are kept. */
@@ -252,10 +252,10 @@ export class DriverSide implements Disposable {
   }
 
   /** Connects the rings, which are new, to the TAP. */
-  #connect(): void {
+  #connect(link: RunningNic): void {
     this.#uplink = new TapUplink({
       tap: this.#tap,
-      link: this.#nic,
+      link,
       sendArena: this.#arena,
       offloads: this.#nic.offloads,
       capture: this.#capture,

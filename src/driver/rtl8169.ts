@@ -1,4 +1,4 @@
-/** The driver: takes a card by its identification, brings it up, and is its `Link` from then on. */
+/** The driver: takes a card by its identification and brings it up, which gives a `Link`. */
 import { type Chip, PCI_IDS } from "#chip/chips.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
 import type { Driver, PciDevice } from "#kit/device.ts";
@@ -28,15 +28,25 @@ import { limitReadRequests } from "./read-requests.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { hashReceived } from "./receive-hash.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
-import { createRings } from "./rings.ts";
+import { type RingPair, createRings } from "./rings.ts";
 import { run } from "./steps.ts";
 import { type Tally, allocateTally, dumpTally } from "./tally.ts";
 import type { TransmitRing } from "./transmit-ring.ts";
 
 export type { NicOptions } from "./nic-options.ts";
 
+/** A NIC between `up` and `down`, as a `Link`: the rings' own functions, so that a burst costs no second call. */
+export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes"> &
+  Pick<ReceiveRing, "receive" | "release"> &
+  Pick<TransmitRing, "transmit" | "reclaim">;
+
+/** The rings of a NIC that is up, and the `Link` that they make. */
+interface Running extends RingPair {
+  readonly link: RunningNic;
+}
+
 /** A card that the driver has bound. Used by one thread only, the data plane's. */
-export class Nic implements Link {
+export class Nic {
   readonly chip: Chip;
   readonly xid: number;
   /** The chip table has no row for this stepping: it is driven as the nearest one. */
@@ -51,9 +61,9 @@ export class Nic implements Link {
   readonly #options: NicOptions;
   readonly #tally: DmaMemory;
   readonly #wanted: number;
-  #rings = new DisposableStack();
-  #receive: ReceiveRing | undefined;
-  #transmit: TransmitRing | undefined;
+  /** Memory of the rings. */
+  #memory = new DisposableStack();
+  #running: Running | undefined;
   #mtu: number;
   #slots: number;
   #link: LinkState = LINK_DOWN;
@@ -91,22 +101,23 @@ export class Nic implements Link {
 
   /** True between `up` and `down`. */
   get running(): boolean {
-    return this.#receive !== undefined;
+    return this.#running !== undefined;
   }
 
   /**
    * Allocates the rings, starts the PHY and the receiver and enables interrupts. The link may come up later, as an event.
-   * When it throws, the NIC is down and owns no rings.
+   * What is returned must not be used after `down`. When it throws, the NIC is down and owns no rings.
    */
-  up(): void {
-    if (this.running) return;
-    const rings = this.#createRings();
+  up(): RunningNic {
+    if (this.#running !== undefined) return this.#running.link;
+    const { layout, link } = this.#createRings();
     try {
-      this.#start(rings);
+      this.#start(layout);
     } catch (error) {
       this.#abandon();
       throw error;
     }
+    return link;
   }
 
   /** Stops a chip whose start has failed, so that it reaches no memory when it may be bus master again. */
@@ -121,18 +132,22 @@ export class Nic implements Link {
     }
   }
 
-  /** Allocates the rings and connects the frame functions to them. */
-  #createRings(): Rings {
+  #createRings(): Running {
     using scope = new DisposableStack();
-    const { receive, transmit, layout } = createRings(this.#device.dma, scope, this.#hw, this, this.#options);
-    this.#rings = scope.move();
-    this.#receive = receive;
-    this.#transmit = transmit;
-    this.receive = receive.receive;
-    this.release = receive.release;
-    this.transmit = transmit.transmit;
-    this.reclaim = transmit.reclaim;
-    return layout;
+    const rings = createRings(this.#device.dma, scope, this.#hw, this, this.#options);
+    this.#memory = scope.move();
+    const { receive, transmit } = rings;
+    const link: RunningNic = {
+      memory: this.memory,
+      bufferBytes: receive.core.bufferBytes,
+      hashes: receive.hashes,
+      receive: receive.receive,
+      release: receive.release,
+      transmit: transmit.transmit,
+      reclaim: transmit.reclaim,
+    };
+    this.#running = { ...rings, link };
+    return this.#running;
   }
 
   #start(rings: Rings): void {
@@ -174,28 +189,14 @@ export class Nic implements Link {
 
   #release(): void {
     this.#device.setBusMaster(false);
-    this.#receive = undefined;
-    this.#transmit = undefined;
+    this.#running = undefined;
     this.#link = LINK_DOWN;
-    this.#rings.dispose();
+    this.#memory.dispose();
   }
-
-  // The rings' own functions, so that a burst costs no second call. Replaced by `up`.
-  receive: Link["receive"] = notUp;
-  release: Link["release"] = notUp;
-  transmit: Link["transmit"] = notUp;
-  reclaim: Link["reclaim"] = notUp;
 
   /** Descriptors in each ring. */
   get slots(): number {
     return this.#slots;
-  }
-  /** As `Link.hashes`. */
-  get hashes(): Int32Array | undefined {
-    return this.#receive?.hashes;
-  }
-  get bufferBytes(): number {
-    return this.#receive?.core.bufferBytes ?? 0;
   }
   get mtu(): number {
     return this.#mtu;
@@ -236,15 +237,16 @@ export class Nic implements Link {
   }
 
   /**
-   * Rebuilds the rings for another MTU. Frames in flight are lost, as on any NIC; held buffers must be released first.
+   * Rebuilds the rings for another MTU, and returns the new `Link` of a NIC that is up. Frames in flight are lost, as on any NIC;
+   * held buffers must be released first.
    * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw, and then the NIC is down
    */
-  setMtu(mtu: number): void {
+  setMtu(mtu: number): RunningNic | undefined {
     this.checkMtu(mtu);
     const wasUp = this.running;
     if (wasUp) this.down();
     this.#mtu = mtu;
-    if (wasUp) this.up();
+    return wasUp ? this.up() : undefined;
   }
 
   /**
@@ -296,7 +298,7 @@ export class Nic implements Link {
 
   /** Whether a received frame waits in the ring. */
   get waiting(): boolean {
-    return this.#receive !== undefined && this.#receive.waiting();
+    return this.#running !== undefined && this.#running.receive.waiting();
   }
 
   /** Looks at the link without an interrupt. */
@@ -321,9 +323,9 @@ export class Nic implements Link {
   }
 
   /** The rings, for statistics. @throws {OutOfRange} while down */
-  get rings(): { readonly receive: ReceiveRing; readonly transmit: TransmitRing } {
-    if (this.#receive === undefined || this.#transmit === undefined) return notUp();
-    return { receive: this.#receive, transmit: this.#transmit };
+  get rings(): RingPair {
+    if (this.#running === undefined) throw new OutOfRange("the NIC is down", "Bring it up first.");
+    return this.#running;
   }
 
   /** The status, where it has something for us. @throws {DeviceGone} */
@@ -341,10 +343,6 @@ export class Nic implements Link {
     return status & this.#wanted;
   }
 }
-
-const notUp = (): never => {
-  throw new OutOfRange("the NIC is down", "Bring it up first.");
-};
 
 /** The RTL8169 family's driver. */
 export const rtl8169: Driver<Nic, NicOptions> = {

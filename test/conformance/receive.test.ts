@@ -49,7 +49,7 @@ for (const [chip, receiveHash] of [
           });
           rig.nic.filter = { promiscuous: false, groups: "all", fcs };
           rig.up();
-          assert.equal(rig.nic.bufferBytes, 8 * eighths);
+          assert.equal(rig.nic.up().bufferBytes, 8 * eighths);
           for (const [i, [bytes, tagged]] of frames.entries()) {
             assert.ok(rig.deliver(udp(ends({ inbound: true, ...(tagged ? { tag: 0x2005 } : {}) }), payload(bytes, i))));
             const [got, ...none] = rig.poll();
@@ -69,7 +69,7 @@ for (const [chip, receiveHash] of [
 test("a frame that the MTU does not allow is not taken, in however many buffers it would fit", () => {
   using rig = openDirectRig({ mtu: 5000 });
   rig.up();
-  assert.equal(rig.nic.bufferBytes, 4096);
+  assert.equal(rig.nic.up().bufferBytes, 4096);
   assert.equal(arrives(rig, arriving(5000 - 28)), true);
   assert.equal(arrives(rig, arriving(6000)), false);
 });
@@ -172,12 +172,12 @@ for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
     assert.equal(arrives(rig, frame), true);
     const { hashed, hashedPorts } = Received;
     assert.equal(rig.flags[0]! & (hashed | hashedPorts), hashed | hashedPorts);
-    assert.equal(rig.nic.hashes![0]! >>> 0, 0x51cc_c178);
+    assert.equal(rig.nic.up().hashes![0]! >>> 0, 0x51cc_c178);
     // No IP: no hash.
     frame.set([0x88, 0xcc], 12);
     assert.equal(arrives(rig, frame), true);
     assert.equal(rig.flags[0]! & (hashed | hashedPorts), 0);
-    assert.equal(rig.nic.hashes![0], 0);
+    assert.equal(rig.nic.up().hashes![0], 0);
     rig.nic.setMtu(9000);
     rig.up();
     rig.pass(100_000);
@@ -191,7 +191,7 @@ test("a hash is refused where the chip computes none, and nothing is written", (
     hint: "Leave `receiveHash` out.",
   });
   using rig = openDirectRig();
-  assert.equal(rig.nic.hashes, undefined);
+  assert.equal(rig.nic.up().hashes, undefined);
 });
 
 for (const chip of CHIPS.filter(({ profile }) => profile.tally.bytes === 192))

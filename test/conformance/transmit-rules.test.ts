@@ -62,9 +62,9 @@ for (const chip of DIES)
             burst.set([place, piece, flags, Math.max(tag, 0)], i * FRAME_WORDS);
             at += piece;
           }
-          assert.equal(rig.nic.transmit(burst, pieces.length), pieces.length);
+          assert.equal(rig.nic.rings.transmit.transmit(burst, pieces.length), pieces.length);
           // Every fragment comes back as it was given, whatever it was sent from.
-          assert.equal(rig.nic.reclaim(offsets, 64), pieces.length);
+          assert.equal(rig.nic.rings.transmit.reclaim(offsets, 64), pieces.length);
           for (let i = 0; i < pieces.length; i++) assert.equal(offsets[i], burst[i * FRAME_WORDS]);
           const sent = rig.sent.pop();
           const plain = tag < 0 ? sent! : Uint8Array.of(...sent!.subarray(0, 12), ...sent!.subarray(16));

@@ -66,7 +66,8 @@ const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: rea
   for (const [i, frame] of frames.entries()) {
     scratch.bytes.set(frame, (i % 64) * 2048);
     burst.set([scratch.offset + (i % 64) * 2048, frame.length, 0, 0]);
-    assert.equal(nic.transmit(burst, 1), 1);
+    const { receive, transmit } = nic.rings;
+    assert.equal(transmit.transmit(burst, 1), 1);
     cable.settle();
     for (const arrived of cable.take()) {
       const source = arrived.slice(6, 12);
@@ -75,17 +76,17 @@ const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: rea
       cable.deliver(arrived);
     }
     const came = waitFor(nic, () => {
-      const n = nic.receive(burst, 64);
+      const n = receive.receive(burst, 64);
       for (let j = 0; j < n; j++) {
         const [offset = 0, length = 0] = burst.subarray(j * FRAME_WORDS);
         back.push(nic.memory.bytes.slice(offset, offset + length));
         offsets[j] = offset;
       }
-      nic.release(offsets, n);
+      receive.release(offsets, n);
       return back.length > i;
     });
     assert.ok(came, `frame ${i} did not come back`);
-    nic.reclaim(offsets, 64);
+    transmit.reclaim(offsets, 64);
   }
   return back;
 };

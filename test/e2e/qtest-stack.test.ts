@@ -38,7 +38,7 @@ test(
     });
     using uplink = new TapUplink({
       tap,
-      link: nic,
+      link: nic.up(),
       sendArena,
       offloads: nic.offloads,
     });

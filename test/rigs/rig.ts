@@ -62,7 +62,8 @@ export class Host {
     this.tags.length = 0;
     const frames: Uint8Array[] = [];
     if (nic.line.take()) nic.interrupt();
-    for (let n = nic.receive(this.#burst, 64); n > 0; n = nic.receive(this.#burst, 64)) {
+    const { receive, transmit } = nic.rings;
+    for (let n = receive.receive(this.#burst, 64); n > 0; n = receive.receive(this.#burst, 64)) {
       for (let i = 0; i < n; i++) {
         const words = this.#burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
         const [offset = 0, length = 0, flag = 0, tag = 0] = words;
@@ -73,9 +74,9 @@ export class Host {
         this.flags.push(flag);
         this.tags.push(tag);
       }
-      nic.release(this.#offsets, n);
+      receive.release(this.#offsets, n);
     }
-    nic.reclaim(this.#offsets, 512);
+    transmit.reclaim(this.#offsets, 512);
     nic.unmask();
     return frames;
   }
@@ -90,6 +91,6 @@ export class Host {
       at += length;
     });
     this.#next += Math.ceil(frame.length / 64) * 64;
-    this.#nic.transmit(this.#burst, fragments.length);
+    this.#nic.rings.transmit.transmit(this.#burst, fragments.length);
   }
 }

@@ -3,7 +3,7 @@ import { randomStationAddress } from "#kit/station-address.ts";
 import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
 import { ReceiveCount } from "#driver/receive-core.ts";
-import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { type Nic, type RunningNic, rtl8169 } from "#driver/rtl8169.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
 import { Responder } from "#host/responder.ts";
 import { VirtualClock } from "#kit/clock.ts";
@@ -38,6 +38,7 @@ export class DirectStation implements Disposable {
   readonly #clock = new VirtualClock();
   readonly #model: Rtl8169;
   readonly #arena: DmaMemory;
+  readonly #link: RunningNic;
   readonly #pauses: Pauses;
   readonly #burst = new Int32Array(BUDGET * FRAME_WORDS);
   readonly #one = new Int32Array(FRAME_WORDS);
@@ -68,7 +69,7 @@ export class DirectStation implements Disposable {
     const bytes = SEND_SLOTS * SLOT_BYTES;
     this.#arena = scope.use(device.dma.allocate({ what: "send slots", bytes, align: 64, direction: "toDevice" }));
     for (let slot = 0; slot < SEND_SLOTS; slot++) this.#free.push(this.#arena.offset + slot * SLOT_BYTES);
-    this.nic.up();
+    this.#link = this.nic.up();
     this.#scope = scope.move();
   }
 
@@ -83,7 +84,7 @@ export class DirectStation implements Disposable {
     this.#one[FRAME_OFFSET] = slot;
     this.#one[FRAME_LENGTH] = build(slot);
     this.#one[FRAME_FLAGS] = flags;
-    if (this.nic.transmit(this.#one, 1) === 1) return true;
+    if (this.#link.transmit(this.#one, 1) === 1) return true;
     this.#free.push(slot);
     return false;
   }
@@ -139,16 +140,16 @@ export class DirectStation implements Disposable {
   }
 
   #poll(): number {
-    const { nic } = this;
-    const count = nic.receive(this.#burst, BUDGET);
+    const link = this.#link;
+    const count = link.receive(this.#burst, BUDGET);
     for (let i = 0; i < count; i++) {
       const at = i * FRAME_WORDS;
       const offset = this.#burst[at + FRAME_OFFSET]!;
       this.#offsets[i] = offset;
       this.onFrame(offset, this.#burst[at + FRAME_LENGTH]!, this.#burst[at + FRAME_FLAGS]!);
     }
-    nic.release(this.#offsets, count);
-    const sent = nic.reclaim(this.#offsets, SEND_SLOTS);
+    link.release(this.#offsets, count);
+    const sent = link.reclaim(this.#offsets, SEND_SLOTS);
     for (let i = 0; i < sent; i++) this.#free.push(this.#offsets[i]!);
     return count + sent;
   }
