@@ -33,10 +33,10 @@ const STARTS = [
   ["429 8f0ea68af701", "8411b"],
   ["185 543e0c9bb326", "8106eus 8168gu"],
   ["127 78f8ba7b21de", "8168g"],
-  ["163 fc233c442dff", "8411"],
-  ["97 9192dfb45d21", "8168f-481"],
-  ["130 34cccc4dc9f7", "8168f-480"],
-  ["123 aab70167316c", "8168evl"],
+  ["193 4660428f8e25", "8411"],
+  ["127 311c8af4433f", "8168f-481"],
+  ["160 9e753f58c8a6", "8168f-480"],
+  ["153 c7af69f23d6d", "8168evl"],
   ["115 97705ffded9e", "8168e-2c1 8168e-2c0"],
   ["80 97d0b1e3df78", "8168d-281"],
   ["70 06ade11bb306", "8168d-280"],
@@ -51,7 +51,7 @@ const STARTS = [
   ["37 e092bf98094f", "8168c-3cx"],
   ["11 aa58c73f8b33", "8168b"],
   ["33 97c84ce0610c", "8106e"],
-  ["51 e05dd4ad028a", "8402"],
+  ["59 a2a3c13eaca3", "8402"],
   ["52 8f62c407dc08", "8105e-409"],
   ["55 5567a3270ae9", "8105e-408"],
   ["25 c7f963e544a6", "8102e-349 8102e-249"],
@@ -72,8 +72,14 @@ const numbers = (value: unknown): number => {
   return Object.values(value).reduce((sum: number, part) => sum + numbers(part), 0);
 };
 
-const summary = ({ start }: Chip): string =>
-  `${numbers(start)} ${createHash("sha256").update(JSON.stringify(start)).digest("hex").slice(0, 12)}`;
+/** A table with what is written at each speed of the link, where there is such. */
+const whole = ({ mac, phy, linkUp }: Chip["start"]): object =>
+  linkUp === undefined ? { mac, phy } : { mac, phy, linkUp: [10, 100, 1000].map(linkUp) };
+
+const summary = ({ start }: Chip): string => {
+  const words = whole(start);
+  return `${numbers(words)} ${createHash("sha256").update(JSON.stringify(words)).digest("hex").slice(0, 12)}`;
+};
 
 const ALL: readonly Chip[] = [...CHIPS, ...ANCESTORS];
 const keysOf = (keys: string): readonly string[] => keys.split(" ").map((key) => `rtl${key}`);

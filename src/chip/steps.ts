@@ -88,4 +88,6 @@ export interface Start {
   readonly mac: readonly Step[];
   /** After a reset of the PHY, before it negotiates. */
   readonly phy: readonly Step[];
+  /** Whenever the link has come up, by its speed in Mbit/s; nothing on most chips. */
+  readonly linkUp?: (speed: number) => readonly Step[];
 }

@@ -163,7 +163,7 @@ export class Nic {
     this.line.unmask();
     this.unmask();
     // The link may already be up; no event follows then.
-    this.#link = this.phy.link();
+    this.refreshLink();
   }
 
   /**
@@ -301,10 +301,24 @@ export class Nic {
     return this.#running !== undefined && this.#running.receive.waiting();
   }
 
+  /** What the MAC needs at the speed of a link that has come up. A side bus that does not answer is counted. */
+  #adaptTo({ speed }: LinkState): void {
+    const steps = this.#hw.start.linkUp?.(speed);
+    if (steps === undefined) return;
+    try {
+      run(this.#hw, steps, this.#mtu);
+    } catch (error) {
+      if (!(error instanceof SideBusTimeout)) throw error;
+      this.#hw.overdue.note("the MAC to adapt to the link");
+    }
+  }
+
   /** Looks at the link without an interrupt. */
   refreshLink(): LinkState {
-    this.#link = this.phy.link();
-    return this.#link;
+    const link = this.phy.link();
+    if (link.up && link.speed !== this.#link.speed) this.#adaptTo(link);
+    this.#link = link;
+    return link;
   }
 
   /** The chip's own counters. @throws {Timeout} */
@@ -339,7 +353,7 @@ export class Nic {
   #settle(status: number): number {
     const { io, interrupts } = this.#hw;
     interrupts.acknowledge(io, status);
-    if ((status & Events.link) !== 0) this.#link = this.phy.link();
+    if ((status & Events.link) !== 0) this.refreshLink();
     return status & this.#wanted;
   }
 }

@@ -141,3 +141,32 @@ test("reports for each frame from the cable whether it was accepted", () => {
   const frame = udp(ends({ inbound: true }), payload(100));
   assert.equal(Array.from({ length: 12 }, () => rig.deliver(frame)).filter(Boolean).length, 8);
 });
+
+/** Extended registers 0x1bc, 0x1dc and 0x1d0. */
+for (const [chip, at10, at100, at1000] of [
+  ["rtl8168evl", "1f 3f 2", "1f 5 2", "11 5 2"],
+  ["rtl8168f-480", "1f 3f 12", "1f 3f 12", "11 5 12"],
+  ["rtl8411", "1f 3f 12", "1f 5 12", "11 5 12"],
+  ["rtl8402", "0 60a 4d02", "0 60a 0", undefined],
+] as const)
+  test(`${chip}: thresholds of its FIFO follow the speed of the link`, () => {
+    using rig = openDirectRig({ chip, carrier: false });
+    const bus = new SideBus(rig.registers, rig.clock);
+    rig.up();
+    for (const [speed, expected] of [
+      [10, at10],
+      [100, at100],
+      [1000, at1000],
+    ] as const) {
+      if (expected === undefined) continue;
+      rig.model.setCarrier(false);
+      rig.pass(10_000);
+      rig.poll();
+      rig.model.setCarrier(true, partnerOf({ speeds: [speed] }));
+      rig.pass(10_000);
+      rig.poll();
+      assert.equal(rig.nic.link.speed, speed);
+      assert.equal([0x1bc, 0x1dc, 0x1d0].map((at) => bus.eriRead(at).toString(16)).join(" "), expected);
+      assert.equal(bus.eriRead(0xdc) & 1, 1, "the packet filter is on");
+    }
+  });

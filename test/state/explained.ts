@@ -132,11 +132,6 @@ export const CAUSES: readonly Cause[] = [
     ],
   },
   {
-    name: "thresholds by link speed",
-    because: "Linux sets extended registers 0x1bc and 0x1dc when the link comes up (8168E-VL to 8411). Ours does not yet.",
-    rows: [{ space: "eri", words: "0x1bc=0 0x1dc=0" }],
-  },
-  {
     name: "long counters",
     because: "Linux has the chip count in the long form (MAC-OCP 0xea84). Ours does so for each dump.",
     rows: [{ space: "macOcp", words: "0xea84=0" }],
