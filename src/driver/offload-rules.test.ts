@@ -89,6 +89,22 @@ test("frames below 60 bytes, or with padding behind the packet, are summed in so
   }
 });
 
+test("chips that find the headers themselves are asked nothing behind a tag in the frame", () => {
+  for (const [key, itself] of [
+    ["rtl8169s", true],
+    ["rtl8168b", true],
+    ["rtl8101e", true],
+    ["rtl8168c-3c0", false],
+  ] as const)
+    for (const tags of [0, 1]) {
+      const bytes = packet({ length: 200, tags });
+      const transport = 14 + 4 * tags + 20;
+      assert.equal(refuses(key, bytes, 200, Send.tcpChecksum, transport), itself && tags === 1, `${key}, ${tags} tags`);
+      const cut = refuses(key, packet({ length: 3000, tags }), 3000, 1440 | Send.tcpChecksum, transport);
+      assert.equal(cut, itself && tags === 1, `${key}, ${tags} tags, in segments`);
+    }
+});
+
 test("IPv4 packets with options are summed and cut in software on the 8168C", () => {
   for (const [network, tags] of [
     [20, 0],

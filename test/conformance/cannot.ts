@@ -20,6 +20,11 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
           "every combination of checksum, segmentation and fragments, over IPv6, tagged": ipv4Alone,
           "every combination of checksum, segmentation and fragments, over IPv6, stacked": ipv4Alone,
         }),
+    ...(frames.transmitFormat === 1
+      ? {
+          "every combination of checksum, segmentation and fragments, over IPv4, stacked": `${name} finds headers itself: behind a tag in the frame software does the work`,
+        }
+      : {}),
     ...(frames.allMulticastOnly
       ? {
           "takes the groups it is told of and no others, over an MTU change too": `${name} has no working multicast hash`,
