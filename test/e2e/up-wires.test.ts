@@ -104,7 +104,9 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     const { wireSentFrames } = await lastCounters(a.ferrule);
     const sent = [...readPcapng(readFileSync(record))];
     assert.ok(sent.length > 0);
-    assert.equal(sent.length, wireSentFrames);
+    // One may leave while the NIC is stopped, after the counters were read.
+    const uncounted = sent.length - wireSentFrames!;
+    assert.ok(uncounted === 0 || uncounted === 1, `${sent.length} recorded, ${wireSentFrames} counted`);
 
     const seen = join(folderOn(scope), "seen.pcapng");
     const replayed = join(folderOn(scope), "sent.pcap");
