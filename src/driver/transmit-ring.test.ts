@@ -206,6 +206,7 @@ test("asks for a tag, its bytes turned round", () => {
   const { ring, word } = rig();
   ring.transmit(Int32Array.of(0, 100, Send.tag, 0x1234), 1);
   assert.equal(word(0, 1), TxInsertTag | 0x3412);
+  assert.equal(ring.counters[TransmitCount.scattered], 0);
 });
 
 test("asks for IPv6 segmentation", () => {

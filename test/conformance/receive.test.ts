@@ -173,6 +173,14 @@ for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
     const { hashed, hashedPorts } = Received;
     assert.equal(rig.flags[0]! & (hashed | hashedPorts), hashed | hashedPorts);
     assert.equal(rig.nic.up().hashes![0]! >>> 0, 0x51cc_c178);
+    // Over IPv6 with ports the whole key counts.
+    const v6 = tcp(ends({ inbound: true, v6: true }), payload(100));
+    v6.set([0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 0x07], 22);
+    v6.set([0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x00, 0x03, 0, 0, 0, 0, 0, 0, 0, 0x01], 38);
+    new DataView(v6.buffer).setUint16(54, 2794);
+    new DataView(v6.buffer).setUint16(56, 1766);
+    assert.equal(arrives(rig, v6), true);
+    assert.equal(rig.nic.up().hashes![0]! >>> 0, 0x4020_7d3d);
     // No IP: no hash.
     frame.set([0x88, 0xcc], 12);
     assert.equal(arrives(rig, frame), true);
