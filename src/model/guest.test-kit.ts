@@ -190,7 +190,7 @@ export class Guest {
   }
   /** Rings the doorbell of queue 0. */
   ring(): void {
-    if (this.nic.chip.profile.registers.includes("multigigabit")) this.w16(TPPOLL, 1);
+    if (this.nic.chip.profile.mac.doorbell === "TPPOLL") this.w16(TPPOLL, 1);
     else this.w8(TxPoll, Poll.normalPriority);
   }
   /** As `put`, then rings the doorbell. */

@@ -236,7 +236,7 @@ export class Silicon {
   }
 
   #showLink(): void {
-    this.page.put(PHYstatus, this.chip.profile.registers.includes("multigigabit") ? 2 : 1, this.phy.status);
+    this.page.put(PHYstatus, this.chip.profile.mac.link === "PHYstatus16" ? 2 : 1, this.phy.status);
   }
 
   #linkChanged(): void {
