@@ -74,7 +74,7 @@ const numbers = (value: unknown): number => {
 
 /** A table with what is written at each speed of the link, where there is such. */
 const whole = ({ mac, phy, linkUp }: Chip["start"]): object =>
-  linkUp === undefined ? { mac, phy } : { mac, phy, linkUp: [10, 100, 1000].map(linkUp) };
+  linkUp === undefined ? { mac, phy } : { mac, phy, linkUp: Object.values(linkUp) };
 
 const summary = ({ start }: Chip): string => {
   const words = whole(start);

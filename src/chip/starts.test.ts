@@ -66,7 +66,7 @@ for (const chip of [...CHIPS, ...ANCESTORS] as readonly Chip[]) {
   const { start } = chip;
   test(`the start-up values of ${chip.key} are legal on its buses`, () => {
     assert.deepEqual(
-      [...start.mac, ...start.phy, ...[10, 100, 1000].flatMap((speed) => start.linkUp?.(speed) ?? [])].flatMap((step) =>
+      [...start.mac, ...start.phy, ...Object.values(start.linkUp ?? {}).flat()].flatMap((step) =>
         complaints(chip, step),
       ),
       [],

@@ -89,5 +89,5 @@ export interface Start {
   /** After a reset of the PHY, before it negotiates. */
   readonly phy: readonly Step[];
   /** Whenever the link has come up, by its speed in Mbit/s; nothing on most chips. */
-  readonly linkUp?: (speed: number) => readonly Step[];
+  readonly linkUp?: Readonly<Record<10 | 100 | 1000, readonly Step[]>>;
 }

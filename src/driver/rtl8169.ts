@@ -303,7 +303,7 @@ export class Nic {
 
   /** What the MAC needs at the speed of a link that has come up. A side bus that does not answer is counted. */
   #adaptTo({ speed }: LinkState): void {
-    const steps = this.#hw.start.linkUp?.(speed);
+    const steps = this.#hw.start.linkUp?.[speed as 10 | 100 | 1000];
     if (steps === undefined) return;
     try {
       run(this.#hw, steps, this.#mtu);

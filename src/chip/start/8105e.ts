@@ -63,7 +63,11 @@ const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19,
 // oxfmt-ignore
 export const START_8402: Start = {
   // For 10 Mbit/s. What Linux's r8169 writes; there is no other source.
-  linkUp: (speed) => [{ on: "eri", words: speed === 10 ? [[0x1d0, 0x4d02], [0x1dc, 0x060a]] : [[0x1d0, 0x0000]] }],
+  linkUp: {
+    10: [{ on: "eri", words: [[0x1d0, 0x4d02], [0x1dc, 0x060a]] }],
+    100: [{ on: "eri", words: [[0x1d0, 0x0000]] }],
+    1000: [{ on: "eri", words: [[0x1d0, 0x0000]] }],
+  },
   mac: [
     ENTRY_LATENCY,
     { on: "io32", words: [LEAVE_ASPM] },

@@ -107,23 +107,20 @@ const EEE_EXTENSION: Step = { extension: 0x20, words: [[0x15, 0, 1 << 8]] };
 const EEE_PARAMETER: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 13]] };
 const BIT_14: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 14]] };
 
-/**
- * Thresholds of the transmit FIFO by the speed of the link, and the packet filter reset once more (re_link_on_patch, method 39).
- * @param slow from this speed on, in Mbit/s, the second threshold is low
- */
-const thresholds =
-  (slow: 100 | 1000): NonNullable<Start["linkUp"]> =>
-  (speed) => [
-    {
-      on: "eri",
-      words: [[0x1bc, speed >= 1000 ? 0x11 : 0x1f], [0x1dc, speed >= slow ? 0x05 : 0x3f], ...FILTER_RESET],
-    },
-  ];
+/** Thresholds of the transmit FIFO, and the packet filter reset once more (re_link_on_patch). */
+const thresholds = (first: number, second: number): readonly Step[] => [
+  { on: "eri", words: [[0x1bc, first], [0x1dc, second], ...FILTER_RESET] },
+];
+
+/** 8168E-VL and 8411 (method 39). */
+const THRESHOLDS = { 10: thresholds(0x1f, 0x3f), 100: thresholds(0x1f, 0x05), 1000: thresholds(0x11, 0x05) } as const;
+/** Realtek's driver has 0x1f from 100 Mbit/s on, and 0x2d below, for the second one; these are what Linux writes. */
+const THRESHOLDS_8168F = { ...THRESHOLDS, 100: thresholds(0x1f, 0x3f) } as const;
 
 // prettier-ignore
 // oxfmt-ignore
 export const START_8168EVL: Start = {
-  linkUp: thresholds(100),
+  linkUp: THRESHOLDS,
   mac: [
     ENTRY_LATENCY,
     // Register 0 as the trace shows; Realtek's driver sets bit 3.
@@ -202,9 +199,6 @@ const channel = (level: number): readonly Step[] => [
 
 const PHY_8168F: readonly Step[] = [SPEED_DOWN, ...GREEN, EEE_EXTENSION, EEE_PARAMETER];
 
-/** Realtek's driver has 0x1f from 100 Mbit/s on, and 0x2d below, for the second threshold; these are what Linux writes. */
-const THRESHOLDS_8168F = thresholds(1000);
-
 export const START_8168F_480: Start = {
   linkUp: THRESHOLDS_8168F,
   mac: MAC_8168F,
@@ -220,7 +214,7 @@ export const START_8168F_481: Start = {
 // prettier-ignore
 // oxfmt-ignore
 export const START_8411: Start = {
-  linkUp: thresholds(100),
+  linkUp: THRESHOLDS,
   mac: [
     ...COMMON_8168F,
     // Config3: not ready for L2 and L3.
