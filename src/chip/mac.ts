@@ -117,16 +117,18 @@ export const MAC_8139CP: MacFacts = {
   drain: "none",
 };
 
-/** RTL8168B, 8101E and 8401. */
+/** RTL8168B and 8401. */
 export const MAC_8168B: MacFacts = {
   ...MAC_PCI,
   reportsOverflow: false,
   command: EXPRESS_COMMAND,
   commandAbove4GiB: 0,
   configuredOnceOn: false,
-  cleared: NO_BEACON,
   readRequest: SMALL_JUMBO_READS,
 };
+
+/** RTL8101E, which has no start-up values to clear it. */
+export const MAC_8101: MacFacts = { ...MAC_8168B, cleared: NO_BEACON };
 
 /** RTL8102E. */
 export const MAC_8102: MacFacts = { ...MAC_8168B, receiveConfig: RxConf.interrupt128 | BURST };
@@ -136,7 +138,8 @@ export const MAC_8168C: MacFacts = {
   receiveConfig: RxConf.interrupt128 | RxConf.multipleFetch | BURST,
 };
 
-export const MAC_8168D: MacFacts = { ...MAC_8102, cleared: NOTHING_CLEARED };
+/** RTL8168D: all as the 8102E. */
+export const MAC_8168D: MacFacts = MAC_8102;
 
 export const MAC_8168DP_28A: MacFacts = { ...MAC_8168D, readRequest: LARGE_READS, drain: "doorbell" };
 export const MAC_8168DP_28B: MacFacts = { ...MAC_8168DP_28A, transmitThreshold: { usual: 0x3f, jumbo: 0x24 } };

@@ -25,6 +25,7 @@ import {
   FRAMES_PCI,
 } from "./frames.ts";
 import {
+  MAC_8101,
   MAC_8102,
   MAC_8105,
   MAC_8125A,
@@ -139,7 +140,7 @@ export const PROFILES = {
     tally: { bytes: 64, clearable: false }, wake: { signal: "none", magic: "config3", passes: "address" }, leds: "nibbles",
   },
   "8101": {
-    function: EXPRESS_8168B, mac: MAC_8168B, frames: FRAMES_8101, queues: QUEUES_SINGLE, timers: 1,
+    function: EXPRESS_8168B, mac: MAC_8101, frames: FRAMES_8101, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues"],
     rxConfig: RX, txConfig: TX, phy: RTL8201, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "eeprom", addressCopies: [], management: undefined,
