@@ -250,17 +250,17 @@ export class Nic {
   }
 
   /**
-   * Rebuilds both rings with this many descriptors, as `setMtu` does for an MTU.
+   * Rebuilds both rings with this many descriptors, as `setMtu` does for an MTU, and returns the new `Link` as that does.
    * @throws {BadRingSize} before anything has changed; {DmaExhausted}, and the NIC is up with the rings it had; whatever else
    * `down` and `up` throw, and then the NIC is down
    */
-  setRings(slots: number): void {
+  setRings(slots: number): RunningNic | undefined {
     const before = this.#slots;
     this.#slots = checkSlots(this.chip, slots);
-    if (!this.running) return;
+    if (!this.running) return undefined;
     this.down();
     try {
-      this.up();
+      return this.up();
     } catch (error) {
       this.#slots = before;
       if (error instanceof DmaExhausted) this.up();
