@@ -46,23 +46,29 @@ export interface Rings {
 /** From any state, including one another driver left behind, to a running NIC with its interrupts masked. */
 export const bringUp = (hw: Hardware, rings: Rings): void => {
   const { io } = hw;
+  const { takeOver, configuredOnceOn } = hw.chip.profile.mac;
   maskInterrupts(hw);
   quiesce(hw);
-  TAKE_OVERS[hw.chip.profile.mac.takeOver](hw);
+  TAKE_OVERS[takeOver](hw);
   io.write8(Cfg9346, Lock.unlock);
   setOffloads(hw, rings);
   stopModeration(hw);
   clearSleep(hw);
-  if (!hw.chip.profile.mac.configuredOnceOn) configureTransmitter(hw, rings);
+  if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
   // The start values of some chips clear its bit.
   setReceiveFormat(hw, rings);
-  limitFrames(hw, rings);
+  limitReceive(hw, rings);
+  if (!configuredOnceOn) setTransmitThreshold(hw, rings);
+  allowJumbo(hw, rings);
   pointAtRings(hw, rings);
   io.write8(Cfg9346, Lock.lock);
   openGate(hw);
   io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
-  if (hw.chip.profile.mac.configuredOnceOn) configureTransmitter(hw, rings);
+  if (configuredOnceOn) {
+    configureTransmitter(hw);
+    setTransmitThreshold(hw, rings);
+  }
 };
 
 /** Stops both directions without losing what the FIFOs hold, then resets. Afterwards the chip touches no memory. */
@@ -125,24 +131,21 @@ const clearSleep = ({ io, chip }: Hardware): void => {
   if (config2 !== 0) io.update8(Config2, config2, 0);
 };
 
-const configureTransmitter = (hw: Hardware, { mtu }: Rings): void => {
-  const { transmitConfig, configuredOnceOn } = hw.chip.profile.mac;
-  hw.io.write32(TxConfig, transmitConfig);
-  if (configuredOnceOn) setTransmitThreshold(hw, mtu);
-};
+const configureTransmitter = ({ io, chip }: Hardware): void => io.write32(TxConfig, chip.profile.mac.transmitConfig);
 
-const setTransmitThreshold = ({ io, chip }: Hardware, mtu: number): void => {
+const setTransmitThreshold = ({ io, chip }: Hardware, { mtu }: Rings): void => {
   const { transmitThreshold } = chip.profile.mac;
   if (transmitThreshold !== undefined)
     io.write8(MaxTxPacketSize, mtu > STANDARD_MTU ? transmitThreshold.jumbo : transmitThreshold.usual);
 };
 
-/** How long frames may be, both ways. Configuration is unlocked. */
-const limitFrames = (hw: Hardware, { largestFrame, mtu }: Rings): void => {
-  const { io, chip } = hw;
-  const { mac, frames } = chip.profile;
-  if (mac.limitsReceive) io.write16(RxMaxSize, largestFrame);
-  if (!mac.configuredOnceOn) setTransmitThreshold(hw, mtu);
+const limitReceive = ({ io, chip }: Hardware, { largestFrame }: Rings): void => {
+  if (chip.profile.mac.limitsReceive) io.write16(RxMaxSize, largestFrame);
+};
+
+/** Switches jumbo frames on or off, on chips that have a switch. Configuration is unlocked. */
+const allowJumbo = ({ io, chip }: Hardware, { mtu }: Rings): void => {
+  const { frames } = chip.profile;
   if (frames.jumbo === undefined) return;
   const jumbo = mtu > STANDARD_MTU;
   for (const [register, bits] of [

@@ -12,10 +12,10 @@ export const Events = {
   broken: Intr.systemError,
 } as const;
 
+const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
+
 /** The events that a chip may interrupt for. A chip that stops on a bus error raises nothing else afterwards. */
 export const wantedEvents = (chip: Chip): number =>
-  (Events.receive & ~Intr.receiveFifoOverflow) |
-  (chip.profile.mac.reportsOverflow ? Intr.receiveFifoOverflow : 0) |
-  Events.transmit |
-  Events.link |
-  (raisesSpuriousSystemError(chip) ? 0 : Events.broken);
+  ALL &
+  ~(chip.profile.mac.reportsOverflow ? 0 : Intr.receiveFifoOverflow) &
+  ~(raisesSpuriousSystemError(chip) ? Events.broken : 0);

@@ -17,9 +17,7 @@ const pieces = (length: number, scattered: boolean): readonly number[] | undefin
   if (!scattered) return undefined;
   const head = 60;
   const middle = Math.min(16_384, Math.floor((length - head) / 2));
-  const rest = length - head - middle;
-  // A fragment's length has 16 bits.
-  return rest > 60_000 ? [head, middle, 30_000, rest - 30_000] : [head, middle, rest];
+  return [head, middle, length - head - middle];
 };
 
 /** What goes on the wire is what software would have sent. @throws an assertion with the combination in its message */
