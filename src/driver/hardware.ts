@@ -6,6 +6,7 @@ import type { Mmio } from "#kit/mmio.ts";
 import type { Program } from "./firmware.ts";
 import { INTERRUPTS, type InterruptRegisters } from "./interrupts.ts";
 import { type PhyBus, phyBusOf } from "./phy-bus.ts";
+import { SideBus } from "./side-bus.ts";
 
 /** A chip that has been identified. */
 export interface Card {
@@ -28,6 +29,7 @@ export class Overdue {
 
 export interface Hardware extends Card {
   readonly phy: PhyBus;
+  readonly side: SideBus;
   readonly interrupts: InterruptRegisters;
   /** What the chip is started with. */
   readonly start: Start;
@@ -40,6 +42,7 @@ export interface Hardware extends Card {
 export const hardwareOf = (card: Card, start: Start, firmware?: Program): Hardware => ({
   ...card,
   phy: phyBusOf(card),
+  side: new SideBus(card.io, card.clock),
   interrupts: INTERRUPTS[card.chip.profile.mac.interrupts],
   start,
   firmware,

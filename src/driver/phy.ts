@@ -16,8 +16,7 @@ import {
   PHYID1,
   PHYID2,
 } from "#chip/phy.ts";
-import { until } from "#kit/clock.ts";
-import { Timeout } from "#kit/errors.ts";
+import { expect } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
 import { macLink } from "./mac-link.ts";
 
@@ -70,8 +69,7 @@ export class Phy {
   /** Wakes the PHY up and resets it. @throws {Timeout} */
   reset(): void {
     this.write(BMCR, Bmcr.reset | Bmcr.autonegotiate);
-    if (!until(this.#hw.clock, RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0))
-      throw new Timeout({ what: "PHY reset", waitedMicros: RESET_LIMIT_MICROS });
+    expect(this.#hw.clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0);
   }
 
   /** Advertises every speed of the chip and starts over. Pause is not advertised with jumbo frames: the chip cannot do both. */

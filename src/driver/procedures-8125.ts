@@ -8,9 +8,6 @@ import { DLLPR, Dllpr, MISC_1, Misc1 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
 import { startSerdes } from "./serdes.ts";
-import { SideBus } from "./side-bus.ts";
-
-const sideBus = ({ io, clock }: Hardware): SideBus => new SideBus(io, clock);
 
 /** From this MTU on the thresholds follow another rule. */
 const LARGE_MTU = 9500;
@@ -22,7 +19,7 @@ const LARGE_MTU = 9500;
 const fifoThresholds =
   (full: (mtu: number) => number, empty: (mtu: number) => number) =>
   (hw: Hardware, mtu: number): void => {
-    const bus = sideBus(hw);
+    const bus = hw.side;
     bus.macWrite(0xc0a6, full(mtu) >> 4);
     bus.macWrite(0xc0aa, empty(mtu) >> 4);
   };
@@ -40,7 +37,7 @@ const swapBytes = (word: number): number => ((word & 0xff) << 8) | (word >> 8);
  * (rtl_init_software_variable: RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2). Done, it is not asked for again.
  */
 const swapPairs = (hw: Hardware): void => {
-  const bus = sideBus(hw);
+  const bus = hw.side;
   if ((bus.macRead(0xd442) & (1 << 5)) === 0 || (bus.phyRead(0xd068) & (1 << 1)) === 0) return;
   bus.phyUpdate(0xd068, 0x0007, 0x0001);
   const select = (pair: number): void => bus.phyUpdate(0xd068, 0x0018, pair << 3);
@@ -66,7 +63,7 @@ const PATCH_LIMIT_MICROS = 100_000;
 const phyPatch =
   (request: boolean) =>
   (hw: Hardware): void => {
-    const bus = sideBus(hw);
+    const bus = hw.side;
     bus.phyUpdate(Ocp.patchRequest, PATCH_REQUEST, request ? PATCH_REQUEST : 0);
     const done = (): boolean => ((bus.phyRead(Ocp.patchStatus) & PATCH_READY) !== 0) === request;
     if (!until(hw.clock, PATCH_LIMIT_MICROS, 100, done))
@@ -82,7 +79,7 @@ const PHY_POWER_SAVING = { address: 0xc416, off: 0x0500 } as const;
  * this chip it looks for 0x0050, for all others for what it then writes).
  */
 const phyPowerSavingOff = (hw: Hardware): void => {
-  const bus = sideBus(hw);
+  const bus = hw.side;
   const { address, off } = PHY_POWER_SAVING;
   if (bus.phyRead(address) === off) return;
   requestPhyPatch(hw);
@@ -93,7 +90,7 @@ const phyPowerSavingOff = (hw: Hardware): void => {
 
 /** The PHY's own interrupts: none, and those that came are forgotten when they are read (rtl_tgphy_irq_mask_and_ack). */
 const phyInterruptsOff = (hw: Hardware): void => {
-  const bus = sideBus(hw);
+  const bus = hw.side;
   bus.phyWrite(0xa4d2, 0);
   bus.phyRead(0xa4d4);
 };
@@ -107,7 +104,7 @@ const MANAGED: readonly number[] = [2, 3, 4];
  */
 const saveLinkPower = (hw: Hardware): void => {
   const { io, chip } = hw;
-  if (chip.profile.management !== undefined || MANAGED.includes(sideBus(hw).macRead(0xd006) & 0xff)) return;
+  if (chip.profile.management !== undefined || MANAGED.includes(hw.side.macRead(0xd006) & 0xff)) return;
   io.update8(DLLPR, 0, Dllpr.pfm | Dllpr.tenMegPowerSave);
   io.update8(MISC_1, 0, Misc1.pfmD3cold);
 };

@@ -8,7 +8,6 @@ import { PARAMETER_8168D, type Procedure } from "#chip/steps.ts";
 import { EFUSEAR, FLAG, IDR0, IDR4, SecMAC0, SecMAC4 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
 
 const FUSE_LIMIT_MICROS = 30_000;
 const BLANK = 0xff;
@@ -55,14 +54,13 @@ const copyAddressToSecond = ({ io }: Hardware): void => {
 };
 
 /** 8168E-VL: two more copies of the station address, the second two bytes further on. */
-const copyAddressToExtended = ({ io, clock }: Hardware): void => {
-  const bus = new SideBus(io, clock);
+const copyAddressToExtended = ({ io, side }: Hardware): void => {
   const low = io.read32(IDR0);
   const high = io.read32(IDR4) & 0xffff;
-  bus.eriWrite(0xe0, low);
-  bus.eriWrite(0xe4, high);
-  bus.eriWrite(0xf0, low << 16);
-  bus.eriWrite(0xf4, (low >>> 16) | (high << 16));
+  side.eriWrite(0xe0, low);
+  side.eriWrite(0xe4, high);
+  side.eriWrite(0xf0, low << 16);
+  side.eriWrite(0xf4, (low >>> 16) | (high << 16));
 };
 
 export const PROCEDURES_8168D = {

@@ -9,9 +9,6 @@ import type { Procedure } from "#chip/steps.ts";
 import { until } from "#kit/clock.ts";
 import { rw8 } from "#kit/mmio.ts";
 import type { Hardware } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
-
-const sideBus = ({ io, clock }: Hardware): SideBus => new SideBus(io, clock);
 
 /** 8168G: two settings of the PHY follow what it reports of its own (hw_phy_config_8168g_1). */
 const followPhyStatus = ({ phy }: Hardware): void => {
@@ -26,7 +23,7 @@ const followPhyStatus = ({ phy }: Hardware): void => {
  * (rtl8168h_require_adc_bias_patch_check).
  */
 const biasFromFuses = (hw: Hardware): void => {
-  const bus = sideBus(hw);
+  const bus = hw.side;
   bus.macWrite(0xdd02, 0x807d);
   const top = (bus.macRead(0xdd02) >> 7) & 1;
   const rest = bus.macRead(0xdd00);
@@ -43,7 +40,7 @@ const lengthForPairs = ({ phy }: Hardware): void => {
 /** 8168H and 8168FP: a millisecond in units of the PHY's own oscillator (MACFG_69: rg_saw_cnt). */
 const calibrateMillisecond = (hw: Hardware): void => {
   const count = hw.phy.read(19, 0xc42) & 0x3fff;
-  if (count > 0) sideBus(hw).macUpdate(0xd412, 0x0fff, Math.floor(16_000_000 / count) & 0x0fff);
+  if (count > 0) hw.side.macUpdate(0xd412, 0x0fff, Math.floor(16_000_000 / count) & 0x0fff);
 };
 
 const TRANSMIT_IDLE = 1 << 5;
@@ -61,7 +58,7 @@ const stopManagementMac =
     const { io, clock, chip, overdue } = hw;
     const { management } = chip.profile;
     if (management?.version === undefined) return;
-    const bus = sideBus(hw);
+    const bus = hw.side;
     const [address, bit] = management.enabled;
     if ((bus.outOfBandRead(address, base) & bit) === 0) return;
     const version = bus.outOfBandRead(management.version, base);
@@ -80,7 +77,7 @@ const PACKAGE_SERDES = 0x6;
 /** 8168FP: what depends on the package, and on whether a SerDes is in the PHY's place (hw_config_8168fp). */
 const fitPackage = (hw: Hardware): void => {
   const { io } = hw;
-  const bus = sideBus(hw);
+  const bus = hw.side;
   const kind = (bus.macRead(0xdc00) >> 3) & 0xf;
   const dash = kind === PACKAGE_DASH;
   bus.macWrite(0xea80, dash ? 3 : 0);

@@ -16,7 +16,6 @@ import {
 } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
 
 /** MAC-OCP 0xd006: what hangs on the MAC. */
 const MEDIUM = { address: 0xd006, mask: 0xff, fibre: 7 } as const;
@@ -52,7 +51,7 @@ const PAUSE_MTU = 1500;
 
 /** At 10 Gbit/s, the one speed that needs no choice by the user; nothing where a copper PHY is. */
 export const startSerdes = (hw: Hardware, mtu: number): void => {
-  const bus = new SideBus(hw.io, hw.clock);
+  const bus = hw.side;
   if ((bus.macRead(MEDIUM.address) & MEDIUM.mask) !== MEDIUM.fibre) return;
   // Out of 1000BASE-X, in case that is what it was left in.
   update(hw, 1, 31, 1 << 3, 0);

@@ -11,7 +11,6 @@ import { DeviceGone } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { setStationAddress, stationAddress } from "./bring-up.ts";
 import type { Hardware } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
 
 /** Extended register with the factory's address. */
 const MAC_COPY = 0xe0;
@@ -23,10 +22,7 @@ const bytesOf = (low: number, high: number): Uint8Array =>
 
 type Source = (hw: Hardware) => Uint8Array;
 
-const fromExtendedRegister: Source = ({ io, clock }) => {
-  const bus = new SideBus(io, clock);
-  return bytesOf(bus.eriRead(MAC_COPY), bus.eriRead(MAC_COPY + 4));
-};
+const fromExtendedRegister: Source = ({ side }) => bytesOf(side.eriRead(MAC_COPY), side.eriRead(MAC_COPY + 4));
 
 const fromBackupRegister: Source = ({ io }) => bytesOf(io.read32(BACKUP_ADDR0), io.read16(BACKUP_ADDR1));
 

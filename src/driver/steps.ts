@@ -4,7 +4,6 @@ import { rw16, rw32, rw8 } from "#kit/mmio.ts";
 import type { Hardware } from "./hardware.ts";
 import { runFirmware } from "./firmware.ts";
 import { PROCEDURES } from "./procedures.ts";
-import { SideBus } from "./side-bus.ts";
 
 interface Words {
   readonly read: (address: number) => number;
@@ -68,8 +67,7 @@ const onPage = ({ phy }: Hardware, page: number): Words => ({
   write: (register, value) => phy.write(register, value, page),
 });
 
-const spacesOf = ({ io, clock }: Hardware): Readonly<Record<Space, Words>> => {
-  const side = new SideBus(io, clock);
+const spacesOf = ({ io, side }: Hardware): Readonly<Record<Space, Words>> => {
   return {
     io8: { read: (at) => io.read8(rw8(at)), write: (at, value) => io.write8(rw8(at), value) },
     io16: { read: (at) => io.read16(rw16(at)), write: (at, value) => io.write16(rw16(at), value) },

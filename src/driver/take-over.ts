@@ -7,7 +7,6 @@ import type { TakeOver } from "#chip/mac.ts";
 import { MCU, Mcu } from "#chip/registers.ts";
 import { awaitState } from "./drain.ts";
 import type { Hardware } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
 
 const LINK_LIST = { address: 0xe8de, start: 1 << 14, done: 1 << 15 } as const;
 const LIMIT_MICROS = 4200;
@@ -20,22 +19,21 @@ const awaitList = (hw: Hardware): void =>
     () => (hw.io.read8(MCU) & Mcu.linkListReady) !== 0,
   );
 
-const begin = (hw: Hardware, bus: SideBus): void => {
+const begin = (hw: Hardware): void => {
   hw.io.update8(MCU, Mcu.nowOutOfBand, 0);
-  bus.macUpdate(LINK_LIST.address, LINK_LIST.start, 0);
+  hw.side.macUpdate(LINK_LIST.address, LINK_LIST.start, 0);
   awaitList(hw);
 };
 
 export const TAKE_OVERS: Readonly<Record<TakeOver, (hw: Hardware) => void>> = {
   none: () => {},
   "link-list"(hw) {
-    const bus = new SideBus(hw.io, hw.clock);
-    begin(hw, bus);
-    bus.macUpdate(LINK_LIST.address, 0, LINK_LIST.done);
+    begin(hw);
+    hw.side.macUpdate(LINK_LIST.address, 0, LINK_LIST.done);
     awaitList(hw);
   },
   "link-list-8125"(hw) {
-    begin(hw, new SideBus(hw.io, hw.clock));
+    begin(hw);
     awaitList(hw);
   },
 };

@@ -5,6 +5,7 @@ import { chipNamed } from "#chip/chips.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { Mmio } from "#kit/mmio.ts";
+import { hardwareOf } from "./hardware.ts";
 import { allocateTally, dumpTally } from "./tally.ts";
 
 const HIGH = 0x14;
@@ -30,7 +31,9 @@ const rig = (answers: boolean) => {
       if ((value & DUMP) !== 0) for (let i = 0; i < 64; i++) memory.bytes[i] = i + 1;
     },
   });
-  return { accesses, clock, dump: () => dumpTally({ io, clock, chip: chipNamed("rtl8168h")! }, memory) };
+  const chip = chipNamed("rtl8168h")!;
+  const hw = hardwareOf({ io, clock, chip }, chip.start);
+  return { accesses, clock, dump: () => dumpTally(hw, memory) };
 };
 
 test("the high half of the address is on the card before the low half, and the dump starts last", () => {

@@ -10,11 +10,9 @@ import {
   LongDump,
 } from "#chip/counters.ts";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
-import { until } from "#kit/clock.ts";
+import { expect } from "#kit/clock.ts";
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
-import { Timeout } from "#kit/errors.ts";
-import type { Card } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
+import type { Hardware } from "./hardware.ts";
 
 /** Each of the chip's counters, by its name in `chip/counters.ts`; those of the long dump where the chip has one. */
 export type Tally = Readonly<Record<CounterName, number> & Partial<Record<ExtendedCounterName, number>>>;
@@ -26,26 +24,25 @@ export const allocateTally = (dma: DmaDomain): DmaMemory =>
   dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });
 
 /** Reads the chip's counters. `memory` is from `allocateTally`. @throws {Timeout} */
-export const dumpTally = (card: Card, memory: DmaMemory): Tally => {
-  if (card.chip.profile.tally.bytes !== EXTENDED_DUMP_BYTES) return dump(card, memory, COUNTERS);
-  const bus = new SideBus(card.io, card.clock);
-  const before = bus.macRead(LongDump.macOcp);
-  bus.macWrite(LongDump.macOcp, before | LongDump.on);
+export const dumpTally = (hw: Hardware, memory: DmaMemory): Tally => {
+  if (hw.chip.profile.tally.bytes !== EXTENDED_DUMP_BYTES) return dump(hw, memory, COUNTERS);
+  const { side } = hw;
+  const before = side.macRead(LongDump.macOcp);
+  side.macWrite(LongDump.macOcp, before | LongDump.on);
   try {
-    return dump(card, memory, [...COUNTERS, ...EXTENDED_COUNTERS]);
+    return dump(hw, memory, [...COUNTERS, ...EXTENDED_COUNTERS]);
   } finally {
-    bus.macWrite(LongDump.macOcp, before);
+    side.macWrite(LongDump.macOcp, before);
   }
 };
 
-const dump = ({ io, clock }: Card, memory: DmaMemory, counters: readonly Counter[]): Tally => {
+const dump = ({ io, clock }: Hardware, memory: DmaMemory, counters: readonly Counter[]): Tally => {
   io.write32(DTCCRHigh, Math.floor(memory.iova / 2 ** 32));
   io.read32(DTCCRHigh);
   const low = memory.iova >>> 0;
   io.write32(DTCCR, low);
   io.write32(DTCCR, (low | Dtccr.dump) >>> 0);
-  if (!until(clock, LIMIT_MICROS, 10, () => (io.read32(DTCCR) & Dtccr.dump) === 0))
-    throw new Timeout({ what: "tally counters", waitedMicros: LIMIT_MICROS });
+  expect(clock, "tally counters", LIMIT_MICROS, 10, () => (io.read32(DTCCR) & Dtccr.dump) === 0);
   const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, EXTENDED_DUMP_BYTES);
   return Object.fromEntries(counters.map(({ name, offset, bytes }) => [name, read(view, offset, bytes)])) as Tally;
 };
