@@ -1,10 +1,18 @@
-/** Which of a model's registers a threaded bus may read from the shared page, and how. */
+/** The chip of a model, and which of its registers a threaded bus may read from the shared page. */
 import type { PageRules } from "#bus/threaded.ts";
-import type { Chip } from "#chip/chips.ts";
+import { type Chip, chipNamed } from "#chip/chips.ts";
 import { ISR0 } from "#chip/registers-8125.ts";
 import { ChipCmd, IntrStatus } from "#chip/registers.ts";
+import { OutOfRange } from "#kit/errors.ts";
 import { raisedAt, registerBytes } from "#model/registers/page.ts";
 import { readHasEffect } from "#model/registers/register-set.ts";
+
+/** @throws {OutOfRange} for a key that no chip has */
+export const modelChip = (key: string): Chip => {
+  const chip = chipNamed(key);
+  if (chip === undefined) throw new OutOfRange(`there is no chip ${key}`, "See `ferrule model chips` for the names.");
+  return chip;
+};
 
 export const modelPage = (chip: Chip): PageRules => ({
   bytes: registerBytes(chip),

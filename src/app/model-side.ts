@@ -1,14 +1,13 @@
 /** The model and the far end of its wire, for the loop of a data-plane thread. */
-import { chipNamed } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
-import { OutOfRange } from "#kit/errors.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import type { Link } from "#sys/link-settings.ts";
 import type { Poller } from "#sys/poll.ts";
 import type { Memory } from "#wire/memory.ts";
 import { FirstLosses } from "./first-losses.ts";
+import { modelChip } from "./model-page.ts";
 import { plainError } from "./plain-error.ts";
 import type { ModelTask, Report } from "./session-messages.ts";
 import type { PauseCounts } from "./pauses.ts";
@@ -41,9 +40,7 @@ export class ModelSide implements Disposable {
     this.#clock = parts.clock;
     this.#page = new StatisticsPage(task.statistics, WIRE_COUNTERS);
     this.#losses = new FirstLosses((event) => parts.report({ report: "event", event }));
-    const chip = chipNamed(task.chip);
-    if (chip === undefined)
-      throw new OutOfRange(`there is no chip ${task.chip}`, "See `ferrule model chips` for the names.");
+    const chip = modelChip(task.chip);
     this.model = new Rtl8169({
       chip,
       mac: task.mac,

@@ -1,6 +1,5 @@
 /** Brings a NIC up: makes the memory that its threads share, starts the threads in order, and releases everything at the end. */
 import { createChannel } from "#bus/threaded.ts";
-import { chipNamed } from "#chip/chips.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
 import { EventFd } from "#sys/eventfd.ts";
@@ -11,7 +10,7 @@ import { formatMac } from "#wire/mac.ts";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import { EventFeed } from "./event-feed.ts";
 import { Follower } from "./follower.ts";
-import { modelPage } from "./model-page.ts";
+import { modelChip, modelPage } from "./model-page.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./session-messages.ts";
 import type {
   DeviceSpec,
@@ -86,7 +85,7 @@ const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTa
   return {
     channel: createChannel(scope, {
       name: `model:${chip}`,
-      rules: modelPage(chipNamed(chip)!),
+      rules: modelPage(modelChip(chip)),
       dma: memory.buffer,
       dmaBytes: DMA_BYTES,
     }),

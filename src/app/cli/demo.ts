@@ -101,7 +101,7 @@ export const demo = command({
     chip: {
       kind: "value",
       placeholder: "CHIP",
-      summary: "a drivable chip of `ferrule model chips`",
+      summary: "a chip of `ferrule model chips`",
       default: "rtl8168h",
     },
     wire: {

@@ -1,11 +1,9 @@
 /** A server's thread: clients, wire and timers in one loop that waits in one poll(2). */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { VfioUserServer } from "#bus/vfio-user/server.ts";
-import { chipNamed } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { RealClock, Timers } from "#kit/clock.ts";
-import { OutOfRange } from "#kit/errors.ts";
 import { Trace } from "#model/observation/trace.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
@@ -13,6 +11,7 @@ import { Vigil } from "#sys/vigil.ts";
 import { FirstLosses } from "../first-losses.ts";
 import { plainError } from "../plain-error.ts";
 import type { PauseCounts } from "../pauses.ts";
+import { modelChip } from "../model-page.ts";
 import { StatisticsPage } from "../statistics-page.ts";
 import { type Chores, Housekeeping, runThread } from "../thread.ts";
 import { type FarEnd, openFarEnd } from "../wires/far-end.ts";
@@ -59,9 +58,7 @@ class Service implements Disposable, Chores {
     this.#tell = tell;
     this.#bell = EventFd.attach(task.control);
     this.#page = new StatisticsPage(task.statistics, SERVE_COUNTERS);
-    const chip = chipNamed(task.chip);
-    if (chip === undefined)
-      throw new OutOfRange(`there is no chip ${task.chip}`, "See `ferrule model chips` for the names.");
+    const chip = modelChip(task.chip);
     const trouble = (error: Error): void => this.#warn(error);
     this.#capture =
       task.capture === undefined

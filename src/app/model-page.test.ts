@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CHIPS } from "#chip/chips.ts";
+import { modelChip, modelPage } from "./model-page.ts";
+
+test("a key that no chip has is an error with a hint, and not a crash", () => {
+  for (const key of ["", "rtl9999", "constructor"])
+    assert.throws(() => modelChip(key), { code: "OUT_OF_RANGE", hint: /model chips/ });
+});
+
+test("the page of every chip has room for its registers, and its last word for the count of events", () => {
+  for (const { key } of CHIPS) {
+    const chip = modelChip(key);
+    const { bytes, eventsWord, registers } = modelPage(chip);
+    assert.ok(bytes >= chip.profile.function.windowBytes && bytes % 4096 === 0, key);
+    assert.equal(4 * eventsWord, bytes - 4, key);
+    assert.equal(registers, chip.profile.function.registersBar, key);
+  }
+});
