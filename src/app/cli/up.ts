@@ -1,21 +1,15 @@
 /** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
 import { join } from "node:path";
 import { CHIPS } from "#chip/chips.ts";
-import { privileges } from "#sys/privileges.ts";
 import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/here.ts";
 import { openSession } from "../open-session.ts";
-import type { DeviceSpec, ModelSpec, Session, SessionEvent, SessionOptions } from "../session.ts";
-import type { Statistics } from "../counters.ts";
+import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
-import { ThreadFailure } from "../worker-thread.ts";
-import { command, Exit } from "./command.ts";
-import { ControlServer } from "../control/up-control.ts";
-import { within } from "./limit.ts";
-import { liveView } from "./live-view.ts";
-import { type Level, LOG_OPTIONS, parseLevel } from "./log.ts";
+import { bringUp } from "./bring-up.ts";
+import { command } from "./command.ts";
+import { LOG_OPTIONS, parseLevel } from "./log.ts";
 import { besideOutputs } from "./output.ts";
-import { Reporter } from "./reporter.ts";
 import {
   type Device,
   parseDevice,
@@ -25,114 +19,10 @@ import {
   parseSocketMode,
   parseStationAddress,
 } from "./spec.ts";
-import { type Stop, stopAtSignals } from "./stop.ts";
-import type { Terminal } from "./terminal.ts";
-import { eventLine, type UpEvent } from "./up-events.ts";
+import { stopAtSignals } from "./stop.ts";
 import { WrongUsage } from "./usage.ts";
 
-/** Milliseconds between two pictures of the live view. */
-const REDRAW = 200;
 const RESPONDER = "responder";
-/** Milliseconds the threads may take to come to an end. */
-const CLOSING = 15_000;
-
-export interface UpRequest {
-  readonly session: SessionOptions;
-  readonly interfaceName: string;
-  /** As they were typed. */
-  readonly device: string;
-  /** Undefined where the wire is somebody else's. */
-  readonly wire: string | undefined;
-  readonly json: boolean;
-  readonly level: Level;
-}
-
-/** Until someone asks to stop, or the session ends by itself. Resolves with the reason; throws the session's error. */
-const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
-  const end = await Promise.race([stop.asked, failed]);
-  if (end instanceof ThreadFailure) throw end;
-  return end;
-};
-
-/** Puts a running session on show until it ends, and takes it down. Returns its last counters. */
-const attend = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
-  const failed = Promise.withResolvers<ThreadFailure>();
-  const { interfaceName, json, level, wire } = request;
-  const reporter = new Reporter<UpEvent>(terminal.out, {
-    json,
-    level,
-    lines: (event, stream) => [eventLine(interfaceName, event, stream)],
-    about: { interface: interfaceName },
-  });
-  let last: Statistics;
-  let reason = "failed";
-  try {
-    using showing = reporter;
-    showing.report({
-      kind: "up",
-      facts: session.facts,
-      ...(wire === undefined ? {} : { wire }),
-      pid: process.pid,
-      privileges: privileges(),
-    });
-    let carrier = false;
-    session.onEvent((event: SessionEvent) => {
-      // Coming out of reset the PHY reports that there is no link yet: no news.
-      const news = event.kind !== "carrier" || event.up !== carrier;
-      if (event.kind === "carrier") carrier = event.up;
-      if (news) reporter.report(event);
-      if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
-    });
-    const { facts } = session;
-    showing.watch({
-      read: () => session.statistics(),
-      draw: (reading, columns) => liveView({ facts, wire, ...reading }, terminal.out, columns),
-      redrawMillis: REDRAW,
-    });
-    reason = await untilTheEnd(stop, failed.promise);
-  } finally {
-    last = session.statistics();
-    await within(session.close(), `taking ${interfaceName} down`, CLOSING);
-    reporter.report({ kind: "down", reason, statistics: last });
-  }
-};
-
-/** Runs `ferrule up`; `open` and `stop` are the process's own except in tests. */
-export const bringUp = async (
-  request: UpRequest,
-  terminal: Terminal,
-  open: (options: SessionOptions, stop: AbortSignal) => Promise<Session>,
-  stop: Stop,
-): Promise<Exit> => {
-  const { interfaceName, device, wire } = request;
-  const start = performance.now();
-  const ended = Promise.withResolvers<void>();
-  const about = { interface: interfaceName, pid: process.pid };
-  let session: Session | undefined;
-  await using control = await ControlServer.open(interfaceName, {
-    status: () => ({
-      ...about,
-      now: session?.interfaceName ?? interfaceName,
-      device,
-      wire,
-      upSeconds: (performance.now() - start) / 1000,
-    }),
-    down: async () => {
-      stop.ask("ferrule down");
-      await ended.promise;
-      return about;
-    },
-  });
-  try {
-    session = await open(request.session, stop.signal);
-    await attend(session, stop, request, terminal);
-    return Exit.done;
-  } finally {
-    ended.resolve();
-    // The answer to `down` leaves before the name is given up.
-    void control;
-  }
-};
 
 /** What gives access to a card. */
 const groupFiles = (address: string): readonly string[] => {

@@ -5,7 +5,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { ask, NotRunning } from "../control/up-control.ts";
 import { Stop } from "./stop.ts";
 import { FakeSession, recordedTerminal, statisticsOf } from "./terminal.test-kit.ts";
-import { bringUp } from "./up.ts";
+import { bringUp } from "./bring-up.ts";
 
 let last = 0;
 
