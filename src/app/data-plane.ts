@@ -34,7 +34,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
   const device = (): PciDevice => (reached = reach());
   using driver = new DriverSide(task, { device, clock: new RealClock(), report });
   using chores = new Housekeeping(driver);
-  const control = new Control(task.control, port, (command) => driver.follow(command));
+  const control = new Control(task.control, port, (command) => driver.obey(command));
   const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);
   const poller = new Poller([driver.interruptFd!, driver.hostFd, control.fd, ...going]);
   /** @throws why the device has to be let go */
@@ -58,10 +58,13 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
       if (!more) return "idle";
       return drained ? "hostDrained" : "busy";
     },
-    housekeep: () => chores.run(),
+    housekeep: () => {
+      driver.operations.run();
+      chores.run();
+    },
     wait: (block) => {
       poller.include(HOST, !driver.stalled);
-      if (poller.wait(block ? (driver.stalled ? 1 : LONGEST_WAIT_MILLIS) : 0) === 0) {
+      if (poller.wait(block ? (driver.stalled || driver.operations.pending ? 1 : LONGEST_WAIT_MILLIS) : 0) === 0) {
         // A card that was pulled may have had no time to say so.
         if (block) checkDevice();
         return;

@@ -95,7 +95,7 @@ class Bench implements Disposable {
 
   /** The interface has this MTU now, and nothing else has changed. */
   follow(mtu: number): void {
-    this.driver.follow({ command: "follow", mtu, address: MAC, filter: EVERY_GROUP });
+    this.driver.obey({ command: "follow", mtu, address: MAC, filter: EVERY_GROUP });
   }
 
   /** As the thread does once it runs; nobody takes the interface's descriptor that comes with it. */
@@ -121,6 +121,18 @@ class Bench implements Disposable {
 }
 
 const second = 1_000_000;
+
+test("an operation is carried out between rounds and answered", { skip }, () => {
+  using bench = new Bench();
+  bench.driver.obey({ command: "operate", id: 7, operation: "driver", argument: {} });
+  assert.equal(bench.driver.operations.pending, true);
+  bench.driver.operations.run();
+  assert.deepEqual(bench.reports.at(-1), {
+    report: "answer",
+    id: 7,
+    value: { chip: "RTL8168h/8111h", firmware: "", bus: "model:rtl8168h" },
+  });
+});
 
 test("a NIC whose every memory access fails is restarted as often as the budget says, then given up", { skip }, () => {
   using bench = new Bench();

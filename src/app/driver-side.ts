@@ -14,8 +14,10 @@ import { DriverStatistics } from "./driver-statistics.ts";
 import { firmwareFiles } from "./firmware-files.ts";
 import { agreeOnMtu, InterfaceSettings } from "./interface-settings.ts";
 import { LinkReport } from "./link-report.ts";
+import { OPERATIONS } from "./ethtool/operations.ts";
+import { Operations } from "./operations.ts";
 import { plainError } from "./plain-error.ts";
-import type { DriverTask, FollowCommand, OpenTap, Report } from "./session-messages.ts";
+import type { DriverCommand, DriverTask, OpenTap, Report } from "./session-messages.ts";
 import { Napi } from "./napi.ts";
 import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { isFinal, Recovery } from "./recovery.ts";
@@ -29,6 +31,7 @@ const SEND_ARENA_BYTES = 4 << 20;
 
 export class DriverSide implements Disposable {
   readonly napi: Napi;
+  readonly operations: Operations;
   /** For poll(2): the NIC's interrupt, where the bus has a descriptor for it. */
   readonly interruptFd: number | undefined;
   readonly #scope: DisposableStack;
@@ -84,6 +87,14 @@ export class DriverSide implements Disposable {
     );
     this.#nic = this.#bound.driver;
     this.napi = new Napi(this.#nic, (events) => this.#handle(events));
+    this.operations = scope.use(
+      new Operations({
+        table: OPERATIONS,
+        on: { nic: this.#nic, bus: this.#device.name },
+        clock: parts.clock,
+        report: parts.report,
+      }),
+    );
     this.#statistics = new DriverStatistics(task.statistics, this.#nic, parts.report);
     this.#settings = new InterfaceSettings({
       nic: this.#nic,
@@ -163,9 +174,10 @@ export class DriverSide implements Disposable {
     return !this.hostDrained || this.#nic.waiting;
   }
 
-  /** Users have changed the interface's MTU, address or filter: so does the NIC. */
-  follow(command: FollowCommand): void {
-    this.#settings.apply(command);
+  /** Users have changed the interface's MTU, address or filter, or ask for an operation. */
+  obey(command: DriverCommand): void {
+    if (command.command === "follow") this.#settings.apply(command);
+    else this.operations.submit(command);
   }
 
   /** Writes out what the capture holds back. */

@@ -35,7 +35,7 @@ runThread((port, report) => {
   };
   using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
   using chores = new Housekeeping(driver, side);
-  const control = new Control(driverTask.control, port, (command) => driver.follow(command));
+  const control = new Control(driverTask.control, port, (command) => driver.obey(command));
   const poller = new Poller([control.fd, driver.hostFd, -1]);
   driver.announce();
   const { napi } = driver;
@@ -49,11 +49,15 @@ runThread((port, report) => {
       napi.interrupt();
       return came + driver.pump() > 0 ? "busy" : "idle";
     },
-    housekeep: () => chores.run(),
+    housekeep: () => {
+      driver.operations.run();
+      chores.run();
+    },
     wait: (block) => {
       poller.include(HOST, !driver.stalled);
       side.arm(poller, WIRE);
-      if (poller.wait(block ? side.pollTimeout() : 0) > 0 && poller.ready(CONTROL)) control.handle();
+      const longest = block ? (driver.operations.pending ? 1 : Infinity) : 0;
+      if (poller.wait(Math.min(side.pollTimeout(), longest)) > 0 && poller.ready(CONTROL)) control.handle();
     },
   });
   chores.publish();

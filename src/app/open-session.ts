@@ -10,6 +10,7 @@ import { formatMac } from "#wire/mac.ts";
 import { entryBeside, prepareThreads } from "./compiled-code.ts";
 import { EventFeed } from "./event-feed.ts";
 import { Follower } from "./follower.ts";
+import type { Argument } from "./operations.ts";
 import { modelChip, modelPage } from "./model-page.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./session-messages.ts";
 import type {
@@ -21,6 +22,7 @@ import type {
   SessionFacts,
   SessionOptions,
 } from "./session.ts";
+import { Requests } from "./requests.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./counters.ts";
 import { socketsOf } from "./wires/wire-spec.ts";
@@ -196,7 +198,11 @@ class OpenSession implements Session {
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
   // The interface goes with the thread that served it.
-  readonly #events = new EventFeed<SessionEvent>(() => this.#follower[Symbol.dispose]());
+  readonly #events = new EventFeed<SessionEvent>((failure) => {
+    this.#follower[Symbol.dispose]();
+    this.#requests.end(failure);
+  });
+  readonly #requests: Requests;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -215,6 +221,7 @@ class OpenSession implements Session {
     this.facts = driver.facts;
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
+    this.#requests = new Requests((command) => driver.thread.tell(command));
     this.#follower = scope.use(
       new Follower({
         tap: driver.tap,
@@ -239,6 +246,10 @@ class OpenSession implements Session {
     return { ...this.#driverCounters.read(), ...this.#wireCounters.read() };
   }
 
+  operate(operation: string, argument: Argument): Promise<object> {
+    return this.#requests.ask(operation, argument);
+  }
+
   onEvent(listener: (event: SessionEvent) => void): void {
     this.#events.listen(listener);
   }
@@ -255,6 +266,7 @@ class OpenSession implements Session {
 
   close(): Promise<void> {
     this.#events.close();
+    this.#requests.end(new Revoked("the session"));
     this.#closing ??= this.#scope.disposeAsync();
     return this.#closing;
   }
@@ -264,6 +276,7 @@ class OpenSession implements Session {
   }
 
   #hear(report: Report): void {
+    if (report.report === "answer") this.#requests.hear(report);
     if (report.report === "mtuRefused") this.#follower.refuse(report.mtu, report.error);
     if (report.report !== "event") return;
     if (report.event.kind === "carrier") this.#follower.carrier(report.event);

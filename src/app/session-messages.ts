@@ -2,6 +2,7 @@
 import type { ThreadedChannel } from "#bus/threaded.ts";
 import type { ReceiveFilter } from "#driver/receive-filter.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
+import type { Argument } from "./operations.ts";
 import type { PlainError } from "./plain-error.ts";
 import type { HostSpec, SessionEvent, SessionFacts } from "./session.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
@@ -60,8 +61,24 @@ export interface FollowCommand {
   readonly filter: ReceiveFilter;
 }
 
+/** To the driver's thread: an operation that another process asked for. It is answered once, under the same number. */
+export interface OperateCommand {
+  readonly command: "operate";
+  readonly id: number;
+  readonly operation: string;
+  readonly argument: Argument;
+}
+
+/** From the driver's thread. */
+export type AnswerReport = { readonly report: "answer"; readonly id: number } & (
+  | { readonly value: object; readonly error?: never }
+  | { readonly error: PlainError; readonly value?: never }
+);
+
 /** To either thread. */
-export type Command = { readonly command: "close" } | FollowCommand;
+export type Command = { readonly command: "close" } | DriverCommand;
+/** To the driver's thread only. */
+export type DriverCommand = FollowCommand | OperateCommand;
 
 /** A descriptor of the host's TAP, which the receiver owns. */
 export interface OpenTap {
@@ -76,4 +93,5 @@ export type Report =
   | { readonly report: "event"; readonly event: SessionEvent }
   /** The chip refused an MTU, and still has `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
+  | AnswerReport
   | { readonly report: "closed" };

@@ -1,5 +1,6 @@
 /** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
 import type { Statistics } from "./counters.ts";
+import type { Argument } from "./operations.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
 
 /** Where the driver's side ends: a TAP interface with offloads. */
@@ -86,6 +87,8 @@ export interface Session extends AsyncDisposable {
   readonly interfaceName: string;
   /** Reads all counters, consistently within each thread. */
   statistics(): Statistics;
+  /** Has the driver's thread carry out an operation of `operations.ts`. @throws {ThreadFailure} with its error; {TookTooLong} */
+  operate(operation: string, argument: Argument): Promise<object>;
   onEvent(listener: (event: SessionEvent) => void): void;
   /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
   carrier(limitMillis: number): Promise<void>;

@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
 import { plainError } from "./plain-error.ts";
-import type { Command, FollowCommand, Report } from "./session-messages.ts";
+import type { Command, DriverCommand, Report } from "./session-messages.ts";
 import { NO_PAUSES, type PauseCounts, Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
@@ -60,14 +60,14 @@ export class Control {
   readonly fd: number;
   readonly #bell: EventFd;
   readonly #port: MessagePort;
-  readonly #onFollow: (command: FollowCommand) => void;
+  readonly #onCommand: (command: DriverCommand) => void;
   closing = false;
 
-  constructor(fd: number, port: MessagePort, onFollow: (command: FollowCommand) => void) {
+  constructor(fd: number, port: MessagePort, onCommand: (command: DriverCommand) => void) {
     this.fd = fd;
     this.#bell = EventFd.attach(fd);
     this.#port = port;
-    this.#onFollow = onFollow;
+    this.#onCommand = onCommand;
   }
 
   /** Carries out what has come. */
@@ -76,7 +76,7 @@ export class Control {
     for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
       const command = m.message as Command;
       if (command.command === "close") this.closing = true;
-      else this.#onFollow(command);
+      else this.#onCommand(command);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** A NIC that `ferrule up` brings up: shown while it runs, reached over its control socket, taken down at the end. */
 import { privileges } from "#sys/privileges.ts";
-import { ControlServer } from "../control/up-control.ts";
+import { ControlServer, StillStarting } from "../control/up-control.ts";
 import type { Statistics } from "../counters.ts";
 import type { Session, SessionEvent, SessionOptions } from "../session.ts";
 import { ThreadFailure } from "../worker-thread.ts";
@@ -103,6 +103,10 @@ export const bringUp = async (
       stop.ask("ferrule down");
       await ended.promise;
       return about;
+    },
+    operate: async (operation, argument) => {
+      if (session === undefined) throw new StillStarting(interfaceName);
+      return await session.operate(operation, argument);
     },
   });
   try {

@@ -63,6 +63,9 @@ export class FakeSession implements Session {
   statistics(): Statistics {
     return this.now;
   }
+  async operate(operation: string, argument: object): Promise<object> {
+    return { operation, argument };
+  }
   onEvent(listener: (event: SessionEvent) => void): void {
     this.#listener = listener;
   }

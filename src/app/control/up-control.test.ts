@@ -14,13 +14,35 @@ let last = 0;
 const freshName = (): string => `t${process.pid}.${++last}`;
 
 const STATUS = { interface: "fe0", now: "fe0", device: "model:rtl8168h", wire: "responder", pid: 7, upSeconds: 1 };
-const handlers: ControlHandlers = { status: () => STATUS, down: async () => ({ interface: "fe0", pid: 7 }) };
+const handlers: ControlHandlers = {
+  status: () => STATUS,
+  down: async () => ({ interface: "fe0", pid: 7 }),
+  operate: async (operation, argument) => ({ operation, argument }),
+};
 
 test("answers what it is asked", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
   assert.deepEqual(await ask(name, { command: "down" }), { interface: "fe0", pid: 7 });
+});
+
+test("passes an operation on, with a flat argument and a name of bounded length", async () => {
+  const name = freshName();
+  await using _control = await ControlServer.open(name, handlers);
+  const request = { command: "operate", operation: "rings", argument: { rx: 64, table: [0, 1] } } as const;
+  assert.deepEqual(await ask(name, request), { operation: "rings", argument: { rx: 64, table: [0, 1] } });
+  const long = (await ask(name, { ...request, operation: "x".repeat(5000) })) as { operation: string };
+  assert.equal(long.operation.length, 40);
+});
+
+test("an operation without a name, with a nested argument or without one is no request", async () => {
+  const name = freshName();
+  await using _control = await ControlServer.open(name, handlers);
+  for (const rest of ['"operation":"x"', '"operation":1,"argument":{}', '"operation":"x","argument":{"a":{"b":1}}'])
+    assert.match(await sayRaw(name, `{"command":"operate",${rest}}\n`), /"code":"BAD_REPLY"/);
+  const deep = "[".repeat(30_000) + "]".repeat(30_000);
+  assert.match(await sayRaw(name, `{"command":"operate","operation":"x","argument":${deep}}\n`), /"code":"BAD_REPLY"/);
 });
 
 test("the answer to `down` comes when everything is down, and not before", async () => {

@@ -9,10 +9,15 @@
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import type { Peer } from "#sys/unix-socket.ts";
+import { type Argument, isArgument } from "../operations.ts";
 import { exchange, ExchangeServer, PROMPT_MILLIS, Stranger } from "./exchange.ts";
 import { findHolder, plainAddress, spareAddress } from "./holder.ts";
 
-export type Request = { readonly command: "status" } | { readonly command: "down" };
+export type Request =
+  | { readonly command: "status" }
+  | { readonly command: "down" }
+  /** An operation of `operations.ts`, carried out in the driver's thread. */
+  | { readonly command: "operate"; readonly operation: string; readonly argument: Argument };
 
 /** What `status` tells. */
 export interface Status {
@@ -46,8 +51,20 @@ export class NotRunning extends FerruleError {
   }
 }
 
+/** Letters of an operation's name: it is repeated in an error. */
+const LONGEST_NAME = 40;
+
 const whoIs = (name: string, { device, pid, now }: Status): string =>
   `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
+
+/** It has been started, and has no NIC to work on yet. */
+export class StillStarting extends FerruleError {
+  readonly code = "STILL_STARTING";
+  readonly hint = "Wait until `ferrule up` reports that it is up, then try again.";
+  constructor(name: string) {
+    super(`${name} is still being brought up`);
+  }
+}
 
 /** The name is taken by another `ferrule up`. */
 export class AlreadyUp extends FerruleError {
@@ -60,14 +77,18 @@ export class AlreadyUp extends FerruleError {
 }
 
 const parseRequest = (value: unknown): Request | undefined => {
-  const command = (value as { command?: unknown } | null | undefined)?.command;
-  return command === "status" || command === "down" ? { command } : undefined;
+  const { command, operation, argument } = (value ?? {}) as Partial<Record<string, unknown>>;
+  if (command === "status" || command === "down") return { command };
+  const isOperation = command === "operate" && typeof operation === "string" && isArgument(argument);
+  return isOperation ? { command, operation: operation.slice(0, LONGEST_NAME), argument } : undefined;
 };
 
 export interface ControlHandlers {
   status(): Status;
   /** Resolves once everything is down. */
   down(): Promise<Down>;
+  /** @throws whatever keeps the operation from being carried out */
+  operate(operation: string, argument: Argument): Promise<object>;
 }
 
 /** Listens there. False when the address is taken. */
@@ -90,8 +111,10 @@ export class ControlServer implements AsyncDisposable {
   private constructor(handlers: ControlHandlers) {
     this.#server = new ExchangeServer({
       parse: parseRequest,
-      answer: async ({ command }): Promise<Status | Down> =>
-        command === "down" ? await handlers.down() : handlers.status(),
+      answer: async (request): Promise<object> => {
+        if (request.command === "operate") return await handlers.operate(request.operation, request.argument);
+        return request.command === "down" ? await handlers.down() : handlers.status();
+      },
       ready: this.#taken.promise,
     });
   }

@@ -1,0 +1,5 @@
+/** Every operation of `ferrule ethtool` in the driver's thread, by the name under which it is requested. */
+import type { Operation } from "../operations.ts";
+import { driver } from "./driver.ts";
+
+export const OPERATIONS: Readonly<Record<string, Operation>> = { driver };

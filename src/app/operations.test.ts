@@ -1,0 +1,150 @@
+/** Operations in the driver's thread: in slices, in order, each answered once. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Nic } from "#driver/rtl8169.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { DeviceGone, OutOfRange } from "#kit/errors.ts";
+import { type Argument, isArgument, type Operation, OPERATION_MICROS, Operations } from "./operations.ts";
+import type { Report } from "./session-messages.ts";
+
+/** Operations over a NIC that nothing here touches. */
+const bench = (table: Readonly<Record<string, Operation>>) => {
+  const clock = new VirtualClock();
+  const reports: Report[] = [];
+  const on = { nic: {} as Nic, bus: "model" };
+  const operations = new Operations({ table, on, clock, report: (report) => reports.push(report) });
+  let id = 0;
+  const ask = (operation: string, argument: Argument = {}): void =>
+    operations.submit({ command: "operate", id: ++id, operation, argument });
+  const codes = (): unknown[] => reports.map((each) => (each.report === "answer" ? each.error?.code : undefined));
+  return { clock, reports, operations, ask, codes };
+};
+
+test("an operation is answered under its own number, in the order in which it was asked for", () => {
+  const { reports, operations, ask } = bench({ echo: (_, argument) => argument });
+  ask("echo", { a: 1 });
+  ask("echo", { b: [1, 2] });
+  assert.equal(operations.pending, true);
+  operations.run();
+  assert.deepEqual(reports, [
+    { report: "answer", id: 1, value: { a: 1 } },
+    { report: "answer", id: 2, value: { b: [1, 2] } },
+  ]);
+  assert.equal(operations.pending, false);
+});
+
+test("a slow operation gives the thread back between its steps, and others wait for it", () => {
+  const { clock, reports, operations, ask } = bench({
+    *slow() {
+      for (let step = 0; step < 5; step++) {
+        clock.delay(150);
+        yield;
+      }
+      return { steps: 5 };
+    },
+    quick: () => ({}),
+  });
+  ask("slow");
+  ask("quick");
+  let slices = 0;
+  for (; operations.pending; slices++) {
+    const before = clock.now();
+    operations.run();
+    assert.ok(clock.now() - before <= 300, "a slice is over once a step ends after its limit");
+  }
+  assert.equal(slices, 3);
+  assert.deepEqual(
+    reports.map((each) => each.report === "answer" && each.id),
+    [1, 2],
+  );
+});
+
+test("what an operation throws is its answer; the next one is carried out", () => {
+  const { operations, ask, codes } = bench({
+    picky: () => {
+      throw new OutOfRange("no");
+    },
+    *late() {
+      yield;
+      throw new OutOfRange("still no");
+    },
+    quick: () => ({}),
+  });
+  for (const name of ["picky", "late", "toString", "missing", "quick"]) ask(name);
+  operations.run();
+  assert.deepEqual(codes(), ["OUT_OF_RANGE", "OUT_OF_RANGE", "UNKNOWN_OPERATION", "UNKNOWN_OPERATION", undefined]);
+});
+
+test("a device that has gone ends the thread's work too, after the answer", () => {
+  const { operations, ask, codes } = bench({
+    gone: () => {
+      throw new DeviceGone("IntrStatus");
+    },
+  });
+  ask("gone");
+  assert.throws(() => operations.run(), DeviceGone);
+  assert.deepEqual(codes(), ["DEVICE_GONE"]);
+});
+
+test("an operation without an end is ended, and puts back what it changed", () => {
+  let restored = false;
+  const { clock, operations, ask, codes } = bench({
+    *endless() {
+      try {
+        for (;;) yield clock.delay(1000);
+      } finally {
+        restored = true;
+      }
+    },
+  });
+  ask("endless");
+  for (const end = clock.now() + 2 * OPERATION_MICROS; operations.pending && clock.now() < end;) operations.run();
+  assert.deepEqual(codes(), ["TIMEOUT"]);
+  assert.equal(restored, true);
+});
+
+test("a flood of operations is refused, not kept", () => {
+  const { operations, ask, codes } = bench({ quick: () => ({}) });
+  for (let i = 0; i < 100; i++) ask("quick");
+  assert.equal(codes().filter((code) => code === "TOO_MANY_OPERATIONS").length, 84);
+  operations.run();
+  assert.equal(codes().filter((code) => code === undefined).length, 16);
+});
+
+test("an operation that is running when the thread ends puts back what it changed", () => {
+  let restored = false;
+  const { clock, operations, ask } = bench({
+    *long() {
+      try {
+        for (;;) yield clock.delay(1000);
+      } finally {
+        restored = true;
+      }
+    },
+  });
+  ask("long");
+  operations.run();
+  operations[Symbol.dispose]();
+  assert.equal(restored, true);
+  assert.equal(operations.pending, false);
+});
+
+test("an argument is one flat object of bounded size", () => {
+  assert.equal(isArgument({ rx: 256, key: "aa", on: true, table: [0, 1] }), true);
+  const wide = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, i]));
+  const long = { table: Array.from({ length: 1025 }, () => 0) };
+  for (const bad of [
+    undefined,
+    null,
+    1,
+    "x",
+    [1],
+    { a: { b: 1 } },
+    { a: null },
+    { a: [[1]] },
+    { a: ["x"] },
+    wide,
+    long,
+  ])
+    assert.equal(isArgument(bad), false, JSON.stringify(bad));
+});

@@ -1,0 +1,161 @@
+/**
+ * Operations on a NIC that other processes ask for, in the driver's thread: one at a time and in order, in slices between two rounds
+ * of frames. A slow operation is a generator: it gives the thread back at each `yield`.
+ */
+import type { Nic } from "#driver/rtl8169.ts";
+import type { Clock } from "#kit/clock.ts";
+import { FerruleError, Timeout } from "#kit/errors.ts";
+import type { OperateCommand, Report } from "./session-messages.ts";
+import { plainError } from "./plain-error.ts";
+import { isFinal } from "./recovery.ts";
+
+/** Time that operations may take between two rounds, unless a single step takes longer. */
+const SLICE_MICROS = 200;
+/** An operation that has not ended after this long is ended. */
+export const OPERATION_MICROS = 20_000_000;
+const WAITING_MOST = 16;
+
+/** What crosses a socket as an argument: nothing deeper. */
+export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
+
+const KEYS_MOST = 64;
+const NUMBERS_MOST = 1024;
+
+const isPlain = (value: unknown): boolean =>
+  typeof value === "string" ||
+  typeof value === "boolean" ||
+  Number.isFinite(value) ||
+  (Array.isArray(value) && value.length <= NUMBERS_MOST && value.every((each) => Number.isFinite(each)));
+
+/** Whether what came from a socket has an argument's form. What it says, each operation checks. */
+export const isArgument = (value: unknown): value is Argument => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const values = Object.values(value);
+  return values.length <= KEYS_MOST && values.every(isPlain);
+};
+
+/** What an operation works on. */
+export interface Operated {
+  readonly nic: Nic;
+  /** Where the device is: a PCI address, or the name of a model. */
+  readonly bus: string;
+}
+
+/** Checks its argument before it touches the NIC, and returns a JSON object. What it throws is the answer. */
+export type Operation = (on: Operated, argument: Argument) => object | Generator<void, object>;
+
+/** Nobody has written this operation, or this version has not got it yet. */
+export class UnknownOperation extends FerruleError {
+  readonly code = "UNKNOWN_OPERATION";
+  readonly hint = "Both commands must be of the same version: start `ferrule up` again.";
+  constructor(name: string) {
+    super(`the running \`ferrule up\` has no operation "${name}"`);
+  }
+}
+
+/** More operations are waiting than the thread keeps. */
+export class TooManyOperations extends FerruleError {
+  readonly code = "TOO_MANY_OPERATIONS";
+  readonly hint = "Wait until earlier commands have ended, then try again.";
+  constructor() {
+    super(`${WAITING_MOST} operations are waiting already`);
+  }
+}
+
+interface Running {
+  readonly id: number;
+  readonly name: string;
+  readonly steps: Generator<void, object>;
+  readonly end: number;
+}
+
+const isGenerator = (value: object): value is Generator<void, object> =>
+  "next" in value && typeof value.next === "function";
+
+export class Operations implements Disposable {
+  readonly #table: Readonly<Record<string, Operation>>;
+  readonly #on: Operated;
+  readonly #clock: Clock;
+  readonly #report: (report: Report) => void;
+  readonly #waiting: OperateCommand[] = [];
+  #running: Running | undefined;
+
+  constructor(parts: {
+    table: Readonly<Record<string, Operation>>;
+    on: Operated;
+    clock: Clock;
+    report: (report: Report) => void;
+  }) {
+    this.#table = parts.table;
+    this.#on = parts.on;
+    this.#clock = parts.clock;
+    this.#report = parts.report;
+  }
+
+  get pending(): boolean {
+    return this.#running !== undefined || this.#waiting.length > 0;
+  }
+
+  submit(command: OperateCommand): void {
+    if (this.#waiting.length < WAITING_MOST) this.#waiting.push(command);
+    else this.#refuse(command.id, new TooManyOperations());
+  }
+
+  /** Works for one slice. Returns at once when nothing is pending. @throws {DeviceGone} {NicGivenUp} */
+  run(): void {
+    if (!this.pending) return;
+    const end = this.#clock.now() + SLICE_MICROS;
+    do this.#step();
+    while (this.pending && this.#clock.now() < end);
+  }
+
+  /** Ends the running operation; those that wait are not begun. */
+  [Symbol.dispose](): void {
+    this.#waiting.length = 0;
+    this.#running?.steps.return({});
+    this.#running = undefined;
+  }
+
+  #step(): void {
+    const running = this.#running;
+    if (running === undefined) this.#begin(this.#waiting.shift());
+    else this.#attempt(running.id, () => this.#advance(running));
+  }
+
+  #begin(command: OperateCommand | undefined): void {
+    if (command === undefined) return;
+    const { id, operation: name, argument } = command;
+    this.#attempt(id, () => {
+      const operation = Object.hasOwn(this.#table, name) ? this.#table[name] : undefined;
+      if (operation === undefined) throw new UnknownOperation(name);
+      const value = operation(this.#on, argument);
+      if (isGenerator(value)) this.#running = { id, name, steps: value, end: this.#clock.now() + OPERATION_MICROS };
+      else this.#report({ report: "answer", id, value });
+    });
+  }
+
+  #advance({ id, name, steps, end }: Running): void {
+    const late = this.#clock.now() >= end;
+    const next = late
+      ? steps.throw(new Timeout({ what: `the operation "${name}"`, waitedMicros: OPERATION_MICROS }))
+      : steps.next();
+    if (next.done !== true) return;
+    this.#running = undefined;
+    this.#report({ report: "answer", id, value: next.value });
+  }
+
+  /** What keeps the NIC from working is for the thread too. */
+  #attempt(id: number, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#running = undefined;
+      this.#refuse(id, error);
+      if (isFinal(error)) throw error;
+    }
+  }
+
+  #refuse(id: number, error: unknown): void {
+    this.#report({ report: "answer", id, error: plainError(error) });
+  }
+}

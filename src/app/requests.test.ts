@@ -1,0 +1,44 @@
+/** Requests to the driver's thread: each gets its own answer, or an error within a limit. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Revoked } from "#kit/errors.ts";
+import { TookTooLong } from "./cli/limit.ts";
+import { Requests } from "./requests.ts";
+import type { OperateCommand } from "./session-messages.ts";
+
+const bench = () => {
+  const told: OperateCommand[] = [];
+  return { told, requests: new Requests((command) => told.push(command)) };
+};
+
+test("answers find their requests, in whatever order they come", async () => {
+  const { told, requests } = bench();
+  const answers = [requests.ask("driver", {}), requests.ask("rings", { rx: 64 })];
+  assert.deepEqual(
+    told.map(({ operation, argument }) => ({ operation, argument })),
+    [
+      { operation: "driver", argument: {} },
+      { operation: "rings", argument: { rx: 64 } },
+    ],
+  );
+  requests.hear({ report: "answer", id: told[1]!.id, value: { second: true } });
+  requests.hear({ report: "answer", id: told[0]!.id, error: { code: "NO", message: "no", hint: "none" } });
+  await assert.rejects(answers[0]!, { code: "NO", message: "no", hint: "none" });
+  assert.deepEqual(await answers[1], { second: true });
+});
+
+test("a request that is not answered fails after its limit, and its late answer is dropped", async () => {
+  const { told, requests } = bench();
+  await assert.rejects(requests.ask("driver", {}, 1), TookTooLong);
+  requests.hear({ report: "answer", id: told[0]!.id, value: {} });
+});
+
+test("requests fail once the session has ended, those under way and later ones, with the first reason", async () => {
+  const { told, requests } = bench();
+  const underWay = requests.ask("driver", {});
+  requests.end(new Revoked("the session"));
+  requests.end(new Error("later"));
+  await assert.rejects(underWay, Revoked);
+  await assert.rejects(requests.ask("driver", {}), Revoked);
+  assert.equal(told.length, 1);
+});
