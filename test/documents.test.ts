@@ -4,7 +4,6 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
-import type { FrameFacts } from "#chip/frames.ts";
 import { commandsFor } from "#app/cli/commands.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -95,19 +94,6 @@ test("docs/soundness.md names files that exist, and about as many SAFETY lines a
   const lines = sources.flatMap((path) => read(path).match(/SAFETY:/g) ?? []).length;
   const said = Number(/About (\d+) `SAFETY:` lines/.exec(text)?.[1]);
   assert.ok(Math.abs(lines - said) <= 10, `it says ${said}, there are ${lines}`);
-});
-
-test("docs/hardware.md says which dies have each fact about frames that software must make up for", () => {
-  const rows = [...read("docs/hardware.md").matchAll(/^\| `(\w+)(?:: ([^`]+))?` \| ((?:`[\w-]+` ?)+)\|/gm)];
-  const said = rows.map(([, fact, value = "true", dies]) => [fact, value, dies!.replaceAll("`", "").trim()]);
-  const real = said.map(([fact, value]) => {
-    const has = CHIPS.filter(({ profile }) => JSON.stringify(profile.frames[fact as keyof FrameFacts]) === value);
-    return [fact, value, [...new Set(has.map(({ die }) => die))].toSorted().join(" ")];
-  });
-  assert.deepEqual(said, real);
-  const rules = read("src/driver/offload-rules.ts");
-  const used = Object.keys(CHIPS[0]!.profile.frames).filter((fact) => new RegExp(`\\b${fact}\\b`).test(rules));
-  assert.deepEqual(new Set(said.map(([fact]) => fact)), new Set(used));
 });
 
 test("docs/library.md quotes every example as it is", () => {

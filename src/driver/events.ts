@@ -1,6 +1,6 @@
 /** The events that a NIC interrupts for. */
 import type { Chip } from "#chip/chips.ts";
-import { raisesSpuriousSystemError } from "#chip/quirks.ts";
+import { QUIRKS } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
 
 /** What happened since the last look, as `Nic.interrupt` found it. */
@@ -18,4 +18,4 @@ const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
 export const wantedEvents = (chip: Chip): number =>
   ALL &
   ~(chip.profile.mac.reportsOverflow ? 0 : Intr.receiveFifoOverflow) &
-  ~(raisesSpuriousSystemError(chip) ? Events.broken : 0);
+  ~(QUIRKS.spuriousSystemError.on(chip) ? Events.broken : 0);
