@@ -55,6 +55,8 @@ export interface MacFacts {
   readonly configuredOnceOn: boolean;
   /** What holds interrupts back, off at start: IntrMitigate, or the blocks that `queues` counts. */
   readonly moderation: "none" | "IntrMitigate" | "blocks";
+  /** IntrMitigate: CPlusCmd switches the counters of frames off, and drivers do so without a limit of frames. */
+  readonly frameCounterSwitch: boolean;
   /** Bits of Config2 and Config3 that are cleared at start: clock request and PME; power-down of the bus, and beacons. */
   readonly cleared: { readonly config2: number; readonly config3: number };
   /** RxMaxSize limits received frames; otherwise whatever fits the chip is received. */
@@ -93,6 +95,7 @@ export const MAC_PCI: MacFacts = {
   transmitConfig: TRANSMIT,
   configuredOnceOn: true,
   moderation: "IntrMitigate",
+  frameCounterSwitch: false,
   cleared: NOTHING_CLEARED,
   limitsReceive: true,
   transmitThreshold: { usual: 0x3f, jumbo: 0x3f },
@@ -158,6 +161,7 @@ export const MAC_8105: MacFacts = { ...MAC_8102, cleared: NO_SLEEP };
 export const MAC_8168EVL: MacFacts = {
   ...MAC_8168C,
   transmitConfig: TRANSMIT | TxConf.autoFifo,
+  frameCounterSwitch: true,
   cleared: NO_SLEEP,
   transmitThreshold: { usual: 0x27, jumbo: 0x27 },
   readRequest: LARGE_READS,

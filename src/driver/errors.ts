@@ -66,3 +66,17 @@ export class BadRingSize extends FerruleError {
     this.hint = `Use a power of two from ${smallest} to ${largest}.`;
   }
 }
+
+/** The chip cannot hold interrupts back for that long, or for that many frames. */
+export class BadModeration extends FerruleError {
+  readonly code = "BAD_MODERATION";
+  readonly hint: string;
+  constructor(what: string, mostMicros: number, mostFrames: number) {
+    super(`this chip cannot moderate interrupts by ${what}`);
+    const frames = mostFrames === 0 ? "; it counts no frames" : ` and, with a time, 0 to ${mostFrames} frames`;
+    this.hint =
+      mostMicros === 0
+        ? "It holds no interrupt back: use 0."
+        : `Use 0 to ${mostMicros} µs${frames}, at this link speed.`;
+  }
+}

@@ -22,6 +22,7 @@ import {
   slotsOf,
 } from "./nic-options.ts";
 import { offloadsOf } from "./offload-rules.ts";
+import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
@@ -54,6 +55,7 @@ export class Nic {
   readonly line: InterruptLine;
   readonly memory: FrameMemory;
   readonly phy: Phy;
+  readonly moderation: Moderation;
   /** The chip's own address; undefined when it has none: then `address` was given or is random. */
   readonly permanentAddress: Uint8Array | undefined;
   readonly #hw: Hardware;
@@ -97,6 +99,7 @@ export class Nic {
     this.#slots = slotsOf(parts.chip, parts.options);
     this.memory = parts.device.dma.window;
     this.phy = new Phy(parts.hw);
+    this.moderation = new Moderation(parts.hw, () => this.#running);
   }
 
   /** True between `up` and `down`. */
@@ -156,6 +159,7 @@ export class Nic {
     bringUp(this.#hw, rings);
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     this.#setFilter();
+    this.moderation.restore();
     if (this.#options.receiveHash === true) hashReceived(this.#hw.io);
     this.phy.reset();
     run(this.#hw, this.#hw.start.phy, this.#mtu);
@@ -293,6 +297,7 @@ export class Nic {
 
   /** Unmasks interrupts after polling. An event that is pending in the status raises one at once. */
   unmask(): void {
+    this.moderation.sample();
     this.#hw.interrupts.allow(this.#hw.io, this.#wanted);
   }
 
@@ -316,7 +321,10 @@ export class Nic {
   /** Looks at the link without an interrupt. */
   refreshLink(): LinkState {
     const link = this.phy.link();
-    if (link.up && link.speed !== this.#link.speed) this.#adaptTo(link);
+    if (link.up && link.speed !== this.#link.speed) {
+      this.#adaptTo(link);
+      this.moderation.linkUp(link.speed);
+    }
     this.#link = link;
     return link;
   }

@@ -1,18 +1,11 @@
 /** Limits of interrupt moderation: their registers and units on each chip. */
 import type { Chip } from "#chip/chips.ts";
+import { MITIGATION_SCALES, MITIGATION_UNIT_NANOS } from "#chip/moderation.ts";
 import type { Queues } from "#chip/queues.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_CFG0, INT_MITI, IntCfg0 } from "#chip/registers-8125.ts";
 import type { Limits } from "./moderation.ts";
 import type { Page } from "../registers/page.ts";
-
-/**
- * Units of IntrMitigate at CPlusCmd 00, in microseconds by speed; 01, 10 and 11 are 8, 16 and 32 of them, as in Linux's
- * `ethtool -C`. The PCI chips have a finer unit at 1 Gbit/s.
- */
-const UNITS: Readonly<Record<number, number>> = { 10: 40.96, 100: 2.56 };
-const GIGABIT_UNIT = { pci: 0.32, pcie: 5 } as const;
-const SCALE = [1, 8, 16, 32] as const;
 
 const NONE: Limits = { time: 0, frames: 0 };
 /** Bytes of a moderation block, and the offset of the transmit part in it. */
@@ -45,7 +38,11 @@ const inOneWord = (
       const counts = (page.get(CPlusCmd, 2) & CPlus.packetCounterOff) === 0;
       return { time: (field >>> 4) & 0xf, frames: counts ? 4 * (field & 0xf) : 0 };
     },
-    unitMicros: () => (UNITS[speed()] ?? GIGABIT_UNIT[chip.bus]) * SCALE[page.get(CPlusCmd, 2) & CPlus.coalescingUnit]!,
+    unitMicros: () => {
+      const nanos: Readonly<Record<number, number>> = MITIGATION_UNIT_NANOS[chip.bus];
+      const scale = MITIGATION_SCALES[page.get(CPlusCmd, 2) & CPlus.coalescingUnit]!;
+      return ((nanos[speed()] ?? MITIGATION_UNIT_NANOS[chip.bus][1000]) * scale) / 1000;
+    },
   };
 };
 

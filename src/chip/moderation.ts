@@ -1,0 +1,23 @@
+/**
+ * Interrupt moderation: units of time, and what the fields hold.
+ *
+ * Sources: the units that Linux's `ethtool -c` shows for IntrMitigate; OpenBSD `if_rge.c` and DPDK `drivers/net/r8169` for the
+ * blocks (`queues.ts`), of which no source says that they count frames.
+ */
+
+/** IntrMitigate: units of time in nanoseconds at CPlusCmd's unit 0, by bus and speed in Mbit/s. */
+export const MITIGATION_UNIT_NANOS = {
+  pci: { 10: 40_960, 100: 2560, 1000: 320 },
+  pcie: { 10: 40_960, 100: 2560, 1000: 5000 },
+} as const;
+/** CPlusCmd's units 0 to 3, as multiples of the first. */
+export const MITIGATION_SCALES = [1, 8, 16, 32] as const;
+/** IntrMitigate: the largest value of a field, frames to one unit, and the fields of a direction. */
+export const Mitigation = {
+  most: 0xf,
+  framesUnit: 4,
+  receive: { time: 4, frames: 0 },
+  transmit: { time: 12, frames: 8 },
+} as const;
+/** A moderation block has a byte of time for each direction. */
+export const BLOCK_MOST_TIME = 0xff;

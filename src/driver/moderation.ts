@@ -1,0 +1,232 @@
+/** Interrupt moderation: how long, and for how many frames, the chip holds an interrupt back. */
+import { BLOCK_MOST_TIME, MITIGATION_SCALES, MITIGATION_UNIT_NANOS, Mitigation } from "#chip/moderation.ts";
+import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
+import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
+import { BadModeration } from "./errors.ts";
+import type { Hardware } from "./hardware.ts";
+import { ReceiveCount } from "./receive-core.ts";
+import type { RingPair } from "./rings.ts";
+import { TransmitCount } from "./transmit-ring.ts";
+
+/** Limits of one direction. The interrupt comes when the first is reached. */
+export interface Limits {
+  /** Microseconds after the first frame; 0 for no delay. */
+  readonly micros: number;
+  /** Frames; 0 for no limit but the time. */
+  readonly frames: number;
+}
+
+/** As `ethtool -C`: rx-usecs, rx-frames, tx-usecs, tx-frames. */
+export interface Coalescing {
+  readonly receive: Limits;
+  readonly transmit: Limits;
+}
+
+/** What a chip can do at one speed of the link. */
+interface Ability {
+  /** Units of time in microseconds, the finest first; both directions have the same. */
+  readonly units: readonly number[];
+  /** Largest number of units. */
+  readonly most: number;
+  /** Frames in one unit of the frame limit; 0 where the chip counts none. */
+  readonly framesUnit: number;
+}
+
+const NONE: Limits = { micros: 0, frames: 0 };
+const OFF: Coalescing = { receive: NONE, transmit: NONE };
+
+/** Rates in frames a second from which interrupts are held back, and for how long. Below the first they are not. */
+const ADAPTIVE = [
+  { from: 0, micros: 0 },
+  { from: 20_000, micros: 20 },
+  { from: 80_000, micros: 60 },
+] as const;
+/** A level is left for a lower one only at this part of its rate, so that a steady rate near it does not switch to and fro. */
+const HYSTERESIS = 0.7;
+const SHORTEST_SAMPLE_MICROS = 10_000;
+/** What a time that is a whole number of units may be above it as a floating-point number. */
+const ROUNDING = 1e-9;
+
+/** Settings outlive reset, MTU and ring changes, and are put again at each speed, whose units of time differ. */
+export class Moderation {
+  readonly #hw: Hardware;
+  readonly #rings: () => Rings | undefined;
+  #wanted = OFF;
+  #actual = OFF;
+  /** Mbit/s of the last link; 0 before the first, which counts as the fastest. */
+  #speed = 0;
+  /** True once the registers are not as the start left them, which is off. */
+  #written = false;
+  #adaptive = false;
+  #level = 0;
+  #sample = { at: 0, frames: 0 };
+
+  /** @param rings undefined while the chip is down: a setting then waits for `restore` */
+  constructor(hw: Hardware, rings: () => Rings | undefined) {
+    this.#hw = hw;
+    this.#rings = rings;
+  }
+
+  /** What the user asked for. */
+  get wanted(): Coalescing {
+    return this.#wanted;
+  }
+
+  /** What the chip has: times and frames rounded up to its units, times at most the longest at the link's speed. */
+  get actual(): Coalescing {
+    return this.#actual;
+  }
+
+  /** Limits by the measured rate of frames instead of fixed ones. */
+  get adaptive(): boolean {
+    return this.#adaptive;
+  }
+
+  /**
+   * Sets both directions, and ends `adaptive`. Returns what the chip has of it.
+   * @throws {BadModeration} before anything is written: the old setting stays
+   */
+  set(wanted: Coalescing): Coalescing {
+    check(wanted, this.#ability());
+    this.#adaptive = false;
+    this.#wanted = wanted;
+    this.#put(wanted);
+    return this.#actual;
+  }
+
+  /** @throws {BadModeration} for a chip that holds no interrupt back */
+  setAdaptive(on: boolean): void {
+    const ability = this.#ability();
+    if (on && ability.most === 0) throw new BadModeration("adaptive moderation", 0, 0);
+    this.#adaptive = on;
+    this.#level = 0;
+    this.#sample = { at: this.#hw.clock.now(), frames: framesOf(this.#rings()) };
+    this.#put(on ? OFF : this.#wanted);
+  }
+
+  /** The chip was started, which switched moderation off. */
+  restore(): void {
+    this.#written = false;
+    this.#sample = { at: this.#hw.clock.now(), frames: 0 };
+    this.#put(this.#current());
+  }
+
+  /** The link came up at this speed. */
+  linkUp(speed: number): void {
+    this.#speed = speed;
+    this.#put(this.#current());
+  }
+
+  /** For `adaptive`: measures the rate of frames. To be called after each poll. */
+  sample(): void {
+    if (!this.#adaptive) return;
+    const now = this.#hw.clock.now();
+    const micros = now - this.#sample.at;
+    if (micros < SHORTEST_SAMPLE_MICROS) return;
+    const frames = framesOf(this.#rings());
+    const level = levelFor((1e6 * (frames - this.#sample.frames)) / micros, this.#level);
+    this.#sample = { at: now, frames };
+    if (level === this.#level) return;
+    this.#level = level;
+    this.#put(this.#current());
+  }
+
+  #current(): Coalescing {
+    if (!this.#adaptive) return this.#wanted;
+    const limits = { micros: ADAPTIVE[this.#level]!.micros, frames: 0 };
+    return { receive: limits, transmit: limits };
+  }
+
+  #ability(): Ability {
+    const { bus, profile } = this.#hw.chip;
+    if (profile.mac.moderation === "none") return { units: [1], most: 0, framesUnit: 0 };
+    if (profile.mac.moderation === "blocks")
+      return { units: [profile.queues.moderationMicros], most: BLOCK_MOST_TIME, framesUnit: 0 };
+    const nanos: Readonly<Record<number, number>> = MITIGATION_UNIT_NANOS[bus];
+    const first = (nanos[this.#speed] ?? MITIGATION_UNIT_NANOS[bus][1000]) / 1000;
+    return {
+      units: MITIGATION_SCALES.map((scale) => first * scale),
+      most: Mitigation.most,
+      framesUnit: Mitigation.framesUnit,
+    };
+  }
+
+  #put({ receive, transmit }: Coalescing): void {
+    const ability = this.#ability();
+    const { units, most } = ability;
+    const longest = Math.max(receive.micros, transmit.micros);
+    const scale = units.findIndex((unit) => longest <= most * unit);
+    const index = scale < 0 ? units.length - 1 : scale;
+    const r = inUnits(receive, units[index]!, ability);
+    const t = inUnits(transmit, units[index]!, ability);
+    this.#actual = { receive: inMicros(r, units[index]!, ability), transmit: inMicros(t, units[index]!, ability) };
+    const off = r.time + r.frames + t.time + t.frames === 0;
+    if (this.#rings() === undefined || (off && !this.#written)) return;
+    this.#written = true;
+    if (this.#hw.chip.profile.mac.moderation === "blocks") this.#putBlocks(r.time, t.time);
+    else this.#putMitigation(index, r, t);
+  }
+
+  #putMitigation(scale: number, r: Units, t: Units): void {
+    const { io, chip } = this.#hw;
+    const counter = chip.profile.mac.frameCounterSwitch && r.frames + t.frames === 0 ? CPlus.packetCounterOff : 0;
+    io.update16(CPlusCmd, CPlus.coalescingUnit | CPlus.packetCounterOff, scale | counter);
+    const field = ({ time, frames }: Units, at: { time: number; frames: number }): number =>
+      (time << at.time) | (frames << at.frames);
+    io.write16(IntrMitigate, field(r, Mitigation.receive) | field(t, Mitigation.transmit));
+  }
+
+  #putBlocks(receive: number, transmit: number): void {
+    const { io, chip } = this.#hw;
+    for (const register of INT_MITI_RX.slice(0, chip.profile.queues.receive)) io.write8(register, receive);
+    for (const register of INT_MITI_TX.slice(0, chip.profile.queues.transmit)) io.write8(register, transmit);
+  }
+}
+
+type Rings = Pick<RingPair, "receive" | "transmit">;
+
+/** Frames received and sent since the start. */
+const framesOf = (rings: Rings | undefined): number =>
+  rings === undefined
+    ? 0
+    : rings.receive.counters[ReceiveCount.frames]! + rings.transmit.counters[TransmitCount.frames]!;
+
+/** A direction's limits in the chip's units. */
+interface Units {
+  readonly time: number;
+  readonly frames: number;
+}
+
+const inUnits = ({ micros, frames }: Limits, unit: number, { most, framesUnit }: Ability): Units => ({
+  time: Math.min(most, Math.max(0, Math.ceil(micros / unit - ROUNDING))),
+  // A limit of one frame without a time is ethtool's way to say that nothing is held back.
+  frames: micros === 0 || framesUnit === 0 ? 0 : Math.ceil(frames / framesUnit),
+});
+
+const inMicros = ({ time, frames }: Units, unit: number, { framesUnit }: Ability): Limits => ({
+  micros: time * unit,
+  frames: frames * framesUnit,
+});
+
+const check = ({ receive, transmit }: Coalescing, { units, most, framesUnit }: Ability): void => {
+  const longest = most * units.at(-1)!;
+  const mostFrames = most * framesUnit;
+  for (const [name, { micros, frames }] of [
+    ["receive", receive],
+    ["transmit", transmit],
+  ] as const) {
+    const off = micros === 0 && frames <= 1;
+    const isTime = micros >= 0 && micros <= longest;
+    const areFrames =
+      Number.isInteger(frames) && frames >= 0 && (off || (frames <= mostFrames && micros > 0) || frames === 0);
+    if (!isTime || !areFrames)
+      throw new BadModeration(`${micros} µs and ${frames} frames on ${name}`, longest, mostFrames);
+  }
+};
+
+/** The level for a rate in frames a second. */
+const levelFor = (rate: number, level: number): number => {
+  const up = ADAPTIVE.findLastIndex(({ from }) => rate >= from);
+  const stays = rate >= HYSTERESIS * ADAPTIVE[level]!.from;
+  return up < level && stays ? level : up;
+};

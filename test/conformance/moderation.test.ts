@@ -1,0 +1,227 @@
+/** Interrupt moderation on the direct rig: interrupts counted on the line, and what each chip has of a setting. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
+import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
+import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
+import { hardwareOf } from "#driver/hardware.ts";
+import { Moderation } from "#driver/moderation.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { Mmio } from "#kit/mmio.ts";
+import { partnerOf } from "#model/phy/link-partner.ts";
+import { ends, payload, udp } from "../rigs/frames.ts";
+import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+
+const FRAME = udp(ends({ inbound: true }), payload(100));
+const NONE = { micros: 0, frames: 0 };
+const OFF = { receive: NONE, transmit: NONE };
+/** One chip of each die. */
+const DIES = [...new Map(CHIPS.map((chip) => [chip.die, chip])).values()];
+const moderates = ({ profile }: Chip): boolean => profile.mac.moderation !== "none";
+const countsFrames = ({ profile }: Chip): boolean => profile.mac.moderation === "IntrMitigate";
+
+/** Handles an interrupt as NAPI does, and returns how many there were. */
+const handle = (rig: DirectRig): number => {
+  if (!rig.nic.line.take()) return 0;
+  rig.nic.interrupt();
+  rig.poll();
+  rig.nic.unmask();
+  return 1;
+};
+
+/** Interrupts of `count` frames that arrive `gap` µs apart. */
+const receive = (rig: DirectRig, count: number, gap: number): number => {
+  let interrupts = 0;
+  for (let i = 0; i < count; i++) {
+    assert.ok(rig.deliver(FRAME));
+    interrupts += handle(rig);
+    rig.pass(gap);
+    interrupts += handle(rig);
+  }
+  rig.pass(2000);
+  return interrupts + handle(rig);
+};
+
+const send = (rig: DirectRig, count: number, gap: number): number => {
+  let interrupts = 0;
+  for (let i = 0; i < count; i++) {
+    rig.send(udp(ends(), payload(100)));
+    interrupts += handle(rig);
+    rig.pass(gap);
+    interrupts += handle(rig);
+  }
+  rig.pass(2000);
+  return interrupts + handle(rig);
+};
+
+const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}): DirectRig => {
+  const rig = openDirectRig({ chip: chip.key, ...options });
+  rig.up();
+  rig.pass(100_000);
+  handle(rig);
+  return rig;
+};
+
+for (const chip of DIES.filter(moderates)) {
+  test(`${chip.key}: a delay makes one interrupt of several frames, in each direction by itself`, () => {
+    using rig = started(chip);
+    assert.equal(receive(rig, 32, 10), 32);
+    assert.equal(send(rig, 32, 10), 32);
+    const { receive: got, transmit } = rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
+    assert.ok(got.micros >= 50 && got.micros < 62, `${got.micros} µs`);
+    assert.deepEqual(transmit, NONE);
+    const several = receive(rig, 32, 10);
+    assert.ok(several >= 4 && several <= 7, `${several} interrupts of 32 frames in 320 µs`);
+    assert.equal(send(rig, 32, 10), 32);
+    rig.nic.moderation.set({ receive: NONE, transmit: { micros: 50, frames: 0 } });
+    assert.equal(receive(rig, 32, 10), 32);
+    const sent = send(rig, 32, 10);
+    assert.ok(sent >= 4 && sent <= 7, `${sent} interrupts of 32 frames in 320 µs`);
+  });
+
+  test(`${chip.key}: moderation outlives a reset, and an MTU change, and can be switched off`, () => {
+    using rig = started(chip);
+    rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
+    const { actual } = rig.nic.moderation;
+    rig.nic.down();
+    rig.nic.setMtu(1400);
+    rig.up();
+    rig.pass(100_000);
+    handle(rig);
+    assert.deepEqual(rig.nic.moderation.actual, actual);
+    assert.ok(receive(rig, 32, 10) <= 7);
+    rig.nic.moderation.set(OFF);
+    assert.equal(receive(rig, 32, 10), 32);
+  });
+
+  test(`${chip.key}: a setting that it cannot have is refused, and the old one stays in force`, () => {
+    using rig = started(chip);
+    rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
+    const bad = [
+      { micros: -1, frames: 0 },
+      { micros: 1e6, frames: 0 },
+      { micros: Number.NaN, frames: 0 },
+      { micros: 50, frames: 1000 },
+      { micros: 50, frames: 2.5 },
+      { micros: 50, frames: -4 },
+      // A limit of frames needs a time.
+      { micros: 0, frames: 8 },
+      ...(countsFrames(chip) ? [] : [{ micros: 50, frames: 4 }]),
+    ];
+    for (const limits of bad)
+      for (const wanted of [
+        { receive: limits, transmit: NONE },
+        { receive: NONE, transmit: limits },
+      ])
+        assert.throws(() => rig.nic.moderation.set(wanted), { code: "BAD_MODERATION", hint: /^Use 0 to \d/ });
+    assert.equal(rig.nic.moderation.wanted.receive.micros, 50);
+    assert.ok(receive(rig, 32, 10) <= 7);
+  });
+}
+
+for (const chip of DIES.filter(countsFrames))
+  test(`${chip.key}: a limit of frames ends the delay`, () => {
+    using rig = started(chip);
+    const { receive: got } = rig.nic.moderation.set({ receive: { micros: 120, frames: 6 }, transmit: NONE });
+    assert.equal(got.frames, 8, "in units of four");
+    assert.equal(receive(rig, 32, 10), 4);
+  });
+
+test("what was set is rounded up to what the chip has, and setting that again changes nothing", () => {
+  const limits = fc.record({ micros: fc.integer({ min: 0, max: 500 }), frames: fc.integer({ min: 0, max: 60 }) });
+  for (const key of ["rtl8169s", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"]) {
+    const chip = CHIPS.find((row) => row.key === key)!;
+    // The PCI chips' longest time at 1 Gbit/s is less.
+    const most = chip.bus === "pci" ? 150 : 500;
+    using rig = started(chip);
+    const fits = ({ micros, frames }: { micros: number; frames: number }): { micros: number; frames: number } => ({
+      micros: Math.min(micros, most),
+      frames: micros === 0 || !countsFrames(chip) ? 0 : frames,
+    });
+    fc.assert(
+      fc.property(limits, limits, (a, b) => {
+        const wanted = { receive: fits(a), transmit: fits(b) };
+        const actual = rig.nic.moderation.set(wanted);
+        for (const direction of ["receive", "transmit"] as const) {
+          assert.ok(actual[direction].micros >= wanted[direction].micros);
+          assert.ok(actual[direction].frames >= wanted[direction].frames);
+          assert.ok(actual[direction].frames < wanted[direction].frames + 4);
+        }
+        assert.deepEqual(rig.nic.moderation.set(actual), actual);
+      }),
+      { numRuns: 100, seed: 8169 },
+    );
+  }
+});
+
+test("the registers hold what the units of each chip and speed make of a setting", () => {
+  using gigabit = started(CHIPS.find(({ key }) => key === "rtl8168h")!);
+  // 12 and 20 units of 5 µs do not fit four bits; 2 and 3 units of 40 µs do.
+  gigabit.nic.moderation.set({ receive: { micros: 60, frames: 8 }, transmit: { micros: 100, frames: 0 } });
+  assert.equal(gigabit.registers.read16(IntrMitigate), 0x3022);
+  assert.equal(gigabit.registers.read16(CPlusCmd) & (CPlus.coalescingUnit | CPlus.packetCounterOff), 1);
+  gigabit.nic.moderation.set({ receive: { micros: 60, frames: 0 }, transmit: NONE });
+  assert.equal(gigabit.registers.read16(IntrMitigate), 0x00c0);
+  assert.equal(gigabit.registers.read16(CPlusCmd) & (CPlus.coalescingUnit | CPlus.packetCounterOff), 0x80);
+
+  using slow = started(CHIPS.find(({ key }) => key === "rtl8105e-409")!);
+  assert.equal(slow.nic.link.speed, 100);
+  // 24 units of 2.56 µs do not fit; 3 of 20.48 µs do.
+  slow.nic.moderation.set({ receive: { micros: 60, frames: 0 }, transmit: NONE });
+  assert.equal(slow.registers.read16(IntrMitigate), 0x0030);
+  assert.deepEqual(slow.nic.moderation.actual.receive, { micros: 61.44, frames: 0 });
+
+  using blocks = started(CHIPS.find(({ key }) => key === "rtl8125b")!);
+  blocks.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: { micros: 100, frames: 0 } });
+  assert.deepEqual([blocks.registers.read8(INT_MITI_RX[0]!), blocks.registers.read8(INT_MITI_TX[0]!)], [25, 49]);
+});
+
+test("a time that is too long at a new speed is the longest there, and is what was asked for once that is possible", () => {
+  using rig = openDirectRig({ chip: "rtl8168h" });
+  rig.up();
+  rig.nic.moderation.set({ receive: { micros: 2000, frames: 0 }, transmit: NONE });
+  assert.equal(rig.nic.moderation.actual.receive.micros, 2080);
+  const relink = (speeds: readonly (10 | 100 | 1000)[]): void => {
+    rig.setCarrier(false);
+    rig.nic.refreshLink();
+    rig.model.setCarrier(true, partnerOf({ speeds }));
+    rig.pass(5_000_000);
+    rig.nic.refreshLink();
+  };
+  relink([100]);
+  assert.equal(rig.nic.link.speed, 100);
+  assert.equal(rig.nic.moderation.actual.receive.micros, 1228.8);
+  relink([1000]);
+  assert.equal(rig.nic.moderation.actual.receive.micros, 2080);
+});
+
+const fails = (): never => assert.fail("a register was touched");
+test("the RTL8139C+ holds no interrupt back, and says so before anything is written", () => {
+  const card = {
+    io: new Mmio({ length: 256, read: fails, write: fails }),
+    clock: new VirtualClock(),
+    chip: ANCESTORS[0]!,
+  };
+  const moderation = new Moderation(hardwareOf(card, card.chip.start), () => undefined);
+  assert.throws(() => moderation.set({ receive: { micros: 5, frames: 0 }, transmit: NONE }), {
+    code: "BAD_MODERATION",
+    hint: "It holds no interrupt back: use 0.",
+  });
+  assert.throws(() => moderation.setAdaptive(true), { code: "BAD_MODERATION" });
+  assert.deepEqual(moderation.set(OFF), OFF);
+});
+
+for (const key of ["rtl8168h", "rtl8125b"])
+  test(`${key}: adaptive moderation follows the rate of frames, and leaves few frames alone`, () => {
+    using rig = started(CHIPS.find((chip) => chip.key === key)!);
+    rig.nic.moderation.setAdaptive(true);
+    assert.equal(receive(rig, 100, 1000), 100, "1,000 frames a second");
+    receive(rig, 2000, 10);
+    assert.ok(rig.nic.moderation.actual.receive.micros >= 60, "100,000 frames a second");
+    assert.ok(receive(rig, 100, 10) <= 20);
+    receive(rig, 50, 1000);
+    assert.deepEqual(rig.nic.moderation.actual, OFF);
+    rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
+    assert.equal(rig.nic.moderation.adaptive, false, "a fixed setting ends it");
+  });
