@@ -7,7 +7,7 @@ export interface BenchOptions {
   readonly scratch: string;
   /** Repetitions of the whole comparison; each bench has its own default. */
   readonly rounds: number | undefined;
-  /** Another checkout that the ring bench is held against instead of C. */
+  /** Another checkout: `ring` is compared with it instead of with C, `tcp` measures it as well. */
   readonly against: string | undefined;
   /** Length of one iperf3 run in seconds. */
   readonly seconds: number;

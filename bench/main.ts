@@ -22,7 +22,7 @@ ${BENCHES.map((bench) => `  ${bench.name.padEnd(10)} ${bench.about}`).join("\n")
 
   --rounds N     repeat the comparison N times (each bench has its own default)
   --seconds N    length of one iperf3 run (default 10)
-  --against DIR  ring: against the rings of another checkout, in turns, instead of C
+  --against DIR  another checkout: ring is compared with it, in turns, instead of with C; tcp measures it as well
   --json         one object on stdout: machine, then every figure
   --list         only list the benches
 
@@ -57,10 +57,10 @@ const readArguments = () => {
   const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown !== undefined) throw new WrongUsage(`there is no bench "${unknown}"`);
   const { against } = values;
-  if (against !== undefined && positionals.join() !== "ring")
-    throw new WrongUsage("--against is for the ring bench alone: npm run bench -- ring --against DIR");
+  if (against !== undefined && !["ring", "tcp"].includes(positionals.join()))
+    throw new WrongUsage("--against is for one bench, ring or tcp: npm run bench -- ring --against DIR");
   if (against !== undefined && !existsSync(join(against, "bench/ring-path.ts")))
-    throw new WrongUsage(`--against ${against}: there is no checkout of Ferrule with a ring bench`);
+    throw new WrongUsage(`--against ${against}: there is no checkout of Ferrule with benches`);
   return {
     against: against === undefined ? undefined : resolve(against),
     benches: BENCHES.filter((bench) => positionals.length === 0 || positionals.includes(bench.name)),

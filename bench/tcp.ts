@@ -17,20 +17,24 @@ type Direction = (typeof DIRECTIONS)[number];
  */
 const CONTROLS = ["cubic", "bbr"];
 
-/** The program under test, up to its arguments. */
-const FERRULE: readonly string[] = [process.execPath, join(import.meta.dirname, "..", "bin", "ferrule.mjs")];
+/** The program under test, of one checkout. */
+const ferrule =
+  (checkout: string): Mover["command"] =>
+  (near, far) => {
+    const program = [process.execPath, join(checkout, "bin", "ferrule.mjs")];
+    return [...program, "up", "model:rtl8168h", "--name", near, "--wire", `tap:${far}`];
+  };
 
 /** The paths every other one is held against: one moves frames, one also cuts, copies, sums and merges them as a NIC and its driver do. */
 const REFERENCES = ["C mover", "C NIC"] as const;
 type Reference = (typeof REFERENCES)[number];
 
-const movers = (mover: string, nic: string): readonly Mover[] => [
+/** @param against another checkout, measured as well */
+const movers = (mover: string, nic: string, against: string | undefined): readonly Mover[] => [
   { name: REFERENCES[0], command: (near, far) => [mover, near, far] },
   { name: REFERENCES[1], command: (near, far) => [nic, near, far] },
-  {
-    name: "Ferrule",
-    command: (near, far) => [...FERRULE, "up", "model:rtl8168h", "--name", near, "--wire", `tap:${far}`],
-  },
+  { name: "Ferrule", command: ferrule(join(import.meta.dirname, "..")) },
+  ...(against === undefined ? [] : [{ name: "Ferrule, other checkout", command: ferrule(against) }]),
   // What moving frames costs when the kernel has to cut and sum them: as context, not as a reference.
   { name: "C mover, no offload", command: (near, far) => [mover, "--plain", near, far] },
 ];
@@ -140,7 +144,7 @@ const checkMachine = async (stop: AbortSignal): Promise<void> => {
 
 const run = async (options: BenchOptions): Promise<Report> => {
   await checkMachine(options.stop);
-  const paths = movers(await compile(options.scratch, "mover"), await compile(options.scratch, "nic"));
+  const paths = movers(await compile(options.scratch, "mover"), await compile(options.scratch, "nic"), options.against);
   const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(" ");
   const controls = CONTROLS.filter((control) => available.includes(control));
   if (controls.length === 0)
