@@ -87,11 +87,11 @@ const mapAndUnmap = (requests: Requests): void => {
   using memory = createMemory("dma", MAP_BYTES);
   const flags = MapFlag.read | MapFlag.write;
   const place = { address: IOVA, size: MAP_BYTES };
-  requests.tell(Command.dmaMap, DMA_MAP, { argsz: DMA_MAP.bytes, flags, offset: 0, ...place }, [memory.number]);
+  requests.send(Command.dmaMap, DMA_MAP, { argsz: DMA_MAP.bytes, flags, offset: 0, ...place }, [memory.number]);
   requests.write(BAR, DTCCRHigh, 4, HIGH, true);
   requests.write(BAR, DTCCR, 4, DUMP, true);
   requests.read(BAR, DTCCR, 4);
-  requests.tell(Command.dmaUnmap, DMA_UNMAP, { argsz: DMA_UNMAP.bytes, flags: 0, ...place });
+  requests.send(Command.dmaUnmap, DMA_UNMAP, { argsz: DMA_UNMAP.bytes, flags: 0, ...place });
 };
 
 const rowOf = ({ what, cycles, before, after, mostKilobytes }: Course): Row => ({

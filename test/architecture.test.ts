@@ -35,7 +35,7 @@ const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
 const ROOT = join(import.meta.dirname, "..");
-const MOST_LINES = 400;
+const MAX_LINES = 400;
 
 interface File {
   /** From the repository's root, with forward slashes. */
@@ -119,7 +119,7 @@ const chipComplaints = (file: File): string[] =>
 const shapeComplaints = (file: File): string[] => {
   const found = occurrences(file, /\bexport\s+default\b|\bas\s+default\b/, "has a default export");
   const lines = file.source.trimEnd().split("\n").length;
-  if (lines > MOST_LINES) found.push(`${file.path} has ${lines} lines: split it (at most ${MOST_LINES})`);
+  if (lines > MAX_LINES) found.push(`${file.path} has ${lines} lines: split it (at most ${MAX_LINES})`);
   if (!isTest(file) && !/^(#!.*\n)?\/\*\*/.test(file.source))
     found.push(`${file.path} does not open with its subtitle`);
   return found;
@@ -173,7 +173,7 @@ suite("the house", () => {
     none(files.flatMap(globalComplaints));
   });
 
-  test(`no file has a default export, more than ${MOST_LINES} lines, or no subtitle`, () => {
+  test(`no file has a default export, more than ${MAX_LINES} lines, or no subtitle`, () => {
     none(files.flatMap(shapeComplaints));
   });
 

@@ -19,7 +19,7 @@ const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
 /** Heap and everything else a thousand cycles may cost: leaks of one ring each would be gigabytes. */
 const LARGEST_GROWTH = 96 << 20;
 /** Killed somewhere between the start of the process and traffic-ready. */
-const LONGEST_LIFE_MILLIS = 1500;
+const MAX_LIFE_MILLIS = 1500;
 
 const { cycles, kills, seed } = argumentsOf(
   {
@@ -104,7 +104,7 @@ const kill = async (index: number): Promise<string> => {
   let said = "";
   child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  await setTimeout(random() * LONGEST_LIFE_MILLIS);
+  await setTimeout(random() * MAX_LIFE_MILLIS);
   child.kill("SIGKILL");
   await ended;
   // The kernel takes a TAP away when the last descriptor has gone, which is a moment after the process.

@@ -31,5 +31,5 @@ export const prepareThreads = async (load: () => Promise<unknown>): Promise<void
 };
 
 /** A thread's entry file beside the module `from`: TypeScript in a checkout, the emitted JavaScript in a package. */
-export const entryBeside = (file: `./${string}.ts`, from: string): URL =>
+export const entryUrl = (file: `./${string}.ts`, from: string): URL =>
   new URL(from.endsWith(".ts") ? file : file.replace(/\.ts$/, ".js"), from);

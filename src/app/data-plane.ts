@@ -9,14 +9,14 @@ import { Poller } from "#sys/poll.ts";
 import { BUDGET, DriverSide } from "./driver-side.ts";
 import type { DeviceTask, DriverTask, Report } from "./session-messages.ts";
 import { runNapi } from "./napi.ts";
-import { Control, Housekeeping, runThread } from "./thread.ts";
+import { Control, Periodic, runThread } from "./thread.ts";
 
 const INTERRUPT = 0;
 const HOST = 1;
 const CONTROL = 2;
 /** From here on: what is ready when the device has gone, or has to be let go. */
 const LOST = 3;
-const LONGEST_WAIT_MILLIS = 250;
+const MAX_WAIT_MILLIS = 250;
 
 /** A device, with what reports its removal where it can be removed. */
 type Reached = PciDevice &
@@ -33,7 +33,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
   let reached!: Reached;
   const device = (): PciDevice => (reached = reach());
   using driver = new DriverSide(task, { device, clock: new RealClock(), report });
-  using chores = new Housekeeping(driver);
+  using periodic = new Periodic(driver);
   const control = new Control(task.control, port, (command) => driver.obey(command));
   const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);
   const poller = new Poller([driver.interruptFd!, driver.hostFd, control.fd, ...going]);
@@ -60,11 +60,11 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
     },
     housekeep: () => {
       driver.operations.run();
-      chores.run();
+      periodic.run();
     },
     wait: (block) => {
       poller.include(HOST, !driver.stalled);
-      if (poller.wait(block ? (driver.stalled || driver.operations.pending ? 1 : LONGEST_WAIT_MILLIS) : 0) === 0) {
+      if (poller.wait(block ? (driver.stalled || driver.operations.pending ? 1 : MAX_WAIT_MILLIS) : 0) === 0) {
         // A card that was pulled may have had no time to say so.
         if (block) checkDevice();
         return;
@@ -83,7 +83,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
         }
     },
   });
-  chores.publish();
+  periodic.publish();
 };
 
 runThread((port, report) => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
 import { ChipCmd, Cmd, MCU, Mcu } from "#chip/registers.ts";
-import { EVERY_GROUP } from "#driver/receive-filter.ts";
+import { ALL_MULTICAST } from "#driver/receive-filter.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
@@ -95,7 +95,7 @@ class Bench implements Disposable {
 
   /** The interface has this MTU now, and nothing else has changed. */
   follow(mtu: number): void {
-    this.driver.obey({ command: "follow", mtu, address: MAC, filter: EVERY_GROUP });
+    this.driver.obey({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
   }
 
   /** As the thread does once it runs; nobody takes the interface's descriptor that comes with it. */

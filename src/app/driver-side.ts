@@ -12,7 +12,7 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import { DriverStatistics } from "./driver-statistics.ts";
 import { firmwareFiles } from "./firmware-files.ts";
-import { agreeOnMtu, InterfaceSettings } from "./interface-settings.ts";
+import { syncMtu, InterfaceSettings } from "./interface-settings.ts";
 import { LinkReport } from "./link-report.ts";
 import { OPERATIONS } from "./ethtool/operations.ts";
 import { Operations } from "./operations.ts";
@@ -72,7 +72,7 @@ export class DriverSide implements Disposable {
         ? undefined
         : scope.use(new CaptureFile(task.capture, { interfaces: [host.name], onError: (error) => this.#warn(error) }));
     this.#device = parts.device();
-    const mtu = agreeOnMtu(this.#tap, task.mtu, parts.report);
+    const mtu = syncMtu(this.#tap, task.mtu, parts.report);
     this.#bound = scope.use(
       bind(rtl8169, this.#device, {
         clock: parts.clock,
@@ -166,7 +166,7 @@ export class DriverSide implements Disposable {
 
   /** The host had no more frames when it was last asked: poll(2) knows when it has. */
   get hostDrained(): boolean {
-    return this.#uplink?.dry ?? true;
+    return this.#uplink?.drained ?? true;
   }
 
   /** Another round would find frames. */

@@ -28,7 +28,7 @@ class Bench implements Disposable {
     this.follower = scope.use(
       new Follower({
         tap: namespace.within(() => Tap.open("ft0", { vnetHeader: true })),
-        tell: (command) => this.commands.push(command),
+        send: (command) => this.commands.push(command),
         report: (event) => this.events.push(event),
       }),
     );

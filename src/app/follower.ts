@@ -7,7 +7,7 @@
 import { showLink } from "#host/tap-link.ts";
 import { TapObserver, type TapState } from "#host/tap-observer.ts";
 import { SystemError } from "#sys/errno.ts";
-import type { Link } from "#sys/link-settings.ts";
+import type { LinkMode } from "#sys/link-settings.ts";
 import type { Tap } from "#sys/tap.ts";
 import { type PlainError, plainError } from "./plain-error.ts";
 import type { FollowCommand } from "./session-messages.ts";
@@ -21,7 +21,7 @@ const SHARE = 20;
 export class Follower implements Disposable {
   readonly #tap: Tap;
   readonly #observer: TapObserver;
-  readonly #tell: (command: FollowCommand) => void;
+  readonly #send: (command: FollowCommand) => void;
   readonly #report: (event: SessionEvent) => void;
   #timer: NodeJS.Timeout | undefined;
   #last = "";
@@ -31,10 +31,10 @@ export class Follower implements Disposable {
   #ended = false;
 
   /** Owns `tap`, which must be another descriptor than the data path's. */
-  constructor(parts: { tap: Tap; tell: (command: FollowCommand) => void; report: (event: SessionEvent) => void }) {
+  constructor(parts: { tap: Tap; send: (command: FollowCommand) => void; report: (event: SessionEvent) => void }) {
     this.#tap = parts.tap;
     this.#observer = new TapObserver(parts.tap);
-    this.#tell = parts.tell;
+    this.#send = parts.send;
     this.#report = parts.report;
     this.#name = this.#reported = parts.tap.name;
     // Until a carrier is reported: a TAP says 10 Gbit/s of itself.
@@ -49,7 +49,7 @@ export class Follower implements Disposable {
   }
 
   /** The link came or went. */
-  carrier(link: Link): void {
+  carrier(link: LinkMode): void {
     if (!this.#ended) showLink(this.#tap, link);
   }
 
@@ -88,7 +88,7 @@ export class Follower implements Disposable {
     const now = JSON.stringify(command);
     if (now === this.#last) return;
     this.#last = now;
-    this.#tell(command);
+    this.#send(command);
   }
 
   #warn({ message, hint }: Pick<PlainError, "message" | "hint">): void {

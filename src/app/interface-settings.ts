@@ -8,7 +8,7 @@ import type { FollowCommand, Report } from "./session-messages.ts";
 import { isFinal } from "./recovery.ts";
 
 /** The interface's MTU becomes ours, or the other way round where an administrator made it for a user who may not set it. */
-export const agreeOnMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
+export const syncMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
   tap.withInterfaces((interfaces, name) => {
     const theirs = interfaces.mtu(name);
     if (theirs === mtu) return mtu;

@@ -3,7 +3,7 @@ import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
-import type { Link } from "#sys/link-settings.ts";
+import type { LinkMode } from "#sys/link-settings.ts";
 import type { Poller } from "#sys/poll.ts";
 import type { Memory } from "#wire/memory.ts";
 import { FirstLosses } from "./first-losses.ts";
@@ -18,7 +18,7 @@ import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 /** Frames taken from the wire before the driver has its turn: a whole ring. */
 const BUDGET = 256;
 /** The longest a wait may take, so that the statistics do not grow stale. */
-const LONGEST_WAIT_MILLIS = 250;
+const MAX_WAIT_MILLIS = 250;
 
 export class ModelSide implements Disposable {
   readonly model: Rtl8169;
@@ -30,7 +30,7 @@ export class ModelSide implements Disposable {
   readonly #far: FarEnd;
   readonly #capture: CaptureFile | undefined;
   /** The state of the link that the far end has. */
-  #link: Link | undefined;
+  #link: LinkMode | undefined;
   /** The carrier that the NIC has. */
   #carrier = false;
 
@@ -100,7 +100,7 @@ export class ModelSide implements Disposable {
   pollTimeout(): number {
     const { pending, due } = this.#far;
     const micros = Math.min(this.#timers.next, due) - this.#clock.now();
-    return Math.max(0, Math.min(pending ? 1 : LONGEST_WAIT_MILLIS, Math.ceil(micros / 1000)));
+    return Math.max(0, Math.min(pending ? 1 : MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }
 
   /** Writes out what the capture holds back. */

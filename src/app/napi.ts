@@ -118,13 +118,13 @@ export interface PollingThread {
 }
 
 /** Rounds after which a thread with work looks at poll(2) all the same: it must hear the main thread. */
-const MOST_ROUNDS = 16;
+const MAX_ROUNDS = 16;
 
 /** The loop of every thread that has the driver. Ends when the thread is told to close. */
 export const runNapi = (napi: Napi, thread: PollingThread): void => {
   for (let round = 0; !thread.closing; round++) {
     const outcome = thread.round();
-    if (outcome === "busy" && round % MOST_ROUNDS !== 0) continue;
+    if (outcome === "busy" && round % MAX_ROUNDS !== 0) continue;
     thread.housekeep();
     if (outcome !== "idle") thread.wait(false);
     else if (napi.complete()) thread.wait(true);

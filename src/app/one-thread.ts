@@ -12,7 +12,7 @@ import { DriverSide } from "./driver-side.ts";
 import type { OneThreadTask } from "./session-messages.ts";
 import { ModelSide } from "./model-side.ts";
 import { runNapi } from "./napi.ts";
-import { Control, Housekeeping, runThread } from "./thread.ts";
+import { Control, Periodic, runThread } from "./thread.ts";
 
 const CONTROL = 0;
 const HOST = 1;
@@ -34,7 +34,7 @@ runThread((port, report) => {
     },
   };
   using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
-  using chores = new Housekeeping(driver, side);
+  using periodic = new Periodic(driver, side);
   const control = new Control(driverTask.control, port, (command) => driver.obey(command));
   const poller = new Poller([control.fd, driver.hostFd, -1]);
   driver.announce();
@@ -51,7 +51,7 @@ runThread((port, report) => {
     },
     housekeep: () => {
       driver.operations.run();
-      chores.run();
+      periodic.run();
     },
     wait: (block) => {
       poller.include(HOST, !driver.stalled);
@@ -60,5 +60,5 @@ runThread((port, report) => {
       if (poller.wait(Math.min(side.pollTimeout(), longest)) > 0 && poller.ready(CONTROL)) control.handle();
     },
   });
-  chores.publish();
+  periodic.publish();
 });

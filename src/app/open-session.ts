@@ -7,7 +7,7 @@ import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { InterfaceNameInUse, Tap } from "#sys/tap.ts";
 import { formatMac } from "#wire/mac.ts";
-import { entryBeside, prepareThreads } from "./compiled-code.ts";
+import { entryUrl, prepareThreads } from "./compiled-code.ts";
 import { EventFeed } from "./event-feed.ts";
 import { Follower } from "./follower.ts";
 import type { Argument } from "./operations.ts";
@@ -120,7 +120,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const letGo = shared.use(EventFd.create());
   const early: SessionEvent[] = [];
   const start: Start = async (what, file, task, bell) => {
-    const thread: Thread = new WorkerThread(what, entryBeside(file, import.meta.url), task, bell);
+    const thread: Thread = new WorkerThread(what, entryUrl(file, import.meta.url), task, bell);
     scope.defer(() => {
       letGo.signal();
       return thread.end();
@@ -221,18 +221,18 @@ class OpenSession implements Session {
     this.facts = driver.facts;
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
-    this.#requests = new Requests((command) => driver.thread.tell(command));
+    this.#requests = new Requests((command) => driver.thread.send(command));
     this.#follower = scope.use(
       new Follower({
         tap: driver.tap,
-        tell: (command) => driver.thread.tell(command),
+        send: (command) => driver.thread.send(command),
         report: (event) => this.#events.push(event),
       }),
     );
     this.#scope = scope;
     for (const thread of threads)
       thread.listen(
-        (report) => this.#hear(report),
+        (report) => this.#handleReport(report),
         (error) => this.#events.fail(error),
       );
     for (const event of early) this.#events.push(event);
@@ -275,7 +275,7 @@ class OpenSession implements Session {
     return this.close();
   }
 
-  #hear(report: Report): void {
+  #handleReport(report: Report): void {
     if (report.report === "answer") this.#requests.hear(report);
     if (report.report === "mtuRefused") this.#follower.refuse(report.mtu, report.error);
     if (report.report !== "event") return;

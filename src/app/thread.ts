@@ -11,21 +11,21 @@ const FLUSH_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
 /** What is done now and then. */
-export interface Chores {
+export interface PeriodicTasks {
   publish(pauses: PauseCounts): void;
   /** Writes out what is held back. */
   flush(): void;
 }
 
-export class Housekeeping implements Disposable {
-  readonly #chores: readonly Chores[];
+export class Periodic implements Disposable {
+  readonly #tasks: readonly PeriodicTasks[];
   readonly #pauses = new Pauses();
   #nextPublish = 0;
   #nextFlush = 0;
   #nextPauses = performance.now() + PAUSES_MILLIS;
 
-  constructor(...chores: readonly Chores[]) {
-    this.#chores = chores;
+  constructor(...periodic: readonly PeriodicTasks[]) {
+    this.#tasks = periodic;
   }
 
   /** To be called often; returns at once when nothing is due. */
@@ -33,7 +33,7 @@ export class Housekeeping implements Disposable {
     const now = performance.now();
     if (now >= this.#nextFlush) {
       this.#nextFlush = now + FLUSH_MILLIS;
-      for (const chore of this.#chores) chore.flush();
+      for (const task of this.#tasks) task.flush();
     }
     if (now >= this.#nextPauses) {
       this.#nextPauses = now + PAUSES_MILLIS;
@@ -44,9 +44,9 @@ export class Housekeeping implements Disposable {
     this.publish();
   }
 
-  /** The thread's pauses are told once, with the first chore. */
+  /** The thread's pauses are told once, with the first task. */
   publish(): void {
-    for (const [i, chore] of this.#chores.entries()) chore.publish(i === 0 ? this.#pauses : NO_PAUSES);
+    for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }
 
   [Symbol.dispose](): void {

@@ -128,7 +128,7 @@ export class WorkerThread<Command extends object, Report extends object> {
     }
   }
 
-  tell(command: Command | { readonly command: "close" }): void {
+  send(command: Command | { readonly command: "close" }): void {
     this.#worker.postMessage(command);
     this.#bell.signal();
   }
@@ -142,7 +142,7 @@ export class WorkerThread<Command extends object, Report extends object> {
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
     // Its last words may be warnings: a capture that could not be finished.
     this.#failed = () => {};
-    this.tell({ command: "close" });
+    this.send({ command: "close" });
     const { promise, resolve } = Promise.withResolvers<"late">();
     const timer = setTimeout(resolve, limits.close, "late");
     const late = await Promise.race([this.#ended, promise]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANCESTORS, CHIPS, type Chip, type Clues, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
+import { LEGACY_CHIPS, CHIPS, type Chip, type Clues, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
 
 // Typed in from the list of identifications that cards report, not from chips.ts: XID, name, firmware.
 // prettier-ignore
@@ -170,7 +170,7 @@ test("each chip has an XID of its own that leads back to it", () => {
 test("the ancestor is found by its XID, which is no other chip's, and cannot be chosen for a model", () => {
   // FreeBSD if_rlreg.h: RL_HWREV_8139CPLUS.
   assert.equal(chipOf((0x7480_0000 >>> 20) & 0xfcf)?.key, "rtl8139cp");
-  for (const { key, xid } of ANCESTORS) {
+  for (const { key, xid } of LEGACY_CHIPS) {
     assert.equal(
       (CHIPS as readonly Chip[]).find((row) => (xid & row.mask) === row.xid),
       undefined,

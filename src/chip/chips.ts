@@ -126,7 +126,7 @@ export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(wit
  */
 // prettier-ignore
 // oxfmt-ignore
-export const ANCESTORS: readonly Chip[] = ([
+export const LEGACY_CHIPS: readonly Chip[] = ([
   { key: "rtl8139cp",     name: "RTL8139C+",           mask: 0xfcf, xid: 0x748, die: "8139cp",      pci: [0x8139, 0x20], speed: 100,   largestMtu: 1500,  interrupts: "intx", firmware: undefined },
 ] as const satisfies readonly Row[]).map(withProfile);
 
@@ -150,7 +150,7 @@ const fits = ({ only = {} }: Chip, { device, extended, macOcp }: Clues): boolean
 
 /** The chip with this identification, or undefined when the table has no row. */
 export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
-  [...CHIPS, ...ANCESTORS].find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
+  [...CHIPS, ...LEGACY_CHIPS].find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
 
 /** Bits of an XID that tell steppings of one chip apart. */
 const STEPPING = 7;

@@ -1,7 +1,7 @@
 /** How each generation comes to rest before a reset, and takes the MAC over after it, on registers that are plain memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
+import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import type { Drain } from "#chip/mac.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
@@ -17,7 +17,7 @@ const OCP_DATA = 0xb0;
 const MCU = 0xd3;
 const FIFO_STATUS = 0xe2;
 
-const ALL: readonly Chip[] = [...CHIPS, ...ANCESTORS];
+const ALL: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 const chipWith = (drain: Drain): Chip => ALL.find(({ profile }) => profile.mac.drain === drain)!;
 
 /** `values` are what the chip answers; a reset is over at once. */

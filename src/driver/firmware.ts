@@ -53,7 +53,7 @@ const dataOf = (word: number): number => word & 0xffff;
 /** Larger than any file of the family by a factor of thirty. */
 const LARGEST_BYTES = 1 << 20;
 /** No file waits more than 3 ms at once. */
-const LONGEST_DELAY_MILLIS = 100;
+const MAX_DELAY_MILLIS = 100;
 const LAST_PHY_REGISTER = 0x1f;
 
 /** Header: 0, version (32 bytes), start of the program in bytes, its length in words, and a byte that makes the sum of all bytes 0. */
@@ -126,7 +126,7 @@ const check = (words: Uint32Array, file: string): void => {
         reaches(i + 1 + register);
         break;
       case Op.delayMillis:
-        if (data > LONGEST_DELAY_MILLIS) refuse(`waits ${data} ms`);
+        if (data > MAX_DELAY_MILLIS) refuse(`waits ${data} ms`);
         break;
       case Op.or:
       case Op.and:
@@ -147,11 +147,11 @@ export interface FirmwareTarget {
 }
 
 /** A program that waits for what never comes goes back to the same words again and again. */
-const MOST_STEPS = 200_000;
+const MAX_STEPS = 200_000;
 /** Of the delays that a program asks for. */
-const MOST_DELAY_MICROS = 2_000_000;
+const MAX_DELAY_MICROS = 2_000_000;
 /** Of everything. An access takes 10 ms in an emulated processor that gets little time, and a program has 2,000. */
-const MOST_MICROS = 60_000_000;
+const MAX_MICROS = 60_000_000;
 /** A program may end with a reset of the PHY. */
 const RESET_LIMIT_MICROS = 600_000;
 
@@ -208,9 +208,9 @@ export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): v
   let reads = 0;
   let steps = 0;
   let waited = 0;
-  const deadline = clock.now() + MOST_MICROS;
+  const deadline = clock.now() + MAX_MICROS;
   for (let i = 0; i < words.length; i++) {
-    if (++steps > MOST_STEPS || waited > MOST_DELAY_MICROS || clock.now() > deadline)
+    if (++steps > MAX_STEPS || waited > MAX_DELAY_MICROS || clock.now() > deadline)
       throw new BadFirmware(file, `does not end (at word ${i})`);
     const word = words[i]!;
     const [register, data] = [registerOf(word), dataOf(word)];

@@ -9,14 +9,14 @@ import { type PhyBus, phyBusOf } from "./phy-bus.ts";
 import { SideBus } from "./side-bus.ts";
 
 /** A chip that has been identified. */
-export interface Card {
+export interface IdentifiedChip {
   readonly io: Mmio;
   readonly clock: Clock;
   readonly chip: Chip;
 }
 
 /** Waits that ended by their limit without ending bring-up: their number, and what the last one was for. */
-export class Overdue {
+export class ExpiredWaits {
   count = 0;
   /** Empty until there was one. */
   last = "";
@@ -27,7 +27,7 @@ export class Overdue {
   }
 }
 
-export interface Hardware extends Card {
+export interface Hardware extends IdentifiedChip {
   readonly phy: PhyBus;
   readonly side: SideBus;
   readonly interrupts: InterruptRegisters;
@@ -35,16 +35,16 @@ export interface Hardware extends Card {
   readonly start: Start;
   /** The chip's firmware, checked; undefined where there is none. */
   readonly firmware: Program | undefined;
-  readonly overdue: Overdue;
+  readonly overdue: ExpiredWaits;
 }
 
 /** Nothing is read or written yet. */
-export const hardwareOf = (card: Card, start: Start, firmware?: Program): Hardware => ({
-  ...card,
-  phy: phyBusOf(card),
-  side: new SideBus(card.io, card.clock),
-  interrupts: INTERRUPTS[card.chip.profile.mac.interrupts],
+export const hardwareOf = (device: IdentifiedChip, start: Start, firmware?: Program): Hardware => ({
+  ...device,
+  phy: phyBusOf(device),
+  side: new SideBus(device.io, device.clock),
+  interrupts: INTERRUPTS[device.chip.profile.mac.interrupts],
   start,
   firmware,
-  overdue: new Overdue(),
+  overdue: new ExpiredWaits(),
 });

@@ -1,7 +1,7 @@
 /** What a NIC may be brought up with: both sides of each limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANCESTORS, type Chip, chipNamed } from "#chip/chips.ts";
+import { LEGACY_CHIPS, type Chip, chipNamed } from "#chip/chips.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { checkMtu, checkOptions, checkSlots, firmwareOf, type NicOptions, slotsOf } from "./nic-options.ts";
 
@@ -18,7 +18,7 @@ test("a ring has a power of two of descriptors, from 64 to the chip's limit, and
   for (const slots of [0, -64, 32, 65, 96, 8192, 64.5])
     assert.throws(() => checkSlots(chip, slots), { code: "BAD_RING_SIZE" });
   assert.equal(slotsOf(chip, options), 256);
-  assert.equal(slotsOf(ANCESTORS[0]!, options), 64);
+  assert.equal(slotsOf(LEGACY_CHIPS[0]!, options), 64);
   assert.equal(slotsOf(chip, { ...options, slots: 2 }), 2);
   assert.throws(() => slotsOf(chip, { ...options, slots: 1 }), { code: "BAD_RING_SIZE" });
 });

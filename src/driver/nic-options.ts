@@ -46,7 +46,7 @@ export const checkAddress = (mac: Uint8Array): void => {
 
 /** With fewer descriptors a ring loses frames whenever the host pauses. Tests make such rings on purpose. */
 const SMALLEST_RING = 64;
-const USUAL_RING = 256;
+const DEFAULT_RING = 256;
 
 /** @throws {BadRingSize} unless it is a power of two from `smallest` to the chip's limit */
 export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST_RING): number => {
@@ -58,7 +58,7 @@ export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST
 
 /** Descriptors in each ring at first. @throws {BadRingSize} */
 export const slotsOf = (chip: Chip, { slots }: NicOptions): number =>
-  slots === undefined ? Math.min(USUAL_RING, chip.profile.frames.ringLimit) : checkSlots(chip, slots, 2);
+  slots === undefined ? Math.min(DEFAULT_RING, chip.profile.frames.ringLimit) : checkSlots(chip, slots, 2);
 
 /** Refuses what this chip cannot be brought up with. @throws {OutOfWindow} {OutOfRange} {BadRingSize} */
 export const checkOptions = (chip: Chip, windowBytes: number, options: NicOptions): void => {

@@ -42,7 +42,7 @@ export interface PaddingRule {
 }
 
 /** Shortest frame on the wire, without FCS. */
-const SHORTEST_FRAME = 60;
+const MIN_FRAME = 60;
 /** Most bytes of a frame with a UDP datagram that needs padding, and what such a datagram needs. */
 const STUMBLE_BELOW = 175;
 const SHORTEST_PTP = 47;
@@ -57,7 +57,7 @@ export const PADDED_BYTES = 256;
 /** What software pads, or undefined for a chip that pads with zeros itself. */
 export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
   if (facts.stumblesOverUdp) return { below: STUMBLE_BELOW, wanted: lengthForUdp };
-  return facts.padding === "stale" ? { below: SHORTEST_FRAME, wanted: () => SHORTEST_FRAME } : undefined;
+  return facts.padding === "stale" ? { below: MIN_FRAME, wanted: () => MIN_FRAME } : undefined;
 };
 
 /**
@@ -67,10 +67,10 @@ export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
 const lengthForUdp = (bytes: Uint8Array, frame: number, length: number): number => {
   const udp = udpOffset(bytes, frame, length);
   const rest = length - udp;
-  if (udp < 0 || rest >= SHORTEST_PTP) return SHORTEST_FRAME;
+  if (udp < 0 || rest >= SHORTEST_PTP) return MIN_FRAME;
   const port = rest < 4 ? 0 : get16(bytes, (frame + udp + 2) | 0);
   const least = udp + (port === PTP_EVENT_PORT || port === PTP_GENERAL_PORT ? SHORTEST_PTP : UDP_BYTES);
-  return least < SHORTEST_FRAME ? SHORTEST_FRAME : least;
+  return least < MIN_FRAME ? MIN_FRAME : least;
 };
 
 const TYPE_IPV4 = 0x0800;
@@ -126,7 +126,7 @@ const OFFSET_SHIFT = Send.transportOffsetShift;
 const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const { sumsPadding, sumsNoOptions, segmentsPlainOnly, stumblesOverUdp } = facts;
   const stale = facts.padding === "stale";
-  const shortest = sumsPadding ? SHORTEST_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
+  const shortest = sumsPadding ? MIN_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
   const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
   // Whether such a chip looks for them behind a tag in the frame no source says; QEMU's RTL8139C+ does not.
   const findsHeaders = facts.transmitFormat === 1;
@@ -156,7 +156,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
     if (segmentsPlainOnly && ipv4 && tcpBytes !== TCP_BYTES) return true;
     // As many bytes of payload are too few for a last segment.
     const headers = transport + tcpBytes;
-    const few = segmentsPlainOnly ? SHORT_PAYLOAD : SHORTEST_FRAME - 1 - headers;
+    const few = segmentsPlainOnly ? SHORT_PAYLOAD : MIN_FRAME - 1 - headers;
     if (few <= 0) return false;
     const size = flags & SEGMENT_SIZE;
     return (length - headers - 1) % size < few;

@@ -5,7 +5,7 @@ import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { SideBusTimeout } from "./errors.ts";
-import type { Card } from "./hardware.ts";
+import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus } from "./side-bus.ts";
 
 /** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), however they are reached. */
@@ -23,7 +23,7 @@ const refuse = (register: number): never => {
 };
 
 /** RTL8139C+: the PHY has five registers, each in the window, and no identifier. */
-const inWindow = ({ io }: Card): PhyBus => ({
+const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
   read(register) {
     switch (register) {
       case BMCR:
@@ -62,7 +62,7 @@ const MDIO_GAP_MICROS = 20;
 const REGISTER_SHIFT = 16;
 
 /** One access by MDIO. A read ends with the flag set, a write with the flag clear. */
-const mdio = ({ io, clock }: Card, register: number, value?: number): number => {
+const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): number => {
   if (!Number.isInteger(register) || register < 0 || register > 31) throw new OutOfRange(`PHY register ${register}`);
   const write = value !== undefined;
   io.write32(
@@ -77,26 +77,26 @@ const mdio = ({ io, clock }: Card, register: number, value?: number): number => 
   return answer;
 };
 
-type Access = (card: Card, register: number, value?: number) => number;
+type Access = (device: IdentifiedChip, register: number, value?: number) => number;
 
 /** Register 31 selects the page of all others. It is written where it changes, and first of all, whatever it was left at. */
 const paged =
   (access: Access) =>
-  (card: Card): PhyBus => {
+  (device: IdentifiedChip): PhyBus => {
     let current: number | undefined;
     const select = (page: number): void => {
       if (page === current) return;
-      access(card, PAGE, page);
+      access(device, PAGE, page);
       current = page;
     };
     return {
       read(register, page = 0) {
         select(page);
-        return access(card, register);
+        return access(device, register);
       },
       write(register, value, page = 0) {
         if (register !== PAGE) select(page);
-        access(card, register, value);
+        access(device, register, value);
         // A reset may put the page back as well.
         if (register === PAGE || (register === BMCR && (value & Bmcr.reset) !== 0)) current = undefined;
       },
@@ -104,12 +104,12 @@ const paged =
   };
 
 /** RTL8168DP: a gate lends the PHY to the driver, which otherwise is the management controller's. */
-const gated: Access = (card, register, value) => {
-  card.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
+const gated: Access = (device, register, value) => {
+  device.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
   try {
-    return mdio(card, register, value);
+    return mdio(device, register, value);
   } finally {
-    card.io.update32(RDSAR1, 0, Rdsar1.mdioGate);
+    device.io.update32(RDSAR1, 0, Rdsar1.mdioGate);
   }
 };
 
@@ -117,7 +117,7 @@ const ocpAddress = (register: number, page: number): number =>
   page === 0 ? OCP_STANDARD + 2 * register : (page << 4) + 2 * (register - 16);
 
 /** Clause 22 registers lie one behind the other in the PHY's own space; page p, register n (16 to 23), at (p << 4) + 2(n - 16). */
-const byOcp = ({ io, clock }: Card): PhyBus => {
+const byOcp = ({ io, clock }: IdentifiedChip): PhyBus => {
   const bus = new SideBus(io, clock);
   return {
     read: (register, page = 0) => bus.phyRead(ocpAddress(register, page)),
@@ -125,11 +125,11 @@ const byOcp = ({ io, clock }: Card): PhyBus => {
   };
 };
 
-const BUSES: Readonly<Record<Card["chip"]["profile"]["phyAccess"], (card: Card) => PhyBus>> = {
+const BUSES: Readonly<Record<IdentifiedChip["chip"]["profile"]["phyAccess"], (device: IdentifiedChip) => PhyBus>> = {
   registers: inWindow,
   mdio: paged(mdio),
   "mdio-gated": paged(gated),
   ocp: byOcp,
 };
 
-export const phyBusOf = (card: Card): PhyBus => BUSES[card.chip.profile.phyAccess](card);
+export const phyBusOf = (device: IdentifiedChip): PhyBus => BUSES[device.chip.profile.phyAccess](device);

@@ -13,14 +13,14 @@ const FLAG = 0x8000_0000;
 /** Words of the PHY as they were written: page, register, value. */
 type Written = readonly (readonly [page: number, register: number, value: number])[];
 
-interface Card {
+interface IdentifiedChip {
   /** One-time memory; all ones where nothing is burnt. Absent: it never answers. */
   readonly fuses?: Readonly<Record<number, number>>;
   /** Page 2, register 0x0d of the PHY. */
   readonly voltage?: number;
 }
 
-const card = (key: ChipKey, { fuses, voltage = 0 }: Card) => {
+const card = (key: ChipKey, { fuses, voltage = 0 }: IdentifiedChip) => {
   const memory = new Map<number, number>([
     [IDR0, 0x4433_2211],
     [IDR4, 0x6655],

@@ -1,7 +1,7 @@
 /** Procedures of start-up sequences, against registers that do nothing but remember. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANCESTORS } from "#chip/chips.ts";
+import { LEGACY_CHIPS } from "#chip/chips.ts";
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import { PciTiming } from "#chip/registers-8169.ts";
 import { Config2 } from "#chip/registers.ts";
@@ -21,7 +21,7 @@ const card = (phy: Partial<PhyBus> = {}) => {
   });
   const clock = new VirtualClock();
   const hw = {
-    ...hardwareOf({ io, clock, chip: ANCESTORS[0]! }, { mac: [], phy: [] }),
+    ...hardwareOf({ io, clock, chip: LEGACY_CHIPS[0]! }, { mac: [], phy: [] }),
     phy: { read: () => 0, write: () => {}, ...phy },
   };
   return { io, clock, call: (name: Procedure) => run(hw, [{ call: name }]) };

@@ -5,7 +5,7 @@
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
-import { type ReceiveCore, ReceiveCount, ReceiveState, SHORTEST_RECEIVED } from "./receive-core.ts";
+import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
 
 export interface Chains {
   /**
@@ -110,7 +110,7 @@ export const createChains = (
     const before = (pieces - 1) * bufferBytes;
     const stored = (word & format.length) + (countsLastPiece ? before : 0);
     const length = stored - state[ReceiveState.strip]!;
-    const fits = stored > before && stored <= before + bufferBytes && length >= SHORTEST_RECEIVED;
+    const fits = stored > before && stored <= before + bufferBytes && length >= MIN_RECEIVED;
     if (!fits || (seen & alien) !== 0 || isRefused(seen)) return drop(slot, pieces, seen);
     const entries = Math.ceil(length / bufferBytes);
     if (from === 0 && entries * FRAME_WORDS > end)

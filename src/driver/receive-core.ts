@@ -48,4 +48,4 @@ export interface ReceiveCore extends RingCore {
 }
 
 /** Shortest frame without FCS that is worth looking at: an Ethernet header. */
-export const SHORTEST_RECEIVED = 14;
+export const MIN_RECEIVED = 14;

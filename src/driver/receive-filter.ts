@@ -21,7 +21,7 @@ export interface ReceiveFilter {
 }
 
 /** The filter until the host has said what it wants: whatever a network stack may ask for without a further address. */
-export const EVERY_GROUP: ReceiveFilter = { promiscuous: false, groups: "all" };
+export const ALL_MULTICAST: ReceiveFilter = { promiscuous: false, groups: "all" };
 
 const CRC32_POLYNOMIAL = 0x04c1_1db7;
 const ALL_ONES = 0xffff_ffff;

@@ -10,7 +10,7 @@ import { FRAME_WORDS, Received } from "#kit/link.ts";
 import { checkedBuffers } from "./checked-buffers.ts";
 import { RECEIVE_8169, type ReceiveFormat } from "./descriptor-formats.ts";
 import { createChains } from "./receive-chains.ts";
-import { type ReceiveCore, ReceiveCount, ReceiveState, SHORTEST_RECEIVED } from "./receive-core.ts";
+import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
 
 export interface ReceiveRing {
   /** Device address of the ring. */
@@ -60,7 +60,7 @@ export interface ReceiveRingOptions {
 const FCS = 4;
 
 // The engine folds a module's own constants into the loop, but loads imported ones at every use: 5 ns a frame.
-const SHORTEST = SHORTEST_RECEIVED;
+const SHORTEST = MIN_RECEIVED;
 const OWN = Own;
 const END_OF_RING = EndOfRing;
 const TAG_TAKEN = RxTagTaken;

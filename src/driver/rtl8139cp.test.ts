@@ -2,7 +2,7 @@
 import { RECEIVE_8139 } from "./descriptor-formats.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ANCESTORS } from "#chip/chips.ts";
+import { LEGACY_CHIPS } from "#chip/chips.ts";
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { Msr } from "#chip/registers-8139cp.ts";
 import { VirtualClock } from "#kit/clock.ts";
@@ -32,7 +32,7 @@ const registers = () => {
     },
   });
   const clock = new VirtualClock();
-  const card = { io, clock, chip: ANCESTORS[0]! };
+  const card = { io, clock, chip: LEGACY_CHIPS[0]! };
   const hw = hardwareOf(card, card.chip.start);
   return { memory, writes, phy: hw.phy, hw };
 };

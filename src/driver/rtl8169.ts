@@ -10,7 +10,7 @@ import { randomStationAddress } from "#kit/station-address.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
 import { SideBusTimeout, UnknownChip } from "./errors.ts";
 import { Events, wantedEvents } from "./events.ts";
-import { type Hardware, type Overdue, hardwareOf } from "./hardware.ts";
+import { type Hardware, type ExpiredWaits, hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
 import {
   type NicOptions,
@@ -24,7 +24,7 @@ import {
 import { offloadsOf } from "./offload-rules.ts";
 import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
-import { EVERY_GROUP, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
+import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { hashReceived } from "./receive-hash.ts";
@@ -71,7 +71,7 @@ export class Nic {
   #link: LinkState = LINK_DOWN;
   /** The station address, where it is not the chip's own. */
   #address: Uint8Array | undefined;
-  #filter = EVERY_GROUP;
+  #filter = ALL_MULTICAST;
 
   /** @internal made by `rtl8169.probe` */
   constructor(parts: {
@@ -340,7 +340,7 @@ export class Nic {
   }
 
   /** Waits for the chip that reached their limit; the reset that followed recovered it. */
-  get overdue(): Readonly<Overdue> {
+  get overdue(): Readonly<ExpiredWaits> {
     return this.#hw.overdue;
   }
 

@@ -15,10 +15,10 @@ const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
 /** 802.3: layer 3 in an untagged frame. */
-const USUAL_MTU = 1500;
+const DEFAULT_MTU = 1500;
 
 /** @throws {SideBusTimeout}; {BadFirmware} of a program that does not end; {Timeout} from a procedure; {OutOfRange} for an address that its bus does not have */
-export const run = (hw: Hardware, steps: readonly Step[], mtu = USUAL_MTU): void => {
+export const run = (hw: Hardware, steps: readonly Step[], mtu = DEFAULT_MTU): void => {
   const spaces = spacesOf(hw);
   for (const step of steps) {
     if ("on" in step) apply(spaces[step.on], step.words);

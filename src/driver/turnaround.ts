@@ -17,7 +17,7 @@ const LOW = ADDRESS_LOW;
 const FRAMES = ReceiveCount.frames;
 const BYTES = ReceiveCount.bytes;
 const ERRORS = ReceiveCount.errors;
-const NONSENSE = ReceiveCount.nonsense;
+const INVALID = ReceiveCount.nonsense;
 const SENT_FRAMES = TransmitCount.frames;
 const SENT_BYTES = TransmitCount.bytes;
 const DOORBELLS = TransmitCount.doorbells;
@@ -104,7 +104,7 @@ export const createTurnaround = (
         bytes = (bytes + length) | 0;
       } else {
         bad = (bad + 1) | 0;
-        counters[(opts1 & badBits) === 0 ? NONSENSE : ERRORS]!++;
+        counters[(opts1 & badBits) === 0 ? INVALID : ERRORS]!++;
       }
       turns = (turns - 1) | 0;
       const post = OWN | bufferBytes | (((slot + 1) & slots) << end);

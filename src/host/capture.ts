@@ -8,7 +8,7 @@ import type { Plug, Port } from "#kit/port.ts";
 import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 /** Longest frame captured whole: a 64 KiB super-frame with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
@@ -80,7 +80,7 @@ export interface CaptureOptions {
  * Invariants: the file consists of whole blocks when no write is in progress, also after an error (except a pipe, which
  * cannot be truncated).
  */
-export class CaptureFile implements WireTap, Disposable {
+export class CaptureFile implements FrameObserver, Disposable {
   /** Frames captured, and frames dropped because a pipe's reader was too slow. */
   frames = 0;
   dropped = 0;

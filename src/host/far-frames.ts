@@ -1,23 +1,23 @@
 /** Reads frames from the far kernel, and segments and checksums them as its NIC would. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
-import { InPlaceCutter } from "#wire/cut-in-place.ts";
+import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
 import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
-import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { ETHERNET_BYTES, MIN_FRAME } from "#wire/ethernet.ts";
 import { completeChecksum } from "#wire/fill.ts";
 import type { Memory } from "#wire/memory.ts";
-import { CUT_IN_SOFTWARE, NO_OFFLOADS, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
+import { SEGMENT_IN_SOFTWARE, NO_OFFLOADS, SendRequest, CHECKSUM_IN_SOFTWARE } from "./send-request.ts";
 import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { FRAME_ROOM } from "./uplink-out.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 
 // Imported constants are bound here for speed: decision 8.
-const SHORTEST = SHORTEST_FRAME;
+const SHORTEST = MIN_FRAME;
 
 /** One frame from the kernel at a time, as one or more wire frames. */
 export class FarFrames {
   /** The rest of a super-frame, for a NIC that takes segments while they are cut; undefined for a whole frame. */
-  cut: InPlaceCutter | undefined;
+  cut: InPlaceSegmenter | undefined;
   /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
@@ -31,14 +31,14 @@ export class FarFrames {
   readonly #header = new VnetHeader();
   readonly #iovecs: Iovecs;
   readonly #request = new SendRequest(NO_OFFLOADS);
-  readonly #cutter: InPlaceCutter;
+  readonly #cutter: InPlaceSegmenter;
 
   /** @param place byte offset in `memory` of `FRAME_ROOM` bytes for frames */
   constructor(tap: FrameQueue, memory: Memory, place: number) {
     this.#tap = tap;
     this.#memory = memory;
     this.#place = place;
-    this.#cutter = new InPlaceCutter(memory);
+    this.#cutter = new InPlaceSegmenter(memory);
     this.#iovecs = new Iovecs(2, memory.bytes.buffer, this.#header.buffer);
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
     this.#iovecs.point(1, place, FRAME_ROOM);
@@ -76,8 +76,8 @@ export class FarFrames {
     const { bytes } = this.#memory;
     const header = this.#header;
     const request = this.#request.translate(header, bytes, this.#place, length, 0);
-    if (request === CUT_IN_SOFTWARE) return this.#cut(length);
-    if (request === SUM_IN_SOFTWARE) {
+    if (request === SEGMENT_IN_SOFTWARE) return this.#cut(length);
+    if (request === CHECKSUM_IN_SOFTWARE) {
       const start = this.#place + header.checksumStart;
       completeChecksum(this.#memory, start, start + header.checksumOffset, this.#place + length);
     } else if (request < 0) return false;

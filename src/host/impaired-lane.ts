@@ -24,8 +24,8 @@ export interface Impairment {
 }
 
 /** Result of a frame that left a lane. */
-export const Fate = { delivered: 0, refused: 1, lost: 2 } as const;
-export type Fate = (typeof Fate)[keyof typeof Fate];
+export const DeliveryResult = { delivered: 0, refused: 1, lost: 2 } as const;
+export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult];
 
 /**
  * Totals of one direction: entered + doubled = delivered + refused + lost + held at all times. A duplicate counts as a
@@ -50,7 +50,7 @@ export interface LaneTotals {
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
 /** Limit of frames in transit, beyond which a slow cable loses frames. */
-const MOST_HELD = 4096;
+const MAX_HELD = 4096;
 /** A frame to be swapped with the next one is delivered alone after this time. */
 const LONELY_MICROS = 10_000;
 
@@ -73,7 +73,7 @@ interface Armed {
 }
 
 /** A frame in transit, with bits of `Damage`. */
-export interface Flight {
+export interface FrameInFlight {
   readonly bytes: Uint8Array;
   readonly damage: number;
 }
@@ -81,7 +81,7 @@ export interface Flight {
 export interface LaneParts {
   readonly clock: { now(): number };
   readonly timers: Timers;
-  readonly deliver: (flight: Flight) => Fate;
+  readonly deliver: (flight: FrameInFlight) => DeliveryResult;
 }
 
 /** One direction: its impairments, and the frames held. */
@@ -103,7 +103,7 @@ export class Lane {
   readonly #parts: LaneParts;
   #random: () => number;
   /** The frame that will be swapped with the next one. */
-  #waiting: { readonly flight: Flight; readonly cancel: () => void } | undefined;
+  #waiting: { readonly flight: FrameInFlight; readonly cancel: () => void } | undefined;
 
   constructor(parts: LaneParts, seed: number) {
     this.counts = { loss: 0, corrupt: 0, crc: 0, duplicate: 0, reorder: 0, delay: 0, overflow: 0 };
@@ -152,27 +152,27 @@ export class Lane {
   }
 
   /** Counts a frame that bypassed the lane. Returns whether it was delivered. */
-  passed(length: number, fate: Fate): boolean {
+  passed(length: number, fate: DeliveryResult): boolean {
     this.totals.entered++;
     this.totals.enteredBytes += length;
     return this.#ended(length, fate);
   }
 
-  #ended(length: number, fate: Fate): boolean {
+  #ended(length: number, fate: DeliveryResult): boolean {
     const { totals } = this;
-    if (fate === Fate.delivered) {
+    if (fate === DeliveryResult.delivered) {
       totals.delivered++;
       totals.deliveredBytes += length;
-    } else if (fate === Fate.refused) totals.refused++;
+    } else if (fate === DeliveryResult.refused) totals.refused++;
     else totals.lost++;
-    return fate === Fate.delivered;
+    return fate === DeliveryResult.delivered;
   }
 
-  #deliver(flight: Flight): void {
+  #deliver(flight: FrameInFlight): void {
     this.#ended(flight.bytes.length, this.#parts.deliver(flight));
   }
 
-  #order(flight: Flight): void {
+  #order(flight: FrameInFlight): void {
     const waiting = this.#waiting;
     if (waiting === undefined && this.#strikes("reorder") !== undefined) {
       this.#waiting = { flight, cancel: this.#hold(LONELY_MICROS, () => this.#release()) };
@@ -191,10 +191,10 @@ export class Lane {
     this.#settle();
   }
 
-  #delay(flight: Flight): void {
+  #delay(flight: FrameInFlight): void {
     const delay = this.#strikes("delay");
     if (delay === undefined) this.#deliver(flight);
-    else if (this.totals.held >= MOST_HELD) {
+    else if (this.totals.held >= MAX_HELD) {
       this.counts.overflow++;
       this.totals.lost++;
     } else

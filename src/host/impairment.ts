@@ -5,8 +5,8 @@ import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port, SegmentSource } from "#kit/port.ts";
 import {
   type Direction,
-  Fate,
-  type Flight,
+  DeliveryResult,
+  type FrameInFlight,
   type Impairment,
   type ImpairmentCounts,
   type ImpairmentName,
@@ -15,8 +15,8 @@ import {
 } from "./impaired-lane.ts";
 
 /** The longest frame, with tags. */
-const LONGEST_FRAME = 1 << 16;
-const LONGEST_DELAY_MICROS = 60_000_000;
+const MAX_FRAME = 1 << 16;
+const MAX_DELAY_MICROS = 60_000_000;
 
 /**
  * A port around a port. While no impairment is armed, frames pass in place; a direction with impairments copies each of
@@ -35,9 +35,9 @@ export class ImpairedWire implements Port {
   /** Frames delivered by a timer must be flushed separately. */
   #inCommit = false;
   /** Buffer for held frames, so that the NIC always sees the same memory. */
-  readonly #inbox = new Uint8Array(LONGEST_FRAME);
+  readonly #inbox = new Uint8Array(MAX_FRAME);
 
-  readonly #segments = new CountedSegments((length) => this.#in.passed(length, Fate.delivered));
+  readonly #segments = new CountedSegments((length) => this.#in.passed(length, DeliveryResult.delivered));
 
   constructor(port: Port, options: { clock: { now(): number }; timers: Timers; seed?: number }) {
     const { clock, timers, seed = 1 } = options;
@@ -60,7 +60,7 @@ export class ImpairedWire implements Port {
     if (!(probability >= 0 && probability <= 1)) throw new OutOfRange(`a probability of ${probability} for ${name}`);
     if (!(count === Infinity || (Number.isInteger(count) && count >= 0)))
       throw new OutOfRange(`${count} frames of ${name}`, "Use an integer, or omit it.");
-    if (!(micros >= 0 && micros <= LONGEST_DELAY_MICROS)) throw new OutOfRange(`a delay of ${micros} µs`);
+    if (!(micros >= 0 && micros <= MAX_DELAY_MICROS)) throw new OutOfRange(`a delay of ${micros} µs`);
     this.#lane(direction).arm(name, { probability, count, micros });
   }
 
@@ -92,7 +92,7 @@ export class ImpairedWire implements Port {
     this.#nic = nic;
     this.#port.plug({
       receive: (bytes, offset, length) => {
-        if (this.#in.idle || length > LONGEST_FRAME) return this.#pass(bytes, offset, length);
+        if (this.#in.idle || length > MAX_FRAME) return this.#pass(bytes, offset, length);
         this.#in.take(bytes.slice(offset, offset + length));
         return true;
       },
@@ -109,7 +109,7 @@ export class ImpairedWire implements Port {
     if (this.#out.idle) {
       this.#port.commit(length, continues && !this.#broken);
       this.#broken = false;
-      this.#out.passed(length, Fate.delivered);
+      this.#out.passed(length, DeliveryResult.delivered);
       return;
     }
     this.#impair(this.bytes.slice(this.#reserved, this.#reserved + length));
@@ -124,7 +124,7 @@ export class ImpairedWire implements Port {
     if (this.#out.idle && this.#port.commitSplit !== undefined) {
       this.#port.commitSplit(headerBytes, payloadAt, payloadBytes, continues && !this.#broken);
       this.#broken = false;
-      this.#out.passed(headerBytes + payloadBytes, Fate.delivered);
+      this.#out.passed(headerBytes + payloadBytes, DeliveryResult.delivered);
       return;
     }
     // An impairment was armed after the NIC asked: the frame is assembled here.
@@ -158,29 +158,34 @@ export class ImpairedWire implements Port {
 
   #pass(bytes: Uint8Array, offset: number, length: number): boolean {
     const taken = this.#nic?.receive(bytes, offset, length) === true;
-    return this.#in.passed(length, taken ? Fate.delivered : Fate.refused);
+    return this.#in.passed(length, taken ? DeliveryResult.delivered : DeliveryResult.refused);
   }
 
-  #send({ bytes, damage }: Flight): Fate {
+  #send({ bytes, damage }: FrameInFlight): DeliveryResult {
     // The far end is a switch, which forwards no frame with a wrong FCS.
-    if (damage !== 0) return Fate.lost;
+    if (damage !== 0) return DeliveryResult.lost;
     const at = this.#port.reserve(bytes.length);
     if (at < 0) {
       this.#out.counts.overflow++;
-      return Fate.lost;
+      return DeliveryResult.lost;
     }
     this.bytes.set(bytes, at);
     this.#port.commit(bytes.length, false);
     this.#broken = true;
     if (!this.#inCommit) this.#port.flush();
-    return Fate.delivered;
+    return DeliveryResult.delivered;
   }
 
-  #receive({ bytes, damage }: Flight): Fate {
+  #receive({ bytes, damage }: FrameInFlight): DeliveryResult {
     this.#inbox.set(bytes);
-    if (damage === 0) return this.#nic?.receive(this.#inbox, 0, bytes.length) === true ? Fate.delivered : Fate.refused;
+    if (damage === 0)
+      return this.#nic?.receive(this.#inbox, 0, bytes.length) === true
+        ? DeliveryResult.delivered
+        : DeliveryResult.refused;
     // Accepted by a NIC that receives damaged frames.
-    return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true ? Fate.delivered : Fate.lost;
+    return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true
+      ? DeliveryResult.delivered
+      : DeliveryResult.lost;
   }
 }
 

@@ -12,7 +12,7 @@ import type { Replay } from "./replay.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "ferrule replay's-"));
 after(() => rmSync(directory, { recursive: true }));
-const LONGEST = 9212;
+const MAX_FRAME = 9212;
 
 interface Played {
   readonly lengths: readonly number[];
@@ -32,7 +32,7 @@ const play = (bytes: Uint8Array, name = "capture"): Played => {
 const playFile = (path: string): Played => {
   const warnings: string[] = [];
   const hints: string[] = [];
-  const replay = loadReplay(path, LONGEST, ({ message, hint }) => {
+  const replay = loadReplay(path, MAX_FRAME, ({ message, hint }) => {
     assert.ok(message.startsWith(`replay of ${path}: `));
     warnings.push(message.slice(`replay of ${path}: `.length));
     hints.push(hint);
@@ -42,7 +42,7 @@ const playFile = (path: string): Played => {
 
 const refusal = (path: string): ReplayFailed => {
   try {
-    loadReplay(path, LONGEST, assert.fail);
+    loadReplay(path, MAX_FRAME, assert.fail);
   } catch (error) {
     assert.ok(error instanceof ReplayFailed, String(error));
     return error;
@@ -250,7 +250,7 @@ for (const [link, packet, etherType] of [
     () => {
       const { message, hint } = refused(pcap([{ bytes: Uint8Array.from(packet) }], { link }), "it's cooked");
       assert.match(message, new RegExp(`1 not Ethernet \\(link type ${link}, `));
-      const replay = loadReplay(follow(hint), LONGEST, assert.fail);
+      const replay = loadReplay(follow(hint), MAX_FRAME, assert.fail);
       const [at, length] = [replay.places[0]!, replay.places[1]!];
       const made = replay.memory.bytes.subarray(at, at + length);
       assert.equal(made[12]! * 256 + made[13]!, etherType);

@@ -5,12 +5,12 @@ import { MalformedCapture } from "#wire/captured-packet.ts";
 import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { readCapture } from "#wire/pcap-reader.ts";
 import { alterations, formatOf, leftOutHintOf, leftOutPhrases, quoted, unknownFormatHint } from "./replay-hints.ts";
-import { arrange, type CaptureContents, type Replay } from "./replay.ts";
+import { buildReplay, type CaptureContents, type Replay } from "./replay.ts";
 
 /** Files are held in memory. */
 const LARGEST_FILE = 1 << 30;
 /** Limit of faults kept for the report. */
-const MOST_FAULTS = 1000;
+const MAX_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */
 export class ReplayFailed extends FerruleError {
@@ -79,7 +79,7 @@ const contentsOf = (bytes: Uint8Array): CaptureContents => {
   const packets: CapturedPacket[] = [];
   const faults: MalformedCapture[] = [];
   try {
-    for (const packet of readCapture(bytes, (fault) => void (faults.length < MOST_FAULTS && faults.push(fault))))
+    for (const packet of readCapture(bytes, (fault) => void (faults.length < MAX_FAULTS && faults.push(fault))))
       packets.push(packet);
     return { packets, faults };
   } catch (error) {
@@ -92,7 +92,7 @@ const load = (path: string): Replay => {
   const bytes = readWhole(path);
   const format = formatOf(bytes, path);
   if (format !== undefined) throw new ReplayFailed(path, `it is ${format[0]}`, format[1]);
-  const replay = arrange(contentsOf(bytes));
+  const replay = buildReplay(contentsOf(bytes));
   if (replay.times.length > 0) return replay;
   const fault = replay.end ?? replay.faults[0];
   if (replay.packets > 0) {

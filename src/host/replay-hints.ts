@@ -1,8 +1,8 @@
 /** Advice for capture files that cannot be replayed. Each command here is tested by `replay-file.test.ts`. */
 import { get16 } from "#wire/bigendian.ts";
 import { EtherType } from "#wire/ethernet.ts";
-import { LONGEST_PAUSE_SECONDS } from "./replay-schedule.ts";
-import { LEFT_OUT, type LeftOut, type Replay } from "./replay.ts";
+import { MAX_PAUSE_SECONDS } from "./replay-schedule.ts";
+import { SKIP_REASONS, type SkipReason, type Replay } from "./replay.ts";
 
 /** A file name quoted for a shell. */
 export const quoted = (path: string): string => {
@@ -83,7 +83,7 @@ const linkHint = (linkType: number, path: string): string => {
   }
 };
 
-const leftOutHint = (why: LeftOut, { linkTypes }: Replay, path: string): string => {
+const leftOutHint = (why: SkipReason, { linkTypes }: Replay, path: string): string => {
   switch (why) {
     case "foreign":
       return linkHint(linkTypes.values().next().value ?? -1, path);
@@ -109,7 +109,7 @@ export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =
     const types = [...linkTypes].map(
       (type) => `link type ${type}${LINK_NAMES[type] === undefined ? "" : `, ${LINK_NAMES[type]}`}`,
     );
-    return `${number} ${LEFT_OUT[why]}${why === "foreign" ? ` (${types.join("; ")})` : ""}`;
+    return `${number} ${SKIP_REASONS[why]}${why === "foreign" ? ` (${types.join("; ")})` : ""}`;
   });
 
 /** Advice for the most frequent kind of packet that is not replayed. */
@@ -160,7 +160,7 @@ export const alterations = (
     ]);
   if (pauses > 0)
     found.push([
-      `${counted(pauses, "pause")} of more than ${LONGEST_PAUSE_SECONDS} s shortened to that`,
+      `${counted(pauses, "pause")} of more than ${MAX_PAUSE_SECONDS} s shortened to that`,
       "To replay at a steady rate instead, add ,rate=N to the wire.",
     ]);
   if (stepsBack > 0)

@@ -3,7 +3,7 @@
 /**
  * Longer pauses are shortened to this: a wrong time stamp would otherwise delay all that follows, perhaps for years.
  */
-export const LONGEST_PAUSE_SECONDS = 60;
+export const MAX_PAUSE_SECONDS = 60;
 /** Packets of several queues may be out of order by less than this. A larger step back means that the clock was set. */
 const DISORDER_MICROS = 1_000_000;
 
@@ -34,9 +34,9 @@ export class Schedule {
     if (Number.isNaN(this.#seconds)) this.#restart(packet);
     const due = this.#base + (seconds - this.#seconds) * 1e6 + (nanoseconds - this.#nanoseconds) / 1000;
     const step = due - this.#latest;
-    if (step > LONGEST_PAUSE_SECONDS * 1e6) {
+    if (step > MAX_PAUSE_SECONDS * 1e6) {
       this.pauses++;
-      this.#latest += LONGEST_PAUSE_SECONDS * 1e6;
+      this.#latest += MAX_PAUSE_SECONDS * 1e6;
       this.#restart(packet);
     } else if (step < -DISORDER_MICROS) {
       this.stepsBack++;

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { Direction } from "#wire/pcapng.ts";
-import { LONGEST_PAUSE_SECONDS } from "./replay-schedule.ts";
+import { MAX_PAUSE_SECONDS } from "./replay-schedule.ts";
 import { packet } from "./replay.test-kit.ts";
-import { arrange } from "./replay.ts";
+import { buildReplay } from "./replay.ts";
 
-const PAUSE = LONGEST_PAUSE_SECONDS * 1e6;
+const PAUSE = MAX_PAUSE_SECONDS * 1e6;
 
 test("leaves out what cannot be a frame from the wire, and counts it by why", () => {
-  const replay = arrange({
+  const replay = buildReplay({
     packets: [
       packet(0, 60, { linkType: 113 }),
       packet(0, 60, { direction: Direction.outbound }),
@@ -35,7 +35,7 @@ test("leaves out what cannot be a frame from the wire, and counts it by why", ()
 });
 
 const timesOf = (...packets: Parameters<typeof packet>[]) => {
-  const { times, pauses, stepsBack } = arrange({ packets: packets.map((each) => packet(...each)) });
+  const { times, pauses, stepsBack } = buildReplay({ packets: packets.map((each) => packet(...each)) });
   return { times: [...times], pauses, stepsBack };
 };
 
@@ -70,7 +70,7 @@ test("whatever the times, frames are in order and no two are further apart than 
   fc.assert(
     fc.property(fc.array(time), (times) => {
       let last = 0;
-      for (const at of arrange({ packets: times.map((more) => packet(0, 60, more)) }).times) {
+      for (const at of buildReplay({ packets: times.map((more) => packet(0, 60, more)) }).times) {
         // The last bits of a number of microseconds are lost in the difference.
         assert.ok(at >= last && at - last <= PAUSE + 1e-3, `${at} behind ${last}`);
         last = at;

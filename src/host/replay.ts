@@ -10,19 +10,19 @@ import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
 /** The longest frame that is replayed, and the size of the area before the frames in which the NIC builds its own. */
-export const LONGEST = 1 << 16;
+export const MAX_FRAME = 1 << 16;
 
 /** Why a packet is not replayed, in the order of the checks. */
-export const LEFT_OUT = {
+export const SKIP_REASONS = {
   foreign: "not Ethernet",
   sent: "sent by the capturing interface itself",
   damaged: "marked as damaged on the wire",
   unsized: "with an original length of 0",
   cut: "truncated by the capture",
   short: `shorter than ${ETHERNET_BYTES} bytes`,
-  long: `longer than ${LONGEST} bytes`,
+  long: `longer than ${MAX_FRAME} bytes`,
 } as const;
-export type LeftOut = keyof typeof LEFT_OUT;
+export type SkipReason = keyof typeof SKIP_REASONS;
 
 /** Frames and their times. */
 export interface Replay {
@@ -34,7 +34,7 @@ export interface Replay {
   /** Packets in the file, including those not replayed. */
   readonly packets: number;
   /** Packets not replayed, by reason; link types of those that are not Ethernet. */
-  readonly left: ReadonlyMap<LeftOut, number>;
+  readonly left: ReadonlyMap<SkipReason, number>;
   readonly linkTypes: ReadonlySet<number>;
   /** Times in the file that were changed: pauses shortened, steps back ignored. */
   readonly pauses: number;
@@ -51,7 +51,7 @@ export interface CaptureContents {
   readonly end?: MalformedCapture | undefined;
 }
 
-const whyNot = (packet: CapturedPacket): LeftOut | undefined => {
+const whyNot = (packet: CapturedPacket): SkipReason | undefined => {
   const { bytes, originalLength } = packet;
   if (packet.linkType !== LINKTYPE_ETHERNET) return "foreign";
   if (packet.direction === Direction.outbound) return "sent";
@@ -59,12 +59,12 @@ const whyNot = (packet: CapturedPacket): LeftOut | undefined => {
   if (originalLength === 0) return "unsized";
   if (bytes.length < originalLength) return "cut";
   if (bytes.length < ETHERNET_BYTES) return "short";
-  return bytes.length > LONGEST ? "long" : undefined;
+  return bytes.length > MAX_FRAME ? "long" : undefined;
 };
 
-/** Places the frames after an area of `LONGEST` bytes, in which the NIC builds its own. */
-export const arrange = ({ packets, faults = [], end }: CaptureContents): Replay => {
-  const left = new Map<LeftOut, number>();
+/** Places the frames after an area of `MAX_FRAME` bytes, in which the NIC builds its own. */
+export const buildReplay = ({ packets, faults = [], end }: CaptureContents): Replay => {
+  const left = new Map<SkipReason, number>();
   const linkTypes = new Set<number>();
   const kept = packets.filter((packet) => {
     const why = whyNot(packet);
@@ -75,11 +75,11 @@ export const arrange = ({ packets, faults = [], end }: CaptureContents): Replay 
   });
   // Each starts 2 bytes before a word, so that the bytes after the Ethernet header are aligned.
   const sizes = kept.map(({ bytes }) => (bytes.length + 2 + 7) & ~7);
-  const memory = newMemory(sizes.reduce((a, b) => a + b, LONGEST) + 8);
+  const memory = newMemory(sizes.reduce((a, b) => a + b, MAX_FRAME) + 8);
   const places = new Int32Array(2 * kept.length);
   const times = new Float64Array(kept.length);
   const schedule = new Schedule();
-  let at = LONGEST;
+  let at = MAX_FRAME;
   for (const [i, packet] of kept.entries()) {
     memory.bytes.set(packet.bytes, at + 2);
     places.set([at + 2, packet.bytes.length], 2 * i);
@@ -91,4 +91,4 @@ export const arrange = ({ packets, faults = [], end }: CaptureContents): Replay 
 };
 
 /** Nothing to replay: the NIC only sends. */
-export const SILENCE: Replay = arrange({ packets: [] });
+export const EMPTY_REPLAY: Replay = buildReplay({ packets: [] });

@@ -6,7 +6,7 @@
  */
 import type { Plug, Port } from "#kit/port.ts";
 import { BULK_PORT, type BulkServer } from "#wire/bulk.ts";
-import { SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { MIN_FRAME } from "#wire/ethernet.ts";
 import { linkLocal } from "#wire/ipv6.ts";
 import { newMemory } from "#wire/memory.ts";
 import { Answerer, type Identity } from "./answerer.ts";
@@ -107,7 +107,7 @@ export class Responder implements Port {
     const frame = slot * this.#slotBytes;
     const answered = this.#answerer.answer(frame, length);
     if (answered === 0) return;
-    const padded = Math.max(answered, SHORTEST_FRAME);
+    const padded = Math.max(answered, MIN_FRAME);
     this.bytes.fill(0, frame + answered, frame + padded);
     this.#lengths[slot] = padded;
     this.#waiting++;

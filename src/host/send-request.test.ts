@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { type Offloads, Send } from "#kit/link.ts";
 import { OFFLOADS, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
-import { CUT_IN_SOFTWARE, NONSENSE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
+import { SEGMENT_IN_SOFTWARE, INVALID, SendRequest, CHECKSUM_IN_SOFTWARE } from "./send-request.ts";
 import { DATA_VALID, Gso, NEEDS_CHECKSUM, VnetHeader } from "./vnet-header.ts";
 
 const requestFor = (
@@ -28,7 +28,7 @@ test("a super-frame whose checksum is there already is cut in software, whether 
       [tcpFrame({ ...V4, tag: 7 }, 3000), Gso.tcp4],
       [tcpFrame(V4, 3000), Gso.tcp4 | Gso.ecn],
     ] as const)
-      assert.equal(requestFor(frame, gso, 1448, flags), CUT_IN_SOFTWARE, `flags ${flags}, gso ${gso}`);
+      assert.equal(requestFor(frame, gso, 1448, flags), SEGMENT_IN_SOFTWARE, `flags ${flags}, gso ${gso}`);
 });
 
 const asked = (payload: number, size: number, limits: Partial<Offloads>): boolean =>
@@ -63,7 +63,7 @@ test("what the NIC would get wrong is done in software, and the rest is asked of
     requestFor(cut, Gso.tcp4, 1448, NEEDS_CHECKSUM, offloads(wrong)),
   ];
   assert.deepEqual(both(false), asked);
-  assert.deepEqual(both(true), [SUM_IN_SOFTWARE, CUT_IN_SOFTWARE]);
+  assert.deepEqual(both(true), [CHECKSUM_IN_SOFTWARE, SEGMENT_IN_SOFTWARE]);
   assert.deepEqual(seen.slice(0, 4), [sum.length, asked[0], cut.length, asked[1]]);
   assert.equal(requestFor(sum, Gso.none, 0, 0, offloads(true)), 0, "nothing is asked of a finished frame");
 });
@@ -76,15 +76,15 @@ test("a super-frame that is none, since it fits into one segment, goes as it is"
   ] as const)
     for (const flags of [0, DATA_VALID])
       assert.equal(requestFor(tcpFrame(V4, payload), Gso.tcp4, segmentBytes, flags), 0);
-  assert.equal(requestFor(tcpFrame(V4, 1449), Gso.tcp4, 1448, 0), CUT_IN_SOFTWARE);
+  assert.equal(requestFor(tcpFrame(V4, 1449), Gso.tcp4, 1448, 0), SEGMENT_IN_SOFTWARE);
 });
 
 test("segmentation that does not fit the frame's protocol, or of nothing per segment, is nonsense without flags too", () => {
   for (const flags of [0, DATA_VALID]) {
-    assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp6, 1448, flags), NONSENSE);
-    assert.equal(requestFor(udpFrame(V4, 3000), Gso.tcp4, 1448, flags), NONSENSE);
-    assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp4, 0, flags), NONSENSE);
-    assert.equal(requestFor(tcpFrame(V4, 3000), 3, 1448, flags), NONSENSE);
+    assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp6, 1448, flags), INVALID);
+    assert.equal(requestFor(udpFrame(V4, 3000), Gso.tcp4, 1448, flags), INVALID);
+    assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp4, 0, flags), INVALID);
+    assert.equal(requestFor(tcpFrame(V4, 3000), 3, 1448, flags), INVALID);
   }
 });
 
@@ -114,8 +114,8 @@ test("a virtio header that does not fit its frame never leads outside it", () =>
       header.setSegments(field.gso, field.segmentBytes, 0);
       if ((field.flags & NEEDS_CHECKSUM) !== 0) header.setChecksum(field.checksumStart, field.checksumOffset);
       const result = request.translate(header, bytes, 0, length, 0);
-      if (result === NONSENSE || result === 0) return;
-      if ((field.flags & NEEDS_CHECKSUM) === 0) return assert.equal(result, CUT_IN_SOFTWARE);
+      if (result === INVALID || result === 0) return;
+      if ((field.flags & NEEDS_CHECKSUM) === 0) return assert.equal(result, SEGMENT_IN_SOFTWARE);
       assert.ok(field.checksumStart + field.checksumOffset + 2 <= length);
       const transport = (result & Send.transportOffset) >>> Send.transportOffsetShift;
       if (result > 0) assert.equal(transport, field.checksumStart);

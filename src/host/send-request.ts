@@ -12,7 +12,7 @@ import {
   TRAITS,
   TRANSPORT,
 } from "#wire/dissect.ts";
-import { ETHERNET_BYTES, EtherType, SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { ETHERNET_BYTES, EtherType, MIN_FRAME } from "#wire/ethernet.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { IPV6_BYTES } from "#wire/ipv6.ts";
 import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
@@ -20,10 +20,10 @@ import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
 import { Gso, NEEDS_CHECKSUM, type VnetHeader } from "./vnet-header.ts";
 
 /** Results of `translate` that are not `Send` bits: the NIC cannot do the offload, so software does. */
-export const SUM_IN_SOFTWARE = -1;
-export const CUT_IN_SOFTWARE = -2;
+export const CHECKSUM_IN_SOFTWARE = -1;
+export const SEGMENT_IN_SOFTWARE = -2;
 /** The request does not match the frame. */
-export const NONSENSE = -3;
+export const INVALID = -3;
 
 /** Of a NIC that does nothing to frames. */
 export const NO_OFFLOADS: Offloads = {
@@ -59,7 +59,7 @@ export class SendRequest {
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
     if (summed && !cut) return 0;
     const start = header.checksumStart - shift;
-    if (!summed && (start < ETHERNET_BYTES || start + header.checksumOffset + 2 > length)) return NONSENSE;
+    if (!summed && (start < ETHERNET_BYTES || start + header.checksumOffset + 2 > length)) return INVALID;
     const layer = dissect(bytes, frame, length, this.parts);
     const there = layer === Layer.transport && (summed || this.parts[TRANSPORT] === start);
     const transport = there ? this.#transport(summed ? TCP_CHECKSUM : header.checksumOffset) : 0;
@@ -68,7 +68,7 @@ export class SendRequest {
     const request =
       cut && !fits ? this.#cut(header, length, transport, summed) : summed ? 0 : this.#sum(length, transport);
     if (request <= 0 || this.#offloads.refuses?.(bytes, frame, length, request) !== true) return request;
-    return (request & Send.segmentSize) === 0 ? SUM_IN_SOFTWARE : CUT_IN_SOFTWARE;
+    return (request & Send.segmentSize) === 0 ? CHECKSUM_IN_SOFTWARE : SEGMENT_IN_SOFTWARE;
   }
 
   /** `Send` bits of the dissected frame's protocol if that keeps its checksum at `field`; otherwise 0. */
@@ -93,25 +93,25 @@ export class SendRequest {
   #sum(length: number, transport: number): number {
     const start = this.parts[TRANSPORT]!;
     // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
-    const able = this.#offloads.checksum && length >= SHORTEST_FRAME && start <= FURTHEST_SUM;
-    if (transport === 0 || !able || !this.#offers(transport)) return SUM_IN_SOFTWARE;
+    const able = this.#offloads.checksum && length >= MIN_FRAME && start <= FURTHEST_SUM;
+    if (transport === 0 || !able || !this.#offers(transport)) return CHECKSUM_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift);
   }
 
   /** @param summed the checksum is there already */
   #cut(header: VnetHeader, length: number, transport: number, summed: boolean): number {
     const type = header.gso & ~Gso.ecn;
-    if (type !== Gso.tcp4 && type !== Gso.tcp6) return NONSENSE;
-    if (transport !== (type === Gso.tcp6 ? Send.ipv6 | Send.tcpChecksum : Send.tcpChecksum)) return NONSENSE;
+    if (type !== Gso.tcp4 && type !== Gso.tcp6) return INVALID;
+    if (transport !== (type === Gso.tcp6 ? Send.ipv6 | Send.tcpChecksum : Send.tcpChecksum)) return INVALID;
     const size = header.segmentBytes;
     const payload = this.parts[PAYLOAD_LENGTH]!;
-    if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return NONSENSE;
+    if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return INVALID;
     const { segmentation, superFrameBytes, segments } = this.#offloads;
     // Whether the chips leave CWR to the first segment is not known, so they are not asked to.
     const able = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
     const fits = length <= superFrameBytes && payload <= segments * size && size <= Send.segmentSize;
     const start = this.parts[TRANSPORT]!;
-    if (!able || !fits || start > FURTHEST_CUT) return CUT_IN_SOFTWARE;
+    if (!able || !fits || start > FURTHEST_CUT) return SEGMENT_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift) | size;
   }
 }

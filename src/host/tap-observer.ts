@@ -8,7 +8,7 @@ import { Errno, SystemError } from "#sys/errno.ts";
 import { InterfaceFlag } from "#sys/interface.ts";
 import { MulticastList } from "#sys/multicast-list.ts";
 import { NamespaceNotPermitted, NetworkNamespace } from "#sys/namespace.ts";
-import { type LinkState, linkState } from "#sys/netlink.ts";
+import { type InterfaceState, interfaceState } from "#sys/netlink.ts";
 import { RouteSocket } from "#sys/route-socket.ts";
 import type { Tap } from "#sys/tap.ts";
 
@@ -51,7 +51,7 @@ export class TapObserver implements Disposable {
     const name = this.#tap.currentName();
     const { address } = this.#tap;
     const view = this.#follow();
-    const link = view === undefined ? undefined : linkState(view.routes, name);
+    const link = view === undefined ? undefined : interfaceState(view.routes, name);
     // If the kernel does not report the namespace, another interface may have this name.
     if (view === undefined || link === undefined || !same(link.address, address))
       return { name, visible: false, mtu: undefined, address, promiscuous: false, groups: "all" };
@@ -106,7 +106,7 @@ const openMulticastList = (scope: DisposableStack): MulticastList | undefined =>
 };
 
 const wantedGroups = (
-  { index, flags, allMulticast }: LinkState,
+  { index, flags, allMulticast }: InterfaceState,
   list: MulticastList | undefined,
 ): TapState["groups"] => {
   if ((flags & InterfaceFlag.multicast) === 0) return [];

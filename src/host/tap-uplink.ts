@@ -12,7 +12,7 @@ import { setGsoMax } from "#sys/netlink.ts";
 import type { Tap } from "#sys/tap.ts";
 import { UplinkIn } from "./uplink-in.ts";
 import { UplinkOut } from "./uplink-out.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 export interface TapUplinkOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
@@ -23,7 +23,7 @@ export interface TapUplinkOptions {
   /** What the NIC does at present. The kernel is told to do the rest, but for checksums over IPv6 alone, which are filled in here. */
   readonly offloads: Offloads;
   /** Sees each frame as the host sends it and as the NIC delivers it, where tags have been taken out. */
-  readonly capture?: WireTap | undefined;
+  readonly capture?: FrameObserver | undefined;
 }
 
 /** Counters since the uplink was created. */
@@ -69,8 +69,8 @@ export class TapUplink implements Disposable {
   }
 
   /** The host had no more frames at the last read. */
-  get dry(): boolean {
-    return this.#out.dry;
+  get drained(): boolean {
+    return this.#out.drained;
   }
 
   /**

@@ -14,7 +14,7 @@ import type { SegmentRun } from "#wire/segment-run.ts";
 import { FarFrames } from "./far-frames.ts";
 import { NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso } from "./vnet-header.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 /** Memory for outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's cache. */
 const STAGING = 256 << 10;
@@ -24,13 +24,13 @@ const BIAS = 6;
 /** Number of frames in the longest super-frame at the usual MTU. */
 const SUPER_FRAME = 46;
 /** Calls of `pump` during which a frame waits for a NIC without room before it is dropped. */
-const PATIENCE = 10_000;
+const MAX_WAITS = 10_000;
 
 export interface TapWireOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
   /** Gets each frame as on the wire. */
-  readonly capture?: WireTap | undefined;
+  readonly capture?: FrameObserver | undefined;
   /** Memory for frames, and the byte from which it may be used (324 KiB; a multiple of 8); default: own memory. */
   readonly memory?: Memory;
   readonly staging?: number;
@@ -58,7 +58,7 @@ export class TapWire implements Port {
   /** Outgoing frames are between these; incoming ones are after the end. */
   readonly #start: number;
   readonly #end: number;
-  readonly #capture: WireTap | undefined;
+  readonly #capture: FrameObserver | undefined;
   readonly #writer: TapWriter;
   readonly #coalescer: Coalescer;
   readonly #incoming: FarFrames;
@@ -66,7 +66,7 @@ export class TapWire implements Port {
   /** Position of the next outgoing frame, and of the last reserved one. */
   #free: number;
   #reserved = -1;
-  #impatience = 0;
+  #waits = 0;
   #sentFrames = 0;
   #sentBytes = 0;
   #receivedFrames = 0;
@@ -187,10 +187,10 @@ export class TapWire implements Port {
       if (taken > 0) continue;
       incoming.complete();
       if (nic.hasRoom?.() === false) {
-        if (++this.#impatience <= PATIENCE) break;
+        if (++this.#waits <= MAX_WAITS) break;
         this.#drops++;
       } else {
-        this.#impatience = 0;
+        this.#waits = 0;
         this.#deliver(nic, incoming.offset, incoming.length);
       }
       frames++;
@@ -206,7 +206,7 @@ export class TapWire implements Port {
     const before = cut.rest;
     const taken = nic.receiveSegments(cut);
     if (taken === 0) return 0;
-    this.#impatience = 0;
+    this.#waits = 0;
     this.#receivedFrames += taken;
     this.#receivedBytes += Math.imul(taken, cut.headerBytes) + before - cut.rest;
     this.#incoming.left = cut.left;

@@ -20,7 +20,7 @@ import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
 import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso, TAG_BYTES } from "./vnet-header.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 /** Frames taken from the ring at once. */
 const BURST = 256;
@@ -45,13 +45,13 @@ export class UplinkIn {
   tagsTaken = 0;
   readonly writer: TapWriter;
   readonly #link: Link;
-  readonly #capture: WireTap | undefined;
+  readonly #capture: FrameObserver | undefined;
   readonly #coalescer: Coalescer;
   readonly #burst = new Int32Array(BURST * FRAME_WORDS);
   readonly #offsets = new Int32Array(BURST);
   readonly #parts = new Int32Array(DISSECTION_WORDS);
 
-  constructor(tap: FrameQueue, link: Link, capture: WireTap | undefined) {
+  constructor(tap: FrameQueue, link: Link, capture: FrameObserver | undefined) {
     this.#link = link;
     this.#capture = capture;
     this.writer = new TapWriter(tap, link.memory.bytes.buffer);

@@ -14,17 +14,17 @@ import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { fold } from "#wire/checksum.ts";
-import { InPlaceCutter } from "#wire/cut-in-place.ts";
+import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
 import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
-import { ETHERNET_BYTES, SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { ETHERNET_BYTES, MIN_FRAME } from "#wire/ethernet.ts";
 import { completeChecksum } from "#wire/fill.ts";
 import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
 import { removeTag, TAG_BYTES, tagOf } from "#wire/vlan.ts";
 import { SendArena } from "./send-arena.ts";
-import { CUT_IN_SOFTWARE, SendRequest, SUM_IN_SOFTWARE } from "./send-request.ts";
+import { SEGMENT_IN_SOFTWARE, SendRequest, CHECKSUM_IN_SOFTWARE } from "./send-request.ts";
 import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 /**
  * Room for the longest frame of the kernel (64 KiB of IP packet and its Ethernet header), with some more to detect
@@ -43,14 +43,14 @@ const LAST_FRAGMENT = FRAGMENT + 64;
 const BURST = 512;
 const BURST_BYTES = 128 << 10;
 /** Fragments of the longest frame. */
-const MOST_FRAGMENTS = Math.ceil(FRAME_ROOM / FRAGMENT);
+const MAX_FRAGMENTS = Math.ceil(FRAME_ROOM / FRAGMENT);
 
 export interface UplinkOutOptions {
   readonly tap: FrameQueue;
   readonly link: Link;
   readonly sendArena: { readonly offset: number; readonly length: number };
   readonly offloads: Offloads;
-  readonly capture: WireTap | undefined;
+  readonly capture: FrameObserver | undefined;
 }
 
 /** Invariant: a frame that was read is sent, or counted as dropped; what the NIC has no room for stays in `#burst`. */
@@ -58,7 +58,7 @@ export class UplinkOut {
   /** No room: the TAP need not be read until the NIC has sent something. */
   stalled = false;
   /** The last read of the TAP found no more frames. */
-  dry = false;
+  drained = false;
   /** Frames read; of these, those checksummed or segmented in software, and those lost. */
   frames = 0;
   softwareSums = 0;
@@ -66,7 +66,7 @@ export class UplinkOut {
   drops = 0;
   readonly #tap: FrameQueue;
   readonly #link: Link;
-  readonly #capture: WireTap | undefined;
+  readonly #capture: FrameObserver | undefined;
   readonly #bytes: Uint8Array;
   readonly #arena: SendArena;
   readonly #header = new VnetHeader();
@@ -78,7 +78,7 @@ export class UplinkOut {
   #count = 0;
   /** Buffer of a frame that is segmented here, and its tag. */
   readonly #scratch: number;
-  readonly #cutter: InPlaceCutter;
+  readonly #cutter: InPlaceSegmenter;
   #cutFlags = 0;
   #cutTag = 0;
 
@@ -97,7 +97,7 @@ export class UplinkOut {
     this.#scratch = sendArena.offset + ((BIAS - sendArena.offset) & 7);
     const ring = { offset: sendArena.offset + FRAME_ROOM, length: sendArena.length - FRAME_ROOM };
     this.#arena = new SendArena(ring, FRAME_ROOM, BIAS);
-    this.#cutter = new InPlaceCutter(link.memory);
+    this.#cutter = new InPlaceSegmenter(link.memory);
     this.#iovecs = new Iovecs(2, bytes.buffer, this.#header.buffer);
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
   }
@@ -115,10 +115,10 @@ export class UplinkOut {
   }
 
   #fill(budget: number): number {
-    if (budget > 0) this.dry = false;
+    if (budget > 0) this.drained = false;
     let frames = 0;
     let bytes = 0;
-    while (frames < budget && bytes < BURST_BYTES && this.#count <= BURST - MOST_FRAGMENTS) {
+    while (frames < budget && bytes < BURST_BYTES && this.#count <= BURST - MAX_FRAGMENTS) {
       const place = this.#arena.place();
       if (place < 0) break;
       if (this.#cutter.length > 0) {
@@ -141,8 +141,8 @@ export class UplinkOut {
     this.#iovecs.point(1, place, FRAME_ROOM);
     const result = readv(this.#tap.number, this.#iovecs, 2);
     if (result >= VNET_HEADER_BYTES) return result - VNET_HEADER_BYTES;
-    this.dry = result === -Errno.EAGAIN;
-    if (this.dry || result === -Errno.EINTR) return -1;
+    this.drained = result === -Errno.EAGAIN;
+    if (this.drained || result === -Errno.EINTR) return -1;
     throw tapGone("readv", -result, this.#tap);
   }
 
@@ -166,12 +166,12 @@ export class UplinkOut {
     if (request >= 0) {
       if ((request & Send.ipv6) !== 0 && (request & Send.segmentSize) !== 0) this.#dropLengthFromSum(frame, length);
       this.#post(frame, length, request | tagFlag, tag);
-    } else if (request === SUM_IN_SOFTWARE) {
+    } else if (request === CHECKSUM_IN_SOFTWARE) {
       const start = frame + header.checksumStart - shift;
       completeChecksum(this.#link.memory, start, start + header.checksumOffset, frame + length);
       this.softwareSums++;
       this.#post(frame, length, tagFlag, tag);
-    } else if (request === CUT_IN_SOFTWARE && this.#beginCut(frame, length)) {
+    } else if (request === SEGMENT_IN_SOFTWARE && this.#beginCut(frame, length)) {
       this.#cutFlags = tagFlag;
       this.#cutTag = tag;
       this.softwareCuts++;
@@ -192,8 +192,8 @@ export class UplinkOut {
   /** Puts a finished frame into the burst. */
   #post(frame: number, length: number, flags: number, tag: number): void {
     let end = frame + length;
-    if (length < SHORTEST_FRAME) {
-      end = frame + SHORTEST_FRAME;
+    if (length < MIN_FRAME) {
+      end = frame + MIN_FRAME;
       this.#bytes.fill(0, frame + length, end);
     }
     for (let at = frame, bytes = 0; at < end; at += bytes) {

@@ -9,7 +9,7 @@ import { slowSum } from "#wire/reference.test-kit.ts";
 import { FakeTap, NO_REQUEST } from "./frame-sockets.test-kit.ts";
 import { data, OFFLOADS, partial, superFrame, TCP, tcpFrame, udpFrame, V4, V6 } from "./host-frames.test-kit.ts";
 import { NO_OFFLOADS } from "./send-request.ts";
-import { NotingLink } from "./noting-link.test-kit.ts";
+import { RecordingLink } from "./recording-link.test-kit.ts";
 import { UplinkIn } from "./uplink-in.ts";
 import { FRAME_ROOM, UplinkOut } from "./uplink-out.ts";
 import { DATA_VALID } from "./vnet-header.ts";
@@ -18,7 +18,7 @@ const skip = ffiProblem()?.message ?? false;
 
 const outRig = (offloads: Offloads = OFFLOADS) => {
   const host = new FakeTap();
-  const link = new NotingLink();
+  const link = new RecordingLink();
   const out = new UplinkOut({
     tap: host.tap,
     link,
@@ -31,7 +31,7 @@ const outRig = (offloads: Offloads = OFFLOADS) => {
 
 const inRig = () => {
   const host = new FakeTap();
-  const link = new NotingLink();
+  const link = new RecordingLink();
   return {
     host,
     link,
@@ -79,14 +79,14 @@ test("says when the TAP has no more frames, and reads none when asked for none",
   using rig = outRig();
   for (let i = 0; i < 2; i++) rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   assert.equal(rig.out.pump(0), 0);
-  assert.equal(rig.out.dry, false, "nobody has looked");
+  assert.equal(rig.out.drained, false, "nobody has looked");
   assert.equal(rig.out.pump(1), 1);
-  assert.equal(rig.out.dry, false);
+  assert.equal(rig.out.drained, false);
   assert.equal(rig.out.pump(64), 1);
-  assert.equal(rig.out.dry, true);
+  assert.equal(rig.out.drained, true);
   rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   rig.out.pump(1);
-  assert.equal(rig.out.dry, false);
+  assert.equal(rig.out.drained, false);
 });
 
 test("of an IPv6 super-frame the pseudo header's sum loses its length", { skip }, () => {
@@ -302,7 +302,7 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
 test("a frame in several buffers reaches the host whole, with its tag, verified, and in its turn", { skip }, () => {
   using host = new FakeTap();
   const captured: Uint8Array[] = [];
-  const link = new NotingLink();
+  const link = new RecordingLink();
   const uplink = new UplinkIn(host.tap, link, {
     frame: (bytes, offset, length) => captured.push(bytes.slice(offset, offset + length)),
   });
@@ -328,7 +328,7 @@ test("a frame in several buffers reaches the host whole, with its tag, verified,
 
 test("buffers are released even if the interface is gone", { skip }, () => {
   const host = new FakeTap();
-  const link = new NotingLink();
+  const link = new RecordingLink();
   const uplink = new UplinkIn(host.tap, link, undefined);
   host[Symbol.dispose]();
   link.arrive(udpFrame(V4, 100), 0);

@@ -8,10 +8,10 @@ import { ETHERNET_BYTES } from "#wire/ethernet.ts";
 import { newMemory } from "#wire/memory.ts";
 import { withoutPadding } from "#wire/padding.ts";
 import { Delivery } from "./wire-delivery.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
-const LONGEST = 4096 + 65_536;
-const IN_AT = (LONGEST + 63) & ~63;
+const MAX_FRAME = 4096 + 65_536;
+const IN_AT = (MAX_FRAME + 63) & ~63;
 
 /** A bound datagram socket. */
 export interface DatagramSocket {
@@ -24,7 +24,7 @@ export interface DatagramWireOptions {
   readonly socket: DatagramSocket;
   /** Destination of frames. */
   readonly peer: string;
-  readonly capture?: WireTap | undefined;
+  readonly capture?: FrameObserver | undefined;
   /** Called when the other side appears or disappears, with the reason. */
   readonly onChange?: (connected: boolean, why: string) => void;
 }
@@ -41,7 +41,7 @@ export class DatagramWire implements Port {
   #waiting = 0;
 
   constructor(options: DatagramWireOptions) {
-    const memory = newMemory(IN_AT + LONGEST + 1);
+    const memory = newMemory(IN_AT + MAX_FRAME + 1);
     this.bytes = memory.bytes;
     this.memory = memory;
     this.delivery = new Delivery(options.capture);
@@ -74,12 +74,12 @@ export class DatagramWire implements Port {
   }
 
   reserve(length: number): number {
-    this.#reserved = length > 0 && length <= LONGEST;
+    this.#reserved = length > 0 && length <= MAX_FRAME;
     return this.#reserved ? 0 : -1;
   }
 
   commit(length: number): void {
-    if (!this.#reserved || length <= 0 || length > LONGEST) throw new Misuse(`commit of ${length} bytes`);
+    if (!this.#reserved || length <= 0 || length > MAX_FRAME) throw new Misuse(`commit of ${length} bytes`);
     this.#reserved = false;
     this.delivery.sent(this.bytes, 0, length);
     if (!this.#connected || !this.#write(withoutPadding(this.bytes, 0, length))) this.delivery.counts.unsent++;
@@ -112,14 +112,14 @@ export class DatagramWire implements Port {
 
   /** Reads a datagram, and keeps it if it is a valid frame. False if there is none. */
   #read(): boolean {
-    this.#iovecs.point(0, IN_AT, LONGEST + 1);
+    this.#iovecs.point(0, IN_AT, MAX_FRAME + 1);
     const length = readv(this.fd, this.#iovecs, 1);
     if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
     if (length < 0) {
       this.#gone(-length);
       return false;
     }
-    if (length >= ETHERNET_BYTES && length <= LONGEST) this.#waiting = length;
+    if (length >= ETHERNET_BYTES && length <= MAX_FRAME) this.#waiting = length;
     else this.delivery.counts.malformed++;
     return true;
   }

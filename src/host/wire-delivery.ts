@@ -2,7 +2,7 @@
  * The NIC's side of a far end that queues frames: delivers them when there is room, retries for a while, and counts.
  */
 import type { Plug } from "#kit/port.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 /** Attempts to deliver a frame to a NIC without room before it is dropped. */
 const PATIENCE = 10_000;
@@ -34,11 +34,11 @@ export class Delivery {
     missed: 0,
     malformed: 0,
   };
-  readonly #capture: WireTap | undefined;
+  readonly #capture: FrameObserver | undefined;
   #nic: Plug | undefined;
   #tries = 0;
 
-  constructor(capture: WireTap | undefined) {
+  constructor(capture: FrameObserver | undefined) {
     this.#capture = capture;
   }
 

@@ -4,12 +4,12 @@ import { VirtualClock } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { packet } from "./replay.test-kit.ts";
-import { arrange, SILENCE } from "./replay.ts";
+import { buildReplay, EMPTY_REPLAY } from "./replay.ts";
 import { ReplayWire } from "./wire-replay.ts";
 
 const setUp = (packets: readonly CapturedPacket[], options: { rate?: number; loop?: boolean } = {}) => {
   const clock = new VirtualClock();
-  const wire = new ReplayWire({ replay: arrange({ packets }), clock, ...options });
+  const wire = new ReplayWire({ replay: buildReplay({ packets }), clock, ...options });
   const came: [at: number, length: number][] = [];
   const nic = {
     room: true,
@@ -87,7 +87,7 @@ test("a frame waits for room, and time does not stand still meanwhile", () => {
 });
 
 test("what the NIC sends is counted and goes nowhere", () => {
-  const wire = new ReplayWire({ replay: SILENCE, clock: new VirtualClock() });
+  const wire = new ReplayWire({ replay: EMPTY_REPLAY, clock: new VirtualClock() });
   assert.equal(wire.reserve(60), 0);
   wire.commit(60);
   assert.equal(wire.delivery.counts.sentFrames, 1);
@@ -96,5 +96,5 @@ test("what the NIC sends is counted and goes nowhere", () => {
 });
 
 test("a rate is more than nothing", () => {
-  assert.throws(() => new ReplayWire({ replay: SILENCE, clock: new VirtualClock(), rate: 0 }), OutOfRange);
+  assert.throws(() => new ReplayWire({ replay: EMPTY_REPLAY, clock: new VirtualClock(), rate: 0 }), OutOfRange);
 });

@@ -5,9 +5,9 @@
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
-import { LONGEST, type Replay } from "./replay.ts";
+import { MAX_FRAME, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 /** Time between checks of a NIC without room: nothing signals that a guest has enabled its receiver. */
 const LOOK_MICROS = 1000;
@@ -19,7 +19,7 @@ export interface ReplayWireOptions {
   readonly rate?: number | undefined;
   /** Start again after the end. */
   readonly loop?: boolean;
-  readonly capture?: WireTap | undefined;
+  readonly capture?: FrameObserver | undefined;
 }
 
 /** Replay starts, for each NIC that is connected, when the NIC first has room for a frame. */
@@ -72,12 +72,12 @@ export class ReplayWire implements Port {
   }
 
   reserve(length: number): number {
-    this.#reserved = length > 0 && length <= LONGEST;
+    this.#reserved = length > 0 && length <= MAX_FRAME;
     return this.#reserved ? 0 : -1;
   }
 
   commit(length: number): void {
-    if (!this.#reserved || length <= 0 || length > LONGEST) throw new Misuse(`commit of ${length} bytes`);
+    if (!this.#reserved || length <= 0 || length > MAX_FRAME) throw new Misuse(`commit of ${length} bytes`);
     this.#reserved = false;
     this.delivery.sent(this.bytes, 0, length);
   }

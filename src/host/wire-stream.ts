@@ -15,22 +15,22 @@ import { ETHERNET_BYTES } from "#wire/ethernet.ts";
 import { newMemory } from "#wire/memory.ts";
 import { withoutPadding } from "#wire/padding.ts";
 import { Delivery } from "./wire-delivery.ts";
-import type { WireTap } from "./wire-tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
 
 const PREFIX = 4;
 /** QEMU's NET_BUFSIZE: a super-frame of 64 KiB with room for headers. */
-const LONGEST = 4096 + 65_536;
+const MAX_FRAME = 4096 + 65_536;
 /** Outgoing frames, one that will be dropped, and incoming ones follow each other. */
 const OUT_BYTES = 512 << 10;
 const LOST_AT = OUT_BYTES;
-const IN_AT = OUT_BYTES + ((PREFIX + LONGEST + 63) & ~63);
+const IN_AT = OUT_BYTES + ((PREFIX + MAX_FRAME + 63) & ~63);
 const IN_BYTES = 256 << 10;
 /** Time after which a peer that does not read is no longer waited for: frames are dropped. */
 const STALL_MICROS = 1_000_000;
 
 export interface StreamWireOptions {
   readonly clock: { now(): number };
-  readonly capture?: WireTap | undefined;
+  readonly capture?: FrameObserver | undefined;
   /** Called when a connection ends by itself. The descriptor is closed by then. */
   readonly onEnd?: (why: string) => void;
 }
@@ -94,7 +94,7 @@ export class StreamWire implements Port, Disposable {
   }
 
   reserve(length: number): number {
-    if (length <= 0 || length > LONGEST) return -1;
+    if (length <= 0 || length > MAX_FRAME) return -1;
     let at = this.#tail;
     if (this.#socket === undefined) at = LOST_AT;
     else if (at + PREFIX + length > OUT_BYTES) {
@@ -191,7 +191,7 @@ export class StreamWire implements Port, Disposable {
       const at = this.#first;
       if (this.#last - at < PREFIX) return 0;
       const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-      if (length < 0 || length > LONGEST) return -1;
+      if (length < 0 || length > MAX_FRAME) return -1;
       if (length > 0) return this.#last - at - PREFIX >= length ? length : 0;
       // Shorter than a frame, and harmless.
       this.delivery.counts.malformed++;

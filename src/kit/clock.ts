@@ -37,7 +37,7 @@ export const expect = (
 };
 
 /** Limit of entries that run at one moment; more means a timer that keeps rescheduling itself for the same time. */
-const MOST_AT_ONCE = 1_000_000;
+const MAX_AT_ONCE = 1_000_000;
 
 /** Functions to be called later, in order of time. Device models keep their pending work here. */
 export class Timers {
@@ -67,7 +67,7 @@ export class Timers {
    */
   run(now: number): void {
     for (let ran = 0; this.next <= now; ran++) {
-      if (ran === MOST_AT_ONCE) throw new Misuse(`${ran} timers ran at ${now} µs and more are due`);
+      if (ran === MAX_AT_ONCE) throw new Misuse(`${ran} timers ran at ${now} µs and more are due`);
       this.#due.shift()!.run();
     }
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bind, type Driver, matches, NotMine, type PciDevice } from "./device.ts";
+import { bind, type Driver, matches, UnsupportedDevice, type PciDevice } from "./device.ts";
 import { DmaArena } from "./dma.ts";
 import { FerruleError, OutOfRange, Revoked } from "./errors.ts";
 import { SoftInterrupts } from "./line.ts";
@@ -121,7 +121,9 @@ test("a driver rejects a device that is not in its table", () => {
   assert.throws(
     () => bind(other, device(), undefined),
     (error: unknown) =>
-      error instanceof NotMine && error instanceof FerruleError && error.message === "other has no row for 10ec:8168",
+      error instanceof UnsupportedDevice &&
+      error instanceof FerruleError &&
+      error.message === "other has no row for 10ec:8168",
   );
 });
 

@@ -58,7 +58,7 @@ export interface Driver<T, Options> {
 }
 
 /** The driver's table has no row for this device. */
-export class NotMine extends FerruleError {
+export class UnsupportedDevice extends FerruleError {
   readonly code = "NOT_MINE";
   readonly hint = "See `ferrule list` for the cards that this driver supports.";
   constructor(driver: string, id: PciId) {
@@ -118,12 +118,12 @@ export class Bound<T> implements Disposable {
 
 /**
  * Binds a driver to a device.
- * @throws {DeviceGone} if configuration space reads all ones; @throws {NotMine} if no row of the driver's id table
+ * @throws {DeviceGone} if configuration space reads all ones; @throws {UnsupportedDevice} if no row of the driver's id table
  * matches; and whatever probe throws
  */
 export const bind = <T, O>(driver: Driver<T, O>, device: PciDevice, options: O): Bound<T> => {
   if (device.id.vendor === 0xffff) throw new DeviceGone("the vendor id");
-  if (!driver.ids.some((row) => matches(row, device.id))) throw new NotMine(driver.name, device.id);
+  if (!driver.ids.some((row) => matches(row, device.id))) throw new UnsupportedDevice(driver.name, device.id);
   return withRootCause(() => {
     using scope = new DisposableStack();
     const bound = driver.probe(device, scope, options);

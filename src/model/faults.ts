@@ -15,7 +15,7 @@ export const FAULTS = {
 } as const;
 export type FaultName = keyof typeof FAULTS;
 /** Faults that are a state without single events: they last until disarmed. */
-export const LASTING: readonly FaultName[] = ["silent-phy", "removal"];
+export const PERSISTENT_FAULTS: readonly FaultName[] = ["silent-phy", "removal"];
 
 export interface FaultOptions {
   /** How often it occurs before it disarms itself; without, until disarmed. */

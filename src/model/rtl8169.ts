@@ -14,19 +14,19 @@ import type { ModelOptions } from "./model-options.ts";
 import { type AccessWidth, ones, pageBytes } from "./registers/page.ts";
 import { type Schedule, scheduleOn } from "./registers/schedule.ts";
 import type { SideBusName } from "./side-buses/side-registers.ts";
-import { Silicon } from "./silicon.ts";
+import { ChipModel } from "./chip-model.ts";
 import { stationAddress } from "./registers/station.ts";
 import type { ModelState } from "./observation/state.ts";
 import type { OffenceName } from "./observation/strict.ts";
 
 /** Longer than any frame. */
-const LONGEST_BYTES = 1 << 14;
+const MAX_FRAME_BYTES = 1 << 14;
 
 /** The port of a NIC without a cable. */
 class Unplugged implements Port {
-  readonly bytes = new Uint8Array(LONGEST_BYTES);
+  readonly bytes = new Uint8Array(MAX_FRAME_BYTES);
   reserve(length: number): number {
-    return length <= LONGEST_BYTES ? 0 : -1;
+    return length <= MAX_FRAME_BYTES ? 0 : -1;
   }
   commit(): void {}
   flush(): void {}
@@ -49,7 +49,7 @@ export class Rtl8169 implements Target, Plug {
   /** The register page, as a threaded bus shares it. */
   readonly memory: ArrayBufferLike;
   readonly #regions: Readonly<Record<RegionName, number>>;
-  readonly #silicon: Silicon;
+  readonly #chip: ChipModel;
   readonly #schedule: Schedule;
   readonly #accessMicros: number;
   #raise: (vector: number) => void = () => {};
@@ -70,7 +70,7 @@ export class Rtl8169 implements Target, Plug {
     this.#regions = regionsOf(chip);
     this.#schedule = schedule;
     this.#accessMicros = accessMicros;
-    this.#silicon = new Silicon({
+    this.#chip = new ChipModel({
       options,
       mac,
       memory,
@@ -88,94 +88,94 @@ export class Rtl8169 implements Target, Plug {
    * `setCarrier`.
    */
   connect(port: Port): void {
-    this.#silicon.frames.connect(port);
+    this.#chip.frames.connect(port);
     port.plug(this);
   }
 
   /** Sets whether a link partner is present, and its abilities. The link comes up after negotiation. */
   setCarrier(up: boolean, partner: Partner = ANY_PARTNER): void {
-    this.#silicon.phy.plug(up ? partner : undefined);
+    this.#chip.phy.plug(up ? partner : undefined);
   }
 
   /**
    * Whether the bus reaches the chip: not if it was removed, or taken off the bus by an offence in strict mode "error".
    */
   get answers(): boolean {
-    return !this.#silicon.offences.fallen && !this.faults.removed;
+    return !this.#chip.offences.fallen && !this.faults.removed;
   }
 
   /** State of the link. */
   get link(): PhyLink {
-    return this.#silicon.phy.link;
+    return this.#chip.phy.link;
   }
 
   /** Sets how many of the cable's pairs carry a signal: gigabit and faster need all four. */
   setPairs(pairs: 2 | 4): void {
-    this.#silicon.phy.pairs = pairs;
+    this.#chip.phy.pairs = pairs;
   }
 
   /** Sets the duration of accesses to a side bus in microseconds; with `Infinity` they never complete. */
   setLatency(bus: SideBusName, micros: number): void {
-    this.#silicon.side.setLatency(bus, micros);
+    this.#chip.side.setLatency(bus, micros);
   }
 
   /** The LEDs at the socket, from 0 on; empty where their meaning is unknown. */
   get leds(): readonly Led[] {
-    return ledsOf(this.chip, this.#silicon.page, this.#silicon.phy.link.speed);
+    return ledsOf(this.chip, this.#chip.page, this.#chip.phy.link.speed);
   }
 
   /** Whether a vector's line is high, for a bus whose guest unmasks it. */
   pending(vector: number): boolean {
-    return this.#silicon.interrupts.pending(vector);
+    return this.#chip.interrupts.pending(vector);
   }
 
   receive(bytes: Uint8Array, offset: number, length: number): boolean {
     if (this.faults.any && this.#loses()) return false;
-    if (this.#silicon.config.state === 0) return this.#silicon.frames.receive(bytes, offset, length);
-    if (this.#silicon.phy.link.up) this.#silicon.wakeFilter.frame(bytes, offset, length);
+    if (this.#chip.config.state === 0) return this.#chip.frames.receive(bytes, offset, length);
+    if (this.#chip.phy.link.up) this.#chip.wakeFilter.frame(bytes, offset, length);
     return false;
   }
 
   receiveSegments(segments: SegmentSource): number {
-    return this.faults.any || this.#silicon.config.state !== 0 ? 0 : this.#silicon.frames.receiveSegments(segments);
+    return this.faults.any || this.#chip.config.state !== 0 ? 0 : this.#chip.frames.receiveSegments(segments);
   }
 
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
     return (
       !this.faults.removed &&
-      this.#silicon.config.state === 0 &&
-      this.#silicon.frames.receiveDamaged(bytes, offset, length, damage)
+      this.#chip.config.state === 0 &&
+      this.#chip.frames.receiveDamaged(bytes, offset, length, damage)
     );
   }
 
   /** Whether a frame would find a descriptor, or the NIC sleeps. A cable with flow control asks before it delivers. */
   hasRoom(): boolean {
-    return this.#silicon.config.state !== 0 || this.#silicon.frames.hasRoom();
+    return this.#chip.config.state !== 0 || this.#chip.frames.hasRoom();
   }
 
   /** Tally counters. */
   get counters(): Record<CounterName, number> {
-    return this.#silicon.tally.snapshot();
+    return this.#chip.tally.snapshot();
   }
 
   /** What stands in every space of registers, without an access to any. */
   get state(): ModelState {
-    return this.#silicon.state;
+    return this.#chip.state;
   }
 
   /** Super-frames segmented so far. */
   get segmented(): number {
-    return this.#silicon.frames.segmented;
+    return this.#chip.frames.segmented;
   }
 
   /** Number of driver errors, by kind. */
   get offences(): Readonly<Record<OffenceName, number>> {
-    return this.#silicon.offences.counts;
+    return this.#chip.offences.counts;
   }
 
   /** Events raised so far, modulo 2^32: the last word of the page. */
   get eventsRaised(): number {
-    return this.#silicon.page.words.at(-1)!;
+    return this.#chip.page.words.at(-1)!;
   }
 
   /**
@@ -183,7 +183,7 @@ export class Rtl8169 implements Target, Plug {
    * read.
    */
   seen(events: number): void {
-    this.#silicon.interrupts.seen(events);
+    this.#chip.interrupts.seen(events);
   }
 
   size(region: RegionName): number {
@@ -191,21 +191,21 @@ export class Rtl8169 implements Target, Plug {
   }
 
   attach(memory: GuestMemory, raise: (vector: number) => void): void {
-    this.#silicon.dma.attach(new RefusedMemory(this.faults, memory));
+    this.#chip.dma.attach(new RefusedMemory(this.faults, memory));
     this.#raise = raise;
   }
 
   /** The bus mapped or unmapped guest memory. Must be called before unmapped memory is freed. */
   memoryChanged(): void {
-    this.#silicon.dma.forget();
+    this.#chip.dma.forget();
   }
 
   reset(): void {
-    this.#silicon.busReset();
+    this.#chip.busReset();
   }
 
   powerCycle(): void {
-    this.#silicon.powerCycle();
+    this.#chip.powerCycle();
   }
 
   /** Sets the listener for wake-up requests: PME on PCI, a PM_PME message or WAKE# on PCI Express. */
@@ -215,49 +215,49 @@ export class Rtl8169 implements Target, Plug {
 
   /** D0 to D3hot, from configuration space. */
   get powerState(): PowerState {
-    return this.#silicon.config.state;
+    return this.#chip.config.state;
   }
 
   asserted(): boolean {
-    const { config, interrupts } = this.#silicon;
+    const { config, interrupts } = this.#chip;
     return config.state === 0 && config.interruptsOn && interrupts.asserted && !this.faults.removed;
   }
 
   read(region: RegionName, offset: number, width: AccessWidth): number {
     if (!this.#answers(region, offset, width)) return ones(width);
-    if (region === "config") return this.#silicon.config.read(offset, width);
-    if (region === 4) return this.#silicon.msix.read(offset, width);
-    const value = this.#silicon.registers.read(offset, width);
-    this.#silicon.offences.access(offset, width, value, false);
+    if (region === "config") return this.#chip.config.read(offset, width);
+    if (region === 4) return this.#chip.msix.read(offset, width);
+    const value = this.#chip.registers.read(offset, width);
+    this.#chip.offences.access(offset, width, value, false);
     return value;
   }
 
   write(region: RegionName, offset: number, width: AccessWidth, value: number): void {
     if (!this.#answers(region, offset, width)) return;
     if (region === "config") {
-      this.#silicon.config.write(offset, width, value);
+      this.#chip.config.write(offset, width, value);
       return;
     }
     if (region === 4) {
-      this.#silicon.msix.write(offset, width, value);
+      this.#chip.msix.write(offset, width, value);
       return;
     }
-    this.#silicon.offences.access(offset, width, value, true);
-    this.#silicon.registers.write(offset, width, value);
+    this.#chip.offences.access(offset, width, value, true);
+    this.#chip.registers.write(offset, width, value);
   }
 
   /** Configuration space always responds; the windows respond only while decoding is enabled and the state is D0. */
   #answers(region: RegionName, offset: number, width: number): boolean {
     const inside = Number.isInteger(offset) && offset >= 0 && offset + width <= this.#regions[region];
     if (!inside || !this.answers) return false;
-    if (region === "config" || (region === 0 ? this.#silicon.config.io : this.#silicon.config.memory)) return true;
-    this.#silicon.offences.commit("asleep", offset);
+    if (region === "config" || (region === 0 ? this.#chip.config.io : this.#chip.config.memory)) return true;
+    this.#chip.offences.commit("asleep", offset);
     return false;
   }
 
   /** Rising edge of a vector's line. */
   #signal(vector: number): void {
-    if (this.#silicon.config.state !== 0 || this.faults.removed || this.faults.strikes("lost-interrupt")) return;
+    if (this.#chip.config.state !== 0 || this.faults.removed || this.faults.strikes("lost-interrupt")) return;
     this.#raise(vector);
     if (this.faults.strikes("repeated-interrupt")) this.#schedule.after(REPEAT_MICROS, () => this.#signalAgain(vector));
   }
@@ -269,18 +269,18 @@ export class Rtl8169 implements Target, Plug {
   /** Whether a fault drops an arriving frame. */
   #loses(): boolean {
     if (this.faults.removed) return true;
-    if (!this.#silicon.phy.link.up || !this.faults.strikes("receive-overflow")) return false;
-    this.#silicon.tally.count(Count.rxMissed);
-    this.#silicon.interrupts.receive.raise(Intr.receiveFifoOverflow);
+    if (!this.#chip.phy.link.up || !this.faults.strikes("receive-overflow")) return false;
+    this.#chip.tally.count(Count.rxMissed);
+    this.#chip.interrupts.receive.raise(Intr.receiveFifoOverflow);
     return true;
   }
 
   #faultChanged(name: FaultName): void {
     // Regions found before would still be used.
-    if (name === "dma-error" || name === "removal") this.#silicon.dma.forget();
+    if (name === "dma-error" || name === "removal") this.#chip.dma.forget();
     if (name === "silent-phy") this.setLatency("phy", this.faults.isArmed(name) ? Infinity : this.#accessMicros);
     if (name !== "removal") return;
-    if (this.faults.removed) this.#silicon.resetRegisters();
+    if (this.faults.removed) this.#chip.resetRegisters();
     else this.powerCycle();
   }
 }

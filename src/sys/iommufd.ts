@@ -2,7 +2,7 @@
 import { Errno, SystemError } from "./errno.ts";
 import { type Fd, Open, openFile } from "./fd.ts";
 import { Struct, addressOf, keepAlive } from "./memory.ts";
-import { ask, request, sized } from "./vfio-request.ts";
+import { requestStruct, request, sized } from "./vfio-request.ts";
 import {
   Bytes,
   type IommuInfo,
@@ -20,7 +20,7 @@ const IOAS_IOVA_RANGES = request(0x84);
 const IOAS_MAP = request(0x85);
 const IOAS_UNMAP = request(0x86);
 /** Limit of ranges; machines have a few, between those reserved by firmware and interrupt controllers. */
-const MOST_RANGES = 256;
+const MAX_RANGES = 256;
 
 /** An open /dev/iommu. All methods throw `SystemError`. */
 export class Iommufd implements Disposable {
@@ -40,24 +40,24 @@ export class Iommufd implements Disposable {
   /** Creates an address space; returns its number, for `destroy`. */
   allocate(): number {
     const struct = sized(Bytes.ioasAlloc);
-    ask(this.number, IOAS_ALLOC, "IOMMU_IOAS_ALLOC", struct);
+    requestStruct(this.number, IOAS_ALLOC, "IOMMU_IOAS_ALLOC", struct);
     return struct.view.getUint32(8, true);
   }
 
   destroy(id: number): void {
     const struct = sized(Bytes.destroy);
     struct.view.setUint32(4, id, true);
-    ask(this.number, DESTROY, "IOMMU_DESTROY", struct);
+    requestStruct(this.number, DESTROY, "IOMMU_DESTROY", struct);
   }
 
   /** Allowed addresses depend on the attached devices. */
   info(ioas: number): IommuInfo {
-    const table = new Struct(16 * MOST_RANGES);
+    const table = new Struct(16 * MAX_RANGES);
     const struct = new Struct(Bytes.iovaRanges);
-    writeIovaRanges(struct.view, ioas, MOST_RANGES, table.address);
+    writeIovaRanges(struct.view, ioas, MAX_RANGES, table.address);
     try {
       // SAFETY: the table has room for as many ranges as the structure says, and is held until after the call.
-      ask(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
+      requestStruct(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
     } catch (error) {
       // More ranges than there was room for: those returned are valid nevertheless.
       if (!(error instanceof SystemError && error.errno === Errno.EMSGSIZE)) throw error;
@@ -65,7 +65,7 @@ export class Iommufd implements Disposable {
     keepAlive(table);
     return {
       pageBytes: readRangeAlignment(struct.view),
-      ranges: readRanges(table.view, Math.min(MOST_RANGES, readRangeCount(struct.view))),
+      ranges: readRanges(table.view, Math.min(MAX_RANGES, readRangeCount(struct.view))),
     };
   }
 
@@ -74,14 +74,14 @@ export class Iommufd implements Disposable {
     const struct = new Struct(Bytes.ioasMap);
     writeIoasMap(struct.view, ioas, { address: addressOf(memory), iova, bytes: memory.byteLength });
     // SAFETY: the kernel holds the pages themselves from then on, so the device never reaches what comes to lie there later.
-    ask(this.number, IOAS_MAP, "IOMMU_IOAS_MAP", struct);
+    requestStruct(this.number, IOAS_MAP, "IOMMU_IOAS_MAP", struct);
     keepAlive(memory);
   }
 
   unmap(ioas: number, iova: number, bytes: number): void {
     const struct = new Struct(Bytes.ioasUnmap);
     writeIoasUnmap(struct.view, ioas, iova, bytes);
-    ask(this.number, IOAS_UNMAP, "IOMMU_IOAS_UNMAP", struct);
+    requestStruct(this.number, IOAS_UNMAP, "IOMMU_IOAS_UNMAP", struct);
   }
 
   [Symbol.dispose](): void {

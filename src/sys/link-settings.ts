@@ -15,9 +15,9 @@ const AUTONEG_ENABLE = 1;
 const Offset = { command: 0, speed: 4, duplex: 8, port: 9, autonegotiation: 11, maskWords: 15 } as const;
 const SETTINGS_BYTES = 48;
 const MASKS = 3;
-const MOST_MASK_WORDS = 127;
+const MAX_MASK_WORDS = 127;
 
-export interface Link {
+export interface LinkMode {
   readonly up: boolean;
   /** Mbit/s. */
   readonly speed: number;
@@ -25,7 +25,7 @@ export interface Link {
 }
 
 /** The present settings; undefined if the kernel does not know them. @throws {SystemError} */
-export const linkSettings = (interfaces: Interfaces, name: string): Link | undefined => {
+export const linkSettings = (interfaces: Interfaces, name: string): LinkMode | undefined => {
   const { view } = read(interfaces, name);
   const speed = view.getUint32(Offset.speed, true);
   const duplex = view.getUint8(Offset.duplex);
@@ -40,7 +40,7 @@ export const linkSettings = (interfaces: Interfaces, name: string): Link | undef
  * @returns false if the kernel does not support it, or this process is not permitted
  * @throws {SystemError}
  */
-export const setLinkSettings = (interfaces: Interfaces, name: string, { up, speed, fullDuplex }: Link): boolean => {
+export const setLinkSettings = (interfaces: Interfaces, name: string, { up, speed, fullDuplex }: LinkMode): boolean => {
   try {
     const settings = read(interfaces, name);
     const { view } = settings;
@@ -60,7 +60,7 @@ export const setLinkSettings = (interfaces: Interfaces, name: string, { up, spee
 /** Asked for no masks, the kernel returns their number of words, negated; then it fills them in. */
 const read = (interfaces: Interfaces, name: string): Struct => {
   const what = `link settings of ${name}`;
-  const settings = new Struct(SETTINGS_BYTES + MASKS * MOST_MASK_WORDS * 4);
+  const settings = new Struct(SETTINGS_BYTES + MASKS * MAX_MASK_WORDS * 4);
   const { view } = settings;
   view.setUint32(Offset.command, ETHTOOL_GLINKSETTINGS, true);
   interfaces.ethtool(name, settings, what);

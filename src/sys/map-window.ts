@@ -14,7 +14,7 @@ const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
 const PAGE_BYTES = 4096;
 /** Larger offsets are not small integers in V8; larger memory uses several windows. */
-const MOST_BYTES = 2 ** 31 - PAGE_BYTES;
+const MAX_BYTES = 2 ** 31 - PAGE_BYTES;
 
 /** Unmaps address ranges whose views are all unreachable. Until then they hold no memory. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
@@ -38,7 +38,7 @@ export class MapWindow {
 
   /** @param length bytes: a multiple of the page size below 2 GiB. @throws {OutOfRange} {SystemError} */
   constructor(length: number) {
-    if (!(length > 0 && length <= MOST_BYTES && length % PAGE_BYTES === 0))
+    if (!(length > 0 && length <= MAX_BYTES && length % PAGE_BYTES === 0))
       throw new OutOfRange(`a window of ${length} bytes`);
     this.#length = BigInt(length);
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -146,6 +146,6 @@ const keep = (windows: Map<number, MapWindow[]>, window: MapWindow): void => {
 
 const roomFor = (length: number): number => {
   let bytes = PAGE_BYTES;
-  while (bytes < length && bytes < MOST_BYTES) bytes *= 2;
-  return Math.min(bytes, MOST_BYTES);
+  while (bytes < length && bytes < MAX_BYTES) bytes *= 2;
+  return Math.min(bytes, MAX_BYTES);
 };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Interfaces, InterfaceFlag } from "./interface.ts";
 import { MulticastList, parseMulticastList } from "./multicast-list.ts";
 import { NetworkNamespace } from "./namespace.ts";
-import { linkState, moveInterface } from "./netlink.ts";
+import { interfaceState, moveInterface } from "./netlink.ts";
 import { whyNoNamespace, whyNoTap } from "./permitted.ts";
 import { RouteSocket } from "./route-socket.ts";
 import { Tap } from "./tap.ts";
@@ -12,13 +12,13 @@ const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 
 test("loopback's state can be read without privileges", () => {
   using socket = RouteSocket.open();
-  const state = linkState(socket, "lo");
+  const state = interfaceState(socket, "lo");
   assert.equal(state?.index, 1);
   assert.ok(state.mtu > 0);
   assert.equal(state.promiscuity, 0);
-  assert.equal(linkState(socket, "no-such-if"), undefined);
+  assert.equal(interfaceState(socket, "no-such-if"), undefined);
   // An error leaves no message that the next request would take for its reply.
-  assert.equal(linkState(socket, "lo")?.index, 1);
+  assert.equal(interfaceState(socket, "lo")?.index, 1);
 });
 
 test("an interface's state follows what is set, from the namespace the socket was opened in", { skip }, () => {
@@ -31,7 +31,7 @@ test("an interface's state follows what is set, from the namespace the socket wa
   tap.address = address;
   interfaces.setMtu("ft0", 4000);
   interfaces.up("ft0");
-  const state = linkState(socket, "ft0")!;
+  const state = interfaceState(socket, "ft0")!;
   assert.deepEqual(state.address, address);
   assert.equal(state.mtu, 4000);
   assert.equal(state.index, interfaces.index("ft0"));
@@ -39,7 +39,7 @@ test("an interface's state follows what is set, from the namespace the socket wa
   assert.equal(state.promiscuity, 0);
   assert.ok(state.allMulticast === 0 || state.allMulticast === undefined);
   namespace.within(() => moveInterface(state.index, other.fd));
-  assert.equal(linkState(socket, "ft0"), undefined);
+  assert.equal(interfaceState(socket, "ft0"), undefined);
 });
 
 test("the multicast list has the groups of one interface, and follows", { skip }, () => {

@@ -68,7 +68,7 @@ const putWord = ({ view }: Struct, at: number, attribute: number, value: number)
 };
 
 /** State of an interface, as the kernel reports it. */
-export interface LinkState {
+export interface InterfaceState {
   readonly index: number;
   /** Bits of `InterfaceFlag`. Promiscuous and all-multicast are shown only if set by an administrator. */
   readonly flags: number;
@@ -82,7 +82,7 @@ export interface LinkState {
 }
 
 /** The state of the interface with this name in the socket's namespace, if there is one. @throws {SystemError} */
-export const linkState = (socket: RouteSocket, name: string): LinkState | undefined => {
+export const interfaceState = (socket: RouteSocket, name: string): InterfaceState | undefined => {
   checkLength(name);
   const message = new Struct(ATTRIBUTES + WORD + ATTRIBUTE_HEADER + NAME_BYTES);
   putWord(message, ATTRIBUTES, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
@@ -105,7 +105,7 @@ const checkLength = (name: string): void => {
   if (name.length === 0 || name.length >= NAME_BYTES) throw new OutOfRange(`an interface name of ${name.length} bytes`);
 };
 
-const parseLink = (reply: DataView, what: string): LinkState => {
+const parseLink = (reply: DataView, what: string): InterfaceState => {
   const found = new Map<number, DataView>();
   const end = reply.byteLength;
   for (let at = ATTRIBUTES; at + ATTRIBUTE_HEADER <= end;) {

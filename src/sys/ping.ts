@@ -21,7 +21,7 @@ const SOCKADDR_IN = 16;
 /** The longest IPv4 packet. */
 const PACKET_BYTES = 65535;
 const IPV4_HEADER_MOST = 60;
-const PAYLOAD_MOST = PACKET_BYTES - 20 - ICMP_HEADER;
+const MAX_PAYLOAD = PACKET_BYTES - 20 - ICMP_HEADER;
 
 /** This process may open neither a raw socket nor a ping socket. */
 export class PingNotPermitted extends FerruleError {
@@ -42,7 +42,7 @@ export class PingSocket implements Disposable {
   readonly #identifier: number;
   readonly #poller: Poller;
   readonly #to = new Struct(SOCKADDR_IN);
-  readonly #request = new Struct(ICMP_HEADER + PAYLOAD_MOST);
+  readonly #request = new Struct(ICMP_HEADER + MAX_PAYLOAD);
   readonly #reply = new Struct(PACKET_BYTES + IPV4_HEADER_MOST);
   /** Bytes of the packet in `#reply`. */
   #received = 0;
@@ -77,8 +77,8 @@ export class PingSocket implements Disposable {
    * @throws {OutOfRange} {SystemError} such as ENETUNREACH
    */
   ping(address: string, sequence: number, payloadBytes: number, timeoutMillis: number): number | undefined {
-    if (!Number.isInteger(payloadBytes) || payloadBytes < 0 || payloadBytes > PAYLOAD_MOST)
-      throw new OutOfRange(`a ping of ${payloadBytes} bytes`, `Use 0 to ${PAYLOAD_MOST}.`);
+    if (!Number.isInteger(payloadBytes) || payloadBytes < 0 || payloadBytes > MAX_PAYLOAD)
+      throw new OutOfRange(`a ping of ${payloadBytes} bytes`, `Use 0 to ${MAX_PAYLOAD}.`);
     if (!Number.isInteger(sequence) || sequence < 0 || sequence > 0xffff)
       throw new OutOfRange(`a ping's sequence ${sequence}`);
     const length = ICMP_HEADER + payloadBytes;

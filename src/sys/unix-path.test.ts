@@ -8,7 +8,7 @@ import { Timeout } from "#kit/errors.ts";
 import { Poller } from "./poll.ts";
 import { UnixDatagram } from "./unix-datagram.ts";
 import {
-  SOCKET_PATH_MOST,
+  MAX_SOCKET_PATH,
   SocketPathTaken,
   SocketPathTooLong,
   UnixListener,
@@ -91,8 +91,8 @@ test("no socket, no listener, and no directory are errors with their numbers", (
 
 test("a path has a limit, which is reported", () => {
   inFolder((_, folder) => {
-    const longest = join(folder, "x".repeat(SOCKET_PATH_MOST - folder.length - 1));
-    assert.equal(longest.length, SOCKET_PATH_MOST);
+    const longest = join(folder, "x".repeat(MAX_SOCKET_PATH - folder.length - 1));
+    assert.equal(longest.length, MAX_SOCKET_PATH);
     UnixListener.listen(longest)[Symbol.dispose]();
     assert.throws(() => UnixListener.listen(`${longest}y`), SocketPathTooLong);
     assert.throws(() => connectUnix(`${longest}y`), SocketPathTooLong);

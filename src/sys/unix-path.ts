@@ -16,7 +16,7 @@ const NONE = 0n;
 /** struct sockaddr_un { u16 family; char path[108] }, the path with its NUL. */
 const PATH_AT = 2;
 /** The longest path of a socket, in bytes. */
-export const SOCKET_PATH_MOST = 107;
+export const MAX_SOCKET_PATH = 107;
 const BACKLOG = 4;
 /** Interval of retries while a listener's queue is full. */
 const RETRY_MILLIS = 5;
@@ -24,7 +24,7 @@ const RETRY_MILLIS = 5;
 /** A socket's path is too long for struct sockaddr_un. */
 export class SocketPathTooLong extends FerruleError {
   readonly code = "SOCKET_PATH_TOO_LONG";
-  readonly hint = `The path of a socket has at most ${SOCKET_PATH_MOST} bytes: use a shorter one, or a relative one.`;
+  readonly hint = `The path of a socket has at most ${MAX_SOCKET_PATH} bytes: use a shorter one, or a relative one.`;
   constructor(path: string, bytes: number) {
     super(`the path of the socket has ${bytes} bytes: ${path.slice(0, 40)}…`);
   }
@@ -45,8 +45,8 @@ export const socketAddress = (path: string): Struct => {
   const bytes = new TextEncoder().encode(path);
   if (bytes.length === 0 || bytes.includes(0))
     throw new SystemError({ errno: Errno.EINVAL, syscall: "bind", detail: "path of a socket" });
-  if (bytes.length > SOCKET_PATH_MOST) throw new SocketPathTooLong(path, bytes.length);
-  const address = new Struct(PATH_AT + SOCKET_PATH_MOST + 1);
+  if (bytes.length > MAX_SOCKET_PATH) throw new SocketPathTooLong(path, bytes.length);
+  const address = new Struct(PATH_AT + MAX_SOCKET_PATH + 1);
   address.view.setUint16(0, AF_UNIX, true);
   address.bytes.set(bytes, PATH_AT);
   return address;

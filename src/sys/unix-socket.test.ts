@@ -6,7 +6,7 @@ import { EventFd } from "./eventfd.ts";
 import { Open, openFile } from "./fd.ts";
 import { Mapping, createMemory } from "./mapping.ts";
 import { Poller } from "./poll.ts";
-import { DESCRIPTORS_MOST, isAllRead, peerOf, TooManyDescriptors, UnixSocket } from "./unix-socket.ts";
+import { MAX_PASSED_FDS, isAllRead, peerOf, TooManyDescriptors, UnixSocket } from "./unix-socket.ts";
 
 /** Two connected sockets, closed at the end. */
 const connected = (act: (a: UnixSocket, b: UnixSocket) => void): void => {
@@ -48,10 +48,10 @@ test("descriptors are transferred: an event and memory work on the other side", 
 test("the maximum of descriptors is transferred; one more is rejected by the sender", () => {
   connected((a, b) => {
     using file = openFile("/dev/null", Open.readOnly);
-    const fds = Array.from({ length: DESCRIPTORS_MOST }, () => file.number);
+    const fds = Array.from({ length: MAX_PASSED_FDS }, () => file.number);
     assert.equal(a.send(Uint8Array.of(1), fds), 1);
     const incoming = b.receive(new Uint8Array(1));
-    assert.equal(incoming?.fds.length, DESCRIPTORS_MOST);
+    assert.equal(incoming?.fds.length, MAX_PASSED_FDS);
     for (const fd of incoming.fds) fd[Symbol.dispose]();
     assert.throws(() => a.send(Uint8Array.of(1), [...fds, file.number]), TooManyDescriptors);
   });

@@ -17,7 +17,7 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 const SHUT_RDWR = 2;
 
 /** Limit of descriptors in a message. (The kernel's own limit is 253.) */
-export const DESCRIPTORS_MOST = 16;
+export const MAX_PASSED_FDS = 16;
 
 /** struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */
 const MSGHDR = 56;
@@ -28,15 +28,15 @@ const MSG_CONTROLLEN = 40;
 const MSG_FLAGS = 48;
 /** struct cmsghdr { size_t length; int level; int type }, then the data. */
 const CMSGHDR = 16;
-const CONTROL_BYTES = CMSGHDR + DESCRIPTORS_MOST * 4;
+const CONTROL_BYTES = CMSGHDR + MAX_PASSED_FDS * 4;
 const IOVEC = 16;
 
 /** A message carried too many descriptors. All of them were closed. */
 export class TooManyDescriptors extends FerruleError {
   readonly code = "TOO_MANY_DESCRIPTORS";
-  readonly hint = `Pass at most ${DESCRIPTORS_MOST} file descriptors with a message.`;
+  readonly hint = `Pass at most ${MAX_PASSED_FDS} file descriptors with a message.`;
   constructor() {
-    super(`a message carried more than ${DESCRIPTORS_MOST} file descriptors`);
+    super(`a message carried more than ${MAX_PASSED_FDS} file descriptors`);
   }
 }
 
@@ -100,7 +100,7 @@ export class UnixSocket implements Disposable {
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): number {
     if (bytes.length === 0) throw new OutOfRange("a message without bytes cannot be sent over a stream");
-    if (fds.length > DESCRIPTORS_MOST) throw new TooManyDescriptors();
+    if (fds.length > MAX_PASSED_FDS) throw new TooManyDescriptors();
     const controlBytes = fds.length === 0 ? 0 : CMSGHDR + fds.length * 4;
     this.#control.view.setBigUint64(0, BigInt(controlBytes), true);
     this.#control.view.setInt32(8, SOL_SOCKET, true);

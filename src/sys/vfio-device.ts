@@ -4,7 +4,7 @@ import { type Fd, Open, openFile } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { Mapping } from "./mapping.ts";
 import { Struct } from "./memory.ts";
-import { ask, askWhole, sized, tell, vfio } from "./vfio-request.ts";
+import { requestStruct, requestWhole, sized, requestValue, vfio } from "./vfio-request.ts";
 import {
   Bytes,
   type DeviceInfo,
@@ -32,7 +32,7 @@ const BIND_IOMMUFD = vfio(18);
 const ATTACH_IOMMUFD_PT = vfio(19);
 const DETACH_IOMMUFD_PT = vfio(20);
 /** Limit of functions on a bus: 32 slots with 8 functions, doubled. */
-const MOST_AFFECTED = 512;
+const MAX_AFFECTED = 512;
 
 const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };
 /** Bytes of an access, as pread(2) and pwrite(2) want them. */
@@ -64,17 +64,17 @@ export class VfioDeviceFile implements Disposable {
   }
 
   info(): DeviceInfo {
-    return readDeviceInfo(askWhole(this.number, GET_INFO, "VFIO_DEVICE_GET_INFO", Bytes.deviceInfo));
+    return readDeviceInfo(requestWhole(this.number, GET_INFO, "VFIO_DEVICE_GET_INFO", Bytes.deviceInfo));
   }
 
   region(index: number): RegionInfo {
-    const view = askWhole(this.number, GET_REGION_INFO, "VFIO_DEVICE_GET_REGION_INFO", Bytes.regionInfo, index);
+    const view = requestWhole(this.number, GET_REGION_INFO, "VFIO_DEVICE_GET_REGION_INFO", Bytes.regionInfo, index);
     return readRegionInfo(view);
   }
 
   irq(index: number): IrqInfo {
     try {
-      return readIrqInfo(askWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
+      return readIrqInfo(requestWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
     } catch (error) {
       // For interrupts that the device cannot have (error interrupt, without PCI Express) the kernel fails instead of
       // reporting 0.
@@ -86,7 +86,7 @@ export class VfioDeviceFile implements Disposable {
   setIrqs(set: IrqSet): void {
     const struct = new Struct(Bytes.irqSet + 4 * set.fds.length);
     writeIrqSet(struct.view, set);
-    const left = ask(this.number, SET_IRQS, "VFIO_DEVICE_SET_IRQS", struct);
+    const left = requestStruct(this.number, SET_IRQS, "VFIO_DEVICE_SET_IRQS", struct);
     // Some kernels return the number of available vectors instead of failing.
     if (left > 0) throw new SystemError({ errno: Errno.ENOSPC, syscall: "ioctl", detail: "VFIO_DEVICE_SET_IRQS" });
   }
@@ -99,12 +99,12 @@ export class VfioDeviceFile implements Disposable {
 
   /** Resets the function: by FLR, its power state, or its bus if it is alone there. */
   reset(): void {
-    tell(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
+    requestValue(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
   }
 
   hotResetInfo(): HotResetInfo {
-    const struct = sized(Bytes.hotResetInfo + 8 * MOST_AFFECTED);
-    ask(this.number, GET_PCI_HOT_RESET_INFO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", struct);
+    const struct = sized(Bytes.hotResetInfo + 8 * MAX_AFFECTED);
+    requestStruct(this.number, GET_PCI_HOT_RESET_INFO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", struct);
     return readHotResetInfo(struct.view);
   }
 
@@ -112,21 +112,21 @@ export class VfioDeviceFile implements Disposable {
   hotReset(groups: readonly number[]): void {
     const struct = new Struct(Bytes.hotReset + 4 * groups.length);
     writeHotReset(struct.view, groups);
-    ask(this.number, PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", struct);
+    requestStruct(this.number, PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", struct);
   }
 
   bind(iommufd: { readonly number: number }): void {
     const struct = sized(Bytes.bindIommufd);
     struct.view.setInt32(8, iommufd.number, true);
-    ask(this.number, BIND_IOMMUFD, "VFIO_DEVICE_BIND_IOMMUFD", struct);
+    requestStruct(this.number, BIND_IOMMUFD, "VFIO_DEVICE_BIND_IOMMUFD", struct);
   }
 
   attach(ioas: number): void {
-    ask(this.number, ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", sized(Bytes.attach, ioas));
+    requestStruct(this.number, ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", sized(Bytes.attach, ioas));
   }
 
   detach(): void {
-    ask(this.number, DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", sized(Bytes.detach));
+    requestStruct(this.number, DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", sized(Bytes.detach));
   }
 
   /** @param offset from the file's start, as `RegionInfo.offset` counts: a multiple of the page size */

@@ -10,10 +10,10 @@ export const request = (n: number): bigint => BigInt((0x3b << 8) | n);
 export const vfio = (n: number): bigint => request(100 + n);
 
 /** Limit of a reply's length. */
-const MOST_BYTES = 1 << 16;
+const MAX_BYTES = 1 << 16;
 
 /** Makes a request with a structure. @throws {SystemError} */
-export const ask = (fd: number, number: bigint, what: string, struct: Struct): number => {
+export const requestStruct = (fd: number, number: bigint, what: string, struct: Struct): number => {
   // SAFETY: the structure is as long as the request's own, or as its first word says.
   const result = libc.ioctl(fd, number, struct.address);
   keepAlive(struct);
@@ -21,7 +21,7 @@ export const ask = (fd: number, number: bigint, what: string, struct: Struct): n
 };
 
 /** Makes a request with a plain number. @throws {SystemError} */
-export const tell = (fd: number, number: bigint, what: string, value: bigint): number =>
+export const requestValue = (fd: number, number: bigint, what: string, value: bigint): number =>
   // SAFETY: these requests take a number and not an address.
   check(libc.ioctl(fd, number, value), "ioctl", what);
 
@@ -37,12 +37,12 @@ export const sized = (bytes: number, index = 0): Struct => {
  * Makes a request whose reply has variable length: once to get the length, and again for all of it. @throws
  * {SystemError}
  */
-export const askWhole = (fd: number, number: bigint, what: string, bytes: number, index?: number): DataView => {
+export const requestWhole = (fd: number, number: bigint, what: string, bytes: number, index?: number): DataView => {
   const short = sized(bytes, index);
-  ask(fd, number, what, short);
-  const whole = Math.min(short.view.getUint32(0, true), MOST_BYTES);
+  requestStruct(fd, number, what, short);
+  const whole = Math.min(short.view.getUint32(0, true), MAX_BYTES);
   if (whole <= bytes) return short.view;
   const long = sized(whole, index);
-  ask(fd, number, what, long);
+  requestStruct(fd, number, what, long);
   return long.view;
 };

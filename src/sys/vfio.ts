@@ -4,7 +4,7 @@ import { Fd, Open, openFile } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { Struct, addressOf, cString, keepAlive } from "./memory.ts";
 import { VfioDeviceFile } from "./vfio-device.ts";
-import { ask, askWhole, sized, tell, vfio } from "./vfio-request.ts";
+import { requestStruct, requestWhole, sized, requestValue, vfio } from "./vfio-request.ts";
 import { Bytes, type IommuInfo, readGroupStatus, readIommuInfo, writeDmaMap, writeDmaUnmap } from "./vfio-structs.ts";
 
 const GET_API_VERSION = vfio(0);
@@ -39,21 +39,21 @@ export class VfioContainer implements Disposable {
 
   /** Always 0 so far. */
   get version(): number {
-    return tell(this.number, GET_API_VERSION, "VFIO_GET_API_VERSION", 0n);
+    return requestValue(this.number, GET_API_VERSION, "VFIO_GET_API_VERSION", 0n);
   }
 
   /** Whether this kind of IOMMU is available. */
   offers(kind: number): boolean {
-    return tell(this.number, CHECK_EXTENSION, "VFIO_CHECK_EXTENSION", BigInt(kind)) > 0;
+    return requestValue(this.number, CHECK_EXTENSION, "VFIO_CHECK_EXTENSION", BigInt(kind)) > 0;
   }
 
   /** Sets the kind of IOMMU. Only after a group was added. @throws {SystemError} */
   choose(kind: number): void {
-    tell(this.number, SET_IOMMU, "VFIO_SET_IOMMU", BigInt(kind));
+    requestValue(this.number, SET_IOMMU, "VFIO_SET_IOMMU", BigInt(kind));
   }
 
   info(): IommuInfo {
-    return readIommuInfo(askWhole(this.number, IOMMU_GET_INFO, "VFIO_IOMMU_GET_INFO", Bytes.iommuInfo));
+    return readIommuInfo(requestWhole(this.number, IOMMU_GET_INFO, "VFIO_IOMMU_GET_INFO", Bytes.iommuInfo));
   }
 
   /** Maps `memory` for devices from `iova` on, and pins it. @throws {SystemError} */
@@ -61,14 +61,14 @@ export class VfioContainer implements Disposable {
     const struct = new Struct(Bytes.dmaMap);
     writeDmaMap(struct.view, { address: addressOf(memory), iova, bytes: memory.byteLength });
     // The kernel pins the pages themselves, so the device never accesses later contents of these addresses.
-    ask(this.number, IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", struct);
+    requestStruct(this.number, IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", struct);
     keepAlive(memory);
   }
 
   unmap(iova: number, bytes: number): void {
     const struct = new Struct(Bytes.dmaUnmap);
     writeDmaUnmap(struct.view, iova, bytes);
-    ask(this.number, IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA", struct);
+    requestStruct(this.number, IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA", struct);
   }
 
   [Symbol.dispose](): void {
@@ -95,19 +95,19 @@ export class VfioGroup implements Disposable {
   /** Whether no device of the group is bound to another driver. */
   get viable(): boolean {
     const struct = sized(Bytes.groupStatus);
-    ask(this.number, GROUP_GET_STATUS, "VFIO_GROUP_GET_STATUS", struct);
+    requestStruct(this.number, GROUP_GET_STATUS, "VFIO_GROUP_GET_STATUS", struct);
     return readGroupStatus(struct.view).viable;
   }
 
   join(container: { readonly number: number }): void {
     const struct = new Struct(4);
     struct.view.setInt32(0, container.number, true);
-    ask(this.number, GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", struct);
+    requestStruct(this.number, GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", struct);
   }
 
   /** Call after the group's devices are closed. */
   leave(): void {
-    tell(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
+    requestValue(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
   }
 
   /** @param address as 0000:03:00.0 @throws {SystemError} */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { copyAndSum, finish, fold, intact, LONGEST_SUM, sum } from "./checksum.ts";
+import { copyAndSum, finish, fold, intact, MAX_SUM_BYTES, sum } from "./checksum.ts";
 import { memoryOf, newMemory } from "./memory.ts";
 import { slowSum } from "./reference.test-kit.ts";
 
@@ -40,11 +40,11 @@ test("sums every length up to 80 at every alignment as the reference does", () =
 });
 
 test("does not overflow on the longest piece of all ones", () => {
-  const memory = newMemory(LONGEST_SUM + 8);
+  const memory = newMemory(MAX_SUM_BYTES + 8);
   memory.bytes.fill(0xff);
-  for (const offset of [0, 1, 2, 3]) assert.equal(sum(memory, offset, LONGEST_SUM), 0xffff);
-  const target = newMemory(LONGEST_SUM + 8);
-  for (const offset of [0, 1, 2, 3]) assert.equal(copyAndSum(memory, offset, target, 2, LONGEST_SUM), 0xffff);
+  for (const offset of [0, 1, 2, 3]) assert.equal(sum(memory, offset, MAX_SUM_BYTES), 0xffff);
+  const target = newMemory(MAX_SUM_BYTES + 8);
+  for (const offset of [0, 1, 2, 3]) assert.equal(copyAndSum(memory, offset, target, 2, MAX_SUM_BYTES), 0xffff);
 });
 
 test("copies and sums every short length between all alignments, and touches nothing else", () => {

@@ -17,7 +17,7 @@
 import type { Memory } from "./memory.ts";
 
 /** Most bytes one call may sum. */
-export const LONGEST_SUM = 131_072;
+export const MAX_SUM_BYTES = 131_072;
 
 /** Reduces a sum of partial sums (0 to 2^32 - 1) to 16 bits. */
 export const fold = (sum: number): number => {
@@ -37,7 +37,7 @@ const ordered = (sum: number, offset: number): number => {
   return (offset & 1) === 1 ? folded : ((folded & 0xff) << 8) | (folded >>> 8);
 };
 
-/** Partial sum of up to `LONGEST_SUM` bytes at any offset. */
+/** Partial sum of up to `MAX_SUM_BYTES` bytes at any offset. */
 export const sum = (memory: Memory, offset: number, length: number): number => {
   const { sums } = memory;
   return sums === undefined ? sumHere(memory, offset, length) : ordered(sums.sum(offset, length), 0);
@@ -92,7 +92,7 @@ const halves = (total: number, high: number): number => {
 };
 
 /**
- * Copies up to `LONGEST_SUM` bytes between any offsets and returns their partial sum. Fastest if both offsets are equal
+ * Copies up to `MAX_SUM_BYTES` bytes between any offsets and returns their partial sum. Fastest if both offsets are equal
  * modulo 4; otherwise words are shifted, which takes about 1.5 times as long. The ranges must not overlap.
  */
 export const copyAndSum = (from: Memory, fromOffset: number, to: Memory, toOffset: number, length: number): number => {

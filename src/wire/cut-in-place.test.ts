@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { put16, put32 } from "./bigendian.ts";
-import { InPlaceCutter } from "./cut-in-place.ts";
+import { InPlaceSegmenter } from "./cut-in-place.ts";
 import { memoryOf } from "./memory.ts";
 import { slowSum } from "./reference.test-kit.ts";
 
@@ -62,7 +62,7 @@ const cutAll = (s: Shape): { pieces: Uint8Array[]; whole: ReturnType<typeof supe
   const whole = superFrame(s);
   const memory = memoryOf(new Uint8Array(whole.frame.length + 16));
   memory.bytes.set(whole.frame, s.place);
-  const cutter = new InPlaceCutter(memory);
+  const cutter = new InPlaceSegmenter(memory);
   assert.ok(cutter.begin(s.place, whole.frame.length, s.segmentBytes, whole.network, whole.transport, whole.header));
   const pieces: Uint8Array[] = [];
   for (; cutter.length > 0; cutter.advance())
@@ -123,7 +123,7 @@ test("segments made with a sum that their taker made are the same, and may be ma
       const { pieces, whole } = cutAll(s);
       const memory = memoryOf(new Uint8Array(whole.frame.length + 16));
       memory.bytes.set(whole.frame, s.place);
-      const cutter = new InPlaceCutter(memory);
+      const cutter = new InPlaceSegmenter(memory);
       const { network, transport, header } = whole;
       assert.ok(cutter.prepare(s.place, whole.frame.length, s.segmentBytes, network, transport, header));
       for (const piece of pieces) {
@@ -139,14 +139,14 @@ test("segments made with a sum that their taker made are the same, and may be ma
 });
 
 test("a frame without payload, without a segment size, or with endless headers is refused", () => {
-  const cutter = new InPlaceCutter(memoryOf(new Uint8Array(1024)));
+  const cutter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
   assert.equal(cutter.begin(0, 54, 1448, 14, 34, 54), false);
   assert.equal(cutter.begin(0, 154, 0, 14, 34, 54), false);
   assert.equal(cutter.begin(0, 1000, 100, 14, 300, 320), false);
 });
 
 test("headers that are no whole words are refused: dissection finds none", () => {
-  const cutter = new InPlaceCutter(memoryOf(new Uint8Array(1024)));
+  const cutter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
   assert.equal(cutter.begin(0, 1000, 100, 15, 35, 55), false);
   assert.equal(cutter.begin(0, 1000, 100, 14, 35, 55), false);
   assert.equal(cutter.begin(0, 1000, 100, 14, 34, 55), false);
@@ -165,7 +165,7 @@ test("nothing before or behind the frame is written", () => {
   for (const place of [2, 3, 4, 5, 6]) {
     const memory = memoryOf(new Uint8Array(place + frame.length + 8).fill(0x5a));
     memory.bytes.set(frame, place);
-    const cutter = new InPlaceCutter(memory);
+    const cutter = new InPlaceSegmenter(memory);
     assert.ok(cutter.begin(place, frame.length, 100, network, transport, header));
     assert.equal(cutter.left, 5);
     for (let left = 4; left >= 0; left--) {

@@ -40,7 +40,7 @@ const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
  * The constant part of the headers is kept as words and summed once; a segment costs the update of a few words, a copy
  * of the headers, and the sum of its payload.
  */
-export class InPlaceCutter {
+export class InPlaceSegmenter {
   /** Byte offset and length of the current segment; the length is 0 if there is none. */
   offset = 0;
   length = 0;

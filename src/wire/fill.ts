@@ -3,7 +3,7 @@
  * allow it.
  */
 import { get16, put16 } from "./bigendian.ts";
-import { finish, LONGEST_SUM, sum } from "./checksum.ts";
+import { finish, MAX_SUM_BYTES, sum } from "./checksum.ts";
 import * as ipv4 from "./ipv4.ts";
 import * as ipv6 from "./ipv6.ts";
 import type { Memory } from "./memory.ts";
@@ -54,7 +54,7 @@ const UDP_FIELD = 6;
  * bytes between `start` and `end` (offsets in memory) are added.
  */
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
-  if (field < start || field + 2 > end || end - start > LONGEST_SUM) return false;
+  if (field < start || field + 2 > end || end - start > MAX_SUM_BYTES) return false;
   const checksum = finish(sum(memory, start, end - start));
   // As above: only UDP, whose field is at offset 6 of its header, must not be 0.
   put16(memory.bytes, field, checksum === 0 && field - start === UDP_FIELD ? 0xffff : checksum);

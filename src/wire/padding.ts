@@ -1,7 +1,7 @@
 /** Padding of short frames: finds the length without it. */
 import { ARP_BYTES } from "./arp.ts";
 import { get16 } from "./bigendian.ts";
-import { ETHERNET_BYTES, EtherType, SHORTEST_FRAME, TYPE } from "./ethernet.ts";
+import { ETHERNET_BYTES, EtherType, MIN_FRAME, TYPE } from "./ethernet.ts";
 import { IPV6_BYTES } from "./ipv6.ts";
 
 const IPV4_TOTAL = ETHERNET_BYTES + 2;
@@ -12,7 +12,7 @@ const IPV6_PAYLOAD = ETHERNET_BYTES + 4;
  * the packet's header has it, otherwise it is returned unchanged.
  */
 export const withoutPadding = (bytes: Uint8Array, at: number, length: number): number => {
-  if (length !== SHORTEST_FRAME) return length;
+  if (length !== MIN_FRAME) return length;
   const said = packetBytes(bytes, at);
   return said > 0 && ETHERNET_BYTES + said < length ? ETHERNET_BYTES + said : length;
 };

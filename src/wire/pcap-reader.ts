@@ -13,7 +13,7 @@ const PACKET_TYPE = 22;
 /** PACKET_OUTGOING of packet(7). */
 const OUTGOING = 4;
 /** The limit of libpcap (MAXIMUM_SNAPLEN). */
-const LONGEST = 262_144;
+const MAX_PACKET = 262_144;
 /** Parts of the link-type word: the type, whether it has the length of the FCS, and that length in 16-bit words. */
 const LinkType = { type: 0x03ff_ffff, fcsTold: 1 << 26, fcsShift: 28 } as const;
 /** Larger fractions are nanoseconds. Slightly more than a second of microseconds is a rounding error. */
@@ -55,7 +55,7 @@ const endOf = ({ view, little, packetHeader }: FileHeader, at: number): number =
   const rest = view.byteLength - at;
   if (rest < packetHeader) throw new MalformedCapture(at, "the file ends inside a packet's header");
   const captured = view.getUint32(at + 8, little);
-  if (captured > LONGEST) throw new MalformedCapture(at, `a packet of ${captured} bytes exceeds the limit`);
+  if (captured > MAX_PACKET) throw new MalformedCapture(at, `a packet of ${captured} bytes exceeds the limit`);
   if (captured > rest - packetHeader) throw new MalformedCapture(at, "the file ends inside a packet");
   return at + packetHeader + captured;
 };

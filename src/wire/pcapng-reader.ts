@@ -2,7 +2,7 @@
 import { type CapturedPacket, ETHERNET_FCS, frameOf, MalformedCapture } from "./captured-packet.ts";
 import { BYTE_ORDER_MAGIC, BlockType, Option } from "./pcapng.ts";
 
-const MOST_INTERFACES = 4096;
+const MAX_INTERFACES = 4096;
 const SWAPPED_MAGIC = 0x4d3c_2b1a;
 
 /** Bits of a packet's flags: direction, bytes of FCS at its end (0 if unknown), and errors on the wire. */
@@ -96,8 +96,8 @@ const readSection = (view: DataView, at: number): Section => {
 };
 
 const declare = (section: Section, block: Block): void => {
-  if (section.interfaces.length >= MOST_INTERFACES)
-    throw new MalformedCapture(block.at, `more than ${MOST_INTERFACES} interfaces`);
+  if (section.interfaces.length >= MAX_INTERFACES)
+    throw new MalformedCapture(block.at, `more than ${MAX_INTERFACES} interfaces`);
   const id = section.interfaces.push(UNKNOWN_INTERFACE) - 1;
   block.need(20, "an interface description");
   let name = "";

@@ -29,7 +29,7 @@ export type Resolution = (typeof Resolution)[keyof typeof Resolution];
 /** Bytes of an enhanced packet block besides data and padding. */
 export const PACKET_OVERHEAD = 44;
 const PACKET_DATA = 28;
-const LONGEST_NAME = 255;
+const MAX_NAME = 255;
 const TWO_TO_32 = 4_294_967_296;
 
 /**
@@ -187,6 +187,6 @@ export class PcapngWriter {
 }
 
 /** UTF-8, truncated to the longest name. */
-const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text).subarray(0, LONGEST_NAME);
+const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text).subarray(0, MAX_NAME);
 
 const optionLength = (value: Uint8Array): number => 4 + ((value.length + 3) & ~3);

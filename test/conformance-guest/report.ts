@@ -103,15 +103,15 @@ const table = (what: string, runs: readonly Run[], nameOf: (run: Run) => string)
 };
 
 /** The page names so many failures; the rest is in the data. */
-const MOST_FAILURES = 50;
+const MAX_FAILURES = 50;
 
 const failures = (runs: readonly Run[]): readonly string[] => {
   const lines = runs.flatMap(({ subject, on, failed }) =>
     Object.entries(failed).map(([title, why]) => `- ${subject}, ${on}, ${escaped(title)}: ${escaped(why)}`),
   );
   if (lines.length === 0) return ["None."];
-  const more = lines.length - MOST_FAILURES;
-  return [...lines.slice(0, MOST_FAILURES), ...(more > 0 ? [`- and ${more} more`] : [])];
+  const more = lines.length - MAX_FAILURES;
+  return [...lines.slice(0, MAX_FAILURES), ...(more > 0 ? [`- and ${more} more`] : [])];
 };
 
 /** Why tests were skipped; reasons that differ in the chip or a number alone are one. */

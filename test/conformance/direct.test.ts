@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip, xidOf } from "#chip/chips.ts";
-import { Overdue } from "#driver/hardware.ts";
+import { ExpiredWaits } from "#driver/hardware.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
 import { SideBus } from "#driver/side-bus.ts";
 import { bind } from "#kit/device.ts";
@@ -116,7 +116,7 @@ for (const chip of CHIPS as readonly Chip[])
         Object.entries(rig.model.offences).filter(([, n]) => n > 0),
         [],
       );
-      assert.deepEqual(rig.nic.overdue, new Overdue());
+      assert.deepEqual(rig.nic.overdue, new ExpiredWaits());
     });
   });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
+import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
 import { hardwareOf } from "#driver/hardware.ts";
@@ -201,7 +201,7 @@ test("the RTL8139C+ holds no interrupt back, and says so before anything is writ
   const card = {
     io: new Mmio({ length: 256, read: fails, write: fails }),
     clock: new VirtualClock(),
-    chip: ANCESTORS[0]!,
+    chip: LEGACY_CHIPS[0]!,
   };
   const moderation = new Moderation(hardwareOf(card, card.chip.start), () => undefined);
   assert.throws(() => moderation.set({ receive: { micros: 5, frames: 0 }, transmit: NONE }), {

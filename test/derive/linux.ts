@@ -1,7 +1,7 @@
 /** Boots a guest with three of each chip, and records what Linux's r8169 does to each when its interface is set up. */
 import type { Chip } from "#chip/chips.ts";
 import { RealClock } from "#kit/clock.ts";
-import { Legend } from "#model/observation/legend.ts";
+import { RegisterNames } from "#model/observation/register-names.ts";
 import { Trace } from "#model/observation/trace.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 import { ManyNics } from "../conformance-guest/many-nics.ts";
@@ -42,7 +42,7 @@ export const traceLinux = async (chips: readonly Chip[], kernel: KernelName): Pr
       const { chip, fill, lines } = run;
       run.registers = new UnknownRegisters(nic, chip, fill);
       const trace = new Trace({ format: "json", clock, write: (line) => lines.push(line) });
-      return trace.around(run.registers.target, new Legend(registersOf(chip), chip, nic));
+      return trace.wrap(run.registers.target, new RegisterNames(registersOf(chip), chip, nic));
     },
   );
   await using guest = await Guest.boot({ kernel, devices: nics.devices });

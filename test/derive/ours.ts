@@ -6,7 +6,7 @@ import type { Start } from "#chip/steps.ts";
 import { hardwareOf } from "#driver/hardware.ts";
 import { run } from "#driver/steps.ts";
 import { VirtualClock } from "#kit/clock.ts";
-import { Legend } from "#model/observation/legend.ts";
+import { RegisterNames } from "#model/observation/register-names.ts";
 import { Trace } from "#model/observation/trace.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
@@ -17,11 +17,8 @@ const trace = (chip: Chip, start: Start, fill: Fill): readonly string[] => {
   const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers, strict: "off" });
   const registers = new UnknownRegisters(model, chip, fill);
   const lines: string[] = [];
-  const legend = new Legend(registersOf(chip), chip, model);
-  const traced = new Trace({ format: "json", clock, write: (line) => lines.push(line) }).around(
-    registers.target,
-    legend,
-  );
+  const names = new RegisterNames(registersOf(chip), chip, model);
+  const traced = new Trace({ format: "json", clock, write: (line) => lines.push(line) }).wrap(registers.target, names);
   const { registersBar } = chip.profile.function;
   using device = new DirectDevice(traced, { name: chip.key, registers: registersBar, dmaBytes: 1 << 20, vectors: 1 });
   registers.filled = true;

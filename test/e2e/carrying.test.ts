@@ -5,7 +5,7 @@ import { suite, test } from "node:test";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { KernelTables } from "#sys/network-tables.ts";
 import { whyNoNamespace } from "#sys/permitted.ts";
-import { carries } from "#app/cards/carrying.ts";
+import { trafficOver } from "#app/cards/carrying.ts";
 import { FakeMachine } from "#app/cards/machine.test-kit.ts";
 
 const skip = whyNoNamespace()?.message ?? false;
@@ -29,11 +29,11 @@ const told = (commands: readonly string[], environment: NodeJS.ProcessEnv = {}):
       { interface: "card2", address: "10.2.0.1" },
     ];
     const network = { files: machine.files, tables, addresses, environment };
-    return { card1: carries(network, ["card1"]), card2: carries(network, ["card2"]) };
+    return { card1: trafficOver(network, ["card1"]), card2: trafficOver(network, ["card2"]) };
   });
 };
 
-suite("a card carries, as this kernel tells", { skip }, () => {
+suite("a card trafficOver, as this kernel tells", { skip }, () => {
   test("nothing, where it is only connected", () => assert.deepEqual(told([]), { card1: [], card2: [] }));
 
   test("either next hop of a default route", () => {

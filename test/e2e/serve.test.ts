@@ -14,7 +14,7 @@ import type { ModelState } from "#model/observation/state.ts";
 import { registerLines, stateLines } from "#app/cli/model-ctl.ts";
 import { newsLines } from "#app/cli/serve-events.ts";
 import { plain } from "#app/cli/terminal.ts";
-import { askServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
+import { requestServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
 import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { ThreadFailure } from "#app/worker-thread.ts";
 import { openServer, type ServeOptions, type Serving } from "#app/serve/open-server.ts";
@@ -214,11 +214,11 @@ test("the control socket belongs to its owner, replies to requests, and replaces
   await using station = new Station();
   await station.open();
   const path = controlPath(station.socket);
-  await assert.rejects(askServer(station.socket, { command: "show" }), NotServed);
+  await assert.rejects(requestServer(station.socket, { command: "show" }), NotServed);
   for (let i = 0; i < 2; i++) {
     await using control = await ControlSocket.open(station.socket, async ({ command }) => ({ command }));
     assert.equal(statSync(path).mode & 0o777, 0o600);
-    assert.deepEqual(await askServer(station.socket, { command: "show" }), { command: "show" });
+    assert.deepEqual(await requestServer(station.socket, { command: "show" }), { command: "show" });
     await assert.rejects(
       ControlSocket.open(station.socket, async () => ({})),
       /a program already listens at/,
@@ -248,7 +248,7 @@ test("a control socket that another server created at the same path is not remov
   rmSync(path);
   await using second = await ControlSocket.open(station.socket, async () => ({ who: 2 }));
   await first[Symbol.asyncDispose]();
-  assert.deepEqual(await askServer(station.socket, { command: "show" }), { who: 2 });
+  assert.deepEqual(await requestServer(station.socket, { command: "show" }), { who: 2 });
   void second;
 });
 

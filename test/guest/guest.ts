@@ -36,7 +36,7 @@ export interface GuestOptions {
   readonly within?: Pick<FarEnd, "command"> | undefined;
 }
 
-const USUAL_KERNEL: KernelName = "6.12";
+const DEFAULT_KERNEL: KernelName = "6.12";
 /** Commands that can run at the same time. */
 const PORTS = 4;
 const CONSOLE_KEPT = 1 << 20;
@@ -69,7 +69,7 @@ const KERNEL_WORDS = [
 ];
 
 /** The first file system; Linux unpacks archives that stand one behind another. */
-const initrdOf = ({ kernel = USUAL_KERNEL, archives = [] }: GuestOptions, folder: string): string => {
+const initrdOf = ({ kernel = DEFAULT_KERNEL, archives = [] }: GuestOptions, folder: string): string => {
   const { initrd } = bootOf(kernel);
   if (archives.length === 0) return initrd;
   const whole = join(folder, "initrd");
@@ -80,7 +80,7 @@ const initrdOf = ({ kernel = USUAL_KERNEL, archives = [] }: GuestOptions, folder
 
 /** Everything but the ways to the guest. @param folder for files that live as long as the guest */
 export const qemuArguments = (options: GuestOptions, folder: string): readonly string[] => {
-  const { kernel = USUAL_KERNEL, smp = 1, megabytes = 512, append = [], devices = [] } = options;
+  const { kernel = DEFAULT_KERNEL, smp = 1, megabytes = 512, append = [], devices = [] } = options;
   const { vmlinux, vmlinuz, processor } = bootOf(kernel);
   const { machines, properties, cpu, words } = PROCESSOR[processor];
   const { machine = machines[0]! } = options;
@@ -118,7 +118,7 @@ export const qemuEnvironment = (): NodeJS.ProcessEnv => ({
 });
 
 /** Becomes QEMU for that kernel's processor, which does not outlive us. */
-export const qemuCommand = (kernel: KernelName = USUAL_KERNEL): readonly [string, ...string[]] => [
+export const qemuCommand = (kernel: KernelName = DEFAULT_KERNEL): readonly [string, ...string[]] => [
   "setpriv",
   "--pdeathsig",
   "KILL",

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { askServer } from "#app/control/serve-control.ts";
+import { requestServer } from "#app/control/serve-control.ts";
 import type { OffenceReport } from "#app/serve/serve-messages.ts";
 import type { ServeRequest, ServeState } from "#app/serve/requests.ts";
 import { eventually } from "../rigs/eventually.ts";
@@ -103,7 +103,7 @@ export class Nic implements AsyncDisposable {
   ask(request: ServeRequest): Promise<object> {
     if (request.command === "send" || request.command === "magic") this.injected++;
     if (request.command === "partner") this.#otherPartner = Object.keys(request.abilities).length > 0;
-    return askServer(this.socket, request);
+    return requestServer(this.socket, request);
   }
 
   get pid(): number {

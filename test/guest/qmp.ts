@@ -31,7 +31,7 @@ export class Qmp {
     const lines = createInterface({ input: socket });
     // It passes on the socket's errors, of which "close" tells as well.
     lines.on("error", () => {});
-    lines.on("line", (line) => this.#hear(JSON.parse(line) as Message));
+    lines.on("line", (line) => this.#handleMessage(JSON.parse(line) as Message));
   }
 
   /** @param socket connected to QEMU, which has said nothing yet */
@@ -41,7 +41,7 @@ export class Qmp {
     return qmp;
   }
 
-  #hear(message: Message): void {
+  #handleMessage(message: Message): void {
     if (message.event !== undefined) {
       this.#seen.push(message.event);
       for (let i = this.#listeners.length - 1; i >= 0; i--)

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { suite, test, type TestContext } from "node:test";
 import { DMA_MAP, DMA_UNMAP, IRQ_SET, REGION_ACCESS } from "#bus/vfio-user/codec.ts";
 import { body, message, openDescriptors, versionBody } from "#bus/vfio-user/peer.test-kit.ts";
-import { Command, HEADER_BYTES, Irq, MapFlag, MOST_BYTES, SetFlag } from "#bus/vfio-user/protocol.ts";
+import { Command, HEADER_BYTES, Irq, MapFlag, MAX_BYTES, SetFlag } from "#bus/vfio-user/protocol.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Fd, Open, openFile, truncate } from "#sys/fd.ts";
 import { ffiProblem } from "#sys/ffi.ts";
@@ -163,7 +163,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
 
   attack("sends sizes and counts that cannot be", async (victim) => {
     const { socket } = victim;
-    for (const size of [0, 15, MOST_BYTES + 1, 0xffff_ffff]) {
+    for (const size of [0, 15, MAX_BYTES + 1, 0xffff_ffff]) {
       using client = Attacker.negotiated(socket);
       client.peer.send(message(1, Command.deviceReset, NONE, 0, size));
       assert.equal(client.receive(), "closed");

@@ -3,7 +3,7 @@
  * vfio-user tests use it instead of their own.
  */
 import { existsSync } from "node:fs";
-import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
+import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,7 +18,7 @@ export class BadVariable extends FerruleError {
 }
 
 const BARS = 6;
-const KNOWN: readonly Chip[] = [...CHIPS, ...ANCESTORS];
+const KNOWN: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 
 const chipIn = (environment: Environment, name: string, usual: string): Chip => {
   const key = environment[name] ?? usual;
@@ -47,7 +47,7 @@ export interface QtestModel {
   readonly foreign: boolean;
 }
 
-const USUAL_DEVICE = "rtl8139";
+const DEFAULT_DEVICE = "rtl8139";
 
 /** QEMU's own RTL8139C+ unless the environment says otherwise. @throws {BadVariable} */
 export const qtestModel = (environment: Environment = process.env): QtestModel => {
@@ -60,7 +60,7 @@ export const qtestModel = (environment: Environment = process.env): QtestModel =
     throw new BadVariable("FERRULE_QTEST_BAR", bar, "no base address register", `Use 0 to ${BARS - 1}.`);
   return {
     program: environment["FERRULE_QTEST_QEMU"] ?? "qemu-system-x86_64",
-    device: device ?? USUAL_DEVICE,
+    device: device ?? DEFAULT_DEVICE,
     bar: bar === undefined ? undefined : Number(bar),
     chip: chipIn(environment, "FERRULE_QTEST_CHIP", "rtl8139cp"),
     foreign: device !== undefined,

@@ -70,8 +70,8 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
   const poller = new Poller([server.fd, bell]);
   parentPort!.postMessage("listening");
   for (let more = true; more;) {
-    const patience = Math.min(100, Math.ceil((timers.next - clock.now()) / 1000));
-    poller.wait(server.arm(poller, 0) ? Math.max(0, patience) : 0);
+    const timeoutMillis = Math.min(100, Math.ceil((timers.next - clock.now()) / 1000));
+    poller.wait(server.arm(poller, 0) ? Math.max(0, timeoutMillis) : 0);
     timers.run(clock.now());
     const asked = event.drain();
     // What was written to registers before the request was made comes before it.

@@ -10,10 +10,10 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import { partOf } from "../guest/parts.ts";
 import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
-const USUAL_MTU = 1500;
+const DEFAULT_MTU = 1500;
 const TURN_MICROS = 1000;
 /** Negotiation takes 2 ms here. */
-const MOST_TURNS = 1000;
+const MAX_TURNS = 1000;
 
 /** The group that Linux joins on every interface with IPv4: 224.0.0.1. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
@@ -23,7 +23,7 @@ const firmware = (file: string): Uint8Array => readFileSync(join(partOf("tools")
 
 /** Until the link is up and the driver has nothing more to do. @throws {Error} when there is no link */
 const settle = (nic: Nic, clock: VirtualClock): void => {
-  for (let turns = 0; turns < MOST_TURNS && !nic.link.up; turns++) {
+  for (let turns = 0; turns < MAX_TURNS && !nic.link.up; turns++) {
     clock.delay(TURN_MICROS);
     if (nic.line.take()) nic.interrupt();
     nic.unmask();
@@ -43,7 +43,7 @@ export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => 
   const { registersBar: registers } = chip.profile.function;
   using device = new DirectDevice(model, { name: chip.key, registers, dmaBytes: 32 << 20, vectors: 4 });
   {
-    using bound = bind(rtl8169, device, { clock, mtu: USUAL_MTU, weaklyOrdered: false, firmware });
+    using bound = bind(rtl8169, device, { clock, mtu: DEFAULT_MTU, weaklyOrdered: false, firmware });
     const nic = bound.driver;
     nic.filter = { promiscuous: false, groups: [ALL_HOSTS] };
     look("probed");
@@ -53,7 +53,7 @@ export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => 
     nic.setMtu(Math.min(mtu, chip.largestMtu));
     settle(nic, clock);
     look("mtu");
-    nic.setMtu(USUAL_MTU);
+    nic.setMtu(DEFAULT_MTU);
     settle(nic, clock);
     look("back");
     nic.down();

@@ -13,7 +13,7 @@ import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 const LIMIT_MILLIS = 1_800_000;
 /** Of chips that have no jumbo frames. */
 const SHORT_MTU = 1400;
-const USUAL_MTU = 1500;
+const DEFAULT_MTU = 1500;
 
 interface Card {
   readonly chip: Chip;
@@ -38,7 +38,7 @@ const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> =
       const found = nics.nics.find((nic) => nic.place === place);
       if (found === undefined) return [];
       const most = links.find(({ ifname }) => ifname === name)!.max_mtu;
-      return [{ ...found, name, mtu: most > USUAL_MTU ? most : SHORT_MTU, moments: new Map() }];
+      return [{ ...found, name, mtu: most > DEFAULT_MTU ? most : SHORT_MTU, moments: new Map() }];
     });
 };
 
@@ -56,7 +56,7 @@ const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string
   [
     "back",
     ({ name }) =>
-      `ip link set ${name} mtu ${USUAL_MTU}; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
+      `ip link set ${name} mtu ${DEFAULT_MTU}; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
   ],
   ["closed", ({ name }) => `ip link set ${name} down`],
 ];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { carries } from "./carrying.ts";
+import { trafficOver } from "./carrying.ts";
 import { FakeNetwork } from "./network.test-kit.ts";
 
 const V4 = "0.0.0.0/0";
@@ -13,7 +13,7 @@ const twoCards = (): FakeNetwork => {
   return network;
 };
 
-const over = ({ network }: FakeNetwork, ...cards: string[]): readonly string[] => carries(network, cards);
+const over = ({ network }: FakeNetwork, ...cards: string[]): readonly string[] => trafficOver(network, cards);
 
 suite("a card carries the way out", () => {
   test("where a default route of either family, of any table, has a next hop on it", () => {

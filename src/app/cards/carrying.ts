@@ -30,13 +30,13 @@ interface Use {
 }
 
 /** Of each family. A router that knows every network of the Internet has hundreds of thousands; the probes find its ways. */
-const MOST_ROUTES = 20_000;
+const MAX_ROUTES = 20_000;
 /** Connections whose ways are asked for. */
-const MOST_CONNECTIONS = 20_000;
+const MAX_CONNECTIONS = 20_000;
 /** Root name servers and a resolver, where no route is the default one. Nothing is sent there. */
 const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:503:ba3e::2:30"];
 /** linux/rtnetlink.h: tables that need no name. */
-const USUAL_TABLES = [253, 254];
+const MAIN_TABLES = [253, 254];
 
 /**
  * Whether a route leads to so many networks that it is a way out of the site: the default route, its halves that VPNs set,
@@ -54,7 +54,7 @@ const linksOf = (route: Route | undefined): readonly number[] =>
 
 const routeUse = (route: Route, what: string): Use => {
   const family = route.destination.length === 4 ? "IPv4" : "IPv6";
-  const table = USUAL_TABLES.includes(route.table) ? "" : `, table ${route.table}`;
+  const table = MAIN_TABLES.includes(route.table) ? "" : `, table ${route.table}`;
   return { what, about: family + table, links: linksOf(route) };
 };
 
@@ -105,7 +105,7 @@ const storageUses = ({ files, tables }: Network): readonly Use[] =>
 const connectionUses = (network: Network, stack: LinkStack, session: SshSession | undefined): readonly Use[] => {
   const ways = new Map<string, { readonly links: readonly number[]; readonly peers: string[] }>();
   const seen = new Map<string, readonly number[]>();
-  for (const { local, peer, peerPort } of openConnections(network.files).slice(0, MOST_CONNECTIONS)) {
+  for (const { local, peer, peerPort } of openConnections(network.files).slice(0, MAX_CONNECTIONS)) {
     const [near, far] = [addressText(local), addressText(peer)];
     if (
       session?.clientPort === peerPort &&
@@ -145,9 +145,9 @@ const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly num
  * What goes over these interfaces, in words: "the default route (IPv4, br0 over eth0)". Empty when nothing does, as far as
  * this network namespace shows. @throws {SystemError} where the kernel does not tell
  */
-export const carries = (network: Network, interfaces: readonly string[]): readonly string[] => {
+export const trafficOver = (network: Network, interfaces: readonly string[]): readonly string[] => {
   const { files, tables, environment } = network;
-  const routes = tables.routes(MOST_ROUTES);
+  const routes = tables.routes(MAX_ROUTES);
   const stack = new LinkStack(files, tables, routes);
   const session = sshSession(files, environment);
   const uses = [

@@ -2,11 +2,11 @@
 import { FerruleError } from "#kit/errors.ts";
 import type { PciFunction } from "./card.ts";
 import type { Holder } from "./holders.ts";
-import type { Lack } from "./judge.ts";
+import type { Missing } from "./judge.ts";
 import { FERRULE } from "./program.ts";
 
 /** Nothing is in that slot. */
-export class NoSuchCard extends FerruleError {
+export class UnknownCard extends FerruleError {
   readonly code = "NO_SUCH_CARD";
   readonly hint: string;
   constructor(address: string, cards: readonly string[]) {
@@ -36,7 +36,7 @@ export class NotOfFamily extends FerruleError {
   }
 }
 
-const CODES: Readonly<Record<Lack["what"], string>> = {
+const CODES: Readonly<Record<Missing["what"], string>> = {
   IOMMU: "NO_IOMMU",
   module: "NO_VFIO_PCI",
   group: "GROUP_NOT_VIABLE",
@@ -50,17 +50,17 @@ const CODES: Readonly<Record<Lack["what"], string>> = {
 export class NotUsable extends FerruleError {
   readonly code: string;
   readonly hint: string;
-  readonly lack: Lack;
-  constructor(address: string, lack: Lack) {
-    super(`${address} cannot be used: ${lack.what}: ${lack.saw}`);
-    this.lack = lack;
-    this.code = CODES[lack.what];
-    this.hint = lack.fix.join("; ");
+  readonly missing: Missing;
+  constructor(address: string, missing: Missing) {
+    super(`${address} cannot be used: ${missing.what}: ${missing.saw}`);
+    this.missing = missing;
+    this.code = CODES[missing.what];
+    this.hint = missing.fix.join("; ");
   }
 }
 
 /** Someone is working with it. */
-export class InUse extends FerruleError {
+export class CardInUse extends FerruleError {
   readonly code = "IN_USE";
   readonly hint: string;
   constructor(address: string, holders: readonly Holder[]) {
@@ -72,7 +72,7 @@ export class InUse extends FerruleError {
 }
 
 /** Taking it would cut something off. */
-export class Carries extends FerruleError {
+export class CarriesTraffic extends FerruleError {
   readonly code = "CARRIES_TRAFFIC";
   readonly hint: string;
   constructor(address: string, what: readonly string[]) {
@@ -82,7 +82,7 @@ export class Carries extends FerruleError {
 }
 
 /** The kernel's files cannot be written. */
-export class NotPermitted extends FerruleError {
+export class BindNotPermitted extends FerruleError {
   readonly code = "NOT_PERMITTED";
   readonly hint: string;
   constructor(path: string, code: string) {
@@ -105,7 +105,7 @@ export class StepRefused extends FerruleError {
 }
 
 /** All steps were made, and the card is not where it should be. */
-export class NotMoved extends FerruleError {
+export class BindFailed extends FerruleError {
   readonly code = "NOT_MOVED";
   readonly hint: string;
   constructor(address: string, wanted: string, got: string | undefined, hint: string) {
@@ -124,7 +124,7 @@ export class StillBusy extends FerruleError {
 }
 
 /** Another `ferrule bind` or `unbind` has its hands on the card. */
-export class BeingMoved extends FerruleError {
+export class BindInProgress extends FerruleError {
   readonly code = "BEING_MOVED";
   readonly hint = "Wait until it has ended, then say it again.";
   constructor(address: string) {

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, st
 import { basename, join } from "node:path";
 
 /** The longest of the files that are read here is /proc/net/tcp, of a busy server. */
-const MOST_BYTES = 1 << 23;
+const MAX_BYTES = 1 << 23;
 /** What is read at once. Of most files in /proc the kernel gives a page or less at a time. */
 const PIECE = 1 << 16;
 
@@ -53,7 +53,7 @@ const tried = <T>(attempt: () => T): T | undefined => {
 };
 
 /** Some bytes of a file: to its end, or `most`. @param at position of the first; the file's own unless given */
-export const bytesOf = (path: string, most = MOST_BYTES, at?: number): Uint8Array | undefined =>
+export const bytesOf = (path: string, most = MAX_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {
     // Not to hang on what is no file: a pipe would keep us.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

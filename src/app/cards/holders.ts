@@ -12,7 +12,7 @@ export interface Holder {
   readonly end: string;
 }
 
-const LONGEST_COMMAND = 60;
+const MAX_COMMAND = 60;
 
 /** How a `ferrule up` is taken down, which is kinder than a signal; undefined for other programs. */
 const downCommand = (words: readonly string[]): string | undefined => {
@@ -27,7 +27,7 @@ const holderIn = (proc: string, pid: number): Holder => {
   const folder = join(proc, String(pid));
   const line = (textOf(join(folder, "cmdline")) ?? "").split("\0").filter((word) => word !== "");
   const text = line.join(" ").replaceAll(/[^ -~]/g, "?") || textOf(join(folder, "comm")) || "?";
-  const command = text.length <= LONGEST_COMMAND ? text : `${text.slice(0, LONGEST_COMMAND - 1)}…`;
+  const command = text.length <= MAX_COMMAND ? text : `${text.slice(0, MAX_COMMAND - 1)}…`;
   const ofRoot = /^Uid:\s+0\s/m.test(textOf(join(folder, "status")) ?? "");
   return { pid, command, end: `${ofRoot ? "sudo " : ""}${downCommand(line) ?? `kill ${pid}`}` };
 };

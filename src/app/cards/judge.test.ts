@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Card } from "./card.ts";
-import { judgeCard, type Lack, type Situation } from "./judge.ts";
+import { judgeCard, type Missing, type CardState } from "./judge.ts";
 import { MACHINE } from "./machine.test-kit.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
 
@@ -23,11 +23,11 @@ const CARD: Card = {
   interfaces: [],
   chip: { name: undefined, because: "asleep" },
 };
-const READY: Situation = { card: CARD, machine: MACHINE, groupFile: "open", holders: [] };
+const READY: CardState = { card: CARD, machine: MACHINE, groupFile: "open", holders: [] };
 
-const lacksOf = (card: Partial<Card>, rest: Partial<Situation> = {}): readonly Lack[] =>
+const missingOf = (card: Partial<Card>, rest: Partial<CardState> = {}): readonly Missing[] =>
   judgeCard({ ...READY, ...rest, card: { ...CARD, ...card } });
-const words = (lacks: readonly Lack[]): string =>
+const words = (lacks: readonly Missing[]): string =>
   lacks.map(({ what, saw, fix }) => [what, saw, ...fix].join("|")).join("\n");
 
 test("a card with vfio-pci, alone in its group, with a file we may open, lacks nothing", () => {
@@ -37,7 +37,7 @@ test("a card with vfio-pci, alone in its group, with a file we may open, lacks n
 test("without an IOMMU it is said where it is off, and how it is switched on", () => {
   const without = (machine: Partial<Machine>): string =>
     words(
-      lacksOf({ group: undefined }, { machine: { ...MACHINE, iommus: [], groups: 0, iommuWords: [], ...machine } }),
+      missingOf({ group: undefined }, { machine: { ...MACHINE, iommus: [], groups: 0, iommuWords: [], ...machine } }),
     );
   assert.match(without({}), /command line does not ask for it.*intel_iommu=on.*update-grub && .* && sudo reboot/);
   assert.match(
@@ -56,17 +56,17 @@ test("without an IOMMU it is said where it is off, and how it is switched on", (
   );
   assert.match(without({ firmwareTable: undefined, processor: "amd" }), /AMD-Vi/);
   assert.match(without({ firmwareTable: undefined, guest: true }), /hypervisor.*-device intel-iommu/);
-  assert.match(words(lacksOf({ group: undefined })), /this slot is not behind it/);
+  assert.match(words(missingOf({ group: undefined })), /this slot is not behind it/);
 });
 
 test("VFIO's mode without an IOMMU is told for what it is", () => {
-  assert.match(words(lacksOf({ group: { number: "0", unsafe: true, others: [] } })), /could reach all memory/);
+  assert.match(words(missingOf({ group: { number: "0", unsafe: true, others: [] } })), /could reach all memory/);
 });
 
 test("a group is not viable because of those whose kernel driver does DMA, and the command for each frees it", () => {
   const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, class: 0x0c0330 };
   const group = (...others: Partial<Card>[]): string =>
-    words(lacksOf({ group: { number: "7", unsafe: false, others: others.map((each) => ({ ...other, ...each })) } }));
+    words(missingOf({ group: { number: "7", unsafe: false, others: others.map((each) => ({ ...other, ...each })) } }));
   for (const driver of [undefined, VFIO_PCI, "pci-stub", "pcieport", "mlx5-vfio-pci"])
     assert.equal(group({ driver }), "");
   assert.equal(group({ driver: "shpchp", class: 0x060400 }), "");
@@ -79,20 +79,20 @@ test("a group is not viable because of those whose kernel driver does DMA, and t
 });
 
 test("a card with another driver, or none, wants `ferrule bind`; the module may be missing as well", () => {
-  assert.match(words(lacksOf({ driver: "r8169" })), /^driver\|r8169 has it\|sudo npx ferrule bind 0000:03:00.0$/);
-  const text = words(lacksOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
+  assert.match(words(missingOf({ driver: "r8169" })), /^driver\|r8169 has it\|sudo npx ferrule bind 0000:03:00.0$/);
+  const text = words(missingOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
   assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|no driver has it/);
 });
 
 test("an ordinary user is told of the group's file and of locked memory", () => {
   const machine = { ...MACHINE, user: 1000, lockableBytes: 8 * 2 ** 20 };
-  const text = words(lacksOf({}, { machine, groupFile: "closed" }));
+  const text = words(missingOf({}, { machine, groupFile: "closed" }));
   assert.match(text, /permission\|this user may not open \/dev\/vfio\/7\|sudo chown \$USER \/dev\/vfio\/7/);
   assert.match(text, /locked memory\|.*8 MiB, and wants 64 MiB\|sudo prlimit --pid \$\$ --memlock=67108864/);
   const little = { ...machine, lockableBytes: 64 * 2 ** 10 };
-  assert.match(words(lacksOf({}, { machine: little })), /may lock 64 KiB, and wants 64 MiB/);
-  assert.match(words(lacksOf({}, { groupFile: "absent" })), /there is no \/dev\/vfio\/7/);
-  assert.equal(words(lacksOf({ driver: "r8169" }, { groupFile: "absent" })).includes("permission"), false);
+  assert.match(words(missingOf({}, { machine: little })), /may lock 64 KiB, and wants 64 MiB/);
+  assert.match(words(missingOf({}, { groupFile: "absent" })), /there is no \/dev\/vfio\/7/);
+  assert.equal(words(missingOf({ driver: "r8169" }, { groupFile: "absent" })).includes("permission"), false);
 });
 
 test("who has the card open is named, with the command that ends it", () => {
@@ -100,7 +100,7 @@ test("who has the card open is named, with the command that ends it", () => {
     { pid: 7, command: "qemu-system-x86_64 -m 1G", end: "kill 7" },
     { pid: 9, command: "node ferrule.mjs up 03:00.0", end: "ferrule down fe1" },
   ];
-  const text = words(lacksOf({}, { holders }));
+  const text = words(missingOf({}, { holders }));
   assert.match(text, /process 7 \(qemu-system-x86_64 -m 1G\) has it open\|kill 7/);
   assert.match(text, /process 9 .*\|ferrule down fe1/);
 });

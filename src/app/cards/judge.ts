@@ -7,7 +7,7 @@ import { type Machine, VFIO_PCI } from "./machine.ts";
 import { FERRULE } from "./program.ts";
 
 /** A card with what decides whether it can be used. */
-export interface Situation {
+export interface CardState {
   readonly card: Card;
   readonly machine: Machine;
   /** The group's file in /dev/vfio: is it there, and may this process use it. */
@@ -16,7 +16,7 @@ export interface Situation {
 }
 
 /** One thing that is missing. */
-export interface Lack {
+export interface Missing {
   readonly what: "IOMMU" | "module" | "group" | "driver" | "use" | "permission" | "locked memory";
   readonly saw: string;
   /** Commands, or what to do where no command can. */
@@ -24,35 +24,35 @@ export interface Lack {
 }
 
 /** Rings and buffers of both directions, which stay where they are while the card runs; with room to spare. */
-export const WANTED_LOCKABLE = 64 * 2 ** 20;
+export const REQUIRED_LOCKABLE_BYTES = 64 * 2 ** 20;
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
 
-const lack = (saw: string, fix: readonly string[]): Lack => ({ what: "IOMMU", saw, fix });
+const missing = (saw: string, fix: readonly string[]): Missing => ({ what: "IOMMU", saw, fix });
 
-const noIommu = (machine: Machine): Lack => {
+const noIommu = (machine: Machine): Missing => {
   const off = machine.iommuWords.find((word) => /^(intel_iommu|amd_iommu|iommu)=(.*,)?off\b/.test(word));
   if (off !== undefined)
-    return lack(`switched off on the kernel's command line (${off})`, [wordOff(machine.boot, off)]);
+    return missing(`switched off on the kernel's command line (${off})`, [wordOff(machine.boot, off)]);
   if (machine.firmwareTable !== undefined && machine.processor === "intel") {
     const asked = machine.iommuWords.some((word) => /^intel_iommu=.*\bon\b/.test(word));
     if (!asked)
-      return lack("not switched on: the kernel's command line does not ask for it", [
+      return missing("not switched on: the kernel's command line does not ask for it", [
         wordOn(machine.boot, "intel_iommu=on"),
       ]);
   }
   if (machine.firmwareTable !== undefined)
-    return lack("the firmware has one, and the kernel does not use it", ["sudo dmesg | grep -i -e dmar -e iommu"]);
+    return missing("the firmware has one, and the kernel does not use it", ["sudo dmesg | grep -i -e dmar -e iommu"]);
   if (machine.guest)
-    return lack("this machine is a guest, and its hypervisor gives it none", [
+    return missing("this machine is a guest, and its hypervisor gives it none", [
       "on the host, for QEMU: -machine q35,kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on",
     ]);
   const name = { intel: "VT-d", amd: "IOMMU (AMD-Vi)", other: "the IOMMU (SMMU)" }[machine.processor];
   const setup = machine.firmwareSetup ? FIRMWARE_SETUP : "restart, and enter the firmware's set-up";
-  return lack(`off in the firmware: switch ${name} on in its set-up`, [setup]);
+  return missing(`off in the firmware: switch ${name} on in its set-up`, [setup]);
 };
 
-const iommu = ({ card, machine }: Situation): readonly Lack[] => {
+const iommu = ({ card, machine }: CardState): readonly Missing[] => {
   if (card.group?.unsafe === true || (card.group === undefined && machine.unsafeNoIommu))
     return [
       {
@@ -77,7 +77,7 @@ const isHarmless = ({ driver, class: code }: PciFunction): boolean =>
   code >>> 8 === BRIDGE_PCI;
 
 /** Who else in the group does DMA under a kernel driver: VFIO gives no one of the group away then. */
-export const intruders = (card: Card): readonly PciFunction[] =>
+export const blockingFunctions = (card: Card): readonly PciFunction[] =>
   (card.group?.others ?? []).filter((other) => !isHarmless(other));
 
 /** The command that frees a function from its kernel driver. */
@@ -86,8 +86,8 @@ export const releaseCommand = (other: PciFunction): string =>
     ? `sudo ${FERRULE} bind ${other.address}`
     : `echo ${other.address} | sudo tee /sys/bus/pci/drivers/${other.driver}/unbind`;
 
-const group = ({ card }: Situation): readonly Lack[] => {
-  const others = intruders(card);
+const group = ({ card }: CardState): readonly Missing[] => {
+  const others = blockingFunctions(card);
   if (others.length === 0) return [];
   const who = others.map(({ address, driver }) => `${address} (${driver})`).join(", ");
   return [
@@ -99,18 +99,18 @@ const group = ({ card }: Situation): readonly Lack[] => {
   ];
 };
 
-const binding = ({ card, machine }: Situation): readonly Lack[] => {
+const binding = ({ card, machine }: CardState): readonly Missing[] => {
   if (card.driver === VFIO_PCI) return [];
   const saw = card.driver === undefined ? "no driver has it" : `${card.driver} has it`;
-  const lack: Lack = { what: "driver", saw, fix: [`sudo ${FERRULE} bind ${card.address}`] };
-  if (machine.vfioPci) return [lack];
-  return [{ what: "module", saw: "vfio-pci is not loaded", fix: ["sudo modprobe vfio-pci"] }, lack];
+  const missing: Missing = { what: "driver", saw, fix: [`sudo ${FERRULE} bind ${card.address}`] };
+  if (machine.vfioPci) return [missing];
+  return [{ what: "module", saw: "vfio-pci is not loaded", fix: ["sudo modprobe vfio-pci"] }, missing];
 };
 
-const use = ({ holders }: Situation): readonly Lack[] =>
+const use = ({ holders }: CardState): readonly Missing[] =>
   holders.map(({ pid, command, end }) => ({ what: "use", saw: `process ${pid} (${command}) has it open`, fix: [end] }));
 
-const permissions = ({ card, groupFile }: Situation): readonly Lack[] => {
+const permissions = ({ card, groupFile }: CardState): readonly Missing[] => {
   const file = groupFilePath(card);
   if (file === undefined || card.driver !== VFIO_PCI || groupFile === "open") return [];
   if (groupFile === "absent")
@@ -127,13 +127,13 @@ const permissions = ({ card, groupFile }: Situation): readonly Lack[] => {
 const size = (bytes: number): string =>
   bytes < 2 ** 20 ? `${Math.floor(bytes / 2 ** 10)} KiB` : `${Math.floor(bytes / 2 ** 20)} MiB`;
 
-const memory = ({ machine }: Situation): readonly Lack[] => {
-  if (machine.lockableBytes >= WANTED_LOCKABLE) return [];
+const memory = ({ machine }: CardState): readonly Missing[] => {
+  if (machine.lockableBytes >= REQUIRED_LOCKABLE_BYTES) return [];
   return [
     {
       what: "locked memory",
-      saw: `this process may lock ${size(machine.lockableBytes)}, and wants ${size(WANTED_LOCKABLE)}`,
-      fix: [`sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}`],
+      saw: `this process may lock ${size(machine.lockableBytes)}, and wants ${size(REQUIRED_LOCKABLE_BYTES)}`,
+      fix: [`sudo prlimit --pid $$ --memlock=${REQUIRED_LOCKABLE_BYTES}`],
     },
   ];
 };
@@ -143,11 +143,11 @@ export const groupFilePath = ({ group }: Card, dev = "/dev"): string | undefined
   group === undefined ? undefined : `${dev}/vfio/${group.unsafe ? "noiommu-" : ""}${group.number}`;
 
 /** Everything that is missing, in the order in which to mend it. */
-export const judgeCard = (situation: Situation): readonly Lack[] => [
-  ...iommu(situation),
-  ...group(situation),
-  ...binding(situation),
-  ...use(situation),
-  ...permissions(situation),
-  ...memory(situation),
+export const judgeCard = (state: CardState): readonly Missing[] => [
+  ...iommu(state),
+  ...group(state),
+  ...binding(state),
+  ...use(state),
+  ...permissions(state),
+  ...memory(state),
 ];

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
-import { BeingMoved, NotPermitted, StepRefused } from "./errors.ts";
+import { BindInProgress, BindNotPermitted, StepRefused } from "./errors.ts";
 import { linux, linuxWithin } from "./kernel.ts";
 import { Records } from "./record.ts";
 import { takeTurn } from "./turn.ts";
@@ -28,8 +28,8 @@ suite("the kernel's files", () => {
     await assert.rejects(linux.ask(join(FOLDER, "none"), "x"), /\[ENOENT\]/);
     await assert.rejects(linux.ask(FOLDER, "x"), /\[EISDIR\]/);
     // Nobody may write here, not even root.
-    assert.throws(() => linux.set("/proc/sys/kernel/osrelease", "x"), NotPermitted);
-    await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), NotPermitted);
+    assert.throws(() => linux.set("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
+    await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
   });
 
   test("that keep the writer waiting do not keep us", async () => {
@@ -95,7 +95,7 @@ suite("what is remembered of a card", () => {
     writeFileSync(join(FOLDER, "d"), "");
     assert.throws(
       () => new Records(join(FOLDER, "d")).write(CARD, { driver: "x", module: undefined, override: undefined }),
-      NotPermitted,
+      BindNotPermitted,
     );
   });
 });
@@ -104,7 +104,7 @@ test("one command at a time has a card's turn, and the next has it after", async
   const address = `ffff:ff:1f.${process.pid % 8}`;
   {
     using turn = await takeTurn(address);
-    await assert.rejects(takeTurn(address), BeingMoved);
+    await assert.rejects(takeTurn(address), BindInProgress);
     void turn;
   }
   using again = await takeTurn(address);

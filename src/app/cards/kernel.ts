@@ -1,16 +1,16 @@
 /** What the kernel is asked to do with a card: writes to /sys, and modules. Each has a limit. */
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { NotPermitted, StepRefused } from "./errors.ts";
+import { BindNotPermitted, StepRefused } from "./errors.ts";
 
 /** The kernel, as far as it moves cards. A simulated one in tests. */
 export interface Kernel {
-  /** Writes to a file that takes effect at once. @throws {NotPermitted} {StepRefused} */
+  /** Writes to a file that takes effect at once. @throws {BindNotPermitted} {StepRefused} */
   set(path: string, value: string): void;
   /**
    * Writes to a file behind which a driver works: it may take its time, or wait for whoever has the device open.
    * @returns false when it was still at it after the limit, and goes on by itself
-   * @throws {NotPermitted} {StepRefused}
+   * @throws {BindNotPermitted} {StepRefused}
    */
   ask(path: string, value: string): Promise<boolean>;
   /** Loads a module, by its name or by what it is for. @returns why it could not; undefined when it could */
@@ -22,7 +22,7 @@ const PATIENCE = 10_000;
 
 const refusal = (path: string, value: string, code: string): Error =>
   code === "EACCES" || code === "EPERM" || code === "EROFS"
-    ? new NotPermitted(path, code)
+    ? new BindNotPermitted(path, code)
     : new StepRefused(`"${value.trim()}" in ${path}`, code);
 
 /**
@@ -65,7 +65,7 @@ const run = async (program: string, words: readonly string[], limit: number): Pr
 };
 
 /** This machine's. @param patience milliseconds that whatever may wait is waited for */
-export const linuxWithin = (patience: number): Kernel => ({
+export const linuxWithin = (limitMillis: number): Kernel => ({
   set(path, value) {
     try {
       const file = openSync(path, constants.O_WRONLY);
@@ -80,14 +80,14 @@ export const linuxWithin = (patience: number): Kernel => ({
   },
 
   async ask(path, value) {
-    const ended = await run(process.execPath, ["-e", WRITE_SCRIPT, path, value], patience);
+    const ended = await run(process.execPath, ["-e", WRITE_SCRIPT, path, value], limitMillis);
     if (ended === undefined) return false;
     if (ended.status !== 0 || ended.text !== "") throw refusal(path, value, ended.text || "EIO");
     return true;
   },
 
   async load(module) {
-    const ended = await run("modprobe", ["--", module], patience);
+    const ended = await run("modprobe", ["--", module], limitMillis);
     if (ended === undefined) return "modprobe takes too long";
     return ended.status === 0 ? undefined : ended.text || "modprobe failed";
   },

@@ -11,7 +11,7 @@ const OPEN_VSWITCH = "openvswitch";
 /** if_ether.h: everything, and the two of PPPoE. A program that listens for them may be a tunnel's other half. */
 const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
 
-export interface Below {
+export interface LowerDevices {
   /** What surely carries its frames: itself, what it is on, its ports. */
   readonly sure: ReadonlySet<number>;
   /** What may, as far as the kernel shows: what is under a tunnel. */
@@ -40,7 +40,7 @@ export class LinkStack {
     return this.#where((link) => link.name === name)[0];
   }
 
-  below(upper: number): Below {
+  below(upper: number): LowerDevices {
     const sure = this.#closure([upper], (link) => this.#lowers(link));
     // A TAP that is a port belongs to a virtual machine or the like, and leads nowhere.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));

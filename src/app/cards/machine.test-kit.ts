@@ -6,7 +6,7 @@ import { StepRefused } from "./errors.ts";
 import { exists, Files, linkOf, namesIn, textOf } from "./files.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
-import type { Yard } from "./move.ts";
+import type { BindContext } from "./binding.ts";
 import { Records } from "./record.ts";
 
 export interface FakeFunction {
@@ -62,7 +62,7 @@ export class FakeMachine implements Disposable {
   readonly broken = new Set<string>();
   /** How many more requests until the process dies: before the last of them, or after it. */
   dies: { in: number; after: boolean } | undefined;
-  carries: readonly string[] = [];
+  trafficOver: readonly string[] = [];
   machine: Machine = MACHINE;
 
   constructor() {
@@ -114,9 +114,9 @@ export class FakeMachine implements Disposable {
     return textOf(join(this.files.device(address), "driver_override"));
   }
 
-  get yard(): Yard {
+  get context(): BindContext {
     const { files, kernel, records, machine } = this;
-    return { files, kernel, records, machine, carries: () => this.carries };
+    return { files, kernel, records, machine, trafficOver: () => this.trafficOver };
   }
 
   readonly kernel: Kernel = {

@@ -1,7 +1,7 @@
 /** Where a card came from: remembered in a small file, so that `unbind` gives it back, whatever happened in between. */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { NotPermitted } from "./errors.ts";
+import { BindNotPermitted } from "./errors.ts";
 import { textOf } from "./files.ts";
 
 export interface Origin {
@@ -52,7 +52,7 @@ export class Records {
     }
   }
 
-  /** All of it or nothing, also when the machine stops here. @throws {NotPermitted} */
+  /** All of it or nothing, also when the machine stops here. @throws {BindNotPermitted} */
   write(address: string, { driver, module, override }: Origin): void {
     const path = this.#path(address);
     const draft = `${path}.${process.pid}`;
@@ -68,7 +68,7 @@ export class Records {
       renameSync(draft, path);
     } catch (error) {
       discard(draft);
-      throw new NotPermitted(path, (error as NodeJS.ErrnoException).code ?? "EIO");
+      throw new BindNotPermitted(path, (error as NodeJS.ErrnoException).code ?? "EIO");
     }
   }
 

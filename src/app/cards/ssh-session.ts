@@ -17,14 +17,14 @@ export interface SshSession {
 }
 
 /** Generations of processes that are looked at. */
-const MOST_PARENTS = 32;
+const MAX_PARENTS = 32;
 
 /** SSH_CONNECTION of this process, or of one it was started from: `sudo` does not pass it on. */
 const sshConnection = (files: Files, environment: NodeJS.ProcessEnv): string | undefined => {
   const own = environment["SSH_CONNECTION"];
   if (own !== undefined) return own;
   let pid = "self";
-  for (let generation = 0; generation < MOST_PARENTS; generation++) {
+  for (let generation = 0; generation < MAX_PARENTS; generation++) {
     const words = (textOf(join(files.proc, pid, "environ")) ?? "").split("\0");
     const found = words.find((word) => word.startsWith("SSH_CONNECTION="));
     if (found !== undefined) return found.slice("SSH_CONNECTION=".length);

@@ -3,9 +3,9 @@
  * releases when its process ends.
  */
 import { createServer } from "node:net";
-import { BeingMoved } from "./errors.ts";
+import { BindInProgress } from "./errors.ts";
 
-/** @throws {BeingMoved} when another process has the turn */
+/** @throws {BindInProgress} when another process has the turn */
 export const takeTurn = async (address: string): Promise<Disposable> => {
   const server = createServer((socket) => socket.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -14,7 +14,7 @@ export const takeTurn = async (address: string): Promise<Disposable> => {
   try {
     await promise;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw new BeingMoved(address);
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw new BindInProgress(address);
     throw error;
   }
   return { [Symbol.dispose]: () => void server.close() };

@@ -1,21 +1,21 @@
 /** `ferrule bind`: takes a card from the kernel's driver, for `ferrule up`. */
-import { machineHere, situationOf, yardHere } from "../cards/here.ts";
-import { judgeCard, type Lack } from "../cards/judge.ts";
+import { localMachine, cardState, localBindContext } from "../cards/local-machine.ts";
+import { judgeCard, type Missing } from "../cards/judge.ts";
 import { VFIO_PCI } from "../cards/machine.ts";
-import { cardAt, type Moved, take } from "../cards/move.ts";
+import { cardAt, type BindResult, bindToVfio } from "../cards/binding.ts";
 import { FERRULE } from "../cards/program.ts";
 import { takeTurn } from "../cards/turn.ts";
 import { BDF, parseBdf } from "./card-address.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { withNulls } from "./nulls.ts";
 
-const sentence = ({ address, from, changed }: Moved): string => {
+const sentence = ({ address, from, changed }: BindResult): string => {
   if (!changed) return `${address} is already bound to ${VFIO_PCI}.`;
   return `${address} is now bound to ${VFIO_PCI}${from === undefined || from === VFIO_PCI ? "" : `, before to ${from}`}.`;
 };
 
 /** What comes next: what still keeps the card from being used, or how it is used. */
-const afterwards = (address: string, lacks: readonly Lack[]): readonly string[] => [
+const afterwards = (address: string, lacks: readonly Missing[]): readonly string[] => [
   ...(lacks.length === 0
     ? [`Bring it up with \`sudo ${FERRULE} up ${address}\`.`]
     : lacks.map(({ what, saw, fix }) => `Still missing: ${what}: ${saw}. Fix: ${fix.join("; ")}`)),
@@ -47,12 +47,12 @@ export const bind = command({
     const address = parseBdf(operands[0]!);
     using turn = await takeTurn(address);
     const { force, "unsafe-noiommu": unsafeNoIommu } = values;
-    const yard = yardHere();
-    const moved = await take(yard, address, { force, unsafeNoIommu });
+    const context = localBindContext();
+    const bound = await bindToVfio(context, address, { force, unsafeNoIommu });
     void turn;
-    const lacks = judgeCard(situationOf(cardAt(yard.files, address), machineHere()));
-    if (values.json) printJson(terminal, withNulls({ ...moved, lacks }));
-    else printLines(terminal, [sentence(moved), ...afterwards(address, lacks)]);
+    const lacks = judgeCard(cardState(cardAt(context.files, address), localMachine()));
+    if (values.json) printJson(terminal, withNulls({ ...bound, lacks }));
+    else printLines(terminal, [sentence(bound), ...afterwards(address, lacks)]);
     return Exit.done;
   },
 });

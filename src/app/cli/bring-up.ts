@@ -37,7 +37,7 @@ const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<
 };
 
 /** Puts a running session on show until it ends, and takes it down. Returns its last counters. */
-const attend = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
+const supervise = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
   const failed = Promise.withResolvers<ThreadFailure>();
   const { interfaceName, json, level, wire } = request;
   const reporter = new Reporter<UpEvent>(terminal.out, {
@@ -111,7 +111,7 @@ export const bringUp = async (
   });
   try {
     session = await open(request.session, stop.signal);
-    await attend(session, stop, request, terminal);
+    await supervise(session, stop, request, terminal);
     return Exit.done;
   } finally {
     ended.resolve();

@@ -36,7 +36,7 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
 ];
 
 /** The longest time that a cable may hold a frame, and the highest seed. */
-const LONGEST_MICROS = 60_000_000;
+const MAX_DELAY_MICROS = 60_000_000;
 const HIGHEST_SEED = 2 ** 32 - 1;
 
 const wrong = (what: string, hint: string): WrongUsage => new WrongUsage(what, hint);
@@ -76,8 +76,8 @@ const shareOf = (percent: string): number => {
 
 const microsOf = (time: string, unit: keyof typeof MICROS): number => {
   const micros = Math.round(Number(time) * MICROS[unit]);
-  if (micros > 0 && micros <= LONGEST_MICROS) return micros;
-  throw wrong(`a delay of ${time}${unit}`, `Use 1us to ${LONGEST_MICROS / MICROS.s}s: \`wire delay 5ms\`.`);
+  if (micros > 0 && micros <= MAX_DELAY_MICROS) return micros;
+  throw wrong(`a delay of ${time}${unit}`, `Use 1us to ${MAX_DELAY_MICROS / MICROS.s}s: \`wire delay 5ms\`.`);
 };
 
 interface Strikes {

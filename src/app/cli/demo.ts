@@ -2,7 +2,7 @@
 import { FerruleError } from "#kit/errors.ts";
 import { chooseRig, isPermissionProblem, permissions } from "../demo/choose-rig.ts";
 import { Progress } from "../demo/progress.ts";
-import { type DemoReport, reportLines, shortcomings } from "../demo/report.ts";
+import { type DemoReport, reportLines, failures } from "../demo/report.ts";
 import { runOnResponder } from "../demo/responder-rig.ts";
 import { type DemoOptions, runOnTaps } from "../demo/tap-rig.ts";
 import { runUnshared } from "../demo/unprivileged.ts";
@@ -144,7 +144,7 @@ export const demo = command({
       if (typeof report === "number") return exitOf(report);
       if (values.json) printJson(terminal, report);
       else printLines(terminal, ["", ...reportLines(report, terminal.out)]);
-      return shortcomings(report).length === 0 ? Exit.done : Exit.failed;
+      return failures(report).length === 0 ? Exit.done : Exit.failed;
     } finally {
       progress.clear();
     }

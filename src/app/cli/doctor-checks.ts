@@ -1,14 +1,14 @@
 /** What `ferrule doctor` makes of what it saw: pure, so that every verdict can be tested anywhere. */
 import { isAtLeast } from "#sys/ffi.ts";
 import type { SelfTestResult } from "#sys/selftest.ts";
-import { type Lack, WANTED_LOCKABLE } from "../cards/judge.ts";
+import { type Missing, REQUIRED_LOCKABLE_BYTES } from "../cards/judge.ts";
 import { FERRULE, IS_CHECKOUT } from "../cards/program.ts";
 import { bugTracker } from "../manifest.ts";
 import { amount } from "./format.ts";
 import { install, IPERF3, type PackageManager, type PackageNames, TSHARK, UTIL_LINUX } from "./packages.ts";
 
 /** What was found out about the machine. */
-export interface Findings {
+export interface MachineFacts {
   readonly node: string;
   readonly selfTest: readonly SelfTestResult[];
   readonly uid: number;
@@ -22,7 +22,7 @@ export interface Findings {
   readonly lockableBytes: number;
   readonly processors: number;
   /** The family's cards, and what each lacks to be used. */
-  readonly cards: readonly { readonly address: string; readonly lacks: readonly Lack[] }[];
+  readonly cards: readonly { readonly address: string; readonly lacks: readonly Missing[] }[];
   /** TAPs that an administrator made for this user. */
   readonly preparedTaps: readonly string[];
   /** Where optional programs are; undefined when they are not installed. */
@@ -47,7 +47,7 @@ export interface Check {
 
 const ok = (name: string, saw: string): Check => ({ name, state: "ok", saw, fix: undefined });
 
-const runtime = (found: Findings): Check => {
+const runtime = (found: MachineFacts): Check => {
   const broken = found.selfTest.find((result) => !result.ok);
   if (broken !== undefined) {
     const fix = broken.hint.replace("report it", `report it at ${bugTracker()}`);
@@ -56,7 +56,7 @@ const runtime = (found: Findings): Check => {
   return ok("runtime", `Node ${found.node}, the C library can be called (${found.selfTest.length} self-tests)`);
 };
 
-const tun = ({ tun, uid }: Findings): Check => {
+const tun = ({ tun, uid }: MachineFacts): Check => {
   const name = "/dev/net/tun";
   if (tun === undefined)
     return {
@@ -89,7 +89,7 @@ const namespaceFix = (problem: string, manager: PackageManager | undefined): str
   return "run as root (a container may need --privileged, or --cap-add NET_ADMIN,SYS_ADMIN)";
 };
 
-const namespaces = (found: Findings): Check => {
+const namespaces = (found: MachineFacts): Check => {
   const name = "namespaces";
   if (found.mayMakeNamespaces) return ok(name, "this process may create network namespaces");
   if (found.userNamespaceProblem === undefined) return ok(name, "through an unprivileged user namespace");
@@ -101,23 +101,23 @@ const namespaces = (found: Findings): Check => {
   };
 };
 
-const memlock = ({ lockableBytes }: Findings): Check => {
+const memlock = ({ lockableBytes }: MachineFacts): Check => {
   const name = "locked memory";
   if (lockableBytes === Number.POSITIVE_INFINITY) return ok(name, "unlimited");
   const saw = `at most ${amount(lockableBytes)}`;
-  if (lockableBytes >= WANTED_LOCKABLE) return ok(name, saw);
+  if (lockableBytes >= REQUIRED_LOCKABLE_BYTES) return ok(name, saw);
   return {
     name,
     state: "limited",
-    saw: `${saw}: enough for models; cards through VFIO need ${amount(WANTED_LOCKABLE)}`,
+    saw: `${saw}: enough for models; cards through VFIO need ${amount(REQUIRED_LOCKABLE_BYTES)}`,
     fix: [
-      `sudo prlimit --pid $$ --memlock=${WANTED_LOCKABLE}    # this shell, now`,
-      `echo "$USER - memlock ${WANTED_LOCKABLE / 1024}" | sudo tee /etc/security/limits.d/ferrule.conf    # from the next log-in`,
+      `sudo prlimit --pid $$ --memlock=${REQUIRED_LOCKABLE_BYTES}    # this shell, now`,
+      `echo "$USER - memlock ${REQUIRED_LOCKABLE_BYTES / 1024}" | sudo tee /etc/security/limits.d/ferrule.conf    # from the next log-in`,
     ].join("\n"),
   };
 };
 
-const processors = (found: Findings): Check => {
+const processors = (found: MachineFacts): Check => {
   const name = "processors";
   const saw = `${found.processors} usable`;
   if (found.processors >= 2) return ok(name, saw);
@@ -130,7 +130,7 @@ const processors = (found: Findings): Check => {
 };
 
 /** Cards are no must: models need none. */
-const cards = (found: Findings): Check[] => {
+const cards = (found: MachineFacts): Check[] => {
   if (found.cards.length === 0) return [ok("cards", "no card of this family in this machine: see `ferrule list`")];
   return found.cards.flatMap(({ address, lacks }): Check[] => {
     const name = `card ${address}`;
@@ -140,7 +140,7 @@ const cards = (found: Findings): Check[] => {
 };
 
 /** An ordinary user's `ferrule up` goes on with a TAP that is there already and belongs to that user. */
-const preparedTap = ({ uid, cards, preparedTaps }: Findings): Check[] => {
+const preparedTap = ({ uid, cards, preparedTaps }: MachineFacts): Check[] => {
   if (uid === 0 || cards.length === 0) return [];
   const name = "TAP";
   if (preparedTaps.length > 0) return [ok(name, `prepared for this user: ${preparedTaps.join(", ")}`)];
@@ -159,7 +159,7 @@ const TOOLS: Readonly<Record<string, { use: string; names: PackageNames }>> = {
   tshark: { use: "reading captures", names: TSHARK },
 };
 
-const tools = (found: Findings): Check[] =>
+const tools = (found: MachineFacts): Check[] =>
   Object.entries(TOOLS).map(([name, { use, names }]) => {
     const path = found.tools[name];
     if (path !== undefined) return ok(name, path);
@@ -177,7 +177,7 @@ const TRIXIE_BACKPORTS = [
 ].join(" && ");
 
 /** What brings a QEMU that is new enough: the package of most releases is older. */
-const qemuFix = ({ packageManager, release }: Findings): string => {
+const qemuFix = ({ packageManager, release }: MachineFacts): string => {
   // The rig fetches Debian's packages into a folder of its own.
   const own = packageManager === "apt-get" && IS_CHECKOUT;
   return [
@@ -187,7 +187,7 @@ const qemuFix = ({ packageManager, release }: Findings): string => {
   ].join("\n");
 };
 
-const qemu = (found: Findings): Check => {
+const qemu = (found: MachineFacts): Check => {
   const name = "qemu-system-x86_64";
   const use = `optional, for other systems' drivers on the model, from QEMU ${QEMU_WANTED} on`;
   const fix = qemuFix(found);
@@ -199,7 +199,7 @@ const qemu = (found: Findings): Check => {
 };
 
 /** Every check, the important ones first. */
-export const judge = (found: Findings): readonly Check[] => [
+export const judge = (found: MachineFacts): readonly Check[] => [
   runtime(found),
   tun(found),
   namespaces(found),

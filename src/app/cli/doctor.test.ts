@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { type Check, demoVerdict, type Findings, judge } from "./doctor-checks.ts";
+import { type Check, demoVerdict, type MachineFacts, judge } from "./doctor-checks.ts";
 import { doctorLines, releaseIn, versionIn } from "./doctor.ts";
 import { install, PACKAGE_MANAGERS, TSHARK } from "./packages.ts";
 import { plain } from "./terminal.ts";
 
-const WELL: Findings = {
+const WELL: MachineFacts = {
   node: "26.10.0",
   selfTest: [{ ok: true, what: "calls into the C library", hint: "" }],
   uid: 1000,
@@ -22,7 +22,7 @@ const WELL: Findings = {
   release: "debian bookworm",
 };
 
-const check = (found: Partial<Findings>, name: string): Check => {
+const check = (found: Partial<MachineFacts>, name: string): Check => {
   const result = judge({ ...WELL, ...found }).find((each) => each.name === name);
   assert.ok(result);
   return result;
@@ -100,7 +100,7 @@ test("each card has its lines, with every command on one of its own; an ordinary
   assert.match(check({ cards: [] }, "cards").saw, /no card/);
 });
 
-const qemu = (version: string | undefined, more: Partial<Findings> = {}): Check =>
+const qemu = (version: string | undefined, more: Partial<MachineFacts> = {}): Check =>
   check({ qemu: { path: "/usr/bin/qemu-system-x86_64", version }, ...more }, "qemu-system-x86_64");
 
 suite("QEMU", () => {

@@ -6,11 +6,11 @@ import { delimiter, join } from "node:path";
 import { selfTest } from "#sys/selftest.ts";
 import { listCards } from "../cards/card.ts";
 import { Files, textOf } from "../cards/files.ts";
-import { machineHere, preparedTaps, situationOf } from "../cards/here.ts";
+import { localMachine, preparedTaps, cardState } from "../cards/local-machine.ts";
 import { judgeCard } from "../cards/judge.ts";
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "../demo/permissions.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
-import { type Check, demoVerdict, type Findings, judge } from "./doctor-checks.ts";
+import { type Check, demoVerdict, type MachineFacts, judge } from "./doctor-checks.ts";
 import { table } from "./format.ts";
 import { PACKAGE_MANAGERS } from "./packages.ts";
 import type { Stream } from "./terminal.ts";
@@ -34,7 +34,7 @@ const PATIENCE = 5_000;
 /** "QEMU emulator version 10.1.2 (Debian 1:10.1.2+ds-1)" */
 export const versionIn = (text: string): string | undefined => /\bversion (\d+(?:\.\d+)*)/.exec(text)?.[1];
 
-const installedQemu = (): Findings["qemu"] => {
+const installedQemu = (): MachineFacts["qemu"] => {
   const path = found("qemu-system-x86_64");
   if (path === undefined) return undefined;
   const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: PATIENCE, killSignal: "SIGKILL" });
@@ -50,11 +50,11 @@ export const releaseIn = (text: string): string | undefined => {
 };
 
 /** Looks at this machine. Namespaces and the like can only be asked for once the C library answers. */
-const examine = (): Findings => {
+const examine = (): MachineFacts => {
   const tests = selfTest();
   const works = tests.every((test) => test.ok);
   const files = new Files();
-  const machine = machineHere(files);
+  const machine = localMachine(files);
   const namespaces = works && mayMakeNamespaces();
   return {
     node: process.versions.node,
@@ -67,7 +67,7 @@ const examine = (): Findings => {
     processors: availableParallelism(),
     cards: listCards(files).map((card) => ({
       address: card.address,
-      lacks: judgeCard(situationOf(card, machine, files)),
+      lacks: judgeCard(cardState(card, machine, files)),
     })),
     preparedTaps: preparedTaps(files, machine.user),
     tools: Object.fromEntries(["iperf3", "tshark"].map((tool) => [tool, found(tool)])),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Interfaces } from "#sys/interface.ts";
 import { Files, textOf } from "../cards/files.ts";
-import { isPrepared } from "../cards/here.ts";
+import { isPrepared } from "../cards/local-machine.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";

@@ -8,10 +8,10 @@ import { after, suite, test } from "node:test";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoTap } from "#sys/permitted.ts";
 import type { Card, PciFunction } from "../cards/card.ts";
-import { judgeCard, type Situation, WANTED_LOCKABLE } from "../cards/judge.ts";
+import { judgeCard, type CardState, REQUIRED_LOCKABLE_BYTES } from "../cards/judge.ts";
 import { MACHINE } from "../cards/machine.test-kit.ts";
 import { type Machine, VFIO_PCI } from "../cards/machine.ts";
-import { type Findings, judge } from "./doctor-checks.ts";
+import { type MachineFacts, judge } from "./doctor-checks.ts";
 import { PACKAGE_MANAGERS } from "./packages.ts";
 
 /** What begins a command; anything else is a sentence about what to do. */
@@ -20,7 +20,7 @@ const COMMAND = /^(sudo|grep|npm|npx|ferrule|echo|printf|chmod|kill|files=)/;
 const ROOTS =
   /^(modprobe|sysctl|chmod|chown|prlimit|dmesg|fuser|reboot|tee|apt-get|dnf|grubby|update-grub|ip (link|tuntap))\b/;
 
-const WORST: Findings = {
+const WORST: MachineFacts = {
   node: "20.0.0",
   selfTest: [{ ok: false, what: "no FFI", hint: "Use a newer Node." }],
   uid: 1000,
@@ -37,7 +37,7 @@ const WORST: Findings = {
   release: undefined,
 };
 
-const findings: readonly Partial<Findings>[] = [
+const findings: readonly Partial<MachineFacts>[] = [
   ...[undefined, ...PACKAGE_MANAGERS].map((packageManager) => ({ packageManager })),
   { tun: { mode: 0o600, problem: "it cannot be opened [EACCES]" } },
   { tun: { mode: 0o600, problem: undefined }, uid: 0 },
@@ -86,7 +86,7 @@ const POOR: Machine = {
 };
 const HOLDER = { pid: 4711, command: "qemu", end: "sudo kill 4711" };
 
-const situations: readonly Partial<Situation>[] = [
+const situations: readonly Partial<CardState>[] = [
   {},
   { card: { ...CARD, driver: VFIO_PCI }, groupFile: "closed", holders: [HOLDER] },
   { card: { ...CARD, driver: VFIO_PCI }, groupFile: "absent" },
@@ -201,7 +201,7 @@ suite("typed at this machine", () => {
 
   test("the one for locked memory sets the limit of the shell that it is typed in", () => {
     // Less than there is: for more the kernel wants a right that not every root has.
-    const command = theOne(/prlimit/).replace(String(WANTED_LOCKABLE), String(64 << 10));
+    const command = theOne(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
     assert.equal(type(command, "ulimit -l").trim(), "64");
   });
 

@@ -3,8 +3,8 @@ import type { Card } from "../cards/card.ts";
 import { hasPci, listCards } from "../cards/card.ts";
 import { idText } from "../cards/errors.ts";
 import { Files } from "../cards/files.ts";
-import { machineHere, situationOf } from "../cards/here.ts";
-import { judgeCard, type Lack } from "../cards/judge.ts";
+import { localMachine, cardState } from "../cards/local-machine.ts";
+import { judgeCard, type Missing } from "../cards/judge.ts";
 import { FERRULE } from "../cards/program.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { linkSpeed, table } from "./format.ts";
@@ -14,7 +14,7 @@ import type { Stream } from "./terminal.ts";
 /** A card with what it lacks. */
 export interface Listed {
   readonly card: Card;
-  readonly lacks: readonly Lack[];
+  readonly lacks: readonly Missing[];
 }
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
@@ -106,8 +106,8 @@ export const list = command({
   examples: ["sudo npx ferrule list"],
   async run({ values, terminal }) {
     const files = new Files();
-    const machine = machineHere(files);
-    const listed = listCards(files).map((card) => ({ card, lacks: judgeCard(situationOf(card, machine, files)) }));
+    const machine = localMachine(files);
+    const listed = listCards(files).map((card) => ({ card, lacks: judgeCard(cardState(card, machine, files)) }));
     if (values.json) {
       const cards = listed.map(({ card, lacks }) => ({ ...card, ready: lacks.length === 0, lacks }));
       printJson(terminal, withNulls({ machine, cards }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { visibleLength } from "./format.ts";
-import { liveView, Redrawn, troubles, type Watch } from "./live-view.ts";
+import { liveView, LiveLines, problems, type Watch } from "./live-view.ts";
 import { plain } from "./terminal.ts";
 import { FACTS, recordedStream, statisticsOf } from "./terminal.test-kit.ts";
 
@@ -42,8 +42,8 @@ test("shows how full the rings are", () => {
 });
 
 test("says none, or every trouble by name", () => {
-  assert.equal(troubles(statisticsOf(), plain), "none");
-  assert.equal(troubles(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offence");
+  assert.equal(problems(statisticsOf(), plain), "none");
+  assert.equal(problems(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offence");
 });
 
 test("a link that is down is said to be down", () =>
@@ -57,13 +57,13 @@ test("no line reaches the last column, however narrow the terminal", () => {
 
 test("a picture that is higher than the screen is cut", () => {
   const stream = recordedStream({ isTerminal: true, rows: 3 });
-  new Redrawn(stream).draw(["a", "b", "c", "d"]);
+  new LiveLines(stream).draw(["a", "b", "c", "d"]);
   assert.equal(stream.text, "\ra\u001b[K\nb\u001b[K\n\u001b[J");
 });
 
 test("a picture is drawn over the one before, and clears what that left below", () => {
   const stream = recordedStream({ isTerminal: true });
-  const picture = new Redrawn(stream);
+  const picture = new LiveLines(stream);
   picture.draw(["a", "b"]);
   picture.draw(["c"]);
   assert.equal(stream.text, "\ra\u001b[K\nb\u001b[K\n\u001b[J\u001b[2A\rc\u001b[K\n\u001b[J");

@@ -2,11 +2,11 @@
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
 import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "./format.ts";
-import type { Reading } from "./reporter.ts";
+import type { CounterSample } from "./reporter.ts";
 import type { Stream } from "./terminal.ts";
 import { visiblePainted } from "./visible.ts";
 
-export interface Watch extends Reading<Statistics> {
+export interface Watch extends CounterSample<Statistics> {
   readonly facts: SessionFacts;
   /** The wire as it was named on the command line; undefined where it is somebody else's. */
   readonly wire: string | undefined;
@@ -32,7 +32,7 @@ const TROUBLES = [
 const HARMLESS: ReadonlySet<string> = new Set(["spuriousInterrupts"]);
 
 /** What went wrong so far, as "3 send drops, 1 offence". */
-export const troubles = (now: Statistics, paint: Paint): string => {
+export const problems = (now: Statistics, paint: Paint): string => {
   const seen = TROUBLES.filter(([name]) => now[name] > 0);
   if (seen.length === 0) return paint("green", "none");
   return seen
@@ -97,7 +97,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
           `transmit ${ring(now.transmitFill, facts.ringSlots)}  receive ${ring(facts.ringSlots - now.receiveFill, facts.ringSlots)}`,
         ],
         ["interrupts", interrupts(watch)],
-        ["errors", troubles(now, paint)],
+        ["errors", problems(now, paint)],
       ],
       "ll",
     ),
@@ -109,7 +109,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
 };
 
 /** Writes a picture over the one before it. */
-export class Redrawn {
+export class LiveLines {
   readonly #stream: Stream;
   #height = 0;
 

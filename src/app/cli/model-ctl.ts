@@ -2,7 +2,7 @@
 import type { Direction } from "#host/impaired-lane.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { ModelState } from "#model/observation/state.ts";
-import { askServer } from "../control/serve-control.ts";
+import { requestServer } from "../control/serve-control.ts";
 import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
@@ -109,8 +109,8 @@ export const modelCtl = command({
     const [socket = "", ...words] = operands;
     const request = requestOf(words);
     const value = await (request.command === "stop"
-      ? askServer(socket, request, STOPPING)
-      : askServer(socket, request));
+      ? requestServer(socket, request, STOPPING)
+      : requestServer(socket, request));
     if (values.json) printJson(terminal, value);
     else if (request.command === "show") printLines(terminal, stateLines(value as ServeState));
     else if (request.command === "state") printLines(terminal, registerLines(value as ModelState));

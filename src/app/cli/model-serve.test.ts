@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
-import { askServer } from "../control/serve-control.ts";
+import { requestServer } from "../control/serve-control.ts";
 import type { ServeEvent } from "../serve/serve-messages.ts";
 import type { Serving } from "../serve/open-server.ts";
 import type { ServeRequest } from "../serve/requests.ts";
@@ -141,7 +141,7 @@ test("with --json every event is an object on a line of its own", async () => {
 test("answers on the control socket while it runs", async () => {
   using s = setUp();
   await s.started();
-  assert.deepEqual(await askServer(s.socket, { command: "link", up: false }), {});
+  assert.deepEqual(await requestServer(s.socket, { command: "link", up: false }), {});
   assert.deepEqual(s.serving.asked, [{ command: "link", up: false }]);
   s.source.emit("SIGINT", "SIGINT");
   assert.equal(await s.exit, 0);

@@ -8,7 +8,7 @@ import type { Strictness } from "#model/observation/strict.ts";
 import type { TraceFormat } from "#model/observation/trace.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { privileges } from "#sys/privileges.ts";
-import { SOCKET_PATH_MOST } from "#sys/unix-path.ts";
+import { MAX_SOCKET_PATH } from "#sys/unix-path.ts";
 import { formatMac } from "#wire/mac.ts";
 import type { ControlRequest } from "../serve/requests.ts";
 import { checkControlPath, controlPath, ControlSocket } from "../control/serve-control.ts";
@@ -20,7 +20,7 @@ import { within } from "./limit.ts";
 import { type Level, LOG_OPTIONS, parseLevel } from "./log.ts";
 import { Reporter } from "./reporter.ts";
 import { newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
-import { besideOutputs, outputPath } from "./output.ts";
+import { terminalFor, outputPath } from "./output.ts";
 import { parseChip, parseSocketMode, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "./terminal.ts";
@@ -159,7 +159,7 @@ const parseTrace = (path: string | undefined, format: string | undefined): Serve
 /** The whole path, for QEMU may run elsewhere; as it was typed where only that has room in a socket's address. */
 const socketPath = (typed: string): string => {
   const whole = resolve(typed);
-  return new TextEncoder().encode(controlPath(whole)).length > SOCKET_PATH_MOST ? typed : whole;
+  return new TextEncoder().encode(controlPath(whole)).length > MAX_SOCKET_PATH ? typed : whole;
 };
 
 export const modelServe = command({
@@ -254,7 +254,7 @@ export const modelServe = command({
       medium: parseMedium(values.medium, chip),
     };
     const { wire, capture, trace } = options;
-    const shown = besideOutputs(terminal, [capture, trace?.path, recordOf(wire)]);
+    const shown = terminalFor(terminal, [capture, trace?.path, recordOf(wire)]);
     using stop = stopAtSignals();
     return await serve(
       {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { besideOutputs, outputPath } from "./output.ts";
+import { terminalFor, outputPath } from "./output.ts";
 import type { Stream } from "./terminal.ts";
 import { WrongUsage } from "./usage.ts";
 
@@ -20,8 +20,8 @@ test("standard output has one name, whatever it is called; a file called - is ./
 });
 
 test("messages give way to a capture on standard output", () => {
-  assert.equal(besideOutputs(piped, ["wire.pcapng", undefined]), piped);
-  assert.equal(besideOutputs(piped, ["-", "wire.pcapng"]).out, piped.err);
+  assert.equal(terminalFor(piped, ["wire.pcapng", undefined]), piped);
+  assert.equal(terminalFor(piped, ["-", "wire.pcapng"]).out, piped.err);
 });
 
 test("two outputs are two files, and a terminal is none", () => {
@@ -29,6 +29,6 @@ test("two outputs are two files, and a terminal is none", () => {
     ["a", "./a"],
     ["-", "/dev/stdout"],
   ])
-    assert.throws(() => besideOutputs(piped, same), { constructor: WrongUsage, message: /^two outputs go to / });
-  assert.throws(() => besideOutputs({ out: stream(true), err: stream(true) }, ["-"]), /standard output is a terminal/);
+    assert.throws(() => terminalFor(piped, same), { constructor: WrongUsage, message: /^two outputs go to / });
+  assert.throws(() => terminalFor({ out: stream(true), err: stream(true) }, ["-"]), /standard output is a terminal/);
 });

@@ -11,7 +11,7 @@ export const outputPath = (typed: string): string => (isStandardOutput(typed) ? 
  * The terminal for a command with these outputs: where one of them goes to standard output, messages go to standard error.
  * @throws {WrongUsage} when two are one file, or when one would go to a terminal
  */
-export const besideOutputs = (terminal: Terminal, outputs: readonly (string | undefined)[]): Terminal => {
+export const terminalFor = (terminal: Terminal, outputs: readonly (string | undefined)[]): Terminal => {
   const named = outputs.filter((path) => path !== undefined).map(outputPath);
   const twice = named.find((path, i) => named.indexOf(path) !== i);
   if (twice !== undefined)

@@ -3,12 +3,12 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeFileSync
 import { FerruleError } from "#kit/errors.ts";
 import { readCard } from "../cards/card.ts";
 import { Files } from "../cards/files.ts";
-import { checkCard, machineHere } from "../cards/here.ts";
+import { checkCard, localMachine } from "../cards/local-machine.ts";
 import { openDevice, type ReportedDevice } from "../report/open-device.ts";
 import { version } from "../manifest.ts";
 import { knownOf } from "../report/identity.ts";
 import { reportOn, sweptReport, systemFacts } from "../report/report.ts";
-import { Sweeper } from "../report/sweep.ts";
+import { Redactor } from "../report/sweep.ts";
 import { command, Exit, printJson } from "./command.ts";
 import { withNulls } from "./nulls.ts";
 import { parseDevice, parseChip } from "./spec.ts";
@@ -101,14 +101,14 @@ export const report = command({
     using scope = new DisposableStack();
     const output = values.output === undefined ? undefined : scope.use(new Output(values.output));
     const found = reportOn(openDevice(what, scope));
-    const sweeper = new Sweeper(knownOf(files, process.env));
+    const redactor = new Redactor(knownOf(files, process.env));
     const bundle = withNulls({
       format: "ferrule-report/1",
       ferrule: version(),
-      system: sweeper.all(systemFacts(), (text) => sweeper.unnamed(text)),
-      machine: sweeper.all(machineHere(files)),
-      card: sweeper.all(card),
-      ...sweptReport(found, sweeper),
+      system: redactor.all(systemFacts(), (text) => redactor.unnamed(text)),
+      machine: redactor.all(localMachine(files)),
+      card: redactor.all(card),
+      ...sweptReport(found, redactor),
     });
     const { chip, xid, bringUp } = found;
     if (output === undefined) printJson(terminal, bundle);

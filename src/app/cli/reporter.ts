@@ -1,6 +1,6 @@
 /** Reports a running command's events, and shows its counters below them where someone watches. */
 import { isLogged, type Level, type LoggedEvent, logJson } from "./log.ts";
-import { Redrawn } from "./live-view.ts";
+import { LiveLines } from "./live-view.ts";
 import type { Stream } from "./terminal.ts";
 
 export interface ReportStyle<Event extends LoggedEvent> {
@@ -13,7 +13,7 @@ export interface ReportStyle<Event extends LoggedEvent> {
 }
 
 /** Two readings of the counters, and the time between them, greater than 0. */
-export interface Reading<Counters> {
+export interface CounterSample<Counters> {
   readonly upSeconds: number;
   readonly before: Counters;
   readonly now: Counters;
@@ -22,7 +22,7 @@ export interface Reading<Counters> {
 
 export interface View<Counters> {
   readonly read: () => Counters;
-  readonly draw: (reading: Reading<Counters>, columns: number) => readonly string[];
+  readonly draw: (reading: CounterSample<Counters>, columns: number) => readonly string[];
   readonly redrawMillis: number;
 }
 
@@ -30,7 +30,7 @@ export class Reporter<Event extends LoggedEvent> implements Disposable {
   readonly #out: Stream;
   readonly #style: ReportStyle<Event>;
   readonly #live: boolean;
-  #picture: Redrawn | undefined;
+  #picture: LiveLines | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Draws the counters as they are at the end. */
   #finish: () => void = () => {};
@@ -52,7 +52,7 @@ export class Reporter<Event extends LoggedEvent> implements Disposable {
   /** Starts the live view, where there is someone to watch. */
   watch<Counters>({ read, draw, redrawMillis }: View<Counters>): void {
     if (!this.#live) return;
-    const picture = (this.#picture = new Redrawn(this.#out));
+    const picture = (this.#picture = new LiveLines(this.#out));
     const start = performance.now();
     let [before, last] = [read(), start];
     const redraw = (): void => {

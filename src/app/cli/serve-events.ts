@@ -3,7 +3,7 @@ import type { Privileges } from "#sys/privileges.ts";
 import type { ServeEvent } from "../serve/serve-messages.ts";
 import type { ServeStatistics } from "../counters.ts";
 import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "./format.ts";
-import type { Reading } from "./reporter.ts";
+import type { CounterSample } from "./reporter.ts";
 import type { Stream } from "./terminal.ts";
 
 export type ServeNews =
@@ -99,7 +99,7 @@ export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): re
 
 /** The live counters: two lines that fit the terminal. */
 export const serveView = (
-  { upSeconds, before, now, elapsedSeconds }: Reading<ServeStatistics>,
+  { upSeconds, before, now, elapsedSeconds }: CounterSample<ServeStatistics>,
   columns: number,
 ): readonly string[] => {
   const perSecond = (name: keyof ServeStatistics): number => Math.max(0, now[name] - before[name]) / elapsedSeconds;

@@ -1,6 +1,6 @@
 /** What people name on the command line: devices, interfaces, sizes, permissions. */
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
-import { ANCESTORS, CHIPS, type Chip } from "#chip/chips.ts";
+import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
@@ -11,7 +11,7 @@ const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${k
 const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";
 
 const chipHint = (text: string): string => {
-  const ancestor = ANCESTORS.find(({ key }) => key === text.toLowerCase());
+  const ancestor = LEGACY_CHIPS.find(({ key }) => key === text.toLowerCase());
   if (ancestor !== undefined) return `The ${ancestor.name} has no model; a card with it is supported.`;
   const near = chipsNear(text);
   if (near.length === 1) return `Did you mean ${keysOf(near)}? ${ALL_CHIPS_HINT}`;
@@ -104,14 +104,14 @@ export const parseRings = (text: string, chip?: Chip): number => {
 };
 
 const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
-const MOST_BYTES = 2 ** 40;
+const MAX_BYTES = 2 ** 40;
 
 /** An amount of data: a number of bytes, or one with K, M or G for powers of 1024. */
 export const parseBytes = (text: string): number => {
   const parts = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
   const factor = FACTORS[(parts?.[2] ?? "").toUpperCase() as keyof typeof FACTORS];
   const bytes = parts === null ? Number.NaN : Math.round(Number(parts[1]) * factor);
-  if (!(bytes >= 1 && bytes <= MOST_BYTES))
+  if (!(bytes >= 1 && bytes <= MAX_BYTES))
     throw new WrongUsage(
       `"${text}" is not an amount of data`,
       "Write bytes, or a number with K, M or G: 512K, 64M, 1G (at most 1024G).",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { test } from "node:test";
 import { Progress } from "../demo/progress.ts";
-import { Redrawn } from "./live-view.ts";
+import { LiveLines } from "./live-view.ts";
 import { streamOn } from "./terminal.ts";
 
 /** What is written to a terminal, or to something else, with this environment. */
@@ -21,7 +21,7 @@ const written = (isTTY: boolean, environment: Readonly<Record<string, string>>):
   progress.update("half");
   progress.say("done");
   progress.clear();
-  if (out.isTerminal) new Redrawn(out).draw(["line"]);
+  if (out.isTerminal) new LiveLines(out).draw(["line"]);
   return text;
 };
 

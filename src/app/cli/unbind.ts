@@ -1,12 +1,12 @@
 /** `ferrule unbind`: gives a card back to the kernel's driver. */
-import { yardHere } from "../cards/here.ts";
-import { giveBack, type Moved } from "../cards/move.ts";
+import { localBindContext } from "../cards/local-machine.ts";
+import { restoreDriver, type BindResult } from "../cards/binding.ts";
 import { takeTurn } from "../cards/turn.ts";
 import { BDF, parseBdf } from "./card-address.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { withNulls } from "./nulls.ts";
 
-const sentence = ({ address, to, changed }: Moved): string => {
+const sentence = ({ address, to, changed }: BindResult): string => {
   if (to === undefined) return `${address} has no driver now, as before \`ferrule bind\`.`;
   return changed ? `${address} is bound to ${to} again.` : `${address} is already bound to ${to}.`;
 };
@@ -27,10 +27,10 @@ export const unbind = command({
   async run({ values, operands, terminal }) {
     const address = parseBdf(operands[0]!);
     using turn = await takeTurn(address);
-    const moved = await giveBack(yardHere(), address, { force: values.force });
+    const bound = await restoreDriver(localBindContext(), address, { force: values.force });
     void turn;
-    if (values.json) printJson(terminal, withNulls(moved));
-    else printLines(terminal, [sentence(moved)]);
+    if (values.json) printJson(terminal, withNulls(bound));
+    else printLines(terminal, [sentence(bound)]);
     return Exit.done;
   },
 });

@@ -3,7 +3,7 @@ import type { Privileges } from "#sys/privileges.ts";
 import type { SessionEvent, SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
 import { amount, count, counted, linkSpeed } from "./format.ts";
-import { troubles } from "./live-view.ts";
+import { problems } from "./live-view.ts";
 import type { Stream } from "./terminal.ts";
 
 export type UpEvent =
@@ -45,7 +45,7 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
         `sent ${counted(statistics.sentFrames, "frame")} (${amount(statistics.sentBytes)})`,
         `received ${count(statistics.receivedFrames)} (${amount(statistics.receivedBytes)})`,
       ];
-      return `down (${event.reason}): ${moved.join(", ")}; errors: ${troubles(statistics, paint)}`;
+      return `down (${event.reason}): ${moved.join(", ")}; errors: ${problems(statistics, paint)}`;
     }
     default:
       return event satisfies never;

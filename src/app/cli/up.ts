@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import { CHIPS } from "#chip/chips.ts";
 import { Files, linkOf } from "../cards/files.ts";
-import { checkCard } from "../cards/here.ts";
+import { checkCard } from "../cards/local-machine.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
 import { bringUp } from "./bring-up.ts";
 import { command } from "./command.ts";
 import { LOG_OPTIONS, parseLevel } from "./log.ts";
-import { besideOutputs } from "./output.ts";
+import { terminalFor } from "./output.ts";
 import {
   type Device,
   parseDevice,
@@ -168,7 +168,7 @@ export const up = command({
     const spec = deviceSpec(device, values, interfaceName);
     const chip = device.kind === "model" ? device.chip : undefined;
     const record = spec.kind === "model" ? recordOf(spec.wire) : undefined;
-    const shown = besideOutputs(terminal, [capture, captureHost, record]);
+    const shown = terminalFor(terminal, [capture, captureHost, record]);
     using stop = stopAtSignals();
     const session: SessionOptions = {
       device: spec,

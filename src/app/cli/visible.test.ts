@@ -6,7 +6,7 @@ import { up } from "./up.ts";
 import { eventLine } from "./up-events.ts";
 import { recordedTerminal } from "./terminal.test-kit.ts";
 import { coloured } from "./terminal.ts";
-import { Redrawn } from "./live-view.ts";
+import { LiveLines } from "./live-view.ts";
 import { visible, visiblePainted } from "./visible.ts";
 
 /** Clears the screen, sets the window's title, moves up, and turns the reading direction round. */
@@ -45,6 +45,6 @@ test("what another program reports is shown in events, JSON and the live view, a
   assert.doesNotMatch(terminal.out.text, OBEYED);
   assert.deepEqual(JSON.parse(terminal.out.text.split("\n")[1]!), event);
   const watched = recordedTerminal({ isTerminal: true });
-  new Redrawn(watched.out).above(HOSTILE);
+  new LiveLines(watched.out).above(HOSTILE);
   assert.ok(watched.out.text.includes(visible(HOSTILE)));
 });

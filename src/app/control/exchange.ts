@@ -10,14 +10,14 @@ import { ThreadFailure } from "../worker-thread.ts";
 import { createOwnersServer } from "./owners-server.ts";
 
 /** A frame of 16 KiB as hexadecimal digits, with room. */
-const LONGEST_LINE = 64 << 10;
+const MAX_LINE = 64 << 10;
 /** Milliseconds a request may take to arrive, and the reply to one that changes nothing. */
 export const PROMPT_MILLIS = 5_000;
 /** Milliseconds that replies have to leave at the end. */
 const CLOSING_MILLIS = 200;
 
 /** The other end is neither this user nor root. */
-export class Stranger extends FerruleError {
+export class UntrustedPeer extends FerruleError {
   readonly code = "STRANGER";
   readonly hint: string;
   constructor(name: string, { pid, uid }: { readonly pid: number; readonly uid: number }) {
@@ -52,11 +52,11 @@ const firstLine = (socket: Socket): Promise<string> => {
   const take = (chunk: string): void => {
     text += chunk;
     const end = text.indexOf("\n");
-    if (end < 0 && text.length <= LONGEST_LINE) return;
+    if (end < 0 && text.length <= MAX_LINE) return;
     // What follows is read, for the end to be seen, and kept nowhere.
     socket.off("data", take).resume();
     if (end >= 0) resolve(text.slice(0, end));
-    else reject(new BadReply(`a line longer than ${LONGEST_LINE} characters came`));
+    else reject(new BadReply(`a line longer than ${MAX_LINE} characters came`));
   };
   socket.setEncoding("utf8").on("data", take);
   socket.on("error", reject);
@@ -126,7 +126,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
   }
 }
 
-export interface Asked {
+export interface RequestLimits {
   /** The request, as errors name it. */
   readonly what: string;
   readonly limitMillis: number;
@@ -140,7 +140,7 @@ export interface Asked {
 export const exchange = async (
   socket: Socket,
   request: object,
-  { what, limitMillis, hint }: Asked,
+  { what, limitMillis, hint }: RequestLimits,
 ): Promise<object> => {
   try {
     const line = firstLine(socket);

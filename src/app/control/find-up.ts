@@ -1,7 +1,7 @@
 /** Which `ferrule up` is meant by an interface's name: the one it was started with, or the one it has been given since. */
 import { abstractListeners } from "#sys/abstract-socket.ts";
 import { ask, NotRunning, type Status } from "./up-control.ts";
-import { interfaceOf, plainAddress } from "./holder.ts";
+import { interfaceOf, plainAddress } from "./up-process.ts";
 
 /** Milliseconds that everybody together may take to answer: others may have taken any number of names. */
 const SEARCH_MILLIS = 4_000;
@@ -23,7 +23,7 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
 /**
  * The status of the `ferrule up` whose interface is called `name`, or was when it was started. What it is called now goes
  * first: that is what users see.
- * @throws {NotRunning} {Stranger} {BadReply} {TookTooLong}
+ * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const findUp = async (name: string): Promise<Status> => {
   let first: Status | undefined;

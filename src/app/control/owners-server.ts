@@ -1,10 +1,10 @@
 /** A server on a Unix socket for its own user and root: other connections are closed before Node allocates anything for them. */
 import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
-import { mayCommand } from "./holder.ts";
+import { isTrusted } from "./up-process.ts";
 
 /** Connections that are served at a time; further ones are closed at once. */
-const CONNECTIONS_MOST = 16;
+const MAX_CONNECTIONS = 16;
 
 /** Node's own handle of a socket that is open. It is the only way to the descriptor. */
 interface Handle {
@@ -33,7 +33,7 @@ const screen = (server: Server): void => {
   const accept = handle?.onconnection;
   if (handle === undefined || accept === undefined) return;
   handle.onconnection = function (status, client) {
-    if (client !== undefined && !mayCommand(peerAt(client))) client.close();
+    if (client !== undefined && !isTrusted(peerAt(client))) client.close();
     else accept.call(this, status, client);
   };
 };
@@ -42,10 +42,10 @@ export const createOwnersServer = (serve: (socket: Socket) => Promise<void>): Se
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     // Also where Node has no such handle any more.
-    if (mayCommand(credentialsOf(socket))) void serve(socket);
+    if (isTrusted(credentialsOf(socket))) void serve(socket);
     else socket.destroy();
   });
-  server.maxConnections = CONNECTIONS_MOST;
+  server.maxConnections = MAX_CONNECTIONS;
   server.on("listening", () => screen(server));
   return server;
 };

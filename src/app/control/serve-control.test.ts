@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { within } from "../cli/limit.ts";
-import { askServer, ControlSocket, controlPath } from "./serve-control.ts";
+import { requestServer, ControlSocket, controlPath } from "./serve-control.ts";
 import { openServer } from "../serve/open-server.ts";
 
 // What follows takes a second user: only root can become one.
@@ -33,7 +33,7 @@ test("root may ask the server of an ordinary user", asRoot, async () => {
   const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
   try {
     await within(once(child.stdout, "data"), "the ordinary user's process", 20_000);
-    assert.deepEqual(await askServer(place.socket, { command: "show" }), { theirs: 1 });
+    assert.deepEqual(await requestServer(place.socket, { command: "show" }), { theirs: 1 });
   } finally {
     const ended = once(child, "exit");
     child.kill("SIGKILL");

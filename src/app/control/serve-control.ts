@@ -2,12 +2,12 @@
 import { once } from "node:events";
 import { createConnection } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
-import { SOCKET_PATH_MOST, SocketPathTooLong, UnixListener } from "#sys/unix-path.ts";
+import { MAX_SOCKET_PATH, SocketPathTooLong, UnixListener } from "#sys/unix-path.ts";
 import { within } from "../cli/limit.ts";
 import { parseServeRequest } from "../serve/parse-request.ts";
 import type { ControlRequest } from "../serve/requests.ts";
-import { exchange, ExchangeServer, PROMPT_MILLIS, Stranger } from "./exchange.ts";
-import { mayCommand } from "./holder.ts";
+import { exchange, ExchangeServer, PROMPT_MILLIS, UntrustedPeer } from "./exchange.ts";
+import { isTrusted } from "./up-process.ts";
 import { credentialsOf } from "./owners-server.ts";
 
 /** Where the control socket of the device at `path` is. */
@@ -16,7 +16,7 @@ export const controlPath = (path: string): string => `${path}.ctl`;
 /** @throws {SocketPathTooLong} where there is no room for the control socket's path */
 export const checkControlPath = (path: string): void => {
   const bytes = new TextEncoder().encode(controlPath(path)).length;
-  if (bytes > SOCKET_PATH_MOST) throw new SocketPathTooLong(controlPath(path), bytes);
+  if (bytes > MAX_SOCKET_PATH) throw new SocketPathTooLong(controlPath(path), bytes);
 };
 
 /** Nobody serves a device there. */
@@ -29,7 +29,7 @@ export class NotServed extends FerruleError {
 }
 
 /** The socket is there, and this user may not open it. */
-export class NotYours extends FerruleError {
+export class ServedByOther extends FerruleError {
   readonly code = "NOT_YOURS";
   readonly hint = "Run the command as the user who started `ferrule model serve`, or as root.";
   constructor(path: string) {
@@ -69,8 +69,8 @@ export class ControlSocket implements AsyncDisposable {
   }
 }
 
-/** Asks the server of the device at `socket`. @throws {NotServed} {NotYours} {Stranger} {BadReply} {ThreadFailure} {TookTooLong} */
-export const askServer = async (
+/** Asks the server of the device at `socket`. @throws {NotServed} {ServedByOther} {UntrustedPeer} {BadReply} {ThreadFailure} {TookTooLong} */
+export const requestServer = async (
   socket: string,
   request: ControlRequest,
   limitMillis: number = PROMPT_MILLIS,
@@ -81,12 +81,12 @@ export const askServer = async (
     await within(once(connection, "connect"), `the connection to ${socket}`, PROMPT_MILLIS);
     const peer = credentialsOf(connection);
     // Root may command anybody's server; the answer is text to print, whoever sent it.
-    if (process.getuid?.() !== 0 && !mayCommand(peer)) throw new Stranger(socket, peer ?? { pid: 0, uid: -1 });
+    if (process.getuid?.() !== 0 && !isTrusted(peer)) throw new UntrustedPeer(socket, peer ?? { pid: 0, uid: -1 });
     return await exchange(connection, request, { what: `"${request.command}"`, limitMillis });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ENOTSOCK") throw new NotServed(socket);
-    if (code === "EACCES") throw new NotYours(socket);
+    if (code === "EACCES") throw new ServedByOther(socket);
     throw error;
   } finally {
     connection.destroy();

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import { TookTooLong, within } from "../cli/limit.ts";
-import { BadReply, Stranger } from "./exchange.ts";
+import { BadReply, UntrustedPeer } from "./exchange.ts";
 import { AlreadyUp, ask, ControlServer, type ControlHandlers, NotRunning } from "./up-control.ts";
 
 let last = 0;
@@ -175,7 +175,8 @@ test("a name that another user has taken is still ours to use, once, and to take
   await using squatter = await stranger(squat(name));
   await assert.rejects(
     ask(name, { command: "down" }),
-    (error: unknown) => error instanceof Stranger && error.message.includes(`process ${squatter.pid} of user 65534`),
+    (error: unknown) =>
+      error instanceof UntrustedPeer && error.message.includes(`process ${squatter.pid} of user 65534`),
   );
   await using _control = await ControlServer.open(name, handlers);
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);

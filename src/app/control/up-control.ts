@@ -10,8 +10,8 @@ import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import type { Peer } from "#sys/unix-socket.ts";
 import { type Argument, isArgument } from "../operations.ts";
-import { exchange, ExchangeServer, PROMPT_MILLIS, Stranger } from "./exchange.ts";
-import { findHolder, plainAddress, spareAddress } from "./holder.ts";
+import { exchange, ExchangeServer, PROMPT_MILLIS, UntrustedPeer } from "./exchange.ts";
+import { findUpProcess, plainAddress, spareAddress } from "./up-process.ts";
 
 export type Request =
   | { readonly command: "status" }
@@ -52,7 +52,7 @@ export class NotRunning extends FerruleError {
 }
 
 /** Letters of an operation's name: it is repeated in an error. */
-const LONGEST_NAME = 40;
+const MAX_NAME = 40;
 
 const whoIs = (name: string, { device, pid, now }: Status): string =>
   `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
@@ -80,7 +80,7 @@ const parseRequest = (value: unknown): Request | undefined => {
   const { command, operation, argument } = (value ?? {}) as Partial<Record<string, unknown>>;
   if (command === "status" || command === "down") return { command };
   const isOperation = command === "operate" && typeof operation === "string" && isArgument(argument);
-  return isOperation ? { command, operation: operation.slice(0, LONGEST_NAME), argument } : undefined;
+  return isOperation ? { command, operation: operation.slice(0, MAX_NAME), argument } : undefined;
 };
 
 export interface ControlHandlers {
@@ -129,7 +129,7 @@ export class ControlServer implements AsyncDisposable {
     // Another user's process has it, which must not block the name for this user.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
-    const { found } = findHolder(name, own);
+    const { found } = findUpProcess(name, own);
     using _other = found;
     if (found !== undefined) {
       // Of two that start at once, the one with the plain address waits for the other to give up.
@@ -149,20 +149,20 @@ export class ControlServer implements AsyncDisposable {
   }
 }
 
-/** A connection to the `ferrule up` of that name, as Node's. @throws {NotRunning} {Stranger} */
+/** A connection to the `ferrule up` of that name, as Node's. @throws {NotRunning} {UntrustedPeer} */
 const connectTo = (name: string, except?: string): { readonly socket: Socket; readonly peer: Peer } => {
-  const { found, others } = findHolder(name, except);
+  const { found, others } = findUpProcess(name, except);
   using holder = found;
-  if (holder === undefined) throw others[0] === undefined ? new NotRunning(name) : new Stranger(name, others[0]);
+  if (holder === undefined) throw others[0] === undefined ? new NotRunning(name) : new UntrustedPeer(name, others[0]);
   // It answers root and its own user, and nobody else.
   const own = process.getuid?.();
-  if (own !== 0 && own !== holder.peer.uid) throw new Stranger(name, holder.peer);
+  if (own !== 0 && own !== holder.peer.uid) throw new UntrustedPeer(name, holder.peer);
   return { socket: new Socket({ fd: holder.socket.release() }), peer: holder.peer };
 };
 
 /**
  * Asks the `ferrule up` of that name. @param except an address that is not asked: one's own
- * @throws {NotRunning} {Stranger} {BadReply} {TookTooLong}
+ * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const ask = async (
   name: string,

@@ -1,7 +1,7 @@
 /** The main thread's hold on a peer: calls with a limit, and an end. */
 import { Worker } from "node:worker_threads";
 import { within } from "../cli/limit.ts";
-import { entryBeside } from "../compiled-code.ts";
+import { entryUrl } from "../compiled-code.ts";
 import { terminate, ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 
@@ -21,8 +21,8 @@ export class PeerThread implements AsyncDisposable {
 
   constructor(task: PeerTask) {
     this.#what = `the peer at ${task.interfaceName}`;
-    this.#worker = new Worker(entryBeside("./peer.ts", import.meta.url), { workerData: task, name: this.#what });
-    this.#worker.on("message", (word: PeerWord) => this.#hear(word));
+    this.#worker = new Worker(entryUrl("./peer.ts", import.meta.url), { workerData: task, name: this.#what });
+    this.#worker.on("message", (word: PeerWord) => this.#handleWord(word));
     this.#worker.on("error", (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", () =>
       this.#end(new ThreadFailure({ code: "THREAD_ENDED", message: `${this.#what} ended`, hint: "Try again." })),
@@ -51,7 +51,7 @@ export class PeerThread implements AsyncDisposable {
     await terminate(this.#worker, this.#what);
   }
 
-  #hear(word: PeerWord): void {
+  #handleWord(word: PeerWord): void {
     if (word.kind === "progress") this.onProgress(word.bytes);
     else if (word.kind === "answer") this.#waiting.get(word.id)?.resolve(word.value);
     else this.#waiting.get(word.id)?.reject(new ThreadFailure(word.error));

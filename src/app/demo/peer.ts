@@ -11,7 +11,7 @@ import { download, offer } from "./transfer.ts";
 
 /** Milliseconds until a ping counts as unanswered; so many unanswered ones end the test. */
 const PING_PATIENCE = 1_000;
-const PINGS_LOST_MOST = 5;
+const MAX_PINGS_LOST = 5;
 /** As ping(8): 56 bytes of payload. */
 const PING_BYTES = 56;
 /** Milliseconds the interface may take to see carrier. */
@@ -50,7 +50,7 @@ class Peer {
       using socket = PingSocket.open();
       const micros: number[] = [];
       let sent = 0;
-      while (sent < count && sent - micros.length < PINGS_LOST_MOST) {
+      while (sent < count && sent - micros.length < MAX_PINGS_LOST) {
         const time = socket.ping(address, sent, PING_BYTES, PING_PATIENCE);
         sent++;
         if (time !== undefined) micros.push(time);

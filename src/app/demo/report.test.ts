@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { plain } from "../cli/terminal.ts";
 import { FACTS, statisticsOf } from "../cli/terminal.test-kit.ts";
 import type { Statistics } from "../counters.ts";
-import { buildReport, type Measured, reportLines, shortcomings, summarisePings } from "./report.ts";
+import { buildReport, type Measured, reportLines, failures, summarisePings } from "./report.ts";
 
 const TRANSFER = {
   direction: "wire-to-host",
@@ -34,10 +34,10 @@ test("round trips are summed up by nearest rank", () => {
   assert.equal(summarisePings(3, []).medianMicros, null);
 });
 
-test("a run in which all went well has no shortcomings", () => assert.deepEqual(shortcomings(report()), []));
+test("a run in which all went well has no failures", () => assert.deepEqual(failures(report()), []));
 
 const wrong = (given: Partial<Measured>, counters?: Partial<Statistics>): string =>
-  shortcomings(report(given, counters)).join("; ");
+  failures(report(given, counters)).join("; ");
 
 test("every way to lose something is a shortcoming, and is named", () => {
   assert.equal(wrong({ ping: summarisePings(3, [1, 2]) }), "1 of 3 pings were not answered");

@@ -23,7 +23,7 @@ export interface TransferReport {
   readonly bitsPerSecond: number;
 }
 
-export interface Pauses {
+export interface PauseSummary {
   readonly count: number;
   readonly millis: number;
 }
@@ -65,7 +65,7 @@ export interface DemoReport {
   /** Register accesses that the model's strict mode objects to. */
   readonly offences: number;
   /** Garbage collections in the two data-plane threads together, and in each. */
-  readonly gcPauses: Pauses & { readonly driver: Pauses; readonly model: Pauses };
+  readonly gcPauses: PauseSummary & { readonly driver: PauseSummary; readonly model: PauseSummary };
 }
 
 /** Nearest-rank percentile of sorted times; null when there are none. */
@@ -93,7 +93,7 @@ export interface Measured {
   readonly transfers: readonly TransferReport[];
 }
 
-const pauses = (count: number, micros: number): Pauses => ({ count, millis: Math.round(micros) / 1000 });
+const pauses = (count: number, micros: number): PauseSummary => ({ count, millis: Math.round(micros) / 1000 });
 
 /** The counters a report is made of. */
 export type ReportCounters = Pick<
@@ -153,7 +153,7 @@ export const buildReport = (measured: Measured, now: ReportCounters): DemoReport
 });
 
 /** What is not as it must be, one sentence each; empty when the demo succeeded. */
-export const shortcomings = (report: DemoReport): readonly string[] => {
+export const failures = (report: DemoReport): readonly string[] => {
   const wrong: string[] = [];
   if (!report.link.up) wrong.push("the link was down at the end");
   if (report.ping.received < report.ping.sent)
@@ -195,7 +195,7 @@ export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): 
   const paint: Stream["paint"] = (style, text) => stream.paint(style, text);
   const { frames, link, gcPauses } = report;
   const must = (value: number): string => (value === 0 ? paint("green", "0") : paint("red", count(value)));
-  const wrong = shortcomings(report);
+  const wrong = failures(report);
   return [
     ...table(
       [

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { recordedStream } from "../cli/terminal.test-kit.ts";
 import { content } from "./content.ts";
 import { Progress } from "./progress.ts";
-import { shortcomings } from "./report.ts";
+import { failures } from "./report.ts";
 import { runOnResponder } from "./responder-rig.ts";
 
 const BYTES = 3_000_001;
@@ -13,7 +13,7 @@ const run = (bytes: number, stop = new AbortController().signal) =>
 
 test("without a network stack, pings are answered and streams verified through driver and model", async () => {
   const report = await run(BYTES);
-  assert.deepEqual(shortcomings(report), []);
+  assert.deepEqual(failures(report), []);
   assert.equal(report.rig, "responder");
   assert.equal(report.rigReason, "no TAP here");
   assert.equal(report.ping.received, 100);
@@ -35,6 +35,6 @@ test("the digest of what the host sent is that of the content", async () => {
   assert.equal(transfers[1]?.sha256Sent, hash.digest("hex"));
 });
 
-test("a transfer of one byte is one", async () => assert.deepEqual(shortcomings(await run(1)), []));
+test("a transfer of one byte is one", async () => assert.deepEqual(failures(await run(1)), []));
 
 test("stops when asked to", async () => assert.rejects(run(2 ** 30, AbortSignal.abort()), { name: "AbortError" }));

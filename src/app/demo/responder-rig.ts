@@ -7,7 +7,7 @@ import { amount, bitRate, microseconds } from "../cli/format.ts";
 import { WrongUsage } from "../cli/usage.ts";
 import { content } from "./content.ts";
 import { DirectStation } from "./direct-station.ts";
-import { BULK_BYTES, LoneHost } from "./lone-host.ts";
+import { BULK_BYTES, UserHost } from "./user-host.ts";
 import { type Progress, progressLine } from "./progress.ts";
 import {
   buildReport,
@@ -43,7 +43,7 @@ function* inwards(bytes: number): Generator<Piece, void, undefined> {
 }
 
 const transfer = async (
-  parts: { readonly station: DirectStation; readonly host: LoneHost },
+  parts: { readonly station: DirectStation; readonly host: UserHost },
   direction: TransferReport["direction"],
   bytes: number,
   progress: Progress,
@@ -78,7 +78,7 @@ const transfer = async (
   };
 };
 
-const pings = (host: LoneHost, progress: Progress): PingReport => {
+const pings = (host: UserHost, progress: Progress): PingReport => {
   const micros = Array.from({ length: PINGS }, (_, sequence) => host.ping(sequence));
   const summary = summarisePings(PINGS, micros);
   progress.step("ping", `${summary.received} of ${summary.sent}, median ${microseconds(summary.medianMicros ?? 0)}`);
@@ -95,7 +95,7 @@ export const runOnResponder = async (
   const chip = chipNamed(options.chip);
   if (chip === undefined) throw new WrongUsage(`no chip is called "${options.chip}"`, "See `ferrule model chips`.");
   using station = new DirectStation(chip, MTU);
-  const host = new LoneHost(station);
+  const host = new UserHost(station);
   host.meet();
   const { nic } = station;
   const measured = {

@@ -2,7 +2,7 @@
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import type { Session, SessionOptions } from "../session.ts";
-import { otherEnd, type WireSpec } from "../wires/wire-spec.ts";
+import { oppositeEnd, type WireSpec } from "../wires/wire-spec.ts";
 import { PeerThread } from "./peer-thread.ts";
 import { amount, bitRate, microseconds } from "../cli/format.ts";
 import { type Progress, progressLine } from "./progress.ts";
@@ -136,7 +136,7 @@ interface Far {
 }
 
 const farEnd = (wire: WireSpec | undefined, { fd }: NetworkNamespace): Far => {
-  if (wire !== undefined && wire.kind !== "tap") return { name: WIRE.name, wire, other: otherEnd(wire) };
+  if (wire !== undefined && wire.kind !== "tap") return { name: WIRE.name, wire, other: oppositeEnd(wire) };
   const name = wire?.name ?? WIRE.name;
   return { name, wire: { kind: "tap", name, namespace: fd } };
 };

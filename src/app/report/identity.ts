@@ -2,7 +2,7 @@
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { type Files, textOf } from "../cards/files.ts";
-import type { Known } from "./sweep.ts";
+import type { KnownNames } from "./sweep.ts";
 
 /** Everybody's. */
 const NOBODYS = /^(root|nobody|localhost|localdomain|\(none\)|user|ferrule|linux|debian|ubuntu|default|none|.?)$/i;
@@ -28,7 +28,7 @@ const user = (): string => {
   }
 };
 
-export const knownOf = (files: Files, environment: NodeJS.ProcessEnv): Known => {
+export const knownOf = (files: Files, environment: NodeJS.ProcessEnv): KnownNames => {
   const host = hostname();
   const domain = textOf(join(files.proc, "sys/kernel/domainname")) ?? "";
   const users = ["USER", "LOGNAME", "SUDO_USER", "DOAS_USER"].map((name) => environment[name] ?? "");

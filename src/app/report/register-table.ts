@@ -2,7 +2,7 @@
 import type { Chip } from "#chip/chips.ts";
 import * as plus from "#chip/registers-8139cp.ts";
 import * as common from "#chip/registers.ts";
-import type { NamedRegister } from "#model/observation/legend.ts";
+import type { NamedRegister } from "#model/observation/register-names.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 
 /**

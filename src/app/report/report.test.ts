@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import { DirectDevice } from "#bus/direct.ts";
-import { ANCESTORS, type Chip, CHIPS, chipNamed } from "#chip/chips.ts";
+import { LEGACY_CHIPS, type Chip, CHIPS, chipNamed } from "#chip/chips.ts";
 import { IntrStatus } from "#chip/registers.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { ro16 } from "#kit/mmio.ts";
@@ -12,7 +12,7 @@ import { Recorder } from "./recorder.ts";
 import { REDACTED, Redaction } from "./redaction.ts";
 import { readRegisters } from "./register-table.ts";
 import { type DeviceReport, reportOn, sweptReport } from "./report.ts";
-import { Sweeper } from "./sweep.ts";
+import { Redactor } from "./sweep.ts";
 
 const MAC = "00:e0:4c:6a:b7:c9";
 
@@ -109,7 +109,7 @@ test("doorbells and registers that forget when they are read are not read", () =
 });
 
 test("RTL8139C+ has a table of its own, in which every name has a place", () => {
-  const rows = readRegisters(ANCESTORS[0]!);
+  const rows = readRegisters(LEGACY_CHIPS[0]!);
   assert.ok(rows.length > 30);
   for (const { name, offset, width } of rows) {
     assert.ok(Number.isInteger(offset) && offset < 0x100, name);
@@ -147,11 +147,11 @@ test("what a device or a message says of addresses, names or files is in no repo
   device.setBusMaster = () => {
     throw new Error(said);
   };
-  const sweeper = new Sweeper({ names: ["alice"], serials: ["4C:1-2"] });
-  const told = text(sweptReport(reportOn({ device, clock }), sweeper)).toLowerCase();
+  const redactor = new Redactor({ names: ["alice"], serials: ["4C:1-2"] });
+  const told = text(sweptReport(reportOn({ device, clock }), redactor)).toLowerCase();
   for (const word of planted) assert.ok(!told.includes(word.toLowerCase()), word);
   const { report } = lookAt(RTL8168H);
-  assert.deepEqual(sweptReport(report, sweeper), report);
+  assert.deepEqual(sweptReport(report, redactor), report);
 });
 
 test("the recorder counts what is asked again and again, and stops where it would grow without end", () => {

@@ -9,14 +9,14 @@ import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { bind, type PciDevice } from "#kit/device.ts";
 import type { Mmio } from "#kit/mmio.ts";
-import { Legend, type NamedRegister, touchedText } from "#model/observation/legend.ts";
+import { RegisterNames, type NamedRegister, registerText } from "#model/observation/register-names.ts";
 import { type PlainError, plainError } from "../plain-error.ts";
 import { firmwareFiles } from "../firmware-files.ts";
 import type { OpenDevice } from "./open-device.ts";
 import { type Access, readAt, Recorder } from "./recorder.ts";
 import { REDACTED, Redaction, REDACTIONS } from "./redaction.ts";
 import { namedRegisters, readRegisters } from "./register-table.ts";
-import { type Sweeper, swept } from "./sweep.ts";
+import { type Redactor, redacted } from "./sweep.ts";
 
 /** A value as hexadecimal text, or why there is none. */
 type Shown = string;
@@ -70,7 +70,7 @@ const attempt = (read: () => Shown): Shown => {
   try {
     return read();
   } catch (error) {
-    return swept(plainError(error).message);
+    return redacted(plainError(error).message);
   }
 };
 
@@ -79,32 +79,32 @@ const stationAddress = (io: Mmio): Uint8Array => {
   return Uint8Array.of(low, low >>> 8, low >>> 16, low >>> 24, high, high >>> 8);
 };
 
-const registerLines = (io: Mmio, chip: Chip, legend: Legend, redaction: Redaction): readonly string[] =>
+const registerLines = (io: Mmio, chip: Chip, names: RegisterNames, redaction: Redaction): readonly string[] =>
   readRegisters(chip).map(({ offset, width, name }) => {
     const bytes = (width / 8) as 1 | 2 | 4;
     const place = `${hex(offset, 2)} ${name}`;
     return attempt(() => {
       const value = readAt(io, offset, bytes);
       if (redaction.hides([name], value, bytes)) return `${place} = ${REDACTED}`;
-      const [, fields] = legend.touched(0, offset, bytes, value).map(touchedText).join(", ").split(": ");
+      const [, fields] = names.covered(0, offset, bytes, value).map(registerText).join(", ").split(": ");
       return `${place} = ${hex(value, bytes)}${fields === undefined ? "" : `  ${fields}`}`;
     });
   });
 
-const accessLine = (access: Access, legend: Legend, redaction: Redaction): string => {
+const accessLine = (access: Access, registers: RegisterNames, redaction: Redaction): string => {
   const { write, offset, width, value, times } = access;
-  const touched = legend.touched(0, offset, width, value);
-  const names = touched.map(({ entry }) => entry.name);
+  const covered = registers.covered(0, offset, width, value);
+  const names = covered.map(({ entry }) => entry.name);
   const what = `${write ? "write" : "read"}${8 * width} ${hex(offset, 2)}`;
   const again = times === 1 ? "" : `  (${times} times)`;
   if (redaction.hides(names, value, width)) return `${what} = ${REDACTED}  ${names.join(", ")}${again}`;
-  return `${what} = ${hex(value, width)}  ${touched.map(touchedText).join(", ") || "?"}${again}`;
+  return `${what} = ${hex(value, width)}  ${covered.map(registerText).join(", ") || "?"}${again}`;
 };
 
 /** Registers of configuration space that hold addresses or private data. */
 const CONFIG_SECRET = /Bar\d|Address|CardBusCis|ExpansionRom|^Vpd\.Data|^Msi\.Data/;
 const FIRST_CAPABILITY = 0x40;
-const MOST_CAPABILITIES = 48;
+const MAX_CAPABILITIES = 48;
 
 const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> => {
   const shown: Record<string, Shown> = {};
@@ -119,7 +119,7 @@ const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> 
   };
   show("", 0, HEADER);
   let at = readAt(config, 0x34, 1) & ~3;
-  for (let n = 0; at >= FIRST_CAPABILITY && n < MOST_CAPABILITIES; n++) {
+  for (let n = 0; at >= FIRST_CAPABILITY && n < MAX_CAPABILITIES; n++) {
     const capability = CAPABILITIES[readAt(config, at, 1)];
     if (capability !== undefined) show(`${capability.name}.`, at, capability.registers);
     at = readAt(config, at + 1, 1) & ~3;
@@ -174,14 +174,14 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { xid, chip } = identify(io, id.device, clock);
   const redaction = new Redaction(stationAddress(io));
   const known: readonly NamedRegister[] = chip === undefined ? [] : namedRegisters(chip);
-  const legend = new Legend(known, chip, {
+  const names = new RegisterNames(known, chip, {
     read: (region, offset, width) => readAt(region === "config" ? config : io, offset, width),
   });
   const recorder = new Recorder();
   // Read from the device itself: the recorder writes down the driver's accesses alone.
-  const look = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, legend, redaction));
+  const look = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, names, redaction));
   const tried = tryOut(recorder.around(device), clock, look);
-  const trace = recorder.accesses.map((access) => accessLine(access, legend, redaction));
+  const trace = recorder.accesses.map((access) => accessLine(access, names, redaction));
   return {
     device: device.name,
     pci: Object.fromEntries(Object.entries(id).map(([name, value]) => [name, hex(value as number, 2)])),
@@ -198,18 +198,18 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
  * A report for others: of what other people's words may be in, nothing that tells who they are; of lines that are made here
  * from values, nothing that looks like an address.
  */
-export const sweptReport = (report: DeviceReport, sweeper: Sweeper): DeviceReport => ({
+export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,
-  device: sweeper.text(report.device),
-  bringUp: sweeper.all(report.bringUp),
+  device: redactor.text(report.device),
+  bringUp: redactor.all(report.bringUp),
   phy: sweptValues(report.phy),
-  registers: report.registers.map(swept),
+  registers: report.registers.map(redacted),
   config: sweptValues(report.config),
-  trace: report.trace.map(swept),
+  trace: report.trace.map(redacted),
 });
 
 const sweptValues = (shown: Readonly<Record<string, Shown>>): Record<string, Shown> =>
-  Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, swept(value)]));
+  Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, redacted(value)]));
 
 /** The system around it. */
 export const systemFacts = (): Readonly<Record<string, string | number>> => ({

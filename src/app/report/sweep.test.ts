@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import { addressBytes } from "../cards/ip-address.ts";
-import { Sweeper, swept } from "./sweep.ts";
+import { Redactor, redacted } from "./sweep.ts";
 
-const SWEEPER = new Sweeper({ names: ["alice", "build-host"], serials: ["PF0XYZ12"] });
+const REDACTOR = new Redactor({ names: ["alice", "build-host"], serials: ["PF0XYZ12"] });
 
 const hex = (value: number, digits = 2): string => value.toString(16).padStart(digits, "0");
 const grouped = (digits: string, size: number, mark: string): string =>
@@ -81,7 +81,7 @@ suite("no spelling survives", () => {
       fc.assert(
         fc.property(fc.constantFrom(6, 8, 14, 16).chain(octets), around, (bytes, wrap) => {
           const planted = spell(bytes);
-          for (const text of [swept(wrap(planted)), SWEEPER.text(wrap(planted))])
+          for (const text of [redacted(wrap(planted)), REDACTOR.text(wrap(planted))])
             assert.ok(!survives(planted, text), text);
         }),
       );
@@ -94,7 +94,7 @@ suite("no spelling survives", () => {
       fc.assert(
         fc.property(some, around, (bytes, wrap) => {
           const planted = spell(bytes);
-          const text = SWEEPER.text(wrap(planted));
+          const text = REDACTOR.text(wrap(planted));
           assert.ok(!survives(planted, text), text);
           assert.ok(!survives(bytes.join("."), text), text);
         }),
@@ -109,7 +109,7 @@ suite("no spelling survives", () => {
       fc.assert(
         fc.property(some, around, (address, wrap) => {
           const planted = spell(address);
-          const text = swept(wrap(planted));
+          const text = redacted(wrap(planted));
           assert.ok(!survives(planted, text), text);
         }),
       );
@@ -117,12 +117,12 @@ suite("no spelling survives", () => {
 
   test("of UUIDs", () => {
     fc.assert(
-      fc.property(fc.uuid(), around, (uuid, wrap) => assert.ok(!survives(uuid.slice(0, 8), swept(wrap(uuid))))),
+      fc.property(fc.uuid(), around, (uuid, wrap) => assert.ok(!survives(uuid.slice(0, 8), redacted(wrap(uuid))))),
     );
   });
 
   test("of this machine's names and serial numbers, of what says that it is one, and of files", () => {
-    const text = SWEEPER.text(
+    const text = REDACTOR.text(
       "Alice@build-host: /home/alice/my.sock, serial number: 4711-AB, S/N=X9, hostname = box7 uuid: Q, vfio-user:/tmp/nic pf0xyz12z",
     );
     for (const word of ["alice", "build-host", "4711", "X9", "box7", "PF0XYZ12", "my.sock", "nic", "home", "Q"])
@@ -139,12 +139,12 @@ test("what a report is about stays", () => {
     "the reset did not end within 100 ms; 8.0 GT/s PCIe x1, intel_iommu=on,sm_on iommu.strict=1 vfio-pci.ids=10ec:8168",
     "10ec:8168 revision 15, subsystem 1458:e000 at 12:34:56",
   ])
-    assert.equal(SWEEPER.text(line), line);
+    assert.equal(REDACTOR.text(line), line);
   for (const line of ["read32 0x0040 = 0x57100f80  TxConfig: interframeGap=3", "write16 0x003c = 0x803f  (5000 times)"])
-    assert.equal(swept(line), line);
+    assert.equal(redacted(line), line);
 });
 
-test("every text of a document is swept, however deep, and nothing else is touched", () => {
+test("every text of a document is redacted, however deep, and nothing else is touched", () => {
   const before = { a: ["alice", { b: "10.0.0.1", n: 4711, t: true }], u: undefined };
-  assert.deepEqual(SWEEPER.all(before), { a: ["<name>", { b: "<IPv4>", n: 4711, t: true }], u: undefined });
+  assert.deepEqual(REDACTOR.all(before), { a: ["<name>", { b: "<IPv4>", n: 4711, t: true }], u: undefined });
 });

@@ -1,7 +1,7 @@
 /** Text without addresses, serial numbers and names, however they are spelled. */
 
 /** What no pattern tells from other words, and is known of this machine. */
-export interface Known {
+export interface KnownNames {
   /** Left out as whole words: of hosts, of users. */
   readonly names: readonly string[];
   /** Left out wherever they are: serial numbers, identifications of the machine. */
@@ -60,19 +60,19 @@ const LONG_NUMBERS: readonly Rule[] = [
 ];
 
 const applied = (text: string, rules: readonly Rule[]): string =>
-  rules.reduce((swept, [pattern, instead]) => swept.replace(pattern, instead), text);
+  rules.reduce((redacted, [pattern, instead]) => redacted.replace(pattern, instead), text);
 
 /** Text without what looks like an address or an identification. Values of registers of up to 32 bits stay. */
-export const swept = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
+export const redacted = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
 
 /** A name may be the beginning of another. */
 const longestFirst = (words: readonly string[]): readonly string[] => [...words].sort((a, b) => b.length - a.length);
 
 /** Everywhere, and in words that anybody may have written: messages, paths, names of interfaces, the kernel's command line. */
-export class Sweeper {
+export class Redactor {
   readonly #known: readonly Rule[];
 
-  constructor({ names, serials }: Known) {
+  constructor({ names, serials }: KnownNames) {
     this.#known = [
       ...longestFirst(serials).map((serial): Rule => [new RegExp(RegExp.escape(serial), "gi"), "<serial>"]),
       ...longestFirst(names).map((name): Rule => [
@@ -89,7 +89,7 @@ export class Sweeper {
 
   /** Words of others. */
   text(text: string): string {
-    return applied(swept(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
+    return applied(redacted(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
   }
 
   /** The same of every text in a document. */

@@ -1,7 +1,7 @@
 /** Every fault that a device can be given, by name: those of the model, and those of its side buses. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FAULTS, LASTING } from "#model/faults.ts";
+import { FAULTS, PERSISTENT_FAULTS } from "#model/faults.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
@@ -19,7 +19,7 @@ type SilentName = keyof typeof SILENT;
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
 /** Whether a fault is a state that lasts until it is cleared: it does not strike, so it cannot be counted. */
-const lasts = (name: string): boolean => Object.hasOwn(SILENT, name) || LASTING.some((each) => each === name);
+const lasts = (name: string): boolean => Object.hasOwn(SILENT, name) || PERSISTENT_FAULTS.some((each) => each === name);
 const lastsHint = (name: string): string => `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`;
 
 /** @throws {OutOfRange} for a count of what cannot be counted */

@@ -44,7 +44,7 @@ const setUp = () => {
     timers,
     wire: FAR,
     trace: undefined,
-    tell: ({ kind }) => void told.push(kind),
+    report: ({ kind }) => void told.push(kind),
   });
   for (let i = 0; i < 100; i++) {
     clock.delay(10_000);

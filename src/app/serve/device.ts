@@ -8,7 +8,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { Target } from "#kit/target.ts";
 import type { InterruptKind } from "#chip/pci-function.ts";
 import type { Medium } from "#model/phy/medium.ts";
-import { Legend } from "#model/observation/legend.ts";
+import { RegisterNames } from "#model/observation/register-names.ts";
 import { ANY_PARTNER, LINK_DOWN, type Partner, type PhyLink, partnerOf } from "#model/phy/link-partner.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
@@ -18,14 +18,7 @@ import { BROADCAST } from "#wire/mac.ts";
 import type { FarEnd } from "../wires/far-end.ts";
 import { DeviceFaults } from "./device-faults.ts";
 import type { ServeEvent } from "./serve-messages.ts";
-import {
-  FRAME_HINT,
-  isFrame,
-  type ServeRequest,
-  type ServeState,
-  type ServeTraffic,
-  SHORTEST_FRAME,
-} from "./requests.ts";
+import { FRAME_HINT, isFrame, type ServeRequest, type ServeState, type ServeTraffic, MIN_FRAME } from "./requests.ts";
 
 /** EtherType of magic packets, as they are usually sent. */
 const WAKE_ON_LAN = 0x0842;
@@ -49,7 +42,7 @@ export interface DeviceParts {
   readonly timers: Timers;
   readonly wire: FarEnd;
   readonly trace: Trace | undefined;
-  readonly tell: (event: ServeEvent) => void;
+  readonly report: (event: ServeEvent) => void;
 }
 
 export class ServedDevice {
@@ -59,7 +52,7 @@ export class ServedDevice {
   readonly wire: ImpairedWire;
   readonly faults: DeviceFaults;
   readonly #parts: DeviceParts;
-  readonly #legend: Legend;
+  readonly #names: RegisterNames;
   #client = 0;
   #clients = 0;
   #clientFaults = 0;
@@ -89,8 +82,8 @@ export class ServedDevice {
       weaklyOrdered: process.arch !== "x64",
       negotiateMicros: NEGOTIATE_MICROS,
     });
-    this.#legend = new Legend(registersOf(chip), chip, this.nic);
-    this.target = trace === undefined ? this.nic : trace.around(this.nic, this.#legend);
+    this.#names = new RegisterNames(registersOf(chip), chip, this.nic);
+    this.target = trace === undefined ? this.nic : trace.wrap(this.nic, this.#names);
     this.faults = new DeviceFaults(this.nic);
     this.#link = this.nic.link;
     this.nic.connect(this.wire);
@@ -114,34 +107,34 @@ export class ServedDevice {
   /** Somebody could not be let in. */
   turnedAway(why: string): void {
     this.#clientsTurnedAway++;
-    this.#parts.tell({ kind: "client", client: 0, connected: false, why });
+    this.#parts.report({ kind: "client", client: 0, connected: false, why });
   }
 
   /** A client came, or went; `why` says what it did wrong, if anything. */
   client(connected: boolean, why: string): void {
-    const { trace, tell } = this.#parts;
+    const { trace, report } = this.#parts;
     if (connected) {
       this.#client = ++this.#clients;
       if (trace !== undefined) trace.client = this.#client;
-      trace?.tell({ event: "connect" });
-      tell({ kind: "client", client: this.#client, connected });
+      trace?.emit({ event: "connect" });
+      report({ kind: "client", client: this.#client, connected });
       return;
     }
-    trace?.tell({ event: "disconnect" });
+    trace?.emit({ event: "disconnect" });
     if (why !== "") this.#clientFaults++;
-    tell({ kind: "client", client: this.#client, connected, why });
+    report({ kind: "client", client: this.#client, connected, why });
     this.#client = 0;
     if (trace !== undefined) trace.client = 0;
   }
 
   /** The client mapped guest memory, or unmapped it. */
   memory({ mapped, ...change }: MemoryChange): void {
-    this.#parts.trace?.tell({ event: mapped ? "map" : "unmap", ...change });
+    this.#parts.trace?.emit({ event: mapped ? "map" : "unmap", ...change });
   }
 
   /** Passes on what has become of the cable and of the link. To be called often. */
   follow(): void {
-    const { wire, trace, tell } = this.#parts;
+    const { wire, trace, report } = this.#parts;
     const carrier = this.#cable && wire.plugged;
     if (carrier !== this.#carrier) {
       this.#carrier = carrier;
@@ -155,8 +148,8 @@ export class ServedDevice {
     const { up, speed, fullDuplex } = link;
     if (up === before.up && speed === before.speed && fullDuplex === before.fullDuplex) return;
     wire.setLink(link);
-    trace?.tell({ event: "link", what: up ? `up, ${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex` : "down" });
-    tell({ kind: "link", up, speed, fullDuplex });
+    trace?.emit({ event: "link", what: up ? `up, ${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex` : "down" });
+    report({ kind: "link", up, speed, fullDuplex });
   }
 
   /** As the guest and the wire's other end find it: a NIC that fell off the bus has none. */
@@ -168,7 +161,7 @@ export class ServedDevice {
     const { answers } = this.nic;
     if (answers === this.#answers) return;
     this.#answers = answers;
-    this.#parts.tell({ kind: "bus", client: this.#client, answers });
+    this.#parts.report({ kind: "bus", client: this.#client, answers });
   }
 
   /** @throws {OutOfRange} for what cannot be done */
@@ -199,11 +192,11 @@ export class ServedDevice {
         break;
       case "fault":
         this.faults.arm(request.name, request.count);
-        this.#parts.trace?.tell({ event: "fault", what: `${request.name} armed` });
+        this.#parts.trace?.emit({ event: "fault", what: `${request.name} armed` });
         break;
       case "clearFault":
         this.faults.clear(request.name);
-        this.#parts.trace?.tell({ event: "fault", what: `${request.name ?? "all"} cleared` });
+        this.#parts.trace?.emit({ event: "fault", what: `${request.name ?? "all"} cleared` });
         break;
       case "send":
         return { taken: this.#arrive(frameOf(request.frame)) };
@@ -270,14 +263,14 @@ export class ServedDevice {
 
   #woken(): void {
     this.#wakes++;
-    this.#parts.trace?.tell({ event: "wake" });
-    this.#parts.tell({ kind: "wake", client: this.#client });
+    this.#parts.trace?.emit({ event: "wake" });
+    this.#parts.report({ kind: "wake", client: this.#client });
   }
 
   #offence({ name, because, hardware, where, accesses }: Offence): void {
     this.#parts.trace?.offence({ name, because, where });
-    const trace = accesses.map((access) => this.#legend.sentence(access));
-    this.#parts.tell({ kind: "offence", client: this.#client, offence: { name, because, hardware, where, trace } });
+    const trace = accesses.map((access) => this.#names.sentence(access));
+    this.#parts.report({ kind: "offence", client: this.#client, offence: { name, because, hardware, where, trace } });
   }
 }
 
@@ -289,12 +282,12 @@ const frameOf = (digits: string): Uint8Array => {
 
 /** Six bytes of ones, then the address sixteen times, behind a header. */
 const magicPacket = (mac: Readonly<Uint8Array>): Uint8Array => {
-  const frame = new Uint8Array(SHORTEST_FRAME + 6 + 16 * mac.length);
+  const frame = new Uint8Array(MIN_FRAME + 6 + 16 * mac.length);
   frame.set(BROADCAST, 0);
   frame.set([0x02, 0, 0, 0, 0, 1], 6);
   frame[12] = WAKE_ON_LAN >> 8;
   frame[13] = WAKE_ON_LAN & 255;
-  frame.fill(0xff, SHORTEST_FRAME, SHORTEST_FRAME + 6);
-  for (let i = 0; i < 16; i++) frame.set(mac, SHORTEST_FRAME + 6 + i * mac.length);
+  frame.fill(0xff, MIN_FRAME, MIN_FRAME + 6);
+  for (let i = 0; i < 16; i++) frame.set(mac, MIN_FRAME + 6 + i * mac.length);
   return frame;
 };

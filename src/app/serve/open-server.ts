@@ -1,7 +1,7 @@
 /** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
 import { EventFd } from "#sys/eventfd.ts";
 import { closeElsewhere } from "#sys/received-fd.ts";
-import { entryBeside, prepareThreads } from "../compiled-code.ts";
+import { entryUrl, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { socketsOf } from "../wires/wire-spec.ts";
 import { EventFeed } from "../event-feed.ts";
@@ -37,7 +37,7 @@ export const openServer = async (options: ServeOptions, stop?: AbortSignal): Pro
   const bell = scope.use(EventFd.create());
   const statistics = statisticsMemory(SERVE_COUNTERS);
   const task: ServeTask = { ...options, statistics, control: bell.number };
-  const entry = entryBeside("./serve-thread.ts", import.meta.url);
+  const entry = entryUrl("./serve-thread.ts", import.meta.url);
   const thread: WorkerThread<ServeCommand, ServeReport> = new WorkerThread("the server's thread", entry, task, bell);
   scope.defer(() => thread.end());
   const early: ServeEvent[] = [];
@@ -77,7 +77,7 @@ class OpenServer implements Serving {
     this.#counters = new StatisticsReader(statistics, SERVE_COUNTERS);
     this.#scope = scope;
     thread.listen(
-      (report) => this.#hear(report),
+      (report) => this.#handleReport(report),
       (error) => this.#events.fail(error),
     );
     for (const event of early) this.#events.push(event);
@@ -96,7 +96,7 @@ class OpenServer implements Serving {
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<object>();
     this.#waiting.set(id, { resolve, reject });
-    this.#thread.tell({ command: "request", id, request });
+    this.#thread.send({ command: "request", id, request });
     return promise;
   }
 
@@ -110,7 +110,7 @@ class OpenServer implements Serving {
     return this.close();
   }
 
-  #hear(report: ServeReport): void {
+  #handleReport(report: ServeReport): void {
     if (report.report === "event") this.#events.push(report.event);
     if (report.report === "close") closeElsewhere(report.fd);
     if (report.report !== "reply") return;

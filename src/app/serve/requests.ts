@@ -88,10 +88,10 @@ export interface ServeState {
 }
 
 /** Bytes of a frame that may be sent to the NIC, without FCS. */
-export const SHORTEST_FRAME = 14;
-const LONGEST_FRAME = 16 << 10;
-export const FRAME_HINT = `Give ${SHORTEST_FRAME} to ${LONGEST_FRAME} bytes as hexadecimal digits, without FCS.`;
+export const MIN_FRAME = 14;
+const MAX_FRAME = 16 << 10;
+export const FRAME_HINT = `Give ${MIN_FRAME} to ${MAX_FRAME} bytes as hexadecimal digits, without FCS.`;
 
 /** Whether these are hexadecimal digits of a whole frame. */
 export const isFrame = (digits: string): boolean =>
-  digits.length >= 2 * SHORTEST_FRAME && digits.length <= 2 * LONGEST_FRAME && /^([0-9a-f]{2})*$/i.test(digits);
+  digits.length >= 2 * MIN_FRAME && digits.length <= 2 * MAX_FRAME && /^([0-9a-f]{2})*$/i.test(digits);

@@ -7,13 +7,13 @@ import { RealClock, Timers } from "#kit/clock.ts";
 import { Trace } from "#model/observation/trace.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Poller } from "#sys/poll.ts";
-import { Vigil } from "#sys/vigil.ts";
+import { BusyPoll } from "#sys/busy-poll.ts";
 import { FirstLosses } from "../first-losses.ts";
 import { plainError } from "../plain-error.ts";
 import type { PauseCounts } from "../pauses.ts";
 import { modelChip } from "../model-page.ts";
 import { StatisticsPage } from "../statistics-page.ts";
-import { type Chores, Housekeeping, runThread } from "../thread.ts";
+import { type PeriodicTasks, Periodic, runThread } from "../thread.ts";
 import { type FarEnd, openFarEnd } from "../wires/far-end.ts";
 import { ServedDevice } from "./device.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./serve-messages.ts";
@@ -27,16 +27,16 @@ const WIRE = 2;
 /** Frames taken from the wire before the client has its turn: the guest's processor stands still while it waits for a register. */
 const BUDGET = 32;
 /** The longest a wait may take, so that the statistics do not grow stale. */
-const LONGEST_WAIT_MILLIS = 250;
+const MAX_WAIT_MILLIS = 250;
 
 /** Everything the loop drives; made in order, taken down in reverse. */
-class Service implements Disposable, Chores {
+class Service implements Disposable, PeriodicTasks {
   closing = false;
   readonly #scope: DisposableStack;
   readonly #clock = new RealClock();
   readonly #timers = new Timers();
   readonly #port: MessagePort;
-  readonly #tell: (report: ServeReport) => void;
+  readonly #post: (report: ServeReport) => void;
   readonly #bell: EventFd;
   readonly #wire: FarEnd;
   readonly #device: ServedDevice;
@@ -45,17 +45,17 @@ class Service implements Disposable, Chores {
   readonly #trace: TraceFile | undefined;
   readonly #page: StatisticsPage<ServeCounter>;
   readonly #poller: Poller;
-  readonly #vigil: Vigil;
+  readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
   /** The client, or the wire, has something that nobody has looked at. */
   #asked = true;
   #arrived = true;
 
-  constructor(task: ServeTask, port: MessagePort, tell: (report: ServeReport) => void) {
+  constructor(task: ServeTask, port: MessagePort, post: (report: ServeReport) => void) {
     using scope = new DisposableStack();
     this.#port = port;
-    this.#tell = tell;
+    this.#post = post;
     this.#bell = EventFd.attach(task.control);
     this.#page = new StatisticsPage(task.statistics, SERVE_COUNTERS);
     const chip = modelChip(task.chip);
@@ -87,7 +87,7 @@ class Service implements Disposable, Chores {
         file === undefined
           ? undefined
           : new Trace({ format: task.trace!.format, clock: this.#clock, write: (line) => file.line(line) }),
-      tell: (event) => this.#event(event),
+      report: (event) => this.#event(event),
     });
     this.#server = scope.use(
       new VfioUserServer(this.#device.target, {
@@ -98,12 +98,12 @@ class Service implements Disposable, Chores {
         timers: this.#timers,
         onClient: ({ connected, why = "" }) => this.#device.client(connected, why),
         onTurnedAway: (why) => this.#device.turnedAway(why),
-        close: (fd) => this.#tell({ report: "close", fd }),
+        close: (fd) => this.#post({ report: "close", fd }),
         onMemory: (change) => this.#device.memory(change),
       }),
     );
     this.#poller = new Poller([this.#bell.number, this.#server.fd, this.#bell.number]);
-    this.#vigil = new Vigil(this.#poller, this.#clock);
+    this.#busyPoll = new BusyPoll(this.#poller, this.#clock);
     this.#scope = scope.move();
   }
 
@@ -121,10 +121,10 @@ class Service implements Disposable, Chores {
     poller.watch(WIRE, this.#wire.events);
     // Whatever else there is, poll(2) finds by itself, and looking for it first would cost a system call each.
     const again = !rests || (pumped > 0 && (pending || fd < 0));
-    const ready = this.#vigil.wait(again ? 0 : this.#patience());
+    const ready = this.#busyPoll.wait(again ? 0 : this.#pollTimeout());
     this.#asked = !rests || poller.ready(SERVER);
     this.#arrived = poller.ready(WIRE);
-    if (ready > 0 && poller.ready(CONTROL)) this.#hear();
+    if (ready > 0 && poller.ready(CONTROL)) this.#handleControl();
   }
 
   publish(pauses: PauseCounts): void {
@@ -172,15 +172,15 @@ class Service implements Disposable, Chores {
   }
 
   /** Milliseconds that may be waited: until the next timer, and not for long where the guest rings no bell. */
-  #patience(): number {
+  #pollTimeout(): number {
     if (this.#wire.pending) return 1;
     const next = Math.min(this.#timers.next, this.#wire.due);
     // A replay without a guest is due all the time, and is asked again when there is one.
     const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
-    return Math.max(0, Math.min(LONGEST_WAIT_MILLIS, Math.ceil(micros / 1000)));
+    return Math.max(0, Math.min(MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }
 
-  #hear(): void {
+  #handleControl(): void {
     this.#bell.drain();
     for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
       const command = m.message as ServeCommand;
@@ -195,9 +195,9 @@ class Service implements Disposable, Chores {
       if (request.command === "unplug") this.#unplug();
       else if (request.command === "disconnect") this.#disconnect();
       else value = this.#device.ask(request);
-      this.#tell({ report: "reply", id, value });
+      this.#post({ report: "reply", id, value });
     } catch (error) {
-      this.#tell({ report: "reply", id, error: plainError(error) });
+      this.#post({ report: "reply", id, error: plainError(error) });
     }
   }
 
@@ -211,7 +211,7 @@ class Service implements Disposable, Chores {
   }
 
   #event(event: ServeEvent): void {
-    this.#tell({ report: "event", event });
+    this.#post({ report: "event", event });
   }
 
   #warn(error: Error): void {
@@ -221,13 +221,13 @@ class Service implements Disposable, Chores {
 }
 
 runThread((port) => {
-  const tell = (report: ServeReport): void => port.postMessage(report);
-  using service = new Service(workerData as ServeTask, port, tell);
-  using chores = new Housekeeping(service);
-  tell({ report: "ready" });
+  const post = (report: ServeReport): void => port.postMessage(report);
+  using service = new Service(workerData as ServeTask, port, post);
+  using periodic = new Periodic(service);
+  post({ report: "ready" });
   while (!service.closing) {
     service.turn();
-    chores.run();
+    periodic.run();
   }
-  chores.publish();
+  periodic.publish();
 });

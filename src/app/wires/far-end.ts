@@ -1,16 +1,16 @@
 /** The far end of a model's wire, whatever it is, as a data-plane thread drives it. */
 import { CaptureFile, captured } from "#host/capture.ts";
 import { loadReplay } from "#host/replay-file.ts";
-import { SILENCE } from "#host/replay.ts";
+import { EMPTY_REPLAY } from "#host/replay.ts";
 import { Responder } from "#host/responder.ts";
 import { showLink } from "#host/tap-link.ts";
 import { TapWire } from "#host/tap-wire.ts";
 import { DatagramWire } from "#host/wire-datagram.ts";
 import { ReplayWire } from "#host/wire-replay.ts";
-import type { WireTap } from "#host/wire-tap.ts";
+import type { FrameObserver } from "#host/frame-observer.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Port } from "#kit/port.ts";
-import type { Link } from "#sys/link-settings.ts";
+import type { LinkMode } from "#sys/link-settings.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Poll } from "#sys/poll.ts";
 import { Tap } from "#sys/tap.ts";
@@ -42,7 +42,7 @@ export interface FarEnd {
   /** The other end of the cable is plugged in. */
   readonly plugged: boolean;
   /** The state of the NIC's link, which the far end shares. */
-  setLink(link: Link): void;
+  setLink(link: LinkMode): void;
   /** Delivers waiting frames to the NIC; returns how many. */
   pump(budget: number): number;
   traffic(): WireTraffic;
@@ -133,13 +133,13 @@ const replayEnd = (
   const { file, record, rate, loop } = spec;
   const recorded =
     record === undefined ? undefined : scope.use(new CaptureFile(record, { interfaces: ["sent"], onError: onTrouble }));
-  const both: WireTap = {
+  const both: FrameObserver = {
     frame: (bytes, offset, length, outgoing) => {
       capture?.frame(bytes, offset, length, outgoing);
       if (outgoing) recorded?.frame(bytes, offset, length, true);
     },
   };
-  const replay = file === undefined ? SILENCE : loadReplay(file, longestFrame, onTrouble);
+  const replay = file === undefined ? EMPTY_REPLAY : loadReplay(file, longestFrame, onTrouble);
   const port = new ReplayWire({ replay, clock, rate, loop, capture: both });
   return {
     ...ALWAYS,

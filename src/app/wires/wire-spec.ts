@@ -111,7 +111,7 @@ export const parseWire = (text: string): WireSpec => {
 };
 
 /** The wire of a NIC at the other end of this cable; undefined where the far end is no NIC. */
-export const otherEnd = (wire: WireSpec): WireSpec | undefined => {
+export const oppositeEnd = (wire: WireSpec): WireSpec | undefined => {
   if (wire.kind === "stream") return { ...wire, listen: !wire.listen };
   return wire.kind === "datagram" ? { ...wire, path: wire.peer, peer: wire.path } : undefined;
 };

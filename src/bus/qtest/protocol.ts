@@ -18,7 +18,7 @@ export type Message =
 const PINS = 256;
 const IRQ = /^IRQ (raise|lower) (\d{1,3})$/;
 const REFUSED = /^(?:FAIL|ERR)(?: (.*))?$/;
-const NONSENSE: Message = { kind: "nonsense" };
+const INVALID: Message = { kind: "nonsense" };
 
 /** Parses a line, without its line feed. */
 export const parseLine = (line: string): Message => {
@@ -26,9 +26,9 @@ export const parseLine = (line: string): Message => {
   if (line.startsWith("OK ")) return { kind: "ok", text: line.slice(3) };
   const [, change, pin] = IRQ.exec(line) ?? [];
   if (pin !== undefined)
-    return Number(pin) < PINS ? { kind: "irq", pin: Number(pin), raised: change === "raise" } : NONSENSE;
+    return Number(pin) < PINS ? { kind: "irq", pin: Number(pin), raised: change === "raise" } : INVALID;
   const refused = REFUSED.exec(line);
-  return refused === null ? NONSENSE : { kind: "refused", why: refused[1] ?? "no reason given" };
+  return refused === null ? INVALID : { kind: "refused", why: refused[1] ?? "no reason given" };
 };
 
 /** The number of `bytes` bytes in a reply; undefined if it is none, or larger. */
@@ -56,7 +56,7 @@ export const interceptPins = (controller: string): string => `irq_intercept_in $
 export const ENDIANNESS = "endianness";
 
 /** Limit of QEMU's replies. */
-const LONGEST_LINE = 4096;
+const MAX_LINE = 4096;
 
 /** Assembles lines from parts of a stream. */
 export class Lines {
@@ -70,7 +70,7 @@ export class Lines {
     );
     this.#rest = parts.pop()!;
     this.#ready.push(...parts);
-    return this.#rest.length <= LONGEST_LINE && parts.every((line) => line.length <= LONGEST_LINE);
+    return this.#rest.length <= MAX_LINE && parts.every((line) => line.length <= MAX_LINE);
   }
 
   /** The next complete line; undefined if there is none yet. */

@@ -1,12 +1,12 @@
 /** The capabilities that both ends exchange with VERSION: JSON text with a NUL at the end. */
-import { MOST_DATA, MOST_FDS, MOST_MAPS, PAGE } from "./protocol.ts";
+import { MAX_DATA, MAX_FDS, MAX_MAPS, PAGE } from "./protocol.ts";
 
 /** Our capabilities, most important first: a client with little room for the reply gets the first ones. */
 const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
-  ["max_data_xfer_size", MOST_DATA],
-  ["max_msg_fds", MOST_FDS],
+  ["max_data_xfer_size", MAX_DATA],
+  ["max_msg_fds", MAX_FDS],
   ["write_multiple", true],
-  ["max_dma_maps", MOST_MAPS],
+  ["max_dma_maps", MAX_MAPS],
   ["pgsizes", PAGE],
 ];
 

@@ -6,8 +6,8 @@
  */
 import { put64, u16, u32 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
-import type { DistantMemory } from "./guest-memory.ts";
-import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MOST_DATA, SIZE } from "./protocol.ts";
+import type { RemoteMemory } from "./guest-memory.ts";
+import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MAX_DATA, SIZE } from "./protocol.ts";
 
 /** QEMU waits 5 s for a device by default, so this limit is shorter. */
 const LIMIT_MILLIS = 500;
@@ -29,7 +29,7 @@ interface Question {
   answer: "none" | "good" | "bad";
 }
 
-export class ClientMemory implements DistantMemory {
+export class ClientMemory implements RemoteMemory {
   readonly #connection: Connection;
   readonly #serve: () => Step;
   readonly #questions = new Map<number, Question>();
@@ -38,7 +38,7 @@ export class ClientMemory implements DistantMemory {
   #strikes = 0;
   /** Remaining time of the turn. */
   #left = TURN_MILLIS;
-  #most = MOST_DATA;
+  #most = MAX_DATA;
 
   /** @param serve executes one request that is allowed meanwhile, without waiting */
   constructor(connection: Connection, serve: () => Step) {
@@ -48,7 +48,7 @@ export class ClientMemory implements DistantMemory {
 
   /** Applies the client's capabilities. */
   agree(client: { readonly mostData: number }): void {
-    this.#most = Math.min(MOST_DATA, client.mostData);
+    this.#most = Math.min(MAX_DATA, client.mostData);
   }
 
   /** A new turn: the device may wait again. */

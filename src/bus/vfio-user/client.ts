@@ -35,12 +35,12 @@ const MSI_ENABLE = 1 << 0;
 const MSIX = 0x11;
 const MSIX_ENABLE = 1 << 15;
 /** Limit of a list in 256 bytes. */
-const MOST_CAPABILITIES = 48;
+const MAX_CAPABILITIES = 48;
 
 /** Enabling messages at the server is not sufficient: without this bit the device would use INTx. */
 const enable = (config: Mmio, capability: number, bit: number): void => {
   let at = config.read8(ro8(CAPABILITIES)) & ~3;
-  for (let n = 0; at >= 0x40 && n < MOST_CAPABILITIES; n++) {
+  for (let n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
     if (config.read8(ro8(at)) === capability) config.update16(rw16(at + 2), 0, bit);
     at = config.read8(ro8(at + 1)) & ~3;
   }
@@ -112,7 +112,7 @@ class EventInterrupts implements Interrupts {
 
   #set(vector: number, flags: number, fds: readonly number[] = []): void {
     const values = { argsz: IRQ_SET.bytes, flags, index: this.#index, start: vector, count: 1 };
-    this.#requests.tell(Command.setIrqs, IRQ_SET, values, fds);
+    this.#requests.send(Command.setIrqs, IRQ_SET, values, fds);
   }
 }
 
@@ -210,7 +210,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     const mapping = scope.use(Mapping.map(memory.number, 0, bytes, `DMA memory of ${this.name}`));
     const flags = MapFlag.read | MapFlag.write;
     const map = { argsz: DMA_MAP.bytes, flags, offset: 0, address: WINDOW_IOVA, size: bytes };
-    this.#requests.tell(Command.dmaMap, DMA_MAP, map, [memory.number]);
+    this.#requests.send(Command.dmaMap, DMA_MAP, map, [memory.number]);
     return new DmaArena(mapping.buffer, WINDOW_IOVA, bytes);
   }
 }

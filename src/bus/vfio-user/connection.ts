@@ -9,15 +9,15 @@ import { MessageStream } from "#sys/message-stream.ts";
 import { isSocket } from "#sys/received-fd.ts";
 import { Poll, Poller } from "#sys/poll.ts";
 import { putHeader, u32 } from "./codec.ts";
-import { HEADER_BYTES, MOST_BYTES, MOST_FDS, SIZE } from "./protocol.ts";
+import { HEADER_BYTES, MAX_BYTES, MAX_FDS, SIZE } from "./protocol.ts";
 
 /** Room for several messages of any size: while a device waits during one, more arrive. */
-const INCOMING_BYTES = 4 * MOST_BYTES;
-const OUTGOING_BYTES = 2 * MOST_BYTES;
+const INCOMING_BYTES = 4 * MAX_BYTES;
+const OUTGOING_BYTES = 2 * MAX_BYTES;
 
 /** Buffers of a connection. Only one connection at a time may use them. */
 export const connectionBuffers = (close?: (fd: number) => void): MessageStream =>
-  new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MOST_FDS, close);
+  new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MAX_FDS, close);
 
 /** The other end violated the protocol or closed the connection, which cannot be used any more. */
 export class Ended {
@@ -112,7 +112,7 @@ export class Connection implements Disposable {
     const left = this.#end - this.#at;
     if (left >= HEADER_BYTES) {
       const size = u32(this.bytes, this.#at + SIZE);
-      if (size < HEADER_BYTES || size > MOST_BYTES) return new Ended(`a message of ${size} bytes`);
+      if (size < HEADER_BYTES || size > MAX_BYTES) return new Ended(`a message of ${size} bytes`);
       if (size <= left) return this.#at;
     }
     return this.#keepFds(left);
@@ -150,7 +150,7 @@ export class Connection implements Disposable {
 
   /** Offset at which to build a message, with room for the longest; -1 while the client does not read. */
   reserve(): number {
-    return this.#unsent + MOST_BYTES <= this.outgoing.length ? this.#unsent : -1;
+    return this.#unsent + MAX_BYTES <= this.outgoing.length ? this.#unsent : -1;
   }
 
   /** Starts the next reply with a copy of the request at `at`, up to byte `end`. Returns its bytes after the header. */

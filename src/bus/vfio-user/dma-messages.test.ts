@@ -25,7 +25,7 @@ const answer = (id: number, command: number, data: Uint8Array, error = 0): Uint8
 const memoryAnswer = (id: number, address: number, data: readonly number[]): Uint8Array =>
   answer(id, Command.dmaRead, body(DMA_ACCESS, { address, count: data.length }, Uint8Array.from(data)));
 
-const distant = (rig: Rig, size = 1 << 20): MemoryRegion => {
+const remote = (rig: Rig, size = 1 << 20): MemoryRegion => {
   const values = { argsz: 32, flags: MapFlag.read | MapFlag.write, offset: 0, address: ADDRESS, size };
   assert.equal(rig.error(Command.dmaMap, body(DMA_MAP, values)), 0);
   return rig.device.memory!.region(ADDRESS, 1)!;
@@ -33,7 +33,7 @@ const distant = (rig: Rig, size = 1 << 20): MemoryRegion => {
 
 test("memory without a descriptor is read by messages", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   prepare(rig, memoryAnswer(0, ADDRESS + 16, [1, 2, 3, 4]));
   assert.ok(region.copy?.fetch(16, 4));
   assert.deepEqual([...region.bytes.subarray(15, 21)], [0, 1, 2, 3, 4, 0]);
@@ -46,7 +46,7 @@ test("memory without a descriptor is read by messages", () => {
 
 test("writes of the device are sent, and waited for", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   region.bytes.set([5, 6, 7], 100);
   prepare(rig, answer(0, Command.dmaWrite, new Uint8Array(0)));
   assert.ok(region.copy?.store(100, 3));
@@ -82,7 +82,7 @@ const answering = async (rig: Rig, questions: number, act: () => void): Promise<
 
 test("longer data is divided into several messages", async () => {
   using rig = new Rig(versionBody('{"capabilities":{"max_data_xfer_size":4096}}'));
-  const region = distant(rig);
+  const region = remote(rig);
   const counts = await answering(rig, 3, () => assert.ok(region.copy?.fetch(100, 10_000)));
   assert.deepEqual(counts, [4096, 4096, 1808]);
   assert.ok(region.bytes.subarray(100, 10_100).every((byte, i) => byte === contentAt(ADDRESS + 100 + i)));
@@ -90,7 +90,7 @@ test("longer data is divided into several messages", async () => {
 
 test("an error, a short reply, or a reply to another request gives no data", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   prepare(rig, answer(0, Command.dmaRead, new Uint8Array(0), Refused.ENOENT));
   assert.equal(region.copy?.fetch(0, 4), false);
   prepare(rig, memoryAnswer(1, ADDRESS, [1, 2, 3]));
@@ -110,7 +110,7 @@ test("a reply without a request ends the connection", () => {
 
 test("while the device waits, the guest's accesses are executed in order", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 4 }, Uint8Array.of(1, 0, 0, 0));
   const read = body(REGION_ACCESS, { region: BAR, offset: 0, count: 4 });
   prepare(
@@ -131,7 +131,7 @@ test("while the device waits, the guest's accesses are executed in order", () =>
 
 test("earlier requests of the client are executed before its reply", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   let read = 0;
   rig.device.onWrite = () => {
     rig.peer.send(memoryAnswer(0, ADDRESS, [3]));
@@ -154,7 +154,7 @@ test("earlier requests of the client are executed before its reply", () => {
 
 test("a request other than an access ends the wait, and is executed afterwards; the late reply is ignored", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   prepare(rig, message(9, Command.deviceReset, new Uint8Array(0)), memoryAnswer(0, ADDRESS, [9]));
   assert.equal(region.copy?.fetch(0, 1), false);
   assert.equal(rig.device.resets, 0);
@@ -174,7 +174,7 @@ test("a request other than an access ends the wait, and is executed afterwards; 
 
 test("a client that disconnects during a request gives no data, and the next one is served", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   rig.peer.socket.shutdown();
   assert.equal(region.copy?.fetch(0, 4), false);
   assert.equal(region.copy.store(0, 4), false);
@@ -186,7 +186,7 @@ test("a client that disconnects during a request gives no data, and the next one
 
 test("nesting of accesses is limited", async () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   let depth = 0;
   let deepest = 0;
   let fetched = 0;
@@ -206,7 +206,7 @@ test("nesting of accesses is limited", async () => {
 
 test("a client that does not reply gets no further requests until it does", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   for (let i = 0; i < 10; i++) assert.equal(region.copy?.fetch(0, 1), false);
   const asked = [0, 1, 2, 3].map(() => rig.peer.receive());
   assert.deepEqual(
@@ -222,7 +222,7 @@ test("a client that does not reply gets no further requests until it does", () =
 
 test("a client that does not reply but accesses registers is not waited for any longer", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   const send = (): unknown => rig.peer.send(message(9, Command.regionWrite, write, Flag.noReply));
   // Each access takes a millisecond, and the client has sent the next one by then.
@@ -243,7 +243,7 @@ test("a client that does not reply but accesses registers is not waited for any 
 
 test("a client that always replies late delays others by at most two seconds per turn", () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   for (let i = 0; i < 8; i++) {
     assert.equal(region.copy?.fetch(0, 1), false);
     if (i < 4) prepare(rig, memoryAnswer(i, ADDRESS, [1]));
@@ -258,7 +258,7 @@ test("a client that always replies late delays others by at most two seconds per
 
 test("a device may make any number of requests in one turn, and the message in progress is not moved", async () => {
   using rig = new Rig();
-  const region = distant(rig);
+  const region = remote(rig);
   const seen: number[] = [];
   rig.device.onWrite = (_offset, value) => {
     if (value === 1) for (let i = 0; i < 30; i++) assert.ok(region.copy?.fetch(i, 60_000));

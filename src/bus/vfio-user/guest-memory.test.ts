@@ -66,7 +66,7 @@ test("a device finds exactly the memory that is mapped, after any sequence of ma
   const nobody = { read: () => false, write: () => false };
   fc.assert(
     fc.property(fc.array(step, { minLength: 80, maxLength: 80, size: "max" }), (steps) => {
-      const maps = new GuestMaps({ windows, bounce, distant: nobody, changed: () => {}, failed: assert.ifError });
+      const maps = new GuestMaps({ windows, bounce, remote: nobody, changed: () => {}, failed: assert.ifError });
       const table = new Map<number, Entry>();
       const sizes = new Map<number, number>();
       client.forEach((_, i) => (client[i] = i / PAGE + i));

@@ -5,8 +5,8 @@ import type { Fd } from "#sys/fd.ts";
 import type { MapWindow, MapWindows } from "#sys/map-window.ts";
 import { memoryFile } from "#sys/memory-file.ts";
 import { type BounceBuffer, PeerMemory } from "#sys/peer-memory.ts";
-import { BLOCK, endOf, firstBehind, MapBlock } from "./map-block.ts";
-import { MOST_MAPPED, MOST_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
+import { BLOCK, endOf, firstAfter, MapBlock } from "./map-block.ts";
+import { MAX_MAPPED_BYTES, MAX_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
 
 /** A larger map is divided into several regions, each of which also includes the beginning of the next. */
 const STEP = 2 ** 30;
@@ -14,15 +14,15 @@ const OVERLAP = 2 ** 20;
 /** An access across the border of two maps gets its own region, of up to two of these. */
 const CROSSING = 2 ** 16;
 /** Limit of memory for such regions, which are then discarded. */
-const MOST_CROSSED = 2 ** 23;
+const MAX_CROSSED = 2 ** 23;
 /**
  * Limit of memory for copies of guest memory, which are then discarded: otherwise they could grow to all mapped memory.
  */
-const MOST_COPIED = 2 ** 26;
+const MAX_COPIED = 2 ** 26;
 const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
 
 /** Memory without a descriptor, which its owner reads and writes on request. */
-export interface DistantMemory {
+export interface RemoteMemory {
   /** Fetches the bytes at device address `address` into `bytes`. False if that fails. */
   read(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
   write(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
@@ -52,7 +52,7 @@ interface GuestMap {
 export interface GuestMapsParts {
   readonly windows: MapWindows;
   readonly bounce: BounceBuffer;
-  readonly distant: DistantMemory;
+  readonly remote: RemoteMemory;
   /** Called before a region is removed, and after one was added. */
   readonly changed: () => void;
   /** Called when an access of the device to memory failed, during that access. */
@@ -70,7 +70,7 @@ export interface GuestMapsParts {
 export class GuestMaps implements GuestMemory {
   readonly #windows: MapWindows;
   readonly #bounce: BounceBuffer;
-  readonly #distant: DistantMemory;
+  readonly #remote: RemoteMemory;
   readonly #changed: () => void;
   readonly #failed: (error: unknown) => void;
   readonly #maps: GuestMap[] = [];
@@ -85,10 +85,10 @@ export class GuestMaps implements GuestMemory {
   /** Limit of the bytes in copies, since each access may be to another page. */
   #copied = 0;
 
-  constructor({ windows, bounce, distant, changed, failed }: GuestMapsParts) {
+  constructor({ windows, bounce, remote, changed, failed }: GuestMapsParts) {
     this.#windows = windows;
     this.#bounce = bounce;
-    this.#distant = distant;
+    this.#remote = remote;
     this.#changed = changed;
     this.#failed = failed;
   }
@@ -107,7 +107,7 @@ export class GuestMaps implements GuestMemory {
       const map = this.#make(request, fd, scope);
       if (map === undefined) return Refused.EINVAL;
       scope.move();
-      this.#maps.splice(firstBehind(this.#maps, request.address), 0, map);
+      this.#maps.splice(firstAfter(this.#maps, request.address), 0, map);
       this.#mapped += map.length;
       this.#changed();
       return 0;
@@ -121,7 +121,7 @@ export class GuestMaps implements GuestMemory {
   /** Removes the maps inside [address, address + size). Returns 0 or an error number. */
   unmap(address: number, size: number): number {
     if (!(size > 0 && address + size <= Number.MAX_SAFE_INTEGER)) return Refused.EINVAL;
-    let first = firstBehind(this.#maps, address) - 1;
+    let first = firstAfter(this.#maps, address) - 1;
     if (first < 0 || this.#maps[first]!.address < address) first++;
     const before = this.#maps[first - 1];
     // A part of a map cannot be removed.
@@ -151,7 +151,7 @@ export class GuestMaps implements GuestMemory {
 
   /** Frees the memory of copies if there are many. Call this while the device is not active. */
   tidy(): void {
-    if (this.#copied < MOST_COPIED) return;
+    if (this.#copied < MAX_COPIED) return;
     this.#copied = 0;
     for (const { regions, windows } of this.#maps)
       if (regions[0]?.copy !== undefined) for (const window of windows) window.clear();
@@ -167,7 +167,7 @@ export class GuestMaps implements GuestMemory {
   }
 
   #find(address: number, length: number): MemoryRegion | undefined {
-    const map = this.#maps[firstBehind(this.#maps, address) - 1];
+    const map = this.#maps[firstAfter(this.#maps, address) - 1];
     if (map === undefined || !(length >= 0 && address < endOf(map))) return undefined;
     const region = map.block?.region(address) ?? map.regions[Math.floor((address - map.address) / STEP)]!;
     return address + length <= endOf(region) ? region : this.#crossing(address, length);
@@ -179,8 +179,8 @@ export class GuestMaps implements GuestMemory {
     if (!(size > 0 && address + size <= Number.MAX_SAFE_INTEGER && offset <= Number.MAX_SAFE_INTEGER))
       return Refused.EINVAL;
     if (address % PAGE !== 0 || size % PAGE !== 0 || offset % PAGE !== 0) return Refused.EINVAL;
-    if (this.#maps.length >= MOST_MAPS || this.#mapped + size > MOST_MAPPED) return Refused.ENOSPC;
-    const at = firstBehind(this.#maps, address);
+    if (this.#maps.length >= MAX_MAPS || this.#mapped + size > MAX_MAPPED_BYTES) return Refused.ENOSPC;
+    const at = firstAfter(this.#maps, address);
     const before = this.#maps[at - 1];
     const after = this.#maps[at];
     if (before !== undefined && endOf(before) > address) return Refused.EEXIST;
@@ -211,7 +211,7 @@ export class GuestMaps implements GuestMemory {
       const place = { address: address + at, length, bytes: window.bytes, words: window.words, readOnly };
       if (!copied) regions.push(place);
       else {
-        const copy = memory === undefined ? distantCopy(this.#distant, place) : peerCopy(memory, at, place.bytes);
+        const copy = memory === undefined ? distantCopy(this.#remote, place) : peerCopy(memory, at, place.bytes);
         regions.push({ ...place, copy: this.#counted(copy) });
       }
     }
@@ -271,7 +271,7 @@ export class GuestMaps implements GuestMemory {
 
   /** Memory in several contiguous maps: a copy of their parts. */
   #crossing(address: number, length: number): MemoryRegion | undefined {
-    const first = firstBehind(this.#maps, address) - 1;
+    const first = firstAfter(this.#maps, address) - 1;
     const start = address - (address % CROSSING);
     const from = Math.max(start, this.#maps[first]!.address);
     const known = this.#crossings.get(from);
@@ -301,7 +301,7 @@ export class GuestMaps implements GuestMemory {
   #keepCrossing(region: MemoryRegion): void {
     this.#crossed += region.length - (this.#crossings.get(region.address)?.length ?? 0);
     // Discarded ones remain valid for those who still use them.
-    if (this.#crossed > MOST_CROSSED) {
+    if (this.#crossed > MAX_CROSSED) {
       this.#crossings.clear();
       this.#crossed = region.length;
     }
@@ -324,12 +324,9 @@ const peerCopy = (memory: PeerMemory, start: number, bytes: Uint8Array): MemoryC
   store: (offset, length) => memory.write(start + offset, bytes, offset, length),
 });
 
-const distantCopy = (
-  distant: DistantMemory,
-  { address, bytes }: { address: number; bytes: Uint8Array },
-): MemoryCopy => ({
-  fetch: (offset, length) => distant.read(address + offset, bytes, offset, length),
-  store: (offset, length) => distant.write(address + offset, bytes, offset, length),
+const distantCopy = (remote: RemoteMemory, { address, bytes }: { address: number; bytes: Uint8Array }): MemoryCopy => ({
+  fetch: (offset, length) => remote.read(address + offset, bytes, offset, length),
+  store: (offset, length) => remote.write(address + offset, bytes, offset, length),
 });
 
 const crossingCopy = (maps: GuestMemory, { address, bytes }: { address: number; bytes: Uint8Array }): MemoryCopy => {

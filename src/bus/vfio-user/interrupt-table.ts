@@ -80,14 +80,14 @@ export class InterruptTable {
   raise(vector: number): void {
     const vectors = this.#vectors[this.#active]!;
     if (vectors.length === 0) return;
-    this.#tell(this.#active, vectors[vector % vectors.length]!);
+    this.#trigger(this.#active, vectors[vector % vectors.length]!);
   }
 
   /** Asks the client to release the device. @returns false if it has set no event for that; the request is not kept */
   requestUnplug(): boolean {
     const [vector] = this.#vectors[Irq.request]!;
     if (vector?.event === undefined) return false;
-    this.#tell(Irq.request, vector);
+    this.#trigger(Irq.request, vector);
     return true;
   }
 
@@ -128,7 +128,7 @@ export class InterruptTable {
   }
 
   #act(index: number, vector: Vector, action: number): void {
-    if (action === SetFlag.trigger) this.#tell(index, vector);
+    if (action === SetFlag.trigger) this.#trigger(index, vector);
     else {
       vector.masked = action === SetFlag.mask;
       this.#catchUp(index, vector);
@@ -140,10 +140,10 @@ export class InterruptTable {
     if (vector.event === undefined || vector.masked) return;
     const due = index === Irq.intx ? this.#asserted() : vector.held;
     vector.held = false;
-    if (due) this.#tell(index, vector);
+    if (due) this.#trigger(index, vector);
   }
 
-  #tell(index: number, vector: Vector): void {
+  #trigger(index: number, vector: Vector): void {
     if (vector.masked || vector.event === undefined) {
       vector.held = true;
       return;

@@ -21,7 +21,7 @@ interface Shown extends Span {
 export const endOf = ({ address, length }: Span): number => address + length;
 
 /** Index of the first span that starts after `address`, in a list sorted by address. */
-export const firstBehind = (spans: readonly Span[], address: number): number => {
+export const firstAfter = (spans: readonly Span[], address: number): number => {
   let low = 0;
   let high = spans.length;
   while (low < high) {
@@ -54,13 +54,13 @@ export class MapBlock {
   /** Adds a map, which must be inside the block and overlap no other. @throws {SystemError}, with nothing added */
   add(fd: number, offset: number, map: Shown): void {
     this.window.show(fd, offset, map.length, map.readOnly, map.address - this.#start);
-    this.#shown.splice(firstBehind(this.#shown, map.address), 0, map);
+    this.#shown.splice(firstAfter(this.#shown, map.address), 0, map);
     this.#forget(map);
   }
 
   /** Removes an existing map. */
   remove(address: number): void {
-    const [map] = this.#shown.splice(firstBehind(this.#shown, address) - 1, 1);
+    const [map] = this.#shown.splice(firstAfter(this.#shown, address) - 1, 1);
     this.#forget(map!);
     try {
       this.window.clear(address - this.#start, map!.length);
@@ -73,7 +73,7 @@ export class MapBlock {
 
   /** The region around a mapped address. */
   region(address: number): MemoryRegion {
-    const at = firstBehind(this.#runs, address);
+    const at = firstAfter(this.#runs, address);
     const known = this.#runs[at - 1];
     if (known !== undefined && address < endOf(known)) return known;
     const run = this.#runAround(address);
@@ -83,7 +83,7 @@ export class MapBlock {
 
   #runAround(address: number): MemoryRegion {
     const shown = this.#shown;
-    let first = firstBehind(shown, address) - 1;
+    let first = firstAfter(shown, address) - 1;
     let last = first;
     while (this.#goesOn(first - 1)) first--;
     while (this.#goesOn(last)) last++;

@@ -9,7 +9,7 @@ const CAPABILITIES = 0x34;
 const INTERRUPT_PIN = 0x3d;
 const Capability = { msi: 0x05, express: 0x10, msix: 0x11 } as const;
 /** A longer list than fits into 256 bytes is circular. */
-const MOST_CAPABILITIES = 48;
+const MAX_CAPABILITIES = 48;
 
 export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {
   const counts = Array.from({ length: IRQS }, () => 0);
@@ -17,7 +17,7 @@ export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {
   counts[Irq.request] = 1;
   if ((target.read("config", STATUS, 2) & HAS_CAPABILITIES) === 0) return counts;
   let at = target.read("config", CAPABILITIES, 1) & ~3;
-  for (let n = 0; at >= 0x40 && n < MOST_CAPABILITIES; n++) {
+  for (let n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
     const id = target.read("config", at, 1);
     const control = target.read("config", at + 2, 2);
     // 6.8.1.3: the logarithm of the messages. 6.8.2.3: the table's size less one.

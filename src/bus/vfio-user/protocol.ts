@@ -55,17 +55,17 @@ export const Flag = {
 } as const;
 
 /** Limit of data in a region access (the capability `max_data_xfer_size`). */
-export const MOST_DATA = 65536;
+export const MAX_DATA = 65536;
 /** Limit of descriptors in a message (`max_msg_fds`), which is QEMU's own limit. */
-export const MOST_FDS = 16;
+export const MAX_FDS = 16;
 /** Limit of simultaneous maps (`max_dma_maps`). With an IOMMU, a guest maps each page of each buffer separately. */
-export const MOST_MAPS = 16_384;
+export const MAX_MAPS = 16_384;
 /** Limit of mapped bytes. Each GiB costs a millisecond or more, for which a client waits. */
-export const MOST_MAPPED = 2 ** 38;
+export const MAX_MAPPED_BYTES = 2 ** 38;
 /** Maps are multiples of this (`pgsizes`). */
 export const PAGE = 4096;
 /** Limit of a message: the largest data, and room for its header. */
-export const MOST_BYTES = HEADER_BYTES + 64 + MOST_DATA;
+export const MAX_BYTES = HEADER_BYTES + 64 + MAX_DATA;
 
 /** Where data starts in a region access, and in each write of a `regionWriteMultiple`. */
 export const ACCESS_OFFSET = HEADER_BYTES;
@@ -78,7 +78,7 @@ export const MULTIPLE_BYTES = 24;
 export const MULTIPLE_REGION = 8;
 export const MULTIPLE_COUNT = 12;
 export const MULTIPLE_DATA = 16;
-export const MULTIPLE_DATA_MOST = 8;
+export const MAX_MULTIPLE_DATA = 8;
 /** dmaRead and dmaWrite: u64 address, u64 count, data. */
 export const DMA_ADDRESS = HEADER_BYTES;
 export const DMA_COUNT = HEADER_BYTES + 8;

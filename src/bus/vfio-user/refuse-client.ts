@@ -4,14 +4,13 @@ import { MessageStream } from "#sys/message-stream.ts";
 import { isReply, sizeOf } from "./client-memory.ts";
 import { u16 } from "./codec.ts";
 import { Connection } from "./connection.ts";
-import { COMMAND, Flag, HEADER_BYTES, ID, MOST_BYTES, MOST_FDS, Refused } from "./protocol.ts";
+import { COMMAND, Flag, HEADER_BYTES, ID, MAX_BYTES, MAX_FDS, Refused } from "./protocol.ts";
 
 /** Received descriptors are dropped by the kernel. */
 const NO_FDS = 0;
 
 /** Buffers for `refuseClient`, which may be used again after each call. */
-export const refusalBuffers = (): MessageStream =>
-  new MessageStream(MOST_BYTES, MOST_BYTES, MOST_FDS, undefined, NO_FDS);
+export const refusalBuffers = (): MessageStream => new MessageStream(MAX_BYTES, MAX_BYTES, MAX_FDS, undefined, NO_FDS);
 
 /** Replies with EBUSY to the first request (the version) and closes the connection. Does not wait for a request. */
 export const refuseClient = (socket: Fd, buffers: MessageStream): void => {

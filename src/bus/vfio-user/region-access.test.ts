@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REGION_ACCESS } from "./codec.ts";
 import { BAR, BAR_BYTES, Rig, body, message } from "./peer.test-kit.ts";
-import { Command, Flag, HEADER_BYTES, MOST_DATA, Refused, Region } from "./protocol.ts";
+import { Command, Flag, HEADER_BYTES, MAX_DATA, Refused, Region } from "./protocol.ts";
 
 const read = (region: number, offset: number, count: number, data?: Uint8Array): Uint8Array =>
   body(REGION_ACCESS, { region, offset, count }, data);
@@ -28,7 +28,7 @@ test("accesses outside a region, to no region, of no bytes or of too many are re
     assert.equal(rig.error(Command.regionRead, read(region, offset, count)), Refused.EINVAL);
     assert.equal(rig.error(Command.regionWrite, write(region, offset, new Uint8Array(count))), Refused.EINVAL);
   }
-  assert.equal(rig.error(Command.regionRead, read(BAR, 0, MOST_DATA + 1)), Refused.E2BIG);
+  assert.equal(rig.error(Command.regionRead, read(BAR, 0, MAX_DATA + 1)), Refused.E2BIG);
   const beyond = read(BAR, 0, 4);
   beyond.fill(0xff, 0, 8);
   assert.equal(rig.error(Command.regionRead, beyond), Refused.EINVAL);
@@ -89,7 +89,7 @@ test("a posted write has no reply, and is executed before a following read", () 
 test("the longest access is accepted", () => {
   using rig = new Rig();
   // No region is as long: what is refused is the place, not the message.
-  const bytes = write(BAR, 0, new Uint8Array(MOST_DATA));
+  const bytes = write(BAR, 0, new Uint8Array(MAX_DATA));
   assert.equal(rig.error(Command.regionWrite, bytes), Refused.EINVAL);
   assert.ok(HEADER_BYTES + bytes.length > 65536);
 });

@@ -10,11 +10,11 @@ import {
   FLAGS,
   Flag,
   HEADER_BYTES,
-  MOST_DATA,
+  MAX_DATA,
   MULTIPLE_BYTES,
   MULTIPLE_COUNT,
   MULTIPLE_DATA,
-  MULTIPLE_DATA_MOST,
+  MAX_MULTIPLE_DATA,
   MULTIPLE_REGION,
   MULTIPLE_WRITES,
   Refused,
@@ -38,7 +38,7 @@ export class RegisterAccess {
     const offset = u64(bytes, at + ACCESS_OFFSET);
     const region = u32(bytes, at + ACCESS_REGION);
     const count = u32(bytes, at + ACCESS_COUNT);
-    if (count > MOST_DATA) return -Refused.E2BIG;
+    if (count > MAX_DATA) return -Refused.E2BIG;
     if (!this.#regions.holds(region, offset, count)) return -Refused.EINVAL;
     const fixed = this.#connection.echo(at, ACCESS_DATA);
     this.reading = true;
@@ -69,7 +69,7 @@ export class RegisterAccess {
     for (let write = first; write < end; write += MULTIPLE_BYTES) {
       const count = u32(bytes, write + MULTIPLE_COUNT);
       const inside = this.#regions.holds(u32(bytes, write + MULTIPLE_REGION), u64(bytes, write), count);
-      if (!inside || count > MULTIPLE_DATA_MOST) return -Refused.EINVAL;
+      if (!inside || count > MAX_MULTIPLE_DATA) return -Refused.EINVAL;
     }
     for (let write = first; write < end; write += MULTIPLE_BYTES) {
       const region = u32(bytes, write + MULTIPLE_REGION);

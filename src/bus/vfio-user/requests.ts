@@ -22,8 +22,8 @@ import {
   ID,
   MAJOR,
   MINOR,
-  MOST_BYTES,
-  MOST_FDS,
+  MAX_BYTES,
+  MAX_FDS,
   Refused,
   commandName,
 } from "./protocol.ts";
@@ -33,13 +33,13 @@ const LIMIT_MILLIS = 5000;
 /** The same for all requests together once this side is ending. */
 const STOP_MILLIS = 400;
 /** Limit of a server's own requests during one of ours; they are not needed, because memory is shared. */
-const MOST_QUESTIONS = 16;
+const MAX_QUESTIONS = 16;
 const NONE: readonly number[] = [];
 /** Replies that may carry descriptors, of memory and events for registers, which are not used here. */
 const WITH_DESCRIPTORS: readonly number[] = [Command.regionInfo, Command.regionIoFds];
 
 /** Descriptors from a server are dropped by the kernel. */
-const buffers = (): MessageStream => new MessageStream(4 * MOST_BYTES, 2 * MOST_BYTES, MOST_FDS, undefined, 0);
+const buffers = (): MessageStream => new MessageStream(4 * MAX_BYTES, 2 * MAX_BYTES, MAX_FDS, undefined, 0);
 
 type Fields = Readonly<Record<string, "u16" | "u32" | "u64">>;
 type Values<T extends Fields> = { readonly [K in keyof T]: number };
@@ -103,7 +103,7 @@ export class Requests implements Disposable {
   }
 
   /** Tells it something that has no answer but that it was done, and passes copies of `fds`. @throws as `ask` */
-  tell<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>, fds: readonly number[] = NONE): void {
+  send<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>, fds: readonly number[] = NONE): void {
     this.#exchange(command, layout, values, fds);
   }
 
@@ -229,7 +229,7 @@ export class Requests implements Disposable {
       if (at >= 0) {
         this.#connection.take(sizeOf(this.#connection.bytes, at));
         if (this.#isAnswer(at, command)) return at;
-        if (++questions > MOST_QUESTIONS)
+        if (++questions > MAX_QUESTIONS)
           throw new ProtocolBroken(this.#name, "requests of its own, to a client that shares its memory");
         continue;
       }

@@ -44,9 +44,9 @@ const VERSION_MICROS = 5_000_000;
 /** Interval of checks of the queue while the device is in use. A client that waited this long is rejected. */
 const QUEUE_MICROS = 250_000;
 /** Limit of rejections at a time: each costs a few system calls, during which the served client waits. */
-const MOST_TOLD = 16;
+const MAX_REPORTS = 16;
 /** Windows cleared at a time, and the interval. */
-const MOST_CLEARED = 64;
+const MAX_CLEARED = 64;
 const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";
 const NO_MEMORY = { region: () => undefined };
@@ -184,7 +184,7 @@ export class VfioUserServer implements Disposable {
   }
 
   #turnAway(): void {
-    for (let n = 0; n < MOST_TOLD; n++) {
+    for (let n = 0; n < MAX_REPORTS; n++) {
       const socket = this.#next();
       if (socket === undefined) return;
       refuseClient(socket, this.#refusals);
@@ -206,7 +206,7 @@ export class VfioUserServer implements Disposable {
   /** Clears windows of a client that had many maps, some at a time. */
   #clear(): void {
     this.#stopClearing();
-    if (!this.#windows.clear(MOST_CLEARED)) return;
+    if (!this.#windows.clear(MAX_CLEARED)) return;
     this.#stopClearing = this.#timers.schedule(this.#clock.now() + CLEARING_MICROS, () => this.#clear());
   }
 

@@ -62,7 +62,7 @@ export class Session implements Disposable {
     this.#maps = new GuestMaps({
       windows,
       bounce,
-      distant: {
+      remote: {
         read: (address, bytes, offset, length) => this.#mayAsk && this.#memory.read(address, bytes, offset, length),
         write: (address, bytes, offset, length) => this.#mayAsk && this.#memory.write(address, bytes, offset, length),
       },

@@ -4,7 +4,7 @@ import { EventFd } from "#sys/eventfd.ts";
 import { createMemory } from "#sys/mapping.ts";
 import { DMA_MAP, IRQ_SET, REGION_ACCESS } from "./codec.ts";
 import { BAR, Rig, body, message, openDescriptors, versionBody } from "./peer.test-kit.ts";
-import { Command, Flag, HEADER_BYTES, Irq, MOST_BYTES, MapFlag, Refused, SetFlag } from "./protocol.ts";
+import { Command, Flag, HEADER_BYTES, Irq, MAX_BYTES, MapFlag, Refused, SetFlag } from "./protocol.ts";
 
 const NONE = new Uint8Array(0);
 const map = (address: number): Uint8Array =>
@@ -18,7 +18,7 @@ const read = (id: number): Uint8Array =>
 
 test("a message shorter than its header, or longer than any, ends the connection with a reason", () => {
   using rig = new Rig();
-  for (const size of [0, 15, MOST_BYTES + 1, 0xffff_ffff]) {
+  for (const size of [0, 15, MAX_BYTES + 1, 0xffff_ffff]) {
     rig.peer.send(message(1, Command.regionRead, NONE, 0, size));
     rig.assertDropped(/^a message of \d+ bytes$/);
   }

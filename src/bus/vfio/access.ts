@@ -2,7 +2,7 @@
 import { Errno, SystemError } from "#sys/errno.ts";
 import { IommuKind } from "#sys/vfio.ts";
 import type { IommuInfo } from "#sys/vfio-structs.ts";
-import type { Card } from "./card.ts";
+import type { VfioCard } from "./vfio-card.ts";
 import {
   GroupNotViable,
   InUse,
@@ -12,7 +12,7 @@ import {
   NotPermitted,
   UnknownVfio,
 } from "./errors.ts";
-import type { DeviceFile, Kernel } from "./kernel.ts";
+import type { DeviceFile, VfioKernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
 /** The device's address space: it can access only mapped memory. */
@@ -37,7 +37,7 @@ export interface Access {
 const VFIO_VERSION = 0;
 
 /** Runs one step, and converts its errors for `card`. */
-const step = <T>(card: Card, path: string, act: () => T): T => {
+const step = <T>(card: VfioCard, path: string, act: () => T): T => {
   try {
     return act();
   } catch (error) {
@@ -51,7 +51,7 @@ const step = <T>(card: Card, path: string, act: () => T): T => {
 };
 
 /** Runs a step at which the kernel decides whether the device may be used. */
-const claim = <T>(card: Card, act: () => T): T => {
+const claim = <T>(card: VfioCard, act: () => T): T => {
   try {
     return act();
   } catch (error) {
@@ -66,7 +66,7 @@ const claim = <T>(card: Card, act: () => T): T => {
 };
 
 /** Opens the group's file. Resources are added to `scope`. */
-const openGroup = (kernel: Kernel, card: Card, scope: DisposableStack): Access => {
+const openGroup = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): Access => {
   const container = scope.use(step(card, card.containerPath, () => kernel.container(card.containerPath)));
   const kind = card.unsafe ? IommuKind.none : IommuKind.type1v2;
   if (container.version !== VFIO_VERSION)
@@ -87,7 +87,12 @@ const openGroup = (kernel: Kernel, card: Card, scope: DisposableStack): Access =
 };
 
 /** Opens the device's own file. */
-const openNode = (kernel: Kernel, card: Card, node: NonNullable<Card["node"]>, scope: DisposableStack): Access => {
+const openNode = (
+  kernel: VfioKernel,
+  card: VfioCard,
+  node: NonNullable<VfioCard["node"]>,
+  scope: DisposableStack,
+): Access => {
   const iommu = scope.use(step(card, node.iommuPath, () => kernel.iommufd(node.iommuPath)));
   const file = scope.use(step(card, node.path, () => kernel.device(node.path)));
   claim(card, () => file.bind(iommu));
@@ -107,7 +112,7 @@ const openNode = (kernel: Kernel, card: Card, node: NonNullable<Card["node"]>, s
  * Opens a device: its own file if it exists and this user may open it, else its group's.
  * @throws {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio} {SystemError}
  */
-export const openAccess = (kernel: Kernel, card: Card, scope: DisposableStack): Access => {
+export const openAccess = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): Access => {
   if (card.node === undefined || card.unsafe) return openGroup(kernel, card, scope);
   using attempt = new DisposableStack();
   try {

@@ -2,7 +2,7 @@
 import { DmaArena } from "#kit/dma.ts";
 import { SystemError } from "#sys/errno.ts";
 import { NotContiguous } from "./errors.ts";
-import type { HugeMemory, Kernel } from "./kernel.ts";
+import type { HugeMemory, VfioKernel } from "./kernel.ts";
 
 const GIB4 = 2 ** 32;
 
@@ -30,7 +30,7 @@ export const longestRun = (addresses: readonly number[], pageBytes: number, most
   return best;
 };
 
-const allocate = (kernel: Kernel, wanted: number, least: number): HugeMemory => {
+const allocate = (kernel: VfioKernel, wanted: number, least: number): HugeMemory => {
   const { pageBytes, free } = kernel.hugePages();
   const needed = Math.ceil(least / pageBytes);
   if (free < needed) throw new NotContiguous(least, 0, `${free} huge pages are free, and ${needed} are needed`);
@@ -42,7 +42,12 @@ const allocate = (kernel: Kernel, wanted: number, least: number): HugeMemory => 
  * Memory of `wanted` bytes, or less if there is no contiguous memory of that size, but at least `least`.
  * @throws {NotContiguous} {SystemError}
  */
-export const contiguousMemory = (kernel: Kernel, wanted: number, least: number, scope: DisposableStack): DmaArena => {
+export const contiguousMemory = (
+  kernel: VfioKernel,
+  wanted: number,
+  least: number,
+  scope: DisposableStack,
+): DmaArena => {
   const { pageBytes } = kernel.hugePages();
   let pages: HugeMemory;
   try {

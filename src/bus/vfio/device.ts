@@ -8,12 +8,12 @@ import { Mmio, type RegisterBus, ro16 } from "#kit/mmio.ts";
 import { IrqAction, type DeviceInfo } from "#sys/vfio-structs.ts";
 import { firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { type Access, openAccess } from "./access.ts";
-import { type Card, SYSTEM, type Roots, lookAt } from "./card.ts";
+import { type VfioCard, SYSTEM, type Roots, readVfioCard } from "./vfio-card.ts";
 import { contiguousMemory } from "./contiguous.ts";
 import { BarTooSmall, BusError, NoRegisters, RemovalRequested, UnknownVfio } from "./errors.ts";
 import { Irq, VfioInterrupts } from "./interrupts.ts";
-import { type Event, type Kernel, LINUX } from "./kernel.ts";
-import { LEAST_BYTES, USUAL_BYTES, mapMemory } from "./memory.ts";
+import { type Event, type VfioKernel, LINUX } from "./kernel.ts";
+import { MIN_BYTES, DEFAULT_BYTES, mapMemory } from "./memory.ts";
 import { wake } from "./power.ts";
 import { FileRegisters, openRegisters } from "./registers.ts";
 import { type ResetKind, reset, resetAtStart } from "./reset.ts";
@@ -32,7 +32,7 @@ export interface VfioOptions {
 
 /** Replacements for tests. */
 export interface VfioParts {
-  readonly kernel: Kernel;
+  readonly kernel: VfioKernel;
   readonly roots: Roots;
   readonly clock: Clock;
 }
@@ -45,7 +45,7 @@ export interface Warning {
 
 const CONFIG_REGION = 7;
 /** The smallest register window of the family, that of the oldest chip. */
-const LEAST_REGISTERS = 256;
+const MIN_REGISTER_BYTES = 256;
 const VENDOR = ro16(0);
 
 /** Disposing stops the card and releases all kernel resources; the kernel does the same when the process ends. */
@@ -61,14 +61,14 @@ export class VfioDevice implements RemovableDevice, Disposable {
   /** How it was reset at the start. */
   readonly resetBy: ResetKind;
   readonly warnings: readonly Warning[];
-  readonly #card: Card;
+  readonly #card: VfioCard;
   readonly #access: Access;
   readonly #info: DeviceInfo;
   readonly #removal: Event;
   readonly #trouble: Event;
   readonly #scope: DisposableStack;
 
-  private constructor(card: Card, options: VfioOptions, { kernel, clock }: VfioParts, scope: DisposableStack) {
+  private constructor(card: VfioCard, options: VfioOptions, { kernel, clock }: VfioParts, scope: DisposableStack) {
     const { address } = card;
     this.name = address;
     this.#card = card;
@@ -94,7 +94,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     const wanted = options.dmaBytes;
     this.dma =
       access.space === undefined
-        ? contiguousMemory(kernel, wanted ?? USUAL_BYTES, wanted ?? LEAST_BYTES, scope)
+        ? contiguousMemory(kernel, wanted ?? DEFAULT_BYTES, wanted ?? MIN_BYTES, scope)
         : mapMemory(kernel, access.space, wanted, scope);
     // Undone first of all: disables DMA before memory is released.
     scope.defer(() => this.setBusMaster(false));
@@ -110,7 +110,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
    */
   static open(options: VfioOptions, parts: Partial<VfioParts> = {}): VfioDevice {
     const { kernel = LINUX, roots = SYSTEM, clock = new RealClock() } = parts;
-    const card = lookAt(options.address, options.unsafeNoIommu ?? false, roots);
+    const card = readVfioCard(options.address, options.unsafeNoIommu ?? false, roots);
     return withRootCause(() => {
       using scope = new DisposableStack();
       return new VfioDevice(card, options, { kernel, roots, clock }, scope);
@@ -157,13 +157,13 @@ export class VfioDevice implements RemovableDevice, Disposable {
     const bar = firstMemoryBar(this.config, (index) => file.region(index).bytes);
     if (bar === undefined) throw new NoRegisters(this.name);
     const region = file.region(bar);
-    if (region.bytes < LEAST_REGISTERS)
-      throw new BarTooSmall(this.name, { bar, bytes: region.bytes, needed: LEAST_REGISTERS });
+    if (region.bytes < MIN_REGISTER_BYTES)
+      throw new BarTooSmall(this.name, { bar, bytes: region.bytes, needed: MIN_REGISTER_BYTES });
     return openRegisters(file, region, `registers of ${this.name}`, scope);
   }
 
   /** An event for a kind of notification about the card; never signalled if the kernel does not have it. */
-  #listen(kernel: Kernel, index: number, scope: DisposableStack): Event {
+  #listen(kernel: VfioKernel, index: number, scope: DisposableStack): Event {
     const { file } = this.#access;
     const event = scope.use(kernel.event());
     if (this.#info.irqs <= index || file.irq(index).count === 0) return event;

@@ -5,7 +5,7 @@ import { SystemError } from "#sys/errno.ts";
 import { type IrqInfo, IrqAction } from "#sys/vfio-structs.ts";
 import { eventLine } from "../event-line.ts";
 import { InterruptsRefused } from "./errors.ts";
-import type { DeviceFile, Event, Kernel } from "./kernel.ts";
+import type { DeviceFile, Event, VfioKernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
 /** The kernel's numbers for the kinds of interrupts. */
@@ -20,7 +20,7 @@ const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
  * chip was acknowledged would raise it again.
  */
 export class VfioInterrupts implements Interrupts, Disposable {
-  readonly #kernel: Kernel;
+  readonly #kernel: VfioKernel;
   readonly #file: DeviceFile;
   readonly #address: string;
   readonly #wanted: readonly InterruptKind[];
@@ -30,7 +30,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
   #enabled = 0;
 
   /** @param kind the kind to use; default: the best that the device has @throws {OutOfRange} if it has none */
-  constructor(kernel: Kernel, file: DeviceFile, address: string, kind?: InterruptKind) {
+  constructor(kernel: VfioKernel, file: DeviceFile, address: string, kind?: InterruptKind) {
     this.#kernel = kernel;
     this.#file = file;
     this.#address = address;

@@ -1,7 +1,7 @@
 /** A fake kernel for tests: one card with an IOMMU, a list of acquired resources, and failures of any call. */
 import { Errno, SystemError } from "#sys/errno.ts";
 import type { HotResetInfo, IommuInfo, IrqInfo, IrqSet, RegionInfo } from "#sys/vfio-structs.ts";
-import type { Container, DeviceFile, Event, Group, HugeMemory, IommuFile, Kernel, Memory } from "./kernel.ts";
+import type { Container, DeviceFile, Event, Group, HugeMemory, IommuFile, VfioKernel, Memory } from "./kernel.ts";
 
 export const ADDRESS = "0000:03:00.0";
 const CONFIG = 7;
@@ -15,7 +15,7 @@ export const POWER_MANAGEMENT_AT = 0x40;
 const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };
 const MESSAGE: IrqInfo = { count: 1, eventfd: true, automasked: false, fixed: true };
 
-export class FakeKernel implements Kernel {
+export class FakeKernel implements VfioKernel {
   /** Resources acquired and not released. */
   readonly live = new Set<string>();
   readonly calls: string[] = [];

@@ -21,7 +21,7 @@ export type HugeMemory = Omit<Shape<HugePages>, "gather"> & { gather(order: read
 export type Group = Omit<Shape<VfioGroup>, "device"> & { device(address: string): DeviceFile };
 
 /** The caller disposes all results. All methods throw `SystemError`. */
-export interface Kernel {
+export interface VfioKernel {
   container(path: string): Container;
   group(path: string): Group;
   iommufd(path: string): IommuFile;
@@ -49,7 +49,7 @@ export const mayLockAll = (status: string): boolean => {
   return effective !== undefined && (BigInt(`0x${effective}`) & IPC_LOCK) !== 0n;
 };
 
-export const LINUX: Kernel = {
+export const LINUX: VfioKernel = {
   container: (path) => VfioContainer.open(path),
   group: (path) => VfioGroup.open(path),
   iommufd: (path) => Iommufd.open(path),

@@ -5,18 +5,23 @@ import { Errno, SystemError } from "#sys/errno.ts";
 import { type AddressSpace } from "./access.ts";
 import { placeWindow } from "./addresses.ts";
 import { MapRefused, MemlockTooLow, NoAddresses } from "./errors.ts";
-import type { Kernel } from "./kernel.ts";
+import type { VfioKernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
 /** Rings, receive buffers for the largest MTU, and the send arena: 17 MiB and some more. */
-export const USUAL_BYTES = 20 << 20;
+export const DEFAULT_BYTES = 20 << 20;
 /** The same for an MTU of 1500, which fits the limit of most systems, 8 MiB. */
-export const LEAST_BYTES = 6 << 20;
+export const MIN_BYTES = 6 << 20;
 const STEP = 1 << 20;
 const PAGE_BYTES = 4096;
 
 /** Undefined if the limit on locked memory is exceeded. */
-const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: DisposableStack): DmaArena | undefined => {
+const tryMap = (
+  kernel: VfioKernel,
+  space: AddressSpace,
+  bytes: number,
+  outer: DisposableStack,
+): DmaArena | undefined => {
   using scope = new DisposableStack();
   const info = space.info();
   const iova = placeWindow(info, bytes);
@@ -40,21 +45,21 @@ const tryMap = (kernel: Kernel, space: AddressSpace, bytes: number, outer: Dispo
  * @throws {OutOfRange} unless it is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
  */
 export const mapMemory = (
-  kernel: Kernel,
+  kernel: VfioKernel,
   space: AddressSpace,
   wanted: number | undefined,
   scope: DisposableStack,
 ): DmaArena => {
   if (wanted !== undefined && !(wanted > 0 && wanted % PAGE_BYTES === 0))
     throw new OutOfRange(`${wanted} bytes of DMA memory`, `Use a multiple of ${PAGE_BYTES}.`);
-  const whole = tryMap(kernel, space, wanted ?? USUAL_BYTES, scope);
+  const whole = tryMap(kernel, space, wanted ?? DEFAULT_BYTES, scope);
   if (whole !== undefined) return whole;
   const limit = kernel.memlock();
-  const most = Math.min(Math.floor(limit / STEP) * STEP, USUAL_BYTES - STEP);
+  const most = Math.min(Math.floor(limit / STEP) * STEP, DEFAULT_BYTES - STEP);
   if (wanted !== undefined) throw new MemlockTooLow({ limit, wanted });
-  for (let bytes = most; bytes >= LEAST_BYTES; bytes -= STEP) {
+  for (let bytes = most; bytes >= MIN_BYTES; bytes -= STEP) {
     const part = tryMap(kernel, space, bytes, scope);
     if (part !== undefined) return part;
   }
-  throw new MemlockTooLow({ limit, wanted: LEAST_BYTES });
+  throw new MemlockTooLow({ limit, wanted: MIN_BYTES });
 };

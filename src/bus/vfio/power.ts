@@ -13,7 +13,7 @@ const STATE = 0b11;
 /** Cleared by writing one, which is left to the owner of the wake-up event. */
 const PME_STATUS = 1 << 15;
 /** Limit of a list in 256 bytes. */
-const MOST_CAPABILITIES = 48;
+const MAX_CAPABILITIES = 48;
 /** Table 5-6: 10 ms from D3hot to D0. Firmware may take longer. */
 const WAKE_LIMIT_MICROS = 200_000;
 
@@ -21,7 +21,7 @@ const WAKE_LIMIT_MICROS = 200_000;
 export const findCapability = (config: Mmio, id: number): number | undefined => {
   if ((config.read16(STATUS) & HAS_CAPABILITIES) === 0) return undefined;
   let at = config.read8(CAPABILITIES) & ~3;
-  for (let n = 0; at >= 0x40 && n < MOST_CAPABILITIES; n++) {
+  for (let n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
     if (config.read8(ro8(at)) === id) return at;
     at = config.read8(ro8(at + 1)) & ~3;
   }

@@ -2,13 +2,13 @@
 import { SystemError } from "#sys/errno.ts";
 import type { DeviceInfo } from "#sys/vfio-structs.ts";
 import type { Access } from "./access.ts";
-import type { Card } from "./card.ts";
+import type { VfioCard } from "./vfio-card.ts";
 
 /** `none`: neither is possible, and only the chip's own reset remains. */
 export type ResetKind = "function" | "bus" | "none";
 
 /** Whether a reset of the bus affects only our group, which nobody else can use meanwhile. */
-const onlyOurs = ({ file, proof }: Access, card: Card): boolean => {
+const onlyOurs = ({ file, proof }: Access, card: VfioCard): boolean => {
   const { byIdentity, allOurs, affected } = file.hotResetInfo();
   if (affected.length === 0) return false;
   if (byIdentity) return allOurs;
@@ -16,7 +16,7 @@ const onlyOurs = ({ file, proof }: Access, card: Card): boolean => {
 };
 
 /** Resets the slot or bus if that is possible and affects only our group. */
-const resetBus = (access: Access, card: Card): boolean => {
+const resetBus = (access: Access, card: VfioCard): boolean => {
   try {
     if (!onlyOurs(access, card)) return false;
     access.file.hotReset(access.proof ?? []);
@@ -29,7 +29,7 @@ const resetBus = (access: Access, card: Card): boolean => {
 };
 
 /** The kernel preserves configuration space. */
-export const reset = (access: Access, info: DeviceInfo, card: Card): ResetKind => {
+export const reset = (access: Access, info: DeviceInfo, card: VfioCard): ResetKind => {
   if (info.resettable) {
     access.file.reset();
     return "function";
@@ -41,5 +41,5 @@ export const reset = (access: Access, info: DeviceInfo, card: Card): ResetKind =
  * Resets the function to a known state. If it can be reset alone, the kernel did so when the device was opened
  * (`vfio_pci_core_enable`), and repeating that would only cost up to 100 ms.
  */
-export const resetAtStart = (access: Access, info: DeviceInfo, card: Card): ResetKind =>
+export const resetAtStart = (access: Access, info: DeviceInfo, card: VfioCard): ResetKind =>
   info.resettable ? "function" : reset(access, info, card);

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Roots } from "./card.ts";
+import type { Roots } from "./vfio-card.ts";
 
 export interface PciFunction {
   readonly address: string;

@@ -2,7 +2,7 @@
 import { CPlus, CPlusCmd, IDR0, PHYstatus, PhyStatus } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
-import { SHORTEST_FRAME, SOURCE, TYPE } from "#wire/ethernet.ts";
+import { MIN_FRAME, SOURCE, TYPE } from "#wire/ethernet.ts";
 import { Count, type TallyCounters } from "./counters.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
@@ -13,7 +13,7 @@ const MAC_CONTROL = 0x8808;
 const OPCODE_AT = 14;
 const PAUSE_OPCODE = 1;
 const QUANTA_AT = 16;
-const LONGEST_PAUSE = 0xffff;
+const MAX_PAUSE = 0xffff;
 /** A quantum is 512 bit times. */
 const QUANTUM_BITS = 512;
 /** How often a paused receiver checks for free descriptors. */
@@ -84,7 +84,7 @@ export class FlowControl {
     // Deferred: the frame may have been delivered from within the port's own commit.
     this.#cancel = this.#parts.schedule.after(1, () => {
       this.#cancel = undefined;
-      if (!this.#send(LONGEST_PAUSE)) return;
+      if (!this.#send(MAX_PAUSE)) return;
       this.#asked = 0;
       this.#check();
     });
@@ -108,7 +108,7 @@ export class FlowControl {
     this.#cancel = schedule.after(CHECK_MICROS, () => {
       this.#cancel = undefined;
       this.#asked += CHECK_MICROS;
-      const over = this.#asked >= (LONGEST_PAUSE * QUANTUM_BITS) / Math.max(1, speed());
+      const over = this.#asked >= (MAX_PAUSE * QUANTUM_BITS) / Math.max(1, speed());
       if (hasRoom()) this.#send(0);
       else if (!over) this.#check();
     });
@@ -116,16 +116,16 @@ export class FlowControl {
 
   #send(quanta: number): boolean {
     const port = this.#port;
-    const frame = port?.reserve(SHORTEST_FRAME) ?? -1;
+    const frame = port?.reserve(MIN_FRAME) ?? -1;
     if (port === undefined || frame < 0) return false;
     const { bytes } = port;
-    bytes.fill(0, frame, frame + SHORTEST_FRAME);
+    bytes.fill(0, frame, frame + MIN_FRAME);
     bytes.set(DESTINATION, frame);
     for (let i = 0; i < DESTINATION.length; i++) bytes[frame + SOURCE + i] = this.#parts.page.get(IDR0 + i, 1);
     put16(bytes, frame + TYPE, MAC_CONTROL);
     put16(bytes, frame + OPCODE_AT, PAUSE_OPCODE);
     put16(bytes, frame + QUANTA_AT, quanta);
-    port.commit(SHORTEST_FRAME);
+    port.commit(MIN_FRAME);
     port.flush();
     this.#parts.counters?.count(Count.txPauseAll);
     this.#parts.counters?.count(quanta > 0 ? Count.txPauseOn : Count.txPauseOff);

@@ -3,7 +3,7 @@ import { EndOfRing, MAX_DESCRIPTORS, Own, Rx } from "#chip/descriptors.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import type { MemoryRegion } from "#kit/target.ts";
 import { copyAndSum } from "#wire/checksum.ts";
-import { SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { MIN_FRAME } from "#wire/ethernet.ts";
 import { type Memory, newMemory } from "#wire/memory.ts";
 import { TAG } from "#wire/vlan.ts";
 import { writeFrameCheck } from "./damaged.ts";
@@ -19,7 +19,7 @@ const END_OF_RING = EndOfRing;
 const ADDRESSES = TAG;
 const FCS = 4;
 
-const ZEROS = newMemory(SHORTEST_FRAME);
+const ZEROS = newMemory(MIN_FRAME);
 const NOWHERE: MemoryRegion = { address: 0, length: 0, ...newMemory(0) };
 /** Required alignment of receive buffers (FreeBSD `if_rlreg.h`). */
 const BUFFER_ALIGN = 8;

@@ -6,7 +6,7 @@ import { chipNamed } from "#chip/chips.ts";
 import { Own } from "#chip/descriptors.ts";
 import { CPlus, CPlusCmd, IntrStatus, RxConf, RxMaxSize } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
-import { InPlaceCutter } from "#wire/cut-in-place.ts";
+import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
 import { type Memory, newMemory } from "#wire/memory.ts";
 import { BASE, Guest, MAC, RX_BUFFERS, RX_RING } from "../guest.test-kit.ts";
 import { ipv4Tcp, ipv6Tcp } from "./packets.test-kit.ts";
@@ -69,7 +69,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   memory.bytes.set(whole, place);
   const network = tag ? 18 : 14;
   const transport = network + (ipv6 ? 40 : 20);
-  const cutter = new InPlaceCutter(memory);
+  const cutter = new InPlaceSegmenter(memory);
   assert.ok(cutter.prepare(place, whole.length, setting.segmentBytes, network, transport, whole.length - payload));
   let taken = 0;
   for (let frames = 0; cutter.left > 0 && frames < BUFFERS; frames++) {
@@ -118,7 +118,7 @@ test("a NIC without a link, in a sleep state, or with a fault injected into fram
   guest.post(4);
   const whole = ipv4Tcp({ payload: 3000 });
   memory.bytes.set(whole, 6);
-  const cutter = new InPlaceCutter(memory);
+  const cutter = new InPlaceSegmenter(memory);
   assert.ok(cutter.prepare(6, whole.length, 1400, 14, 34, 54));
   guest.nic.faults.arm("receive-overflow");
   assert.equal(guest.nic.receiveSegments(cutter), 0);

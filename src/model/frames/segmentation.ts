@@ -12,7 +12,7 @@ import type { OffloadRequest } from "./offload.ts";
 import type { ScatterList } from "./scatter.ts";
 
 /** Longest headers: the transport offset has 7 bits, a TCP header at most 60 bytes. */
-const LONGEST_HEADERS = 0x7f + 60;
+const MAX_HEADER_BYTES = 0x7f + 60;
 /** Flags that only the last, and only the first segment has (RFC 9293; RFC 3168, 6.1.2). */
 const LAST_ONLY = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 const FIRST_ONLY = tcp.TcpFlag.cwr;
@@ -33,7 +33,7 @@ const { SEQUENCE, FLAGS, CHECKSUM: TCP_CHECKSUM } = tcp;
  */
 export class Segmentation {
   /** The super-frame's headers from byte `#alignment` on, with room for a tag. */
-  readonly #template: Memory = newMemory(LONGEST_HEADERS + TAG_BYTES + 2 * WORD_BYTES);
+  readonly #template: Memory = newMemory(MAX_HEADER_BYTES + TAG_BYTES + 2 * WORD_BYTES);
   /** Alignment of frames within a word. */
   #alignment = 0;
   #pieces: ScatterList | undefined;
@@ -59,7 +59,7 @@ export class Segmentation {
   /** Parses the headers. False if they are not TCP headers as requested. */
   begin(request: OffloadRequest, pieces: ScatterList): boolean {
     const { bytes } = this.#template;
-    const length = Math.min(pieces.length, LONGEST_HEADERS);
+    const length = Math.min(pieces.length, MAX_HEADER_BYTES);
     this.#alignment = 0;
     pieces.copyOut(0, length, this.#template, 0);
     const network = networkOffset(bytes, 0, length);

@@ -12,7 +12,7 @@ import {
 import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Intr } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
-import { SHORTEST_FRAME } from "#wire/ethernet.ts";
+import { MIN_FRAME } from "#wire/ethernet.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { buildTag, TAG, TAG_BYTES } from "#wire/vlan.ts";
 import { Count, type TallyCounters } from "./counters.ts";
@@ -34,7 +34,7 @@ import type { Offences } from "../observation/strict.ts";
 import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
 /** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
-const LONGEST_SUPER_FRAME = 0xffff + 18;
+const MAX_SUPER_FRAME = 0xffff + 18;
 /** Most frames per turn, before other work runs: segmentation makes many frames of one descriptor. */
 const FRAMES_PER_TURN = 4096;
 /** Delay until the next turn: after a full turn, and after the port rejected a frame. */
@@ -43,7 +43,7 @@ const RETRY_MICROS = 20;
 /** A frame is dropped after this many consecutive retries (100 ms). */
 const RETRIES = 5000;
 // Bound here because V8 looks up an imported name at every use.
-const SHORTEST = SHORTEST_FRAME;
+const SHORTEST = MIN_FRAME;
 const STANDARD = STANDARD_FRAME;
 const ADDRESS = ADDRESS_LOW;
 
@@ -259,7 +259,7 @@ export class TransmitEngine {
   #send(): Outcome {
     const { length } = this.#pieces;
     if (length === 0) return this.#drop();
-    if (this.#request.segment) return length > LONGEST_SUPER_FRAME ? this.#drop() : this.#sendSegments();
+    if (this.#request.segment) return length > MAX_SUPER_FRAME ? this.#drop() : this.#sendSegments();
     return length > STANDARD && !this.#takesLong(length) ? this.#drop() : this.#sendWhole();
   }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
 import type { Target } from "#kit/target.ts";
 import { BASE, Guest, MEMORY_BYTES, OneRegion, RTL8168H } from "../guest.test-kit.ts";
-import { Legend } from "./legend.ts";
+import { RegisterNames } from "./register-names.ts";
 import { registersOf } from "../registers/register-set.ts";
 import { Trace, type TraceFormat } from "./trace.ts";
 
@@ -12,7 +12,7 @@ const setUp = (format: TraceFormat = "text") => {
   const clock = new VirtualClock();
   const trace = new Trace({ format, clock, write: (line) => lines.push(line) });
   const guest = new Guest({ report: (offence) => trace.offence(offence) });
-  const nic: Target = trace.around(guest.nic, new Legend(registersOf(RTL8168H), RTL8168H, guest.nic));
+  const nic: Target = trace.wrap(guest.nic, new RegisterNames(registersOf(RTL8168H), RTL8168H, guest.nic));
   nic.attach(new OneRegion(BASE, MEMORY_BYTES), () => {});
   return { lines, clock, trace, guest, nic };
 };
@@ -80,7 +80,7 @@ test("as JSON every line is one record with numbers", () => {
   const { lines, nic, trace } = setUp("json");
   trace.client = 3;
   nic.write(2, 0x37, 1, 0x0c);
-  trace.tell({ event: "map", address: 0x1000, length: 0x2000, access: "rw" });
+  trace.emit({ event: "map", address: 0x1000, length: 0x2000, access: "rw" });
   assert.deepEqual(
     lines.map((line) => JSON.parse(line) as unknown),
     [
@@ -103,9 +103,9 @@ test("as JSON every line is one record with numbers", () => {
 test("events have a line of text each", () => {
   const { lines, trace } = setUp();
   trace.client = 1;
-  trace.tell({ event: "connect" });
-  trace.tell({ event: "unmap", address: 0, length: 0x8000_0000 });
-  trace.tell({ event: "link", what: "down" });
+  trace.emit({ event: "connect" });
+  trace.emit({ event: "unmap", address: 0, length: 0x8000_0000 });
+  trace.emit({ event: "link", what: "down" });
   assert.deepEqual(text(lines), ["1 connect", "1 dma unmap 0x0 to 0x80000000", "1 link down"]);
 });
 

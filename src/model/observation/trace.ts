@@ -7,7 +7,7 @@
 import { ChipCmd, Cmd, Poll } from "#chip/registers.ts";
 import { decode } from "#chip/bits.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
-import { type Legend, type Touched, touchedText } from "./legend.ts";
+import { type RegisterNames, type CoveredRegister, registerText } from "./register-names.ts";
 import type { Offence } from "./strict.ts";
 
 export type TraceFormat = "text" | "json";
@@ -36,7 +36,7 @@ const hex = (value: number, digits = 1): string => `0x${value.toString(16).padSt
 const regionText = (region: RegionName): string => (region === "config" ? "config" : `bar${region}`);
 
 /** Consequences of a write that do not depend on the chip's state. */
-const consequences = ({ entry, value }: Touched, region: RegionName): readonly string[] => {
+const consequences = ({ entry, value }: CoveredRegister, region: RegionName): readonly string[] => {
   if (region === "config") return [];
   if (entry.offset === ChipCmd && (value & Cmd.reset) !== 0) return ["reset"];
   const rung = entry.name === "TxPoll" ? (value & POLL) !== 0 : DOORBELL.test(entry.name);
@@ -58,15 +58,15 @@ export class Trace {
   }
 
   /** The same device, traced. */
-  around(target: Target, legend: Legend): Target {
-    return new TracedTarget(target, legend, this);
+  wrap(target: Target, names: RegisterNames): Target {
+    return new TracedTarget(target, names, this);
   }
 
   /**
    * An event between accesses gets its own line. During an access, interrupts and offences are listed as its
    * consequences, and events that need their own line follow it.
    */
-  tell(event: TraceEvent): void {
+  emit(event: TraceEvent): void {
     const access = this.#under.at(-1);
     if (access === undefined) this.#write(event);
     else if (event.event === "interrupt") access.effects.push(`interrupt ${event.vector}`);
@@ -77,7 +77,7 @@ export class Trace {
   }
 
   offence({ name, where, because }: Pick<Offence, "name" | "where" | "because">): void {
-    this.tell({ event: "offence", name, where, because });
+    this.emit({ event: "offence", name, where, because });
   }
 
   /** An access begins; events until its `end` are attributed to it. */
@@ -85,17 +85,17 @@ export class Trace {
     this.#under.push({ effects: [], events: [] });
   }
 
-  end(legend: Legend, write: boolean, region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void {
+  end(names: RegisterNames, write: boolean, region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void {
     const { effects, events } = this.#under.pop() ?? { effects: [], events: [] };
-    const touched = legend.touched(region, offset, width, value);
-    if (write) effects.unshift(...touched.flatMap((each) => consequences(each, region)));
+    const covered = names.covered(region, offset, width, value);
+    if (write) effects.unshift(...covered.flatMap((each) => consequences(each, region)));
     if (this.#options.format === "json") {
-      const registers = touched.map(registerJson);
+      const registers = covered.map(registerJson);
       const place = { region: regionText(region), offset, width: 8 * width, value };
       this.#json({ event: write ? "write" : "read", ...place, registers, effects });
     } else {
       const place = `${regionText(region)}+${hex(offset, 2)}`;
-      const names = touched.map(touchedText).join(", ");
+      const names = covered.map(registerText).join(", ");
       const what = `${write ? "write" : "read"}${8 * width}`.padEnd(8);
       const came = effects.length === 0 ? "" : `  -> ${effects.join(", ")}`;
       this.#line(`${what}${place.padEnd(12)} ${hex(value, 2 * width).padEnd(10)}  ${names || "?"}${came}`);
@@ -123,7 +123,7 @@ export class Trace {
   }
 }
 
-const registerJson = ({ entry, value, whole }: Touched): object => ({
+const registerJson = ({ entry, value, whole }: CoveredRegister): object => ({
   name: entry.name,
   value,
   ...(entry.fields === undefined ? {} : { fields: Object.fromEntries(decode(value, entry.fields)) }),
@@ -156,12 +156,12 @@ const eventText = (event: TraceEvent): string => {
 /** Forwards everything, and records it. */
 class TracedTarget implements Target {
   readonly #target: Target;
-  readonly #legend: Legend;
+  readonly #names: RegisterNames;
   readonly #trace: Trace;
 
-  constructor(target: Target, legend: Legend, trace: Trace) {
+  constructor(target: Target, names: RegisterNames, trace: Trace) {
     this.#target = target;
-    this.#legend = legend;
+    this.#names = names;
     this.#trace = trace;
   }
 
@@ -172,23 +172,23 @@ class TracedTarget implements Target {
   read(region: RegionName, offset: number, width: 1 | 2 | 4): number {
     this.#trace.begin();
     const value = this.#target.read(region, offset, width);
-    this.#trace.end(this.#legend, false, region, offset, width, value);
+    this.#trace.end(this.#names, false, region, offset, width, value);
     return value;
   }
 
   write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void {
     this.#trace.begin();
     this.#target.write(region, offset, width, value);
-    this.#trace.end(this.#legend, true, region, offset, width, value);
+    this.#trace.end(this.#names, true, region, offset, width, value);
   }
 
   reset(): void {
-    this.#trace.tell({ event: "reset" });
+    this.#trace.emit({ event: "reset" });
     this.#target.reset();
   }
 
   powerCycle(): void {
-    this.#trace.tell({ event: "power" });
+    this.#trace.emit({ event: "power" });
     this.#target.powerCycle();
   }
 
@@ -202,7 +202,7 @@ class TracedTarget implements Target {
 
   attach(memory: GuestMemory, raise: (vector: number) => void): void {
     this.#target.attach(memory, (vector) => {
-      this.#trace.tell({ event: "interrupt", vector });
+      this.#trace.emit({ event: "interrupt", vector });
       raise(vector);
     });
   }

@@ -3,7 +3,7 @@
  * `drivers/net/r8169`; what that leaves open is noted at the row.
  */
 import * as chip from "#chip/registers-8125.ts";
-import { lay, type Rows } from "./layer.ts";
+import { registerLayer, type Rows } from "./layer.ts";
 
 const ALL = 0xffff_ffff;
 const alias8 = { width: 8, reset: 0, writable: 0, alias: true } as const;
@@ -84,4 +84,4 @@ const rows = {
   At2350:              { width: 8,  reset: 0, writable: 0xff, onWrite: "serdesMode", on: "serdes" },
 } as const satisfies Rows<typeof chip>;
 
-export const MULTIGIGABIT = lay(chip, rows, "multigigabit");
+export const MULTIGIGABIT = registerLayer(chip, rows, "multigigabit");

@@ -1,6 +1,6 @@
 /** Behaviour of the registers that only PCI chips have. Source: RTL8169 register table. */
 import * as chip from "#chip/registers-8169.ts";
-import { lay, type Rows } from "./layer.ts";
+import { registerLayer, type Rows } from "./layer.ts";
 
 const ALL = 0xffff_ffff;
 const { Tbi } = chip;
@@ -25,4 +25,4 @@ const rows = {
   FuncForceEvent:  { width: 32, reset: 0, writable: 0 },
 } as const satisfies Rows<typeof chip>;
 
-export const PCI = lay(chip, rows, "pci");
+export const PCI = registerLayer(chip, rows, "pci");

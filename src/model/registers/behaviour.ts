@@ -7,7 +7,7 @@
  */
 import { type Chip, xidOf } from "#chip/chips.ts";
 import * as chip from "#chip/registers.ts";
-import { lay, type Rows } from "./layer.ts";
+import { registerLayer, type Rows } from "./layer.ts";
 
 const ALL = 0xffff_ffff;
 const { Cmd, Dllpr, Lock, Mcu, Pmch, TxConf } = chip;
@@ -123,4 +123,4 @@ const rows = {
   ChipId:           alias32,
 } as const satisfies Rows<typeof chip>;
 
-export const FAMILY = lay(chip, rows);
+export const FAMILY = registerLayer(chip, rows);

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
 import { ro16, rw16, rw32, rw8 } from "#kit/mmio.ts";
-import { flatten, lay } from "./layer.ts";
+import { flatten, registerLayer } from "./layer.ts";
 
 const RTL8168H = chipNamed("rtl8168h")!;
 const names = (...layers: Parameters<typeof flatten>[0][number][]): string[] =>
   flatten(layers, RTL8168H).map(({ name, offset, width }) => `${name}@${offset}:${width}`);
 
-const below = lay(
+const below = registerLayer(
   { First: rw16(0), Second: rw16(2), Third: rw32(4), ThirdLow: ro16(4) },
   {
     First: { width: 16, reset: 0, writable: 0 },
@@ -20,16 +20,16 @@ const below = lay(
 );
 
 test("a register of a later layer replaces all that it overlaps, even partially", () => {
-  const wide = lay({ Both: rw32(0) }, { Both: { width: 32, reset: 0, writable: 0 } });
+  const wide = registerLayer({ Both: rw32(0) }, { Both: { width: 32, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, wide), ["Both@0:32", "Third@4:32", "ThirdLow@4:16"]);
-  const corner = lay({ Corner: rw8(3) }, { Corner: { width: 8, reset: 0, writable: 0 } });
+  const corner = registerLayer({ Corner: rw8(3) }, { Corner: { width: 8, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, corner), ["First@0:16", "Corner@3:8", "Third@4:32", "ThirdLow@4:16"]);
 });
 
 test("an alias is removed with its register, and replaces none", () => {
-  const narrow = lay({ Narrow: rw8(5) }, { Narrow: { width: 8, reset: 0, writable: 0 } });
+  const narrow = registerLayer({ Narrow: rw8(5) }, { Narrow: { width: 8, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, narrow), ["First@0:16", "Second@2:16", "Narrow@5:8"]);
-  const alias = lay({ High: rw8(3) }, { High: { width: 8, reset: 0, writable: 0, alias: true } });
+  const alias = registerLayer({ High: rw8(3) }, { High: { width: 8, reset: 0, writable: 0, alias: true } });
   assert.deepEqual(names(below, alias).slice(0, 3), ["First@0:16", "Second@2:16", "High@3:8"]);
 });
 
@@ -38,13 +38,16 @@ test("rows and layers apply to the chips of their block, and values may depend o
   const rows = {
     Here: { width: 8, reset: (chip) => chip.speed / 10, writable: 1 },
     NotHere: { width: 8, reset: 0, writable: 0, on: "pci" },
-  } as const satisfies Parameters<typeof lay<typeof map>>[1];
-  assert.deepEqual(names(lay(map, rows)), ["Here@0:8"]);
-  assert.equal(flatten([lay(map, rows)], RTL8168H)[0]!.reset, 100);
-  assert.deepEqual(names(lay(map, rows, "serdes")), []);
+  } as const satisfies Parameters<typeof registerLayer<typeof map>>[1];
+  assert.deepEqual(names(registerLayer(map, rows)), ["Here@0:8"]);
+  assert.equal(flatten([registerLayer(map, rows)], RTL8168H)[0]!.reset, 100);
+  assert.deepEqual(names(registerLayer(map, rows, "serdes")), []);
 });
 
 test("registers of an array are numbered from 0", () => {
   const map = { Key: [rw32(0), rw32(4)] };
-  assert.deepEqual(names(lay(map, { Key: { width: 32, reset: 0, writable: 0 } })), ["Key0@0:32", "Key1@4:32"]);
+  assert.deepEqual(names(registerLayer(map, { Key: { width: 32, reset: 0, writable: 0 } })), [
+    "Key0@0:32",
+    "Key1@4:32",
+  ]);
 });

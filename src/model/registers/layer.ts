@@ -50,7 +50,7 @@ export interface RegisterRow extends Behaviour {
 export type RegisterLayer = (chip: Chip) => readonly RegisterRow[];
 
 /** A layer of the rows beside their map, for chips with the block `on`, or for all. */
-export const lay = <M extends object>(map: M, rows: Partial<Rows<M>>, on?: RegisterBlock): RegisterLayer => {
+export const registerLayer = <M extends object>(map: M, rows: Partial<Rows<M>>, on?: RegisterBlock): RegisterLayer => {
   const names = Object.keys(rows) as (keyof Rows<M> & string)[];
   return (chip) =>
     has(chip, on)

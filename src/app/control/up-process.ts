@@ -23,7 +23,7 @@ export const interfaceOf = (address: string): string => address.split("/")[1] ??
 export const spareAddress = (name: string): string => `ferrule/${name}/${randomBytes(8).toString("hex")}`;
 
 /** Whether the other end of a connection may give orders: this user, or root. */
-export const mayCommand = (peer: Peer | undefined): boolean =>
+export const isTrusted = (peer: Peer | undefined): boolean =>
   peer !== undefined && (peer.uid === ROOT || peer.uid === process.getuid?.());
 
 /** Whether a process holds a TAP: what every `ferrule up` does, and nobody else that an ordinary user can start here. */
@@ -43,19 +43,19 @@ export const holdsTap = (pid: number): boolean => {
 };
 
 /** A process that listens at one of the name's addresses, and a connection to it. */
-export interface Holder extends Disposable {
+export interface UpProcess extends Disposable {
   readonly peer: Peer;
   readonly socket: Fd;
 }
 
-export interface Search {
+export interface SearchResult {
   /** The `ferrule up` of that name. The caller disposes it. */
-  readonly found: Holder | undefined;
+  readonly found: UpProcess | undefined;
   /** Processes that listen at its addresses without being it. */
   readonly others: readonly Peer[];
 }
 
-const connect = (address: string): Holder | undefined => {
+const connect = (address: string): UpProcess | undefined => {
   try {
     const socket = connectAbstract(address, QUEUE_MILLIS);
     if (socket === undefined) return undefined;
@@ -77,16 +77,16 @@ const addressesOf = (name: string): readonly string[] => {
  * process is one it proves to root by its TAP, and root's own comes first.
  * @param except an address that is not asked: one's own
  */
-export const findHolder = (name: string, except?: string): Search => {
+export const findUpProcess = (name: string, except?: string): SearchResult => {
   const others: Peer[] = [];
   const end = performance.now() + SEARCH_MILLIS;
   using strangers = new DisposableStack();
-  let lesser: Holder | undefined;
+  let lesser: UpProcess | undefined;
   for (const address of addressesOf(name)) {
     if (performance.now() >= end) break;
     const holder = address === except ? undefined : connect(address);
     if (holder === undefined) continue;
-    if (mayCommand(holder.peer)) return { found: holder, others };
+    if (isTrusted(holder.peer)) return { found: holder, others };
     if (lesser === undefined && process.getuid?.() === ROOT && holdsTap(holder.peer.pid))
       lesser = strangers.use(holder);
     else {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FerruleError } from "#kit/errors.ts";
-import { lookAt } from "./card.ts";
+import { readVfioCard } from "./vfio-card.ts";
 import { type PciFunction, Tree } from "./tree.test-kit.ts";
 
 const ADDRESS = "0000:03:00.0";
@@ -10,7 +10,7 @@ const CARD: PciFunction = { address: ADDRESS, driver: "vfio-pci", group: 12 };
 const refusal = (functions: readonly PciFunction[], unsafe = false, withoutIommu = false): FerruleError => {
   using tree = new Tree(functions, { withoutIommu });
   try {
-    lookAt(ADDRESS, unsafe, tree);
+    readVfioCard(ADDRESS, unsafe, tree);
   } catch (error) {
     if (error instanceof FerruleError) return error;
     throw error;
@@ -25,7 +25,7 @@ test("a card has a group's file, its own where the kernel has one, and neighbour
     { ...other, group: 12 },
     { address: "0000:04:00.0", driver: "r8169", group: 13 },
   ]);
-  assert.deepEqual(lookAt(ADDRESS, false, tree), {
+  assert.deepEqual(readVfioCard(ADDRESS, false, tree), {
     address: ADDRESS,
     group: 12,
     unsafe: false,
@@ -49,7 +49,7 @@ test("a card without an IOMMU is rejected, unless that is accepted", () => {
   assert.match(refusal([CARD], false, true).hint, /--unsafe-noiommu/);
   assert.equal(refusal([{ address: ADDRESS, driver: "r8169" }], true).code, "NOT_BOUND");
   using tree = new Tree([CARD], { withoutIommu: true });
-  const card = lookAt(ADDRESS, true, tree);
+  const card = readVfioCard(ADDRESS, true, tree);
   assert.equal(card.unsafe, true);
   assert.equal(card.groupPath, `${tree.dev}/vfio/noiommu-12`);
 });

@@ -5,19 +5,19 @@ import { join } from "node:path";
 import { SystemError } from "#sys/errno.ts";
 import { KernelTables } from "#sys/network-tables.ts";
 import type { Card } from "./card.ts";
-import { carries, type Network } from "./carrying.ts";
+import { trafficOver, type Network } from "./carrying.ts";
 import { exists, Files, namesIn, numberOf } from "./files.ts";
 import { holdersOf } from "./holders.ts";
-import { groupFilePath, judgeCard, type Lack, type Situation } from "./judge.ts";
+import { groupFilePath, judgeCard, type Missing, type CardState } from "./judge.ts";
 import { linux } from "./kernel.ts";
 import { type Machine, readMachine, VFIO_PCI } from "./machine.ts";
-import { cardAt, type Yard } from "./move.ts";
+import { cardAt, type BindContext } from "./binding.ts";
 import { Records } from "./record.ts";
-import { InUse, NotUsable } from "./errors.ts";
+import { CardInUse, NotUsable } from "./errors.ts";
 
-export const machineHere = (files = new Files()): Machine => readMachine(files, process.geteuid?.() ?? -1);
+export const localMachine = (files = new Files()): Machine => readMachine(files, process.geteuid?.() ?? -1);
 
-const groupFileOf = (card: Card, files: Files): Situation["groupFile"] => {
+const groupFileOf = (card: Card, files: Files): CardState["groupFile"] => {
   const path = groupFilePath(card, files.dev);
   if (path === undefined || !exists(path)) return "absent";
   try {
@@ -29,7 +29,7 @@ const groupFileOf = (card: Card, files: Files): Situation["groupFile"] => {
   }
 };
 
-export const situationOf = (card: Card, machine: Machine, files = new Files()): Situation => ({
+export const cardState = (card: Card, machine: Machine, files = new Files()): CardState => ({
   card,
   machine,
   groupFile: groupFileOf(card, files),
@@ -49,8 +49,8 @@ export const preparedTaps = (files: Files, user: number): readonly string[] =>
     (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,
   );
 
-/** What a card carries, in words. Where it cannot be known, that. */
-export const carriedBy = (card: Card, files: Files, network: () => Network & Disposable): readonly string[] => {
+/** What would be cut off with the card, in words; if that cannot be determined, the reason. */
+export const trafficOf = (card: Card, files: Files, network: () => Network & Disposable): readonly string[] => {
   if (card.driver === undefined || card.driver === VFIO_PCI) return [];
   const names = card.interfaces.map(({ name }) => name);
   // The kernel shows the interfaces of this namespace alone.
@@ -59,7 +59,7 @@ export const carriedBy = (card: Card, files: Files, network: () => Network & Dis
   if (names.length === 0) return [];
   try {
     using here = network();
-    return carries(here, names);
+    return trafficOver(here, names);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     return [`perhaps the default route: the kernel does not tell [${error.code}]`];
@@ -67,7 +67,7 @@ export const carriedBy = (card: Card, files: Files, network: () => Network & Dis
 };
 
 /** The network of this thread's namespace. @throws {SystemError} */
-const networkHere = (files: Files): Network & Disposable => {
+const localNetwork = (files: Files): Network & Disposable => {
   const addresses = Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
     list.map(({ address }) => ({ interface: name, address: address.replace(/%.*/, "") })),
   );
@@ -76,31 +76,31 @@ const networkHere = (files: Files): Network & Disposable => {
 };
 
 /** What `bind` and `unbind` work with. */
-export const yardHere = (): Yard => {
+export const localBindContext = (): BindContext => {
   const files = new Files();
   return {
     files,
     kernel: linux,
     records: new Records(),
-    machine: machineHere(files),
-    carries: (card) => carriedBy(card, files, () => networkHere(files)),
+    machine: localMachine(files),
+    trafficOver: (card) => trafficOf(card, files, () => localNetwork(files)),
   };
 };
 
 /**
  * Checks, before `ferrule up` opens the card, that it can be opened. A low limit on locked memory is left to the bus, which can
  * work with a smaller window.
- * @throws {NoSuchCard} {NotOfFamily} {InUse} {NotUsable} with the command that mends it
+ * @throws {UnknownCard} {NotOfFamily} {CardInUse} {NotUsable} with the command that mends it
  */
 export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {
   const card = cardAt(files, address);
-  const machine = machineHere(files);
-  const situation = situationOf(card, machine, files);
-  const lacks = judgeCard(situation);
+  const machine = localMachine(files);
+  const state = cardState(card, machine, files);
+  const lacks = judgeCard(state);
   const bare = unsafeNoIommu && (card.group?.unsafe ?? machine.unsafeNoIommu);
-  const tolerated = ({ what }: Lack): boolean => what === "locked memory" || (what === "IOMMU" && bare);
-  const lack = lacks.find((each) => !tolerated(each));
-  if (lack?.what === "use") throw new InUse(address, situation.holders);
-  if (lack !== undefined) throw new NotUsable(address, lack);
+  const tolerated = ({ what }: Missing): boolean => what === "locked memory" || (what === "IOMMU" && bare);
+  const missing = lacks.find((each) => !tolerated(each));
+  if (missing?.what === "use") throw new CardInUse(address, state.holders);
+  if (missing !== undefined) throw new NotUsable(address, missing);
   return card;
 };

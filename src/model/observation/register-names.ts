@@ -28,7 +28,7 @@ export interface Entry {
 }
 
 /** A part of an access: a register, and the value aligned to it. */
-export interface Touched {
+export interface CoveredRegister {
   readonly entry: Entry;
   readonly value: number;
   /** The access covers the whole register. */
@@ -37,10 +37,10 @@ export interface Touched {
 
 const CAPABILITIES_AT = 0x34;
 const FIRST_CAPABILITY = 0x40;
-const MOST_CAPABILITIES = 48;
+const MAX_CAPABILITIES = 48;
 
 /** Names for one device. Its capability list is read once, since guests cannot change it. */
-export class Legend {
+export class RegisterNames {
   /** Ascending by offset, for each space. */
   readonly #registers: readonly Entry[];
   readonly #config: readonly Entry[];
@@ -60,14 +60,14 @@ export class Legend {
   }
 
   /** The registers that an access covers, in ascending order; empty if none is known there. */
-  touched(region: RegionName, offset: number, width: number, value: number): readonly Touched[] {
+  covered(region: RegionName, offset: number, width: number, value: number): readonly CoveredRegister[] {
     return findIn(this.#space(region, offset), offset, width, value);
   }
 
   /** An access to the registers in one line: `write8  0x37 = 0x10        ChipCmd: reset`. */
   sentence({ write, offset, width, value }: TracedAccess): string {
     const what = `${write ? "write" : "read"}${8 * width}`.padEnd(8);
-    const names = findIn(this.#registers, offset, width, value).map(touchedText).join(", ");
+    const names = findIn(this.#registers, offset, width, value).map(registerText).join(", ");
     return `${what}${hex(offset)} = ${hex(value)}  ${names || "?"}`;
   }
 
@@ -81,7 +81,7 @@ export class Legend {
   #capabilities(target: Pick<Target, "read">): readonly (readonly [id: number, at: number])[] {
     const found: [number, number][] = [];
     let at = target.read("config", CAPABILITIES_AT, 1);
-    for (; at >= FIRST_CAPABILITY && found.length < MOST_CAPABILITIES; at = target.read("config", at + 1, 1)) {
+    for (; at >= FIRST_CAPABILITY && found.length < MAX_CAPABILITIES; at = target.read("config", at + 1, 1)) {
       const id = target.read("config", at, 1);
       if (id === MSIX_CAPABILITY) this.#msixBar = target.read("config", at + 4, 4) & 7;
       found.push([id, at]);
@@ -90,7 +90,7 @@ export class Legend {
   }
 }
 
-const findIn = (space: readonly Entry[], offset: number, width: number, value: number): readonly Touched[] =>
+const findIn = (space: readonly Entry[], offset: number, width: number, value: number): readonly CoveredRegister[] =>
   space.flatMap((entry) => {
     if (entry.offset >= offset + width || entry.offset + entry.bytes <= offset) return [];
     const shift = 8 * (entry.offset - offset);
@@ -126,7 +126,7 @@ export const fieldText = (value: number, fields: Fields): string =>
     .join(" ");
 
 /** A register and its fields as text: `IntrStatus: receiveOk`. */
-export const touchedText = ({ entry, value, whole }: Touched): string => {
+export const registerText = ({ entry, value, whole }: CoveredRegister): string => {
   const fields = entry.fields === undefined ? "" : fieldText(value, entry.fields);
   return `${entry.name}${whole ? "" : " (part)"}${fields === "" ? "" : `: ${fields}`}`;
 };

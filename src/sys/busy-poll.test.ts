@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventFd } from "./eventfd.ts";
 import { Poller } from "./poll.ts";
-import { Vigil } from "./vigil.ts";
+import { BusyPoll } from "./busy-poll.ts";
 
 /** A poller that is ready after some microseconds of a clock that advances only when read. */
 const device = () => {
@@ -20,23 +20,23 @@ const device = () => {
       return state.now >= state.dueAt ? 1 : 0;
     },
   };
-  const vigil = new Vigil(poller, clock);
+  const busyPoll = new BusyPoll(poller, clock);
   return {
-    vigil,
+    busyPoll,
     /** Waits for an event after `micros`; returns how it waited. */
     wait: (micros: number, limitMillis = 250) => {
       state.dueAt = state.now + micros;
       state.looks = state.sleeps = 0;
-      const ready = vigil.wait(limitMillis);
+      const ready = busyPoll.wait(limitMillis);
       return { ready, slept: state.sleeps > 0, looks: state.looks };
     },
   };
 };
 
 test("the first wait sleeps; after a short one the next polls first", () => {
-  const { wait, vigil } = device();
+  const { wait, busyPoll } = device();
   assert.deepEqual(wait(50), { ready: 1, slept: true, looks: 0 });
-  assert.equal(vigil.micros, 200);
+  assert.equal(busyPoll.micros, 200);
   assert.deepEqual(wait(50), { ready: 1, slept: false, looks: 50 });
 });
 
@@ -48,29 +48,29 @@ test("it polls for at most 200 µs, less after each unsuccessful time, and soon 
 });
 
 test("after another short wait it polls again", () => {
-  const { wait, vigil } = device();
+  const { wait, busyPoll } = device();
   wait(10_000);
-  assert.equal(vigil.micros, 0);
+  assert.equal(busyPoll.micros, 0);
   wait(20);
-  assert.equal(vigil.micros, 200);
+  assert.equal(busyPoll.micros, 200);
 });
 
 test("with a limit of 0 it does not wait, and a wait ends at its limit", () => {
-  const { wait, vigil } = device();
+  const { wait, busyPoll } = device();
   assert.deepEqual(wait(10, 0), { ready: 0, slept: false, looks: 1 });
-  assert.equal(vigil.micros, 0);
+  assert.equal(busyPoll.micros, 0);
   assert.deepEqual(wait(10_000, 1), { ready: 0, slept: true, looks: 0 });
 });
 
 test("finds what a real poller finds", () => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
-  const vigil = new Vigil(poller, { now: () => performance.now() * 1000 });
+  const busyPoll = new BusyPoll(poller, { now: () => performance.now() * 1000 });
   event.signal();
   for (let i = 0; i < 3; i++) {
-    assert.equal(vigil.wait(1000), 1);
+    assert.equal(busyPoll.wait(1000), 1);
     assert.equal(poller.ready(0), true);
   }
   assert.equal(event.drain(), true);
-  assert.equal(vigil.wait(1), 0);
+  assert.equal(busyPoll.wait(1), 0);
 });

@@ -10,7 +10,7 @@ export interface Roots {
 }
 export const SYSTEM: Roots = { sys: "/sys", dev: "/dev" };
 
-export interface Card {
+export interface VfioCard {
   readonly address: string;
   /** Number of its IOMMU group. */
   readonly group: number;
@@ -58,7 +58,7 @@ const nameOf = (group: string): string => {
  * @param unsafe whether it may be used without an IOMMU
  * @throws {NoSuchCard} {NotBound} {NoIommu}
  */
-export const lookAt = (address: string, unsafe: boolean, { sys, dev }: Roots = SYSTEM): Card => {
+export const readVfioCard = (address: string, unsafe: boolean, { sys, dev }: Roots = SYSTEM): VfioCard => {
   const functions = join(sys, "bus/pci/devices");
   const here = join(functions, address);
   const driverOf = (at: string): string | undefined => linkName(join(functions, at, "driver"));

@@ -19,7 +19,7 @@ interface Sent {
   readonly tag: number;
 }
 
-export class NotingLink implements Link {
+export class RecordingLink implements Link {
   readonly memory = memoryOf(new Uint8Array(1 << 20));
   readonly bufferBytes = 2048;
   readonly sent: Sent[] = [];

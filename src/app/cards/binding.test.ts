@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
-import { Carries, InUse, NoSuchCard, NotMoved, NotOfFamily, NotUsable } from "./errors.ts";
+import { CarriesTraffic, CardInUse, UnknownCard, BindFailed, NotOfFamily, NotUsable } from "./errors.ts";
 import { Crash, FakeMachine, type FakeFunction, MACHINE } from "./machine.test-kit.ts";
 import { VFIO_PCI } from "./machine.ts";
-import { giveBack, take } from "./move.ts";
+import { restoreDriver, bindToVfio } from "./binding.ts";
 
 const CARD = "0000:03:00.0";
 const GENTLY = { force: false, unsafeNoIommu: false };
@@ -26,22 +26,22 @@ const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
 suite("taking a card", () => {
   test("goes over driver_override, and back to the driver it had", async () => {
     using machine = machineWith();
-    const there = await take(machine.yard, CARD, GENTLY);
+    const there = await bindToVfio(machine.context, CARD, GENTLY);
     assert.deepEqual(there, { address: CARD, from: "r8169", to: VFIO_PCI, changed: true });
     assert.equal(machine.overrideOf(CARD), VFIO_PCI);
     assert.deepEqual(machine.records.read(CARD), { driver: "r8169", module: "r8169", override: undefined });
-    const back = await giveBack(machine.yard, CARD, { force: false });
+    const back = await restoreDriver(machine.context, CARD, { force: false });
     assert.deepEqual(back, { address: CARD, from: VFIO_PCI, to: "r8169", changed: true });
     assertUntouched(machine);
   });
 
   test("loads vfio-pci only where it is not there yet", async () => {
     using machine = machineWith();
-    await take(machine.yard, CARD, GENTLY);
+    await bindToVfio(machine.context, CARD, GENTLY);
     assert.ok(machine.asked.includes("load vfio-pci"));
-    await giveBack(machine.yard, CARD, { force: false });
+    await restoreDriver(machine.context, CARD, { force: false });
     machine.asked.length = 0;
-    await take(machine.yard, CARD, GENTLY);
+    await bindToVfio(machine.context, CARD, GENTLY);
     assert.deepEqual(machine.asked, [
       "set driver_override vfio-pci",
       `ask r8169/unbind ${CARD}`,
@@ -51,31 +51,34 @@ suite("taking a card", () => {
 
   test("twice changes nothing the second time, and what was remembered stays", async () => {
     using machine = machineWith();
-    await take(machine.yard, CARD, GENTLY);
+    await bindToVfio(machine.context, CARD, GENTLY);
     machine.asked.length = 0;
-    assert.equal((await take(machine.yard, CARD, GENTLY)).changed, false);
+    assert.equal((await bindToVfio(machine.context, CARD, GENTLY)).changed, false);
     assert.deepEqual(machine.asked, []);
-    await giveBack(machine.yard, CARD, { force: false });
+    await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
   });
 
   test("that vfio-pci refuses gives it back and says so", async () => {
     using machine = machineWith();
     machine.broken.add(CARD);
-    await assert.rejects(take(machine.yard, CARD, GENTLY), NotMoved);
+    await assert.rejects(bindToVfio(machine.context, CARD, GENTLY), BindFailed);
     assertUntouched(machine);
   });
 
   test("without the module says what modprobe said, and changes nothing", async () => {
     using machine = machineWith();
     machine.modules.delete(VFIO_PCI);
-    await assert.rejects(take(machine.yard, CARD, GENTLY), /vfio-pci cannot be loaded: Module vfio-pci not found/);
+    await assert.rejects(
+      bindToVfio(machine.context, CARD, GENTLY),
+      /vfio-pci cannot be loaded: Module vfio-pci not found/,
+    );
     assertUntouched(machine);
   });
 });
 
 const refused = async (machine: FakeMachine, error: new (...words: never[]) => Error): Promise<void> => {
-  await assert.rejects(take(machine.yard, CARD, GENTLY), error);
+  await assert.rejects(bindToVfio(machine.context, CARD, GENTLY), error);
   assert.deepEqual(machine.asked, []);
   assert.equal(machine.records.read(CARD), undefined);
 };
@@ -83,7 +86,7 @@ const refused = async (machine: FakeMachine, error: new (...words: never[]) => E
 suite("a card is not taken", () => {
   test("that does not exist", async () => {
     using machine = new FakeMachine();
-    await refused(machine, NoSuchCard);
+    await refused(machine, UnknownCard);
   });
 
   test("that is not of this family, or of an RTL8139 of before the C+", async () => {
@@ -92,15 +95,15 @@ suite("a card is not taken", () => {
     using old = machineWith({ device: "0x8139", revision: "0x10", driver: "8139too" });
     await refused(old, NotOfFamily);
     using plus = machineWith({ device: "0x8139", revision: "0x20", driver: "8139cp" });
-    await take(plus.yard, CARD, GENTLY);
+    await bindToVfio(plus.context, CARD, GENTLY);
     assert.equal(plus.driverOf(CARD), VFIO_PCI);
   });
 
   test("that carries the way out, unless forced", async () => {
     using machine = machineWith();
-    machine.carries = ["the default route (IPv4, br0 over eth0)"];
-    await refused(machine, Carries);
-    await take(machine.yard, CARD, FORCED);
+    machine.trafficOver = ["the default route (IPv4, br0 over eth0)"];
+    await refused(machine, CarriesTraffic);
+    await bindToVfio(machine.context, CARD, FORCED);
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
 
@@ -108,36 +111,36 @@ suite("a card is not taken", () => {
     using machine = machineWith();
     machine.plug("0000:00:1c.0", { vendor: "0x8086", device: "0x1", class: "0x060400", driver: "pcieport" });
     machine.plug("0000:03:00.2", { vendor: "0x8086", device: "0x2" });
-    await take(machine.yard, CARD, GENTLY);
-    await giveBack(machine.yard, CARD, { force: false });
+    await bindToVfio(machine.context, CARD, GENTLY);
+    await restoreDriver(machine.context, CARD, { force: false });
     machine.asked.length = 0;
     machine.plug("0000:03:00.1", { vendor: "0x8086", device: "0x3", driver: "ahci" });
-    await assert.rejects(take(machine.yard, CARD, GENTLY), (error: NotUsable) => {
+    await assert.rejects(bindToVfio(machine.context, CARD, GENTLY), (error: NotUsable) => {
       assert.match(error.message, /group 7 is not viable because of 0000:03:00.1 \(ahci\)/);
       assert.match(error.hint, /echo 0000:03:00.1 \| sudo tee \/sys\/bus\/pci\/drivers\/ahci\/unbind/);
       return true;
     });
     assert.deepEqual(machine.asked, []);
-    await take(machine.yard, CARD, FORCED);
+    await bindToVfio(machine.context, CARD, FORCED);
   });
 
   test("unless those others are cards of ours, which are taken next", async () => {
     using machine = machineWith();
     const other = "0000:03:00.1";
     machine.plug(other, { driver: "r8169" });
-    await take(machine.yard, CARD, GENTLY);
-    await take(machine.yard, other, GENTLY);
+    await bindToVfio(machine.context, CARD, GENTLY);
+    await bindToVfio(machine.context, other, GENTLY);
     assert.deepEqual([machine.driverOf(CARD), machine.driverOf(other)], [VFIO_PCI, VFIO_PCI]);
   });
 
   test("without an IOMMU, not even forced; but without one by name where VFIO allows that", async () => {
     using machine = machineWith({ driver: "r8169", group: -1 });
     machine.machine = { ...MACHINE, iommus: [], groups: 0, iommuWords: [] };
-    await assert.rejects(take(machine.yard, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
-    await assert.rejects(take(machine.yard, CARD, { ...FORCED, unsafeNoIommu: true }), NotUsable);
+    await assert.rejects(bindToVfio(machine.context, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
+    await assert.rejects(bindToVfio(machine.context, CARD, { ...FORCED, unsafeNoIommu: true }), NotUsable);
     machine.machine = { ...machine.machine, unsafeNoIommu: true };
-    await assert.rejects(take(machine.yard, CARD, FORCED), NotUsable);
-    await take(machine.yard, CARD, { ...GENTLY, unsafeNoIommu: true });
+    await assert.rejects(bindToVfio(machine.context, CARD, FORCED), NotUsable);
+    await bindToVfio(machine.context, CARD, { ...GENTLY, unsafeNoIommu: true });
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
 });
@@ -145,20 +148,20 @@ suite("a card is not taken", () => {
 suite("giving a card back", () => {
   test("that nobody took changes nothing", async () => {
     using machine = machineWith();
-    assert.equal((await giveBack(machine.yard, CARD, { force: false })).changed, false);
+    assert.equal((await restoreDriver(machine.context, CARD, { force: false })).changed, false);
     assert.deepEqual(machine.asked, []);
   });
 
   test("works without anything remembered, and loads the driver where it must", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
-    await giveBack(machine.yard, CARD, { force: false });
+    await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
   });
 
   test("that had no driver leaves it without one", async () => {
     using machine = machineWith({});
-    await take(machine.yard, CARD, GENTLY);
-    assert.deepEqual(await giveBack(machine.yard, CARD, { force: false }), {
+    await bindToVfio(machine.context, CARD, GENTLY);
+    assert.deepEqual(await restoreDriver(machine.context, CARD, { force: false }), {
       address: CARD,
       from: VFIO_PCI,
       to: undefined,
@@ -169,8 +172,8 @@ suite("giving a card back", () => {
 
   test("keeps an override that was there before", async () => {
     using machine = machineWith({ driver: "r8169", override: "r8169" });
-    await take(machine.yard, CARD, GENTLY);
-    await giveBack(machine.yard, CARD, { force: false });
+    await bindToVfio(machine.context, CARD, GENTLY);
+    await restoreDriver(machine.context, CARD, { force: false });
     assert.equal(machine.overrideOf(CARD), "r8169");
     assert.equal(machine.driverOf(CARD), "r8169");
   });
@@ -179,39 +182,42 @@ suite("giving a card back", () => {
     using machine = machineWith();
     machine.modules.set(VFIO_PCI, ["0x10ec:0x8168"]);
     machine.modules.set("a-first", ["0x10ec:0x8168"]);
-    await take(machine.yard, CARD, GENTLY);
-    await giveBack(machine.yard, CARD, { force: false });
+    await bindToVfio(machine.context, CARD, GENTLY);
+    await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
   });
 
   test("that is open names the process, and when forced waits only so long", async () => {
     using machine = machineWith();
-    await take(machine.yard, CARD, GENTLY);
+    await bindToVfio(machine.context, CARD, GENTLY);
     machine.open.add(CARD);
     machine.link(`${machine.files.proc}/1234/fd/9`, "/dev/vfio/7");
     machine.write(`${machine.files.proc}/1234/cmdline`, "node\0ferrule\0up\0");
     machine.asked.length = 0;
-    await assert.rejects(giveBack(machine.yard, CARD, { force: false }), /process 1234 \(node ferrule up\)/);
+    await assert.rejects(restoreDriver(machine.context, CARD, { force: false }), /process 1234 \(node ferrule up\)/);
     assert.deepEqual(machine.asked, []);
-    await assert.rejects(giveBack(machine.yard, CARD, { force: true }), InUse);
+    await assert.rejects(restoreDriver(machine.context, CARD, { force: true }), CardInUse);
     machine.open.clear();
-    await giveBack(machine.yard, CARD, { force: true });
+    await restoreDriver(machine.context, CARD, { force: true });
     assertUntouched(machine);
   });
 
   test("that no driver takes says what to try, and can be said again", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     machine.modules.delete("r8169");
-    await assert.rejects(giveBack(machine.yard, CARD, { force: false }), /did not go to a kernel driver: no driver/);
+    await assert.rejects(
+      restoreDriver(machine.context, CARD, { force: false }),
+      /did not go to a kernel driver: no driver/,
+    );
     machine.modules.set("r8169", ["0x10ec:0x8168"]);
-    await giveBack(machine.yard, CARD, { force: false });
+    await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
   });
 
   test("that was pulled forgets it", async () => {
     using machine = machineWith();
     machine.records.write("0000:09:00.0", { driver: "r8169", module: "r8169", override: undefined });
-    await assert.rejects(giveBack(machine.yard, "0000:09:00.0", { force: false }), NoSuchCard);
+    await assert.rejects(restoreDriver(machine.context, "0000:09:00.0", { force: false }), UnknownCard);
     assert.equal(machine.records.read("0000:09:00.0"), undefined);
   });
 });
@@ -238,8 +244,8 @@ const atEveryStep = async (
     }
 };
 const nothing = async (): Promise<void> => undefined;
-const taken = (machine: FakeMachine): Promise<unknown> => take(machine.yard, CARD, GENTLY);
-const given = (machine: FakeMachine): Promise<unknown> => giveBack(machine.yard, CARD, { force: false });
+const taken = (machine: FakeMachine): Promise<unknown> => bindToVfio(machine.context, CARD, GENTLY);
+const given = (machine: FakeMachine): Promise<unknown> => restoreDriver(machine.context, CARD, { force: false });
 
 /** With what was remembered lost as well. */
 const lost = async (machine: FakeMachine): Promise<void> => {

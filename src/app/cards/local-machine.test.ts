@@ -3,9 +3,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SystemError } from "#sys/errno.ts";
-import { InUse, NoSuchCard, NotOfFamily, NotUsable } from "./errors.ts";
-import { cardAt } from "./move.ts";
-import { carriedBy, checkCard, isPrepared, preparedTaps } from "./here.ts";
+import { CardInUse, UnknownCard, NotOfFamily, NotUsable } from "./errors.ts";
+import { cardAt } from "./binding.ts";
+import { trafficOf, checkCard, isPrepared, preparedTaps } from "./local-machine.ts";
 import { FakeNetwork } from "./network.test-kit.ts";
 import { FakeMachine, type FakeFunction } from "./machine.test-kit.ts";
 import { VFIO_PCI } from "./machine.ts";
@@ -27,7 +27,7 @@ const codeOf = (machine: FakeMachine, options?: { unsafeNoIommu: boolean }): str
     checkCard(CARD, options, machine.files);
     return "fine";
   } catch (error) {
-    assert.ok(error instanceof NotUsable || error instanceof InUse);
+    assert.ok(error instanceof NotUsable || error instanceof CardInUse);
     assert.notEqual(error.hint, "");
     return error.code;
   }
@@ -71,7 +71,7 @@ test("a card without an IOMMU may be opened only by name, and only in the group 
 
 test("an empty slot, and a card of somebody else's, are errors of their own", () => {
   using machine = machineWith({ vendor: "0x8086" });
-  assert.throws(() => checkCard("0000:04:00.0", {}, machine.files), NoSuchCard);
+  assert.throws(() => checkCard("0000:04:00.0", {}, machine.files), UnknownCard);
   assert.throws(() => checkCard(CARD, {}, machine.files), NotOfFamily);
 });
 
@@ -86,16 +86,16 @@ test("what a card carries is asked of its interfaces; where nobody tells, that i
   const network = { ...host.network, [Symbol.dispose]: () => {} };
   const told = (card: FakeFunction): readonly string[] => {
     using machine = machineWith(card);
-    return carriedBy(cardAt(machine.files, CARD), machine.files, () => network);
+    return trafficOf(cardAt(machine.files, CARD), machine.files, () => network);
   };
   assert.deepEqual(told({ driver: "r8169", interfaces: ["eth0"] }), ["the default route (IPv4, eth0)"]);
   assert.deepEqual(told({ driver: VFIO_PCI }), []);
   assert.deepEqual(told({ driver: "uio_pci_generic" }), []);
   using moved = machineWith({ driver: "r8169" });
   mkdirSync(join(moved.files.device(CARD), "net"));
-  assert.match(carriedBy(cardAt(moved.files, CARD), moved.files, () => network).join(), /another network namespace/);
+  assert.match(trafficOf(cardAt(moved.files, CARD), moved.files, () => network).join(), /another network namespace/);
   using refused = machineWith({ driver: "r8169", interfaces: ["eth0"] });
-  assert.deepEqual(carriedBy(cardAt(refused.files, CARD), refused.files, silent), [
+  assert.deepEqual(trafficOf(cardAt(refused.files, CARD), refused.files, silent), [
     "perhaps the default route: the kernel does not tell [EPERM]",
   ]);
 });

@@ -1,6 +1,6 @@
 /** Receives a copy of each frame that passes a wire or an uplink, for captures. */
 
 /** Called for each frame; its memory is only valid during the call. */
-export interface WireTap {
+export interface FrameObserver {
   frame(bytes: Uint8Array, offset: number, length: number, outgoing: boolean): void;
 }

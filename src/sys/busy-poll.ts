@@ -3,8 +3,8 @@ import { libc } from "./libc.ts";
 import type { Poller } from "./poll.ts";
 
 /** Longest time of busy polling in a wait. */
-const MOST_MICROS = 200;
-const LEAST_MICROS = 10;
+const MAX_MICROS = 200;
+const MIN_MICROS = 10;
 
 /**
  * Waits on a poller. After a short wait, the next one first polls repeatedly for a while, yielding to other threads
@@ -13,7 +13,7 @@ const LEAST_MICROS = 10;
  * On a virtual machine, waking a thread that sleeps on an idle processor takes 20 to 40 µs, and 10 µs of the waker,
  * which here is the guest's processor. Without yielding, everything would be slower with fewer processors than threads.
  */
-export class Vigil {
+export class BusyPoll {
   readonly #poller: Pick<Poller, "wait">;
   readonly #clock: { now(): number };
   #micros = 0;
@@ -34,8 +34,8 @@ export class Vigil {
     const start = this.#clock.now();
     let ready = this.#watch(start + Math.min(this.#micros, limitMillis < 0 ? Infinity : limitMillis * 1000));
     if (ready === 0) ready = this.#poller.wait(limitMillis);
-    if (this.#clock.now() - start <= MOST_MICROS) this.#micros = MOST_MICROS;
-    else this.#micros = this.#micros < 2 * LEAST_MICROS ? 0 : this.#micros >> 1;
+    if (this.#clock.now() - start <= MAX_MICROS) this.#micros = MAX_MICROS;
+    else this.#micros = this.#micros < 2 * MIN_MICROS ? 0 : this.#micros >> 1;
     return ready;
   }
 

@@ -37,7 +37,7 @@ export interface StreamEnd {
   readonly received: Hash;
 }
 
-export class LoneHost {
+export class UserHost {
   readonly #station: DirectStation;
   #neighbour: Uint8Array = BROADCAST;
 

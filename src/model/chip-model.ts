@@ -30,7 +30,7 @@ import { WakeFilter } from "./pci/wake.ts";
 const NEGOTIATE_MICROS = 2000;
 const PHY_RESET_MICROS = 1000;
 
-export interface SiliconParts {
+export interface ChipModelParts {
   readonly options: ModelOptions;
   readonly mac: Uint8Array;
   /** `pageBytes(chip)` bytes. */
@@ -43,7 +43,7 @@ export interface SiliconParts {
   readonly wake: () => void;
 }
 
-export class Silicon {
+export class ChipModel {
   readonly chip: Chip;
   readonly page: Page;
   readonly offences: Offences;
@@ -59,10 +59,10 @@ export class Silicon {
   readonly registers: RegisterFile;
   readonly #serdes: SerDes;
   readonly #timers: TimerBlock;
-  readonly #parts: SiliconParts;
+  readonly #parts: ChipModelParts;
 
   /** Powered off: the state is undefined before the first `powerCycle`. */
-  constructor(parts: SiliconParts) {
+  constructor(parts: ChipModelParts) {
     const { options, memory, schedule } = parts;
     const { chip, accessMicros = 0 } = options;
     const page = new Page(memory, 0, registerBytes(chip), options.weaklyOrdered ?? true);
