@@ -77,8 +77,8 @@ const visit = (path: string): void => {
   using line = device.interrupts.request(0);
   device.setBusMaster(true);
   line.unmask();
-  device.registers.write32(DTCCRHigh, 0);
-  device.registers.write32(DTCCR, DUMP);
+  device.registers.writeHigh(DTCCRHigh, device.dma.iova);
+  device.registers.writeLow(DTCCR, device.dma.iova, DUMP);
   device.registers.read32(DTCCR);
 };
 

@@ -116,6 +116,15 @@ const chipComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, CHIP_QUESTION, "asks which chip it is: read a field of its profile");
 
+/** The driver's stores of addresses in descriptors: only by functions that take no plain number. */
+const ADDRESS_STORE =
+  /\bwords\[[^\]]*\b(LOW|HIGH|toLow|toHigh|ADDRESS_LOW|ADDRESS_HIGH)\b[^\]]*\]\s*=(?!=)|\bas Bus(Address|Low|High)\b/;
+
+const addressComplaints = (file: File): string[] =>
+  isTest(file) || roomOf(file.path) !== "driver"
+    ? []
+    : occurrences(file, ADDRESS_STORE, "makes or stores a bus address itself: use storeLow or storeHigh of kit/dma.ts");
+
 const shapeComplaints = (file: File): string[] => {
   const found = occurrences(file, /\bexport\s+default\b|\bas\s+default\b/, "has a default export");
   const lines = file.source.trimEnd().split("\n").length;
@@ -179,6 +188,10 @@ suite("the house", () => {
 
   test("only src/chip knows one chip from another; all others read the profile", () => {
     none(files.flatMap(chipComplaints));
+  });
+
+  test("the driver stores no plain number as an address in a descriptor", () => {
+    none(files.flatMap(addressComplaints));
   });
 
   test("whatever calls C with an address says why that is safe", () => {
@@ -286,6 +299,14 @@ suite("the rules themselves", () => {
       "if (chip.xid !== undefined) f();",
     ])
       none(chipComplaints({ path: "src/model/planted.ts", source }));
+  });
+
+  test("find an address that is stored or made without the types", () => {
+    const inDriver = (source: string) => addressComplaints({ path: "src/driver/planted.ts", source });
+    for (const source of ["words[at + LOW] = 5;", "words[(to + toHigh) | 0] = x;", "const a = 5 as BusAddress;"])
+      assert.equal(inDriver(source).length, 1, source);
+    for (const source of ["words[at] = 5;", "if (words[at + LOW] === 5) f();", "storeLow(words, at + LOW, base, 5);"])
+      none(inDriver(source));
   });
 
   test("find a call of C that does not say why it is safe", () => {

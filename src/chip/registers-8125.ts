@@ -5,12 +5,13 @@
  * Source: DPDK `drivers/net/r8169/r8169_compat.h`, whose names these are, and what is done with each there (BSD-3-Clause,
  * Realtek). What no source names is called by its place.
  */
-import { ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
+import { half32, ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
 
 const run8 = (from: number, count: number, step: number) =>
   Array.from({ length: count }, (_, i) => rw8(from + step * i));
 const run16 = (from: number, count: number, step = 2) => Array.from({ length: count }, (_, i) => rw16(from + step * i));
 const run32 = (from: number, count: number, step = 4) => Array.from({ length: count }, (_, i) => rw32(from + step * i));
+const bases = (from: number, count: number) => Array.from({ length: count }, (_, i) => half32(from + 4 * i));
 
 /** LEDs 0 to 3. */
 export const LEDSEL0 = rw16(0x18);
@@ -118,7 +119,7 @@ export const BACKUP_ADDR1 = rw16(0x19e4);
 
 /** Rings of transmit queues 1 to 7, low and high half each; and the credits of the first two while idle. */
 export const TX_NEW_CTRL = rw16(0x203e);
-export const TNPDS_Q1 = run32(0x2100, 14);
+export const TNPDS_Q1 = bases(0x2100, 14);
 export const PLA_TXQ_IDLE_CREDIT = run32(0x2500, 2);
 /** How far software has filled queues 0 and 1, and how far the chip has emptied them (8125A and 8125B). */
 export const SW_TAIL_PTR = run16(0x2800, 2, 4);
@@ -130,7 +131,7 @@ export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
 export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
 
 /** Rings of receive queues 1 to 15: low and high half each. */
-export const RDSAR_Q = run32(0x4000, 30);
+export const RDSAR_Q = bases(0x4000, 30);
 /** Receive side scaling: what is hashed and how much of the hash counts; the key; queue by hash. */
 export const RSS_CTRL = rw32(0x4500);
 /** Its lowest byte by itself, as Linux clears it. */

@@ -4,7 +4,7 @@
  * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK `drivers/net/r8169/r8169_compat.h`
  * (BSD-3-Clause, Realtek) for what came with the OCP generation.
  */
-import { ro32, ro8, rw16, rw32, rw8, w1c16, w1c8 } from "#kit/mmio.ts";
+import { high32, low32, ro32, ro8, rw16, rw32, rw8, w1c16, w1c8 } from "#kit/mmio.ts";
 
 /** Station address, bytes 0 to 3 and 4 to 5. Write the high half first; Cfg9346 must be unlocked. */
 export const IDR0 = rw32(0x00);
@@ -15,8 +15,8 @@ export const MAR0 = rw32(0x08);
 export const MAR4 = rw32(0x0c);
 
 /** Dump tally counter command: address of the 64-byte aligned dump, and the command in its low bits. High half first. */
-export const DTCCR = rw32(0x10);
-export const DTCCRHigh = rw32(0x14);
+export const DTCCR = low32(0x10);
+export const DTCCRHigh = high32(0x14);
 export const Dtccr = {
   /** Reset all counters; clears itself. */
   reset: 1 << 0,
@@ -30,11 +30,11 @@ export const LED_FREQ = rw8(0x1a);
 export const EEE_LED = rw8(0x1b);
 
 /** Transmit normal priority descriptors: ring base, 256-byte aligned. High half first. */
-export const TNPDS = rw32(0x20);
-export const TNPDSHigh = rw32(0x24);
+export const TNPDS = low32(0x20);
+export const TNPDSHigh = high32(0x24);
 /** Transmit high priority descriptors. */
-export const THPDS = rw32(0x28);
-export const THPDSHigh = rw32(0x2c);
+export const THPDS = low32(0x28);
+export const THPDSHigh = high32(0x2c);
 
 /** Boot ROM access. */
 export const FLASH = rw32(0x30);
@@ -278,8 +278,8 @@ export const CPlus = {
 export const IntrMitigate = rw16(0xe2);
 
 /** Receive descriptors: ring base, 256-byte aligned. High half first. */
-export const RDSAR = rw32(0xe4);
-export const RDSARHigh = rw32(0xe8);
+export const RDSAR = low32(0xe4);
+export const RDSARHigh = high32(0xe8);
 
 /** Largest frame the transmitter takes, in units of 128 bytes. */
 export const MaxTxPacketSize = rw8(0xec);

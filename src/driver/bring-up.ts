@@ -26,6 +26,7 @@ import {
 } from "#chip/registers.ts";
 import { ReceiveFormat as FormatBits, INT_MITI, RxConf8125, RxFormat } from "#chip/registers-8125.ts";
 import { until } from "#kit/clock.ts";
+import type { BusAddress } from "#kit/dma.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 import { DRAINS } from "./drain.ts";
@@ -35,8 +36,8 @@ import { run } from "./steps.ts";
 import { TAKE_OVERS } from "./take-over.ts";
 
 export interface Rings {
-  readonly receive: number;
-  readonly transmit: number;
+  readonly receive: BusAddress;
+  readonly transmit: BusAddress;
   /** Largest frame the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
   readonly receiveFormat: ReceiveFormat;
@@ -161,10 +162,10 @@ const openGate = ({ io, chip }: Hardware): void => {
 
 /** High halves first: the chip latches the address with the low half. */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
-  io.write32(TNPDSHigh, Math.floor(rings.transmit / 2 ** 32));
-  io.write32(TNPDS, rings.transmit);
-  io.write32(RDSARHigh, Math.floor(rings.receive / 2 ** 32));
-  io.write32(RDSAR, rings.receive);
+  io.writeHigh(TNPDSHigh, rings.transmit);
+  io.writeLow(TNPDS, rings.transmit);
+  io.writeHigh(RDSARHigh, rings.receive);
+  io.writeLow(RDSAR, rings.receive);
 };
 
 /** Station address, high half first, each half flushed by reading it back. */

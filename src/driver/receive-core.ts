@@ -1,4 +1,5 @@
 /** What the parts of a receive ring share: its memory, and what they count and remember. */
+import type { BusLow } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
 /** Places in `ReceiveRing.counters`; 53-bit counts. */
@@ -35,7 +36,7 @@ export interface RingCore {
   readonly held: Int32Array;
   readonly state: Int32Array;
   /** Low half of the device address of the window. */
-  readonly addressLow: number;
+  readonly addressLow: BusLow;
 }
 
 export interface ReceiveCore extends RingCore {

@@ -4,7 +4,7 @@
  * The hot path. Word arithmetic stays in this file; `docs/decisions/0003-burst-link.md` says why it looks as it does.
  */
 import { EndOfRing, MAX_DESCRIPTORS, Own, RING_ALIGN, RxTagTaken } from "#chip/descriptors.ts";
-import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
+import { type BusAddress, type DmaDomain, type DmaMemory, highHalf, lowHalf, storeHigh, storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
 import { checkedBuffers } from "./checked-buffers.ts";
@@ -14,7 +14,7 @@ import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./re
 
 export interface ReceiveRing {
   /** Device address of the ring. */
-  readonly iova: number;
+  readonly iova: BusAddress;
   readonly counters: Float64Array;
   /** The hash of each entry of the last burst, or 0; undefined in formats without. */
   readonly hashes: Int32Array | undefined;
@@ -72,6 +72,8 @@ const SLOT = ReceiveState.slot;
 const SPARES = ReceiveState.spares;
 const STRIP = ReceiveState.strip;
 const DAMAGED = ReceiveState.damaged;
+const pointAt = storeLow;
+const setHigh = storeHigh;
 
 /** @throws {OutOfRange} */
 const checkOptions = (options: ReceiveRingOptions, format: ReceiveFormat, pieces: number): void => {
@@ -110,8 +112,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const words = dma.window.words;
   const base = ring.offset >> 2;
   const mask = slots - 1;
-  const addressLow = dma.iova | 0;
-  const addressHigh = Math.floor(dma.iova / 2 ** 32) | 0;
+  const addressLow = lowHalf(dma.iova);
+  const addressHigh = highHalf(dma.iova);
   /** The first own word, how far it is to the next one (words, as a shift), and from there to the other words. */
   const own = base + format.opts1;
   const step = (Math.log2(format.bytes) - 2) | 0;
@@ -136,8 +138,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   /** Gives a slot to the NIC, whatever is in its words. */
   const post = (slot: number): void => {
     const at = own + (slot << step);
-    words[at + toLow] = (addressLow + held[slot]!) | 0;
-    words[at + toHigh] = addressHigh;
+    pointAt(words, at + toLow, addressLow, held[slot]!);
+    setHigh(words, at + toHigh, addressHigh);
     words[at + toOpts2] = 0;
     Atomics.store(words, at, OWN | bufferBytes | (slot === mask ? END_OF_RING : 0));
   };
@@ -178,8 +180,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         spares--;
         const fresh = free[spares]!;
         held[slot] = fresh;
-        words[at + toLow] = (addressLow + fresh) | 0;
-        if (overwritesAddress) words[at + toHigh] = addressHigh;
+        pointAt(words, (at + toLow) | 0, addressLow, fresh);
+        if (overwritesAddress) setHigh(words, (at + toHigh) | 0, addressHigh);
         // opts1 goes last: it gives the slot away.
         words[at + toOpts2] = 0;
         const posted = OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);

@@ -6,6 +6,7 @@ import { LEGACY_CHIPS } from "#chip/chips.ts";
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { Msr } from "#chip/registers-8139cp.ts";
 import { VirtualClock } from "#kit/clock.ts";
+import type { BusAddress } from "#kit/dma.ts";
 import { Mmio } from "#kit/mmio.ts";
 import { bringUp } from "./bring-up.ts";
 import { hardwareOf } from "./hardware.ts";
@@ -93,7 +94,8 @@ test("the link is what the MAC says, its duplex what both ends offer", () => {
   assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "set by hand");
 });
 
-const RINGS = { receive: 0x1000, receiveFormat: RECEIVE_8139, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
+const at = (address: number): BusAddress => address as BusAddress;
+const RINGS = { receive: at(0x1000), receiveFormat: RECEIVE_8139, transmit: at(0x2000), largestFrame: 1536, mtu: 1500 };
 
 test("both directions are on before TxConfig is written, which would not count otherwise", () => {
   const { hw, writes } = registers();

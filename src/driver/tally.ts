@@ -37,11 +37,10 @@ export const dumpTally = (hw: Hardware, memory: DmaMemory): Tally => {
 };
 
 const dump = ({ io, clock }: Hardware, memory: DmaMemory, counters: readonly Counter[]): Tally => {
-  io.write32(DTCCRHigh, Math.floor(memory.iova / 2 ** 32));
+  io.writeHigh(DTCCRHigh, memory.iova);
   io.read32(DTCCRHigh);
-  const low = memory.iova >>> 0;
-  io.write32(DTCCR, low);
-  io.write32(DTCCR, (low | Dtccr.dump) >>> 0);
+  io.writeLow(DTCCR, memory.iova);
+  io.writeLow(DTCCR, memory.iova, Dtccr.dump);
   expect(clock, "tally counters", LIMIT_MICROS, 10, () => (io.read32(DTCCR) & Dtccr.dump) === 0);
   const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, EXTENDED_DUMP_BYTES);
   return Object.fromEntries(counters.map(({ name, offset, bytes }) => [name, read(view, offset, bytes)])) as Tally;

@@ -17,7 +17,7 @@ import {
   RING_ALIGN,
   TxLength,
 } from "#chip/descriptors.ts";
-import type { DmaDomain } from "#kit/dma.ts";
+import { type BusAddress, type DmaDomain, highHalf, lowHalf, storeHigh, storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_TAG, Send } from "#kit/link.ts";
 import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
@@ -41,7 +41,7 @@ export const TransmitCount = {
 
 export interface TransmitRing {
   /** Device address of the ring. */
-  readonly iova: number;
+  readonly iova: BusAddress;
   readonly counters: Float64Array;
   /** For `turnaround.ts`, which works on both rings at once. */
   readonly core: RingCore;
@@ -92,6 +92,7 @@ const MORE = Send.more;
 const SEGMENT_SIZE = Send.segmentSize;
 const TRANSPORT = Send.tcpChecksum | Send.udpChecksum;
 const TAG = Send.tag;
+const pointAt = storeLow;
 const FRAMES = TransmitCount.frames;
 const BYTES = TransmitCount.bytes;
 const DOORBELLS = TransmitCount.doorbells;
@@ -115,8 +116,8 @@ export const createTransmitRing = (
   const base = ring.offset >> 2;
   const mask = slots - 1;
   const mostParts = Math.min(slots, options.frameDescriptors ?? slots);
-  const addressLow = dma.iova | 0;
-  const addressHigh = Math.floor(dma.iova / 2 ** 32) | 0;
+  const addressLow = lowHalf(dma.iova);
+  const addressHigh = highHalf(dma.iova);
   const windowBytes = bytes.length;
 
   /** Byte offset of the fragment each slot holds. */
@@ -131,9 +132,8 @@ export const createTransmitRing = (
     for (let slot = 0; slot < slots; slot++) {
       const at = base + slot * DESCRIPTOR_WORDS;
       Atomics.store(words, at, slot === mask ? END_OF_RING : 0);
-      words[at + OPTIONS] = 0;
-      words[at + LOW] = 0;
-      words[at + HIGH] = addressHigh;
+      words.fill(0, at + 1, at + DESCRIPTOR_WORDS);
+      storeHigh(words, at + HIGH, addressHigh);
     }
   };
 
@@ -153,7 +153,7 @@ export const createTransmitRing = (
   const fill = (slot: number, offset: number, length: number, opts2: number): number => {
     check(offset, length);
     const at = base + (slot << 2);
-    words[at + LOW] = (addressLow + offset) | 0;
+    pointAt(words, (at + LOW) | 0, addressLow, offset);
     words[at + OPTIONS] = opts2;
     sent[slot] = offset;
     return length;
@@ -169,7 +169,7 @@ export const createTransmitRing = (
   /** Lets a fragment leave with padding, from a copy. */
   const extend = (slot: number, offset: number, length: number, padded: number): number => {
     if (padded <= length) return length;
-    words[base + (slot << 2) + LOW] = (addressLow + padding!.copy(slot, offset, length, padded)) | 0;
+    pointAt(words, base + (slot << 2) + LOW, addressLow, padding!.copy(slot, offset, length, padded));
     return padded;
   };
 

@@ -5,6 +5,7 @@
  * earlier frame left in that transmit slot refills the receive slot. Nothing is copied, queued or counted twice.
  */
 import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own } from "#chip/descriptors.ts";
+import { storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { ReceiveCount } from "./receive-core.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
@@ -25,6 +26,7 @@ const DOORBELLS = TransmitCount.doorbells;
 const END_OF_RING_BIT = Math.log2(EndOfRing);
 const SHORTEST = 14;
 const FCS = 4;
+const pointAt = storeLow;
 
 /** Changes a frame in place: `length` bytes from word `at` of `words`. It must not grow. */
 export type Edit = (words: Int32Array, at: number, length: number) => void;
@@ -94,12 +96,12 @@ export const createTurnaround = (
         edit(words, buffer >> 2, length);
         const fresh = buffers[(slots + next) | 0]!;
         buffers[(slots + next) | 0] = buffer;
-        words[(to + LOW) | 0] = (addressLow + buffer) | 0;
+        pointAt(words, (to + LOW) | 0, addressLow, buffer);
         const send = OWN | WHOLE | length | (((next + 1) & sendSlots) << sendEnd);
         if (weaklyOrdered) Atomics.store(words, to, send);
         else words[to] = send;
         buffers[slot] = fresh;
-        words[(at + LOW) | 0] = (addressLow + fresh) | 0;
+        pointAt(words, (at + LOW) | 0, addressLow, fresh);
         next = (next + 1) & sendMask;
         bytes = (bytes + length) | 0;
       } else {

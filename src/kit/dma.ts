@@ -2,13 +2,33 @@
 import { FerruleError, OutOfRange, Revoked } from "./errors.ts";
 import type { FrameMemory } from "./link.ts";
 
+declare const bus: unique symbol;
+
+/** An address as the device sees it. Only a DMA domain makes one; what is computed from it is a plain number. */
+export type BusAddress = number & { readonly [bus]: "address" };
+/** The halves of one, as 32-bit words. */
+export type BusLow = number & { readonly [bus]: "low" };
+export type BusHigh = number & { readonly [bus]: "high" };
+
+export const lowHalf = (address: BusAddress): BusLow => (address | 0) as BusLow;
+export const highHalf = (address: BusAddress): BusHigh => (Math.floor(address / 2 ** 32) | 0) as BusHigh;
+
+/** Stores the low half of the address of what is `offset` bytes into the window, whose low half is `base`, at a word. */
+export const storeLow = (words: Int32Array, at: number, base: BusLow, offset: number): void => {
+  words[at] = (base + offset) | 0;
+};
+/** Stores the high half, which all of a window has in common, at a word. */
+export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void => {
+  words[at] = high;
+};
+
 /** Direction of the data, as seen from the CPU. */
 export type Direction = "toDevice" | "fromDevice" | "both";
 
 /** A piece of DMA memory. Disposing frees it; use after that, or after the device is gone, throws `Revoked`. */
 export interface DmaMemory extends Disposable {
   /** The device's address of the first byte. */
-  readonly iova: number;
+  readonly iova: BusAddress;
   readonly length: number;
   readonly direction: Direction;
   /** Offset in the domain's window, in bytes. */
@@ -33,7 +53,7 @@ export interface DmaDomain {
   /** The whole window. Hot paths index it directly; everything else goes through `allocate`. */
   readonly window: FrameMemory;
   /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
-  readonly iova: number;
+  readonly iova: BusAddress;
   /** @throws {DmaExhausted} if the window has no free piece of that size */
   allocate(request: DmaRequest): DmaMemory;
 }
@@ -58,7 +78,7 @@ const MAX_ALIGN = 2 ** 30;
  */
 export class DmaArena implements DmaDomain, Disposable {
   readonly window: FrameMemory;
-  readonly iova: number;
+  readonly iova: BusAddress;
   /** Free spans, sorted by offset, never adjacent. */
   readonly #free: { offset: number; length: number }[];
   readonly #live = new Set<Piece>();
@@ -77,7 +97,7 @@ export class DmaArena implements DmaDomain, Disposable {
     if (Math.floor(iova / GIB4) !== Math.floor((iova + length - 1) / GIB4))
       throw new OutOfRange(`DMA window at 0x${iova.toString(16)} crosses a 4 GiB boundary`);
     this.window = { bytes: new Uint8Array(memory, 0, length), words: new Int32Array(memory, 0, length >> 2) };
-    this.iova = iova;
+    this.iova = iova as BusAddress;
     this.#free = [{ offset: 0, length }];
   }
 
@@ -145,7 +165,7 @@ export class DmaArena implements DmaDomain, Disposable {
 }
 
 class Piece implements DmaMemory {
-  readonly iova: number;
+  readonly iova: BusAddress;
   readonly length: number;
   readonly direction: Direction;
   readonly offset: number;
@@ -160,7 +180,7 @@ class Piece implements DmaMemory {
     this.direction = request.direction;
     this.offset = offset;
     this.length = length;
-    this.iova = arena.iova + offset;
+    this.iova = (arena.iova + offset) as BusAddress;
     this.#bytes = arena.window.bytes.subarray(offset, offset + length);
     this.#words = arena.window.words.subarray(offset >> 2, (offset + length) >> 2);
   }

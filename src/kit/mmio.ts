@@ -3,12 +3,16 @@
  *
  * The method fixes the width, the type fixes the access, and both vanish at run time: a register is a plain number.
  */
+import type { BusAddress } from "./dma.ts";
 import { OutOfRange, OutOfWindow, Revoked } from "./errors.ts";
 
 declare const shape: unique symbol;
 
-/** `ro` read, `wo` write, `rw` both, `w1c` reads events and clears those written as one. */
-export type Access = "ro" | "wo" | "rw" | "w1c";
+/**
+ * `ro` read, `wo` write, `rw` both, `w1c` reads events and clears those written as one. `low` and `high` are for the halves of a
+ * bus address, `half` for one of them.
+ */
+export type Access = "ro" | "wo" | "rw" | "w1c" | "low" | "high" | "half";
 export type Width = 8 | 16 | 32;
 
 /** A register's byte offset in its window. Made only by `ro8(…)` and similar functions. */
@@ -37,8 +41,11 @@ export const rw32 = register<32, "rw">(32);
 export const w1c8 = register<8, "w1c">(8);
 export const w1c16 = register<16, "w1c">(16);
 export const w1c32 = register<32, "w1c">(32);
+export const low32 = register<32, "low">(32);
+export const high32 = register<32, "high">(32);
+export const half32 = register<32, "half">(32);
 
-type Readable = "ro" | "rw" | "w1c";
+type Readable = Exclude<Access, "wo">;
 type Writable = "wo" | "rw";
 
 /** How a bus accesses registers. Offsets were already checked against the window. */
@@ -101,6 +108,15 @@ export class Mmio {
   write32(r: Register<32, Writable>, value: number): void {
     this.#check(r, 4);
     this.#bus.write(r, 4, value >>> 0);
+  }
+  /** The low half of a bus address, the only thing that can be written there; with `command` in the bits that alignment leaves free. */
+  writeLow(r: Register<32, "low" | "half">, address: BusAddress, command = 0): void {
+    this.#check(r, 4);
+    this.#bus.write(r, 4, (address | command) >>> 0);
+  }
+  writeHigh(r: Register<32, "high" | "half">, address: BusAddress): void {
+    this.#check(r, 4);
+    this.#bus.write(r, 4, Math.floor(address / 2 ** 32));
   }
   /** Clears the given events: the only way to write a write-1-to-clear register. */
   acknowledge16(r: Register<16, "w1c">, events: number): void {

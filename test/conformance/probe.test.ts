@@ -13,6 +13,7 @@ import { identify } from "#driver/identify.ts";
 import { rtl8169 } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
+import type { BusAddress } from "#kit/dma.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import { type Alterations, Altered } from "../rigs/altered.ts";
 
@@ -145,4 +146,5 @@ test("RTL8125BP and later deliver frames with FCS whatever another system had co
   }
 });
 
-const RINGS = { receive: 0x1000, receiveFormat: RECEIVE_8169, transmit: 0x2000, largestFrame: 1536, mtu: 1500 };
+const at = (address: number): BusAddress => address as BusAddress;
+const RINGS = { receive: at(0x1000), receiveFormat: RECEIVE_8169, transmit: at(0x2000), largestFrame: 1536, mtu: 1500 };

@@ -1,0 +1,49 @@
+/** Misuse of bus addresses that must not compile. */
+import { type BusAddress, type DmaMemory, highHalf, lowHalf, storeHigh, storeLow } from "./dma.ts";
+import { type Mmio, half32, high32, low32, rw32 } from "./mmio.ts";
+
+const Ring = low32(0x20);
+const RingHigh = high32(0x24);
+const Either = half32(0x2100);
+const Plain = rw32(0x40);
+
+export const allowed = (io: Mmio, words: Int32Array, memory: DmaMemory): void => {
+  io.writeHigh(RingHigh, memory.iova);
+  io.writeLow(Ring, memory.iova, 1);
+  io.writeHigh(Either, memory.iova);
+  io.writeLow(Either, memory.iova);
+  io.read32(Ring);
+  storeLow(words, 2, lowHalf(memory.iova), 64);
+  storeHigh(words, 3, highHalf(memory.iova));
+};
+
+export const ringBases = (io: Mmio, memory: DmaMemory): void => {
+  // @ts-expect-error a plain number is no bus address
+  io.writeLow(Ring, 0x1000);
+  // @ts-expect-error nor is an offset in the window
+  io.writeLow(Ring, memory.offset);
+  // @ts-expect-error nor what is computed from an address
+  io.writeHigh(RingHigh, memory.iova + 16);
+  // @ts-expect-error a ring base takes nothing but addresses
+  io.write32(Ring, memory.iova);
+  // @ts-expect-error in either half
+  io.write32(RingHigh, 0);
+  // @ts-expect-error bits of an address are not set and cleared
+  io.update32(Ring, 0, 1);
+  // @ts-expect-error the halves are not mixed up
+  io.writeLow(RingHigh, memory.iova);
+  // @ts-expect-error an address does not go where none belongs
+  io.writeLow(Plain, memory.iova);
+};
+
+export const descriptors = (words: Int32Array, memory: DmaMemory): void => {
+  // @ts-expect-error a plain number is no base of a window
+  storeLow(words, 2, 0x1000, 64);
+  // @ts-expect-error nor is a whole address
+  storeLow(words, 2, memory.iova, 64);
+  // @ts-expect-error the halves are not mixed up
+  storeHigh(words, 3, lowHalf(memory.iova));
+  // @ts-expect-error a number does not become an address by saying so
+  const made: BusAddress = 0x1000;
+  storeHigh(words, 3, highHalf(made));
+};
