@@ -1,8 +1,8 @@
 /** The house rules of docs/architecture.md, read off the source: who imports whom, and where the unsafe things are. */
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path/posix";
 import { suite, test } from "node:test";
+import { type File, files, isTest, none, occurrences, roomOf } from "./house.ts";
 import { importsOf, without } from "./source.ts";
 
 /** Each room, and the rooms it may import from. Rooms of one storey meet only in `app`. */
@@ -34,17 +34,7 @@ const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The rest runs in a browser unchanged. */
 const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
-const ROOT = join(import.meta.dirname, "..");
 const MAX_LINES = 400;
-
-interface File {
-  /** From the repository's root, with forward slashes. */
-  readonly path: string;
-  readonly source: string;
-}
-
-const roomOf = (path: string): string => path.split("/")[1]!;
-const isTest = ({ path }: File): boolean => /\.(test|types)\.ts$/.test(path);
 
 /** What is wrong with one import, or undefined. */
 const complaint = (file: File, specifier: string | undefined): string | undefined => {
@@ -93,12 +83,6 @@ const folderComplaints = (file: File): string[] => {
   });
 };
 
-/** Every place where `pattern` occurs in code (not in comments or strings). */
-const occurrences = ({ path, source }: File, pattern: RegExp, what: string): string[] =>
-  without(source, "comment", "string", "regex")
-    .split("\n")
-    .flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1} ${what}`] : []));
-
 const NODE_GLOBALS =
   /(?<![.\w#])(process|Buffer|global|__dirname|__filename|setImmediate)\b(?!\s*:)|\bimport\.meta\.(dir|file)name/;
 
@@ -115,15 +99,6 @@ const chipComplaints = (file: File): string[] =>
   isTest(file) || file.path.endsWith(".test-kit.ts") || roomOf(file.path) === "chip"
     ? []
     : occurrences(file, CHIP_QUESTION, "asks which chip it is: read a field of its profile");
-
-/** The driver's stores of addresses in descriptors: only by functions that take no plain number. */
-const ADDRESS_STORE =
-  /\bwords\[[^\]]*\b(LOW|HIGH|toLow|toHigh|ADDRESS_LOW|ADDRESS_HIGH)\b[^\]]*\]\s*=(?!=)|\bas Bus(Address|Low|High)\b/;
-
-const addressComplaints = (file: File): string[] =>
-  isTest(file) || roomOf(file.path) !== "driver"
-    ? []
-    : occurrences(file, ADDRESS_STORE, "makes or stores a bus address itself: use storeLow or storeHigh of kit/dma.ts");
 
 const shapeComplaints = (file: File): string[] => {
   const found = occurrences(file, /\bexport\s+default\b|\bas\s+default\b/, "has a default export");
@@ -155,13 +130,6 @@ const safetyComplaints = ({ path, source }: File, names: readonly string[]): str
   });
 };
 
-const files: readonly File[] = globSync("src/**/*.{ts,js}", { cwd: ROOT })
-  .map((path) => path.replaceAll("\\", "/"))
-  .sort()
-  .map((path) => ({ path, source: readFileSync(join(ROOT, path), "utf8") }));
-
-const none = (complaints: readonly string[]): void => assert.equal(complaints.join("\n"), "");
-
 suite("the house", () => {
   test("every source file is in a room", () => {
     assert.ok(files.length > 0, "no source found");
@@ -188,10 +156,6 @@ suite("the house", () => {
 
   test("only src/chip knows one chip from another; all others read the profile", () => {
     none(files.flatMap(chipComplaints));
-  });
-
-  test("the driver stores no plain number as an address in a descriptor", () => {
-    none(files.flatMap(addressComplaints));
   });
 
   test("whatever calls C with an address says why that is safe", () => {
@@ -299,14 +263,6 @@ suite("the rules themselves", () => {
       "if (chip.xid !== undefined) f();",
     ])
       none(chipComplaints({ path: "src/model/planted.ts", source }));
-  });
-
-  test("find an address that is stored or made without the types", () => {
-    const inDriver = (source: string) => addressComplaints({ path: "src/driver/planted.ts", source });
-    for (const source of ["words[at + LOW] = 5;", "words[(to + toHigh) | 0] = x;", "const a = 5 as BusAddress;"])
-      assert.equal(inDriver(source).length, 1, source);
-    for (const source of ["words[at] = 5;", "if (words[at + LOW] === 5) f();", "storeLow(words, at + LOW, base, 5);"])
-      none(inDriver(source));
   });
 
   test("find a call of C that does not say why it is safe", () => {

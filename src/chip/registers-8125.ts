@@ -5,7 +5,7 @@
  * Source: DPDK `drivers/net/r8169/r8169_compat.h`, whose names these are, and what is done with each there (BSD-3-Clause,
  * Realtek). What no source names is called by its place.
  */
-import { half32, ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
+import { bits, half32, ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
 
 const run8 = (from: number, count: number, step: number) =>
   Array.from({ length: count }, (_, i) => rw8(from + step * i));
@@ -14,17 +14,17 @@ const run32 = (from: number, count: number, step = 4) => Array.from({ length: co
 const bases = (from: number, count: number) => Array.from({ length: count }, (_, i) => half32(from + 4 * i));
 
 /** LEDs 0 to 3. */
-export const LEDSEL0 = rw16(0x18);
-export const LEDSEL1 = rw16(0x86);
-export const LEDSEL2 = rw16(0x84);
-export const LEDSEL3 = rw16(0x96);
-export const LedSelect = {
+export const LEDSEL0 = rw16(0x18, "LedSelect");
+export const LEDSEL1 = rw16(0x86, "LedSelect");
+export const LEDSEL2 = rw16(0x84, "LedSelect");
+export const LEDSEL3 = rw16(0x96, "LedSelect");
+export const LedSelect = bits("LedSelect", {
   link10: 1 << 0,
   link100: 1 << 1,
   link1000: 1 << 3,
   link2500: 1 << 5,
   activity: 1 << 9,
-} as const;
+});
 
 /** Free-running timers beside TimerCount, and their interrupt thresholds beside TimerInt. */
 export const TCTR1 = rw32(0x4c);
@@ -35,9 +35,9 @@ export const TIMER_INT2 = rw32(0x8c);
 export const TIMER_INT3 = rw32(0xf4);
 
 /** How interrupts are told apart: vectored or not, held back or not. */
-export const INT_CFG0 = rw8(0x34);
+export const INT_CFG0 = rw8(0x34, "IntCfg0");
 export const INT_CFG1 = rw16(0x7a);
-export const IntCfg0 = {
+export const IntCfg0 = bits("IntCfg0", {
   enable: 1 << 0,
   timeoutBypass: 1 << 1,
   mitigationBypass: 1 << 2,
@@ -45,18 +45,18 @@ export const IntCfg0 = {
   clockRequest: 1 << 3,
   unavailableBypass: 1 << 4,
   msixEntryMode: 1 << 5,
-} as const;
+});
 
 /** Interrupt mask and status of the first vector, or of all; the bits of `Intr`. */
-export const IMR0 = rw32(0x38);
-export const ISR0 = w1c32(0x3c);
+export const IMR0 = rw32(0x38, "Intr");
+export const ISR0 = w1c32(0x3c, "Intr");
 /** Mask and status of vectors 1 to 3 (8125A and 8125B). */
-export const IMR1 = rw16(0x800);
-export const ISR1 = w1c16(0x802);
-export const IMR2 = rw16(0x804);
-export const ISR2 = w1c16(0x806);
-export const IMR3 = rw16(0x808);
-export const ISR3 = w1c16(0x80a);
+export const IMR1 = rw16(0x800, "Intr");
+export const ISR1 = w1c16(0x802, "Intr");
+export const IMR2 = rw16(0x804, "Intr");
+export const ISR2 = w1c16(0x806, "Intr");
+export const IMR3 = rw16(0x808, "Intr");
+export const ISR3 = w1c16(0x80a, "Intr");
 /** Their lower bytes by themselves, as DPDK clears them. */
 export const ISR1_0 = rw8(0x802);
 export const ISR2_0 = rw8(0x806);
@@ -80,25 +80,25 @@ export const IMR_V4_L2_SET = rw32(0xd18);
 export const TPPOLL = wo16(0x90);
 
 /** PHYstatus of more than a gigabit. */
-export const PHYstatus16 = ro16(0x6c);
-export const PhyStatus16 = {
+export const PHYstatus16 = ro16(0x6c, "PhyStatus");
+export const PhyStatus16 = bits("PhyStatus", {
   speed10000: 1 << 14,
   speed10000Lite: 1 << 13,
   speed5000: 1 << 12,
   speed5000Lite: 1 << 11,
   speed2500: 1 << 10,
   speed2500Lite: 1 << 9,
-} as const;
+});
 
 /** FIFOs empty, once a stop was requested: transmit, receive and the bus side (8125B and later). */
-export const FifoStatus = ro16(0xe2);
-export const Fifo = { empty: 0x0103 } as const;
+export const FifoStatus = ro16(0xe2, "Fifo");
+export const Fifo = bits("Fifo", { empty: 0x0103 });
 
 /** Receive: drop frames with a bad FCS (bit 0), descriptors of format 4 (bit 1). */
-export const RxFormat = rw8(0xd8);
-export const ReceiveFormat = { dropBadFcs: 1 << 0, format4: 1 << 1 } as const;
+export const RxFormat = rw8(0xd8, "ReceiveFormat");
+export const ReceiveFormat = bits("ReceiveFormat", { dropBadFcs: 1 << 0, format4: 1 << 1 });
 /** RxConfig's bits from here on. */
-export const RxConf8125 = {
+export const RxConf8125 = bits("RxConf", {
   /** How many descriptors are fetched at once; DPDK uses 20 on the 8126 and 12 on the 8127. */
   fetch: 0x1f << 27,
   descriptorsV3: 1 << 24,
@@ -107,7 +107,7 @@ export const RxConf8125 = {
   closeMultiple: 1 << 21,
   singleFetch: 1 << 14,
   pauseSlot: 1 << 11,
-} as const;
+});
 
 /** PCIe PHY registers above 0x7f (8127): the upper half of the address. */
 export const EPHYAR_EXT_ADDR = rw16(0xffe);
@@ -133,7 +133,7 @@ export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 
 /** Rings of receive queues 1 to 15: low and high half each. */
 export const RDSAR_Q = bases(0x4000, 30);
 /** Receive side scaling: what is hashed and how much of the hash counts; the key; queue by hash. */
-export const RSS_CTRL = rw32(0x4500);
+export const RSS_CTRL = rw32(0x4500, "RssControl");
 /** Its lowest byte by itself, as Linux clears it. */
 export const RSS_CTRL_0 = rw8(0x4500);
 export const RSS_KEY = run32(0x4600, 10);
@@ -155,13 +155,13 @@ export const At20e4 = rw8(0x20e4);
  * SerDes of the fibre version (8127): registers behind registers, the word that sets its speed, one that goes with it, and its
  * reset. Source: DPDK `r8169_fiber.c`, which has names for the first four only.
  */
-export const SDS_CMD = rw16(0x2348);
-export const SerdesCommand = { go: 1 << 0, write: 1 << 1 } as const;
+export const SDS_CMD = rw16(0x2348, "SerdesCommand");
+export const SerdesCommand = bits("SerdesCommand", { go: 1 << 0, write: 1 << 1 });
 export const SDS_ADDR = rw16(0x234a);
 export const SDS_DATA_IN = rw16(0x234c);
 export const SDS_DATA_OUT = ro16(0x234e);
-export const At233a = rw16(0x233a);
+export const At233a = rw16(0x233a, "Serdes");
 export const At233e = rw16(0x233e);
-export const At2350 = rw8(0x2350);
+export const At2350 = rw8(0x2350, "Serdes");
 /** At 0x2350 the bit that lets it run, at 0x233a its modes. */
-export const Serdes = { run: 1 << 0, mode1000: 0x8004, mode10000: 0x801a } as const;
+export const Serdes = bits("Serdes", { run: 1 << 0, mode1000: 0x8004, mode10000: 0x801a });

@@ -3,20 +3,20 @@
  *
  * Sources: RTL8139C+ datasheet, register table; FreeBSD `sys/dev/rl/if_rlreg.h` (RL_8139_*, RL_TXSTART, RL_MEDIASTAT).
  */
-import { ro16, ro8, rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";
+import { bits, ro16, ro8, rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";
 
 /** Timer interrupt threshold. */
 export const TimerInt8139 = rw32(0x54);
 
 /** Link as the MAC sees it. */
-export const MSR = ro8(0x58);
-export const Msr = {
+export const MSR = ro8(0x58, "Msr");
+export const Msr = bits("Msr", {
   transmitFlow: 1 << 7,
   receiveFlow: 1 << 6,
   speed10: 1 << 3,
   /** Inverse: set while there is none. */
   linkDown: 1 << 2,
-} as const;
+});
 
 /** Configuration, loaded from EEPROM; all but the last writable while unlocked. */
 export const Config3_8139 = rw8(0x59);
@@ -34,13 +34,13 @@ export const ANLPAR_8139 = ro16(0x68);
 export const ANER_8139 = ro16(0x6a);
 
 /** Transmit priority polling: the doorbell, with the bits of `Poll`. */
-export const TxPoll8139 = wo8(0xd9);
+export const TxPoll8139 = wo8(0xd9, "Poll");
 
 /** C+ command, bits that only this chip has. Until they are set it works as an RTL8139C, without descriptors. */
-export const CPlus8139 = { receiveEnable: 1 << 1, transmitEnable: 1 << 0 } as const;
+export const CPlus8139 = bits("CPlus", { receiveEnable: 1 << 1, transmitEnable: 1 << 0 });
 
 /** RxConfig: how much of a frame is in the FIFO before any of it is moved; all ones, the whole frame. */
-export const RxConf8139 = { wholeFrames: 7 << 13 } as const;
+export const RxConf8139 = bits("RxConf", { wholeFrames: 7 << 13 });
 
 /** How much of a frame is in the FIFO before it is sent: units of 32 bytes, bits 5:0. */
 export const EarlyTxThreshold = rw8(0xec);

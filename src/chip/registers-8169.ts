@@ -3,7 +3,7 @@
  *
  * Source: RTL8169 register table.
  */
-import { rw16, rw32, rw8 } from "#kit/mmio.ts";
+import { bits, rw16, rw32, rw8 } from "#kit/mmio.ts";
 
 /** Byte count of an early receive interrupt. */
 export const ERBCR = rw16(0x34);
@@ -11,10 +11,10 @@ export const ERBCR = rw16(0x34);
 export const MULINT = rw16(0x5c);
 
 /** Ten-bit interface to a fibre transceiver: control and status, own abilities, the partner's. */
-export const TBICSR = rw32(0x64);
+export const TBICSR = rw32(0x64, "Tbi");
 export const TBI_ANAR = rw16(0x68);
 export const TBI_LPAR = rw16(0x6a);
-export const Tbi = { reset: 1 << 31, loopback: 1 << 30, enable: 1 << 29, linkUp: 1 << 25 } as const;
+export const Tbi = bits("Tbi", { reset: 1 << 31, loopback: 1 << 30, enable: 1 << 29, linkUp: 1 << 25 });
 
 /** Undocumented; drivers write all ones into parts of it by chip and bus speed. */
 export const PciTiming = rw32(0x7c);

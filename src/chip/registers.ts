@@ -4,7 +4,7 @@
  * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK `drivers/net/r8169/r8169_compat.h`
  * (BSD-3-Clause, Realtek) for what came with the OCP generation.
  */
-import { high32, low32, ro32, ro8, rw16, rw32, rw8, w1c16, w1c8 } from "#kit/mmio.ts";
+import { bits, high32, low32, ro32, ro8, rw16, rw32, rw8, w1c16, w1c8 } from "#kit/mmio.ts";
 
 /** Station address, bytes 0 to 3 and 4 to 5. Write the high half first; Cfg9346 must be unlocked. */
 export const IDR0 = rw32(0x00);
@@ -15,14 +15,14 @@ export const MAR0 = rw32(0x08);
 export const MAR4 = rw32(0x0c);
 
 /** Dump tally counter command: address of the 64-byte aligned dump, and the command in its low bits. High half first. */
-export const DTCCR = low32(0x10);
+export const DTCCR = low32(0x10, "Dtccr");
 export const DTCCRHigh = high32(0x14);
-export const Dtccr = {
+export const Dtccr = bits("Dtccr", {
   /** Reset all counters; clears itself. */
   reset: 1 << 0,
   /** Write the counters to memory; clears itself. */
   dump: 1 << 3,
-} as const;
+});
 
 /** Which of link and activity LEDs 0 to 2 show, four bits each; how fast they blink; and what they do in low power idle. */
 export const LED_CTRL = rw16(0x18);
@@ -41,8 +41,8 @@ export const FLASH = rw32(0x30);
 /** Early receive status. */
 export const ERSR = ro8(0x36);
 /** Command. */
-export const ChipCmd = rw8(0x37);
-export const Cmd = {
+export const ChipCmd = rw8(0x37, "Cmd");
+export const Cmd = bits("Cmd", {
   /** Stop fetching, finish what is in flight. */
   stopRequest: 1 << 7,
   /** Software reset; clears itself when done. */
@@ -51,23 +51,23 @@ export const Cmd = {
   transmitEnable: 1 << 2,
   /** Receive FIFO is empty (read only). */
   bufferEmpty: 1 << 0,
-} as const;
+});
 
 /** Transmit priority polling: the doorbell. Read, its bits show which rings are still served (FreeBSD if_re.c, re_stop). */
-export const TxPoll = rw8(0x38);
-export const Poll = {
+export const TxPoll = rw8(0x38, "Poll");
+export const Poll = bits("Poll", {
   highPriority: 1 << 7,
   normalPriority: 1 << 6,
   /** Forced software interrupt. */
   softwareInterrupt: 1 << 0,
-} as const;
+});
 
 /** Interrupt mask, and status. */
-export const IntrMask = rw16(0x3c);
-export const IntrStatus = w1c16(0x3e);
+export const IntrMask = rw16(0x3c, "Intr");
+export const IntrStatus = w1c16(0x3e, "Intr");
 /** Its lower half: what small drivers, U-Boot's among them, poll and acknowledge. */
 export const IntrStatus_0 = w1c8(0x3e);
-export const Intr = {
+export const Intr = bits("Intr", {
   systemError: 1 << 15,
   timer: 1 << 14,
   software: 1 << 8,
@@ -79,11 +79,11 @@ export const Intr = {
   transmitOk: 1 << 2,
   receiveError: 1 << 1,
   receiveOk: 1 << 0,
-} as const;
+});
 
 /** Transmit configuration, and the chip's identification in its upper half. */
-export const TxConfig = rw32(0x40);
-export const TxConf = {
+export const TxConfig = rw32(0x40, "TxConf");
+export const TxConf = bits("TxConf", {
   /** Chip identification: (value >>> 20) & 0xfcf. */
   xidShift: 20,
   xidMask: 0xfcf,
@@ -97,11 +97,11 @@ export const TxConf = {
   autoFifo: 1 << 7,
   /** Count closed descriptors instead of giving each back (8125 and later). */
   countsClosed: 1 << 6,
-} as const;
+});
 
 /** Receive configuration. */
-export const RxConfig = rw32(0x44);
-export const RxConf = {
+export const RxConfig = rw32(0x44, "RxConf");
+export const RxConf = bits("RxConf", {
   /** 128-byte interrupt threshold (PCIe chips). */
   interrupt128: 1 << 15,
   /** Fetch several descriptors at once. */
@@ -116,7 +116,7 @@ export const RxConf = {
   acceptPhysical: 1 << 1,
   acceptAll: 1 << 0,
   acceptMask: 0x3f,
-} as const;
+});
 
 /** Free-running timer; any write restarts it from zero. */
 export const TimerCount = rw32(0x48);
@@ -124,34 +124,34 @@ export const TimerCount = rw32(0x48);
 export const MissedPackets = rw32(0x4c);
 
 /** Configuration lock. */
-export const Cfg9346 = rw8(0x50);
-export const Lock = { unlock: 0xc0, lock: 0x00 } as const;
+export const Cfg9346 = rw8(0x50, "Lock");
+export const Lock = bits("Lock", { unlock: 0xc0, lock: 0x00 });
 
 /** Configuration, loaded from EEPROM; writable while unlocked. */
 export const Config0 = rw8(0x51);
-export const Config1 = rw8(0x52);
-export const Config2 = rw8(0x53);
-export const Config3 = rw8(0x54);
-export const Config4 = rw8(0x55);
-export const Config5 = rw8(0x56);
-export const Conf1 = { powerManagement: 1 << 0, vpd: 1 << 1, speedDown: 1 << 4 } as const;
-export const Conf2 = { clockRequest: 1 << 7, pmeSignal: 1 << 5 } as const;
-export const Conf3 = {
+export const Config1 = rw8(0x52, "Conf1");
+export const Config2 = rw8(0x53, "Conf2");
+export const Config3 = rw8(0x54, "Conf3");
+export const Config4 = rw8(0x55, "Conf4");
+export const Config5 = rw8(0x56, "Conf5");
+export const Conf1 = bits("Conf1", { powerManagement: 1 << 0, vpd: 1 << 1, speedDown: 1 << 4 });
+export const Conf2 = bits("Conf2", { clockRequest: 1 << 7, pmeSignal: 1 << 5 });
+export const Conf3 = bits("Conf3", {
   magicPacket: 1 << 5,
   linkUp: 1 << 4,
   jumbo0: 1 << 2,
   readyToL23: 1 << 1,
   beacon: 1 << 0,
-} as const;
-export const Conf4 = { jumbo1: 1 << 1 } as const;
-export const Conf5 = {
+});
+export const Conf4 = bits("Conf4", { jumbo1: 1 << 1 });
+export const Conf5 = bits("Conf5", {
   broadcastWake: 1 << 6,
   multicastWake: 1 << 5,
   unicastWake: 1 << 4,
   spiEnable: 1 << 3,
   lanWake: 1 << 1,
   aspm: 1 << 0,
-} as const;
+});
 
 /** How many transmit descriptors are fetched at once. */
 export const TDFNR = rw8(0x57);
@@ -171,8 +171,8 @@ export const CSIDR = rw32(0x64);
 export const CSIAR = rw32(0x68);
 
 /** Link as the PHY reports it. */
-export const PHYstatus = ro8(0x6c);
-export const PhyStatus = {
+export const PHYstatus = ro8(0x6c, "PhyStatus");
+export const PhyStatus = bits("PhyStatus", {
   tbi: 1 << 7,
   transmitFlow: 1 << 6,
   receiveFlow: 1 << 5,
@@ -181,13 +181,13 @@ export const PhyStatus = {
   speed10: 1 << 2,
   linkUp: 1 << 1,
   fullDuplex: 1 << 0,
-} as const;
+});
 
 export const MACDBG = rw8(0x6d);
 export const GPIO = rw8(0x6e);
 /** Power management: what stays powered in D3. */
-export const PMCH = rw8(0x6f);
-export const Pmch = { d3coldKeepPll: 1 << 7, d3hotKeepPll: 1 << 6 } as const;
+export const PMCH = rw8(0x6f, "Pmch");
+export const Pmch = bits("Pmch", { d3coldKeepPll: 1 << 7, d3hotKeepPll: 1 << 6 });
 
 /** Extended registers: data, then flag, type 17:16, byte enables 15:12, address 11:0. */
 export const ERIDR = rw32(0x70);
@@ -229,25 +229,25 @@ export const OCPAR = rw32(0xb4);
 export const COMBO_LTR_EXTEND = rw8(0xb6);
 
 /** Power of the link layer. */
-export const DLLPR = rw8(0xd0);
-export const Dllpr = { pfm: 1 << 6, tenMegPowerSave: 1 << 7 } as const;
+export const DLLPR = rw8(0xd0, "Dllpr");
+export const Dllpr = bits("Dllpr", { pfm: 1 << 6, tenMegPowerSave: 1 << 7 });
 /** 8168DP: the same as a word, of which one bit keeps MDIO for the management controller. */
-export const RDSAR1 = rw32(0xd0);
-export const Rdsar1 = { mdioGate: 1 << 17 } as const;
+export const RDSAR1 = rw32(0xd0, "Rdsar1");
+export const Rdsar1 = bits("Rdsar1", { mdioGate: 1 << 17 });
 /** Debug: drivers set bits that keep the chip from answering with NAK too often. */
-export const DBG_REG = rw8(0xd1);
-export const Debug = { fixNak1: 1 << 4, fixNak2: 1 << 3 } as const;
+export const DBG_REG = rw8(0xd1, "Debug");
+export const Debug = bits("Debug", { fixNak1: 1 << 4, fixNak2: 1 << 3 });
 /** Two-wire interface of the configuration EEPROM. */
 export const TWSI = rw8(0xd2);
 /** State of the chip's own controller. */
-export const MCU = rw8(0xd3);
-export const Mcu = {
+export const MCU = rw8(0xd3, "Mcu");
+export const Mcu = bits("Mcu", {
   nowOutOfBand: 1 << 7,
   transmitEmpty: 1 << 5,
   receiveEmpty: 1 << 4,
   enableOobReset: 1 << 2,
   linkListReady: 1 << 1,
-} as const;
+});
 
 /** Largest frame the receiver takes, in bytes with FCS. */
 export const RxMaxSize = rw16(0xda);
@@ -256,8 +256,8 @@ export const RxMaxSize = rw16(0xda);
 export const EFUSEAR = rw32(0xdc);
 
 /** C+ command: offloads and bus behaviour. */
-export const CPlusCmd = rw16(0xe0);
-export const CPlus = {
+export const CPlusCmd = rw16(0xe0, "CPlus");
+export const CPlus = bits("CPlus", {
   bist: 1 << 15,
   macDebug: 1 << 14,
   normal: 1 << 13,
@@ -272,7 +272,7 @@ export const CPlus = {
   dualAddress: 1 << 4,
   multipleReadWrite: 1 << 3,
   coalescingUnit: 3,
-} as const;
+});
 
 /** Interrupt mitigation: transmit time 15:12 and frames 11:8, receive time 7:4 and frames 3:0. */
 export const IntrMitigate = rw16(0xe2);
@@ -284,20 +284,20 @@ export const RDSARHigh = high32(0xe8);
 /** Largest frame the transmitter takes, in units of 128 bytes. */
 export const MaxTxPacketSize = rw8(0xec);
 
-export const MISC = rw32(0xf0);
-export const Misc = {
+export const MISC = rw32(0xf0, "Misc");
+export const Misc = bits("Misc", {
   txplaReset: 1 << 29,
   disableLan: 1 << 23,
   pwm: 1 << 22,
   /** Hold frames back before the receive FIFO. */
   receiveGate: 1 << 19,
   earlyTally: 1 << 16,
-} as const;
+});
 /** Bits 15:8 of MISC, by themselves. */
 export const MISC_0 = rw8(0xf1);
 /** Bits 23:16 of MISC, by themselves: pfmD3cold is the bit that Misc calls pwm. */
-export const MISC_1 = rw8(0xf2);
-export const Misc1 = { pfmD3cold: 1 << 6 } as const;
+export const MISC_1 = rw8(0xf2, "Misc1");
+export const Misc1 = bits("Misc1", { pfmD3cold: 1 << 6 });
 /** Bits 31:24 of MISC, by themselves. */
 export const MISC_2 = rw8(0xf3);
 

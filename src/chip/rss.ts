@@ -3,6 +3,8 @@
  *
  * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h and r8169_hw.c.
  */
+import { bits } from "#kit/mmio.ts";
+
 const hash = {
   tcpIpv4: 1 << 0,
   ipv4: 1 << 1,
@@ -15,7 +17,7 @@ const hash = {
   udpIpv6Extended: 1 << 13,
 } as const;
 
-export const RssControl = {
+export const RssControl = bits("RssControl", {
   ...hash,
   /** Any of the above. */
   any: Object.values(hash).reduce((all, bit) => all | bit, 0),
@@ -27,7 +29,7 @@ export const RssControl = {
   /** Q_NUM_CTRL: log2 of the number of receive queues. */
   queuesShift: 2,
   queuesMask: 7,
-} as const;
+});
 
 /** Bytes of the key, and entries of the table, a byte each. */
 export const RSS_KEY_BYTES = 40;

@@ -7,6 +7,7 @@ import type { BusAddress } from "./dma.ts";
 import { OutOfRange, OutOfWindow, Revoked } from "./errors.ts";
 
 declare const shape: unique symbol;
+declare const owner: unique symbol;
 
 /**
  * `ro` read, `wo` write, `rw` both, `w1c` reads events and clears those written as one. `low` and `high` are for the halves of a
@@ -15,18 +16,36 @@ declare const shape: unique symbol;
 export type Access = "ro" | "wo" | "rw" | "w1c" | "low" | "high" | "half";
 export type Width = 8 | 16 | 32;
 
-/** A register's byte offset in its window. Made only by `ro8(…)` and similar functions. */
-export type Register<W extends Width, A extends Access> = number & { readonly [shape]: readonly [W, A] };
+/**
+ * A register's byte offset in its window. Made only by `ro8(…)` and similar functions. `B` names its bits: a register without
+ * a name has none.
+ */
+export type Register<W extends Width, A extends Access, B extends string = string> = number & {
+  readonly [shape]: readonly [W, A];
+  readonly [owner]: B;
+};
+
+/** A bit, or field, of the registers whose bits have the name `B`. */
+export type Bit<B extends string> = number & { readonly [owner]: B };
+
+/** What a register takes: its own bits, and plain numbers (`|` makes one), but no other register's bits. */
+export type BitsOf<B extends string> = number & { readonly [owner]?: B };
+
+/** Ties bits to the registers that were made with the same name. */
+export const bits = <B extends string, T extends Readonly<Record<string, number>>>(
+  _name: B,
+  all: T,
+): { readonly [K in keyof T]: Bit<B> } => all as unknown as { readonly [K in keyof T]: Bit<B> };
 
 /**
  * @throws {OutOfRange} unless the offset is naturally aligned, as PCI requires. Runs once for each register, at load.
  */
 const register =
-  <W extends Width, A extends Access>(bits: W) =>
-  (offset: number): Register<W, A> => {
-    if (!Number.isInteger(offset) || offset < 0 || offset % (bits / 8) !== 0)
-      throw new OutOfRange(`no ${bits}-bit register can be at offset ${offset}`);
-    return offset as Register<W, A>;
+  <W extends Width, A extends Access>(width: W) =>
+  <B extends string = "">(offset: number, _bits?: B): Register<W, A, B> => {
+    if (!Number.isInteger(offset) || offset < 0 || offset % (width / 8) !== 0)
+      throw new OutOfRange(`no ${width}-bit register can be at offset ${offset}`);
+    return offset as Register<W, A, B>;
   };
 
 export const ro8 = register<8, "ro">(8);
@@ -97,20 +116,24 @@ export class Mmio {
     this.#check(r, 4);
     return this.#bus.read(r, 4);
   }
-  write8(r: Register<8, Writable>, value: number): void {
+  write8<B extends string>(r: Register<8, Writable, B>, value: BitsOf<NoInfer<B>>): void {
     this.#check(r, 1);
     this.#bus.write(r, 1, value & 0xff);
   }
-  write16(r: Register<16, Writable>, value: number): void {
+  write16<B extends string>(r: Register<16, Writable, B>, value: BitsOf<NoInfer<B>>): void {
     this.#check(r, 2);
     this.#bus.write(r, 2, value & 0xffff);
   }
-  write32(r: Register<32, Writable>, value: number): void {
+  write32<B extends string>(r: Register<32, Writable, B>, value: BitsOf<NoInfer<B>>): void {
     this.#check(r, 4);
     this.#bus.write(r, 4, value >>> 0);
   }
   /** The low half of a bus address, the only thing that can be written there; with `command` in the bits that alignment leaves free. */
-  writeLow(r: Register<32, "low" | "half">, address: BusAddress, command = 0): void {
+  writeLow<B extends string>(
+    r: Register<32, "low" | "half", B>,
+    address: BusAddress,
+    command: BitsOf<NoInfer<B>> = 0,
+  ): void {
     this.#check(r, 4);
     this.#bus.write(r, 4, (address | command) >>> 0);
   }
@@ -119,22 +142,22 @@ export class Mmio {
     this.#bus.write(r, 4, Math.floor(address / 2 ** 32));
   }
   /** Clears the given events: the only way to write a write-1-to-clear register. */
-  acknowledge16(r: Register<16, "w1c">, events: number): void {
+  acknowledge16<B extends string>(r: Register<16, "w1c", B>, events: BitsOf<NoInfer<B>>): void {
     this.#check(r, 2);
     this.#bus.write(r, 2, events & 0xffff);
   }
-  acknowledge32(r: Register<32, "w1c">, events: number): void {
+  acknowledge32<B extends string>(r: Register<32, "w1c", B>, events: BitsOf<NoInfer<B>>): void {
     this.#check(r, 4);
     this.#bus.write(r, 4, events >>> 0);
   }
   /** Reads, clears some bits, sets others, writes. */
-  update8(r: Register<8, "rw">, clear: number, set: number): void {
+  update8<B extends string>(r: Register<8, "rw", B>, clear: BitsOf<NoInfer<B>>, set: BitsOf<NoInfer<B>>): void {
     this.write8(r, (this.read8(r) & ~clear) | set);
   }
-  update16(r: Register<16, "rw">, clear: number, set: number): void {
+  update16<B extends string>(r: Register<16, "rw", B>, clear: BitsOf<NoInfer<B>>, set: BitsOf<NoInfer<B>>): void {
     this.write16(r, (this.read16(r) & ~clear) | set);
   }
-  update32(r: Register<32, "rw">, clear: number, set: number): void {
+  update32<B extends string>(r: Register<32, "rw", B>, clear: BitsOf<NoInfer<B>>, set: BitsOf<NoInfer<B>>): void {
     this.write32(r, (this.read32(r) & ~clear) | set);
   }
 

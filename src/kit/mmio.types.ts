@@ -1,5 +1,5 @@
 /** Misuse of registers that must not compile. */
-import { type Mmio, type Register, ro8, rw16, rw8, w1c16, w1c32, wo8 } from "./mmio.ts";
+import { type Mmio, type Register, bits, ro8, rw16, rw8, w1c16, w1c32, wo8 } from "./mmio.ts";
 
 const PhyStatus = ro8(0x6c);
 const Doorbell = wo8(0x38);
@@ -7,6 +7,13 @@ const Command = rw8(0x37);
 const Mask = rw16(0x3c);
 const Status = w1c16(0x3e);
 const WideStatus = w1c32(0x3c);
+
+const Config = rw8(0x52, "Conf");
+const Conf = bits("Conf", { enable: 1 << 0, speedDown: 1 << 4 });
+const Control = rw8(0xd3, "Mcu");
+const Mcu = bits("Mcu", { outOfBand: 1 << 7 });
+const Events = w1c16(0x3e, "Intr");
+const Intr = bits("Intr", { link: 1 << 5 });
 
 export const allowed = (io: Mmio): number => {
   io.write8(Doorbell, 1);
@@ -45,6 +52,27 @@ export const bareNumbers = (io: Mmio): void => {
   // @ts-expect-error nor does a number become one by saying so
   const made: Register<8, "rw"> = 0x37;
   io.write8(made, 0);
+};
+
+export const ownBits = (io: Mmio): void => {
+  io.write8(Config, Conf.enable);
+  io.update8(Config, Conf.speedDown, Conf.enable | Conf.speedDown);
+  io.update8(Control, Mcu.outOfBand, 0);
+  io.acknowledge16(Events, Intr.link);
+  io.write8(Config, 0x11);
+  // @ts-expect-error this bit is another register's
+  io.write8(Config, Mcu.outOfBand);
+  // @ts-expect-error also where bits are cleared
+  io.update8(Control, Conf.enable, 0);
+  // @ts-expect-error and where they are set
+  io.update8(Control, 0, Conf.enable);
+  // @ts-expect-error and where events are acknowledged
+  io.acknowledge16(Events, Conf.enable);
+  // @ts-expect-error a register whose bits have no name takes no other's
+  io.write8(Command, Conf.enable);
+  // @ts-expect-error a number does not become a bit by saying so
+  const made: typeof Conf.enable = 1;
+  io.write8(Config, made);
 };
 
 export const writeOneToClear = (io: Mmio): void => {

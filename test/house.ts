@@ -1,0 +1,29 @@
+/** The sources that the house rules are about, and how a rule reads them. */
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path/posix";
+import { without } from "./source.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+
+export interface File {
+  /** From the repository's root, with forward slashes. */
+  readonly path: string;
+  readonly source: string;
+}
+
+export const roomOf = (path: string): string => path.split("/")[1]!;
+export const isTest = ({ path }: File): boolean => /\.(test|types)\.ts$/.test(path);
+
+/** Every place where `pattern` occurs in code (not in comments or strings). */
+export const occurrences = ({ path, source }: File, pattern: RegExp, what: string): string[] =>
+  without(source, "comment", "string", "regex")
+    .split("\n")
+    .flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1} ${what}`] : []));
+
+export const files: readonly File[] = globSync("src/**/*.{ts,js}", { cwd: ROOT })
+  .map((path) => path.replaceAll("\\", "/"))
+  .sort()
+  .map((path) => ({ path, source: readFileSync(join(ROOT, path), "utf8") }));
+
+export const none = (complaints: readonly string[]): void => assert.equal(complaints.join("\n"), "");

@@ -1,0 +1,104 @@
+/** House rules of registers and descriptors that types alone cannot hold: whose bits are written, and how addresses get into descriptors. */
+import { suite, test } from "node:test";
+import assert from "node:assert/strict";
+import { type File, files, isTest, none, occurrences, roomOf } from "./house.ts";
+import { without } from "./source.ts";
+
+/** The driver's stores of addresses in descriptors: only by functions that take no plain number. */
+const ADDRESS_STORE =
+  /\bwords\[[^\]]*\b(LOW|HIGH|toLow|toHigh|ADDRESS_LOW|ADDRESS_HIGH)\b[^\]]*\]\s*=(?!=)|\bas Bus(Address|Low|High)\b/;
+
+const addressComplaints = (file: File): string[] =>
+  isTest(file) || roomOf(file.path) !== "driver"
+    ? []
+    : occurrences(file, ADDRESS_STORE, "makes or stores a bus address itself: use storeLow or storeHigh of kit/dma.ts");
+
+/** `export const ChipCmd = rw8(0x37, "Cmd")` and `export const Cmd = bits("Cmd", …)`: to which bits each name belongs. */
+const namesOfBits = (maps: readonly File[]): Map<string, string> =>
+  new Map(
+    maps.flatMap(({ source }) =>
+      [...source.matchAll(/^export const (\w+) = \w+\((?:0x\w+, )?"(\w+)"/gm)].map(
+        ([, name, of]) => [name!, of!] as const,
+      ),
+    ),
+  );
+
+/** From an opening parenthesis to the one that closes it. */
+const inParentheses = (code: string, from: number): string => {
+  let depth = 0;
+  for (let at = from; at < code.length; at++) {
+    if (code[at] === "(") depth++;
+    if (code[at] === ")" && --depth === 0) return code.slice(from + 1, at);
+  }
+  return "";
+};
+
+/** Bits that are written to a register, or looked for in it, whose they are not. The types see those that stand alone. */
+const bitComplaints = ({ path, source }: File, of: ReadonlyMap<string, string>): string[] => {
+  const code = without(source, "comment", "string", "regex");
+  const complain = (at: number, register: string, bits: string): string[] =>
+    [...bits.matchAll(/\b([A-Z]\w*)\.\w+/g)]
+      .filter(([, record]) => of.has(record!) && of.get(record!) !== of.get(register))
+      .map(([bit]) => `${path}:${code.slice(0, at).split("\n").length} ${bit} is no bit of ${register}`);
+  const written = [...code.matchAll(/\.(?:write|update|acknowledge)(?:8|16|32|Low)\(/g)].flatMap(
+    ({ 0: call, index }) => {
+      const [, register = "", rest = ""] = /^\s*(\w+),([^]*)$/.exec(inParentheses(code, index + call.length - 1)) ?? [];
+      return complain(index, register, rest);
+    },
+  );
+  const looked = [...code.matchAll(/\.read(?:8|16|32)\((\w+)\)\s*&\s*(~?\(?[\w.| ]+)/g)].flatMap(
+    ({ 1: register, 2: bits, index }) => complain(index, register!, bits!),
+  );
+  return [...written, ...looked];
+};
+
+suite("registers and descriptors", () => {
+  test("the driver stores no plain number as an address in a descriptor", () => {
+    none(files.flatMap(addressComplaints));
+  });
+
+  test("the driver writes to a register, and looks for in it, only bits of its own", () => {
+    const of = namesOfBits(
+      files.filter(({ path }) => /^src\/chip\/(registers.*|rss)\.ts$/.test(path) && !/test/.test(path)),
+    );
+    assert.equal(of.get("ChipCmd"), "Cmd");
+    assert.equal(of.get("Cmd"), "Cmd");
+    none(
+      files
+        .filter((file) => roomOf(file.path) === "driver" && !isTest(file))
+        .flatMap((file) => bitComplaints(file, of)),
+    );
+  });
+});
+
+const found = (source: string) => addressComplaints({ path: "src/driver/planted.ts", source });
+
+suite("the rules themselves", () => {
+  test("find an address that is stored or made without the types", () => {
+    for (const source of ["words[at + LOW] = 5;", "words[(to + toHigh) | 0] = x;", "const a = 5 as BusAddress;"])
+      assert.equal(found(source).length, 1, source);
+    for (const source of ["words[at] = 5;", "if (words[at + LOW] === 5) f();", "storeLow(words, at + LOW, base, 5);"])
+      none(found(source));
+  });
+
+  test("find bits of another register, alone, in a sum and in what was read", () => {
+    const map =
+      'export const ChipCmd = rw8(0x37, "Cmd");\nexport const Cmd = bits("Cmd", {\n});\nexport const Mcu = bits("Mcu", {});';
+    const of = namesOfBits([{ path: "src/chip/planted.ts", source: map }]);
+    const inDriver = (source: string) => bitComplaints({ path: "src/driver/planted.ts", source }, of);
+    for (const source of [
+      "io.write8(ChipCmd, Cmd.reset | Mcu.ready);",
+      "io.update8(ChipCmd, 0, f(Mcu.ready));",
+      "io.write8(At0382, Cmd.reset);",
+      "if ((io.read8(ChipCmd) & Mcu.ready) !== 0) f();",
+      "x = io.read8(ChipCmd) & (Cmd.reset | Mcu.ready);",
+    ])
+      assert.equal(inDriver(source).length, 1, source);
+    for (const source of [
+      "io.write8(ChipCmd, Cmd.reset | 4);",
+      "io.write8(At0382, Lock.x);",
+      "io.read8(ChipCmd) & Cmd.reset;",
+    ])
+      none(inDriver(source));
+  });
+});
