@@ -27,6 +27,8 @@ export interface UpRequest {
   readonly wire: string | undefined;
   readonly json: boolean;
   readonly level: Level;
+  /** Called once the interface is there, with the event that says so. */
+  readonly onUp?: (event: UpEvent) => Promise<void>;
 }
 
 /** Until someone asks to stop, or the session ends by itself. Resolves with the reason; throws the session's error. */
@@ -50,13 +52,15 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
   let reason = "failed";
   try {
     using showing = reporter;
-    showing.report({
+    const up: UpEvent = {
       kind: "up",
       facts: session.facts,
       ...(wire === undefined ? {} : { wire }),
       pid: process.pid,
       privileges: privileges(),
-    });
+    };
+    showing.report(up);
+    await request.onUp?.(up);
     let carrier = false;
     session.onEvent((event: SessionEvent) => {
       // Coming out of reset the PHY reports that there is no link yet: no news.
@@ -98,6 +102,8 @@ export const bringUp = async (
       device,
       wire,
       upSeconds: (performance.now() - start) / 1000,
+      facts: session?.facts,
+      statistics: session?.statistics(),
     }),
     down: async () => {
       stop.ask("ferrule down");

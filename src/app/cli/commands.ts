@@ -8,6 +8,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   list: async () => (await import("./list.ts")).list,
   bind: async () => (await import("./bind.ts")).bind,
   up: async () => (await import("./up.ts")).up,
+  status: async () => (await import("./status.ts")).status,
   down: async () => (await import("./down.ts")).down,
   unbind: async () => (await import("./unbind.ts")).unbind,
   report: async () => (await import("./report.ts")).report,

@@ -52,6 +52,10 @@ export const isOpenTo = ({ path, use }: PathNeed): boolean => {
 /** Where this program's own code lies: its first file stands for all. */
 const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
+const AGAIN = "FERRULE_LESSER";
+/** Environment of the second start, so that there is no third where less cannot be had; also of what that starts in turn. */
+export const SECOND_START = { [AGAIN]: "1" } as const;
+
 /** Starts the program once more with less, where it has more than it needs; returns where it does not. */
 export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): void => {
   const now = privileges();
@@ -66,8 +70,5 @@ export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): v
   if (locksMemory && !liftLockedMemory()) keep.push("ipc_lock");
   limitNextProgram(keep);
   const { execPath, execArgv, argv } = process;
-  process.execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...process.env, [AGAIN]: "1" });
+  process.execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...process.env, ...SECOND_START });
 };
-
-/** Set for the second start, so that there is no third where less cannot be had. */
-const AGAIN = "FERRULE_LESSER";

@@ -6,9 +6,11 @@ import { checkCard } from "../cards/local-machine.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
+import { openLog } from "./background-log.ts";
 import { bringUp } from "./bring-up.ts";
-import { command } from "./command.ts";
-import { LOG_OPTIONS, parseLevel } from "./log.ts";
+import { command, Exit } from "./command.ts";
+import { detach, Foreground } from "./detach.ts";
+import { logJson, LOG_OPTIONS, parseLevel } from "./log.ts";
 import { terminalFor } from "./output.ts";
 import {
   type Device,
@@ -19,7 +21,9 @@ import {
   parseSocketMode,
   parseStationAddress,
 } from "./spec.ts";
-import { stopAtSignals } from "./stop.ts";
+import { type Stop, stopAtSignals } from "./stop.ts";
+import type { Stream } from "./terminal.ts";
+import { eventLine, type UpEvent } from "./up-events.ts";
 import { WrongUsage } from "./usage.ts";
 
 const RESPONDER = "responder";
@@ -72,12 +76,27 @@ const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): Devi
   return { ...device, unsafeNoIommu };
 };
 
+/** Starts it in the background and says what it is. @throws the error of its start */
+const upInBackground = async (
+  name: string,
+  { json, log: file }: { readonly json: boolean; readonly log?: string | undefined },
+  stop: Stop,
+  out: Stream,
+): Promise<Exit> => {
+  using log = await openLog(file);
+  const { pid, up: event } = await detach(name, log, stop);
+  out.line(json ? logJson(event, { interface: name }) : eventLine(name, event, out));
+  if (!json) out.line(`${name}: process ${pid} goes on in the background; its events: ${log.reader}`);
+  return Exit.done;
+};
+
 export const up = command({
   name: "up",
   summary: "bring a NIC up as a network interface, and stay with it",
   about: [
     "Stays in the foreground: with a live view on a terminal, one line per event otherwise. Ctrl-C, SIGTERM or",
-    "`ferrule down NAME` take the interface down cleanly; a second Ctrl-C ends the process at once.",
+    "`ferrule down NAME` take the interface down cleanly; a second Ctrl-C ends the process at once. With --detach it",
+    "goes on in the background, and the command returns once the interface is there, or with the error of the start.",
     "",
     "The interface is made in this network namespace and may be moved to another. Needs the right to make TAPs:",
     "root, or a namespace made with `unshare --user --map-root-user --net`. `ferrule doctor` says what is missing.",
@@ -134,10 +153,17 @@ export const up = command({
       kind: "flag",
       summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
     },
+    detach: { kind: "flag", summary: "go on in the background; `ferrule status` and `ferrule down` reach it" },
+    log: {
+      kind: "value",
+      placeholder: "FILE",
+      summary: "where --detach writes events, at the end of FILE; the system's journal unless given",
+    },
     ...LOG_OPTIONS,
   },
   examples: [
     "npx ferrule up 03:00.0",
+    "sudo npx ferrule up 03:00.0 --detach",
     "sudo npx ferrule up model:rtl8168h",
     "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
     "passt -s net.sock && sudo npx ferrule up model:rtl8168h --wire unix:net.sock",
@@ -145,7 +171,7 @@ export const up = command({
   ],
   needs({ values, operands }) {
     const device = parseDevice(operands[0]!);
-    const made = [values.capture, values["capture-host"]].filter((path) => path !== undefined);
+    const made = [values.capture, values["capture-host"], values.log].filter((path) => path !== undefined);
     const read = values.firmware === undefined ? [] : firmwareIn(values.firmware);
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
@@ -168,8 +194,16 @@ export const up = command({
     const spec = deviceSpec(device, values, interfaceName);
     const chip = device.kind === "model" ? device.chip : undefined;
     const record = spec.kind === "model" ? recordOf(spec.wire) : undefined;
-    const shown = terminalFor(terminal, [capture, captureHost, record]);
+    const shown = terminalFor(terminal, [capture, captureHost, record, values.log]);
+    if (values.log !== undefined && !values.detach)
+      throw new WrongUsage("--log is for --detach", "Redirect standard output, or add --detach.");
     using stop = stopAtSignals();
+    const foreground = Foreground.of(stop);
+    const level = parseLevel(values["log-level"]);
+    if (values.detach && foreground === undefined) {
+      if (shown !== terminal) throw new WrongUsage("--detach leaves no standard output", "Write to a file.");
+      return await upInBackground(interfaceName, values, stop, terminal.out);
+    }
     const session: SessionOptions = {
       device: spec,
       host: { name: interfaceName },
@@ -180,7 +214,14 @@ export const up = command({
       ...(captureHost === undefined ? {} : { captureHost }),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
-    const shownAs = { json: values.json, level: parseLevel(values["log-level"]) };
-    return await bringUp({ session, interfaceName, device: typed, wire, ...shownAs }, shown, openSession, stop);
+    const request = { session, interfaceName, device: typed, wire, json: values.json, level };
+    if (foreground === undefined) return await bringUp(request, shown, openSession, stop);
+    const onUp = (event: UpEvent): Promise<void> => foreground.up(event);
+    try {
+      return await bringUp({ ...request, onUp }, shown, openSession, stop);
+    } catch (error) {
+      await foreground.failed(error);
+      throw error;
+    }
   },
 });

@@ -14,6 +14,7 @@ const GOOD: Readonly<Record<string, readonly string[]>> = {
   bind: ["0000:99:1f.0"],
   unbind: ["0000:99:1f.0"],
   up: ["model:rtl8168h"],
+  status: ["fe0"],
   down: ["fe0"],
   report: ["model:rtl8168h"],
   "model serve": ["--socket", "/nonexistent/nic.sock"],

@@ -1,17 +1,22 @@
-/** Which `ferrule up` is meant by an interface's name: the one it was started with, or the one it has been given since. */
+/** The running `ferrule up`s, and which one is meant by an interface's name: at the start, or the one it has been given since. */
 import { abstractListeners } from "#sys/abstract-socket.ts";
-import { ask, NotRunning, type Status } from "./up-control.ts";
+import { UntrustedPeer } from "./exchange.ts";
+import { parseStatus, type Status } from "./status.ts";
+import { ask, NotRunning } from "./up-control.ts";
 import { interfaceOf, plainAddress } from "./up-process.ts";
 
 /** Milliseconds that everybody together may take to answer: others may have taken any number of names. */
 const SEARCH_MILLIS = 4_000;
 
-const statusOf = async (first: string): Promise<Status> => (await ask(first, { command: "status" })) as Status;
+const statusOf = async (first: string): Promise<Status> => parseStatus(await ask(first, { command: "status" }));
+
+/** Names that a `ferrule up` of this network namespace may have been started with. */
+const firstNames = (): readonly string[] => [...new Set(abstractListeners(plainAddress("")).map(interfaceOf))];
 
 /** A `ferrule up` of this network namespace whose interface was renamed to `name`, if one says so. */
 const renamedTo = async (name: string): Promise<Status | undefined> => {
   const end = performance.now() + SEARCH_MILLIS;
-  for (const first of new Set(abstractListeners(plainAddress("")).map(interfaceOf))) {
+  for (const first of firstNames()) {
     if (performance.now() >= end) return undefined;
     // Another user's, or one that does not answer: not to be commanded either.
     const status = await statusOf(first).catch(() => undefined);
@@ -39,4 +44,26 @@ export const findUp = async (name: string): Promise<Status> => {
   if (renamed !== undefined) return renamed;
   if (first === undefined) throw none ?? new NotRunning(name);
   return { ...first, interface: name };
+};
+
+/**
+ * The status of every `ferrule up` of this network namespace that this user may command, and the errors of those that gave none.
+ * Another user's is left out.
+ */
+export const findAll = async (): Promise<{
+  readonly found: readonly Status[];
+  readonly errors: readonly unknown[];
+}> => {
+  const [found, errors]: [Status[], unknown[]] = [[], []];
+  const end = performance.now() + SEARCH_MILLIS;
+  for (const first of firstNames()) {
+    if (performance.now() >= end) break;
+    try {
+      found.push({ ...(await statusOf(first)), interface: first });
+    } catch (error) {
+      // One that has ended meanwhile is no error either.
+      if (!(error instanceof UntrustedPeer || error instanceof NotRunning)) errors.push(error);
+    }
+  }
+  return { found, errors };
 };

@@ -11,6 +11,7 @@ import { FerruleError } from "#kit/errors.ts";
 import type { Peer } from "#sys/unix-socket.ts";
 import { type Argument, isArgument } from "../operations.ts";
 import { exchange, ExchangeServer, PROMPT_MILLIS, UntrustedPeer } from "./exchange.ts";
+import { parseStatus, type Status } from "./status.ts";
 import { findUpProcess, plainAddress, spareAddress } from "./up-process.ts";
 
 export type Request =
@@ -18,19 +19,6 @@ export type Request =
   | { readonly command: "down" }
   /** An operation of `operations.ts`, carried out in the driver's thread. */
   | { readonly command: "operate"; readonly operation: string; readonly argument: Argument };
-
-/** What `status` tells. */
-export interface Status {
-  /** The interface's name when it was made; the control socket's name is made from it. */
-  readonly interface: string;
-  /** Its name now. */
-  readonly now: string;
-  readonly device: string;
-  /** Absent where the wire is somebody else's. */
-  readonly wire?: string | undefined;
-  readonly pid: number;
-  readonly upSeconds: number;
-}
 
 /** What `down` tells, once everything is down. */
 export interface Down {
@@ -177,7 +165,6 @@ export const ask = async (
 
 /** Who has the name; undefined when they do not say. */
 const statusOf = async (name: string, except: string): Promise<Status | undefined> =>
-  ask(name, { command: "status" }, PROMPT_MILLIS, except).then(
-    (status) => status as Status,
-    () => undefined,
-  );
+  ask(name, { command: "status" }, PROMPT_MILLIS, except)
+    .then(parseStatus)
+    .catch(() => undefined);

@@ -1,0 +1,51 @@
+/** Where the events of a process in the background go: a file, or the system's journal. */
+import { closeSync, openSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import { FerruleError } from "#kit/errors.ts";
+import { within } from "./limit.ts";
+
+/** The stream socket of systemd-journald; its first seven lines say how the rest is to be taken (sd_journal_stream_fd(3)). */
+const JOURNAL = "/run/systemd/journal/stdout";
+const JOURNAL_MILLIS = 5_000;
+const IDENTIFIER = "ferrule";
+/** LOG_INFO of syslog(3). */
+const PRIORITY = 6;
+
+/** This system keeps no journal. */
+export class NoJournal extends FerruleError {
+  readonly code = "NO_JOURNAL";
+  readonly hint = "Give a file for the events: --log FILE.";
+  constructor(cause: unknown) {
+    super("this system has no journal that takes the events of a process in the background", { cause });
+  }
+}
+
+/** Open for the process that is given it as output. */
+export interface BackgroundLog extends Disposable {
+  readonly output: number | Socket;
+  /** How to read it. */
+  readonly reader: string;
+}
+
+const openJournal = async (path: string): Promise<BackgroundLog> => {
+  const socket = createConnection(path);
+  const connected = new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    // Identifier, unit, priority, priorities in the lines, forwarding to syslog, kernel log and console.
+    socket.write(`${IDENTIFIER}\n\n${PRIORITY}\n0\n0\n0\n0\n`, () => resolve());
+  });
+  try {
+    await within(connected, "the connection to the journal", JOURNAL_MILLIS);
+  } catch (error) {
+    socket.destroy();
+    throw new NoJournal(error);
+  }
+  return { output: socket, reader: `journalctl -t ${IDENTIFIER}`, [Symbol.dispose]: () => void socket.destroy() };
+};
+
+/** @throws {NoJournal} where no file is given and there is no journal; what the system refuses of a file */
+export const openLog = async (file: string | undefined, journal = JOURNAL): Promise<BackgroundLog> => {
+  if (file === undefined) return await openJournal(journal);
+  const fd = openSync(file, "a", 0o640);
+  return { output: fd, reader: file, [Symbol.dispose]: () => closeSync(fd) };
+};

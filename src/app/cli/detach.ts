@@ -1,0 +1,110 @@
+/**
+ * `ferrule up --detach`: the command starts itself once more in the background, and returns once the interface is there.
+ *
+ * Both processes are connected by Node's channel. Until the interface is there, its end is the order to stop: a start whose
+ * command was interrupted or killed leaves nothing behind.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { FerruleError } from "#kit/errors.ts";
+import { type PlainError, plainError } from "../plain-error.ts";
+import { StartInterrupted, ThreadFailure } from "../worker-thread.ts";
+import type { BackgroundLog } from "./background-log.ts";
+import { SECOND_START } from "./lesser.ts";
+import { within } from "./limit.ts";
+import type { Stop } from "./stop.ts";
+import type { UpEvent } from "./up-events.ts";
+
+/** Set in the environment of the process in the background. */
+const IN_BACKGROUND = "FERRULE_BACKGROUND";
+/** A little more than the threads of a session may take to start, and to come to an end. */
+const START_MILLIS = 150_000;
+
+/** What the process in the background tells the one in the foreground, once. */
+type Told = { readonly up: UpEvent } | { readonly error: PlainError };
+
+/** It ended without a word. */
+export class NotDetached extends FerruleError {
+  readonly code = "NOT_DETACHED";
+  readonly hint: string;
+  constructor(how: string, reader: string) {
+    super(`the process in the background ended before the interface was up (${how})`);
+    this.hint = `Its events are in the log: ${reader}.`;
+  }
+}
+
+/** The process in the foreground, as seen from the one in the background. */
+export class Foreground {
+  #waits = true;
+
+  private constructor(stop: Stop) {
+    const gone = (): void => {
+      if (this.#waits) stop.ask("the command that started it has ended");
+    };
+    process.once("disconnect", gone);
+    if (!process.connected) gone();
+  }
+
+  /** Undefined in a process that no `--detach` has started. */
+  static of(stop: Stop): Foreground | undefined {
+    if (process.env[IN_BACKGROUND] === undefined) return undefined;
+    delete process.env[IN_BACKGROUND];
+    return new Foreground(stop);
+  }
+
+  /** The interface is there: from now on this process is on its own. */
+  up(event: UpEvent): Promise<void> {
+    return this.#tell({ up: event });
+  }
+
+  failed(error: unknown): Promise<void> {
+    return this.#tell({ error: plainError(error) });
+  }
+
+  async #tell(told: Told): Promise<void> {
+    if (!this.#waits || !process.connected) return;
+    const sent = Promise.withResolvers<Error | null>();
+    process.send?.(told, sent.resolve);
+    // One that cannot be told has ended, which `gone` sees to.
+    if ((await sent.promise) !== null) return;
+    this.#waits = false;
+    if (process.connected) process.disconnect?.();
+  }
+}
+
+/**
+ * Starts this process's own command line in the background and waits until its interface is up.
+ * @throws its error; {StartInterrupted} {NotDetached} {TookTooLong}; then the process has ended
+ */
+export const detach = async (what: string, log: BackgroundLog, stop: Stop): Promise<{ pid: number; up: UpEvent }> => {
+  const { execPath, execArgv, argv, env } = process;
+  const child = spawn(execPath, [...execArgv, ...argv.slice(1)], {
+    detached: true,
+    stdio: ["ignore", log.output, log.output, "ipc"],
+    env: { ...env, [IN_BACKGROUND]: "1", ...SECOND_START },
+  });
+  let told: Told | undefined;
+  const heard = new Promise<void>((resolve) => {
+    child.once("message", (message: Told) => {
+      told = message;
+      if ("up" in message) resolve();
+    });
+  });
+  // Its last message comes before the end of the channel, but may come after its own end.
+  const ended = Promise.all([once(child, "exit"), once(child, "disconnect")]);
+  void stop.asked.then(() => child.connected && child.disconnect());
+  try {
+    await within(Promise.race([heard, ended]), `starting ${what}`, START_MILLIS);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+  if (told !== undefined && "up" in told) {
+    if (child.connected) child.disconnect();
+    child.unref();
+    return { pid: child.pid!, up: told.up };
+  }
+  if (stop.signal.aborted) throw new StartInterrupted(what);
+  if (told !== undefined) throw new ThreadFailure(told.error);
+  throw new NotDetached(child.signalCode ?? `exit code ${child.exitCode}`, log.reader);
+};
