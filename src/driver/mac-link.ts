@@ -3,7 +3,9 @@ import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
 import { MSR, Msr } from "#chip/registers-8139cp.ts";
 import { PHYstatus16, PhyStatus16 } from "#chip/registers-8125.ts";
 import { PHYstatus, PhyStatus } from "#chip/registers.ts";
+import { SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
+import { run } from "./steps.ts";
 
 /** Speed in Mbit/s. */
 export interface MacLink {
@@ -43,6 +45,18 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
   MSR: fromMsr,
   PHYstatus: ({ io }) => decode(io.read8(PHYstatus)),
   PHYstatus16: ({ io }) => decode(io.read16(PHYstatus16)),
+};
+
+/** What the MAC needs at the speed of a link that has come up. A side bus that does not answer is counted. */
+export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number): void => {
+  const steps = hw.start.linkUp?.[speed as 10 | 100 | 1000];
+  if (steps === undefined) return;
+  try {
+    run(hw, steps, mtu);
+  } catch (error) {
+    if (!(error instanceof SideBusTimeout)) throw error;
+    hw.overdue.note("the MAC to adapt to the link");
+  }
 };
 
 export const macLink = (hw: Hardware): MacLink => LINKS[hw.chip.profile.mac.link](hw);

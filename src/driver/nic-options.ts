@@ -1,9 +1,13 @@
 /** What a NIC is brought up with, and what of it is refused. */
 import type { Chip } from "#chip/chips.ts";
 import type { Clock } from "#kit/clock.ts";
+import type { PciDevice } from "#kit/device.ts";
+import type { DmaMemory } from "#kit/dma.ts";
 import { OutOfRange, OutOfWindow } from "#kit/errors.ts";
+import type { InterruptLine } from "#kit/interrupts.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { BadMtu, BadRingSize } from "./errors.ts";
+import type { Hardware } from "./hardware.ts";
 import { type Program, parseFirmware } from "./firmware.ts";
 
 export interface NicOptions {
@@ -29,6 +33,19 @@ export interface NicOptions {
   readonly receiveHash?: boolean;
   /** Check on each `release` that the buffer was out: for tests. */
   readonly checked?: boolean;
+}
+
+/** What `probe` has found and acquired. */
+export interface NicParts {
+  readonly device: PciDevice;
+  readonly chip: Chip;
+  readonly xid: number;
+  readonly unknownStepping: boolean;
+  readonly hw: Hardware;
+  readonly line: InterruptLine;
+  readonly tally: DmaMemory;
+  readonly permanentAddress: Uint8Array | undefined;
+  readonly options: NicOptions;
 }
 
 /** RFC 791: every IPv4 host must take 68 bytes. */

@@ -18,6 +18,7 @@ import {
 } from "#chip/phy.ts";
 import { expect } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
+import { SideBusTimeout } from "./errors.ts";
 import { macLink } from "./mac-link.ts";
 
 /** The link as it is now. Speed in Mbit/s, 0 while down. */
@@ -48,6 +49,8 @@ const FASTER = [
 
 export class Phy {
   readonly #hw: Hardware;
+  /** What was written to ANAR. */
+  #advertised: number | undefined;
 
   constructor(hw: Hardware) {
     this.#hw = hw;
@@ -76,7 +79,8 @@ export class Phy {
   negotiate(options: { pause: boolean }): void {
     const pause = options.pause ? Advertise.pause | Advertise.asymmetricPause : 0;
     const speeds = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
-    this.write(ANAR, Advertise.selector | speeds | pause);
+    this.#advertised = Advertise.selector | speeds | pause;
+    this.write(ANAR, this.#advertised);
     const { speed, profile } = this.#hw.chip;
     if (speed >= 1000) this.write(GBCR, Gbcr.full1000);
     if (profile.phy.multigigabit !== 0) this.#advertiseFaster(speed);
@@ -90,6 +94,24 @@ export class Phy {
     const all = FASTER.reduce((bits, [, bit]) => bits | bit, 0);
     const wanted = FASTER.reduce((bits, [speed, bit]) => (speed <= limit ? bits | bit : bits), 0);
     phy.write(register, (phy.read(register, page) & ~all) | wanted, page);
+  }
+
+  /**
+   * Whether it has lost its settings, or reads all zeros or all ones, or does not answer: what an electrostatic discharge does
+   * to a PHY (Realtek's drivers look for it once a second). The RTL8139C+ cannot advertise asymmetric pause.
+   */
+  get lost(): boolean {
+    const awake = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
+    try {
+      if ((this.read(BMCR) & awake) !== Bmcr.autonegotiate) return true;
+      const changed = this.read(ANAR) ^ (this.#advertised ?? 0);
+      if ((changed & ~Advertise.asymmetricPause) !== 0) return true;
+      // Never advertised, but the value after power-on.
+      return this.#hw.chip.speed >= 1000 && (this.read(GBCR) & Gbcr.half1000) !== 0;
+    } catch (error) {
+      if (error instanceof SideBusTimeout) return true;
+      throw error;
+    }
   }
 
   /** Goes to sleep; the next `reset` wakes it up. */

@@ -34,6 +34,8 @@ export interface ReceiveRing {
   arm(): void;
   /** True when `receive` would find something. */
   waiting(): boolean;
+  /** Frames that the NIC has written and nobody has received. For a NIC that is stopped. */
+  untaken(): number;
   /** Descriptors the NIC has right now. For display only: it walks the ring. */
   armed(): number;
 }
@@ -245,6 +247,15 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       for (let slot = 0; slot < slots; slot++) post(slot);
     },
     waiting,
+    untaken() {
+      let frames = 0;
+      for (let i = 0; i < slots; i++) {
+        const opts1 = Atomics.load(words, own + (((state[SLOT]! + i) & mask) << step));
+        if (opts1 < 0) break;
+        if ((opts1 & last) !== 0) frames++;
+      }
+      return frames;
+    },
     armed() {
       let n = 0;
       for (let slot = 0; slot < slots; slot++) if (words[own + (slot << step)]! < 0) n++;

@@ -1,6 +1,7 @@
 /** The rings of a NIC: how many descriptors and which buffers, and in which formats. */
 import type { Profile } from "#chip/profile.ts";
 import type { DmaDomain } from "#kit/dma.ts";
+import type { Link } from "#kit/link.ts";
 import type { Rings } from "./bring-up.ts";
 import { RECEIVE_FORMATS, RECEIVE_HASHED, type ReceiveFormat } from "./descriptor-formats.ts";
 import { doorbellOf } from "./doorbell.ts";
@@ -15,9 +16,15 @@ const FRAMING = 14 + 4 + 4;
 /** A page: buffers of 16 KiB for the longest jumbo frames would mostly be filled with a few hundred bytes. */
 const LARGEST_BUFFER = 4096;
 
+/** A NIC between `up` and `down`, as a `Link`: the rings' own functions, so that a burst costs no second call. */
+export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes"> &
+  Pick<ReceiveRing, "receive" | "release"> &
+  Pick<TransmitRing, "transmit" | "reclaim">;
+
 export interface RingPair {
   readonly receive: ReceiveRing;
   readonly transmit: TransmitRing;
+  readonly link: RunningNic;
   /** What the NIC is told of them. */
   readonly layout: Rings;
 }
@@ -66,5 +73,14 @@ export const createRings = (
   receive.arm();
   transmit.clear();
   const layout = { receive: receive.iova, receiveFormat: format, transmit: transmit.iova, largestFrame, mtu };
-  return { receive, transmit, layout };
+  const link: RunningNic = {
+    memory: dma.window,
+    bufferBytes,
+    hashes: receive.hashes,
+    receive: receive.receive,
+    release: receive.release,
+    transmit: transmit.transmit,
+    reclaim: transmit.reclaim,
+  };
+  return { receive, transmit, link, layout };
 };

@@ -5,15 +5,17 @@ import type { Driver, PciDevice } from "#kit/device.ts";
 import { DmaExhausted, type DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
-import type { FrameMemory, Link, Offloads } from "#kit/link.ts";
+import type { FrameMemory, Offloads } from "#kit/link.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
 import { SideBusTimeout, UnknownChip } from "./errors.ts";
 import { Events, wantedEvents } from "./events.ts";
 import { type Hardware, type ExpiredWaits, hardwareOf } from "./hardware.ts";
+import { type Finding, Health } from "./health.ts";
 import { identify } from "./identify.ts";
 import {
   type NicOptions,
+  type NicParts,
   checkAddress,
   checkMtu,
   checkOptions,
@@ -21,6 +23,7 @@ import {
   firmwareOf,
   slotsOf,
 } from "./nic-options.ts";
+import { adaptTo } from "./mac-link.ts";
 import { offloadsOf } from "./offload-rules.ts";
 import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
@@ -28,23 +31,12 @@ import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from
 import { limitReadRequests } from "./read-requests.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { hashReceived } from "./receive-hash.ts";
-import type { ReceiveRing } from "./receive-ring.ts";
-import { type RingPair, createRings } from "./rings.ts";
+import { type RingPair, type RunningNic, createRings } from "./rings.ts";
 import { run } from "./steps.ts";
 import { type Tally, allocateTally, dumpTally } from "./tally.ts";
-import type { TransmitRing } from "./transmit-ring.ts";
 
 export type { NicOptions } from "./nic-options.ts";
-
-/** A NIC between `up` and `down`, as a `Link`: the rings' own functions, so that a burst costs no second call. */
-export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes"> &
-  Pick<ReceiveRing, "receive" | "release"> &
-  Pick<TransmitRing, "transmit" | "reclaim">;
-
-/** The rings of a NIC that is up, and the `Link` that they make. */
-interface Running extends RingPair {
-  readonly link: RunningNic;
-}
+export type { RunningNic } from "./rings.ts";
 
 /** A card that the driver has bound. Used by one thread only, the data plane's. */
 export class Nic {
@@ -58,6 +50,9 @@ export class Nic {
   readonly moderation: Moderation;
   /** The chip's own address; undefined when it has none: then `address` was given or is random. */
   readonly permanentAddress: Uint8Array | undefined;
+  readonly health: Health;
+  /** Frames that were in the rings when the NIC was stopped: not sent, and written by the NIC but not received. */
+  readonly lost = { sent: 0, received: 0 };
   readonly #hw: Hardware;
   readonly #device: PciDevice;
   readonly #options: NicOptions;
@@ -65,7 +60,7 @@ export class Nic {
   readonly #wanted: number;
   /** Memory of the rings. */
   #memory = new DisposableStack();
-  #running: Running | undefined;
+  #running: RingPair | undefined;
   #mtu: number;
   #slots: number;
   #link: LinkState = LINK_DOWN;
@@ -74,17 +69,7 @@ export class Nic {
   #filter = ALL_MULTICAST;
 
   /** @internal made by `rtl8169.probe` */
-  constructor(parts: {
-    device: PciDevice;
-    chip: Chip;
-    xid: number;
-    unknownStepping: boolean;
-    hw: Hardware;
-    line: InterruptLine;
-    tally: DmaMemory;
-    permanentAddress: Uint8Array | undefined;
-    options: NicOptions;
-  }) {
+  constructor(parts: NicParts) {
     this.#device = parts.device;
     this.chip = parts.chip;
     this.xid = parts.xid;
@@ -100,6 +85,7 @@ export class Nic {
     this.memory = parts.device.dma.window;
     this.phy = new Phy(parts.hw);
     this.moderation = new Moderation(parts.hw, () => this.#running);
+    this.health = new Health(parts.hw, parts.device.config);
   }
 
   /** True between `up` and `down`. */
@@ -112,10 +98,14 @@ export class Nic {
    * What is returned must not be used after `down`. When it throws, the NIC is down and owns no rings.
    */
   up(): RunningNic {
-    if (this.#running !== undefined) return this.#running.link;
+    return this.#running?.link ?? this.#bringUp(true);
+  }
+
+  /** @param phy starts the PHY as well, which costs the link */
+  #bringUp(phy: boolean): RunningNic {
     const { layout, link } = this.#createRings();
     try {
-      this.#start(layout);
+      this.#start(layout, phy);
     } catch (error) {
       this.#abandon();
       throw error;
@@ -135,25 +125,15 @@ export class Nic {
     }
   }
 
-  #createRings(): Running {
+  #createRings(): RingPair {
     using scope = new DisposableStack();
     const rings = createRings(this.#device.dma, scope, this.#hw, this, this.#options);
     this.#memory = scope.move();
-    const { receive, transmit } = rings;
-    const link: RunningNic = {
-      memory: this.memory,
-      bufferBytes: receive.core.bufferBytes,
-      hashes: receive.hashes,
-      receive: receive.receive,
-      release: receive.release,
-      transmit: transmit.transmit,
-      reclaim: transmit.reclaim,
-    };
-    this.#running = { ...rings, link };
-    return this.#running;
+    this.#running = rings;
+    return rings;
   }
 
-  #start(rings: Rings): void {
+  #start(rings: Rings, phy: boolean): void {
     this.#device.setBusMaster(true);
     limitReadRequests(this.#device.config, this.chip, this.#mtu);
     bringUp(this.#hw, rings);
@@ -161,13 +141,33 @@ export class Nic {
     this.#setFilter();
     this.moderation.restore();
     if (this.#options.receiveHash === true) hashReceived(this.#hw.io);
-    this.phy.reset();
-    run(this.#hw, this.#hw.start.phy, this.#mtu);
-    this.phy.negotiate({ pause: this.#mtu <= STANDARD_MTU });
+    if (phy) this.restartPhy();
+    this.health.renew();
     this.line.unmask();
     this.unmask();
     // The link may already be up; no event follows then.
     this.refreshLink();
+  }
+
+  /** Resets the PHY and gives it all of its settings again; the MAC goes on. @throws {Timeout} {SideBusTimeout} */
+  restartPhy(): void {
+    this.phy.reset();
+    run(this.#hw, this.#hw.start.phy, this.#mtu);
+    this.phy.negotiate({ pause: this.#mtu <= STANDARD_MTU });
+  }
+
+  /**
+   * Stops the chip and starts it again: with new rings, all of its settings, and the link that it has. Returns the new `Link`.
+   * @throws whatever `down` and `up` throw, and then the NIC is down
+   */
+  reset(): RunningNic {
+    if (this.running) this.#takeDown(false);
+    return this.#bringUp(false);
+  }
+
+  /** What is wrong with a NIC that is up, as far as a short look shows: to be called now and then. @throws {DeviceGone} */
+  look(): Finding | undefined {
+    return this.#running === undefined ? undefined : this.health.look(this.#running, this.phy, this.#link.up);
   }
 
   /**
@@ -176,12 +176,15 @@ export class Nic {
    * @throws {ResetTimeout}
    */
   down(): void {
-    if (!this.running) return;
+    if (this.running) this.#takeDown(true);
+  }
+
+  #takeDown(phy: boolean): void {
     this.line.mask();
     try {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
-      this.phy.powerDown();
+      if (phy) this.phy.powerDown();
     } catch (error) {
       if (error instanceof SideBusTimeout) this.#hw.overdue.note("the PHY to power down");
       // A card that left the bus has stopped.
@@ -193,6 +196,8 @@ export class Nic {
 
   #release(): void {
     this.#device.setBusMaster(false);
+    this.lost.sent += this.#running?.transmit.unsent() ?? 0;
+    this.lost.received += this.#running?.receive.untaken() ?? 0;
     this.#running = undefined;
     this.#link = LINK_DOWN;
     this.#memory.dispose();
@@ -301,28 +306,21 @@ export class Nic {
     this.#hw.interrupts.allow(this.#hw.io, this.#wanted);
   }
 
+  /** Whether the status has something for us. @throws {DeviceGone} */
+  get pending(): boolean {
+    return this.#happened() !== 0;
+  }
+
   /** Whether a received frame waits in the ring. */
   get waiting(): boolean {
     return this.#running !== undefined && this.#running.receive.waiting();
-  }
-
-  /** What the MAC needs at the speed of a link that has come up. A side bus that does not answer is counted. */
-  #adaptTo({ speed }: LinkState): void {
-    const steps = this.#hw.start.linkUp?.[speed as 10 | 100 | 1000];
-    if (steps === undefined) return;
-    try {
-      run(this.#hw, steps, this.#mtu);
-    } catch (error) {
-      if (!(error instanceof SideBusTimeout)) throw error;
-      this.#hw.overdue.note("the MAC to adapt to the link");
-    }
   }
 
   /** Looks at the link without an interrupt. */
   refreshLink(): LinkState {
     const link = this.phy.link();
     if (link.up && link.speed !== this.#link.speed) {
-      this.#adaptTo(link);
+      adaptTo(this.#hw, link, this.#mtu);
       this.moderation.linkUp(link.speed);
     }
     this.#link = link;
@@ -361,6 +359,7 @@ export class Nic {
   #settle(status: number): number {
     const { io, interrupts } = this.#hw;
     interrupts.acknowledge(io, status);
+    this.health.note(status);
     if ((status & Events.link) !== 0) this.refreshLink();
     return status & this.#wanted;
   }

@@ -56,6 +56,12 @@ export interface TransmitRing {
   readonly reclaim: (offsets: Int32Array, limit: number) => number;
   /** Fragments given to the NIC and not yet reclaimed. */
   pending(): number;
+  /** Rings the doorbell again: it may have been lost. */
+  ring(): void;
+  /** The oldest fragment that the NIC still owns, as a running number; -1 if it owns none. */
+  oldest(): number;
+  /** Frames that the NIC was given and has not sent. For a NIC that is stopped. */
+  unsent(): number;
   /** Forgets everything in flight and takes every descriptor back: at the start and after a reset. */
   clear(): void;
 }
@@ -283,6 +289,22 @@ export const createTransmitRing = (
     transmit,
     reclaim,
     pending: () => (state[0]! - state[1]!) | 0,
+    ring() {
+      counters[DOORBELLS]!++;
+      doorbell();
+    },
+    oldest() {
+      const at = state[1]!;
+      return at !== state[0]! && Atomics.load(words, base + ((at & mask) << 2)) < 0 ? at & 0x7fff_ffff : -1;
+    },
+    unsent() {
+      let frames = 0;
+      for (let i = state[1]!; i !== state[0]!; i = (i + 1) | 0) {
+        const opts1 = Atomics.load(words, base + ((i & mask) << 2));
+        if (opts1 < 0 && (opts1 & LAST) !== 0) frames++;
+      }
+      return frames;
+    },
     clear,
   };
 };

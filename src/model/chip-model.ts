@@ -14,6 +14,7 @@ import { isFibre } from "./phy/medium.ts";
 import { MsixTable } from "./pci/msix-table.ts";
 import { CONFIG_BYTES, Page, registerBytes } from "./registers/page.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
+import type { PhyFront } from "./phy/phy-front.ts";
 import { registersOfPhy } from "./phy/phy-registers.ts";
 import { Phy } from "./phy/phy.ts";
 import { RegisterFile } from "./registers/register-file.ts";
@@ -58,6 +59,7 @@ export class ChipModel {
   readonly wakeFilter: WakeFilter;
   readonly registers: RegisterFile;
   readonly #serdes: SerDes;
+  readonly #phyFront: PhyFront;
   readonly #timers: TimerBlock;
   readonly #parts: ChipModelParts;
 
@@ -85,13 +87,13 @@ export class ChipModel {
       if (fibre) this.phy.restart();
     });
     if (fibre) this.phy.serdes = () => this.#serdes.speed;
-    const phy = registersOfPhy(this.phy);
+    this.#phyFront = registersOfPhy(this.phy);
     const managed = options.managed ?? false;
     this.side = new SideRegisters({
       ...shared,
       config: this.config,
       mac: this.#copy,
-      phy,
+      phy: this.#phyFront,
       accessMicros,
       managed,
       fibre,
@@ -136,6 +138,13 @@ export class ChipModel {
     this.config.busReset();
     this.side.busReset();
     this.#reload();
+  }
+
+  /** The PHY loses its settings, of which the MAC learns nothing. @param silent it reads all ones until it is reset */
+  upsetPhy(silent: boolean): void {
+    this.#phyFront.powerOn();
+    if (silent) this.phy.upset();
+    else this.phy.powerOn();
   }
 
   powerCycle(): void {
@@ -187,11 +196,21 @@ export class ChipModel {
   }
 
   #effects(): Effects {
+    const { faults } = this.#parts;
+    const { poll, pollQueues } = this.frames.effects;
+    const unheard = (): boolean =>
+      faults.any && (faults.isArmed("stuck-transmitter") || faults.strikes("lost-doorbell"));
     return {
       tally: () => {
-        if (!this.#parts.faults.strikes("stuck-counters")) this.tally.command();
+        if (!faults.strikes("stuck-counters")) this.tally.command();
       },
       ...this.frames.effects,
+      poll: (value, lanes, offset) => {
+        if (!unheard()) poll(value, lanes, offset);
+      },
+      pollQueues: (value, lanes, offset) => {
+        if (!unheard()) pollQueues(value, lanes, offset);
+      },
       ...this.interrupts.effects,
       ...this.#timers.effects,
       ...this.side.effects,
@@ -213,8 +232,14 @@ export class ChipModel {
   }
 
   #softReset(): void {
-    if (this.#parts.faults.strikes("stuck-reset")) this.page.put(ChipCmd, 1, Cmd.reset);
-    else this.resetRegisters();
+    const { faults } = this.#parts;
+    if (faults.strikes("stuck-reset")) {
+      this.page.put(ChipCmd, 1, Cmd.reset);
+      return;
+    }
+    this.resetRegisters();
+    faults.strikes("stuck-transmitter");
+    faults.strikes("stuck-receiver");
   }
 
   /** The guest changed the power state. Back in D0, events that became pending meanwhile are signalled. */

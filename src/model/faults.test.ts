@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipCmd, Cmd, DTCCR, DTCCRHigh, Dtccr, FLAG, Intr, IntrMask, IntrStatus, PHYOCP } from "#chip/registers.ts";
-import { FAULTS, Faults } from "./faults.ts";
+import { ANAR, BMCR, Bmcr, OCP_STANDARD } from "#chip/phy.ts";
+import { FAULTS, Faults, LINK_LOSS_MICROS } from "./faults.ts";
 import { BASE, BROADCAST, frame, Guest } from "./guest.test-kit.ts";
 
 const up = (): Guest => {
@@ -14,6 +15,8 @@ const up = (): Guest => {
   guest.interrupts = 0;
   return guest;
 };
+/** PHY-OCP address of a clause 22 register. */
+const register = (number: number): number => OCP_STANDARD + 2 * number;
 const arrive = (guest: Guest): boolean => guest.nic.receive(frame(BROADCAST, 64), 0, 64);
 const serve = (guest: Guest): number => {
   const status = guest.r16(IntrStatus);
@@ -118,6 +121,70 @@ test("a removed card reads all ones, does nothing, and returns as after power-on
   guest.bringUp();
   guest.post(64);
   assert.equal(arrive(guest), true);
+});
+
+test("a discharge takes the PHY's settings and its link; it reads all ones until it is reset", () => {
+  const guest = up();
+  const before = guest.phyRead(register(ANAR));
+  guest.phyWrite(register(ANAR), before | 0xc00);
+  guest.nic.faults.arm("upset-phy");
+  assert.deepEqual(guest.nic.faults.armed, []);
+  assert.equal(guest.nic.link.up, false);
+  guest.phyWrite(register(BMCR), Bmcr.autonegotiate | Bmcr.restart);
+  guest.clock.delay(100_000);
+  assert.deepEqual([guest.phyRead(register(ANAR)), guest.nic.link.up], [0xffff, false]);
+  guest.phyWrite(register(BMCR), Bmcr.reset | Bmcr.autonegotiate);
+  guest.clock.delay(100_000);
+  assert.deepEqual([guest.phyRead(register(ANAR)), guest.nic.link.up], [before, true]);
+});
+
+test("a PHY that forgets its settings links again with those after power-on", () => {
+  const guest = up();
+  const before = guest.phyRead(register(ANAR));
+  guest.phyWrite(register(ANAR), before | 0xc00);
+  guest.nic.faults.arm("forgetful-phy");
+  guest.clock.delay(100_000);
+  assert.deepEqual([guest.phyRead(register(ANAR)), guest.nic.link.up], [before, true]);
+});
+
+test("a lost doorbell leaves its frame in the ring, and the next one sends both", () => {
+  const guest = up();
+  guest.nic.faults.arm("lost-doorbell", { count: 1 });
+  guest.send({ bytes: frame(BROADCAST, 60) });
+  guest.clock.delay(1_000_000);
+  assert.equal(guest.cable.frames.length, 0);
+  guest.send({ bytes: frame(BROADCAST, 61) });
+  assert.deepEqual(
+    guest.cable.frames.map(({ length }) => length),
+    [60, 61],
+  );
+});
+
+test("a stuck transmitter and a stuck receiver stay so for as many resets as the count says", () => {
+  const guest = up();
+  guest.nic.faults.arm("stuck-transmitter", { count: 1 });
+  guest.nic.faults.arm("stuck-receiver", { count: 1 });
+  guest.send({ bytes: frame(BROADCAST, 60) });
+  assert.deepEqual([guest.cable.frames.length, arrive(guest)], [0, false]);
+  assert.notEqual(serve(guest) & Intr.receiveFifoOverflow, 0);
+  guest.w8(ChipCmd, Cmd.reset);
+  assert.deepEqual(guest.nic.faults.armed, []);
+  guest.rewind();
+  guest.bringUp();
+  guest.post(64);
+  guest.send({ bytes: frame(BROADCAST, 60) });
+  assert.deepEqual([guest.cable.frames.length, arrive(guest)], [1, true]);
+});
+
+test("a lost PCI Express link is back after a moment, and the card is as after a bus reset", () => {
+  const guest = up();
+  guest.nic.faults.arm("link-loss");
+  assert.deepEqual([guest.r32(IntrStatus - 2), guest.nic.read("config", 0, 4)], [0xffff_ffff, 0xffff_ffff]);
+  guest.clock.delay(LINK_LOSS_MICROS);
+  assert.deepEqual([guest.nic.faults.armed, guest.nic.read("config", 0, 2)], [[], 0x10ec]);
+  assert.equal(guest.nic.read("config", 4, 2) & 6, 0);
+  guest.busMaster();
+  assert.equal(guest.r8(ChipCmd), 0);
 });
 
 test("reports past and remaining occurrences of each armed fault", () => {

@@ -10,12 +10,21 @@ export const FAULTS = {
   "stuck-counters": "a command to dump or reset the counters never completes: DTCCR keeps the bit",
   "dma-error": "the bus rejects the chip's accesses to memory",
   "silent-phy": "the PHY does not respond: the flag of PHYOCP, or PHYAR on older chips, never changes",
+  "upset-phy": "an electrostatic discharge: the PHY loses its settings, and reads all ones until it is reset",
+  "forgetful-phy": "the PHY loses its settings, and goes on with those after power-on",
+  "lost-doorbell": "a doorbell has no effect: its descriptors stay where they are",
+  "stuck-transmitter": "the transmitter ignores every doorbell until a software reset; a count is the resets it takes",
+  "stuck-receiver": "the receive FIFO stays full until a software reset; a count is the resets it takes",
   "receive-overflow": "the receive FIFO is full when a frame arrives: the frame is counted as missed",
+  "link-loss": "the PCI Express link is lost for 100 ms: as removal, and then the card is as after a bus reset",
   removal: "the card is removed: all registers read all ones, nothing is sent, received or signalled",
 } as const;
 export type FaultName = keyof typeof FAULTS;
 /** Faults that are a state without single events: they last until disarmed. */
 export const PERSISTENT_FAULTS: readonly FaultName[] = ["silent-phy", "removal"];
+/** Faults that occur once, when they are armed, and are over then or soon after. */
+export const MOMENTARY: readonly FaultName[] = ["upset-phy", "forgetful-phy", "link-loss"];
+export const LINK_LOSS_MICROS = 100_000;
 
 export interface FaultOptions {
   /** How often it occurs before it disarms itself; without, until disarmed. */
@@ -99,7 +108,7 @@ export class Faults {
 
   #update(name: FaultName): void {
     this.any = this.#states.size > 0;
-    this.removed = this.#states.has("removal");
+    this.removed = this.#states.has("removal") || this.#states.has("link-loss");
     this.#changed(name);
   }
 }

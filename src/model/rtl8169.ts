@@ -7,7 +7,7 @@ import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { regionsOf } from "./pci/config-layout.ts";
 import type { PowerState } from "./pci/config-space.ts";
 import { type CounterName, Count } from "./frames/counters.ts";
-import { type FaultName, Faults, RefusedMemory } from "./faults.ts";
+import { type FaultName, Faults, LINK_LOSS_MICROS, RefusedMemory } from "./faults.ts";
 import { type Led, ledsOf } from "./registers/leds.ts";
 import { ANY_PARTNER, type Partner, type PhyLink } from "./phy/link-partner.ts";
 import type { ModelOptions } from "./model-options.ts";
@@ -66,7 +66,7 @@ export class Rtl8169 implements Target, Plug {
     this.chip = chip;
     this.mac = mac;
     this.memory = memory;
-    this.faults = new Faults((name) => this.#faultChanged(name));
+    this.faults = new Faults((name) => this.#onFault[name]?.(this.faults.isArmed(name)));
     this.#regions = regionsOf(chip);
     this.#schedule = schedule;
     this.#accessMicros = accessMicros;
@@ -269,18 +269,37 @@ export class Rtl8169 implements Target, Plug {
   /** Whether a fault drops an arriving frame. */
   #loses(): boolean {
     if (this.faults.removed) return true;
-    if (!this.#chip.phy.link.up || !this.faults.strikes("receive-overflow")) return false;
+    if (!this.#chip.phy.link.up) return false;
+    if (!this.faults.isArmed("stuck-receiver") && !this.faults.strikes("receive-overflow")) return false;
     this.#chip.tally.count(Count.rxMissed);
     this.#chip.interrupts.receive.raise(Intr.receiveFifoOverflow);
     return true;
   }
 
-  #faultChanged(name: FaultName): void {
+  /** What happens when a fault is armed or disarmed; nothing for those that are looked up when they would occur. */
+  readonly #onFault: Readonly<Partial<Record<FaultName, (armed: boolean) => void>>> = {
     // Regions found before would still be used.
-    if (name === "dma-error" || name === "removal") this.#chip.dma.forget();
-    if (name === "silent-phy") this.setLatency("phy", this.faults.isArmed(name) ? Infinity : this.#accessMicros);
-    if (name !== "removal") return;
+    "dma-error": () => this.#chip.dma.forget(),
+    "silent-phy": (armed) => this.setLatency("phy", armed ? Infinity : this.#accessMicros),
+    "upset-phy": (armed) => {
+      if (armed) this.#chip.upsetPhy(true);
+      this.faults.disarm("upset-phy");
+    },
+    "forgetful-phy": (armed) => {
+      if (armed) this.#chip.upsetPhy(false);
+      this.faults.disarm("forgetful-phy");
+    },
+    "link-loss": (armed) => {
+      if (armed) this.#schedule.after(LINK_LOSS_MICROS, () => this.faults.disarm("link-loss"));
+      this.#absent(() => this.#chip.busReset());
+    },
+    removal: () => this.#absent(() => this.powerCycle()),
+  };
+
+  /** The card has left the bus, or is back. */
+  #absent(back: () => void): void {
+    this.#chip.dma.forget();
     if (this.faults.removed) this.#chip.resetRegisters();
-    else this.powerCycle();
+    else back();
   }
 }

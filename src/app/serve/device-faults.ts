@@ -1,7 +1,7 @@
 /** Every fault that a device can be given, by name: those of the model, and those of its side buses. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FAULTS, PERSISTENT_FAULTS } from "#model/faults.ts";
+import { FAULTS, PERSISTENT_FAULTS, MOMENTARY } from "#model/faults.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
@@ -18,13 +18,17 @@ type SilentName = keyof typeof SILENT;
 /** All, and what they do. */
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
-/** Whether a fault is a state that lasts until it is cleared: it does not strike, so it cannot be counted. */
-const lasts = (name: string): boolean => Object.hasOwn(SILENT, name) || PERSISTENT_FAULTS.some((each) => each === name);
-const lastsHint = (name: string): string => `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`;
+/** Why a fault cannot be counted: it is a state that lasts until it is cleared, or it happens once. */
+const uncounted = (name: string): string | undefined => {
+  if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it happens once, at that moment.`;
+  if (!Object.hasOwn(SILENT, name) && !PERSISTENT_FAULTS.some((each) => each === name)) return undefined;
+  return `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`;
+};
 
 /** @throws {OutOfRange} for a count of what cannot be counted */
 export const checkCount = (name: string, count: number | undefined): void => {
-  if (count !== undefined && lasts(name)) throw new OutOfRange(`${name} takes no count`, lastsHint(name));
+  const hint = uncounted(name);
+  if (count !== undefined && hint !== undefined) throw new OutOfRange(`${name} takes no count`, hint);
 };
 
 const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);

@@ -69,6 +69,7 @@ export class Phy {
   #lost = false;
   #resetting = false;
   #waking = false;
+  #upset = false;
   #cancel: (() => void) | undefined;
   /** Whether a lower speed is tried on a bad cable; the register for it differs. */
   speedDown: () => boolean = () => true;
@@ -146,7 +147,15 @@ export class Phy {
     this.#start();
   }
 
+  /** An electrostatic discharge: the settings are lost, and nothing but a reset has an effect. */
+  upset(): void {
+    this.powerOn();
+    this.#upset = true;
+    this.#stop();
+  }
+
   powerOn(): void {
+    this.#upset = false;
     this.#resetting = false;
     this.#waking = false;
     this.#defaults();
@@ -155,6 +164,7 @@ export class Phy {
 
   /** @param register 0 to 15 */
   read(register: number): number {
+    if (this.#upset) return 0xffff;
     switch (register) {
       case BMCR:
         return this.#registers[BMCR]! | (this.#resetting ? Bmcr.reset : 0);
@@ -183,6 +193,8 @@ export class Phy {
 
   /** @param register 0 to 15 */
   write(register: number, value: number): void {
+    if (this.#upset && (register !== BMCR || (value & Bmcr.reset) === 0)) return;
+    this.#upset = false;
     switch (register) {
       case BMCR:
         this.#control(value);
@@ -303,7 +315,7 @@ export class Phy {
 
   /** The link goes down, and comes up after a delay if both ends have a common mode. */
   #start(): void {
-    if (this.#resetting) return;
+    if (this.#resetting || this.#upset) return;
     this.#stop();
     if (this.#waking) {
       this.#after(this.#times.resetMicros, () => {

@@ -1,0 +1,128 @@
+/** Looks now and then at a NIC that is up, for failures that it does not report itself. */
+import { QUIRKS } from "#chip/quirks.ts";
+import { Intr } from "#chip/registers.ts";
+import { DeviceGone } from "#kit/errors.ts";
+import type { Mmio } from "#kit/mmio.ts";
+import { takeBusErrors } from "./bus-errors.ts";
+import type { Hardware } from "./hardware.ts";
+import type { Phy } from "./phy.ts";
+import { ReceiveCount } from "./receive-core.ts";
+import type { RingPair } from "./rings.ts";
+
+/** What a look may find. After `doorbellLost` the NIC goes on; the others need a reset, the last one of the PHY alone. */
+export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
+
+/** A descriptor that waits this long while the link is up: the doorbell is rung once more. Longer than a pause frame at 100 Mbit/s lasts. */
+export const RING_AGAIN_MICROS = 500_000;
+/** And after this long the transmitter is reset: the limit of Linux's network stack. */
+export const TRANSMIT_LIMIT_MICROS = 5_000_000;
+/** Between two looks at status and PHY. */
+export const LOOK_MICROS = 1_000_000;
+/** Looks in a row that find frames lost for want of room, an empty ring and no frame received. */
+const STALLED_LOOKS = 3;
+
+const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
+
+export class Health {
+  /** Times that the status showed a full receive FIFO, or a receive ring without a descriptor. */
+  fifoOverflows = 0;
+  ringsExhausted = 0;
+  /** What PCI status said at the last bus error. */
+  busErrors: readonly string[] = [];
+  readonly #hw: Hardware;
+  readonly #config: Mmio;
+  /** The oldest descriptor of the NIC's, since when it is, and whether the doorbell was rung again for it. */
+  #oldest = -1;
+  #since = 0;
+  #rung = false;
+  /** The bus has had an error since the start. */
+  #broken = false;
+  #nextLook = 0;
+  #losses = 0;
+  #received = 0;
+  #stalled = 0;
+
+  constructor(hw: Hardware, config: Mmio) {
+    this.#hw = hw;
+    this.#config = config;
+  }
+
+  /** The NIC was started: nothing found so far counts. */
+  renew(): void {
+    this.#oldest = -1;
+    this.#rung = false;
+    this.#broken = false;
+    this.#stalled = 0;
+    this.#received = 0;
+    this.#losses = this.#lost;
+    this.#nextLook = this.#hw.clock.now() + LOOK_MICROS;
+  }
+
+  /** Counts what a status that is about to be acknowledged says of lost frames, and looks where a bus error came from. */
+  note(status: number): void {
+    if ((status & Intr.systemError) !== 0) {
+      this.busErrors = takeBusErrors(this.#config);
+      this.#broken ||= this.busErrors.length > 0;
+    }
+    if ((status & Intr.receiveFifoOverflow) !== 0) this.fifoOverflows++;
+    if ((status & Intr.receiveUnavailable) !== 0) this.ringsExhausted++;
+  }
+
+  /** To be called every 50 ms or so; most calls read no register. @throws {DeviceGone} */
+  look(rings: RingPair, phy: Phy, linkUp: boolean): Finding | undefined {
+    const now = this.#hw.clock.now();
+    const sending = this.#lookAtTransmit(rings, linkUp, now);
+    if (sending !== undefined || now < this.#nextLook) return sending;
+    this.#nextLook = now + LOOK_MICROS;
+    this.#lookAtStatus();
+    if (this.#broken) return "systemError";
+    if (phy.lost) return "phyLost";
+    return this.#receiverStands(rings) ? "receiveStall" : undefined;
+  }
+
+  #lookAtTransmit({ transmit }: RingPair, linkUp: boolean, now: number): Finding | undefined {
+    const oldest = linkUp ? transmit.oldest() : -1;
+    if (oldest !== this.#oldest || oldest < 0) {
+      const helped = this.#rung && linkUp;
+      this.#oldest = oldest;
+      this.#since = now;
+      this.#rung = false;
+      return helped ? "doorbellLost" : undefined;
+    }
+    const waited = now - this.#since;
+    if (waited >= TRANSMIT_LIMIT_MICROS) return "transmitTimeout";
+    if (waited >= RING_AGAIN_MICROS && !this.#rung) {
+      this.#rung = true;
+      transmit.ring();
+    }
+    return undefined;
+  }
+
+  /**
+   * Chips latch in the status what they do not interrupt for: most of them lost frames, and some bus errors. Those set SYSErr also
+   * without reason, but PCI status then has no error.
+   */
+  #lookAtStatus(): void {
+    const { io, interrupts, chip } = this.#hw;
+    const status = interrupts.status(io);
+    if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
+    const latched = status & (LOSSES | (QUIRKS.spuriousSystemError.on(chip) ? Intr.systemError : 0));
+    if (latched === 0) return;
+    this.note(latched);
+    interrupts.acknowledge(io, latched);
+  }
+
+  #receiverStands({ receive }: RingPair): boolean {
+    const { counters } = receive;
+    const received = counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
+    const stands = this.#lost !== this.#losses && received === this.#received && !receive.waiting();
+    this.#losses = this.#lost;
+    this.#received = received;
+    this.#stalled = stands ? this.#stalled + 1 : 0;
+    return this.#stalled >= STALLED_LOOKS;
+  }
+
+  get #lost(): number {
+    return this.fifoOverflows + this.ringsExhausted;
+  }
+}
