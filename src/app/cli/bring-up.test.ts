@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
+import { EventEmitter, once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import { ask, NotRunning } from "../control/up-control.ts";
@@ -119,4 +123,34 @@ test("a session that cannot be opened leaves the name free", async () => {
   );
   await assert.rejects(ask(interfaceName, { command: "status" }), NotRunning);
   assert.equal(terminal.out.text, "");
+});
+
+test("metrics are those of the session, from when it is up to its end", async () => {
+  const { session, source, opened, terminal, stop, open, request } = setUp();
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-up-"));
+  try {
+    const path = join(folder, "metrics");
+    const exit = bringUp({ ...request, metrics: { kind: "unix", path } }, terminal, open, stop);
+    await opened;
+    await turn();
+    session.now = statisticsOf({ sentFrames: 3 });
+    const [response] = (await once(get({ socketPath: path, path: "/metrics" }), "response")) as [IncomingMessage];
+    const text = (await response.setEncoding("utf8").toArray()).join("");
+    assert.match(text, /^node_network_transmit_packets_total\{device="fe0"\} 3$/m);
+    source.emit("SIGINT", "SIGINT");
+    assert.equal(await exit, 0);
+    assert.ok(!existsSync(path));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+const neverOpened = (): Promise<FakeSession> => assert.fail("the NIC was opened");
+
+test("metrics that cannot be offered end it before the NIC is opened", async () => {
+  const { terminal, stop, request, interfaceName } = setUp();
+  // TEST-NET-1 of RFC 5737: no machine has it.
+  const metrics = { kind: "tcp", host: "192.0.2.1", port: 9101 } as const;
+  await assert.rejects(bringUp({ ...request, metrics }, terminal, neverOpened, stop), { code: "NO_METRICS" });
+  await assert.rejects(ask(interfaceName, { command: "status" }), NotRunning);
 });

@@ -2,6 +2,9 @@
 import { privileges } from "#sys/privileges.ts";
 import { ControlServer, StillStarting } from "../control/up-control.ts";
 import type { Statistics } from "../counters.ts";
+import type { MetricsAddress } from "../metrics/address.ts";
+import { metricsOf } from "../metrics/families.ts";
+import { MetricsServer } from "../metrics/server.ts";
 import type { Session, SessionEvent, SessionOptions } from "../session.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { Exit } from "./command.ts";
@@ -27,6 +30,8 @@ export interface UpRequest {
   readonly wire: string | undefined;
   readonly json: boolean;
   readonly level: Level;
+  /** Where metrics are offered. */
+  readonly metrics?: MetricsAddress | undefined;
   /** Called once the interface is there, with the event that says so. */
   readonly onUp?: (event: UpEvent) => Promise<void>;
 }
@@ -92,6 +97,7 @@ export const bringUp = async (
 ): Promise<Exit> => {
   const { interfaceName, device, wire } = request;
   const start = performance.now();
+  const upSeconds = (): number => (performance.now() - start) / 1000;
   const ended = Promise.withResolvers<void>();
   const about = { interface: interfaceName, pid: process.pid };
   let session: Session | undefined;
@@ -101,7 +107,7 @@ export const bringUp = async (
       now: session?.interfaceName ?? interfaceName,
       device,
       wire,
-      upSeconds: (performance.now() - start) / 1000,
+      upSeconds: upSeconds(),
       facts: session?.facts,
       statistics: session?.statistics(),
     }),
@@ -115,6 +121,10 @@ export const bringUp = async (
       return await session.operate(operation, argument);
     },
   });
+  const scrape = (): string | undefined =>
+    session && metricsOf({ session, ownWire: wire !== undefined, upSeconds: upSeconds() });
+  // Before the NIC is touched: a port in use must not cost a bring-up.
+  await using metrics = request.metrics && (await MetricsServer.open(request.metrics, scrape));
   try {
     session = await open(request.session, stop.signal);
     await supervise(session, stop, request, terminal);
@@ -123,5 +133,6 @@ export const bringUp = async (
     ended.resolve();
     // The answer to `down` leaves before the name is given up.
     void control;
+    void metrics;
   }
 };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CHIPS } from "#chip/chips.ts";
 import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/local-machine.ts";
+import { type MetricsAddress, parseMetricsAddress } from "../metrics/address.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
@@ -75,6 +76,12 @@ const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): Devi
   checkCard(device.address, { unsafeNoIommu });
   return { ...device, unsafeNoIommu };
 };
+
+const metricsAddress = (chosen: {
+  readonly metrics?: string | undefined;
+  readonly "metrics-public": boolean;
+}): MetricsAddress | undefined =>
+  chosen.metrics === undefined ? undefined : parseMetricsAddress(chosen.metrics, chosen["metrics-public"]);
 
 /** Starts it in the background and says what it is. @throws the error of its start */
 const upInBackground = async (
@@ -153,6 +160,15 @@ export const up = command({
       kind: "flag",
       summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
     },
+    metrics: {
+      kind: "value",
+      placeholder: "ADDRESS",
+      summary: "offer metrics for Prometheus at http://ADDRESS/metrics: 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
+    },
+    "metrics-public": {
+      kind: "flag",
+      summary: "let --metrics listen at an address that other machines reach: anyone there can read them",
+    },
     detach: { kind: "flag", summary: "go on in the background; `ferrule status` and `ferrule down` reach it" },
     log: {
       kind: "value",
@@ -172,6 +188,8 @@ export const up = command({
   needs({ values, operands }) {
     const device = parseDevice(operands[0]!);
     const made = [values.capture, values["capture-host"], values.log].filter((path) => path !== undefined);
+    const metrics = metricsAddress(values);
+    if (metrics?.kind === "unix") made.push(metrics.path);
     const read = values.firmware === undefined ? [] : firmwareIn(values.firmware);
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
@@ -200,6 +218,7 @@ export const up = command({
     using stop = stopAtSignals();
     const foreground = Foreground.of(stop);
     const level = parseLevel(values["log-level"]);
+    const metrics = metricsAddress(values);
     if (values.detach && foreground === undefined) {
       if (shown !== terminal) throw new WrongUsage("--detach leaves no standard output", "Write to a file.");
       return await upInBackground(interfaceName, values, stop, terminal.out);
@@ -214,7 +233,7 @@ export const up = command({
       ...(captureHost === undefined ? {} : { captureHost }),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
-    const request = { session, interfaceName, device: typed, wire, json: values.json, level };
+    const request = { session, interfaceName, device: typed, wire, json: values.json, level, metrics };
     if (foreground === undefined) return await bringUp(request, shown, openSession, stop);
     const onUp = (event: UpEvent): Promise<void> => foreground.up(event);
     try {

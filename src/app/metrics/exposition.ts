@@ -1,0 +1,35 @@
+/** Prometheus's text format: families of samples, as a scrape reads them. Version 0.0.4 */
+
+export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** Samples of one name. A counter's name ends in `_total`; units are base units, such as seconds and bytes. */
+export interface Family {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+const escaped = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+
+const labelled = (labels: Sample["labels"]): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}="${escaped(value).replaceAll('"', '\\"')}"`)
+    .join(",");
+
+/** Families without a sample are left out. */
+export const exposition = (families: readonly Family[]): string =>
+  families
+    .filter(({ samples }) => samples.length > 0)
+    .flatMap(({ name, type, help, samples }) => [
+      `# HELP ${name} ${escaped(help)}`,
+      `# TYPE ${name} ${type}`,
+      ...samples.map(({ labels, value }) => `${name}{${labelled(labels)}} ${value}`),
+    ])
+    .map((line) => `${line}\n`)
+    .join("");

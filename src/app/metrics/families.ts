@@ -1,0 +1,110 @@
+/** A session's counters as metrics: with node_exporter's names where it has the same quantity, with `ferrule_` elsewhere. */
+import { type Statistics, WIRE_COUNTERS } from "../counters.ts";
+import { version } from "../manifest.ts";
+import type { Session, SessionFacts } from "../session.ts";
+import { exposition, type Family, type Sample } from "./exposition.ts";
+
+export interface Scraped {
+  readonly session: Pick<Session, "facts" | "interfaceName" | "statistics">;
+  /** Whether the wire is this process's own: another one has no counters. */
+  readonly ownWire: boolean;
+  readonly upSeconds: number;
+}
+
+interface Metric extends Pick<Family, "name" | "type" | "help"> {
+  /** From the counter's unit to the metric's. */
+  readonly scale: number;
+}
+
+const metric = (type: Family["type"], name: string, help: string, scale = 1): Metric => ({ type, name, help, scale });
+const counter = (name: string, help: string, scale?: number): Metric => metric("counter", `${name}_total`, help, scale);
+const gauge = (name: string, help: string, scale?: number): Metric => metric("gauge", name, help, scale);
+
+const MICROS = 1e-6;
+/** Mbit/s in bytes a second. */
+const MEGABIT = 125_000;
+
+/** Every counter's metric. A super-frame counts as one frame, as in the kernel's own counters of the interface. */
+const METRICS = {
+  sentFrames: counter("node_network_transmit_packets", "Frames that the host handed over to be sent."),
+  sentBytes: counter("node_network_transmit_bytes", "Bytes of these frames."),
+  sendDrops: counter("node_network_transmit_drop", "Frames of the host that were dropped."),
+  receivedFrames: counter("node_network_receive_packets", "Frames that the NIC received."),
+  receivedBytes: counter("node_network_receive_bytes", "Bytes of these frames."),
+  receiveDrops: counter("node_network_receive_drop", "Received frames that the host refused."),
+  receiveErrors: counter("node_network_receive_errs", "Frames that the NIC marked as bad."),
+  linkChanges: counter("node_network_carrier_changes", "Changes of the link that the NIC signalled."),
+  linkUp: gauge("node_network_carrier", "1 while the link is up."),
+  linkSpeed: gauge("node_network_speed_bytes", "Speed of the link in bytes a second.", MEGABIT),
+  mtu: gauge("node_network_mtu_bytes", "MTU of the interface."),
+  linkFullDuplex: gauge("ferrule_link_full_duplex", "1 for a link with full duplex."),
+  superFrames: counter("ferrule_transmit_super_frames", "Frames that the NIC was asked to cut into segments."),
+  checksumsAsked: counter("ferrule_transmit_checksums", "Frames for which the NIC was asked for a checksum."),
+  scattered: counter("ferrule_transmit_scattered_frames", "Frames of more than one fragment."),
+  tagsInserted: counter("ferrule_vlan_tags_inserted", "VLAN tags that the NIC inserted."),
+  tagsTaken: counter("ferrule_vlan_tags_removed", "VLAN tags that the NIC removed."),
+  mergedFrames: counter("ferrule_receive_merged_frames", "Received frames that went to the host merged with others."),
+  hostWrites: counter("ferrule_receive_host_writes", "Writes of received frames to the host."),
+  deviceNonsense: counter("ferrule_device_invalid_words", "Invalid words that the NIC wrote to a descriptor."),
+  restarts: counter("ferrule_restarts", "Restarts of the NIC after a failure."),
+  overdueWaits: counter("ferrule_overdue_waits", "Waits for the chip that reached their limit; a reset followed."),
+  interrupts: counter("ferrule_interrupts", "Interrupts of the NIC."),
+  spuriousInterrupts: counter("ferrule_spurious_interrupts", "Interrupts without a cause."),
+  polls: counter("ferrule_polls", "Rounds of the driver's polling loop."),
+  gcPauses: counter("ferrule_gc_pauses", "Garbage collections in the driver's thread."),
+  gcMicros: counter("ferrule_gc_pause_seconds", "Time of these garbage collections.", MICROS),
+  transmitFill: gauge("ferrule_transmit_ring_descriptors", "Descriptors of the transmit ring that the NIC owns."),
+  receiveFill: gauge("ferrule_receive_ring_descriptors", "Descriptors of the receive ring that the NIC owns."),
+  wireSentFrames: counter("ferrule_wire_transmit_packets", "Frames that left on the model's wire, segments singly."),
+  wireSentBytes: counter("ferrule_wire_transmit_bytes", "Bytes of these frames."),
+  wireReceivedFrames: counter("ferrule_wire_receive_packets", "Frames that arrived on the model's wire."),
+  wireReceivedBytes: counter("ferrule_wire_receive_bytes", "Bytes of these frames."),
+  wireDrops: counter("ferrule_wire_drop", "Frames lost between the model and the far end of its wire."),
+  missedFrames: counter("ferrule_receive_missed_packets", "Frames for which the model had no descriptor."),
+  segmentedFrames: counter("ferrule_segmented_frames", "Super-frames that the model cut."),
+  offences: counter("ferrule_offences", "Driver errors that the model's strict mode found."),
+  modelGcPauses: counter("ferrule_model_gc_pauses", "Garbage collections in the model's thread."),
+  modelGcMicros: counter("ferrule_model_gc_pause_seconds", "Time of these garbage collections.", MICROS),
+} as const satisfies Record<keyof Statistics, Metric>;
+
+const OF_WIRE: readonly string[] = WIRE_COUNTERS;
+
+/** Whether there is a value: a link that is down has no speed, another process's wire no counters. */
+const isKnown = (name: keyof Statistics, { linkUp }: Statistics, ownWire: boolean): boolean =>
+  OF_WIRE.includes(name) ? ownWire : linkUp === 1 || !["linkSpeed", "linkFullDuplex"].includes(name);
+
+const identity = (
+  facts: SessionFacts,
+  { linkUp, linkFullDuplex }: Statistics,
+): readonly (readonly [string, string, Sample["labels"]])[] => {
+  const link =
+    linkUp === 0 ? { operstate: "down" } : { operstate: "up", duplex: linkFullDuplex === 1 ? "full" : "half" };
+  const { chip, xid, mac, device: nic } = facts;
+  return [
+    ["node_network_info", "The interface; the value is always 1.", { address: mac, ...link }],
+    [
+      "ferrule_info",
+      "The NIC and its driver; the value is always 1.",
+      { nic, chip, xid: xid.toString(16), version: version() },
+    ],
+  ];
+};
+
+export const families = ({ session, ownWire, upSeconds }: Scraped): readonly Family[] => {
+  const { interfaceName: device, facts } = session;
+  const statistics = session.statistics();
+  const one = ({ scale, ...family }: Metric, value: number, labels: Sample["labels"] = {}): Family => ({
+    ...family,
+    samples: [{ labels: { device, ...labels }, value: value * scale }],
+  });
+  const names = (Object.keys(METRICS) as (keyof Statistics)[]).filter((name) => isKnown(name, statistics, ownWire));
+  return [
+    ...identity(facts, statistics).map(([name, help, labels]) => one(gauge(name, help), 1, labels)),
+    one(gauge("node_network_up", "1 if operstate is up."), statistics.linkUp),
+    one(gauge("ferrule_uptime_seconds", "Time since `ferrule up` was started."), upSeconds),
+    ...names.map((name) => one(METRICS[name], statistics[name])),
+  ];
+};
+
+/** The text of a scrape. */
+export const metricsOf = (scraped: Scraped): string => exposition(families(scraped));

@@ -1,0 +1,95 @@
+/** The HTTP server that Prometheus scrapes. It is in the main thread: frames never wait for it. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { FerruleError } from "#kit/errors.ts";
+import { UnixListener } from "#sys/unix-path.ts";
+import type { MetricsAddress } from "./address.ts";
+import { CONTENT_TYPE } from "./exposition.ts";
+
+/** Connections at a time; further ones are closed at once. */
+const CONNECTIONS_MOST = 16;
+/** Milliseconds for a request to arrive, for its response to be read, and between two requests of one connection. */
+const REQUEST_MILLIS = 5_000;
+const SOCKET_MILLIS = 30_000;
+const HEADER_BYTES_MOST = 8 << 10;
+const PATH = "/metrics";
+
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "Another program listens there (`ss -ltnp` shows which): choose another port.",
+  EACCES: "Ports below 1024 are for root with all its capabilities: choose a higher one.",
+  EADDRNOTAVAIL: "This machine does not have that address: `ip address` lists those it has.",
+};
+
+/** It cannot be listened there. */
+export class NoMetrics extends FerruleError {
+  readonly code = "NO_METRICS";
+  readonly hint: string;
+  constructor(where: string, { code = "", message }: NodeJS.ErrnoException) {
+    super(`metrics cannot be offered at ${where}: ${message}`);
+    this.hint = HINTS[code] ?? "Choose another address for --metrics.";
+  }
+}
+
+/** Answers GET /metrics with what `text` returns: undefined while there is nothing to tell. */
+const respond =
+  (text: () => string | undefined) =>
+  (request: IncomingMessage, response: ServerResponse): void => {
+    // A body is of no interest; its sender must not keep the connection.
+    request.resume();
+    const end = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): void => {
+      response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers });
+      response.end(body);
+    };
+    if (request.url !== PATH) return end(404, `See ${PATH}.\n`);
+    if (request.method !== "GET" && request.method !== "HEAD") return end(405, "GET only.\n", { allow: "GET, HEAD" });
+    const body = text();
+    if (body === undefined) return end(503, "The NIC is being brought up.\n", { "retry-after": "1" });
+    end(200, body, { "content-type": CONTENT_TYPE });
+  };
+
+export class MetricsServer implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #listener: UnixListener | undefined;
+
+  private constructor(server: Server, listener: UnixListener | undefined) {
+    this.#server = server;
+    this.#listener = listener;
+  }
+
+  /** @throws {NoMetrics} {SocketPathTaken} {SocketPathTooLong} {SystemError} */
+  static async open(address: MetricsAddress, text: () => string | undefined): Promise<MetricsServer> {
+    const timeouts = {
+      requestTimeout: REQUEST_MILLIS,
+      headersTimeout: REQUEST_MILLIS,
+      connectionsCheckingInterval: 1000,
+    };
+    const server = createServer({ ...timeouts, maxHeaderSize: HEADER_BYTES_MOST }, respond(text));
+    server.maxConnections = CONNECTIONS_MOST;
+    server.setTimeout(SOCKET_MILLIS);
+    using scope = new DisposableStack();
+    const listener = address.kind === "unix" ? scope.use(UnixListener.listen(address.path)) : undefined;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once("error", reject).once("listening", resolve);
+    // A descriptor and not the path: Node would remove whatever is there at the end.
+    if (listener !== undefined) server.listen({ fd: listener.duplicate().release() });
+    else server.listen(address as { host: string; port: number });
+    await promise.catch((error: NodeJS.ErrnoException) => {
+      throw new NoMetrics(address.kind === "unix" ? address.path : `${address.host} port ${address.port}`, error);
+    });
+    scope.move();
+    return new MetricsServer(server, listener);
+  }
+
+  /** For tests, which let the system choose. */
+  get port(): number {
+    const bound = this.#server.address();
+    return typeof bound === "object" && bound !== null ? bound.port : 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener?.[Symbol.dispose]();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    this.#server.closeAllConnections();
+    await promise;
+  }
+}
