@@ -8,6 +8,7 @@ import type { FrameMemory } from "#kit/link.ts";
 import { Mmio, type RegisterBus } from "#kit/mmio.ts";
 import type { RegionName, Target } from "#kit/target.ts";
 import { Revoked } from "#kit/errors.ts";
+import { CheckedMemory } from "./checked-memory.ts";
 import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 export interface DirectOptions {
@@ -17,6 +18,8 @@ export interface DirectOptions {
   /** Bytes of DMA memory: a multiple of 4096. */
   readonly dmaBytes: number;
   readonly vectors: number;
+  /** Each access of the device is checked against the piece of memory that it is in, and its direction. For tests. */
+  readonly checked?: boolean;
   /** Memory whose first `dmaBytes` are the DMA window; allocated by default. */
   readonly memory?: FrameMemory;
 }
@@ -36,9 +39,12 @@ export class DirectDevice implements PciDevice, Disposable {
     const { dmaBytes, memory } = options;
     this.dma = new DmaArena(memory?.bytes.buffer ?? new ArrayBuffer(dmaBytes), WINDOW_IOVA, dmaBytes);
     this.interrupts = new SoftInterrupts(options.vectors);
-    target.attach(new WindowMemory(memory ?? this.dma.window, WINDOW_IOVA, dmaBytes), (vector) =>
-      this.interrupts.raise(vector),
-    );
+    const checked = options.checked === true;
+    if (checked) this.dma.changed = () => target.memoryChanged();
+    const guest = checked
+      ? new CheckedMemory(this.dma)
+      : new WindowMemory(memory ?? this.dma.window, WINDOW_IOVA, dmaBytes);
+    target.attach(guest, (vector) => this.interrupts.raise(vector));
     this.config = new Mmio(this.#region(target, "config"));
     // As a system does before it passes a device to a driver: decoding on.
     setBusMaster(this.config, false);

@@ -83,6 +83,8 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #free: { offset: number; length: number }[];
   readonly #live = new Set<Piece>();
   #revoked = false;
+  /** Called when a piece was allocated or is about to be freed. */
+  changed: () => void = () => {};
 
   /**
    * @param iova device address of the first byte, a multiple of 4096
@@ -128,12 +130,20 @@ export class DmaArena implements DmaDomain, Disposable {
       this.window.bytes.fill(0, start, end);
       const piece = new Piece(this, request, start, length);
       this.#live.add(piece);
+      this.changed();
       return piece;
     }
     throw new DmaExhausted(
       request,
       this.#free.reduce((sum, s) => sum + s.length, 0),
     );
+  }
+
+  /** The piece in use that contains these bytes of the window. */
+  pieceAt(offset: number, length: number): DmaMemory | undefined {
+    for (const piece of this.#live)
+      if (offset >= piece.offset && offset + length <= piece.offset + piece.length) return piece;
+    return undefined;
   }
 
   /** Frees all pieces at once: the device is gone. */
@@ -149,6 +159,7 @@ export class DmaArena implements DmaDomain, Disposable {
   /** @internal called by a piece when it is disposed */
   free(piece: DmaMemory): void {
     if (!this.#live.delete(piece as Piece)) return;
+    this.changed();
     const span = { offset: piece.offset, length: piece.length };
     let i = this.#free.findIndex((s) => s.offset > span.offset);
     if (i < 0) i = this.#free.length;

@@ -14,6 +14,8 @@ export interface MemoryRegion extends FrameMemory {
   readonly length: number;
   /** The device may read it but not write it. */
   readonly readOnly?: boolean;
+  /** The device may write it but not read it. */
+  readonly writeOnly?: boolean;
   /** Present if the memory cannot be shared: `bytes` and `words` are then a copy, which this transfers. */
   readonly copy?: MemoryCopy;
 }

@@ -77,6 +77,7 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
     registers: chip.profile.function.registersBar,
     dmaBytes: 32 << 20,
     vectors: 4,
+    checked: true,
   });
   const bound = bind(rtl8169, device, {
     clock,

@@ -74,6 +74,7 @@ export class Dma {
   find(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     const region = this.#last;
+    if (region.writeOnly === true) return -1;
     if (region.copy === undefined || offset < 0) return offset;
     // During the transfer the guest may run, and with it other engines.
     const { epoch } = this;

@@ -12,7 +12,7 @@ export const OFFENCES = {
     hardware: "The chip ignores the low bits and uses another address than the driver intended.",
   },
   outside: {
-    what: "the chip was given an address outside DMA memory",
+    what: "the chip was given an address outside DMA memory, or in memory of the other direction",
     hardware: "A bus error: SYSErr is raised and an IOMMU logs a fault. Without an IOMMU, other memory is overwritten.",
   },
   width: {

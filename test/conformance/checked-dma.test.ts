@@ -1,0 +1,81 @@
+/** On a checked bus a chip reaches what the driver has allocated, in the direction that it was allocated for, and nothing else. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
+import type { Direction, DmaMemory } from "#kit/dma.ts";
+import { FRAME_WORDS } from "#kit/link.ts";
+import { payload } from "../rigs/frames.ts";
+import { openDirectRig } from "../rigs/direct.ts";
+
+const open = () => {
+  const rig = openDirectRig({ strict: "warn" });
+  rig.up();
+  const memory = (direction: Direction): DmaMemory =>
+    rig.dma.allocate({ what: "a test", bytes: 256, align: 64, direction });
+  /** The chip writes its counters there. */
+  const dump = ({ iova }: Pick<DmaMemory, "iova">): void => {
+    rig.registers.writeHigh(DTCCRHigh, iova);
+    rig.registers.writeLow(DTCCR, iova, Dtccr.dump);
+    rig.pass(1000);
+  };
+  /** The chip reads a frame there. Whether it has left. */
+  const send = ({ offset }: Pick<DmaMemory, "offset">): boolean => {
+    rig.dma.window.bytes.set(payload(60), offset);
+    const before = rig.sent.length;
+    rig.nic.rings.transmit.transmit(Int32Array.of(offset, 60, 0, 0), 1);
+    rig.pass(1000);
+    return rig.sent.length > before;
+  };
+  const refused = (): number => rig.model.offences.outside;
+  return { rig, memory, dump, send, refused, [Symbol.dispose]: () => rig[Symbol.dispose]() };
+};
+
+test("memory for the device is read and not written, memory from the device written and not read", () => {
+  for (const [direction, readable, writable] of [
+    ["toDevice", true, false],
+    ["fromDevice", false, true],
+    ["both", true, true],
+  ] as const) {
+    using bench = open();
+    const piece = bench.memory(direction);
+    piece.bytes.fill(0xee);
+    bench.dump(piece);
+    assert.equal(bench.refused() === 0, writable, direction);
+    assert.equal(piece.bytes[0] !== 0xee, writable, direction);
+    if (!writable) continue;
+    assert.equal(bench.send(piece), readable, direction);
+    assert.equal(bench.refused() === 0, readable, direction);
+  }
+  using bench = open();
+  assert.ok(bench.send(bench.memory("toDevice")));
+  assert.equal(bench.refused(), 0);
+});
+
+test("memory that is not allocated, is freed again, or reaches into the next piece is refused", () => {
+  for (const prepare of [
+    ({ rig }: ReturnType<typeof open>) => ({ offset: rig.dma.window.bytes.length - 4096 }),
+    ({ memory }: ReturnType<typeof open>) => {
+      using piece = memory("toDevice");
+      return { offset: piece.offset };
+    },
+    ({ memory }: ReturnType<typeof open>) => {
+      const [first] = [memory("toDevice"), memory("toDevice")];
+      return { offset: first.offset + first.length - 32 };
+    },
+  ]) {
+    using bench = open();
+    assert.equal(bench.send(prepare(bench)), false);
+    assert.equal(bench.refused(), 1);
+  }
+});
+
+test("a piece that was freed after the chip used it is refused at once", () => {
+  using bench = open();
+  const piece = bench.memory("toDevice");
+  assert.ok(bench.send(piece));
+  bench.rig.nic.rings.transmit.reclaim(new Int32Array(FRAME_WORDS), 1);
+  const { offset } = piece;
+  piece[Symbol.dispose]();
+  assert.equal(bench.send({ offset }), false);
+  assert.equal(bench.refused(), 1);
+});
