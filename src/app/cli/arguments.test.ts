@@ -22,6 +22,7 @@ test("takes values and flags in any order, and fills in what is not given", () =
   assert.deepEqual(parse("--json", "model:x", "--wire=tap:a"), {
     values: { name: "fe0", wire: "tap:a", json: true },
     operands: ["model:x"],
+    given: new Set(["json", "wire"]),
   });
   assert.deepEqual(parse("model:x")?.values, { name: "fe0", wire: undefined, json: false });
 });

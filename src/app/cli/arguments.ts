@@ -4,7 +4,14 @@ import { didYouMean, WrongUsage } from "./usage.ts";
 
 export type Option =
   | { readonly kind: "flag"; readonly summary: string }
-  | { readonly kind: "value"; readonly placeholder: string; readonly summary: string; readonly default?: string };
+  | {
+      readonly kind: "value";
+      readonly placeholder: string;
+      readonly summary: string;
+      readonly default?: string;
+      /** Throws {WrongUsage} for a text that is no value, as far as the operands tell. */
+      readonly check?: (text: string, operands: readonly string[]) => unknown;
+    };
 
 export type Options = Readonly<Record<string, Option>>;
 
@@ -16,6 +23,13 @@ export type Values<O extends Options> = {
       ? string
       : string | undefined;
 };
+
+export interface Parsed<O extends Options> {
+  readonly values: Values<O>;
+  readonly operands: readonly string[];
+  /** Options that were typed. */
+  readonly given: ReadonlySet<string>;
+}
 
 export interface Operand {
   readonly placeholder: string;
@@ -40,7 +54,7 @@ export const parseArguments = <O extends Options>(
   options: O,
   operands: readonly Operand[],
   usage: string,
-): { values: Values<O>; operands: readonly string[] } | undefined => {
+): Parsed<O> | undefined => {
   const known = Object.fromEntries(
     Object.entries(options).map(([name, option]) => [
       name,
@@ -51,18 +65,18 @@ export const parseArguments = <O extends Options>(
   const { tokens } = parseArgs({ args: [...argv], options: { ...known, ...HELP }, strict: false, tokens: true });
   const values: Record<string, string | boolean | undefined> = {};
   for (const [name, option] of Object.entries(options)) values[name] = option.kind === "flag" ? false : option.default;
-  const given: string[] = [];
-  const seen = new Set<string>();
+  const words: string[] = [];
+  const given = new Set<string>();
   for (const token of tokens) {
-    if (token.kind === "positional") given.push(token.value);
+    if (token.kind === "positional") words.push(token.value);
     if (token.kind !== "option") continue;
     if (token.name === "help") return undefined;
     values[token.name] = valueOf(token, options);
-    if (seen.has(token.name)) throw new WrongUsage(`${token.rawName} was given twice`, `Give ${token.rawName} once.`);
-    seen.add(token.name);
+    if (given.has(token.name)) throw new WrongUsage(`${token.rawName} was given twice`, `Give ${token.rawName} once.`);
+    given.add(token.name);
   }
-  checkOperands(given, operands, usage);
-  return { values: values as Values<O>, operands: given };
+  checkOperands(words, operands, usage);
+  return { values: values as Values<O>, operands: words, given };
 };
 
 interface OptionToken {

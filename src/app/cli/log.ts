@@ -51,6 +51,7 @@ export const LOG_OPTIONS = {
     placeholder: "LEVEL",
     summary: "which events to report: error, warning, info or debug, each with those before it",
     default: "info",
+    check: parseLevel,
   },
   json: { kind: "flag", summary: "print events as JSON, one object a line" },
 } as const;

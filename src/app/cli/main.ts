@@ -5,6 +5,7 @@ import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, failureLines } from "./failure.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
 import type { Needs } from "./lesser.ts";
+import { withSettings } from "./settings-file.ts";
 import type { Stream, Terminal } from "./terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "./usage.ts";
 
@@ -74,11 +75,12 @@ const dispatch = async (
     return Exit.done;
   }
   const [command, rest] = choose(argv, commands);
-  const parsed = parseArguments(rest, command.options, command.operands, usageLine(command));
-  if (parsed === undefined) {
+  const typed = parseArguments(rest, command.options, command.operands, usageLine(command));
+  if (typed === undefined) {
     printLines(terminal, commandHelp(command, terminal.out));
     return Exit.done;
   }
+  const parsed = withSettings(typed, command.options);
   if (command.needs !== undefined) keepOnly(command.needs(parsed));
   return await command.run({ ...parsed, terminal });
 };

@@ -11,7 +11,7 @@ import { openLog } from "./background-log.ts";
 import { bringUp } from "./bring-up.ts";
 import { command, Exit } from "./command.ts";
 import { detach, Foreground } from "./detach.ts";
-import { logJson, LOG_OPTIONS, parseLevel } from "./log.ts";
+import { logJson, parseLevel } from "./log.ts";
 import { terminalFor } from "./output.ts";
 import {
   type Device,
@@ -25,6 +25,7 @@ import {
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Stream } from "./terminal.ts";
 import { eventLine, type UpEvent } from "./up-events.ts";
+import { UP_OPTIONS } from "./up-options.ts";
 import { WrongUsage } from "./usage.ts";
 
 const RESPONDER = "responder";
@@ -118,71 +119,14 @@ export const up = command({
         "a card's PCI address (see `ferrule list`); model:CHIP, a chip in software; or vfio-user:PATH, one that `ferrule model serve` offers",
     },
   ],
-  options: {
-    name: { kind: "value", placeholder: "NAME", summary: "name of the network interface", default: "fe0" },
-    wire: {
-      kind: "value",
-      placeholder: "SPEC",
-      summary: "far end of a model's wire; responder unless given",
-    },
-    "socket-mode": {
-      kind: "value",
-      placeholder: "MODE",
-      summary: "permissions of a socket that --wire listens at, in octal digits; 600 unless given",
-    },
-    mtu: { kind: "value", placeholder: "BYTES", summary: "MTU to start with", default: "1500" },
-    rings: {
-      kind: "value",
-      placeholder: "N",
-      summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; 256 unless given",
-    },
-    mac: {
-      kind: "value",
-      placeholder: "ADDRESS",
-      summary: "MAC address to use; the card's own unless given. The card gets its own back at the end",
-    },
-    firmware: {
-      kind: "value",
-      placeholder: "FOLDER",
-      summary: "where the PHY's firmware is (FOLDER/rtl_nic/*.fw); the system's own folders unless given",
-    },
-    capture: {
-      kind: "value",
-      placeholder: "FILE",
-      summary: "write what crosses the wire to a pcapng file; - for stdout",
-    },
-    "capture-host": {
-      kind: "value",
-      placeholder: "FILE",
-      summary: "write what crosses the host's side to a pcapng file",
-    },
-    "unsafe-noiommu": {
-      kind: "flag",
-      summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
-    },
-    metrics: {
-      kind: "value",
-      placeholder: "ADDRESS",
-      summary: "offer metrics for Prometheus at http://ADDRESS/metrics: 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
-    },
-    "metrics-public": {
-      kind: "flag",
-      summary: "let --metrics listen at an address that other machines reach: anyone there can read them",
-    },
-    detach: { kind: "flag", summary: "go on in the background; `ferrule status` and `ferrule down` reach it" },
-    log: {
-      kind: "value",
-      placeholder: "FILE",
-      summary: "where --detach writes events, at the end of FILE; the system's journal unless given",
-    },
-    ...LOG_OPTIONS,
-  },
+  options: UP_OPTIONS,
   examples: [
     "npx ferrule up 03:00.0",
     "sudo npx ferrule up 03:00.0 --detach",
     "sudo npx ferrule up model:rtl8168h",
     "sudo npx ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --mtu 9000 --capture wire.pcapng",
     "passt -s net.sock && sudo npx ferrule up model:rtl8168h --wire unix:net.sock",
+    "sudo npx ferrule up 03:00.0 --config fe0.json",
     "sudo npx ferrule up vfio-user:nic.sock",
   ],
   needs({ values, operands }) {
@@ -191,6 +135,7 @@ export const up = command({
     const metrics = metricsAddress(values);
     if (metrics?.kind === "unix") made.push(metrics.path);
     const read = values.firmware === undefined ? [] : firmwareIn(values.firmware);
+    const config = values.config === undefined ? [] : [values.config];
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
       // For the TAP and its settings; to follow it into another network namespace.
@@ -199,7 +144,7 @@ export const up = command({
         ...(device.kind === "model" ? pathsOf(parseWire(values.wire ?? RESPONDER)) : []),
         ...["/dev/net/tun", ...used].map((path) => ({ path, use: "write" }) as const),
         ...made.map((path) => ({ path, use: "make" }) as const),
-        ...read.map((path) => ({ path, use: "read" }) as const),
+        ...[...read, ...config].map((path) => ({ path, use: "read" }) as const),
       ],
       locksMemory: device.kind === "pci",
     };

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { parseArguments } from "./arguments.ts";
+import { withSettings } from "./settings-file.ts";
+import { up } from "./up.ts";
+import { WrongUsage } from "./usage.ts";
+
+let folder = "";
+let path = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "ferrule-config-"));
+  path = join(folder, "fe0.json");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const settled = (text: string, ...words: readonly string[]) => {
+  writeFileSync(path, text);
+  const typed = parseArguments(["model:rtl8168h", "--config", path, ...words], up.options, up.operands, "ferrule up");
+  return withSettings(typed!, up.options).values;
+};
+const refused = (text: string): string => {
+  let message = "";
+  assert.throws(
+    () => settled(text),
+    (error: unknown) => {
+      if (!(error instanceof WrongUsage)) return false;
+      ({ message } = error);
+      return error.hint !== "";
+    },
+  );
+  return message;
+};
+
+test("a file's settings are those of the flags of the same name; numbers may be written as such", () => {
+  const values = settled('{ "mtu": 9000, "wire": "tap:fe0w", "json": true, "rings": "512" }');
+  assert.deepEqual(
+    [values.mtu, values.wire, values.json, values.rings, values.name],
+    ["9000", "tap:fe0w", true, "512", "fe0"],
+  );
+});
+
+test("the command line goes first, also where it repeats a default", () => {
+  const values = settled('{ "mtu": 9000, "name": "lan0", "detach": false }', "--mtu", "1500", "--detach");
+  assert.deepEqual([values.mtu, values.name, values.detach], ["1500", "lan0", true]);
+});
+
+test("three mistakes are all named, with their lines, and in their order", () => {
+  const message = refused('{\n  "mtu": 20000,\n  "mut": 1500,\n\n  "mac": "ff:ff:ff:ff:ff:ff"\n}\n');
+  assert.match(
+    message,
+    /has 3 mistakes: line 2: an MTU of "20000" does not fit RTL8168h.*\. line 3: unknown setting "mut"/,
+  );
+  assert.match(message, /line 3: .*Did you mean `mtu`\?.*\. line 5: ff:ff:ff:ff:ff:ff is not a unicast MAC address/);
+});
+
+test("every value is checked: its type, and what it says", () => {
+  for (const [setting, wrong] of [
+    ['"json": "yes"', /"json" is a flag/],
+    ['"mtu": true', /"mtu" needs a value: BYTES/],
+    ['"mtu": [1500]', /"mtu" needs a value/],
+    ['"wire": ""', /"wire" needs a value/],
+    ['"wire": "eth0"', /wire/],
+    ['"name": "a/b"', /name/],
+    ['"rings": 100', /rings of "100"/],
+    ['"log-level": "loud"', /log-level/],
+    ['"socket-mode": 9', /socket-mode/],
+    ['"metrics": 9101', /metrics/],
+    ['"config": "other.json"', /unknown setting "config"/],
+    ['"__proto__": 1', /unknown setting "__proto__"/],
+  ] as const)
+    assert.match(refused(`{ ${setting} }`), new RegExp(`1 mistake: line 1: .*${wrong.source}`));
+});
+
+test("a setting that is given twice is a mistake; a text that looks like one is none", () => {
+  assert.match(refused('{ "mtu": 1500,\n"mtu": 9000 }'), /1 mistake: line 2: "mtu" is given twice/);
+  const odd = settled(String.raw`{ "capture": "a\"b\":{[", "name": "fe1" }`);
+  assert.deepEqual([odd.capture, odd.name], ['a"b":{[', "fe1"]);
+});
+
+test("what is no JSON is refused where it breaks off, and so is what has no names", () => {
+  assert.match(refused('{\n  "mtu": 1500,\n}\n'), /is not JSON: .*line 3/);
+  for (const text of ["[]", "3", "null", '"mtu"']) assert.match(refused(text), /has no settings by name/);
+  assert.match(refused(" ".repeat((1 << 20) + 1)), /is not a file of at most/);
+});
+
+test("a file that is not there, and a folder, are refused", () => {
+  const parsed = (name: string) => parseArguments(["x", "--config", join(folder, name)], up.options, up.operands, "");
+  assert.throws(() => withSettings(parsed("none")!, up.options), { code: "ENOENT" });
+  mkdirSync(join(folder, "sub"));
+  assert.throws(() => withSettings(parsed("sub")!, up.options), WrongUsage);
+});

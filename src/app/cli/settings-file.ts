@@ -1,0 +1,94 @@
+/** `--config FILE`: options of a command in a JSON file. All mistakes are named at once; the command line goes first. */
+import { readFileSync, statSync } from "node:fs";
+import type { Option, Options, Parsed, Values } from "./arguments.ts";
+import { counted } from "./format.ts";
+import { didYouMean, WrongUsage } from "./usage.ts";
+
+const BYTES_MOST = 1 << 20;
+
+export const CONFIG_OPTION = {
+  kind: "value",
+  placeholder: "FILE",
+  summary: "read options from a JSON file, by their names without dashes; those of the command line go first",
+} as const satisfies Option;
+
+const HINT = 'Write options by name: { "mtu": 9000, "wire": "responder", "json": true }. Flags are true or false.';
+
+interface Key {
+  readonly name: string;
+  readonly line: number;
+}
+
+/** The keys of the outermost object, repeated ones too, which JSON.parse does not show. The text is valid JSON. */
+const keysOf = (text: string): readonly Key[] => {
+  const keys: Key[] = [];
+  let [depth, word, at] = [0, "", 0];
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    else if (token !== ":") [word, at] = [token, index];
+    else if (depth === 1) keys.push({ name: JSON.parse(word) as string, line: text.slice(0, at).split("\n").length });
+  }
+  return keys;
+};
+
+/** What is wrong with a setting; undefined where nothing is. */
+const complaint = (name: string, value: unknown, options: Options, operands: readonly string[]): string | undefined => {
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  const names = Object.keys(options).filter((known) => known !== "config");
+  if (option === undefined || name === "config")
+    return `unknown setting "${name}". ${didYouMean(name, names, `The settings are ${names.join(", ")}.`)}`;
+  if (option.kind === "flag") return typeof value === "boolean" ? undefined : `"${name}" is a flag: true or false.`;
+  if (!(typeof value === "number" || typeof value === "string") || value === "")
+    return `"${name}" needs a value: ${option.placeholder}, a text or a number.`;
+  try {
+    option.check?.(String(value), operands);
+    return undefined;
+  } catch (error) {
+    if (error instanceof WrongUsage) return `${error.message}. ${error.hint}`;
+    throw error;
+  }
+};
+
+const parse = (path: string, text: string): Readonly<Record<string, unknown>> => {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (error) {
+    // The engine names line and column.
+    throw new WrongUsage(`${path} is not JSON: ${(error as Error).message}`, HINT);
+  }
+  throw new WrongUsage(`${path} has no settings by name`, HINT);
+};
+
+const textOf = (path: string): string => {
+  const stats = statSync(path);
+  if (!stats.isFile() || stats.size > BYTES_MOST)
+    throw new WrongUsage(`${path} is not a file of at most ${BYTES_MOST >> 10} KiB`, HINT);
+  return readFileSync(path, "utf8");
+};
+
+/**
+ * What was typed, with the settings of the file that `--config` names.
+ * @throws {WrongUsage} naming every mistake with its line; what the system refuses of the file
+ */
+export const withSettings = <O extends Options>(parsed: Parsed<O>, options: O): Parsed<O> => {
+  const path = (parsed.values as Readonly<Record<string, string | boolean | undefined>>)["config"];
+  if (typeof path !== "string" || options["config"] === undefined) return parsed;
+  const text = textOf(path);
+  const settings = parse(path, text);
+  const seen = new Set<string>();
+  const mistakes = keysOf(text).flatMap(({ name, line }) => {
+    const wrong = seen.has(name)
+      ? `"${name}" is given twice.`
+      : complaint(name, settings[name], options, parsed.operands);
+    seen.add(name);
+    return wrong === undefined ? [] : [`line ${line}: ${wrong}`];
+  });
+  if (mistakes.length > 0)
+    throw new WrongUsage(`${path} has ${counted(mistakes.length, "mistake")}: ${mistakes.join(" ")}`, HINT);
+  const values: Record<string, unknown> = { ...parsed.values };
+  for (const [name, value] of Object.entries(settings))
+    if (!parsed.given.has(name)) values[name] = typeof value === "number" ? String(value) : value;
+  return { ...parsed, values: values as Values<O> };
+};

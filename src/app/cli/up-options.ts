@@ -1,0 +1,91 @@
+/** The options of `ferrule up`. */
+import { chipsCalled } from "#chip/board-names.ts";
+import type { Chip } from "#chip/chips.ts";
+import { parseMetricsAddress } from "../metrics/address.ts";
+import { parseWire } from "../wires/wire-spec.ts";
+import type { Options } from "./arguments.ts";
+import { LOG_OPTIONS } from "./log.ts";
+import { CONFIG_OPTION } from "./settings-file.ts";
+import { parseInterfaceName, parseMtu, parseRings, parseSocketMode, parseStationAddress } from "./spec.ts";
+
+/** The chip of a model; that of a card is not known yet. */
+const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>
+  device.startsWith("model:") ? chipsCalled(device.slice("model:".length))[0] : undefined;
+
+export const UP_OPTIONS = {
+  name: {
+    kind: "value",
+    placeholder: "NAME",
+    summary: "name of the network interface",
+    default: "fe0",
+    check: parseInterfaceName,
+  },
+  wire: {
+    kind: "value",
+    placeholder: "SPEC",
+    summary: "far end of a model's wire; responder unless given",
+    check: parseWire,
+  },
+  "socket-mode": {
+    kind: "value",
+    placeholder: "MODE",
+    summary: "permissions of a socket that --wire listens at, in octal digits; 600 unless given",
+    check: parseSocketMode,
+  },
+  mtu: {
+    kind: "value",
+    placeholder: "BYTES",
+    summary: "MTU to start with",
+    default: "1500",
+    check: (text, operands) => parseMtu(text, chipOf(operands)),
+  },
+  rings: {
+    kind: "value",
+    placeholder: "N",
+    summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; 256 unless given",
+    check: (text, operands) => parseRings(text, chipOf(operands)),
+  },
+  mac: {
+    kind: "value",
+    placeholder: "ADDRESS",
+    summary: "MAC address to use; the card's own unless given. The card gets its own back at the end",
+    check: parseStationAddress,
+  },
+  firmware: {
+    kind: "value",
+    placeholder: "FOLDER",
+    summary: "where the PHY's firmware is (FOLDER/rtl_nic/*.fw); the system's own folders unless given",
+  },
+  capture: {
+    kind: "value",
+    placeholder: "FILE",
+    summary: "write what crosses the wire to a pcapng file; - for stdout",
+  },
+  "capture-host": {
+    kind: "value",
+    placeholder: "FILE",
+    summary: "write what crosses the host's side to a pcapng file",
+  },
+  "unsafe-noiommu": {
+    kind: "flag",
+    summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
+  },
+  metrics: {
+    kind: "value",
+    placeholder: "ADDRESS",
+    summary: "offer metrics for Prometheus at http://ADDRESS/metrics: 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
+    check: (text) => parseMetricsAddress(text, true),
+  },
+  "metrics-public": {
+    kind: "flag",
+    summary: "let --metrics listen at an address that other machines reach: anyone there can read them",
+  },
+  detach: { kind: "flag", summary: "go on in the background; `ferrule status` and `ferrule down` reach it" },
+  log: {
+    kind: "value",
+    placeholder: "FILE",
+    summary: "where --detach writes events, at the end of FILE; the system's journal unless given",
+  },
+  config: CONFIG_OPTION,
+  ...LOG_OPTIONS,
+} as const satisfies Options;
