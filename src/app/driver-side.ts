@@ -3,7 +3,8 @@
  * and the TAP. When to do that is for napi.ts.
  */
 import { Events } from "#driver/events.ts";
-import { type Nic, type RunningNic, rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import type { Nic, RunningNic } from "#driver/rtl8169.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";

@@ -1,39 +1,27 @@
-/** The driver: takes a card by its identification and brings it up, which gives a `Link`. */
-import { type Chip, PCI_IDS } from "#chip/chips.ts";
+/** A NIC that the driver has bound: up, which gives a `Link`, down, and its settings in between. */
+import type { Chip } from "#chip/chips.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
-import type { Driver, PciDevice } from "#kit/device.ts";
+import type { PciDevice } from "#kit/device.ts";
 import { DmaExhausted, type DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Offloads } from "#kit/link.ts";
-import { randomStationAddress } from "#kit/station-address.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
-import { SideBusTimeout, UnknownChip } from "./errors.ts";
+import { SideBusTimeout } from "./errors.ts";
 import { Events, wantedEvents } from "./events.ts";
-import { type Hardware, type ExpiredWaits, hardwareOf } from "./hardware.ts";
+import type { Hardware, ExpiredWaits } from "./hardware.ts";
 import { type Finding, Health } from "./health.ts";
-import { identify } from "./identify.ts";
-import {
-  type NicOptions,
-  type NicParts,
-  checkAddress,
-  checkMtu,
-  checkOptions,
-  checkSlots,
-  firmwareOf,
-  slotsOf,
-} from "./nic-options.ts";
+import { type NicOptions, type NicParts, checkAddress, checkMtu, checkSlots, slotsOf } from "./nic-options.ts";
 import { adaptTo } from "./mac-link.ts";
 import { offloadsOf } from "./offload-rules.ts";
 import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
-import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { hashReceived } from "./receive-hash.ts";
 import { type RingPair, type RunningNic, createRings } from "./rings.ts";
 import { run } from "./steps.ts";
-import { type Tally, allocateTally, dumpTally } from "./tally.ts";
+import { type Tally, dumpTally } from "./tally.ts";
 
 export type { NicOptions } from "./nic-options.ts";
 export type { RunningNic } from "./rings.ts";
@@ -68,7 +56,7 @@ export class Nic {
   #address: Uint8Array | undefined;
   #filter = ALL_MULTICAST;
 
-  /** @internal made by `rtl8169.probe` */
+  /** @internal made by `probe` */
   constructor(parts: NicParts) {
     this.#device = parts.device;
     this.chip = parts.chip;
@@ -364,33 +352,3 @@ export class Nic {
     return status & this.#wanted;
   }
 }
-
-/** The RTL8169 family's driver. */
-export const rtl8169: Driver<Nic, NicOptions> = {
-  name: "rtl8169",
-  ids: PCI_IDS,
-  probe(device, scope, options) {
-    const io = device.registers;
-    const { xid, chip, unknownStepping, absent } = identify(io, device.id.device, options.clock);
-    if (absent) throw new DeviceGone("TxConfig");
-    if (chip === undefined) throw new UnknownChip(xid);
-    checkOptions(chip, io.length, options);
-
-    const { clock } = options;
-    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options));
-    maskInterrupts(hw);
-    quiesce(hw);
-    if (chip.interrupts === "intx") device.interrupts.limit("intx");
-    const line = scope.use(device.interrupts.request(0));
-    const tally = scope.use(allocateTally(device.dma));
-    const permanentAddress = findStationAddress(hw);
-    const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, options });
-    const shown = stationAddress(hw);
-    const original = permanentAddress ?? shown;
-    scope.defer(() => restoreStationAddress(hw, original));
-    const address = options.address ?? permanentAddress ?? randomStationAddress();
-    if (!shown.every((byte, i) => byte === address[i])) nic.address = address;
-    scope.defer(() => nic.down());
-    return nic;
-  },
-};

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip, xidOf } from "#chip/chips.ts";
 import { ExpiredWaits } from "#driver/hardware.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { SideBus } from "#driver/side-bus.ts";
 import { bind } from "#kit/device.ts";
 import { Received, Send } from "#kit/link.ts";

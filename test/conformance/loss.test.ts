@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { chipNamed } from "#chip/chips.ts";
 import { DirectDevice } from "#bus/direct.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { FerruleError } from "#kit/errors.ts";

@@ -10,7 +10,7 @@ import { bringUp } from "#driver/bring-up.ts";
 import { RECEIVE_8169 } from "#driver/descriptor-formats.ts";
 import { hardwareOf } from "#driver/hardware.ts";
 import { identify } from "#driver/identify.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import type { BusAddress } from "#kit/dma.ts";

@@ -8,7 +8,7 @@ import { inspect } from "node:util";
 import { fileURLToPath } from "node:url";
 import { QtestDevice } from "#bus/qtest/device.ts";
 import { chipNamed, xidOf } from "#chip/chips.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { FerruleError } from "#kit/errors.ts";

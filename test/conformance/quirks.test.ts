@@ -8,7 +8,7 @@ import { CHIPS, type Chip } from "#chip/chips.ts";
 import { FRAMES_8168G } from "#chip/frames.ts";
 import { QUIRKS, type Quirk, quirksOf } from "#chip/quirks.ts";
 import { ChipCmd, TxConfig } from "#chip/registers.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { rw16 } from "#kit/mmio.ts";

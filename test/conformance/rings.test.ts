@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { CHIPS, chipNamed } from "#chip/chips.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { parseFirmware } from "#driver/firmware.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";

@@ -1,7 +1,8 @@
 /** The direct rig: our driver on our model, in one thread, on a virtual clock. */
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
-import { type Nic, type NicOptions, rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import type { Nic, NicOptions } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import type { Plug, Port } from "#kit/port.ts";

@@ -1,6 +1,7 @@
 /** The qtest rig: our driver on QEMU's own RTL8139C+, which no one here wrote; the far end of its cable is the test. */
 import { QtestDevice } from "#bus/qtest/device.ts";
-import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import type { Nic } from "#driver/rtl8169.ts";
 import { StreamWire } from "#host/wire-stream.ts";
 import { RealClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";

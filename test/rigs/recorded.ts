@@ -1,7 +1,7 @@
 /** Every register access that the driver makes from probe to link, on the model or on registers that only remember. */
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
-import { rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import type { RegionName, Target } from "#kit/target.ts";

@@ -1,7 +1,8 @@
 /** The vfio-user rig: our driver on a served NIC; the far end of its cable is the test. */
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import type { Chip } from "#chip/chips.ts";
-import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import type { Nic } from "#driver/rtl8169.ts";
 import { StreamWire } from "#host/wire-stream.ts";
 import { RealClock } from "#kit/clock.ts";
 import { type PciDevice, bind } from "#kit/device.ts";

@@ -5,7 +5,8 @@ import { CAPABILITIES, type ConfigRegister, HEADER } from "#chip/config-register
 import { ANAR, ANLPAR, BMCR, BMSR, ESTATUS, GBCR, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { IDR0, IDR4 } from "#chip/registers.ts";
 import { identify } from "#driver/identify.ts";
-import { type Nic, rtl8169 } from "#driver/rtl8169.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import type { Nic } from "#driver/rtl8169.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { bind, type PciDevice } from "#kit/device.ts";
 import type { Mmio } from "#kit/mmio.ts";

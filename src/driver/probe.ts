@@ -1,0 +1,46 @@
+/** Takes a card by its identification: from whatever state it is in to a `Nic` that is down. */
+import { PCI_IDS } from "#chip/chips.ts";
+import type { Driver } from "#kit/device.ts";
+import { DeviceGone } from "#kit/errors.ts";
+import { randomStationAddress } from "#kit/station-address.ts";
+import { maskInterrupts, quiesce, stationAddress } from "./bring-up.ts";
+import { UnknownChip } from "./errors.ts";
+import { hardwareOf } from "./hardware.ts";
+import { identify } from "./identify.ts";
+import { type NicOptions, checkOptions, firmwareOf } from "./nic-options.ts";
+import { findStationAddress, restoreStationAddress } from "./station-address.ts";
+import { allocateTally } from "./tally.ts";
+import { Nic } from "./rtl8169.ts";
+
+export type { NicOptions } from "./nic-options.ts";
+export type { Nic, RunningNic } from "./rtl8169.ts";
+
+/** The RTL8169 family's driver. */
+export const rtl8169: Driver<Nic, NicOptions> = {
+  name: "rtl8169",
+  ids: PCI_IDS,
+  probe(device, scope, options) {
+    const io = device.registers;
+    const { xid, chip, unknownStepping, absent } = identify(io, device.id.device, options.clock);
+    if (absent) throw new DeviceGone("TxConfig");
+    if (chip === undefined) throw new UnknownChip(xid);
+    checkOptions(chip, io.length, options);
+
+    const { clock } = options;
+    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options));
+    maskInterrupts(hw);
+    quiesce(hw);
+    if (chip.interrupts === "intx") device.interrupts.limit("intx");
+    const line = scope.use(device.interrupts.request(0));
+    const tally = scope.use(allocateTally(device.dma));
+    const permanentAddress = findStationAddress(hw);
+    const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, options });
+    const shown = stationAddress(hw);
+    const original = permanentAddress ?? shown;
+    scope.defer(() => restoreStationAddress(hw, original));
+    const address = options.address ?? permanentAddress ?? randomStationAddress();
+    if (!shown.every((byte, i) => byte === address[i])) nic.address = address;
+    scope.defer(() => nic.down());
+    return nic;
+  },
+};
