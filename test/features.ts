@@ -22,6 +22,7 @@ export interface Feature {
 const DIRECT = "test/conformance/direct.test.ts";
 const SUITE = "test/conformance/conformance.ts";
 const PROBE = "test/conformance/probe.test.ts";
+const LINK = "test/conformance/link-settings.test.ts";
 const FAULTS = "test/conformance/faults.test.ts";
 const POWER = "planned, with power management";
 const ETHTOOL = "planned, with settings as ethtool has them";
@@ -40,10 +41,16 @@ export const FEATURES: readonly Feature[] = [
   { name: "PHY and MAC firmware", linux: "files", vendor: "files or built in", dpdk: "built in", freebsd: "rge: built in", ours: { ...shown("test/guest/firmware.test.ts", "${chip.key} starts with ${file}, and links"), note: "Linux's files" } },
   { name: "sources of the MAC address", linux: "5", vendor: "5, EEPROM", dpdk: "3", freebsd: "2, EEPROM", ours: { ...shown("test/conformance/address.test.ts", "${key}: found in the ${place}"), note: "5, EEPROM" } },
   { name: "autonegotiation at every speed of the chip", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(DIRECT, "links at every speed that the partner has, and frames pass") },
-  { name: "forced speed and duplex", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: { missing: ETHTOOL } },
+  { name: "advertised modes chosen", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(LINK, "each mode that the chip has, advertised alone, is the link's", "settings made before `up` are in force at `up`, and outlive an MTU change, down, up and a chip that was reset") },
+  { name: "forced speed and duplex", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: { ...shown(LINK, "forced to 10 or 100 Mbit/s it links with a partner that is, and does not negotiate"), note: "10 and 100 Mbit/s, which are all that IEEE 802.3 lets be forced" } },
+  { name: "modes of the partner shown", linux: "yes", vendor: "yes", dpdk: "no", freebsd: "no", ours: shown(LINK, "the report has the modes of both ends") },
+  { name: "clock master or slave", linux: "yes", vendor: "no", dpdk: "no", freebsd: "re: yes", ours: { ...shown(LINK, "the clock's master is resolved from what both ends prefer or insist on"), note: "1000 Mbit/s and faster" } },
+  { name: "MDI, MDI-X", linux: "no", vendor: "no", dpdk: "no", freebsd: "auto", ours: { ...shown(LINK, "with its pairs crossed by hand it links where the two ends differ, and shows how"), note: "from RTL8211B on; of earlier and of Fast Ethernet PHYs no source has the register" } },
+  { name: "downshift", linux: "fixed, on", vendor: "fixed, on", dpdk: "no", freebsd: "no", ours: { ...shown(LINK, "a cable of two pairs carries 100 Mbit/s with downshift, and nothing without"), note: "8168E and later" } },
+  { name: "fast retrain", linux: "no", vendor: "no", dpdk: "fixed", freebsd: "no", ours: { ...shown(LINK, "fast retrain is offered at the advertised speeds above 1000, and left alone until it is set"), note: "2500 Mbit/s and faster" } },
   { name: "pause frames negotiated", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "rge: yes", ours: shown("src/driver/phy.test.ts", "pause is resolved as table 28B-3 of IEEE 802.3 says, for all sixteen pairs of abilities") },
-  { name: "pause frames set by the user", linux: "yes", vendor: "module option", dpdk: "yes", freebsd: "no", ours: { missing: ETHTOOL } },
-  { name: "fibre", linux: "8127ATF", vendor: "8168H with SGMII, 8127ATF", dpdk: "8127ATF", freebsd: "no", ours: { ...shown("src/driver/procedures-8125.test.ts", "the SerDes of an RTL8127ATF is started at 10 Gbit/s, with pause up to the usual MTU"), note: "8127ATF at 10 Gbit/s, 8116af" } },
+  { name: "pause frames set by the user", linux: "yes", vendor: "module option", dpdk: "yes", freebsd: "no", ours: { ...shown(LINK, "offers pause as it is told: table 28B-2 of IEEE 802.3", "pause is not set with jumbo frames, is withheld while there are some, and comes back as it was set"), note: "what is offered; the MAC takes pause from the negotiation alone" } },
+  { name: "fibre", linux: "8127ATF", vendor: "8168H with SGMII, 8127ATF", dpdk: "8127ATF", freebsd: "no", ours: { ...shown(LINK, "an RTL8127ATF runs its module at 10000 or 1000 Mbit/s, and refuses what a module has not", "an RTL8116af has the one speed of its transceiver, and refuses every other setting"), note: "8127ATF at 10 and 1 Gbit/s, 8116af" } },
   { name: "checksums, transmit", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "the NIC fills in the ${name} checksum over ${ip}") },
   { name: "checksums, receive", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "says whether the ${name} checksum over") },
   { name: "TCP segmentation, IPv4 and IPv6", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "re: yes", ours: shown(SUITE, "the NIC cuts a super-frame over ${ip} into segments with right headers") },
@@ -69,6 +76,6 @@ export const FEATURES: readonly Feature[] = [
   { name: "PTP hardware clock", linux: "no", vendor: "8125B and later", dpdk: "no", freebsd: "no", ours: { missing: "no source with a licence that allows to use its facts is public" } },
   { name: "management controller (DASH)", linux: "3 kinds", vendor: "3 kinds, client", dpdk: "yes", freebsd: "re: yes", ours: { ...shown("src/driver/procedures-8168g.test.ts", "${key}: the management controller's transmitter and receiver are stopped"), note: "stopped while the driver has the MAC" } },
   { name: "recovery of a NIC that fails", linux: "watchdog", vendor: "watchdog, ESD check", dpdk: "reset operation", freebsd: "watchdog", ours: { tests: [{ file: "src/app/driver-side.test.ts", title: "a NIC whose every memory access fails is restarted as often as the budget says, then given up" }], note: "bus errors; no transmit watchdog yet" } },
-  { name: "faults of the chip survived", linux: "–", vendor: "–", dpdk: "–", freebsd: "–", ours: shown(FAULTS, "${name}: ${FAULTS[name as FaultName]}") },
+  { name: "faults of the chip survived", linux: "–", vendor: "–", dpdk: "–", freebsd: "–", ours: shown(FAULTS, "${name}: ${FAULTS[name]}") },
   { name: "DMA confined by an IOMMU, required", linux: "if enabled", vendor: "if enabled", dpdk: "with vfio-pci", freebsd: "if enabled", ours: { tests: [{ file: "test/vfio/alone.test.ts", title: "" }] } },
 ];

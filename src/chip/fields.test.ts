@@ -205,8 +205,8 @@ test("every field is where the datasheet has it", () => {
   placed(phy.Bmcr, { reset: 15, loopback: 14, speedLow: 13, autonegotiate: 12, powerDown: 11, isolate: 10, restart: 9, fullDuplex: 8, speedHigh: 6 });
   placed(phy.Bmsr, { full100: 14, half100: 13, full10: 12, half10: 11, extendedStatus: 8, noPreamble: 6, negotiated: 5, autonegotiable: 3, linkUp: 2, extended: 0 });
   placed(phy.Advertise, { acknowledge: 14, asymmetricPause: 11, pause: 10, full100: 8, half100: 7, full10: 6, half10: 5, selector: 0 });
-  placed(phy.Gbcr, { manualMaster: 12, master: 11, full1000: 9, half1000: 8 });
-  placed(phy.Gbsr, { master: 14, localOk: 13, remoteOk: 12, full1000: 11, half1000: 10 });
+  placed(phy.Gbcr, { manualMaster: 12, master: 11, multiport: 10, full1000: 9, half1000: 8 });
+  placed(phy.Gbsr, { masterFault: 15, master: 14, localOk: 13, remoteOk: 12, full1000: 11, half1000: 10 });
 });
 
 test("values that are no single bits are the datasheet's", () => {

@@ -5,7 +5,18 @@
  * 8211B's in 8169SC, 8168C and 8168D; 8211D's in 8168E; 8211E's in 8168E-VL and 8168F; and those of 8125A, 8125B, 8125D,
  * 8126A and 8127A (all Linux). Of the chips in between no report was found: their neighbour's is assumed.
  */
-import { Advertise10G, Eee, Eee2, Estatus } from "./phy.ts";
+import {
+  Advertise10G,
+  CROSSOVER_8211,
+  CROSSOVER_OCP,
+  type Crossover,
+  DOWNSHIFT_8211,
+  DOWNSHIFT_OCP,
+  type Downshift,
+  Eee,
+  Eee2,
+  Estatus,
+} from "./phy.ts";
 
 export interface PhyKind {
   /** PHYID1 and PHYID2. */
@@ -23,12 +34,16 @@ export interface PhyKind {
   readonly indirect: boolean;
   /** What the word at 0x1b of the controller's memory reads when it is ready for firmware. */
   readonly ready?: number;
+  /** How MDI and MDI-X are chosen; undefined where no source says. */
+  readonly crossover?: Crossover;
+  /** What allows a lower speed on a bad cable; undefined where no source says. */
+  readonly downshift?: Downshift;
   /** BMSR never shows the link; only the MAC's PHYstatus does. */
   readonly hidesLink?: true;
 }
 
 const paged = { multigigabit: 0, eee: 0, eee2: 0, registers: "paged", indirect: false } as const;
-const ocp = { registers: "ocp", indirect: false } as const;
+const ocp = { registers: "ocp", indirect: false, crossover: CROSSOVER_OCP, downshift: DOWNSHIFT_OCP } as const;
 const BOTH = Estatus.full1000 | Estatus.half1000;
 const EEE_GIGABIT = Eee.full100 | Eee.full1000;
 
@@ -38,11 +53,17 @@ export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
 /** The first gigabit PHY, of 8169S and 8110S: the vendor's driver has a workaround for these two alone. */
 export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };
 /** The 8168DP reports another identifier, which is not public: drivers override it with this one. */
-export const RTL8211B: PhyKind = { ...paged, id: 0x001c_c912, estatus: BOTH };
+export const RTL8211B: PhyKind = { ...paged, id: 0x001c_c912, estatus: BOTH, crossover: CROSSOVER_8211 };
 /** `ready` is the firmware's own condition for being loaded, in Linux and in the vendor's driver. */
 export const RTL8211B_280: PhyKind = { ...RTL8211B, ready: 0xb300 };
 export const RTL8211B_281: PhyKind = { ...RTL8211B, ready: 0xbf00 };
-export const RTL8211D: PhyKind = { ...paged, id: 0x001c_c914, estatus: BOTH, eee: EEE_GIGABIT, indirect: true };
+export const RTL8211D: PhyKind = {
+  ...RTL8211B,
+  id: 0x001c_c914,
+  eee: EEE_GIGABIT,
+  indirect: true,
+  downshift: DOWNSHIFT_8211,
+};
 export const RTL8211E: PhyKind = { ...RTL8211D, id: 0x001c_c915 };
 
 /** RTL8168G to 8117. */

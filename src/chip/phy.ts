@@ -56,10 +56,14 @@ export const Gbcr = {
   /** Which end gives the clock is set by hand, to be this one. */
   manualMaster: 1 << 12,
   master: 1 << 11,
+  /** Not set by hand, this end would rather be the clock master, as a device with several ports is. */
+  multiport: 1 << 10,
   full1000: 1 << 9,
   half1000: 1 << 8,
 } as const;
 export const Gbsr = {
+  /** Both ends are set by hand to the same part: there is no link. */
+  masterFault: 1 << 15,
   master: 1 << 14,
   localOk: 1 << 13,
   remoteOk: 1 << 12,
@@ -87,8 +91,11 @@ export const Mmd = { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 } as const;
 
 /** PMA speed ability (1.4). */
 export const PmaSpeed = { speed10000: 1 << 0, speed2500: 1 << 13, speed5000: 1 << 14 } as const;
-/** What is offered above 1000 (7.32), and what the partner offers (7.33). */
+/** What is offered above 1000 (7.32), and what the partner offers (7.33). Bits 15:13 are 12:10 of GBCR. */
 export const Advertise10G = { full2500: 1 << 7, full5000: 1 << 8, full10000: 1 << 12 } as const;
+export const MASTER_SHIFT_10G = 3;
+/** Of 7.32: a link whose signal has become worse trains again without a new negotiation. */
+export const FastRetrain = { full10000: 1 << 1, full2500: 1 << 5, full5000: 1 << 6 } as const;
 export const Partner10G = {
   full2500: 1 << 5,
   full5000: 1 << 6,
@@ -96,6 +103,7 @@ export const Partner10G = {
   remoteOk: 1 << 12,
   localOk: 1 << 13,
   master: 1 << 14,
+  masterFault: 1 << 15,
 } as const;
 /** Energy-efficient Ethernet: ability (3.20), offered (7.60), partner's (7.61). */
 export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as const;
@@ -109,6 +117,7 @@ export const PHYSR_PAGE = 0xa43;
 export const PHYSR = 18;
 /** Its bits. Speed is 10 when none of the speed bits is set; 2500 and 5000 are two bits each. */
 export const Physr = {
+  mdi: 1 << 1,
   linkUp: 1 << 2,
   fullDuplex: 1 << 3,
   speed100: 1 << 4,
@@ -164,9 +173,47 @@ export const Physr8211 = {
   fullDuplex: 1 << 13,
   resolved: 1 << 11,
   linkUp: 1 << 10,
+  mdix: 1 << 6,
 } as const;
 /** Page 0, register 20: bit 15 is what `Ocp.speedDown` is (8168E and later). */
 export const SPEED_DOWN_8211 = 20;
+
+/** Where a register is: on page 0, or on a page of an OCP PHY (16 to 23). */
+export interface PhyPlace {
+  readonly page: number;
+  readonly register: number;
+}
+/** Crossing of the pairs: the field that sets it, and the bit that shows it. */
+export interface Crossover {
+  readonly control: PhyPlace & {
+    readonly mask: number;
+    readonly auto: number;
+    readonly mdi: number;
+    readonly mdix: number;
+  };
+  readonly status: PhyPlace & { readonly mdi: number; readonly mdix: number };
+}
+/** FreeBSD `sys/dev/mii/rgephyreg.h`, RGEPHY_MII_PCR and RGEPHY_MII_SSR: from RTL8211B on. */
+export const CROSSOVER_8211: Crossover = {
+  control: { page: 0, register: 16, mask: 3 << 5, auto: 1 << 6, mdi: 0, mdix: 1 << 5 },
+  status: { page: 0, register: PHYSR_8211, mdi: 0, mdix: 1 << 6 },
+};
+/**
+ * The same, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F: page 0xa43, which the family's own PHYs have as well (bit 2
+ * of the first is ALDPS there too, DPDK rtl_disable_aldps).
+ */
+export const CROSSOVER_OCP: Crossover = {
+  control: { page: PHYSR_PAGE, register: 16, mask: 3 << 8, auto: 0, mdi: 3 << 8, mdix: 1 << 9 },
+  status: { page: PHYSR_PAGE, register: PHYSR, mdi: 1 << 1, mdix: 0 },
+};
+/** `SPEED_DOWN_8211` and `Ocp.speedDown`. */
+export type Downshift = PhyPlace & { readonly bits: number };
+export const DOWNSHIFT_8211: Downshift = { page: 0, register: SPEED_DOWN_8211, bits: 1 << 15 };
+export const DOWNSHIFT_OCP: Downshift = { page: 0xa44, register: 17, bits: SPEED_DOWN };
+/** 7.32 and 7.33 as registers of an OCP PHY. */
+export const NEGOTIATION_10G: PhyPlace = { page: 0xa5d, register: 18 };
+export const PARTNER_10G: PhyPlace = { page: 0xa5d, register: 19 };
+
 /** Page 5: window to the data memory of the PHY's controller. */
 export const MEMORY_PAGE = 5;
 export const MEMORY_ADDRESS = 5;

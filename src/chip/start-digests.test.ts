@@ -14,7 +14,7 @@ import { LEGACY_CHIPS, CHIPS, type Chip } from "./chips.ts";
 // oxfmt-ignore
 const STARTS = [
   ["133 8346fa589c0b", "9151as 9151a"],
-  ["674 3a1f3974f8e6", "8127a"],
+  ["674 ed2d56eb959b", "8127a"],
   ["383 28278aad7a5d", "8126a-64a"],
   ["576 039f1202fd1a", "8126a-649"],
   ["131 b20041eca74c", "8125bp"],

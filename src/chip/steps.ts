@@ -61,8 +61,7 @@ export type Procedure =
   | "releasePhyPatch"
   | "phyPowerSavingOff"
   | "phyInterruptsOff"
-  | "swapPairs"
-  | "startSerdes";
+  | "swapPairs";
 
 export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }

@@ -80,3 +80,15 @@ export class BadModeration extends FerruleError {
         : `Use 0 to ${mostMicros} µs${frames}, at this link speed.`;
   }
 }
+
+/** The chip cannot be set so. Nothing was written; the setting before is in force. */
+export class BadLinkSetting extends FerruleError {
+  readonly code = "BAD_LINK_SETTING";
+  readonly hint: string;
+  readonly what: string;
+  constructor(chip: string, what: string, hint: string) {
+    super(`${chip} cannot be set to ${what}`);
+    this.what = what;
+    this.hint = hint;
+  }
+}

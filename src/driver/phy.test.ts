@@ -11,7 +11,7 @@ import type { MacLink } from "./mac-link.ts";
 import { Phy } from "./phy.ts";
 
 /** A PHY whose registers are plain memory, on a MAC that reports `link`. */
-const phyOn = (registers: Record<number, number>, link: MacLink): { phy: Phy; clock: VirtualClock } => {
+const phyOn = (registers: Record<number, number>, link: MacLink, mtu = 1500): { phy: Phy; clock: VirtualClock } => {
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
   const status =
@@ -26,7 +26,7 @@ const phyOn = (registers: Record<number, number>, link: MacLink): { phy: Phy; cl
       write: (register: number, value: number) => (registers[register] = value),
     },
   };
-  return { phy: new Phy(hw), clock };
+  return { phy: new Phy(hw, { mtu, running: true }), clock };
 };
 
 const FULL: MacLink = { up: true, speed: 1000, fullDuplex: true };
@@ -70,13 +70,14 @@ test("there is no pause on a half duplex link, on one that was not negotiated, o
 });
 
 test("pause is offered both ways, and not with jumbo frames", () => {
-  const registers: Record<number, number> = {};
-  const { phy } = phyOn(registers, FULL);
-  const offered = (): number => registers[ANAR]! & (Advertise.pause | Advertise.asymmetricPause);
-  phy.negotiate({ pause: true });
-  assert.equal(offered(), Advertise.pause | Advertise.asymmetricPause);
-  phy.negotiate({ pause: false });
-  assert.equal(offered(), 0);
+  for (const [mtu, offered] of [
+    [1500, Advertise.pause | Advertise.asymmetricPause],
+    [1501, 0],
+  ] as const) {
+    const registers: Record<number, number> = {};
+    phyOn(registers, FULL, mtu).phy.apply();
+    assert.equal(registers[ANAR]! & (Advertise.pause | Advertise.asymmetricPause), offered);
+  }
 });
 
 test("a PHY that stays in reset is given up after half a second", () => {

@@ -1,25 +1,41 @@
 /**
- * The built-in PHY: reset, autonegotiation, and what came of it. IEEE 802.3 clauses 22 and 28; what is special about each
- * chip's is its family's.
+ * The built-in PHY: reset, autonegotiation or a forced mode, and what came of it. IEEE 802.3 clauses 22, 28, 40 and 45; what is
+ * special about each chip's is its start values'.
  */
+import { LINK_MODES, offerOf } from "#chip/link-modes.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
 import {
   ANAR,
-  ANLPAR,
   Advertise,
-  Advertise10G,
+  ANLPAR,
   BMCR,
   BMSR,
   Bmcr,
   Bmsr,
   GBCR,
   Gbcr,
+  MASTER_SHIFT_10G,
+  NEGOTIATION_10G,
   PHYID1,
   PHYID2,
+  type PhyPlace,
 } from "#chip/phy.ts";
+import { STANDARD_MTU } from "#chip/frames.ts";
 import { expect } from "#kit/clock.ts";
+import { BadLinkSetting, SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
-import { SideBusTimeout } from "./errors.ts";
+import {
+  type LinkSettings,
+  type PauseSettings,
+  MASTER_SLAVE,
+  checkLinkSettings,
+  defaultLinkSettings,
+  pauseOffer,
+  supportedModes,
+} from "./link-settings.ts";
+import { type LinkReport, linkReport } from "./link-report.ts";
 import { macLink } from "./mac-link.ts";
+import { hasCage, startSerdes } from "./serdes.ts";
 
 /** The link as it is now. Speed in Mbit/s, 0 while down. */
 export interface LinkState {
@@ -39,21 +55,26 @@ export const LINK_DOWN: LinkState = {
 /** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
-/** Of PHYs above 1 Gbit/s: clause 45, 7.32, as the page and the register that show it (PHY-OCP 0xa5d4). */
-const ADVERTISE_10G = { page: 0xa5d, register: 18 } as const;
-const FASTER = [
-  [2500, Advertise10G.full2500],
-  [5000, Advertise10G.full5000],
-  [10_000, Advertise10G.full10000],
-] as const;
+const FASTER = LINK_MODES.filter(({ register }) => register === "faster");
+const ALL_FASTER = offerOf(FASTER, "faster") | (MASTER_SLAVE["forced-master"] << MASTER_SHIFT_10G);
+const ALL_MASTER = MASTER_SLAVE["forced-master"] | MASTER_SLAVE["preferred-master"];
+const retrainOf = (modes: typeof LINK_MODES): number => modes.reduce((bits, mode) => bits | mode.fastRetrain, 0);
 
 export class Phy {
   readonly #hw: Hardware;
-  /** What was written to ANAR. */
-  #advertised: number | undefined;
+  readonly #nic: { readonly mtu: number; readonly running: boolean };
+  /** An SFP cage with a SerDes is in the copper PHY's place. */
+  readonly cage: boolean;
+  #settings: LinkSettings;
+  /** What was written last. */
+  #written = { control: 0, ability: 0, gigabit: 0 };
 
-  constructor(hw: Hardware) {
+  /** @param nic whose link it is */
+  constructor(hw: Hardware, nic: { readonly mtu: number; readonly running: boolean }) {
     this.#hw = hw;
+    this.#nic = nic;
+    this.cage = hasCage(hw);
+    this.#settings = defaultLinkSettings(hw.chip, this.cage);
   }
 
   /** A clause 22 register. */
@@ -69,31 +90,107 @@ export class Phy {
     return ((this.read(PHYID1) << 16) | this.read(PHYID2)) >>> 0;
   }
 
+  get settings(): LinkSettings {
+    return this.#settings;
+  }
+
+  /**
+   * Changes what is given and restarts the link, at once or with the next `up`.
+   * @throws {BadLinkSetting} before anything is written; the settings are as before
+   */
+  set(change: Partial<LinkSettings>): void {
+    const { chip } = this.#hw;
+    const jumbo = this.#nic.mtu > STANDARD_MTU;
+    if (change.pause !== undefined && jumbo)
+      throw new BadLinkSetting(chip.name, "pause with jumbo frames", `Set an MTU of at most ${STANDARD_MTU} first.`);
+    this.#settings = checkLinkSettings(chip, this.cage, { ...this.#settings, ...change });
+    if (this.#nic.running) this.apply();
+  }
+
+  /** Pause as ethtool has it, with what is not given as it was. @throws {BadLinkSetting} */
+  setPause(change: Partial<PauseSettings>): void {
+    const before = this.#settings.pause ?? { autonegotiate: true, receive: true, transmit: true };
+    this.set({ pause: { ...before, ...change } });
+  }
+
+  /** Negotiates once more. @throws {BadLinkSetting} while autonegotiation is off, or the NIC down */
+  restart(): void {
+    const { autonegotiate } = this.#settings;
+    if (!autonegotiate || !this.#nic.running)
+      throw new BadLinkSetting(
+        this.#hw.chip.name,
+        "negotiate again",
+        autonegotiate ? "Bring the NIC up first." : "Turn autonegotiation on first.",
+      );
+    this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
+  }
+
+  /** What the chip can do, what is offered, and what the partner offers. */
+  report(): LinkReport {
+    return linkReport(this.#hw, this.#settings, this.cage, this.#pause);
+  }
+
   /** Wakes the PHY up and resets it. @throws {Timeout} */
   reset(): void {
     this.write(BMCR, Bmcr.reset | Bmcr.autonegotiate);
     expect(this.#hw.clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0);
   }
 
-  /** Advertises every speed of the chip and starts over. Pause is not advertised with jumbo frames: the chip cannot do both. */
-  negotiate(options: { pause: boolean }): void {
-    const pause = options.pause ? Advertise.pause | Advertise.asymmetricPause : 0;
-    const speeds = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
-    this.#advertised = Advertise.selector | speeds | pause;
-    this.write(ANAR, this.#advertised);
-    const { speed, profile } = this.#hw.chip;
-    if (speed >= 1000) this.write(GBCR, Gbcr.full1000);
-    if (profile.phy.multigigabit !== 0) this.#advertiseFaster(speed);
-    this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
+  /** Bits of ANAR. Pause is not offered with jumbo frames: the chip cannot do both. */
+  get #pause(): number {
+    return this.#nic.mtu > STANDARD_MTU ? 0 : pauseOffer(this.#settings.pause);
   }
 
-  /** A chip may be slower than its PHY. */
-  #advertiseFaster(limit: number): void {
-    const { page, register } = ADVERTISE_10G;
+  /** Writes the settings and starts the link over. */
+  apply(): void {
+    const { autonegotiate, speed, fullDuplex } = this.#settings;
+    if (this.cage) {
+      startSerdes(this.#hw, speed, this.#pause !== 0);
+      return;
+    }
+    const forced = (speed === 100 ? Bmcr.speedLow : 0) | (fullDuplex ? Bmcr.fullDuplex : 0);
+    this.#offer(autonegotiate ? Bmcr.autonegotiate | Bmcr.restart : forced);
+    this.#cross();
+    this.write(BMCR, this.#written.control);
+  }
+
+  #offer(control: number): void {
+    const { chip } = this.#hw;
+    const { advertise, masterSlave, fastRetrain } = this.#settings;
+    const modes = supportedModes(chip, false).filter(({ name }) => advertise.includes(name));
+    const master = MASTER_SLAVE[masterSlave];
+    this.#written = {
+      control,
+      ability: Advertise.selector | offerOf(modes, "ability") | this.#pause,
+      gigabit: offerOf(modes, "gigabit") | master,
+    };
+    this.write(ANAR, this.#written.ability);
+    if (phyKind(chip).estatus !== 0) this.write(GBCR, this.#written.gigabit);
+    // A chip may be slower than its PHY.
+    if (chip.profile.phy.multigigabit === 0) return;
+    const retrain = fastRetrain === undefined ? 0 : retrainOf(FASTER);
+    this.#update(
+      NEGOTIATION_10G,
+      ALL_FASTER | (ALL_MASTER << MASTER_SHIFT_10G) | retrain,
+      offerOf(modes, "faster") | (master << MASTER_SHIFT_10G) | (fastRetrain === true ? retrainOf(modes) : 0),
+    );
+  }
+
+  /** Crossing and downshift, where they differ from what is wanted. */
+  #cross(): void {
+    const { crossover, downshift } = phyKind(this.#hw.chip);
+    const settings = this.#settings;
+    if (crossover !== undefined)
+      this.#update(crossover.control, crossover.control.mask, crossover.control[settings.crossover]);
+    if (downshift !== undefined)
+      this.#update(downshift, downshift.bits, settings.downshift === false ? 0 : downshift.bits);
+  }
+
+  #update({ register, page }: PhyPlace, clear: number, set: number): void {
     const { phy } = this.#hw;
-    const all = FASTER.reduce((bits, [, bit]) => bits | bit, 0);
-    const wanted = FASTER.reduce((bits, [speed, bit]) => (speed <= limit ? bits | bit : bits), 0);
-    phy.write(register, (phy.read(register, page) & ~all) | wanted, page);
+    const before = phy.read(register, page);
+    const after = (before & ~clear) | set;
+    if (after !== before) phy.write(register, after, page);
   }
 
   /**
@@ -101,13 +198,14 @@ export class Phy {
    * to a PHY (Realtek's drivers look for it once a second). The RTL8139C+ cannot advertise asymmetric pause.
    */
   get lost(): boolean {
-    const awake = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
+    // Nothing is negotiated through an SFP cage.
+    if (this.cage) return false;
+    const { control, ability, gigabit } = this.#written;
     try {
-      if ((this.read(BMCR) & awake) !== Bmcr.autonegotiate) return true;
-      const changed = this.read(ANAR) ^ (this.#advertised ?? 0);
-      if ((changed & ~Advertise.asymmetricPause) !== 0) return true;
-      // Never advertised, but the value after power-on.
-      return this.#hw.chip.speed >= 1000 && (this.read(GBCR) & Gbcr.half1000) !== 0;
+      if (((this.read(BMCR) ^ control) & (Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate)) !== 0) return true;
+      if (((this.read(ANAR) ^ ability) & ~Advertise.asymmetricPause) !== 0) return true;
+      // The value after power-on offers it, which few users do.
+      return phyKind(this.#hw.chip).estatus !== 0 && (this.read(GBCR) & ~gigabit & Gbcr.half1000) !== 0;
     } catch (error) {
       if (error instanceof SideBusTimeout) return true;
       throw error;

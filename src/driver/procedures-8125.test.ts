@@ -7,6 +7,7 @@ import type { Procedure } from "#chip/steps.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
 import { type Hardware, hardwareOf } from "./hardware.ts";
+import { hasCage, startSerdes } from "./serdes.ts";
 import { run } from "./steps.ts";
 
 /** @param patient the PHY's controller stands still when it is asked to */
@@ -155,37 +156,41 @@ test("the link saves power unless a management controller uses it", () => {
   }
 });
 
-test("the SerDes of an RTL8127ATF is started at 10 Gbit/s, with pause up to the usual MTU", () => {
-  for (const [mtu, pause] of [
-    [1500, 0xc],
-    [1501, 0],
+test("the SerDes of an RTL8127ATF is started at 10 or 1 Gbit/s, with pause or without", () => {
+  for (const [speed, pause, serdesWords, windowWords, atC466] of [
+    [10_000, true, [0x00f7, 0x0140, 0xc, 0, 0], [0x801a, 0xdffc, 1], 3],
+    [10_000, false, [0x00f7, 0x0140, 0, 0, 0], [0x801a, 0xdffc, 1], 3],
+    [1000, true, [0x00ff, 0x1140, 0, 0x180, 4], [0x8004, 0xcffe, 1], 0],
+    [1000, false, [0x00ff, 0x1140, 0, 0, 4], [0x8004, 0xcffe, 1], 0],
   ] as const) {
-    const { mac, phy, serdes, window, call } = card("rtl8127a");
+    const { hw, mac, phy, serdes, window } = card("rtl8127a");
     mac.set(0xd006, 0x1207);
     phy.set(0xc804, 0x1233);
     serdes.set((1 << 5) | 31, 0x00ff);
     serdes.set(2 << 5, 0x3100);
     window.set(0x233e, 0xffff);
-    call("startSerdes", mtu);
+    assert.equal(hasCage(hw), true);
+    startSerdes(hw, speed, pause);
     assert.deepEqual(
-      [(1 << 5) | 31, 2 << 5, (31 << 5) | 11].map((at) => serdes.get(at)),
-      [0x00f7, 0x0140, pause],
+      [(1 << 5) | 31, 2 << 5, (31 << 5) | 11, (2 << 5) | 4, 4].map((at) => serdes.get(at) ?? 0),
+      serdesWords,
     );
     assert.deepEqual(
       [0x233a, 0x233e, 0x2350].map((at) => window.get(at)),
-      [0x801a, 0xdffc, 1],
+      windowWords,
     );
     assert.deepEqual(
       [0xc40a, 0xc466, 0xc808, 0xc80a, 0xc804].map((at) => phy.get(at)),
-      [0, 3, 0, 0, 0x123c],
+      [0, atC466, 0, 0, 0x123c],
     );
   }
 });
 
-test("an RTL8127A with a copper PHY has no SerDes to start", () => {
-  const { writes, call } = card("rtl8127a");
-  call("startSerdes");
-  assert.deepEqual(writes, []);
+test("an RTL8127A with a copper PHY has no SFP cage, and no other chip is asked", () => {
+  assert.equal(hasCage(card("rtl8127a").hw), false);
+  const other = card("rtl8126a-64a");
+  other.mac.set(0xd006, 7);
+  assert.equal(hasCage(other.hw), false);
 });
 
 test("the PHY's interrupts are off", () => {

@@ -7,7 +7,6 @@ import { Ocp, PATCH_READY, PATCH_REQUEST } from "#chip/phy.ts";
 import { DLLPR, Dllpr, MISC_1, Misc1 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
-import { startSerdes } from "./serdes.ts";
 
 /** From this MTU on the thresholds follow another rule. */
 const LARGE_MTU = 9500;
@@ -122,5 +121,4 @@ export const PROCEDURES_8125 = {
   phyPowerSavingOff,
   phyInterruptsOff,
   swapPairs,
-  startSerdes,
 };

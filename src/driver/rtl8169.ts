@@ -1,6 +1,5 @@
 /** A NIC that the driver has bound: up, which gives a `Link`, down, and its settings in between. */
 import type { Chip } from "#chip/chips.ts";
-import { STANDARD_MTU } from "#chip/frames.ts";
 import type { PciDevice } from "#kit/device.ts";
 import { DmaExhausted, type DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
@@ -71,9 +70,9 @@ export class Nic {
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.#slots = slotsOf(parts.chip, parts.options);
     this.memory = parts.device.dma.window;
-    this.phy = new Phy(parts.hw);
     this.moderation = new Moderation(parts.hw, () => this.#running);
     this.health = new Health(parts.hw, parts.device.config);
+    this.phy = new Phy(parts.hw, this);
   }
 
   /** True between `up` and `down`. */
@@ -141,7 +140,7 @@ export class Nic {
   restartPhy(): void {
     this.phy.reset();
     run(this.#hw, this.#hw.start.phy, this.#mtu);
-    this.phy.negotiate({ pause: this.#mtu <= STANDARD_MTU });
+    this.phy.apply();
   }
 
   /**

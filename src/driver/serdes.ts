@@ -46,24 +46,36 @@ const reset = ({ io, clock }: Hardware): void => {
   clock.delay(10);
 };
 
-/** The usual MTU: no pause with larger frames. */
-const PAUSE_MTU = 1500;
+/** Whether an SFP cage is in the copper PHY's place. Read, for no other register tells. */
+export const hasCage = ({ chip, side }: Hardware): boolean =>
+  chip.profile.registers.includes("serdes") && (side.macRead(MEDIUM.address) & MEDIUM.mask) === MEDIUM.fibre;
 
-/** At 10 Gbit/s, the one speed that needs no choice by the user; nothing where a copper PHY is. */
-export const startSerdes = (hw: Hardware, mtu: number): void => {
+/** Words of each speed: pause, its register and bits; the mode; 0x233e; PHY-OCP 0xc466 (rtl8127_set_sds_phy_caps_*). */
+const SPEEDS = {
+  1000: { pause: [2, 4, (1 << 8) | (1 << 7)], mode: Serdes.mode1000, at233e: 1 << 1, atC466: 0 },
+  10_000: { pause: [31, 11, (1 << 3) | (1 << 2)], mode: Serdes.mode10000, at233e: 1 << 12, atC466: 3 },
+} as const;
+
+/** Starts the SerDes at 1000 or 10000 Mbit/s. */
+export const startSerdes = (hw: Hardware, speed: number, pause: boolean): void => {
   const bus = hw.side;
-  if ((bus.macRead(MEDIUM.address) & MEDIUM.mask) !== MEDIUM.fibre) return;
+  const words = SPEEDS[speed as keyof typeof SPEEDS];
   // Out of 1000BASE-X, in case that is what it was left in.
   update(hw, 1, 31, 1 << 3, 0);
   update(hw, 2, 0, (1 << 13) | (1 << 12), 1 << 6);
   reset(hw);
-  const pause = (1 << 3) | (1 << 2);
-  update(hw, 31, 11, pause, mtu <= PAUSE_MTU ? pause : 0);
-  hw.io.write16(At233a, Serdes.mode10000);
-  hw.io.update16(At233e, 0x3003, 1 << 12);
+  const [page, register, bits] = words.pause;
+  update(hw, page, register, bits, pause ? bits : 0);
+  if (speed === 1000) {
+    update(hw, 1, 31, 0, 1 << 3);
+    update(hw, 2, 0, 1 << 13, (1 << 12) | (1 << 6));
+    update(hw, 0, 4, 0, 1 << 2);
+  }
+  hw.io.write16(At233a, words.mode);
+  hw.io.update16(At233e, 0x3003, words.at233e);
   for (const [address, value] of [
     [0xc40a, 0],
-    [0xc466, 3],
+    [0xc466, words.atC466],
     [0xc808, 0],
     [0xc80a, 0],
   ] as const)

@@ -131,7 +131,8 @@ for (const [chip, updated] of [
     const bus = new SideBus(rig.registers, rig.clock);
     bus.phyWrite((0xa44 << 4) + 2, 1 << 7);
     rig.up();
-    assert.equal(bus.phyRead((0xa44 << 4) + 2), updated ? 1 << 11 : (1 << 11) | (1 << 7));
+    // Bits 3:2 are downshift, which is on unless a user turns it off.
+    assert.equal(bus.phyRead((0xa44 << 4) + 2), (1 << 11) | (3 << 2) | (updated ? 0 : 1 << 7));
     assert.equal(bus.eriRead(0x1d0), updated ? 1 << 1 : 0);
   });
 

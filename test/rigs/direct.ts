@@ -9,6 +9,7 @@ import type { Plug, Port } from "#kit/port.ts";
 import type { FaultName } from "#model/faults.ts";
 import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
+import type { Medium } from "#model/phy/medium.ts";
 import type { Strictness } from "#model/observation/strict.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
@@ -46,6 +47,8 @@ export interface DirectRigOptions extends RigOptions {
   readonly damagedAddress?: DamagedAddress;
   /** Given to the driver. */
   readonly address?: Uint8Array;
+  /** Copper unless given. */
+  readonly medium?: Medium;
   /** The model writes the FCS of each frame. */
   readonly frameCheck?: boolean;
   /** Further options of the driver's. */
@@ -67,6 +70,7 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
     timers: clock.timers,
     strict: options.strict ?? "error",
     frameCheck: options.frameCheck ?? false,
+    medium: options.medium,
     ...(options.damagedAddress === undefined ? {} : { damagedAddress: options.damagedAddress }),
   });
   if (options.fault !== undefined) model.faults.arm(options.fault);

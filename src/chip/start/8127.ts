@@ -128,5 +128,5 @@ export const START_8127A: Start = {
       },
     ],
   }),
-  phy: [...phy8125(PHY), { call: "startSerdes" }],
+  phy: phy8125(PHY),
 };

@@ -1,5 +1,5 @@
 /** The PHY's clause 45 registers: speeds above 1000, and energy-efficient Ethernet. IEEE 802.3, 45.2 and 78. */
-import { Advertise10G, Mmd, Partner10G, PmaSpeed } from "#chip/phy.ts";
+import { Advertise10G, MASTER_SHIFT_10G, Mmd, Partner10G, PmaSpeed } from "#chip/phy.ts";
 import { addressKey, type Words } from "../observation/state.ts";
 import type { Partner } from "./link-partner.ts";
 import type { PhyKind } from "#chip/phy-kinds.ts";
@@ -20,6 +20,8 @@ export interface Negotiated {
   /** The station with which this link was negotiated, if any. */
   readonly partner: Partner | undefined;
   readonly master: boolean;
+  /** Both ends are set to the same part of the clock. */
+  readonly clockFault: boolean;
 }
 
 export class Clause45 {
@@ -44,6 +46,11 @@ export class Clause45 {
   /** The advertised abilities that this PHY has. */
   get offered(): { readonly multigigabit: number; readonly eee: number; readonly eee2: number } {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
+  }
+
+  /** Bits 15:13 of 7.32, where GBCR has them. */
+  get clock(): number {
+    return this.#multigigabit >> MASTER_SHIFT_10G;
   }
 
   get state(): Words {
@@ -96,7 +103,8 @@ export class Clause45 {
   }
 
   #multigigabitStatus(): number {
-    const { partner, master } = this.#negotiated();
+    const { partner, master, clockFault } = this.#negotiated();
+    if (this.#kind.multigigabit !== 0 && clockFault) return Partner10G.masterFault;
     const shown = partner?.multigigabit ?? 0;
     if (this.#kind.multigigabit === 0 || shown === 0) return 0;
     return shown | Partner10G.localOk | Partner10G.remoteOk | (master ? Partner10G.master : 0);

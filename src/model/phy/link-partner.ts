@@ -17,9 +17,38 @@ export interface Partner {
   /** `Eee` and `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
+  /** Clock of 1000BASE-T and faster; default: it prefers to be master, as a switch does. */
+  readonly clock?: ClockRole;
+  /** Its pairs cannot be crossed: it has a socket of this kind. Default: it crosses them itself. */
+  readonly socket?: "mdi" | "mdix";
   /** It does not negotiate and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
 }
+
+export type ClockRole = "preferred-master" | "preferred-slave" | "forced-master" | "forced-slave";
+
+/** By bits 12:10 of GBCR: by hand or not; which of the two; several ports. */
+export const clockRole = (gbcr: number): ClockRole => {
+  if ((gbcr & Gbcr.manualMaster) !== 0) return (gbcr & Gbcr.master) === 0 ? "forced-slave" : "forced-master";
+  return (gbcr & Gbcr.multiport) === 0 ? "preferred-slave" : "preferred-master";
+};
+
+/** How much an end wants to be master: by hand counts more than the number of ports. */
+const CLOCK_RANK: Readonly<Record<ClockRole, number>> = {
+  "forced-slave": 0,
+  "preferred-slave": 1,
+  "preferred-master": 2,
+  "forced-master": 3,
+};
+
+/**
+ * 802.3, 40.5.2. Between equals random seeds decide, in favour of the partner here; two ends that are set to the same part by
+ * hand get no link.
+ */
+export const resolveClock = (ours: ClockRole, theirs: ClockRole): "master" | "slave" | "fault" => {
+  if (ours === theirs && ours.startsWith("forced")) return "fault";
+  return CLOCK_RANK[ours] > CLOCK_RANK[theirs] ? "master" : "slave";
+};
 
 /** The same as options. Defaults are those of a good switch. */
 export interface PartnerAbilities {
@@ -30,6 +59,8 @@ export interface PartnerAbilities {
   /** 802.3, table 28B-2: `receive` and `transmit` are the partner's view. */
   readonly pause?: "none" | "symmetric" | "transmit" | "both";
   readonly eee?: boolean;
+  readonly clock?: ClockRole;
+  readonly socket?: "mdi" | "mdix";
   /**
    * A station that does not negotiate uses the highest of its speeds that is 10 or 100, and full duplex unless `duplex`
    * is half.
@@ -71,6 +102,8 @@ export interface Offer {
   readonly multigigabit: number;
   readonly eee: number;
   readonly eee2: number;
+  /** How this end crosses its pairs, unless by itself. */
+  readonly crossover?: "mdi" | "mdix" | undefined;
   /** Above 100 Mbit/s all four pairs are needed. */
   readonly pairs: 2 | 4;
   /** A lower speed is tried if the negotiated one does not come up. */
@@ -88,11 +121,16 @@ export const partnerOf = (abilities: PartnerAbilities = {}): Partner => {
   const full = duplex !== "half";
   const half = duplex !== "full";
   const has = (speed: LinkSpeed, bits: number, mode = true): number => (mode && speeds.includes(speed) ? bits : 0);
+  const physical = {
+    ...(abilities.clock === undefined ? {} : { clock: abilities.clock }),
+    ...(abilities.socket === undefined ? {} : { socket: abilities.socket }),
+  };
   if (!negotiates) {
     const fixed = { speed: speeds.includes(100) ? 100 : 10, fullDuplex: full } as const;
-    return { anlpar: 0, gbsr: 0, fixed };
+    return { anlpar: 0, gbsr: 0, fixed, ...physical };
   }
   return {
+    ...physical,
     anlpar:
       selector |
       acknowledge |
@@ -114,6 +152,8 @@ export const ANY_PARTNER: Partner = partnerOf();
 
 /** The result of negotiation; `LINK_DOWN` without a common mode. */
 export const settle = (offer: Offer, partner: Partner): PhyLink => {
+  // A straight cable joins MDI to MDI-X.
+  if (offer.crossover !== undefined && offer.crossover === partner.socket) return LINK_DOWN;
   if ((offer.bmcr & Bmcr.autonegotiate) === 0) return forced(offer, partner);
   if (partner.fixed !== undefined) return detected(offer, partner.fixed.speed);
   const best = highest(offer, partner, 4);

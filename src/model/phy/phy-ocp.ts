@@ -15,6 +15,7 @@ import {
   SPEED_DOWN,
 } from "#chip/phy.ts";
 import type { LinkSpeed } from "./link-partner.ts";
+import { crossing } from "./crossing.ts";
 import { ocpAddress } from "./ocp-address.ts";
 import type { Phy } from "./phy.ts";
 import { wordsOf } from "../observation/state.ts";
@@ -32,6 +33,9 @@ const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
 };
 const STATUS = (PHYSR_PAGE << 4) + 2 * (PHYSR - 16);
 const STATE = 7;
+/** RTL8211F datasheet, PHYCR1: bit 9 chooses by hand, bit 8 is 1 for MDI. */
+const CROSSOVER = 0xa430;
+const MDI_MODE = { mask: 3 << 8, mdi: 3 << 8, mdix: 2 << 8 } as const;
 
 /** Clause 45 registers with an address in this space. */
 const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]> = new Map([
@@ -58,6 +62,7 @@ export class OcpPhy implements PhyFront {
   constructor(phy: Phy) {
     this.#phy = phy;
     phy.speedDown = () => (this.#words[Ocp.speedDown >> 1]! & SPEED_DOWN) !== 0;
+    phy.crossover = () => crossing(this.#words[CROSSOVER >> 1]!, MDI_MODE);
     this.powerOn();
   }
 
@@ -170,9 +175,19 @@ export class OcpPhy implements PhyFront {
       case Ocp.memory2Data:
         this.#memory2.data = value;
         break;
+      case CROSSOVER:
+        this.#cross(value);
+        break;
       default:
         this.#words[address >> 1] = value;
     }
+  }
+
+  /** The link starts over where the pairs are crossed differently. */
+  #cross(value: number): void {
+    const before = this.#words[CROSSOVER >> 1]!;
+    this.#words[CROSSOVER >> 1] = value;
+    if (((before ^ value) & MDI_MODE.mask) !== 0) this.#phy.restart();
   }
 
   /**
@@ -186,6 +201,7 @@ export class OcpPhy implements PhyFront {
     const { up, speed, fullDuplex } = this.#phy.link;
     if (!up) return 0;
     const master = this.#phy.master ? Physr.master : 0;
-    return SPEEDS[speed] | (fullDuplex ? Physr.fullDuplex : 0) | master | Physr.linkUp;
+    const mdi = this.#phy.mdi ? Physr.mdi : 0;
+    return SPEEDS[speed] | (fullDuplex ? Physr.fullDuplex : 0) | master | mdi | Physr.linkUp;
   }
 }

@@ -14,6 +14,7 @@ import {
   SPEED_DOWN_8211,
 } from "#chip/phy.ts";
 import type { Phy } from "./phy.ts";
+import { crossing } from "./crossing.ts";
 import { PhyMemory } from "./phy-memory.ts";
 import type { PhyFront } from "./phy-front.ts";
 import { wordsOf } from "../observation/state.ts";
@@ -22,6 +23,9 @@ import { wordsOf } from "../observation/state.ts";
 const PAGES = 16;
 const EXTENSIONS = 256;
 const SPEED_DOWN = 1 << 15;
+/** RTL8211B datasheet, PHYCR: bits 6:5. */
+const CONTROL_8211 = 16;
+const MDI_MODE = { mask: 3 << 5, mdi: 0, mdix: 1 << 5, auto: 1 << 6 } as const;
 /** The address of a word in `state`. */
 const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
 /** Offset of the ready word in the controller's memory. */
@@ -45,7 +49,13 @@ export class PagedPhy implements PhyFront {
   constructor(phy: Phy) {
     this.#phy = phy;
     phy.speedDown = () => (this.#words[SPEED_DOWN_8211]! & SPEED_DOWN) !== 0;
+    phy.crossover = () => (this.#crosses ? crossing(this.#words[CONTROL_8211]!, MDI_MODE) : undefined);
     this.powerOn();
+  }
+
+  /** From the 8211B on. */
+  get #crosses(): boolean {
+    return this.#phy.kind.crossover !== undefined;
   }
 
   powerOn(): void {
@@ -53,6 +63,7 @@ export class PagedPhy implements PhyFront {
     this.#extensions.fill(0);
     this.#memory.clear();
     this.#words[SPEED_DOWN_8211] = SPEED_DOWN;
+    if (this.#crosses) this.#words[CONTROL_8211] = MDI_MODE.auto;
     this.#page = 0;
     this.#extension = 0;
     this.#mmdControl = 0;
@@ -147,7 +158,15 @@ export class PagedPhy implements PhyFront {
       else if (register === MMD_CONTROL) this.#mmdControl = value & (MmdControl.function | MmdControl.device);
       else this.#writeMmd(value);
     } else if (register < 16) this.#phy.write(register, value);
+    else if (register === CONTROL_8211 && this.#crosses) this.#cross(value);
     else if (register !== PHYSR_8211 || estatus === 0) this.#words[register] = value;
+  }
+
+  /** The link starts over where the pairs are crossed differently. */
+  #cross(value: number): void {
+    const before = this.#words[CONTROL_8211]!;
+    this.#words[CONTROL_8211] = value;
+    if (((before ^ value) & MDI_MODE.mask) !== 0) this.#phy.restart();
   }
 
   #readMmd(): number {
@@ -175,6 +194,7 @@ export class PagedPhy implements PhyFront {
     const { up, speed, fullDuplex } = this.#phy.link;
     if (!up) return 0;
     const rate = speed === 1000 ? Physr8211.speed1000 : speed === 100 ? Physr8211.speed100 : 0;
-    return rate | (fullDuplex ? Physr8211.fullDuplex : 0) | Physr8211.resolved | Physr8211.linkUp;
+    const mdix = this.#crosses && !this.#phy.mdi ? Physr8211.mdix : 0;
+    return rate | (fullDuplex ? Physr8211.fullDuplex : 0) | mdix | Physr8211.resolved | Physr8211.linkUp;
   }
 }

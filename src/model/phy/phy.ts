@@ -21,7 +21,17 @@ import {
 import { PhyStatus } from "#chip/registers.ts";
 import { PhyStatus16 } from "#chip/registers-8125.ts";
 import { Clause45 } from "./clause-45.ts";
-import { LINK_DOWN, type LinkSpeed, type Partner, type PhyLink, settle, settleOnFibre } from "./link-partner.ts";
+import type { Crossing } from "./crossing.ts";
+import {
+  clockRole,
+  LINK_DOWN,
+  type LinkSpeed,
+  type Partner,
+  type PhyLink,
+  resolveClock,
+  settle,
+  settleOnFibre,
+} from "./link-partner.ts";
 import type { PhyKind } from "#chip/phy-kinds.ts";
 import type { Schedule } from "../registers/schedule.ts";
 import type { SerdesSpeed } from "./serdes.ts";
@@ -71,8 +81,12 @@ export class Phy {
   #waking = false;
   #upset = false;
   #cancel: (() => void) | undefined;
+  /** Both ends are set to the same part by hand, and so have no link. */
+  #clockFault = false;
   /** Whether a lower speed is tried on a bad cable; the register for it differs. */
   speedDown: () => boolean = () => true;
+  /** How the pairs are crossed by hand; the register for it differs. */
+  crossover: () => Crossing = () => undefined;
   /** On fibre, the speed of the SerDes. It is not negotiated, and not set by these registers. */
   serdes: (() => SerdesSpeed) | undefined;
 
@@ -82,6 +96,7 @@ export class Phy {
     this.clause45 = new Clause45(kind, () => ({
       partner: this.#negotiated ? this.#partner : undefined,
       master: this.master,
+      clockFault: this.#clockFault,
     }));
     this.#schedule = schedule;
     this.#times = times;
@@ -115,13 +130,20 @@ export class Phy {
     );
   }
 
-  /**
-   * This end is the clock master: only if set manually, since the partner is assumed to be a switch, which is preferred
-   * (40.5.2).
-   */
+  /** Which end gives the clock of a link of 1000 Mbit/s and more: 40.5.2, and for faster ones by bits 15:13 of 7.32. */
   get master(): boolean {
-    const control = this.#registers[GBCR]!;
-    return this.#link.speed >= 1000 && (control & Gbcr.manualMaster) !== 0 && (control & Gbcr.master) !== 0;
+    return this.#link.speed >= 1000 && this.#clock(this.#link.speed) === "master";
+  }
+
+  /** The pairs are crossed as MDI has them; by itself this end is what the partner is not. */
+  get mdi(): boolean {
+    const ours = this.crossover();
+    return ours === undefined ? this.#partner?.socket !== "mdi" : ours === "mdi";
+  }
+
+  #clock(speed: number): ReturnType<typeof resolveClock> {
+    const role = clockRole(speed === 1000 ? this.#registers[GBCR]! : this.clause45.clock);
+    return resolveClock(role, this.#partner?.clock ?? "preferred-master");
   }
 
   /** A `PhyState`. */
@@ -260,7 +282,9 @@ export class Phy {
   }
 
   #gigabitStatus(): number {
-    if (this.kind.estatus === 0 || !this.#negotiated || this.#partner!.gbsr === 0) return 0;
+    if (this.kind.estatus === 0) return 0;
+    if (this.#clockFault) return Gbsr.masterFault;
+    if (!this.#negotiated || this.#partner!.gbsr === 0) return 0;
     return this.#partner!.gbsr | Gbsr.localOk | Gbsr.remoteOk | (this.master ? Gbsr.master : 0);
   }
 
@@ -317,6 +341,7 @@ export class Phy {
   #start(): void {
     if (this.#resetting || this.#upset) return;
     this.#stop();
+    this.#clockFault = false;
     if (this.#waking) {
       this.#after(this.#times.resetMicros, () => {
         this.#waking = false;
@@ -332,17 +357,20 @@ export class Phy {
 
   #settle(partner: Partner): PhyLink {
     if (this.serdes !== undefined) return settleOnFibre(this.serdes(), partner);
-    return settle(
+    const link = settle(
       {
         bmcr: this.#registers[BMCR]!,
         anar: this.#registers[ANAR]!,
         gbcr: this.#registers[GBCR]! & this.#gigabitAble,
         ...this.clause45.offered,
+        crossover: this.crossover(),
         pairs: this.#pairs,
         speedDown: this.speedDown(),
       },
       partner,
     );
+    this.#clockFault = link.speed >= 1000 && this.#clock(link.speed) === "fault";
+    return this.#clockFault ? LINK_DOWN : link;
   }
 
   #become(link: PhyLink): void {
