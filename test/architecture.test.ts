@@ -83,6 +83,19 @@ const folderComplaints = (file: File): string[] => {
   });
 };
 
+/** `cli` is the top of `app`: what others need of it too is in `terminal`. */
+const cliComplaints = (file: File): string[] =>
+  !file.path.startsWith("src/app/") ||
+  file.path.startsWith("src/app/cli/") ||
+  isTest(file) ||
+  file.path.endsWith(".test-kit.ts")
+    ? []
+    : importsOf(file.source).flatMap(({ specifier, line }) =>
+        specifier?.startsWith(".") && join(dirname(file.path), specifier).startsWith("src/app/cli/")
+          ? [`${file.path}:${line} imports ${specifier}: only the command may import from cli`]
+          : [],
+      );
+
 const NODE_GLOBALS =
   /(?<![.\w#])(process|Buffer|global|__dirname|__filename|setImmediate)\b(?!\s*:)|\bimport\.meta\.(dir|file)name/;
 
@@ -146,6 +159,10 @@ suite("the house", () => {
     none(files.flatMap(folderComplaints));
   });
 
+  test("nothing in app but the command itself imports from the command's folder", () => {
+    none(files.flatMap(cliComplaints));
+  });
+
   test("rooms that must run in a browser use no global of Node's", () => {
     none(files.flatMap(globalComplaints));
   });
@@ -167,6 +184,7 @@ suite("the house", () => {
   });
 });
 
+const inApp = (path: string, source: string): string[] => cliComplaints({ path: `src/app/${path}`, source });
 const planted = (path: string, source: string): string[] => importComplaints({ path, source });
 const inKit = (source: string): File => ({ path: "src/kit/planted.ts", source });
 const inSys = (source: string): File => ({ path: "src/sys/planted.ts", source });
@@ -224,6 +242,14 @@ suite("the rules themselves", () => {
       inPhy('import { x } from "../registers/page.ts";\nimport { y } from "./y.ts";\nimport { z } from "#chip/z.ts";'),
     );
     none(folderComplaints({ path: "src/model/planted.ts", source: 'import { x } from "./phy/x.ts";' }));
+  });
+
+  test("find an import from the command's folder, however it is written", () => {
+    for (const source of ['import { x } from "../cli/x.ts";', 'import type { X } from "../demo/../cli/x.ts";'])
+      assert.equal(inApp("demo/planted.ts", source).length, 1, source);
+    assert.equal(inApp("planted.ts", 'import { x } from "./cli/x.ts";').length, 1);
+    none(inApp("cli/planted.ts", 'import { x } from "./x.ts";'));
+    none(inApp("demo/planted.ts", 'import { x } from "../terminal/x.ts";'));
   });
 
   test("find globals of Node, default exports, long files and missing subtitles", () => {

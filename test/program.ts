@@ -3,7 +3,7 @@ import { parseArguments, type Operand, type Options, type Values } from "#app/cl
 import { Exit, printLines } from "#app/cli/command.ts";
 import { exitFor, failureLines } from "#app/cli/failure.ts";
 import { commandHelp, usageLine } from "#app/cli/help.ts";
-import { processTerminal } from "#app/cli/terminal.ts";
+import { processTerminal } from "#app/terminal/terminal.ts";
 
 export interface Program<O extends Options> {
   /** The script of package.json. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Revoked } from "#kit/errors.ts";
-import { TookTooLong } from "./cli/limit.ts";
+import { TookTooLong } from "./limit.ts";
 import { Requests } from "./requests.ts";
 import type { OperateCommand } from "./session-messages.ts";
 

@@ -13,7 +13,7 @@ import { ro32, wo8 } from "#kit/mmio.ts";
 import type { ModelState } from "#model/observation/state.ts";
 import { registerLines, stateLines } from "#app/cli/model-ctl.ts";
 import { newsLines } from "#app/cli/serve-events.ts";
-import { plain } from "#app/cli/terminal.ts";
+import { plain } from "#app/terminal/terminal.ts";
 import { requestServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
 import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { ThreadFailure } from "#app/worker-thread.ts";

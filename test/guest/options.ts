@@ -1,7 +1,7 @@
 /** What kind of guest is wanted, as people write it. */
 import type { Options, Values } from "#app/cli/arguments.ts";
 import { parseChip } from "#app/cli/spec.ts";
-import { didYouMean, WrongUsage } from "#app/cli/usage.ts";
+import { didYouMean, WrongUsage } from "#app/terminal/usage.ts";
 import { INTERRUPT_KINDS } from "#chip/pci-function.ts";
 import { KERNELS } from "./parts.ts";
 import { MACHINES } from "./processors.ts";

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { WrongUsage } from "#app/cli/usage.ts";
+import { WrongUsage } from "#app/terminal/usage.ts";
 import { argumentsOf, giveUp } from "../program.ts";
 import { qemuArguments, qemuCommand, qemuEnvironment } from "./guest.ts";
 import { GUEST_OPTIONS, optionsOf } from "./options.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { parseArguments } from "./arguments.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const OPTIONS = {
   name: { kind: "value", placeholder: "NAME", summary: "a name", default: "fe0" },

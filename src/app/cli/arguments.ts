@@ -1,6 +1,6 @@
 /** Options as data, and the command line taken apart by them. */
 import { parseArgs } from "node:util";
-import { didYouMean, WrongUsage } from "./usage.ts";
+import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
 export type Option =
   | { readonly kind: "flag"; readonly summary: string }

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
-import { within } from "./limit.ts";
+import { within } from "../limit.ts";
 
 /** The stream socket of systemd-journald; its first seven lines say how the rest is to be taken (sd_journal_stream_fd(3)). */
 const JOURNAL = "/run/systemd/journal/stdout";

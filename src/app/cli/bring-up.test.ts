@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import { ask, NotRunning } from "../control/up-control.ts";
 import { Stop } from "./stop.ts";
-import { FakeSession, recordedTerminal, statisticsOf } from "./terminal.test-kit.ts";
+import { FakeSession, recordedTerminal, statisticsOf } from "../terminal/terminal.test-kit.ts";
 import { bringUp } from "./bring-up.ts";
 
 let last = 0;

@@ -8,12 +8,12 @@ import { MetricsServer } from "../metrics/server.ts";
 import type { Session, SessionEvent, SessionOptions } from "../session.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { Exit } from "./command.ts";
-import { within } from "./limit.ts";
+import { within } from "../limit.ts";
 import { liveView } from "./live-view.ts";
 import type { Level } from "./log.ts";
 import { Reporter } from "./reporter.ts";
 import type { Stop } from "./stop.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { eventLine, type UpEvent } from "./up-events.ts";
 
 /** Milliseconds between two pictures of the live view. */

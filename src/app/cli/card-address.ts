@@ -1,6 +1,6 @@
 /** BDF: the PCI address of a card, as `ferrule list` and `lspci` print it. */
 import { parseAddress } from "../cards/address.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 export const BDF = { placeholder: "BDF", summary: "the card's PCI address, such as 0000:03:00.0 or 03:00.0" } as const;
 

@@ -1,7 +1,7 @@
 /** A command as data: what it is called, what it takes, how it is explained, what it does. */
 import type { Operand, Option, Options, Values } from "./arguments.ts";
 import type { Needs } from "./lesser.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 
 /** How a command ends, as the shell sees it. */
 export const Exit = { done: 0, failed: 1, wrongUsage: 2 } as const;

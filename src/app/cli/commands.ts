@@ -1,6 +1,6 @@
 /** Every command there is. Each is loaded when it is asked for: most need a fraction of the program. */
 import type { Command } from "./command.ts";
-import { HELP_WORDS } from "./usage.ts";
+import { HELP_WORDS } from "../terminal/usage.ts";
 
 /** In the order in which `ferrule --help` lists them. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parseServeRequest } from "../serve/parse-request.ts";
 import type { ServeRequest } from "../serve/requests.ts";
 import { requestOf } from "./ctl-words.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const both = ["out", "in"] as const;
 const UNDERSTOOD: readonly (readonly [string, ServeRequest])[] = [

@@ -4,7 +4,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/phy/link-partner.ts";
 import { checkCount, DEVICE_FAULTS } from "../serve/device-faults.ts";
 import { FRAME_HINT, isFrame, type ControlRequest, type ServeRequest } from "../serve/requests.ts";
-import { didYouMean, WrongUsage } from "./usage.ts";
+import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
 /** How each command is written, and what it does. */
 export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [

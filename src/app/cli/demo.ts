@@ -11,7 +11,7 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { parseWire, pathsOf, type WireSpec } from "../wires/wire-spec.ts";
 import { parseBytes, parseChip } from "./spec.ts";
 import { stopAtSignals, type Stop } from "./stop.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 /** Someone asked to stop before the end. */
 class Interrupted extends FerruleError {

@@ -11,7 +11,7 @@ import { type PlainError, plainError } from "../plain-error.ts";
 import { StartInterrupted, ThreadFailure } from "../worker-thread.ts";
 import type { BackgroundLog } from "./background-log.ts";
 import { SECOND_START } from "./lesser.ts";
-import { within } from "./limit.ts";
+import { within } from "../limit.ts";
 import type { Stop } from "./stop.ts";
 import type { UpEvent } from "./up-events.ts";
 

@@ -4,7 +4,7 @@ import type { SelfTestResult } from "#sys/selftest.ts";
 import { type Missing, REQUIRED_LOCKABLE_BYTES } from "../cards/judge.ts";
 import { FERRULE, IS_CHECKOUT } from "../cards/program.ts";
 import { bugTracker } from "../manifest.ts";
-import { amount } from "./format.ts";
+import { amount } from "../terminal/format.ts";
 import { install, IPERF3, type PackageManager, type PackageNames, TSHARK, UTIL_LINUX } from "./packages.ts";
 
 /** What was found out about the machine. */

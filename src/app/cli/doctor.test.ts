@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { type Check, demoVerdict, type MachineFacts, judge } from "./doctor-checks.ts";
 import { doctorLines, releaseIn, versionIn } from "./doctor.ts";
 import { install, PACKAGE_MANAGERS, TSHARK } from "./packages.ts";
-import { plain } from "./terminal.ts";
+import { plain } from "../terminal/terminal.ts";
 
 const WELL: MachineFacts = {
   node: "26.10.0",

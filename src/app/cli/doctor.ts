@@ -11,9 +11,9 @@ import { judgeCard } from "../cards/judge.ts";
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "../demo/permissions.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { type Check, demoVerdict, type MachineFacts, judge } from "./doctor-checks.ts";
-import { table } from "./format.ts";
+import { table } from "../terminal/format.ts";
 import { PACKAGE_MANAGERS } from "./packages.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 const found = (program: string): string | undefined => {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {

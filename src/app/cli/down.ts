@@ -1,4 +1,5 @@
 /** `ferrule down`: takes down what a `ferrule up` elsewhere keeps up. */
+import { parseInterfaceName } from "../terminal/usage.ts";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Interfaces } from "#sys/interface.ts";
@@ -7,8 +8,7 @@ import { isPrepared } from "../cards/local-machine.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
-import { TookTooLong } from "./limit.ts";
-import { parseInterfaceName } from "./spec.ts";
+import { TookTooLong } from "../limit.ts";
 
 /** Milliseconds the other process may take, and the kernel after it. */
 const PATIENCE = 5_000;

@@ -5,7 +5,7 @@ import { Exit } from "./command.ts";
 import { failureLines } from "./failure.ts";
 import { keepOnly } from "./lesser.ts";
 import { main } from "./main.ts";
-import { processTerminal } from "./terminal.ts";
+import { processTerminal } from "../terminal/terminal.ts";
 
 /** Set to the launcher's process id by whatever started us only to run in another Node or namespace. */
 const PARENT = "FERRULE_PARENT";

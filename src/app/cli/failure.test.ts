@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
 import { exitFor, failureLines } from "./failure.ts";
-import { recordedStream } from "./terminal.test-kit.ts";
-import { WrongUsage } from "./usage.ts";
+import { recordedStream } from "../terminal/terminal.test-kit.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const linesOf = (error: unknown): readonly string[] => failureLines(error, recordedStream(), false);
 const coded = (message: string, code: string): Error => Object.assign(new Error(message), { code });

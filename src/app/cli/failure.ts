@@ -2,8 +2,8 @@
 import { rootCause } from "#kit/errors.ts";
 import { plainError } from "../plain-error.ts";
 import { Exit } from "./command.ts";
-import type { Stream } from "./terminal.ts";
-import { WrongUsage } from "./usage.ts";
+import type { Stream } from "../terminal/terminal.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ").trim();
 

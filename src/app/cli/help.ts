@@ -1,7 +1,7 @@
 /** `--help`, written from the commands' own data. */
 import type { Command } from "./command.ts";
-import { table } from "./format.ts";
-import type { Stream } from "./terminal.ts";
+import { table } from "../terminal/format.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 const heading = (stream: Stream, text: string): string => stream.paint("bold", text);
 

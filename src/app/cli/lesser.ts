@@ -5,13 +5,8 @@
 import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { PathNeed } from "../wires/wire-spec.ts";
 import { type CapabilityName, liftLockedMemory, limitNextProgram, privileges } from "#sys/privileges.ts";
-
-/** A file that the command will use: read, written or connected to, or made. */
-export interface PathNeed {
-  readonly path: string;
-  readonly use: "read" | "write" | "make";
-}
 
 export interface Needs {
   readonly capabilities: readonly CapabilityName[];

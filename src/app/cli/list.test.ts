@@ -4,8 +4,8 @@ import type { Card } from "../cards/card.ts";
 import { listLines } from "./list.ts";
 import { main } from "./main.ts";
 import { commandsFor } from "./commands.ts";
-import { plain, type Terminal } from "./terminal.ts";
-import { recordedTerminal } from "./terminal.test-kit.ts";
+import { plain, type Terminal } from "../terminal/terminal.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const CARD: Card = {
   address: "0000:03:00.0",

@@ -7,9 +7,9 @@ import { localMachine, cardState } from "../cards/local-machine.ts";
 import { judgeCard, type Missing } from "../cards/judge.ts";
 import { FERRULE } from "../cards/program.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
-import { linkSpeed, table } from "./format.ts";
+import { linkSpeed, table } from "../terminal/format.ts";
 import { withNulls } from "./nulls.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 /** A card with what it lacks. */
 export interface Listed {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { visibleLength } from "./format.ts";
+import { visibleLength } from "../terminal/format.ts";
 import { liveView, LiveLines, problems, type Watch } from "./live-view.ts";
-import { plain } from "./terminal.ts";
-import { FACTS, recordedStream, statisticsOf } from "./terminal.test-kit.ts";
+import { plain } from "../terminal/terminal.ts";
+import { FACTS, recordedStream, statisticsOf } from "../terminal/terminal.test-kit.ts";
 
 const watch = (given: Partial<Watch> = {}): Watch => ({
   facts: FACTS,

@@ -1,10 +1,10 @@
 /** What `ferrule up` shows while it runs: a pure function of two readings of the counters. */
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
-import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "./format.ts";
+import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "../terminal/format.ts";
 import type { CounterSample } from "./reporter.ts";
-import type { Stream } from "./terminal.ts";
-import { visiblePainted } from "./visible.ts";
+import type { Stream } from "../terminal/terminal.ts";
+import { visiblePainted } from "../terminal/visible.ts";
 
 export interface Watch extends CounterSample<Statistics> {
   readonly facts: SessionFacts;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLogged, LEVELS, logJson, type LoggedEvent, parseLevel } from "./log.ts";
-import { recordedStream } from "./terminal.test-kit.ts";
+import { recordedStream } from "../terminal/terminal.test-kit.ts";
 import { Reporter } from "./reporter.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const EVENTS = [
   { kind: "failed", error: { code: "X", message: "the NIC has gone", hint: "" } },

@@ -1,7 +1,7 @@
 /** The log of a data plane's events: each has a level, and is one line, or one JSON object a line. */
 import type { ServeNews } from "./serve-events.ts";
 import type { UpEvent } from "./up-events.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 /** From what ends the command to what only helps to find a fault. */
 export const LEVELS = ["error", "warning", "info", "debug"] as const;

@@ -6,7 +6,7 @@ import { type Command, command, Exit } from "./command.ts";
 import { commandsFor } from "./commands.ts";
 import { bugTracker, version } from "../manifest.ts";
 import { main } from "./main.ts";
-import { recordedTerminal } from "./terminal.test-kit.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const COMMANDS = await commandsFor([]);
 

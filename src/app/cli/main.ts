@@ -6,8 +6,8 @@ import { exitFor, failureLines } from "./failure.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
 import type { Needs } from "./lesser.ts";
 import { withSettings } from "./settings-file.ts";
-import type { Stream, Terminal } from "./terminal.ts";
-import { closest, didYouMean, HELP_WORDS, WrongUsage } from "./usage.ts";
+import type { Stream, Terminal } from "../terminal/terminal.ts";
+import { closest, didYouMean, HELP_WORDS, WrongUsage } from "../terminal/usage.ts";
 
 /** The commands of a first word that is none by itself, such as `model`. */
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { main } from "./main.ts";
 import { modelChips } from "./model-chips.ts";
-import { recordedTerminal } from "./terminal.test-kit.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const run = async (...options: readonly string[]): Promise<string> => {
   const terminal = recordedTerminal();

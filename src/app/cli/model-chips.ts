@@ -2,8 +2,8 @@
 import { CHIPS } from "#chip/chips.ts";
 import { linuxSince } from "#chip/linux-since.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
-import { linkSpeed, table } from "./format.ts";
-import type { Stream } from "./terminal.ts";
+import { linkSpeed, table } from "../terminal/format.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 /** What is told about a chip; the names are those of the JSON output. */
 const entry = (chip: (typeof CHIPS)[number]) => ({

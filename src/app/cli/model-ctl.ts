@@ -7,7 +7,7 @@ import { DEVICE_FAULTS } from "../serve/device-faults.ts";
 import type { ServeState } from "../serve/requests.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
-import { amount, count, counted, linkSpeed, table } from "./format.ts";
+import { amount, count, counted, linkSpeed, table } from "../terminal/format.ts";
 
 /** Milliseconds a server may take to close, as it allows itself. */
 const STOPPING = 16_000;

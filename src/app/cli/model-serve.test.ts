@@ -15,7 +15,7 @@ import { modelCtl } from "./model-ctl.ts";
 import { modelServe, serve } from "./model-serve.ts";
 import { qemuArguments, serveView } from "./serve-events.ts";
 import { Stop } from "./stop.ts";
-import { recordedTerminal } from "./terminal.test-kit.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const statisticsOf = (given: Partial<ServeStatistics> = {}): ServeStatistics => ({
   ...(Object.fromEntries(SERVE_COUNTERS.map((name) => [name, 0])) as ServeStatistics),

@@ -16,15 +16,15 @@ import { openServer, type ServeOptions, type Serving } from "../serve/open-serve
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { command, Exit } from "./command.ts";
-import { within } from "./limit.ts";
+import { within } from "../limit.ts";
 import { type Level, LOG_OPTIONS, parseLevel } from "./log.ts";
 import { Reporter } from "./reporter.ts";
 import { newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
 import { terminalFor, outputPath } from "./output.ts";
 import { parseChip, parseSocketMode, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
-import type { Terminal } from "./terminal.ts";
-import { WrongUsage } from "./usage.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 /** Milliseconds between two pictures of the live counters, and that the thread may take to come to an end. */
 const REDRAW = 500;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { terminalFor, outputPath } from "./output.ts";
-import type { Stream } from "./terminal.ts";
-import { WrongUsage } from "./usage.ts";
+import type { Stream } from "../terminal/terminal.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const stream = (isTerminal: boolean): Stream => ({
   isTerminal,

@@ -1,8 +1,8 @@
 /** Files that a command is told to write: what they are called, that they differ, and where messages go meanwhile. */
 import { resolve } from "node:path";
 import { isStandardOutput, STANDARD_OUTPUT } from "#sys/output-file.ts";
-import type { Terminal } from "./terminal.ts";
-import { WrongUsage } from "./usage.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 /** The whole path, since threads outlive a change of directory; standard output by its one name. */
 export const outputPath = (typed: string): string => (isStandardOutput(typed) ? STANDARD_OUTPUT : resolve(typed));

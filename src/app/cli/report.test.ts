@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { main } from "./main.ts";
 import { report } from "./report.ts";
-import { recordedTerminal } from "./terminal.test-kit.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "ferrule-report-"));
 after(() => rmSync(FOLDER, { recursive: true, force: true }));

@@ -12,7 +12,7 @@ import { Redactor } from "../report/sweep.ts";
 import { command, Exit, printJson } from "./command.ts";
 import { withNulls } from "./nulls.ts";
 import { parseDevice, parseChip } from "./spec.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const MODEL = "model:";
 

@@ -1,7 +1,7 @@
 /** Reports a running command's events, and shows its counters below them where someone watches. */
 import { isLogged, type Level, type LoggedEvent, logJson } from "./log.ts";
 import { LiveLines } from "./live-view.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 export interface ReportStyle<Event extends LoggedEvent> {
   readonly level: Level;

@@ -2,9 +2,9 @@
 import type { Privileges } from "#sys/privileges.ts";
 import type { ServeEvent } from "../serve/serve-messages.ts";
 import type { ServeStatistics } from "../counters.ts";
-import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "./format.ts";
+import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } from "../terminal/format.ts";
 import type { CounterSample } from "./reporter.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 export type ServeNews =
   | {

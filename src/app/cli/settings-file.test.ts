@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { parseArguments } from "./arguments.ts";
 import { withSettings } from "./settings-file.ts";
 import { up } from "./up.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 let folder = "";
 let path = "";

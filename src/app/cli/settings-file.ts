@@ -1,8 +1,8 @@
 /** `--config FILE`: options of a command in a JSON file. All mistakes are named at once; the command line goes first. */
 import { readFileSync, statSync } from "node:fs";
 import type { Option, Options, Parsed, Values } from "./arguments.ts";
-import { counted } from "./format.ts";
-import { didYouMean, WrongUsage } from "./usage.ts";
+import { counted } from "../terminal/format.ts";
+import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
 const BYTES_MOST = 1 << 20;
 

@@ -3,17 +3,9 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
-import {
-  parseBytes,
-  parseDevice,
-  parseInterfaceName,
-  parseChip,
-  parseMtu,
-  parseRings,
-  parseStationAddress,
-} from "./spec.ts";
+import { parseBytes, parseDevice, parseChip, parseMtu, parseRings, parseStationAddress } from "./spec.ts";
 import { parseWire } from "../wires/wire-spec.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 const refusal = (act: () => unknown): FerruleError => {
   try {

@@ -2,10 +2,9 @@
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import { isStationAddress } from "#kit/station-address.ts";
-import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
 import { parseAddress } from "../cards/address.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${key}\``).join(", ");
 const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";
@@ -57,16 +56,6 @@ export const parseDevice = (text: string): Device => {
   const [chip] = chipsCalled(text);
   const hint = chip === undefined ? DEVICE_HINT : `Did you mean \`model:${chip.key}\`?`;
   throw new WrongUsage(`unknown device "${text}"`, hint);
-};
-
-/** An interface name the kernel takes as it stands. */
-export const parseInterfaceName = (name: string): string => {
-  try {
-    checkInterfaceName(name);
-  } catch (error) {
-    throw error instanceof InvalidInterfaceName ? new WrongUsage(error.message, error.hint) : error;
-  }
-  return name;
 };
 
 /** RFC 791: every IPv4 host must take 68 bytes. */

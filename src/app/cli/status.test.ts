@@ -5,7 +5,7 @@ import { findAll } from "../control/find-up.ts";
 import { parseStatus, type Status } from "../control/status.ts";
 import { ControlServer } from "../control/up-control.ts";
 import { status, statusLines, statusTable } from "./status.ts";
-import { FACTS, recordedTerminal, statisticsOf } from "./terminal.test-kit.ts";
+import { FACTS, recordedTerminal, statisticsOf } from "../terminal/terminal.test-kit.ts";
 
 const name = `s${process.pid}`;
 const STARTING: Status = { interface: name, now: name, device: "0000:03:00.0", pid: 7, upSeconds: 1 };

@@ -1,12 +1,12 @@
 /** `ferrule status`: what is up, and how it fares. */
+import { parseInterfaceName } from "../terminal/usage.ts";
 import { findAll, findUp } from "../control/find-up.ts";
 import type { Status } from "../control/status.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { failureLines } from "./failure.ts";
-import { amount, clockTime, counted, linkSpeed, table } from "./format.ts";
+import { amount, clockTime, counted, linkSpeed, table } from "../terminal/format.ts";
 import { problems } from "./live-view.ts";
-import { parseInterfaceName } from "./spec.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 type Painter = Pick<Stream, "paint">;
 

@@ -2,9 +2,9 @@
 import type { Privileges } from "#sys/privileges.ts";
 import type { SessionEvent, SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
-import { amount, count, counted, linkSpeed } from "./format.ts";
+import { amount, count, counted, linkSpeed } from "../terminal/format.ts";
 import { problems } from "./live-view.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 export type UpEvent =
   | {

@@ -1,4 +1,5 @@
 /** The options of `ferrule up`. */
+import { parseInterfaceName } from "../terminal/usage.ts";
 import { chipsCalled } from "#chip/board-names.ts";
 import type { Chip } from "#chip/chips.ts";
 import { parseMetricsAddress } from "../metrics/address.ts";
@@ -6,7 +7,7 @@ import { parseWire } from "../wires/wire-spec.ts";
 import type { Options } from "./arguments.ts";
 import { LOG_OPTIONS } from "./log.ts";
 import { CONFIG_OPTION } from "./settings-file.ts";
-import { parseInterfaceName, parseMtu, parseRings, parseSocketMode, parseStationAddress } from "./spec.ts";
+import { parseMtu, parseRings, parseSocketMode, parseStationAddress } from "./spec.ts";
 
 /** The chip of a model; that of a card is not known yet. */
 const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>

@@ -13,20 +13,12 @@ import { command, Exit } from "./command.ts";
 import { detach, Foreground } from "./detach.ts";
 import { logJson, parseLevel } from "./log.ts";
 import { terminalFor } from "./output.ts";
-import {
-  type Device,
-  parseDevice,
-  parseInterfaceName,
-  parseMtu,
-  parseRings,
-  parseSocketMode,
-  parseStationAddress,
-} from "./spec.ts";
+import { type Device, parseDevice, parseMtu, parseRings, parseSocketMode, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
-import type { Stream } from "./terminal.ts";
+import type { Stream } from "../terminal/terminal.ts";
 import { eventLine, type UpEvent } from "./up-events.ts";
 import { UP_OPTIONS } from "./up-options.ts";
-import { WrongUsage } from "./usage.ts";
+import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 const RESPONDER = "responder";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Command } from "./command.ts";
 import { commandsFor } from "./commands.ts";
 import { main } from "./main.ts";
-import { recordedTerminal } from "./terminal.test-kit.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const COMMANDS = await commandsFor([]);
 const LIMIT_MILLIS = 10_000;

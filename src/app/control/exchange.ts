@@ -4,7 +4,7 @@
  */
 import type { Server, Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
-import { within } from "../cli/limit.ts";
+import { within } from "../limit.ts";
 import { type PlainError, plainError } from "../plain-error.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { createOwnersServer } from "./owners-server.ts";

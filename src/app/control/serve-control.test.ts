@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { within } from "../cli/limit.ts";
+import { within } from "../limit.ts";
 import { requestServer, ControlSocket, controlPath } from "./serve-control.ts";
 import { openServer } from "../serve/open-server.ts";
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createConnection } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import { MAX_SOCKET_PATH, SocketPathTooLong, UnixListener } from "#sys/unix-path.ts";
-import { within } from "../cli/limit.ts";
+import { within } from "../limit.ts";
 import { parseServeRequest } from "../serve/parse-request.ts";
 import type { ControlRequest } from "../serve/requests.ts";
 import { exchange, ExchangeServer, PROMPT_MILLIS, UntrustedPeer } from "./exchange.ts";

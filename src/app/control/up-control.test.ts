@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
-import { TookTooLong, within } from "../cli/limit.ts";
+import { TookTooLong, within } from "../limit.ts";
 import { BadReply, UntrustedPeer } from "./exchange.ts";
 import { AlreadyUp, ask, ControlServer, type ControlHandlers, NotRunning } from "./up-control.ts";
 

@@ -1,6 +1,6 @@
 /** The main thread's hold on a peer: calls with a limit, and an end. */
 import { Worker } from "node:worker_threads";
-import { within } from "../cli/limit.ts";
+import { within } from "../limit.ts";
 import { entryUrl } from "../compiled-code.ts";
 import { terminate, ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { recordedStream } from "../cli/terminal.test-kit.ts";
+import { recordedStream } from "../terminal/terminal.test-kit.ts";
 import { Progress, progressLine } from "./progress.ts";
 
 test("a log gets a line per step and no bars", () => {

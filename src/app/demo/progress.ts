@@ -1,6 +1,6 @@
 /** How the demo shows that it is getting on: a bar that is redrawn for people, a line per step for logs. */
-import { amount, bar, bitRate, fitted } from "../cli/format.ts";
-import type { Stream } from "../cli/terminal.ts";
+import { amount, bar, bitRate, fitted } from "../terminal/format.ts";
+import type { Stream } from "../terminal/terminal.ts";
 
 const BAR_WIDTH = 24;
 /** Columns the names of steps take. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { plain } from "../cli/terminal.ts";
-import { FACTS, statisticsOf } from "../cli/terminal.test-kit.ts";
+import { plain } from "../terminal/terminal.ts";
+import { FACTS, statisticsOf } from "../terminal/terminal.test-kit.ts";
 import type { Statistics } from "../counters.ts";
 import { buildReport, type Measured, reportLines, failures, summarisePings } from "./report.ts";
 

@@ -1,6 +1,6 @@
 /** What the demo found out, as data, as text for people, and as a verdict. */
-import { amount, bitRate, count, counted, linkSpeed, microseconds, table } from "../cli/format.ts";
-import type { Stream } from "../cli/terminal.ts";
+import { amount, bitRate, count, counted, linkSpeed, microseconds, table } from "../terminal/format.ts";
+import type { Stream } from "../terminal/terminal.ts";
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { recordedStream } from "../cli/terminal.test-kit.ts";
+import { recordedStream } from "../terminal/terminal.test-kit.ts";
 import { content } from "./content.ts";
 import { Progress } from "./progress.ts";
 import { failures } from "./report.ts";

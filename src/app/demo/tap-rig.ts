@@ -4,7 +4,7 @@ import { ThreadFailure } from "../worker-thread.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { oppositeEnd, type WireSpec } from "../wires/wire-spec.ts";
 import { PeerThread } from "./peer-thread.ts";
-import { amount, bitRate, microseconds } from "../cli/format.ts";
+import { amount, bitRate, microseconds } from "../terminal/format.ts";
 import { type Progress, progressLine } from "./progress.ts";
 import { buildReport, type DemoReport, LABELS, summarisePings, type TransferReport } from "./report.ts";
 

@@ -1,6 +1,6 @@
 /** Where metrics are offered: a TCP address of this machine, or a Unix socket. */
 import { BlockList, isIP } from "node:net";
-import { WrongUsage } from "../cli/usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 
 export type MetricsAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }

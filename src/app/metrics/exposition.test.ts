@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FACTS, statisticsOf } from "../cli/terminal.test-kit.ts";
+import { FACTS, statisticsOf } from "../terminal/terminal.test-kit.ts";
 import type { Statistics } from "../counters.ts";
 import { exposition, type Family } from "./exposition.ts";
 import { parseExposition } from "./exposition.test-kit.ts";

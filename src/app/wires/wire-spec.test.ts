@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WrongUsage } from "../cli/usage.ts";
+import { WrongUsage } from "../terminal/usage.ts";
 import { parseWire } from "./wire-spec.ts";
 
 test("understands every kind of wire", () => {

@@ -1,7 +1,5 @@
 /** Where the wire of a model ends, as people write it. */
-import type { PathNeed } from "../cli/lesser.ts";
-import { parseInterfaceName } from "../cli/spec.ts";
-import { WrongUsage } from "../cli/usage.ts";
+import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 export type WireSpec =
   /** `namespace`: descriptor of the network namespace that it is made in. */
@@ -122,6 +120,12 @@ export const socketsOf = (wire: WireSpec): readonly string[] =>
 
 /** The file that a wire records to, if it does. */
 export const recordOf = (wire: WireSpec): string | undefined => (wire.kind === "pcap" ? wire.record : undefined);
+
+/** A file that the command will use: read, written or connected to, or made. */
+export interface PathNeed {
+  readonly path: string;
+  readonly use: "read" | "write" | "make";
+}
 
 /** The files that a wire is made of. */
 export const pathsOf = (wire: WireSpec): readonly PathNeed[] => {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { main } from "./main.ts";
-import { down } from "./down.ts";
-import { up } from "./up.ts";
-import { eventLine } from "./up-events.ts";
+import { main } from "../cli/main.ts";
+import { down } from "../cli/down.ts";
+import { up } from "../cli/up.ts";
+import { eventLine } from "../cli/up-events.ts";
 import { recordedTerminal } from "./terminal.test-kit.ts";
 import { coloured } from "./terminal.ts";
-import { LiveLines } from "./live-view.ts";
+import { LiveLines } from "../cli/live-view.ts";
 import { visible, visiblePainted } from "./visible.ts";
 
 /** Clears the screen, sets the window's title, moves up, and turns the reading direction round. */

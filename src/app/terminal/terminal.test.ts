@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { test } from "node:test";
 import { Progress } from "../demo/progress.ts";
-import { LiveLines } from "./live-view.ts";
+import { LiveLines } from "../cli/live-view.ts";
 import { streamOn } from "./terminal.ts";
 
 /** What is written to a terminal, or to something else, with this environment. */

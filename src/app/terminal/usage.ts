@@ -1,5 +1,6 @@
 /** What can be wrong with a command line. */
 import { FerruleError } from "#kit/errors.ts";
+import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 
 /** Words that ask for help, in place of a command or after it. */
 export const HELP_WORDS: readonly string[] = ["--help", "-h", "help"];
@@ -13,6 +14,16 @@ export class WrongUsage extends FerruleError {
     this.hint = hint;
   }
 }
+
+/** An interface name the kernel takes as it stands. */
+export const parseInterfaceName = (name: string): string => {
+  try {
+    checkInterfaceName(name);
+  } catch (error) {
+    throw error instanceof InvalidInterfaceName ? new WrongUsage(error.message, error.hint) : error;
+  }
+  return name;
+};
 
 /** Edits (insert, delete, replace, swap neighbours) that turn one word into the other. */
 const distance = (a: string, b: string): number => {
