@@ -24,7 +24,7 @@ runThread((port, report) => {
   const memory = memoryWithSums(modelTask.memory);
   using side = new ModelSide(modelTask, { clock, memory, report });
   const { name, dmaBytes, rules } = modelTask.channel;
-  using device = new DirectDevice(side.model, { name, registers: rules.registers, dmaBytes, memory, vectors: 1 });
+  using device = new DirectDevice(side.model, { name, registers: rules.registers, dmaBytes, memory, vectors: 32 });
   // While the driver waits for its device, the device's time passes as well.
   const waiting: Clock = {
     now: () => clock.now(),

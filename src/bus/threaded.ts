@@ -212,9 +212,9 @@ export class ThreadedDevice implements PciDevice {
   }
 }
 
-/** Interrupts through an eventfd: one vector. */
+/** Interrupts through an eventfd, which all vectors share. */
 class EventInterrupts implements Interrupts {
-  readonly vectors = 1;
+  readonly vectors = 32;
   readonly #event: EventFd;
   #taken = false;
 
@@ -224,9 +224,10 @@ class EventInterrupts implements Interrupts {
 
   limit(): void {}
 
-  request(vector: number): InterruptLine {
-    if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has one`);
-    if (this.#taken) throw new OutOfRange("interrupt vector 0 is already requested");
+  request(vectors: number | readonly number[]): InterruptLine {
+    const wrong = [vectors].flat().find((vector) => vector < 0 || vector >= this.vectors);
+    if (wrong !== undefined) throw new OutOfRange(`interrupt vector ${wrong}: the device has ${this.vectors}`);
+    if (this.#taken) throw new OutOfRange("the interrupt is already requested");
     this.#taken = true;
     return eventLine({
       event: this.#event,

@@ -24,13 +24,24 @@ import {
   TNPDSHigh,
   TxConfig,
 } from "#chip/registers.ts";
-import { ReceiveFormat as FormatBits, INT_MITI, RxConf8125, RxFormat } from "#chip/registers-8125.ts";
+import {
+  ReceiveFormat as FormatBits,
+  INT_CFG0,
+  INT_MITI,
+  IntCfg0,
+  RDSAR_Q,
+  RxConf8125,
+  RxFormat,
+  TNPDS_Q1,
+} from "#chip/registers-8125.ts";
+import { TransmitQueues } from "#chip/rss.ts";
 import { until } from "#kit/clock.ts";
 import type { BusAddress } from "#kit/dma.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 import { DRAINS } from "./drain.ts";
 import { ResetTimeout } from "./errors.ts";
+import { INTERRUPTS } from "./interrupts.ts";
 import type { Hardware } from "./hardware.ts";
 import { run } from "./steps.ts";
 import { TAKE_OVERS } from "./take-over.ts";
@@ -38,6 +49,8 @@ import { TAKE_OVERS } from "./take-over.ts";
 export interface Rings {
   readonly receive: BusAddress;
   readonly transmit: BusAddress;
+  /** Those of queues 1 and up. */
+  readonly others: readonly { readonly receive: BusAddress; readonly transmit: BusAddress | undefined }[];
   /** Largest frame the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
   readonly receiveFormat: ReceiveFormat;
@@ -63,6 +76,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
   allowJumbo(hw, rings);
   pointAtRings(hw, rings);
+  if (rings.others.length > 0) addQueues(hw, rings);
   io.write8(Cfg9346, Lock.lock);
   openGate(hw);
   io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
@@ -91,9 +105,11 @@ export const reset = ({ io, clock }: Hardware): void => {
 };
 
 /** Disables and forgets every interrupt. */
-export const maskInterrupts = ({ io, interrupts }: Hardware): void => {
-  interrupts.allow(io, 0);
-  interrupts.acknowledge(io, interrupts.absent);
+export const maskInterrupts = ({ io, chip, interrupts }: Hardware): void => {
+  for (const registers of new Set([INTERRUPTS[chip.profile.mac.interrupts], interrupts])) {
+    registers.allow(io, 0);
+    registers.acknowledge(io, registers.absent);
+  }
 };
 
 /**
@@ -166,6 +182,21 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeLow(TNPDS, rings.transmit);
   io.writeHigh(RDSARHigh, rings.receive);
   io.writeLow(RDSAR, rings.receive);
+};
+
+/** The rings of queues 1 and up, how many transmit queues there are, and interrupts by vector. `Rss` says the rest. */
+const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
+  for (const [i, { receive, transmit }] of others.entries()) {
+    io.writeHigh(RDSAR_Q[2 * i + 1]!, receive);
+    io.writeLow(RDSAR_Q[2 * i]!, receive);
+    if (transmit === undefined) continue;
+    io.writeHigh(TNPDS_Q1[2 * i + 1]!, transmit);
+    io.writeLow(TNPDS_Q1[2 * i]!, transmit);
+  }
+  const { macOcp, shift, mask } = TransmitQueues;
+  const transmitters = 1 + others.filter(({ transmit }) => transmit !== undefined).length;
+  side.macUpdate(macOcp, mask << shift, Math.log2(transmitters) << shift);
+  io.update8(INT_CFG0, 0, IntCfg0.enable);
 };
 
 /** Station address, high half first, each half flushed by reading it back. */

@@ -5,12 +5,12 @@ import { TPPOLL } from "#chip/registers-8125.ts";
 import { Poll, TxPoll } from "#chip/registers.ts";
 import type { Mmio } from "#kit/mmio.ts";
 
-const FIRST_QUEUE = 1 << 0;
-
-const DOORBELLS: Readonly<Record<Profile["mac"]["doorbell"], (io: Mmio) => () => void>> = {
+const DOORBELLS: Readonly<Record<Profile["mac"]["doorbell"], (io: Mmio, queue: number) => () => void>> = {
   TxPoll8139: (io) => () => io.write8(TxPoll8139, Poll.normalPriority),
   TxPoll: (io) => () => io.write8(TxPoll, Poll.normalPriority),
-  TPPOLL: (io) => () => io.write16(TPPOLL, FIRST_QUEUE),
+  TPPOLL: (io, queue) => () => io.write16(TPPOLL, 1 << queue),
 };
 
-export const doorbellOf = (io: Mmio, { mac }: Profile): (() => void) => DOORBELLS[mac.doorbell](io);
+/** @param queue the transmit queue; 0 on chips that have one */
+export const doorbellOf = (io: Mmio, { mac }: Profile, queue: number): (() => void) =>
+  DOORBELLS[mac.doorbell](io, queue);

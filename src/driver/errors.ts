@@ -67,6 +67,26 @@ export class BadRingSize extends FerruleError {
   }
 }
 
+/** The chip, or the bus that it is on, has no such number of queues. */
+export class BadQueues extends FerruleError {
+  readonly code = "BAD_QUEUES";
+  readonly hint: string;
+  constructor(what: string, hint: string) {
+    super(`${what} cannot be used`);
+    this.hint = hint;
+  }
+}
+
+/** The key or the table of receive side scaling is not possible. */
+export class BadRss extends FerruleError {
+  readonly code = "BAD_RSS";
+  readonly hint: string;
+  constructor(what: string, hint: string) {
+    super(`receive side scaling with ${what} is not possible`);
+    this.hint = hint;
+  }
+}
+
 /** The chip cannot hold interrupts back for that long, or for that many frames. */
 export class BadModeration extends FerruleError {
   readonly code = "BAD_MODERATION";

@@ -4,7 +4,7 @@ import type { Start } from "#chip/steps.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import type { Program } from "./firmware.ts";
-import { INTERRUPTS, type InterruptRegisters } from "./interrupts.ts";
+import { INTERRUPTS, type InterruptRegisters, vectoredInterrupts } from "./interrupts.ts";
 import { type PhyBus, phyBusOf } from "./phy-bus.ts";
 import { SideBus } from "./side-bus.ts";
 
@@ -31,6 +31,8 @@ export interface Hardware extends IdentifiedChip {
   readonly phy: PhyBus;
   readonly side: SideBus;
   readonly interrupts: InterruptRegisters;
+  /** Receive queues in use. */
+  readonly queues: number;
   /** What the chip is started with. */
   readonly start: Start;
   /** The chip's firmware, checked; undefined where there is none. */
@@ -38,13 +40,18 @@ export interface Hardware extends IdentifiedChip {
   readonly overdue: ExpiredWaits;
 }
 
-/** Nothing is read or written yet. */
-export const hardwareOf = (device: IdentifiedChip, start: Start, firmware?: Program): Hardware => ({
-  ...device,
-  phy: phyBusOf(device),
-  side: new SideBus(device.io, device.clock),
-  interrupts: INTERRUPTS[device.chip.profile.mac.interrupts],
-  start,
-  firmware,
-  overdue: new ExpiredWaits(),
-});
+/** Nothing is read or written yet. @param queues receive queues; more than one only for chips that have them */
+export const hardwareOf = (device: IdentifiedChip, start: Start, firmware?: Program, queues = 1): Hardware => {
+  const { mac, queues: facts } = device.chip.profile;
+  return {
+    ...device,
+    phy: phyBusOf(device),
+    side: new SideBus(device.io, device.clock),
+    interrupts:
+      queues > 1 && facts.vectored !== undefined ? vectoredInterrupts(facts, queues) : INTERRUPTS[mac.interrupts],
+    queues,
+    start,
+    firmware,
+    overdue: new ExpiredWaits(),
+  };
+};

@@ -7,7 +7,7 @@ import { takeBusErrors } from "./bus-errors.ts";
 import type { Hardware } from "./hardware.ts";
 import type { Phy } from "./phy.ts";
 import { ReceiveCount } from "./receive-core.ts";
-import type { RingPair } from "./rings.ts";
+import type { SendingPair } from "./rings.ts";
 
 /** What a look may find. After `doorbellLost` the NIC goes on; the others need a reset, the last one of the PHY alone. */
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
@@ -69,7 +69,7 @@ export class Health {
   }
 
   /** To be called every 50 ms or so; most calls read no register. @throws {DeviceGone} */
-  look(rings: RingPair, phy: Phy, linkUp: boolean): Finding | undefined {
+  look(rings: SendingPair, phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
     const sending = this.#lookAtTransmit(rings, linkUp, now);
     if (sending !== undefined || now < this.#nextLook) return sending;
@@ -80,7 +80,7 @@ export class Health {
     return this.#receiverStands(rings) ? "receiveStall" : undefined;
   }
 
-  #lookAtTransmit({ transmit }: RingPair, linkUp: boolean, now: number): Finding | undefined {
+  #lookAtTransmit({ transmit }: SendingPair, linkUp: boolean, now: number): Finding | undefined {
     const oldest = linkUp ? transmit.oldest() : -1;
     if (oldest !== this.#oldest || oldest < 0) {
       const helped = this.#rung && linkUp;
@@ -112,7 +112,7 @@ export class Health {
     interrupts.acknowledge(io, latched);
   }
 
-  #receiverStands({ receive }: RingPair): boolean {
+  #receiverStands({ receive }: SendingPair): boolean {
     const { counters } = receive;
     const received = counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
     const stands = this.#lost !== this.#losses && received === this.#received && !receive.waiting();

@@ -1,7 +1,13 @@
-/** The chip's interrupt mask and status, in `Intr` bits. Their place and width differ between generations. */
-import { IMR0, ISR0 } from "#chip/registers-8125.ts";
-import { IntrMask, IntrStatus } from "#chip/registers.ts";
+/**
+ * The chip's interrupt mask and status, in `Intr` bits. Their place and width differ between generations; chips with several
+ * queues have a word besides with a bit, and a vector, for each queue.
+ */
+import type { Queues } from "#chip/queues.ts";
+import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
+import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
+import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 import type { Mmio } from "#kit/mmio.ts";
+import { BadQueues } from "./errors.ts";
 
 export interface InterruptRegisters {
   /** What the status reads as when the card has left the bus. */
@@ -12,6 +18,8 @@ export interface InterruptRegisters {
   acknowledge(io: Mmio, events: number): void;
 }
 
+const ALL_ONES = 0xffff_ffff;
+
 /** By the width that a die's MAC has. */
 export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   16: {
@@ -21,9 +29,70 @@ export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
     acknowledge: (io, events) => io.acknowledge16(IntrStatus, events),
   },
   32: {
-    absent: 0xffff_ffff,
+    absent: ALL_ONES,
     status: (io) => io.read32(ISR0),
     allow: (io, events) => io.write32(IMR0, events),
     acknowledge: (io, events) => io.acknowledge32(ISR0, events),
   },
+};
+
+/** The bits of the first receive queues, of their transmit queues, and of the link, in the vectored word. */
+interface VectorBits {
+  readonly receive: number;
+  readonly transmit: number;
+  readonly link: number;
+}
+
+const bitsOf = ({ vectored, transmit: most }: Queues, queues: number): VectorBits => {
+  if (vectored === undefined) return { receive: 0, transmit: 0, link: 0 };
+  let [receive, transmit] = [0, 0];
+  for (let i = 0; i < queues; i++) receive |= 1 << (vectored.receive + i);
+  for (let i = 0; i < Math.min(queues, most); i++) transmit |= 1 << (vectored.transmit + vectored.transmitStep * i);
+  return { receive, transmit, link: 1 << vectored.linkChange };
+};
+
+/**
+ * The line of a NIC whose queues are polled together: with several, the vectors of all and of the link. A vector has the number of
+ * its bit. @throws {BadQueues} when the bus has fewer
+ */
+export const requestLine = (interrupts: Interrupts, facts: Queues, queues: number): InterruptLine => {
+  if (queues === 1) return interrupts.request(0);
+  const { receive, transmit, link } = bitsOf(facts, queues);
+  const vectors = Array.from({ length: 32 }, (_, i) => i).filter(
+    (i) => (((receive | transmit | link) >>> i) & 1) !== 0,
+  );
+  const last = vectors.at(-1)!;
+  if (last < interrupts.vectors) return interrupts.request(vectors);
+  throw new BadQueues(
+    `${queues} receive queues`,
+    `They need the interrupt vectors up to ${last}, and the bus offers ${interrupts.vectors}. Use one queue.`,
+  );
+};
+
+/**
+ * The vectored word, for `queues` queues polled together. Errors and overflows have no bits there. Where both directions of a
+ * queue share a bit, it stands for both. A direction is acknowledged for all queues: all are looked at afterwards.
+ */
+export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
+  const { receive, transmit, link } = bitsOf(facts, queues);
+  const words = (events: number): number =>
+    (((events & Intr.receiveOk) === 0 ? 0 : receive) |
+      ((events & Intr.transmitOk) === 0 ? 0 : transmit) |
+      ((events & Intr.linkChange) === 0 ? 0 : link)) >>>
+    0;
+  return {
+    absent: ALL_ONES,
+    status(io) {
+      const word = io.read32(ISR_V2);
+      if (word === ALL_ONES) return word;
+      const came = (word & receive) === 0 ? 0 : Intr.receiveOk;
+      const sent = (word & transmit) === 0 ? 0 : Intr.transmitOk;
+      return came | sent | ((word & link) === 0 ? 0 : Intr.linkChange);
+    },
+    allow(io, events) {
+      if (events === 0) io.write32(IMR_V2_CLEAR, words(ALL_ONES));
+      else io.write32(IMR_V2_SET, words(events));
+    },
+    acknowledge: (io, events) => io.acknowledge32(ISR_V2, words(events)),
+  };
 };

@@ -50,7 +50,7 @@ const ROUNDING = 1e-9;
 /** Settings outlive reset, MTU and ring changes, and are put again at each speed, whose units of time differ. */
 export class Moderation {
   readonly #hw: Hardware;
-  readonly #rings: () => Rings | undefined;
+  readonly #rings: () => readonly RingPair[] | undefined;
   #wanted = OFF;
   #actual = OFF;
   /** Mbit/s of the last link; 0 before the first, which counts as the fastest. */
@@ -62,7 +62,7 @@ export class Moderation {
   #sample = { at: 0, frames: 0 };
 
   /** @param rings undefined while the chip is down: a setting then waits for `restore` */
-  constructor(hw: Hardware, rings: () => Rings | undefined) {
+  constructor(hw: Hardware, rings: () => readonly RingPair[] | undefined) {
     this.#hw = hw;
     this.#rings = rings;
   }
@@ -183,13 +183,13 @@ export class Moderation {
   }
 }
 
-type Rings = Pick<RingPair, "receive" | "transmit">;
-
 /** Frames received and sent since the start. */
-const framesOf = (rings: Rings | undefined): number =>
-  rings === undefined
-    ? 0
-    : rings.receive.counters[ReceiveCount.frames]! + rings.transmit.counters[TransmitCount.frames]!;
+const framesOf = (queues: readonly RingPair[] = []): number =>
+  queues.reduce(
+    (frames, { receive, transmit }) =>
+      frames + receive.counters[ReceiveCount.frames]! + (transmit?.counters[TransmitCount.frames] ?? 0),
+    0,
+  );
 
 /** A direction's limits in the chip's units. */
 interface Units {

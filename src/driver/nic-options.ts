@@ -6,7 +6,7 @@ import type { DmaMemory } from "#kit/dma.ts";
 import { OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import { isStationAddress } from "#kit/station-address.ts";
-import { BadMtu, BadRingSize } from "./errors.ts";
+import { BadMtu, BadQueues, BadRingSize } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import { type Program, parseFirmware } from "./firmware.ts";
 
@@ -29,6 +29,11 @@ export interface NicOptions {
   readonly spareBuffers?: number;
   /** Most bytes of a receive buffer, a multiple of 8: longer frames take several. 4096 unless told. */
   readonly largestBuffer?: number;
+  /**
+   * Receive queues: a power of two; 1 unless given. Chips from the RTL8125B on have 4, with 2 transmit queues, or 8 and 8. With several,
+   * the NIC hashes received frames, as with `receiveHash`.
+   */
+  readonly queues?: number;
   /** Have the NIC hash received frames: `Link.hashes`. Chips from the RTL8125 on can. */
   readonly receiveHash?: boolean;
   /** Check on each `release` that the buffer was out: for tests. */
@@ -77,12 +82,28 @@ export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST
 export const slotsOf = (chip: Chip, { slots }: NicOptions): number =>
   slots === undefined ? Math.min(DEFAULT_RING, chip.profile.frames.ringLimit) : checkSlots(chip, slots, 2);
 
-/** Refuses what this chip cannot be brought up with. @throws {OutOfWindow} {OutOfRange} {BadRingSize} */
+/** Receive queues. @throws {BadQueues} */
+export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): number => {
+  const most = profile.queues.receive;
+  const isPowerOfTwo = Number.isInteger(queues) && queues > 0 && (queues & (queues - 1)) === 0;
+  if (!isPowerOfTwo || queues > most)
+    throw new BadQueues(
+      `${queues} receive queues`,
+      most === 1 ? `${name} has one.` : `Use a power of two: ${name} has ${most}.`,
+    );
+  return queues;
+};
+
+/** Whether received frames are hashed, which takes descriptors with room for the hash. */
+export const hashes = ({ receiveHash = false, queues = 1 }: NicOptions): boolean => receiveHash || queues > 1;
+
+/** Refuses what this chip cannot be brought up with. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues} */
 export const checkOptions = (chip: Chip, windowBytes: number, options: NicOptions): void => {
   const { profile, name } = chip;
   const wanted = profile.function.windowBytes;
   if (windowBytes < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length: windowBytes });
   slotsOf(chip, options);
+  queuesOf(chip, options);
   if (options.address !== undefined) checkAddress(options.address);
   if (options.receiveHash === true && profile.frames.hashedFormat === undefined)
     throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");

@@ -7,7 +7,8 @@ import { maskInterrupts, quiesce, stationAddress } from "./bring-up.ts";
 import { UnknownChip } from "./errors.ts";
 import { hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
-import { type NicOptions, checkOptions, firmwareOf } from "./nic-options.ts";
+import { type NicOptions, checkOptions, firmwareOf, queuesOf } from "./nic-options.ts";
+import { requestLine } from "./interrupts.ts";
 import { findStationAddress, restoreStationAddress } from "./station-address.ts";
 import { allocateTally } from "./tally.ts";
 import { Nic } from "./rtl8169.ts";
@@ -27,11 +28,11 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     checkOptions(chip, io.length, options);
 
     const { clock } = options;
-    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options));
+    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options), queuesOf(chip, options));
     maskInterrupts(hw);
     quiesce(hw);
     if (chip.interrupts === "intx") device.interrupts.limit("intx");
-    const line = scope.use(device.interrupts.request(0));
+    const line = scope.use(requestLine(device.interrupts, chip.profile.queues, hw.queues));
     const tally = scope.use(allocateTally(device.dma));
     const permanentAddress = findStationAddress(hw);
     const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, options });

@@ -95,7 +95,14 @@ test("the link is what the MAC says, its duplex what both ends offer", () => {
 });
 
 const at = (address: number): BusAddress => address as BusAddress;
-const RINGS = { receive: at(0x1000), receiveFormat: RECEIVE_8139, transmit: at(0x2000), largestFrame: 1536, mtu: 1500 };
+const RINGS = {
+  others: [],
+  receive: at(0x1000),
+  receiveFormat: RECEIVE_8139,
+  transmit: at(0x2000),
+  largestFrame: 1536,
+  mtu: 1500,
+};
 
 test("both directions are on before TxConfig is written, which would not count otherwise", () => {
   const { hw, writes } = registers();

@@ -10,15 +10,15 @@ import { SideBusTimeout } from "./errors.ts";
 import { Events, wantedEvents } from "./events.ts";
 import type { Hardware, ExpiredWaits } from "./hardware.ts";
 import { type Finding, Health } from "./health.ts";
-import { type NicOptions, type NicParts, checkAddress, checkMtu, checkSlots, slotsOf } from "./nic-options.ts";
+import { type NicOptions, type NicParts, checkAddress, checkMtu, checkSlots, hashes, slotsOf } from "./nic-options.ts";
 import { adaptTo } from "./mac-link.ts";
 import { offloadsOf } from "./offload-rules.ts";
 import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
-import { hashReceived } from "./receive-hash.ts";
-import { type RingPair, type RunningNic, createRings } from "./rings.ts";
+import { type QueueRings, type RingPair, type RunningNic, type SendingPair, createRings } from "./rings.ts";
+import { Rss } from "./rss.ts";
 import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 
@@ -35,6 +35,8 @@ export class Nic {
   readonly memory: FrameMemory;
   readonly phy: Phy;
   readonly moderation: Moderation;
+  /** Undefined where the NIC hashes no frames. */
+  readonly rss: Rss | undefined;
   /** The chip's own address; undefined when it has none: then `address` was given or is random. */
   readonly permanentAddress: Uint8Array | undefined;
   readonly health: Health;
@@ -45,9 +47,7 @@ export class Nic {
   readonly #options: NicOptions;
   readonly #tally: DmaMemory;
   readonly #wanted: number;
-  /** Memory of the rings. */
-  #memory = new DisposableStack();
-  #running: RingPair | undefined;
+  #running: QueueRings | undefined;
   #mtu: number;
   #slots: number;
   #link: LinkState = LINK_DOWN;
@@ -70,7 +70,8 @@ export class Nic {
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.#slots = slotsOf(parts.chip, parts.options);
     this.memory = parts.device.dma.window;
-    this.moderation = new Moderation(parts.hw, () => this.#running);
+    this.moderation = new Moderation(parts.hw, () => this.#running?.pairs);
+    this.rss = hashes(parts.options) ? new Rss(parts.hw, () => this.running) : undefined;
     this.health = new Health(parts.hw, parts.device.config);
     this.phy = new Phy(parts.hw, this);
   }
@@ -85,19 +86,20 @@ export class Nic {
    * What is returned must not be used after `down`. When it throws, the NIC is down and owns no rings.
    */
   up(): RunningNic {
-    return this.#running?.link ?? this.#bringUp(true);
+    return this.#running?.pairs[0].link ?? this.#bringUp(true);
   }
 
   /** @param phy starts the PHY as well, which costs the link */
   #bringUp(phy: boolean): RunningNic {
-    const { layout, link } = this.#createRings();
+    const running = createRings(this.#device.dma, this.#hw, this, this.#options);
+    this.#running = running;
     try {
-      this.#start(layout, phy);
+      this.#start(running.layout, phy);
     } catch (error) {
       this.#abandon();
       throw error;
     }
-    return link;
+    return running.pairs[0].link;
   }
 
   /** Stops a chip whose start has failed, so that it reaches no memory when it may be bus master again. */
@@ -112,14 +114,6 @@ export class Nic {
     }
   }
 
-  #createRings(): RingPair {
-    using scope = new DisposableStack();
-    const rings = createRings(this.#device.dma, scope, this.#hw, this, this.#options);
-    this.#memory = scope.move();
-    this.#running = rings;
-    return rings;
-  }
-
   #start(rings: Rings, phy: boolean): void {
     this.#device.setBusMaster(true);
     limitReadRequests(this.#device.config, this.chip, this.#mtu);
@@ -127,7 +121,7 @@ export class Nic {
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     this.#setFilter();
     this.moderation.restore();
-    if (this.#options.receiveHash === true) hashReceived(this.#hw.io);
+    this.rss?.restore();
     if (phy) this.restartPhy();
     this.health.renew();
     this.line.unmask();
@@ -154,7 +148,7 @@ export class Nic {
 
   /** What is wrong with a NIC that is up, as far as a short look shows: to be called now and then. @throws {DeviceGone} */
   look(): Finding | undefined {
-    return this.#running === undefined ? undefined : this.health.look(this.#running, this.phy, this.#link.up);
+    return this.#running === undefined ? undefined : this.health.look(this.#running.pairs[0], this.phy, this.#link.up);
   }
 
   /**
@@ -183,11 +177,14 @@ export class Nic {
 
   #release(): void {
     this.#device.setBusMaster(false);
-    this.lost.sent += this.#running?.transmit.unsent() ?? 0;
-    this.lost.received += this.#running?.receive.untaken() ?? 0;
+    const { pairs = [], memory } = this.#running ?? {};
+    for (const { receive, transmit } of pairs) {
+      this.lost.sent += transmit?.unsent() ?? 0;
+      this.lost.received += receive.untaken();
+    }
     this.#running = undefined;
     this.#link = LINK_DOWN;
-    this.#memory.dispose();
+    memory?.dispose();
   }
 
   /** Descriptors in each ring. */
@@ -222,9 +219,8 @@ export class Nic {
   }
 
   #setFilter(): void {
-    const { receive } = this.rings;
-    setReceiveFilter(this.#hw, this.#filter, receive.core.format.config);
-    receive.accept(this.#filter);
+    setReceiveFilter(this.#hw, this.#filter, this.rings.receive.core.format.config);
+    for (const { receive } of this.queues) receive.accept(this.#filter);
   }
 
   /** @throws {BadMtu} for an MTU that `setMtu` would refuse */
@@ -298,9 +294,9 @@ export class Nic {
     return this.#happened() !== 0;
   }
 
-  /** Whether a received frame waits in the ring. */
+  /** Whether a received frame waits in a ring. */
   get waiting(): boolean {
-    return this.#running !== undefined && this.#running.receive.waiting();
+    return this.#running?.pairs.some(({ receive }) => receive.waiting()) ?? false;
   }
 
   /** Looks at the link without an interrupt. */
@@ -329,10 +325,14 @@ export class Nic {
     return this.#hw.overdue;
   }
 
-  /** The rings, for statistics. @throws {OutOfRange} while down */
-  get rings(): RingPair {
+  /** The rings of each queue, with a `Link` of their own. @throws {OutOfRange} while down */
+  get queues(): readonly [SendingPair, ...RingPair[]] {
     if (this.#running === undefined) throw new OutOfRange("the NIC is down", "Bring it up first.");
-    return this.#running;
+    return this.#running.pairs;
+  }
+  /** Those of queue 0. */
+  get rings(): SendingPair {
+    return this.queues[0];
   }
 
   /** The status, where it has something for us. @throws {DeviceGone} */

@@ -31,8 +31,8 @@ export interface Interrupts {
    */
   limit(best: InterruptKind): void;
   /**
-   * Requests a vector. `onEvent` is called by buses that deliver in the driver's own thread.
+   * Requests a vector, or several that share a line. `onEvent` is called by buses that deliver in the driver's own thread.
    * @throws {OutOfRange} for a vector that the device does not have, or that is already requested
    */
-  request(vector: number, onEvent?: () => void): InterruptLine;
+  request(vectors: number | readonly number[], onEvent?: () => void): InterruptLine;
 }

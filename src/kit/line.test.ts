@@ -4,6 +4,21 @@ import * as fc from "fast-check";
 import { OutOfRange, Revoked } from "./errors.ts";
 import { SoftInterrupts } from "./line.ts";
 
+test("vectors that share a line all arrive at it, until it is released", () => {
+  const interrupts = new SoftInterrupts(4);
+  const line = interrupts.request([0, 3]);
+  line.unmask();
+  for (const vector of [0, 3]) {
+    interrupts.raise(vector);
+    assert.equal(line.take(), true);
+  }
+  interrupts.raise(1);
+  assert.equal(line.take(), false);
+  assert.throws(() => interrupts.request([1, 3]), OutOfRange);
+  line[Symbol.dispose]();
+  interrupts.request([1, 3])[Symbol.dispose]();
+});
+
 test("an event can be taken once; several become one", () => {
   const interrupts = new SoftInterrupts(1);
   const line = interrupts.request(0);

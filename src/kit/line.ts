@@ -39,14 +39,17 @@ export class SoftInterrupts implements Interrupts {
   /** There is one kind, and it works. */
   limit(): void {}
 
-  request(vector: number, onEvent?: () => void): InterruptLine {
-    if (!Number.isInteger(vector) || vector < 0 || vector >= this.vectors)
-      throw new OutOfRange(`interrupt vector ${vector}: the device has 0 to ${this.vectors - 1}`);
-    if (this.#lines[vector] !== undefined) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
-    const line = new SoftLine(vector, onEvent, () => {
-      this.#lines[vector] = undefined;
+  request(vectors: number | readonly number[], onEvent?: () => void): InterruptLine {
+    const all = [vectors].flat();
+    for (const vector of all) {
+      if (!Number.isInteger(vector) || vector < 0 || vector >= this.vectors)
+        throw new OutOfRange(`interrupt vector ${vector}: the device has 0 to ${this.vectors - 1}`);
+      if (this.#lines[vector] !== undefined) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+    }
+    const line = new SoftLine(all.join(", "), onEvent, () => {
+      for (const vector of all) this.#lines[vector] = undefined;
     });
-    this.#lines[vector] = line;
+    for (const vector of all) this.#lines[vector] = line;
     return line;
   }
 
@@ -60,7 +63,7 @@ export class SoftInterrupts implements Interrupts {
 
 class SoftLine implements InterruptLine {
   readonly fd = undefined;
-  readonly #vector: number;
+  readonly #vector: string;
   readonly #onEvent: (() => void) | undefined;
   #release: (() => void) | undefined;
   #masked = false;
@@ -69,7 +72,7 @@ class SoftLine implements InterruptLine {
   #pending = false;
   #delivering = false;
 
-  constructor(vector: number, onEvent: (() => void) | undefined, release: () => void) {
+  constructor(vector: string, onEvent: (() => void) | undefined, release: () => void) {
     this.#vector = vector;
     this.#onEvent = onEvent;
     this.#release = release;

@@ -147,4 +147,11 @@ test("RTL8125BP and later deliver frames with FCS whatever another system had co
 });
 
 const at = (address: number): BusAddress => address as BusAddress;
-const RINGS = { receive: at(0x1000), receiveFormat: RECEIVE_8169, transmit: at(0x2000), largestFrame: 1536, mtu: 1500 };
+const RINGS = {
+  others: [],
+  receive: at(0x1000),
+  receiveFormat: RECEIVE_8169,
+  transmit: at(0x2000),
+  largestFrame: 1536,
+  mtu: 1500,
+};

@@ -81,7 +81,7 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
     name: `model:${chip.key}`,
     registers: chip.profile.function.registersBar,
     dmaBytes: 32 << 20,
-    vectors: 4,
+    vectors: 32,
     checked: true,
   });
   const bound = bind(rtl8169, device, {

@@ -39,8 +39,9 @@ export class PinInterrupt implements Interrupts {
 
   limit(): void {}
 
-  request(vector: number): InterruptLine {
-    if (vector !== 0) throw new OutOfRange(`interrupt vector ${vector}: the device has 1`);
+  request(vectors: number | readonly number[]): InterruptLine {
+    const wrong = [vectors].flat().find((vector) => vector !== 0);
+    if (wrong !== undefined) throw new OutOfRange(`interrupt vector ${wrong}: the device has 1`);
     if (this.#requested) throw new OutOfRange("interrupt vector 0 is already requested");
     this.#requested = true;
     let live = true;

@@ -74,27 +74,32 @@ class EventInterrupts implements Interrupts {
     this.#vectors = this.#count(this.#index);
   }
 
-  request(vector: number): InterruptLine {
-    if (!(vector >= 0 && vector < this.vectors))
-      throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
-    if (this.#requested.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+  request(vectors: number | readonly number[]): InterruptLine {
+    const all = [vectors].flat();
+    for (const vector of all) {
+      if (!(vector >= 0 && vector < this.vectors))
+        throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+      if (this.#requested.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+    }
     if (this.#index === Irq.msix) enable(this.#config, MSIX, MSIX_ENABLE);
     if (this.#index === Irq.msi) enable(this.#config, MSI, MSI_ENABLE);
     using scope = new DisposableStack();
     const event = scope.use(EventFd.create({ shared: true }));
-    this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
-    scope.defer(() => {
-      this.#requested.delete(vector);
-      // A failed connection is not used.
-      if (this.#requests.lost === undefined) this.#tryToSet(vector, SetFlag.eventfd | SetFlag.trigger);
-    });
-    this.#requested.add(vector);
+    for (const vector of all) {
+      this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
+      scope.defer(() => {
+        this.#requested.delete(vector);
+        // A failed connection is not used.
+        if (this.#requests.lost === undefined) this.#tryToSet(vector, SetFlag.eventfd | SetFlag.trigger);
+      });
+      this.#requested.add(vector);
+    }
     const owned = scope.move();
     return eventLine({
       event,
       unmasked: () => {
         if (this.#index === Irq.intx && this.#requests.lost === undefined)
-          this.#tryToSet(vector, SetFlag.none | SetFlag.unmask);
+          this.#tryToSet(0, SetFlag.none | SetFlag.unmask);
       },
       dispose: () => owned.dispose(),
     });

@@ -84,6 +84,29 @@ test("vectors that can only be enabled together are enabled again for a new one,
   assert.deepEqual(kernel.sets.at(-1), { ...set, fds: [third.fd] });
 });
 
+test("vectors that share a line are enabled with one descriptor, and disabled together", () => {
+  const { kernel, make } = setUp();
+  using interrupts = make();
+  const line = interrupts.request([0, 2, 3]);
+  const fd = line.fd!;
+  assert.deepEqual(kernel.sets[0]?.fds, [fd, -1, fd, fd]);
+  line.unmask();
+  kernel.events.find(({ number }) => number === fd)!.raised = true;
+  assert.equal(line.take(), true);
+  assert.throws(() => interrupts.request([1, 2]), OutOfRange);
+  assert.throws(() => interrupts.request([1, 4]), OutOfRange);
+  line[Symbol.dispose]();
+  assert.deepEqual(
+    kernel.sets.slice(-3).map(({ start, fds }) => [start, ...fds]),
+    [
+      [0, -1],
+      [2, -1],
+      [3, -1],
+    ],
+  );
+  interrupts.request([0, 1, 2])[Symbol.dispose]();
+});
+
 test("INTx, which the kernel masks when it occurs, is enabled again at each unmask", () => {
   const { kernel, make } = setUp("intx");
   using interrupts = make();

@@ -53,16 +53,18 @@ export class VfioInterrupts implements Interrupts, Disposable {
     this.#used = this.#best(this.#wanted.filter((kind) => allowed.includes(kind)));
   }
 
-  request(vector: number): InterruptLine {
-    if (!(Number.isInteger(vector) && vector >= 0 && vector < this.vectors))
-      throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
-    if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
+  request(vectors: number | readonly number[]): InterruptLine {
+    // The highest first: some kernels enable vectors only together with all below.
+    const all = [vectors].flat().toSorted((a, b) => b - a);
+    for (const vector of all) this.#check(vector);
     using scope = new DisposableStack();
     const event = scope.use(this.#kernel.event());
-    this.#events.set(vector, event);
-    scope.defer(() => this.#events.delete(vector));
-    this.#enable(vector);
-    scope.defer(() => undo(() => this.#signal(vector, [NONE])));
+    for (const vector of all) this.#events.set(vector, event);
+    scope.defer(() => all.forEach((vector) => this.#events.delete(vector)));
+    for (const vector of all) {
+      this.#enable(vector);
+      scope.defer(() => undo(() => this.#signal(vector, [NONE])));
+    }
     const owned = scope.move();
     return eventLine({
       event,
@@ -72,6 +74,12 @@ export class VfioInterrupts implements Interrupts, Disposable {
       },
       dispose: () => owned.dispose(),
     });
+  }
+
+  #check(vector: number): void {
+    if (!(Number.isInteger(vector) && vector >= 0 && vector < this.vectors))
+      throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+    if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
   }
 
   /** Disables all vectors. */

@@ -1,0 +1,78 @@
+/** Receive side scaling: which frames are hashed, with which key, and which queue a hash selects. */
+import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
+import { RSS_ENTRIES, RSS_KEY_BYTES, RssControl } from "#chip/rss.ts";
+import { BadRss } from "./errors.ts";
+import type { Hardware } from "./hardware.ts";
+
+/** The key of Microsoft's specification of RSS, which has hashes to compare with. */
+// prettier-ignore
+// oxfmt-ignore
+const KEY = Uint8Array.of(
+  0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+  0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+);
+
+/** As `ethtool -X`: hkey, and the table that `equal` and `weight` fill. */
+export interface RssSettings {
+  /** 40 bytes. */
+  readonly key: Uint8Array;
+  /** 128 receive queues: the entry of a frame is the low seven bits of its hash. */
+  readonly table: Uint8Array;
+}
+
+/** The settings outlive resets. Addresses and ports of TCP and UDP are hashed, and the addresses of everything else that is IP. */
+export class Rss {
+  readonly #hw: Pick<Hardware, "io" | "queues">;
+  readonly #running: () => boolean;
+  #settings: RssSettings;
+
+  /** @param running whether the chip is started: else settings wait for `restore` */
+  constructor(hw: Pick<Hardware, "io" | "queues">, running: () => boolean) {
+    this.#hw = hw;
+    this.#running = running;
+    this.#settings = { key: KEY, table: this.spread() };
+  }
+
+  get settings(): RssSettings {
+    const { key, table } = this.#settings;
+    return { key: key.slice(), table: table.slice() };
+  }
+
+  /** A table that spreads the hashes evenly over the first `queues`; over all unless given. */
+  spread(queues = this.#hw.queues): Uint8Array {
+    return Uint8Array.from({ length: RSS_ENTRIES }, (_, i) => i % queues);
+  }
+
+  /** Changes key or table or both, also under traffic. @throws {BadRss} before anything is written: the old settings stay */
+  set(change: Partial<RssSettings>): void {
+    const { key, table } = { ...this.#settings, ...change };
+    if (key.length !== RSS_KEY_BYTES)
+      throw new BadRss(`a key of ${key.length} bytes`, `A key has ${RSS_KEY_BYTES} bytes.`);
+    if (table.length !== RSS_ENTRIES)
+      throw new BadRss(`a table of ${table.length} entries`, `The table has ${RSS_ENTRIES} entries.`);
+    const wrong = table.find((queue) => queue >= this.#hw.queues);
+    if (wrong !== undefined) throw new BadRss(`queue ${wrong} in the table`, `Use queues 0 to ${this.#hw.queues - 1}.`);
+    this.#settings = { key: key.slice(), table: table.slice() };
+    if (this.#running()) this.#put();
+  }
+
+  /** The chip was started. */
+  restore(): void {
+    const { io, queues } = this.#hw;
+    const bits = Math.log2(queues);
+    this.#put();
+    io.write16(Q_NUM_CTRL, bits << RssControl.queuesShift);
+    const entries = Math.log2(RSS_ENTRIES) << RssControl.maskShift;
+    io.write32(RSS_CTRL, RssControl.any | entries | (bits << RssControl.cpusShift));
+  }
+
+  #put(): void {
+    const { key, table } = this.#settings;
+    for (const [i, register] of RSS_KEY.entries()) this.#hw.io.write32(register, word(key, i));
+    for (const [i, register] of RSS_INDIRECTION_TBL.entries()) this.#hw.io.write32(register, word(table, i));
+  }
+}
+
+/** The first byte is the lowest. */
+const word = (bytes: Uint8Array, i: number): number =>
+  (bytes[4 * i]! | (bytes[4 * i + 1]! << 8) | (bytes[4 * i + 2]! << 16) | (bytes[4 * i + 3]! << 24)) >>> 0;

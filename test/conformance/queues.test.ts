@@ -1,0 +1,250 @@
+/** Several queues on the direct rig: which queue a flow arrives in, its order, interrupts by vector, settings over resets. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+import { INT_CFG0, IntCfg0, Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL } from "#chip/registers-8125.ts";
+import { TransmitQueues } from "#chip/rss.ts";
+import { ReceiveCount } from "#driver/receive-core.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import { SideBus } from "#driver/side-bus.ts";
+import { TransmitCount } from "#driver/transmit-ring.ts";
+import { bind } from "#kit/device.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
+import { FLOWS, type Flow, flowFrame } from "../rigs/toeplitz.ts";
+import { ends, payload, udp } from "../rigs/frames.ts";
+
+/** One chip of each die that has several queues. */
+const DIES = [
+  ...new Map(CHIPS.filter(({ profile }) => profile.queues.receive > 1).map((chip) => [chip.die, chip])).values(),
+];
+
+const started = (chip: Chip, queues: number, options: DirectRigOptions = {}): DirectRig => {
+  const rig = openDirectRig({ ...options, chip: chip.key, nic: { queues, ...options.nic } });
+  rig.up();
+  rig.pass(100_000);
+  rig.nic.line.take();
+  rig.nic.acknowledge();
+  rig.nic.unmask();
+  return rig;
+};
+
+interface Arrived {
+  readonly queue: number;
+  readonly frame: Uint8Array;
+  readonly hash: number;
+  readonly hashedPorts: boolean;
+}
+
+/** Interrupt, every queue polled, unmask. */
+const poll = (rig: DirectRig): Arrived[] => {
+  if (rig.nic.line.take()) rig.nic.interrupt();
+  const arrived: Arrived[] = [];
+  const burst = new Int32Array(64 * FRAME_WORDS);
+  const offsets = new Int32Array(64);
+  for (const [queue, { link }] of rig.nic.queues.entries()) {
+    for (let n = link.receive(burst, 64); n > 0; n = link.receive(burst, 64)) {
+      for (let i = 0; i < n; i++) {
+        const [offset = 0, length = 0, flags = 0] = burst.subarray(i * FRAME_WORDS);
+        offsets[i] = offset;
+        arrived.push({
+          queue,
+          frame: link.memory.bytes.slice(offset, offset + length),
+          hash: link.hashes![i]! >>> 0,
+          hashedPorts: (flags & Received.hashedPorts) !== 0,
+        });
+      }
+      link.release(offsets, n);
+    }
+    link.reclaim(offsets, 64);
+  }
+  rig.nic.unmask();
+  return arrived;
+};
+
+for (const chip of DIES) {
+  const { receive, transmit } = chip.profile.queues;
+
+  test(`${chip.key}: the queue of a flow is the table's entry of its Toeplitz hash, as Microsoft's vectors say`, () => {
+    using rig = started(chip, receive);
+    const table = Uint8Array.from({ length: 128 }, (_, i) => (5 * i + (i >> 3)) % receive);
+    rig.nic.rss!.set({ table });
+    for (const flow of FLOWS) {
+      assert.ok(rig.deliver(flowFrame(flow)));
+      const [arrived, ...none] = poll(rig);
+      assert.equal(none.length, 0);
+      assert.equal(arrived!.hash, flow.hash);
+      assert.equal(arrived!.hashedPorts, true);
+      assert.equal(arrived!.queue, table[flow.hash & 127]);
+    }
+    // Of fragments only the first has ports.
+    for (const flow of FLOWS.filter(({ source }) => source.length === 4)) {
+      rig.deliver(flowFrame(flow, true));
+      const [arrived] = poll(rig);
+      assert.equal(arrived!.hash, flow.addressHash);
+      assert.equal(arrived!.queue, table[flow.addressHash & 127]);
+    }
+    // Address resolution has no addresses to hash.
+    const arp = new Uint8Array(60).fill(0xff, 0, 6);
+    arp.set([0x08, 0x06], 12);
+    rig.deliver(arp);
+    assert.equal(poll(rig)[0]!.queue, 0);
+  });
+
+  test(`${chip.key}: ${receive} queues lose and double no frame, and each flow stays in order`, () => {
+    using rig = started(chip, receive);
+    const next = new Map<number, number>();
+    const used = new Set<number>();
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 63 }), { minLength: 1, maxLength: 120 }), (flows) => {
+        const given = new Map<number, number>();
+        for (const flow of flows) {
+          const number = given.get(flow) ?? next.get(flow) ?? 0;
+          given.set(flow, number + 1);
+          const from = { ...ends({ inbound: true }), from: 0x0a00_0100 + flow };
+          assert.ok(rig.deliver(udp(from, Uint8Array.of(flow, number >> 8, number))));
+        }
+        const queueOf = new Map<number, number>();
+        for (const { queue, frame } of poll(rig)) {
+          const [flow = 0, high = 0, low = 0] = frame.subarray(42);
+          assert.equal((high << 8) | low, next.get(flow) ?? 0, `flow ${flow}`);
+          next.set(flow, (next.get(flow) ?? 0) + 1);
+          assert.equal(queueOf.get(flow) ?? queue, queue);
+          queueOf.set(flow, queue);
+          used.add(queue);
+        }
+        for (const [flow, count] of given) assert.equal(next.get(flow), count, "every frame came");
+      }),
+      { numRuns: 30, seed: 8169 },
+    );
+    assert.equal(used.size, receive, "all queues were used");
+    const counted = rig.nic.queues.map((pair) => pair.receive.counters[ReceiveCount.frames]!);
+    assert.equal(
+      counted.reduce((a, b) => a + b),
+      [...next.values()].reduce((a, b) => a + b),
+    );
+    assert.ok(counted.every((frames) => frames > 0));
+  });
+
+  test(`${chip.key}: each of ${Math.min(receive, transmit)} transmit queues sends, with its own doorbell, and interrupts when done`, () => {
+    using rig = started(chip, receive);
+    const memory = rig.dma.allocate({ what: "frames", bytes: 4096, align: 64, direction: "toDevice" });
+    const burst = new Int32Array(FRAME_WORDS);
+    for (const [queue, { link }] of rig.nic.queues.entries()) {
+      assert.equal(link.sends, queue < transmit);
+      const frame = udp(ends(), payload(100, queue));
+      memory.bytes.set(frame);
+      burst.set([memory.offset, frame.length, 0, 0]);
+      if (!link.sends) {
+        assert.equal(link.transmit(burst, 1), 0);
+        continue;
+      }
+      assert.equal(link.transmit(burst, 1), 1);
+      rig.pass(100);
+      assert.deepEqual(rig.sent.pop(), frame);
+      assert.equal(rig.nic.line.take(), true, `an interrupt of queue ${queue}`);
+      assert.notEqual(rig.nic.interrupt(), 0);
+      assert.equal(link.reclaim(new Int32Array(1), 1), 1);
+      rig.nic.unmask();
+      assert.equal(rig.nic.queues[queue]!.transmit!.counters[TransmitCount.frames], 1);
+    }
+  });
+
+  test(`${chip.key}: key, table and queues outlive reset and MTU change; a link change interrupts too`, () => {
+    using rig = started(chip, receive);
+    const key = Uint8Array.from({ length: 40 }, (_, i) => 7 * i + 1);
+    const table = new Uint8Array(128).fill(receive - 1);
+    rig.nic.rss!.set({ key, table });
+    rig.nic.setMtu(1400);
+    rig.nic.down();
+    rig.up();
+    rig.pass(100_000);
+    poll(rig);
+    assert.deepEqual(rig.nic.rss!.settings, { key, table });
+    rig.deliver(flowFrame(FLOWS[0]!));
+    const [arrived] = poll(rig);
+    assert.equal(arrived!.queue, receive - 1);
+    assert.notEqual(arrived!.hash, FLOWS[0]!.hash, "another key gives another hash");
+    assert.equal(rig.registers.read8(INT_CFG0) & IntCfg0.enable, 1);
+    rig.setCarrier(false);
+    poll(rig);
+    assert.equal(rig.nic.link.up, false);
+  });
+
+  test(`${chip.key}: a driver with one queue finds nothing of another with several`, () => {
+    using rig = started(chip, receive);
+    rig.bound[Symbol.dispose]();
+    using bound = bind(rtl8169, rig.device, { clock: rig.clock, mtu: 1500, weaklyOrdered: false });
+    bound.driver.up();
+    const { registers, clock } = rig;
+    assert.equal(registers.read16(Q_NUM_CTRL), 0);
+    assert.equal(registers.read32(RSS_CTRL), 0);
+    assert.equal(registers.read8(INT_CFG0) & IntCfg0.enable, 0);
+    const queues = new SideBus(registers, clock).macRead(TransmitQueues.macOcp) >> TransmitQueues.shift;
+    assert.equal(queues & TransmitQueues.mask, 0);
+  });
+}
+
+test("a table can be changed under traffic, and a flow then arrives in its new queue", () => {
+  const chip = DIES.find(({ key }) => key === "rtl8125b")!;
+  using rig = started(chip, 4);
+  const flow: Flow = FLOWS[0]!;
+  for (const queue of [0, 3, 1, 2]) {
+    rig.nic.rss!.set({ table: new Uint8Array(128).fill(queue) });
+    rig.deliver(flowFrame(flow));
+    assert.deepEqual(
+      poll(rig).map((arrived) => arrived.queue),
+      [queue],
+    );
+  }
+  assert.equal(rig.registers.read32(RSS_INDIRECTION_TBL[0]!), 0x0202_0202);
+});
+
+test("what RSS cannot be set to is refused, and the old settings stay", () => {
+  using rig = started(
+    DIES.find(({ key }) => key === "rtl8125b")!,
+    4,
+  );
+  const before = rig.nic.rss!.settings;
+  for (const [change, hint] of [
+    [{ key: new Uint8Array(39) }, "A key has 40 bytes."],
+    [{ table: new Uint8Array(64) }, "The table has 128 entries."],
+    [{ table: new Uint8Array(128).fill(4) }, "Use queues 0 to 3."],
+    [{ key: new Uint8Array(40), table: new Uint8Array(129) }, "The table has 128 entries."],
+  ] as const)
+    assert.throws(() => rig.nic.rss!.set(change), { code: "BAD_RSS", hint });
+  assert.deepEqual(rig.nic.rss!.settings, before);
+});
+
+test("a number of queues that the chip or the bus does not have is refused before anything is written", () => {
+  for (const [chip, queues, hint] of [
+    ["rtl8168h", 2, "RTL8168h/8111h has one."],
+    ["rtl8125a", 2, "RTL8125A has one."],
+    ["rtl8125b", 8, "Use a power of two: RTL8125B has 4."],
+    ["rtl8125b", 3, "Use a power of two: RTL8125B has 4."],
+    ["rtl8125b", 0, "Use a power of two: RTL8125B has 4."],
+    ["rtl8127a", 16, "Use a power of two: RTL8127A has 8."],
+  ] as const)
+    assert.throws(() => openDirectRig({ chip, nic: { queues } }), { code: "BAD_QUEUES", hint });
+});
+
+test("the registers of receive side scaling are not touched on chips without it", () => {
+  for (const chip of ["rtl8168h", "rtl8168ep", "rtl8117-54a"]) {
+    using rig = openDirectRig({ chip });
+    const { model } = rig;
+    const write = model.write.bind(model);
+    const written: number[] = [];
+    model.write = (region, offset, width, value) => {
+      written.push(offset);
+      write(region, offset, width, value);
+    };
+    rig.up();
+    assert.equal(rig.nic.rss, undefined);
+    assert.ok(written.length > 100);
+    assert.deepEqual(
+      written.filter((offset) => offset >= 0x800),
+      [],
+    );
+  }
+});
