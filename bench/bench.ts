@@ -1,19 +1,19 @@
-/** What a bench is, and what it reports. */
+/** Interface of a bench, and its report. */
 import { FerruleError } from "#kit/errors.ts";
 
-/** What the command line may change. */
+/** Command-line options. */
 export interface BenchOptions {
   /** Directory for compiled programs; outside the tree, removed at the end. */
   readonly scratch: string;
   /** Repetitions of the whole comparison; each bench has its own default. */
   readonly rounds: number | undefined;
-  /** Another checkout: `ring` is compared with it instead of with C, `tcp` measures it as well. */
+  /** Another checkout: `ring` compares with it instead of with C, `tcp` measures it too. */
   readonly against: string | undefined;
   /** Length of one iperf3 run in seconds. */
   readonly seconds: number;
   /** Progress, for a person; stderr. */
   readonly say: (line: string) => void;
-  /** Aborted on SIGINT and SIGTERM: stop, clean up, leave. */
+  /** Aborted on SIGINT and SIGTERM: the bench has to stop and clean up. */
   readonly stop: AbortSignal;
 }
 
@@ -21,9 +21,9 @@ export interface BenchOptions {
 export type Row = Readonly<Record<string, string | number>>;
 
 export interface Report {
-  /** What a person reads. */
+  /** Tables for people. */
   readonly rows: readonly Row[];
-  /** What a program reads: every figure behind the rows. */
+  /** Every figure behind the rows, for programs. */
   readonly data: unknown;
 }
 

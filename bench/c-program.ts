@@ -1,4 +1,4 @@
-/** The C halves: compiled into a scratch directory, then asked for one round at a time. */
+/** The C programs: compiled into a scratch directory, then run one round at a time. */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -41,11 +41,11 @@ export const compile = async (scratch: string, name: string, flags: readonly str
 /** One round as the program reports it. Times are nanoseconds per unit of work. */
 export interface Round {
   readonly median: number;
-  /** What the work came to, where both sides must agree. */
+  /** The result of the work, if both sides must agree on it. */
   readonly result?: number;
 }
 
-/** A running program that does one round when asked and idles in between. */
+/** A running program that executes rounds on request. */
 export class Rounds implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
@@ -55,7 +55,7 @@ export class Rounds implements AsyncDisposable {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Does one round. @throws when the program ends or hangs instead of answering. */
+  /** Executes one round. @throws if the program ends or hangs. */
   async round(name: string, a: number, b: number): Promise<Round> {
     this.#child.stdin.write(`go ${name} ${a} ${b}\n`);
     const limit = setTimeout(() => this.#child.kill("SIGKILL"), ROUND_LIMIT_MS);

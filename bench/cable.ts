@@ -1,10 +1,10 @@
-/** Two network namespaces with a path between them: what iperf3 and ping run over. */
+/** Two network namespaces with a path between them, for iperf3 and ping. */
 import { Child, run, type Limits } from "./child.ts";
 
-/** Something that carries frames between two TAPs it makes. */
+/** A program that carries frames between two TAPs that it creates. */
 export interface Mover {
   readonly name: string;
-  /** The command that makes both TAPs and carries frames between them until SIGTERM. */
+  /** The command that creates both TAPs and carries frames between them until SIGTERM. */
   command(near: string, far: string): readonly string[];
 }
 
@@ -49,7 +49,7 @@ export class Cable implements AsyncDisposable {
     ] as const;
     for (const { name } of ends) {
       await run(["ip", "netns", "add", name], limits);
-      // Removal must also work while stopping.
+      // Clean-up must also work after the abort signal.
       const never = new AbortController().signal;
       scope.defer(async () => void (await run(["ip", "netns", "del", name], { ...limits, stop: never })));
     }
@@ -63,7 +63,7 @@ export class Cable implements AsyncDisposable {
     }
     const cable = new Cable(scope.move(), ends[0].name, ends[1].name, stop);
     try {
-      await child.until("an answer to ping", () => cable.#answers(), setup);
+      await child.until("a reply to ping", () => cable.#answers(), setup);
     } catch (error) {
       await cable[Symbol.asyncDispose]();
       throw error;
@@ -89,7 +89,7 @@ export class Cable implements AsyncDisposable {
     };
   }
 
-  /** Round trip times of `count` pings, 2 ms apart, in microseconds. Lost ones are missing. */
+  /** Round trip times of `count` pings, 2 ms apart, in microseconds. Lost ones are left out. */
   async ping(count: number): Promise<number[]> {
     const ping = ["ping", "-n", "-i", "0.002", "-W", "1", "-c", String(count), FAR_ADDRESS];
     const text = await run(inside(this.#near, ping), this.#limits(COMMAND_LIMIT_MS + 20 * count));

@@ -18,10 +18,10 @@ export interface ChecksumRound {
 const ROUNDS = 10;
 const SAMPLES = 200;
 
-/** Calls in one sample: at least 128 KiB of them, so that the clock costs nothing. */
+/** Calls in one sample: at least 128 KiB, so that reading the clock has no effect. */
 const repeatsFor = (bytes: number): number => Math.ceil(131_072 / bytes);
 
-/** What c/checksum.c sums as well. */
+/** The same data as in c/checksum.c. */
 const filled = (bytes: number): Memory => {
   const memory = newMemory(bytes);
   for (let i = 0; i < bytes >> 2; i++) memory.words[i] = (Math.imul(i, 0x9e3779b1) + 0x12345678) | 0;
@@ -34,7 +34,7 @@ const target = newMemory(65_536);
 const call = (kind: Kind, bytes: number): number =>
   kind === "sum" ? sum(source, 0, bytes) : copyAndSum(source, 0, target, 0, bytes);
 
-/** One round here: ns per call of the median sample, and what the calls found. */
+/** One round in this process: ns per call of the median sample, and the results. */
 const ownRound = (kind: Kind, bytes: number): { median: number; result: number } => {
   const repeats = repeatsFor(bytes);
   const samples = new Float64Array(SAMPLES);

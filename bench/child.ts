@@ -1,4 +1,4 @@
-/** Programs the benches run beside themselves: bounded in time, ended by their own process id and no other way. */
+/** Child processes of benches: with a time limit, and ended only by their process id. */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
@@ -11,7 +11,7 @@ export interface Limits {
   readonly stop: AbortSignal;
 }
 
-/** Runs a program to its end and returns its stdout. @throws when it fails, or does not end in time. */
+/** Runs a program to its end and returns its stdout. @throws if it fails, or does not end in time. */
 export const run = async (command: readonly string[], { limitMs, stop }: Limits): Promise<string> => {
   const [program, ...rest] = command;
   const options = { timeout: limitMs, signal: stop, maxBuffer: 2 ** 26 };
@@ -20,7 +20,7 @@ export const run = async (command: readonly string[], { limitMs, stop }: Limits)
 
 /** Time a program has to end after SIGTERM before it is killed. */
 const GRACE_MS = 8_000;
-/** Enough of what a program wrote to say why it failed. */
+/** Bytes of output that are kept, to explain a failure. */
 const TAIL_BYTES = 4_000;
 
 /** A program that runs until it is disposed of. */
@@ -45,19 +45,19 @@ export class Child implements AsyncDisposable {
     return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** @throws {Error} when it never started */
+  /** @throws {Error} if it did not start */
   get pid(): number {
     const { pid } = this.#child;
     if (pid === undefined) throw new Error(`${this.#name} did not start`);
     return pid;
   }
 
-  /** The last of what it wrote. */
+  /** The end of its output. */
   get output(): string {
     return this.#output;
   }
 
-  /** Waits until `ready` holds, looking ten times a second. @throws when the program ends first, or time is up. */
+  /** Waits until `ready` holds, looking ten times a second. @throws if the program ends first, or at the time limit. */
   async until(
     what: string,
     ready: (child: Child) => boolean | Promise<boolean>,
@@ -66,9 +66,9 @@ export class Child implements AsyncDisposable {
     const end = performance.now() + limitMs;
     while (!(await ready(this))) {
       stop.throwIfAborted();
-      const why = this.ended ? "it ended" : performance.now() > end ? `nothing for ${limitMs / 1000} s` : undefined;
+      const why = this.ended ? "it ended" : performance.now() > end ? `no success for ${limitMs / 1000} s` : undefined;
       if (why !== undefined)
-        throw new Error(`${this.#name}: waiting for ${what}: ${why}; it said: ${this.#output.trim()}`);
+        throw new Error(`${this.#name}: waiting for ${what}: ${why}; output: ${this.#output.trim()}`);
       await sleep(100);
     }
   }

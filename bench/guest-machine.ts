@@ -1,4 +1,4 @@
-/** A guest with several NICs and a TAP for each in one namespace: what iperf3 and round trips run over. */
+/** A guest with several NICs and a TAP for each in one namespace, for iperf3 and round trips. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,16 +9,16 @@ import { Nic } from "../test/guest/nic.ts";
 import type { BenchOptions } from "./bench.ts";
 import { Child } from "./child.ts";
 
-/** A kind of NIC, and who makes it. */
+/** A kind of NIC and its implementation. */
 export interface Model {
   readonly name: string;
-  /** The guest's module for it. */
+  /** The guest's kernel module for it. */
   readonly driver: string;
-  /** QEMU's name for its own device; ours is another process. */
+  /** QEMU's device name; ours is in another process. */
   readonly device: string | undefined;
 }
 
-/** One NIC of the guest's, with its TAP and its addresses. */
+/** One NIC of the guest, with its TAP and addresses. */
 export interface Path {
   readonly model: Model;
   /** The guest's name for the interface. */
@@ -37,7 +37,7 @@ const KERNEL = "6.12";
 const ECHO_PORT = 7;
 const CARRIER_LIMIT = 20_000;
 const SERVER_LIMIT = 5_000;
-/** What either direction does where both the NIC and its driver can. */
+/** Offloads that are enabled if both the NIC and its driver support them. */
 const OFFLOADS = "rx on tx on sg on tso on";
 
 export class GuestMachine implements AsyncDisposable {
@@ -90,7 +90,7 @@ export class GuestMachine implements AsyncDisposable {
     return end.sum_received.bits_per_second / 1e6;
   }
 
-  /** Times of `count` requests over UDP that the guest makes, in microseconds. Those without an answer are missing. */
+  /** Times of `count` requests over UDP that the guest makes, in microseconds. Those without a reply are left out. */
   async ask(path: Path, count: number, bytes = 64): Promise<number[]> {
     const text = await this.guest.must(`/tmp/echo ask ${path.far} ${ECHO_PORT} ${count} ${bytes}`, 60_000);
     return text
@@ -100,8 +100,8 @@ export class GuestMachine implements AsyncDisposable {
   }
 
   /**
-   * As `ask`, with the guest's software interrupt coalescing off: Linux has r8169 leave interrupts off for 20 µs more after a
-   * poll, by a timer, and has most drivers not (`netdev_sw_irq_coalesce_default_on`).
+   * As `ask`, with the guest's software interrupt coalescing off: Linux keeps interrupts off by a timer for another 20
+   * µs after a poll with r8169, and not with most other drivers (`netdev_sw_irq_coalesce_default_on`).
    */
   async askPlainly(path: Path, count: number): Promise<number[]> {
     const settings = ["gro_flush_timeout", "napi_defer_hard_irqs"].map((name) => `/sys/class/net/${path.name}/${name}`);
@@ -116,7 +116,7 @@ export class GuestMachine implements AsyncDisposable {
     }
   }
 
-  /** What our device says of itself. */
+  /** State of our device. */
   state(): ReturnType<Nic["state"]> {
     return this.#nic.state();
   }
@@ -140,7 +140,7 @@ const configure = async (guest: Guest, far: FarEnd, model: Model, i: number): Pr
   const name = (await guest.must(`ls ${driver}/*/net`)).trim();
   const path = { model, name, near: `10.9.${i}.1`, far: `10.9.${i}.2` };
   await far.must(`ip addr add ${path.far}/24 dev ${tapOf(i)}; ip link set ${tapOf(i)} up`);
-  // What a driver cannot do it refuses, and the rest is done.
+  // Offloads that the driver does not support are rejected, the others are set.
   await guest.must(
     `ethtool -K ${name} ${OFFLOADS} || true; ip link set ${name} up; ip addr add ${path.near}/24 dev ${name}`,
   );

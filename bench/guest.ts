@@ -1,4 +1,4 @@
-/** Our NIC in a guest against QEMU's own: TCP both ways, and requests over UDP. */
+/** Our NIC in a guest compared with QEMU's: TCP both ways, and requests over UDP. */
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { compile, PORTABLE } from "./c-program.ts";
 import { GuestMachine, type Model, type Path } from "./guest-machine.ts";
@@ -25,7 +25,7 @@ const FIGURES = {
 >;
 type Figure = keyof typeof FIGURES;
 
-/** One round of one figure: of each NIC, seconds apart. */
+/** One round of one figure: the values of all NICs, seconds apart. */
 type Round = ReadonlyMap<string, number>;
 
 interface Result {
@@ -33,7 +33,7 @@ interface Result {
   readonly nic: string;
   /** Mbit/s, or microseconds. */
   readonly value: Summary;
-  /** Ours divided by this one's of the same round. */
+  /** Ours divided by this NIC's in the same round. */
   readonly ratio: Summary;
 }
 
@@ -91,6 +91,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const guest: Bench = {
   name: "guest",
-  about: "a Linux guest in QEMU: our NIC over vfio-user against QEMU's own rtl8139 and e1000e",
+  about: "a Linux guest in QEMU: our NIC over vfio-user against QEMU's rtl8139 and e1000e",
   run,
 };

@@ -1,4 +1,4 @@
-/** What a server of NICs holds while clients come and go, and while one client maps and unmaps memory. */
+/** Memory, mappings and descriptors of a NIC server while clients come and go, and while one client maps and unmaps memory. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,11 +13,11 @@ import type { Bench, BenchOptions, Report, Row } from "./bench.ts";
 import { Child } from "./child.ts";
 
 const CLIENTS = 100;
-const HUNDREDS = ["the first clients", "more clients", "yet more clients"] as const;
+const HUNDREDS = ["the first clients", "more clients", "further clients"] as const;
 const MAPS = 1000;
-/** Not counted: the engine compiles, and its heap finds its size. */
+/** Not counted: warm-up, in which the engine compiles and its heap grows. */
 const WARM_UP = { clients: 20, maps: 200 } as const;
-/** Looks at what it holds, in the course of a run. */
+/** Samples of a run. */
 const LOOKS = 10;
 
 const START_LIMIT_MS = 20_000;
@@ -31,7 +31,7 @@ const DUMP = 1 << 3;
 const BAR = 2;
 const HIGH = IOVA / 2 ** 32;
 
-/** What a process has. */
+/** Resources of a process. */
 interface Holding {
   readonly kilobytes: number;
   readonly descriptors: number;
@@ -44,7 +44,7 @@ interface Course {
   readonly cycles: number;
   readonly before: Holding;
   readonly after: Holding;
-  /** The most memory seen in between. */
+  /** Largest memory sampled. */
   readonly mostKilobytes: number;
 }
 
@@ -58,7 +58,7 @@ const holding = (pid: number): Holding => {
   };
 };
 
-/** Does `cycle` so often, and looks ten times on the way and at the end, when the server is done with it. */
+/** Runs `cycle` the given number of times, and samples ten times on the way and at the end, when the server is idle. */
 const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<Course> => {
   const before = holding(pid);
   let most = before.kilobytes;
@@ -71,7 +71,7 @@ const follow = async (pid: number, what: string, cycles: number, cycle: () => vo
   return { what, cycles, before, after, mostKilobytes: Math.max(most, after.kilobytes) };
 };
 
-/** A client that shares memory, has the NIC write to it, hears interrupts, and goes. */
+/** A client that shares memory, makes the NIC write to it, receives interrupts, and disconnects. */
 const visit = (path: string): void => {
   using device = VfioUserDevice.connect({ path, dmaBytes: MAP_BYTES });
   using line = device.interrupts.request(0);
@@ -82,7 +82,7 @@ const visit = (path: string): void => {
   device.registers.read32(DTCCR);
 };
 
-/** Shares memory, has the NIC write its counters there, and takes it back. */
+/** Maps memory, makes the NIC write its counters there, and unmaps it. */
 const mapAndUnmap = (requests: Requests): void => {
   using memory = createMemory("dma", MAP_BYTES);
   const flags = MapFlag.read | MapFlag.write;
@@ -126,6 +126,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const memory: Bench = {
   name: "memory",
-  about: "what ferrule model serve holds while clients come and go, and while memory is mapped and unmapped",
+  about: "resources of ferrule model serve while clients come and go, and while memory is mapped and unmapped",
   run,
 };

@@ -1,4 +1,4 @@
-/** Ferrule's half of a paired bench, in a process of its own. */
+/** Ferrule's half of a paired bench, in a separate process. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,9 +10,9 @@ const LIMIT_MS = 120_000;
 /**
  * Runs bench/`file` in fresh processes, one after the other, and returns the JSON that each printed.
  *
- * Engine modes differ from process to process, so one process is one sample. All find stripped code in a compile cache, as
- * an installed package has it: stripping types in the process itself detaches an ArrayBuffer, and the engine then checks
- * for that at every access. A first process, not counted, fills the cache.
+ * Engine modes differ from process to process, so one process is one sample. All load stripped code from a compile
+ * cache, as in an installed package: stripping types in the process itself detaches an ArrayBuffer, and the engine then
+ * checks for that at every access. A first process, not counted, fills the cache.
  */
 export const inOwnProcesses = async <T>(
   file: string,

@@ -1,4 +1,4 @@
-/** The ring hot path of this checkout against that of another one: two processes that take turns, round by round. */
+/** The ring hot path of this checkout against another's: two processes that alternate, round by round. */
 import { join } from "node:path";
 import type { BenchOptions, Report } from "./bench.ts";
 import { Rounds } from "./c-program.ts";
@@ -24,13 +24,13 @@ interface Comparison {
   readonly batch: number;
   readonly other: Summary;
   readonly own: Summary;
-  /** This checkout's time divided by the other's, turn by turn. */
+  /** This checkout's time divided by the other's, round by round. */
   readonly ratio: Summary;
   /** The median ratio of each pair of processes. */
   readonly processes: readonly number[];
 }
 
-/** The turns of a fresh process of each checkout, in alternating order. */
+/** The rounds of a fresh process of each checkout, in alternating order. */
 const turnsOf = async (kind: PathKind, against: string, options: BenchOptions): Promise<readonly Turn[]> => {
   const env = { ...process.env, NODE_COMPILE_CACHE: join(options.scratch, "compile-cache") };
   const file = join(import.meta.dirname, "ring-turns.ts");

@@ -11,7 +11,7 @@ const BUFFER_BYTES = 2048;
 const FRAME_BYTES = 64;
 const FCS = 4;
 const IOVA = 0x1000_0000;
-/** TxPoll, and the bit that says there is work in the normal-priority queue. */
+/** TxPoll, and the bit for work in the normal-priority queue. */
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
 // Constants of this module: the engine loads imported ones anew at every use.
@@ -20,9 +20,9 @@ const OFFSET = FRAME_OFFSET;
 
 /** A driver and the device under it. */
 export interface RingPath {
-  /** Reads up to `budget` frames, swaps their MAC addresses, sends them, refills. Returns how many. The timed part. */
+  /** The timed part: reads up to `budget` frames, swaps their MAC addresses, sends them, refills. Returns their number. */
   forward(budget: number): number;
-  /** The device: everything sent is done, every posted receive buffer holds a frame of 64 bytes. Not timed. */
+  /** The device, not timed: completes all sent frames, and fills every posted receive buffer with a frame of 64 bytes. */
   device(): void;
   /** True when every buffer still holds its two MAC addresses, in either order, and nothing was dropped. */
   intact(): boolean;
@@ -42,7 +42,7 @@ const swapAddresses = (words: Int32Array, at: number): void => {
 export const PATHS = ["turnaround", "link"] as const;
 export type PathKind = (typeof PATHS)[number];
 
-/** Builds the path on `scope`. Once per process when time counts: the engine then knows the rings' addresses. */
+/** Builds the path on `scope`. Only once per process for measurements: the engine then treats the rings' addresses as constants. */
 export const createRingPath = (
   scope: DisposableStack,
   kind: PathKind,
@@ -100,7 +100,7 @@ export const createRingPath = (
   return { forward, device, intact };
 };
 
-/** Byte offsets of the ring's buffers and the spare ones: they lie in one row, from the one in the first slot. */
+/** Byte offsets of the ring's buffers and the spare ones: they are contiguous, from the one in the first slot. */
 const pool = (words: Int32Array, rxBase: number): number[] => {
   const first = words[rxBase + 2]! - IOVA;
   return Array.from({ length: 2 * SLOTS }, (_, i) => first + i * BUFFER_BYTES);

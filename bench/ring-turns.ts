@@ -1,4 +1,4 @@
-/** One process of a comparison of checkouts: does a round of the ring bench when asked, on the rings of the checkout that it is given. */
+/** One process of a comparison of checkouts: executes rounds of the ring bench on request, on the rings of the given checkout. */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type createRingPath as Create, PATHS } from "./ring-path.ts";

@@ -10,7 +10,7 @@ import { median, summarize, type Summary } from "./statistics.ts";
 const DEFAULT_PROCESSES = 8;
 const ROUNDS_PER_PROCESS = 12;
 
-/** The C programs a path is fairly held against: the same job, and for `link` the same interface too. */
+/** The C programs that a path is compared with: they do the same work, and for `link` through the same interface. */
 const AGAINST: Record<PathKind, readonly (typeof VARIANTS)[number][]> = {
   turnaround: ["minimal", "careful"],
   link: ["minimal", "bursts"],

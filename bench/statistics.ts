@@ -1,4 +1,4 @@
-/** Medians and spreads: the only figures the benches report. */
+/** Medians and spreads, the only figures that the benches report. */
 
 /** A sample set in five numbers. */
 export interface Summary {

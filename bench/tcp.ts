@@ -1,4 +1,7 @@
-/** TCP and ping through two TAPs: Ferrule's driver and model between them, against C that only moves frames, and C that does a NIC's work. */
+/**
+ * TCP and ping through two TAPs: Ferrule's driver and model between them, compared with C that only moves frames and C
+ * that does a NIC's work.
+ */
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
@@ -11,10 +14,7 @@ const DEFAULT_ROUNDS = 3;
 const PINGS = 1000;
 const DIRECTIONS = ["out", "back"] as const;
 type Direction = (typeof DIRECTIONS)[number];
-/**
- * How the kernel controls congestion: as nearly every system does, and paced. Pacing leaves pauses between super-frames
- * whatever is under test, so all paths look more alike with it.
- */
+/** Congestion control: the usual one, and a paced one. Pacing leaves pauses between super-frames, so paths differ less with it. */
 const CONTROLS = ["cubic", "bbr"];
 
 /** The program under test, of one checkout. */
@@ -25,17 +25,17 @@ const ferrule =
     return [...program, "up", "model:rtl8168h", "--name", near, "--wire", `tap:${far}`];
   };
 
-/** The paths every other one is held against: one moves frames, one also cuts, copies, sums and merges them as a NIC and its driver do. */
+/** The reference paths: one moves frames, one also segments, copies, sums and merges them as a NIC and its driver do. */
 const REFERENCES = ["C mover", "C NIC"] as const;
 type Reference = (typeof REFERENCES)[number];
 
-/** @param against another checkout, measured as well */
+/** @param against another checkout, measured too */
 const movers = (mover: string, nic: string, against: string | undefined): readonly Mover[] => [
   { name: REFERENCES[0], command: (near, far) => [mover, near, far] },
   { name: REFERENCES[1], command: (near, far) => [nic, near, far] },
   { name: "Ferrule", command: ferrule(join(import.meta.dirname, "..")) },
   ...(against === undefined ? [] : [{ name: "Ferrule, other checkout", command: ferrule(against) }]),
-  // What moving frames costs when the kernel has to cut and sum them: as context, not as a reference.
+  // Moving frames with the kernel's segmentation and checksums: as context, not as a reference.
   { name: "C mover, no offload", command: (near, far) => [mover, "--plain", near, far] },
 ];
 
@@ -122,7 +122,7 @@ const rowsOf = ({ path, control, gigabitsPerSecond, ratio, retransmits, ping }: 
     };
   });
 
-/** @throws {CannotMeasure} where a tool or a right is missing */
+/** @throws {CannotMeasure} if a tool or privilege is missing */
 const checkMachine = async (stop: AbortSignal): Promise<void> => {
   if (process.getuid?.() !== 0)
     throw new CannotMeasure("not root: network namespaces cannot be made", "Run it with sudo.");

@@ -1,6 +1,7 @@
 /**
- * `ferrule up` with a card behind VFIO and with the model, in one guest: what the card adds to a start. An emulated processor
- * translates the engine's own code first, so only the ratio says anything about a real machine; `bench/up.ts` has the model's time there.
+ * `ferrule up` with a card behind VFIO and with the model, in one guest: the additional start-up time of a card. An
+ * emulated processor translates the engine's code first, so only the ratio applies to a real machine; `bench/up.ts`
+ * measures the model there.
  */
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Up } from "../test/vfio/machine.ts";
@@ -45,7 +46,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   if (why !== false) throw new CannotMeasure(`no guest with VFIO here: ${why}`, "See test/vfio/available.ts.");
   await using machine = await Machine.boot({ devices: card("card", "bus=pcie.0,addr=5") });
   await machine.must(`bind ${CARD}`);
-  // The first of each reads its files from a disk that has not been read yet.
+  // The first run of each is slower: its files are not in the page cache.
   await startOnce(machine, MODEL);
   await startOnce(machine, CARD);
   const count = options.rounds ?? DEFAULT_ROUNDS;

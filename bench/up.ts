@@ -1,4 +1,4 @@
-/** How long `ferrule up` takes from the start of the program to the carrier, beside what the link itself needs. */
+/** Time of `ferrule up` from the start of the program to the carrier, compared with what the link needs. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
@@ -23,7 +23,7 @@ interface Start {
   readonly processor: number;
 }
 
-/** Milliseconds that driver and model wait for each other until the link is up, on a clock on which nothing else takes time. */
+/** Milliseconds that driver and model need until the link is up, on a virtual clock. */
 const linkNeeds = (): number => {
   using rig = openDirectRig();
   rig.nic.up();
@@ -40,7 +40,7 @@ const processorTime = (pid: number): number => {
   return nanos.reduce((a, b) => a + b, 0) / 1e6;
 };
 
-/** A network of its own, so that nobody's interface has the name. */
+/** A separate network namespace, so that the interface's name is free. */
 const apart = process.getuid?.() === 0 ? ["--net"] : ["--user", "--map-root-user", "--net"];
 
 const startOnce = async (program: string, stop: AbortSignal): Promise<Start> => {
@@ -62,7 +62,7 @@ const startOnce = async (program: string, stop: AbortSignal): Promise<Start> => 
   throw new Error(`${program} up ended without a carrier`);
 };
 
-/** Ferrule as `npm install` leaves it. */
+/** Ferrule as installed by npm. */
 const installed = (scratch: string): string => {
   execFileSync("tar", ["-xzf", packFerrule(scratch), "-C", scratch]);
   return join(scratch, "package", PROGRAM);
@@ -94,7 +94,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   const count = options.rounds ?? DEFAULT_ROUNDS;
   const starts = { packed: [] as Start[], checkout: [] as Start[] };
   const node: number[] = [];
-  // The first of each fills the caches of files and of code, and is not counted.
+  // The first run of each fills the page cache and the compile cache, and is not counted.
   for (let i = 0; i <= count; i++) {
     say(`up: ${i === 0 ? "warming up" : `round ${i} of ${count}`}`);
     const begun = performance.now();
@@ -115,6 +115,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const up: Bench = {
   name: "up",
-  about: "from the start of `ferrule up` to the carrier, beside what the link itself needs",
+  about: "from the start of `ferrule up` to the carrier, compared with what the link needs",
   run,
 };

@@ -1,4 +1,4 @@
-/** Our driver on QEMU's rtl8139 through VFIO in a guest, against Linux's own on the same device: pings and a download. */
+/** Our driver on QEMU's rtl8139 through VFIO in a guest, compared with Linux's on the same device: pings and a download. */
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Pace } from "../test/vfio/machine.ts";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
@@ -38,7 +38,7 @@ const measure = async (machine: Machine, theirsFirst: boolean): Promise<Round> =
   return { theirs, ours: await underFerrule(machine) };
 };
 
-/** What is compared. The ratio is above 1 where ours is the slower. */
+/** The compared figures. A ratio above 1 means that ours is slower. */
 const FIGURES = {
   "ping ms": { of: ({ pingMillis }) => pingMillis, ratio: (theirs, ours) => ours / theirs, digits: 2 },
   "download Mbit/s": { of: ({ megabits }) => megabits, ratio: (theirs, ours) => theirs / ours, digits: 0 },

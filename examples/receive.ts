@@ -1,4 +1,4 @@
-/** Prints the frames that a NIC receives, for whatever address they are: node receive.ts [DEVICE [COUNT]] */
+/** Prints the frames that a NIC receives, for any destination address: node receive.ts [DEVICE [COUNT]] */
 import { RealClock } from "ferrule/clock";
 import { bind } from "ferrule/device";
 import { rtl8169 } from "ferrule/driver";
@@ -29,7 +29,7 @@ for (let left = Number(count); left > 0;) {
     console.log(`${from} > ${to}, type 0x${type}, ${length} bytes`);
     offsets[i] = at;
   }
-  // A received buffer is yours until it is released.
+  // A received buffer belongs to the caller until it is released.
   link.release(offsets, received);
   left -= received;
   nic.line.unmask();

@@ -1,7 +1,4 @@
-/**
- * Makes `dist` out of `src`: JavaScript and declarations, for where no types are stripped: under node_modules. `npm pack`
- * runs it.
- */
+/** Builds `dist` from `src`: JavaScript and declarations, because Node strips no types under node_modules. `npm pack` runs it. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -23,8 +20,8 @@ const emitted = ([name, target]: [string, string]): [string, string] => [
 ];
 
 /**
- * `dist` is a scope of its own with the same names for its rooms, so that `#kit/link.ts` is what lies beside: the source in
- * `src`, what was emitted from it in `dist`. (tsc rewrites relative imports and leaves these.)
+ * `dist` is a package scope with the same import names, so that `#kit/link.ts` resolves to the source from `src`, and
+ * to the emitted file from `dist`. (tsc rewrites relative imports, but not these.)
  */
 const scope = (): object => ({
   type: "module",
@@ -32,8 +29,8 @@ const scope = (): object => ({
 });
 
 /**
- * What programs import. An older Node fails on the syntax of the code before any of it runs, so it is not imported but
- * required, after a look at the version.
+ * Entry points for programs. An older Node fails on the code's syntax before any of it runs, so the code is not
+ * imported but required, after a check of the version.
  */
 const entry = async (types: string): Promise<string> => {
   const path = types.replace(/\.d\.ts$/, ".js");

@@ -121,7 +121,7 @@ export const QUIRKS = {
   jumboReadsLockUp: {
     because: "With jumbo frames and large PCI Express read requests the chip locks up. The driver limits requests to 512 bytes then.",
     evidence: "FreeBSD if_re.c, re_set_jumbo; Linux's r8169",
-    proof: { file: "test/conformance/quirks.test.ts", title: "with jumbo frames the 8168B to 8168D ask for 512 bytes at once, and all others for 4096" },
+    proof: { file: "test/conformance/quirks.test.ts", title: "with jumbo frames the 8168B to 8168D use read requests of 512 bytes, all others of 4096" },
     fact: "readRequest",
     on: ({ profile, largestMtu, bus }) => bus === "pcie" && largestMtu > STANDARD_MTU && profile.mac.readRequest.jumbo === 512,
   },

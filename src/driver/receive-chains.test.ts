@@ -196,7 +196,7 @@ test("a ring that could not hold one frame of its size is refused", () => {
   for (const wrong of [{ slots: 2 }, { spare: 3 }]) assert.throws(() => rig(wrong), OutOfRange);
 });
 
-test("damaged frames come when they are wanted, marked, except those whose length is not to be trusted", () => {
+test("damaged frames are received on request, marked, except those whose length is not to be trusted", () => {
   const { ring, deliver, receive } = rig();
   const arrive = () => {
     let slot = ring.core.state[0]!;

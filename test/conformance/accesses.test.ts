@@ -1,9 +1,9 @@
 /**
- * One call of ours, one access of the device's: as many, as wide, and in the order they were made, from the first call in
- * the interpreter to the last in optimised code.
+ * Each call makes exactly one device access, of the right width and in order, from the first call in the interpreter to
+ * the last in optimised code.
  *
- * On QEMU's RTL8139C+ the device itself says what it saw. For registers in mapped memory the processor counts what the
- * engine made of each call.
+ * On QEMU's RTL8139C+ the device itself reports its accesses. For memory-mapped registers the processor's debug
+ * registers count them.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -18,11 +18,11 @@ import { type Counts, countDataView, countMapped, whyNotWatched } from "../rigs/
 
 const CALLS = 100_000;
 const FEWER = 10_000;
-/** Registers that keep what is written to them: the multicast hash, and the interrupt mask's low bits. */
+/** Registers that read back what is written: the multicast hash, and the interrupt mask's low bits. */
 const MAR0 = 0x08;
 const INTR_MASK = 0x3c;
 
-/** What the device saw since the last time. */
+/** Accesses that the device saw since the last call. */
 class Seen {
   readonly #rig: QtestRig;
   #from = 0;
@@ -42,7 +42,7 @@ const traced = (): { rig: QtestRig; seen: Seen } => {
   return { rig, seen: new Seen(rig) };
 };
 
-describe("as QEMU's RTL8139C+ sees it", { skip: noQtest() }, () => {
+describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
   test("a hundred thousand 32-bit reads and 16-bit writes, each exactly once and in order", () => {
     const { rig, seen } = traced();
     using owned = rig;
@@ -121,10 +121,10 @@ describe("as QEMU's RTL8139C+ sees it", { skip: noQtest() }, () => {
   });
 });
 
-/** Why the processor's counters cannot be had: a lack of the machine's, which nothing that is installed mends. */
+/** The reason that debug registers are not available: a limitation of the machine that no package removes. */
 const unwatched = whyNotWatched() ?? false;
 
-/** One access a call, and a store if it was a write. */
+/** One access a call, which is a store if it was a write. */
 const assertExact = (series: readonly Counts[]): void => {
   for (const { what, calls, accesses, stores, beyond } of series) {
     const times = what === "two reads" ? 2 : 1;
@@ -133,7 +133,7 @@ const assertExact = (series: readonly Counts[]): void => {
   }
 };
 
-describe("of registers in mapped memory, as the processor sees it", { skip: unwatched }, () => {
+describe("of memory-mapped registers, as seen by the processor", { skip: unwatched }, () => {
   test("from the first call in the interpreter to the hundred thousandth in optimised code", () => {
     assertExact(countMapped(CALLS, FEWER));
   });
@@ -145,7 +145,7 @@ describe("of registers in mapped memory, as the processor sees it", { skip: unwa
       const args = ["--disable-warning=ExperimentalWarning", ...flags, program, "2000"];
       const counts = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as readonly Counts[];
       assertExact(counts.filter(({ what }) => what !== "DataView"));
-      // Each of a word's four bytes by itself: what registers would suffer.
+      // Each of a word's four bytes separately, as a wrong engine would.
       const split = counts.find(({ what }) => what === "DataView")!;
       if (mode === "interpreted") assert.equal(split.accesses, 4 * split.calls);
     }

@@ -17,7 +17,7 @@ import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 const FACTORY = [0x00, 0xe0, 0x4c, 0x68, 0x00, 0x01];
 const MAC = "00:e0:4c:68:00:01";
 const CHOSEN = Uint8Array.of(0x02, 0x10, 0x20, 0x30, 0x40, 0x50);
-/** What people have seen in the registers of such cards, and what else is no station's address. */
+/** Values reported from such cards, and other invalid station addresses. */
 const BAD = {
   "all zeros": [0, 0, 0, 0, 0, 0],
   "all ones": [255, 255, 255, 255, 255, 255],
@@ -26,7 +26,7 @@ const BAD = {
 
 const registersOf = (rig: DirectRig): number[] => [0, 1, 2, 3, 4, 5].map((offset) => rig.model.read(2, offset, 1));
 
-/** Whether a frame to that address arrives. */
+/** Whether a frame to that address is received. */
 const hears = (rig: DirectRig, address: Readonly<Uint8Array>): boolean => {
   const frame = new Uint8Array(64);
   frame.set(address);
@@ -69,7 +69,7 @@ test("a copy that differs from valid registers is preferred, because another sys
   assert.deepEqual([...rig.nic.address], FACTORY);
 });
 
-test("good registers are used where the copy is blank", () => {
+test("valid registers are used if the copy is blank", () => {
   using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: false } });
   assert.deepEqual(rig.nic.permanentAddress, CHOSEN);
 });
@@ -95,7 +95,7 @@ test("an invalid configured address is rejected before anything is changed", () 
     assert.throws(() => openDirectRig({ address: Uint8Array.from(bytes) })[Symbol.dispose](), { code: "OUT_OF_RANGE" });
 });
 
-/** Of each way to keep an address, a chip that has it; not all of them can be brought up. */
+/** A chip for each place of an address; not all of them can be brought up. */
 for (const [key, place] of [
   ["rtl8169sc-180", "EEPROM"],
   ["rtl8168b", "EEPROM"],

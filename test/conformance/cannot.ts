@@ -1,7 +1,7 @@
-/** Which of the conformance tests a chip cannot pass, and why. */
+/** The conformance tests that a chip cannot pass, and the reason. */
 import type { Chip } from "#chip/chips.ts";
 
-/** What a chip cannot do, by the facts of its table rows. */
+/** Limits of a chip, by the facts in its profile. */
 export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonly<Record<string, string>> => {
   const ipv4Alone = `${name} has checksums and segmentation for IPv4 alone`;
   return {
@@ -22,7 +22,7 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
         }),
     ...(frames.transmitFormat === 1
       ? {
-          "every combination of checksum, segmentation and fragments, over IPv4, stacked": `${name} finds headers itself: behind a tag in the frame software does the work`,
+          "every combination of checksum, segmentation and fragments, over IPv4, stacked": `${name} finds headers itself: frames with a tag in them are processed by software`,
         }
       : {}),
     ...(frames.allMulticastOnly

@@ -1,4 +1,4 @@
-/** What a NIC and its driver must do together, whatever the NIC is. */
+/** What every NIC must do with its driver. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
@@ -11,30 +11,30 @@ import { assertSums, ends, HERE, layout, leaveChecksum, payload, tcp, udp } from
 import type { Rig, RigOptions } from "../rigs/rig.ts";
 import { sendMatrix, TAGS } from "./matrix.ts";
 
-/** A rig, and what is so about the NIC on it. */
+/** A rig, and properties of its NIC. */
 export interface Subject {
   readonly open: (options?: RigOptions) => Rig;
   readonly chip: string;
   readonly xid: number;
   readonly speed: number;
-  /** Whether pause is negotiated; on fibre the PHY does not show what was. True unless given. */
+  /** Whether pause is negotiated; on fibre the PHY does not show the result. Default true. */
   readonly pause?: boolean;
-  /** Tests that this NIC cannot pass, by title, and what about the hardware is the reason. */
+  /** Titles of the tests that this NIC cannot pass, with the reason in the hardware. */
   readonly cannot: Readonly<Record<string, string>>;
-  /** Why there is no rig here; false when there is one. */
+  /** The reason that the rig cannot run here, or false. */
   readonly absent: string | false;
 }
 
 const transportAt = (frame: Uint8Array): number => layout(frame).transport << Send.transportOffsetShift;
 
-/** A frame for an address whose first and last bytes are these. */
+/** A frame to an address with these first and last bytes. */
 const to = (first: number, last: number): Uint8Array => {
   const frame = udp(ends({ inbound: true }), payload(100));
   frame.set([first, first === 0xff ? 0xff : 0, 0xff, 0xff, 0xff, last]);
   return frame;
 };
 
-/** The bit of the multicast hash that an address falls on: the six lowest bits of its CRC, the lowest one first. */
+/** The multicast hash bit of an address: the six lowest bits of its CRC, the lowest one first. */
 const hashBit = (address: Uint8Array): number => {
   const crc = ~crc32(address) >>> 0;
   let bit = 0;
@@ -42,13 +42,13 @@ const hashBit = (address: Uint8Array): number => {
   return bit;
 };
 
-/** The first group 33:33:00:00:00:NN that falls on a bit of the hash. */
+/** The first group 33:33:00:00:00:NN with this bit of the hash. */
 const groupOfBit = (bit: number): Uint8Array => {
   for (let last = 0; last < 256; last++) {
     const group = Uint8Array.of(0x33, 0x33, 0, 0, 0, last);
     if (hashBit(group) === bit) return group;
   }
-  return assert.fail(`no group falls on bit ${bit}`);
+  return assert.fail(`no group has bit ${bit}`);
 };
 
 /** Declares the tests. */
@@ -89,7 +89,7 @@ export const conformance = (subject: Subject): void => {
       using rig = open();
       rig.registers.write8(rw8(0x50), 0xc0); // unlocked
       rig.registers.write32(rw32(0xe8), 0);
-      rig.registers.write32(rw32(0xe4), 0xdead_0000); // a ring that is not ours
+      rig.registers.write32(rw32(0xe4), 0xdead_0000); // another system's ring
       rig.registers.write32(rw32(0x44), 0x0f);
       INTERRUPTS[rig.nic.chip.profile.mac.interrupts].allow(rig.registers, 0xffff);
       rig.registers.write8(rw8(0x37), 0x0c); // running
@@ -281,7 +281,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.poll().length, 0);
     });
 
-    // For all 64 bits of the hash: a group that falls on it alone.
+    // For each of the 64 bits of the hash, a group that has only this bit.
     check("takes the groups it is told of and no others, over an MTU change too", () => {
       using rig = open();
       rig.up();

@@ -15,8 +15,8 @@ import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
 /**
- * One chip of each die passes the whole suite, the others, which differ in values alone, a short one; with FERRULE_EVERY_CHIP=1, every chip
- * the whole one.
+ * One chip of each die passes the whole suite; the others, which differ only in values, a short one. With
+ * FERRULE_EVERY_CHIP=1 every chip passes the whole suite.
  */
 const EVERY = process.env["FERRULE_EVERY_CHIP"] === "1";
 const WHOLE: readonly string[] = EVERY
@@ -90,7 +90,7 @@ for (const chip of CHIPS as readonly Chip[])
       }
     });
 
-    test("is given back and taken again, and works as before", () => {
+    test("is unbound and bound again, and works as before", () => {
       using rig = open();
       rig.up();
       rig.bound[Symbol.dispose]();
@@ -150,7 +150,7 @@ for (const [chip, at10, at100, at1000] of [
   ["rtl8411", "1f 3f 12", "1f 5 12", "11 5 12"],
   ["rtl8402", "0 60a 4d02", "0 60a 0", undefined],
 ] as const)
-  test(`${chip}: thresholds of its FIFO follow the speed of the link`, () => {
+  test(`${chip}: FIFO thresholds follow the speed of the link`, () => {
     using rig = openDirectRig({ chip, carrier: false });
     const bus = new SideBus(rig.registers, rig.clock);
     rig.up();

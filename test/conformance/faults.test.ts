@@ -1,4 +1,4 @@
-/** Each fault of the model with our driver: a clear error or a counted loss, and normal operation afterwards. */
+/** Our driver under each fault of the model: a clear error or a counted loss, and normal operation afterwards. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { QUIRKS } from "#chip/quirks.ts";
@@ -21,7 +21,7 @@ const assertWorks = (rig: DirectRig): void => {
   assert.equal(rig.poll().length, 1);
 };
 
-/** A running NIC whose interrupts have all been taken. */
+/** A running NIC without pending interrupts. */
 const running = (chip = "rtl8168h"): DirectRig => {
   const rig = openDirectRig({ chip, strict: "warn" });
   rig.up();
@@ -29,7 +29,7 @@ const running = (chip = "rtl8168h"): DirectRig => {
   return rig;
 };
 
-/** Down and up again, as the driver's owner restarts a NIC. */
+/** Stops and starts the NIC, as the driver's owner does to recover. */
 const restart = (rig: DirectRig): void => {
   rig.nic.down();
   rig.up();
@@ -62,12 +62,12 @@ const restartsPhy = (rig: DirectRig): void => {
   assert.deepEqual(lost, { sent: 0, received: 0 });
 };
 
-/** What the fault does to a running NIC; afterwards it is disarmed and the NIC must work again. */
+/** The effect of each fault on a running NIC; afterwards it is disarmed and the NIC must work again. */
 const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   "lost-interrupt": (rig) => {
     rig.deliver(inbound());
     assert.equal(rig.nic.line.take(), false);
-    assert.ok(rig.nic.waiting, "looking at the ring finds the frame");
+    assert.ok(rig.nic.waiting, "polling the ring finds the frame");
     assert.equal(rig.poll().length, 1);
   },
   "repeated-interrupt": (rig) => {
@@ -188,14 +188,14 @@ for (const chip of CHIPS_UNDER)
         rig.model.faults.disarm(name);
         assert.equal(rig.dma.live, before);
         assertWorks(rig);
-        // Who tries to reset a chip that hangs in its reset writes registers while it does.
+        // Resetting a chip that hangs in its reset writes registers during the reset.
         const allowed = name === "stuck-reset" ? ["hurried"] : [];
         const offences = Object.entries(rig.model.offences).flatMap(([offence, n]) => (n > 0 ? [offence] : []));
         assert.deepEqual(offences, allowed);
       });
   });
 
-test("a NIC that fails after its receiver was started is stopped, because it has the addresses of rings that are freed", () => {
+test("a NIC that fails after its receiver was started is stopped before its rings are freed", () => {
   using rig = openDirectRig({ chip: "rtl8168g", strict: "warn" });
   rig.model.faults.arm("silent-phy");
   assert.throws(() => rig.nic.up(), { code: "SIDE_BUS_TIMEOUT" });

@@ -11,7 +11,7 @@ import { FerruleError } from "#kit/errors.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 
-/** Answers `accesses` times, then is gone: reads all ones, writes fall on the floor. */
+/** Responds to `accesses` accesses, then is removed: reads return all ones, writes are lost. */
 class Vanishing implements Target {
   readonly #inner: Rtl8169;
   left: number;
@@ -46,7 +46,7 @@ class Vanishing implements Target {
   }
 }
 
-/** Brings a NIC up on a card that has `accesses` register accesses to live. */
+/** Brings a NIC up on a card that is removed after `accesses` register accesses. */
 const attempt = (accesses: number): { used: number; error: unknown; live: number; waited: number } => {
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
@@ -82,5 +82,5 @@ test("a card that is removed at any access of bring-up, MTU change or unbind cau
     assert.ok(error instanceof FerruleError, `${inspect(error)} when the card vanished at access ${accesses}`);
     assert.ok(error.hint.length > 0);
   }
-  assert.ok(errors > whole.used / 2, `only ${errors} of ${whole.used} losses were noticed`);
+  assert.ok(errors > whole.used / 2, `only ${errors} of ${whole.used} removals were detected`);
 });

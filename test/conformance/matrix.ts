@@ -1,10 +1,10 @@
-/** Every combination of offloads, each frame judged at the wire. */
+/** Every combination of offloads; each frame is checked on the wire. */
 import assert from "node:assert/strict";
 import { Send } from "#kit/link.ts";
 import { assertSums, ends, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";
 import type { Rig } from "../rigs/rig.ts";
 
-/** Tags of a frame: in none, in one or two places the outer one inserted by the NIC, an inner one in the frame itself. */
+/** Tags of a frame: none, one inserted by the NIC, or two: the outer one inserted by the NIC, the inner one in the frame. */
 export const TAGS = ["untagged", "tagged", "stacked"] as const;
 export type Tags = (typeof TAGS)[number];
 
@@ -20,7 +20,7 @@ const pieces = (length: number, scattered: boolean): readonly number[] | undefin
   return [head, middle, length - head - middle];
 };
 
-/** What goes on the wire is what software would have sent. @throws an assertion with the combination in its message */
+/** The frames on the wire equal those that software would send. @throws an assertion with the combination in its message */
 export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }): number => {
   let sent = 0;
   const where = ends({ v6, ...(tags === "stacked" ? { tag: INNER } : {}) });
@@ -52,7 +52,7 @@ export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }):
         sent++;
       }
       if (!checksum) continue;
-      // Last segments that no chip cuts wrongly; what some do is in offload-rules.test.ts.
+      // Last segments that every chip sends correctly; for the others see offload-rules.test.ts.
       for (const length of [SEGMENT + 100, 10 * SEGMENT, 30_001]) {
         rig.sent.length = 0;
         const data = payload(length);

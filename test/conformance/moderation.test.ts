@@ -1,4 +1,4 @@
-/** Interrupt moderation on the direct rig: interrupts counted on the line, and what each chip has of a setting. */
+/** Interrupt moderation on the direct rig: interrupts counted on the line, and each chip's rounding of settings. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -64,7 +64,7 @@ const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}):
 };
 
 for (const chip of DIES.filter(moderates)) {
-  test(`${chip.key}: a delay makes one interrupt of several frames, in each direction by itself`, () => {
+  test(`${chip.key}: a delay coalesces several frames into one interrupt, separately for each direction`, () => {
     using rig = started(chip);
     assert.equal(receive(rig, 32, 10), 32);
     assert.equal(send(rig, 32, 10), 32);
@@ -95,7 +95,7 @@ for (const chip of DIES.filter(moderates)) {
     assert.equal(receive(rig, 32, 10), 32);
   });
 
-  test(`${chip.key}: a setting that it cannot have is refused, and the old one stays in force`, () => {
+  test(`${chip.key}: a setting that it does not support is refused, and the old one stays in force`, () => {
     using rig = started(chip);
     rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
     const bad = [
@@ -128,7 +128,7 @@ for (const chip of DIES.filter(countsFrames))
     assert.equal(receive(rig, 32, 10), 4);
   });
 
-test("what was set is rounded up to what the chip has, and setting that again changes nothing", () => {
+test("settings are rounded up to the chip's units, and setting the result again changes nothing", () => {
   const limits = fc.record({ micros: fc.integer({ min: 0, max: 500 }), frames: fc.integer({ min: 0, max: 60 }) });
   for (const key of ["rtl8169s", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"]) {
     const chip = CHIPS.find((row) => row.key === key)!;
@@ -155,7 +155,7 @@ test("what was set is rounded up to what the chip has, and setting that again ch
   }
 });
 
-test("the registers hold what the units of each chip and speed make of a setting", () => {
+test("the registers hold a setting in the units of each chip and speed", () => {
   using gigabit = started(CHIPS.find(({ key }) => key === "rtl8168h")!);
   // 12 and 20 units of 5 µs do not fit four bits; 2 and 3 units of 40 µs do.
   gigabit.nic.moderation.set({ receive: { micros: 60, frames: 8 }, transmit: { micros: 100, frames: 0 } });
@@ -177,7 +177,7 @@ test("the registers hold what the units of each chip and speed make of a setting
   assert.deepEqual([blocks.registers.read8(INT_MITI_RX[0]!), blocks.registers.read8(INT_MITI_TX[0]!)], [25, 49]);
 });
 
-test("a time that is too long at a new speed is the longest there, and is what was asked for once that is possible", () => {
+test("a time that is too long at a new speed becomes the longest possible, and is restored once possible", () => {
   using rig = openDirectRig({ chip: "rtl8168h" });
   rig.up();
   rig.nic.moderation.set({ receive: { micros: 2000, frames: 0 }, transmit: NONE });
@@ -213,7 +213,7 @@ test("the RTL8139C+ holds no interrupt back, and says so before anything is writ
 });
 
 for (const key of ["rtl8168h", "rtl8125b"])
-  test(`${key}: adaptive moderation follows the rate of frames, and leaves few frames alone`, () => {
+  test(`${key}: adaptive moderation follows the rate of frames, and does not delay few frames`, () => {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
     rig.nic.moderation.setAdaptive(true);
     assert.equal(receive(rig, 100, 1000), 100, "1,000 frames a second");

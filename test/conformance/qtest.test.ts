@@ -1,4 +1,4 @@
-/** Our driver on QEMU's own RTL8139C+, which detects errors that our driver and model have in common. */
+/** Our driver on QEMU's RTL8139C+, which detects errors that our driver and model have in common. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -27,20 +27,19 @@ import { vanishing } from "../rigs/vanishing.ts";
 import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
-/** QEMU's own RTL8139C+, or what the environment names. */
+/** QEMU's RTL8139C+, or the device named by the environment. */
 const model = qtestModel();
 const { chip } = model;
 const absent = noQtest(model);
-/** For tests of what only QEMU's own device does. */
+/** Skips tests that apply only to QEMU's device. */
 const notOwn = absent === false && model.foreign ? `the device is ${model.device}` : absent;
-const NO_SUMS = "QEMU's RTL8139C+ verifies no checksums, and says so: every frame is of no known protocol";
+const NO_SUMS = "QEMU's RTL8139C+ verifies no checksums, and reports an unknown protocol for every frame";
 
-/** What QEMU's own device does otherwise than silicon. */
+/** Differences between QEMU's device and real chips. */
 const DIFFERENCES: Readonly<Record<string, string>> = {
-  "short frames are padded with zeros to the least Ethernet allows":
-    "QEMU's RTL8139C+ sends what it is given; silicon pads",
+  "short frames are padded with zeros to the least Ethernet allows": "QEMU's RTL8139C+ does not pad; real chips do",
   "of the segments of a super-frame that says PSH, the last alone says so":
-    "QEMU's RTL8139C+ takes the flag out of the first segment, and then does not have it for the last",
+    "QEMU's RTL8139C+ clears the flag for the first segment, and does not restore it for the last",
   "says whether the TCP checksum over IPv4 is right": NO_SUMS,
   "says whether the UDP checksum over IPv4 is right": NO_SUMS,
   "says whether the TCP checksum over IPv6 is right": NO_SUMS,
@@ -57,7 +56,7 @@ conformance({
 });
 
 const BROADCAST = new Uint8Array(6).fill(0xff);
-/** QEMU's user network: who we are there, and who answers. */
+/** QEMU's user network: our address there, and its gateway's. */
 const GUEST = 0x0a00_020f;
 const GATEWAY = 0x0a00_0202;
 
@@ -69,7 +68,7 @@ const whoHas = (): Uint8Array => {
   return frame;
 };
 
-/** Sends a frame, and looks for the answer only when the NIC has said that there is something. */
+/** Sends a frame, and polls for the reply only after an interrupt. */
 const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
   rig.send(frame);
   for (let looks = 0; looks < 10; looks++) {
@@ -97,11 +96,11 @@ describe("on QEMU's user network", { skip: absent }, () => {
         assert.deepEqual(answer.slice(42), payload(100, sequence));
       }
       assert.ok(rig.device.interrupts.raised >= 1000);
-      assert.equal(rig.nic.rings.receive.counters[3], 0, "nonsense from the NIC");
+      assert.equal(rig.nic.rings.receive.counters[3], 0, "invalid words from the NIC");
     });
 });
 
-describe("what is special about an RTL8139C+", { skip: notOwn }, () => {
+describe("particularities of an RTL8139C+", { skip: notOwn }, () => {
   test("has 64 descriptors a ring, and no more", () => {
     using rig = openQtestRig();
     assert.equal(rig.nic.slots, 64);
@@ -134,7 +133,7 @@ describe("what is special about an RTL8139C+", { skip: notOwn }, () => {
     using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     using device = new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory });
-    /** Waits are the driver's, and end at once where nobody is there to wait for. */
+    /** Waits are the driver's, and return at once if the device is gone. */
     const attempt = (accesses: number): { used: number; error: unknown; waited: number } => {
       const clock = new VirtualClock();
       const card = vanishing(device, 256, accesses);
@@ -161,7 +160,7 @@ describe("what is special about an RTL8139C+", { skip: notOwn }, () => {
       noticed++;
       assert.ok(error instanceof FerruleError, `${inspect(error)} when the card vanished at access ${accesses}`);
     }
-    assert.ok(noticed > used / 2, `only ${noticed} of ${used} losses were noticed`);
+    assert.ok(noticed > used / 2, `only ${noticed} of ${used} removals were detected`);
     assert.equal(attempt(Number.MAX_SAFE_INTEGER).error, undefined);
   });
 
@@ -173,10 +172,10 @@ describe("what is special about an RTL8139C+", { skip: notOwn }, () => {
       code: "OUT_OF_WINDOW",
       message: "registers: 256 bytes at 0x0 are outside the window of 0x80 bytes",
     });
-    assert.equal(card.used(), 2, "only what chip it is was read, twice");
+    assert.equal(card.used(), 2, "only the identification was read, twice");
   });
 
-  test("comes up in a fraction of what a PHY waits", (t) => {
+  test("comes up in a fraction of the waits of a real PHY", (t) => {
     using rig = openQtestRig();
     const times = Array.from({ length: 21 }, () => {
       const start = performance.now();
@@ -214,7 +213,7 @@ describe("the bus", { skip: notOwn }, () => {
     assert.match(machine.errors, /no-such-thing/);
   });
 
-  test("a missing function is reported with those that exist", () => {
+  test("a missing function is reported with a list of the present ones", () => {
     using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     const ids = [{ vendor: 0x10ec, device: 0x8168 }];
@@ -234,7 +233,7 @@ describe("the bus", { skip: notOwn }, () => {
       assert.throws(() => openQtestRig({ model: { ...OWN_MODEL, ...of } }), { message: why });
     });
 
-  test("QEMU ends with this process, for any reason", async () => {
+  test("QEMU ends with this process, however that ends", async () => {
     const rig = fileURLToPath(new URL("../rigs/qtest-machine.ts", import.meta.url));
     const source = `const { QtestMachine } = await import(${JSON.stringify(rig)});
       const machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });

@@ -1,4 +1,4 @@
-/** The table of quirks: current, true of the driver, and proved; and the proofs that have no place elsewhere. */
+/** The table of quirks is current, consistent with the driver, and tested; includes tests that belong nowhere else. */
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -41,14 +41,14 @@ test("each quirk has a reason, evidence, chips, and a proof that exists", () => 
   }
 });
 
-test("the driver reads what tells it of each quirk, and every fault in the facts about frames has a name", () => {
+test("the driver reads the fact of each quirk, and every fault in the frame facts has a name", () => {
   const source = globSync("src/driver/*.ts", { cwd: ROOT })
     .filter((path) => !/\.(test|types)\.ts$/.test(path))
     .map((path) => without(readFileSync(join(ROOT, path), "utf8"), "comment"))
     .join("\n");
   const unread = TABLE.filter(([, { fact }]) => !source.includes(fact)).map(([name]) => name);
   assert.deepEqual(unread, []);
-  // Those that the rules of offloads ask about: with all of them in the table, none is without reason and proof.
+  // Frame facts that the offload rules read: each must be in the table, with reason and proof.
   const rules = readFileSync(join(ROOT, "src/driver/offload-rules.ts"), "utf8");
   const asked = Object.keys(FRAMES_8168G).filter((fact) => new RegExp(`\\b${fact}\\b`).test(rules));
   const named = new Set(TABLE.map(([, { fact }]) => fact));
@@ -101,7 +101,7 @@ test("chips that lose interrupts by MSI, and only these, are driven by INTx", ()
   }
 });
 
-test("with jumbo frames the 8168B to 8168D ask for 512 bytes at once, and all others for 4096", () => {
+test("with jumbo frames the 8168B to 8168D use read requests of 512 bytes, all others of 4096", () => {
   for (const chip of chips.filter(({ bus, speed }) => bus === "pcie" && speed >= 1000)) {
     const { device, take } = open(chip);
     using owned = device;

@@ -23,7 +23,7 @@ const arrives = (rig: DirectRig, frame: Uint8Array): boolean => {
   return rig.poll().length === 1;
 };
 
-// With the length of the last piece, of the whole frame, and in each format with a hash.
+// Formats with the length of the last piece, with that of the whole frame, and each format with a hash.
 for (const [chip, receiveHash] of [
   ["rtl8168h", false],
   ["rtl8168d-281", false],
@@ -31,7 +31,7 @@ for (const [chip, receiveHash] of [
   ["rtl8125b", true],
   ["rtl8126a-64a", true],
 ] as const)
-  test(`${chip}: frames of any length come whole, whatever the size of the buffers`, () => {
+  test(`${chip}: frames of any length are received whole, with buffers of any size`, () => {
     const { largestMtu } = CHIPS.find(({ key }) => key === chip)!;
     fc.assert(
       fc.property(
@@ -66,7 +66,7 @@ for (const [chip, receiveHash] of [
     );
   });
 
-test("a frame that the MTU does not allow is not taken, in however many buffers it would fit", () => {
+test("a frame longer than the MTU allows is not received, however many buffers it would fit in", () => {
   using rig = openDirectRig({ mtu: 5000 });
   rig.up();
   assert.equal(rig.nic.up().bufferBytes, 4096);
@@ -74,14 +74,14 @@ test("a frame that the MTU does not allow is not taken, in however many buffers 
   assert.equal(arrives(rig, arriving(6000)), false);
 });
 
-// The hash as it is, with its bytes reversed, and where it does not work.
+// Chips with the usual hash, with reversed bytes, and without a working hash.
 for (const [chip, others] of [
   ["rtl8169s", false],
   ["rtl8168h", false],
   ["rtl8168f-480", true],
   ["rtl8125b", false],
 ] as const)
-  test(`${chip}: the filter takes what it is told to, changed while frames come`, () => {
+  test(`${chip}: the filter passes what it is set to, also when changed under traffic`, () => {
     using rig = openDirectRig({ chip });
     rig.up();
     const [second, third] = [
@@ -117,7 +117,7 @@ for (const [chip, others] of [
 
 for (const chip of ["rtl8169s", "rtl8168h", "rtl8125b", "rtl8126a-64a"])
   for (const receiveHash of chip.startsWith("rtl8125") || chip.startsWith("rtl8126") ? [false, true] : [false])
-    test(`${chip}: damaged frames come when they are wanted, marked${receiveHash ? " (with hashes)" : ""}`, () => {
+    test(`${chip}: damaged frames are received on request, marked${receiveHash ? " (with hashes)" : ""}`, () => {
       using rig = openDirectRig({ chip, nic: { receiveHash } });
       rig.up();
       const damage = (length: number, what: number): number | undefined => {
@@ -141,7 +141,7 @@ for (const chip of ["rtl8169s", "rtl8168h", "rtl8125b", "rtl8126a-64a"])
       assert.equal(rig.nic.rings.receive.armed(), rig.nic.slots);
     });
 
-test("the FCS is at the end of each frame when it is wanted, over an MTU change too", () => {
+test("the FCS is at the end of each frame on request, also after an MTU change", () => {
   using rig = openDirectRig({ frameCheck: true });
   rig.up();
   const frame = arriving(300);
@@ -162,7 +162,7 @@ test("the FCS is at the end of each frame when it is wanted, over an MTU change 
 
 // Microsoft, “Verifying the RSS Hash Calculation”.
 for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
-  test(`${chip}: the hash of a frame is the one that Microsoft's specification says`, () => {
+  test(`${chip}: the hash of a frame is that of Microsoft's specification`, () => {
     using rig = openDirectRig({ chip, nic: { receiveHash: true } });
     rig.up();
     const frame = tcp(ends({ inbound: true }), payload(100));
@@ -203,7 +203,7 @@ test("a hash is refused where the chip computes none, and nothing is written", (
 });
 
 for (const chip of CHIPS.filter(({ profile }) => profile.tally.bytes === 192))
-  test(`${chip.key}: the counters include those of the long dump, which then is as it was`, () => {
+  test(`${chip.key}: the counters include those of the long dump, whose setting is restored`, () => {
     using rig = openDirectRig({ chip: chip.key });
     rig.up();
     const before = new SideBus(rig.registers, rig.clock).macRead(LongDump.macOcp);

@@ -1,4 +1,4 @@
-/** Ring sizes: what a chip takes, and their change while frames come and go. */
+/** Ring sizes: limits of each chip, and changes under traffic. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
@@ -16,7 +16,7 @@ const arriving = (i: number): Uint8Array => udp(ends({ inbound: true }), payload
 const DRIVEN = [...new Map(CHIPS.map((chip) => [chip.profile.frames.ringLimit, chip])).values()];
 
 for (const chip of DRIVEN)
-  test(`${chip.key}: rings from 64 descriptors to the chip's limit carry as many frames at once, changed while up`, () => {
+  test(`${chip.key}: rings from 64 descriptors to the chip's limit hold as many frames, and can be changed while up`, () => {
     const { ringLimit } = chip.profile.frames;
     using rig = openDirectRig({ chip: chip.key });
     rig.up();
@@ -31,7 +31,7 @@ for (const chip of DRIVEN)
       for (const frame of frames) assert.equal(rig.deliver(frame), true);
       assert.equal(rig.deliver(arriving(0)), false, "the ring is full");
       assert.deepEqual(rig.poll(), frames);
-      // Once round, and over the end.
+      // Once around the ring, with wrap-around.
       for (let i = 0; i < slots + 3; i++) {
         rig.send(udp(ends(), payload(20, i)));
         rig.poll();
@@ -40,7 +40,7 @@ for (const chip of DRIVEN)
     }
   });
 
-test("a ring size that the chip cannot have is refused, and the rings stay as they are", () => {
+test("a ring size that the chip does not support is refused, and the rings stay as they are", () => {
   using rig = openDirectRig();
   rig.up();
   for (const slots of [0, 1, 32, 100, 8192, 256.5, -64, Number.NaN, Infinity])
@@ -53,14 +53,14 @@ test("a ring size that the chip cannot have is refused, and the rings stay as th
   assert.deepEqual(rig.poll(), [arriving(1)]);
 });
 
-test("a ring size set while the NIC is down holds from the next start on", () => {
+test("a ring size set while the NIC is down takes effect at the next start", () => {
   using rig = openDirectRig();
   rig.nic.setRings(64);
   rig.up();
   assert.equal(rig.nic.rings.receive.armed(), 64);
 });
 
-test("rings for which there is no DMA memory are refused, and the NIC is up with those it had", () => {
+test("rings for which there is no DMA memory are refused, and the NIC keeps those it had", () => {
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
   const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });

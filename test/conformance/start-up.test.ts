@@ -1,6 +1,7 @@
 /**
- * The driver's register accesses from probe to link are those that were recorded before its start-up values became data, but
- * for the corrections named here. Files in `start-up/`: an access a line, `r8 37 10` a read of 8 bits at 0x37.
+ * The driver's register accesses from probe to link equal those recorded before its start-up values became data, except
+ * for the corrections named here. Files in `start-up/` have an access a line: `r8 37 10` is a read of 8 bits at 0x37
+ * that returned 0x10.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,14 +14,14 @@ const KEYS = ["rtl8168h", "rtl8168m", "rtl8107e", "rtl8139cp"] as const;
 interface Correction {
   readonly because: string;
   readonly of: readonly (typeof KEYS)[number][];
-  /** Consecutive accesses, and what is in their place, wherever they occur. */
+  /** Consecutive accesses and their replacement, wherever they occur. */
   readonly before: readonly string[];
   readonly after: readonly string[];
 }
 
 const hex = (value: number): string => (value >>> 0).toString(16);
 const FLAG = 0x8000_0000;
-/** A register behind another: the accesses that read it and write it back changed. */
+/** A register behind a window: the accesses of a read-modify-write. */
 const mac = (at: number, was: number, is: number): readonly string[] => {
   const word = at << 15;
   return [`w32 b0 ${hex(word)}`, `r32 b0 ${hex(word | was)}`, `w32 b0 ${hex(FLAG | word | is)}`];
@@ -209,7 +210,7 @@ const recorded = (key: string): readonly string[] =>
     .trimEnd()
     .split("\n");
 
-/** Joined so that a line's end is part of it: no access is found inside another. */
+/** Joined with line ends, so that no access matches inside another. */
 const joined = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join("");
 
 const corrected = (key: (typeof KEYS)[number]): string => {
@@ -224,6 +225,6 @@ const corrected = (key: (typeof KEYS)[number]): string => {
 };
 
 for (const key of KEYS)
-  test(`${key} is started with the recorded accesses, but for the named corrections`, () => {
+  test(`${key} is started with the recorded accesses, except for the named corrections`, () => {
     assert.equal(joined(recordStart(key)), corrected(key));
   });

@@ -1,4 +1,4 @@
-/** Whatever a host sends through whatever chip, the wire carries the same: where a chip is known to be wrong, software does its part. */
+/** Every chip sends a host's frames in the same form: where a chip is known to be faulty, software does the work. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -14,10 +14,10 @@ const SEED = 20_261_130;
 
 /** One chip of each die. */
 const DIES: readonly Chip[] = CHIPS.filter((row, i) => CHIPS.findIndex(({ die }) => die === row.die) === i);
-/** Does everything, and gets nothing wrong. */
+/** A chip without faults. */
 const FAULTLESS = "rtl8168h";
 
-/** Zeros behind a frame are padding, of which some chips need more than others. */
+/** Zeros after a frame are padding, of which some chips need more than others. */
 const assertPadded = (sent: Uint8Array, want: Uint8Array, most: number): void => {
   assert.ok(sent.length >= want.length && sent.length <= most, `${sent.length} bytes for ${want.length}`);
   assert.deepEqual(sent.subarray(0, want.length), want);
@@ -26,7 +26,7 @@ const assertPadded = (sent: Uint8Array, want: Uint8Array, most: number): void =>
 
 for (const chip of DIES)
   describe(chip.key, { skip }, () => {
-    test("what a host sends leaves as through a chip without faults", () => {
+    test("frames of a host are sent as by a chip without faults", () => {
       using reference = openTransmitter(FAULTLESS);
       using rig = openTransmitter(chip.key);
       fc.assert(
@@ -35,7 +35,7 @@ for (const chip of DIES)
           const want = reference.send(frames);
           const sent = rig.send(frames);
           assert.equal(sent.length, want.length);
-          // UDP's datagrams, which stop some chips, get up to 47 bytes there.
+          // UDP datagrams that stop some chips have up to 47 bytes.
           const more = chip.profile.frames.stumblesOverUdp ? 47 : 0;
           for (const [i, frame] of sent.entries()) assertPadded(frame, want[i]!, want[i]!.length + more);
         }),
@@ -43,7 +43,7 @@ for (const chip of DIES)
       );
     });
 
-    test("a frame of any length in any fragments is padded with zeros, and nothing of what lay behind it leaves", () => {
+    test("a frame of any length in any fragments is padded with zeros, and no byte after it is sent", () => {
       using transmitter = openTransmitter(chip.key);
       const { rig, arena } = transmitter;
       const burst = new Int32Array(16 * FRAME_WORDS);
@@ -63,7 +63,7 @@ for (const chip of DIES)
             at += piece;
           }
           assert.equal(rig.nic.rings.transmit.transmit(burst, pieces.length), pieces.length);
-          // Every fragment comes back as it was given, whatever it was sent from.
+          // Every fragment is reclaimed as it was given, also if a copy was sent.
           assert.equal(rig.nic.rings.transmit.reclaim(offsets, 64), pieces.length);
           for (let i = 0; i < pieces.length; i++) assert.equal(offsets[i], burst[i * FRAME_WORDS]);
           const sent = rig.sent.pop();
@@ -76,7 +76,7 @@ for (const chip of DIES)
     });
   });
 
-test("checksums of jumbo frames are the chip's where it can, and software's elsewhere", { skip }, () => {
+test("checksums of jumbo frames are computed by the chip if it can, and otherwise by software", { skip }, () => {
   for (const chip of DIES.filter(({ largestMtu }) => largestMtu >= 4000)) {
     using rig = openTransmitter(chip.key, 4000);
     const jobs = fc.sample(traffic, { seed: SEED, numRuns: 40 });

@@ -1,4 +1,4 @@
-/** Our driver on our model over vfio-user: the suite of the direct rig for a chip of each generation, and what only this bus does. */
+/** Our driver on our model over vfio-user: the suite of the direct rig for a chip of each generation, and the properties of this bus. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, describe, suite, test } from "node:test";
@@ -44,7 +44,7 @@ const bringUp = (path: string, scope: DisposableStack): { nic: Nic; device: Vfio
   return { nic, device };
 };
 
-/** Interrupt, work, unmask, wait: until `done`, or the limit. */
+/** Handles interrupts, polls, unmasks and waits, until `done` or the time limit. */
 const waitFor = (nic: Nic, done: () => boolean): boolean => {
   const poller = new Poller([nic.line.fd!]);
   const end = performance.now() + LIMIT_MILLIS;
@@ -57,7 +57,7 @@ const waitFor = (nic: Nic, done: () => boolean): boolean => {
   return true;
 };
 
-/** Sends frames, and sends each that arrives back with its addresses exchanged. */
+/** Sends frames, and returns each received one with its addresses swapped. */
 const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): Uint8Array[] => {
   using cable = served.cable();
   using scratch = device.dma.allocate({ what: "frames", bytes: 1 << 18, align: 64, direction: "toDevice" });
@@ -97,7 +97,7 @@ const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 const absent = ffiProblem()?.message ?? false;
 const named = vfioUserModel();
 
-/** Declares the tests of the suite. @param served who serves the NIC, once the tests run */
+/** Declares the tests of the suite. @param served returns the NIC's server, once the tests run */
 const conforms = (chip: Chip, served: () => Served, more: Readonly<Record<string, string>> = {}): void =>
   conformance({
     open: (options) => openVfioUserRig(served(), options),
@@ -128,7 +128,7 @@ for (const key of named === undefined ? GENERATIONS : [])
 if (named !== undefined)
   describe(`${named.chip.key} that ${named.socket} serves`, () => {
     const { socket: path, chip } = named;
-    const pulled = "the cable of a server that runs already cannot be pulled";
+    const pulled = "the cable of a server that is already running cannot be unplugged";
     conforms(chip, () => ({ path, chip, slowLink: true, cable: () => streamCable(named.cable) }), {
       "follows the cable, also under traffic": pulled,
       "without a cable there is no link, and no error": pulled,
@@ -166,7 +166,7 @@ suite("over vfio-user", { skip: absent }, () => {
         const { nic, device } = bringUp(served.path, scope);
         assert.equal(echo(served, nic, device, [udp(ends(), payload(100, i))]).length, 1);
       }
-      // The server's thread closes its ends when it sees that we have gone.
+      // The server's thread closes its ends when it detects that the client has closed.
       await eventually("the server's ends closed", () => openDescriptors() <= before);
       assert.equal(openDescriptors(), before);
       assert.equal((await served.stop()).clients, 10);

@@ -1,4 +1,4 @@
-/** What Linux writes to a chip beside what our driver writes with the chip's values. */
+/** Compares what Linux writes to a chip with what our driver writes. */
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { type Derived, derivedFrom } from "./derive.ts";
 import { type Phase, PHASES } from "./operations.ts";
@@ -6,13 +6,13 @@ import { traceOurs } from "./ours.ts";
 import { differences, linesOf, stepsOf } from "./steps.ts";
 import type { Traces } from "./unknown-registers.ts";
 
-/** Chips whose values are all that Linux writes. */
+/** Chips whose start-up values are exactly those that Linux writes. */
 export const BEFORE_8168G = (CHIPS as readonly Chip[]).filter(({ profile }) => profile.phyAccess !== "ocp");
 
 export interface Compared {
   readonly phase: Phase;
   readonly derived: Derived;
-  /** Lines that only ours has (`-`), and only Linux (`+`). */
+  /** Lines of ours only (`-`), and of Linux only (`+`). */
   readonly differences: readonly string[];
 }
 

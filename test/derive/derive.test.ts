@@ -1,4 +1,4 @@
-/** Words are derived from register traces: of Linux's driver as it was recorded, and of a driver that writes what each test says. */
+/** Words are derived from register traces: recorded ones of Linux's driver, and those of a driver that writes what each test specifies. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -60,7 +60,7 @@ test("the steps of an RTL8102E, from the recorded accesses of Linux 6.12", () =>
   });
 });
 
-/** The steps that are derived from our own driver when it does these. */
+/** The steps that are derived from our driver when it executes these. */
 const roundTrip = (key: string, start: Partial<Start>) => {
   const chip = chipNamed(key)!;
   const traces = traceOurs(chip, { mac: [], phy: [], ...start });
@@ -73,7 +73,7 @@ const roundTrip = (key: string, start: Partial<Start>) => {
 };
 
 describe("a driver's writes as words", () => {
-  test("a word that is stored, and bits that are set, cleared and both", () => {
+  test("a stored word, and bits that are set, cleared, or both", () => {
     const words = [
       [0x10, 0x1234],
       [0x11, 0, 0x8001],
@@ -84,7 +84,7 @@ describe("a driver's writes as words", () => {
     assert.deepEqual(roundTrip("rtl8168d-281", { phy }), { phy, mac: [], findings: [] });
   });
 
-  test("parameters and extensions, and what chooses one where nothing is written to it", () => {
+  test("parameters and extensions, and selections of one that is not written", () => {
     const phy: readonly Step[] = [
       {
         through: PARAMETER_8168D,
@@ -141,7 +141,7 @@ describe("a driver's writes as words", () => {
     assert.deepEqual(roundTrip("rtl8168evl", { mac }), { phy: [], mac, findings: [] });
   });
 
-  test("a register that was written reads as it was written: only bits that change are known then", () => {
+  test("a written register reads back its value: then only changed bits are known", () => {
     const mac: readonly Step[] = [
       {
         on: "io8",
@@ -154,7 +154,7 @@ describe("a driver's writes as words", () => {
     assert.deepEqual(roundTrip("rtl8102e-348", { mac }), { phy: [], mac, findings: [] });
   });
 
-  test("a PHY that is woken twice is woken; a value that a sequence stores again is kept", () => {
+  test("a PHY that is woken twice gives one word; a value that a sequence stores again is kept", () => {
     const awake = {
       page: 0,
       words: [
@@ -175,7 +175,7 @@ describe("a driver's writes as words", () => {
     assert.deepEqual(roundTrip("rtl8168c-3c0", { phy: [twice, strobes] }).phy, [awake, strobes]);
   });
 
-  test("what every start does, and what negotiates, is left out", () => {
+  test("operations of every start, and of negotiation, are left out", () => {
     const phy: readonly Step[] = [
       {
         page: 0,
@@ -200,7 +200,7 @@ describe("a driver's writes as words", () => {
 });
 
 describe("what depends on what was read", () => {
-  test("the regulator of an RTL8168D: another value, and more writes, where the factory has calibrated it", () => {
+  test("the regulator of an RTL8168D: another value, and more writes, if the factory has calibrated it", () => {
     const { phy, findings } = roundTrip("rtl8168d-281", { phy: [{ call: "regulatorOf281" }] });
     assert.deepEqual(phy, []);
     assert.equal(findings.filter((what) => what.startsWith("only with distinct: PHY page 2 register 0x0d")).length, 8);
@@ -214,7 +214,7 @@ describe("what depends on what was read", () => {
   });
 });
 
-test("differences name the words of one list and the other, whatever way a word is written", () => {
+test("differences name the words of either list, whatever the notation", () => {
   const a: readonly Step[] = [
     {
       on: "ephy",
@@ -240,7 +240,7 @@ test("differences name the words of one list and the other, whatever way a word 
 
 const withWords = (steps: readonly Step[]) => steps.filter((step) => "words" in step);
 
-test("every word of the tables for chips before the RTL8125 is derived from what a driver does with it", () => {
+test("every word of the tables for chips before the RTL8125 can be derived from a driver's accesses", () => {
   for (const { key, start, profile } of CHIPS as readonly Chip[]) {
     if (profile.macOcp === "paged") continue;
     const [phy, mac] = [withWords(start.phy), withWords(start.mac)];
@@ -249,7 +249,7 @@ test("every word of the tables for chips before the RTL8125 is derived from what
   }
 });
 
-test("steps are printed as a table has them", () => {
+test("steps are printed as in a table", () => {
   assert.equal(
     sourceOf([
       {

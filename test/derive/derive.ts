@@ -1,4 +1,4 @@
-/** Derives what a chip is given from runs of one driver in which unknown registers read differently. */
+/** Derives start-up values from runs of one driver in which registers of unknown content read differently. */
 import type { Chip } from "#chip/chips.ts";
 import type { Word } from "#chip/steps.ts";
 import { type Operation, type Phase, phasesOf } from "./operations.ts";
@@ -6,21 +6,21 @@ import { type Place, samePlace } from "./side-buses.ts";
 import type { Traces } from "./unknown-registers.ts";
 import { hex, placeText, wordOf } from "./words.ts";
 
-/** A change that every run makes. */
+/** A change that occurs in every run. */
 export interface Change {
   readonly place: Place;
-  /** The bits that it concerns: fewer than all where byte lanes are written. */
+  /** The affected bits: fewer than all if only some byte lanes are written. */
   readonly mask: number;
   readonly word: Word;
 }
 
 export interface Derived {
   readonly changes: readonly Change[];
-  /** Where the runs do not agree: what is done there depends on what was read. */
+  /** Places where the runs differ: the operation depends on a value that was read. */
   readonly findings: readonly string[];
 }
 
-/** The longest list of operations on the same registers that all runs have in common, as indices into each. */
+/** The longest common subsequence of operations on the same registers, as indices into each run. */
 const common = (a: readonly Operation[], b: readonly Operation[]): readonly (readonly [number, number])[] => {
   const like = (i: number, j: number): boolean =>
     samePlace(a[i]!.place, b[j]!.place) && (a[i]!.was === undefined) === (b[j]!.was === undefined);
@@ -48,7 +48,7 @@ const isSame = (a: Change, b: Change): boolean =>
   a.word.length === 2 &&
   a.word.join() === b.word.join();
 
-/** Without words that are stored twice in a row there, by themselves or in pairs: a PHY is woken each time somebody asks for it. */
+/** Without words that are stored twice in a row there, singly or in pairs: a driver wakes the PHY before each use. */
 const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
   const once: Change[] = [];
   for (const change of changes) {
@@ -64,7 +64,7 @@ const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
 /** @param runs by name: the operations of each */
 const derive = (runs: Readonly<Record<string, readonly Operation[]>>): Derived => {
   const [first = [], ...others] = Object.values(runs);
-  // For each operation that all have: where it is in each.
+  // For each common operation, its index in each run.
   let rows: readonly (readonly number[])[] = first.map((_, i) => [i]);
   for (const run of others) {
     const shared = rows.map(([i]) => first[i!]!);
@@ -85,7 +85,7 @@ const derive = (runs: Readonly<Record<string, readonly Operation[]>>): Derived =
   return { changes: withoutRepeats(changes), findings };
 };
 
-/** @throws {Error} where a trace has no whole start in it */
+/** @throws {Error} if a trace contains no complete start */
 export const derivedFrom = ({ profile }: Chip, traces: Traces, phase: Phase): Derived =>
   derive(
     Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Boots a guest with three of each chip, and records what Linux's r8169 does to each when its interface is set up. */
+/** Boots a guest with three NICs of each chip, and records the accesses of Linux's r8169 when each interface is set up. */
 import type { Chip } from "#chip/chips.ts";
 import { RealClock } from "#kit/clock.ts";
 import { RegisterNames } from "#model/observation/register-names.ts";
@@ -12,7 +12,7 @@ import { type Fill, FILLS, type Traces, UnknownRegisters } from "./unknown-regis
 const LIMIT_MILLIS = 1_800_000;
 
 export interface Traced {
-  /** As the guest's kernel names itself: "6.12.38+deb13-amd64". */
+  /** The guest kernel's release: "6.12.38+deb13-amd64". */
   readonly kernel: string;
   /** From setting the interface up to the link. */
   readonly chips: ReadonlyMap<Chip, Traces>;
@@ -26,8 +26,8 @@ interface Recorded {
 }
 
 /**
- * Without firmware: what a file writes is the file's. The driver is loaded while the models answer for themselves, so that it finds
- * the same chip and the same PHY in each run.
+ * Without firmware, whose writes are not start-up values. While the driver is loaded the models answer reads, so that
+ * each run finds the same chip and PHY.
  * @throws {Error}
  */
 export const traceLinux = async (chips: readonly Chip[], kernel: KernelName): Promise<Traced> => {

@@ -1,6 +1,4 @@
-/**
- * `npm run derive -- --chip KEY`: the start-up values that Linux's r8169 writes to a chip, from register traces of a guest.
- */
+/** `npm run derive -- --chip KEY`: derives the start-up values that Linux's r8169 writes to a chip from register traces in a guest. */
 import { parseChip } from "#app/cli/spec.ts";
 import type { Chip } from "#chip/chips.ts";
 import { among } from "../guest/options.ts";
@@ -19,11 +17,11 @@ interface Wanted {
 const wanted = argumentsOf(
   {
     name: "derive",
-    summary: "the start-up values of a chip, from what Linux's r8169 writes",
+    summary: "derive a chip's start-up values from what Linux's r8169 writes",
     about: [
       "Boots Debian's kernel under QEMU with three models of each chip, whose registers of unknown content read all zeros, all ones",
-      "and something else: words that are stored, and bits that are set and cleared, are told apart so. Prints the steps for",
-      "src/chip/start, what depends on what was read, and how they differ from those that are there: `-` there, `+` derived.",
+      "and other values, which distinguishes stored words from bits that are set or cleared. Prints the steps for",
+      "src/chip/start, operations that depend on values read, and differences from the present steps: `-` present, `+` derived.",
       "Exit code 1 if any do. See docs/adding-a-chip.md.",
     ].join("\n"),
     operands: [],
@@ -31,7 +29,7 @@ const wanted = argumentsOf(
       chip: {
         kind: "value",
         placeholder: "KEYS",
-        summary: "some of `ferrule model chips`, with commas; all before the RTL8168G unless given",
+        summary: "keys of `ferrule model chips`, separated by commas; default: all before the RTL8168G",
       },
       kernel: { kind: "value", placeholder: "KERNEL", summary: KERNELS.join(", "), default: "6.12" },
     },
@@ -43,7 +41,7 @@ const wanted = argumentsOf(
   }),
 );
 
-/** Prints what was derived. Whether it is what the chip's table has. */
+/** Prints the derived steps. Returns whether they equal the chip's table. */
 const report = (chip: Chip, linux: Traces): boolean => {
   const compared = compare(chip, linux);
   for (const { phase, derived, differences } of compared) {

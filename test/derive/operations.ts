@@ -1,4 +1,4 @@
-/** A trace of a start as operations on registers, wherever those are. */
+/** Converts the trace of a start to operations on registers, directly or behind windows. */
 import { ESTATUS, GBSR, PAGE } from "#chip/phy.ts";
 import * as registers from "#chip/registers.ts";
 import { Lock } from "#chip/registers.ts";
@@ -32,11 +32,11 @@ export interface Operation {
   readonly now: number | undefined;
 }
 
-/** What the PHY is given, and then the MAC while its configuration is unlocked. */
+/** Operations on the PHY, and then on the MAC while its configuration registers are unlocked. */
 export const PHASES = ["phy", "mac"] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Registers that every start writes, whichever chip it is: bring-up has them, and no table of values. */
+/** Registers that every start writes, on any chip: they belong to bring-up, not to a table of values. */
 // prettier-ignore
 // oxfmt-ignore
 const OF_EVERY_START: readonly number[] = [
@@ -48,7 +48,7 @@ const OF_EVERY_START: readonly number[] = [
   registers.SecMAC0, registers.SecMAC4,
 ];
 const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4, 0xf0, 0xf4];
-/** Power management of the link, which starts switch off and on around everything else. */
+/** PCIe power management, which starts switch off first and on again last. */
 const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
   [registers.Config2, registers.Conf2.clockRequest],
   [registers.Config5, registers.Conf5.aspm],
@@ -56,10 +56,10 @@ const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
 
 const isNegotiation = ({ page, address }: Place): boolean => page === 0 && (address <= GBSR || address === ESTATUS);
 
-/** Where the PHY's tuning has words beside the PHY. Longer registers of the window lead to the management controller then. */
+/** Where PHY tuning also writes registers outside the PHY. Longer registers of the window then lead to the management controller. */
 const AROUND_TUNING: readonly Space[] = ["io8", "fuse", "mac"];
 
-/** The bits of a register that a table of values could have. */
+/** The bits of a register that can be in a table of values. */
 const bitsOfTable = (place: Place, phase: Phase): number => {
   const { space, address } = place;
   if (space === "phy") return address === PAGE || isNegotiation(place) ? 0 : 0xffff;
@@ -71,14 +71,14 @@ const bitsOfTable = (place: Place, phase: Phase): number => {
 
 /** Configuration space of PCI Express, of which the chip's own registers are a part. */
 const EXTENDED = 0x100;
-/** As the chip itself reaches it: words of 32 bits, of which some bytes are written. */
+/** As the chip accesses it: words of 32 bits with byte enables. */
 const inConfiguration = (kind: Access["kind"], offset: number, width: number, value: number): Access => {
   const shift = 8 * (offset & 3);
   const place: Place = { space: "csi", address: offset & ~3, page: 0, chosen: 0 };
   return { kind, place, value: (value << shift) >>> 0, mask: ((0xffff_ffff >>> (32 - width)) << shift) >>> 0 };
 };
 
-/** @throws {SyntaxError} where a line is none of a trace */
+/** @throws {SyntaxError} if a line does not belong to a trace */
 const accessesIn = (lines: readonly string[], phyAccess: string): readonly Access[] => {
   const buses = new SideBuses(phyAccess);
   return lines.flatMap((text): readonly Access[] => {
@@ -94,7 +94,7 @@ const accessesIn = (lines: readonly string[], phyAccess: string): readonly Acces
   });
 };
 
-/** A write belongs to the read before it, if that was of the same register. */
+/** A write after a read of the same register is one read-modify-write. */
 const operationsOf = (accesses: readonly Access[], phase: Phase): readonly Operation[] => {
   const operations: Operation[] = [];
   for (const access of accesses) {
@@ -110,7 +110,7 @@ const operationsOf = (accesses: readonly Access[], phase: Phase): readonly Opera
   return operations;
 };
 
-/** Without what only chooses the register of the operation that follows. */
+/** Removes operations that only select the register of the next operation. */
 const withoutChoices = (operations: readonly Operation[]): readonly Operation[] =>
   operations.filter(({ place }, i) => {
     const next = operations[i + 1]?.place;
@@ -123,7 +123,7 @@ const turns = (accesses: readonly Access[], lock: number, from = 0): number =>
       i >= from && kind === "write" && place.space === "io8" && place.address === registers.Cfg9346 && value === lock,
   );
 
-/** @throws {Error} when the trace has no whole start in it */
+/** @throws {Error} if the trace contains no complete start */
 export const phasesOf = (
   lines: readonly string[],
   phyAccess: string,
@@ -132,7 +132,7 @@ export const phasesOf = (
   const start = turns(accesses, Lock.unlock);
   const end = turns(accesses, Lock.lock, start);
   if (start < 0 || end < 0)
-    throw new Error("the trace has no start in it: configuration is not unlocked and locked again");
+    throw new Error("the trace contains no start: the configuration registers are not unlocked and locked again");
   const between = (from: number, to: number, phase: Phase) =>
     withoutChoices(operationsOf(accesses.slice(from, to), phase));
   return { phy: between(0, start, "phy"), mac: between(start, end, "mac") };

@@ -1,4 +1,4 @@
-/** What our own driver does to a chip with the values of `src/chip/starts.ts`, recorded as Linux's is. */
+/** Records what our driver does to a chip with the values of `src/chip/starts.ts`, in the same way as for Linux. */
 import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
 import { Cfg9346, Lock } from "#chip/registers.ts";

@@ -1,4 +1,4 @@
-/** Follows a driver's accesses to the buses behind the window: which register it reads or writes there, and what. */
+/** Decodes a driver's accesses to the side buses: which register it reads or writes there, and the value. */
 import { EXTENSION_PAGE, EXTENSION_SELECT, OCP_STANDARD, PAGE } from "#chip/phy.ts";
 import { CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, ERIDR, FLAG, MACOCP, PHYAR, PHYOCP } from "#chip/registers.ts";
 import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type PhyWindow } from "#chip/steps.ts";
@@ -11,7 +11,7 @@ export interface Place {
   readonly address: number;
   /** Of the PHY; 0 elsewhere. */
   readonly page: number;
-  /** What was last chosen in the register that chooses on that page: an extension, or a parameter. */
+  /** The extension or parameter selected last by the page's selector register. */
   readonly chosen: number;
 }
 
@@ -19,21 +19,21 @@ export interface Access {
   readonly kind: "read" | "write";
   readonly place: Place;
   readonly value: number;
-  /** Of an extended register or configuration space: the bits that a write changes. */
+  /** For extended registers and configuration space: the bits that a write changes. */
   readonly mask: number;
 }
 
 interface Bus {
   readonly space: Space;
   readonly addressOf: (command: number) => number;
-  /** Where the data is, unless it is in the command word. */
+  /** The data register, unless the data is in the command word. */
   readonly data?: number;
   readonly mask: number;
 }
 
-/** A command word's address and type: other types than the first lead to the management controller. */
+/** A command word's address and type: types other than the first address the management controller. */
 const extended = (word: number): number => (word & 0xfff) | ((word & (3 << 16)) >>> 4);
-/** Whether an extended register is one of the MAC's own. */
+/** Whether an extended register belongs to the MAC. */
 export const isOfMac = (address: number): boolean => address < 0x1000;
 const ocp = (word: number): number => (word >>> 15) & 0xfffe;
 
@@ -63,12 +63,12 @@ const lanesOf = (command: number): number => {
   return mask >>> 0;
 };
 
-/** What a read of the window shows of a register behind it. */
+/** A register behind the window, as a read of the window returns it. */
 export interface Shown {
   readonly place: Place;
-  /** The bits of the word that was read which are the register's. */
+  /** The register's bits in the word that was read. */
   readonly mask: number;
-  /** Not the first read that shows it: drivers poll for the flag and then read again. */
+  /** Not the first read with this value: drivers poll for the flag and then read again. */
   readonly again: boolean;
 }
 
@@ -76,7 +76,7 @@ export class SideBuses {
   readonly #buses: Buses;
   #page = 0;
   readonly #chosen = new Map<number, number>();
-  /** By command register: the read that is under way or done. */
+  /** The pending or completed read, by command register. */
   readonly #reads = new Map<number, { readonly place: Place; shown: boolean; done: boolean }>();
   readonly #data = new Map<number, number>();
 
@@ -85,12 +85,12 @@ export class SideBuses {
     this.#buses = phyAccess === "ocp" ? OCP : COMMON;
   }
 
-  /** Whether a register of the window leads to others. */
+  /** Whether a register of the window gives access to others. */
   has(offset: number): boolean {
     return this.#buses.has(offset) || DATA.has(offset);
   }
 
-  /** A word is written to the window. The access that this completes, if it does. */
+  /** A word is written to the window. Returns the access that this completes, if any. */
   write(offset: number, value: number): Access | undefined {
     const bus = this.#buses.get(offset);
     if (bus === undefined) {
@@ -108,12 +108,12 @@ export class SideBuses {
     return { kind: "write", place, value: written >>> 0, mask: bus.data === undefined ? bus.mask : lanesOf(value) };
   }
 
-  /** A word was read from the window. What it shows, if anything. */
+  /** A word was read from the window. Returns the access that this completes, if any. */
   read(offset: number, value: number): Shown | undefined {
     const read = this.#reads.get(DATA.get(offset) ?? offset);
     if (read === undefined) return undefined;
     const bus = this.#buses.get(DATA.get(offset) ?? offset)!;
-    // The MAC's controller answers at once.
+    // MAC-OCP accesses complete at once.
     if (!DATA.has(offset)) read.done ||= value >>> 0 >= FLAG || bus.space === "mac";
     if (!read.done || (bus.data ?? offset) !== offset) return undefined;
     const again = read.shown;
@@ -134,24 +134,24 @@ export class SideBuses {
   }
 }
 
-/** Registers by OCP address as drivers call them: 0 to 15 of page 0, 16 to 23 of the others. */
+/** Register numbers by OCP address, as drivers use them: 0 to 15 of page 0, 16 to 23 of other pages. */
 const onPage = (at: number): readonly [page: number, address: number] =>
   at >= OCP_STANDARD && at < OCP_STANDARD + 32 ? [0, (at - OCP_STANDARD) >> 1] : [at >> 4, 16 + ((at & 0xf) >> 1)];
 
 const WINDOWS: readonly PhyWindow[] = [PARAMETER_8168D, PARAMETER_8168G, PARAMETER_8125];
-/** The window of parameters that a register shows. */
+/** The parameter window that a register belongs to. */
 export const windowOf = ({ space, page, address }: Place): PhyWindow | undefined =>
   space === "phy" ? WINDOWS.find((window) => window.page === page && window.data === address) : undefined;
 export const isExtension = ({ space, page, address }: Place): boolean =>
   space === "phy" && page === EXTENSION_PAGE && address !== EXTENSION_SELECT;
 
-/** Whether the register says which of many the others on its page are. */
+/** Whether the register selects what the others on its page access. */
 export const isChoice = ({ space, page, address }: Place): boolean =>
   space === "phy" &&
   ((page === EXTENSION_PAGE && address === EXTENSION_SELECT) ||
     WINDOWS.some((window) => window.page === page && window.address === address));
 
-/** Whether what is behind a register depends on what was chosen. */
+/** Whether what a register accesses depends on the selection. */
 export const isChosen = (place: Place): boolean => isExtension(place) || windowOf(place) !== undefined;
 
 export const samePlace = (a: Place, b: Place): boolean =>

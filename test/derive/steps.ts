@@ -1,9 +1,9 @@
-/** Derived changes as a start-up sequence, as text for `src/chip/start`, and beside the sequence that is there. */
+/** Converts derived changes to a start-up sequence, prints it for `src/chip/start`, and compares it with the present one. */
 import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type Step, type Word } from "#chip/steps.ts";
 import { isExtension, type Place, type Space, windowOf } from "./side-buses.ts";
 import type { Change } from "./derive.ts";
 
-/** The step that a change is in, without its words. */
+/** The step for a change, without words. */
 const headOf = (place: Place): Step & { words: readonly Word[] } => {
   const { space, page, chosen } = place;
   const words: readonly Word[] = [];
@@ -14,18 +14,18 @@ const headOf = (place: Place): Step & { words: readonly Word[] } => {
   return isExtension(place) ? { extension: chosen, words } : { page, words };
 };
 
-/** Spaces where a write can concern some bytes of a register. */
+/** Spaces in which a write can affect single bytes of a register. */
 const LANED: readonly Space[] = ["eri", "csi"];
 
 const inStep = ({ place, mask, word }: Change): Word => {
   const [address, ...bits] = word;
   const at = windowOf(place) === undefined ? address : place.chosen;
-  // Some of a register's bytes.
+  // Some bytes of a register.
   if (bits.length === 1 && LANED.includes(place.space) && mask !== 0xffff_ffff) return [at, mask, bits[0]];
   return [at, ...bits] as Word;
 };
 
-/** Changes that follow each other in one place are one step. */
+/** Consecutive changes in one space form one step. */
 export const stepsOf = (changes: readonly Change[]): readonly Step[] => {
   const steps: (Step & { words: readonly Word[] })[] = [];
   for (const change of changes) {
@@ -53,7 +53,7 @@ const wordText = ([address, ...bits]: Word, digits: number): string => {
   return `[${hex(address, 2)}, ${text.join(", ")}]`;
 };
 
-/** A line of text for each word, with what says where it is: sequences compare as lists of these. */
+/** A line of text for each word, with its place: sequences are compared as lists of these. */
 export const linesOf = (steps: readonly Step[]): readonly string[] =>
   steps.flatMap((step): readonly string[] => {
     if (!("words" in step)) return [JSON.stringify(step)];
@@ -69,7 +69,7 @@ export const linesOf = (steps: readonly Step[]): readonly string[] =>
     return step.words.map((word) => `${place} ${wordText(canonical(word, digits), digits)}`);
   });
 
-/** A bit that is set need not be cleared; a word of which all bits are given is stored. */
+/** A bit that is set is not also cleared; a word whose bits are all given is stored. */
 const canonical = ([address, ...bits]: Word, digits: number): Word => {
   const [clear, set] = bits as [number, number?];
   if (set === undefined) return [address, clear];
@@ -97,7 +97,7 @@ export const sourceOf = (steps: readonly Step[]): string =>
     })
     .join("\n");
 
-/** Lines that only one of two lists has, in order: `-` of the first, `+` of the second. */
+/** Lines in only one of two lists, in order: `-` for the first, `+` for the second. */
 export const differences = (a: readonly string[], b: readonly string[]): readonly string[] => {
   const lengths = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--)

@@ -1,6 +1,6 @@
 /**
- * A device whose registers of unknown content are answered from outside, so that a driver that changes some of their bits
- * shows which: written over zeros, a word is what was set; written over ones, its complement is what was cleared.
+ * A device whose registers of unknown content return chosen values, which shows the bits that a driver changes: after
+ * zeros, the bits set in the written word were set; after ones, the bits clear in it were cleared.
  */
 import { ESTATUS, GBSR, MEMORY_PAGE, MMD_CONTROL, MMD_DATA, PAGE } from "#chip/phy.ts";
 import type { Chip } from "#chip/chips.ts";
@@ -9,14 +9,14 @@ import type { Target } from "#kit/target.ts";
 import { Altered } from "../rigs/altered.ts";
 import { inWindow, isChoice, isOfMac, type Place, SideBuses } from "./side-buses.ts";
 
-/** What registers of unknown content read as: all zeros, all ones, or a word that depends on the place. */
+/** Values of registers of unknown content: all zeros, all ones, or a word that depends on the address. */
 export const FILLS = ["zeros", "ones", "distinct"] as const;
 export type Fill = (typeof FILLS)[number];
 
-/** Lines of JSON traces (docs/trace.md) by what unknown registers read as. */
+/** Lines of JSON traces (docs/trace.md), by the value of unknown registers. */
 export type Traces = Readonly<Record<Fill, readonly string[]>>;
 
-/** Registers of the window that drivers read only to change some of their bits. One that was written reads as it was written. */
+/** Registers of the window that drivers read only to change some bits. Once written, they read back the written value. */
 const HELD: ReadonlySet<number> = new Set<number>([
   Config1,
   Config3,
@@ -31,16 +31,16 @@ const HELD: ReadonlySet<number> = new Set<number>([
 ]);
 /** Copies of the station address among the extended registers. */
 const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4];
-/** In configuration space: the chip's own registers, behind what PCI Express defines. */
+/** In configuration space: the chip's registers, after those that PCI Express defines. */
 const OF_CHIP = 0x700;
-/** Where the PHY's controller says that it is ready for firmware. */
+/** Where the PHY's controller reports that it is ready for firmware. */
 const READY_AT = 0x1b;
-/** The one-time memory is blank in most chips; this is a byte that an RTL8168D calibrated by the factory has. */
+/** The eFuse is blank in most chips; this byte is of an RTL8168D with factory calibration. */
 const BURNT = 0xb1;
 /** Config2 of the PCI chips: the bus runs at 66 MHz. */
 const PCI_66MHZ = 1 << 0;
 
-/** OCP PHYs: its state, the link's, and whether its controller stands still for a patch. */
+/** OCP PHYs: PHY state, link state, and whether the controller is halted for a patch. */
 const POLLED_OF_PHY: readonly (readonly [page: number, address: number])[] = [
   [0xa42, 16],
   [0xa43, 18],
@@ -51,7 +51,7 @@ const isPolledOfPhy = ({ page, address }: Place): boolean =>
 /** MAC-OCP: what identifies the chip and its package, and whether the link list is ready. */
 const OF_THE_CHIP: readonly number[] = [0xd006, 0xdc00, 0xe00e];
 
-/** Whether a register of the PHY is one of which drivers only change bits: all but those of clause 22 and those that choose. */
+/** Whether drivers only change bits of this PHY register: true of all but the clause 22 registers and the selectors. */
 const isUnknownOfPhy = (place: Place, chip: Chip): boolean => {
   const { page, address, chosen } = place;
   if (chip.profile.phyAccess === "ocp") return page !== 0 && !isChoice(place) && !isPolledOfPhy(place);
@@ -70,7 +70,7 @@ const isUnknown = (place: Place, chip: Chip): boolean => {
   return space === "ephy" || (space === "mac" && !OF_THE_CHIP.includes(address));
 };
 
-/** A word that is the same each time and another at each place. */
+/** A word that depends only on the address. */
 const distinct = ({ space, page, address, chosen }: Place): number => {
   let hash = 0x811c_9dc5;
   for (const part of [space.codePointAt(0)!, page, address, chosen]) hash = Math.imul(hash ^ part, 0x0100_0193);
@@ -84,9 +84,9 @@ const WORDS: Readonly<Record<Fill, (place: Place) => number>> = {
 };
 
 export class UnknownRegisters {
-  /** From when on registers are answered from here; before, the device answers for itself. */
+  /** Whether unknown registers return chosen values yet; until then, the device's. */
   filled = false;
-  /** The device with those registers. */
+  /** The device with these registers. */
   readonly target: Target;
   readonly #chip: Chip;
   readonly #fill: Fill;
@@ -128,7 +128,7 @@ export class UnknownRegisters {
     return HELD.has(offset) && (width === 1 || offset === MISC);
   }
 
-  /** By bytes: those that were written are as the device has them. */
+  /** By byte: written bytes are the device's. */
   #held(offset: number, width: number, value: number): number {
     let answer = value;
     for (let byte = 0; byte < width; byte++) {

@@ -1,4 +1,4 @@
-/** What a register is given, from runs in which it read differently before: a value, or bits that are set and cleared. */
+/** Derives what is written to a register from runs in which it read differently: a value, or bits that are set and cleared. */
 import type { Word } from "#chip/steps.ts";
 import type { Operation } from "./operations.ts";
 import { isChosen, type Place } from "./side-buses.ts";
@@ -12,15 +12,14 @@ export const placeText = (place: Place): string => {
 };
 
 /**
- * The word that explains what each run wrote; undefined where nothing changes. A run that wrote nothing after its read would
- * have written the same again.
- * @returns a string where there is none
+ * The word that explains what each run wrote; undefined if nothing changes. A run without a write after its read counts
+ * as writing the value read. @returns a string if there is none
  */
 export const wordOf = (runs: readonly Operation[]): Word | undefined | string => {
   const [{ place, mask, was }] = runs as readonly [Operation, ...Operation[]];
   const pairs = runs.map((run) => [(run.was ?? 0) & mask, (run.now ?? run.was ?? 0) & mask] as const);
   const written = pairs.map(([, now]) => now >>> 0);
-  // A register that read alike in all runs may have kept some of its bits.
+  // If a register read the same in all runs, some of its bits may have been preserved.
   const stored = was === undefined || pairs.some(([before]) => before !== pairs[0]![0]);
   if (stored && written.every((now) => now === written[0])) return [place.address, written[0]!];
   const set = pairs.reduce((bits, [before, now]) => bits | (now & ~before), 0);

@@ -1,4 +1,4 @@
-/** What a card carries, asked of the kernel that this runs on: in namespaces, with virtual cables for cards. */
+/** Detects what a card carries, on the running kernel: in namespaces, with veth pairs as cards. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { suite, test } from "node:test";
@@ -11,7 +11,7 @@ import { FakeMachine } from "#app/cards/machine.test-kit.ts";
 const skip = whyNoNamespace()?.message ?? false;
 const ip = (words: string): void => void execFileSync("ip", words.split(" "), { stdio: "inherit" });
 
-/** What each of two cards carries after these commands. */
+/** The traffic that each of two cards carries after these commands. */
 const told = (commands: readonly string[], environment: NodeJS.ProcessEnv = {}): Record<string, readonly string[]> => {
   using machine = new FakeMachine();
   using namespace = NetworkNamespace.create();
@@ -33,8 +33,8 @@ const told = (commands: readonly string[], environment: NodeJS.ProcessEnv = {}):
   });
 };
 
-suite("a card trafficOver, as this kernel tells", { skip }, () => {
-  test("nothing, where it is only connected", () => assert.deepEqual(told([]), { card1: [], card2: [] }));
+suite("a card carries, according to this kernel,", { skip }, () => {
+  test("nothing, if it is only connected", () => assert.deepEqual(told([]), { card1: [], card2: [] }));
 
   test("either next hop of a default route", () => {
     const ways = "nexthop via 10.1.0.2 nexthop via 10.2.0.2";
@@ -58,21 +58,21 @@ suite("a card trafficOver, as this kernel tells", { skip }, () => {
     assert.deepEqual(card2, ["the route to 0.0.0.0/1 (IPv4, card2)", "the route to 128.0.0.0/1 (IPv4, card2)"]);
   });
 
-  test("what stands on it: a bridge with the default route", () => {
+  test("the traffic of interfaces above it: a bridge with the default route", () => {
     const bridge = ["link add br0 type bridge", "link set card1 master br0", "link set br0 up"];
     const { card1, card2 } = told([...bridge, "address add 10.9.0.1/24 dev br0", "route add default via 10.9.0.2"]);
     assert.deepEqual(card1, ["the default route (IPv4, br0 over card1)"]);
     assert.deepEqual(card2, []);
   });
 
-  test("what is under a tunnel program's interface: the card with the route to its other end", () => {
+  test("a tunnel program's packets: the card with the route to the tunnel's other end", () => {
     const tunnel = ["tuntap add dev tun0 mode tun", "address add 10.8.0.2/24 dev tun0", "link set tun0 up"];
     const { card1, card2 } = told([...tunnel, "route add 192.0.2.9/32 via 10.2.0.2", "route add default dev tun0"]);
     assert.deepEqual(card1, []);
     assert.deepEqual(card2, ["the default route (IPv4, tun0, perhaps over card2)"]);
   });
 
-  test("answers to a session, by the rule for the address that it goes to", () => {
+  test("the replies of a session, by the policy rule for its local address", () => {
     const commands = ["route add 192.0.2.0/24 via 10.1.0.2", "route add 192.0.2.0/24 via 10.2.0.2 table 100"];
     const session = { SSH_CONNECTION: "192.0.2.7 4711 10.2.0.1 22" };
     const { card1, card2 } = told([...commands, "rule add from 10.2.0.1 table 100"], session);

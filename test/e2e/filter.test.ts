@@ -1,6 +1,6 @@
 /**
- * Which frames reach an interface that `ferrule up` made: those that somebody asks for, and no others, whatever becomes of
- * its MTU, its name and its network namespace.
+ * Which frames reach an interface of `ferrule up`: those that a user requests and no others, also after changes of MTU,
+ * name and network namespace.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -11,13 +11,13 @@ import { NEAR_MAC, Running, type TwoEnds, ip, openTwoEnds } from "../rigs/two-en
 const skip = noTwoEnds(["ip", "bridge", "bash", "ping", "tcpdump"]);
 
 const STRANGER: Target = { ip: "10.77.0.77", mac: "02:00:5e:77:00:01" };
-/** No two of them, nor of those that every interface joins, fall on one bit of the hash. */
+/** No two of these, nor of the groups that every interface joins, share a bit of the hash. */
 const GROUP: Target = { ip: "239.77.1.1" };
 const GROUP_MAC = "01:00:5e:4d:01:01";
 const OTHER_GROUP: Target = { ip: "239.77.1.2" };
 const GROUP6: Target = { ip: "ff05::77:1" };
 
-/** The interface, as the test has moved and renamed it. */
+/** The interface, where the test has moved and as it has renamed it. */
 class Subject {
   namespace: string;
   name: string;
@@ -31,7 +31,7 @@ class Subject {
     return ip(`-n ${this.namespace} ${words.replaceAll("NAME", this.name)}`);
   }
 
-  /** Kernels before 6.3 rename only what is down. */
+  /** Kernels before 6.3 rename an interface only while it is down. */
   async rename(name: string): Promise<void> {
     await this.ip(`link set NAME name ${name}`).catch(() =>
       ip(`-n ${this.namespace} link set ${this.name} down name ${name} up`),
@@ -46,13 +46,13 @@ class Subject {
   }
 }
 
-/** What somebody may want of an interface. */
+/** A request of a user of the interface. */
 interface Wish {
   readonly title: string;
-  /** What then arrives, and what does not even so. */
+  /** What arrives then, and what still does not. */
   readonly target: Target;
   readonly bystander?: Target;
-  /** Returns how it is taken back. */
+  /** Returns a function that withdraws it. */
   ask(subject: Subject, ends: TwoEnds): Promise<() => Promise<unknown>>;
 }
 
@@ -136,10 +136,10 @@ const WISHES: readonly Wish[] = [
   },
 ];
 
-/** The interface's own address under another name, for frames of another length. */
+/** The interface's own address with another IP address, for frames of another length. */
 const LONG: Target = { ip: "10.77.0.3", mac: NEAR_MAC };
 
-describe("frames reach the interface where somebody wants them, and only then", { skip, timeout: 300_000 }, () => {
+describe("frames reach the interface if a user requests them, and only then", { skip, timeout: 300_000 }, () => {
   for (const wish of WISHES)
     test(wish.title, async () => {
       const { target, bystander } = wish;
@@ -151,7 +151,7 @@ describe("frames reach the interface where somebody wants them, and only then", 
         await probe.settles(target, state);
         if (bystander !== undefined) assert.equal(await probe.arrives(bystander), false, `${bystander.ip} arrives`);
       };
-      /** Resolves once the NIC has followed, as its longest frame shows. */
+      /** Resolves once the NIC has the new MTU, as its longest frame shows. */
       const setMtu = async (mtu: 1500 | 4000): Promise<void> => {
         await subject.ip(`link set NAME mtu ${mtu}`);
         await probe.settles(LONG, mtu === 4000 ? "arrives" : "is kept out", 3900);
@@ -185,7 +185,7 @@ describe("frames reach the interface where somebody wants them, and only then", 
 describe("interfaces on top of it are reached", { skip, timeout: 100_000 }, () => {
   const ADDRESS = "10.77.0.9";
 
-  /** Pings from the far end until there is an answer. */
+  /** Pings from the far end until there is a reply. */
   const answers = async ({ far }: TwoEnds): Promise<void> => {
     await using ping = Running.in(far, "ping", "-i", "0.1", "-c", "200", ADDRESS);
     await ping.says(/bytes from/);

@@ -1,4 +1,4 @@
-/** A guest's stock driver, our NIC, and Debian's passt at the other end of its cable: the host's network without root. */
+/** A guest's stock driver, our NIC, and Debian's passt at the far end: access to the host's network without root. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -16,7 +16,7 @@ import { Guest } from "../guest/guest.ts";
 import { HostBackground } from "../rigs/background.ts";
 import { eventually } from "../rigs/eventually.ts";
 
-/** What the host has on its first interface: passt gives the same to the guest, and its gateway's address is the host. */
+/** Addresses of the host's first interface: passt gives the same to the guest, and maps the gateway's address to the host. */
 const hostAddress = (): { readonly address: string; readonly gateway: string } | undefined => {
   const route = spawnSync("ip", ["-4", "route", "show", "default"], { encoding: "utf8" }).stdout ?? "";
   const gateway = /default via (\S+) dev (\S+)/.exec(route);
@@ -26,10 +26,10 @@ const hostAddress = (): { readonly address: string; readonly gateway: string } |
 
 const noPasst = (): string | false => {
   if (spawnSync("sh", ["-c", "command -v passt"]).status !== 0) return "needs passt";
-  return hostAddress() === undefined ? "needs a default route, whose addresses passt hands on" : false;
+  return hostAddress() === undefined ? "needs a default route, whose addresses passt gives to the guest" : false;
 };
 
-/** passt at a socket of its own, until disposed. It gives root up, so the folder is anybody's. */
+/** Runs passt at a socket until disposed. It drops root, so the folder is writable for all. */
 const startPasst = async (folder: string): Promise<AsyncDisposable & { readonly path: string }> => {
   chmodSync(folder, 0o777);
   const path = join(folder, "net");

@@ -1,4 +1,4 @@
-/** Our NIC in one guest and QEMU's own in another, on one cable: QEMU's framing on stream and datagram sockets. */
+/** Our NIC in one guest and QEMU's in another, on one cable: QEMU's framing on stream and datagram sockets. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { Guest } from "../guest/guest.ts";
 interface Cable {
   readonly name: string;
   readonly ours: (folder: string) => WireSpec;
-  /** The same cable as QEMU is told of it. */
+  /** The same cable in QEMU's syntax. */
   readonly theirs: (folder: string) => string;
 }
 
@@ -43,7 +43,7 @@ const up = (driver: string, address: string): string =>
     'until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.1; done',
   ].join("; ");
 
-suite("a guest with our NIC and one with QEMU's e1000e", { skip: noRig() }, () => {
+suite("a guest with our NIC, and one with QEMU's e1000e,", { skip: noRig() }, () => {
   for (const cable of CABLES)
     test(`reach each other over ${cable.name}`, async () => {
       await using scope = new AsyncDisposableStack();
@@ -67,7 +67,7 @@ suite("a guest with our NIC and one with QEMU's e1000e", { skip: noRig() }, () =
         boot(["-device", device]),
         boot(["-netdev", `${cable.theirs(folder)},id=wire`, "-device", "e1000e,netdev=wire"]),
       ] as const;
-      // When one does not come up, the other is waited for as well: it has an owner then.
+      // If one does not come up, the other is still waited for, so that it is disposed.
       await Promise.allSettled(boots);
       const [ours, theirs] = await Promise.all(boots);
       await Promise.all([ours.must(up("r8169", "10.9.0.1")), theirs.must(up("e1000e", "10.9.0.2"))]);

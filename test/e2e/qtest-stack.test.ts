@@ -14,11 +14,11 @@ import { noTwoEnds } from "../rigs/skip.ts";
 const BYTES = 8 << 20;
 const ARENA_BYTES = 1 << 20;
 const BUDGET = 64;
-/** The address at which QEMU starts `cat`, which sends back what it is sent. */
+/** The address at which QEMU starts `cat` as an echo server. */
 const ECHO = { host: "10.0.2.100", port: 7 };
 
 test(
-  "eight megabytes there and back by the kernel's TCP",
+  "eight megabytes both ways by the kernel's TCP",
   { skip: noTwoEnds(["ip", "qemu-system-x86_64", "setpriv", "cat"]) },
   async (t) => {
     using namespace = NetworkNamespace.create();
@@ -57,7 +57,7 @@ test(
         nic.unmask();
         if (moved > 0) continue;
         device.wait(1);
-        // A worker starts only while its parent's event loop turns.
+        // A worker starts only while its parent's event loop runs.
         await new Promise(setImmediate);
       }
     } finally {
@@ -72,7 +72,7 @@ test(
     t.diagnostic(
       `${(BYTES / seconds / 1e6).toFixed(1)} MB/s each way; ${superFrames} super-frames, ${device.interrupts.raised} interrupts`,
     );
-    assert.ok(superFrames > 0, "the kernel left no frame for the NIC to cut");
+    assert.ok(superFrames > 0, "the kernel sent no frame for the NIC to segment");
     assert.ok(checksums > 0);
     assert.equal(uplink.counters.sendDrops + uplink.counters.receiveDrops, 0);
   },

@@ -1,4 +1,4 @@
-/** An interface that was renamed or moved is still the same: for `ferrule down`, and in what it shows of its link. */
+/** A renamed or moved interface is still the same for `ferrule down`, and still shows its link. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { noTwoEnds } from "../rigs/skip.ts";
@@ -6,7 +6,7 @@ import { BIN, Running, ip, openTwoEnds } from "../rigs/two-ends.ts";
 
 const skip = noTwoEnds(["ip"]);
 
-/** What the `ferrule` command says in a namespace, and how it ends. */
+/** Runs the `ferrule` command in a namespace; returns its output and exit code. */
 const ferrule = async (
   namespace: string,
   ...args: readonly string[]
@@ -16,7 +16,7 @@ const ferrule = async (
   return { said, code: command.exitCode };
 };
 
-/** Speed and duplex, as `ethtool` has them as well. */
+/** Speed and duplex, as `ethtool` shows them too. */
 const shown = async (namespace: string, name: string): Promise<string> => {
   const folder = `/sys/class/net/${name}`;
   await using cat = Running.in(namespace, "cat", `${folder}/speed`, `${folder}/duplex`);

@@ -1,4 +1,4 @@
-/** A server as a whole: its thread, its sockets, a client of ours, and what can be asked of it. No root needed. */
+/** A whole server: its thread, its sockets, a client, and its control commands. No root needed. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -45,7 +45,7 @@ class Station implements AsyncDisposable {
     return serving;
   }
 
-  /** Waits until something of that kind has happened so often. */
+  /** Waits for that number of events of a kind. */
   async happened(kind: ServeEvent["kind"], times = 1): Promise<ServeEvent> {
     for (let i = 0; i < 30_000; i++) {
       const found = this.events.filter((event) => event.kind === kind);
@@ -91,12 +91,12 @@ test("clients connect one after the other, and nothing leaks", async () => {
   assert.equal(existsSync(station.socket), false);
 });
 
-test("`state` tells of every register, behind windows too, as it is", async () => {
+test("`state` reports the present value of every register, also behind windows", async () => {
   await using station = new Station();
   const serving = await station.open();
   using device = station.connect();
   device.registers.write32(MACOCP, 0x8000_0000 + (0xd400 << 15) + 5);
-  // A write is posted; a read comes after it.
+  // A write is posted; the read flushes it.
   assert.equal(device.registers.read32(MACOCP), (0xd400 << 15) + 5);
   const registers = (await serving.ask({ command: "state" })) as ModelState;
   assert.equal(registers.macOcp["0xd400"], 5);
@@ -285,7 +285,7 @@ test("a NIC that leaves the bus after an offence is reported, shows no link, and
   assert.match(newsLines(await station.happened("bus"), { paint: plain })[0]!, /left the bus/);
   await serving.ask({ command: "reset" });
   assert.deepEqual(await station.happened("bus", 2), { kind: "bus", client: 1, answers: true });
-  // Its decoding of memory went with the reset; this turns it on as well.
+  // The reset has cleared its memory decoding; this enables it again.
   device.setBusMaster(false);
   assert.notEqual(device.registers.read32(ro32(0x40)), 0xffff_ffff);
 });

@@ -1,4 +1,4 @@
-/** Three terminals: a chip served in one, our driver on it in another, and the kernel's stack at both ends. */
+/** A chip served by one process, our driver on it in another, and the kernel's stack at both ends. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * What a person does with two terminals: `ferrule up`, the two ends in two network namespaces, and traffic of every kind;
- * then the wire's capture is held against what tcpdump saw on the interface. VLANs are in vlan.test.ts.
+ * `ferrule up`, its two ends in two network namespaces, and traffic of every kind; then the wire's capture is compared
+ * with tcpdump's on the interface. VLANs are in vlan.test.ts.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -18,12 +18,12 @@ const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
 const HOST = `fe${process.pid % 10_000}`;
 const FAR = `${HOST}w`;
 const TARGET = "10.77.0.2";
-/** Fewer than a TAP's queue holds: a machine that is busy must not lose any. */
+/** Fewer than a TAP's queue holds: a busy machine must not lose any. */
 const DATAGRAMS = "400";
 
 const skip = noTwoEnds(["ip", "ping", "iperf3", "setpriv", "tcpdump", "tshark"]);
 
-/** UDP packets that a namespace's sockets had no room for. */
+/** UDP packets dropped because a socket's buffer was full. */
 const fullSockets = async (namespace: NamedNamespace): Promise<number> => {
   const [names = "", values = ""] = (await namespace.run("cat", "/proc/net/snmp")).match(/^Udp: .*$/gm) ?? [];
   return Number(values.split(" ")[names.split(" ").indexOf("RcvbufErrors")]);
@@ -81,12 +81,12 @@ describe("two terminals", { skip }, () => {
     ] as const) {
       const late = await fullSockets(receiver);
       const { sum } = await iperf("-u", "-b", "50M", "-k", DATAGRAMS, option);
-      // What a program was too late to read from its socket had arrived.
+      // Packets that a program was too slow to read had arrived.
       assert.ok(sum.lost_packets <= (await fullSockets(receiver)) - late, `${sum.lost_packets} lost`);
     }
   });
 
-  test("a connection that idles still works afterwards", async () => {
+  test("an idle connection still works afterwards", async () => {
     const script = `exec 3<>/dev/tcp/${TARGET}/7000; sleep 4; echo hello >&3; read -t 250 line <&3; echo got $line`;
     const serve = "require('net').createServer(s=>s.pipe(s)).listen(7000,()=>console.log('ready'))";
     await using echo = b.start(process.execPath, "-e", serve);
@@ -94,7 +94,7 @@ describe("two terminals", { skip }, () => {
     assert.match(await a.run("bash", "-c", script), /got hello/);
   });
 
-  /** Sets it at both ends, and waits until our driver has: some chips negotiate anew. */
+  /** Sets it at both ends, and waits for our driver: some chips renegotiate. */
   const setMtu = async (mtu: number): Promise<void> => {
     await run("ip", "-n", a.name, "link", "set", HOST, "mtu", String(mtu));
     await run("ip", "-n", b.name, "link", "set", FAR, "mtu", String(mtu));
@@ -135,7 +135,7 @@ describe("two terminals", { skip }, () => {
     const fields = ["-T", "fields", ...shown.flatMap((name) => ["-e", name])];
     const stdout = await run("tshark", "-r", wire, ...check, "-Y", looked, ...fields);
     const lines = stdout.split("\n").filter((line) => line !== "");
-    // Good for TCP, good for IPv4 (IPv6 has none), no UDP, not malformed.
+    // TCP good, IPv4 good (IPv6 has none), no UDP, not malformed.
     assert.deepEqual(
       lines.filter((line) => !/^1\t1?\t\t$/.test(line)),
       [],

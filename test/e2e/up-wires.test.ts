@@ -14,7 +14,7 @@ import { noTwoEnds } from "../rigs/skip.ts";
 const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
 let made = 0;
 
-/** A namespace with a NIC in it, whose wire is as `wire` says. */
+/** A namespace with a NIC that has the wire `wire`. */
 interface Station {
   readonly namespace: NamedNamespace;
   readonly ferrule: Background;
@@ -45,14 +45,14 @@ const folderOn = (scope: AsyncDisposableStack): string => {
 
 const words = (...values: readonly number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
 
-/** A classic pcap file with these frames, which breaks off in the middle of one more. */
+/** A classic pcap file with these frames, truncated in the middle of one more. */
 const brokenPcap = (frames: readonly Uint8Array[]): Uint8Array => {
   const header = words(0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1);
   const packets = frames.flatMap((frame, i) => [words(i, 0, frame.length, frame.length), frame]);
   return Buffer.concat([header, ...packets, words(frames.length, 0, 60, 60)]);
 };
 
-/** Both ends of a cable between two NICs, as `--wire` has them. */
+/** Both ends of a cable between two NICs, in the syntax of `--wire`. */
 const CABLES: readonly (readonly [string, (folder: string) => readonly [string, string]])[] = [
   ["a stream socket", (folder) => [`unix:${folder}/wire,listen`, `unix:${folder}/wire`]],
   ["datagram sockets", (folder) => [`unix:${folder}/a,dgram=${folder}/b`, `unix:${folder}/b,dgram=${folder}/a`]],
@@ -70,14 +70,14 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
       const { sentFrames, sendDrops } = await lastCounters(b.ferrule);
       assert.ok(sentFrames! >= 20);
       assert.equal(sendDrops, 0);
-      // A frame is what shows a datagram socket that nobody reads at the other end.
+      // Only a sent frame shows that nobody reads a datagram socket's other end.
       await a.namespace.run("sh", "-c", "ping -c 1 -w 1 10.77.1.2 || true");
       await a.ferrule.says(/"event":"wire","interface":"fe0","plugged":false/);
       await a.ferrule.says(/"event":"carrier","interface":"fe0","up":false/);
       assert.equal((await lastCounters(a.ferrule))["offences"], 0);
     });
 
-  test("a socket that the wire listens at has the permissions that were asked for, and is removed at the end", async () => {
+  test("a socket at which the wire listens has the requested permissions, and is removed at the end", async () => {
     await using scope = new AsyncDisposableStack();
     const path = join(folderOn(scope), "wire");
     const a = await station(scope, "10.77.1.1", "--wire", `unix:${path},listen`, "--socket-mode", "660");
@@ -94,12 +94,12 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     assert.equal((await lastCounters(a.ferrule))["wireDrops"], 0);
   });
 
-  test("what a NIC sends is recorded, and a replay gives it to another one with a warning for what is damaged", async () => {
+  test("a NIC's frames are recorded and replayed to another NIC, with a warning for damaged ones", async () => {
     await using scope = new AsyncDisposableStack();
     const record = join(folderOn(scope), "sent.pcapng");
     const a = await station(scope, "10.77.1.1", "--wire", `pcap:,record=${record}`);
     await a.ferrule.says(/"event":"carrier"/);
-    // Nobody answers: these are ARP requests.
+    // These are ARP requests, as nobody answers.
     await a.namespace.run("sh", "-c", "ping -c 2 -w 2 10.77.1.2 || true");
     const { wireSentFrames } = await lastCounters(a.ferrule);
     const sent = [...readPcapng(readFileSync(record))];

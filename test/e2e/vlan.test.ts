@@ -1,6 +1,6 @@
 /**
- * VLANs on top of a Ferrule interface, one tag and one in another, in a guest: not every machine's own kernel has them.
- * The guest does what two-ends.test.ts does; the captures are looked at out here.
+ * VLANs on a Ferrule interface, with one and two tags, in a guest: not every machine's kernel has them. The guest does
+ * the same as two-ends.test.ts; the captures are evaluated on the host.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -20,7 +20,7 @@ import { assertSums } from "../rigs/frames.ts";
 
 const run = promisify(execFile);
 
-/** The ways between the two ends, by the VLANs they go through. */
+/** Paths between the two ends, by their VLANs. */
 const LANES = [
   { name: "plain", tags: "", address: "10.77.0", mtu: 1500, jumbo: 9000 },
   { name: "one tag", tags: "5", address: "10.77.5", mtu: 1500, jumbo: 9000 },
@@ -28,10 +28,10 @@ const LANES = [
 ] as const;
 
 const BYTES = 3e6;
-/** Bytes of IPv4 and ICMP header in front of what ping is told to send. */
+/** Bytes of IPv4 and ICMP header before ping's payload. */
 const PING_HEADERS = 28;
 
-/** Each lane's tests at one MTU. What they say ends up in /out, under names that begin with the lane's tags. */
+/** Each path's tests at one MTU. Their output is stored in /out, in files whose names begin with the path's tags. */
 const traffic = (of: "mtu" | "jumbo"): string =>
   LANES.map(({ tags, address, ...mtus }) => {
     const out = `/out/${of}-${tags === "" ? "plain" : tags}`;
@@ -44,7 +44,7 @@ on a iperf3 -c ${address}.2 -u -b 8M -n ${BYTES / 8} -J >${out}-udp-out
 on a iperf3 -c ${address}.2 -u -b 8M -n ${BYTES / 8} -J -R >${out}-udp-back`;
   }).join("\n");
 
-/** What one end does: its addresses, and its VLANs with a priority of its own in the outer tag. */
+/** Sets one end up: addresses, and VLANs with a distinct priority in the outer tag. */
 const end = (namespace: string, device: string, number: number, priority: number): string => `
 ip link set ${device} netns ${namespace}
 on ${namespace} ip addr add 10.77.0.${number}/24 dev ${device}
@@ -80,9 +80,9 @@ echoes() { # file, arguments of ping; a machine that is busy gets more time in e
 }
 ip netns add a
 ip netns add b
-# A receiver of datagrams that is held up shall have room for all of them.
+# Room for all datagrams while their receiver is delayed.
 echo 8388608 >/proc/sys/net/core/rmem_default
-# Emulated, the machine looks like a slow network, for which TCP would make super-frames of two segments only.
+# To TCP an emulated machine looks like a slow network, for which it would send super-frames of two segments only.
 on a sh -c 'echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs'
 ferrule up model:rtl8168h --name fe0 --wire tap:fe0w --capture /out/wire.pcapng --json \\
   >/out/ferrule 2>&1 &
@@ -107,7 +107,7 @@ kill $ferrule
 wait $ferrule
 `;
 
-/** A frame taken out of its tags; the outermost tag's control word comes first. */
+/** A frame without its tags; the outermost tag's control word comes first. */
 const untag = (frame: Uint8Array): { controls: readonly number[]; plain: Uint8Array } => {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   const controls: number[] = [];
@@ -143,7 +143,7 @@ interface Sums {
 describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
   let guest: GuestResult;
   let wire: readonly Uint8Array[];
-  /** What tcpdump saw on the interface, and what crossed the wire. */
+  /** tcpdump's capture on the interface, and the capture on the wire. */
   let seen: ReadonlyMap<string, readonly Uint8Array[]>;
   let crossed: typeof seen;
   const text = (name: string): string => Buffer.from(guest.out.get(name) ?? []).toString();
@@ -172,7 +172,7 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
         }
       });
 
-  test("nothing was dropped, and the NIC put tags in and took them out", () => {
+  test("nothing was dropped, and the NIC inserted and stripped tags", () => {
     assert.match(text("tcpdump"), /\n0 packets dropped by kernel/);
     const down = JSON.parse(text("ferrule").trim().split("\n").at(-1)!) as { statistics: Record<string, number> };
     const { statistics } = down;
@@ -182,11 +182,11 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
       assert.ok(statistics[name]! > 1000, `${name}: ${statistics[name]}`);
   });
 
-  test("there are the lanes' tags and no others, and the priorities in them are whole", () => {
+  test("there are no tags but the paths', with the right priorities", () => {
     const lanes = LANES.map(({ tags }) => tags).sort();
     assert.deepEqual([...crossed.keys()].sort(), lanes);
     assert.deepEqual([...seen.keys()].sort(), lanes);
-    // What the kernel sends of its own accord has other priorities.
+    // Packets that the kernel sends by itself have other priorities.
     const controls = new Set(wire.map(untag).flatMap(({ controls, plain }) => (isTcpOrUdp(plain) ? controls : [])));
     assert.deepEqual(controls, new Set([(3 << 13) | 5, (6 << 13) | 5, 6]));
   });
@@ -201,11 +201,11 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
         assert.equal(flow.missingFrom(other), 0, `flow ${key}: bytes missing on the wire`);
       }
       assert.ok(after.longest <= jumbo + 14, `a frame of ${after.longest} bytes on the wire`);
-      // The kernel itself cuts what is to have two tags.
+      // The kernel itself segments packets with two tags.
       if (tags !== "5.6") assert.ok(before.longest > 40_000, `the longest super-frame has ${before.longest} bytes`);
     });
 
-  test("every checksum on the wire is right", () => {
+  test("every checksum on the wire is correct", () => {
     for (const frame of wire) {
       const { plain } = untag(frame);
       if (!isTcpOrUdp(plain)) continue;

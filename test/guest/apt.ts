@@ -1,6 +1,6 @@
 /**
- * Debian packages of suites that this machine does not use: this machine's apt fetches them, with lists and archives of its
- * own in a folder of ours. Nothing of the system is read but its mirror and its way through the network, and nothing is changed.
+ * Fetches Debian packages of suites that this machine is not configured for. This machine's apt is used with lists and
+ * archives in a separate folder; of the system only the mirror and the proxy settings are read, and nothing is changed.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const ANY_MIRROR = "http://deb.debian.org/debian";
 const COMPONENTS = "main non-free-firmware";
-/** 1 MB/s for the largest package must do. */
+/** Enough for the largest package at 1 MB/s. */
 const LIMIT_MILLIS = 600_000;
 const TRIES = 5;
 const MERGED = ["bin", "sbin", "lib", "lib64"];
@@ -21,7 +21,7 @@ export interface Package {
 
 const say = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: "utf8" });
 
-/** Where this machine gets its own packages from, if it is a Debian. */
+/** The mirror that this machine uses, if it runs Debian. */
 const mirror = (): string => {
   const system = readFileSync("/etc/os-release", "utf8");
   const codename = /^VERSION_CODENAME=(\w+)/m.exec(system)?.[1];
@@ -33,7 +33,7 @@ const mirror = (): string => {
   return main?.[2] ?? ANY_MIRROR;
 };
 
-/** The system's proxies and the like go over; its hooks do not: Docker's images have one that empties the system's cache. */
+/** Proxy settings are inherited, hooks are not: Docker's images have one that empties the system's cache. */
 const configuration = (folder: string, architecture: string): string => `
 ${say("apt-config", "dump", "Acquire")}
 APT::Architecture "${architecture}";
@@ -56,16 +56,15 @@ Dir::Cache "${join(folder, "cache")}";
 /** Without the epoch's "%3a" and behind the name's "_": "1:11.1.3+ds-1~bpo13+1". */
 const PRINTED = /^'\S+' ([^_\s]+)_([^_\s]+)_\w+\.deb /gm;
 
-/** apt, for some suites. One at a time in its folder. */
+/** apt for given suites. Only one may use a folder at a time. */
 export class Apt {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #archives: string;
 
   /**
-   * Fetches the suites' lists.
-   * @param architecture whose packages, by Debian's name
-   * @param components of the archive, beside those that all need
-   * @throws {Error} when they cannot be had or are not signed by Debian
+   * Fetches the suites' package lists. @param architecture Debian's name @param components of the archive, in addition
+   * to main
+   * @throws {Error} if they cannot be fetched or are not signed by Debian
    */
   constructor(folder: string, architecture: string, suites: readonly string[], components: readonly string[] = []) {
     for (const part of ["state/lists/partial", "cache/archives/partial", "archives"])
@@ -75,7 +74,7 @@ export class Apt {
     const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${from} ${suite} ${parts}\n`);
     writeFileSync(join(folder, "sources.list"), sources.join(""));
     writeFileSync(join(folder, "apt.conf"), configuration(folder, architecture));
-    // Nothing is installed, as far as this apt knows.
+    // An empty status file: to this apt, nothing is installed.
     writeFileSync(join(folder, "status"), "");
     this.#archives = join(folder, "archives");
     this.#environment = { ...process.env, APT_CONFIG: join(folder, "apt.conf"), LC_ALL: "C" };
@@ -97,20 +96,20 @@ export class Apt {
     });
   }
 
-  /** The named packages and all that they depend on. @param release whose versions are preferred */
+  /** The named packages and their dependencies. @param release preferred release */
   needed(release: string, names: readonly string[]): readonly Package[] {
     const printed = this.#apt("install", "-y", "-qq", "--print-uris", "-t", release, ...names);
     const packages = [...printed.matchAll(PRINTED)].map(([, name, version]) => ({
       name: name!,
       version: decodeURIComponent(version!),
     }));
-    if (packages.length === 0) throw new Error(`apt names no package for ${names.join(", ")} of ${release}`);
+    if (packages.length === 0) throw new Error(`apt lists no package for ${names.join(", ")} of ${release}`);
     return packages;
   }
 
   /**
-   * Fetches packages and unpacks what they hold under `folder`, as on a system where /bin, /sbin and /lib are in /usr. What
-   * was fetched already is not fetched again.
+   * Fetches packages and unpacks them under `folder`, as on a system with merged /usr. Packages in the archive folder
+   * are not fetched again.
    */
   unpack(packages: readonly Package[], folder: string): void {
     for (const name of MERGED) {

@@ -1,7 +1,7 @@
-/** Whether guests with our NICs can run here. */
+/** Whether guests with our NICs can run on this machine. */
 import { accessSync, constants, existsSync } from "node:fs";
 
-/** Of util-linux, dpkg and apt: every Debian has them. */
+/** From util-linux, dpkg and apt, which every Debian system has. */
 const NEEDED = ["apt-get", "dpkg-deb", "flock", "nsenter", "setpriv", "tar", "timeout", "unshare"];
 const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
 
@@ -14,7 +14,7 @@ const mayUse = (path: string): boolean => {
   }
 };
 
-/** Why no guest is to run here; false when one is. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+/** The reason to skip guests, or false. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
 export const noRig = (): string | false => {
   const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
   if (!needed && process.env["FERRULE_GUEST"] === undefined) return "boots guests: npm run test:guest";

@@ -1,10 +1,10 @@
-/** Processes that run in the background of a guest, and end with their owner. */
+/** Background processes in a guest, ended when disposed. */
 import { type Background, GRACE_SECONDS } from "../rigs/background.ts";
 import { eventually } from "../rigs/eventually.ts";
 
 let started = 0;
 
-/** In a guest. Its shell and all its children are one process group. */
+/** A background process in a guest. Its shell and all its children are one process group. */
 export class GuestBackground implements Background {
   readonly #must: (command: string) => Promise<string>;
   readonly #group: string;
@@ -17,7 +17,7 @@ export class GuestBackground implements Background {
     this.#log = log;
   }
 
-  /** @param must runs a shell command in the guest */
+  /** @param must runs a shell command in the guest and throws if it fails */
   static async start(must: (command: string) => Promise<string>, command: string): Promise<GuestBackground> {
     const log = `/tmp/background.${++started}`;
     const quoted = command.replaceAll("'", `'\\''`);

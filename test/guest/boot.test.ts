@@ -16,7 +16,7 @@ describe("a guest", { skip: noGuest() }, () => {
     assert.equal(String(guest.out.get("b/text")), "HELLO");
   });
 
-  test("that exceeds its time limit is ended", async () => {
+  test("is ended when it exceeds its time limit", async () => {
     await assert.rejects(runInGuest("sleep 1000", { limitMillis: 5_000 }), /ended by the rig after 5000 ms/);
   });
 

@@ -1,4 +1,4 @@
-/** Boots a guest, runs a shell script in it, and brings back what it printed and the files it left. */
+/** Boots a guest, runs a shell script in it, and returns its output and the files that it left. */
 import { spawn } from "node:child_process";
 import {
   appendFileSync,
@@ -16,33 +16,33 @@ import { pack, type Packed, unpack } from "./cpio.ts";
 import { guestImage, modulesFor } from "./image.ts";
 
 export interface GuestOptions {
-  /** What the guest finds beside the image's own programs. */
+  /** Files for the guest, in addition to the image's programs. */
   readonly files?: readonly Packed[];
-  /** Kernel modules to load first. What they depend on comes by itself. */
+  /** Kernel modules to load first; their dependencies are loaded too. */
   readonly modules?: readonly string[];
-  /** Further arguments for QEMU: devices. */
+  /** More arguments for QEMU, for example devices. */
   readonly devices?: readonly string[];
-  /** After so many milliseconds the guest is ended. */
+  /** Milliseconds after which the guest is ended. */
   readonly limitMillis: number;
 }
 
 export interface GuestResult {
-  /** What the console showed: all that the script printed, and the kernel's complaints. */
+  /** Text of the console: the script's output and the kernel's warnings. */
   readonly output: string;
   readonly exitCode: number;
-  /** What the script left in /out. */
+  /** Files that the script left in /out. */
   readonly out: ReadonlyMap<string, Uint8Array>;
 }
 
-/** The channel for /out: a byte through it costs a thousandth of one through the console. */
+/** Port for /out: a thousand times faster than the console. */
 const CHANNEL = ["virtio_pci", "virtio_console"];
 const ENDED = /\nguest: payload ended with (\d+)\r?\n/;
 
 const COMMAND_LINE = "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off";
 
 /**
- * One processor: with two, on QEMU 7.2, about one start of Node in three ended in a crash of its engine; with one
- * processor none did. Why is not known.
+ * One processor: with two, on QEMU 7.2, V8 crashed at about one start of Node in three; with one processor it never
+ * did. The cause is not known.
  */
 const MACHINE =
   "-machine q35 -accel tcg,tb-size=512 -cpu Nehalem,+rdrand -smp 1 -m 1024 " +
@@ -50,7 +50,7 @@ const MACHINE =
   "-initrd /dev/fd/3 -device virtio-serial-pci " +
   "-chardev file,id=out,path=/dev/fd/4 -device virtserialport,chardev=out,name=out";
 
-/** A file without a name: gone when the last one who holds it has ended, however that happens. */
+/** An unlinked file: it is removed when the last process that has it open ends, for whatever reason. */
 class Nameless implements Disposable {
   readonly fd: number;
   constructor(fill: (path: string) => void) {
@@ -68,10 +68,10 @@ class Nameless implements Disposable {
   }
 }
 
-/** Runs QEMU to its end, or to the limit's. The descriptors are its 3 and 4. Resolves with what the console showed. */
+/** Runs QEMU until it ends or the limit expires. The descriptors become 3 and 4. Resolves with the console's text. */
 const runQemu = (args: readonly string[], initrd: number, out: number, limitMillis: number): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  // setpriv becomes QEMU, which then does not outlive us.
+  // setpriv executes QEMU, which then ends with this process.
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...args], {
     stdio: ["ignore", "pipe", "pipe", initrd, out],
   });
@@ -89,8 +89,8 @@ const runQemu = (args: readonly string[], initrd: number, out: number, limitMill
 };
 
 /**
- * Runs `script` by sh in a new guest, which is gone afterwards. Needs no right that any user lacks.
- * @throws {Error} with the console's text when the guest did not come to the script's end
+ * Runs `script` with sh in a new guest, which ends afterwards. Needs no privileges.
+ * @throws {Error} with the console's text if the script did not run to its end
  */
 export const runInGuest = async (script: string, options: GuestOptions): Promise<GuestResult> => {
   const image = guestImage();
@@ -107,6 +107,6 @@ export const runInGuest = async (script: string, options: GuestOptions): Promise
   const args = [...MACHINE.split(" "), "-kernel", image.kernel, "-append", COMMAND_LINE, ...(options.devices ?? [])];
   const shown = await runQemu(args, initrd.fd, out.fd, options.limitMillis);
   const ended = ENDED.exec(shown);
-  if (ended === null) throw new Error(`the guest did not come to its end:\n${shown}`);
+  if (ended === null) throw new Error(`the guest did not run the script to its end:\n${shown}`);
   return { output: shown.slice(0, ended.index), exitCode: Number(ended[1]), out: unpack(readFileSync(out.fd)) };
 };

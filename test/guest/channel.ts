@@ -1,12 +1,12 @@
-/** One port of a guest's agent: a command at a time, its exit code and what it printed. What agent.sh speaks. */
+/** One port of a guest's agent: runs one command at a time and returns its exit code and output. The protocol is agent.sh's. */
 import type { Socket } from "node:net";
 
 export interface Ran {
-  /** 124 when the guest ended it for taking too long. */
+  /** 124 if the guest ended it at its time limit. */
   readonly exit: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What `stdout` is made of. */
+  /** The bytes of `stdout`. */
   readonly bytes: Buffer;
 }
 
@@ -16,7 +16,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** The agent ends a command itself; only a guest that hangs needs longer than this on top. */
+/** The agent enforces the time limit itself; a guest that needs this much longer hangs. */
 const GRACE_MILLIS = 120_000;
 
 export class Channel {
@@ -34,7 +34,7 @@ export class Channel {
       this.#received = Buffer.concat([this.#received, chunk]);
       while (this.#take());
     });
-    socket.once("close", () => this.#lose("QEMU has gone"));
+    socket.once("close", () => this.#lose("QEMU has ended"));
   }
 
   get idle(): boolean {
@@ -47,7 +47,7 @@ export class Channel {
     this.#waiting = undefined;
   }
 
-  /** Whether there was a whole answer. */
+  /** Whether the answer is complete. */
   #take(): boolean {
     const end = this.#received.indexOf(10);
     if (end < 0) return false;
@@ -75,18 +75,18 @@ export class Channel {
     return true;
   }
 
-  /** Once the agent is there; after a reset of the guest, once it is there again. */
+  /** Resolves when the agent is ready, also after a reset of the guest. */
   ready(): Promise<void> {
     return this.#ready ? Promise.resolve() : new Promise((resolve) => this.#onReady.push(resolve));
   }
 
-  /** The guest is about to start again: nothing is ready until it says so. */
+  /** The guest is about to restart: the agent is not ready until it reports again. */
   restarting(): void {
     this.#lose("the guest was reset");
     this.#received = Buffer.alloc(0);
   }
 
-  /** Only while idle. @throws {Error} when the guest does not answer in time, or starts again */
+  /** May be called only while idle. @throws {Error} if the guest does not answer in time, or restarts */
   run(command: string, limitMillis: number): Promise<Ran> {
     const id = String(++this.#count);
     const { promise, resolve, reject } = Promise.withResolvers<Ran>();

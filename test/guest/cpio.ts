@@ -1,6 +1,6 @@
-/** cpio archives in the "newc" form: what Linux unpacks as its first file system, and what the guest sends back. */
+/** cpio archives in "newc" format, for the initial RAM file system and for the files that a guest returns. */
 
-/** A regular file of an archive. Directories on the way to it are made by themselves. */
+/** A regular file of an archive. Its parent directories are created automatically. */
 export interface Packed {
   /** From the root, without a leading slash. */
   readonly path: string;
@@ -14,7 +14,7 @@ const WELL_FORMED = /^070701[0-9a-f]{104}$/i;
 const TRAILER = "TRAILER!!!";
 const FILE = 0o100_000;
 const DIRECTORY = 0o040_000;
-/** Where the fields that matter stand among the thirteen of eight digits behind the magic. */
+/** Positions of the used fields among the thirteen fields of eight digits after the magic. */
 const MODE = 1;
 const SIZE = 6;
 const NAME_SIZE = 11;
@@ -33,7 +33,7 @@ const record = (path: string, mode: number, bytes: Uint8Array): Uint8Array[] => 
   return [head, padding(head.length), bytes, padding(bytes.length)];
 };
 
-/** Archives may be put one behind another: Linux unpacks them in turn. */
+/** Archives may be concatenated: Linux unpacks one after the other. */
 export const pack = (files: Iterable<Packed>): Buffer => {
   const parts: Uint8Array[] = [];
   const made = new Set<string>();
@@ -50,12 +50,12 @@ export const pack = (files: Iterable<Packed>): Buffer => {
   return Buffer.concat(parts);
 };
 
-/** The regular files of an archive, by path. @throws {Error} where it breaks off */
+/** The regular files of an archive, by path. @throws {Error} if it is truncated */
 export const unpack = (archive: Buffer): ReadonlyMap<string, Uint8Array> => {
   const files = new Map<string, Uint8Array>();
   for (let at = 0; ;) {
     const header = archive.toString("latin1", at, at + HEADER);
-    if (!WELL_FORMED.test(header)) throw new Error(`the archive of ${archive.length} bytes breaks off at byte ${at}`);
+    if (!WELL_FORMED.test(header)) throw new Error(`the archive of ${archive.length} bytes is truncated at byte ${at}`);
     const field = (index: number): number => Number.parseInt(header.slice(6 + 8 * index, 14 + 8 * index), 16);
     const name = at + HEADER;
     const data = at + aligned(HEADER + field(NAME_SIZE));

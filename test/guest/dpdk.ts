@@ -1,4 +1,4 @@
-/** DPDK for a guest: testpmd with the libraries it is linked with, and of all drivers the one for our chips. */
+/** DPDK for a guest: testpmd, its libraries, and the driver for our chips. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -17,18 +17,21 @@ import { CACHE, type DpdkName, partOf } from "./parts.ts";
 
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 const PROGRAM = "usr/bin/dpdk-testpmd";
-/** Goes with the C library, which may be newer than the guest's own and then takes its place for all programs. */
+/** Belongs to the C library, which may be newer than the guest's and then replaces it for all programs. */
 const LOADER = "lib64/ld-linux-x86-64.so.2";
 /**
- * Loaded at the start, not linked with: memory pools, and Realtek's driver. What the bus is reached by is linked with, and must
- * not be there a second time. Of the names that a library has, DPDK loads the one with its whole version.
+ * Loaded at run time, not linked: memory pools and Realtek's driver. The bus driver is linked, and must not be loaded a
+ * second time. Of a library's names DPDK loads the one with the full version.
  */
 const DRIVERS = ["librte_mempool_ring.so.*.*", "librte_net_r8169.so.*.*"].map((name) => `dpdk/pmds-*/${name}`);
 
-/** With it a program prints a line at a time into a file as well. */
+/** Makes a program's output line-buffered also when it goes to a file. */
 const UNBUFFERED = ["usr/bin/stdbuf", "usr/libexec/coreutils/libstdbuf.so"];
 
-/** Paths from the part's folder of all that a program or a library is linked with. What the tools are is on board already. */
+/**
+ * Paths, relative to the part's folder, of the libraries that a program or library is linked with. Those of the tools
+ * are in the guest already.
+ */
 const linkedWith = (folder: string, path: string): readonly string[] => {
   const loader = join(folder, LOADER);
   const places = [folder, partOf("tools")].map((part) => join(part, LIBRARIES));
@@ -40,10 +43,10 @@ const linkedWith = (folder: string, path: string): readonly string[] => {
   return files.filter((file) => file.startsWith(places[0]!)).map((file) => file.slice(folder.length + 1));
 };
 
-/** Where DPDK looks for them. */
+/** DPDK's search path for them. */
 const driversIn = (folder: string): readonly string[] => {
   const found = globSync(DRIVERS, { cwd: join(folder, LIBRARIES) }).map((path) => join(LIBRARIES, path));
-  if (found.length !== DRIVERS.length) throw new Error(`not the drivers of DPDK's that were expected: ${found.join()}`);
+  if (found.length !== DRIVERS.length) throw new Error(`unexpected set of DPDK drivers: ${found.join()}`);
   return found;
 };
 
@@ -56,7 +59,7 @@ const fill = (folder: string): Buffer => {
   return pack([...[...new Set([LOADER, ...programs])].map(taken(folder)), ...UNBUFFERED.map(taken(partOf("tools")))]);
 };
 
-/** An archive in the cache, for `GuestOptions.archives`. Built first where it is not there. @throws {Error} */
+/** An archive in the cache, for `GuestOptions.archives`; built if it is missing. @throws {Error} */
 export const dpdkArchive = (name: DpdkName): string => {
   const folder = partOf(`dpdk-${name}`);
   const hash = createHash("sha256")

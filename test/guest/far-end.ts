@@ -1,6 +1,6 @@
 /**
- * The other machine: a network namespace of its own, with this host's network stack and Debian's programs. Made by root, or by
- * anyone whom the kernel lets make user namespaces.
+ * The other machine: a network namespace with this host's network stack and Debian's programs. Needs root or permission
+ * to create user namespaces.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,17 +17,17 @@ export interface FarRan {
   readonly stderr: string;
 }
 
-/** Where commands are run at the other end of the cable. */
+/** Runs commands at the other end of the cable. */
 export interface Far {
-  /** Runs a shell command there. Whatever its exit code, this resolves. 124: it took too long. */
+  /** Runs a shell command there. Resolves with any exit code; 124 means a time-out. */
   run(command: string, limitMillis?: number): Promise<FarRan>;
-  /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
+  /** Runs a command and returns its output. @throws {Error} if it fails */
   must(command: string, limitMillis?: number): Promise<string>;
-  /** Starts a shell command in the background. Whoever asks for it owns it. @throws {Error} */
+  /** Starts a shell command in the background. The caller owns it. @throws {Error} */
   start(command: string): Promise<Background>;
 }
 
-/** What another process has to say of itself, which may have ended meanwhile. */
+/** Reads a file of another process, which may have ended meanwhile. */
 const read = (pid: string, what: "cmdline" | "netns"): string => {
   try {
     if (what === "netns") return readlinkSync(`/proc/${pid}/ns/net`);
@@ -38,7 +38,7 @@ const read = (pid: string, what: "cmdline" | "netns"): string => {
 };
 
 export class FarEnd implements Far, AsyncDisposable {
-  /** Holds the namespace, until its input ends, as it does when we do. */
+  /** Holds the namespace until its standard input closes, at the latest when this process ends. */
   readonly #holder: ChildProcess;
   readonly #enter: readonly string[];
   readonly #environment: NodeJS.ProcessEnv;
@@ -49,7 +49,7 @@ export class FarEnd implements Far, AsyncDisposable {
     this.#environment = { ...process.env, PATH: `${toolPath()}:${process.env["PATH"]}:/usr/sbin:/sbin`, LC_ALL: "C" };
   }
 
-  /** @throws {Error} when there may be no namespace */
+  /** @throws {Error} if no namespace can be created */
   static async open(): Promise<FarEnd> {
     const root = process.getuid?.() === 0;
     const user = root ? [] : ["--user", "--map-root-user"];
@@ -57,7 +57,7 @@ export class FarEnd implements Far, AsyncDisposable {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const [word] = (await Promise.race([once(holder.stdout, "data"), once(holder, "close")])) as [unknown];
-    if (!String(word).startsWith("made")) throw new Error("there may be no network namespace: try as root");
+    if (!String(word).startsWith("made")) throw new Error("a network namespace cannot be created: try as root");
     const enter = [
       ...(root ? [] : ["--user", "--preserve-credentials"]),
       "--net",
@@ -72,7 +72,7 @@ export class FarEnd implements Far, AsyncDisposable {
     return far;
   }
 
-  /** A command line that runs in there, and ends with us. */
+  /** A command line that runs in the namespace, and ends with this process. */
   command(program: string, ...args: readonly string[]): readonly [string, ...string[]] {
     return ["setpriv", "--pdeathsig", "KILL", "nsenter", ...this.#enter, program, ...args];
   }
@@ -81,7 +81,7 @@ export class FarEnd implements Far, AsyncDisposable {
     return this.#environment;
   }
 
-  /** Runs a shell command in there. Whatever its exit code, this resolves. 124: it took too long. */
+  /** Runs a shell command in the namespace. Resolves with any exit code; 124 means a time-out. */
   async run(command: string, limitMillis = LIMIT_MILLIS): Promise<FarRan> {
     const [program, ...args] = this.command("timeout", "-k", "1", String(limitMillis / 1000), "sh", "-c", command);
     const { promise, resolve } = Promise.withResolvers<FarRan>();
@@ -95,7 +95,7 @@ export class FarEnd implements Far, AsyncDisposable {
     return promise;
   }
 
-  /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
+  /** Runs a command and returns its output. @throws {Error} if it fails */
   async must(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
@@ -106,7 +106,7 @@ export class FarEnd implements Far, AsyncDisposable {
     return Promise.resolve(new HostBackground(this.command("sh", "-c", command), this.#environment));
   }
 
-  /** Processes in the namespace, each with its command line, but for the one that holds it. */
+  /** Processes in the namespace with their command lines, except the one that holds it. */
   get processes(): ReadonlyMap<number, string> {
     const own = read(String(this.#holder.pid), "netns");
     const inside = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && own !== "" && read(pid, "netns") === own);

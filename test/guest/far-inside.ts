@@ -1,17 +1,17 @@
 /**
- * The other machine inside the guest: a network namespace with QEMU's virtio card, whose other side is our NIC's cable. The
- * guest's kernel then is at both ends, with all that it can do (VLANs), and nobody needs any right out here. The card's
- * offloads are off: its kernel computes and verifies every checksum itself.
+ * The other machine, inside the guest: a network namespace with QEMU's virtio card, which is connected to our NIC's
+ * cable. The guest's kernel is at both ends, with its features (VLANs), and the host needs no privileges. The card's
+ * offloads are off: the kernel computes and verifies every checksum itself.
  */
 import type { Background } from "../rigs/background.ts";
 import { GuestBackground } from "./background.ts";
 import type { Far, FarRan } from "./far-end.ts";
 import type { Guest } from "./guest.ts";
 
-/** Its name in the guest. */
+/** The namespace's name in the guest. */
 export const NAMESPACE = "far";
 
-/** Arguments for QEMU. @param path where our NIC's cable listens for QEMU's framing */
+/** Arguments for QEMU. @param path socket at which our NIC's cable listens, with QEMU's framing */
 export const insideDevice = (path: string): readonly string[] => [
   "-netdev",
   `stream,id=far,server=off,addr.type=unix,addr.path=${path}`,
@@ -27,7 +27,7 @@ export class FarInside implements Far {
     this.#guest = guest;
   }
 
-  /** Before any other driver is loaded. @param name what its interface shall be called */
+  /** Call before any other driver is loaded. @param name for its interface */
   static async open(guest: Guest, name: string): Promise<FarInside> {
     await guest.must(
       `set -e; modprobe virtio_net; ip netns add ${NAMESPACE}; ip link set eth0 name ${name} mtu 1500 netns ${NAMESPACE}`,

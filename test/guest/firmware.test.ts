@@ -1,4 +1,4 @@
-/** Every firmware file that a chip of the table names, as Debian ships it: checked, and run on the model. */
+/** Every firmware file that the chip table names, as shipped by Debian: checked, and run on the model. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

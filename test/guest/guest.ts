@@ -17,22 +17,22 @@ import { scratchFolder } from "./scratch.ts";
 
 export interface GuestOptions {
   readonly kernel?: KernelName | undefined;
-  /** The processor's usual one unless given. */
+  /** Default: the processor's usual one. */
   readonly machine?: MachineName | undefined;
-  /** Processors. */
+  /** Number of processors. */
   readonly smp?: number | undefined;
   readonly megabytes?: number | undefined;
-  /** Whether it can be suspended to RAM. Costs one to two seconds at the start. */
+  /** Whether the guest can suspend to RAM; starting then takes one to two seconds longer. */
   readonly suspends?: boolean | undefined;
-  /** Words for the kernel's command line. */
+  /** More parameters for the kernel command line. */
   readonly append?: readonly string[] | undefined;
-  /** Arguments for QEMU: devices. */
+  /** More arguments for QEMU, for example devices. */
   readonly devices?: readonly string[] | undefined;
-  /** Properties of the machine: "kernel-irqchip=split". */
+  /** Properties of the machine, such as "kernel-irqchip=split". */
   readonly properties?: readonly string[] | undefined;
-  /** Archives for the first file system on top of what every guest has: files of `pack`. */
+  /** More archives for the initial RAM file system, made by `pack`. */
   readonly archives?: readonly string[] | undefined;
-  /** In whose network namespace QEMU runs, and finds its TAPs. In ours unless given. */
+  /** Network namespace in which QEMU runs and opens TAPs; default: this process's. */
   readonly within?: Pick<FarEnd, "command"> | undefined;
 }
 
@@ -42,8 +42,8 @@ const PORTS = 4;
 const CONSOLE_KEPT = 1 << 20;
 
 /**
- * Sleeps without the ports that its commands come through: after a suspend, Linux 7 believes for ever that no host is there. The
- * answer to the command before has to be out first: then the agent removes the file ($1) that the command was in.
+ * Unbinds the agent's ports during suspend: after it, Linux 7 would treat the host as disconnected for ever. The reply
+ * to the previous command must be sent first: the agent removes the command's file ($1) once it is.
  */
 const SLEEP = `
 while [ -e "$1" ]; do sleep 0.02; done
@@ -64,11 +64,11 @@ const KERNEL_WORDS = [
   "mitigations=off",
   "log_buf_len=4M",
   "no_console_suspend",
-  // For the agent: it serves them when all are there.
+  // For the agent, which serves them once all exist.
   `ports=${PORTS}`,
 ];
 
-/** The first file system; Linux unpacks archives that stand one behind another. */
+/** The initial RAM file system: Linux unpacks concatenated archives. */
 const initrdOf = ({ kernel = DEFAULT_KERNEL, archives = [] }: GuestOptions, folder: string): string => {
   const { initrd } = bootOf(kernel);
   if (archives.length === 0) return initrd;
@@ -78,7 +78,7 @@ const initrdOf = ({ kernel = DEFAULT_KERNEL, archives = [] }: GuestOptions, fold
   return whole;
 };
 
-/** Everything but the ways to the guest. @param folder for files that live as long as the guest */
+/** All arguments except the agent's ports. @param folder for files with the guest's lifetime */
 export const qemuArguments = (options: GuestOptions, folder: string): readonly string[] => {
   const { kernel = DEFAULT_KERNEL, smp = 1, megabytes = 512, append = [], devices = [] } = options;
   const { vmlinux, vmlinuz, processor } = bootOf(kernel);
@@ -96,7 +96,7 @@ export const qemuArguments = (options: GuestOptions, folder: string): readonly s
       "tcg,tb-size=512",
     ],
     ["-cpu", cpu, "-smp", String(smp), "-m", String(megabytes)],
-    // vfio-user shares the guest's memory with the model.
+    // For vfio-user, which shares the guest's memory with the model.
     ["-object", `memory-backend-memfd,id=ram,size=${megabytes}M,share=on`],
     ["-nodefaults", "-no-user-config", "-display", "none"],
     [
@@ -111,13 +111,13 @@ export const qemuArguments = (options: GuestOptions, folder: string): readonly s
   ].flat();
 };
 
-/** QEMU's own folder of modules goes with it. */
+/** QEMU's module folder belongs to it. */
 export const qemuEnvironment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   QEMU_MODULE_DIR: join(partOf("tools"), PROCESSOR.amd64.libraries, "qemu"),
 });
 
-/** Becomes QEMU for that kernel's processor, which does not outlive us. */
+/** A command that executes QEMU for that kernel's processor, and ends with this process. */
 export const qemuCommand = (kernel: KernelName = DEFAULT_KERNEL): readonly [string, ...string[]] => [
   "setpriv",
   "--pdeathsig",
@@ -155,7 +155,7 @@ export class Guest implements AsyncDisposable {
     this.#console = shown;
   }
 
-  /** Boots one. @throws {Error} with the console's text when it does not come up */
+  /** Boots a guest. @throws {Error} with the console's text if it does not come up */
   static async boot(options: GuestOptions = {}): Promise<Guest> {
     const folder = scratchFolder();
     const qemu = [...qemuArguments(options, folder)];
@@ -172,7 +172,7 @@ export class Guest implements AsyncDisposable {
     let shown = "";
     const listen = (chunk: Buffer): void => {
       shown += chunk.toString("latin1");
-      // Not at every chunk: cutting copies what is kept.
+      // Not at every chunk: slicing copies.
       if (shown.length > 2 * CONSOLE_KEPT) shown = shown.slice(-CONSOLE_KEPT);
     };
     child.stdout.on("data", listen);
@@ -192,14 +192,14 @@ export class Guest implements AsyncDisposable {
     } catch (error) {
       child.kill("SIGKILL");
       rmSync(folder, { recursive: true });
-      // What QEMU said of its arguments.
+      // QEMU's messages about its arguments.
       throw new Error(`${(error as Error).message}\n${shown}`, { cause: error });
     } finally {
       for (const { server } of ways) server.close();
     }
   }
 
-  /** What the serial console has shown, the last megabyte of it. */
+  /** The last megabyte of the serial console's text. */
   get console(): string {
     return this.#console();
   }
@@ -209,8 +209,8 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * Runs a shell command inside. Up to four at once. Whatever its exit code, this resolves.
-   * @throws {Error} when the guest does not answer, or starts again meanwhile
+   * Runs a shell command in the guest, up to four at a time. Resolves with any exit code. @throws {Error} if the guest
+   * does not answer, or restarts meanwhile
    */
   run(command: string, limitMillis = LIMIT_MILLIS): Promise<Ran> {
     const channel = this.#channels.find(({ idle }) => idle);
@@ -218,22 +218,22 @@ export class Guest implements AsyncDisposable {
     return channel.run(command, limitMillis);
   }
 
-  /** Runs a command that must succeed; what it printed. @throws {Error} when it does not */
+  /** Runs a command and returns its output. @throws {Error} if it fails */
   async must(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`in the guest, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;
   }
 
-  /** Starts a shell command in the background. Whoever asks for it owns it. @throws {Error} */
+  /** Starts a shell command in the background. The caller owns it. @throws {Error} */
   start(command: string): Promise<Background> {
     return GuestBackground.start((words) => this.must(words), command);
   }
 
-  /** The kernel's log. @param level least severe one: 4 are warnings and worse, 7 is all */
+  /** The kernel's log. @param level highest level included: 4 for warnings and worse, 7 for everything */
   async dmesg(level = 7): Promise<readonly string[]> {
     const lines = (await this.must("dmesg -r")).split("\n");
-    // Facility times eight plus level, then the time.
+    // Facility times 8 plus level, then the time.
     const line = /^<(\d+)>(.*)$/;
     return lines.flatMap((text) => {
       const [, priority, rest] = line.exec(text) ?? [];
@@ -246,8 +246,8 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * Suspends to RAM. Resolves when the guest sleeps; `awake` does when it runs again and has its devices back, with how the
-   * suspend ended. Nothing else may be run meanwhile.
+   * Suspends to RAM. Resolves when the guest sleeps; `awake` resolves when it runs again and has its devices back, with
+   * the exit code of the suspend. No command may be run meanwhile.
    */
   async suspend(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
     const asleep = this.qmp.event("SUSPEND", limitMillis);
@@ -262,7 +262,7 @@ export class Guest implements AsyncDisposable {
     return { awake };
   }
 
-  /** As a power button held down, or a mainboard that hears PME: the machine wakes from suspend to RAM. */
+  /** As a power button, or a mainboard that receives PME, does: wakes the machine from suspend to RAM. */
   async wake(): Promise<void> {
     await this.qmp.execute("system_wakeup");
   }
@@ -278,13 +278,13 @@ export class Guest implements AsyncDisposable {
   async reboot(): Promise<void> {
     const reset = this.qmp.event("RESET");
     this.run("reboot -f").catch(() => {});
-    // At once: on a busy machine we may hear of the reset when the guest is up already.
+    // At once: on a busy machine the event of the reset may arrive when the guest is up already.
     for (const channel of this.#channels) channel.restarting();
     await reset;
     await this.up();
   }
 
-  /** Resolves when the agent is there. */
+  /** Resolves when the agent is ready. */
   async up(limitMillis = LIMIT_MILLIS): Promise<void> {
     const limit = Promise.withResolvers<never>();
     const timer = setTimeout(

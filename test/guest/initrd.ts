@@ -1,4 +1,4 @@
-/** The first file system of a controlled guest: programs and firmware as Debian ships them, the kernel's own modules, and agent.sh. */
+/** The initial RAM file system of a controlled guest: Debian's programs and firmware, the kernel's modules, and agent.sh. */
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
@@ -6,7 +6,7 @@ import { pack, type Packed } from "./cpio.ts";
 import { CACHE, type KernelName, partOf, processorOf, programIn } from "./parts.ts";
 import { PROCESSOR, type ProcessorName } from "./processors.ts";
 
-/** Everything else that a shell expects is busybox. */
+/** busybox provides all other commands. */
 const PROGRAMS = [
   "bridge",
   "dash",
@@ -26,9 +26,9 @@ const PROGRAMS = [
   "timeout",
 ];
 
-/** Modules on board, with all that they need. More than one kernel's names: what a kernel does not have, it has built in. */
+/** Modules that are included with their dependencies. The names are from several kernels; a missing module is built in. */
 const MODULES = [
-  // For our chips, and for QEMU's own.
+  // For our chips and for QEMU's NICs.
   "r8169",
   "8139cp",
   "e1000e",
@@ -51,7 +51,7 @@ const MODULES = [
 ];
 
 export interface Boot {
-  /** Starts faster, and cannot be suspended; on some processors the same as the other. */
+  /** Starts faster and cannot be suspended; on some processors it is the same file as `kernel`. */
   readonly vmlinux: string;
   readonly vmlinuz: string;
   readonly initrd: string;
@@ -62,7 +62,7 @@ export interface Boot {
 
 const moduleName = (file: string): string => basename(file).replace(/\.ko$/, "").replaceAll("-", "_");
 
-/** Paths from the folder of modules: the wanted ones and what they need, hard or soft. */
+/** Paths relative to the folder of modules: the wanted modules with their hard and soft dependencies. */
 const modulesOf = (folder: string): readonly string[] => {
   const needs = new Map<string, string[]>();
   for (const line of readFileSync(join(folder, "modules.dep"), "utf8").split("\n")) {
@@ -73,10 +73,10 @@ const modulesOf = (folder: string): readonly string[] => {
   return [...new Set(files)];
 };
 
-/** Names of shared libraries, as they stand in a program's or a library's tables of strings. */
+/** Names of shared libraries, found in the string tables of a program or library. */
 const NAMED = /\0((?:lib|ld-)[\w.+-]+\.so(?:\.\d+)*)(?=\0)/g;
 
-/** The libraries that programs name, and those that these name in turn, to be linked or to be loaded some time: paths from `root`. */
+/** Libraries that programs name, and those that these name in turn, whether linked or loaded at run time: paths relative to `root`. */
 const librariesOf = (root: string, libraries: string, programs: readonly string[]): readonly string[] => {
   const found = new Set<string>();
   const visit = (path: string): void => {
@@ -97,7 +97,7 @@ const copy = (root: string, path: string, from = path): Packed => ({
   executable: true,
 });
 
-/** Where programs for a processor are. */
+/** Folders of programs for a processor. */
 const programsFor = (processor: ProcessorName): string =>
   partOf(processor === "amd64" ? "tools" : `programs-${processor}`);
 
@@ -129,7 +129,7 @@ const fill = (kernel: string, version: string, processor: ProcessorName): Buffer
   return pack(files);
 };
 
-/** What a guest with this kernel boots from; built first where it is not in the cache. @throws {Error} */
+/** Files that a guest with this kernel boots from; built if they are not in the cache. @throws {Error} */
 export const bootOf = (name: KernelName): Boot => {
   const kernel = partOf(`kernel-${name}`);
   const [version] = readdirSync(join(kernel, "root/lib/modules"));

@@ -1,18 +1,19 @@
-/** What a guest's kernel says, less what it says of itself with a guest and all devices well. */
+/** Warnings in a guest's kernel log, without those that are known and not caused by the devices. */
 
-/** Single lines, on a machine that is busy. */
+/** Single lines that appear on a busy machine. */
 const HARMLESS = [/random: crng/, /hrtimer: interrupt took/, /net_ratelimit: \d+ callbacks suppressed/];
 
 const REPORT = /^[^\n]*-\[ cut here \]-[^]*?-\[ end trace [^\n]*$/gm;
 /**
- * Reports of its own flaws, by two functions in the trace. A kernel that hardens its allocator, as Debian's, may want a random
- * number for the memory with which its interrupt router wakes up, and then asks a clock that does not yet run again.
+ * Reports of known kernel flaws, identified by two functions in the call trace. A kernel with a hardened allocator,
+ * such as Debian's, may need a random number while the interrupt router resumes, and then reads a clock that is still
+ * suspended.
  */
 const FLAWS = [/\bktime_get_seconds\+[^]*\birqrouter_resume\+/];
 
 const isFlaw = (report: string): boolean => FLAWS.some((pattern) => pattern.test(report));
 
-/** The lines of a log that somebody should look at. @param allowed patterns of further lines that are none of them */
+/** Lines of a log that need attention. @param allowed patterns of lines that do not */
 export const complaintsOf = (log: readonly string[], allowed: readonly RegExp[] = []): readonly string[] => {
   const rest = log.join("\n").replace(REPORT, (report) => (isFlaw(report) ? "" : report));
   return rest.split("\n").filter((line) => line !== "" && ![...HARMLESS, ...allowed].some((known) => known.test(line)));

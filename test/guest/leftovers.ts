@@ -1,4 +1,4 @@
-/** Whether a test has left something at either end of the cable for the next one: processes and interfaces. */
+/** Finds processes and interfaces that a test has left at either end of the cable. */
 import type { FarEnd } from "./far-end.ts";
 import { NAMESPACE } from "./far-inside.ts";
 import type { Guest } from "./guest.ts";
@@ -10,10 +10,10 @@ interface Found {
   readonly remove: () => Promise<unknown> | void;
 }
 
-/** Everything that is there now, by a key that no other has. */
+/** All present processes and interfaces, by a unique key. */
 type Inventory = ReadonlyMap<string, Found>;
 
-/** Kernel threads have no program. The first line has who looks, and the agent, which starts anew when the guest does. */
+/** Kernel threads have no program file. The first line has the ids of this shell and of the agent, which restarts with the guest. */
 const PROCESSES = `echo 1 $$ $PPID $(cat /run/serving)
 for each in /proc/[0-9]*; do [ -e $each/exe ] && read -r name <$each/comm && echo "\${each#/proc/} $name"; done 2>/dev/null
 echo; ip -br link; ip -n ${NAMESPACE} -br link 2>/dev/null | sed 's/^/${NAMESPACE} /'; true`;
@@ -45,7 +45,7 @@ const outside = (far: FarEnd): [string, Found][] => [
   ]),
 ];
 
-/** The driver's own interface comes and goes. */
+/** The driver's own interface is excluded: it comes and goes. */
 const inventory = async ({ guest, outside: far }: Rig): Promise<Inventory> => {
   const found = new Map([...(await inGuest(guest)), ...(far === undefined ? [] : outside(far))]);
   found.delete(`guest link  ${NEAR.name}`);
@@ -63,12 +63,12 @@ export class Leftovers {
     this.#before = before;
   }
 
-  /** What is there now belongs there. @param keeps names of processes in the guest that may stay from test to test */
+  /** Accepts the present state. @param keeps names of processes in the guest that may stay from test to test */
   static async since(rig: Rig, keeps: readonly string[] = []): Promise<Leftovers> {
     return new Leftovers(rig, keeps, await inventory(rig));
   }
 
-  /** Removes what has come since. What that was, in words. */
+  /** Removes what was added since, and returns its description. */
   async remove(): Promise<readonly string[]> {
     const news = [...(await inventory(this.#rig))].filter(
       ([key]) => !this.#before.has(key) && !this.#keeps.some((name) => key.endsWith(` ${name}`)),

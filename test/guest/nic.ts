@@ -1,4 +1,4 @@
-/** A NIC for a guest: `ferrule model serve` in the far end's namespace, and what can be asked of it while it runs. */
+/** A NIC for a guest: `ferrule model serve` in the far end's namespace, with its control operations. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -13,16 +13,16 @@ const END_LIMIT = 60_000;
 
 export interface NicOptions {
   readonly chip: string;
-  /** Where QEMU finds it: a path in a folder of the rig's. */
+  /** Path of its socket, in a folder of the rig. */
   readonly socket: string;
-  /** Where the cable ends. */
+  /** The far end of the cable. */
   readonly wire: string;
   readonly mac?: string | undefined;
-  /** A pcapng file for every frame on the wire. */
+  /** A pcapng file that records every frame on the wire. */
   readonly capture?: string | undefined;
-  /** A file for every register access. */
+  /** A file that records every register access. */
   readonly trace?: string | undefined;
-  /** Further arguments of `ferrule model serve`. */
+  /** More arguments for `ferrule model serve`. */
   readonly more?: readonly string[] | undefined;
 }
 
@@ -30,7 +30,7 @@ export class Nic implements AsyncDisposable {
   readonly socket: string;
   readonly #process: ChildProcess;
   #said = "";
-  /** Whether the link partner is another than usual. */
+  /** Whether the link partner was changed. */
   #otherPartner = false;
 
   private constructor(child: ChildProcess, socket: string) {
@@ -42,9 +42,8 @@ export class Nic implements AsyncDisposable {
   }
 
   /**
-   * Resolves when QEMU may come.
-   * @param far in whose namespace it runs; undefined: in ours
-   * @throws {Error} with what the server said when it does not start
+   * Resolves when QEMU may connect. @param far the namespace in which it runs; undefined: this process's @throws
+   * {Error} with the server's output if it does not start
    */
   static async serve(far: FarEnd | undefined, options: NicOptions): Promise<Nic> {
     const { more = [], ...settings } = options;
@@ -80,12 +79,12 @@ export class Nic implements AsyncDisposable {
     }
   }
 
-  /** What the server printed so far: an event a line. */
+  /** The server's output so far: one event a line. */
   get said(): string {
     return this.#said;
   }
 
-  /** What the driver did that real hardware would punish, in a line each, with the last accesses before it. */
+  /** The driver's offences, one a line, with the register accesses that led to each. */
   get offences(): readonly string[] {
     return this.#said
       .split("\n")
@@ -96,10 +95,10 @@ export class Nic implements AsyncDisposable {
       });
   }
 
-  /** Frames that were made to arrive without having been on the wire: counted by the NIC, and in no capture. */
+  /** Frames injected by command: counted by the NIC, but not on the wire and in no capture. */
   injected = 0;
 
-  /** @throws what the server objects to */
+  /** @throws the server's error */
   ask(request: ServeRequest): Promise<object> {
     if (request.command === "send" || request.command === "magic") this.injected++;
     if (request.command === "partner") this.#otherPartner = Object.keys(request.abilities).length > 0;
@@ -110,7 +109,7 @@ export class Nic implements AsyncDisposable {
     return this.#process.pid!;
   }
 
-  /** Undoes what was done to cable, link partner, wire and device. Whether there was something to undo. */
+  /** Resets cable, link partner, wire and faults. Returns whether anything had been changed. */
   async restore(): Promise<boolean> {
     const { cable, wire, faults } = await this.state();
     const impaired = [wire.in, wire.out].some(({ armed }) => Object.keys(armed).length > 0);
@@ -126,13 +125,13 @@ export class Nic implements AsyncDisposable {
     return (await this.ask({ command: "show" })) as ServeState;
   }
 
-  /** Arguments for QEMU. @param at further properties: "addr", "bus" */
+  /** Arguments for QEMU. @param at more properties: "addr", "bus" */
   device(at: Readonly<Record<string, string>> = {}): readonly string[] {
     const socket = { type: "unix", path: this.socket };
     return ["-device", JSON.stringify({ driver: "vfio-user-pci", id: "nic", socket, ...at })];
   }
 
-  /** As Ctrl-C does: the capture is whole afterwards. */
+  /** Ends it as Ctrl-C does: the capture is complete afterwards. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = once(this.#process, "exit");

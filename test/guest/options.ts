@@ -1,4 +1,4 @@
-/** What kind of guest is wanted, as people write it. */
+/** Command-line options that describe a guest. */
 import type { Options, Values } from "#app/cli/arguments.ts";
 import { parseChip } from "#app/cli/spec.ts";
 import { didYouMean, WrongUsage } from "#app/terminal/usage.ts";
@@ -13,14 +13,14 @@ export const GUEST_OPTIONS = {
   machine: {
     kind: "value",
     placeholder: "MACHINE",
-    summary: `QEMU's machine: ${MACHINES.join(", ")}; the processor's usual one unless given`,
+    summary: `QEMU's machine: ${MACHINES.join(", ")}; default: the processor's usual one`,
   },
   smp: { kind: "value", placeholder: "N", summary: "processors", default: "1" },
   megabytes: { kind: "value", placeholder: "N", summary: "the guest's memory", default: "512" },
   interrupts: {
     kind: "value",
     placeholder: "KIND",
-    summary: `the best that the NIC offers: ${INTERRUPT_KINDS.join(", ")}; all that the chip has unless given`,
+    summary: `highest kind of interrupt that the NIC offers: ${INTERRUPT_KINDS.join(", ")}; default: all that the chip has`,
   },
 } as const satisfies Options;
 
@@ -28,11 +28,11 @@ export const GUEST_OPTIONS = {
 export const among = <const T extends string>(what: string, text: string, known: readonly T[]): T => {
   const found = known.find((name) => name === text);
   if (found === undefined)
-    throw new WrongUsage(`there is no ${what} "${text}"`, didYouMean(text, known, `There are: ${known.join(", ")}.`));
+    throw new WrongUsage(`unknown ${what} "${text}"`, didYouMean(text, known, `Use one of ${known.join(", ")}.`));
   return found;
 };
 
-/** Some of the known words, with commas between them. @throws {WrongUsage} */
+/** A comma-separated list of the known words. @throws {WrongUsage} */
 export const someOf = <const T extends string>(what: string, text: string, known: readonly T[]): readonly T[] =>
   text.split(",").map((each) => among(what, each, known));
 
@@ -44,7 +44,7 @@ export const whole = (option: string, text: string, least: number, most: number)
   return value;
 };
 
-/** @throws {WrongUsage} that says what is possible */
+/** @throws {WrongUsage} that lists the possible values */
 export const optionsOf = (values: Values<typeof GUEST_OPTIONS>): RigOptions => ({
   chip: parseChip(values.chip).key,
   kernel: among("kernel", values.kernel, KERNELS),
@@ -52,5 +52,5 @@ export const optionsOf = (values: Values<typeof GUEST_OPTIONS>): RigOptions => (
   smp: whole("smp", values.smp, 1, 64),
   megabytes: whole("megabytes", values.megabytes, 128, 65_536),
   interrupts:
-    values.interrupts === undefined ? undefined : among("kind of interrupts", values.interrupts, INTERRUPT_KINDS),
+    values.interrupts === undefined ? undefined : among("kind of interrupt", values.interrupts, INTERRUPT_KINDS),
 });

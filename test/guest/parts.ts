@@ -1,8 +1,7 @@
 /**
- * What guests are made of, as Debian ships it: a QEMU that has vfio-user-pci, the programs for the inside, kernels, and
- * for those that want them DPDK and iPXE.
- * Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest`, of the user who runs this (under sudo: root's), and used from
- * there; nothing is installed.
+ * Components of guests, as shipped by Debian: a QEMU with vfio-user-pci, the guest's programs, kernels, and on request
+ * DPDK and iPXE. Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest`, of the current user (root's under
+ * sudo), and used from there; nothing is installed.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -15,18 +14,18 @@ import { PROCESSOR, type ProcessorName } from "./processors.ts";
 
 export const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "guest");
 const BUILD = fileURLToPath(new URL("build.ts", import.meta.url));
-/** Every run waits for the one that builds; a slow line needs minutes for 400 MB. */
+/** All runs wait for the one that builds; 400 MB take minutes on a slow connection. */
 const LIMIT_SECONDS = 3600;
 
-/** By age. Without a processor's name: for amd64. */
+/** Sorted by age. Names without a processor are for amd64. */
 export const KERNELS = ["5.10", "6.1", "6.1-i386", "6.12", "6.12-arm64", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
-/** Of Debian's release, and of the day: that is in unstable alone, where things come and go. */
+/** From Debian's release, and the current one: that is only in unstable, where versions come and go. */
 export const DPDKS = ["24.11", "newest"] as const;
 export type DpdkName = (typeof DPDKS)[number];
 
-/** A part and where it is from; what else is there is the build's business. */
+/** A component and its origin; `build.ts` has the rest. */
 export type PartName =
   | "tools"
   | "ipxe"
@@ -35,7 +34,7 @@ export type PartName =
   | `kernel-${KernelName}`
   | `programs-${Exclude<ProcessorName, "amd64">}`;
 
-/** What is found inside of a guest; on amd64, out here as well. */
+/** Used inside the guest, and on amd64 on the host too. */
 const PROGRAMS = [
   "busybox-static",
   "coreutils",
@@ -45,7 +44,7 @@ const PROGRAMS = [
   "iproute2",
   "iputils-ping",
   "kmod",
-  // For Node.
+  // For Node's libraries.
   "libatomic1",
   "libstdc++6",
   "pciutils",
@@ -57,20 +56,20 @@ const TOOLS = ["qemu-system-x86", "qemu-system-arm", "seabios", "firmware-realte
 
 interface Recipe {
   readonly suites: readonly string[];
-  /** Whose versions are preferred. */
+  /** The preferred release. */
   readonly release: string;
   readonly packages: readonly string[];
-  /** Of the archive, beside main and firmware. */
+  /** Components of the archive, in addition to main and firmware. */
   readonly components?: readonly string[];
-  /** What they hold is compiled for this kernel. */
+  /** Their sources are compiled for this kernel. */
   readonly kernel?: KernelName;
-  /** Whose programs or kernel they hold; amd64 unless given. */
+  /** The processor that they are for; default: amd64. */
   readonly processor?: ProcessorName;
 }
 
 const SUITES = ["bookworm", "trixie", "trixie-backports"];
 const KERNEL = [PROCESSOR.amd64.kernelPackage];
-/** testpmd, and all that it may load. */
+/** testpmd and the libraries that it may load. */
 const DPDK = ["dpdk-dev", "librte-meta-net"];
 
 export const RECIPES: Readonly<Record<PartName, Recipe>> = {
@@ -85,10 +84,10 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
     components: ["non-free"],
     kernel: "6.1",
   },
-  // By itself: mirrors drop a suite this old some day, and then the others must still be had.
+  // Separate from the others: mirrors will drop a suite this old, and the others must remain available.
   "kernel-5.10": { suites: ["bullseye"], release: "bullseye", packages: KERNEL },
   "kernel-6.1": { suites: SUITES, release: "bookworm", packages: KERNEL },
-  // The last release with a kernel for it.
+  // The last release with a kernel for this processor.
   "kernel-6.1-i386": {
     suites: ["bookworm"],
     release: "bookworm",
@@ -110,7 +109,7 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
 /** The processor that a kernel is for. */
 export const processorOf = (kernel: KernelName): ProcessorName => RECIPES[`kernel-${kernel}`].processor ?? "amd64";
 
-/** Changes with the recipe and with the program that follows it. */
+/** A digest of the recipe and of the program that executes it. */
 const keyOf = (part: PartName): string => {
   const { kernel } = RECIPES[part];
   const recipes = kernel === undefined ? RECIPES[part] : [RECIPES[part], RECIPES[`kernel-${kernel}`]];
@@ -120,27 +119,27 @@ const keyOf = (part: PartName): string => {
 
 export const folderOf = (part: PartName): string => join(CACHE, `${part}_${keyOf(part)}`);
 
-/** Where scripts stand that run a tool by its own loader. */
+/** Folder of the scripts that run each tool with its own loader. */
 export const RUN = "run";
 
-/** What a guest takes as it is, for parts that are nothing else. */
+/** The archive for the guest, of components that consist of one. */
 export const ARCHIVE = "archive";
 
-/** Written last, so that a part with it is whole. */
+/** Written last: its presence means that the component is complete. */
 export const VERSIONS = "versions.json";
 
-/** The part's folder, built first where it is not there. Of several runs at once, one builds. @throws {Error} */
+/** The component's folder, built if missing. Of several concurrent runs, one builds. @throws {Error} */
 export const partOf = (part: PartName): string => {
   const folder = folderOf(part);
   if (existsSync(join(folder, VERSIONS))) return folder;
-  // What unpacks kernels is among them.
+  // They include the programs that unpack kernels.
   if (part !== "tools") partOf("tools");
   const { kernel } = RECIPES[part];
   if (kernel !== undefined) partOf(`kernel-${kernel}`);
   mkdirSync(CACHE, { recursive: true });
   console.error(`guest: fetching ${part} from Debian into ${CACHE}`);
   const node = [process.execPath, "--disable-warning=ExperimentalWarning", BUILD, part];
-  // In place of flock, once it has the lock: neither outlives us.
+  // Executed by flock when it has the lock; both end with this process.
   const locked = ["flock", "--no-fork", "--timeout", String(LIMIT_SECONDS), join(CACHE, "lock"), ...node];
   execFileSync("setpriv", ["--pdeathsig", "KILL", ...locked], {
     stdio: ["ignore", 2, 2],
@@ -149,11 +148,11 @@ export const partOf = (part: PartName): string => {
   return folder;
 };
 
-/** Names and versions of the packages that a part was made from. */
+/** Names and versions of the packages in a component. */
 export const versionsOf = (part: PartName): Readonly<Record<string, string>> =>
   JSON.parse(readFileSync(join(partOf(part), VERSIONS), "utf8")) as Record<string, string>;
 
-/** Forgets everything but what other rigs keep there, so that the next run fetches the day's versions. */
+/** Removes all components, so that the next run fetches current versions. Other rigs' files are kept. */
 export const forgetParts = (): void => {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE))
@@ -161,11 +160,11 @@ export const forgetParts = (): void => {
       rmSync(join(CACHE, name), { recursive: true, force: true });
 };
 
-/** A program's path in a part, or undefined. */
+/** A program's path in a component, or undefined. */
 export const programIn = (part: string, program: string): string | undefined =>
   ["usr/bin", "usr/sbin"].map((folder) => join(part, folder, program)).find((path) => existsSync(path));
 
-/** How a program out of the tools is run here: by the loader it was linked for, with the libraries it was linked with. */
+/** Command that runs one of the tools on the host: with the loader and libraries that it was linked with. */
 export const toolCommand = (program: string, tools = partOf("tools")): readonly [string, ...string[]] => {
   const path = programIn(tools, program);
   if (path === undefined) throw new Error(`${program} is not among the tools in ${tools}`);
@@ -173,5 +172,5 @@ export const toolCommand = (program: string, tools = partOf("tools")): readonly 
   return [join(tools, loader), "--library-path", join(tools, libraries), "--argv0", program, path];
 };
 
-/** A folder in which each of the tools can be run by its name: for PATH. */
+/** A folder for PATH, in which each tool can be run by its name. */
 export const toolPath = (): string => join(partOf("tools"), RUN);

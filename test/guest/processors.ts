@@ -1,4 +1,4 @@
-/** The processors that guests have, and what QEMU, Debian and Linux call what belongs to them. */
+/** Guest processors, and the names that QEMU, Debian and Linux use for them. */
 
 export const PROCESSORS = ["amd64", "i386", "arm64"] as const;
 /** Debian's names. */
@@ -10,20 +10,20 @@ export type MachineName = (typeof MACHINES)[number];
 
 export interface Processor {
   readonly qemu: string;
-  /** Of QEMU's. Emulated, a newer one is a slower one. */
+  /** QEMU's CPU model. When emulated, a newer one is slower. */
   readonly cpu: string;
-  /** What machines QEMU has for it, the usual one first. */
+  /** QEMU's machine types for it, the default first. */
   readonly machines: readonly MachineName[];
-  /** Properties of all these machines. */
+  /** Properties common to these machines. */
   readonly properties: readonly string[];
-  /** Words for the kernel's command line. */
+  /** Parameters for the kernel command line. */
   readonly words: readonly string[];
   /** Folder of libraries. */
   readonly libraries: string;
-  /** Where programs expect what links them. */
+  /** Path of the dynamic linker. */
   readonly loader: string;
   readonly kernelPackage: string;
-  /** Whether QEMU starts the kernel proper faster than what the package has: see vmlinux.ts. */
+  /** Whether QEMU starts the extracted vmlinux faster than the packaged kernel: see vmlinux.ts. */
   readonly unpacked: boolean;
 }
 
@@ -32,7 +32,7 @@ const PC = {
   cpu: "max",
   machines: ["q35", "pc"],
   properties: ["usb=off", "vmport=off"],
-  // Saves half a second of looking for devices that are not there.
+  // Saves half a second of probing for absent devices.
   words: ["console=ttyS0", "i8042.noaux", "i8042.nokbd", "8250.nr_uarts=1", "tsc=reliable"],
 } as const;
 

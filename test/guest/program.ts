@@ -1,4 +1,4 @@
-/** Ferrule itself, as files for a guest: run there as `ferrule`. */
+/** Ferrule as files for a guest, where it is the command `ferrule`. */
 import { globSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -7,8 +7,8 @@ import type { Packed } from "./cpio.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
- * Types are stripped out here: in an emulated guest Node would take 10 s over it, in each thread again. The files keep
- * their names, so that imports hold, and this tells Node to take them as they are.
+ * Types are stripped on the host: in an emulated guest Node would need 10 s for it, in each thread. The files keep
+ * their names, so that imports still resolve, and this hook makes Node load them as JavaScript.
  */
 const AS_THEY_ARE = `
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ registerHooks({
 });
 `;
 
-/** Through the environment, because threads inherit that and no arguments. */
+/** Set in the environment, because threads inherit that but not the arguments. */
 const COMMAND = `#!/usr/bin/sh
 export NODE_OPTIONS="--disable-warning=ExperimentalWarning --import=/ferrule/as-they-are.mjs"
 exec node /ferrule/src/app/cli/entry.ts "$@"

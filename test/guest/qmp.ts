@@ -1,4 +1,4 @@
-/** QEMU's machine protocol: a command and its answer at a time, and events that can be waited for. */
+/** QEMU's machine protocol (QMP): one command at a time, and waiting for events. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -26,15 +26,15 @@ export class Qmp {
     this.#socket = socket;
     socket.on("error", () => {});
     socket.once("close", () => {
-      for (const { reject } of this.#commands.splice(0)) reject(new Error("QEMU has gone"));
+      for (const { reject } of this.#commands.splice(0)) reject(new Error("QEMU has ended"));
     });
     const lines = createInterface({ input: socket });
-    // It passes on the socket's errors, of which "close" tells as well.
+    // It forwards the socket's errors, which are handled at "close".
     lines.on("error", () => {});
     lines.on("line", (line) => this.#handleMessage(JSON.parse(line) as Message));
   }
 
-  /** @param socket connected to QEMU, which has said nothing yet */
+  /** @param socket connected to QEMU, before its greeting */
   static async open(socket: Socket): Promise<Qmp> {
     const qmp = new Qmp(socket);
     await qmp.execute("qmp_capabilities");
@@ -53,7 +53,7 @@ export class Qmp {
     }
   }
 
-  /** @throws {Error} what QEMU objects to, or when it does not answer in time */
+  /** @throws {Error} QEMU's error, or if it does not answer in time */
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#commands.push({ resolve, reject });
@@ -62,7 +62,7 @@ export class Qmp {
     return promise.finally(() => clearTimeout(limit));
   }
 
-  /** The next event of that name, from now on. @throws {Error} when it does not come in time */
+  /** The next event of that name, from now on. @throws {Error} if it does not occur in time */
   event(name: string, limitMillis = LIMIT_MILLIS): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#listeners.push({ event: name, resolve });

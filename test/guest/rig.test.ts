@@ -46,7 +46,7 @@ describe("a controlled guest", { skip: noRig() }, () => {
   });
 });
 
-/** Holds a guest up for most of the time, as a busy machine does, until disposed. */
+/** Pauses a guest for most of the time, as a busy machine does, until disposed. */
 const holdUp = ({ qmp }: Guest, heldMillis: number, runningMillis: number): AsyncDisposable => {
   const over = new AbortController();
   const work = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** A guest with one of our NICs in it, and the machine at the other end of the cable. */
+/** A guest with one of our NICs, and the machine at the other end of the cable. */
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CapturedPacket } from "#wire/captured-packet.ts";
@@ -13,17 +13,17 @@ import { scratchFolder } from "./scratch.ts";
 export interface RigOptions extends Omit<GuestOptions, "devices"> {
   readonly chip: string;
   readonly mac?: string | undefined;
-  /** The best kind of interrupts that the device offers; all the chip has unless given. */
+  /** Highest kind of interrupt that the device offers; default: all that the chip has. */
   readonly interrupts?: "intx" | "msi" | "msix" | undefined;
-  /** Further arguments of `ferrule model serve`. */
+  /** More arguments for `ferrule model serve`. */
   readonly serve?: readonly string[] | undefined;
-  /** Further arguments of QEMU's, before those for the NIC: an IOMMU has to be there first. */
+  /** More arguments for QEMU, before the NIC's: an IOMMU must come first. */
   readonly devices?: readonly string[] | undefined;
-  /** Keeps every frame on the wire for `frames`. */
+  /** Records every frame on the wire, for `frames`. */
   readonly capture?: boolean | undefined;
   /**
-   * The other machine is this host's network stack in a namespace, or the guest's own through a card of QEMU's, or there is
-   * none: whoever connects to `Rig.cable` holds the cable's other end.
+   * The other machine: this host's network stack in a namespace, the guest's own behind a QEMU NIC, or none: then the
+   * client that connects to `Rig.cable` is the cable's other end.
    */
   readonly far?: "outside" | "inside" | "none" | undefined;
 }
@@ -36,10 +36,10 @@ export class Rig implements AsyncDisposable {
   readonly chip: string;
   readonly guest: Guest;
   readonly far: Far;
-  /** The far end, where that is out here. */
+  /** The far end, if it is on the host. */
   readonly outside: FarEnd | undefined;
   readonly nic: Nic;
-  /** A socket with QEMU's framing, unless the other machine is outside. */
+  /** A socket with QEMU's framing, unless the other machine is on the host. */
   readonly cable: string;
   readonly #folder: string;
   readonly #scope: AsyncDisposableStack;
@@ -60,7 +60,7 @@ export class Rig implements AsyncDisposable {
     this.#scope = scope;
   }
 
-  /** Everything is up but the guest's driver, which is not loaded. @throws {Error} */
+  /** Starts everything; the guest's driver is not loaded yet. @throws {Error} */
   static async open(options: RigOptions): Promise<Rig> {
     await using scope = new AsyncDisposableStack();
     const folder = scratchFolder();
@@ -78,7 +78,7 @@ export class Rig implements AsyncDisposable {
     await this.configure();
   }
 
-  /** Gives the guest's interface its addresses, once the driver is there. */
+  /** Gives the guest's interface its addresses, once the driver is loaded. */
   async configure(): Promise<void> {
     const { name, ipv4, ipv6 } = NEAR;
     await this.guest.must(
@@ -87,7 +87,7 @@ export class Rig implements AsyncDisposable {
     await this.carrier(true);
   }
 
-  /** Resolves when the guest sees the link come up, or go down. @throws {Error} when it does not in time */
+  /** Resolves when the guest's link is up, or down. @throws {Error} at the time limit */
   async carrier(up: boolean, limitMillis = LIMIT_MILLIS): Promise<void> {
     const wanted = up ? 1 : 0;
     const look = `until [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = ${wanted} ]; do sleep 0.05; done`;
@@ -96,13 +96,13 @@ export class Rig implements AsyncDisposable {
       throw new Error(`no carrier ${wanted} in ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
-  /** Frames that have crossed the wire, those among them that the NIC did not take: all that the capture has. */
+  /** Frames that have crossed the wire, including those that the NIC did not accept: as many as the capture has. */
   async crossed(): Promise<number> {
     const { sentFrames, receivedFrames, refused } = (await this.nic.state()).traffic;
     return sentFrames + receivedFrames + refused - this.nic.injected;
   }
 
-  /** Every frame that crossed the wire so far, at least. Waits until the server has written them to the file. @throws {Error} */
+  /** At least all frames that crossed the wire so far. Waits until the server has written them to the file. @throws {Error} */
   async frames(): Promise<readonly CapturedPacket[]> {
     const crossed = await this.crossed();
     const path = join(this.#folder, CAPTURE);
@@ -121,8 +121,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the guest knows the link as it is. A driver that was held up for longer than a negotiation takes finds the
-   * link as it was, and then has nothing to learn. @throws {Error}
+   * Resolves when the guest reports the present link state. A driver that was delayed longer than a negotiation finds
+   * the link unchanged, and reports nothing. @throws {Error}
    */
   async linked(): Promise<void> {
     const { speed } = await eventually("a link", async () => {
@@ -135,7 +135,7 @@ export class Rig implements AsyncDisposable {
     if (exit !== 0) throw new Error(`no link at ${speed} Mbit/s\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
-  /** Unloads the driver, loads it again, and what there is on top of it in any case: as after `up`. @throws {Error} */
+  /** Unloads and reloads the driver and restores the interface's configuration: as after `up`. @throws {Error} */
   async renew(): Promise<void> {
     await this.guest.must("rmmod r8169");
     await this.up();
@@ -159,7 +159,7 @@ const addresses = async (far: Far): Promise<void> => {
   );
 };
 
-/** A NIC, and the far end of its cable where that is out here; what QEMU is told of both. Shared with the shell for people. */
+/** A NIC and, if it is on the host, the far end of its cable, with QEMU's arguments for both. Also used by the interactive shell. */
 export const openNic = async (
   scope: AsyncDisposableStack,
   folder: string,

@@ -1,11 +1,11 @@
-/** Folders for one run's sockets and files. What runs that were killed have left is removed by the next one. */
+/** Folders for one run's sockets and files. Folders left by killed runs are removed by the next run. */
 import { existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const PREFIX = "ferrule-rig-";
 
-/** A new folder, named after this process; its owner removes it. */
+/** A new folder, named after this process; the caller removes it. */
 export const scratchFolder = (): string => {
   for (const name of globSync(`${PREFIX}*-*`, { cwd: tmpdir() })) {
     const pid = name.slice(PREFIX.length).split("-")[0];

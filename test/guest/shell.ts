@@ -1,6 +1,4 @@
-/**
- * `npm run guest -- --chip NAME`: a shell in a guest that has one of our NICs. Ctrl-A X ends QEMU, `exit` does as well.
- */
+/** `npm run guest -- --chip NAME`: an interactive shell in a guest with one of our NICs. Ctrl-A X or `exit` ends QEMU. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
@@ -11,11 +9,11 @@ import { GUEST_OPTIONS, optionsOf } from "./options.ts";
 import { FAR, NEAR, openNic } from "./rig.ts";
 import { scratchFolder } from "./scratch.ts";
 
-/** A shell that nobody types into would wait for ever. */
+/** Without a terminal the shell would wait for ever. */
 const checkTerminal = (): void => {
   if (!process.stdin.isTTY)
     throw new WrongUsage(
-      "the shell in the guest needs a terminal, and stdin is none",
+      "the shell in the guest needs a terminal, and stdin is not one",
       "Run it in a terminal; in a script, give the guest its commands as test/guest/boot.test.ts does.",
     );
 };
@@ -23,7 +21,7 @@ const checkTerminal = (): void => {
 const options = argumentsOf(
   {
     name: "guest",
-    summary: "a shell in a guest that has one of the model's NICs",
+    summary: "a shell in a guest with one of the model's NICs",
     about: [
       "Boots Debian's kernel under QEMU, with a NIC that `ferrule model serve` offers as its eth0. The kernel and QEMU are fetched",
       "once, about 400 MB, and nothing is installed. Needs a terminal; `exit` or Ctrl-A X ends the guest.",
@@ -50,14 +48,14 @@ const run = async (): Promise<number> => {
   console.error(
     `In the guest: modprobe r8169; ip addr add ${NEAR.ipv4}/24 dev eth0; ip link set eth0 up; ping ${FAR.ipv4}`,
   );
-  console.error(`Out here: npx ferrule model ctl ${nic.socket} show`);
+  console.error(`On the host: npx ferrule model ctl ${nic.socket} show`);
   console.error("Ctrl-A X ends it.");
   const [program, ...args] = qemuCommand(options.kernel);
   const child = spawn(program, [...args, ...qemu, "-serial", "mon:stdio"], {
     stdio: "inherit",
     env: qemuEnvironment(),
   });
-  // Ctrl-C is the guest's. Whoever ends this program means the guest as well, and the NIC goes with it.
+  // Ctrl-C goes to the guest. Ending this program ends the guest and the NIC too.
   process.on("SIGINT", () => {});
   for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill("SIGTERM"));
   const [code] = (await once(child, "exit")) as [number | null];

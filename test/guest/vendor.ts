@@ -1,17 +1,14 @@
-/**
- * Realtek's own drivers for Linux, r8168 and r8125, compiled from what Debian ships them as (packages of sources, for whoever runs
- * an own kernel) for a guest's kernel.
- */
+/** Realtek's drivers for Linux, r8168 and r8125, compiled for a guest's kernel from Debian's DKMS source packages. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ARCHIVE, partOf, RECIPES } from "./parts.ts";
 
-/** The one they are compiled for: Debian 12's, whose compiler this machine most likely has. */
+/** The kernel that they are compiled for: Debian 12's, whose compiler this machine most likely has. */
 export const VENDOR_KERNEL = RECIPES.vendor.kernel!;
 
 const NEEDED = ["gcc", "make"];
 
-/** Why they cannot be had here; false when they can. In CI nothing may be skipped. @throws {Error} */
+/** The reason that they cannot be compiled here, or false. In CI nothing may be skipped. @throws {Error} */
 export const noVendor = (): string | false => {
   const folders = (process.env["PATH"] ?? "").split(":");
   const missing = NEEDED.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
@@ -20,5 +17,5 @@ export const noVendor = (): string | false => {
   return why;
 };
 
-/** An archive for `GuestOptions.archives`: /vendor/r8168.ko and /vendor/r8125.ko. Built first where it is not there. @throws {Error} */
+/** An archive for `GuestOptions.archives`: /vendor/r8168.ko and /vendor/r8125.ko. Built if missing. @throws {Error} */
 export const vendorArchive = (): string => join(partOf("vendor"), ARCHIVE);

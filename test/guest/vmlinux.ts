@@ -1,7 +1,7 @@
 /**
- * Takes the kernel proper out of Debian's bzImage. QEMU starts an ELF image by its PVH entry, which saves the guest the
- * unpacking: one to two seconds in an emulated one. A kernel started so does not survive suspend to RAM: it dies in its
- * wake-up code (seen with 6.1 and 6.12, SeaBIOS 1.17).
+ * Extracts the ELF kernel from Debian's bzImage. QEMU starts an ELF image at its PVH entry, without the guest's
+ * decompression: one to two seconds less under emulation. A kernel started so does not survive suspend to RAM: it
+ * crashes in its wake-up code (seen with 6.1 and 6.12, SeaBIOS 1.17).
  */
 import { execFileSync } from "node:child_process";
 import { zstdDecompressSync } from "node:zlib";
@@ -12,10 +12,10 @@ const MAGIC = 0x202;
 const VERSION = 0x206;
 const PAYLOAD_OFFSET = 0x248;
 const PAYLOAD_LENGTH = 0x24c;
-/** "HdrS", and the first version of the header that tells where the payload is. */
+/** "HdrS", and the first version of the header with the payload's offset. */
 const HDRS = 0x5372_6448;
 const WITH_PAYLOAD = 0x0208;
-/** Behind the packed kernel stands its unpacked length. */
+/** The unpacked length follows the packed kernel. */
 const LENGTH_BYTES = 4;
 
 const ELF = 0x464c_457f;
@@ -23,7 +23,7 @@ const XZ = 0x587a_37fd;
 const ZSTD = 0xfd2f_b528;
 const MOST = 1 << 28;
 
-/** @param xz the command that xz is run by. @throws {Error} when it is no bzImage, or packed in another way */
+/** @param xz command that runs xz. @throws {Error} if it is not a bzImage, or has another compression */
 export const kernelOf = (image: Buffer, xz: readonly [string, ...string[]]): Buffer => {
   if (
     image.length < PAYLOAD_LENGTH + 4 ||
@@ -38,5 +38,5 @@ export const kernelOf = (image: Buffer, xz: readonly [string, ...string[]]): Buf
   if (magic === ZSTD) return zstdDecompressSync(payload, { maxOutputLength: MOST });
   const [program, ...args] = xz;
   if (magic === XZ) return execFileSync(program, [...args, "-dc"], { input: payload, maxBuffer: MOST });
-  throw new Error(`the kernel is packed in a way that starts with ${magic.toString(16)}`);
+  throw new Error(`unknown compression of the kernel, with magic ${magic.toString(16)}`);
 };

@@ -1,4 +1,4 @@
-/** A served NIC in its thread, and clients of it that mean no good. */
+/** A served NIC in its thread, and hostile clients. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,10 +11,10 @@ import { Poller } from "#sys/poll.ts";
 import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { openServer, type Serving } from "#app/serve/open-server.ts";
 
-/** For what takes no time: a slow machine is not a hung server. */
+/** Limit for operations that take no time; long, because a slow machine is not a hung server. */
 const LIMIT_MILLIS = 10_000;
 
-/** A client that waits for its answers, and knows how to send anything. */
+/** A client that waits for replies, and can send any message. */
 export class Attacker implements Disposable {
   readonly peer: Peer;
   readonly #poller: Poller;
@@ -24,25 +24,25 @@ export class Attacker implements Disposable {
     this.#poller = new Poller([this.peer.socket.number]);
   }
 
-  /** Says its version as a good client does. */
+  /** Negotiates the version as a correct client does. */
   static negotiated(path: string): Attacker {
     const attacker = new Attacker(path);
     assert.equal(attacker.error(Command.version, versionBody()), 0);
     return attacker;
   }
 
-  /** The next message of the server's; "closed" when it has hung up. */
+  /** The server's next message; "closed" if it has closed the connection. */
   receive(): Reply | "closed" {
     const end = performance.now() + LIMIT_MILLIS;
     for (;;) {
       const reply = this.peer.receive();
       if (reply !== undefined) return reply;
-      assert.ok(performance.now() < end, "the server says nothing");
+      assert.ok(performance.now() < end, "the server sent nothing");
       this.#poller.wait(100);
     }
   }
 
-  /** The error number a request is answered with, 0 for none; "closed" when it is not answered any more. */
+  /** The errno in the reply to a request, 0 for success; "closed" if the connection is closed instead. */
   error(command: number, bytes: Uint8Array, fds: readonly number[] = []): number | "closed" {
     try {
       this.peer.send(message(this.peer.nextId, command, bytes), fds);
@@ -93,14 +93,14 @@ export class Victim implements AsyncDisposable {
     return victim;
   }
 
-  /** Milliseconds until the next client has said its version and has had its answer. */
+  /** Milliseconds until the next client has negotiated its version. */
   servesTheNext(): number {
     const start = performance.now();
     using _next = Attacker.negotiated(this.socket);
     return performance.now() - start;
   }
 
-  /** Why clients were sent away or not let in. */
+  /** Reasons for which clients were disconnected or rejected. */
   async complaint(what: RegExp): Promise<void> {
     for (let i = 0; i < 500; i++) {
       if (this.events.some((event) => event.kind === "client" && !event.connected && what.test(event.why))) return;

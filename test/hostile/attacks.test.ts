@@ -1,4 +1,4 @@
-/** Clients that attack the server: each ends its own session at most, and the next client is served at once. */
+/** Clients that attack the server: each can end only its own session, and the next client is served at once. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync } from "node:fs";
@@ -18,13 +18,13 @@ import { Attacker, Victim } from "./attacker.ts";
 import { Meddler } from "./meddler.ts";
 
 const NONE = new Uint8Array(0);
-/** The goal is 100 ms. More is allowed here, for a machine that has other things to do. */
+/** The goal is 100 ms. More is allowed here, for a busy machine. */
 const LIMIT_MILLIS = 5000;
 
 const noFuse =
   process.getuid?.() === 0 && existsSync("/dev/fuse") ? false : "needs root and /dev/fuse, to mount a file system";
 
-/** Attacks, and says how soon the next client was served. */
+/** Runs an attack, and reports the time until the next client was served. */
 const attack = (what: string, act: (victim: Victim, t: TestContext) => Promise<void> | void): void => {
   test(what, async (t) => {
     await using victim = await Victim.open();
@@ -43,7 +43,7 @@ const access = (region: number, offset: number, value: number): Uint8Array => {
 };
 
 suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
-  attack("cuts its memory off while it is being mapped", async ({ socket }) => {
+  attack("truncates its memory file while it is being mapped", async ({ socket }) => {
     await using meddler = new Meddler("truncate");
     using client = Attacker.negotiated(socket);
     for (let i = 0; i < 1000; i++) {
@@ -55,7 +55,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     }
   });
 
-  attack("cuts its memory off when it is mapped, and makes the NIC use it", ({ socket }) => {
+  attack("truncates its memory file after it was mapped, and makes the NIC use it", ({ socket }) => {
     using client = Attacker.negotiated(socket);
     for (const sealed of [false, true]) {
       using memory = createMemory("ring", 1 << 20, { sealed });
@@ -70,7 +70,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     assert.equal(client.error(Command.regionWrite, access(2, 0x38, 0x40)), 0);
   });
 
-  attack("fills the counter of its event while it is being signalled", async ({ socket }) => {
+  attack("fills its event's counter while it is being signalled", async ({ socket }) => {
     await using meddler = new Meddler("fill");
     // SAFETY: no argument is an address.
     using event = new Fd(libc.eventfd(1, 0o2000000), "event that blocks");
@@ -97,7 +97,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     using event = EventFd.create();
     using client = Attacker.negotiated(socket);
     for (let i = 0; i < 10_000; i++) assert.equal(client.irq([event.number]), 0);
-    assert.ok(openDescriptors() <= before + 4, "the one event, two sockets, and the last copy");
+    assert.ok(openDescriptors() <= before + 4, "the event, two sockets, and the last copy");
   });
 
   attack("passes descriptors of every kind as memory and as events", ({ socket, folder }) => {
@@ -115,7 +115,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
       "read-only": open(name, Open.readOnly),
       "write-only": open(name, Open.writeOnly),
       "path only": open(name, 0o10000000),
-      "a file of the kernel's": open("/proc/self/status", Open.readOnly),
+      "a file of the kernel": open("/proc/self/status", Open.readOnly),
       "sealed against writing": frozen,
       pipe: open(fifo(folder), Open.readWrite),
     };
@@ -127,13 +127,13 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     }
   });
 
-  attack("passes its own end of the connection", async (victim) => {
+  attack("passes its end of the connection", async (victim) => {
     using client = Attacker.negotiated(victim.socket);
     assert.equal(client.map(client.peer.socket.number, 0), "closed");
     await victim.complaint(/a socket among the descriptors/);
   });
 
-  attack("floods it with descriptors that no request takes", ({ socket }) => {
+  attack("floods it with descriptors that no request uses", ({ socket }) => {
     const before = openDescriptors();
     using scope = new DisposableStack();
     const memory = scope.use(createMemory("memory", 4096));
@@ -143,7 +143,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     assert.ok(openDescriptors() <= before + 3 + 16);
   });
 
-  attack("maps what overlaps, wraps around, has no end or is too much", ({ socket }) => {
+  attack("maps regions that overlap, wrap around, are endless or too large", ({ socket }) => {
     using memory = createMemory("memory", 1 << 20);
     using client = Attacker.negotiated(socket);
     const top = 2 ** 64 - 4096;
@@ -161,7 +161,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     for (let i = 1; i < 1000; i++) client.map(memory.number, i * 2 ** 24, 4096);
   });
 
-  attack("sends sizes and counts that cannot be", async (victim) => {
+  attack("sends impossible sizes and counts", async (victim) => {
     const { socket } = victim;
     for (const size of [0, 15, MAX_BYTES + 1, 0xffff_ffff]) {
       using client = Attacker.negotiated(socket);
@@ -177,7 +177,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
       assert.ok(Number(client.error(Command.regionRead, body(REGION_ACCESS, { region: 2, offset: 0, count }))) > 0);
   });
 
-  attack("asks for what the device has not: unknown commands, migration, dirty pages", ({ socket }) => {
+  attack("requests unsupported commands: unknown ones, migration, dirty pages", ({ socket }) => {
     using client = Attacker.negotiated(socket);
     for (const command of [0, 13 + 1, 16, 17, 18, 19, 255, 0xffff])
       assert.ok(Number(client.error(command, new Uint8Array(64))) > 0, `${command}`);
@@ -193,7 +193,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     }
   });
 
-  attack("says half a message and is silent, and leaves", ({ socket }) => {
+  attack("sends half a message, waits, and disconnects", ({ socket }) => {
     for (const bytes of [1, HEADER_BYTES - 1, HEADER_BYTES + 8]) {
       using client = Attacker.negotiated(socket);
       client.peer.send(message(1, Command.dmaMap, new Uint8Array(32)).subarray(0, bytes));
@@ -202,7 +202,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     mute.peer.send(message(1, Command.version, versionBody()).subarray(0, 9));
   });
 
-  attack("leaves in the middle of its requests", ({ socket }) => {
+  attack("disconnects in the middle of its requests", ({ socket }) => {
     for (let i = 0; i < 20; i++) {
       using memory = createMemory("memory", 4096);
       using client = Attacker.negotiated(socket);
@@ -212,12 +212,12 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     }
   });
 
-  attack("comes a thousand times and says nothing", ({ socket }) => {
+  attack("connects a thousand times and sends nothing", ({ socket }) => {
     for (let i = 0; i < 1000; i++) new Attacker(socket)[Symbol.dispose]();
   });
 });
 
-test("a client that passes a file whose file system never answers", { skip: noFuse }, async (t) => {
+test("a client that passes a file on a file system that does not respond", { skip: noFuse }, async (t) => {
   await using victim = await Victim.open();
   const folder = mkdtempSync(join(victim.folder, "fuse-"));
   const kit = fileURLToPath(new URL("fuse.ts", import.meta.url));
@@ -228,7 +228,7 @@ test("a client that passes a file whose file system never answers", { skip: noFu
     const end = performance.now() + 4 * LIMIT_MILLIS;
     fuse.stdout.on("data", (text: Buffer) => (said += text.toString()));
     while (!said.includes("]")) {
-      assert.ok(performance.now() < end && fuse.exitCode === null, `the client is not answered: ${said}`);
+      assert.ok(performance.now() < end && fuse.exitCode === null, `the client gets no reply: ${said}`);
       await sleep(10);
     }
     for (const error of JSON.parse(/\[.*\]/.exec(said)![0]) as number[]) assert.ok(error > 0, said);
@@ -241,7 +241,7 @@ test("a client that passes a file whose file system never answers", { skip: noFu
   }
 });
 
-/** A pipe with a name, opened both ways so that nothing waits. */
+/** A named pipe, opened for reading and writing so that nothing blocks. */
 const fifo = (folder: string): string => {
   const path = join(mkdtempSync(join(folder, "pipe-")), "pipe");
   execFileSync("mkfifo", [path]);

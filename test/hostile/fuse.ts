@@ -1,6 +1,5 @@
 /**
- * A file whose file system stops answering, and a client that passes it to a server. Two processes in a mount namespace of their
- * own: the file system's, which starts the client's. When the first is killed the kernel answers in its place, and nothing is left.
+ * A file whose file system stops responding, and a client that passes it to a server. Two processes in a separate mount namespace: the file system, which starts the client. When the first is killed the kernel fails the requests, and nothing is left behind.
  *
  *     unshare --mount node fuse.ts FOLDER SOCKET
  */
@@ -28,7 +27,7 @@ const attributes = (view: DataView, at: number, node: number): void => {
   view.setUint32(at + 64, 1, true);
 };
 
-/** The answer behind its header; undefined for what is not known here. */
+/** The reply after its header; undefined for unknown requests. */
 const answerTo = (op: number, node: number): Uint8Array<ArrayBuffer> | undefined => {
   const [lookup, getattr, open, init] = [128, 104, 16, 64].map((length) => new DataView(new ArrayBuffer(length)));
   switch (op) {
@@ -51,7 +50,7 @@ const answerTo = (op: number, node: number): Uint8Array<ArrayBuffer> | undefined
   }
 };
 
-/** Answers until `cells[0]` is 1: from then on it reads what it is asked, and says nothing. */
+/** Replies until `cells[0]` is 1: from then on it reads requests without replying. */
 const serve = (fuse: number, cells: Int32Array): void => {
   const request = new Uint8Array(1 << 17);
   const view = new DataView(request.buffer);
@@ -91,10 +90,10 @@ const fileSystem = (folder: string, socket: string): void => {
   });
 };
 
-/** Until the other process says something; 0 when it has ended. */
+/** Waits for a message of the other process; 0 if it has ended. */
 const wait = (): number => readSync(0, new Uint8Array(1));
 
-/** Opens the file while it can be opened, waits until the file system is silent, and passes it on. */
+/** Opens the file while the file system responds, waits until it does not, and passes the file to the server. */
 const client = (folder: string, socket: string): void => {
   using file = openFile(join(folder, "file"), Open.readWrite);
   using attacker = Attacker.negotiated(socket);
@@ -103,7 +102,7 @@ const client = (folder: string, socket: string): void => {
   const results = [attacker.map(file.number, 0), attacker.irq([file.number]), attacker.map(file.number, 1 << 20)];
   attacker[Symbol.dispose]();
   writeSync(1, `${JSON.stringify(results)}\n`);
-  // Until the other process is killed: to close the file takes as long.
+  // Closing the file takes until the other process is killed.
   while (wait() > 0);
 };
 

@@ -1,4 +1,4 @@
-/** A server that our driver should not have trusted: the session ends for the true reason, and always ends soon. */
+/** A hostile server: the session ends with the right reason, and soon. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,13 +15,13 @@ import type { Session, SessionEvent } from "#app/session.ts";
 
 const NAME = "fhs0";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
-/** The goal is a second, and 5 s is what a server may take to answer. In between lies how slow this machine may be. */
+/** The goal is one second, and a server may take 5 s to reply. The rest allows for a slow machine. */
 const LIMIT_MILLIS = 3500;
 const PATIENCE_MILLIS = 20_000;
 
 type Failure = SessionEvent & { kind: "failed" };
 
-/** A chip served by us, a hostile server in front of it, and our driver. */
+/** A served chip, a hostile server in front of it, and our driver. */
 class Bench implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "ferrule-hostile-"));
   readonly #scope = new AsyncDisposableStack();
@@ -62,7 +62,7 @@ class Bench implements AsyncDisposable {
     await this.session.carrier(PATIENCE_MILLIS);
   }
 
-  /** Another MTU, which the driver follows, and its device hears of. */
+  /** Changes the MTU, which the driver applies to its device. */
   setMtu(mtu: number): void {
     this.#namespace.within(() => {
       using interfaces = Interfaces.open();
@@ -70,7 +70,7 @@ class Bench implements AsyncDisposable {
     });
   }
 
-  /** Why the session has failed. */
+  /** Reason of the session's failure. */
   async failure(): Promise<Failure["error"]> {
     this.setMtu(1400);
     for (const end = performance.now() + PATIENCE_MILLIS; performance.now() < end; await sleep(10))
@@ -94,7 +94,7 @@ suite("our driver on a hostile server", { skip }, () => {
     ["silence", "DEVICE_GONE", /no answer to region(Read|Write) in 5 s/],
     ["refusal", "VFIO_USER_REFUSED", /refused: region(Read|Write): Permission denied/],
   ] as const)
-    test(`${how}: the session ends for that reason, and for no card that was unplugged`, async () => {
+    test(`${how}: the session ends for that reason, and not for a removed card`, async () => {
       await using bench = await Bench.open();
       bench.hostile.misbehave(how);
       const error = await bench.failure();
@@ -117,7 +117,7 @@ suite("our driver on a hostile server", { skip }, () => {
       assert.ok(millis < LIMIT_MILLIS, `${millis} ms`);
     });
 
-  test("a server that is silent from the beginning: whoever stops the start does not wait for it", async (t) => {
+  test("a server that never replies: stopping the start does not wait for it", async (t) => {
     const stop = new AbortController();
     const started = Bench.open("silence", stop.signal).then(
       () => assert.fail("it started"),

@@ -1,4 +1,4 @@
-/** A process between our driver and a good server, in a thread: it passes everything on until it is told to misbehave. */
+/** A proxy between our driver and a correct server, in a thread: it forwards everything until told to misbehave. */
 import assert from "node:assert/strict";
 import { Worker, parentPort, workerData } from "node:worker_threads";
 import { Command, Flag, HEADER_BYTES, SIZE } from "#bus/vfio-user/protocol.ts";
@@ -14,21 +14,21 @@ import { UnixSocket } from "#sys/unix-socket.ts";
 
 export const Misbehaviour = {
   none: 0,
-  /** Answers nothing any more. */
+  /** Stops replying. */
   silence: 1,
-  /** Answers with another request's id. */
+  /** Replies with another request's id. */
   wrongId: 2,
-  /** Passes a socket with an answer. */
+  /** Passes a socket with a reply. */
   descriptor: 3,
-  /** Asks for the client's memory, again and again, and answers nothing. */
+  /** Requests the client's memory again and again, and does not reply. */
   questions: 4,
-  /** Says that an answer has four gigabytes. */
+  /** Announces a reply of four gigabytes. */
   size: 5,
-  /** Hangs up in the middle of an answer. */
+  /** Closes the connection in the middle of a reply. */
   half: 6,
   /** Refuses every request. */
   refusal: 7,
-  /** Lets the driver's event block, raises it all the time, and takes it away again. */
+  /** Makes the driver's event blocking, signals it all the time, and clears it again. */
   theft: 8,
 } as const;
 
@@ -49,7 +49,7 @@ class Hostile {
   readonly #server: UnixSocket;
   readonly #bytes = new Uint8Array(1 << 18);
   readonly #signaller = new EventSignaller();
-  /** The events that the client has passed on. */
+  /** The events that the client has passed. */
   readonly #events: Fd[] = [];
 
   constructor(task: HostileTask, client: UnixSocket, server: UnixSocket) {
@@ -70,7 +70,7 @@ class Hostile {
     }
   }
 
-  /** Each end's messages are small, and come one at a time. */
+  /** Both ends send small messages, one at a time. */
   #toServer(what: number): boolean {
     const incoming = this.#client.receive(this.#bytes);
     if (incoming === undefined) return true;
@@ -147,7 +147,7 @@ const serve = (task: HostileTask): void => {
     try {
       new Hostile(task, client, server).run();
     } catch (error) {
-      // ECONNRESET: the client has gone with something unread.
+      // ECONNRESET: the client closed the connection with unread data.
       if (!(error instanceof SystemError)) throw error;
     }
   }
@@ -168,7 +168,7 @@ export class HostileServer implements AsyncDisposable {
     });
   }
 
-  /** @param path where it listens; @param server where the good one does */
+  /** @param path where it listens; @param server where the correct one does */
   static async open(path: string, server: string): Promise<HostileServer> {
     const hostile = new HostileServer(path, server);
     await new Promise((resolve, reject) => {

@@ -1,11 +1,11 @@
-/** A thread that changes a descriptor's file behind the server's back, in the middle of its work: what a second process could do. */
+/** A thread that changes a descriptor's file while the server uses it, as a second process could. */
 import assert from "node:assert/strict";
 import { Worker, parentPort, workerData } from "node:worker_threads";
 import { EventSignaller } from "#sys/aio.ts";
 import { read, truncate, write } from "#sys/fd.ts";
 import { libc } from "#sys/libc.ts";
 
-/** `truncate` cuts a file off and restores its length, all the time. `fill` fills an event's counter, once a round. */
+/** `truncate` repeatedly truncates a file and restores its length. `fill` fills an event's counter, once a round. */
 export type Meddling = "truncate" | "fill";
 
 interface MeddlerTask {
@@ -13,7 +13,7 @@ interface MeddlerTask {
   readonly cells: Int32Array<SharedArrayBuffer>;
 }
 
-/** The descriptor, -1 for none; the round, and the last one that is over; 1 to end. */
+/** Cells: the descriptor, -1 for none; the current round, and the last completed one; 1 to end. */
 const FD = 0;
 const ROUND = 1;
 const OVER = 2;
@@ -22,10 +22,10 @@ const END = 3;
 const LIMIT_MILLIS = 10_000;
 const F_SETFL = 4;
 const BLOCKING = 0n;
-/** Fits in a counter to which the server has added 1 meanwhile, and then another 1 does not. */
+/** Fits in a counter to which the server has added 1 meanwhile, and leaves no room for another 1. */
 const NEARLY_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 3n]).buffer);
 
-/** Empties the counter so that there is room, and fills it a moment later, when the server may have seen the room. */
+/** Empties the counter, and fills it a moment later, when the server may have seen the room. */
 const fill = (fd: number, round: number, signaller: EventSignaller): void => {
   // SAFETY: no argument is an address.
   libc.fcntl(fd, F_SETFL, BLOCKING);
@@ -41,7 +41,7 @@ const cutOff = (fd: number): void => {
     truncate(fd, 0);
     truncate(fd, 8192);
   } catch {
-    // Closed meanwhile.
+    // The descriptor was closed meanwhile.
   }
 };
 
@@ -72,17 +72,17 @@ export class Meddler implements AsyncDisposable {
     });
   }
 
-  /** From now on it is this descriptor that is meddled with. */
+  /** Selects the descriptor to attack. */
   aim(fd: number): void {
     Atomics.store(this.#cells, FD, fd);
   }
 
-  /** The next round, which lasts until `act` has returned and the meddling is over. */
+  /** Runs the next round: ends when `act` has returned and the thread has finished. */
   round(act: () => void): void {
     const round = Atomics.add(this.#cells, ROUND, 1) + 1;
     act();
     const end = performance.now() + LIMIT_MILLIS;
-    while (Atomics.load(this.#cells, OVER) !== round) assert.ok(performance.now() < end, "the meddler hangs");
+    while (Atomics.load(this.#cells, OVER) !== round) assert.ok(performance.now() < end, "the attacking thread hangs");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

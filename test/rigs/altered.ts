@@ -1,12 +1,12 @@
-/** A device that is not quite the one it is made of: some of its reads and writes are altered on the way. */
+/** Wraps a device and alters some of its reads and writes. */
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 
 type Width = 1 | 2 | 4;
 
 export interface Alterations {
-  /** What the driver reads; `value` is what the device answered. */
+  /** Returns what the driver reads; `value` is the device's answer. */
   readonly read?: (region: RegionName, offset: number, width: Width, value: number) => number;
-  /** Whether the device sees the write. */
+  /** Whether the write reaches the device. */
   readonly write?: (region: RegionName, offset: number, width: Width, value: number) => boolean;
 }
 

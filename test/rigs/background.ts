@@ -1,34 +1,34 @@
-/** Processes that run in the background, and end with their owner. */
+/** Background processes, ended when disposed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, LIMIT_MILLIS } from "./eventually.ts";
 
 export interface Background extends AsyncDisposable {
-  /** Resolves when it has printed something that matches; with all it has printed by then. @throws {Error} */
+  /** Resolves when its output matches, with all output so far. @throws {Error} */
   says(pattern: RegExp): Promise<string>;
-  /** Ends it, with all its children; what it has printed. */
+  /** Ends it with all its children; returns its output. */
   stop(signal?: "INT" | "TERM" | "KILL"): Promise<string>;
 }
 
-/** How long a process may take to end by itself, before it is killed. */
+/** Time for a process to end by itself before it is killed. */
 export const GRACE_SECONDS = 60;
 
-/** On this host. It does not outlive us if its command line says so. */
+/** A process on this host. Its command line has to make it end with this process. */
 export class HostBackground implements Background {
   readonly #child: ChildProcess;
   readonly #closed: Promise<readonly [code: number | null]>;
   #said = "";
 
   constructor([program, ...args]: readonly [string, ...string[]], env: NodeJS.ProcessEnv) {
-    // A process group of its own, which can be ended as a whole.
+    // Runs in a separate process group, which can be ended as a whole.
     this.#child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.#closed = once(this.#child, "close") as Promise<[number | null]>;
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
       stream.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
   }
 
-  /** What it has printed so far. */
+  /** Its output so far. */
   get said(): string {
     return this.#said;
   }
@@ -37,10 +37,10 @@ export class HostBackground implements Background {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Resolves when it has ended by itself: its exit code, null if a signal ended it. @throws {Error} when it does not end */
+  /** Resolves when it ends by itself, with its exit code; null if a signal ended it. @throws {Error} if it does not end */
   async ended(): Promise<number | null> {
     const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {
-      throw new Error(`does not end: ${this.#said}`);
+      throw new Error(`did not end: ${this.#said}`);
     });
     const [code] = await Promise.race([this.#closed, late]);
     return code;
@@ -51,7 +51,7 @@ export class HostBackground implements Background {
       () => `${pattern} in ${this.#said}`,
       () => {
         if (pattern.test(this.#said)) return this.#said;
-        if (!this.running) throw new Error(`ended before it said ${pattern}: ${this.#said}`);
+        if (!this.running) throw new Error(`ended before its output matched ${pattern}: ${this.#said}`);
         return undefined;
       },
     );
@@ -73,7 +73,7 @@ export class HostBackground implements Background {
     try {
       process.kill(-this.#child.pid!, signal);
     } catch {
-      // All of them have ended.
+      // All of its processes have ended.
     }
   }
 }

@@ -13,7 +13,7 @@ import type { Medium } from "#model/phy/medium.ts";
 import type { Strictness } from "#model/observation/strict.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
-/** A cable whose other end is the test: remembers what was sent. */
+/** A cable that ends at the test: records what was sent. */
 export class Bench implements Port {
   readonly bytes = new Uint8Array(1 << 20);
   readonly sent: Uint8Array[] = [];
@@ -36,26 +36,26 @@ export interface DirectRig extends Rig {
   readonly device: DirectDevice;
   readonly bound: Bound<Nic>;
   readonly bench: Bench;
-  /** Whether the NIC took the frame. */
+  /** Whether the NIC accepted the frame. */
   deliver(frame: Uint8Array): boolean;
 }
 
 export interface DirectRigOptions extends RigOptions {
-  /** Key of the chip; rtl8168h unless given. */
+  /** Key of the chip; default rtl8168h. */
   readonly chip?: string;
   readonly mac?: string;
   readonly damagedAddress?: DamagedAddress;
-  /** Given to the driver. */
+  /** Options for the driver. */
   readonly address?: Uint8Array;
   /** Copper unless given. */
   readonly medium?: Medium;
-  /** The model writes the FCS of each frame. */
+  /** Whether the model writes the FCS of each frame. */
   readonly frameCheck?: boolean;
-  /** Further options of the driver's. */
+  /** More options for the driver. */
   readonly nic?: Partial<NicOptions>;
-  /** `error` unless given. */
+  /** Default `error`. */
   readonly strict?: Strictness;
-  /** Armed before the driver probes. */
+  /** Fault that is armed before the driver probes. */
   readonly fault?: FaultName;
 }
 

@@ -1,4 +1,4 @@
-/** A thread in a network namespace that sends bytes over TCP to someone who sends them back, and compares. */
+/** A thread in a network namespace that sends bytes over TCP to an echo server and compares what comes back. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -10,7 +10,7 @@ export interface EchoTask {
   readonly host: string;
   readonly port: number;
   readonly bytes: number;
-  /** One word: bytes that came back as they were sent; -1 when something else did. */
+  /** One word: bytes that came back unchanged; -1 after a difference. */
   readonly progress: SharedArrayBuffer;
 }
 

@@ -1,17 +1,16 @@
-/** Echoes that all have to be answered. */
+/** Pings that must all be answered. */
 import assert from "node:assert/strict";
 
 /**
- * Seconds between two echoes, one round after the other. For the last answer of a round ping waits as long as from one echo to
- * the next, or twice as long as the slowest answer took, whatever -W says: a machine that is busy gets more time in each round.
+ * Seconds between two echoes, for each round. For a round's last answer ping waits one interval, or twice the slowest
+ * round trip, whatever -W says: a busy machine gets more time in each round.
  */
 const INTERVALS = [0.02, 0.05, 0.16, 0.64, 2.56, 5];
 
 /**
- * Sends echoes by ping(8), with these arguments, until all of a round are answered. A guest that is held up may also find out late
- * that the link was away for a moment.
- * @param shell runs a command and resolves with what it printed, whatever its exit code
- * @throws {AssertionError} when some are lost in each round
+ * Sends rounds of echoes with ping(8) and these arguments, until all of a round are answered. A delayed guest may also
+ * notice a short loss of link late. @param shell runs a command and resolves with its output, whatever its exit code
+ * @throws {AssertionError} if some are lost in each round
  */
 export const answered = async (shell: (command: string) => Promise<string>, args: string): Promise<void> => {
   let said = "";

@@ -1,16 +1,15 @@
-/** Waiting for what a guest, the kernel or another process does in its own time. */
+/** Waiting for a guest, the kernel or another process. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Milliseconds after which a rig counts as broken. This says nothing about a device: on a busy machine everything may take
- * a hundred times as long as on an idle one.
+ * Milliseconds after which a rig is considered broken. It is not a property of a device: on a busy machine everything
+ * may take a hundred times as long as on an idle one.
  */
 export const LIMIT_MILLIS = 300_000;
 
 /**
  * Resolves with the first result of `look` that is neither false nor undefined.
- * @param what is waited for, for the error message
- * @throws {Error} after `LIMIT_MILLIS`, and what `look` throws
+ * @param what names it in the error message @throws {Error} after `LIMIT_MILLIS`, and errors of `look`
  */
 export const eventually = async <T>(
   what: string | (() => string),

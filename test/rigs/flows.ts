@@ -1,4 +1,4 @@
-/** What TCP carried, out of a capture file: every byte by its place in its flow, however it was cut. */
+/** TCP streams reassembled from a capture file, whatever the segmentation. */
 import { parseEthernet } from "#wire/ethernet.ts";
 
 /** One direction of one connection. */
@@ -26,7 +26,7 @@ export class Flow {
   get length(): number {
     return this.#seen.reduce((a, b) => a + b, 0);
   }
-  /** Bytes of this flow that the other does not have, or has otherwise. */
+  /** Bytes of this flow that the other lacks, or has with another value. */
   missingFrom(other: Flow): number {
     const shift = (this.#start - other.#start) | 0;
     let missing = 0;
@@ -60,7 +60,7 @@ export const flowsOf = (frames: Iterable<Uint8Array>): Capture => {
     const network = type === 0x8100 ? 18 : 14;
     if (frame.length < network + 40 || view.getUint16(network - 2) !== 0x0800 || frame[network + 9] !== 6) continue;
     const transport = network + (frame[network]! & 15) * 4;
-    // A super-frame longer than 64 KiB says a length of 0.
+    // A super-frame longer than 64 KiB has an IP length of 0.
     const total = view.getUint16(network + 2) || frame.length - network;
     const data = transport + (frame[transport + 12]! >>> 4) * 4;
     const key = `${tag} ${frame.slice(network + 12, network + 20).join(".")} ${view.getUint32(transport)}`;
@@ -73,13 +73,13 @@ export const flowsOf = (frames: Iterable<Uint8Array>): Capture => {
   return { frames: count, longest, tagged, flows };
 };
 
-/** Frames of a classic capture file of tcpdump's: microseconds, little endian, whole frames. */
+/** Frames of a classic pcap file by tcpdump: microseconds, little endian, not truncated. */
 export function* framesOfPcap(file: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  if (view.getUint32(0, true) !== 0xa1b2c3d4) throw new Error("not a capture file of tcpdump's");
+  if (view.getUint32(0, true) !== 0xa1b2c3d4) throw new Error("not a capture file by tcpdump");
   for (let at = 24; at + 16 <= file.length;) {
     const length = view.getUint32(at + 8, true);
-    if (length !== view.getUint32(at + 12, true)) throw new Error("tcpdump cut a frame short");
+    if (length !== view.getUint32(at + 12, true)) throw new Error("tcpdump truncated a frame");
     yield file.subarray(at + 16, at + 16 + length);
     at += 16 + length;
   }

@@ -1,4 +1,4 @@
-/** Frames for conformance tests, and an independent look at those that come out. */
+/** Frames for conformance tests, and independent checks of received frames. */
 import assert from "node:assert/strict";
 import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
 import { memoryOf } from "#wire/memory.ts";
@@ -8,7 +8,7 @@ export const HERE = Uint8Array.of(2, 0, 0, 0, 0, 1);
 export const THERE = Uint8Array.of(2, 0, 0, 0, 0, 2);
 const V6 = (last: number): Uint8Array => Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last);
 
-/** From the NIC's host to the far end, or the reverse. */
+/** From the NIC's host to the far end, or in the opposite direction. */
 export const ends = (options: { v6?: boolean; inbound?: boolean; tag?: number } = {}): Ends => {
   const { v6 = false, inbound = false, tag } = options;
   const [from, to] = inbound ? [2, 1] : [1, 2];
@@ -45,7 +45,7 @@ export const udp = (where: Ends, data: Uint8Array): Uint8Array => {
   return bytes.slice(0, buildUdpFrame(memoryOf(bytes), 0, where, { sourcePort: 1000, destinationPort: 2000 }, data));
 };
 
-/** Where things are in an untagged frame of ours: no options anywhere. */
+/** Offsets in an untagged frame without options. */
 export const layout = (frame: Uint8Array): { network: number; transport: number; v6: boolean; protocol: number } => {
   let network = 14;
   while (frame[network - 2] === 0x81 && frame[network - 1] === 0x00) network += 4;
@@ -53,7 +53,7 @@ export const layout = (frame: Uint8Array): { network: number; transport: number;
   return { network, transport: network + (v6 ? 40 : 20), v6, protocol: frame[network + (v6 ? 6 : 9)]! };
 };
 
-/** Puts the pseudo-header's sum alone into the checksum field: what a stack leaves for the NIC. */
+/** Stores only the pseudo-header's sum in the checksum field, as a network stack does for the NIC. */
 export const leaveChecksum = (frame: Uint8Array, withLength = true): void => {
   const { network, transport, v6, protocol } = layout(frame);
   const addresses = v6 ? slowSum(frame, network + 8, 32) : slowSum(frame, network + 12, 8);
@@ -65,7 +65,7 @@ export const leaveChecksum = (frame: Uint8Array, withLength = true): void => {
   frame[at + 1] = sum;
 };
 
-/** Every checksum in a TCP or UDP frame is right, by the slow sum. */
+/** Asserts that every checksum in a TCP or UDP frame is correct, with the slow sum. */
 export const assertSums = (frame: Uint8Array): void => {
   const { network, transport, v6, protocol } = layout(frame);
   const ipEnd = v6

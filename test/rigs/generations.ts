@@ -1,4 +1,4 @@
-/** A chip of each generation: those that the rigs of some length use. */
+/** A chip of each generation, for the rigs that take long. */
 import type { ChipKey } from "#chip/chips.ts";
 
 export const GENERATIONS = [

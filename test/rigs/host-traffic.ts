@@ -1,4 +1,4 @@
-/** Frames as a kernel may hand them to a TAP, of every kind that some chip is known to get wrong, for property tests. */
+/** Frames as a kernel may pass them to a TAP, for property tests: every kind that some chip is known to process wrongly. */
 import * as fc from "fast-check";
 import { type HostFrame, NO_REQUEST } from "#host/frame-sockets.test-kit.ts";
 import { Gso, NEEDS_CHECKSUM } from "#host/vnet-header.ts";
@@ -14,15 +14,15 @@ export interface Traffic {
   readonly options: number;
   readonly tcpOptions: number;
   readonly payload: number;
-  /** What is left to the NIC: nothing, the checksum, or cutting into segments of `size` bytes. */
+  /** What is requested of the NIC: nothing, the checksum, or segmentation into `size` bytes. */
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;
   readonly tags: readonly number[];
   /** UDP's destination port. */
   readonly port: number;
-  /** Bytes of a UDP header that is cut off, as in a fragment. */
+  /** Bytes of a truncated UDP header, as in a fragment. */
   readonly cutOff: number;
-  /** Zeros behind the packet. */
+  /** Zeros after the packet. */
   readonly trailer: number;
 }
 
@@ -46,7 +46,7 @@ export const traffic: fc.Arbitrary<Traffic> = fc.record({
 const payloadOf = (job: Traffic, segments: boolean): number =>
   segments ? job.size * (1 + (job.payload % 31)) + 1 + (job.payload % job.size) : job.payload;
 
-/** One frame, with what is left to be done in its virtio header. */
+/** One frame, with the requested offloads in its virtio header. */
 export const hostFrame = (job: Traffic): HostFrame => {
   const { ip, protocol } = job;
   const network = 14 + 4 * job.tags.length;

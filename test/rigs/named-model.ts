@@ -1,6 +1,6 @@
 /**
- * Whoever has another model of a chip of this family can put it under the driver: the environment names it, and the qtest and
- * vfio-user tests use it instead of their own.
+ * Runs the driver on another model of a chip of this family: environment variables name it, and the qtest and vfio-user
+ * tests use it instead of their own.
  */
 import { existsSync } from "node:fs";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
@@ -27,20 +27,20 @@ const chipIn = (environment: Environment, name: string, usual: string): Chip => 
   throw new BadVariable(name, key, "no such chip", "Use a key that `ferrule model chips` lists, or rtl8139cp.");
 };
 
-/** Refuses variables that would be ignored without another one. @throws {BadVariable} */
+/** Rejects variables that have no effect without another one. @throws {BadVariable} */
 const needs = (environment: Environment, names: readonly string[], other: string): void => {
   for (const name of names)
     if (environment[name] !== undefined && environment[other] === undefined)
-      throw new BadVariable(name, environment[name], `it says nothing without ${other}`, `Set ${other} as well.`);
+      throw new BadVariable(name, environment[name], `it has no effect without ${other}`, `Set ${other} as well.`);
 };
 
-/** A device of a QEMU. */
+/** A device in a QEMU. */
 export interface QtestModel {
   /** The program, as a path or a name in PATH. */
   readonly program: string;
-  /** As `-device` has it: a name, and properties behind it. */
+  /** As in `-device`: a name, followed by properties. */
   readonly device: string;
-  /** Where the registers are; the first BAR in memory unless given. */
+  /** BAR with the registers; default: the first memory BAR. */
   readonly bar: number | undefined;
   readonly chip: Chip;
   /** Whether the environment names the device. */
@@ -49,7 +49,7 @@ export interface QtestModel {
 
 const DEFAULT_DEVICE = "rtl8139";
 
-/** QEMU's own RTL8139C+ unless the environment says otherwise. @throws {BadVariable} */
+/** The device named by the environment, or QEMU's RTL8139C+. @throws {BadVariable} */
 export const qtestModel = (environment: Environment = process.env): QtestModel => {
   needs(environment, ["FERRULE_QTEST_CHIP", "FERRULE_QTEST_BAR"], "FERRULE_QTEST_DEVICE");
   const device = environment["FERRULE_QTEST_DEVICE"];
@@ -70,10 +70,10 @@ export const qtestModel = (environment: Environment = process.env): QtestModel =
 /** QEMU's own RTL8139C+, whatever the environment says. */
 export const OWN_MODEL = qtestModel({});
 
-/** A server of a vfio-user socket that runs already. */
+/** A vfio-user server that is already running. */
 export interface VfioUserModel {
   readonly socket: string;
-  /** A stream socket with QEMU's framing, where the NIC's cable ends. */
+  /** A stream socket with QEMU's framing, which is the far end of the NIC's cable. */
   readonly cable: string;
   readonly chip: Chip;
 }

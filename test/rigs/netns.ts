@@ -1,4 +1,4 @@
-/** Network namespaces with names, for programs that a person would use. They end with their owner, and so does all that runs in them. */
+/** Named network namespaces, for command-line programs. They and all processes in them end with their owner. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { HostBackground } from "./background.ts";
@@ -7,14 +7,14 @@ import { LIMIT_MILLIS } from "./eventually.ts";
 
 const execute = promisify(execFile);
 const OUTPUT_LIMIT = 1 << 28;
-/** For programs that compute for a while. */
+/** Time limit for programs that compute for a while. */
 const RUN_LIMIT_MILLIS = 6 * LIMIT_MILLIS;
 
-/** What a program printed. @throws {Error} unless it ends with 0 */
+/** Runs a program and returns its output. @throws {Error} unless it exits with 0 */
 export const run = async (program: string, ...args: readonly string[]): Promise<string> =>
   (await execute(program, args, { maxBuffer: OUTPUT_LIMIT, timeout: RUN_LIMIT_MILLIS })).stdout;
 
-/** Starts a program, which does not outlive us. Whoever asks for it owns it. */
+/** Starts a program, which ends with this process at the latest. The caller owns it. */
 export const start = (program: string, ...args: readonly string[]): HostBackground =>
   new HostBackground(["setpriv", "--pdeathsig", "KILL", program, ...args], process.env);
 
@@ -31,24 +31,24 @@ export class NamedNamespace implements AsyncDisposable {
     return new NamedNamespace(name);
   }
 
-  /** What a program in there printed. @throws {Error} unless it ends with 0 */
+  /** Runs a program in the namespace and returns its output. @throws {Error} unless it exits with 0 */
   run(program: string, ...args: readonly string[]): Promise<string> {
     return run("ip", "netns", "exec", this.name, program, ...args);
   }
 
-  /** Starts a program in there. Whoever asks for it owns it. */
+  /** Starts a program in the namespace. The caller owns it. */
   start(program: string, ...args: readonly string[]): HostBackground {
     return start("ip", "netns", "exec", this.name, program, ...args);
   }
 
-  /** Moves an interface of ours into it, with an address. */
+  /** Moves an interface of this namespace into it, and gives it an address. */
   async take(device: string, address: string): Promise<void> {
     await run("ip", "link", "set", device, "netns", this.name);
     await run("ip", "-n", this.name, "address", "add", address, "dev", device);
     await run("ip", "-n", this.name, "link", "set", device, "up");
   }
 
-  /** @throws {Error} when something still ran in there */
+  /** @throws {Error} if processes were left in it */
   async [Symbol.asyncDispose](): Promise<void> {
     const left = (await run("ip", "netns", "pids", this.name)).split("\n").filter((pid) => pid !== "");
     for (const pid of left) process.kill(Number(pid), "SIGKILL");
@@ -57,6 +57,6 @@ export class NamedNamespace implements AsyncDisposable {
   }
 }
 
-/** Echoes from a namespace, with these arguments of ping(8), that are all answered. @throws {AssertionError} */
+/** Pings from a namespace with these arguments until all of a round are answered. @throws {AssertionError} */
 export const pings = (from: NamedNamespace, args: string): Promise<void> =>
   answered((command) => from.run("sh", "-c", `${command} 2>&1 || true`), args);

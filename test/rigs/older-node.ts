@@ -1,4 +1,4 @@
-/** A Node of this machine that is older than the command needs. */
+/** Finds a Node on this machine that is older than the command needs. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";

@@ -1,4 +1,4 @@
-/** Ferrule as `npm pack` ships it. */
+/** Ferrule as packed by `npm pack`. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { LIMIT_MILLIS } from "./eventually.ts";
@@ -13,7 +13,7 @@ export const npm = (cwd: string, ...args: string[]): string =>
     timeout: LIMIT_MILLIS,
   });
 
-/** Packs the checkout into `folder`, building it first; the archive's path. */
+/** Builds and packs the checkout into `folder`; returns the archive's path. */
 export const packFerrule = (folder: string): string => {
   const [packed] = JSON.parse(npm(ROOT, "pack", "--json", "--pack-destination", folder)) as { filename: string }[];
   return join(folder, packed!.filename);

@@ -1,22 +1,22 @@
 /**
- * Which frames get through a NIC: UDP packets from the far end, each followed by one that must arrive, so that an absence
- * is seen without waiting for it.
+ * Which frames pass a NIC's filter: UDP packets from the far end, each followed by a marker that must arrive, so that
+ * absence is detected without a time-out.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TwoEnds, Running, ip } from "./two-ends.ts";
 
-/** A destination that frames are sent to, by the address they carry and the name the sender has for it. */
+/** A destination of frames: its Ethernet address, and the sender's IP address for it. */
 export interface Target {
   readonly ip: string;
-  /** For a station. A group's address follows from its IP address. */
+  /** For a station. A group's Ethernet address follows from its IP address. */
   readonly mac?: string;
 }
 
 const LIMIT_MILLIS = 20_000;
 const MARKER = "10.77.0.1";
-/** Looks in a row that must agree. */
+/** Consecutive checks that must agree. */
 const STEADY = 2;
-/** For the marker of a look to arrive; frames are lost while a NIC's rings are rebuilt. */
+/** Time for a check's marker to arrive; frames are lost while a NIC's rings are rebuilt. */
 const LOOK_MILLIS = 500;
 
 /** Sends, and listens on an interface without making it promiscuous. */
@@ -45,7 +45,7 @@ export class Probe implements AsyncDisposable {
     return probe;
   }
 
-  /** Tells the sender a station's address, once. */
+  /** Sets the sender's neighbour entry for a station, once. */
   async know({ ip: address, mac }: Target): Promise<void> {
     const { far, wire } = this.#ends;
     if (mac === undefined || this.#known.get(address) === mac) return;
@@ -53,7 +53,7 @@ export class Probe implements AsyncDisposable {
     await ip(`-n ${far} neigh replace ${address} lladdr ${mac} dev ${wire} nud permanent`);
   }
 
-  /** Listens on the near interface elsewhere, or under another name. */
+  /** Listens on the near interface in another namespace, or under another name. */
   async listenOn(namespace: string, name: string): Promise<void> {
     await this.#listener[Symbol.asyncDispose]();
     this.#listener = listen(namespace, name);
@@ -73,14 +73,14 @@ export class Probe implements AsyncDisposable {
     throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.said}`);
   }
 
-  /** Resolves once packets for `target` arrive, or do not, look after look. */
+  /** Resolves once packets for `target` arrive, or do not, in consecutive checks. */
   async settles(target: Target, wanted: "arrives" | "is kept out", bytes?: number): Promise<void> {
     const end = performance.now() + LIMIT_MILLIS;
     for (let steady = 0; steady < STEADY;) {
       const right = (await this.arrives(target, bytes)) === (wanted === "arrives");
       steady = right ? steady + 1 : 0;
       if (right) continue;
-      if (performance.now() > end) throw new Error(`never true that ${target.mac ?? target.ip} ${wanted}`);
+      if (performance.now() > end) throw new Error(`never in consecutive checks: ${target.mac ?? target.ip} ${wanted}`);
       await sleep(10);
     }
   }

@@ -1,4 +1,4 @@
-/** A QEMU whose processor sleeps: a machine with one NIC that we drive from outside, in 0.1 s and without a guest. */
+/** A QEMU with a halted processor: a machine with one NIC that is driven from outside. It starts in 0.1 s and needs no guest. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeSync } from "node:fs";
 import { Timeout } from "#kit/errors.ts";
@@ -12,7 +12,7 @@ import { OWN_MODEL, type QtestModel } from "./named-model.ts";
 
 const has = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
-/** Why the rig cannot run here; false when it can. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+/** The reason that the rig cannot run here, or false. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
 export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => {
   const missing = [program, "setpriv"].filter((program) => !has(program));
   const why = missing.length > 0 && `needs ${missing.join(", ")}`;
@@ -20,16 +20,16 @@ export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => 
   return why;
 };
 
-/** Half of the RAM lies above 4 GiB: a driver or bus that forgets the high half of an address fails at once. */
+/** Half of the RAM is above 4 GiB: a driver or bus that drops the high half of an address fails at once. */
 const RAM_MEGABYTES = 64;
 const LOW_MEGABYTES = 32;
 export const HIGH_MEMORY = { offset: LOW_MEGABYTES << 20, address: 2 ** 32, bytes: LOW_MEGABYTES << 20 } as const;
-/** Not the first pages, which have their own uses on a PC. */
+/** Not the first pages, which have special uses on a PC. */
 export const LOW_MEMORY = { offset: 16 << 20, address: 16 << 20, bytes: 16 << 20 } as const;
 
 /**
- * Debian's QEMU 7.2 has no `qtest` accelerator, but obeys the protocol under any: so the machine runs, and its firmware is
- * `cli; hlt`, at the reset vector 16 bytes below the end.
+ * Debian's QEMU 7.2 has no `qtest` accelerator, but supports the protocol with any other. So the machine runs, with a
+ * firmware of `cli; hlt` at the reset vector, 16 bytes below the end.
  */
 const firmware = (): Fd => {
   const image = new Uint8Array(64 << 10).fill(0xf4);
@@ -40,18 +40,18 @@ const firmware = (): Fd => {
 };
 
 export interface MachineOptions {
-  /** QEMU's own RTL8139C+ unless given. */
+  /** Default: QEMU's RTL8139C+. */
   readonly model?: QtestModel;
-  /** What the NIC's cable leads to: us, QEMU's own user network, or nowhere. */
+  /** What the NIC's cable is connected to: the test, QEMU's user network, or nothing. */
   readonly cable: "us" | "user network" | "nowhere";
   readonly mac: string;
-  /** On the user network: where whoever connects is sent back what he sends. */
+  /** Address of an echo server on the user network. */
   readonly echo?: { readonly host: string; readonly port: number } | undefined;
-  /** Further arguments. */
+  /** More arguments. */
   readonly more?: readonly string[];
 }
 
-/** QEMU's control socket, a request at a time. */
+/** QEMU's control socket, one request at a time. */
 class Control implements Disposable {
   readonly #socket: Fd;
   readonly #poller: Poller;
@@ -90,11 +90,11 @@ class Control implements Disposable {
 }
 
 export class QtestMachine implements Disposable {
-  /** Our end of qtest; whoever takes it owns it. */
+  /** Our end of the qtest socket; the caller owns it. */
   readonly qtest: Fd;
-  /** The file that the machine's RAM is in. */
+  /** The file that contains the machine's RAM. */
   readonly ram: Fd;
-  /** Our end of the cable, where it leads to us. */
+  /** Our end of the cable, if it is connected to the test. */
   readonly cable: Fd | undefined;
   readonly #process: ChildProcess;
   readonly #errors: Fd;
@@ -103,7 +103,7 @@ export class QtestMachine implements Disposable {
 
   constructor(options: MachineOptions) {
     using scope = new DisposableStack();
-    // Theirs are closed here as soon as QEMU has them, so that its end is seen.
+    // QEMU's ends are closed here once it has them, so that its exit is detected.
     using theirs = new DisposableStack();
     const pair = (what: string): readonly [ours: Fd, theirs: number] => {
       const [ours, other] = socketPair(what);
@@ -148,7 +148,7 @@ export class QtestMachine implements Disposable {
       [...netdev, "-device", nic, ...(options.more ?? [])],
     ].flat();
     this.#process = spawn("setpriv", args, { stdio: ["ignore", "ignore", this.#errors.number, ...passed] });
-    // What could not be started is heard of as one that has ended.
+    // A program that could not be started is reported like one that has ended.
     this.#process.on("error", () => {});
     scope.defer(() => this.#process.kill("SIGKILL"));
     this.#control = scope.use(new Control(control));
@@ -159,12 +159,12 @@ export class QtestMachine implements Disposable {
     return this.#process.pid ?? 0;
   }
 
-  /** What QEMU printed. */
+  /** QEMU's output. */
   get errors(): string {
     return readFileSync(`/proc/self/fd/${this.#errors.number}`, "utf8");
   }
 
-  /** Pulls the cable, or plugs it in. */
+  /** Unplugs the cable, or plugs it in. */
   setCable(plugged: boolean): void {
     this.#negotiate();
     this.#control.execute("set_link", { name: "nic", up: plugged });

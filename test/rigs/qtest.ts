@@ -1,4 +1,4 @@
-/** The qtest rig: our driver on QEMU's own RTL8139C+, which no one here wrote; the far end of its cable is the test. */
+/** The qtest rig: our driver on QEMU's RTL8139C+, an independent model; its cable ends at the test. */
 import { QtestDevice } from "#bus/qtest/device.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -13,7 +13,7 @@ import { HIGH_MEMORY, LOW_MEMORY, type MachineOptions, QtestMachine } from "./qt
 import { checkChip, Host, type Rig, type RigOptions } from "./rig.ts";
 
 export interface QtestRigOptions extends RigOptions, Partial<MachineOptions> {
-  /** Whether DMA memory lies above 4 GiB or below; above unless told. */
+  /** Whether DMA memory is above 4 GiB or below; default above. */
   readonly memory?: "high" | "low";
 }
 
@@ -23,7 +23,7 @@ export interface QtestRig extends Rig {
   readonly bound: Bound<Nic>;
 }
 
-/** With what QEMU printed, where it refuses what it was started with. */
+/** With QEMU's output if it rejects its arguments. */
 const withErrorsOf = <T>(machine: QtestMachine, act: () => T): T => {
   try {
     return act();
@@ -88,24 +88,24 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
       wire.pump(1000);
     },
     deliver(frame) {
-      if (ended !== undefined) throw new Error(`the cable has come off: ${ended}`);
+      if (ended !== undefined) throw new Error(`the cable was disconnected: ${ended}`);
       const at = wire.reserve(frame.length);
       wire.bytes.set(frame, at);
       wire.commit(frame.length);
       wire.flush();
       const end = performance.now() + LIMIT_MILLIS;
       while (wire.connected && !isAllRead(wire.fd)) {
-        if (performance.now() > end) throw new Error("QEMU does not read what is sent to it");
+        if (performance.now() > end) throw new Error("QEMU does not read from the cable");
         device.settle();
       }
-      // It has read the frame; now it is through with it.
+      // QEMU has read the frame, and has now processed it.
       device.settle();
     },
     setCarrier(plugged) {
       machine.setCable(plugged);
       device.settle();
     },
-    // Its time is ours, and what it does it does at once.
+    // QEMU runs in real time, and acts at once.
     pass: () => device.settle(),
     [Symbol.dispose]: () => owned.dispose(),
   };

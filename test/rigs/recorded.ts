@@ -1,4 +1,4 @@
-/** Every register access that the driver makes from probe to link, on the model or on registers that only remember. */
+/** Records every register access of the driver from probe to link, on the model or on plain registers. */
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";
@@ -10,7 +10,10 @@ import { Altered } from "./altered.ts";
 
 type Width = 1 | 2 | 4;
 
-/** Accesses to registers as lines, equal ones in a row as one: `r8 37 10` is direction and bits, offset, value; `×n` for n of them. */
+/**
+ * Register accesses as lines, with consecutive equal ones combined: `r8 37 10` is direction and bits, offset, value;
+ * `×n` for n of them.
+ */
 class Accesses {
   readonly #accesses: { text: string; times: number }[] = [];
 
@@ -18,7 +21,7 @@ class Accesses {
     return this.#accesses.map(({ text, times }) => (times === 1 ? text : `${text} ×${times}`));
   }
 
-  /** The device with its accesses written down. */
+  /** The device, with its accesses recorded. */
   of(inner: Target): Target {
     return new Altered(inner, {
       read: (region, offset, width, value) => {
@@ -42,8 +45,8 @@ class Accesses {
 }
 
 /**
- * An RTL8139C+ of which only so much is there that a driver finds it, resets it and sees a link at 100 Mbit/s, full duplex:
- * the model does not have that chip.
+ * A minimal RTL8139C+, which the model does not support: a driver can identify and reset it, and sees a link at 100
+ * Mbit/s, full duplex.
  */
 class Remembering implements Target {
   readonly #registers = new DataView(new ArrayBuffer(256));
@@ -86,7 +89,7 @@ class Remembering implements Target {
   attach(): void {}
 }
 
-/** What the driver does to a chip from probe until the link is up, a second at the most. */
+/** The driver's accesses to a chip from probe until the link is up, for at most a second. */
 export const recordStart = (key: string): readonly string[] => {
   const clock = new VirtualClock();
   const chip = chipNamed(key);

@@ -1,4 +1,4 @@
-/** What a conformance test has under its hands, whatever the device is: our driver, a NIC, and the far end of its cable. */
+/** What conformance tests run on, for every kind of device: our driver, a NIC, and the far end of its cable. */
 import type { Chip } from "#chip/chips.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { DmaArena, DmaDomain } from "#kit/dma.ts";
@@ -15,32 +15,32 @@ export interface RigOptions {
 export interface Rig extends Disposable {
   readonly nic: Nic;
   readonly dma: DmaArena;
-  /** The chip's registers, for another driver than ours. */
+  /** The chip's registers, for use as another driver. */
   readonly registers: Mmio;
-  /** Frames that have left, oldest first; the array may be emptied. */
+  /** Sent frames, oldest first; the array may be emptied. */
   readonly sent: Uint8Array[];
   /** Flags and tags of the frames `poll` returned last. */
   readonly flags: readonly number[];
   readonly tags: readonly number[];
   /** Brings the NIC up and waits for the link, if there is a cable. */
   up(): void;
-  /** Interrupt, poll, unmask: what a data plane does. Returns the frames received, copied. */
+  /** Handles an interrupt, polls and unmasks, as a data plane does. Returns copies of the frames received. */
   poll(): Uint8Array[];
   /** Copies `frame` into DMA memory and sends it, in fragments of the given lengths (all of it when none are given). */
   send(frame: Uint8Array, flags?: number, tag?: number, fragments?: readonly number[]): void;
-  /** A frame arrives from the cable. */
+  /** Delivers a frame from the cable. */
   deliver(frame: Uint8Array): void;
   setCarrier(plugged: boolean): void;
-  /** Lets the device's time pass. */
+  /** Advances the device's time. */
   pass(micros: number): void;
 }
 
-/** @throws {Error} unless the NIC is the one that the rig was told of */
+/** @throws {Error} if the NIC is not the expected one */
 export const checkChip = ({ chip }: Nic, wanted: Chip): void => {
   if (chip.key !== wanted.key) throw new Error(`the NIC is an ${chip.name} (${chip.key}), not ${wanted.key}`);
 };
 
-/** The host's part: sends and receives through the driver, as a data plane does. */
+/** The host: sends and receives through the driver, as a data plane does. */
 export class Host {
   readonly flags: number[] = [];
   readonly tags: number[] = [];

@@ -1,4 +1,4 @@
-/** Rigs that a machine may lack: skipped with the reason printed, except in CI, where nothing is skipped. */
+/** Rigs that some machines cannot run: skipped with a printed reason, except in CI, where nothing is skipped. */
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
@@ -13,7 +13,7 @@ const tapOpens = (): boolean => {
   }
 };
 
-/** Why the two-ends rig cannot run here; false when it can. For node:test's `skip`. */
+/** The reason that the two-ends rig cannot run here, or false. For node:test's `skip`. */
 export const noTwoEnds = (programs: readonly string[]): string | false => {
   const missing = programs.filter((program) => !has(program));
   const why =

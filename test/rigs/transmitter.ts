@@ -1,4 +1,4 @@
-/** A TAP's frames through our driver on the model of any chip: what a kernel hands over, and what is on the wire. */
+/** Passes frames of a TAP through our driver on the model of any chip, and returns the frames on the wire. */
 import assert from "node:assert/strict";
 import { FakeTap, type HostFrame } from "#host/frame-sockets.test-kit.ts";
 import { UplinkOut } from "#host/uplink-out.ts";
@@ -9,9 +9,9 @@ const ARENA_BYTES = 400 << 10;
 export interface Transmitter extends Disposable {
   readonly rig: DirectRig;
   readonly out: UplinkOut;
-  /** Byte offset of the send arena, which a test may use itself while the TAP sends nothing. */
+  /** Byte offset of the send arena, which a test may use while the TAP sends nothing. */
   readonly arena: number;
-  /** Sends, and returns what left. The chip must find no fault in any frame. */
+  /** Sends, and returns the frames on the wire. The chip must report no error for any of them. */
   send(frames: readonly HostFrame[]): Uint8Array[];
 }
 
@@ -21,7 +21,7 @@ export const openTransmitter = (chip: string, mtu = 1500): Transmitter => {
   rig.up();
   const { nic, dma, bench, clock, model } = rig;
   const arena = dma.allocate({ what: "send arena", bytes: ARENA_BYTES, align: 64, direction: "toDevice" });
-  // Whatever a chip takes for padding is not zero.
+  // Bytes that a chip may read as padding are not zero.
   dma.window.bytes.fill(0xee, arena.offset, arena.offset + ARENA_BYTES);
   bench.bytes.fill(0xdd);
   const host = scope.use(new FakeTap());

@@ -9,13 +9,13 @@ const LIMIT_MILLIS = 20_000;
 
 const run = promisify(execFile);
 
-/** `ip` with these words. Throws what it says. */
+/** Runs `ip` with these arguments. Throws its error. */
 export const ip = async (words: string): Promise<string> => {
   const { stdout } = await run("ip", words.split(" "), { timeout: LIMIT_MILLIS });
   return stdout;
 };
 
-/** A program in a network namespace, with all that it says. Ended by SIGTERM when disposed. */
+/** A program in a network namespace, with its output. Ended by SIGTERM when disposed. */
 export class Running implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
@@ -49,19 +49,19 @@ export class Running implements AsyncDisposable {
     this.#child.stdin!.write(`${line}\n`);
   }
 
-  /** Resolves with the match once it has said something like this. */
+  /** Resolves with the match once its output matches. */
   async says(pattern: RegExp, limitMillis = LIMIT_MILLIS): Promise<RegExpMatchArray> {
     const end = performance.now() + limitMillis;
     for (;;) {
       const match = this.said.match(pattern);
       if (match !== null) return match;
       if (this.#child.exitCode !== null || performance.now() > end)
-        throw new Error(`never said ${pattern}, but: ${this.said}`);
+        throw new Error(`no output matched ${pattern}: ${this.said}`);
       await sleep(5);
     }
   }
 
-  /** All that it has said, once it has ended by itself. */
+  /** All its output, once it has ended by itself. */
   async ended(): Promise<string> {
     await this.#exit;
     return this.said;
@@ -80,7 +80,7 @@ export interface TwoEnds extends AsyncDisposable {
   readonly near: string;
   readonly far: string;
   readonly third: string;
-  /** The interfaces' names at the start. */
+  /** Names of the interfaces at the start. */
   readonly host: string;
   readonly wire: string;
   readonly ferrule: Running;
@@ -88,10 +88,10 @@ export interface TwoEnds extends AsyncDisposable {
 
 let made = 0;
 
-/** The near interface's address, whatever the model's is: the groups that IPv6 joins for it are the same each time. */
+/** The near interface's address, independent of the model's: IPv6 joins the same groups each time. */
 export const NEAR_MAC = "02:00:5e:10:00:01";
 
-/** Both interfaces are up in their namespaces, without addresses of their own. */
+/** Both interfaces are up in their namespaces, without IP addresses. */
 export const openTwoEnds = async (...options: readonly string[]): Promise<TwoEnds> => {
   await using scope = new AsyncDisposableStack();
   const number = `${process.pid % 100_000}-${made++}`;

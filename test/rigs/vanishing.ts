@@ -1,14 +1,14 @@
-/** A card that leaves while it is used: after so many register accesses all reads are ones and all writes are lost. */
+/** A card that is removed during use: after a given number of register accesses, all reads return ones and all writes are lost. */
 import type { PciDevice } from "#kit/device.ts";
 import { Mmio, ro16, ro32, ro8, type RegisterBus, wo16, wo32, wo8 } from "#kit/mmio.ts";
 
 export interface Vanishing {
   readonly device: PciDevice;
-  /** Register accesses that were made, those to a card that was gone among them. */
+  /** Register accesses made, including those after the removal. */
   readonly used: () => number;
 }
 
-/** The same device, with `accesses` register accesses to live. Its configuration space and its memory stay. */
+/** The same device, removed after `accesses` register accesses. Its configuration space and memory stay. */
 export const vanishing = (device: PciDevice, length: number, accesses: number): Vanishing => {
   const { registers } = device;
   let used = 0;

@@ -1,4 +1,4 @@
-/** A model behind a vfio-user socket, in a thread of its own. Its cable does what the other thread asks of it. */
+/** A model behind a vfio-user socket, in a separate thread. The other thread controls its cable. */
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,9 +24,9 @@ interface ModelTask {
   readonly path: string;
   readonly chip: string;
   readonly mac: string;
-  /** What is asked of the thread, and how it answers: words of `Word`, and then bytes. */
+  /** Requests to the thread and its replies: the words of `Word`, followed by bytes. */
   readonly shared: SharedArrayBuffer;
-  /** Rung after each request. */
+  /** Signalled after each request. */
   readonly bell: number;
 }
 
@@ -36,7 +36,7 @@ const BYTES_AT = 64;
 const FRAME_BYTES = 64 << 10;
 const Request = { carrier: 1, deliver: 2, take: 3, settle: 4, end: 5 } as const;
 
-/** Carries out what the other thread asks of the cable. False when it was the end. */
+/** Executes the other thread's request for the cable. Returns false if it was the end. */
 const obey = (words: Int32Array, bytes: Uint8Array, model: Rtl8169, bench: Bench): boolean => {
   const request = Atomics.load(words, Word.request);
   if (request === Request.carrier) model.setCarrier(words[Word.value] === 1);
@@ -74,7 +74,7 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
     poller.wait(server.arm(poller, 0) ? Math.max(0, timeoutMillis) : 0);
     timers.run(clock.now());
     const asked = event.drain();
-    // What was written to registers before the request was made comes before it.
+    // Register writes from before the request are processed first.
     while (server.ready() > 0);
     if (!asked) continue;
     more = obey(words, bytes, model, bench);
@@ -84,7 +84,7 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
   return { offences: model.offences, clients };
 };
 
-/** The served NIC of a thread, for tests that wait for nothing but its answers. */
+/** A NIC served by another thread, for tests that wait only for its replies. */
 export class ServedModel implements Served, AsyncDisposable {
   readonly path: string;
   readonly chip: Chip;
@@ -113,7 +113,7 @@ export class ServedModel implements Served, AsyncDisposable {
     this.#worker = new Worker(new URL(import.meta.url), { workerData: task });
   }
 
-  /** Resolves when the driver may come. */
+  /** Resolves when the driver may connect. */
   static async start(key: string): Promise<ServedModel> {
     const served = new ServedModel(chipNamed(key)!);
     await once(served.#worker, "message");
@@ -151,7 +151,7 @@ export class ServedModel implements Served, AsyncDisposable {
     rmSync(this.#folder, { recursive: true });
   }
 
-  /** @throws {Error} when the thread does not answer in time */
+  /** @throws {Error} if the thread does not reply in time */
   #ask(request: number, value: number): number {
     const words = this.#words;
     words[Word.value] = value;
@@ -159,7 +159,7 @@ export class ServedModel implements Served, AsyncDisposable {
     Atomics.store(words, Word.request, request);
     this.#bell.signal();
     if (Atomics.wait(words, Word.answered, 0, LIMIT_MILLIS) === "timed-out")
-      throw new Error(`the model's thread does not answer request ${request}`);
+      throw new Error(`the model's thread did not reply to request ${request}`);
     return words[Word.value]!;
   }
 }

@@ -1,4 +1,4 @@
-/** The vfio-user rig: our driver on a served NIC; the far end of its cable is the test. */
+/** The vfio-user rig: our driver on a served NIC, whose cable ends at the test. */
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import type { Chip } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";
@@ -18,13 +18,13 @@ const DMA_BYTES = 32 << 20;
 const VENDOR = ro16(0);
 const LINK_SETTLES_MICROS = 5000;
 
-/** The test's end of the NIC's cable. What it is asked has happened when it returns. */
+/** The test's end of the NIC's cable. Its methods return once the operation is complete. */
 export interface Cable extends Disposable {
-  /** Frames that have come since the last call, oldest first. */
+  /** Frames that arrived since the last call, oldest first. */
   take(): readonly Uint8Array[];
   deliver(frame: Uint8Array): void;
   setCarrier(plugged: boolean): void;
-  /** What the device had to do until now is done. */
+  /** Resolves when the device has no work left. */
   settle(): void;
 }
 
@@ -32,11 +32,11 @@ export interface Served {
   readonly path: string;
   readonly chip: Chip;
   readonly cable: () => Cable;
-  /** Its link may take as long as a real one: it is waited for after an MTU change. */
+  /** The link may take as long as a real one: the test waits for it after an MTU change. */
   readonly slowLink?: boolean;
 }
 
-/** A cable that ends at a stream socket with QEMU's framing. It cannot be pulled. */
+/** A cable that ends at a stream socket with QEMU's framing. It cannot be unplugged. */
 export const streamCable = (path: string): Cable => {
   const sent: Uint8Array[] = [];
   let ended: string | undefined;
@@ -54,13 +54,13 @@ export const streamCable = (path: string): Cable => {
       return sent.splice(0);
     },
     deliver(frame) {
-      if (ended !== undefined) throw new Error(`the cable has come off: ${ended}`);
+      if (ended !== undefined) throw new Error(`the cable was disconnected: ${ended}`);
       wire.bytes.set(frame, wire.reserve(frame.length));
       wire.commit(frame.length);
       wire.flush();
       const end = performance.now() + LIMIT_MILLIS;
       while (wire.connected && !isAllRead(wire.fd))
-        if (performance.now() > end) throw new Error("the server does not read what is sent to it");
+        if (performance.now() > end) throw new Error("the server does not read from the cable");
     },
     setCarrier(plugged) {
       if (!plugged) throw new Error("this cable cannot be pulled");
@@ -71,8 +71,8 @@ export const streamCable = (path: string): Cable => {
 };
 
 /**
- * Register writes are posted: before the line is looked at, the device has seen them. INTx, which masks itself, is asked for
- * again then: the driver has acknowledged the last one.
+ * Register writes are posted: a read flushes them before the line is checked. INTx, which masks itself, is unmasked
+ * again then, since the driver has acknowledged the last one.
  */
 const settledLine = (line: InterruptLine, settle: () => void): InterruptLine => ({
   fd: line.fd,
@@ -138,7 +138,7 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
   const nic = bound.driver;
   checkChip(nic, served.chip);
   const host = new Host(nic, device.dma);
-  // What was sent before is another's.
+  // Frames sent before this point belong to another test.
   cable.take();
   const sent: Uint8Array[] = [];
   const owned = scope.move();
@@ -157,7 +157,7 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
       nic.up();
       if (!carrier) return;
       awaitLink(nic);
-      // Once more, when the model has had the time for a negotiation: an earlier one may have brought the first link.
+      // A second time, after a full negotiation: the first link may be from an earlier one.
       sleep(LINK_SETTLES_MICROS);
       nic.refreshLink();
       awaitLink(nic);

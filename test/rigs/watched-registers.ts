@@ -1,8 +1,8 @@
 /**
- * Registers mapped into our memory, and every access to them counted by the processor itself. The memory is ordinary: what
- * is counted is what the engine makes of our code, which is the same whatever lies behind the address.
+ * Counts every access to memory-mapped registers with the processor's debug registers. The memory is ordinary RAM: the
+ * engine generates the same accesses whatever is behind the address.
  *
- * As a program it prints its counts as JSON, so that the engine can be told to leave out its compilers.
+ * As a program it prints its counts as JSON, so that it can be run with the engine's compilers switched off.
  */
 import { MappedRegisters } from "#bus/mapped-registers.ts";
 import { Mmio, rw16, rw32, rw8 } from "#kit/mmio.ts";
@@ -14,14 +14,14 @@ const R8 = rw8(AT);
 const R16 = rw16(AT);
 const R32 = rw32(AT);
 
-/** What one series of calls did, all of them to one register. */
+/** Counts of one series of calls, all to one register. */
 export interface Counts {
   readonly what: string;
   readonly calls: number;
-  /** Instructions that touched the register, and those of them that stored. */
+  /** Instructions that accessed the register, and how many of them stored. */
   readonly accesses: number;
   readonly stores: number;
-  /** Instructions that touched what lies behind the register: accesses that are too wide. */
+  /** Instructions that accessed the bytes after the register: accesses that are too wide. */
   readonly beyond: number;
 }
 
@@ -33,21 +33,21 @@ const counted = (memory: ArrayBuffer, bytes: number, what: string, calls: number
   return { what, calls, accesses: all.count, stores: stores.count, beyond: beyond.count };
 };
 
-/** Why accesses cannot be counted here; undefined when they can. */
+/** The reason that accesses cannot be counted here, or undefined. */
 export const whyNotWatched = (): string | undefined => {
   try {
     const memory = new ArrayBuffer(16);
     using watch = new Watchpoint(memory, 0, 4, Watch.all);
     new Int32Array(memory)[0] = 1;
-    // Some hypervisors hand out debug registers that do nothing.
+    // Some hypervisors provide debug registers that do nothing.
     return watch.count > 0 ? undefined : "the processor's debug registers count nothing";
   } catch (error) {
-    if (error instanceof SystemError) return `the system lets nobody count accesses: ${error.message}`;
+    if (error instanceof SystemError) return `the system does not permit counting accesses: ${error.message}`;
     throw error;
   }
 };
 
-/** Every width in both directions, from the first call on. A read's value is not used: the engine may leave nothing out. */
+/** Every width in both directions, from the first call on. Read values are not used: the engine must not omit the reads. */
 export const countMapped = (calls: number, fewer: number): readonly Counts[] => {
   const memory = new ArrayBuffer(4096);
   const io = new Mmio(new MappedRegisters(memory));
@@ -62,7 +62,7 @@ export const countMapped = (calls: number, fewer: number): readonly Counts[] => 
     series("read8", 1, fewer, () => void io.read8(R8)),
     series("write32", 4, fewer, (i) => io.write32(R32, i)),
     series("write8", 1, fewer, (i) => io.write8(R8, i)),
-    // Twice the same register, with nothing in between: the engine may not make one of them.
+    // Two accesses to one register in a row: the engine must not merge them.
     series("two reads", 4, fewer, () => {
       io.read32(R32);
       io.read32(R32);
@@ -70,7 +70,7 @@ export const countMapped = (calls: number, fewer: number): readonly Counts[] => 
   ];
 };
 
-/** The same reads through a DataView, which no register may be read through. */
+/** The same reads through a DataView, which must not be used for registers. */
 export const countDataView = (calls: number): Counts => {
   const memory = new ArrayBuffer(4096);
   const view = new DataView(memory);

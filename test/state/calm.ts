@@ -1,9 +1,9 @@
-/** Waits until a driver has done what it put off. */
+/** Waits for a driver's deferred work. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { changes, snapshot } from "./snapshot.ts";
 
-/** Nothing has changed for so long. */
+/** Time without a change after which the driver is considered idle. */
 const CALM_MILLIS = 3000;
 
 export const calm = async (nics: readonly Rtl8169[]): Promise<void> => {

@@ -1,4 +1,4 @@
-/** The differences between two drivers on one chip, and what explains each. */
+/** Finds the differences between two drivers on one chip, and the explanation of each. */
 import type { Chip } from "#chip/chips.ts";
 import { type Cause, CAUSES, type Row } from "./explained.ts";
 import { CAUSES_DPDK } from "./explained-dpdk.ts";
@@ -18,16 +18,16 @@ export interface Rule {
   readonly cause: Cause;
   readonly row: Row;
   readonly key: string;
-  /** Our value, within the mask; any, where a row is for a whole space. */
+  /** Our value, within the mask; undefined in a row for a whole space. */
   readonly value: number | undefined;
   readonly mask: number;
 }
 
 const ALL_BITS = 0xffff_ffff;
-/** Every address of a space. */
+/** All addresses of a space. */
 const WHOLE = "*";
 
-/** @throws {Error} for a word that is none */
+/** @throws {Error} for an invalid word */
 const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
   if (word === WHOLE) return { cause, row, key: keyOf(row.space, WHOLE), value: undefined, mask: ALL_BITS };
   const [, address, value, mask] = /^([^=]+)=([0-9a-f]+)(?:\/([0-9a-f]+))?$/.exec(word) ?? [];
@@ -44,13 +44,13 @@ const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
 export const rulesOf = (causes: readonly Cause[]): readonly Rule[] =>
   causes.flatMap((cause) => cause.rows.flatMap((row) => row.words.split(" ").map((word) => ruleOf(cause, row, word))));
 
-/** Whose recordings ours is compared with. */
+/** Drivers whose recordings ours is compared with. */
 export const SOURCES = { linux: CAUSES, dpdk: CAUSES_DPDK } as const;
 export type Source = keyof typeof SOURCES;
 
 export const RULES: Readonly<Record<Source, readonly Rule[]>> = { linux: rulesOf(CAUSES), dpdk: rulesOf(CAUSES_DPDK) };
 
-/** Every address at which theirs and ours differ, at every moment that theirs has. */
+/** All differences in their recorded moments, by address. */
 export const differences = (
   chip: Chip,
   theirs: ReadonlyMap<Moment, Snapshot>,
@@ -72,7 +72,7 @@ const applies = ({ row, key, value, mask }: Rule, { chip, moment, key: at, ours,
   (value === undefined || (ours & mask) >>> 0 === value) &&
   ((ours ^ theirs) & mask) !== 0;
 
-/** The rules that explain it together; undefined when some bit of it is not explained. */
+/** The rules that together explain it; undefined if a bit is not explained. */
 export const explain = (difference: Difference, rules: readonly Rule[]): readonly Rule[] | undefined => {
   const found = rules.filter((rule) => applies(rule, difference));
   const bits = found.reduce((sum, { mask }) => sum | mask, 0);

@@ -1,4 +1,7 @@
-/** Why our driver leaves other values than DPDK's net_r8169, by name: as `explained.ts`. `*` is a whole space, whatever ours is. */
+/**
+ * Named reasons for values that differ from DPDK's net_r8169, in the form of `explained.ts`. `*` is a whole space, with
+ * any value of ours.
+ */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Cause } from "./explained.ts";
 
@@ -11,12 +14,12 @@ const RTL8126A: readonly ChipKey[] = ["rtl8126a-649", "rtl8126a-64a"];
 export const CAUSES_DPDK: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "The kernel and the bus set these up around a driver: decoding, error reports, INTx. On the rig nothing does.",
+    because: "Set up by the kernel and the bus, not by a driver: decoding, error reports, INTx. The rig has neither.",
     rows: [{ space: "config", words: "0x4=0/501 0x6=0/8 0x78=0/6f" }],
   },
   {
     name: "other microcode",
-    because: "DPDK has programs for the controllers of PHY and MAC inside, of other versions than the files that ours and Linux load.",
+    because: "DPDK contains firmware for the controllers of PHY and MAC, in other versions than the files that ours and Linux load.",
     rows: [
       { space: "phyMemory", words: "*" },
       { space: "macProgram", words: "*" },
@@ -29,7 +32,7 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "older values",
-    because: "Ours are those of a later DPDK, cited in `src/chip/start`; this one has fewer or other words, or none for the chip.",
+    because: "Our values are from a later DPDK, cited in `src/chip/start`; this one has fewer or other words, or none for the chip.",
     rows: [
       { space: "config", words: "0x10a=10 0x78=5000/7000" },
       { space: "macOcp", words: "0xc0aa=6be 0xc0aa=107c 0xc0a6=3d6 0xc0a6=3e4" },
@@ -45,7 +48,7 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "descriptors of 32 bytes",
-    because: "DPDK uses the long transmit descriptors and receive settings to match; ours, as Linux, the short ones.",
+    because: "DPDK uses the long transmit descriptors and matching receive settings; ours, like Linux, the short ones.",
     rows: [
       { space: "macOcp", words: "0xeb58=0" },
       { space: "registers", words: "RxConfig=40c0070e RxConfig=40c00f0e" },
@@ -53,27 +56,27 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "polling",
-    because: "DPDK has interrupts for the link alone, receives every destination and takes no offload in CPlusCmd while it is asked for none.",
+    because: "DPDK enables only the link interrupt, receives all destinations, and enables offloads in CPlusCmd only on request.",
     rows: [{ space: "registers", words: "IMR0=802f MAR0=0 MAR4=80 CPlusCmd=2020" }],
   },
   {
     name: "the receive limit is the buffer",
-    because: "Ours writes the size of its buffers, DPDK the largest frame at this MTU.",
+    because: "Ours writes the size of its buffers, DPDK the longest frame at this MTU.",
     rows: [{ space: "registers", words: "RxMaxSize=800" }],
   },
   {
     name: "half duplex at 1000 Mbit/s",
-    because: "DPDK offers it. No partner is left that has it, and ours does not.",
+    because: "DPDK advertises it. Ours does not: no link partner supports it any more.",
     rows: [{ space: "phy", words: "0xa412=200" }],
   },
   {
     name: "speeds of the RTL8168KD",
-    because: "DPDK takes it for the RTL8125D, which has 2500 Mbit/s to offer.",
+    because: "DPDK treats it as the RTL8125D, which supports 2500 Mbit/s.",
     rows: [{ space: "clause45", words: "0x70020=0", on: ["rtl8168kd"] }],
   },
   {
     name: "EEE",
-    because: "DPDK turns energy-efficient Ethernet off in the PHY, and sets the timer of the 8126A. Ours leaves what is on after power-on.",
+    because: "DPDK turns energy-efficient Ethernet off in the PHY, and sets the timer of the 8126A. Ours keeps the state after power-on.",
     rows: [
       { space: "clause45", words: "0x7003c=6 0x7003e=1 0x7003e=3" },
       { space: "phy", words: "0xa432=0", on: ["rtl8125b", "rtl8125bp", ...RTL8125D] },
@@ -82,12 +85,12 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "power of a closed chip",
-    because: "DPDK says before what is to stay on in D3 (PMCH). Ours does not yet.",
+    because: "DPDK configures in advance what stays powered in D3 (PMCH). Ours does not yet.",
     rows: [{ space: "registers", words: "PMCH=0" }],
   },
   {
     name: "management firmware",
-    because: "DPDK tells the management firmware (DASH) that a driver comes and goes. Ours does not yet.",
+    because: "DPDK notifies the management firmware (DASH) when a driver starts and stops. Ours does not yet.",
     rows: [{ space: "management", words: "0x10=0 0x14=0", on: ["rtl8125bp"] }],
   },
 ];

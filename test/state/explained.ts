@@ -1,6 +1,7 @@
 /**
- * Why our driver leaves other values than Linux's r8169, by name. A row has ours, in the notation of the recordings: `0xd420=45f`, or
- * `0x78=0/f` where only the bits after the slash differ. So a word of ours that changes is a difference that nothing explains.
+ * Named reasons for values that differ from Linux's r8169. A row has our values, in the notation of the recordings:
+ * `0xd420=45f`, or `0x78=0/f` where only the bits after the slash differ. So a change of our value becomes an
+ * unexplained difference.
  */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Space } from "#model/observation/state.ts";
@@ -10,9 +11,9 @@ import type { Moment } from "./snapshot.ts";
 export interface Row {
   readonly space: Space;
   readonly words: string;
-  /** All chips unless given; each of them must have one of the differences. */
+  /** Default: all chips. Each of the chips must have one of the differences. */
   readonly on?: readonly ChipKey[];
-  /** All unless given. */
+  /** Default: all. */
   readonly at?: readonly Moment[];
 }
 
@@ -31,12 +32,12 @@ const STARTED: readonly Moment[] = [...RUNNING, ...STOPPED];
 export const CAUSES: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "The kernel and the bus set these up around a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. On the rig nothing does.",
+    because: "Set up by the kernel and the bus, not by a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. The rig has neither.",
     rows: [{ space: "config", words: "0x4=0/511 0xc=0 0x68=0/6f 0x78=0/6f 0xae=0/8000 0xb2=0/8000 0x114=2000" }],
   },
   {
     name: "start at up",
-    because: "Linux resets the chip at probe, takes the MAC from the management firmware and powers the PHY down. Ours does so at `up`.",
+    because: "Linux resets the chip, takes the MAC over from the management firmware and powers the PHY down at probe. Ours does so at `up`.",
     rows: [
       {
         space: "registers",
@@ -50,7 +51,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "power of a closed chip",
-    because: "What still draws power when the interface is closed is set as in Realtek's drivers; Linux does it for each generation in its own way (PLL in D3, PHY of the first chips left on).",
+    because: "Power settings of a closed interface are those of Realtek's drivers; Linux's differ by generation (PLL in D3, PHY of the first chips left on).",
     rows: [
       { space: "registers", words: "PMCH=0" },
       { space: "phy", words: "0xe=0" },
@@ -61,22 +62,22 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "speed bits beside autonegotiation",
-    because: "BMCR's speed and duplex mean nothing while autonegotiation is on (IEEE 802.3, 22.2.4.1). Linux leaves what the reset set, ours writes 0.",
+    because: "BMCR's speed and duplex have no effect while autonegotiation is on (IEEE 802.3, 22.2.4.1). Linux leaves the values after reset, ours writes 0.",
     rows: [{ space: "phy", words: "0x0=0/2140 0xa400=0/2140" }],
   },
   {
     name: "half duplex at 1000 Mbit/s",
-    because: "Linux offers it on chips before the 8168G. No partner is left that has it, and ours does not offer it.",
+    because: "Linux advertises it on chips before the 8168G. Ours does not: no link partner supports it any more.",
     rows: [{ space: "phy", words: "0x9=0/100", at: STARTED }],
   },
   {
     name: "clause 45 through registers 13 and 14",
-    because: "Linux's PHY layer asks for EEE there, which shows it that these PHYs have no such access.",
+    because: "Linux's PHY layer probes EEE through them, and finds that these PHYs do not support this access.",
     rows: [{ space: "phy", words: "0xd=0/4003 0xe=0/14 0xa41a=0 0xa41c=0" }],
   },
   {
     name: "pause after jumbo frames",
-    because: "Neither offers pause while the MTU is above 1500. Linux does not offer it afterwards either, ours does again.",
+    because: "Neither advertises pause while the MTU is above 1500. Back at 1500 ours advertises it again, Linux does not.",
     rows: [
       { space: "phy", words: "0x4=c00/c00 0xa408=c00/c00", at: ["back", ...STOPPED] },
       { space: "registers", words: "PHYstatus=60/60 PHYstatus16=60/60", at: ["back"] },
@@ -84,12 +85,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "bus errors are reported",
-    because: "SYSErr (bit 15) is in our mask: the chip has stopped and is restarted. Linux waits for a time-out.",
+    because: "SYSErr (bit 15) is in our mask: the chip has stopped, and the driver restarts it. Linux waits for a time-out.",
     rows: [{ space: "registers", words: "IntrMask=8000/8000 IMR0=8000/8000", at: RUNNING }],
   },
   {
     name: "the receive limit is the buffer",
-    because: "Our buffers are as large as the MTU needs and RxMaxSize has their size. Linux's always take 16 KiB.",
+    because: "Our buffers have the size that the MTU needs, and RxMaxSize limits frames to it. Linux's are always 16 KiB.",
     rows: [
       { space: "registers", words: "RxMaxSize=800" },
       { space: "registers", words: "RxMaxSize=1000 RxMaxSize=1800 RxMaxSize=1c00 RxMaxSize=2400", at: ["mtu"] },
@@ -102,12 +103,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "addresses of 64 bits",
-    because: "The rig's memory is above 4 GiB, the guest's below: PCI chips are told (CPlusCmd bit 4).",
+    because: "The rig's memory is above 4 GiB, the guest's below: PCI chips need CPlusCmd bit 4 for it.",
     rows: [{ space: "registers", words: "CPlusCmd=10/10", at: RUNNING }],
   },
   {
     name: "VLAN tags of the 8110SC",
-    because: "Ours has the chip take the tags out (CPlusCmd bit 6), as on all others; Linux leaves that off there.",
+    because: "Ours enables tag stripping (CPlusCmd bit 6), as on all other chips; Linux leaves it off on this one.",
     rows: [{ space: "registers", words: "CPlusCmd=40/40", on: ["rtl8169sc-180"], at: RUNNING }],
   },
   {
@@ -123,7 +124,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "ASPM",
-    because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers for good, and in 0xd4 up to the 8168FP.",
+    because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers set them permanently, and in 0xd4 up to the 8168FP.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
       { space: "macOcp", words: "0xc0ac=1f80", at: STOPPED },
@@ -133,12 +134,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "long counters",
-    because: "Linux has the chip count in the long form (MAC-OCP 0xea84). Ours does so for each dump.",
+    because: "Linux enables the long counter dump (MAC-OCP 0xea84) permanently, ours only during each dump.",
     rows: [{ space: "macOcp", words: "0xea84=0" }],
   },
   {
     name: "management firmware",
-    because: "Linux tells the management firmware (DASH) that a driver comes and goes. Ours does not yet.",
+    because: "Linux notifies the management firmware (DASH) when a driver starts and stops. Ours does not yet.",
     rows: [
       { space: "management", words: "0x10=0 0x14=0 0x30=0 0x180=0" },
       { space: "eri", words: "0xe8=0", on: ["rtl8168dp-28a", "rtl8168dp-28b"] },
@@ -146,27 +147,27 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "parameter 0x8011",
-    because: "Realtek's source sets bit 11 of the PHY's parameter 0x8011. Linux has the address without its first digit, 0x811.",
+    because: "Realtek's source sets bit 11 of the PHY's parameter 0x8011. Linux's address lacks the first digit: 0x811.",
     rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
   },
   {
     name: "second copy of the address",
-    because: "The 8168E has it in SecMAC as well, which Realtek's drivers fill in.",
+    because: "The 8168E has a copy in SecMAC too, which Realtek's drivers write.",
     rows: [{ space: "registers", words: "SecMAC0=2 SecMAC4=100", on: ["rtl8168e-2c0", "rtl8168e-2c1"] }],
   },
   {
     name: "RTL8211 at 100 Mbit/s",
-    because: "Linux's PHY layer writes register 0x17 of this PHY before it negotiates, for the sake of a forced 100 Mbit/s.",
+    because: "Linux's PHY layer writes register 0x17 of this PHY before negotiation, to support a forced 100 Mbit/s.",
     rows: [{ space: "phy", words: "0x17=0", on: ["rtl8169s", "rtl8110s"] }],
   },
   {
-    name: "steppings that Linux does not tell apart",
-    because: "Realtek starts the two later steppings of the 8168H in their own way (DPDK `rtl8168h.c`, methods 35 and 36), Linux as the first one.",
+    name: "steppings that Linux does not distinguish",
+    because: "Realtek has separate start-up values for the two later steppings of the 8168H (DPDK `rtl8168h.c`, methods 35 and 36); Linux uses those of the first one.",
     rows: SECOND_8168H,
   },
   {
     name: "package of the RTL8117",
-    because: "Realtek reads the package off the chip and chooses by it. Linux writes the values of package 15 on all.",
+    because: "Realtek's values depend on the package, read from the chip. Linux writes those of package 15 on all.",
     rows: [
       { space: "eri", words: "0x5f0=4000", on: ["rtl8117-54a", "rtl8117-54b"] },
       { space: "macOcp", words: "0xe052=0 0xea80=0", on: ["rtl8117-54a", "rtl8117-54b"] },
@@ -174,12 +175,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "EPHY numbers above 31",
-    because: "Realtek writes both lanes of the PCIe PHY, at 6 and 7 bits of number. Linux writes 5 bits, and a chip takes a number above 31 for a lower one too.",
+    because: "Realtek writes both lanes of the PCIe PHY, with register numbers of 6 and 7 bits. Linux writes numbers of 5 bits, to which chips truncate a number above 31.",
     rows: BOTH_LANES,
   },
   {
     name: "Realtek's values",
-    because: "Realtek's own drivers (for DPDK and FreeBSD, cited in `src/chip/start`) and Linux's write different words, and what the bits do is not public. Ours are Realtek's.",
+    because: "Realtek's drivers (for DPDK and FreeBSD, cited in `src/chip/start`) and Linux's write different words; the bits' meaning is not public. Our values are Realtek's.",
     rows: REALTEKS,
   },
 ];

@@ -1,4 +1,4 @@
-/** Our driver, taken through the same moments as the C driver of a recording, on a virtual clock. */
+/** Runs our driver through the moments of a C driver's recording, on a virtual clock. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DirectDevice } from "#bus/direct.ts";
@@ -19,10 +19,10 @@ const MAX_TURNS = 1000;
 /** The group that Linux joins on every interface with IPv4: 224.0.0.1. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
 
-/** The files that the guests' kernels load as well. */
+/** The same files as the guests' kernels load. */
 const firmware = (file: string): Uint8Array => readFileSync(join(partOf("tools"), "usr/lib/firmware", file));
 
-/** Until the link is up and the driver has nothing more to do. @throws {Error} when there is no link */
+/** Runs until the link is up and the driver is idle. @throws {Error} if there is no link */
 const settle = (nic: Nic, clock: VirtualClock): void => {
   for (let turns = 0; turns < MAX_TURNS && !nic.link.up; turns++) {
     clock.delay(TURN_MICROS);
@@ -32,12 +32,12 @@ const settle = (nic: Nic, clock: VirtualClock): void => {
   if (!nic.link.up) throw new Error(`no link on ${nic.chip.key}`);
 };
 
-/** What it leaves at each moment. @param mtu at the moment of that name; as much of it as the driver allows */
+/** The chip's state at each moment. @param mtu for the moment of that name; reduced to what the driver allows */
 export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => {
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers, strict: "error" });
   model.setCarrier(true);
-  // Whoever finds the chip finds the link that its PHY has negotiated since power-on.
+  // At probe the PHY has negotiated its link since power-on.
   clock.delay(10 * TURN_MICROS);
   const moments = new Map<Moment, Snapshot>();
   const look = (moment: Moment): void => void moments.set(moment, snapshot(model));

@@ -1,4 +1,4 @@
-/** Records what DPDK's net_r8169 leaves in every chip that it knows, once it has started it: `node test/state/record-dpdk.ts`. */
+/** Records the state in which DPDK's net_r8169 leaves every chip that it supports, after starting it: `node test/state/record-dpdk.ts`. */
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { ManyNics } from "../conformance-guest/many-nics.ts";
 import { HUGE_PAGES, Testpmd } from "../conformance-guest/testpmd.ts";
@@ -9,7 +9,7 @@ import { calm } from "./calm.ts";
 import { writeRecording } from "./record-file.ts";
 import { MAC, snapshot } from "./snapshot.ts";
 
-/** Of Debian's release. It has the RTL8125A, B, BP and D, and the RTL8126A. */
+/** Of Debian's release. It supports the RTL8125A, B, BP and D, and the RTL8126A. */
 const DPDK = "24.11";
 const KNOWN = [0x609, 0x641, 0x649, 0x64a, 0x681, 0x688, 0x689];
 const MTU = 1500;

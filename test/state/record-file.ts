@@ -1,6 +1,6 @@
 /**
- * Recordings: what a C driver left in each space, as text. Under each moment, a line a space with the values that changed since the
- * moment before, the first since power-on: `macOcp 0xd400=5 0xe052=8009`, all hexadecimal.
+ * Recordings: a chip's state under a C driver, as text. For each moment, one line a space with the values that changed
+ * since the previous moment (the first: since power-on): `macOcp 0xd400=5 0xe052=8009`, all hexadecimal.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,17 +10,17 @@ import type { Source } from "./compare.ts";
 import { changes, dependsOnRun, keyOf, MOMENTS, type Moment, powerOn, type Snapshot, spaceOf } from "./snapshot.ts";
 
 export interface Recording {
-  /** Whose: "Linux 6.12.107+deb13-amd64, r8169". */
+  /** The driver: "Linux 6.12.107+deb13-amd64, r8169". */
   readonly driver: string;
-  /** What recorded it. */
+  /** The command that recorded it. */
   readonly command: string;
   /** The MTU at the moment of that name. */
   readonly mtu: number;
-  /** Whole snapshots, in order; a source may lack some. */
+  /** Complete snapshots, in order; a source may lack some. */
   readonly moments: ReadonlyMap<Moment, Snapshot>;
 }
 
-/** Linux takes it for an RTL8168H and reads a link that its PHY does not show: there is nothing to compare. */
+/** Linux treats it as an RTL8168H and reads a link status that its PHY does not have, so it cannot be compared. */
 export const WITHOUT_LINK: readonly ChipKey[] = ["rtl8116af"];
 
 const pathOf = (source: Source, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
@@ -50,7 +50,7 @@ export const writeRecording = (source: Source, chip: Chip, recording: Recording)
   writeFileSync(pathOf(source, chip.key), `${lines.join("\n")}\n`);
 };
 
-/** The keys and values of a line. @throws {Error} for a line that is none of a recording */
+/** The keys and values of a line. @throws {Error} for a line that does not belong to a recording */
 const wordsOf = (line: string): readonly (readonly [string, number])[] => {
   const [name, ...words] = line.split(" ");
   const space = SPACES.find((known: Space) => known === name);
@@ -77,7 +77,7 @@ const momentsOf = (chip: Chip, lines: readonly string[]): ReadonlyMap<Moment, Sn
 
 export const hasRecording = (source: Source, chip: Chip): boolean => existsSync(pathOf(source, chip.key));
 
-/** Undefined where that source has no recording of the chip. @throws {Error} for a file that is none */
+/** Undefined if that source has no recording of the chip. @throws {Error} for a malformed file */
 export const readRecording = (source: Source, chip: Chip): Recording | undefined => {
   const path = pathOf(source, chip.key);
   if (!hasRecording(source, chip)) return undefined;

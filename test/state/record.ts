@@ -1,4 +1,4 @@
-/** Records what Linux's r8169 leaves in every chip that it knows, all in one guest: `node test/state/record.ts [CHIP…]`. */
+/** Records the state in which Linux's r8169 leaves every chip that it supports, all in one guest: `node test/state/record.ts [CHIP…]`. */
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { ManyNics } from "../conformance-guest/many-nics.ts";
@@ -9,9 +9,9 @@ import { calm } from "./calm.ts";
 import { WITHOUT_LINK, writeRecording } from "./record-file.ts";
 import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
-/** For sixty cards at one emulated processor. */
+/** For sixty NICs on one emulated processor. */
 const LIMIT_MILLIS = 1_800_000;
-/** Of chips that have no jumbo frames. */
+/** For chips without jumbo frames. */
 const SHORT_MTU = 1400;
 const DEFAULT_MTU = 1500;
 
@@ -42,7 +42,7 @@ const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> =
     });
 };
 
-/** What is done to every card before it is looked at; the cards stay as they are for the rest of the step. */
+/** Commands for every NIC before its state is recorded; the NICs keep it for the rest of the step. */
 const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string])[] = [
   [
     "up",
@@ -67,10 +67,10 @@ const look = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
   console.error(`${moment}: ${cards.length} chips`);
 };
 
-/** Returns the chips that this kernel's driver has not taken. */
+/** Returns the chips that this kernel's driver does not support. */
 const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<readonly Chip[]> => {
   using nics = new ManyNics(chips, undefined, MAC);
-  // Nothing is sent of its own accord.
+  // Prevents frames that the kernel sends by itself.
   await using guest = await Guest.boot({ kernel, devices: nics.devices, append: ["ipv6.disable=1"] });
   await guest.must("modprobe r8169", LIMIT_MILLIS);
   const cards = await cardsOf(guest, nics);
@@ -89,7 +89,7 @@ const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<reado
   return chips.filter((chip) => cards.every((card) => card.chip !== chip));
 };
 
-/** The oldest that knows a chip is the one whose recording is kept. */
+/** The recording of the oldest kernel that supports a chip is kept. */
 const BY_AGE: readonly KernelName[] = ["6.12", "newest"];
 
 const wanted = process.argv.slice(2);
@@ -97,4 +97,4 @@ let chips: readonly Chip[] = (CHIPS as readonly Chip[]).filter(({ key }) =>
   wanted.length > 0 ? wanted.includes(key) : !WITHOUT_LINK.some((other) => other === key),
 );
 for (const kernel of BY_AGE) if (chips.length > 0) chips = await record(kernel, chips);
-console.error(`taken by none: ${chips.map(({ key }) => key).join(", ") || "–"}`);
+console.error(`supported by none: ${chips.map(({ key }) => key).join(", ") || "–"}`);

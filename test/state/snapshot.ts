@@ -1,25 +1,25 @@
-/** What a driver has changed in a model since power-on, without what differs from run to run. */
+/** Changes of a model's state since power-on, without values that differ from run to run. */
 import type { Chip } from "#chip/chips.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type ModelState, type Space, SPACES } from "#model/observation/state.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 
-/** When a driver is looked at, in this order. */
+/** Moments at which the state is recorded, in this order. */
 export const MOMENTS = ["probed", "up", "mtu", "back", "closed", "removed"] as const;
 export type Moment = (typeof MOMENTS)[number];
 
 /** The station address of every NIC here. */
 export const MAC = "02:00:00:00:00:01";
 
-/** Values by space and address, "macOcp 0xd400". Addresses that are missing hold what they hold after power-on. */
+/** Values by space and address, "macOcp 0xd400". Missing addresses have their value after power-on. */
 export type Snapshot = ReadonlyMap<string, number>;
 
 export const keyOf = (space: Space, address: string): string => `${space} ${address}`;
 export const spaceOf = (key: string): Space => key.slice(0, key.indexOf(" ")) as Space;
 
 /**
- * What depends on the run and not on the driver: where memory happened to be, what was last asked of a window to another
- * space, clocks, events, and what the system set up in configuration space before there was a driver.
+ * Values that depend on the run and not on the driver: memory addresses, the last access through windows, clocks,
+ * events, and configuration space as the system set it up before the driver.
  */
 const DEPENDS_ON_RUN: Readonly<Partial<Record<Space, readonly [name: string, addresses: RegExp][]>>> = {
   registers: [
@@ -38,7 +38,7 @@ const DEPENDS_ON_RUN: Readonly<Partial<Record<Space, readonly [name: string, add
 export const dependsOnRun = (space: Space, address: string): boolean =>
   DEPENDS_ON_RUN[space]?.some(([, addresses]) => addresses.test(address)) ?? false;
 
-/** All that is not 0. */
+/** All values other than 0. */
 const flat = (state: ModelState): Map<string, number> =>
   new Map(
     SPACES.flatMap((space) =>
@@ -48,7 +48,7 @@ const flat = (state: ModelState): Map<string, number> =>
     ),
   );
 
-/** A chip that nobody has driven yet. */
+/** A chip after power-on. */
 export const powerOn = (chip: Chip): Snapshot => {
   const clock = new VirtualClock();
   return flat(new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers }).state);

@@ -1,4 +1,4 @@
-/** Our driver leaves a chip as C drivers do, but for what is explained by name. */
+/** Our driver leaves a chip in the state in which C drivers leave it, except for named differences. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { hasRecording, readRecording, WITHOUT_LINK } from "./record-file.ts";
 import { MOMENTS, powerOn, type Snapshot } from "./snapshot.ts";
 
 const ALL = CHIPS as readonly Chip[];
-/** The chips that each of them and ours drive. */
+/** The chips that both that driver and ours support. */
 const CASES = (Object.keys(SOURCES) as Source[]).flatMap((source) =>
   ALL.filter((chip) => chip.start !== undefined && hasRecording(source, chip)).map((chip) => ({ source, chip })),
 );
@@ -20,7 +20,7 @@ describe("state", { skip: noRig() }, () => {
   const results: Result[] = [];
 
   for (const { source, chip } of CASES)
-    test(`${chip.key} is left as ${source} leaves it, but for what is explained`, () => {
+    test(`${chip.key} is left as by ${source}, except for explained differences`, () => {
       const result = resultOf(source, chip)!;
       results.push(result);
       const unexplained = result.differences.filter((one) => explain(one, RULES[source]) === undefined);
@@ -64,13 +64,13 @@ describe("comparison", () => {
     assert.equal(explain(one!, rule("0xd4=1f00")), undefined);
   });
 
-  test("bits beside the mask are not explained", () => {
+  test("bits outside the mask are not explained", () => {
     const [one] = between(1, 0x1f80);
     assert.equal(explain(one!, rule("0xd4=1f80/1f80")), undefined);
     assert.ok(explain(one!, rule("0xd4=1f80/1f80 0xd4=0/1")));
   });
 
-  test("a word that one of the two has not touched is compared as well", () => {
+  test("a word that one of the two has not changed is compared too", () => {
     assert.deepEqual(
       between(5, 0).map(({ theirs, ours }) => [theirs, ours]),
       [[5, 0]],
@@ -78,7 +78,7 @@ describe("comparison", () => {
     assert.deepEqual(between(5, 5), []);
   });
 
-  test("there is a recording of every moment for all chips but the one that Linux does not drive", () => {
+  test("there is a recording of every moment for all chips except the one that Linux does not support", () => {
     const without: string[] = [];
     for (const chip of ALL) {
       const recording = readRecording("linux", chip);

@@ -11,7 +11,7 @@ import { median } from "./figures.ts";
 
 const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
-/** What the stray frame and the other begin with. */
+/** First bytes of the stray frame and of the other. */
 const MARK = "ferrule-isolation";
 
 describe("a card behind an IOMMU", { skip: noVfio() }, () => {
@@ -35,7 +35,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** With the card in our hands, whatever the test before has left. */
+  /** With the card bound to vfio-pci, whatever the previous test left. */
   const bound = async (): Promise<void> => {
     if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.must(`bind ${CARD}`);
   };
@@ -57,7 +57,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     await machine.guest.must(`ip route flush dev ${name}; ip addr flush dev ${name}`);
   });
 
-  test("is not opened while bound to the kernel's driver; the error has the command to bind it", async () => {
+  test("is not opened while bound to the kernel's driver; the error names the command to bind it", async () => {
     const { exit, stderr } = await machine.ferrule(`up ${CARD} --name ${INTERFACE}`);
     assert.equal(exit, 1);
     assert.match(stderr, new RegExp(`8139cp[^]*hint: .*ferrule bind ${CARD}`));
@@ -99,16 +99,16 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
       await machine.guest.must(`kill -9 ${first.pid}`);
       await machine.ended(first);
     }
-    // The kernel takes it away when the last descriptor is closed.
+    // The kernel removes it when the last descriptor is closed.
     await machine.guest.must(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.05; done`);
     await machine.up(CARD, INTERFACE);
     await machine.works(INTERFACE);
     await machine.must(`down ${INTERFACE}`);
   });
 
-  test("works when a driver that was stopped in its work has left it running, with rings that are no longer there", async () => {
+  test("works after another driver left it running, with rings that no longer exist", async () => {
     await bound();
-    // Bus mastering on; then, through its ports, as Linux's driver does: C+ mode, rings, everything received, all interrupts.
+    // Bus mastering on; then, through its registers, as Linux's driver does: C+ mode, rings, promiscuous mode, all interrupts.
     const left = [
       [0xe0, 2, 0x0003],
       [0x37, 1, 0x0c],
@@ -132,7 +132,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.doesNotMatch(log, /DMAR:.*fault/, log);
   });
 
-  test("works for an ordinary user with what an administrator has prepared", async () => {
+  test("works for an ordinary user after an administrator's preparation", async () => {
     await bound();
     const group = (await machine.guest.must(`basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group)`)).trim();
     await machine.guest.must(
@@ -161,8 +161,8 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     const page = (strayAt / 4096).toString(16);
     assert.match(log, new RegExp(`DMAR: \\[DMA Read[^]*fault addr 0x${page}000`, "i"), log);
     const wire = readFileSync(join(folder, "wire.pcap"), "latin1");
-    assert.ok(wire.includes(`given ${MARK}`), "what lay in the card's memory did not leave either");
-    assert.ok(!wire.includes(`stray ${MARK}`), "foreign memory has left the machine");
+    assert.ok(wire.includes(`given ${MARK}`), "the frame in the card's memory was not sent either");
+    assert.ok(!wire.includes(`stray ${MARK}`), "memory of another program was sent");
     await machine.guest.must("echo 0 >/proc/sys/vm/nr_hugepages");
   });
 
@@ -206,11 +206,11 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     t.diagnostic(
       `ping ${ratio.toFixed(2)} times 8139cp's; throughput, its / ours: ${median(rounds.map(({ speed }) => speed)).toFixed(2)}`,
     );
-    // A measurement, in which other work of this machine has a share: nothing is asserted of it.
+    // A measurement, which other load on this machine affects: nothing is asserted about it.
     assert.ok(Number.isFinite(ratio));
   });
 
-  test("survives a reboot with the driver running: the kernel's driver finds it well", async () => {
+  test("survives a reboot with the driver running: the kernel's driver can use it", async () => {
     await bound();
     await machine.up(CARD, INTERFACE);
     await machine.guest.reboot();

@@ -1,12 +1,12 @@
-/** Whether this rig can run here. */
+/** Whether this rig can run on this machine. */
 import { existsSync } from "node:fs";
 
-/** Of util-linux, dpkg, apt and npm. */
+/** From util-linux, dpkg, apt and npm. */
 const NEEDED = ["apt-get", "dpkg-deb", "flock", "npm", "setpriv", "tar"];
 const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
 
 /**
- * Why it cannot; false where it can. For node:test's `skip`. QEMU itself is fetched with the kernels. In CI nothing may be
+ * The reason that it cannot, or false. For node:test's `skip`. QEMU is fetched with the kernels. In CI nothing may be
  * skipped. @throws {Error}
  */
 export const noVfio = (): string | false => {

@@ -1,4 +1,4 @@
-/** Cards behind a bridge, of which one IOMMU group holds all; registers that share a page; a card that is pulled out of its slot. */
+/** Cards behind a bridge, all in one IOMMU group; registers that share a page; a card that is removed from its slot. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { noVfio } from "./available.ts";
@@ -17,8 +17,8 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
   after(() => machine?.[Symbol.asyncDispose]());
 
   /**
-   * The firmware gives each card's registers a page of their own. The kernel, which is asked to place them anew, puts them
-   * side by side, and then lets nobody map them.
+   * The firmware gives each card's registers a separate page. The kernel is told to reassign them, places them next to
+   * each other, and then does not permit mapping them.
    */
   const shareAPage = async (addresses: readonly string[]): Promise<void> => {
     for (const address of addresses) {
@@ -31,7 +31,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     for (const address of addresses) await machine.interfaceOf(address);
   };
 
-  test("one cannot be opened while another of its group is bound to a kernel driver: the error names it, with the command", async () => {
+  test("one cannot be opened while another of its group is bound to a kernel driver: the error names that one and the command to bind it", async () => {
     await shareAPage([FIRST, SECOND]);
     await machine.ferrule(`bind ${FIRST}`);
     const { exit, stderr } = await machine.ferrule(`up ${FIRST} --name ${INTERFACE}`);
@@ -45,7 +45,10 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
       if ((await machine.driverOf(address)) !== "vfio-pci") await machine.must(`bind ${address}`);
     const up = await machine.up(FIRST, INTERFACE);
     const maps = await machine.guest.must(`cat /proc/${up.pid}/maps`);
-    assert.ok(!maps.includes("vfio-device"), "mapped: this machine does not show what the test is about");
+    assert.ok(
+      !maps.includes("vfio-device"),
+      "the registers can be mapped, so this machine does not test the other case",
+    );
     const { megabits } = await machine.works(INTERFACE);
     t.diagnostic(`download ${megabits.toFixed(0)} Mbit/s with every register access a system call`);
     await machine.must(`down ${INTERFACE}`);

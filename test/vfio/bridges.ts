@@ -1,4 +1,4 @@
-/** Two cards behind one old bridge, which share an IOMMU group, and one in a slot that it can be pulled out of. */
+/** Two cards behind one conventional PCI bridge, which share an IOMMU group, and one in a hot-plug slot. */
 import { card } from "./machine.ts";
 
 export const FIRST = "0000:02:01.0";

@@ -1,6 +1,6 @@
 /** Figures of a run. */
 
-/** @throws {RangeError} for none */
+/** @throws {RangeError} for an empty list */
 export const median = (values: readonly number[]): number => {
   if (values.length === 0) throw new RangeError("no median of nothing");
   const sorted = values.toSorted((a, b) => a - b);

@@ -1,6 +1,6 @@
 /**
- * A chip of each generation as a card of one guest's: the driver reaches each through the guest's kernel, VFIO and an IOMMU,
- * with the interrupts that work on it. Each cable ends in a user network of QEMU's own.
+ * A chip of each generation as a card in one guest: the driver reaches each through the guest's kernel, VFIO and an
+ * IOMMU, with the interrupts that work on it. Each cable ends in a QEMU user network.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -44,7 +44,7 @@ describe("chips of nine generations behind an IOMMU", { skip: noVfio() }, () => 
   after(() => scope.disposeAsync());
 
   for (const [i, key] of GENERATIONS.entries())
-    test(`${key}: taken, an address by DHCP, pings, a download with the right digest, given back`, async (t) => {
+    test(`${key}: bound, an address by DHCP, pings, a download with the right digest, unbound`, async (t) => {
       const card = `0000:00:${slotOf(i)}.0`;
       const chip = chipNamed(key)!;
       const nic = nics.get(key)!;
@@ -66,7 +66,7 @@ describe("chips of nine generations behind an IOMMU", { skip: noVfio() }, () => 
       );
     });
 
-  test("the IOMMU refused no access to memory, and the kernel complains of nothing", async () => {
+  test("the IOMMU blocked no memory access, and the kernel logs no warning", async () => {
     const log = (await machine.guest.dmesg()).join("\n");
     assert.doesNotMatch(log, /DMAR:.*fault|WARNING|BUG:|Oops|hung/, log);
   });

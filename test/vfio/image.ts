@@ -1,4 +1,4 @@
-/** What a guest of this rig has beside what every guest has: Ferrule as `npm pack` ships it, and Node with its libraries. */
+/** What guests of this rig have in addition: Ferrule as packed by `npm pack`, and Node with its libraries. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const LIBRARIES = ["libatomic.so.1", "libdl.so.2", "libgcc_s.so.1", "libpthread.
 const HOME = "usr/lib/node_modules/ferrule";
 const COMMAND = `#!/bin/sh\nexec node /${HOME}/bin/ferrule.mjs "$@"\n`;
 
-/** busybox's DHCP client asks and this does: what every distribution has in one form or another. */
+/** The script that busybox's DHCP client calls to configure the interface, as distributions have it. */
 const LEASE = `#!/bin/sh
 case "$1" in
   deconfig) ip addr flush dev "$interface"; ip link set "$interface" up ;;
@@ -25,7 +25,7 @@ case "$1" in
 esac
 `;
 
-/** Node without the symbols that only a debugger wants: a quarter less to load. */
+/** Node without debug symbols: a quarter smaller. */
 const strippedNode = (scratch: string): Buffer => {
   const copy = join(scratch, "node");
   try {
@@ -38,7 +38,7 @@ const strippedNode = (scratch: string): Buffer => {
   return bytes;
 };
 
-/** An archive in the cache, under a name made from what it is made of. */
+/** An archive in the cache, under a name derived from its content. */
 export const nodeArchive = (scratch: string): string => {
   const tools = partOf("tools");
   const { size, mtimeMs } = statSync(NODE);
@@ -66,7 +66,7 @@ export const nodeArchive = (scratch: string): string => {
   return archive;
 };
 
-/** An archive in `scratch` with the packed form, installed, and with further files. */
+/** An archive in `scratch` with the installed package and more files. */
 export const ferruleArchive = (scratch: string, files: readonly Packed[] = []): string => {
   execFileSync("tar", ["-xzf", packFerrule(scratch), "-C", scratch]);
   const package_ = join(scratch, "package");

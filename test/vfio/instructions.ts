@@ -1,4 +1,4 @@
-/** What share/README.md tells people to type, for guests. */
+/** The commands of share/README.md, for guests. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Packed } from "../guest/cpio.ts";
@@ -11,13 +11,13 @@ export const program = (name: string, text: string): Packed => ({
   executable: true,
 });
 
-/** Of what it has one type: programs that a guest has not, and an editor that knows what to write. */
+/** Programs that the instructions use and a guest lacks, and a scripted editor. */
 export const typedPrograms = (card: string): readonly Packed[] => [
   program("npm", "#!/bin/sh\necho /usr/lib/node_modules\n"),
   program("sudoedit", `#!/bin/sh\nexec sudo sed -i 's/^CARD=.*/CARD=${card}/' "$1"\n`),
 ];
 
-/** The commands that bring a card up at boot, a line each. */
+/** The commands that bring a card up at boot, one a line. */
 export const bootInstructions = (): readonly string[] => {
   const text = readFileSync(join(SHARE, "README.md"), "utf8");
   const blocks = [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block]) => block!);

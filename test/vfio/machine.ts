@@ -1,6 +1,6 @@
 /**
- * A machine with an IOMMU and QEMU's rtl8139, a card that nobody here has made, with Debian's kernel and Ferrule as it is
- * packed. Its cable ends in QEMU's user network: 10.0.2.2 gives addresses, answers pings and is this machine's loopback.
+ * A machine with an IOMMU and QEMU's rtl8139, an independent model, with Debian's kernel and the packed Ferrule. Its
+ * cable ends in QEMU's user network: 10.0.2.2 gives addresses, answers pings and is this machine's loopback.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -24,10 +24,10 @@ const MEGABYTES = 1024;
 const WARM_PINGS = 1000;
 const PINGS = 300;
 
-/** The user for whom an administrator has prepared what `ferrule doctor` asks for. */
+/** The user for whom an administrator has done what `ferrule doctor` recommends. */
 export const USER = { name: "user", id: 1000 } as const;
 const PASSWD = `root:x:0:0:root:/root:/bin/sh\n${USER.name}:x:${USER.id}:${USER.id}::/tmp:/bin/sh\n`;
-/** `as-user KIBIBYTES PROGRAM …`: with so much memory that may be locked. */
+/** `as-user KIBIBYTES PROGRAM …`: runs a program with that limit of locked memory. */
 const AS_USER = `#!/bin/sh
 ulimit -l "$1"
 shift
@@ -36,17 +36,17 @@ exec setpriv --reuid=${USER.id} --regid=${USER.id} --clear-groups "$@"
 
 export interface MachineOptions {
   readonly kernel?: KernelName;
-  /** Arguments for QEMU behind those of the IOMMU. */
+  /** More arguments for QEMU, after the IOMMU's. */
   readonly devices: readonly string[];
   readonly files?: readonly Packed[];
-  /** The kernel line; "intel_iommu=on" unless given. */
+  /** Kernel parameters; default "intel_iommu=on". */
   readonly append?: readonly string[];
   readonly megabytes?: number;
-  /** Whether the firmware tells of an IOMMU. */
+  /** Whether the firmware reports an IOMMU. */
   readonly iommu?: boolean;
-  /** Further archives, made in that folder. */
+  /** More archives, created in that folder. */
   readonly archives?: (folder: string) => readonly string[];
-  /** What has been done by the time somebody logs in, for `prepare`. */
+  /** Commands that run before anybody logs in, for `prepare`. */
   readonly prepared?: string;
 }
 
@@ -54,7 +54,7 @@ const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp vfio-pc
 
 const IOMMU = ["-device", "intel-iommu,intremap=on,caching-mode=on"];
 
-/** A card for `devices`, with a network of its own. @param id its name in QEMU; `net-ID` is its network's */
+/** A card for `devices`, with a separate network. @param id its name in QEMU; `net-ID` is its network's */
 export const card = (id: string, at: string): readonly string[] => [
   "-netdev",
   `user,id=net-${id}`,
@@ -62,7 +62,7 @@ export const card = (id: string, at: string): readonly string[] => [
   `rtl8139,id=${id},netdev=net-${id},romfile=,${at}`,
 ];
 
-/** QEMU's user network at the end of a served NIC's cable. @param hub a number of its own @param path where the NIC listens */
+/** QEMU's user network at the end of a served NIC's cable. @param hub a unique number @param path where the NIC listens */
 export const userNetwork = (hub: number, path: string): readonly string[] => [
   "-netdev",
   `stream,id=cable${hub},server=off,addr.type=unix,addr.path=${path}`,
@@ -77,7 +77,7 @@ export interface Up {
   readonly pid: number;
   /** From the start of the program to the carrier, in milliseconds: Node's start in an emulated processor is most of it. */
   readonly carrierMillis: number;
-  /** From "up", when all is set up, to the carrier. */
+  /** From the event "up", when everything is set up, to the carrier. */
   readonly linkMillis: number;
 }
 
@@ -97,7 +97,7 @@ const stamped = (log: string): Stamped[] =>
     return json.startsWith("{") ? [{ seconds: Number(seconds), event: JSON.parse(json) as Stamped["event"] }] : [];
   });
 
-/** What is there to be downloaded. */
+/** The file to download. */
 interface Offer {
   readonly server: Server;
   /** SHA-256. */
@@ -151,12 +151,12 @@ export class Machine implements AsyncDisposable {
     return machine;
   }
 
-  /** What a distribution has done by the time somebody logs in. Again after a reboot. */
+  /** Does what a distribution does before anybody logs in. Call it again after a reboot. */
   async prepare(): Promise<void> {
     await this.guest.must(this.#prepared);
   }
 
-  /** `ferrule …` as root. Any exit code resolves. */
+  /** Runs `ferrule …` as root. Resolves with any exit code. */
   ferrule(words: string, limitMillis = LIMIT_MILLIS): Promise<Ran> {
     return this.guest.run(`ferrule ${words}`, limitMillis);
   }
@@ -166,20 +166,19 @@ export class Machine implements AsyncDisposable {
     return this.guest.must(`ferrule ${words}`, limitMillis);
   }
 
-  /** The interface that the kernel's own driver has made of a card. */
+  /** The interface of a card under the kernel's driver. */
   async interfaceOf(address: string): Promise<string> {
     const name = `ls /sys/bus/pci/devices/${address}/net`;
     return (await this.guest.must(`until ${name} 2>/dev/null; do sleep 0.05; done`)).trim();
   }
 
   /**
-   * Starts `ferrule up` in the background and waits for the carrier.
-   * @param prefix what it is started by: another user's rights
-   * @throws {Error} with what it said when it ends, or has no carrier in time
+   * Starts `ferrule up` in the background and waits for the carrier. @param prefix command that it is started with,
+   * such as another user @throws {Error} with its output if it ends, or has no carrier in time
    */
   async up(device: string, name: string, prefix = ""): Promise<Up> {
     const log = `/tmp/${name}.log`;
-    // Each line with the time at which it came, as /proc/uptime tells it: hundredths of a second.
+    // Prefixes each line with its time from /proc/uptime, in seconds with two decimals.
     const stamp = `while read -r line; do read -r at rest </proc/uptime; echo "$at $line"; done`;
     const run = `${prefix} ferrule up ${device} --name ${name} --json 2>&1`;
     const started = await this.guest.must(
@@ -205,19 +204,19 @@ export class Machine implements AsyncDisposable {
     return eventually(() => `a carrier for ferrule up ${device}:\n${said}`, look, 100);
   }
 
-  /** Echo requests to the gateway without an end, of which one has been answered. Whoever asks for them owns them. */
+  /** An endless ping of the gateway; resolves at the first reply. The caller owns it. */
   async flood(): Promise<Background> {
     const traffic = await this.guest.start(`exec ping -q -f ${GATEWAY}`);
     await this.guest.must(`ping -q -c 1 -w 250 ${GATEWAY}`);
     return traffic;
   }
 
-  /** What a `ferrule up` of that name has said so far. */
+  /** The output so far of the `ferrule up` of that name. */
   async said(name: string): Promise<string> {
     return (await this.guest.run(`cat /tmp/${name}.log`)).stdout;
   }
 
-  /** Waits until a process has ended. @throws {Error} when it does not in time */
+  /** Waits until a process has ended. @throws {Error} at the time limit */
   async ended({ pid }: Up, limitMillis = LIMIT_MILLIS): Promise<void> {
     await this.guest.must(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
   }
@@ -233,13 +232,13 @@ export class Machine implements AsyncDisposable {
     return `http://${GATEWAY}:${(this.#offer.server.address() as AddressInfo).port}/`;
   }
 
-  /** Downloads over the route that there is. @returns Mbit/s. @throws {Error} when something else arrives than was sent */
+  /** Downloads over the present route. @returns Mbit/s. @throws {Error} if the data differs from what was sent */
   async download(): Promise<number> {
     const timed = await this.guest.must(
       `read -r a rest </proc/uptime; wget -q -O /tmp/file ${this.url}; read -r b rest </proc/uptime; echo $a $b; sha256sum </tmp/file; rm /tmp/file`,
     );
     const [from, to, digest] = timed.trim().split(/\s+/);
-    if (digest !== this.#offer.digest) throw new Error(`something else arrived than was sent: ${timed}`);
+    if (digest !== this.#offer.digest) throw new Error(`the downloaded data differs:  ${timed}`);
     return (DOWNLOAD_BYTES * 8) / (Number(to) - Number(from)) / 1e6;
   }
 
@@ -249,7 +248,7 @@ export class Machine implements AsyncDisposable {
     return [...said.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
   }
 
-  /** A lease, some pings, a download: what a NIC is for. The addresses are gone afterwards. */
+  /** Gets a lease, pings, and downloads. Removes the addresses afterwards. */
   async works(name: string): Promise<{ readonly pings: readonly number[]; readonly megabits: number }> {
     try {
       await this.lease(name);
@@ -261,7 +260,7 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** How fast it is once it has run for a while: an engine compiles first what it runs often. */
+  /** Measures after a warm-up, in which the engine compiles the code. */
   async pace(name: string): Promise<Pace> {
     try {
       await this.lease(name);
@@ -275,7 +274,7 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** Which driver has a card. */
+  /** The driver that a card is bound to. */
   async driverOf(address: string): Promise<string | undefined> {
     const { exit, stdout } = await this.guest.run(`basename $(readlink /sys/bus/pci/devices/${address}/driver)`);
     return exit === 0 ? stdout.trim() : undefined;
@@ -286,7 +285,7 @@ export class Machine implements AsyncDisposable {
   }
 }
 
-/** Files for the guest, beside the program: modules of a test's own. */
+/** More files for the guest: a test's own modules. */
 export const beside = (name: string, source: string): Packed => ({
   path: join("usr/lib/node_modules/ferrule/dist", name),
   bytes: Buffer.from(source),

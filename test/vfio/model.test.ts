@@ -1,6 +1,6 @@
 /**
- * The model's RTL8168H as a card of a guest's: our driver reaches it through the guest's kernel, VFIO and an IOMMU, with each
- * kind of interrupt. Both ends are ours here, but for all that lies between them.
+ * The model's RTL8168H as a card in a guest: our driver reaches it through the guest's kernel, VFIO and an IOMMU, with
+ * each kind of interrupt. Both ends are ours, everything between them is not.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -13,7 +13,7 @@ import { Machine } from "./machine.ts";
 
 const CARD = "0000:00:06.0";
 const INTERFACE = "fe0";
-/** The model's built-in far end, and an address beside it. */
+/** Address of the model's built-in far end, and one in the same network. */
 const FAR = "10.70.0.2";
 const NEAR = "10.70.0.1/24";
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
@@ -21,7 +21,7 @@ const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci
 const KINDS = { msix: "vfio-msix[0]", msi: "vfio-msi[0]", intx: "vfio-intx" } as const;
 
 for (const [kind, vector] of Object.entries(KINDS))
-  describe(`an RTL8168H with ${kind} at most, behind an IOMMU`, { skip: noVfio() }, () => {
+  describe(`an RTL8168H with interrupts up to ${kind}, behind an IOMMU`, { skip: noVfio() }, () => {
     const scope = new AsyncDisposableStack();
     let nic: Nic;
     let machine: Machine;
@@ -44,14 +44,14 @@ for (const [kind, vector] of Object.entries(KINDS))
       await machine.guest.must(`ip addr flush dev ${name}`);
     };
 
-    test("sleeps while bound to VFIO, which `list` shows", async () => {
+    test("is asleep (D3) while bound to vfio-pci, and `list` shows it", async () => {
       assert.match(await machine.must("list"), new RegExp(`^${CARD}\\s+RTL8168h/8111h\\s+r8169`, "m"));
       await machine.must(`bind ${CARD}`);
       assert.match(await machine.must("list"), /the card is asleep \(D3hot\)[^]*D3hot/);
       assert.equal((await nic.state()).powerState, 3);
     });
 
-    test("is woken by `up`, and soon has a carrier and replies", async (t) => {
+    test("is woken by `up`, gets a carrier, and replies", async (t) => {
       const { linkMillis } = await machine.up(CARD, INTERFACE);
       assert.equal((await nic.state()).powerState, 0);
       assert.ok((await machine.guest.must("grep vfio /proc/interrupts")).includes(vector));

@@ -1,4 +1,4 @@
-/** `npm run test:vfio`: the driver on cards that a guest's kernel gives away through VFIO. */
+/** `npm run test:vfio`: the driver on cards that a guest's kernel provides through VFIO. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
@@ -16,7 +16,7 @@ const subjects = argumentsOf(
     name: "test:vfio",
     summary: "the driver on cards in guests, through the kernel's VFIO",
     about: [
-      `SUBJECT is one or more of ${SUBJECTS.join(", ")}; all of them unless given.`,
+      `SUBJECT is one or more of ${SUBJECTS.join(", ")}; default: all.`,
       "A kernel and QEMU are fetched once, about 400 MB, and nothing is installed.",
     ].join("\n"),
     operands: [{ placeholder: "[SUBJECT…]", summary: "what is tested", many: true, optional: true }],
@@ -29,7 +29,7 @@ const subjects = argumentsOf(
 const files = subjects.map((name) => join(HERE, `${name}.test.ts`));
 const args = ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=1", ...files];
 const child = spawn(process.execPath, args, { stdio: "inherit" });
-// A terminal interrupts both; who ends this program alone means both.
+// Ctrl-C reaches both processes; a signal to this one alone must end both too.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
 const [code] = (await once(child, "exit")) as [number | null];
 process.exitCode = code ?? 1;

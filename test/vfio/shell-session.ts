@@ -1,34 +1,34 @@
-/** An ordinary user's shell in a guest, with sudo: what is typed into it, and what it shows. */
+/** An ordinary user's shell in a guest, with sudo: commands typed into it, and its output. */
 import type { Machine } from "./machine.ts";
 import { USER } from "./machine.ts";
 
-/** What one types. */
+/** The typed command. */
 export interface Line {
   readonly typed: string;
-  /** What must be seen then; nothing may be shown that is not so. */
+  /** What the output must match; otherwise nothing is written to the page. */
   readonly shows?: RegExp | undefined;
-  /** Seen before as advice. */
+  /** The command was recommended by earlier output. */
   readonly advised: boolean;
-  /** Done, and not shown: what the world does meanwhile. */
+  /** Executed but not shown: events outside the session. */
   readonly hidden: boolean;
 }
 
 export const typed = (line: string, shows?: RegExp): Line => ({ typed: line, shows, advised: false, hidden: false });
-/** A command that the program itself has named before. */
+/** A command that the program itself has recommended before. */
 export const advised = (line: string, shows?: RegExp): Line => ({ typed: line, shows, advised: true, hidden: false });
 export const meanwhile = (line: string): Line => ({ typed: line, advised: false, hidden: true });
 
 export interface SessionOptions {
-  /** KiB that a process of the user's may lock. Systemd's default, 8 MiB, unless given. */
+  /** Limit of locked memory in KiB; default: systemd's, 8 MiB. */
   readonly lockable?: number;
-  /** As a log-in over the network sets it. */
+  /** Set as by an SSH log-in. */
   readonly environment?: string;
 }
 
-/** Not by names alone: busybox's programs prefer each other to those in the path. */
+/** Full paths: busybox's shell prefers its own programs to those in the path. */
 const PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 const RAISE = "/usr/bin/raise";
-/** As sudo does: root, with nothing of the caller's environment. The program it becomes has the set-user-ID bit. */
+/** As sudo does: becomes root, without the caller's environment. The program has the set-user-ID bit. */
 export const SUDO = `#!/bin/sh
 exec ${RAISE} --reuid=0 --regid=0 --clear-groups --reset-env /usr/bin/dash -c '${PATH}; exec "$@"' sudo "$@"
 `;
@@ -41,7 +41,10 @@ const LIMIT_MILLIS = 600_000;
 const script = (lines: readonly Line[]): string =>
   ["exec 2>&1", "cd /tmp", ...lines.flatMap((line) => [`printf '\\001'`, line.typed])].join("\n");
 
-/** Types all into one shell. @returns what a person sees, without spaces at ends of lines. @throws {Error} when something else is seen than must be */
+/**
+ * Types all commands into one shell. @returns the visible text, without trailing spaces. @throws {Error} if the output
+ * is not as expected
+ */
 export const session = async (
   machine: Machine,
   lines: readonly Line[],
@@ -57,11 +60,12 @@ export const session = async (
   const outputs = stdout.split(MARK).slice(1);
   let seen = "";
   const shown = lines.map((line, i) => {
-    // What is still said while hidden things happen belongs to what was typed before.
+    // Output during hidden commands belongs to the previous visible one.
     const next = lines.findIndex(({ hidden }, j) => j > i && !hidden);
     const output = line.hidden ? "" : outputs.slice(i, next < 0 ? undefined : next).join("");
     const where = `${line.typed}\nshowed\n${output}`;
-    if (line.advised && !seen.includes(line.typed)) throw new Error(`nobody has named the command ${where}`);
+    if (line.advised && !seen.includes(line.typed))
+      throw new Error(`no earlier output recommends the command ${where}`);
     if (line.shows !== undefined && !line.shows.test(output))
       throw new Error(`${where}not ${line.shows}; of all (ended with ${exit}):\n${stdout}${stderr}`);
     seen += output;

@@ -1,6 +1,6 @@
 /**
- * Run in the guest: sends two frames from raw descriptors, without the driver. The first lies in memory that the card was
- * given; the second where the card was given nothing, in a page of another program's (here: ours), by its physical address.
+ * Run in the guest: sends two frames with raw descriptors, without the driver. The first is in memory that is mapped
+ * for the card; the second is not mapped: a page of a program (this one), by its physical address.
  */
 import { VfioDevice } from "#bus/vfio/device.ts";
 import { rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";
@@ -31,7 +31,7 @@ const { registers, dma } = device;
 using ring = dma.allocate({ what: "ring", bytes: 256, align: 256, direction: "both" });
 using given = dma.allocate({ what: "frame", bytes: FRAME_BYTES, align: 64, direction: "toDevice" });
 using pages = HugePages.allocate(1);
-using page = pages.gather([0], "another program's page");
+using page = pages.gather([0], "a page of another program");
 
 const { bytes, words } = dma.window;
 bytes.set(frame(`given ${mark}`), given.offset);

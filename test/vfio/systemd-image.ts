@@ -1,4 +1,4 @@
-/** This machine's systemd for a guest: the manager, the journal, udev and what people type, without anything else of a system. */
+/** This machine's systemd for a guest: the manager, the journal, udev and its commands, and nothing else of the system. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -10,12 +10,12 @@ const DAEMONS = "/lib/systemd";
 const MANAGER = `${DAEMONS}/systemd`;
 const JOURNAL = `${DAEMONS}/systemd-journald`;
 const UDEV = `${DAEMONS}/systemd-udevd`;
-/** Starts services, where the manager no longer does so itself. */
+/** Starts services, in versions whose manager does not do so itself. */
 const EXECUTOR = `${DAEMONS}/systemd-executor`;
 const TYPED = ["journalctl", "systemctl", "systemd-sysusers", "udevadm"].map((name) => `/bin/${name}`);
 const PROGRAMS = [MANAGER, JOURNAL, UDEV, ...TYPED];
 
-/** Loaded by newer versions when they need them: nothing is linked with them. */
+/** Loaded by newer versions at run time, not linked. */
 const LOADED_LATER = ["libacl.so.1", "libkmod.so.2", "libmount.so.1", "libseccomp.so.2"];
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 
@@ -34,7 +34,7 @@ const UNITS = [
 ];
 const RULES = ["50-udev-default.rules", "80-drivers.rules"];
 
-/** Why this rig cannot run here; false where it can. @throws {Error} in CI, where nothing may be skipped */
+/** The reason that this rig cannot run here, or false. @throws {Error} in CI, where nothing may be skipped */
 export const noSystemd = (): string | false => {
   const why = noVfio();
   if (why !== false) return why;
@@ -45,14 +45,14 @@ export const noSystemd = (): string | false => {
   return `needs ${missing.join(", ")} (packages systemd and udev)`;
 };
 
-/** What the rig's agent does before it serves is the first process's business. */
+/** The agent's set-up is left out: the first process does it. */
 const agent = (): string => {
   const text = readFileSync(new URL("../guest/agent.sh", import.meta.url), "utf8");
   const head = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=linux\n";
   return `${head}ip link set lo up\n${text.slice(text.indexOf("\nserve()"))}`;
 };
 
-/** Becomes the manager. @param installed run first: what an installation has done */
+/** Executes the manager. @param installed commands run first, as an installation does */
 const first = (installed: string): string => `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /usr/sbin /root /var/log /var/lib /usr/lib
 /bin/busybox --install -s /bin
@@ -95,7 +95,7 @@ const ETC: readonly Packed[] = [
 const librariesOf = (program: string): readonly string[] =>
   [...execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/=> (\/\S+) \(/g)].map(([, file]) => file!);
 
-/** The guest's own libraries before this machine's: its C library is the newer one. */
+/** The guest's libraries take precedence over this machine's: its C library is newer. */
 const library = (path: string): Packed => {
   const place = join(LIBRARIES, basename(path));
   const guests = join(partOf("tools"), place);
@@ -104,10 +104,10 @@ const library = (path: string): Packed => {
 
 const copied = (path: string, to = path.slice(1)): Packed => ({ path: to, bytes: readFileSync(path) });
 
-/** What QEMU's kernel line must say. */
+/** Required kernel parameters. */
 export const SYSTEMD_WORDS = ["rdinit=/first.sh", "systemd.unit=multi-user.target", "systemd.show_status=0"];
 
-/** An archive in `scratch`. @param installed a shell script that runs before the manager does */
+/** An archive in `scratch`. @param installed shell script that runs before the manager */
 export const systemdArchive = (scratch: string, installed: string, files: readonly Packed[]): string => {
   const programs = [...PROGRAMS, EXECUTOR].filter((path) => existsSync(path));
   const later = LOADED_LATER.map((name) => join("/", LIBRARIES, name)).filter((path) => existsSync(path));

@@ -1,4 +1,4 @@
-/** A card at boot without root's rights: the unit, the rule and the user of `share`, under systemd itself. */
+/** A card brought up at boot without root: the unit, the udev rule and the user of `share`, under a real systemd. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const UNIT = `ferrule@${INTERFACE}`;
 
 const shared = (from: string, to: string): Packed => ({ path: to, bytes: readFileSync(join(SHARE, from)) });
 
-/** What share/README.md says, done before the first boot: as by who makes an image. */
+/** The instructions of share/README.md, applied before the first boot, as for a system image. */
 const INSTALLED: readonly Packed[] = [
   shared("sysusers/ferrule.conf", "etc/sysusers.d/ferrule.conf"),
   shared("udev/70-ferrule.rules", "etc/udev/rules.d/70-ferrule.rules"),
@@ -23,7 +23,7 @@ const INSTALLED: readonly Packed[] = [
 ];
 const TYPED = [...typedPrograms(CARD), program("sudo", '#!/bin/sh\nexec "$@"\n')];
 
-describe("a card from boot on, without root's rights", { skip: noSystemd() }, () => {
+describe("a card brought up at boot, without root", { skip: noSystemd() }, () => {
   let machine: Machine;
 
   before(async () => {

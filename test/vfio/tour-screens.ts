@@ -1,4 +1,4 @@
-/** What the tour shows: each guest, and what is typed there. */
+/** The terminal sessions of docs/hardware.md: each guest, and the commands typed there. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Packed } from "../guest/cpio.ts";
@@ -14,7 +14,7 @@ export interface Screen extends SessionOptions {
   readonly lines: readonly Line[];
 }
 
-/** One guest. */
+/** One guest and its sessions. */
 export interface Stop {
   readonly machine: MachineOptions;
   readonly screens: readonly Screen[];
@@ -23,10 +23,10 @@ export interface Stop {
 const CARD = "0000:00:05.0";
 const FILES = `/sys/bus/pci/devices/${CARD}`;
 const ALONE = card("card", "bus=pcie.0,addr=5");
-/** As distributions have it by the time somebody logs in; vfio-pci is loaded by nobody. */
+/** As in distributions after log-in; vfio-pci is not loaded. */
 const PREPARED = `cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp af_packet; chmod 0666 /dev/net/tun; echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range; ${MAKE_SUDO}`;
 const tool = (path: string): Packed => ({ path, bytes: readFileSync(join(partOf("tools"), path)), executable: true });
-/** Not on board of every guest. */
+/** Not included in every guest. */
 const PROGRAMS = (): readonly Packed[] => [
   program("sudo", SUDO),
   tool("usr/bin/prlimit"),
@@ -35,7 +35,7 @@ const PROGRAMS = (): readonly Packed[] => [
 
 const until = (condition: string): Line => meanwhile(`until ${condition}; do sleep 0.1; done`);
 const hasCarrier = until(`sudo ip link set fe0 up 2>/dev/null && ip link show fe0 | grep -q LOWER_UP`);
-/** All that a program has said by then belongs to what was typed before. */
+/** Output up to then belongs to the previous command. */
 const settled = meanwhile("sleep 2");
 const bound = meanwhile(
   `[ "$(basename $(readlink ${FILES}/driver))" = vfio-pci ] || sudo ferrule bind ${CARD} >/dev/null`,
@@ -165,7 +165,7 @@ const stepByStep = (): Stop => ({
   ],
 });
 
-/** Not a guest, as far as the guest can see: what a machine says whose firmware tells of no IOMMU. */
+/** Without the hypervisor flag: the output on a machine whose firmware reports no IOMMU. */
 const BARE = ["-cpu", "max,vendor=GenuineIntel,-hypervisor"];
 
 const firmware = (): Stop => ({
@@ -208,7 +208,7 @@ const kernelLine = (): Stop => ({
   ],
 });
 
-/** The machine before, booted with the line that it has now. */
+/** The previous machine, rebooted with its new kernel parameters. */
 const kernelLineMended = (): Stop => ({
   machine: {
     devices: ["-cpu", "max,vendor=GenuineIntel", ...ALONE],
@@ -268,7 +268,7 @@ const boot = (): Stop => ({
   ],
 });
 
-/** In the order in which they are told of. */
+/** In the order of the page. */
 export const STOPS: Readonly<Record<string, () => Stop>> = {
   "step-by-step": stepByStep,
   firmware,

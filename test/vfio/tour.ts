@@ -1,6 +1,6 @@
 /**
- * Types into guests what docs/hardware.md shows, and puts there what was seen: `npm run screens -- [GUEST …]`. Between
- * `<!-- screens: NAME -->` and `<!-- end -->` that page is written by this program and by nobody else.
+ * Runs the terminal sessions of docs/hardware.md in guests and writes their output to the page: `npm run screens --
+ * [GUEST …]`. Between `<!-- screens: NAME -->` and `<!-- end -->` the page is written only by this program.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { STOPS, type Stop } from "./tour-screens.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/hardware.md");
 
-/** @throws {Error} when the page has no place for it */
+/** @throws {Error} if the page has no place for it */
 const replace = (page: string, name: string, shown: string): string => {
   const begin = `<!-- screens: ${name} -->\n`;
   const from = page.indexOf(begin);
@@ -23,7 +23,7 @@ const replace = (page: string, name: string, shown: string): string => {
   return `${page.slice(0, from + begin.length)}\n\`\`\`console\n${shown}\n\`\`\`\n\n${page.slice(to)}`;
 };
 
-/** A screen that is not as it must be is not put there; the others are. */
+/** A session with unexpected output is not written; the others are. */
 const visit = async (name: string, stop: Stop): Promise<void> => {
   await using machine = await Machine.boot(stop.machine);
   for (const screen of stop.screens) {
@@ -41,9 +41,11 @@ const visit = async (name: string, stop: Stop): Promise<void> => {
 const wanted = argumentsOf(
   {
     name: "screens",
-    summary: "type what docs/hardware.md shows into guests, and write what was seen there",
-    about: `GUEST is one or more of ${Object.keys(STOPS).join(", ")}; all of them unless given.`,
-    operands: [{ placeholder: "[GUEST…]", summary: "whose screens are made anew", many: true, optional: true }],
+    summary: "run the terminal sessions of docs/hardware.md in guests, and write their output to the page",
+    about: `GUEST is one or more of ${Object.keys(STOPS).join(", ")}; default: all.`,
+    operands: [
+      { placeholder: "[GUEST…]", summary: "guest whose sessions are recorded again", many: true, optional: true },
+    ],
     options: {},
     examples: ["npm run screens", "npm run screens -- boot"],
   },
