@@ -2,11 +2,9 @@
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, OCP_STANDARD, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { ANAR_8139, ANER_8139, ANLPAR_8139, BMCR_8139, BMSR_8139 } from "#chip/registers-8139cp.ts";
 import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
-import { until } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { SideBusTimeout } from "./errors.ts";
 import type { IdentifiedChip } from "./hardware.ts";
-import { SideBus } from "./side-bus.ts";
+import { SideBus, awaitFlag } from "./side-bus.ts";
 
 /** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), however they are reached. */
 export interface PhyBus {
@@ -55,13 +53,12 @@ const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
 });
 
 /** FreeBSD and Realtek's driver poll for at least this long (re_gmii_readreg: 2000 times 1 µs). */
-const MDIO_LIMIT_MICROS = 2000;
-const MDIO_POLL_MICROS = 25;
+const MDIO_WAIT_MICROS = { limit: 2000, poll: 25 };
 /** Between two accesses (FreeBSD, re_gmii_readreg: "it takes about 20 µs to clear"). */
 const MDIO_GAP_MICROS = 20;
 const REGISTER_SHIFT = 16;
 
-/** One access by MDIO. A read ends with the flag set, a write with the flag clear. */
+/** One access by MDIO. */
 const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): number => {
   if (!Number.isInteger(register) || register < 0 || register > 31) throw new OutOfRange(`PHY register ${register}`);
   const write = value !== undefined;
@@ -69,9 +66,7 @@ const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): 
     PHYAR,
     (write ? FLAG | (register << REGISTER_SHIFT) | (value & 0xffff) : register << REGISTER_SHIFT) >>> 0,
   );
-  const done = (): boolean => io.read32(PHYAR) >= FLAG !== write;
-  if (!until(clock, MDIO_LIMIT_MICROS, MDIO_POLL_MICROS, done))
-    throw new SideBusTimeout({ bus: "MDIO", address: register, waitedMicros: MDIO_LIMIT_MICROS });
+  awaitFlag(io, clock, PHYAR, !write, { bus: "MDIO", address: register }, MDIO_WAIT_MICROS);
   const answer = io.read32(PHYAR) & 0xffff;
   clock.delay(MDIO_GAP_MICROS);
   return answer;

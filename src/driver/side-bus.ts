@@ -19,6 +19,22 @@ const LIMIT_MICROS = 10_000;
 const LANES_SHIFT = 12;
 const TYPE_SHIFT = 16;
 
+/**
+ * Waits for the end of an access to a register behind `register`: a read ends with the flag set, a write with the flag clear.
+ * @throws {SideBusTimeout}
+ */
+export const awaitFlag = (
+  io: Mmio,
+  clock: Clock,
+  register: Register<32, "rw">,
+  flag: boolean,
+  what: { readonly bus: string; readonly address: number },
+  { limit = LIMIT_MICROS, poll = POLL_MICROS } = {},
+): void => {
+  const done = (): boolean => io.read32(register) >= FLAG === flag;
+  if (!until(clock, limit, poll, done)) throw new SideBusTimeout({ ...what, waitedMicros: limit });
+};
+
 export class SideBus {
   readonly #io: Mmio;
   readonly #clock: Clock;
@@ -104,11 +120,8 @@ export class SideBus {
     this.#wait("configuration", CSIAR, false, address);
   }
 
-  /** A read ends with the flag set, a write with the flag clear. */
   #wait(bus: string, register: Register<32, "rw">, flag: boolean, address: number): void {
-    const done = (): boolean => this.#io.read32(register) >= FLAG === flag;
-    if (!until(this.#clock, LIMIT_MICROS, POLL_MICROS, done))
-      throw new SideBusTimeout({ bus, address, waitedMicros: LIMIT_MICROS });
+    awaitFlag(this.#io, this.#clock, register, flag, { bus, address });
   }
 }
 
