@@ -19,7 +19,7 @@ const ferrule = (args: readonly string[], node = process.execPath) =>
 test("prints its version", () => {
   const { status, stdout, stderr } = ferrule(["--version"]);
   assert.equal(status, 0);
-  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.match(stdout, /^ferrule \d+\.\d+\.\d+\n/);
   assert.equal(stderr, "", "no warnings either");
 });
 
@@ -80,7 +80,7 @@ const skip =
   older === undefined ? "there is no older Node here" : existsSync(ownNode) ? false : "no own Node is installed";
 
 test("started by an older Node, it runs in its own and ends as that ends", { skip }, () => {
-  assert.match(ferrule(["--version"], older).stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.match(ferrule(["--version"], older).stdout, /^ferrule \d+\.\d+\.\d+\n/);
   assert.equal(ferrule(["dmeo"], older).status, 2);
 });
 

@@ -82,7 +82,14 @@ suite("the packed form", () => {
       held.filter((path) => /\.test|test-kit|\.types\.|(?<!\.d)\.ts$/.test(path) && !path.includes("/examples/")),
       [],
     );
-    for (const needed of ["LICENSE", "README.md", "bin/ferrule.mjs", "dist/app/cli/entry.js", "dist/kit/link.d.ts"])
+    for (const needed of [
+      "LICENSE",
+      "README.md",
+      "bin/ferrule.mjs",
+      "dist/app/cli/entry.js",
+      "dist/kit/link.d.ts",
+      "share/man/ferrule.1",
+    ])
       assert.ok(held.includes(`package/${needed}`), needed);
   });
 
@@ -92,7 +99,7 @@ suite("the packed form", () => {
     const { version } = JSON.parse(readFileSync(join(home, "node_modules/ferrule/package.json"), "utf8")) as {
       version: string;
     };
-    assert.equal(told.stdout, `${version}\n`);
+    assert.equal(told.stdout.split("\n")[0], `ferrule ${version}`);
     const checked = ferrule("doctor", "--json");
     assert.equal(checked.status, 0, checked.stderr);
     JSON.parse(checked.stdout);

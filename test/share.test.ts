@@ -1,4 +1,4 @@
-/** What `share` holds for the system: rules for udev, a unit for systemd. */
+/** What `share` holds for the system: rules for udev, a unit for systemd, the manual page, completions for shells. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,11 +8,19 @@ import { test } from "node:test";
 import { PCI_IDS } from "#chip/chips.ts";
 import { commandsFor } from "#app/cli/commands.ts";
 import type { PciMatch } from "#kit/device.ts";
+import { sharedFiles } from "../package/share.ts";
 import { LIMIT_MILLIS } from "./rigs/eventually.ts";
 
 const SHARE = join(import.meta.dirname, "..", "share");
 const RULES = readFileSync(join(SHARE, "udev/70-ferrule.rules"), "utf8");
 const UNIT = readFileSync(join(SHARE, "systemd/ferrule@.service"), "utf8");
+
+/** Why a test that needs a program is skipped; false where it is there. */
+const lacks = (program: string): string | false => {
+  const why = spawnSync(program, ["--version"]).error === undefined ? false : `needs ${program}`;
+  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};
 
 const digits = (value: number): string => value.toString(16).toUpperCase().padStart(8, "0");
 
@@ -42,12 +50,61 @@ test("the unit's commands are ours, with options that they have", async () => {
   }
 });
 
-const analyze = spawnSync("systemd-analyze", ["--version"]);
-const noSystemd = analyze.error === undefined ? false : "needs systemd-analyze";
-if (noSystemd !== false && process.env["FERRULE_NO_SKIP"] !== undefined)
-  throw new Error(`nothing may be skipped: ${noSystemd}`);
+test("manual page and completions are those of the commands as they are: `npm run share` writes them", async () => {
+  for (const [path, text] of sharedFiles(await commandsFor([])))
+    assert.equal(readFileSync(join(SHARE, path), "utf8"), text, path);
+});
 
-test("systemd finds nothing wrong with the unit", { skip: noSystemd }, () => {
+test("the manual page names every option, and leaves no control line to chance", async () => {
+  const page = readFileSync(join(SHARE, "man/ferrule.1"), "utf8");
+  for (const { options } of await commandsFor([]))
+    for (const name of Object.keys(options)) assert.ok(page.includes(`\\-\\-${name.replaceAll("-", "\\-")}`), name);
+  const requests = new Set(page.match(/^[.'].?\S*/gm));
+  const known = ['.\\"', ".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".nf", ".fi", ".EX", ".EE"];
+  assert.deepEqual(
+    [...requests].filter((request) => !known.includes(request)),
+    [],
+  );
+});
+
+/** What bash offers for a command line, sorted. */
+const offered = (line: string, setup = ":"): readonly string[] => {
+  const script = `source '${join(SHARE, "completions/ferrule.bash")}'; ${setup}; COMP_LINE=$1 COMP_POINT=\${#1}; _ferrule; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { status, stdout, stderr } = spawnSync("bash", ["--norc", "-c", script, "bash", line], {
+    cwd: SHARE,
+    encoding: "utf8",
+    timeout: LIMIT_MILLIS,
+  });
+  assert.deepEqual([status, stderr], [0, ""], line);
+  return stdout
+    .split("\n")
+    .filter((word) => word !== "")
+    .toSorted();
+};
+
+test("bash completes commands, options, chips, levels, files and interfaces", () => {
+  assert.deepEqual(offered("ferrule stat"), ["status"]);
+  assert.ok(offered("ferrule ").includes("--version"));
+  assert.deepEqual(offered("ferrule model s"), ["serve"]);
+  assert.deepEqual(offered("ferrule up --metrics"), ["--metrics", "--metrics-public"]);
+  assert.deepEqual(offered("ferrule up --log-level w"), ["warning"]);
+  assert.deepEqual(offered("ferrule up x --config s"), ["systemd", "sysusers"]);
+  assert.deepEqual(offered("ferrule model serve --chip rtl8168g"), ["rtl8168g", "rtl8168gu"]);
+  assert.deepEqual(offered("ferrule up --name "), [], "any name will do");
+  assert.deepEqual(offered("ferrule nonsense "), []);
+});
+
+test("bash replaces only what is behind a colon, where it ends words at colons", () => {
+  assert.deepEqual(offered("ferrule up model:rtl8168g", "COMP_WORDBREAKS=' :'"), ["rtl8168g", "rtl8168gu"]);
+  assert.deepEqual(offered("ferrule up model:rtl8168g", "COMP_WORDBREAKS=' '"), ["model:rtl8168g", "model:rtl8168gu"]);
+});
+
+test("zsh finds no mistake in its completions", { skip: lacks("zsh") }, () => {
+  const { status, stderr } = spawnSync("zsh", ["-n", join(SHARE, "completions/_ferrule")], { encoding: "utf8" });
+  assert.deepEqual([status, stderr], [0, ""]);
+});
+
+test("systemd finds nothing wrong with the unit", { skip: lacks("systemd-analyze") }, () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-unit-"));
   try {
     const path = join(folder, "ferrule@fe0.service");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CHIPS } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Options } from "./arguments.ts";
 import { type Command, command, Exit } from "./command.ts";
@@ -89,7 +90,13 @@ test("what only a mistake of ours can cause is to be reported where the package 
   assert.match(bugTracker(), /^https:\/\/\S+$/);
 });
 
-test("--version prints the version alone", async () => assert.equal((await run(["--version"])).out, `${version()}\n`));
+test("--version prints the version, how many chips there are, and the Node that runs it", async () => {
+  const { out } = await run(["--version"]);
+  const [first, chips, node] = out.split("\n");
+  assert.equal(first, `ferrule ${version()}`);
+  assert.match(chips!, new RegExp(`^chips: ${new Set(CHIPS.map(({ key }) => key)).size} of \\d+ dies`));
+  assert.ok(node?.startsWith(`Node ${process.versions.node}, linux `));
+});
 
 test("commands of two words are found", async () => {
   assert.equal((await run(["model", "chips"])).exit, 0);

@@ -1,5 +1,4 @@
 /** The `ferrule` command: chooses the command that was asked for and turns what comes out of it into an exit code. */
-import { version } from "../manifest.ts";
 import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, failureLines } from "./failure.ts";
@@ -8,6 +7,7 @@ import type { Needs } from "./lesser.ts";
 import { withSettings } from "./settings-file.ts";
 import type { Stream, Terminal } from "../terminal/terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "../terminal/usage.ts";
+import { versionLines } from "./version.ts";
 
 /** The commands of a first word that is none by itself, such as `model`. */
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
@@ -66,7 +66,7 @@ const dispatch = async (
   keepOnly: (needs: Needs) => void,
 ): Promise<Exit> => {
   if (argv[0] === "--version" || argv[0] === "-V") {
-    printLines(terminal, [version()]);
+    printLines(terminal, versionLines());
     return Exit.done;
   }
   const subject = helpAskedFor(argv, commands);
