@@ -1,4 +1,5 @@
 /** What a session reports of its NIC once it is up. */
+import { quirksOf } from "#chip/quirks.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
 import type { DriverTask } from "./session-messages.ts";
@@ -22,9 +23,16 @@ export const sessionFacts = (nic: Nic, device: string, interfaceName: string): S
   ],
 });
 
+type Started = Pick<Nic, "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid">;
+
 /** What people should know of it. */
-export const startEvents = (nic: Nic, { address, device }: DriverTask): readonly SessionEvent[] => {
+export const startEvents = (
+  nic: Started,
+  { address, device }: Pick<DriverTask, "address" | "device">,
+): readonly SessionEvent[] => {
   const events: SessionEvent[] = [];
+  const names = quirksOf(nic.chip);
+  if (names.length > 0) events.push({ kind: "quirks", names });
   if (nic.permanentAddress === undefined && address === undefined)
     events.push({
       kind: "warning",
@@ -38,8 +46,8 @@ export const startEvents = (nic: Nic, { address, device }: DriverTask): readonly
       hint: "Please send the output of `ferrule report`: see CONTRIBUTING.md, “An unknown chip”.",
     });
   const { firmware } = nic.chip;
-  if (nic.firmware !== undefined)
-    events.push({ kind: "note", message: `the PHY runs with firmware ${nic.firmware} (${firmware})` });
+  if (nic.firmware !== undefined && firmware !== undefined)
+    events.push({ kind: "firmware", file: firmware, version: nic.firmware });
   // A model's PHY works without, as nearly every real one does, but only of a real one should people know.
   else if (firmware !== undefined && device.bus === "vfio")
     events.push({

@@ -73,6 +73,10 @@ export type SessionEvent =
   | { readonly kind: "carrier"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
   /** Someone took the other end of the wire, or left it. */
   | { readonly kind: "wire"; readonly plugged: boolean; readonly why: string }
+  /** The PHY runs with a firmware file, by its name in linux-firmware. */
+  | { readonly kind: "firmware"; readonly file: string; readonly version: string }
+  /** What the driver does about deviations of this chip: names of chip/quirks.ts and docs/quirks.md. */
+  | { readonly kind: "quirks"; readonly names: readonly string[] }
   /** The interface has another name now. */
   | { readonly kind: "renamed"; readonly name: string }
   | { readonly kind: "warning"; readonly message: string; readonly hint: string }

@@ -65,6 +65,33 @@ test("stays up until a signal, then closes and ends with 0", async () => {
   assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
 });
 
+test("a link is reported when it comes up, has another speed or duplex, and goes, but not twice", async () => {
+  const { source, session, opened, terminal, stop, open, request } = setUp();
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  await turn();
+  const carrier = { kind: "carrier", speed: 1000, fullDuplex: true } as const;
+  for (const change of [
+    { up: false },
+    { up: true },
+    { up: true },
+    { up: true, speed: 100 },
+    { up: true, speed: 100, fullDuplex: false },
+    { up: false },
+    { up: false, speed: 10 },
+  ])
+    session.tell({ ...carrier, ...change });
+  source.emit("SIGINT", "SIGINT");
+  await exit;
+  const said = terminal.out.text.match(/(?<=: carrier ).*/g);
+  assert.deepEqual(said, [
+    "up, 1 Gbit/s, full duplex",
+    "up, 100 Mbit/s, full duplex",
+    "up, 100 Mbit/s, half duplex",
+    "down",
+  ]);
+});
+
 test("with --json every event is an object on a line of its own", async () => {
   const { source, opened, terminal, stop, open, request, interfaceName } = setUp({ json: true });
   const exit = bringUp(request, terminal, open, stop);

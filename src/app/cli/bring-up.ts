@@ -43,6 +43,10 @@ const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<
   return end;
 };
 
+const DOWN = "down";
+const linkOf = ({ up, speed, fullDuplex }: Extract<SessionEvent, { kind: "carrier" }>): string =>
+  up ? `${speed} ${fullDuplex}` : DOWN;
+
 /** Puts a running session on show until it ends, and takes it down. Returns its last counters. */
 const supervise = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
   const failed = Promise.withResolvers<ThreadFailure>();
@@ -66,11 +70,12 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     };
     showing.report(up);
     await request.onUp?.(up);
-    let carrier = false;
+    let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // Coming out of reset the PHY reports that there is no link yet: no news.
-      const news = event.kind !== "carrier" || event.up !== carrier;
-      if (event.kind === "carrier") carrier = event.up;
+      // Coming out of reset the PHY reports that there is no link yet: no news. Another speed is news.
+      const before = link;
+      if (event.kind === "carrier") link = linkOf(event);
+      const news = event.kind !== "carrier" || link !== before;
       if (news) reporter.report(event);
       if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
     });

@@ -24,6 +24,8 @@ const LEVEL_OF = {
   client: "info",
   bus: "info",
   wake: "info",
+  firmware: "debug",
+  quirks: "debug",
   note: "debug",
 } as const satisfies Record<LoggedEvent["kind"], Level>;
 

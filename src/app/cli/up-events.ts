@@ -30,6 +30,10 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
     }
     case "wire":
       return event.plugged ? "wire plugged" : `wire unplugged: ${event.why}`;
+    case "firmware":
+      return `debug: the PHY runs with firmware ${event.version} (${event.file})`;
+    case "quirks":
+      return `debug: quirks of this chip: ${event.names.join(", ")}`;
     case "renamed":
       return `the interface was renamed to ${event.name}`;
     case "warning":

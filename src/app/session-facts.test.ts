@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chipNamed } from "#chip/chips.ts";
+import { quirksOf } from "#chip/quirks.ts";
+import { startEvents } from "./session-facts.ts";
+
+const ADDRESS = Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1);
+const CARD = { address: undefined, device: { bus: "vfio", address: "0000:03:00.0", unsafeNoIommu: false } } as const;
+const MODEL = { address: undefined, device: { bus: "vfio-user", path: "nic.sock", stop: 0 } } as const;
+
+const nic = (key: string, others: Partial<Parameters<typeof startEvents>[0]> = {}) => {
+  const chip = chipNamed(key)!;
+  return {
+    address: ADDRESS,
+    chip,
+    firmware: undefined,
+    permanentAddress: ADDRESS,
+    unknownStepping: false,
+    xid: chip.xid,
+    ...others,
+  };
+};
+
+test("the quirks of the chip are an event with their names", () => {
+  const [event] = startEvents(nic("rtl8168e-2c0"), MODEL);
+  assert.deepEqual(event, { kind: "quirks", names: quirksOf(chipNamed("rtl8168e-2c0")!) });
+  assert.ok(quirksOf(chipNamed("rtl8168e-2c0")!).includes("lostDoorbell"));
+});
+
+const rest = (...given: Parameters<typeof startEvents>) =>
+  startEvents(...given).filter(({ kind }) => kind !== "quirks");
+
+test("firmware that the PHY runs with is an event; that a card lacks it is a warning, that a model does is none", () => {
+  const chip = nic("rtl8168h");
+  const loaded = rest(nic("rtl8168h", { firmware: "rtl8168h-2_0.0.2" }), CARD);
+  assert.deepEqual(loaded, [{ kind: "firmware", file: "rtl_nic/rtl8168h-2.fw", version: "rtl8168h-2_0.0.2" }]);
+  assert.match(JSON.stringify(rest(chip, CARD)), /rtl8168h-2\.fw is not installed/);
+  assert.deepEqual(rest(chip, MODEL), []);
+  assert.deepEqual(rest(nic("rtl8168b"), CARD), [], "this chip takes none");
+});
+
+test("a random address and an unknown stepping are warnings; an address that was chosen is none", () => {
+  const lacking = nic("rtl8168b", { permanentAddress: undefined });
+  assert.match(JSON.stringify(rest(lacking, CARD)), /chosen at random.*--mac/);
+  assert.deepEqual(rest(lacking, { ...CARD, address: ADDRESS }), []);
+  assert.match(
+    JSON.stringify(rest(nic("rtl8168b", { unknownStepping: true, xid: 0x38a }), CARD)),
+    /XID 38a.*ferrule report/,
+  );
+});
