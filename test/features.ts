@@ -23,6 +23,7 @@ const DIRECT = "test/conformance/direct.test.ts";
 const SUITE = "test/conformance/conformance.ts";
 const PROBE = "test/conformance/probe.test.ts";
 const LINK = "test/conformance/link-settings.test.ts";
+const SAVING = "test/conformance/power-saving.test.ts";
 const FAULTS = "test/conformance/faults.test.ts";
 const POWER = "planned, with power management";
 const ETHTOOL = "planned, with settings as ethtool has them";
@@ -68,7 +69,8 @@ export const FEATURES: readonly Feature[] = [
   { name: "hardware counters", linux: "13", vendor: "13, and more from 8125 on", dpdk: "13", freebsd: "13", ours: { ...shown(SUITE, "the chip's own agree with what crossed the cable"), ...shown("test/conformance/receive.test.ts", "${chip.key}: the counters include those of the long dump, whose setting is restored"), note: "13, and more from 8125 on" } },
   { name: "wake-on-LAN", linux: "5 forms", vendor: "5 forms, from power-off too", dpdk: "no", freebsd: "re: yes", ours: { missing: POWER } },
   { name: "suspend and resume", linux: "yes", vendor: "yes", dpdk: "no", freebsd: "re: yes", ours: { missing: POWER } },
-  { name: "EEE", linux: "yes", vendor: "yes, giga-lite", dpdk: "off", freebsd: "off", ours: { missing: POWER } },
+  { name: "EEE", linux: "yes, timer fixed", vendor: "yes", dpdk: "off", freebsd: "off", ours: { ...shown(SAVING, "EEE is at first as Linux has it, and each mode that is offered alone makes the MAC idle at its speed", "the time before it idles follows the MTU until it is set, in microseconds at the speed of the link"), note: "8168E-VL and later; not the 8105E, 8106E and 8402, on which Linux keeps it off too" } },
+  { name: "ALDPS, giga-lite", linux: "off", vendor: "module option", dpdk: "off", freebsd: "off", ours: { ...shown(SAVING, "ALDPS and giga-lite are off at first; where a register sets them, they are switched and outlive a reset"), note: "8168G and later; giga-lite 8168H and later" } },
   { name: "ASPM, LTR", linux: "yes", vendor: "yes", dpdk: "clock request", freebsd: "no", ours: { missing: `${POWER}; left as the firmware has set it` } },
   { name: "LEDs", linux: "yes", vendor: "module option", dpdk: "no", freebsd: "no", ours: { missing: ETHTOOL } },
   { name: "ethtool", linux: "23 operations", vendor: "about 32", dpdk: "–", freebsd: "sysctl", ours: { missing: ETHTOOL } },

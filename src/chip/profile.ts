@@ -1,4 +1,5 @@
 /** What is known of a die: the shape of a record in `profiles.ts`. */
+import type { EeeFacts, PhyBits } from "./eee.ts";
 import type { FrameFacts } from "./frames.ts";
 import type { MacFacts } from "./mac.ts";
 import type { ManagementRegisters } from "./management.ts";
@@ -70,6 +71,10 @@ export interface Profile {
     /** What a frame must pass first: the address alone, RxConfig's filter, or that and the receive gate. */
     readonly passes: "address" | "accept" | "gate";
   };
+  /** Undefined where no driver turns energy-efficient Ethernet on. */
+  readonly eee?: EeeFacts;
+  /** What allows a speed over two pairs, of a PHY that can. */
+  readonly gigaLite?: PhyBits;
   /** How the LEDs are chosen: Config1's patterns, four bits each in LED_CTRL, or a word each. */
   readonly leds: "none" | "nibbles" | "words";
 }

@@ -7,6 +7,16 @@
  * signals PME by Config2).
  */
 import {
+  EEE_8125A,
+  EEE_8125B,
+  EEE_8125D,
+  EEE_8168EVL,
+  EEE_8168G,
+  EEE_8168H,
+  GIGA_LITE_8168H,
+  gigaLite8125,
+} from "./eee.ts";
+import {
   FRAMES_8101,
   FRAMES_8102,
   FRAMES_8125A,
@@ -228,7 +238,7 @@ export const PROFILES = {
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8211E, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
-    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "accept" }, leds: "nibbles",
+    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "accept" }, leds: "nibbles", eee: EEE_8168EVL,
   },
   "8402": {
     function: EXPRESS_8168E, mac: MAC_8402, frames: FRAMES_8102, queues: QUEUES_SINGLE, timers: 1,
@@ -242,28 +252,28 @@ export const PROFILES = {
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8211E, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
-    tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "eri", passes: "accept" }, leds: "nibbles",
+    tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "eri", passes: "accept" }, leds: "nibbles", eee: EEE_8168EVL,
   },
   "8168f": {
     function: EXPRESS_8168E, mac: MAC_8168EVL, frames: FRAMES_8168F, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "scratch", "efuse"],
     rxConfig: RX, txConfig: TX_EVL, phy: RTL8211E, phyAccess: "mdio", macOcp: "none", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
-    tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "eri", passes: "accept" }, leds: "nibbles",
+    tally: { bytes: 64, clearable: true }, wake: { signal: "none", magic: "eri", passes: "accept" }, leds: "nibbles", eee: EEE_8168EVL,
   },
   "8168g": {
     function: EXPRESS_8168G, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
-    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
+    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles", eee: EEE_8168G,
   },
   "8168h": {
     function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
-    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
+    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles", eee: EEE_8168H, gigaLite: GIGA_LITE_8168H,
   },
   // The fibre part of the same die: its PHY does not report the link, PHYstatus does (Linux r8169, RTL8116af).
   "8116af": {
@@ -278,56 +288,56 @@ export const PROFILES = {
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse", "mailbox"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phyAccess: "ocp", macOcp: "plain", pciePhy: "flat64",
     memory: "efuse", addressCopies: ["eri"], management: EP,
-    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles",
+    tally: { bytes: 64, clearable: true }, wake: { signal: "config2", magic: "eri", passes: "gate" }, leds: "nibbles", eee: EEE_8168G, gigaLite: GIGA_LITE_8168H,
   },
   "8125a": {
     function: EXPRESS_8125A, mac: MAC_8125A, frames: FRAMES_8125A, queues: QUEUES_8125A, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "pairedPointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125A, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125A, gigaLite: gigaLite8125(1),
   },
   "8125b": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125A, queues: QUEUES_8125B, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "pairedPointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125B, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(1),
   },
   "8125bp": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125BP, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "mailbox", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: BP,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1),
   },
   "8125cp": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125CP, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1),
   },
   "8125d": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125D, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1),
   },
   "8126": {
     function: EXPRESS_8126, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8126, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "singlePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8126A, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(3),
   },
   "8127": {
     function: EXPRESS_8127, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8127, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers", "fifoProtection", "serdes"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8127A, phyAccess: "ocp", macOcp: "paged", pciePhy: "paged",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words",
+    tally: { bytes: 192, clearable: true }, wake: { signal: "config2", magic: "ocp", passes: "gate" }, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(7),
   },
 } as const satisfies Record<string, Profile>;
 

@@ -3,6 +3,7 @@ import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
 import { MSR, Msr } from "#chip/registers-8139cp.ts";
 import { PHYstatus16, PhyStatus16 } from "#chip/registers-8125.ts";
 import { PHYstatus, PhyStatus } from "#chip/registers.ts";
+import type { Step } from "#chip/steps.ts";
 import { SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import { run } from "./steps.ts";
@@ -48,11 +49,9 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
 };
 
 /** What the MAC needs at the speed of a link that has come up. A side bus that does not answer is counted. */
-export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number): void => {
-  const steps = hw.start.linkUp?.[speed as 10 | 100 | 1000];
-  if (steps === undefined) return;
+export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () => readonly Step[]): void => {
   try {
-    run(hw, steps, mtu);
+    run(hw, [...(hw.start.linkUp?.[speed as 10 | 100 | 1000] ?? []), ...more()], mtu);
   } catch (error) {
     if (!(error instanceof SideBusTimeout)) throw error;
     hw.overdue.note("the MAC to adapt to the link");

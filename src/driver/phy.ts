@@ -65,6 +65,8 @@ export class Phy {
   readonly #nic: { readonly mtu: number; readonly running: boolean };
   /** An SFP cage with a SerDes is in the copper PHY's place. */
   readonly cage: boolean;
+  /** The link was down before the last `link`, though perhaps no look at it has shown that. */
+  flapped = false;
   #settings: LinkSettings;
   /** What was written last. */
   #written = { control: 0, ability: 0, gigabit: 0 };
@@ -217,11 +219,11 @@ export class Phy {
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.powerDown);
   }
 
-  /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it. */
+  /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it, and is kept in `flapped`. */
   link(): LinkState {
     const { up, speed, fullDuplex } = macLink(this.#hw);
     if (!up) return LINK_DOWN;
-    this.read(BMSR);
+    this.flapped = (this.read(BMSR) & Bmsr.linkUp) === 0;
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
     const ours = this.read(ANAR);
     const theirs = negotiated ? this.read(ANLPAR) : 0;

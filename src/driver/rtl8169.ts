@@ -15,6 +15,7 @@ import { adaptTo } from "./mac-link.ts";
 import { offloadsOf } from "./offload-rules.ts";
 import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
+import { PowerSaving } from "./power-saving.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { type QueueRings, type RingPair, type RunningNic, type SendingPair, createRings } from "./rings.ts";
@@ -34,6 +35,7 @@ export class Nic {
   readonly line: InterruptLine;
   readonly memory: FrameMemory;
   readonly phy: Phy;
+  readonly powerSaving: PowerSaving;
   readonly moderation: Moderation;
   /** Undefined where the NIC hashes no frames. */
   readonly rss: Rss | undefined;
@@ -74,6 +76,7 @@ export class Nic {
     this.rss = hashes(parts.options) ? new Rss(parts.hw, () => this.running) : undefined;
     this.health = new Health(parts.hw, parts.device.config);
     this.phy = new Phy(parts.hw, this);
+    this.powerSaving = new PowerSaving(parts.hw, this);
   }
 
   /** True between `up` and `down`. */
@@ -134,6 +137,7 @@ export class Nic {
   restartPhy(): void {
     this.phy.reset();
     run(this.#hw, this.#hw.start.phy, this.#mtu);
+    this.powerSaving.apply();
     this.phy.apply();
   }
 
@@ -302,8 +306,8 @@ export class Nic {
   /** Looks at the link without an interrupt. */
   refreshLink(): LinkState {
     const link = this.phy.link();
-    if (link.up && link.speed !== this.#link.speed) {
-      adaptTo(this.#hw, link, this.#mtu);
+    if (link.up && (link.speed !== this.#link.speed || this.phy.flapped)) {
+      adaptTo(this.#hw, link, this.#mtu, () => this.powerSaving.stepsAt(link));
       this.moderation.linkUp(link.speed);
     }
     this.#link = link;

@@ -7,7 +7,6 @@ import type { Cause } from "./explained.ts";
 
 const LATER_8125D: readonly ChipKey[] = ["rtl8125d-689", "rtl8168kd"];
 const RTL8125D: readonly ChipKey[] = ["rtl8125d-688", ...LATER_8125D];
-const RTL8126A: readonly ChipKey[] = ["rtl8126a-649", "rtl8126a-64a"];
 
 // prettier-ignore
 // oxfmt-ignore
@@ -76,11 +75,13 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "EEE",
-    because: "DPDK turns energy-efficient Ethernet off in the PHY, and sets the timer of the 8126A. Ours keeps the state after power-on.",
+    because: "DPDK turns energy-efficient Ethernet off in PHY and MAC. Ours leaves it on as Linux does.",
     rows: [
       { space: "clause45", words: "0x7003c=6 0x7003e=1 0x7003e=3" },
-      { space: "phy", words: "0xa432=0", on: ["rtl8125b", "rtl8125bp", ...RTL8125D] },
-      { space: "registers", words: "EEE_TXIDLE_TIMER=0", on: RTL8126A },
+      { space: "macOcp", words: "0xe040=3/3" },
+      { space: "phy", words: "0xa432=0", on: ["rtl8125b"] },
+      { space: "phy", words: "0xa432=10", on: ["rtl8125a"] },
+      { space: "registers", words: "EEE_TXIDLE_TIMER=60a" },
     ],
   },
   {

@@ -23,6 +23,7 @@ export interface Cause {
   readonly rows: readonly Row[];
 }
 
+const RTL8168H: readonly ChipKey[] = ["rtl8168h", "rtl8168h-100", "rtl8168h-300", "rtl8168m", "rtl8107e"];
 const RUNNING: readonly Moment[] = ["up", "mtu", "back"];
 const STOPPED: readonly Moment[] = ["closed", "removed"];
 const STARTED: readonly Moment[] = [...RUNNING, ...STOPPED];
@@ -112,14 +113,33 @@ export const CAUSES: readonly Cause[] = [
     rows: [{ space: "registers", words: "CPlusCmd=40/40", on: ["rtl8169sc-180"], at: RUNNING }],
   },
   {
-    name: "EEE",
-    because: "Our driver does not offer energy-efficient Ethernet yet: PHY, MAC and idle timer are left off.",
+    name: "EEE of the RTL8168H",
+    because: "Linux 6.12 turns energy-efficient Ethernet on; Linux 7 leaves it off on this die, and so does ours.",
     rows: [
-      { space: "phy", words: "0xa432=0/10 0xa428=0/80 0xa4a2=0/200" },
-      { space: "clause45", words: "0x7003c=0" },
-      { space: "eri", words: "0x1b0=0/3" },
-      { space: "macOcp", words: "0xe040=0/3 0xe048=0 0xeb62=0/6" },
-      { space: "registers", words: "EEE_TXIDLE_TIMER=0" },
+      { space: "phy", words: "0xa432=0/10", on: RTL8168H },
+      { space: "clause45", words: "0x7003c=0", on: RTL8168H },
+      { space: "eri", words: "0x1b0=0/3", on: RTL8168H },
+    ],
+  },
+  {
+    name: "EEE of the RTL8168E",
+    because: "Its MAC has no low-power idle: our PHY does not offer EEE. Linux leaves on what the PHY offers after power-on.",
+    rows: [{ space: "clause45", words: "0x7003c=0", on: ["rtl8168e-2c0", "rtl8168e-2c1"] }],
+  },
+  {
+    name: "EEE of the RTL8125A at 2500 Mbit/s",
+    because: "Realtek's drivers do not offer it at that speed, and Linux 7.3 does not either: the MAC does not idle on such a link.",
+    rows: [
+      { space: "clause45", words: "0x7003e=0", on: ["rtl8125a"] },
+      { space: "macOcp", words: "0xe040=0/3 0xeb62=0/6", on: ["rtl8125a"] },
+    ],
+  },
+  {
+    name: "EEE beyond the standard",
+    because: "Realtek's FreeBSD driver has these bits off while EEE is on (re_enable_EEE), and 0xa432 bit 4 on in all later PHYs (DPDK, rtl_disable_eee).",
+    rows: [
+      { space: "phy", words: "0xa428=0/80 0xa4a2=0/200", on: ["rtl8117-54a", "rtl8117-54b", "rtl8125a", "rtl8168kb-609"] },
+      { space: "phy", words: "0xa432=10", on: ["rtl8125d-688"] },
     ],
   },
   {
