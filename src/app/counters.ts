@@ -26,8 +26,24 @@ export const DRIVER_COUNTERS = [
   /** Frames the NIC marked bad, and words of the device that made no sense. */
   "receiveErrors",
   "deviceNonsense",
+  /** Frames lost because the NIC was stopped: given to it or read for it and not sent, and received but not taken from its ring. */
+  "sendDiscards",
+  "receiveDiscards",
+  /** Times that the NIC reported a full receive FIFO, or a receive ring without descriptors. */
+  "fifoOverflows",
+  "ringsExhausted",
   /** Restarts of the NIC after it had failed. */
   "restarts",
+  /** What has gone wrong, by cause: see causes.ts. */
+  "systemErrors",
+  "transmitTimeouts",
+  "receiveStalls",
+  "startFailures",
+  "phyLosses",
+  "absences",
+  "busErrors",
+  "lostDoorbells",
+  "lostInterrupts",
   /** Waits for the chip to drain or to be handed over that ran out; a reset followed. */
   "overdueWaits",
   "interrupts",

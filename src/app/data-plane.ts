@@ -16,7 +16,6 @@ const HOST = 1;
 const CONTROL = 2;
 /** From here on: what is ready when the device has gone, or has to be let go. */
 const LOST = 3;
-const MAX_WAIT_MILLIS = 250;
 
 /** A device, with what reports its removal where it can be removed. */
 type Reached = PciDevice &
@@ -58,13 +57,15 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
       if (!more) return "idle";
       return drained ? "hostDrained" : "busy";
     },
+    lose: (error) => driver.lose(error),
     housekeep: () => {
       driver.operations.run();
+      driver.tend();
       periodic.run();
     },
     wait: (block) => {
       poller.include(HOST, !driver.stalled);
-      if (poller.wait(block ? (driver.stalled || driver.operations.pending ? 1 : MAX_WAIT_MILLIS) : 0) === 0) {
+      if (poller.wait(block ? (driver.stalled ? 1 : driver.waitMillis) : 0) === 0) {
         // A card that was pulled may have had no time to say so.
         if (block) checkDevice();
         return;

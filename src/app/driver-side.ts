@@ -18,7 +18,7 @@ import { LinkReport } from "./link-report.ts";
 import { OPERATIONS } from "./ethtool/operations.ts";
 import { Operations } from "./operations.ts";
 import { plainError } from "./plain-error.ts";
-import type { DriverCommand, DriverTask, OpenTap, Report } from "./session-messages.ts";
+import type { DriverCommand, DriverTask, FollowCommand, OpenTap, Report } from "./session-messages.ts";
 import { Napi } from "./napi.ts";
 import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { isFinal, Recovery } from "./recovery.ts";
@@ -50,7 +50,10 @@ export class DriverSide implements Disposable {
   #uplink: TapUplink | undefined;
   readonly #recovery: Recovery;
   readonly #linkReport: LinkReport;
+  /** What users made of the interface while the card was absent. */
+  #missed: FollowCommand | undefined;
   #polls = 0;
+  #pauses: PauseCounts = NO_PAUSES;
   #overdueReported = false;
 
   /** Opens the TAP, probes the device and brings it up. `device` makes the device once the TAP is there. */
@@ -59,9 +62,8 @@ export class DriverSide implements Disposable {
     const { host } = task;
     this.#task = task;
     this.#report = parts.report;
-    this.#recovery = new Recovery(parts.clock);
     this.#linkReport = new LinkReport(parts.clock, ({ up, speed, fullDuplex }) => {
-      this.publish(NO_PAUSES);
+      this.publish(this.#pauses);
       this.#event({ kind: "carrier", up, speed, fullDuplex });
     });
     // Before the device is touched: a name in use or a missing permission must not cost a bring-up.
@@ -88,6 +90,16 @@ export class DriverSide implements Disposable {
     );
     this.#nic = this.#bound.driver;
     this.napi = new Napi(this.#nic, (events) => this.#handle(events));
+    this.#recovery = new Recovery({
+      nic: this.#nic,
+      device: this.#device,
+      clock: parts.clock,
+      waitMicros: task.waitMicros,
+      retire: () => this.#retire(),
+      connect: (link) => this.#connect(link),
+      carrier: () => this.#compareCarrier(),
+      event: (event) => this.#event(event),
+    });
     this.operations = scope.use(
       new Operations({
         table: OPERATIONS,
@@ -119,7 +131,13 @@ export class DriverSide implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#scope.dispose();
+    this.#retire();
+    try {
+      this.#scope.dispose();
+    } finally {
+      // With what the NIC still sent while it was stopped, and what it did not.
+      this.publish(this.#pauses);
+    }
   }
 
   /** Says that it is up, and what people should know of it: `warnings` come from the bus. */
@@ -153,14 +171,17 @@ export class DriverSide implements Disposable {
     return this.#uplink?.stalled ?? true;
   }
 
+  /** Milliseconds that the thread may wait when nothing happens. */
+  get waitMillis(): number {
+    return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
+  }
+
   /**
-   * One round of both directions; returns how many frames it moved. Restarts a NIC that failed once its restart is due.
+   * One round of both directions; returns how many frames it moved.
    * @param most that are taken from the host
-   * @throws {NicGivenUp}
    */
   pump(most = BUDGET): number {
     this.#polls++;
-    if (this.#uplink === undefined && this.#recovery.due) this.#restart();
     const uplink = this.#uplink;
     return uplink === undefined ? 0 : uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
   }
@@ -177,8 +198,27 @@ export class DriverSide implements Disposable {
 
   /** Users have changed the interface's MTU, address or filter, or ask for an operation. */
   obey(command: DriverCommand): void {
-    if (command.command === "follow") this.#settings.apply(command);
+    if (command.command === "follow" && this.#recovery.absent) this.#missed = command;
+    else if (command.command === "follow") this.#settings.apply(command);
     else this.operations.submit(command);
+  }
+
+  /**
+   * Looks after the NIC: finds what it does not report, and restarts it when that is due. To be called often, and returns at once then.
+   * @throws {NicGivenUp} {DeviceGone} {BusError}
+   */
+  tend(): void {
+    if (!this.#recovery.run()) return;
+    if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
+    const missed = this.#missed;
+    if (missed === undefined || this.#recovery.absent) return;
+    this.#missed = undefined;
+    this.#settings.apply(missed);
+  }
+
+  /** What the loop threw. @throws it, unless the card is waited for */
+  lose(error: unknown): void {
+    this.#recovery.lose(error);
   }
 
   /** Writes out what the capture holds back. */
@@ -187,47 +227,24 @@ export class DriverSide implements Disposable {
   }
 
   publish(pauses: PauseCounts): void {
+    this.#pauses = pauses;
     this.#linkReport.flush();
     this.#reportOverdue();
-    const { restarts } = this.#recovery;
-    const { changes } = this.#linkReport;
-    const counting = { uplink: this.#uplink, napi: this.napi, polls: this.#polls, restarts, linkChanges: changes };
+    const { restarts, counts: causes } = this.#recovery;
+    const { changes: linkChanges } = this.#linkReport;
+    const counting = { uplink: this.#uplink, napi: this.napi, polls: this.#polls, restarts, causes, linkChanges };
     this.#statistics.publish(counting, pauses);
   }
 
   /** What the NIC signalled. */
   #handle(events: number): void {
     if ((events & Events.link) !== 0) this.#carrier();
-    if ((events & Events.broken) !== 0) this.#fail("the NIC reported a system error");
+    if ((events & Events.broken) !== 0) this.#recovery.fail("systemErrors", this.#nic.health.busErrors.join(", "));
   }
 
-  /** The NIC does not work any more: takes it down until its restart is due. @throws {NicGivenUp} {DeviceGone} */
-  #fail(reason: string): void {
-    this.#retire();
-    try {
-      this.#nic.down();
-    } catch (error) {
-      // It does not answer as it should; the restart resets it once more.
-      if (isFinal(error)) throw error;
-    }
-    this.#carrier();
-    this.#recovery.fail(reason);
-  }
-
-  #restart(): void {
-    this.#event({ kind: "warning", ...this.#recovery.begin() });
-    let link: RunningNic;
-    try {
-      link = this.#nic.up();
-    } catch (error) {
-      if (isFinal(error)) throw error;
-      this.#fail(`the NIC could not be restarted: ${plainError(error).message}`);
-      return;
-    }
-    this.#connect(link);
-    this.#event({ kind: "note", message: "the NIC was restarted" });
-    // A link that is up already causes no event.
-    if (this.#nic.link.up) this.#carrier();
+  /** Unless it is as it was. */
+  #compareCarrier(): void {
+    if (this.#nic.link.up !== this.#linkReport.newest.up) this.#carrier();
   }
 
   #carrier(): void {
@@ -250,7 +267,7 @@ export class DriverSide implements Disposable {
     } catch (error) {
       if (isFinal(error)) throw error;
       this.#nic.setMtu(before);
-      this.#fail(`the NIC failed with an MTU of ${mtu}: ${plainError(error).message}`);
+      this.#recovery.fail("startFailures", `with an MTU of ${mtu}: ${plainError(error).message}`);
       throw error;
     }
     if (link !== undefined) this.#connect(link);
@@ -258,8 +275,8 @@ export class DriverSide implements Disposable {
 
   /** Ends what works on the rings, before they go. Their counts are kept. */
   #retire(): void {
-    this.#statistics.retire(this.#uplink);
     this.#uplink?.[Symbol.dispose]();
+    this.#statistics.retire(this.#uplink);
     this.#uplink = undefined;
     this.napi.stop();
   }

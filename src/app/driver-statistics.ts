@@ -3,6 +3,7 @@ import { ReceiveCount } from "#driver/receive-core.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
 import type { TapUplink } from "#host/tap-uplink.ts";
+import type { CauseName } from "./causes.ts";
 import { FirstLosses } from "./first-losses.ts";
 import type { Report } from "./session-messages.ts";
 import type { Napi } from "./napi.ts";
@@ -23,6 +24,7 @@ const NOTHING = {
   mergedFrames: 0,
   hostWrites: 0,
   sendDrops: 0,
+  sendDiscards: 0,
   receiveDrops: 0,
   receiveErrors: 0,
   deviceNonsense: 0,
@@ -47,8 +49,9 @@ const present = (nic: Nic, uplink: TapUplink | undefined): Traffic => {
     counts.deviceNonsense = receive.counters[ReceiveCount.nonsense]!;
   }
   if (uplink !== undefined) {
-    const { tagsTaken, merged, writes, sendDrops, receiveDrops } = uplink.counters;
-    Object.assign(counts, { tagsTaken, mergedFrames: merged, hostWrites: writes, sendDrops, receiveDrops });
+    const { tagsTaken, merged, writes, sendDrops, sendDiscards, receiveDrops } = uplink.counters;
+    const discards = { sendDrops, sendDiscards, receiveDrops };
+    Object.assign(counts, { tagsTaken, mergedFrames: merged, hostWrites: writes, ...discards });
   }
   return counts;
 };
@@ -65,6 +68,7 @@ export interface Counting {
   readonly napi: Napi;
   readonly polls: number;
   readonly restarts: number;
+  readonly causes: Readonly<Record<CauseName, number>>;
   readonly linkChanges: number;
 }
 
@@ -86,12 +90,17 @@ export class DriverStatistics {
     this.#before = sum(this.#before, present(this.#nic, uplink));
   }
 
-  publish({ uplink, napi, polls, restarts, linkChanges }: Counting, pauses: PauseCounts): void {
+  publish({ uplink, napi, polls, restarts, causes, linkChanges }: Counting, pauses: PauseCounts): void {
     const nic = this.#nic;
     const rings = nic.running ? nic.rings : undefined;
     const traffic = sum(this.#before, present(nic, uplink));
     this.#page.publish({
       ...traffic,
+      ...causes,
+      sendDiscards: traffic.sendDiscards + nic.lost.sent,
+      receiveDiscards: nic.lost.received,
+      fifoOverflows: nic.health.fifoOverflows,
+      ringsExhausted: nic.health.ringsExhausted,
       interrupts: napi.interrupts,
       spuriousInterrupts: napi.spurious,
       polls,
@@ -108,6 +117,7 @@ export class DriverStatistics {
       mtu: nic.mtu,
     });
     const { sendDrops, receiveDrops, receiveErrors, deviceNonsense } = traffic;
-    this.#losses.look({ sendDrops, receiveDrops, receiveErrors, deviceNonsense });
+    const { fifoOverflows } = nic.health;
+    this.#losses.look({ sendDrops, receiveDrops, receiveErrors, deviceNonsense, fifoOverflows });
   }
 }

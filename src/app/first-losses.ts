@@ -8,6 +8,7 @@ const MEANINGS = {
   receiveDrops: "the host's kernel refused a received frame",
   receiveErrors: "the NIC marked a received frame as bad",
   deviceNonsense: "the NIC wrote an invalid word into a descriptor; it was ignored",
+  fifoOverflows: "the NIC's receive FIFO was full, and a frame was lost",
   wireDrops: "a frame was lost between the NIC and the far end of its wire",
   missedFrames: "a frame came for which the NIC had no descriptor",
 } as const;

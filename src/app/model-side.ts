@@ -10,7 +10,7 @@ import { FirstLosses } from "./first-losses.ts";
 import { modelChip } from "./model-page.ts";
 import { plainError } from "./plain-error.ts";
 import type { ModelTask, Report } from "./session-messages.ts";
-import type { PauseCounts } from "./pauses.ts";
+import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { StatisticsPage } from "./statistics-page.ts";
 import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
@@ -33,6 +33,7 @@ export class ModelSide implements Disposable {
   #link: LinkMode | undefined;
   /** The carrier that the NIC has. */
   #carrier = false;
+  #pauses: PauseCounts = NO_PAUSES;
 
   /** @param memory the channel's memory, in which frames are staged behind the DMA window */
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
@@ -74,6 +75,8 @@ export class ModelSide implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // With what the driver still sent while it stopped.
+    this.publish(this.#pauses);
     this.#scope.dispose();
   }
 
@@ -122,6 +125,7 @@ export class ModelSide implements Disposable {
   }
 
   publish(pauses: PauseCounts): void {
+    this.#pauses = pauses;
     const { sentFrames, sentBytes, receivedFrames, receivedBytes, drops } = this.#far.traffic();
     this.#page.publish({
       wireSentFrames: sentFrames,

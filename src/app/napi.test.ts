@@ -142,6 +142,9 @@ const loop = (outcomes: readonly Outcome[], waiting: readonly boolean[] = []): r
     },
     housekeep: () => void done.push("housekeeping"),
     wait: (block) => void done.push(block ? "block" : "look"),
+    lose: (error) => {
+      throw error;
+    },
   });
   return done.filter((step) => step !== "housekeeping");
 };

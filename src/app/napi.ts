@@ -24,10 +24,17 @@ export type NapiState =
   /** The host's frames started polling: interrupts are masked, and their cause was not read. */
   | "causeUnread";
 
+/** Lost interrupts in a row after which the NIC is polled. */
+const TRUSTED = 3;
+
 export class Napi {
   /** Interrupts, and those without a cause. */
   interrupts = 0;
   spurious = 0;
+  /** Lost ones since the last that arrived. */
+  #lost = 0;
+  /** Number of interrupts when an event was first seen to be pending without one; -1 if none is. */
+  #suspected = -1;
   readonly #nic: Nic;
   readonly #handle: (events: number) => void;
   #state: NapiState = "down";
@@ -63,6 +70,7 @@ export class Napi {
       return;
     }
     this.interrupts++;
+    this.#lost = 0;
     this.#state = "polling";
     this.#handle(events);
   }
@@ -73,6 +81,26 @@ export class Napi {
     if (events === 0 || this.#state === "down") return;
     this.#state = "polling";
     this.#handle(events);
+  }
+
+  /**
+   * Looks for an event whose interrupt did not arrive: one that is pending at two calls although interrupts are enabled. What it
+   * signals is handled. To be called now and then, with a wait in between. @throws {DeviceGone}
+   */
+  findLost(): boolean {
+    const suspected = this.#suspected;
+    this.#suspected = this.#state === "armed" && this.#nic.pending ? this.interrupts : -1;
+    if (this.#suspected < 0 || suspected !== this.interrupts) return false;
+    this.#suspected = -1;
+    this.#lost++;
+    this.checkPresence();
+    return true;
+  }
+
+  /** Milliseconds that the thread may wait for an interrupt: not long where one seems to be lost. */
+  get waitMillis(): number {
+    if (this.#lost >= TRUSTED) return 2;
+    return this.#suspected < 0 ? 250 : 10;
   }
 
   /**
@@ -115,6 +143,8 @@ export interface PollingThread {
   housekeep(): void;
   /** poll(2), and what it reports is handled. @param block waits for something; otherwise returns at once */
   wait(block: boolean): void;
+  /** What the others threw. @throws it, unless the thread can go on */
+  lose(error: unknown): void;
 }
 
 /** Rounds after which a thread with work looks at poll(2) all the same: it must hear the main thread. */
@@ -122,11 +152,18 @@ const MAX_ROUNDS = 16;
 
 /** The loop of every thread that has the driver. Ends when the thread is told to close. */
 export const runNapi = (napi: Napi, thread: PollingThread): void => {
-  for (let round = 0; !thread.closing; round++) {
-    const outcome = thread.round();
-    if (outcome === "busy" && round % MAX_ROUNDS !== 0) continue;
-    thread.housekeep();
-    if (outcome !== "idle") thread.wait(false);
-    else if (napi.complete()) thread.wait(true);
-  }
+  for (let round = 0; !thread.closing; round++)
+    try {
+      turn(napi, thread, round);
+    } catch (error) {
+      thread.lose(error);
+    }
+};
+
+const turn = (napi: Napi, thread: PollingThread, round: number): void => {
+  const outcome = thread.round();
+  if (outcome === "busy" && round % MAX_ROUNDS !== 0) return;
+  thread.housekeep();
+  if (outcome !== "idle") thread.wait(false);
+  else if (napi.complete()) thread.wait(true);
 };

@@ -49,14 +49,16 @@ runThread((port, report) => {
       napi.interrupt();
       return came + driver.pump() > 0 ? "busy" : "idle";
     },
+    lose: (error) => driver.lose(error),
     housekeep: () => {
       driver.operations.run();
+      driver.tend();
       periodic.run();
     },
     wait: (block) => {
       poller.include(HOST, !driver.stalled);
       side.arm(poller, WIRE);
-      const longest = block ? (driver.operations.pending ? 1 : Infinity) : 0;
+      const longest = block ? driver.waitMillis : 0;
       if (poller.wait(Math.min(side.pollTimeout(), longest)) > 0 && poller.ready(CONTROL)) control.handle();
     },
   });

@@ -34,6 +34,8 @@ type Thread = WorkerThread<Command, Report>;
 const DMA_BYTES = 32 << 20;
 /** Memory of the wire's far end, behind the window: frames between the NIC and a TAP. */
 const STAGING_BYTES = 1 << 20;
+/** A PCI Express link that was lost is back within a second. */
+const WAIT_SECONDS = 2;
 const WASM_PAGE = 1 << 16;
 /** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
 const START_LIMIT_MILLIS = 120_000;
@@ -143,6 +145,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     address: options.address,
     firmware: options.firmware,
     capture: options.captureHost,
+    waitMicros: (options.waitForCard ?? WAIT_SECONDS) * 1e6,
     statistics: memory.driver,
     control: bells.driver.number,
   });

@@ -1,66 +1,239 @@
-/** Recovery of a NIC that fails: the budget, the delays and what refills them. */
+/** What is done about a NIC that fails, on the model: each fault is found, mended within a budget, counted and reported. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VirtualClock } from "#kit/clock.ts";
-import { NicGivenUp, Recovery, RESTART_DELAYS_MICROS, STEADY_MICROS } from "./recovery.ts";
+import type { FaultName } from "#model/faults.ts";
+import { CAUSES, type CauseName } from "./causes.ts";
+import { Bench, WAIT_MICROS, skip } from "./driver-side.test-kit.ts";
+import { NO_PAUSES } from "./pauses.ts";
+import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 
-const restart = (clock: VirtualClock, recovery: Recovery): number => {
-  const start = clock.now();
-  while (!recovery.due) clock.delay(1000);
-  recovery.begin();
-  return clock.now() - start;
-};
+const BUDGET = RESTART_DELAYS_MICROS.length;
+const second = 1_000_000;
 
-test("each restart waits longer than the one before, and after the last one the NIC is given up", () => {
-  const clock = new VirtualClock();
-  const recovery = new Recovery(clock);
-  const waited = RESTART_DELAYS_MICROS.map(() => {
-    recovery.fail("system error");
-    return restart(clock, recovery);
-  });
-  assert.deepEqual(waited, RESTART_DELAYS_MICROS);
-  assert.deepEqual(
-    waited,
-    waited.toSorted((a, b) => a - b),
+test("a NIC whose every memory access fails is restarted as often as the budget says, then given up", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  assert.equal(bench.statistics.linkUp, 1);
+  bench.model.faults.arm("dma-error");
+  bench.resets = 0;
+  // Each restart posts descriptors; a frame that arrives makes the chip read one.
+  const frame = new Uint8Array(64).fill(0xff);
+  const traffic = (): void => {
+    bench.model.receive(frame, 0, frame.length);
+    bench.run(1000);
+  };
+  assert.throws(
+    () => {
+      for (let millis = 0; millis < 60_000; millis++) traffic();
+    },
+    { code: "NIC_GIVEN_UP", message: /system error/ },
   );
-  assert.throws(() => recovery.fail("system error"), {
-    code: "NIC_GIVEN_UP",
-    message: "the NIC failed again after 5 restarts in 1.6 s: system error",
-    hint: /dmesg/,
-  });
-  assert.equal(recovery.restarts, RESTART_DELAYS_MICROS.length);
+  // A failing NIC is taken down, which resets it, and brought up, which resets it again.
+  assert.ok(bench.resets <= 3 * (BUDGET + 1), `${bench.resets} resets`);
+  const said = bench.occurrences("systemErrors");
+  const reason = "the NIC reported a system error (master abort received)";
+  assert.deepEqual(
+    said.map(({ message }) => message),
+    Array.from({ length: BUDGET }, (_, i) => `${reason}: restarting the NIC (${i + 1} of at most ${BUDGET} restarts)`),
+  );
+  // The first one is a warning, the others are for those who look for a fault.
+  assert.deepEqual(
+    said.map(({ kind }) => kind),
+    ["warning", ...Array.from({ length: BUDGET - 1 }, () => "note")],
+  );
+  bench.driver.publish(NO_PAUSES);
+  assert.equal(bench.statistics.restarts, BUDGET);
+  assert.equal(bench.statistics.linkUp, 0);
 });
 
-test("a NIC that ran long enough has its whole budget again", () => {
-  const clock = new VirtualClock();
-  const recovery = new Recovery(clock);
-  for (let i = 0; i < 10 * RESTART_DELAYS_MICROS.length; i++) {
-    recovery.fail("system error");
-    assert.equal(restart(clock, recovery), 0);
-    clock.delay(STEADY_MICROS);
+test("a single bus error costs one restart, is counted and reported, and the link comes back", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+  bench.run(1000);
+  const { linkChanges: before } = bench.statistics;
+  bench.model.faults.arm("dma-error", { count: 1 });
+  bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+  bench.run(second);
+  bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+  bench.run(1000);
+  // Counters go on from where the old rings left them.
+  const { restarts, systemErrors, linkUp, receivedFrames, linkChanges } = bench.statistics;
+  assert.deepEqual(
+    { restarts, systemErrors, linkUp, receivedFrames },
+    { restarts: 1, systemErrors: 1, linkUp: 1, receivedFrames: 2 },
+  );
+  assert.equal(bench.occurrences("systemErrors").length, 1);
+  assert.equal(linkChanges, before, "the PHY was not reset");
+});
+
+test("bus errors far apart never use the budget up", { skip }, () => {
+  using bench = new Bench();
+  for (let i = 0; i < BUDGET + 3; i++) {
+    bench.run(100_000);
+    bench.model.faults.arm("dma-error", { count: 1 });
+    bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+    bench.run(10_000);
+    bench.clock.delay(STEADY_MICROS);
   }
-  assert.equal(recovery.restarts, 10 * RESTART_DELAYS_MICROS.length);
+  assert.equal(bench.statistics.restarts, BUDGET + 3);
 });
 
-test("failures a little closer than that use the budget up", () => {
-  const clock = new VirtualClock();
-  const recovery = new Recovery(clock);
-  assert.throws(() => {
-    for (;;) {
-      recovery.fail("system error");
-      restart(clock, recovery);
-      clock.delay(STEADY_MICROS - 1);
+test("a NIC that hangs during an MTU change is restarted with the old MTU", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.faults.arm("stuck-reset", { count: 1 });
+  bench.follow(9000);
+  const answer = bench.reports.at(-1)!;
+  assert.equal(answer.report === "mtuRefused" && answer.error.code, "RESET_TIMEOUT");
+  bench.run(second);
+  assert.deepEqual([bench.statistics.mtu, bench.statistics.linkUp, bench.statistics.restarts], [1500, 1, 1]);
+});
+
+test(
+  "a NIC that never comes out of reset again is given up, and its statistics can be read meanwhile",
+  { skip },
+  () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    bench.model.faults.arm("stuck-reset");
+    bench.follow(9000);
+    bench.driver.publish(NO_PAUSES);
+    assert.deepEqual([bench.statistics.linkUp, bench.statistics.receiveFill], [0, 0]);
+    assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /still in reset/ });
+  },
+);
+
+test("a card that is pulled is waited for, and when it does not come back the session ends", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.faults.arm("removal");
+  assert.throws(() => bench.driver.napi.checkPresence(), { code: "DEVICE_GONE" });
+  const start = bench.clock.now();
+  assert.throws(() => bench.run(60 * second), { code: "DEVICE_GONE", hint: /unplugged/ });
+  const waited = bench.clock.now() - start;
+  // It takes a moment to find out.
+  assert.ok(waited >= WAIT_MICROS && waited < WAIT_MICROS + 200_000, `${waited} µs`);
+  assert.deepEqual(
+    bench.occurrences("absences").map(({ message }) => message),
+    ["IntrStatus reads all ones: the device is gone: waiting up to 2 s for the card"],
+  );
+  assert.equal(bench.statistics.restarts, 0);
+});
+
+test("with a wait of 0 s a card that is pulled ends the session at once", { skip }, () => {
+  using bench = new Bench(undefined, undefined, undefined, 0);
+  bench.run(100_000);
+  bench.model.faults.arm("removal");
+  assert.throws(() => bench.run(200_000), { code: "DEVICE_GONE" });
+  assert.deepEqual(bench.warnings, []);
+});
+
+/** MTU, filter and address are what users set; frames pass. */
+const assertSame = (bench: Bench, wanted: number): void => {
+  const { mtu, linkUp } = bench.statistics;
+  assert.deepEqual({ mtu, linkUp }, { mtu: wanted, linkUp: 1 });
+  const before = bench.statistics.receivedFrames;
+  const frame = new Uint8Array(wanted + 14);
+  frame.set(OTHER);
+  for (const group of [GROUP, Uint8Array.of(1, 0, 0x5e, 0x7f, 0, 2)]) {
+    bench.model.receive(frame, 0, frame.length);
+    frame.set(group);
+  }
+  bench.model.receive(frame, 0, frame.length);
+  bench.run(1000);
+  assert.equal(bench.statistics.receivedFrames - before, 2, "to the address and to the group, and to no other group");
+};
+const OTHER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
+const GROUP = Uint8Array.of(1, 0, 0x5e, 1, 2, 3);
+
+/** What each fault is found as, and what it takes. */
+const FAILING: readonly (readonly [fault: FaultName, count: number | undefined, cause: CauseName])[] = [
+  ["dma-error", 1, "systemErrors"],
+  ["stuck-transmitter", 2, "transmitTimeouts"],
+  ["stuck-receiver", 2, "receiveStalls"],
+  ["upset-phy", undefined, "phyLosses"],
+  ["forgetful-phy", undefined, "phyLosses"],
+  ["link-loss", undefined, "absences"],
+];
+
+for (const [fault, count, cause] of FAILING)
+  test(`after ${fault} frames pass with the settings that users made, and ${cause} counts one`, { skip }, () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    // With jumbo frames the PHY advertises what it does after power-on: nothing shows that it has forgotten.
+    const mtu = fault === "forgetful-phy" ? 1499 : 9000;
+    const filter = { promiscuous: false, groups: [GROUP] };
+    bench.driver.obey({ command: "follow", mtu, address: OTHER, filter });
+    bench.run(100_000);
+    assertSame(bench, mtu);
+    bench.model.faults.arm(fault, count === undefined ? {} : { count });
+    for (let i = 0; i < 8; i++) {
+      bench.send(3);
+      bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+      bench.run(second);
     }
-  }, NicGivenUp);
-});
+    assert.deepEqual(bench.model.faults.armed, []);
+    const occurred = bench.occurrences(cause);
+    assert.deepEqual(
+      occurred.map(({ kind }) => kind),
+      ["warning"],
+    );
+    assert.ok(occurred[0]!.message.includes(CAUSES[cause].what) || cause === "absences", occurred[0]!.message);
+    assert.equal(bench.statistics[cause], 1);
+    assert.equal(bench.statistics.restarts, cause === "phyLosses" ? 0 : 1);
+    assertSame(bench, mtu);
+  });
 
-test("no restart is due before a failure, nor while one is under way", () => {
-  const recovery = new Recovery(new VirtualClock());
-  assert.equal(recovery.due, false);
-  recovery.fail("system error");
-  assert.equal(recovery.due, true);
-  const { message, hint } = recovery.begin();
-  assert.match(message, /^system error: restarting the NIC \(1 of at most 5 restarts\)$/);
-  assert.match(hint, /given up/);
-  assert.equal(recovery.due, false);
+test(
+  "a PHY that never answers again costs three restarts of its own, then those of the NIC, then the NIC is given up",
+  { skip },
+  () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    bench.model.faults.arm("silent-phy");
+    assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /did not answer/ });
+    // Three of its own, and the one that made the NIC restart.
+    assert.equal(bench.occurrences("phyLosses").length, 4);
+  },
+);
+
+test(
+  "an event whose interrupt is lost is found and counted; while they go on missing, the thread polls",
+  { skip },
+  () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    bench.model.faults.arm("lost-interrupt");
+    assert.equal(bench.driver.waitMillis, 250);
+    for (let i = 0; i < 4; i++) {
+      bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+      bench.run(200_000);
+    }
+    assert.equal(bench.statistics.lostInterrupts, 4);
+    assert.equal(bench.driver.waitMillis, 2);
+    bench.model.faults.disarm("lost-interrupt");
+    bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
+    bench.run(1000);
+    assert.equal(bench.driver.waitMillis, 250);
+    assert.equal(bench.statistics.receivedFrames, 5);
+    assert.deepEqual(
+      bench.occurrences("lostInterrupts").map(({ kind }) => kind),
+      ["warning", "note", "note", "note"],
+    );
+  },
+);
+
+test("a lost doorbell is rung again: frames are late, none is lost, and one is counted", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.faults.arm("lost-doorbell", { count: 1 });
+  const { sentFrames: before } = bench.statistics;
+  bench.send(1);
+  bench.run(second);
+  assert.equal(bench.statistics.sentFrames, before + 1);
+  assert.deepEqual(
+    [bench.statistics.lostDoorbells, bench.statistics.sendDiscards, bench.statistics.restarts],
+    [1, 0, 0],
+  );
 });

@@ -1,79 +1,206 @@
-/** Limits on restarting a NIC that fails: a budget, a delay that grows, and an end. */
+/** What is done about a NIC that fails: the remedies of causes.ts, each counted and reported, within a budget. */
+import { BusError } from "#bus/vfio/errors.ts";
+import type { Finding } from "#driver/health.ts";
+import { answers } from "#driver/identify.ts";
+import type { Nic, RunningNic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
-import { DeviceGone, FerruleError } from "#kit/errors.ts";
+import type { PciDevice } from "#kit/device.ts";
+import { DeviceGone } from "#kit/errors.ts";
+import { ro16 } from "#kit/mmio.ts";
+import { SystemError } from "#sys/errno.ts";
+import { CAUSE_NAMES, CAUSES, type CauseName, sentenceOf } from "./causes.ts";
+import { plainError } from "./plain-error.ts";
+import { NicGivenUp, RESTART_DELAYS_MICROS, RestartBudget, STEADY_MICROS } from "./restart-budget.ts";
+import type { SessionEvent } from "./session.ts";
 
-/** Delay before each restart. The length of the list is the number of restarts before the NIC is given up. */
-export const RESTART_DELAYS_MICROS: readonly number[] = [0, 10_000, 100_000, 500_000, 1_000_000];
-/** A NIC that has run for this long without a failure has its full budget again. */
-export const STEADY_MICROS = 10_000_000;
+/** Between two looks for what the NIC does not report, and between two for a card that is absent. */
+export const LOOK_MICROS = 50_000;
+/** Restarts of the PHY in a row before the whole NIC is restarted. */
+const PHY_TRIES = 3;
+const VENDOR = ro16(0);
 
-/** The NIC kept failing: every restart in the budget has been used. */
-export class NicGivenUp extends FerruleError {
-  readonly code = "NIC_GIVEN_UP";
-  readonly hint =
-    "Look for IOMMU faults and PCIe errors in the kernel log (`sudo dmesg | grep -iE 'DMAR|AMD-Vi|AER'`), then power-cycle the card.";
-  /** Restarts that did not help. */
-  readonly restarts: number;
-  constructor(fields: { restarts: number; micros: number; reason: string }) {
-    super(
-      `the NIC failed again after ${fields.restarts} restarts in ${(fields.micros / 1e6).toFixed(1)} s: ${fields.reason}`,
-    );
-    this.restarts = fields.restarts;
-  }
-}
+const CAUSE_OF: Readonly<Record<Finding, CauseName>> = {
+  doorbellLost: "lostDoorbells",
+  systemError: "systemErrors",
+  transmitTimeout: "transmitTimeouts",
+  receiveStall: "receiveStalls",
+  phyLost: "phyLosses",
+};
 
 /** Errors that a restart cannot mend. */
 export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
 
-/** Counts restarts, and says when the next one may take place. */
-export class Recovery {
-  /** Restarts since the start. */
-  restarts = 0;
-  readonly #clock: Clock;
-  /** Failures in a row, none of them followed by `STEADY_MICROS` without one. */
-  #failures = 0;
-  /** When the first of them was, and when the NIC was started last. */
-  #since = 0;
-  #started = -Infinity;
-  /** When the next restart is due; undefined while none is wanted. */
-  #due: number | undefined;
-  #reason = "";
+/** The data plane around the NIC. */
+export interface Recovering {
+  readonly nic: Nic;
+  readonly device: PciDevice;
+  readonly clock: Clock;
+  /** How long a card that does not answer is waited for; 0 to end at once. */
+  readonly waitMicros: number;
+  /** Ends what works on the rings. */
+  readonly retire: () => void;
+  /** Lets new rings carry frames. */
+  readonly connect: (link: RunningNic) => void;
+  /** The NIC's link may be another one. */
+  readonly carrier: () => void;
+  readonly event: (event: SessionEvent) => void;
+}
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+export class Recovery {
+  readonly counts = Object.fromEntries(CAUSE_NAMES.map((name) => [name, 0])) as Record<CauseName, number>;
+  readonly #on: Recovering;
+  readonly #budget: RestartBudget;
+  #nextLook = 0;
+  #phyTries = 0;
+  #phyLost = -Infinity;
+  /** Why and since when a card is waited for. */
+  #absence: { readonly error: unknown; readonly since: number } | undefined;
+
+  constructor(on: Recovering) {
+    this.#on = on;
+    this.#budget = new RestartBudget(on.clock);
+  }
+
+  get restarts(): number {
+    return this.#budget.restarts;
+  }
+
+  /** The card does not answer, and is waited for. */
+  get absent(): boolean {
+    return this.#absence !== undefined;
+  }
+
+  /** To be called often. Returns whether it was time for a look. @throws {NicGivenUp} {DeviceGone} {BusError} */
+  run(): boolean {
+    const { clock, nic } = this.#on;
+    const now = clock.now();
+    if (this.#absence === undefined && this.#budget.due) this.#restart(() => nic.up());
+    if (now < this.#nextLook) return false;
+    this.#nextLook = now + LOOK_MICROS;
+    if (this.#absence !== undefined) this.#lookForCard(this.#absence);
+    const finding = nic.look();
+    if (finding !== undefined) this.#remedy(CAUSE_OF[finding], nic.health.busErrors.join(", "));
+    return true;
+  }
+
+  /** Counts and reports what needs no remedy. */
+  note(cause: CauseName, message: string = CAUSES[cause].what): void {
+    const { hint } = CAUSES[cause];
+    const count = ++this.counts[cause];
+    // The first one says it all; the others are counted.
+    this.#on.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
+  }
+
+  /** The NIC does not work any more: restarts it, or takes it down until a restart is due. @throws {NicGivenUp} {DeviceGone} */
+  fail(cause: CauseName, detail = ""): void {
+    const { nic, retire, carrier } = this.#on;
+    const most = RESTART_DELAYS_MICROS.length;
+    const keepsLink = this.#budget.full && nic.running && cause !== "startFailures" && cause !== "phyLosses";
+    retire();
+    if (!keepsLink) {
+      this.#takeDown();
+      carrier();
+    }
+    const reason = sentenceOf(cause, detail);
+    const attempt = this.#budget.fail(reason);
+    this.note(cause, `${reason}: restarting the NIC (${attempt} of at most ${most} restarts)`);
+    if (keepsLink) this.#restart(() => nic.reset());
   }
 
   /**
-   * The NIC has failed; a restart becomes due after a delay. A failure of the restart itself counts as another one.
-   * @throws {NicGivenUp} when the budget is used up
+   * An error of the data plane: where it says that the card is gone, the card is waited for.
+   * @throws the error, if it says something else or nobody waits
    */
-  fail(reason: string): void {
-    const now = this.#clock.now();
-    if (now - this.#started >= STEADY_MICROS) {
-      this.#failures = 0;
-      this.#since = now;
+  lose(error: unknown): void {
+    const { clock, waitMicros, retire, carrier } = this.#on;
+    const cause = error instanceof DeviceGone ? "absences" : error instanceof BusError ? "busErrors" : undefined;
+    if (cause === undefined || waitMicros === 0) throw error;
+    if (this.#absence !== undefined) {
+      if (clock.now() - this.#absence.since >= waitMicros) throw error;
+      return;
     }
-    const delay = RESTART_DELAYS_MICROS[this.#failures];
-    if (delay === undefined) throw new NicGivenUp({ restarts: this.#failures, micros: now - this.#since, reason });
-    this.#failures++;
-    this.#due = now + delay;
-    this.#reason = reason;
+    retire();
+    try {
+      this.#takeDown();
+    } catch {
+      // That it is gone says more.
+    }
+    carrier();
+    this.#absence = { error, since: clock.now() };
+    this.note(cause, `${plainError(error).message}: waiting up to ${waitMicros / 1e6} s for the card`);
   }
 
-  /** Whether the time for a restart has come. */
-  get due(): boolean {
-    return this.#due !== undefined && this.#clock.now() >= this.#due;
+  #remedy(cause: CauseName, detail: string): void {
+    const { remedy } = CAUSES[cause];
+    if (remedy === "nothing") this.note(cause);
+    else if (remedy === "phy") this.#restartPhy();
+    else this.fail(cause, cause === "systemErrors" ? detail : "");
   }
 
-  /** A restart begins. Returns what to tell the user of it. */
-  begin(): { readonly message: string; readonly hint: string } {
-    this.#due = undefined;
-    this.#started = this.#clock.now();
-    this.restarts++;
-    const most = RESTART_DELAYS_MICROS.length;
-    return {
-      message: `${this.#reason}: restarting the NIC (${this.#failures} of at most ${most} restarts)`,
-      hint: `After ${most} restarts with less than ${STEADY_MICROS / 1e6} s between them the NIC is given up.`,
-    };
+  #restartPhy(): void {
+    const { clock, nic } = this.#on;
+    const now = clock.now();
+    this.#phyTries = now - this.#phyLost < STEADY_MICROS ? this.#phyTries + 1 : 1;
+    this.#phyLost = now;
+    if (this.#phyTries > PHY_TRIES) {
+      this.fail("phyLosses");
+      return;
+    }
+    this.note("phyLosses", `${CAUSES.phyLosses.what}: restarting it`);
+    try {
+      nic.restartPhy();
+    } catch (error) {
+      // The next look finds it again.
+      if (isFinal(error)) throw error;
+    }
+  }
+
+  #takeDown(): void {
+    try {
+      this.#on.nic.down();
+    } catch (error) {
+      // It does not answer as it should; the restart resets it once more.
+      if (isFinal(error)) throw error;
+    }
+  }
+
+  #restart(start: () => RunningNic): void {
+    const { connect, carrier, event } = this.#on;
+    this.#budget.begin();
+    let link: RunningNic;
+    try {
+      link = start();
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      this.fail("startFailures", plainError(error).message);
+      return;
+    }
+    connect(link);
+    event({ kind: "note", message: "the NIC was restarted" });
+    carrier();
+  }
+
+  #lookForCard({ error, since }: { readonly error: unknown; readonly since: number }): void {
+    const { clock, waitMicros, event } = this.#on;
+    const waited = clock.now() - since;
+    if (this.#answers()) {
+      this.#absence = undefined;
+      event({ kind: "note", message: `the card answers again after ${Math.round(waited / 1000)} ms` });
+      this.#budget.fail(plainError(error).message);
+    } else if (waited >= waitMicros) throw error;
+  }
+
+  /** @throws {ChangingIdentification} when it is another card */
+  #answers(): boolean {
+    const { clock, device, nic } = this.#on;
+    try {
+      if (device.config.read16(VENDOR) === 0xffff) return false;
+      // Decoding of memory is off after a reset of the bus.
+      device.setBusMaster(false);
+      return answers(nic.xid, device.registers, device.id.device, clock);
+    } catch (refused) {
+      if (refused instanceof SystemError) return false;
+      throw refused;
+    }
   }
 }

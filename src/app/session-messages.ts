@@ -25,6 +25,8 @@ export interface DriverTask {
   /** Where firmware files are; the system's own folders unless given. */
   readonly firmware: string | undefined;
   readonly capture: string | undefined;
+  /** Microseconds to wait for a card that does not answer any more. */
+  readonly waitMicros: number;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */
   readonly control: number;

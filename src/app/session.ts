@@ -1,4 +1,5 @@
 /** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
+import type { CauseName } from "./causes.ts";
 import type { Statistics } from "./counters.ts";
 import type { Argument } from "./operations.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
@@ -52,6 +53,8 @@ export interface SessionOptions {
   readonly firmware?: string;
   /** pcapng file of what crosses the host's side. */
   readonly captureHost?: string;
+  /** Seconds to wait for a card that does not answer any more; 2 unless given, 0 to end at once. */
+  readonly waitForCard?: number;
 }
 
 /** What does not change while a session lives. */
@@ -68,6 +71,12 @@ export interface SessionFacts {
   readonly offloads: readonly string[];
 }
 
+/** Which of the causes of causes.ts an event is about, and how often it has occurred. */
+interface Occurrence {
+  readonly cause: CauseName;
+  readonly count: number;
+}
+
 /** Something that happened in a session's threads. */
 export type SessionEvent =
   | { readonly kind: "carrier"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
@@ -79,9 +88,9 @@ export type SessionEvent =
   | { readonly kind: "quirks"; readonly names: readonly string[] }
   /** The interface has another name now. */
   | { readonly kind: "renamed"; readonly name: string }
-  | { readonly kind: "warning"; readonly message: string; readonly hint: string }
+  | ({ readonly kind: "warning"; readonly message: string; readonly hint: string } & Partial<Occurrence>)
   /** Something that helps to find a fault. */
-  | { readonly kind: "note"; readonly message: string }
+  | ({ readonly kind: "note"; readonly message: string; readonly hint?: string } & Partial<Occurrence>)
   /** The session ended by itself: an error in a thread, or the device has gone. */
   | { readonly kind: "failed"; readonly error: { code: string; message: string; hint: string } };
 

@@ -38,3 +38,10 @@ export const identify = (io: Mmio, device: number, clock: Clock): Identification
   const chip = exact ?? (absent ? undefined : nearestChip(xid, device));
   return { xid, chip, unknownStepping: exact === undefined && chip !== undefined, absent };
 };
+
+/** Whether the chip with this XID answers, after it was gone. @throws {ChangingIdentification} when another does */
+export const answers = (known: number, io: Mmio, device: number, clock: Clock): boolean => {
+  const { xid, absent } = identify(io, device, clock);
+  if (!absent && xid !== known) throw new ChangingIdentification(known, xid);
+  return !absent;
+};

@@ -180,15 +180,19 @@ export class Nic {
   }
 
   #release(): void {
-    this.#device.setBusMaster(false);
-    const { pairs = [], memory } = this.#running ?? {};
-    for (const { receive, transmit } of pairs) {
-      this.lost.sent += transmit?.unsent() ?? 0;
-      this.lost.received += receive.untaken();
+    try {
+      // The system refuses it when the card is gone.
+      this.#device.setBusMaster(false);
+    } finally {
+      const { pairs = [], memory } = this.#running ?? {};
+      for (const { receive, transmit } of pairs) {
+        this.lost.sent += transmit?.unsent() ?? 0;
+        this.lost.received += receive.untaken();
+      }
+      this.#running = undefined;
+      this.#link = LINK_DOWN;
+      memory?.dispose();
     }
-    this.#running = undefined;
-    this.#link = LINK_DOWN;
-    memory?.dispose();
   }
 
   /** Descriptors in each ring. */

@@ -36,6 +36,8 @@ export interface UplinkCounters {
   readonly softwareCuts: number;
   /** Frames from the host that were too long, or whose virtio header did not fit. */
   readonly sendDrops: number;
+  /** Frames and segments that were read and not given to the NIC: known once the uplink is disposed. */
+  readonly sendDiscards: number;
   /** Frames written to the host (a merged one is one), and frames from the wire that were merged. */
   readonly writes: number;
   readonly merged: number;
@@ -87,7 +89,7 @@ export class TapUplink implements Disposable {
   }
 
   get counters(): UplinkCounters {
-    const { frames, softwareSums, softwareCuts, drops } = this.#out;
+    const { frames, softwareSums, softwareCuts, drops, discards } = this.#out;
     const { merged, tagsTaken, writer } = this.#in;
     const { writes, refused, down } = writer;
     return {
@@ -95,6 +97,7 @@ export class TapUplink implements Disposable {
       softwareSums,
       softwareCuts,
       sendDrops: drops,
+      sendDiscards: discards,
       writes,
       merged,
       tagsTaken,
@@ -103,8 +106,9 @@ export class TapUplink implements Disposable {
     };
   }
 
-  /** Stops. Frames that were read and wait for the NIC are discarded, as those in its ring are at reset. */
+  /** Stops. Frames that were read and wait for the NIC are discarded and counted. */
   [Symbol.dispose](): void {
+    if (!this.#disposed) this.#out.discard();
     this.#disposed = true;
   }
 }

@@ -64,6 +64,8 @@ export class UplinkOut {
   softwareSums = 0;
   softwareCuts = 0;
   drops = 0;
+  /** Frames and segments that were read, and discarded before the NIC had room for them. */
+  discards = 0;
   readonly #tap: FrameQueue;
   readonly #link: Link;
   readonly #capture: FrameObserver | undefined;
@@ -112,6 +114,14 @@ export class UplinkOut {
     if (this.#count === 0) moved += this.#fill(budget);
     this.stalled = this.#count > 0 || this.#arena.place() < 0;
     return moved;
+  }
+
+  /** Counts what the NIC has not taken, and forgets it. */
+  discard(): void {
+    for (let i = 0; i < this.#count; i++)
+      if ((this.#burst[i * FRAME_WORDS + FRAME_FLAGS]! & Send.more) === 0) this.discards++;
+    this.#count = 0;
+    for (; this.#cutter.length > 0; this.#cutter.advance()) this.discards++;
   }
 
   #fill(budget: number): number {

@@ -1,7 +1,6 @@
 /** A NIC that `ferrule up` brings up: shown while it runs, reached over its control socket, taken down at the end. */
 import { privileges } from "#sys/privileges.ts";
 import { ControlServer, StillStarting } from "../control/up-control.ts";
-import type { Statistics } from "../counters.ts";
 import type { MetricsAddress } from "../metrics/address.ts";
 import { metricsOf } from "../metrics/families.ts";
 import { MetricsServer } from "../metrics/server.ts";
@@ -57,7 +56,6 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     lines: (event, stream) => [eventLine(interfaceName, event, stream)],
     about: { interface: interfaceName },
   });
-  let last: Statistics;
   let reason = "failed";
   try {
     using showing = reporter;
@@ -87,9 +85,8 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     });
     reason = await untilTheEnd(stop, failed.promise);
   } finally {
-    last = session.statistics();
     await within(session.close(), `taking ${interfaceName} down`, CLOSING);
-    reporter.report({ kind: "down", reason, statistics: last });
+    reporter.report({ kind: "down", reason, statistics: session.statistics() });
   }
 };
 

@@ -92,6 +92,16 @@ export const parseRings = (text: string, chip?: Chip): number => {
   return slots;
 };
 
+const LONGEST_WAIT = 86_400;
+
+/** Seconds to wait for a card. @throws {WrongUsage} */
+export const parseWait = (text: string): number => {
+  const seconds = /^\d{1,5}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= LONGEST_WAIT))
+    throw new WrongUsage(`--wait-for-card takes seconds, not "${text}"`, `Choose 0 to ${LONGEST_WAIT}.`);
+  return seconds;
+};
+
 const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
 const MAX_BYTES = 2 ** 40;
 

@@ -7,7 +7,7 @@ import { parseWire } from "../wires/wire-spec.ts";
 import type { Options } from "./arguments.ts";
 import { LOG_OPTIONS } from "./log.ts";
 import { CONFIG_OPTION } from "./settings-file.ts";
-import { parseMtu, parseRings, parseSocketMode, parseStationAddress } from "./spec.ts";
+import { parseMtu, parseRings, parseSocketMode, parseStationAddress, parseWait } from "./spec.ts";
 
 /** The chip of a model; that of a card is not known yet. */
 const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>
@@ -86,6 +86,13 @@ export const UP_OPTIONS = {
     kind: "value",
     placeholder: "FILE",
     summary: "where --detach writes events, at the end of FILE; the system's journal unless given",
+  },
+  "wait-for-card": {
+    kind: "value",
+    placeholder: "SECONDS",
+    summary: "how long to wait for a card that does not answer any more; 0 to end at once",
+    default: "2",
+    check: (text) => parseWait(text),
   },
   config: CONFIG_OPTION,
   ...LOG_OPTIONS,

@@ -13,7 +13,15 @@ import { command, Exit } from "./command.ts";
 import { detach, Foreground } from "./detach.ts";
 import { logJson, parseLevel } from "./log.ts";
 import { terminalFor } from "./output.ts";
-import { type Device, parseDevice, parseMtu, parseRings, parseSocketMode, parseStationAddress } from "./spec.ts";
+import {
+  type Device,
+  parseDevice,
+  parseMtu,
+  parseRings,
+  parseSocketMode,
+  parseStationAddress,
+  parseWait,
+} from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Stream } from "../terminal/terminal.ts";
 import { eventLine, type UpEvent } from "./up-events.ts";
@@ -168,6 +176,7 @@ export const up = command({
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
       ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),
+      waitForCard: parseWait(values["wait-for-card"]),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
     const request = { session, interfaceName, device: typed, wire, json: values.json, level, metrics };

@@ -33,6 +33,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     wire: ["eth0", "tap:", "tap:a/b", "responder:x", "unix:", "unix:a,x", "pcap:", "pcap:a,rate=0"],
     "socket-mode": ["x", "9", "rw"],
     "log-level": ["loud", "Info"],
+    "wait-for-card": ["x", "-1", "1e3", "86401", ""],
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
     metrics: ["9101", "localhost:9101", "0.0.0.0:9101", "127.0.0.1:0", "unix:"],
     rings: ["x", "32", "100", "8192", "0x40", "1e2"],

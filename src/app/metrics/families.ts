@@ -1,4 +1,5 @@
 /** A session's counters as metrics: with node_exporter's names where it has the same quantity, with `ferrule_` elsewhere. */
+import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";
 import { type Statistics, WIRE_COUNTERS } from "../counters.ts";
 import { version } from "../manifest.ts";
 import type { Session, SessionFacts } from "../session.ts";
@@ -24,6 +25,11 @@ const MICROS = 1e-6;
 /** Mbit/s in bytes a second. */
 const MEGABIT = 125_000;
 
+const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const OF_CAUSES = Object.fromEntries(
+  CAUSE_NAMES.map((name) => [name, counter(`ferrule_${snake(name)}`, `Occurrences of: ${CAUSES[name].what}.`)]),
+) as Record<CauseName, Metric>;
+
 /** Every counter's metric. A super-frame counts as one frame, as in the kernel's own counters of the interface. */
 const METRICS = {
   sentFrames: counter("node_network_transmit_packets", "Frames that the host handed over to be sent."),
@@ -47,6 +53,14 @@ const METRICS = {
   hostWrites: counter("ferrule_receive_host_writes", "Writes of received frames to the host."),
   deviceNonsense: counter("ferrule_device_invalid_words", "Invalid words that the NIC wrote to a descriptor."),
   restarts: counter("ferrule_restarts", "Restarts of the NIC after a failure."),
+  sendDiscards: counter("ferrule_transmit_discards", "Frames that were not sent because the NIC was stopped."),
+  receiveDiscards: counter("ferrule_receive_discards", "Frames in the receive ring when the NIC was stopped."),
+  fifoOverflows: counter("ferrule_receive_fifo_overflows", "Times that the NIC reported a full receive FIFO."),
+  ringsExhausted: counter(
+    "ferrule_receive_rings_exhausted",
+    "Times that the NIC reported a receive ring without descriptors.",
+  ),
+  ...OF_CAUSES,
   overdueWaits: counter("ferrule_overdue_waits", "Waits for the chip that reached their limit; a reset followed."),
   interrupts: counter("ferrule_interrupts", "Interrupts of the NIC."),
   spuriousInterrupts: counter("ferrule_spurious_interrupts", "Interrupts without a cause."),

@@ -1,0 +1,146 @@
+/** For tests: one NIC, its driver side and a TAP in a namespace of its own; time is virtual. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { closeSync } from "node:fs";
+import { DirectDevice } from "#bus/direct.ts";
+import { chipNamed } from "#chip/chips.ts";
+import { ChipCmd, Cmd } from "#chip/registers.ts";
+import { ALL_MULTICAST } from "#driver/receive-filter.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import type { DamagedAddress } from "#model/model-options.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
+import { formatMac } from "#wire/mac.ts";
+import { DriverSide } from "./driver-side.ts";
+import type { CauseName } from "./causes.ts";
+import type { Report } from "./session-messages.ts";
+import { NO_PAUSES } from "./pauses.ts";
+import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
+import { DRIVER_COUNTERS, type DriverCounter } from "./counters.ts";
+
+export const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
+export const WAIT_MICROS = 2_000_000;
+export const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+
+/** One NIC, its driver, and a TAP in a namespace of its own; time is virtual. */
+export class Bench implements Disposable {
+  readonly clock = new VirtualClock();
+  readonly reports: Report[] = [];
+  readonly model: Rtl8169;
+  readonly driver: DriverSide;
+  /** Resets of the chip so far. */
+  resets = 0;
+  readonly namespace: NetworkNamespace;
+  readonly #reader: StatisticsReader<DriverCounter>;
+  readonly #scope: DisposableStack;
+
+  /** @param altered what the driver reads, made of what the model answers */
+  constructor(
+    altered: (read: Rtl8169["read"]) => Rtl8169["read"] = (read) => read,
+    damagedAddress?: DamagedAddress,
+    address?: Uint8Array,
+    waitMicros = WAIT_MICROS,
+  ) {
+    using scope = new DisposableStack();
+    const { clock } = this;
+    this.model = new Rtl8169({
+      chip: chipNamed("rtl8168h")!,
+      mac: formatMac(MAC),
+      clock,
+      timers: clock.timers,
+      ...(damagedAddress === undefined ? {} : { damagedAddress }),
+    });
+    this.model.setCarrier(true);
+    this.model.read = altered(this.model.read.bind(this.model));
+    const write = this.model.write.bind(this.model);
+    this.model.write = (region, offset, width, value) => {
+      if (region === 2 && offset === ChipCmd && (value & Cmd.reset) !== 0) this.resets++;
+      write(region, offset, width, value);
+    };
+    const options = { name: "model:rtl8168h", registers: 2, dmaBytes: 32 << 20, vectors: 1 } as const;
+    const device = scope.use(new DirectDevice(this.model, options));
+    this.namespace = scope.use(NetworkNamespace.create());
+    const statistics = statisticsMemory(DRIVER_COUNTERS);
+    this.#reader = new StatisticsReader(statistics, DRIVER_COUNTERS);
+    this.driver = scope.use(
+      new DriverSide(
+        {
+          // Neither is looked at by the part under test.
+          device: { bus: "vfio-user", path: "", stop: -1 },
+          control: -1,
+          host: { name: "ft0", namespace: this.namespace.fd },
+          mtu: 1500,
+          rings: undefined,
+          address,
+          firmware: undefined,
+          capture: undefined,
+          waitMicros,
+          statistics,
+        },
+        { device: () => device, clock, report: (report) => this.reports.push(report) },
+      ),
+    );
+    this.#scope = scope.move();
+  }
+
+  /** Lets the loop of a data-plane thread turn for that long, a millisecond a turn. */
+  run(micros: number): void {
+    for (let passed = 0; passed < micros; passed += 1000) {
+      try {
+        this.driver.napi.interrupt();
+        this.driver.pump();
+        this.driver.tend();
+        this.driver.napi.complete();
+      } catch (error) {
+        this.driver.lose(error);
+      }
+      this.clock.delay(1000);
+    }
+    this.driver.publish(NO_PAUSES);
+  }
+
+  /** The interface has this MTU now, and nothing else has changed. */
+  follow(mtu: number): void {
+    this.driver.obey({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
+  }
+
+  /** As the thread does once it runs; nobody takes the interface's descriptor that comes with it. */
+  announce(): void {
+    this.driver.announce();
+    for (const each of this.reports) if (each.report === "ready" && each.tap !== undefined) closeSync(each.tap.number);
+  }
+
+  get statistics(): Record<DriverCounter, number> {
+    return this.#reader.read();
+  }
+
+  /** The host sends this many frames, and no others. */
+  send(frames: number): void {
+    const neighbour =
+      "ip addr replace 10.9.0.1/24 dev ft0 && ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:99 dev ft0";
+    const quiet = "echo 1 >/proc/sys/net/ipv6/conf/ft0/disable_ipv6";
+    const send = `for i in $(seq ${frames}); do echo >/dev/udp/10.9.0.2/9; done`;
+    const script = `${quiet} && ip link set ft0 up && ${neighbour} && ${send}`;
+    const { status, stderr } = this.namespace.within(() => spawnSync("bash", ["-c", script]));
+    assert.equal(status, 0, String(stderr));
+  }
+
+  /** Events about a cause so far. */
+  occurrences(cause: CauseName): readonly { readonly kind: string; readonly message: string }[] {
+    return this.reports.flatMap((each) =>
+      each.report === "event" && "cause" in each.event && each.event.cause === cause ? [each.event as never] : [],
+    );
+  }
+
+  /** Messages of the warnings so far. */
+  get warnings(): readonly string[] {
+    return this.reports.flatMap((each) =>
+      each.report === "event" && each.event.kind === "warning" ? [each.event.message] : [],
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+}
