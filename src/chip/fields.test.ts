@@ -189,7 +189,7 @@ test("every field is where the datasheet has it", () => {
     receiveVlan: 6, packetCounterOff: 7, asf: 8, cxplDebug: 9, forceTransmitFlow: 10, forceReceiveFlow: 11,
     forceHalfDuplex: 12, normal: 13, macDebug: 14, bist: 15 });
   placed(registers.Misc, { earlyTally: 16, receiveGate: 19, pwm: 22, disableLan: 23, txplaReset: 29 });
-  placed(registers.Misc1, { pfmD3cold: 6 });
+  placed(registers.Misc1, { pfmD3cold: 6, phySwitch: 5 });
   placed({ ...common, length, tag, insertTag, taken: descriptors.RxTagTaken },
     { own: 31, end: 30, first: 29, last: 28, length: [15, 0], tag: [15, 0], insertTag: 17, taken: 16 });
   placed(TxV1, { segment: 27, ipChecksum: 18, udpChecksum: 17, tcpChecksum: 16 });

@@ -50,6 +50,11 @@ export interface Profile {
   readonly rxConfig: number;
   readonly txConfig: number;
   readonly phy: PhyKind;
+  /**
+   * Bit of MAC-OCP 0xdc04 that shows the pin by which a board switches the PHY off, where MISC_1 lets it (DPDK
+   * rtl_is_in_phy_disable_mode).
+   */
+  readonly phySwitch?: number;
   /** How the PHY is reached. */
   readonly phyAccess: "registers" | "mdio" | "mdio-gated" | "ocp";
   /** The MAC controller's registers; "paged" has its firmware memory in four pages. */

@@ -297,7 +297,8 @@ export const Misc = bits("Misc", {
 export const MISC_0 = rw8(0xf1);
 /** Bits 23:16 of MISC, by themselves: pfmD3cold is the bit that Misc calls pwm. */
 export const MISC_1 = rw8(0xf2, "Misc1");
-export const Misc1 = bits("Misc1", { pfmD3cold: 1 << 6 });
+/** `phySwitch`: a pin of the board may switch the PHY off (RTL8168G and later). */
+export const Misc1 = bits("Misc1", { pfmD3cold: 1 << 6, phySwitch: 1 << 5 });
 /** Bits 31:24 of MISC, by themselves. */
 export const MISC_2 = rw8(0xf3);
 

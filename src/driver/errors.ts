@@ -112,3 +112,12 @@ export class BadLinkSetting extends FerruleError {
     this.hint = hint;
   }
 }
+
+/** A pin of the board keeps the PHY off: nothing was asked of it. */
+export class PhyDisabled extends FerruleError {
+  readonly code = "PHY_DISABLED";
+  readonly hint = "Enable the network port in the firmware's setup, or by the board's switch.";
+  constructor(chip: string) {
+    super(`the PHY of the ${chip} is switched off by the board`);
+  }
+}

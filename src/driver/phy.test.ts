@@ -9,6 +9,7 @@ import { Mmio } from "#kit/mmio.ts";
 import { hardwareOf } from "./hardware.ts";
 import type { MacLink } from "./mac-link.ts";
 import { Phy } from "./phy.ts";
+import type { SideBus } from "./side-bus.ts";
 
 /** A PHY whose registers are plain memory, on a MAC that reports `link`. */
 const phyOn = (registers: Record<number, number>, link: MacLink, mtu = 1500): { phy: Phy; clock: VirtualClock } => {
@@ -85,4 +86,20 @@ test("a PHY that stays in reset is given up after half a second", () => {
   assert.throws(() => phy.reset(), { code: "TIMEOUT", waitedMicros: 500_000 });
   assert.ok(clock.now() <= 501_000);
   assert.equal(phy.read(BMCR) & Bmcr.reset, Bmcr.reset);
+});
+
+test("a PHY whose controller does not show that it is alive is reset once more, and counted", () => {
+  const chip = chipNamed("rtl8125b")!;
+  for (const dead of [0, 1, 2]) {
+    const clock = new VirtualClock();
+    let resets = 0;
+    const hw = {
+      ...hardwareOf({ io: new Mmio({ length: 65_536, read: () => 0, write: () => {} }), clock, chip }, chip.start),
+      phy: { read: () => 0, write: (register: number) => void (register === BMCR && resets++) },
+      side: { macRead: () => 0, phyRead: () => (resets <= dead ? 1 : 0), phyUpdate: () => {} } as unknown as SideBus,
+    };
+    new Phy(hw, { mtu: 1500, running: true }).reset();
+    assert.deepEqual([resets, hw.overdue.count], [dead === 0 ? 1 : 2, dead === 2 ? 1 : 0]);
+    assert.ok(clock.now() <= dead * 101_000);
+  }
 });

@@ -5,6 +5,7 @@
 import { LINK_MODES, offerOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
 import {
+  ALIVE,
   ANAR,
   Advertise,
   ANLPAR,
@@ -16,13 +17,15 @@ import {
   Gbcr,
   MASTER_SHIFT_10G,
   NEGOTIATION_10G,
+  Ocp,
   PHYID1,
   PHYID2,
   type PhyPlace,
 } from "#chip/phy.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
-import { expect } from "#kit/clock.ts";
-import { BadLinkSetting, SideBusTimeout } from "./errors.ts";
+import { MISC_1, Misc1 } from "#chip/registers.ts";
+import { expect, until } from "#kit/clock.ts";
+import { BadLinkSetting, PhyDisabled, SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import {
   type LinkSettings,
@@ -55,10 +58,20 @@ export const LINK_DOWN: LinkState = {
 /** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
+/** As long as Realtek's driver waits for the state of the PHY after power-up (DPDK, rtl_wait_phy_ups_resume). */
+const ALIVE_LIMIT_MICROS = 100_000;
+
 const FASTER = LINK_MODES.filter(({ register }) => register === "faster");
 const ALL_FASTER = offerOf(FASTER, "faster") | (MASTER_SLAVE["forced-master"] << MASTER_SHIFT_10G);
 const ALL_MASTER = MASTER_SLAVE["forced-master"] | MASTER_SLAVE["preferred-master"];
 const retrainOf = (modes: typeof LINK_MODES): number => modes.reduce((bits, mode) => bits | mode.fastRetrain, 0);
+
+/** DPDK, rtl_is_phy_disable_mode_enabled and rtl_is_gpio_low. */
+const GPIO = 0xdc04;
+const isSwitchedOff = ({ io, side, chip: { profile } }: Hardware): boolean =>
+  profile.phySwitch !== undefined &&
+  (io.read8(MISC_1) & Misc1.phySwitch) !== 0 &&
+  (side.macRead(GPIO) & profile.phySwitch) === 0;
 
 export class Phy {
   readonly #hw: Hardware;
@@ -132,8 +145,28 @@ export class Phy {
     return linkReport(this.#hw, this.#settings, this.cage, this.#pause);
   }
 
-  /** Wakes the PHY up and resets it. @throws {Timeout} */
+  /**
+   * Wakes the PHY up and resets it; once more where its controller does not show that it is alive.
+   * @throws {Timeout}; {PhyDisabled} before anything is asked of it
+   */
   reset(): void {
+    const { chip, overdue } = this.#hw;
+    if (isSwitchedOff(this.#hw)) throw new PhyDisabled(chip.name);
+    this.#reset();
+    if (this.#alive()) return;
+    this.#reset();
+    if (!this.#alive()) overdue.note("the PHY's controller to show that it is alive");
+  }
+
+  /** The controller of PHYs above 1000 Mbit/s clears a bit; of others nothing shows it. */
+  #alive(): boolean {
+    const { chip, side, clock } = this.#hw;
+    if (chip.profile.phy.multigigabit === 0) return true;
+    side.phyUpdate(Ocp.alive, 0, ALIVE);
+    return until(clock, ALIVE_LIMIT_MICROS, 1000, () => (side.phyRead(Ocp.alive) & ALIVE) === 0);
+  }
+
+  #reset(): void {
     this.write(BMCR, Bmcr.reset | Bmcr.autonegotiate);
     expect(this.#hw.clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0);
   }

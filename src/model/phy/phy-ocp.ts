@@ -139,9 +139,6 @@ export class OcpPhy implements PhyFront {
         return this.#memory2.data;
       case Ocp.patchStatus:
         return (this.#words[Ocp.patchRequest >> 1]! & PATCH_REQUEST) === 0 ? 0 : PATCH_READY;
-      // The vendor's driver of the RTL8125 resets a PHY that does not clear it.
-      case Ocp.alive:
-        return this.#words[address >> 1]! & ~ALIVE;
       default:
         return this.#words[address >> 1]!;
     }
@@ -174,6 +171,10 @@ export class OcpPhy implements PhyFront {
         break;
       case Ocp.memory2Data:
         this.#memory2.data = value;
+        break;
+      // The controller runs. The vendor's driver of the RTL8125 resets a PHY whose controller does not clear this bit.
+      case Ocp.alive:
+        this.#words[address >> 1] = value & ~ALIVE;
         break;
       case CROSSOVER:
         this.#cross(value);
