@@ -9,6 +9,7 @@ import { Mmio, type RegisterBus } from "#kit/mmio.ts";
 import type { RegionName, Target } from "#kit/target.ts";
 import { Revoked } from "#kit/errors.ts";
 import { CheckedMemory } from "./checked-memory.ts";
+import { FunctionPower } from "./function-power.ts";
 import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 export interface DirectOptions {
@@ -32,6 +33,7 @@ export class DirectDevice implements PciDevice, Disposable {
   readonly registers: Mmio;
   readonly dma: DmaArena;
   readonly interrupts: SoftInterrupts;
+  readonly power: FunctionPower;
   #gone = false;
 
   constructor(target: Target, options: DirectOptions) {
@@ -50,6 +52,7 @@ export class DirectDevice implements PciDevice, Disposable {
     setBusMaster(this.config, false);
     this.registers = new Mmio(this.#region(target, options.registers));
     this.id = identity(this.config);
+    this.power = new FunctionPower(this);
   }
 
   setBusMaster(on: boolean): void {

@@ -16,6 +16,7 @@ import { type RingShape, SpscConsumer, SpscProducer, spscWords } from "#kit/spsc
 import type { RegionName, Target } from "#kit/target.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { eventLine } from "./event-line.ts";
+import { FunctionPower } from "./function-power.ts";
 import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 /** Shared control words. */
@@ -105,6 +106,7 @@ export class ThreadedDevice implements PciDevice {
   readonly registers: Mmio;
   readonly dma: DmaArena;
   readonly interrupts: Interrupts;
+  readonly power: FunctionPower;
   readonly #posted: SpscProducer;
   readonly #control: Int32Array;
   readonly #kick: EventFd;
@@ -135,6 +137,7 @@ export class ThreadedDevice implements PciDevice {
     this.id = identity(this.config);
     // As a system does before it passes a device to a driver: decoding on.
     setBusMaster(this.config, false);
+    this.power = new FunctionPower(this);
   }
 
   setBusMaster(on: boolean): void {

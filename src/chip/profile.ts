@@ -6,6 +6,7 @@ import type { ManagementRegisters } from "./management.ts";
 import type { PciFunction } from "./pci-function.ts";
 import type { PhyKind } from "./phy-kinds.ts";
 import type { Queues } from "./queues.ts";
+import type { WakeFacts } from "./wake.ts";
 
 /** Registers that some dies have beyond those that all share. */
 export type RegisterBlock =
@@ -68,14 +69,7 @@ export interface Profile {
   readonly management: ManagementRegisters | undefined;
   /** Bytes of the largest dump of the tally counters, and whether DTCCR can clear them. */
   readonly tally: { readonly bytes: 64 | 192; readonly clearable: boolean };
-  readonly wake: {
-    /** What lets the chip signal PME: Config1's power management bit, Config2's PME bit, or nothing. */
-    readonly signal: "config1" | "config2" | "none";
-    /** Where magic packets are enabled: Config3, extended register 0xdc or MAC-OCP 0xc0b6. */
-    readonly magic: "config3" | "eri" | "ocp";
-    /** What a frame must pass first: the address alone, RxConfig's filter, or that and the receive gate. */
-    readonly passes: "address" | "accept" | "gate";
-  };
+  readonly wake: WakeFacts;
   /** Undefined where no driver turns energy-efficient Ethernet on. */
   readonly eee?: EeeFacts;
   /** What allows a speed over two pairs, of a PHY that can. */

@@ -121,3 +121,13 @@ export class PhyDisabled extends FerruleError {
     super(`the PHY of the ${chip} is switched off by the board`);
   }
 }
+
+/** The NIC cannot be woken by this. */
+export class NoWakeUp extends FerruleError {
+  readonly code = "NO_WAKE_UP";
+  readonly hint: string;
+  constructor(form: string, supported: readonly string[]) {
+    super(supported.length === 0 ? "the card cannot signal a wake-up event (PME)" : `no chip is woken by ${form}`);
+    this.hint = supported.length === 0 ? "Wake-up needs another slot or card." : `Choose from ${supported.join(", ")}.`;
+  }
+}

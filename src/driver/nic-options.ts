@@ -50,6 +50,8 @@ export interface NicParts {
   readonly line: InterruptLine;
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
+  /** The station address for whoever has the chip next. */
+  readonly original: Uint8Array;
   readonly options: NicOptions;
 }
 

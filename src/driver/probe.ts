@@ -9,7 +9,7 @@ import { hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
 import { type NicOptions, checkOptions, firmwareOf, queuesOf } from "./nic-options.ts";
 import { requestLine } from "./interrupts.ts";
-import { findStationAddress, restoreStationAddress } from "./station-address.ts";
+import { findStationAddress } from "./station-address.ts";
 import { allocateTally } from "./tally.ts";
 import { Nic } from "./rtl8169.ts";
 
@@ -22,6 +22,8 @@ export const rtl8169: Driver<Nic, NicOptions> = {
   ids: PCI_IDS,
   probe(device, scope, options) {
     const io = device.registers;
+    device.power.wake(options.clock);
+    device.setBusMaster(false);
     const { xid, chip, unknownStepping, absent } = identify(io, device.id.device, options.clock);
     if (absent) throw new DeviceGone("TxConfig");
     if (chip === undefined) throw new UnknownChip(xid);
@@ -35,10 +37,10 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     const line = scope.use(requestLine(device.interrupts, chip.profile.queues, hw.queues));
     const tally = scope.use(allocateTally(device.dma));
     const permanentAddress = findStationAddress(hw);
-    const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, options });
     const shown = stationAddress(hw);
     const original = permanentAddress ?? shown;
-    scope.defer(() => restoreStationAddress(hw, original));
+    const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, original, options });
+    scope.defer(() => nic.power.restoreAddress());
     const address = options.address ?? permanentAddress ?? randomStationAddress();
     if (!shown.every((byte, i) => byte === address[i])) nic.address = address;
     scope.defer(() => nic.down());

@@ -17,11 +17,13 @@ import { Moderation } from "./moderation.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { PowerSaving } from "./power-saving.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
+import { Power } from "./power.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { type QueueRings, type RingPair, type RunningNic, type SendingPair, createRings } from "./rings.ts";
 import { Rss } from "./rss.ts";
 import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
+import { Wake } from "./wake.ts";
 
 export type { NicOptions } from "./nic-options.ts";
 export type { RunningNic } from "./rings.ts";
@@ -39,6 +41,10 @@ export class Nic {
   readonly moderation: Moderation;
   /** Undefined where the NIC hashes no frames. */
   readonly rss: Rss | undefined;
+  /** What wakes it while it sleeps. */
+  readonly wake: Wake;
+  /** Suspend, resume, shutdown. */
+  readonly power: Power;
   /** The chip's own address; undefined when it has none: then `address` was given or is random. */
   readonly permanentAddress: Uint8Array | undefined;
   readonly health: Health;
@@ -77,6 +83,8 @@ export class Nic {
     this.health = new Health(parts.hw, parts.device.config);
     this.phy = new Phy(parts.hw, this);
     this.powerSaving = new PowerSaving(parts.hw, this);
+    this.wake = new Wake(parts.hw, parts.device.power);
+    this.power = new Power(parts, this);
   }
 
   /** True between `up` and `down`. */
@@ -126,6 +134,7 @@ export class Nic {
     this.moderation.restore();
     this.rss?.restore();
     if (phy) this.restartPhy();
+    this.wake.apply();
     this.health.renew();
     this.line.unmask();
     this.unmask();
@@ -146,7 +155,7 @@ export class Nic {
    * @throws whatever `down` and `up` throw, and then the NIC is down
    */
   reset(): RunningNic {
-    if (this.running) this.#takeDown(false);
+    if (this.running) this.stop(() => {});
     return this.#bringUp(false);
   }
 
@@ -161,15 +170,19 @@ export class Nic {
    * @throws {ResetTimeout}
    */
   down(): void {
-    if (this.running) this.#takeDown(true);
+    this.power.end();
+    if (this.running) this.stop(() => this.phy.powerDown());
   }
 
-  #takeDown(phy: boolean): void {
+  /** @internal for `power` @param rest what the chip is left with once it has stopped */
+  stop(rest: () => void): void {
     this.line.mask();
     try {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
-      if (phy) this.phy.powerDown();
+      this.#device.setBusMaster(false);
+      run(this.#hw, this.chip.profile.wake.stopped);
+      rest();
     } catch (error) {
       if (error instanceof SideBusTimeout) this.#hw.overdue.note("the PHY to power down");
       // A card that left the bus has stopped.
@@ -345,6 +358,7 @@ export class Nic {
 
   /** The status, where it has something for us. @throws {DeviceGone} */
   #happened(): number {
+    if (this.power.asleep) return 0;
     const { io, interrupts } = this.#hw;
     const status = interrupts.status(io);
     if (status === interrupts.absent) throw new DeviceGone("IntrStatus");

@@ -17,6 +17,7 @@ const device = (): PciDevice => {
     registers: new Mmio(silent),
     dma: new DmaArena(new ArrayBuffer(4096), 0),
     interrupts: new SoftInterrupts(1),
+    power: { wakesFrom: { d3hot: false, d3cold: false }, allowWake: () => {}, sleep: () => {}, wake: () => false },
     setBusMaster: () => {},
   };
 };

@@ -1,4 +1,5 @@
 /** A PCI device as its driver sees it, and its states: unbound, bound, gone. */
+import type { Clock } from "./clock.ts";
 import type { DmaDomain } from "./dma.ts";
 import { DeviceGone, FerruleError, Revoked, withRootCause } from "./errors.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -12,6 +13,21 @@ export interface PciId {
   readonly revision: number;
 }
 
+/** Power states of a PCI function, and the signal by which it asks to be woken (PME). */
+export interface PciPower {
+  /** The states from which it can signal. */
+  readonly wakesFrom: { readonly d3hot: boolean; readonly d3cold: boolean };
+  /** Has the system listen for the signal, or not, on buses where that is the system's. @throws where this user may not */
+  allowWake(on: boolean): void;
+  /** Enters D3hot, where registers do not respond: each access throws `Sleeping`. @param signal PME for wake-up events */
+  sleep(clock: Clock, signal: boolean): void;
+  /**
+   * Back to D0 with configuration space as it was; nothing if it is there. Returns whether a wake-up event was recorded.
+   * @throws {DeviceGone} {Asleep}
+   */
+  wake(clock: Clock): boolean;
+}
+
 /** All parts of a device that a driver may use. They stop working when the device is unbound or gone. */
 export interface PciDevice {
   /** Name for display: a PCI address, or `model:rtl8168h`. */
@@ -23,6 +39,7 @@ export interface PciDevice {
   readonly registers: Mmio;
   readonly dma: DmaDomain;
   readonly interrupts: Interrupts;
+  readonly power: PciPower;
   /** Enables or disables bus mastering. */
   setBusMaster(on: boolean): void;
 }

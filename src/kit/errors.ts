@@ -23,6 +23,17 @@ export class Revoked extends FerruleError {
   }
 }
 
+/** A register was used while its function was in a sleep state. */
+export class Sleeping extends FerruleError {
+  readonly code = "SLEEPING";
+  readonly hint = "Resume it first.";
+  readonly what: string;
+  constructor(what: string) {
+    super(`${what} was used while it sleeps`);
+    this.what = what;
+  }
+}
+
 /** An access was outside a register window or a memory region. */
 export class OutOfWindow extends FerruleError {
   readonly code = "OUT_OF_WINDOW";

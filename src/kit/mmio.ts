@@ -4,7 +4,7 @@
  * The method fixes the width, the type fixes the access, and both vanish at run time: a register is a plain number.
  */
 import type { BusAddress } from "./dma.ts";
-import { OutOfRange, OutOfWindow, Revoked } from "./errors.ts";
+import { OutOfRange, OutOfWindow, Revoked, Sleeping } from "./errors.ts";
 
 declare const shape: unique symbol;
 declare const owner: unique symbol;
@@ -86,13 +86,14 @@ export class Mmio {
   readonly #bus: RegisterBus;
   #length: number;
   #revoked: string | undefined;
+  #asleep: string | undefined;
 
   constructor(bus: RegisterBus) {
     this.#bus = bus;
     this.#length = bus.length;
   }
 
-  /** Bytes in the window; 0 once it is revoked. */
+  /** Bytes in the window; 0 once it is revoked, and while the function sleeps. */
   get length(): number {
     return this.#length;
   }
@@ -102,6 +103,17 @@ export class Mmio {
     this.#revoked = what;
     // An empty window fails the bounds check, so revocation costs nothing in a live one.
     this.#length = 0;
+  }
+
+  /** The function sleeps, so that its registers do not respond: until `resume` each access throws `Sleeping`. */
+  suspend(what: string): void {
+    this.#asleep = what;
+    this.#length = 0;
+  }
+
+  resume(): void {
+    this.#asleep = undefined;
+    if (this.#revoked === undefined) this.#length = this.#bus.length;
   }
 
   read8(r: Register<8, Readable>): number {
@@ -167,6 +179,7 @@ export class Mmio {
 
   #refuse(offset: number, width: number): never {
     if (this.#revoked !== undefined) throw new Revoked(this.#revoked);
+    if (this.#asleep !== undefined) throw new Sleeping(this.#asleep);
     throw new OutOfWindow({ what: "register window", offset, width, length: this.#length });
   }
 }

@@ -203,6 +203,12 @@ const CORRECTIONS: readonly Correction[] = [
       ...phyWrite(0xbcde, 0),
     ],
   },
+  {
+    because: "the PLL stays on in D3hot",
+    of: RTL8168H,
+    before: [...phyWrite(0xa400, 0x1200), "w16 3c 802f"],
+    after: [...phyWrite(0xa400, 0x1200), "r8 6f 0", "w8 6f 40", "w16 3c 802f"],
+  },
 ];
 
 const recorded = (key: string): readonly string[] =>

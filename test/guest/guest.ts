@@ -52,7 +52,8 @@ ports=$(echo virtio*)
 for port in $ports; do echo $port >unbind; done
 kill -9 $(cat /run/serving)
 rm /run/serving
-echo mem >/sys/power/state 2>/run/sleep.err
+echo "$2" >/sys/power/pm_test
+echo "$3" >/sys/power/state 2>/run/sleep.err
 echo $? >/run/sleep.exit
 for port in $ports; do echo $port >bind; done
 `;
@@ -252,13 +253,29 @@ export class Guest implements AsyncDisposable {
   async suspend(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
     const asleep = this.qmp.event("SUSPEND", limitMillis);
     asleep.catch(() => {});
-    await this.must(`cat >/run/sleep <<'END'\n${SLEEP}END\nsetsid sh /run/sleep "$0" </dev/null >/dev/null 2>&1 &`);
-    for (const channel of this.#channels) channel.restarting();
-    const awake = this.up(2 * limitMillis).then(() => this.run("cat /run/sleep.err >&2; exit $(cat /run/sleep.exit)"));
-    awake.catch(() => {});
+    const { awake } = await this.#sleep("none mem", limitMillis);
     const refused = awake.then(({ exit, stderr }) => Promise.reject(new Error(`no suspend (${exit}): ${stderr}`)));
     await Promise.race([asleep, refused]);
     refused.catch(() => {});
+    return { awake };
+  }
+
+  /**
+   * Suspends every device, and resumes all after `suspend.pm_test_delay` seconds; the machine itself keeps running. Resolves
+   * when they are being suspended; `awake` as for `suspend`.
+   */
+  suspendDevices(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
+    return this.#sleep("platform freeze", limitMillis);
+  }
+
+  /** @param how what /sys/power/pm_test and /sys/power/state get */
+  async #sleep(how: string, limitMillis: number): Promise<{ readonly awake: Promise<Ran> }> {
+    await this.must(
+      `cat >/run/sleep <<'END'\n${SLEEP}END\nsetsid sh /run/sleep "$0" ${how} </dev/null >/dev/null 2>&1 &`,
+    );
+    for (const channel of this.#channels) channel.restarting();
+    const awake = this.up(2 * limitMillis).then(() => this.run("cat /run/sleep.err >&2; exit $(cat /run/sleep.exit)"));
+    awake.catch(() => {});
     return { awake };
   }
 

@@ -26,10 +26,10 @@ export const vanishing = (device: PciDevice, length: number, accesses: number): 
       else registers.write8(wo8(offset), value);
     },
   };
-  const { name, id, config, dma, interrupts } = device;
+  const { name, id, config, dma, interrupts, power } = device;
   const setBusMaster = (on: boolean): void => device.setBusMaster(on);
   return {
-    device: { name, id, config, dma, interrupts, registers: new Mmio(bus), setBusMaster },
+    device: { name, id, config, dma, interrupts, power, registers: new Mmio(bus), setBusMaster },
     used: () => used,
   };
 };

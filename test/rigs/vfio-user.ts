@@ -87,13 +87,14 @@ const settledLine = (line: InterruptLine, settle: () => void): InterruptLine => 
 });
 
 const settledDevice = (device: VfioUserDevice, settle: () => void): PciDevice => {
-  const { name, id, config, dma, registers, interrupts } = device;
+  const { name, id, config, dma, registers, interrupts, power } = device;
   return {
     name,
     id,
     config,
     dma,
     registers,
+    power,
     interrupts: {
       vectors: interrupts.vectors,
       limit: (best) => interrupts.limit(best),

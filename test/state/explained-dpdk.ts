@@ -85,9 +85,9 @@ export const CAUSES_DPDK: readonly Cause[] = [
     ],
   },
   {
-    name: "power of a closed chip",
-    because: "DPDK configures in advance what stays powered in D3 (PMCH). Ours does not yet.",
-    rows: [{ space: "registers", words: "PMCH=0" }],
+    name: "PLL in D3cold",
+    because: "DPDK keeps it on there in any case (PMCH), ours while wake-up is armed.",
+    rows: [{ space: "registers", words: "PMCH=0/80" }],
   },
   {
     name: "management firmware",

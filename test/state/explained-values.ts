@@ -23,10 +23,10 @@ const RTL8125: Chips = [
   "rtl8125cp",
 ];
 const MULTIGIGABIT: Chips = [...RTL8125, ...RTL8126A, "rtl8127a"];
-const STARTED: readonly Moment[] = ["up", "mtu", "back", "closed", "removed"];
-const RUNNING: readonly Moment[] = ["up", "mtu", "back"];
+const STARTED: readonly Moment[] = ["up", "mtu", "back", "suspended", "resumed", "closed", "removed"];
+const RUNNING: readonly Moment[] = ["up", "mtu", "back", "resumed"];
 const STOPPED: readonly Moment[] = ["closed", "removed"];
-const BESIDES_MTU: readonly Moment[] = ["up", "back", ...STOPPED];
+const BESIDES_MTU: readonly Moment[] = ["up", "back", "suspended", "resumed", ...STOPPED];
 
 /** The two later steppings of the 8168H: DPDK `rtl8168h.c`, methods 35 and 36. */
 // prettier-ignore
@@ -59,7 +59,7 @@ export const BOTH_LANES: readonly Row[] = [
 // prettier-ignore
 // oxfmt-ignore
 export const REALTEKS: readonly Row[] = [
-  { space: "registers", on: [...LATER_8125D, ...RTL8117, ...RTL8125A, ...RTL8125B, ...RTL8126A, ...RTL9151A, "rtl8125cp", "rtl8125d-688", "rtl8127a"], at: RUNNING, words: "MISC=400000" },
+  { space: "registers", on: [...LATER_8125D, ...RTL8117, ...RTL8125A, ...RTL8125B, ...RTL8126A, ...RTL9151A, "rtl8125cp", "rtl8125d-688", "rtl8127a"], at: [...RUNNING, "suspended"], words: "MISC=400000" },
   { space: "registers", on: [...LATER_8125D, ...RTL8126A, ...RTL9151A, "rtl8125bp", "rtl8125cp", "rtl8125d-688", "rtl8127a"], at: STARTED, words: "At0382=0" },
   { space: "registers", on: [...LATER_8125D, ...RTL8117, ...RTL8125A, ...RTL8125B, ...RTL8126A, ...RTL9151A, "rtl8125cp", "rtl8125d-688", "rtl8127a"], at: STARTED, words: "DLLPR=c0" },
   { space: "registers", on: [...LATER_8125D, ...RTL8117, ...RTL8125A, ...RTL8125B, ...RTL8126A, ...RTL9151A, "rtl8125cp", "rtl8125d-688", "rtl8127a"], at: STOPPED, words: "MISC=480000" },
@@ -87,6 +87,7 @@ export const REALTEKS: readonly Row[] = [
   { space: "macOcp", on: ["rtl8411b"], at: STARTED, words: "0xd3c0=fff 0xd3c4=1" },
   { space: "macOcp", on: RTL8168GU, at: STARTED, words: "0xd3c0=b00" },
   { space: "eri", on: RTL8117, at: STARTED, words: "0xdc=d 0x2fc=1" },
+  { space: "eri", on: RTL8117, at: ["suspended", "resumed"], words: "0xdc=1000d" },
   { space: "eri", on: ["rtl8168ep"], at: STARTED, words: "0x2fc=3 0x2f8=1d8f" },
   { space: "eri", on: [...RTL8168H, ...LATER_8168H], at: STARTED, words: "0x5f0=0" },
   { space: "eri", on: [...LATER_8168H, ...RTL8168GU, "rtl8107e", "rtl8168g", "rtl8168h"], at: STARTED, words: "0x1d0=2" },

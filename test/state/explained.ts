@@ -24,9 +24,21 @@ export interface Cause {
 }
 
 const RTL8168H: readonly ChipKey[] = ["rtl8168h", "rtl8168h-100", "rtl8168h-300", "rtl8168m", "rtl8107e"];
-const RUNNING: readonly Moment[] = ["up", "mtu", "back"];
+const RUNNING: readonly Moment[] = ["up", "mtu", "back", "resumed"];
 const STOPPED: readonly Moment[] = ["closed", "removed"];
-const STARTED: readonly Moment[] = [...RUNNING, ...STOPPED];
+const ASLEEP: readonly Moment[] = ["suspended"];
+const STARTED: readonly Moment[] = [...RUNNING, ...ASLEEP, ...STOPPED];
+
+/** Those that Linux 6.12 knows. */
+const FORMER_8125: readonly ChipKey[] = [
+  "rtl8125a",
+  "rtl8168kb-609",
+  "rtl8125b",
+  "rtl8168kb",
+  "rtl8125d-688",
+  "rtl8126a-649",
+  "rtl8126a-64a",
+];
 
 // prettier-ignore
 // oxfmt-ignore
@@ -42,7 +54,7 @@ export const CAUSES: readonly Cause[] = [
     rows: [
       {
         space: "registers",
-        words: "CPlusCmd=0 MCU=b2 RxConfig=0 PHYstatus=13 PHYstatus=b PHYstatus16=13 PHYstatus16=403 PHYstatus16=1003 PHYstatus16=4003",
+        words: "CPlusCmd=0 MCU=b2 RxConfig=0 PHYstatus=13 PHYstatus=b PHYstatus16=13 PHYstatus16=403 PHYstatus16=1003 PHYstatus16=4003 PMCH=0",
         at: ["probed"],
       },
       { space: "macOcp", words: "0xc01e=0 0xc0a6=0 0xc0aa=0 0xe8de=0", at: ["probed"] },
@@ -52,14 +64,30 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "power of a closed chip",
-    because: "Power settings of a closed interface are those of Realtek's drivers; Linux's differ by generation (PLL in D3, PHY of the first chips left on).",
+    because: "Power settings of a closed interface are those of Realtek's drivers; Linux's differ by generation (PHY of the first chips left on).",
     rows: [
-      { space: "registers", words: "PMCH=0" },
       { space: "phy", words: "0xe=0" },
-      { space: "ephy", words: "0x19=fe6c", at: STOPPED },
       { space: "phy", words: "0x0=800/800", at: STOPPED },
       { space: "registers", words: "PHYstatus=0", at: STOPPED },
     ],
+  },
+  {
+    name: "PLL in D3hot",
+    because: "Linux keeps it on since 2025 (PMCH bit 6), and so does ours; the 6.12 that recorded most chips, only while wake-up is armed. Realtek's drivers do the same on the RTL8411, where Linux leaves the register alone.",
+    rows: [
+      { space: "registers", words: "PMCH=40/40", at: ["up", "mtu", "back", ...STOPPED] },
+      { space: "registers", words: "PMCH=c0", on: ["rtl8411"], at: ["suspended", "resumed"] },
+    ],
+  },
+  {
+    name: "wake-up by link",
+    because: "From the RTL8125 on, Linux of 2026 writes MAC-OCP 0xe0c6 for it, and so does ours. The 6.12 that recorded these chips did not.",
+    rows: [{ space: "macOcp", words: "0xe0c6=13", on: FORMER_8125, at: ["suspended", "resumed"] }],
+  },
+  {
+    name: "receiver of the RTL8168B",
+    because: "Realtek's driver leaves it on while the chip sleeps.",
+    rows: [{ space: "registers", words: "ChipCmd=8", on: ["rtl8168b"], at: ["suspended"] }],
   },
   {
     name: "speed bits beside autonegotiation",
@@ -80,8 +108,8 @@ export const CAUSES: readonly Cause[] = [
     name: "pause after jumbo frames",
     because: "Neither advertises pause while the MTU is above 1500. Back at 1500 ours advertises it again, Linux does not.",
     rows: [
-      { space: "phy", words: "0x4=c00/c00 0xa408=c00/c00", at: ["back", ...STOPPED] },
-      { space: "registers", words: "PHYstatus=60/60 PHYstatus16=60/60", at: ["back"] },
+      { space: "phy", words: "0x4=c00/c00 0xa408=c00/c00", at: ["back", "suspended", "resumed", ...STOPPED] },
+      { space: "registers", words: "PHYstatus=60/60 PHYstatus16=60/60", at: ["back", "suspended", "resumed"] },
     ],
   },
   {
@@ -147,9 +175,9 @@ export const CAUSES: readonly Cause[] = [
     because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers set them permanently, and in 0xd4 up to the 8168FP.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
-      { space: "macOcp", words: "0xc0ac=1f80", at: STOPPED },
+      { space: "macOcp", words: "0xc0ac=1f80", at: ["suspended", ...STOPPED] },
       { space: "eri", words: "0xd4=1f80/1f80" },
-      { space: "eri", words: "0xd4=1f00 0xd4=e00 0xd4=c00", at: STOPPED },
+      { space: "eri", words: "0xd4=1f00 0xd4=e00 0xd4=c00", at: ["suspended", ...STOPPED] },
     ],
   },
   {

@@ -5,6 +5,7 @@ import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import type { Nic } from "#driver/rtl8169.ts";
+import { WAKE_FORMS } from "#driver/wake.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
@@ -57,6 +58,13 @@ export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => 
     nic.setMtu(DEFAULT_MTU);
     settle(nic, clock);
     look("back");
+    nic.wake.armed = WAKE_FORMS;
+    nic.power.suspend();
+    look("suspended");
+    nic.power.resume();
+    settle(nic, clock);
+    look("resumed");
+    nic.wake.armed = [];
     nic.down();
     look("closed");
   }

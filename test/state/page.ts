@@ -90,7 +90,8 @@ addresses differ by it.
 
 ## Linux
 
-Six moments: probed, up with a link, at another MTU (the largest that Linux allows, or 1400), back at 1500, closed, and removed. With the same
+Eight moments: probed, up with a link, at another MTU (the largest that Linux allows, or 1400), back at 1500, suspended to D3hot with
+every form of wake-up armed, resumed, closed with wake-up off again, and removed. With the same
 firmware. Recorded in guests by \`node test/state/record.ts\`, in \`test/state/linux\`. Without a recording: ${WITHOUT_LINK.join(", ")}, whose link r8169
 does not see.
 

@@ -1,4 +1,5 @@
 /** Records the state in which Linux's r8169 leaves every chip that it supports, all in one guest: `node test/state/record.ts [CHIP…]`. */
+import { setTimeout as wait } from "node:timers/promises";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { ManyNics } from "../conformance-guest/many-nics.ts";
@@ -14,6 +15,11 @@ const LIMIT_MILLIS = 1_800_000;
 /** For chips without jumbo frames. */
 const SHORT_MTU = 1400;
 const DEFAULT_MTU = 1500;
+/** Wake-up by magic packet, link, unicast, broadcast and multicast. */
+const EVERY_FORM = "pumbg";
+/** Longer than the models take to become calm once all are in D3hot. */
+const ASLEEP_SECONDS = 60;
+const D3HOT = 3;
 
 interface Card {
   readonly chip: Chip;
@@ -42,23 +48,19 @@ const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> =
     });
 };
 
-/** Commands for every NIC before its state is recorded; the NICs keep it for the rest of the step. */
+const carrier = ({ name }: Card): string => `until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.1; done`;
+
+/**
+ * Commands for every NIC before its state is recorded; the NICs keep it for the rest of the step. For "suspended" they come before
+ * all are suspended together.
+ */
 const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string])[] = [
-  [
-    "up",
-    ({ name }) => `ip link set ${name} up; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
-  ],
-  [
-    "mtu",
-    ({ name, mtu }) =>
-      `ip link set ${name} mtu ${mtu}; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
-  ],
-  [
-    "back",
-    ({ name }) =>
-      `ip link set ${name} mtu ${DEFAULT_MTU}; until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.1; done`,
-  ],
-  ["closed", ({ name }) => `ip link set ${name} down`],
+  ["up", (card) => `ip link set ${card.name} up; ${carrier(card)}`],
+  ["mtu", (card) => `ip link set ${card.name} mtu ${card.mtu}; ${carrier(card)}`],
+  ["back", (card) => `ip link set ${card.name} mtu ${DEFAULT_MTU}; ${carrier(card)}`],
+  ["suspended", ({ name }) => `ethtool -s ${name} wol ${EVERY_FORM}`],
+  ["resumed", carrier],
+  ["closed", ({ name }) => `ethtool -s ${name} wol d; ip link set ${name} down`],
 ];
 
 const look = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
@@ -67,17 +69,31 @@ const look = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
   console.error(`${moment}: ${cards.length} chips`);
 };
 
+/** Records the NICs while the guest has suspended them; returns when it has resumed them. */
+const lookAsleep = async (guest: Guest, cards: readonly Card[]): Promise<void> => {
+  const { awake } = await guest.suspendDevices(LIMIT_MILLIS);
+  while (cards.some(({ nic }) => nic.powerState !== D3HOT)) await wait(100);
+  await look("suspended", cards);
+  if (cards.some(({ nic }) => nic.powerState !== D3HOT)) throw new Error("the guest resumed its cards too early");
+  const { exit, stderr } = await awake;
+  if (exit !== 0) throw new Error(`no suspend (${exit}): ${stderr}`);
+};
+
 /** Returns the chips that this kernel's driver does not support. */
 const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<readonly Chip[]> => {
   using nics = new ManyNics(chips, undefined, MAC);
   // Prevents frames that the kernel sends by itself.
-  await using guest = await Guest.boot({ kernel, devices: nics.devices, append: ["ipv6.disable=1"] });
+  await using guest = await Guest.boot({
+    kernel,
+    devices: nics.devices,
+    append: ["ipv6.disable=1", `suspend.pm_test_delay=${ASLEEP_SECONDS}`],
+  });
   await guest.must("modprobe r8169", LIMIT_MILLIS);
   const cards = await cardsOf(guest, nics);
   await look("probed", cards);
   for (const [moment, command] of STEPS) {
     for (const card of cards) await guest.must(command(card), LIMIT_MILLIS);
-    await look(moment, cards);
+    await (moment === "suspended" ? lookAsleep(guest, cards) : look(moment, cards));
   }
   await guest.must("rmmod r8169", LIMIT_MILLIS);
   await look("removed", cards);

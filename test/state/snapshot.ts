@@ -5,7 +5,7 @@ import { type ModelState, type Space, SPACES } from "#model/observation/state.ts
 import { Rtl8169 } from "#model/rtl8169.ts";
 
 /** Moments at which the state is recorded, in this order. */
-export const MOMENTS = ["probed", "up", "mtu", "back", "closed", "removed"] as const;
+export const MOMENTS = ["probed", "up", "mtu", "back", "suspended", "resumed", "closed", "removed"] as const;
 export type Moment = (typeof MOMENTS)[number];
 
 /** The station address of every NIC here. */

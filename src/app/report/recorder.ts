@@ -48,13 +48,14 @@ export class Recorder {
         writeAt(io, offset, width, value);
       },
     };
-    const { name, id, config, dma, interrupts } = device;
+    const { name, id, config, dma, interrupts, power } = device;
     return {
       name,
       id,
       config,
       dma,
       interrupts,
+      power,
       registers: new Mmio(bus),
       setBusMaster: (on) => device.setBusMaster(on),
     };

@@ -7,6 +7,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { Mmio, type RegisterBus, rw16 } from "#kit/mmio.ts";
 import type { Fd } from "#sys/fd.ts";
 import { Mapping } from "#sys/mapping.ts";
+import { FunctionPower } from "../function-power.ts";
 import { identity, setBusMaster } from "../window.ts";
 import { QtestConnection } from "./connection.ts";
 import { QtestBroken } from "./errors.ts";
@@ -48,6 +49,7 @@ export class QtestDevice implements PciDevice, Disposable {
   readonly registers: Mmio;
   readonly dma: DmaArena;
   readonly interrupts: PinInterrupt;
+  readonly power: FunctionPower;
   readonly #connection: QtestConnection;
   readonly #scope: DisposableStack;
   #open = false;
@@ -81,6 +83,7 @@ export class QtestDevice implements PciDevice, Disposable {
       mmio.revoke(this.name),
     );
     setBusMaster(this.config, false);
+    this.power = new FunctionPower(this);
     pin = interruptPin(this.config, found.slot) ?? pin;
     if (pin < 0)
       throw new OutOfRange(`${this.name}: no interrupt of slot ${found.slot} is known`, "Use slots 1 to 24.");

@@ -8,6 +8,7 @@ import { EventFd } from "#sys/eventfd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
 import { connectUnix } from "#sys/unix-path.ts";
 import { eventLine } from "../event-line.ts";
+import { FunctionPower } from "../function-power.ts";
 import { WINDOW_IOVA, firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { DEVICE_INFO, DMA_MAP, IRQ_INFO, IRQ_SET, REGION_INFO } from "./codec.ts";
 import { ProtocolBroken } from "./errors.ts";
@@ -129,6 +130,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   readonly registers: Mmio;
   readonly dma: DmaArena;
   readonly interrupts: Interrupts;
+  readonly power: FunctionPower;
   readonly #requests: Requests;
   readonly #scope: DisposableStack;
 
@@ -138,6 +140,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     this.config = scope.adopt(new Mmio(this.#region(Region.config)), (mmio) => mmio.revoke(this.name));
     this.registers = scope.adopt(new Mmio(this.#region(this.#memoryBar())), (mmio) => mmio.revoke(this.name));
     this.id = identity(this.config);
+    this.power = new FunctionPower(this);
     // Enables memory space: registers respond only then.
     setBusMaster(this.config, false);
     this.interrupts = new EventInterrupts(requests, this.config);

@@ -14,7 +14,9 @@ import { BarTooSmall, BusError, NoRegisters, RemovalRequested, UnknownVfio } fro
 import { Irq, VfioInterrupts } from "./interrupts.ts";
 import { type Event, type VfioKernel, LINUX } from "./kernel.ts";
 import { MIN_BYTES, DEFAULT_BYTES, mapMemory } from "./memory.ts";
-import { wake } from "./power.ts";
+import { FunctionPower } from "../function-power.ts";
+import { wake } from "../power.ts";
+import { wakePermission } from "./wake-permission.ts";
 import { FileRegisters, openRegisters } from "./registers.ts";
 import { type ResetKind, reset, resetAtStart } from "./reset.ts";
 import { undo } from "./undo.ts";
@@ -56,6 +58,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly registers: Mmio;
   readonly dma: DmaArena;
   readonly interrupts: VfioInterrupts;
+  readonly power: FunctionPower;
   /** How VFIO was opened. */
   readonly how: Access["how"];
   /** How it was reset at the start. */
@@ -68,7 +71,12 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly #trouble: Event;
   readonly #scope: DisposableStack;
 
-  private constructor(card: VfioCard, options: VfioOptions, { kernel, clock }: VfioParts, scope: DisposableStack) {
+  private constructor(
+    card: VfioCard,
+    options: VfioOptions,
+    { kernel, clock, roots }: VfioParts,
+    scope: DisposableStack,
+  ) {
     const { address } = card;
     this.name = address;
     this.#card = card;
@@ -88,6 +96,8 @@ export class VfioDevice implements RemovableDevice, Disposable {
     // Enables memory space, without which registers do not respond, and disables DMA that another driver left active.
     this.setBusMaster(false);
     this.registers = this.#mmio(this.#openBar(scope), scope);
+    const permission = wakePermission(address, roots);
+    this.power = new FunctionPower({ config: this.config, registers: this.registers, name: address, permission });
     this.#removal = this.#listen(kernel, Irq.request, scope);
     this.#trouble = this.#listen(kernel, Irq.error, scope);
     this.interrupts = scope.use(new VfioInterrupts(kernel, file, address, options.interrupts));

@@ -155,6 +155,16 @@ export class Asleep extends FerruleError {
   }
 }
 
+/** Wake-up signals of the card may not be enabled by this user. */
+export class WakeNotPermitted extends FerruleError {
+  readonly code = "WAKE_NOT_PERMITTED";
+  readonly hint: string;
+  constructor(address: string, path: string) {
+    super(`${address} may not wake this machine`);
+    this.hint = `Allow it: \`echo enabled | sudo tee ${path}\`.`;
+  }
+}
+
 /** The limit on locked memory is below what DMA needs. */
 export class MemlockTooLow extends FerruleError {
   readonly code = "MEMLOCK_TOO_LOW";

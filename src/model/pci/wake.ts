@@ -15,6 +15,7 @@ import {
   RxConf,
   RxConfig,
 } from "#chip/registers.ts";
+import { ERI_MAGIC, OCP_MAGIC } from "#chip/wake.ts";
 import { ETHERNET_BYTES } from "#wire/ethernet.ts";
 import { MAC_BYTES } from "#wire/mac.ts";
 import type { Page } from "../registers/page.ts";
@@ -33,12 +34,6 @@ export interface WakeParts {
 const SYNC_BYTES = 6;
 const REPEATS = 16;
 const MAGIC_BYTES = SYNC_BYTES + REPEATS * MAC_BYTES;
-
-/** Enable bits of magic packets from the 8168E-VL, and from the 8125 on. */
-const ERI_MAGIC = 0xdc;
-const ERI_MAGIC_ON = 1 << 16;
-const OCP_MAGIC = 0xc0b6;
-const OCP_MAGIC_ON = 1 << 0;
 
 type Kind = "mine" | "broadcast" | "multicast" | "stranger";
 
@@ -73,8 +68,8 @@ export class WakeFilter {
 
   /**
    * The link went up or down: only up is a wake-up event. From the 8125 on the MAC-OCP register 0xe0c6 is involved too,
-   * but is not an enable: Realtek's driver (r8125) leaves bits of it set without such wake-up, and Linux's never writes
-   * it. No source says what its bits mean.
+   * but is not an enable: Realtek's driver (r8125) leaves bits of it set without such wake-up, and Linux's before 2026 never
+   * writes it. No source says what its bits mean.
    */
   linkChanged(up: boolean): void {
     const { page, wake } = this.#parts;
@@ -91,8 +86,8 @@ export class WakeFilter {
   #wantsMagic(): boolean {
     const { chip, page, macOcp, extended } = this.#parts;
     const { magic } = chip.profile.wake;
-    if (magic === "ocp") return (macOcp(OCP_MAGIC) & OCP_MAGIC_ON) !== 0;
-    if (magic === "eri") return (extended(ERI_MAGIC) & ERI_MAGIC_ON) !== 0;
+    if (magic === "ocp") return (macOcp(OCP_MAGIC.address) & OCP_MAGIC.bit) !== 0;
+    if (magic === "eri") return (extended(ERI_MAGIC.address) & ERI_MAGIC.bit) !== 0;
     return (page.get(Config3, 1) & Conf3.magicPacket) !== 0;
   }
 

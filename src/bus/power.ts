@@ -1,17 +1,17 @@
 /** The power state of a PCI function (PCI Power Management 1.2), and the capabilities of its configuration space. */
 import { type Clock, until } from "#kit/clock.ts";
 import { type Mmio, ro16, ro8, rw16 } from "#kit/mmio.ts";
-import { Asleep } from "./errors.ts";
+import { Asleep } from "./vfio/errors.ts";
 
 const STATUS = ro16(0x06);
 const HAS_CAPABILITIES = 1 << 4;
 const CAPABILITIES = ro8(0x34);
-const POWER_MANAGEMENT = 0x01;
+export const POWER_MANAGEMENT = 0x01;
 /** PCI Power Management 1.2, 3.2.4: the control word after the capability's header. */
-const CONTROL = 4;
-const STATE = 0b11;
+export const CONTROL = 4;
+export const STATE = 0b11;
 /** Cleared by writing one, which is left to the owner of the wake-up event. */
-const PME_STATUS = 1 << 15;
+export const PME_STATUS = 1 << 15;
 /** Limit of a list in 256 bytes. */
 const MAX_CAPABILITIES = 48;
 /** Table 5-6: 10 ms from D3hot to D0. Firmware may take longer. */

@@ -1,0 +1,35 @@
+/**
+ * Whether a card may wake the machine. VFIO keeps PME to itself (its status and enable bits read 0 and writes to them are
+ * ignored); the kernel enables it when the machine is suspended, where `power/wakeup` says so.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { WakePermission } from "../function-power.ts";
+import type { Roots } from "./vfio-card.ts";
+import { WakeNotPermitted } from "./errors.ts";
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return "";
+  }
+};
+
+export const wakePermission = (address: string, { sys }: Roots): WakePermission => {
+  const path = join(sys, "bus/pci/devices", address, "power/wakeup");
+  // Empty where the function cannot signal from any state.
+  const capable = read(path) !== "";
+  return {
+    wakesFrom: { d3hot: capable, d3cold: capable },
+    allowWake(on) {
+      const wanted = on ? "enabled" : "disabled";
+      if (!capable || read(path) === wanted) return;
+      try {
+        writeFileSync(path, wanted);
+      } catch {
+        if (on) throw new WakeNotPermitted(address, path);
+      }
+    },
+  };
+};

@@ -1,0 +1,63 @@
+/**
+ * Wake-up, by die: what enables each kind of event, what a frame must pass first, and what stays powered meanwhile.
+ *
+ * Sources: FreeBSD `sys/dev/re/if_re.c` and Realtek's driver for it, re_setwol, re_enable_magic_packet,
+ * re_set_rx_packet_filter_in_sleep_state; which chip signals PME by Config2, and PMCH, as Linux's r8169 leaves them in the
+ * model (test/state).
+ */
+import type { Step } from "./steps.ts";
+
+export interface WakeFacts {
+  /** What lets the chip signal PME: Config1's power management bit, Config2's PME bit, or nothing. */
+  readonly signal: "config1" | "config2" | "none";
+  /** Where magic packets are enabled: Config3, extended register 0xdc or MAC-OCP 0xc0b6. */
+  readonly magic: "config3" | "eri" | "ocp";
+  /** Where Config3 and Config5 are: the RTL8139C+ has them elsewhere. */
+  readonly configAt: 8169 | 8139;
+  /** What a frame must pass first: the address alone, RxConfig's filter, or that and the receive gate. */
+  readonly passes: "address" | "accept" | "gate";
+  /** The receiver is left on while the chip sleeps. */
+  readonly receives: boolean;
+  /**
+   * PMCH: the PLL runs on in D3hot, and in D3cold while wake-up is armed; or in both always, without which the chip hangs on
+   * its way to sleep; or nothing is known.
+   */
+  readonly pll: "unknown" | "armed" | "always";
+  /** What is written once the chip has stopped, for as long as it is not started again. */
+  readonly stopped: readonly Step[];
+}
+
+export const WAKE_PCI: WakeFacts = {
+  signal: "config1",
+  magic: "config3",
+  configAt: 8169,
+  passes: "address",
+  receives: false,
+  pll: "unknown",
+  stopped: [],
+};
+export const WAKE_8139CP: WakeFacts = { ...WAKE_PCI, configAt: 8139 };
+/** From RTL8101E to 8168CP. */
+export const WAKE_8101: WakeFacts = { ...WAKE_PCI, signal: "none" };
+export const WAKE_8168B: WakeFacts = { ...WAKE_8101, receives: true };
+export const WAKE_8168DP: WakeFacts = { ...WAKE_8101, passes: "accept" };
+/** RTL8168D and 8105E. */
+export const WAKE_8168D: WakeFacts = { ...WAKE_8168DP, pll: "armed" };
+/** The PCI Express PHY's register, as Linux's r8169 leaves it in the model. */
+export const WAKE_8168E: WakeFacts = { ...WAKE_8168D, stopped: [{ on: "ephy", words: [[0x19, 0xff64]] }] };
+export const WAKE_8106: WakeFacts = { ...WAKE_8168D, signal: "config2" };
+/** RTL8168F and 8411. */
+export const WAKE_8168F: WakeFacts = { ...WAKE_8168D, magic: "eri" };
+/** RTL8168E-VL and 8402. */
+export const WAKE_8168EVL: WakeFacts = { ...WAKE_8168F, signal: "config2" };
+/** RTL8168G to 8117. */
+export const WAKE_8168G: WakeFacts = { ...WAKE_8168EVL, passes: "gate" };
+/** RTL8125 and 8126. */
+export const WAKE_8125: WakeFacts = { ...WAKE_8168G, magic: "ocp" };
+export const WAKE_8127: WakeFacts = { ...WAKE_8125, pll: "always" };
+
+/** Enable bits of magic packets from the RTL8168E-VL, and from the 8125 on. */
+export const ERI_MAGIC = { address: 0xdc, bit: 1 << 16 } as const;
+export const OCP_MAGIC = { address: 0xc0b6, bit: 1 << 0 } as const;
+/** From the RTL8125 on: what Linux's r8169 of 2026 writes with wake-up by link, and 0 without. No source says what the bits are. */
+export const OCP_LINK = { address: 0xe0c6, mask: 0x3f, on: 0x13 } as const;

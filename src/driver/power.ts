@@ -1,0 +1,108 @@
+/** A NIC's way to D3hot and back. What it has been set to is kept by its parts, which put it back at the next start. */
+import { DeviceGone } from "#kit/errors.ts";
+import type { Phy } from "./phy.ts";
+import type { NicParts } from "./nic-options.ts";
+import type { RunningNic } from "./rings.ts";
+import { restoreStationAddress } from "./station-address.ts";
+import type { Wake } from "./wake.ts";
+
+/** What of the NIC is needed here. */
+export interface Sleeper {
+  readonly wake: Wake;
+  readonly phy: Phy;
+  readonly running: boolean;
+  up(): RunningNic;
+  down(): void;
+  /** As `down`, with `rest` run in place of what the PHY gets there. */
+  stop(rest: () => void): void;
+}
+
+export interface Resumed {
+  /** The new rings of a NIC that was up. */
+  readonly link: RunningNic | undefined;
+  /** Something that was armed has happened. */
+  readonly woken: boolean;
+}
+
+export class Power {
+  readonly #parts: NicParts;
+  readonly #nic: Sleeper;
+  /** Suspended until `resume`, or handed over to whoever has the chip next. */
+  #state: "awake" | "suspended" | "handed over" = "awake";
+  #wasUp = false;
+
+  constructor(parts: NicParts, nic: Sleeper) {
+    this.#parts = parts;
+    this.#nic = nic;
+  }
+
+  /** Whether it sleeps: registers do not respond. */
+  get asleep(): boolean {
+    return this.#state !== "awake";
+  }
+
+  /**
+   * Stops a NIC that is up, and enters D3hot with what `wake` has armed. Rings are freed; `resume` makes new ones.
+   * @throws {ResetTimeout}; and then it is down and awake
+   */
+  suspend(): void {
+    this.#enter("suspended");
+  }
+
+  /**
+   * Back to D0, and up again if it was up, with every setting as before.
+   * @throws {DeviceGone} {Asleep}; whatever `up` throws, and then it is down and awake
+   */
+  resume(): Resumed {
+    const woken = this.#wake();
+    return { link: this.#wasUp || this.#nic.running ? this.#nic.up() : undefined, woken };
+  }
+
+  /**
+   * Leaves the chip to whoever comes next: stopped, with its own address; in D0, or asleep with `wake` armed, which then outlives
+   * this driver. Nothing but `resume` may be called afterwards. @throws {ResetTimeout}
+   */
+  shutdown(options: { readonly wake: boolean }): void {
+    this.#nic.down();
+    this.#wasUp = false;
+    this.restoreAddress();
+    if (options.wake && this.#nic.wake.armed.length > 0) this.#enter("handed over");
+  }
+
+  /** The station address that the chip had before this driver came. Nothing where it sleeps. */
+  restoreAddress(): void {
+    if (!this.asleep) restoreStationAddress(this.#parts.hw, this.#parts.original);
+  }
+
+  /** A suspended NIC is about to be let go. A card that left the bus meanwhile stays as it is. @throws {Asleep} */
+  end(): void {
+    if (this.#state !== "suspended") return;
+    try {
+      this.#wake();
+    } catch (error) {
+      if (!(error instanceof DeviceGone)) throw error;
+      this.#state = "handed over";
+    }
+  }
+
+  #enter(state: "suspended" | "handed over"): void {
+    if (this.asleep) return;
+    const { wake, phy, running } = this.#nic;
+    const { device, options } = this.#parts;
+    const armed = wake.armed.length > 0;
+    this.#wasUp = running;
+    if (running) this.#nic.stop(() => (armed ? wake.listen() : phy.powerDown()));
+    else if (armed) wake.listen();
+    device.power.sleep(options.clock, armed);
+    this.#state = state;
+  }
+
+  /** Nothing where it is awake. Returns whether something has woken it. @throws {DeviceGone} {Asleep} */
+  #wake(): boolean {
+    if (!this.asleep) return false;
+    const { device, options } = this.#parts;
+    const woken = device.power.wake(options.clock);
+    this.#state = "awake";
+    return woken;
+  }
+}

@@ -1,0 +1,40 @@
+/** A link that only has to carry what wakes the NIC: the slowest speed that both ends have, which costs the least power. */
+import {
+  ANAR,
+  ANLPAR,
+  Advertise,
+  Advertise10G,
+  BMCR,
+  BMSR,
+  Bmcr,
+  Bmsr,
+  GBCR,
+  GBSR,
+  Gbcr,
+  Gbsr,
+  NEGOTIATION_10G,
+} from "#chip/phy.ts";
+import type { Hardware } from "./hardware.ts";
+
+const FASTER_THAN_1000 = Advertise10G.full2500 | Advertise10G.full5000 | Advertise10G.full10000;
+
+/**
+ * Advertises no more than that speed and negotiates once more. Nothing changes where the speed is set by hand, or the partner has
+ * not said what it can.
+ */
+export const slowDown = ({ phy, chip }: Hardware): void => {
+  const negotiated = (phy.read(BMCR) & Bmcr.autonegotiate) !== 0 && (phy.read(BMSR) & Bmsr.negotiated) !== 0;
+  if (!negotiated) return;
+  const { full10, full100, half100 } = Advertise;
+  const gigabit = chip.speed >= 1000;
+  const ours = phy.read(ANAR);
+  const both = ours & phy.read(ANLPAR);
+  if ((both & (full10 | full100)) === 0 && !(gigabit && (phy.read(GBSR) & Gbsr.full1000) !== 0)) return;
+  if ((both & full10) !== 0) phy.write(ANAR, ours & ~(full100 | half100));
+  if ((both & (full10 | full100)) !== 0 && gigabit) phy.write(GBCR, phy.read(GBCR) & ~(Gbcr.full1000 | Gbcr.half1000));
+  if (chip.profile.phy.multigigabit !== 0) {
+    const { page, register } = NEGOTIATION_10G;
+    phy.write(register, phy.read(register, page) & ~FASTER_THAN_1000, page);
+  }
+  phy.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
+};
