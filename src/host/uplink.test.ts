@@ -236,6 +236,22 @@ test(
   },
 );
 
+test("what was read and the NIC has not taken is counted when it is discarded, segment by segment", { skip }, () => {
+  for (const room of [0, 5, 20]) {
+    using rig = outRig(NO_OFFLOADS);
+    rig.link.room = room;
+    for (const size of [60_000, 30_000]) rig.host.send(superFrame(V4, size));
+    rig.out.pump(64);
+    rig.out.pump(64);
+    rig.out.discard();
+    rig.out.discard();
+    // Of the second one nothing was read while the first was being cut.
+    const read = rig.out.frames === 2 ? [60_000, 30_000] : [60_000];
+    const segments = read.reduce((sum, size) => sum + Math.ceil(size / 1448), 0);
+    assert.equal(rig.link.sent.length + rig.out.discards, segments, `${room} descriptors`);
+  }
+});
+
 test("segments the NIC has verified go to the host as one frame with a partial checksum", { skip }, () => {
   for (const [ends, good] of [
     [V4, Received.ipChecksumGood | Received.tcpChecksumGood] as const,
