@@ -12,19 +12,24 @@ import { runNapi } from "./napi.ts";
 import { Control, Periodic, runThread } from "./thread.ts";
 
 const INTERRUPT = 0;
-const HOST = 1;
-const CONTROL = 2;
-/** From here on: what is ready when the device has gone, or has to be let go. */
-const LOST = 3;
+const CONTROL = 1;
+/** From here on the host's queues, then what is ready when the device has gone, or has to be let go. */
+const HOST = 2;
 
 /** A device, with what reports its removal where it can be removed. */
 type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
-const open = (task: DeviceTask, scope: DisposableStack): Reached => {
+/** More than the usual DMA memory, for queues beyond these. */
+const USUAL_QUEUES = 2;
+const QUEUE_BYTES = 8 << 20;
+
+const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached => {
   if (task.bus === "threaded") return new ThreadedDevice(task.channel);
-  if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path, stop: task.stop }));
-  return scope.use(VfioDevice.open({ address: task.address, unsafeNoIommu: task.unsafeNoIommu }));
+  const more = queues > USUAL_QUEUES ? { dmaBytes: QUEUE_BYTES * queues } : {};
+  if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path, stop: task.stop, ...more }));
+  const { address, unsafeNoIommu } = task;
+  return scope.use(VfioDevice.open({ address, unsafeNoIommu, ...more }));
 };
 
 /** The loop. `reach` makes the device. */
@@ -35,7 +40,9 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
   using periodic = new Periodic(driver);
   const control = new Control(task.control, port, (command) => driver.obey(command));
   const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);
-  const poller = new Poller([driver.interruptFd!, driver.hostFd, control.fd, ...going]);
+  const hosts = driver.hostFds;
+  const poller = new Poller([driver.interruptFd!, control.fd, ...hosts, ...going]);
+  const hostReady = (): boolean => hosts.some((_, i) => poller.ready(HOST + i));
   /** @throws why the device has to be let go */
   const checkDevice = (): void => {
     const why = reached.whyLost?.();
@@ -64,21 +71,22 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
       periodic.run();
     },
     wait: (block) => {
-      poller.include(HOST, !driver.stalled);
-      if (poller.wait(block ? (driver.stalled ? 1 : driver.waitMillis) : 0) === 0) {
+      const { stalled } = driver;
+      for (let i = 0; i < hosts.length; i++) poller.include(HOST + i, !stalled);
+      if (poller.wait(block ? (stalled ? 1 : driver.waitMillis) : 0) === 0) {
         // A card that was pulled may have had no time to say so.
         if (block) checkDevice();
         return;
       }
       if (poller.ready(CONTROL)) control.handle();
       if (poller.ready(INTERRUPT)) napi.interrupt();
-      if (poller.ready(HOST)) {
+      if (hostReady()) {
         // The first one leaves at once, whether or not there are more: somebody may be waiting for the answer.
         most = block ? 1 : BUDGET;
         napi.schedule();
       }
       for (let i = 0; i < going.length; i++)
-        if (poller.ready(LOST + i)) {
+        if (poller.ready(HOST + hosts.length + i)) {
           checkDevice();
           napi.checkPresence();
         }
@@ -92,7 +100,7 @@ runThread((port, report) => {
   using scope = new DisposableStack();
   let reached: Reached | undefined;
   try {
-    drive(task, port, report, () => (reached = open(task.device, scope)));
+    drive(task, port, report, () => (reached = open(task.device, task.queues, scope)));
   } catch (error) {
     // What a driver sees of a device that has gone is registers of all ones, or an unknown chip: the bus knows why.
     throw reached?.whyLost?.() ?? error;

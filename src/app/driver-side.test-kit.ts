@@ -72,6 +72,7 @@ export class Bench implements Disposable {
           host: { name: "ft0", namespace: this.namespace.fd },
           mtu: 1500,
           rings: undefined,
+          queues: 1,
           address,
           firmware: undefined,
           capture: undefined,

@@ -4,8 +4,9 @@
  */
 import { Events } from "#driver/events.ts";
 import { rtl8169 } from "#driver/probe.ts";
-import type { Nic, RunningNic } from "#driver/rtl8169.ts";
+import type { Nic } from "#driver/rtl8169.ts";
 import { CaptureFile } from "#host/capture.ts";
+import { QueueUplinks, type Uplink } from "#host/queue-uplinks.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
 import { type Bound, type PciDevice, bind } from "#kit/device.ts";
@@ -43,11 +44,14 @@ export class DriverSide implements Disposable {
   readonly #device: PciDevice;
   readonly #bound: Bound<Nic>;
   readonly #nic: Nic;
+  /** A queue of the TAP for each of the NIC's; the first one is used for settings. */
+  readonly #taps: readonly [Tap, ...Tap[]];
   readonly #tap: Tap;
-  readonly #arena: { readonly offset: number; readonly length: number };
+  /** One for each transmit queue. */
+  readonly #arenas: readonly { readonly offset: number; readonly length: number }[];
   readonly #capture: CaptureFile | undefined;
   /** Undefined while the NIC is down and waits for its restart. */
-  #uplink: TapUplink | undefined;
+  #uplink: Uplink | undefined;
   readonly #recovery: Recovery;
   readonly #linkReport: LinkReport;
   /** What users made of the interface while the card was absent. */
@@ -67,9 +71,10 @@ export class DriverSide implements Disposable {
       this.#event({ kind: "carrier", up, speed, fullDuplex });
     });
     // Before the device is touched: a name in use or a missing permission must not cost a bring-up.
-    const open = (): Tap => Tap.open(host.name, { vnetHeader: true });
     const { namespace } = host;
-    this.#tap = scope.use(namespace === undefined ? open() : NetworkNamespace.fromFd(namespace).within(open));
+    const open = (): readonly [Tap, ...Tap[]] => openQueues(host.name, task.queues, scope);
+    this.#taps = namespace === undefined ? open() : NetworkNamespace.fromFd(namespace).within(open);
+    this.#tap = this.#taps[0];
     this.#capture =
       task.capture === undefined
         ? undefined
@@ -84,6 +89,7 @@ export class DriverSide implements Disposable {
         firmware: firmwareFiles(task.firmware),
         // Twice what is held at once, whatever the size of the rings.
         spareBuffers: 2 * BUDGET,
+        queues: task.queues,
         ...(task.rings === undefined ? {} : { slots: task.rings }),
         ...(task.address === undefined ? {} : { address: task.address }),
       }),
@@ -96,14 +102,14 @@ export class DriverSide implements Disposable {
       clock: parts.clock,
       waitMicros: task.waitMicros,
       retire: () => this.#retire(),
-      connect: (link) => this.#connect(link),
+      connect: () => this.#connect(),
       carrier: () => this.#compareCarrier(),
       event: (event) => this.#event(event),
     });
     this.operations = scope.use(
       new Operations({
         table: OPERATIONS,
-        on: { nic: this.#nic, bus: this.#device.name },
+        on: { nic: this.#nic, bus: this.#device.name, queueCounts: () => this.#statistics.queues },
         clock: parts.clock,
         report: parts.report,
       }),
@@ -114,18 +120,13 @@ export class DriverSide implements Disposable {
       changeMtu: (wanted) => this.#changeMtu(wanted),
       report: parts.report,
     });
-    const { offset, length } = scope.use(
-      this.#device.dma.allocate({
-        what: "send arena",
-        bytes: SEND_ARENA_BYTES,
-        align: 4096,
-        direction: "toDevice",
-      }),
-    );
-    this.#arena = { offset, length };
+    const request = { what: "send arena", bytes: SEND_ARENA_BYTES, align: 4096, direction: "toDevice" } as const;
+    const senders = Math.min(task.queues, this.#nic.chip.profile.queues.transmit);
+    this.#arenas = Array.from({ length: senders }, () => scope.use(this.#device.dma.allocate(request)));
     this.#tap.address = this.#nic.address;
     this.#tap.setCarrier(false);
-    this.#connect(this.#nic.up());
+    this.#nic.up();
+    this.#connect();
     this.interruptFd = this.#nic.line.fd;
     this.#scope = scope.move();
   }
@@ -162,8 +163,8 @@ export class DriverSide implements Disposable {
   }
 
   /** For poll(2): frames from the host. */
-  get hostFd(): number {
-    return this.#tap.number;
+  get hostFds(): readonly number[] {
+    return this.#taps.map((tap) => tap.number);
   }
 
   /** The NIC's ring is full: poll(2) need not report frames from the host. */
@@ -261,16 +262,15 @@ export class DriverSide implements Disposable {
     this.#nic.checkMtu(mtu);
     const before = this.#nic.mtu;
     this.#retire();
-    let link: RunningNic | undefined;
     try {
-      link = this.#nic.setMtu(mtu);
+      this.#nic.setMtu(mtu);
     } catch (error) {
       if (isFinal(error)) throw error;
       this.#nic.setMtu(before);
       this.#recovery.fail("startFailures", `with an MTU of ${mtu}: ${plainError(error).message}`);
       throw error;
     }
-    if (link !== undefined) this.#connect(link);
+    if (this.#nic.running) this.#connect();
   }
 
   /** Ends what works on the rings, before they go. Their counts are kept. */
@@ -282,14 +282,14 @@ export class DriverSide implements Disposable {
   }
 
   /** Connects the rings, which are new, to the TAP. */
-  #connect(link: RunningNic): void {
-    this.#uplink = new TapUplink({
-      tap: this.#tap,
-      link,
-      sendArena: this.#arena,
-      offloads: this.#nic.offloads,
-      capture: this.#capture,
-    });
+  #connect(): void {
+    const links = this.#nic.queues.map(({ link }) => link);
+    const parts = { offloads: this.#nic.offloads, capture: this.#capture };
+    const [link] = links;
+    this.#uplink =
+      links.length === 1
+        ? new TapUplink({ ...parts, tap: this.#tap, link: link!, sendArena: this.#arenas[0]! })
+        : new QueueUplinks({ ...parts, taps: this.#taps, links, sendArenas: this.#arenas });
     this.napi.start();
   }
 
@@ -302,3 +302,8 @@ export class DriverSide implements Disposable {
     this.#event({ kind: "warning", message, hint });
   }
 }
+
+const openQueues = (name: string, queues: number, scope: DisposableStack): readonly [Tap, ...Tap[]] => {
+  const first = scope.use(Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 }));
+  return [first, ...Array.from({ length: queues - 1 }, () => scope.use(first.addQueue()))];
+};

@@ -1,8 +1,9 @@
 /** What the driver's thread publishes: counts of rings and uplink, over all that an MTU change or a restart has replaced. */
 import { ReceiveCount } from "#driver/receive-core.ts";
+import type { RingPair } from "#driver/rings.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
-import type { TapUplink } from "#host/tap-uplink.ts";
+import type { Uplink } from "#host/queue-uplinks.ts";
 import type { CauseName } from "./causes.ts";
 import { FirstLosses } from "./first-losses.ts";
 import type { Report } from "./session-messages.ts";
@@ -11,60 +12,54 @@ import type { PauseCounts } from "./pauses.ts";
 import { StatisticsPage } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type DriverCounter } from "./counters.ts";
 
-const NOTHING = {
+/** What the rings of a queue count. */
+const NO_FRAMES = {
   sentFrames: 0,
   sentBytes: 0,
   superFrames: 0,
   checksumsAsked: 0,
   tagsInserted: 0,
-  tagsTaken: 0,
   scattered: 0,
   receivedFrames: 0,
   receivedBytes: 0,
-  mergedFrames: 0,
-  hostWrites: 0,
-  sendDrops: 0,
-  sendDiscards: 0,
-  receiveDrops: 0,
   receiveErrors: 0,
   deviceNonsense: 0,
 };
-type TrafficCount = keyof typeof NOTHING;
-type Traffic = Readonly<Record<TrafficCount, number>>;
+export type QueueCounts = Readonly<typeof NO_FRAMES>;
 
-/** What the NIC's present rings and the present uplink have counted. */
-const present = (nic: Nic, uplink: TapUplink | undefined): Traffic => {
-  const counts = { ...NOTHING };
-  if (nic.running) {
-    const { receive, transmit } = nic.rings;
-    counts.sentFrames = transmit.counters[TransmitCount.frames]!;
-    counts.sentBytes = transmit.counters[TransmitCount.bytes]!;
-    counts.superFrames = transmit.counters[TransmitCount.superFrames]!;
-    counts.checksumsAsked = transmit.counters[TransmitCount.checksums]!;
-    counts.tagsInserted = transmit.counters[TransmitCount.tags]!;
-    counts.scattered = transmit.counters[TransmitCount.scattered]!;
-    counts.receivedFrames = receive.counters[ReceiveCount.frames]!;
-    counts.receivedBytes = receive.counters[ReceiveCount.bytes]!;
-    counts.receiveErrors = receive.counters[ReceiveCount.errors]!;
-    counts.deviceNonsense = receive.counters[ReceiveCount.nonsense]!;
-  }
-  if (uplink !== undefined) {
-    const { tagsTaken, merged, writes, sendDrops, sendDiscards, receiveDrops } = uplink.counters;
-    const discards = { sendDrops, sendDiscards, receiveDrops };
-    Object.assign(counts, { tagsTaken, mergedFrames: merged, hostWrites: writes, ...discards });
-  }
-  return counts;
+/** What an uplink counts. */
+const NO_TRAFFIC = { tagsTaken: 0, mergedFrames: 0, hostWrites: 0, sendDrops: 0, sendDiscards: 0, receiveDrops: 0 };
+type UplinkCounts = Readonly<typeof NO_TRAFFIC>;
+
+const ofRings = ({ receive, transmit }: RingPair): QueueCounts => {
+  const sent = (place: number): number => transmit?.counters[place] ?? 0;
+  const received = (place: number): number => receive.counters[place]!;
+  return {
+    sentFrames: sent(TransmitCount.frames),
+    sentBytes: sent(TransmitCount.bytes),
+    superFrames: sent(TransmitCount.superFrames),
+    checksumsAsked: sent(TransmitCount.checksums),
+    tagsInserted: sent(TransmitCount.tags),
+    scattered: sent(TransmitCount.scattered),
+    receivedFrames: received(ReceiveCount.frames),
+    receivedBytes: received(ReceiveCount.bytes),
+    receiveErrors: received(ReceiveCount.errors),
+    deviceNonsense: received(ReceiveCount.nonsense),
+  };
 };
 
-const sum = (a: Traffic, b: Traffic): Traffic => {
-  const both = { ...NOTHING };
-  for (const name of Object.keys(NOTHING) as TrafficCount[]) both[name] = a[name] + b[name];
-  return both;
+const ofUplink = (uplink: Uplink | undefined): UplinkCounts => {
+  if (uplink === undefined) return NO_TRAFFIC;
+  const { tagsTaken, merged, writes, sendDrops, sendDiscards, receiveDrops } = uplink.counters;
+  return { tagsTaken, mergedFrames: merged, hostWrites: writes, sendDrops, sendDiscards, receiveDrops };
 };
+
+const sum = <T extends Readonly<Record<string, number>>>(a: T, b: T): T =>
+  Object.fromEntries(Object.entries(a).map(([name, count]) => [name, count + b[name]!])) as T;
 
 /** Of the parts that count. */
 export interface Counting {
-  readonly uplink: TapUplink | undefined;
+  readonly uplink: Uplink | undefined;
   readonly napi: Napi;
   readonly polls: number;
   readonly restarts: number;
@@ -76,8 +71,9 @@ export class DriverStatistics {
   readonly #page: StatisticsPage<DriverCounter>;
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
-  /** What rings and uplinks have counted that are gone. */
-  #before: Traffic = NOTHING;
+  /** What rings, by queue, and uplinks have counted that are gone. */
+  #ringsBefore: readonly QueueCounts[] = [];
+  #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 
   constructor(memory: SharedArrayBuffer, nic: Nic, report: (report: Report) => void) {
     this.#page = new StatisticsPage(memory, DRIVER_COUNTERS);
@@ -86,14 +82,24 @@ export class DriverStatistics {
   }
 
   /** Rings and uplink are about to go: keeps what they have counted. */
-  retire(uplink: TapUplink | undefined): void {
-    this.#before = sum(this.#before, present(this.#nic, uplink));
+  retire(uplink: Uplink | undefined): void {
+    this.#ringsBefore = this.queues;
+    this.#uplinksBefore = sum(this.#uplinksBefore, ofUplink(uplink));
+  }
+
+  /** Counts of each queue. */
+  get queues(): readonly QueueCounts[] {
+    if (!this.#nic.running) return this.#ringsBefore;
+    return this.#nic.queues.map((pair, i) => sum(this.#ringsBefore[i] ?? NO_FRAMES, ofRings(pair)));
   }
 
   publish({ uplink, napi, polls, restarts, causes, linkChanges }: Counting, pauses: PauseCounts): void {
     const nic = this.#nic;
-    const rings = nic.running ? nic.rings : undefined;
-    const traffic = sum(this.#before, present(nic, uplink));
+    const queues = nic.running ? nic.queues : [];
+    const traffic = {
+      ...this.queues.reduce(sum, NO_FRAMES),
+      ...sum(this.#uplinksBefore, ofUplink(uplink)),
+    };
     this.#page.publish({
       ...traffic,
       ...causes,
@@ -108,8 +114,8 @@ export class DriverStatistics {
       gcMicros: pauses.micros,
       restarts,
       overdueWaits: nic.overdue.count,
-      transmitFill: rings?.transmit.pending() ?? 0,
-      receiveFill: rings?.receive.armed() ?? 0,
+      transmitFill: queues.reduce((fill, { transmit }) => fill + (transmit?.pending() ?? 0), 0),
+      receiveFill: queues.reduce((fill, { receive }) => fill + receive.armed(), 0),
       linkChanges,
       linkUp: nic.link.up ? 1 : 0,
       linkSpeed: nic.link.speed,

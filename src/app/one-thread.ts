@@ -15,8 +15,9 @@ import { runNapi } from "./napi.ts";
 import { Control, Periodic, runThread } from "./thread.ts";
 
 const CONTROL = 0;
-const HOST = 1;
-const WIRE = 2;
+const WIRE = 1;
+/** From here on. */
+const HOST = 2;
 
 runThread((port, report) => {
   const { driver: driverTask, model: modelTask } = workerData as OneThreadTask;
@@ -36,7 +37,8 @@ runThread((port, report) => {
   using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
   using periodic = new Periodic(driver, side);
   const control = new Control(driverTask.control, port, (command) => driver.obey(command));
-  const poller = new Poller([control.fd, driver.hostFd, -1]);
+  const hosts = driver.hostFds;
+  const poller = new Poller([control.fd, -1, ...hosts]);
   driver.announce();
   const { napi } = driver;
   runNapi(napi, {
@@ -56,7 +58,8 @@ runThread((port, report) => {
       periodic.run();
     },
     wait: (block) => {
-      poller.include(HOST, !driver.stalled);
+      const { stalled } = driver;
+      for (let i = 0; i < hosts.length; i++) poller.include(HOST + i, !stalled);
       side.arm(poller, WIRE);
       const longest = block ? driver.waitMillis : 0;
       if (poller.wait(Math.min(side.pollTimeout(), longest)) > 0 && poller.ready(CONTROL)) control.handle();

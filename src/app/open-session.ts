@@ -32,6 +32,8 @@ type Thread = WorkerThread<Command, Report>;
 
 /** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
 const DMA_BYTES = 32 << 20;
+/** The least for each of several queues. */
+const QUEUE_BYTES = 8 << 20;
 /** Memory of the wire's far end, behind the window: frames between the NIC and a TAP. */
 const STAGING_BYTES = 1 << 20;
 /** A PCI Express link that was lost is back within a second. */
@@ -51,13 +53,13 @@ declare const WebAssembly: {
  * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is taken
  * as the host's end: it is there for users who may not make one, and stays when we go.
  */
-const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false): void => {
+const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false, queues = 1): void => {
   const look = (): void => {
     using interfaces = Interfaces.open();
     if (!interfaces.has(name)) return;
     if (!prepared) throw new InterfaceNameInUse(name);
     // Only one that is there without anybody having it open can be opened.
-    Tap.open(name, { vnetHeader: true })[Symbol.dispose]();
+    Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 })[Symbol.dispose]();
   };
   if (namespace === undefined) look();
   else NetworkNamespace.fromFd(namespace).within(look);
@@ -82,16 +84,21 @@ const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask
 };
 
 /** What driver and model share: registers, and memory for rings, frames and what is on its way to the far end. */
-const modelChannel = ({ chip }: ModelSpec, scope: DisposableStack): Pick<ModelTask, "channel" | "memory"> => {
+const modelChannel = (
+  { chip }: ModelSpec,
+  queues: number,
+  scope: DisposableStack,
+): Pick<ModelTask, "channel" | "memory"> => {
+  const dmaBytes = Math.max(DMA_BYTES, QUEUE_BYTES * queues);
   // Shared WebAssembly memory, because the model's checksum engine works on nothing else.
-  const pages = (DMA_BYTES + STAGING_BYTES) / WASM_PAGE;
+  const pages = (dmaBytes + STAGING_BYTES) / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return {
     channel: createChannel(scope, {
       name: `model:${chip}`,
       rules: modelPage(modelChip(chip)),
       dma: memory.buffer,
-      dmaBytes: DMA_BYTES,
+      dmaBytes,
     }),
     memory,
   };
@@ -109,7 +116,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
       ? Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")])
       : import("./data-plane.ts"),
   );
-  refuseTakenName(options.host, true);
+  refuseTakenName(options.host, true, options.queues);
   if (device.kind === "model" && device.wire.kind === "tap") refuseTakenName(device.wire);
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
@@ -142,6 +149,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     host: options.host,
     mtu: options.mtu,
     rings: options.rings,
+    queues: options.queues ?? 1,
     address: options.address,
     firmware: options.firmware,
     capture: options.captureHost,
@@ -159,7 +167,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
       bells.driver,
     );
   } else {
-    const channel = modelChannel(device, shared);
+    const channel = modelChannel(device, options.queues ?? 1, shared);
     const modelTask: ModelTask = {
       ...channel,
       chip: device.chip,

@@ -11,7 +11,7 @@ import type { Report } from "./session-messages.ts";
 const bench = (table: Readonly<Record<string, Operation>>) => {
   const clock = new VirtualClock();
   const reports: Report[] = [];
-  const on = { nic: {} as Nic, bus: "model" };
+  const on = { nic: {} as Nic, bus: "model", queueCounts: () => [] };
   const operations = new Operations({ table, on, clock, report: (report) => reports.push(report) });
   let id = 0;
   const ask = (operation: string, argument: Argument = {}): void =>

@@ -5,6 +5,7 @@
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
+import type { QueueCounts } from "./driver-statistics.ts";
 import type { OperateCommand, Report } from "./session-messages.ts";
 import { plainError } from "./plain-error.ts";
 import { isFinal } from "./recovery.ts";
@@ -39,6 +40,8 @@ export interface Operated {
   readonly nic: Nic;
   /** Where the device is: a PCI address, or the name of a model. */
   readonly bus: string;
+  /** What the rings of each queue have counted since the start. */
+  readonly queueCounts: () => readonly QueueCounts[];
 }
 
 /** Checks its argument before it touches the NIC, and returns a JSON object. What it throws is the answer. */

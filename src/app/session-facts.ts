@@ -12,6 +12,7 @@ export const sessionFacts = (nic: Nic, device: string, interfaceName: string): S
   mac: formatMac(nic.address),
   interfaceName,
   ringSlots: nic.slots,
+  queues: { receive: nic.queues.length, transmit: nic.queues.filter(({ link }) => link.sends).length },
   offloads: [
     "rx-checksum",
     ...(nic.offloads.checksum ? ["tx-checksum"] : []),

@@ -21,6 +21,8 @@ export interface DriverTask {
   readonly mtu: number;
   /** Descriptors in each ring; the driver's choice unless given. */
   readonly rings: number | undefined;
+  /** Receive queues. */
+  readonly queues: number;
   readonly address: Uint8Array | undefined;
   /** Where firmware files are; the system's own folders unless given. */
   readonly firmware: string | undefined;

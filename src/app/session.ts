@@ -47,6 +47,8 @@ export interface SessionOptions {
   readonly mtu: number;
   /** Descriptors in each ring: a power of two from 64 to the chip's limit; 256 unless given. */
   readonly rings?: number;
+  /** Receive queues, each with a queue of the TAP: a power of two that the chip has; 1 unless given. */
+  readonly queues?: number;
   /** Station address to use; the chip's own unless given, or a random one where it has none. */
   readonly address?: Uint8Array;
   /** Folder with the firmware files; the system's own folders unless given. */
@@ -67,6 +69,7 @@ export interface SessionFacts {
   readonly interfaceName: string;
   /** Descriptors in each ring. */
   readonly ringSlots: number;
+  readonly queues: { readonly receive: number; readonly transmit: number };
   /** Offloads in use, by name: "rx-checksum", "tx-checksum", "tso4", "tso6", "vlan-insert", "vlan-strip", "scatter". */
   readonly offloads: readonly string[];
 }

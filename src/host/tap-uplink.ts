@@ -17,6 +17,8 @@ import type { FrameObserver } from "./frame-observer.ts";
 export interface TapUplinkOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Tap;
+  /** The queues of the TAP whose frames leave through the link: `tap` itself unless given; none for a link that only receives. */
+  readonly sources?: readonly Tap[];
   readonly link: Link;
   /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
@@ -49,30 +51,37 @@ export interface UplinkCounters {
   readonly hostDown: number;
 }
 
+const NOTHING_SENT = { frames: 0, softwareSums: 0, softwareCuts: 0, drops: 0, discards: 0 } as const;
+
 /** Moves frames in both directions when pumped, by one thread. The caller owns the TAP and the link. */
 export class TapUplink implements Disposable {
-  readonly #out: UplinkOut;
+  readonly #out: UplinkOut | undefined;
   readonly #in: UplinkIn;
   #disposed = false;
 
   /** @throws {OutOfRange} {SystemError} */
   constructor(options: TapUplinkOptions) {
-    const { tap, link, offloads, capture } = options;
-    this.#out = new UplinkOut({ ...options, capture });
+    const { tap, sources = [tap], link, offloads, capture } = options;
+    if (sources.length > 0) this.#out = new UplinkOut({ ...options, taps: sources, capture });
     this.#in = new UplinkIn(tap, link, capture);
     const { checksum, segmentation, ipv6 } = offloads;
     tap.setOffload({ checksum, tso4: segmentation, tso6: segmentation && ipv6 });
     if (segmentation) limitSuperFrames(tap, offloads);
   }
 
+  /** False where the link only receives. */
+  get sends(): boolean {
+    return this.#out !== undefined;
+  }
+
   /** True while the NIC has no room, so that reading from the TAP is useless. */
   get stalled(): boolean {
-    return this.#out.stalled;
+    return this.#out?.stalled ?? false;
   }
 
   /** The host had no more frames at the last read. */
   get drained(): boolean {
-    return this.#out.drained;
+    return this.#out?.drained ?? true;
   }
 
   /**
@@ -80,7 +89,7 @@ export class TapUplink implements Disposable {
    * gone
    */
   pumpOut(budget: number): number {
-    return this.#disposed ? 0 : this.#out.pump(budget);
+    return this.#disposed || this.#out === undefined ? 0 : this.#out.pump(budget);
   }
 
   /** From the NIC to the host, at most `budget` frames. Returns how many. @throws {SystemError} when the TAP has gone */
@@ -89,7 +98,7 @@ export class TapUplink implements Disposable {
   }
 
   get counters(): UplinkCounters {
-    const { frames, softwareSums, softwareCuts, drops, discards } = this.#out;
+    const { frames, softwareSums, softwareCuts, drops, discards } = this.#out ?? NOTHING_SENT;
     const { merged, tagsTaken, writer } = this.#in;
     const { writes, refused, down } = writer;
     return {
@@ -108,7 +117,7 @@ export class TapUplink implements Disposable {
 
   /** Stops. Frames that were read and wait for the NIC are discarded and counted. */
   [Symbol.dispose](): void {
-    if (!this.#disposed) this.#out.discard();
+    if (!this.#disposed) this.#out?.discard();
     this.#disposed = true;
   }
 }

@@ -46,7 +46,8 @@ const BURST_BYTES = 128 << 10;
 const MAX_FRAGMENTS = Math.ceil(FRAME_ROOM / FRAGMENT);
 
 export interface UplinkOutOptions {
-  readonly tap: FrameQueue;
+  /** Read in turn: a TAP, or several of its queues. */
+  readonly taps: readonly FrameQueue[];
   readonly link: Link;
   readonly sendArena: { readonly offset: number; readonly length: number };
   readonly offloads: Offloads;
@@ -66,7 +67,10 @@ export class UplinkOut {
   drops = 0;
   /** Frames and segments that were read, and discarded before the NIC had room for them. */
   discards = 0;
-  readonly #tap: FrameQueue;
+  readonly #taps: readonly FrameQueue[];
+  /** The one that is read next, and how many in a row had nothing. */
+  #turn = 0;
+  #empty = 0;
   readonly #link: Link;
   readonly #capture: FrameObserver | undefined;
   readonly #bytes: Uint8Array;
@@ -86,12 +90,12 @@ export class UplinkOut {
 
   /** @throws {OutOfRange} if the arena is too small, or the window is not a whole buffer */
   constructor(options: UplinkOutOptions) {
-    const { tap, link, sendArena } = options;
+    const { taps, link, sendArena } = options;
     const { bytes } = link.memory;
     if (bytes.byteOffset !== 0) throw new OutOfRange("a DMA window that does not start where its buffer does");
     if (sendArena.offset < 0 || sendArena.offset + sendArena.length > bytes.length)
       throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} leaves the DMA window`);
-    this.#tap = tap;
+    this.#taps = taps;
     this.#link = link;
     this.#request = new SendRequest(options.offloads);
     this.#capture = options.capture;
@@ -146,14 +150,24 @@ export class UplinkOut {
     return frames;
   }
 
-  /** Reads one frame to `place`. Returns its length, or -1 if there is none. */
+  /** Reads one frame to `place`. Returns its length, or -1 if no queue has any. */
   #read(place: number): number {
     this.#iovecs.point(1, place, FRAME_ROOM);
-    const result = readv(this.#tap.number, this.#iovecs, 2);
-    if (result >= VNET_HEADER_BYTES) return result - VNET_HEADER_BYTES;
-    this.drained = result === -Errno.EAGAIN;
-    if (this.drained || result === -Errno.EINTR) return -1;
-    throw tapGone("readv", -result, this.#tap);
+    for (;;) {
+      const tap = this.#taps[this.#turn]!;
+      const result = readv(tap.number, this.#iovecs, 2);
+      if (result >= VNET_HEADER_BYTES) {
+        this.#empty = 0;
+        return result - VNET_HEADER_BYTES;
+      }
+      if (result === -Errno.EINTR) return -1;
+      if (result !== -Errno.EAGAIN) throw tapGone("readv", -result, tap);
+      this.#turn = (this.#turn + 1) % this.#taps.length;
+      if (++this.#empty < this.#taps.length) continue;
+      this.#empty = 0;
+      this.drained = true;
+      return -1;
+    }
   }
 
   /** Determines the offloads of a frame, and does in software what the NIC cannot. */

@@ -20,7 +20,7 @@ const outRig = (offloads: Offloads = OFFLOADS) => {
   const host = new FakeTap();
   const link = new RecordingLink();
   const out = new UplinkOut({
-    tap: host.tap,
+    taps: [host.tap],
     link,
     sendArena: { offset: 64, length: 400 << 10 },
     offloads,

@@ -68,6 +68,19 @@ test("carrier and address are set from this side and seen on the other", { skip 
   });
 });
 
+test("a TAP that was opened for it has several queues, and exists as long as one is open", { skip }, () => {
+  using namespace = NetworkNamespace.create();
+  using interfaces = namespace.within(() => Interfaces.open());
+  const first = namespace.within(() => Tap.open("ft0", { vnetHeader: true, multiQueue: true }));
+  using second = namespace.within(() => first.addQueue());
+  assert.equal(second.currentName(), "ft0");
+  assert.equal(second.vnetHeaderBytes, first.vnetHeaderBytes);
+  using plain = namespace.within(() => Tap.open("ft1"));
+  assert.throws(() => namespace.within(() => plain.addQueue()), InterfaceNameInUse);
+  first[Symbol.dispose]();
+  assert.equal(interfaces.has("ft0"), true);
+});
+
 test("offloads that are inconsistent are rejected", { skip }, () => {
   inNamespace((tap, _interfaces, namespace) => {
     tap.setOffload({ checksum: true, tso4: true, tso6: true });

@@ -31,6 +31,7 @@ const SIOCGIFHWADDR = 0x8927n;
 const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const IFF_MULTI_QUEUE = 0x0100;
 
 const TUN_F_CSUM = 0x01;
 const TUN_F_TSO4 = 0x02;
@@ -71,6 +72,8 @@ export interface TapOptions {
   readonly vnetHeader?: boolean;
   /** Bytes of that header: 12 with the (unused) buffer count, which is the default, or 10 without. */
   readonly vnetHeaderBytes?: 10 | 12;
+  /** `addQueue` can be called. */
+  readonly multiQueue?: boolean;
 }
 
 /** Work on frames that the kernel may leave to this process. */
@@ -93,6 +96,8 @@ export class Tap implements Disposable {
   readonly vnetHeaderBytes: number;
   readonly #fd: Fd;
   readonly #request = new Struct(IFREQ_BYTES);
+  /** As of TUNSETIFF. */
+  #flags = 0;
 
   private constructor(fd: Fd, name: string, vnetHeaderBytes: number) {
     this.#fd = fd;
@@ -111,9 +116,23 @@ export class Tap implements Disposable {
     const fd = scope.use(openDevice());
     const headerBytes = options.vnetHeader === true ? (options.vnetHeaderBytes ?? 12) : 0;
     const tap = new Tap(fd, name, headerBytes);
-    tap.#create(IFF_TAP | IFF_NO_PI | (headerBytes > 0 ? IFF_VNET_HDR : 0));
+    const multiQueue = options.multiQueue === true ? IFF_MULTI_QUEUE : 0;
+    tap.#create(IFF_TAP | IFF_NO_PI | multiQueue | (headerBytes > 0 ? IFF_VNET_HDR : 0));
     if (headerBytes > 0) tap.#setInt(TUNSETVNETHDRSZ, headerBytes, "header size");
     tap.setOffload({});
+    scope.move();
+    return tap;
+  }
+
+  /**
+   * Another queue of the interface, with its own descriptor. The calling thread must be in the interface's namespace. The kernel sends
+   * the frames of a flow through the queue in which frames of that flow were last written.
+   * @throws {SystemError} when the TAP was opened without `multiQueue`, or has as many queues as the kernel allows, 256
+   */
+  addQueue(): Tap {
+    using scope = new DisposableStack();
+    const tap = new Tap(scope.use(openDevice()), this.name, this.vnetHeaderBytes);
+    tap.#create(this.#flags);
     scope.move();
     return tap;
   }
@@ -200,6 +219,7 @@ export class Tap implements Disposable {
   }
 
   #create(flags: number): void {
+    this.#flags = flags;
     putInterfaceName(this.#request, this.name);
     this.#request.view.setUint16(IFREQ_UNION, flags, true);
     // SAFETY: the kernel reads and writes one struct ifreq, which this object holds.
@@ -208,7 +228,7 @@ export class Tap implements Disposable {
     if (error.errno === Errno.EPERM)
       throw new TapNotPermitted(
         `not permitted to create a TAP in this network namespace`,
-        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root create it: \`sudo ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr\`.`,
+        `Run as root, or inside \`unshare --user --map-root-user --net\`; or have root create it: \`sudo ip tuntap add dev ${this.name} mode tap user $USER vnet_hdr${(flags & IFF_MULTI_QUEUE) === 0 ? "" : " multi_queue"}\`.`,
         error,
       );
     // EBUSY: already open. EINVAL: an interface of another kind.

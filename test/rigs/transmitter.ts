@@ -26,7 +26,7 @@ export const openTransmitter = (chip: string, mtu = 1500): Transmitter => {
   bench.bytes.fill(0xdd);
   const host = scope.use(new FakeTap());
   const { offloads } = nic;
-  const out = new UplinkOut({ tap: host.tap, link: nic.up(), sendArena: arena, offloads, capture: undefined });
+  const out = new UplinkOut({ taps: [host.tap], link: nic.up(), sendArena: arena, offloads, capture: undefined });
   const owned = scope.move();
   return {
     rig,

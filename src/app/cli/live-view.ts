@@ -75,6 +75,8 @@ const wire = ({ wire: name, facts, now }: Watch): string =>
 export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: number): readonly string[] => {
   const paint: Paint = (style, text) => stream.paint(style, text);
   const { facts, now } = watch;
+  const { receive, transmit } = facts.queues;
+  const slots = { receive: receive * facts.ringSlots, transmit: transmit * facts.ringSlots };
   const lines = [
     `${paint("bold", facts.interfaceName)}  ${facts.chip} (XID ${facts.xid.toString(16)})  ${facts.mac}  ${clockTime(watch.upSeconds)}`,
     "",
@@ -94,7 +96,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         [
           "rings",
           // What waits in either: frames the NIC has yet to send, and frames the host has yet to take.
-          `transmit ${ring(now.transmitFill, facts.ringSlots)}  receive ${ring(facts.ringSlots - now.receiveFill, facts.ringSlots)}`,
+          `transmit ${ring(now.transmitFill, slots.transmit)}  receive ${ring(slots.receive - now.receiveFill, slots.receive)}`,
         ],
         ["interrupts", interrupts(watch)],
         ["errors", problems(now, paint)],

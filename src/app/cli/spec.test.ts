@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
-import { parseBytes, parseDevice, parseChip, parseMtu, parseRings, parseStationAddress } from "./spec.ts";
+import { parseBytes, parseDevice, parseChip, parseMtu, parseQueues, parseRings, parseStationAddress } from "./spec.ts";
 import { parseWire } from "../wires/wire-spec.ts";
 import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
@@ -104,6 +104,19 @@ test("a ring has a power of two of descriptors, from 64 to what the chip takes",
       refusal(() => parseRings(wrong, chipNamed("rtl8169s"))).hint,
       /^Choose a power of two from 64 to 1024\.$/,
     );
+});
+
+test("queues are a power of two, as many as the chip has at most", () => {
+  for (const [text, chip, queues] of [
+    ["1", "rtl8168h", 1],
+    ["4", "rtl8125b", 4],
+    ["8", "rtl8127a", 8],
+  ] as const)
+    assert.equal(parseQueues(text, chipNamed(chip)), queues);
+  assert.equal(parseQueues("8"), 8);
+  for (const wrong of ["0", "3", "8", "16", "-1", "2.0", "", "x"])
+    assert.equal(refusal(() => parseQueues(wrong, chipNamed("rtl8125b"))).hint, "Choose a power of two up to 4.");
+  assert.equal(refusal(() => parseQueues("2", chipNamed("rtl8168h"))).hint, "It has one: leave --queues out.");
 });
 
 test("an amount of data takes binary suffixes", () => {

@@ -76,6 +76,8 @@ export const parseMtu = (text: string, chip?: Chip): number => {
 };
 
 /** With fewer descriptors a ring loses frames whenever the host pauses. */
+/** Of the RTL8127. */
+const MAX_QUEUES = 8;
 const SMALLEST_RING = 64;
 
 const LARGEST_RING = Math.max(...CHIPS.map(({ profile }) => profile.frames.ringLimit));
@@ -100,6 +102,17 @@ export const parseWait = (text: string): number => {
   if (!(seconds <= LONGEST_WAIT))
     throw new WrongUsage(`--wait-for-card takes seconds, not "${text}"`, `Choose 0 to ${LONGEST_WAIT}.`);
   return seconds;
+};
+
+/** Receive queues. @param chip where it is known beforehand @throws {WrongUsage} */
+export const parseQueues = (text: string, chip?: Chip): number => {
+  const queues = /^\d$/.test(text) ? Number(text) : Number.NaN;
+  const largest = chip?.profile.queues.receive ?? MAX_QUEUES;
+  if (queues <= largest && Number.isInteger(Math.log2(queues))) return queues;
+  throw new WrongUsage(
+    `"${text}" is not a number of queues of ${chip?.name ?? "any chip"}`,
+    largest === 1 ? "It has one: leave --queues out." : `Choose a power of two up to ${largest}.`,
+  );
 };
 
 const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;

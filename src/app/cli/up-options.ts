@@ -46,6 +46,11 @@ export const UP_OPTIONS = {
     summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; 256 unless given",
     check: (text, operands) => parseRings(text, chipOf(operands)),
   },
+  queues: {
+    kind: "value",
+    placeholder: "N",
+    summary: "receive queues, each with a queue of the interface: 2, 4 or 8 by chip, from RTL8125B on; 1 unless given",
+  },
   mac: {
     kind: "value",
     placeholder: "ADDRESS",

@@ -107,6 +107,7 @@ export const runOnResponder = async (
       xid: nic.xid,
       mac: formatMac(nic.address),
       interfaceName: "",
+      queues: { receive: 1, transmit: 1 },
       ringSlots: nic.slots,
       offloads: ["rx-checksum", "tx-checksum"],
     },

@@ -50,6 +50,7 @@ export const FACTS: SessionFacts = {
   mac: "02:00:00:00:00:01",
   interfaceName: "fe0",
   ringSlots: 256,
+  queues: { receive: 1, transmit: 1 },
   offloads: ["tx-checksum", "tso4"],
 };
 

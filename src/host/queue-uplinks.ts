@@ -1,0 +1,89 @@
+/**
+ * The host's side of a NIC with several queues, polled by one thread: a TAP queue for each receive queue. The kernel remembers in
+ * which TAP queue a flow arrived, and sends its answers through the same one.
+ */
+import type { Link, Offloads } from "#kit/link.ts";
+import type { Tap } from "#sys/tap.ts";
+import type { FrameObserver } from "./frame-observer.ts";
+import { TapUplink, type UplinkCounters } from "./tap-uplink.ts";
+
+/** What a data-plane thread drives: one queue, or all. */
+export type Uplink = Pick<TapUplink, "stalled" | "drained" | "pumpOut" | "pumpIn" | "counters"> & Disposable;
+
+export interface QueueUplinksOptions {
+  /** The queues of one TAP, one for each link. */
+  readonly taps: readonly Tap[];
+  /** The first ones send; the others only receive. */
+  readonly links: readonly (Link & { readonly sends: boolean })[];
+  /** One for each link that sends. */
+  readonly sendArenas: readonly { readonly offset: number; readonly length: number }[];
+  readonly offloads: Offloads;
+  readonly capture?: FrameObserver | undefined;
+}
+
+/** The uplink of each queue. A TAP queue without a transmit queue of its number shares one. */
+export const uplinksOf = ({
+  taps,
+  links,
+  sendArenas,
+  offloads,
+  capture,
+}: QueueUplinksOptions): readonly TapUplink[] => {
+  const senders = links.filter(({ sends }) => sends).length;
+  return links.map((link, queue) => {
+    const sources = link.sends ? taps.filter((_, i) => i % senders === queue) : [];
+    return new TapUplink({
+      tap: taps[queue]!,
+      sources,
+      link,
+      sendArena: sendArenas[queue % senders]!,
+      offloads,
+      capture,
+    });
+  });
+};
+
+export class QueueUplinks implements Uplink {
+  readonly #uplinks: readonly TapUplink[];
+
+  constructor(options: QueueUplinksOptions) {
+    this.#uplinks = uplinksOf(options);
+  }
+
+  /** No transmit queue has room. */
+  get stalled(): boolean {
+    return this.#uplinks.every(({ sends, stalled }) => !sends || stalled);
+  }
+
+  get drained(): boolean {
+    return this.#uplinks.every(({ drained }) => drained);
+  }
+
+  /** At most `budget` frames into each queue. */
+  pumpOut(budget: number): number {
+    let moved = 0;
+    for (const uplink of this.#uplinks) moved += uplink.pumpOut(budget);
+    return moved;
+  }
+
+  /** At most `budget` frames of each queue. */
+  pumpIn(budget: number): number {
+    let moved = 0;
+    for (const uplink of this.#uplinks) moved += uplink.pumpIn(budget);
+    return moved;
+  }
+
+  get counters(): UplinkCounters {
+    return this.#uplinks.map(({ counters }) => counters).reduce(sum);
+  }
+
+  [Symbol.dispose](): void {
+    for (const uplink of this.#uplinks) uplink[Symbol.dispose]();
+  }
+}
+
+const sum = (a: UplinkCounters, b: UplinkCounters): UplinkCounters => {
+  const total = { ...a };
+  for (const name of Object.keys(a) as (keyof UplinkCounters)[]) total[name] += b[name];
+  return total;
+};

@@ -1,0 +1,72 @@
+/** A thread in a network namespace that sends numbered datagrams in several flows to an echo, or is the echo. */
+import { type Socket, createSocket } from "node:dgram";
+import { once } from "node:events";
+import { isMainThread, workerData } from "node:worker_threads";
+import { NetworkNamespace } from "#sys/namespace.ts";
+
+export interface FlowsTask {
+  readonly namespace: number;
+  /** Of the echo. */
+  readonly host: string;
+  readonly port: number;
+  /** Undefined for the echo itself. */
+  readonly send?: { readonly flows: number; readonly datagrams: number };
+  /** Words of `FlowsResult`. */
+  readonly result: SharedArrayBuffer;
+}
+
+/** Words: datagrams that came back in order; those out of order, lost or doubled; 1 once it is ready, 2 when done. */
+export const FlowsResult = { good: 0, bad: 1, state: 2, words: 3 } as const;
+
+/** Datagrams of a flow on their way: fewer than any buffer between the two ends holds. */
+const WINDOW = 4;
+const BYTES = 600;
+
+const opened = async (): Promise<Socket> => {
+  const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20, sendBufferSize: 4 << 20 });
+  socket.bind(0);
+  await once(socket, "listening");
+  return socket;
+};
+
+const flow = async ({ host, port, send }: FlowsTask, result: Int32Array): Promise<void> => {
+  const socket = await opened();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { datagrams } = send!;
+  let [sent, expected] = [0, 0];
+  const next = (): void => {
+    const datagram = Buffer.alloc(BYTES, sent);
+    datagram.writeUInt32BE(sent++);
+    socket.send(datagram, port, host);
+  };
+  socket.on("message", (datagram) => {
+    const number = datagram.readUInt32BE();
+    const isNext = number === expected && datagram.length === BYTES && datagram[BYTES - 1] === (number & 0xff);
+    Atomics.add(result, isNext ? FlowsResult.good : FlowsResult.bad, 1);
+    expected = number + 1;
+    if (sent < datagrams) next();
+    if (expected === datagrams) resolve();
+  });
+  for (let i = 0; i < Math.min(WINDOW, datagrams); i++) next();
+  await promise;
+  socket.close();
+};
+
+const run = async (task: FlowsTask): Promise<void> => {
+  NetworkNamespace.fromFd(task.namespace).enter();
+  const result = new Int32Array(task.result);
+  if (task.send !== undefined) {
+    // While an address is resolved, the kernel keeps few datagrams and drops the others.
+    await flow({ ...task, send: { flows: 1, datagrams: 1 } }, new Int32Array(FlowsResult.words));
+    await Promise.all(Array.from({ length: task.send.flows }, () => flow(task, result)));
+    Atomics.store(result, FlowsResult.state, 2);
+    return;
+  }
+  const echo = createSocket({ type: "udp4", recvBufferSize: 4 << 20, sendBufferSize: 4 << 20 });
+  echo.on("message", (datagram, { address, port }) => echo.send(datagram, port, address));
+  echo.bind(task.port, task.host);
+  await once(echo, "listening");
+  Atomics.store(result, FlowsResult.state, 1);
+};
+
+if (!isMainThread) await run(workerData as FlowsTask);
