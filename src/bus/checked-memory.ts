@@ -1,11 +1,11 @@
 /**
- * Guest memory that is checked: the device reaches the pieces that the driver has allocated, each whole access within one, and
- * in that piece's direction alone. An IOMMU checks whole pages; this finds what shares a page with something else.
+ * Guest memory with checks: the device may access only pieces that the driver has allocated, each access within one
+ * piece and in its direction. An IOMMU checks whole pages; this also detects errors within a page.
  */
 import type { DmaArena, DmaMemory } from "#kit/dma.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
-/** The arena's `changed` must reach the device as `memoryChanged`: it may remember regions. */
+/** The arena's `changed` must reach the device as `memoryChanged`: it may cache regions. */
 export class CheckedMemory implements GuestMemory {
   readonly #dma: DmaArena;
   readonly #regions = new WeakMap<DmaMemory, MemoryRegion>();

@@ -1,5 +1,5 @@
 /**
- * A model in a thread of its own, with shared memory: registers in a page, writes posted through a ring, eventfds for
+ * A model in a separate thread, with shared memory: registers in a page, writes posted through a ring, eventfds for
  * wake-ups.
  *
  * As on PCI Express, writes are posted and stay in order; a read waits until all earlier writes have arrived. Reading a
@@ -84,7 +84,7 @@ export interface PublishingTarget extends Target {
   seen(events: number): void;
 }
 
-/** What of a model's registers may be read from the page, and how. */
+/** How a model's registers may be read from the page. */
 export interface PageRules {
   /** Bytes of registers in the page: a multiple of 4096. */
   readonly bytes: number;
@@ -251,7 +251,7 @@ export class ThreadedPort {
   readonly #posted: SpscConsumer;
   readonly #kick: EventFd;
 
-  /** @param memory the channel's `dma`, with whatever else is known of it */
+  /** @param memory the channel's `dma`, as bytes and words */
   constructor(channel: ThreadedChannel, target: PublishingTarget, memory: FrameMemory) {
     this.#target = target;
     this.#registers = channel.rules.registers;

@@ -23,7 +23,7 @@ after(() => rmSync(directory, { recursive: true }));
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code });
 
-/** A file of limited size, or a pipe that takes what `appetite` says. */
+/** A file of limited size, or a pipe that accepts as much as `appetite` returns. */
 class FakeSink implements CaptureSink {
   contents: number[] = [];
   closed = 0;
@@ -52,7 +52,7 @@ const full = (limit: number) => (length: number) => {
   return limit - length;
 };
 
-test("a captured port writes every frame of both directions, with its time, and passes it on unchanged", () => {
+test("a captured port records every frame of both directions, with its time, and passes it on unchanged", () => {
   const path = join(directory, "both.pcapng");
   const clock = new VirtualClock();
   const bytes = Uint8Array.from({ length: 64 }, (_, i) => i);
@@ -142,7 +142,7 @@ test("a full disk at any point leaves whole blocks, is reported once, and does n
   );
 });
 
-test("a pipe that takes bytes in pieces gets every byte once and in order", () => {
+test("a pipe that accepts bytes in pieces gets every byte once and in order", () => {
   let turn = 0;
   const sink = new FakeSink(() => {
     turn++;
@@ -211,7 +211,7 @@ test("a reader that ends causes one error", () => {
   );
 });
 
-test("a pipe that is read gets whole blocks, and its reader may go without ending the process", () => {
+test("a pipe gets whole blocks, and its reader may exit without ending the process", () => {
   const path = join(directory, "watched");
   execFileSync("mkfifo", [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -239,8 +239,8 @@ const refuses = (title: string, path: string, errno: string, skip: string | fals
 };
 
 refuses("a directory", directory, "EISDIR");
-refuses("a place that is not there", join(directory, "none", "x.pcapng"), "ENOENT");
+refuses("a missing directory", join(directory, "none", "x.pcapng"), "ENOENT");
 refuses("a full device", "/dev/full", "ENOSPC", existsSync("/dev/full") ? false : "no /dev/full here");
 const pipe = join(directory, "pipe");
 execFileSync("mkfifo", [pipe]);
-refuses("a pipe nobody reads", pipe, "ENXIO");
+refuses("a pipe without a reader", pipe, "ENXIO");

@@ -55,7 +55,7 @@ export class CaptureIncomplete extends FerruleError {
   }
 }
 
-/** Where the bytes go. */
+/** Destination of the bytes. */
 export type CaptureSink = Pick<OutputFile, "write" | "truncate" | "close">;
 
 export interface CaptureOptions {
@@ -213,8 +213,8 @@ const openFile = (path: string): CaptureSink => {
 };
 
 /**
- * The same port, with every frame that passes it, either way, captured on its way. Outgoing is what the NIC sends. Frames pass
- * whole: neither in two pieces nor as segments.
+ * The same port, with every frame in either direction captured. Outgoing frames are those of the NIC. Frames pass in
+ * one piece: neither split nor as segments.
  */
 export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Port => {
   let reserved = 0;

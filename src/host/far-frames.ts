@@ -16,14 +16,14 @@ const SHORTEST = MIN_FRAME;
 
 /** One frame from the kernel at a time, as one or more wire frames. */
 export class FarFrames {
-  /** The rest of a super-frame, for a NIC that takes segments while they are cut; undefined for a whole frame. */
+  /** The rest of a super-frame, for a NIC that takes segments as they are built; undefined for a whole frame. */
   cut: InPlaceSegmenter | undefined;
   /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
   /** Wire frames left of the last one read, including the current one. */
   left = 0;
-  /** Frames whose virtio header did not fit them, or that were too long. */
+  /** Frames whose virtio header did not match them, or that were too long. */
   drops = 0;
   readonly #tap: FrameQueue;
   readonly #memory: Memory;
@@ -101,7 +101,7 @@ export class FarFrames {
     this.offset = offset;
     this.length = length;
     this.left = left;
-    // After any other segment follows the payload of the next.
+    // Every other segment is followed by the payload of the next.
     if (length < SHORTEST && left === 1) this.#pad();
   }
 

@@ -31,7 +31,7 @@ export class FakeTap implements Disposable {
 
   constructor() {
     const pair = new Struct(8);
-    // SAFETY: the kernel writes two ints into a structure that is held here.
+    // SAFETY: the kernel writes two ints into a structure that is kept here.
     check(libc.socketpair(AF_UNIX, SEQUENCED, 0, pair.address), "socketpair");
     this.#near = new Fd(pair.view.getInt32(0, true), "fake TAP");
     this.#far = new Fd(pair.view.getInt32(4, true), "fake kernel");

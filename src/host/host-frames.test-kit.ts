@@ -1,4 +1,4 @@
-/** For tests: frames as a kernel hands them over, with and without something left to do. */
+/** For tests: frames as a kernel passes them, with and without requested offloads. */
 import type { Offloads } from "#kit/link.ts";
 import { put16 } from "#wire/bigendian.ts";
 import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
@@ -33,7 +33,7 @@ export const udpFrame = (ends: Ends, length: number): Uint8Array => {
   return memory.bytes.slice(0, buildUdpFrame(memory, 0, ends, TCP, data(length)));
 };
 
-/** Of a NIC that does everything and gets nothing wrong. */
+/** Offloads of a NIC without limits or faults. */
 export const OFFLOADS: Offloads = {
   checksum: true,
   segmentation: true,
@@ -46,7 +46,7 @@ export const OFFLOADS: Offloads = {
 const transportOf = (ends: Ends): number =>
   (ends.tag === undefined ? 14 : 18) + (typeof ends.from === "number" ? 20 : 40);
 
-/** As the kernel passes it: the sum of the pseudo header in the field. */
+/** As the kernel passes it: with the pseudo header's sum in the field. */
 export const partial = (frame: Uint8Array, ends: Ends, field: number): HostFrame => {
   const transport = transportOf(ends);
   const addresses = typeof ends.from === "number" ? 8 : 32;

@@ -23,7 +23,7 @@ export interface Impairment {
   readonly micros: number;
 }
 
-/** Result of a frame that left a lane. */
+/** Result of a frame that left this direction. */
 export const DeliveryResult = { delivered: 0, refused: 1, lost: 2 } as const;
 export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult];
 
@@ -132,7 +132,7 @@ export class Lane {
     );
   }
 
-  /** Takes a frame that belongs to the lane, and delivers it as the impairments require. */
+  /** Takes a frame of this direction, and delivers it as the impairments require. */
   take(bytes: Uint8Array): void {
     this.totals.entered++;
     this.totals.enteredBytes += bytes.length;
@@ -151,7 +151,7 @@ export class Lane {
     this.#settle();
   }
 
-  /** Counts a frame that bypassed the lane. Returns whether it was delivered. */
+  /** Counts a frame that bypassed the impairments. Returns whether it was delivered. */
   passed(length: number, fate: DeliveryResult): boolean {
     this.totals.entered++;
     this.totals.enteredBytes += length;
@@ -204,7 +204,7 @@ export class Lane {
       });
   }
 
-  /** Runs `done` later; the lane is not idle until then. */
+  /** Runs `done` later; this direction is not idle until then. */
   #hold(micros: number, done: () => void): () => void {
     const { clock, timers } = this.#parts;
     this.totals.held++;

@@ -76,14 +76,14 @@ test("loses the given number of frames, in one direction only", () => {
   assert.deepEqual(wire.armed("out"), {});
 });
 
-test("a lost frame from the far end is the wire's doing, not the NIC's", () => {
+test("a lost frame from the far end is counted for the wire, not the NIC", () => {
   const { wire, received, come } = setUp();
   wire.arm("in", "loss", {});
   assert.equal(come(1), true);
   assert.deepEqual(received, []);
 });
 
-test("damages one bit behind the addresses, and not the sender's own copy", () => {
+test("damages one bit after the addresses, and not the sender's own copy", () => {
   const { far, wire, send, come, received } = setUp();
   const frame = Array.from({ length: 60 }, (_, i) => i);
   wire.arm("out", "corrupt", { count: 1 });
@@ -130,7 +130,7 @@ test("a reordered frame is delivered after a limited time", () => {
   assert.equal(far.flushes, 1);
 });
 
-test("delays frames in order, and flushes them when they come", () => {
+test("delays frames in order, and flushes them on arrival", () => {
   const { clock, far, wire, received, send, come } = setUp();
   wire.arm("out", "delay", { micros: 500 });
   wire.arm("in", "delay", { micros: 300 });
@@ -156,7 +156,7 @@ test("a wire holds a limited number of frames, and counts what it lost", () => {
   assert.equal(wire.counts("in").overflow, 5000 - 4096);
 });
 
-/** The frames that arrive of 100 in each direction if a third is lost. */
+/** The frames that arrive, of 100 in each direction, if a third is lost. */
 const survivors = (seed: number): string => {
   const { far, wire, received, send, come } = setUp(seed);
   for (const direction of ["out", "in"] as const) wire.arm(direction, "loss", { probability: 0.3 });
@@ -197,7 +197,7 @@ test("rejects invalid probabilities, counts and delays", () => {
     assert.throws(() => wire.arm("out", "delay", wrong), OutOfRange);
 });
 
-test("a frame that the NIC does not take is refused, and not received", () => {
+test("a frame that the NIC does not accept is refused, and not received", () => {
   const { clock, far, wire } = setUp();
   wire.plug({ receive: () => false, receiveDamaged: () => false });
   const come = () => far.nic!.receive(new Uint8Array(60), 0, 60);
@@ -220,7 +220,7 @@ test("a frame that the NIC does not take is refused, and not received", () => {
   });
 });
 
-test("what passes untouched is counted as well, in one piece and in two", () => {
+test("frames that pass unchanged are counted too, in one piece and in two", () => {
   const { far, wire, send, come } = setUp();
   send(1, 2, 3);
   come(4, 5);
@@ -306,7 +306,7 @@ test("each frame that arrives was sent, and arrives at most twice, with any impa
   );
 });
 
-/** So many segments of 100 bytes. */
+/** The given number of segments of 100 bytes. */
 const segmentsOf = (count: number): SegmentSource & { left: number } => ({
   left: count,
   offset: 0,
@@ -318,7 +318,7 @@ const segmentsOf = (count: number): SegmentSource & { left: number } => ({
   },
 });
 
-test("segments pass while they are cut and count as frames, until something is armed or if the NIC takes none", () => {
+test("segments pass as they are built and count as frames, until something is armed, or if the NIC takes none", () => {
   const { far, wire } = setUp();
   wire.plug({
     receive: () => true,

@@ -149,7 +149,7 @@ export class ImpairedWire implements Port {
     return direction === "out" ? this.#out : this.#in;
   }
 
-  /** Segments are taken while they are cut as long as nothing is armed; each counts as a frame. */
+  /** Segments are taken as they are built while nothing is armed; each counts as a frame. */
   #passSegments(nic: Plug, segments: SegmentSource): number {
     if (!this.#in.idle || nic.receiveSegments === undefined) return 0;
     this.#segments.source = segments;
@@ -191,7 +191,7 @@ export class ImpairedWire implements Port {
 
 /** Segments on their way through the wire, each counted when it is taken. */
 class CountedSegments implements SegmentSource {
-  /** Those that pass now. */
+  /** The current segments. */
   source!: SegmentSource;
   readonly #count: (length: number) => void;
 

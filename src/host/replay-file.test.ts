@@ -64,18 +64,18 @@ test("an obsolete packet block is a packet", () => {
 
 const mixed = (): Section => new Section().interface().interface(113);
 
-test("an interface of another link type costs its own packets only, which are told", () => {
+test("only packets of interfaces with another link type are left out, and reported", () => {
   assert.deepEqual(play(mixed().packet(1).bytes), { lengths: [60], times: [0], ...SILENT });
   const { lengths, warnings } = play(mixed().packet(1).packet(2, frame(), { id: 1 }).bytes);
   assert.deepEqual(lengths, [60]);
   assert.deepEqual(warnings, ["1 of 2 packets left out: 1 not Ethernet (link type 113, Linux cooked)"]);
 });
 
-test("an FCS that the file declares is cut off", () => {
+test("an FCS that the file declares is removed", () => {
   assert.deepEqual(play(pcap([{ bytes: frame(64) }], { link: 0x2400_0001 })).lengths, [60]);
 });
 
-test("a packet longer than it was on the wire is cut; one whose length there is 0 is told", () => {
+test("a packet longer than on the wire is truncated; one with length 0 on the wire is reported", () => {
   assert.deepEqual(play(pcap([{}, { bytes: frame(76), original: 60 }])), {
     lengths: [60, 60],
     times: [0, 0],
@@ -87,14 +87,14 @@ test("a packet longer than it was on the wire is cut; one whose length there is 
   assert.match(refused(pcap([{ original: 0 }])).message, /can be delivered: 1 with an original length of 0/);
 });
 
-test("packets without a time come at once, and pauses of years are shortened and told", () => {
+test("packets without a time are sent at once, and pauses of years are shortened and reported", () => {
   assert.deepEqual(play(new Section().interface().simple().packet(1.7e15).bytes).times, [0, 0]);
   const { times, warnings } = play(pcap([{ seconds: 1 }, { seconds: 1_700_000_000 }, { seconds: 1_700_000_001 }]));
   assert.deepEqual(times, [0, 60e6, 61e6]);
   assert.deepEqual(warnings, ["1 pause of more than 60 s shortened to that"]);
 });
 
-test("super-frames are told: too long for the NIC, or without a length in IPv4", () => {
+test("super-frames are reported: too long for the NIC, or without a length in IPv4", () => {
   const unsized = frame(3000);
   unsized.set([8, 0, 0x45, 0, 0, 0], 12);
   const { lengths, warnings, hints } = play(pcap([{}, { bytes: frame(14_534) }, { bytes: unsized }]));
@@ -103,7 +103,7 @@ test("super-frames are told: too long for the NIC, or without a length in IPv4",
   assert.match(hints[0]!, /ethtool -K NAME gro off/);
 });
 
-test("nanoseconds under the magic number of microseconds are nanoseconds", () => {
+test("nanoseconds with the magic number of microseconds are read as nanoseconds", () => {
   const { times } = play(
     pcap([
       { seconds: 5, fraction: 999_999_000 },
@@ -114,7 +114,7 @@ test("nanoseconds under the magic number of microseconds are nanoseconds", () =>
   assert.deepEqual(times, [0, 2, 1_000_003]);
 });
 
-test("a file that breaks off is replayed as far as it goes, and that is told", () => {
+test("a truncated file is replayed up to its end, with a warning", () => {
   for (const [bytes, torn] of [
     [pcap([{}, {}]), /^it ends prematurely after 1 packet \(capture file, byte 100: the file ends inside a packet\)$/],
     [
@@ -128,7 +128,7 @@ test("a file that breaks off is replayed as far as it goes, and that is told", (
   }
 });
 
-test("a block that cannot be read costs itself, and that is told", () => {
+test("only an unreadable block is left out, with a warning", () => {
   const { lengths, warnings } = play(
     new Section().interface().packet(1, frame(), { id: 9 }).packet(2, frame(61)).bytes,
   );
@@ -136,7 +136,7 @@ test("a block that cannot be read costs itself, and that is told", () => {
   assert.match(warnings[0]!, /^1 unreadable block left out, the first: .* interface 9/);
 });
 
-test("says what no frame of a file can be delivered for, or that there is none", () => {
+test("reports why no frame of a file can be delivered, or that there is none", () => {
   const out = new Section()
     .interface()
     .packet(1, frame(), { options: [flags(2)] })
@@ -147,9 +147,9 @@ test("says what no frame of a file can be delivered for, or that there is none",
   assert.match(refused(new Uint8Array(0)).message, /the file is empty/);
 });
 
-const NO_FILES = "What is no file has no end, or none that comes by itself.";
+const NO_FILES = "Devices and pipes have no end, or none that comes by itself.";
 
-test("what is no file is refused at once, without waiting for a writer or reading without end", async () => {
+test("anything but a file is refused at once, without waiting for a writer or reading without end", async () => {
   const fifo = join(directory, "fifo");
   execFileSync("mkfifo", [fifo]);
   assert.match(refusal(fifo).message, /it is a pipe$/, NO_FILES);
@@ -163,11 +163,11 @@ test("what is no file is refused at once, without waiting for a writer or readin
   assert.match(refusal(join(directory, "none")).message, /ENOENT$/);
 });
 
-test("a file that says less of its size than it holds is read no further", { skip: !existsSync("/proc/kmsg") }, () => {
+test("a file that is longer than its stated size is not read further", { skip: !existsSync("/proc/kmsg") }, () => {
   assert.match(refusal("/proc/self/status").message, /the file is empty/);
 });
 
-/** The command in a hint, run by a shell, with a name for what it makes. */
+/** Runs the command in a hint with a shell, with a name for its output. */
 const follow = (hint: string): string => {
   const made = join(directory, "made");
   const command = hint
@@ -192,7 +192,7 @@ for (const [tool, packer] of [
   ["xz", "xz -c"],
   ["bzip2", "bzip2 -c"],
 ] as const)
-  void test(`the hint for a file packed with ${tool} unpacks it`, { skip: missing(tool) }, () => {
+  void test(`the hint for a file compressed with ${tool} unpacks it`, { skip: missing(tool) }, () => {
     const packed = execFileSync("sh", ["-c", packer], { input: GOOD });
     const { message, hint } = refused(packed, "it's packed.pcap");
     assert.match(message, new RegExp(`it is compressed with ${tool}$`));
@@ -208,19 +208,19 @@ test("the hint for a snoop file converts it", { skip: missing("editcap") }, () =
   assert.deepEqual(playFile(follow(hint)).lengths, [70]);
 });
 
-test("the hint for a file of unknown form converts what Wireshark knows", { skip: missing("editcap") }, () => {
+test("the hint for a file of unknown format converts what Wireshark can read", { skip: missing("editcap") }, () => {
   const path = join(directory, "a.nettl");
   play(GOOD, "good");
   execFileSync("editcap", ["-F", "5views", join(directory, "good"), path]);
   assert.deepEqual(playFile(follow(refusal(path).hint)).lengths, [70]);
 });
 
-test("the hint for packets that the interface sent brings them back", { skip: missing("editcap") }, () => {
+test("the hint for packets that the interface sent includes them", { skip: missing("editcap") }, () => {
   const sent = new Section().interface().packet(1, frame(70), { options: [flags(2)] }).bytes;
   assert.deepEqual(playFile(follow(refused(sent).hint)).lengths, [70]);
 });
 
-test("the hint for time that goes back sorts the file", { skip: missing("reordercap") }, () => {
+test("the hint for steps back in time sorts the file", { skip: missing("reordercap") }, () => {
   const { warnings, hints, lengths } = play(
     pcap([
       { seconds: 9, bytes: frame(61) },
@@ -232,7 +232,7 @@ test("the hint for time that goes back sorts the file", { skip: missing("reorder
   assert.deepEqual(playFile(follow(hints[0]!)), { lengths: [62, 61], times: [0, 5e6], ...SILENT });
 });
 
-/** An IPv4 packet of 28 bytes, as it stands behind a link header. */
+/** An IPv4 packet of 28 bytes, without its link header. */
 const IP = [0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0xb6, 0xd1, 192, 0, 2, 1, 192, 0, 2, 2, 0, 7, 0, 7, 0, 8, 0, 0];
 const IP6 = [0x60, 0, 0, 0, 0, 0, 59, 64, ...Array.from({ length: 32 }, () => 1)];
 const COOKED = [0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0];
@@ -245,7 +245,7 @@ for (const [link, packet, etherType] of [
   [276, [...COOKED_2, ...IP], 0x0800],
 ] as const)
   void test(
-    `the hint for link type ${link} makes Ethernet of it`,
+    `the hint for link type ${link} converts it to Ethernet`,
     { skip: missing("editcap", "tshark", "text2pcap") },
     () => {
       const { message, hint } = refused(pcap([{ bytes: Uint8Array.from(packet) }], { link }), "it's cooked");

@@ -8,7 +8,7 @@ import { buildReplay } from "./replay.ts";
 
 const PAUSE = MAX_PAUSE_SECONDS * 1e6;
 
-test("leaves out what cannot be a frame from the wire, and counts it by why", () => {
+test("leaves out packets that cannot be frames from the wire, and counts them by reason", () => {
   const replay = buildReplay({
     packets: [
       packet(0, 60, { linkType: 113 }),
@@ -39,29 +39,29 @@ const timesOf = (...packets: Parameters<typeof packet>[]) => {
   return { times: [...times], pauses, stepsBack };
 };
 
-test("packets that changed places come together", () => {
+test("reordered packets are sent together", () => {
   assert.deepEqual(timesOf([500], [100], [600]), { times: [0, 0, 100], pauses: 0, stepsBack: 0 });
 });
 
-test("packets without a time come with the one before", () => {
+test("packets without a time are sent with the previous one", () => {
   const untimed = { timed: false, seconds: 0, nanoseconds: 0 };
   assert.deepEqual(timesOf([0, 60, untimed], [500], [0, 60, untimed], [700]).times, [0, 0, 0, 200]);
 });
 
-test("a pause of years is shortened, and what follows comes as far apart as before", () => {
+test("a pause of years is shortened, and later intervals are unchanged", () => {
   const years = 54 * 365 * 86_400e6;
   assert.deepEqual(timesOf([0], [years], [years + 10]), { times: [0, PAUSE, PAUSE + 10], pauses: 1, stepsBack: 0 });
 });
 
-test("one time from the far future holds back nothing but itself", () => {
+test("a time stamp in the far future delays only its own packet", () => {
   assert.deepEqual(timesOf([0], [1e15], [20], [30]), { times: [0, PAUSE, PAUSE, PAUSE + 10], pauses: 1, stepsBack: 1 });
 });
 
-test("a clock that was set back does not make everything behind it come at once", () => {
+test("a clock that was set back does not make all later packets due at once", () => {
   assert.deepEqual(timesOf([9e6], [4e6], [4e6 + 7]), { times: [0, 0, 7], pauses: 0, stepsBack: 1 });
 });
 
-test("whatever the times, frames are in order and no two are further apart than the longest pause", () => {
+test("with any times, frames are in order and no two are further apart than the longest pause", () => {
   const time = fc.record({
     timed: fc.boolean(),
     seconds: fc.oneof(fc.nat(300), fc.double({ min: -9e18, max: 9e18, noNaN: true }).map(Math.floor)),
@@ -71,7 +71,7 @@ test("whatever the times, frames are in order and no two are further apart than 
     fc.property(fc.array(time), (times) => {
       let last = 0;
       for (const at of buildReplay({ packets: times.map((more) => packet(0, 60, more)) }).times) {
-        // The last bits of a number of microseconds are lost in the difference.
+        // The difference loses the last bits of a number of microseconds.
         assert.ok(at >= last && at - last <= PAUSE + 1e-3, `${at} behind ${last}`);
         last = at;
       }

@@ -40,7 +40,7 @@ const bench = (responder = new Responder()) => {
   };
   const v4: Ends = { destination: FAR, source: OURS, from: OUR_IPV4, to: RESPONDER_IPV4 };
   const v6: Ends = { destination: FAR, source: OURS, from: OUR_IPV6, to: responder.identity.ipv6 };
-  /** Sends and returns the only answer. */
+  /** Sends, and returns the only reply. */
   const ask = (frame: Uint8Array): Uint8Array => {
     assert.ok(send(frame));
     assert.equal(received.length, 0, "delivered inside commit");
@@ -77,7 +77,7 @@ const arpRequest = (targetIp: number): Uint8Array =>
     });
   });
 
-test("answers ARP for its own address and no other, padded with zeros to 60 bytes", () => {
+test("replies to ARP for its own address only, padded with zeros to 60 bytes", () => {
   const { ask, silent, responder } = bench();
   const answer = ask(arpRequest(RESPONDER_IPV4));
   assert.equal(answer.length, 60);
@@ -94,7 +94,7 @@ test("answers ARP for its own address and no other, padded with zeros to 60 byte
   assert.equal(responder.counts.ignored, 1);
 });
 
-test("answers ping with the same data, tagged when the question was", () => {
+test("replies to ping with the same data, tagged if the request was", () => {
   const { ask, v4 } = bench();
   const data = Uint8Array.from({ length: 57 }, (_, i) => i);
   for (const ends of [v4, { ...v4, tag: 0x2005 }]) {
@@ -116,7 +116,7 @@ test("answers ping with the same data, tagged when the question was", () => {
   }
 });
 
-test("answers ping in IPv6", () => {
+test("replies to ping over IPv6", () => {
   const { ask, v6, responder } = bench();
   const echo = { type: Icmpv6Type.echoRequest, identifier: 1, sequence: 2 };
   const answer = ask(frameOf((memory) => buildEchoFrame(memory, 0, v6, echo, new Uint8Array(33).fill(5))));
@@ -137,7 +137,7 @@ const solicitation = (target: Uint8Array, from: Uint8Array, hops: number): Uint8
     return at + 24;
   });
 
-test("advertises itself to a neighbour that asks, and to all nodes when the asker has no address yet", () => {
+test("advertises itself to a neighbour that solicits, and to all nodes if that has no address yet", () => {
   const { ask, silent, responder } = bench();
   const { ipv6 } = responder.identity;
   for (const from of [OUR_IPV6, new Uint8Array(16)]) {
@@ -157,7 +157,7 @@ test("advertises itself to a neighbour that asks, and to all nodes when the aske
   assert.equal(responder.counts.neighbour, 2);
 });
 
-test("UDP echo returns the payload from the port that was asked, in both families", () => {
+test("UDP echo returns the payload from the requested port, over IPv4 and IPv6", () => {
   const { ask, v4, v6 } = bench(new Responder({ echoPorts: [7, 9000] }));
   const payload = Uint8Array.from({ length: 1001 }, (_, i) => i * 3);
   for (const port of [7, 9000])
@@ -217,7 +217,7 @@ test("does not reply to frames for others, or that must not be answered", () => 
   assert.equal(responder.counts.ignored, 9);
 });
 
-test("a full queue refuses frames and takes them again once it was delivered", () => {
+test("a full queue refuses frames, and accepts them again once it was delivered", () => {
   const { responder, send, received, v4 } = bench(new Responder({ queue: 3, longestFrame: 200 }));
   const frame = datagram(v4, 7, new Uint8Array(20));
   for (let round = 0; round < 5; round++) {
@@ -233,7 +233,7 @@ test("a full queue refuses frames and takes them again once it was delivered", (
   assert.equal(received.length, 15);
 });
 
-test("frames that the NIC sends while it receives are answered by the next delivery, not inside this one", () => {
+test("frames that the NIC sends while it receives get their replies in the next delivery", () => {
   const responder = new Responder();
   const { v4, send } = bench(responder);
   const frame = datagram(v4, 7, new Uint8Array(20));
@@ -254,7 +254,7 @@ test("frames that the NIC sends while it receives are answered by the next deliv
   assert.equal(responder.counts.dropped, 1);
 });
 
-test("keeps answers while no NIC is plugged in", () => {
+test("keeps replies while no NIC is plugged in", () => {
   const responder = new Responder();
   const frame = arpRequest(RESPONDER_IPV4);
   responder.bytes.set(frame, responder.reserve(frame.length));
@@ -266,7 +266,7 @@ test("keeps answers while no NIC is plugged in", () => {
   assert.deepEqual(received, [60]);
 });
 
-test("a bulk stream arrives whole both ways although frames get lost, and both ends can prove it", () => {
+test("a bulk stream arrives complete both ways although frames are lost, and both ends can verify it", () => {
   const { responder, send, received, v4, v6 } = bench();
   for (const ends of [v4, v6]) {
     const far = { received: createHash("sha256"), sent: createHash("sha256") };
@@ -275,7 +275,7 @@ test("a bulk stream arrives whole both ways although frames get lost, and both e
     const payloadAt = (ends === v4 ? 34 : 54) + 8;
     let turn = 0;
     for (let sequence = 0; sequence < 200;) {
-      assert.ok(++turn < 1000, `no answer to request ${sequence}`);
+      assert.ok(++turn < 1000, `no reply to request ${sequence}`);
       const request = new Uint8Array(BULK_HEADER_BYTES + 700);
       const data = buildBulkRequest(request, 0, sequence, 900);
       request.fill(sequence, data);

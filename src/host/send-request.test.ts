@@ -20,7 +20,7 @@ const requestFor = (
   return new SendRequest(offloads).translate(header, frame, 0, frame.length, 0);
 };
 
-test("a super-frame whose checksum is there already is cut in software, whether it was verified or not", () => {
+test("a super-frame with a complete checksum is segmented in software, verified or not", () => {
   for (const flags of [0, DATA_VALID])
     for (const [frame, gso] of [
       [tcpFrame(V4, 3000), Gso.tcp4],
@@ -34,7 +34,7 @@ test("a super-frame whose checksum is there already is cut in software, whether 
 const asked = (payload: number, size: number, limits: Partial<Offloads>): boolean =>
   requestFor(tcpFrame(V4, payload), Gso.tcp4, size, NEEDS_CHECKSUM, { ...OFFLOADS, ...limits }) > 0;
 
-test("a super-frame beyond the NIC's limits is cut in software", () => {
+test("a super-frame beyond the NIC's limits is segmented in software", () => {
   assert.deepEqual([asked(32_000 - 66, 1448, { superFrameBytes: 32_000 }), asked(64_000 - 66, 1448, {})], [true, true]);
   assert.deepEqual(
     [asked(32_001 - 66, 1448, { superFrameBytes: 32_000 }), asked(64_001 - 66, 1448, {})],
@@ -45,7 +45,7 @@ test("a super-frame beyond the NIC's limits is cut in software", () => {
   assert.deepEqual([asked(5000, 0x7ff, {}), asked(5000, 0x800, {})], [true, false]);
 });
 
-test("what the NIC would get wrong is done in software, and the rest is asked of it", () => {
+test("offloads that the NIC would do wrongly are done in software, the others by the NIC", () => {
   const seen: number[] = [];
   const offloads = (wrong: boolean): Offloads => ({
     ...OFFLOADS,
@@ -65,10 +65,10 @@ test("what the NIC would get wrong is done in software, and the rest is asked of
   assert.deepEqual(both(false), asked);
   assert.deepEqual(both(true), [CHECKSUM_IN_SOFTWARE, SEGMENT_IN_SOFTWARE]);
   assert.deepEqual(seen.slice(0, 4), [sum.length, asked[0], cut.length, asked[1]]);
-  assert.equal(requestFor(sum, Gso.none, 0, 0, offloads(true)), 0, "nothing is asked of a finished frame");
+  assert.equal(requestFor(sum, Gso.none, 0, 0, offloads(true)), 0, "nothing is requested for a finished frame");
 });
 
-test("a super-frame that is none, since it fits into one segment, goes as it is", () => {
+test("a super-frame that fits into one segment is sent unchanged", () => {
   for (const [payload, segmentBytes] of [
     [0, 1448],
     [1, 1],
@@ -79,7 +79,7 @@ test("a super-frame that is none, since it fits into one segment, goes as it is"
   assert.equal(requestFor(tcpFrame(V4, 1449), Gso.tcp4, 1448, 0), SEGMENT_IN_SOFTWARE);
 });
 
-test("segmentation that does not fit the frame's protocol, or of nothing per segment, is nonsense without flags too", () => {
+test("segmentation that does not match the frame's protocol, or with size 0, is invalid also without flags", () => {
   for (const flags of [0, DATA_VALID]) {
     assert.equal(requestFor(tcpFrame(V4, 3000), Gso.tcp6, 1448, flags), INVALID);
     assert.equal(requestFor(udpFrame(V4, 3000), Gso.tcp4, 1448, flags), INVALID);
@@ -88,7 +88,7 @@ test("segmentation that does not fit the frame's protocol, or of nothing per seg
   }
 });
 
-test("a virtio header that does not fit its frame never leads outside it", () => {
+test("a virtio header that does not match its frame never leads outside it", () => {
   const fields = fc.record({
     flags: fc.constantFrom(0, 1, 2, 3),
     gso: fc.constantFrom(0, 1, 3, 4, 5, 0x81, 0x84, 0xff),

@@ -25,7 +25,7 @@ export const SEGMENT_IN_SOFTWARE = -2;
 /** The request does not match the frame. */
 export const INVALID = -3;
 
-/** Of a NIC that does nothing to frames. */
+/** Offloads of a NIC without any. */
 export const NO_OFFLOADS: Offloads = {
   checksum: false,
   segmentation: false,
@@ -35,7 +35,10 @@ export const NO_OFFLOADS: Offloads = {
   refuses: undefined,
 };
 
-/** Furthest transport headers: the second descriptor format has 7 bits to cut and 10 to sum; the first has no such field. */
+/**
+ * Largest transport offsets: the second descriptor format has 7 bits for segmentation and 10 for checksums; the first
+ * has no such field.
+ */
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
 
@@ -63,7 +66,7 @@ export class SendRequest {
     const layer = dissect(bytes, frame, length, this.parts);
     const there = layer === Layer.transport && (summed || this.parts[TRANSPORT] === start);
     const transport = there ? this.#transport(summed ? TCP_CHECKSUM : header.checksumOffset) : 0;
-    // What fits into one segment is not cut, whatever the header says. Linux ignores the request as well.
+    // A frame that fits into one segment is not segmented, whatever the header states. Linux ignores the request too.
     const fits = transport !== 0 && length - this.parts[PAYLOAD]! <= header.segmentBytes;
     const request =
       cut && !fits ? this.#cut(header, length, transport, summed) : summed ? 0 : this.#sum(length, transport);
@@ -92,13 +95,13 @@ export class SendRequest {
 
   #sum(length: number, transport: number): number {
     const start = this.parts[TRANSPORT]!;
-    // The chips get the checksum of frames below 60 bytes wrong: they sum the padding (Linux's r8169 sums these itself).
+    // The chips compute a wrong checksum for frames below 60 bytes: they include the padding (Linux's r8169 sums these in software).
     const able = this.#offloads.checksum && length >= MIN_FRAME && start <= FURTHEST_SUM;
     if (transport === 0 || !able || !this.#offers(transport)) return CHECKSUM_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift);
   }
 
-  /** @param summed the checksum is there already */
+  /** @param summed the checksum is complete */
   #cut(header: VnetHeader, length: number, transport: number, summed: boolean): number {
     const type = header.gso & ~Gso.ecn;
     if (type !== Gso.tcp4 && type !== Gso.tcp6) return INVALID;
@@ -107,7 +110,7 @@ export class SendRequest {
     const payload = this.parts[PAYLOAD_LENGTH]!;
     if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return INVALID;
     const { segmentation, superFrameBytes, segments } = this.#offloads;
-    // Whether the chips leave CWR to the first segment is not known, so they are not asked to.
+    // It is not known whether the chips set CWR only in the first segment, so such frames are not requested.
     const able = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
     const fits = length <= superFrameBytes && payload <= segments * size && size <= Send.segmentSize;
     const start = this.parts[TRANSPORT]!;

@@ -12,7 +12,7 @@ const skip =
   (whyNoNamespace() ?? whyNoTap())?.message ??
   (spawnSync("ip", ["-V"]).status === 0 ? false : "needs the `ip` program");
 
-/** `ip` in a namespace; the words are told what it says when they are wrong. */
+/** Runs `ip` in a namespace; throws its error. */
 const ip = (namespace: NetworkNamespace, words: string): void =>
   namespace.within(() => {
     const { status, stderr } = spawnSync("ip", words.split(" "), { encoding: "utf8", timeout: 10_000 });
@@ -22,7 +22,7 @@ const ip = (namespace: NetworkNamespace, words: string): void =>
 const hex = (groups: "all" | readonly Uint8Array[]): string[] =>
   groups === "all" ? ["all"] : groups.map((group) => Buffer.from(group).toString("hex"));
 
-test("a TAP's name, MTU, address, filter and namespace are seen as users change them", { skip }, () => {
+test("changes of a TAP's name, MTU, address, filter and namespace are seen", { skip }, () => {
   using home = NetworkNamespace.create();
   using elsewhere = NetworkNamespace.create();
   using tap = home.within(() => Tap.open("ft0", { vnetHeader: true }));

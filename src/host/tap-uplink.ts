@@ -22,9 +22,9 @@ export interface TapUplinkOptions {
   readonly link: Link;
   /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
-  /** What the NIC does at present. The kernel is told to do the rest, but for checksums over IPv6 alone, which are filled in here. */
+  /** Present offloads of the NIC. The kernel does the rest, except checksums over IPv6 only, which are filled in here. */
   readonly offloads: Offloads;
-  /** Sees each frame as the host sends it and as the NIC delivers it, where tags have been taken out. */
+  /** Gets each frame as sent by the host and as delivered by the NIC, with tags stripped. */
   readonly capture?: FrameObserver | undefined;
 }
 
@@ -92,7 +92,7 @@ export class TapUplink implements Disposable {
     return this.#disposed || this.#out === undefined ? 0 : this.#out.pump(budget);
   }
 
-  /** From the NIC to the host, at most `budget` frames. Returns how many. @throws {SystemError} when the TAP has gone */
+  /** From the NIC to the host, at most `budget` frames. Returns their number. @throws {SystemError} if the TAP is gone */
   pumpIn(budget: number): number {
     return this.#disposed ? 0 : this.#in.pump(budget);
   }
@@ -122,7 +122,7 @@ export class TapUplink implements Disposable {
   }
 }
 
-/** The kernel makes no longer super-frames than the chips cut. Where it cannot be told, longer ones are cut in software. */
+/** Limits the kernel's super-frames to what the chips can segment. If that fails, longer ones are segmented in software. */
 const limitSuperFrames = (tap: Tap, { superFrameBytes, segments }: Offloads): void => {
   const set = (): void => {
     using interfaces = Interfaces.open();

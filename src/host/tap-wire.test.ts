@@ -26,7 +26,7 @@ const skipTap = ffiProblem()?.message ?? (whyNoNamespace() ?? whyNoTap())?.messa
 const tcpSum = (frame: Uint8Array): number =>
   slowSum(frame, 34, frame.length - 34, slowSum(frame, 26, 8, 6 + frame.length - 34));
 
-/** Takes frames while it has room. */
+/** Accepts frames while it has room. */
 class Noting implements Plug {
   readonly frames: Uint8Array[] = [];
   room = Infinity;
@@ -74,7 +74,7 @@ test("segments of a burst reach the far kernel as one frame that it still has to
   );
 });
 
-test("a NIC that says which segments follow each other gets the same frame out", { skip }, () => {
+test("a NIC that marks consecutive segments gets the same frame written", { skip }, () => {
   const sent = [false, true].map((hints) => {
     using r = rig();
     for (let i = 0; i < 60; i++) {
@@ -90,7 +90,7 @@ test("a NIC that says which segments follow each other gets the same frame out",
   assert.equal(sent[0]!.length, 2);
 });
 
-test("a NIC that leaves the payload where the guest has it gets the same frames out, alone or merged", { skip }, () => {
+test("a NIC that leaves payload in guest memory gets the same frames written, single or merged", { skip }, () => {
   const STAGED = 400 << 10;
   for (const count of [1, 5, 60]) {
     const segments = Array.from({ length: count }, (_, i) => tcpFrame(V4, 1448, { ...TCP, sequence: 3 + i * 1448 }));
@@ -114,7 +114,7 @@ test("a NIC that leaves the payload where the guest has it gets the same frames 
   }
 });
 
-test("payload outside the memory is refused, and a capture wants whole frames", { skip }, () => {
+test("payload outside the memory is refused, and a capture requires whole frames", { skip }, () => {
   using r = rig();
   assert.equal(r.wire.gathers, false);
   r.wire.reserve(66);
@@ -123,7 +123,7 @@ test("payload outside the memory is refused, and a capture wants whole frames", 
   assert.throws(() => r.wire.commitSplit(0, 0, 101, false), OutOfRange);
 });
 
-test("more frames than the staging memory holds all get out, in order", { skip }, () => {
+test("more frames than the staging memory holds are all written, in order", { skip }, () => {
   using r = rig();
   const sizes = Array.from({ length: 400 }, (_, i) => 100 + ((i * 739) % 9000));
   const got: number[] = [];
@@ -136,7 +136,7 @@ test("more frames than the staging memory holds all get out, in order", { skip }
   assert.deepEqual(got, sizes);
 });
 
-test("places are asked for before they are filled, and must hold the frame", { skip }, () => {
+test("a commit without reservation, or longer than it, is refused", { skip }, () => {
   using r = rig();
   assert.equal(r.wire.reserve(1 << 20), -1);
   assert.equal(r.wire.reserve(0), -1);
@@ -145,30 +145,34 @@ test("places are asked for before they are filled, and must hold the frame", { s
   assert.throws(() => r.wire.commit(1 << 20), OutOfRange);
 });
 
-test("a super-frame from the far kernel is cut, and waits without loss while the NIC has no room", { skip }, () => {
-  using r = rig();
-  r.far.send(superFrame(V4, 60_000));
-  r.far.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
-  r.nic.room = 7;
-  assert.equal(r.wire.pump(64), 7);
-  assert.equal(r.wire.pump(64), 0);
-  assert.equal(r.wire.pending, Math.ceil(60_000 / 1448) - 7);
-  r.nic.room = Infinity;
-  assert.equal(r.wire.pump(5), 5);
-  while (r.wire.pump(64) > 0);
-  assert.equal(r.wire.pending, 0);
-  const segments = r.nic.frames.slice(0, -1);
-  assert.deepEqual(
-    segments.flatMap((segment) => [...segment.subarray(66)]),
-    [...data(60_000)],
-  );
-  assert.ok(segments.every((segment) => tcpSum(segment) === 0xffff));
-  assert.deepEqual(r.nic.frames.at(-1), udpFrame(V4, 100));
-  assert.equal(r.wire.counters.drops, 0);
-  assert.equal(r.seen.length, r.nic.frames.length);
-});
+test(
+  "a super-frame from the far kernel is segmented, and waits without loss while the NIC has no room",
+  { skip },
+  () => {
+    using r = rig();
+    r.far.send(superFrame(V4, 60_000));
+    r.far.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
+    r.nic.room = 7;
+    assert.equal(r.wire.pump(64), 7);
+    assert.equal(r.wire.pump(64), 0);
+    assert.equal(r.wire.pending, Math.ceil(60_000 / 1448) - 7);
+    r.nic.room = Infinity;
+    assert.equal(r.wire.pump(5), 5);
+    while (r.wire.pump(64) > 0);
+    assert.equal(r.wire.pending, 0);
+    const segments = r.nic.frames.slice(0, -1);
+    assert.deepEqual(
+      segments.flatMap((segment) => [...segment.subarray(66)]),
+      [...data(60_000)],
+    );
+    assert.ok(segments.every((segment) => tcpSum(segment) === 0xffff));
+    assert.deepEqual(r.nic.frames.at(-1), udpFrame(V4, 100));
+    assert.equal(r.wire.counters.drops, 0);
+    assert.equal(r.seen.length, r.nic.frames.length);
+  },
+);
 
-test("a super-frame that the far kernel forwards with its checksum is cut as any other", { skip }, () => {
+test("a super-frame that the far kernel forwards with its checksum is segmented as any other", { skip }, () => {
   for (const flags of [0, DATA_VALID]) {
     using r = rig();
     const frame = tcpFrame(V4, 5000);
@@ -183,7 +187,7 @@ test("a super-frame that the far kernel forwards with its checksum is cut as any
   }
 });
 
-test("no super-frame is begun that the budget may be too small for, unless it is the first", { skip }, () => {
+test("no super-frame is begun that may exceed the budget, unless it is the first", { skip }, () => {
   using r = rig();
   const segments = 40;
   for (let i = 0; i < 3; i++) r.far.send(superFrame(V4, segments * 1448));
@@ -193,8 +197,8 @@ test("no super-frame is begun that the budget may be too small for, unless it is
   assert.equal(r.wire.pump(100), 0);
 });
 
-test("a NIC that takes segments as they are cut gets the same frames, and the same are counted", { skip }, () => {
-  /** Takes what it has room for, and makes of each segment the frame it is. */
+test("a NIC that takes segments as they are built gets the same frames, with the same counts", { skip }, () => {
+  /** Takes segments while it has room, and builds each one's frame. */
   class Taking extends Noting {
     bytes: Uint8Array = new Uint8Array(0);
     receiveSegments(segments: SegmentSource): number {
@@ -238,7 +242,7 @@ test("a NIC without room does not block others: its frames are dropped and count
 
 test("a short frame from the far kernel is padded with zeros, as its own NIC would", { skip }, () => {
   using r = rig();
-  // What was there before must not show.
+  // Earlier contents must not be visible.
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(200).fill(0xee) });
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(42).fill(7) });
   while (r.wire.pump(64) > 0);
@@ -306,9 +310,9 @@ const digest = async (socket: Socket): Promise<string> => {
   return hash.digest("hex");
 };
 
-/** Sends bytes through TCP from the near end to the far end, or back; returns what arrived, hashed. */
+/** Sends bytes through TCP from the near end to the far end, or back; returns a hash of the received data. */
 const transfer = async (n: ReturnType<typeof network>, bytes: Uint8Array, forth: boolean): Promise<string> => {
-  // Sockets belong to the namespace their thread is in when they are made.
+  // A socket belongs to the namespace in which its thread is when it is created.
   const server = n.far.namespace.within(() => createServer().listen(5000));
   using home = NetworkNamespace.current();
   n.near.namespace.enter();
@@ -339,14 +343,14 @@ test("two kernels exchange data through super-frames on both sides, without a dr
   assert.equal(n.wire.counters.drops, 0);
 });
 
-test("the far kernel notices every segment that the NIC has damaged", { skip: skipTap }, async () => {
+test("the far kernel detects every segment that the NIC has damaged", { skip: skipTap }, async () => {
   let frames = 0;
   let damaged = 0;
   using n = network({
     fault: (bytes, offset, length) => {
       if (length < 1000 || ++frames % 400 !== 0) return;
       damaged++;
-      // By turns a byte of payload and a wrong checksum: what a broken engine would do.
+      // Alternately damages a byte of payload and the checksum, as a broken engine would.
       bytes[offset + (damaged % 2 === 0 ? 50 : 700)]! ^= 0x10;
     },
   });
@@ -355,7 +359,7 @@ test("the far kernel notices every segment that the NIC has damaged", { skip: sk
   assert.ok(damaged > 3, `${damaged} damaged`);
 });
 
-test("a NIC with hardly any descriptors slows TCP down and loses nothing", { skip: skipTap }, async () => {
+test("a NIC with very few descriptors slows TCP down and loses nothing", { skip: skipTap }, async () => {
   using n = network({ slots: 6 });
   const bytes = data(4 << 20);
   assert.equal(await transfer(n, bytes, true), sha256(bytes));

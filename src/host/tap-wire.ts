@@ -199,7 +199,7 @@ export class TapWire implements Port {
     return frames;
   }
 
-  /** Lets the NIC take segments of a super-frame while it is cut. Not with a capture, which needs each segment. */
+  /** Lets the NIC take segments of a super-frame as they are built. Not with a capture, which needs each frame. */
   #deliverSegments(nic: Plug): number {
     const { cut } = this.#incoming;
     if (cut === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;

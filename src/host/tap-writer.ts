@@ -41,7 +41,7 @@ export class TapWriter {
     this.#send(this.#pointFirst(offset, length, tag));
   }
 
-  /** Writes a frame in two pieces. @throws {SystemError} when the TAP has gone */
+  /** Writes a frame in two pieces. @throws {SystemError} if the TAP is gone */
   writeSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
     this.#iovecs.point(1, offset, headerBytes);
     this.#iovecs.point(2, payloadAt, payloadBytes);
@@ -49,8 +49,8 @@ export class TapWriter {
   }
 
   /**
-   * Writes a frame that lies in several places: `pieces` entries of a burst, from word `word` on. One of more than `MAX_PIECES` is
-   * refused. @throws {SystemError} when the TAP has gone
+   * Writes a frame in several pieces: `pieces` entries of a burst, from word `word` on. One of more than `MAX_PIECES`
+   * is refused. @throws {SystemError} if the TAP is gone
    */
   writePieces(burst: Int32Array, word: number, pieces: number, tag: number): void {
     if (pieces > MAX_PIECES) {
@@ -63,7 +63,7 @@ export class TapWriter {
     this.#send(count);
   }
 
-  /** Writes a merged frame. @throws {SystemError} when the TAP has gone */
+  /** Writes a merged frame. @throws {SystemError} if the TAP is gone */
   writeRun(run: SegmentRun, tag: number): void {
     const pieces = run.pieces;
     let count = this.#pointFirst(pieces[0]!, pieces[1]!, tag);
@@ -92,7 +92,7 @@ export class TapWriter {
     const result = writev(this.#tap.number, this.#iovecs, count);
     if (result >= 0) this.writes++;
     else if (result === -Errno.EIO || result === -Errno.ENETDOWN) this.down++;
-    // EBADFD: the interface was deleted. There is nothing left to write to.
+    // EBADFD: the interface was deleted.
     else if (result === -Errno.EBADFD || result === -Errno.EBADF) throw tapGone("writev", -result, this.#tap);
     else this.refused++;
   }

@@ -80,7 +80,7 @@ export class UplinkIn {
     return count;
   }
 
-  /** Returns how many entries of the burst the frame has. */
+  /** Returns the frame's number of entries in the burst. */
   #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;
@@ -94,7 +94,7 @@ export class UplinkIn {
     return 1;
   }
 
-  /** A frame in several buffers is not merged with others: those that came before it leave first. */
+  /** A frame in several buffers is not merged with others: earlier ones are written first. */
   #writePieces(burst: Int32Array, word: number, tag: number): number {
     this.#coalescer.flush();
     const offset = burst[word + OFFSET]!;

@@ -34,12 +34,13 @@ export const FRAME_ROOM = 66 << 10;
 /** Offset of frames modulo 8, so that TCP payload after the usual 66 bytes of headers is aligned for the NIC. */
 const BIAS = 6;
 /**
- * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a little longer, so
- * that none is tiny: the 8168E-VL does not cut a super-frame whose last fragment has six bytes or fewer.
+ * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a
+ * little longer, so that none is tiny: the 8168E-VL does not segment a super-frame whose last fragment has six bytes or
+ * fewer.
  */
 const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
-/** Fragments and bytes after which the NIC is told, before more is read. */
+/** Fragments and bytes after which the doorbell is rung, before more is read. */
 const BURST = 512;
 const BURST_BYTES = 128 << 10;
 /** Fragments of the longest frame. */
@@ -92,9 +93,9 @@ export class UplinkOut {
   constructor(options: UplinkOutOptions) {
     const { taps, link, sendArena } = options;
     const { bytes } = link.memory;
-    if (bytes.byteOffset !== 0) throw new OutOfRange("a DMA window that does not start where its buffer does");
+    if (bytes.byteOffset !== 0) throw new OutOfRange("a DMA window that does not start at the beginning of its buffer");
     if (sendArena.offset < 0 || sendArena.offset + sendArena.length > bytes.length)
-      throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} leaves the DMA window`);
+      throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} exceeds the DMA window`);
     this.#taps = taps;
     this.#link = link;
     this.#request = new SendRequest(options.offloads);

@@ -40,7 +40,7 @@ const inRig = () => {
   };
 };
 
-/** The checksum of a finished frame, verified the slow way. */
+/** The checksum of a finished frame, verified with the slow sum. */
 const isIntact = (frame: Uint8Array, transport: number, addresses: number, protocol: number): boolean => {
   const length = frame.length - transport;
   return (
@@ -49,7 +49,7 @@ const isIntact = (frame: Uint8Array, transport: number, addresses: number, proto
 };
 
 test(
-  "a super-frame leaves whole, in fragments of at most 16 KiB, with segment size and transport offset",
+  "a super-frame is sent whole, in fragments of at most 16 KiB, with segment size and transport offset",
   { skip },
   () => {
     using rig = outRig();
@@ -75,11 +75,11 @@ test("no last fragment is tiny, whatever a super-frame's length", { skip }, () =
   }
 });
 
-test("says when the TAP has no more frames, and reads none when asked for none", { skip }, () => {
+test("reports when the TAP has no more frames, and reads none with a budget of 0", { skip }, () => {
   using rig = outRig();
   for (let i = 0; i < 2; i++) rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   assert.equal(rig.out.pump(0), 0);
-  assert.equal(rig.out.drained, false, "nobody has looked");
+  assert.equal(rig.out.drained, false, "not read yet");
   assert.equal(rig.out.pump(1), 1);
   assert.equal(rig.out.drained, false);
   assert.equal(rig.out.pump(64), 1);
@@ -89,7 +89,7 @@ test("says when the TAP has no more frames, and reads none when asked for none",
   assert.equal(rig.out.drained, false);
 });
 
-test("of an IPv6 super-frame the pseudo header's sum loses its length", { skip }, () => {
+test("the length is removed from the pseudo header's sum of an IPv6 super-frame", { skip }, () => {
   using rig = outRig();
   const whole = superFrame(V6, 20_000);
   rig.host.send(whole);
@@ -99,7 +99,7 @@ test("of an IPv6 super-frame the pseudo header's sum loses its length", { skip }
   assert.equal(get16(sent!.frame, 70), slowSum(whole.frame, 22, 32, 6));
 });
 
-test("TCP and UDP checksums are left to the NIC, from 60 bytes of frame on", { skip }, () => {
+test("TCP and UDP checksums are left to the NIC for frames of 60 bytes or more", { skip }, () => {
   using rig = outRig();
   rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
   rig.host.send(partial(tcpFrame(V6, 1000), V6, 16));
@@ -134,7 +134,7 @@ test("a tag is stripped from the frame and passed beside it", { skip }, () => {
   assert.deepEqual(plain!.frame, udpFrame(V4, 100));
 });
 
-test("what the NIC cannot sum or cut is done here, and comes out the same", { skip }, () => {
+test("checksums and segmentation that the NIC cannot do are done here, with the same result", { skip }, () => {
   using rig = outRig(NO_OFFLOADS);
   const tagged = { ...V6, tag: 7 };
   rig.host.send(superFrame(V4, 60_000));
@@ -159,7 +159,7 @@ test("what the NIC cannot sum or cut is done here, and comes out the same", { sk
   assert.deepEqual(sent.at(-1)!.frame, udpFrame(V4, 1000));
 });
 
-test("a forwarded super-frame that has its checksum already comes out as any other", { skip }, () => {
+test("a forwarded super-frame with a complete checksum is sent like any other", { skip }, () => {
   for (const flags of [0, DATA_VALID])
     for (const ends of [V4, V6]) {
       using rig = outRig();
@@ -210,7 +210,7 @@ test("with a full ring nothing more is read, and nothing is lost", { skip }, () 
     assert.equal(rig.out.stalled, false);
     assert.equal(rig.out.drops, 0);
     const got = rig.link.sent.flatMap(({ frame }) => [...frame.subarray(66)]);
-    // A short frame is padded: its payload is what the IP header says.
+    // A short frame is padded: the IP header has the length of its payload.
     assert.equal(
       got.length,
       sizes.reduce((a, b) => a + b),
@@ -222,19 +222,15 @@ test("with a full ring nothing more is read, and nothing is lost", { skip }, () 
   }
 });
 
-test(
-  "a frame that is longer than any may be, or too short, or to be cut into nothing, is dropped and counted",
-  { skip },
-  () => {
-    using rig = outRig();
-    rig.host.send({ ...NO_REQUEST, frame: new Uint8Array(FRAME_ROOM + 1) });
-    rig.host.send({ ...NO_REQUEST, frame: new Uint8Array(13) });
-    rig.host.send({ ...superFrame(V4, 3000), segmentBytes: 0 });
-    rig.out.pump(64);
-    assert.equal(rig.out.drops, 3);
-    assert.equal(rig.link.sent.length, 0);
-  },
-);
+test("a frame that is too long, too short, or has a segment size of 0 is dropped and counted", { skip }, () => {
+  using rig = outRig();
+  rig.host.send({ ...NO_REQUEST, frame: new Uint8Array(FRAME_ROOM + 1) });
+  rig.host.send({ ...NO_REQUEST, frame: new Uint8Array(13) });
+  rig.host.send({ ...superFrame(V4, 3000), segmentBytes: 0 });
+  rig.out.pump(64);
+  assert.equal(rig.out.drops, 3);
+  assert.equal(rig.link.sent.length, 0);
+});
 
 test("what was read and the NIC has not taken is counted when it is discarded, segment by segment", { skip }, () => {
   for (const room of [0, 5, 20]) {
@@ -252,7 +248,7 @@ test("what was read and the NIC has not taken is counted when it is discarded, s
   }
 });
 
-test("segments the NIC has verified go to the host as one frame with a partial checksum", { skip }, () => {
+test("segments that the NIC has verified reach the host as one frame with a partial checksum", { skip }, () => {
   for (const [ends, good] of [
     [V4, Received.ipChecksumGood | Received.tcpChecksumGood] as const,
     [V6, Received.tcpChecksumGood] as const,
@@ -283,7 +279,7 @@ test("segments the NIC has verified go to the host as one frame with a partial c
   }
 });
 
-test("single frames go out as they came, and long verified ones with a partial checksum", { skip }, () => {
+test("single frames are passed on unchanged, and long verified ones with a partial checksum", { skip }, () => {
   using rig = inRig();
   const udp = Received.ipChecksumGood | Received.udpChecksumGood;
   const bare = udpFrame(V4, 1000);
@@ -315,7 +311,7 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
   assert.equal(rig.uplink.tagsTaken, 2);
 });
 
-test("a frame in several buffers reaches the host whole, with its tag, verified, and in its turn", { skip }, () => {
+test("a frame in several buffers reaches the host whole, with its tag, verified, and in order", { skip }, () => {
   using host = new FakeTap();
   const captured: Uint8Array[] = [];
   const link = new RecordingLink();

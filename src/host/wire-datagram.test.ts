@@ -27,7 +27,7 @@ class Station implements Disposable {
       hasRoom: () => this.room,
     });
   }
-  /** The other side comes. */
+  /** The other side connects. */
   appear(): UnixDatagram {
     const far = UnixDatagram.bind(join(this.folder, "far"));
     assert.equal(far.connect(join(this.folder, "near")), 0);
@@ -44,7 +44,7 @@ class Station implements Disposable {
   }
 }
 
-test("a frame is a datagram, both ways", () => {
+test("a frame is a datagram, in both directions", () => {
   using station = new Station();
   const far = station.appear();
   assert.equal(station.wire.connect(), true);
@@ -58,7 +58,7 @@ test("a frame is a datagram, both ways", () => {
   assert.equal(station.wire.delivery.counts.malformed, 1);
 });
 
-test("is up only while the other side is there, and finds it again", () => {
+test("is up only while the other side exists, and finds it again", () => {
   using station = new Station();
   assert.equal(station.wire.connect(), false);
   station.send(60);
@@ -95,13 +95,13 @@ test("a frame waits while the NIC has no room", () => {
   assert.equal(station.wire.pump(64), 1);
 });
 
-test("what was not reserved cannot be committed", () => {
+test("a frame without reservation cannot be committed", () => {
   using station = new Station();
   assert.equal(station.wire.reserve(1 << 20), -1);
   assert.throws(() => station.wire.commit(60), Misuse);
 });
 
-test("what is no frame takes its share of a turn too, or whoever sends enough of it would keep it for ever", () => {
+test("invalid datagrams count against the budget of a turn, so that they cannot occupy it for ever", () => {
   using station = new Station();
   const far = station.appear();
   station.wire.connect();

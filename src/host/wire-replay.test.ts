@@ -26,7 +26,7 @@ const setUp = (packets: readonly CapturedPacket[], options: { rate?: number; loo
   return { clock, wire, nic, came, run };
 };
 
-test("frames come as far apart as they did, from when the NIC is ready", () => {
+test("frames are sent at their recorded intervals, starting when the NIC is ready", () => {
   const { nic, came, run, wire } = setUp([packet(500, 60), packet(700, 61), packet(1_000_500, 62)]);
   nic.room = false;
   run(1000);
@@ -41,7 +41,7 @@ test("frames come as far apart as they did, from when the NIC is ready", () => {
   assert.equal(wire.due, Infinity);
 });
 
-test("at a rate they come evenly, and as fast as can be when it has no bound", () => {
+test("frames are sent at a steady rate, or as fast as possible without a limit", () => {
   const packets = [packet(0, 60), packet(9, 61), packet(9_000_000, 62)];
   const even = setUp(packets, { rate: 1000 });
   even.run(5000);
@@ -55,7 +55,7 @@ test("at a rate they come evenly, and as fast as can be when it has no bound", (
   assert.equal(fast.came.length, 3);
 });
 
-test("in a loop the first comes again after the last", () => {
+test("in a loop the first frame follows the last", () => {
   const { came, run } = setUp([packet(0, 60), packet(100, 61)], { loop: true });
   run(290);
   assert.deepEqual(
@@ -64,7 +64,7 @@ test("in a loop the first comes again after the last", () => {
   );
 });
 
-test("each NIC that is plugged in gets them from the start", () => {
+test("each NIC that is plugged in gets the frames from the start", () => {
   const { came, run, wire, nic } = setUp([packet(0, 60)]);
   run(10);
   wire.plug(nic);
@@ -72,7 +72,7 @@ test("each NIC that is plugged in gets them from the start", () => {
   assert.equal(came.length, 2);
 });
 
-test("a frame waits for room, and time does not stand still meanwhile", () => {
+test("a frame waits for room, while time continues", () => {
   const { came, run, wire, nic } = setUp([packet(0, 60), packet(100, 61), packet(200, 62)]);
   run(10);
   nic.room = false;
@@ -86,7 +86,7 @@ test("a frame waits for room, and time does not stand still meanwhile", () => {
   ]);
 });
 
-test("what the NIC sends is counted and goes nowhere", () => {
+test("the NIC's frames are counted and discarded", () => {
   const wire = new ReplayWire({ replay: EMPTY_REPLAY, clock: new VirtualClock() });
   assert.equal(wire.reserve(60), 0);
   wire.commit(60);
@@ -95,6 +95,6 @@ test("what the NIC sends is counted and goes nowhere", () => {
   assert.equal(wire.due, Infinity);
 });
 
-test("a rate is more than nothing", () => {
+test("the rate must be greater than 0", () => {
   assert.throws(() => new ReplayWire({ replay: EMPTY_REPLAY, clock: new VirtualClock(), rate: 0 }), OutOfRange);
 });

@@ -12,7 +12,7 @@ import { StreamWire } from "./wire-stream.ts";
 /** Both ends of a connection, not blocking. */
 const pair = (): [Fd, Fd] => {
   const numbers = new Struct(8);
-  // SAFETY: the kernel writes two ints into a structure that is held here.
+  // SAFETY: the kernel writes two ints into a structure that is kept here.
   check(libc.socketpair(1, 1 | 0o2000000 | 0o4000, 0, numbers.address), "socketpair");
   return [new Fd(numbers.view.getInt32(0, true), "near"), new Fd(numbers.view.getInt32(4, true), "far")];
 };
@@ -129,7 +129,7 @@ test("frames that are too short are counted and skipped", () => {
   assert.equal(s.wire.delivery.counts.malformed, 2);
 });
 
-test("an end in the middle of a frame loses that one, and the next connection starts afresh", () => {
+test("a close in the middle of a frame loses that frame, and the next connection starts afresh", () => {
   using s = disposable(setUp());
   write(s.far.number, framed(ofLength(60)).subarray(0, 30));
   s.wire.pump(64);

@@ -23,13 +23,13 @@ test("waiting ends at its limit", () => {
   assert.equal(looks, 12);
 });
 
-test("a condition that comes true with the last wait is not missed", () => {
+test("a condition that becomes true during the last wait is not missed", () => {
   const clock = new VirtualClock();
   assert.ok(until(clock, 1000, 300, () => clock.now() >= 1000));
   assert.ok(until(new VirtualClock(), 0, 1, () => true));
 });
 
-test("a wait that must succeed throws what it waited for, and how long", () => {
+test("a wait that must succeed throws an error with its purpose and duration", () => {
   assert.throws(() => expect(new VirtualClock(), "reset", 500, 50, () => false), {
     code: "TIMEOUT",
     message: "reset: timed out after 500 µs",
@@ -94,7 +94,7 @@ test("entries that a timer schedules for now run too; one that reschedules itsel
   assert.throws(() => timers.run(5), Misuse);
 });
 
-test("virtual time jumps from timer to timer and shows each its own time", () => {
+test("virtual time jumps from timer to timer, and each sees its own time", () => {
   const clock = new VirtualClock();
   const seen: number[] = [];
   for (const at of [30, 10, 20, 99]) clock.timers.schedule(at, () => seen.push(clock.now()));
@@ -103,7 +103,7 @@ test("virtual time jumps from timer to timer and shows each its own time", () =>
   assert.equal(clock.now(), 50);
 });
 
-test("virtual time never goes back, also when a timer itself waits or was due long ago", () => {
+test("virtual time never goes back, even if a timer itself waits or was due long ago", () => {
   const clock = new VirtualClock();
   clock.timers.schedule(10, () => clock.delay(100));
   clock.delay(20);

@@ -107,7 +107,7 @@ test("a failure to release one resource does not keep the others", () => {
   assert.equal(bound.state, "unbound");
 });
 
-test("a driver may have nothing to return", () => {
+test("a driver may return nothing", () => {
   const quiet: Driver<undefined, undefined> = { name: "quiet", ids: [ID], probe: () => undefined };
   using bound = bind(quiet, device(), undefined);
   assert.equal(bound.driver, undefined);

@@ -4,20 +4,20 @@ import type { FrameMemory } from "./link.ts";
 
 declare const bus: unique symbol;
 
-/** An address as the device sees it. Only a DMA domain makes one; what is computed from it is a plain number. */
+/** An address as seen by the device. Only a DMA domain creates one; a result of arithmetic on it is a plain number. */
 export type BusAddress = number & { readonly [bus]: "address" };
-/** The halves of one, as 32-bit words. */
+/** The halves of such an address, as 32-bit words. */
 export type BusLow = number & { readonly [bus]: "low" };
 export type BusHigh = number & { readonly [bus]: "high" };
 
 export const lowHalf = (address: BusAddress): BusLow => (address | 0) as BusLow;
 export const highHalf = (address: BusAddress): BusHigh => (Math.floor(address / 2 ** 32) | 0) as BusHigh;
 
-/** Stores the low half of the address of what is `offset` bytes into the window, whose low half is `base`, at a word. */
+/** Stores the low half of a window address: `offset` bytes into the window, whose own low half is `base`. */
 export const storeLow = (words: Int32Array, at: number, base: BusLow, offset: number): void => {
   words[at] = (base + offset) | 0;
 };
-/** Stores the high half, which all of a window has in common, at a word. */
+/** Stores the high half of a window address, which is the same in all of the window. */
 export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void => {
   words[at] = high;
 };

@@ -18,32 +18,32 @@ export const allowed = (io: Mmio, words: Int32Array, memory: DmaMemory): void =>
 };
 
 export const ringBases = (io: Mmio, memory: DmaMemory): void => {
-  // @ts-expect-error a plain number is no bus address
+  // @ts-expect-error a plain number is not a bus address
   io.writeLow(Ring, 0x1000);
   // @ts-expect-error nor is an offset in the window
   io.writeLow(Ring, memory.offset);
   // @ts-expect-error nor what is computed from an address
   io.writeHigh(RingHigh, memory.iova + 16);
-  // @ts-expect-error a ring base takes nothing but addresses
+  // @ts-expect-error a ring base accepts only addresses
   io.write32(Ring, memory.iova);
   // @ts-expect-error in either half
   io.write32(RingHigh, 0);
-  // @ts-expect-error bits of an address are not set and cleared
+  // @ts-expect-error an address is not changed by bits
   io.update32(Ring, 0, 1);
-  // @ts-expect-error the halves are not mixed up
+  // @ts-expect-error the halves must not be mixed up
   io.writeLow(RingHigh, memory.iova);
-  // @ts-expect-error an address does not go where none belongs
+  // @ts-expect-error an address is not stored in another register
   io.writeLow(Plain, memory.iova);
 };
 
 export const descriptors = (words: Int32Array, memory: DmaMemory): void => {
-  // @ts-expect-error a plain number is no base of a window
+  // @ts-expect-error a plain number is not the base of a window
   storeLow(words, 2, 0x1000, 64);
   // @ts-expect-error nor is a whole address
   storeLow(words, 2, memory.iova, 64);
-  // @ts-expect-error the halves are not mixed up
+  // @ts-expect-error the halves must not be mixed up
   storeHigh(words, 3, lowHalf(memory.iova));
-  // @ts-expect-error a number does not become an address by saying so
+  // @ts-expect-error a type assertion does not make a number an address
   const made: BusAddress = 0x1000;
   storeHigh(words, 3, highHalf(made));
 };

@@ -1,4 +1,4 @@
-/** Interrupts as a driver uses them: a line that it requests, masks, waits on and releases. */
+/** Interrupts as used by a driver: a line that it requests, masks, waits on and releases. */
 
 /**
  * A requested interrupt line.
@@ -16,7 +16,7 @@ export interface InterruptLine extends Disposable {
   unmask(): void;
 }
 
-/** From the best to the one that every device has. */
+/** From the best kind to the one that every device has. */
 export const INTERRUPT_KINDS = ["msix", "msi", "intx"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 

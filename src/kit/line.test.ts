@@ -126,7 +126,7 @@ test("a vector the device does not have, or one already requested, is refused", 
   for (const vectors of [0, -1, 2049, 1.5, NaN]) assert.throws(() => new SoftInterrupts(vectors), OutOfRange);
 });
 
-test("an event for a vector nobody requested, or that does not exist, is counted and dropped", () => {
+test("an event for a vector that was not requested, or does not exist, is counted and dropped", () => {
   const interrupts = new SoftInterrupts(2);
   for (const vector of [0, 1, 2, -1, NaN]) interrupts.raise(vector);
   assert.equal(interrupts.stray, 5);

@@ -29,11 +29,11 @@ export const Received = {
   tagged: 1 << 3,
   /** More of this frame follows in the next entry; the other bits and the tag are the same in all of its entries. */
   more: 1 << 4,
-  /** The FCS is wrong or the frame is too short; such frames come only when they are asked for. */
+  /** The FCS is wrong or the frame is too short; such frames are received only on request. */
   damaged: 1 << 5,
   /** The NIC has hashed its IP addresses: `Link.hashes`. */
   hashed: 1 << 6,
-  /** And its TCP or UDP ports. */
+  /** The hash includes its TCP or UDP ports. */
   hashedPorts: 1 << 7,
 } as const;
 
@@ -62,7 +62,7 @@ export const Send = {
 export interface Offloads {
   /** Fills in TCP and UDP checksums, and with them the IPv4 header's. */
   readonly checksum: boolean;
-  /** Cuts TCP super-frames. */
+  /** Segments TCP super-frames. */
   readonly segmentation: boolean;
   /** Does both over IPv6 too. */
   readonly ipv6: boolean;
@@ -70,13 +70,13 @@ export interface Offloads {
   readonly superFrameBytes: number;
   readonly segments: number;
   /**
-   * Whether the chip is known to get wrong what `flags` (a checksum or segments, no tag) ask of the frame of `length` bytes at
-   * `frame`: software must do it then. Undefined for chips that get nothing wrong.
+   * Whether the chip is known to process wrongly what `flags` (a checksum or segments, no tag) request for the frame of
+   * `length` bytes at `frame`: software must do it then. Undefined for chips without such faults.
    */
   readonly refuses: ((bytes: Uint8Array, frame: number, length: number, flags: number) => boolean) | undefined;
 }
 
-/** Internet checksums over one memory, by something faster than a loop. Offsets and lengths are bytes of that memory. */
+/** Internet checksums over one memory, faster than by a loop. Offsets and lengths are bytes of that memory. */
 export interface MemorySums {
   /** Sum of 16-bit units in memory order from `offset` on, below 2^17; a last odd byte is a lower half. */
   readonly sum: (offset: number, length: number) => number;

@@ -75,7 +75,7 @@ test("a revoked window throws with its name and does not reach the bus", () => {
   assert.deepEqual(bus.accesses, []);
 });
 
-test("a register cannot be made at an offset that its width does not allow", () => {
+test("a register cannot be defined at an offset that its width does not allow", () => {
   assert.throws(() => rw16(0x3d), OutOfRange);
   assert.throws(() => rw32(0x42), OutOfRange);
   for (const offset of [-1, 0.5, NaN, Infinity]) assert.throws(() => ro8(offset), OutOfRange);

@@ -28,7 +28,7 @@ export type Register<W extends Width, A extends Access, B extends string = strin
 /** A bit, or field, of the registers whose bits have the name `B`. */
 export type Bit<B extends string> = number & { readonly [owner]: B };
 
-/** What a register takes: its own bits, and plain numbers (`|` makes one), but no other register's bits. */
+/** Values accepted by a register: its own bits, and plain numbers (the result of `|`), but no other register's bits. */
 export type BitsOf<B extends string> = number & { readonly [owner]?: B };
 
 /** Ties bits to the registers that were made with the same name. */
@@ -140,7 +140,7 @@ export class Mmio {
     this.#check(r, 4);
     this.#bus.write(r, 4, value >>> 0);
   }
-  /** The low half of a bus address, the only thing that can be written there; with `command` in the bits that alignment leaves free. */
+  /** Writes the low half of a bus address, the only value accepted there; with `command` in the bits that alignment leaves free. */
   writeLow<B extends string>(
     r: Register<32, "low" | "half", B>,
     address: BusAddress,

@@ -31,7 +31,7 @@ export const access = (io: Mmio): void => {
   io.update8(PhyStatus, 0, 1);
   // @ts-expect-error the doorbell is write-only
   io.read8(Doorbell);
-  // @ts-expect-error what cannot be read cannot be updated
+  // @ts-expect-error a register that cannot be read cannot be updated
   io.update8(Doorbell, 0, 1);
 };
 
@@ -45,11 +45,11 @@ export const width = (io: Mmio): void => {
 };
 
 export const bareNumbers = (io: Mmio): void => {
-  // @ts-expect-error a bare number is no register
+  // @ts-expect-error a bare number is not a register
   io.read8(0x37);
   // @ts-expect-error nor is the sum of a register and a number
   io.write8(Command + 1, 0);
-  // @ts-expect-error nor does a number become one by saying so
+  // @ts-expect-error nor does a type assertion make a number one
   const made: Register<8, "rw"> = 0x37;
   io.write8(made, 0);
 };
@@ -68,18 +68,18 @@ export const ownBits = (io: Mmio): void => {
   io.update8(Control, 0, Conf.enable);
   // @ts-expect-error and where events are acknowledged
   io.acknowledge16(Events, Conf.enable);
-  // @ts-expect-error a register whose bits have no name takes no other's
+  // @ts-expect-error a register whose bits have no name accepts no other's
   io.write8(Command, Conf.enable);
-  // @ts-expect-error a number does not become a bit by saying so
+  // @ts-expect-error a type assertion does not make a number a bit
   const made: typeof Conf.enable = 1;
   io.write8(Config, made);
 };
 
 export const writeOneToClear = (io: Mmio): void => {
-  // @ts-expect-error read, change and write back would clear events that nobody has seen
+  // @ts-expect-error read-modify-write would clear events that were not read
   io.update16(Status, 0, 1);
-  // @ts-expect-error a plain store says nothing about clearing: use acknowledge16
+  // @ts-expect-error a plain store is not an acknowledgement: use acknowledge16
   io.write16(Status, 1);
-  // @ts-expect-error only what clears on writing one can be acknowledged
+  // @ts-expect-error only a write-1-to-clear register can be acknowledged
   io.acknowledge16(Mask, 1);
 };

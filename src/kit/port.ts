@@ -20,9 +20,9 @@ export const Damage = {
 } as const;
 
 /**
- * Segments of one super-frame as they are transmitted: the far end's NIC cuts them as they are taken. All have the same
- * headers but for the fields that segmentation changes. The current one is in the port's memory; its headers are valid
- * after `make`.
+ * Segments of one super-frame as they are transmitted: the far end's NIC builds each as it is taken. All have the same
+ * headers except for the fields that segmentation changes. The current one is in the port's memory; its headers are
+ * valid after `make`.
  */
 export interface SegmentSource {
   /** Segments left, including the current one. */
@@ -39,7 +39,7 @@ export interface SegmentSource {
 
 /** Interface of a NIC to the cable. */
 export interface Plug {
-  /** A frame arrives: `length` bytes at `offset` of `bytes`, valid during the call. False when the NIC dropped it. */
+  /** Delivers a frame: `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC dropped it. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
   /**
    * As `receive` for each of several segments, in the memory of the port that the NIC is connected to, as long as there
@@ -51,7 +51,7 @@ export interface Plug {
    * delivers each frame as if its FCS were correct.
    */
   receiveDamaged?(bytes: Uint8Array, offset: number, length: number, damage: number): boolean;
-  /** Whether the next frame would find a buffer: a cable with flow control asks before it delivers, and waits. */
+  /** Whether there is a buffer for the next frame: a cable with flow control checks before it delivers, and waits. */
   hasRoom?(): boolean;
 }
 

@@ -72,7 +72,7 @@ test("a new producer and a new consumer continue where the old ones stopped", ()
   assert.equal(pop(new SpscConsumer(words, shape)), 2);
 });
 
-test("committing what was not reserved and releasing what is not there throw", () => {
+test("committing without reserving and releasing without peeking throw", () => {
   const shape = { records: 2, recordWords: 2 };
   const words = new Int32Array(spscWords(shape));
   const producer = new SpscProducer(words, shape);

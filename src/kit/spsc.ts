@@ -129,7 +129,7 @@ export class SpscConsumer {
 
   /** Frees the record returned by `peek`. */
   release(): void {
-    if (this.#ready === 0) throw new Misuse("a ring record was released that was not there");
+    if (this.#ready === 0) throw new Misuse("a ring record was released that was not peeked");
     this.#ready--;
     this.#head = (this.#head + 1) | 0;
     Atomics.store(this.words, HEAD, this.#head);

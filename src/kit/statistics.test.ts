@@ -43,7 +43,7 @@ test("an unknown counter and an invalid amount are rejected", () => {
     assert.throws(() => counters.add(counter, amount), OutOfRange);
 });
 
-test("a counter can be set to any whole number that a number holds exactly, and to no other", () => {
+test("a counter can be set to any integer from 0 to 2^53, and to no other value", () => {
   const cells = new Int32Array(new SharedArrayBuffer(counterWords(2) * 4));
   const counters = new Counters(cells, 2);
   const reader = new CounterReader(cells, 2);

@@ -1,4 +1,4 @@
-/** What threads share, under real threads. This file is both the tests and, loaded by a worker, what the threads do. */
+/** Shared structures under real threads. This file is both the tests and, loaded by a worker, the code of the threads. */
 import assert from "node:assert/strict";
 import { once as event } from "node:events";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { Worker, isMainThread, workerData } from "node:worker_threads";
 import { SequenceReader, SequenceWriter } from "./seqlock.ts";
 import { SpscConsumer, SpscProducer, spscWords } from "./spsc.ts";
 
-/** Microseconds that a thread may be held up on a machine however busy. */
+/** Microseconds that a thread may be delayed, even on a very busy machine. */
 const PATIENCE = 300_000_000;
 const ROUNDS = 20_000;
 const SET = 12;

@@ -1,8 +1,8 @@
 /**
  * The interfaces between a device model and a bus.
  *
- * A model uses offsets and device addresses. Where its registers are mapped and where guest memory really is, is known
- * to the bus only.
+ * A model uses offsets and device addresses. Only the bus knows where its registers are mapped and where guest memory
+ * really is.
  */
 
 import type { FrameMemory } from "./link.ts";

@@ -38,7 +38,7 @@ test("the usual name wins where one number has two", () => {
   assert.equal(new SystemError({ errno: Errno.EOPNOTSUPP, syscall: "ioctl" }).code, "EOPNOTSUPP");
 });
 
-test("a number that no C library names keeps its number", () => {
+test("a number without a name keeps its number", () => {
   const error = new SystemError({ errno: 524, syscall: "ioctl" });
   assert.equal(error.code, "E524");
   assert.match(error.message, /524/);
@@ -50,8 +50,7 @@ test("permission errors hint at what to run", () => {
 });
 
 test("each thread has an errno of its own", async () => {
-  // [the other thread may make its call, it has been made, its errno]. This thread blocks meanwhile: its own event loop
-  // makes calls that fail as well, and would change its errno between the two looks.
+  // [the other thread may make its call, it has been made, its errno]. This thread blocks meanwhile: its own event loop makes failing calls too, and would change its errno between the two checks.
   const cells = new Int32Array(new SharedArrayBuffer(12));
   const code = `import(${JSON.stringify(new URL("errno.ts", import.meta.url).href)}).then(async ({ errno }) => {
     const { libc } = await import(${JSON.stringify(new URL("libc.ts", import.meta.url).href)});

@@ -18,14 +18,14 @@ const F_DUPFD_CLOEXEC = 1030;
 
 const closeNow = (number: number): void => {
   // The result does not matter: on Linux the descriptor is closed even when close reports an error.
-  // SAFETY: its owner calls this once, and has just forgotten the number, so no stranger's file is closed.
+  // SAFETY: its owner calls this once, and has just dropped the number, so no other file is closed.
   libc.close(number);
 };
 
 /**
  * Owns a file descriptor.
  *
- * Invariant: while `number` can be read, the descriptor is open and no one else closes it. The kernel reuses numbers,
+ * Invariant: while `number` can be read, the descriptor is open and nothing else closes it. The kernel reuses numbers,
  * so a second close would close another file. Descriptors belong to the process: one that a worker thread does not
  * close before it ends stays open.
  */
@@ -109,7 +109,7 @@ export const read = (fd: number, into: Uint8Array): number => {
 /** Writes once from `from`. Returns bytes written, which may be fewer. @throws {SystemError} */
 export const write = (fd: number, from: Uint8Array): number => {
   if (from.length === 0) return 0;
-  // SAFETY: as for read, and the kernel only looks.
+  // SAFETY: as for read, and the kernel only reads.
   const result = libc.write(fd, addressOf(from.buffer) + BigInt(from.byteOffset), BigInt(from.length));
   keepAlive(from);
   return check(result, "write");
@@ -117,6 +117,6 @@ export const write = (fd: number, from: Uint8Array): number => {
 
 /** Sets a file's length in bytes. @throws {SystemError} */
 export const truncate = (fd: number, bytes: number): void => {
-  // SAFETY: no argument is an address. A mapping of what is cut off would fault: `createMemory` seals its length.
+  // SAFETY: no argument is an address. A mapping of a truncated part would fault: `createMemory` seals its length.
   check(libc.ftruncate(fd, BigInt(bytes)), "ftruncate");
 };

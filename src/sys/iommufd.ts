@@ -56,7 +56,7 @@ export class Iommufd implements Disposable {
     const struct = new Struct(Bytes.iovaRanges);
     writeIovaRanges(struct.view, ioas, MAX_RANGES, table.address);
     try {
-      // SAFETY: the table has room for as many ranges as the structure says, and is held until after the call.
+      // SAFETY: the table has room for as many ranges as the structure states, and is kept until after the call.
       requestStruct(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
     } catch (error) {
       // More ranges than there was room for: those returned are valid nevertheless.
@@ -73,7 +73,7 @@ export class Iommufd implements Disposable {
   map(ioas: number, memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.ioasMap);
     writeIoasMap(struct.view, ioas, { address: addressOf(memory), iova, bytes: memory.byteLength });
-    // SAFETY: the kernel holds the pages themselves from then on, so the device never reaches what comes to lie there later.
+    // SAFETY: the kernel holds the pages themselves from then on, so the device never reaches later contents of these addresses.
     requestStruct(this.number, IOAS_MAP, "IOMMU_IOAS_MAP", struct);
     keepAlive(memory);
   }

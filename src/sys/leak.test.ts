@@ -34,7 +34,7 @@ const plain: Record<string, () => void> = {
     using memory = createMemory("leak", 4096);
     using _ = Mapping.map(memory.number, 0, 4096, "leak");
   },
-  "memory that cannot be made": () => failing(() => createMemory("leak", -1)),
+  "memory that cannot be created": () => failing(() => createMemory("leak", -1)),
   sockets: () => {
     const [a, b] = UnixSocket.pair();
     a.send(Uint8Array.of(1), [b.number]);
@@ -48,7 +48,7 @@ const plain: Record<string, () => void> = {
     a[Symbol.dispose]();
     b[Symbol.dispose]();
   },
-  "listeners and those who connect": () => {
+  "listeners and clients": () => {
     const path = join(tmpdir(), `ferrule-leak-${process.pid}`);
     using listener = UnixListener.listen(path);
     failing(() => UnixListener.listen(path));
@@ -61,7 +61,7 @@ const plain: Record<string, () => void> = {
 };
 
 const privileged: Record<string, () => void> = {
-  "namespaces and what is done in them": () => {
+  "namespaces and functions called in them": () => {
     using namespace = NetworkNamespace.create();
     namespace.loopbackUp();
     namespace.within(() => setGsoMax(1, 65536, 64));

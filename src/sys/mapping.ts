@@ -53,7 +53,7 @@ const reserve = (length: bigint, align: bigint, protection: number, what: string
   const address = libc.mmap(0n, length + align, protection, flags, -1, 0n);
   if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
   const start = ((address + align - 1n) / align) * align;
-  // SAFETY: what is over at both ends belongs to the range above, and nobody has seen it.
+  // SAFETY: the excess at both ends belongs to the range above, and no view of it exists.
   if (start > address) libc.munmap(address, start - address);
   // SAFETY: as above.
   if (start < address + align) libc.munmap(start + length, address + align - start);
@@ -114,7 +114,7 @@ export class Mapping implements Disposable {
    */
   static allocate(length: number, what: string): Mapping {
     const address = reserve(BigInt(length), LARGE_PAGE, PROT_READ_WRITE, what);
-    // SAFETY: advice about the range just reserved; a kernel that cannot follow it changes nothing.
+    // SAFETY: advice about the range just reserved; a kernel that does not support it changes nothing.
     libc.madvise(address, BigInt(length), MADV_HUGEPAGE);
     // SAFETY: as above.
     libc.madvise(address, BigInt(length), MADV_DONTFORK);
@@ -135,7 +135,7 @@ export class Mapping implements Disposable {
       const result = libc.mmap(at, piece, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, BigInt(offset));
       if (result !== MAP_FAILED) continue;
       const number = errno();
-      // SAFETY: all of it is ours, and no view of it was made.
+      // SAFETY: this function mapped all of it, and no view of it exists.
       libc.munmap(start, length);
       throw new SystemError({ errno: number, syscall: "mmap", detail: what });
     }

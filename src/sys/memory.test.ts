@@ -35,7 +35,7 @@ test("text goes to C with a NUL at its end, and text that C cannot hold is rejec
   assert.throws(() => cString("x".repeat(4096)), OutOfRange);
 });
 
-/** What the kernel will see: address and length of an entry. */
+/** An entry as seen by the kernel: address and length. */
 const entry = (iovecs: Iovecs, i: number) => ({
   base: ffi().getUint64(iovecs.address, i * 16),
   length: ffi().getUint64(iovecs.address, i * 16 + 8),
@@ -66,7 +66,7 @@ test("an address whose low half overflows carries into the high half", () => {
   }
 });
 
-test("no entry can leave its buffer, whatever the numbers", () => {
+test("no entry can exceed its buffer, whatever the numbers", () => {
   const base = new ArrayBuffer(1000);
   const side = new ArrayBuffer(10);
   const iovecs = new Iovecs(2, base, side);
@@ -114,7 +114,7 @@ test("readv and writev move pieces in order, and say how many bytes", () => {
   assert.equal(readv(b.number, back, 2), -Errno.EAGAIN);
 });
 
-test("more entries than the table has are never handed to the kernel", () => {
+test("more entries than the table has are never passed to the kernel", () => {
   const iovecs = new Iovecs(1, new ArrayBuffer(8));
   assert.throws(() => readv(0, iovecs, 2), OutOfRange);
   assert.throws(() => writev(1, iovecs, 2), OutOfRange);

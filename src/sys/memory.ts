@@ -4,9 +4,7 @@ import { errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
 import { libc } from "./libc.ts";
 
-/**
- * The address of a buffer's first byte, valid as long as the buffer is reachable; its holder must keep the buffer too.
- */
+/** The address of a buffer's first byte, valid as long as the buffer is reachable; whoever stores it must keep the buffer too. */
 export const addressOf = (buffer: ArrayBufferLike): bigint => {
   if (buffer.byteLength === 0) throw new OutOfRange("an empty buffer has no address");
   // SAFETY: only computes the address. Array buffers have their bytes outside the moving heap, so it does not change.
@@ -112,7 +110,7 @@ export class Iovecs {
     if ((i | 0) !== i || i < 0 || i >= this.count) throw new OutOfRange(`iovec ${i} of ${this.count}`);
     const word = i * IOVEC_WORDS;
     const low = this.#bases[base]! + offset;
-    // A typed array of 32-bit words keeps the low 32 bits of what is stored; the carry goes up by hand.
+    // A typed array of 32-bit words keeps the low 32 bits of what is stored; the carry is added to the high half here.
     this.#words[word] = low;
     this.#words[word + 1] = this.#bases[base + 1]! + (low >= GIB4 ? 1 : 0);
     this.#words[word + 2] = length;
@@ -121,7 +119,7 @@ export class Iovecs {
   #refuse(offset: number, length: number): never {
     const [base, side] = this.#held;
     throw new OutOfRange(
-      `iovec of ${length} bytes at ${offset} leaves its buffer (${base?.byteLength} bytes, side ${side?.byteLength ?? 0})`,
+      `iovec of ${length} bytes at ${offset} exceeds its buffer (${base?.byteLength} bytes, side ${side?.byteLength ?? 0})`,
     );
   }
 }

@@ -170,7 +170,7 @@ export class MessageStream implements Disposable {
 
   #send(socket: number, offset: number, length: number, controlBytes: number): number {
     this.#out.aim(offset, length, controlBytes);
-    // SAFETY: as for receive, with `outgoing`; the kernel only looks.
+    // SAFETY: as for receive, with `outgoing`; the kernel only reads.
     const result = libc.sendmsg(socket, this.#out.header.address, MSG_NOSIGNAL | MSG_DONTWAIT);
     return result < 0 ? -errno() : result;
   }

@@ -21,7 +21,7 @@ test("loopback's state can be read without privileges", () => {
   assert.equal(interfaceState(socket, "lo")?.index, 1);
 });
 
-test("an interface's state follows what is set, from the namespace the socket was opened in", { skip }, () => {
+test("an interface's state shows changes, in the namespace in which the socket was opened", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using other = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
@@ -42,7 +42,7 @@ test("an interface's state follows what is set, from the namespace the socket wa
   assert.equal(interfaceState(socket, "ft0"), undefined);
 });
 
-test("the multicast list has the groups of one interface, and follows", { skip }, () => {
+test("the multicast list has the groups of one interface, and shows changes", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
   using tap = namespace.within(() => Tap.open("ft0"));

@@ -87,7 +87,7 @@ export class PeerMemory implements Disposable {
     for (let done = 0; done < length;) {
       const part = Math.min(length - done, bytes.length);
       const address = this.#at(from + done, part);
-      // SAFETY: the range is mapped; where its owner has cut it off, the kernel's own access fails.
+      // SAFETY: the range is mapped; if its owner has truncated it, the kernel's own access fails.
       if (libc.pwrite(file, address, BigInt(part), START) !== part) return false;
       into.set(bytes.subarray(0, part), offset + done);
       done += part;
@@ -112,7 +112,7 @@ export class PeerMemory implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;
-    // SAFETY: this object mapped the range, nothing has an address in it, and no method touches it any more.
+    // SAFETY: this object mapped the range, there is no view of it, and no method accesses it any more.
     libc.munmap(this.#mapped.start, this.#mapped.bytes);
   }
 

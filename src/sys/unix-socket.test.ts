@@ -45,7 +45,7 @@ test("descriptors are transferred: an event and memory work on the other side", 
   });
 });
 
-test("the maximum of descriptors is transferred; one more is rejected by the sender", () => {
+test("the maximum number of descriptors is transferred; one more is rejected by the sender", () => {
   connected((a, b) => {
     using file = openFile("/dev/null", Open.readOnly);
     const fds = Array.from({ length: MAX_PASSED_FDS }, () => file.number);
@@ -66,7 +66,7 @@ test("a descriptor that is not open cannot be passed", () => {
   });
 });
 
-test("a slow reader is EAGAIN, a reader that has gone is EPIPE, and neither kills the process", () => {
+test("a slow reader causes EAGAIN, a closed one EPIPE, and neither kills the process", () => {
   const [a, b] = UnixSocket.pair();
   using _a = a;
   const bytes = new Uint8Array(65536);

@@ -35,7 +35,7 @@ const DETACH_IOMMUFD_PT = vfio(20);
 const MAX_AFFECTED = 512;
 
 const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };
-/** Bytes of an access, as pread(2) and pwrite(2) want them. */
+/** Bytes of an access, as parameters of pread(2) and pwrite(2). */
 const COUNT = [0n, 1n, 2n, 0n, 4n] as const;
 
 /** Methods that make a request throw `SystemError`. On a device's own node, only `bind` works before `bind`. */

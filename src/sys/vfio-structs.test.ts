@@ -97,7 +97,7 @@ test("event descriptors follow the request that sets them", () => {
 });
 
 test("functions affected by a bus reset are reported by address and owner", () => {
-  // Function 3 of slot 2 on bus 0x0a of segment 1, then a function whose owner is a stranger.
+  // Function 3 of slot 2 on bus 0x0a of segment 1, then a function of another owner.
   const info = readHotResetInfo(view(28, 0, 2, 12, (0x13 << 24) | (0x0a << 16) | 1, 0xffff_ffff, 0));
   assert.deepEqual(info, {
     byIdentity: false,
@@ -140,7 +140,7 @@ test("memory is mapped for reading and writing, by VFIO and by iommufd", () => {
   assert.deepEqual(new Uint8Array(ranges.buffer), new Uint8Array(view(32, 5, 256, 0, 0x7f00_0000_2000n, 0n).buffer));
 });
 
-test("any reply of a broken kernel is read within its bounds", () => {
+test("any reply of a faulty kernel is read within its bounds", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 48, maxLength: 160 }), (bytes) => {
       const any = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

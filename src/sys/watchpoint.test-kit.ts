@@ -9,7 +9,7 @@ import { bindLibrary } from "./ffi.ts";
 import { Struct, addressOf } from "./memory.ts";
 
 // SAFETY: syscall(2) is variadic; integer arguments are passed as below on x86-64 and arm64. Only perf_event_open is
-// called, with the address of a structure that says its own length.
+// called, with the address of a structure that contains its length.
 const { syscall } = bindLibrary({
   /** long syscall(long number, struct perf_event_attr *, pid_t, int cpu, int group, unsigned long flags) */
   syscall: { arguments: ["i64", "u64", "i64", "i64", "i64", "u64"], return: "i32" },

@@ -12,7 +12,7 @@ const REQUEST: Arp = {
   targetIp: 0xc000_0202,
 };
 
-test("takes an ARP request apart", () => {
+test("parses an ARP request", () => {
   assert.deepEqual(parseArp(GOLDEN, 0, GOLDEN.length), REQUEST);
 });
 
@@ -23,7 +23,7 @@ test("builds exactly the same request", () => {
   );
 });
 
-test("ARP for other media, other protocols or cut short is not taken apart", () => {
+test("ARP for other media or protocols, or truncated, is not parsed", () => {
   assert.equal(parseArp(GOLDEN, 0, 27), undefined);
   for (const at of [1, 3, 4, 5]) {
     const other = GOLDEN.slice();

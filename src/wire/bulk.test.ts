@@ -17,7 +17,7 @@ const ask = (server: BulkServer, sequence: number, asked: number, payload: numbe
   return { bytes, length, data, expected: get32(bytes, 8 + EXPECTED) };
 };
 
-test("takes payloads in order and answers with the pattern of the sequence number", () => {
+test("accepts payloads in order and replies with the pattern of the sequence number", () => {
   const server = new BulkServer();
   const received = digest();
   const sent = digest();
@@ -34,7 +34,7 @@ test("takes payloads in order and answers with the pattern of the sequence numbe
   assert.deepEqual(server.progress, { datagrams: 2, bytesReceived: 4, bytesSent: 8, repeats: 0, gaps: 0 });
 });
 
-test("a repeated request is answered the same and hashed once; one beyond a gap gets nothing", () => {
+test("a repeated request gets the same reply and is hashed once; one beyond a gap gets an empty reply", () => {
   const server = new BulkServer();
   const received = digest();
   const sent = digest();
@@ -49,7 +49,7 @@ test("a repeated request is answered the same and hashed once; one beyond a gap 
   assert.deepEqual(server.progress, { datagrams: 1, bytesReceived: 1, bytesSent: 7, repeats: 1, gaps: 1 });
 });
 
-test("answers no more than there is room for, and nothing that is no request", () => {
+test("replies with no more than there is room for, and only to requests", () => {
   const server = new BulkServer();
   assert.equal(ask(server, 0, 0xffff_ffff, [], 100).length, 100);
   assert.equal(ask(server, 1, 5, [], BULK_HEADER_BYTES - 1).length, 0);
@@ -61,7 +61,7 @@ test("answers no more than there is room for, and nothing that is no request", (
   assert.equal(
     server.answer(bytes, 0, length, 64),
     0,
-    "an answer is no request: two servers cannot talk to each other",
+    "a reply is not a request: two servers cannot reply to each other",
   );
 });
 

@@ -19,7 +19,7 @@ export const BULK_HEADER_BYTES = 12;
 export const SEQUENCE = 4;
 /** In a request. */
 export const ASKED = 8;
-/** In an answer. */
+/** In a reply. */
 export const EXPECTED = 8;
 
 const MAGIC = 0;

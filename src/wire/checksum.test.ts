@@ -32,7 +32,7 @@ test("folds the largest sums, and zero stays zero", () => {
   assert.ok(intact(0xffff) && intact(0x1_fffe) && !intact(0));
 });
 
-test("sums every length up to 80 at every alignment as the reference does", () => {
+test("sums every length up to 80 at every alignment like the reference", () => {
   const memory = memoryOf(random(128));
   for (let offset = 0; offset < 8; offset++)
     for (let length = 0; length <= 80; length++)
@@ -47,7 +47,7 @@ test("does not overflow on the longest piece of all ones", () => {
   for (const offset of [0, 1, 2, 3]) assert.equal(copyAndSum(memory, offset, target, 2, MAX_SUM_BYTES), 0xffff);
 });
 
-test("copies and sums every short length between all alignments, and touches nothing else", () => {
+test("copies and sums every short length between all alignments, and changes nothing else", () => {
   const from = memoryOf(random(96));
   for (let a = 0; a < 4; a++)
     for (let b = 0; b < 4; b++)

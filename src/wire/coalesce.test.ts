@@ -23,7 +23,7 @@ interface Out {
   readonly headerBytes: number;
 }
 
-/** Lays frames into one memory, adds them and collects what comes out. */
+/** Puts frames into one memory, adds them and collects the output. */
 const coalesce = (
   frames: readonly Uint8Array[],
   checksum: "carry" | "partial" = "carry",
@@ -57,7 +57,7 @@ const coalesce = (
   return out;
 };
 
-/** As `coalesce`, for the segments of one super-frame whose headers and payload lie apart, `gap` bytes before the payload's end. */
+/** As `coalesce`, for the segments of one super-frame with headers and payload in separate places. */
 const coalesceSplit = (frames: readonly Uint8Array[], gap: number): Out[] => {
   const payloads = frames.map((frame) => frame.subarray(payloadOf(frame)));
   const headers = frames.map((frame) => frame.subarray(0, payloadOf(frame)));
@@ -135,7 +135,7 @@ const stream = (out: readonly Out[], port: number): number[] =>
     .flatMap((frame) => [...frame.subarray(payloadOf(frame))]);
 
 describe("the coalescer", () => {
-  test("gives back the frame that was cut, with checksums a naive receiver accepts", () => {
+  test("restores the frame that was segmented, with checksums a naive receiver accepts", () => {
     fc.assert(
       fc.property(shapes, (shape) => {
         const frames = cut(shape);
@@ -157,7 +157,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("makes the same of segments whose headers and payload lie apart", () => {
+  test("merges segments whose headers and payload are separate in the same way", () => {
     fc.assert(
       fc.property(shapes, fc.nat(100), (shape, gap) => {
         const frames = cut(shape);
@@ -167,7 +167,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("lets segments that it cannot merge through, headers and payload apart as they are", () => {
+  test("passes on segments that it cannot merge, with headers and payload separate", () => {
     const frames = cut({ ...PLAIN, payload: 3 * PLAIN.segmentBytes });
     for (const frame of frames) frame[transportOf(frame) + 13]! |= 0x21;
     assert.deepEqual(
@@ -176,7 +176,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("makes the same of segments of which it is known that they follow each other", () => {
+  test("merges segments known to be consecutive in the same way", () => {
     const odd = fc.record({ kind: fc.constantFrom("none", "pad", "fin", "echo", "cut off"), at: fc.nat() });
     fc.assert(
       fc.property(fc.array(fc.tuple(shapes, odd), { minLength: 1, maxLength: 4 }), (superFrames) => {
@@ -188,7 +188,7 @@ describe("the coalescer", () => {
           if (kind === "pad") segments[segments.length - 1] = Uint8Array.of(...last, 0, 0, 0);
           if (kind === "fin") last[transportOf(last) + 13]! |= 0x11;
           if (kind === "echo") for (const frame of segments) frame[transportOf(frame) + 13]! |= 0x40;
-          // A port that loses frames does not say that the next one follows, but the memory does not show it.
+          // After a lost frame a port does not state that the next one follows, although the memory looks the same.
           const rest = kind === "cut off" ? segments.slice(at % segments.length) : segments;
           for (const [n, frame] of rest.entries()) {
             frames.push(frame);
@@ -204,7 +204,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("carries a wrong checksum of a segment on also where it knows that segments follow each other", () => {
+  test("preserves a wrong checksum of a segment also if segments are known to be consecutive", () => {
     const frames = cut(PLAIN);
     frames[4]![transportOf(frames[4]!) + 17]! ^= 4;
     const [out, ...none] = coalesce(frames, "carry", [], (i) => i > 0);
@@ -213,7 +213,7 @@ describe("the coalescer", () => {
     assert.notEqual(tcpSum(out!.frame), 0xffff);
   });
 
-  test("merges no segment with a bad IPv4 header, also where it knows that it follows", () => {
+  test("merges no segment with a bad IPv4 header, even if it is known to follow", () => {
     const frames = cut(PLAIN);
     frames[3]![networkOf(frames[3]!) + 11]! ^= 1;
     const out = coalesce(frames, "carry", [], (i) => i > 0);
@@ -224,7 +224,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("believes no one that a frame follows one of another flow, another place or none", () => {
+  test("does not accept that a frame follows one of another flow, at another place, or none", () => {
     const frames = cut({ ...PLAIN, payload: 4 * 1448 });
     const other = cut({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
     for (const list of [
@@ -238,7 +238,7 @@ describe("the coalescer", () => {
       );
   });
 
-  test("makes of 45 full segments one frame, and begins another when an IP packet is full", () => {
+  test("merges 45 full segments to one frame, and begins another when an IP packet is full", () => {
     const out = coalesce(cut({ ...PLAIN, payload: 60 * 1448 }));
     assert.deepEqual(
       out.map(({ segments }) => segments),
@@ -246,14 +246,13 @@ describe("the coalescer", () => {
     );
   });
 
-  test("never makes a valid frame of segments of which one was damaged", () => {
+  test("never makes a valid frame if one of its segments was damaged", () => {
     const damage = fc.record({ segment: fc.nat(), at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }) });
     fc.assert(
       fc.property(shapes, damage, (shape, { segment, at, bits }) => {
         const frames = cut(shape);
         const victim = frames[segment % frames.length]!;
-        // Anything from the TCP header on. Ones' complement cannot tell a half of zeros from one of ones, but both bytes
-        // must change for that, and here one does.
+        // Any byte from the TCP header on. One's complement cannot distinguish a 16-bit unit of zeros from one of ones, but here only one byte of a unit changes.
         const from = transportOf(victim);
         victim[from + (at % (victim.length - from))]! ^= bits;
         assert.notEqual(tcpSum(victim), 0xffff);
@@ -266,7 +265,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("keeps frames with a bad IPv4 header apart and as they are", () => {
+  test("passes frames with a bad IPv4 header on separately and unchanged", () => {
     const frames = cut(PLAIN);
     frames[3]![networkOf(frames[3]!) + 8] = 9;
     const out = coalesce(frames);
@@ -277,7 +276,7 @@ describe("the coalescer", () => {
     assert.deepEqual(out[1]!.frame, frames[3]);
   });
 
-  test("keeps the order and the bytes of flows however they are mixed", () => {
+  test("preserves the order and the bytes of flows in any mixture", () => {
     const flow = fc.record({
       payload: fc.integer({ min: 1, max: 9000 }),
       segmentBytes: fc.integer({ min: 100, max: 1460 }),
@@ -323,7 +322,7 @@ describe("the coalescer", () => {
     }
   });
 
-  test("lets everything else through at once, in its place", () => {
+  test("passes everything else on at once and in order", () => {
     const frames = cut(PLAIN);
     const fin = segment({ ...PLAIN, sequence: PLAIN.sequence + 14_480 }, 0, new Uint8Array(8), true);
     fin[transportOf(fin) + 13] = 0x11;
@@ -348,7 +347,7 @@ describe("the coalescer", () => {
     assert.equal(out[0]!.frame[transportOf(out[0]!.frame) + 13], 0x18);
   });
 
-  test("never looks outside the frame, whatever it says", () => {
+  test("never reads outside the frame, whatever its headers state", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 120 }), fc.boolean(), (noise, ipv6) => {
         const frames = cut({ ...PLAIN, ipv6 });
@@ -360,7 +359,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("puts the pseudo header's sum into frames the NIC has verified, and merges only equal tags", () => {
+  test("stores the pseudo header's sum in frames that the NIC has verified, and merges only equal tags", () => {
     const frames = cut(PLAIN);
     const tags = frames.map((_, i) => (i < 6 ? 5 : 6));
     const out = coalesce(frames, "partial", tags);

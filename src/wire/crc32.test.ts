@@ -9,13 +9,13 @@ test("CRC-32 of the usual check string, also from the middle of an array", () =>
   assert.equal(crc32(text, 0, 0), 0);
 });
 
-test("a frame with its check sequence behind it leaves the well-known residue", () => {
+test("a frame followed by its check sequence leaves the well-known residue", () => {
   const frame = Uint8Array.from({ length: 64 }, (_, i) => i * 7);
   new DataView(frame.buffer).setUint32(60, crc32(frame, 0, 60), true);
   assert.equal(crc32(frame, 0, 64), 0x2144_df1c);
 });
 
-/** The same hash the other way about: most significant bit first, polynomial 0x04c11db7, upper six bits. */
+/** The same hash in another form: most significant bit first, polynomial 0x04c11db7, upper six bits. */
 const bigEndianHash = (address: Uint8Array): number => {
   let crc = 0xffff_ffff;
   for (const byte of address)
@@ -26,7 +26,7 @@ const bigEndianHash = (address: Uint8Array): number => {
   return crc >>> 26;
 };
 
-test("multicast addresses fall on the bit that the bit-serial definition says", () => {
+test("multicast addresses have the hash bit of the bit-serial definition", () => {
   for (const text of ["01:00:5e:00:00:01", "33:33:00:00:00:01", "33:33:ff:12:34:56", "01:80:c2:00:00:00"])
     assert.equal(multicastHash(parseMac(text), 0), bigEndianHash(parseMac(text)), text);
 });

@@ -1,4 +1,4 @@
-/** TCP super-frames cut and summed byte by byte, deliberately without the parts under test. */
+/** TCP super-frames segmented and summed byte by byte, deliberately without the code under test. */
 
 /** A TCP flow and one super-frame of it. */
 export interface Shape {

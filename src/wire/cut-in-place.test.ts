@@ -36,7 +36,7 @@ const SEQUENCE = 0xffff_ff00;
 const IDENTIFICATION = 0xfffe;
 const payloadByte = (i: number): number => (i * 167 + (i >>> 8)) & 0xff;
 
-/** A super-frame as a kernel hands it over: lengths of the whole, checksums of no account. */
+/** A super-frame as a kernel passes it: lengths of the whole, invalid checksums. */
 const superFrame = (s: Shape): { frame: Uint8Array; network: number; transport: number; header: number } => {
   const network = 14 + 4 * s.tags;
   const transport = network + (s.ipv6 ? 40 : 20);
@@ -72,7 +72,7 @@ const cutAll = (s: Shape): { pieces: Uint8Array[]; whole: ReturnType<typeof supe
 
 const RUNS = { seed: 20_260_116, numRuns: 400 };
 
-test("a frame cut where it lies gives segments whose payloads are the whole, with checksums a naive receiver accepts", () => {
+test("a frame segmented in place gives segments with its whole payload, and checksums a naive receiver accepts", () => {
   fc.assert(
     fc.property(shapes, (s) => {
       const { pieces, whole } = cutAll(s);
@@ -93,7 +93,7 @@ test("a frame cut where it lies gives segments whose payloads are the whole, wit
   );
 });
 
-test("every segment has the headers of the whole but for length, identification, sequence number, flags and checksums", () => {
+test("every segment has the frame's headers except for length, identification, sequence number, flags and checksums", () => {
   fc.assert(
     fc.property(shapes, (s) => {
       const { pieces, whole } = cutAll(s);
@@ -117,7 +117,7 @@ test("every segment has the headers of the whole but for length, identification,
   );
 });
 
-test("segments made with a sum that their taker made are the same, and may be made more than once", () => {
+test("segments built with the caller's payload sum are the same, and may be built more than once", () => {
   fc.assert(
     fc.property(shapes, (s) => {
       const { pieces, whole } = cutAll(s);
@@ -145,14 +145,14 @@ test("a frame without payload, without a segment size, or with endless headers i
   assert.equal(cutter.begin(0, 1000, 100, 14, 300, 320), false);
 });
 
-test("headers that are no whole words are refused: dissection finds none", () => {
+test("headers that are not whole words are refused: dissection never finds such", () => {
   const cutter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
   assert.equal(cutter.begin(0, 1000, 100, 15, 35, 55), false);
   assert.equal(cutter.begin(0, 1000, 100, 14, 35, 55), false);
   assert.equal(cutter.begin(0, 1000, 100, 14, 34, 55), false);
 });
 
-test("nothing before or behind the frame is written", () => {
+test("nothing before or after the frame is written", () => {
   const { frame, network, transport, header } = superFrame({
     ipv6: false,
     tags: 0,

@@ -1,4 +1,4 @@
-/** Cuts a TCP super-frame into frames in place, for a caller that consumes each before it requests the next. */
+/** Segments a TCP super-frame in place, for a caller that consumes each segment before it requests the next. */
 import { get16, get32 } from "./bigendian.ts";
 import { finish, fold, sum } from "./checksum.ts";
 import * as ipv4 from "./ipv4.ts";

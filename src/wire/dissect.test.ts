@@ -22,7 +22,7 @@ const dissected = (bytes: Uint8Array, at: number, length: number) => {
   return { layer, out: [...out] };
 };
 
-test("takes a UDP datagram in IPv4 apart, and its padding is not payload", () => {
+test("dissects a UDP datagram in IPv4, without its padding", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 3, V4, PORTS, hex("010203"));
   assert.equal(length, 45);
@@ -31,7 +31,7 @@ test("takes a UDP datagram in IPv4 apart, and its padding is not payload", () =>
   assert.deepEqual(out, [0x0800, 14, 20, 17, 34, 8, 42, 3, 0]);
 });
 
-test("takes tagged TCP in IPv6 apart", () => {
+test("dissects tagged TCP in IPv6", () => {
   const memory = newMemory(256);
   const header = { ...PORTS, sequence: 1, acknowledgement: 2, headerLength: 32, flags: 0x10, window: 100 };
   const length = buildTcpFrame(memory, 0, { ...V6, tag: 5 }, header, new Uint8Array(10));
@@ -40,14 +40,14 @@ test("takes tagged TCP in IPv6 apart", () => {
   assert.deepEqual(out, [0x86dd, 18, 40, 6, 58, 32, 90, 10, 1]);
 });
 
-test("takes an echo request apart", () => {
+test("dissects an echo request", () => {
   const memory = newMemory(128);
   const length = buildEchoFrame(memory, 0, V4, { type: 8, identifier: 1, sequence: 2 }, new Uint8Array(56));
   assert.equal(length, 98);
   assert.deepEqual(dissected(memory.bytes, 0, length).out, [0x0800, 14, 20, 1, 34, 8, 42, 56, 0]);
 });
 
-test("a fragment is understood up to its network header", () => {
+test("a fragment is dissected up to its network header", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(20));
   for (const field of [0x2000, 0x0001, 0x3fff]) {
@@ -58,7 +58,7 @@ test("a fragment is understood up to its network header", () => {
   }
 });
 
-test("a packet longer than its frame is malformed, a frame of another type is not looked into", () => {
+test("a packet longer than its frame is malformed; a frame of another type is not dissected", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(40));
   const cut = dissected(memory.bytes, 0, length - 1);
@@ -71,7 +71,7 @@ test("a packet longer than its frame is malformed, a frame of another type is no
   assert.equal(dissected(memory.bytes, 0, 13).layer, d.Layer.none);
 });
 
-test("a transport header that does not fit is left alone", () => {
+test("a transport header that does not fit is ignored", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(40));
   memory.bytes.set([0, 49], 38);
@@ -100,7 +100,7 @@ const watched = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
     },
   });
 
-test("hostile frames are never read outside, and what is found lies inside", () => {
+test("of hostile frames nothing outside is read, and all results are inside", () => {
   fc.assert(
     fc.property(hostile, fc.nat(3), fc.nat(220), (frame, before, cut) => {
       const length = Math.min(cut, frame.length);

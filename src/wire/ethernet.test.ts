@@ -6,7 +6,7 @@ import { built, hex } from "./golden.test-kit.ts";
 const GOLDEN = hex("ffffffffffff 02005e100001 0806");
 const HEADER = { destination: hex("ffffffffffff"), source: hex("02005e100001"), type: 0x0806 };
 
-test("takes an Ethernet header apart", () => {
+test("parses an Ethernet header", () => {
   assert.deepEqual(parseEthernet(GOLDEN, 0, GOLDEN.length), HEADER);
   assert.equal(parseEthernet(GOLDEN, 0, 13), undefined);
 });
@@ -18,7 +18,7 @@ test("builds exactly the same header", () => {
   );
 });
 
-test("the network header is behind up to two tags, and nowhere in a short frame", () => {
+test("the network header follows up to two tags, and a short frame has none", () => {
   assert.equal(networkOffset(GOLDEN, 0, 14), 14);
   assert.equal(networkOffset(GOLDEN, 0, 13), -1);
   const tagged = hex("ffffffffffff 02005e100001 88a8 0064 8100 2007 0800");

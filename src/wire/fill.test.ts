@@ -20,7 +20,7 @@ const V6: Ends = {
 const PORTS = { sourcePort: 5000, destinationPort: 7 };
 const TCP = { ...PORTS, sequence: 9, acknowledgement: 8, headerLength: 20, flags: 0x10, window: 7 };
 
-test("what is filled in satisfies the reference, whatever the fields held", () => {
+test("filled-in checksums satisfy the reference, whatever the fields contained", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 300 }),
@@ -34,7 +34,7 @@ test("what is filled in satisfies the reference, whatever the fields held", () =
         const transport = network + (six ? 40 : 20);
         memory.bytes.set([junk >> 8, junk & 0xff], transport + 16);
         memory.bytes.set(six ? [] : [junk >> 8, junk & 0xff], network + 10);
-        // Padding behind the packet must not be summed.
+        // Padding after the packet must not be summed.
         memory.bytes.fill(0x77, at + length, at + length + 5);
         assert.equal(fillIpv4Checksum(memory, network, at + length + 5), !six);
         assert.ok(fillTransportChecksum(memory, network, transport, at + length + 5, Protocol.tcp));
@@ -57,7 +57,7 @@ test("a partial checksum is completed to the same value", () => {
   assert.deepEqual(memory.bytes.slice(0, length), right);
 });
 
-test("a transport offset that makes no sense writes nothing", () => {
+test("an invalid transport offset writes nothing", () => {
   const memory = newMemory(256);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(4));
   const before = memory.bytes.slice();

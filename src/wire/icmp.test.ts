@@ -6,7 +6,7 @@ import { buildEcho, IcmpType, parseEcho } from "./icmp.ts";
 const GOLDEN = hex("08 00 0000 1234 0007");
 const ECHO = { type: IcmpType.echoRequest, identifier: 0x1234, sequence: 7 };
 
-test("takes an echo request apart", () => {
+test("parses an echo request", () => {
   assert.deepEqual(parseEcho(GOLDEN, 0, 8), ECHO);
   assert.equal(parseEcho(GOLDEN, 0, 7), undefined);
 });

@@ -18,7 +18,7 @@ const HEADER = {
   destination: 0xc0a8_00c7,
 };
 
-test("takes an IPv4 header apart", () => {
+test("parses an IPv4 header", () => {
   assert.deepEqual(parseIpv4(PACKET, 0, PACKET.length), { headerLength: 20, ...HEADER });
 });
 
@@ -32,7 +32,7 @@ test("builds exactly the same header, and its checksum is the published one", ()
   assert.deepEqual(memory.bytes.slice(10, 12), hex("b861"));
 });
 
-test("a header that does not describe a whole packet is no header", () => {
+test("a header that does not describe a complete packet is rejected", () => {
   assert.equal(ipv4HeaderLength(PACKET, 0, 0x72), 0);
   assert.equal(ipv4HeaderLength(PACKET, 0, 19), 0);
   for (const first of [0x44, 0x55, 0x65, 0x05]) {

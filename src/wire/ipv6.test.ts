@@ -9,7 +9,7 @@ const GOLDEN = hex(`60000000 0004 3a ff ${FROM} ${TO}`);
 const PACKET = new Uint8Array([...GOLDEN, 1, 2, 3, 4]);
 const HEADER = { payloadLength: 4, nextHeader: 58, hopLimit: 255, source: hex(FROM), destination: hex(TO) };
 
-test("takes an IPv6 header apart", () => {
+test("parses an IPv6 header", () => {
   assert.deepEqual(parseIpv6(PACKET, 0, PACKET.length), HEADER);
   assert.equal(parseIpv6(PACKET, 0, 43), undefined);
   assert.equal(parseIpv6(hex("45"), 0, 1), undefined);
@@ -28,18 +28,18 @@ test("extension headers are skipped up to the transport header", () => {
   assert.equal(skipExtensions(chain, 4, 8, 17), 4 * 256 + 17);
 });
 
-test("a fragment stops the walk, an only fragment does not", () => {
+test("a fragment stops the walk, unless it is the only one", () => {
   assert.equal(skipExtensions(hex("1100 0009 00000001"), 0, 8, 44), 44);
   assert.equal(skipExtensions(hex("1100 0001 00000001"), 0, 8, 44), 44);
   assert.equal(skipExtensions(hex("1100 0000 00000001"), 0, 8, 44), 8 * 256 + 17);
 });
 
-test("a route that has not ended stops the walk: the checksum is over another destination", () => {
+test("a route with segments left stops the walk: the checksum is over another destination", () => {
   assert.equal(skipExtensions(hex("0600 0001 00000000"), 0, 8, 43), 43);
   assert.equal(skipExtensions(hex("0600 0000 00000000"), 0, 8, 43), 8 * 256 + 6);
 });
 
-test("a chain that is cut short or too long is refused", () => {
+test("a chain that is truncated or too long is refused", () => {
   assert.equal(skipExtensions(hex("0600 0000"), 0, 4, 0), -1);
   assert.equal(skipExtensions(hex("0601 000000000000"), 0, 8, 0), -1);
   const endless = new Uint8Array(8 * (MAX_EXTENSIONS + 2));

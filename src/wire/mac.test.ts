@@ -10,7 +10,7 @@ test("a MAC address is read with colons or dashes, in either case, and written w
   assert.equal(formatMac(Uint8Array.of(9, 9, ...bytes, 9), 2), "02:00:5e:10:ab:ff");
 });
 
-test("what is no MAC address is refused by name, with a hint", () => {
+test("an invalid MAC address is refused with its text and a hint", () => {
   for (const text of [
     "",
     "02:00:5e:10:ab",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withoutPadding } from "./padding.ts";
 
-/** A frame of 60 bytes behind 3 others, with these from the type on. */
+/** A frame of 60 bytes at offset 3, with these bytes from the type on. */
 const frame = (...fromType: number[]): Uint8Array => {
   const bytes = new Uint8Array(63).fill(0xee);
   bytes.set(fromType, 3 + 12);
@@ -15,7 +15,7 @@ test("finds where a short packet ends", () => {
   assert.equal(withoutPadding(frame(0x08, 0x06), 3, 60), 42);
 });
 
-test("leaves alone what is not padded, or does not say", () => {
+test("keeps the length of frames that are not padded, or whose packet length is unknown", () => {
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 46), 3, 60), 60);
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 5, 0), 3, 60), 60);
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 0), 3, 60), 60);

@@ -21,7 +21,7 @@ const file = (little: boolean, magic = 0xa1b2_c3d4, linkType = 1): Uint8Array =>
   return bytes;
 };
 
-test("takes apart both byte orders and both resolutions", () => {
+test("reads both byte orders and both resolutions", () => {
   for (const little of [true, false])
     for (const [magic, nanoseconds] of [
       [0xa1b2_c3d4, 7000],
@@ -34,7 +34,7 @@ test("takes apart both byte orders and both resolutions", () => {
     }
 });
 
-test("refuses what does not hold together, and says where", () => {
+test("rejects inconsistent files, with the offset", () => {
   const whole = file(true);
   assert.throws(() => [...readPcap(whole.subarray(0, 20))], /byte 0: the file ends inside its header/);
   assert.throws(() => [...readPcap(whole.subarray(0, 30))], /byte 24: the file ends inside a packet's header/);
@@ -45,7 +45,7 @@ test("refuses what does not hold together, and says where", () => {
   assert.throws(() => [...readPcap(long)], /exceeds the limit/);
 });
 
-test("says of each packet what its bytes start with, and leaves reserved bits of the link type in it", () => {
+test("returns the link type of each packet, including reserved bits", () => {
   assert.equal([...readPcap(pcap([{}], { link: 113 }))][0]!.linkType, 113);
   assert.equal([...readPcap(pcap([{}], { link: 0x0001_0001 }))][0]!.linkType, 0x0001_0001);
 });
@@ -59,12 +59,12 @@ test("an FCS that the link-type word declares is not part of the frame, in whate
     }
   // Not declared: the bit that says so is clear.
   assert.equal([...readPcap(pcap([{ bytes }], { link: 0x2000_0001 }))][0]!.bytes.length, 64);
-  // Cut where the FCS began: the frame is whole.
+  // Truncated at the FCS: the frame is complete.
   const [cut] = [...readPcap(pcap([{ bytes: bytes.subarray(0, 60), original: 64 }], { link: 0x2400_0001 }))];
   assert.deepEqual([cut!.originalLength, cut!.bytes.length], [60, 60]);
 });
 
-test("what was captured behind the original length is not part of the frame", () => {
+test("bytes captured beyond the original length are not part of the frame", () => {
   const [packet] = [...readPcap(pcap([{ bytes: frame(76), original: 60 }]))];
   assert.deepEqual([packet!.originalLength, packet!.bytes.length], [60, 60]);
   assert.equal([...readPcap(pcap([{ original: 0 }]))][0]!.originalLength, 0);
@@ -73,12 +73,12 @@ test("what was captured behind the original length is not part of the frame", ()
 const times = (...fractions: readonly number[]): number[] =>
   [...readPcap(pcap(fractions.map((fraction) => ({ fraction }))))].map(({ nanoseconds }) => nanoseconds);
 
-test("finds nanoseconds under the magic number of microseconds, and lets bad rounding be", () => {
+test("detects nanoseconds with the magic number of microseconds, and tolerates rounding errors", () => {
   assert.deepEqual(times(999_999_000, 1000, 2000), [999_999_000, 1000, 2000]);
   assert.deepEqual(times(1_000_000, 999_999), [1_000_000_000, 999_999_000]);
 });
 
-test("reads the modified form, whose packets say which way they went", () => {
+test("reads the modified form, whose packets have a direction", () => {
   for (const little of [true, false]) {
     const bytes = pcap([{ type: 0 }, { type: 4, fraction: 7 }], { magic: 0xa1b2_cd34, little });
     const packets = [...readCapture(bytes)];
@@ -92,7 +92,7 @@ test("reads the modified form, whose packets say which way they went", () => {
   }
 });
 
-test("tells the two forms apart, and what is neither is no pcapng", () => {
+test("distinguishes the two formats, and rejects others", () => {
   const memory = newMemory(1024);
   const writer = new PcapngWriter(memory, 1000);
   writer.section("test");
@@ -105,7 +105,7 @@ test("tells the two forms apart, and what is neither is no pcapng", () => {
     assert.throws(() => [...readCapture(bytes)], MalformedCapture);
 });
 
-test("whatever the bytes, it ends, with packets or with MalformedCapture", () => {
+test("for any bytes it ends, with packets or with MalformedCapture", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (tail, little) => {
       const bytes = new Uint8Array([...file(little).subarray(0, 24), ...tail]);

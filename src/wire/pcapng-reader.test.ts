@@ -65,7 +65,7 @@ test("reads back what was written", () => {
   );
 });
 
-test("reads big-endian sections, simple packets, and skips blocks it does not know", () => {
+test("reads big-endian sections and simple packets, and skips unknown blocks", () => {
   const bytes = hex(`0a0d0d0a 0000001c 1a2b3c4d 0001 0000 ffffffffffffffff 0000001c
     00000001 00000014 0001 0000 00000004 00000014
     00000bad 00000010 deadbeef 00000010
@@ -76,7 +76,7 @@ test("reads big-endian sections, simple packets, and skips blocks it does not kn
   assert.equal(packet?.originalLength, 6);
 });
 
-test("a file that breaks off gives its whole packets first, then says where it broke", () => {
+test("a truncated file gives its complete packets first, then the offset of the defect", () => {
   const torn = new Uint8Array([...SAMPLE, ...SAMPLE.slice(-52)]).subarray(0, SAMPLE.length + 30);
   const reading = readPcapng(torn);
   assert.equal(reading.next().done, false);
@@ -105,7 +105,7 @@ test("reads obsolete packet blocks, in both byte orders", () => {
   }
 });
 
-test("takes off the FCS that an interface or a packet declares, and says what is damaged", () => {
+test("removes the FCS that an interface or a packet declares, and reports damage", () => {
   for (const little of [true, false]) {
     const section = new Section(little)
       .interface(1, [[13, [4]]])
@@ -137,7 +137,7 @@ test("takes off the FCS that an interface or a packet declares, and says what is
   }
 });
 
-test("follows each interface's resolution and offset, up to the finest that can be told; a simple packet has no time", () => {
+test("applies each interface's resolution and offset, up to the finest that can be represented; a simple packet has no time", () => {
   const section = new Section()
     .interface(1, [
       [9, [0x8a]],
@@ -160,7 +160,7 @@ test("follows each interface's resolution and offset, up to the finest that can 
   );
 });
 
-test("sections of either byte order, blocks of any other type and interfaces of any link type stand side by side", () => {
+test("sections of either byte order, blocks of other types and interfaces of any link type can be mixed", () => {
   const big = new Section(false).interface(113).interface();
   big
     .block(0x0bad, (body) => body.put(4, 0x8000))
@@ -181,7 +181,7 @@ test("sections of either byte order, blocks of any other type and interfaces of 
   );
 });
 
-test("a block whose contents are wrong is told, and the next ones are read", () => {
+test("a block with invalid contents is reported, and the next ones are read", () => {
   const section = new Section()
     .block(1, (body) => body.put(2, 1, 0))
     .interface()
@@ -218,7 +218,7 @@ const PACKET = SAMPLE.length - 52;
 refuses("an empty file", new Uint8Array(0), /empty/);
 refuses("a classic pcap file", hex("d4c3b2a1 0200 0400 00000000 00000000"), /not a pcapng file/);
 refuses("a wrong byte-order magic", patched(8, 0), /magic/);
-refuses("a version it does not know", patched(12, 2), /version 2/);
+refuses("an unknown version", patched(12, 2), /version 2/);
 refuses("a block whose lengths differ", patched(SAMPLE.length - 4, 0x38), /do not agree/);
 refuses("a block of length 0", patched(SECTION + 4, 0), /invalid length/);
 refuses("a block of gigabytes", patched(SECTION + 4, 0, 0, 0, 0x40), /ends inside a block/);
@@ -227,7 +227,7 @@ refuses("a packet longer than its block", patched(PACKET + 20, 21), /do not fit/
 refuses("a packet of 4 GiB", patched(PACKET + 20, 0xff, 0xff, 0xff, 0xff), /do not fit/);
 refuses("an option longer than its block", patched(SECTION + 18, 200), /option 2 does not fit/);
 
-test("random damage never gives anything but packets or a named error", () => {
+test("random damage gives packets or a named error, and nothing else", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(SAMPLE.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),

@@ -62,8 +62,8 @@ test("a block that does not fit is not begun", () => {
   const { used } = capture;
   const before = capture.memory.bytes.slice();
   assert.equal(capture.packet(0, 0, 0, 0, newMemory(64), 0, 64), false);
-  assert.equal(capture.section("a long name of an application that leaves no room"), false);
-  assert.equal(capture.interface("a long name of an interface that leaves no room", Resolution.nano), false);
+  assert.equal(capture.section("a long application name that leaves no room"), false);
+  assert.equal(capture.interface("a long interface name that leaves no room", Resolution.nano), false);
   assert.equal(capture.used, used);
   assert.deepEqual(capture.memory.bytes, before);
 });
@@ -83,7 +83,7 @@ test("knows where whole blocks end, and moves the rest to the front", () => {
 
 const tshark = spawnSync("tshark", ["--version"]).status === 0 ? false : "tshark is not installed";
 
-test("tshark reads the file, and finds nothing wrong with segments that were cut", { skip: tshark }, () => {
+test("tshark reads the file, and reports no error for the segments", { skip: tshark }, () => {
   const directory = mkdtempSync(join(tmpdir(), "ferrule-pcapng-"));
   try {
     const capture = writer(1 << 18);

@@ -26,7 +26,7 @@ const TCP = {
   window: 77,
 };
 
-/** A port that keeps what is committed; builds at `skew` modulo 4 and refuses the frames that `refuse` names. */
+/** A port that records committed frames, builds at `skew` modulo 4, and refuses the frames that `refuse` names. */
 const collector = (skew: number, refuse: (index: number) => boolean = () => false) => {
   const memory = newMemory(2048);
   const frames: Uint8Array[] = [];
@@ -55,7 +55,7 @@ const superFrame = (ends: Ends, payload: Uint8Array, at: number) => {
   return { memory, length, network, six, transport: network + (six ? 40 : 20) };
 };
 
-test("segments put together give the stream, every checksum verifies, and lengths, numbers and flags are right", () => {
+test("reassembled segments give the stream, every checksum is correct, and lengths, numbers and flags are right", () => {
   fc.assert(
     fc.property(
       fc.nat(9000),
@@ -106,7 +106,7 @@ test("a 64 KiB super-frame becomes 45 frames of 1448 bytes of payload", () => {
   assert.equal(frames[44]!.length, 66 + 64_000 - 44 * 1448);
 });
 
-test("a segment the port cannot take is left out, and the others are as they would have been", () => {
+test("a segment that the port refuses is left out, and the others are unchanged", () => {
   const { memory, length, network, transport } = superFrame(V4, new Uint8Array(5000).fill(1), 0);
   const all = collector(0);
   assert.equal(segment(memory, 0, length, network, transport, 1000, all.port), 5);
@@ -115,7 +115,7 @@ test("a segment the port cannot take is left out, and the others are as they wou
   assert.deepEqual(some.frames, [all.frames[0], all.frames[2], all.frames[3]]);
 });
 
-test("what is not a TCP packet with these offsets is refused untouched", () => {
+test("anything but a TCP packet with these offsets is refused unchanged", () => {
   const { memory, length } = superFrame(V4, new Uint8Array(100), 0);
   const { port, frames } = collector(0);
   const refused = (network: number, transport: number, size = 50, patch: readonly [number, number] = [0, 2]): void => {
@@ -138,7 +138,7 @@ test("what is not a TCP packet with these offsets is refused untouched", () => {
   assert.equal(frames.length, 0);
 });
 
-test("random super-frames and offsets never throw, and only reserved places are written", () => {
+test("random super-frames and offsets never throw, and only reserved space is written", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 1, maxLength: 400 }),

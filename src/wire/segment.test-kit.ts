@@ -1,7 +1,4 @@
-/**
- * TCP segmentation in a second, simple implementation, with which the model's engine and the far end's cutter are
- * compared.
- */
+/** A second, simple implementation of TCP segmentation, with which the model's engine and the far end are compared. */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
 import { ETHERNET_BYTES } from "./ethernet.ts";
@@ -19,22 +16,22 @@ export interface SegmentPort extends Memory {
   commit(length: number): void;
 }
 
-/** What `segment` returns for a frame that is not a TCP packet with these offsets. */
+/** Result of `segment` for a frame that is not a TCP packet with these offsets. */
 export const NOT_SEGMENTABLE = -1;
 
-/** Only the first segment carries CWR (RFC 3168 6.1.2), only the last FIN and PSH. */
+/** Only the first segment has CWR (RFC 3168 6.1.2), only the last FIN and PSH. */
 const ONLY_FIRST = tcp.TcpFlag.cwr;
 const ONLY_LAST = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 
 /**
- * Cuts the frame of `length` bytes at `frame` into frames with at most `segmentSize` bytes of TCP payload each, builds
- * them in `port`, and returns how many were committed; a frame for which `reserve` gives -1 is left out.
+ * Segments the frame of `length` bytes at `frame` into frames with at most `segmentSize` bytes of TCP payload each,
+ * builds them in `port`, and returns the number committed; a frame for which `reserve` returns -1 is left out.
  *
- * Lengths, IPv4 identification and checksum, sequence numbers, flags and TCP checksums are made anew; what the length
- * and checksum fields of the super-frame hold does not matter. `network` and `transport` are in bytes from the start of
- * the frame. `source` and `port` must not overlap.
+ * Lengths, IPv4 identification and checksum, sequence numbers, flags and TCP checksums are computed; the length and
+ * checksum fields of the super-frame are ignored. `network` and `transport` are in bytes from the start of the frame.
+ * `source` and `port` must not overlap.
  *
- * @returns `NOT_SEGMENTABLE`, having touched nothing, when there is no TCP header at `transport`, when the packet is a
+ * @returns `NOT_SEGMENTABLE`, without any change, when there is no TCP header at `transport`, when the packet is a
  * fragment, or when `segmentSize` is not positive
  */
 export const segment = (

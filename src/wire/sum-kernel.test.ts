@@ -1,4 +1,4 @@
-/** The checksum kernel: it is what `sum.wat` says, and it agrees with the slow sum. */
+/** The checksum kernel is `sum.wat` assembled, and agrees with the slow sum. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -28,7 +28,7 @@ test("the assembled kernel is sum.wat, assembled", async () => {
   assert.equal(Buffer.from(module.toBinary({}).buffer).toString("base64"), KERNEL);
 });
 
-test("sums and copies as the slow sum does, at any place and length", () => {
+test("sums and copies like the slow sum, at any offset and length", () => {
   const memory = memoryWithSums(new WebAssembly.Memory({ initial: SIZE >> 16, maximum: SIZE >> 16, shared: true }));
   const plain = newMemory(SIZE);
   for (let i = 0; i < HALF; i++) memory.bytes[i] = plain.bytes[i] = (i * 2_654_435_761) >>> 11;
@@ -43,7 +43,7 @@ test("sums and copies as the slow sum does, at any place and length", () => {
         Buffer.from(memory.bytes.slice(HALF + gap, HALF + gap + bytes)),
         Buffer.from(plain.bytes.slice(from, from + bytes)),
       );
-      assert.equal(memory.bytes[HALF + gap + bytes], 0, "wrote behind the end");
+      assert.equal(memory.bytes[HALF + gap + bytes], 0, "wrote beyond the end");
       memory.bytes.fill(0, HALF, HALF + gap + bytes);
     }),
   );

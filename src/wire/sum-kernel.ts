@@ -1,8 +1,8 @@
 /**
  * The Internet checksum sixteen bytes at a time: `sum.wat` beside this file, as WebAssembly.
  *
- * Checksums are made over memory that a `WebAssembly.Memory` holds; memory from elsewhere is summed by the loops of
- * `checksum.ts`. The test compiles `sum.wat` again and compares. Why: docs/decisions/0009-checksum-kernel.md.
+ * Used for frames in a `WebAssembly.Memory`; other memory is summed by the loops of `checksum.ts`. The test compiles
+ * `sum.wat` again and compares. Why: docs/decisions/0009-checksum-kernel.md.
  */
 import type { Memory, MemorySums } from "./memory.ts";
 
@@ -12,7 +12,7 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
 
-/** What this file needs of a `WebAssembly.Memory`, which must be shared. */
+/** The used part of a `WebAssembly.Memory`, which must be shared. */
 export interface SharedMemory {
   readonly buffer: ArrayBufferLike;
 }

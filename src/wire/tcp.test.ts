@@ -14,7 +14,7 @@ const HEADER = {
   window: 0x1f6,
 };
 
-test("takes a TCP header apart", () => {
+test("parses a TCP header", () => {
   assert.deepEqual(parseTcp(GOLDEN, 0, 24), HEADER);
 });
 

@@ -6,7 +6,7 @@ import { buildUdp, parseUdp, udpLength } from "./udp.ts";
 const GOLDEN = hex("c000 0007 000c 0000");
 const HEADER = { sourcePort: 0xc000, destinationPort: 7, length: 12 };
 
-test("takes a UDP header apart", () => {
+test("parses a UDP header", () => {
   assert.deepEqual(parseUdp(new Uint8Array([...GOLDEN, 1, 2, 3, 4]), 0, 12), HEADER);
 });
 

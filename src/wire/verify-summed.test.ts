@@ -13,13 +13,13 @@ interface Shape {
   readonly protocol: number;
   readonly tags: number;
   readonly payload: number;
-  /** Bytes behind the packet. */
+  /** Bytes after the packet. */
   readonly padding: number;
   readonly sealed: boolean;
   readonly noChecksum: boolean;
   /** Bytes changed afterwards: place in the headers (modulo their length) and bits flipped. */
   readonly flips: readonly (readonly [at: number, bits: number])[];
-  /** Bytes the frame lacks at its end. */
+  /** Bytes truncated from the frame's end. */
   readonly cut: number;
   readonly place: number;
 }
@@ -72,7 +72,7 @@ const build = (s: Shape, memory: Memory): number => {
 
 const RUNS = { seed: 20_270_301, numRuns: 4000 };
 
-test("says what verify says of every frame, wherever it lies, whole or without its tag", () => {
+test("gives the result of verify for every frame at any offset, summed whole or without its tag", () => {
   const memory = newMemory(BYTES);
   let common = 0;
   fc.assert(
@@ -90,7 +90,7 @@ test("says what verify says of every frame, wherever it lies, whole or without i
   assert.ok(common > 500, `only ${common} frames were good`);
 });
 
-test("a sum is believed: another one makes the transport's checksum wrong and nothing else", () => {
+test("the given sum is trusted: another one makes only the transport's checksum wrong", () => {
   const memory = newMemory(BYTES);
   for (const ipv6 of [false, true])
     for (const protocol of [TCP, UDP]) {

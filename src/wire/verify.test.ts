@@ -17,7 +17,7 @@ const PORTS = { sourcePort: 5000, destinationPort: 7 };
 const TCP = { ...PORTS, sequence: 9, acknowledgement: 8, headerLength: 20, flags: 0x10, window: 7 };
 const GOOD = Verified.ip | Verified.ipGood | Verified.transportGood;
 
-test("finds TCP and UDP of both families good, at every alignment and odd lengths, tagged or not", () => {
+test("accepts TCP and UDP over IPv4 and IPv6, at every alignment and odd lengths, tagged or not", () => {
   const memory = newMemory(512);
   for (const ends of [V4, V6, { ...V4, tag: 3 }, { ...V6, tag: 3 }])
     for (let at = 0; at < 4; at++)
@@ -29,7 +29,7 @@ test("finds TCP and UDP of both families good, at every alignment and odd length
       }
 });
 
-test("any flipped bit of an IPv4 TCP packet is found", () => {
+test("any flipped bit of an IPv4 TCP packet is detected", () => {
   const memory = newMemory(256);
   const length = buildTcpFrame(memory, 0, V4, TCP, new Uint8Array(33).fill(7));
   fc.assert(
@@ -41,14 +41,14 @@ test("any flipped bit of an IPv4 TCP packet is found", () => {
   );
 });
 
-test("padding behind the packet changes nothing", () => {
+test("padding after the packet changes nothing", () => {
   const memory = newMemory(64);
   buildUdpFrame(memory, 0, V4, PORTS, hex("01"));
   memory.bytes.fill(0xee, 43, 60);
   assert.equal(verify(memory, 0, 60), GOOD | Verified.udp);
 });
 
-test("a UDP checksum of 0 says that there is none: accepted in IPv4, not in IPv6", () => {
+test("a UDP checksum of 0 means none: accepted in IPv4, not in IPv6", () => {
   const memory = newMemory(128);
   const four = buildUdpFrame(memory, 0, V4, PORTS, hex("0102"));
   memory.bytes.fill(0, 40, 42);
@@ -68,7 +68,7 @@ test("a computed UDP checksum of 0 is sent as 0xffff and verifies", () => {
   assert.equal(verify(memory, 0, length), GOOD | Verified.udp);
 });
 
-test("a wrong IPv4 header checksum is told apart from a wrong transport checksum", () => {
+test("a wrong IPv4 header checksum is distinguished from a wrong transport checksum", () => {
   const memory = newMemory(128);
   const length = buildTcpFrame(memory, 0, V4, TCP, hex("01020304"));
   memory.bytes[24]! ^= 1;
@@ -78,7 +78,7 @@ test("a wrong IPv4 header checksum is told apart from a wrong transport checksum
   assert.equal(verify(memory, 0, length), Verified.ip | Verified.tcp | Verified.ipGood);
 });
 
-test("fragments and other protocols are IP and no more, and what is not IP is nothing", () => {
+test("fragments and other protocols are reported as IP only, and other frames as nothing", () => {
   const memory = newMemory(128);
   const echo = buildEchoFrame(memory, 0, V4, { type: 8, identifier: 1, sequence: 1 }, hex("00"));
   assert.equal(verify(memory, 0, echo), Verified.ip | Verified.ipGood);

@@ -11,7 +11,7 @@ interface Fixture extends Disposable {
   readonly connection: QtestConnection;
   /** QEMU's end. */
   readonly other: Fd;
-  /** Has QEMU say something; it will be there when it is looked for. */
+  /** Makes QEMU send something, which has arrived when this returns. */
   say(text: string): void;
   readonly pins: (readonly [number, boolean])[];
 }
@@ -33,7 +33,7 @@ const open = (limitMillis = 50): Fixture => {
   };
 };
 
-test("a request is a line, and its answer the next line that is one", options, () => {
+test("a request is a line, and its reply is the next line that is a reply", options, () => {
   using qemu = open();
   qemu.say("IRQ raise 21\nIRQ lower 3\nOK 0x12\n");
   assert.equal(qemu.connection.askNumber("readb 0x40", 1), 0x12);
@@ -66,14 +66,14 @@ test("a rejected request is named in the error, and the connection remains usabl
 });
 
 for (const [what, said, code] of [
-  ["a line that makes no sense", "HTTP/1.1 400 Bad Request\n", "QTEST_PROTOCOL"],
-  ["a number that is none", "OK none\n", "QTEST_PROTOCOL"],
+  ["an invalid line", "HTTP/1.1 400 Bad Request\n", "QTEST_PROTOCOL"],
+  ["an invalid number", "OK none\n", "QTEST_PROTOCOL"],
   ["a number too large for its register", "OK 0x100\n", "QTEST_PROTOCOL"],
-  ["half an answer", "OK 0x", "TIMEOUT"],
+  ["half a reply", "OK 0x", "TIMEOUT"],
   ["no answer", "", "TIMEOUT"],
-  ["more than a line can be", "A".repeat(10_000), "QTEST_PROTOCOL"],
+  ["a line that is too long", "A".repeat(10_000), "QTEST_PROTOCOL"],
 ] as const)
-  test(`${what} ends the connection: a later reply would be taken for another request's`, options, () => {
+  test(`${what} ends the connection: a later reply would be mistaken for another request's`, options, () => {
     using qemu = open();
     if (said !== "") qemu.say(said);
     assert.throws(() => qemu.connection.askNumber("readb 0x40", 1), { code });

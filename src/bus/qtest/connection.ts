@@ -23,7 +23,7 @@ export interface ConnectionOptions {
 }
 
 /**
- * Invariant: after any error no further request is sent, and `gone` has the reason: a late reply would be taken for
+ * Invariant: after any error no further request is sent, and `gone` has the reason: a late reply would be mistaken for
  * that of the next request.
  */
 export class QtestConnection implements Disposable {

@@ -20,7 +20,7 @@ export interface QtestOptions {
   readonly socket: Fd;
   /** The function wanted: the first that matches one of these. */
   readonly ids: readonly PciMatch[];
-  /** Which BAR has the registers; the first one in memory unless given. */
+  /** The BAR with the registers; default: the first memory BAR. */
   readonly bar?: number | undefined;
   /** The part of the machine's RAM used as DMA memory. Nothing else may use it. */
   readonly memory: {

@@ -10,7 +10,7 @@ test("is pending as long as the device requests it", () => {
   pin.change(true);
   assert.ok(pin.pending);
   assert.ok(line.take());
-  assert.ok(line.take(), "nobody has asked the device to take it back");
+  assert.ok(line.take(), "the request was not withdrawn");
   pin.change(false);
   assert.equal(line.take(), false);
   assert.equal(pin.raised, 1);
@@ -33,7 +33,7 @@ test("while masked it reports nothing, and afterwards what is still pending", ()
   pin.change(false);
   assert.equal(line.take(), false);
   line.unmask();
-  assert.equal(line.take(), false, "it came and went while nobody listened");
+  assert.equal(line.take(), false, "raised and withdrawn before the line was requested");
   line.mask();
   pin.change(true);
   assert.equal(line.take(), false);
@@ -48,7 +48,7 @@ test("reads new messages before it reports that there is no event", () => {
   assert.ok(line.take());
 });
 
-test("there is one, for one at a time", () => {
+test("there is one vector, with one owner at a time", () => {
   const pin = new PinInterrupt({ look: () => {} });
   assert.throws(() => pin.request(1), { code: "OUT_OF_RANGE" });
   const line = pin.request(0);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Mmio, type RegisterBus } from "#kit/mmio.ts";
 import { assignWindows, interruptPin } from "./pci.ts";
 
-/** Configuration space whose base address registers keep only the bits that are given. */
+/** Configuration space whose base address registers store only the given bits. */
 const configSpace = (masks: readonly number[], pin = 1): { config: Mmio; bars: Uint32Array } => {
   const bars = new Uint32Array(6);
   const bus: RegisterBus = {
@@ -12,7 +12,7 @@ const configSpace = (masks: readonly number[], pin = 1): { config: Mmio; bars: U
     write: (offset, _width, value) => {
       const bar = (offset - 0x10) >> 2;
       const mask = masks[bar] ?? 0;
-      // The lowest bits say what kind of register it is, whatever is written.
+      // The lowest bits are read-only and give the register's kind.
       const kind = (mask & 1) !== 0 ? 3 : 15;
       bars[bar] = (value & mask & ~kind) | (mask & kind);
     },
@@ -32,7 +32,7 @@ test("a 64-bit register takes two, and its high half is cleared", () => {
   assert.deepEqual([bars[2], bars[4]], [0xe000_0004, 0xe000_400c]);
 });
 
-test("the registers are at the base address register that was asked for, or the function cannot be driven", () => {
+test("the registers are at the requested base address register, or the function cannot be used", () => {
   const { config } = configSpace([0xffff_ff01, 0xffff_ff00, 0xffff_f004, 0xffff_ffff]);
   assert.deepEqual(assignWindows(config, "test", 2), { address: 0xe000_1000, bytes: 4096 });
   for (const bar of [0, 3, 4])
@@ -42,16 +42,16 @@ test("the registers are at the base address register that was asked for, or the 
     });
 });
 
-test("a function without registers in memory cannot be driven", () => {
+test("a function without registers in memory cannot be used", () => {
   const { config } = configSpace([0xffff_ff01]);
   assert.throws(() => assignWindows(config, "test"), { code: "QTEST_NO_FUNCTION" });
 });
 
-test("interrupts go round the four pins, a slot further each", () => {
+test("interrupts rotate over the four pins, slot by slot", () => {
   const pins = [1, 2, 3, 4, 5].map((slot) => interruptPin(configSpace([]).config, slot));
   assert.deepEqual(pins, [21, 22, 23, 20, 21]);
   assert.equal(interruptPin(configSpace([], 2).config, 1), 22);
   assert.equal(interruptPin(configSpace([], 0).config, 1), undefined, "none at all");
   assert.equal(interruptPin(configSpace([], 5).config, 1), undefined);
-  assert.equal(interruptPin(configSpace([]).config, 25), undefined, "wired by registers that nobody has set");
+  assert.equal(interruptPin(configSpace([]).config, 25), undefined, "routed by registers that are not set");
 });

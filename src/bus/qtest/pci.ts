@@ -84,8 +84,8 @@ export interface Window {
 }
 
 /**
- * Gives each base address register its addresses, and returns where the registers are.
- * @param wanted which of them has the registers; the first one in memory unless given
+ * Gives each base address register its addresses, and returns the place of the registers. @param wanted which of them
+ * has the registers; default: the first one in memory
  * @throws {NoSuchFunction}
  */
 export const assignWindows = (config: Mmio, name: string, wanted?: number): Window => {

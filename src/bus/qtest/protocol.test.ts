@@ -12,7 +12,7 @@ import {
   writePort,
 } from "./protocol.ts";
 
-test("requests are as QEMU's description of the protocol has them", () => {
+test("requests are as in QEMU's description of the protocol", () => {
   assert.equal(readMemory(0xe000_0040, 4), "readl 0xe0000040");
   assert.equal(writeMemory(2 ** 32, 2, 0x1234), "writew 0x100000000 0x1234");
   assert.equal(readPort(0xcfe, 1), "inb 0xcfe");

@@ -16,7 +16,7 @@ const DEFAULT_DATA = 1 << 20;
 export interface Capabilities {
   /** Limit of data in a message, as stated by the other end. */
   readonly mostData: number;
-  /** It can send several register writes in one message. */
+  /** The other end accepts several register writes in one message. */
   readonly writeMultiple: boolean;
 }
 

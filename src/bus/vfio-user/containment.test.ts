@@ -39,7 +39,7 @@ test("an error while the device reads memory or raises an interrupt by itself, b
     const map = { argsz: 32, flags: MapFlag.read | MapFlag.write, offset: 0, address: 0x1000, size: 8192 };
     assert.equal(rig.error(Command.dmaMap, body(DMA_MAP, map), [memory.number]), 0);
     provoke();
-    assert.equal(rig.server.arm(new Poller([0]), 0), false, "nothing is waited for");
+    assert.equal(rig.server.arm(new Poller([0]), 0), false, "there is nothing to wait for");
     rig.assertDropped(/./);
   }
 });

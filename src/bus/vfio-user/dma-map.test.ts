@@ -122,7 +122,7 @@ test("a read-only map is marked, and a store to it never reaches the client", ()
   assert.equal(new Uint8Array(mine.buffer)[1], 0);
 });
 
-// An unsealed memfd, a file on tmpfs: whatever its owner may cut off at any time, before the map is made or after.
+// An unsealed memfd or a file on tmpfs: its owner may truncate it at any time, before or after it is mapped.
 test("memory that can be truncated is copied, not mapped: after truncation accesses fail without a signal", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 8192, { sealed: false });
@@ -161,7 +161,7 @@ test("a file that is not memory is rejected: reading it may block forever", () =
   }
 });
 
-test("a client may ask for memory to be read and written through its descriptor", () => {
+test("a client may request that memory is read and written through its descriptor", () => {
   using rig = new Rig();
   using _memory = rig.share(0x10_0000, 4096, BOTH | MapFlag.fileIo);
   assert.ok(rig.device.memory!.region(0x10_0000, 1)!.copy !== undefined);
@@ -187,13 +187,13 @@ for (const border of [0x10_2000, 0x100_0000])
     assert.deepEqual([...new Uint8Array(a.buffer).subarray(8189)], [0, 7, 7]);
     assert.deepEqual([...new Uint8Array(b.buffer).subarray(0, 3)], [7, 7, 0]);
     assert.equal(rig.device.memory!.region(border - 16, 32), region);
-    assert.equal(rig.device.memory!.region(border + 8192 - 16, 32), undefined, "behind the last map is nothing");
+    assert.equal(rig.device.memory!.region(border + 8192 - 16, 32), undefined, "there is nothing after the last map");
   });
 
-test("a map of several gibibytes is several regions, of which each shows the beginning of the next", () => {
+test("a map of several gibibytes is divided into regions, each of which includes the beginning of the next", () => {
   using rig = new Rig();
   const size = 3 * 2 ** 30;
-  // Never touched but at one place: it takes no memory.
+  // Accessed at one place only, so it uses no memory.
   using memory = rig.share(0x1_0000_0000, size);
   using mine = Mapping.map(memory.number, 2 ** 30, 4096, "mine");
   new Uint8Array(mine.buffer)[0] = 6;

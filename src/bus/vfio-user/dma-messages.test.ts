@@ -11,8 +11,8 @@ import { Command, Flag, MapFlag, Refused } from "./protocol.ts";
 const ADDRESS = 0x5_0000_0000;
 
 /**
- * What the client answers when the device asks, and what else it has sent by then: written to the socket before the
- * device asks, since all is one thread. Questions are numbered from 0.
+ * The client's replies to the device's requests, and other messages before them: written to the socket in advance,
+ * since everything runs in one thread. Requests are numbered from 0.
  */
 const prepare = (rig: Rig, ...bytes: readonly Uint8Array[]): void => {
   for (const one of bytes) rig.peer.send(one);
@@ -58,10 +58,10 @@ test("writes of the device are sent, and waited for", () => {
   );
 });
 
-/** How much more patience the server has with the other thread, which may have to wait for a processor. */
+/** Factor for the server's time limits, because the other thread may have to wait for a processor. */
 const SLOWER = 600;
 
-/** Runs `act` while another thread answers so many questions. Resolves with how many bytes each was about. */
+/** Runs `act` while another thread replies to that number of requests. Resolves with the byte count of each. */
 const answering = async (rig: Rig, questions: number, act: () => void): Promise<readonly number[]> => {
   const workerData: AnswererTask = { socket: rig.peer.socket.number, questions };
   const worker = new Worker(new URL("./answerer.test-kit.ts", import.meta.url), { workerData });
@@ -137,7 +137,7 @@ test("earlier requests of the client are executed before its reply", () => {
     rig.peer.send(memoryAnswer(0, ADDRESS, [3]));
     if (region.copy?.fetch(0, 1) === true) read = region.bytes[0]!;
   };
-  // Both are received at once; the answer comes only when the second has been replied to, as QEMU's does.
+  // Both are received at once; the reply is sent only after the second was executed, as by QEMU.
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   const ask = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 });
   rig.peer.send(
@@ -158,7 +158,7 @@ test("a request other than an access ends the wait, and is executed afterwards; 
   prepare(rig, message(9, Command.deviceReset, new Uint8Array(0)), memoryAnswer(0, ADDRESS, [9]));
   assert.equal(region.copy?.fetch(0, 1), false);
   assert.equal(rig.device.resets, 0);
-  assert.equal(region.copy.fetch(0, 1), false, "and there is no use in asking again");
+  assert.equal(region.copy.fetch(0, 1), false, "and the request is not repeated");
   using poller = { poller: new Poller([0]), [Symbol.dispose]: () => {} };
   assert.equal(rig.server.arm(poller.poller, 0), false, "there is work already");
   rig.work();
@@ -199,7 +199,7 @@ test("nesting of accesses is limited", async () => {
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   for (let i = 0; i < 50; i++) rig.peer.send(message(i, Command.regionWrite, write, Flag.noReply));
   const counts = await answering(rig, 8, () => rig.work());
-  assert.equal(deepest, 9, "eight that wait, and one that may not");
+  assert.equal(deepest, 9, "eight that wait, and one that must not");
   assert.ok(fetched >= 8);
   assert.equal(counts.length, 8);
 });
@@ -253,7 +253,7 @@ test("a client that always replies late delays others by at most two seconds per
   assert.equal(asked, 4);
   rig.work();
   prepare(rig, memoryAnswer(4, ADDRESS, [2]));
-  assert.ok(region.copy?.fetch(0, 1), "in the next turn it is asked again");
+  assert.ok(region.copy?.fetch(0, 1), "in the next turn it is sent requests again");
 });
 
 test("a device may make any number of requests in one turn, and the message in progress is not moved", async () => {

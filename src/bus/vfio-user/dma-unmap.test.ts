@@ -42,7 +42,7 @@ test("after an unmap the device is notified and has no access, and the reply rep
   assert.ok(rig.device.memoryChanges > changes);
   assert.equal(rig.device.memory!.region(0x10_0000, 1), undefined);
   assert.ok(rig.device.memory!.region(0x10_2000, 1) !== undefined);
-  // A region that was kept reads zeros, and does not fault.
+  // A region that is still referenced reads zeros, and does not fault.
   assert.equal(stale.bytes[0], 0);
   stale.bytes[0] = 2;
 });
@@ -56,7 +56,7 @@ test("several maps, or all, are removed at once", () => {
   assert.equal(rig.server.maps, 1);
   assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0);
   assert.equal(rig.server.maps, 0);
-  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "nothing is all of nothing");
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "removing all of no maps succeeds");
 });
 
 // In one block of addresses, and across the border of two.
@@ -71,7 +71,7 @@ for (const border of [0x10_1000, 0x100_0000])
     assert.equal(rig.error(Command.dmaUnmap, unmap(border, 4096)), 0);
     assert.equal(rig.device.memory!.region(border - 16, 32), undefined);
     assert.equal(rig.device.memory!.region(border - 16, 16)!.copy, undefined);
-    // A region that was kept no longer has the client's memory.
+    // A region that is still referenced no longer has the client's memory.
     if (across.copy === undefined) assert.equal(across.bytes[border - across.address], 0);
     else assert.equal(across.copy.fetch(border - 16 - across.address, 32), false);
   });

@@ -12,7 +12,7 @@ const PAGES = 8;
 const PLACES = 24;
 const BASE = 0xffff_0000;
 
-/** One page of the client's memory at one place: what an IOMMU's table of pages says. */
+/** One page of the client's memory at one address, as in an IOMMU's page table. */
 interface Entry {
   readonly page: number;
   readonly readOnly: boolean;
@@ -42,7 +42,7 @@ const step = fc.oneof(
   },
 );
 
-/** Cut at the borders of pages. */
+/** Divided at page borders. */
 const piecesOf = (
   first: number,
   length: number,

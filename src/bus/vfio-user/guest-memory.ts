@@ -330,7 +330,7 @@ const distantCopy = (remote: RemoteMemory, { address, bytes }: { address: number
 });
 
 const crossingCopy = (maps: GuestMemory, { address, bytes }: { address: number; bytes: Uint8Array }): MemoryCopy => {
-  /** Does `move` with each part that lies in one region. */
+  /** Calls `move` for each part that is in one region. */
   const parts = (
     offset: number,
     length: number,

@@ -20,7 +20,7 @@ test("a second client waits briefly and is then rejected because the device is i
     using second = new Peer(rig.path);
     sayVersion(second);
     wait(rig, 1);
-    assert.equal(second.receive(), undefined, "the first may be about to leave");
+    assert.equal(second.receive(), undefined, "the first may be about to disconnect");
     wait(rig, 2);
     const reply = second.receive();
     assert.ok(reply !== undefined && reply !== "closed");
@@ -34,7 +34,7 @@ test("a second client waits briefly and is then rejected because the device is i
   assert.equal(openDescriptors(), before);
 });
 
-test("a second client that waits while the first leaves is served", () => {
+test("a second client that waits while the first disconnects is served", () => {
   using rig = new Rig();
   using second = new Peer(rig.path);
   sayVersion(second);

@@ -32,7 +32,7 @@ const CONFIG: readonly (readonly [at: number, byte: number])[] = [
 export const BAR = 2;
 export const BAR_BYTES = 4096;
 
-/** Registers that are plain memory, and whatever a test asks of the bus. */
+/** Registers that are plain memory, and the bus functions that a test needs. */
 export class PageDevice implements Target {
   readonly config = new Uint8Array(4096);
   readonly page = new Uint8Array(BAR_BYTES);
@@ -89,7 +89,7 @@ export interface Reply {
   readonly command: number;
   readonly flags: number;
   readonly error: number;
-  /** Behind the header. */
+  /** After the header. */
   readonly body: Uint8Array;
 }
 
@@ -107,7 +107,7 @@ export const message = (
   return bytes;
 };
 
-/** The part of a message behind its header, followed by `data`. */
+/** The part of a message after its header, followed by `data`. */
 export const body = <T extends Readonly<Record<string, "u16" | "u32" | "u64">>>(
   layout: Layout<T>,
   values: { readonly [K in keyof T]: number },
@@ -126,7 +126,7 @@ export const versionBody = (json = '{"capabilities":{}}', minor = 1, major = 0):
 /** Receive buffer shared by all clients, so that memory use stays constant. */
 const into = new Uint8Array(1 << 18);
 
-/** A client. Its owner runs the server in between. */
+/** A client. The test runs the server in between. */
 export class Peer implements Disposable {
   readonly socket: UnixSocket;
   #id = 0;
@@ -191,7 +191,7 @@ export class Rig implements Disposable {
   readonly turnedAway: string[] = [];
   peer: Peer;
 
-  /** @param version what the client says first */
+  /** @param version the client's first message */
   constructor(version: Uint8Array | "none" = versionBody()) {
     this.server = new VfioUserServer(this.device, {
       path: this.path,

@@ -44,7 +44,7 @@ test("a message whose length does not agree with its count is refused", () => {
   assert.equal(rig.error(Command.regionWrite, write(BAR, 0, DATA).subarray(0, 12)), Refused.EINVAL);
 });
 
-test("an access of each natural width is one access of the device's", () => {
+test("an access of each natural width is one device access", () => {
   using rig = new Rig();
   for (const [offset, count] of [
     [0x10, 4],
@@ -63,7 +63,7 @@ test("an access of each natural width is one access of the device's", () => {
   }
 });
 
-test("a longer or misaligned access is divided into such", () => {
+test("a longer or misaligned access is divided into naturally aligned ones", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   rig.ask(Command.regionWrite, write(BAR, 0x21, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9)));
@@ -88,7 +88,7 @@ test("a posted write has no reply, and is executed before a following read", () 
 
 test("the longest access is accepted", () => {
   using rig = new Rig();
-  // No region is as long: what is refused is the place, not the message.
+  // No region is as long: the range is refused, not the message.
   const bytes = write(BAR, 0, new Uint8Array(MAX_DATA));
   assert.equal(rig.error(Command.regionWrite, bytes), Refused.EINVAL);
   assert.ok(HEADER_BYTES + bytes.length > 65536);

@@ -98,11 +98,11 @@ export class Requests implements Disposable {
   ask<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>): Values<T> {
     const at = this.#exchange(command, layout, values, NONE);
     if (sizeOf(this.#connection.bytes, at) < HEADER_BYTES + layout.bytes)
-      throw new ProtocolBroken(this.#name, `an answer of ${sizeOf(this.#connection.bytes, at)} bytes`);
+      throw new ProtocolBroken(this.#name, `a reply of ${sizeOf(this.#connection.bytes, at)} bytes`);
     return layout.read(this.#connection.bytes, at);
   }
 
-  /** Tells it something that has no answer but that it was done, and passes copies of `fds`. @throws as `ask` */
+  /** Sends a request whose reply has no data, with copies of `fds`. @throws as `ask` */
   send<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>, fds: readonly number[] = NONE): void {
     this.#exchange(command, layout, values, fds);
   }
@@ -150,7 +150,7 @@ export class Requests implements Disposable {
     const { bytes } = this.#connection;
     const end = reply + sizeOf(bytes, reply);
     const behind = reply + HEADER_BYTES + VERSION.bytes;
-    if (end < behind) throw new ProtocolBroken(this.#name, "a short answer to the version");
+    if (end < behind) throw new ProtocolBroken(this.#name, "a short reply to the version");
     const { major, minor } = VERSION.read(bytes, reply);
     if (major !== MAJOR || minor > MINOR)
       throw new ProtocolBroken(this.#name, `version ${major}.${minor} instead of ${MAJOR}.${MINOR}`);
@@ -164,7 +164,7 @@ export class Requests implements Disposable {
     const reply = this.#answer(Command.regionRead);
     const { bytes } = this.#connection;
     if (sizeOf(bytes, reply) < ACCESS_DATA + width)
-      throw new ProtocolBroken(this.#name, "a short answer to a register read");
+      throw new ProtocolBroken(this.#name, "a short reply to a register read");
     const data = reply + ACCESS_DATA;
     if (width === 4) return u32(bytes, data);
     return width === 2 ? u16(bytes, data) : bytes[data]!;
@@ -235,10 +235,10 @@ export class Requests implements Disposable {
       }
       this.#connection.settle();
       this.#connection.flush();
-      if (!this.#wait(end)) throw this.#late(`no answer to ${commandName(command)} in ${LIMIT_MILLIS / 1000} s`);
+      if (!this.#wait(end)) throw this.#late(`no reply to ${commandName(command)} in ${LIMIT_MILLIS / 1000} s`);
       this.#receive();
       if (this.#connection.dropped && !WITH_DESCRIPTORS.includes(command))
-        throw new ProtocolBroken(this.#name, `descriptors with an answer to ${commandName(command)}`);
+        throw new ProtocolBroken(this.#name, `descriptors with a reply to ${commandName(command)}`);
       this.#connection.dropped = false;
     }
   }
@@ -278,7 +278,7 @@ export class Requests implements Disposable {
 
   #late(what: string): ServerLost {
     const stopping = performance.now() >= this.#stopAt;
-    return new ServerLost(this.#name, stopping ? "the server did not answer while this side was ending" : what);
+    return new ServerLost(this.#name, stopping ? "the server did not reply while this side was ending" : what);
   }
 
   /** Only the first reason is kept, since later ones are its consequences. */

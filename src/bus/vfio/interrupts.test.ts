@@ -29,13 +29,13 @@ test("the best kind that the card has is used, or the requested one", () => {
   assert.equal(setUp("intx").make().kind, "intx");
 });
 
-test("a driver that knows that better kinds do not work gets a worse one, before its first request", () => {
+test("a driver can exclude kinds that do not work, before its first request", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   interrupts.request(0)[Symbol.dispose]();
   interrupts.limit("msi");
   assert.equal(interrupts.kind, "msi");
-  // What was enabled of the other kind is off.
+  // Vectors of the other kind are disabled.
   assert.deepEqual(kernel.sets.at(-1), { index: Irq.msix, start: 0, count: 0, action: IrqAction.off, fds: [] });
   interrupts.limit("intx");
   assert.equal(interrupts.kind, "intx");
@@ -46,7 +46,7 @@ test("a driver that knows that better kinds do not work gets a worse one, before
   assert.throws(() => setUp("msix").make().limit("msi"), OutOfRange);
 });
 
-test("a vector is signalled through its descriptor, and its line gives it back", () => {
+test("a vector is signalled through its descriptor, and its line releases it", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   {
@@ -78,7 +78,7 @@ test("vectors that can only be enabled together are enabled again for a new one,
   assert.deepEqual(kernel.sets.at(-1)?.fds, [-1, first.fd, -1, second.fd]);
   first.unmask();
   assert.equal(first.take(), true);
-  // One that is enabled already is only given its descriptor.
+  // A vector that is already enabled only gets its descriptor.
   using third = interrupts.request(0);
   const set = { index: Irq.msix, start: 0, count: 1, action: IrqAction.signal };
   assert.deepEqual(kernel.sets.at(-1), { ...set, fds: [third.fd] });

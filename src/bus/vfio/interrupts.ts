@@ -17,7 +17,7 @@ const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
 
 /**
  * One kind of interrupts of one device. INTx is a level: the kernel masks it when it occurs, and unmasking before the
- * chip was acknowledged would raise it again.
+ * chip's events are acknowledged would raise it again.
  */
 export class VfioInterrupts implements Interrupts, Disposable {
   readonly #kernel: VfioKernel;

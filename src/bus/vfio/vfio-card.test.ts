@@ -18,7 +18,7 @@ const refusal = (functions: readonly PciFunction[], unsafe = false, withoutIommu
   return assert.fail("was taken");
 };
 
-test("a card has a group's file, its own where the kernel has one, and neighbours", () => {
+test("a card has a group file, its own file if the kernel provides one, and neighbours", () => {
   const other = { address: "0000:03:00.1", driver: "ehci-pci" };
   using tree = new Tree([
     { ...CARD, node: 3 },
