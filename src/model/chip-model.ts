@@ -140,7 +140,7 @@ export class ChipModel {
     this.#reload();
   }
 
-  /** The PHY loses its settings, of which the MAC learns nothing. @param silent it reads all ones until it is reset */
+  /** The PHY loses its settings; the MAC is not notified. @param silent it reads all ones until it is reset */
   upsetPhy(silent: boolean): void {
     this.#phyFront.powerOn();
     if (silent) this.phy.upset();
@@ -155,7 +155,7 @@ export class ChipModel {
     this.#reload();
   }
 
-  /** Without an access, and without what an access sets off. */
+  /** Reading it is not an access, and has no side effects. */
   get state(): ModelState {
     return {
       registers: this.registers.state,

@@ -160,7 +160,7 @@ test("a lost doorbell leaves its frame in the ring, and the next one sends both"
   );
 });
 
-test("a stuck transmitter and a stuck receiver stay so for as many resets as the count says", () => {
+test("a stuck transmitter or receiver stays stuck for as many resets as the count", () => {
   const guest = up();
   guest.nic.faults.arm("stuck-transmitter", { count: 1 });
   guest.nic.faults.arm("stuck-receiver", { count: 1 });

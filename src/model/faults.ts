@@ -20,9 +20,9 @@ export const FAULTS = {
   removal: "the card is removed: all registers read all ones, nothing is sent, received or signalled",
 } as const;
 export type FaultName = keyof typeof FAULTS;
-/** Faults that are a state without single events: they last until disarmed. */
+/** Faults that are a state, not single events: they last until disarmed. */
 export const PERSISTENT_FAULTS: readonly FaultName[] = ["silent-phy", "removal"];
-/** Faults that occur once, when they are armed, and are over then or soon after. */
+/** Faults that occur once, when they are armed, and end then or soon after. */
 export const MOMENTARY: readonly FaultName[] = ["upset-phy", "forgetful-phy", "link-loss"];
 export const LINK_LOSS_MICROS = 100_000;
 

@@ -126,7 +126,7 @@ const stepByStep = (): Stop => ({
           `sudo sh -c 'ferrule bind ${CARD} & while [ -e ${FILES}/driver ]; do :; done; kill -9 $!'`,
           /^(?![^]*bound to)/,
         ),
-        typed("sudo ferrule list", /no driver has it[^]*ferrule bind/),
+        typed("sudo ferrule list", /not bound to a driver[^]*ferrule bind/),
         advised(`sudo ferrule bind ${CARD}`, /is now bound to vfio-pci/),
         typed(
           `sudo sh -c 'ferrule unbind ${CARD} & while [ -e ${FILES}/driver ]; do :; done; kill -9 $!'`,
@@ -221,7 +221,7 @@ const kernelLineMended = (): Stop => ({
       name: "kernel-line-mended",
       lines: [
         typed("cat /proc/cmdline", /^(?![^]*iommu)/),
-        typed("sudo ferrule list | grep -A1 lacks", /^(?![^]*IOMMU)[^]*8139cp has it/),
+        typed("sudo ferrule list | grep -A1 lacks", /^(?![^]*IOMMU)[^]*bound to 8139cp/),
       ],
     },
   ],

@@ -16,7 +16,7 @@ const machineWith = (card: FakeFunction = { driver: "r8169", interfaces: ["eth0"
   return machine;
 };
 
-/** As it was before anyone touched it. */
+/** The initial state. */
 const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
   assert.equal(machine.driverOf(CARD) ?? "none", driver);
   assert.equal(machine.overrideOf(CARD), "(null)");
@@ -24,7 +24,7 @@ const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
 };
 
 suite("taking a card", () => {
-  test("goes over driver_override, and back to the driver it had", async () => {
+  test("is bound through driver_override, and returned to its former driver", async () => {
     using machine = machineWith();
     const there = await bindToVfio(machine.context, CARD, GENTLY);
     assert.deepEqual(there, { address: CARD, from: "r8169", to: VFIO_PCI, changed: true });
@@ -35,7 +35,7 @@ suite("taking a card", () => {
     assertUntouched(machine);
   });
 
-  test("loads vfio-pci only where it is not there yet", async () => {
+  test("loads vfio-pci only if it is not loaded", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     assert.ok(machine.asked.includes("load vfio-pci"));
@@ -49,7 +49,7 @@ suite("taking a card", () => {
     ]);
   });
 
-  test("twice changes nothing the second time, and what was remembered stays", async () => {
+  test("binding twice changes nothing the second time, and the record is kept", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     machine.asked.length = 0;
@@ -59,14 +59,14 @@ suite("taking a card", () => {
     assertUntouched(machine);
   });
 
-  test("that vfio-pci refuses gives it back and says so", async () => {
+  test("if vfio-pci refuses it, the card is returned and the error says so", async () => {
     using machine = machineWith();
     machine.broken.add(CARD);
     await assert.rejects(bindToVfio(machine.context, CARD, GENTLY), BindFailed);
     assertUntouched(machine);
   });
 
-  test("without the module says what modprobe said, and changes nothing", async () => {
+  test("without the module, modprobe's error is reported and nothing is changed", async () => {
     using machine = machineWith();
     machine.modules.delete(VFIO_PCI);
     await assert.rejects(
@@ -83,7 +83,7 @@ const refused = async (machine: FakeMachine, error: new (...words: never[]) => E
   assert.equal(machine.records.read(CARD), undefined);
 };
 
-suite("a card is not taken", () => {
+suite("a card is not bound", () => {
   test("that does not exist", async () => {
     using machine = new FakeMachine();
     await refused(machine, UnknownCard);
@@ -99,7 +99,7 @@ suite("a card is not taken", () => {
     assert.equal(plus.driverOf(CARD), VFIO_PCI);
   });
 
-  test("that carries the way out, unless forced", async () => {
+  test("that carries the default route, unless forced", async () => {
     using machine = machineWith();
     machine.trafficOver = ["the default route (IPv4, br0 over eth0)"];
     await refused(machine, CarriesTraffic);
@@ -107,7 +107,7 @@ suite("a card is not taken", () => {
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
 
-  test("from a group that others are in, unless forced; bridges and idle functions do not count", async () => {
+  test("if other devices are in its group, unless forced; bridges and unbound functions do not count", async () => {
     using machine = machineWith();
     machine.plug("0000:00:1c.0", { vendor: "0x8086", device: "0x1", class: "0x060400", driver: "pcieport" });
     machine.plug("0000:03:00.2", { vendor: "0x8086", device: "0x2" });
@@ -124,7 +124,7 @@ suite("a card is not taken", () => {
     await bindToVfio(machine.context, CARD, FORCED);
   });
 
-  test("unless those others are cards of ours, which are taken next", async () => {
+  test("unless the others are cards of this family, which can be bound next", async () => {
     using machine = machineWith();
     const other = "0000:03:00.1";
     machine.plug(other, { driver: "r8169" });
@@ -133,7 +133,7 @@ suite("a card is not taken", () => {
     assert.deepEqual([machine.driverOf(CARD), machine.driverOf(other)], [VFIO_PCI, VFIO_PCI]);
   });
 
-  test("without an IOMMU, not even forced; but without one by name where VFIO allows that", async () => {
+  test("without an IOMMU, even if forced, except with --unsafe-noiommu where VFIO allows that", async () => {
     using machine = machineWith({ driver: "r8169", group: -1 });
     machine.machine = { ...MACHINE, iommus: [], groups: 0, iommuWords: [] };
     await assert.rejects(bindToVfio(machine.context, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
@@ -145,14 +145,14 @@ suite("a card is not taken", () => {
   });
 });
 
-suite("giving a card back", () => {
-  test("that nobody took changes nothing", async () => {
+suite("returning a card", () => {
+  test("that was not bound changes nothing", async () => {
     using machine = machineWith();
     assert.equal((await restoreDriver(machine.context, CARD, { force: false })).changed, false);
     assert.deepEqual(machine.asked, []);
   });
 
-  test("works without anything remembered, and loads the driver where it must", async () => {
+  test("works without a record, and loads the driver if necessary", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
@@ -178,7 +178,7 @@ suite("giving a card back", () => {
     assert.equal(machine.driverOf(CARD), "r8169");
   });
 
-  test("goes by name where vfio-pci was told to take such cards", async () => {
+  test("binds by name if vfio-pci's id table includes such cards", async () => {
     using machine = machineWith();
     machine.modules.set(VFIO_PCI, ["0x10ec:0x8168"]);
     machine.modules.set("a-first", ["0x10ec:0x8168"]);
@@ -187,7 +187,7 @@ suite("giving a card back", () => {
     assertUntouched(machine);
   });
 
-  test("that is open names the process, and when forced waits only so long", async () => {
+  test("that is open names the process, and waits for a limited time if forced", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     machine.open.add(CARD);
@@ -202,19 +202,19 @@ suite("giving a card back", () => {
     assertUntouched(machine);
   });
 
-  test("that no driver takes says what to try, and can be said again", async () => {
+  test("that no driver accepts reports what to try, and can be repeated", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     machine.modules.delete("r8169");
     await assert.rejects(
       restoreDriver(machine.context, CARD, { force: false }),
-      /did not go to a kernel driver: no driver/,
+      /was not bound to a kernel driver, but to no driver/,
     );
     machine.modules.set("r8169", ["0x10ec:0x8168"]);
     await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
   });
 
-  test("that was pulled forgets it", async () => {
+  test("that was removed deletes its record", async () => {
     using machine = machineWith();
     machine.records.write("0000:09:00.0", { driver: "r8169", module: "r8169", override: undefined });
     await assert.rejects(restoreDriver(machine.context, "0000:09:00.0", { force: false }), UnknownCard);
@@ -222,7 +222,7 @@ suite("giving a card back", () => {
   });
 });
 
-/** Runs `act` with the process dying at one request after the other, until it lives through. */
+/** Runs `act` with the process killed at each request in turn, until it completes. */
 const atEveryStep = async (
   prepare: (machine: FakeMachine) => Promise<unknown>,
   act: (machine: FakeMachine) => Promise<unknown>,
@@ -247,18 +247,18 @@ const nothing = async (): Promise<void> => undefined;
 const taken = (machine: FakeMachine): Promise<unknown> => bindToVfio(machine.context, CARD, GENTLY);
 const given = (machine: FakeMachine): Promise<unknown> => restoreDriver(machine.context, CARD, { force: false });
 
-/** With what was remembered lost as well. */
+/** The record is lost too. */
 const lost = async (machine: FakeMachine): Promise<void> => {
   machine.records.remove(CARD);
   await given(machine);
 };
 
 suite("a crash", () => {
-  test("while taking: giving back mends it, from every step", async () => {
+  test("while binding: unbinding repairs it, from every step", async () => {
     assert.equal(await atEveryStep(nothing, taken, given), 4);
   });
 
-  test("while taking: taking again finishes it, from every step", async () => {
+  test("while binding: binding again completes it, from every step", async () => {
     const again = async (machine: FakeMachine): Promise<void> => {
       await taken(machine);
       assert.equal(machine.driverOf(CARD), VFIO_PCI);
@@ -267,15 +267,15 @@ suite("a crash", () => {
     await atEveryStep(nothing, taken, again);
   });
 
-  test("while giving back: giving back finishes it, from every step", async () => {
+  test("while unbinding: unbinding again completes it, from every step", async () => {
     assert.equal(await atEveryStep(taken, given, given), 3);
   });
 
-  test("while taking, with what was remembered lost as well: giving back mends it", async () => {
+  test("while binding, with the record lost too: unbinding repairs it", async () => {
     await atEveryStep(nothing, taken, lost);
   });
 
-  test("in any row of attempts: in the end the card is where it was", async () => {
+  test("in any sequence of attempts: in the end the card has its former driver", async () => {
     const attempt = fc.record({
       act: fc.constantFrom(taken, given),
       dies: fc.option(fc.record({ in: fc.integer({ min: 1, max: 5 }), after: fc.boolean() }), { nil: undefined }),

@@ -1,6 +1,6 @@
 /**
- * A card's way to vfio-pci and back. Each step looks at how things are and does what is left to do, so that either way may
- * be begun again after a crash between any two of them, and `restoreDriver` mends whatever `take` left.
+ * Binds a card to vfio-pci and returns it. Each step checks the present state and does what remains, so that both can
+ * be repeated after a crash between any two steps, and `restoreDriver` repairs any state that `bindToVfio` left.
  */
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
@@ -25,13 +25,13 @@ import { type Machine, VFIO_PCI } from "./machine.ts";
 import { FERRULE } from "./program.ts";
 import type { Origin, Records } from "./record.ts";
 
-/** What the moves work with. */
+/** What binding and unbinding work with. */
 export interface BindContext {
   readonly files: Files;
   readonly kernel: Kernel;
   readonly records: Records;
   readonly machine: Machine;
-  /** What goes over a card's interfaces, in words. */
+  /** Traffic over a card's interfaces, in words. */
   readonly trafficOver: (card: Card) => readonly string[];
 }
 
@@ -40,7 +40,7 @@ export interface BindResult {
   /** The drivers before and after. */
   readonly from: string | undefined;
   readonly to: string | undefined;
-  /** Whether anything had to be done. */
+  /** Whether anything was changed. */
   readonly changed: boolean;
 }
 
@@ -58,7 +58,7 @@ export const cardAt = (files: Files, address: string): Card => {
 
 const driverOf = (files: Files, address: string): string | undefined => linkOf(join(files.device(address), "driver"));
 
-/** Sets who alone may have the card; undefined is anyone. */
+/** Sets the only driver that may bind to the card; undefined permits any. */
 const override = (
   { files, kernel }: BindContext,
   { address, override: now }: Card,
@@ -67,7 +67,7 @@ const override = (
   if (now !== driver) kernel.set(join(files.device(address), "driver_override"), `${driver ?? ""}\n`);
 };
 
-/** @throws {BindNotPermitted} before anything is begun by someone who could not finish it */
+/** @throws {BindNotPermitted} before anything is changed, if the last step could not be done */
 const checkPermission = ({ files }: BindContext, address: string): void => {
   const path = join(files.device(address), "driver_override");
   try {
@@ -77,7 +77,7 @@ const checkPermission = ({ files }: BindContext, address: string): void => {
   }
 };
 
-/** Takes the card from the driver it has. @throws {CardInUse} when that driver waits for somebody to let go */
+/** Unbinds the card from its driver. @throws {CardInUse} if that driver waits for a process to close it */
 const release = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   const driver = driverOf(files, address);
   if (driver === undefined) return;
@@ -87,7 +87,7 @@ const release = async ({ files, kernel }: BindContext, address: string): Promise
   throw holders.length > 0 ? new CardInUse(address, holders) : new StillBusy(address, driver);
 };
 
-/** Lets the drivers that are loaded look at the card. */
+/** Makes the loaded drivers probe the card. */
 const probe = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   if (driverOf(files, address) !== undefined) return;
   const done = await kernel.ask(join(files.sys, "bus/pci/drivers_probe"), address);
@@ -99,9 +99,9 @@ const refuse = (card: Card, missing: Missing | undefined): void => {
 };
 
 export interface BindOptions {
-  /** Also when that cuts something off, and when its group is of no use. */
+  /** Even if that cuts off traffic, or its group is not viable. */
   readonly force: boolean;
-  /** Also where no IOMMU holds the card back. */
+  /** Even without an IOMMU. */
   readonly unsafeNoIommu: boolean;
 }
 
@@ -111,15 +111,15 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
   const first = (what: Missing["what"]): Missing | undefined => lacks.find((missing) => missing.what === what);
   if (!(unsafeNoIommu && context.machine.unsafeNoIommu)) refuse(card, first("IOMMU"));
   if (force) return;
-  // Two of ours in one group are taken one after the other.
+  // Two cards of the family in one group are bound one after the other.
   if (!blockingFunctions(card).every(isOfFamily)) refuse(card, first("group"));
   const cut = context.trafficOver(card);
   if (cut.length > 0) throw new CarriesTraffic(card.address, cut);
 };
 
 /**
- * What to remember. Between two steps of an earlier try the card has no driver, or vfio-pci: what was remembered then
- * stands; where nothing was, the origin is not known, and giving back asks all drivers.
+ * Records the former driver. After an interrupted attempt the card has no driver, or vfio-pci: the earlier record is
+ * kept; without one the origin is unknown, and unbinding lets all drivers probe the card.
  */
 const remember = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
   if (driver === VFIO_PCI) return;
@@ -128,7 +128,7 @@ const remember = ({ files, records }: BindContext, { address, driver, override }
   records.write(address, { driver, module, override: override === VFIO_PCI ? undefined : override });
 };
 
-/** @throws {NotUsable} with what modprobe said */
+/** @throws {NotUsable} with modprobe's error */
 const loadVfioPci = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   if (exists(files.driver(VFIO_PCI))) return;
   const problem = await kernel.load(VFIO_PCI);
@@ -137,7 +137,7 @@ const loadVfioPci = async ({ files, kernel }: BindContext, address: string): Pro
   throw new NotUsable(address, { what: "module", saw, fix: ["sudo modprobe vfio-pci"] });
 };
 
-/** Gives a card to vfio-pci. @throws {UnknownCard} {NotOfFamily} {NotUsable} {CarriesTraffic} {BindNotPermitted} {BindFailed} */
+/** Binds a card to vfio-pci. @throws {UnknownCard} {NotOfFamily} {NotUsable} {CarriesTraffic} {BindNotPermitted} {BindFailed} */
 export const bindToVfio = async (context: BindContext, address: string, options: BindOptions): Promise<BindResult> => {
   const { files } = context;
   const card = cardAt(files, address);
@@ -153,27 +153,27 @@ export const bindToVfio = async (context: BindContext, address: string, options:
   const to = driverOf(files, address);
   if (to === VFIO_PCI) return { address, from, to, changed: true };
   await restoreDriver(context, address, { force: false });
-  throw new BindFailed(address, VFIO_PCI, to, "It was given back. `sudo dmesg | tail` says why vfio-pci refused it.");
+  throw new BindFailed(address, VFIO_PCI, to, "It was returned. `sudo dmesg | tail` shows why vfio-pci refused it.");
 };
 
-/** Gives the card, when it has no driver, to the one it came from. */
+/** Binds a card without driver to its former one. */
 const bindToOrigin = async (context: BindContext, address: string, { driver, module }: Origin): Promise<void> => {
   const { files, kernel } = context;
   if (driver === undefined || driverOf(files, address) !== undefined) return;
-  // A driver that has just come looks at the cards by itself.
+  // A driver that was just loaded probes the cards by itself.
   if (!exists(files.driver(driver))) await kernel.load(module ?? driver);
   if (driverOf(files, address) !== undefined || !exists(files.driver(driver))) return;
   try {
-    // By name: vfio-pci takes whatever was added to its own list of identities.
+    // By name: vfio-pci binds to any id that was added to its table.
     const done = await kernel.ask(join(files.driver(driver), "bind"), address);
     if (!done) throw new StillBusy(address, driver);
   } catch (error) {
-    // It may have wanted more than the card's identity.
+    // It may require more than the card's id.
     if (!(error instanceof StepRefused)) throw error;
   }
 };
 
-/** Gives the card, which has no driver, to whichever takes it. */
+/** Lets any driver bind to the card, which has none. */
 const bindToAny = async (context: BindContext, address: string): Promise<void> => {
   const kind = textOf(join(context.files.device(address), "modalias"));
   if (kind !== undefined) await context.kernel.load(kind);
@@ -181,7 +181,7 @@ const bindToAny = async (context: BindContext, address: string): Promise<void> =
 };
 
 /**
- * Gives a card back to the driver it had, or to whichever wants it where that is not known.
+ * Returns a card to its former driver, or to any that accepts it if that is unknown.
  * @throws {UnknownCard} {NotOfFamily} {CardInUse} {BindNotPermitted} {BindFailed}
  */
 export const restoreDriver = async (
@@ -211,12 +211,12 @@ export const restoreDriver = async (
 };
 
 const retryHint = (address: string, driver: string | undefined): string =>
-  `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` says more.`;
+  `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` shows the reason.`;
 
-/** An override that someone else set is left as it is. */
+/** An override that was set by others is kept. */
 const someoneElses = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
-/** A card that has gone needs no giving back: what was remembered of it is forgotten. */
+/** A card that was removed need not be returned: its record is deleted. */
 const cardWithRecord = ({ files, records }: BindContext, address: string): Card => {
   try {
     return cardAt(files, address);

@@ -29,7 +29,7 @@ const cardWith = (files: FakeFunction["files"], more: FakeFunction = {}) => {
   return readCard(machine.files, CARD)!;
 };
 
-test("addresses are known with and without their domain, in either case", () => {
+test("addresses are accepted with and without domain, in either case", () => {
   assert.equal(parseAddress("03:00.0"), CARD);
   assert.equal(parseAddress("0000:0A:1f.7"), "0000:0a:1f.7");
   assert.equal(parseAddress("10000:e1:00.0"), "10000:e1:00.0");
@@ -37,7 +37,7 @@ test("addresses are known with and without their domain, in either case", () => 
     assert.equal(parseAddress(text), undefined, text);
 });
 
-test("a card is told with everything that the kernel shows of it", () => {
+test("a card is described by everything that the kernel shows", () => {
   using machine = new FakeMachine();
   const { sys } = machine.files;
   machine.plug(CARD, {
@@ -98,7 +98,7 @@ test("a card is told with everything that the kernel shows of it", () => {
   });
 });
 
-test("the chip is asked only when that is safe and possible, and otherwise it is said why not", () => {
+test("the chip is read only if that is safe and possible, otherwise the reason is reported", () => {
   const because = (files: FakeFunction["files"], more?: FakeFunction): string | undefined => {
     const { chip } = cardWith({ ...ASKABLE, ...files }, more);
     return chip.name === undefined ? chip.because : undefined;
@@ -109,9 +109,9 @@ test("the chip is asked only when that is safe and possible, and otherwise it is
   assert.match(because({ resource: "0x1 0x2 0x40200" }) ?? "", /no I\/O window/);
   for (const resource of ["", "0x0 0xff 0x40101", "0xe000 0xe0ff 0x20040101", "0xe000 0xe01f 0x40101", "nan nan nan"])
     assert.match(because({ resource }) ?? "", /no I\/O window/, resource);
-  assert.match(because({ config: CONFIG.with(4, 0x06) }) ?? "", /off until a driver has it/);
+  assert.match(because({ config: CONFIG.with(4, 0x06) }) ?? "", /disabled until a driver is bound/);
   assert.match(because({ config: "" }) ?? "", /configuration space/);
-  assert.match(because({ resource0: new Uint8Array(256).fill(0xff) }) ?? "", /does not answer/);
+  assert.match(because({ resource0: new Uint8Array(256).fill(0xff) }) ?? "", /does not respond/);
   assert.match(because({ resource0: "" }) ?? "", /only root/);
   assert.match(because({ resource0: new Uint8Array(256).fill(0x70) }) ?? "", /no chip with XID/);
   assert.deepEqual(cardWith({}, { device: "0x8139", revision: "0x20" }).chip, { name: "RTL8139C+", xid: undefined });
@@ -126,7 +126,7 @@ test("a PCI bus without cards, and no PCI bus at all", () => {
   assert.equal(hasPci(machine.files), false);
 });
 
-test("whatever stands in the files, or does not, reading and judging survive it", () => {
+test("reading and judging survive any content of the files, and missing ones", () => {
   const names = [
     "vendor",
     "device",
@@ -160,7 +160,7 @@ test("whatever stands in the files, or does not, reading and judging survive it"
   );
 });
 
-test("folders where files should be, and links that lead nowhere, are as good as nothing", () => {
+test("folders in place of files, and dangling links, count as missing", () => {
   using machine = new FakeMachine();
   const folder = machine.files.device(CARD);
   machine.plug(CARD, { group: -1 });
@@ -172,7 +172,7 @@ test("folders where files should be, and links that lead nowhere, are as good as
   assert.equal(card?.driver, "r8169");
 });
 
-test("who has the card open is found by descriptor, with a command line that fits and cannot hurt a terminal", () => {
+test("processes that have the card open are found by descriptor, with a shortened and printable command line", () => {
   using machine = new FakeMachine();
   const { proc } = machine.files;
   machine.plug(CARD);
@@ -192,7 +192,7 @@ test("who has the card open is found by descriptor, with a command line that fit
   assert.equal(holders[1]!.command.length, 60);
 });
 
-/** The command that is proposed for ending a process with this command line. */
+/** The command that is recommended to end a process with this command line. */
 const end = (...words: string[]): string | undefined => {
   using machine = new FakeMachine();
   machine.plug(CARD);
@@ -201,7 +201,7 @@ const end = (...words: string[]): string | undefined => {
   return holdersOf(machine.files, CARD)[0]?.end;
 };
 
-test("a `ferrule up` is ended by its interface's name, anything else by a signal", () => {
+test("a `ferrule up` is ended by its interface's name, other programs by a signal", () => {
   assert.equal(end("node", "/usr/bin/ferrule", "up", "03:00.0"), "npx ferrule down fe0");
   assert.equal(end("node", "bin/ferrule.mjs", "up", "03:00.0", "--name", "fe1"), "npx ferrule down fe1");
   assert.equal(end("node", "src/app/cli/entry.ts", "up", "--name=fe2", "03:00.0"), "npx ferrule down fe2");
@@ -211,7 +211,7 @@ test("a `ferrule up` is ended by its interface's name, anything else by a signal
   assert.equal(end(), "kill 30");
 });
 
-test("what belongs to root is ended by root", () => {
+test("root's processes are ended with sudo", () => {
   using machine = new FakeMachine();
   machine.plug(CARD);
   machine.link(join(machine.files.proc, "30/fd/5"), "/dev/vfio/7");
@@ -220,7 +220,7 @@ test("what belongs to root is ended by root", () => {
   assert.equal(holdersOf(machine.files, CARD)[0]?.end, "sudo npx ferrule down fe0");
 });
 
-test("the machine is told from /sys and /proc, and from neither", () => {
+test("the machine is described from /sys and /proc, or without them", () => {
   using machine = new FakeMachine();
   const { sys, proc } = machine.files;
   const empty = readMachine(machine.files, 0);

@@ -1,52 +1,52 @@
-/** A card as the kernel shows it in /sys: who it is, who has it, where it sits, what its interfaces are. */
+/** A card as shown by the kernel in /sys: identity, driver, slot, and interfaces. */
 import { join } from "node:path";
 import type { PciId } from "#kit/device.ts";
 import { identify, type Identification } from "./chip-name.ts";
 import { isOfFamily } from "./family.ts";
 import { exists, type Files, linkOf, namesIn, numberOf, textOf } from "./files.ts";
 
-/** A PCI function, of whatever kind. */
+/** A PCI function of any kind. */
 export interface PciFunction extends PciId {
   readonly address: string;
   /** Class code, 24 bits. */
   readonly class: number;
-  /** The kernel's driver that has it. */
+  /** The kernel driver that it is bound to. */
   readonly driver: string | undefined;
 }
 
 export interface NetworkInterface {
   readonly name: string;
-  /** Undefined while the interface is down: the kernel does not know then. */
+  /** Undefined while the interface is down: then the kernel does not know it. */
   readonly carrier: boolean | undefined;
   /** Mbit/s; undefined without carrier. */
   readonly speed: number | undefined;
 }
 
-/** Functions that the IOMMU cannot tell apart. */
+/** Functions that the IOMMU cannot distinguish. */
 export interface Group {
   readonly number: string;
-  /** Made by VFIO's no-IOMMU mode: nothing is held back. */
+  /** Created by VFIO's no-IOMMU mode: DMA is not restricted. */
   readonly unsafe: boolean;
-  /** Everything else in it. */
+  /** The other functions in the group. */
   readonly others: readonly PciFunction[];
 }
 
 export interface Card extends PciFunction {
-  /** The only driver that may have it, where someone said so. */
+  /** The only driver that may bind to it, if set (driver_override). */
   readonly override: string | undefined;
   readonly group: Group | undefined;
   readonly numaNode: number | undefined;
   /** Undefined for a card on a conventional bus. */
   readonly pcie: { readonly speed: string; readonly width: number } | undefined;
-  /** "D0" to "D3cold"; undefined where the kernel does not say. */
+  /** "D0" to "D3cold"; undefined if the kernel does not report it. */
   readonly power: string | undefined;
-  /** Ways the kernel has of resetting it alone. */
+  /** The kernel's methods of resetting only this function. */
   readonly resets: readonly string[];
   readonly interfaces: readonly NetworkInterface[];
   readonly chip: Identification;
 }
 
-/** @returns undefined when there is no such function, or nothing that could be one */
+/** @returns undefined if there is no such function */
 export const readFunction = (files: Files, address: string): PciFunction | undefined => {
   const folder = files.device(address);
   const [vendor, device] = [numberOf(join(folder, "vendor")), numberOf(join(folder, "device"))];
@@ -95,10 +95,10 @@ const readLink = (folder: string): Card["pcie"] => {
   return { speed: speed.replace(/ PCIe$/, ""), width };
 };
 
-/** The kernel writes "(null)" for nobody. */
+/** The kernel writes "(null)" for none. */
 const nobody = (text: string | undefined): string | undefined => (text === "" || text === "(null)" ? undefined : text);
 
-/** Everything about a card, whether it is of the family or not; undefined when there is none at that address. */
+/** Describes a card, of the family or not; undefined if there is none at that address. */
 export const readCard = (files: Files, address: string): Card | undefined => {
   const found = readFunction(files, address);
   if (found === undefined) return undefined;

@@ -6,7 +6,7 @@ import { FakeNetwork } from "./network.test-kit.ts";
 const V4 = "0.0.0.0/0";
 const V6 = "::/0";
 
-/** A machine with two cards, both up. */
+/** A machine with two cards that are up. */
 const twoCards = (): FakeNetwork => {
   const network = new FakeNetwork();
   for (const name of ["eth0", "eth1"]) network.link(name);
@@ -15,8 +15,8 @@ const twoCards = (): FakeNetwork => {
 
 const over = ({ network }: FakeNetwork, ...cards: string[]): readonly string[] => trafficOver(network, cards);
 
-suite("a card carries the way out", () => {
-  test("where a default route of either family, of any table, has a next hop on it", () => {
+suite("a card carries the default route", () => {
+  test("if a default route of either family, in any table, has a next hop on it", () => {
     using host = twoCards();
     host.route(V4, ["eth0", "eth1"]);
     host.route(V6, ["eth1"]);
@@ -31,7 +31,7 @@ suite("a card carries the way out", () => {
     assert.deepEqual(over(host), []);
   });
 
-  test("where halves of the address space, or all of the Internet's IPv6, are routed over it", () => {
+  test("if halves of the address space, or all global IPv6, are routed over it", () => {
     using host = twoCards();
     host.route("0.0.0.0/1", ["eth0"]);
     host.route("128.0.0.0/1", ["eth0"]);
@@ -43,15 +43,15 @@ suite("a card carries the way out", () => {
     assert.deepEqual(over(host, "eth1"), ["the route to 2000::/3 (IPv6, eth1)"]);
   });
 
-  test("where a router without a default route would send what is meant for the Internet over it", () => {
+  test("if a router without a default route would send Internet traffic over it", () => {
     using host = twoCards();
     host.route("193.0.14.0/24", ["eth1"]);
     host.route("2001:7fd::/32", ["eth0"]);
-    assert.deepEqual(over(host, "eth1"), ["the way to the Internet (IPv4, eth1)"]);
-    assert.deepEqual(over(host, "eth0"), ["the way to the Internet (IPv6, eth0)"]);
+    assert.deepEqual(over(host, "eth1"), ["the route to the Internet (IPv4, eth1)"]);
+    assert.deepEqual(over(host, "eth0"), ["the route to the Internet (IPv6, eth0)"]);
   });
 
-  test("and not where only private networks, multicast or what is refused is routed", () => {
+  test("but not for routes to private networks, multicast, or reject routes", () => {
     using host = twoCards();
     for (const to of ["10.0.0.0/8", "192.168.0.0/16", "224.0.0.0/4", "fc00::/7", "fe80::/10", "ff00::/8"])
       host.route(to, ["eth0"], { gateway: false });
@@ -59,7 +59,7 @@ suite("a card carries the way out", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("through bridges, bonds, VLANs and virtual cables that stand on it, and the way is told", () => {
+  test("through bridges, bonds, VLANs and veth pairs above it, and the path is reported", () => {
     using host = new FakeNetwork();
     host.link("br0", { kind: "bridge" });
     host.link("bond0", { kind: "bond" });
@@ -78,7 +78,7 @@ suite("a card carries the way out", () => {
     assert.deepEqual(over(host, "eth7"), []);
   });
 
-  test("through what a driver says that it is on, and the kernel's links do not", () => {
+  test("through lower devices that a driver reports only in sysfs", () => {
     using host = twoCards();
     host.link("hsr0", { kind: "hsr" });
     host.file("sys", "class/net/hsr0/lower_eth1", "");
@@ -86,7 +86,7 @@ suite("a card carries the way out", () => {
     assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, hsr0 over eth1)"]);
   });
 
-  test("interfaces that stand on each other in a circle do not keep us", () => {
+  test("circular stacks of interfaces end", () => {
     using host = new FakeNetwork();
     host.link("a0", { index: 1, kind: "veth" });
     host.link("b0", { index: 2, kind: "veth", on: "a0" });
@@ -98,7 +98,7 @@ suite("a card carries the way out", () => {
 });
 
 suite("a card may be under a tunnel", () => {
-  test("of Open vSwitch, when it is a port of it", () => {
+  test("of Open vSwitch, if it is a port of one", () => {
     using host = new FakeNetwork();
     host.link("ovs-system", { kind: "openvswitch", up: false });
     host.link("eth0", { master: "ovs-system" });
@@ -120,7 +120,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("of PPPoE in a program that takes its frames past the stack", () => {
+  test("of PPPoE in a program that receives its frames outside the stack", () => {
     using host = twoCards();
     host.link("ppp0", { kind: "ppp" });
     const head = "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n";
@@ -129,7 +129,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, ppp0, perhaps over eth1)"]);
   });
 
-  test("whose other end is known: where the route to that goes", () => {
+  test("whose other end is known: the card with the route to it", () => {
     using host = twoCards();
     host.link("gre1", { kind: "gre", broadcast: Uint8Array.of(192, 0, 2, 7) });
     host.route(V4, ["gre1"], { gateway: false });
@@ -139,7 +139,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("whose other end is not: when it leads to anybody who forwards, or when nothing does and it is up", () => {
+  test("whose other end is unknown: any card with a gateway, or without gateways any card that is up", () => {
     using vpn = twoCards();
     vpn.link("wg0", { kind: "wireguard" });
     vpn.route(V4, ["wg0"], { table: 51820, gateway: false });
@@ -154,7 +154,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(flat, "eth2"), []);
   });
 
-  test("and not under a bridge of virtual machines", () => {
+  test("but not under a bridge of virtual machines", () => {
     using host = twoCards();
     host.link("virbr0", { kind: "bridge" });
     host.link("vnet0", { kind: "tun", master: "virbr0" });
@@ -182,7 +182,7 @@ const sshHost = (connection: string): FakeNetwork => {
 suite("a card carries a session", () => {
   const SESSION = "this SSH session";
 
-  test("whose server address it has; a link-local one names its interface", () => {
+  test("whose server address it has; a link-local address names its interface", () => {
     for (const connection of [
       "10.0.2.2 4711 10.0.2.15 22",
       "fd00::9 4711 FD00::1 22",
@@ -196,13 +196,13 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(local, "eth1"), [`${SESSION} (eth1)`]);
   });
 
-  test("whose answers the kernel sends over it, though the address is another card's", () => {
+  test("whose replies the kernel sends over it, although the address is another card's", () => {
     using network = sshHost("192.0.2.7 4711 10.0.2.15 22");
     assert.deepEqual(over(network, "eth1"), [`${SESSION} (eth1)`]);
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("behind sudo, which hides it", () => {
+  test("started through sudo, which hides it", () => {
     using network = sshHost("");
     network.environment = {};
     network.file("proc", "self/status", "Name:\tferrule\nPPid:\t20\n");
@@ -213,7 +213,7 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("a loop of parents ends, and nonsense is no session", () => {
+  test("a loop of parent processes ends, and invalid text is not a session", () => {
     using network = sshHost("?");
     assert.deepEqual(over(network, "eth0"), []);
     network.environment = {};
@@ -253,7 +253,7 @@ suite("a card carries disks and connections", () => {
     assert.deepEqual(over(network, "eth1"), ["the NVMe disk nvme1 (fd00:5::7, eth1)"]);
   });
 
-  test("open connections to others, and not the session's, nor those inside", () => {
+  test("open connections to other machines, without the session's and local ones", () => {
     using network = storageHost();
     network.file("proc", "self/net/tcp", tcp("0100000A:0016", "0500000A:1267") + tcp("0100007F:0016", "0100007F:1234"));
     const mapped = "0000000000000000FFFF00000500000A";
@@ -267,7 +267,7 @@ suite("a card carries disks and connections", () => {
     assert.deepEqual(over(network, "eth1"), []);
   });
 
-  test("a table of more than the kernel gives at once is read to its end, and nonsense in it does no harm", () => {
+  test("a table longer than one read is read to its end, and invalid lines do no harm", () => {
     using network = storageHost();
     const closed = tcp("0100000A:0016", "0500000A:1267", "06").repeat(3000);
     network.file("proc", "self/net/tcp", `\0\n\u{fffd} 1:2 :\n${closed}${tcp("0100000A:0016", "0500000A:0001")}`);

@@ -1,4 +1,4 @@
-/** What would be cut off with a card: the way out of this machine, the session that someone types in, disks, connections. */
+/** Determines what would be cut off with a card: default routes, the present SSH session, disks, connections. */
 import type { NetworkTables, Route } from "#sys/network-tables.ts";
 import { openConnections, remoteStorage } from "./connections.ts";
 import type { Files } from "./files.ts";
@@ -24,22 +24,22 @@ export interface Network {
 /** Something that uses the network, and the interfaces (by index) that it uses. */
 interface Use {
   readonly what: string;
-  /** Said before the way, such as "IPv4". */
+  /** Text before the path, such as "IPv4". */
   readonly about: string | undefined;
   readonly links: readonly number[];
 }
 
-/** Of each family. A router that knows every network of the Internet has hundreds of thousands; the probes find its ways. */
+/** For each family. A router with a full table has hundreds of thousands; the probes find its paths. */
 const MAX_ROUTES = 20_000;
-/** Connections whose ways are asked for. */
+/** Limit of connections that are examined. */
 const MAX_CONNECTIONS = 20_000;
-/** Root name servers and a resolver, where no route is the default one. Nothing is sent there. */
+/** Root name servers and a resolver, looked up if there is no default route. Nothing is sent to them. */
 const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:503:ba3e::2:30"];
-/** linux/rtnetlink.h: tables that need no name. */
+/** linux/rtnetlink.h: tables that are not named in the output. */
 const MAIN_TABLES = [253, 254];
 
 /**
- * Whether a route leads to so many networks that it is a way out of the site: the default route, its halves that VPNs set,
+ * Whether a route covers so many networks that it leads out of the site: the default route, its halves that VPNs set,
  * 2000::/3; not the private 10.0.0.0/8 or fc00::/7.
  */
 const isWayOut = ({ unicast, destination, prefix }: Route): boolean => {
@@ -58,7 +58,7 @@ const routeUse = (route: Route, what: string): Use => {
   return { what, about: family + table, links: linksOf(route) };
 };
 
-/** The default routes of every table, and where the kernel would send what is meant for the Internet. */
+/** The default routes of every table, and the interface to which the kernel would send Internet traffic. */
 const waysOut = (tables: NetworkTables, routes: readonly Route[]): readonly Use[] => {
   const wide = routes.filter(isWayOut).map((route) => {
     const network = `${addressText(route.destination)}/${route.prefix}`;
@@ -69,7 +69,7 @@ const waysOut = (tables: NetworkTables, routes: readonly Route[]): readonly Use[
     ...wide,
     ...probed
       .filter((route) => route.unicast && !isWayOut(route))
-      .map((route) => routeUse(route, "the way to the Internet")),
+      .map((route) => routeUse(route, "the route to the Internet")),
   ];
 };
 
@@ -80,7 +80,7 @@ const holders = ({ addresses }: Network, stack: LinkStack, address: string): rea
 
 const textOfEnd = ({ address, text }: End): string => (address === undefined ? text : addressText(address));
 
-/** Both directions: where its packets come in, and where answers leave. */
+/** Both directions: the interface of incoming packets, and that of replies. */
 const sessionUse = (network: Network, stack: LinkStack, { client, server }: SshSession): Use => {
   const zones = [client, server].flatMap(({ zone }) => (zone === undefined ? [] : (stack.index(zone) ?? [])));
   const answers = client.address === undefined || isLinkLocal(client.address) ? [] : [client.address];
@@ -101,7 +101,7 @@ const storageUses = ({ files, tables }: Network): readonly Use[] =>
     links: servers.flatMap((server) => linksOf(tables.routeTo(server))),
   }));
 
-/** One use for all connections that go the same way. */
+/** Combines all connections over the same interfaces. */
 const connectionUses = (network: Network, stack: LinkStack, session: SshSession | undefined): readonly Use[] => {
   const ways = new Map<string, { readonly links: readonly number[]; readonly peers: string[] }>();
   const seen = new Map<string, readonly number[]>();
@@ -128,7 +128,7 @@ const connectionUses = (network: Network, stack: LinkStack, session: SshSession 
   }));
 };
 
-/** "br0 over eth0", for the first way that leads over one of these; undefined where none does. */
+/** "br0 over eth0", for the first path over one of these; undefined if there is none. */
 const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly number[]): string | undefined => {
   const below = links.map((upper) => ({ upper, ...stack.below(upper) }));
   for (const doubt of [false, true])
@@ -142,8 +142,8 @@ const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly num
 };
 
 /**
- * What goes over these interfaces, in words: "the default route (IPv4, br0 over eth0)". Empty when nothing does, as far as
- * this network namespace shows. @throws {SystemError} where the kernel does not tell
+ * Describes the traffic over these interfaces: "the default route (IPv4, br0 over eth0)". Empty if there is none, as
+ * far as this network namespace shows. @throws {SystemError} if the kernel does not report it
  */
 export const trafficOver = (network: Network, interfaces: readonly string[]): readonly string[] => {
   const { files, tables, environment } = network;

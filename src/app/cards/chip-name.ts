@@ -1,6 +1,6 @@
 /**
- * Which chip a card is, without taking it from anybody: one read of TxConfig through the I/O window that every card of the
- * family has beside its memory. Reading it changes nothing, so whoever has the card does not notice.
+ * Identifies a card's chip without unbinding it: one read of TxConfig through the I/O window that every card of the
+ * family has. The read has no side effect, so it does not disturb the card's driver.
  */
 import { join } from "node:path";
 import { chipOf } from "#chip/chips.ts";
@@ -13,10 +13,10 @@ export type Identification =
   | { readonly name: string; readonly xid: number | undefined }
   | { readonly name: undefined; readonly because: string };
 
-/** Command register of configuration space, and its bit that lets I/O through. */
+/** Command register of configuration space, and its I/O enable bit. */
 const COMMAND = 0x04;
 const IO_SPACE = 1 << 0;
-/** linux/ioport.h: a resource that is I/O, and one that has no place: its file would reach ports of somebody else's. */
+/** linux/ioport.h: an I/O resource, and one without an address: its file would access other devices' ports. */
 const IORESOURCE_IO = 0x100;
 const IORESOURCE_NOWHERE = 0x3000_0000;
 const RTL8139 = 0x8139;
@@ -29,7 +29,7 @@ const hasWindow = (resource: string): boolean => {
   return start > 0 && end >= start + ChipId + 3 && (flags & IORESOURCE_IO) !== 0 && (flags & IORESOURCE_NOWHERE) === 0;
 };
 
-/** Why the chip would not answer now; undefined when it would. */
+/** The reason that the chip cannot be read now; undefined if it can. */
 const deafness = (folder: string): string | undefined => {
   const power = textOf(join(folder, "power_state"));
   if (power !== undefined && power !== "D0" && power !== "unknown") return `the card is asleep (${power})`;
@@ -37,24 +37,24 @@ const deafness = (folder: string): string | undefined => {
   if (!hasWindow(textOf(join(folder, "resource")) ?? "")) return "it has no I/O window";
   const command = bytesOf(join(folder, "config"), 1, COMMAND);
   if (command === undefined || command.length === 0) return "its configuration space cannot be read";
-  if ((command[0]! & IO_SPACE) === 0) return "its I/O window is off until a driver has it";
+  if ((command[0]! & IO_SPACE) === 0) return "its I/O window is disabled until a driver is bound";
   return undefined;
 };
 
-/** @param folder the function's, in sysfs */
+/** @param folder of the function in sysfs */
 export const identify = (folder: string, id: PciId): Identification => {
-  if (!isOfFamily(id)) return unknown("it is not of this family");
-  // Known by its PCI identity alone.
+  if (!isOfFamily(id)) return unknown("it does not belong to this family");
+  // Identified by its PCI id alone.
   if (id.device === RTL8139) return { name: "RTL8139C+", xid: undefined };
   const deaf = deafness(folder);
   if (deaf !== undefined) return unknown(deaf);
   // The kernel makes one 32-bit access of it.
   const bytes = bytesOf(join(folder, "resource0"), 4, ChipId);
-  if (bytes === undefined || bytes.length < 4) return unknown("only root may ask it");
+  if (bytes === undefined || bytes.length < 4) return unknown("only root may read it");
   const value = new DataView(bytes.buffer).getUint32(0, true);
-  if (value === 0xffff_ffff) return unknown("it does not answer");
+  if (value === 0xffff_ffff) return unknown("it does not respond");
   const xid = (value >>> TxConf.xidShift) & TxConf.xidMask;
-  // Where TxConfigV2 decides between two chips, the name of the first is told.
+  // If TxConfigV2 distinguishes two chips, the first one's name is used.
   const chip = chipOf(xid, { device: id.device, extended: () => 0 });
   return chip === undefined ? unknown(`no chip with XID ${xid.toString(16)} is known`) : { name: chip.name, xid };
 };

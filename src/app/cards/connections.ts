@@ -1,4 +1,4 @@
-/** Who this machine is connected to: open TCP connections, and storage that it has from others. */
+/** This machine's connections to others: open TCP connections, and remote storage. */
 import { join } from "node:path";
 import { type Files, namesIn, textOf } from "./files.ts";
 import { addressBytes, addressOfWords, isLoopback } from "./ip-address.ts";
@@ -18,7 +18,7 @@ const ipAndPort = (text = ""): [Uint8Array, number] | undefined => {
   return address === undefined ? undefined : [address, Number.parseInt(port, 16)];
 };
 
-/** proc_net_tcp(5): number, local address, remote address, state, …; the kernel's own connections as well. */
+/** proc_net_tcp(5): number, local address, remote address, state, …; including the kernel's own connections. */
 export const openConnections = (files: Files): readonly Connection[] => {
   const lines = ["tcp", "tcp6"].flatMap((name) => (textOf(join(files.proc, "self/net", name)) ?? "").split("\n"));
   return lines.flatMap((line) => {

@@ -1,11 +1,11 @@
-/** What can be wrong with a card that someone named. */
+/** Errors about a card that the user named. */
 import { FerruleError } from "#kit/errors.ts";
 import type { PciFunction } from "./card.ts";
 import type { Holder } from "./holders.ts";
 import type { Missing } from "./judge.ts";
 import { FERRULE } from "./program.ts";
 
-/** Nothing is in that slot. */
+/** The slot is empty. */
 export class UnknownCard extends FerruleError {
   readonly code = "NO_SUCH_CARD";
   readonly hint: string;
@@ -24,14 +24,16 @@ const hex = (value: number, digits: number): string => value.toString(16).padSta
 export const idText = ({ vendor, device }: Pick<PciFunction, "vendor" | "device">): string =>
   `${hex(vendor, 4)}:${hex(device, 4)}`;
 
-/** Something else is in that slot. */
+/** The device does not belong to the family. */
 export class NotOfFamily extends FerruleError {
   readonly code = "NOT_OF_FAMILY";
   readonly hint: string;
   constructor(found: PciFunction, olderRelative: boolean) {
-    super(`${found.address} is ${idText(found)} revision ${hex(found.revision, 2)}, which is no card of this family`);
+    super(
+      `${found.address} is ${idText(found)} revision ${hex(found.revision, 2)}, which is not a card of this family`,
+    );
     this.hint = olderRelative
-      ? "This is an RTL8139 of before the C+, with another engine: its driver is 8139too."
+      ? "This is an RTL8139 older than the C+, with another engine: its driver is 8139too."
       : "`ferrule list` shows this machine's cards of the family.";
   }
 }
@@ -46,7 +48,7 @@ const CODES: Readonly<Record<Missing["what"], string>> = {
   "locked memory": "MEMLOCK_TOO_LOW",
 };
 
-/** The card cannot be used as the machine is. */
+/** The card cannot be used with the present state of the machine. */
 export class NotUsable extends FerruleError {
   readonly code: string;
   readonly hint: string;
@@ -59,7 +61,7 @@ export class NotUsable extends FerruleError {
   }
 }
 
-/** Someone is working with it. */
+/** A process uses the card. */
 export class CardInUse extends FerruleError {
   readonly code = "IN_USE";
   readonly hint: string;
@@ -67,17 +69,17 @@ export class CardInUse extends FerruleError {
     const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(", ");
     super(`${address} is in use by ${who || "another process"}`);
     const ends = holders.map(({ end }) => `\`${end}\``).join(", ") || "End that process";
-    this.hint = `${ends}; or \`sudo ${FERRULE} unbind ${address} --force\`, at which the kernel asks for it back.`;
+    this.hint = `${ends}; or \`sudo ${FERRULE} unbind ${address} --force\`, with which the kernel requests its release.`;
   }
 }
 
-/** Taking it would cut something off. */
+/** Binding the card would cut off traffic. */
 export class CarriesTraffic extends FerruleError {
   readonly code = "CARRIES_TRAFFIC";
   readonly hint: string;
   constructor(address: string, what: readonly string[]) {
     super(`${address} carries ${what.join(" and ")}`);
-    this.hint = "Taking it would cut that off. Move it to another interface first, or add --force.";
+    this.hint = "Binding it would cut that off. Move it to another interface first, or add --force.";
   }
 }
 
@@ -89,7 +91,7 @@ export class BindNotPermitted extends FerruleError {
     super(`${path} cannot be written [${code}]`);
     this.hint =
       code === "EROFS"
-        ? "/sys is mounted read-only here: run this outside the container, or give it /sys writable."
+        ? "/sys is mounted read-only here: run this outside the container, or make /sys writable in it."
         : `Run it as root: \`sudo ${FERRULE} …\`.`;
   }
 }
@@ -98,18 +100,18 @@ export class BindNotPermitted extends FerruleError {
 export class StepRefused extends FerruleError {
   readonly code = "STEP_REFUSED";
   readonly hint: string;
-  constructor(step: string, code: string, hint = "`sudo dmesg | tail` says why.") {
+  constructor(step: string, code: string, hint = "`sudo dmesg | tail` shows why.") {
     super(`the kernel refuses ${step} [${code}]`);
     this.hint = hint;
   }
 }
 
-/** All steps were made, and the card is not where it should be. */
+/** All steps succeeded, but the card is not bound as requested. */
 export class BindFailed extends FerruleError {
   readonly code = "NOT_MOVED";
   readonly hint: string;
   constructor(address: string, wanted: string, got: string | undefined, hint: string) {
-    super(`${address} did not go to ${wanted}: ${got === undefined ? "no driver" : got} has it`);
+    super(`${address} was not bound to ${wanted}, but to ${got ?? "no driver"}`);
     this.hint = hint;
   }
 }
@@ -123,11 +125,11 @@ export class StillBusy extends FerruleError {
   }
 }
 
-/** Another `ferrule bind` or `unbind` has its hands on the card. */
+/** Another `ferrule bind` or `unbind` is changing the card. */
 export class BindInProgress extends FerruleError {
   readonly code = "BEING_MOVED";
-  readonly hint = "Wait until it has ended, then say it again.";
+  readonly hint = "Wait until it has ended, then repeat the command.";
   constructor(address: string) {
-    super(`another command is just moving ${address}`);
+    super(`another command is binding or unbinding ${address}`);
   }
 }

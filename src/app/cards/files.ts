@@ -4,10 +4,10 @@ import { basename, join } from "node:path";
 
 /** The longest of the files that are read here is /proc/net/tcp, of a busy server. */
 const MAX_BYTES = 1 << 23;
-/** What is read at once. Of most files in /proc the kernel gives a page or less at a time. */
+/** Bytes of one read. For most files in /proc the kernel returns a page or less. */
 const PIECE = 1 << 16;
 
-/** Where the machine's files are: elsewhere in tests. */
+/** Root directories of the machine's files; others in tests. */
 export interface Roots {
   readonly sys: string;
   readonly proc: string;
@@ -18,7 +18,7 @@ export interface Roots {
 
 const THIS_MACHINE: Roots = { sys: "/sys", proc: "/proc", dev: "/dev", root: "/" };
 
-/** The files of one machine. Nothing here throws: what cannot be read is undefined, or an empty list. */
+/** The files of one machine. Nothing here throws: unreadable files give undefined, or an empty list. */
 export class Files {
   readonly sys: string;
   readonly proc: string;
@@ -43,7 +43,7 @@ export class Files {
   }
 }
 
-/** What `attempt` returns; undefined when it throws. */
+/** The result of `attempt`; undefined if it throws. */
 const tried = <T>(attempt: () => T): T | undefined => {
   try {
     return attempt();
@@ -52,10 +52,10 @@ const tried = <T>(attempt: () => T): T | undefined => {
   }
 };
 
-/** Some bytes of a file: to its end, or `most`. @param at position of the first; the file's own unless given */
+/** Some bytes of a file: to its end, or `most`. @param at position of the first; default: the file's present position */
 export const bytesOf = (path: string, most = MAX_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {
-    // Not to hang on what is no file: a pipe would keep us.
+    // Regular files only: opening a pipe could block.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const pieces: Uint8Array[] = [];
@@ -72,7 +72,7 @@ export const bytesOf = (path: string, most = MAX_BYTES, at?: number): Uint8Array
     }
   });
 
-/** A file's text without the space around it. */
+/** A file's text, trimmed. */
 export const textOf = (path: string): string | undefined => {
   const bytes = bytesOf(path);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes).trim();
@@ -87,7 +87,7 @@ export const numberOf = (path: string): number | undefined => {
 /** The names in a folder, in order. */
 export const namesIn = (path: string): readonly string[] => (tried(() => readdirSync(path)) ?? []).sort();
 
-/** The last part of where a symbolic link points. */
+/** The last part of a symbolic link's target. */
 export const linkOf = (path: string): string | undefined => tried(() => basename(readlinkSync(path)));
 
 export const exists = (path: string): boolean => tried(() => statSync(path, { throwIfNoEntry: false })) !== undefined;

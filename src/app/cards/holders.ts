@@ -1,4 +1,4 @@
-/** Which processes have a card open: found by what their descriptors point at, as far as this user may see. */
+/** Finds the processes that have a card open, by their descriptors, as far as this user may see them. */
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Files, linkOf, namesIn, textOf } from "./files.ts";
@@ -8,13 +8,13 @@ export interface Holder {
   readonly pid: number;
   /** Its command line, shortened. */
   readonly command: string;
-  /** What to type to end it. */
+  /** The command that ends it. */
   readonly end: string;
 }
 
 const MAX_COMMAND = 60;
 
-/** How a `ferrule up` is taken down, which is kinder than a signal; undefined for other programs. */
+/** The command that takes a `ferrule up` down cleanly; undefined for other programs. */
 const downCommand = (words: readonly string[]): string | undefined => {
   const up = words.indexOf("up");
   if (up < 1 || !/\bferrule(\.mjs)?$|\/entry\.[jt]s$/.test(words[up - 1]!)) return undefined;
@@ -40,7 +40,7 @@ const target = (path: string): string => {
   }
 };
 
-/** Files through which a card is reached: its group's, and its own where the kernel has iommufd. */
+/** Files through which a card is accessed: its group's, and its own if the kernel has iommufd. */
 const filesOf = (files: Files, address: string): readonly string[] => {
   const group = linkOf(join(files.device(address), "iommu_group"));
   const own = namesIn(join(files.device(address), "vfio-dev")).map((name) => `devices/${name}`);

@@ -5,7 +5,7 @@ import { addressBytes, addressOfWords, addressText, isLinkLocal, isLoopback } fr
 
 const bytes = (text: string): Uint8Array => addressBytes(text)!;
 
-test("addresses are read and written as RFC 5952 has them", () => {
+test("addresses are read and written as in RFC 5952", () => {
   for (const text of ["192.0.2.1", "::", "::1", "fe80::1", "2001:db8::1:0:0:1", "2001:db8:1:2:3:4:5:6", "1::"])
     assert.equal(addressText(addressBytes(text)!), text);
   assert.equal(addressText(addressBytes("2001:DB8:0:0:1:0:0:1")!), "2001:db8::1:0:0:1");
@@ -23,14 +23,14 @@ test("every address survives being written", () => {
   );
 });
 
-test("the kernel's words are addresses of this machine's byte order", () => {
+test("the kernel's words are addresses in this machine's byte order", () => {
   assert.equal(addressText(addressOfWords("0100007F")!), "127.0.0.1");
   assert.equal(addressText(addressOfWords("000080FE000000000000000002000000")!), "fe80::2");
   assert.equal(addressText(addressOfWords("0000000000000000FFFF00000500000A")!), "10.0.0.5");
   for (const text of ["", "0100007", "x".repeat(8)]) assert.equal(addressOfWords(text), undefined);
 });
 
-test("what stays in the machine or on the link is told from the rest", () => {
+test("loopback and link-local addresses are distinguished from others", () => {
   assert.deepEqual(
     ["127.3.2.1", "::1", "1.0.0.127", "::2"].map((text) => isLoopback(bytes(text))),
     [true, true, false, false],

@@ -1,4 +1,4 @@
-/** IP addresses as text and as the kernel's files have them, to bytes: 4, or 16. */
+/** Converts IP addresses from text and from the kernel's files to 4 or 16 bytes. */
 import { isIPv4, isIPv6 } from "node:net";
 
 const ipv4 = (text: string): number[] => text.split(".").map(Number);
@@ -19,7 +19,7 @@ const unmapped = (bytes: Uint8Array): Uint8Array =>
     ? bytes.slice(12)
     : bytes;
 
-/** Without a zone. @returns undefined for what is no address */
+/** Without a zone. @returns undefined for an invalid address */
 export const addressBytes = (text: string): Uint8Array | undefined => {
   if (isIPv4(text)) return Uint8Array.from(ipv4(text));
   if (!isIPv6(text) || text.includes("%")) return undefined;
@@ -31,7 +31,7 @@ export const addressBytes = (text: string): Uint8Array | undefined => {
   return unmapped(bytes);
 };
 
-/** As /proc/net/tcp has it: words of the machine's order, in hexadecimal. @returns undefined for what is no address */
+/** As in /proc/net/tcp: words in the machine's byte order, in hexadecimal. @returns undefined for an invalid address */
 export const addressOfWords = (text: string): Uint8Array | undefined => {
   if (!/^([0-9a-f]{8}|[0-9a-f]{32})$/i.test(text)) return undefined;
   const words = text.match(/.{8}/g)!.map((word) => Number.parseInt(word, 16));
@@ -42,7 +42,7 @@ export const addressText = (bytes: Uint8Array): string => {
   if (bytes.length === 4) return bytes.join(".");
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const text = Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i).toString(16)).join(":");
-  // The longest run of zeros, which is found as the first of the longest that match.
+  // The longest run of zeros; of equal ones the first.
   const zeros = [...text.matchAll(/\b0(?::0)+\b/g)].sort((a, b) => b[0].length - a[0].length)[0];
   if (zeros === undefined) return text;
   return `${text.slice(0, zeros.index).replace(/:$/, "")}::${text.slice(zeros.index + zeros[0].length).replace(/^:/, "")}`;
@@ -51,6 +51,6 @@ export const addressText = (bytes: Uint8Array): string => {
 export const isLoopback = (bytes: Uint8Array): boolean =>
   bytes.length === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
 
-/** fe80::/10: means nothing without an interface. */
+/** fe80::/10: meaningful only with an interface. */
 export const isLinkLocal = (bytes: Uint8Array): boolean =>
   bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;

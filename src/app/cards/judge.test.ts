@@ -30,11 +30,11 @@ const missingOf = (card: Partial<Card>, rest: Partial<CardState> = {}): readonly
 const words = (lacks: readonly Missing[]): string =>
   lacks.map(({ what, saw, fix }) => [what, saw, ...fix].join("|")).join("\n");
 
-test("a card with vfio-pci, alone in its group, with a file we may open, lacks nothing", () => {
+test("a card with vfio-pci, alone in its group, with a group file that may be opened, lacks nothing", () => {
   assert.deepEqual(judgeCard(READY), []);
 });
 
-test("without an IOMMU it is said where it is off, and how it is switched on", () => {
+test("without an IOMMU the report says where it is off, and how to enable it", () => {
   const without = (machine: Partial<Machine>): string =>
     words(
       missingOf({ group: undefined }, { machine: { ...MACHINE, iommus: [], groups: 0, iommuWords: [], ...machine } }),
@@ -59,11 +59,11 @@ test("without an IOMMU it is said where it is off, and how it is switched on", (
   assert.match(words(missingOf({ group: undefined })), /this slot is not behind it/);
 });
 
-test("VFIO's mode without an IOMMU is told for what it is", () => {
+test("VFIO's no-IOMMU mode is reported with its danger", () => {
   assert.match(words(missingOf({ group: { number: "0", unsafe: true, others: [] } })), /could reach all memory/);
 });
 
-test("a group is not viable because of those whose kernel driver does DMA, and the command for each frees it", () => {
+test("a group is not viable because of devices whose kernel driver uses DMA, and the command for each unbinds it", () => {
   const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, class: 0x0c0330 };
   const group = (...others: Partial<Card>[]): string =>
     words(missingOf({ group: { number: "7", unsafe: false, others: others.map((each) => ({ ...other, ...each })) } }));
@@ -78,24 +78,24 @@ test("a group is not viable because of those whose kernel driver does DMA, and t
   );
 });
 
-test("a card with another driver, or none, wants `ferrule bind`; the module may be missing as well", () => {
-  assert.match(words(missingOf({ driver: "r8169" })), /^driver\|r8169 has it\|sudo npx ferrule bind 0000:03:00.0$/);
+test("a card with another driver, or none, needs `ferrule bind`; the module may be missing too", () => {
+  assert.match(words(missingOf({ driver: "r8169" })), /^driver\|bound to r8169\|sudo npx ferrule bind 0000:03:00.0$/);
   const text = words(missingOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
-  assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|no driver has it/);
+  assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|not bound to a driver/);
 });
 
-test("an ordinary user is told of the group's file and of locked memory", () => {
+test("an ordinary user needs the group's file and locked memory", () => {
   const machine = { ...MACHINE, user: 1000, lockableBytes: 8 * 2 ** 20 };
   const text = words(missingOf({}, { machine, groupFile: "closed" }));
   assert.match(text, /permission\|this user may not open \/dev\/vfio\/7\|sudo chown \$USER \/dev\/vfio\/7/);
-  assert.match(text, /locked memory\|.*8 MiB, and wants 64 MiB\|sudo prlimit --pid \$\$ --memlock=67108864/);
+  assert.match(text, /locked memory\|.*8 MiB, and 64 MiB are recommended\|sudo prlimit --pid \$\$ --memlock=67108864/);
   const little = { ...machine, lockableBytes: 64 * 2 ** 10 };
-  assert.match(words(missingOf({}, { machine: little })), /may lock 64 KiB, and wants 64 MiB/);
+  assert.match(words(missingOf({}, { machine: little })), /may lock 64 KiB, and 64 MiB are recommended/);
   assert.match(words(missingOf({}, { groupFile: "absent" })), /there is no \/dev\/vfio\/7/);
   assert.equal(words(missingOf({ driver: "r8169" }, { groupFile: "absent" })).includes("permission"), false);
 });
 
-test("who has the card open is named, with the command that ends it", () => {
+test("a process that has the card open is named, with the command that ends it", () => {
   const holders = [
     { pid: 7, command: "qemu-system-x86_64 -m 1G", end: "kill 7" },
     { pid: 9, command: "node ferrule.mjs up 03:00.0", end: "ferrule down fe1" },

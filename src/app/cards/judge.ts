@@ -1,4 +1,4 @@
-/** What stands between a card and `ferrule up`, and the command for each: pure, so that every verdict can be tested. */
+/** What is missing to use a card with `ferrule up`, and the command for each: pure, so that every case can be tested. */
 import type { Card, PciFunction } from "./card.ts";
 import { isOfFamily } from "./family.ts";
 import type { Holder } from "./holders.ts";
@@ -6,11 +6,11 @@ import { wordOff, wordOn } from "./kernel-line.ts";
 import { type Machine, VFIO_PCI } from "./machine.ts";
 import { FERRULE } from "./program.ts";
 
-/** A card with what decides whether it can be used. */
+/** A card with everything that decides whether it can be used. */
 export interface CardState {
   readonly card: Card;
   readonly machine: Machine;
-  /** The group's file in /dev/vfio: is it there, and may this process use it. */
+  /** The group's file in /dev/vfio: whether it exists, and whether this process may open it. */
   readonly groupFile: "absent" | "closed" | "open";
   readonly holders: readonly Holder[];
 }
@@ -19,11 +19,11 @@ export interface CardState {
 export interface Missing {
   readonly what: "IOMMU" | "module" | "group" | "driver" | "use" | "permission" | "locked memory";
   readonly saw: string;
-  /** Commands, or what to do where no command can. */
+  /** Commands, or instructions if there is no command. */
   readonly fix: readonly string[];
 }
 
-/** Rings and buffers of both directions, which stay where they are while the card runs; with room to spare. */
+/** Rings and buffers of both directions, which are locked in memory while the card runs; with a reserve. */
 export const REQUIRED_LOCKABLE_BYTES = 64 * 2 ** 20;
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
@@ -58,7 +58,7 @@ const iommu = ({ card, machine }: CardState): readonly Missing[] => {
       {
         what: "IOMMU",
         saw: "none, and VFIO's mode without one is on: the card could reach all memory",
-        fix: [`${FERRULE} bind and up want --unsafe-noiommu`],
+        fix: [`pass --unsafe-noiommu to ${FERRULE} bind and up`],
       },
     ];
   if (card.group !== undefined) return [];
@@ -66,7 +66,7 @@ const iommu = ({ card, machine }: CardState): readonly Missing[] => {
   return [{ what: "IOMMU", saw: "the machine has one, but this slot is not behind it", fix: ["use another slot"] }];
 };
 
-/** What VFIO lets be in a group beside its own: bridges, and drivers that do no DMA for themselves. */
+/** What VFIO permits in a group besides its own devices: bridges, and drivers that do not use DMA. */
 const HARMLESS_DRIVERS = ["pcieport", "pci-stub", VFIO_PCI];
 const BRIDGE_PCI = 0x0604;
 
@@ -76,11 +76,11 @@ const isHarmless = ({ driver, class: code }: PciFunction): boolean =>
   /[-_]vfio[-_]pci$/.test(driver) ||
   code >>> 8 === BRIDGE_PCI;
 
-/** Who else in the group does DMA under a kernel driver: VFIO gives no one of the group away then. */
+/** Other functions of the group with a kernel driver that uses DMA: VFIO then assigns none of the group. */
 export const blockingFunctions = (card: Card): readonly PciFunction[] =>
   (card.group?.others ?? []).filter((other) => !isHarmless(other));
 
-/** The command that frees a function from its kernel driver. */
+/** The command that unbinds a function from its kernel driver. */
 export const releaseCommand = (other: PciFunction): string =>
   isOfFamily(other)
     ? `sudo ${FERRULE} bind ${other.address}`
@@ -94,14 +94,14 @@ const group = ({ card }: CardState): readonly Missing[] => {
     {
       what: "group",
       saw: `group ${card.group?.number} is not viable because of ${who}`,
-      fix: [...others.map(releaseCommand), "or move the card to a slot with a group of its own"],
+      fix: [...others.map(releaseCommand), "or move the card to a slot with a separate group"],
     },
   ];
 };
 
 const binding = ({ card, machine }: CardState): readonly Missing[] => {
   if (card.driver === VFIO_PCI) return [];
-  const saw = card.driver === undefined ? "no driver has it" : `${card.driver} has it`;
+  const saw = card.driver === undefined ? "not bound to a driver" : `bound to ${card.driver}`;
   const missing: Missing = { what: "driver", saw, fix: [`sudo ${FERRULE} bind ${card.address}`] };
   if (machine.vfioPci) return [missing];
   return [{ what: "module", saw: "vfio-pci is not loaded", fix: ["sudo modprobe vfio-pci"] }, missing];
@@ -132,7 +132,7 @@ const memory = ({ machine }: CardState): readonly Missing[] => {
   return [
     {
       what: "locked memory",
-      saw: `this process may lock ${size(machine.lockableBytes)}, and wants ${size(REQUIRED_LOCKABLE_BYTES)}`,
+      saw: `this process may lock ${size(machine.lockableBytes)}, and ${size(REQUIRED_LOCKABLE_BYTES)} are recommended`,
       fix: [`sudo prlimit --pid $$ --memlock=${REQUIRED_LOCKABLE_BYTES}`],
     },
   ];
@@ -142,7 +142,7 @@ const memory = ({ machine }: CardState): readonly Missing[] => {
 export const groupFilePath = ({ group }: Card, dev = "/dev"): string | undefined =>
   group === undefined ? undefined : `${dev}/vfio/${group.unsafe ? "noiommu-" : ""}${group.number}`;
 
-/** Everything that is missing, in the order in which to mend it. */
+/** Everything that is missing, in the order of the fixes. */
 export const judgeCard = (state: CardState): readonly Missing[] => [
   ...iommu(state),
   ...group(state),

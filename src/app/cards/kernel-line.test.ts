@@ -11,7 +11,7 @@ const WORD = "intel_iommu=on";
 const SETTINGS = "etc/default/grub";
 const DROP_IN = "etc/default/grub.d/50-cloudimg-settings.cfg";
 
-/** What GRUB's generator does with its settings: they are a shell's, and so is the file that it reads. */
+/** A stand-in for GRUB's generator: the settings are shell variables, and the files are sourced. */
 const generator = (root: string): string => `
 set -e
 . ${root}/etc/default/grub
@@ -36,7 +36,7 @@ class BootMachine extends FakeMachine {
     chmodSync(path, 0o755);
   }
 
-  /** Types a command at this machine: its paths are those below the root, and sudo is nobody. @returns whether it started again */
+  /** Runs a command on this machine, with paths below the root and without sudo. @returns whether it rebooted */
   type(command: string): boolean {
     this.program("sudo", 'exec "$@"');
     this.program("reboot", `touch ${this.root}/rebooted`);
@@ -62,7 +62,7 @@ const grubMachine = (settings: Readonly<Record<string, string>>): BootMachine =>
   return machine;
 };
 
-/** The words of the line that the kernel is given at the next start. */
+/** The kernel parameters at the next boot. */
 const line = (machine: BootMachine): readonly string[] => machine.read("boot/grub/grub.cfg").trim().split(/\s+/);
 
 suite("with GRUB", () => {
@@ -72,7 +72,7 @@ suite("with GRUB", () => {
     "no quotes, and no end of line": { [SETTINGS]: "GRUB_CMDLINE_LINUX=quiet" },
     "only the default entry's words": { [SETTINGS]: "GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT='quiet'\n" },
     nothing: { [SETTINGS]: "" },
-    "a drop-in that sets the words anew": {
+    "a drop-in that replaces the words": {
       [SETTINGS]: 'GRUB_CMDLINE_LINUX="a"\n',
       [DROP_IN]: "GRUB_CMDLINE_LINUX='quiet'\n",
     },
@@ -97,14 +97,14 @@ suite("with GRUB", () => {
     "a drop-in": { [SETTINGS]: 'GRUB_CMDLINE_LINUX="a"\n', [DROP_IN]: "GRUB_CMDLINE_LINUX='quiet iommu=off'\n" },
   };
   for (const [name, settings] of Object.entries(OFF))
-    test(`a word is taken from ${name}, and nothing else is`, () => {
+    test(`a word is removed from ${name}, and nothing else`, () => {
       using machine = grubMachine(settings);
       const others = line(machine).filter((word) => word !== "iommu=off");
       assert.ok(machine.type(wordOff(readBootSetup(machine.files), "iommu=off")));
       assert.deepEqual(line(machine), others);
     });
 
-  test("the machine is not started again where the word is in none of the settings, or does not get onto the line", () => {
+  test("the machine is not rebooted if no setting contains the word, or the command line does not change", () => {
     using elsewhere = grubMachine({ [SETTINGS]: 'GRUB_CMDLINE_LINUX="intel_iommu=off"\n' });
     assert.ok(!elsewhere.type(wordOff(readBootSetup(elsewhere.files), "iommu=off")));
     using fixed = grubMachine({ [SETTINGS]: "" });
@@ -112,7 +112,7 @@ suite("with GRUB", () => {
     assert.ok(!fixed.type(wordOn(readBootSetup(fixed.files), WORD)));
   });
 
-  test("whose own file is made by another program, of another place", () => {
+  test("with another generator and another path", () => {
     using machine = new BootMachine();
     machine.put(SETTINGS, "");
     machine.put("boot/grub2/grub.cfg", "");
@@ -127,7 +127,7 @@ const systemdBoot = (machine: BootMachine): void => {
 };
 
 suite("with other boot loaders", () => {
-  test("grubby is told, and asked whether it did it", () => {
+  test("grubby is called, and its result is checked", () => {
     using machine = new BootMachine();
     const kept = `${machine.root}/args`;
     machine.program(
@@ -140,7 +140,7 @@ suite("with other boot loaders", () => {
     assert.ok(!broken.type(wordOn(readBootSetup(broken.files), WORD)));
   });
 
-  test("rpm-ostree and kernelstub are told", () => {
+  test("rpm-ostree and kernelstub are called", () => {
     using ostree = new BootMachine();
     ostree.program("rpm-ostree");
     ostree.put("run/ostree-booted", "");
@@ -154,7 +154,7 @@ suite("with other boot loaders", () => {
     assert.match(wordOff(readBootSetup(pop.files), "iommu=off"), /^sudo kernelstub --delete-options iommu=off && /);
   });
 
-  test("where systemd-boot is the loader, settings of a GRUB that lies about are left alone", () => {
+  test("with systemd-boot as the loader, the settings of an unused GRUB are not changed", () => {
     using machine = grubMachine({ [SETTINGS]: "" });
     systemdBoot(machine);
     assert.match(wordOn(readBootSetup(machine.files), WORD), /^add intel_iommu=on to the kernel's command line/);
@@ -167,7 +167,7 @@ suite("with other boot loaders", () => {
     assert.equal(machine.read("etc/kernel/cmdline").trim(), "intel_iommu=on,sm_on");
   });
 
-  test("where none is known, or a word is unfit for a shell, it is said what to do, without a command", () => {
+  test("with an unknown loader, or a word that is not safe in a shell, there are instructions instead of a command", () => {
     using machine = new BootMachine();
     assert.equal(readBootSetup(machine.files), undefined);
     for (const text of [wordOn(undefined, WORD), wordOff(undefined, WORD)]) assert.match(text, /kernel's command line/);

@@ -1,16 +1,16 @@
-/** The kernel's command line: what this machine's boot loader keeps it in, and the commands that change it there. */
+/** The kernel's command line: where this machine's boot loader stores it, and the commands that change it. */
 import { join } from "node:path";
 import { bytesOf, exists, type Files } from "./files.ts";
 
-/** What the machine boots with, as far as it has a command for this. */
+/** The boot loader, if there is a command for it. */
 export type BootSetup =
   | { readonly tool: "rpm-ostree" | "grubby" | "kernelstub" | "proxmox-boot-tool" }
   | {
       readonly tool: "grub";
-      /** The command that makes GRUB's own file of its settings. */
+      /** The command that generates GRUB's configuration from its settings. */
       readonly generate: string;
       readonly config: string;
-      /** Whether settings are read from /etc/default/grub.d as well, after the file that everybody knows. */
+      /** Whether settings are also read from /etc/default/grub.d, after /etc/default/grub. */
       readonly dropIns: boolean;
     };
 
@@ -18,16 +18,16 @@ type Grub = Extract<BootSetup, { tool: "grub" }>;
 
 const SETTINGS = "/etc/default/grub";
 const DROP_INS = "/etc/default/grub.d";
-/** Read last, so that no other drop-in takes the word away again. */
+/** Read last, so that no other drop-in overrides it. */
 const OUR_DROP_IN = `${DROP_INS}/zz-ferrule.cfg`;
-/** systemd-boot's, where a distribution's tool copies it into every entry. */
+/** systemd-boot's, if a distribution's tool copies it to every entry. */
 const KERNEL_CMDLINE = "/etc/kernel/cmdline";
-/** By whom this machine was booted (Boot Loader Interface), in UTF-16 behind four bytes. */
+/** The loader that booted this machine (Boot Loader Interface): UTF-16 after four bytes. */
 const LOADER_INFO = "firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 const FOLDERS = ["usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "usr/local/bin"];
 
-/** Whether a program is installed, by its usual places: not those of this user alone. */
+/** Whether a program is installed in one of the usual system directories. */
 export const isInstalled = (files: Files, program: string): boolean =>
   FOLDERS.some((folder) => exists(join(files.root, folder, program)));
 
@@ -42,7 +42,7 @@ const grub = (files: Files): BootSetup | undefined => {
     : { tool: "grub", generate: `sudo ${generate}`, config, dropIns: there(DROP_INS) };
 };
 
-/** @returns undefined where no command is known that does it */
+/** @returns undefined if no command is known */
 export const readBootSetup = (files: Files): BootSetup | undefined => {
   const loader = new TextDecoder("utf-16le").decode(
     (bytesOf(join(files.sys, LOADER_INFO)) ?? new Uint8Array()).subarray(4),
@@ -58,21 +58,21 @@ export const readBootSetup = (files: Files): BootSetup | undefined => {
   return has("grubby") ? { tool: "grubby" } : grub(files);
 };
 
-/** Each part of a command runs when the one before has done something, and the last is to start again. */
+/** Each part of a command runs if the previous one succeeded; the last one reboots. */
 const steps = (...parts: readonly string[]): string => [...parts, "sudo reboot"].join(" && ");
 
 /** For sed and grep. */
 const pattern = (word: string): string => word.replaceAll(".", String.raw`\.`);
 
-/** GRUB's settings are a shell's: a line at the end holds whatever is set before, in whatever quotes. */
+/** GRUB's settings are shell variables: a line at the end extends them, whatever their quotes. */
 const addingToGrub = ({ generate, config, dropIns }: Grub, word: string): string => {
-  // The last line there may have no end.
+  // The file may lack a final newline.
   const line = `printf '\\n%s\\n' 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${word}"'`;
   const where = dropIns ? `sudo tee ${OUR_DROP_IN}` : `sudo tee -a ${SETTINGS}`;
   return steps(`${line} | ${where}`, generate, `sudo grep -qw '${pattern(word)}' ${config}`);
 };
 
-/** The command that adds a word, starts the machine again, and does not when nothing was added. */
+/** The command that adds a word and reboots, unless nothing was added. */
 const adding = (boot: BootSetup, word: string): string => {
   if (boot.tool === "grub") return addingToGrub(boot, word);
   if (boot.tool === "rpm-ostree") return steps(`sudo rpm-ostree kargs --append-if-missing=${word}`);
@@ -89,7 +89,7 @@ const adding = (boot: BootSetup, word: string): string => {
   );
 };
 
-/** Only as a word of its own: nosuch_iommu=off stays. */
+/** Whole words only: nosuch_iommu=off is kept. */
 const cutting = (word: string): string =>
   String.raw`sed -i 's/\(^\|[[:space:]"'\''=]\)${pattern(word)}\([[:space:]"'\'']\|$\)/\1\2/g'`;
 
@@ -101,7 +101,7 @@ const removingFromGrub = ({ generate, config, dropIns }: Grub, word: string): st
     `! sudo grep -qw '${pattern(word)}' ${config}`,
   );
 
-/** The command that takes a word away, where it is. */
+/** The command that removes a word. */
 const removing = (boot: BootSetup, word: string): string => {
   if (boot.tool === "grub") return removingFromGrub(boot, word);
   if (boot.tool === "rpm-ostree") return steps(`sudo rpm-ostree kargs --delete=${word}`);
@@ -121,13 +121,13 @@ const removing = (boot: BootSetup, word: string): string => {
 /** Words that are safe in a shell and in a pattern; others are not written into commands. */
 const isPlain = (word: string): boolean => /^[\w.,=-]+$/.test(word);
 
-/** How to put a word onto the kernel's command line: a command where one fits, or what to do. */
+/** How to add a word to the kernel's command line: a command if possible, otherwise instructions. */
 export const wordOn = (boot: BootSetup | undefined, word: string): string =>
   boot !== undefined && isPlain(word)
     ? adding(boot, word)
     : `add ${word} to the kernel's command line where your boot loader keeps it, and restart`;
 
-/** How to take a word off it. */
+/** How to remove a word from it. */
 export const wordOff = (boot: BootSetup | undefined, word: string): string =>
   boot !== undefined && isPlain(word)
     ? removing(boot, word)

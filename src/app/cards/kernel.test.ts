@@ -23,20 +23,20 @@ suite("the kernel's files", () => {
     assert.match(readFileSync(file, "utf8"), /^0000:03:00\.0/);
   });
 
-  test("that are not there or cannot be written say so with the error's name", async () => {
+  test("that are missing or cannot be written are reported with the error's name", async () => {
     assert.throws(() => linux.set(join(FOLDER, "none"), "x"), StepRefused);
     await assert.rejects(linux.ask(join(FOLDER, "none"), "x"), /\[ENOENT\]/);
     await assert.rejects(linux.ask(FOLDER, "x"), /\[EISDIR\]/);
-    // Nobody may write here, not even root.
+    // Not writable, even for root.
     assert.throws(() => linux.set("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
     await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
   });
 
-  test("that keep the writer waiting do not keep us", async () => {
+  test("that block the writer do not block this process", async () => {
     const pipe = join(FOLDER, "pipe");
     execFileSync("mkfifo", [pipe]);
     assert.equal(await linuxWithin(100).ask(pipe, "0000:03:00.0"), false);
-    // The other process is still at it, and ends when it can.
+    // The other process is still blocked, and ends when it can.
     assert.equal(readFileSync(pipe, "utf8"), "0000:03:00.0");
   });
 });
@@ -46,7 +46,7 @@ suite("modules", () => {
   const path = process.env["PATH"];
   after(() => (process.env["PATH"] = path));
 
-  test("are loaded by modprobe, and what it says is passed on", async () => {
+  test("are loaded by modprobe, whose errors are reported", async () => {
     mkdirSync(programs);
     const script = join(programs, "modprobe");
     writeFileSync(script, `#!/bin/sh\n[ "$2" = vfio-pci ] && exit 0\necho "no $2" >&2\nexit 1\n`);
@@ -57,10 +57,10 @@ suite("modules", () => {
   });
 });
 
-suite("what is remembered of a card", () => {
+suite("the record of a card", () => {
   const CARD = "0000:03:00.0";
 
-  test("comes back as it was, in a file that is there as a whole or not at all", () => {
+  test("is read back unchanged, from a file that exists completely or not at all", () => {
     const folder = join(FOLDER, "a/b");
     const records = new Records(folder);
     assert.equal(records.read(CARD), undefined);
@@ -74,7 +74,7 @@ suite("what is remembered of a card", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  test("is nothing where the file holds nonsense, and never a path", () => {
+  test("is undefined for an invalid file, and never contains a path", () => {
     const folder = join(FOLDER, "c");
     mkdirSync(folder);
     const records = new Records(folder);
@@ -91,7 +91,7 @@ suite("what is remembered of a card", () => {
     assert.deepEqual(records.read(CARD), none);
   });
 
-  test("that cannot be written down stops the move before it begins", () => {
+  test("that cannot be written stops binding before it begins", () => {
     writeFileSync(join(FOLDER, "d"), "");
     assert.throws(
       () => new Records(join(FOLDER, "d")).write(CARD, { driver: "x", module: undefined, override: undefined }),
@@ -100,7 +100,7 @@ suite("what is remembered of a card", () => {
   });
 });
 
-test("one command at a time has a card's turn, and the next has it after", async () => {
+test("one command at a time has a card's lock, and the next one gets it afterwards", async () => {
   const address = `ffff:ff:1f.${process.pid % 8}`;
   {
     using turn = await takeTurn(address);

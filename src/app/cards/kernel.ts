@@ -1,23 +1,23 @@
-/** What the kernel is asked to do with a card: writes to /sys, and modules. Each has a limit. */
+/** Kernel operations on a card: writes to /sys, and loading modules. Each has a time limit. */
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { BindNotPermitted, StepRefused } from "./errors.ts";
 
-/** The kernel, as far as it moves cards. A simulated one in tests. */
+/** The kernel's operations for binding cards; simulated in tests. */
 export interface Kernel {
   /** Writes to a file that takes effect at once. @throws {BindNotPermitted} {StepRefused} */
   set(path: string, value: string): void;
   /**
-   * Writes to a file behind which a driver works: it may take its time, or wait for whoever has the device open.
-   * @returns false when it was still at it after the limit, and goes on by itself
+   * Writes to a file that makes a driver act: that may take time, or block while the device is open. @returns false if
+   * it was still blocked at the limit; it continues by itself
    * @throws {BindNotPermitted} {StepRefused}
    */
   ask(path: string, value: string): Promise<boolean>;
-  /** Loads a module, by its name or by what it is for. @returns why it could not; undefined when it could */
+  /** Loads a module, by name or alias. @returns the reason of a failure; undefined on success */
   load(module: string): Promise<string | undefined>;
 }
 
-/** Milliseconds a driver may take to let a card go or to bring it up; r8169 waits for firmware files. */
+/** Milliseconds that a driver may take to unbind or probe a card; r8169 waits for firmware files. */
 const PATIENCE = 10_000;
 
 const refusal = (path: string, value: string, code: string): Error =>
@@ -25,10 +25,7 @@ const refusal = (path: string, value: string, code: string): Error =>
     ? new BindNotPermitted(path, code)
     : new StepRefused(`"${value.trim()}" in ${path}`, code);
 
-/**
- * Run in a process of its own, because a write(2) that waits for a device cannot be called off: the process would stay
- * with it, and must not be ours.
- */
+/** Run in a separate process, because a write(2) that waits for a device cannot be cancelled and would block this process. */
 const WRITE_SCRIPT = `
 const { constants, openSync, writeSync } = require("node:fs");
 try {
@@ -42,10 +39,10 @@ interface Ended {
   readonly text: string;
 }
 
-/** Runs a program for at most `limit` milliseconds. @returns undefined when it still runs; it is left to itself then */
+/** Runs a program for at most `limit` milliseconds. @returns undefined if it still runs; it is not ended */
 const run = async (program: string, words: readonly string[], limit: number): Promise<Ended | undefined> => {
   const { promise, resolve } = Promise.withResolvers<Ended | undefined>();
-  // Not in our process group: Ctrl-C must not tear a step apart.
+  // In another process group: Ctrl-C must not interrupt a step.
   const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], detached: true, env });
   let text = "";
@@ -64,7 +61,7 @@ const run = async (program: string, words: readonly string[], limit: number): Pr
   return ended;
 };
 
-/** This machine's. @param patience milliseconds that whatever may wait is waited for */
+/** This machine's kernel. @param patience time limit in milliseconds of operations that may block */
 export const linuxWithin = (limitMillis: number): Kernel => ({
   set(path, value) {
     try {

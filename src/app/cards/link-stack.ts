@@ -1,20 +1,20 @@
-/** Which interfaces stand on which: down from a bridge, a VLAN or a tunnel to the cards that its frames leave through. */
+/** Lower devices of interfaces: from a bridge, a VLAN or a tunnel down to the cards through which its frames leave. */
 import { join } from "node:path";
 import type { LinkInfo, NetworkTables, Route } from "#sys/network-tables.ts";
 import { type Files, namesIn, textOf } from "./files.ts";
 
-/** Kinds whose frames go on in other packets, or through a program: what they leave through is not among their links. */
+/** Kinds whose frames are encapsulated in other packets, or pass through a program: the kernel shows no lower device. */
 const TUNNELS =
   /^(tun|wireguard|ovpn|ppp|gre|gretap|erspan|ip6gre|ip6gretap|ipip|sit|ip6tnl|vti6?|xfrm|vxlan|geneve|gtp|bareudp|l2tp\w*|amt|openvswitch)$/;
 const OPEN_VSWITCH = "openvswitch";
 
-/** if_ether.h: everything, and the two of PPPoE. A program that listens for them may be a tunnel's other half. */
+/** if_ether.h: all protocols, and the two of PPPoE. A program that listens for them may implement a tunnel. */
 const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
 
 export interface LowerDevices {
-  /** What surely carries its frames: itself, what it is on, its ports. */
+  /** Interfaces that certainly carry its frames: itself, lower devices, ports. */
   readonly sure: ReadonlySet<number>;
-  /** What may, as far as the kernel shows: what is under a tunnel. */
+  /** Interfaces that possibly carry them: those under a tunnel. */
   readonly perhaps: ReadonlySet<number>;
 }
 
@@ -24,7 +24,7 @@ export class LinkStack {
   readonly #tables: NetworkTables;
   readonly #routes: readonly Route[];
 
-  /** @param routes where to look for what a tunnel may leave through */
+  /** @param routes in which a tunnel's underlying interface is looked up */
   constructor(files: Files, tables: NetworkTables, routes: readonly Route[]) {
     this.#links = new Map(tables.links().map((link) => [link.index, link]));
     this.#files = files;
@@ -42,7 +42,7 @@ export class LinkStack {
 
   below(upper: number): LowerDevices {
     const sure = this.#closure([upper], (link) => this.#lowers(link));
-    // A TAP that is a port belongs to a virtual machine or the like, and leads nowhere.
+    // A TAP that is a port belongs to a virtual machine or similar, and leads to no card.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
     const tunnels = [...chain]
       .flatMap((index) => this.#links.get(index) ?? [])
@@ -64,20 +64,20 @@ export class LinkStack {
     return found;
   }
 
-  /** What it is on, its ports, and what its driver says besides. */
+  /** Its lower devices, its ports, and those that its driver reports in sysfs. */
   #lowers({ index, name, link, kind }: LinkInfo): readonly number[] {
     const ports = this.#where(({ master }) => master === index);
     const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));
     const told = files.map((file) => this.index(file.slice("lower_".length)));
-    // The other end of a virtual cable may be a port.
+    // The other end of a veth pair may be a port.
     const bridge = kind === "veth" && link !== undefined ? this.#links.get(link)?.master : undefined;
     return [...ports, ...[...told, link, bridge].filter((lower) => lower !== undefined)];
   }
 
-  /** What the packets of a tunnel may leave through. */
+  /** Interfaces through which a tunnel's packets may leave. */
   #under(tunnel: LinkInfo): readonly number[] {
     if (tunnel.kind === OPEN_VSWITCH) {
-      // All ports of all its bridges are ports of one device of its.
+      // All ports of all Open vSwitch bridges are ports of one kernel device.
       const switches = this.#where(({ kind }) => kind === OPEN_VSWITCH);
       const ports = this.#where(({ master }) => master !== undefined && switches.includes(master));
       if (ports.length > 0) return ports;
@@ -89,26 +89,26 @@ export class LinkStack {
     return pppoe.length > 0 ? pppoe : [...this.#gateways(), ...this.#listening()];
   }
 
-  /** The other end of an IP tunnel that has one. */
+  /** The remote address of an IP tunnel, if set. */
   #tunnelEnd({ kind, broadcast }: LinkInfo): Uint8Array | undefined {
     const isAddress = (broadcast.length === 4 || broadcast.length === 16) && broadcast.some((byte) => byte !== 0);
     return kind !== "tun" && isAddress ? broadcast : undefined;
   }
 
-  /** Of the sessions that the kernel has, each with its interface in the last column. */
+  /** From the kernel's PPPoE sessions, with the interface in the last column. */
   #pppoe(): readonly number[] {
     const lines = (textOf(join(this.#files.proc, "self/net/pppoe")) ?? "").split("\n").slice(1);
     return lines.flatMap((line) => this.index(line.trim().split(/\s+/).at(-1) ?? "") ?? []);
   }
 
-  /** What leads to others that forward: a tunnel's other end is seldom nearer. Without any, whatever is up. */
+  /** Interfaces with a gateway: a tunnel's other end is rarely on the link. Without any, all interfaces that are up. */
   #gateways(): readonly number[] {
     const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);
     const found = hops.map(({ link }) => link).filter((link) => !TUNNELS.test(this.#links.get(link)?.kind ?? ""));
     return found.length > 0 ? found : this.#where(({ up, kind, name }) => up && kind === undefined && name !== "lo");
   }
 
-  /** Where programs take frames past the network stack: socket, references, type, protocol, interface, … */
+  /** Packet sockets, which receive frames outside the network stack: socket, references, type, protocol, interface, … */
   #listening(): readonly number[] {
     const lines = (textOf(join(this.#files.proc, "self/net/packet")) ?? "").split("\n").slice(1);
     return lines.flatMap((line) => {

@@ -33,12 +33,12 @@ const codeOf = (machine: FakeMachine, options?: { unsafeNoIommu: boolean }): str
   }
 };
 
-test("a card that vfio-pci has, in a group whose file may be opened, may be opened", () => {
+test("a card that is bound to vfio-pci, with a group file that may be opened, may be used", () => {
   using machine = machineWith({ driver: VFIO_PCI });
   assert.equal(checkCard(CARD, {}, machine.files).address, CARD);
 });
 
-test("what keeps a card from being opened is told by a code of its own", () => {
+test("each reason that a card cannot be used has its own error code", () => {
   using unbound = machineWith({ driver: "r8169" });
   assert.equal(codeOf(unbound), "NO_VFIO_PCI");
   unbound.write(join(unbound.files.driver(VFIO_PCI), "bind"), "");
@@ -55,7 +55,7 @@ test("what keeps a card from being opened is told by a code of its own", () => {
   assert.equal(codeOf(fileless), "NO_PERMISSION");
 });
 
-test("a card without an IOMMU may be opened only by name, and only in the group that VFIO made for that", () => {
+test("a card without an IOMMU may be used only on request, and only in VFIO's no-IOMMU group", () => {
   using machine = machineWith({ driver: VFIO_PCI });
   machine.write(join(machine.files.sys, "kernel/iommu_groups/7/name"), "vfio-noiommu\n");
   assert.equal(codeOf(machine), "NO_IOMMU");
@@ -69,7 +69,7 @@ test("a card without an IOMMU may be opened only by name, and only in the group 
   assert.equal(codeOf(guarded, { unsafeNoIommu: true }), "NO_IOMMU");
 });
 
-test("an empty slot, and a card of somebody else's, are errors of their own", () => {
+test("an empty slot, and a device of another family, are separate errors", () => {
   using machine = machineWith({ vendor: "0x8086" });
   assert.throws(() => checkCard("0000:04:00.0", {}, machine.files), UnknownCard);
   assert.throws(() => checkCard(CARD, {}, machine.files), NotOfFamily);
@@ -79,7 +79,7 @@ const silent = (): never => {
   throw new SystemError({ errno: 1, syscall: "socket" });
 };
 
-test("what a card carries is asked of its interfaces; where nobody tells, that is said", () => {
+test("a card's traffic is found by its interfaces; if it cannot be determined, that is reported", () => {
   using host = new FakeNetwork();
   host.link("eth0");
   host.route("0.0.0.0/0", ["eth0"]);
@@ -96,7 +96,7 @@ test("what a card carries is asked of its interfaces; where nobody tells, that i
   assert.match(trafficOf(cardAt(moved.files, CARD), moved.files, () => network).join(), /another network namespace/);
   using refused = machineWith({ driver: "r8169", interfaces: ["eth0"] });
   assert.deepEqual(trafficOf(cardAt(refused.files, CARD), refused.files, silent), [
-    "perhaps the default route: the kernel does not tell [EPERM]",
+    "perhaps the default route: the kernel does not report it [EPERM]",
   ]);
 });
 
@@ -112,7 +112,7 @@ test("prepared TAPs are those that belong to the user", () => {
   assert.deepEqual(preparedTaps(machine.files, 1000), ["fe0"]);
 });
 
-test("a TAP that was made beforehand is told from one that goes with its process", () => {
+test("a persistent TAP is distinguished from one that ends with its process", () => {
   using machine = new FakeMachine();
   // As the kernel shows them: TAP, no packet information, virtio header; the first is persistent.
   for (const [name, flags] of Object.entries({ fe0: "0x5802", fe1: "0x5002" }))

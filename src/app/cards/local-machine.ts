@@ -1,4 +1,4 @@
-/** The cards, the kernel and the network of the machine this runs on, put together for the commands. */
+/** Cards, kernel and network of the local machine, combined for the commands. */
 import { accessSync, constants } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ const groupFileOf = (card: Card, files: Files): CardState["groupFile"] => {
   const path = groupFilePath(card, files.dev);
   if (path === undefined || !exists(path)) return "absent";
   try {
-    // Not opened: that would take the group from whoever wants it.
+    // Not opened: that would block other programs that open the group.
     accessSync(path, constants.R_OK | constants.W_OK);
     return "open";
   } catch {
@@ -39,11 +39,11 @@ export const cardState = (card: Card, machine: Machine, files = new Files()): Ca
 /** linux/if_tun.h */
 const IFF_PERSIST = 0x0800;
 
-/** Whether an interface is a TAP that was made beforehand, and is there whether anyone uses it or not. */
+/** Whether an interface is a persistent TAP. */
 export const isPrepared = (files: Files, name: string): boolean =>
   ((numberOf(join(files.sys, "class/net", name, "tun_flags")) ?? 0) & IFF_PERSIST) !== 0;
 
-/** TAPs that were made for that user and stay whether anyone uses them or not. */
+/** Persistent TAPs that belong to that user. */
 export const preparedTaps = (files: Files, user: number): readonly string[] =>
   namesIn(join(files.sys, "class/net")).filter(
     (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,
@@ -53,16 +53,16 @@ export const preparedTaps = (files: Files, user: number): readonly string[] =>
 export const trafficOf = (card: Card, files: Files, network: () => Network & Disposable): readonly string[] => {
   if (card.driver === undefined || card.driver === VFIO_PCI) return [];
   const names = card.interfaces.map(({ name }) => name);
-  // The kernel shows the interfaces of this namespace alone.
+  // The kernel shows only the interfaces of this namespace.
   if (names.length === 0 && exists(join(files.device(card.address), "net")))
-    return [`what is not seen from here: ${card.driver}'s interface is in another network namespace`];
+    return [`traffic that is not visible here:  ${card.driver}'s interface is in another network namespace`];
   if (names.length === 0) return [];
   try {
     using here = network();
     return trafficOver(here, names);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    return [`perhaps the default route: the kernel does not tell [${error.code}]`];
+    return [`perhaps the default route: the kernel does not report it [${error.code}]`];
   }
 };
 
@@ -88,9 +88,9 @@ export const localBindContext = (): BindContext => {
 };
 
 /**
- * Checks, before `ferrule up` opens the card, that it can be opened. A low limit on locked memory is left to the bus, which can
- * work with a smaller window.
- * @throws {UnknownCard} {NotOfFamily} {CardInUse} {NotUsable} with the command that mends it
+ * Checks, before `ferrule up` opens the card, that it can be opened. A low limit on locked memory is handled by the
+ * bus, which can use a smaller window.
+ * @throws {UnknownCard} {NotOfFamily} {CardInUse} {NotUsable} with the command that fixes it
  */
 export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {
   const card = cardAt(files, address);

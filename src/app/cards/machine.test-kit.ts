@@ -1,4 +1,4 @@
-/** A machine for tests: trees like /sys, /proc and /dev in a folder of their own, and a kernel that moves cards in them. */
+/** A machine for tests: trees like /sys, /proc and /dev in a folder of their own, and a kernel that binds cards in them. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -49,7 +49,7 @@ export class FakeMachine implements Disposable {
     root: join(this.folder, "root"),
   });
   readonly records = new Records(join(this.folder, "run"));
-  /** Everything the kernel was asked. */
+  /** All kernel operations. */
   readonly asked: string[] = [];
   /** Modules that modprobe finds, with the "vendor:device" their drivers take. */
   readonly modules = new Map<string, readonly string[]>([
@@ -60,7 +60,7 @@ export class FakeMachine implements Disposable {
   readonly open = new Set<string>();
   /** Cards that vfio-pci's probe fails for. */
   readonly broken = new Set<string>();
-  /** How many more requests until the process dies: before the last of them, or after it. */
+  /** Number of operations until the process is killed: before the last of them, or after it. */
   dies: { in: number; after: boolean } | undefined;
   trafficOver: readonly string[] = [];
   machine: Machine = MACHINE;
@@ -84,7 +84,7 @@ export class FakeMachine implements Disposable {
     symlinkSync(target, path);
   }
 
-  /** Plugs a card in; an RTL8168 in group 7 unless told. */
+  /** Adds a card; default: an RTL8168 in group 7. */
   plug(address: string, card: FakeFunction = {}): void {
     const folder = this.files.device(address);
     const { vendor = "0x10ec", device = "0x8168", revision = "0x15", group = 7 } = card;

@@ -1,29 +1,29 @@
-/** What the machine as a whole gives to VFIO: the IOMMU, the kernel's module, the limits of this process. */
+/** VFIO prerequisites of the machine: IOMMU, kernel module, limits of this process. */
 import { join } from "node:path";
 import { exists, type Files, namesIn, textOf } from "./files.ts";
 import { type BootSetup, isInstalled, readBootSetup } from "./kernel-line.ts";
 
 export interface Machine {
-  /** Whose processor, as far as it decides how the IOMMU is switched on. */
+  /** Processor vendor, which decides how the IOMMU is enabled. */
   readonly processor: "intel" | "amd" | "other";
-  /** The machine is a guest: its IOMMU is the hypervisor's to give. */
+  /** The machine is a guest: its IOMMU is provided by the hypervisor. */
   readonly guest: boolean;
   /** IOMMUs in use. */
   readonly iommus: readonly string[];
   readonly groups: number;
-  /** The firmware's table of IOMMUs: DMAR (Intel), IVRS (AMD), IORT or VIOT; undefined when it tells of none. */
+  /** The firmware's table of IOMMUs: DMAR (Intel), IVRS (AMD), IORT or VIOT; undefined if there is none. */
   readonly firmwareTable: string | undefined;
-  /** The words of the kernel's command line that are about IOMMUs. */
+  /** Kernel parameters that concern IOMMUs. */
   readonly iommuWords: readonly string[];
   readonly vfioPci: boolean;
   /** VFIO's mode without an IOMMU is switched on. */
   readonly unsafeNoIommu: boolean;
   readonly user: number;
-  /** Bytes of memory this process may lock; Infinity when unlimited, or when it may go beyond. */
+  /** Bytes of memory this process may lock; Infinity if unlimited, or if the limit does not apply. */
   readonly lockableBytes: number;
-  /** What has the kernel's command line; undefined where no command is known that changes it. */
+  /** The boot loader that has the kernel's command line; undefined if no command is known to change it. */
   readonly boot: BootSetup | undefined;
-  /** A command starts the firmware's set-up. */
+  /** A command can start the firmware's set-up. */
   readonly firmwareSetup: boolean;
 }
 
@@ -37,10 +37,10 @@ const processorOf = (cpuinfo: string): Machine["processor"] => {
   return vendor === "AuthenticAMD" || vendor === "HygonGenuine" ? "amd" : "other";
 };
 
-/** linux/capability.h: a process that has it is held to no limit. */
+/** linux/capability.h: the limit does not apply to a process that has it. */
 const CAP_IPC_LOCK = 14n;
 
-/** The soft limit of proc_pid_limits(5), which is what the kernel holds this process to. */
+/** The soft limit of proc_pid_limits(5), which is the one that the kernel enforces. */
 const lockable = (limits: string, status: string): number => {
   const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1] ?? "0"}`);
   if (((capabilities >> CAP_IPC_LOCK) & 1n) === 1n) return Number.POSITIVE_INFINITY;

@@ -1,5 +1,5 @@
-/** How this program is called where it runs: from a checkout, or installed. */
+/** The command by which this program is called: from a checkout, or installed. */
 
 export const IS_CHECKOUT = import.meta.url.endsWith(".ts");
-/** For commands that people are told to type. */
+/** For commands in messages. */
 export const FERRULE = IS_CHECKOUT ? "npx ferrule" : "ferrule";

@@ -1,36 +1,36 @@
-/** Where a card came from: remembered in a small file, so that `unbind` gives it back, whatever happened in between. */
+/** Records a card's former driver in a small file, so that `unbind` can return the card, whatever happened in between. */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { BindNotPermitted } from "./errors.ts";
 import { textOf } from "./files.ts";
 
 export interface Origin {
-  /** The driver it had; undefined when it had none. */
+  /** The former driver; undefined if it had none. */
   readonly driver: string | undefined;
-  /** That driver's module; undefined when it is built in. */
+  /** The driver's module; undefined if it is built in. */
   readonly module: string | undefined;
   /** Its driver_override. */
   readonly override: string | undefined;
 }
 
-/** Gone with the next boot, as bindings are. */
+/** Removed at the next boot, as bindings are. */
 const FOLDER = "/run/ferrule/cards";
-/** Of drivers and modules: they become parts of paths. */
+/** Valid names of drivers and modules: they become parts of paths. */
 const NAME = /^[\w-]{1,64}$/;
 
 const nameIn = (value: unknown): string | undefined =>
   typeof value === "string" && NAME.test(value) ? value : undefined;
 
-/** Removes a file, as far as there is one. */
+/** Removes a file if it exists. */
 const discard = (path: string): void => {
   try {
     unlinkSync(path);
   } catch {
-    // It was not made, or what keeps us from removing it kept us from making it.
+    // It was not created, or cannot be removed for the same reason that prevented its creation.
   }
 };
 
-/** The cards that were taken, a file for each. */
+/** Records of the bound cards, one file each. */
 export class Records {
   readonly #folder: string;
 
@@ -38,7 +38,7 @@ export class Records {
     this.#folder = folder;
   }
 
-  /** @returns undefined when there is none, or none that makes sense */
+  /** @returns undefined if there is none, or an invalid one */
   read(address: string): Origin | undefined {
     try {
       const value: unknown = JSON.parse(textOf(this.#path(address)) ?? "");
@@ -52,7 +52,7 @@ export class Records {
     }
   }
 
-  /** All of it or nothing, also when the machine stops here. @throws {BindNotPermitted} */
+  /** Written completely or not at all, even if the machine stops here. @throws {BindNotPermitted} */
   write(address: string, { driver, module, override }: Origin): void {
     const path = this.#path(address);
     const draft = `${path}.${process.pid}`;

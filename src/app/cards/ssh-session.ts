@@ -1,4 +1,4 @@
-/** The SSH session that a command was typed in. */
+/** The SSH session in which a command was started. */
 import { join } from "node:path";
 import { type Files, textOf } from "./files.ts";
 import { addressBytes } from "./ip-address.ts";
@@ -16,10 +16,10 @@ export interface SshSession {
   readonly server: End;
 }
 
-/** Generations of processes that are looked at. */
+/** Limit of parent processes that are examined. */
 const MAX_PARENTS = 32;
 
-/** SSH_CONNECTION of this process, or of one it was started from: `sudo` does not pass it on. */
+/** SSH_CONNECTION of this process, or of a parent process: `sudo` does not pass it on. */
 const sshConnection = (files: Files, environment: NodeJS.ProcessEnv): string | undefined => {
   const own = environment["SSH_CONNECTION"];
   if (own !== undefined) return own;

@@ -5,7 +5,7 @@
 import { createServer } from "node:net";
 import { BindInProgress } from "./errors.ts";
 
-/** @throws {BindInProgress} when another process has the turn */
+/** @throws {BindInProgress} if another process has the lock */
 export const takeTurn = async (address: string): Promise<Disposable> => {
   const server = createServer((socket) => socket.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -26,7 +26,7 @@ type Kind = keyof typeof BUILD | "other";
 
 interface Job {
   readonly kind: Kind;
-  /** Long enough that no frame is short: short frames have tests of their own. */
+  /** Long enough that no frame is short: short frames are tested separately. */
   readonly payload: number;
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;
@@ -116,7 +116,7 @@ test("frames leave as requested, one by one and in order", () => {
               ? frame(BROADCAST, 14 + job.payload)
               : BUILD[job.kind]({ payload: job.payload, flags: 0x99 });
           const made = oracle(ask, job, plain);
-          // The limits of the 8168E-VL, and the padding of short last segments, have tests of their own.
+          // The limits of the 8168E-VL, and the padding of short last segments, are tested separately.
           if (made.some(({ length }) => length < 64) || (ask === "segments" && chip.profile.frames.segmentsPlainOnly))
             continue;
           const pieces = fragments(withTag(plain, job.inside), job, request(ask, job, chip));

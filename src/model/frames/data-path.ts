@@ -1,4 +1,4 @@
-/** Transmit and receive engines of a chip, and what controls them: rings, doorbells, start and stop, loopback. */
+/** Transmit and receive engines of a chip, and their control: rings, doorbells, start and stop, loopback. */
 import type { Chip } from "#chip/chips.ts";
 import { ChipCmd, Cmd, Intr, Poll, TxConf, TxConfig } from "#chip/registers.ts";
 import type { Port, SegmentSource } from "#kit/port.ts";

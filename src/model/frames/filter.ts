@@ -30,9 +30,9 @@ export class ReceiveFilter {
   #station0 = 0;
   #station1 = 0;
   #station2 = 0;
-  /** For each kind of destination: its bits in opts1, or `OUT`. `#stranger` is a unicast address that is not ours. */
+  /** For each kind of destination: its bits in opts1, or `OUT`. `#foreign` is another station's unicast address. */
   #mine = OUT;
-  #stranger = OUT;
+  #foreign = OUT;
   #broadcast = OUT;
   #multicast = OUT;
   /** Receive flow control is enabled. */
@@ -54,7 +54,7 @@ export class ReceiveFilter {
     const accept = page.get(RxConfig, 4);
     const all = (accept & RxConf.acceptAll) !== 0;
     this.#mine = all || (accept & RxConf.acceptPhysical) !== 0 ? PHYSICAL : OUT;
-    this.#stranger = all ? 0 : OUT;
+    this.#foreign = all ? 0 : OUT;
     this.#broadcast = (accept & RxConf.acceptBroadcast) !== 0 ? BROADCAST : OUT;
     const hashes = !this.#allOnly || this.#hash.every((byte) => byte === 0xff);
     this.#multicast = (accept & RxConf.acceptMulticast) !== 0 && hashes ? MULTICAST : OUT;
@@ -72,7 +72,7 @@ export class ReceiveFilter {
     const b = bytes[frame + 2]! | (bytes[frame + 3]! << 8);
     const c = bytes[frame + 4]! | (bytes[frame + 5]! << 8);
     if ((a & 1) === 0)
-      return a === this.#station0 && b === this.#station1 && c === this.#station2 ? this.#mine : this.#stranger;
+      return a === this.#station0 && b === this.#station1 && c === this.#station2 ? this.#mine : this.#foreign;
     if ((a & b & c) === 0xffff) return this.#broadcast;
     if (this.#pauses && isPause(bytes, frame)) return PAUSE;
     return this.#multicast !== OUT && this.#hashed(bytes, frame) ? MULTICAST : OUT;

@@ -1,4 +1,4 @@
-/** Segments taken while they are cut, and taken as frames: the result for the guest is the same. */
+/** Segments taken as they are built, and taken as frames: the result for the guest is the same. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -97,7 +97,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   return { seen, taken };
 };
 
-test("segments taken while they are cut are received like frames that arrive one by one", () => {
+test("segments taken as they are built are received like frames that arrive one by one", () => {
   let taken = 0;
   fc.assert(
     fc.property(settings, (setting) => {

@@ -130,12 +130,12 @@ export class ReceiveEngine {
     this.#filter.load();
   }
 
-  /** Whether the next frame will find a descriptor. A flow-controlled far end asks before it delivers. */
+  /** Whether the next frame will find a descriptor. A flow-controlled far end checks before it delivers. */
   hasRoom(): boolean {
     return this.#open && this.#buffers.hasRoom();
   }
 
-  /** A frame arrived. False if it was dropped. The guest may run during this call. */
+  /** Receives a frame. Returns false if it was dropped. The guest may run during this call. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean {
     if (!this.#open || length < HEADER) return false;
     const kind = this.#filter.admit(bytes, offset);

@@ -1,4 +1,4 @@
-/** Super-frames cut into segments: the frames sent, their position in the port, and errors of drivers. */
+/** Segmentation of super-frames: the frames sent, their position in the port, and errors of drivers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Own, TxInsertTag, TxV2 } from "#chip/descriptors.ts";
@@ -23,7 +23,7 @@ for (const [name, build, kind, transport] of [
   ["IPv4", ipv4Tcp, TxV2.segment4, 34],
   ["IPv6", ipv6Tcp, TxV2.segment6, 54],
 ] as const) {
-  test(`cuts an ${name} super-frame into segments whose fields are all correct`, () => {
+  test(`segments an ${name} super-frame, with all fields correct`, () => {
     const guest = up();
     const payload = 10_000;
     const whole = build({ payload, flags: 0x99 });
@@ -51,7 +51,7 @@ for (const [name, build, kind, transport] of [
   });
 }
 
-test("cuts super-frames of any size with the same result as the segmentation in the wire room", () => {
+test("segments super-frames of any size with the same result as the second implementation", () => {
   for (const payload of [1, 1447, 1448, 1449, 2896, 30_001]) {
     const guest = up();
     const whole = ipv4Tcp({ payload, flags: 0x19 });
@@ -100,7 +100,7 @@ test("segments are the same at each alignment in the port", () => {
       bytes.fill(0xa5, 100 + place, 100 + place + length);
       assert.ok(
         bytes.every((byte) => byte === 0xa5),
-        "something lies beside the frame",
+        "something was written outside the frame",
       );
     };
     guest.send({ bytes: whole, opts1: TxV2.segment4 | (34 << 18), opts2: (1000 << 18) | TxInsertTag | 0x0900 });
@@ -114,7 +114,7 @@ declare const WebAssembly: {
   readonly Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory;
 };
 
-/** Memory as the sums need it: 1 MiB and a page. */
+/** Memory for the checksum kernel: 1 MiB and a page. */
 const newShared = (): SharedMemory => new WebAssembly.Memory({ initial: 17, maximum: 17, shared: true });
 
 /** A port in the guest's own memory that can read payload in place. */
@@ -180,7 +180,7 @@ test("a port that gathers reads the payload from guest memory, and the same fram
   }
 });
 
-test("cuts a super-frame of 64 KiB and tags every segment", () => {
+test("segments a super-frame of 64 KiB and tags every segment", () => {
   const guest = up();
   const whole = ipv4Tcp({ payload: 65_000 });
   const opts = { opts1: TxV2.segment4 | (34 << 18), opts2: (1000 << 18) | TxInsertTag | 0x0900 };

@@ -1,4 +1,4 @@
-/** TCP segmentation: cuts a super-frame in several buffers into frames. The payload is summed while it is copied. */
+/** TCP segmentation of a super-frame in several buffers. The payload is summed while it is copied. */
 import { get16, get32, put16, put32 } from "#wire/bigendian.ts";
 import { finish, sum } from "#wire/checksum.ts";
 import { networkOffset } from "#wire/ethernet.ts";

@@ -20,7 +20,7 @@ export interface Negotiated {
   /** The station with which this link was negotiated, if any. */
   readonly partner: Partner | undefined;
   readonly master: boolean;
-  /** Both ends are set to the same part of the clock. */
+  /** Both ends are manually set to the same clock role. */
   readonly clockFault: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** How a register crosses the pairs by hand; undefined where the PHY finds out by itself. */
+/** The manual crossover setting in a register; undefined if the PHY determines it automatically. */
 export type Crossing = "mdi" | "mdix" | undefined;
 
 export const crossing = (

@@ -17,9 +17,9 @@ export interface Partner {
   /** `Eee` and `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
-  /** Clock of 1000BASE-T and faster; default: it prefers to be master, as a switch does. */
+  /** Clock role for 1000BASE-T and faster; default: prefers master, as switches do. */
   readonly clock?: ClockRole;
-  /** Its pairs cannot be crossed: it has a socket of this kind. Default: it crosses them itself. */
+  /** Fixed kind of its connector; default: automatic crossover. */
   readonly socket?: "mdi" | "mdix";
   /** It does not negotiate and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
@@ -27,13 +27,13 @@ export interface Partner {
 
 export type ClockRole = "preferred-master" | "preferred-slave" | "forced-master" | "forced-slave";
 
-/** By bits 12:10 of GBCR: by hand or not; which of the two; several ports. */
+/** From bits 12:10 of GBCR: manual configuration, the manual role, multiport device. */
 export const clockRole = (gbcr: number): ClockRole => {
   if ((gbcr & Gbcr.manualMaster) !== 0) return (gbcr & Gbcr.master) === 0 ? "forced-slave" : "forced-master";
   return (gbcr & Gbcr.multiport) === 0 ? "preferred-slave" : "preferred-master";
 };
 
-/** How much an end wants to be master: by hand counts more than the number of ports. */
+/** Priority of an end for the master role: manual configuration outranks the kind of device. */
 const CLOCK_RANK: Readonly<Record<ClockRole, number>> = {
   "forced-slave": 0,
   "preferred-slave": 1,
@@ -42,8 +42,8 @@ const CLOCK_RANK: Readonly<Record<ClockRole, number>> = {
 };
 
 /**
- * 802.3, 40.5.2. Between equals random seeds decide, in favour of the partner here; two ends that are set to the same part by
- * hand get no link.
+ * 802.3, 40.5.2. Between equals, random seeds decide; here always in favour of the partner. Two ends manually set to
+ * the same role get no link.
  */
 export const resolveClock = (ours: ClockRole, theirs: ClockRole): "master" | "slave" | "fault" => {
   if (ours === theirs && ours.startsWith("forced")) return "fault";
@@ -79,7 +79,7 @@ export interface PhyLink {
   readonly transmitPause: boolean;
   /** Both ends may enter low power idle between frames. */
   readonly eee: boolean;
-  /** The speed is lower than negotiated, because the cable lacks pairs. */
+  /** The speed is lower than negotiated, because pairs of the cable are missing. */
   readonly lowered: boolean;
 }
 
@@ -102,7 +102,7 @@ export interface Offer {
   readonly multigigabit: number;
   readonly eee: number;
   readonly eee2: number;
-  /** How this end crosses its pairs, unless by itself. */
+  /** Manual crossover setting of this end; undefined if automatic. */
   readonly crossover?: "mdi" | "mdix" | undefined;
   /** Above 100 Mbit/s all four pairs are needed. */
   readonly pairs: 2 | 4;

@@ -9,6 +9,6 @@ export interface PhyFront {
   /** PHYOCP: address 30:15, data 15:0. */
   readonly ocp: Access;
   powerOn(): void;
-  /** What stands in it, the clause 22 registers of the PHY included. */
+  /** Its contents, including the clause 22 registers of the PHY. */
   readonly state: Readonly<Record<Extract<Space, "phy" | "phyExtension" | "phyMemory">, Words>>;
 }

@@ -20,7 +20,7 @@ const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xff
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);
-  /** What was written to each of the controller's registers since its address was set, in one number. */
+  /** A checksum of the words written to each of the controller's registers since its address was set. */
   readonly #programs = new Map<number, number>();
   #address = 0;
 

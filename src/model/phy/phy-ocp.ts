@@ -33,7 +33,7 @@ const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
 };
 const STATUS = (PHYSR_PAGE << 4) + 2 * (PHYSR - 16);
 const STATE = 7;
-/** RTL8211F datasheet, PHYCR1: bit 9 chooses by hand, bit 8 is 1 for MDI. */
+/** RTL8211F datasheet, PHYCR1: bit 9 selects manual mode, bit 8 is 1 for MDI. */
 const CROSSOVER = 0xa430;
 const MDI_MODE = { mask: 3 << 8, mdi: 3 << 8, mdix: 2 << 8 } as const;
 
@@ -184,7 +184,7 @@ export class OcpPhy implements PhyFront {
     }
   }
 
-  /** The link starts over where the pairs are crossed differently. */
+  /** The link restarts if the crossover setting changed. */
   #cross(value: number): void {
     const before = this.#words[CROSSOVER >> 1]!;
     this.#words[CROSSOVER >> 1] = value;

@@ -87,7 +87,7 @@ test("page 7 has banks", () => {
   assert.equal(paged.read(24), 0x0050);
 });
 
-test("clause 45 registers through 13 and 14, as annex 22D has it", () => {
+test("clause 45 registers through 13 and 14, as in annex 22D", () => {
   const { phy, paged } = make("rtl8168evl");
   phy.plug(ANY_PARTNER);
   const read = (device: number, register: number): number => {

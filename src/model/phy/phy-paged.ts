@@ -162,7 +162,7 @@ export class PagedPhy implements PhyFront {
     else if (register !== PHYSR_8211 || estatus === 0) this.#words[register] = value;
   }
 
-  /** The link starts over where the pairs are crossed differently. */
+  /** The link restarts if the crossover setting changed. */
   #cross(value: number): void {
     const before = this.#words[CONTROL_8211]!;
     this.#words[CONTROL_8211] = value;

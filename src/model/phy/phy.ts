@@ -81,11 +81,11 @@ export class Phy {
   #waking = false;
   #upset = false;
   #cancel: (() => void) | undefined;
-  /** Both ends are set to the same part by hand, and so have no link. */
+  /** Both ends are manually set to the same clock role, so there is no link. */
   #clockFault = false;
   /** Whether a lower speed is tried on a bad cable; the register for it differs. */
   speedDown: () => boolean = () => true;
-  /** How the pairs are crossed by hand; the register for it differs. */
+  /** The manual crossover setting; the register for it differs. */
   crossover: () => Crossing = () => undefined;
   /** On fibre, the speed of the SerDes. It is not negotiated, and not set by these registers. */
   serdes: (() => SerdesSpeed) | undefined;
@@ -108,7 +108,7 @@ export class Phy {
     return this.#link;
   }
 
-  /** Clause 22 registers 0 to 15 as they were last set; what they show of the link is left out. */
+  /** Clause 22 registers 0 to 15 as last written, without link status. */
   get held(): Readonly<Uint16Array> {
     return this.#registers;
   }
@@ -130,12 +130,12 @@ export class Phy {
     );
   }
 
-  /** Which end gives the clock of a link of 1000 Mbit/s and more: 40.5.2, and for faster ones by bits 15:13 of 7.32. */
+  /** The clock master of a link of 1000 Mbit/s and more: 40.5.2, and for faster ones bits 15:13 of 7.32. */
   get master(): boolean {
     return this.#link.speed >= 1000 && this.#clock(this.#link.speed) === "master";
   }
 
-  /** The pairs are crossed as MDI has them; by itself this end is what the partner is not. */
+  /** Whether this end is MDI. With automatic crossover it is the opposite of the partner. */
   get mdi(): boolean {
     const ours = this.crossover();
     return ours === undefined ? this.#partner?.socket !== "mdi" : ours === "mdi";
@@ -169,7 +169,7 @@ export class Phy {
     this.#start();
   }
 
-  /** An electrostatic discharge: the settings are lost, and nothing but a reset has an effect. */
+  /** An electrostatic discharge: the settings are lost, and only a reset has an effect. */
   upset(): void {
     this.powerOn();
     this.#upset = true;
@@ -349,7 +349,7 @@ export class Phy {
       });
       return;
     }
-    // Isolated from the MAC, a link is of no use; that the medium loses it too is an assumption.
+    // Isolated from the MAC, a link is of no use; that the partner loses it too is an assumption.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
     this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));

@@ -17,7 +17,7 @@ const macRead = (guest: Guest, address: number): number => {
   return guest.r32(MACOCP) & 0xffff;
 };
 
-/** As DPDK's and Linux's drivers do it: reset, then the mode. */
+/** As in DPDK's and Linux's drivers: reset, then the mode. */
 const start = (guest: Guest, mode: number): void => {
   guest.w8(0x2350, guest.r8(0x2350) & ~1);
   guest.w16(0x233a, 0x801f);

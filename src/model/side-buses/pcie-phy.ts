@@ -42,7 +42,7 @@ export class PciePhy {
     this.#page = 0;
   }
 
-  /** By place: banks and pages lie one behind the other. */
+  /** By address: banks and pages are consecutive. */
   get state(): Words {
     return wordsOf(this.#registers);
   }
