@@ -45,7 +45,9 @@ test("whatever is not well comes with the command that changes it", () => {
     userNamespaceProblem: "sysctl user.max_user_namespaces is 0",
     lockableBytes: 8192 * 1024,
     processors: 1,
-    cards: [{ address: "0000:03:00.0", lacks: [{ what: "driver", saw: "bound to r8169", fix: ["sudo ferrule bind"] }] }],
+    cards: [
+      { address: "0000:03:00.0", lacks: [{ what: "driver", saw: "bound to r8169", fix: ["sudo ferrule bind"] }] },
+    ],
     preparedTaps: [],
     tools: {},
     qemu: undefined,
