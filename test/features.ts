@@ -24,6 +24,7 @@ const SUITE = "test/conformance/conformance.ts";
 const PROBE = "test/conformance/probe.test.ts";
 const LINK = "test/conformance/link-settings.test.ts";
 const SAVING = "test/conformance/power-saving.test.ts";
+const LEDS = "test/conformance/leds.test.ts";
 const FAULTS = "test/conformance/faults.test.ts";
 const POWER = "planned, with power management";
 const ETHTOOL = "planned, with settings as ethtool has them";
@@ -75,7 +76,8 @@ export const FEATURES: readonly Feature[] = [
   { name: "EEE", linux: "yes, timer fixed", vendor: "yes", dpdk: "off", freebsd: "off", ours: { ...shown(SAVING, "EEE is at first as Linux has it, and each mode that is offered alone makes the MAC idle at its speed", "the time before it idles follows the MTU until it is set, in microseconds at the speed of the link"), note: "8168E-VL and later; not the 8105E, 8106E and 8402, on which Linux keeps it off too" } },
   { name: "ALDPS, giga-lite", linux: "off", vendor: "module option", dpdk: "off", freebsd: "off", ours: { ...shown(SAVING, "ALDPS and giga-lite are off at first; where a register sets them, they are switched and outlive a reset"), note: "8168G and later; giga-lite 8168H and later" } },
   { name: "ASPM, LTR", linux: "yes", vendor: "yes", dpdk: "clock request", freebsd: "no", ours: { missing: `${POWER}; left as the firmware has set it` } },
-  { name: "LEDs", linux: "yes", vendor: "module option", dpdk: "no", freebsd: "no", ours: { missing: ETHTOOL } },
+  { name: "LEDs", linux: "8168B and later", vendor: "module option", dpdk: "no", freebsd: "no", ours: { ...shown(LEDS, "each LED shows the speeds and the traffic that it is told, and keeps it over a reset", "one of four patterns is chosen for all LEDs, and kept; rules and blinking are refused"), note: "no register has bits for 5 and 10 Gbit/s" } },
+  { name: "identify by LED", linux: "no", vendor: "no", dpdk: "no", freebsd: "no", ours: { ...shown(LEDS, "blinks for as long as it is told, and shows afterwards what it did before, also when it is ended early"), note: "8168B and later, with a link up to 2500 Mbit/s: its speed is what can light a LED" } },
   { name: "ethtool", linux: "23 operations", vendor: "about 32", dpdk: "–", freebsd: "sysctl", ours: { missing: ETHTOOL } },
   { name: "PTP hardware clock", linux: "no", vendor: "8125B and later", dpdk: "no", freebsd: "no", ours: { missing: "no source with a licence that allows to use its facts is public" } },
   { name: "management controller (DASH)", linux: "3 kinds", vendor: "3 kinds, client", dpdk: "yes", freebsd: "re: yes", ours: { ...shown("src/driver/procedures-8168g.test.ts", "${key}: the management controller's transmitter and receiver are stopped"), note: "stopped while the driver has the MAC" } },

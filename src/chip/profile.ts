@@ -75,5 +75,5 @@ export interface Profile {
   /** What allows a speed over two pairs, of a PHY that can. */
   readonly gigaLite?: PhyBits;
   /** How the LEDs are chosen: Config1's patterns, four bits each in LED_CTRL, or a word each. */
-  readonly leds: "none" | "nibbles" | "words";
+  readonly leds: "patterns" | "nibbles" | "words";
 }

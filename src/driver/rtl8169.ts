@@ -14,6 +14,7 @@ import { type NicOptions, type NicParts, checkAddress, checkMtu, checkSlots, has
 import { adaptTo } from "./mac-link.ts";
 import { offloadsOf } from "./offload-rules.ts";
 import { Moderation } from "./moderation.ts";
+import { Leds } from "./leds.ts";
 import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { PowerSaving } from "./power-saving.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
@@ -38,6 +39,7 @@ export class Nic {
   readonly memory: FrameMemory;
   readonly phy: Phy;
   readonly powerSaving: PowerSaving;
+  readonly leds: Leds;
   readonly moderation: Moderation;
   /** Undefined where the NIC hashes no frames. */
   readonly rss: Rss | undefined;
@@ -85,6 +87,7 @@ export class Nic {
     this.powerSaving = new PowerSaving(parts.hw, this);
     this.wake = new Wake(parts.hw, parts.device.power);
     this.power = new Power(parts, this);
+    this.leds = new Leds(parts.hw, this);
   }
 
   /** True between `up` and `down`. */
@@ -132,6 +135,7 @@ export class Nic {
     if (this.#address !== undefined) setStationAddress(this.#hw, this.#address);
     this.#setFilter();
     this.moderation.restore();
+    this.leds.restore();
     this.rss?.restore();
     if (phy) this.restartPhy();
     this.wake.apply();

@@ -30,7 +30,7 @@ const show = (
  */
 export const ledsOf = (chip: Chip, page: Page, speed: number): readonly Led[] => {
   const { leds } = chip.profile;
-  if (leds === "none") return [];
+  if (leds === "patterns") return [];
   if (leds === "words") return SELECTS.map((at) => show(page.get(at, 2), SELECT_8125, speed));
   const control = page.get(LED_CTRL, 2);
   return Array.from({ length: LEDS }, (_, i) => show(control >>> (BITS * i), SELECT, speed));

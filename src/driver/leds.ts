@@ -1,0 +1,154 @@
+/** The LEDs at the socket: what each shows, and blinking to find the card. */
+import { LED_FIELDS, LED_PATTERN, type LedFields } from "#chip/leds.ts";
+import { Cfg9346, Config1, Lock } from "#chip/registers.ts";
+import { BadLinkSetting } from "./errors.ts";
+import type { Hardware } from "./hardware.ts";
+import type { Operation } from "./operation.ts";
+import type { LinkState } from "./phy.ts";
+
+/** What one LED shows. Both in one: it is lit with a link, and blinks with traffic. */
+export interface LedRule {
+  /** Speeds in Mbit/s at which it is lit. */
+  readonly speeds: readonly number[];
+  /** It blinks with frames sent and received. */
+  readonly activity: boolean;
+}
+
+const BLINK_MICROS = 500_000;
+
+export class Leds {
+  readonly #hw: Hardware;
+  readonly #nic: { readonly running: boolean; readonly link: LinkState };
+  readonly #fields: LedFields | undefined;
+  /** What users have set, by LED. */
+  readonly #rules = new Map<number, LedRule>();
+  #pattern: number | undefined;
+
+  constructor(hw: Hardware, nic: { readonly running: boolean; readonly link: LinkState }) {
+    this.#hw = hw;
+    this.#nic = nic;
+    const { leds } = hw.chip.profile;
+    this.#fields = leds === "patterns" ? undefined : LED_FIELDS[leds];
+  }
+
+  /** LEDs with a rule of their own; 0 where one of four patterns is chosen for all. */
+  get count(): number {
+    return this.#fields?.places.length ?? 0;
+  }
+
+  /** Speeds in Mbit/s that a LED can show; no register has bits for 5 and 10 Gbit/s. */
+  get speeds(): readonly number[] {
+    return this.#fields?.speeds.flatMap(([speed]) => (speed <= this.#hw.chip.speed ? [speed] : [])) ?? [];
+  }
+
+  /** What each LED shows, as the registers have it. */
+  get rules(): readonly LedRule[] {
+    const fields = this.#fields;
+    if (fields === undefined) return [];
+    return fields.places.map((_, i) => {
+      const field = this.#read(fields, i);
+      return {
+        speeds: fields.speeds.flatMap(([speed, bit]) => ((field & bit) === 0 ? [] : [speed])),
+        activity: (field & fields.activity) !== 0,
+      };
+    });
+  }
+
+  /** Sets what a LED shows; kept over resets. @throws {BadLinkSetting} before anything is written */
+  set(led: number, rule: LedRule): void {
+    const names = Array.from({ length: this.count }, (_, i) => `${i}`).join(", ");
+    const fields = this.#fields ?? this.#refuse("a rule for one LED", "Choose a pattern from 0 to 3 for all of them.");
+    if (fields.places[led] === undefined) this.#refuse(`a rule for LED ${led}`, `Its LEDs are ${names}.`);
+    const strange = rule.speeds.filter((speed) => !this.speeds.includes(speed));
+    if (strange.length > 0)
+      this.#refuse(`a LED that shows ${strange.join(", ")} Mbit/s`, `Choose from ${this.speeds.join(", ")}.`);
+    if (fieldOf(fields, rule) === fields.reserved)
+      this.#refuse(
+        "a LED that shows every speed and traffic",
+        "Leave one of them out: this choice means something else.",
+      );
+    this.#rules.set(led, rule);
+    this.#write(fields, led, fieldOf(fields, rule));
+  }
+
+  /** Of a chip on PCI: the pattern of all LEDs, 0 to 3; undefined on others. */
+  get pattern(): number | undefined {
+    return this.#fields === undefined
+      ? (this.#hw.io.read8(Config1) >> LED_PATTERN.shift) & LED_PATTERN.mask
+      : undefined;
+  }
+  /** @throws {BadLinkSetting} */
+  setPattern(pattern: number): void {
+    if (this.#fields !== undefined) this.#refuse("a pattern for all LEDs", "Set a rule for each.");
+    if (!Number.isInteger(pattern) || pattern < 0 || pattern > LED_PATTERN.mask)
+      this.#refuse(`LED pattern ${pattern}`, "Choose 0 to 3.");
+    this.#pattern = pattern;
+    this.restore();
+  }
+
+  /** Puts back what users have set, after a reset of the chip. */
+  restore(): void {
+    const { io } = this.#hw;
+    if (this.#fields !== undefined)
+      for (const [led, rule] of this.#rules) this.#write(this.#fields, led, fieldOf(this.#fields, rule));
+    if (this.#pattern === undefined) return;
+    io.write8(Cfg9346, Lock.unlock);
+    io.write8(
+      Config1,
+      (io.read8(Config1) & ~(LED_PATTERN.mask << LED_PATTERN.shift)) | (this.#pattern << LED_PATTERN.shift),
+    );
+    io.write8(Cfg9346, Lock.lock);
+  }
+
+  /**
+   * All LEDs blink together, half a second lit and half a second dark, for `seconds`. They can be lit at the speed of a link alone.
+   * @throws {BadLinkSetting} without a link at one of `speeds`
+   */
+  identify(seconds: number): Operation<void> {
+    const fields = this.#fields ?? this.#refuse("blink its LEDs", "The patterns of a PCI chip have no dark one.");
+    if (!Number.isFinite(seconds) || seconds <= 0) this.#refuse(`blink for ${seconds} s`, "Use more than 0.");
+    const { running, link } = this.#nic;
+    if (!running || !this.speeds.includes(link.speed))
+      this.#refuse(
+        `blink its LEDs with ${link.up && running ? `a link of ${link.speed} Mbit/s` : "no link"}`,
+        `They can be lit with a link of ${this.speeds.join(", ")} Mbit/s.`,
+      );
+    return this.#blink(fields, seconds);
+  }
+
+  *#blink(fields: LedFields, seconds: number): Operation<void> {
+    const before = fields.places.map((_, led) => this.#read(fields, led));
+    const lit = fieldOf(fields, { speeds: this.speeds, activity: false });
+    try {
+      for (let left = seconds * 1e6, on = true; left > 0; left -= BLINK_MICROS, on = !on) {
+        for (const led of before.keys()) this.#write(fields, led, on ? lit : 0);
+        yield Math.min(left, BLINK_MICROS);
+      }
+    } finally {
+      for (const [led, field] of before.entries()) this.#write(fields, led, field);
+    }
+  }
+
+  #read({ places }: LedFields, led: number): number {
+    const { register, shift } = places[led]!;
+    return this.#hw.io.read16(register) >> shift;
+  }
+
+  /** The other bits of the register stay. */
+  #write({ places, speeds, activity }: LedFields, led: number, field: number): void {
+    const { register, shift } = places[led]!;
+    const mask = speeds.reduce((bits, [, bit]) => bits | bit, activity);
+    const { io } = this.#hw;
+    io.write16(register, (io.read16(register) & ~(mask << shift)) | ((field & mask) << shift));
+  }
+
+  #refuse(what: string, hint: string): never {
+    throw new BadLinkSetting(this.#hw.chip.name, what, hint);
+  }
+}
+
+const fieldOf = ({ speeds, activity }: LedFields, rule: LedRule): number =>
+  speeds.reduce(
+    (bits, [speed, bit]) => (rule.speeds.includes(speed) ? bits | bit : bits),
+    rule.activity ? activity : 0,
+  );
