@@ -22,6 +22,8 @@ import { Power } from "./power.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { type QueueRings, type RingPair, type RunningNic, type SendingPair, createRings } from "./rings.ts";
 import { Rss } from "./rss.ts";
+import type { Operation } from "./operation.ts";
+import { type SelfTestReport, selfTest } from "./self-test.ts";
 import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { Wake } from "./wake.ts";
@@ -333,6 +335,14 @@ export class Nic {
     }
     this.#link = link;
     return link;
+  }
+
+  /**
+   * Tests the chip in short steps. Offline, frames return through MAC and PHY: the data plane leaves the rings alone until it ends.
+   * @throws {OutOfRange} at the first step: while down, or with frames that are not reclaimed
+   */
+  selfTest(offline: boolean): Operation<SelfTestReport> {
+    return selfTest(this.#hw, this, this.#device.dma, offline);
   }
 
   /** The chip's own counters. @throws {Timeout} */

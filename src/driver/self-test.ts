@@ -1,0 +1,177 @@
+/**
+ * Self-test, in short steps: registers, DMA, interrupts, link, and frames that the MAC or the PHY returns.
+ *
+ * Online it disturbs nothing. Offline the rings are the test's alone until it ends: the data plane neither sends, receives nor reclaims.
+ * What arrives meanwhile is dropped, and the link comes up again afterwards.
+ */
+import { BMCR, Bmcr } from "#chip/phy.ts";
+import { phyKind } from "#chip/phy-kinds.ts";
+import { MAR0, MAR4, TxConf, TxConfig } from "#chip/registers.ts";
+import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
+import { OutOfRange, Timeout } from "#kit/errors.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { SideBusTimeout } from "./errors.ts";
+import type { Hardware } from "./hardware.ts";
+import type { Operation } from "./operation.ts";
+import type { Nic } from "./rtl8169.ts";
+import { allocateTally, dumpTally } from "./tally.ts";
+
+export type SelfTestName = "registers" | "DMA" | "link" | "MAC loopback" | "interrupt" | "PHY loopback";
+
+/** `detail` says what was wrong; empty where it passed. */
+export interface SelfTestResult {
+  readonly name: SelfTestName;
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+/** What `ethtool -t` shows. */
+export interface SelfTestReport {
+  readonly passed: boolean;
+  readonly tests: readonly SelfTestResult[];
+}
+
+const PATTERNS = [0x5555_5555, 0xaaaa_aaaa, 0, 0xffff_ffff];
+/** No counter begins with it. */
+const FILL = 0xa5;
+/** Bytes without FCS: the shortest, one whose length is odd, and the longest of the usual MTU. */
+const LENGTHS = [60, 601, 1514];
+/** IEEE Ethernet's loopback protocol. */
+const ETHERTYPE = 0x9000;
+const TURN_MICROS = 500;
+const MOST_TURNS = 40;
+const LINK_TURN_MICROS = 10_000;
+/** FreeBSD's re_diag waits this long for a PHY in loopback. */
+const MOST_LINK_TURNS = 50;
+const HEADER = 14;
+
+/** @throws {OutOfRange} at the first step: the NIC is down; or offline, and the data plane has not reclaimed all that it sent */
+export function* selfTest(hw: Hardware, nic: Nic, dma: DmaDomain, offline: boolean): Operation<SelfTestReport> {
+  if (!nic.running) throw new OutOfRange("the NIC is down", "Bring it up first.");
+  if (offline && nic.rings.transmit.pending() > 0)
+    throw new OutOfRange("frames that were sent are not reclaimed yet", "Stop sending, reclaim all, and test then.");
+  const tests: SelfTestResult[] = [];
+  const check = (name: SelfTestName, detail: string): void => void tests.push({ name, passed: detail === "", detail });
+  check("link", nic.refreshLink().up ? "" : "there is no link");
+  yield TURN_MICROS;
+  check("registers", identification(hw, nic) || (offline ? patterns(hw) : ""));
+  yield TURN_MICROS;
+  check("DMA", countersArrive(hw, dma));
+  if (offline) {
+    yield TURN_MICROS;
+    yield* loopbacks(hw, nic, dma, check);
+  }
+  return { passed: tests.every(({ passed }) => passed), tests };
+}
+
+const identification = ({ io }: Hardware, { xid }: Nic): string => {
+  const read = (io.read32(TxConfig) >>> TxConf.xidShift) & TxConf.xidMask;
+  return read === xid ? "" : `the identification is 0x${read.toString(16)}, and was 0x${xid.toString(16)}`;
+};
+
+/** The multicast hash holds what is written to it; it is as before afterwards. */
+const patterns = ({ io }: Hardware): string => {
+  for (const register of [MAR0, MAR4]) {
+    const before = io.read32(register);
+    for (const pattern of PATTERNS) {
+      io.write32(register, pattern);
+      const read = io.read32(register);
+      if (read === pattern) continue;
+      io.write32(register, before);
+      return `a register read 0x${read.toString(16)} after 0x${pattern.toString(16)} was written`;
+    }
+    io.write32(register, before);
+  }
+  return "";
+};
+
+/** The chip writes its counters where it is told, all of them and not a byte more. */
+const countersArrive = (hw: Hardware, dma: DmaDomain): string => {
+  using memory = allocateTally(dma);
+  memory.bytes.fill(FILL);
+  try {
+    dumpTally(hw, memory);
+  } catch (error) {
+    if (error instanceof Timeout || error instanceof SideBusTimeout) return error.message;
+    throw error;
+  }
+  const { bytes } = hw.chip.profile.tally;
+  if (memory.bytes.subarray(0, bytes).every((byte) => byte === FILL)) return "nothing was written to memory";
+  return memory.bytes.subarray(bytes).every((byte) => byte === FILL) ? "" : "more was written than asked for";
+};
+
+type Check = (name: SelfTestName, detail: string) => void;
+
+function* loopbacks(hw: Hardware, nic: Nic, dma: DmaDomain, check: Check): Operation<void> {
+  const { io, chip } = hw;
+  using memory = dma.allocate({ what: "self-test frames", bytes: 2048, align: 64, direction: "toDevice" });
+  nic.interrupt();
+  nic.unmask();
+  try {
+    io.update32(TxConfig, 0, TxConf.loopback);
+    check("MAC loopback", yield* exchange(nic, memory));
+    check("interrupt", nic.line.take() ? "" : "frames came and went without one");
+  } finally {
+    io.update32(TxConfig, TxConf.loopback, 0);
+  }
+  // The five registers of the RTL8139C+'s PHY have no loopback; a SerDes has others.
+  if (nic.phy.cage || chip.profile.phyAccess === "registers") return;
+  try {
+    const speed = phyKind(chip).estatus === 0 ? Bmcr.speedLow : Bmcr.speedHigh;
+    nic.phy.write(BMCR, Bmcr.loopback | Bmcr.fullDuplex | speed);
+    for (let turns = 0; !nic.refreshLink().up && turns < MOST_LINK_TURNS; turns++) yield LINK_TURN_MICROS;
+    check("PHY loopback", yield* exchange(nic, memory));
+  } finally {
+    nic.phy.apply();
+    nic.interrupt();
+    nic.unmask();
+  }
+}
+
+/** Frames of each length, to the NIC itself, come back as they were. What is wrong, or nothing. */
+function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
+  const offsets = new Int32Array(1);
+  for (const length of LENGTHS) {
+    const frame = memory.bytes.subarray(0, length);
+    frame.set(nic.address, 0);
+    frame.set(nic.address, 6);
+    frame.set([ETHERTYPE >> 8, ETHERTYPE & 0xff], 12);
+    for (let i = HEADER; i < length; i++) frame[i] = (i * 7 + length) & 0xff;
+    const { transmit } = nic.rings;
+    if (transmit.transmit(Int32Array.of(memory.offset, length, 0, 0), 1) !== 1) return "the ring took no frame";
+    let came = false;
+    for (let turns = 0; turns < MOST_TURNS && !came; turns++) {
+      yield TURN_MICROS;
+      came = returned(nic, frame);
+    }
+    transmit.reclaim(offsets, 1);
+    if (!came) return `a frame of ${length} bytes did not come back`;
+  }
+  return "";
+}
+
+/** Takes what was received, and whether `frame` was among it. */
+const returned = (nic: Nic, frame: Uint8Array): boolean => {
+  const burst = new Int32Array(64 * FRAME_WORDS);
+  const offsets = new Int32Array(64);
+  let found = false;
+  for (const { receive } of nic.queues) {
+    const pieces: Uint8Array[] = [];
+    for (let n = receive.receive(burst, 64); n > 0; n = receive.receive(burst, 64)) {
+      for (let i = 0; i < n; i++) {
+        const [offset = 0, length = 0, flags = 0] = burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
+        pieces.push(nic.memory.bytes.slice(offset, offset + length));
+        offsets[i] = offset;
+        if ((flags & Received.more) === 0) found ||= matches(pieces.splice(0), frame);
+      }
+      receive.release(offsets, n);
+    }
+  }
+  return found;
+};
+
+/** The FCS may be behind it. */
+const matches = (pieces: readonly Uint8Array[], frame: Uint8Array): boolean => {
+  const bytes = pieces.flatMap((piece) => [...piece]);
+  return bytes.length >= frame.length && frame.every((byte, i) => byte === bytes[i]);
+};

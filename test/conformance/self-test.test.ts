@@ -1,0 +1,161 @@
+/** The self-test on every chip: passes on a sound one, names what is wrong on others, and leaves the NIC as it was. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { CHIPS } from "#chip/chips.ts";
+import { TxConf, TxConfig } from "#chip/registers.ts";
+import type { Operation } from "#driver/operation.ts";
+import type { SelfTestName, SelfTestReport } from "#driver/self-test.ts";
+import type { FaultName } from "#model/faults.ts";
+import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+import { ends, payload, udp } from "../rigs/frames.ts";
+import { GENERATIONS } from "../rigs/generations.ts";
+
+const linked = (chip = "rtl8168h"): DirectRig => {
+  const rig = openDirectRig({ chip, strict: "warn" });
+  rig.up();
+  rig.poll();
+  return rig;
+};
+
+/** To the end; the longest time that a step takes of the device's, in microseconds. */
+const carryOut = <T>(rig: DirectRig, operation: Operation<T>): { result: T; longest: number; steps: number } => {
+  let longest = 0;
+  for (let steps = 1; ; steps++) {
+    const before = rig.clock.now();
+    const step = operation.next();
+    longest = Math.max(longest, rig.clock.now() - before);
+    if (step.done === true) return { result: step.value, longest, steps };
+    rig.pass(step.value);
+  }
+};
+const run = (rig: DirectRig, offline: boolean): SelfTestReport => carryOut(rig, rig.nic.selfTest(offline)).result;
+const failed = ({ tests }: SelfTestReport): readonly SelfTestName[] =>
+  tests.flatMap(({ name, passed }) => (passed ? [] : [name]));
+
+const assertWorks = (rig: DirectRig): void => {
+  for (let turns = 0; !rig.nic.link.up && turns < 100; turns++) {
+    rig.pass(1000);
+    rig.poll();
+  }
+  rig.sent.length = 0;
+  rig.send(udp(ends(), payload(100)));
+  rig.deliver(udp(ends({ inbound: true }), payload(100)));
+  assert.deepEqual([rig.sent.length, rig.poll().length], [1, 1]);
+};
+
+const ONLINE: readonly SelfTestName[] = ["link", "registers", "DMA"];
+const OFFLINE: readonly SelfTestName[] = [...ONLINE, "MAC loopback", "interrupt", "PHY loopback"];
+
+for (const { key, speed } of CHIPS)
+  describe(key, () => {
+    test("passes every test offline in steps of at most 5 ms, sends nothing to the wire, and has its link again", () => {
+      using rig = linked(key);
+      rig.sent.length = 0;
+      const before = { memory: rig.dma.live, filter: rig.registers.read32(TxConfig) & TxConf.loopback };
+      const { result, longest, steps } = carryOut(rig, rig.nic.selfTest(true));
+      assert.deepEqual(failed(result), []);
+      assert.deepEqual(
+        result.tests.map(({ name }) => name),
+        OFFLINE,
+      );
+      assert.equal(result.passed, true);
+      assert.ok(longest <= 5000, `${longest} µs`);
+      assert.ok(steps > 5);
+      assert.deepEqual(rig.sent, []);
+      assert.deepEqual({ memory: rig.dma.live, filter: rig.registers.read32(TxConfig) & TxConf.loopback }, before);
+      assertWorks(rig);
+      assert.equal(rig.nic.link.speed, speed);
+      assert.deepEqual(
+        Object.entries(rig.model.offences).filter(([, n]) => n > 0),
+        [],
+      );
+    });
+  });
+
+for (const chip of GENERATIONS)
+  describe(chip, () => {
+    test("online it disturbs no frame and keeps the link", () => {
+      using rig = linked(chip);
+      const operation = rig.nic.selfTest(false);
+      for (;;) {
+        const step = operation.next();
+        if (step.done === true) {
+          assert.deepEqual([step.value.passed, step.value.tests.map(({ name }) => name)], [true, ONLINE]);
+          break;
+        }
+        rig.pass(step.value);
+        assert.equal(rig.nic.link.up, true);
+        assertWorks(rig);
+      }
+    });
+
+    test("ended early, it leaves loopback and negotiates again", () => {
+      for (const steps of [4, 6, 12, 14]) {
+        using rig = linked(chip);
+        const operation = rig.nic.selfTest(true);
+        for (let i = 0; i < steps; i++) {
+          const step = operation.next();
+          if (step.done !== true) rig.pass(step.value);
+        }
+        operation.return({ passed: false, tests: [] });
+        rig.poll();
+        assert.equal(rig.registers.read32(TxConfig) & TxConf.loopback, 0);
+        assertWorks(rig);
+      }
+    });
+  });
+
+/** What each fault of the model makes fail. */
+const UNDER: readonly (readonly [fault: FaultName, failing: readonly SelfTestName[]])[] = [
+  ["stuck-counters", ["DMA"]],
+  // Bus errors interrupt as well.
+  ["dma-error", ["DMA", "MAC loopback", "PHY loopback"]],
+  ["stuck-transmitter", ["MAC loopback", "interrupt", "PHY loopback"]],
+  ["lost-interrupt", ["interrupt"]],
+];
+for (const [fault, failing] of UNDER)
+  test(`a NIC with ${fault} fails: ${failing.join(", ")}`, () => {
+    using rig = linked();
+    rig.model.faults.arm(fault);
+    const report = run(rig, true);
+    assert.equal(report.passed, false);
+    assert.deepEqual(failed(report), failing);
+    for (const { passed, detail } of report.tests) assert.equal(detail === "", passed);
+    rig.model.faults.disarm(fault);
+    rig.nic.down();
+    rig.up();
+    assert.equal(run(rig, true).passed, true);
+  });
+
+test("without a cable the link fails, and every frame comes back nevertheless", () => {
+  using rig = openDirectRig({ carrier: false });
+  rig.nic.up();
+  assert.deepEqual(failed(run(rig, true)), ["link"]);
+});
+
+test("is refused while the NIC is down, and offline with frames that were not reclaimed", () => {
+  using rig = openDirectRig();
+  assert.throws(() => rig.nic.selfTest(false).next(), { code: "OUT_OF_RANGE", message: /down/ });
+  rig.up();
+  rig.send(udp(ends(), payload(100)));
+  assert.throws(() => rig.nic.selfTest(true).next(), { code: "OUT_OF_RANGE", hint: /reclaim/ });
+  rig.poll();
+  assert.equal(run(rig, true).passed, true);
+});
+
+test("a card that leaves during the test is an error", () => {
+  using rig = linked();
+  const operation = rig.nic.selfTest(true);
+  operation.next();
+  rig.model.faults.arm("removal");
+  assert.throws(() => {
+    for (let step = operation.next(); step.done !== true; step = operation.next()) rig.pass(step.value);
+  });
+});
+
+test("an RTL8127ATF has no PHY loopback to test", () => {
+  using rig = openDirectRig({ chip: "rtl8127a", medium: "fibre" });
+  rig.up();
+  const report = run(rig, true);
+  assert.deepEqual([report.passed, report.tests.map(({ name }) => name)], [true, OFFLINE.slice(0, -1)]);
+});
