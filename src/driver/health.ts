@@ -1,5 +1,6 @@
 /** Looks now and then at a NIC that is up, for failures that it does not report itself. */
 import { QUIRKS } from "#chip/quirks.ts";
+import { RDU_STA } from "#chip/registers-8125.ts";
 import { Intr } from "#chip/registers.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import type { Mmio } from "#kit/mmio.ts";
@@ -7,7 +8,8 @@ import { takeBusErrors } from "./bus-errors.ts";
 import type { Hardware } from "./hardware.ts";
 import type { Phy } from "./phy.ts";
 import { ReceiveCount } from "./receive-core.ts";
-import type { SendingPair } from "./rings.ts";
+import type { RingPair } from "./rings.ts";
+import type { TransmitRing } from "./transmit-ring.ts";
 
 /** What a look may find. After `doorbellLost` the NIC goes on; the others need a reset, the last one of the PHY alone. */
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
@@ -23,6 +25,34 @@ const STALLED_LOOKS = 3;
 
 const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
 
+const handled = (counters: Float64Array): number =>
+  counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
+
+/** Of one transmit queue: its oldest descriptor, since when it is, and whether the doorbell was rung again for it. */
+class TransmitWatch {
+  #oldest = -1;
+  #since = 0;
+  #rung = false;
+
+  look(transmit: TransmitRing, linkUp: boolean, now: number): Finding | undefined {
+    const oldest = linkUp ? transmit.oldest() : -1;
+    if (oldest !== this.#oldest || oldest < 0) {
+      const helped = this.#rung && linkUp;
+      this.#oldest = oldest;
+      this.#since = now;
+      this.#rung = false;
+      return helped ? "doorbellLost" : undefined;
+    }
+    const waited = now - this.#since;
+    if (waited >= TRANSMIT_LIMIT_MICROS) return "transmitTimeout";
+    if (waited >= RING_AGAIN_MICROS && !this.#rung) {
+      this.#rung = true;
+      transmit.ring();
+    }
+    return undefined;
+  }
+}
+
 export class Health {
   /** Times that the status showed a full receive FIFO, or a receive ring without a descriptor. */
   fifoOverflows = 0;
@@ -31,10 +61,8 @@ export class Health {
   busErrors: readonly string[] = [];
   readonly #hw: Hardware;
   readonly #config: Mmio;
-  /** The oldest descriptor of the NIC's, since when it is, and whether the doorbell was rung again for it. */
-  #oldest = -1;
-  #since = 0;
-  #rung = false;
+  /** Of each transmit queue. */
+  #watches: readonly TransmitWatch[] = [];
   /** The bus has had an error since the start. */
   #broken = false;
   #nextLook = 0;
@@ -49,8 +77,7 @@ export class Health {
 
   /** The NIC was started: nothing found so far counts. */
   renew(): void {
-    this.#oldest = -1;
-    this.#rung = false;
+    this.#watches = Array.from({ length: this.#hw.queues }, () => new TransmitWatch());
     this.#broken = false;
     this.#stalled = 0;
     this.#received = 0;
@@ -69,33 +96,18 @@ export class Health {
   }
 
   /** To be called every 50 ms or so; most calls read no register. @throws {DeviceGone} */
-  look(rings: SendingPair, phy: Phy, linkUp: boolean): Finding | undefined {
+  look(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
-    const sending = this.#lookAtTransmit(rings, linkUp, now);
-    if (sending !== undefined || now < this.#nextLook) return sending;
+    for (const [i, { transmit }] of queues.entries()) {
+      const finding = transmit === undefined ? undefined : this.#watches[i]!.look(transmit, linkUp, now);
+      if (finding !== undefined) return finding;
+    }
+    if (now < this.#nextLook) return undefined;
     this.#nextLook = now + LOOK_MICROS;
     this.#lookAtStatus();
     if (this.#broken) return "systemError";
     if (phy.lost) return "phyLost";
-    return this.#receiverStands(rings) ? "receiveStall" : undefined;
-  }
-
-  #lookAtTransmit({ transmit }: SendingPair, linkUp: boolean, now: number): Finding | undefined {
-    const oldest = linkUp ? transmit.oldest() : -1;
-    if (oldest !== this.#oldest || oldest < 0) {
-      const helped = this.#rung && linkUp;
-      this.#oldest = oldest;
-      this.#since = now;
-      this.#rung = false;
-      return helped ? "doorbellLost" : undefined;
-    }
-    const waited = now - this.#since;
-    if (waited >= TRANSMIT_LIMIT_MICROS) return "transmitTimeout";
-    if (waited >= RING_AGAIN_MICROS && !this.#rung) {
-      this.#rung = true;
-      transmit.ring();
-    }
-    return undefined;
+    return this.#receiverStands(queues) ? "receiveStall" : undefined;
   }
 
   /**
@@ -106,16 +118,27 @@ export class Health {
     const { io, interrupts, chip } = this.#hw;
     const status = interrupts.status(io);
     if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
-    const latched = status & (LOSSES | (QUIRKS.spuriousSystemError.on(chip) ? Intr.systemError : 0));
+    const latched =
+      this.#hw.queues > 1
+        ? this.#besideVectors()
+        : status & (LOSSES | (QUIRKS.spuriousSystemError.on(chip) ? Intr.systemError : 0));
     if (latched === 0) return;
     this.note(latched);
     interrupts.acknowledge(io, latched);
   }
 
-  #receiverStands({ receive }: SendingPair): boolean {
-    const { counters } = receive;
-    const received = counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
-    const stands = this.#lost !== this.#losses && received === this.#received && !receive.waiting();
+  /** The vectored status has no bits for lost frames and bus errors: a register of its own has the former, PCI status the latter. */
+  #besideVectors(): number {
+    const { io } = this.#hw;
+    const exhausted = io.read16(RDU_STA);
+    if (exhausted !== 0) io.acknowledge16(RDU_STA, exhausted);
+    return Intr.systemError | (exhausted === 0 ? 0 : Intr.receiveUnavailable);
+  }
+
+  #receiverStands(queues: readonly RingPair[]): boolean {
+    const received = queues.reduce((sum, { receive: { counters } }) => sum + handled(counters), 0);
+    const waits = queues.some(({ receive }) => receive.waiting());
+    const stands = this.#lost !== this.#losses && received === this.#received && !waits;
     this.#losses = this.#lost;
     this.#received = received;
     this.#stalled = stands ? this.#stalled + 1 : 0;

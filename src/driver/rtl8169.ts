@@ -167,7 +167,7 @@ export class Nic {
 
   /** What is wrong with a NIC that is up, as far as a short look shows: to be called now and then. @throws {DeviceGone} */
   look(): Finding | undefined {
-    return this.#running === undefined ? undefined : this.health.look(this.#running.pairs[0], this.phy, this.#link.up);
+    return this.#running === undefined ? undefined : this.health.look(this.#running.pairs, this.phy, this.#link.up);
   }
 
   /**

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { CHIPS, type Chip } from "#chip/chips.ts";
-import { INT_CFG0, IntCfg0, Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL } from "#chip/registers-8125.ts";
+import { INT_CFG0, IntCfg0, Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, TPPOLL } from "#chip/registers-8125.ts";
 import { TransmitQueues } from "#chip/rss.ts";
 import { ReceiveCount } from "#driver/receive-core.ts";
 import { rtl8169 } from "#driver/probe.ts";
@@ -68,6 +68,11 @@ for (const chip of DIES) {
 
   test(`${chip.key}: the queue of a flow is the table's entry of its Toeplitz hash, as Microsoft's vectors say`, () => {
     using rig = started(chip, receive);
+    // At first the lowest bits of the hash, as with DPDK (rtl_init_rss).
+    for (const flow of FLOWS) {
+      rig.deliver(flowFrame(flow));
+      assert.equal(poll(rig)[0]!.queue, flow.hash & (receive - 1));
+    }
     const table = Uint8Array.from({ length: 128 }, (_, i) => (5 * i + (i >> 3)) % receive);
     rig.nic.rss!.set({ table });
     for (const flow of FLOWS) {
@@ -215,6 +220,46 @@ test("what RSS cannot be set to is refused, and the old settings stay", () => {
   ] as const)
     assert.throws(() => rig.nic.rss!.set(change), { code: "BAD_RSS", hint });
   assert.deepEqual(rig.nic.rss!.settings, before);
+});
+
+test("a doorbell that one of the transmit queues loses is found, and rung again", () => {
+  using rig = started(
+    DIES.find(({ key }) => key === "rtl8125b")!,
+    4,
+  );
+  const memory = rig.dma.allocate({ what: "frame", bytes: 256, align: 64, direction: "toDevice" });
+  const frame = udp(ends(), payload(100));
+  memory.bytes.set(frame);
+  const { model } = rig;
+  const write = model.write.bind(model);
+  model.write = (region, offset, width, value) => {
+    if (offset !== TPPOLL) write(region, offset, width, value);
+  };
+  rig.nic.queues[1]!.link.transmit(Int32Array.of(memory.offset, frame.length, 0, 0), 1);
+  model.write = write;
+  const findings = [0, 1, 2].map(() => {
+    const finding = rig.nic.look();
+    rig.pass(600_000);
+    return finding;
+  });
+  assert.deepEqual(findings, [undefined, undefined, "doorbellLost"]);
+  assert.deepEqual(rig.sent, [frame]);
+});
+
+test("a queue whose ring is exhausted is noticed, although the vectored status does not show it", () => {
+  using rig = started(
+    DIES.find(({ key }) => key === "rtl8125b")!,
+    4,
+    { nic: { slots: 64 } },
+  );
+  rig.nic.rss!.set({ table: new Uint8Array(128).fill(3) });
+  let taken = 0;
+  while (rig.deliver(flowFrame(FLOWS[0]!))) taken++;
+  assert.equal(taken, 64);
+  rig.pass(1_100_000);
+  assert.equal(rig.nic.look(), undefined);
+  assert.equal(rig.nic.health.ringsExhausted, 1);
+  assert.equal(poll(rig).length, 64);
 });
 
 test("a number of queues that the chip or the bus does not have is refused before anything is written", () => {
