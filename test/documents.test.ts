@@ -52,8 +52,12 @@ const CALL =
 const wrongCall = async (words: string, rest: string): Promise<string[]> => {
   const [command] = await commandsFor(words.split(" "));
   if (command?.name !== words) return [`ferrule ${words}: no such command`];
+  const takes = (option: string, name: string): boolean =>
+    name === "help" ||
+    Object.hasOwn(command.options, name) ||
+    (command.ownWords === true && command.about.includes(option));
   return [...rest.matchAll(/--([a-z][\w-]*)/g)]
-    .filter(([, name]) => name !== "help" && !Object.hasOwn(command.options, name!))
+    .filter(([option, name]) => !takes(option, name!))
     .map(([option]) => `ferrule ${words}: no option ${option}`);
 };
 

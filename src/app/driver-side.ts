@@ -10,17 +10,19 @@ import { QueueUplinks, type Uplink } from "#host/queue-uplinks.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
 import { type Bound, type PciDevice, bind } from "#kit/device.ts";
+import { Revoked } from "#kit/errors.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { Tap } from "#sys/tap.ts";
 import { DriverStatistics } from "./driver-statistics.ts";
 import { firmwareFiles } from "./firmware-files.ts";
 import { syncMtu, InterfaceSettings } from "./interface-settings.ts";
 import { LinkReport } from "./link-report.ts";
-import { OPERATIONS } from "./ethtool/operations.ts";
+import { OPERATIONS } from "./ethtool/groups.ts";
 import { Operations } from "./operations.ts";
 import { plainError } from "./plain-error.ts";
 import type { DriverCommand, DriverTask, FollowCommand, OpenTap, Report } from "./session-messages.ts";
 import { Napi } from "./napi.ts";
+import { OffloadSwitches } from "./offload-switches.ts";
 import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { isFinal, Recovery } from "./recovery.ts";
 import { sessionFacts, startEvents } from "./session-facts.ts";
@@ -41,6 +43,7 @@ export class DriverSide implements Disposable {
   readonly #task: DriverTask;
   readonly #statistics: DriverStatistics;
   readonly #settings: InterfaceSettings;
+  readonly #switches: OffloadSwitches;
   readonly #device: PciDevice;
   readonly #bound: Bound<Nic>;
   readonly #nic: Nic;
@@ -106,10 +109,22 @@ export class DriverSide implements Disposable {
       carrier: () => this.#compareCarrier(),
       event: (event) => this.#event(event),
     });
+    this.#switches = new OffloadSwitches({
+      nic: this.#nic,
+      tap: this.#tap,
+      changed: (switches) => this.#uplink?.switch(switches),
+    });
     this.operations = scope.use(
       new Operations({
         table: OPERATIONS,
-        on: { nic: this.#nic, bus: this.#device.name, queueCounts: () => this.#statistics.queues },
+        on: {
+          nic: this.#nic,
+          device: this.#device,
+          tap: this.#tap,
+          switches: this.#switches,
+          queueCounts: () => this.#statistics.queues,
+          rebuild: (what, act) => this.#rebuild(what, act),
+        },
         clock: parts.clock,
         report: parts.report,
       }),
@@ -200,8 +215,13 @@ export class DriverSide implements Disposable {
   /** Users have changed the interface's MTU, address or filter, or ask for an operation. */
   obey(command: DriverCommand): void {
     if (command.command === "follow" && this.#recovery.absent) this.#missed = command;
-    else if (command.command === "follow") this.#settings.apply(command);
+    else if (command.command === "follow") this.#follow(command);
+    else if (this.#recovery.absent) this.operations.refuse(command.id, new Revoked("the card"));
     else this.operations.submit(command);
+  }
+
+  #follow(command: FollowCommand): void {
+    this.#settings.apply({ ...command, filter: this.#switches.filtered(command.filter) });
   }
 
   /**
@@ -214,7 +234,7 @@ export class DriverSide implements Disposable {
     const missed = this.#missed;
     if (missed === undefined || this.#recovery.absent) return;
     this.#missed = undefined;
-    this.#settings.apply(missed);
+    this.#follow(missed);
   }
 
   /** What the loop threw. @throws it, unless the card is waited for */
@@ -259,18 +279,36 @@ export class DriverSide implements Disposable {
    * @throws {BadMtu} before anything has changed; what kept the NIC from coming up; {NicGivenUp}
    */
   #changeMtu(mtu: number): void {
-    this.#nic.checkMtu(mtu);
-    const before = this.#nic.mtu;
+    const nic = this.#nic;
+    nic.checkMtu(mtu);
+    const before = nic.mtu;
+    this.#rebuild(`an MTU of ${mtu}`, () => {
+      try {
+        nic.setMtu(mtu);
+      } catch (error) {
+        if (!isFinal(error)) nic.setMtu(before);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * New rings, made by `act`. A NIC that fails to come up with them is restarted; one that keeps its rings goes on with them.
+   * @throws what `act` throws; {NicGivenUp}
+   */
+  #rebuild(what: string, act: () => void): void {
+    const wasUp = this.#uplink !== undefined;
     this.#retire();
     try {
-      this.#nic.setMtu(mtu);
+      act();
     } catch (error) {
       if (isFinal(error)) throw error;
-      this.#nic.setMtu(before);
-      this.#recovery.fail("startFailures", `with an MTU of ${mtu}: ${plainError(error).message}`);
+      if (wasUp && !this.#nic.running)
+        this.#recovery.fail("startFailures", `with ${what}: ${plainError(error).message}`);
       throw error;
+    } finally {
+      if (wasUp && this.#nic.running) this.#connect();
     }
-    if (this.#nic.running) this.#connect();
   }
 
   /** Ends what works on the rings, before they go. Their counts are kept. */
@@ -284,7 +322,7 @@ export class DriverSide implements Disposable {
   /** Connects the rings, which are new, to the TAP. */
   #connect(): void {
     const links = this.#nic.queues.map(({ link }) => link);
-    const parts = { offloads: this.#nic.offloads, capture: this.#capture };
+    const parts = { offloads: this.#nic.offloads, switches: this.#switches.uplink, capture: this.#capture };
     const [link] = links;
     this.#uplink =
       links.length === 1

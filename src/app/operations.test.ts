@@ -1,17 +1,23 @@
 /** Operations in the driver's thread: in slices, in order, each answered once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Nic } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
-import { type Argument, isArgument, type Operation, OPERATION_MICROS, Operations } from "./operations.ts";
+import {
+  type Argument,
+  isArgument,
+  type Operated,
+  type Operation,
+  OPERATION_MICROS,
+  Operations,
+} from "./operations.ts";
 import type { Report } from "./session-messages.ts";
 
-/** Operations over a NIC that nothing here touches. */
+/** Operations on nothing: what these here do, they do without a NIC. */
 const bench = (table: Readonly<Record<string, Operation>>) => {
   const clock = new VirtualClock();
   const reports: Report[] = [];
-  const on = { nic: {} as Nic, bus: "model", queueCounts: () => [] };
+  const on = {} as Operated;
   const operations = new Operations({ table, on, clock, report: (report) => reports.push(report) });
   let id = 0;
   const ask = (operation: string, argument: Argument = {}): void =>

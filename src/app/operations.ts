@@ -4,10 +4,13 @@
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
+import type { PciDevice } from "#kit/device.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { QueueCounts } from "./driver-statistics.ts";
+import type { Tap } from "#sys/tap.ts";
 import type { OperateCommand, Report } from "./session-messages.ts";
 import { plainError } from "./plain-error.ts";
+import type { OffloadSwitches } from "./offload-switches.ts";
 import { isFinal } from "./recovery.ts";
 
 /** Time that operations may take between two rounds, unless a single step takes longer. */
@@ -38,8 +41,11 @@ export const isArgument = (value: unknown): value is Argument => {
 /** What an operation works on. */
 export interface Operated {
   readonly nic: Nic;
-  /** Where the device is: a PCI address, or the name of a model. */
-  readonly bus: string;
+  readonly device: PciDevice;
+  readonly tap: Tap;
+  readonly switches: OffloadSwitches;
+  /** Makes new rings, with `what`: "512 descriptors". @throws what keeps the NIC from coming up again */
+  readonly rebuild: (what: string, act: () => void) => void;
   /** What the rings of each queue have counted since the start. */
   readonly queueCounts: () => readonly QueueCounts[];
 }
@@ -101,7 +107,7 @@ export class Operations implements Disposable {
 
   submit(command: OperateCommand): void {
     if (this.#waiting.length < WAITING_MOST) this.#waiting.push(command);
-    else this.#refuse(command.id, new TooManyOperations());
+    else this.refuse(command.id, new TooManyOperations());
   }
 
   /** Works for one slice. Returns at once when nothing is pending. @throws {DeviceGone} {NicGivenUp} */
@@ -153,12 +159,13 @@ export class Operations implements Disposable {
       act();
     } catch (error) {
       this.#running = undefined;
-      this.#refuse(id, error);
+      this.refuse(id, error);
       if (isFinal(error)) throw error;
     }
   }
 
-  #refuse(id: number, error: unknown): void {
+  /** Answers a request with an error. */
+  refuse(id: number, error: unknown): void {
     this.#report({ report: "answer", id, error: plainError(error) });
   }
 }

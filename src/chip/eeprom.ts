@@ -17,6 +17,8 @@ export const Pins = {
 export const READ = 0b110;
 /** Bits of an address: of a 93C56 and of a 93C46. Which one it is shows where the signature is found. */
 export const ADDRESS_BITS = [8, 6] as const;
+/** Words of 16 bits, by the bits of an address: a 93C56 ignores the highest. */
+export const EEPROM_WORDS = { 6: 64, 8: 128 } as const;
 
 /** Word 0. */
 export const SIGNATURE = 0x8129;

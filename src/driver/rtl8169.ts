@@ -19,11 +19,13 @@ import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { PowerSaving } from "./power-saving.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { Power } from "./power.ts";
+import { ReceiveOffloads } from "./receive-offloads.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { type QueueRings, type RingPair, type RunningNic, type SendingPair, createRings } from "./rings.ts";
 import { Rss } from "./rss.ts";
 import type { Operation } from "./operation.ts";
 import { type SelfTestReport, selfTest } from "./self-test.ts";
+import { eepromWords } from "./station-address.ts";
 import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { Wake } from "./wake.ts";
@@ -43,6 +45,8 @@ export class Nic {
   readonly powerSaving: PowerSaving;
   readonly leds: Leds;
   readonly moderation: Moderation;
+  readonly receiveOffloads: ReceiveOffloads;
+  readonly eeprom: () => Generator<number, void>;
   /** Undefined where the NIC hashes no frames. */
   readonly rss: Rss | undefined;
   /** What wakes it while it sleeps. */
@@ -82,6 +86,8 @@ export class Nic {
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.#slots = slotsOf(parts.chip, parts.options);
     this.memory = parts.device.dma.window;
+    this.eeprom = () => eepromWords(parts.hw);
+    this.receiveOffloads = new ReceiveOffloads(parts.hw, () => this.running);
     this.moderation = new Moderation(parts.hw, () => this.#running?.pairs);
     this.rss = hashes(parts.options) ? new Rss(parts.hw, () => this.running) : undefined;
     this.health = new Health(parts.hw, parts.device.config);
@@ -247,6 +253,7 @@ export class Nic {
 
   #setFilter(): void {
     setReceiveFilter(this.#hw, this.#filter, this.rings.receive.core.format.config);
+    this.receiveOffloads.restore();
     for (const { receive } of this.queues) receive.accept(this.#filter);
   }
 

@@ -4,7 +4,7 @@
  * The order is that of Linux's and DPDK's drivers: the factory's copy first, since another system may have written the
  * station address registers; then those; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
  */
-import { ADDRESS_BITS, MAC_WORD, Pins, READ, SIGNATURE } from "#chip/eeprom.ts";
+import { ADDRESS_BITS, EEPROM_WORDS, MAC_WORD, Pins, READ, SIGNATURE } from "#chip/eeprom.ts";
 import { Cfg9346, Lock } from "#chip/registers.ts";
 import { BACKUP_ADDR0, BACKUP_ADDR1 } from "#chip/registers-8125.ts";
 import { DeviceGone } from "#kit/errors.ts";
@@ -49,9 +49,30 @@ const readWord = ({ io, clock }: Hardware, addressBits: number, address: number)
   return word;
 };
 
+const addressBits = (hw: Hardware): (typeof ADDRESS_BITS)[number] | undefined =>
+  ADDRESS_BITS.find((width) => readWord(hw, width, 0) === SIGNATURE);
+
+/**
+ * The words of the EEPROM; none on a chip or a board without one. The chip has no bus while its pins are moved, some 150 µs a word: it
+ * gets it back before each word is handed out, so that frames can move in between.
+ */
+export function* eepromWords(hw: Hardware): Generator<number, void> {
+  if (hw.chip.profile.memory !== "eeprom") return;
+  const locked = <T>(read: () => T): T => {
+    try {
+      return read();
+    } finally {
+      hw.io.write8(Cfg9346, Lock.lock);
+    }
+  };
+  const bits = locked(() => addressBits(hw));
+  if (bits === undefined) return;
+  for (let address = 0; address < EEPROM_WORDS[bits]; address++) yield locked(() => readWord(hw, bits, address));
+}
+
 const fromEeprom: Source = (hw) => {
   try {
-    const bits = ADDRESS_BITS.find((width) => readWord(hw, width, 0) === SIGNATURE);
+    const bits = addressBits(hw);
     if (bits === undefined) return new Uint8Array(6);
     const [a = 0, b = 0, c = 0] = [0, 1, 2].map((i) => readWord(hw, bits, MAC_WORD + i));
     return bytesOf((a | (b << 16)) >>> 0, c);

@@ -5,10 +5,10 @@
 import type { Link, Offloads } from "#kit/link.ts";
 import type { Tap } from "#sys/tap.ts";
 import type { FrameObserver } from "./frame-observer.ts";
-import { TapUplink, type UplinkCounters } from "./tap-uplink.ts";
+import { TapUplink, type UplinkCounters, type UplinkSwitches } from "./tap-uplink.ts";
 
 /** What a data-plane thread drives: one queue, or all. */
-export type Uplink = Pick<TapUplink, "stalled" | "drained" | "pumpOut" | "pumpIn" | "counters"> & Disposable;
+export type Uplink = Pick<TapUplink, "stalled" | "drained" | "pumpOut" | "pumpIn" | "counters" | "switch"> & Disposable;
 
 export interface QueueUplinksOptions {
   /** The queues of one TAP, one for each link. */
@@ -18,6 +18,7 @@ export interface QueueUplinksOptions {
   /** One for each link that sends. */
   readonly sendArenas: readonly { readonly offset: number; readonly length: number }[];
   readonly offloads: Offloads;
+  readonly switches?: UplinkSwitches | undefined;
   readonly capture?: FrameObserver | undefined;
 }
 
@@ -27,6 +28,7 @@ export const uplinksOf = ({
   links,
   sendArenas,
   offloads,
+  switches,
   capture,
 }: QueueUplinksOptions): readonly TapUplink[] => {
   const senders = links.filter(({ sends }) => sends).length;
@@ -38,6 +40,7 @@ export const uplinksOf = ({
       link,
       sendArena: sendArenas[queue % senders]!,
       offloads,
+      switches,
       capture,
     });
   });
@@ -71,6 +74,10 @@ export class QueueUplinks implements Uplink {
     let moved = 0;
     for (const uplink of this.#uplinks) moved += uplink.pumpIn(budget);
     return moved;
+  }
+
+  switch(switches: UplinkSwitches): void {
+    for (const uplink of this.#uplinks) uplink.switch(switches);
   }
 
   get counters(): UplinkCounters {

@@ -14,6 +14,29 @@ import { UplinkIn } from "./uplink-in.ts";
 import { UplinkOut } from "./uplink-out.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
+/** What users switch on and off. Off, the kernel does it. */
+export interface UplinkSwitches {
+  /** Checksums of frames to be sent, and segments of TCP over IPv4 and over IPv6. */
+  readonly checksum: boolean;
+  readonly tso4: boolean;
+  readonly tso6: boolean;
+  /** A tag is taken out of the frame, for the NIC to insert. */
+  readonly insertTag: boolean;
+  /** What the NIC says of checksums is believed. */
+  readonly verified: boolean;
+  /** Received segments are merged. */
+  readonly merge: boolean;
+}
+
+const ALL_ON: UplinkSwitches = {
+  checksum: true,
+  tso4: true,
+  tso6: true,
+  insertTag: true,
+  verified: true,
+  merge: true,
+};
+
 export interface TapUplinkOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Tap;
@@ -24,6 +47,8 @@ export interface TapUplinkOptions {
   readonly sendArena: { readonly offset: number; readonly length: number };
   /** Present offloads of the NIC. The kernel does the rest, except checksums over IPv6 only, which are filled in here. */
   readonly offloads: Offloads;
+  /** Switches that users have left on; all unless given. */
+  readonly switches?: UplinkSwitches | undefined;
   /** Gets each frame as sent by the host and as delivered by the NIC, with tags stripped. */
   readonly capture?: FrameObserver | undefined;
 }
@@ -55,18 +80,31 @@ const NOTHING_SENT = { frames: 0, softwareSums: 0, softwareCuts: 0, drops: 0, di
 
 /** Moves frames in both directions when pumped, by one thread. The caller owns the TAP and the link. */
 export class TapUplink implements Disposable {
+  readonly #tap: Tap;
+  readonly #offloads: Offloads;
   readonly #out: UplinkOut | undefined;
   readonly #in: UplinkIn;
   #disposed = false;
 
   /** @throws {OutOfRange} {SystemError} */
   constructor(options: TapUplinkOptions) {
-    const { tap, sources = [tap], link, offloads, capture } = options;
+    const { tap, sources = [tap], link, offloads, capture, switches = ALL_ON } = options;
+    this.#tap = tap;
+    this.#offloads = offloads;
     if (sources.length > 0) this.#out = new UplinkOut({ ...options, taps: sources, capture });
     this.#in = new UplinkIn(tap, link, capture);
-    const { checksum, segmentation, ipv6 } = offloads;
-    tap.setOffload({ checksum, tso4: segmentation, tso6: segmentation && ipv6 });
-    if (segmentation) limitSuperFrames(tap, offloads);
+    this.switch(switches);
+    if (offloads.segmentation) limitSuperFrames(tap, offloads);
+  }
+
+  /** Users have switched something. Frames that are on their way are not affected. @throws {SystemError} */
+  switch({ checksum, tso4, tso6, insertTag, verified, merge }: UplinkSwitches): void {
+    const { segmentation, ipv6 } = this.#offloads;
+    const sums = this.#offloads.checksum && checksum;
+    const cuts = sums && segmentation;
+    this.#tap.setOffload({ checksum: sums, tso4: cuts && tso4, tso6: cuts && ipv6 && tso6 });
+    if (this.#out !== undefined) this.#out.insertsTag = insertTag;
+    this.#in.believe({ verified, merge });
   }
 
   /** False where the link only receives. */

@@ -37,6 +37,7 @@ const TAGGED = Received.tagged;
 const MORE = Received.more;
 const TCP_GOOD = Received.tcpChecksumGood;
 const UNTAGGED = NO_TAG;
+const ALL_GOOD = Received.ipChecksumGood | Received.tcpChecksumGood | Received.udpChecksumGood;
 
 /** Invariant: every buffer received is released before `pump` returns. */
 export class UplinkIn {
@@ -45,6 +46,10 @@ export class UplinkIn {
   tagsTaken = 0;
   readonly writer: TapWriter;
   readonly #link: Link;
+  /** Of the flags of received frames. */
+  #believed = -1;
+  /** One of these flags, and the frame may be merged with others. */
+  #mergeable = TCP_GOOD;
   readonly #capture: FrameObserver | undefined;
   readonly #coalescer: Coalescer;
   readonly #burst = new Int32Array(BURST * FRAME_WORDS);
@@ -63,6 +68,12 @@ export class UplinkIn {
         run: (run) => this.#writeRun(run),
       },
     });
+  }
+
+  /** @param wanted whether the NIC's verdict on checksums counts, and whether segments with a good one are merged */
+  believe({ verified, merge }: { readonly verified: boolean; readonly merge: boolean }): void {
+    this.#believed = verified ? -1 : ~ALL_GOOD;
+    this.#mergeable = merge ? TCP_GOOD : 0;
   }
 
   /** Moves up to `budget` frames. Returns their number. @throws {SystemError} if the TAP is gone */
@@ -84,13 +95,13 @@ export class UplinkIn {
   #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;
-    const flags = burst[word + FLAGS]!;
+    const flags = burst[word + FLAGS]! & this.#believed;
     const tagged = (flags & TAGGED) !== 0;
     if (tagged) this.tagsTaken++;
     const tag = tagged ? burst[word + VLAN]! & 0xffff : UNTAGGED;
     if ((flags & MORE) !== 0) return this.#writePieces(burst, word, tag);
     this.#capture?.frame(this.#link.memory.bytes, offset, length, false);
-    this.#coalescer.add(offset, length, (flags & TCP_GOOD) !== 0, flags, tag);
+    this.#coalescer.add(offset, length, (flags & this.#mergeable) !== 0, flags, tag);
     return 1;
   }
 
@@ -107,7 +118,7 @@ export class UplinkIn {
     }
     if (this.#capture !== undefined) this.#capture.frame(this.#joined(burst, word, pieces, length), 0, length, false);
     this.writer.header.clear();
-    const good = burst[word + FLAGS]! & (Received.tcpChecksumGood | Received.udpChecksumGood);
+    const good = burst[word + FLAGS]! & this.#believed & (Received.tcpChecksumGood | Received.udpChecksumGood);
     if (good !== 0) this.#vouch(offset, length, tag === NO_TAG ? 0 : TAG_BYTES, first);
     this.writer.writePieces(burst, word, pieces, tag);
     return pieces;

@@ -72,6 +72,8 @@ export class UplinkOut {
   /** The one that is read next, and how many in a row had nothing. */
   #turn = 0;
   #empty = 0;
+  /** A tag is taken out of the frame, for the NIC to insert. */
+  insertsTag = true;
   readonly #link: Link;
   readonly #capture: FrameObserver | undefined;
   readonly #bytes: Uint8Array;
@@ -180,7 +182,7 @@ export class UplinkOut {
       this.drops++;
       return;
     }
-    const tag = tagOf(this.#bytes, place, bytesRead);
+    const tag = this.insertsTag ? tagOf(this.#bytes, place, bytesRead) : -1;
     const shift = tag < 0 ? 0 : TAG_BYTES;
     if (shift > 0) removeTag(this.#bytes, place);
     const frame = place + shift;

@@ -311,6 +311,33 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
   assert.equal(rig.uplink.tagsTaken, 2);
 });
 
+test("what the NIC says of checksums counts only while it is believed, whole frames and pieces alike", { skip }, () => {
+  using rig = inRig();
+  const good = Received.ipChecksumGood | Received.udpChecksumGood;
+  rig.uplink.believe({ verified: false, merge: true });
+  rig.link.arrive(udpFrame(V4, 1000), good);
+  rig.link.arrive(udpFrame(V4, 8000), good);
+  rig.uplink.pump(64);
+  rig.uplink.believe({ verified: true, merge: true });
+  rig.link.arrive(udpFrame(V4, 1000), good);
+  rig.uplink.pump(64);
+  assert.deepEqual(rig.host.received(), [
+    { ...NO_REQUEST, frame: udpFrame(V4, 1000) },
+    { ...NO_REQUEST, frame: udpFrame(V4, 8000) },
+    partial(udpFrame(V4, 1000), V4, 6),
+  ]);
+});
+
+test("a tag stays in the frame while the NIC is not to insert it", { skip }, () => {
+  using rig = outRig();
+  rig.out.insertsTag = false;
+  const frame = udpFrame({ ...V4, tag: 0x6123 }, 500);
+  rig.host.send({ ...NO_REQUEST, frame });
+  rig.out.pump(64);
+  assert.deepEqual(rig.link.sent[0]!.frame, frame);
+  assert.equal(rig.link.sent[0]!.flags, 0);
+});
+
 test("a frame in several buffers reaches the host whole, with its tag, verified, and in order", { skip }, () => {
   using host = new FakeTap();
   const captured: Uint8Array[] = [];

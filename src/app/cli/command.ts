@@ -26,7 +26,10 @@ export interface Command<O extends Options = Options> {
   readonly examples: readonly string[];
   /** For a command that stays: what it uses of root's rights. */
   needs?(call: Pick<Call<O>, "values" | "operands">): Needs;
-  run(call: Call<O>): Promise<Exit>;
+  /** It takes its words apart itself: none is an option, but a first one that asks for help. */
+  readonly ownWords?: true;
+  /** Resolves with the exit code. */
+  run(call: Call<O>): Promise<number>;
 }
 
 /** Keeps the options' types while the command is written down. */

@@ -10,6 +10,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import("./up.ts")).up,
   status: async () => (await import("./status.ts")).status,
   down: async () => (await import("./down.ts")).down,
+  ethtool: async () => (await import("./ethtool.ts")).ethtool,
   unbind: async () => (await import("./unbind.ts")).unbind,
   report: async () => (await import("./report.ts")).report,
   "model serve": async () => (await import("./model-serve.ts")).modelServe,

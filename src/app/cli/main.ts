@@ -64,7 +64,7 @@ const dispatch = async (
   commands: readonly Command[],
   terminal: Terminal,
   keepOnly: (needs: Needs) => void,
-): Promise<Exit> => {
+): Promise<number> => {
   if (argv[0] === "--version" || argv[0] === "-V") {
     printLines(terminal, versionLines());
     return Exit.done;
@@ -75,7 +75,10 @@ const dispatch = async (
     return Exit.done;
   }
   const [command, rest] = choose(argv, commands);
-  const typed = parseArguments(rest, command.options, command.operands, usageLine(command));
+  const typed =
+    command.ownWords === true && !isHelp(rest[0])
+      ? { values: {}, operands: rest, given: new Set<string>() }
+      : parseArguments(rest, command.options, command.operands, usageLine(command));
   if (typed === undefined) {
     printLines(terminal, commandHelp(command, terminal.out));
     return Exit.done;
@@ -94,7 +97,7 @@ export const main = async (
   terminal: Terminal,
   debug: boolean,
   keepOnly: (needs: Needs) => void = () => undefined,
-): Promise<Exit> => {
+): Promise<number> => {
   try {
     return await dispatch(argv, commands, terminal, keepOnly);
   } catch (error) {

@@ -32,7 +32,7 @@ export class NotRunning extends FerruleError {
   readonly hint: string;
   constructor(
     name: string,
-    hint = "`ferrule down` must run in the network namespace in which `ferrule up` was started.",
+    hint = "This command must run in the network namespace in which `ferrule up` was started.",
   ) {
     super(`no \`ferrule up\` of ${name} is running here`);
     this.hint = hint;

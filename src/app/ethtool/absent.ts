@@ -1,0 +1,63 @@
+/** Flags of ethtool for what no chip of the family, or no operation of the driver, has: refused as the kernel refuses them. */
+import { flag, type Group, unsupported } from "./flag.ts";
+
+const FEC = "Forward error correction is for links above 10 Gbit/s.";
+const PRIVATE = "The driver has no private flags.";
+
+interface Row {
+  readonly names: readonly string[];
+  readonly what: string;
+  readonly why: string;
+  readonly exit: number;
+  readonly failure?: readonly string[];
+}
+
+const ROWS: readonly Row[] = [
+  { names: ["--show-fec"], what: "show forward error correction", why: FEC, exit: 1 },
+  { names: ["--set-fec"], what: "set forward error correction", why: FEC, exit: 83 },
+  { names: ["--show-priv-flags"], what: "show private flags", why: PRIVATE, exit: 1 },
+  { names: ["--set-priv-flags"], what: "set private flags", why: PRIVATE, exit: 1 },
+  {
+    names: ["-m", "--dump-module-eeprom", "--module-info"],
+    what: "show what a fibre module says of itself",
+    why: "No register for the bus to the module is known.",
+    exit: 1,
+  },
+  {
+    names: ["--phy-statistics"],
+    what: "show counters of the PHY",
+    why: "The PHYs have no counters that are documented.",
+    exit: 94,
+    failure: ["no stats available"],
+  },
+  {
+    names: ["-E", "--change-eeprom"],
+    what: "write the EEPROM",
+    why: "A wrong word makes a card unusable: the driver does not write it.",
+    exit: 1,
+    failure: ["Cannot set EEPROM data: %"],
+  },
+  {
+    names: ["-f", "--flash"],
+    what: "write the boot ROM",
+    why: "The driver does not write it.",
+    exit: 1,
+    failure: ["Flashing: %"],
+  },
+];
+
+export const absent: Group = {
+  operations: Object.fromEntries(ROWS.map(({ names, why }) => [names[0]!, unsupported(why)])),
+  flags: ROWS.map(({ names, what, exit, failure }) =>
+    flag({
+      names,
+      words: "",
+      summary: `${what} (not supported)`,
+      operation: names[0]!,
+      ...(failure === undefined ? {} : { failure }),
+      exit,
+      argument: () => ({}),
+      lines: () => [],
+    }),
+  ),
+};

@@ -1,0 +1,103 @@
+/** `-c` and `-C`: how long, and for how many frames, the chip holds an interrupt back. */
+import type { Coalescing } from "#driver/moderation.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { flag, type Group, NotSupported, onOff } from "./flag.ts";
+import { pairs } from "./words.ts";
+
+type CoalesceValue = { readonly adaptive: boolean } & Coalescing;
+
+/** The words of `-C` and the setting each of them is. */
+const NUMBERS = ["rx-usecs", "rx-frames", "tx-usecs", "tx-frames"] as const;
+
+const framesOf = ({ micros, frames }: Coalescing["receive"]): number => (micros === 0 ? frames || 1 : frames);
+const unknown = (...rows: readonly string[]): readonly string[] => rows.map((row) => `${row}n/a`);
+
+/** Limits as ethtool writes them, in whole microseconds: without any, every frame has its interrupt. */
+const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof NUMBERS)[number], number>> => {
+  return {
+    "rx-usecs": Math.round(receive.micros),
+    "rx-frames": framesOf(receive),
+    "tx-usecs": Math.round(transmit.micros),
+    "tx-frames": framesOf(transmit),
+  };
+};
+
+const NOT_HERE = "This chip holds no interrupt back.";
+
+export const coalesce: Group = {
+  operations: {
+    coalesce: ({ nic }): CoalesceValue => {
+      const { moderation, chip } = nic;
+      if (chip.profile.mac.moderation === "none") throw new NotSupported(NOT_HERE);
+      return { adaptive: moderation.adaptive, ...moderation.actual };
+    },
+    setCoalesce: ({ nic }, argument) => {
+      const { moderation, chip } = nic;
+      if (chip.profile.mac.moderation === "none") throw new NotSupported(NOT_HERE);
+      const { "adaptive-rx": rx, "adaptive-tx": tx } = argument;
+      const adaptive = rx ?? tx;
+      if ((tx ?? adaptive) !== adaptive)
+        throw new OutOfRange("both directions adapt, or neither", "Give adaptive-rx alone.");
+      const { receive, transmit } = moderation.wanted;
+      const wanted = (name: (typeof NUMBERS)[number], now: number): number => Number(argument[name] ?? now);
+      const named = NUMBERS.some((name) => argument[name] !== undefined);
+      if (named && adaptive === true)
+        throw new OutOfRange("adaptive moderation takes no limits", "Give either adaptive-rx or limits.");
+      if (named)
+        moderation.set({
+          receive: { micros: wanted("rx-usecs", receive.micros), frames: wanted("rx-frames", receive.frames) },
+          transmit: { micros: wanted("tx-usecs", transmit.micros), frames: wanted("tx-frames", transmit.frames) },
+        });
+      else if (typeof adaptive === "boolean") moderation.setAdaptive(adaptive);
+      return {};
+    },
+  },
+  flags: [
+    flag<CoalesceValue>({
+      names: ["-c", "--show-coalesce"],
+      words: "",
+      summary: "show how interrupts are held back",
+      operation: "coalesce",
+      exit: 1,
+      lines: (value, name) => {
+        const numbers = numbersOf(value);
+        return [
+          `Coalesce parameters for ${name}:`,
+          `Adaptive RX: ${onOff(value.adaptive)}  TX: ${onOff(value.adaptive)}`,
+          ...unknown("stats-block-usecs:\t", "sample-interval:\t", "pkt-rate-low:\t\t", "pkt-rate-high:\t\t"),
+          "",
+          `rx-usecs:\t${numbers["rx-usecs"]}`,
+          `rx-frames:\t${numbers["rx-frames"]}`,
+          ...unknown("rx-usecs-irq:\t", "rx-frames-irq:\t"),
+          "",
+          `tx-usecs:\t${numbers["tx-usecs"]}`,
+          `tx-frames:\t${numbers["tx-frames"]}`,
+          ...unknown("tx-usecs-irq:\t", "tx-frames-irq:\t"),
+          "",
+          ...unknown("rx-usecs-low:\t", "rx-frame-low:\t", "tx-usecs-low:\t", "tx-frame-low:\t"),
+          "",
+          ...unknown("rx-usecs-high:\t", "rx-frame-high:\t", "tx-usecs-high:\t", "tx-frame-high:\t"),
+          "",
+          "CQE mode RX: n/a  TX: n/a",
+          "",
+          ...unknown("tx-aggr-max-bytes:\t", "tx-aggr-max-frames:\t", "tx-aggr-time-usecs:\t"),
+          "",
+        ];
+      },
+      json: (value) => ({ "adaptive-rx": value.adaptive, "adaptive-tx": value.adaptive, ...numbersOf(value) }),
+    }),
+    flag({
+      names: ["-C", "--coalesce"],
+      words: "[adaptive-rx on|off] [rx-usecs N] [rx-frames N] [tx-usecs N] [tx-frames N]",
+      summary: "set how interrupts are held back",
+      operation: "setCoalesce",
+      exit: 1,
+      argument: pairs({
+        "adaptive-rx": "switch",
+        "adaptive-tx": "switch",
+        ...Object.fromEntries(NUMBERS.map((name) => [name, "number" as const])),
+      }),
+      lines: () => [],
+    }),
+  ],
+};

@@ -1,0 +1,29 @@
+/** Every flag of `ferrule ethtool`, in the order in which its help lists them. */
+import { absent } from "./absent.ts";
+import { coalesce } from "./coalesce.ts";
+import { driver } from "./driver.ts";
+import { eeprom } from "./eeprom.ts";
+import type { Flag, Group } from "./flag.ts";
+import { features } from "./features.ts";
+import { queues } from "./queues.ts";
+import { registers } from "./registers.ts";
+import { rings } from "./rings.ts";
+import { statistics } from "./statistics.ts";
+import { timestamping } from "./timestamping.ts";
+
+const GROUPS: readonly Group[] = [
+  driver,
+  statistics,
+  features,
+  rings,
+  coalesce,
+  registers,
+  eeprom,
+  timestamping,
+  absent,
+];
+
+export const FLAGS: readonly Flag[] = GROUPS.flatMap(({ flags }) => flags);
+
+/** In the driver's thread, by the name under which each is requested. */
+export const OPERATIONS: Group["operations"] = Object.assign({ queues }, ...GROUPS.map(({ operations }) => operations));

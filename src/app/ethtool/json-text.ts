@@ -1,0 +1,22 @@
+/** JSON as ethtool prints it: lists of words in one line, every object indented by four beyond its opening. */
+import type { Json } from "./flag.ts";
+
+const FIRST = 8;
+const STEP = 4;
+
+const text = (value: Json, indent: number): string => {
+  if (Array.isArray(value)) {
+    const items = (value as readonly Json[]).map((each) => text(each, indent + STEP));
+    return items.length === 0 ? "[ ]" : `[ ${items.join(",")} ]`;
+  }
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value as { readonly [key: string]: Json });
+  if (fields.length === 0) return "{}";
+  const space = " ".repeat(indent);
+  const lines = fields.map(([name, each]) => `${space}${JSON.stringify(name)}: ${text(each, indent + STEP)}`);
+  return `{\n${lines.join(",\n")}\n${" ".repeat(indent - STEP)}}`;
+};
+
+/** One interface's values, as the list that ethtool prints. */
+export const jsonLines = (value: { readonly [key: string]: Json }): readonly string[] =>
+  `[ ${text(value, FIRST)} ]`.split("\n");

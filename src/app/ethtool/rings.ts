@@ -1,0 +1,68 @@
+/** `-g` and `-G`: descriptors in the rings, which both have the same number of. */
+import { OutOfRange } from "#kit/errors.ts";
+import { flag, type Group } from "./flag.ts";
+import { pairs } from "./words.ts";
+
+interface RingValue {
+  readonly now: number;
+  readonly most: number;
+}
+
+export const rings: Group = {
+  operations: {
+    rings: ({ nic }): RingValue => ({ now: nic.slots, most: nic.chip.profile.frames.ringLimit }),
+    setRings: ({ nic, rebuild }, { rx, tx }) => {
+      const slots = rx ?? tx ?? nic.slots;
+      if (typeof slots !== "number" || (tx ?? slots) !== slots)
+        throw new OutOfRange("both rings have the same number of descriptors", "Give one number: `-G fe0 rx 512`.");
+      if (slots !== nic.slots) rebuild(`${slots} descriptors`, () => nic.setRings(slots));
+      return {};
+    },
+  },
+  flags: [
+    flag<RingValue>({
+      names: ["-g", "--show-ring"],
+      words: "",
+      summary: "show how many descriptors the rings have",
+      operation: "rings",
+      exit: 1,
+      lines: ({ now, most }, name) => [
+        `Ring parameters for ${name}:`,
+        "Pre-set maximums:",
+        `RX:\t\t\t${most}`,
+        "RX Mini:\t\tn/a",
+        "RX Jumbo:\t\tn/a",
+        `TX:\t\t\t${most}`,
+        "TX push buff len:\tn/a",
+        "Current hardware settings:",
+        `RX:\t\t\t${now}`,
+        "RX Mini:\t\tn/a",
+        "RX Jumbo:\t\tn/a",
+        `TX:\t\t\t${now}`,
+        "RX Buf Len:\t\tn/a",
+        "CQE Size:\t\tn/a",
+        "TX Push:\t\toff",
+        "RX Push:\t\toff",
+        "TX push buff len:\tn/a",
+        "TCP data split:\t\tn/a",
+      ],
+      json: ({ now, most }) => ({
+        "rx-max": most,
+        "tx-max": most,
+        rx: now,
+        tx: now,
+        "tx-push": false,
+        "rx-push": false,
+      }),
+    }),
+    flag({
+      names: ["-G", "--set-ring"],
+      words: "rx N | tx N",
+      summary: "set how many descriptors both rings have",
+      operation: "setRings",
+      exit: 81,
+      argument: pairs({ rx: "number", tx: "number" }),
+      lines: () => [],
+    }),
+  ],
+};

@@ -1,0 +1,39 @@
+/** Words of a command line in pairs, as ethtool takes them: `rx 128 tx 256`. */
+import type { Argument } from "../operations.ts";
+import { BadLine } from "./flag.ts";
+
+/** What a word may be followed by. */
+export type WordKind = "number" | "switch" | "text";
+
+const LARGEST = 0xffff_ffff;
+
+const numberOf = (word: string): number => {
+  const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(word) ? Number(word) : Number.NaN;
+  if (!(value <= LARGEST)) throw new BadLine();
+  return value;
+};
+
+const switchOf = (word: string): boolean => {
+  if (word !== "on" && word !== "off") throw new BadLine();
+  return word === "on";
+};
+
+const READ = { number: numberOf, switch: switchOf, text: (word: string) => word } as const;
+
+/**
+ * An argument from pairs of a name and a value.
+ * @param kinds by name
+ * @throws {BadLine} for a name that is none of them, a name without a value, or a value of another kind
+ */
+export const pairs =
+  (kinds: Readonly<Record<string, WordKind>>) =>
+  (words: readonly string[]): Argument => {
+    const argument: Record<string, number | string | boolean> = {};
+    for (let i = 0; i < words.length; i += 2) {
+      const [name = "", value] = words.slice(i, i + 2);
+      const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+      if (kind === undefined || value === undefined) throw new BadLine();
+      argument[name] = READ[kind](value);
+    }
+    return argument;
+  };

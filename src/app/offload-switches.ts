@@ -1,0 +1,134 @@
+/** Offloads that users switch on and off: in the NIC, in what its TAP asks of it, and in what the kernel does on the TAP. */
+import { ALL_MULTICAST, type ReceiveFilter } from "#driver/receive-filter.ts";
+import type { Nic } from "#driver/rtl8169.ts";
+import type { UplinkSwitches } from "#host/tap-uplink.ts";
+import { deviceFeatures, type DeviceFeature, setDeviceFeatures } from "#sys/device-features.ts";
+import type { Tap } from "#sys/tap.ts";
+import { FEATURES, type FeatureName } from "./ethtool/feature-names.ts";
+
+export interface FeatureState {
+  readonly active: boolean;
+  readonly requested: boolean;
+  /** Nobody can change it. */
+  readonly fixed: boolean;
+}
+export type FeatureStates = Readonly<Record<FeatureName, FeatureState>>;
+
+/** What the kernel does on the interface, whatever the NIC. */
+const KERNELS: readonly FeatureName[] = [
+  "tx-scatter-gather",
+  "tx-generic-segmentation",
+  "tx-nocache-copy",
+  "rx-gro-list",
+  "rx-udp-gro-forwarding",
+];
+
+/** What driver and uplink do. Where the TAP has to hand frames over for it: the TAP's own feature that says that it does. */
+const OURS = {
+  "tx-checksum-ipv4": "tx-checksum-ip-generic",
+  "tx-checksum-ipv6": "tx-checksum-ip-generic",
+  "tx-vlan-hw-insert": undefined,
+  "rx-vlan-hw-parse": undefined,
+  "rx-gro": undefined,
+  "tx-tcp-segmentation": "tx-tcp-segmentation",
+  "tx-tcp6-segmentation": "tx-tcp6-segmentation",
+  "rx-checksum": undefined,
+  "rx-fcs": undefined,
+  "rx-all": undefined,
+} as const satisfies Partial<Record<FeatureName, FeatureName | undefined>>;
+type Ours = keyof typeof OURS;
+const isOurs = (name: string): name is Ours => Object.hasOwn(OURS, name);
+/** Off until someone wants it: damaged frames, and the FCS. */
+const INITIALLY_OFF: readonly string[] = ["rx-fcs", "rx-all"];
+
+const ABSENT: FeatureState = { active: false, requested: false, fixed: true };
+
+export class OffloadSwitches {
+  readonly #nic: Nic;
+  readonly #tap: Tap;
+  #filter = ALL_MULTICAST;
+  readonly #changed: (switches: UplinkSwitches) => void;
+  readonly #wanted = new Map<Ours, boolean>(
+    (Object.keys(OURS) as Ours[]).map((name) => [name, !INITIALLY_OFF.includes(name)]),
+  );
+
+  /** @param parts.changed tells the present uplink, if there is one */
+  constructor(parts: { nic: Nic; tap: Tap; changed: (switches: UplinkSwitches) => void }) {
+    this.#nic = parts.nic;
+    this.#tap = parts.tap;
+    this.#changed = parts.changed;
+  }
+
+  /** What the uplink leaves to the NIC. The kernel asks for no segments without checksums. */
+  get uplink(): UplinkSwitches {
+    const on = (name: Ours): boolean => this.#wanted.get(name) === true;
+    const checksum = on("tx-checksum-ipv4") || on("tx-checksum-ipv6");
+    return {
+      checksum,
+      tso4: on("tx-tcp-segmentation") && on("tx-checksum-ipv4"),
+      tso6: on("tx-tcp6-segmentation") && on("tx-checksum-ipv6"),
+      insertTag: on("tx-vlan-hw-insert"),
+      verified: on("rx-checksum"),
+      merge: on("rx-gro"),
+    };
+  }
+
+  /** The filter that users want on the interface, with what is switched here. */
+  filtered(filter: ReceiveFilter): ReceiveFilter {
+    this.#filter = filter;
+    return { ...filter, damaged: this.#wanted.get("rx-all") === true, fcs: this.#wanted.get("rx-fcs") === true };
+  }
+
+  /** @throws {SystemError} */
+  states(): FeatureStates {
+    const kernels = this.#tap.withInterfaces((interfaces, name) => deviceFeatures(interfaces, name));
+    return Object.fromEntries(FEATURES.map((name) => [name, this.#state(name, kernels)])) as FeatureStates;
+  }
+
+  /** Switches those that can be switched; others stay as they are. @throws {SystemError} */
+  set(wanted: Readonly<Record<string, boolean>>): void {
+    for (const [name, on] of Object.entries(wanted)) if (isOurs(name)) this.#wanted.set(name, on);
+    const nic = this.#nic;
+    nic.receiveOffloads.set({
+      checksum: this.#wanted.get("rx-checksum") === true,
+      stripTag: this.#wanted.get("rx-vlan-hw-parse") === true,
+    });
+    nic.filter = this.filtered(this.#filter);
+    this.#changed(this.uplink);
+    const kernels = Object.fromEntries(
+      Object.entries(wanted).filter(([name]) => KERNELS.some((each) => each === name)),
+    );
+    if (Object.keys(kernels).length > 0)
+      this.#tap.withInterfaces((interfaces, name) => setDeviceFeatures(interfaces, name, kernels));
+  }
+
+  /** Whether the chip has it at all, and has it now: jumbo frames cost some chips an offload. */
+  #ability(name: Ours): { readonly ever: boolean; readonly now: boolean } {
+    const { offloads, chip } = this.#nic;
+    const { checksum, segmentation, ipv6 } = offloads;
+    const second = chip.profile.frames.transmitFormat === 2;
+    const abilities: Partial<Record<Ours, { readonly ever: boolean; readonly now: boolean }>> = {
+      "tx-checksum-ipv4": { ever: true, now: checksum },
+      "tx-checksum-ipv6": { ever: second, now: checksum && ipv6 },
+      "tx-tcp-segmentation": { ever: true, now: segmentation },
+      "tx-tcp6-segmentation": { ever: second, now: segmentation && ipv6 },
+    };
+    return abilities[name] ?? { ever: true, now: true };
+  }
+
+  #state(name: FeatureName, kernels: ReadonlyMap<string, DeviceFeature>): FeatureState {
+    // Descriptors of every chip have addresses of 64 bits.
+    if (name === "highdma") return { active: true, requested: true, fixed: true };
+    if (isOurs(name)) {
+      const { ever, now } = this.#ability(name);
+      if (!ever) return ABSENT;
+      const requested = this.#wanted.get(name) === true;
+      const asks = OURS[name];
+      const asked = asks === undefined || kernels.get(asks)?.active === true;
+      return { active: requested && now && asked, requested, fixed: false };
+    }
+    const kernel = KERNELS.includes(name) ? kernels.get(name) : undefined;
+    if (kernel === undefined) return ABSENT;
+    return { active: kernel.active, requested: kernel.requested, fixed: !kernel.changeable };
+  }
+}

@@ -1,0 +1,35 @@
+/** What the receiver does to frames besides the filter: checksums verified, VLAN tags taken out. */
+import { CPlus, CPlusCmd, RxConfig } from "#chip/registers.ts";
+import { RxConf8125 } from "#chip/registers-8125.ts";
+import type { Hardware } from "./hardware.ts";
+
+const STRIP_8125 = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
+
+/** All of them are on until one is switched off; that outlives resets. */
+export class ReceiveOffloads {
+  readonly #hw: Hardware;
+  readonly #running: () => boolean;
+  #wanted: { readonly checksum: boolean; readonly stripTag: boolean } | undefined;
+
+  constructor(hw: Hardware, running: () => boolean) {
+    this.#hw = hw;
+    this.#running = running;
+  }
+
+  set(wanted: { readonly checksum: boolean; readonly stripTag: boolean }): void {
+    this.#wanted = wanted;
+    if (this.#running()) this.restore();
+  }
+
+  /** The chip was started, or RxConfig written. The receiver may run meanwhile. */
+  restore(): void {
+    if (this.#wanted === undefined) return;
+    const { checksum, stripTag } = this.#wanted;
+    const { io, chip } = this.#hw;
+    const { command, receiveConfig } = chip.profile.mac;
+    const kept = (checksum ? CPlus.receiveChecksum : 0) | (stripTag ? CPlus.receiveVlan : 0);
+    io.update16(CPlusCmd, CPlus.receiveChecksum | CPlus.receiveVlan, command & kept);
+    const strips = receiveConfig & STRIP_8125;
+    if (strips !== 0) io.update32(RxConfig, strips, stripTag ? strips : 0);
+  }
+}

@@ -1,0 +1,53 @@
+/** Two texts of ethtool line by line, and what explains each line that only one of them has. */
+import type { ChipKey } from "#chip/chips.ts";
+import type { Spoken } from "./recording.ts";
+
+export interface Difference {
+  readonly chip: ChipKey;
+  readonly command: string;
+  readonly side: "linux" | "ours";
+  readonly line: string;
+}
+
+export interface Reason {
+  /** Commands, by their beginning. */
+  readonly commands: readonly string[];
+  /** All that only Linux has, all that only ours has; either may be left out. */
+  readonly linux?: RegExp;
+  readonly ours?: RegExp;
+  /** All chips unless given. */
+  readonly chips?: readonly ChipKey[];
+  readonly because: string;
+}
+
+const textOf = ({ exit, out, err }: Spoken): readonly string[] =>
+  [...out, ...err.map((line) => `! ${line}`), `= ${exit}`].map((line) => line.trimEnd());
+
+/** Lengths of the longest common subsequences of what follows each pair of lines. */
+const lengths = (a: readonly string[], b: readonly string[]): readonly number[][] => {
+  const table = Array.from({ length: a.length + 1 }, () => Array.from({ length: b.length + 1 }, () => 0));
+  for (let i = a.length - 1; i >= 0; i--)
+    for (let j = b.length - 1; j >= 0; j--)
+      table[i]![j] = a[i] === b[j] ? table[i + 1]![j + 1]! + 1 : Math.max(table[i + 1]![j]!, table[i]![j + 1]!);
+  return table;
+};
+
+/** The lines that only one of the two has. Where both say the same in another order, lines of both differ. */
+export const compare = (chip: ChipKey, linux: Spoken, ours: Spoken): readonly Difference[] => {
+  const [a, b] = [textOf(linux), textOf(ours)];
+  const table = lengths(a, b);
+  const found: Difference[] = [];
+  const differ = (side: Difference["side"], line: string): void =>
+    void found.push({ chip, command: linux.command, side, line });
+  for (let [i, j] = [0, 0]; i < a.length || j < b.length;) {
+    if (i < a.length && j < b.length && a[i] === b[j]) [i, j] = [i + 1, j + 1];
+    else if (i < a.length && (j === b.length || table[i + 1]![j]! >= table[i]![j + 1]!)) differ("linux", a[i++]!);
+    else differ("ours", b[j++]!);
+  }
+  return found;
+};
+
+export const explains = (reason: Reason, { chip, command, side, line }: Difference): boolean =>
+  reason.commands.some((start) => command.startsWith(start)) &&
+  (reason.chips?.includes(chip) ?? true) &&
+  reason[side]?.test(line) === true;

@@ -1,0 +1,58 @@
+/** `ferrule ethtool` prints what the real ethtool prints of Linux's driver on the same chip, but for what is explained. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
+import { compare, type Difference, explains } from "./compare.ts";
+import { DUMP_MASK, REASONS } from "./differences.ts";
+import { Ours } from "./ours.ts";
+import { parseRecording, type Spoken } from "./recording.ts";
+
+const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
+const recordingOf = (chip: string): string => fileURLToPath(new URL(`linux/${chip}.txt`, import.meta.url));
+
+/** The register dump without what differs anyhow. */
+const masked = (said: Spoken): Spoken => {
+  if (!said.command.startsWith("-d ")) return said;
+  const out = said.out.map((line) => {
+    const [, at, values] = /^0x([0-9a-f]{4}):\t\t(.*)$/.exec(line) ?? [];
+    if (at === undefined || values === undefined) return line;
+    const from = Number.parseInt(at, 16);
+    const bytes = values
+      .trim()
+      .split(" ")
+      .map((byte, i) => (DUMP_MASK.some(([first, last]) => from + i >= first && from + i <= last) ? ".." : byte));
+    return `0x${at}: ${bytes.join(" ")}`;
+  });
+  return { ...said, out };
+};
+
+const sentence = ({ command, side, line }: Difference): string => `ethtool ${command}: only ${side} has "${line}"`;
+
+describe("ethtool", { skip }, () => {
+  const all: Difference[] = [];
+
+  for (const chip of ["rtl8168h", "rtl8125b"] as const)
+    test(`${chip}: each line is the real one's, or is explained`, async () => {
+      using ours = new Ours(chip);
+      ours.stimulate();
+      const found: Difference[] = [];
+      for (const linux of parseRecording(readFileSync(recordingOf(chip), "utf8"))) {
+        const { command } = linux;
+        found.push(...compare(chip, masked(linux), masked({ command, ...(await ours.ethtool(command)) })));
+        ours.settle();
+      }
+      all.push(...found);
+      const unexplained = found.filter((one) => !REASONS.some((reason) => explains(reason, one)));
+      assert.deepEqual(unexplained.map(sentence), []);
+    });
+
+  test("each reason explains a difference", () => {
+    const idle = REASONS.filter((reason) => !all.some((one) => explains(reason, one)));
+    assert.deepEqual(
+      idle.map(({ because }) => because),
+      [],
+    );
+  });
+});

@@ -1,0 +1,118 @@
+/** Our driver's side with a TAP in a namespace of its own, over the model in the same thread: what `ferrule ethtool` would print of it. */
+import { carryOut, type Outcome, parseCall, refusedLine } from "#app/ethtool/call.ts";
+import { NotRunning } from "#app/control/up-control.ts";
+import { DRIVER_COUNTERS } from "#app/counters.ts";
+import { DriverSide } from "#app/driver-side.ts";
+import type { Argument } from "#app/operations.ts";
+import type { Report } from "#app/session-messages.ts";
+import { statisticsMemory } from "#app/statistics-page.ts";
+import { ThreadFailure } from "#app/worker-thread.ts";
+import { DirectDevice } from "#bus/direct.ts";
+import { chipNamed } from "#chip/chips.ts";
+import { VirtualClock } from "#kit/clock.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { NetworkNamespace } from "#sys/namespace.ts";
+import { MAC, stimulusFor } from "./stimulus.ts";
+
+export const NAME = "fe0";
+const TURN_MICROS = 1000;
+/** The group that Linux joins on every interface with IPv4. */
+const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
+/** Of the link: negotiation takes 2 ms here. */
+const MOST_TURNS = 3000;
+
+export class Ours implements Disposable {
+  readonly clock = new VirtualClock();
+  readonly model: Rtl8169;
+  readonly driver: DriverSide;
+  readonly namespace: NetworkNamespace;
+  readonly stimulate: () => void;
+  /** The BAR of the registers. */
+  readonly registers: 1 | 2;
+  readonly #reports: Report[] = [];
+  readonly #scope: DisposableStack;
+  #id = 0;
+
+  constructor(key: string) {
+    using scope = new DisposableStack();
+    const { clock } = this;
+    const chip = chipNamed(key)!;
+    this.model = new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers, strict: "error" });
+    this.stimulate = stimulusFor(this.model);
+    this.model.setCarrier(true);
+    const registers = (this.registers = chip.profile.function.registersBar);
+    const device = scope.use(
+      new DirectDevice(this.model, { name: `model:${key}`, registers, dmaBytes: 32 << 20, vectors: 4 }),
+    );
+    this.namespace = scope.use(NetworkNamespace.create());
+    this.driver = scope.use(
+      new DriverSide(
+        {
+          // Neither is looked at: the device is given, and so are commands.
+          device: { bus: "vfio-user", path: "", stop: -1 },
+          control: -1,
+          host: { name: NAME, namespace: this.namespace.fd },
+          mtu: 1500,
+          rings: undefined,
+          address: undefined,
+          firmware: undefined,
+          capture: undefined,
+          waitMicros: 0,
+          queues: 1,
+          statistics: statisticsMemory(DRIVER_COUNTERS),
+        },
+        { device: () => device, clock, report: (report) => this.#reports.push(report) },
+      ),
+    );
+    this.#scope = scope.move();
+    this.driver.obey({
+      command: "follow",
+      mtu: 1500,
+      address: Uint8Array.from(Buffer.from(MAC.replaceAll(":", ""), "hex")),
+      filter: { promiscuous: false, groups: [ALL_HOSTS] },
+    });
+    this.settle();
+  }
+
+  /** Lets the loop of the driver's thread turn until the link is up, or cannot come up. */
+  settle(): void {
+    for (let turns = 0; turns < MOST_TURNS; turns++) {
+      this.turn();
+      if (turns > 20 && this.model.link.up) return;
+    }
+  }
+
+  turn(): void {
+    this.driver.napi.interrupt();
+    this.driver.pump();
+    this.driver.napi.complete();
+    this.driver.operations.run();
+    this.clock.delay(TURN_MICROS);
+  }
+
+  /** @throws {ThreadFailure} as the main thread would */
+  async operate(name: string, operation: string, argument: Argument): Promise<object> {
+    if (name !== NAME) throw new NotRunning(name);
+    const id = ++this.#id;
+    this.driver.obey({ command: "operate", id, operation, argument });
+    while (this.driver.operations.pending) this.turn();
+    const answer = this.#reports.find((each) => each.report === "answer" && each.id === id);
+    if (answer?.report !== "answer") throw new Error(`"${operation}" was not answered`);
+    if (answer.value === undefined) throw new ThreadFailure(answer.error);
+    // As it arrives behind a socket.
+    return JSON.parse(JSON.stringify(answer.value)) as object;
+  }
+
+  /** As typed behind `ferrule ethtool`. */
+  async ethtool(words: string): Promise<Outcome> {
+    try {
+      return await carryOut(parseCall(words.split(" ")), (...asked) => this.operate(...asked));
+    } catch (error) {
+      return refusedLine(error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+}

@@ -1,0 +1,44 @@
+/** Recordings of ethtool: for each command what it printed to both streams, and its exit code. */
+
+export interface Spoken {
+  readonly command: string;
+  readonly exit: number;
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+}
+
+const linesOf = (text: string): readonly string[] => (text === "" ? [] : text.replace(/\n$/, "").split("\n"));
+
+export const spoken = (command: string, ran: { exit: number; stdout: string; stderr: string }): Spoken => ({
+  command,
+  exit: ran.exit,
+  out: linesOf(ran.stdout),
+  err: linesOf(ran.stderr),
+});
+
+/** A command a block; what went to standard error has "! " before it. */
+export const formatRecording = (about: string, all: readonly Spoken[]): string =>
+  [
+    `# ${about}`,
+    ...all.flatMap(({ command, exit, out, err }) => [
+      `$ ethtool ${command}`,
+      ...out.map((line) => `  ${line}`.trimEnd()),
+      ...err.map((line) => `! ${line}`.trimEnd()),
+      `= ${exit}`,
+    ]),
+    "",
+  ].join("\n");
+
+export const parseRecording = (text: string): readonly Spoken[] => {
+  const all: Spoken[] = [];
+  let [command, out, err]: [string, string[], string[]] = ["", [], []];
+  for (const line of text.split("\n")) {
+    if (line.startsWith("$ ethtool ")) [command, out, err] = [line.slice(10), [], []];
+    else if (line.startsWith("! ") || line === "!") err.push(line.slice(2));
+    else if (line.startsWith("= ")) {
+      all.push({ command, exit: Number(line.slice(2)), out, err });
+      command = "";
+    } else if (!line.startsWith("#") && command !== "") out.push(line.slice(2));
+  }
+  return all;
+};

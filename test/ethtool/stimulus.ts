@@ -1,0 +1,32 @@
+/** What reaches a NIC before ethtool is asked: frames of each kind, in numbers that differ. */
+import type { Rtl8169 } from "#model/rtl8169.ts";
+import { Bench } from "../rigs/direct.ts";
+
+export const MAC = "02:00:00:00:00:01";
+
+const FRAMES = [
+  ["020000000001", 7],
+  ["ffffffffffff", 3],
+  ["01005e000001", 2],
+] as const;
+
+/** A frame of 60 bytes of an experimental protocol (IEEE 802.1, 0x88b5) that no system answers. */
+const frameTo = (to: string): Uint8Array => {
+  const frame = new Uint8Array(60);
+  frame.set(Buffer.from(`${to}02000000000288b5`, "hex"));
+  return frame;
+};
+
+/** A cable for the model. The function that it returns sends the frames, of which the NIC must take every one. */
+export const stimulusFor = (nic: Rtl8169): (() => void) => {
+  const bench = new Bench();
+  nic.connect(bench);
+  return () => {
+    for (const [to, count] of FRAMES)
+      for (let i = 0; i < count; i++) {
+        const frame = frameTo(to);
+        bench.bytes.set(frame);
+        if (!bench.nic!.receive(bench.bytes, 0, frame.length)) throw new Error(`a frame to ${to} was not taken`);
+      }
+  };
+};
