@@ -1,17 +1,17 @@
 /**
  * Code for the data-plane threads, with its types stripped beforehand.
  *
- * Stripping types detaches an ArrayBuffer, and a thread in which that has happened once checks for it at every access
- * from then on: a fifth of its speed. So a thread that runs TypeScript as it stands in a checkout finds it stripped in
- * Node's compile cache, where the main thread has put it. Emitted JavaScript, as in an installed package, needs none of it.
+ * Stripping types detaches an ArrayBuffer, and a thread in which that has happened once checks for it at every later
+ * access, which costs a fifth of its speed. So a thread in a checkout loads stripped code from Node's compile cache,
+ * into which the main thread has written it. Emitted JavaScript, as in an installed package, does not need this.
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
 import { compileCache } from "./cache-folder.js";
 
 /**
- * Call before the first data-plane thread starts, with what imports their code. Where the cache cannot be written, threads
- * are slower and nothing else.
+ * Call before the first data-plane thread starts. @param load imports their code. If the cache cannot be written,
+ * threads are only slower.
  */
 export const prepareThreads = async (load: () => Promise<unknown>): Promise<void> => {
   if (!import.meta.url.endsWith(".ts")) return;
@@ -30,6 +30,6 @@ export const prepareThreads = async (load: () => Promise<unknown>): Promise<void
   flushCompileCache();
 };
 
-/** A thread's entry file beside the module `from`: TypeScript in a checkout, the emitted JavaScript in a package. */
+/** URL of a thread's entry file in the folder of the module `from`: TypeScript in a checkout, the emitted JavaScript in a package. */
 export const entryUrl = (file: `./${string}.ts`, from: string): URL =>
   new URL(from.endsWith(".ts") ? file : file.replace(/\.ts$/, ".js"), from);

@@ -1,29 +1,29 @@
-/** Names and places of the counters that threads publish in shared memory. All are 53-bit counts. */
+/** Names and positions of the counters that threads publish in shared memory. All are 53-bit counts. */
 
-/** Counters of the driver's thread: frames as the host and the rings saw them. */
+/** Counters of the driver's thread: frames as seen by the host and the rings. */
 export const DRIVER_COUNTERS = [
-  /** Frames and bytes from the host towards the wire, as the host handed them over (a super-frame is one). */
+  /** Frames and bytes from the host towards the wire, as sent by the host (a super-frame counts once). */
   "sentFrames",
   "sentBytes",
-  /** Frames among them that the NIC was asked to cut. */
+  /** Frames among them with requested segmentation. */
   "superFrames",
-  /** Frames for which the NIC was asked for a checksum. */
+  /** Frames with a requested checksum. */
   "checksumsAsked",
-  /** Frames with a tag to be inserted, and frames whose tag was taken out. */
+  /** Frames with a tag to be inserted, and frames whose tag was stripped. */
   "tagsInserted",
   "tagsTaken",
   /** Frames made of more than one fragment. */
   "scattered",
-  /** Frames and bytes from the wire towards the host, as the ring held them. */
+  /** Frames and bytes from the wire towards the host, as received in the ring. */
   "receivedFrames",
   "receivedBytes",
-  /** Frames handed to the host merged with others, and writes to the host. */
+  /** Frames passed to the host merged with others, and writes to the host. */
   "mergedFrames",
   "hostWrites",
   /** Frames lost on the way to the host or from it; must stay 0. */
   "sendDrops",
   "receiveDrops",
-  /** Frames the NIC marked bad, and words of the device that made no sense. */
+  /** Frames that the NIC marked bad, and invalid words from the device. */
   "receiveErrors",
   "deviceNonsense",
   /** Frames lost because the NIC was stopped: given to it or read for it and not sent, and received but not taken from its ring. */
@@ -52,7 +52,7 @@ export const DRIVER_COUNTERS = [
   /** Garbage collections in this thread, and the time they took, in microseconds. */
   "gcPauses",
   "gcMicros",
-  /** Now in the rings: descriptors the NIC owns. */
+  /** Present ring fill: descriptors that the NIC owns. */
   "transmitFill",
   "receiveFill",
   /** Link changes that the NIC signalled; more than are reported one by one when the link flaps. */
@@ -68,18 +68,18 @@ export type DriverCounter = (typeof DRIVER_COUNTERS)[number];
 
 /** Counters of the model's thread: frames as they crossed the wire. */
 export const WIRE_COUNTERS = [
-  /** Frames the NIC put on the wire (segments counted singly), and their bytes. */
+  /** Frames sent by the NIC on the wire (segments counted singly), and their bytes. */
   "wireSentFrames",
   "wireSentBytes",
   "wireReceivedFrames",
   "wireReceivedBytes",
-  /** Frames lost between the wire and the far end, either way; must stay 0. */
+  /** Frames lost between the wire and the far end, in either direction; must stay 0. */
   "wireDrops",
-  /** Frames the NIC had no descriptor for. */
+  /** Frames for which the NIC had no descriptor. */
   "missedFrames",
-  /** Super-frames the segmentation engine cut. */
+  /** Super-frames segmented by the NIC. */
   "segmentedFrames",
-  /** What strict mode found. */
+  /** Offences found by strict mode. */
   "offences",
   "modelGcPauses",
   "modelGcMicros",
@@ -88,26 +88,26 @@ export type WireCounter = (typeof WIRE_COUNTERS)[number];
 
 export type Statistics = Record<DriverCounter | WireCounter, number>;
 
-/** Counters of a server's thread. Frames are as the NIC sees them: sent ones are on their way out of the guest. */
+/** Counters of a server's thread. Frames are counted from the NIC's view: sent ones leave the guest. */
 export const SERVE_COUNTERS = [
   /** Clients so far; 1 while one is connected; its maps of guest memory. */
   "clients",
   "connected",
   "maps",
-  /** Clients whose connection was ended for what they sent, and those that found the device in use. */
+  /** Clients disconnected for protocol errors, and clients rejected because the device was in use. */
   "clientFaults",
   "clientsTurnedAway",
-  /** Requests of clients that were carried out. */
+  /** Executed requests of clients. */
   "requests",
   "sentFrames",
   "sentBytes",
   "receivedFrames",
   "receivedBytes",
-  /** Frames that came and that the NIC did not take, those without a descriptor among them. */
+  /** Frames that the NIC did not accept, including those without a descriptor. */
   "refusedFrames",
-  /** Frames lost on the wire or at its far end, either way. */
+  /** Frames lost on the wire or at its far end, in either direction. */
   "wireDrops",
-  /** Frames the NIC had no descriptor for, and super-frames it cut. */
+  /** Frames for which the NIC had no descriptor, and super-frames that it segmented. */
   "missedFrames",
   "segmentedFrames",
   "offences",

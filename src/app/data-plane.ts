@@ -16,7 +16,7 @@ const CONTROL = 1;
 /** From here on the host's queues, then what is ready when the device has gone, or has to be let go. */
 const HOST = 2;
 
-/** A device, with what reports its removal where it can be removed. */
+/** A device, and its removal notification if it is removable. */
 type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
@@ -32,7 +32,7 @@ const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached
   return scope.use(VfioDevice.open({ address, unsafeNoIommu, ...more }));
 };
 
-/** The loop. `reach` makes the device. */
+/** The loop. `reach` opens the device. */
 const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => void, reach: () => Reached): void => {
   let reached!: Reached;
   const device = (): PciDevice => (reached = reach());
@@ -43,13 +43,13 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
   const hosts = driver.hostFds;
   const poller = new Poller([driver.interruptFd!, control.fd, ...hosts, ...going]);
   const hostReady = (): boolean => hosts.some((_, i) => poller.ready(HOST + i));
-  /** @throws why the device has to be let go */
+  /** @throws the reason that the device must be released */
   const checkDevice = (): void => {
     const why = reached.whyLost?.();
     if (why !== undefined) throw why;
   };
   const { napi } = driver;
-  /** Frames that the host is asked for in the next round. */
+  /** Limit of frames read from the host in the next round. */
   let most = BUDGET;
   driver.announce(reached.warnings);
   runNapi(napi, {
@@ -81,7 +81,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
       if (poller.ready(CONTROL)) control.handle();
       if (poller.ready(INTERRUPT)) napi.interrupt();
       if (hostReady()) {
-        // The first one leaves at once, whether or not there are more: somebody may be waiting for the answer.
+        // The first one is sent at once, even if more follow: a sender may wait for its reply.
         most = block ? 1 : BUDGET;
         napi.schedule();
       }
@@ -102,7 +102,7 @@ runThread((port, report) => {
   try {
     drive(task, port, report, () => (reached = open(task.device, task.queues, scope)));
   } catch (error) {
-    // What a driver sees of a device that has gone is registers of all ones, or an unknown chip: the bus knows why.
+    // To a driver a removed device is registers of all ones, or an unknown chip: the bus knows the reason.
     throw reached?.whyLost?.() ?? error;
   }
 });

@@ -1,6 +1,6 @@
 /**
- * The driver and its TAP in a data-plane thread: brings the NIC up, restarts one that fails, and moves frames between its rings
- * and the TAP. When to do that is for napi.ts.
+ * The driver and its TAP in a data-plane thread: brings the NIC up, restarts one that fails, and moves frames between
+ * its rings and the TAP. napi.ts decides when.
  */
 import { Events } from "#driver/events.ts";
 import { rtl8169 } from "#driver/probe.ts";
@@ -28,7 +28,7 @@ import { isFinal, Recovery } from "./recovery.ts";
 import { sessionFacts, startEvents } from "./session-facts.ts";
 import type { SessionEvent } from "./session.ts";
 
-/** Frames a direction may take before the other has its turn: a whole ring, so that a burst is merged in one piece. */
+/** Frames of one direction before the other's turn: a whole ring, so that a burst is merged in one piece. */
 export const BUDGET = 256;
 /** Outgoing frames are read into this much DMA memory. */
 const SEND_ARENA_BYTES = 4 << 20;
@@ -63,7 +63,7 @@ export class DriverSide implements Disposable {
   #pauses: PauseCounts = NO_PAUSES;
   #overdueReported = false;
 
-  /** Opens the TAP, probes the device and brings it up. `device` makes the device once the TAP is there. */
+  /** Opens the TAP, probes the device and brings it up. `device` opens the device after the TAP. */
   constructor(task: DriverTask, parts: { device: () => PciDevice; clock: Clock; report: (report: Report) => void }) {
     using scope = new DisposableStack();
     const { host } = task;
@@ -156,7 +156,7 @@ export class DriverSide implements Disposable {
     }
   }
 
-  /** Says that it is up, and what people should know of it: `warnings` come from the bus. */
+  /** Reports that it is up, with warnings; `warnings` are those of the bus. */
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
     const { name, vnetHeaderBytes } = this.#tap;
     const tap: OpenTap = { number: this.#tap.duplicate().release(), name, vnetHeaderBytes };
@@ -167,12 +167,12 @@ export class DriverSide implements Disposable {
     if (this.#nic.link.up) this.#carrier();
   }
 
-  /** The first wait for the chip that ran out is reported; all are counted. */
+  /** The first expired wait for the chip is reported; all are counted. */
   #reportOverdue(): void {
     const { count, last } = this.#nic.overdue;
     if (count === 0 || this.#overdueReported) return;
     this.#overdueReported = true;
-    const message = `waited in vain for ${last}; the chip was reset and goes on`;
+    const message = `timed out waiting for ${last}; the chip was reset and continues`;
     const hint = "Frames in its FIFOs may be lost. `overdueWaits` counts how often this happens.";
     this.#event({ kind: "warning", message, hint });
   }
@@ -202,7 +202,7 @@ export class DriverSide implements Disposable {
     return uplink === undefined ? 0 : uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
   }
 
-  /** The host had no more frames when it was last asked: poll(2) knows when it has. */
+  /** The last read from the host found no more frames: poll(2) reports new ones. */
   get hostDrained(): boolean {
     return this.#uplink?.drained ?? true;
   }
@@ -212,7 +212,7 @@ export class DriverSide implements Disposable {
     return !this.hostDrained || this.#nic.waiting;
   }
 
-  /** Users have changed the interface's MTU, address or filter, or ask for an operation. */
+  /** Users have changed the interface's MTU, address or filter, or request an operation. */
   obey(command: DriverCommand): void {
     if (command.command === "follow" && this.#recovery.absent) this.#missed = command;
     else if (command.command === "follow") this.#follow(command);
@@ -242,7 +242,7 @@ export class DriverSide implements Disposable {
     this.#recovery.lose(error);
   }
 
-  /** Writes out what the capture holds back. */
+  /** Flushes the capture. */
   flush(): void {
     this.#capture?.flush();
   }
@@ -257,7 +257,7 @@ export class DriverSide implements Disposable {
     this.#statistics.publish(counting, pauses);
   }
 
-  /** What the NIC signalled. */
+  /** Handles the NIC's events. */
   #handle(events: number): void {
     if ((events & Events.link) !== 0) this.#carrier();
     if ((events & Events.broken) !== 0) this.#recovery.fail("systemErrors", this.#nic.health.busErrors.join(", "));

@@ -1,4 +1,4 @@
-/** What the driver's thread publishes: counts of rings and uplink, over all that an MTU change or a restart has replaced. */
+/** Statistics of the driver's thread: counts of rings and uplink, including those that an MTU change or a restart has replaced. */
 import { ReceiveCount } from "#driver/receive-core.ts";
 import type { RingPair } from "#driver/rings.ts";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -81,7 +81,7 @@ export class DriverStatistics {
     this.#losses = new FirstLosses((event) => report({ report: "event", event }));
   }
 
-  /** Rings and uplink are about to go: keeps what they have counted. */
+  /** Rings and uplink are about to be released: adds their counts to the totals. */
   retire(uplink: Uplink | undefined): void {
     this.#ringsBefore = this.queues;
     this.#uplinksBefore = sum(this.#uplinksBefore, ofUplink(uplink));

@@ -17,7 +17,7 @@ const heard = (feed: EventFeed<Event>): string[] => {
   return kinds;
 };
 
-test("the first listener gets what happened before it came; a failure is there for each", () => {
+test("the first listener gets earlier events; each listener gets a failure", () => {
   const { feed, failures } = setUp();
   feed.push(UP);
   feed.push(FAILED);

@@ -9,7 +9,7 @@ interface Failed {
 
 const isFailure = (event: { readonly kind: string }): event is Failed => event.kind === "failed";
 
-/** Keeps what happens before there is a listener. One failure brings others with it: only the first is reported. */
+/** Keeps events until there is a listener. One failure causes others: only the first is reported. */
 export class EventFeed<Event extends { readonly kind: string }> {
   readonly #onFailure: (failure: ThreadFailure) => void;
   readonly #listeners: ((event: Event | Failed) => void)[] = [];
@@ -48,7 +48,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** A thread broke off. */
+  /** A thread failed. */
   fail(error: Error): void {
     const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
     this.push({ kind: "failed", error: { code, message: error.message, hint } });

@@ -15,7 +15,7 @@ const folder = () => {
 };
 const CONTENT = Uint8Array.from({ length: 300 }, (_, i) => i);
 
-test("a firmware file is found as it is, and compressed as distributions have it", () => {
+test("a firmware file is found uncompressed, and compressed as in distributions", () => {
   using made = folder();
   const read = firmwareFiles(made.path);
   writeFileSync(join(made.path, "rtl_nic/a.fw"), CONTENT);
@@ -24,7 +24,7 @@ test("a firmware file is found as it is, and compressed as distributions have it
   for (const name of ["a", "b", "c"]) assert.deepEqual([...read(`rtl_nic/${name}.fw`)!], [...CONTENT], name);
 });
 
-test("a folder that was named and lacks the file is an error; the system's folders are not", () => {
+test("a named folder without the file is an error; the system's folders are not", () => {
   using made = folder();
   mkdirSync(join(made.path, "rtl_nic/d.fw"));
   execFileSync("mkfifo", [join(made.path, "rtl_nic/f.fw")]);
@@ -33,7 +33,7 @@ test("a folder that was named and lacks the file is an error; the system's folde
   assert.equal(firmwareFiles(undefined)("rtl_nic/no-such-chip.fw"), undefined);
 });
 
-test("a compressed file that is damaged or too large is named, with what to do about it", () => {
+test("a compressed file that is damaged or too large is reported with a hint", () => {
   using made = folder();
   const read = firmwareFiles(made.path);
   const large = new Uint8Array((1 << 20) + 1);

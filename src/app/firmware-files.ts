@@ -1,4 +1,4 @@
-/** Firmware files of this system, where the kernel's own loader looks for them, or in a folder that the user names. */
+/** Finds firmware files where the kernel's loader looks for them, or in a folder that the user names. */
 import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
@@ -7,7 +7,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { BadFirmware } from "#driver/firmware.ts";
 import { FerruleError } from "#kit/errors.ts";
 
-/** No firmware of this family has a tenth of it. */
+/** Ten times larger than any firmware of this family. */
 const LARGEST_BYTES = 1 << 20;
 const XZ = {
   maxBuffer: LARGEST_BYTES,
@@ -36,14 +36,14 @@ const systemFolders = (): readonly string[] => {
   return named === "" ? folders : [named, ...folders];
 };
 
-/** As it is in the file, or compressed as distributions have it. */
+/** Uncompressed, or compressed as in distributions. */
 const FORMS: readonly (readonly [suffix: string, read: (path: string) => Uint8Array])[] = [
   ["", (path) => readFileSync(path)],
   [".zst", (path) => zstdDecompressSync(readFileSync(path), { maxOutputLength: LARGEST_BYTES })],
   [".xz", (path) => execFileSync("xz", ["-dc", "--", path], XZ)],
 ];
 
-/** A file that was compressed and is not one, or not one of this size. @throws {BadFirmware} {NodeJS.ErrnoException} */
+/** Decompresses a file, up to a limit. @throws {BadFirmware} {NodeJS.ErrnoException} */
 const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array => {
   try {
     return read(path);

@@ -2,7 +2,7 @@
 
 const COUNTED = "Only the first one is reported; the counter is in the summary at the end";
 
-/** Counters that stay 0 as long as all is well, and what the first count means. */
+/** Counters that should stay 0, and the meaning of the first count. */
 const MEANINGS = {
   sendDrops: "a frame from the host was dropped: it was too long, or its virtio header did not fit it",
   receiveDrops: "the host's kernel refused a received frame",
@@ -10,7 +10,7 @@ const MEANINGS = {
   deviceNonsense: "the NIC wrote an invalid word into a descriptor; it was ignored",
   fifoOverflows: "the NIC's receive FIFO was full, and a frame was lost",
   wireDrops: "a frame was lost between the NIC and the far end of its wire",
-  missedFrames: "a frame came for which the NIC had no descriptor",
+  missedFrames: "a frame arrived for which the NIC had no descriptor",
 } as const;
 export type Loss = keyof typeof MEANINGS;
 
@@ -28,7 +28,7 @@ export class FirstLosses {
     this.#report = report;
   }
 
-  /** Looks at the counters as they are now. */
+  /** Checks the present counters. */
   look(counters: Readonly<Partial<Record<Loss, number>>>): void {
     for (const [name, count] of Object.entries(counters) as [Loss, number][]) {
       if (count === 0 || this.#seen.has(name)) continue;

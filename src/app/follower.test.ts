@@ -1,4 +1,4 @@
-/** What users make of an interface reaches the driver, and the link reaches the interface. */
+/** Users' settings of the interface reach the driver, and the link state reaches the interface. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -48,7 +48,7 @@ class Bench implements Disposable {
   }
 }
 
-test("the driver is told at once, and again only when something has changed", { skip }, async () => {
+test("the driver is notified at once, and again only after a change", { skip }, async () => {
   using bench = new Bench();
   assert.equal(bench.commands.length, 1);
   assert.equal(bench.commands[0]!.mtu, 1500);
@@ -61,7 +61,7 @@ test("the driver is told at once, and again only when something has changed", { 
   await bench.until(() => Buffer.compare(bench.commands.at(-1)!.address, address) === 0);
 });
 
-test("an MTU that the chip refused is taken back from the interface, with a warning", { skip }, () => {
+test("an MTU that the chip refused is reset on the interface, with a warning", { skip }, () => {
   using bench = new Bench();
   bench.interfaces.setMtu("ft0", 9500);
   bench.follower.refuse(1500, { code: "BAD_MTU", message: "an MTU of 9500", hint: "Use less." });
@@ -83,7 +83,7 @@ test("the interface shows the link's speed and duplex, and none while there is n
   assert.equal(linkSettings(bench.interfaces, "ft0"), undefined);
 });
 
-test("an interface that was deleted ends nothing, nor do reports that come too late", { skip }, async () => {
+test("neither a deleted interface nor late reports end the session", { skip }, async () => {
   using bench = new Bench();
   const { follower } = bench;
   follower[Symbol.dispose]();

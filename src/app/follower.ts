@@ -1,8 +1,7 @@
 /**
- * Copies what users set on the interface (MTU, address, filter) to the NIC, and the state of the link to the interface.
+ * Copies users' settings of the interface (MTU, address, filter) to the NIC, and the link state to the interface.
  *
- * Runs in the main thread, so that the data path pays nothing for it: looks at the TAP at intervals, and tells the driver's
- * thread what has changed.
+ * Runs in the main thread, without cost for the data path: polls the TAP, and sends changes to the driver's thread.
  */
 import { showLink } from "#host/tap-link.ts";
 import { TapObserver, type TapState } from "#host/tap-observer.ts";
@@ -13,9 +12,9 @@ import { type PlainError, plainError } from "./plain-error.ts";
 import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
-/** Between two looks; a user waits this long at most, and as long again for a busy machine. */
+/** Polling interval: a change takes effect after at most this long, or twice that on a busy machine. */
 const LOOK_MILLIS = 50;
-/** Looking takes at most 1/20 of the time: a namespace may have thousands of interfaces. */
+/** Polling takes at most 1/20 of the time: a namespace may have thousands of interfaces. */
 const SHARE = 20;
 
 export class Follower implements Disposable {
@@ -37,23 +36,23 @@ export class Follower implements Disposable {
     this.#send = parts.send;
     this.#report = parts.report;
     this.#name = this.#reported = parts.tap.name;
-    // Until a carrier is reported: a TAP says 10 Gbit/s of itself.
+    // Shown until a carrier is reported: a TAP itself reports 10 Gbit/s.
     this.carrier({ up: false, speed: 0, fullDuplex: false });
     this.#look();
   }
 
-  /** The interface's name now; the last one once it is gone. */
+  /** The interface's present name, or its last one once it is deleted. */
   get name(): string {
     this.#attempt(() => (this.#name = this.#tap.currentName()));
     return this.#name;
   }
 
-  /** The link came or went. */
+  /** The link state has changed. */
   carrier(link: LinkMode): void {
     if (!this.#ended) showLink(this.#tap, link);
   }
 
-  /** The chip refused the interface's MTU: the interface is set back to the chip's, where this user may do that. */
+  /** The chip refused the interface's MTU: the interface is set back to the chip's, if this user may do that. */
   refuse(mtu: number, error: PlainError): void {
     this.#warn(error);
     this.#attempt(
@@ -62,7 +61,7 @@ export class Follower implements Disposable {
     );
   }
 
-  /** What is reported afterwards has no effect. */
+  /** Later reports have no effect. */
   [Symbol.dispose](): void {
     this.#ended = true;
     clearTimeout(this.#timer);
@@ -95,7 +94,10 @@ export class Follower implements Disposable {
     this.#report({ kind: "warning", message, hint });
   }
 
-  /** An interface that is deleted, moved or renamed at this moment fails a look: the next one, or the data path, knows more. */
+  /**
+   * An interface that is deleted, moved or renamed at this moment makes a poll fail: the next one, or the data path,
+   * detects the change.
+   */
   #attempt(act: () => void, failed: (error: SystemError) => void = () => {}): void {
     if (this.#ended) return;
     try {

@@ -1,4 +1,4 @@
-/** MTU, address and filter of the interface: users set them, and the NIC follows. */
+/** Applies MTU, address and filter of the interface, which users set, to the NIC. */
 import type { Nic } from "#driver/rtl8169.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import type { Tap } from "#sys/tap.ts";
@@ -7,7 +7,7 @@ import { plainError } from "./plain-error.ts";
 import type { FollowCommand, Report } from "./session-messages.ts";
 import { isFinal } from "./recovery.ts";
 
-/** The interface's MTU becomes ours, or the other way round where an administrator made it for a user who may not set it. */
+/** Sets the interface's MTU to the NIC's; or the reverse if this user may not set it on a prepared interface. */
 export const syncMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
   tap.withInterfaces((interfaces, name) => {
     const theirs = interfaces.mtu(name);
@@ -30,10 +30,10 @@ export class InterfaceSettings {
   readonly #report: (report: Report) => void;
   /** The interface's MTU that the NIC refused: not tried again until the interface has another. */
   #refusedMtu: number | undefined;
-  /** The filter as it was last noted; a NIC starts with this one. */
+  /** The filter reported last; a NIC starts with this one. */
   #filter = "all groups";
 
-  /** @param parts.changeMtu throws what keeps the NIC from it */
+  /** @param parts.changeMtu throws the reason if the NIC refuses */
   constructor(parts: { nic: Nic; changeMtu: (mtu: number) => void; report: (report: Report) => void }) {
     this.#nic = parts.nic;
     this.#changeMtu = parts.changeMtu;

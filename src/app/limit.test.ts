@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TookTooLong, within } from "./limit.ts";
 
-test("passes on what came in time", async () => assert.equal(await within(Promise.resolve(7), "it", 1_000), 7));
+test("passes on a result that is in time", async () => assert.equal(await within(Promise.resolve(7), "it", 1_000), 7));
 
-test("passes on the error that came in time", async () =>
+test("passes on an error that is in time", async () =>
   assert.rejects(within(Promise.reject(new Error("no")), "it", 1_000), /no/));
 
-test("says what did not come, and after how long", async () => {
+test("reports what was awaited, and the limit", async () => {
   const never = new Promise<never>(() => undefined);
   await assert.rejects(
     within(never, "the answer", 10, "Try again."),

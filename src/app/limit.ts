@@ -1,7 +1,7 @@
-/** Waiting with a limit: nothing the command waits for may keep it for ever. */
+/** Waiting with a limit, so that the command never waits for ever. */
 import { FerruleError } from "#kit/errors.ts";
 
-/** What was waited for did not come in time. */
+/** A wait has timed out. */
 export class TookTooLong extends FerruleError {
   readonly code = "TOOK_TOO_LONG";
   readonly hint: string;
@@ -14,7 +14,7 @@ export class TookTooLong extends FerruleError {
 }
 
 /**
- * What `promise` comes to, if it does so in time. The work behind it is not stopped: the caller releases what it holds.
+ * The result of `promise`, if it settles in time. Its work is not stopped: the caller releases the resources.
  *
  * @throws {TookTooLong} after `limitMillis`; and whatever `promise` rejects with
  */

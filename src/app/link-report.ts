@@ -1,8 +1,8 @@
-/** Reports link changes, but not more often than anybody can follow: a link that flaps must not flood its listeners. */
+/** Reports link changes, but at a limited rate: a link that flaps must not flood its listeners. */
 import { LINK_DOWN, type LinkState } from "#driver/phy.ts";
 import type { Clock } from "#kit/clock.ts";
 
-/** Least time between two reports. */
+/** Minimum interval of reports. */
 export const REPORT_MICROS = 100_000;
 
 const same = (a: LinkState, b: LinkState): boolean =>
@@ -30,7 +30,7 @@ export class LinkReport {
     this.flush();
   }
 
-  /** Reports what has not been reported yet and is still so. To be called every now and then. */
+  /** Reports a pending state that still holds. Must be called regularly. */
   flush(): void {
     if (same(this.newest, this.#told) || this.#clock.now() - this.#toldAt < REPORT_MICROS) return;
     this.#told = this.newest;

@@ -1,4 +1,4 @@
-/** What package.json says of this program, beside `src` in a checkout and beside `dist` in a package. */
+/** This program's data from package.json, which is next to `src` in a checkout and next to `dist` in a package. */
 import { readFileSync } from "node:fs";
 
 interface Manifest {
@@ -11,5 +11,5 @@ const manifest = (): Manifest =>
 
 export const version = (): string => manifest().version;
 
-/** Where mistakes are reported. */
+/** The issue tracker. */
 export const bugTracker = (): string => manifest().bugs.url;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
 import { modelChip, modelPage } from "./model-page.ts";
 
-test("a key that no chip has is an error with a hint, and not a crash", () => {
+test("an unknown chip key is an error with a hint, not a crash", () => {
   for (const key of ["", "rtl9999", "constructor"])
     assert.throws(() => modelChip(key), { code: "OUT_OF_RANGE", hint: /model chips/ });
 });

@@ -7,7 +7,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { raisedAt, registerBytes } from "#model/registers/page.ts";
 import { readHasEffect } from "#model/registers/register-set.ts";
 
-/** @throws {OutOfRange} for a key that no chip has */
+/** @throws {OutOfRange} for an unknown key */
 export const modelChip = (key: string): Chip => {
   const chip = chipNamed(key);
   if (chip === undefined) throw new OutOfRange(`there is no chip ${key}`, "See `ferrule model chips` for the names.");
@@ -19,7 +19,7 @@ export const modelPage = (chip: Chip): PageRules => ({
   registers: chip.profile.function.registersBar,
   // The model has to see that a driver reads the end of a reset: its strict mode reports one that does not.
   asked: [...readHasEffect(chip), ChipCmd],
-  // An interrupt's cause may be read while earlier writes are on their way: acknowledging is what must not overtake.
+  // An interrupt's cause may be read while earlier writes are pending: only the acknowledge must not overtake them.
   relaxed: [chip.profile.mac.interrupts === 16 ? IntrStatus : ISR0],
   eventsWord: raisedAt(chip) >> 2,
 });

@@ -15,9 +15,9 @@ import { StatisticsPage } from "./statistics-page.ts";
 import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
-/** Frames taken from the wire before the driver has its turn: a whole ring. */
+/** Limit of frames taken from the wire before the driver's turn: a whole ring. */
 const BUDGET = 256;
-/** The longest a wait may take, so that the statistics do not grow stale. */
+/** Limit of a wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
 
 export class ModelSide implements Disposable {
@@ -29,9 +29,9 @@ export class ModelSide implements Disposable {
   readonly #losses: FirstLosses;
   readonly #far: FarEnd;
   readonly #capture: CaptureFile | undefined;
-  /** The state of the link that the far end has. */
+  /** The link state at the far end. */
   #link: LinkMode | undefined;
-  /** The carrier that the NIC has. */
+  /** The NIC's carrier. */
   #carrier = false;
   #pauses: PauseCounts = NO_PAUSES;
 
@@ -80,33 +80,33 @@ export class ModelSide implements Disposable {
     this.#scope.dispose();
   }
 
-  /** Lets time pass. */
+  /** Runs due timers. */
   elapse(): void {
     this.#timers.run(this.#clock.now());
   }
 
-  /** Lets time pass and frames come in; returns how many frames came. */
+  /** Runs due timers and receives frames; returns their number. */
   pump(): number {
     this.elapse();
     this.#follow();
     return this.#far.pump(BUDGET);
   }
 
-  /** Has poll(2) wait for frames from the far end, unless some wait already because the NIC has no room. */
+  /** Makes poll(2) wait for frames from the far end, unless some already wait because the NIC has no room. */
   arm(poller: Poller, i: number): void {
     const { fd, events, pending } = this.#far;
     poller.aim(i, pending ? -1 : fd);
     poller.watch(i, events);
   }
 
-  /** Milliseconds that the loop may wait: until something is due, and 1 while frames wait for room, which nothing announces. */
+  /** Milliseconds that the loop may wait: until a timer is due, and 1 while frames wait for room, which causes no event. */
   pollTimeout(): number {
     const { pending, due } = this.#far;
     const micros = Math.min(this.#timers.next, due) - this.#clock.now();
     return Math.max(0, Math.min(pending ? 1 : MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }
 
-  /** Writes out what the capture holds back. */
+  /** Flushes the capture. */
   flush(): void {
     this.#capture?.flush();
   }

@@ -1,4 +1,4 @@
-/** The model's thread: takes the driver's register accesses, moves frames between NIC and wire, lets time pass. */
+/** The model's thread: executes the driver's register accesses, moves frames between NIC and wire, runs timers. */
 import { workerData } from "node:worker_threads";
 import { ThreadedPort } from "#bus/threaded.ts";
 import { RealClock } from "#kit/clock.ts";

@@ -4,10 +4,10 @@ import { test } from "node:test";
 import type { Nic } from "#driver/rtl8169.ts";
 import { Napi, type Outcome, runNapi } from "./napi.ts";
 
-/** The parts of a NIC that polling touches, and what was done to it. */
+/** The parts of a NIC that polling uses, and a log of the calls. */
 class Signals {
   done: string[] = [];
-  /** What its status has. */
+  /** Its interrupt status. */
   cause = 0;
   raised = false;
   waiting = false;
@@ -69,7 +69,7 @@ test("an interrupt without a cause is counted, and changes nothing", () => {
   assert.deepEqual(nic.done, ["line unmasked"]);
 });
 
-test("a frame that came just before interrupts were enabled keeps the thread from sleeping", () => {
+test("a frame that arrived just before interrupts were enabled keeps the thread from sleeping", () => {
   const { nic, napi } = setUp();
   nic.raise(1);
   napi.interrupt();
@@ -91,7 +91,7 @@ test("the host's frames start polling without a register read; the cause is read
   assert.equal(napi.state, "armed");
 });
 
-test("polling that nothing interrupted ends at once when the status is empty", () => {
+test("polling without an interrupt ends at once if the status is empty", () => {
   const { nic, napi, handled } = setUp();
   napi.schedule();
   assert.equal(napi.complete(), true);
@@ -125,7 +125,7 @@ test("a failure that stops the NIC while its events are handled leaves it down",
   assert.equal(napi.state, "down");
 });
 
-/** What the loop does for rounds that end so; it closes after the last. */
+/** The loop's actions for rounds with these outcomes; it closes after the last. */
 const loop = (outcomes: readonly Outcome[], waiting: readonly boolean[] = []): readonly string[] => {
   const { nic, napi } = setUp();
   const done: string[] = [];
@@ -149,15 +149,15 @@ const loop = (outcomes: readonly Outcome[], waiting: readonly boolean[] = []): r
   return done.filter((step) => step !== "housekeeping");
 };
 
-test("a thread with work looks at its descriptors every 16 rounds, and blocks only without work", () => {
+test("a thread with work checks its descriptors every 16 rounds, and blocks only without work", () => {
   const busy = Array.from({ length: 33 }, (): Outcome => "busy");
   assert.deepEqual(loop(busy), ["look", "look", "look"]);
   assert.deepEqual(loop(["idle"]), ["block"]);
   assert.deepEqual(loop(["busy", "busy", "idle"]), ["look", "block"]);
 });
 
-test("a host without frames is asked for through poll(2) and not by reading", () =>
+test("an idle host is waited for with poll(2) and not by reading", () =>
   assert.deepEqual(loop(["busy", "hostDrained", "hostDrained"]), ["look", "look", "look"]));
 
-test("work that came while interrupts were masked is done before the thread sleeps", () =>
+test("work that arrived while interrupts were masked is done before the thread sleeps", () =>
   assert.deepEqual(loop(["idle", "idle"], [true, false]), ["block"]));

@@ -63,7 +63,7 @@ export class Napi {
   interrupt(): void {
     if (!this.#nic.line.take() || this.#state === "down") return;
     const events = this.#nic.interrupt();
-    // The chip has been acknowledged: an INTx line, which masks itself, may come again.
+    // The chip's events were acknowledged: an INTx line, which masks itself, may be unmasked.
     this.#nic.line.unmask();
     if (events === 0) {
       this.spurious++;
@@ -75,7 +75,7 @@ export class Napi {
     this.#handle(events);
   }
 
-  /** Checks whether the device is still there. What it signals is handled as after an interrupt. @throws {DeviceGone} */
+  /** Checks whether the device is still present. Its events are handled as after an interrupt. @throws {DeviceGone} */
   checkPresence(): void {
     const events = this.#nic.interrupt();
     if (events === 0 || this.#state === "down") return;
@@ -104,8 +104,8 @@ export class Napi {
   }
 
   /**
-   * The host has frames. Interrupts are masked, because completions and a quick answer are found by polling: an interrupt costs
-   * more than the two register accesses that mask and unmask it.
+   * The host has frames. Interrupts are masked, because completions and quick replies are found by polling: an
+   * interrupt costs more than the two register accesses that mask and unmask it.
    */
   schedule(): void {
     if (this.#state !== "armed") return;
@@ -118,7 +118,7 @@ export class Napi {
     if (this.#state === "causeUnread") {
       const events = this.#nic.acknowledge();
       this.#state = "polling";
-      // What was acknowledged may have come after the last look at the rings.
+      // The acknowledged event may have occurred after the last poll of the rings.
       if (events !== 0) {
         this.#handle(events);
         return false;
@@ -131,26 +131,26 @@ export class Napi {
   }
 }
 
-/** How a round of polling ended: it moved frames; it moved some, and the host has no more; there was no work. */
+/** Result of a polling round: frames were moved; some were moved, and the host has no more; there was no work. */
 export type Outcome = "busy" | "hostDrained" | "idle";
 
-/** What a data-plane thread does in a round, and between rounds. */
+/** Actions of a data-plane thread in a round, and between rounds. */
 export interface PollingThread {
   readonly closing: boolean;
   /** Both directions once, a budget of frames each. */
   round(): Outcome;
-  /** Publishes counters and the like, where it is time. */
+  /** Runs periodic tasks that are due, such as publishing counters. */
   housekeep(): void;
-  /** poll(2), and what it reports is handled. @param block waits for something; otherwise returns at once */
+  /** Calls poll(2) and handles its results. @param block waits for an event; otherwise returns at once */
   wait(block: boolean): void;
   /** What the others threw. @throws it, unless the thread can go on */
   lose(error: unknown): void;
 }
 
-/** Rounds after which a thread with work looks at poll(2) all the same: it must hear the main thread. */
+/** Rounds after which even a busy thread calls poll(2), to receive messages of the main thread. */
 const MAX_ROUNDS = 16;
 
-/** The loop of every thread that has the driver. Ends when the thread is told to close. */
+/** The loop of every thread that has the driver. Ends when the thread is requested to close. */
 export const runNapi = (napi: Napi, thread: PollingThread): void => {
   for (let round = 0; !thread.closing; round++)
     try {

@@ -26,7 +26,7 @@ runThread((port, report) => {
   using side = new ModelSide(modelTask, { clock, memory, report });
   const { name, dmaBytes, rules } = modelTask.channel;
   using device = new DirectDevice(side.model, { name, registers: rules.registers, dmaBytes, memory, vectors: 32 });
-  // While the driver waits for its device, the device's time passes as well.
+  // While the driver waits for its device, the device's timers run too.
   const waiting: Clock = {
     now: () => clock.now(),
     delay: (micros) => {
@@ -46,7 +46,7 @@ runThread((port, report) => {
       return control.closing;
     },
     round: () => {
-      // The device first: some of its events, such as link up, come from its timers alone.
+      // The device first: some of its events, such as link up, are caused only by its timers.
       const came = side.pump();
       napi.interrupt();
       return came + driver.pump() > 0 ? "busy" : "idle";

@@ -1,4 +1,4 @@
-/** Brings a NIC up: makes the memory that its threads share, starts the threads in order, and releases everything at the end. */
+/** Brings a NIC up: allocates the threads' shared memory, starts the threads in order, and releases everything at the end. */
 import { createChannel } from "#bus/threaded.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
@@ -30,11 +30,11 @@ import { WorkerThread } from "./worker-thread.ts";
 
 type Thread = WorkerThread<Command, Report>;
 
-/** Rings, receive buffers for the largest MTU, and the arena that outgoing frames are read into. */
+/** Rings, receive buffers for the largest MTU, and the arena for outgoing frames. */
 const DMA_BYTES = 32 << 20;
 /** The least for each of several queues. */
 const QUEUE_BYTES = 8 << 20;
-/** Memory of the wire's far end, behind the window: frames between the NIC and a TAP. */
+/** Memory of the wire's far end, after the window: frames between the NIC and a TAP. */
 const STAGING_BYTES = 1 << 20;
 /** A PCI Express link that was lost is back within a second. */
 const WAIT_SECONDS = 2;
@@ -50,15 +50,15 @@ declare const WebAssembly: {
 };
 
 /**
- * Refuses a name that an interface has already, before any file is opened for it. A TAP that someone made persistent is taken
- * as the host's end: it is there for users who may not make one, and stays when we go.
+ * Rejects the name of an existing interface, before any file is opened for it. A persistent TAP is accepted as the
+ * host's end: it is prepared for users who may not create one, and is kept.
  */
 const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false, queues = 1): void => {
   const look = (): void => {
     using interfaces = Interfaces.open();
     if (!interfaces.has(name)) return;
     if (!prepared) throw new InterfaceNameInUse(name);
-    // Only one that is there without anybody having it open can be opened.
+    // Only a persistent TAP that is not open can be opened.
     Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 })[Symbol.dispose]();
   };
   if (namespace === undefined) look();
@@ -77,20 +77,20 @@ type Start = (
   bell: EventFd,
 ) => Promise<Started>;
 
-/** A device that is not ours to make. */
+/** A device that exists outside this process. */
 const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask => {
   if (device.kind === "vfio-user") return { bus: "vfio-user", path: device.path, stop };
   return { bus: "vfio", address: device.address, unsafeNoIommu: device.unsafeNoIommu };
 };
 
-/** What driver and model share: registers, and memory for rings, frames and what is on its way to the far end. */
+/** What driver and model share: registers, and memory for rings, frames and the far end. */
 const modelChannel = (
   { chip }: ModelSpec,
   queues: number,
   scope: DisposableStack,
 ): Pick<ModelTask, "channel" | "memory"> => {
   const dmaBytes = Math.max(DMA_BYTES, QUEUE_BYTES * queues);
-  // Shared WebAssembly memory, because the model's checksum engine works on nothing else.
+  // Shared WebAssembly memory, because the model's checksum engine requires it.
   const pages = (dmaBytes + STAGING_BYTES) / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return {
@@ -196,7 +196,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     }
   }
   threads.push(driver.thread);
-  if (driver.facts === undefined) throw new Error("the driver's thread said nothing of itself");
+  if (driver.facts === undefined) throw new Error("the driver's thread sent no facts about itself");
   if (driver.tap === undefined) throw new Error("the driver's thread gave no descriptor of its TAP");
   const taken = { ...driver, facts: driver.facts, tap: Tap.owning(driver.tap.number, driver.tap) };
   return new OpenSession(taken, { threads, memory, early }, scope.move());
@@ -208,7 +208,7 @@ class OpenSession implements Session {
   readonly #driverCounters: StatisticsReader<(typeof DRIVER_COUNTERS)[number]>;
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
-  // The interface goes with the thread that served it.
+  // The interface is removed with the thread that served it.
   readonly #events = new EventFeed<SessionEvent>((failure) => {
     this.#follower[Symbol.dispose]();
     this.#requests.end(failure);

@@ -1,4 +1,4 @@
-/** Errors as they cross threads and sockets. */
+/** Errors in the form that crosses threads and sockets. */
 import { rootCause } from "#kit/errors.ts";
 import { refusalOf } from "#sys/errno.ts";
 import { bugTracker } from "./manifest.ts";
@@ -12,14 +12,14 @@ export interface PlainError {
 const unexpectedHint = (): string =>
   `This is a bug in Ferrule. Run it again with FERRULE_DEBUG=1 and report what it prints: ${bugTracker()}`;
 
-/** What failed first: what cleaning up after it failed with is a consequence. */
+/** The first failure: errors of the clean-up are consequences. */
 export const plainError = (error: unknown): PlainError => {
   const cause = rootCause(error);
   if (!(cause instanceof Error)) return { code: "UNKNOWN", message: String(cause), hint: unexpectedHint() };
   const { code, hint } = cause as { code?: unknown; hint?: unknown };
   if (typeof hint === "string" && hint !== "")
     return { code: typeof code === "string" ? code : "INTERNAL", message: cause.message, hint };
-  // Node's own errors, and the engine's: what the system refused is no bug.
+  // Errors of Node and the engine that report a refusal by the system are not bugs.
   const refusal = refusalOf(cause);
   if (refusal !== undefined) return { ...refusal, message: cause.message };
   return {

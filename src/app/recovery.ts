@@ -27,7 +27,7 @@ const CAUSE_OF: Readonly<Record<Finding, CauseName>> = {
   phyLost: "phyLosses",
 };
 
-/** Errors that a restart cannot mend. */
+/** Errors that a restart cannot fix. */
 export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
 
 /** The data plane around the NIC. */

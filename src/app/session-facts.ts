@@ -1,4 +1,4 @@
-/** What a session reports of its NIC once it is up. */
+/** What a session reports about its NIC once it is up. */
 import { quirksOf } from "#chip/quirks.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
@@ -26,7 +26,7 @@ export const sessionFacts = (nic: Nic, device: string, interfaceName: string): S
 
 type Started = Pick<Nic, "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid">;
 
-/** What people should know of it. */
+/** Warnings about it. */
 export const startEvents = (
   nic: Started,
   { address, device }: Pick<DriverTask, "address" | "device">,
@@ -49,7 +49,7 @@ export const startEvents = (
   const { firmware } = nic.chip;
   if (nic.firmware !== undefined && firmware !== undefined)
     events.push({ kind: "firmware", file: firmware, version: nic.firmware });
-  // A model's PHY works without, as nearly every real one does, but only of a real one should people know.
+  // A PHY usually works without firmware; only for a real card is the lack reported.
   else if (firmware !== undefined && device.bus === "vfio")
     events.push({
       kind: "warning",

@@ -6,14 +6,14 @@ import type { Command, DriverCommand, Report } from "./session-messages.ts";
 import { NO_PAUSES, type PauseCounts, Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
-/** Someone may be watching a capture or a trace. */
+/** A capture or trace may be watched live. */
 const FLUSH_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
-/** What is done now and then. */
+/** Work that is done periodically. */
 export interface PeriodicTasks {
   publish(pauses: PauseCounts): void;
-  /** Writes out what is held back. */
+  /** Flushes buffered output. */
   flush(): void;
 }
 
@@ -44,7 +44,7 @@ export class Periodic implements Disposable {
     this.publish();
   }
 
-  /** The thread's pauses are told once, with the first task. */
+  /** The thread's pauses are published once, with the first task. */
   publish(): void {
     for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }

@@ -1,6 +1,6 @@
 /**
- * One request and one reply a connection, each a line of JSON: how a running `ferrule up` and a running `ferrule model serve` are
- * reached. Both ends check who the other is.
+ * One request and one reply a connection, each a line of JSON: the protocol to a running `ferrule up` and `ferrule
+ * model serve`. Both ends check the other's user.
  */
 import type { Server, Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -11,9 +11,9 @@ import { createOwnersServer } from "./owners-server.ts";
 
 /** A frame of 16 KiB as hexadecimal digits, with room. */
 const MAX_LINE = 64 << 10;
-/** Milliseconds a request may take to arrive, and the reply to one that changes nothing. */
+/** Time limit in milliseconds for a request to arrive, and for the reply to one that changes nothing. */
 export const PROMPT_MILLIS = 5_000;
-/** Milliseconds that replies have to leave at the end. */
+/** Milliseconds to send remaining replies at the end. */
 const CLOSING_MILLIS = 200;
 
 /** The other end is neither this user nor root. */
@@ -29,7 +29,7 @@ export class UntrustedPeer extends FerruleError {
   }
 }
 
-/** The other end does not speak this protocol, or left in the middle. */
+/** The other end does not use this protocol, or closed the connection early. */
 export class BadReply extends FerruleError {
   readonly code = "BAD_REPLY";
   readonly hint = "Both ends must be of the same version. If it hangs, end that process with `kill`.";
@@ -45,7 +45,7 @@ const fromJson = (line: string): unknown => {
   }
 };
 
-/** The first line that arrives, without its end. Rejects when the other end closes first or the line is too long. */
+/** The first line received, without newline. Rejects if the other end closes first or the line is too long. */
 const firstLine = (socket: Socket): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = "";
@@ -53,27 +53,27 @@ const firstLine = (socket: Socket): Promise<string> => {
     text += chunk;
     const end = text.indexOf("\n");
     if (end < 0 && text.length <= MAX_LINE) return;
-    // What follows is read, for the end to be seen, and kept nowhere.
+    // Later data is read, so that the end is detected, and discarded.
     socket.off("data", take).resume();
     if (end >= 0) resolve(text.slice(0, end));
-    else reject(new BadReply(`a line longer than ${MAX_LINE} characters came`));
+    else reject(new BadReply(`received a line longer than ${MAX_LINE} characters`));
   };
   socket.setEncoding("utf8").on("data", take);
   socket.on("error", reject);
-  socket.on("close", () => reject(new BadReply("the connection was closed without an answer")));
+  socket.on("close", () => reject(new BadReply("the connection was closed without a reply")));
   return promise;
 };
 
 export interface ExchangeHandlers<Request> {
-  /** Undefined for what is no request. */
+  /** Undefined for an invalid request. */
   readonly parse: (value: unknown) => Request | undefined;
-  /** What it throws is the reply. */
+  /** Its error is the reply. */
   readonly answer: (request: Request) => Promise<object>;
-  /** No request is answered before it is true; with false, none is. */
+  /** Replies wait until this resolves; if it is false, there are none. */
   readonly ready?: Promise<boolean>;
 }
 
-/** The end that answers. */
+/** The server's end. */
 export class ExchangeServer<Request> implements AsyncDisposable {
   readonly #handlers: ExchangeHandlers<Request>;
   readonly #server: Server;
@@ -84,7 +84,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     this.#server = createOwnersServer((socket) => this.#serve(socket));
   }
 
-  /** At an abstract address, or on a socket that listens already. @throws what the system refuses */
+  /** Listens at an abstract address, or on a socket that already listens. @throws the system's error */
   async listen(where: string | { readonly fd: number }): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
@@ -110,16 +110,16 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     const { parse, answer, ready } = this.#handlers;
     const request = parse(fromJson(await within(firstLine(socket), "the request", PROMPT_MILLIS)));
     if ((await ready) === false) return undefined;
-    if (request === undefined) throw new BadReply("that is no request");
+    if (request === undefined) throw new BadReply("not a valid request");
     return { ok: true, value: await answer(request) };
   }
 
-  /** Answers what is being asked, then closes. */
+  /** Completes pending requests, then closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    // Replies are a line each and leave at once; a connection that is still open after that is cut off.
+    // Replies are one line and are sent at once; connections still open after that are closed.
     const cut = setTimeout(() => this.#connections.forEach((socket) => socket.destroy()), CLOSING_MILLIS);
     await promise;
     clearTimeout(cut);
@@ -127,14 +127,14 @@ export class ExchangeServer<Request> implements AsyncDisposable {
 }
 
 export interface RequestLimits {
-  /** The request, as errors name it. */
+  /** Name of the request for errors. */
   readonly what: string;
   readonly limitMillis: number;
   readonly hint?: string | undefined;
 }
 
 /**
- * The end that asks, over a connection that is closed afterwards.
+ * The client's end, over a connection that is closed afterwards.
  * @throws {BadReply} {TookTooLong} {ThreadFailure} with the other end's error
  */
 export const exchange = async (
@@ -148,19 +148,19 @@ export const exchange = async (
     return valueOf(fromJson(await within(line, what, limitMillis, hint)));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EPIPE" || code === "ECONNRESET") throw new BadReply("the other end hung up");
+    if (code === "EPIPE" || code === "ECONNRESET") throw new BadReply("the other end closed the connection");
     throw error;
   } finally {
     socket.destroy();
   }
 };
 
-/** The other end may be anybody's: nothing in its reply is trusted. */
+/** The other end may belong to another user: nothing in its reply is trusted. */
 const valueOf = (reply: unknown): object => {
   const { ok, value, error } = (reply ?? {}) as { ok?: unknown; value?: unknown; error?: unknown };
   if (ok === true && typeof value === "object" && value !== null) return value;
   const { code, message, hint } = (error ?? {}) as { code?: unknown; message?: unknown; hint?: unknown };
-  if (typeof message !== "string") throw new BadReply("the answer says nothing");
+  if (typeof message !== "string") throw new BadReply("the reply is empty");
   throw new ThreadFailure({
     message,
     code: typeof code === "string" ? code : "REFUSED",

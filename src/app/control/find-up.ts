@@ -1,11 +1,11 @@
-/** The running `ferrule up`s, and which one is meant by an interface's name: at the start, or the one it has been given since. */
+/** Finds running `ferrule up` processes by the interface's name, original or present. */
 import { abstractListeners } from "#sys/abstract-socket.ts";
 import { UntrustedPeer } from "./exchange.ts";
 import { parseStatus, type Status } from "./status.ts";
 import { ask, NotRunning } from "./up-control.ts";
 import { interfaceOf, plainAddress } from "./up-process.ts";
 
-/** Milliseconds that everybody together may take to answer: others may have taken any number of names. */
+/** Limit in milliseconds for all replies together: others may have taken any number of names. */
 const SEARCH_MILLIS = 4_000;
 
 const statusOf = async (first: string): Promise<Status> => parseStatus(await ask(first, { command: "status" }));
@@ -13,12 +13,12 @@ const statusOf = async (first: string): Promise<Status> => parseStatus(await ask
 /** Names that a `ferrule up` of this network namespace may have been started with. */
 const firstNames = (): readonly string[] => [...new Set(abstractListeners(plainAddress("")).map(interfaceOf))];
 
-/** A `ferrule up` of this network namespace whose interface was renamed to `name`, if one says so. */
+/** A `ferrule up` of this network namespace whose interface was renamed to `name`, if there is one. */
 const renamedTo = async (name: string): Promise<Status | undefined> => {
   const end = performance.now() + SEARCH_MILLIS;
   for (const first of firstNames()) {
     if (performance.now() >= end) return undefined;
-    // Another user's, or one that does not answer: not to be commanded either.
+    // Another user's, or one that does not reply: cannot be controlled either.
     const status = await statusOf(first).catch(() => undefined);
     if (status?.now === name) return { ...status, interface: first };
   }
@@ -26,8 +26,8 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
 };
 
 /**
- * The status of the `ferrule up` whose interface is called `name`, or was when it was started. What it is called now goes
- * first: that is what users see.
+ * The status of the `ferrule up` whose interface is called `name`, or was when it was started. The present name takes
+ * precedence: that is what users see.
  * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const findUp = async (name: string): Promise<Status> => {
@@ -47,8 +47,8 @@ export const findUp = async (name: string): Promise<Status> => {
 };
 
 /**
- * The status of every `ferrule up` of this network namespace that this user may command, and the errors of those that gave none.
- * Another user's is left out.
+ * The status of every `ferrule up` of this network namespace that this user may command, and the errors of those that
+ * gave none. Those of other users are left out.
  */
 export const findAll = async (): Promise<{
   readonly found: readonly Status[];
@@ -61,7 +61,7 @@ export const findAll = async (): Promise<{
     try {
       found.push({ ...(await statusOf(first)), interface: first });
     } catch (error) {
-      // One that has ended meanwhile is no error either.
+      // A process that has ended meanwhile is not an error.
       if (!(error instanceof UntrustedPeer || error instanceof NotRunning)) errors.push(error);
     }
   }

@@ -1,4 +1,4 @@
-/** A server on a Unix socket for its own user and root: other connections are closed before Node allocates anything for them. */
+/** A server on a Unix socket for its own user and root: other connections are closed before Node allocates memory for them. */
 import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 import { isTrusted } from "./up-process.ts";
@@ -6,7 +6,7 @@ import { isTrusted } from "./up-process.ts";
 /** Connections that are served at a time; further ones are closed at once. */
 const MAX_CONNECTIONS = 16;
 
-/** Node's own handle of a socket that is open. It is the only way to the descriptor. */
+/** Node's internal handle of an open socket, the only access to its descriptor. */
 interface Handle {
   readonly fd?: number;
   close(): void;
@@ -41,7 +41,7 @@ const screen = (server: Server): void => {
 export const createOwnersServer = (serve: (socket: Socket) => Promise<void>): Server => {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // Also where Node has no such handle any more.
+    // Also works if Node no longer has such a handle.
     if (isTrusted(credentialsOf(socket))) void serve(socket);
     else socket.destroy();
   });

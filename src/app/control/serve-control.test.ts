@@ -1,4 +1,4 @@
-/** Who may reach a server's control socket. */
+/** Access to a server's control socket. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { within } from "../limit.ts";
 import { requestServer, ControlSocket, controlPath } from "./serve-control.ts";
 import { openServer } from "../serve/open-server.ts";
 
-// What follows takes a second user: only root can become one.
+// The following tests need a second user, which requires root.
 const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root, to act as another user" };
 const NOBODY = 65_534;
 const AS_NOBODY = `process.setgid(${NOBODY}); process.setuid(${NOBODY}); const net = require("node:net");`;
@@ -26,7 +26,7 @@ class Place implements Disposable {
   }
 }
 
-test("root may ask the server of an ordinary user", asRoot, async () => {
+test("root may control the server of an ordinary user", asRoot, async () => {
   using place = new Place();
   const code = `${AS_NOBODY} net.createServer((s) => s.on("error", () => {}).once("data", () => s.end('{"ok":true,"value":{"theirs":1}}\\n')))
     .listen(${JSON.stringify(controlPath(place.socket))}, () => console.log(1));`;
@@ -41,7 +41,7 @@ test("root may ask the server of an ordinary user", asRoot, async () => {
   }
 });
 
-test("whatever the umask, nobody but its owner and root can connect", asRoot, async () => {
+test("with any umask, only its owner and root can connect", asRoot, async () => {
   using place = new Place();
   const umask = process.umask(0);
   try {
@@ -55,7 +55,7 @@ test("whatever the umask, nobody but its owner and root can connect", asRoot, as
   }
 });
 
-test("the device's socket and a wire's have the permissions that are asked for, and the owner's alone otherwise", async () => {
+test("the device's socket and a wire's have the requested permissions, by default only the owner's", async () => {
   using place = new Place();
   const wire = join(place.folder, "wire");
   const umask = process.umask(0);

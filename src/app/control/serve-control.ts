@@ -1,4 +1,4 @@
-/** How a running server is reached: a Unix socket beside the device's, which only its owner may open. */
+/** Control of a running server: a Unix socket next to the device's, which only its owner may open. */
 import { once } from "node:events";
 import { createConnection } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -10,16 +10,16 @@ import { exchange, ExchangeServer, PROMPT_MILLIS, UntrustedPeer } from "./exchan
 import { isTrusted } from "./up-process.ts";
 import { credentialsOf } from "./owners-server.ts";
 
-/** Where the control socket of the device at `path` is. */
+/** Path of the control socket for the device at `path`. */
 export const controlPath = (path: string): string => `${path}.ctl`;
 
-/** @throws {SocketPathTooLong} where there is no room for the control socket's path */
+/** @throws {SocketPathTooLong} if the control socket's path would be too long */
 export const checkControlPath = (path: string): void => {
   const bytes = new TextEncoder().encode(controlPath(path)).length;
   if (bytes > MAX_SOCKET_PATH) throw new SocketPathTooLong(controlPath(path), bytes);
 };
 
-/** Nobody serves a device there. */
+/** No server runs there. */
 export class NotServed extends FerruleError {
   readonly code = "NOT_SERVED";
   readonly hint = "Name the socket that was given to `ferrule model serve --socket`, and check that it is running.";
@@ -28,7 +28,7 @@ export class NotServed extends FerruleError {
   }
 }
 
-/** The socket is there, and this user may not open it. */
+/** The socket exists, but this user may not open it. */
 export class ServedByOther extends FerruleError {
   readonly code = "NOT_YOURS";
   readonly hint = "Run the command as the user who started `ferrule model serve`, or as root.";
@@ -37,7 +37,7 @@ export class ServedByOther extends FerruleError {
   }
 }
 
-/** The end that belongs to the server. */
+/** The server's end. */
 export class ControlSocket implements AsyncDisposable {
   readonly #listener: UnixListener;
   readonly #server: ExchangeServer<ControlRequest>;
@@ -48,7 +48,7 @@ export class ControlSocket implements AsyncDisposable {
   }
 
   /**
-   * Listens beside the device's socket. A socket that was left behind is replaced.
+   * Listens next to the device's socket. A stale socket is replaced.
    * @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} such as EACCES
    */
   static async open(socket: string, answer: (request: ControlRequest) => Promise<object>): Promise<ControlSocket> {
@@ -56,20 +56,23 @@ export class ControlSocket implements AsyncDisposable {
     using scope = new DisposableStack();
     const listener = scope.use(UnixListener.listen(controlPath(socket)));
     const server = new ExchangeServer({ parse: parseServeRequest, answer });
-    // A descriptor and not the path: Node would remove whatever is there at the end, and that may be someone else's by then.
+    // A descriptor, not the path: Node would remove the path at the end, which may belong to another process by then.
     await server.listen({ fd: listener.duplicate().release() });
     scope.move();
     return new ControlSocket(listener, server);
   }
 
-  /** Answers what is being asked, then closes; the file is removed. */
+  /** Completes pending requests, then closes; the file is removed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener[Symbol.dispose]();
     await this.#server[Symbol.asyncDispose]();
   }
 }
 
-/** Asks the server of the device at `socket`. @throws {NotServed} {ServedByOther} {UntrustedPeer} {BadReply} {ThreadFailure} {TookTooLong} */
+/**
+ * Sends a request to the server of the device at `socket`. @throws {NotServed} {ServedByOther} {UntrustedPeer}
+ * {BadReply} {ThreadFailure} {TookTooLong}
+ */
 export const requestServer = async (
   socket: string,
   request: ControlRequest,
@@ -80,7 +83,7 @@ export const requestServer = async (
   try {
     await within(once(connection, "connect"), `the connection to ${socket}`, PROMPT_MILLIS);
     const peer = credentialsOf(connection);
-    // Root may command anybody's server; the answer is text to print, whoever sent it.
+    // Root may control any user's server; the reply is only text to print.
     if (process.getuid?.() !== 0 && !isTrusted(peer)) throw new UntrustedPeer(socket, peer ?? { pid: 0, uid: -1 });
     return await exchange(connection, request, { what: `"${request.command}"`, limitMillis });
   } catch (error) {

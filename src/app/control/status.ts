@@ -1,15 +1,15 @@
-/** What a running `ferrule up` says of itself, over its control socket. */
+/** Status of a running `ferrule up`, from its control socket. */
 import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../counters.ts";
 import type { SessionFacts } from "../session.ts";
 import { BadReply } from "./exchange.ts";
 
 export interface Status {
-  /** The interface's name when it was made; the control socket's name is made from it. */
+  /** The interface's name at creation, from which the control socket's name is derived. */
   readonly interface: string;
-  /** Its name now. */
+  /** Its present name. */
   readonly now: string;
   readonly device: string;
-  /** Absent where the wire is somebody else's. */
+  /** Absent if the wire belongs to another process. */
   readonly wire?: string | undefined;
   readonly pid: number;
   /** Seconds since the command was started. */
@@ -25,7 +25,7 @@ const hasAll = (value: unknown, names: readonly string[], type: "string" | "numb
 const isFacts = (value: unknown): boolean =>
   hasAll(value, ["device", "chip", "mac", "interfaceName"], "string") && hasAll(value, ["xid", "ringSlots"], "number");
 
-/** The other end may be anybody's process: checked before anything is read. @throws {BadReply} */
+/** The other end may be any process: checked before it is used. @throws {BadReply} */
 export const parseStatus = (value: object): Status => {
   const { facts, statistics } = value as Partial<Status>;
   const isStatus =
@@ -33,6 +33,6 @@ export const parseStatus = (value: object): Status => {
     hasAll(value, ["pid", "upSeconds"], "number") &&
     (facts === undefined || isFacts(facts)) &&
     (statistics === undefined || hasAll(statistics, [...DRIVER_COUNTERS, ...WIRE_COUNTERS], "number"));
-  if (!isStatus) throw new BadReply("the reply is no status");
+  if (!isStatus) throw new BadReply("the reply is not a status");
   return value as Status;
 };

@@ -10,7 +10,7 @@ import { BadReply, UntrustedPeer } from "./exchange.ts";
 import { AlreadyUp, ask, ControlServer, type ControlHandlers, NotRunning } from "./up-control.ts";
 
 let last = 0;
-/** A name no other test and no real interface has. */
+/** A name that no other test and no real interface uses. */
 const freshName = (): string => `t${process.pid}.${++last}`;
 
 const STATUS = { interface: "fe0", now: "fe0", device: "model:rtl8168h", wire: "responder", pid: 7, upSeconds: 1 };
@@ -20,7 +20,7 @@ const handlers: ControlHandlers = {
   operate: async (operation, argument) => ({ operation, argument }),
 };
 
-test("answers what it is asked", async () => {
+test("replies to requests", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
@@ -36,7 +36,7 @@ test("passes an operation on, with a flat argument and a name of bounded length"
   assert.equal(long.operation.length, 40);
 });
 
-test("an operation without a name, with a nested argument or without one is no request", async () => {
+test("an operation without a name or argument, or with a nested argument, is rejected", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   for (const rest of ['"operation":"x"', '"operation":1,"argument":{}', '"operation":"x","argument":{"a":{"b":1}}'])
@@ -45,7 +45,7 @@ test("an operation without a name, with a nested argument or without one is no r
   assert.match(await sayRaw(name, `{"command":"operate","operation":"x","argument":${deep}}\n`), /"code":"BAD_REPLY"/);
 });
 
-test("the answer to `down` comes when everything is down, and not before", async () => {
+test("the reply to `down` is sent when everything is down, and not before", async () => {
   const name = freshName();
   const closed = Promise.withResolvers<void>();
   const order: string[] = [];
@@ -74,7 +74,7 @@ test("gives up waiting for `down`, and names the process", async () => {
   );
 });
 
-test("a name is held by one process at a time, and the second learns by which", async () => {
+test("a name is held by one process at a time, and a second one gets an error that names it", async () => {
   const name = freshName();
   for (const [now, rest] of [
     [name, ""],
@@ -90,7 +90,7 @@ test("a name is held by one process at a time, and the second learns by which", 
   await using _again = await ControlServer.open(name, handlers);
 });
 
-test("nobody there is said to be nobody", async () =>
+test("a missing process is reported as such", async () =>
   assert.rejects(ask(freshName(), { command: "down" }), NotRunning));
 
 const sayRaw = async (name: string, text: string): Promise<string> => {
@@ -100,7 +100,7 @@ const sayRaw = async (name: string, text: string): Promise<string> => {
   return answer;
 };
 
-test("nonsense is refused with a line, whatever it is", async () => {
+test("any invalid request is refused with one line", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   for (const nonsense of ["\n", "{}\n", "null\n", '{"command":"up"}\n', "[1\n", "x".repeat(100_000)])
@@ -123,7 +123,7 @@ const pretender = async (name: string, answer: string): Promise<AsyncDisposable>
   };
 };
 
-test("an answer that is none is an error, not a crash", async () => {
+test("an invalid reply is an error, not a crash", async () => {
   for (const answer of ["", "nonsense\n", "{}\n", '{"ok":false,"message":"no"}\n', "x".repeat(100_000)]) {
     const name = freshName();
     await using _server = await pretender(name, answer);
@@ -131,7 +131,7 @@ test("an answer that is none is an error, not a crash", async () => {
   }
 });
 
-test("who has been answered and goes on talking is hung up on, and nothing of it is kept", async () => {
+test("a client that continues to send after its reply is disconnected, and its data is discarded", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   const socket = connect({ path: `\0ferrule/${name}`, allowHalfOpen: true });
@@ -148,7 +148,7 @@ test("who has been answered and goes on talking is hung up on, and nothing of it
   }
 });
 
-// What follows takes a second user: only root can become one.
+// The following tests need a second user, which requires root.
 const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root, to act as another user" };
 const NOBODY = 65_534;
 
@@ -170,7 +170,7 @@ const stranger = async (script: string, uid = NOBODY): Promise<AsyncDisposable &
 const squat = (name: string): string =>
   `net.createServer((s) => s.on("error", () => {}).end('{"ok":true,"value":{"pid":1}}\\n')).listen("\\0ferrule/${name}", () => console.log(1));`;
 
-test("a name that another user has taken is still ours to use, once, and to take down", asRoot, async () => {
+test("a name that another user has taken can still be used once, and taken down", asRoot, async () => {
   const name = freshName();
   await using squatter = await stranger(squat(name));
   await assert.rejects(
@@ -183,7 +183,7 @@ test("a name that another user has taken is still ours to use, once, and to take
   await assert.rejects(ControlServer.open(name, handlers), AlreadyUp);
 });
 
-test("the name is still held once the other user who had taken it has gone", asRoot, async () => {
+test("the name is still held after the other user's process has ended", asRoot, async () => {
   const name = freshName();
   const squatter = await stranger(squat(name));
   await using _control = await ControlServer.open(name, handlers);
@@ -192,14 +192,14 @@ test("the name is still held once the other user who had taken it has gone", asR
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
 });
 
-test("of two that start at once one gets the name", async () => {
+test("if two start at once, one gets the name", async () => {
   const name = freshName();
   const both = await Promise.allSettled([ControlServer.open(name, handlers), ControlServer.open(name, handlers)]);
   assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
   for (const each of both) if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
 });
 
-test("a stranger's connections are closed unheard, take no place, and leave no memory behind", asRoot, async () => {
+test("another user's connections are closed at once, use no slot, and leave no memory behind", asRoot, async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   const rss = process.memoryUsage.rss();
@@ -214,7 +214,7 @@ test("a stranger's connections are closed unheard, take no place, and leave no m
   assert.ok(grown < 16, `${grown.toFixed(1)} MiB more than before 6,000 connections`);
 });
 
-test("one user's connections are bounded, and free again when they close", async () => {
+test("one user's connections are limited, and their slots are free when they close", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   const idle = Array.from({ length: 40 }, () => connect(`\0ferrule/${name}`).on("error", () => undefined));
@@ -232,7 +232,7 @@ test("one user's connections are bounded, and free again when they close", async
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
 });
 
-test("root takes down what an ordinary user has brought up, and knows it by its TAP", asRoot, async () => {
+test("root takes down an ordinary user's interface, and recognises its process by the TAP", asRoot, async () => {
   const name = freshName();
   const serve = `net.createServer((s) => s.on("error", () => {}).once("data", () => s.end('{"ok":true,"value":{"interface":"x","pid":7}}\\n')))
     .listen("\\0ferrule/${name}", () => console.log(1));`;

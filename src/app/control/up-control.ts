@@ -1,10 +1,10 @@
 /**
- * How a running `ferrule up` is reached: a Unix socket with an abstract name made from the interface's name.
+ * Control of a running `ferrule up`: a Unix socket with an abstract name derived from the interface's name.
  *
- * Abstract, because such a socket has no file: it is gone the moment its process is, however that ended, and binding it
- * a second time fails, so the name is also what keeps two programs from one interface. It lives in the network
- * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check the other's user
- * (holder.ts, exchange.ts).
+ * Abstract, because such a socket has no file: it disappears with its process, however that ends, and binding it a
+ * second time fails, so the name also prevents two programs from using one interface. It lives in the network
+ * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check the
+ * other's user (up-process.ts, exchange.ts).
  */
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -20,13 +20,13 @@ export type Request =
   /** An operation of `operations.ts`, carried out in the driver's thread. */
   | { readonly command: "operate"; readonly operation: string; readonly argument: Argument };
 
-/** What `down` tells, once everything is down. */
+/** Reply to `down`, once everything is down. */
 export interface Down {
   readonly interface: string;
   readonly pid: number;
 }
 
-/** Nobody of that name is running in this network namespace. */
+/** No `ferrule up` of that name is running in this network namespace. */
 export class NotRunning extends FerruleError {
   readonly code = "NOT_RUNNING";
   readonly hint: string;
@@ -45,7 +45,7 @@ const MAX_NAME = 40;
 const whoIs = (name: string, { device, pid, now }: Status): string =>
   `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
 
-/** It has been started, and has no NIC to work on yet. */
+/** It was started, and has no NIC yet. */
 export class StillStarting extends FerruleError {
   readonly code = "STILL_STARTING";
   readonly hint = "Wait until `ferrule up` reports that it is up, then try again.";
@@ -75,11 +75,11 @@ export interface ControlHandlers {
   status(): Status;
   /** Resolves once everything is down. */
   down(): Promise<Down>;
-  /** @throws whatever keeps the operation from being carried out */
+  /** @throws the reason if the operation fails */
   operate(operation: string, argument: Argument): Promise<object>;
 }
 
-/** Listens there. False when the address is taken. */
+/** Listens there. Returns false if the address is taken. */
 const listenAt = async (server: ExchangeServer<Request>, address: string): Promise<boolean> => {
   try {
     await server.listen(address);
@@ -90,10 +90,10 @@ const listenAt = async (server: ExchangeServer<Request>, address: string): Promi
   }
 };
 
-/** The end that belongs to `ferrule up`. */
+/** The end of `ferrule up`. */
 export class ControlServer implements AsyncDisposable {
   readonly #server: ExchangeServer<Request>;
-  /** Settles once this process is known to hold the name. No request is answered before. */
+  /** Settles once this process holds the name. No request is replied to before. */
   readonly #taken = Promise.withResolvers<boolean>();
 
   private constructor(handlers: ControlHandlers) {
@@ -107,20 +107,20 @@ export class ControlServer implements AsyncDisposable {
     });
   }
 
-  /** Takes the name. @throws {AlreadyUp} when another `ferrule up` has it, be it this user's or root's */
+  /** Takes the name. @throws {AlreadyUp} if another `ferrule up` of this user or root has it */
   static async open(name: string, handlers: ControlHandlers): Promise<ControlServer> {
     const control = new ControlServer(handlers);
     await using scope = new AsyncDisposableStack();
     scope.use(control);
     const plain = plainAddress(name);
     const first = await listenAt(control.#server, plain);
-    // Another user's process has it, which must not block the name for this user.
+    // Another user's process has it; that must not block the name for this user.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
     const { found } = findUpProcess(name, own);
     using _other = found;
     if (found !== undefined) {
-      // Of two that start at once, the one with the plain address waits for the other to give up.
+      // If two start at once, the one with the plain address waits for the other to give up.
       if (!first) await control[Symbol.asyncDispose]();
       const status = await statusOf(name, own);
       if (!first || status !== undefined) throw new AlreadyUp(name, status);
@@ -130,7 +130,7 @@ export class ControlServer implements AsyncDisposable {
     return control;
   }
 
-  /** Answers what is being asked, then gives the name up. */
+  /** Completes pending requests, then releases the name. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#taken.resolve(false);
     await this.#server[Symbol.asyncDispose]();
@@ -142,14 +142,14 @@ const connectTo = (name: string, except?: string): { readonly socket: Socket; re
   const { found, others } = findUpProcess(name, except);
   using holder = found;
   if (holder === undefined) throw others[0] === undefined ? new NotRunning(name) : new UntrustedPeer(name, others[0]);
-  // It answers root and its own user, and nobody else.
+  // It replies only to root and its own user.
   const own = process.getuid?.();
   if (own !== 0 && own !== holder.peer.uid) throw new UntrustedPeer(name, holder.peer);
   return { socket: new Socket({ fd: holder.socket.release() }), peer: holder.peer };
 };
 
 /**
- * Asks the `ferrule up` of that name. @param except an address that is not asked: one's own
+ * Sends a request to the `ferrule up` of that name. @param except an address that is skipped: the caller's own
  * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const ask = async (
@@ -163,7 +163,7 @@ export const ask = async (
   return exchange(socket, request, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };
 
-/** Who has the name; undefined when they do not say. */
+/** The owner of the name; undefined if it does not reply. */
 const statusOf = async (name: string, except: string): Promise<Status | undefined> =>
   ask(name, { command: "status" }, PROMPT_MILLIS, except)
     .then(parseStatus)

@@ -1,8 +1,9 @@
 /**
- * Which process is the `ferrule up` of an interface name.
+ * Finds the process that is the `ferrule up` of an interface name.
  *
- * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` where another user has taken that name first:
- * abstract names have no permissions. So a name proves nothing: the credentials that the kernel recorded for the listener decide.
+ * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that name first:
+ * abstract names have no permissions. So a name is no proof of identity: the credentials that the kernel recorded for
+ * the listener decide.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import { abstractListeners, connectAbstract } from "#sys/abstract-socket.ts";
 import type { Fd } from "#sys/fd.ts";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 
-/** Milliseconds that one listener's full queue is retried, and that all of them together may take. */
+/** Milliseconds for retries at one listener's full queue, and for all listeners together. */
 const QUEUE_MILLIS = 500;
 const SEARCH_MILLIS = 4_000;
 const ROOT = 0;
@@ -19,21 +20,21 @@ const ROOT = 0;
 export const plainAddress = (name: string): string => `ferrule/${name}`;
 /** The interface's name in an address. */
 export const interfaceOf = (address: string): string => address.split("/")[1] ?? "";
-/** An address that nobody can have taken before. */
+/** An address that cannot be taken yet. */
 export const spareAddress = (name: string): string => `ferrule/${name}/${randomBytes(8).toString("hex")}`;
 
-/** Whether the other end of a connection may give orders: this user, or root. */
+/** Whether the other end of a connection is trusted: this user, or root. */
 export const isTrusted = (peer: Peer | undefined): boolean =>
   peer !== undefined && (peer.uid === ROOT || peer.uid === process.getuid?.());
 
-/** Whether a process holds a TAP: what every `ferrule up` does, and nobody else that an ordinary user can start here. */
+/** Whether a process holds a TAP, as every `ferrule up` does; ordinary users can start no other program that does. */
 export const holdsTap = (pid: number): boolean => {
   try {
     return readdirSync(`/proc/${pid}/fdinfo`).some((fd) => {
       try {
         return /^iff:\s*\S/m.test(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"));
       } catch {
-        // Closed since the folder was read.
+        // Closed meanwhile.
         return false;
       }
     });
@@ -73,9 +74,9 @@ const addressesOf = (name: string): readonly string[] => {
 };
 
 /**
- * Looks at everybody who listens at one of the name's addresses. Root may command anybody's `ferrule up`; that a stranger's
- * process is one it proves to root by its TAP, and root's own comes first.
- * @param except an address that is not asked: one's own
+ * Examines all listeners at the name's addresses. Root may control any user's `ferrule up`; another user's process is
+ * recognised as one by its TAP, and root's own takes precedence.
+ * @param except an address that is skipped: the caller's own
  */
 export const findUpProcess = (name: string, except?: string): SearchResult => {
   const others: Peer[] = [];
