@@ -71,6 +71,9 @@ export const Gbsr = {
   half1000: 1 << 10,
 } as const;
 
+/** Of GBSR: idle symbols with errors, at most 255, since it was last read. */
+export const IDLE_ERRORS = 0xff;
+
 /** ESTATUS. */
 export const Estatus = { full1000: 1 << 13, half1000: 1 << 12 } as const;
 

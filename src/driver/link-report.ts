@@ -1,7 +1,7 @@
 /** What `ethtool DEVICE` shows: the modes of both ends, and what they settled on beyond speed and duplex. */
 import { type LinkModeName, type LinkMode } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
-import { ANLPAR, Advertise, BMSR, Bmsr, GBSR, Gbsr, PARTNER_10G, Partner10G } from "#chip/phy.ts";
+import { ANLPAR, Advertise, BMSR, Bmsr, Gbsr, PARTNER_10G, Partner10G } from "#chip/phy.ts";
 import type { Hardware } from "./hardware.ts";
 import { type LinkSettings, supportedModes } from "./link-settings.ts";
 import { macLink } from "./mac-link.ts";
@@ -42,11 +42,11 @@ interface PartnerRegisters {
 const SILENT: PartnerRegisters = { ability: 0, gigabit: 0, faster: 0 };
 
 /** The partner's pages; the second of the two fault bits is there without a link as well. */
-const partnerRegisters = ({ phy, chip }: Hardware): PartnerRegisters => {
+const partnerRegisters = ({ phy, chip }: Hardware, gigabitStatus: () => number): PartnerRegisters => {
   const kind = phyKind(chip);
   return {
     ability: phy.read(ANLPAR),
-    gigabit: kind.estatus === 0 ? 0 : phy.read(GBSR),
+    gigabit: kind.estatus === 0 ? 0 : gigabitStatus(),
     faster: kind.multigigabit === 0 ? 0 : phy.read(PARTNER_10G.register, PARTNER_10G.page),
   };
 };
@@ -59,12 +59,18 @@ const clockOf = ({ gigabit, faster }: PartnerRegisters, speed: number): LinkRepo
 
 const names = (modes: readonly LinkMode[]): readonly LinkModeName[] => modes.map(({ name }) => name);
 
-/** @param pause bits of ANAR that are in force */
-export const linkReport = (hw: Hardware, settings: LinkSettings, cage: boolean, pause: number): LinkReport => {
+/** @param pause bits of ANAR that are in force; @param gigabitStatus reads GBSR */
+export const linkReport = (
+  hw: Hardware,
+  settings: LinkSettings,
+  cage: boolean,
+  pause: number,
+  gigabitStatus: () => number,
+): LinkReport => {
   const supported = supportedModes(hw.chip, cage);
   const { up, speed } = macLink(hw);
   const advertised = settings.autonegotiate ? supported.filter(({ name }) => settings.advertise.includes(name)) : [];
-  const shown = cage ? SILENT : partnerRegisters(hw);
+  const shown = cage ? SILENT : partnerRegisters(hw, gigabitStatus);
   const negotiated = up && !cage && (hw.phy.read(BMSR) & Bmsr.negotiated) !== 0;
   const partner = negotiated ? supported.filter((mode) => (shown[mode.register] & mode.partner) !== 0) : [];
   const best = Math.max(0, ...advertised.filter((mode) => partner.includes(mode)).map((mode) => mode.speed));

@@ -15,6 +15,8 @@ import {
   Bmsr,
   GBCR,
   Gbcr,
+  GBSR,
+  IDLE_ERRORS,
   MASTER_SHIFT_10G,
   NEGOTIATION_10G,
   Ocp,
@@ -81,6 +83,9 @@ export class Phy {
   /** The link was down before the last `link`, though perhaps no look at it has shown that. */
   flapped = false;
   #settings: LinkSettings;
+  #idleErrors = 0;
+  #linkLosses = 0;
+  #wasUp = false;
   /** What was written last. */
   #written = { control: 0, ability: 0, gigabit: 0 };
 
@@ -142,7 +147,24 @@ export class Phy {
 
   /** What the chip can do, what is offered, and what the partner offers. */
   report(): LinkReport {
-    return linkReport(this.#hw, this.#settings, this.cage, this.#pause);
+    return linkReport(this.#hw, this.#settings, this.cage, this.#pause, () => this.#gigabitStatus());
+  }
+
+  /**
+   * Since the driver has the NIC: idle symbols with errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs), and how
+   * often the link was lost, between two looks as well.
+   */
+  statistics(): { readonly idleErrors: number | undefined; readonly linkLosses: number } {
+    const counts = !this.cage && phyKind(this.#hw.chip).estatus !== 0;
+    if (counts) this.#gigabitStatus();
+    return { idleErrors: counts ? this.#idleErrors : undefined, linkLosses: this.#linkLosses };
+  }
+
+  /** The count in it starts over with each read. */
+  #gigabitStatus(): number {
+    const status = this.read(GBSR);
+    this.#idleErrors += status & IDLE_ERRORS;
+    return status;
   }
 
   /**
@@ -255,8 +277,15 @@ export class Phy {
   /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it, and is kept in `flapped`. */
   link(): LinkState {
     const { up, speed, fullDuplex } = macLink(this.#hw);
-    if (!up) return LINK_DOWN;
+    const lost = this.#wasUp;
+    this.#wasUp = up;
+    if (!up) {
+      if (lost) this.#linkLosses++;
+      return LINK_DOWN;
+    }
     this.flapped = (this.read(BMSR) & Bmsr.linkUp) === 0;
+    // A PHY that hides the link has no latch either.
+    if (lost && this.flapped && phyKind(this.#hw.chip).hidesLink !== true) this.#linkLosses++;
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
     const ours = this.read(ANAR);
     const theirs = negotiated ? this.read(ANLPAR) : 0;

@@ -109,6 +109,11 @@ export class Rtl8169 implements Target, Plug {
     return this.#chip.phy.link;
   }
 
+  /** The line has errors between frames, which the PHY counts at 1000 Mbit/s. */
+  disturbIdle(errors: number): void {
+    this.#chip.phy.disturbIdle(errors);
+  }
+
   /** Sets how many of the cable's pairs carry a signal: gigabit and faster need all four. */
   setPairs(pairs: 2 | 4): void {
     this.#chip.phy.pairs = pairs;

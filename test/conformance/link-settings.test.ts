@@ -142,6 +142,32 @@ for (const chip of GENERATIONS)
       assert.equal(phy.read(ANAR) & 0xc00, 0);
     });
 
+    test("counts lost links, between two looks as well, and errors of an idle line at 1000 Mbit/s", () => {
+      using rig = linked({ chip });
+      const { phy } = rig.nic;
+      assert.equal(phy.statistics().linkLosses, 0);
+      rig.model.setCarrier(false);
+      rig.nic.refreshLink();
+      relink(rig, partnerOf());
+      assert.equal(phy.statistics().linkLosses, 1);
+      rig.model.setCarrier(false);
+      relink(rig, partnerOf());
+      rig.nic.refreshLink();
+      assert.equal(phy.statistics().linkLosses, 2);
+      if (!rates.some(({ speed }) => speed === 1000)) {
+        assert.equal(phy.statistics().idleErrors, undefined);
+        return;
+      }
+      phy.set({ advertise: ["1000baseT/Full"] });
+      relink(rig);
+      assert.equal(phy.statistics().idleErrors, 0);
+      rig.model.disturbIdle(7);
+      phy.report();
+      rig.model.disturbIdle(1000);
+      assert.equal(phy.statistics().idleErrors, 7 + 255);
+      assert.equal(phy.statistics().idleErrors, 7 + 255);
+    });
+
     test("the report has the modes of both ends", () => {
       using rig = linked({ chip }, partnerOf({ speeds: [10, 100, 2500], duplex: "full" }));
       const { supported, advertised, partner, port } = rig.nic.phy.report();

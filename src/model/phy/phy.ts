@@ -83,6 +83,7 @@ export class Phy {
   #cancel: (() => void) | undefined;
   /** Both ends are manually set to the same clock role, so there is no link. */
   #clockFault = false;
+  #idleErrors = 0;
   /** Whether a lower speed is tried on a bad cable; the register for it differs. */
   speedDown: () => boolean = () => true;
   /** The manual crossover setting; the register for it differs. */
@@ -162,6 +163,11 @@ export class Phy {
   set pairs(pairs: 2 | 4) {
     this.#pairs = pairs;
     this.#start();
+  }
+
+  /** The line has errors between frames: counted at 1000 Mbit/s, until GBSR is read, up to 255 (40.5.1.1). */
+  disturbIdle(errors: number): void {
+    if (this.#link.speed === 1000) this.#idleErrors = Math.min(255, this.#idleErrors + errors);
   }
 
   /** The medium has changed: the link restarts. */
@@ -285,7 +291,9 @@ export class Phy {
     if (this.kind.estatus === 0) return 0;
     if (this.#clockFault) return Gbsr.masterFault;
     if (!this.#negotiated || this.#partner!.gbsr === 0) return 0;
-    return this.#partner!.gbsr | Gbsr.localOk | Gbsr.remoteOk | (this.master ? Gbsr.master : 0);
+    const errors = this.#idleErrors;
+    this.#idleErrors = 0;
+    return this.#partner!.gbsr | Gbsr.localOk | Gbsr.remoteOk | (this.master ? Gbsr.master : 0) | errors;
   }
 
   #control(value: number): void {
