@@ -73,6 +73,7 @@ export class Bench implements Disposable {
           mtu: 1500,
           rings: undefined,
           queues: 1,
+          aspm: undefined,
           address,
           firmware: undefined,
           capture: undefined,

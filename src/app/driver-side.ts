@@ -94,6 +94,7 @@ export class DriverSide implements Disposable {
         spareBuffers: 2 * BUDGET,
         queues: task.queues,
         ...(task.rings === undefined ? {} : { slots: task.rings }),
+        ...(task.aspm === undefined ? {} : { aspm: task.aspm }),
         ...(task.address === undefined ? {} : { address: task.address }),
       }),
     );

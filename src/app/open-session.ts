@@ -150,6 +150,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     mtu: options.mtu,
     rings: options.rings,
     queues: options.queues ?? 1,
+    aspm: options.aspm,
     address: options.address,
     firmware: options.firmware,
     capture: options.captureHost,

@@ -12,13 +12,14 @@ const nic = (key: string, others: Partial<Parameters<typeof startEvents>[0]> = {
   const chip = chipNamed(key)!;
   return {
     address: ADDRESS,
+    aspm: { state: { policy: "auto", allowed: false, because: "the system has it off on this link", link: "none" } },
     chip,
     firmware: undefined,
     permanentAddress: ADDRESS,
     unknownStepping: false,
     xid: chip.xid,
     ...others,
-  };
+  } as const;
 };
 
 test("the quirks of the chip are an event with their names", () => {
@@ -28,7 +29,17 @@ test("the quirks of the chip are an event with their names", () => {
 });
 
 const rest = (...given: Parameters<typeof startEvents>) =>
-  startEvents(...given).filter(({ kind }) => kind !== "quirks");
+  startEvents(...given).filter(({ kind }) => kind !== "quirks" && kind !== "note");
+
+const notes = (chip: Parameters<typeof startEvents>[0]) =>
+  startEvents(chip, MODEL).filter(({ kind }) => kind === "note");
+
+test("whether the link may sleep is a note, with the reason and what the system allows; PCI has no such link", () => {
+  const message = "ASPM off in the chip: the system has it off on this link; the system allows the link none";
+  assert.deepEqual(notes(nic("rtl8168h")), [{ kind: "note", message }]);
+  const { state } = nic("rtl8169s").aspm;
+  assert.deepEqual(notes(nic("rtl8169s", { aspm: { state: { ...state, link: undefined } } })), []);
+});
 
 test("firmware that the PHY runs with is an event; that a card lacks it is a warning, that a model does is none", () => {
   const chip = nic("rtl8168h");

@@ -24,7 +24,10 @@ export const sessionFacts = (nic: Nic, device: string, interfaceName: string): S
   ],
 });
 
-type Started = Pick<Nic, "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid">;
+type Started = { readonly aspm: Pick<Nic["aspm"], "state"> } & Pick<
+  Nic,
+  "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid"
+>;
 
 /** Warnings about it. */
 export const startEvents = (
@@ -55,6 +58,12 @@ export const startEvents = (
       kind: "warning",
       message: `${firmware} is not installed; the PHY runs without its firmware`,
       hint: "Install it: sudo apt install firmware-realtek (Debian, non-free-firmware) or linux-firmware.",
+    });
+  const { allowed, because, link } = nic.aspm.state;
+  if (link !== undefined)
+    events.push({
+      kind: "note",
+      message: `ASPM ${allowed ? "on" : "off"} in the chip: ${because}; the system allows the link ${link}`,
     });
   return events;
 };

@@ -1,5 +1,6 @@
 /** Messages between the main thread and the data-plane threads of a session. */
 import type { ThreadedChannel } from "#bus/threaded.ts";
+import type { AspmPolicy } from "#driver/aspm.ts";
 import type { ReceiveFilter } from "#driver/receive-filter.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
 import type { Argument } from "./operations.ts";
@@ -23,6 +24,7 @@ export interface DriverTask {
   readonly rings: number | undefined;
   /** Receive queues. */
   readonly queues: number;
+  readonly aspm: AspmPolicy | undefined;
   readonly address: Uint8Array | undefined;
   /** Where firmware files are; the system's own folders unless given. */
   readonly firmware: string | undefined;

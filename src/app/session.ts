@@ -1,5 +1,6 @@
 /** One NIC brought up: the driver's thread, the model's thread where there is one, and the main thread's hold on both. */
 import type { CauseName } from "./causes.ts";
+import type { AspmPolicy } from "#driver/aspm.ts";
 import type { Statistics } from "./counters.ts";
 import type { Argument } from "./operations.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
@@ -49,6 +50,8 @@ export interface SessionOptions {
   readonly rings?: number;
   /** Receive queues, each with a queue of the TAP: a power of two that the chip has; 1 unless given. */
   readonly queues?: number;
+  /** Whether the chip lets its PCI Express link sleep; `auto` unless given. */
+  readonly aspm?: AspmPolicy;
   /** Station address to use; the chip's own unless given, or a random one where it has none. */
   readonly address?: Uint8Array;
   /** Folder with the firmware files; the system's own folders unless given. */

@@ -5,6 +5,7 @@
  * Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has were read off
  * Linux's messages on real cards.
  */
+import { type Aspm, aspmOf } from "./aspm.ts";
 import { type Die, PROFILES } from "./profiles.ts";
 import type { Profile } from "./profile.ts";
 import { STARTS } from "./starts.ts";
@@ -41,6 +42,8 @@ interface Row {
 export interface Chip extends Row {
   readonly bus: "pci" | "pcie";
   readonly profile: Profile;
+  /** Undefined where no driver enables it. */
+  readonly aspm: Aspm | undefined;
   /** The values that its MAC and PHY are started with. */
   readonly start: Start;
 }
@@ -116,7 +119,8 @@ export type ChipKey = (typeof ROWS)[number]["key"];
 
 const withProfile = <R extends Row>(row: R): R & Chip => {
   const profile: Profile = PROFILES[row.die];
-  return { ...row, bus: profile.function.bus, profile, start: STARTS[row.key as keyof typeof STARTS] };
+  const start = STARTS[row.key as keyof typeof STARTS];
+  return { ...row, bus: profile.function.bus, profile, aspm: aspmOf(row.key, row.die), start };
 };
 export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 

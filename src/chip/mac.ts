@@ -8,7 +8,7 @@
  */
 import { CPlus8139, RxConf8139 } from "./registers-8139cp.ts";
 import { RxConf8125 } from "./registers-8125.ts";
-import { CPlus, Conf2, Conf3, RxConf, TxConf } from "./registers.ts";
+import { CPlus, Conf2, Conf3, Conf5, RxConf, TxConf } from "./registers.ts";
 
 /** How both directions come to rest before a reset. */
 export type Drain =
@@ -57,8 +57,8 @@ export interface MacFacts {
   readonly moderation: "none" | "IntrMitigate" | "blocks";
   /** IntrMitigate: CPlusCmd switches the counters of frames off, and drivers do so without a limit of frames. */
   readonly frameCounterSwitch: boolean;
-  /** Bits of Config2 and Config3 that are cleared at start: clock request and PME; power-down of the bus, and beacons. */
-  readonly cleared: { readonly config2: number; readonly config3: number };
+  /** Bits of Config2, 3 and 5 that are cleared at start: clock request and PME; power-down of the bus, and beacons; ASPM. */
+  readonly cleared: { readonly config2: number; readonly config3: number; readonly config5: number };
   /** RxMaxSize limits received frames; otherwise whatever fits the chip is received. */
   readonly limitsReceive: boolean;
   /**
@@ -76,9 +76,13 @@ const OFFLOADS = CPlus.receiveVlan | CPlus.receiveChecksum;
 const EXPRESS_COMMAND = CPlus.normal | OFFLOADS;
 const BURST = RxConf.dmaBurst;
 const TRANSMIT = TxConf.dmaBurst | TxConf.interFrameGap;
-const NOTHING_CLEARED = { config2: 0, config3: 0 } as const;
-const NO_BEACON = { config2: 0, config3: Conf3.beacon } as const;
-const NO_SLEEP = { config2: Conf2.clockRequest | Conf2.pmeSignal, config3: Conf3.readyToL23 | Conf3.beacon } as const;
+const NOTHING_CLEARED = { config2: 0, config3: 0, config5: 0 } as const;
+const NO_BEACON = { ...NOTHING_CLEARED, config3: Conf3.beacon } as const;
+const NO_SLEEP = {
+  config2: Conf2.clockRequest | Conf2.pmeSignal,
+  config3: Conf3.readyToL23 | Conf3.beacon,
+  config5: Conf5.aspm,
+} as const;
 const LARGE_READS = { usual: 4096, jumbo: 4096 } as const;
 /** Jumbo frames on these lock up with larger requests. */
 const SMALL_JUMBO_READS = { usual: 4096, jumbo: 512 } as const;
@@ -149,7 +153,7 @@ export const MAC_8168DP_28B: MacFacts = { ...MAC_8168DP_28A, transmitThreshold: 
 
 export const MAC_8168E: MacFacts = {
   ...MAC_8168D,
-  cleared: { config2: Conf2.clockRequest, config3: 0 },
+  cleared: { config2: Conf2.clockRequest, config3: 0, config5: Conf5.aspm },
   transmitThreshold: { usual: 0x3f, jumbo: 0x24 },
   readRequest: LARGE_READS,
 };

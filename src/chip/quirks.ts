@@ -167,6 +167,13 @@ export const QUIRKS = {
     fact: "configuredOnceOn",
     on: ({ profile }) => profile.mac.configuredOnceOn,
   },
+  aspmStallsBus: {
+    because: "With ASPM enabled in the chip, other PCI devices can lose access to the bus. The driver never enables it.",
+    evidence: "reports from the field; Linux's r8169 excludes the same two chips",
+    proof: { file: "test/conformance/aspm.test.ts", title: "the policy `full` is refused where ASPM cannot be had, and the one before stays" },
+    fact: "aspmStallsBus",
+    on: keys("rtl8168gu", "rtl8106eus"),
+  },
   mdioGate: {
     because: "The management controller shares the PHY. The driver opens a gate for each access and closes it again.",
     evidence: LINUX,

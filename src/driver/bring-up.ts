@@ -8,6 +8,7 @@ import {
   Config2,
   Config3,
   Config4,
+  Config5,
   IDR0,
   IDR4,
   IntrMitigate,
@@ -143,9 +144,10 @@ const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
 
 /** What must be off while the PCI Express PHY is written, and wake-up. */
 const clearSleep = ({ io, chip }: Hardware): void => {
-  const { config2, config3 } = chip.profile.mac.cleared;
+  const { config2, config3, config5 } = chip.profile.mac.cleared;
   if (config3 !== 0) io.update8(Config3, config3, 0);
   if (config2 !== 0) io.update8(Config2, config2, 0);
+  if (config5 !== 0) io.update8(Config5, config5, 0);
 };
 
 const configureTransmitter = ({ io, chip }: Hardware): void => io.write32(TxConfig, chip.profile.mac.transmitConfig);

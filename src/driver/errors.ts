@@ -131,3 +131,12 @@ export class NoWakeUp extends FerruleError {
     this.hint = supported.length === 0 ? "Wake-up needs another slot or card." : `Choose from ${supported.join(", ")}.`;
   }
 }
+
+/** The link of this chip must not sleep. The policy before stays in force. */
+export class BadAspm extends FerruleError {
+  readonly code = "BAD_ASPM";
+  readonly hint = "Use `auto` or `off`.";
+  constructor(chip: string, because: string) {
+    super(`${chip} cannot have ASPM: ${because}`);
+  }
+}

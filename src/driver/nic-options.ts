@@ -6,6 +6,7 @@ import type { DmaMemory } from "#kit/dma.ts";
 import { OutOfRange, OutOfWindow } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import { isStationAddress } from "#kit/station-address.ts";
+import { type AspmPolicy, checkAspm } from "./aspm.ts";
 import { BadMtu, BadQueues, BadRingSize } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import { type Program, parseFirmware } from "./firmware.ts";
@@ -36,6 +37,8 @@ export interface NicOptions {
   readonly queues?: number;
   /** Have the NIC hash received frames: `Link.hashes`. Chips from the RTL8125 on can. */
   readonly receiveHash?: boolean;
+  /** Whether the chip lets its PCI Express link sleep; `auto` unless given. */
+  readonly aspm?: AspmPolicy;
   /** Check on each `release` that the buffer was out: for tests. */
   readonly checked?: boolean;
 }
@@ -106,6 +109,7 @@ export const checkOptions = (chip: Chip, windowBytes: number, options: NicOption
   if (windowBytes < wanted) throw new OutOfWindow({ what: "registers", offset: 0, width: wanted, length: windowBytes });
   slotsOf(chip, options);
   queuesOf(chip, options);
+  if (options.aspm !== undefined) checkAspm(chip, options.aspm);
   if (options.address !== undefined) checkAddress(options.address);
   if (options.receiveHash === true && profile.frames.hashedFormat === undefined)
     throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");

@@ -5,6 +5,7 @@ import { DmaExhausted, type DmaMemory } from "#kit/dma.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import type { InterruptLine } from "#kit/interrupts.ts";
 import type { FrameMemory, Offloads } from "#kit/link.ts";
+import { LinkPower } from "./aspm.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
 import { SideBusTimeout } from "./errors.ts";
 import { Events, wantedEvents } from "./events.ts";
@@ -47,6 +48,7 @@ export class Nic {
   readonly moderation: Moderation;
   readonly receiveOffloads: ReceiveOffloads;
   readonly eeprom: () => Generator<number, void>;
+  readonly aspm: LinkPower;
   /** Undefined where the NIC hashes no frames. */
   readonly rss: Rss | undefined;
   /** What wakes it while it sleeps. */
@@ -90,6 +92,7 @@ export class Nic {
     this.receiveOffloads = new ReceiveOffloads(parts.hw, () => this.running);
     this.moderation = new Moderation(parts.hw, () => this.#running?.pairs);
     this.rss = hashes(parts.options) ? new Rss(parts.hw, () => this.running) : undefined;
+    this.aspm = new LinkPower(parts.hw, parts.device.config, parts.options.aspm);
     this.health = new Health(parts.hw, parts.device.config);
     this.phy = new Phy(parts.hw, this);
     this.powerSaving = new PowerSaving(parts.hw, this);
@@ -147,6 +150,7 @@ export class Nic {
     this.rss?.restore();
     if (phy) this.restartPhy();
     this.wake.apply();
+    this.aspm.apply();
     this.health.renew();
     this.line.unmask();
     this.unmask();
@@ -173,7 +177,7 @@ export class Nic {
 
   /** What is wrong with a NIC that is up, as far as a short look shows: to be called now and then. @throws {DeviceGone} */
   look(): Finding | undefined {
-    return this.#running === undefined ? undefined : this.health.look(this.#running.pairs, this.phy, this.#link.up);
+    return this.#running && this.aspm.heed(this.health.look(this.#running.pairs, this.phy, this.#link.up));
   }
 
   /**
@@ -193,7 +197,7 @@ export class Nic {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
       this.#device.setBusMaster(false);
-      run(this.#hw, this.chip.profile.wake.stopped);
+      run(this.#hw, [...this.chip.profile.wake.stopped, ...(this.chip.aspm?.stopped ?? [])]);
       rest();
     } catch (error) {
       if (error instanceof SideBusTimeout) this.#hw.overdue.note("the PHY to power down");

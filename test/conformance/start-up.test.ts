@@ -209,6 +209,18 @@ const CORRECTIONS: readonly Correction[] = [
     before: [...phyWrite(0xa400, 0x1200), "w16 3c 802f"],
     after: [...phyWrite(0xa400, 0x1200), "r8 6f 0", "w8 6f 40", "w16 3c 802f"],
   },
+  {
+    because: "ASPM is off in the chip while its PCI Express PHY is written",
+    of: RTL8168H,
+    before: ["r8 53 0", "w8 53 0"],
+    after: ["r8 53 0", "w8 53 0", "r8 56 0", "w8 56 0"],
+  },
+  {
+    because: "ASPM stays off where the system has it off",
+    of: RTL8168H,
+    before: ["w8 6f 40"],
+    after: ["w8 6f 40", "w8 50 c0", ...mac(0xe092, 0, 0), "r8 53 0", "w8 53 0", "r8 56 0", "w8 56 0", "w8 50 0"],
+  },
 ];
 
 const recorded = (key: string): readonly string[] =>

@@ -54,6 +54,7 @@ export class Ours implements Disposable {
           host: { name: NAME, namespace: this.namespace.fd },
           mtu: 1500,
           rings: undefined,
+          aspm: undefined,
           address: undefined,
           firmware: undefined,
           capture: undefined,

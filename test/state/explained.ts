@@ -172,12 +172,10 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "ASPM",
-    because: "Events that leave L1: Linux sets them while the interface is up, in extended register 0xd4 and from the 8168G on in MAC-OCP 0xc0ac; Realtek's drivers set them permanently, and in 0xd4 up to the 8168FP.",
+    because: "Events that leave L1, set while the interface is up: Linux has them in MAC-OCP 0xc0ac from the 8168G on, Realtek's drivers in extended register 0xd4 up to the 8168FP.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
-      { space: "macOcp", words: "0xc0ac=1f80", at: ["suspended", ...STOPPED] },
-      { space: "eri", words: "0xd4=1f80/1f80" },
-      { space: "eri", words: "0xd4=1f00 0xd4=e00 0xd4=c00", at: ["suspended", ...STOPPED] },
+      { space: "eri", words: "0xd4=1f80/1f80", at: RUNNING },
     ],
   },
   {

@@ -3,7 +3,16 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { FerruleError } from "#kit/errors.ts";
-import { parseBytes, parseDevice, parseChip, parseMtu, parseQueues, parseRings, parseStationAddress } from "./spec.ts";
+import {
+  parseAspm,
+  parseBytes,
+  parseDevice,
+  parseChip,
+  parseMtu,
+  parseQueues,
+  parseRings,
+  parseStationAddress,
+} from "./spec.ts";
 import { parseWire } from "../wires/wire-spec.ts";
 import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
@@ -138,6 +147,7 @@ test("whatever is typed is understood or refused, never anything else", () => {
         parseInterfaceName,
         parseBytes,
         parseRings,
+        parseAspm,
         (t: string) => parseMtu(t, chip),
       ])
         try {

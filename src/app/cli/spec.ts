@@ -1,6 +1,7 @@
 /** What people name on the command line: devices, interfaces, sizes, permissions. */
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
+import { ASPM_POLICIES, type AspmPolicy, checkAspm } from "#driver/aspm.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
 import { parseAddress } from "../cards/address.ts";
@@ -113,6 +114,14 @@ export const parseQueues = (text: string, chip?: Chip): number => {
     `"${text}" is not a number of queues of ${chip?.name ?? "any chip"}`,
     largest === 1 ? "It has one: leave --queues out." : `Choose a power of two up to ${largest}.`,
   );
+};
+
+/** A policy for the PCI Express link that this chip can have. */
+export const parseAspm = (text: string, chip?: Chip): AspmPolicy => {
+  const policy = ASPM_POLICIES.find((each) => each === text);
+  if (policy === undefined)
+    throw new WrongUsage(`unknown ASPM policy "${text}"`, `Choose one of ${ASPM_POLICIES.join(", ")}.`);
+  return chip === undefined ? policy : checkAspm(chip, policy);
 };
 
 const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;

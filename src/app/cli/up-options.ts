@@ -7,7 +7,7 @@ import { parseWire } from "../wires/wire-spec.ts";
 import type { Options } from "./arguments.ts";
 import { LOG_OPTIONS } from "./log.ts";
 import { CONFIG_OPTION } from "./settings-file.ts";
-import { parseMtu, parseRings, parseSocketMode, parseStationAddress, parseWait } from "./spec.ts";
+import { parseAspm, parseMtu, parseRings, parseSocketMode, parseStationAddress, parseWait } from "./spec.ts";
 
 /** The chip of a model; that of a card is not known yet. */
 const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>
@@ -45,6 +45,12 @@ export const UP_OPTIONS = {
     placeholder: "N",
     summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; 256 unless given",
     check: (text, operands) => parseRings(text, chipOf(operands)),
+  },
+  aspm: {
+    kind: "value",
+    placeholder: "POLICY",
+    summary: "whether the chip lets its PCI Express link sleep: auto, off or full; auto unless given",
+    check: (text, operands) => parseAspm(text, chipOf(operands)),
   },
   queues: {
     kind: "value",

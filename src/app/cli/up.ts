@@ -15,6 +15,7 @@ import { logJson, parseLevel } from "./log.ts";
 import { terminalFor } from "./output.ts";
 import {
   type Device,
+  parseAspm,
   parseDevice,
   parseMtu,
   parseQueues,
@@ -175,6 +176,7 @@ export const up = command({
       mtu: parseMtu(values.mtu, chip),
       ...(values.rings === undefined ? {} : { rings: parseRings(values.rings, chip) }),
       ...(values.queues === undefined ? {} : { queues: parseQueues(values.queues, chip) }),
+      ...(values.aspm === undefined ? {} : { aspm: parseAspm(values.aspm, chip) }),
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
       ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),

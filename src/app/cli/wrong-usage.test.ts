@@ -37,6 +37,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     "wait-for-card": ["x", "-1", "1e3", "86401", ""],
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
     metrics: ["9101", "localhost:9101", "0.0.0.0:9101", "127.0.0.1:0", "unix:"],
+    aspm: ["x", "on", "AUTO", ""],
     rings: ["x", "32", "100", "8192", "0x40", "1e2"],
     mac: ["x", "00:00:00:00:00:00", "01:00:5e:00:00:01", "02:00:00:00:00", "ff:ff:ff:ff:ff:ff"],
   },

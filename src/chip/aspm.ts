@@ -1,0 +1,92 @@
+/**
+ * ASPM: whether a chip may put its end of the PCI Express link to sleep, and what it is given for that.
+ *
+ * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`, rtl_enable_aspm_clkreq_lock, and
+ * FreeBSD's vendor driver. Which chips get it is Linux's choice. The words for L1.2 are Linux's too.
+ */
+import type { Die } from "./profiles.ts";
+import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
+import { Conf2, Conf5, Config2, Config5 } from "./registers.ts";
+import type { Step, Word } from "./steps.ts";
+
+/** Configuration is unlocked while these run. */
+export interface Aspm {
+  readonly on: readonly Step[];
+  readonly off: readonly Step[];
+  /** MAC-OCP 0xc0b2 shows whether the board's vendor has tested L1 and its substates. */
+  readonly marked: boolean;
+  /** Clears the events that leave L1, which the start has set, when the NIC stops. */
+  readonly stopped: readonly Step[];
+}
+
+/** Bits of MAC-OCP 0xc0b2 that a vendor sets, any of them. */
+export const TESTED = { address: 0xc0b2, bits: 0xf } as const;
+
+const io8 = (...words: readonly Word[]): Step => ({ on: "io8", words });
+const mac = (...words: readonly Word[]): Step => ({ on: "mac", words });
+
+const ALLOWED: Word = [Config5, 0, Conf5.aspm];
+const FORBIDDEN: Word = [Config5, Conf5.aspm, 0];
+const BY_CONFIG2 = {
+  on: io8(ALLOWED, [Config2, 0, Conf2.clockRequest]),
+  off: io8([Config2, Conf2.clockRequest, 0], FORBIDDEN),
+};
+const BY_INT_CFG0 = {
+  on: io8(ALLOWED, [INT_CFG0, 0, IntCfg0.clockRequest]),
+  off: io8([INT_CFG0, IntCfg0.clockRequest, 0], FORBIDDEN),
+};
+
+/** The chip itself starts L1.2, without a delay. */
+const SUBSTATES = mac([0xe094, 0xff00, 0], [0xe092, 0x00ff, 0x0004]);
+const NO_SUBSTATES = mac([0xe092, 0x00ff, 0]);
+
+/** From the 8168E-VL to the 8117 these are in an extended register, then in the MAC controller's. */
+const NO_EXITS_ERI: Step = { on: "eri", words: [[0xd4, 0x1f80, 0]] };
+const NO_EXITS_MAC = mac([0xc0ac, 0x1f80, 0]);
+
+const plain = (stopped: readonly Step[]): Aspm => ({
+  on: [BY_CONFIG2.on],
+  off: [BY_CONFIG2.off],
+  marked: false,
+  stopped,
+});
+const later = ({ on, off }: typeof BY_CONFIG2, stopped: Step): Aspm => ({
+  on: [on, SUBSTATES],
+  off: [NO_SUBSTATES, off],
+  marked: true,
+  stopped: [stopped],
+});
+
+const ASPM_8168E = plain([]);
+const ASPM_8168EVL = plain([NO_EXITS_ERI]);
+const ASPM_8168H = later(BY_CONFIG2, NO_EXITS_ERI);
+const ASPM_8125 = later(BY_CONFIG2, NO_EXITS_MAC);
+
+/** By die; undefined where no driver enables it. DPDK switches the 8125CP by INT_CFG0, Linux by Config2. */
+const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
+  "8168e": ASPM_8168E,
+  "8106": ASPM_8168E,
+  "8168evl": ASPM_8168EVL,
+  "8402": ASPM_8168EVL,
+  "8168f-480": ASPM_8168EVL,
+  "8168f": ASPM_8168EVL,
+  "8168g": ASPM_8168EVL,
+  "8168h": ASPM_8168H,
+  "8116af": ASPM_8168H,
+  "8125a": ASPM_8125,
+  "8125b": ASPM_8125,
+  "8125bp": ASPM_8125,
+  "8125cp": later(BY_INT_CFG0, NO_EXITS_MAC),
+  "8125d": ASPM_8125,
+  "8126": later(BY_INT_CFG0, NO_EXITS_MAC),
+  "8127": later(BY_INT_CFG0, NO_EXITS_MAC),
+};
+
+/** Where chips of a die differ: the 8168EP and the 8117 do not start L1.2 themselves, and report other latencies. */
+const BY_CHIP: Readonly<Record<string, Aspm>> = {
+  rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on], marked: true },
+  "rtl8117-54a": { ...ASPM_8168EVL, on: [BY_CONFIG2.on], marked: true },
+  "rtl8117-54b": { ...ASPM_8168EVL, on: [BY_CONFIG2.on], marked: true },
+};
+
+export const aspmOf = (key: string, die: Die): Aspm | undefined => BY_CHIP[key] ?? BY_DIE[die];

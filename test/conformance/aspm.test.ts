@@ -1,0 +1,149 @@
+/** ASPM by policy, on every chip: what the chip is given, for which reason, and what the link then is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TESTED } from "#chip/aspm.ts";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+import { Config2, Config5 } from "#chip/registers.ts";
+import { INT_CFG0 } from "#chip/registers-8125.ts";
+import { ASPM_POLICIES, type AspmPolicy } from "#driver/aspm.ts";
+import { SideBus } from "#driver/side-bus.ts";
+import { BadAspm } from "#driver/errors.ts";
+import { rw16 } from "#kit/mmio.ts";
+import { openDirectRig } from "../rigs/direct.ts";
+
+const chips: readonly Chip[] = CHIPS;
+const L1 = 2;
+
+/** A NIC whose link may enter L1, on a board that is marked as tested, unless told otherwise. */
+const open = (
+  chip: Chip,
+  { aspm, link = L1, tested = true }: { aspm?: AspmPolicy; link?: number; tested?: boolean } = {},
+) => {
+  const rig = openDirectRig({ chip: chip.key, nic: aspm === undefined ? {} : { aspm } });
+  const { registers: io, device, nic } = rig;
+  const { expressAt } = chip.profile.function;
+  const control = rw16(expressAt + 16);
+  if (expressAt !== 0) device.config.update16(control, 3, link);
+  const side = new SideBus(io, rig.clock);
+  if (chip.aspm?.marked === true && tested) side.macWrite(TESTED.address, 1);
+  rig.up();
+  const byIntCfg0 = ["8125cp", "8126", "8127"].some(
+    (die) => chip.profile === chips.find((row) => row.die === die)!.profile,
+  );
+  return {
+    nic,
+    side,
+    link: (): number => device.config.read16(control) & 3,
+    /** ASPM and clock request as the chip has them. */
+    switches: (): readonly boolean[] => [
+      (io.read8(Config5) & 1) !== 0,
+      byIntCfg0 ? (io.read8(INT_CFG0) & 8) !== 0 : (io.read8(Config2) & 0x80) !== 0,
+    ],
+    [Symbol.dispose]: () => rig[Symbol.dispose](),
+  };
+};
+
+/** One of each die, and those that differ from the rest of theirs. */
+const onExpress = chips.filter(
+  ({ bus, die, key }, i) =>
+    bus === "pcie" &&
+    (chips.findIndex((row) => row.die === die) === i || /^rtl(8168gu|8106eus|8117-54b|8168ep)$/.test(key)),
+);
+
+test("`auto` follows the system's setting of the link, where the board is marked as tested", () => {
+  for (const chip of onExpress) {
+    const marked = chip.aspm?.marked === true;
+    for (const [link, tested, wanted] of [
+      [L1, true, marked],
+      [L1, false, false],
+      [0, true, false],
+    ] as const) {
+      using rig = open(chip, { link, tested });
+      assert.deepEqual(
+        rig.switches(),
+        [wanted, wanted],
+        `${chip.key}, link ${link}, ${tested ? "tested" : "not tested"}`,
+      );
+      const { policy, allowed, because } = rig.nic.aspm.state;
+      assert.deepEqual([policy, allowed], ["auto", wanted], chip.key);
+      assert.match(because, /\w{3}/);
+      assert.equal(rig.link(), link, "the system's setting is the system's");
+    }
+  }
+});
+
+test("`off` switches chip and link off, at once and at every start", () => {
+  for (const chip of onExpress) {
+    using rig = open(chip, { aspm: "off" });
+    assert.deepEqual(rig.switches(), [false, false], chip.key);
+    assert.equal(rig.nic.aspm.state.allowed, false);
+    assert.equal(rig.link(), 0, chip.key);
+    assert.equal(rig.nic.aspm.state.link, "none");
+  }
+});
+
+test("`full` switches it on whatever is known of the board, and it stays on over an MTU change", () => {
+  for (const chip of onExpress.filter(({ aspm, key }) => aspm !== undefined && !STALLING.includes(key))) {
+    using rig = open(chip, { aspm: "full", link: 0, tested: false });
+    assert.deepEqual(rig.switches(), [true, true], chip.key);
+    assert.equal(rig.nic.aspm.state.link, "none", "the link itself is the system's");
+    rig.nic.setMtu(1400);
+    assert.deepEqual(rig.switches(), [true, true], chip.key);
+    rig.nic.aspm.set("off", true);
+    assert.deepEqual(rig.switches(), [false, false], chip.key);
+    rig.nic.aspm.set("auto", true);
+    assert.deepEqual(rig.switches(), [false, false], chip.key);
+  }
+});
+
+const STALLING: readonly string[] = ["rtl8168gu", "rtl8106eus"];
+
+test("the policy `full` is refused where ASPM cannot be had, and the one before stays", () => {
+  const refusing = onExpress.filter(({ aspm, key }) => aspm === undefined || STALLING.includes(key));
+  assert.ok(refusing.length > 8);
+  for (const chip of refusing) {
+    using rig = open(chip, { aspm: "off" });
+    assert.throws(() => rig.nic.aspm.set("full", true), BadAspm, chip.key);
+    assert.equal(rig.nic.aspm.state.policy, "off");
+    assert.deepEqual(rig.switches()[0], false, chip.key);
+    assert.throws(() => openDirectRig({ chip: chip.key, nic: { aspm: "full" } }), BadAspm, chip.key);
+  }
+});
+
+test("the chip starts L1.2 by itself from the 8168H on, but for 8168EP and 8117, and not while ASPM is off", () => {
+  for (const chip of onExpress.filter(({ aspm }) => aspm?.marked === true)) {
+    using rig = open(chip);
+    const starts = !/^rtl(8168ep|8117)/.test(chip.key);
+    assert.equal(rig.side.macRead(0xe092) & 0xff, starts ? 4 : 0, chip.key);
+    rig.nic.aspm.set("off", true);
+    assert.equal(rig.side.macRead(0xe092) & 0xff, 0, chip.key);
+  }
+});
+
+test("a transmit time-out ends ASPM until a policy is set", () => {
+  const chip = chips.find(({ key }) => key === "rtl8168h")!;
+  for (const policy of ASPM_POLICIES.filter((each) => each !== "off")) {
+    using rig = open(chip, { aspm: policy });
+    assert.equal(rig.nic.aspm.state.allowed, true);
+    rig.nic.aspm.heed("transmitTimeout");
+    rig.nic.reset();
+    assert.deepEqual(rig.switches(), [false, false]);
+    assert.match(rig.nic.aspm.state.because, /timed out/);
+    rig.nic.aspm.set(policy, true);
+    assert.deepEqual(rig.switches(), [true, true]);
+  }
+});
+
+test("the events that leave L1 are set while the NIC is up, and cleared when it is stopped", () => {
+  for (const chip of onExpress) {
+    if (chip.aspm === undefined || chip.aspm.stopped.length === 0) continue;
+    using rig = open(chip);
+    const later = chip.profile.registers.includes("multigigabit");
+    const exits = (): number => (later ? rig.side.macRead(0xc0ac) : rig.side.eriRead(0xd4)) & 0x1f80;
+    assert.notEqual(exits(), 0, chip.key);
+    rig.nic.down();
+    assert.equal(exits(), 0, chip.key);
+    rig.nic.up();
+    assert.notEqual(exits(), 0, chip.key);
+  }
+});
