@@ -79,7 +79,7 @@ test("uses the responder where that is asked for", () => {
 test("a wire at whose end nobody can answer is refused", () => {
   const { status, stderr } = demo("--wire", "pcap:some.pcap");
   assert.equal(status, 2);
-  assert.match(stderr, /answers no ping/);
+  assert.match(stderr, /cannot reply to pings/);
 });
 
 /** The processes below this one, itself included. */

@@ -32,7 +32,7 @@ describe("ferrule up --detach", { skip: noTwoEnds(["ip", "setpriv"]) }, () => {
     const { namespace, log, ferrule, left, up } = await setUp(scope);
     const started = ferrule("up", "model:rtl8168h", ...up);
     assert.equal(await started.ended(), 0, started.said);
-    const pid = Number(/process (\d+) goes on in the background/.exec(started.said)?.[1]);
+    const pid = Number(/process (\d+) runs in the background/.exec(started.said)?.[1]);
     await namespace.run("ip", "link", "show", "fe0");
     const [status] = JSON.parse(await namespace.run(process.execPath, BIN, "status", "--json")) as Status[];
     assert.deepEqual([status?.now, status?.pid, status?.facts?.chip], ["fe0", pid, "RTL8168h/8111h"]);

@@ -150,7 +150,7 @@ test("the cable can be unplugged, the partner changed, and faults armed and clea
   const clear = await state(serving);
   assert.deepEqual([clear.faults, clear.wire.in.armed], [[], {}]);
   await assert.rejects(serving.ask({ command: "fault", name: "no-such" }), /unknown fault "no-such"/);
-  await assert.rejects(serving.ask({ command: "send", frame: "00" }), /that is no frame/);
+  await assert.rejects(serving.ask({ command: "send", frame: "00" }), /not a valid frame/);
   assert.deepEqual(await serving.ask({ command: "magic" }), { taken: false });
 });
 

@@ -18,7 +18,7 @@ const refuses = (argv: string[], message: RegExp, hint: RegExp): void =>
     (error: unknown) => error instanceof WrongUsage && message.test(error.message) && hint.test(error.hint),
   );
 
-test("takes values and flags in any order, and fills in what is not given", () => {
+test("accepts values and flags in any order, and fills in defaults", () => {
   assert.deepEqual(parse("--json", "model:x", "--wire=tap:a"), {
     values: { name: "fe0", wire: "tap:a", json: true },
     operands: ["model:x"],
@@ -27,20 +27,20 @@ test("takes values and flags in any order, and fills in what is not given", () =
   assert.deepEqual(parse("model:x")?.values, { name: "fe0", wire: undefined, json: false });
 });
 
-test("gives way to --help and -h, before and after other options", () => {
+test("--help and -h take precedence, before and after other options", () => {
   assert.equal(parse("--help"), undefined);
   assert.equal(parse("model:x", "--json", "-h"), undefined);
 });
 
-test("takes what follows -- as operands", () => assert.deepEqual(parse("--", "--json")?.operands, ["--json"]));
+test("treats arguments after -- as operands", () => assert.deepEqual(parse("--", "--json")?.operands, ["--json"]));
 
-test("names an unknown option and the one that was probably meant", () => {
+test("names an unknown option and the most similar one", () => {
   refuses(["--wrie", "a"], /unknown option --wrie/, /`--wire`/);
   refuses(["-x", "a"], /unknown option -x/, /--name, --wire, --json, --help/);
   refuses(["--__proto__", "a"], /unknown option/, /options are/);
 });
 
-test("refuses a value where none belongs, and none where one belongs", () => {
+test("refuses a value for a flag, and an option without its value", () => {
   refuses(["--json=yes", "a"], /takes no value/, /alone/);
   refuses(["--wire"], /needs a value/, /--wire SPEC/);
   refuses(["--wire", "--json"], /needs a value/, /--wire SPEC/);
@@ -52,18 +52,18 @@ test("refuses an option that was given twice", () => {
   refuses(["--json", "x", "--json"], /--json was given twice/, /once/);
 });
 
-test("an operand that may be left out may be left out, and one of many may come as often as wanted", () => {
+test("an optional operand may be omitted, and a repeatable one may be repeated", () => {
   const operands = [{ placeholder: "[FILE…]", summary: "files", many: true, optional: true }] as const;
   for (const files of [[], ["a"], ["a", "b"]])
     assert.deepEqual(parseArguments(files, {}, operands, "x")?.operands, files);
 });
 
-test("says which operand is missing, and which is too many", () => {
+test("reports which operand is missing, and which is unexpected", () => {
   refuses([], /DEVICE is missing/, /ferrule up DEVICE/);
   refuses(["a", "b"], /unexpected argument "b"/, /ferrule up DEVICE/);
 });
 
-test("either parses or refuses with a hint, whatever is typed", () => {
+test("any input is either parsed or refused with a hint", () => {
   const word = fc.oneof(fc.string(), fc.constantFrom("--json", "--wire", "--name=x", "-h", "--", "-", "--no-json"));
   fc.assert(
     fc.property(fc.array(word, { maxLength: 6 }), (argv) => {

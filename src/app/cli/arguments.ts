@@ -1,4 +1,4 @@
-/** Options as data, and the command line taken apart by them. */
+/** Options as data, and parsing of the command line by them. */
 import { parseArgs } from "node:util";
 import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
@@ -9,13 +9,13 @@ export type Option =
       readonly placeholder: string;
       readonly summary: string;
       readonly default?: string;
-      /** Throws {WrongUsage} for a text that is no value, as far as the operands tell. */
+      /** Throws {WrongUsage} for an invalid value, as far as the operands determine it. */
       readonly check?: (text: string, operands: readonly string[]) => unknown;
     };
 
 export type Options = Readonly<Record<string, Option>>;
 
-/** What the options came to: a flag is a boolean, a value is a string, missing only when it has no default. */
+/** Parsed options: a flag is a boolean, a value is a string, undefined only without a default. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends { kind: "flag" }
     ? boolean
@@ -34,19 +34,19 @@ export interface Parsed<O extends Options> {
 export interface Operand {
   readonly placeholder: string;
   readonly summary: string;
-  /** The last operand only: any number of words. */
+  /** Only for the last operand: any number of words. */
   readonly many?: true;
-  /** It may be left out. */
+  /** It may be omitted. */
   readonly optional?: true;
 }
 
 const HELP = { help: { type: "boolean", short: "h" } } as const;
 
 /**
- * Takes the command line apart.
+ * Parses the command line.
  *
  * @param usage how the command is written, for hints
- * @returns undefined when help was asked for
+ * @returns undefined if help was requested
  * @throws {WrongUsage} for an unknown option, a missing or unwanted value, or too few or many operands
  */
 export const parseArguments = <O extends Options>(
@@ -61,7 +61,7 @@ export const parseArguments = <O extends Options>(
       { type: option.kind === "flag" ? ("boolean" as const) : ("string" as const) },
     ]),
   );
-  // Not `strict`: its messages know neither our operands nor what was probably meant.
+  // Not `strict`: its messages do not name operands or similar options.
   const { tokens } = parseArgs({ args: [...argv], options: { ...known, ...HELP }, strict: false, tokens: true });
   const values: Record<string, string | boolean | undefined> = {};
   for (const [name, option] of Object.entries(options)) values[name] = option.kind === "flag" ? false : option.default;
@@ -100,7 +100,7 @@ const valueOf = (token: OptionToken, options: Options): string | true => {
       throw new WrongUsage(`${token.rawName} takes no value, got "${token.value}"`, `Write ${token.rawName} alone.`);
     return true;
   }
-  // `--wire --json` means that the value was forgotten; one that really begins with a dash is written `--name=-x`.
+  // In `--wire --json` the value is missing; a value that begins with a dash is written `--name=-x`.
   // A single dash is standard output.
   const missing = token.value === undefined || token.value === "" || (!token.inlineValue && /^-./.test(token.value));
   if (missing || token.value === undefined)

@@ -10,7 +10,7 @@ let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "ferrule-log-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("a file is added to, and is not readable for everybody", async () => {
+test("a file is appended to, and is not readable for all", async () => {
   const path = join(folder, "log");
   writeFileSync(path, "before\n");
   using log = await openLog(path);
@@ -19,7 +19,7 @@ test("a file is added to, and is not readable for everybody", async () => {
   assert.equal(log.reader, path);
 });
 
-test("the journal is told who writes, with seven lines before the first of the events", async () => {
+test("the journal gets seven header lines before the first event", async () => {
   const path = join(folder, "journal");
   const read = Promise.withResolvers<string>();
   const server = createServer((socket) => {
@@ -40,7 +40,7 @@ test("the journal is told who writes, with seven lines before the first of the e
   }
 });
 
-test("without a journal it asks for a file; a folder that is not there is the system's error", async () => {
+test("without a journal the error asks for a file; a missing folder is the system's error", async () => {
   await assert.rejects(openLog(undefined, join(folder, "none")), NoJournal);
   await assert.rejects(openLog(join(folder, "none", "log")), { code: "ENOENT" });
 });

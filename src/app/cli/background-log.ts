@@ -1,29 +1,29 @@
-/** Where the events of a process in the background go: a file, or the system's journal. */
+/** Destination of the events of a background process: a file, or the system's journal. */
 import { closeSync, openSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import { within } from "../limit.ts";
 
-/** The stream socket of systemd-journald; its first seven lines say how the rest is to be taken (sd_journal_stream_fd(3)). */
+/** The stream socket of systemd-journald; its first seven lines are a header (sd_journal_stream_fd(3)). */
 const JOURNAL = "/run/systemd/journal/stdout";
 const JOURNAL_MILLIS = 5_000;
 const IDENTIFIER = "ferrule";
 /** LOG_INFO of syslog(3). */
 const PRIORITY = 6;
 
-/** This system keeps no journal. */
+/** This system has no journal. */
 export class NoJournal extends FerruleError {
   readonly code = "NO_JOURNAL";
   readonly hint = "Give a file for the events: --log FILE.";
   constructor(cause: unknown) {
-    super("this system has no journal that takes the events of a process in the background", { cause });
+    super("this system has no journal for the events of a background process", { cause });
   }
 }
 
-/** Open for the process that is given it as output. */
+/** A descriptor for the process's output. */
 export interface BackgroundLog extends Disposable {
   readonly output: number | Socket;
-  /** How to read it. */
+  /** The command or path to read it. */
   readonly reader: string;
 }
 
@@ -43,7 +43,7 @@ const openJournal = async (path: string): Promise<BackgroundLog> => {
   return { output: socket, reader: `journalctl -t ${IDENTIFIER}`, [Symbol.dispose]: () => void socket.destroy() };
 };
 
-/** @throws {NoJournal} where no file is given and there is no journal; what the system refuses of a file */
+/** @throws {NoJournal} where no file is given and there is no journal; the system's error for a file */
 export const openLog = async (file: string | undefined, journal = JOURNAL): Promise<BackgroundLog> => {
   if (file === undefined) return await openJournal(journal);
   const fd = openSync(file, "a", 0o640);

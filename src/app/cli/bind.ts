@@ -1,4 +1,4 @@
-/** `ferrule bind`: takes a card from the kernel's driver, for `ferrule up`. */
+/** `ferrule bind`: binds a card to vfio-pci, for `ferrule up`. */
 import { localMachine, cardState, localBindContext } from "../cards/local-machine.ts";
 import { judgeCard, type Missing } from "../cards/judge.ts";
 import { VFIO_PCI } from "../cards/machine.ts";
@@ -14,7 +14,7 @@ const sentence = ({ address, from, changed }: BindResult): string => {
   return `${address} is now bound to ${VFIO_PCI}${from === undefined || from === VFIO_PCI ? "" : `, before to ${from}`}.`;
 };
 
-/** What comes next: what still keeps the card from being used, or how it is used. */
+/** The next step: what is still missing, or how to bring the card up. */
 const afterwards = (address: string, lacks: readonly Missing[]): readonly string[] => [
   ...(lacks.length === 0
     ? [`Bring it up with \`sudo ${FERRULE} up ${address}\`.`]

@@ -43,7 +43,7 @@ const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
   return { interfaceName, source, session, opened: opened.promise, terminal, stop, open, request };
 };
 
-/** Lets what is due now happen. */
+/** Runs everything that is due now. */
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 test("stays up until a signal, then closes and ends with 0", async () => {
@@ -65,7 +65,7 @@ test("stays up until a signal, then closes and ends with 0", async () => {
   assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
 });
 
-test("a link is reported when it comes up, has another speed or duplex, and goes, but not twice", async () => {
+test("a link is reported when it comes up, changes speed or duplex, and goes down, but not twice", async () => {
   const { source, session, opened, terminal, stop, open, request } = setUp();
   const exit = bringUp(request, terminal, open, stop);
   await opened;
@@ -109,7 +109,7 @@ test("with --json every event is an object on a line of its own", async () => {
   assert.equal(events[0]?.["interface"], interfaceName);
 });
 
-test("on a terminal it shows the live view, and leaves the events, the last picture and a line", async () => {
+test("on a terminal it shows the live view; events, the last view and a line remain", async () => {
   const { source, session, opened, terminal, stop, open, request } = setUp({ isTerminal: true });
   const exit = bringUp(request, terminal, open, stop);
   await opened;
@@ -122,7 +122,7 @@ test("on a terminal it shows the live view, and leaves the events, the last pict
   assert.match(terminal.out.text, /down \(SIGINT\).*\n$/);
 });
 
-test("`down` takes it down, is answered when it is, and frees the name", async () => {
+test("`down` takes it down, gets its reply when it is down, and frees the name", async () => {
   const { session, opened, terminal, stop, open, request, interfaceName } = setUp();
   const exit = bringUp(request, terminal, open, stop);
   await opened;
@@ -174,7 +174,7 @@ test("metrics are those of the session, from when it is up to its end", async ()
 
 const neverOpened = (): Promise<FakeSession> => assert.fail("the NIC was opened");
 
-test("metrics that cannot be offered end it before the NIC is opened", async () => {
+test("metrics that cannot be served end it before the NIC is opened", async () => {
   const { terminal, stop, request, interfaceName } = setUp();
   // TEST-NET-1 of RFC 5737: no machine has it.
   const metrics = { kind: "tcp", host: "192.0.2.1", port: 9101 } as const;

@@ -1,4 +1,4 @@
-/** A NIC that `ferrule up` brings up: shown while it runs, reached over its control socket, taken down at the end. */
+/** The session of `ferrule up`: brings a NIC up, shows it, serves its control socket, and takes it down at the end. */
 import { privileges } from "#sys/privileges.ts";
 import { ControlServer, StillStarting } from "../control/up-control.ts";
 import type { MetricsAddress } from "../metrics/address.ts";
@@ -15,27 +15,27 @@ import type { Stop } from "./stop.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { eventLine, type UpEvent } from "./up-events.ts";
 
-/** Milliseconds between two pictures of the live view. */
+/** Refresh interval of the live view in milliseconds. */
 const REDRAW = 200;
-/** Milliseconds the threads may take to come to an end. */
+/** Time limit in milliseconds for the threads to end. */
 const CLOSING = 15_000;
 
 export interface UpRequest {
   readonly session: SessionOptions;
   readonly interfaceName: string;
-  /** As they were typed. */
+  /** As given on the command line. */
   readonly device: string;
-  /** Undefined where the wire is somebody else's. */
+  /** Undefined if the wire belongs to another process. */
   readonly wire: string | undefined;
   readonly json: boolean;
   readonly level: Level;
-  /** Where metrics are offered. */
+  /** Address of the metrics. */
   readonly metrics?: MetricsAddress | undefined;
-  /** Called once the interface is there, with the event that says so. */
+  /** Called once the interface exists, with its event. */
   readonly onUp?: (event: UpEvent) => Promise<void>;
 }
 
-/** Until someone asks to stop, or the session ends by itself. Resolves with the reason; throws the session's error. */
+/** Waits until a stop is requested, or the session ends by itself. Resolves with the reason; throws the session's error. */
 const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
   const end = await Promise.race([stop.asked, failed]);
   if (end instanceof ThreadFailure) throw end;
@@ -46,7 +46,7 @@ const DOWN = "down";
 const linkOf = ({ up, speed, fullDuplex }: Extract<SessionEvent, { kind: "carrier" }>): string =>
   up ? `${speed} ${fullDuplex}` : DOWN;
 
-/** Puts a running session on show until it ends, and takes it down. Returns its last counters. */
+/** Reports a running session until it ends, and takes it down. Returns its last counters. */
 const supervise = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
   const failed = Promise.withResolvers<ThreadFailure>();
   const { interfaceName, json, level, wire } = request;
@@ -70,7 +70,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // Coming out of reset the PHY reports that there is no link yet: no news. Another speed is news.
+      // After reset the PHY reports that there is no link yet: this is not shown. Another speed is.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
       const news = event.kind !== "carrier" || link !== before;
@@ -90,7 +90,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
   }
 };
 
-/** Runs `ferrule up`; `open` and `stop` are the process's own except in tests. */
+/** Runs `ferrule up`; `open` and `stop` are replaced in tests. */
 export const bringUp = async (
   request: UpRequest,
   terminal: Terminal,
@@ -125,7 +125,7 @@ export const bringUp = async (
   });
   const scrape = (): string | undefined =>
     session && metricsOf({ session, ownWire: wire !== undefined, upSeconds: upSeconds() });
-  // Before the NIC is touched: a port in use must not cost a bring-up.
+  // Before the NIC is touched: a port in use must not cause a useless bring-up.
   await using metrics = request.metrics && (await MetricsServer.open(request.metrics, scrape));
   try {
     session = await open(request.session, stop.signal);
@@ -133,7 +133,7 @@ export const bringUp = async (
     return Exit.done;
   } finally {
     ended.resolve();
-    // The answer to `down` leaves before the name is given up.
+    // The reply to `down` is sent before the name is released.
     void control;
     void metrics;
   }

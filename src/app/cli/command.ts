@@ -1,21 +1,21 @@
-/** A command as data: what it is called, what it takes, how it is explained, what it does. */
+/** A command as data: name, options, help text, function. */
 import type { Operand, Option, Options, Values } from "./arguments.ts";
 import type { Needs } from "./lesser.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
-/** How a command ends, as the shell sees it. */
+/** Exit codes of a command. */
 export const Exit = { done: 0, failed: 1, wrongUsage: 2 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];
 
 export interface Call<O extends Options> {
   readonly values: Values<O>;
-  /** As many as the command has operands. */
+  /** One for each operand of the command. */
   readonly operands: readonly string[];
   readonly terminal: Terminal;
 }
 
 export interface Command<O extends Options = Options> {
-  /** The words that choose it: "up", "model chips". */
+  /** The words that select it: "up", "model chips". */
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -24,7 +24,7 @@ export interface Command<O extends Options = Options> {
   readonly operands: readonly Operand[];
   readonly options: O;
   readonly examples: readonly string[];
-  /** For a command that stays: what it uses of root's rights. */
+  /** For a command that keeps running: the capabilities that it uses. */
   needs?(call: Pick<Call<O>, "values" | "operands">): Needs;
   /** It takes its words apart itself: none is an option, but a first one that asks for help. */
   readonly ownWords?: true;
@@ -32,7 +32,7 @@ export interface Command<O extends Options = Options> {
   run(call: Call<O>): Promise<number>;
 }
 
-/** Keeps the options' types while the command is written down. */
+/** Preserves the options' types in a command's definition. */
 export const command = <const O extends Options>(definition: Command<O>): Command<O> => definition;
 
 export const JSON_OPTION = { kind: "flag", summary: "print JSON instead of text" } as const satisfies Option;

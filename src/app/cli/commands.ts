@@ -1,8 +1,8 @@
-/** Every command there is. Each is loaded when it is asked for: most need a fraction of the program. */
+/** All commands. Each is loaded on demand: most need a fraction of the program. */
 import type { Command } from "./command.ts";
 import { HELP_WORDS } from "../terminal/usage.ts";
 
-/** In the order in which `ferrule --help` lists them. */
+/** In the order of `ferrule --help`. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import("./demo.ts")).demo,
   list: async () => (await import("./list.ts")).list,
@@ -19,7 +19,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor.ts")).doctor,
 };
 
-/** The command that a command line begins with; all of them for one that begins with none. */
+/** The command named by the command line; all of them if it names none. */
 export const commandsFor = async (argv: readonly string[]): Promise<readonly Command[]> => {
   const words = argv.filter((word) => !HELP_WORDS.includes(word));
   const load = LOADERS[words.slice(0, 2).join(" ")] ?? LOADERS[words[0] ?? ""];

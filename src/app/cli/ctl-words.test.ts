@@ -29,7 +29,7 @@ const UNDERSTOOD: readonly (readonly [string, ServeRequest])[] = [
   ["unplug", { command: "unplug" }],
 ];
 
-test("understands every command, and the server understands what comes of it", () => {
+test("parses every command, and the server accepts the result", () => {
   for (const [words, expected] of UNDERSTOOD) {
     const request = requestOf(words.split(" "));
     assert.deepEqual(request, expected, words);
@@ -37,7 +37,7 @@ test("understands every command, and the server understands what comes of it", (
   }
 });
 
-test("refuses what is none with a hint", () => {
+test("refuses invalid commands with a hint", () => {
   for (const words of [
     "",
     "shwo",
@@ -70,7 +70,7 @@ test("refuses what is none with a hint", () => {
     assert.throws(() => requestOf(words.split(" ")), WrongUsage, words);
 });
 
-test("refuses what would have no effect, or of which only the last word would count", () => {
+test("refuses commands without effect, and repeated words", () => {
   for (const [words, message] of [
     ["wire loss 0%", /0% of the frames/],
     ["wire loss 101%", /101% of the frames/],
@@ -97,7 +97,7 @@ test("refuses what would have no effect, or of which only the last word would co
     );
 });
 
-test("what came through the socket is checked, whoever sent it", () => {
+test("requests from the socket are checked", () => {
   for (const wrong of [
     null,
     1,

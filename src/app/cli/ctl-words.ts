@@ -1,4 +1,4 @@
-/** The words of `ferrule model ctl` as a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
+/** Parses the words of `ferrule model ctl` to a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/phy/link-partner.ts";
@@ -6,10 +6,10 @@ import { checkCount, DEVICE_FAULTS } from "../serve/device-faults.ts";
 import { FRAME_HINT, isFrame, type ControlRequest, type ServeRequest } from "../serve/requests.ts";
 import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
-/** How each command is written, and what it does. */
+/** Syntax and effect of each command. */
 export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
-  ["show", "state, link, counters, offences, and what is armed"],
-  ["state", "every register that is not 0, behind windows too; looking at them is no access"],
+  ["show", "state, link, counters, offences, armed faults and impairments"],
+  ["state", "every register that is not 0, also behind windows; this causes no access"],
   ["link up|down", "plug the cable in, or out"],
   [
     "partner [SPEED…] [full|half] [fixed]",
@@ -35,7 +35,7 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["stop", "end the server, as Ctrl-C does; returns when it has ended"],
 ];
 
-/** The longest time that a cable may hold a frame, and the highest seed. */
+/** Limit of a frame's delay, and of the seed. */
 const MAX_DELAY_MICROS = 60_000_000;
 const HIGHEST_SEED = 2 ** 32 - 1;
 
@@ -49,7 +49,7 @@ const none = (words: readonly string[], command: string): void => {
   if (words.length > 0) throw wrong(`unexpected argument "${words[0]}" after "${command}"`, hintFor(command));
 };
 
-/** Words of which the last would otherwise silently win. */
+/** Repeated words, of which otherwise the last would silently take effect. */
 const once = (words: readonly string[], command: string): void => {
   const twice = words.find((word, i) => words.indexOf(word) !== i);
   if (twice !== undefined) throw wrong(`"${twice}" was given twice`, hintFor(command));
@@ -86,7 +86,7 @@ interface Strikes {
   micros?: number;
 }
 
-/** One word of `wire NAME …` that is no direction. */
+/** One word of `wire NAME …` other than a direction. */
 const strikesOf = (word: string): Strikes => {
   const share = /^(\d+(?:\.\d+)?)%$/.exec(word);
   if (share !== null) return { probability: shareOf(share[1]!) };
@@ -136,7 +136,7 @@ const fault = (words: readonly string[]): ServeRequest => {
   const names = Object.keys(DEVICE_FAULTS);
   const known = (word: string): string => {
     if (names.includes(word)) return word;
-    throw wrong(`unknown fault "${word}"`, didYouMean(word, names, `There are: ${names.join(", ")}.`));
+    throw wrong(`unknown fault "${word}"`, didYouMean(word, names, `Use one of: ${names.join(", ")}.`));
   };
   none(rest.slice(1), "fault");
   if (name === "clear")
@@ -212,7 +212,7 @@ export const requestOf = (words: readonly string[]): ControlRequest => {
     }
     default: {
       const known = [...new Set(CTL_SYNTAX.map(([words]) => words.split(" ")[0]!))];
-      throw wrong(`unknown command "${command}"`, didYouMean(command, known, `There are: ${known.join(", ")}.`));
+      throw wrong(`unknown command "${command}"`, didYouMean(command, known, `Use one of: ${known.join(", ")}.`));
     }
   }
 };

@@ -1,4 +1,4 @@
-/** `ferrule demo`: the main job without hardware, from nothing to a verified transfer and a report. */
+/** `ferrule demo`: a verified transfer without hardware, with a report. */
 import { FerruleError } from "#kit/errors.ts";
 import { chooseRig, isPermissionProblem, permissions } from "../demo/choose-rig.ts";
 import { Progress } from "../demo/progress.ts";
@@ -13,7 +13,7 @@ import { parseBytes, parseChip } from "./spec.ts";
 import { stopAtSignals, type Stop } from "./stop.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** Someone asked to stop before the end. */
+/** A stop was requested before the end. */
 class Interrupted extends FerruleError {
   readonly code = "INTERRUPTED";
   readonly hint = "Everything that it had created was removed.";
@@ -30,10 +30,10 @@ const interruption = (stop: Stop): Promise<never> => {
   return stopped;
 };
 
-/** Two namespaces cannot be made here, and the wire needs them. */
+/** Two namespaces cannot be created here, and the wire needs them. */
 class NoNamespaces extends FerruleError {
   readonly code = "NO_NAMESPACES";
-  readonly hint = "Leave --wire out, or use --wire responder: that needs no permission.";
+  readonly hint = "Omit --wire, or use --wire responder: that needs no permission.";
   constructor(because: string) {
     super(`no TAP between two namespaces here: ${because}`);
   }
@@ -41,18 +41,18 @@ class NoNamespaces extends FerruleError {
 
 const CHOSEN = { rig: "responder", because: "--wire responder" } as const;
 
-/** @throws {WrongUsage} for a wire with nobody at its far end who could answer */
+/** @throws {WrongUsage} for a wire whose far end cannot reply */
 const parseFarEnd = (text: string | undefined): WireSpec | undefined => {
   const wire = text === undefined ? undefined : parseWire(text);
   if (wire?.kind === "pcap")
     throw new WrongUsage(
-      "a capture file answers no ping and receives no transfer",
+      "a capture file cannot reply to pings or receive a transfer",
       `Use the wire with \`ferrule up model:rtl8168h --wire ${text}\`.`,
     );
   return wire;
 };
 
-/** Runs the demo on the rig this machine permits. A number is the exit code of another process that did it all. */
+/** Runs the demo on the rig that this machine permits. A number is the exit code of another process that ran it. */
 const run = async (
   options: DemoOptions,
   progress: Progress,

@@ -1,8 +1,7 @@
 /**
- * `ferrule up --detach`: the command starts itself once more in the background, and returns once the interface is there.
+ * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists.
  *
- * Both processes are connected by Node's channel. Until the interface is there, its end is the order to stop: a start whose
- * command was interrupted or killed leaves nothing behind.
+ * Both processes are connected by Node's channel. Until the interface exists, its close requests a stop: an interrupted or killed start leaves nothing behind.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,25 +14,25 @@ import { within } from "../limit.ts";
 import type { Stop } from "./stop.ts";
 import type { UpEvent } from "./up-events.ts";
 
-/** Set in the environment of the process in the background. */
+/** Set in the environment of the background process. */
 const IN_BACKGROUND = "FERRULE_BACKGROUND";
-/** A little more than the threads of a session may take to start, and to come to an end. */
+/** Slightly more than the threads of a session may take to start, and to end. */
 const START_MILLIS = 150_000;
 
-/** What the process in the background tells the one in the foreground, once. */
+/** The single message from the background process to the foreground process. */
 type Told = { readonly up: UpEvent } | { readonly error: PlainError };
 
-/** It ended without a word. */
+/** It ended without a message. */
 export class NotDetached extends FerruleError {
   readonly code = "NOT_DETACHED";
   readonly hint: string;
   constructor(how: string, reader: string) {
-    super(`the process in the background ended before the interface was up (${how})`);
+    super(`the background process ended before the interface was up (${how})`);
     this.hint = `Its events are in the log: ${reader}.`;
   }
 }
 
-/** The process in the foreground, as seen from the one in the background. */
+/** The foreground process, as seen from the background process. */
 export class Foreground {
   #waits = true;
 
@@ -52,7 +51,7 @@ export class Foreground {
     return new Foreground(stop);
   }
 
-  /** The interface is there: from now on this process is on its own. */
+  /** The interface exists: from now on this process is independent. */
   up(event: UpEvent): Promise<void> {
     return this.#tell({ up: event });
   }

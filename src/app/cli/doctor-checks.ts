@@ -1,4 +1,4 @@
-/** What `ferrule doctor` makes of what it saw: pure, so that every verdict can be tested anywhere. */
+/** The checks of `ferrule doctor`: pure functions of the collected facts, so that every result can be tested. */
 import { isAtLeast } from "#sys/ffi.ts";
 import type { SelfTestResult } from "#sys/selftest.ts";
 import { type Missing, REQUIRED_LOCKABLE_BYTES } from "../cards/judge.ts";
@@ -7,30 +7,30 @@ import { bugTracker } from "../manifest.ts";
 import { amount } from "../terminal/format.ts";
 import { install, IPERF3, type PackageManager, type PackageNames, TSHARK, UTIL_LINUX } from "./packages.ts";
 
-/** What was found out about the machine. */
+/** Facts about the machine. */
 export interface MachineFacts {
   readonly node: string;
   readonly selfTest: readonly SelfTestResult[];
   readonly uid: number;
   /** /dev/net/tun: its permission bits, and why it cannot be opened (undefined when it can); undefined when absent. */
   readonly tun: { readonly mode: number; readonly problem: string | undefined } | undefined;
-  /** May this process make network namespaces as it is? */
+  /** Whether this process may create network namespaces itself. */
   readonly mayMakeNamespaces: boolean;
   /** Why an unprivileged user namespace cannot be made; undefined when one was made. */
   readonly userNamespaceProblem: string | undefined;
   /** Bytes of memory this process may lock; Infinity when unlimited. */
   readonly lockableBytes: number;
   readonly processors: number;
-  /** The family's cards, and what each lacks to be used. */
+  /** The family's cards, and what is missing to use each. */
   readonly cards: readonly { readonly address: string; readonly lacks: readonly Missing[] }[];
   /** TAPs that an administrator made for this user. */
   readonly preparedTaps: readonly string[];
-  /** Where optional programs are; undefined when they are not installed. */
+  /** Paths of optional programs; undefined if not installed. */
   readonly tools: Readonly<Record<string, string | undefined>>;
-  /** Which QEMU is installed: its version undefined when it does not say; undefined when there is none. */
+  /** The installed QEMU, if any; its version is undefined if it does not report one. */
   readonly qemu: { readonly path: string; readonly version: string | undefined } | undefined;
   readonly packageManager: PackageManager | undefined;
-  /** The distribution's release, as in "debian trixie"; undefined when it has no name. */
+  /** The distribution's release, such as "debian trixie"; undefined if it has no name. */
   readonly release: string | undefined;
 }
 
@@ -39,8 +39,8 @@ export interface Check {
   readonly state: "ok" | "limited" | "missing";
   readonly saw: string;
   /**
-   * The command that changes it, or several, a line each, with a comment where it needs one; or what to do where no command
-   * can. Undefined when nothing needs changing.
+   * The command that fixes it, or several, one a line, with comments if necessary; or instructions if there is no
+   * command. Undefined if nothing needs to be fixed.
    */
   readonly fix: string | undefined;
 }
@@ -78,7 +78,7 @@ const tun = ({ tun, uid }: MachineFacts): Check => {
   return ok(name, mode);
 };
 
-/** Which setting most likely forbids it, going by what the kernel's settings tell. */
+/** The setting that most likely forbids it, according to the kernel's settings. */
 const namespaceFix = (problem: string, manager: PackageManager | undefined): string => {
   const setting = /sysctl (\S+) is (\d+)/.exec(problem)?.[1];
   if (setting === "user.max_user_namespaces") return "sudo sysctl user.max_user_namespaces=15000";
@@ -129,7 +129,7 @@ const processors = (found: MachineFacts): Check => {
   };
 };
 
-/** Cards are no must: models need none. */
+/** Cards are optional: models need none. */
 const cards = (found: MachineFacts): Check[] => {
   if (found.cards.length === 0) return [ok("cards", "no card of this family in this machine: see `ferrule list`")];
   return found.cards.flatMap(({ address, lacks }): Check[] => {
@@ -139,7 +139,7 @@ const cards = (found: MachineFacts): Check[] => {
   });
 };
 
-/** An ordinary user's `ferrule up` goes on with a TAP that is there already and belongs to that user. */
+/** An ordinary user's `ferrule up` uses an existing TAP that belongs to that user. */
 const preparedTap = ({ uid, cards, preparedTaps }: MachineFacts): Check[] => {
   if (uid === 0 || cards.length === 0) return [];
   const name = "TAP";
@@ -176,12 +176,12 @@ const TRIXIE_BACKPORTS = [
   "sudo apt-get install -t trixie-backports qemu-system-x86",
 ].join(" && ");
 
-/** What brings a QEMU that is new enough: the package of most releases is older. */
+/** How to get a QEMU that is new enough: the package of most releases is older. */
 const qemuFix = ({ packageManager, release }: MachineFacts): string => {
-  // The rig fetches Debian's packages into a folder of its own.
+  // The rig fetches Debian's packages into a separate folder.
   const own = packageManager === "apt-get" && IS_CHECKOUT;
   return [
-    ...(own ? ["npm run guest    # fetches a QEMU of its own with a guest, and installs nothing"] : []),
+    ...(own ? ["npm run guest    # fetches a QEMU and a guest, and installs nothing"] : []),
     ...(release === "debian trixie" ? [TRIXIE_BACKPORTS] : []),
     `install QEMU ${QEMU_WANTED} or newer: Fedora has it from 43 on, Ubuntu from 25.10, Debian 13 in its backports`,
   ].join("\n");
@@ -211,7 +211,7 @@ export const judge = (found: MachineFacts): readonly Check[] => [
   qemu(found),
 ];
 
-/** What the demo can use here, in one sentence; undefined when it cannot run at all. */
+/** The rig that the demo will use here, in one sentence; undefined if it cannot run. */
 export const demoVerdict = (checks: readonly Check[]): string | undefined => {
   const missing = (name: string): boolean => checks.some((check) => check.name === name && check.state === "missing");
   if (missing("runtime")) return undefined;

@@ -28,7 +28,7 @@ const check = (found: Partial<MachineFacts>, name: string): Check => {
   return result;
 };
 
-test("a machine with everything is well, and the demo runs between namespaces", () => {
+test("a complete machine passes all checks, and the demo runs between namespaces", () => {
   const checks = judge(WELL);
   assert.deepEqual(
     checks.filter((each) => each.state !== "ok" || each.fix !== undefined),
@@ -37,7 +37,7 @@ test("a machine with everything is well, and the demo runs between namespaces", 
   assert.match(demoVerdict(checks) ?? "", /two network namespaces/);
 });
 
-test("whatever is not well comes with the command that changes it", () => {
+test("every failed check has a command that fixes it", () => {
   const worst = judge({
     ...WELL,
     selfTest: [{ ok: false, what: "no FFI", hint: "Use a newer Node." }],
@@ -79,7 +79,7 @@ test("each setting that forbids user namespaces is named in the command that cha
   assert.match(check({ userNamespaceProblem: "unshare: Operation not permitted" }, "namespaces").fix ?? "", /root/);
 });
 
-test("says what the demo will do where something is missing", () => {
+test("reports what the demo will do if something is missing", () => {
   assert.match(demoVerdict(judge({ ...WELL, tun: undefined })) ?? "", /responder.*TAP/);
   assert.match(demoVerdict(judge({ ...WELL, userNamespaceProblem: "no" })) ?? "", /responder.*namespaces/);
 });
@@ -90,7 +90,7 @@ test("prints a line for each check, and one for its fix", () => {
   assert.ok(lines.some((line) => /^ +fix: sudo modprobe tun/.test(line)));
 });
 
-test("each card has its lines, with every command on one of its own; an ordinary user is told of the TAP as well", () => {
+test("each card has its lines, with every command on a separate one; for an ordinary user the TAP is checked too", () => {
   const lacks = [{ what: "group", saw: "not viable", fix: ["one", "two"] }] as const;
   const found = { ...WELL, cards: [{ address: "0000:03:00.0", lacks }], preparedTaps: [] };
   const lines = doctorLines(judge(found), { paint: plain });
@@ -106,11 +106,11 @@ const qemu = (version: string | undefined, more: Partial<MachineFacts> = {}): Ch
   check({ qemu: { path: "/usr/bin/qemu-system-x86_64", version }, ...more }, "qemu-system-x86_64");
 
 suite("QEMU", () => {
-  test("is well from the version on that can use a served NIC", () => {
+  test("passes from the first version that can use a served NIC", () => {
     for (const version of ["10.1", "10.1.0", "10.2.50", "11.0"]) assert.equal(qemu(version).state, "ok", version);
   });
 
-  test("that is older, or does not say, is told from that, with what brings a newer one and never with what brings it again", () => {
+  test("that is older or of unknown version is distinguished, with advice that leads to a newer one", () => {
     for (const version of ["7.2.22", "9.2.4", "10.0.99", "2", undefined]) {
       const { state, saw, fix } = qemu(version);
       assert.equal(state, "limited", version ?? "no version");
@@ -126,7 +126,7 @@ suite("QEMU", () => {
     assert.match(check({ qemu: undefined }, "qemu-system-x86_64").fix ?? "", /^npm run guest/);
   });
 
-  test("tells its version", () => {
+  test("reports its version", () => {
     assert.equal(versionIn("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright"), "7.2.22");
     assert.equal(versionIn("QEMU emulator version 10.1.0-rc3"), "10.1.0");
     assert.equal(versionIn(""), undefined);

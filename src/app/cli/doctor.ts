@@ -28,7 +28,7 @@ const found = (program: string): string | undefined => {
   return undefined;
 };
 
-/** Milliseconds that a program may take to tell its version. */
+/** Time limit in milliseconds for a program to print its version. */
 const PATIENCE = 5_000;
 
 /** "QEMU emulator version 10.1.2 (Debian 1:10.1.2+ds-1)" */
@@ -49,7 +49,7 @@ export const releaseIn = (text: string): string | undefined => {
   return id === undefined || codename === undefined ? undefined : `${id} ${codename}`;
 };
 
-/** Looks at this machine. Namespaces and the like can only be asked for once the C library answers. */
+/** Collects the facts about this machine. Namespaces and similar can only be tested if the C library can be called. */
 const examine = (): MachineFacts => {
   const tests = selfTest();
   const works = tests.every((test) => test.ok);
@@ -95,11 +95,11 @@ export const doctorLines = (checks: readonly Check[], stream: Pick<Stream, "pain
 
 export const doctor = command({
   name: "doctor",
-  summary: "say what is missing on this machine, and what fixes it",
+  summary: "report what is missing on this machine, and how to fix it",
   about: [
-    "Changes nothing. Exit code 0 unless even `ferrule demo` cannot run. For each card of the family it tells what is",
-    "missing and the command that mends it, for the user who asks: an ordinary user needs the card's group file, a TAP",
-    "and leave to lock memory, and gets the administrator's commands for them.",
+    "Changes nothing. Exit code 0 unless even `ferrule demo` cannot run. For each card of the family it reports what is",
+    "missing and the command that fixes it, for the present user: an ordinary user needs the card's group file, a TAP",
+    "and permission to lock memory, and gets the administrator's commands for them.",
   ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },

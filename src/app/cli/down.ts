@@ -1,4 +1,4 @@
-/** `ferrule down`: takes down what a `ferrule up` elsewhere keeps up. */
+/** `ferrule down`: takes down the interface of a running `ferrule up`. */
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "../limit.ts";
 
-/** Milliseconds the other process may take, and the kernel after it. */
+/** Time limits in milliseconds for the other process, and then for the kernel. */
 const PATIENCE = 5_000;
 
 const exists = (name: string): boolean => {
@@ -18,15 +18,15 @@ const exists = (name: string): boolean => {
   return interfaces.has(name);
 };
 
-/** Whether a process has let go of everything, be it that its parent has not asked for it yet. */
+/** Whether a process has released everything, even if its parent has not reaped it yet. */
 export const hasEnded = (files: Files, pid: number): boolean => {
   const stat = textOf(join(files.proc, String(pid), "stat"));
   return stat === undefined || /\) [ZX]/.test(stat);
 };
 
 /**
- * Waits until no interface of that name is left in this namespace, or the process is gone. A TAP that an administrator has made
- * stays; so does another interface of the name, where ours was moved to another namespace. @returns whether a TAP stays
+ * Waits until no interface of that name is left in this namespace, or the process has ended. A persistent TAP stays; so
+ * does another interface of that name if ours was moved to another namespace. @returns whether a TAP stays
  */
 const untilGone = async (name: string, pid: number, deadline: number): Promise<boolean> => {
   const files = new Files();
@@ -45,7 +45,7 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
   return `${name} is down: process ${pid} ${what} in ${seconds.toFixed(2)} s.${rest}`;
 };
 
-/** Takes down the interface that is called `name`, or was at the start. @returns its name at the end */
+/** Takes down the interface whose present or original name is `name`. @returns its name at the end */
 const askDown = async (name: string): Promise<{ readonly now: string; readonly pid: number }> => {
   try {
     const { interface: first, now } = await findUp(name);

@@ -1,4 +1,4 @@
-/** Where the process starts: ties the command to this process's arguments, streams and life. */
+/** Entry point of the process: connects the command to its arguments, streams and exit. */
 import { dieWithParent, exitNow } from "#sys/process.ts";
 import { commandsFor } from "./commands.ts";
 import { Exit } from "./command.ts";
@@ -18,7 +18,7 @@ const debug = (process.env["FERRULE_DEBUG"] ?? "") !== "";
 
 const giveUp = (error: unknown): void => {
   for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
-  // Not process.exit(), which waits for every thread, and so for ever for one that is stuck.
+  // Not process.exit(), which waits for every thread, and so for ever for one that hangs.
   exitNow(Exit.failed);
 };
 process.on("uncaughtException", giveUp);
@@ -31,8 +31,8 @@ if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 const argv = process.argv.slice(2);
 process.exitCode = await main(argv, await commandsFor(argv), terminal, debug, (needs) => {
   keepOnly(needs);
-  // What we start in turn must not take our launcher for its parent.
+  // Child processes must not treat our launcher as their parent.
   delete process.env[PARENT];
 });
-// All is done and told. Should something still hold the process open, it does not hold it for ever.
+// Everything is done and reported. Anything that keeps the process open may do so only for a limited time.
 setTimeout(() => exitNow(Number(process.exitCode)), LINGER).unref();

@@ -8,14 +8,14 @@ import { WrongUsage } from "../terminal/usage.ts";
 const linesOf = (error: unknown): readonly string[] => failureLines(error, recordedStream(), false);
 const coded = (message: string, code: string): Error => Object.assign(new Error(message), { code });
 
-test("of several failures the first is told", () => {
+test("of several failures the first is reported", () => {
   const second = new SuppressedError(new Error("a third"), new OutOfRange("the first", "Do this."));
   const both = new SuppressedError(new OutOfRange("the last"), second);
   assert.deepEqual(linesOf(both), ["ferrule: the first", "hint: Do this."]);
   assert.equal(exitFor(new SuppressedError(new Error("closing"), new WrongUsage("typed wrong", "Type."))), 2);
 });
 
-test("what the system refuses to Node or to the engine is no bug, and has a hint", () => {
+test("a refusal by the system to Node or the engine is not a bug, and has a hint", () => {
   for (const [error, hint] of [
     [coded("EMFILE: too many open files, open '/x'", "EMFILE"), /ulimit -n/],
     [coded("Worker initialization failure: EMFILE", "ERR_WORKER_INIT_FAILED"), /ulimit -n/],

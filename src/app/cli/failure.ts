@@ -1,4 +1,4 @@
-/** Errors as people see them: one line that says what was seen, one that says what to do. */
+/** Errors for people: one line that says what was found, and one that says what to do. */
 import { rootCause } from "#kit/errors.ts";
 import { plainError } from "../plain-error.ts";
 import { Exit } from "./command.ts";
@@ -17,6 +17,6 @@ export const failureLines = (error: unknown, stream: Stream, debug: boolean): re
   ];
 };
 
-/** The exit code an error stands for. */
+/** The exit code for an error. */
 export const exitFor = (error: unknown): Exit =>
   rootCause(error) instanceof WrongUsage ? Exit.wrongUsage : Exit.failed;

@@ -1,4 +1,4 @@
-/** The commands that `list`, `doctor` and errors tell people to type: a shell takes each, and it does what it is for. */
+/** The commands that `list`, `doctor` and errors recommend: each is valid in a shell, and has its effect. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,9 +14,9 @@ import { type Machine, VFIO_PCI } from "../cards/machine.ts";
 import { type MachineFacts, judge } from "./doctor-checks.ts";
 import { PACKAGE_MANAGERS } from "./packages.ts";
 
-/** What begins a command; anything else is a sentence about what to do. */
+/** First words of commands; anything else is a sentence. */
 const COMMAND = /^(sudo|grep|npm|npx|ferrule|echo|printf|chmod|kill|files=)/;
-/** What only root may do to a machine. */
+/** Commands that only root may execute. */
 const ROOTS =
   /^(modprobe|sysctl|chmod|chown|prlimit|dmesg|fuser|reboot|tee|apt-get|dnf|grubby|update-grub|ip (link|tuntap))\b/;
 
@@ -106,7 +106,7 @@ const situations: readonly Partial<CardState>[] = [
   ].map((machine) => ({ card: { ...CARD, group: undefined }, machine: { ...POOR, ...machine } })),
 ];
 
-/** Every line that is shown behind "fix:". */
+/** Every line shown after "fix:". */
 const fixes = [
   ...new Set([
     ...findings.flatMap((more) => judge({ ...WORST, ...more })).flatMap(({ fix }) => fix?.split("\n") ?? []),
@@ -116,7 +116,7 @@ const fixes = [
   ]),
 ];
 
-/** What stands in backquotes in a message or hint of the source, with something in the place of what is computed. */
+/** Text in backquotes in messages and hints of the source, with placeholders for computed parts. */
 const quoted = [
   ...new Set(
     globSync("src/**/*.ts", {
@@ -139,14 +139,14 @@ const whyNoShell = (command: string): string | undefined => {
   return status === 0 ? undefined : `${command}: ${stderr}`;
 };
 
-/** The programs of a command, each with what it is given. */
+/** The programs of a command, each with its arguments. */
 const programs = (command: string): readonly string[] =>
   command.replace(/ {2,}#.*/, "").split(/ (?:&&|\|\|?|;) (?:! )?/);
 
 const withoutRights = (command: string): readonly string[] => programs(command).filter((part) => ROOTS.test(part));
 
-suite("what is told to be typed", () => {
-  test("is a command that a shell takes, with a comment at most, or a sentence", () => {
+suite("recommended commands", () => {
+  test("are valid shell commands, possibly with a comment, or sentences", () => {
     const commands = fixes.filter((fix) => COMMAND.test(fix));
     assert.ok(commands.length > 30, `${commands.length}`);
     assert.deepEqual(
@@ -160,7 +160,7 @@ suite("what is told to be typed", () => {
     );
   });
 
-  test("is a command in every message, hint and help as well", () => {
+  test("are commands in every message, hint and help text too", () => {
     const commands = quoted.filter((text) => COMMAND.test(text) || ROOTS.test(text));
     assert.ok(commands.length > 20, `${commands.length}`);
     assert.deepEqual(
@@ -169,7 +169,7 @@ suite("what is told to be typed", () => {
     );
   });
 
-  test("says sudo wherever an ordinary user may not do it", () => {
+  test("use sudo wherever an ordinary user has no permission", () => {
     const ordinary = fixes.filter((fix) => COMMAND.test(fix) && !fix.startsWith("chmod 0666 /dev/net/tun"));
     assert.deepEqual(
       [...ordinary, ...quoted].filter((command) => withoutRights(command).length > 0),
@@ -178,7 +178,7 @@ suite("what is told to be typed", () => {
   });
 });
 
-/** The only command of its kind, without its remark. */
+/** The only command that matches, without its comment. */
 const theOne = (pattern: RegExp): string => {
   const [command, ...others] = [
     ...new Set(fixes.filter((fix) => pattern.test(fix)).map((fix) => fix.replace(/ +#.*/, ""))),
@@ -187,7 +187,7 @@ const theOne = (pattern: RegExp): string => {
   return command;
 };
 
-suite("typed at this machine", () => {
+suite("executed on this machine", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-fixes-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "sudo"), '#!/bin/sh\nexec "$@"\n');
@@ -199,14 +199,14 @@ suite("typed at this machine", () => {
     return stdout;
   };
 
-  test("the one for locked memory sets the limit of the shell that it is typed in", () => {
-    // Less than there is: for more the kernel wants a right that not every root has.
+  test("the one for locked memory sets the limit of the calling shell", () => {
+    // Lower than the present limit: raising it needs a capability that not every root has.
     const command = theOne(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
     assert.equal(type(command, "ulimit -l").trim(), "64");
   });
 
   test(
-    "the one for a TAP makes one that belongs to the user and has the header that we want",
+    "the one for a TAP creates one that belongs to the user and has the required header",
     { skip: whyNoTap()?.message ?? false },
     () => {
       using namespace = NetworkNamespace.create();

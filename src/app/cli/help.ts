@@ -1,11 +1,11 @@
-/** `--help`, written from the commands' own data. */
+/** `--help`, generated from the commands' data. */
 import type { Command } from "./command.ts";
 import { table } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
 const heading = (stream: Stream, text: string): string => stream.paint("bold", text);
 
-/** What is explained: a command of `ferrule`, or another program, which says how it is started. */
+/** The subject of a help text: a command of `ferrule`, or another program with its usage. */
 export type Explained = Omit<Command, "run"> & { readonly startedAs?: string };
 
 export const usageLine = ({ name, startedAs = `ferrule ${name}`, operands }: Explained): string =>
@@ -20,7 +20,7 @@ const optionRows = (command: Explained): string[][] => [
   ["  --help", "print this"],
 ];
 
-/** What `ferrule COMMAND --help` prints. */
+/** Text of `ferrule COMMAND --help`. */
 export const commandHelp = (command: Explained, stream: Stream): readonly string[] => [
   `${usageLine(command)}: ${command.summary}`,
   "",
@@ -42,7 +42,7 @@ export const commandHelp = (command: Explained, stream: Stream): readonly string
   ...command.examples.map((example) => `  ${example}`),
 ];
 
-/** What `ferrule --help` prints. */
+/** Text of `ferrule --help`. */
 export const overview = (commands: readonly Command[], stream: Stream): readonly string[] => [
   "ferrule: a memory-safe network driver for the Realtek RTL8169 family, and the NIC as a software model",
   "",

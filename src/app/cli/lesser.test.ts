@@ -9,7 +9,7 @@ import { isOpenTo, keepOnly } from "./lesser.ts";
 const found = (path: string): readonly boolean[] =>
   (["read", "write", "make"] as const).map((use) => isOpenTo({ path, use }));
 
-test("permission bits decide what a user reaches without capabilities, root like any other", () => {
+test("permission bits decide what a user can access without capabilities, also for root", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     const [file, locked] = [join(folder, "file"), join(folder, "locked")];
@@ -25,7 +25,7 @@ test("permission bits decide what a user reaches without capabilities, root like
     chmodSync(folder, 0o700);
     chmodSync(locked, 0);
     assert.deepEqual(found(join(locked, "file")), [false, false, false]);
-    // What is not there has an error of its own when it is used.
+    // A missing file causes its own error when it is used.
     assert.equal(isOpenTo({ path: join(folder, "none", "file"), use: "make" }), true);
   } finally {
     rmSync(folder, { recursive: true });
@@ -33,6 +33,6 @@ test("permission bits decide what a user reaches without capabilities, root like
 });
 
 const ordinary = { skip: privileges().capabilities.length > 0 ? "is for an ordinary user" : false };
-test("a process without capabilities goes on as it is", ordinary, () => {
+test("a process without capabilities continues unchanged", ordinary, () => {
   keepOnly({ capabilities: [], paths: [] });
 });

@@ -1,6 +1,7 @@
 /**
- * A command that keeps running drops the capabilities that it does not use. Capabilities belong to threads, and Node starts threads
- * before any of our code runs: so the process executes the program again, and all threads start with fewer capabilities.
+ * A command that keeps running drops the capabilities that it does not use. Capabilities belong to threads, and Node
+ * starts threads before any of our code runs: so the process executes the program again, with fewer capabilities in all
+ * threads.
  */
 import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -11,7 +12,7 @@ import { type CapabilityName, liftLockedMemory, limitNextProgram, privileges } f
 export interface Needs {
   readonly capabilities: readonly CapabilityName[];
   readonly paths: readonly PathNeed[];
-  /** Memory that a card reaches is locked, and counted when it is mapped. */
+  /** Memory for a card's DMA is locked, and counts against the limit when it is mapped. */
   readonly locksMemory?: boolean;
 }
 
@@ -19,7 +20,7 @@ const READ = 4;
 const WRITE = 2;
 const SEARCH = 1;
 
-/** Whether the file's permission bits let this user, without capabilities. */
+/** Whether the file's permission bits suffice for this user without capabilities. */
 const lets = ({ uid, gid, mode }: Stats, bits: number): boolean => {
   const groups = [process.getegid!(), ...process.getgroups!()];
   const shift = uid === process.geteuid!() ? 6 : groups.includes(gid) ? 3 : 0;
@@ -39,25 +40,25 @@ export const isOpenTo = ({ path, use }: PathNeed): boolean => {
     if (use === "make" && !lets(statSync(folder), WRITE | SEARCH)) return false;
     return !there || lets(statSync(real), use === "read" ? READ : WRITE);
   } catch {
-    // What is not there is refused with its own error when it is used.
+    // A missing file causes its own error when it is used.
     return true;
   }
 };
 
-/** Where this program's own code lies: its first file stands for all. */
+/** This program's code: its first file represents all. */
 const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
 const AGAIN = "FERRULE_LESSER";
-/** Environment of the second start, so that there is no third where less cannot be had; also of what that starts in turn. */
+/** Set in the environment of the second start, which prevents a third if capabilities cannot be dropped; inherited by child processes. */
 export const SECOND_START = { [AGAIN]: "1" } as const;
 
-/** Starts the program once more with less, where it has more than it needs; returns where it does not. */
+/** Executes the program again with fewer capabilities if it has more than it needs; otherwise returns. */
 export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): void => {
   const now = privileges();
   const keep: CapabilityName[] = [...capabilities];
   if (![CODE, ...paths].every(isOpenTo)) keep.push("dac_override");
   const isLess = now.capabilities.every((name) => (keep as readonly string[]).includes(name) || name === "ipc_lock");
-  // An ordinary user's process has no capabilities to drop; after the second start none is left to drop.
+  // An ordinary user's process has no capabilities to drop; after the second start none remain to be dropped.
   if (now.capabilities.length === 0 || (now.noNewPrivileges && (isLess || process.env[AGAIN] !== undefined))) {
     delete process.env[AGAIN];
     return;

@@ -41,12 +41,12 @@ test("a card is a row in a table, and a paragraph below it", () => {
   ]);
 });
 
-test("what it lacks stands there with every command", () => {
+test("what is missing is listed with every command", () => {
   const text = lines({}, [{ what: "group", saw: "not viable", fix: ["one", "two"] }]).join("\n");
   assert.match(text, /\n {2}lacks {2}group: not viable\n {9}fix: one\n {9}fix: two$/);
 });
 
-test("what the kernel does not tell is a dash, or said in words", () => {
+test("values that the kernel does not report are a dash, or explained", () => {
   const bare = {
     driver: undefined,
     group: undefined,
@@ -60,27 +60,27 @@ test("what the kernel does not tell is a dash, or said in words", () => {
   assert.match(text.join("\n"), /chip unknown: only root may ask it\n {9}reset: by the chip itself\n/);
 });
 
-/** What stands in the last column. */
+/** The last column. */
 const link = (carrier: boolean | undefined, speed?: number): string =>
   lines({ interfaces: [{ name: "eth0", carrier, speed }] })[1]!
     .split("eth0")[1]!
     .trim();
 
-test("carrier and speed are told as far as they are known", () => {
+test("carrier and speed are shown as far as they are known", () => {
   assert.equal(link(undefined), "down");
   assert.equal(link(false), "no carrier");
   assert.equal(link(true), "carrier");
   assert.equal(link(true, 2500), "2.5 Gbit/s");
 });
 
-test("what is ready when root asks is brought up by root", () => {
+test("a card that is ready for root is brought up with sudo", () => {
   assert.match(
     listLines([{ card: CARD, lacks: [] }], { paint: plain }, true).join("\n"),
     /ready {2}sudo npx ferrule up 0000:03:00.0$/,
   );
 });
 
-test("who shares its group is listed", () => {
+test("devices that share its group are listed", () => {
   const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, device: 0x1234, driver: undefined };
   const text = lines({ group: { number: "14", unsafe: false, others: [other, { ...other, driver: "ahci" }] } });
   assert.match(
@@ -92,7 +92,7 @@ test("who shares its group is listed", () => {
 const run = async (argv: string[], terminal: Terminal): Promise<number> =>
   main(argv, await commandsFor(argv), terminal, false);
 
-test("the commands refuse what is no address, and none of them needs a card to be told so", async () => {
+test("the commands refuse invalid addresses, without needing a card", async () => {
   for (const name of ["bind", "unbind"]) {
     for (const address of ["eth0", "3:0.0", "0000:03:00.8", "../../etc"]) {
       const terminal = recordedTerminal();
@@ -104,7 +104,7 @@ test("the commands refuse what is no address, and none of them needs a card to b
   assert.equal(await run(["list", "extra"], recordedTerminal()), 2);
 });
 
-test("a slot without a card is said to be empty", async () => {
+test("a slot without a card is reported as empty", async () => {
   for (const name of ["bind", "unbind"]) {
     const terminal = recordedTerminal();
     assert.equal(await run([name, "fffe:1f:1f.7"], terminal), 1);
@@ -112,7 +112,7 @@ test("a slot without a card is said to be empty", async () => {
   }
 });
 
-test("the list is JSON for programs, whatever the machine has", async () => {
+test("the list is JSON for programs on any machine", async () => {
   const terminal = recordedTerminal();
   assert.equal(await run(["list", "--json"], terminal), 0);
   const { machine, cards } = JSON.parse(terminal.out.text) as { machine: object; cards: unknown[] };

@@ -1,4 +1,4 @@
-/** `ferrule list`: the family's cards in this machine, and what each still lacks. */
+/** `ferrule list`: the family's cards in this machine, and what is missing to use each. */
 import type { Card } from "../cards/card.ts";
 import { hasPci, listCards } from "../cards/card.ts";
 import { idText } from "../cards/errors.ts";
@@ -11,7 +11,7 @@ import { linkSpeed, table } from "../terminal/format.ts";
 import { withNulls } from "./nulls.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
-/** A card with what it lacks. */
+/** A card with everything that is missing. */
 export interface Listed {
   readonly card: Card;
   readonly lacks: readonly Missing[];
@@ -40,7 +40,7 @@ const row = ({ card }: Listed): readonly string[] => [
 
 const HEADING = ["ADDRESS", "CHIP", "DRIVER", "GROUP", "INTERFACE", "LINK"];
 
-/** What the table has no room for: what it is, and where it sits. */
+/** Details that do not fit in the table: identity and place. */
 const facts = (card: Card): readonly [string, string] => {
   const { chip, pcie, power, resets, numaNode, override } = card;
   const subsystem = `${hex(card.subsystemVendor, 4)}:${hex(card.subsystemDevice, 4)}`;
@@ -63,7 +63,7 @@ const neighbours = (card: Card): readonly string[][] => {
   return names.map((name, i) => [i === 0 ? "group" : "", i === 0 ? `shared with ${name}` : name]);
 };
 
-/** What is ready for root need not be so for anybody else. */
+/** A card that is ready for root may not be for other users. */
 const upCommand = (address: string, asRoot: boolean): string => `${asRoot ? "sudo " : ""}${FERRULE} up ${address}`;
 
 const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">, asRoot: boolean): readonly string[] => {

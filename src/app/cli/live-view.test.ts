@@ -17,14 +17,14 @@ const watch = (given: Partial<Watch> = {}): Watch => ({
 const show = (given: Partial<Watch> = {}, columns = 100): string =>
   liveView(watch(given), { paint: plain }, columns).join("\n");
 
-test("shows who it is, the link and the wire", () => {
+test("shows device, link and wire", () => {
   const view = show();
   assert.match(view, /fe0 {2}RTL8168h\/8111h \(XID 541\) {2}02:00:00:00:00:01 {2}00:01:01/);
   assert.match(view, /link +up, 1 Gbit\/s full duplex, MTU 1500/);
   assert.match(view, /wire +tap:fe0w/);
 });
 
-test("rates are the difference of two readings over the time between them", () => {
+test("rates are the difference of two samples divided by the time between them", () => {
   const view = show({
     before: statisticsOf({ sentFrames: 100, sentBytes: 1_000, receivedFrames: 5 }),
     now: statisticsOf({ sentFrames: 300, sentBytes: 251_000, receivedFrames: 5 }),
@@ -41,12 +41,12 @@ test("shows how full the rings are", () => {
   assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ███░░░░░░░░░ 64\/256/);
 });
 
-test("says none, or every trouble by name", () => {
+test("shows none, or every problem by name", () => {
   assert.equal(problems(statisticsOf(), plain), "none");
   assert.equal(problems(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offence");
 });
 
-test("a link that is down is said to be down", () =>
+test("a link that is down is shown as down", () =>
   assert.match(show({ now: statisticsOf({ linkUp: 0 }) }), /link +down/));
 
 test("no line reaches the last column, however narrow the terminal", () => {
@@ -55,13 +55,13 @@ test("no line reaches the last column, however narrow the terminal", () => {
       assert.ok(visibleLength(line) < Math.max(columns, 2), `${columns}: ${line}`);
 });
 
-test("a picture that is higher than the screen is cut", () => {
+test("a view that is higher than the screen is truncated", () => {
   const stream = recordedStream({ isTerminal: true, rows: 3 });
   new LiveLines(stream).draw(["a", "b", "c", "d"]);
   assert.equal(stream.text, "\ra\u001b[K\nb\u001b[K\n\u001b[J");
 });
 
-test("a picture is drawn over the one before, and clears what that left below", () => {
+test("a view is drawn over the previous one, and clears its remaining lines", () => {
   const stream = recordedStream({ isTerminal: true });
   const picture = new LiveLines(stream);
   picture.draw(["a", "b"]);

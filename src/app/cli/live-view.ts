@@ -1,4 +1,4 @@
-/** What `ferrule up` shows while it runs: a pure function of two readings of the counters. */
+/** The live view of `ferrule up`: a pure function of two samples of the counters. */
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
 import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "../terminal/format.ts";
@@ -8,13 +8,13 @@ import { visiblePainted } from "../terminal/visible.ts";
 
 export interface Watch extends CounterSample<Statistics> {
   readonly facts: SessionFacts;
-  /** The wire as it was named on the command line; undefined where it is somebody else's. */
+  /** The wire as given on the command line; undefined if it belongs to another process. */
   readonly wire: string | undefined;
 }
 
 type Paint = Stream["paint"];
 
-/** Counters that are 0 as long as all is well, with the names people are shown: of one, and of several where that takes no s. */
+/** Counters that should be 0, with their displayed names: singular, and plural if irregular. */
 const TROUBLES = [
   ["sendDrops", "send drop"],
   ["receiveDrops", "receive drop"],
@@ -28,10 +28,10 @@ const TROUBLES = [
   ["spuriousInterrupts", "spurious interrupt"],
 ] as const;
 
-/** Spurious interrupts are survived by design; everything else in the list means that something was lost or wrong. */
+/** Spurious interrupts are tolerated by design; everything else in the list means a loss or an error. */
 const HARMLESS: ReadonlySet<string> = new Set(["spuriousInterrupts"]);
 
-/** What went wrong so far, as "3 send drops, 1 offence". */
+/** Problems so far, such as "3 send drops, 1 offence". */
 export const problems = (now: Statistics, paint: Paint): string => {
   const seen = TROUBLES.filter(([name]) => now[name] > 0);
   if (seen.length === 0) return paint("green", "none");
@@ -95,7 +95,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         ["wire", wire(watch)],
         [
           "rings",
-          // What waits in either: frames the NIC has yet to send, and frames the host has yet to take.
+          // Fill of both rings: frames that the NIC has not sent yet, and frames that the host has not taken yet.
           `transmit ${ring(now.transmitFill, slots.transmit)}  receive ${ring(slots.receive - now.receiveFill, slots.receive)}`,
         ],
         ["interrupts", interrupts(watch)],
@@ -110,7 +110,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
   return lines.map((line) => fitted(line, columns - 1));
 };
 
-/** Writes a picture over the one before it. */
+/** Draws a view over the previous one. */
 export class LiveLines {
   readonly #stream: Stream;
   #height = 0;
@@ -120,16 +120,16 @@ export class LiveLines {
   }
 
   draw(picture: readonly string[]): void {
-    // What does not fit would scroll, and the next picture would not find its place.
+    // Lines that do not fit would scroll, and the next view would be misplaced.
     const lines = picture.slice(0, this.#stream.rows() - 1);
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
     const body = lines.map((line) => `${visiblePainted(line)}\u001b[K\n`).join("");
-    // One write for one picture: two would flicker. J clears what a taller picture left below.
+    // One write for each view: two would flicker. J clears the remaining lines of a taller view.
     this.#stream.write(`${up}\r${body}\u001b[J`);
     this.#height = lines.length;
   }
 
-  /** Writes a line that stays, in the picture's place; the next picture comes below it. */
+  /** Writes a permanent line in place of the view; the next view is drawn below it. */
   above(line: string): void {
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
     this.#stream.write(`${up}\r\u001b[J${visiblePainted(line)}\n`);

@@ -21,7 +21,7 @@ test("each level reports its own events and those of the levels before it", () =
     );
 });
 
-test("a JSON line names what happened, to whom, and how much it matters", () => {
+test("a JSON line has the event, its subject, and its level", () => {
   assert.deepEqual(JSON.parse(logJson(EVENTS[1], { interface: "fe0" })), {
     event: "warning",
     interface: "fe0",
@@ -36,7 +36,7 @@ test("a level has one of four names", () => {
   for (const wrong of ["", "warn", "INFO", "3"]) assert.throws(() => parseLevel(wrong), WrongUsage, wrong);
 });
 
-test("what is below the level is not printed, as a line or as JSON", () => {
+test("events below the level are not printed, as a line or as JSON", () => {
   for (const json of [false, true]) {
     const out = recordedStream();
     using reporter = new Reporter<LoggedEvent>(out, { level: "warning", json, lines: ({ kind }) => [kind] });

@@ -3,7 +3,7 @@ import type { ServeNews } from "./serve-events.ts";
 import type { UpEvent } from "./up-events.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** From what ends the command to what only helps to find a fault. */
+/** From errors that end the command to details for debugging. */
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = (typeof LEVELS)[number];
 
@@ -33,7 +33,7 @@ const LEVEL_OF = {
 export const isLogged = ({ kind }: LoggedEvent, level: Level): boolean =>
   LEVELS.indexOf(LEVEL_OF[kind]) <= LEVELS.indexOf(level);
 
-/** `event` is what happened, `level` how much it matters. @param about fields that every line has */
+/** `event` names the event, `level` its severity. @param about fields that every line has */
 export const logJson = (event: LoggedEvent, about: object = {}): string => {
   const { kind, ...rest } = event;
   return JSON.stringify({ event: kind, ...about, ...rest, level: LEVEL_OF[kind] });

@@ -65,7 +65,7 @@ test("help can be asked for before a command, after it, and of the commands that
   }
 });
 
-test("help for what is no command ends with 2", async () => {
+test("help for an unknown command ends with 2", async () => {
   for (const argv of [
     ["help", "uo"],
     ["--help", "uo"],
@@ -77,13 +77,13 @@ test("help for what is no command ends with 2", async () => {
   }
 });
 
-test("a first word alone says which words can follow", async () => {
+test("a first word alone lists the possible second words", async () => {
   const { exit, err } = await run(["model"]);
   assert.equal(exit, 2);
   assert.equal(err, 'ferrule: "model" needs a subcommand\nhint: The commands are `ferrule model chips`.\n');
 });
 
-test("what only a mistake of ours can cause is to be reported where the package says", async () => {
+test("internal errors ask for a report to the package's issue tracker", async () => {
   const { exit, err } = await run(["fail"], [throwing(new TypeError("x is undefined"))]);
   assert.equal(exit, 1);
   assert.ok(err.includes(bugTracker()), err);
@@ -123,14 +123,14 @@ test("a failure ends with 1, and its message stays on one line", async () => {
   assert.equal(err, "ferrule: two lines\nhint: Do this.\n");
 });
 
-test("an unexpected exception becomes a line as well; its stack only comes when asked for", async () => {
+test("an unexpected exception becomes a line too; its stack is printed only on request", async () => {
   const { exit, err } = await run(["fail"], [throwing(new TypeError("x is not a function"))]);
   assert.equal(exit, 1);
   assert.match(err, /^ferrule: TypeError: x is not a function\nhint: .*FERRULE_DEBUG=1.*\n$/);
   assert.match((await run(["fail"], [throwing(new TypeError("x"))], true)).err, /\n {4}at /);
 });
 
-test("every command explains itself, with an example that names it", async () => {
+test("every command has a help text, with an example that names it", async () => {
   for (const each of COMMANDS) {
     for (const argv of [
       [...each.name.split(" "), "--help"],

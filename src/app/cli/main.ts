@@ -1,4 +1,4 @@
-/** The `ferrule` command: chooses the command that was asked for and turns what comes out of it into an exit code. */
+/** The `ferrule` command: selects the command and converts its result to an exit code. */
 import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, failureLines } from "./failure.ts";
@@ -9,7 +9,7 @@ import type { Stream, Terminal } from "../terminal/terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "../terminal/usage.ts";
 import { versionLines } from "./version.ts";
 
-/** The commands of a first word that is none by itself, such as `model`. */
+/** The commands of a group, such as `model`. */
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
   commands.filter((each) => each.name.startsWith(`${word} `));
 
@@ -43,8 +43,8 @@ const choose = (argv: readonly string[], commands: readonly Command[]): [Command
 const isHelp = (word: string | undefined): boolean => word !== undefined && HELP_WORDS.includes(word);
 
 /**
- * The words that help was asked for: those after a leading help word, or a group such as `model` with one behind it. Undefined
- * where the command line asks a command, which may be asked for help as well.
+ * The words for which help is requested: those after a leading help word, or a group such as `model` followed by one.
+ * Undefined if the command line names a command, which handles help itself.
  */
 const helpAskedFor = (argv: readonly string[], commands: readonly Command[]): readonly string[] | undefined => {
   const [first, second] = argv;
@@ -89,7 +89,8 @@ const dispatch = async (
 };
 
 /**
- * Runs one command line. `keepOnly` gives up what the command does not need, and may start the process again. Never rejects: whatever goes wrong becomes a line, a hint and an exit code.
+ * Runs one command line. `keepOnly` drops capabilities that the command does not need, and may execute the process
+ * again. Never rejects: every error becomes a line, a hint and an exit code.
  */
 export const main = async (
   argv: readonly string[],

@@ -20,7 +20,7 @@ test("lists each chip, and since when Linux drives it", async () => {
   assert.doesNotMatch(text, /not yet/);
 });
 
-test("says the same as JSON", async () => {
+test("prints the same as JSON", async () => {
   const rows = JSON.parse(await run("--json")) as { key: string; linuxSince: string }[];
   assert.equal(rows.length, 63);
   for (const { key, linuxSince } of rows) assert.match(linuxSince, /^(≤?\d\.\d+|–)$/, key);

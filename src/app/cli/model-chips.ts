@@ -5,7 +5,7 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { linkSpeed, table } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
-/** What is told about a chip; the names are those of the JSON output. */
+/** Facts about a chip; the names are those of the JSON output. */
 const entry = (chip: (typeof CHIPS)[number]) => ({
   key: chip.key,
   name: chip.name,

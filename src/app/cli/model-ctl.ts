@@ -1,4 +1,4 @@
-/** `ferrule model ctl`: asks things of a NIC that `ferrule model serve` gives to a guest, while the guest uses it. */
+/** `ferrule model ctl`: controls a NIC of `ferrule model serve` while a guest uses it. */
 import type { Direction } from "#host/impaired-lane.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { ModelState } from "#model/observation/state.ts";
@@ -9,7 +9,7 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
 import { amount, count, counted, linkSpeed, table } from "../terminal/format.ts";
 
-/** Milliseconds a server may take to close, as it allows itself. */
+/** Time limit in milliseconds for a server to close, as in the server. */
 const STOPPING = 16_000;
 
 const linkText = ({ answers, link, cable, plugged }: ServeState): string => {
@@ -34,7 +34,7 @@ const nonzero = (values: Readonly<Record<string, number>>): string =>
     .flatMap(([name, value]) => (value === 0 ? [] : [`${name} ${count(value)}`]))
     .join(", ") || "none";
 
-/** What `show` prints for people. */
+/** Text of `show`. */
 export const stateLines = (state: ServeState): readonly string[] => {
   const { traffic } = state;
   const faults = state.faults.map(({ name, left }) => (left === null ? name : `${name} (${left} more)`));
@@ -62,13 +62,13 @@ export const stateLines = (state: ServeState): readonly string[] => {
   );
 };
 
-/** What `state` prints for people: a line a register, "macOcp 0xd400 0005". */
+/** Text of `state`: one line a register, "macOcp 0xd400 0005". */
 export const registerLines = (state: ModelState): readonly string[] =>
   Object.entries(state).flatMap(([space, words]) =>
     Object.entries(words).map(([address, value]) => `${space} ${address} ${value.toString(16).padStart(4, "0")}`),
   );
 
-/** The frame came to the NIC, which neither received it nor woke up by it. */
+/** The NIC neither received the frame nor woke up by it. */
 class NotReceived extends FerruleError {
   readonly code = "NOT_RECEIVED";
   readonly hint: string;

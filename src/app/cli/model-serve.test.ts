@@ -76,7 +76,7 @@ const setUp = (
     level: "info" as const,
   } as const;
   const exit = serve(call, terminal, async () => serving, stop);
-  /** Resolves when it serves, which is the first thing that it says. */
+  /** Resolves when it serves, which is its first output. */
   const started = async (): Promise<void> => {
     while (terminal.out.text === "") await new Promise((resolve) => void setTimeout(resolve, 5));
   };
@@ -99,7 +99,7 @@ const OFFENCE = {
   trace: ["read8  0x54 = 0x0  Config3"],
 };
 
-test("prints what to give to QEMU, a line for each event, and the sums at the end", async () => {
+test("prints QEMU's arguments, a line for each event, and totals at the end", async () => {
   using s = setUp();
   await s.started();
   s.serving.tell({ kind: "client", client: 1, connected: true });
@@ -138,7 +138,7 @@ test("with --json every event is an object on a line of its own", async () => {
   );
 });
 
-test("answers on the control socket while it runs", async () => {
+test("replies on the control socket while it runs", async () => {
   using s = setUp();
   await s.started();
   assert.deepEqual(await requestServer(s.socket, { command: "link", up: false }), {});
@@ -155,7 +155,7 @@ test("a server that fails is taken down, and its error is passed on", async () =
   assert.equal(s.serving.closed, 1);
 });
 
-test("on a terminal counters stand below the events", async () => {
+test("on a terminal counters are shown below the events", async () => {
   using s = setUp({ isTerminal: true });
   await s.started();
   s.serving.tell({ kind: "client", client: 1, connected: true });
@@ -165,7 +165,7 @@ test("on a terminal counters stand below the events", async () => {
   assert.match(s.terminal.out.text, /client 1 connected\n/);
 });
 
-test("the live counters fit the terminal and tell rates", () => {
+test("the live counters fit the terminal and show rates", () => {
   const watch = {
     upSeconds: 61,
     before: statisticsOf(),
@@ -182,7 +182,7 @@ test("a path with a quote is still one word for a shell", () => {
   assert.ok(qemuArguments("/tmp/it's")[2]!.includes(String.raw`/tmp/it'\''s`));
 });
 
-test("what was typed wrong ends with 2, one line and a hint", async () => {
+test("wrong usage ends with 2, one line and a hint", async () => {
   for (const words of [
     "serve",
     "serve --socket s --chip rtl8168hh",
@@ -249,7 +249,7 @@ test("a frame that the NIC does not receive ends ctl with 1, with --json as well
   }
 });
 
-test("`ctl stop` ends the server, and is answered when nothing of it is left", async () => {
+test("`ctl stop` ends the server, and gets its reply when everything is released", async () => {
   using s = setUp();
   await s.started();
   const order: string[] = [];
@@ -274,7 +274,7 @@ test("with --once it ends with its guest, and with an error if there were offenc
   for (const offences of [0, 2]) {
     using s = setUp({ once: true });
     await s.started();
-    // Somebody who was turned away is not the guest.
+    // A rejected client is not the guest.
     s.serving.tell({ kind: "client", client: 0, connected: false, why: "no descriptor" });
     s.serving.tell({ kind: "client", client: 1, connected: true });
     await s.started();
@@ -287,7 +287,7 @@ test("with --once it ends with its guest, and with an error if there were offenc
   }
 });
 
-test("with --strict error an offence makes it an error in the end, otherwise it does not", async () => {
+test("an offence makes the command fail at the end only with --strict error", async () => {
   for (const strict of ["warn", "error", "off"] as const) {
     using s = setUp({ strict });
     await s.started();

@@ -1,4 +1,4 @@
-/** `ferrule model serve`: one NIC on a vfio-user socket, for QEMU and others, until it is told to stop. */
+/** `ferrule model serve`: one NIC on a vfio-user socket, for QEMU and others, until it is stopped. */
 import { resolve } from "node:path";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { INTERRUPT_KINDS, type InterruptKind, interruptKinds } from "#chip/pci-function.ts";
@@ -26,11 +26,11 @@ import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** Milliseconds between two pictures of the live counters, and that the thread may take to come to an end. */
+/** Milliseconds: refresh interval of the live counters, and time limit for the thread to end. */
 const REDRAW = 500;
 const CLOSING = 15_000;
 
-/** The driver in the guest did what real hardware would punish. */
+/** The guest's driver committed offences. */
 export class OffencesCommitted extends FerruleError {
   readonly code = "OFFENCES_COMMITTED";
   readonly hint = "Each is reported above with the register accesses before it; --trace FILE records all accesses.";
@@ -44,13 +44,13 @@ export interface ServeCall {
   /** Ends with its first client. */
   readonly once: boolean;
   readonly options: ServeOptions;
-  /** As it was typed. */
+  /** As given on the command line. */
   readonly wire: string;
   readonly json: boolean;
   readonly level: Level;
 }
 
-/** Runs the command; `open` and `stop` are the process's own except in tests. */
+/** Runs the command; `open` and `stop` are replaced in tests. */
 export const serve = async (
   call: ServeCall,
   terminal: Terminal,
@@ -70,7 +70,7 @@ export const serve = async (
     return { pid: process.pid };
   };
   try {
-    // Closed after the server: whoever asked it to stop is answered when it has.
+    // Closed after the server, so that the reply to `stop` is sent when it has stopped.
     await using _control = await ControlSocket.open(socket, answer);
     let reason = "failed";
     try {
@@ -97,7 +97,7 @@ export const serve = async (
       if (end instanceof ThreadFailure) throw end;
       reason = end;
     } finally {
-      // The thread's last counters come with its end.
+      // The thread's last counters arrive when it ends.
       await within(serving.close(), "taking the server down", CLOSING).finally(closed.resolve);
       if (reason !== "failed") reporter.report({ kind: "stopped", reason, statistics: serving.statistics() });
     }
@@ -156,7 +156,7 @@ const parseTrace = (path: string | undefined, format: string | undefined): Serve
   return { path: outputPath(path), format: chosen ?? (path.endsWith(".jsonl") ? "json" : "text") };
 };
 
-/** The whole path, for QEMU may run elsewhere; as it was typed where only that has room in a socket's address. */
+/** The absolute path, because QEMU may run in another directory; the given path if only that fits in a socket address. */
 const socketPath = (typed: string): string => {
   const whole = resolve(typed);
   return new TextEncoder().encode(controlPath(whole)).length > MAX_SOCKET_PATH ? typed : whole;

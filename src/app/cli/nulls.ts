@@ -1,5 +1,5 @@
-/** JSON for programs in which every field is there: what is not known, or has no limit, is null. */
+/** JSON with every field present: unknown or unlimited values are null. */
 
-/** The same value with null for what JSON would leave out or cannot say. */
+/** The same value with null for values that JSON would omit or cannot represent. */
 export const withNulls = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_name, each: unknown) => (each === undefined ? null : each)));

@@ -14,17 +14,17 @@ const stream = (isTerminal: boolean): Stream => ({
 });
 const piped = { out: stream(false), err: stream(true) };
 
-test("standard output has one name, whatever it is called; a file called - is ./-", () => {
+test("standard output has one canonical name; a file named - is ./-", () => {
   for (const name of ["-", "/dev/stdout", "/proc/self/fd/1"]) assert.equal(outputPath(name), "-");
   assert.equal(outputPath("./-"), `${process.cwd()}/-`);
 });
 
-test("messages give way to a capture on standard output", () => {
+test("messages go to standard error if a capture uses standard output", () => {
   assert.equal(terminalFor(piped, ["wire.pcapng", undefined]), piped);
   assert.equal(terminalFor(piped, ["-", "wire.pcapng"]).out, piped.err);
 });
 
-test("two outputs are two files, and a terminal is none", () => {
+test("two outputs must be different files, and not a terminal", () => {
   for (const same of [
     ["a", "./a"],
     ["-", "/dev/stdout"],

@@ -1,15 +1,15 @@
-/** Files that a command is told to write: what they are called, that they differ, and where messages go meanwhile. */
+/** Output files of a command: their names, that they differ, and where messages go. */
 import { resolve } from "node:path";
 import { isStandardOutput, STANDARD_OUTPUT } from "#sys/output-file.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** The whole path, since threads outlive a change of directory; standard output by its one name. */
+/** The absolute path, independent of changes of directory; standard output by its canonical name. */
 export const outputPath = (typed: string): string => (isStandardOutput(typed) ? STANDARD_OUTPUT : resolve(typed));
 
 /**
- * The terminal for a command with these outputs: where one of them goes to standard output, messages go to standard error.
- * @throws {WrongUsage} when two are one file, or when one would go to a terminal
+ * The terminal for a command with these outputs: if one of them goes to standard output, messages go to standard error.
+ * @throws {WrongUsage} if two are the same file, or one would go to a terminal
  */
 export const terminalFor = (terminal: Terminal, outputs: readonly (string | undefined)[]): Terminal => {
   const named = outputs.filter((path) => path !== undefined).map(outputPath);

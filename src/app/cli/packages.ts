@@ -1,4 +1,4 @@
-/** How a program is installed, by the package manager that this machine has. */
+/** The command that installs a program with this machine's package manager. */
 
 const INSTALL = {
   "apt-get": "sudo apt-get install",
@@ -11,7 +11,7 @@ const INSTALL = {
 export type PackageManager = keyof typeof INSTALL;
 export const PACKAGE_MANAGERS = Object.keys(INSTALL) as readonly PackageManager[];
 
-/** A package's name where it is not that of every manager. */
+/** A package's name, if it differs between package managers. */
 export type PackageNames = { readonly all: string } & { readonly [manager in PackageManager]?: string };
 
 export const UTIL_LINUX: PackageNames = { all: "util-linux" };
@@ -23,6 +23,6 @@ export const TSHARK: PackageNames = {
   zypper: "wireshark",
 };
 
-/** A command; a sentence where no package manager is known. */
+/** A command, or a sentence if no package manager is known. */
 export const install = (manager: PackageManager | undefined, names: PackageNames): string =>
   manager === undefined ? `install ${names.all}` : `${INSTALL[manager]} ${names[manager] ?? names.all}`;

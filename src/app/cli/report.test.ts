@@ -27,7 +27,7 @@ test("a model's report is one JSON document on stdout", async () => {
     assert.ok(part in bundle, part);
 });
 
-test("with --output it goes to a file, in the place of what was there", async () => {
+test("with --output it goes to a file, which is overwritten", async () => {
   const path = join(FOLDER, "report.json");
   writeFileSync(path, "x".repeat(1 << 20));
   const { exit, out } = await run("model:rtl8168h", "--output", path);
@@ -36,7 +36,7 @@ test("with --output it goes to a file, in the place of what was there", async ()
   assert.equal((JSON.parse(readFileSync(path, "utf8")) as { xid: string }).xid, "0x0541");
 });
 
-test("a file that cannot be written is told of before any device is touched", async () => {
+test("a file that cannot be written is reported before any device is touched", async () => {
   const { exit, err } = await run("fffe:1f:1f.7", "--output", join(FOLDER, "none", "report.json"));
   assert.equal(exit, 1);
   assert.match(err, /there is no PCI function fffe:1f:1f\.7/);
@@ -45,7 +45,7 @@ test("a file that cannot be written is told of before any device is touched", as
   assert.match(model.err, /cannot be written \[ENOENT\]\nhint: Choose a directory/);
 });
 
-test("what is no device, or cannot be one here, is refused", async () => {
+test("anything but a device of this command is refused", async () => {
   assert.equal((await run("eth0")).exit, 2);
   assert.equal((await run("model:rtl9999")).exit, 2);
   assert.equal((await run("model:rtl8168h", "--unsafe-noiommu")).exit, 2);

@@ -1,4 +1,4 @@
-/** `ferrule report`: what to send when a card does not work, or does. */
+/** `ferrule report`: collects facts about a card, for a bug report or a success report. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import { readCard } from "../cards/card.ts";
@@ -16,7 +16,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 
 const MODEL = "model:";
 
-/** The bundle could not be put where it should go. */
+/** The report could not be written. */
 export class NotWritten extends FerruleError {
   readonly code = "NOT_WRITTEN";
   readonly hint = "Choose a directory with write permission, or omit --output to write the report to stdout.";
@@ -38,7 +38,7 @@ class Output implements Disposable {
     );
   }
 
-  /** What the file held before is gone. @throws {NotWritten} */
+  /** Earlier contents are overwritten. @throws {NotWritten} */
   write(text: string): void {
     this.#tried(() => {
       if (fstatSync(this.#file).isFile()) ftruncateSync(this.#file);
@@ -59,9 +59,9 @@ class Output implements Disposable {
   }
 }
 
-/** @throws {WrongUsage}; and for a card that cannot be used, why and what mends it */
+/** @throws {WrongUsage}; and for a card that cannot be used, the reason with a fix */
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
-  // Any chip of the family: one that cannot be brought up yet can be looked at.
+  // Any chip of the family: one that cannot be brought up yet can be inspected.
   const device = typed.startsWith(MODEL)
     ? ({ kind: "model", chip: parseChip(typed.slice(MODEL.length)) } as const)
     : parseDevice(typed);

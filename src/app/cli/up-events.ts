@@ -1,4 +1,4 @@
-/** What `ferrule up` reports when nobody watches it live: one line, or one JSON object, per event. */
+/** Events of `ferrule up` without the live view: one line, or one JSON object, per event. */
 import type { Privileges } from "#sys/privileges.ts";
 import type { SessionEvent, SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";

@@ -24,13 +24,13 @@ export const UP_OPTIONS = {
   wire: {
     kind: "value",
     placeholder: "SPEC",
-    summary: "far end of a model's wire; responder unless given",
+    summary: "far end of a model's wire; default: responder",
     check: parseWire,
   },
   "socket-mode": {
     kind: "value",
     placeholder: "MODE",
-    summary: "permissions of a socket that --wire listens at, in octal digits; 600 unless given",
+    summary: "permissions of a socket at which --wire listens, in octal digits; default: 600",
     check: parseSocketMode,
   },
   mtu: {
@@ -43,7 +43,7 @@ export const UP_OPTIONS = {
   rings: {
     kind: "value",
     placeholder: "N",
-    summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; 256 unless given",
+    summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; default: 256",
     check: (text, operands) => parseRings(text, chipOf(operands)),
   },
   aspm: {
@@ -60,43 +60,43 @@ export const UP_OPTIONS = {
   mac: {
     kind: "value",
     placeholder: "ADDRESS",
-    summary: "MAC address to use; the card's own unless given. The card gets its own back at the end",
+    summary: "MAC address to use; default: the card's own, which is restored at the end",
     check: parseStationAddress,
   },
   firmware: {
     kind: "value",
     placeholder: "FOLDER",
-    summary: "where the PHY's firmware is (FOLDER/rtl_nic/*.fw); the system's own folders unless given",
+    summary: "folder of the PHY's firmware (FOLDER/rtl_nic/*.fw); default: the system's folders",
   },
   capture: {
     kind: "value",
     placeholder: "FILE",
-    summary: "write what crosses the wire to a pcapng file; - for stdout",
+    summary: "capture the wire's frames in a pcapng file; - for stdout",
   },
   "capture-host": {
     kind: "value",
     placeholder: "FILE",
-    summary: "write what crosses the host's side to a pcapng file",
+    summary: "capture the host side's frames in a pcapng file",
   },
   "unsafe-noiommu": {
     kind: "flag",
-    summary: "use a card that no IOMMU keeps from this machine's memory (root only; for trials)",
+    summary: "use a card without an IOMMU: it can access all of this machine's memory (root only; for trials)",
   },
   metrics: {
     kind: "value",
     placeholder: "ADDRESS",
-    summary: "offer metrics for Prometheus at http://ADDRESS/metrics: 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
+    summary: "serve metrics for Prometheus at http://ADDRESS/metrics: 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
     check: (text) => parseMetricsAddress(text, true),
   },
   "metrics-public": {
     kind: "flag",
-    summary: "let --metrics listen at an address that other machines reach: anyone there can read them",
+    summary: "let --metrics listen at an address that other machines can reach: anyone there can read them",
   },
-  detach: { kind: "flag", summary: "go on in the background; `ferrule status` and `ferrule down` reach it" },
+  detach: { kind: "flag", summary: "continue in the background; use `ferrule status` and `ferrule down`" },
   log: {
     kind: "value",
     placeholder: "FILE",
-    summary: "where --detach writes events, at the end of FILE; the system's journal unless given",
+    summary: "file to which --detach appends events; default: the system's journal",
   },
   "wait-for-card": {
     kind: "value",

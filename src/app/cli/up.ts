@@ -1,4 +1,4 @@
-/** `ferrule up`: brings a NIC up as a network interface and stays with it until it is told to stop. */
+/** `ferrule up`: brings a NIC up as a network interface and runs until it is stopped. */
 import { join } from "node:path";
 import { CHIPS } from "#chip/chips.ts";
 import { Files, linkOf } from "../cards/files.ts";
@@ -32,7 +32,7 @@ import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 const RESPONDER = "responder";
 
-/** What gives access to a card. */
+/** Capabilities for access to a card. */
 const groupFiles = (address: string): readonly string[] => {
   const group = linkOf(join(new Files().device(address), "iommu_group"));
   return group === undefined ? [] : [`/dev/vfio/${group}`, "/dev/vfio/vfio"];
@@ -62,15 +62,15 @@ interface Chosen {
   readonly "unsafe-noiommu": boolean;
 }
 
-/** The device with what was said of it. @throws {WrongUsage}; and for a card that cannot be used, why and what mends it */
+/** The device and its options. @throws {WrongUsage}; and for a card that cannot be used, the reason with a fix */
 const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): DeviceSpec => {
   const unsafeNoIommu = chosen["unsafe-noiommu"];
   if (unsafeNoIommu && device.kind !== "pci")
-    throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Leave it out.");
+    throw new WrongUsage("--unsafe-noiommu is for cards in slots", "Omit it.");
   if (device.kind === "model") return modelSpec(device.chip.key, chosen, interfaceName);
   if ((chosen.wire ?? chosen.capture ?? chosen["socket-mode"]) !== undefined)
     throw device.kind === "pci"
-      ? new WrongUsage("a card has its wire plugged in", "Leave --wire out; capture with --capture-host.")
+      ? new WrongUsage("a card has a real cable", "Omit --wire; capture with --capture-host.")
       : new WrongUsage(
           "the wire of a device behind vfio-user belongs to its server",
           "Give --wire, --capture and --socket-mode to `ferrule model serve`.",
@@ -86,7 +86,7 @@ const metricsAddress = (chosen: {
 }): MetricsAddress | undefined =>
   chosen.metrics === undefined ? undefined : parseMetricsAddress(chosen.metrics, chosen["metrics-public"]);
 
-/** Starts it in the background and says what it is. @throws the error of its start */
+/** Starts it in the background and prints its process id. @throws the error of the start */
 const upInBackground = async (
   name: string,
   { json, log: file }: { readonly json: boolean; readonly log?: string | undefined },
@@ -96,20 +96,20 @@ const upInBackground = async (
   using log = await openLog(file);
   const { pid, up: event } = await detach(name, log, stop);
   out.line(json ? logJson(event, { interface: name }) : eventLine(name, event, out));
-  if (!json) out.line(`${name}: process ${pid} goes on in the background; its events: ${log.reader}`);
+  if (!json) out.line(`${name}: process ${pid} runs in the background; its events: ${log.reader}`);
   return Exit.done;
 };
 
 export const up = command({
   name: "up",
-  summary: "bring a NIC up as a network interface, and stay with it",
+  summary: "bring a NIC up as a network interface, and keep it up",
   about: [
     "Stays in the foreground: with a live view on a terminal, one line per event otherwise. Ctrl-C, SIGTERM or",
     "`ferrule down NAME` take the interface down cleanly; a second Ctrl-C ends the process at once. With --detach it",
-    "goes on in the background, and the command returns once the interface is there, or with the error of the start.",
+    "continues in the background, and the command returns once the interface exists, or with the error of the start.",
     "",
-    "The interface is made in this network namespace and may be moved to another. Needs the right to make TAPs:",
-    "root, or a namespace made with `unshare --user --map-root-user --net`. `ferrule doctor` says what is missing.",
+    "The interface is created in this network namespace and may be moved to another. Needs permission to create TAPs:",
+    "root, or a namespace created with `unshare --user --map-root-user --net`. `ferrule doctor` reports what is missing.",
     "",
     "SPEC is the far end of a model's wire:",
     ...WIRE_SYNTAX.map((line) => `  ${line}`),
@@ -140,7 +140,7 @@ export const up = command({
     const config = values.config === undefined ? [] : [values.config];
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
-      // For the TAP and its settings; to follow it into another network namespace.
+      // For the TAP and its settings; to enter another network namespace after it.
       capabilities: ["net_admin", "sys_admin", ...(values["unsafe-noiommu"] ? (["sys_rawio"] as const) : [])],
       paths: [
         ...(device.kind === "model" ? pathsOf(parseWire(values.wire ?? RESPONDER)) : []),

@@ -1,4 +1,4 @@
-/** Every option of every command, typed wrong in every way: one line, a hint, exit code 2, and nothing is begun. */
+/** Every option of every command with every kind of error: one line, a hint, exit code 2, and no other effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Command } from "./command.ts";
@@ -22,7 +22,7 @@ const GOOD: Readonly<Record<string, readonly string[]>> = {
   "model ctl": ["/nonexistent/nic.sock", "show"],
 };
 
-/** Values that mean nothing, for each option that does not take any word. */
+/** Invalid values, for each option that does not accept any word. */
 const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   demo: {
     bytes: ["x", "0", "1T", "1e9", "1025G", "64 M"],
@@ -57,7 +57,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
 /** Options whose value is a path: any word may be one. */
 const PATHS = ["FILE", "FOLDER", "PATH"];
 
-/** Operands that mean nothing. */
+/** Invalid operands. */
 const BAD_OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   bind: [["nonsense"], ["00:99"]],
   unbind: [["nonsense"], ["00:99"]],
@@ -126,7 +126,7 @@ for (const each of COMMANDS) {
     }
   });
 
-  test(`${each.name}: a value that means nothing is refused`, { timeout: LIMIT_MILLIS }, async () => {
+  test(`${each.name}: an invalid value is refused`, { timeout: LIMIT_MILLIS }, async () => {
     for (const [name, { placeholder }] of valuesOf(each)) {
       const bad = BAD[each.name]?.[name] ?? [];
       assert.ok(bad.length > 0 || PATHS.includes(placeholder), `name values that --${name} must refuse, in BAD`);
@@ -137,19 +137,11 @@ for (const each of COMMANDS) {
     }
   });
 
-  test(
-    `${each.name}: operands are neither missing, nor too many, nor nonsense`,
-    { timeout: LIMIT_MILLIS },
-    async () => {
-      const needed = each.operands.filter(({ optional }) => optional !== true);
-      if (needed.length > 0) await refuses(words, new RegExp(`${needed[0]!.placeholder} is missing`), /The command is/);
-      if (each.operands.at(-1)?.many !== true) await refuses([...words, ...good, "more"], /unexpected argument "more"/);
-      assert.equal(
-        BAD_OPERANDS[each.name] !== undefined,
-        needed.length > 0,
-        "name operands to refuse, in BAD_OPERANDS",
-      );
-      for (const operands of BAD_OPERANDS[each.name] ?? []) await refuses([...words, ...operands]);
-    },
-  );
+  test(`${each.name}: operands are neither missing, nor too many, nor invalid`, { timeout: LIMIT_MILLIS }, async () => {
+    const needed = each.operands.filter(({ optional }) => optional !== true);
+    if (needed.length > 0) await refuses(words, new RegExp(`${needed[0]!.placeholder} is missing`), /The command is/);
+    if (each.operands.at(-1)?.many !== true) await refuses([...words, ...good, "more"], /unexpected argument "more"/);
+    assert.equal(BAD_OPERANDS[each.name] !== undefined, needed.length > 0, "name operands to refuse, in BAD_OPERANDS");
+    for (const operands of BAD_OPERANDS[each.name] ?? []) await refuses([...words, ...operands]);
+  });
 }

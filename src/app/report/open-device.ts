@@ -1,4 +1,4 @@
-/** A device of any kind in this thread, for looking at it: no frames are meant to go through it. */
+/** Opens a device of any kind in this thread for inspection, not for traffic. */
 import { DirectDevice } from "#bus/direct.ts";
 import { VfioDevice } from "#bus/vfio/device.ts";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
@@ -14,12 +14,12 @@ export type ReportedDevice =
 
 export interface OpenDevice {
   readonly device: PciDevice;
-  /** The device's time passes while this one is waited on. */
+  /** The device's timers run while this clock waits. */
   readonly clock: Clock;
 }
 
 const DMA_BYTES = 32 << 20;
-/** Any locally administered one: a model has no maker. */
+/** Any locally administered address: a model has no manufacturer. */
 const MODEL_MAC = "02:00:5e:10:20:30";
 
 const openModel = (chip: Chip, scope: DisposableStack): OpenDevice => {
@@ -39,7 +39,7 @@ const openModel = (chip: Chip, scope: DisposableStack): OpenDevice => {
   return { device: scope.use(new DirectDevice(model, options)), clock };
 };
 
-/** @throws whatever the bus throws: nobody listens, no such card, no IOMMU, in use, … */
+/** @throws errors of the bus: no listener, no such card, no IOMMU, in use, … */
 export const openDevice = (what: ReportedDevice, scope: DisposableStack): OpenDevice => {
   if (what.kind === "model") return openModel(what.chip, scope);
   const clock = new RealClock();

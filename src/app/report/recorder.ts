@@ -8,16 +8,16 @@ export interface Access {
   /** Bytes. */
   readonly width: 1 | 2 | 4;
   readonly value: number;
-  /** How often in a row: a driver that waits asks again and again. */
+  /** Number of consecutive repetitions: a waiting driver polls. */
   times: number;
 }
 
-/** More than any bring-up takes; what comes after is counted. */
+/** More than any bring-up needs; later accesses are only counted. */
 const MOST = 5_000;
 /** Bytes of the largest register window of the family; the real one's own bounds still hold. */
 const WINDOW = 1 << 16;
 
-/** Reads or writes as wide as the bus was asked. */
+/** Accesses in the requested width. */
 export const readAt = (io: Mmio, offset: number, width: 1 | 2 | 4): number => {
   if (width === 1) return io.read8(ro8(offset));
   return width === 2 ? io.read16(ro16(offset)) : io.read32(ro32(offset));
@@ -30,10 +30,10 @@ const writeAt = (io: Mmio, offset: number, width: 1 | 2 | 4, value: number): voi
 
 export class Recorder {
   readonly accesses: Access[] = [];
-  /** Accesses that were not written down any more. */
+  /** Accesses that were not recorded any more. */
   lost = 0;
 
-  /** The same device, written down. */
+  /** The same device, with accesses recorded. */
   around(device: PciDevice): PciDevice {
     const { registers: io } = device;
     const bus: RegisterBus = {

@@ -1,11 +1,11 @@
-/** What a report must not tell: whose card it is, where it is connected, and anything that was sent. */
+/** What a report must not contain: the card's owner, its network, and payload. */
 
 /** Registers that hold addresses, or parts of frames (wake-up patterns). */
 const SECRET = /^(IDR\d|MAR\d|BACKUP_ADDR\d|WakeUpMask\d+|WakeUpCrc\d+|RSS_KEY\d+|FLASH)$/;
 
 export const REDACTED = "redacted";
 
-/** What is left out, for whoever reads a report. */
+/** Description of what is left out, for readers of a report. */
 export const REDACTIONS = [
   "station address (IDR, BACKUP_ADDR), multicast filter (MAR), wake-up patterns, hash key, boot ROM window",
   "every value in which two adjacent bytes of the station address' last three occur, or all three",
@@ -14,10 +14,10 @@ export const REDACTIONS = [
   "of the kernel's command line everything but words about the IOMMU",
 ] as const;
 
-/** Other bytes are everywhere, and say nothing. */
+/** Other bytes are frequent, and reveal nothing. */
 const isTelling = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
-/** Neighbours among the maker's serial number in an address, which is its last three bytes. */
+/** Adjacent bytes of the serial number in an address, its last three bytes. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
   [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isTelling));
 
@@ -34,7 +34,7 @@ export class Redaction {
     this.#tails = telling ? [(a << 16) | (b << 8) | c, (c << 16) | (b << 8) | a] : [];
   }
 
-  /** Whether a register of these names, with this value of `width` bytes, must not be told. */
+  /** Whether a register of these names, with this value of `width` bytes, must not be shown. */
   hides(names: readonly string[], value: number, width: number): boolean {
     return names.some((name) => SECRET.test(name)) || this.#tells(value, width);
   }

@@ -50,7 +50,7 @@ const RTL8168H = chipNamed("rtl8168h")!;
 const text = (report: DeviceReport): string => JSON.stringify(report);
 
 suite("a report", () => {
-  test("of a chip that can be driven tells its link, PHY, counters, registers and every access of the bring-up", () => {
+  test("of a supported chip has its link, PHY, counters, registers and every access of the bring-up", () => {
     const { report, model } = lookAt(RTL8168H);
     assert.equal(report.chip, "RTL8168h/8111h");
     assert.equal(report.xid, "0x0541");
@@ -68,7 +68,7 @@ suite("a report", () => {
     );
   });
 
-  test("without a cable says so, and still tells the rest", () => {
+  test("without a cable says so, and has everything else", () => {
     const { report } = lookAt(RTL8168H, { carrier: false });
     assert.equal(report.bringUp.carrierMicros, undefined);
     assert.equal(report.bringUp.speed, 0);
@@ -76,7 +76,7 @@ suite("a report", () => {
     assert.ok(report.trace.some((line) => /PHYstatus {2}\(\d{3,} times\)/.test(line)));
   });
 
-  test("tells no one's address, whatever it is", () => {
+  test("contains no address, whatever it is", () => {
     const byte = fc.integer({ min: 1, max: 254 });
     fc.assert(
       fc.property(fc.tuple(byte, byte, byte), fc.constantFrom(RTL8168H, chipNamed("rtl8125b")!), (tail, chip) => {
@@ -91,7 +91,7 @@ suite("a report", () => {
     );
   });
 
-  test("keeps station address, filter and boot ROM to itself by name", () => {
+  test("hides station address, filter and boot ROM by name", () => {
     const { report } = lookAt(RTL8168H);
     for (const name of ["IDR0", "IDR4", "MAR0", "MAR4", "FLASH"])
       assert.ok(
@@ -102,13 +102,13 @@ suite("a report", () => {
   });
 });
 
-test("doorbells and registers that forget when they are read are not read", () => {
+test("doorbells and registers that are cleared by reading are not read", () => {
   const everywhere = CHIPS.flatMap((chip) => readRegisters(chip).map(({ name }) => name));
   assert.ok(!everywhere.some((name) => /^(TxPoll|TPPOLL|ANER)/.test(name)));
   assert.ok(everywhere.includes("IntrStatus"));
 });
 
-test("RTL8139C+ has a table of its own, in which every name has a place", () => {
+test("RTL8139C+ has a separate table, in which every name has an offset", () => {
   const rows = readRegisters(LEGACY_CHIPS[0]!);
   assert.ok(rows.length > 30);
   for (const { name, offset, width } of rows) {
@@ -117,7 +117,7 @@ test("RTL8139C+ has a table of its own, in which every name has a place", () => 
   }
 });
 
-test("values are hidden that hold two neighbours of the address' end, in either order, and no others", () => {
+test("values that contain two adjacent bytes of the address' end, in either order, are hidden, and no others", () => {
   const redaction = new Redaction(Uint8Array.of(0x00, 0xe0, 0x4c, 0x6a, 0xb7, 0xc9));
   for (const value of [0x6ab7, 0xb76a, 0xc9b7, 0x116a_b700, 0x0011_b7c9]) assert.ok(redaction.hides([], value, 4));
   for (const value of [0x6a00, 0x6a00_b700, 0xe04c, 0]) assert.ok(!redaction.hides([], value, 4));
@@ -129,7 +129,7 @@ test("values are hidden that hold two neighbours of the address' end, in either 
   assert.ok(!trivial.hides([], 0x0000_0001, 4));
 });
 
-test("what a device or a message says of addresses, names or files is in no report; what is made of values stays", () => {
+test("addresses, names and paths in texts of devices or messages are removed; formatted values stay", () => {
   const planted = [
     "enx021122334455",
     "0211.2233.4455",
@@ -143,7 +143,7 @@ test("what a device or a message says of addresses, names or files is in no repo
   const model = new Rtl8169({ chip: RTL8168H, mac: MAC, clock, timers: clock.timers });
   const said = planted.join(" ");
   using device = new DirectDevice(model, { name: `vfio-user:${said}`, registers: 2, dmaBytes: 1 << 20, vectors: 1 });
-  // Too little memory for the rings, and a bus that says so in its own words.
+  // Too little memory for the rings, with an error message of the bus.
   device.setBusMaster = () => {
     throw new Error(said);
   };
@@ -154,7 +154,7 @@ test("what a device or a message says of addresses, names or files is in no repo
   assert.deepEqual(sweptReport(report, redactor), report);
 });
 
-test("the recorder counts what is asked again and again, and stops where it would grow without end", () => {
+test("the recorder counts repetitions, and stops at its limit", () => {
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip: RTL8168H, mac: MAC, clock, timers: clock.timers });
   using device = new DirectDevice(model, { name: "model", registers: 2, dmaBytes: 1 << 20, vectors: 1 });

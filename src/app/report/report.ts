@@ -19,7 +19,7 @@ import { REDACTED, Redaction, REDACTIONS } from "./redaction.ts";
 import { namedRegisters, readRegisters } from "./register-table.ts";
 import { type Redactor, redacted } from "./sweep.ts";
 
-/** A value as hexadecimal text, or why there is none. */
+/** A value as hexadecimal text, or the reason that there is none. */
 type Shown = string;
 
 export interface BringUp {
@@ -52,8 +52,8 @@ const CARRIER_STEP = 10_000;
 const hex = (value: number, bytes: number): string => `0x${(value >>> 0).toString(16).padStart(2 * bytes, "0")}`;
 
 /**
- * Clause 22 registers that keep nothing which reading would take away, besides BMSR, whose latch the driver reads as
- * well. Left out are ANER and GBSR: pages and errors since the last look.
+ * Clause 22 registers that reading does not change, and BMSR, whose latch the driver reads too. ANER and GBSR are left
+ * out: they have pages and errors since the last read.
  */
 const PHY = { BMCR, BMSR, PHYID1, PHYID2, ANAR, ANLPAR };
 const GIGABIT_PHY = { ...PHY, GBCR, ESTATUS };
@@ -66,7 +66,7 @@ const phyRegisters = (nic: Nic): Record<string, Shown> =>
     ]),
   );
 
-/** What it says, or what went wrong: a report tells as much as it can. */
+/** The result, or the error: a report contains as much as possible. */
 const attempt = (read: () => Shown): Shown => {
   try {
     return read();
@@ -130,7 +130,7 @@ const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> 
 
 interface Tried extends Pick<DeviceReport, "bringUp" | "phy" | "counters" | "registers"> {}
 
-/** Brings the card up, waits for the carrier, looks at everything, and takes it down again. */
+/** Brings the card up, waits for the carrier, collects everything, and takes it down again. */
 const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]): Tried => {
   const start = clock.now();
   let error: PlainError | undefined;
@@ -157,7 +157,7 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
   } catch (thrown) {
     error = plainError(thrown);
   }
-  // A chip that this driver cannot bring up can still be looked at.
+  // A chip that this driver cannot bring up can still be inspected.
   registers ??= look();
   const { speed, fullDuplex } = link;
   const after = carrierMicros === undefined ? undefined : Math.round(carrierMicros);
@@ -169,7 +169,7 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
   };
 };
 
-/** Looks at an open device. Brings it up on the way, where the driver can. */
+/** Inspects an open device. Brings it up in between, if the driver can. */
 export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { registers: io, config, id } = device;
   const { xid, chip } = identify(io, id.device, clock);
@@ -179,7 +179,7 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
     read: (region, offset, width) => readAt(region === "config" ? config : io, offset, width),
   });
   const recorder = new Recorder();
-  // Read from the device itself: the recorder writes down the driver's accesses alone.
+  // Read from the device directly: the recorder records only the driver's accesses.
   const look = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, names, redaction));
   const tried = tryOut(recorder.around(device), clock, look);
   const trace = recorder.accesses.map((access) => accessLine(access, names, redaction));
@@ -196,8 +196,8 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
 };
 
 /**
- * A report for others: of what other people's words may be in, nothing that tells who they are; of lines that are made here
- * from values, nothing that looks like an address.
+ * A report to publish: texts from outside without anything that identifies their authors; lines formatted here without
+ * anything that looks like an address.
  */
 export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,

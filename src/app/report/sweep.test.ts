@@ -60,7 +60,7 @@ const IPV6_FORMS: Readonly<Record<string, (text: string) => string>> = {
   "a name": (text) => `${text.replaceAll(":", "-").replace(/^-/, "0-").replace(/-$/, "-0")}.ipv6-literal.net`,
 };
 
-/** Words around, which must not hide it: as one word with it, or apart. */
+/** Surrounding text, which must not hide it: adjacent or separate. */
 const around = fc.constantFrom(
   (planted: string) => planted,
   (planted: string) => `up to ${planted}, and no further`,
@@ -75,7 +75,7 @@ const survives = (planted: string, text: string): boolean => text.toLowerCase().
 const octet = fc.integer({ min: 0, max: 255 });
 const octets = (length: number) => fc.array(octet, { minLength: length, maxLength: length });
 
-suite("no spelling survives", () => {
+suite("no notation survives", () => {
   for (const [form, spell] of Object.entries(OCTET_FORMS))
     test(`of MAC addresses, EUI-64, WWN, DUID and GUID: ${form}`, () => {
       fc.assert(
@@ -89,7 +89,7 @@ suite("no spelling survives", () => {
 
   for (const [form, spell] of Object.entries(IPV4_FORMS))
     test(`of IPv4 addresses: ${form}`, () => {
-      // 0.0.0.0 and 255.255.255.255 are nobody's.
+      // 0.0.0.0 and 255.255.255.255 identify nobody.
       const some = octets(4).filter((bytes) => bytes.some((each) => each !== 0) && bytes.some((each) => each !== 255));
       fc.assert(
         fc.property(some, around, (bytes, wrap) => {
@@ -121,7 +121,7 @@ suite("no spelling survives", () => {
     );
   });
 
-  test("of this machine's names and serial numbers, of what says that it is one, and of files", () => {
+  test("this machine's names and serial numbers, labelled values, and paths are removed", () => {
     const text = REDACTOR.text(
       "Alice@build-host: /home/alice/my.sock, serial number: 4711-AB, S/N=X9, hostname = box7 uuid: Q, vfio-user:/tmp/nic pf0xyz12z",
     );
@@ -130,7 +130,7 @@ suite("no spelling survives", () => {
   });
 });
 
-test("what a report is about stays", () => {
+test("technical content stays", () => {
   for (const line of [
     "0000:03:00.0 is in use by process 238",
     "/dev/vfio/7 cannot be opened [EBUSY]: see /sys/bus/pci/devices/0000:03:00.0 and /proc/cmdline",

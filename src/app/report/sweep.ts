@@ -1,23 +1,23 @@
-/** Text without addresses, serial numbers and names, however they are spelled. */
+/** Removes addresses, serial numbers and names from text, in any notation. */
 
-/** What no pattern tells from other words, and is known of this machine. */
+/** Known values of this machine that no pattern recognises. */
 export interface KnownNames {
-  /** Left out as whole words: of hosts, of users. */
+  /** Removed as whole words: names of hosts and users. */
   readonly names: readonly string[];
-  /** Left out wherever they are: serial numbers, identifications of the machine. */
+  /** Removed everywhere: serial numbers, machine ids. */
   readonly serials: readonly string[];
 }
 
 type Rule = readonly [pattern: RegExp, instead: string];
 
-/** What stands between octets; after some of it an octet may have one digit. */
+/** Separators of octets; after some of them an octet may have one digit. */
 const MARK = "(?:[:-]|%3a|%2d)";
 const OTHER_MARK = String.raw`(?:[._\s]|[,;]\s?|%20|(?=\\x))`;
 const PREFIX = String.raw`(?:0x|\\x)?`;
 /** An octet's beginning: not in the middle of other digits. */
 const START = String.raw`(?<![0-9a-f])${PREFIX}`;
 
-/** Names that are made from an IPv6 address. */
+/** Names derived from an IPv6 address. */
 const IPV6_NAMES: readonly Rule[] = [
   [/[0-9a-f-]+(?:s[0-9a-z]+)?\.ipv6-literal\.net/gi, "<IPv6>"],
   [/(?<![0-9a-f])[0-9a-f](?:\.[0-9a-f]){7,}(?:\.ip6\.arpa)?/gi, "<IPv6>"],
@@ -41,7 +41,7 @@ const IPV4: readonly Rule[] = [
 const GROUPS = "[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*";
 const IPV6: readonly Rule[] = [[new RegExp(`(?:${GROUPS})::(?:${GROUPS})?|::${GROUPS}`, "gi"), "<IPv6>"]];
 
-/** Behind a word that says what it is. */
+/** Values after a label. */
 const LABELLED: readonly Rule[] = [
   [
     /\b(serial(?:[ _-]?(?:number|no))?|s\/n|asset(?:[ _-]?tag)?|uuid|guid|wwid|wwpn|wwnn|duid|machine[ _-]?id|boot[ _-]?id|host(?:[ _-]?name)?|user(?:[ _-]?name)?|login)(\s*[:=#]\s*)("[^"]*"|\S+)/gi,
@@ -50,10 +50,10 @@ const LABELLED: readonly Rule[] = [
   [/[^\s<>"'@]+@[^\s<>"'@]+/g, "<address>"],
 ];
 
-/** Files of the system are called the same everywhere; others tell of their owner. */
+/** System files have the same names everywhere; other paths reveal their owner. */
 const PATHS: readonly Rule[] = [[/(?<![\w.)>/])\/(?!(?:sys|dev|proc)\/)[^\s"'`:,;)]+/g, "<path>"]];
 
-/** Numbers as long as an IPv4 address in one: 0x0a000001, 167772161. What is all zeros or ones is a register's. */
+/** Numbers as long as an IPv4 address in one: 0x0a000001, 167772161. All zeros or ones is a register value. */
 const LONG_NUMBERS: readonly Rule[] = [
   [/(?<![0-9a-fx])(?:0x)?(?!0{8}|f{8})[0-9a-f]{8}(?![0-9a-f])/gi, "<number>"],
   [/(?<![0-9a-fx])[0-9]{8,10}(?![0-9a-f])/gi, "<number>"],
@@ -62,13 +62,13 @@ const LONG_NUMBERS: readonly Rule[] = [
 const applied = (text: string, rules: readonly Rule[]): string =>
   rules.reduce((redacted, [pattern, instead]) => redacted.replace(pattern, instead), text);
 
-/** Text without what looks like an address or an identification. Values of registers of up to 32 bits stay. */
+/** Removes everything that looks like an address or id. Register values of up to 32 bits stay. */
 export const redacted = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
 
 /** A name may be the beginning of another. */
 const longestFirst = (words: readonly string[]): readonly string[] => [...words].sort((a, b) => b.length - a.length);
 
-/** Everywhere, and in words that anybody may have written: messages, paths, names of interfaces, the kernel's command line. */
+/** Removes private data from any text: messages, paths, names of interfaces, the kernel's command line. */
 export class Redactor {
   readonly #known: readonly Rule[];
 
@@ -82,17 +82,17 @@ export class Redactor {
     ];
   }
 
-  /** Leaves out this machine's names and serial numbers, and no more: for versions, which look like addresses. */
+  /** Removes only this machine's names and serial numbers: for versions, which look like addresses. */
   unnamed(text: string): string {
     return applied(text, this.#known);
   }
 
-  /** Words of others. */
+  /** Text from outside. */
   text(text: string): string {
     return applied(redacted(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
   }
 
-  /** The same of every text in a document. */
+  /** Redacts every text in a document. */
   all<T>(value: T, clean = (text: string): string => this.text(text)): T {
     const sweep = (each: unknown): unknown => {
       if (typeof each === "string") return clean(each);

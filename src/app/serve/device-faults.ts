@@ -1,4 +1,4 @@
-/** Every fault that a device can be given, by name: those of the model, and those of its side buses. */
+/** All faults that can be injected, by name: those of the model, and those of its side buses. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FAULTS, PERSISTENT_FAULTS, MOMENTARY } from "#model/faults.ts";
@@ -6,26 +6,26 @@ import { registersOf } from "#model/registers/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
 
-/** Registers behind registers that never answer: the flag that a driver waits for does not change. */
+/** Side buses that never respond: the flag that a driver waits for does not change. */
 export const SILENT = {
-  "silent-eri": "the extended registers never answer",
-  "silent-ephy": "the PCIe PHY's registers never answer",
-  "silent-csi": "configuration space never answers through its back door",
-  "silent-efuse": "the one-time programmable memory never answers",
+  "silent-eri": "the extended registers never respond",
+  "silent-ephy": "the PCIe PHY's registers never respond",
+  "silent-csi": "configuration space never responds through CSI",
+  "silent-efuse": "the one-time programmable memory never responds",
 } as const;
 type SilentName = keyof typeof SILENT;
 
-/** All, and what they do. */
+/** All faults with their effects. */
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
-/** Why a fault cannot be counted: it is a state that lasts until it is cleared, or it happens once. */
+/** The reason that a fault takes no count: it is a state that lasts until cleared, or occurs once. */
 const uncounted = (name: string): string | undefined => {
-  if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it happens once, at that moment.`;
+  if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it occurs once, at that moment.`;
   if (!Object.hasOwn(SILENT, name) && !PERSISTENT_FAULTS.some((each) => each === name)) return undefined;
   return `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`;
 };
 
-/** @throws {OutOfRange} for a count of what cannot be counted */
+/** @throws {OutOfRange} for a count with a fault that takes none */
 export const checkCount = (name: string, count: number | undefined): void => {
   const hint = uncounted(name);
   if (count !== undefined && hint !== undefined) throw new OutOfRange(`${name} takes no count`, hint);
@@ -34,7 +34,7 @@ export const checkCount = (name: string, count: number | undefined): void => {
 const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);
 const busOf = (name: SilentName) => name.slice("silent-".length) as "eri" | "ephy" | "csi" | "efuse";
 
-/** The faults that the chip can have: not those of a bus that none of its registers leads to. */
+/** The faults that the chip can have: not those of a side bus that it lacks. */
 export const faultsOf = (chip: Chip): readonly string[] =>
   Object.keys(DEVICE_FAULTS).filter(
     (name) => !isSilent(name) || registersOf(chip).some(({ onWrite }) => onWrite === busOf(name)),
@@ -49,7 +49,7 @@ export class DeviceFaults {
   }
 
   /**
-   * @throws {OutOfRange} for a name that is no fault, or a count that cannot be
+   * @throws {OutOfRange} for an unknown fault, or an invalid count
    * @throws {NoSuchPart} for a bus that the chip does not have
    */
   arm(name: string, count: number | undefined): void {
@@ -65,14 +65,14 @@ export class DeviceFaults {
     this.#nic.setLatency(busOf(name), Infinity);
   }
 
-  /** Disarms one fault, or all. @throws {OutOfRange} for a name that is no fault */
+  /** Disarms one fault, or all. @throws {OutOfRange} for an unknown fault */
   clear(name?: string): void {
     if (name === undefined) for (const { name: each } of this.armed) this.clear(each);
     else if (!isSilent(name)) this.#nic.faults.disarm(name);
     else if (this.#silent.delete(name)) this.#nic.setLatency(busOf(name), 0);
   }
 
-  /** `left` is null for what lasts until it is cleared. */
+  /** `left` is null for a fault that lasts until it is cleared. */
   get armed(): readonly { readonly name: string; readonly left: number | null; readonly struck: number }[] {
     const counted = this.#nic.faults.armed.map(({ name, left, struck }) => ({
       name,

@@ -56,7 +56,7 @@ const setUp = () => {
 
 const come = (): void => void FAR.nic!.receive(new Uint8Array(60), 0, 60);
 
-test("frames that come before the receiver is on are refused, lost ones are lost, and none of them was got", () => {
+test("frames that arrive before the receiver is on are refused, lost ones are counted as lost, and none is received", () => {
   const { device } = setUp();
   come();
   device.ask({ command: "wire", name: "loss", directions: ["in"], count: 3 });
@@ -67,7 +67,7 @@ test("frames that come before the receiver is on are refused, lost ones are lost
   assert.deepEqual([wire.in.entered, wire.in.struck["loss"]], [14, 3]);
 });
 
-test("a magic packet that wakes the guest up was taken; one that finds it asleep for good was not", () => {
+test("a magic packet that wakes the guest counts as accepted; one to a guest that cannot be woken does not", () => {
   const { chip, device, told } = setUp();
   const { nic } = device;
   nic.write("config", chip.profile.function.powerAt + 4, 2, D3_WITH_PME);

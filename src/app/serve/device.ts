@@ -1,4 +1,4 @@
-/** The served device: model, wire, trace and faults put together, and what can be asked of it while it runs. */
+/** The served device: model, wire, trace and faults combined, with its control operations. */
 import type { MemoryChange } from "#bus/vfio-user/replies.ts";
 import type { Chip } from "#chip/chips.ts";
 import { DIRECTIONS } from "#host/impaired-lane.ts";
@@ -23,12 +23,12 @@ import { FRAME_HINT, isFrame, type ServeRequest, type ServeState, type ServeTraf
 /** EtherType of magic packets, as they are usually sent. */
 const WAKE_ON_LAN = 0x0842;
 
-/** What is asked of the device itself, and not of its server. */
+/** Requests to the device itself, not to its server. */
 export type DeviceRequest = Exclude<ServeRequest, { command: "unplug" | "disconnect" }>;
 
 /**
- * Partners take one to three seconds. This is less, and enough that a driver which is told of a change still finds the link
- * down when it looks: Linux's PHY layer otherwise takes it for the old link and keeps the old speed.
+ * Partners take one to three seconds. This is less, but long enough that a driver still finds the link down after a
+ * change event: otherwise Linux's PHY layer treats it as the old link and keeps the old speed.
  */
 const NEGOTIATE_MICROS = 300_000;
 
@@ -46,7 +46,7 @@ export interface DeviceParts {
 }
 
 export class ServedDevice {
-  /** For a bus: traced, where tracing is on. */
+  /** The target for a bus: traced if tracing is on. */
   readonly target: Target;
   readonly nic: Rtl8169;
   readonly wire: ImpairedWire;
@@ -59,11 +59,11 @@ export class ServedDevice {
   #clientsTurnedAway = 0;
   #cable = true;
   #partner: Partner = ANY_PARTNER;
-  /** What the NIC was told of the cable, and what was last told of its link. */
+  /** Last cable state passed to the NIC, and last link state reported. */
   #carrier = false;
   #link: PhyLink;
   #answers = true;
-  /** How often the NIC asked to wake the guest up. */
+  /** Number of wake-ups (PME) requested by the NIC. */
   #wakes = 0;
 
   constructor(parts: DeviceParts) {
@@ -104,13 +104,13 @@ export class ServedDevice {
     return this.#clientsTurnedAway;
   }
 
-  /** Somebody could not be let in. */
+  /** A client was rejected. */
   turnedAway(why: string): void {
     this.#clientsTurnedAway++;
     this.#parts.report({ kind: "client", client: 0, connected: false, why });
   }
 
-  /** A client came, or went; `why` says what it did wrong, if anything. */
+  /** A client connected or disconnected; `why` is its error, if any. */
   client(connected: boolean, why: string): void {
     const { trace, report } = this.#parts;
     if (connected) {
@@ -132,7 +132,7 @@ export class ServedDevice {
     this.#parts.trace?.emit({ event: mapped ? "map" : "unmap", ...change });
   }
 
-  /** Passes on what has become of the cable and of the link. To be called often. */
+  /** Passes on changes of cable and link. Must be called often. */
   follow(): void {
     const { wire, trace, report } = this.#parts;
     const carrier = this.#cable && wire.plugged;
@@ -152,7 +152,7 @@ export class ServedDevice {
     report({ kind: "link", up, speed, fullDuplex });
   }
 
-  /** As the guest and the wire's other end find it: a NIC that fell off the bus has none. */
+  /** The link as seen by the guest and the wire's other end: a NIC that left the bus has none. */
   get #effectiveLink(): PhyLink {
     return this.nic.answers ? this.nic.link : LINK_DOWN;
   }
@@ -164,7 +164,7 @@ export class ServedDevice {
     this.#parts.report({ kind: "bus", client: this.#client, answers });
   }
 
-  /** @throws {OutOfRange} for what cannot be done */
+  /** @throws {OutOfRange} for an invalid request */
   ask(request: DeviceRequest): object {
     switch (request.command) {
       case "show":
@@ -242,7 +242,7 @@ export class ServedDevice {
     };
   }
 
-  /** Frames as the NIC sees them, and what became of the others. */
+  /** Frames as counted by the NIC, and results of the others. */
   traffic(): ServeTraffic {
     const [out, into] = [this.wire.totals("out"), this.wire.totals("in")];
     return {
@@ -276,7 +276,7 @@ export class ServedDevice {
 
 /** @throws {OutOfRange} unless these are hexadecimal digits of a whole frame */
 const frameOf = (digits: string): Uint8Array => {
-  if (!isFrame(digits)) throw new OutOfRange("that is no frame", FRAME_HINT);
+  if (!isFrame(digits)) throw new OutOfRange("not a valid frame", FRAME_HINT);
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 };
 

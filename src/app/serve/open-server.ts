@@ -1,4 +1,4 @@
-/** Serves one NIC: starts its thread, asks it things, and takes everything back at the end. */
+/** Serves one NIC: starts its thread, forwards requests, and releases everything at the end. */
 import { EventFd } from "#sys/eventfd.ts";
 import { closeElsewhere } from "#sys/received-fd.ts";
 import { entryUrl, prepareThreads } from "../compiled-code.ts";
@@ -17,19 +17,18 @@ export type ServeOptions = Omit<ServeTask, "statistics" | "control">;
 
 /** A NIC that is being served. */
 export interface Serving extends AsyncDisposable {
-  /** Reads all counters, as of one moment. */
+  /** Reads a consistent snapshot of all counters. */
   statistics(): ServeStatistics;
   onEvent(listener: (event: ServeEvent) => void): void;
-  /** What comes back depends on the request. @throws {ThreadFailure} for what cannot be done */
+  /** The result depends on the request. @throws {ThreadFailure} if the request fails */
   ask(request: ServeRequest): Promise<object>;
   /** Ends the client's connection, the wire and the thread. */
   close(): Promise<void>;
 }
 
 /**
- * Resolves when clients may come.
- * @param stop gives up when it is aborted
- * @throws whatever the thread throws while starting: a path that is taken, no permission for TAP, a file that cannot be written, …
+ * Resolves when clients may connect. @param stop aborts the start @throws errors of the thread during start: a path
+ * that is taken, no permission for TAP, a file that cannot be written, …
  */
 export const openServer = async (options: ServeOptions, stop?: AbortSignal): Promise<Serving> => {
   await prepareThreads(() => import("./serve-thread.ts"));

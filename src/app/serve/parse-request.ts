@@ -1,4 +1,4 @@
-/** Requests as they come through a socket: checked, whoever sent them. */
+/** Parses and checks requests from a socket. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS, type ImpairmentName } from "#host/impaired-lane.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/phy/link-partner.ts";
 import type { ControlRequest } from "./requests.ts";
@@ -43,7 +43,7 @@ const abilitiesOf = (value: unknown): PartnerAbilities | undefined => {
     : undefined;
 };
 
-/** Undefined for what is no request. Whether what it asks for can be done is for the device to say. */
+/** Undefined for an invalid request. The device decides whether it can be executed. */
 export const parseServeRequest = (value: unknown): ControlRequest | undefined => {
   if (typeof value !== "object" || value === null) return undefined;
   const fields = value as Fields;

@@ -1,4 +1,4 @@
-/** Requests to a served device that were understood and have no effect. */
+/** Errors for valid requests to a served device that have no effect. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** The request is about the client, and there is none. */
@@ -10,10 +10,10 @@ export class NoClient extends FerruleError {
   }
 }
 
-/** The client never set up the device request interrupt, so it cannot be asked to give the device back. */
+/** The client never set up the device request interrupt, so it cannot be asked to release the device. */
 export class UnplugIgnored extends FerruleError {
   readonly code = "UNPLUG_IGNORED";
-  readonly hint = "Use `device_del` in QEMU's monitor, or pull the card out with `fault removal`.";
+  readonly hint = "Use `device_del` in QEMU's monitor, or remove the card with `fault removal`.";
   constructor(client: number) {
     super(`client ${client} does not listen for unplug requests`);
   }

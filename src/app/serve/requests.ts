@@ -1,4 +1,4 @@
-/** What can be asked of a served device while it runs: by `ferrule model ctl`, and by tests. */
+/** Requests to a served device: from `ferrule model ctl`, and from tests. */
 import type { Direction, ImpairmentName, LaneTotals } from "#host/impaired-lane.ts";
 import type { CounterName } from "#model/frames/counters.ts";
 import type { PartnerAbilities } from "#model/phy/link-partner.ts";
@@ -6,13 +6,13 @@ import type { WireTraffic } from "../wires/far-end.ts";
 
 export type ServeRequest =
   | { readonly command: "show" }
-  /** What stands in every space of registers: a `ModelState`. */
+  /** Contents of all register spaces: a `ModelState`. */
   | { readonly command: "state" }
-  /** The cable in, or out. */
+  /** Plugs the cable in, or unplugs it. */
   | { readonly command: "link"; readonly up: boolean }
-  /** Another link partner. */
+  /** Changes the link partner. */
   | { readonly command: "partner"; readonly abilities: PartnerAbilities }
-  /** Arms something on the wire. Without a probability it strikes always, without a count until it is cleared. */
+  /** Arms an impairment of the wire. Without a probability it always applies, without a count until cleared. */
   | {
       readonly command: "wire";
       readonly name: ImpairmentName;
@@ -26,44 +26,44 @@ export type ServeRequest =
   /** Arms a fault of the device. */
   | { readonly command: "fault"; readonly name: string; readonly count?: number }
   | { readonly command: "clearFault"; readonly name?: string }
-  /** A frame arrives at the NIC, as hexadecimal digits without FCS. */
+  /** Delivers a frame to the NIC: hexadecimal digits without FCS. */
   | { readonly command: "send"; readonly frame: string }
-  /** A magic packet for the NIC's own address. */
+  /** Delivers a magic packet for the NIC's own address. */
   | { readonly command: "magic" }
   /** Bus reset, as a guest's firmware does it. */
   | { readonly command: "reset" }
   /** Power off and on. */
   | { readonly command: "power" }
-  /** Asks the client to give the device back, as a slot's attention button does. */
+  /** Asks the client to release the device, like a slot's attention button. */
   | { readonly command: "unplug" }
   /** Ends the client's connection. */
   | { readonly command: "disconnect" };
 
-/** What can be asked of the server: of its device, or to stop. */
+/** Requests to the server: to its device, or to stop. */
 export type ControlRequest = ServeRequest | { readonly command: "stop" };
 
 export interface ServeTraffic extends WireTraffic {
-  /** Frames that came and that the NIC did not take: its receiver is off or has no descriptor, or they are not for it. */
+  /** Frames that the NIC did not accept: its receiver is off or has no descriptor, or they are not for it. */
   readonly refused: number;
 }
 
 /** One direction of the cable. */
 export interface WireState extends LaneTotals {
   readonly armed: object;
-  /** Frames that each impairment has struck. */
+  /** Frames affected by each impairment. */
   readonly struck: Readonly<Record<string, number>>;
 }
 
-/** What `show` tells. */
+/** Output of `show`. */
 export interface ServeState {
   readonly chip: string;
   readonly mac: string;
-  /** Number of the client that is connected; 0 when none is. Clients so far. */
+  /** Number of the connected client, 0 if there is none; clients so far. */
   readonly client: number;
   readonly clients: number;
-  /** Whether the NIC answers on its bus. */
+  /** Whether the NIC responds on its bus. */
   readonly answers: boolean;
-  /** Clients whose connection was ended for what they sent, and those that found the device in use. */
+  /** Clients disconnected for errors, and clients rejected because the device was in use. */
   readonly clientFaults: number;
   readonly clientsTurnedAway: number;
   readonly cable: boolean;
@@ -79,9 +79,9 @@ export interface ServeState {
   readonly powerState: number;
   /** The chip's own counters. */
   readonly counters: Readonly<Record<CounterName, number>>;
-  /** As the NIC sees it; `drops` are those of wire and far end, either way. */
+  /** From the NIC's view; `drops` are those of wire and far end, in either direction. */
   readonly traffic: ServeTraffic;
-  /** Those that happened. */
+  /** Those that occurred. */
   readonly offences: Readonly<Record<string, number>>;
   readonly wire: Readonly<Record<Direction, WireState>>;
   readonly faults: readonly { readonly name: string; readonly left: number | null; readonly struck: number }[];

@@ -1,4 +1,4 @@
-/** What the main thread and a server's thread tell each other. */
+/** Messages between the main thread and a server's thread. */
 import type { InterruptKind } from "#chip/pci-function.ts";
 import type { Medium } from "#model/phy/medium.ts";
 import type { Strictness } from "#model/observation/strict.ts";
@@ -11,9 +11,9 @@ import type { ServeRequest } from "./requests.ts";
 export interface ServeTask {
   readonly chip: string;
   readonly mac: string;
-  /** Where clients find the device. */
+  /** Path of the device's socket. */
   readonly socket: string;
-  /** Permissions of its file, and of a wire's socket: the owner's alone unless given. */
+  /** Permissions of its file, and of a wire's socket; default: only the owner's. */
   readonly socketMode?: number | undefined;
   readonly wire: WireSpec;
   readonly capture: string | undefined;
@@ -44,11 +44,11 @@ export type ServeEvent =
   | { readonly kind: "client"; readonly client: number; readonly connected: false; readonly why: string }
   | { readonly kind: "offence"; readonly client: number; readonly offence: OffenceReport }
   | { readonly kind: "link"; readonly up: boolean; readonly speed: number; readonly fullDuplex: boolean }
-  /** Someone took the other end of the wire, or left it. */
+  /** The other end of the wire was connected or disconnected. */
   | { readonly kind: "wire"; readonly plugged: boolean; readonly why: string }
-  /** The NIC fell off the bus, or is back on it. */
+  /** The NIC left the bus, or is back on it. */
   | { readonly kind: "bus"; readonly client: number; readonly answers: boolean }
-  /** The device asks to be woken up: PME. */
+  /** The device requests a wake-up of the system: PME. */
   | { readonly kind: "wake"; readonly client: number }
   | { readonly kind: "warning"; readonly message: string; readonly hint: string }
   | { readonly kind: "failed"; readonly error: PlainError };
@@ -56,6 +56,6 @@ export type ServeEvent =
 export type ServeReport =
   | { readonly report: "ready" }
   | { readonly report: "event"; readonly event: ServeEvent }
-  /** A descriptor to be closed by a thread that may wait: its file system is a client's choice. */
+  /** A descriptor to be closed by a thread that may block, because a client chose its file system. */
   | { readonly report: "close"; readonly fd: number }
   | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

@@ -24,12 +24,12 @@ import { TraceFile } from "./trace-file.ts";
 const CONTROL = 0;
 const SERVER = 1;
 const WIRE = 2;
-/** Frames taken from the wire before the client has its turn: the guest's processor stands still while it waits for a register. */
+/** Limit of frames taken from the wire before the client's turn: a guest's processor stops while it waits for a register. */
 const BUDGET = 32;
-/** The longest a wait may take, so that the statistics do not grow stale. */
+/** Limit of a wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
 
-/** Everything the loop drives; made in order, taken down in reverse. */
+/** All parts that the loop runs; created in order, released in reverse. */
 class Service implements Disposable, PeriodicTasks {
   closing = false;
   readonly #scope: DisposableStack;
@@ -48,7 +48,7 @@ class Service implements Disposable, PeriodicTasks {
   readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
-  /** The client, or the wire, has something that nobody has looked at. */
+  /** The client or the wire has unprocessed data. */
   #asked = true;
   #arrived = true;
 
@@ -107,7 +107,7 @@ class Service implements Disposable, PeriodicTasks {
     this.#scope = scope.move();
   }
 
-  /** One turn: does what there is to do, then waits for more. */
+  /** One turn: does pending work, then waits for more. */
   turn(): void {
     const poller = this.#poller;
     const now = this.#clock.now();
@@ -119,7 +119,7 @@ class Service implements Disposable, PeriodicTasks {
     const { fd, pending } = this.#wire;
     poller.aim(WIRE, pending ? -1 : fd);
     poller.watch(WIRE, this.#wire.events);
-    // Whatever else there is, poll(2) finds by itself, and looking for it first would cost a system call each.
+    // Other work is found by poll(2): checking for it first would cost a system call each.
     const again = !rests || (pumped > 0 && (pending || fd < 0));
     const ready = this.#busyPoll.wait(again ? 0 : this.#pollTimeout());
     this.#asked = !rests || poller.ready(SERVER);
@@ -155,7 +155,7 @@ class Service implements Disposable, PeriodicTasks {
     this.#losses.look({ wireDrops: drops, missedFrames: nic.counters.rxMissed });
   }
 
-  /** Writes out what capture and trace hold back. */
+  /** Flushes capture and trace. */
   flush(): void {
     this.#capture?.flush();
     this.#trace?.flush();
@@ -165,17 +165,17 @@ class Service implements Disposable, PeriodicTasks {
     this.#scope.dispose();
   }
 
-  /** Whether the wire may have something for the NIC, or something to do. One without a descriptor cannot say. */
+  /** Whether the wire may have frames or other work. A wire without a descriptor cannot signal that. */
   #mayPump(now: number): boolean {
     const wire = this.#wire;
     return this.#arrived || wire.fd < 0 || wire.pending || wire.due <= now;
   }
 
-  /** Milliseconds that may be waited: until the next timer, and not for long where the guest rings no bell. */
+  /** Limit of the wait in milliseconds: until the next timer, and short if the guest sends no notification. */
   #pollTimeout(): number {
     if (this.#wire.pending) return 1;
     const next = Math.min(this.#timers.next, this.#wire.due);
-    // A replay without a guest is due all the time, and is asked again when there is one.
+    // Without a guest a replay is always due; it is checked again when there is one.
     const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
     return Math.max(0, Math.min(MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }
