@@ -1,9 +1,14 @@
 /** Several queues between two kernels: flows spread over them both ways, each in order, none lost. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import type { QueueCounts } from "#app/driver-statistics.ts";
 import { openSession } from "#app/open-session.ts";
+import { openServer } from "#app/serve/open-server.ts";
+import type { DeviceSpec } from "#app/session.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
@@ -32,21 +37,43 @@ const start = (task: Omit<FlowsTask, "result">): { worker: Worker; result: Int32
   return { worker, result };
 };
 
+/** A model behind vfio-user. */
+const served = async (
+  scope: AsyncDisposableStack,
+  chip: string,
+  wire: { readonly kind: "tap"; readonly name: string; readonly namespace: number },
+): Promise<DeviceSpec> => {
+  const folder = mkdtempSync(join(tmpdir(), "ferrule-queues-"));
+  scope.defer(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "nic.sock");
+  const mac = "02:00:5e:10:00:01";
+  scope.use(await openServer({ chip, mac, socket: path, wire, capture: undefined, trace: undefined, strict: "error" }));
+  return { kind: "vfio-user", path };
+};
+
 describe("ferrule up --queues", { skip }, () => {
-  for (const [chip, queues, threads] of [
-    ["rtl8125b", 4, 1],
-    ["rtl8127a", 8, 1],
-    ["rtl8125b", 2, 2],
+  for (const [chip, queues, where] of [
+    ["rtl8125b", 4, "one thread"],
+    ["rtl8127a", 8, "one thread"],
+    ["rtl8125b", 2, "a thread each"],
+    ["rtl8126a-64a", 4, "two threads over vfio-user"],
   ] as const)
-    test(`${chip} with ${queues} queues, driver and model in ${threads === 1 ? "one thread" : "a thread each"}: no datagram of ${FLOWS} flows is lost, doubled or out of order, and all queues carry some`, async () => {
+    test(`${chip} with ${queues} queues, driver and model in ${where}: no datagram of ${FLOWS} flows is lost, doubled or out of order, and all queues carry some`, async () => {
       using near = NetworkNamespace.create();
       using far = NetworkNamespace.create();
-      await using session = await openSession({
-        device: { kind: "model", chip, wire: { kind: "tap", name: "fw0", namespace: far.fd }, threads },
-        host: { name: "ft0", namespace: near.fd },
-        mtu: 1500,
-        queues,
-      });
+      await using scope = new AsyncDisposableStack();
+      const wire = { kind: "tap", name: "fw0", namespace: far.fd } as const;
+      const session = scope.use(
+        await openSession({
+          device:
+            where === "two threads over vfio-user"
+              ? await served(scope, chip, wire)
+              : { kind: "model", chip, wire, threads: where === "one thread" ? 1 : 2 },
+          host: { name: "ft0", namespace: near.fd },
+          mtu: 1500,
+          queues,
+        }),
+      );
       assert.deepEqual(session.facts.queues, { receive: queues, transmit: chip === "rtl8127a" ? 8 : 2 });
       await session.carrier(60_000);
       address(near, "ft0", HERE);

@@ -176,11 +176,11 @@ export class Machine implements AsyncDisposable {
    * Starts `ferrule up` in the background and waits for the carrier. @param prefix command that it is started with,
    * such as another user @throws {Error} with its output if it ends, or has no carrier in time
    */
-  async up(device: string, name: string, prefix = ""): Promise<Up> {
+  async up(device: string, name: string, prefix = "", options = ""): Promise<Up> {
     const log = `/tmp/${name}.log`;
     // Prefixes each line with its time from /proc/uptime, in seconds with two decimals.
     const stamp = `while read -r line; do read -r at rest </proc/uptime; echo "$at $line"; done`;
-    const run = `${prefix} ferrule up ${device} --name ${name} --json 2>&1`;
+    const run = `${prefix} ferrule up ${device} --name ${name} ${options} --json 2>&1`;
     const started = await this.guest.must(
       `read -r at rest </proc/uptime; rm -f ${log}; (sh -c 'echo $$; exec ${run}' | ${stamp} >${log}) >/dev/null & echo $at`,
     );
