@@ -133,6 +133,8 @@ export class UplinkOut {
 
   #fill(budget: number): number {
     if (budget > 0) this.drained = false;
+    // A TAP queue that always has frames must not keep the others waiting.
+    this.#turn = (this.#turn + 1) % this.#taps.length;
     let frames = 0;
     let bytes = 0;
     while (frames < budget && bytes < BURST_BYTES && this.#count <= BURST - MAX_FRAGMENTS) {

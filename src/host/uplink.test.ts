@@ -89,6 +89,30 @@ test("reports when the TAP has no more frames, and reads none with a budget of 0
   assert.equal(rig.out.drained, false);
 });
 
+test("several queues of a TAP are read in turn, and are drained once none has a frame", { skip }, () => {
+  using one = new FakeTap();
+  using other = new FakeTap();
+  const link = new RecordingLink();
+  const sendArena = { offset: 64, length: 400 << 10 };
+  const out = new UplinkOut({ taps: [one.tap, other.tap], link, sendArena, offloads: OFFLOADS, capture: undefined });
+  const lengths = (): number[] => link.sent.splice(0).map(({ frame }) => frame.length);
+  for (let i = 0; i < 4; i++) one.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
+  for (let i = 0; i < 2; i++) other.send({ ...NO_REQUEST, frame: udpFrame(V4, 200) });
+  // Neither waits for the other to run out of frames.
+  assert.equal(out.pump(1) + out.pump(1), 2);
+  assert.deepEqual(
+    lengths().toSorted((a, b) => a - b),
+    [142, 242],
+  );
+  assert.equal(out.drained, false);
+  assert.equal(out.pump(64), 4);
+  assert.equal(lengths().length, 4);
+  assert.equal(out.drained, true);
+  other.send({ ...NO_REQUEST, frame: udpFrame(V4, 300) });
+  assert.equal(out.pump(64), 1);
+  assert.deepEqual(lengths(), [342]);
+});
+
 test("the length is removed from the pseudo header's sum of an IPv6 super-frame", { skip }, () => {
   using rig = outRig();
   const whole = superFrame(V6, 20_000);

@@ -65,6 +65,7 @@ export const statusLines = (status: Status, stream: Painter): readonly string[] 
       ...rows,
       ["MTU", `${statistics.mtu}`],
       ["rings", `${facts.ringSlots} descriptors each`],
+      ["queues", `${facts.queues.receive} receive, ${facts.queues.transmit} transmit`],
       ["offloads", facts.offloads.join(", ")],
       ["sent", traffic(statistics.sentFrames, statistics.sentBytes)],
       ["received", traffic(statistics.receivedFrames, statistics.receivedBytes)],
