@@ -5,7 +5,7 @@
 import type { Queues } from "#chip/queues.ts";
 import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
 import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
-import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
+import type { Interrupts } from "#kit/interrupts.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { BadQueues } from "./errors.ts";
 
@@ -52,17 +52,17 @@ const bitsOf = ({ vectored, transmit: most }: Queues, queues: number): VectorBit
 };
 
 /**
- * The line of a NIC whose queues are polled together: with several, the vectors of all and of the link. A vector has the number of
- * its bit. @throws {BadQueues} when the bus has fewer
+ * The vectors of a NIC whose queues are polled together, which share a line: with several queues those of all, and of the link. A
+ * vector has the number of its bit. @throws {BadQueues} when the bus has fewer
  */
-export const requestLine = (interrupts: Interrupts, facts: Queues, queues: number): InterruptLine => {
-  if (queues === 1) return interrupts.request(0);
+export const vectorsOf = (interrupts: Interrupts, facts: Queues, queues: number): readonly number[] => {
+  if (queues === 1) return [0];
   const { receive, transmit, link } = bitsOf(facts, queues);
   const vectors = Array.from({ length: 32 }, (_, i) => i).filter(
     (i) => (((receive | transmit | link) >>> i) & 1) !== 0,
   );
   const last = vectors.at(-1)!;
-  if (last < interrupts.vectors) return interrupts.request(vectors);
+  if (last < interrupts.vectors) return vectors;
   throw new BadQueues(
     `${queues} receive queues`,
     `They need the interrupt vectors up to ${last}, and the bus offers ${interrupts.vectors}. Use one queue.`,

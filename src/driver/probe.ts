@@ -8,7 +8,7 @@ import { UnknownChip } from "./errors.ts";
 import { hardwareOf } from "./hardware.ts";
 import { identify } from "./identify.ts";
 import { type NicOptions, checkOptions, firmwareOf, queuesOf } from "./nic-options.ts";
-import { requestLine } from "./interrupts.ts";
+import { vectorsOf } from "./interrupts.ts";
 import { findStationAddress } from "./station-address.ts";
 import { allocateTally } from "./tally.ts";
 import { Nic } from "./rtl8169.ts";
@@ -29,12 +29,15 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     if (chip === undefined) throw new UnknownChip(xid);
     checkOptions(chip, io.length, options);
 
+    const queues = queuesOf(chip, options);
+    const vectors = vectorsOf(device.interrupts, chip.profile.queues, queues);
+
     const { clock } = options;
-    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options), queuesOf(chip, options));
+    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options), queues);
     maskInterrupts(hw);
     quiesce(hw);
     if (chip.interrupts === "intx") device.interrupts.limit("intx");
-    const line = scope.use(requestLine(device.interrupts, chip.profile.queues, hw.queues));
+    const line = scope.use(device.interrupts.request(vectors));
     const tally = scope.use(allocateTally(device.dma));
     const permanentAddress = findStationAddress(hw);
     const shown = stationAddress(hw);

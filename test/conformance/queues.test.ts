@@ -2,15 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { CHIPS, type Chip } from "#chip/chips.ts";
+import { DirectDevice } from "#bus/direct.ts";
+import { CHIPS, type Chip, chipNamed } from "#chip/chips.ts";
 import { INT_CFG0, IntCfg0, Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, TPPOLL } from "#chip/registers-8125.ts";
 import { TransmitQueues } from "#chip/rss.ts";
 import { ReceiveCount } from "#driver/receive-core.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import { SideBus } from "#driver/side-bus.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
+import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
 import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
 import { FLOWS, type Flow, flowFrame } from "../rigs/toeplitz.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
@@ -272,6 +275,19 @@ test("a number of queues that the chip or the bus does not have is refused befor
     ["rtl8127a", 16, "Use a power of two: RTL8127A has 8."],
   ] as const)
     assert.throws(() => openDirectRig({ chip, nic: { queues } }), { code: "BAD_QUEUES", hint });
+  const clock = new VirtualClock();
+  const model = new Rtl8169({ chip: chipNamed("rtl8125b")!, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
+  using device = new DirectDevice(model, { name: "model", registers: 2, dmaBytes: 16 << 20, vectors: 4 });
+  const written: number[] = [];
+  model.write = (region, offset) => {
+    if (region === 2) written.push(offset);
+  };
+  const options = { clock, mtu: 1500, weaklyOrdered: false, queues: 4 };
+  assert.throws(() => bind(rtl8169, device, options), {
+    code: "BAD_QUEUES",
+    hint: "They need the interrupt vectors up to 21, and the bus offers 4. Use one queue.",
+  });
+  assert.deepEqual(written, []);
 });
 
 test("the registers of receive side scaling are not touched on chips without it", () => {
