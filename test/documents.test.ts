@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
 import { commandsFor } from "#app/cli/commands.ts";
+import { driverSize, LINUX_LINES, sizeOf } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -83,6 +84,20 @@ test("the README is at most 150 lines, and names as many chips as there are", ()
   assert.ok(text.split("\n").length <= 151, "move something to docs/");
   const counts = [...text.matchAll(/(\d+) chips that `ferrule model chips` lists/g)].map(([, count]) => Number(count));
   assert.deepEqual(counts, [CHIPS.length]);
+});
+
+test("the README says how long the driver is, to within 5 %, and how long Linux's is", () => {
+  const [, ours, code, linux] =
+    /has ([\d,]+) lines \(([\d,]+) without comments.*\), Linux's r8169 ([\d,]+)/.exec(read("README.md")) ?? [];
+  const [said, saidCode, saidLinux] = [ours, code, linux].map((digits = "") => Number(digits.replaceAll(",", "")));
+  const size = driverSize();
+  assert.ok(Math.abs(said! / size.lines - 1) < 0.05, `README: ${ours}, \`npm run lines\`: ${size.lines}`);
+  assert.ok(Math.abs(saidCode! / size.code - 1) < 0.05, `README: ${code}, \`npm run lines\`: ${size.code}`);
+  assert.equal(saidLinux, LINUX_LINES);
+});
+
+test("comments and blank lines are no code", () => {
+  assert.deepEqual(sizeOf("/** A. */\n\n// b\nc; // d\n/*\n e\n*/\nf;\n"), { lines: 8, code: 2 });
 });
 
 test("docs/soundness.md names files that exist, and about as many SAFETY lines as there are", () => {

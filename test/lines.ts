@@ -1,0 +1,69 @@
+/** `npm run lines`: the size of the driver and of its facts about chips, beside that of Linux's driver. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { table } from "#app/terminal/format.ts";
+import { WrongUsage } from "#app/terminal/usage.ts";
+import { argumentsOf } from "./program.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const ROOMS = ["src/driver", "src/chip"] as const;
+/** r8169*.c and r8169*.h of Linux's drivers/net/ethernet/realtek, by `wc -l`. */
+export const LINUX_LINES = 7864;
+
+export interface Size {
+  readonly lines: number;
+  /** Without comments and blank lines. */
+  readonly code: number;
+}
+
+export const sizeOf = (text: string): Size => {
+  const lines = text.split("\n").slice(0, -1);
+  let comment = false;
+  const code = lines.filter((line) => {
+    const trimmed = line.trim();
+    if (trimmed.startsWith("/*")) comment = true;
+    const counts = !comment && trimmed !== "" && !trimmed.startsWith("//");
+    if (trimmed.includes("*/")) comment = false;
+    return counts;
+  });
+  return { lines: lines.length, code: code.length };
+};
+
+const sum = (sizes: readonly Size[]): Size => ({
+  lines: sizes.reduce((total, { lines }) => total + lines, 0),
+  code: sizes.reduce((total, { code }) => total + code, 0),
+});
+
+/** Without tests. */
+const sizeOfRoom = (room: string): Size =>
+  sum(
+    globSync(`${room}/**/*.ts`, { cwd: ROOT })
+      .filter((path) => !/\.(test|test-kit|types)\.ts$/.test(path))
+      .map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))),
+  );
+
+export const driverSize = (): Size => sum(ROOMS.map(sizeOfRoom));
+
+const linuxLines = (folder: string): number => {
+  const paths = globSync("drivers/net/ethernet/realtek/r8169*.[ch]", { cwd: folder });
+  if (paths.length === 0) throw new WrongUsage(`${folder} has no r8169`, "Name the top folder of Linux's source.");
+  return paths.reduce((total, path) => total + sizeOf(readFileSync(join(folder, path), "utf8")).lines, 0);
+};
+
+if (import.meta.main) {
+  const linux = argumentsOf(
+    {
+      name: "lines",
+      summary: "count the lines of the driver, beside those of Linux's",
+      about: "Counts src/driver and src/chip, tables of start-up values included, tests not.",
+      operands: [],
+      options: { linux: { kind: "value", placeholder: "FOLDER", summary: "source of Linux, to count its r8169 anew" } },
+      examples: ["npm run lines"],
+    },
+    (values) => (values.linux === undefined ? LINUX_LINES : linuxLines(values.linux)),
+  );
+  const rows = [...ROOMS.map((room) => [room, sizeOfRoom(room)] as const), ["together", driverSize()] as const];
+  const printed = rows.map(([name, { lines, code }]) => [name, String(lines), String(code)]);
+  const heading = ["", "lines", "without comments and blank lines"];
+  for (const line of table([heading, ...printed, ["Linux's r8169", String(linux), ""]], "lrr")) console.log(line);
+}

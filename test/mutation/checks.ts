@@ -1,0 +1,88 @@
+/** The checks that a mutant has to pass unnoticed to survive, cheapest first, on a copy of the project. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { GENERATIONS } from "../rigs/generations.ts";
+import { type Mutant, mutated } from "./mutants.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+/** A mutant may loop for ever; the longest check takes a fifth of this on an idle machine. */
+const CHECK_MILLIS = 120_000;
+const NOT_COPIED: readonly string[] = ["node_modules", ".git", "dist"];
+
+interface Check {
+  readonly name: string;
+  /** Arguments of Node. */
+  readonly words: readonly string[];
+}
+
+const tests = (...words: readonly string[]): readonly string[] => [
+  "--disable-warning=ExperimentalWarning",
+  "--test",
+  "--test-isolation=none",
+  "--test-reporter=./test/mutation/first-failure.ts",
+  ...words,
+];
+
+export const CHECKS: readonly Check[] = [
+  { name: "unit tests", words: tests("src/{driver,chip}/**/*.test.ts") },
+  { name: "types", words: ["node_modules/typescript/bin/tsc"] },
+  {
+    name: "rings and rules",
+    words: tests("test/conformance/{address,probe,quirks,receive,rings,transmit-rules}.test.ts"),
+  },
+  {
+    name: "conformance, one chip a generation",
+    words: tests(`--test-name-pattern=^(${GENERATIONS.join("|")})\\b`, "test/conformance/direct.test.ts"),
+  },
+];
+
+/** A copy of the project, for one mutant at a time. */
+export class Copy implements Disposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), "ferrule-mutants-"));
+
+  constructor() {
+    cpSync(ROOT, this.#folder, { recursive: true, filter: (path) => !NOT_COPIED.includes(basename(path)) });
+    symlinkSync(join(ROOT, "node_modules"), join(this.#folder, "node_modules"));
+  }
+
+  /** Whether a check passes: true, or what failed in it. */
+  async passes({ words }: Check): Promise<true | string> {
+    // A process group of its own: a check that hangs is ended with all that it has started.
+    const child = spawn(process.execPath, words, {
+      cwd: this.#folder,
+      detached: true,
+      stdio: ["ignore", "pipe", "ignore"],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, ".cache"), NODE_TEST_CONTEXT: undefined },
+    });
+    let said = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+    const end = (): boolean => process.kill(-child.pid!, "SIGKILL");
+    const late = setTimeout(end, CHECK_MILLIS);
+    const [code] = (await once(child, "close")) as [number | null];
+    clearTimeout(late);
+    return code === 0 || said.trim() || "no end";
+  }
+
+  /** The check that notices a mutant, and what failed in it; undefined for a survivor. */
+  async noticedBy(mutant: Mutant): Promise<{ readonly check: string; readonly failed: string } | undefined> {
+    const path = join(this.#folder, mutant.file);
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, mutated(text, mutant));
+    try {
+      for (const check of CHECKS) {
+        const passed = await this.passes(check);
+        if (passed !== true) return { check: check.name, failed: passed };
+      }
+      return undefined;
+    } finally {
+      writeFileSync(path, text);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,116 @@
+/** `npm run test:mutation`: changes single things in driver and chip rooms, and lists the changes that no check notices. */
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { WrongUsage } from "#app/terminal/usage.ts";
+import { argumentsOf } from "../program.ts";
+import { CHECKS, Copy } from "./checks.ts";
+import { type Mutant, mutantsOf, randomFrom, sampleOf } from "./mutants.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+const number = (text: string, name: string, most: number): number => {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= most)) throw new WrongUsage(`--${name} takes a number up to ${most}, not "${text}"`, "Write digits.");
+  return value;
+};
+
+/** The same for a commit, so that a run can be repeated. */
+const seedOfCommit = (): number => {
+  try {
+    return Number.parseInt(
+      execFileSync("git", ["rev-parse", "--short=7", "HEAD"], { cwd: ROOT, encoding: "utf8" }),
+      16,
+    );
+  } catch {
+    return Date.now() % 2 ** 31;
+  }
+};
+
+const options = argumentsOf(
+  {
+    name: "test:mutation",
+    summary: "change single things in driver and chip rooms, and list what no check notices",
+    about: [
+      "Works on copies of the project. Each mutant (a comparison turned round, a bit moved, a call left out) has to pass",
+      "the unit tests of both rooms, the compiler, then conformance of one chip a generation. A survivor is a missing test, needless",
+      "code, or a change without an effect. Exit code 1 if too few are noticed, or if the checks fail without a mutant.",
+    ].join("\n"),
+    operands: [],
+    options: {
+      sample: { kind: "value", placeholder: "N", summary: "mutants to try", default: "12" },
+      seed: { kind: "value", placeholder: "N", summary: "choice of the mutants; that of the commit unless given" },
+      only: { kind: "value", placeholder: "GLOB", summary: "files", default: "src/{driver,chip}/**/*.ts" },
+      least: { kind: "value", placeholder: "PERCENT", summary: "share that must be noticed", default: "75" },
+      limit: { kind: "value", placeholder: "SECONDS", summary: "no new mutant is tried after this", default: "170" },
+    },
+    examples: [
+      "npm run test:mutation -- --sample 12",
+      "npm run test:mutation -- --only src/driver/rings.ts --sample 1000",
+    ],
+  },
+  (values) => ({
+    sample: number(values.sample, "sample", 100_000),
+    seed: values.seed === undefined ? seedOfCommit() : number(values.seed, "seed", 2 ** 32),
+    only: values.only,
+    least: number(values.least, "least", 100),
+    limit: number(values.limit, "limit", 100_000),
+  }),
+);
+
+const allMutants = (): readonly Mutant[] =>
+  globSync(options.only, { cwd: ROOT })
+    .filter((file) => !/\.(test|test-kit|types)\.ts$/.test(file))
+    .toSorted()
+    .flatMap((file) => mutantsOf(file, readFileSync(join(ROOT, file), "utf8")));
+
+const seconds = (): number => Math.round(performance.now() / 1000);
+
+/** Checks that fail without a mutant would notice every one. */
+const checkTheChecks = async (copies: readonly Copy[]): Promise<void> => {
+  const failures = await Promise.all(
+    CHECKS.map(async (check, i) => ({ name: check.name, passed: await copies[i % copies.length]!.passes(check) })),
+  );
+  for (const { name, passed } of failures)
+    if (passed !== true) throw new Error(`${name} fail without a mutant: ${passed}. \`npm test\` shows more.`);
+};
+
+const run = async (): Promise<boolean> => {
+  const all = allMutants();
+  const random = randomFrom(options.seed);
+  // As many of the driver as of the tables, which are longer.
+  const rooms = [...Map.groupBy(all, ({ file }) => file.split("/")[1]).values()];
+  const waiting = rooms.flatMap((each) => sampleOf(each, Math.ceil(options.sample / rooms.length), random));
+  const wanted = waiting.length;
+  if (wanted === 0)
+    throw new WrongUsage(`nothing to change in ${options.only}`, "Name files of the driver or chip room.");
+  console.log(`${wanted} of ${all.length} mutants, seed ${options.seed}`);
+  using scope = new DisposableStack();
+  const copies = Array.from({ length: Math.min(2, availableParallelism()) }, () => scope.use(new Copy()));
+  await checkTheChecks(copies);
+  console.log(`the checks pass without a mutant (${seconds()} s)`);
+  let [tried, noticed] = [0, 0];
+  const work = async (copy: Copy): Promise<void> => {
+    while (seconds() < options.limit) {
+      const mutant = waiting.shift();
+      if (mutant === undefined) return;
+      const found = await copy.noticedBy(mutant);
+      tried++;
+      if (found !== undefined) noticed++;
+      const what = `${mutant.file}:${mutant.line}: ${mutant.before.trim()} → ${mutant.after.trim()}`;
+      console.log(
+        found === undefined ? `SURVIVED ${what}` : `noticed  ${what}\n         ${found.check}: ${found.failed}`,
+      );
+    }
+  };
+  await Promise.all(copies.map(work));
+  const share = (100 * noticed) / tried;
+  console.log(
+    `${noticed} of ${tried} noticed (${Math.floor(share)} %), ${wanted - tried} not tried, in ${seconds()} s`,
+  );
+  if (tried * 2 < wanted) console.log("too few were tried in the time that there is: raise --limit");
+  return share >= options.least && tried * 2 >= wanted;
+};
+
+if (!(await run())) process.exitCode = 1;
