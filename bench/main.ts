@@ -8,13 +8,14 @@ import { checksum } from "./checksum.ts";
 import { guest } from "./guest.ts";
 import { machineFacts, type Machine } from "./machine.ts";
 import { memory } from "./memory.ts";
+import { reset } from "./reset.ts";
 import { ring } from "./ring.ts";
 import { tcp } from "./tcp.ts";
 import { up } from "./up.ts";
 import { upCard } from "./up-card.ts";
 import { vfio } from "./vfio.ts";
 
-const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, upCard, guest, vfio, memory];
+const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, upCard, reset, guest, vfio, memory];
 
 const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--against DIR] [--json] [--list]
 

@@ -1,0 +1,119 @@
+/** A reset under traffic: how long no frame flows, on a virtual clock and in real time. */
+import { DirectDevice } from "#bus/direct.ts";
+import { type ChipKey, chipNamed } from "#chip/chips.ts";
+import { rtl8169 } from "#driver/probe.ts";
+import type { Nic } from "#driver/rtl8169.ts";
+import { type Clock, RealClock, Timers, VirtualClock } from "#kit/clock.ts";
+import { type Bound, bind } from "#kit/device.ts";
+import { Rtl8169 } from "#model/rtl8169.ts";
+import { Bench as Cable } from "../test/rigs/direct.ts";
+import { ends, payload, udp } from "../test/rigs/frames.ts";
+import { GENERATIONS } from "../test/rigs/generations.ts";
+import { Host } from "../test/rigs/rig.ts";
+import type { Bench, BenchOptions, Report } from "./bench.ts";
+import { spread, summarize } from "./statistics.ts";
+
+const DEFAULT_ROUNDS = 20;
+/** Frames in both rings when the reset begins. */
+const IN_FLIGHT = 32;
+const STEP_MICROS = 50;
+
+/** The machine's clock, which lets the model's time pass whenever the driver waits. */
+class PacedClock implements Clock {
+  readonly timers = new Timers();
+  readonly #real = new RealClock();
+  now(): number {
+    return this.#real.now();
+  }
+  delay(micros: number): void {
+    this.#real.delay(micros);
+    this.timers.run(this.now());
+  }
+}
+
+/** A NIC with its link up, and what its cable has carried. */
+class Setup implements Disposable {
+  readonly clock: VirtualClock | PacedClock;
+  readonly model: Rtl8169;
+  readonly nic: Nic;
+  readonly host: Host;
+  readonly cable = new Cable();
+  readonly #bound: Bound<Nic>;
+  readonly #device: DirectDevice;
+
+  constructor(key: ChipKey, clock: VirtualClock | PacedClock) {
+    const chip = chipNamed(key)!;
+    this.clock = clock;
+    this.model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
+    this.model.connect(this.cable);
+    this.model.setCarrier(true);
+    const { registersBar: registers } = chip.profile.function;
+    this.#device = new DirectDevice(this.model, { name: `model:${key}`, registers, dmaBytes: 32 << 20, vectors: 4 });
+    this.#bound = bind(rtl8169, this.#device, { clock, mtu: 1500, weaklyOrdered: false });
+    this.nic = this.#bound.driver;
+    this.nic.up();
+    while (!this.nic.refreshLink().up) clock.delay(STEP_MICROS);
+    this.host = new Host(this.nic, this.#device.dma);
+  }
+
+  /** Frames each way; returns how many got through. */
+  traffic(frames: number): readonly [out: number, back: number] {
+    this.cable.sent.length = 0;
+    for (let i = 0; i < frames; i++) {
+      this.host.send(udp(ends(), payload(1000)));
+      this.cable.nic!.receive(INBOUND, 0, INBOUND.length);
+    }
+    return [this.cable.sent.length, this.host.poll().length];
+  }
+
+  [Symbol.dispose](): void {
+    this.#bound[Symbol.dispose]();
+    this.#device[Symbol.dispose]();
+  }
+}
+
+const INBOUND = udp(ends({ inbound: true }), payload(1000));
+
+/** Microseconds of the clock from the start of a reset under traffic until a frame has passed each way. */
+const outage = (setup: Setup): number => {
+  setup.traffic(IN_FLIGHT);
+  for (let i = 0; i < IN_FLIGHT; i++) setup.cable.nic!.receive(INBOUND, 0, INBOUND.length);
+  const begin = setup.clock.now();
+  setup.nic.reset();
+  for (;;) {
+    const [out, back] = setup.traffic(1);
+    if (out > 0 && back > 0) return setup.clock.now() - begin;
+    setup.clock.delay(STEP_MICROS);
+  }
+};
+
+const measured = (key: ChipKey, clock: VirtualClock | PacedClock, rounds: number): readonly number[] => {
+  using setup = new Setup(key, clock);
+  outage(setup);
+  return Array.from({ length: rounds }, () => outage(setup));
+};
+
+const run = (options: BenchOptions): Promise<Report> => {
+  const rounds = options.rounds ?? DEFAULT_ROUNDS;
+  const data = GENERATIONS.map((chip) => {
+    options.say(`reset: ${chip}`);
+    return {
+      chip,
+      virtualMicros: measured(chip, new VirtualClock(), rounds),
+      realMicros: measured(chip, new PacedClock(), rounds),
+    };
+  });
+  const millis = (micros: readonly number[]): string => spread(summarize(micros.map((each) => each / 1000)), 2);
+  const rows = data.map(({ chip, virtualMicros, realMicros }) => ({
+    chip,
+    "waits of the driver ms": millis(virtualMicros),
+    "real time ms": millis(realMicros),
+  }));
+  return Promise.resolve({ rows, data });
+};
+
+export const reset: Bench = {
+  name: "reset",
+  about: "how long no frame flows when a NIC of each generation is reset under traffic",
+  run,
+};
