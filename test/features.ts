@@ -26,6 +26,7 @@ const LINK = "test/conformance/link-settings.test.ts";
 const SAVING = "test/conformance/power-saving.test.ts";
 const LEDS = "test/conformance/leds.test.ts";
 const FAULTS = "test/conformance/faults.test.ts";
+const RECOVERY = "src/app/recovery.test.ts";
 const POWER = "planned, with power management";
 const ETHTOOL = "planned, with settings as ethtool has them";
 
@@ -86,7 +87,10 @@ export const FEATURES: readonly Feature[] = [
   { name: "ethtool", linux: "23 operations", vendor: "about 32", dpdk: "–", freebsd: "sysctl", ours: { missing: ETHTOOL } },
   { name: "PTP hardware clock", linux: "no", vendor: "8125B and later", dpdk: "no", freebsd: "no", ours: { missing: "no source with a licence that allows to use its facts is public" } },
   { name: "management controller (DASH)", linux: "3 kinds", vendor: "3 kinds, client", dpdk: "yes", freebsd: "re: yes", ours: { ...shown("src/driver/procedures-8168g.test.ts", "${key}: the management controller's transmitter and receiver are stopped"), note: "stopped while the driver has the MAC" } },
-  { name: "recovery of a NIC that fails", linux: "watchdog", vendor: "watchdog, ESD check", dpdk: "reset operation", freebsd: "watchdog", ours: { tests: [{ file: "src/app/recovery.test.ts", title: "a NIC whose every memory access fails is restarted as often as the budget says, then given up" }], note: "bus errors; no transmit watchdog yet" } },
+  { name: "recovery of a NIC that fails", linux: "transmit watchdog, bus errors of PCI chips", vendor: "watchdog, ESD check", dpdk: "reset operation", freebsd: "watchdog", ours: { ...shown(RECOVERY, "after ${fault} frames pass with the settings that users made, and ${cause} counts one", "a NIC whose every memory access fails is restarted as often as the budget says, then given up"), note: "[by cause](recovery.md), with the link kept" } },
+  { name: "lost interrupts and doorbells found", linux: "doorbells", vendor: "doorbells", dpdk: "polls", freebsd: "doorbells", ours: shown(RECOVERY, "an event whose interrupt is lost is found and counted; while they go on missing, the thread polls", "a lost doorbell is rung again: frames are late, none is lost, and one is counted") },
+  { name: "a card that leaves the bus and returns", linux: "detached after a bus reset has failed", vendor: "PCIe settings put back", dpdk: "no", freebsd: "no", ours: { ...shown(RECOVERY, "a card that is pulled is waited for, and when it does not come back the session ends"), note: "waits as long as it is told" } },
+  { name: "frames lost by a reset counted", linux: "no", vendor: "no", dpdk: "no", freebsd: "no", ours: shown("test/conformance/exact-losses.test.ts", "sent + counted = given") },
   { name: "faults of the chip survived", linux: "–", vendor: "–", dpdk: "–", freebsd: "–", ours: shown(FAULTS, "${name}: ${FAULTS[name]}") },
   { name: "DMA confined by an IOMMU, required", linux: "if enabled", vendor: "if enabled", dpdk: "with vfio-pci", freebsd: "if enabled", ours: { tests: [{ file: "test/vfio/alone.test.ts", title: "" }] } },
 ];

@@ -1,0 +1,45 @@
+/** docs/safety.md: current, and every test that it names is there. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FIXED, OPEN_IN_C } from "./safety.ts";
+import { PAGE, aboutMemory, page } from "./safety-page.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const ALL = [...FIXED, ...OPEN_IN_C];
+
+test("docs/safety.md is what `node test/safety-page.ts` writes", () => {
+  assert.equal(readFileSync(PAGE, "utf8"), page());
+});
+
+test("every test that a fault names is in its file", () => {
+  const lost = ALL.flatMap(({ tests }) => tests).filter(({ file, title }) => {
+    const path = join(ROOT, file);
+    return !existsSync(path) || !readFileSync(path, "utf8").includes(title);
+  });
+  assert.deepEqual(lost, []);
+});
+
+test("every fault says what keeps it away, and names a test", () => {
+  for (const { what, by, tests } of ALL) assert.ok(by.length > 10 && tests.length > 0, what);
+  const named = ALL.map(({ what }) => what);
+  assert.equal(new Set(named).size, named.length);
+});
+
+test("the driver has no lock, and waits for no other thread", () => {
+  const folder = join(ROOT, "src/driver");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
+  assert.ok(files.length > 30);
+  const waits = files.filter((name) =>
+    /Atomics\.(wait|notify|exchange|compareExchange)|\block\(|\bawait\b/.test(readFileSync(join(folder, name), "utf8")),
+  );
+  assert.deepEqual(waits, []);
+});
+
+test("no fault about memory, races or lifetime is left to a value alone", () => {
+  const left = aboutMemory(FIXED).filter(
+    ({ kept, tests }) => kept === "tested" && tests.some(({ title }) => title === ""),
+  );
+  assert.deepEqual(left, []);
+});

@@ -1,0 +1,151 @@
+/**
+ * What went wrong in the C driver for this family from 2004 to 2026, as its change log, kernel mail and CVE entries say, and what could still go
+ * wrong in it; and for each what keeps it from this driver, and the test that shows that.
+ */
+import type { Shown } from "./features.ts";
+
+export type Class = "memory" | "device access" | "race" | "lifetime" | "hang" | "hardware" | "settings" | "accounting";
+
+/** What keeps it away. */
+export type Kept =
+  /** It cannot be written: the language, a type, or there is no such part. */
+  | "impossible"
+  /** It is caught where it would happen: refused, or counted and dropped. */
+  | "checked"
+  /** The driver could do it, does not, and a test fails when it does. */
+  | "tested";
+
+export interface Hazard {
+  readonly year: string;
+  readonly what: string;
+  readonly class: Class;
+  readonly kept: Kept;
+  readonly by: string;
+  readonly tests: readonly Shown[];
+}
+
+const RECEIVE = "src/driver/receive-ring.test.ts";
+const CHAINS = "src/driver/receive-chains.test.ts";
+const TRANSMIT = "src/driver/transmit-ring.test.ts";
+const FIRMWARE = "src/driver/firmware.test.ts";
+const RULES = "src/driver/offload-rules.test.ts";
+const FAULTS = "test/conformance/faults.test.ts";
+const SUITE = "test/conformance/conformance.ts";
+const DIRECT = "test/conformance/direct.test.ts";
+const PROBE = "test/conformance/probe.test.ts";
+const QUIRKS = "test/conformance/quirks.test.ts";
+const QUIET = "test/conformance/quiet.test.ts";
+const SLEEP = "test/conformance/sleep.test.ts";
+const STATE = "test/state/state.test.ts";
+const DMA = "src/kit/dma.test.ts";
+const RECOVERY = "src/app/recovery.test.ts";
+const TYPES = "src/kit/mmio.types.ts";
+
+const shown = (file: string, ...titles: readonly string[]): readonly Shown[] =>
+  titles.map((title) => ({ file, title }));
+const hazard = (
+  year: string,
+  of: Class,
+  kept: Kept,
+  what: string,
+  by: string,
+  ...tests: readonly (readonly Shown[])[]
+): Hazard => ({
+  year,
+  class: of,
+  kept,
+  what,
+  by,
+  tests: tests.flat(),
+});
+
+const UNDER_FAULTS = shown(FAULTS, "${name}: ${FAULTS[name]}");
+const HOSTILE = shown(RECEIVE, "whatever a hostile NIC writes back, every frame handed out lies in its own buffer");
+const STATES = shown(STATE, "${chip.key} is left as by ${source}, except for explained differences");
+
+/** Fixes of the C driver. */
+// prettier-ignore
+// oxfmt-ignore
+export const FIXED: readonly Hazard[] = [
+  hazard("2004", "hardware", "tested", "bytes of the VLAN tag in the wrong order, and its descriptor bits", "tag and descriptor have one place each", shown(RECEIVE, "turns the bytes of a tag round"), shown(TRANSMIT, "asks for a tag, its bytes turned round")),
+  hazard("2005", "race", "impossible", "an interrupt handler runs while the MTU changes", "one thread owns the NIC: an interrupt is an event that it fetches between two steps", shown("src/app/napi.test.ts", "a failure that stops the NIC while its events are handled leaves it down")),
+  hazard("2005", "hang", "tested", "a closed device interrupts without end", "down masks, acknowledges and resets the chip", shown(QUIET, "a NIC that is down sends no pause frame, writes no memory and raises no interrupt")),
+  hazard("2005", "lifetime", "impossible", "closing is not synchronised with the handler, and not balanced", "release is a scope, undone in reverse order and once", shown("src/kit/device.test.ts", "unbinding releases everything in reverse order, once")),
+  hazard("2008", "memory", "impossible", "a chip that is not in the table: read past the table's end", "a table is searched, not indexed; arrays have bounds", shown(PROBE, "a chip with an unknown XID is rejected with that XID, and not read beyond the first 256 bytes")),
+  hazard("2008", "memory", "impossible", "an oops while the chip is being identified", "what may be missing is `undefined` in its type, and must be dealt with to compile", shown(PROBE, "every chip of the table is identified, including those that need more than the XID")),
+  hazard("2008", "device access", "impossible", "a register is accessed with the wrong width", "the type of a register has its width and what may be done with it", shown(TYPES, "the command register has 8 bits"), shown("src/kit/mmio.test.ts", "every access reaches the bus once, with the register's own width and an unsigned value")),
+  hazard("2009", "memory", "checked", "CVE-2009-1389: a frame longer than the buffer is written behind it", "the chip is told the buffer's size in each descriptor and the longest frame in RxMaxSize; a length that exceeds the buffer is dropped", HOSTILE, shown("test/conformance/receive.test.ts", "a frame longer than the MTU allows is not received, however many buffers it would fit in")),
+  hazard("2009", "memory", "checked", "CVE-2009-4537: the same with crafted sizes, because RxMaxSize is not always obeyed", "nothing relies on RxMaxSize: the descriptor's size bounds each write, and an IOMMU the window", shown(RECEIVE, "counts and drops parts of frames and lengths that cannot be"), shown("test/conformance/receive.test.ts", "${chip}: frames of any length are received whole, with buffers of any size")),
+  hazard("2009", "lifetime", "impossible", "CVE-2009-3613: DMA mappings are lost under jumbo traffic until there are none left", "frames need no mapping of their own: one window is mapped for the life of the device", shown(SUITE, "a hundred times up and down leaves no DMA memory behind"), shown("test/leaks.test.ts", "a thousand mappings made and released hold no memory")),
+  hazard("2010", "race", "impossible", "recovery from a full FIFO and polling both move the receive index", "one thread moves it; a reset makes new rings", shown("test/conformance/exact-losses.test.ts", "whatever fails, and however the NIC is restarted, frames sent and counted are those given:")),
+  hazard("2010", "hang", "tested", "a full receive FIFO leaves the receiver standing", "found by looking once a second, and reset", UNDER_FAULTS, shown(RECOVERY, "after ${fault} frames pass with the settings that users made, and ${cause} counts one")),
+  hazard("2010", "hardware", "tested", "the bit that enables MSI is wrong", "the kernel enables message interrupts; chips where they fail are given INTx", shown(QUIRKS, "chips that lose interrupts by MSI, and only these, are driven by INTx")),
+  hazard("2011", "hardware", "tested", "receive checksums are reported as good that are not (three fixes)", "the verdict is a table over all values of the bits, compared with a second implementation", shown(SUITE, "says whether the ${name} checksum over"), shown(RECEIVE, "passes on what the NIC says of checksums: ${what}")),
+  hazard("2010", "memory", "impossible", "a DMA mapping that failed is used", "there is none on the path of a frame; an allocation that fails throws before anything is written", shown("test/conformance/rings.test.ts", "rings for which there is no DMA memory are refused, and the NIC keeps those it had"), shown(DMA, "an exhausted window reports the purpose and the space left")),
+  hazard("2010", "race", "tested", "memory and registers are written in the wrong order", "OWN is stored last, through Atomics where the processor may reorder, and the doorbell follows", shown(TRANSMIT, "a frame is one descriptor with OWN, FS, LS and its length (weakly ordered: ${weaklyOrdered})"), shown(RECEIVE, "hands out a frame without its FCS and gives the slot another buffer at once (${cpu})")),
+  hazard("2019", "hardware", "tested", "MSI on chips before the 8168D loses interrupts; later enabled again on the 8168C", "a fact of each chip", shown(QUIRKS, "chips that lose interrupts by MSI, and only these, are driven by INTx")),
+  hazard("2019", "hardware", "tested", "a page is read in the wrong place; a PHY's identifier is wrong", "the page is remembered by the bus that selects it, and by nobody else", shown("src/driver/phy-bus.test.ts", "the page is chosen before the first access and where it changes, and again after a reset", "an RTL8168DP's gate is open for each access and closed again, also after one that never ends")),
+  hazard("2019", "settings", "tested", "switches for jumbo frames of the 8168E-VL", "data of each chip, and every chip carries its largest MTU in a test", shown(DIRECT, "carries its largest MTU both ways"), STATES),
+  hazard("2019", "settings", "tested", "resume by a cable that is plugged in, and reception for wake-up on the 8125", "start is one checklist, whatever the chip comes from", shown(SLEEP, "${chip.key} armed for ${form} is woken by that alone", "${chip.key} comes back with its address, filter, MTU, rings and moderation")),
+  hazard("2019", "settings", "tested", "the EEE setting of the user is lost on restart", "each part keeps its settings and puts them back at every start", shown("test/conformance/power-saving.test.ts", "off, nothing is offered, and on again it is what was chosen; it outlives an MTU change, down and up")),
+  hazard("2020", "hang", "tested", "scattered frames and segmentation make the transmitter hang on some chips: off by default", "what each chip is known to do wrong is done in software; a transmitter that stands still is reset after 5 s", shown(RULES, "a super-frame whose last segment would be short is cut in software where the chip pads with stale bytes"), shown(FAULTS, "${name}: ${FAULTS[name]}")),
+  hazard("2020", "lifetime", "impossible", "the driver of the PHY is another module, and missing", "the driver has its own PHY code", STATES),
+  hazard("2020", "device access", "checked", "firmware leaves a virtual page selected: the next register written is another one", "each program starts with page 0, ends with it, and reaches only registers that exist", shown(FIRMWARE, "PHY registers are those of the page that was chosen last, and page 0 again at the end", "whatever the words are, a file is refused or its program ends and touches only registers that exist")),
+  hazard("2020", "race", "impossible", "interrupt handlers forced into threads, also with a shared line (two fixes)", "there is no handler in interrupt context", shown("src/kit/line.test.ts", "a handler is not entered again while it runs; events that arrive meanwhile follow")),
+  hazard("2020", "memory", "impossible", "a frame is freed twice on an error path", "nobody frees a frame: buffers are indices that come back once, and a second release is refused", shown(TRANSMIT, "in any order of sending and finishing, fragments come back once, in order"), shown(RECEIVE, "when checked, refuses a buffer that is released twice, or by an offset inside it")),
+  hazard("2020", "hardware", "tested", "short frames are damaged by the 8125 and by checksum offload", "rules of each chip", shown(RULES, "frames below 60 bytes, or with padding behind the packet, are summed in software on the 8168E-VL, the 8125 and later"), shown(TRANSMIT, "a short frame leaves from a copy with zeros behind, and its own buffer comes back")),
+  hazard("2020", "hardware", "tested", "some UDP datagrams make the 8125 hang", "rules of each chip", shown(RULES, "a fragment of UDP's header and PTP's datagrams get the length that the 8125A and 8125B need, up to 174 bytes")),
+  hazard("2021", "hardware", "tested", "power saving that some chips get wrong", "start-up values of each chip, compared with Linux's", STATES),
+  hazard("2021", "device access", "tested", "the 8168FP's command for its other register space", "start-up values of each chip, compared with Linux's", STATES),
+  hazard("2021", "memory", "tested", "DMA after the buffers were freed, when wake-up is armed", "bus mastering is off and the chip reset before a buffer goes; a device without an owner reaches no memory", shown(SLEEP, "${chip.key} after a shutdown has its own address, reaches no memory, and is taken up by the next driver"), shown(QUIET, "a NIC that is down sends no pause frame, writes no memory"), shown("test/conformance/checked-dma.test.ts", "a piece that was freed after the chip used it is refused at once")),
+  hazard("2021", "settings", "tested", "pause offered with jumbo frames; size of read requests", "rules of each chip", shown("src/driver/phy.test.ts", "pause is offered both ways, and not with jumbo frames"), shown(QUIRKS, "with jumbo frames the 8168B to 8168D use read requests of 512 bytes, all others of 4096")),
+  hazard("2021", "memory", "impossible", "names of statistics are copied from behind their array", "names are strings in a table that the counters are made from", shown("src/chip/counters.test.ts", "the counters fill the dump without a gap or an overlap")),
+  hazard("2021", "lifetime", "impossible", "an entry in sysfs is made twice", "the driver reaches nothing of the system but its device", shown("test/architecture.test.ts", "a room imports only from rooms below it, and only some may use node: modules")),
+  hazard("2022", "memory", "checked", "an offset of a header that nobody has set is used", "offsets are found in the frame and checked against its length before they are used", shown("src/host/send-request.test.ts", "a virtio header that does not fit its frame never leads outside it")),
+  hazard("2023", "memory", "tested", "opened again, the NIC writes frames to addresses of before", "bus mastering comes on only after the new rings exist, and the chip is reset before it knows them", shown(SUITE, "works with what another driver left behind"), shown(QUIET, "a frame in the FIFO or the ring when the NIC goes down is not delivered after the next start"), shown("test/vfio/alone.test.ts", "works after another driver left it running, with rings that no longer exist")),
+  hazard("2023", "hardware", "tested", "CRC errors of the 8168H", "start-up values of each chip, compared with Linux's", STATES),
+  hazard("2023", "race", "impossible", "registers that are read, changed and written back by several threads (three fixes)", "one thread does that; others have their own rings and doorbells only", shown(TYPES, "PhyStatus is read-only"), shown("test/conformance/queues.test.ts", "${chip.key}: each of ${Math.min(receive, transmit)} transmit queues sends, with its own doorbell, and interrupts when done")),
+  hazard("2023", "settings", "tested", "ASPM switched during polling, and reverted; ASPM of two chips", "ASPM is not switched while frames flow", STATES),
+  hazard("2023", "race", "impossible", "data races on ring indices and on the words of both rings (three fixes)", "one thread a ring; a device's word is read once, through Atomics", HOSTILE, shown(CHAINS, "a frame that the NIC is still writing is left to it, and waits for nobody")),
+  hazard("2023", "hardware", "tested", "reception is broken after the link was down (8125)", "a receiver that loses everything is found and reset", shown(SUITE, "follows the cable, also under traffic"), UNDER_FAULTS),
+  hazard("2023", "settings", "tested", "no network after resume with a management controller, or with one that is disabled", "asked at each start, with a limit", shown("src/driver/procedures-8168g.test.ts", "${key}: a management controller that does not stop is reported after a tenth of a second")),
+  hazard("2023", "hang", "impossible", "a deadlock on close, and one with jumbo frames on the 8125", "the driver has no lock", shown("test/safety.test.ts", "the driver has no lock, and waits for no other thread")),
+  hazard("2023", "hang", "tested", "a transmitter that hangs needs ASPM switched off", "it is reset, within a budget; ASPM is left as it is, and the message says what to try", shown(RECOVERY, "after ${fault} frames pass with the settings that users made, and ${cause} counts one")),
+  hazard("2023", "hang", "tested", "a suspended NIC floods the network with pause frames", "down and suspend reset the chip, and leave the receiver off unless wake-up needs it", shown(QUIET, "a NIC that is down sends no pause frame"), shown(SLEEP, "${chip.key} with nothing armed is woken by nothing, and its PHY is off meanwhile")),
+  hazard("2024", "hang", "tested", "a PCI error on resume; a long wait for firmware of a controller that is disabled", "every wait has a limit", shown("src/driver/drain.test.ts", "is counted, and the chip is reset"), shown("src/kit/clock.test.ts", "a wait without a limit, or in steps of 0, is rejected")),
+  hazard("2024", "device access", "tested", "firmware of the board leaves another page of the PHY selected (8168D)", "the page is selected before the first access", shown("src/driver/phy-bus.test.ts", "the page is chosen before the first access and where it changes, and again after a reset")),
+  hazard("2024", "lifetime", "impossible", "CVE-2024-27021: a deadlock when LEDs go with their device", "no object outlives the scope that made it, and there is no lock", shown("test/safety.test.ts", "the driver has no lock, and waits for no other thread"), shown("src/kit/device.test.ts", "a failure to release one resource does not keep the others")),
+  hazard("2024", "memory", "impossible", "CVE-2024-38586: padding changes the number of fragments after it was read: invalid descriptors", "padding is decided before the first descriptor is written, and adds none", shown(TRANSMIT, "of a short frame in several fragments the last one leaves from a copy", "never sends a part of a frame"), shown("test/conformance/transmit-rules.test.ts", "a frame of any length in any fragments is padded with zeros, and no byte after it is sent")),
+  hazard("2024", "race", "tested", "interrupts are lost when polling is scheduled already; reverted", "the ring is looked at once more after interrupts were enabled; one that is lost all the same is found", shown("src/app/napi.test.ts", "a frame that came just before interrupts were enabled keeps the thread from sleeping"), shown(RECOVERY, "an event whose interrupt is lost is found and counted; while they go on missing, the thread polls")),
+  hazard("2024", "accounting", "tested", "a frame that is sent later is counted as dropped", "frames given are frames sent and frames counted, whatever fails", shown("test/conformance/exact-losses.test.ts", "whatever fails, and however the NIC is restarted, frames sent and counted are those given:")),
+  hazard("2024", "memory", "tested", "CVE-2024-49973: the chip dumps more counters than there is memory", "memory for the longest dump, whatever the chip", shown(PROBE, "a dump of 192 bytes, which another driver may have enabled, stays inside the driver's buffer")),
+  hazard("2024", "hang", "tested", "false system errors of the 8168FP cause resets", "there PCI status has to show the error as well", shown("src/driver/events.test.ts", "a system error is acted on, except on the two chips that raise it for no reason"), UNDER_FAULTS),
+  hazard("2024", "hardware", "tested", "ALDPS on the 8125; padding of UDP on chips that need none", "facts of each chip", shown("test/conformance/power-saving.test.ts", "${chip.key}: ALDPS and giga-lite are off at first; where a register sets them, they are switched and outlive a reset"), shown(RULES, "chips without faults have no function to ask, and nothing is padded for them")),
+  hazard("2025", "device access", "impossible", "PHYs are looked for at addresses that have none; a timer of the PCIe PHY", "the PHY has one address, which is not scanned", shown("src/driver/phy-bus.test.ts", "a register beyond 31 is refused before anything is written to it"), STATES),
+  hazard("2025", "settings", "tested", "frames are cut short after hibernation: RxConfig is not put back", "a start writes every register, whatever it was", shown(SLEEP, "${chip.key} comes back with its address, filter, MTU, rings and moderation"), shown(SUITE, "works with what another driver left behind")),
+  hazard("2026", "settings", "tested", "EEE's ratio of speed; wake-up of the 8117 with a management controller", "values of each chip, compared with Linux's", STATES),
+];
+
+/** Hazards that remain in the C driver of Linux 7.3, found by reading. */
+// prettier-ignore
+// oxfmt-ignore
+export const OPEN_IN_C: readonly Hazard[] = [
+  hazard("7.3", "memory", "checked", "a length below that of the FCS, as reported by the device, becomes a copy of nearly 4 GiB", "a length must be that of an Ethernet header at least, after the FCS was subtracted", shown(RECEIVE, "counts and drops parts of frames and lengths that cannot be"), HOSTILE),
+  hazard("7.3", "memory", "checked", "the device is trusted in full: ownership, lengths and indices", "each word is read once, checked against what was posted, and only then used; an IOMMU is required", HOSTILE, shown(CHAINS, "${name}: whatever a hostile NIC writes back, each entry lies in a buffer of its own, and none is lost"), shown("test/vfio/alone.test.ts", "cannot access other memory: the IOMMU blocks it, the kernel logs it, nothing is sent")),
+  hazard("7.3", "device access", "impossible", "a read that timed out gives all ones, which is changed and written back", "a read that times out throws: there is no value to write", shown(QUIET, "of a register that does not answer nothing is written back")),
+  hazard("7.3", "hang", "checked", "a wait for the management controller of up to 100 s; polls of 10 ms during a reset", "limits of 10 to 150 ms; the longest, of a PHY's reset, is half a second", shown("src/driver/procedures-8168g.test.ts", "${key}: a management controller that does not stop is reported after a tenth of a second"), shown("src/driver/phy.test.ts", "a PHY that stays in reset is given up after half a second")),
+  hazard("7.3", "hang", "checked", "the interpreter of firmware has no limit and no bounds", "a file is checked as a whole first; its program has ranges, and a budget of steps and time", shown(FIRMWARE, "a program that never ends is stopped, by its steps or by its time", "everything that a file can be wrong in is refused before anything runs")),
+  hazard("7.3", "device access", "impossible", "an error code is used as the value of a PHY register", "errors are thrown, not returned", shown(QUIET, "of a register that does not answer nothing is written back"), shown("src/driver/phy-bus.test.ts", "an access that never ends is given up after 2 ms")),
+  hazard("7.3", "settings", "tested", "moderation is lost on reset; registers of the PCIe PHY beyond a mask are others", "settings are put back at each start; banks of registers are part of the address", shown("test/conformance/moderation.test.ts", "${chip.key}: moderation outlives a reset, and an MTU change, and can be switched off"), STATES),
+];
+
+/** What none of this covers. */
+export const REMAINDER: readonly string[] = [
+  "`src/sys` calls C through `node:ffi`. Its `SAFETY:` lines, the engine, the kernel and the C library are trusted ([soundness.md](soundness.md#what-is-trusted)).",
+  "The rings and the network side index the DMA window as words. An index that is wrong reads or writes another frame's bytes in that window, never other memory; the property tests of both rings look for that.",
+  "Without an IOMMU (`--unsafe-noiommu`) the chip can write anywhere, as under C.",
+  "“Impossible” is said of the mechanism, not of the symptom: one thread can hang in a loop of its own, and a leak of DMA memory is an allocation that nobody releases. Limits on waits and tests of leaks are what there is against both.",
+  "Hardware rows rest on values from public sources and on a model. The model may share a misunderstanding with the driver; Linux, DPDK and QEMU as second opinions reduce that. No real card has been driven so far.",
+  "A PHY with jumbo frames that forgets its settings, and links with those after power-on, is not noticed: nothing that it shows differs but its tuning.",
+  "After a transmit timeout ASPM is not switched off, as Linux does: for a card behind VFIO that setting is the kernel's.",
+];
