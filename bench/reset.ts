@@ -93,6 +93,8 @@ const measured = (key: ChipKey, clock: VirtualClock | PacedClock, rounds: number
   return Array.from({ length: rounds }, () => outage(setup));
 };
 
+const millis = (micros: readonly number[]): string => spread(summarize(micros.map((each) => each / 1000)), 2);
+
 const run = (options: BenchOptions): Promise<Report> => {
   const rounds = options.rounds ?? DEFAULT_ROUNDS;
   const data = GENERATIONS.map((chip) => {
@@ -103,7 +105,6 @@ const run = (options: BenchOptions): Promise<Report> => {
       realMicros: measured(chip, new PacedClock(), rounds),
     };
   });
-  const millis = (micros: readonly number[]): string => spread(summarize(micros.map((each) => each / 1000)), 2);
   const rows = data.map(({ chip, virtualMicros, realMicros }) => ({
     chip,
     "waits of the driver ms": millis(virtualMicros),
