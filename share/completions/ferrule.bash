@@ -25,8 +25,8 @@ _ferrule() {
   esac
   ((${#words[@]} > 2)) || command=
   case $command in
-    "") options="demo list bind up status down ethtool unbind report model doctor help --help --version" kind=options ;;
-    help) options="demo list bind up status down ethtool unbind report model doctor help" kind=options ;;
+    "") options="demo list bind up status down ethtool suspend resume unbind report model doctor help --help --version" kind=options ;;
+    help) options="demo list bind up status down ethtool suspend resume unbind report model doctor help" kind=options ;;
     model) options="serve ctl chips --help" kind=options ;;
     "demo")
       options="--bytes --chip --wire --json --help" operand=none
@@ -42,9 +42,9 @@ _ferrule() {
       options="--force --unsafe-noiommu --json --help" operand=cards
       ;;
     "up")
-      options="--name --wire --socket-mode --mtu --rings --queues --mac --firmware --capture --capture-host --unsafe-noiommu --metrics --metrics-public --detach --log --wait-for-card --config --log-level --json --help" operand=devices
+      options="--name --wire --socket-mode --mtu --rings --aspm --queues --mac --wake --firmware --capture --capture-host --unsafe-noiommu --metrics --metrics-public --detach --log --wait-for-card --config --log-level --json --help" operand=devices
       case $previous in
-        --name|--wire|--socket-mode|--mtu|--rings|--queues|--mac|--metrics|--wait-for-card) kind=none ;;
+        --name|--wire|--socket-mode|--mtu|--rings|--aspm|--queues|--mac|--wake|--metrics|--wait-for-card) kind=none ;;
         --firmware) kind=folders ;;
         --capture|--capture-host|--log|--config) kind=files ;;
         --log-level) kind=levels ;;
@@ -54,10 +54,16 @@ _ferrule() {
       options="--json --help" operand=interfaces
       ;;
     "down")
-      options="--json --help" operand=interfaces
+      options="--wake --json --help" operand=interfaces
       ;;
     "ethtool")
       options="--help" operand=none
+      ;;
+    "suspend")
+      options="--json --help" operand=interfaces
+      ;;
+    "resume")
+      options="--json --help" operand=interfaces
       ;;
     "unbind")
       options="--force --json --help" operand=cards

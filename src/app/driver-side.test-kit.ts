@@ -77,6 +77,7 @@ export class Bench implements Disposable {
           address,
           firmware: undefined,
           capture: undefined,
+          wake: undefined,
           waitMicros,
           statistics,
         },

@@ -27,6 +27,8 @@ import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { isFinal, Recovery } from "./recovery.ts";
 import { sessionFacts, startEvents } from "./session-facts.ts";
 import type { SessionEvent } from "./session.ts";
+import { SystemSleep } from "./sleep.ts";
+import { formsOf } from "./wake-letters.ts";
 
 /** Frames of one direction before the other's turn: a whole ring, so that a burst is merged in one piece. */
 export const BUDGET = 256;
@@ -56,6 +58,7 @@ export class DriverSide implements Disposable {
   /** Undefined while the NIC is down and waits for its restart. */
   #uplink: Uplink | undefined;
   readonly #recovery: Recovery;
+  readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
   /** What users made of the interface while the card was absent. */
   #missed: FollowCommand | undefined;
@@ -115,9 +118,18 @@ export class DriverSide implements Disposable {
       tap: this.#tap,
       changed: (switches) => this.#uplink?.switch(switches),
     });
+    this.#sleep = new SystemSleep({
+      nic: this.#nic,
+      clock: parts.clock,
+      retire: () => this.#retire(),
+      connect: () => this.#connect(),
+      carrier: () => this.#compareCarrier(),
+      event: (event) => this.#event(event),
+    });
+    if (task.wake !== undefined) this.#nic.wake.armed = formsOf(task.wake);
     this.operations = scope.use(
       new Operations({
-        table: OPERATIONS,
+        table: { ...OPERATIONS, ...this.#sleep.operations },
         on: {
           nic: this.#nic,
           device: this.#device,
@@ -215,7 +227,7 @@ export class DriverSide implements Disposable {
 
   /** Users have changed the interface's MTU, address or filter, or request an operation. */
   obey(command: DriverCommand): void {
-    if (command.command === "follow" && this.#recovery.absent) this.#missed = command;
+    if (command.command === "follow" && (this.#recovery.absent || this.#sleep.asleep)) this.#missed = command;
     else if (command.command === "follow") this.#follow(command);
     else if (this.#recovery.absent) this.operations.refuse(command.id, new Revoked("the card"));
     else this.operations.submit(command);
@@ -230,7 +242,7 @@ export class DriverSide implements Disposable {
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   tend(): void {
-    if (!this.#recovery.run()) return;
+    if (!this.#sleep.look() || !this.#recovery.run()) return;
     if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
     const missed = this.#missed;
     if (missed === undefined || this.#recovery.absent) return;

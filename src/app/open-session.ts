@@ -152,6 +152,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     queues: options.queues ?? 1,
     aspm: options.aspm,
     address: options.address,
+    wake: options.wake,
     firmware: options.firmware,
     capture: options.captureHost,
     waitMicros: (options.waitForCard ?? WAIT_SECONDS) * 1e6,

@@ -26,6 +26,8 @@ export interface DriverTask {
   readonly queues: number;
   readonly aspm: AspmPolicy | undefined;
   readonly address: Uint8Array | undefined;
+  /** What wakes the NIC, as ethtool writes it; as firmware has set it unless given. */
+  readonly wake?: string | undefined;
   /** Where firmware files are; the system's own folders unless given. */
   readonly firmware: string | undefined;
   readonly capture: string | undefined;

@@ -54,6 +54,8 @@ export interface SessionOptions {
   readonly aspm?: AspmPolicy;
   /** Station address to use; the chip's own unless given, or a random one where it has none. */
   readonly address?: Uint8Array;
+  /** What wakes the NIC, as ethtool writes it: "g" is a magic packet. As firmware has set it unless given. */
+  readonly wake?: string;
   /** Folder with the firmware files; the system's own folders unless given. */
   readonly firmware?: string;
   /** pcapng file of what crosses the host's side. */
@@ -92,6 +94,9 @@ export type SessionEvent =
   | { readonly kind: "firmware"; readonly file: string; readonly version: string }
   /** What the driver does about deviations of this chip: names of chip/quirks.ts and docs/quirks.md. */
   | { readonly kind: "quirks"; readonly names: readonly string[] }
+  /** The NIC went to sleep with what was armed, as ethtool writes it; or is as before, woken by that or not. */
+  | { readonly kind: "power"; readonly state: "suspended"; readonly armed: string }
+  | { readonly kind: "power"; readonly state: "resumed"; readonly woken: boolean }
   /** The interface has another name now. */
   | { readonly kind: "renamed"; readonly name: string }
   | ({ readonly kind: "warning"; readonly message: string; readonly hint: string } & Partial<Occurrence>)

@@ -11,6 +11,8 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import("./status.ts")).status,
   down: async () => (await import("./down.ts")).down,
   ethtool: async () => (await import("./ethtool.ts")).ethtool,
+  suspend: async () => (await import("./sleep.ts")).suspend,
+  resume: async () => (await import("./sleep.ts")).resume,
   unbind: async () => (await import("./unbind.ts")).unbind,
   report: async () => (await import("./report.ts")).report,
   "model serve": async () => (await import("./model-serve.ts")).modelServe,

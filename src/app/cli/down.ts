@@ -46,9 +46,10 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
 };
 
 /** Takes down the interface whose present or original name is `name`. @returns its name at the end */
-const askDown = async (name: string): Promise<{ readonly now: string; readonly pid: number }> => {
+const askDown = async (name: string, wake: boolean): Promise<{ readonly now: string; readonly pid: number }> => {
   try {
     const { interface: first, now } = await findUp(name);
+    if (wake) await ask(first, { command: "operate", operation: "handOver", argument: {} }, PATIENCE);
     const { pid } = (await ask(first, { command: "down" }, PATIENCE)) as { pid: number };
     return { now, pid };
   } catch (error) {
@@ -72,12 +73,15 @@ export const down = command({
       summary: "the interface's name, or the one given to `ferrule up --name` if it was renamed",
     },
   ],
-  options: { json: JSON_OPTION },
-  examples: ["sudo npx ferrule down fe0"],
+  options: {
+    wake: { kind: "flag", summary: "leave the card asleep with wake-up armed, as `up --wake` has set it" },
+    json: JSON_OPTION,
+  },
+  examples: ["sudo npx ferrule down fe0", "sudo npx ferrule down fe0 --wake"],
   async run({ values, operands, terminal }) {
     const typed = parseInterfaceName(operands[0]!);
     const start = performance.now();
-    const { now: name, pid } = await askDown(typed);
+    const { now: name, pid } = await askDown(typed, values.wake);
     const stays = await untilGone(name, pid, start + PATIENCE);
     const seconds = (performance.now() - start) / 1000;
     if (values.json) printJson(terminal, { interface: name, down: true, stays, pid, seconds });

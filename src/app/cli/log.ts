@@ -16,6 +16,7 @@ const LEVEL_OF = {
   up: "info",
   down: "info",
   carrier: "info",
+  power: "info",
   link: "info",
   wire: "info",
   renamed: "info",

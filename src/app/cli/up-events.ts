@@ -34,6 +34,10 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
       return `debug: the PHY runs with firmware ${event.version} (${event.file})`;
     case "quirks":
       return `debug: quirks of this chip: ${event.names.join(", ")}`;
+    case "power":
+      if (event.state === "suspended")
+        return `asleep; ${event.armed === "d" ? "nothing wakes it" : `woken by: ${event.armed}`}`;
+      return event.woken ? "awake: woken by the wire" : "awake";
     case "renamed":
       return `the interface was renamed to ${event.name}`;
     case "warning":

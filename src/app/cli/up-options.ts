@@ -3,6 +3,7 @@ import { parseInterfaceName } from "../terminal/usage.ts";
 import { chipsCalled } from "#chip/board-names.ts";
 import type { Chip } from "#chip/chips.ts";
 import { parseMetricsAddress } from "../metrics/address.ts";
+import { formsOf } from "../wake-letters.ts";
 import { parseWire } from "../wires/wire-spec.ts";
 import type { Options } from "./arguments.ts";
 import { LOG_OPTIONS } from "./log.ts";
@@ -62,6 +63,13 @@ export const UP_OPTIONS = {
     placeholder: "ADDRESS",
     summary: "MAC address to use; default: the card's own, which is restored at the end",
     check: parseStationAddress,
+  },
+  wake: {
+    kind: "value",
+    placeholder: "FORMS",
+    summary:
+      "what wakes the machine by this NIC: p link, u unicast, m multicast, b broadcast, g magic packet; d nothing. SIGTERM leaves it armed",
+    check: formsOf,
   },
   firmware: {
     kind: "value",

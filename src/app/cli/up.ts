@@ -178,6 +178,7 @@ export const up = command({
       ...(values.queues === undefined ? {} : { queues: parseQueues(values.queues, chip) }),
       ...(values.aspm === undefined ? {} : { aspm: parseAspm(values.aspm, chip) }),
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
+      ...(values.wake === undefined ? {} : { wake: values.wake }),
       ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),
       waitForCard: parseWait(values["wait-for-card"]),

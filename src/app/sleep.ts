@@ -1,0 +1,133 @@
+/**
+ * What the driver's thread does when the machine is suspended, or powered off with wake-up armed.
+ *
+ * The kernel freezes a process without a word to it. Whoever knows before (`ferrule suspend`, run by systemd) has the NIC armed and
+ * put to sleep. Without that the thread sees afterwards that the clock that counts suspended time has jumped, and starts the NIC
+ * from the beginning: the kernel has put the card to D3 and back meanwhile, and little of its state is left.
+ */
+import { uptime } from "node:os";
+import type { Nic } from "#driver/rtl8169.ts";
+import type { Clock } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import type { Operation } from "./operations.ts";
+import type { SessionEvent } from "./session.ts";
+import { formsOf, lettersOf } from "./wake-letters.ts";
+
+/** Between two looks at the clocks; and by how much they part when the machine was suspended. */
+const LOOK_MICROS = 250_000;
+const JUMP_SECONDS = 0.5;
+
+/** The data plane around the NIC. */
+export interface Slept {
+  readonly nic: Nic;
+  readonly clock: Clock;
+  readonly retire: () => void;
+  /** Lets the new rings carry frames. */
+  readonly connect: () => void;
+  readonly carrier: () => void;
+  readonly event: (event: SessionEvent) => void;
+  /** Seconds that the machine has spent suspended, from any moment on. */
+  readonly suspendedSeconds?: () => number;
+}
+
+/** CLOCK_BOOTTIME goes on while the machine is suspended, CLOCK_MONOTONIC does not. */
+const suspendedSeconds = (): number => uptime() - performance.now() / 1000;
+
+export class SystemSleep {
+  /** For other processes: `ferrule suspend`, `resume`, `down --wake`. */
+  readonly operations: Readonly<Record<string, Operation>>;
+  readonly #on: Slept;
+  readonly #suspended: () => number;
+  #seconds: number;
+  #nextLook = 0;
+  #handedOver = false;
+
+  constructor(on: Slept) {
+    this.#on = on;
+    this.#suspended = on.suspendedSeconds ?? suspendedSeconds;
+    this.#seconds = this.#suspended();
+    this.operations = {
+      suspend: () => this.suspend(),
+      resume: () => this.resume(),
+      handOver: () => this.handOver(),
+      wake: (_on, { forms }) => {
+        if (typeof forms !== "string")
+          throw new OutOfRange("wake-up is given as letters", "Use p, u, m, b, g, or d for none.");
+        on.nic.wake.armed = formsOf(forms);
+        return { armed: lettersOf(on.nic.wake.armed) };
+      },
+    };
+  }
+
+  /** The NIC sleeps: nothing else may touch it. */
+  get asleep(): boolean {
+    return this.#on.nic.power.asleep;
+  }
+
+  /** The NIC enters D3hot with what is armed; its carrier goes. */
+  suspend(): { readonly asleep: true; readonly armed: string } {
+    const { nic, retire, carrier, event } = this.#on;
+    const armed = lettersOf(nic.wake.armed);
+    if (this.asleep) return { asleep: true, armed };
+    retire();
+    nic.power.suspend();
+    carrier();
+    event({ kind: "power", state: "suspended", armed });
+    return { asleep: true, armed };
+  }
+
+  /** The NIC is as it was before `suspend`. */
+  resume(): { readonly asleep: boolean; readonly woken: boolean } {
+    const { nic, connect, carrier, event } = this.#on;
+    if (!this.asleep || this.#handedOver) return { asleep: this.asleep, woken: false };
+    const { link, woken } = nic.power.resume();
+    if (link !== undefined) connect();
+    carrier();
+    event({ kind: "power", state: "resumed", woken });
+    return { asleep: false, woken };
+  }
+
+  /** The NIC is left for the firmware and whoever comes next, asleep where wake-up is armed. The session is over then. */
+  handOver(): { readonly asleep: boolean; readonly armed: string } {
+    const { nic, retire, carrier } = this.#on;
+    if (!this.#handedOver) {
+      retire();
+      nic.power.shutdown({ wake: true });
+      this.#handedOver = true;
+      carrier();
+    }
+    return { asleep: this.asleep, armed: lettersOf(nic.wake.armed) };
+  }
+
+  /** To be called often. Returns whether the NIC may be looked after; not while it sleeps. @throws {DeviceGone} */
+  look(): boolean {
+    const now = this.#on.clock.now();
+    if (now >= this.#nextLook) {
+      this.#nextLook = now + LOOK_MICROS;
+      const before = this.#seconds;
+      this.#seconds = this.#suspended();
+      if (this.#seconds - before > JUMP_SECONDS) this.#afterSuspend();
+    }
+    return !this.asleep;
+  }
+
+  /** The machine was suspended. */
+  #afterSuspend(): void {
+    const { nic, retire, connect, carrier, event } = this.#on;
+    if (this.asleep) {
+      this.resume();
+      return;
+    }
+    if (!nic.running) return;
+    retire();
+    nic.down();
+    nic.up();
+    connect();
+    carrier();
+    event({
+      kind: "warning",
+      message: "the machine was suspended without notice: the NIC was started again",
+      hint: "Wake-up was not armed. Have systemd tell Ferrule: share/systemd/system-sleep/ferrule.",
+    });
+  }
+}

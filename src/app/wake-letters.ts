@@ -1,0 +1,28 @@
+/** Forms of wake-up as ethtool writes them. */
+import { WAKE_FORMS, type WakeForm } from "#driver/wake.ts";
+import { OutOfRange } from "#kit/errors.ts";
+
+const LETTERS: Readonly<Record<WakeForm, string>> = {
+  link: "p",
+  unicast: "u",
+  multicast: "m",
+  broadcast: "b",
+  magic: "g",
+};
+/** Nothing wakes it. */
+const NONE = "d";
+
+/** "d" for none. */
+export const lettersOf = (forms: readonly WakeForm[]): string => forms.map((form) => LETTERS[form]).join("") || NONE;
+
+/** @throws {OutOfRange} for a letter that is none of them, or "d" beside others */
+export const formsOf = (letters: string): readonly WakeForm[] => {
+  if (letters === NONE) return [];
+  const forms = letters.split("").map((letter) => WAKE_FORMS.find((form) => LETTERS[form] === letter));
+  if (forms.length === 0 || forms.includes(undefined))
+    throw new OutOfRange(
+      `"${letters.slice(0, 16)}" is no form of wake-up`,
+      "p is link, u unicast, m multicast, b broadcast, g magic packet; d alone is none of them.",
+    );
+  return forms as readonly WakeForm[];
+};

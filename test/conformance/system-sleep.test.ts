@@ -1,0 +1,96 @@
+/** The driver's thread around a suspend of the machine: told before, or not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+import type { SessionEvent } from "#app/session.ts";
+import { SystemSleep } from "#app/sleep.ts";
+import { formsOf, lettersOf } from "#app/wake-letters.ts";
+
+/** What these operations need of a session. */
+const NO_SESSION = undefined as never;
+
+class Thread implements Disposable {
+  readonly rig: DirectRig = openDirectRig();
+  readonly events: SessionEvent[] = [];
+  connected = 1;
+  retired = 0;
+  suspendedSeconds = 0;
+  readonly sleep: SystemSleep;
+
+  constructor() {
+    this.rig.up();
+    this.sleep = new SystemSleep({
+      nic: this.rig.nic,
+      clock: this.rig.clock,
+      retire: () => this.retired++,
+      connect: () => this.connected++,
+      carrier: () => {},
+      event: (event) => this.events.push(event),
+      suspendedSeconds: () => this.suspendedSeconds,
+    });
+  }
+  /** The machine sleeps for ten seconds, and the thread goes on. */
+  night(): boolean {
+    this.suspendedSeconds += 10;
+    this.rig.pass(300_000);
+    return this.sleep.look();
+  }
+  operate(name: string, argument = {}): object {
+    return this.sleep.operations[name]!(NO_SESSION, argument);
+  }
+  [Symbol.dispose](): void {
+    this.rig[Symbol.dispose]();
+  }
+}
+
+test("told before a suspend, the NIC sleeps with what is armed, is not looked after, and comes back with the machine", () => {
+  using thread = new Thread();
+  assert.deepEqual(thread.operate("wake", { forms: "g" }), { armed: "g" });
+  assert.deepEqual(thread.operate("suspend"), { asleep: true, armed: "g" });
+  assert.equal(thread.rig.model.powerState, 3);
+  assert.equal(thread.sleep.look(), false);
+  assert.equal(thread.night(), true);
+  assert.equal(thread.rig.model.powerState, 0);
+  assert.deepEqual(thread.operate("resume"), { asleep: false, woken: false });
+  assert.deepEqual(thread.events, [
+    { kind: "power", state: "suspended", armed: "g" },
+    { kind: "power", state: "resumed", woken: false },
+  ]);
+  assert.deepEqual([thread.retired, thread.connected], [1, 2]);
+});
+
+test("not told, it starts the NIC again once the clocks have parted, and says how to be told", () => {
+  using thread = new Thread();
+  assert.equal(thread.sleep.look(), true);
+  assert.equal(thread.night(), true);
+  assert.deepEqual([thread.retired, thread.connected], [1, 2]);
+  const [event] = thread.events;
+  assert.ok(event?.kind === "warning" && event.hint.includes("system-sleep"));
+  thread.rig.pass(300_000);
+  thread.sleep.look();
+  assert.equal(thread.events.length, 1);
+});
+
+test("a NIC that is handed over stays asleep and armed, whatever the clocks show", () => {
+  using thread = new Thread();
+  thread.operate("wake", { forms: "pg" });
+  assert.deepEqual(thread.operate("handOver"), { asleep: true, armed: "pg" });
+  assert.equal(thread.night(), false);
+  assert.deepEqual(thread.operate("resume"), { asleep: true, woken: false });
+  assert.equal(thread.rig.model.powerState, 3);
+});
+
+test("letters of wake-up are ethtool's, and others are refused with the list", () => {
+  for (const letters of ["d", "g", "pumbg"]) assert.equal(lettersOf(formsOf(letters)), letters);
+  for (const bad of ["", "x", "gd", "s"])
+    assert.throws(
+      () => formsOf(bad),
+      (error: { hint?: string }) => error.hint!.includes("magic packet"),
+      bad,
+    );
+  using thread = new Thread();
+  thread.operate("wake", { forms: "g" });
+  assert.throws(() => thread.operate("wake", { forms: "gx" }));
+  assert.throws(() => thread.operate("wake", {}));
+  assert.deepEqual(thread.rig.nic.wake.armed, ["magic"]);
+});

@@ -1,0 +1,70 @@
+/**
+ * The model's RTL8168H as a card of a guest that is suspended: our driver, through the guest's kernel and VFIO, has it sleep with
+ * wake-up armed; a magic packet comes; the guest wakes and traffic goes on. Ten times in a row.
+ */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Nic } from "../guest/nic.ts";
+import { scratchFolder } from "../guest/scratch.ts";
+import { eventually } from "../rigs/eventually.ts";
+import { noVfio } from "./available.ts";
+import { Machine } from "./machine.ts";
+
+const CARD = "0000:00:06.0";
+const INTERFACE = "fe0";
+const FAR = "10.70.0.2";
+const NEAR = "10.70.0.1/24";
+const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
+const NIGHTS = 10;
+const D3HOT = 3;
+/** As long as the kernel keeps the devices suspended. */
+const NIGHT_SECONDS = 3;
+
+describe("a suspended guest with the model as its card", { skip: noVfio() }, () => {
+  const scope = new AsyncDisposableStack();
+  let nic: Nic;
+  let machine: Machine;
+
+  before(async () => {
+    const folder = scratchFolder();
+    scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+    nic = scope.use(await Nic.serve(undefined, { chip: "rtl8168h", socket: join(folder, "nic"), wire: "responder" }));
+    machine = scope.use(
+      await Machine.boot({
+        devices: nic.device({ bus: "pcie.0", addr: CARD.slice(-4, -2) }),
+        prepared: PREPARED,
+        append: ["intel_iommu=on", `suspend.pm_test_delay=${NIGHT_SECONDS}`, "no_console_suspend"],
+      }),
+    );
+    await machine.must(`bind ${CARD}`);
+    await machine.up(CARD, INTERFACE, "", "--wake g");
+    await machine.guest.must(`ip link set ${INTERFACE} up; ip addr add ${NEAR} dev ${INTERFACE}`);
+  });
+  after(() => scope.disposeAsync());
+
+  const wakes = (): number => nic.said.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
+
+  test("sleeps, is woken by a magic packet, and carries traffic again, ten times in a row", async (t) => {
+    const pings = await machine.guest.start(`exec ping -i 0.05 ${FAR}`);
+    for (let night = 0; night < NIGHTS; night++) {
+      await machine.guest.must(`ping -q -c 3 -i 0.02 -w 250 ${FAR}`);
+      const before = wakes();
+      await machine.must(`suspend ${INTERFACE}`);
+      assert.equal((await nic.state()).powerState, D3HOT);
+      const { awake } = await machine.guest.suspendDevices();
+      await nic.ask({ command: "magic" });
+      await eventually("PME", () => wakes() > before);
+      assert.equal((await awake).exit, 0);
+      await machine.must(`resume ${INTERFACE}`);
+      assert.equal((await nic.state()).powerState, 0);
+      await machine.guest.must(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
+    }
+    await machine.guest.must(`ping -q -c 20 -i 0.02 -w 250 ${FAR}`);
+    await pings[Symbol.asyncDispose]();
+    const { offences } = await nic.state();
+    assert.deepEqual(offences, {}, nic.offences.join("\n"));
+    t.diagnostic(`${wakes()} wake-ups`);
+  });
+});
