@@ -1,8 +1,9 @@
 /**
- * ASPM: whether a chip may put its end of the PCI Express link to sleep, and what it is given for that.
+ * ASPM: whether a chip may use power saving of the PCI Express link, and the registers for it.
  *
- * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`, rtl_enable_aspm_clkreq_lock, and
- * FreeBSD's vendor driver. Which chips get it is Linux's choice. The words for L1.2 are Linux's too.
+ * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`,
+ * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. Which chips get it is Linux's choice. The words for L1.2
+ * are Linux's too.
  */
 import type { Die } from "./profiles.ts";
 import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
@@ -62,7 +63,7 @@ const ASPM_8168EVL = plain([NO_EXITS_ERI]);
 const ASPM_8168H = later(BY_CONFIG2, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, NO_EXITS_MAC);
 
-/** By die; undefined where no driver enables it. DPDK switches the 8125CP by INT_CFG0, Linux by Config2. */
+/** By die; undefined if no driver enables it. DPDK switches the 8125CP by INT_CFG0, Linux by Config2. */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
   "8106": ASPM_8168E,

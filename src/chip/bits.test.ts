@@ -43,7 +43,7 @@ test("every table belongs to a register of a map", () => {
     );
 });
 
-test("tells the fields that are not 0, highest first", () => {
+test("returns the fields that are not 0, highest first", () => {
   assert.deepEqual(decode(0x0c, BITS["ChipCmd"]!), [
     ["receiveEnable", 1],
     ["transmitEnable", 1],
@@ -71,13 +71,13 @@ test("registers of a run share their table, and the 8125 has its own RxConfig", 
   assert.equal(fieldsOf("MAR0", chipNamed("rtl8168h")), undefined);
 });
 
-/** What `decode` makes of a value of that register on that chip. */
+/** `decode` of a value of that register on that chip. */
 const said = (key: string, name: string, value: number): string =>
   decode(value, of(key, name))
     .map(([field, content]) => (content === 1 ? field : `${field}=${content}`))
     .join(" ");
 
-test("bits that moved from chip to chip are called what they are on each", () => {
+test("bits at different positions have the right name on each chip", () => {
   const link = { rtl8125b: 21, "rtl8126a-649": 21, "rtl8125d-688": 18, rtl9151a: 18, rtl8125bp: 29, rtl8127a: 29 };
   for (const [key, bit] of Object.entries(link)) assert.equal(said(key, "ISR_V2", 1 << bit), "linkChange", key);
   assert.equal(said("rtl8125b", "ISR_V2", 1 << 18), "transmit1");
@@ -107,7 +107,7 @@ const placesOf = (name: string): string =>
     .join(", ");
 
 // RTL8168 datasheets and FreeBSD if_rlreg.h; the MAC's and the PHY's OCP window: DPDK r8169_hw.c, r8169_phy.c.
-test("windows to other spaces have the flag in bit 31, and address, enables and data where the datasheet has them", () => {
+test("windows to other spaces have the flag in bit 31, and address, enables and data as in the datasheet", () => {
   assert.equal(placesOf("PHYAR"), "flag 80000000, register 1f0000, data ffff");
   assert.equal(placesOf("CSIAR"), "flag 80000000, function 70000, bytes f000, address fff");
   assert.equal(placesOf("ERIAR"), "flag 80000000, type 30000, bytes f000, address fff");

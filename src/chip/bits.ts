@@ -1,6 +1,6 @@
 /**
- * The fields of each register by name, for whoever shows registers to people. Names and places are those of the register
- * maps; fields that only a number in the map's comment describes are laid out here.
+ * The fields of each register by name, for displaying registers. Names and places are those of the register maps;
+ * fields that only a number in the map's comment describes are laid out here.
  */
 import type { Chip } from "./chips.ts";
 import type { Profile } from "./profile.ts";
@@ -10,7 +10,7 @@ import * as later from "./registers-8125.ts";
 import * as pci from "./registers-8169.ts";
 import { RssControl } from "./rss.ts";
 
-/** A field's bits. Its value is counted from the lowest of them, or from the bit that is said. */
+/** A field's bits. Its value is counted from the lowest of them, or from the stated bit. */
 export type Field = number | readonly [bits: number, from: number];
 export type Fields = Readonly<Record<string, Field>>;
 
@@ -185,7 +185,7 @@ export const fieldsOf = (name: string, chip?: Chip): Fields | undefined => {
   return OWN.get(chip?.key ?? "")?.[name] ?? BITS[name] ?? BITS[name.replace(/\d+$/, "")];
 };
 
-/** The fields that are not 0, highest bit first: what of a value is worth telling. */
+/** The fields that are not 0, highest bit first. */
 export const decode = (value: number, fields: Fields): readonly (readonly [name: string, value: number])[] =>
   Object.entries(fields)
     .filter(([, field]) => (value & bitsOf(field)) !== 0)

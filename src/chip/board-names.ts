@@ -1,14 +1,14 @@
 /**
- * Chips by the names that people find: on the package, in a shop's list, in a log. `RTL8111HS-CG`, `8168h`, `rtl8125bg`.
+ * Chips by the names that users find: on the package, in a shop's list, in a log. `RTL8111HS-CG`, `8168h`, `rtl8125bg`.
  *
- * The table's own names stand for most of them: Realtek sells one die as 8168 and as 8111. What is printed otherwise is here.
- * Sources: Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the list in its r8125 driver
+ * Most are covered by the table's names: Realtek sells one die as 8168 and as 8111. Other markings are here. Sources:
+ * Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the list in its r8125 driver
  * (RTL8125B(S)(G)) and its programming tool's (RTL8111G(S), RTL8111H(S), RTL8125B(S), RTL8125BG(S)); HSD and HSH are on
  * boards of Dell, HP and Asus.
  */
 import { CHIPS, type Chip } from "./chips.ts";
 
-/** What is printed, and the name of the table's that it is an edition of. */
+/** Markings, and the table's name for each. */
 const PRINTED: Readonly<Record<string, string>> = {
   "8111gs": "8111g",
   "8111hs": "8111h",
@@ -35,15 +35,15 @@ const plain = (text: string): string =>
 /** Every name of a chip: its key, and what its row calls it: "RTL8168fp/RTL8117" is two names. */
 const namesOf = ({ key, name }: Chip): readonly string[] => [key, ...name.split("/")].map(plain);
 
-/** The chips that have this name: several, where they are steppings of one. None for a name that nobody knows. */
+/** The chips that have this name: several, where they are steppings of one. None for an unknown name. */
 export const chipsCalled = (text: string): readonly Chip[] => {
   const name = plain(text);
   const wanted = Object.hasOwn(PRINTED, name) ? PRINTED[name]! : name;
   const called = CHIPS.filter((chip) => namesOf(chip).includes(wanted));
-  // A key is one chip's alone, whatever else its name may be.
+  // A key belongs to exactly one chip, whatever its other names.
   const own = called.filter(({ key }) => plain(key) === wanted);
   if (own.length > 0) return own;
-  // Steppings that only registers tell apart have the same marking: they are chosen by their keys.
+  // Steppings that differ only in registers have the same marking: they are selected by key.
   const printed = called.filter(({ only }) => only?.macOcp === undefined);
   return printed.length > 0 ? printed : called;
 };

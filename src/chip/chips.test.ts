@@ -124,12 +124,12 @@ test("an exact row is found before the masked row that would take it as well", (
   ] as const) assert.equal(chipOf(xid)?.key, key, xid.toString(16));
 });
 
-test("an unknown identification is nobody, and so is a card that has gone", () => {
+test("an unknown identification is no chip, and neither is a removed card", () => {
   for (const xid of [0x000, 0x001, 0x300, 0x540, 0x542, 0x640, 0x6ca, 0x7c8, 0xfcf])
     assert.equal(chipOf(xid), undefined);
 });
 
-test("keys are unique and find their row; an unknown key is nobody", () => {
+test("keys are unique and find their row; an unknown key finds none", () => {
   assert.equal(new Set(CHIPS.map(({ key }) => key)).size, CHIPS.length);
   for (const chip of CHIPS) {
     assert.match(chip.key, /^rtl[0-9a-z]+(-[0-9a-fx]{3})?$/);
@@ -157,7 +157,7 @@ test("every row can be reached, and compares only bits that its mask and TxConfi
   for (const row of CHIPS) assert.ok(reached.has(row), row.key);
 });
 
-test("each chip has an XID of its own that leads back to it", () => {
+test("each chip has an XID that leads back to it", () => {
   for (const row of CHIPS as readonly Chip[]) {
     assert.equal(chipOf(xidOf(row), cluesOf(row))?.key, row.key);
   }
@@ -167,7 +167,7 @@ test("each chip has an XID of its own that leads back to it", () => {
   assert.equal(xidOf(chipNamed("rtl8102e-34x")!), 0x34a);
 });
 
-test("the ancestor is found by its XID, which is no other chip's, and cannot be chosen for a model", () => {
+test("the RTL8139C+ is found by its unique XID, and cannot be selected for a model", () => {
   // FreeBSD if_rlreg.h: RL_HWREV_8139CPLUS.
   assert.equal(chipOf((0x7480_0000 >>> 20) & 0xfcf)?.key, "rtl8139cp");
   for (const { key, xid } of LEGACY_CHIPS) {
@@ -182,7 +182,7 @@ test("the ancestor is found by its XID, which is no other chip's, and cannot be 
     assert.equal(chipOf(revision), undefined);
 });
 
-test("what a row says fits together", () => {
+test("the facts of a row are consistent", () => {
   for (const row of CHIPS as readonly Chip[]) {
     if (row.bus === "pci") assert.ok(row.die === "8169" || row.die === "8169s", row.key);
     if (row.speed === 100) assert.equal(row.largestMtu, 1500, row.key);

@@ -1,9 +1,9 @@
 /**
  * Every chip of the family, as data. The PCI id does not identify a chip; bits 31:20 of TxConfig (the "XID") do.
  *
- * Order matters: the first row with `(xid & mask) === row.xid` is the chip, unless the row wants more (`only`). Sources:
- * Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has were read off
- * Linux's messages on real cards.
+ * Order matters: the first row with `(xid & mask) === row.xid` is the chip, unless the row wants more (`only`).
+ * Sources: Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has are
+ * from Linux's messages on real cards.
  */
 import { type Aspm, aspmOf } from "./aspm.ts";
 import { type Die, PROFILES } from "./profiles.ts";
@@ -12,13 +12,13 @@ import { STARTS } from "./starts.ts";
 import type { Start } from "./steps.ts";
 
 interface Row {
-  /** How it is chosen on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
+  /** Its name on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
   readonly key: string;
   /** The name that Realtek and the kernel's log use. */
   readonly name: string;
   readonly mask: number;
   readonly xid: number;
-  /** What must hold besides the XID; each only where it is given. */
+  /** Further conditions besides the XID; each applies only if given. */
   readonly only?: {
     readonly device?: number;
     /** Bits 30:0 of TxConfigV2. */
@@ -42,9 +42,9 @@ interface Row {
 export interface Chip extends Row {
   readonly bus: "pci" | "pcie";
   readonly profile: Profile;
-  /** Undefined where no driver enables it. */
+  /** Undefined if no driver enables it. */
   readonly aspm: Aspm | undefined;
-  /** The values that its MAC and PHY are started with. */
+  /** Start-up values of MAC and PHY. */
   readonly start: Start;
 }
 
@@ -125,8 +125,8 @@ const withProfile = <R extends Row>(row: R): R & Chip => {
 export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 
 /**
- * The family's ancestor: Fast Ethernet, with the descriptors and rings that all the others have. It can be driven, but not
- * modelled: QEMU has a model that others wrote. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
+ * The family's ancestor: Fast Ethernet, with the descriptors and rings that all the others have. The driver supports
+ * it, but there is no model: QEMU has an independent one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -135,8 +135,9 @@ export const LEGACY_CHIPS: readonly Chip[] = ([
 ] as const satisfies readonly Row[]).map(withProfile);
 
 /**
- * What a driver knows of a card besides its XID. Registers are read only where a row with that XID asks: other chips may not
- * have them, and a window of 256 bytes ends before TxConfigV2. A clue that is not given holds for no row that asks for it.
+ * What a driver knows about a card besides its XID. Registers are read only if a row with that XID requires it: other
+ * chips may not have them, and a window of 256 bytes ends before TxConfigV2. A missing clue matches no row that
+ * requires it.
  */
 export interface Clues {
   /** PCI device. */
@@ -156,13 +157,13 @@ const fits = ({ only = {} }: Chip, { device, extended, macOcp }: Clues): boolean
 export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
   [...CHIPS, ...LEGACY_CHIPS].find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
 
-/** Bits of an XID that tell steppings of one chip apart. */
+/** Bits of an XID that distinguish steppings of one chip. */
 const STEPPING = 7;
 
 /**
- * For a stepping of which the table has no row: the chip with the nearest one of the same family, the older of two. DPDK and
- * Realtek's own drivers do the same. Undefined for an XID of no family. A chip that takes registers to be told from others is left
- * out: an unknown one may not have them.
+ * For a stepping of which the table has no row: the chip with the nearest one of the same family, the older of two.
+ * DPDK and Realtek's own drivers do the same. Undefined for an XID of no family. A chip that is identified by further
+ * registers is left out: an unknown one may not have them.
  */
 export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));
@@ -179,7 +180,7 @@ export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   return nearest;
 };
 
-/** The XID that nearly all logs of such chips show, where it is not the lowest that the row leaves open. */
+/** The XID that nearly all logs of such chips show, if it is not the lowest that matches the row. */
 const COMMON: Readonly<Record<string, number>> = {
   rtl8106e: 0x449,
   "rtl8168d-280": 0x283,
@@ -197,12 +198,12 @@ export const xidOf = (chip: Chip): number => {
   return chip.xid;
 };
 
-/** The chip chosen by this key, or undefined. */
+/** The chip with this key, or undefined. */
 export const chipNamed = (key: string): Chip | undefined => CHIPS.find((row) => row.key === key);
 
 /**
- * PCI identities the family goes by: vendor, device, and for two of them the subsystem. What is older than revision 20 of
- * device 8139 has no descriptors, and is no ancestor of ours.
+ * PCI ids of the family: vendor, device, and for two of them the subsystem. Device 8139 before revision 20 has no
+ * descriptors, and does not belong to the family.
  */
 export const PCI_IDS = [
   { vendor: 0x10ec, device: 0x8139, oldestRevision: 0x20 },

@@ -1,7 +1,8 @@
 /**
- * The tally counters a chip writes to memory on DTCCR's dump command: little-endian, at fixed offsets.
+ * The tally counters that a chip writes to memory on DTCCR's dump command: little-endian, at fixed offsets.
  *
- * Sources: FreeBSD `if_rlreg.h` (struct rl_stats) for the base block; DPDK `drivers/net/r8169` for the 8125's extension.
+ * Sources: FreeBSD `if_rlreg.h` (struct rl_stats) for the base block; DPDK `drivers/net/r8169` for the 8125's
+ * extension.
  */
 
 export interface Counter {
@@ -15,7 +16,7 @@ export interface Counter {
 /** The dump's address: its low six bits are the command. */
 export const DUMP_ALIGN = 64;
 
-/** What every chip writes. */
+/** Counters of every chip. */
 export const DUMP_BYTES = 64;
 
 // prettier-ignore

@@ -9,7 +9,7 @@ import { Eee, Eee2, Mmd, Ocp } from "./phy.ts";
 import { PARAMETER_8168D, type Space, type Step, type Word } from "./steps.ts";
 
 export interface EeeFacts {
-  /** What turns it on in the PHY, and off. */
+  /** Words that turn it on and off in the PHY. */
   readonly on: readonly Step[];
   readonly off: readonly Step[];
   /** Low-power idle of the MAC, in both directions: bits of each word. */
@@ -18,7 +18,7 @@ export interface EeeFacts {
   readonly timer?: { readonly on: Space; readonly address: number };
   /** As Linux leaves it. */
   readonly onAtFirst: boolean;
-  /** A speed at which it does not work, though the PHY has a bit for it. */
+  /** A speed at which it does not work, although the PHY has a bit for it. */
   readonly broken?: LinkModeName;
 }
 

@@ -167,7 +167,7 @@ const placed = (fields: Readonly<Record<string, number>>, expected: Readonly<Rec
 
 // prettier-ignore
 // oxfmt-ignore
-test("every field is where the datasheet has it", () => {
+test("every field is at its place in the datasheet", () => {
   placed(registers.Dtccr, { reset: 0, dump: 3 });
   placed(registers.Cmd, { stopRequest: 7, reset: 4, receiveEnable: 3, transmitEnable: 2, bufferEmpty: 0 });
   placed(registers.Poll, { highPriority: 7, normalPriority: 6, softwareInterrupt: 0 });
@@ -209,7 +209,7 @@ test("every field is where the datasheet has it", () => {
   placed(phy.Gbsr, { masterFault: 15, master: 14, localOk: 13, remoteOk: 12, full1000: 11, half1000: 10 });
 });
 
-test("values that are no single bits are the datasheet's", () => {
+test("values of several bits are the datasheet's", () => {
   assert.equal(registers.FLAG, 2 ** 31);
   assert.deepEqual({ ...registers.Lock }, { unlock: 0xc0, lock: 0 });
   assert.deepEqual({ ...registers.Eri }, { exgmac: 0, msix: 1, oob: 2 });

@@ -1,10 +1,11 @@
 /**
- * What each die can do with frames: formats, lengths, and where it is known to be wrong.
+ * Frame facts of each die: formats, lengths, and known faults.
  *
- * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash order, such
- * frames on older chips, damage to short frames without RL_FLAG_AUTOPAD, the 8168C's options, jumbo); Linux's r8169 and
- * Realtek's own drivers, in what they switch off: checksums and segmentation above an MTU of 1500 (the 8125 and later still
- * checksum), segmentation with options on the 8168E-VL, and padding by hardware on that one, the 8125 and later.
+ * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash
+ * order, such frames on older chips, damage to short frames without RL_FLAG_AUTOPAD, the 8168C's options, jumbo);
+ * Linux's r8169 and Realtek's own drivers, in what they switch off: checksums and segmentation above an MTU of 1500
+ * (the 8125 and later still checksum), segmentation with options on the 8168E-VL, and padding by hardware on that one,
+ * the 8125 and later.
  */
 
 /** Ethernet header with a tag, above the MTU. */
@@ -22,7 +23,7 @@ export interface JumboSwitch {
 
 /** Lengths are bytes without FCS. */
 export interface FrameFacts {
-  /** Most descriptors in a ring: there the chip starts over even without EndOfRing. */
+  /** Most descriptors in a ring: there the chip wraps even without EndOfRing. */
   readonly ringLimit: 64 | 1024 | 4096;
   /** A write to either half of a ring's base takes effect at once; otherwise the low half latches both. */
   readonly eitherHalf: boolean;
@@ -30,7 +31,7 @@ export interface FrameFacts {
   readonly transmitFormat: 1 | 2;
   /** Requests of the first format are understood as well. */
   readonly eitherFormat: boolean;
-  /** What the classic receive descriptors' bits mean. */
+  /** Meaning of the bits of classic receive descriptors. */
   readonly receiveFormat: "8139" | "8169";
   /** The newest receive descriptors with a hash, which the chip can be switched to; format 4 implies format 3. */
   readonly hashedFormat: 3 | 4 | undefined;
@@ -48,7 +49,7 @@ export interface FrameFacts {
   readonly receiveGate: boolean;
   /** MissedPackets counts. */
   readonly countsMissed: boolean;
-  /** What must be set for jumbo frames. */
+  /** Bits to set for jumbo frames. */
   readonly jumbo: JumboSwitch | undefined;
   /** The transmitter fills in the checksums of jumbo frames. */
   readonly sumsJumbo: boolean;
@@ -68,7 +69,7 @@ export interface FrameFacts {
   readonly segmentsPlainOnly: boolean;
 }
 
-/** What a die can do, with the longest frame of the chip that it is in, in bytes with a tag. */
+/** Facts of a die, with the longest frame of its chip, in bytes with a tag. */
 export interface ChipFrames extends FrameFacts {
   readonly longestFrame: number;
 }
@@ -152,14 +153,14 @@ export const FRAMES_8168EVL: FrameFacts = {
 
 export const FRAMES_8168F: FrameFacts = FRAMES_8102;
 
-/** Drivers set all bits of the hash: Linux on the first stepping, FreeBSD on both. What the fault is no source says. */
+/** Drivers set all bits of the hash: Linux on the first stepping, FreeBSD on both. No source describes the fault. */
 export const FRAMES_8168F_480: FrameFacts = { ...FRAMES_8168F, allMulticastOnly: true };
 
 /** RTL8168G, 8168H, 8168EP, 8117. */
 export const FRAMES_8168G: FrameFacts = {
   ...FRAMES_8168F,
   ringLimit: 4096,
-  // Which of the chips between those that FreeBSD takes apart and those that DPDK does changed it is not known.
+  // It is not known which of the chips between FreeBSD's and DPDK's changed it.
   countsLastPiece: true,
   receiveGate: true,
 };

@@ -1,13 +1,10 @@
-/**
- * Since which release Linux's r8169 knows a chip. By the release that the commit was merged for; `stable` kernels have some of
- * them earlier.
- */
+/** The release since which Linux's r8169 supports a chip: the one for which the commit was merged; `stable` kernels have some earlier. */
 import type { ChipKey } from "./chips.ts";
 
-/** All that is not listed: the oldest kernel of the conformance suite drives it. */
+/** For chips not listed: the oldest kernel of the conformance suite supports them. */
 const OLDEST_TRIED = "5.10";
 
-/** Where nobody has looked up more than that: the kernel of the conformance suite that drives it. */
+/** If only that is known: the kernel of the conformance suite that supports it. */
 const TRIED: Partial<Record<ChipKey, string>> = { rtl8125cp: "7.3" };
 
 /**
@@ -32,6 +29,6 @@ const MERGED: Partial<Record<ChipKey, string>> = {
 /** Takes it for an RTL8168H and never sees its link: the change that does was not in a release when this was written. */
 const NOT_YET: ReadonlySet<ChipKey> = new Set(["rtl8116af"]);
 
-/** "6.16": since that release. "≤5.10": that one knows it, and perhaps older ones do. "–": no release does. */
+/** "6.16": since that release. "≤5.10": that one supports it, and perhaps older ones. "–": no release does. */
 export const linuxSince = (key: ChipKey): string =>
   NOT_YET.has(key) ? "–" : (MERGED[key] ?? `≤${TRIED[key] ?? OLDEST_TRIED}`);

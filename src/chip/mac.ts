@@ -1,18 +1,18 @@
 /**
- * How the MAC of each die is driven: where registers differ in place or width, what is written at every start, and which of a
- * few procedures starts and stops it. The procedures themselves are in `src/driver`.
+ * MAC facts of each die: differences in register offsets and widths, values written at every start, and the procedures
+ * that start and stop it, which are in `src/driver`.
  *
  * Sources: FreeBSD if_re.c, re_init_locked, re_stop and re_intr (chips before RTL8168G); DPDK `drivers/net/r8169`,
- * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); what Linux 6.12's r8169 writes to the model, for the
- * bits of RxConfig, MaxTxPacketSize and the drain of the chips between.
+ * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); what Linux 6.12's r8169 writes to the model, for
+ * the bits of RxConfig, MaxTxPacketSize and the drain of the chips between.
  */
 import { CPlus8139, RxConf8139 } from "./registers-8139cp.ts";
 import { RxConf8125 } from "./registers-8125.ts";
 import { CPlus, Conf2, Conf3, Conf5, RxConf, TxConf } from "./registers.ts";
 
-/** How both directions come to rest before a reset. */
+/** How both directions are drained before a reset. */
 export type Drain =
-  /** Nothing reports that they have: the reset ends both at once. */
+  /** Nothing reports completion: the reset ends both at once. */
   | "none"
   /** StopReq, and a short wait. */
   | "stop"
@@ -27,7 +27,7 @@ export type Drain =
   /** The receive gate and StopReq, until MCU and FifoStatus report empty FIFOs. */
   | "gate-stop";
 
-/** How the MAC is taken from the chip's own firmware, which may have run it while no driver was there ("out of band"). */
+/** How the MAC is taken over from the chip's firmware, which may have used it while no driver was loaded ("out of band"). */
 export type TakeOver =
   | "none"
   /** NowIsOob off; the list of packet buffers is handed over in two steps. */
@@ -53,7 +53,7 @@ export interface MacFacts {
   readonly transmitConfig: number;
   /** TxConfig and the transmit threshold count only once both directions are on (FreeBSD, re_init_locked). */
   readonly configuredOnceOn: boolean;
-  /** What holds interrupts back, off at start: IntrMitigate, or the blocks that `queues` counts. */
+  /** Interrupt moderation, off at start: IntrMitigate, or the blocks that `queues` counts. */
   readonly moderation: "none" | "IntrMitigate" | "blocks";
   /** IntrMitigate: CPlusCmd switches the counters of frames off, and drivers do so without a limit of frames. */
   readonly frameCounterSwitch: boolean;
@@ -62,8 +62,8 @@ export interface MacFacts {
   /** RxMaxSize limits received frames; otherwise whatever fits the chip is received. */
   readonly limitsReceive: boolean;
   /**
-   * Register 0xec. On PCI the fill of the FIFO at which transmission starts, in units of 32 bytes; on PCI Express the longest
-   * frame, in units of 128 bytes. Undefined where drivers leave it alone.
+   * Register 0xec. On PCI the fill of the FIFO at which transmission starts, in units of 32 bytes; on PCI Express the
+   * longest frame, in units of 128 bytes. Undefined if drivers do not write it.
    */
   readonly transmitThreshold: { readonly usual: number; readonly jumbo: number } | undefined;
   /** PCI Express: the largest read request, in bytes, with standard and with jumbo frames. */

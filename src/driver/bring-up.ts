@@ -58,7 +58,7 @@ export interface Rings {
   readonly mtu: number;
 }
 
-/** From any state, including one another driver left behind, to a running NIC with its interrupts masked. */
+/** Brings a NIC from any state, including one that another driver left, to running with interrupts masked. */
 export const bringUp = (hw: Hardware, rings: Rings): void => {
   const { io } = hw;
   const { takeOver, configuredOnceOn } = hw.chip.profile.mac;
@@ -87,7 +87,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   }
 };
 
-/** Stops both directions without losing what the FIFOs hold, then resets. Afterwards the chip touches no memory. */
+/** Stops both directions without losing frames in the FIFOs, then resets. Afterwards the chip accesses no memory. */
 export const quiesce = (hw: Hardware): void => {
   hw.io.update32(RxConfig, RxConf.acceptMask, 0);
   DRAINS[hw.chip.profile.mac.drain](hw);
@@ -96,7 +96,7 @@ export const quiesce = (hw: Hardware): void => {
 
 const RESET_LIMIT_MICROS = 10_000;
 
-/** @throws {ResetTimeout} when the bit does not clear itself; @throws {DeviceGone} when the card left the bus. */
+/** @throws {ResetTimeout} if the bit does not clear itself; @throws {DeviceGone} if the card left the bus. */
 export const reset = ({ io, clock }: Hardware): void => {
   io.write8(ChipCmd, Cmd.reset);
   if (until(clock, RESET_LIMIT_MICROS, 100, () => (io.read8(ChipCmd) & Cmd.reset) === 0)) return;
@@ -105,7 +105,7 @@ export const reset = ({ io, clock }: Hardware): void => {
   throw new ResetTimeout({ waitedMicros: RESET_LIMIT_MICROS, chipCmd });
 };
 
-/** Disables and forgets every interrupt. */
+/** Masks and acknowledges all interrupts. */
 export const maskInterrupts = ({ io, chip, interrupts }: Hardware): void => {
   for (const registers of new Set([INTERRUPTS[chip.profile.mac.interrupts], interrupts])) {
     registers.allow(io, 0);
@@ -114,16 +114,15 @@ export const maskInterrupts = ({ io, chip, interrupts }: Hardware): void => {
 };
 
 /**
- * Checksums verified and tags taken out on receive. The first register after a reset: on the oldest chips it says what the
- * others mean (FreeBSD, re_init_locked).
+ * Enables receive checksums and tag stripping. The first register after a reset: on the oldest chips it changes the
+ * meaning of others (FreeBSD, re_init_locked).
  */
 const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): void =>
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Which receive descriptors there are, on chips that have several kinds. Those that can drop frames with a bad FCS by
- * themselves leave the FCS out of the lengths of the others while they do so: another system may have switched that on
- * (DPDK 1e370595f4).
+ * Selects the receive descriptor format, on chips with several. Chips that can drop frames with a bad FCS exclude the
+ * FCS from lengths in that mode, which another system may have enabled (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;
@@ -133,7 +132,7 @@ const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): voi
   if (hashedFormat === 4) io.update8(RxFormat, dropBadFcs | format4, receiveFormat.select);
 };
 
-/** No interrupt is held back. */
+/** Switches interrupt moderation off. */
 const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
   const { mac, queues } = profile;
   if (mac.moderation === "IntrMitigate") io.write16(IntrMitigate, 0);
@@ -142,7 +141,7 @@ const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
     for (const word of INT_MITI.slice(0, 2 * queues.moderationBlocks)) io.write32(word, 0);
 };
 
-/** What must be off while the PCI Express PHY is written, and wake-up. */
+/** Switches off what must be off while the PCI Express PHY is written, and wake-up. */
 const clearSleep = ({ io, chip }: Hardware): void => {
   const { config2, config3, config5 } = chip.profile.mac.cleared;
   if (config3 !== 0) io.update8(Config3, config3, 0);
@@ -186,7 +185,7 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeLow(RDSAR, rings.receive);
 };
 
-/** The rings of queues 1 and up, how many transmit queues there are, and interrupts by vector. `Rss` says the rest. */
+/** The rings of queues 1 and up, how many transmit queues there are, and interrupts by vector. `Rss` does the rest. */
 const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   for (const [i, { receive, transmit }] of others.entries()) {
     io.writeHigh(RDSAR_Q[2 * i + 1]!, receive);
@@ -212,7 +211,7 @@ export const setStationAddress = ({ io }: Hardware, mac: Uint8Array): void => {
   io.write8(Cfg9346, Lock.lock);
 };
 
-/** Station address as the chip has it. */
+/** The chip's present station address. */
 export const stationAddress = ({ io }: Hardware): Uint8Array => {
   const low = io.read32(IDR0);
   const high = io.read32(IDR4);

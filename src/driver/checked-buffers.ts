@@ -1,4 +1,4 @@
-/** Checks who has a receive buffer, on every burst: for tests and for whoever looks for a buffer that is released twice. */
+/** Checks the ownership of receive buffers on every burst: for tests, and to find double releases. */
 import type { DmaMemory } from "#kit/dma.ts";
 import { Misuse } from "#kit/errors.ts";
 import { FRAME_WORDS, type Link } from "#kit/link.ts";
@@ -6,7 +6,7 @@ import { FRAME_WORDS, type Link } from "#kit/link.ts";
 type Calls = Pick<Link, "receive" | "release">;
 
 /**
- * The same calls, which keep account of what is out.
+ * The same calls, with tracking of buffers that are handed out.
  * @throws {Misuse} from `release`, for an offset that names no buffer, or one that is not out; nothing is released then
  */
 export const checkedBuffers = ({ receive, release }: Calls, pool: DmaMemory, bufferBytes: number): Calls => {
@@ -28,7 +28,7 @@ export const checkedBuffers = ({ receive, release }: Calls, pool: DmaMemory, buf
         for (; taken < count; taken++) take(offsets[taken]!);
         release(offsets, count);
       } catch (error) {
-        // As if nothing had been asked.
+        // No check is done.
         for (let i = 0; i < taken; i++) out[(offsets[i]! - pool.offset) / bufferBytes] = 1;
         throw error;
       }

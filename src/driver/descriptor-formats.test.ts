@@ -1,4 +1,4 @@
-/** The words that chips before the RTL8168C take and give, laid down by hand. */
+/** Descriptor words of chips before the RTL8168C, written by hand. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DmaArena } from "#kit/dma.ts";
@@ -21,7 +21,7 @@ const receiver = (bufferBytes = 2048) => {
   const base = (ring.iova - IOVA) >> 2;
   const burst = new Int32Array(8 * FRAME_WORDS);
   let slot = 0;
-  /** The chip writes a word back; flags of the frame that comes of it, or undefined. */
+  /** The chip writes a word back; returns the flags of the resulting frame, or undefined. */
   const flagsOf = (opts1: number): number | undefined => {
     words[base + 4 * slot++] = opts1;
     return ring.receive(burst, 8) === 0 ? undefined : burst[2];
@@ -30,7 +30,7 @@ const receiver = (bufferBytes = 2048) => {
 };
 
 // FreeBSD if_rlreg.h, RL_RDESC_STAT_* and RL_PROTOID_*.
-test("an RTL8139C+ says what it found out one bit lower than later chips", () => {
+test("the RTL8139C+ has its status bits one bit lower than later chips", () => {
   const ip = Received.ipChecksumGood;
   for (const [bits, want] of [
     [0x0000_0000, 0],
@@ -47,7 +47,7 @@ test("an RTL8139C+ says what it found out one bit lower than later chips", () =>
   }
 });
 
-test("an RTL8139C+ marks bad frames one bit lower as well", () => {
+test("the RTL8139C+ marks bad frames one bit lower too", () => {
   for (const [what, bit] of [
     ["CRC", 0x0004_0000],
     ["runt", 0x0008_0000],
@@ -60,10 +60,10 @@ test("an RTL8139C+ marks bad frames one bit lower as well", () => {
     assert.equal(ring.counters[ReceiveCount.errors], 1, what);
   }
   const { flagsOf } = receiver();
-  assert.notEqual(flagsOf((WHOLE | 0x0400_0000 | 104) >>> 0), undefined, "multicast is nothing bad");
+  assert.notEqual(flagsOf((WHOLE | 0x0400_0000 | 104) >>> 0), undefined, "multicast is not an error");
 });
 
-test("a frame that was spread over two descriptors is none", () => {
+test("a frame over two descriptors is rejected", () => {
   const { ring, flagsOf } = receiver();
   assert.equal(flagsOf(0x2000_0000 | 2048), undefined);
   assert.equal(flagsOf(0x1000_0000 | 500), undefined);
@@ -75,7 +75,7 @@ test("buffers of an RTL8139C+ are at most as long as the 13 bits of their length
   receiver(8184);
 });
 
-/** The first two words of the descriptor that comes of a frame. */
+/** The first two words of a frame's descriptor. */
 const sentAs = (flags: number, tag = 0): readonly number[] => {
   const dma = new DmaArena(new ArrayBuffer(1 << 18), IOVA);
   const options = { slots: 8, doorbell: () => {}, weaklyOrdered: false, format: TRANSMIT_V1 };
@@ -87,7 +87,7 @@ const sentAs = (flags: number, tag = 0): readonly number[] => {
 };
 
 // FreeBSD if_rlreg.h, RL_TDESC_CMD_* and RL_TDESC_VLANCTL_*.
-test("the first transmit format asks for everything but the tag in the first word", () => {
+test("the first transmit format has all requests but the tag in the first word", () => {
   const at = 34 << Send.transportOffsetShift;
   assert.deepEqual(sentAs(0), [OWN_WHOLE + 100, 0]);
   assert.deepEqual(sentAs(Send.tcpChecksum | at), [OWN_WHOLE + 0x0005_0000 + 100, 0]);
@@ -97,8 +97,8 @@ test("the first transmit format asks for everything but the tag in the first wor
   assert.deepEqual(sentAs(2047 | Send.tag | at, 1), [OWN_WHOLE + 0x0fff_0000 + 100, 0x0002_0100]);
 });
 
-test("the first transmit format cannot ask for anything over IPv6", () => {
+test("the first transmit format has no offloads over IPv6", () => {
   for (const flags of [Send.tcpChecksum, Send.udpChecksum, 1440])
     assert.throws(() => sentAs(flags | Send.ipv6), { code: "OUT_OF_RANGE", hint: "Do both in software." });
-  assert.deepEqual(sentAs(Send.ipv6 | Send.tag, 0), [OWN_WHOLE + 100, 0x0002_0000], "a tag is no matter of IP");
+  assert.deepEqual(sentAs(Send.ipv6 | Send.tag, 0), [OWN_WHOLE + 100, 0x0002_0000], "a tag does not depend on IP");
 });

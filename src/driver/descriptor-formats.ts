@@ -1,4 +1,4 @@
-/** What the words of a descriptor mean, where chips differ: chosen when a ring is made, and constant from then on. */
+/** Meaning of descriptor words that differ between chips: selected when a ring is created, and constant from then on. */
 import {
   ADDRESS_LOW,
   DESCRIPTOR_BYTES,
@@ -27,7 +27,7 @@ import { ReceiveFormat as FormatBits, RxConf8125 } from "#chip/registers-8125.ts
 import { OutOfRange } from "#kit/errors.ts";
 import { Received, Send } from "#kit/link.ts";
 
-/** Receive. Places are words from the start of the descriptor, the rest are bits of opts1 unless it says otherwise. */
+/** Receive. Positions are words from the start of the descriptor; masks are bits of opts1 unless stated otherwise. */
 export interface ReceiveFormat {
   /** Bytes of a descriptor: 16 or 32. */
   readonly bytes: number;
@@ -35,27 +35,27 @@ export interface ReceiveFormat {
   readonly opts2: number;
   /** The low half; the high half follows. */
   readonly address: number;
-  /** The NIC writes something else over the buffer's address. */
+  /** The NIC overwrites the buffer's address. */
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
   /** The frame's length with FCS, and the buffer's when posted. */
   readonly length: number;
-  /** Any of these: the frame is bad. */
+  /** Any of these bits: the frame is bad. */
   readonly bad: number;
-  /** Of these, what makes its length unreliable. */
+  /** Those of them that make its length unreliable. */
   readonly watchdog: number;
-  /** Of these, a wrong FCS or too few bytes: the frame is otherwise as it came. */
+  /** Those of them for a wrong FCS or a runt: the frame is otherwise as received. */
   readonly damaged: number;
-  /** Any of these: this is no frame's descriptor. */
+  /** Any of these bits: the descriptor is not a frame's. */
   readonly alien: number;
-  /** The verdict on checksums: in opts2 instead of opts1, and from which bit on, within which bits of what is there. */
+  /** Checksum results: whether in opts2 instead of opts1, their shift, and their mask after the shift. */
   readonly verdictInOpts2: boolean;
   readonly verdictShift: number;
   readonly verdictMask: number;
-  /** `Received` bits by verdict. */
+  /** `Received` bits by checksum result. */
   readonly verdicts: Int32Array;
-  /** Where the hash is, and what says of what it is; undefined in formats without. */
+  /** Positions of the hash and of its type; undefined in formats without. */
   readonly hash: HashPlaces | undefined;
   /** RxConfig bits that switch the format on. */
   readonly config: number;
@@ -65,7 +65,7 @@ export interface ReceiveFormat {
 
 interface HashPlaces {
   readonly hash: number;
-  /** The word that says what was hashed, and its bits for addresses, and for ports besides. */
+  /** The word with the type of hash, and its bits for addresses and for ports. */
   readonly header: number;
   readonly addresses: number;
   readonly ports: number;
@@ -79,7 +79,7 @@ interface VerdictBits {
   readonly tcpChecksumFailed: number;
 }
 
-/** Both protocol bits mean IP and nothing above it. After any failure the software judges the frame itself. */
+/** Both protocol bits mean IP without a known protocol above. After any failure software verifies the frame itself. */
 const received = (word: number, bits: VerdictBits): number => {
   if ((word & (bits.ipChecksumFailed | bits.udpChecksumFailed | bits.tcpChecksumFailed)) !== 0) return 0;
   const udp = (word & bits.protocolUdp) !== 0;
@@ -89,7 +89,7 @@ const received = (word: number, bits: VerdictBits): number => {
   return Received.ipChecksumGood | (udp ? Received.udpChecksumGood : Received.tcpChecksumGood);
 };
 
-/** The bits reach from TCP's failure up to UDP's protocol bit. */
+/** The bits from TCP's failure to UDP's protocol bit. */
 const verdictsOf = (bits: VerdictBits): Pick<ReceiveFormat, "verdictShift" | "verdictMask" | "verdicts"> => {
   const verdictShift = Math.log2(bits.tcpChecksumFailed) | 0;
   const count = (2 * bits.protocolUdp) / bits.tcpChecksumFailed;
@@ -196,7 +196,7 @@ const TRANSPORT = Send.tcpChecksum | Send.udpChecksum;
 const tagWord = (flags: number, tag: number): number =>
   (flags & Send.tag) === 0 ? 0 : TxInsertTag | ((tag & 0xff) << 8) | ((tag >>> 8) & 0xff);
 
-/** First format, IPv4 alone. The NIC finds the headers itself. */
+/** First format, IPv4 only. The NIC finds the headers itself. */
 export const TRANSMIT_V1: TransmitFormat = {
   /** @throws {OutOfRange} for a sum or segments over IPv6 */
   first(flags) {
@@ -211,7 +211,7 @@ export const TRANSMIT_V1: TransmitFormat = {
   second: tagWord,
 };
 
-/** Second format, IPv4 and IPv6. IPv4 has a header checksum besides; the NIC fills in both. */
+/** Second format, IPv4 and IPv6. For IPv4 the NIC fills in the header checksum too. */
 export const TRANSMIT_V2: TransmitFormat = {
   first(flags) {
     if ((flags & Send.segmentSize) === 0) return 0;
@@ -230,6 +230,6 @@ export const TRANSMIT_V2: TransmitFormat = {
   },
 };
 
-/** By what a die's frame facts say. */
+/** Selects the formats by a die's frame facts. */
 export const RECEIVE_FORMATS = { "8139": RECEIVE_8139, "8169": RECEIVE_8169 } as const;
 export const TRANSMIT_FORMATS = { 1: TRANSMIT_V1, 2: TRANSMIT_V2 } as const;

@@ -1,4 +1,4 @@
-/** The doorbell: the write that tells the NIC that descriptors wait. */
+/** The doorbell: the write that notifies the NIC of new descriptors. */
 import type { Profile } from "#chip/profile.ts";
 import { TxPoll8139 } from "#chip/registers-8139cp.ts";
 import { TPPOLL } from "#chip/registers-8125.ts";

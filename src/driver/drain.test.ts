@@ -1,4 +1,4 @@
-/** How each generation comes to rest before a reset, and takes the MAC over after it, on registers that are plain memory. */
+/** How each generation is drained before a reset, and the MAC taken over after it, on registers that are plain memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
@@ -20,7 +20,7 @@ const FIFO_STATUS = 0xe2;
 const ALL: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 const chipWith = (drain: Drain): Chip => ALL.find(({ profile }) => profile.mac.drain === drain)!;
 
-/** `values` are what the chip answers; a reset is over at once. */
+/** `values` are register contents; a reset completes at once. */
 const cardOf = (chip: Chip, values: Readonly<Record<number, number>>) => {
   const clock = new VirtualClock();
   const writes: string[] = [];

@@ -1,8 +1,8 @@
 /**
- * Before a reset: both directions come to rest, so that nothing is lost.
+ * Drains both directions before a reset, so that no frame is lost.
  *
- * A chip in a bad state may never get there. The reset that follows recovers it; a wait that reached its limit is counted.
- * Sources: FreeBSD if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
+ * A chip in a bad state may never get there. The reset that follows recovers it; a wait that reached its limit is
+ * counted. Sources: FreeBSD if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
  */
 import type { Drain } from "#chip/mac.ts";
 import { Fifo, FifoStatus } from "#chip/registers-8125.ts";
@@ -10,7 +10,7 @@ import { ChipCmd, Cmd, MCU, MISC, Mcu, Misc, Poll, TxConf, TxConfig, TxPoll } fr
 import { until } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** Waits up to `limit` microseconds, looking every `poll`; a limit that is reached is counted as `what`. */
+/** Waits up to `limit` microseconds, checking every `poll`; an expired wait is counted as `what`. */
 export const awaitState = (
   { clock, overdue }: Hardware,
   what: string,

@@ -1,4 +1,4 @@
-/** What can go wrong between the driver and the card. */
+/** Errors between the driver and the card. */
 import { FerruleError } from "#kit/errors.ts";
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -17,7 +17,7 @@ export class UnknownChip extends FerruleError {
 /** Two reads of the identification differ. */
 export class ChangingIdentification extends FerruleError {
   readonly code = "CHANGING_IDENTIFICATION";
-  readonly hint = "The card may sit badly in its slot, or be in use by another driver.";
+  readonly hint = "The card may have poor contact in its slot, or be in use by another driver.";
   readonly first: number;
   readonly second: number;
   constructor(first: number, second: number) {
@@ -87,7 +87,7 @@ export class BadRss extends FerruleError {
   }
 }
 
-/** The chip cannot hold interrupts back for that long, or for that many frames. */
+/** The chip cannot delay interrupts for that long, or for that many frames. */
 export class BadModeration extends FerruleError {
   readonly code = "BAD_MODERATION";
   readonly hint: string;
@@ -96,7 +96,7 @@ export class BadModeration extends FerruleError {
     const frames = mostFrames === 0 ? "; it counts no frames" : ` and, with a time, 0 to ${mostFrames} frames`;
     this.hint =
       mostMicros === 0
-        ? "It holds no interrupt back: use 0."
+        ? "It does not delay interrupts: use 0."
         : `Use 0 to ${mostMicros} µs${frames}, at this link speed.`;
   }
 }

@@ -48,7 +48,7 @@ const contained = (
 const at = (space: string, page: number, register: number): string =>
   `${space} ${page.toString(16)}.${register.toString(16)}`;
 
-/** PHY and MAC controller that remember, and write down what is done to them. */
+/** PHY and MAC controller as plain registers, with a log of accesses. */
 const target = (values: Readonly<Record<string, number>> = {}) => {
   const done: string[] = [];
   const state = new Map(Object.entries(values));
@@ -103,15 +103,15 @@ test("registers of the MAC controller are counted from a base of 16 bytes", () =
   assert.deepEqual(done, ["mac 0.f824=7", "mac 0.fc26=8", "phy 0.4=9"]);
 });
 
-test("what was read is changed and written back", () => {
+test("a value that was read is changed and written back", () => {
   const { done } = runs([READ(4), AND(0xff0f), OR(0x0020), WRITE_PREVIOUS(5)], { "phy 0.4": 0x12f4 });
   assert.deepEqual(done, ["phy 0.5=1224"]);
 });
 
-/** How many of two writes are made behind a read of 7 and this instruction. */
+/** Number of writes executed, of two, after a read of 7 and this instruction. */
 const skips = (skip: number) => runs([READ(4), skip, WRITE(5, 1), WRITE(6, 1)], { "phy 0.4": 7 }).done.length;
 
-test("a jump is taken when what was read is equal, or is not", () => {
+test("jumps depend on whether the value read is equal", () => {
   assert.equal(skips(SKIP_IF(1, 7)), 1);
   assert.equal(skips(SKIP_IF(1, 8)), 2);
   assert.equal(skips(SKIP_UNLESS(1, 7)), 2);
@@ -127,7 +127,7 @@ test("a loop polls until a number of reads, and waits between them", () => {
   assert.equal(clock.now(), 3000);
 });
 
-test("everything that a file can be wrong in is refused before anything runs", () => {
+test("every error of a file is detected before it runs", () => {
   const broken = contained([WRITE(4, 1)]);
   broken[46]! ^= 1;
   for (const [bytes, message] of [
@@ -169,7 +169,7 @@ test("a program that never ends is stopped, by its steps or by its time", () => 
   assert.throws(() => runs(Array.from({ length: 22 }, () => DELAY(100))), /does not end \(at word 21\)/);
 });
 
-test("registers are checked where they are reached as well: a jump can lead past the choice of the other ones", () => {
+test("registers are also checked at run time: a jump can skip a selection", () => {
   for (const words of [
     [SKIP(1), CHOOSE(1), WRITE(0x800, 1), CLEAR_READS],
     [SKIP(1), CHOOSE(1), READ(0x800), CLEAR_READS],
@@ -191,7 +191,7 @@ test("a PHY that the program leaves in reset is an error", () => {
   assert.throws(() => runs([WRITE(0, 0x8000)]), /leaves the PHY in reset/);
 });
 
-test("whatever the words are, a file is refused or its program ends and touches only registers that exist", () => {
+test("for any words, a file is refused, or its program ends and accesses only existing registers", () => {
   const seed = 20_261_130;
   fc.assert(
     fc.property(

@@ -9,7 +9,7 @@ import { type Clock, until } from "#kit/clock.ts";
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import type { PhyBus } from "./phy-bus.ts";
 
-/** The file is not a firmware file, is damaged, or does what no firmware of this family does. */
+/** The file is not a firmware file, is damaged, or has operations that no firmware of this family uses. */
 export class BadFirmware extends FerruleError {
   readonly code = "BAD_FIRMWARE";
   readonly hint =
@@ -23,7 +23,7 @@ export class BadFirmware extends FerruleError {
 
 export interface Program {
   readonly file: string;
-  /** As the file's header has it; the file's name for a file without a header. */
+  /** From the file's header; the file's name for a file without a header. */
   readonly version: string;
   readonly words: Uint32Array;
 }
@@ -52,7 +52,7 @@ const dataOf = (word: number): number => word & 0xffff;
 
 /** Larger than any file of the family by a factor of thirty. */
 const LARGEST_BYTES = 1 << 20;
-/** No file waits more than 3 ms at once. */
+/** No file has a single delay of more than 3 ms. */
 const MAX_DELAY_MILLIS = 100;
 const LAST_PHY_REGISTER = 0x1f;
 
@@ -92,7 +92,7 @@ const contentOf = (view: DataView, file: string): { start: number; length: numbe
   return { start, length, version };
 };
 
-/** Every word is one that the interpreter knows, jumps stay inside, registers exist, waits are short. */
+/** Every instruction is known, jumps stay inside the program, registers exist, delays are short. */
 const check = (words: Uint32Array, file: string): void => {
   let mac = false;
   words.forEach((word, i) => {
@@ -146,11 +146,11 @@ export interface FirmwareTarget {
   readonly mac: { read(address: number): number; write(address: number, value: number): void };
 }
 
-/** A program that waits for what never comes goes back to the same words again and again. */
+/** A program that waits for an event that never occurs loops. */
 const MAX_STEPS = 200_000;
-/** Of the delays that a program asks for. */
+/** Limit of all delays of a program. */
 const MAX_DELAY_MICROS = 2_000_000;
-/** Of everything. An access takes 10 ms in an emulated processor that gets little time, and a program has 2,000. */
+/** Limit of the total time. An access takes up to 10 ms on a busy emulated processor, and a program has 2,000. */
 const MAX_MICROS = 60_000_000;
 /** A program may end with a reset of the PHY. */
 const RESET_LIMIT_MICROS = 600_000;
@@ -163,7 +163,7 @@ interface Registers {
 /** PHY registers on the page that was written to register 31 last. */
 const phyRegisters = (phy: PhyBus, file: string): Registers => {
   let page = 0;
-  /** A jump may have led past a choice, and which pages there are is for the bus to say. */
+  /** A jump may have skipped a page selection, and only the bus knows which pages exist. */
   const access = <T>(register: number, act: () => T): T => {
     try {
       if (register <= LAST_PHY_REGISTER) return act();

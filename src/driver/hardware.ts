@@ -1,4 +1,4 @@
-/** What the driver's steps work on: a chip that has been identified, and how its parts are reached. */
+/** What the driver's steps work on: an identified chip and access to its parts. */
 import type { Chip } from "#chip/chips.ts";
 import type { Start } from "#chip/steps.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -15,7 +15,7 @@ export interface IdentifiedChip {
   readonly chip: Chip;
 }
 
-/** Waits that ended by their limit without ending bring-up: their number, and what the last one was for. */
+/** Expired waits that did not end bring-up: their number, and the purpose of the last one. */
 export class ExpiredWaits {
   count = 0;
   /** Empty until there was one. */
@@ -33,9 +33,9 @@ export interface Hardware extends IdentifiedChip {
   readonly interrupts: InterruptRegisters;
   /** Receive queues in use. */
   readonly queues: number;
-  /** What the chip is started with. */
+  /** The chip's start-up values. */
   readonly start: Start;
-  /** The chip's firmware, checked; undefined where there is none. */
+  /** The chip's firmware, checked; undefined if there is none. */
   readonly firmware: Program | undefined;
   readonly overdue: ExpiredWaits;
 }

@@ -1,4 +1,4 @@
-/** Looks now and then at a NIC that is up, for failures that it does not report itself. */
+/** Checks a running NIC periodically for failures that it does not report itself. */
 import { QUIRKS } from "#chip/quirks.ts";
 import { RDU_STA } from "#chip/registers-8125.ts";
 import { Intr } from "#chip/registers.ts";
@@ -11,16 +11,16 @@ import { ReceiveCount } from "./receive-core.ts";
 import type { RingPair } from "./rings.ts";
 import type { TransmitRing } from "./transmit-ring.ts";
 
-/** What a look may find. After `doorbellLost` the NIC goes on; the others need a reset, the last one of the PHY alone. */
+/** Results of a check. After `doorbellLost` the NIC goes on; the others need a reset, the last one of the PHY alone. */
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
 
 /** A descriptor that waits this long while the link is up: the doorbell is rung once more. Longer than a pause frame at 100 Mbit/s lasts. */
 export const RING_AGAIN_MICROS = 500_000;
 /** And after this long the transmitter is reset: the limit of Linux's network stack. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
-/** Between two looks at status and PHY. */
+/** Interval of checks of status and PHY. */
 export const LOOK_MICROS = 1_000_000;
-/** Looks in a row that find frames lost for want of room, an empty ring and no frame received. */
+/** Consecutive checks that find frames lost for lack of room, an empty ring and no frame received. */
 const STALLED_LOOKS = 3;
 
 const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
@@ -85,7 +85,7 @@ export class Health {
     this.#nextLook = this.#hw.clock.now() + LOOK_MICROS;
   }
 
-  /** Counts what a status that is about to be acknowledged says of lost frames, and looks where a bus error came from. */
+  /** Counts what a status that is about to be acknowledged says of lost frames, and reads the cause of a bus error. */
   note(status: number): void {
     if ((status & Intr.systemError) !== 0) {
       this.busErrors = takeBusErrors(this.#config);

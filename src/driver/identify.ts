@@ -1,4 +1,4 @@
-/** Which chip a device is: by its XID and, where several chips share one, by further registers. */
+/** Identifies a chip: by its XID and, if several chips share one, by further registers. */
 import { type Chip, chipOf, nearestChip } from "#chip/chips.ts";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
@@ -13,7 +13,7 @@ export interface Identification {
   readonly chip: Chip | undefined;
   /** The table has no row for this stepping: `chip` is the nearest one. */
   readonly unknownStepping: boolean;
-  /** The register reads all ones: no device answers. */
+  /** The register reads all ones: no device responds. */
   readonly absent: boolean;
 }
 
@@ -30,7 +30,7 @@ export const identify = (io: Mmio, device: number, clock: Clock): Identification
   const bus = new SideBus(io, clock);
   const exact = chipOf(xid, {
     device,
-    // A card that says that it has this register and has no window for it is none of the chips that do.
+    // A card whose window does not contain this register is not one of the chips that have it.
     extended: () => (io.length < TxConfigV2 + 4 ? 0xffff_ffff : io.read32(TxConfigV2)),
     macOcp: (address) => bus.macRead(address),
   });
@@ -39,7 +39,7 @@ export const identify = (io: Mmio, device: number, clock: Clock): Identification
   return { xid, chip, unknownStepping: exact === undefined && chip !== undefined, absent };
 };
 
-/** Whether the chip with this XID answers, after it was gone. @throws {ChangingIdentification} when another does */
+/** Whether the chip with this XID responds again after a removal. @throws {ChangingIdentification} if another does */
 export const answers = (known: number, io: Mmio, device: number, clock: Clock): boolean => {
   const { xid, absent } = identify(io, device, clock);
   if (!absent && xid !== known) throw new ChangingIdentification(known, xid);

@@ -10,17 +10,17 @@ import type { Mmio } from "#kit/mmio.ts";
 import { BadQueues } from "./errors.ts";
 
 export interface InterruptRegisters {
-  /** What the status reads as when the card has left the bus. */
+  /** The status of a card that has left the bus. */
   readonly absent: number;
   status(io: Mmio): number;
-  /** Lets these events interrupt, and no others. */
+  /** Enables interrupts for these events only. */
   allow(io: Mmio, events: number): void;
   acknowledge(io: Mmio, events: number): void;
 }
 
 const ALL_ONES = 0xffff_ffff;
 
-/** By the width that a die's MAC has. */
+/** By the width of a die's MAC. */
 export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   16: {
     absent: 0xffff,

@@ -31,7 +31,7 @@ export class Leds {
     this.#fields = leds === "patterns" ? undefined : LED_FIELDS[leds];
   }
 
-  /** LEDs with a rule of their own; 0 where one of four patterns is chosen for all. */
+  /** Number of LEDs with separate rules; 0 if one of four patterns applies to all. */
   get count(): number {
     return this.#fields?.places.length ?? 0;
   }
@@ -41,7 +41,7 @@ export class Leds {
     return this.#fields?.speeds.flatMap(([speed]) => (speed <= this.#hw.chip.speed ? [speed] : [])) ?? [];
   }
 
-  /** What each LED shows, as the registers have it. */
+  /** What each LED shows, from the registers. */
   get rules(): readonly LedRule[] {
     const fields = this.#fields;
     if (fields === undefined) return [];
@@ -86,7 +86,7 @@ export class Leds {
     this.restore();
   }
 
-  /** Puts back what users have set, after a reset of the chip. */
+  /** Restores users' settings after a reset of the chip. */
   restore(): void {
     const { io } = this.#hw;
     if (this.#fields !== undefined)
@@ -101,7 +101,8 @@ export class Leds {
   }
 
   /**
-   * All LEDs blink together, half a second lit and half a second dark, for `seconds`. They can be lit at the speed of a link alone.
+   * All LEDs blink together, half a second lit and half a second dark, for `seconds`. They can be lit only at the speed
+   * of a link.
    * @throws {BadLinkSetting} without a link at one of `speeds`
    */
   identify(seconds: number): Operation<void> {

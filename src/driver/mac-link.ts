@@ -1,4 +1,4 @@
-/** The link as the MAC sees it, by the register that shows it. */
+/** The link as seen by the MAC, by the register that shows it. */
 import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
 import { MSR, Msr } from "#chip/registers-8139cp.ts";
 import { PHYstatus16, PhyStatus16 } from "#chip/registers-8125.ts";
@@ -48,7 +48,7 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
   PHYstatus16: ({ io }) => decode(io.read16(PHYstatus16)),
 };
 
-/** What the MAC needs at the speed of a link that has come up. A side bus that does not answer is counted. */
+/** What the MAC needs at the speed of a link that has come up. A side bus that does not respond is counted. */
 export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () => readonly Step[]): void => {
   try {
     run(hw, [...(hw.start.linkUp?.[speed as 10 | 100 | 1000] ?? []), ...more()], mtu);

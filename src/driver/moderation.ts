@@ -1,4 +1,4 @@
-/** Interrupt moderation: how long, and for how many frames, the chip holds an interrupt back. */
+/** Interrupt moderation: how long, and for how many frames, the chip delays an interrupt. */
 import { BLOCK_MOST_TIME, MITIGATION_SCALES, MITIGATION_UNIT_NANOS, Mitigation } from "#chip/moderation.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
@@ -35,7 +35,7 @@ interface Ability {
 const NONE: Limits = { micros: 0, frames: 0 };
 const OFF: Coalescing = { receive: NONE, transmit: NONE };
 
-/** Rates in frames a second from which interrupts are held back, and for how long. Below the first they are not. */
+/** Rates in frames a second from which interrupts are delayed, and the delay. Below the first there is none. */
 const ADAPTIVE = [
   { from: 0, micros: 0 },
   { from: 20_000, micros: 20 },
@@ -67,7 +67,7 @@ export class Moderation {
     this.#rings = rings;
   }
 
-  /** What the user asked for. */
+  /** The requested setting. */
   get wanted(): Coalescing {
     return this.#wanted;
   }
@@ -94,7 +94,7 @@ export class Moderation {
     return this.#actual;
   }
 
-  /** @throws {BadModeration} for a chip that holds no interrupt back */
+  /** @throws {BadModeration} for a chip that cannot delay interrupts */
   setAdaptive(on: boolean): void {
     const ability = this.#ability();
     if (on && ability.most === 0) throw new BadModeration("adaptive moderation", 0, 0);
@@ -199,7 +199,7 @@ interface Units {
 
 const inUnits = ({ micros, frames }: Limits, unit: number, { most, framesUnit }: Ability): Units => ({
   time: Math.min(most, Math.max(0, Math.ceil(micros / unit - ROUNDING))),
-  // A limit of one frame without a time is ethtool's way to say that nothing is held back.
+  // In ethtool a limit of one frame without a time means no moderation.
   frames: micros === 0 || framesUnit === 0 ? 0 : Math.ceil(frames / framesUnit),
 });
 

@@ -1,4 +1,4 @@
-/** What a NIC is brought up with, and what of it is refused. */
+/** Options with which a NIC is brought up, and their limits. */
 import type { Chip } from "#chip/chips.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
@@ -15,20 +15,20 @@ export interface NicOptions {
   readonly clock: Clock;
   /** Bytes of layer 3: 68 to the chip's largest. */
   readonly mtu: number;
-  /** Station address to use; the chip's own unless given, or a random one where it has none. */
+  /** Station address to use; default: the chip's own, or a random one if it has none. */
   readonly address?: Uint8Array;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /**
-   * Contents of a firmware file, by the name in `Chip.firmware`; undefined where there is none: the chip then runs without, as with
-   * Linux's driver. Called once, before anything is written to the chip.
+   * Contents of a firmware file, by the name in `Chip.firmware`; undefined if there is none: the chip then runs
+   * without, as with Linux's driver. Called once, before anything is written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
-  /** Descriptors in each ring: a power of two, at most the chip's limit. 256 unless given, or that limit where it is less. */
+  /** Descriptors in each ring: a power of two, at most the chip's limit. Default 256, or the limit if it is lower. */
   readonly slots?: number;
-  /** Receive buffers the host may hold at once; twice the ring unless told. */
+  /** Receive buffers the host may hold at once; default: twice the ring. */
   readonly spareBuffers?: number;
-  /** Most bytes of a receive buffer, a multiple of 8: longer frames take several. 4096 unless told. */
+  /** Most bytes of a receive buffer, a multiple of 8: longer frames use several. Default 4096. */
   readonly largestBuffer?: number;
   /**
    * Receive queues: a power of two; 1 unless given. Chips from the RTL8125B on have 4, with 2 transmit queues, or 8 and 8. With several,
@@ -43,7 +43,7 @@ export interface NicOptions {
   readonly checked?: boolean;
 }
 
-/** What `probe` has found and acquired. */
+/** Results and resources of `probe`. */
 export interface NicParts {
   readonly device: PciDevice;
   readonly chip: Chip;
@@ -53,7 +53,7 @@ export interface NicParts {
   readonly line: InterruptLine;
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
-  /** The station address for whoever has the chip next. */
+  /** The original station address, to be restored at the end. */
   readonly original: Uint8Array;
   readonly options: NicOptions;
 }
@@ -102,7 +102,7 @@ export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): n
 /** Whether received frames are hashed, which takes descriptors with room for the hash. */
 export const hashes = ({ receiveHash = false, queues = 1 }: NicOptions): boolean => receiveHash || queues > 1;
 
-/** Refuses what this chip cannot be brought up with. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues} */
+/** Rejects options that this chip does not support. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues} */
 export const checkOptions = (chip: Chip, windowBytes: number, options: NicOptions): void => {
   const { profile, name } = chip;
   const wanted = profile.function.windowBytes;
@@ -115,7 +115,7 @@ export const checkOptions = (chip: Chip, windowBytes: number, options: NicOption
     throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");
 };
 
-/** The checked firmware of the chip; undefined where it has none or nobody has the file. @throws {BadFirmware} */
+/** The checked firmware of the chip; undefined if it has none, or the file is missing. @throws {BadFirmware} */
 export const firmwareOf = ({ firmware: file }: Chip, { firmware }: NicOptions): Program | undefined => {
   const bytes = file === undefined ? undefined : firmware?.(file);
   return file === undefined || bytes === undefined ? undefined : parseFirmware(bytes, file);

@@ -1,8 +1,8 @@
 /**
- * What a chip's transmitter may be asked for, and what it gets wrong: the facts of `chip/frames.ts`, compiled once into one
- * function. A chip without faults has none.
+ * Offloads that may be requested of a chip's transmitter, and its faults: the facts of `chip/frames.ts`, compiled once
+ * into one function. A chip without faults has none.
  *
- * Headers are read here with code of this room's own: the model reads them with `wire`, and what both shared no test would catch.
+ * Headers are parsed here by separate code: the model uses `wire`, and no test would detect a shared error.
  */
 import { LARGEST_SEGMENT_MTU, TX_LIMITS } from "#chip/descriptors.ts";
 import { type FrameFacts, STANDARD_MTU } from "#chip/frames.ts";
@@ -10,7 +10,7 @@ import { type Offloads, Send } from "#kit/link.ts";
 import { TRANSMIT_FORMATS } from "./descriptor-formats.ts";
 import type { TransmitRingOptions } from "./transmit-ring.ts";
 
-/** What may be asked for at this MTU. */
+/** Offloads that may be requested at this MTU. */
 export const offloadsOf = (facts: FrameFacts, mtu: number): Offloads => {
   const { bytes, segments } = TX_LIMITS[facts.transmitFormat];
   const standard = mtu <= STANDARD_MTU;
@@ -24,7 +24,7 @@ export const offloadsOf = (facts: FrameFacts, mtu: number): Offloads => {
   };
 };
 
-/** What a transmit ring of this chip is made with. */
+/** Parameters of a transmit ring of this chip. */
 export const transmitRules = (
   facts: FrameFacts,
 ): Pick<TransmitRingOptions, "format" | "frameDescriptors" | "padding"> => ({
@@ -33,11 +33,11 @@ export const transmitRules = (
   padding: paddingRule(facts),
 });
 
-/** Frames that software must pad, and to which length. */
+/** Rule for frames that software must pad. */
 export interface PaddingRule {
-  /** Frames of so many bytes or more need none. */
+  /** Frames of this length or more need no padding. */
   readonly below: number;
-  /** Bytes that the frame of `length` bytes at `frame` must have; at most `length` when it needs no more. */
+  /** Length to which the frame of `length` bytes at `frame` must be padded; at most `length` if none is needed. */
   readonly wanted: (bytes: Uint8Array, frame: number, length: number) => number;
 }
 
@@ -54,7 +54,7 @@ const SHORTEST_SUMMED = 42;
 /** Room for any padded frame. */
 export const PADDED_BYTES = 256;
 
-/** What software pads, or undefined for a chip that pads with zeros itself. */
+/** The padding rule, or undefined for a chip that pads with zeros itself. */
 export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
   if (facts.stumblesOverUdp) return { below: STUMBLE_BELOW, wanted: lengthForUdp };
   return facts.padding === "stale" ? { below: MIN_FRAME, wanted: () => MIN_FRAME } : undefined;
@@ -114,9 +114,9 @@ const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => 
   return protocol === UDP && at <= length ? at : -1;
 };
 
-/** The 8168E-VL does not cut where the last segment has no more payload than this. */
+/** The 8168E-VL does not segment if the last segment has no more payload than this. */
 const SHORT_PAYLOAD = 6;
-// The engine folds a module's own constants, but loads imported ones at every use.
+// V8 folds a module's own constants, but loads imported ones at every use.
 const SEGMENT_SIZE = Send.segmentSize;
 const OVER_IPV6 = Send.ipv6;
 const OFFSET = Send.transportOffset;
@@ -128,7 +128,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const stale = facts.padding === "stale";
   const shortest = sumsPadding ? MIN_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
   const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
-  // Whether such a chip looks for them behind a tag in the frame no source says; QEMU's RTL8139C+ does not.
+  // No source says whether such a chip finds them after a tag in the frame; QEMU's RTL8139C+ does not.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 
@@ -154,7 +154,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
     if (!segmentsPlainOnly && !stale) return false;
     const tcpBytes = (bytes[(frame + transport + 12) | 0]! >>> 4) << 2;
     if (segmentsPlainOnly && ipv4 && tcpBytes !== TCP_BYTES) return true;
-    // As many bytes of payload are too few for a last segment.
+    // This much payload is too little for a last segment.
     const headers = transport + tcpBytes;
     const few = segmentsPlainOnly ? SHORT_PAYLOAD : MIN_FRAME - 1 - headers;
     if (few <= 0) return false;

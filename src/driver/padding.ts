@@ -1,4 +1,4 @@
-/** Padding by software: a frame's last bytes leave from a copy with zeros behind, for in the caller's memory something else may follow. */
+/** Padding by software: a frame's end is sent from a copy followed by zeros, because other data may follow it in the caller's memory. */
 import type { DmaDomain } from "#kit/dma.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 import { PADDED_BYTES, type PaddingRule } from "./offload-rules.ts";

@@ -1,4 +1,4 @@
-/** How the PHY's registers are reached: in the window, by MDIO or by OCP address. */
+/** Access to the PHY's registers: in the window, by MDIO or by OCP address. */
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, OCP_STANDARD, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { ANAR_8139, ANER_8139, ANLPAR_8139, BMCR_8139, BMSR_8139 } from "#chip/registers-8139cp.ts";
 import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
@@ -6,7 +6,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus, awaitFlag } from "./side-bus.ts";
 
-/** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), however they are reached. */
+/** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), with any kind of access. */
 export interface PhyBus {
   /** @throws {SideBusTimeout} */
   read(register: number, page?: number): number;
@@ -74,7 +74,7 @@ const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): 
 
 type Access = (device: IdentifiedChip, register: number, value?: number) => number;
 
-/** Register 31 selects the page of all others. It is written where it changes, and first of all, whatever it was left at. */
+/** Register 31 selects the page of all others. It is written when it changes, and before the first access. */
 const paged =
   (access: Access) =>
   (device: IdentifiedChip): PhyBus => {
@@ -98,7 +98,7 @@ const paged =
     };
   };
 
-/** RTL8168DP: a gate lends the PHY to the driver, which otherwise is the management controller's. */
+/** RTL8168DP: a gate gives the driver access to the PHY, which otherwise belongs to the management controller. */
 const gated: Access = (device, register, value) => {
   device.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
   try {
@@ -111,7 +111,7 @@ const gated: Access = (device, register, value) => {
 const ocpAddress = (register: number, page: number): number =>
   page === 0 ? OCP_STANDARD + 2 * register : (page << 4) + 2 * (register - 16);
 
-/** Clause 22 registers lie one behind the other in the PHY's own space; page p, register n (16 to 23), at (p << 4) + 2(n - 16). */
+/** Clause 22 registers are consecutive in the PHY's OCP space; page p, register n (16 to 23), at (p << 4) + 2(n - 16). */
 const byOcp = ({ io, clock }: IdentifiedChip): PhyBus => {
   const bus = new SideBus(io, clock);
   return {

@@ -1,6 +1,6 @@
 /**
- * The built-in PHY: reset, autonegotiation or a forced mode, and what came of it. IEEE 802.3 clauses 22, 28, 40 and 45; what is
- * special about each chip's is its start values'.
+ * The built-in PHY: reset, autonegotiation or a forced mode, and the result. IEEE 802.3 clauses 22, 28, 40 and 45;
+ * differences between chips are in their start-up values.
  */
 import { LINK_MODES, offerOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -42,7 +42,7 @@ import { type LinkReport, linkReport } from "./link-report.ts";
 import { macLink } from "./mac-link.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 
-/** The link as it is now. Speed in Mbit/s, 0 while down. */
+/** The present link. Speed in Mbit/s, 0 while down. */
 export interface LinkState {
   readonly up: boolean;
   readonly speed: number;
@@ -80,13 +80,13 @@ export class Phy {
   readonly #nic: { readonly mtu: number; readonly running: boolean };
   /** An SFP cage with a SerDes is in the copper PHY's place. */
   readonly cage: boolean;
-  /** The link was down before the last `link`, though perhaps no look at it has shown that. */
+  /** The link was down since the last `link`, even if no poll has seen it down. */
   flapped = false;
   #settings: LinkSettings;
   #idleErrors = 0;
   #linkLosses = 0;
   #wasUp = false;
-  /** What was written last. */
+  /** The values written last. */
   #written = { control: 0, ability: 0, gigabit: 0 };
 
   /** @param nic whose link it is */
@@ -133,7 +133,7 @@ export class Phy {
     this.set({ pause: { ...before, ...change } });
   }
 
-  /** Negotiates once more. @throws {BadLinkSetting} while autonegotiation is off, or the NIC down */
+  /** Restarts negotiation. @throws {BadLinkSetting} while autonegotiation is off, or the NIC down */
   restart(): void {
     const { autonegotiate } = this.#settings;
     if (!autonegotiate || !this.#nic.running)
@@ -145,7 +145,7 @@ export class Phy {
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
   }
 
-  /** What the chip can do, what is offered, and what the partner offers. */
+  /** Supported modes, advertised modes, and the partner's. */
   report(): LinkReport {
     return linkReport(this.#hw, this.#settings, this.cage, this.#pause, () => this.#gigabitStatus());
   }
@@ -251,8 +251,9 @@ export class Phy {
   }
 
   /**
-   * Whether it has lost its settings, or reads all zeros or all ones, or does not answer: what an electrostatic discharge does
-   * to a PHY (Realtek's drivers look for it once a second). The RTL8139C+ cannot advertise asymmetric pause.
+   * Whether it has lost its settings, or reads all zeros or all ones, or does not answer: the effect of an
+   * electrostatic discharge (Realtek's drivers look for it once a second). The RTL8139C+ cannot advertise asymmetric
+   * pause.
    */
   get lost(): boolean {
     // Nothing is negotiated through an SFP cage.
@@ -269,12 +270,12 @@ export class Phy {
     }
   }
 
-  /** Goes to sleep; the next `reset` wakes it up. */
+  /** Powers the PHY down; the next `reset` wakes it up. */
   powerDown(): void {
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.powerDown);
   }
 
-  /** What the MAC sees of the link. The PHY's own latch is read as well, which clears it, and is kept in `flapped`. */
+  /** The link as seen by the MAC. The PHY's latch is read too, which clears it, and is kept in `flapped`. */
   link(): LinkState {
     const { up, speed, fullDuplex } = macLink(this.#hw);
     const lost = this.#wasUp;

@@ -1,4 +1,4 @@
-/** Procedures of RTL8125 and later, against a chip of registers that do nothing but remember. */
+/** Procedures of RTL8125 and later, against a chip of plain registers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -75,7 +75,7 @@ test("flow control leaves room in the receive FIFO for a frame of the MTU, by ch
   }
 });
 
-test("the PHY's registers are changed while its controller stands still, and it goes on afterwards", () => {
+test("the PHY's registers are changed while its controller is halted, and it continues afterwards", () => {
   const { hw, phy, writes, call } = card("rtl8125a");
   call("phyPowerSavingOff");
   assert.deepEqual(writes, ["phy b820 10", "phy c416 0", "phy c416 500", "phy b820 0"]);
@@ -86,7 +86,7 @@ test("the PHY's registers are changed while its controller stands still, and it 
   assert.equal(hw.overdue.count, 0);
 });
 
-test("a PHY's controller that does not stand still is told, and bring-up goes on after a tenth of a second", () => {
+test("a PHY controller that does not halt is counted, and bring-up continues after a tenth of a second", () => {
   const { hw, clock, call } = card("rtl8125a", false);
   call("requestPhyPatch");
   assert.deepEqual([hw.overdue.count, hw.overdue.last], [1, "the PHY's controller to stand still"]);
@@ -199,7 +199,7 @@ test("the PHY's interrupts are off", () => {
   assert.deepEqual(writes, ["phy a4d2 0"]);
 });
 
-test("what belongs to firmware that did not go in is left out", () => {
+test("steps for firmware that was not loaded are left out", () => {
   const { hw, writes } = card("rtl8125d-688");
   run(hw, [{ firmware: "phy" }, { withFirmware: [{ on: "phy", words: [[0xa436, 0x8feb]] }] }]);
   assert.deepEqual(writes, []);

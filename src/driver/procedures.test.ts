@@ -1,4 +1,4 @@
-/** Procedures of start-up sequences, against registers that do nothing but remember. */
+/** Procedures of start-up sequences, on plain registers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS } from "#chip/chips.ts";

@@ -1,6 +1,6 @@
 /**
- * What the receive ring's loop leaves to others, because few frames need it: frames in several buffers, damaged frames that
- * are wanted, and descriptors that make no sense. The hash of every frame too, in formats that have one.
+ * The rare cases of the receive ring's loop: frames in several buffers, requested damaged frames, and invalid
+ * descriptors. Also the hash of every frame, in formats that have one.
  */
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -9,9 +9,8 @@ import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./re
 
 export interface Chains {
   /**
-   * Looks at the frame in the ring's next slot, which the NIC has given back, and moves the ring on behind it. Entries go to
-   * `burst` from word `from` up to word `end`. Returns how many: 0 when the frame was dropped, and counted. A negative number
-   * when nothing can be done now: the NIC is still writing the frame, or there is no room for it in the burst or too few
+   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Entries go to
+   * `burst` from word `from` up to word `end`. Returns their number: 0 if the frame was dropped and counted; negative if nothing can be done now: the NIC is still writing the frame, or there is no room for it in the burst or too few
    * spare buffers. @throws {OutOfRange} when the burst could never hold the frame
    */
   readonly unusual: (burst: Int32Array, from: number, end: number) => number;
@@ -23,7 +22,7 @@ export interface Chains {
   readonly noteHash: (at: number, out: number) => number;
 }
 
-/** The NIC is still at it, or there is no room. */
+/** The NIC is still writing the frame, or there is no room. */
 const LATER = -1;
 
 export const createChains = (
@@ -49,7 +48,7 @@ export const createChains = (
     return 0;
   };
 
-  /** Bad, and not so that anybody wants it. The errors may be in any of its descriptors. */
+  /** The frame is bad, and not requested. The errors may be in any of its descriptors. */
   const isRefused = (seen: number): boolean =>
     (seen & bad) !== 0 && (state[ReceiveState.damaged] === 0 || (seen & watchdog) !== 0 || (seen & damaged) === 0);
 
@@ -103,7 +102,7 @@ export const createChains = (
       if (pieces === most) return drop(slot, pieces, seen);
       word = load(slot + pieces);
       if (word < 0) return LATER;
-      // The next frame begins, and this one has no end.
+      // The next frame begins without an end of this one.
       if ((word & first) !== 0) return drop(slot, pieces, seen);
       seen |= word;
     }

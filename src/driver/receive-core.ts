@@ -1,4 +1,4 @@
-/** What the parts of a receive ring share: its memory, and what they count and remember. */
+/** State shared by the parts of a receive ring: memory, counters and positions. */
 import type { BusLow } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
@@ -9,17 +9,17 @@ export const ReceiveCount = {
   bytes: 1,
   /** Frames the NIC marked bad: CRC, runt, too long. */
   errors: 2,
-  /** Written-back words that make no sense: parts of frames, lengths outside the buffer. Counted and dropped. */
+  /** Invalid words written back: parts of frames, lengths outside the buffer. Counted and dropped. */
   nonsense: 3,
 } as const;
 
 /** Words of `RingCore.state` of a receive ring. */
 export const ReceiveState = {
-  /** Next slot to look at. */
+  /** Next slot to examine. */
   slot: 0,
   /** Spare buffers on the stack. */
   spares: 1,
-  /** Bytes to be taken off the end of each frame: 4, or 0 to keep the FCS. */
+  /** Bytes to remove from the end of each frame: 4, or 0 to keep the FCS. */
   strip: 2,
   /** 1 when damaged frames are handed out too. */
   damaged: 3,
@@ -48,5 +48,5 @@ export interface ReceiveCore extends RingCore {
   readonly pieces: number;
 }
 
-/** Shortest frame without FCS that is worth looking at: an Ethernet header. */
+/** Shortest frame that is passed on, without FCS: an Ethernet header. */
 export const MIN_RECEIVED = 14;

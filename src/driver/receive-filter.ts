@@ -1,4 +1,4 @@
-/** The receive filter: which destinations a frame may have, as the accept bits and the multicast hash say it. */
+/** The receive filter: the destinations that are accepted, as accept bits and multicast hash. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
@@ -6,7 +6,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** What is received besides frames for the station address and broadcast. */
+/** Frames to receive in addition to those for the station address and broadcast. */
 export interface ReceiveFilter {
   /** Every frame, whatever its destination. */
   readonly promiscuous: boolean;
@@ -20,7 +20,7 @@ export interface ReceiveFilter {
   readonly fcs?: boolean;
 }
 
-/** The filter until the host has said what it wants: whatever a network stack may ask for without a further address. */
+/** The filter until the host sets one: everything that a network stack may request without a further address. */
 export const ALL_MULTICAST: ReceiveFilter = { promiscuous: false, groups: "all" };
 
 const CRC32_POLYNOMIAL = 0x04c1_1db7;
@@ -40,7 +40,7 @@ const hashBit = (address: Uint8Array): number => {
 const byteSwap = (word: number): number =>
   ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 
-/** What MAR0 and MAR4 have to hold for these groups. PCI Express chips want the eight bytes in reverse order. */
+/** Values of MAR0 and MAR4 for these groups. PCI Express chips have the eight bytes in reverse order. */
 export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { mar0: number; mar4: number } => {
   const { reversedHash, allMulticastOnly } = framesOf(chip);
   if (groups === "all" || (allMulticastOnly && groups.length > 0)) return { mar0: ALL_ONES, mar4: ALL_ONES };
@@ -63,7 +63,7 @@ export const checkFilter = ({ groups, addresses = [] }: ReceiveFilter): void => 
       throw new OutOfRange("a group address is six bytes, the first odd");
 };
 
-/** What RxConfig accepts. */
+/** The accept bits of RxConfig. */
 const acceptBits = ({ promiscuous, groups, addresses = [], damaged = false }: ReceiveFilter): number => {
   const everything = promiscuous || addresses.length > 0;
   return (

@@ -68,7 +68,7 @@ test("takes no more than its budget", () => {
   assert.ok(!ring.waiting());
 });
 
-test("goes round the ring", () => {
+test("wraps around the ring", () => {
   const { ring, deliver, burst } = rig();
   const offsets = new Int32Array(1);
   for (let n = 0; n < 50; n++) {
@@ -132,14 +132,14 @@ const verdicts: readonly [string, number, number][] = [
   ["UDP with a bad UDP checksum", Rx.protocolUdp | Rx.udpChecksumFailed, 0],
 ];
 for (const [what, bits, expected] of verdicts)
-  test(`passes on what the NIC says of checksums: ${what}`, () => {
+  test(`passes on the NIC's checksum results: ${what}`, () => {
     const { ring, deliver, burst } = rig();
     deliver(0, 60, WHOLE | bits);
     ring.receive(burst, 1);
     assert.equal(burst[2], expected);
   });
 
-test("turns the bytes of a tag round", () => {
+test("swaps the bytes of a tag", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, WHOLE, RxTagTaken | 0x3412);
   ring.receive(burst, 1);
@@ -147,7 +147,7 @@ test("turns the bytes of a tag round", () => {
   assert.equal(burst[3], 0x1234);
 });
 
-test("counts and drops what the NIC marked bad, and goes on behind it", () => {
+test("counts and drops frames that the NIC marked bad, and continues after them", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, WHOLE | Rx.errorSummary | Rx.crcError);
   deliver(1, 60, WHOLE | Rx.errorSummary | Rx.runt);
@@ -157,7 +157,7 @@ test("counts and drops what the NIC marked bad, and goes on behind it", () => {
   assert.equal(ring.counters[ReceiveCount.errors], 2);
 });
 
-test("counts and drops parts of frames and lengths that cannot be", () => {
+test("counts and drops parts of frames and invalid lengths", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, FirstSegment);
   deliver(1, 60, LastSegment);

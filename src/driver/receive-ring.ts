@@ -1,7 +1,7 @@
 /**
- * The receive ring: takes full buffers from the NIC, gives empty ones back, in one pass.
+ * The receive ring: takes full buffers from the NIC and returns empty ones, in one pass.
  *
- * The hot path. Word arithmetic stays in this file; `docs/decisions/0003-burst-link.md` says why it looks as it does.
+ * The hot path. Word arithmetic stays in this file; for the reasons see `docs/decisions/0003-burst-link.md`.
  */
 import { EndOfRing, MAX_DESCRIPTORS, Own, RING_ALIGN, RxTagTaken } from "#chip/descriptors.ts";
 import { type BusAddress, type DmaDomain, type DmaMemory, highHalf, lowHalf, storeHigh, storeLow } from "#kit/dma.ts";

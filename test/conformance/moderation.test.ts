@@ -197,7 +197,7 @@ test("a time that is too long at a new speed becomes the longest possible, and i
 });
 
 const fails = (): never => assert.fail("a register was touched");
-test("the RTL8139C+ holds no interrupt back, and says so before anything is written", () => {
+test("the RTL8139C+ cannot delay interrupts, and the error comes before anything is written", () => {
   const card = {
     io: new Mmio({ length: 256, read: fails, write: fails }),
     clock: new VirtualClock(),
@@ -206,7 +206,7 @@ test("the RTL8139C+ holds no interrupt back, and says so before anything is writ
   const moderation = new Moderation(hardwareOf(card, card.chip.start), () => undefined);
   assert.throws(() => moderation.set({ receive: { micros: 5, frames: 0 }, transmit: NONE }), {
     code: "BAD_MODERATION",
-    hint: "It holds no interrupt back: use 0.",
+    hint: "It does not delay interrupts: use 0.",
   });
   assert.throws(() => moderation.setAdaptive(true), { code: "BAD_MODERATION" });
   assert.deepEqual(moderation.set(OFF), OFF);

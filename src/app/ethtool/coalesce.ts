@@ -22,7 +22,7 @@ const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof N
   };
 };
 
-const NOT_HERE = "This chip holds no interrupt back.";
+const NOT_HERE = "This chip cannot delay interrupts.";
 
 export const coalesce: Group = {
   operations: {
