@@ -30,7 +30,7 @@ export const QUIRKS = {
   spuriousSystemError: {
     because: "SYSErr is set now and then although nothing is wrong. The driver does not enable it; on other chips it means a bus error and causes a reset.",
     evidence: "reports from the field; Linux's r8169 ignores SYSErr on every PCI Express chip for that reason, FreeBSD's re(4) resets on it",
-    proof: { file: "src/driver/events.test.ts", title: "a system error is acted on, except on the two chips that raise it for no reason" },
+    proof: { file: "src/driver/events.test.ts", title: "a system error is handled, except on the two chips that raise it spuriously" },
     fact: "spuriousSystemError",
     on: keys("rtl8117-54a", "rtl8117-54b"),
   },
