@@ -2,12 +2,13 @@
  * ASPM: whether a chip may use power saving of the PCI Express link, and the registers for it.
  *
  * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`,
- * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. Which chips get it is Linux's choice. The words for L1.2
- * are Linux's too.
+ * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. Which chips get it is Linux's choice. The words for L1.2 and
+ * for latency tolerance reports (LTR) were derived from what Linux writes (`test/derive/aspm.ts`): no source with another
+ * licence has them.
  */
 import type { Die } from "./profiles.ts";
 import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
-import { Conf2, Conf5, Config2, Config5 } from "./registers.ts";
+import { COMBO_LTR_EXTEND, Conf2, Conf5, Config2, Config5 } from "./registers.ts";
 import type { Step, Word } from "./steps.ts";
 
 /** Configuration is unlocked while these run. */
@@ -41,6 +42,42 @@ const BY_INT_CFG0 = {
 const SUBSTATES = mac([0xe094, 0xff00, 0], [0xe092, 0x00ff, 0x0004]);
 const NO_SUBSTATES = mac([0xe092, 0x00ff, 0]);
 
+/** The word that most places have. */
+const COMMON = 0x9003;
+const from = (address: number, ...values: readonly number[]): readonly Word[] =>
+  values.map((value, i) => [address + 2 * i, value]);
+/** Reports of latencies with and without snooping; in the PHY's power-down (ALDPS) too; when the link's speed changes. */
+const LATENCIES: Word = [0xe034, 0, 0xc000];
+const IN_ALDPS: Word = [0xe0a2, 0, 0x0001];
+const AT_SPEED_CHANGE: Word = [0xe032, 0, 0x4000];
+/** The chip itself sends reports. */
+const REPORTS: Word = [0xe032, 0x0003, 0x0001];
+
+/** The table of latencies. Which word is for which speed and state no source says. */
+const LATENCY_8168EP = mac(
+  LATENCIES,
+  ...from(0xcdd8, COMMON, COMMON, COMMON),
+  ...from(0xcdd2, 0x883c, 0x8c12, COMMON),
+  REPORTS,
+);
+const LATENCY_8168H = [mac(IN_ALDPS), io8([COMBO_LTR_EXTEND, 0, 1]), LATENCY_8168EP];
+const latencyOf = (first: readonly number[], second: readonly number[]): Step => {
+  const [a = COMMON, b = COMMON, c = COMMON] = first;
+  const upper = second.flatMap((value) => [value, COMMON]);
+  const lower: readonly Word[] = [
+    [0xcdd2, a],
+    [0xcdd8, COMMON],
+    [0xcdd4, b],
+    [0xcdda, COMMON],
+    [0xcdd6, c],
+    [0xcddc, COMMON],
+  ];
+  return mac([0xcdd0, COMMON], LATENCIES, IN_ALDPS, ...lower, ...from(0xcde8, ...upper), AT_SPEED_CHANGE, REPORTS);
+};
+const LATENCY_8125 = [latencyOf([0x889c, 0x8c30], [0x883e, 0x889c, 0x8c09])];
+const LATENCY_8126 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e])];
+const LATENCY_8127 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e, 0x8849])];
+
 /** From the 8168E-VL to the 8117 these are in an extended register, then in the MAC controller's. */
 const NO_EXITS_ERI: Step = { on: "eri", words: [[0xd4, 0x1f80, 0]] };
 const NO_EXITS_MAC = mac([0xc0ac, 0x1f80, 0]);
@@ -51,8 +88,8 @@ const plain = (stopped: readonly Step[]): Aspm => ({
   marked: false,
   stopped,
 });
-const later = ({ on, off }: typeof BY_CONFIG2, stopped: Step): Aspm => ({
-  on: [on, SUBSTATES],
+const later = ({ on, off }: typeof BY_CONFIG2, latency: readonly Step[], stopped: Step): Aspm => ({
+  on: [on, ...latency, SUBSTATES],
   off: [NO_SUBSTATES, off],
   marked: true,
   stopped: [stopped],
@@ -60,8 +97,8 @@ const later = ({ on, off }: typeof BY_CONFIG2, stopped: Step): Aspm => ({
 
 const ASPM_8168E = plain([]);
 const ASPM_8168EVL = plain([NO_EXITS_ERI]);
-const ASPM_8168H = later(BY_CONFIG2, NO_EXITS_ERI);
-const ASPM_8125 = later(BY_CONFIG2, NO_EXITS_MAC);
+const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
+const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
 /** By die; undefined if no driver enables it. DPDK switches the 8125CP by INT_CFG0, Linux by Config2. */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
@@ -77,17 +114,17 @@ const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8125a": ASPM_8125,
   "8125b": ASPM_8125,
   "8125bp": ASPM_8125,
-  "8125cp": later(BY_INT_CFG0, NO_EXITS_MAC),
+  "8125cp": later(BY_INT_CFG0, LATENCY_8125, NO_EXITS_MAC),
   "8125d": ASPM_8125,
-  "8126": later(BY_INT_CFG0, NO_EXITS_MAC),
-  "8127": later(BY_INT_CFG0, NO_EXITS_MAC),
+  "8126": later(BY_INT_CFG0, LATENCY_8126, NO_EXITS_MAC),
+  "8127": later(BY_INT_CFG0, LATENCY_8127, NO_EXITS_MAC),
 };
 
 /** Where chips of a die differ: the 8168EP and the 8117 do not start L1.2 themselves, and report other latencies. */
 const BY_CHIP: Readonly<Record<string, Aspm>> = {
-  rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on], marked: true },
-  "rtl8117-54a": { ...ASPM_8168EVL, on: [BY_CONFIG2.on], marked: true },
-  "rtl8117-54b": { ...ASPM_8168EVL, on: [BY_CONFIG2.on], marked: true },
+  rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on, LATENCY_8168EP], marked: true },
+  "rtl8117-54a": { ...ASPM_8168EVL, on: [BY_CONFIG2.on, ...LATENCY_8168H], marked: true },
+  "rtl8117-54b": { ...ASPM_8168EVL, on: [BY_CONFIG2.on, ...LATENCY_8168H], marked: true },
 };
 
 export const aspmOf = (key: string, die: Die): Aspm | undefined => BY_CHIP[key] ?? BY_DIE[die];

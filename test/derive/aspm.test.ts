@@ -1,0 +1,58 @@
+/** The words that switch ASPM and latency reports on are those that Linux writes: `test/derive/aspm.ts` recorded them. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+import { IntCfg0, INT_CFG0 } from "#chip/registers-8125.ts";
+import { Conf2, Config2, Config5 } from "#chip/registers.ts";
+
+type Writes = readonly (readonly [where: string, value: number])[];
+
+const lines = readFileSync(join(import.meta.dirname, "traces/aspm.jsonl"), "utf8")
+  .trimEnd()
+  .split("\n");
+const recordings = new Map(
+  lines.slice(1).map((line) => {
+    const { chip, zeros, ones } = JSON.parse(line) as {
+      readonly chip: string;
+      readonly zeros: Writes;
+      readonly ones: Writes;
+    };
+    return [chip, { zeros, ones }] as const;
+  }),
+);
+
+/** What the steps write when every register of the MAC controller reads as `fill`, and those of the window as 0. */
+const written = ({ aspm }: Chip, fill: number): Writes =>
+  aspm!.on.flatMap((step) => {
+    assert.ok("on" in step);
+    const [read, name] = step.on === "mac" ? [fill, ""] : [0, "io "];
+    return step.words.map(([at, first, second]) => [
+      `${name}0x${at.toString(16)}`,
+      second === undefined ? first : (read & ~first) | second,
+    ]);
+  }) as Writes;
+
+/** Linux has it off first. */
+const on = (writes: Writes): Writes =>
+  writes.slice(writes.findIndex(([where, value]) => where === `io 0x${Config5.toString(16)}` && value === 1));
+
+for (const chip of CHIPS as readonly Chip[])
+  test(`${chip.key}: ASPM and latency reports are switched on as Linux does`, () => {
+    const recorded = recordings.get(chip.key);
+    assert.equal(recorded !== undefined, chip.aspm?.marked === true);
+    if (recorded === undefined) return;
+    for (const [fill, writes] of [
+      [0, recorded.zeros],
+      [0xffff, recorded.ones],
+    ] as const) {
+      // The clock request of the 8125CP is where DPDK has it.
+      const theirs = on(writes).map(([where, value]) =>
+        chip.die === "8125cp" && where === `io 0x${Config2.toString(16)}` && value === (Conf2.clockRequest as number)
+          ? [`io 0x${INT_CFG0.toString(16)}`, IntCfg0.clockRequest]
+          : [where, value],
+      );
+      assert.deepEqual(written(chip, fill), theirs);
+    }
+  });
