@@ -21,7 +21,7 @@ export const CAUSES = {
   transmitTimeouts: {
     what: "the NIC sent nothing for 5 s although its link is up",
     remedy: "restart",
-    hint: `${BUDGET}. Power saving of the PCI Express link is often the reason: try the kernel parameter pcie_aspm=off.`,
+    hint: `${BUDGET}. Sleep states of the PCI Express link are often the reason: the chip does not enter them any more.`,
   },
   receiveStalls: {
     what: "the NIC loses all frames although its receive ring has room",

@@ -237,3 +237,16 @@ test("a lost doorbell is rung again: frames are late, none is lost, and one is c
     [1, 0, 0],
   );
 });
+
+test("frames that the NIC has not sent when it is taken down are counted in the last counters", { skip }, () => {
+  const bench = new Bench();
+  {
+    using _ = bench;
+    bench.run(100_000);
+    bench.model.faults.arm("stuck-transmitter");
+    bench.send(3);
+    bench.run(1000);
+    assert.deepEqual([bench.statistics.sentFrames, bench.statistics.sendDiscards], [3, 0]);
+  }
+  assert.deepEqual([bench.statistics.sentFrames, bench.statistics.sendDiscards], [3, 3]);
+});

@@ -65,6 +65,20 @@ test("stays up until a signal, then closes and ends with 0", async () => {
   assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
 });
 
+test("the counters at the end are those after the NIC was taken down", async () => {
+  const { source, session, opened, terminal, stop, open, request } = setUp();
+  session.close = async () => {
+    session.now = statisticsOf({ sentFrames: 4, sentBytes: 240 });
+  };
+  const exit = bringUp(request, terminal, open, stop);
+  await opened;
+  await turn();
+  session.now = statisticsOf({ sentFrames: 3, sentBytes: 180 });
+  source.emit("SIGINT", "SIGINT");
+  await exit;
+  assert.match(terminal.out.text, /: down \(SIGINT\): sent 4 frames \(240 B\)/);
+});
+
 test("a link is reported when it comes up, changes speed or duplex, and goes down, but not twice", async () => {
   const { source, session, opened, terminal, stop, open, request } = setUp();
   const exit = bringUp(request, terminal, open, stop);
