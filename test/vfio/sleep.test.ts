@@ -54,8 +54,11 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
       await machine.must(`suspend ${INTERFACE}`);
       assert.equal((await nic.state()).powerState, D3HOT);
       const { awake } = await machine.guest.suspendDevices();
-      await nic.ask({ command: "magic" });
-      await eventually("PME", () => wakes() > before);
+      // The first may come before the kernel has enabled PME.
+      await eventually("PME", async () => {
+        await nic.ask({ command: "magic" });
+        return wakes() > before;
+      });
       assert.equal((await awake).exit, 0);
       await machine.must(`resume ${INTERFACE}`);
       assert.equal((await nic.state()).powerState, 0);
