@@ -1,6 +1,6 @@
-/** What a boot ROM is given to do. */
+/** The script that a boot ROM executes. */
 
-/** Of the file that it fetches: every descriptor of its rings is used some hundred times. */
+/** Size of the file that it fetches: every descriptor of its rings is used some hundred times. */
 export const BLOB_BYTES = 8_000_000;
 
 /** @param own the machine's address, @param server where to go on from there */

@@ -1,8 +1,9 @@
 /**
- * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, by Realtek, that has its own ways with
- * the chip. It polls, and from RTL8125 on fills descriptors of 32 bytes and follows the transmit ring by pointers. DPDK 24.11 has
- * it for RTL8125A, B, BP and D and for RTL8126A, with one queue in each direction; later ones (`--dpdk newest`) for every chip since
- * RTL8168G, and with receive side scaling over several queues for RTL8126A and RTL8127A.
+ * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, by Realtek, that uses the
+ * chip differently. It polls, and from RTL8125 on fills descriptors of 32 bytes and follows the transmit ring by
+ * pointers. DPDK 24.11 has it for RTL8125A, B, BP and D and for RTL8126A, with one queue in each direction; later ones
+ * (`--dpdk newest`) for every chip since RTL8168G, and with receive side scaling over several queues for RTL8126A and
+ * RTL8127A.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -47,7 +48,7 @@ const LARGE = ["--rxd=256", "--txd=256", "--total-num-mbufs=4096", "--enable-sca
 const SMALL = ["--rxd=64", "--txd=64", "--total-num-mbufs=2048"];
 const RESTARTS = 3;
 const ECHOES = 500;
-/** Frames that are sent as fast as it goes, at least. */
+/** Minimum number of frames that are sent as fast as possible. */
 const MANY = 1000;
 const BURST = 5;
 const JUMBO = 9000;
@@ -97,7 +98,7 @@ const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
 
 const speedsOf = ({ chip }: Cell): readonly LinkSpeed[] => LINK_SPEEDS.filter((speed) => speed <= chip.speed);
 
-/** As many answers as echoes that are asked for, in any time. */
+/** As many replies as requests, in any time. */
 const answered = async ({ far }: Rig, options = "-c 3 -i 0.05"): Promise<string> =>
   far.must(`ping -q -w 250 ${options} ${NEAR.ipv4}`);
 

@@ -1,6 +1,6 @@
 /**
- * The other end of a cable, held by this process itself: asks for one echo at a time and waits for its answer. With nothing
- * else on the wire, an interrupt that is lost leaves an answer out, and nothing comes along to make up for it.
+ * The other end of a cable, in this process: sends one echo request at a time and waits for its reply. With nothing
+ * else on the wire, a lost interrupt shows as a missing reply.
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -23,7 +23,7 @@ const IP_AT = ETHERNET_BYTES;
 const ICMP_AT = IP_AT + IPV4_BYTES;
 const LENGTH = ICMP_AT + ICMP_BYTES + PAYLOAD;
 const IDENTIFIER = 0xf0;
-/** An emulated guest on a busy machine may be slow, but not this slow. */
+/** Longer than an emulated guest on a busy machine needs. */
 const LOST_MILLIS = 60_000;
 const LOOK_MILLIS = 250;
 
@@ -43,7 +43,7 @@ export class EchoPeer implements AsyncDisposable {
   readonly #request = memoryOf(new Uint8Array((PREFIX + LENGTH + 3) & ~3));
   #received: Buffer = Buffer.alloc(0);
   #sequence = 0;
-  /** Told when the answer to the latest request has come. */
+  /** Called when the reply to the latest request has arrived. */
   #answered: () => void = () => {};
 
   private constructor(socket: Socket, guest: string) {
@@ -74,8 +74,8 @@ export class EchoPeer implements AsyncDisposable {
   }
 
   /**
-   * Goes there and back `count` times. An answer that does not come is counted, and the next one asked for.
-   * @param lostMillis after which there will be no answer any more
+   * Makes `count` round trips. A missing reply is counted, and the next request sent. @param lostMillis after which a
+   * reply counts as lost
    */
   async trips(count: number, lostMillis = LOST_MILLIS): Promise<Trips> {
     let [answered, lost, slowest] = [0, 0, 0];
@@ -133,7 +133,7 @@ export class EchoPeer implements AsyncDisposable {
     }
   }
 
-  /** Whether it answers the latest request. One that comes after its time does not. */
+  /** Whether it is the reply to the latest request. A late reply is not. */
   #isAnswer(frame: Uint8Array): boolean {
     if (frame.length < LENGTH || get16(frame, 12) !== EtherType.ipv4 || frame[IP_AT + PROTOCOL] !== Protocol.icmp)
       return false;

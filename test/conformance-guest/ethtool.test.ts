@@ -1,4 +1,4 @@
-/** What ethtool shows and sets, and whether it is true: counters against the wire, interrupts that wait, negotiation, pause. */
+/** What ethtool shows and sets, verified: counters against the wire, interrupt delays, negotiation, pause. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Chip } from "#chip/chips.ts";
@@ -13,9 +13,9 @@ import { stream } from "./streams.ts";
 const ETH = NEAR.name;
 const DAMAGED = 7;
 const EVERYBODY = "10.9.0.255";
-/** Rounds of echoes until one is quicker than an interrupt that waits, on a machine however busy. */
+/** Rounds of echoes until one is faster than a delayed interrupt, even on a very busy machine. */
 const ROUNDS = 50;
-/** How long an interrupt is told to wait. */
+/** The delay set for interrupts. */
 const MICROS = 9000;
 
 const multigigabit = (chip: Chip): boolean => chip.profile.registers.includes("multigigabit");
@@ -36,7 +36,7 @@ const statisticsOf = async (rig: Rig): Promise<Numbers> => {
 };
 
 interface Counts {
-  /** How many frames have crossed the wire. */
+  /** Number of frames that have crossed the wire. */
   readonly frames: number;
   readonly chip: Numbers;
   readonly kernel: Numbers;
@@ -59,7 +59,7 @@ const countsOf = async (rig: Rig): Promise<Counts> => {
 const difference = (now: Numbers, before: Numbers): Numbers =>
   Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - before[name]!]));
 
-/** What the driver says of each damaged frame. */
+/** The driver's message for each damaged frame. */
 const SAID_OF_DAMAGE = /Rx ERROR. status/;
 
 onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => {
@@ -87,7 +87,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await answered(guest, `-c 20 -s 3000 ${FAR.ipv4}`);
     await answered(guest, `-c 5 ${FAR.ipv6}`);
     await answered(far, `-c 20 ${NEAR.ipv4}`);
-    // Nobody answers these.
+    // These get no reply.
     await far.run(`ping -q -c 3 -i 0.01 -W 0.1 -b ${EVERYBODY}; ping -q -c 4 -i 0.01 -W 0.1 -I ${FAR.name} 224.0.0.1`);
     await eventually("frames to groups", async () => {
       await far.run(`ping -q -c 2 -i 0.01 -W 0.1 -I ${FAR.name} ff02::1`);
@@ -105,7 +105,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
         to === mac ? "unicast" : to === "ffffffffffff" ? "broadcast" : frame[0]! & 1 ? "multicast" : undefined;
       if (kind === undefined) continue;
       kinds[kind]++;
-      // Short ones are padded by whoever sends them.
+      // Short frames are padded by the sender.
       bytes += Math.max(60, frame.length);
     }
     assert.ok(kinds.unicast > 100 && kinds.broadcast > 2 && kinds.multicast > 5, JSON.stringify(kinds));

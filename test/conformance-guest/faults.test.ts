@@ -1,6 +1,6 @@
 /**
- * What the driver makes of each fault of the device and of the wire: told, not judged. Judged is that the NIC works again
- * once the fault is over, by the least that helps.
+ * Reactions of the driver to each fault of the device and of the wire: reported, not asserted. Asserted is that the NIC
+ * works again after the fault, with the mildest remedy that helps.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
 import { stream } from "./streams.ts";
 
-/** What the guest does while the fault is there. Each line's exit code and last line are told. */
+/** Commands in the guest during the fault. Each one's exit code and last line are reported. */
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /**
  * As long as the kernel takes to find that a transmitter stands still. Left to itself, ping goes on waiting for twice as long
@@ -24,12 +24,12 @@ const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; ${
 const RELOAD = `rmmod r8169; modprobe r8169; ip link set ${NEAR.name} up; ip addr replace ${NEAR.ipv4}/24 dev ${NEAR.name}; ${LINK}; ${ECHOES}`;
 
 interface Provocation {
-  /** Times it strikes. Without, it stays until it is cleared. */
+  /** Number of occurrences. Without, it lasts until it is cleared. */
   readonly count?: number;
   readonly command: string;
 }
 
-/** How each fault of the device is met. */
+/** How each fault of the device is provoked. */
 const PROVOCATIONS: Readonly<Record<string, Provocation>> = {
   "lost-interrupt": { count: 1, command: LONG_ECHOES },
   "repeated-interrupt": { count: 20, command: ECHOES },
@@ -132,10 +132,10 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
     await rig.carrier(true, limitMillis);
     await rig.configure();
   };
-  /** What helped. @throws {Error} when nothing did */
+  /** The remedy that helped. @throws {Error} if none did */
   const heal = async (): Promise<string> => {
     for (const cure of CURES) {
-      // A cure that itself fails is none; the next one is tried.
+      // If a remedy itself fails, the next one is tried.
       const done = await apply(cure, LINK_MILLIS).then(
         () => true,
         () => false,

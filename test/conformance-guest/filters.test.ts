@@ -1,6 +1,6 @@
 /**
- * Which frames the stack gets: exactly those that the driver's settings let in, by their destination. What is expected is
- * worked out here anew from the guest's own list of groups.
+ * Which frames the stack receives: exactly those that the driver's settings accept, by destination. The expected set is
+ * computed independently from the guest's list of groups.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -44,7 +44,7 @@ const hashBit = (mac: string): number => {
   return bit;
 };
 
-/** What the stack gets of frames to these addresses, in order. */
+/** The frames to these addresses that the stack receives, in order. */
 const heard = async ({ guest, nic }: Rig, destinations: readonly string[]): Promise<readonly string[]> => {
   // Without -p it would make the interface promiscuous.
   await using listener = await guest.start(
@@ -63,7 +63,7 @@ const heard = async ({ guest, nic }: Rig, destinations: readonly string[]): Prom
   return [...text.matchAll(of)].map(([, to]) => to!);
 };
 
-/** What the kernel has asked the driver for. */
+/** The groups that the kernel requests of the driver. */
 const joined = async ({ guest }: Rig): Promise<readonly string[]> => {
   const text = await guest.must(`ip maddr show dev ${NEAR.name}`);
   return text.split("\n").flatMap((line) => /link\s+([0-9a-f:]{17})/.exec(line)?.[1] ?? []);
@@ -150,7 +150,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
       Number(await guest(`ethtool -S ${NEAR.name} | sed -n 's/^ *rx_errors: //p'`));
     const packets = async (): Promise<number> =>
       Number(await guest(`cat /sys/class/net/${NEAR.name}/statistics/rx_packets`));
-    /** Sends some echoes, all of which are damaged on the wire; what ping says of them. */
+    /** Sends some echoes, all of which are damaged on the wire; returns ping's output. */
     const damage = async (): Promise<string> => {
       const before = await errors();
       await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });

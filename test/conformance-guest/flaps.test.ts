@@ -1,4 +1,4 @@
-/** A cable that comes and goes under traffic, and every speed and duplex mode, chosen by either end. */
+/** A cable that is unplugged and plugged under traffic, and every speed and duplex mode, selected by either end. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
@@ -40,7 +40,7 @@ const PULLED_MEANWHILE = [
 ];
 
 onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
-  /** Waits until the guest has the link so, and uses it. */
+  /** Waits until the guest has this link, and uses it. */
   const works = async ({ speed, duplex }: Mode): Promise<void> => {
     const { guest } = bench().rig;
     await linked(guest, speed, duplex);
@@ -59,7 +59,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
       return sentFrames > before.sentFrames && receivedFrames > before.receivedFrames;
     });
   };
-  /** Waits until the driver has seen the link go once more than so often. */
+  /** Waits until the driver has seen more than this number of link losses. */
   const sees = async (times: number): Promise<void> => {
     const count = `/sys/class/net/${NEAR.name}/carrier_down_count`;
     await bench().rig.guest.must(`until [ $(cat ${count}) -gt ${times} ]; do sleep 0.01; done`);

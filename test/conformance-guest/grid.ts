@@ -1,4 +1,4 @@
-/** Which chips meet which kernels, and a rig for each pair that a file of tests runs on. */
+/** Combinations of chips and kernels, and a rig for each pair on which a file of tests runs. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test, type TestContext } from "node:test";
 import { type Chip, chipNamed } from "#chip/chips.ts";
@@ -51,7 +51,7 @@ const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
 const ofGrid = (kernel: KernelName, chip: string): boolean =>
   kernel !== "newest" || KNOWN_SINCE[chip] === "newest" || SOME_CHIPS.some((some) => some === chip);
 
-/** Where `run.ts` says what is to be run. */
+/** Environment variables by which `run.ts` selects the tests. */
 export const CHIPS_VARIABLE = "FERRULE_GUEST_CHIPS";
 export const KERNELS_VARIABLE = "FERRULE_GUEST_KERNELS";
 export const GRID_VARIABLE = "FERRULE_GUEST_GRID";
@@ -101,11 +101,11 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
   readonly bare?: boolean;
   /** Lines that the kernel may log as warnings here. */
   readonly warnings?: readonly RegExp[];
-  /** Things a driver is told off for that are no concern here. */
+  /** Offences that are ignored here. */
   readonly offences?: readonly string[];
   /** Chips that the subject is about. */
   readonly only?: (cell: Cell) => boolean;
-  /** Why none of it is to run here. */
+  /** The reason to skip everything. */
   readonly skip?: string | false;
   /** What the tests need beside the driver. Done again for the next ones when one has failed. */
   readonly prepare?: (rig: Rig) => Promise<void>;
@@ -113,7 +113,7 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
   readonly keeps?: readonly string[];
 }
 
-/** The kernel's complaints since it was asked last. */
+/** The kernel's warnings since the last call. */
 export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> =>
   complaintsOf(await rig.guest.dmesg(4), allowed);
 

@@ -11,7 +11,7 @@ import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
 
 const TRIPS = Number(process.env[ROUND_TRIPS_VARIABLE] ?? 10_000);
 const MOVED_TRIPS = 3_000;
-/** Interrupts that are lost until it is one that tells of a request. */
+/** Limit of lost interrupts until one of them is for a request. */
 const ROUNDS = 20;
 
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
@@ -26,7 +26,7 @@ const uses = ({ chip }: Cell, kind: Kind): boolean => {
   return kind === "msi" || chip.profile.function.msixVectors > 0;
 };
 
-/** Numbers of the interrupts that the interface has, and how many came. */
+/** The interface's interrupt numbers, and their counts. */
 const interruptOf = async (
   rig: Rig,
 ): Promise<{ readonly line: string; readonly irq: string; readonly count: number }> => {
@@ -90,7 +90,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         await using _mover = await rig.guest.start(
           `while :; do echo 1 >${affinity}; sleep 0.02; echo 2 >${affinity}; sleep 0.02; done`,
         );
-        /** How many came to each processor. */
+        /** Counts for each processor. */
         const counts = async (): Promise<readonly number[]> =>
           /:\s+(\d+)\s+(\d+)/
             .exec((await interruptOf(rig)).line)!

@@ -1,4 +1,7 @@
-/** The driver and the machine come and go; the device works every time, and its server keeps nothing of those that went. */
+/**
+ * Drivers and machines are started and stopped repeatedly; the device works every time, and its server keeps no
+ * resources of earlier clients.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +21,7 @@ const BINDS = 3;
 const CLIENTS = 2;
 const QUIET_MILLIS = 300;
 
-/** What the server's process has of its clients: open descriptors, and maps of guest memory. */
+/** Resources of clients in the server's process: open descriptors, and maps of guest memory. */
 const holdings = (nic: Nic): { readonly descriptors: number; readonly maps: number } => {
   const pid = /"pid":(\d+)/.exec(nic.said)![1]!;
   const maps = readFileSync(`/proc/${pid}/maps`, "latin1").match(/ \/memfd:/g);

@@ -1,4 +1,4 @@
-/** A link as the guest's own tool tells of it. */
+/** The link as reported by the guest's ethtool. */
 import assert from "node:assert/strict";
 import type { Guest } from "../guest/guest.ts";
 import { NEAR } from "../guest/rig.ts";

@@ -1,4 +1,4 @@
-/** A NIC of every kind on one guest, with a cable each that leads nowhere. */
+/** A NIC of every kind on one guest, each with an unconnected cable. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export class ManyNics implements Disposable {
   readonly #clock = new RealClock();
   readonly #timers = new Timers();
   readonly #folder = mkdtempSync(join(tmpdir(), "ferrule-nics-"));
-  /** What a driver did wrong, and how clients left. */
+  /** Offences of drivers, and errors of clients. */
   readonly complaints: string[] = [];
   readonly #around: (nic: Rtl8169, i: number) => Target;
   #closed = false;

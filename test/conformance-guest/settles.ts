@@ -1,4 +1,4 @@
-/** What comes true a little later than it was asked for. */
+/** Waiting for conditions that become true slightly later. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Milliseconds from one try to the next: a machine that is busy gets more time. */

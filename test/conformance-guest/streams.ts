@@ -1,4 +1,4 @@
-/** Streams between both ends by iperf3, each with a server of its own that is gone when the stream has ended. */
+/** iperf3 streams between both ends, each with a separate server that ends with the stream. */
 import type { Background } from "../rigs/background.ts";
 import { FAR, type Rig } from "../guest/rig.ts";
 

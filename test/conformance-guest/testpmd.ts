@@ -1,4 +1,4 @@
-/** DPDK's testpmd in a guest, told what to do on its own command line, as a person would. */
+/** DPDK's testpmd in a guest, controlled on its command line, as by a user. */
 import type { Guest } from "../guest/guest.ts";
 import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 
@@ -58,14 +58,14 @@ export class Testpmd {
     return testpmd;
   }
 
-  /** What it says to a command. @throws {Error} when it does not come to its prompt again */
+  /** Its output for a command. @throws {Error} if it does not show its prompt again */
   async ask(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const said = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
     if (!said.includes(PROMPT)) throw new Error(`testpmd has no answer to "${command}":\n${said}`);
     return said;
   }
 
-  /** Ends it. What it said last. */
+  /** Ends it; returns its last output. */
   async quit(): Promise<string> {
     await this.#guest.must(
       `echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, LIMIT_MILLIS)}`,

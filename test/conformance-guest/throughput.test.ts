@@ -1,4 +1,4 @@
-/** Streams both ways: TCP as fast as it goes, UDP at a rate that an emulated guest keeps up with. */
+/** Streams both ways: TCP as fast as possible, UDP at a rate that an emulated guest can sustain. */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Far } from "../guest/far-end.ts";

@@ -11,7 +11,7 @@ import { answered } from "./echoes.ts";
 import { type Cell, onEachChip } from "./grid.ts";
 
 const D3HOT = 3;
-/** How long is waited for what shall not happen. */
+/** Time to wait for events that must not occur. */
 const QUIET_MILLIS = 300;
 const STRANGER = "02005e1000ff";
 const BROADCAST = "ffffffffffff";
@@ -37,7 +37,7 @@ interface Night {
   readonly waking?: ServeRequest;
 }
 
-/** What has to be seen of a guest that sleeps. */
+/** Evidence of a sleeping guest. */
 const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking }: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, D3HOT);
   // The driver has the PHY slow down, which takes the link down for a moment.
@@ -50,7 +50,7 @@ const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking 
   await eventually("PME", () => wakes(rig) > earlier);
 };
 
-/** Puts the guest to sleep, sees what wakes it, and that it works in the morning, which comes in any case. */
+/** Puts the guest to sleep, checks what wakes it, and that it works afterwards; it is woken in any case. */
 const pass = async (rig: Rig, night: Night): Promise<void> => {
   await rig.guest.must(`ethtool -s ${NEAR.name} wol ${night.armed}`);
   if (!night.cable) {

@@ -15,7 +15,7 @@ export interface Seen {
   /** Ports of TCP and UDP, -1 of others. */
   readonly source: number;
   readonly destination: number;
-  /** What is wrong with it; empty when nothing is. */
+  /** Errors of the frame; empty if there are none. */
   readonly faults: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** Which rig the demo can use here, and why not a better one. */
+/** Selects the rig of the demo, with the reason if it is not the best one. */
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "./permissions.ts";
 
 export type RigChoice =
@@ -29,7 +29,7 @@ export const chooseRig = (may: Permissions): RigChoice => {
   return problem === undefined ? { rig: "unshare" } : { rig: "responder", because: problem };
 };
 
-/** What this process may do. */
+/** Permissions of this process. */
 export const permissions = (): Permissions => ({
   tun: tunDevice(),
   mayMakeNamespaces,
@@ -37,7 +37,7 @@ export const permissions = (): Permissions => ({
   unshared: process.env[UNSHARED] !== undefined,
 });
 
-/** Errors that say the kernel permits less than it seemed: the demo goes on without TAPs. */
+/** Errors for missing permissions: the demo continues without TAPs. */
 const NOT_PERMITTED: ReadonlySet<string> = new Set([
   "TAP_NOT_PERMITTED",
   "TAP_UNAVAILABLE",

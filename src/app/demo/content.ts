@@ -1,4 +1,4 @@
-/** What the demo transfers: bytes that are cheap to make, and in which a lost, repeated or swapped piece shows. */
+/** Content of the demo's transfers: bytes that are cheap to generate, and reveal a lost, repeated or swapped piece. */
 
 /** Bytes that differ from block to block only in their number. */
 export const BLOCK_BYTES = 2 ** 20;
@@ -18,7 +18,7 @@ const pseudoRandom = (bytes: number, seed: number): Uint8Array => {
 
 /**
  * The content, block by block, `bytes` in all. Each block begins with its number, so that blocks cannot be swapped or
- * repeated without changing the digest. Every block is fresh memory: who gets it may keep it.
+ * repeated without changing the digest. Every block is new memory, which the caller may keep.
  */
 export function* content(bytes: number, seed: number): Generator<Uint8Array, void, undefined> {
   const pattern = pseudoRandom(BLOCK_BYTES, seed);

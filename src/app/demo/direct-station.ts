@@ -16,7 +16,7 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import { Pauses } from "../pauses.ts";
 import type { ReportCounters } from "./report.ts";
 
-/** Frames that may be with the NIC at once, and the room each has. */
+/** Limit of frames in flight at the NIC, and the space for each. */
 export const SEND_SLOTS = 64;
 const SLOT_BYTES = 2048;
 /** Frames taken from the ring in one burst. */
@@ -24,10 +24,10 @@ const BUDGET = 64;
 const DMA_BYTES = 8 << 20;
 /** Microseconds of the virtual clock that pass in a turn: enough for the NIC's interrupt mitigation. */
 const TURN_MICROS = 50;
-/** Turns after which an answer that has not come will not come. Nothing here waits for anything outside this thread. */
+/** Turns after which a missing reply will not arrive. Nothing here waits for anything outside this thread. */
 const PATIENCE_TURNS = 10_000;
 
-/** What becomes of a received frame: where it lies in DMA memory, its length, and what the NIC says (`Received`). */
+/** Handler of received frames: offset in DMA memory, length, and `Received` bits. */
 export type FrameHandler = (offset: number, length: number, flags: number) => void;
 
 export class DirectStation implements Disposable {
@@ -102,7 +102,7 @@ export class DirectStation implements Disposable {
     nic.unmask();
   }
 
-  /** Takes turns until `done`. @throws {Timeout} when that never comes */
+  /** Takes turns until `done`. @throws {Timeout} if that does not happen */
   until(what: string, done: () => boolean): void {
     for (let turns = 0; !done(); turns++) {
       if (turns >= PATIENCE_TURNS)

@@ -1,4 +1,4 @@
-/** What the demo's main thread and its two peers tell each other. */
+/** Messages between the demo's main thread and its two peers. */
 import { bugTracker } from "../manifest.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { PlainError } from "../plain-error.ts";
@@ -12,7 +12,7 @@ export interface PeerTask {
   readonly prefix: number;
 }
 
-/** What a peer can be asked, and what it answers. */
+/** Requests to a peer, and its replies. */
 export interface PeerCalls {
   /** Gives the interface its address and waits until it has carrier. */
   configure: { readonly ask: undefined; readonly answer: undefined };
@@ -26,7 +26,7 @@ export interface PeerCalls {
     readonly ask: { readonly bytes: number; readonly seed: number };
     readonly answer: { readonly port: number };
   };
-  /** Waits until what was offered has been sent. */
+  /** Waits until the offered content was sent. */
   sent: { readonly ask: undefined; readonly answer: { readonly sha256: string } };
   download: {
     readonly ask: { readonly address: string; readonly port: number; readonly bytes: number };
@@ -45,7 +45,7 @@ export type PeerWord =
   /** Bytes downloaded so far. */
   | { readonly kind: "progress"; readonly bytes: number };
 
-/** A transfer came to a standstill, or broke off. */
+/** A transfer stalled or was interrupted. */
 export class TransferFailed extends FerruleError {
   readonly code: "TRANSFER_STALLED" | "TRANSFER_CUT";
   readonly hint = `Run \`ferrule demo\` again with --json and see drops and errors; if it happens again, report it: ${bugTracker()}`;

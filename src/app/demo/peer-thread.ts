@@ -1,4 +1,4 @@
-/** The main thread's hold on a peer: calls with a limit, and an end. */
+/** The main thread's handle of a peer: calls with a time limit, and its end. */
 import { Worker } from "node:worker_threads";
 import { within } from "../limit.ts";
 import { entryUrl } from "../compiled-code.ts";
@@ -29,7 +29,7 @@ export class PeerThread implements AsyncDisposable {
     );
   }
 
-  /** Asks the peer. @throws what the peer met; {TookTooLong} after `limitMillis` */
+  /** Sends a request to the peer. @throws the peer's error; {TookTooLong} after `limitMillis` */
   async call<K extends CallName>(
     name: K,
     ask: PeerCalls[K]["ask"],

@@ -1,4 +1,4 @@
-/** How the demo shows that it is getting on: a bar that is redrawn for people, a line per step for logs. */
+/** Progress of the demo: a bar that is redrawn for people, a line per step for logs. */
 import { amount, bar, bitRate, fitted } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
@@ -36,7 +36,7 @@ export class Progress {
     this.say(label.padEnd(LABEL_WIDTH) + text);
   }
 
-  /** Removes a line that is being redrawn, so that what is printed next begins a line. */
+  /** Removes a line that is being redrawn, so that the next output starts a line. */
   clear(): void {
     if (this.#drawn) this.#stream.write("\r\u001b[K");
     this.#drawn = false;

@@ -1,4 +1,4 @@
-/** What the demo found out, as data, as text for people, and as a verdict. */
+/** Results of the demo, as data, as text for people, and as a verdict. */
 import { amount, bitRate, count, counted, linkSpeed, microseconds, table } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 import type { SessionFacts } from "../session.ts";
@@ -53,14 +53,14 @@ export interface DemoReport {
     readonly wireSent: number;
     readonly wireReceived: number;
   };
-  /** Frames that the kernel sent whole and the NIC cut. */
+  /** Super-frames of the kernel, segmented by the NIC. */
   readonly superFrames: number;
   readonly interrupts: number;
   /** Frames through the driver, both ways, for one interrupt. */
   readonly framesPerInterrupt: number;
   /** Frames lost anywhere between the two stacks. */
   readonly drops: number;
-  /** Frames and words that came from the NIC and were wrong. */
+  /** Wrong frames and words from the NIC. */
   readonly errors: number;
   /** Register accesses that the model's strict mode objects to. */
   readonly offences: number;
@@ -95,7 +95,7 @@ export interface Measured {
 
 const pauses = (count: number, micros: number): PauseSummary => ({ count, millis: Math.round(micros) / 1000 });
 
-/** The counters a report is made of. */
+/** The counters used in a report. */
 export type ReportCounters = Pick<
   Statistics,
   | "linkUp"
@@ -121,7 +121,7 @@ export type ReportCounters = Pick<
   | "modelGcMicros"
 >;
 
-/** Puts together what was measured and what the counters say at the end. */
+/** Combines the measurements and the final counters. */
 export const buildReport = (measured: Measured, now: ReportCounters): DemoReport => ({
   rig: measured.rig,
   rigReason: measured.rigReason,
@@ -152,7 +152,7 @@ export const buildReport = (measured: Measured, now: ReportCounters): DemoReport
   },
 });
 
-/** What is not as it must be, one sentence each; empty when the demo succeeded. */
+/** Failures, one sentence each; empty if the demo succeeded. */
 export const failures = (report: DemoReport): readonly string[] => {
   const wrong: string[] = [];
   if (!report.link.up) wrong.push("the link was down at the end");

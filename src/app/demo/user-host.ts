@@ -31,7 +31,7 @@ const UNDER_WAY = SEND_SLOTS / 2;
 const SUMMED = Send.udpChecksum | (TRANSPORT << Send.transportOffsetShift);
 const NOTHING = new Uint8Array(0);
 
-/** What a stream came to at this end. */
+/** Results of a stream at this end. */
 export interface StreamEnd {
   readonly sent: Hash;
   readonly received: Hash;
@@ -77,9 +77,9 @@ export class UserHost {
   }
 
   /**
-   * Sends the pieces to the responder, and asks it for `asked` bytes in answer to each; a generator that yields the bytes
-   * moved so far, whenever others may have their turn. Digests get what was sent, and what came, in order.
-   * @throws {TransferFailed} for an answer out of order, or with a checksum the NIC did not confirm; {Timeout}
+   * Sends the pieces to the responder, and requests `asked` bytes in each reply; a generator that yields the bytes
+   * moved so far, to let other work run. Digests get sent and received data, in order.
+   * @throws {TransferFailed} for a reply out of order, or with a checksum the NIC did not confirm; {Timeout}
    */
   *stream(pieces: Iterator<{ data: Uint8Array; asked: number }, unknown>): Generator<number, StreamEnd, undefined> {
     const station = this.#station;

@@ -50,11 +50,11 @@ export interface FarEnd {
 
 export interface FarEndParts {
   readonly clock: Clock;
-  /** Permissions of a socket's file that the wire listens at; the owner's alone unless given. */
+  /** Permissions of a socket's file that the wire listens at; default: only the owner's. */
   readonly socketMode?: number | undefined;
   /** Bytes of the longest frame the NIC takes, without FCS. */
   readonly longestFrame: number;
-  /** MTU of a TAP at the far end; the kernel's own unless given. */
+  /** MTU of a TAP at the far end; default: the kernel's. */
   readonly mtu?: number | undefined;
   /** Memory that a TAP's frames are staged in, from byte `staging` on; memory of its own unless given. */
   readonly memory?: Memory;

@@ -6,7 +6,7 @@ export type WireSpec =
   | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
   /** A built-in far end that answers ARP, ping and UDP echo. */
   | { readonly kind: "responder" }
-  /** Frames of a capture file come in; what goes out may be recorded. Without a rate, paced as the file has it. */
+  /** Replays a capture file; the NIC's frames may be recorded. Without a rate, at the times in the file. */
   | {
       readonly kind: "pcap";
       readonly file: string | undefined;
@@ -121,13 +121,13 @@ export const socketsOf = (wire: WireSpec): readonly string[] =>
 /** The file that a wire records to, if it does. */
 export const recordOf = (wire: WireSpec): string | undefined => (wire.kind === "pcap" ? wire.record : undefined);
 
-/** A file that the command will use: read, written or connected to, or made. */
+/** A file that the command will read, write, connect to, or create. */
 export interface PathNeed {
   readonly path: string;
   readonly use: "read" | "write" | "make";
 }
 
-/** The files that a wire is made of. */
+/** The files that a wire uses. */
 export const pathsOf = (wire: WireSpec): readonly PathNeed[] => {
   if (wire.kind === "tap") return [{ path: "/dev/net/tun", use: "write" }];
   if (wire.kind === "stream" || wire.kind === "datagram") return [{ path: wire.path, use: "make" }];
