@@ -27,7 +27,6 @@ const SAVING = "test/conformance/power-saving.test.ts";
 const LEDS = "test/conformance/leds.test.ts";
 const FAULTS = "test/conformance/faults.test.ts";
 const RECOVERY = "src/app/recovery.test.ts";
-const ETHTOOL = "planned, with settings as ethtool has them";
 
 const shown = (file: string, ...titles: readonly string[]): { readonly tests: readonly Shown[] } => ({
   tests: titles.map((title) => ({ file, title })),
@@ -83,7 +82,7 @@ export const FEATURES: readonly Feature[] = [
   { name: "identify by LED", linux: "no", vendor: "no", dpdk: "no", freebsd: "no", ours: { ...shown(LEDS, "blinks for as long as it is told, and shows afterwards what it did before, also when it is ended early"), note: "8168B and later, with a link up to 2500 Mbit/s: its speed is what can light a LED" } },
   { name: "ASPM by policy", linux: "yes", vendor: "yes", dpdk: "clock request", freebsd: "no", ours: { ...shown("test/conformance/aspm.test.ts", "`auto` follows the system's setting of the link, where the board is marked as tested", "`full` switches it on whatever is known of the board, and it stays on over an MTU change"), note: "auto, off, full ([power.md](power.md))" } },
   { name: "latency tolerance reports (LTR)", linux: "yes", vendor: "yes", dpdk: "no", freebsd: "no", ours: { ...shown("test/derive/aspm.test.ts", "${chip.key}: ASPM and latency reports are switched on as Linux does"), note: "8168H, 8168EP and later; with ASPM" } },
-  { name: "ethtool", linux: "23 operations", vendor: "about 32", dpdk: "–", freebsd: "sysctl", ours: { missing: ETHTOOL } },
+  { name: "ethtool", linux: "23 operations", vendor: "about 32", dpdk: "–", freebsd: "sysctl", ours: { tests: [...shown("test/ethtool/ethtool.test.ts", "${chip}: each line is the real one's, or is explained").tests, ...shown("test/ethtool/switches.test.ts", "a reset leaves every setting").tests], note: "[25 flags, ethtool's own text](ethtool.md)" } },
   { name: "PTP hardware clock", linux: "no", vendor: "8125B and later", dpdk: "no", freebsd: "no", ours: { missing: "no source with a licence that allows to use its facts is public" } },
   { name: "management controller (DASH)", linux: "3 kinds", vendor: "3 kinds, client", dpdk: "yes", freebsd: "re: yes", ours: { ...shown("src/driver/procedures-8168g.test.ts", "${key}: the management controller's transmitter and receiver are stopped"), note: "stopped while the driver has the MAC" } },
   { name: "recovery of a NIC that fails", linux: "transmit watchdog, bus errors of PCI chips", vendor: "watchdog, ESD check", dpdk: "reset operation", freebsd: "watchdog", ours: { ...shown(RECOVERY, "after ${fault} frames pass with the settings that users made, and ${cause} counts one", "a NIC whose every memory access fails is restarted as often as the budget says, then given up"), note: "[by cause](recovery.md), with the link kept" } },

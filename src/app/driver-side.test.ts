@@ -13,7 +13,7 @@ test("an operation is carried out between rounds and answered", { skip }, () => 
   assert.deepEqual(bench.reports.at(-1), {
     report: "answer",
     id: 7,
-    value: { firmware: "", bus: "model:rtl8168h", selfTest: false, eeprom: false },
+    value: { firmware: "", bus: "model:rtl8168h", eeprom: false },
   });
 });
 

@@ -137,6 +137,7 @@ export class DriverSide implements Disposable {
           switches: this.#switches,
           queueCounts: () => this.#statistics.queues,
           rebuild: (what, act) => this.#rebuild(what, act),
+          withoutHost: () => this.#withoutHost(),
         },
         clock: parts.clock,
         report: parts.report,
@@ -309,8 +310,7 @@ export class DriverSide implements Disposable {
    * New rings, made by `act`. A NIC that fails to come up with them is restarted; one that keeps its rings goes on with them.
    * @throws what `act` throws; {NicGivenUp}
    */
-  #rebuild(what: string, act: () => void): void {
-    const wasUp = this.#uplink !== undefined;
+  #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {
     this.#retire();
     try {
       act();
@@ -322,6 +322,20 @@ export class DriverSide implements Disposable {
     } finally {
       if (wasUp && this.#nic.running) this.#connect();
     }
+  }
+
+  /** The host's frames wait until it is disposed. */
+  #withoutHost(): Disposable {
+    const wasUp = this.#uplink !== undefined;
+    this.#retire();
+    this.napi.lent = true;
+    return {
+      [Symbol.dispose]: () => {
+        this.napi.lent = false;
+        if (wasUp && this.#uplink === undefined && this.#nic.running)
+          this.#rebuild("new rings", () => this.#nic.setRings(this.#nic.slots), wasUp);
+      },
+    };
   }
 
   /** Ends what works on the rings, before they go. Their counts are kept. */

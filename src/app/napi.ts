@@ -35,6 +35,8 @@ export class Napi {
   #lost = 0;
   /** Number of interrupts when an event was first seen to be pending without one; -1 if none is. */
   #suspected = -1;
+  /** Interrupts are someone else's to look at: a self-test's. */
+  lent = false;
   readonly #nic: Nic;
   readonly #handle: (events: number) => void;
   #state: NapiState = "down";
@@ -61,7 +63,7 @@ export class Napi {
 
   /** The interrupt line may have an event. @throws {DeviceGone} */
   interrupt(): void {
-    if (!this.#nic.line.take() || this.#state === "down") return;
+    if (this.lent || !this.#nic.line.take() || this.#state === "down") return;
     const events = this.#nic.interrupt();
     // The chip's events were acknowledged: an INTx line, which masks itself, may be unmasked.
     this.#nic.line.unmask();

@@ -46,12 +46,16 @@ export interface Operated {
   readonly switches: OffloadSwitches;
   /** Makes new rings, with `what`: "512 descriptors". @throws what keeps the NIC from coming up again */
   readonly rebuild: (what: string, act: () => void) => void;
+  /** Ends the traffic of the host until it is disposed, which makes new rings. */
+  readonly withoutHost: () => Disposable;
   /** What the rings of each queue have counted since the start. */
   readonly queueCounts: () => readonly QueueCounts[];
 }
 
 /** Checks its argument before it touches the NIC, and returns a JSON object. What it throws is the answer. */
-export type Operation = (on: Operated, argument: Argument) => object | Generator<void, object>;
+export type Operation = (on: Operated, argument: Argument) => object | Steps;
+/** Each step may say in how many microseconds the next one is due. */
+export type Steps = Generator<number | void, object>;
 
 /** Nobody has written this operation, or this version has not got it yet. */
 export class UnknownOperation extends FerruleError {
@@ -74,12 +78,11 @@ export class TooManyOperations extends FerruleError {
 interface Running {
   readonly id: number;
   readonly name: string;
-  readonly steps: Generator<void, object>;
+  readonly steps: Steps;
   readonly end: number;
 }
 
-const isGenerator = (value: object): value is Generator<void, object> =>
-  "next" in value && typeof value.next === "function";
+const isGenerator = (value: object): value is Steps => "next" in value && typeof value.next === "function";
 
 export class Operations implements Disposable {
   readonly #table: Readonly<Record<string, Operation>>;
@@ -88,6 +91,8 @@ export class Operations implements Disposable {
   readonly #report: (report: Report) => void;
   readonly #waiting: OperateCommand[] = [];
   #running: Running | undefined;
+  /** When the next step is due. */
+  #due = 0;
 
   constructor(parts: {
     table: Readonly<Record<string, Operation>>;
@@ -112,10 +117,10 @@ export class Operations implements Disposable {
 
   /** Works for one slice. Returns at once when nothing is pending. @throws {DeviceGone} {NicGivenUp} */
   run(): void {
-    if (!this.pending) return;
+    if (!this.pending || this.#clock.now() < this.#due) return;
     const end = this.#clock.now() + SLICE_MICROS;
     do this.#step();
-    while (this.pending && this.#clock.now() < end);
+    while (this.pending && this.#clock.now() < end && this.#clock.now() >= this.#due);
   }
 
   /** Ends the running operation; those that wait are not begun. */
@@ -148,6 +153,7 @@ export class Operations implements Disposable {
     const next = late
       ? steps.throw(new Timeout({ what: `the operation "${name}"`, waitedMicros: OPERATION_MICROS }))
       : steps.next();
+    this.#due = next.done === true ? 0 : this.#clock.now() + (next.value ?? 0);
     if (next.done !== true) return;
     this.#running = undefined;
     this.#report({ report: "answer", id, value: next.value });
@@ -159,6 +165,7 @@ export class Operations implements Disposable {
       act();
     } catch (error) {
       this.#running = undefined;
+      this.#due = 0;
       this.refuse(id, error);
       if (isFinal(error)) throw error;
     }

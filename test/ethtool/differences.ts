@@ -1,4 +1,5 @@
 /** Why `ferrule ethtool` prints other lines than the real one does on Linux's r8169. */
+import type { ChipKey } from "#chip/chips.ts";
 import type { Reason } from "./compare.ts";
 
 /** Bytes of the register dump that no two drivers, or no two moments, have alike. */
@@ -23,6 +24,8 @@ export const DUMP_MASK: readonly (readonly [first: number, last: number, why: st
 ];
 
 const ANY = /^/;
+/** Those of which ethtool knows the registers, and on which Linux leaves offloads off. */
+const OLDER: readonly ChipKey[] = ["rtl8169sc-180", "rtl8168b", "rtl8168d-281", "rtl8168evl", "rtl8168g", "rtl8106e"];
 
 export const REASONS: readonly Reason[] = [
   {
@@ -49,9 +52,9 @@ export const REASONS: readonly Reason[] = [
     because: "No firmware file need be installed where this test runs.",
   },
   {
-    commands: ["--json -i ", "--json -S fe0", "--json -P ", "--json -T "],
+    commands: ["--json -i ", "--json -S fe0", "--json -P ", "--json -T ", "--json -l "],
     linux: /^(! |= 1$)/,
-    ours: /^(?!!)/,
+    ours: ANY,
     because: "ethtool has JSON for what the kernel's netlink answers; ours for every flag.",
   },
   {
@@ -63,12 +66,12 @@ export const REASONS: readonly Reason[] = [
     commands: ["-d fe0"],
     linux: /^! Unknown RealTek chip/,
     ours: /^(0x[0-9a-f]{2}: |$)/,
-    because: "ethtool does not know the registers of this chip by name; ours does.",
+    because: "ethtool does not know the registers of later chips by name; ours does.",
   },
   {
     commands: ["-g ", "--json -g "],
     linux: /256/,
-    ours: /1024|4096/,
+    ours: /\b(1024|4096)\b/,
     because: "Linux's rings have a fixed size.",
   },
   {
@@ -91,7 +94,7 @@ export const REASONS: readonly Reason[] = [
   },
   {
     commands: ["-c ", "--json -c ", "-C "],
-    chips: ["rtl8125b"],
+    chips: ["rtl8125b", "rtl8126a-64a", "rtl8127a"],
     linux: /^(! netlink error: Operation not supported|= 1|\[ \])$/,
     ours: ANY,
     because: "Linux has no moderation on the RTL8125 and later.",
@@ -143,33 +146,133 @@ export const REASONS: readonly Reason[] = [
     because: "Refused, whatever the words; ethtool finds an EEPROM of no bytes, and a flash that nobody has.",
   },
   {
-    commands: [
-      "fe0",
-      "--json fe0",
-      "missing0",
-      "-a ",
-      "--json -a ",
-      "-A ",
-      "-s ",
-      "-l ",
-      "--json -l ",
-      "-L ",
-      "-x ",
-      "--json -x ",
-      "-X ",
-      "-n ",
-      "-N ",
-      "-t ",
-      "-p ",
-      "-r ",
-      "--cable-test ",
-      "--reset ",
-      "--show-eee ",
-      "--json --show-eee ",
-      "--set-eee ",
-    ],
+    commands: ["-d fe0"],
+    chips: OLDER,
+    linux: /^(RealTek |-{20}|0x[0-9A-F]{2}: | {6})/,
+    ours: /^(Offset|------|0x[0-9a-f]{2,4}: |$)/,
+    because:
+      "ethtool names the registers of older chips in a layout of its own; ours has one for all chips, with the bytes before it.",
+  },
+  {
+    commands: ["-i "],
+    linux: /^supports-(test|eeprom-access): no$/,
+    ours: /^supports-(test|eeprom-access): yes$/,
+    because: "Ours has a self-test, and reads the EEPROM of chips that have one.",
+  },
+  {
+    commands: ["-e "],
+    linux: /^(! Cannot get EEPROM data: Operation not supported|= 74)$/,
+    ours: ANY,
+    chips: ["rtl8169sc-180", "rtl8168b", "rtl8168d-281"],
+    because: "The same.",
+  },
+  {
+    commands: ["-k ", "--json -k ", "-K "],
+    chips: OLDER,
     linux: ANY,
     ours: ANY,
-    because: "Not offered yet.",
+    because:
+      "Linux leaves scatter-gather and segments off on older chips; ours has what the chip gets right on from the start.",
+  },
+  {
+    commands: ["fe0", "--json fe0"],
+    linux: /1000baseT\/(Half|Full)|10000baseT|5000baseT|2500baseT/,
+    ours: /1000baseT\/Full|2500baseT|5000baseT/,
+    because: "Ours offers no half duplex at 1000 Mbit/s, and lists of the partner's modes those that the chip has.",
+  },
+  {
+    commands: ["fe0"],
+    chips: OLDER,
+    linux: /^\t(Speed: |Duplex: |master-slave status: slave)/,
+    ours: /^\t(Speed: |Duplex: )/,
+    because:
+      "Linux asks the PHYs of older chips for their state once a second: it shows the speed from before the change.",
+  },
+  {
+    commands: ["fe0", "--json fe0"],
+    linux: /transceiver": "external|Transceiver: external/,
+    ours: /transceiver": "internal|Transceiver: internal/,
+    because: "Every chip has its PHY inside.",
+  },
+  {
+    commands: ["fe0"],
+    linux: /^\tMDI-X: Unknown$/,
+    ours: /^\tMDI-X: (on|off) \((auto|forced)\)$/,
+    because: "Ours reads how the pairs are crossed.",
+  },
+  {
+    commands: ["fe0"],
+    linux: /^\tAdvertised (link modes: {2}100baseT\/Full|pause frame use: .*)$/,
+    ours: /^\tAdvertised (link modes: {2}Not reported|pause frame use: .*)$/,
+    because: "Without negotiation nothing is offered; and a mask of modes leaves pause as it was.",
+  },
+  {
+    commands: ["fe0"],
+    linux: /Link partner advertised/,
+    ours: /Link partner advertised|10baseT|100baseT/,
+    because:
+      "Ours shows the partner after every negotiation, and none without; Linux shows what its PHY library read last.",
+  },
+  {
+    commands: ["--show-eee ", "--json --show-eee "],
+    linux:
+      /not supported|^$|10000baseT|5000baseT|2500baseT|Not reported|^\[ \{\} \]$|^= [01]$|^\[ \{$|ifname|status|^ {4}\} \]$|Tx LPI|tx-lpi|EEE settings/,
+    ours: ANY,
+    because:
+      "Linux 7 keeps EEE off on the 8168H, and has none on some older chips; of the partner's modes it lists also those that the chip lacks.",
+  },
+  {
+    commands: ["--set-eee "],
+    linux: /^(! netlink error: |= )/,
+    ours: /^(! netlink error: |= )/,
+    because: "As far as the chip has EEE ours sets it; a timer above the chip's limit is refused.",
+  },
+  {
+    commands: ["-A fe0 autoneg off"],
+    linux: /^= 0$/,
+    ours: /^(! netlink error: .*pause|= 79$)/,
+    because: "The MAC takes pause from the negotiation alone: forced pause would do nothing.",
+  },
+  {
+    commands: ["-N fe0 rx-flow-hash"],
+    linux: /^! Cannot change RX network flow hashing options: Operation not supported$/,
+    ours: /^! (rxclass: Cannot get RX class rule count: Operation not supported|Cannot insert classification rule)$/,
+    because: "One answer for both uses of the flag.",
+  },
+  {
+    commands: ["-s fe0 wol "],
+    linux: /^! netlink error: (cannot enable unsupported WoL mode \(offset 32\)|Invalid argument)$/,
+    ours: /^! (netlink error: cannot enable unsupported WoL mode "s"|For more information run ferrule ethtool -h)$/,
+    because: "The offset is that of a message that is not sent here.",
+  },
+  {
+    commands: ["-s fe0 msglvl"],
+    linux: /^(! netlink error: Operation not supported|= 75)$/,
+    ours: /^(! ethtool: bad command line argument\(s\)|! For more information run ferrule ethtool -h|= 1)$/,
+    because: "The level of messages is an option of `ferrule up`.",
+  },
+  {
+    commands: ["-s fe0 mdix on"],
+    linux: /^= 0$/,
+    ours: /^(! netlink error: .*MDI-X|= 75$)/,
+    because: "Refused where no register for it is known; Linux takes it and does nothing.",
+  },
+  {
+    commands: ["-t ", "-p ", "--reset "],
+    linux: /^(! .*Operation not supported|= (74|255|1))$/,
+    ours: /^(The test|link\t|registers\t|DMA\t|MAC loopback\t|interrupt\t|PHY loopback\t|$|= 0$|Components reset|! Cannot identify NIC: RTL|= 255$)/,
+    because: "Linux's driver has none of these.",
+  },
+  {
+    commands: ["-l "],
+    chips: ["rtl8125b", "rtl8126a-64a", "rtl8127a"],
+    linux: /^(! netlink error: Operation not supported|= 1)$/,
+    ours: ANY,
+    because: "Linux's driver has one queue.",
+  },
+  {
+    commands: ["missing0"],
+    linux: /^(No data available|! netlink error: )/,
+    because: "ethtool asks ten questions of the kernel, ours one.",
   },
 ];

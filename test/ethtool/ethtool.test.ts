@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
+import { CHIPS } from "./chips.ts";
 import { compare, type Difference, explains } from "./compare.ts";
 import { DUMP_MASK, REASONS } from "./differences.ts";
 import { Ours } from "./ours.ts";
@@ -33,7 +34,7 @@ const sentence = ({ command, side, line }: Difference): string => `ethtool ${com
 describe("ethtool", { skip }, () => {
   const all: Difference[] = [];
 
-  for (const chip of ["rtl8168h", "rtl8125b"] as const)
+  for (const chip of CHIPS)
     test(`${chip}: each line is the real one's, or is explained`, async () => {
       using ours = new Ours(chip);
       ours.stimulate();

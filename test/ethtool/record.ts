@@ -18,6 +18,8 @@ const FOLDER = fileURLToPath(new URL("linux", import.meta.url));
 /** The link is up again, and has its full speed where it is not held back. */
 const SETTLED =
   "for i in $(seq 100); do [ $(cat /sys/class/net/fe0/carrier 2>/dev/null) = 1 ] && break; sleep 0.05; done; sleep 0.2";
+/** Linux asks the PHYs of older chips for their state once a second. */
+const NEGOTIATED = "sleep 2.5";
 
 /** One that changes something is followed by a wait for the link. */
 const shows = (command: string): boolean => /^(--json )?(fe0|missing0|-[idkSacglePTxnm] |--(show|phy))/.test(command);
@@ -42,6 +44,7 @@ for (const [i, { chip, place }] of nics.nics.entries()) {
   const all: Spoken[] = [];
   for (const command of COMMANDS) {
     all.push(spoken(command, await guest.run(`ethtool ${command}`, LIMIT_MILLIS)));
+    if (/^-[srA] /.test(command)) await guest.must(NEGOTIATED, LIMIT_MILLIS);
     if (!shows(command)) await guest.must(SETTLED, LIMIT_MILLIS);
   }
   await guest.must(`ip link set fe0 down; ip link set fe0 name ${name}`, LIMIT_MILLIS);

@@ -135,4 +135,94 @@ describe("ethtool's switches", { skip }, () => {
     const part = await must(ours, "-e fe0 offset 14 length 6");
     assert.equal(part[2], "0x000e:\t\t02 00 00 00 00 01 ");
   });
+
+  test("the link is set to fewer speeds, to one by force, and back", async () => {
+    using ours = new Ours("rtl8168h");
+    const speed = (): number => ours.model.link.speed;
+    for (const [words, expected] of [
+      ["speed 100 duplex full autoneg on", 100],
+      ["speed 10 duplex half autoneg off", 10],
+      ["autoneg on", 1000],
+      ["advertise 0x0f", 100],
+      ["advertise 0x20", 1000],
+    ] as const) {
+      await must(ours, `-s fe0 ${words}`);
+      ours.settle();
+      assert.equal(speed(), expected, words);
+    }
+    for (const words of ["speed 2500", "speed 1000 duplex full autoneg off", "advertise 0x0", "wol s"]) {
+      const { exit, err } = await ours.ethtool(`-s fe0 ${words}`);
+      assert.equal(exit, 75, words);
+      assert.match(err.join("\n"), /^netlink error: .+\nhint: .+$/, words);
+    }
+    for (const words of ["speed fast", "duplex both", "wol x", "mdix maybe", ""])
+      assert.equal((await ours.ethtool(`-s fe0 ${words}`.trim())).exit, 1, words);
+    ours.settle();
+    assert.equal(speed(), 1000);
+  });
+
+  test("pause frames are no longer negotiated, and are again", async () => {
+    using ours = new Ours("rtl8168h");
+    await must(ours, "-A fe0 rx off tx off");
+    ours.settle();
+    assert.ok(!ours.model.link.receivePause && !ours.model.link.transmitPause);
+    assert.ok((await must(ours, "-a fe0")).includes("RX negotiated: off"));
+    await must(ours, "-A fe0 rx on tx on");
+    ours.settle();
+    assert.ok(ours.model.link.receivePause && ours.model.link.transmitPause);
+  });
+
+  test("the link is negotiated again on request", async () => {
+    using ours = new Ours("rtl8168h");
+    // Each state of the link is an object of its own.
+    const { link } = ours.model;
+    await must(ours, "-r fe0");
+    ours.settle();
+    assert.notEqual(ours.model.link, link);
+    assert.deepEqual(ours.model.link, link);
+  });
+
+  test("energy-efficient Ethernet is switched off and on, where the chip has it", async () => {
+    using ours = new Ours("rtl8125b");
+    assert.ok((await must(ours, "--show-eee fe0")).includes("\tEEE status: enabled - active"));
+    await must(ours, "--set-eee fe0 eee off");
+    ours.settle();
+    assert.ok((await must(ours, "--show-eee fe0")).includes("\tEEE status: disabled"));
+    using older = new Ours("rtl8168b");
+    assert.equal((await older.ethtool("--set-eee fe0 eee on")).exit, 76);
+  });
+
+  test("the self-test passes on a good chip, and the NIC carries on afterwards", async () => {
+    using ours = new Ours("rtl8168h");
+    const out = await must(ours, "-t fe0 offline");
+    assert.equal(out[0], "The test result is PASS");
+    assert.ok(out.includes("interrupt\t 0") && out.includes("MAC loopback\t 0"), out.join("\n"));
+    ours.settle();
+    assert.ok(ours.model.link.up);
+    ours.stimulate();
+    for (let i = 0; i < 5; i++) ours.turn();
+    assert.match((await must(ours, "-t fe0 online")).join("\n"), /^The test result is PASS/);
+  });
+
+  test("LEDs blink for as long as asked, and not beyond what an operation may take", async () => {
+    using ours = new Ours("rtl8168h");
+    const before = ours.clock.now();
+    await must(ours, "-p fe0 2");
+    assert.ok(ours.clock.now() - before >= 2_000_000);
+    assert.equal((await ours.ethtool("-p fe0 60")).exit, 255);
+    assert.equal((await ours.ethtool("-p fe0 many")).exit, 1);
+  });
+
+  test("a reset leaves every setting", async () => {
+    using ours = new Ours("rtl8168h");
+    await must(ours, "-K fe0 rx off");
+    await must(ours, "-C fe0 rx-usecs 100");
+    await must(ours, "-s fe0 wol g");
+    const shown = ["-k fe0", "-c fe0", "-g fe0", "fe0"];
+    const before = await Promise.all(shown.map((each) => must(ours, each)));
+    await must(ours, "--reset fe0 all");
+    ours.settle();
+    for (const [i, each] of shown.entries()) assert.deepEqual(await must(ours, each), before[i], each);
+    assert.ok(before[3]!.includes("\tWake-on: g"));
+  });
 });

@@ -31,6 +31,31 @@ const ROWS: readonly Row[] = [
     failure: ["no stats available"],
   },
   {
+    names: ["-n", "-u", "--show-nfc", "--show-ntuple"],
+    what: "show rules that choose a queue",
+    why: "No register for such rules is documented. `ferrule ethtool -x` shows how hashes choose.",
+    exit: 1,
+    failure: [
+      "Cannot get RX rings: %",
+      "rxclass: Cannot get RX class rule count: %",
+      "RX classification rule retrieval failed",
+    ],
+  },
+  {
+    names: ["-N", "-U", "--config-nfc", "--config-ntuple"],
+    what: "set rules that choose a queue",
+    why: "No register for such rules is documented. `ferrule ethtool -X` spreads flows by their hash.",
+    exit: 1,
+    failure: ["rxclass: Cannot get RX class rule count: %", "Cannot insert classification rule"],
+  },
+  {
+    names: ["--cable-test"],
+    what: "test the cable",
+    why: "No register of these PHYs for it is documented.",
+    exit: 1,
+    failure: ["netlink error: PHY driver does not support cable testing", "netlink error: %"],
+  },
+  {
     names: ["-E", "--change-eeprom"],
     what: "write the EEPROM",
     why: "A wrong word makes a card unusable: the driver does not write it.",

@@ -32,7 +32,7 @@ export const parseCall = (words: readonly string[]): Call => {
 /** The command line is wrong: nothing was asked. */
 export const refusedLine = (error: unknown): Outcome => {
   const { message, hint } = plainError(error);
-  return { exit: 1, out: [], err: [`ethtool: ${message}`, hint] };
+  return { exit: 1, out: [], err: [message, hint] };
 };
 
 const NO_INTERFACE = ["NOT_RUNNING", "INVALID_INTERFACE_NAME"];

@@ -9,15 +9,17 @@ type CoalesceValue = { readonly adaptive: boolean } & Coalescing;
 /** The words of `-C` and the setting each of them is. */
 const NUMBERS = ["rx-usecs", "rx-frames", "tx-usecs", "tx-frames"] as const;
 
+/** Rounded up, but for what a floating-point number is too large. */
+const whole = (micros: number): number => Math.ceil(micros - 1e-6);
 const framesOf = ({ micros, frames }: Coalescing["receive"]): number => (micros === 0 ? frames || 1 : frames);
 const unknown = (...rows: readonly string[]): readonly string[] => rows.map((row) => `${row}n/a`);
 
 /** Limits as ethtool writes them, in whole microseconds: without any, every frame has its interrupt. */
 const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof NUMBERS)[number], number>> => {
   return {
-    "rx-usecs": Math.round(receive.micros),
+    "rx-usecs": whole(receive.micros),
     "rx-frames": framesOf(receive),
-    "tx-usecs": Math.round(transmit.micros),
+    "tx-usecs": whole(transmit.micros),
     "tx-frames": framesOf(transmit),
   };
 };

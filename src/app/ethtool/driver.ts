@@ -6,18 +6,17 @@ import { flag, type Group, yesNo } from "./flag.ts";
 interface DriverValue {
   readonly firmware: string;
   readonly bus: string;
-  readonly selfTest: boolean;
   readonly eeprom: boolean;
 }
 
-const rows = ({ firmware, bus, selfTest, eeprom }: DriverValue): readonly (readonly [name: string, text: string])[] => [
+const rows = ({ firmware, bus, eeprom }: DriverValue): readonly (readonly [name: string, text: string])[] => [
   ["driver", "ferrule"],
   ["version", version()],
   ["firmware-version", firmware],
   ["expansion-rom-version", ""],
   ["bus-info", bus],
   ["supports-statistics", "yes"],
-  ["supports-test", yesNo(selfTest)],
+  ["supports-test", "yes"],
   ["supports-eeprom-access", yesNo(eeprom)],
   ["supports-register-dump", "yes"],
   ["supports-priv-flags", "no"],
@@ -28,7 +27,6 @@ export const driver: Group = {
     driver: ({ nic, device }): DriverValue => ({
       firmware: nic.firmware ?? "",
       bus: device.name,
-      selfTest: false,
       eeprom: nic.chip.profile.memory === "eeprom",
     }),
     address: ({ nic }) => ({ address: nic.permanentAddress === undefined ? "" : formatMac(nic.permanentAddress) }),

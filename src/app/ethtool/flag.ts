@@ -52,7 +52,7 @@ export interface Group {
 export class BadLine extends FerruleError {
   readonly code = "BAD_LINE";
   readonly hint = "For more information run ferrule ethtool -h";
-  constructor(message = "bad command line argument(s)") {
+  constructor(message = "ethtool: bad command line argument(s)") {
     super(message);
   }
 }

@@ -1,0 +1,172 @@
+/** `-s`, `-r`, `-a` and `-A`: what users set of the link, of pause frames and of wake-up. */
+import type { LinkModeName } from "#chip/link-modes.ts";
+import { LINK_MODES } from "#chip/link-modes.ts";
+import type { LinkSettings, PauseSettings } from "#driver/link-settings.ts";
+import type { WakeForm } from "#driver/wake.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import type { Argument } from "../operations.ts";
+import { BadLine, flag, type Group, onOff } from "./flag.ts";
+import { WAKE_LETTERS } from "./link.ts";
+import { modesIn } from "./mode-names.ts";
+import { pairs } from "./words.ts";
+
+const READ = pairs({
+  speed: "number",
+  duplex: "text",
+  autoneg: "switch",
+  advertise: "text",
+  wol: "text",
+  mdix: "text",
+  "master-slave": "text",
+});
+
+/** Words of `-s`, with the texts checked. */
+const changeOf = (words: readonly string[]): Argument => {
+  const read = READ(words);
+  const { duplex, advertise, wol, mdix } = read;
+  if (words.length === 0 || (duplex !== undefined && duplex !== "half" && duplex !== "full")) throw new BadLine();
+  if (mdix !== undefined && !["auto", "on", "off"].includes(String(mdix))) throw new BadLine();
+  if (advertise !== undefined && !/^(0x)?[0-9a-f]{1,16}$/i.test(String(advertise))) throw new BadLine();
+  const strange = Array.from(String(wol ?? "")).find((letter) => !/[pumbgasfd]/.test(letter));
+  if (strange !== undefined)
+    throw new BadLine(`ethtool (-s): invalid char '${strange}' in '${String(wol)}' for parameter 'wol'`);
+  return read;
+};
+
+/** What is to be offered: a mask, or the modes of a speed and a duplex; all where neither is given. */
+const offered = (
+  { speed, duplex, advertise }: Argument,
+  supported: readonly LinkModeName[],
+): readonly LinkModeName[] => {
+  if (advertise !== undefined)
+    return modesIn(BigInt(`0x${String(advertise).replace(/^0x/i, "")}`)).filter((name) => supported.includes(name));
+  const wanted = LINK_MODES.filter(
+    (mode) =>
+      (speed === undefined || mode.speed === speed) &&
+      (duplex === undefined || mode.fullDuplex === (duplex === "full")) &&
+      mode.name !== "1000baseT/Half",
+  );
+  const names = wanted.map(({ name }) => name).filter((name) => supported.includes(name));
+  if (names.length === 0)
+    throw new OutOfRange(
+      ["no link mode has", speed === undefined ? "" : `${Number(speed)} Mbit/s`, String(duplex ?? "")].join(" ").trim(),
+      `Choose from ${supported.join(", ")}.`,
+    );
+  return names;
+};
+
+const CROSSOVER = { auto: "auto", on: "mdix", off: "mdi" } as const;
+
+/** Of the link; nothing where the words are of other things. */
+const linkChange = (
+  argument: Argument,
+  { autonegotiate }: LinkSettings,
+  supported: readonly LinkModeName[],
+): Partial<LinkSettings> => {
+  const { speed, duplex, autoneg, advertise, mdix, "master-slave": clock } = argument;
+  const negotiates = typeof autoneg === "boolean" ? autoneg : advertise !== undefined || autonegotiate;
+  const about = [speed, duplex, autoneg, advertise].some((word) => word !== undefined);
+  return {
+    ...(about && { autonegotiate: negotiates }),
+    ...(about && negotiates && { advertise: offered(argument, supported) }),
+    ...(about && !negotiates && typeof speed === "number" && { speed }),
+    ...(about && !negotiates && duplex !== undefined && { fullDuplex: duplex === "full" }),
+    ...(mdix !== undefined && { crossover: CROSSOVER[mdix as keyof typeof CROSSOVER] }),
+    ...(clock !== undefined && { masterSlave: clock as LinkSettings["masterSlave"] }),
+  };
+};
+
+const formsOf = (letters: string): readonly WakeForm[] => {
+  const strange = Array.from(letters).find((each) => each !== "d" && !WAKE_LETTERS.some(([letter]) => each === letter));
+  if (strange !== undefined)
+    throw new OutOfRange(
+      `cannot enable unsupported WoL mode "${strange}"`,
+      "The chips have p (link), u, m, b (unicast, multicast, broadcast) and g (magic packet).",
+    );
+  return WAKE_LETTERS.flatMap(([letter, form]) => (letters.includes(letter) ? [form] : []));
+};
+
+interface PauseValue extends PauseSettings {
+  readonly negotiated: { readonly receive: boolean; readonly transmit: boolean };
+}
+
+export const linkChanges: Group = {
+  operations: {
+    setLink: ({ nic }, argument) => {
+      const change = linkChange(argument, nic.phy.settings, nic.phy.report().supported);
+      const forms = argument["wol"] === undefined ? undefined : formsOf(String(argument["wol"]));
+      if (Object.keys(change).length > 0) nic.phy.set(change);
+      if (forms !== undefined) nic.wake.armed = forms;
+      return {};
+    },
+    restart: ({ nic }) => {
+      nic.phy.restart();
+      return {};
+    },
+    pause: ({ nic }): PauseValue => {
+      const { pause = { autonegotiate: true, receive: nic.mtu <= 1500, transmit: nic.mtu <= 1500 } } = nic.phy.settings;
+      return { ...pause, negotiated: nic.link.pause };
+    },
+    setPause: ({ nic }, { autoneg, rx, tx }) => {
+      nic.phy.setPause({
+        ...(typeof autoneg === "boolean" && { autonegotiate: autoneg }),
+        ...(typeof rx === "boolean" && { receive: rx }),
+        ...(typeof tx === "boolean" && { transmit: tx }),
+      });
+      return {};
+    },
+  },
+  flags: [
+    flag({
+      names: ["-s", "--change"],
+      words:
+        "[speed N] [duplex half|full] [autoneg on|off] [advertise MASK] [mdix auto|on|off] [master-slave CHOICE] [wol pumbg|d]",
+      summary: "set the link, and what wakes the NIC",
+      operation: "setLink",
+      exit: 75,
+      argument: changeOf,
+      lines: () => [],
+    }),
+    flag({
+      names: ["-r", "--negotiate"],
+      words: "",
+      summary: "negotiate again",
+      operation: "restart",
+      failure: ["Cannot restart autonegotiation: %"],
+      exit: 74,
+      lines: () => [],
+    }),
+    flag<PauseValue>({
+      names: ["-a", "--show-pause"],
+      words: "",
+      summary: "show pause frames",
+      operation: "pause",
+      exit: 1,
+      lines: ({ autonegotiate, receive, transmit, negotiated }, name) => [
+        `Pause parameters for ${name}:`,
+        `Autonegotiate:\t${onOff(autonegotiate)}`,
+        `RX:\t\t${onOff(receive)}`,
+        `TX:\t\t${onOff(transmit)}`,
+        ...(autonegotiate
+          ? [`RX negotiated: ${onOff(negotiated.receive)}`, `TX negotiated: ${onOff(negotiated.transmit)}`]
+          : []),
+        "",
+      ],
+      json: ({ autonegotiate, receive, transmit, negotiated }) => ({
+        autonegotiate,
+        rx: receive,
+        tx: transmit,
+        negotiated: { rx: negotiated.receive, tx: negotiated.transmit },
+      }),
+    }),
+    flag({
+      names: ["-A", "--pause"],
+      words: "[autoneg on|off] [rx on|off] [tx on|off]",
+      summary: "set pause frames",
+      operation: "setPause",
+      exit: 79,
+      argument: pairs({ autoneg: "switch", rx: "switch", tx: "switch" }),
+      lines: () => [],
+    }),
+  ],
+};

@@ -1,0 +1,75 @@
+/** `-p`, `-t` and `--reset`: the card is found by its LEDs, tested, reset. */
+import type { SelfTestReport } from "#driver/self-test.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { BadLine, flag, type Group } from "./flag.ts";
+
+/** An operation ends after 20 s. */
+const MAX_SECONDS = 15;
+const ALL = 0xffff_ffff;
+
+export const maintenance: Group = {
+  operations: {
+    *identify({ nic }, { seconds }): Generator<number, object> {
+      if (typeof seconds !== "number" || seconds > MAX_SECONDS)
+        throw new OutOfRange(`the LEDs cannot blink for ${Number(seconds)} s`, `Use 1 to ${MAX_SECONDS}.`);
+      yield* nic.leds.identify(seconds);
+      return {};
+    },
+    *selfTest({ nic, withoutHost }, { offline }): Generator<number, SelfTestReport> {
+      if (offline !== true) return yield* nic.selfTest(false);
+      using _host = withoutHost();
+      return yield* nic.selfTest(true);
+    },
+    reset: ({ nic, rebuild }) => {
+      rebuild("a reset", () => nic.setRings(nic.slots));
+      return {};
+    },
+  },
+  flags: [
+    flag({
+      names: ["-p", "--identify"],
+      words: "[SECONDS]",
+      summary: `have the LEDs blink, for at most ${MAX_SECONDS} s`,
+      operation: "identify",
+      failure: ["Cannot identify NIC: %"],
+      exit: 255,
+      argument: ([seconds = String(MAX_SECONDS), ...rest]) => {
+        if (rest.length > 0 || !/^[1-9][0-9]*$/.test(seconds)) throw new BadLine();
+        return { seconds: Number(seconds) };
+      },
+      lines: () => [],
+    }),
+    flag<SelfTestReport>({
+      names: ["-t", "--test"],
+      words: "[offline | online]",
+      summary: "test registers, memory, interrupts and loopbacks; online, no frame is lost, and less is tested",
+      operation: "selfTest",
+      failure: ["Cannot test: %"],
+      exit: 74,
+      argument: ([mode = "offline", ...rest]) => {
+        if (rest.length > 0 || (mode !== "offline" && mode !== "online")) throw new BadLine();
+        return { offline: mode === "offline" };
+      },
+      lines: ({ passed, tests }) => [
+        `The test result is ${passed ? "PASS" : "FAIL"}`,
+        "The test extra info:",
+        ...tests.map(({ name, passed: good, detail }) => `${name}\t ${good ? "0" : `1 (${detail})`}`),
+        "",
+      ],
+      failed: ({ passed }) => (passed ? undefined : "The NIC failed its self-test"),
+    }),
+    flag({
+      names: ["--reset"],
+      words: "all",
+      summary: "reset the chip; settings stay",
+      operation: "reset",
+      failure: ["ETHTOOL_RESET 0xffffffff", "Cannot issue ETHTOOL_RESET: %"],
+      exit: 1,
+      argument: (words) => {
+        if (words.length !== 1 || words[0] !== "all") throw new BadLine();
+        return {};
+      },
+      lines: () => [`ETHTOOL_RESET 0x${ALL.toString(16)}`, `Components reset:     0x${ALL.toString(16)}`],
+    }),
+  ],
+};

@@ -1,0 +1,36 @@
+/** Link modes as ethtool lists them: in the order of the kernel's bits, half and full duplex of a speed in one line. */
+import type { LinkModeName } from "#chip/link-modes.ts";
+
+/** linux/ethtool.h: ETHTOOL_LINK_MODE_*. */
+const BITS: readonly (readonly [name: LinkModeName, bit: number])[] = [
+  ["10baseT/Half", 0],
+  ["10baseT/Full", 1],
+  ["100baseT/Half", 2],
+  ["100baseT/Full", 3],
+  ["1000baseT/Half", 4],
+  ["1000baseT/Full", 5],
+  ["10000baseT/Full", 12],
+  ["1000baseX/Full", 41],
+  ["10000baseSR/Full", 43],
+  ["2500baseT/Full", 47],
+  ["5000baseT/Full", 48],
+];
+
+export const ordered = (modes: readonly LinkModeName[]): readonly LinkModeName[] =>
+  BITS.flatMap(([name]) => (modes.includes(name) ? [name] : []));
+
+/** The modes whose bits a mask has. */
+export const modesIn = (mask: bigint): readonly LinkModeName[] =>
+  BITS.flatMap(([name, bit]) => ((mask >> BigInt(bit)) & 1n ? [name] : []));
+
+/** @param label with what separates it from the first mode */
+export const modeLines = (label: string, modes: readonly LinkModeName[]): readonly string[] => {
+  const rows: string[] = [];
+  for (const name of ordered(modes)) {
+    const last = rows.at(-1);
+    if (name.endsWith("/Full") && last === name.replace("/Full", "/Half")) rows[rows.length - 1] = `${last} ${name}`;
+    else rows.push(name);
+  }
+  if (rows.length === 0) return [`\t${label}Not reported`];
+  return rows.map((row, i) => `\t${i === 0 ? label : " ".repeat(label.length)}${row}`);
+};
