@@ -188,7 +188,7 @@ export class PowerSaving {
   stepsAt(link: LinkState): readonly Step[] {
     const facts = this.#facts;
     if (facts === undefined || !link.up) return [];
-    const idles = this.#eee.txLpi && this.#active(link, this.#shown("partner"));
+    const idles = this.#eee.enabled && this.#eee.txLpi && this.#active(link, this.#shown("partner"));
     const { idle, timer } = facts;
     return [
       { on: idle.on, words: idle.words.map(([address, bits]) => [address, bits, idles ? bits : 0] as const) },

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { FIBRE_MODES, LINK_MODES, type LinkModeName, modesOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
-import { ANAR, BMCR, Bmcr } from "#chip/phy.ts";
+import { ANAR, BMCR, Bmcr, GBCR, Gbcr } from "#chip/phy.ts";
 import type { LinkSettings } from "#driver/link-settings.ts";
 import { type LinkSpeed, type Partner, partnerOf } from "#model/phy/link-partner.ts";
 import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
@@ -353,6 +353,12 @@ test("a PHY with other settings than the usual ones is not taken for one that lo
     phy.set(change);
     assert.equal(phy.lost, false);
   }
+  phy.set({ advertise: ["1000baseT/Full"] });
+  assert.equal(phy.lost, false);
+  phy.write(GBCR, Gbcr.full1000 | Gbcr.half1000);
+  assert.equal(phy.lost, true);
+  phy.set({});
+  assert.equal(phy.lost, false);
   phy.write(BMCR, Bmcr.isolate | Bmcr.autonegotiate);
   assert.equal(phy.lost, true);
 });

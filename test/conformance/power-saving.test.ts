@@ -141,6 +141,25 @@ for (const chip of ABLE)
     });
   });
 
+/** Extension 0x20 register 0x15 and parameter 0x8b85 of a paged PHY, PHY-OCP 0xa432 of the others (Realtek's re_enable_EEE). */
+for (const [chip, space, address, bit, off] of [
+  ["rtl8168evl", "phyExtension", 0x2015, 1 << 8, 0],
+  // A word's high byte comes first.
+  ["rtl8168evl", "phyMemory", 0x8b85, 1 << 5, 0],
+  ["rtl8168f-480", "phyExtension", 0x2015, 1 << 8, 0],
+  ["rtl8168g", "phy", 0xa432, 1 << 4, 0],
+  ["rtl8168h", "phy", 0xa432, 1 << 4, 0],
+  ["rtl8125a", "phy", 0xa432, 1 << 4, 0],
+  ["rtl8125d-689", "phy", 0xa432, 1 << 4, 1 << 4],
+] as const)
+  test(`${chip}: EEE is turned on and off in the PHY's ${space}, at 0x${address.toString(16)}`, () => {
+    using rig = linked(chip);
+    for (const enabled of [false, true, false]) {
+      rig.nic.powerSaving.setEee({ enabled });
+      assert.equal(word(rig.model.state[space], address) & bit, enabled ? bit : off);
+    }
+  });
+
 for (const chip of ALL.filter(({ profile }) => profile.eee === undefined))
   test(`${chip.key} has no EEE: it says so, and refuses it`, () => {
     using rig = linked(chip.key);

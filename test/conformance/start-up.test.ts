@@ -204,6 +204,36 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
+    because: "a board may keep the PHY off by a pin",
+    of: RTL8168H,
+    before: phyWrite(0xa400, 0x9000),
+    after: ["r8 f2 0", ...phyWrite(0xa400, 0x9000)],
+  },
+  {
+    because: "EEE is off in the PHY and not offered, and ALDPS is off",
+    of: RTL8168H,
+    before: phyWrite(0xa408, 0x0de1),
+    after: [
+      ...phyRead(0xa432, 0),
+      ...phyWrite(0xa432, 0),
+      ...phyWrite(0xa5d0, 0),
+      ...phyRead(0xa430, 1),
+      ...phyWrite(0xa408, 0x0de1),
+    ],
+  },
+  {
+    because: "crossing of the pairs and downshift are as they shall be",
+    of: RTL8168H,
+    before: phyWrite(0xa400, 0x1200),
+    after: [...phyRead(0xa430, 1), ...phyRead(0xa442, 0x080c), ...phyWrite(0xa400, 0x1200)],
+  },
+  {
+    because: "the MAC does not idle without EEE, and the time before it would follows the MTU",
+    of: RTL8168H,
+    before: phyRead(0xa40a, 0xc5e1),
+    after: [...phyRead(0xa40a, 0xc5e1), ...eri(0x1b0, 0, 0), macWrite(0xe048, 0x060a)],
+  },
+  {
     because: "the PLL stays on in D3hot",
     of: RTL8168H,
     before: [...phyWrite(0xa400, 0x1200), "w16 3c 802f"],
