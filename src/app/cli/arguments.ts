@@ -9,6 +9,8 @@ export type Option =
       readonly placeholder: string;
       readonly summary: string;
       readonly default?: string;
+      /** In a file, a list of texts, which are joined by semicolons. */
+      readonly list?: true;
       /** Throws {WrongUsage} for an invalid value, as far as the operands determine it. */
       readonly check?: (text: string, operands: readonly string[]) => unknown;
     };

@@ -1,6 +1,7 @@
 /** The session of `ferrule up`: brings a NIC up, shows it, serves its control socket, and takes it down at the end. */
 import { privileges } from "#sys/privileges.ts";
 import { ControlServer, StillStarting } from "../control/up-control.ts";
+import { applySettings, type Setting } from "../ethtool/settings.ts";
 import type { MetricsAddress } from "../metrics/address.ts";
 import { metricsOf } from "../metrics/families.ts";
 import { MetricsServer } from "../metrics/server.ts";
@@ -31,6 +32,8 @@ export interface UpRequest {
   readonly level: Level;
   /** Address of the metrics. */
   readonly metrics?: MetricsAddress | undefined;
+  /** Carried out once the NIC is up, in order. */
+  readonly settings?: readonly Setting[] | undefined;
   /** Called once the interface exists, with its event. */
   readonly onUp?: (event: UpEvent) => Promise<void>;
 }
@@ -67,6 +70,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
       privileges: privileges(),
     };
     showing.report(up);
+    await applySettings(request.settings ?? [], session, (event) => reporter.report(event));
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {

@@ -41,6 +41,11 @@ test("shows how full the rings are", () => {
   assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ███░░░░░░░░░ 64\/256/);
 });
 
+test("shows queues where there are several", () => {
+  assert.doesNotMatch(show(), /queues/);
+  assert.match(show({ facts: { ...FACTS, queues: { receive: 4, transmit: 2 } } }), /queues +4 receive, 2 transmit/);
+});
+
 test("shows none, or every problem by name", () => {
   assert.equal(problems(statisticsOf(), plain), "none");
   assert.equal(problems(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offence");

@@ -103,6 +103,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
           // Fill of both rings: frames that the NIC has not sent yet, and frames that the host has not taken yet.
           `transmit ${ring(now.transmitFill, slots.transmit)}  receive ${ring(slots.receive - now.receiveFill, slots.receive)}`,
         ],
+        ...(receive > 1 ? [["queues", `${receive} receive, ${transmit} transmit`]] : []),
         ["interrupts", interrupts(watch)],
         ["errors", problems(now, paint)],
       ],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { parseArguments } from "./arguments.ts";
+import { type Option, parseArguments } from "./arguments.ts";
 import { withSettings } from "./settings-file.ts";
 import { up } from "./up.ts";
 import { WrongUsage } from "../terminal/usage.ts";
@@ -72,6 +72,21 @@ test("every value is checked: its type, and what it says", () => {
     ['"__proto__": 1', /unknown setting "__proto__"/],
   ] as const)
     assert.match(refused(`{ ${setting} }`), new RegExp(`1 mistake: line 1: .*${wrong.source}`));
+});
+
+test("settings of ethtool are a list, each checked for itself, and keep their order", () => {
+  const values = settled('{ "ethtool": ["-G rx 1024", "-K tso off"] }');
+  assert.equal(values.ethtool, "-G rx 1024; -K tso off");
+  const message = refused('{\n"ethtool": ["-G rx x", "-K tso off", "--nonsense"] }');
+  assert.match(message, /has 2 mistakes: line 2: "-G rx x" .* line 2: "--nonsense"/);
+  assert.match(refused('{ "ethtool": [] }'), /"ethtool" needs a value/);
+  assert.match(refused('{ "wire": ["responder"] }'), /"wire" needs a value/);
+});
+
+test("every option of `ferrule up` that does not take any word is checked in a file as well", () => {
+  for (const [name, option] of Object.entries<Option>(up.options))
+    if (option.kind === "value" && !["FILE", "FOLDER"].includes(option.placeholder))
+      assert.ok(option.check, `--${name} has no check`);
 });
 
 test("a setting that is given twice is a mistake; a text that looks like one is none", () => {

@@ -1,5 +1,6 @@
 /** `--config FILE`: options of a command in a JSON file. All mistakes are named at once; the command line goes first. */
 import { readFileSync, statSync } from "node:fs";
+import { FerruleError } from "#kit/errors.ts";
 import type { Option, Options, Parsed, Values } from "./arguments.ts";
 import { counted } from "../terminal/format.ts";
 import { didYouMean, WrongUsage } from "../terminal/usage.ts";
@@ -32,22 +33,37 @@ const keysOf = (text: string): readonly Key[] => {
   return keys;
 };
 
-/** What is wrong with a setting; undefined where nothing is. */
-const complaint = (name: string, value: unknown, options: Options, operands: readonly string[]): string | undefined => {
+type Valued = Extract<Option, { kind: "value" }>;
+
+/** The texts of a value, of which only a list has several; none for what is no value. */
+const textsOf = (option: Valued, value: unknown): readonly string[] => {
+  const texts: readonly unknown[] = option.list === true && Array.isArray(value) ? value : [value];
+  const valid = texts.every((text) => (typeof text === "string" && text !== "") || typeof text === "number");
+  return valid ? texts.map(String) : [];
+};
+
+/** What is wrong with a setting. */
+const complaints = (
+  { name, value }: { readonly name: string; readonly value: unknown },
+  options: Options,
+  operands: readonly string[],
+): readonly string[] => {
   const option = Object.hasOwn(options, name) ? options[name] : undefined;
   const names = Object.keys(options).filter((known) => known !== "config");
   if (option === undefined || name === "config")
-    return `unknown setting "${name}". ${didYouMean(name, names, `The settings are ${names.join(", ")}.`)}`;
-  if (option.kind === "flag") return typeof value === "boolean" ? undefined : `"${name}" is a flag: true or false.`;
-  if (!(typeof value === "number" || typeof value === "string") || value === "")
-    return `"${name}" needs a value: ${option.placeholder}, a text or a number.`;
-  try {
-    option.check?.(String(value), operands);
-    return undefined;
-  } catch (error) {
-    if (error instanceof WrongUsage) return `${error.message}. ${error.hint}`;
-    throw error;
-  }
+    return [`unknown setting "${name}". ${didYouMean(name, names, `The settings are ${names.join(", ")}.`)}`];
+  if (option.kind === "flag") return typeof value === "boolean" ? [] : [`"${name}" is a flag: true or false.`];
+  const texts = textsOf(option, value);
+  if (texts.length === 0) return [`"${name}" needs a value: ${option.placeholder}, a text or a number.`];
+  return texts.flatMap((text) => {
+    try {
+      option.check?.(text, operands);
+      return [];
+    } catch (error) {
+      if (error instanceof FerruleError) return [`${error.message}. ${error.hint}`];
+      throw error;
+    }
+  });
 };
 
 const parse = (path: string, text: string): Readonly<Record<string, unknown>> => {
@@ -79,16 +95,18 @@ export const withSettings = <O extends Options>(parsed: Parsed<O>, options: O): 
   const settings = parse(path, text);
   const seen = new Set<string>();
   const mistakes = keysOf(text).flatMap(({ name, line }) => {
-    const wrong = seen.has(name)
-      ? `"${name}" is given twice.`
-      : complaint(name, settings[name], options, parsed.operands);
+    const again = seen.has(name);
     seen.add(name);
-    return wrong === undefined ? [] : [`line ${line}: ${wrong}`];
+    const wrong = again
+      ? [`"${name}" is given twice.`]
+      : complaints({ name, value: settings[name] }, options, parsed.operands);
+    return wrong.map((each) => `line ${line}: ${each}`);
   });
   if (mistakes.length > 0)
     throw new WrongUsage(`${path} has ${counted(mistakes.length, "mistake")}: ${mistakes.join(" ")}`, HINT);
   const values: Record<string, unknown> = { ...parsed.values };
   for (const [name, value] of Object.entries(settings))
-    if (!parsed.given.has(name)) values[name] = typeof value === "number" ? String(value) : value;
+    if (!parsed.given.has(name))
+      values[name] = typeof value === "boolean" ? value : textsOf(options[name] as Valued, value).join("; ");
   return { ...parsed, values: values as Values<O> };
 };

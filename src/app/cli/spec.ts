@@ -2,10 +2,12 @@
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import { ASPM_POLICIES, type AspmPolicy, checkAspm } from "#driver/aspm.ts";
+import { OutOfRange } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { InvalidMacAddress, parseMac } from "#wire/mac.ts";
 import { parseAddress } from "../cards/address.ts";
 import { WrongUsage } from "../terminal/usage.ts";
+import { formsOf } from "../wake-letters.ts";
 
 const keysOf = (chips: readonly Chip[]): string => chips.map(({ key }) => `\`${key}\``).join(", ");
 const ALL_CHIPS_HINT = "`ferrule model chips` lists them all.";
@@ -166,4 +168,14 @@ export const parseSocketMode = (text: string | undefined): number | undefined =>
       "Write 600 for this user alone, 660 for its group as well, 666 for everybody.",
     );
   return mode;
+};
+
+/** What may wake the machine, in ethtool's letters. @throws {WrongUsage} */
+export const parseWake = (text: string): string => {
+  try {
+    formsOf(text);
+    return text;
+  } catch (error) {
+    throw error instanceof OutOfRange ? new WrongUsage(`--wake: ${error.message}`, error.hint) : error;
+  }
 };

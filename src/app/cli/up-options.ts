@@ -2,13 +2,22 @@
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { chipsCalled } from "#chip/board-names.ts";
 import type { Chip } from "#chip/chips.ts";
+import { parseSettings } from "../ethtool/settings.ts";
 import { parseMetricsAddress } from "../metrics/address.ts";
-import { formsOf } from "../wake-letters.ts";
 import { parseWire } from "../wires/wire-spec.ts";
 import type { Options } from "./arguments.ts";
 import { LOG_OPTIONS } from "./log.ts";
 import { CONFIG_OPTION } from "./settings-file.ts";
-import { parseAspm, parseMtu, parseRings, parseSocketMode, parseStationAddress, parseWait } from "./spec.ts";
+import {
+  parseAspm,
+  parseMtu,
+  parseQueues,
+  parseRings,
+  parseSocketMode,
+  parseStationAddress,
+  parseWait,
+  parseWake,
+} from "./spec.ts";
 
 /** The chip of a model; that of a card is not known yet. */
 const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>
@@ -57,6 +66,7 @@ export const UP_OPTIONS = {
     kind: "value",
     placeholder: "N",
     summary: "receive queues, each with a queue of the interface: 2, 4 or 8 by chip, from RTL8125B on; 1 unless given",
+    check: (text, operands) => parseQueues(text, chipOf(operands)),
   },
   mac: {
     kind: "value",
@@ -69,7 +79,7 @@ export const UP_OPTIONS = {
     placeholder: "FORMS",
     summary:
       "what wakes the machine by this NIC: p link, u unicast, m multicast, b broadcast, g magic packet; d nothing. SIGTERM leaves it armed",
-    check: formsOf,
+    check: parseWake,
   },
   firmware: {
     kind: "value",
@@ -89,6 +99,14 @@ export const UP_OPTIONS = {
   "unsafe-noiommu": {
     kind: "flag",
     summary: "use a card without an IOMMU: it can access all of this machine's memory (root only; for trials)",
+  },
+  ethtool: {
+    kind: "value",
+    placeholder: "SETTINGS",
+    summary:
+      "set once the NIC is up, as `ferrule ethtool` does, in order: '-G rx 1024; -K tso off'; a list in --config",
+    list: true,
+    check: (text) => parseSettings(text),
   },
   metrics: {
     kind: "value",

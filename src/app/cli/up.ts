@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CHIPS } from "#chip/chips.ts";
 import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/local-machine.ts";
+import { parseSettings } from "../ethtool/settings.ts";
 import { type MetricsAddress, parseMetricsAddress } from "../metrics/address.ts";
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
@@ -23,6 +24,7 @@ import {
   parseSocketMode,
   parseStationAddress,
   parseWait,
+  parseWake,
 } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Stream } from "../terminal/terminal.ts";
@@ -166,6 +168,7 @@ export const up = command({
     const foreground = Foreground.of(stop);
     const level = parseLevel(values["log-level"]);
     const metrics = metricsAddress(values);
+    const settings = parseSettings(values.ethtool ?? "", interfaceName);
     if (values.detach && foreground === undefined) {
       if (shown !== terminal) throw new WrongUsage("--detach leaves no standard output", "Write to a file.");
       return await upInBackground(interfaceName, values, stop, terminal.out);
@@ -178,13 +181,13 @@ export const up = command({
       ...(values.queues === undefined ? {} : { queues: parseQueues(values.queues, chip) }),
       ...(values.aspm === undefined ? {} : { aspm: parseAspm(values.aspm, chip) }),
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
-      ...(values.wake === undefined ? {} : { wake: values.wake }),
+      ...(values.wake === undefined ? {} : { wake: parseWake(values.wake) }),
       ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),
       waitForCard: parseWait(values["wait-for-card"]),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
-    const request = { session, interfaceName, device: typed, wire, json: values.json, level, metrics };
+    const request = { session, interfaceName, device: typed, wire, json: values.json, level, metrics, settings };
     if (foreground === undefined) return await bringUp(request, shown, openSession, stop);
     const onUp = (event: UpEvent): Promise<void> => foreground.up(event);
     try {
