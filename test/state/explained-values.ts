@@ -28,6 +28,12 @@ const RUNNING: readonly Moment[] = ["up", "mtu", "back", "resumed"];
 const STOPPED: readonly Moment[] = ["closed", "removed"];
 const BESIDES_MTU: readonly Moment[] = ["up", "back", "suspended", "resumed", ...STOPPED];
 
+/** Compared in 2026 with DPDK 26.11 and Realtek's driver for FreeBSD 1.99.04. */
+export const AT_D3E2: readonly Row[] = [
+  { space: "macOcp", on: ["rtl8168ep"], at: STARTED, words: "0xd3e2=afd" },
+  { space: "macOcp", on: MULTIGIGABIT, at: STARTED, words: "0xd3e2=0 0xe860=0" },
+];
+
 /** The two later steppings of the 8168H: DPDK `rtl8168h.c`, methods 35 and 36. */
 // prettier-ignore
 // oxfmt-ignore
@@ -67,7 +73,7 @@ export const REALTEKS: readonly Row[] = [
   { space: "config", on: [...LATER_8125D, ...RTL8125A, ...RTL8125B, ...RTL8126A, "rtl8125bp", "rtl8125cp", "rtl8125d-688", "rtl8127a"], at: STARTED, words: "0x10a=10" },
   { space: "macOcp", on: RTL8125, at: BESIDES_MTU, words: "0xc0a6=3d6" },
   { space: "macOcp", on: RTL8125, at: STARTED, words: "0xc0aa=6be" },
-  { space: "macOcp", on: MULTIGIGABIT, at: STARTED, words: "0xc0b4=d 0xd3e2=0 0xd430=45f 0xe052=60 0xe860=0 0xc0bc=ff" },
+  { space: "macOcp", on: MULTIGIGABIT, at: STARTED, words: "0xc0b4=d 0xd430=45f 0xe052=60 0xc0bc=ff" },
   { space: "macOcp", on: [...LATER_8125D, ...RTL9151A, "rtl8125bp", "rtl8125cp"], at: ["mtu"], words: "0xc0a6=5ca" },
   { space: "macOcp", on: ["rtl8127a"], at: BESIDES_MTU, words: "0xc0a6=48e 0xc0aa=2c4a" },
   { space: "macOcp", on: [...RTL8125A, ...RTL8125B, ...RTL8126A, "rtl8125bp", "rtl8125cp", "rtl8127a"], at: STARTED, words: "0xe0c0=4000" },
@@ -81,7 +87,6 @@ export const REALTEKS: readonly Row[] = [
   { space: "macOcp", on: [...RTL8168H, ...LATER_8168H, ...RTL8117, ...RTL8168GU, "rtl8168ep", "rtl8168g"], at: STARTED, words: "0xc140=ffff" },
   { space: "macOcp", on: [...RTL8168H, ...LATER_8168H, ...RTL8117, "rtl8168ep"], at: STARTED, words: "0xc142=ffff" },
   { space: "macOcp", on: RTL8117, at: STARTED, words: "0xe098=c302" },
-  { space: "macOcp", on: ["rtl8168ep"], at: STARTED, words: "0xd3e2=afd" },
   { space: "macOcp", on: RTL8168H, at: STARTED, words: "0xe052=8000" },
   { space: "macOcp", on: [...RTL8168H, ...LATER_8168H], at: STARTED, words: "0xe098=aa2" },
   { space: "macOcp", on: ["rtl8411b"], at: STARTED, words: "0xd3c0=fff 0xd3c4=1" },
