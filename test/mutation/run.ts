@@ -81,7 +81,9 @@ const run = async (): Promise<boolean> => {
   const random = randomFrom(options.seed);
   // As many of the driver as of the tables, which are longer.
   const rooms = [...Map.groupBy(all, ({ file }) => file.split("/")[1]).values()];
-  const waiting = rooms.flatMap((each) => sampleOf(each, Math.ceil(options.sample / rooms.length), random));
+  const chosen = rooms.flatMap((each) => sampleOf(each, Math.ceil(options.sample / rooms.length), random));
+  // Mixed, so that both have their share of the time.
+  const waiting = [...sampleOf(chosen, chosen.length, random)];
   const wanted = waiting.length;
   if (wanted === 0)
     throw new WrongUsage(`nothing to change in ${options.only}`, "Name files of the driver or chip room.");
