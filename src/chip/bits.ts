@@ -8,7 +8,7 @@ import type { Queues } from "./queues.ts";
 import * as common from "./registers.ts";
 import * as later from "./registers-8125.ts";
 import * as pci from "./registers-8169.ts";
-import { RssControl } from "./rss.ts";
+import { QueueCount, RssControl } from "./rss.ts";
 
 /** A field's bits. Its value is counted from the lowest of them, or from the stated bit. */
 export type Field = number | readonly [bits: number, from: number];
@@ -27,7 +27,7 @@ const queues = (name: string, count: number): Fields =>
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
 /** What is hashed (Toeplitz), how many entries of the table are used, and how many CPUs: the latter two as logarithms. */
-const { any: _, maskShift, maskMask, cpusShift, queuesShift, queuesMask, ...hashed } = RssControl;
+const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
 
 /** By the register's name in its map; a run's registers share the name without the number. */
@@ -91,7 +91,7 @@ export const BITS: Readonly<Record<string, Fields>> = {
   ISR0: Intr,
   PHYstatus16: LINK_2500,
   RSS_CTRL: RSS,
-  Q_NUM_CTRL: { queues: queuesMask << queuesShift },
+  Q_NUM_CTRL: { queues: QueueCount.mask << QueueCount.shift },
   RxFormat: later.ReceiveFormat,
 };
 

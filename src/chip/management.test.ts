@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BP, DP_28A, DP_28B, EP, type ManagementRegisters } from "./management.ts";
-import { RSS_ENTRIES, RSS_KEY_BYTES, RssControl, TransmitQueues } from "./rss.ts";
+import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl, TransmitQueues } from "./rss.ts";
 
 const places = ({ enabled, ready, word, bell, version, outOfBand }: ManagementRegisters) =>
   [...enabled, ...ready, word, bell, version, outOfBand] as const;
@@ -20,9 +20,9 @@ test("RSS_CTRL, Q_NUM_CTRL and the MAC controller's register have the bits that 
   assert.equal(RssControl.any, 0x383f);
   const { tcpIpv4, ipv4, tcpIpv6, ipv6, ipv6Extended, tcpIpv6Extended } = RssControl;
   assert.deepEqual([tcpIpv4, ipv4, tcpIpv6, ipv6, ipv6Extended, tcpIpv6Extended], [1, 2, 4, 8, 16, 32]);
-  const { udpIpv4, udpIpv6, udpIpv6Extended, maskShift, maskMask, cpusShift, queuesShift, queuesMask } = RssControl;
+  const { udpIpv4, udpIpv6, udpIpv6Extended, maskShift, maskMask, cpusShift } = RssControl;
   assert.deepEqual([udpIpv4, udpIpv6, udpIpv6Extended], [0x0800, 0x1000, 0x2000]);
-  assert.deepEqual([maskShift, maskMask, cpusShift, queuesShift, queuesMask], [8, 7, 16, 2, 7]);
+  assert.deepEqual([maskShift, maskMask, cpusShift, QueueCount.shift, QueueCount.mask], [8, 7, 16, 2, 7]);
   assert.deepEqual({ ...TransmitQueues }, { macOcp: 0xe63e, shift: 10, mask: 3 });
   assert.deepEqual([RSS_KEY_BYTES, RSS_ENTRIES], [40, 128]);
 });

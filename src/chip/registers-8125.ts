@@ -139,7 +139,7 @@ export const RSS_CTRL_0 = rw8(0x4500);
 export const RSS_KEY = run32(0x4600, 10);
 export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
 /** How many receive queues there are. */
-export const Q_NUM_CTRL = rw16(0x4800);
+export const Q_NUM_CTRL = rw16(0x4800, "QueueCount");
 
 export const EEE_TXIDLE_TIMER = rw16(0x6048);
 /** The identification of chips whose XID says that it is here. */

@@ -26,10 +26,10 @@ export const RssControl = bits("RssControl", {
   maskMask: 7,
   /** RSS_CTRL: log2 of the number of queues, once more. */
   cpusShift: 16,
-  /** Q_NUM_CTRL: log2 of the number of receive queues. */
-  queuesShift: 2,
-  queuesMask: 7,
 });
+
+/** Q_NUM_CTRL: log2 of the number of receive queues. */
+export const QueueCount = bits("QueueCount", { shift: 2, mask: 7 });
 
 /** Bytes of the key, and entries of the table, a byte each. */
 export const RSS_KEY_BYTES = 40;

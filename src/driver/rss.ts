@@ -1,6 +1,6 @@
 /** Receive side scaling: which frames are hashed, with which key, and which queue a hash selects. */
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
-import { RSS_ENTRIES, RSS_KEY_BYTES, RssControl } from "#chip/rss.ts";
+import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl } from "#chip/rss.ts";
 import { BadRss } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 
@@ -61,7 +61,7 @@ export class Rss {
     const { io, queues } = this.#hw;
     const bits = Math.log2(queues);
     this.#put();
-    io.write16(Q_NUM_CTRL, bits << RssControl.queuesShift);
+    io.write16(Q_NUM_CTRL, bits << QueueCount.shift);
     const entries = Math.log2(RSS_ENTRIES) << RssControl.maskShift;
     io.write32(RSS_CTRL, RssControl.any | entries | (bits << RssControl.cpusShift));
   }

@@ -18,7 +18,7 @@ import {
   TNPDS_Q1,
   TPPOLL,
 } from "#chip/registers-8125.ts";
-import { RssControl } from "#chip/rss.ts";
+import { QueueCount, RssControl } from "#chip/rss.ts";
 import { BASE, BROADCAST, frame, Guest, MAC, RX_BUFFERS, RX_RING, TX_DATA, TX_RING } from "../guest.test-kit.ts";
 import { ipv4Tcp, ipv6Tcp, sealed } from "./packets.test-kit.ts";
 
@@ -35,7 +35,7 @@ const up = (key: string): Guest => {
 const hash = (guest: Guest): void => {
   for (const [i, at] of RSS_KEY.entries()) guest.w32(at, Math.imul(i + 1, 0x9e37_79b9));
   for (const at of RSS_INDIRECTION_TBL) guest.w32(at, 0x0100_0100);
-  guest.w16(Q_NUM_CTRL, 1 << RssControl.queuesShift);
+  guest.w16(Q_NUM_CTRL, 1 << QueueCount.shift);
   guest.w32(RSS_CTRL, RssControl.tcpIpv4 | RssControl.tcpIpv6 | (7 << RssControl.maskShift));
 };
 

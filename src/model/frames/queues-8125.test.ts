@@ -20,7 +20,7 @@ import {
   TNPDS_Q1,
   TPPOLL,
 } from "#chip/registers-8125.ts";
-import { RSS_ENTRIES, RSS_KEY_BYTES, RssControl, TransmitQueues } from "#chip/rss.ts";
+import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl, TransmitQueues } from "#chip/rss.ts";
 import { BASE, BROADCAST, frame, Guest, MAC } from "../guest.test-kit.ts";
 
 const QUEUES = 4;
@@ -71,7 +71,7 @@ class QueueGuest extends Guest {
     for (let i = 0; i < RSS_KEY_BYTES; i += 4) this.w32(RSS_KEY[i / 4]!, new DataView(KEY.buffer).getUint32(i, true));
     for (let i = 0; i < RSS_ENTRIES; i += 4) this.w32(RSS_INDIRECTION_TBL[i / 4]!, 0x03020100);
     this.w32(RSS_CTRL, RssControl.any | (7 << RssControl.maskShift) | (2 << RssControl.cpusShift));
-    this.w16(Q_NUM_CTRL, 2 << RssControl.queuesShift);
+    this.w16(Q_NUM_CTRL, 2 << QueueCount.shift);
   }
 
   slot(queue: number, index: number): number {

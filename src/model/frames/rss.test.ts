@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
-import { RSS_ENTRIES, RssControl } from "#chip/rss.ts";
+import { RSS_ENTRIES, QueueCount, RssControl } from "#chip/rss.ts";
 import { Page } from "../registers/page.ts";
 import { IPV4, IPV6, KEY, type Vector } from "./rss.test-kit.ts";
 import { Hashed, ReceiveSideScaling } from "./rss.ts";
@@ -41,7 +41,7 @@ const setUp = (control: number, queues = 4): { rss: ReceiveSideScaling; page: Pa
   KEY.forEach((byte, i) => page.put(RSS_KEY[0]! + i, 1, byte));
   for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, i % 4);
   page.put(RSS_CTRL, 4, control | (7 << RssControl.maskShift));
-  page.put(Q_NUM_CTRL, 2, Math.log2(queues) << RssControl.queuesShift);
+  page.put(Q_NUM_CTRL, 2, Math.log2(queues) << QueueCount.shift);
   rss.configure();
   return { rss, page };
 };
@@ -112,7 +112,7 @@ test("never steers to a queue that does not exist or is not in use", () => {
   page.put(Q_NUM_CTRL, 2, 0);
   rss.configure();
   assert.equal(rss.steer(frame, 0, frame.length), 0);
-  page.put(Q_NUM_CTRL, 2, 7 << RssControl.queuesShift);
+  page.put(Q_NUM_CTRL, 2, 7 << QueueCount.shift);
   rss.configure();
   assert.equal(rss.steer(frame, 0, frame.length), 3);
 });

@@ -1,6 +1,6 @@
 /** Receive side scaling: a Toeplitz hash of addresses and ports selects the receive queue of a frame. */
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
-import { RssControl } from "#chip/rss.ts";
+import { QueueCount, RssControl } from "#chip/rss.ts";
 import {
   dissect,
   DISSECTION_WORDS,
@@ -84,7 +84,7 @@ export class ReceiveSideScaling {
   /** One of the registers was written, or all were reset. */
   configure(): void {
     const control = this.#page.get(RSS_CTRL, 4);
-    const rings = 1 << ((this.#page.get(Q_NUM_CTRL, 2) >>> RssControl.queuesShift) & RssControl.queuesMask);
+    const rings = 1 << ((this.#page.get(Q_NUM_CTRL, 2) >>> QueueCount.shift) & QueueCount.mask);
     this.#control = control;
     this.#hashMask = (1 << ((control >>> RssControl.maskShift) & RssControl.maskMask)) - 1;
     this.#queueMask = Math.min(rings, this.#queues) - 1;
