@@ -9,6 +9,7 @@ import { bind } from "#kit/device.ts";
 import { Received, Send } from "#kit/link.ts";
 import { LINK_SPEEDS, partnerOf } from "#model/phy/link-partner.ts";
 import { HERE, ends, layout, leaveChecksum, payload, udp } from "../rigs/frames.ts";
+import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import type { RigOptions } from "../rigs/rig.ts";
 import { cannot } from "./cannot.ts";
@@ -18,10 +19,7 @@ import { conformance } from "./conformance.ts";
  * One chip of each die passes the whole suite; the others, which differ only in values, a short one. With
  * FERRULE_EVERY_CHIP=1 every chip passes the whole suite.
  */
-const EVERY = process.env["FERRULE_EVERY_CHIP"] === "1";
-const WHOLE: readonly string[] = EVERY
-  ? CHIPS.map(({ key }) => key)
-  : [...new Map(CHIPS.map(({ die, key }) => [die, key])).values()];
+const WHOLE: readonly string[] = CHIPS_UNDER_TEST.map(({ key }) => key);
 
 const openFor =
   ({ key }: Chip) =>

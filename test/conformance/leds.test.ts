@@ -1,10 +1,9 @@
 /** The LEDs on every chip: rules that last, and blinking to find the card. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { CHIPS, type Chip } from "#chip/chips.ts";
+import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 
-const ALL: readonly Chip[] = CHIPS;
 const linked = (chip: string): DirectRig => {
   const rig = openDirectRig({ chip });
   rig.up();
@@ -12,7 +11,7 @@ const linked = (chip: string): DirectRig => {
 };
 const refused = { code: "BAD_LINK_SETTING", hint: /./ } as const;
 
-for (const chip of ALL.filter(({ profile }) => profile.leds !== "patterns"))
+for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "patterns"))
   describe(chip.key, () => {
     test("each LED shows the speeds and the traffic that it is told, and keeps it over a reset", () => {
       using rig = linked(chip.key);
@@ -87,7 +86,7 @@ for (const chip of ALL.filter(({ profile }) => profile.leds !== "patterns"))
     });
   });
 
-for (const chip of ALL.filter(({ profile }) => profile.leds === "patterns"))
+for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds === "patterns"))
   test(`${chip.key}: one of four patterns is chosen for all LEDs, and kept; rules and blinking are refused`, () => {
     using rig = linked(chip.key);
     const { leds } = rig.nic;

@@ -9,10 +9,10 @@ import type { LinkSettings } from "#driver/link-settings.ts";
 import { type LinkSpeed, type Partner, partnerOf } from "#model/phy/link-partner.ts";
 import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
-import { GENERATIONS } from "../rigs/generations.ts";
+import { CHIPS_UNDER_TEST, GENERATIONS } from "../rigs/generations.ts";
 
 const ALL: readonly Chip[] = CHIPS;
-const COPPER = ALL.filter(({ profile }) => profile.phy.hidesLink !== true);
+const COPPER = CHIPS_UNDER_TEST.filter(({ profile }) => profile.phy.hidesLink !== true);
 
 /** A link with this partner, or none after 20 ms. */
 const relink = (rig: DirectRig, partner?: Partner): void => {

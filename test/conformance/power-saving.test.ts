@@ -1,14 +1,13 @@
 /** Energy-efficient Ethernet, ALDPS and giga-lite on every chip that has them, as users set them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { CHIPS, type Chip } from "#chip/chips.ts";
 import { EEE_MODES } from "#chip/eee.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
 import { partnerOf } from "#model/phy/link-partner.ts";
+import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 
-const ALL: readonly Chip[] = CHIPS;
-const ABLE = ALL.filter(({ profile }) => profile.eee !== undefined);
+const ABLE = CHIPS_UNDER_TEST.filter(({ profile }) => profile.eee !== undefined);
 
 const relink = (rig: DirectRig): void => {
   rig.pass(20_000);
@@ -160,7 +159,7 @@ for (const [chip, space, address, bit, off] of [
     }
   });
 
-for (const chip of ALL.filter(({ profile }) => profile.eee === undefined))
+for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.eee === undefined))
   test(`${chip.key} has no EEE: it says so, and refuses it`, () => {
     using rig = linked(chip.key);
     const { powerSaving } = rig.nic;
@@ -169,7 +168,7 @@ for (const chip of ALL.filter(({ profile }) => profile.eee === undefined))
   });
 
 const PHY_OCP = { aldps: 0xa430, giga: 0xa428, faster: 0xa5ea };
-for (const chip of ALL) {
+for (const chip of CHIPS_UNDER_TEST) {
   const ocp = phyKind(chip).registers === "ocp";
   const bits = (rig: DirectRig): readonly number[] => [
     word(rig.model.state.phy, PHY_OCP.aldps) & (1 << 2),

@@ -34,6 +34,12 @@ export const CHECKS: readonly Check[] = [
     words: tests("test/conformance/{address,probe,quirks,receive,rings,transmit-rules}.test.ts"),
   },
   {
+    name: "settings and start-up",
+    words: tests(
+      "test/conformance/{aspm,leds,link-settings,moderation,phy-left,power-saving,queues,self-test,sleep,start-up}.test.ts",
+    ),
+  },
+  {
     name: "conformance, one chip a generation",
     words: tests(`--test-name-pattern=^(${GENERATIONS.join("|")})\\b`, "test/conformance/direct.test.ts"),
   },

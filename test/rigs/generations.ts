@@ -1,6 +1,18 @@
-/** A chip of each generation, for the rigs that take long. */
-import type { ChipKey } from "#chip/chips.ts";
+/** On which chips tests run that take long. */
+import { CHIPS, type Chip, type ChipKey } from "#chip/chips.ts";
 
+/** With FERRULE_EVERY_CHIP=1 nothing is left out. */
+export const EVERY = process.env["FERRULE_EVERY_CHIP"] === "1";
+
+/** The first chip of each die: the others differ only in values. */
+export const DIES: readonly Chip[] = [
+  ...new Map((CHIPS as readonly Chip[]).toReversed().map((chip) => [chip.die, chip])).values(),
+].toReversed();
+
+/** For tests of a setting. */
+export const CHIPS_UNDER_TEST: readonly Chip[] = EVERY ? CHIPS : DIES;
+
+/** A chip of each generation. */
 export const GENERATIONS = [
   "rtl8169sc-180",
   "rtl8168b",
