@@ -123,6 +123,12 @@ export const REASONS: readonly Reason[] = [
     because: "Ours has the counters of the long dump too.",
   },
   {
+    commands: ["--phy-statistics fe0"],
+    linux: /^(! no stats available|= 94)$/,
+    ours: /^(PHY statistics:| {5}phy_(idle_errors|link_losses): \d+|= 0)$/,
+    because: "Linux's driver has no counters of these PHYs.",
+  },
+  {
     commands: ["-k missing0"],
     linux: /no device matches name \(offset 24\)$/,
     because: "The offset is that of a message that is not sent here.",

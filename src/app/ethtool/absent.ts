@@ -24,13 +24,6 @@ const ROWS: readonly Row[] = [
     exit: 1,
   },
   {
-    names: ["--phy-statistics"],
-    what: "show counters of the PHY",
-    why: "The PHYs have no counters that are documented.",
-    exit: 94,
-    failure: ["no stats available"],
-  },
-  {
     names: ["-n", "-u", "--show-nfc", "--show-ntuple"],
     what: "show rules that choose a queue",
     why: "No register for such rules is documented. `ferrule ethtool -x` shows how hashes choose.",

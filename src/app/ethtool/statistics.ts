@@ -1,4 +1,4 @@
-/** `-S`: the chip's own counters, under the names of Linux's driver, and in the groups of IEEE 802.3. */
+/** `-S` and `--phy-statistics`: the chip's own counters, under the names of Linux's driver, and in the groups of IEEE 802.3; and the PHY's. */
 import type { Tally } from "#driver/tally.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
 
@@ -69,8 +69,14 @@ const groupOf = (tally: Statistics, wanted: string): readonly (readonly [name: s
     return group === wanted && value !== undefined ? [[name, value] as const] : [];
   });
 
+/** Counters of the PHY that this chip has. */
+const ofPhy = ({ idleErrors, linkLosses }: Statistics): Statistics => ({
+  ...(idleErrors === undefined ? {} : { phy_idle_errors: idleErrors }),
+  phy_link_losses: linkLosses!,
+});
+
 export const statistics: Group = {
-  operations: { statistics: ({ nic }) => nic.tally() },
+  operations: { statistics: ({ nic }) => nic.tally(), phyStatistics: ({ nic }) => nic.phy.statistics() },
   flags: [
     flag<Statistics>({
       names: ["-S", "--statistics"],
@@ -96,6 +102,19 @@ export const statistics: Group = {
                 .split(",")
                 .map((group) => [group, Object.fromEntries(groupOf(tally, group))]),
             ),
+    }),
+    flag<Statistics>({
+      names: ["--phy-statistics"],
+      words: "",
+      summary: "show the PHY's counters",
+      operation: "phyStatistics",
+      failure: ["Cannot get stats strings information: %"],
+      exit: 96,
+      lines: (counters) => [
+        "PHY statistics:",
+        ...Object.entries(ofPhy(counters)).map(([counter, value]) => `     ${counter}: ${value}`),
+      ],
+      json: ofPhy,
     }),
   ],
 };
