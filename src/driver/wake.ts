@@ -24,7 +24,7 @@ import { Config3_8139, Config5_8139 } from "#chip/registers-8139cp.ts";
 import { ERI_MAGIC, OCP_LINK, OCP_MAGIC } from "#chip/wake.ts";
 import type { PciPower } from "#kit/device.ts";
 import type { Register } from "#kit/mmio.ts";
-import { NoWakeUp } from "./errors.ts";
+import { NoWakeUp, SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import { slowDown } from "./speed-down.ts";
 
@@ -82,6 +82,7 @@ export class Wake {
     } catch (error) {
       this.#armed = before.armed;
       this.#asked = before.asked;
+      this.#power.allowWake(before.armed.length > 0);
       throw error;
     }
   }
@@ -124,22 +125,30 @@ export class Wake {
   }
 
   /**
-   * A stopped NIC that is to hear what wakes it: the link gets as slow as both ends can, and frames may pass to where they are looked at. Bus
-   * mastering is off, so none goes to memory. The multicast hash stays as it was.
+   * A stopped NIC that is to hear what wakes it: frames may pass to where they are looked at, and the link gets as slow as both ends can. Bus
+   * mastering is off, so none goes to memory. The multicast hash stays as it was. With a PHY that does not answer, frames still wake it.
    */
   listen(): void {
-    const { io, chip, phy } = this.#hw;
+    const { io, chip, overdue } = this.#hw;
     const { passes, receives } = chip.profile.wake;
+    if (passes !== "address")
+      io.update32(RxConfig, RxConf.acceptMask, RxConf.acceptPhysical | RxConf.acceptMulticast | RxConf.acceptBroadcast);
+    else if (receives) io.write8(ChipCmd, Cmd.receiveEnable);
+    if (passes === "gate") io.update32(MISC, Misc.receiveGate, 0);
+    try {
+      this.#slowLink();
+    } catch (error) {
+      if (!(error instanceof SideBusTimeout)) throw error;
+      overdue.note("the PHY to slow down");
+    }
+  }
+
+  #slowLink(): void {
+    const { phy } = this.#hw;
     const control = phy.read(BMCR);
     if ((control & Bmcr.powerDown) !== 0) phy.write(BMCR, (control & ~Bmcr.powerDown) | Bmcr.restart);
     // A link that is negotiated once more comes up, and that would wake it at once.
     else if (!this.#armed.includes("link")) slowDown(this.#hw);
-    if (passes === "address") {
-      if (receives) io.write8(ChipCmd, Cmd.receiveEnable);
-      return;
-    }
-    io.update32(RxConfig, RxConf.acceptMask, RxConf.acceptPhysical | RxConf.acceptMulticast | RxConf.acceptBroadcast);
-    if (passes === "gate") io.update32(MISC, Misc.receiveGate, 0);
   }
 
   /** Bits of a register, written only where they change. */

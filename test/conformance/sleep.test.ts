@@ -199,6 +199,35 @@ test("a form that no chip has is refused by name, and the setting before stays",
   assert.deepEqual(rig.nic.wake.armed, ["magic"]);
 });
 
+test("a refused setting leaves the system's permission to wake the machine as it was", () => {
+  using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
+  let allowed = false;
+  const { power } = rig.device;
+  const allow = power.allowWake.bind(power);
+  power.allowWake = (on) => allow((allowed = on));
+  rig.up();
+  for (const armed of [["magic"], []] as const) {
+    rig.nic.wake.armed = armed;
+    rig.nic.power.suspend();
+    assert.throws(() => (rig.nic.wake.armed = armed.length > 0 ? [] : ["magic"]), Sleeping);
+    assert.equal(allowed, armed.length > 0);
+    rig.nic.power.resume();
+  }
+});
+
+test("a NIC whose PHY does not answer is still woken by the frame that it is armed for", () => {
+  for (const chip of DIES) {
+    using rig = openRig(chip);
+    rig.up();
+    rig.nic.wake.armed = ["magic"];
+    rig.model.faults.arm("silent-phy");
+    rig.nic.power.suspend();
+    rig.pass(20_000);
+    rig.deliver(FRAMES.magic);
+    assert.equal(rig.woken(), 1, chip.key);
+  }
+});
+
 test("a register is not reached while its chip sleeps, and resume and suspend twice do no harm", () => {
   using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
   rig.up();
