@@ -43,6 +43,37 @@ test("other paths and methods are refused, and a NIC that is not up yet has no m
   assert.equal((await get(at(server), "POST")).status, 405);
 });
 
+test("a request for another machine's name is refused: a web page that resolves its name to this machine reads nothing", async () => {
+  await using server = await MetricsServer.open(ANYWHERE_HERE, () => TEXT);
+  const { port } = server;
+  const status = async (host: string): Promise<number> => (await get({ ...at(server), headers: { host } })).status;
+  for (const host of [`localhost:${port}`, `LocalHost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
+    assert.equal(await status(host), 200, host);
+  for (const name of [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "10.0.0.1",
+    "",
+    "[::1",
+    "::1",
+  ])
+    assert.equal(await status(`${name}:${port}`), 421, name);
+  for (const host of [
+    "localhost",
+    "127.0.0.1",
+    `localhost:${port}:${port}`,
+    `localhost:${port + 1}`,
+    `x@localhost:${port}`,
+  ])
+    assert.equal(await status(host), 421, host);
+});
+
+test("an address that other machines reach is asked for under any name", async () => {
+  await using server = await MetricsServer.open({ kind: "tcp", host: "0.0.0.0", port: 0 }, () => TEXT);
+  assert.equal((await get({ ...at(server), headers: { host: "monitored.example:9101" } })).status, 200);
+});
+
 test("a Unix socket is its owner's alone, and is removed at the end", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-metrics-"));
   try {

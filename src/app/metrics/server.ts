@@ -1,8 +1,9 @@
 /** The HTTP server that Prometheus scrapes. It is in the main thread: frames never wait for it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIPv6 } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import { UnixListener } from "#sys/unix-path.ts";
-import type { MetricsAddress } from "./address.ts";
+import { isLoopback, type MetricsAddress } from "./address.ts";
 import { CONTENT_TYPE } from "./exposition.ts";
 
 /** Connections at a time; further ones are closed at once. */
@@ -29,9 +30,19 @@ export class NoMetrics extends FerruleError {
   }
 }
 
-/** Answers GET /metrics with what `text` returns: undefined while there is nothing to tell. */
+/** A web page whose name resolves to this machine (DNS rebinding) has its own name in the Host field. */
+const isMisdirected = ({ headers, socket: { localPort = 0 } }: IncomingMessage, host: string): boolean => {
+  const [, name, port = "80"] = /^(.*?)(?::(\d+))?$/.exec(headers.host?.toLowerCase() ?? "") ?? [];
+  const names = ["localhost", "127.0.0.1", "[::1]", isIPv6(host) ? `[${host}]` : host];
+  return isLoopback(host) && !(names.includes(name ?? "") && Number(port) === localPort);
+};
+
+/**
+ * Answers GET /metrics with what `text` returns: undefined while there is nothing to tell.
+ * @param host the address that is listened on; undefined for a Unix socket
+ */
 const respond =
-  (text: () => string | undefined) =>
+  (text: () => string | undefined, host: string | undefined) =>
   (request: IncomingMessage, response: ServerResponse): void => {
     // A body is of no interest; its sender must not keep the connection.
     request.resume();
@@ -39,6 +50,7 @@ const respond =
       response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers });
       response.end(body);
     };
+    if (host !== undefined && isMisdirected(request, host)) return end(421, "Use localhost or the address itself.\n");
     if (request.url !== PATH) return end(404, `See ${PATH}.\n`);
     if (request.method !== "GET" && request.method !== "HEAD") return end(405, "GET only.\n", { allow: "GET, HEAD" });
     const body = text();
@@ -62,7 +74,10 @@ export class MetricsServer implements AsyncDisposable {
       headersTimeout: REQUEST_MILLIS,
       connectionsCheckingInterval: 1000,
     };
-    const server = createServer({ ...timeouts, maxHeaderSize: HEADER_BYTES_MOST }, respond(text));
+    const server = createServer(
+      { ...timeouts, maxHeaderSize: HEADER_BYTES_MOST },
+      respond(text, address.kind === "tcp" ? address.host : undefined),
+    );
     server.maxConnections = CONNECTIONS_MOST;
     server.setTimeout(SOCKET_MILLIS);
     using scope = new DisposableStack();
