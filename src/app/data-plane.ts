@@ -71,8 +71,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
       periodic.run();
     },
     wait: (block) => {
-      const { stalled } = driver;
-      for (let i = 0; i < hosts.length; i++) poller.include(HOST + i, !stalled);
+      const stalled = driver.watchHost(poller, HOST);
       if (poller.wait(block ? (stalled ? 1 : driver.waitMillis) : 0) === 0) {
         // A card that was pulled may have had no time to say so.
         if (block) checkDevice();

@@ -14,7 +14,8 @@ import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { formatMac } from "#wire/mac.ts";
 import { DriverSide } from "./driver-side.ts";
 import type { CauseName } from "./causes.ts";
-import type { Report } from "./session-messages.ts";
+import type { Argument } from "./operations.ts";
+import type { AnswerReport, Report } from "./session-messages.ts";
 import { NO_PAUSES } from "./pauses.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
 import { DRIVER_COUNTERS, type DriverCounter } from "./counters.ts";
@@ -31,6 +32,7 @@ export class Bench implements Disposable {
   readonly driver: DriverSide;
   /** Resets of the chip so far. */
   resets = 0;
+  #operations = 0;
   readonly namespace: NetworkNamespace;
   readonly #reader: StatisticsReader<DriverCounter>;
   readonly #scope: DisposableStack;
@@ -41,11 +43,12 @@ export class Bench implements Disposable {
     damagedAddress?: DamagedAddress,
     address?: Uint8Array,
     waitMicros = WAIT_MICROS,
+    { chip, queues } = { chip: "rtl8168h", queues: 1 },
   ) {
     using scope = new DisposableStack();
     const { clock } = this;
     this.model = new Rtl8169({
-      chip: chipNamed("rtl8168h")!,
+      chip: chipNamed(chip)!,
       mac: formatMac(MAC),
       clock,
       timers: clock.timers,
@@ -58,7 +61,12 @@ export class Bench implements Disposable {
       if (region === 2 && offset === ChipCmd && (value & Cmd.reset) !== 0) this.resets++;
       write(region, offset, width, value);
     };
-    const options = { name: "model:rtl8168h", registers: 2, dmaBytes: 32 << 20, vectors: 1 } as const;
+    const options = {
+      name: `model:${chip}`,
+      registers: 2,
+      dmaBytes: 32 << 20,
+      vectors: queues === 1 ? 1 : 32,
+    } as const;
     const device = scope.use(new DirectDevice(this.model, options));
     this.namespace = scope.use(NetworkNamespace.create());
     const statistics = statisticsMemory(DRIVER_COUNTERS);
@@ -72,7 +80,7 @@ export class Bench implements Disposable {
           host: { name: "ft0", namespace: this.namespace.fd },
           mtu: 1500,
           rings: undefined,
-          queues: 1,
+          queues,
           aspm: undefined,
           address,
           firmware: undefined,
@@ -93,6 +101,7 @@ export class Bench implements Disposable {
       try {
         this.driver.napi.interrupt();
         this.driver.pump();
+        this.driver.operations.run();
         this.driver.tend();
         this.driver.napi.complete();
       } catch (error) {
@@ -101,6 +110,14 @@ export class Bench implements Disposable {
       this.clock.delay(1000);
     }
     this.driver.publish(NO_PAUSES);
+  }
+
+  /** Has an operation carried out, for at most that long. @returns its answer */
+  operate(operation: string, argument: Argument, micros: number): AnswerReport | undefined {
+    const id = ++this.#operations;
+    this.driver.obey({ command: "operate", id, operation, argument });
+    this.run(micros);
+    return this.reports.find((each) => each.report === "answer" && each.id === id) as AnswerReport | undefined;
   }
 
   /** The interface has this MTU now, and nothing else has changed. */
@@ -118,12 +135,13 @@ export class Bench implements Disposable {
     return this.#reader.read();
   }
 
-  /** The host sends this many frames, and no others. */
-  send(frames: number): void {
+  /** The host sends this many frames, each of a flow of its own unless they are all of `oneFlow`, and no others. */
+  send(frames: number, oneFlow = false): void {
     const neighbour =
       "ip addr replace 10.9.0.1/24 dev ft0 && ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:99 dev ft0";
     const quiet = "echo 1 >/proc/sys/net/ipv6/conf/ft0/disable_ipv6";
-    const send = `for i in $(seq ${frames}); do echo >/dev/udp/10.9.0.2/9; done`;
+    const many = `for i in $(seq ${frames}); do echo >${oneFlow ? "&3" : "/dev/udp/10.9.0.2/9"}; done`;
+    const send = oneFlow ? `exec 3>/dev/udp/10.9.0.2/9 && ${many}` : many;
     const script = `${quiet} && ip link set ft0 up && ${neighbour} && ${send}`;
     const { status, stderr } = this.namespace.within(() => spawnSync("bash", ["-c", script]));
     assert.equal(status, 0, String(stderr));

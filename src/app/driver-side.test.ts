@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MCU, Mcu } from "#chip/registers.ts";
+import { Poller } from "#sys/poll.ts";
 import { Bench, skip } from "./driver-side.test-kit.ts";
 const second = 1_000_000;
 
@@ -87,4 +88,42 @@ test("a link that flaps a thousand times in five seconds is not reported a thous
   assert.ok(bench.reports.length - before <= 52, `${bench.reports.length - before} reports`);
   assert.ok(bench.statistics.linkChanges >= 1000, `${bench.statistics.linkChanges} changes counted`);
   assert.equal(bench.statistics.linkUp, 1);
+});
+
+test("an offline self-test passes whenever it is begun, and the PHY is not restarted", { skip }, () => {
+  using bench = new Bench();
+  bench.run(300_000);
+  for (let i = 0; i < 10; i++) {
+    const answer = bench.operate("selfTest", { offline: true }, second);
+    assert.deepEqual(answer?.value, { ...answer?.value, passed: true });
+    bench.run(second + 100_000);
+  }
+  const { phyLosses, restarts, linkUp } = bench.statistics;
+  assert.deepEqual({ phyLosses, restarts, linkUp }, { phyLosses: 0, restarts: 0, linkUp: 1 });
+});
+
+test("where one of two transmit queues is full, poll(2) reports the frames of the other only", { skip }, () => {
+  using bench = new Bench(undefined, undefined, undefined, undefined, { chip: "rtl8125b", queues: 2 });
+  const { driver } = bench;
+  bench.run(300_000);
+  const poller = new Poller([...driver.hostFds]);
+  assert.equal(driver.watchHost(poller, 0), false);
+  bench.model.faults.arm("stuck-transmitter");
+  bench.send(900, true);
+  for (let i = 0; i < 10; i++) driver.pump();
+  assert.equal(driver.watchHost(poller, 0), true);
+  assert.equal(poller.wait(0), 0, "the frames that wait are of the full queue");
+});
+
+test("the interface has no carrier where the link does not come back after new rings", { skip }, () => {
+  using bench = new Bench();
+  bench.run(300_000);
+  const carriers = (): unknown[] =>
+    bench.reports.flatMap((each) => (each.report === "event" && each.event.kind === "carrier" ? [each.event.up] : []));
+  assert.deepEqual(carriers(), [true]);
+  bench.operate("setRings", { rx: 512 }, 1000);
+  // The cable is pulled while the link is negotiated.
+  bench.model.setCarrier(false);
+  bench.run(second);
+  assert.deepEqual(carriers(), [true, false]);
 });

@@ -12,6 +12,7 @@ import type { Clock } from "#kit/clock.ts";
 import { type Bound, type PciDevice, bind } from "#kit/device.ts";
 import { Revoked } from "#kit/errors.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
+import type { Poller } from "#sys/poll.ts";
 import { Tap } from "#sys/tap.ts";
 import { DriverStatistics } from "./driver-statistics.ts";
 import { firmwareFiles } from "./firmware-files.ts";
@@ -196,9 +197,19 @@ export class DriverSide implements Disposable {
     return this.#taps.map((tap) => tap.number);
   }
 
-  /** The NIC's ring is full: poll(2) need not report frames from the host. */
-  get stalled(): boolean {
-    return this.#uplink?.stalled ?? true;
+  /**
+   * Has poll(2) report the host's frames of each queue whose transmit ring has room.
+   * @param first the place of the first of `hostFds` in `poller`
+   * @returns whether a transmit ring has no room
+   */
+  watchHost(poller: Poller, first: number): boolean {
+    let full = false;
+    for (let i = 0; i < this.#taps.length; i++) {
+      const stalled = this.#uplink?.stalled(i) ?? true;
+      poller.include(first + i, !stalled);
+      full ||= stalled;
+    }
+    return full;
   }
 
   /** Milliseconds that the thread may wait when nothing happens. */
@@ -243,7 +254,8 @@ export class DriverSide implements Disposable {
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   tend(): void {
-    if (!this.#sleep.look() || !this.#recovery.run()) return;
+    // A self-test has the NIC to itself: its loopback looks like a PHY that has lost its settings.
+    if (this.napi.lent || !this.#sleep.look() || !this.#recovery.run()) return;
     if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
     const missed = this.#missed;
     if (missed === undefined || this.#recovery.absent) return;
@@ -321,6 +333,7 @@ export class DriverSide implements Disposable {
       throw error;
     } finally {
       if (wasUp && this.#nic.running) this.#connect();
+      this.#compareCarrier();
     }
   }
 

@@ -58,8 +58,7 @@ runThread((port, report) => {
       periodic.run();
     },
     wait: (block) => {
-      const { stalled } = driver;
-      for (let i = 0; i < hosts.length; i++) poller.include(HOST + i, !stalled);
+      driver.watchHost(poller, HOST);
       side.arm(poller, WIRE);
       const longest = block ? driver.waitMillis : 0;
       if (poller.wait(Math.min(side.pollTimeout(), longest)) > 0 && poller.ready(CONTROL)) control.handle();

@@ -8,7 +8,11 @@ import type { FrameObserver } from "./frame-observer.ts";
 import { TapUplink, type UplinkCounters, type UplinkSwitches } from "./tap-uplink.ts";
 
 /** What a data-plane thread drives: one queue, or all. */
-export type Uplink = Pick<TapUplink, "stalled" | "drained" | "pumpOut" | "pumpIn" | "counters" | "switch"> & Disposable;
+export type Uplink = Pick<TapUplink, "drained" | "pumpOut" | "pumpIn" | "counters" | "switch"> &
+  Disposable & {
+    /** The transmit queue of this TAP queue has no room, so that reading from it is useless. */
+    stalled(tap: number): boolean;
+  };
 
 export interface QueueUplinksOptions {
   /** The queues of one TAP, one for each link. */
@@ -48,14 +52,15 @@ export const uplinksOf = ({
 
 export class QueueUplinks implements Uplink {
   readonly #uplinks: readonly TapUplink[];
+  readonly #senders: number;
 
   constructor(options: QueueUplinksOptions) {
     this.#uplinks = uplinksOf(options);
+    this.#senders = this.#uplinks.filter(({ sends }) => sends).length;
   }
 
-  /** No transmit queue has room. */
-  get stalled(): boolean {
-    return this.#uplinks.every(({ sends, stalled }) => !sends || stalled);
+  stalled(tap: number): boolean {
+    return this.#uplinks[tap % this.#senders]!.stalled();
   }
 
   get drained(): boolean {

@@ -113,7 +113,7 @@ export class TapUplink implements Disposable {
   }
 
   /** True while the NIC has no room, so that reading from the TAP is useless. */
-  get stalled(): boolean {
+  stalled(): boolean {
     return this.#out?.stalled ?? false;
   }
 
