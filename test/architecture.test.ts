@@ -1,4 +1,4 @@
-/** The house rules of docs/architecture.md, read off the source: who imports whom, and where the unsafe things are. */
+/** The house rules of docs/architecture.md, checked in the source: which rooms import which, and where unsafe calls may be. */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path/posix";
 import { suite, test } from "node:test";

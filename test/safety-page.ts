@@ -14,8 +14,8 @@ export const aboutMemory = (hazards: readonly Hazard[]): readonly Hazard[] =>
 const link = ({ file, title }: Shown): string =>
   `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
 
-const table = (hazards: readonly Hazard[]): readonly string[] => [
-  "| when | what | class | here | because | shown by |",
+const table = (hazards: readonly Hazard[], since: string): readonly string[] => [
+  `| ${since} | what | class | how | kept from Ferrule by | shown by |`,
   "|---|---|---|---|---|---|",
   ...hazards.map(
     ({ year, what, class: of, kept, by, tests }) =>
@@ -41,13 +41,13 @@ export const page = (): string => {
     `${FIXED.length} entries (some stand for two or three fixes): ${share(FIXED)}. ${unsafe.length} of them are about memory, races or lifetime:`,
     `${share(unsafe)}.`,
     "",
-    ...table(FIXED),
+    ...table(FIXED, "when"),
     "",
     "## Still open in C",
     "",
     "Found by reading the C driver of Linux 7.3; not confirmed by running it.",
     "",
-    ...table(OPEN_IN_C),
+    ...table(OPEN_IN_C, "Linux"),
     "",
     "## What none of this covers",
     "",

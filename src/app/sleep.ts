@@ -1,8 +1,8 @@
 /**
  * What the driver's thread does when the machine is suspended, or powered off with wake-up armed.
  *
- * The kernel freezes a process without a word to it. Whoever knows before (`ferrule suspend`, run by systemd) has the NIC armed and
- * put to sleep. Without that the thread sees afterwards that the clock that counts suspended time has jumped, and starts the NIC
+ * The kernel freezes a process without notice. `ferrule suspend`, which systemd runs before that, has the NIC armed and put to sleep.
+ * Without it the thread sees afterwards that the clock that counts suspended time has jumped, and starts the NIC
  * from the beginning: the kernel has put the card to D3 and back meanwhile, and little of its state is left.
  */
 import { uptime } from "node:os";
@@ -87,7 +87,7 @@ export class SystemSleep {
     return { asleep: false, woken };
   }
 
-  /** The NIC is left for the firmware and whoever comes next, asleep where wake-up is armed. The session is over then. */
+  /** The NIC is left to the firmware or the next driver, asleep where wake-up is armed. The session is over then. */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
     const { nic, retire, carrier } = this.#on;
     if (!this.#handedOver) {

@@ -28,7 +28,7 @@ const LINUX = "Linux's r8169 does so";
 // oxfmt-ignore
 export const QUIRKS = {
   spuriousSystemError: {
-    because: "SYSErr is set now and then although nothing is wrong. The driver does not enable it; on other chips it means a bus error and causes a reset.",
+    because: "SYSErr is set now and then although nothing is wrong. The driver does not enable it; it looks once a second, and believes it when PCI status shows an error too. On other chips it means a bus error and causes a reset.",
     evidence: "reports from the field; Linux's r8169 ignores SYSErr on every PCI Express chip for that reason, FreeBSD's re(4) resets on it",
     proof: { file: "src/driver/events.test.ts", title: "a system error is handled, except on the two chips that raise it spuriously" },
     fact: "spuriousSystemError",
@@ -70,7 +70,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.sumsPadding,
   },
   shortUdpStopsTransmitter: {
-    because: "UDP datagrams without a whole header, or of fewer than 47 bytes to the ports of PTP, can stop the transmitter. In frames below 175 bytes the driver pads them to that, and software computes their checksums.",
+    because: "UDP datagrams without a whole header, or of fewer than 47 bytes to the ports of PTP, can stop the transmitter. In frames below 175 bytes the driver pads to a whole UDP header, or 47 bytes for PTP, and software computes their checksums.",
     evidence: "DPDK net/r8169, rtl8125_get_patch_pad_len; Linux's r8169",
     proof: { file: RULES, title: "a fragment of UDP's header and PTP's datagrams get the length that the 8125A and 8125B need, up to 174 bytes" },
     fact: "stumblesOverUdp",

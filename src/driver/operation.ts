@@ -1,5 +1,5 @@
 /**
- * Work that takes longer than a data plane may pause: done in steps of at most a few milliseconds each. Every `next` does one and
- * returns the microseconds after which the following one is due, and at the end the result. `return` ends it early, and restores.
+ * A long job in steps of at most a few milliseconds, so that frames pass in between. Each `next()` does one step and yields the
+ * microseconds to wait before the next; the last returns the result. `return()` cancels the job and restores the chip.
  */
 export type Operation<Result> = Generator<number, Result, void>;

@@ -27,7 +27,7 @@ export interface Resumed {
 export class Power {
   readonly #parts: NicParts;
   readonly #nic: Sleeper;
-  /** Suspended until `resume`, or handed over to whoever has the chip next. */
+  /** Suspended until `resume`, or handed over to the next driver. */
   #state: "awake" | "suspended" | "handed over" = "awake";
   #wasUp = false;
 
@@ -59,7 +59,7 @@ export class Power {
   }
 
   /**
-   * Leaves the chip to whoever comes next: stopped, with its own address; in D0, or asleep with `wake` armed, which then outlives
+   * Leaves the chip to the firmware or the next driver: stopped, with its own address; in D0, or asleep with `wake` armed, which then outlives
    * this driver. Nothing but `resume` may be called afterwards. @throws {ResetTimeout}
    */
   shutdown(options: { readonly wake: boolean }): void {

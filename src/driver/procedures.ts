@@ -21,7 +21,7 @@ const pciTiming =
   ({ io }: Hardware): void =>
     io.write32(PciTiming, mask | ((io.read8(Config2) & PCI_66MHZ) === 0 ? 0 : 0xff));
 
-/** 802.3, 22.2.4.1.1. */
+/** A PHY must end its reset within 0.5 s (IEEE 802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
 /** @throws {Timeout} */

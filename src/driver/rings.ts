@@ -55,7 +55,7 @@ export interface SendingPair extends RingPair {
 /** Every queue in use; the first one sends. */
 export interface QueueRings {
   readonly pairs: readonly [SendingPair, ...RingPair[]];
-  /** What the NIC is told of them. */
+  /** What the NIC gets: their addresses and sizes. */
   readonly layout: Rings;
   /** Frees them. */
   readonly memory: DisposableStack;

@@ -58,7 +58,7 @@ export class SendRequest {
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const cut = header.gso !== Gso.none;
-    // A forwarded frame may have a complete checksum (DATA_VALID, or no flag): each segment still needs its own.
+    // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag); once cut, each segment needs its own.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
     if (summed && !cut) return 0;
     const start = header.checksumStart - shift;

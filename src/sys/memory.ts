@@ -4,7 +4,7 @@ import { errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
 import { libc } from "./libc.ts";
 
-/** The address of a buffer's first byte, valid as long as the buffer is reachable; whoever stores it must keep the buffer too. */
+/** The address of a buffer's first byte, valid as long as the buffer is reachable; code that stores it must keep the buffer too. */
 export const addressOf = (buffer: ArrayBufferLike): bigint => {
   if (buffer.byteLength === 0) throw new OutOfRange("an empty buffer has no address");
   // SAFETY: only computes the address. Array buffers have their bytes outside the moving heap, so it does not change.

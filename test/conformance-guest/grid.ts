@@ -117,7 +117,7 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
 export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> =>
   complaintsOf(await rig.guest.dmesg(4), allowed);
 
-/** What the kernel complained of, and when the link came and went, for whoever has to find out why. */
+/** The kernel's complaints with the changes of the link and the end of its log, to find the cause. */
 const withContext = async (rig: Rig, said: readonly string[]): Promise<string> => {
   if (said.length === 0) return "";
   const log = await rig.guest.dmesg();

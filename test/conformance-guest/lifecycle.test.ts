@@ -28,7 +28,7 @@ const holdings = (nic: Nic): { readonly descriptors: number; readonly maps: numb
   return { descriptors: readdirSync(`/proc/${pid}/fd`).length, maps: maps?.length ?? 0 };
 };
 
-/** With its control socket quiet: whoever has just asked is a descriptor for a moment longer. */
+/** Once its control socket is quiet: the connection of the last request stays open for a moment. */
 const settled = async (nic: Nic): Promise<ReturnType<typeof holdings>> => {
   await sleep(QUIET_MILLIS);
   return holdings(nic);

@@ -27,7 +27,7 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
       : {}),
     ...(frames.allMulticastOnly
       ? {
-          "takes the groups it is told of and no others, over an MTU change too": `${name} has no working multicast hash`,
+          "receives the groups that were set and no others, over an MTU change too": `${name} has no working multicast hash`,
         }
       : {}),
   };

@@ -282,7 +282,7 @@ export const conformance = (subject: Subject): void => {
     });
 
     // For each of the 64 bits of the hash, a group that has only this bit.
-    check("takes the groups it is told of and no others, over an MTU change too", () => {
+    check("receives the groups that were set and no others, over an MTU change too", () => {
       using rig = open();
       rig.up();
       const groups = Array.from({ length: 64 }, (_, bit) => groupOfBit(bit));

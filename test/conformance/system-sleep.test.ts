@@ -43,7 +43,7 @@ class Thread implements Disposable {
   }
 }
 
-test("told before a suspend, the NIC sleeps with what is armed, is not looked after, and comes back with the machine", () => {
+test("suspend and resume: the NIC sleeps with wake-up armed, no health check touches it meanwhile, and resume brings it up", () => {
   using thread = new Thread();
   assert.deepEqual(thread.operate("wake", { forms: "g" }), { armed: "g" });
   assert.deepEqual(thread.operate("suspend"), { asleep: true, armed: "g" });

@@ -97,7 +97,7 @@ const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 const absent = ffiProblem()?.message ?? false;
 const named = vfioUserModel();
 
-/** Declares the tests of the suite. @param served returns the NIC's server, once the tests run */
+/** Declares the tests of the suite. @param served called by each test, not when it is declared: the NIC's server */
 const conforms = (chip: Chip, served: () => Served, more: Readonly<Record<string, string>> = {}): void =>
   conformance({
     open: (options) => openVfioUserRig(served(), options),

@@ -29,7 +29,7 @@ const INT_CFG0 = 0x34;
 interface Run {
   readonly chip: Chip;
   readonly fill: number;
-  /** `[where, value]`, in order: an address of MAC-OCP, or of the window as "io 0x56". */
+  /** `where`: a MAC-OCP address, or "io 0x56" for a register of the BAR; in the order written. */
   readonly writes: [where: string, value: number][];
 }
 

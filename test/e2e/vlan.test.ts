@@ -116,7 +116,7 @@ const untag = (frame: Uint8Array): { controls: readonly number[]; plain: Uint8Ar
   return { controls, plain: Buffer.concat([frame.subarray(0, 12), frame.subarray(at)]) };
 };
 
-/** Frames without their tags, sorted by these ("5.6"). */
+/** Untagged frames, grouped by their VLAN IDs, the outermost first: "5.6". */
 const byTags = (frames: Iterable<Uint8Array>): ReadonlyMap<string, readonly Uint8Array[]> => {
   const sorted = new Map<string, Uint8Array[]>();
   for (const frame of frames) {

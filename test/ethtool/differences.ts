@@ -131,7 +131,7 @@ export const REASONS: readonly Reason[] = [
   {
     commands: ["-k missing0"],
     linux: /no device matches name \(offset 24\)$/,
-    because: "The offset is that of a message that is not sent here.",
+    because: "ethtool names a byte offset in its netlink message; Ferrule sends none.",
   },
   {
     commands: ["--json -k "],
@@ -143,7 +143,7 @@ export const REASONS: readonly Reason[] = [
     commands: ["-K fe0 nonsense on"],
     linux: /^! netlink error: /,
     ours: /^! netlink error: bit name not found$/,
-    because: "The offset is that of a message that is not sent here.",
+    because: "ethtool names a byte offset in its netlink message; Ferrule sends none.",
   },
   {
     commands: ["-E ", "--flash "],
@@ -249,7 +249,7 @@ export const REASONS: readonly Reason[] = [
     commands: ["-s fe0 wol "],
     linux: /^! netlink error: (cannot enable unsupported WoL mode \(offset 32\)|Invalid argument)$/,
     ours: /^! (netlink error: cannot enable unsupported WoL mode "s"|For more information run ferrule ethtool -h)$/,
-    because: "The offset is that of a message that is not sent here.",
+    because: "ethtool names a byte offset in its netlink message; Ferrule sends none.",
   },
   {
     commands: ["-s fe0 msglvl"],

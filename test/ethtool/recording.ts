@@ -16,7 +16,7 @@ export const spoken = (command: string, ran: { exit: number; stdout: string; std
   err: linesOf(ran.stderr),
 });
 
-/** A command a block; what went to standard error has "! " before it. */
+/** One block for each command: "$ ethtool …", stdout indented by two spaces, stderr after "! ", the exit code after "= ". */
 export const formatRecording = (about: string, all: readonly Spoken[]): string =>
   [
     `# ${about}`,

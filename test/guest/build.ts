@@ -19,7 +19,7 @@ import {
 import { PROCESSOR, type ProcessorName } from "./processors.ts";
 import { kernelOf } from "./vmlinux.ts";
 
-/** What Realtek leaves to whoever compiles its drivers, switched on: for the chips that have several queues. */
+/** Build options of Realtek's drivers that are off by default: for the chips that have several queues. */
 const VENDOR_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
   r8168: [],

@@ -6,8 +6,8 @@ const NEEDED = ["apt-get", "dpkg-deb", "flock", "npm", "setpriv", "tar"];
 const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
 
 /**
- * The reason that it cannot, or false. For node:test's `skip`. QEMU is fetched with the kernels. In CI nothing may be
- * skipped. @throws {Error}
+ * Why the VFIO tests cannot run, or false: for node:test's `skip`. QEMU is not needed here: it is fetched with the kernels.
+ * @throws {Error} in CI, where nothing may be skipped
  */
 export const noVfio = (): string | false => {
   const missing = NEEDED.filter((program) => !FOLDERS.some((folder) => existsSync(`${folder}/${program}`)));

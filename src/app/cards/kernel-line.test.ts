@@ -70,7 +70,7 @@ suite("with GRUB", () => {
     "double quotes": { [SETTINGS]: 'GRUB_CMDLINE_LINUX="quiet"\n' },
     "single quotes": { [SETTINGS]: "GRUB_CMDLINE_LINUX='quiet'\n" },
     "no quotes, and no end of line": { [SETTINGS]: "GRUB_CMDLINE_LINUX=quiet" },
-    "only the default entry's words": { [SETTINGS]: "GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT='quiet'\n" },
+    "GRUB_CMDLINE_LINUX_DEFAULT only": { [SETTINGS]: "GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT='quiet'\n" },
     nothing: { [SETTINGS]: "" },
     "a drop-in that replaces the words": {
       [SETTINGS]: 'GRUB_CMDLINE_LINUX="a"\n',
@@ -93,7 +93,7 @@ suite("with GRUB", () => {
     "double quotes": { [SETTINGS]: 'GRUB_CMDLINE_LINUX="quiet iommu=off splash"\n' },
     "single quotes": { [SETTINGS]: "GRUB_CMDLINE_LINUX='iommu=off'\n" },
     "no quotes": { [SETTINGS]: "GRUB_CMDLINE_LINUX=iommu=off\n" },
-    "the default entry's words": { [SETTINGS]: 'GRUB_CMDLINE_LINUX_DEFAULT="intel_iommu=on iommu=off"\n' },
+    GRUB_CMDLINE_LINUX_DEFAULT: { [SETTINGS]: 'GRUB_CMDLINE_LINUX_DEFAULT="intel_iommu=on iommu=off"\n' },
     "a drop-in": { [SETTINGS]: 'GRUB_CMDLINE_LINUX="a"\n', [DROP_IN]: "GRUB_CMDLINE_LINUX='quiet iommu=off'\n" },
   };
   for (const [name, settings] of Object.entries(OFF))

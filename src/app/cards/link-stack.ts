@@ -64,7 +64,7 @@ export class LinkStack {
     return found;
   }
 
-  /** Its lower devices, its ports, and those that its driver reports in sysfs. */
+  /** The interfaces directly below this one: its ports, the `lower_*` entries in sysfs, its parent, and the bridge of a veth's other end. */
   #lowers({ index, name, link, kind }: LinkInfo): readonly number[] {
     const ports = this.#where(({ master }) => master === index);
     const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));

@@ -74,7 +74,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // After reset the PHY reports that there is no link yet: this is not shown. Another speed is.
+      // A carrier event that changes nothing is not shown, such as "no link" after a reset; another speed is.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
       const news = event.kind !== "carrier" || link !== before;

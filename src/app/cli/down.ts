@@ -45,7 +45,7 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
   return `${name} is down: process ${pid} ${what} in ${seconds.toFixed(2)} s.${rest}`;
 };
 
-/** Takes down the interface whose present or original name is `name`. @returns its name at the end */
+/** Takes the interface down. @param name the one it was started with, or the present one @returns the present one */
 const askDown = async (name: string, wake: boolean): Promise<{ readonly now: string; readonly pid: number }> => {
   try {
     const { interface: first, now } = await findUp(name);

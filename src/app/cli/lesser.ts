@@ -30,7 +30,7 @@ const lets = ({ uid, gid, mode }: Stats, bits: number): boolean => {
 const reaches = (folder: string): boolean =>
   lets(statSync(folder), SEARCH) && (dirname(folder) === folder || reaches(dirname(folder)));
 
-/** Whether the permission bits alone allow the use. */
+/** Whether this user may use the path by its permission bits, without capabilities. */
 export const isOpenTo = ({ path, use }: PathNeed): boolean => {
   try {
     const there = existsSync(path);

@@ -17,6 +17,6 @@ const text = (value: Json, indent: number): string => {
   return `{\n${lines.join(",\n")}\n${" ".repeat(indent - STEP)}}`;
 };
 
-/** One interface's values, as the list that ethtool prints. */
+/** The JSON list with one object that ethtool prints for an interface, in lines. */
 export const jsonLines = (value: { readonly [key: string]: Json }): readonly string[] =>
   `[ ${text(value, FIRST)} ]`.split("\n");

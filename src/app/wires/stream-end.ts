@@ -23,7 +23,7 @@ class StreamEnd {
   readonly #listener: UnixListener | undefined;
   /** When to try again. */
   #retryAt = 0;
-  /** What was last told of why it does not come about. */
+  /** The last reported reason that there is no connection. */
   #trouble = "";
 
   constructor(scope: DisposableStack, { path, listen }: StreamSpec, parts: FarEndParts) {

@@ -38,7 +38,7 @@ export class PointerRing extends DescriptorRing {
     this.#byPointers = (this.#page.get(TxConfig, 4) & TxConf.countsClosed) !== 0;
   }
 
-  /** Whether the mode is on. */
+  /** Whether "no close" mode is on: chip and software go by counts. */
   get byPointers(): boolean {
     return this.#byPointers;
   }
