@@ -115,7 +115,7 @@ export class Bench implements Disposable {
   /** Has an operation carried out, for at most that long. @returns its answer */
   operate(operation: string, argument: Argument, micros: number): AnswerReport | undefined {
     const id = ++this.#operations;
-    this.driver.obey({ command: "operate", id, operation, argument });
+    this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 25_000 });
     this.run(micros);
     return this.reports.find((each) => each.report === "answer" && each.id === id) as AnswerReport | undefined;
   }

@@ -8,7 +8,7 @@ const second = 1_000_000;
 
 test("an operation is carried out between rounds and answered", { skip }, () => {
   using bench = new Bench();
-  bench.driver.obey({ command: "operate", id: 7, operation: "driver", argument: {} });
+  bench.driver.obey({ command: "operate", id: 7, operation: "driver", argument: {}, limitMillis: 1000 });
   assert.equal(bench.driver.operations.pending, true);
   bench.driver.operations.run();
   assert.deepEqual(bench.reports.at(-1), {
@@ -126,4 +126,17 @@ test("the interface has no carrier where the link does not come back after new r
   bench.model.setCarrier(false);
   bench.run(second);
   assert.deepEqual(carriers(), [true, false]);
+});
+
+test("a NIC that is suspended amid an offline self-test sleeps at once, and resumes as it was", { skip }, () => {
+  using bench = new Bench();
+  bench.run(300_000);
+  assert.equal(bench.operate("selfTest", { offline: true }, 8000), undefined);
+  const asleep = bench.operate("suspend", {}, 2000);
+  assert.deepEqual(asleep?.value, { ...asleep?.value, asleep: true });
+  const ended = bench.reports.flatMap((each) => (each.report === "answer" && each.error ? [each.error.code] : []));
+  assert.deepEqual(ended, ["OPERATION_ENDED"]);
+  bench.operate("resume", {}, second);
+  assert.equal(bench.statistics.linkUp, 1);
+  assert.equal(bench.statistics.phyLosses, 0);
 });

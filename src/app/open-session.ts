@@ -259,8 +259,8 @@ class OpenSession implements Session {
     return { ...this.#driverCounters.read(), ...this.#wireCounters.read() };
   }
 
-  operate(operation: string, argument: Argument): Promise<object> {
-    return this.#requests.ask(operation, argument);
+  operate(operation: string, argument: Argument, limitMillis?: number): Promise<object> {
+    return this.#requests.ask(operation, argument, limitMillis);
   }
 
   onEvent(listener: (event: SessionEvent) => void): void {

@@ -20,8 +20,8 @@ const bench = (table: Readonly<Record<string, Operation>>) => {
   const on = {} as Operated;
   const operations = new Operations({ table, on, clock, report: (report) => reports.push(report) });
   let id = 0;
-  const ask = (operation: string, argument: Argument = {}): void =>
-    operations.submit({ command: "operate", id: ++id, operation, argument });
+  const ask = (operation: string, argument: Argument = {}, limitMillis = 25_000): void =>
+    operations.submit({ command: "operate", id: ++id, operation, argument, limitMillis });
   const codes = (): unknown[] => reports.map((each) => (each.report === "answer" ? each.error?.code : undefined));
   return { clock, reports, operations, ask, codes };
 };
@@ -154,3 +154,58 @@ test("an argument is one flat object of bounded size", () => {
   ])
     assert.equal(isArgument(bad), false, JSON.stringify(bad));
 });
+
+/** Blinks for this long, in steps of half a second. */
+const blink = (micros: number, done: () => void): Operation =>
+  function* () {
+    try {
+      for (let left = micros; left > 0; left -= 500_000) yield 500_000;
+      return {};
+    } finally {
+      done();
+    }
+  };
+
+/** The loop turns once a millisecond. */
+const turn = ({ operations, clock }: ReturnType<typeof bench>, micros: number): void => {
+  for (const until = clock.now() + micros; clock.now() < until; clock.delay(1000)) operations.run();
+};
+
+test("an operation whose answer is no longer waited for is refused, not begun", () => {
+  const begun: string[] = [];
+  const on = bench({ blink: blink(15_000_000, () => {}), quick: () => ({ at: begun.push("quick") }) });
+  on.ask("blink");
+  on.ask("quick", {}, 5000);
+  on.ask("quick", {}, 20_000);
+  turn(on, 16_000_000);
+  assert.deepEqual(on.codes(), [undefined, "OPERATION_TOO_LATE", undefined]);
+  assert.deepEqual(begun, ["quick"]);
+});
+
+test("a slow operation is ended when its answer is no longer waited for", () => {
+  let restored = false;
+  const on = bench({ blink: blink(15_000_000, () => (restored = true)) });
+  on.ask("blink", {}, 5000);
+  turn(on, 5_500_000);
+  assert.deepEqual(on.codes(), ["TIMEOUT"]);
+  assert.equal(restored, true);
+});
+
+for (const urgent of ["suspend", "resume", "handOver"])
+  test(`"${urgent}" ends a slow operation, which puts back what it changed, and goes before those that wait`, () => {
+    const order: string[] = [];
+    const on = bench({
+      blink: blink(15_000_000, () => order.push("blink ends")),
+      quick: () => ({ at: order.push("quick") }),
+      [urgent]: () => ({ at: order.push(urgent) }),
+      suspend: () => ({ at: order.push("suspend") }),
+    });
+    on.ask("blink");
+    turn(on, 1_200_000);
+    on.ask("quick");
+    on.ask("suspend");
+    on.ask(urgent);
+    on.operations.run();
+    assert.deepEqual(order, ["blink ends", "suspend", urgent, "quick"]);
+    assert.deepEqual(on.codes(), ["OPERATION_ENDED", undefined, undefined, undefined]);
+  });

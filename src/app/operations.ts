@@ -1,6 +1,7 @@
 /**
  * Operations on a NIC that other processes ask for, in the driver's thread: one at a time and in order, in slices between two rounds
- * of frames. A slow operation is a generator: it gives the thread back at each `yield`.
+ * of frames. A slow operation is a generator: it gives the thread back at each `yield`. One whose answer is no longer waited for is
+ * not begun.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -18,6 +19,8 @@ const SLICE_MICROS = 200;
 /** An operation that has not ended after this long is ended. */
 export const OPERATION_MICROS = 20_000_000;
 const WAITING_MOST = 16;
+/** The machine waits for these: they go first, and end an operation that is running. */
+const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
 
 /** What crosses a socket as an argument: nothing deeper. */
 export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
@@ -75,10 +78,33 @@ export class TooManyOperations extends FerruleError {
   }
 }
 
+/** Its turn came after the time that its answer was waited for. */
+export class OperationTooLate extends FerruleError {
+  readonly code = "OPERATION_TOO_LATE";
+  readonly hint = "Wait until earlier commands have ended, then try again.";
+  constructor(name: string, limitMillis: number) {
+    super(`the operation "${name}" was not begun: others took longer than ${limitMillis / 1000} s`);
+  }
+}
+
+/** It was running when an urgent one came. */
+export class OperationEnded extends FerruleError {
+  readonly code = "OPERATION_ENDED";
+  readonly hint = "Try again once the NIC is awake.";
+  constructor(name: string, urgent: string) {
+    super(`the operation "${name}" was ended by "${urgent}"`);
+  }
+}
+
+interface Waiting extends OperateCommand {
+  readonly deadline: number;
+}
+
 interface Running {
   readonly id: number;
   readonly name: string;
   readonly steps: Steps;
+  readonly begun: number;
   readonly end: number;
 }
 
@@ -89,7 +115,7 @@ export class Operations implements Disposable {
   readonly #on: Operated;
   readonly #clock: Clock;
   readonly #report: (report: Report) => void;
-  readonly #waiting: OperateCommand[] = [];
+  readonly #waiting: Waiting[] = [];
   #running: Running | undefined;
   /** When the next step is due. */
   #due = 0;
@@ -111,8 +137,19 @@ export class Operations implements Disposable {
   }
 
   submit(command: OperateCommand): void {
-    if (this.#waiting.length < WAITING_MOST) this.#waiting.push(command);
-    else this.refuse(command.id, new TooManyOperations());
+    if (this.#waiting.length >= WAITING_MOST) {
+      this.refuse(command.id, new TooManyOperations());
+      return;
+    }
+    const waiting = { ...command, deadline: this.#clock.now() + command.limitMillis * 1000 };
+    if (!URGENT.has(command.operation)) {
+      this.#waiting.push(waiting);
+      return;
+    }
+    // Behind other urgent ones.
+    const place = this.#waiting.findIndex(({ operation }) => !URGENT.has(operation));
+    this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, waiting);
+    this.#due = 0;
   }
 
   /** Works for one slice. Returns at once when nothing is pending. @throws {DeviceGone} {NicGivenUp} */
@@ -132,27 +169,33 @@ export class Operations implements Disposable {
 
   #step(): void {
     const running = this.#running;
+    const next = this.#waiting[0]?.operation;
     if (running === undefined) this.#begin(this.#waiting.shift());
+    else if (next !== undefined && URGENT.has(next)) this.#attempt(running.id, () => endFor(next, running));
     else this.#attempt(running.id, () => this.#advance(running));
   }
 
-  #begin(command: OperateCommand | undefined): void {
+  #begin(command: Waiting | undefined): void {
     if (command === undefined) return;
-    const { id, operation: name, argument } = command;
+    const { id, operation: name, argument, limitMillis, deadline } = command;
     this.#attempt(id, () => {
+      const now = this.#clock.now();
+      if (now >= deadline) throw new OperationTooLate(name, limitMillis);
       const operation = Object.hasOwn(this.#table, name) ? this.#table[name] : undefined;
       if (operation === undefined) throw new UnknownOperation(name);
       const value = operation(this.#on, argument);
-      if (isGenerator(value)) this.#running = { id, name, steps: value, end: this.#clock.now() + OPERATION_MICROS };
+      if (isGenerator(value))
+        this.#running = { id, name, steps: value, begun: now, end: Math.min(now + OPERATION_MICROS, deadline) };
       else this.#report({ report: "answer", id, value });
     });
   }
 
-  #advance({ id, name, steps, end }: Running): void {
-    const late = this.#clock.now() >= end;
-    const next = late
-      ? steps.throw(new Timeout({ what: `the operation "${name}"`, waitedMicros: OPERATION_MICROS }))
-      : steps.next();
+  #advance({ id, name, steps, begun, end }: Running): void {
+    const now = this.#clock.now();
+    const next =
+      now >= end
+        ? steps.throw(new Timeout({ what: `the operation "${name}"`, waitedMicros: now - begun }))
+        : steps.next();
     this.#due = next.done === true ? 0 : this.#clock.now() + (next.value ?? 0);
     if (next.done !== true) return;
     this.#running = undefined;
@@ -176,3 +219,9 @@ export class Operations implements Disposable {
     this.#report({ report: "answer", id, error: plainError(error) });
   }
 }
+
+/** It puts back what it has changed. @throws {OperationEnded}, or what kept it from that */
+const endFor = (urgent: string, { name, steps }: Running): never => {
+  steps.return({});
+  throw new OperationEnded(name, urgent);
+};

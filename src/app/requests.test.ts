@@ -30,6 +30,7 @@ test("answers find their requests, in whatever order they come", async () => {
 test("a request that is not answered fails after its limit, and its late answer is dropped", async () => {
   const { told, requests } = bench();
   await assert.rejects(requests.ask("driver", {}, 1), TookTooLong);
+  assert.equal(told[0]!.limitMillis, 1);
   requests.hear({ report: "answer", id: told[0]!.id, value: {} });
 });
 

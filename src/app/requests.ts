@@ -17,14 +17,15 @@ export class Requests {
     this.#tell = tell;
   }
 
-  /** @throws {ThreadFailure} with the operation's error; {TookTooLong}; what `end` was called with */
-  async ask(operation: string, argument: Argument, limitMillis = ANSWER_MILLIS): Promise<object> {
+  /** Waits for `wantedMillis`, but no longer than the thread allows an operation. @throws {ThreadFailure} with the operation's error; {TookTooLong}; what `end` was called with */
+  async ask(operation: string, argument: Argument, wantedMillis = ANSWER_MILLIS): Promise<object> {
     if (this.#ended !== undefined) throw this.#ended;
+    const limitMillis = Math.min(wantedMillis, ANSWER_MILLIS);
     const id = ++this.#last;
     const waiting = Promise.withResolvers<object>();
     this.#waiting.set(id, waiting);
     try {
-      this.#tell({ command: "operate", id, operation, argument });
+      this.#tell({ command: "operate", id, operation, argument, limitMillis });
       return await within(waiting.promise, `"${operation}"`, limitMillis);
     } finally {
       this.#waiting.delete(id);

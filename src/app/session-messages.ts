@@ -75,6 +75,8 @@ export interface OperateCommand {
   readonly id: number;
   readonly operation: string;
   readonly argument: Argument;
+  /** How long the answer is waited for. */
+  readonly limitMillis: number;
 }
 
 /** From the driver's thread. */

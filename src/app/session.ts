@@ -111,8 +111,8 @@ export interface Session extends AsyncDisposable {
   readonly interfaceName: string;
   /** Reads all counters, consistently within each thread. */
   statistics(): Statistics;
-  /** Has the driver's thread carry out an operation of `operations.ts`. @throws {ThreadFailure} with its error; {TookTooLong} */
-  operate(operation: string, argument: Argument): Promise<object>;
+  /** Has the driver's thread carry out an operation of `operations.ts`, unless it cannot be begun in time. @throws {ThreadFailure} with its error; {TookTooLong} */
+  operate(operation: string, argument: Argument, limitMillis?: number): Promise<object>;
   onEvent(listener: (event: SessionEvent) => void): void;
   /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
   carrier(limitMillis: number): Promise<void>;

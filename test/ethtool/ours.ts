@@ -95,7 +95,7 @@ export class Ours implements Disposable {
   async operate(name: string, operation: string, argument: Argument): Promise<object> {
     if (name !== NAME) throw new NotRunning(name);
     const id = ++this.#id;
-    this.driver.obey({ command: "operate", id, operation, argument });
+    this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 25_000 });
     while (this.driver.operations.pending) this.turn();
     const answer = this.#reports.find((each) => each.report === "answer" && each.id === id);
     if (answer?.report !== "answer") throw new Error(`"${operation}" was not answered`);

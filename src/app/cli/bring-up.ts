@@ -124,9 +124,9 @@ export const bringUp = async (
       await ended.promise;
       return about;
     },
-    operate: async (operation, argument) => {
+    operate: async (operation, argument, limitMillis) => {
       if (session === undefined) throw new StillStarting(interfaceName);
-      return await session.operate(operation, argument);
+      return await session.operate(operation, argument, limitMillis);
     },
   });
   const scrape = (): string | undefined =>

@@ -32,6 +32,14 @@ test("passes an operation on, with a flat argument and a name of bounded length"
   await using _control = await ControlServer.open(name, handlers);
   const request = { command: "operate", operation: "rings", argument: { rx: 64, table: [0, 1] } } as const;
   assert.deepEqual(await ask(name, request), { operation: "rings", argument: { rx: 64, table: [0, 1] } });
+  const limits: unknown[] = [];
+  await using _other = await ControlServer.open(`${name}x`, {
+    ...handlers,
+    operate: async (_operation, _argument, limitMillis) => ({ at: limits.push(limitMillis) }),
+  });
+  await ask(`${name}x`, request, 1234);
+  await sayRaw(`${name}x`, '{"command":"operate","operation":"x","argument":{},"limitMillis":"long"}\n');
+  assert.deepEqual(limits, [1234, undefined]);
   const long = (await ask(name, { ...request, operation: "x".repeat(5000) })) as { operation: string };
   assert.equal(long.operation.length, 40);
 });

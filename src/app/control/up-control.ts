@@ -18,7 +18,12 @@ export type Request =
   | { readonly command: "status" }
   | { readonly command: "down" }
   /** An operation of `operations.ts`, carried out in the driver's thread. */
-  | { readonly command: "operate"; readonly operation: string; readonly argument: Argument };
+  | {
+      readonly command: "operate";
+      readonly operation: string;
+      readonly argument: Argument;
+      readonly limitMillis?: number;
+    };
 
 /** Reply to `down`, once everything is down. */
 export interface Down {
@@ -65,10 +70,12 @@ export class AlreadyUp extends FerruleError {
 }
 
 const parseRequest = (value: unknown): Request | undefined => {
-  const { command, operation, argument } = (value ?? {}) as Partial<Record<string, unknown>>;
+  const { command, operation, argument, limitMillis } = (value ?? {}) as Partial<Record<string, unknown>>;
   if (command === "status" || command === "down") return { command };
   const isOperation = command === "operate" && typeof operation === "string" && isArgument(argument);
-  return isOperation ? { command, operation: operation.slice(0, MAX_NAME), argument } : undefined;
+  if (!isOperation) return undefined;
+  const limit = typeof limitMillis === "number" && limitMillis > 0 ? { limitMillis } : {};
+  return { command, operation: operation.slice(0, MAX_NAME), argument, ...limit };
 };
 
 export interface ControlHandlers {
@@ -76,7 +83,7 @@ export interface ControlHandlers {
   /** Resolves once everything is down. */
   down(): Promise<Down>;
   /** @throws the reason if the operation fails */
-  operate(operation: string, argument: Argument): Promise<object>;
+  operate(operation: string, argument: Argument, limitMillis?: number): Promise<object>;
 }
 
 /** Listens there. Returns false if the address is taken. */
@@ -100,7 +107,8 @@ export class ControlServer implements AsyncDisposable {
     this.#server = new ExchangeServer({
       parse: parseRequest,
       answer: async (request): Promise<object> => {
-        if (request.command === "operate") return await handlers.operate(request.operation, request.argument);
+        if (request.command === "operate")
+          return await handlers.operate(request.operation, request.argument, request.limitMillis);
         return request.command === "down" ? await handlers.down() : handlers.status();
       },
       ready: this.#taken.promise,
@@ -160,7 +168,9 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
-  return exchange(socket, request, { what: `"${request.command}" of ${name}`, limitMillis, hint });
+  // The other end does not begin what is no longer waited for.
+  const limited = request.command === "operate" ? { ...request, limitMillis } : request;
+  return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };
 
 /** The owner of the name; undefined if it does not reply. */
