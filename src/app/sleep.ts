@@ -8,10 +8,9 @@
 import { uptime } from "node:os";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
-import { OutOfRange } from "#kit/errors.ts";
 import type { Operation } from "./operations.ts";
 import type { SessionEvent } from "./session.ts";
-import { formsOf, lettersOf } from "./wake-letters.ts";
+import { lettersOf } from "./wake-letters.ts";
 
 /** Between two looks at the clocks; and by how much they part when the machine was suspended. */
 const LOOK_MICROS = 250_000;
@@ -50,12 +49,6 @@ export class SystemSleep {
       suspend: () => this.suspend(),
       resume: () => this.resume(),
       handOver: () => this.handOver(),
-      wake: (_on, { forms }) => {
-        if (typeof forms !== "string")
-          throw new OutOfRange("wake-up is given as letters", "Use p, u, m, b, g, or d for none.");
-        on.nic.wake.armed = formsOf(forms);
-        return { armed: lettersOf(on.nic.wake.armed) };
-      },
     };
   }
 

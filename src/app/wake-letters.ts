@@ -21,7 +21,7 @@ export const formsOf = (letters: string): readonly WakeForm[] => {
   const forms = letters.split("").map((letter) => WAKE_FORMS.find((form) => LETTERS[form] === letter));
   if (forms.length === 0 || forms.includes(undefined))
     throw new OutOfRange(
-      `"${letters.slice(0, 16)}" is no form of wake-up`,
+      `cannot enable unsupported WoL mode "${letters.slice(0, 16)}"`,
       "p is link, u unicast, m multicast, b broadcast, g magic packet; d alone is none of them.",
     );
   return forms as readonly WakeForm[];

@@ -13,6 +13,8 @@ export const MASTER_SLAVE = {
   "forced-master": Gbcr.manualMaster | Gbcr.master,
 } as const;
 
+const CROSSOVERS = ["auto", "mdi", "mdix"] as const;
+
 export interface PauseSettings {
   /** Off: neither direction, because the MAC takes pause from the negotiation alone. */
   readonly autonegotiate: boolean;
@@ -31,7 +33,7 @@ export interface LinkSettings {
   readonly fullDuplex: boolean;
   /** Clock of 1000BASE-T and faster. */
   readonly masterSlave: keyof typeof MASTER_SLAVE;
-  readonly crossover: "auto" | "mdi" | "mdix";
+  readonly crossover: (typeof CROSSOVERS)[number];
   /** A lower speed is tried where the cable does not carry the one agreed on; undefined where it cannot be set. */
   readonly downshift: boolean | undefined;
   /** Fast retrain at the advertised speeds above 1000; undefined leaves what the chip's start values set. */
@@ -81,6 +83,12 @@ export const checkLinkSettings = (chip: Chip, cage: boolean, wanted: LinkSetting
         ? "Set 1000 or 10000, full duplex."
         : "Set 10 or 100, or advertise one mode: 1000BASE-T and faster negotiate.",
     ],
+    [
+      !Object.hasOwn(MASTER_SLAVE, wanted.masterSlave),
+      "this choice of clock master",
+      `Choose from ${Object.keys(MASTER_SLAVE).join(", ")}.`,
+    ],
+    [!CROSSOVERS.includes(wanted.crossover), "this choice of MDI or MDI-X", `Choose from ${CROSSOVERS.join(", ")}.`],
     [
       wanted.masterSlave !== "preferred-slave" && (cage || fixed || kind.estatus === 0),
       "a choice of clock master",

@@ -38,8 +38,10 @@ export class Rss {
     return { key: key.slice(), table: table.slice() };
   }
 
-  /** A table that spreads the hashes evenly over the first `queues`; over all unless given. */
+  /** A table that spreads the hashes evenly over the first `queues`; over all unless given. @throws {BadRss} */
   spread(queues = this.#hw.queues): Uint8Array {
+    if (!(Number.isInteger(queues) && queues >= 1 && queues <= this.#hw.queues))
+      throw new BadRss(`${queues} queues`, `Use 1 to ${this.#hw.queues}.`);
     return Uint8Array.from({ length: RSS_ENTRIES }, (_, i) => i % queues);
   }
 

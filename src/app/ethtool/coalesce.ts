@@ -2,12 +2,17 @@
 import type { Coalescing } from "#driver/moderation.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { flag, type Group, NotSupported, onOff } from "./flag.ts";
-import { pairs } from "./words.ts";
+import { pairs, taking } from "./words.ts";
 
 type CoalesceValue = { readonly adaptive: boolean } & Coalescing;
 
 /** The words of `-C` and the setting each of them is. */
 const NUMBERS = ["rx-usecs", "rx-frames", "tx-usecs", "tx-frames"] as const;
+const TAKES: Readonly<Record<string, "switch" | "number">> = {
+  "adaptive-rx": "switch",
+  "adaptive-tx": "switch",
+  ...Object.fromEntries(NUMBERS.map((name) => [name, "number" as const])),
+};
 
 /** Rounded up, but for what a floating-point number is too large. */
 const whole = (micros: number): number => Math.ceil(micros - 1e-6);
@@ -33,7 +38,7 @@ export const coalesce: Group = {
       if (chip.profile.mac.moderation === "none") throw new NotSupported(NOT_HERE);
       return { adaptive: moderation.adaptive, ...moderation.actual };
     },
-    setCoalesce: ({ nic }, argument) => {
+    setCoalesce: taking(TAKES, ({ nic }, argument) => {
       const { moderation, chip } = nic;
       if (chip.profile.mac.moderation === "none") throw new NotSupported(NOT_HERE);
       const { "adaptive-rx": rx, "adaptive-tx": tx } = argument;
@@ -52,7 +57,7 @@ export const coalesce: Group = {
         });
       else if (typeof adaptive === "boolean") moderation.setAdaptive(adaptive);
       return {};
-    },
+    }),
   },
   flags: [
     flag<CoalesceValue>({
@@ -94,11 +99,7 @@ export const coalesce: Group = {
       summary: "set how interrupts are held back",
       operation: "setCoalesce",
       exit: 1,
-      argument: pairs({
-        "adaptive-rx": "switch",
-        "adaptive-tx": "switch",
-        ...Object.fromEntries(NUMBERS.map((name) => [name, "number" as const])),
-      }),
+      argument: pairs(TAKES),
       lines: () => [],
     }),
   ],

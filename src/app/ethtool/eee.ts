@@ -2,8 +2,9 @@
 import type { EeeReport } from "#driver/power-saving.ts";
 import { flag, type Group, type Json, NotSupported } from "./flag.ts";
 import { modeLines, modesIn, ordered } from "./mode-names.ts";
-import { pairs } from "./words.ts";
+import { pairs, taking } from "./words.ts";
 
+const TAKES = { eee: "switch", advertise: "text", "tx-lpi": "switch", "tx-timer": "number" } as const;
 const NONE = "The chip has no energy-efficient Ethernet, or not with this transceiver.";
 
 const statusOf = ({ enabled, active }: EeeReport): string =>
@@ -26,16 +27,16 @@ export const eee: Group = {
       if (value.supported.length === 0) throw new NotSupported(NONE);
       return value;
     },
-    setEee: ({ nic }, { eee: enabled, "tx-lpi": txLpi, "tx-timer": timer, advertise }) => {
+    setEee: taking(TAKES, ({ nic }, { eee: enabled, "tx-lpi": txLpi, "tx-timer": timer, advertise }) => {
       if (nic.powerSaving.eee.supported.length === 0) throw new NotSupported(NONE);
       nic.powerSaving.setEee({
         ...(typeof enabled === "boolean" && { enabled }),
         ...(typeof txLpi === "boolean" && { txLpi }),
         ...(typeof timer === "number" && { txLpiTimer: timer }),
-        ...(typeof advertise === "number" && { advertise: modesIn(BigInt(advertise)) }),
+        ...(typeof advertise === "string" && { advertise: modesIn(advertise) }),
       });
       return {};
-    },
+    }),
   },
   flags: [
     flag<EeeReport>({
@@ -60,7 +61,7 @@ export const eee: Group = {
       summary: "set energy-efficient Ethernet",
       operation: "setEee",
       exit: 76,
-      argument: pairs({ eee: "switch", advertise: "number", "tx-lpi": "switch", "tx-timer": "number" }),
+      argument: pairs(TAKES),
       lines: () => [],
     }),
   ],

@@ -1,6 +1,8 @@
 /** `-e`: the serial EEPROM beside an older chip. */
 import { flag, type Group, dumpLines, NotSupported } from "./flag.ts";
-import { pairs } from "./words.ts";
+import { pairs, taking } from "./words.ts";
+
+const TAKES = { offset: "number", length: "number" } as const;
 
 interface EepromValue {
   readonly offset: number;
@@ -9,7 +11,7 @@ interface EepromValue {
 
 export const eeprom: Group = {
   operations: {
-    *eeprom({ nic }, { offset = 0, length }): Generator<void, EepromValue> {
+    eeprom: taking(TAKES, function* ({ nic }, { offset = 0, length }): Generator<void, EepromValue> {
       const bytes: number[] = [];
       for (const word of nic.eeprom()) {
         bytes.push(word & 0xff, word >>> 8);
@@ -18,7 +20,7 @@ export const eeprom: Group = {
       if (bytes.length === 0) throw new NotSupported("The chip or its board has no EEPROM: settings are in fuses.");
       const start = Number(offset);
       return { offset: start, bytes: bytes.slice(start, length === undefined ? undefined : start + Number(length)) };
-    },
+    }),
   },
   flags: [
     flag<EepromValue>({
@@ -28,7 +30,7 @@ export const eeprom: Group = {
       operation: "eeprom",
       failure: ["Cannot get EEPROM data: %"],
       exit: 74,
-      argument: pairs({ offset: "number", length: "number" }),
+      argument: pairs(TAKES),
       lines: ({ offset, bytes }) => dumpLines(bytes, offset),
     }),
   ],

@@ -4,6 +4,9 @@ import type { FeatureState, FeatureStates } from "../offload-switches.ts";
 import { BadLine, flag, type Group, type Json } from "./flag.ts";
 import { FEATURES, type FeatureName, featuresNamed, GROUPS, UNGROUPED } from "./feature-names.ts";
 import { BadFeature } from "./refusals.ts";
+import { taking } from "./words.ts";
+
+const TAKES = Object.fromEntries(FEATURES.map((name) => [name, "switch" as const]));
 
 interface Changed {
   readonly before: FeatureStates;
@@ -84,15 +87,11 @@ const nothingChanged = ({ before, after }: Changed, wanted: Argument): boolean =
 export const features: Group = {
   operations: {
     features: ({ switches }) => switches.states(),
-    setFeatures: ({ switches }, wanted) => {
+    setFeatures: taking(TAKES, ({ switches }, wanted) => {
       const before = switches.states();
-      switches.set(
-        Object.fromEntries(
-          Object.entries(wanted).filter(([name]) => (FEATURES as readonly string[]).includes(name)),
-        ) as Record<string, boolean>,
-      );
+      switches.set(wanted as Readonly<Record<string, boolean>>);
       return { before, after: switches.states() };
-    },
+    }),
   },
   flags: [
     flag<FeatureStates>({

@@ -1,16 +1,15 @@
 /** `-s`, `-r`, `-a` and `-A`: what users set of the link, of pause frames and of wake-up. */
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { LINK_MODES } from "#chip/link-modes.ts";
-import type { LinkSettings, PauseSettings } from "#driver/link-settings.ts";
-import type { WakeForm } from "#driver/wake.ts";
+import { type LinkSettings, type PauseSettings, checkLinkSettings } from "#driver/link-settings.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Argument } from "../operations.ts";
+import { formsOf } from "../wake-letters.ts";
 import { BadLine, flag, type Group, onOff } from "./flag.ts";
-import { WAKE_LETTERS } from "./link.ts";
-import { modesIn } from "./mode-names.ts";
-import { pairs } from "./words.ts";
+import { isMask, modesIn } from "./mode-names.ts";
+import { pairs, taking } from "./words.ts";
 
-const READ = pairs({
+const TAKES = {
   speed: "number",
   duplex: "text",
   autoneg: "switch",
@@ -18,7 +17,9 @@ const READ = pairs({
   wol: "text",
   mdix: "text",
   "master-slave": "text",
-});
+} as const;
+const READ = pairs(TAKES);
+const TAKES_PAUSE = { autoneg: "switch", rx: "switch", tx: "switch" } as const;
 
 /** Words of `-s`, with the texts checked. */
 const changeOf = (words: readonly string[]): Argument => {
@@ -26,7 +27,7 @@ const changeOf = (words: readonly string[]): Argument => {
   const { duplex, advertise, wol, mdix } = read;
   if (words.length === 0 || (duplex !== undefined && duplex !== "half" && duplex !== "full")) throw new BadLine();
   if (mdix !== undefined && !["auto", "on", "off"].includes(String(mdix))) throw new BadLine();
-  if (advertise !== undefined && !/^(0x)?[0-9a-f]{1,16}$/i.test(String(advertise))) throw new BadLine();
+  if (advertise !== undefined && !isMask(String(advertise))) throw new BadLine();
   const strange = Array.from(String(wol ?? "")).find((letter) => !/[pumbgasfd]/.test(letter));
   if (strange !== undefined)
     throw new BadLine(`ethtool (-s): invalid char '${strange}' in '${String(wol)}' for parameter 'wol'`);
@@ -38,8 +39,7 @@ const offered = (
   { speed, duplex, advertise }: Argument,
   supported: readonly LinkModeName[],
 ): readonly LinkModeName[] => {
-  if (advertise !== undefined)
-    return modesIn(BigInt(`0x${String(advertise).replace(/^0x/i, "")}`)).filter((name) => supported.includes(name));
+  if (advertise !== undefined) return modesIn(String(advertise)).filter((name) => supported.includes(name));
   const wanted = LINK_MODES.filter(
     (mode) =>
       (speed === undefined || mode.speed === speed) &&
@@ -65,6 +65,8 @@ const linkChange = (
 ): Partial<LinkSettings> => {
   const { speed, duplex, autoneg, advertise, mdix, "master-slave": clock } = argument;
   const negotiates = typeof autoneg === "boolean" ? autoneg : advertise !== undefined || autonegotiate;
+  if (duplex !== undefined && duplex !== "half" && duplex !== "full")
+    throw new OutOfRange(`"${String(duplex).slice(0, 32)}" is no duplex`, "Use half or full.");
   const about = [speed, duplex, autoneg, advertise].some((word) => word !== undefined);
   return {
     ...(about && { autonegotiate: negotiates }),
@@ -76,29 +78,22 @@ const linkChange = (
   };
 };
 
-const formsOf = (letters: string): readonly WakeForm[] => {
-  const strange = Array.from(letters).find((each) => each !== "d" && !WAKE_LETTERS.some(([letter]) => each === letter));
-  if (strange !== undefined)
-    throw new OutOfRange(
-      `cannot enable unsupported WoL mode "${strange}"`,
-      "The chips have p (link), u, m, b (unicast, multicast, broadcast) and g (magic packet).",
-    );
-  return WAKE_LETTERS.flatMap(([letter, form]) => (letters.includes(letter) ? [form] : []));
-};
-
 interface PauseValue extends PauseSettings {
   readonly negotiated: { readonly receive: boolean; readonly transmit: boolean };
 }
 
 export const linkChanges: Group = {
   operations: {
-    setLink: ({ nic }, argument) => {
-      const change = linkChange(argument, nic.phy.settings, nic.phy.report().supported);
-      const forms = argument["wol"] === undefined ? undefined : formsOf(String(argument["wol"]));
-      if (Object.keys(change).length > 0) nic.phy.set(change);
-      if (forms !== undefined) nic.wake.armed = forms;
+    setLink: taking(TAKES, ({ nic }, argument) => {
+      const { phy, wake, chip } = nic;
+      const change = linkChange(argument, phy.settings, phy.report().supported);
+      const { wol } = argument;
+      // Both are checked before the first of them is written.
+      checkLinkSettings(chip, phy.cage, { ...phy.settings, ...change });
+      if (wol !== undefined) wake.armed = formsOf(String(wol));
+      if (Object.keys(change).length > 0) phy.set(change);
       return {};
-    },
+    }),
     restart: ({ nic }) => {
       nic.phy.restart();
       return {};
@@ -107,14 +102,14 @@ export const linkChanges: Group = {
       const { pause = { autonegotiate: true, receive: nic.mtu <= 1500, transmit: nic.mtu <= 1500 } } = nic.phy.settings;
       return { ...pause, negotiated: nic.link.pause };
     },
-    setPause: ({ nic }, { autoneg, rx, tx }) => {
+    setPause: taking(TAKES_PAUSE, ({ nic }, { autoneg, rx, tx }) => {
       nic.phy.setPause({
         ...(typeof autoneg === "boolean" && { autonegotiate: autoneg }),
         ...(typeof rx === "boolean" && { receive: rx }),
         ...(typeof tx === "boolean" && { transmit: tx }),
       });
       return {};
-    },
+    }),
   },
   flags: [
     flag({
@@ -165,7 +160,7 @@ export const linkChanges: Group = {
       summary: "set pause frames",
       operation: "setPause",
       exit: 79,
-      argument: pairs({ autoneg: "switch", rx: "switch", tx: "switch" }),
+      argument: pairs(TAKES_PAUSE),
       lines: () => [],
     }),
   ],

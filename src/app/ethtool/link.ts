@@ -2,6 +2,7 @@
 import type { LinkReport, PauseOffer } from "#driver/link-report.ts";
 import type { LinkSettings } from "#driver/link-settings.ts";
 import type { WakeForm } from "#driver/wake.ts";
+import { lettersOf } from "../wake-letters.ts";
 import { flag, type Group, type Json, onOff, yesNo } from "./flag.ts";
 import { modeLines, ordered } from "./mode-names.ts";
 
@@ -15,17 +16,6 @@ interface LinkValue {
   readonly wakes: readonly WakeForm[];
   readonly armed: readonly WakeForm[];
 }
-
-/** ethtool's letters, in its order. */
-export const WAKE_LETTERS: readonly (readonly [letter: string, form: WakeForm])[] = [
-  ["p", "link"],
-  ["u", "unicast"],
-  ["m", "multicast"],
-  ["b", "broadcast"],
-  ["g", "magic"],
-];
-const lettersOf = (forms: readonly WakeForm[]): string =>
-  WAKE_LETTERS.flatMap(([letter, form]) => (forms.includes(form) ? [letter] : [])).join("") || "d";
 
 const pauseText = ({ symmetric, asymmetric }: PauseOffer): string => {
   if (symmetric) return asymmetric ? "Symmetric Receive-only" : "Symmetric";

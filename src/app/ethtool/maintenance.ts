@@ -2,6 +2,7 @@
 import type { SelfTestReport } from "#driver/self-test.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
+import { taking } from "./words.ts";
 
 /** An operation ends after 20 s. */
 const MAX_SECONDS = 15;
@@ -9,17 +10,20 @@ const ALL = 0xffff_ffff;
 
 export const maintenance: Group = {
   operations: {
-    *identify({ nic }, { seconds }): Generator<number, object> {
+    identify: taking({ seconds: "number" }, function* ({ nic }, { seconds }): Generator<number, object> {
       if (typeof seconds !== "number" || seconds > MAX_SECONDS)
         throw new OutOfRange(`the LEDs cannot blink for ${Number(seconds)} s`, `Use 1 to ${MAX_SECONDS}.`);
       yield* nic.leds.identify(seconds);
       return {};
-    },
-    *selfTest({ nic, withoutHost }, { offline }): Generator<number, SelfTestReport> {
+    }),
+    selfTest: taking({ offline: "switch" }, function* ({ nic, withoutHost }, { offline }): Generator<
+      number,
+      SelfTestReport
+    > {
       if (offline !== true) return yield* nic.selfTest(false);
       using _host = withoutHost();
       return yield* nic.selfTest(true);
-    },
+    }),
     reset: ({ nic, rebuild }) => {
       rebuild("a reset", () => nic.setRings(nic.slots));
       return {};

@@ -1,5 +1,6 @@
 /** Link modes as ethtool lists them: in the order of the kernel's bits, half and full duplex of a speed in one line. */
 import type { LinkModeName } from "#chip/link-modes.ts";
+import { OutOfRange } from "#kit/errors.ts";
 
 /** linux/ethtool.h: ETHTOOL_LINK_MODE_*. */
 const BITS: readonly (readonly [name: LinkModeName, bit: number])[] = [
@@ -19,9 +20,15 @@ const BITS: readonly (readonly [name: LinkModeName, bit: number])[] = [
 export const ordered = (modes: readonly LinkModeName[]): readonly LinkModeName[] =>
   BITS.flatMap(([name]) => (modes.includes(name) ? [name] : []));
 
-/** The modes whose bits a mask has. */
-export const modesIn = (mask: bigint): readonly LinkModeName[] =>
-  BITS.flatMap(([name, bit]) => ((mask >> BigInt(bit)) & 1n ? [name] : []));
+/** Up to 16 hexadecimal digits. */
+export const isMask = (text: string): boolean => /^(?:0x)?[0-9a-f]{1,16}$/i.test(text);
+/** The modes whose bits a mask has, which ethtool takes in hexadecimal. @throws {OutOfRange} for what is no mask */
+export const modesIn = (mask: string): readonly LinkModeName[] => {
+  if (!isMask(mask))
+    throw new OutOfRange(`"${mask.slice(0, 32)}" is no mask of link modes`, "Write up to 16 hexadecimal digits.");
+  const bits = BigInt(`0x${mask.replace(/^0x/i, "")}`);
+  return BITS.flatMap(([name, bit]) => ((bits >> BigInt(bit)) & 1n ? [name] : []));
+};
 
 /** @param label with what separates it from the first mode */
 export const modeLines = (label: string, modes: readonly LinkModeName[]): readonly string[] => {

@@ -2,6 +2,7 @@
 import type { QueueCounts } from "../driver-statistics.ts";
 import type { Argument } from "../operations.ts";
 import { BadLine, flag, type Group, NotSupported, unsupported } from "./flag.ts";
+import { taking } from "./words.ts";
 
 interface Spread {
   readonly queues: number;
@@ -43,7 +44,7 @@ export const queues: Group = {
       const { key, table } = nic.rss.settings;
       return { queues: nic.running ? nic.queues.length : 1, key: [...key], table: [...table] };
     },
-    setSpread: ({ nic }, { equal, key }) => {
+    setSpread: taking({ equal: "number", key: "bytes" }, ({ nic }, { equal, key }) => {
       const { rss } = nic;
       if (rss === undefined) throw new NotSupported(ONE_QUEUE);
       rss.set({
@@ -51,7 +52,7 @@ export const queues: Group = {
         ...(typeof key === "object" && { key: Uint8Array.from(key) }),
       });
       return {};
-    },
+    }),
   },
   flags: [
     flag<{ readonly now: number; readonly most: number }>({

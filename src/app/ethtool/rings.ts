@@ -1,7 +1,10 @@
 /** `-g` and `-G`: descriptors in the rings, which both have the same number of. */
+import { checkSlots } from "#driver/nic-options.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { flag, type Group } from "./flag.ts";
-import { pairs } from "./words.ts";
+import { pairs, taking } from "./words.ts";
+
+const TAKES = { rx: "number", tx: "number" } as const;
 
 interface RingValue {
   readonly now: number;
@@ -11,13 +14,16 @@ interface RingValue {
 export const rings: Group = {
   operations: {
     rings: ({ nic }): RingValue => ({ now: nic.slots, most: nic.chip.profile.frames.ringLimit }),
-    setRings: ({ nic, rebuild }, { rx, tx }) => {
+    setRings: taking(TAKES, ({ nic, rebuild }, { rx, tx }) => {
       const slots = rx ?? tx ?? nic.slots;
       if (typeof slots !== "number" || (tx ?? slots) !== slots)
         throw new OutOfRange("both rings have the same number of descriptors", "Give one number: `-G fe0 rx 512`.");
-      if (slots !== nic.slots) rebuild(`${slots} descriptors`, () => nic.setRings(slots));
+      if (slots === nic.slots) return {};
+      // The interface's traffic goes on when it is refused.
+      checkSlots(nic.chip, slots);
+      rebuild(`${slots} descriptors`, () => nic.setRings(slots));
       return {};
-    },
+    }),
   },
   flags: [
     flag<RingValue>({
@@ -61,7 +67,7 @@ export const rings: Group = {
       summary: "set how many descriptors both rings have",
       operation: "setRings",
       exit: 81,
-      argument: pairs({ rx: "number", tx: "number" }),
+      argument: pairs(TAKES),
       lines: () => [],
     }),
   ],

@@ -1,5 +1,6 @@
-/** Words of a command line in pairs, as ethtool takes them: `rx 128 tx 256`. */
-import type { Argument } from "../operations.ts";
+/** Words of a command line in pairs, as ethtool takes them: `rx 128 tx 256`; and the same from a socket. */
+import { OutOfRange } from "#kit/errors.ts";
+import type { Argument, Operation } from "../operations.ts";
 import { BadLine } from "./flag.ts";
 
 /** What a word may be followed by. */
@@ -36,4 +37,29 @@ export const pairs =
       argument[name] = READ[kind](value);
     }
     return argument;
+  };
+
+const isUpTo = (most: number, value: unknown): boolean =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
+
+/** What an operation's value may be. */
+const VALID = {
+  number: [(value) => isUpTo(LARGEST, value), `a whole number from 0 to ${LARGEST}`],
+  switch: [(value) => typeof value === "boolean", "true or false"],
+  text: [(value) => typeof value === "string", "a text"],
+  bytes: [(value) => Array.isArray(value) && value.every((byte) => isUpTo(0xff, byte)), "a list of bytes"],
+} as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;
+
+/** An operation that takes these values and no others; any may be left out. @throws {OutOfRange} before it begins */
+export const taking =
+  (kinds: Readonly<Record<string, keyof typeof VALID>>, operation: Operation): Operation =>
+  (on, argument) => {
+    for (const [name, value] of Object.entries(argument)) {
+      const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+      if (kind === undefined)
+        throw new OutOfRange(`there is no setting "${name.slice(0, 32)}"`, `Use ${Object.keys(kinds).join(", ")}.`);
+      const [isValid, what] = VALID[kind];
+      if (!isValid(value)) throw new OutOfRange(`${name} is not ${what}`, `Pass ${what}.`);
+    }
+    return operation(on, argument);
   };
