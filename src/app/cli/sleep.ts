@@ -2,7 +2,11 @@
 import { findAll, findUp } from "../control/find-up.ts";
 import { ask } from "../control/up-control.ts";
 import { parseInterfaceName } from "../terminal/usage.ts";
+import { plainError } from "../plain-error.ts";
+import { ThreadFailure } from "../worker-thread.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
+import { failureLines } from "./failure.ts";
 
 /** Milliseconds for the frames in the rings, and a link that is set up once more. */
 const PATIENCE = 10_000;
@@ -19,6 +23,32 @@ const sentence = (name: string, { asleep, armed, woken }: Answer): string => {
   return `${name} is awake${woken === true ? ": it was woken by the wire" : ""}`;
 };
 
+/** NICs to be asked, by the names they were started with and have now; and errors from looking for them. */
+interface Found {
+  readonly found: readonly { readonly interface: string; readonly now: string }[];
+  readonly errors: readonly unknown[];
+}
+
+/** Asks every NIC, also after one has failed; each error is printed. */
+export const askEach = async (
+  operation: "suspend" | "resume",
+  { found, errors }: Found,
+  { json, terminal }: { readonly json: boolean; readonly terminal: Terminal },
+): Promise<Exit> => {
+  const failures = [...errors];
+  for (const { interface: first, now } of found)
+    try {
+      const answer = (await ask(first, { command: "operate", operation, argument: {} }, PATIENCE)) as Answer;
+      if (json) printJson(terminal, { interface: now, ...answer });
+      else printLines(terminal, [sentence(now, answer)]);
+    } catch (error) {
+      const plain = plainError(error);
+      failures.push(new ThreadFailure({ ...plain, message: `${now}: ${plain.message}` }));
+    }
+  for (const error of failures) for (const line of failureLines(error, terminal.err, false)) terminal.err.line(line);
+  return failures.length === 0 ? Exit.done : Exit.failed;
+};
+
 const sleepCommand = (operation: "suspend" | "resume", summary: string, about: string) =>
   command({
     name: operation,
@@ -31,13 +61,9 @@ const sleepCommand = (operation: "suspend" | "resume", summary: string, about: s
     examples: [`sudo npx ferrule ${operation} fe0`],
     async run({ values, operands, terminal }) {
       const [typed] = operands;
-      const found = typed === undefined ? (await findAll()).found : [await findUp(parseInterfaceName(typed))];
-      for (const { interface: first, now } of found) {
-        const answer = (await ask(first, { command: "operate", operation, argument: {} }, PATIENCE)) as Answer;
-        if (values.json) printJson(terminal, { interface: now, ...answer });
-        else printLines(terminal, [sentence(now, answer)]);
-      }
-      return Exit.done;
+      const found =
+        typed === undefined ? await findAll() : { found: [await findUp(parseInterfaceName(typed))], errors: [] };
+      return await askEach(operation, found, { json: values.json, terminal });
     },
   });
 
