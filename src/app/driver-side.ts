@@ -63,6 +63,9 @@ export class DriverSide implements Disposable {
   readonly #linkReport: LinkReport;
   /** What users made of the interface while the card was absent. */
   #missed: FollowCommand | undefined;
+  /** At the end the NIC is left asleep where wake-up is armed. */
+  #handsOver = false;
+  #closing = false;
   #polls = 0;
   #pauses: PauseCounts = NO_PAUSES;
   #overdueReported = false;
@@ -125,25 +128,26 @@ export class DriverSide implements Disposable {
       retire: () => this.#retire(),
       connect: () => this.#connect(),
       carrier: () => this.#compareCarrier(),
+      fail: (cause, detail) => {
+        if (!this.#closing) this.#recovery.fail(cause, detail);
+      },
       event: (event) => this.#event(event),
     });
     if (task.wake !== undefined) this.#nic.wake.armed = formsOf(task.wake);
-    this.operations = scope.use(
-      new Operations({
-        table: { ...OPERATIONS, ...this.#sleep.operations },
-        on: {
-          nic: this.#nic,
-          device: this.#device,
-          tap: this.#tap,
-          switches: this.#switches,
-          queueCounts: () => this.#statistics.queues,
-          rebuild: (what, act) => this.#rebuild(what, act),
-          withoutHost: () => this.#withoutHost(),
-        },
-        clock: parts.clock,
-        report: parts.report,
-      }),
-    );
+    this.operations = new Operations({
+      table: { ...OPERATIONS, ...this.#sleep.operations },
+      on: {
+        nic: this.#nic,
+        device: this.#device,
+        tap: this.#tap,
+        switches: this.#switches,
+        queueCounts: () => this.#statistics.queues,
+        rebuild: (what, act) => this.#rebuild(what, act),
+        withoutHost: () => this.#withoutHost(),
+      },
+      clock: parts.clock,
+      report: parts.report,
+    });
     this.#statistics = new DriverStatistics(task.statistics, this.#nic, parts.report);
     this.#settings = new InterfaceSettings({
       nic: this.#nic,
@@ -158,10 +162,16 @@ export class DriverSide implements Disposable {
     this.#nic.up();
     this.#connect();
     this.interruptFd = this.#nic.line.fd;
+    // Released in reverse order: an operation ends while the NIC and its memory are there, then the NIC is handed over.
+    scope.defer(() => {
+      if (this.#handsOver && !this.#recovery.absent) this.#sleep.handOver();
+    });
+    scope.use(this.operations);
     this.#scope = scope.move();
   }
 
   [Symbol.dispose](): void {
+    this.#closing = true;
     this.#retire();
     try {
       this.#scope.dispose();
@@ -237,9 +247,10 @@ export class DriverSide implements Disposable {
     return !this.hostDrained || this.#nic.waiting;
   }
 
-  /** Users have changed the interface's MTU, address or filter, or request an operation. */
+  /** Users have changed the interface's MTU, address or filter, or request an operation; or the machine is powered off. */
   obey(command: DriverCommand): void {
-    if (command.command === "follow" && (this.#recovery.absent || this.#sleep.asleep)) this.#missed = command;
+    if (command.command === "handOver") this.#handsOver = true;
+    else if (command.command === "follow" && (this.#recovery.absent || this.#sleep.asleep)) this.#missed = command;
     else if (command.command === "follow") this.#follow(command);
     else if (this.#recovery.absent) this.operations.refuse(command.id, new Revoked("the card"));
     else this.operations.submit(command);
@@ -255,7 +266,8 @@ export class DriverSide implements Disposable {
    */
   tend(): void {
     // A self-test has the NIC to itself: its loopback looks like a PHY that has lost its settings.
-    if (this.napi.lent || !this.#sleep.look() || !this.#recovery.run()) return;
+    // A card that left while it slept is waited for as any other.
+    if (this.napi.lent || !(this.#sleep.look() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
     const missed = this.#missed;
     if (missed === undefined || this.#recovery.absent) return;
@@ -345,7 +357,7 @@ export class DriverSide implements Disposable {
     return {
       [Symbol.dispose]: () => {
         this.napi.lent = false;
-        if (wasUp && this.#uplink === undefined && this.#nic.running)
+        if (wasUp && !this.#closing && this.#uplink === undefined && this.#nic.running)
           this.#rebuild("new rings", () => this.#nic.setRings(this.#nic.slots), wasUp);
       },
     };
@@ -363,10 +375,9 @@ export class DriverSide implements Disposable {
   #connect(): void {
     const links = this.#nic.queues.map(({ link }) => link);
     const parts = { offloads: this.#nic.offloads, switches: this.#switches.uplink, capture: this.#capture };
-    const [link] = links;
     this.#uplink =
       links.length === 1
-        ? new TapUplink({ ...parts, tap: this.#tap, link: link!, sendArena: this.#arenas[0]! })
+        ? new TapUplink({ ...parts, tap: this.#tap, link: links[0]!, sendArena: this.#arenas[0]! })
         : new QueueUplinks({ ...parts, taps: this.#taps, links, sendArenas: this.#arenas });
     this.napi.start();
   }

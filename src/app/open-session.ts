@@ -216,6 +216,7 @@ class OpenSession implements Session {
     this.#requests.end(failure);
   });
   readonly #requests: Requests;
+  readonly #driver: Thread;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -232,6 +233,7 @@ class OpenSession implements Session {
     scope: AsyncDisposableStack,
   ) {
     this.facts = driver.facts;
+    this.#driver = driver.thread;
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
     this.#requests = new Requests((command) => driver.thread.send(command));
@@ -277,7 +279,8 @@ class OpenSession implements Session {
     }
   }
 
-  close(): Promise<void> {
+  close({ wake = false } = {}): Promise<void> {
+    if (wake && this.#closing === undefined) this.#driver.send({ command: "handOver" });
     this.#events.close();
     this.#requests.end(new Revoked("the session"));
     this.#closing ??= this.#scope.disposeAsync();

@@ -1,5 +1,5 @@
 /** What is done about a NIC that fails: the remedies of causes.ts, each counted and reported, within a budget. */
-import { BusError } from "#bus/vfio/errors.ts";
+import { Asleep, BusError } from "#bus/vfio/errors.ts";
 import type { Finding } from "#driver/health.ts";
 import { answers } from "#driver/identify.ts";
 import type { Nic, RunningNic } from "#driver/rtl8169.ts";
@@ -195,11 +195,14 @@ export class Recovery {
     const { clock, device, nic } = this.#on;
     try {
       if (device.config.read16(VENDOR) === 0xffff) return false;
+      // It may have been asleep when it left, or when it came back.
+      nic.power.end();
+      device.power.wake(clock);
       // Decoding of memory is off after a reset of the bus.
       device.setBusMaster(false);
       return answers(nic.xid, device.registers, device.id.device, clock);
     } catch (refused) {
-      if (refused instanceof SystemError) return false;
+      if (refused instanceof SystemError || refused instanceof Asleep) return false;
       throw refused;
     }
   }

@@ -69,6 +69,11 @@ export interface FollowCommand {
   readonly filter: ReceiveFilter;
 }
 
+/** To the driver's thread: when it closes, it leaves the NIC asleep where wake-up is armed. */
+export interface HandOverCommand {
+  readonly command: "handOver";
+}
+
 /** To the driver's thread: an operation that another process asked for. It is answered once, under the same number. */
 export interface OperateCommand {
   readonly command: "operate";
@@ -88,7 +93,7 @@ export type AnswerReport = { readonly report: "answer"; readonly id: number } & 
 /** To either thread. */
 export type Command = { readonly command: "close" } | DriverCommand;
 /** To the driver's thread only. */
-export type DriverCommand = FollowCommand | OperateCommand;
+export type DriverCommand = FollowCommand | OperateCommand | HandOverCommand;
 
 /** A descriptor of the host's TAP, which the receiver owns. */
 export interface OpenTap {

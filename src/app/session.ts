@@ -116,6 +116,9 @@ export interface Session extends AsyncDisposable {
   onEvent(listener: (event: SessionEvent) => void): void;
   /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
   carrier(limitMillis: number): Promise<void>;
-  /** Takes the NIC down cleanly: rings stopped, threads ended, TAPs gone. */
-  close(): Promise<void>;
+  /**
+   * Takes the NIC down cleanly: rings stopped, threads ended, TAPs gone.
+   * @param options `wake` leaves the card asleep where wake-up is armed
+   */
+  close(options?: { readonly wake: boolean }): Promise<void>;
 }

@@ -9,6 +9,8 @@ import { uptime } from "node:os";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { Operation } from "./operations.ts";
+import { plainError } from "./plain-error.ts";
+import { isFinal } from "./recovery.ts";
 import type { SessionEvent } from "./session.ts";
 import { lettersOf } from "./wake-letters.ts";
 
@@ -24,6 +26,8 @@ export interface Slept {
   /** Lets the new rings carry frames. */
   readonly connect: () => void;
   readonly carrier: () => void;
+  /** The NIC was left down: it is restarted. `detail` is the reason. @throws {NicGivenUp} */
+  readonly fail: (cause: "startFailures", detail: string) => void;
   readonly event: (event: SessionEvent) => void;
   /** Seconds that the machine has spent suspended, from any moment on. */
   readonly suspendedSeconds?: () => number;
@@ -57,23 +61,23 @@ export class SystemSleep {
     return this.#on.nic.power.asleep;
   }
 
-  /** The NIC enters D3hot with what is armed; its carrier goes. */
+  /** The NIC enters D3hot with what is armed; its carrier goes. @throws what kept it awake; then it is restarted */
   suspend(): { readonly asleep: true; readonly armed: string } {
     const { nic, retire, carrier, event } = this.#on;
     const armed = lettersOf(nic.wake.armed);
     if (this.asleep) return { asleep: true, armed };
     retire();
-    nic.power.suspend();
+    this.#attempt("suspend", () => nic.power.suspend());
     carrier();
     event({ kind: "power", state: "suspended", armed });
     return { asleep: true, armed };
   }
 
-  /** The NIC is as it was before `suspend`. */
+  /** The NIC is as it was before `suspend`. @throws what keeps it asleep, or down; one that is down is restarted */
   resume(): { readonly asleep: boolean; readonly woken: boolean } {
     const { nic, connect, carrier, event } = this.#on;
     if (!this.asleep || this.#handedOver) return { asleep: this.asleep, woken: false };
-    const { link, woken } = nic.power.resume();
+    const { link, woken } = this.#attempt("resume", () => nic.power.resume());
     if (link !== undefined) connect();
     carrier();
     event({ kind: "power", state: "resumed", woken });
@@ -85,7 +89,7 @@ export class SystemSleep {
     const { nic, retire, carrier } = this.#on;
     if (!this.#handedOver) {
       retire();
-      nic.power.shutdown({ wake: true });
+      this.#attempt("shutdown", () => nic.power.shutdown({ wake: true }));
       this.#handedOver = true;
       carrier();
     }
@@ -104,17 +108,25 @@ export class SystemSleep {
     return !this.asleep;
   }
 
-  /** The machine was suspended. */
+  /** The machine was suspended. @throws {DeviceGone} {NicGivenUp} */
   #afterSuspend(): void {
-    const { nic, retire, connect, carrier, event } = this.#on;
-    if (this.asleep) {
-      this.resume();
-      return;
+    try {
+      if (this.asleep) this.resume();
+      else if (this.#on.nic.running) this.#startAgain();
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      // One that is awake is restarted, and that is reported.
+      if (this.asleep) this.#on.event({ kind: "warning", ...plainError(error) });
     }
-    if (!nic.running) return;
+  }
+
+  #startAgain(): void {
+    const { nic, retire, connect, carrier, event } = this.#on;
     retire();
-    nic.down();
-    nic.up();
+    this.#attempt("suspend without notice", () => {
+      nic.down();
+      nic.up();
+    });
     connect();
     carrier();
     event({
@@ -122,5 +134,15 @@ export class SystemSleep {
       message: "the machine was suspended without notice: the NIC was started again",
       hint: "Wake-up was not armed. Have systemd tell Ferrule: share/systemd/system-sleep/ferrule.",
     });
+  }
+
+  /** A NIC that `act` leaves down and awake is restarted. @throws what `act` throws; {NicGivenUp} */
+  #attempt<T>(what: string, act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (!isFinal(error) && !this.asleep) this.#on.fail("startFailures", `${what}: ${plainError(error).message}`);
+      throw error;
+    }
   }
 }

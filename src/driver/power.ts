@@ -74,14 +74,16 @@ export class Power {
     if (!this.asleep) restoreStationAddress(this.#parts.hw, this.#parts.original);
   }
 
-  /** A suspended NIC is about to be let go. A card that left the bus meanwhile stays as it is. @throws {Asleep} */
+  /** A suspended NIC is woken, and is down. One whose card left the bus counts as awake: registers respond when it is back. @throws {Asleep} */
   end(): void {
     if (this.#state !== "suspended") return;
+    this.#wasUp = false;
     try {
       this.#wake();
     } catch (error) {
       if (!(error instanceof DeviceGone)) throw error;
-      this.#state = "handed over";
+      this.#parts.device.registers.resume();
+      this.#state = "awake";
     }
   }
 

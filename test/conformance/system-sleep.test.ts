@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+import { ChipCmd, Cmd } from "#chip/registers.ts";
 import type { SessionEvent } from "#app/session.ts";
 import { SystemSleep } from "#app/sleep.ts";
 import { formsOf, lettersOf } from "#app/wake-letters.ts";
@@ -14,6 +15,7 @@ class Thread implements Disposable {
   readonly events: SessionEvent[] = [];
   connected = 1;
   retired = 0;
+  readonly failures: string[] = [];
   suspendedSeconds = 0;
   readonly sleep: SystemSleep;
 
@@ -25,6 +27,7 @@ class Thread implements Disposable {
       retire: () => this.retired++,
       connect: () => this.connected++,
       carrier: () => {},
+      fail: (_cause, detail) => this.failures.push(detail),
       event: (event) => this.events.push(event),
       suspendedSeconds: () => this.suspendedSeconds,
     });
@@ -69,6 +72,21 @@ test("not told, it starts the NIC again once the clocks have parted, and says ho
   thread.rig.pass(300_000);
   thread.sleep.look();
   assert.equal(thread.events.length, 1);
+});
+
+test("a NIC that does not leave its reset after an unannounced suspend is left to recovery, and the thread goes on", () => {
+  using thread = new Thread();
+  const { model } = thread.rig;
+  const read = model.read.bind(model);
+  model.read = (region, offset, width) => {
+    const value = read(region, offset, width);
+    return region === 2 && offset === ChipCmd ? value | Cmd.reset : value;
+  };
+  assert.equal(thread.night(), true);
+  model.read = read;
+  assert.deepEqual([thread.rig.nic.running, thread.connected], [false, 1]);
+  assert.equal(thread.failures.length, 1);
+  assert.match(thread.failures[0]!, /still in reset/);
 });
 
 test("a NIC that is handed over stays asleep and armed, whatever the clocks show", () => {

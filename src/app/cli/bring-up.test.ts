@@ -65,6 +65,21 @@ test("stays up until a signal, then closes and ends with 0", async () => {
   assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
 });
 
+test("SIGTERM, with which a machine is powered off, leaves the card ready to wake it; Ctrl-C does not", async () => {
+  for (const [signal, wakes] of [
+    ["SIGTERM", true],
+    ["SIGINT", false],
+  ] as const) {
+    const { source, session, opened, terminal, stop, open, request } = setUp();
+    const exit = bringUp(request, terminal, open, stop);
+    await opened;
+    await turn();
+    source.emit(signal, signal);
+    assert.equal(await exit, 0);
+    assert.deepEqual([session.closed, session.wakes], [1, wakes], signal);
+  }
+});
+
 test("the counters at the end are those after the NIC was taken down", async () => {
   const { source, session, opened, terminal, stop, open, request } = setUp();
   session.close = async () => {

@@ -88,10 +88,9 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
       redrawMillis: REDRAW,
     });
     reason = await untilTheEnd(stop, failed.promise);
-    // A machine that is powered off ends everything so: the NIC stays ready to wake it.
-    if (reason === "SIGTERM" && request.session.wake !== undefined) await session.operate("handOver", {});
   } finally {
-    await within(session.close(), `taking ${interfaceName} down`, CLOSING);
+    // A machine that is powered off ends every process with SIGTERM: what is armed stays ready to wake it.
+    await within(session.close({ wake: reason === "SIGTERM" }), `taking ${interfaceName} down`, CLOSING);
     reporter.report({ kind: "down", reason, statistics: session.statistics() });
   }
 };

@@ -25,6 +25,7 @@ export const maintenance: Group = {
       return yield* nic.selfTest(true);
     }),
     reset: ({ nic, rebuild }) => {
+      if (!nic.running) throw new OutOfRange("the NIC is down", "Resume it, or wait until it is restarted.");
       rebuild("a reset", () => nic.setRings(nic.slots));
       return {};
     },

@@ -59,6 +59,8 @@ export class FakeSession implements Session {
   interfaceName = FACTS.interfaceName;
   now = statisticsOf();
   closed = 0;
+  /** The last `close` was to leave the card ready to wake the machine. */
+  wakes = false;
   #listener: (event: SessionEvent) => void = () => undefined;
 
   statistics(): Statistics {
@@ -74,8 +76,9 @@ export class FakeSession implements Session {
     this.#listener(event);
   }
   async carrier(): Promise<void> {}
-  async close(): Promise<void> {
+  async close({ wake = false } = {}): Promise<void> {
     this.closed++;
+    this.wakes = wake;
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

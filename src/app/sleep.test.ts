@@ -1,0 +1,155 @@
+/** Suspend, resume, reset and power-off in the driver's thread, with a chip that fails meanwhile. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChipCmd, Cmd } from "#chip/registers.ts";
+import { Bench, skip } from "./driver-side.test-kit.ts";
+import type { Argument } from "./operations.ts";
+import type { AnswerReport } from "./session-messages.ts";
+
+const D3HOT = 3;
+
+/** A NIC with a link. While `inReset`, its reset does not end; while `gone`, its card does not answer. */
+class Night extends Bench {
+  readonly trouble: { inReset: boolean; gone: boolean };
+  #asked = 0;
+
+  constructor() {
+    const trouble = { inReset: false, gone: false };
+    super((read) => (region, offset, width) => {
+      if (trouble.gone) return (2 ** (8 * width) - 1) >>> 0;
+      const value = read(region, offset, width);
+      return trouble.inReset && region === 2 && offset === ChipCmd ? value | Cmd.reset : value;
+    });
+    this.trouble = trouble;
+    this.run(300_000);
+    assert.equal(this.statistics.linkUp, 1);
+  }
+
+  /** Requests an operation, and turns the loop until it has been carried out. */
+  ask(operation: string, argument: Argument = {}): AnswerReport {
+    const id = ++this.#asked;
+    this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 10_000 });
+    try {
+      this.driver.operations.run();
+    } catch (error) {
+      this.driver.lose(error);
+    }
+    const answer = this.reports.find((report) => report.report === "answer" && report.id === id);
+    assert.ok(answer?.report === "answer");
+    return answer;
+  }
+}
+
+test("a NIC that cannot be suspended because its reset does not end is restarted", { skip }, () => {
+  using bench = new Night();
+  bench.trouble.inReset = true;
+  assert.equal(bench.ask("suspend").error?.code, "RESET_TIMEOUT");
+  bench.trouble.inReset = false;
+  bench.run(5_000_000);
+  assert.deepEqual([bench.statistics.linkUp, bench.statistics.restarts], [1, 1]);
+  assert.equal(bench.occurrences("startFailures").length, 1);
+  assert.deepEqual(bench.ask("suspend").value, { asleep: true, armed: "d" });
+});
+
+test("a NIC that does not come up when it is resumed is restarted", { skip }, () => {
+  using bench = new Night();
+  bench.ask("suspend");
+  bench.trouble.inReset = true;
+  assert.equal(bench.ask("resume").error?.code, "RESET_TIMEOUT");
+  bench.trouble.inReset = false;
+  bench.run(5_000_000);
+  assert.deepEqual([bench.statistics.linkUp, bench.statistics.restarts], [1, 1]);
+});
+
+test("a NIC that cannot be handed over is restarted, for its session goes on", { skip }, () => {
+  using bench = new Night();
+  bench.trouble.inReset = true;
+  assert.equal(bench.ask("handOver").error?.code, "RESET_TIMEOUT");
+  bench.trouble.inReset = false;
+  bench.run(5_000_000);
+  assert.equal(bench.statistics.linkUp, 1);
+});
+
+test("a NIC that is down is not reset, and the answer says so", { skip }, () => {
+  using bench = new Night();
+  bench.ask("suspend");
+  assert.equal(bench.ask("reset").error?.code, "OUT_OF_RANGE");
+  bench.ask("resume");
+  assert.deepEqual(bench.ask("reset").value, {});
+});
+
+test("a card that left while it slept is waited for, and runs again when it is back", { skip }, () => {
+  using bench = new Night();
+  bench.ask("suspend");
+  bench.trouble.gone = true;
+  assert.equal(bench.ask("resume").error?.code, "DEVICE_GONE");
+  bench.run(1_000_000);
+  assert.equal(bench.occurrences("absences").length, 1);
+  bench.trouble.gone = false;
+  bench.run(5_000_000);
+  assert.equal(bench.model.powerState, 0);
+  assert.equal(bench.statistics.linkUp, 1);
+});
+
+test("a card that left while it slept and does not come back ends the session", { skip }, () => {
+  using bench = new Night();
+  bench.ask("suspend");
+  bench.trouble.gone = true;
+  bench.ask("resume");
+  assert.throws(() => bench.run(5_000_000), { code: "DEVICE_GONE" });
+});
+
+test(
+  "a NIC that is powered off sleeps with what ethtool has armed, and stays awake with nothing armed",
+  { skip },
+  () => {
+    for (const [wol, state] of [
+      ["g", D3HOT],
+      ["d", 0],
+    ] as const) {
+      const bench = new Night();
+      assert.equal(bench.ask("setLink", { wol }).error, undefined);
+      bench.driver.obey({ command: "handOver" });
+      bench[Symbol.dispose]();
+      assert.equal(bench.model.powerState, state, wol);
+    }
+  },
+);
+
+test("a NIC that is closed amid an offline self-test is stopped once, and not started again", { skip }, () => {
+  const bench = new Night();
+  bench.driver.obey({
+    command: "operate",
+    id: 99,
+    operation: "selfTest",
+    argument: { offline: true },
+    limitMillis: 10_000,
+  });
+  for (let turns = 0; turns < 8; turns++) {
+    bench.driver.operations.run();
+    bench.run(1000);
+  }
+  assert.equal(bench.driver.operations.pending, true);
+  bench.resets = 0;
+  bench[Symbol.dispose]();
+  assert.equal(bench.resets, 1);
+});
+
+test("a NIC that is powered off amid an offline self-test ends the test before it sleeps", { skip }, () => {
+  const bench = new Night();
+  bench.ask("wake", { forms: "g" });
+  bench.driver.obey({
+    command: "operate",
+    id: 99,
+    operation: "selfTest",
+    argument: { offline: true },
+    limitMillis: 10_000,
+  });
+  for (let turns = 0; turns < 8; turns++) {
+    bench.driver.operations.run();
+    bench.run(1000);
+  }
+  bench.driver.obey({ command: "handOver" });
+  bench[Symbol.dispose]();
+  assert.equal(bench.model.powerState, D3HOT);
+});
