@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MCU, Mcu } from "#chip/registers.ts";
+import { ALL_MULTICAST } from "#driver/receive-filter.ts";
 import { Poller } from "#sys/poll.ts";
 import { Bench, skip } from "./driver-side.test-kit.ts";
 const second = 1_000_000;
@@ -139,4 +140,27 @@ test("a NIC that is suspended amid an offline self-test sleeps at once, and resu
   bench.operate("resume", {}, second);
   assert.equal(bench.statistics.linkUp, 1);
   assert.equal(bench.statistics.phyLosses, 0);
+});
+
+test("other rings, another address and offloads that are switched off are reported, each once", { skip }, () => {
+  using bench = new Bench();
+  bench.announce();
+  bench.run(300_000);
+  const news = (): unknown[] => bench.reports.flatMap((each) => (each.report === "facts" ? [each.facts] : []));
+  assert.deepEqual(news(), []);
+  const ready = bench.reports.find((each) => each.report === "ready");
+  const before = ready?.report === "ready" ? ready.facts : undefined;
+  assert.equal(before?.ringSlots, 256);
+  bench.operate("setRings", { rx: 1024 }, 100_000);
+  const rings = { ...before, ringSlots: 1024 };
+  assert.deepEqual(news(), [rings]);
+  const address = Uint8Array.of(2, 0, 0x5e, 0, 0, 9);
+  bench.driver.obey({ command: "follow", mtu: 1500, address, filter: ALL_MULTICAST });
+  bench.run(100_000);
+  const moved = { ...rings, mac: "02:00:5e:00:00:09" };
+  assert.deepEqual(news(), [rings, moved]);
+  const off = { "tx-checksum-ipv4": false, "tx-checksum-ipv6": false, "rx-vlan-hw-parse": false };
+  bench.operate("setFeatures", off, 100_000);
+  bench.run(100_000);
+  assert.deepEqual(news().slice(2), [{ ...moved, offloads: ["rx-checksum", "vlan-insert", "scatter"] }]);
 });

@@ -26,7 +26,7 @@ import { Napi } from "./napi.ts";
 import { OffloadSwitches } from "./offload-switches.ts";
 import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { isFinal, Recovery } from "./recovery.ts";
-import { sessionFacts, startEvents } from "./session-facts.ts";
+import { FactsReader, startEvents } from "./session-facts.ts";
 import type { SessionEvent } from "./session.ts";
 import { SystemSleep } from "./sleep.ts";
 import { formsOf } from "./wake-letters.ts";
@@ -47,6 +47,7 @@ export class DriverSide implements Disposable {
   readonly #statistics: DriverStatistics;
   readonly #settings: InterfaceSettings;
   readonly #switches: OffloadSwitches;
+  readonly #facts: FactsReader;
   readonly #device: PciDevice;
   readonly #bound: Bound<Nic>;
   readonly #nic: Nic;
@@ -122,6 +123,7 @@ export class DriverSide implements Disposable {
       tap: this.#tap,
       changed: (switches) => this.#uplink?.switch(switches),
     });
+    this.#facts = new FactsReader(this.#nic, this.#switches, [this.#device.name, this.#tap.name]);
     this.#sleep = new SystemSleep({
       nic: this.#nic,
       clock: parts.clock,
@@ -185,7 +187,7 @@ export class DriverSide implements Disposable {
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
     const { name, vnetHeaderBytes } = this.#tap;
     const tap: OpenTap = { number: this.#tap.duplicate().release(), name, vnetHeaderBytes };
-    this.#report({ report: "ready", facts: sessionFacts(this.#nic, this.#device.name, name), tap });
+    this.#report({ report: "ready", facts: this.#facts.read(), tap });
     for (const { message, hint } of warnings) this.#event({ kind: "warning", message, hint });
     for (const event of startEvents(this.#nic, this.#task)) this.#event(event);
     // A link that is up already causes no event.
@@ -258,6 +260,7 @@ export class DriverSide implements Disposable {
 
   #follow(command: FollowCommand): void {
     this.#settings.apply({ ...command, filter: this.#switches.filtered(command.filter) });
+    this.#facts.address = command.address;
   }
 
   /**
@@ -289,6 +292,8 @@ export class DriverSide implements Disposable {
     this.#pauses = pauses;
     this.#linkReport.flush();
     this.#reportOverdue();
+    const facts = this.#facts.changed();
+    if (facts !== undefined) this.#report({ report: "facts", facts });
     const { restarts, counts: causes } = this.#recovery;
     const { changes: linkChanges } = this.#linkReport;
     const counting = { uplink: this.#uplink, napi: this.napi, polls: this.#polls, restarts, causes, linkChanges };

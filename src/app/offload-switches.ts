@@ -73,6 +73,22 @@ export class OffloadSwitches {
     };
   }
 
+  /** Names of those in use, as in `SessionFacts`. */
+  get inUse(): readonly string[] {
+    const { checksum, tso4, tso6, insertTag, verified } = this.uplink;
+    const { offloads } = this.#nic;
+    const active = {
+      "rx-checksum": verified,
+      "tx-checksum": checksum && offloads.checksum,
+      tso4: tso4 && offloads.segmentation,
+      tso6: tso6 && offloads.segmentation && offloads.ipv6,
+      "vlan-insert": insertTag,
+      "vlan-strip": this.#wanted.get("rx-vlan-hw-parse") === true,
+      scatter: true,
+    };
+    return Object.entries(active).flatMap(([name, on]) => (on ? [name] : []));
+  }
+
   /** The filter that users want on the interface, with what is switched here. */
   filtered(filter: ReceiveFilter): ReceiveFilter {
     this.#filter = filter;

@@ -205,7 +205,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
 };
 
 class OpenSession implements Session {
-  readonly facts: SessionFacts;
+  #facts: SessionFacts;
   readonly #follower: Follower;
   readonly #driverCounters: StatisticsReader<(typeof DRIVER_COUNTERS)[number]>;
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
@@ -232,7 +232,7 @@ class OpenSession implements Session {
     },
     scope: AsyncDisposableStack,
   ) {
-    this.facts = driver.facts;
+    this.#facts = driver.facts;
     this.#driver = driver.thread;
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
@@ -251,6 +251,10 @@ class OpenSession implements Session {
         (error) => this.#events.fail(error),
       );
     for (const event of early) this.#events.push(event);
+  }
+
+  get facts(): SessionFacts {
+    return this.#facts;
   }
 
   get interfaceName(): string {
@@ -293,6 +297,7 @@ class OpenSession implements Session {
 
   #handleReport(report: Report): void {
     if (report.report === "answer") this.#requests.hear(report);
+    if (report.report === "facts") this.#facts = report.facts;
     if (report.report === "mtuRefused") this.#follower.refuse(report.mtu, report.error);
     if (report.report !== "event") return;
     if (report.event.kind === "carrier") this.#follower.carrier(report.event);

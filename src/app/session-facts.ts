@@ -1,28 +1,58 @@
-/** What a session reports about its NIC once it is up. */
+/** What a session reports about its NIC: once it is up, and when it has changed. */
 import { quirksOf } from "#chip/quirks.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
+import type { OffloadSwitches } from "./offload-switches.ts";
 import type { DriverTask } from "./session-messages.ts";
 import type { SessionEvent, SessionFacts } from "./session.ts";
 
-export const sessionFacts = (nic: Nic, device: string, interfaceName: string): SessionFacts => ({
-  device,
-  chip: nic.chip.name,
-  xid: nic.xid,
-  mac: formatMac(nic.address),
-  interfaceName,
-  ringSlots: nic.slots,
-  queues: { receive: nic.queues.length, transmit: nic.queues.filter(({ link }) => link.sends).length },
-  offloads: [
-    "rx-checksum",
-    ...(nic.offloads.checksum ? ["tx-checksum"] : []),
-    ...(nic.offloads.segmentation ? ["tso4"] : []),
-    ...(nic.offloads.segmentation && nic.offloads.ipv6 ? ["tso6"] : []),
-    "vlan-insert",
-    "vlan-strip",
-    "scatter",
-  ],
-});
+export class FactsReader {
+  readonly #nic: Nic;
+  readonly #switches: Pick<OffloadSwitches, "inUse">;
+  readonly #names: readonly [device: string, interfaceName: string];
+  /** Kept, because a card that sleeps or has gone cannot be read. */
+  #mac: string;
+  /** Those read last, as JSON. */
+  #last = "";
+
+  constructor(nic: Nic, switches: Pick<OffloadSwitches, "inUse">, names: readonly [string, string]) {
+    this.#nic = nic;
+    this.#switches = switches;
+    this.#names = names;
+    this.#mac = formatMac(nic.address);
+  }
+
+  /** The NIC has this address now. */
+  set address(mac: Uint8Array) {
+    this.#mac = formatMac(mac);
+  }
+
+  /** Of a NIC that is up. */
+  read(): SessionFacts {
+    const nic = this.#nic;
+    const [device, interfaceName] = this.#names;
+    const facts = {
+      device,
+      chip: nic.chip.name,
+      xid: nic.xid,
+      mac: this.#mac,
+      interfaceName,
+      ringSlots: nic.slots,
+      queues: { receive: nic.queues.length, transmit: nic.queues.filter(({ link }) => link.sends).length },
+      offloads: this.#switches.inUse,
+    };
+    this.#last = JSON.stringify(facts);
+    return facts;
+  }
+
+  /** Unless they are as they were, or were never read, or the NIC is down. */
+  changed(): SessionFacts | undefined {
+    if (this.#last === "" || !this.#nic.running) return undefined;
+    const before = this.#last;
+    const facts = this.read();
+    return this.#last === before ? undefined : facts;
+  }
+}
 
 type Started = { readonly aspm: Pick<Nic["aspm"], "state"> } & Pick<
   Nic,

@@ -105,6 +105,8 @@ export interface OpenTap {
 /** From either thread. */
 export type Report =
   | { readonly report: "ready"; readonly facts?: SessionFacts; readonly tap?: OpenTap }
+  /** They have changed. */
+  | { readonly report: "facts"; readonly facts: SessionFacts }
   | { readonly report: "event"; readonly event: SessionEvent }
   /** The chip refused an MTU, and still has `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }

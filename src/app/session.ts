@@ -64,7 +64,7 @@ export interface SessionOptions {
   readonly waitForCard?: number;
 }
 
-/** What does not change while a session lives. */
+/** What the NIC is, and how it is set at this moment. */
 export interface SessionFacts {
   readonly device: string;
   readonly chip: string;

@@ -1,6 +1,7 @@
 /** `ferrule ethtool` from another process, of a NIC that carries frames; and what the system's own tools see. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { eventually } from "../rigs/eventually.ts";
 import { noTwoEnds } from "../rigs/skip.ts";
 import { BIN, Running, openTwoEnds } from "../rigs/two-ends.ts";
 
@@ -26,6 +27,10 @@ describe("ferrule ethtool", { skip, timeout: 120_000 }, () => {
     assert.equal(code, 0);
     assert.equal((JSON.parse(said) as readonly { readonly tx: number }[])[0]!.tx, 512);
     assert.match((await ethtool(near, `-S ${host}`)).said, /^ {5}rx_packets: \d+$/m);
+    await eventually("the new size in `ferrule status`", async () => {
+      await using status = Running.in(near, process.execPath, BIN, "status", host);
+      return /^rings +512 descriptors each$/m.test(await status.ended()) || undefined;
+    });
     assert.ok(ends.ferrule.running);
   });
 

@@ -81,10 +81,9 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
       if (news) reporter.report(event);
       if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
     });
-    const { facts } = session;
     showing.watch({
       read: () => session.statistics(),
-      draw: (reading, columns) => liveView({ facts, wire, ...reading }, terminal.out, columns),
+      draw: (reading, columns) => liveView({ facts: session.facts, wire, ...reading }, terminal.out, columns),
       redrawMillis: REDRAW,
     });
     reason = await untilTheEnd(stop, failed.promise);

@@ -41,6 +41,9 @@ test("shows how full the rings are", () => {
   assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ███░░░░░░░░░ 64\/256/);
 });
 
+test("counters of rings with another number of descriptors show no negative fill", () =>
+  assert.match(show({ now: statisticsOf({ receiveFill: 1024 }) }), /receive ░{12} 0\/256/));
+
 test("shows queues where there are several", () => {
   assert.doesNotMatch(show(), /queues/);
   assert.match(show({ facts: { ...FACTS, queues: { receive: 4, transmit: 2 } } }), /queues +4 receive, 2 transmit/);

@@ -62,7 +62,11 @@ const direction = (watch: Watch, label: string, frames: keyof Statistics, bytes:
   amount(watch.now[bytes]),
 ];
 
-const ring = (fill: number, slots: number): string => `${bar(fill / slots, 12)} ${fill}/${slots}`;
+const ring = (fill: number, slots: number): string => {
+  // Just after a change the counters may be of rings with another number of descriptors.
+  const shown = Math.min(Math.max(0, fill), slots);
+  return `${bar(shown / slots, 12)} ${shown}/${slots}`;
+};
 
 const interrupts = (watch: Watch): string => {
   const perInterrupt = perSecond(watch, "interrupts");
