@@ -108,32 +108,22 @@ export class DriverSide implements Disposable {
     );
     this.#nic = this.#bound.driver;
     this.napi = new Napi(this.#nic, (events) => this.#handle(events));
-    this.#recovery = new Recovery({
+    const dataPlane = {
       nic: this.#nic,
-      device: this.#device,
       clock: parts.clock,
-      waitMicros: task.waitMicros,
       retire: () => this.#retire(),
       connect: () => this.#connect(),
       carrier: () => this.#compareCarrier(),
-      event: (event) => this.#event(event),
-    });
-    this.#switches = new OffloadSwitches({
-      nic: this.#nic,
-      tap: this.#tap,
-      changed: (switches) => this.#uplink?.switch(switches),
-    });
+      event: (event: SessionEvent) => this.#event(event),
+    };
+    this.#recovery = new Recovery({ ...dataPlane, device: this.#device, waitMicros: task.waitMicros });
+    this.#switches = new OffloadSwitches({ ...dataPlane, tap: this.#tap, changed: (on) => this.#uplink?.switch(on) });
     this.#facts = new FactsReader(this.#nic, this.#switches, [this.#device.name, this.#tap.name]);
     this.#sleep = new SystemSleep({
-      nic: this.#nic,
-      clock: parts.clock,
-      retire: () => this.#retire(),
-      connect: () => this.#connect(),
-      carrier: () => this.#compareCarrier(),
+      ...dataPlane,
       fail: (cause, detail) => {
         if (!this.#closing) this.#recovery.fail(cause, detail);
       },
-      event: (event) => this.#event(event),
     });
     if (task.wake !== undefined) this.#nic.wake.armed = formsOf(task.wake);
     this.operations = new Operations({
