@@ -137,7 +137,7 @@ test("a NIC that is closed amid an offline self-test is stopped once, and not st
 
 test("a NIC that is powered off amid an offline self-test ends the test before it sleeps", { skip }, () => {
   const bench = new Night();
-  bench.ask("wake", { forms: "g" });
+  bench.ask("setLink", { wol: "g" });
   bench.driver.obey({
     command: "operate",
     id: 99,
