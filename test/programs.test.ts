@@ -24,7 +24,18 @@ const call = (file: string, ...words: readonly string[]) =>
 
 test("all of them are found", () => {
   const names = PROGRAMS.map(([name]) => name).sort();
-  assert.deepEqual(names, ["bench", "demo:all", "derive", "guest", "screens", "soak", "test:guest", "test:vfio"]);
+  assert.deepEqual(names, [
+    "bench",
+    "demo:all",
+    "derive",
+    "guest",
+    "lines",
+    "screens",
+    "soak",
+    "test:guest",
+    "test:mutation",
+    "test:vfio",
+  ]);
 });
 
 for (const [name, file] of PROGRAMS) {
@@ -51,5 +62,5 @@ for (const [name, file] of PROGRAMS) {
 test("the shell in a guest is refused where nobody can type into it", () => {
   const { status, stderr } = call("test/guest/shell.ts");
   assert.equal(status, 2);
-  assert.match(stderr, /needs a terminal, and stdin is none\nhint: /);
+  assert.match(stderr, /needs a terminal, and stdin is not one\nhint: /);
 });
