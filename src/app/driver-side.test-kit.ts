@@ -14,7 +14,7 @@ import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { formatMac } from "#wire/mac.ts";
 import { DriverSide } from "./driver-side.ts";
 import type { CauseName } from "./causes.ts";
-import type { Argument } from "./operations.ts";
+import type { Argument } from "./argument.ts";
 import type { AnswerReport, Report } from "./session-messages.ts";
 import { NO_PAUSES } from "./pauses.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";

@@ -10,7 +10,7 @@ import { formatMac } from "#wire/mac.ts";
 import { entryUrl, prepareThreads } from "./compiled-code.ts";
 import { EventFeed } from "./event-feed.ts";
 import { Follower } from "./follower.ts";
-import type { Argument } from "./operations.ts";
+import type { Argument } from "./argument.ts";
 import { modelChip, modelPage } from "./model-page.ts";
 import type { Command, DeviceTask, DriverTask, ModelTask, OneThreadTask, OpenTap, Report } from "./session-messages.ts";
 import type {

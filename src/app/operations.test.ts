@@ -3,14 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
-import {
-  type Argument,
-  isArgument,
-  type Operated,
-  type Operation,
-  OPERATION_MICROS,
-  Operations,
-} from "./operations.ts";
+import { type Argument, isArgument } from "./argument.ts";
+import { type Operated, type Operation, OPERATION_MICROS, Operations } from "./operations.ts";
 import type { Report } from "./session-messages.ts";
 
 /** Operations on nothing: what these here do, they do without a NIC. */

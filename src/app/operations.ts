@@ -9,6 +9,7 @@ import type { PciDevice } from "#kit/device.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { QueueCounts } from "./driver-statistics.ts";
 import type { Tap } from "#sys/tap.ts";
+import type { Argument } from "./argument.ts";
 import type { OperateCommand, Report } from "./session-messages.ts";
 import { plainError } from "./plain-error.ts";
 import type { OffloadSwitches } from "./offload-switches.ts";
@@ -21,25 +22,6 @@ export const OPERATION_MICROS = 20_000_000;
 const WAITING_MOST = 16;
 /** The machine waits for these: they go first, and end an operation that is running. */
 const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
-
-/** What crosses a socket as an argument: nothing deeper. */
-export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
-
-const KEYS_MOST = 64;
-const NUMBERS_MOST = 1024;
-
-const isPlain = (value: unknown): boolean =>
-  typeof value === "string" ||
-  typeof value === "boolean" ||
-  Number.isFinite(value) ||
-  (Array.isArray(value) && value.length <= NUMBERS_MOST && value.every((each) => Number.isFinite(each)));
-
-/** Whether what came from a socket has an argument's form. What it says, each operation checks. */
-export const isArgument = (value: unknown): value is Argument => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const values = Object.values(value);
-  return values.length <= KEYS_MOST && values.every(isPlain);
-};
 
 /** What an operation works on. */
 export interface Operated {

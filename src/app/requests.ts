@@ -1,6 +1,6 @@
 /** The main thread's end of operations: requests to the driver's thread, each with a number and a limit on the wait for its answer. */
 import { within } from "./limit.ts";
-import type { Argument } from "./operations.ts";
+import type { Argument } from "./argument.ts";
 import type { AnswerReport, OperateCommand } from "./session-messages.ts";
 import { ThreadFailure } from "./worker-thread.ts";
 

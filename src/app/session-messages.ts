@@ -3,7 +3,7 @@ import type { ThreadedChannel } from "#bus/threaded.ts";
 import type { AspmPolicy } from "#driver/aspm.ts";
 import type { ReceiveFilter } from "#driver/receive-filter.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
-import type { Argument } from "./operations.ts";
+import type { Argument } from "./argument.ts";
 import type { PlainError } from "./plain-error.ts";
 import type { HostSpec, SessionEvent, SessionFacts } from "./session.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";

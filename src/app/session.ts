@@ -2,7 +2,7 @@
 import type { CauseName } from "./causes.ts";
 import type { AspmPolicy } from "#driver/aspm.ts";
 import type { Statistics } from "./counters.ts";
-import type { Argument } from "./operations.ts";
+import type { Argument } from "./argument.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
 
 /** Where the driver's side ends: a TAP interface with offloads. */

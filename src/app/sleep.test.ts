@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipCmd, Cmd } from "#chip/registers.ts";
 import { Bench, skip } from "./driver-side.test-kit.ts";
-import type { Argument } from "./operations.ts";
+import type { Argument } from "./argument.ts";
 import type { AnswerReport } from "./session-messages.ts";
 
 const D3HOT = 3;

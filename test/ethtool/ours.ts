@@ -3,7 +3,7 @@ import { carryOut, type Outcome, parseCall, refusedLine } from "#app/ethtool/cal
 import { NotRunning } from "#app/control/up-control.ts";
 import { DRIVER_COUNTERS } from "#app/counters.ts";
 import { DriverSide } from "#app/driver-side.ts";
-import type { Argument } from "#app/operations.ts";
+import type { Argument } from "#app/argument.ts";
 import type { Report } from "#app/session-messages.ts";
 import { statisticsMemory } from "#app/statistics-page.ts";
 import { ThreadFailure } from "#app/worker-thread.ts";

@@ -3,7 +3,7 @@ import { ask } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { type Call, carryOut, parseCall, refusedLine } from "../ethtool/call.ts";
 import { FLAGS } from "../ethtool/groups.ts";
-import type { Argument } from "../operations.ts";
+import type { Argument } from "../argument.ts";
 import { command } from "./command.ts";
 import { table } from "../terminal/format.ts";
 import { parseInterfaceName } from "../terminal/usage.ts";

@@ -9,7 +9,7 @@
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import type { Peer } from "#sys/unix-socket.ts";
-import { type Argument, isArgument } from "../operations.ts";
+import { type Argument, isArgument } from "../argument.ts";
 import { exchange, ExchangeServer, PROMPT_MILLIS, UntrustedPeer } from "./exchange.ts";
 import { parseStatus, type Status } from "./status.ts";
 import { findUpProcess, plainAddress, spareAddress } from "./up-process.ts";

@@ -1,5 +1,5 @@
 /** A command line of ethtool's, and what comes of it: lines for standard output and standard error, and an exit code. */
-import type { Argument } from "../operations.ts";
+import type { Argument } from "../argument.ts";
 import { plainError } from "../plain-error.ts";
 import { BadLine, type Flag } from "./flag.ts";
 import { FLAGS } from "./groups.ts";

@@ -1,5 +1,5 @@
 /** `-k` and `-K`: what the NIC does to frames, and what the kernel does on the interface. */
-import type { Argument } from "../operations.ts";
+import type { Argument } from "../argument.ts";
 import type { FeatureState, FeatureStates } from "../offload-switches.ts";
 import { BadLine, flag, type Group, type Json } from "./flag.ts";
 import { FEATURES, type FeatureName, featuresNamed, GROUPS, UNGROUPED } from "./feature-names.ts";

@@ -1,6 +1,7 @@
 /** A flag of ethtool as data: its names, what it asks of the driver's thread, and how the answer is written. */
 import { FerruleError } from "#kit/errors.ts";
-import type { Argument, Operation } from "../operations.ts";
+import type { Argument } from "../argument.ts";
+import type { Operation } from "../operations.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 

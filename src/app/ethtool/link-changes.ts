@@ -3,7 +3,7 @@ import type { LinkModeName } from "#chip/link-modes.ts";
 import { LINK_MODES } from "#chip/link-modes.ts";
 import { type LinkSettings, type PauseSettings, checkLinkSettings } from "#driver/link-settings.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import type { Argument } from "../operations.ts";
+import type { Argument } from "../argument.ts";
 import { formsOf } from "../wake-letters.ts";
 import { BadLine, flag, type Group, onOff } from "./flag.ts";
 import { isMask, modesIn } from "./mode-names.ts";

@@ -1,6 +1,6 @@
 /** `-l`, `-x` and `-X`: receive queues, and which frames each of them gets. */
 import type { QueueCounts } from "../driver-statistics.ts";
-import type { Argument } from "../operations.ts";
+import type { Argument } from "../argument.ts";
 import { BadLine, flag, type Group, NotSupported, unsupported } from "./flag.ts";
 import { taking } from "./words.ts";
 

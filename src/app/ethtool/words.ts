@@ -1,6 +1,7 @@
 /** Words of a command line in pairs, as ethtool takes them: `rx 128 tx 256`; and the same from a socket. */
 import { OutOfRange } from "#kit/errors.ts";
-import type { Argument, Operation } from "../operations.ts";
+import type { Argument } from "../argument.ts";
+import type { Operation } from "../operations.ts";
 import { BadLine } from "./flag.ts";
 
 /** What a word may be followed by. */
