@@ -25,7 +25,7 @@ import type { DriverCommand, DriverTask, FollowCommand, OpenTap, Report } from "
 import { Napi } from "./napi.ts";
 import { OffloadSwitches } from "./offload-switches.ts";
 import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
-import { isFinal, Recovery } from "./recovery.ts";
+import { type DataPlane, isFinal, Recovery } from "./recovery.ts";
 import { FactsReader, startEvents } from "./session-facts.ts";
 import type { SessionEvent } from "./session.ts";
 import { SystemSleep } from "./sleep.ts";
@@ -108,13 +108,13 @@ export class DriverSide implements Disposable {
     );
     this.#nic = this.#bound.driver;
     this.napi = new Napi(this.#nic, (events) => this.#handle(events));
-    const dataPlane = {
+    const dataPlane: DataPlane = {
       nic: this.#nic,
       clock: parts.clock,
       retire: () => this.#retire(),
       connect: () => this.#connect(),
       carrier: () => this.#compareCarrier(),
-      event: (event: SessionEvent) => this.#event(event),
+      event: (event) => this.#event(event),
     };
     this.#recovery = new Recovery({ ...dataPlane, device: this.#device, waitMicros: task.waitMicros });
     this.#switches = new OffloadSwitches({ ...dataPlane, tap: this.#tap, changed: (on) => this.#uplink?.switch(on) });

@@ -2,7 +2,7 @@
 import { Asleep, BusError } from "#bus/vfio/errors.ts";
 import type { Finding } from "#driver/health.ts";
 import { answers } from "#driver/identify.ts";
-import type { Nic, RunningNic } from "#driver/rtl8169.ts";
+import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
 import { DeviceGone } from "#kit/errors.ts";
@@ -31,19 +31,22 @@ const CAUSE_OF: Readonly<Record<Finding, CauseName>> = {
 export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
 
 /** The data plane around the NIC. */
-export interface Recovering {
+export interface DataPlane {
   readonly nic: Nic;
-  readonly device: PciDevice;
   readonly clock: Clock;
-  /** How long a card that does not answer is waited for; 0 to end at once. */
-  readonly waitMicros: number;
   /** Ends what works on the rings. */
   readonly retire: () => void;
   /** Lets new rings carry frames. */
-  readonly connect: (link: RunningNic) => void;
+  readonly connect: () => void;
   /** The NIC's link may be another one. */
   readonly carrier: () => void;
   readonly event: (event: SessionEvent) => void;
+}
+
+export interface Recovering extends DataPlane {
+  readonly device: PciDevice;
+  /** How long a card that does not answer is waited for; 0 to end at once. */
+  readonly waitMicros: number;
 }
 
 export class Recovery {
@@ -164,18 +167,17 @@ export class Recovery {
     }
   }
 
-  #restart(start: () => RunningNic): void {
+  #restart(start: () => void): void {
     const { connect, carrier, event } = this.#on;
     this.#budget.begin();
-    let link: RunningNic;
     try {
-      link = start();
+      start();
     } catch (error) {
       if (isFinal(error)) throw error;
       this.fail("startFailures", plainError(error).message);
       return;
     }
-    connect(link);
+    connect();
     event({ kind: "note", message: "the NIC was restarted" });
     carrier();
   }

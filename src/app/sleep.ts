@@ -6,29 +6,18 @@
  * from the beginning: the kernel has put the card to D3 and back meanwhile, and little of its state is left.
  */
 import { uptime } from "node:os";
-import type { Nic } from "#driver/rtl8169.ts";
-import type { Clock } from "#kit/clock.ts";
 import type { Operation } from "./operations.ts";
 import { plainError } from "./plain-error.ts";
-import { isFinal } from "./recovery.ts";
-import type { SessionEvent } from "./session.ts";
+import { type DataPlane, isFinal } from "./recovery.ts";
 import { lettersOf } from "./wake-letters.ts";
 
 /** Between two looks at the clocks; and by how much they part when the machine was suspended. */
 const LOOK_MICROS = 250_000;
 const JUMP_SECONDS = 0.5;
 
-/** The data plane around the NIC. */
-export interface Slept {
-  readonly nic: Nic;
-  readonly clock: Clock;
-  readonly retire: () => void;
-  /** Lets the new rings carry frames. */
-  readonly connect: () => void;
-  readonly carrier: () => void;
+export interface Slept extends DataPlane {
   /** The NIC was left down: it is restarted. `detail` is the reason. @throws {NicGivenUp} */
   readonly fail: (cause: "startFailures", detail: string) => void;
-  readonly event: (event: SessionEvent) => void;
   /** Seconds that the machine has spent suspended, from any moment on. */
   readonly suspendedSeconds?: () => number;
 }
