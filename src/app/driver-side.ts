@@ -293,7 +293,7 @@ export class DriverSide implements Disposable {
   /** Handles the NIC's events. */
   #handle(events: number): void {
     if ((events & Events.link) !== 0) this.#carrier();
-    if ((events & Events.broken) !== 0) this.#recovery.fail("systemErrors", this.#nic.health.busErrors.join(", "));
+    if ((events & Events.broken) !== 0) this.#recovery.fail("systemErrors");
   }
 
   /** Unless it is as it was. */

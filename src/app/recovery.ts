@@ -82,7 +82,7 @@ export class Recovery {
     this.#nextLook = now + LOOK_MICROS;
     if (this.#absence !== undefined) this.#lookForCard(this.#absence);
     const finding = nic.look();
-    if (finding !== undefined) this.#remedy(CAUSE_OF[finding], nic.health.busErrors.join(", "));
+    if (finding !== undefined) this.#remedy(CAUSE_OF[finding]);
     return true;
   }
 
@@ -94,8 +94,12 @@ export class Recovery {
     this.#on.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
   }
 
-  /** The NIC does not work any more: restarts it, or takes it down until a restart is due. @throws {NicGivenUp} {DeviceGone} */
-  fail(cause: CauseName, detail = ""): void {
+  /**
+   * The NIC does not work any more: restarts it, or takes it down until a restart is due.
+   * @param detail of a system error what PCI status said, unless given
+   * @throws {NicGivenUp} {DeviceGone}
+   */
+  fail(cause: CauseName, detail = cause === "systemErrors" ? this.#on.nic.health.busErrors.join(", ") : ""): void {
     const { nic, retire, carrier } = this.#on;
     const most = RESTART_DELAYS_MICROS.length;
     const keepsLink = this.#budget.full && nic.running && cause !== "startFailures" && cause !== "phyLosses";
@@ -133,11 +137,11 @@ export class Recovery {
     this.note(cause, `${plainError(error).message}: waiting up to ${waitMicros / 1e6} s for the card`);
   }
 
-  #remedy(cause: CauseName, detail: string): void {
+  #remedy(cause: CauseName): void {
     const { remedy } = CAUSES[cause];
     if (remedy === "nothing") this.note(cause);
     else if (remedy === "phy") this.#restartPhy();
-    else this.fail(cause, cause === "systemErrors" ? detail : "");
+    else this.fail(cause);
   }
 
   #restartPhy(): void {
