@@ -3,13 +3,13 @@
  * its rings and the TAP. napi.ts decides when.
  */
 import { Events } from "#driver/events.ts";
-import { rtl8169 } from "#driver/probe.ts";
+import { type NicOptions, rtl8169 } from "#driver/probe.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { QueueUplinks, type Uplink } from "#host/queue-uplinks.ts";
 import { TapUplink } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
-import { type Bound, type PciDevice, bind } from "#kit/device.ts";
+import { type PciDevice, bind } from "#kit/device.ts";
 import { Revoked } from "#kit/errors.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import type { Poller } from "#sys/poll.ts";
@@ -48,8 +48,6 @@ export class DriverSide implements Disposable {
   readonly #settings: InterfaceSettings;
   readonly #switches: OffloadSwitches;
   readonly #facts: FactsReader;
-  readonly #device: PciDevice;
-  readonly #bound: Bound<Nic>;
   readonly #nic: Nic;
   /** A queue of the TAP for each of the NIC's; the first one is used for settings. */
   readonly #taps: readonly [Tap, ...Tap[]];
@@ -90,23 +88,9 @@ export class DriverSide implements Disposable {
       task.capture === undefined
         ? undefined
         : scope.use(new CaptureFile(task.capture, { interfaces: [host.name], onError: (error) => this.#warn(error) }));
-    this.#device = parts.device();
+    const device = parts.device();
     const mtu = syncMtu(this.#tap, task.mtu, parts.report);
-    this.#bound = scope.use(
-      bind(rtl8169, this.#device, {
-        clock: parts.clock,
-        mtu,
-        weaklyOrdered: process.arch !== "x64",
-        firmware: firmwareFiles(task.firmware),
-        // Twice what is held at once, whatever the size of the rings.
-        spareBuffers: 2 * BUDGET,
-        queues: task.queues,
-        ...(task.rings === undefined ? {} : { slots: task.rings }),
-        ...(task.aspm === undefined ? {} : { aspm: task.aspm }),
-        ...(task.address === undefined ? {} : { address: task.address }),
-      }),
-    );
-    this.#nic = this.#bound.driver;
+    this.#nic = scope.use(bind(rtl8169, device, optionsOf(task, parts.clock, mtu))).driver;
     this.napi = new Napi(this.#nic, (events) => this.#handle(events));
     const dataPlane: DataPlane = {
       nic: this.#nic,
@@ -116,9 +100,9 @@ export class DriverSide implements Disposable {
       carrier: () => this.#compareCarrier(),
       event: (event) => this.#event(event),
     };
-    this.#recovery = new Recovery({ ...dataPlane, device: this.#device, waitMicros: task.waitMicros });
-    this.#switches = new OffloadSwitches({ ...dataPlane, tap: this.#tap, changed: (on) => this.#uplink?.switch(on) });
-    this.#facts = new FactsReader(this.#nic, this.#switches, [this.#device.name, this.#tap.name]);
+    this.#recovery = new Recovery({ ...dataPlane, device, waitMicros: task.waitMicros });
+    this.#switches = new OffloadSwitches({ nic: this.#nic, tap: this.#tap, changed: (on) => this.#uplink?.switch(on) });
+    this.#facts = new FactsReader(this.#nic, this.#switches, [device.name, this.#tap.name]);
     this.#sleep = new SystemSleep({
       ...dataPlane,
       fail: (cause, detail) => {
@@ -130,7 +114,7 @@ export class DriverSide implements Disposable {
       table: { ...OPERATIONS, ...this.#sleep.operations },
       on: {
         nic: this.#nic,
-        device: this.#device,
+        device,
         tap: this.#tap,
         switches: this.#switches,
         queueCounts: () => this.#statistics.queues,
@@ -148,7 +132,7 @@ export class DriverSide implements Disposable {
     });
     const request = { what: "send arena", bytes: SEND_ARENA_BYTES, align: 4096, direction: "toDevice" } as const;
     const senders = Math.min(task.queues, this.#nic.chip.profile.queues.transmit);
-    this.#arenas = Array.from({ length: senders }, () => scope.use(this.#device.dma.allocate(request)));
+    this.#arenas = Array.from({ length: senders }, () => scope.use(device.dma.allocate(request)));
     this.#tap.address = this.#nic.address;
     this.#tap.setCarrier(false);
     this.#nic.up();
@@ -391,3 +375,16 @@ const openQueues = (name: string, queues: number, scope: DisposableStack): reado
   const first = scope.use(Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 }));
   return [first, ...Array.from({ length: queues - 1 }, () => scope.use(first.addQueue()))];
 };
+
+const optionsOf = ({ firmware, queues, rings, aspm, address }: DriverTask, clock: Clock, mtu: number): NicOptions => ({
+  clock,
+  mtu,
+  weaklyOrdered: process.arch !== "x64",
+  firmware: firmwareFiles(firmware),
+  // Twice what is held at once, whatever the size of the rings.
+  spareBuffers: 2 * BUDGET,
+  queues,
+  ...(rings === undefined ? {} : { slots: rings }),
+  ...(aspm === undefined ? {} : { aspm }),
+  ...(address === undefined ? {} : { address }),
+});
