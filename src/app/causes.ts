@@ -1,4 +1,5 @@
 /** What goes wrong with a NIC that runs: a row for each cause. A cause is named as its counter is. */
+import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 
 interface Cause {
   readonly what: string;
@@ -10,7 +11,7 @@ interface Cause {
   readonly hint: string;
 }
 
-const BUDGET = "After 5 restarts with less than 10 s between them the NIC is given up";
+const BUDGET = `After ${RESTART_DELAYS_MICROS.length} restarts with less than ${STEADY_MICROS / 1e6} s between them the NIC is given up`;
 
 export const CAUSES = {
   systemErrors: {

@@ -1,4 +1,5 @@
 /** Names and positions of the counters that threads publish in shared memory. All are 53-bit counts. */
+import { CAUSE_NAMES } from "./causes.ts";
 
 /** Counters of the driver's thread: frames as seen by the host and the rings. */
 export const DRIVER_COUNTERS = [
@@ -34,16 +35,8 @@ export const DRIVER_COUNTERS = [
   "ringsExhausted",
   /** Restarts of the NIC after it had failed. */
   "restarts",
-  /** What has gone wrong, by cause: see causes.ts. */
-  "systemErrors",
-  "transmitTimeouts",
-  "receiveStalls",
-  "startFailures",
-  "phyLosses",
-  "absences",
-  "busErrors",
-  "lostDoorbells",
-  "lostInterrupts",
+  /** What has gone wrong, by cause. */
+  ...CAUSE_NAMES,
   /** Waits for the chip to drain or to be handed over that ran out; a reset followed. */
   "overdueWaits",
   "interrupts",
