@@ -3,12 +3,13 @@ import type { PciId, RemovableDevice } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { type FerruleError, OutOfRange, withRootCause } from "#kit/errors.ts";
 import { INTERRUPT_KINDS, type InterruptKind, type InterruptLine, type Interrupts } from "#kit/interrupts.ts";
-import { Mmio, type RegisterBus, ro8, rw16 } from "#kit/mmio.ts";
+import { Mmio, type RegisterBus, rw16 } from "#kit/mmio.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Mapping, createMemory } from "#sys/mapping.ts";
 import { connectUnix } from "#sys/unix-path.ts";
 import { eventLine } from "../event-line.ts";
 import { FunctionPower } from "../function-power.ts";
+import { findCapability } from "../power.ts";
 import { WINDOW_IOVA, firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { DEVICE_INFO, DMA_MAP, IRQ_INFO, IRQ_SET, REGION_INFO } from "./codec.ts";
 import { ProtocolBroken } from "./errors.ts";
@@ -30,21 +31,15 @@ export interface VfioUserOptions {
 const DMA_BYTES = 32 << 20;
 
 /** Capabilities (PCI 3.0, 6.8), and the enable bit in the control word of each. */
-const CAPABILITIES = 0x34;
 const MSI = 0x05;
 const MSI_ENABLE = 1 << 0;
 const MSIX = 0x11;
 const MSIX_ENABLE = 1 << 15;
-/** Limit of a list in 256 bytes. */
-const MAX_CAPABILITIES = 48;
 
 /** Enabling messages at the server is not sufficient: without this bit the device would use INTx. */
 const enable = (config: Mmio, capability: number, bit: number): void => {
-  let at = config.read8(ro8(CAPABILITIES)) & ~3;
-  for (let n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
-    if (config.read8(ro8(at)) === capability) config.update16(rw16(at + 2), 0, bit);
-    at = config.read8(ro8(at + 1)) & ~3;
-  }
+  const at = findCapability(config, capability);
+  if (at !== undefined) config.update16(rw16(at + 2), 0, bit);
 };
 
 /**
