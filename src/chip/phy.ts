@@ -196,14 +196,14 @@ export interface Crossover {
   };
   readonly status: PhyPlace & { readonly mdi: number; readonly mdix: number };
 }
-/** FreeBSD `sys/dev/mii/rgephyreg.h`, RGEPHY_MII_PCR and RGEPHY_MII_SSR: from RTL8211B on. */
+/** FreeBSD `sys/dev/mii/rgephyreg.h`, RGEPHY_MII_PCR and RGEPHY_MII_SSR; RTL8211B datasheet, PHYCR: from RTL8211B on. */
 export const CROSSOVER_8211: Crossover = {
   control: { page: 0, register: 16, mask: 3 << 5, auto: 1 << 6, mdi: 0, mdix: 1 << 5 },
   status: { page: 0, register: PHYSR_8211, mdi: 0, mdix: 1 << 6 },
 };
 /**
  * The same, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F: page 0xa43, which the family's own PHYs have as well (bit 2
- * of the first is ALDPS there too, DPDK rtl_disable_aldps).
+ * of the first is ALDPS there too, DPDK rtl_disable_aldps). Its datasheet: bit 9 of PHYCR1 selects manual mode, bit 8 is 1 for MDI.
  */
 export const CROSSOVER_OCP: Crossover = {
   control: { page: PHYSR_PAGE, register: 16, mask: 3 << 8, auto: 0, mdi: 3 << 8, mdix: 1 << 9 },

@@ -1,10 +1,10 @@
-/** The manual crossover setting in a register; undefined if the PHY determines it automatically. */
+/** The crossover setting of a PHY, as a register has it. */
+import type { Crossover } from "#chip/phy.ts";
+
+/** Undefined if the PHY determines it automatically. */
 export type Crossing = "mdi" | "mdix" | undefined;
 
-export const crossing = (
-  word: number,
-  { mask, mdi, mdix }: { readonly mask: number; readonly mdi: number; readonly mdix: number },
-): Crossing => {
+export const crossing = (word: number, { mask, mdi, mdix }: Crossover["control"]): Crossing => {
   const field = word & mask;
   if (field === mdi) return "mdi";
   return field === mdix ? "mdix" : undefined;

@@ -2,6 +2,7 @@
 import {
   ALIVE,
   BMCR,
+  CROSSOVER_OCP,
   Mmd,
   MMD_DATA,
   Ocp,
@@ -33,9 +34,8 @@ const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
 };
 const STATUS = (PHYSR_PAGE << 4) + 2 * (PHYSR - 16);
 const STATE = 7;
-/** RTL8211F datasheet, PHYCR1: bit 9 selects manual mode, bit 8 is 1 for MDI. */
-const CROSSOVER = 0xa430;
-const MDI_MODE = { mask: 3 << 8, mdi: 3 << 8, mdix: 2 << 8 } as const;
+const { control: CROSSOVER } = CROSSOVER_OCP;
+const CROSSOVER_AT = (CROSSOVER.page << 4) + 2 * (CROSSOVER.register - 16);
 
 /** Clause 45 registers with an address in this space. */
 const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]> = new Map([
@@ -62,7 +62,7 @@ export class OcpPhy implements PhyFront {
   constructor(phy: Phy) {
     this.#phy = phy;
     phy.speedDown = () => (this.#words[Ocp.speedDown >> 1]! & SPEED_DOWN) !== 0;
-    phy.crossover = () => crossing(this.#words[CROSSOVER >> 1]!, MDI_MODE);
+    phy.crossover = () => crossing(this.#words[CROSSOVER_AT >> 1]!, CROSSOVER);
     this.powerOn();
   }
 
@@ -176,7 +176,7 @@ export class OcpPhy implements PhyFront {
       case Ocp.alive:
         this.#words[address >> 1] = value & ~ALIVE;
         break;
-      case CROSSOVER:
+      case CROSSOVER_AT:
         this.#cross(value);
         break;
       default:
@@ -186,9 +186,9 @@ export class OcpPhy implements PhyFront {
 
   /** The link restarts if the crossover setting changed. */
   #cross(value: number): void {
-    const before = this.#words[CROSSOVER >> 1]!;
-    this.#words[CROSSOVER >> 1] = value;
-    if (((before ^ value) & MDI_MODE.mask) !== 0) this.#phy.restart();
+    const before = this.#words[CROSSOVER_AT >> 1]!;
+    this.#words[CROSSOVER_AT >> 1] = value;
+    if (((before ^ value) & CROSSOVER.mask) !== 0) this.#phy.restart();
   }
 
   /**

@@ -1,5 +1,6 @@
 /** PHY registers before the 8168G: pages of 32, selected by register 31. */
 import {
+  CROSSOVER_8211,
   EXTENSION_PAGE,
   EXTENSION_SELECT,
   MEMORY_ADDRESS,
@@ -23,9 +24,7 @@ import { wordsOf } from "../observation/state.ts";
 const PAGES = 16;
 const EXTENSIONS = 256;
 const SPEED_DOWN = 1 << 15;
-/** RTL8211B datasheet, PHYCR: bits 6:5. */
-const CONTROL_8211 = 16;
-const MDI_MODE = { mask: 3 << 5, mdi: 0, mdix: 1 << 5, auto: 1 << 6 } as const;
+const { control: CROSSOVER } = CROSSOVER_8211;
 /** The address of a word in `state`. */
 const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
 /** Offset of the ready word in the controller's memory. */
@@ -49,7 +48,7 @@ export class PagedPhy implements PhyFront {
   constructor(phy: Phy) {
     this.#phy = phy;
     phy.speedDown = () => (this.#words[SPEED_DOWN_8211]! & SPEED_DOWN) !== 0;
-    phy.crossover = () => (this.#crosses ? crossing(this.#words[CONTROL_8211]!, MDI_MODE) : undefined);
+    phy.crossover = () => (this.#crosses ? crossing(this.#words[CROSSOVER.register]!, CROSSOVER) : undefined);
     this.powerOn();
   }
 
@@ -63,7 +62,7 @@ export class PagedPhy implements PhyFront {
     this.#extensions.fill(0);
     this.#memory.clear();
     this.#words[SPEED_DOWN_8211] = SPEED_DOWN;
-    if (this.#crosses) this.#words[CONTROL_8211] = MDI_MODE.auto;
+    if (this.#crosses) this.#words[CROSSOVER.register] = CROSSOVER.auto;
     this.#page = 0;
     this.#extension = 0;
     this.#mmdControl = 0;
@@ -158,15 +157,15 @@ export class PagedPhy implements PhyFront {
       else if (register === MMD_CONTROL) this.#mmdControl = value & (MmdControl.function | MmdControl.device);
       else this.#writeMmd(value);
     } else if (register < 16) this.#phy.write(register, value);
-    else if (register === CONTROL_8211 && this.#crosses) this.#cross(value);
+    else if (register === CROSSOVER.register && this.#crosses) this.#cross(value);
     else if (register !== PHYSR_8211 || estatus === 0) this.#words[register] = value;
   }
 
   /** The link restarts if the crossover setting changed. */
   #cross(value: number): void {
-    const before = this.#words[CONTROL_8211]!;
-    this.#words[CONTROL_8211] = value;
-    if (((before ^ value) & MDI_MODE.mask) !== 0) this.#phy.restart();
+    const before = this.#words[CROSSOVER.register]!;
+    this.#words[CROSSOVER.register] = value;
+    if (((before ^ value) & CROSSOVER.mask) !== 0) this.#phy.restart();
   }
 
   #readMmd(): number {
