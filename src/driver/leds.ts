@@ -93,10 +93,7 @@ export class Leds {
       for (const [led, rule] of this.#rules) this.#write(this.#fields, led, fieldOf(this.#fields, rule));
     if (this.#pattern === undefined) return;
     io.write8(Cfg9346, Lock.unlock);
-    io.write8(
-      Config1,
-      (io.read8(Config1) & ~(LED_PATTERN.mask << LED_PATTERN.shift)) | (this.#pattern << LED_PATTERN.shift),
-    );
+    io.update8(Config1, LED_PATTERN.mask << LED_PATTERN.shift, this.#pattern << LED_PATTERN.shift);
     io.write8(Cfg9346, Lock.lock);
   }
 
@@ -139,8 +136,7 @@ export class Leds {
   #write({ places, speeds, activity }: LedFields, led: number, field: number): void {
     const { register, shift } = places[led]!;
     const mask = speeds.reduce((bits, [, bit]) => bits | bit, activity);
-    const { io } = this.#hw;
-    io.write16(register, (io.read16(register) & ~(mask << shift)) | ((field & mask) << shift));
+    this.#hw.io.update16(register, mask << shift, (field & mask) << shift);
   }
 
   #refuse(what: string, hint: string): never {
