@@ -5,11 +5,18 @@
  * blocks (`queues.ts`), of which no source says that they count frames.
  */
 
-/** IntrMitigate: units of time in nanoseconds at CPlusCmd's unit 0, by bus and speed in Mbit/s. */
-export const MITIGATION_UNIT_NANOS = {
+/** By bus and speed in Mbit/s. */
+const UNIT_NANOS = {
   pci: { 10: 40_960, 100: 2560, 1000: 320 },
   pcie: { 10: 40_960, 100: 2560, 1000: 5000 },
 } as const;
+
+/** IntrMitigate: the unit of time in nanoseconds at CPlusCmd's unit 0. @param speed Mbit/s; 0 without a link counts as 1000 */
+export const mitigationUnitNanos = (bus: keyof typeof UNIT_NANOS, speed: number): number => {
+  const nanos: Readonly<Record<number, number>> = UNIT_NANOS[bus];
+  return nanos[speed] ?? UNIT_NANOS[bus][1000];
+};
+
 /** CPlusCmd's units 0 to 3, as multiples of the first. */
 export const MITIGATION_SCALES = [1, 8, 16, 32] as const;
 /** IntrMitigate: the largest value of a field, frames to one unit, and the fields of a direction. */

@@ -1,5 +1,5 @@
 /** Interrupt moderation: how long, and for how many frames, the chip delays an interrupt. */
-import { BLOCK_MOST_TIME, MITIGATION_SCALES, MITIGATION_UNIT_NANOS, Mitigation } from "#chip/moderation.ts";
+import { BLOCK_MOST_TIME, MITIGATION_SCALES, Mitigation, mitigationUnitNanos } from "#chip/moderation.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
 import { BadModeration } from "./errors.ts";
@@ -142,8 +142,7 @@ export class Moderation {
     if (profile.mac.moderation === "none") return { units: [1], most: 0, framesUnit: 0 };
     if (profile.mac.moderation === "blocks")
       return { units: [profile.queues.moderationMicros], most: BLOCK_MOST_TIME, framesUnit: 0 };
-    const nanos: Readonly<Record<number, number>> = MITIGATION_UNIT_NANOS[bus];
-    const first = (nanos[this.#speed] ?? MITIGATION_UNIT_NANOS[bus][1000]) / 1000;
+    const first = mitigationUnitNanos(bus, this.#speed) / 1000;
     return {
       units: MITIGATION_SCALES.map((scale) => first * scale),
       most: Mitigation.most,

@@ -1,6 +1,6 @@
 /** Limits of interrupt moderation: their registers and units on each chip. */
 import type { Chip } from "#chip/chips.ts";
-import { MITIGATION_SCALES, MITIGATION_UNIT_NANOS } from "#chip/moderation.ts";
+import { MITIGATION_SCALES, Mitigation, mitigationUnitNanos } from "#chip/moderation.ts";
 import type { Queues } from "#chip/queues.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_CFG0, INT_MITI, IntCfg0 } from "#chip/registers-8125.ts";
@@ -26,22 +26,21 @@ export const limitsOf = (
 ): LimitSource =>
   queues.moderationBlocks > 0 ? inBlocks(parts.page, queues, index, direction) : inOneWord(parts, direction);
 
-/** Four bits of time and four of frames, in units of four frames. */
 const inOneWord = (
   { chip, page, speed }: { readonly chip: Chip; readonly page: Page; readonly speed: () => number },
   direction: "receive" | "transmit",
 ): LimitSource => {
-  const shift = direction === "transmit" ? 8 : 0;
+  const at = Mitigation[direction];
   return {
     limits: () => {
-      const field = page.get(IntrMitigate, 2) >>> shift;
+      const word = page.get(IntrMitigate, 2);
       const counts = (page.get(CPlusCmd, 2) & CPlus.packetCounterOff) === 0;
-      return { time: (field >>> 4) & 0xf, frames: counts ? 4 * (field & 0xf) : 0 };
+      const frames = (word >>> at.frames) & Mitigation.most;
+      return { time: (word >>> at.time) & Mitigation.most, frames: counts ? Mitigation.framesUnit * frames : 0 };
     },
     unitMicros: () => {
-      const nanos: Readonly<Record<number, number>> = MITIGATION_UNIT_NANOS[chip.bus];
       const scale = MITIGATION_SCALES[page.get(CPlusCmd, 2) & CPlus.coalescingUnit]!;
-      return ((nanos[speed()] ?? MITIGATION_UNIT_NANOS[chip.bus][1000]) * scale) / 1000;
+      return (mitigationUnitNanos(chip.bus, speed()) * scale) / 1000;
     },
   };
 };
