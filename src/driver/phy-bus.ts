@@ -2,6 +2,7 @@
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, OCP_STANDARD, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { ANAR_8139, ANER_8139, ANLPAR_8139, BMCR_8139, BMSR_8139 } from "#chip/registers-8139cp.ts";
 import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
+import { type Clock, expect } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus, awaitFlag } from "./side-bus.ts";
@@ -12,6 +13,15 @@ export interface PhyBus {
   read(register: number, page?: number): number;
   write(register: number, value: number, page?: number): void;
 }
+
+/** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
+const RESET_LIMIT_MICROS = 500_000;
+
+/** @param more bits of BMCR that are written with the reset. @throws {Timeout} {SideBusTimeout} */
+export const resetPhy = ({ phy, clock }: { readonly phy: PhyBus; readonly clock: Clock }, more = 0): void => {
+  phy.write(BMCR, Bmcr.reset | Bmcr.autonegotiate | more);
+  expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
+};
 
 /** What BMCR has of the standard's bits; 8139s use others for purposes of their own (FreeBSD, re_miibus_writereg). */
 const BMCR_BITS = Bmcr.reset | Bmcr.speedLow | Bmcr.autonegotiate | Bmcr.restart | Bmcr.fullDuplex;

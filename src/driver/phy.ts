@@ -26,7 +26,7 @@ import {
 } from "#chip/phy.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
 import { MISC_1, Misc1 } from "#chip/registers.ts";
-import { expect, until } from "#kit/clock.ts";
+import { until } from "#kit/clock.ts";
 import { BadLinkSetting, PhyDisabled, SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import {
@@ -40,6 +40,7 @@ import {
 } from "./link-settings.ts";
 import { type LinkReport, linkReport } from "./link-report.ts";
 import { macLink } from "./mac-link.ts";
+import { resetPhy } from "./phy-bus.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 
 /** The present link. Speed in Mbit/s, 0 while down. */
@@ -56,9 +57,6 @@ export const LINK_DOWN: LinkState = {
   fullDuplex: false,
   pause: { receive: false, transmit: false },
 };
-
-/** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
-const RESET_LIMIT_MICROS = 500_000;
 
 /** As long as Realtek's driver waits for the state of the PHY after power-up (DPDK, rtl_wait_phy_ups_resume). */
 const ALIVE_LIMIT_MICROS = 100_000;
@@ -174,9 +172,9 @@ export class Phy {
   reset(): void {
     const { chip, overdue } = this.#hw;
     if (isSwitchedOff(this.#hw)) throw new PhyDisabled(chip.name);
-    this.#reset();
+    resetPhy(this.#hw);
     if (this.#alive()) return;
-    this.#reset();
+    resetPhy(this.#hw);
     if (!this.#alive()) overdue.note("the PHY's controller to show that it is alive");
   }
 
@@ -186,11 +184,6 @@ export class Phy {
     if (chip.profile.phy.multigigabit === 0) return true;
     side.phyUpdate(Ocp.alive, 0, ALIVE);
     return until(clock, ALIVE_LIMIT_MICROS, 1000, () => (side.phyRead(Ocp.alive) & ALIVE) === 0);
-  }
-
-  #reset(): void {
-    this.write(BMCR, Bmcr.reset | Bmcr.autonegotiate);
-    expect(this.#hw.clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (this.read(BMCR) & Bmcr.reset) === 0);
   }
 
   /** Bits of ANAR. Pause is not offered with jumbo frames: the chip cannot do both. */

@@ -1,10 +1,10 @@
 /** The procedures that start-up sequences call by name: steps that read a register to decide what to write. */
-import { BMCR, Bmcr } from "#chip/phy.ts";
+import { Bmcr } from "#chip/phy.ts";
 import { PciTiming } from "#chip/registers-8169.ts";
 import { Config2 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
-import { expect } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";
+import { resetPhy } from "./phy-bus.ts";
 import { PROCEDURES_8125 } from "./procedures-8125.ts";
 import { PROCEDURES_8168D } from "./procedures-8168d.ts";
 import { PROCEDURES_8168G } from "./procedures-8168g.ts";
@@ -21,21 +21,12 @@ const pciTiming =
   ({ io }: Hardware): void =>
     io.write32(PciTiming, mask | ((io.read8(Config2) & PCI_66MHZ) === 0 ? 0 : 0xff));
 
-/** A PHY must end its reset within 0.5 s (IEEE 802.3, 22.2.4.1.1). */
-const RESET_LIMIT_MICROS = 500_000;
-
-/** @throws {Timeout} */
-const resetPhy = ({ phy, clock }: Hardware): void => {
-  phy.write(BMCR, Bmcr.reset | Bmcr.autonegotiate | Bmcr.restart);
-  expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
-};
-
 /** @param mtu bytes of layer 3 */
 export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware, mtu: number) => void>> = {
   pciTiming180: pciTiming(0x000f_ff00),
   // Realtek's own driver has 0x003f_ff00 here.
   pciTiming980: pciTiming(0x00ff_ff00),
-  resetPhy,
+  resetPhy: (hw) => resetPhy(hw, Bmcr.restart),
   ...PROCEDURES_8168D,
   ...PROCEDURES_8168G,
   ...PROCEDURES_8125,
