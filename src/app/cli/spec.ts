@@ -79,8 +79,6 @@ export const parseMtu = (text: string, chip?: Chip): number => {
 };
 
 /** With fewer descriptors a ring loses frames whenever the host pauses. */
-/** Of the RTL8127. */
-const MAX_QUEUES = 8;
 const SMALLEST_RING = 64;
 
 const LARGEST_RING = Math.max(...CHIPS.map(({ profile }) => profile.frames.ringLimit));
@@ -106,6 +104,8 @@ export const parseWait = (text: string): number => {
     throw new WrongUsage(`--wait-for-card takes seconds, not "${text}"`, `Choose 0 to ${LONGEST_WAIT}.`);
   return seconds;
 };
+
+const MAX_QUEUES = Math.max(...CHIPS.map(({ profile }) => profile.queues.receive));
 
 /** Receive queues. @param chip where it is known beforehand @throws {WrongUsage} */
 export const parseQueues = (text: string, chip?: Chip): number => {

@@ -8,6 +8,7 @@ import { type MetricsAddress, parseMetricsAddress } from "../metrics/address.ts"
 import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
+import type { Values } from "./arguments.ts";
 import { openLog } from "./background-log.ts";
 import { bringUp } from "./bring-up.ts";
 import { command, Exit } from "./command.ts";
@@ -34,6 +35,8 @@ import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 const RESPONDER = "responder";
 
+type Chosen = Values<typeof UP_OPTIONS>;
+
 /** Capabilities for access to a card. */
 const groupFiles = (address: string): readonly string[] => {
   const group = linkOf(join(new Files().device(address), "iommu_group"));
@@ -57,13 +60,6 @@ const modelSpec = (
   return { kind: "model", chip, wire, ...(capture !== undefined && { capture }), ...(socketMode && { socketMode }) };
 };
 
-interface Chosen {
-  readonly wire?: string | undefined;
-  readonly capture?: string | undefined;
-  readonly "socket-mode"?: string | undefined;
-  readonly "unsafe-noiommu": boolean;
-}
-
 /** The device and its options. @throws {WrongUsage}; and for a card that cannot be used, the reason with a fix */
 const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): DeviceSpec => {
   const unsafeNoIommu = chosen["unsafe-noiommu"];
@@ -82,19 +78,11 @@ const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): Devi
   return { ...device, unsafeNoIommu };
 };
 
-const metricsAddress = (chosen: {
-  readonly metrics?: string | undefined;
-  readonly "metrics-public": boolean;
-}): MetricsAddress | undefined =>
+const metricsAddress = (chosen: Chosen): MetricsAddress | undefined =>
   chosen.metrics === undefined ? undefined : parseMetricsAddress(chosen.metrics, chosen["metrics-public"]);
 
 /** Starts it in the background and prints its process id. @throws the error of the start */
-const upInBackground = async (
-  name: string,
-  { json, log: file }: { readonly json: boolean; readonly log?: string | undefined },
-  stop: Stop,
-  out: Stream,
-): Promise<Exit> => {
+const upInBackground = async (name: string, { json, log: file }: Chosen, stop: Stop, out: Stream): Promise<Exit> => {
   using log = await openLog(file);
   const { pid, up: event } = await detach(name, log, stop);
   out.line(json ? logJson(event, { interface: name }) : eventLine(name, event, out));
