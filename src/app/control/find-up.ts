@@ -8,7 +8,11 @@ import { interfaceOf, plainAddress } from "./up-process.ts";
 /** Limit in milliseconds for all replies together: others may have taken any number of names. */
 const SEARCH_MILLIS = 4_000;
 
-const statusOf = async (first: string): Promise<Status> => parseStatus(await ask(first, { command: "status" }));
+/** `interface` is the name that was asked, whatever the other end calls it. */
+const statusOf = async (first: string): Promise<Status> => ({
+  ...parseStatus(await ask(first, { command: "status" })),
+  interface: first,
+});
 
 /** Names that a `ferrule up` of this network namespace may have been started with. */
 const firstNames = (): readonly string[] => [...new Set(abstractListeners(plainAddress("")).map(interfaceOf))];
@@ -20,7 +24,7 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
     if (performance.now() >= end) return undefined;
     // Another user's, or one that does not reply: cannot be controlled either.
     const status = await statusOf(first).catch(() => undefined);
-    if (status?.now === name) return { ...status, interface: first };
+    if (status?.now === name) return status;
   }
   return undefined;
 };
@@ -31,19 +35,14 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
  * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const findUp = async (name: string): Promise<Status> => {
-  let first: Status | undefined;
-  let none: NotRunning | undefined;
-  try {
-    first = await statusOf(name);
-  } catch (error) {
-    if (!(error instanceof NotRunning)) throw error;
-    none = error;
-  }
-  if (first?.now === name) return { ...first, interface: name };
-  const renamed = await renamedTo(name);
-  if (renamed !== undefined) return renamed;
-  if (first === undefined) throw none ?? new NotRunning(name);
-  return { ...first, interface: name };
+  const first = await statusOf(name).catch((error: unknown) => {
+    if (error instanceof NotRunning) return error;
+    throw error;
+  });
+  if (!(first instanceof NotRunning) && first.now === name) return first;
+  const found = (await renamedTo(name)) ?? first;
+  if (found instanceof NotRunning) throw found;
+  return found;
 };
 
 /**
@@ -59,7 +58,7 @@ export const findAll = async (): Promise<{
   for (const first of firstNames()) {
     if (performance.now() >= end) break;
     try {
-      found.push({ ...(await statusOf(first)), interface: first });
+      found.push(await statusOf(first));
     } catch (error) {
       // A process that has ended meanwhile is not an error.
       if (!(error instanceof UntrustedPeer || error instanceof NotRunning)) errors.push(error);
