@@ -10,6 +10,7 @@ import { SideBus } from "#driver/side-bus.ts";
 import { BadAspm } from "#driver/errors.ts";
 import { rw16 } from "#kit/mmio.ts";
 import { openDirectRig } from "../rigs/direct.ts";
+import { DIES } from "../rigs/generations.ts";
 
 const chips: readonly Chip[] = CHIPS;
 const L1 = 2;
@@ -45,9 +46,7 @@ const open = (
 
 /** One of each die, and those that differ from the rest of theirs. */
 const onExpress = chips.filter(
-  ({ bus, die, key }, i) =>
-    bus === "pcie" &&
-    (chips.findIndex((row) => row.die === die) === i || /^rtl(8168gu|8106eus|8117-54b|8168ep)$/.test(key)),
+  (chip) => chip.bus === "pcie" && (DIES.includes(chip) || /^rtl(8168gu|8106eus|8117-54b|8168ep)$/.test(chip.key)),
 );
 
 test("`auto` follows the system's setting of the link, where the board is marked as tested", () => {

@@ -12,12 +12,11 @@ import { Mmio } from "#kit/mmio.ts";
 import { partnerOf } from "#model/phy/link-partner.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+import { DIES } from "../rigs/generations.ts";
 
 const FRAME = udp(ends({ inbound: true }), payload(100));
 const NONE = { micros: 0, frames: 0 };
 const OFF = { receive: NONE, transmit: NONE };
-/** One chip of each die. */
-const DIES = [...new Map(CHIPS.map((chip) => [chip.die, chip])).values()];
 const moderates = ({ profile }: Chip): boolean => profile.mac.moderation !== "none";
 const countsFrames = ({ profile }: Chip): boolean => profile.mac.moderation === "IntrMitigate";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { DirectDevice } from "#bus/direct.ts";
-import { CHIPS, type Chip, chipNamed } from "#chip/chips.ts";
+import { type Chip, chipNamed } from "#chip/chips.ts";
 import { INT_CFG0, IntCfg0, Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, TPPOLL } from "#chip/registers-8125.ts";
 import { TransmitQueues } from "#chip/rss.ts";
 import { ReceiveCount } from "#driver/receive-core.ts";
@@ -17,11 +17,10 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
 import { FLOWS, type Flow, flowFrame } from "../rigs/toeplitz.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
+import { DIES } from "../rigs/generations.ts";
 
 /** One chip of each die that has several queues. */
-const DIES = [
-  ...new Map(CHIPS.filter(({ profile }) => profile.queues.receive > 1).map((chip) => [chip.die, chip])).values(),
-];
+const SEVERAL = DIES.filter(({ profile }) => profile.queues.receive > 1);
 
 const started = (chip: Chip, queues: number, options: DirectRigOptions = {}): DirectRig => {
   const rig = openDirectRig({ ...options, chip: chip.key, nic: { queues, ...options.nic } });
@@ -66,7 +65,7 @@ const poll = (rig: DirectRig): Arrived[] => {
   return arrived;
 };
 
-for (const chip of DIES) {
+for (const chip of SEVERAL) {
   const { receive, transmit } = chip.profile.queues;
 
   test(`${chip.key}: the queue of a flow is the table's entry of its Toeplitz hash, as Microsoft's vectors say`, () => {
@@ -195,7 +194,7 @@ for (const chip of DIES) {
 }
 
 test("a table can be changed under traffic, and a flow then arrives in its new queue", () => {
-  const chip = DIES.find(({ key }) => key === "rtl8125b")!;
+  const chip = chipNamed("rtl8125b")!;
   using rig = started(chip, 4);
   const flow: Flow = FLOWS[0]!;
   for (const queue of [0, 3, 1, 2]) {
@@ -210,10 +209,7 @@ test("a table can be changed under traffic, and a flow then arrives in its new q
 });
 
 test("what RSS cannot be set to is refused, and the old settings stay", () => {
-  using rig = started(
-    DIES.find(({ key }) => key === "rtl8125b")!,
-    4,
-  );
+  using rig = started(chipNamed("rtl8125b")!, 4);
   const before = rig.nic.rss!.settings;
   for (const [change, hint] of [
     [{ key: new Uint8Array(39) }, "A key has 40 bytes."],
@@ -226,10 +222,7 @@ test("what RSS cannot be set to is refused, and the old settings stay", () => {
 });
 
 test("a doorbell that one of the transmit queues loses is found, and rung again", () => {
-  using rig = started(
-    DIES.find(({ key }) => key === "rtl8125b")!,
-    4,
-  );
+  using rig = started(chipNamed("rtl8125b")!, 4);
   const memory = rig.dma.allocate({ what: "frame", bytes: 256, align: 64, direction: "toDevice" });
   const frame = udp(ends(), payload(100));
   memory.bytes.set(frame);
@@ -250,11 +243,7 @@ test("a doorbell that one of the transmit queues loses is found, and rung again"
 });
 
 test("a queue whose ring is exhausted is noticed, although the vectored status does not show it", () => {
-  using rig = started(
-    DIES.find(({ key }) => key === "rtl8125b")!,
-    4,
-    { nic: { slots: 64 } },
-  );
+  using rig = started(chipNamed("rtl8125b")!, 4, { nic: { slots: 64 } });
   rig.nic.rss!.set({ table: new Uint8Array(128).fill(3) });
   let taken = 0;
   while (rig.deliver(flowFrame(FLOWS[0]!))) taken++;

@@ -10,9 +10,8 @@ import { bind } from "#kit/device.ts";
 import { DeviceGone, Sleeping } from "#kit/errors.ts";
 import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
+import { DIES } from "../rigs/generations.ts";
 
-/** One chip of each die. */
-const DIES = [...new Map(CHIPS.map((chip) => [chip.die, chip])).values()];
 const D3HOT = 3;
 const OWN = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const GROUP = Uint8Array.of(1, 0, 0x5e, 0, 0, 1);

@@ -2,18 +2,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { CHIPS, type Chip } from "#chip/chips.ts";
 import { FRAME_WORDS, Send } from "#kit/link.ts";
 import { ffiProblem } from "#sys/ffi.ts";
 import { hostFrame, traffic } from "../rigs/host-traffic.ts";
 import { payload } from "../rigs/frames.ts";
+import { DIES } from "../rigs/generations.ts";
 import { openTransmitter } from "../rigs/transmitter.ts";
 
 const skip = ffiProblem()?.message ?? false;
 const SEED = 20_261_130;
 
-/** One chip of each die. */
-const DIES: readonly Chip[] = CHIPS.filter((row, i) => CHIPS.findIndex(({ die }) => die === row.die) === i);
 /** A chip without faults. */
 const FAULTLESS = "rtl8168h";
 
