@@ -1,16 +1,14 @@
 /** docs/features.md as text. `node test/features-page.ts` writes it. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Feature, FEATURES, type Shown } from "./features.ts";
+import { type Feature, FEATURES } from "./features.ts";
+import { linkTo } from "./shown.ts";
 
 export const PAGE = join(import.meta.dirname, "../docs/features.md");
 
-const link = ({ file, title }: Shown): string =>
-  `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
-
 const cell = ({ ours }: Feature): string => {
   if ("missing" in ours) return `**no**: ${ours.missing}`;
-  return `yes${ours.note === undefined ? "" : `: ${ours.note}`}<br>${ours.tests.map(link).join("<br>")}`;
+  return `yes${ours.note === undefined ? "" : `: ${ours.note}`}<br>${ours.tests.map(linkTo).join("<br>")}`;
 };
 
 export const page = (): string =>
@@ -26,4 +24,4 @@ export const page = (): string =>
     "",
   ].join("\n");
 
-if (process.argv[1] === import.meta.filename) writeFileSync(PAGE, page());
+if (import.meta.main) writeFileSync(PAGE, page());

@@ -1,12 +1,10 @@
 /** docs/features.md: current, and every test that it names is there. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FEATURES } from "./features.ts";
 import { PAGE, page } from "./features-page.ts";
-
-const ROOT = join(import.meta.dirname, "..");
+import { lost } from "./shown.ts";
 
 test("docs/features.md is what `node test/features-page.ts` writes", () => {
   assert.equal(readFileSync(PAGE, "utf8"), page());
@@ -15,11 +13,7 @@ test("docs/features.md is what `node test/features-page.ts` writes", () => {
 test("every test that a feature names is in its file", () => {
   const named = FEATURES.flatMap(({ ours }) => ("tests" in ours ? ours.tests : []));
   assert.ok(named.length > 20);
-  const lost = named.filter(({ file, title }) => {
-    const path = join(ROOT, file);
-    return !existsSync(path) || !readFileSync(path, "utf8").includes(title);
-  });
-  assert.deepEqual(lost, []);
+  assert.deepEqual(lost(named), []);
 });
 
 test("a feature of ours has a test, and one that we lack a reason", () => {

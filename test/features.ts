@@ -2,12 +2,7 @@
  * What the drivers of this family can do, feature by feature. The other columns are from their sources: Linux 7.3's r8169, Realtek's
  * r8168 8.055, r8125 9.016, r8126 10.017 and r8127 11.015 for Linux, DPDK 26.11's net_r8169, FreeBSD's re(4) and rge(4).
  */
-
-/** Where it is shown that ours can: a file, and the beginning of a test's title in it. */
-export interface Shown {
-  readonly file: string;
-  readonly title: string;
-}
+import type { Shown } from "./shown.ts";
 
 export interface Feature {
   readonly name: string;

@@ -37,4 +37,4 @@ export const page = (): string =>
     "",
   ].join("\n");
 
-if (process.argv[1] === import.meta.filename) writeFileSync(PAGE, page());
+if (import.meta.main) writeFileSync(PAGE, page());

@@ -1,8 +1,8 @@
 /** docs/safety.md as text. `node test/safety-page.ts` writes it. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Shown } from "./features.ts";
 import { FIXED, type Hazard, OPEN_IN_C, REMAINDER } from "./safety.ts";
+import { linkTo } from "./shown.ts";
 
 export const PAGE = join(import.meta.dirname, "../docs/safety.md");
 
@@ -11,15 +11,12 @@ const UNSAFE: readonly Hazard["class"][] = ["memory", "race", "lifetime"];
 export const aboutMemory = (hazards: readonly Hazard[]): readonly Hazard[] =>
   hazards.filter((each) => UNSAFE.includes(each.class));
 
-const link = ({ file, title }: Shown): string =>
-  `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
-
 const table = (hazards: readonly Hazard[], since: string): readonly string[] => [
   `| ${since} | what | class | how | kept from Ferrule by | shown by |`,
   "|---|---|---|---|---|---|",
   ...hazards.map(
     ({ year, what, class: of, kept, by, tests }) =>
-      `| ${[year, what, of, kept, by, tests.map(link).join("<br>")].join(" | ")} |`,
+      `| ${[year, what, of, kept, by, tests.map(linkTo).join("<br>")].join(" | ")} |`,
   ),
 ];
 
@@ -56,4 +53,4 @@ export const page = (): string => {
   ].join("\n");
 };
 
-if (process.argv[1] === import.meta.filename) writeFileSync(PAGE, page());
+if (import.meta.main) writeFileSync(PAGE, page());

@@ -1,10 +1,11 @@
 /** docs/safety.md: current, and every test that it names is there. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FIXED, OPEN_IN_C } from "./safety.ts";
 import { PAGE, aboutMemory, page } from "./safety-page.ts";
+import { lost } from "./shown.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const ALL = [...FIXED, ...OPEN_IN_C];
@@ -14,11 +15,7 @@ test("docs/safety.md is what `node test/safety-page.ts` writes", () => {
 });
 
 test("every test that a fault names is in its file", () => {
-  const lost = ALL.flatMap(({ tests }) => tests).filter(({ file, title }) => {
-    const path = join(ROOT, file);
-    return !existsSync(path) || !readFileSync(path, "utf8").includes(title);
-  });
-  assert.deepEqual(lost, []);
+  assert.deepEqual(lost(ALL.flatMap(({ tests }) => tests)), []);
 });
 
 test("every fault says what keeps it away, and names a test", () => {

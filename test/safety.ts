@@ -2,7 +2,7 @@
  * What went wrong in the C driver for this family from 2004 to 2026, as its change log, kernel mail and CVE entries say, and what could still go
  * wrong in it; and for each what keeps it from this driver, and the test that shows that.
  */
-import type { Shown } from "./features.ts";
+import type { Shown } from "./shown.ts";
 
 export type Class = "memory" | "device access" | "race" | "lifetime" | "hang" | "hardware" | "settings" | "accounting";
 

@@ -1,0 +1,22 @@
+/** Tests that a page names: where they are, and whether they are there. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+
+/** A file, and the beginning of a test's title in it; without a title, the file as a whole. */
+export interface Shown {
+  readonly file: string;
+  readonly title: string;
+}
+
+/** In Markdown, for a cell of a table on a page of docs. */
+export const linkTo = ({ file, title }: Shown): string =>
+  `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
+
+/** Those of which the file is missing, or does not have the title. */
+export const lost = (named: readonly Shown[]): readonly Shown[] =>
+  named.filter(({ file, title }) => {
+    const path = join(ROOT, file);
+    return !existsSync(path) || !readFileSync(path, "utf8").includes(title);
+  });
