@@ -10,17 +10,15 @@ import { commandsFor } from "#app/cli/commands.ts";
 import type { PciMatch } from "#kit/device.ts";
 import { sharedFiles } from "../package/share.ts";
 import { LIMIT_MILLIS } from "./rigs/eventually.ts";
+import { skipFor } from "./rigs/skip.ts";
 
 const SHARE = join(import.meta.dirname, "..", "share");
 const RULES = readFileSync(join(SHARE, "udev/70-ferrule.rules"), "utf8");
 const UNIT = readFileSync(join(SHARE, "systemd/ferrule@.service"), "utf8");
 
 /** Why a test that needs a program is skipped; false where it is there. */
-const lacks = (program: string): string | false => {
-  const why = spawnSync(program, ["--version"]).error === undefined ? false : `needs ${program}`;
-  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
-  return why;
-};
+const lacks = (program: string): string | false =>
+  skipFor(spawnSync(program, ["--version"]).error !== undefined && `needs ${program}`);
 
 const digits = (value: number): string => value.toString(16).toUpperCase().padStart(8, "0");
 

@@ -1,5 +1,6 @@
 /** Whether guests with our NICs can run on this machine. */
 import { accessSync, constants, existsSync } from "node:fs";
+import { skipFor } from "../rigs/skip.ts";
 
 /** From util-linux, dpkg and apt, which every Debian system has. */
 const NEEDED = ["apt-get", "dpkg-deb", "flock", "nsenter", "setpriv", "tar", "timeout", "unshare"];
@@ -16,12 +17,10 @@ const mayUse = (path: string): boolean => {
 
 /** The reason to skip guests, or false. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
 export const noRig = (): string | false => {
-  const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
-  if (!needed && process.env["FERRULE_GUEST"] === undefined) return "boots guests: npm run test:guest";
+  if (process.env["FERRULE_NO_SKIP"] === undefined && process.env["FERRULE_GUEST"] === undefined)
+    return "boots guests: npm run test:guest";
   const missing = NEEDED.filter((program) => !FOLDERS.some((folder) => existsSync(`${folder}/${program}`)));
   if (!mayUse("/dev/net/tun")) missing.push("/dev/net/tun");
   if (process.arch !== "x64") missing.push("an x86-64 machine");
-  const why = missing.length > 0 && `needs ${missing.join(", ")}`;
-  if (why !== false && needed) throw new Error(`nothing may be skipped: ${why}`);
-  return why;
+  return skipFor(missing.length > 0 && `needs ${missing.join(", ")}`);
 };

@@ -1,6 +1,7 @@
 /** Realtek's drivers for Linux, r8168 and r8125, compiled for a guest's kernel from Debian's DKMS source packages. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { skipFor } from "../rigs/skip.ts";
 import { ARCHIVE, partOf, RECIPES } from "./parts.ts";
 
 /** The kernel that they are compiled for: Debian 12's, whose compiler this machine most likely has. */
@@ -12,9 +13,7 @@ const NEEDED = ["gcc", "make"];
 export const noVendor = (): string | false => {
   const folders = (process.env["PATH"] ?? "").split(":");
   const missing = NEEDED.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
-  const why = missing.length > 0 && `compiles kernel modules, which needs ${missing.join(" and ")}`;
-  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
-  return why;
+  return skipFor(missing.length > 0 && `compiles kernel modules, which needs ${missing.join(" and ")}`);
 };
 
 /** An archive for `GuestOptions.archives`: /vendor/r8168.ko and /vendor/r8125.ko. Built if missing. @throws {Error} */

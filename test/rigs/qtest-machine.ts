@@ -9,15 +9,14 @@ import { Poller } from "#sys/poll.ts";
 import { socketPair } from "#sys/unix-socket.ts";
 import { LIMIT_MILLIS } from "./eventually.ts";
 import { OWN_MODEL, type QtestModel } from "./named-model.ts";
+import { skipFor } from "./skip.ts";
 
 const has = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
 /** The reason that the rig cannot run here, or false. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
 export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => {
   const missing = [program, "setpriv"].filter((program) => !has(program));
-  const why = missing.length > 0 && `needs ${missing.join(", ")}`;
-  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
-  return why;
+  return skipFor(missing.length > 0 && `needs ${missing.join(", ")}`);
 };
 
 /** Half of the RAM is above 4 GiB: a driver or bus that drops the high half of an address fails at once. */

@@ -13,17 +13,22 @@ const tapOpens = (): boolean => {
   }
 };
 
+/** `why`, for node:test's `skip`. @throws {Error} in CI, where nothing may be skipped */
+export const skipFor = (why: string | false): string | false => {
+  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
+  return why;
+};
+
 /** The reason that the two-ends rig cannot run here, or false. For node:test's `skip`. */
 export const noTwoEnds = (programs: readonly string[]): string | false => {
   const missing = programs.filter((program) => !has(program));
-  const why =
+  return skipFor(
     process.getuid?.() !== 0
       ? "needs root"
       : !tapOpens()
         ? "needs /dev/net/tun"
         : missing.length > 0
           ? `needs ${missing.join(", ")}`
-          : false;
-  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
-  return why;
+          : false,
+  );
 };

@@ -1,5 +1,6 @@
 /** Whether this rig can run on this machine. */
 import { existsSync } from "node:fs";
+import { skipFor } from "../rigs/skip.ts";
 
 /** From util-linux, dpkg, apt and npm. */
 const NEEDED = ["apt-get", "dpkg-deb", "flock", "npm", "setpriv", "tar"];
@@ -12,7 +13,5 @@ const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
 export const noVfio = (): string | false => {
   const missing = NEEDED.filter((program) => !FOLDERS.some((folder) => existsSync(`${folder}/${program}`)));
   if (process.arch !== "x64") missing.push("an x86-64 machine");
-  const why = missing.length > 0 && `needs ${missing.join(", ")}`;
-  if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
-  return why;
+  return skipFor(missing.length > 0 && `needs ${missing.join(", ")}`);
 };

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pack, type Packed } from "../guest/cpio.ts";
 import { partOf } from "../guest/parts.ts";
+import { skipFor } from "../rigs/skip.ts";
 import { noVfio } from "./available.ts";
 
 const DAEMONS = "/lib/systemd";
@@ -39,10 +40,7 @@ export const noSystemd = (): string | false => {
   const why = noVfio();
   if (why !== false) return why;
   const missing = PROGRAMS.filter((path) => !existsSync(path));
-  if (missing.length === 0) return false;
-  if (process.env["FERRULE_NO_SKIP"] !== undefined)
-    throw new Error(`nothing may be skipped: needs ${missing.join(", ")}`);
-  return `needs ${missing.join(", ")} (packages systemd and udev)`;
+  return skipFor(missing.length > 0 && `needs ${missing.join(", ")} (packages systemd and udev)`);
 };
 
 /** The agent's set-up is left out: the first process does it. */
