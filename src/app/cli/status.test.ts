@@ -75,4 +75,13 @@ test("a reply that is no status is refused, whatever is missing or of another ty
   const { sentFrames: _, ...few } = UP.statistics!;
   for (const wrong of [{}, { ...UP, now: 3 }, { ...UP, pid: "7" }, { ...UP, facts: {} }, { ...UP, statistics: few }])
     assert.throws(() => parseStatus(wrong), BadReply);
+  const facts = [
+    { queues: undefined },
+    { queues: { receive: 1 } },
+    { offloads: undefined },
+    { offloads: "all" },
+    { offloads: [1] },
+  ];
+  for (const wrong of facts) assert.throws(() => parseStatus({ ...UP, facts: { ...FACTS, ...wrong } }), BadReply);
+  for (const wrong of [{ wire: 1 }, { facts: null }]) assert.throws(() => parseStatus({ ...UP, ...wrong }), BadReply);
 });

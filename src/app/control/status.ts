@@ -22,15 +22,24 @@ export interface Status {
 const hasAll = (value: unknown, names: readonly string[], type: "string" | "number"): boolean =>
   typeof value === "object" && value !== null && names.every((name) => typeof Reflect.get(value, name) === type);
 
-const isFacts = (value: unknown): boolean =>
-  hasAll(value, ["device", "chip", "mac", "interfaceName"], "string") && hasAll(value, ["xid", "ringSlots"], "number");
+const isFacts = (value: unknown): boolean => {
+  const { queues, offloads } = (value ?? {}) as Partial<Record<keyof SessionFacts, unknown>>;
+  return (
+    hasAll(value, ["device", "chip", "mac", "interfaceName"], "string") &&
+    hasAll(value, ["xid", "ringSlots"], "number") &&
+    hasAll(queues, ["receive", "transmit"], "number") &&
+    Array.isArray(offloads) &&
+    offloads.every((name) => typeof name === "string")
+  );
+};
 
 /** The other end may be any process: checked before it is used. @throws {BadReply} */
 export const parseStatus = (value: object): Status => {
-  const { facts, statistics } = value as Partial<Status>;
+  const { wire, facts, statistics } = value as Partial<Record<keyof Status, unknown>>;
   const isStatus =
     hasAll(value, ["interface", "now", "device"], "string") &&
     hasAll(value, ["pid", "upSeconds"], "number") &&
+    (wire === undefined || typeof wire === "string") &&
     (facts === undefined || isFacts(facts)) &&
     (statistics === undefined || hasAll(statistics, [...DRIVER_COUNTERS, ...WIRE_COUNTERS], "number"));
   if (!isStatus) throw new BadReply("the reply is not a status");
