@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
 import { commandsFor } from "#app/cli/commands.ts";
-import { driverSize, LINUX_LINES, sizeOf } from "./lines.ts";
+import { sizeOf } from "#app/compare/line-count.ts";
+import { driverSize, LINUX_LINES } from "./lines.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");

@@ -1,6 +1,7 @@
 /** `npm run lines`: the size of the driver and of its facts about chips, beside that of Linux's driver. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Size, sizeOf, sumOf } from "#app/compare/line-count.ts";
 import { table } from "#app/terminal/format.ts";
 import { WrongUsage } from "#app/terminal/usage.ts";
 import { argumentsOf } from "./program.ts";
@@ -10,39 +11,15 @@ const ROOMS = ["src/driver", "src/chip"] as const;
 /** r8169*.c and r8169*.h of Linux's drivers/net/ethernet/realtek, by `wc -l`. */
 export const LINUX_LINES = 7864;
 
-export interface Size {
-  readonly lines: number;
-  /** Without comments and blank lines. */
-  readonly code: number;
-}
-
-export const sizeOf = (text: string): Size => {
-  const lines = text.split("\n").slice(0, -1);
-  let comment = false;
-  const code = lines.filter((line) => {
-    const trimmed = line.trim();
-    if (trimmed.startsWith("/*")) comment = true;
-    const counts = !comment && trimmed !== "" && !trimmed.startsWith("//");
-    if (trimmed.includes("*/")) comment = false;
-    return counts;
-  });
-  return { lines: lines.length, code: code.length };
-};
-
-const sum = (sizes: readonly Size[]): Size => ({
-  lines: sizes.reduce((total, { lines }) => total + lines, 0),
-  code: sizes.reduce((total, { code }) => total + code, 0),
-});
-
 /** Without tests. */
 const sizeOfRoom = (room: string): Size =>
-  sum(
+  sumOf(
     globSync(`${room}/**/*.ts`, { cwd: ROOT })
       .filter((path) => !/\.(test|test-kit|types)\.ts$/.test(path))
       .map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))),
   );
 
-export const driverSize = (): Size => sum(ROOMS.map(sizeOfRoom));
+export const driverSize = (): Size => sumOf(ROOMS.map(sizeOfRoom));
 
 const linuxLines = (folder: string): number => {
   const paths = globSync("drivers/net/ethernet/realtek/r8169*.[ch]", { cwd: folder });
