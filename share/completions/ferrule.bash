@@ -75,7 +75,7 @@ _ferrule() {
       esac
       ;;
     "model serve")
-      options="--chip --socket --socket-mode --wire --mac --capture --trace --trace-format --strict --interrupts --medium --once --log-level --json --help" operand=none
+      options="--chip --socket --socket-mode --wire --mac --capture --trace --trace-format --strict --interrupts --medium --keep-state --once --log-level --json --help" operand=none
       case $previous in
         --chip) kind=chips ;;
         --socket|--capture|--trace) kind=files ;;

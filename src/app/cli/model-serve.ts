@@ -168,8 +168,8 @@ export const modelServe = command({
   about: [
     "The model becomes a PCI device that any guest's own driver drives. Prints the arguments for QEMU (10.1 or newer),",
     "then a line for each client that connects or disconnects, each driver error that would fail on real hardware, and",
-    "each link change. Clients connect one after the other; for each the NIC is as after power-on. A guest that reboots",
-    "remains the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and cleans up. If it was started in the",
+    "each link change. Clients connect one after the other; for each the NIC is as after power-on, unless --keep-state is",
+    "given. A guest that reboots remains the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and cleans up. If it was started in the",
     "background with npx, killing npm's process does not end it: use `stop`, or --once.",
     "",
     "SPEC is the far end of the NIC's cable:",
@@ -218,6 +218,10 @@ export const modelServe = command({
       placeholder: "MEDIUM",
       summary: "copper, or fibre: an SFP cage, with rtl8127a",
     },
+    "keep-state": {
+      kind: "flag",
+      summary: "the NIC stays as the last client left it, with its DMA off: as in a machine that is restarted",
+    },
     once: {
       kind: "flag",
       summary: "end after the first client, with exit code 1 if its driver committed offences: for CI",
@@ -252,6 +256,7 @@ export const modelServe = command({
       strict: parseStrict(values.strict),
       interrupts: parseInterrupts(values.interrupts, chip),
       medium: parseMedium(values.medium, chip),
+      keepsState: values["keep-state"],
     };
     const { wire, capture, trace } = options;
     const shown = terminalFor(terminal, [capture, trace?.path, recordOf(wire)]);

@@ -21,6 +21,8 @@ export interface ServeTask {
   readonly strict: Strictness;
   readonly interrupts?: InterruptKind | undefined;
   readonly medium?: Medium | undefined;
+  /** Whether the NIC stays as the last client left it. */
+  readonly keepsState?: boolean | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */
   readonly control: number;

@@ -94,6 +94,7 @@ class Service implements Disposable, PeriodicTasks {
         untraced: this.#device.nic,
         path: task.socket,
         mode: task.socketMode,
+        keepsState: task.keepsState,
         clock: this.#clock,
         timers: this.#timers,
         onClient: ({ connected, why = "" }) => this.#device.client(connected, why),

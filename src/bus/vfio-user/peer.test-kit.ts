@@ -11,7 +11,7 @@ import { connectUnix } from "#sys/unix-path.ts";
 import type { Fd } from "#sys/fd.ts";
 import { DMA_MAP, IRQ_SET, type Layout, VERSION, putHeader, readHeader } from "./codec.ts";
 import { Command, Flag, HEADER_BYTES, MapFlag } from "./protocol.ts";
-import { VfioUserServer } from "./server.ts";
+import { type ServerOptions, VfioUserServer } from "./server.ts";
 
 /** Configuration space of a function with INTx, MSI (2 vectors), Express and MSI-X (3 vectors). */
 const CONFIG: readonly (readonly [at: number, byte: number])[] = [
@@ -192,8 +192,9 @@ export class Rig implements Disposable {
   peer: Peer;
 
   /** @param version the client's first message */
-  constructor(version: Uint8Array | "none" = versionBody()) {
+  constructor(version: Uint8Array | "none" = versionBody(), options: Pick<ServerOptions, "keepsState"> = {}) {
     this.server = new VfioUserServer(this.device, {
+      ...options,
       path: this.path,
       clock: this.clock,
       timers: this.clock.timers,

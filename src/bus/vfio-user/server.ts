@@ -1,4 +1,4 @@
-/** Serves a device model on a Unix socket, to one client at a time. For each client the device is as after power-on. */
+/** Serves a device model on a Unix socket, to one client at a time. */
 import type { Timers } from "#kit/clock.ts";
 import type { Target } from "#kit/target.ts";
 import { EventSignaller } from "#sys/aio.ts";
@@ -21,6 +21,11 @@ export interface ServerOptions {
   readonly path: string;
   /** Permissions of the socket's file; default: owner only. */
   readonly mode?: number | undefined;
+  /**
+   * The device stays as the last client left it, except that its DMA is off: as in a machine that is restarted. Default: for each client it is
+   * as after power-on.
+   */
+  readonly keepsState?: boolean | undefined;
   /** The owner of the clock runs the timers. */
   readonly clock: { now(): number };
   readonly timers: Timers;
@@ -28,8 +33,8 @@ export interface ServerOptions {
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
   /** A client was rejected: the device is in use, or there is no free descriptor. */
   readonly onTurnedAway?: (why: string) => void;
-  /** Used by the server to read configuration space; default: the target. These reads must not be traced. */
-  readonly untraced?: Pick<Target, "read">;
+  /** For the server's own accesses to configuration space, which must not be traced; default: the target. */
+  readonly untraced?: Pick<Target, "read" | "write">;
   /** A client mapped or unmapped guest memory. */
   readonly onMemory?: (change: MemoryChange) => void;
   /**
@@ -49,6 +54,9 @@ const MAX_REPORTS = 16;
 const MAX_CLEARED = 64;
 const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";
+/** Of configuration space (PCI 3.0, 6.2.2). */
+const COMMAND = 4;
+const BUS_MASTER = 1 << 2;
 const NO_MEMORY = { region: () => undefined };
 
 /**
@@ -66,6 +74,8 @@ const NO_MEMORY = { region: () => undefined };
  */
 export class VfioUserServer implements Disposable {
   readonly #target: Target;
+  readonly #untraced: Pick<Target, "read" | "write">;
+  readonly #keepsState: boolean;
   readonly #listener: UnixListener;
   readonly #irqs: IrqCounts;
   readonly #windows = new MapWindows();
@@ -89,12 +99,14 @@ export class VfioUserServer implements Disposable {
   constructor(target: Target, options: ServerOptions) {
     using scope = new DisposableStack();
     this.#target = target;
+    this.#untraced = options.untraced ?? target;
+    this.#keepsState = options.keepsState ?? false;
     this.#clock = options.clock;
     this.#timers = options.timers;
     this.#onClient = options.onClient;
     this.#onTurnedAway = options.onTurnedAway;
     this.#onMemory = options.onMemory;
-    this.#irqs = interruptsOf(options.untraced ?? target);
+    this.#irqs = interruptsOf(this.#untraced);
     this.#buffers = connectionBuffers(options.close);
     this.#bounce = scope.use(new BounceBuffer());
     this.#signaller = scope.use(new EventSignaller());
@@ -154,7 +166,7 @@ export class VfioUserServer implements Disposable {
   #accept(): boolean {
     const socket = this.#next();
     if (socket === undefined) return false;
-    this.#target.powerCycle();
+    this.#prepare();
     this.#session = new Session(socket, {
       target: this.#target,
       windows: this.#windows,
@@ -170,6 +182,13 @@ export class VfioUserServer implements Disposable {
     });
     this.#lookAtQueue(false);
     return true;
+  }
+
+  /** Brings the device into its state between two clients. */
+  #prepare(): void {
+    const device = this.#untraced;
+    if (this.#keepsState) device.write("config", COMMAND, 2, device.read("config", COMMAND, 2) & ~BUS_MASTER);
+    else this.#target.powerCycle();
   }
 
   /** @param before whether a client was waiting at the previous check */
@@ -217,7 +236,7 @@ export class VfioUserServer implements Disposable {
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;
     this.#clear();
-    this.#target.powerCycle();
+    this.#prepare();
     this.#onClient?.(why === "" ? { connected: false } : { connected: false, why });
   }
 }

@@ -22,6 +22,22 @@ test("for each client the device is as after power-on", () => {
   assert.equal(rig.server.maps, 0);
 });
 
+test("a device that keeps its state is as the last client left it, with its DMA off", () => {
+  using rig = new Rig(undefined, { keepsState: true });
+  rig.device.page[5] = 1;
+  rig.device.config[4] = 0b111;
+  using _memory = rig.share(0x1000, 4096);
+  rig.peer[Symbol.dispose]();
+  rig.work();
+  assert.equal(rig.device.memory!.region(0x1000, 1), undefined);
+  rig.connect();
+  const { page, config, powerCycles, resets } = rig.device;
+  assert.deepEqual({ register: page[5], command: config[4] }, { register: 1, command: 0b011 });
+  assert.deepEqual({ powerCycles, resets }, { powerCycles: 0, resets: 0 });
+  assert.equal(rig.error(Command.deviceReset, new Uint8Array(0)), 0);
+  assert.equal(rig.device.resets, 1, "a client can reset it");
+});
+
 test("a second client waits for its turn", () => {
   using rig = new Rig();
   const first = rig.peer;
