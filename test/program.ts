@@ -1,7 +1,7 @@
 /** The programs behind `npm run`: their options, help and errors are those of `ferrule`. */
 import { parseArguments, type Operand, type Options, type Values } from "#app/cli/arguments.ts";
 import { Exit, printLines } from "#app/cli/command.ts";
-import { exitFor, failureLines } from "#app/cli/failure.ts";
+import { exitFor, printFailure } from "#app/cli/failure.ts";
 import { commandHelp, usageLine } from "#app/cli/help.ts";
 import { processTerminal } from "#app/terminal/terminal.ts";
 
@@ -17,8 +17,7 @@ export interface Program<O extends Options> {
 
 /** Prints what went wrong and sets the exit code: 2 for wrong usage, else 1. */
 export const giveUp = (error: unknown): void => {
-  const { err } = processTerminal();
-  for (const line of failureLines(error, err, process.env["FERRULE_DEBUG"] !== undefined)) err.write(`${line}\n`);
+  printFailure(processTerminal(), error);
   process.exitCode = exitFor(error);
 };
 

@@ -7,19 +7,7 @@
 import type { Drain } from "#chip/mac.ts";
 import { Fifo, FifoStatus } from "#chip/registers-8125.ts";
 import { ChipCmd, Cmd, MCU, MISC, Mcu, Misc, Poll, TxConf, TxConfig, TxPoll } from "#chip/registers.ts";
-import { until } from "#kit/clock.ts";
-import type { Hardware } from "./hardware.ts";
-
-/** Waits up to `limit` microseconds, checking every `poll`; an expired wait is counted as `what`. */
-export const awaitState = (
-  { clock, overdue }: Hardware,
-  what: string,
-  limit: number,
-  condition: () => boolean,
-  poll = 100,
-): void => {
-  if (!until(clock, limit, poll, condition)) overdue.note(what);
-};
+import { awaitState, type Hardware } from "./hardware.ts";
 
 /** DPDK polls the FIFOs at most 42 times on 8168, and for 150 ms on 8125. */
 const FIFO_LIMIT_MICROS = 4200;

@@ -1,7 +1,7 @@
 /** What the driver's steps work on: an identified chip and access to its parts. */
 import type { Chip } from "#chip/chips.ts";
 import type { Start } from "#chip/steps.ts";
-import type { Clock } from "#kit/clock.ts";
+import { type Clock, until } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import type { Program } from "./firmware.ts";
 import { INTERRUPTS, type InterruptRegisters, vectoredInterrupts } from "./interrupts.ts";
@@ -54,4 +54,15 @@ export const hardwareOf = (device: IdentifiedChip, start: Start, firmware?: Prog
     firmware,
     overdue: new ExpiredWaits(),
   };
+};
+
+/** Waits up to `limit` microseconds, checking every `poll`; an expired wait is counted as `what`. */
+export const awaitState = (
+  { clock, overdue }: Hardware,
+  what: string,
+  limit: number,
+  condition: () => boolean,
+  poll = 100,
+): void => {
+  if (!until(clock, limit, poll, condition)) overdue.note(what);
 };

@@ -4,9 +4,8 @@ import type { LinkModeName } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
 import { MMD_CONTROL, MMD_DATA, MmdControl } from "#chip/phy.ts";
 import type { Step } from "#chip/steps.ts";
-import { awaitState } from "./drain.ts";
 import { BadLinkSetting } from "./errors.ts";
-import type { Hardware } from "./hardware.ts";
+import { awaitState, type Hardware } from "./hardware.ts";
 import type { LinkState, Phy } from "./phy.ts";
 import { run } from "./steps.ts";
 

@@ -5,8 +5,7 @@
  */
 import { Ocp, PATCH_READY, PATCH_REQUEST } from "#chip/phy.ts";
 import { DLLPR, Dllpr, MISC_1, Misc1 } from "#chip/registers.ts";
-import { until } from "#kit/clock.ts";
-import type { Hardware } from "./hardware.ts";
+import { awaitState, type Hardware } from "./hardware.ts";
 
 /** From this MTU on the thresholds follow another rule. */
 const LARGE_MTU = 9500;
@@ -65,8 +64,7 @@ const phyPatch =
     const bus = hw.side;
     bus.phyUpdate(Ocp.patchRequest, PATCH_REQUEST, request ? PATCH_REQUEST : 0);
     const done = (): boolean => ((bus.phyRead(Ocp.patchStatus) & PATCH_READY) !== 0) === request;
-    if (!until(hw.clock, PATCH_LIMIT_MICROS, 100, done))
-      hw.overdue.note(`the PHY's controller to ${request ? "stand still" : "go on"}`);
+    awaitState(hw, `the PHY's controller to ${request ? "stand still" : "go on"}`, PATCH_LIMIT_MICROS, done);
   };
 const requestPhyPatch = phyPatch(true);
 const releasePhyPatch = phyPatch(false);

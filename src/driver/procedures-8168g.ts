@@ -6,9 +6,8 @@
  */
 import { IBCR0, IBCR2, IBISR0 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
-import { until } from "#kit/clock.ts";
 import { rw8 } from "#kit/mmio.ts";
-import type { Hardware } from "./hardware.ts";
+import { awaitState, type Hardware } from "./hardware.ts";
 
 /** 8168G: two settings of the PHY follow what it reports of its own (hw_phy_config_8168g_1). */
 const followPhyStatus = ({ phy }: Hardware): void => {
@@ -55,7 +54,7 @@ const STOP_LIMIT_MICROS = 100_000;
 const stopManagementMac =
   (base: number) =>
   (hw: Hardware): void => {
-    const { io, clock, chip, overdue } = hw;
+    const { io, chip } = hw;
     const { management } = chip.profile;
     if (management?.version === undefined) return;
     const bus = hw.side;
@@ -64,8 +63,8 @@ const stopManagementMac =
     const version = bus.outOfBandRead(management.version, base);
     if (version === 0 || version === 0xffff_ffff) return;
     io.update8(IBCR2, 1, 0);
-    if (!until(clock, STOP_LIMIT_MICROS, 50, () => (io.read8(IBISR0) & TRANSMIT_IDLE) !== 0))
-      overdue.note("the management controller to stop sending");
+    const idle = (): boolean => (io.read8(IBISR0) & TRANSMIT_IDLE) !== 0;
+    awaitState(hw, "the management controller to stop sending", STOP_LIMIT_MICROS, idle, 50);
     io.write8(IBISR0, TRANSMIT_IDLE);
     io.update8(IBCR0, 1, 0);
   };

@@ -14,19 +14,19 @@ import {
   Serdes,
   SerdesCommand,
 } from "#chip/registers-8125.ts";
-import { until } from "#kit/clock.ts";
-import type { Hardware } from "./hardware.ts";
+import { awaitState, type Hardware } from "./hardware.ts";
 
 /** MAC-OCP 0xd006: what hangs on the MAC. */
 const MEDIUM = { address: 0xd006, mask: 0xff, fibre: 7 } as const;
 
 const COMMAND_LIMIT_MICROS = 100;
 
-const command = ({ io, clock, overdue }: Hardware, page: number, register: number, what: number): void => {
+const command = (hw: Hardware, page: number, register: number, what: number): void => {
+  const { io } = hw;
   io.write16(SDS_ADDR, (page << 5) | register);
   io.write16(SDS_CMD, SerdesCommand.go | what);
-  if (!until(clock, COMMAND_LIMIT_MICROS, 1, () => (io.read16(SDS_CMD) & SerdesCommand.go) === 0))
-    overdue.note("the SerDes to take a command");
+  const taken = (): boolean => (io.read16(SDS_CMD) & SerdesCommand.go) === 0;
+  awaitState(hw, "the SerDes to take a command", COMMAND_LIMIT_MICROS, taken, 1);
 };
 
 /** Registers of the SerDes: pages of 32. */

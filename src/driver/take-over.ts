@@ -5,8 +5,7 @@
  */
 import type { TakeOver } from "#chip/mac.ts";
 import { MCU, Mcu } from "#chip/registers.ts";
-import { awaitState } from "./drain.ts";
-import type { Hardware } from "./hardware.ts";
+import { awaitState, type Hardware } from "./hardware.ts";
 
 const LINK_LIST = { address: 0xe8de, start: 1 << 14, done: 1 << 15 } as const;
 const LIMIT_MICROS = 4200;

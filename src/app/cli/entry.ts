@@ -2,7 +2,7 @@
 import { dieWithParent, exitNow } from "#sys/process.ts";
 import { commandsFor } from "./commands.ts";
 import { Exit } from "./command.ts";
-import { failureLines } from "./failure.ts";
+import { printFailure } from "./failure.ts";
 import { keepOnly } from "./lesser.ts";
 import { main } from "./main.ts";
 import { processTerminal } from "../terminal/terminal.ts";
@@ -14,10 +14,9 @@ const PARENT = "FERRULE_PARENT";
 const LINGER = 2_000;
 
 const terminal = processTerminal();
-const debug = (process.env["FERRULE_DEBUG"] ?? "") !== "";
 
 const giveUp = (error: unknown): void => {
-  for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
+  printFailure(terminal, error);
   // Not process.exit(), which waits for every thread, and so for ever for one that hangs.
   exitNow(Exit.failed);
 };
@@ -29,7 +28,7 @@ const parent = Number(process.env[PARENT]);
 if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 
 const argv = process.argv.slice(2);
-process.exitCode = await main(argv, await commandsFor(argv), terminal, debug, (needs) => {
+process.exitCode = await main(argv, await commandsFor(argv), terminal, (needs) => {
   keepOnly(needs);
   // Child processes must not treat our launcher as their parent.
   delete process.env[PARENT];

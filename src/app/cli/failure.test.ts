@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";
-import { exitFor, failureLines } from "./failure.ts";
-import { recordedStream } from "../terminal/terminal.test-kit.ts";
+import { exitFor, printFailure } from "./failure.ts";
+import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-const linesOf = (error: unknown): readonly string[] => failureLines(error, recordedStream(), false);
+const linesOf = (error: unknown): readonly string[] => {
+  const terminal = recordedTerminal();
+  printFailure(terminal, error);
+  return terminal.err.text.trimEnd().split("\n");
+};
 const coded = (message: string, code: string): Error => Object.assign(new Error(message), { code });
 
 test("of several failures the first is reported", () => {

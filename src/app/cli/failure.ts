@@ -2,19 +2,18 @@
 import { rootCause } from "#kit/errors.ts";
 import { plainError } from "../plain-error.ts";
 import { Exit } from "./command.ts";
-import type { Stream } from "../terminal/terminal.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
 const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ").trim();
 
-/** The lines for an error; with its stack when `debug` is set. */
-export const failureLines = (error: unknown, stream: Stream, debug: boolean): readonly string[] => {
+/** Prints an error and its hint, each on one line; with its stack where errors are debugged. */
+export const printFailure = ({ err, debug }: Terminal, error: unknown): void => {
   const { message, hint } = plainError(error);
-  return [
-    `${stream.paint("red", "ferrule:")} ${oneLine(message)}`,
-    `${stream.paint("bold", "hint:")} ${oneLine(hint)}`,
-    ...(debug && error instanceof Error && error.stack !== undefined ? error.stack.split("\n") : []),
-  ];
+  err.line(`${err.paint("red", "ferrule:")} ${oneLine(message)}`);
+  err.line(`${err.paint("bold", "hint:")} ${oneLine(hint)}`);
+  if (debug && error instanceof Error && error.stack !== undefined)
+    for (const line of error.stack.split("\n")) err.line(line);
 };
 
 /** The exit code for an error. */

@@ -90,7 +90,7 @@ test("devices that share its group are listed", () => {
 });
 
 const run = async (argv: string[], terminal: Terminal): Promise<number> =>
-  main(argv, await commandsFor(argv), terminal, false);
+  main(argv, await commandsFor(argv), terminal);
 
 test("the commands refuse invalid addresses, without needing a card", async () => {
   for (const name of ["bind", "unbind"]) {

@@ -24,8 +24,8 @@ const throwing = (error: unknown): Command => made("fail", () => Promise.reject(
 const CASE = [made("up", async () => Exit.done), made("model chips", async () => Exit.done)];
 
 const run = async (argv: string[], commands: readonly Command[] = CASE, debug = false) => {
-  const terminal = recordedTerminal();
-  const exit = await main(argv, commands, terminal, debug);
+  const terminal = recordedTerminal({ debug });
+  const exit = await main(argv, commands, terminal);
   return { exit, out: terminal.out.text, err: terminal.err.text };
 };
 

@@ -1,7 +1,7 @@
 /** The `ferrule` command: selects the command and converts its result to an exit code. */
 import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
-import { exitFor, failureLines } from "./failure.ts";
+import { exitFor, printFailure } from "./failure.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
 import type { Needs } from "./lesser.ts";
 import { withSettings } from "./settings-file.ts";
@@ -96,13 +96,12 @@ export const main = async (
   argv: readonly string[],
   commands: readonly Command[],
   terminal: Terminal,
-  debug: boolean,
   keepOnly: (needs: Needs) => void = () => undefined,
 ): Promise<number> => {
   try {
     return await dispatch(argv, commands, terminal, keepOnly);
   } catch (error) {
-    for (const line of failureLines(error, terminal.err, debug)) terminal.err.line(line);
+    printFailure(terminal, error);
     return exitFor(error);
   }
 };

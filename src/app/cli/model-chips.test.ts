@@ -6,7 +6,7 @@ import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
 const run = async (...options: readonly string[]): Promise<string> => {
   const terminal = recordedTerminal();
-  assert.equal(await main(["model", "chips", ...options], [modelChips], terminal, false), 0);
+  assert.equal(await main(["model", "chips", ...options], [modelChips], terminal), 0);
   return terminal.out.text;
 };
 

@@ -207,7 +207,7 @@ test("wrong usage ends with 2, one line and a hint", async () => {
     "ctl s nonsense",
   ]) {
     const terminal = recordedTerminal();
-    const exit = await main(["model", ...words.split(" ")], [modelServe, modelCtl], terminal, false);
+    const exit = await main(["model", ...words.split(" ")], [modelServe, modelCtl], terminal);
     assert.equal(exit, 2, words);
     assert.match(terminal.err.text, /^ferrule: .+\nhint: .+\n$/, words);
   }
@@ -216,7 +216,7 @@ test("wrong usage ends with 2, one line and a hint", async () => {
 test("a kind of interrupts that the chip does not have is refused with those it has", async () => {
   const terminal = recordedTerminal();
   const words = ["model", "serve", "--socket", "s", "--chip", "rtl8169sc-180", "--interrupts", "msix"];
-  await main(words, [modelServe], terminal, false);
+  await main(words, [modelServe], terminal);
   assert.equal(
     terminal.err.text,
     "ferrule: RTL8169sc/8110sc has no MSI-X\nhint: Use one of: intx; or omit --interrupts.\n",
@@ -225,7 +225,7 @@ test("a kind of interrupts that the chip does not have is refused with those it 
 
 test("without a server there, ctl fails with 1 and says so", async () => {
   const terminal = recordedTerminal();
-  assert.equal(await main(["model", "ctl", "/nowhere/nic", "show"], [modelCtl], terminal, false), 1);
+  assert.equal(await main(["model", "ctl", "/nowhere/nic", "show"], [modelCtl], terminal), 1);
   assert.match(terminal.err.text, /no `ferrule model serve` is running at \/nowhere\/nic/);
 });
 
@@ -237,7 +237,7 @@ test("a frame that the NIC does not receive ends ctl with 1, with --json as well
       for (const json of [[], ["--json"]]) {
         s.serving.reply = { taken };
         const terminal = recordedTerminal();
-        const exit = await main(["model", "ctl", s.socket, "send", "magic", ...json], [modelCtl], terminal, false);
+        const exit = await main(["model", "ctl", s.socket, "send", "magic", ...json], [modelCtl], terminal);
         assert.equal(exit, taken ? 0 : 1);
         assert.match(terminal.err.text, taken ? /^$/ : /^ferrule: the NIC did not receive the frame\nhint: .+\n$/);
         if (json.length > 0) assert.deepEqual(JSON.parse(terminal.out.text), { taken });
@@ -259,7 +259,7 @@ test("`ctl stop` ends the server, and gets its reply when everything is released
     order.push("closed");
   };
   const terminal = recordedTerminal();
-  const asked = main(["model", "ctl", s.socket, "stop"], [modelCtl], terminal, false).then((exit) => {
+  const asked = main(["model", "ctl", s.socket, "stop"], [modelCtl], terminal).then((exit) => {
     order.push("answered");
     return exit;
   });

@@ -12,7 +12,7 @@ const stream = (isTerminal: boolean): Stream => ({
   rows: () => 24,
   paint: (_style, text) => text,
 });
-const piped = { out: stream(false), err: stream(true) };
+const piped = { out: stream(false), err: stream(true), debug: false };
 
 test("standard output has one canonical name; a file named - is ./-", () => {
   for (const name of ["-", "/dev/stdout", "/proc/self/fd/1"]) assert.equal(outputPath(name), "-");
@@ -30,5 +30,8 @@ test("two outputs must be different files, and not a terminal", () => {
     ["-", "/dev/stdout"],
   ])
     assert.throws(() => terminalFor(piped, same), { constructor: WrongUsage, message: /^two outputs go to / });
-  assert.throws(() => terminalFor({ out: stream(true), err: stream(true) }, ["-"]), /standard output is a terminal/);
+  assert.throws(
+    () => terminalFor({ out: stream(true), err: stream(true), debug: false }, ["-"]),
+    /standard output is a terminal/,
+  );
 });

@@ -22,5 +22,5 @@ export const terminalFor = (terminal: Terminal, outputs: readonly (string | unde
   if (!named.includes(STANDARD_OUTPUT)) return terminal;
   if (terminal.out.isTerminal)
     throw new WrongUsage("standard output is a terminal", "Pipe it to its reader: … --capture - | wireshark -k -i -");
-  return { out: terminal.err, err: terminal.err };
+  return { ...terminal, out: terminal.err };
 };

@@ -12,7 +12,7 @@ after(() => rmSync(FOLDER, { recursive: true, force: true }));
 
 const run = async (...words: string[]): Promise<{ exit: number; out: string; err: string }> => {
   const terminal = recordedTerminal();
-  const exit = await main(["report", ...words], [report], terminal, false);
+  const exit = await main(["report", ...words], [report], terminal);
   return { exit, out: terminal.out.text, err: terminal.err.text };
 };
 

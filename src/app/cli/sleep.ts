@@ -6,7 +6,7 @@ import { plainError } from "../plain-error.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
-import { failureLines } from "./failure.ts";
+import { printFailure } from "./failure.ts";
 
 /** Milliseconds for the frames in the rings, and a link that is set up once more. */
 const PATIENCE = 10_000;
@@ -45,7 +45,7 @@ export const askEach = async (
       const plain = plainError(error);
       failures.push(new ThreadFailure({ ...plain, message: `${now}: ${plain.message}` }));
     }
-  for (const error of failures) for (const line of failureLines(error, terminal.err, false)) terminal.err.line(line);
+  for (const error of failures) printFailure(terminal, error);
   return failures.length === 0 ? Exit.done : Exit.failed;
 };
 

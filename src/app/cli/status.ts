@@ -3,7 +3,7 @@ import { parseInterfaceName } from "../terminal/usage.ts";
 import { findAll, findUp } from "../control/find-up.ts";
 import type { Status } from "../control/status.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
-import { failureLines } from "./failure.ts";
+import { printFailure } from "./failure.ts";
 import { amount, clockTime, counted, linkSpeed, table } from "../terminal/format.ts";
 import { problems } from "./live-view.ts";
 import type { Stream } from "../terminal/terminal.ts";
@@ -94,7 +94,7 @@ export const status = command({
       return Exit.done;
     }
     const { found, errors: failures } = await findAll();
-    for (const error of failures) for (const line of failureLines(error, terminal.err, false)) terminal.err.line(line);
+    for (const error of failures) printFailure(terminal, error);
     if (values.json) printJson(terminal, found);
     else if (found.length > 0) printLines(terminal, statusTable(found, terminal.out));
     else terminal.err.line("Nothing is up in this network namespace. `ferrule up DEVICE` brings a NIC up.");

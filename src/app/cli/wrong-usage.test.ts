@@ -77,7 +77,7 @@ const BAD_OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 
 const refuses = async (words: readonly string[], message: RegExp = /./, hint: RegExp = /./): Promise<void> => {
   const terminal = recordedTerminal();
-  const exit = await main(words, COMMANDS, terminal, false);
+  const exit = await main(words, COMMANDS, terminal);
   const typed = words.map((word) => JSON.stringify(word.slice(0, 40))).join(" ");
   assert.equal(exit, 2, `${typed} ended with ${exit}: ${terminal.err.text}`);
   assert.equal(terminal.out.text, "", typed);

@@ -1,17 +1,22 @@
 /** Serves one NIC: starts its thread, forwards requests, and releases everything at the end. */
+import { Revoked } from "#kit/errors.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { closeElsewhere } from "#sys/received-fd.ts";
 import { entryUrl, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { socketsOf } from "../wires/wire-spec.ts";
 import { EventFeed } from "../event-feed.ts";
-import { ThreadFailure, WorkerThread } from "../worker-thread.ts";
+import { Questions } from "../questions.ts";
+import { WorkerThread } from "../worker-thread.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./serve-messages.ts";
 import type { ServeRequest } from "./requests.ts";
 import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "../counters.ts";
 
 /** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
 const START_LIMIT_MILLIS = 120_000;
+
+/** Milliseconds for the answer to a request: none of them waits for anything but the thread's turn. */
+const ANSWER_MILLIS = 25_000;
 
 export type ServeOptions = Omit<ServeTask, "statistics" | "control">;
 
@@ -20,7 +25,7 @@ export interface Serving extends AsyncDisposable {
   /** Reads a consistent snapshot of all counters. */
   statistics(): ServeStatistics;
   onEvent(listener: (event: ServeEvent) => void): void;
-  /** The result depends on the request. @throws {ThreadFailure} if the request fails */
+  /** The result depends on the request. @throws {ThreadFailure} if the request fails; {TookTooLong} */
   ask(request: ServeRequest): Promise<object>;
   /** Ends the client's connection, the wire and the thread. */
   close(): Promise<void>;
@@ -49,21 +54,12 @@ export const openServer = async (options: ServeOptions, stop?: AbortSignal): Pro
   return new OpenServer(thread, statistics, early, scope.move());
 };
 
-interface Waiting {
-  resolve(value: object): void;
-  reject(error: unknown): void;
-}
-
 class OpenServer implements Serving {
   readonly #thread: WorkerThread<ServeCommand, ServeReport>;
   readonly #counters: StatisticsReader<ServeCounter>;
   readonly #scope: AsyncDisposableStack;
-  readonly #events = new EventFeed<ServeEvent>((failure) => {
-    for (const waiting of this.#waiting.values()) waiting.reject(failure);
-    this.#waiting.clear();
-  });
-  readonly #waiting = new Map<number, Waiting>();
-  #lastId = 0;
+  readonly #events = new EventFeed<ServeEvent>((failure) => this.#questions.end(failure));
+  readonly #questions = new Questions<object>();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -91,16 +87,14 @@ class OpenServer implements Serving {
   }
 
   ask(request: ServeRequest): Promise<object> {
-    if (this.#events.failure !== undefined) return Promise.reject(this.#events.failure);
-    const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<object>();
-    this.#waiting.set(id, { resolve, reject });
-    this.#thread.send({ command: "request", id, request });
-    return promise;
+    return this.#questions.ask("the server's answer", ANSWER_MILLIS, (id) =>
+      this.#thread.send({ command: "request", id, request }),
+    );
   }
 
   close(): Promise<void> {
     this.#events.close();
+    this.#questions.end(new Revoked("the server"));
     this.#closing ??= this.#scope.disposeAsync();
     return this.#closing;
   }
@@ -113,9 +107,7 @@ class OpenServer implements Serving {
     if (report.report === "event") this.#events.push(report.event);
     if (report.report === "close") closeElsewhere(report.fd);
     if (report.report !== "reply") return;
-    const waiting = this.#waiting.get(report.id);
-    this.#waiting.delete(report.id);
-    if (report.error === undefined) waiting?.resolve(report.value ?? {});
-    else waiting?.reject(new ThreadFailure(report.error));
+    if (report.error === undefined) this.#questions.answer(report.id, report.value ?? {});
+    else this.#questions.fail(report.id, report.error);
   }
 }

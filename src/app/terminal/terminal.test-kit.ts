@@ -27,10 +27,11 @@ export const recordedStream = (
 };
 
 export const recordedTerminal = (
-  options: { isTerminal?: boolean } = {},
+  options: { isTerminal?: boolean; debug?: boolean } = {},
 ): Terminal & { out: RecordedStream; err: RecordedStream } => ({
   out: recordedStream(options),
   err: recordedStream(options),
+  debug: options.debug === true,
 });
 
 /** All counters 0 but those given, on a link that is up. */

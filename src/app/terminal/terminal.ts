@@ -24,6 +24,8 @@ export interface Terminal {
   readonly out: Stream;
   /** Progress, warnings and errors. */
   readonly err: Stream;
+  /** Errors are printed with their stacks. */
+  readonly debug: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -74,4 +76,5 @@ export const streamOn = (stream: NodeJS.WriteStream, environment: Environment): 
 export const processTerminal = (): Terminal => ({
   out: streamOn(process.stdout, process.env),
   err: streamOn(process.stderr, process.env),
+  debug: isSet(process.env["FERRULE_DEBUG"]),
 });

@@ -25,8 +25,8 @@ test("control characters of what was typed are shown in errors, and not obeyed",
     ["down", HOSTILE],
     [HOSTILE],
   ]) {
-    const terminal = recordedTerminal();
-    assert.notEqual(await main(argv, [up, down], terminal, true), 0);
+    const terminal = recordedTerminal({ debug: true });
+    assert.notEqual(await main(argv, [up, down], terminal), 0);
     assert.doesNotMatch(terminal.err.text + terminal.out.text, OBEYED, JSON.stringify(argv));
   }
 });

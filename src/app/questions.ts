@@ -1,0 +1,39 @@
+/** Requests to another thread that wait for their answers: each has a number, and a limit on the wait. */
+import { within } from "./limit.ts";
+import type { PlainError } from "./plain-error.ts";
+import { ThreadFailure } from "./worker-thread.ts";
+
+export class Questions<Answer> {
+  readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>();
+  #last = 0;
+  #ended: Error | undefined;
+
+  /** Has `send` post the request under a new number. @throws {ThreadFailure} the other thread's error; {TookTooLong}; what `end` was called with */
+  async ask(what: string, limitMillis: number, send: (id: number) => void): Promise<Answer> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const id = ++this.#last;
+    const waiting = Promise.withResolvers<Answer>();
+    this.#waiting.set(id, waiting);
+    try {
+      send(id);
+      return await within(waiting.promise, what, limitMillis);
+    } finally {
+      this.#waiting.delete(id);
+    }
+  }
+
+  /** An answer that came too late is dropped, as is an error. */
+  answer(id: number, value: Answer): void {
+    this.#waiting.get(id)?.resolve(value);
+  }
+
+  fail(id: number, error: PlainError): void {
+    this.#waiting.get(id)?.reject(new ThreadFailure(error));
+  }
+
+  /** No answer will come any more, for this reason; only the first one counts. */
+  end(reason: Error): void {
+    this.#ended ??= reason;
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
+  }
+}
