@@ -3,13 +3,14 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
+import { CannotMeasure, type Bench, type BenchOptions, type Report } from "./bench.ts";
 import { checksum } from "./checksum.ts";
 import { guest } from "./guest.ts";
 import { machineFacts, type Machine } from "./machine.ts";
 import { memory } from "./memory.ts";
 import { reset } from "./reset.ts";
 import { ring } from "./ring.ts";
+import { tableOf } from "./table.ts";
 import { tcp } from "./tcp.ts";
 import { up } from "./up.ts";
 import { upCard } from "./up-card.ts";
@@ -75,16 +76,6 @@ const readArguments = () => {
 const isWrongUsage = (error: unknown): error is Error =>
   error instanceof WrongUsage ||
   (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
-
-const tableOf = (rows: readonly Row[]): string => {
-  const titles = Object.keys(rows[0] ?? {});
-  const cells = [titles, ...rows.map((row) => titles.map((title) => String(row[title] ?? "")))];
-  const widths = titles.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
-  const numeric = titles.map((title) => rows.every((row) => /^[\d(-]/.test(String(row[title] ?? ""))));
-  const fit = (cell: string, column: number): string =>
-    numeric[column] === true ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!);
-  return cells.map((line) => `  ${line.map(fit).join("  ").trimEnd()}`).join("\n");
-};
 
 const measure = async (bench: Bench, options: BenchOptions): Promise<Outcome> => {
   try {

@@ -37,7 +37,7 @@ export interface ThroughputRow {
   readonly load: "drop" | "generate" | "forward";
   /** Mbit/s of the line, preamble and gap included; "saturated": the device never waits. */
   readonly rate: number | "saturated";
-  /** Bytes of a frame without FCS, or the mix. */
+  /** Bytes of a frame with its FCS, as RFC 2544 counts, or a mix: seven of 64, four of 594 and one of 1518. */
   readonly bytes: number | "mix";
   /** Frames at most that the driver takes in one pass. */
   readonly batch: number;
@@ -54,6 +54,10 @@ export interface ThroughputRow {
   readonly lost: number;
   readonly doubled: number;
   readonly reordered: number;
+  /** Frames that came back changed otherwise than they should. */
+  readonly damaged: number;
+  /** Frames of a paced line for which the driver had no receive buffer free in time: a NIC drops them. */
+  readonly missed: number;
 }
 
 /** Percentiles of a time, ns. */
@@ -70,7 +74,7 @@ export interface Percentiles {
 export interface LatencyRow {
   /** Key of a peer. */
   readonly peer: string;
-  /** Bytes of a frame without FCS. */
+  /** Bytes of a frame with its FCS. */
   readonly bytes: number;
   readonly frames: number;
   readonly ns: Percentiles;

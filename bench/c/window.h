@@ -1,0 +1,233 @@
+/* One window of one driver: wakes it, is its device for some milliseconds, stops it, and says what came of it. */
+#ifndef WINDOW_H
+#define WINDOW_H
+
+#include "histogram.h"
+#include "paired.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BURST = 64 };
+#define MS 1000000ull
+/* A driver takes microseconds to start and stop, unless others have its processor. */
+#define ANSWER_LIMIT (2000 * MS)
+/* Frames that come back after the window come within a microsecond of each other. */
+#define DRAIN_LIMIT (1000 * MS)
+/* The device lost its processor: that time counts for nobody. */
+#define STALL (20 * 1000ull)
+/* Before the time counts. */
+#define RUN_IN (1 * MS)
+/* Preamble and gap, bytes. */
+enum { LINE_OVERHEAD = 20 };
+
+struct task {
+    enum load load;
+    double rate; /* Mbit/s; 0: saturated */
+    struct sizes sizes;
+    uint32_t batch;
+    uint64_t ns;
+};
+
+struct outcome {
+    /* `ns` is without the time in which the device had no processor. */
+    uint64_t ns, stalled, cpu, frames, missed;
+    uint64_t lost, doubled, reordered, damaged;
+    uint32_t collections;
+};
+
+static uint64_t cpu_of(const struct peer *peer) {
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(peer->pid, &clock) != 0 || clock_gettime(clock, &t) != 0) return 0;
+    return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
+}
+
+/* Fails if the driver has ended. */
+static void check_alive(struct peer *peer) {
+    int status;
+    char what[64];
+    if (waitpid(peer->pid, &status, WNOHANG) != peer->pid) return;
+    peer->pid = 0;
+    if (WIFSIGNALED(status)) snprintf(what, sizeof what, "was ended by signal %d", WTERMSIG(status));
+    else snprintf(what, sizeof what, "ended with exit code %d", WEXITSTATUS(status));
+    peer_failed(peer, what);
+}
+
+static void wait_for_state(struct peer *peer, enum state state, uint64_t limit, const char *otherwise) {
+    uint64_t end = now_ns() + limit;
+    while (__atomic_load_n(&peer->control->state, __ATOMIC_ACQUIRE) != state) {
+        check_alive(peer);
+        if (now_ns() > end) peer_failed(peer, otherwise);
+        if (state == IDLE) usleep(50);
+    }
+}
+
+static void start(struct peer *peer, const struct task *task) {
+    struct control *control = peer->control;
+    control->load = task->load;
+    control->batch = task->batch;
+    control->bytes = task->sizes.length[0];
+    control->first = peer->sequence.sent;
+    control->stop = 0;
+    peer->swapped = task->load == FORWARD;
+    /* A driver that has ended is found out below. */
+    if (write(peer->wake, "g", 1) < 0 && errno != EPIPE) peer_failed(peer, "cannot be woken");
+    wait_for_state(peer, RUNNING, ANSWER_LIMIT, "does not start");
+}
+
+static void stop(struct peer *peer) {
+    __atomic_store_n(&peer->control->stop, 1, __ATOMIC_SEQ_CST);
+    wait_for_state(peer, IDLE, ANSWER_LIMIT, "does not stop");
+}
+
+struct line {
+    double ns_per_byte; /* 0: saturated */
+    double next;        /* when the next frame may begin */
+    uint64_t missed;
+};
+
+static double time_of(const struct line *line, uint32_t length) {
+    return (double)(length + FCS + LINE_OVERHEAD) * line->ns_per_byte;
+}
+
+/* Frames of the line that are due, each into a buffer if there is one: a line does not wait. */
+static unsigned offer(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
+    unsigned n = 0;
+    if (line->ns_per_byte == 0) return deliver(peer, BURST, sizes);
+    for (unsigned i = 0; i < BURST && line->next <= (double)now; i++) {
+        line->next += time_of(line, length_of(sizes, peer->sequence.sent));
+        if (deliver(peer, 1, sizes)) n++;
+        else line->missed++;
+    }
+    return n;
+}
+
+/* Frames of the driver as the line has time for them. */
+static unsigned take(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
+    /* The driver makes the numbers. */
+    peer->sequence.sent = peer->sequence.expected + AHEAD / 2;
+    if (line->ns_per_byte == 0) return collect(peer, BURST, sizes);
+    double each = time_of(line, sizes->length[0]);
+    unsigned due = line->next <= (double)now ? (unsigned)(((double)now - line->next) / each) + 1 : 0;
+    unsigned n = due == 0 ? 0 : collect(peer, due < BURST ? due : BURST, sizes);
+    line->next += n * each;
+    /* Idle time of a line does not come back. */
+    if (n < due && n < BURST && line->next < (double)now) line->next = (double)now;
+    return n;
+}
+
+static unsigned step(struct peer *peer, const struct task *task, struct line *line, uint64_t now) {
+    if (task->load == GENERATE) return take(peer, line, &task->sizes, now);
+    unsigned offered = offer(peer, line, &task->sizes, now);
+    return task->load == DROP ? offered : collect(peer, BURST, &task->sizes);
+}
+
+/* Lets the device run until `end`; returns the frames of that time, and adds what it lost of it to `stalled`. */
+static uint64_t run(struct peer *peer, const struct task *task, struct line *line, uint64_t end, uint64_t *stalled) {
+    uint64_t frames = 0, last = now_ns();
+    line->next = (double)last;
+    for (uint64_t now = last; now < end; last = now) {
+        frames += step(peer, task, line, now);
+        now = now_ns();
+        if (now - last <= STALL) continue;
+        *stalled += now - last;
+        line->next += (double)(now - last);
+    }
+    return frames;
+}
+
+/* What is still under way comes back; then the driver stops. */
+static void drain(struct peer *peer, const struct task *task) {
+    struct sequence *s = &peer->sequence;
+    uint64_t end = now_ns() + DRAIN_LIMIT;
+    if (task->load == GENERATE) {
+        stop(peer);
+        s->sent = peer->control->first + peer->control->frames;
+        while (collect(peer, BURST, &task->sizes) > 0 || is_rung(peer)) {}
+        return;
+    }
+    if (task->load == FORWARD) {
+        while (!all_back(s) && now_ns() < end)
+            if (collect(peer, BURST, &task->sizes) > 0) end = now_ns() + DRAIN_LIMIT;
+    } else {
+        uint32_t offered = s->sent - peer->control->first;
+        while (__atomic_load_n(&peer->control->frames, __ATOMIC_ACQUIRE) != offered && now_ns() < end) {}
+    }
+    stop(peer);
+}
+
+/* DROP: the driver has looked at the numbers, and the device believes its count. */
+static void account_dropped(struct peer *peer) {
+    struct sequence *s = &peer->sequence;
+    uint32_t offered = s->sent - peer->control->first, taken = peer->control->frames;
+    if (taken < offered) s->lost += offered - taken;
+    else if (taken > offered) s->doubled += taken - offered;
+    else s->reordered += peer->control->disorder;
+    s->expected = s->sent;
+}
+
+static struct outcome run_window(struct peer *peer, const struct task *task) {
+    struct line line = {.ns_per_byte = task->rate == 0 ? 0 : 8e3 / task->rate};
+    struct outcome out = {0};
+    struct sequence *s = &peer->sequence;
+    uint64_t ignored = 0, stalled = 0;
+    s->lost = s->doubled = s->reordered = s->damaged = 0;
+    start(peer, task);
+    run(peer, task, &line, now_ns() + RUN_IN, &ignored);
+    line.missed = 0;
+    uint64_t begin = now_ns(), cpu = cpu_of(peer);
+    out.frames = run(peer, task, &line, begin + task->ns, &stalled);
+    out.ns = now_ns() - begin - stalled;
+    out.stalled = stalled;
+    out.cpu = cpu_of(peer) - cpu;
+    out.missed = line.missed;
+    drain(peer, task);
+    if (task->load == DROP) account_dropped(peer);
+    settle(s);
+    out.collections = peer->control->collections;
+    out.lost = s->lost;
+    out.doubled = s->doubled;
+    out.reordered = s->reordered;
+    out.damaged = s->damaged;
+    if (out.frames == 0) peer_failed(peer, "does not take or send a single frame");
+    return out;
+}
+
+/* Request and response: one frame at a time. Frames that never come back are lost. */
+static struct outcome run_latency(struct peer *peer, const struct task *task, struct histogram *times) {
+    struct outcome out = {0};
+    struct sequence *s = &peer->sequence;
+    s->lost = s->doubled = s->reordered = s->damaged = 0;
+    start(peer, task);
+    uint64_t begin = now_ns(), cpu = cpu_of(peer), end = begin + RUN_IN + task->ns, now = begin;
+    while (now < end) {
+        uint64_t sent = now = now_ns();
+        unsigned back = 0;
+        if (!deliver(peer, 1, &task->sizes)) peer_failed(peer, "has posted no receive buffer");
+        while (back == 0 && now - sent < DRAIN_LIMIT) {
+            back = collect(peer, 1, &task->sizes);
+            now = now_ns();
+        }
+        if (back == 0) break;
+        if (now - begin < RUN_IN) continue;
+        record(times, now - sent);
+        out.frames++;
+    }
+    out.ns = now - begin;
+    out.cpu = cpu_of(peer) - cpu;
+    drain(peer, task);
+    settle(s);
+    out.collections = peer->control->collections;
+    out.lost = s->lost;
+    out.doubled = s->doubled;
+    out.reordered = s->reordered;
+    out.damaged = s->damaged;
+    if (out.frames == 0) peer_failed(peer, "answers no request");
+    return out;
+}
+
+#endif

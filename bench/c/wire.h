@@ -1,0 +1,183 @@
+/* The device's rings: frames into receive buffers and out of transmit descriptors, and what their sequence numbers show. */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include "shared.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define OWN 0x80000000u
+#define EOR 0x40000000u
+#define FS 0x20000000u
+#define LS 0x10000000u
+#define LENGTH 0x3fffu
+enum { FCS = 4, SHORTEST = 60, LONGEST = 1514 };
+
+struct descriptor {
+    uint32_t opts1, opts2;
+    uint64_t address;
+};
+
+/* More than all descriptors of a driver together. */
+enum { AHEAD = 1 << 14 };
+
+/* Sequence numbers of one driver. They go on from window to window, and wrap. */
+struct sequence {
+    uint32_t sent;     /* next number for the driver */
+    uint32_t expected; /* lowest one that has not come back */
+    uint32_t highest;  /* one above the highest that has */
+    uint32_t ahead_count;
+    uint8_t ahead[AHEAD]; /* of those from `expected` on: has come back */
+    uint64_t lost, doubled, reordered, damaged;
+};
+
+struct peer {
+    const char *name;
+    pid_t pid;
+    int wake; /* a pipe to its stdin */
+    volatile uint8_t *registers;
+    struct control *control;
+    /* What the driver may point at. */
+    uint8_t *memory;
+    uint64_t iova, bytes;
+    struct descriptor *rx, *tx;
+    uint32_t rx_at, tx_at;
+    int fetching; /* the transmit ring had work when last looked at */
+    int swapped;  /* frames come back with their MAC addresses exchanged */
+    struct sequence sequence;
+};
+
+/* Frame lengths without FCS: one, or a mix in turn. */
+struct sizes {
+    unsigned count;
+    uint32_t length[12];
+};
+
+static inline uint32_t length_of(const struct sizes *sizes, uint32_t number) {
+    return sizes->length[sizes->count == 1 ? 0 : number % sizes->count];
+}
+
+void peer_failed(const struct peer *peer, const char *what) __attribute__((noreturn));
+
+static inline uint8_t *memory_at(const struct peer *peer, uint64_t address, uint32_t length) {
+    uint64_t offset = address - peer->iova;
+    if (offset >= peer->bytes || offset + length > peer->bytes) peer_failed(peer, "points the device outside its memory");
+    return peer->memory + offset;
+}
+
+/* Only what the driver and the check of the frame read: a NIC's DMA does not cost a processor anything. */
+static inline void write_frame(uint8_t *frame, uint32_t number, uint32_t length) {
+    const uint64_t low = DESTINATION | SOURCE << 48, high = SOURCE >> 16 | (uint64_t)ETHERTYPE << 32;
+    memcpy(frame, &low, 8);
+    memcpy(frame + 8, &high, 8);
+    memcpy(frame + SEQUENCE_OFFSET, &number, sizeof number);
+    if (length > SHORTEST) memcpy(frame + length - sizeof number, &number, sizeof number);
+}
+
+/* Puts a frame into each of at most `limit` posted buffers, and returns how many there were. */
+static unsigned deliver(struct peer *peer, unsigned limit, const struct sizes *sizes) {
+    unsigned n = 0;
+    for (; n < limit; n++) {
+        struct descriptor *d = &peer->rx[peer->rx_at];
+        uint32_t opts1 = __atomic_load_n(&d->opts1, __ATOMIC_ACQUIRE), number = peer->sequence.sent;
+        if (!(opts1 & OWN)) break;
+        uint32_t length = length_of(sizes, number);
+        if ((opts1 & LENGTH) < length + FCS) peer_failed(peer, "posts a receive buffer that is too short");
+        write_frame(memory_at(peer, d->address, length + FCS), number, length);
+        d->opts2 = 0;
+        __atomic_store_n(&d->opts1, (opts1 & EOR) | FS | LS | (length + FCS), __ATOMIC_RELEASE);
+        peer->rx_at = opts1 & EOR ? 0 : peer->rx_at + 1;
+        peer->sequence.sent++;
+    }
+    return n;
+}
+
+/* Moves `expected` on by one. */
+static void pass_by(struct sequence *s) {
+    uint8_t *ahead = &s->ahead[s->expected++ % AHEAD];
+    if (*ahead) s->ahead_count--;
+    else s->lost++;
+    *ahead = 0;
+}
+
+/* A frame came back whose turn it is not. */
+static void out_of_turn(struct sequence *s, uint32_t number) {
+    uint32_t distance = number - s->expected;
+    if (distance >= s->sent - s->expected) {
+        /* Came back before, if not long ago; otherwise never sent. */
+        if (s->expected - number <= AHEAD) s->doubled++;
+        else s->damaged++;
+        return;
+    }
+    if (s->ahead[number % AHEAD]) {
+        s->doubled++;
+        return;
+    }
+    if ((int32_t)(number - s->highest) < 0) s->reordered++;
+    else s->highest = number + 1;
+    s->ahead[number % AHEAD] = 1;
+    s->ahead_count++;
+    while (s->ahead_count > 0 && s->ahead[s->expected % AHEAD]) pass_by(s);
+    /* No ring is that long: what is still out is lost. */
+    while (number - s->expected >= AHEAD / 2 && s->expected != s->highest) pass_by(s);
+}
+
+static inline void came_back(struct sequence *s, uint32_t number) {
+    if (number == s->expected && number != s->sent && s->ahead_count == 0) s->highest = ++s->expected;
+    else out_of_turn(s, number);
+}
+
+/* Whether the header, and the end of a longer frame, are as they must be. */
+static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32_t number, uint32_t length, uint32_t sent) {
+    const uint64_t to = peer->swapped ? SOURCE : DESTINATION, from = peer->swapped ? DESTINATION : SOURCE;
+    uint64_t low, high;
+    uint32_t end = number;
+    memcpy(&low, frame, 8);
+    memcpy(&high, frame + 8, 8);
+    if (peer->swapped && length > SHORTEST) memcpy(&end, frame + length - sizeof end, sizeof end);
+    return low == (to | from << 48) && high == (from >> 16 | (uint64_t)ETHERTYPE << 32) && end == number && length == sent;
+}
+
+/* Where the ring was empty, the driver must have rung since. */
+static int is_rung(struct peer *peer) {
+    volatile uint8_t *doorbell = peer->registers + TX_POLL;
+    if (!*doorbell) return 0;
+    __atomic_exchange_n(doorbell, 0, __ATOMIC_SEQ_CST);
+    return 1;
+}
+
+/* Sends what the driver has posted, at most `limit` frames, and returns how many there were. */
+static unsigned collect(struct peer *peer, unsigned limit, const struct sizes *sizes) {
+    unsigned n = 0;
+    if (!peer->fetching && !is_rung(peer)) return 0;
+    peer->fetching = 1;
+    for (; n < limit; n++) {
+        struct descriptor *d = &peer->tx[peer->tx_at];
+        uint32_t opts1 = __atomic_load_n(&d->opts1, __ATOMIC_ACQUIRE), length = opts1 & 0xffff, number;
+        if (!(opts1 & OWN)) {
+            peer->fetching = 0;
+            break;
+        }
+        const uint8_t *frame = memory_at(peer, d->address, length);
+        memcpy(&number, frame + SEQUENCE_OFFSET, sizeof number);
+        if ((opts1 & (FS | LS)) != (FS | LS) || !is_whole(peer, frame, number, length, length_of(sizes, number)))
+            peer->sequence.damaged++;
+        else came_back(&peer->sequence, number);
+        __atomic_store_n(&d->opts1, opts1 & ~OWN, __ATOMIC_RELEASE);
+        peer->tx_at = opts1 & EOR ? 0 : peer->tx_at + 1;
+    }
+    return n;
+}
+
+static int all_back(const struct sequence *s) { return s->expected == s->sent; }
+
+/* Ends the account of a window: what has not come back by now is lost. Numbers go on behind it. */
+static void settle(struct sequence *s) {
+    while (!all_back(s)) pass_by(s);
+    s->highest = s->sent;
+}
+
+#endif

@@ -1,0 +1,135 @@
+/** Runs a plan: starts the drivers, gives each point its rounds, and ends them; several times, with processes of their own. */
+import type { Device, LatencyWindow, Task, Times, Window } from "./device.ts";
+import type { Plan } from "./options.ts";
+import type { Runner } from "./peers.ts";
+
+const WINDOW_US = 25_000;
+const LATENCY_US = 50_000;
+/** For the engine to compile what is hot, and for the pages to be there. */
+const WARM_UPS = 5;
+/** Share of a round's time from which it counts as quiet, and how many rounds are tried for each that is wanted. */
+const QUIET = 0.95;
+const MOST_TRIES = 3;
+
+/** Windows of one round, one for each driver that has the load, in the order of the runners. */
+export interface TaskRounds {
+  readonly task: Task;
+  readonly runners: readonly number[];
+  readonly rounds: Window[][];
+}
+
+export interface LatencyRounds {
+  readonly bytes: number;
+  readonly runners: readonly number[];
+  readonly rounds: LatencyWindow[][];
+  /** By runner, one for each process. */
+  readonly times: Map<number, Times[]>;
+}
+
+export interface Rounds {
+  readonly tasks: readonly TaskRounds[];
+  readonly latency: readonly LatencyRounds[];
+}
+
+export interface Rig {
+  readonly device: Device;
+  readonly say: (line: string) => void;
+}
+
+/** The list from another start, so that no driver is always the first. */
+const rotated = <T>(list: readonly T[], by: number): readonly T[] => list.map((_, i) => list[(i + by) % list.length]!);
+
+const inOrder = <T extends Window>(windows: readonly T[], runners: readonly number[]): T[] =>
+  runners.map((runner) => windows.find(({ peer }) => peer === runner)!);
+
+const describe = ({ load, rate, bytes, batch }: Task): string =>
+  `${load}, ${rate === "saturated" ? rate : `${rate / 1000} Gbit/s`}, ${bytes === "mix" ? "mix of sizes" : `${bytes} B`}, batch ${batch}`;
+
+/**
+ * The share of a window in which driver and device both had their processors, at most 1. A driver polls, so it uses all
+ * the time it gets.
+ */
+const undisturbed = ({ ns, stalled, cpu }: Window): number => (Math.min(1, cpu / (ns + stalled)) * ns) / (ns + stalled);
+
+const quietness = (round: readonly Window[]): number => Math.min(...round.map(undisturbed));
+
+/**
+ * `count` rounds in which nothing else had the processors; where the machine has other work, the quietest of those that
+ * MOST_TRIES allows. Which ones are kept does not depend on how fast a driver was.
+ */
+const quietRounds = async <T extends Window>(count: number, round: (turn: number) => Promise<T[]>): Promise<T[][]> => {
+  const rounds: T[][] = [];
+  let quiet = 0;
+  while (quiet < count && rounds.length < MOST_TRIES * count) {
+    const windows = await round(rounds.length);
+    rounds.push(windows);
+    if (quietness(windows) >= QUIET) quiet++;
+  }
+  return rounds.toSorted((a, b) => quietness(b) - quietness(a)).slice(0, count);
+};
+
+const measureTask = async ({ device }: Rig, { task, runners, rounds }: TaskRounds, count: number): Promise<void> => {
+  for (let i = 0; i < WARM_UPS; i++) await device.windows(task, WINDOW_US, runners);
+  const round = async (turn: number): Promise<Window[]> =>
+    inOrder(await device.windows(task, WINDOW_US, rotated(runners, turn)), runners);
+  rounds.push(...(await quietRounds(count, round)));
+};
+
+const measureLatency = async ({ device }: Rig, into: LatencyRounds, count: number): Promise<void> => {
+  const { bytes, runners, rounds, times } = into;
+  await device.latencies(bytes, LATENCY_US, runners);
+  for (const runner of runners) await device.times(runner);
+  const round = async (turn: number): Promise<LatencyWindow[]> =>
+    inOrder(await device.latencies(bytes, LATENCY_US, rotated(runners, turn)), runners);
+  rounds.push(...(await quietRounds(count, round)));
+  for (const runner of runners) times.set(runner, [...(times.get(runner) ?? []), await device.times(runner)]);
+};
+
+/** Every point with one process of each driver. */
+const measureOnce = async (
+  rig: Rig,
+  runners: readonly Runner[],
+  results: Rounds,
+  plan: Plan,
+  name: string,
+): Promise<void> => {
+  for (const [index, { peer, command }] of runners.entries())
+    await rig.device.start(index, peer.key, [...command, String(index)]);
+  for (const rounds of results.tasks) {
+    rig.say(`${name}: ${describe(rounds.task)}`);
+    await measureTask(rig, rounds, plan.rounds);
+  }
+  for (const rounds of results.latency) {
+    rig.say(`${name}: request and response, ${rounds.bytes} B`);
+    await measureLatency(rig, rounds, plan.rounds);
+  }
+  for (const index of runners.keys()) await rig.device.end(index);
+};
+
+/** Starts and ends each driver once: stripped TypeScript is then in the compile cache, as in an installed package. */
+const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Promise<void> => {
+  say("filling the compile cache");
+  for (const [index, { peer, command }] of runners.entries()) {
+    await device.start(index, peer.key, [...command, String(index)]);
+    await device.end(index);
+  }
+};
+
+/** @throws {ComparisonFailed} when a driver dies, hangs, or points the device outside its memory */
+export const measure = async (rig: Rig, plan: Plan, runners: readonly Runner[]): Promise<Rounds> => {
+  const having = (load: Task["load"]): number[] => [...runners.keys()].filter((i) => runners[i]!.loads.includes(load));
+  const results: Rounds = {
+    tasks: plan.tasks.map((task) => ({ task, runners: having(task.load), rounds: [] })),
+    latency: plan.latency.map((bytes) => ({
+      bytes,
+      runners: having("forward"),
+      rounds: [],
+      times: new Map<number, Times[]>(),
+    })),
+  };
+  if (results.tasks.length + results.latency.length === 0) return results;
+  await fillCache(rig, runners);
+  for (let i = 1; i <= plan.processes; i++)
+    await measureOnce(rig, runners, results, plan, `processes ${i} of ${plan.processes}`);
+  return results;
+};

@@ -1,0 +1,74 @@
+/** One comparison from beginning to end. */
+import { mkdirSync } from "node:fs";
+import { loadavg } from "node:os";
+import { join } from "node:path";
+import { COMPARISON_VERSION, type Measurement, type Peer } from "#app/compare/result.ts";
+import { CannotMeasure } from "../bench.ts";
+import { compile } from "../c-program.ts";
+import { machineFacts } from "../machine.ts";
+import { measure } from "./campaign.ts";
+import { Device } from "./device.ts";
+import type { Plan } from "./options.ts";
+import { ENTRIES, type Runner } from "./peers.ts";
+import { latencyRows, throughputRows } from "./rows.ts";
+
+export interface Surroundings {
+  /** Folder for compiled programs; whoever gives it removes it. */
+  readonly scratch: string;
+  /** Progress, for a person. */
+  readonly say: (line: string) => void;
+  /** Aborted when the user wants to stop. */
+  readonly stop: AbortSignal;
+}
+
+type Missing = NonNullable<Peer["missing"]>;
+
+interface Field {
+  readonly runners: readonly Runner[];
+  readonly missing: readonly (Peer & { readonly missing: Missing })[];
+}
+
+/** Compiles what the peers need; one that cannot be is left out, with the reason. */
+const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Field> => {
+  const runners: Runner[] = [];
+  const missing: Field["missing"][number][] = [];
+  for (const { peer, loads, prepare } of ENTRIES) {
+    if (!plan.peers.includes(peer.key)) continue;
+    try {
+      runners.push({ peer, loads, command: await prepare({ scratch }) });
+    } catch (error) {
+      if (!(error instanceof CannotMeasure)) throw error;
+      say(`${peer.name}: not measured: ${error.message}. ${error.hint}`);
+      missing.push({ ...peer, missing: { why: error.message, install: error.hint } });
+    }
+  }
+  return { runners, missing };
+};
+
+const loadNow = (): number => loadavg()[0] ?? NaN;
+
+/** @throws {CannotMeasure} without a C compiler, for the device is C; {ComparisonFailed} */
+export const compare = async (plan: Plan, surroundings: Surroundings): Promise<Measurement> => {
+  const { scratch, say, stop } = surroundings;
+  const begin = new Date();
+  const loadBefore = loadNow();
+  mkdirSync(scratch, { recursive: true });
+  const device = await compile(scratch, "device");
+  const { runners, missing } = await prepare(plan, surroundings);
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compile-cache") };
+  await using running = new Device(device, env, stop);
+  const rounds = await measure({ device: running, say }, plan, runners);
+  const { cpu, cores, virtual, kernel, node, compiler } = await machineFacts();
+  return {
+    version: COMPARISON_VERSION,
+    taken: begin.toISOString(),
+    quick: plan.quick,
+    seconds: (Date.now() - begin.getTime()) / 1000,
+    machine: { cpu, cores, virtual: virtual === true, kernel, node, compiler, loadBefore, loadAfter: loadNow() },
+    peers: [...runners.map(({ peer }) => peer), ...missing],
+    throughput: rounds.tasks.flatMap((task) => throughputRows(task, runners)),
+    latency: rounds.latency.flatMap((latency) => latencyRows(latency, runners)),
+    sameThread: [],
+    notCovered: ["Several queues: the device has one receive and one transmit ring for each driver."],
+  };
+};

@@ -1,0 +1,152 @@
+/** The device process: commands to it, answers from it, and its end, which is that of every driver it has started. */
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { FerruleError } from "#kit/errors.ts";
+import { giveOwnSession, withPrecedence } from "./precedence.ts";
+import type { Load } from "./layout.ts";
+
+/** No command takes a tenth of this. */
+const LIMIT_MS = 60_000;
+/** Bytes of what the drivers said that are kept, to explain a failure. */
+const TAIL_BYTES = 2000;
+
+/** A driver died, does not answer, or did what no driver may; or the device cannot run here. */
+export class ComparisonFailed extends FerruleError {
+  readonly code = "COMPARISON_FAILED";
+  readonly hint = "Nothing that was measured is kept. Run again; --peer leaves drivers out.";
+}
+
+/** What one driver did in one window. Times are ns. */
+export interface Window {
+  readonly peer: number;
+  readonly ns: number;
+  /** Time in which the device had no processor; not in `ns`. */
+  readonly stalled: number;
+  /** Processor time of the driver's process. */
+  readonly cpu: number;
+  readonly frames: number;
+  /** Frames of a paced line for which no receive buffer was there in time. */
+  readonly missed: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly reordered: number;
+  /** Frames that came back changed otherwise than they should. */
+  readonly damaged: number;
+  readonly collections: number;
+}
+
+export interface LatencyWindow extends Window {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+export interface Times {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly p9999: number;
+  readonly max: number;
+  readonly frames: number;
+  readonly bins: readonly (readonly [ns: number, count: number])[];
+}
+
+export interface Task {
+  readonly load: Load;
+  /** Mbit/s of the line. */
+  readonly rate: number | "saturated";
+  /** Bytes of a frame with its FCS. */
+  readonly bytes: number | "mix";
+  readonly batch: number;
+}
+
+export class Device implements AsyncDisposable {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #answers: AsyncIterator<string>;
+  readonly #stop: AbortSignal;
+  readonly #abort = (): void => void this.#child.kill("SIGKILL");
+  #said = "";
+
+  /** @param program the compiled bench/c/device.c; aborting `stop` kills it and its drivers */
+  constructor(program: string, env: NodeJS.ProcessEnv, stop: AbortSignal) {
+    this.#child = spawn(program, [], { ...giveOwnSession, env, stdio: ["pipe", "pipe", "pipe"] });
+    withPrecedence(this.#child);
+    this.#child.stdin.on("error", () => {}); // The answer's end tells.
+    this.#child.stderr.on("data", (chunk: Buffer) => {
+      this.#said = (this.#said + chunk.toString()).slice(-TAIL_BYTES);
+    });
+    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#stop = stop;
+    stop.addEventListener("abort", this.#abort);
+  }
+
+  /** Process id of the device. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  async #command(...fields: readonly (string | number)[]): Promise<unknown> {
+    this.#stop.throwIfAborted();
+    let late = false;
+    const limit = setTimeout(() => {
+      late = true;
+      this.#child.kill("SIGKILL");
+    }, LIMIT_MS);
+    this.#child.stdin.write(`${fields.join("\t")}\n`);
+    const { value, done } = await this.#answers.next();
+    clearTimeout(limit);
+    this.#stop.throwIfAborted();
+    const said = this.#said.trim();
+    const context = said === "" ? "" : `\n${said}`;
+    if (late) throw new ComparisonFailed(`the device did not answer within ${LIMIT_MS / 1000} s${context}`);
+    if (done === true) throw new ComparisonFailed(`the device process ended${context}`);
+    const answer = parsed(value);
+    if (typeof answer === "object" && answer !== null && "error" in answer)
+      throw new ComparisonFailed(`${String(answer.error)}${context}`);
+    return answer;
+  }
+
+  /** Starts a driver on region `index` and waits until it is up. */
+  async start(index: number, name: string, command: readonly string[]): Promise<void> {
+    await this.#command("spawn", index, name, ...command);
+  }
+
+  /** Ends a driver. */
+  async end(index: number): Promise<void> {
+    await this.#command("end", index);
+  }
+
+  /** One window for each driver in turn. */
+  async windows({ load, rate, bytes, batch }: Task, us: number, indices: readonly number[]): Promise<Window[]> {
+    const mbit = rate === "saturated" ? 0 : rate;
+    return (await this.#command("window", load, mbit, sizeOf(bytes), batch, us, ...indices)) as Window[];
+  }
+
+  /** One window of requests and responses for each driver in turn. */
+  async latencies(bytes: number, us: number, indices: readonly number[]): Promise<LatencyWindow[]> {
+    return (await this.#command("latency", bytes, us, ...indices)) as LatencyWindow[];
+  }
+
+  /** All times of a driver's requests since the last call. */
+  async times(index: number): Promise<Times> {
+    return (await this.#command("histogram", index)) as Times;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.removeEventListener("abort", this.#abort);
+    if (this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill("SIGKILL");
+    await once(this.#child, "exit");
+  }
+}
+
+const sizeOf = (bytes: number | "mix"): number => (bytes === "mix" ? 0 : bytes);
+
+/** A device that fails in the middle of an answer adds the error to it. */
+const parsed = (line: string): unknown => {
+  const error = line.indexOf('{"error"');
+  return JSON.parse(error > 0 ? line.slice(error) : line);
+};

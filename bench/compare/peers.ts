@@ -1,0 +1,73 @@
+/** The drivers that a comparison holds against each other, and how each is started. */
+import { join } from "node:path";
+import type { Peer } from "#app/compare/result.ts";
+import { compile } from "../c-program.ts";
+import type { Load } from "./layout.ts";
+import type { Kind } from "./passes.ts";
+
+export const REFERENCE = "minimal-c";
+
+/** A peer that can run, and how. */
+export interface Runner {
+  readonly peer: Peer;
+  /** Program and arguments of its driver process, to which the region's number is added. */
+  readonly command: readonly string[];
+  readonly loads: readonly Load[];
+}
+
+export interface Workshop {
+  /** Folder for compiled programs. */
+  readonly scratch: string;
+}
+
+/** A peer of the list; `prepare` compiles what it needs, and throws `CannotMeasure` where that is missing. */
+interface Entry {
+  readonly peer: Peer;
+  readonly loads: readonly Load[];
+  readonly prepare: (workshop: Workshop) => Promise<readonly string[]>;
+}
+
+const EVERY: readonly Load[] = ["forward", "drop", "generate"];
+
+const inC = (key: string, variant: string, about: string, validates: boolean): Entry => ({
+  peer: { key, name: `C, ${variant}`, language: "C", about, validates },
+  loads: EVERY,
+  prepare: async ({ scratch }) => [await compile(scratch, "peer"), variant],
+});
+
+const DRIVER = join(import.meta.dirname, "driver.ts");
+
+const ours = (kind: Kind, name: string, about: string, loads: readonly Load[]): Entry => ({
+  peer: { key: kind, name, language: "TypeScript", about, validates: true },
+  loads,
+  prepare: async () => [process.execPath, "--disable-warning=ExperimentalWarning", DRIVER, kind],
+});
+
+export const ENTRIES: readonly Entry[] = [
+  inC(
+    REFERENCE,
+    "minimal",
+    "One fused loop that trusts every word the device wrote: the least this job can cost.",
+    false,
+  ),
+  inC("careful-c", "careful", "The same loop; each word the device wrote is read once and validated.", true),
+  inC(
+    "burst-c",
+    "bursts",
+    "Four functions over bursts, as Ferrule's Link has them, with the same checks and counters.",
+    true,
+  ),
+  ours(
+    "link",
+    "Ferrule over Link",
+    "The driver's rings through receive, release, transmit and reclaim, as a network stack uses them.",
+    EVERY,
+  ),
+  ours("turnaround", "Ferrule by turnaround", "Frames turned round inside the rings, as XDP_TX does.", ["forward"]),
+  ours(
+    "checked",
+    "Ferrule, checked mode",
+    "As over Link; each buffer that comes back is checked to have been out.",
+    EVERY,
+  ),
+];

@@ -1,0 +1,98 @@
+/** From rounds to the rows of a result: medians, quartiles, and ratios that are taken round by round. */
+import type { LatencyRow, Quartiles, ThroughputRow } from "#app/compare/result.ts";
+import { percentile } from "../statistics.ts";
+import type { LatencyRounds, TaskRounds } from "./campaign.ts";
+import type { LatencyWindow, Times, Window } from "./device.ts";
+import type { Runner } from "./peers.ts";
+
+export const quartilesOf = (samples: readonly number[]): Quartiles => ({
+  q1: percentile(samples, 0.25),
+  median: percentile(samples, 0.5),
+  q3: percentile(samples, 0.75),
+});
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** The windows of the runner at `place`, one a round. */
+const column = <T>(rounds: readonly (readonly T[])[], place: number): T[] => rounds.map((round) => round[place]!);
+
+const perFrame = ({ ns, frames }: Window): number => ns / frames;
+
+/** The first runner is the one that ratios refer to. */
+export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: readonly Runner[]): ThroughputRow[] =>
+  runners.map((runner, place) => {
+    const own = column(rounds, place);
+    return {
+      peer: all[runner]!.peer.key,
+      ...task,
+      queues: 1,
+      rounds: rounds.length,
+      ns: quartilesOf(own.map(perFrame)),
+      cpuNs: quartilesOf(own.map(({ cpu, frames }) => cpu / frames)),
+      ratio: quartilesOf(rounds.map((round) => perFrame(round[0]!) / perFrame(round[place]!))),
+      frames: sum(own.map(({ frames }) => frames)),
+      lost: sum(own.map(({ lost }) => lost)),
+      doubled: sum(own.map(({ doubled }) => doubled)),
+      reordered: sum(own.map(({ reordered }) => reordered)),
+      damaged: sum(own.map(({ damaged }) => damaged)),
+      missed: sum(own.map(({ missed }) => missed)),
+    };
+  });
+
+/** Bins of about a percent, so that a page can draw them. */
+export const widened = (bins: Times["bins"]): (readonly [number, number])[] => {
+  const wide: [number, number][] = [];
+  let least = 0;
+  for (const [bound, count] of bins) {
+    const last = wide.at(-1);
+    if (last !== undefined && bound <= least * 1.01) {
+      last[0] = bound;
+      last[1] += count;
+    } else {
+      wide.push([bound, count]);
+      least = bound;
+    }
+  }
+  return wide;
+};
+
+/** The distributions of several processes as one. */
+export const merged = (times: readonly Times[]): Times["bins"] => {
+  const counts = new Map<number, number>();
+  for (const [ns, count] of times.flatMap(({ bins }) => bins)) counts.set(ns, (counts.get(ns) ?? 0) + count);
+  return [...counts].toSorted(([a], [b]) => a - b);
+};
+
+/** The bound that a share of all, such as 0.99, does not exceed. */
+const percentileOf = (bins: Times["bins"], share: number): number => {
+  const wanted = share * sum(bins.map(([, count]) => count));
+  let seen = 0;
+  for (const [bound, count] of bins) {
+    seen += count;
+    if (seen >= wanted) return bound;
+  }
+  return NaN;
+};
+
+export const latencyRows = ({ bytes, runners, rounds, times }: LatencyRounds, all: readonly Runner[]): LatencyRow[] =>
+  runners.map((runner, place) => {
+    const bins = merged(times.get(runner)!);
+    const against = (of: (window: LatencyWindow) => number): Quartiles =>
+      quartilesOf(rounds.map((round) => of(round[place]!) / of(round[0]!)));
+    return {
+      peer: all[runner]!.peer.key,
+      bytes,
+      frames: sum(bins.map(([, count]) => count)),
+      ns: {
+        p50: percentileOf(bins, 0.5),
+        p90: percentileOf(bins, 0.9),
+        p99: percentileOf(bins, 0.99),
+        p999: percentileOf(bins, 0.999),
+        p9999: percentileOf(bins, 0.9999),
+        max: Math.max(...times.get(runner)!.map(({ max }) => max)),
+      },
+      ratio: { p50: against(({ p50 }) => p50), p99: against(({ p99 }) => p99), p999: against(({ p999 }) => p999) },
+      histogram: widened(bins),
+      collections: sum(column(rounds, place).map(({ collections }) => collections)),
+    };
+  });

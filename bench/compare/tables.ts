@@ -1,0 +1,66 @@
+/** A measurement as tables for a terminal. `ferrule compare` has its own; these are for whoever works on a driver. */
+import type { Measurement, Quartiles } from "#app/compare/result.ts";
+import type { Row } from "../bench.ts";
+import { tableOf } from "../table.ts";
+
+const withQuartiles = ({ q1, median, q3 }: Quartiles, digits: number): string =>
+  `${median.toFixed(digits)} (${q1.toFixed(digits)}-${q3.toFixed(digits)})`;
+
+const throughput = ({ throughput: rows }: Measurement): Row[] =>
+  rows.map((row) => ({
+    load: row.load,
+    "Mbit/s": row.rate,
+    bytes: row.bytes,
+    batch: row.batch,
+    peer: row.peer,
+    "ns a frame": withQuartiles(row.ns, 1),
+    "CPU ns": withQuartiles(row.cpuNs, 1),
+    "of minimal C": withQuartiles(row.ratio, 3),
+    frames: row.frames,
+    "lost, doubled, reordered": `${row.lost}, ${row.doubled}, ${row.reordered}`,
+    damaged: row.damaged,
+    missed: row.missed,
+  }));
+
+const latency = ({ latency: rows }: Measurement): Row[] =>
+  rows.map(({ peer, bytes, frames, ns, ratio, collections }) => ({
+    bytes,
+    peer,
+    "p50 ns": ns.p50,
+    "p99 ns": ns.p99,
+    "p99.9 ns": ns.p999,
+    "p99.99 ns": ns.p9999,
+    "max ns": ns.max,
+    "p50 to minimal C": withQuartiles(ratio.p50, 3),
+    "p99 to": withQuartiles(ratio.p99, 3),
+    "p99.9 to": withQuartiles(ratio.p999, 3),
+    frames,
+    collections,
+  }));
+
+const sameThread = ({ sameThread: rows }: Measurement): Row[] =>
+  rows.map(({ peer, batch, ns, against }) => ({
+    batch,
+    peer,
+    "ns a frame": withQuartiles(ns, 2),
+    ...Object.fromEntries(against.map((other) => [`to ${other.peer}`, withQuartiles(other.ratio, 2)])),
+  }));
+
+/** One row after the other, of all kinds. */
+export const rowsOf = (measured: Measurement): readonly Row[] => [
+  ...throughput(measured),
+  ...latency(measured),
+  ...sameThread(measured),
+];
+
+export const textOf = (measured: Measurement): string =>
+  (
+    [
+      ["Throughput; the ratio is frames a second, above 1 is quicker", throughput(measured)],
+      ["Request and response; above 1 is slower", latency(measured)],
+      ["Driver and device in one thread", sameThread(measured)],
+    ] as const
+  )
+    .filter(([, rows]) => rows.length > 0)
+    .map(([title, rows]) => `${title}\n${tableOf(rows)}`)
+    .join("\n\n");
