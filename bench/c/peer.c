@@ -141,6 +141,8 @@ static void serve(const struct variant *variant, struct control *control) {
     while (read(STDIN_FILENO, &byte, 1) == 1) {
         pass_fn pass = variant->pass[control->load];
         uint32_t batch = control->batch, frames = 0;
+        /* `bursts`: what the last window sent has long left. */
+        if (variant->pass[FORWARD] == forward_bursts) release(offsets, reclaim(offsets, SLOTS));
         sequence = control->first;
         sent_length = control->bytes;
         disorder = 0;
@@ -171,7 +173,7 @@ int main(int argc, char **argv) {
     arena = (uint8_t *)(tx + SLOTS);
     doorbell = registers + TX_POLL;
     bring_up();
-    /* The transmit ring's buffers count as sent: `bursts` takes them back. */
+    /* The transmit ring's buffers count as sent; the other variants take no such count. */
     if (variant->pass[FORWARD] == forward_bursts) tx_next = SLOTS;
     store_address(registers, TNPDS, tx);
     store_address(registers, RDSAR, rx);

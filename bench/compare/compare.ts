@@ -6,6 +6,7 @@ import { COMPARISON_VERSION, type Measurement, type Peer } from "#app/compare/re
 import { CannotMeasure } from "../bench.ts";
 import { compile } from "../c-program.ts";
 import { machineFacts } from "../machine.ts";
+import { rustcVersion } from "../rust-program.ts";
 import { measure } from "./campaign.ts";
 import { Device } from "./device.ts";
 import type { Plan } from "./options.ts";
@@ -32,14 +33,14 @@ interface Field {
 const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];
-  for (const { peer, loads, prepare } of ENTRIES) {
+  for (const { peer, install, loads, prepare } of ENTRIES) {
     if (!plan.peers.includes(peer.key)) continue;
     try {
       runners.push({ peer, loads, command: await prepare({ scratch }) });
     } catch (error) {
       if (!(error instanceof CannotMeasure)) throw error;
-      say(`${peer.name}: not measured: ${error.message}. ${error.hint}`);
-      missing.push({ ...peer, missing: { why: error.message, install: error.hint } });
+      say(`${peer.name}: not measured: ${error.message}; install it with: ${install}`);
+      missing.push({ ...peer, missing: { why: error.message, install } });
     }
   }
   return { runners, missing };
@@ -59,12 +60,23 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
   await using running = new Device(device, env, stop);
   const rounds = await measure({ device: running, say }, plan, runners);
   const { cpu, cores, virtual, kernel, node, compiler } = await machineFacts();
+  const rustc = await rustcVersion();
   return {
     version: COMPARISON_VERSION,
     taken: begin.toISOString(),
     quick: plan.quick,
     seconds: (Date.now() - begin.getTime()) / 1000,
-    machine: { cpu, cores, virtual: virtual === true, kernel, node, compiler, loadBefore, loadAfter: loadNow() },
+    machine: {
+      cpu,
+      cores,
+      virtual: virtual === true,
+      kernel,
+      node,
+      compiler,
+      ...(rustc === undefined ? {} : { rustc }),
+      loadBefore,
+      loadAfter: loadNow(),
+    },
     peers: [...runners.map(({ peer }) => peer), ...missing],
     throughput: rounds.tasks.flatMap((task) => throughputRows(task, runners)),
     latency: rounds.latency.flatMap((latency) => latencyRows(latency, runners)),

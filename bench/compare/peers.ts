@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Peer } from "#app/compare/result.ts";
 import { compile } from "../c-program.ts";
+import { compileRust, unsafeSites } from "../rust-program.ts";
 import type { Load } from "./layout.ts";
 import type { Kind } from "./passes.ts";
 
@@ -23,6 +24,8 @@ export interface Workshop {
 /** A peer of the list; `prepare` compiles what it needs, and throws `CannotMeasure` where that is missing. */
 interface Entry {
   readonly peer: Peer;
+  /** The command that installs what `prepare` misses. */
+  readonly install: string;
   readonly loads: readonly Load[];
   readonly prepare: (workshop: Workshop) => Promise<readonly string[]>;
 }
@@ -31,6 +34,7 @@ const EVERY: readonly Load[] = ["forward", "drop", "generate"];
 
 const inC = (key: string, variant: string, about: string, validates: boolean): Entry => ({
   peer: { key, name: `C, ${variant}`, language: "C", about, validates },
+  install: "sudo apt-get install gcc libc6-dev",
   loads: EVERY,
   prepare: async ({ scratch }) => [await compile(scratch, "peer"), variant],
 });
@@ -39,6 +43,7 @@ const DRIVER = join(import.meta.dirname, "driver.ts");
 
 const ours = (kind: Kind, name: string, about: string, loads: readonly Load[]): Entry => ({
   peer: { key: kind, name, language: "TypeScript", about, validates: true },
+  install: "npm install",
   loads,
   prepare: async () => [process.execPath, "--disable-warning=ExperimentalWarning", DRIVER, kind],
 });
@@ -57,6 +62,19 @@ export const ENTRIES: readonly Entry[] = [
     "Four functions over bursts, as Ferrule's Link has them, with the same checks and counters.",
     true,
   ),
+  {
+    peer: {
+      key: "rust",
+      name: "safe Rust",
+      language: "Rust",
+      about: "One fused loop with careful C's checks; all of it safe but the mapping of the memory.",
+      validates: true,
+      unsafeSites: unsafeSites(),
+    },
+    install: "sudo apt-get install rustc",
+    loads: EVERY,
+    prepare: async ({ scratch }) => [await compileRust(scratch, "rust-peer")],
+  },
   ours(
     "link",
     "Ferrule over Link",

@@ -1,0 +1,34 @@
+/** The Rust program: compiled by rustc alone, without cargo or crates. */
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CannotMeasure } from "./bench.ts";
+
+const RUSTC = process.env["RUSTC"] ?? "rustc";
+const FLAGS = ["--edition", "2021", "-O", "-C", "target-cpu=native", "-C", "codegen-units=1"];
+const FOLDER = join(import.meta.dirname, "rust");
+
+/** First line of `rustc --version`, or undefined when there is none. */
+export const rustcVersion = async (): Promise<string | undefined> => {
+  try {
+    return (await promisify(execFile)(RUSTC, ["--version"])).stdout.split("\n", 1)[0];
+  } catch {
+    return undefined;
+  }
+};
+
+/** Compiles bench/rust to `scratch`/`name` and returns the program's path. @throws {CannotMeasure} without rustc */
+export const compileRust = async (scratch: string, name: string, flags: readonly string[] = []): Promise<string> => {
+  if ((await rustcVersion()) === undefined)
+    throw new CannotMeasure(`no Rust compiler: ${RUSTC} was not found`, "Install rustc, or name it in RUSTC.");
+  const program = join(scratch, name);
+  await promisify(execFile)(RUSTC, [...FLAGS, ...flags, "-o", program, join(FOLDER, "peer.rs")]);
+  return program;
+};
+
+/** `unsafe` in the program's code, blocks and functions. */
+export const unsafeSites = (): number =>
+  readdirSync(FOLDER)
+    .flatMap((file) => readFileSync(join(FOLDER, file), "utf8").split("\n"))
+    .filter((line) => /\bunsafe\b/.test(line.replace(/\/\/.*/, ""))).length;
