@@ -115,7 +115,7 @@ static void spawn(const char *index, const char *name, char **argv) {
     peer->rx = (struct descriptor *)memory_at(peer, address_in(peer, RDSAR), sizeof(struct descriptor));
     peer->tx = (struct descriptor *)memory_at(peer, address_in(peer, TNPDS), sizeof(struct descriptor));
     pin(peer->pid, driver_cpu);
-    printf("{}\n");
+    printf("{\"pid\":%d}\n", peer->pid);
 }
 
 static struct peer *running_peer(const char *index) {

@@ -8,7 +8,7 @@
  *   bursts   receive, transmit, reclaim and release as four functions over bursts, with the checks, counters and spare
  *            buffers of Ferrule's rings: tells the price of the interface from that of the language
  *
- * The includer defines SLOTS, the descriptors of a ring. An address on the bus is an address of this process. */
+ * Whoever includes this defines SLOTS, the descriptors of a ring. An address on the bus is an address of this process. */
 #ifndef DRIVER_H
 #define DRIVER_H
 
@@ -61,7 +61,7 @@ static inline void swap_macs(uint8_t *frame) {
     memcpy(frame + 8, &swapped_high, 4);
 }
 
-static __attribute__((noinline)) unsigned forward_minimal(unsigned budget) {
+static __attribute__((noinline, unused)) unsigned forward_minimal(unsigned budget) {
     unsigned done = 0;
     uint32_t r_slot = rx_next, t_slot = tx_next;
     for (; done < budget; done++, r_slot = (r_slot + 1) & MASK, t_slot = (t_slot + 1) & MASK) {
@@ -89,7 +89,7 @@ static inline int is_good(uint32_t opts1) {
     return (opts1 & (FS | LS | RX_ERROR)) == (FS | LS) && length >= HEADER + FCS && length <= BUFFER;
 }
 
-static __attribute__((noinline)) unsigned forward_careful(unsigned budget) {
+static __attribute__((noinline, unused)) unsigned forward_careful(unsigned budget) {
     unsigned done = 0;
     uint32_t r_slot = rx_next, t_slot = tx_next;
     for (; done < budget; done++) {
@@ -121,7 +121,7 @@ static __attribute__((noinline)) unsigned forward_careful(unsigned budget) {
     return done;
 }
 
-static __attribute__((noinline)) unsigned receive(struct frame *burst, unsigned budget) {
+static __attribute__((noinline, unused)) unsigned receive(struct frame *burst, unsigned budget) {
     unsigned count = 0;
     uint64_t bytes = 0;
     uint32_t slot = rx_next;
@@ -147,13 +147,13 @@ static __attribute__((noinline)) unsigned receive(struct frame *burst, unsigned 
     return count;
 }
 
-static __attribute__((noinline)) void release(const uint32_t *offsets, unsigned count) {
+static __attribute__((noinline, unused)) void release(const uint32_t *offsets, unsigned count) {
     if (spares + count > SLOTS) abort();
     for (unsigned i = 0; i < count; i++) spare[spares++] = offsets[i];
 }
 
 /* The transmit indices run freely and are masked on use: their difference is what is in flight. */
-static __attribute__((noinline)) unsigned transmit(const struct frame *burst, unsigned count) {
+static __attribute__((noinline, unused)) unsigned transmit(const struct frame *burst, unsigned count) {
     unsigned i = 0;
     uint64_t bytes = 0;
     for (; i < count && tx_next - tx_clean < SLOTS; i++, tx_next++) {
@@ -172,7 +172,7 @@ static __attribute__((noinline)) unsigned transmit(const struct frame *burst, un
     return i;
 }
 
-static __attribute__((noinline)) unsigned reclaim(uint32_t *offsets, unsigned limit) {
+static __attribute__((noinline, unused)) unsigned reclaim(uint32_t *offsets, unsigned limit) {
     unsigned count = 0;
     for (; count < limit && tx_clean != tx_next; count++, tx_clean++) {
         if (load_opts1(&tx[tx_clean & MASK]) & OWN) break;
@@ -181,7 +181,7 @@ static __attribute__((noinline)) unsigned reclaim(uint32_t *offsets, unsigned li
     return count;
 }
 
-static unsigned forward_bursts(unsigned budget) {
+static __attribute__((unused)) unsigned forward_bursts(unsigned budget) {
     static struct frame burst[SLOTS];
     static uint32_t offsets[SLOTS];
     release(offsets, reclaim(offsets, budget));

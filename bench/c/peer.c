@@ -1,13 +1,7 @@
 /* A driver process in C: one of driver.h's variants on memory that it shares with the device process (device.c).
  *
  * usage: peer VARIANT REGION    started by the device; reads a byte from stdin for each window, ends at its end of file */
-#define SLOTS 1024
-#include "driver.h"
-#include "shared.h"
-
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "process.h"
 
 static uint32_t sequence, disorder, sent_length;
 
@@ -124,21 +118,8 @@ static const struct variant {
     {"bursts", {forward_bursts, drop_bursts, generate_bursts}},
 };
 
-static void *map(void *at, size_t bytes, off_t offset, int flags) {
-    void *memory = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, MEMORY_FD, offset);
-    if (memory != MAP_FAILED) return memory;
-    perror("peer: mmap");
-    exit(1);
-}
-
-static void store_address(uint8_t *registers, unsigned at, const void *address) {
-    uint64_t value = (uintptr_t)address;
-    memcpy(registers + at, &value, sizeof value);
-}
-
 static void serve(const struct variant *variant, struct control *control) {
-    char byte;
-    while (read(STDIN_FILENO, &byte, 1) == 1) {
+    while (is_woken()) {
         pass_fn pass = variant->pass[control->load];
         uint32_t batch = control->batch, frames = 0;
         /* `bursts`: what the last window sent has long left. */
@@ -146,13 +127,13 @@ static void serve(const struct variant *variant, struct control *control) {
         sequence = control->first;
         sent_length = control->bytes;
         disorder = 0;
-        __atomic_store_n(&control->state, RUNNING, __ATOMIC_RELEASE);
+        set_state(control, RUNNING);
         do {
             for (unsigned i = 0; i < PASSES; i++) frames += pass(batch);
             __atomic_store_n(&control->frames, frames, __ATOMIC_RELAXED);
-        } while (!__atomic_load_n(&control->stop, __ATOMIC_ACQUIRE));
+        } while (!is_stopped(control));
         control->disorder = disorder;
-        __atomic_store_n(&control->state, IDLE, __ATOMIC_RELEASE);
+        set_state(control, IDLE);
     }
 }
 
@@ -164,20 +145,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: peer minimal|careful|bursts REGION, started by the device\n");
         return 2;
     }
-    off_t region = (off_t)atoi(argv[2]) * REGION_BYTES;
-    uint8_t *registers = map(NULL, WINDOW_OFFSET, region, 0);
-    uint8_t *window = map((void *)WINDOW_IOVA, WINDOW_BYTES, region + WINDOW_OFFSET, MAP_FIXED_NOREPLACE);
-    struct control *control = (struct control *)(registers + PAGE);
-    rx = (struct descriptor *)window;
-    tx = rx + SLOTS;
-    arena = (uint8_t *)(tx + SLOTS);
-    doorbell = registers + TX_POLL;
-    bring_up();
+    struct control *control = attach(argv[2]);
     /* The transmit ring's buffers count as sent; the other variants take no such count. */
     if (variant->pass[FORWARD] == forward_bursts) tx_next = SLOTS;
-    store_address(registers, TNPDS, tx);
-    store_address(registers, RDSAR, rx);
-    __atomic_store_n(&control->state, IDLE, __ATOMIC_RELEASE);
+    set_state(control, IDLE);
     serve(variant, control);
     return 0;
 }

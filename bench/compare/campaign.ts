@@ -93,8 +93,7 @@ const measureOnce = async (
   plan: Plan,
   name: string,
 ): Promise<void> => {
-  for (const [index, { peer, command }] of runners.entries())
-    await rig.device.start(index, peer.key, [...command, String(index)]);
+  for (const [index, { peer, command }] of runners.entries()) await rig.device.start(index, peer.key, command);
   for (const rounds of results.tasks) {
     rig.say(`${name}: ${describe(rounds.task)}`);
     await measureTask(rig, rounds, plan.rounds);
@@ -110,7 +109,7 @@ const measureOnce = async (
 const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Promise<void> => {
   say("filling the compile cache");
   for (const [index, { peer, command }] of runners.entries()) {
-    await device.start(index, peer.key, [...command, String(index)]);
+    await device.start(index, peer.key, command);
     await device.end(index);
   }
 };

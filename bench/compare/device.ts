@@ -109,9 +109,10 @@ export class Device implements AsyncDisposable {
     return answer;
   }
 
-  /** Starts a driver on region `index` and waits until it is up. */
-  async start(index: number, name: string, command: readonly string[]): Promise<void> {
-    await this.#command("spawn", index, name, ...command);
+  /** Starts a driver on region `index`, whose number is its last argument. Waits until it is up; returns its process id. */
+  async start(index: number, name: string, command: readonly string[]): Promise<number> {
+    const answer = (await this.#command("spawn", index, name, ...command, index)) as { readonly pid: number };
+    return answer.pid;
   }
 
   /** Ends a driver. */

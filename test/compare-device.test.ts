@@ -1,0 +1,172 @@
+/** The device process of bench/compare: what it finds in drivers with faults, and that it never waits for one forever. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { compile } from "../bench/c-program.ts";
+import { Device, type Task, type Window } from "../bench/compare/device.ts";
+import { ENTRIES } from "../bench/compare/peers.ts";
+import { skipFor } from "./rigs/skip.ts";
+
+const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
+const skip = skipFor(!has(process.env["CC"] ?? "gcc") && "needs gcc");
+const skipRust = skipFor(!has(process.env["RUSTC"] ?? "rustc") && "needs rustc");
+
+const FORWARD: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
+const WINDOW_US = 5000;
+const FRAMES = 10_000;
+/** Faults happen once in a thousand frames. */
+const ENOUGH = 20_000;
+const LIMIT_MS = 20_000;
+
+const folder = mkdtempSync(join(tmpdir(), "ferrule-device-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const open = async (): Promise<Device> => {
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(folder, "cache") };
+  return new Device(await compile(folder, "device"), env, new AbortController().signal);
+};
+
+/** Sums of windows until `frames` have come through. */
+const windows = async (device: Device, task: Task, frames: number): Promise<Window> => {
+  let sum: Window | undefined;
+  for (const end = performance.now() + LIMIT_MS; (sum?.frames ?? 0) < frames;) {
+    assert.ok(performance.now() < end, `${sum?.frames ?? 0} of ${frames} frames in ${LIMIT_MS} ms`);
+    const [window] = await device.windows(task, WINDOW_US, [0]);
+    assert.ok(window !== undefined);
+    const before = sum;
+    sum =
+      before === undefined
+        ? window
+        : (Object.fromEntries(
+            Object.entries(window).map(([key, value]) => [key, value + before[key as keyof Window]]),
+          ) as unknown as Window);
+  }
+  return sum!;
+};
+
+const faults = ({ lost, doubled, reordered, damaged }: Window) => ({ lost, doubled, reordered, damaged });
+const NONE = { lost: 0, doubled: 0, reordered: 0, damaged: 0 };
+
+suite("the device process of the comparison", { skip }, () => {
+  let faulty = "";
+  before(async () => {
+    faulty = await compile(folder, "faulty");
+  });
+
+  const withFault = async (fault: string, use: (device: Device, pid: number) => Promise<void>): Promise<void> => {
+    await using device = await open();
+    await use(device, await device.start(0, "the driver", [faulty, fault]));
+  };
+
+  test("finds nothing in a driver without a fault", () =>
+    withFault("none", async (device) => {
+      assert.deepEqual(faults(await windows(device, FORWARD, ENOUGH)), NONE);
+    }));
+
+  for (const [fault, kinds] of [
+    ["lost", ["lost"]],
+    ["doubled", ["doubled"]],
+    ["reordered", ["reordered"]],
+    // A frame that cannot be told by its number has not come back either.
+    ["changed", ["lost", "damaged"]],
+    ["shortened", ["lost", "damaged"]],
+  ] as const)
+    test(`finds the frames that a driver has ${fault}, and counts them`, () =>
+      withFault(fault, async (device) => {
+        const found = await windows(device, FORWARD, ENOUGH);
+        for (const [kind, count] of Object.entries(faults(found))) {
+          // Of the frames before and after the time that counts too, but not twice as many.
+          const expected = kinds.some((each) => each === kind) ? found.frames / 1000 : 0;
+          assert.ok(
+            count >= Math.floor(expected) && count <= 4 * expected,
+            `${count} ${kind} of ${found.frames} frames`,
+          );
+        }
+      }));
+
+  for (const [fault, does, complaint] of [
+    ["silent", "no longer rings the doorbell", /the driver does not take or send a single frame/],
+    ["mute", "forwards nothing", /the driver does not take or send a single frame/],
+    ["stuck", "does not stop", /the driver does not stop/],
+    ["ends", "ends", /the driver ended with exit code 3/],
+    ["outside", "points the device outside its memory", /the driver points the device outside its memory/],
+  ] as const)
+    test(`fails within seconds, and says why, when a driver ${does}`, () =>
+      withFault(fault, async (device) => {
+        await assert.rejects(windows(device, FORWARD, 1e9), complaint);
+      }));
+
+  test("says so when a driver is killed", () =>
+    withFault("none", async (device, pid) => {
+      await windows(device, FORWARD, 1);
+      process.kill(pid, "SIGKILL");
+      await assert.rejects(windows(device, FORWARD, 1e9), /the driver was ended by signal 9/);
+    }));
+
+  for (const { peer, loads, prepare } of ENTRIES)
+    test(
+      `${peer.name} forwards ${FRAMES} frames exactly, and has no loss under any load`,
+      { skip: peer.language === "Rust" && skipRust },
+      async () => {
+        const command = await prepare({ scratch: folder });
+        await using device = await open();
+        await device.start(0, peer.key, command);
+        for (const load of loads)
+          for (const bytes of [64, load === "generate" ? 1518 : "mix"] as const)
+            for (const batch of [1, 32])
+              assert.deepEqual(
+                faults(await windows(device, { ...FORWARD, load, bytes, batch }, FRAMES)),
+                NONE,
+                `${load}, ${bytes}, ${batch}`,
+              );
+        const [latency] = await device.latencies(64, WINDOW_US, [0]);
+        assert.ok(latency !== undefined && latency.frames > 0 && latency.p50 > 0);
+        assert.deepEqual(faults(latency), NONE);
+      },
+    );
+
+  const descendants = (pid: number): number[] =>
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          const parent = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]);
+          return parent === pid ? [Number(name), ...descendants(Number(name))] : [];
+        } catch {
+          return [];
+        }
+      });
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
+    test(`leaves no process behind when the comparison is ended by ${signal}`, async () => {
+      const file = join(import.meta.dirname, "../bench/compare/main.ts");
+      const args = [
+        "--disable-warning=ExperimentalWarning",
+        file,
+        "--load",
+        "forward",
+        "--peer",
+        "link",
+        "--rounds",
+        "1000",
+      ];
+      const scratch = mkdtempSync(join(folder, "tmp-"));
+      const child = spawn(process.execPath, args, {
+        env: { ...process.env, TMPDIR: scratch },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      for await (const chunk of child.stderr) if (String(chunk).includes("processes 1")) break;
+      const started = descendants(child.pid!);
+      assert.ok(started.length > 2, "no device and drivers");
+      child.kill(signal);
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      for (const end = performance.now() + LIMIT_MS; started.some((pid) => existsSync(`/proc/${pid}`)); await sleep(20))
+        assert.ok(performance.now() < end, "processes are left");
+      if (signal !== "SIGKILL") assert.deepEqual(readdirSync(scratch), []);
+    });
+});
