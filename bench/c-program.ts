@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { promisify } from "node:util";
 import { CannotMeasure } from "./bench.ts";
+import { giveOwnSession, withPrecedence } from "./precedence.ts";
 
 const CC = process.env["CC"] ?? "gcc";
 const FLAGS = ["-O3", "-march=native", "-Wall", "-Wextra", "-pthread"];
@@ -45,13 +46,14 @@ export interface Round {
   readonly result?: number;
 }
 
-/** A running program that executes rounds on request. */
+/** A running program that executes rounds on request. It ends with its input, and so with this process. */
 export class Rounds implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
   constructor(program: string, args: readonly string[] = ["--paired"], env: NodeJS.ProcessEnv = process.env) {
-    this.#child = spawn(program, args, { env, stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = spawn(program, args, { ...giveOwnSession, env, stdio: ["pipe", "pipe", "inherit"] });
+    withPrecedence(this.#child);
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 

@@ -41,11 +41,13 @@ const swapAddresses = (words: Int32Array, at: number): void => {
 /** How frames go through: in bursts over the four calls of `Link`, or turned round inside the rings. */
 export const PATHS = ["turnaround", "link"] as const;
 export type PathKind = (typeof PATHS)[number];
+/** `checked` is `link` with the check of each released buffer. */
+export const KINDS = [...PATHS, "checked"] as const;
 
 /** Builds the path on `scope`. Only once per process for measurements: the engine then treats the rings' addresses as constants. */
 export const createRingPath = (
   scope: DisposableStack,
-  kind: PathKind,
+  kind: (typeof KINDS)[number],
   weaklyOrdered = process.arch !== "x64",
 ): RingPath => {
   const arena = scope.use(new DmaArena(new SharedArrayBuffer(2 ** 21), IOVA));
@@ -56,6 +58,7 @@ export const createRingPath = (
     bufferBytes: BUFFER_BYTES,
     spare: SLOTS,
     weaklyOrdered,
+    checked: kind === "checked",
   });
   const doorbell = (): void => {
     registers[TX_POLL] = NORMAL_QUEUE;
@@ -73,9 +76,9 @@ export const createRingPath = (
     return transmitter.transmit(burst, count);
   };
   const forward =
-    kind === "link"
-      ? overLink
-      : createTurnaround(receiver, transmitter, { edit: swapAddresses, doorbell, weaklyOrdered });
+    kind === "turnaround"
+      ? createTurnaround(receiver, transmitter, { edit: swapAddresses, doorbell, weaklyOrdered })
+      : overLink;
 
   const rxBase = (receiver.iova - IOVA) >> 2;
   const txBase = (transmitter.iova - IOVA) >> 2;

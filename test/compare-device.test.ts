@@ -113,9 +113,9 @@ suite("the device process of the comparison", { skip }, () => {
       `${peer.name} forwards ${FRAMES} frames exactly, and has no loss under any load`,
       { skip: peer.language === "Rust" && skipRust },
       async () => {
-        const command = await prepare({ scratch: folder });
+        const { process } = await prepare({ scratch: folder });
         await using device = await open();
-        await device.start(0, peer.key, command);
+        await device.start(0, peer.key, process);
         for (const load of loads)
           for (const bytes of [64, load === "generate" ? 1518 : "mix"] as const)
             for (const batch of [1, 32])

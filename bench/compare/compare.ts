@@ -11,6 +11,7 @@ import { measure } from "./campaign.ts";
 import { Device } from "./device.ts";
 import type { Plan } from "./options.ts";
 import { ENTRIES, type Runner } from "./peers.ts";
+import { sameThread } from "./same-thread.ts";
 import { latencyRows, throughputRows } from "./rows.ts";
 
 export interface Surroundings {
@@ -36,7 +37,7 @@ const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Fiel
   for (const { peer, install, loads, prepare } of ENTRIES) {
     if (!plan.peers.includes(peer.key)) continue;
     try {
-      runners.push({ peer, loads, command: await prepare({ scratch }) });
+      runners.push({ peer, loads, ...(await prepare({ scratch })) });
     } catch (error) {
       if (!(error instanceof CannotMeasure)) throw error;
       say(`${peer.name}: not measured: ${error.message}; install it with: ${install}`);
@@ -80,7 +81,7 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
     peers: [...runners.map(({ peer }) => peer), ...missing],
     throughput: rounds.tasks.flatMap((task) => throughputRows(task, runners)),
     latency: rounds.latency.flatMap((latency) => latencyRows(latency, runners)),
-    sameThread: [],
+    sameThread: await sameThread(plan, runners, env, surroundings),
     notCovered: ["Several queues: the device has one receive and one transmit ring for each driver."],
   };
 };

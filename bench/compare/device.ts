@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { FerruleError } from "#kit/errors.ts";
-import { giveOwnSession, withPrecedence } from "./precedence.ts";
+import { giveOwnSession, withPrecedence } from "../precedence.ts";
 import type { Load } from "./layout.ts";
 
 /** No command takes a tenth of this. */

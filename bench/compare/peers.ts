@@ -8,11 +8,17 @@ import type { Kind } from "./passes.ts";
 
 export const REFERENCE = "minimal-c";
 
+/** How a peer's programs are started. */
+interface Commands {
+  /** Its driver process, to which the region's number is added. */
+  readonly process: readonly string[];
+  /** Driver and device in one thread: a program for `Rounds`, and what it calls the driver. */
+  readonly sameThread: { readonly command: readonly [string, ...string[]]; readonly variant: string };
+}
+
 /** A peer that can run, and how. */
-export interface Runner {
+export interface Runner extends Commands {
   readonly peer: Peer;
-  /** Program and arguments of its driver process, to which the region's number is added. */
-  readonly command: readonly string[];
   readonly loads: readonly Load[];
 }
 
@@ -27,8 +33,11 @@ interface Entry {
   /** The command that installs what `prepare` misses. */
   readonly install: string;
   readonly loads: readonly Load[];
-  readonly prepare: (workshop: Workshop) => Promise<readonly string[]>;
+  readonly prepare: (workshop: Workshop) => Promise<Commands>;
 }
+
+/** As many descriptors as bench/c/ring.c has. */
+const SMALL_RINGS = ["--cfg", "small_rings"];
 
 const EVERY: readonly Load[] = ["forward", "drop", "generate"];
 
@@ -36,16 +45,25 @@ const inC = (key: string, variant: string, about: string, validates: boolean): E
   peer: { key, name: `C, ${variant}`, language: "C", about, validates },
   install: "sudo apt-get install gcc libc6-dev",
   loads: EVERY,
-  prepare: async ({ scratch }) => [await compile(scratch, "peer"), variant],
+  prepare: async ({ scratch }) => ({
+    process: [await compile(scratch, "peer"), variant],
+    sameThread: { command: [await compile(scratch, "ring"), "--paired"], variant },
+  }),
 });
 
+const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"] as const;
+const CHECKOUT = join(import.meta.dirname, "../..");
 const DRIVER = join(import.meta.dirname, "driver.ts");
+const TURNS = join(import.meta.dirname, "../ring-turns.ts");
 
 const ours = (kind: Kind, name: string, about: string, loads: readonly Load[]): Entry => ({
   peer: { key: kind, name, language: "TypeScript", about, validates: true },
   install: "npm install",
   loads,
-  prepare: async () => [process.execPath, "--disable-warning=ExperimentalWarning", DRIVER, kind],
+  prepare: async () => ({
+    process: [...NODE, DRIVER, kind],
+    sameThread: { command: [...NODE, TURNS, CHECKOUT, kind], variant: kind },
+  }),
 });
 
 export const ENTRIES: readonly Entry[] = [
@@ -73,7 +91,10 @@ export const ENTRIES: readonly Entry[] = [
     },
     install: "sudo apt-get install rustc",
     loads: EVERY,
-    prepare: async ({ scratch }) => [await compileRust(scratch, "rust-peer")],
+    prepare: async ({ scratch }) => ({
+      process: [await compileRust(scratch, "rust-peer")],
+      sameThread: { command: [await compileRust(scratch, "rust-ring", SMALL_RINGS), "--paired"], variant: "rust" },
+    }),
   },
   ours(
     "link",

@@ -43,7 +43,7 @@ const sameThread = ({ sameThread: rows }: Measurement): Row[] =>
     batch,
     peer,
     "ns a frame": withQuartiles(ns, 2),
-    ...Object.fromEntries(against.map((other) => [`to ${other.peer}`, withQuartiles(other.ratio, 2)])),
+    "divided by that of": against.map((other) => `${other.peer} ${withQuartiles(other.ratio, 2)}`).join(", "),
   }));
 
 /** One row after the other, of all kinds. */

@@ -1,0 +1,97 @@
+/** Driver and device in one thread, the device's time not counted: what the driver's own code costs, without the caches. */
+import type { SameThreadRow } from "#app/compare/result.ts";
+import { Rounds } from "../c-program.ts";
+import type { Surroundings } from "./compare.ts";
+import type { Plan } from "./options.ts";
+import { REFERENCE, type Runner } from "./peers.ts";
+import { quartilesOf } from "./rows.ts";
+
+/** Full rings in a round: a few milliseconds. */
+const PASSES = 3000;
+/** Until the engine has optimised the code. */
+const WARM_UPS = 3;
+
+/** What a peer's time is divided by, where both were measured; the reference for those that are not listed. */
+const AGAINST: Readonly<Record<string, readonly string[]>> = {
+  link: [REFERENCE, "burst-c", "dpdk"],
+  turnaround: [REFERENCE, "careful-c", "rust", "dpdk"],
+  checked: [REFERENCE, "link"],
+  rust: [REFERENCE, "careful-c"],
+};
+
+/** ns per frame of each runner, one after the other. */
+type Round = readonly number[];
+
+const roundOf = async (
+  programs: readonly Rounds[],
+  runners: readonly Runner[],
+  batch: number,
+  turn: number,
+): Promise<Round> => {
+  const round = runners.map(() => NaN);
+  for (const i of runners.keys()) {
+    const at = (i + turn) % runners.length;
+    round[at] = (await programs[at]!.round(runners[at]!.sameThread.variant, batch, PASSES)).median;
+  }
+  return round;
+};
+
+const measureOnce = async (
+  runners: readonly Runner[],
+  plan: Plan,
+  env: NodeJS.ProcessEnv,
+  stop: AbortSignal,
+): Promise<Map<number, Round[]>> => {
+  await using scope = new AsyncDisposableStack();
+  const programs = runners.map(
+    ({
+      sameThread: {
+        command: [program, ...args],
+      },
+    }) => scope.use(new Rounds(program, args, env)),
+  );
+  const rounds = new Map(plan.sameThread.map((batch): [number, Round[]] => [batch, []]));
+  for (let turn = -WARM_UPS; turn < plan.rounds; turn++)
+    for (const [batch, done] of rounds) {
+      stop.throwIfAborted();
+      const round = await roundOf(programs, runners, batch, turn + WARM_UPS);
+      if (turn >= 0) done.push(round);
+    }
+  return rounds;
+};
+
+const rowOf = (runners: readonly Runner[], place: number, batch: number, rounds: readonly Round[]): SameThreadRow => {
+  const { key } = runners[place]!.peer;
+  const against = (AGAINST[key] ?? [REFERENCE])
+    .filter((other) => other !== key)
+    .flatMap((other) => {
+      const at = runners.findIndex(({ peer }) => peer.key === other);
+      return at < 0 ? [] : [{ peer: other, ratio: quartilesOf(rounds.map((round) => round[place]! / round[at]!)) }];
+    });
+  return { peer: key, batch, ns: quartilesOf(rounds.map((round) => round[place]!)), against };
+};
+
+/** Every peer at every batch, in several processes each: the engine compiles a little differently in each. */
+export const sameThread = async (
+  plan: Plan,
+  runners: readonly Runner[],
+  env: NodeJS.ProcessEnv,
+  { say, stop }: Surroundings,
+): Promise<SameThreadRow[]> => {
+  if (plan.sameThread.length === 0) return [];
+  const all = new Map(plan.sameThread.map((batch): [number, Round[]] => [batch, []]));
+  // The first fills the compile cache.
+  for (let i = 0; i <= plan.processes; i++) {
+    say(
+      `driver and device in one thread: ${i === 0 ? "filling the compile cache" : `processes ${i} of ${plan.processes}`}`,
+    );
+    const rounds = await measureOnce(
+      runners,
+      i === 0 ? { ...plan, rounds: 1, sameThread: plan.sameThread.slice(0, 1) } : plan,
+      env,
+      stop,
+    );
+    if (i > 0) for (const [batch, done] of rounds) all.get(batch)!.push(...done);
+  }
+  return [...all].flatMap(([batch, rounds]) => runners.map((_, place) => rowOf(runners, place, batch, rounds)));
+};
