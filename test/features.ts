@@ -1,6 +1,7 @@
 /**
- * What the drivers of this family can do, feature by feature. The other columns are from their sources: Linux 7.3's r8169, Realtek's
- * r8168 8.055, r8125 9.016, r8126 10.017 and r8127 11.015 for Linux, DPDK 26.11's net_r8169, FreeBSD's re(4) and rge(4).
+ * What the drivers of this family can do, feature by feature. The other columns are from their sources: Linux 7.3's
+ * r8169, Realtek's r8168 8.055, r8125 9.016, r8126 10.017 and r8127 11.015 for Linux, DPDK 26.11's net_r8169, FreeBSD's
+ * re(4) and rge(4).
  */
 import type { Shown } from "./shown.ts";
 
@@ -53,7 +54,7 @@ export const FEATURES: readonly Feature[] = [
   { name: "checksums, receive", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "says whether the ${name} checksum over") },
   { name: "TCP segmentation, IPv4 and IPv6", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "re: yes", ours: shown(SUITE, "the NIC cuts a super-frame over ${ip} into segments with right headers") },
   { name: "offloads combined, with fragments and tags", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "re: yes", ours: shown(SUITE, "every combination of checksum, segmentation and fragments, over") },
-  { name: "what chips send wrongly, done in software", linux: "yes", vendor: "yes", dpdk: "in part", freebsd: "in part", ours: shown("src/driver/offload-rules.test.ts", "frames below 60 bytes, or with padding behind the packet, are summed in software", "the 8168E-VL cuts neither IPv4 with options") },
+  { name: "what chips send wrongly, done in software", linux: "yes", vendor: "yes", dpdk: "in part", freebsd: "in part", ours: shown("src/driver/offload-rules.test.ts", "checksums of frames below 60 bytes, or with padding after the packet, are computed in software", "the 8168E-VL does not segment IPv4 with options") },
   { name: "VLAN tags inserted and stripped", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(SUITE, "the NIC inserts a tag, also into segments", "takes a tag out and hands it over beside the frame") },
   { name: "two tags stripped", linux: "no", vendor: "8125 and later", dpdk: "no", freebsd: "no", ours: { missing: "not planned: the kernel's TAP takes one tag beside the frame" } },
   { name: "jumbo frames", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "yes", ours: shown(DIRECT, "carries its largest MTU both ways") },

@@ -1,4 +1,4 @@
-/** A PCI function's power states D0 and D3hot, and its wake-up signal, through configuration space (PCI Power Management 1.2). */
+/** Power states D0 and D3hot of a PCI function, and PME, through configuration space (PCI Power Management 1.2). */
 import type { Clock } from "#kit/clock.ts";
 import type { PciPower } from "#kit/device.ts";
 import { DeviceGone } from "#kit/errors.ts";
@@ -12,11 +12,11 @@ const PME_FROM_D3COLD = 1 << 15;
 const PME_ENABLE = 1 << 8;
 const NO_SOFT_RESET = 1 << 3;
 const D3HOT = 3;
-/** 5.6.1: no access for so long after a change to D3hot. */
+/** 5.6.1: time without any access after a change to D3hot. */
 const ENTER_MICROS = 10_000;
 const VENDOR = ro16(0);
 
-/** What a function forgets on its way from D3hot to D0: command, cache line, BARs, ROM, interrupt line. */
+/** Fields of configuration space that are lost between D3hot and D0: command, cache line, BARs, ROM, interrupt line. */
 const HEADER = [
   [0x0c, 1],
   [0x10, 4],
@@ -29,7 +29,7 @@ const HEADER = [
   [0x3c, 1],
   [0x04, 2],
 ] as const;
-/** Control words in capabilities: MSI, MSI-X, and of Express those of the device and the link. */
+/** Control words in capabilities: MSI, MSI-X, and the device and link control of PCI Express. */
 const CONTROLS = [
   [0x05, 2],
   [0x11, 2],
@@ -39,7 +39,7 @@ const CONTROLS = [
 
 type Saved = readonly (readonly [at: number, width: 1 | 2 | 4, value: number])[];
 
-/** Where the system, and not the owner of the function, decides on wake-up signals. */
+/** Permission for wake-up, where the system and not the owner of the function controls it. */
 export type WakePermission = Pick<PciPower, "wakesFrom" | "allowWake">;
 
 export class FunctionPower implements PciPower {
@@ -48,7 +48,7 @@ export class FunctionPower implements PciPower {
   readonly #registers: Mmio;
   readonly #name: string;
   readonly #permission: WakePermission | undefined;
-  /** Offset of the capability; undefined where the function has none and stays in D0. */
+  /** Offset of the capability; undefined if the function does not have it: it then stays in D0. */
   readonly #at: number | undefined;
 
   constructor(parts: { config: Mmio; registers: Mmio; name: string; permission?: WakePermission }) {
@@ -106,7 +106,7 @@ export class FunctionPower implements PciPower {
     return width === 2 ? this.#config.read16(rw16(at)) : this.#config.read32(rw32(at));
   }
 
-  /** Only what has changed: through VFIO the kernel has restored it already. */
+  /** Restores only what has changed: through VFIO the kernel has already restored it. */
   #restore(saved: Saved): void {
     for (const [at, width, value] of saved) {
       if (this.#read(at, width) === value) continue;

@@ -28,7 +28,7 @@ test("a capability is found in its list, and circular lists end", () => {
   assert.equal(findCapability(config(bytes), 0x11), undefined);
 });
 
-test("a function without power management, or at full power, is not changed", () => {
+test("a function without power management, or in D0, is not changed", () => {
   const bytes = new Uint8Array(256);
   wake(config(bytes), new VirtualClock(), "card");
   bytes[0x06] = 1 << 4;

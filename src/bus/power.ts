@@ -10,7 +10,7 @@ export const POWER_MANAGEMENT = 0x01;
 /** PCI Power Management 1.2, 3.2.4: the control word after the capability's header. */
 export const CONTROL = 4;
 export const STATE = 0b11;
-/** Cleared by writing one, which is left to the owner of the wake-up event. */
+/** Cleared by writing one, which is left to the code that handles the wake-up event. */
 export const PME_STATUS = 1 << 15;
 /** Limit of a list in 256 bytes. */
 const MAX_CAPABILITIES = 48;

@@ -2,26 +2,26 @@
  * ASPM: whether a chip may use power saving of the PCI Express link, and the registers for it.
  *
  * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`,
- * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. Which chips get it is Linux's choice. The words for L1.2 and
- * for latency tolerance reports (LTR) were derived from what Linux writes (`test/derive/aspm.ts`): no source with another
- * licence has them.
+ * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. The words for L1.2 and
+ * for latency tolerance reports (LTR) were derived from what Linux writes (`test/derive/aspm.ts`): no source with
+ * another licence has them.
  */
 import type { Die } from "./profiles.ts";
 import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
 import { COMBO_LTR_EXTEND, Conf2, Conf5, Config2, Config5 } from "./registers.ts";
 import type { Step, Word } from "./steps.ts";
 
-/** Configuration is unlocked while these run. */
+/** Configuration must be unlocked while these are written. */
 export interface Aspm {
   readonly on: readonly Step[];
   readonly off: readonly Step[];
-  /** MAC-OCP 0xc0b2 shows whether the board's vendor has tested L1 and its substates. */
+  /** MAC-OCP 0xc0b2 shows whether the board vendor has validated L1 and its substates. */
   readonly marked: boolean;
-  /** Clears the events that leave L1, which the start has set, when the NIC stops. */
+  /** Clears the events that leave L1, which the start-up sequence has set, when the NIC stops. */
   readonly stopped: readonly Step[];
 }
 
-/** Bits of MAC-OCP 0xc0b2 that a vendor sets, any of them. */
+/** Bits of MAC-OCP 0xc0b2: L1 is validated if any of them is set. */
 export const TESTED = { address: 0xc0b2, bits: 0xf } as const;
 
 const io8 = (...words: readonly Word[]): Step => ({ on: "io8", words });
@@ -38,22 +38,25 @@ const BY_INT_CFG0 = {
   off: io8([INT_CFG0, IntCfg0.clockRequest, 0], FORBIDDEN),
 };
 
-/** The chip itself starts L1.2, without a delay. */
+/** The chip enters L1.2 by itself, without a delay. */
 const SUBSTATES = mac([0xe094, 0xff00, 0], [0xe092, 0x00ff, 0x0004]);
 const NO_SUBSTATES = mac([0xe092, 0x00ff, 0]);
 
-/** The word that most places have. */
+/** The word of most latencies. */
 const COMMON = 0x9003;
 const from = (address: number, ...values: readonly number[]): readonly Word[] =>
   values.map((value, i) => [address + 2 * i, value]);
-/** Reports of latencies with and without snooping; in the PHY's power-down (ALDPS) too; when the link's speed changes. */
+/**
+ * Enables reports of latencies with and without snooping, also in the PHY's power-down (ALDPS) and when the link speed
+ * changes.
+ */
 const LATENCIES: Word = [0xe034, 0, 0xc000];
 const IN_ALDPS: Word = [0xe0a2, 0, 0x0001];
 const AT_SPEED_CHANGE: Word = [0xe032, 0, 0x4000];
-/** The chip itself sends reports. */
+/** The chip sends reports by itself. */
 const REPORTS: Word = [0xe032, 0x0003, 0x0001];
 
-/** The table of latencies. Which word is for which speed and state no source says. */
+/** The table of latencies. No source says which word is for which speed and state. */
 const LATENCY_8168EP = mac(
   LATENCIES,
   ...from(0xcdd8, COMMON, COMMON, COMMON),
@@ -78,7 +81,7 @@ const LATENCY_8125 = [latencyOf([0x889c, 0x8c30], [0x883e, 0x889c, 0x8c09])];
 const LATENCY_8126 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e])];
 const LATENCY_8127 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e, 0x8849])];
 
-/** From the 8168E-VL to the 8117 these are in an extended register, then in the MAC controller's. */
+/** In an extended register from the 8168E-VL to the 8117, in a register of the MAC controller on later chips. */
 const NO_EXITS_ERI: Step = { on: "eri", words: [[0xd4, 0x1f80, 0]] };
 const NO_EXITS_MAC = mac([0xc0ac, 0x1f80, 0]);
 
@@ -100,7 +103,7 @@ const ASPM_8168EVL = plain([NO_EXITS_ERI]);
 const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
-/** By die; undefined if no driver enables it. DPDK switches the 8125CP by INT_CFG0, Linux by Config2. */
+/** By die; undefined if no driver enables ASPM. DPDK switches it on the 8125CP by INT_CFG0, Linux by Config2. */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
   "8106": ASPM_8168E,
@@ -120,7 +123,7 @@ const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8127": later(BY_INT_CFG0, LATENCY_8127, NO_EXITS_MAC),
 };
 
-/** Where chips of a die differ: the 8168EP and the 8117 do not start L1.2 themselves, and report other latencies. */
+/** Exceptions within a die: the 8168EP and the 8117 do not enter L1.2 by themselves, and report other latencies. */
 const BY_CHIP: Readonly<Record<string, Aspm>> = {
   rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on, LATENCY_8168EP], marked: true },
   "rtl8117-54a": { ...ASPM_8168EVL, on: [BY_CONFIG2.on, ...LATENCY_8168H], marked: true },

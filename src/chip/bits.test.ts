@@ -19,13 +19,13 @@ const tables: (readonly [string, Fields])[] = [
   ),
 ];
 
-test("no two fields of a register overlap, and the bits of a field lie together", () => {
+test("no two fields of a register overlap, and the bits of a field are contiguous", () => {
   for (const [name, fields] of tables) {
     let seen = 0;
     for (const [field, where] of Object.entries(fields)) {
       const bits = bitsOf(where);
       const shifted = bits >>> (31 - Math.clz32(bits & -bits));
-      // The identification in TxConfig leaves bits 24 and 25, in its middle, to the inter-frame gap.
+      // In TxConfig, bits 24 and 25 are the inter-frame gap, in the middle of the identification.
       if (field !== "xid") assert.equal(shifted & (shifted + 1), 0, `${name}.${field} has a hole`);
       assert.notEqual(bits, 0, `${name}.${field} has no bits`);
       assert.equal(seen & bits, 0, `${name}.${field} overlaps another field`);
@@ -34,7 +34,7 @@ test("no two fields of a register overlap, and the bits of a field lie together"
   }
 });
 
-test("every table belongs to a register of a map", () => {
+test("every table of fields belongs to a register in a map", () => {
   const names = [common, later, pci].flatMap((map) => Object.keys(map));
   for (const name of Object.keys(BITS))
     assert.ok(
@@ -64,7 +64,7 @@ test("a field's value starts at its lowest bit, and flags are single bits", () =
 
 const of = (key: string, name: string): Fields => fieldsOf(name, chipNamed(key))!;
 
-test("registers of a run share their table, and the 8125 has its own RxConfig", () => {
+test("numbered registers share one table, and the 8125 has its own RxConfig", () => {
   assert.equal(of("rtl8125b", "LEDSEL2"), BITS["LEDSEL"]);
   assert.equal(of("rtl8125b", "RxConfig")["acceptBroadcast"], 1 << 3);
   assert.equal(of("rtl8125b", "RxConfig")["multipleFetch"], undefined);
@@ -107,7 +107,7 @@ const placesOf = (name: string): string =>
     .join(", ");
 
 // RTL8168 datasheets and FreeBSD if_rlreg.h; the MAC's and the PHY's OCP window: DPDK r8169_hw.c, r8169_phy.c.
-test("windows to other spaces have the flag in bit 31, and address, enables and data as in the datasheet", () => {
+test("indirect access registers have the flag in bit 31, and address, enables and data as in the datasheet", () => {
   assert.equal(placesOf("PHYAR"), "flag 80000000, register 1f0000, data ffff");
   assert.equal(placesOf("CSIAR"), "flag 80000000, function 70000, bytes f000, address fff");
   assert.equal(placesOf("ERIAR"), "flag 80000000, type 30000, bytes f000, address fff");

@@ -1,6 +1,6 @@
 /**
- * The fields of each register by name, for displaying registers. Names and places are those of the register maps;
- * fields that only a number in the map's comment describes are laid out here.
+ * Names of the fields of each register, for register dumps and traces. Names and places are those of the register maps;
+ * fields that a map only describes in a comment are defined here.
  */
 import type { Chip } from "./chips.ts";
 import type { Profile } from "./profile.ts";
@@ -10,15 +10,15 @@ import * as later from "./registers-8125.ts";
 import * as pci from "./registers-8169.ts";
 import { QueueCount, RssControl } from "./rss.ts";
 
-/** A field's bits. Its value is counted from the lowest of them, or from the stated bit. */
+/** Bits of a field. `value >> shift` counts from the lowest of them unless another bit is given. */
 export type Field = number | readonly [bits: number, from: number];
 export type Fields = Readonly<Record<string, Field>>;
 
 const { Intr, TxConf } = common;
 
-/** An access to registers behind a register: who sets and who clears the flag differs. */
+/** Indirect access registers. Whether the driver or the chip sets the flag differs. */
 const FLAG = { flag: common.FLAG };
-/** Addresses are even, and shifted by 15. */
+/** The address is even; it is shifted by 15. */
 const OCP = { ...FLAG, address: [0x7fff_0000, 15], data: 0xffff } as const;
 const ETHERNET = { half10: 1 << 5, full10: 1 << 6, half100: 1 << 7, full100: 1 << 8, pause: 1 << 10 } as const;
 const queues = (name: string, count: number): Fields =>
@@ -26,11 +26,11 @@ const queues = (name: string, count: number): Fields =>
 
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
-/** What is hashed (Toeplitz), how many entries of the table are used, and how many CPUs: the latter two as logarithms. */
+/** What is hashed (Toeplitz); the base-2 logarithms of the number of table entries in use and of the number of CPUs. */
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
 
-/** By the register's name in its map; a run's registers share the name without the number. */
+/** Keyed by the register's name in its map; numbered registers share the name without the number. */
 export const BITS: Readonly<Record<string, Fields>> = {
   DTCCR,
   ChipCmd: common.Cmd,
@@ -98,29 +98,29 @@ export const BITS: Readonly<Record<string, Fields>> = {
 /** The bits of a field. */
 export const bitsOf = (field: Field): number => (typeof field === "number" ? field : field[0]);
 
-/** Whether a field is one bit. */
+/** Whether a field is a single bit. */
 export const isFlag = (field: Field): boolean => (bitsOf(field) & (bitsOf(field) - 1)) === 0;
 
-/** A field's value in a register's. */
+/** Extracts a field's value from a register's. */
 export const fieldValue = (value: number, field: Field): number => {
   const bits = bitsOf(field);
   return (value & bits) >>> (typeof field === "number" ? 31 - Math.clz32(bits & -bits) : field[1]);
 };
 
-/** Fields of `fields` that share no bit with those of `others`. */
+/** Fields of `fields` that share no bit with any of `others`. */
 const beside = (fields: Fields, others: Fields): Fields => {
   const taken = Object.values(others).reduce<number>((bits, field) => bits | bitsOf(field), 0);
   return Object.fromEntries(Object.entries(fields).filter(([, field]) => (bitsOf(field) & taken) === 0));
 };
 
-/** RxConfig of the 8125 and its successors: their own fields over those that stayed. */
+/** RxConfig of the 8125 and later: their own fields, and those that are unchanged. */
 const RX_CONFIG_8125: Fields = { ...later.RxConf8125, ...beside(BITS["RxConfig"]!, later.RxConf8125) };
 
-/** RxConfig of the PCI chips: where later ones say how descriptors are fetched, these have the FIFO's threshold. */
+/** RxConfig of the PCI chips: FIFO thresholds are where later chips have descriptor fetching. */
 const FIFO_THRESHOLD = { fifoThreshold: 7 << 13 } as const;
 const RX_CONFIG_PCI: Fields = { ...FIFO_THRESHOLD, ...beside(BITS["RxConfig"]!, FIFO_THRESHOLD) };
 
-/** The vectored status word: where two directions of a queue share a bit it carries the queue's name alone. */
+/** The vectored status word. A bit that both directions of a queue share has the queue's name alone. */
 const vectors = ({ receive, transmit, vectored }: Queues): Fields => {
   if (vectored === undefined) return {};
   const fields: Record<string, number> = { linkChange: 1 << vectored.linkChange };
@@ -146,13 +146,13 @@ const txConfig = ({ txConfig: writable }: Profile): Fields => {
   const { fifoEmpty: _empty, autoFifo: _auto, ...others } = BITS["TxConfig"]!;
   return {
     ...others,
-    // Chips that size their FIFO also say when it is empty.
+    // Chips that size their own FIFO also report when it is empty.
     ...((writable & autoFifo) === 0 ? {} : { fifoEmpty, autoFifo }),
     ...((writable & countsClosed) === 0 ? {} : { countsClosed }),
   };
 };
 
-/** On PCI these bits enable MSI and show PME, where Express chips signal PME and enable ASPM. */
+/** On PCI these bits enable MSI and report PME; on PCI Express they signal PME and enable ASPM. */
 const { clockRequest: _clock, pmeSignal, ...config2 } = common.Conf2;
 const { aspm, ...config5 } = common.Conf5;
 const ON_PCI = { Config2: { ...config2, msi: pmeSignal }, Config5: { ...config5, pmeStatus: aspm } } as const;
@@ -179,7 +179,7 @@ const own = ({ profile }: Chip): Readonly<Record<string, Fields>> => {
 
 const OWN = new Map<string, ReturnType<typeof own>>();
 
-/** The fields of a register on this chip; without a chip, those that all chips have in common. */
+/** The fields of a register on this chip; without a chip, the fields common to all chips. */
 export const fieldsOf = (name: string, chip?: Chip): Fields | undefined => {
   if (chip !== undefined && !OWN.has(chip.key)) OWN.set(chip.key, own(chip));
   return OWN.get(chip?.key ?? "")?.[name] ?? BITS[name] ?? BITS[name.replace(/\d+$/, "")];

@@ -1,4 +1,4 @@
-/** Chips by what is printed on them. */
+/** Chips found by the marking on the package. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipsCalled, chipsNear } from "./board-names.ts";

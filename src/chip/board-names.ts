@@ -1,14 +1,14 @@
 /**
- * Chips by the names that users find: on the package, in a shop's list, in a log. `RTL8111HS-CG`, `8168h`, `rtl8125bg`.
+ * Chips by the names that users see: on the package, in a shop's list, in a log. `RTL8111HS-CG`, `8168h`, `rtl8125bg`.
  *
- * Most are covered by the table's names: Realtek sells one die as 8168 and as 8111. Other markings are here. Sources:
- * Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the list in its r8125 driver
+ * Most names are in the chip table (Realtek sells one die as 8168 and as 8111); other markings are listed here.
+ * Sources: Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the list in its r8125 driver
  * (RTL8125B(S)(G)) and its programming tool's (RTL8111G(S), RTL8111H(S), RTL8125B(S), RTL8125BG(S)); HSD and HSH are on
  * boards of Dell, HP and Asus.
  */
 import { CHIPS, type Chip } from "./chips.ts";
 
-/** Markings, and the table's name for each. */
+/** Markings, each with the chip table's name. */
 const PRINTED: Readonly<Record<string, string>> = {
   "8111gs": "8111g",
   "8111hs": "8111h",
@@ -23,7 +23,7 @@ const PRINTED: Readonly<Record<string, string>> = {
 /** Lead-free packages, in the ordering information of the datasheets. */
 const PACKAGE = /-(cg|gr|lf)$/;
 
-/** "RTL8111HS-CG" as "8111hs". A driver's name, "r8125", is the beginning of a chip's. */
+/** "RTL8111HS-CG" becomes "8111hs". In a driver's name such as "r8125", only the "r" is removed. */
 const plain = (text: string): string =>
   text
     .trim()
@@ -32,10 +32,10 @@ const plain = (text: string): string =>
     .replace(PACKAGE, "")
     .replace(/^(rtl|r)[\s-]*(?=\d)/, "");
 
-/** Every name of a chip: its key, and what its row calls it: "RTL8168fp/RTL8117" is two names. */
+/** All names of a chip: its key and the name in its row ("RTL8168fp/RTL8117" is two names). */
 const namesOf = ({ key, name }: Chip): readonly string[] => [key, ...name.split("/")].map(plain);
 
-/** The chips that have this name: several, where they are steppings of one. None for an unknown name. */
+/** The chips with this name; several if they are steppings of one chip, none if the name is unknown. */
 export const chipsCalled = (text: string): readonly Chip[] => {
   const name = plain(text);
   const wanted = Object.hasOwn(PRINTED, name) ? PRINTED[name]! : name;
@@ -43,15 +43,17 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   // A key belongs to exactly one chip, whatever its other names.
   const own = called.filter(({ key }) => plain(key) === wanted);
   if (own.length > 0) return own;
-  // Steppings that differ only in registers have the same marking: they are selected by key.
+  // Steppings that differ only in registers have the same marking; they are selected by key.
   const printed = called.filter(({ only }) => only?.macOcp === undefined);
   return printed.length > 0 ? printed : called;
 };
 
-/** Shorter beginnings are those of most of the family. */
+/** Shorter prefixes match most of the family. */
 const TELLING = 4;
 
-/** The chips whose names begin so, or else those with the longest name that the text itself begins with. */
+/**
+ * The chips whose names start with the text; if there are none, those with the longest name that the text starts with.
+ */
 export const chipsNear = (text: string): readonly Chip[] => {
   const name = plain(text);
   if (name.length < TELLING) return [];

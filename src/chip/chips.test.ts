@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip, type Clues, chipNamed, chipOf, PCI_IDS, xidOf } from "./chips.ts";
 
-// Typed in from the list of identifications that cards report, not from chips.ts: XID, name, firmware.
+// Typed in from lists of the identifications of real cards, not copied from chips.ts: XID, name, firmware.
 // prettier-ignore
 // oxfmt-ignore
 const REPORTED = [
@@ -89,7 +89,7 @@ test("nine chips are identified by more than their XID", () => {
   assert.equal(chipOf(0x7c8, { extended: () => 0x8000_0000 })?.name, "RTL9151AS");
   assert.equal(chipOf(0x7c8, { extended: () => 1 }), undefined);
   assert.equal(chipOf(0x7c8), undefined);
-  // DPDK r8169_hw.c: PCI device 8162 makes a gigabit part of these.
+  // DPDK r8169_hw.c: with PCI device 8162 these chips are limited to 1 Gbit/s.
   for (const [xid, name] of [
     [0x609, "RTL8168KB"],
     [0x641, "RTL8168KB"],
@@ -104,14 +104,14 @@ test("nine chips are identified by more than their XID", () => {
   assert.equal(chipOf(0x541, macOcp({ 0xdc00: 0x0030, 0xd006: 0x0101 }))?.key, "rtl8168h-100");
 });
 
-test("registers are read for identification only where a row with that XID asks", () => {
+test("registers are read for identification only if a row with that XID requires it", () => {
   for (let xid = 0; xid <= 0xfff; xid++) {
     if ((xid & 0x7cf) === 0x541) continue;
     chipOf(xid, { device: 0x8168, macOcp: refuse, ...((xid & 0x7cf) === 0x7c8 ? {} : { extended: refuse }) });
   }
 });
 
-test("an exact row is found before the masked row that would take it as well", () => {
+test("an exact row takes precedence over a masked row that also matches", () => {
   // prettier-ignore
   // oxfmt-ignore
   for (const [xid, key] of [
@@ -124,7 +124,7 @@ test("an exact row is found before the masked row that would take it as well", (
   ] as const) assert.equal(chipOf(xid)?.key, key, xid.toString(16));
 });
 
-test("an unknown identification is no chip, and neither is a removed card", () => {
+test("neither an unknown identification nor a removed card matches a chip", () => {
   for (const xid of [0x000, 0x001, 0x300, 0x540, 0x542, 0x640, 0x6ca, 0x7c8, 0xfcf])
     assert.equal(chipOf(xid), undefined);
 });
@@ -139,7 +139,7 @@ test("keys are unique and find their row; an unknown key finds none", () => {
   assert.equal(chipNamed("toString"), undefined);
 });
 
-/** Clues that lead to each row that asks for any. */
+/** Clues that lead to each row that requires any. */
 const cluesOf = ({ only }: Chip): Clues => ({
   ...(only?.device === undefined ? {} : { device: only.device }),
   extended: () => only?.extended ?? -1,
@@ -147,7 +147,7 @@ const cluesOf = ({ only }: Chip): Clues => ({
 });
 const CLUES = CHIPS.map(cluesOf);
 
-test("every row can be reached, and compares only bits that its mask and TxConfig have", () => {
+test("every row can be reached, and compares only bits within its mask and TxConfig", () => {
   for (const row of CHIPS) {
     assert.equal(row.xid & ~row.mask, 0, row.key);
     assert.equal(row.mask & ~0xfcf, 0, row.key);

@@ -1,9 +1,10 @@
 /**
  * Every chip of the family, as data. The PCI id does not identify a chip; bits 31:20 of TxConfig (the "XID") do.
  *
- * Order matters: the first row with `(xid & mask) === row.xid` is the chip, unless the row wants more (`only`).
- * Sources: Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows that neither has are
- * from Linux's messages on real cards.
+ * Order matters: the first row with `(xid & mask) === row.xid` is the chip, if the row's further conditions (`only`)
+ * hold.
+ * Sources: Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows missing in both are
+ * from Linux's log messages on real cards.
  */
 import { type Aspm, aspmOf } from "./aspm.ts";
 import { type Die, PROFILES } from "./profiles.ts";
@@ -18,7 +19,7 @@ interface Row {
   readonly name: string;
   readonly mask: number;
   readonly xid: number;
-  /** Further conditions besides the XID; each applies only if given. */
+  /** Further conditions besides the XID; only those that are given are checked. */
   readonly only?: {
     readonly device?: number;
     /** Bits 30:0 of TxConfigV2. */
@@ -31,18 +32,18 @@ interface Row {
   readonly pci: readonly [device: number, revision: number];
   /** Highest speed, Mbit/s. */
   readonly speed: number;
-  /** Largest MTU, bytes of layer 3. */
+  /** Highest MTU, in bytes (layer 3). */
   readonly largestMtu: number;
-  /** Best interrupt kind that works. */
+  /** The best interrupt type that works. */
   readonly interrupts: "intx" | "msi";
-  /** PHY firmware file, where the chip wants one. */
+  /** PHY firmware file, if the chip needs one. */
   readonly firmware: string | undefined;
 }
 
 export interface Chip extends Row {
   readonly bus: "pci" | "pcie";
   readonly profile: Profile;
-  /** Undefined if no driver enables it. */
+  /** Undefined if no driver enables EEE. */
   readonly aspm: Aspm | undefined;
   /** Start-up values of MAC and PHY. */
   readonly start: Start;
@@ -125,8 +126,8 @@ const withProfile = <R extends Row>(row: R): R & Chip => {
 export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 
 /**
- * The family's ancestor: Fast Ethernet, with the descriptors and rings that all the others have. The driver supports
- * it, but there is no model: QEMU has an independent one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
+ * The family's predecessor: Fast Ethernet, with the descriptors and rings of all later chips. The driver supports it;
+ * there is no model of it here, because QEMU has one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -153,7 +154,7 @@ const fits = ({ only = {} }: Chip, { device, extended, macOcp }: Clues): boolean
   (only.extended === undefined || (extended !== undefined && only.extended === (extended() & 0x7fff_ffff))) &&
   (only.macOcp ?? []).every(([address, mask, value]) => macOcp !== undefined && (macOcp(address) & mask) === value);
 
-/** The chip with this identification, or undefined when the table has no row. */
+/** The chip with this identification, or undefined if the table has no matching row. */
 export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
   [...CHIPS, ...LEGACY_CHIPS].find((row: Chip) => (xid & row.mask) === row.xid && fits(row, clues));
 
@@ -161,9 +162,9 @@ export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
 const STEPPING = 7;
 
 /**
- * For a stepping of which the table has no row: the chip with the nearest one of the same family, the older of two.
- * DPDK and Realtek's own drivers do the same. Undefined for an XID of no family. A chip that is identified by further
- * registers is left out: an unknown one may not have them.
+ * For a stepping without a row in the table: the chip with the nearest stepping in the same family; the older one if
+ * two are equally near. DPDK and Realtek's own drivers do the same. Undefined if the XID belongs to no family. Chips
+ * identified by further registers are left out: an unknown chip may not have those registers.
  */
 export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));
@@ -180,7 +181,7 @@ export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   return nearest;
 };
 
-/** The XID that nearly all logs of such chips show, if it is not the lowest that matches the row. */
+/** The most common XID in logs of such chips, where it is not the lowest that matches the row. */
 const COMMON: Readonly<Record<string, number>> = {
   rtl8106e: 0x449,
   "rtl8168d-280": 0x283,
@@ -203,7 +204,7 @@ export const chipNamed = (key: string): Chip | undefined => CHIPS.find((row) => 
 
 /**
  * PCI ids of the family: vendor, device, and for two of them the subsystem. Device 8139 before revision 20 has no
- * descriptors, and does not belong to the family.
+ * descriptors and is not part of the family.
  */
 export const PCI_IDS = [
   { vendor: 0x10ec, device: 0x8139, oldestRevision: 0x20 },

@@ -1,4 +1,4 @@
-/** Configuration space, typed a second time from PCI 3.0 (6.1, 6.2, 6.8) and PCI Express 3.0 (7.8). */
+/** Configuration space, typed in independently from PCI 3.0 (6.1, 6.2, 6.8) and PCI Express 3.0 (7.8). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -13,7 +13,7 @@ import {
 const places = (registers: readonly ConfigRegister[]): string =>
   registers.map(([offset, bytes, name]) => `${offset.toString(16)}/${bytes} ${name}`).join(", ");
 
-test("the header's registers are where PCI has them", () => {
+test("the header's registers are where the PCI specification has them", () => {
   assert.equal(
     places(HEADER),
     [
@@ -25,7 +25,7 @@ test("the header's registers are where PCI has them", () => {
   );
 });
 
-test("the registers of each capability are where PCI and PCI Express have them", () => {
+test("the registers of each capability are where the PCI and PCI Express specifications have them", () => {
   const found = Object.entries(CAPABILITIES).map(([id, { name, registers }]) => `${id} ${name}: ${places(registers)}`);
   assert.deepEqual(found, [
     "1 Power: 0/2 Id, 2/2 Capabilities, 4/2 Control",
@@ -43,7 +43,7 @@ const fieldsOf = (registers: readonly ConfigRegister[], register: string): Recor
     ...registers.find(([, , name]) => name === register)![3],
   }) as Record<string, number>;
 
-test("the fields of commands, states and controls are where PCI and PCI Express have them", () => {
+test("the fields of command, status and control registers are where the PCI and PCI Express specifications have them", () => {
   const fields = (id: number, register: string) => fieldsOf(CAPABILITIES[id]!.registers, register);
   assert.deepEqual(fieldsOf(HEADER, "Command"), {
     interruptOff: 0x400,

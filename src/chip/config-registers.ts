@@ -1,4 +1,6 @@
-/** PCI configuration space by name: the header and the capabilities that NICs have. Sources: PCI 3.0, PCI Express 3.0. */
+/**
+ * PCI configuration space by name: the header and the capabilities found in NICs. Sources: PCI 3.0, PCI Express 3.0.
+ */
 import type { Fields } from "./bits.ts";
 
 /** Offset (in a capability: from its start), bytes, name, fields. */

@@ -13,10 +13,10 @@ export interface Counter {
   readonly bytes: 2 | 4 | 8;
 }
 
-/** The dump's address: its low six bits are the command. */
+/** The dump's address; the low six bits are the command. */
 export const DUMP_ALIGN = 64;
 
-/** Counters of every chip. */
+/** Counters that every chip has. */
 export const DUMP_BYTES = 64;
 
 // prettier-ignore
@@ -37,11 +37,11 @@ export const COUNTERS = [
   { name: "txUnderrun",       offset: 0x3e, bytes: 2 },
 ] as const satisfies readonly Counter[];
 
-/** An 8125 or later makes the long dump while these bits of the MAC controller's register are set. */
+/** An 8125 or later writes the long dump while these bits of the MAC controller's register are set. */
 export const LongDump = { macOcp: 0xea84, on: 3 } as const;
 
 /**
- * Bytes of the long dump. Memory must have this size whatever the driver set: the chip overran a 64-byte block in Linux
+ * Bytes of the long dump. The buffer must always be this large: in Linux, the chip wrote past a 64-byte block
  * (CVE-2024-49973).
  */
 export const EXTENDED_DUMP_BYTES = 192;

@@ -1,17 +1,18 @@
 /**
- * Receive descriptors with room for a hash, which RTL8125 and later have beside the classic ones.
+ * Receive descriptors with a hash, which the RTL8125 and later support besides the classic ones.
  *
- * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h (rtl_rx_descv3, rtl_rx_descv4), r8169_compat.h and r8169_rxtx.c (bits).
- * All have format 3, which OpenBSD's rge(4) uses on each; DPDK takes format 4 on those later than 8125A and 8125B. Not named there are the bits for the kind of
- * destination, and format 4's watchdog bit: they are assumed to have moved with their neighbours.
+ * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h (rtl_rx_descv3, rtl_rx_descv4), r8169_compat.h and r8169_rxtx.c
+ * (bits). All support format 3, which OpenBSD's rge(4) uses on every chip; DPDK uses format 4 on chips after the 8125A
+ * and 8125B. The sources do not name the bits for unicast, multicast and broadcast, nor format 4's watchdog bit; they
+ * are assumed to have moved with the adjacent bits.
  */
 
-/** Format 3, 32 bytes: RxConfig bit 24. Words of it. */
+/** Format 3, 32 bytes: RxConfig bit 24. The descriptor's words. */
 export const V3_BYTES = 32;
 export const V3Word = { hash: 2, header: 3, address: 4, opts2: 6, opts1: 7 } as const;
 /** opts1. */
 export const RxV3 = {
-  /** Not 0 in other kinds of descriptor than a frame's. */
+  /** Zero in the descriptor of a frame; other descriptor types have other values. */
   kind: 0xf << 26,
   firstSegment: 1 << 25,
   lastSegment: 1 << 24,
@@ -23,7 +24,7 @@ export const RxV3 = {
   watchdog: 1 << 18,
   crcError: 1 << 17,
 } as const;
-/** opts2, beside the tag's bits and those of `RxV2`. */
+/** opts2, besides the VLAN tag and the bits of `RxV2`. */
 export const RxV3Verdict = {
   protocolUdp: 1 << 29,
   protocolTcp: 1 << 28,
@@ -32,10 +33,10 @@ export const RxV3Verdict = {
   tcpChecksumFailed: 1 << 24,
 } as const;
 
-/** Format 4, 16 bytes: `RxFormat` bit 1. What was hashed and the hash take the place of the address. */
+/** Format 4, 16 bytes: `RxFormat` bit 1. The hash and its type replace the address. */
 export const V4_BYTES = 16;
 export const V4Word = { address: 0, header: 0, hash: 1, opts2: 2, opts1: 3 } as const;
-/** opts1, beside the bits for the kind of destination, which are where they always were. */
+/** opts1, besides the bits for unicast, multicast and broadcast, which are where classic descriptors have them. */
 export const RxV4 = {
   watchdog: 1 << 23,
   errorSummary: 1 << 22,
@@ -49,12 +50,14 @@ export const RxV4 = {
 } as const;
 
 /**
- * What was hashed: bits of the upper half of format 3's header word; format 4 has the same from bit 27 on. Source:
- * Realtek's own driver for Linux, as far as it reads them.
+ * What was hashed: bits of the upper half of format 3's header word; format 4 has the same bits starting at 27. Source:
+ * Realtek's own driver for Linux, for the bits that it reads.
  */
 export const HashedV3 = { udp: 1 << 25, ipv4: 1 << 26, ipv6: 1 << 28, tcp: 1 << 29 } as const;
 export const HashedV4 = { udp: 1 << 27, ipv4: 1 << 28, ipv6: 1 << 29, tcp: 1 << 30 } as const;
 
-/** Transmit descriptors are 32 bytes, the upper half unused, while this bit of this MAC register is set. */
+/**
+ * While this bit of this MAC register is set, transmit descriptors have 32 bytes, of which the upper half is unused.
+ */
 export const TxStride = { macOcp: 0xeb58, wide: 1 << 0 } as const;
 export const WIDE_BYTES = 32;

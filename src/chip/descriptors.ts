@@ -13,7 +13,7 @@ export const ADDRESS_HIGH = 3;
 
 /** Rings start on a 256-byte boundary. */
 export const RING_ALIGN = 256;
-/** Most descriptors a ring of any chip can have; `FrameFacts.ringLimit` has each chip's own limit. */
+/** The largest ring of any chip, in descriptors; `FrameFacts.ringLimit` is each chip's own limit. */
 export const MAX_DESCRIPTORS = 4096;
 
 /** opts1, both directions. */
@@ -25,12 +25,12 @@ export const LastSegment = 1 << 28;
 /** Transmit, opts1: bits 15:0 are the fragment's length. */
 export const TxLength = 0xffff;
 
-/** Transmit, opts2, all chips. The tag's two bytes are swapped against the host's order. */
+/** Transmit, opts2, all chips. The VLAN tag, in network byte order. */
 export const TxInsertTag = 1 << 17;
 
 /** Transmit, first descriptor format: 8139C+, 8169, 8110, 8101E, 8168B. */
 export const TxV1 = {
-  /** opts1: segment; the segment size is in bits 26:16. */
+  /** opts1: segmentation; the segment size is in bits 26:16. */
   segment: 1 << 27,
   segmentSizeShift: 16,
   ipChecksum: 1 << 18,
@@ -38,25 +38,25 @@ export const TxV1 = {
   tcpChecksum: 1 << 16,
 } as const;
 /**
- * Where the same has status once it comes back, of which only the RTL8139C+ ever sets any (RTL8169 datasheet, Tx status
- * descriptor). The BSDs' drivers count errors and collisions by it.
+ * Status in the same word after write-back; only the RTL8139C+ sets any (RTL8169 datasheet, Tx status descriptor). The
+ * BSD drivers count errors and collisions from it.
  */
 export const TxV1Status = 0x0fff_0000;
 
 /**
- * Transmit, second descriptor format: 8102E, 8168C and later. Segmentation can still be asked for with the bit of the first
- * format, for IPv4 alone, the segment size being where this one has it (FreeBSD if_re.c, re_encap).
+ * Transmit, second descriptor format: 8102E, 8168C and later. Segmentation can still be requested with the bit of the
+ * first format, for IPv4 only; the segment size is then where this format has it (FreeBSD if_re.c, re_encap).
  */
 export const TxV2 = {
-  /** opts1: segment an IPv4 or IPv6 frame; the transport offset is in bits 24:18. */
+  /** opts1: segmentation of an IPv4 or IPv6 frame; the transport offset is in bits 24:18. */
   segment4: 1 << 26,
   segment6: 1 << 25,
   segmentOffsetShift: 18,
   segmentOffsetMax: 0x7f,
-  /** opts2: segment size when segmenting. */
+  /** opts2, with segmentation: the segment size. */
   segmentSizeShift: 18,
   segmentSizeMax: 0x7ff,
-  /** opts2: checksums, and the transport offset when not segmenting. */
+  /** opts2, without segmentation: checksums and the transport offset. */
   udpChecksum: 0x8000_0000 | 0,
   tcpChecksum: 1 << 30,
   ipv4Checksum: 1 << 29,
@@ -66,15 +66,15 @@ export const TxV2 = {
 } as const;
 
 /**
- * By transmit format: the longest super-frame in bytes and most segments of one (limits of Linux's r8169), and most descriptors of
- * a frame (DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG, for the second format; for the first, where no source has a number, as many as
- * segments).
+ * By transmit format: the longest super-frame in bytes and its most segments (limits of Linux's r8169), and the most
+ * descriptors of a frame (DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG, for the second format; for the first, no source has
+ * a number, and the number of segments is used).
  */
 export const TX_LIMITS = {
   1: { bytes: 32_000, segments: 24, descriptors: 24 },
   2: { bytes: 64_000, segments: 64, descriptors: 64 },
 } as const;
-/** Above this MTU a segment's size does not fit its 11 bits. */
+/** Above this MTU a segment size does not fit its 11 bits. */
 export const LARGEST_SEGMENT_MTU = 0x7ff;
 
 /** Receive, opts1. */
@@ -89,7 +89,7 @@ export const Rx = {
   errorSummary: 1 << 21,
   runt: 1 << 20,
   crcError: 1 << 19,
-  /** Protocol: both bits IP, one of them UDP or TCP, none other. */
+  /** Protocol: both bits for other IP, one of them for UDP or TCP, neither for non-IP. */
   protocolUdp: 1 << 18,
   protocolTcp: 1 << 17,
   protocol: 3 << 17,
@@ -99,7 +99,7 @@ export const Rx = {
 } as const;
 
 /**
- * Receive, opts1, of the RTL8139C+: nearly the same, one bit further down (FreeBSD `if_rlreg.h`, RL_RDESC_STAT_*, and
+ * Receive, opts1, of the RTL8139C+: nearly the same, one bit lower (FreeBSD `if_rlreg.h`, RL_RDESC_STAT_*, and
  * if_re.c, re_rxeof).
  */
 export const RxCPlus = {
@@ -121,9 +121,12 @@ export const RxCPlus = {
   tcpChecksumFailed: 1 << 13,
 } as const;
 
-/** Receive, opts2, chips with the second transmit format: which IP the packet is (FreeBSD `if_rlreg.h`, RL_RDESC_IPV4). */
+/**
+ * Receive, opts2, chips with the second transmit format: IP version of the packet (FreeBSD `if_rlreg.h`,
+ * RL_RDESC_IPV4).
+ */
 export const RxV2 = { ipv6: 0x8000_0000 | 0, ipv4: 1 << 30 } as const;
 
-/** Receive, opts2: a tag was taken out; its bytes are swapped against the host's order. */
+/** Receive, opts2: a VLAN tag was removed; it follows in network byte order. */
 export const RxTagTaken = 1 << 16;
 export const TAG = 0xffff;

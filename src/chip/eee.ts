@@ -1,8 +1,10 @@
 /**
- * Energy-efficient Ethernet (IEEE 802.3az, bz), power saving of an unplugged PHY (ALDPS) and speeds over two pairs (giga-lite), by die.
+ * Energy-efficient Ethernet (IEEE 802.3az, bz), power saving of an unplugged PHY (ALDPS) and speeds over two pairs
+ * (giga-lite), by die.
  *
- * Sources: Realtek's FreeBSD driver 1.99.04 `if_re.c`, re_enable_EEE, re_disable_EEE and re_set_eee_lpi_timer (BSD-4-Clause;
- * values only); DPDK `drivers/net/r8169/r8169_phy.c`, rtl_disable_eee, rtl_disable_aldps and rtl_set_speed_xmii (BSD-3-Clause).
+ * Sources: Realtek's FreeBSD driver 1.99.04 `if_re.c`, re_enable_EEE, re_disable_EEE and re_set_eee_lpi_timer
+ * (BSD-4-Clause; values only); DPDK `drivers/net/r8169/r8169_phy.c`, rtl_disable_eee, rtl_disable_aldps and
+ * rtl_set_speed_xmii (BSD-3-Clause).
  */
 import type { LinkModeName } from "./link-modes.ts";
 import { Eee, Eee2, Mmd, Ocp } from "./phy.ts";
@@ -12,13 +14,13 @@ export interface EeeFacts {
   /** Words that turn it on and off in the PHY. */
   readonly on: readonly Step[];
   readonly off: readonly Step[];
-  /** Low-power idle of the MAC, in both directions: bits of each word. */
+  /** Low-power idle of the MAC in each direction: bits of each word. */
   readonly idle: { readonly on: Space; readonly words: readonly (readonly [address: number, bits: number])[] };
-  /** For how many bytes' time the transmitter waits before it idles. */
+  /** How long the transmitter waits before it idles, in byte times. */
   readonly timer?: { readonly on: Space; readonly address: number };
-  /** As Linux leaves it. */
+  /** The value that Linux leaves. */
   readonly onAtFirst: boolean;
-  /** A speed at which it does not work, although the PHY has a bit for it. */
+  /** A speed at which EEE does not work, although the PHY has a bit for it. */
   readonly broken?: LinkModeName;
 }
 
@@ -42,9 +44,9 @@ export const EEE_8168G: EeeFacts = {
   idle: ERI_IDLE,
   onAtFirst: true,
 };
-/** Linux 7 leaves it off here at first. */
+/** Off by default in Linux 7. */
 export const EEE_8168H: EeeFacts = { ...EEE_8168G, timer: { on: "mac", address: 0xe048 }, onAtFirst: false };
-/** At 2500 Mbit/s Realtek's driver and Linux's leave it off. */
+/** Realtek's driver and Linux's leave EEE off at 2500 Mbit/s. */
 export const EEE_8125A: EeeFacts = {
   ...EEE_8168G,
   idle: { on: "mac", words: [...OCP_IDLE.words, [0xeb62, 6]] },
@@ -55,7 +57,9 @@ export const EEE_8125B: EeeFacts = { on: [], off: [], idle: OCP_IDLE, timer: TIM
 /** PHY-OCP 0xa432 bit 4 stays on here (rtl_disable_eee, methods 50 and later). */
 export const EEE_8125D: EeeFacts = { ...EEE_8125B, on: EEE_8168G.on, off: EEE_8168G.on };
 
-/** Clause 45 registers, and where an OCP PHY has them: what it can, offers, and what the partner offers. */
+/**
+ * Clause 45 registers, and their places in an OCP PHY: ability, advertisement, and the link partner's advertisement.
+ */
 export const EEE_REGISTERS = {
   eee: {
     able: { mmd: [Mmd.pcs, 20], ocp: Ocp.eeeAble },
@@ -87,7 +91,7 @@ export const EEE_MODES: readonly EeeMode[] = [
 export type PhyBits = readonly (readonly [address: number, bits: number])[];
 export const ALDPS: PhyBits = [[0xa430, 1 << 2]];
 export const GIGA_LITE_8168H: PhyBits = [[0xa428, 1 << 9]];
-/** With a bit of its own for each speed above 1000. */
+/** With a separate bit for each speed above 1000. */
 export const gigaLite8125 = (faster: number): PhyBits => [...GIGA_LITE_8168H, [0xa5ea, faster]];
 /** MAC-OCP: ALDPS has ended, on RTL8125 and later. */
 export const ALDPS_ENDED = { address: 0xe908, bit: 1 << 7 } as const;

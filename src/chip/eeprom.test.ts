@@ -1,4 +1,7 @@
-/** The serial EEPROM, typed a second time from the register table (9346CR) and FreeBSD if_rlreg.h (RL_EE_*, RL_EECMD_*). */
+/**
+ * The serial EEPROM, typed in independently from the register table (9346CR) and FreeBSD if_rlreg.h (RL_EE_*,
+ * RL_EECMD_*).
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ADDRESS_BITS, MAC_WORD, Pins, READ, SIGNATURE } from "./eeprom.ts";

@@ -6,7 +6,7 @@ import * as phy from "./phy.ts";
 import * as ancestor from "./registers-8139cp.ts";
 import * as registers from "./registers.ts";
 
-/** A word's fields by name. `union` names fields that are several others together. */
+/** A word's fields by name. `union` names fields that combine several others. */
 interface Word {
   readonly word: string;
   readonly width: number;
@@ -121,7 +121,7 @@ const WORDS: readonly Word[] = [
   bits("GBSR", 16, phy.Gbsr),
 ];
 
-/** Without the shift and mask that describe one field in two numbers. */
+/** Leaves out fields whose shift and mask are two separate numbers. */
 function drop(fields: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !/(Shift|Mask)$/.test(name)));
 }
@@ -132,7 +132,7 @@ for (const { word, width, fields, union = {} } of WORDS)
     for (const [name, field] of Object.entries(fields)) {
       assert.notEqual(field, 0, `${name} has no bits`);
       assert.equal(width < 32 ? field >>> width : 0, 0, `${name} is wider than its word`);
-      assert.ok(field >= -(2 ** 31) && field < 2 ** 32, `${name} is no 32-bit number`);
+      assert.ok(field >= -(2 ** 31) && field < 2 ** 32, `${name} is not a 32-bit number`);
       if (name in union) continue;
       for (let bit = 0; bit < 32; bit++) {
         if (((field >>> bit) & 1) === 0) continue;
@@ -144,11 +144,11 @@ for (const { word, width, fields, union = {} } of WORDS)
       assert.equal(
         fields[name],
         parts.reduce((sum, part) => sum | fields[part]!, 0),
-        `${name} is its parts together`,
+        `${name} is the union of its parts`,
       );
   });
 
-/** Field positions typed in by hand: a bit, or the highest and lowest bit of a range. */
+/** Field positions typed in independently: a bit, or the highest and lowest bit of a range. */
 type Position = number | readonly [high: number, low: number];
 
 const placed = (fields: Readonly<Record<string, number>>, expected: Readonly<Record<string, Position>>): void => {
@@ -167,7 +167,7 @@ const placed = (fields: Readonly<Record<string, number>>, expected: Readonly<Rec
 
 // prettier-ignore
 // oxfmt-ignore
-test("every field is at its place in the datasheet", () => {
+test("every field is where the datasheet has it", () => {
   placed(registers.Dtccr, { reset: 0, dump: 3 });
   placed(registers.Cmd, { stopRequest: 7, reset: 4, receiveEnable: 3, transmitEnable: 2, bufferEmpty: 0 });
   placed(registers.Poll, { highPriority: 7, normalPriority: 6, softwareInterrupt: 0 });
@@ -209,7 +209,7 @@ test("every field is at its place in the datasheet", () => {
   placed(phy.Gbsr, { masterFault: 15, master: 14, localOk: 13, remoteOk: 12, full1000: 11, half1000: 10 });
 });
 
-test("values of several bits are the datasheet's", () => {
+test("values of multi-bit fields are the datasheet's", () => {
   assert.equal(registers.FLAG, 2 ** 31);
   assert.deepEqual({ ...registers.Lock }, { unlock: 0xc0, lock: 0 });
   assert.deepEqual({ ...registers.Eri }, { exgmac: 0, msix: 1, oob: 2 });
@@ -223,7 +223,7 @@ test("the TxConfig of an RTL8168H identifies it", () => {
   assert.equal((0x5410_0800 >>> registers.TxConf.xidShift) & registers.TxConf.xidMask, 0x541);
 });
 
-test("PHY registers have their clause 22 numbers, and the speed is in page a43, register 12 (hex)", () => {
+test("PHY registers have their clause 22 numbers, and the speed is in register 12 of page a43 (hex)", () => {
   assert.deepEqual(
     [phy.BMCR, phy.BMSR, phy.PHYID1, phy.PHYID2, phy.ANAR, phy.ANLPAR, phy.ANER, phy.GBCR, phy.GBSR, phy.ESTATUS],
     [0, 1, 2, 3, 4, 5, 6, 9, 10, 15],

@@ -1,4 +1,4 @@
-/** What each chip can do with frames, by chip, typed in a second time. */
+/** What each chip can do with frames, typed in independently. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip, chipNamed } from "./chips.ts";
@@ -10,11 +10,11 @@ const limits = (key: string): [number, boolean, boolean] => [
   of(key).sumsJumbo,
   of(key).segmentsJumbo,
 ];
-/** Keys of the chips for which something holds. */
+/** Keys of the chips for which a condition holds. */
 const keys = (holds: (facts: FrameFacts) => boolean): string[] =>
   CHIPS.filter((chip: Chip) => holds(framesOf(chip))).map(({ key }) => key);
 
-test("the first descriptor format goes with what that format's chips cannot do", () => {
+test("chips with the first descriptor format have the limits that come with it", () => {
   const first = keys((facts) => facts.transmitFormat === 1);
   assert.deepEqual(
     first.toSorted(),
@@ -30,7 +30,7 @@ test("the first descriptor format goes with what that format's chips cannot do",
   );
 });
 
-test("the newest descriptors with a hash are of format 3 on 8125A and 8125B, of format 4 on all later chips, and there are none before", () => {
+test("the newest descriptors with a hash are format 3 on 8125A and 8125B and format 4 on all later chips; earlier chips have none", () => {
   assert.deepEqual(keys((facts) => facts.hashedFormat === 3).toSorted(), [
     "rtl8125a",
     "rtl8125b",
@@ -44,7 +44,7 @@ test("the newest descriptors with a hash are of format 3 on 8125A and 8125B, of 
   }
 });
 
-test("jumbo frames have a switch from the 8168B to the 8168E, and none before and after", () => {
+test("jumbo frames must be enabled from the 8168B to the 8168E, and not on earlier or later chips", () => {
   const switched = new Set(CHIPS.filter((chip) => framesOf(chip).jumbo !== undefined).map(({ die }) => die));
   assert.deepEqual([...switched].toSorted(), [
     "8168b",
@@ -62,14 +62,14 @@ test("jumbo frames have a switch from the 8168B to the 8168E, and none before an
   assert.deepEqual(of("rtl8168e-2c0").jumbo, { config3: 4, config4: 1 });
 });
 
-test("checksums end where C drivers switch them off", () => {
+test("checksum offload ends at the MTU at which C drivers switch it off", () => {
   assert.deepEqual(limits("rtl8169s"), [7164, true, true]);
   assert.deepEqual(limits("rtl8101e"), [1518, false, false]);
   assert.deepEqual(limits("rtl8168h"), [9212, false, false]);
   assert.deepEqual(limits("rtl8125b"), [16380, true, false]);
 });
 
-test("padding is for software on the 8168E-VL, the 8125 and later", () => {
+test("short frames are padded by software on the 8168E-VL, the 8125 and later", () => {
   for (const chip of CHIPS) {
     const software = chip.die === "8168evl" || /^8125|^8126|^8127/.test(chip.die);
     assert.equal(framesOf(chip).padding, software ? "stale" : "zeros", chip.key);

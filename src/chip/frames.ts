@@ -2,20 +2,20 @@
  * Frame facts of each die: formats, lengths, and known faults.
  *
  * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash
- * order, such frames on older chips, damage to short frames without RL_FLAG_AUTOPAD, the 8168C's options, jumbo);
- * Linux's r8169 and Realtek's own drivers, in what they switch off: checksums and segmentation above an MTU of 1500
- * (the 8125 and later still checksum), segmentation with options on the 8168E-VL, and padding by hardware on that one,
- * the 8125 and later.
+ * order, frames in several buffers on older chips, damage to short frames without RL_FLAG_AUTOPAD, IP options on the
+ * 8168C, jumbo); Linux's r8169 and Realtek's own drivers (what they switch off): checksums and segmentation above an
+ * MTU of 1500 (the 8125 and later still checksum), segmentation with options on the 8168E-VL, and padding by hardware
+ * on that one, the 8125 and later.
  */
 
-/** Ethernet header with a tag, above the MTU. */
+/** Ethernet header with a VLAN tag, in addition to the MTU. */
 const OVERHEAD = 18;
-/** Above this MTU there are jumbo frames. */
+/** Frames above this MTU are jumbo frames. */
 export const STANDARD_MTU = 1500;
-/** Longest frame that is not a jumbo frame, with a tag, without FCS. */
+/** Longest standard frame, with a VLAN tag, without FCS. */
 export const STANDARD_FRAME = STANDARD_MTU + OVERHEAD;
 
-/** Bits of Config3 and Config4 that must be set before frames may be longer than standard. */
+/** Bits of Config3 and Config4 that enable jumbo frames. */
 export interface JumboSwitch {
   readonly config3: number;
   readonly config4: number;
@@ -23,53 +23,56 @@ export interface JumboSwitch {
 
 /** Lengths are bytes without FCS. */
 export interface FrameFacts {
-  /** Most descriptors in a ring: there the chip wraps even without EndOfRing. */
+  /** Largest ring, in descriptors: the chip wraps there even without EndOfRing. */
   readonly ringLimit: 64 | 1024 | 4096;
   /** A write to either half of a ring's base takes effect at once; otherwise the low half latches both. */
   readonly eitherHalf: boolean;
   /** Transmit descriptor format. */
   readonly transmitFormat: 1 | 2;
-  /** Requests of the first format are understood as well. */
+  /** Also accepts transmit requests of the first format. */
   readonly eitherFormat: boolean;
-  /** Meaning of the bits of classic receive descriptors. */
+  /** Bit layout of classic receive descriptors. */
   readonly receiveFormat: "8139" | "8169";
-  /** The newest receive descriptors with a hash, which the chip can be switched to; format 4 implies format 3. */
+  /** The newest receive descriptors with a hash that the chip supports; format 4 implies format 3. */
   readonly hashedFormat: 3 | 4 | undefined;
-  /** Receive descriptors report the IP version, and IPv6 is verified. */
+  /** Receive descriptors report the IP version, and checksums over IPv6 are verified. */
   readonly knowsIpv6: boolean;
-  /** The tag is taken out by RxConfig's bits, not by CPlusCmd's. */
+  /** VLAN tags are removed by RxConfig's bits, not by CPlusCmd's. */
   readonly stripsByRxConfig: boolean;
-  /** Of a frame in several receive buffers, the last descriptor has the length in its own buffer; otherwise the whole length. */
+  /**
+   * For a frame in several receive buffers, the last descriptor has the length of its own piece; otherwise the length
+   * of the frame.
+   */
   readonly countsLastPiece: boolean;
-  /** The bytes of the multicast hash are in reverse order. */
+  /** The bytes of the multicast hash filter are in reverse order. */
   readonly reversedHash: boolean;
-  /** The multicast hash passes nothing unless all of its bits are set. */
+  /** The multicast hash filter passes nothing unless all of its bits are set. */
   readonly allMulticastOnly: boolean;
-  /** MISC has a gate before the receive FIFO. */
+  /** MISC has a receive gate (see `Misc`). */
   readonly receiveGate: boolean;
-  /** MissedPackets counts. */
+  /** MissedPackets is implemented. */
   readonly countsMissed: boolean;
-  /** Bits to set for jumbo frames. */
+  /** Bits that enable jumbo frames. */
   readonly jumbo: JumboSwitch | undefined;
-  /** The transmitter fills in the checksums of jumbo frames. */
+  /** Transmit checksum offload works for jumbo frames. */
   readonly sumsJumbo: boolean;
-  /** Segmentation makes jumbo frames. */
+  /** Segmentation offload works for jumbo frames. */
   readonly segmentsJumbo: boolean;
   /** What short frames are padded with: zeros, or what the FIFO held. */
   readonly padding: "zeros" | "stale";
-  /** A frame below 42 bytes whose IPv4 checksum is filled in is damaged. */
+  /** A frame shorter than 42 bytes is damaged if its IPv4 checksum is offloaded. */
   readonly damagesShort: boolean;
-  /** TCP and UDP checksums are computed as if the packet ended with the frame. */
+  /** TCP and UDP checksums are computed as if the packet ended at the end of the frame. */
   readonly sumsPadding: boolean;
   /** Certain short UDP frames can stop the transmitter. */
   readonly stumblesOverUdp: boolean;
-  /** The IPv4 checksum leaves options out. */
+  /** The IPv4 checksum does not cover options. */
   readonly sumsNoOptions: boolean;
-  /** Segmentation takes neither IPv4 options nor TCP options, nor a last fragment of six bytes or fewer. */
+  /** Segmentation fails with IPv4 or TCP options, and with a last segment of six bytes or fewer. */
   readonly segmentsPlainOnly: boolean;
 }
 
-/** Facts of a die, with the longest frame of its chip, in bytes with a tag. */
+/** Facts of a die, with the longest frame of its chip, in bytes including a VLAN tag. */
 export interface ChipFrames extends FrameFacts {
   readonly longestFrame: number;
 }
@@ -105,7 +108,7 @@ export const FRAMES_PCI: FrameFacts = {
   segmentsPlainOnly: false,
 };
 
-/** RTL8139C+: the first of these descriptors, with the bits of the received ones a place lower. */
+/** RTL8139C+: the first chip with these descriptors; most receive bits are one place lower. */
 export const FRAMES_8139CP: FrameFacts = { ...FRAMES_PCI, ringLimit: 64, receiveFormat: "8139" };
 
 /** RTL8101E, the first on PCI Express. */
@@ -119,7 +122,9 @@ export const FRAMES_8101: FrameFacts = {
   segmentsJumbo: false,
 };
 
-/** Config3 and Config4 as Linux's r8169 sets them; FreeBSD sets Config4 bit 1 on later chips too, which do without. */
+/**
+ * Config3 and Config4 as Linux's r8169 sets them; FreeBSD sets Config4 bit 1 on later chips too, which do not need it.
+ */
 export const FRAMES_8168B: FrameFacts = { ...FRAMES_8101, jumbo: { config3: 0, config4: 1 << 0 } };
 
 /** RTL8102E, 8105E, 8106E, 8402. */
@@ -141,7 +146,7 @@ export const FRAMES_8168C: FrameFacts = {
 
 export const FRAMES_8168D: FrameFacts = { ...FRAMES_8102, jumbo: { config3: 1 << 2, config4: 1 << 1 } };
 export const FRAMES_8168DP_28A: FrameFacts = { ...FRAMES_8102, jumbo: { config3: 1 << 2, config4: 0 } };
-/** RTL8168E, and the later stepping of RTL8168DP. */
+/** RTL8168E, and the later stepping of the RTL8168DP. */
 export const FRAMES_8168E: FrameFacts = { ...FRAMES_8102, jumbo: { config3: 1 << 2, config4: 1 << 0 } };
 
 export const FRAMES_8168EVL: FrameFacts = {
@@ -153,14 +158,16 @@ export const FRAMES_8168EVL: FrameFacts = {
 
 export const FRAMES_8168F: FrameFacts = FRAMES_8102;
 
-/** Drivers set all bits of the hash: Linux on the first stepping, FreeBSD on both. No source describes the fault. */
+/**
+ * Drivers set all bits of the hash filter: Linux on the first stepping, FreeBSD on both. No source describes the fault.
+ */
 export const FRAMES_8168F_480: FrameFacts = { ...FRAMES_8168F, allMulticastOnly: true };
 
 /** RTL8168G, 8168H, 8168EP, 8117. */
 export const FRAMES_8168G: FrameFacts = {
   ...FRAMES_8168F,
   ringLimit: 4096,
-  // It is not known which of the chips between FreeBSD's and DPDK's changed it.
+  // It is not known which chip between FreeBSD's and DPDK's sources changed it.
   countsLastPiece: true,
   receiveGate: true,
 };

@@ -1,17 +1,20 @@
 /**
- * What the LEDs at the socket can show, by the form that a die has. Source of the bits: what Linux's r8169 is known to write (facts only);
- * of the patterns: Realtek's datasheets of RTL8169S and 8139C+, Config1.
+ * What the LEDs at the socket can show, by the layout of a die's registers. Sources: for the bits, what Linux's r8169
+ * is known to write (facts only); for the patterns, Realtek's datasheets of RTL8169S and 8139C+, Config1.
  */
 import { LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3, LedSelect } from "./registers-8125.ts";
 import { LED_CTRL } from "./registers.ts";
 
-/** A field for each LED: the bit of each speed in Mbit/s that lights it, and the one that makes it blink with traffic. */
+/**
+ * A field for each LED: for each speed in Mbit/s the bit that lights the LED, and the bit that makes it blink with
+ * traffic.
+ */
 export interface LedFields {
   /** Where each LED's field is. */
   readonly places: readonly { readonly register: typeof LED_CTRL | typeof LEDSEL0; readonly shift: number }[];
   readonly speeds: readonly (readonly [speed: number, bit: number])[];
   readonly activity: number;
-  /** A value that means something else. */
+  /** Values with a special meaning. */
   readonly reserved?: number;
 }
 
@@ -24,7 +27,7 @@ export const LED_FIELDS: Readonly<Record<"nibbles" | "words", LedFields>> = {
       [1000, 1 << 2],
     ],
     activity: 1 << 3,
-    // All four choose "option 2", in which the LEDs have other meanings.
+    // All four fields choose "option 2", which gives the LEDs other meanings.
     reserved: 0xf,
   },
   words: {
@@ -38,5 +41,5 @@ export const LED_FIELDS: Readonly<Record<"nibbles" | "words", LedFields>> = {
     activity: LedSelect.activity,
   },
 };
-/** Of Config1, on PCI: one of four patterns for all LEDs. */
+/** Config1 on PCI: one of four patterns for all LEDs. */
 export const LED_PATTERN = { shift: 6, mask: 3 } as const;

@@ -1,4 +1,4 @@
-/** Link modes by ethtool's names, and the bits that offer each and show it of the partner. IEEE 802.3, clauses 28, 40 and 126. */
+/** Link modes by ethtool's names, the bits that advertise each, and the bits for the link partner's. IEEE 802.3, clauses 28, 40 and 126. */
 import { type PhyKind, phyKind } from "./phy-kinds.ts";
 import { Advertise, Advertise10G, FastRetrain, Gbcr, Gbsr, Partner10G } from "./phy.ts";
 
@@ -7,11 +7,11 @@ export interface LinkMode {
   /** Mbit/s. */
   readonly speed: number;
   readonly fullDuplex: boolean;
-  /** Where it is offered: ANAR, GBCR or 7.32; where the partner's offer is shown: ANLPAR, GBSR or 7.33. */
+  /** Where it is advertised: ANAR, GBCR or 7.32; where the link partner's advertisement is: ANLPAR, GBSR or 7.33. */
   readonly register: "ability" | "gigabit" | "faster";
   readonly offer: number;
   readonly partner: number;
-  /** Bit of 7.32 that offers fast retrain at this speed. */
+  /** Bit of 7.32 that advertises fast retrain at this speed. */
   readonly fastRetrain: number;
 }
 export type LinkModeName = (typeof ROWS)[number][0] | (typeof FIBRE_ROWS)[number][0];
@@ -27,7 +27,7 @@ const ROWS = [
   ["5000baseT/Full", 5000, true, "faster", Advertise10G.full5000, Partner10G.full5000, FastRetrain.full5000],
   ["10000baseT/Full", 10_000, true, "faster", Advertise10G.full10000, Partner10G.full10000, FastRetrain.full10000],
 ] as const;
-/** An SFP cage: no register offers these, the SerDes is set to one. */
+/** An SFP cage: no register advertises these; the SerDes is set to one of them. */
 const FIBRE_ROWS = [
   ["1000baseX/Full", 1000, true, "gigabit", Gbcr.full1000, Gbsr.full1000, 0],
   ["10000baseSR/Full", 10_000, true, "faster", 0, 0, 0],
@@ -44,7 +44,7 @@ const modes = (rows: typeof ROWS | typeof FIBRE_ROWS): readonly LinkMode[] =>
     fastRetrain,
   }));
 
-/** All of copper, the slowest first. */
+/** All copper modes, slowest first. */
 export const LINK_MODES = modes(ROWS);
 export const FIBRE_MODES = modes(FIBRE_ROWS);
 
@@ -53,7 +53,10 @@ interface Able {
   readonly profile: { readonly phy: PhyKind };
 }
 
-/** What the chip's own PHY can do. A part whose PHY hides the link has a fibre transceiver at 1000 Mbit/s behind it. */
+/**
+ * Modes of the chip's own PHY. A chip whose PHY does not report the link has a fibre transceiver at 1000 Mbit/s behind
+ * it.
+ */
 export const modesOf = (chip: Able): readonly LinkMode[] => {
   const { hidesLink, estatus, multigigabit } = phyKind(chip);
   if (hidesLink) return FIBRE_MODES.filter(({ speed }) => speed === 1000);
@@ -62,6 +65,6 @@ export const modesOf = (chip: Able): readonly LinkMode[] => {
   return LINK_MODES.filter(({ register, offer, speed }) => (has[register] & offer) !== 0 && speed <= chip.speed);
 };
 
-/** Bits that offer the modes in a register. */
+/** Bits that advertise the modes in a register. */
 export const offerOf = (offered: readonly LinkMode[], register: LinkMode["register"]): number =>
   offered.reduce((bits, mode) => (mode.register === register ? bits | mode.offer : bits), 0);

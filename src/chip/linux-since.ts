@@ -1,15 +1,18 @@
-/** The release since which Linux's r8169 supports a chip: the one for which the commit was merged; `stable` kernels have some earlier. */
+/**
+ * The Linux release since which r8169 supports a chip: the one for which the commit was merged; some `stable` kernels
+ * have it earlier.
+ */
 import type { ChipKey } from "./chips.ts";
 
-/** For chips not listed: the oldest kernel of the conformance suite supports them. */
+/** Chips not listed are supported by the oldest kernel of the conformance suite. */
 const OLDEST_TRIED = "5.10";
 
-/** If only that is known: the kernel of the conformance suite that supports it. */
+/** For chips for which only this is known: the kernel of the conformance suite that supports it. */
 const TRIED: Partial<Record<ChipKey, string>> = { rtl8125cp: "7.3" };
 
 /**
- * Commits, in that order: e6d6ca6e1204, 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6, b3593df26ab1, b11bff90f2ad;
- * RTL8127A of May 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
+ * Commits, in that order: e6d6ca6e1204, 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6, b3593df26ab1,
+ * b11bff90f2ad; RTL8127A of May 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
  */
 const MERGED: Partial<Record<ChipKey, string>> = {
   "rtl8117-54b": "5.12",
@@ -26,9 +29,9 @@ const MERGED: Partial<Record<ChipKey, string>> = {
   rtl9151as: "7.0",
 };
 
-/** Takes it for an RTL8168H and never sees its link: the change that does was not in a release when this was written. */
+/** Linux drives it as an RTL8168H and never sees its link; the fix was in no release when this was written. */
 const NOT_YET: ReadonlySet<ChipKey> = new Set(["rtl8116af"]);
 
-/** "6.16": since that release. "≤5.10": that one supports it, and perhaps older ones. "–": no release does. */
+/** "6.16": since that release. "≤5.10": that release supports it, perhaps earlier ones too. "–": no release does. */
 export const linuxSince = (key: ChipKey): string =>
   NOT_YET.has(key) ? "–" : (MERGED[key] ?? `≤${TRIED[key] ?? OLDEST_TRIED}`);

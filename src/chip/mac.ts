@@ -1,10 +1,10 @@
 /**
- * MAC facts of each die: differences in register offsets and widths, values written at every start, and the procedures
- * that start and stop it, which are in `src/driver`.
+ * MAC facts of each die: differences in register offsets and widths, values written at every start, and the names of
+ * the procedures in `src/driver` that start and stop it.
  *
  * Sources: FreeBSD if_re.c, re_init_locked, re_stop and re_intr (chips before RTL8168G); DPDK `drivers/net/r8169`,
- * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); what Linux 6.12's r8169 writes to the model, for
- * the bits of RxConfig, MaxTxPacketSize and the drain of the chips between.
+ * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); what Linux 6.12's r8169 writes to the model (for
+ * the chips in between: the bits of RxConfig, MaxTxPacketSize and the drain).
  */
 import { CPlus8139, RxConf8139 } from "./registers-8139cp.ts";
 import { RxConf8125 } from "./registers-8125.ts";
@@ -12,7 +12,7 @@ import { CPlus, Conf2, Conf3, Conf5, RxConf, TxConf } from "./registers.ts";
 
 /** How both directions are drained before a reset. */
 export type Drain =
-  /** Nothing reports completion: the reset ends both at once. */
+  /** Completion is not reported: the reset ends both at once. */
   | "none"
   /** StopReq, and a short wait. */
   | "stop"
@@ -27,42 +27,47 @@ export type Drain =
   /** The receive gate and StopReq, until MCU and FifoStatus report empty FIFOs. */
   | "gate-stop";
 
-/** How the MAC is taken over from the chip's firmware, which may have used it while no driver was loaded ("out of band"). */
+/**
+ * "Out of band": how the driver takes the MAC over from the chip's firmware, which may have used it while no driver was
+ * loaded.
+ */
 export type TakeOver =
   | "none"
-  /** NowIsOob off; the list of packet buffers is handed over in two steps. */
+  /** Clears NowIsOob; the list of packet buffers is handed over in two steps. */
   | "link-list"
-  /** The same without the second request. */
+  /** As above, without the second request. */
   | "link-list-8125";
 
 export interface MacFacts {
   /** Width of interrupt mask and status: 16 bits at 0x3c and 0x3e, 32 bits at 0x38 and 0x3c. */
   readonly interrupts: 16 | 32;
-  /** A receive FIFO that overflows is reported as an interrupt of its own, and drivers ask for it. */
+  /** Receive FIFO overflow has an interrupt of its own, which drivers enable. */
   readonly reportsOverflow: boolean;
-  /** The register that starts transmission. */
+  /** The register that starts transmission (doorbell). */
   readonly doorbell: "TxPoll8139" | "TxPoll" | "TPPOLL";
   /** The register that shows link, speed and duplex. */
   readonly link: "MSR" | "PHYstatus" | "PHYstatus16";
-  /** CPlusCmd: receive offloads, and what the chip needs besides. */
+  /** CPlusCmd: receive offloads, and other bits that the chip needs. */
   readonly command: number;
-  /** More of it for rings above 4 GiB. */
+  /** Additional bits for rings above 4 GiB. */
   readonly commandAbove4GiB: number;
   /** RxConfig without its accept bits. */
   readonly receiveConfig: number;
   readonly transmitConfig: number;
-  /** TxConfig and the transmit threshold count only once both directions are on (FreeBSD, re_init_locked). */
+  /**
+   * TxConfig and the transmit threshold take effect only after both directions are enabled (FreeBSD, re_init_locked).
+   */
   readonly configuredOnceOn: boolean;
-  /** Interrupt moderation, off at start: IntrMitigate, or the blocks that `queues` counts. */
+  /** Registers of interrupt moderation, which is off at start: IntrMitigate, or the blocks that `queues` counts. */
   readonly moderation: "none" | "IntrMitigate" | "blocks";
-  /** IntrMitigate: CPlusCmd switches the counters of frames off, and drivers do so without a limit of frames. */
+  /** IntrMitigate: CPlusCmd disables the frame counters, and drivers disable them when there is no limit of frames. */
   readonly frameCounterSwitch: boolean;
   /** Bits of Config2, 3 and 5 that are cleared at start: clock request and PME; power-down of the bus, and beacons; ASPM. */
   readonly cleared: { readonly config2: number; readonly config3: number; readonly config5: number };
-  /** RxMaxSize limits received frames; otherwise whatever fits the chip is received. */
+  /** RxMaxSize limits received frames; otherwise every frame that the chip supports is received. */
   readonly limitsReceive: boolean;
   /**
-   * Register 0xec. On PCI the fill of the FIFO at which transmission starts, in units of 32 bytes; on PCI Express the
+   * Register 0xec. On PCI, the FIFO fill level at which transmission starts, in units of 32 bytes; on PCI Express, the
    * longest frame, in units of 128 bytes. Undefined if drivers do not write it.
    */
   readonly transmitThreshold: { readonly usual: number; readonly jumbo: number } | undefined;
@@ -84,10 +89,10 @@ const NO_SLEEP = {
   config5: Conf5.aspm,
 } as const;
 const LARGE_READS = { usual: 4096, jumbo: 4096 } as const;
-/** Jumbo frames on these lock up with larger requests. */
+/** Jumbo frames lock these chips up with larger requests. */
 const SMALL_JUMBO_READS = { usual: 4096, jumbo: 512 } as const;
 
-/** The PCI chips. 0x3f: a frame is sent once it is complete. */
+/** The PCI chips. 0x3f: transmission starts once the frame is complete in the FIFO. */
 export const MAC_PCI: MacFacts = {
   interrupts: 16,
   reportsOverflow: true,
@@ -111,7 +116,7 @@ export const MAC_PCI: MacFacts = {
 /** RTL8169S and 8110S need one bit more (FreeBSD, re_init_locked: "magic"). */
 export const MAC_8169S: MacFacts = { ...MAC_PCI, command: MAC_PCI.command | CPlus.macDebug };
 
-/** RTL8139C+. The receiver takes up to 4 KiB, whatever the buffers hold; transmission starts at 512 bytes. */
+/** RTL8139C+. The receiver accepts up to 4 KiB, whatever the size of the buffers; transmission starts at 512 bytes. */
 export const MAC_8139CP: MacFacts = {
   ...MAC_PCI,
   reportsOverflow: false,
@@ -134,7 +139,7 @@ export const MAC_8168B: MacFacts = {
   readRequest: SMALL_JUMBO_READS,
 };
 
-/** RTL8101E, which has no start-up values to clear it. */
+/** RTL8101E, which has no start-up sequence that clears it. */
 export const MAC_8101: MacFacts = { ...MAC_8168B, cleared: NO_BEACON };
 
 /** RTL8102E. */
@@ -145,7 +150,7 @@ export const MAC_8168C: MacFacts = {
   receiveConfig: RxConf.interrupt128 | RxConf.multipleFetch | BURST,
 };
 
-/** RTL8168D: all as the 8102E. */
+/** RTL8168D: as the 8102E. */
 export const MAC_8168D: MacFacts = MAC_8102;
 
 export const MAC_8168DP_28A: MacFacts = { ...MAC_8168D, readRequest: LARGE_READS, drain: "doorbell" };
@@ -182,7 +187,7 @@ export const MAC_8168G: MacFacts = {
   takeOver: "link-list",
 };
 
-/** Eight descriptors are fetched at once; DPDK fetches 20 on the 8126 and 12 on the 8127. */
+/** Eight descriptors per fetch; DPDK uses 20 on the 8126 and 12 on the 8127. */
 const FETCH = 8 << 27;
 const STRIP = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 

@@ -1,4 +1,4 @@
-/** Places of management controllers and of receive side scaling, typed a second time from DPDK. */
+/** Registers of management controllers and of receive side scaling, typed in independently from DPDK. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BP, DP_28A, DP_28B, EP, type ManagementRegisters } from "./management.ts";
@@ -7,8 +7,8 @@ import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl, TransmitQueues } fr
 const places = ({ enabled, ready, word, bell, version, outOfBand }: ManagementRegisters) =>
   [...enabled, ...ready, word, bell, version, outOfBand] as const;
 
-// r8169_dash.c, r8169_dash.h; of the 8168DP the bits that Linux's driver polls.
-test("each management controller has its message, doorbell, version and two status bits where drivers look for them", () => {
+// r8169_dash.c, r8169_dash.h; for the 8168DP, the bits that Linux's driver polls.
+test("each management controller has its message, doorbell, version and two status bits where drivers access them", () => {
   assert.deepEqual(places(DP_28A), [0x10, 0x8000, 0x10, 0x0800, undefined, 0x30, undefined, false]);
   assert.deepEqual(places(DP_28B), [0xb8, 0x8000, 0xb8, 0x0800, undefined, 0x30, undefined, false]);
   assert.deepEqual(places(EP), [0x128, 1, 0x124, 1, 0x180, 0x30, 0x120, true]);

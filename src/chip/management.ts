@@ -1,13 +1,13 @@
 /**
- * Where each management controller (DASH) has its registers, and which bit says what. Sources: DPDK
- * `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, which DPDK does not have, what Linux's driver expects of it.
+ * Registers and status bits of each management controller (DASH). Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP
+ * and BP; for DP, which DPDK does not support, what Linux's driver expects.
  */
 export interface ManagementRegisters {
-  /** Bit: firmware is there and enabled. */
+  /** Bit: firmware is present and enabled. */
   readonly enabled: readonly [address: number, bit: number];
   /** Bit: firmware has acknowledged the driver. */
   readonly ready: readonly [address: number, bit: number];
-  /** Addresses of the driver's message, of its doorbell and of the version. The message of the 8168DP is elsewhere. */
+  /** Addresses of the driver's message, its doorbell and the version. The 8168DP has its message elsewhere. */
   readonly word: number | undefined;
   readonly bell: number;
   readonly version: number | undefined;

@@ -1,8 +1,8 @@
 /**
- * Interrupt moderation: units of time, and what the fields hold.
+ * Interrupt moderation: units of time and ranges of the fields.
  *
- * Sources: the units that Linux's `ethtool -c` shows for IntrMitigate; OpenBSD `if_rge.c` and DPDK `drivers/net/r8169` for the
- * blocks (`queues.ts`), of which no source says that they count frames.
+ * Sources: the units that Linux's `ethtool -c` shows for IntrMitigate; OpenBSD `if_rge.c` and DPDK `drivers/net/r8169`
+ * for the blocks (`queues.ts`); no source says that these count frames.
  */
 
 /** By bus and speed in Mbit/s. */
@@ -17,14 +17,14 @@ export const mitigationUnitNanos = (bus: keyof typeof UNIT_NANOS, speed: number)
   return nanos[speed] ?? UNIT_NANOS[bus][1000];
 };
 
-/** CPlusCmd's units 0 to 3, as multiples of the first. */
+/** CPlusCmd's units 0 to 3, as multiples of unit 0. */
 export const MITIGATION_SCALES = [1, 8, 16, 32] as const;
-/** IntrMitigate: the largest value of a field, frames to one unit, and the fields of a direction. */
+/** IntrMitigate: the largest value of a field, frames per unit, and the fields of a direction. */
 export const Mitigation = {
   most: 0xf,
   framesUnit: 4,
   receive: { time: 4, frames: 0 },
   transmit: { time: 12, frames: 8 },
 } as const;
-/** A moderation block has a byte of time for each direction. */
+/** A moderation block has one byte of time for each direction. */
 export const BLOCK_MOST_TIME = 0xff;

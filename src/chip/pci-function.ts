@@ -1,33 +1,33 @@
 /**
- * How each die appears on the bus: windows, interrupt vectors, and where its capabilities are in configuration space.
+ * How each die appears on the bus: register windows, interrupt vectors, offsets of capabilities in configuration space.
  *
- * Capabilities and their places follow public `lspci -vv` listings of some chips of the family; those in between are assumed
- * to be like their neighbours, and so is what a listing does not show. None that was seen shows a chip that can be reset
- * by function (FLReset+): the bus resets it, or it is put into D3hot and back.
+ * Capabilities and offsets are from public `lspci -vv` listings of some chips; chips in between, and facts that a
+ * listing does not show, are assumed to be as on adjacent chips. No listing shows function-level reset (FLReset+): a
+ * chip is reset by the bus, or by D3hot and back.
  */
 
-/** Offsets are from the start of configuration space; 0 where the function has no such capability. */
+/** Offsets are from the start of configuration space; 0 if the function does not have the capability. */
 export interface PciFunction {
   readonly bus: "pci" | "pcie";
-  /** Bytes of the window with the registers. */
+  /** Size of the register window, in bytes. */
   readonly windowBytes: 256 | 4096 | 65536;
-  /** Which BAR has the registers as memory. */
+  /** The BAR of the memory-mapped registers. */
   readonly registersBar: 1 | 2;
   /** Entries of the MSI-X table; 0 without one. */
   readonly msixVectors: number;
-  /** The BAR with the MSI-X table is called prefetchable. */
+  /** The BAR with the MSI-X table is prefetchable. */
   readonly prefetchable: boolean;
-  /** MSI vectors can be masked. */
+  /** MSI has per-vector masking. */
   readonly maskableMsi: boolean;
   readonly powerAt: number;
-  /** Version 3 of the power management capability: the state survives D3hot to D0. */
+  /** Version 3 of the power management capability; No_Soft_Reset: state is kept from D3hot to D0. */
   readonly keepsState: boolean;
   readonly expressAt: number;
   /** Version of the Express capability. */
   readonly expressVersion: 0 | 1 | 2;
-  /** The link's speed as the capability counts it: 2.5, 5, 8, 16 GT/s. */
+  /** Link speed as encoded in the capability: 1 to 4 for 2.5, 5, 8, 16 GT/s. */
   readonly linkSpeed: 0 | 1 | 2 | 3 | 4;
-  /** Latency tolerance reports are supported, as DeviceCapabilities2 says. */
+  /** Latency tolerance reporting is supported (DeviceCapabilities2). */
   readonly reportsLatency: boolean;
   readonly msixAt: number;
   readonly productDataAt: number;
@@ -38,11 +38,11 @@ export interface PciFunction {
   readonly substatesAt: number;
 }
 
-/** Kinds of interrupts, from the one that every function has to the best. */
+/** Interrupt types, from the one that every function has to the best. */
 export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
-/** Those that the function has a capability for: no MSI on PCI, no MSI-X before RTL8168C and 8102E. */
+/** The types for which the function has a capability: no MSI on PCI, no MSI-X before RTL8168C and 8102E. */
 export const interruptKinds = ({ expressAt, msixAt }: PciFunction): readonly InterruptKind[] =>
   INTERRUPT_KINDS.filter((kind) => kind === "intx" || (kind === "msi" ? expressAt !== 0 : msixAt !== 0));
 
@@ -99,7 +99,7 @@ export const EXPRESS_8168C: PciFunction = {
   productDataAt: 0xd0,
 };
 
-/** RTL8168D and 8168DP: the last two capabilities four bytes lower than their neighbours'. */
+/** RTL8168D and 8168DP: the last two capabilities are four bytes lower than on adjacent chips. */
 export const EXPRESS_8168D: PciFunction = {
   ...EXPRESS_8168C,
   msixVectors: 4,
@@ -108,7 +108,7 @@ export const EXPRESS_8168D: PciFunction = {
   productDataAt: 0xcc,
 };
 
-/** RTL8168E to 8168F, and the 810x of their time. */
+/** RTL8168E to 8168F, and the 810x chips of the same generation. */
 export const EXPRESS_8168E: PciFunction = { ...EXPRESS_8168D, msixAt: 0xb0, productDataAt: 0xd0 };
 
 export const EXPRESS_8168G: PciFunction = { ...EXPRESS_8168E, reportsLatency: true, latencyAt: 0x170 };

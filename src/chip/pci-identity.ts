@@ -1,9 +1,9 @@
 /**
- * What each chip calls itself on the bus. A board's maker may have put other numbers into the EEPROM; these are meant to
- * be the chips' own, with the subsystem that boards without numbers of their own show.
+ * PCI ids of each chip. A board's vendor may have stored other ids in the EEPROM; these are meant to be the chip's
+ * defaults, with the subsystem id of boards that have none of their own.
  *
- * Device numbers are those that drivers list. Revisions are less certain: some were read off public `lspci` listings, of
- * which few say what chip it is; the others are assumed, from the chip before. Drivers go by the XID, not by these.
+ * Device ids are those that drivers list. Revisions are less certain: some are from public `lspci` listings, few of
+ * which name the chip; the others are assumed to be as on the preceding chip. Drivers use the XID, not these.
  */
 import type { Chip } from "./chips.ts";
 

@@ -1,4 +1,4 @@
-/** What the chips are on the bus, typed a second time: identities, limits, and where configuration space has what. */
+/** The chips on the PCI bus, typed in independently: identities, limits, and offsets in configuration space. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip, PCI_IDS } from "./chips.ts";
@@ -20,7 +20,7 @@ import {
 const ALL: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 const hex = (value: number): string => value.toString(16).padStart(2, "0");
 
-test("the driver claims the identities that the PCI database has for the family, boards of other vendors among them", () => {
+test("the driver claims the PCI ids that the PCI database has for the family, including boards of other vendors", () => {
   const ids = PCI_IDS.map(
     (id) => `${hex(id.vendor)}:${hex(id.device)}${"subsystemDevice" in id ? ` ${hex(id.subsystemDevice)}` : ""}`,
   );
@@ -75,7 +75,7 @@ const REPORTED = [
   ["8139.20", 100, 1500, "intx", "8139cp"],
 ] as const;
 
-test("each chip reports its PCI device and revision, and has the speed, the largest MTU and the interrupts of its generation", () => {
+test("each chip reports its PCI device and revision, and has the speed, highest MTU and interrupt types of its generation", () => {
   const expected = REPORTED.flatMap(([pci, speed, mtu, interrupts, keys]) =>
     keys.split(" ").map((key) => `rtl${key} ${pci} ${speed} ${mtu} ${interrupts}`),
   );
@@ -86,7 +86,7 @@ test("each chip reports its PCI device and revision, and has the speed, the larg
   assert.deepEqual(found.toSorted(), expected.toSorted());
 });
 
-test("a chip without a board of its own is Realtek's, on a reference board if it is on PCI Express", () => {
+test("a chip without a board vendor's ids has Realtek's, and on PCI Express those of the reference board", () => {
   for (const chip of ALL) {
     const { vendor, device, revision, subsystemVendor, subsystemDevice } = identityOf(chip);
     assert.deepEqual([vendor, device, revision, subsystemVendor], [0x10ec, ...chip.pci, 0x10ec], chip.key);
@@ -94,7 +94,7 @@ test("a chip without a board of its own is Realtek's, on a reference board if it
   }
 });
 
-/** Stepping bits that a row leaves open: all eight, or none. */
+/** Stepping bits that a row leaves open: all eight steppings, or none. */
 const open = (mask: number): string =>
   CHIPS.filter((row) => row.mask === mask)
     .map(({ xid }) => hex(xid))
@@ -120,7 +120,10 @@ const FUNCTIONS = {
   PCI,
 };
 
-/** Window, its BAR, MSI-X vectors; then hexadecimal places: power, Express, MSI-X, product data, virtual channel, serial number, latency, substates. */
+/**
+ * Window, its BAR, MSI-X vectors; then offsets in hexadecimal: power, Express, MSI-X, product data, virtual channel,
+ * serial number, latency, substates.
+ */
 // prettier-ignore
 // oxfmt-ignore
 const PLACES = {
@@ -137,7 +140,7 @@ const PLACES = {
   EXPRESS_8127:  [65536, 2, 32, "40 70 b0 d0 148 168 204 20c"],
 } as const;
 
-/** Version of the Express capability, link speed, then what it can do. */
+/** Version of the Express capability, link speed, then features. */
 const ABILITIES = {
   PCI: "0 0",
   EXPRESS_8168B: "1 1 prefetchable",
@@ -153,7 +156,7 @@ const ABILITIES = {
 } as const;
 
 for (const name of Object.keys(PLACES) as (keyof typeof PLACES)[])
-  test(`${name}: windows, vectors and capabilities are where listings of lspci show them`, () => {
+  test(`${name}: windows, vectors and capabilities are where lspci listings show them`, () => {
     const fn = FUNCTIONS[name];
     const places = [fn.powerAt, fn.expressAt, fn.msixAt, fn.productDataAt];
     const extended = [fn.virtualChannelAt, fn.serialNumberAt, fn.latencyAt, fn.substatesAt];

@@ -1,9 +1,10 @@
 /**
  * The PHYs that are built into the family's chips: identity and abilities.
  *
- * Identifiers are those that C drivers print: RTL8201L revision 1 in 8101E (OpenBSD); RTL8208's model in 8105E and 8106E;
- * 8211B's in 8169SC, 8168C and 8168D; 8211D's in 8168E; 8211E's in 8168E-VL and 8168F; and those of 8125A, 8125B, 8125D,
- * 8126A and 8127A (all Linux). Of the chips in between no report was found: their neighbour's is assumed.
+ * Identifiers are those that C drivers print: RTL8201L revision 1 in 8101E (OpenBSD); RTL8208's model in 8105E and
+ * 8106E; 8211B's in 8169SC, 8168C and 8168D; 8211D's in 8168E; 8211E's in 8168E-VL and 8168F; and those of 8125A,
+ * 8125B, 8125D, 8126A and 8127A (all Linux). For chips in between no report was found; the PHY of an adjacent chip is
+ * assumed.
  */
 import {
   Advertise10G,
@@ -21,7 +22,7 @@ import {
 export interface PhyKind {
   /** PHYID1 and PHYID2. */
   readonly id: number;
-  /** ESTATUS: 0 in a PHY that has only 10 and 100. */
+  /** ESTATUS: 0 in a PHY for 10 and 100 Mbit/s only. */
   readonly estatus: number;
   /** Speeds above 1000, as `Advertise10G`. */
   readonly multigigabit: number;
@@ -32,13 +33,13 @@ export interface PhyKind {
   readonly registers: "paged" | "ocp";
   /** Clause 45 registers can be reached through registers 13 and 14. */
   readonly indirect: boolean;
-  /** What the word at 0x1b of the controller's memory reads when it is ready for firmware. */
+  /** The word at 0x1b of the controller's memory when the PHY is ready for firmware. */
   readonly ready?: number;
-  /** How MDI and MDI-X are chosen; undefined where no source says. */
+  /** How MDI and MDI-X are selected; undefined if no source says. */
   readonly crossover?: Crossover;
-  /** What allows a lower speed on a bad cable; undefined where no source says. */
+  /** What enables the fallback to a lower speed on a bad cable; undefined if no source says. */
   readonly downshift?: Downshift;
-  /** BMSR never shows the link; only the MAC's PHYstatus does. */
+  /** BMSR never reports the link; only the MAC's PHYstatus does. */
   readonly hidesLink?: true;
 }
 
@@ -48,13 +49,16 @@ const BOTH = Estatus.full1000 | Estatus.half1000;
 const EEE_GIGABIT = Eee.full100 | Eee.full1000;
 
 export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
-/** EEE of the fast chips (8105E and later) is off in every driver and not modelled. The revision, the last digit, is not known. */
+/**
+ * EEE of the 100 Mbit/s chips (8105E and later) is disabled by every driver and not modelled. The revision, the last
+ * digit, is not known.
+ */
 export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
-/** The first gigabit PHY, of 8169S and 8110S: the vendor's driver has a workaround for these two alone. */
+/** The first gigabit PHY, in 8169S and 8110S: the vendor's driver has a workaround for these two only. */
 export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };
-/** The 8168DP reports another identifier, which is not public: drivers override it with this one. */
+/** The 8168DP reports another identifier, which is not public; drivers replace it with this one. */
 export const RTL8211B: PhyKind = { ...paged, id: 0x001c_c912, estatus: BOTH, crossover: CROSSOVER_8211 };
-/** `ready` is the firmware's own condition for being loaded, in Linux and in the vendor's driver. */
+/** `ready` is the condition in Linux's and the vendor's driver for loading the firmware. */
 export const RTL8211B_280: PhyKind = { ...RTL8211B, ready: 0xb300 };
 export const RTL8211B_281: PhyKind = { ...RTL8211B, ready: 0xbf00 };
 export const RTL8211D: PhyKind = {
@@ -99,7 +103,10 @@ export const RTL8127A: PhyKind = {
   eee: EEE_GIGABIT | Eee.full10000,
 };
 
-/** The PHY of a chip: its die's, which fuses limit on some parts: 8106EUS and 8107E to 100 Mbit/s, 8168KB and 8168KD to 1000. */
+/**
+ * The PHY of a chip: that of its die, which fuses limit on some chips: 8106EUS and 8107E to 100 Mbit/s, 8168KB and
+ * 8168KD to 1000.
+ */
 export const phyKind = ({
   speed,
   profile: { phy },
@@ -108,6 +115,6 @@ export const phyKind = ({
   readonly profile: { readonly phy: PhyKind };
 }): PhyKind => {
   if (speed < 1000) return { ...phy, estatus: 0, eee: phy.eee & Eee.full100 };
-  // Linux's driver, which has these parts in its table, takes a PHY without 2.5 Gbit/s by this identifier alone.
+  // Linux's driver, which supports these chips, recognizes a PHY without 2.5 Gbit/s by this identifier alone.
   return speed === 1000 && phy.multigigabit !== 0 ? { ...phy, id: RTL8168G.id, multigigabit: 0, eee2: 0 } : phy;
 };

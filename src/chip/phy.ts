@@ -35,7 +35,7 @@ export const Bmsr = {
   noPreamble: 1 << 6,
   negotiated: 1 << 5,
   autonegotiable: 1 << 3,
-  /** Latches low: the first read after a loss says down even when the link is back. */
+  /** Latches low: after a link loss the first read reports it, even if the link is up again. */
   linkUp: 1 << 2,
   extended: 1 << 0,
 } as const;
@@ -53,16 +53,16 @@ export const Advertise = {
 } as const;
 
 export const Gbcr = {
-  /** Which end gives the clock is set by hand, to be this one. */
+  /** Manual master/slave configuration: this end is the master (it provides the clock). */
   manualMaster: 1 << 12,
   master: 1 << 11,
-  /** Not set by hand, this end would rather be the clock master, as a device with several ports is. */
+  /** With automatic configuration, prefer to be the master, as a multiport device does. */
   multiport: 1 << 10,
   full1000: 1 << 9,
   half1000: 1 << 8,
 } as const;
 export const Gbsr = {
-  /** Both ends are set by hand to the same part: there is no link. */
+  /** Both ends are manually set to the same role: there is no link. */
   masterFault: 1 << 15,
   master: 1 << 14,
   localOk: 1 << 13,
@@ -71,7 +71,7 @@ export const Gbsr = {
   half1000: 1 << 10,
 } as const;
 
-/** Of GBSR: idle symbols with errors, at most 255, since it was last read. */
+/** GBSR: number of idle errors since the last read, at most 255. */
 export const IDLE_ERRORS = 0xff;
 
 /** ESTATUS. */
@@ -94,10 +94,10 @@ export const Mmd = { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 } as const;
 
 /** PMA speed ability (1.4). */
 export const PmaSpeed = { speed10000: 1 << 0, speed2500: 1 << 13, speed5000: 1 << 14 } as const;
-/** What is offered above 1000 (7.32), and what the partner offers (7.33). Bits 15:13 are 12:10 of GBCR. */
+/** Advertised speeds above 1000 (7.32), and those of the link partner (7.33). Bits 15:13 are 12:10 of GBCR. */
 export const Advertise10G = { full2500: 1 << 7, full5000: 1 << 8, full10000: 1 << 12 } as const;
 export const MASTER_SHIFT_10G = 3;
-/** Of 7.32: a link whose signal has become worse trains again without a new negotiation. */
+/** 7.32: fast retrain. A link whose signal has degraded trains again without a new negotiation. */
 export const FastRetrain = { full10000: 1 << 1, full2500: 1 << 5, full5000: 1 << 6 } as const;
 export const Partner10G = {
   full2500: 1 << 5,
@@ -108,14 +108,14 @@ export const Partner10G = {
   master: 1 << 14,
   masterFault: 1 << 15,
 } as const;
-/** Energy-efficient Ethernet: ability (3.20), offered (7.60), partner's (7.61). */
+/** Energy-efficient Ethernet: ability (3.20), advertisement (7.60), link partner's advertisement (7.61). */
 export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as const;
 /** Energy-efficient Ethernet for 2.5 and 5 Gbit/s: registers 3.21, 7.62, 7.63. */
 export const Eee2 = { full2500: 1 << 0, full5000: 1 << 1 } as const;
 
-/** Where page 0 lies in PHY-OCP space: register n at 0xa400 + 2n. Page p: register n at (p << 4) + 2(n − 16). */
+/** Address of page 0 in PHY-OCP space: register n at 0xa400 + 2n. Page p: register n at (p << 4) + 2(n − 16). */
 export const OCP_STANDARD = 0xa400;
-/** Page of Realtek's status register 18: what the PHY settled on. */
+/** Page of Realtek's status register 18: the speed and duplex in use. */
 export const PHYSR_PAGE = 0xa43;
 export const PHYSR = 18;
 /** Its bits. Speed is 10 when none of the speed bits is set; 2500 and 5000 are two bits each. */
@@ -132,8 +132,8 @@ export const Physr = {
 } as const;
 
 /**
- * Places in PHY-OCP space. Sources: DPDK `drivers/net/r8169/r8169_phy.c` (BSD-3-Clause, Realtek), and the names that
- * Realtek's USB chips with the same PHY have for them.
+ * Registers in PHY-OCP space. Sources: DPDK `drivers/net/r8169/r8169_phy.c` (BSD-3-Clause, Realtek), and, for names,
+ * drivers of Realtek's USB chips with the same PHY.
  */
 export const Ocp = {
   /** Bits 2:0 are a `PhyState`. */
@@ -144,7 +144,7 @@ export const Ocp = {
   /** Another such memory (2.5 Gbit/s and faster). */
   memory2Address: 0xb87c,
   memory2Data: 0xb87e,
-  /** Bits 3:2: fall back to a lower speed when the cable does not carry the one agreed on. */
+  /** Bits 3:2: fall back to a lower speed if the cable does not support the negotiated one. */
   speedDown: 0xa442,
   /** Clause 45 registers: 3.20, 7.60, 7.61, 7.32, 7.33, 1.4, 7.63, 7.62, 3.21. */
   eeeAble: 0xa5c4,
@@ -156,9 +156,9 @@ export const Ocp = {
   eee2Partner: 0xa6d0,
   eee2Advertise: 0xa6d4,
   eee2Able: 0xa6ec,
-  /** Bit 0 is set by a driver, and cleared by the PHY's controller to show that it is alive (2.5 Gbit/s and faster). */
+  /** Bit 0 is set by a driver, and cleared by the PHY's controller as a sign of life (2.5 Gbit/s and faster). */
   alive: 0xb87a,
-  /** Bit 4 asks the PHY's controller to hold still for a patch; bit 6 of the other says that it does. */
+  /** Bit 4 requests the PHY's controller to halt for a patch; bit 6 of the other register acknowledges. */
   patchRequest: 0xb820,
   patchStatus: 0xb800,
 } as const;
@@ -168,7 +168,9 @@ export const PATCH_READY = 1 << 6;
 export const SPEED_DOWN = 3 << 2;
 export const PhyState = { waking: 2, on: 3, poweredDown: 5 } as const;
 
-/** PHYs before OCP: page 0, register 17, what the PHY settled on; speed in 15:14 (RTL8211B register table, PHYSR). */
+/**
+ * PHYs before OCP: page 0, register 17, speed and duplex in use; speed in bits 15:14 (RTL8211B register table, PHYSR).
+ */
 export const PHYSR_8211 = 17;
 export const Physr8211 = {
   speed1000: 1 << 15,
@@ -178,15 +180,15 @@ export const Physr8211 = {
   linkUp: 1 << 10,
   mdix: 1 << 6,
 } as const;
-/** Page 0, register 20: bit 15 is what `Ocp.speedDown` is (8168E and later). */
+/** Page 0, register 20: bit 15 has the meaning of `Ocp.speedDown` (8168E and later). */
 export const SPEED_DOWN_8211 = 20;
 
-/** Where a register is: on page 0, or on a page of an OCP PHY (16 to 23). */
+/** Address of a register: on page 0, or on a page of an OCP PHY (registers 16 to 23). */
 export interface PhyPlace {
   readonly page: number;
   readonly register: number;
 }
-/** Crossing of the pairs: the field that sets it, and the bit that shows it. */
+/** MDI or MDI-X: the field that selects it, and the status bit. */
 export interface Crossover {
   readonly control: PhyPlace & {
     readonly mask: number;
@@ -202,8 +204,9 @@ export const CROSSOVER_8211: Crossover = {
   status: { page: 0, register: PHYSR_8211, mdi: 0, mdix: 1 << 6 },
 };
 /**
- * The same, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F: page 0xa43, which the family's own PHYs have as well (bit 2
- * of the first is ALDPS there too, DPDK rtl_disable_aldps). Its datasheet: bit 9 of PHYCR1 selects manual mode, bit 8 is 1 for MDI.
+ * The same, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F: page 0xa43, which the built-in PHYs have as well
+ * (there too, bit 2 of the first is ALDPS: DPDK rtl_disable_aldps). Its datasheet: bit 9 of PHYCR1 selects manual mode,
+ * bit 8 is 1 for MDI.
  */
 export const CROSSOVER_OCP: Crossover = {
   control: { page: PHYSR_PAGE, register: 16, mask: 3 << 8, auto: 0, mdi: 3 << 8, mdix: 1 << 9 },

@@ -1,9 +1,9 @@
-/** Of each die's record, typed a second time: which bits of RxConfig and TxConfig can be written, the counters' dump, the timers. */
+/** Each die's record, typed in independently: writable bits of RxConfig and TxConfig, dump of the counters, timers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PROFILES } from "./profiles.ts";
 
-/** RxConfig and TxConfig in hexadecimal, bytes of the dump and whether it can be cleared, timers; dies. */
+/** RxConfig and TxConfig in hexadecimal, size of the dump in bytes and whether it can be cleared, timers; dies. */
 // prettier-ignore
 // oxfmt-ignore
 const DIES = [
@@ -17,7 +17,7 @@ const DIES = [
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
 
-test("each die has the RxConfig, the TxConfig, the dump and the timers of its generation", () => {
+test("each die has the writable bits, the counter dump and the timers of its generation", () => {
   const found = Object.entries(PROFILES).map(([die, { rxConfig, txConfig, tally, timers }]) => {
     const dump = `${String(tally.bytes).padStart(3)} ${(tally.clearable ? "clearable" : "-").padEnd(9)}`;
     return `${die}: ${hex(rxConfig)} ${hex(txConfig)} ${dump} ${timers}`;

@@ -1,10 +1,10 @@
 /**
- * One record for each die: all that differs from one to another, apart from identity (`chips.ts`). Driver and model read it;
+ * One record for each die: everything in which dies differ, apart from identity (`chips.ts`). Driver and model read it;
  * code elsewhere does not ask which chip it has.
  *
- * Sources are with the parts that a record is made of; for the rest: DPDK `drivers/net/r8169` (registers, PCIe PHY, MAC
- * controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up before), Linux's r8169 (which chip
- * signals PME by Config2).
+ * Sources are given in the files of a record's parts; for the rest: DPDK `drivers/net/r8169` (registers, PCIe PHY, MAC
+ * controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up before), Linux's r8169 (which
+ * chip signals PME by Config2).
  */
 import {
   EEE_8125A,
@@ -114,8 +114,8 @@ import { RxConf, TxConf } from "./registers.ts";
 import { RxConf8125 } from "./registers-8125.ts";
 
 /**
- * Bits 15:13 are a FIFO threshold on the oldest chips and a way to fetch descriptors later; 24 and 16 are the oldest chips'
- * early interrupts.
+ * Bits 15:13 are a FIFO threshold on the oldest chips and control descriptor fetching on later ones; bits 24 and 16
+ * enable early interrupts on the oldest chips.
  */
 const RX = 0xe000 | RxConf.dmaBurst | RxConf.acceptMask;
 const RX_PCI = RX | (1 << 24) | (1 << 16);
@@ -290,7 +290,7 @@ export const PROFILES = {
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles", eee: EEE_8168H, gigaLite: GIGA_LITE_8168H,
   },
-  // The fibre part of the same die: its PHY does not report the link, PHYstatus does (Linux r8169, RTL8116af).
+  // The fibre version of the same die: PHYstatus reports the link, the PHY does not (Linux r8169, RTL8116af).
   "8116af": {
     function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],

@@ -1,10 +1,10 @@
-/** Queues by chip, typed in a second time from DPDK `drivers/net/r8169` (r8169_hw.c, r8169_rxtx.c, r8169_ethdev.c). */
+/** Queues by chip, typed in independently from DPDK `drivers/net/r8169` (r8169_hw.c, r8169_rxtx.c, r8169_ethdev.c). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "./chips.ts";
 import * as registers from "./registers-8125.ts";
 
-/** HwSuppTxNoCloseVer: tail and close pointers, and from one queue's to the next one's. */
+/** HwSuppTxNoCloseVer: tail and close pointers, and the distance from one queue's to the next queue's. */
 const VERSION = { 3: [0x2800, 0x2802, 4], 5: [0x2800, 0x2800, 4], 6: [0xd30, 0xd34, 8] } as const;
 /** HwSuppIntMitiVer: the end of the moderation blocks. */
 const BLOCKS_END = { 3: 0xb00, 4: 0xa80, 5: 0xa80, 6: 0xb00 } as const;
@@ -40,12 +40,12 @@ for (const [key, pointers, moderation] of TABLE)
 
 const multigigabit = (chip: Chip): boolean => chip.profile.registers.includes("multigigabit");
 
-test("the table above has every chip from RTL8125 on", () => {
+test("the table above lists every chip from RTL8125 on", () => {
   const keys = CHIPS.filter(multigigabit).map(({ key }) => key);
   assert.deepEqual(TABLE.map(([key]) => key as string).toSorted(), keys.toSorted());
 });
 
-test("every queue has its registers in the map", () => {
+test("the registers of every queue are in the map", () => {
   for (const chip of CHIPS) {
     const { receive, transmit, pointers } = chip.profile.queues;
     assert.ok(registers.RDSAR_Q.length >= 2 * (receive - 1), chip.key);
@@ -64,7 +64,7 @@ test("chips before RTL8125 have one ring for each direction and one status word"
   }
 });
 
-test("vectored events of one chip do not share a bit but where the two directions of a queue do", () => {
+test("no two vectored events of a chip share a bit, except the two directions of a queue where they do by design", () => {
   for (const chip of CHIPS) {
     const { vectored, receive, transmit } = chip.profile.queues;
     if (vectored === undefined) continue;
@@ -90,7 +90,7 @@ const VECTORED = {
   "8127":   "8 8 32 0 8+1 29 masks itself 4.096",
 } as const;
 
-test("each die from RTL8125 on has its queues, its vectored status and its unit of moderation", () => {
+test("the number of queues, the vectored status bits and the moderation unit of each die from RTL8125 on", () => {
   const found = (CHIPS as readonly Chip[]).filter(multigigabit).map(({ die, profile: { queues } }) => {
     const { receive, transmit, vectors, vectored: v, moderationMicros } = queues;
     const masks = v?.masksItself === true ? " masks itself" : "";

@@ -1,23 +1,25 @@
 /**
  * Rings, interrupt vectors and interrupt moderation, by chip. Up to RTL8117 a chip has one ring for each direction, a
- * second one to send from that no driver uses, and one status word; from RTL8125 on that differs from chip to chip.
+ * second transmit ring that no driver uses, and one status word; from RTL8125 on these numbers differ.
  *
- * Sources: DPDK `drivers/net/r8169` (rings, where their pointers are, moderation blocks); OpenBSD `if_rgereg.h` and its
- * port to illumos (where each chip has which event in its vectored status word). What neither has was read off Realtek's
- * own drivers.
+ * Sources: DPDK `drivers/net/r8169` (rings, their pointers, moderation blocks); OpenBSD `if_rgereg.h` and its port to
+ * illumos (events in each chip's vectored status word). The rest is from Realtek's own drivers.
  */
-/** Bits of the vectored status word; the number of a bit is that of its MSI-X vector. Queue n's bit is n above queue 0's step. */
+/**
+ * Bits of the vectored status word; a bit's number is that of its MSI-X vector. The bit of receive queue n is n above
+ * that of queue 0.
+ */
 export interface VectoredStatus {
   readonly receive: number;
   readonly transmit: number;
-  /** From one transmit queue's bit to the next one's. */
+  /** From the bit of one transmit queue to that of the next. */
   readonly transmitStep: number;
   readonly linkChange: number;
-  /** IntCfg0 can make the chip mask what it has signalled. */
+  /** IntCfg0 can make the chip mask an interrupt when it signals it. */
   readonly masksItself: boolean;
 }
 
-/** Where a queue's software and hardware pointers are; queue n's lie `step` bytes further each. */
+/** Software and hardware pointers of queue 0; those of queue n are n × `step` bytes further. */
 export interface RingPointers {
   readonly tail: number;
   readonly close: number;
@@ -31,14 +33,14 @@ export interface Queues {
   /** MSI-X vectors. */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
-  /** Moderation blocks of 8 bytes, of which the first ones are the queues' own. */
+  /** Moderation blocks of 8 bytes; the first ones belong to the queues. */
   readonly moderationBlocks: number;
-  /** What one unit of moderation time is, in microseconds. */
+  /** Unit of moderation time, in microseconds. */
   readonly moderationMicros: number;
   readonly pointers: RingPointers | undefined;
 }
 
-/** Transmit has its own bits, here with a gap between them. */
+/** Transmit has bits of its own, here with a gap between queues. */
 const B: VectoredStatus = { receive: 0, transmit: 16, transmitStep: 2, linkChange: 21, masksItself: false };
 /** The two directions of a queue share a bit. */
 const SHARED: VectoredStatus = { receive: 0, transmit: 0, transmitStep: 1, linkChange: 21, masksItself: false };
@@ -80,5 +82,5 @@ export const QUEUES_8125BP: Queues = { ...SEVERAL, ...LATER, vectored: BP };
 export const QUEUES_8125CP: Queues = { ...SEVERAL, ...LATER, vectored: CP };
 export const QUEUES_8125D: Queues = { ...SEVERAL, ...LATER, vectored: D };
 export const QUEUES_8126: Queues = { ...SEVERAL, ...FEW_BLOCKS, vectored: SHARED, pointers: SAME };
-/** DPDK uses four and two of these; the status word has eight bits for each direction. */
+/** DPDK uses four receive and two transmit queues; the status word has eight bits for each direction. */
 export const QUEUES_8127: Queues = { ...LATER, receive: 8, transmit: 8, vectors: 32, vectored: TEN };

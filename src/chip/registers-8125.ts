@@ -1,9 +1,9 @@
 /**
- * What RTL8125, 8126, 8127 and 9151 have of their own, in a window of 64 KiB: 32-bit and vectored interrupts, several
+ * Registers that only RTL8125, 8126, 8127 and 9151 have, in a window of 64 KiB: 32-bit and vectored interrupts, several
  * queues, receive side scaling.
  *
- * Source: DPDK `drivers/net/r8169/r8169_compat.h`, whose names these are, and what is done with each there (BSD-3-Clause,
- * Realtek). What no source names is called by its place.
+ * Source: DPDK `drivers/net/r8169/r8169_compat.h`, for the names, and DPDK's use of each register (BSD-3-Clause,
+ * Realtek). Registers without a name in any source are named by their offset.
  */
 import { bits, half32, ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
 
@@ -34,7 +34,7 @@ export const TIMER_INT1 = rw32(0x5c);
 export const TIMER_INT2 = rw32(0x8c);
 export const TIMER_INT3 = rw32(0xf4);
 
-/** How interrupts are told apart: vectored or not, held back or not. */
+/** Interrupt mode: vectored or not, moderated or not. */
 export const INT_CFG0 = rw8(0x34, "IntCfg0");
 export const INT_CFG1 = rw16(0x7a);
 export const IntCfg0 = bits("IntCfg0", {
@@ -65,13 +65,13 @@ export const ISR3_0 = rw8(0x80a);
 export const INT_MITI = run32(0xa00, 64);
 export const INT_MITI_RX = run8(0xa00, 32, 8);
 export const INT_MITI_TX = run8(0xa02, 32, 8);
-/** One status word of 32 vectors (8125B and later), with masks that are set and cleared bit by bit. */
+/** A status word for 32 vectors (8125B and later), and masks that are set and cleared bit by bit. */
 export const IMR_V2_CLEAR = rw32(0xd00);
 export const ISR_V2 = w1c32(0xd04);
 export const TDU_STA = w1c16(0xd08);
 export const RDU_STA = w1c16(0xd0a);
 export const IMR_V2_SET = rw32(0xd0c);
-/** A second such word (8125BP and later, but for 8126): for what is not about frames. */
+/** A second such word (8125BP and later, except 8126), for events other than frames. */
 export const IMR_V4_L2_CLEAR = rw32(0xd10);
 export const ISR_V4_L2 = w1c32(0xd14);
 export const IMR_V4_L2_SET = rw32(0xd18);
@@ -79,7 +79,7 @@ export const IMR_V4_L2_SET = rw32(0xd18);
 /** The doorbell: a bit for each transmit queue. */
 export const TPPOLL = wo16(0x90);
 
-/** PHYstatus of more than a gigabit. */
+/** PHYstatus for speeds above a gigabit. */
 export const PHYstatus16 = ro16(0x6c, "PhyStatus");
 export const PhyStatus16 = bits("PhyStatus", {
   speed10000: 1 << 14,
@@ -90,16 +90,16 @@ export const PhyStatus16 = bits("PhyStatus", {
   speed2500Lite: 1 << 9,
 });
 
-/** FIFOs empty, once a stop was requested: transmit, receive and the bus side (8125B and later). */
+/** FIFOs are empty after a stop request: transmit, receive and the bus side (8125B and later). */
 export const FifoStatus = ro16(0xe2, "Fifo");
 export const Fifo = bits("Fifo", { empty: 0x0103 });
 
 /** Receive: drop frames with a bad FCS (bit 0), descriptors of format 4 (bit 1). */
 export const RxFormat = rw8(0xd8, "ReceiveFormat");
 export const ReceiveFormat = bits("ReceiveFormat", { dropBadFcs: 1 << 0, format4: 1 << 1 });
-/** RxConfig's bits from here on. */
+/** RxConfig's bits on these chips. */
 export const RxConf8125 = bits("RxConf", {
-  /** How many descriptors are fetched at once; DPDK uses 20 on the 8126 and 12 on the 8127. */
+  /** Descriptors per fetch; DPDK uses 20 on the 8126 and 12 on the 8127. */
   fetch: 0x1f << 27,
   descriptorsV3: 1 << 24,
   stripOuterTag: 1 << 23,
@@ -113,47 +113,50 @@ export const RxConf8125 = bits("RxConf", {
 export const EPHYAR_EXT_ADDR = rw16(0xffe);
 export const DOUBLE_VLAN_CONFIG = rw16(0x1000);
 
-/** The station address of the factory. */
+/** The factory's station address. */
 export const BACKUP_ADDR0 = rw32(0x19e0);
 export const BACKUP_ADDR1 = rw16(0x19e4);
 
-/** Rings of transmit queues 1 to 7, low and high half each; and the credits of the first two while idle. */
+/** Rings of transmit queues 1 to 7, low and high half each; and the credits of the first two queues while idle. */
 export const TX_NEW_CTRL = rw16(0x203e);
 export const TNPDS_Q1 = bases(0x2100, 14);
 export const PLA_TXQ_IDLE_CREDIT = run32(0x2500, 2);
-/** How far software has filled queues 0 and 1, and how far the chip has emptied them (8125A and 8125B). */
+/**
+ * Software and hardware pointers of queues 0 and 1: how far software has filled each, and how far the chip has emptied
+ * it (8125A and 8125B).
+ */
 export const SW_TAIL_PTR = run16(0x2800, 2, 4);
 export const HW_CLO_PTR = [ro16(0x2802), ro16(0x2806)] as const;
-/** Both in one word (8126): written it is software's, read it is the chip's. */
+/** Both in one word (8126): written, it is the software pointer; read, the hardware pointer. */
 export const TX_PTR_V4 = run32(0x2800, 2);
-/** Both again, of up to eight queues (8125BP, 8125CP, 8125D, 9151 and 8127). */
+/** The same for up to eight queues (8125BP, 8125CP, 8125D, 9151 and 8127). */
 export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
 export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
 
 /** Rings of receive queues 1 to 15: low and high half each. */
 export const RDSAR_Q = bases(0x4000, 30);
-/** Receive side scaling: what is hashed and how much of the hash counts; the key; queue by hash. */
+/** Receive side scaling: what is hashed and the table size; the key; the queue for each hash. */
 export const RSS_CTRL = rw32(0x4500, "RssControl");
-/** Its lowest byte by itself, as Linux clears it. */
+/** Its lowest byte alone, as Linux clears it. */
 export const RSS_CTRL_0 = rw8(0x4500);
 export const RSS_KEY = run32(0x4600, 10);
 export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
-/** How many receive queues there are. */
+/** The number of receive queues. */
 export const Q_NUM_CTRL = rw16(0x4800, "QueueCount");
 
 export const EEE_TXIDLE_TIMER = rw16(0x6048);
-/** The identification of chips whose XID says that it is here. */
+/** The identification of chips whose XID refers to this register. */
 export const TxConfigV2 = ro32(0x60b0);
 
-/** Driven by value or bit at start by every driver; no source says what they are. */
+/** Every driver writes values or bits here at start; no source says what they are. */
 export const At0382 = rw16(0x382);
 export const RADMFIFO_PROTECT = rw16(0x402);
 export const RADMFIFO_PROTECT_0 = rw8(0x402);
 export const At1880 = rw16(0x1880);
 export const At20e4 = rw8(0x20e4);
 /**
- * SerDes of the fibre version (8127): registers behind registers, the word that sets its speed, one that goes with it, and its
- * reset. Source: DPDK `r8169_fiber.c`, which has names for the first four only.
+ * SerDes of the fibre version (8127): indirect access, the word that sets its speed, a related word, and its reset.
+ * Source: DPDK `r8169_fiber.c`, which names only the first four.
  */
 export const SDS_CMD = rw16(0x2348, "SerdesCommand");
 export const SerdesCommand = bits("SerdesCommand", { go: 1 << 0, write: 1 << 1 });
@@ -163,5 +166,5 @@ export const SDS_DATA_OUT = ro16(0x234e);
 export const At233a = rw16(0x233a, "Serdes");
 export const At233e = rw16(0x233e);
 export const At2350 = rw8(0x2350, "Serdes");
-/** At 0x2350 the bit that lets it run, at 0x233a its modes. */
+/** At 0x2350 the bit that enables it, at 0x233a its modes. */
 export const Serdes = bits("Serdes", { run: 1 << 0, mode1000: 0x8004, mode10000: 0x801a });

@@ -1,5 +1,5 @@
 /**
- * Where the RTL8139C+ differs from its successors: PHY registers in the window, the doorbell, configuration.
+ * Registers in which the RTL8139C+ differs from its successors: memory-mapped PHY registers, doorbell, configuration.
  *
  * Sources: RTL8139C+ datasheet, register table; FreeBSD `sys/dev/rl/if_rlreg.h` (RL_8139_*, RL_TXSTART, RL_MEDIASTAT).
  */
@@ -8,13 +8,13 @@ import { bits, ro16, ro8, rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";
 /** Timer interrupt threshold. */
 export const TimerInt8139 = rw32(0x54);
 
-/** Link as the MAC sees it. */
+/** The link status in the MAC. */
 export const MSR = ro8(0x58, "Msr");
 export const Msr = bits("Msr", {
   transmitFlow: 1 << 7,
   receiveFlow: 1 << 6,
   speed10: 1 << 3,
-  /** Inverse: set while there is none. */
+  /** Inverted: set while there is no link. */
   linkDown: 1 << 2,
 });
 
@@ -23,7 +23,7 @@ export const Config3_8139 = rw8(0x59);
 export const Config4_8139 = rw8(0x5a);
 export const Config5_8139 = rw8(0xd8);
 
-/** Which early receive interrupts come, on several packets. */
+/** Which early receive interrupts are enabled, on several packets. */
 export const MULINT_8139 = rw16(0x5c);
 
 /** The PHY's clause 22 registers. The first is writable while configuration is unlocked. */
@@ -36,11 +36,11 @@ export const ANER_8139 = ro16(0x6a);
 /** Transmit priority polling: the doorbell, with the bits of `Poll`. */
 export const TxPoll8139 = wo8(0xd9, "Poll");
 
-/** C+ command, bits that only this chip has. Until they are set it works as an RTL8139C, without descriptors. */
+/** C+ command, bits that only this chip has. Until they are set, the chip works as an RTL8139C, without descriptors. */
 export const CPlus8139 = bits("CPlus", { receiveEnable: 1 << 1, transmitEnable: 1 << 0 });
 
-/** RxConfig: how much of a frame is in the FIFO before any of it is moved; all ones, the whole frame. */
+/** RxConfig: FIFO fill level at which moving a frame begins; all ones means the whole frame. */
 export const RxConf8139 = bits("RxConf", { wholeFrames: 7 << 13 });
 
-/** How much of a frame is in the FIFO before it is sent: units of 32 bytes, bits 5:0. */
+/** FIFO fill level at which transmission begins: units of 32 bytes, bits 5:0. */
 export const EarlyTxThreshold = rw8(0xec);

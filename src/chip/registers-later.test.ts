@@ -1,11 +1,11 @@
-/** The maps of RTL8139C+, of the PCI chips and of RTL8125 and later, typed a second time from their sources. */
+/** The maps of RTL8139C+, of the PCI chips and of RTL8125 and later, typed in independently from their sources. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as ancestor from "./registers-8139cp.ts";
 import * as pci from "./registers-8169.ts";
 import * as multigigabit from "./registers-8125.ts";
 
-/** First offset, how many, how far apart. */
+/** First offset, number, distance. */
 type Place = readonly [name: string, from: number, count?: number, step?: number];
 
 // FreeBSD if_rlreg.h: RL_8139_CFG*, RL_MEDIASTAT, RL_MULTIINTR, RL_BMCR and so on, RL_TXSTART, RL_EARLY_TX_THRESH.
@@ -62,7 +62,7 @@ for (const [title, map, places] of [
   ["the PCI chips", pci, PCI],
   ["RTL8125 and later", multigigabit, MULTIGIGABIT],
 ] as const)
-  test(`every register of ${title} is where its source has it`, () => {
+  test(`every register of ${title} has the offset of its source`, () => {
     const expected = places.map(([name, from, count = 1, step = 0]): [string, number[]] => [
       name,
       Array.from({ length: count }, (_, i) => from + step * i),
@@ -71,7 +71,7 @@ for (const [title, map, places] of [
   });
 
 // DPDK r8169_compat.h, r8169_hw.c, r8169_fiber.c; the LEDs' bits as Linux's r8169 has them.
-test("every field of RTL8125 and later is where its source has it", () => {
+test("every field of RTL8125 and later has the bits of its source", () => {
   const { LedSelect, IntCfg0, PhyStatus16, Fifo, ReceiveFormat, RxConf8125, SerdesCommand, Serdes } = multigigabit;
   assert.deepEqual({ ...LedSelect }, { link10: 0x1, link100: 0x2, link1000: 0x8, link2500: 0x20, activity: 0x200 });
   assert.deepEqual(

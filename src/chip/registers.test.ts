@@ -10,7 +10,7 @@ type AccessOf<R> = R extends Register<Width, infer A> ? A : never;
 /** A row with the wrong width or access does not compile. */
 type Row = { [N in RegisterName]: readonly [number, WidthOf<Map[N]>, AccessOf<Map[N]>, N] }[RegisterName];
 
-// The register table, typed in by hand from the datasheet's, not from registers.ts.
+// The register table, typed in from the datasheet, not copied from registers.ts.
 // prettier-ignore
 // oxfmt-ignore
 const PAGE = [
@@ -108,10 +108,13 @@ const ALIASES = [
   "MISC MISC_1",
   "MISC MISC_2",
 ];
-/** Of chips that have different registers in one place, these are the odd ones: 8168DP, 8168E, 8168E-VL and 8168F. */
+/**
+ * Where chips have different registers at one offset, these are the less common ones, of 8168DP, 8168E, 8168E-VL and
+ * 8168F.
+ */
 const ONLY_SOME = ["OCPDR", "OCPAR", "RDSAR1", "SecMAC0", "SecMAC4", "At00b0"];
 
-test("every register is where the datasheet's table has it", () => {
+test("every register has the offset of the datasheet's table", () => {
   const map: Map = { ...registers };
   for (const [offset, , , name] of PAGE) assert.equal(map[name], offset, name);
 });
@@ -120,12 +123,12 @@ test("the table leaves no register out", () => {
   const listed: readonly string[] = PAGE.map(([, , , name]) => name);
   for (const [name, value] of Object.entries(registers))
     if (typeof value === "number" && name !== "FLAG") assert.ok(listed.includes(name), name);
-  // The type of a row knows every register; this fails to compile when PAGE lacks one.
+  // The type of a row covers every register: this fails to compile if PAGE lacks one.
   const all: RegisterName extends (typeof PAGE)[number][3] ? true : never = true;
   assert.ok(all);
 });
 
-test("no two registers overlap but those documented as aliases", () => {
+test("no two registers overlap, except documented aliases", () => {
   const owners = Array.from<string | undefined>({ length: 0x100 });
   for (const [offset, width, , name] of PAGE.filter(([, , , each]) => !ONLY_SOME.includes(each)))
     for (let at = offset; at < offset + width / 8; at++) {

@@ -1,8 +1,8 @@
 /**
- * The register map, to be laid beside the datasheet. Names are the datasheet's where it has one.
+ * The register map, in the order of the datasheet and with its names where it has them.
  *
- * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK `drivers/net/r8169/r8169_compat.h`
- * (BSD-3-Clause, Realtek) for what came with the OCP generation.
+ * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK
+ * `drivers/net/r8169/r8169_compat.h` (BSD-3-Clause, Realtek) for registers that came with the OCP generation.
  */
 import { bits, high32, low32, ro32, ro8, rw16, rw32, rw8, w1c16, w1c8 } from "#kit/mmio.ts";
 
@@ -24,7 +24,9 @@ export const Dtccr = bits("Dtccr", {
   dump: 1 << 3,
 });
 
-/** Which of link and activity LEDs 0 to 2 show, four bits each; how fast they blink; and what they do in low power idle. */
+/**
+ * Which events (link speeds, activity) LEDs 0 to 2 show, four bits each; blink rate; and behaviour in low-power idle.
+ */
 export const LED_CTRL = rw16(0x18);
 export const LED_FREQ = rw8(0x1a);
 export const EEE_LED = rw8(0x1b);
@@ -43,7 +45,7 @@ export const ERSR = ro8(0x36);
 /** Command. */
 export const ChipCmd = rw8(0x37, "Cmd");
 export const Cmd = bits("Cmd", {
-  /** Stop fetching, finish what is in flight. */
+  /** Stop fetching descriptors; finish what is in flight. */
   stopRequest: 1 << 7,
   /** Software reset; clears itself when done. */
   reset: 1 << 4,
@@ -53,7 +55,10 @@ export const Cmd = bits("Cmd", {
   bufferEmpty: 1 << 0,
 });
 
-/** Transmit priority polling: the doorbell. Read, its bits show which rings are still served (FreeBSD if_re.c, re_stop). */
+/**
+ * Transmit priority polling: the doorbell. When read, its bits show which rings are still being processed (FreeBSD
+ * if_re.c, re_stop).
+ */
 export const TxPoll = rw8(0x38, "Poll");
 export const Poll = bits("Poll", {
   highPriority: 1 << 7,
@@ -65,7 +70,7 @@ export const Poll = bits("Poll", {
 /** Interrupt mask, and status. */
 export const IntrMask = rw16(0x3c, "Intr");
 export const IntrStatus = w1c16(0x3e, "Intr");
-/** Its lower half: what small drivers, U-Boot's among them, poll and acknowledge. */
+/** Its lower half, which small drivers such as U-Boot's poll and acknowledge. */
 export const IntrStatus_0 = w1c8(0x3e);
 export const Intr = bits("Intr", {
   systemError: 1 << 15,
@@ -93,9 +98,9 @@ export const TxConf = bits("TxConf", {
   /** Transmit FIFO is empty (read only, 8168E-VL and later). */
   fifoEmpty: 1 << 11,
   dmaBurst: 7 << 8,
-  /** Let the chip size its own transmit FIFO (8168E-VL and later). */
+  /** The chip sizes its own transmit FIFO (8168E-VL and later). */
   autoFifo: 1 << 7,
-  /** Count closed descriptors instead of giving each back (8125 and later). */
+  /** Reports the number of completed descriptors instead of writing each back (8125 and later). */
   countsClosed: 1 << 6,
 });
 
@@ -106,7 +111,7 @@ export const RxConf = bits("RxConf", {
   interrupt128: 1 << 15,
   /** Fetch several descriptors at once. */
   multipleFetch: 1 << 14,
-  /** Do not move a frame before it is complete (8168G to 8117). */
+  /** Move a frame only when it is complete (8168G to 8117). */
   earlyOff: 1 << 11,
   dmaBurst: 7 << 8,
   acceptError: 1 << 5,
@@ -153,20 +158,23 @@ export const Conf5 = bits("Conf5", {
   aspm: 1 << 0,
 });
 
-/** How many transmit descriptors are fetched at once. */
+/** Descriptors per fetch, transmit. */
 export const TDFNR = rw8(0x57);
-/** Timer interrupt threshold: Intr.timer when TimerCount reaches it; 0 is off. */
+/** Timer interrupt threshold: Intr.timer is raised when TimerCount reaches it; 0 disables it. */
 export const TimerInt = rw32(0x58);
 /** Thresholds of more timers; no driver uses them. */
 export const TimerInt1 = rw32(0x5c);
-/** Its lower half: the PCI chips have `MULINT` there, which drivers for both kinds clear on either. */
+/** Its lower half: at this offset the PCI chips have `MULINT`, which drivers for both kinds clear on all chips. */
 export const TimerInt1_0 = rw16(0x5c);
 export const TimerInt2 = rw32(0x8c);
 export const TimerInt3 = rw32(0xf4);
 
 /** MDIO access (chips before the OCP generation): flag, register 20:16, data 15:0. */
 export const PHYAR = rw32(0x60);
-/** PCI configuration space through the back door: data, then flag, function 18:16, byte enables 15:12, address 11:0. */
+/**
+ * Access to PCI configuration space from inside the chip: data, then flag, function 18:16, byte enables 15:12, address
+ * 11:0.
+ */
 export const CSIDR = rw32(0x64);
 export const CSIAR = rw32(0x68);
 
@@ -200,8 +208,8 @@ export const EPHY_RXER_NUM = rw32(0x7c);
 export const EPHYAR = rw32(0x80);
 
 /**
- * Interrupts of further receive queues, which the 8168G to 8168FP have; the vendor's driver masks and acknowledges them on every
- * PCI Express chip before the RTL8125.
+ * Interrupts of further receive queues, which the 8168G to 8168FP have; the vendor's driver masks and acknowledges them
+ * on every PCI Express chip before the RTL8125.
  */
 export const IntrMask1 = rw8(0x84);
 export const IntrMask2 = rw8(0x85);
@@ -210,36 +218,41 @@ export const IntrStatus2 = w1c8(0x87);
 export const IntrMask3 = rw8(0xc0);
 export const IntrStatus3 = w1c8(0xc1);
 
-/** What MACOCP is later: the vendor's driver uses it on the 8168E-VL and 8168F as well, and no source says what is there. */
+/**
+ * At the offset of the later MACOCP: the vendor's driver uses it on the 8168E-VL and 8168F as well; no source says what
+ * it is.
+ */
 export const At00b0 = rw32(0xb0);
 /** The 8168E's second copy of the station address. */
 export const SecMAC0 = rw32(0xb4);
 export const SecMAC4 = rw16(0xb8);
-/** MAC registers of the OCP generation: write flag, address << 15, data. No handshake. */
+/** MAC registers of the OCP generation: write flag, address << 15, data. No completion flag. */
 export const MACOCP = rw32(0xb0);
 /** PHY registers of the OCP generation: flag, address << 15, data. */
 export const PHYOCP = rw32(0xb8);
-/** Set by the driver to start an access and by the chip to end it, or the reverse: see each register. */
+/**
+ * Set by the driver to start an access and cleared by the chip to end it, or the reverse, depending on the register.
+ */
 export const FLAG = 0x8000_0000;
 
 /** 8168DP: the management controller's registers: data in `OCPDR`, flag, byte enables 15:12 and address 11:0 here. */
 export const OCPDR = rw32(0xb0);
 export const OCPAR = rw32(0xb4);
-/** Latency tolerance messages: bit 0 lets the combined logic extend them. */
+/** Latency tolerance messages; bit 0: the combined logic may extend them. */
 export const COMBO_LTR_EXTEND = rw8(0xb6);
 
-/** Power of the link layer. */
+/** Power management of the link layer. */
 export const DLLPR = rw8(0xd0, "Dllpr");
 export const Dllpr = bits("Dllpr", { pfm: 1 << 6, tenMegPowerSave: 1 << 7 });
-/** 8168DP: the same as a word, of which one bit keeps MDIO for the management controller. */
+/** 8168DP: the same as a word; bit 17 is the MDIO gate, shared with the management controller. */
 export const RDSAR1 = rw32(0xd0, "Rdsar1");
 export const Rdsar1 = bits("Rdsar1", { mdioGate: 1 << 17 });
-/** Debug: drivers set bits that keep the chip from answering with NAK too often. */
+/** Debug: drivers set bits that limit how often the chip answers with NAK. */
 export const DBG_REG = rw8(0xd1, "Debug");
 export const Debug = bits("Debug", { fixNak1: 1 << 4, fixNak2: 1 << 3 });
 /** Two-wire interface of the configuration EEPROM. */
 export const TWSI = rw8(0xd2);
-/** State of the chip's own controller. */
+/** State of the chip's management unit (MCU). */
 export const MCU = rw8(0xd3, "Mcu");
 export const Mcu = bits("Mcu", {
   nowOutOfBand: 1 << 7,
@@ -289,24 +302,24 @@ export const Misc = bits("Misc", {
   txplaReset: 1 << 29,
   disableLan: 1 << 23,
   pwm: 1 << 22,
-  /** Hold frames back before the receive FIFO. */
+  /** `receiveGate`: hold received frames back before the FIFO. */
   receiveGate: 1 << 19,
   earlyTally: 1 << 16,
 });
-/** Bits 15:8 of MISC, by themselves. */
+/** Bits 15:8 of MISC. */
 export const MISC_0 = rw8(0xf1);
-/** Bits 23:16 of MISC, by themselves: pfmD3cold is the bit that Misc calls pwm. */
+/** Bits 23:16 of MISC; pfmD3cold is the bit that Misc calls pwm. */
 export const MISC_1 = rw8(0xf2, "Misc1");
-/** `phySwitch`: a pin of the board may switch the PHY off (RTL8168G and later). */
+/** `phySwitch`: a pin of the board can disable the PHY (RTL8168G and later). */
 export const Misc1 = bits("Misc1", { pfmD3cold: 1 << 6, phySwitch: 1 << 5 });
-/** Bits 31:24 of MISC, by themselves. */
+/** Bits 31:24 of MISC. */
 export const MISC_2 = rw8(0xf3);
 
-/** Mailbox to the management controller (8168EP, 8117, 8125BP): controls, mask and status of what it says. */
+/** Mailbox to the management controller (8168EP, 8117, 8125BP): control, and interrupt mask and status. */
 export const IBCR0 = rw8(0xf8);
 export const IBCR2 = rw8(0xf9);
 export const IBIMR0 = rw8(0xfa);
 export const IBISR0 = rw8(0xfb);
 
-/** Bits of `TxConfig` that identify the chip, by themselves. */
+/** The bits of `TxConfig` that identify the chip. */
 export const ChipId = ro32(0x40);

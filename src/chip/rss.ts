@@ -1,5 +1,5 @@
 /**
- * Bits of the registers for receive side scaling: RSS_CTRL, and Q_NUM_CTRL for the number of queues.
+ * Bits of RSS_CTRL and Q_NUM_CTRL, the registers of receive side scaling.
  *
  * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h and r8169_hw.c.
  */
@@ -21,19 +21,19 @@ export const RssControl = bits("RssControl", {
   ...hash,
   /** Any of the above. */
   any: Object.values(hash).reduce((all, bit) => all | bit, 0),
-  /** RSS_CTRL: log2 of how many entries of the indirection table are used. */
+  /** RSS_CTRL: log2 of the number of indirection table entries in use. */
   maskShift: 8,
   maskMask: 7,
-  /** RSS_CTRL: log2 of the number of queues, once more. */
+  /** RSS_CTRL: log2 of the number of queues, which Q_NUM_CTRL also holds. */
   cpusShift: 16,
 });
 
 /** Q_NUM_CTRL: log2 of the number of receive queues. */
 export const QueueCount = bits("QueueCount", { shift: 2, mask: 7 });
 
-/** Bytes of the key, and entries of the table, a byte each. */
+/** Size of the key in bytes; entries of the table, one byte each. */
 export const RSS_KEY_BYTES = 40;
 export const RSS_ENTRIES = 128;
 
-/** How many transmit queues there are: log2 in bits 11:10 of this register of the MAC's controller. */
+/** The number of transmit queues: log2 in bits 11:10 of this register of the MAC controller. */
 export const TransmitQueues = { macOcp: 0xe63e, shift: 10, mask: 3 } as const;

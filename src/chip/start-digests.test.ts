@@ -1,15 +1,16 @@
 /**
- * No word of a start-up table changes by accident. What `npm run test:state` compares is what a chip is left with: a bit that is cleared
- * where the model has none, or a value that is overwritten later, does not show there.
+ * Guards start-up tables against accidental changes. `npm run test:state` compares only the final state of a chip: it
+ * misses a cleared bit that is already 0 in the model, and a value that is overwritten later.
  *
- * After a change on purpose, with its source beside the table, take the number of words and the digest from this test's message.
+ * After an intended change, with its source named beside the table, copy the number of words and the digest from this
+ * test's message.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "./chips.ts";
 
-/** Numbers in the table, the beginning of its SHA-256, and the chips that are started with it. */
+/** Number of words in the table, the first digits of its SHA-256, and the chips that use it. */
 // prettier-ignore
 // oxfmt-ignore
 const STARTS = [
@@ -72,7 +73,7 @@ const numbers = (value: unknown): number => {
   return Object.values(value).reduce((sum: number, part) => sum + numbers(part), 0);
 };
 
-/** A table with what is written at each speed of the link, where there is such. */
+/** A table, with the values for each link speed if there are any. */
 const whole = ({ mac, phy, linkUp }: Chip["start"]): object =>
   linkUp === undefined ? { mac, phy } : { mac, phy, linkUp: Object.values(linkUp) };
 
@@ -85,7 +86,7 @@ const ALL: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 const keysOf = (keys: string): readonly string[] => keys.split(" ").map((key) => `rtl${key}`);
 
 for (const [expected, keys] of STARTS)
-  test(`${keys}: every word of the start-up table is the one that its source has`, () => {
+  test(`${keys}: every word of the start-up table matches its source`, () => {
     for (const key of keysOf(keys)) assert.equal(summary(ALL.find((chip) => chip.key === key)!), expected, key);
   });
 
@@ -93,7 +94,7 @@ test("there is a digest for every chip", () => {
   assert.deepEqual(STARTS.flatMap(([, keys]) => keysOf(keys)).toSorted(), ALL.map(({ key }) => key).toSorted());
 });
 
-test("a digest shows a flipped bit, a word that is missing, and two that have changed places", () => {
+test("a digest detects a flipped bit, a missing word and two swapped words", () => {
   const chip = ALL[0]!;
   const of = (value: number, ...more: number[]): string =>
     summary({

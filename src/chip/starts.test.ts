@@ -8,7 +8,7 @@ import { STARTS } from "./starts.ts";
 import type { Space, Step, Word } from "./steps.ts";
 
 interface Bus {
-  /** Why the address is not legal on this chip, or whether it is. */
+  /** Why the address is not legal on this chip; undefined if it is legal. */
   readonly legal: (chip: Chip, address: number) => boolean;
   readonly bits: 8 | 16 | 32;
 }
@@ -24,7 +24,7 @@ const BUSES: Readonly<Record<Space, Bus>> = {
   io32: { legal: inWindow(4), bits: 32 },
   mac: { legal: (chip, at) => chip.profile.macOcp !== "none" && isEven(at), bits: 16 },
   eri: { legal: (chip, at) => chip.bus === "pcie" && at % 4 === 0 && at <= 0xffc, bits: 32 },
-  // The RTL9151 has no way to it (DPDK rtl_csi_other_fun_read).
+  // The RTL9151 does not support this access (DPDK rtl_csi_other_fun_read).
   csi: {
     legal: ({ bus, name }, at) => bus === "pcie" && !name.startsWith("RTL9151") && at % 4 === 0 && at <= 0xffc,
     bits: 32,
@@ -32,7 +32,7 @@ const BUSES: Readonly<Record<Space, Bus>> = {
   ephy: { legal: (chip, at) => at < EPHY_REGISTERS[chip.profile.pciePhy], bits: 16 },
   phy: { legal: (chip, at) => chip.profile.phyAccess === "ocp" && isEven(at), bits: 16 },
 };
-/** Registers of a page: those of clause 22 on page 0, 16 to 23 on an OCP PHY's others. */
+/** Registers of a page: the clause 22 registers on page 0; 16 to 23 on other pages of an OCP PHY. */
 const onPage =
   (page: number): Bus["legal"] =>
   (chip, at) => {
@@ -57,7 +57,7 @@ const complaints = (chip: Chip, step: Step): string[] => {
   return step.words.flatMap(([address, ...change]) => [
     ...(Number.isInteger(address) && address >= 0 && legal(chip, address) ? [] : [`address 0x${address.toString(16)}`]),
     ...(change.every((value) => fits(value >>> 0)) ? [] : [`a value of 0x${address.toString(16)} is too wide`]),
-    // A bit that is set need not be cleared, unless the field around it is.
+    // A set bit need not be cleared first, unless the field around it is.
     ...(change.length === 2 && change[0] === 0 && change[1] === 0 ? [`0x${address.toString(16)} changes nothing`] : []),
   ]);
 };
@@ -74,7 +74,7 @@ for (const chip of [...CHIPS, ...LEGACY_CHIPS] as readonly Chip[]) {
   });
 }
 
-test("a start that asks whether the PHY is ready for firmware waits for what its PHY reads then", () => {
+test("a start-up sequence that checks whether the PHY is ready for firmware compares with the value of the chip's own PHY", () => {
   for (const chip of [...CHIPS, ...LEGACY_CHIPS] as readonly Chip[]) {
     const steps = chip.start.phy;
     const asked = steps.flatMap((step) => ("firmware" in step && step.when !== undefined ? [step.when.word] : []));
@@ -91,7 +91,7 @@ test("every start-up sequence belongs to a chip", () => {
   );
 });
 
-/** A source with a licence that allows to take its values, or what a driver was observed to write. */
+/** A source whose licence allows its values to be used, or an observation of a driver's writes. */
 const SOURCE =
   /\bSource: .*(\(BSD-([23]-Clause|4-Clause[^)]*; values only\))|observed: Linux \d[\d.]+'s r8169 on the model, by)/;
 

@@ -26,7 +26,7 @@ import { START_8168D_280, START_8168D_281, START_8168DP_28A, START_8168DP_28B } 
 import { START_8168E, START_8168EVL, START_8168F_480, START_8168F_481, START_8411 } from "./start/8168e.ts";
 import type { Start } from "./steps.ts";
 
-/** A chip of which nothing is known beyond its procedures. */
+/** A chip without known start-up values. */
 const NOTHING: Start = { mac: [], phy: [] };
 
 export const STARTS: Readonly<Record<ChipKey | "rtl8139cp", Start>> = {
@@ -36,7 +36,7 @@ export const STARTS: Readonly<Record<ChipKey | "rtl8139cp", Start>> = {
   rtl8106eus: START_8168GU,
   rtl8411b: START_8411B,
   rtl8168h: START_8168H,
-  // Linux starts these two steppings as the others.
+  // Linux starts these two steppings like the others.
   "rtl8168h-100": START_8168H_100,
   "rtl8168h-300": START_8168H_300,
   rtl8116af: START_8168H,

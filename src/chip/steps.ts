@@ -1,20 +1,21 @@
 /**
- * Start-up sequences as data: what a chip's MAC and PHY are given at start, in order. `src/driver/steps.ts` runs them.
+ * Start-up sequences as data: the values written to a chip's MAC and PHY at start, in order. `src/driver/steps.ts` runs
+ * them.
  *
- * A sequence holds values and order alone. What has to read something to decide, beyond clearing and setting bits, is a named
- * procedure.
+ * A sequence contains only values and order. A step that must read something to decide, other than to clear and set
+ * bits, is a named procedure.
  */
 
 /** `[address, value]` writes; `[address, clear, set]` reads, clears bits, sets bits and writes. */
 export type Word = readonly [address: number, value: number] | readonly [address: number, clear: number, set: number];
 
 /**
- * Where words are: registers of the window by width in bits; MAC-OCP; extended registers (32 bits); configuration space as
- * the chip itself reaches it (32 bits); the PCIe PHY; the PHY by its OCP address.
+ * Address spaces: registers of the window by width in bits; MAC-OCP; extended registers (32 bits); configuration space
+ * as the chip itself reaches it (32 bits); the PCIe PHY; the PHY by its OCP address.
  */
 export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "csi" | "ephy" | "phy";
 
-/** A pair of PHY registers: the address of a word is written to one, the word is at the other. */
+/** Indirect access through two PHY registers: one takes the address, the other has the word. */
 export interface PhyWindow {
   readonly page: number;
   readonly address: number;
@@ -28,30 +29,30 @@ export const PARAMETER_8168G: PhyWindow = { page: 0xa43, address: 19, data: 20 }
 /** RTL8125 and later (PHY-OCP 0xb87c, 0xb87e). */
 export const PARAMETER_8125: PhyWindow = { page: 0xb87, address: 22, data: 23 };
 
-/** What reads registers to decide what it writes: `src/driver/procedures*.ts`. */
+/** Steps that read registers to decide what to write: `src/driver/procedures*.ts`. */
 export type Procedure =
   /** PCI interface timing of the RTL8169SC, XID 180 and 980: depends on the bus clock. */
   | "pciTiming180"
   | "pciTiming980"
-  /** Another reset of the PHY, awaited. */
+  /** Another reset of the PHY, and a wait for its end. */
   | "resetPhy"
   /** RTL8168D, XID 281 and the others: the PHY's voltage regulator, by a fuse. */
   | "regulatorOf281"
   | "regulatorOf280"
-  /** RTL8168E and 8168E-VL: what copies they have of the station address. */
+  /** RTL8168E and 8168E-VL: the copies of the station address. */
   | "copyAddressToSecond"
   | "copyAddressToExtended"
-  /** RTL8168G: PHY settings that follow the PHY's own status. */
+  /** RTL8168G: PHY settings that depend on the PHY's status. */
   | "followPhyStatus"
-  /** RTL8168H: bias of the PHY's converters, from fuses; what its pairs get for what the PHY reports. */
+  /** RTL8168H: bias of the PHY's converters, from fuses; settings of its pairs, from the PHY's report. */
   | "biasFromFuses"
   | "lengthForPairs"
-  /** RTL8168H and 8117: a millisecond, from a count of the PHY's oscillator. */
+  /** RTL8168H and 8117: the length of a millisecond, from a count of the PHY's oscillator. */
   | "calibrateMillisecond"
-  /** RTL8168EP and 8117: the management controller stops sending and receiving. */
+  /** RTL8168EP and 8117: stops the management controller's traffic. */
   | "stopManagementMac"
   | "stopManagementMac8168fp"
-  /** RTL8117: what depends on the package. */
+  /** RTL8117: settings that depend on the package. */
   | "fitPackage"
   | "fifoThresholds8125"
   | "fifoThresholds8126"
@@ -67,26 +68,26 @@ export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }
   /** PHY registers on a page: 0 to 31 on page 0, 16 to 23 on the pages of an OCP PHY. */
   | { readonly page: number; readonly words: readonly Word[] }
-  /** RTL8168D to 8168F: page 7, and of it the extension that register 30 chooses. */
+  /** RTL8168D to 8168F: page 7, with the extension that register 30 selects. */
   | { readonly extension: number; readonly words: readonly Word[] }
   | { readonly through: PhyWindow; readonly words: readonly Word[] }
   /** Microseconds. */
   | { readonly wait: number }
-  /** The chip's firmware file goes in here; where `when` is given, only if the word at that address reads so. */
+  /** Loads the chip's firmware file; if `when` is given, only if the word at that address has that value. */
   | {
       readonly firmware: "phy" | "mac";
       readonly when?: { readonly through: PhyWindow; readonly word: readonly [address: number, value: number] };
     }
-  /** What belongs to the firmware's code: left out where the file did not go in. */
+  /** Steps for the firmware's code: skipped if the file was not loaded. */
   | { readonly withFirmware: readonly Step[] }
   | { readonly call: Procedure };
 
-/** What one chip is started with. */
+/** The start-up sequence of a chip. */
 export interface Start {
   /** Between reset and the rings, while configuration is unlocked. */
   readonly mac: readonly Step[];
   /** After a reset of the PHY, before it negotiates. */
   readonly phy: readonly Step[];
-  /** Whenever the link has come up, by its speed in Mbit/s; nothing on most chips. */
+  /** Each time the link has come up, by speed in Mbit/s; empty on most chips. */
   readonly linkUp?: Readonly<Record<10 | 100 | 1000, readonly Step[]>>;
 }

@@ -1,29 +1,29 @@
 /**
- * Wake-up, by die: what enables each kind of event, what a frame must pass first, and what stays powered meanwhile.
+ * Wake-up, by die: how each type of event is enabled, which filter applies to frames, and what stays powered.
  *
  * Sources: FreeBSD `sys/dev/re/if_re.c` and Realtek's driver for it, re_setwol, re_enable_magic_packet,
- * re_set_rx_packet_filter_in_sleep_state; which chip signals PME by Config2, and PMCH, as Linux's r8169 leaves them in the
+ * re_set_rx_packet_filter_in_sleep_state; for PME in Config2, and for PMCH, the values that Linux's r8169 leaves in the
  * model (test/state).
  */
 import type { Step } from "./steps.ts";
 
 export interface WakeFacts {
-  /** What lets the chip signal PME: Config1's power management bit, Config2's PME bit, or nothing. */
+  /** How PME is enabled: Config1's power management bit, Config2's PME bit, or not at all. */
   readonly signal: "config1" | "config2" | "none";
   /** Where magic packets are enabled: Config3, extended register 0xdc or MAC-OCP 0xc0b6. */
   readonly magic: "config3" | "eri" | "ocp";
-  /** Where Config3 and Config5 are: the RTL8139C+ has them elsewhere. */
+  /** Location of Config3 and Config5, which differs on the RTL8139C+. */
   readonly configAt: 8169 | 8139;
-  /** What a frame must pass first: the address alone, RxConfig's filter, or that and the receive gate. */
+  /** Filter for wake-up frames: the address only, RxConfig's filter, or RxConfig's filter and the receive gate. */
   readonly passes: "address" | "accept" | "gate";
-  /** The receiver is left on while the chip sleeps. */
+  /** The receiver stays enabled while the chip sleeps. */
   readonly receives: boolean;
   /**
-   * PMCH: the PLL runs on in D3hot, and in D3cold while wake-up is armed; or in both always, without which the chip hangs on
-   * its way to sleep; or nothing is known.
+   * PMCH: the PLL keeps running in D3hot, and in D3cold while wake-up is armed; or always in both, because the chip
+   * otherwise hangs when it goes to sleep; or unknown.
    */
   readonly pll: "unknown" | "armed" | "always";
-  /** What is written once the chip has stopped, for as long as it is not started again. */
+  /** Written after the chip has stopped; stays until the next start. */
   readonly stopped: readonly Step[];
 }
 
@@ -43,7 +43,7 @@ export const WAKE_8168B: WakeFacts = { ...WAKE_8101, receives: true };
 export const WAKE_8168DP: WakeFacts = { ...WAKE_8101, passes: "accept" };
 /** RTL8168D and 8105E. */
 export const WAKE_8168D: WakeFacts = { ...WAKE_8168DP, pll: "armed" };
-/** The PCI Express PHY's register, as Linux's r8169 leaves it in the model. */
+/** The PCI Express PHY's register, with the value that Linux's r8169 leaves in the model. */
 export const WAKE_8168E: WakeFacts = { ...WAKE_8168D, stopped: [{ on: "ephy", words: [[0x19, 0xff64]] }] };
 export const WAKE_8106: WakeFacts = { ...WAKE_8168D, signal: "config2" };
 /** RTL8168F and 8411. */
@@ -59,5 +59,8 @@ export const WAKE_8127: WakeFacts = { ...WAKE_8125, pll: "always" };
 /** Enable bits of magic packets from the RTL8168E-VL, and from the 8125 on. */
 export const ERI_MAGIC = { address: 0xdc, bit: 1 << 16 } as const;
 export const OCP_MAGIC = { address: 0xc0b6, bit: 1 << 0 } as const;
-/** From the RTL8125 on: what Linux's r8169 of 2026 writes with wake-up by link, and 0 without. No source says what the bits are. */
+/**
+ * From the RTL8125 on: the value that Linux's r8169 of 2026 writes with wake-up by link, and 0 without. No source names
+ * the bits.
+ */
 export const OCP_LINK = { address: 0xe0c6, mask: 0x3f, on: 0x13 } as const;

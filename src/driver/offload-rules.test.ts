@@ -74,13 +74,13 @@ const packet = (options: {
 const refuses = (key: string, bytes: Uint8Array, length: number, flags: number, transport: number): boolean =>
   offloadsOf(facts(key), 1500).refuses!(bytes, 0, length, flags | (transport << Send.transportOffsetShift));
 
-test("frames below 42 bytes are summed in software on the PCI chips and the first on PCI Express", () => {
+test("checksums of frames below 42 bytes are computed in software on the PCI chips and the first PCI Express chips", () => {
   for (const key of ["rtl8169s", "rtl8168b", "rtl8101e"])
     for (const length of [41, 42])
       assert.equal(refuses(key, packet({ length, protocol: 17 }), length, Send.udpChecksum, 34), length < 42, key);
 });
 
-test("frames below 60 bytes, or with padding behind the packet, are summed in software on the 8168E-VL, the 8125 and later", () => {
+test("checksums of frames below 60 bytes, or with padding after the packet, are computed in software on the 8168E-VL, the 8125 and later", () => {
   for (const key of ["rtl8168evl", "rtl8125d-688", "rtl8127a"]) {
     const sum = (length: number, said: number, ipv6 = false) =>
       refuses(key, packet({ length: said, ipv6 }), length, Send.tcpChecksum | (ipv6 ? Send.ipv6 : 0), ipv6 ? 54 : 34);
@@ -89,7 +89,7 @@ test("frames below 60 bytes, or with padding behind the packet, are summed in so
   }
 });
 
-test("chips that find the headers themselves are asked nothing behind a tag in the frame", () => {
+test("no offload is requested for frames with an in-band VLAN tag from chips that parse the headers themselves", () => {
   for (const [key, itself] of [
     ["rtl8169s", true],
     ["rtl8168b", true],
@@ -105,7 +105,7 @@ test("chips that find the headers themselves are asked nothing behind a tag in t
     }
 });
 
-test("IPv4 packets with options are summed and cut in software on the 8168C", () => {
+test("checksums and segmentation of IPv4 packets with options are done in software on the 8168C", () => {
   for (const [network, tags] of [
     [20, 0],
     [24, 0],
@@ -128,7 +128,7 @@ const refusesPlain = (network: number, tcp: number, payload: number, ipv6 = fals
   return refuses("rtl8168evl", packet({ length, network, tcp, ipv6 }), length, flags, transport);
 };
 
-test("the 8168E-VL cuts neither IPv4 with options of either header, nor into a last segment of six bytes or fewer", () => {
+test("the 8168E-VL does not segment IPv4 with options in either header, nor if the last segment has six bytes or fewer", () => {
   assert.deepEqual(
     [refusesPlain(20, 20, 2007), refusesPlain(24, 20, 2007), refusesPlain(20, 32, 2007)],
     [false, true, true],
@@ -148,7 +148,7 @@ test("a super-frame whose last segment would be short is cut in software where t
   assert.equal(refusesLast("rtl8125d-688", 32, 3001), false);
 });
 
-test("a fragment of UDP's header and PTP's datagrams get the length that the 8125A and 8125B need, up to 174 bytes", () => {
+test("an incomplete UDP header and PTP datagrams are padded to the length that the 8125A and 8125B need, in frames of up to 174 bytes", () => {
   const { below, wanted } = transmitRules(facts("rtl8125b")).padding!;
   assert.equal(below, 175);
   const length = (bytes: number, options: Partial<Parameters<typeof packet>[0]>) =>

@@ -71,7 +71,7 @@ test("a register beyond 31 is refused before anything is written to it", () => {
   assert.deepEqual(writes, ["60=801f0000"]);
 });
 
-test("an RTL8168DP's gate is open for each access and closed again, also after one that never ends", () => {
+test("an RTL8168DP's gate is opened for each access and closed afterwards, even if the access times out", () => {
   const { bus, writes } = rig("rtl8168dp-28a");
   bus.read(2);
   assert.deepEqual(writes, ["d0=0", "60=801f0000", "d0=20000", "d0=0", "60=20000", "d0=20000"]);

@@ -70,7 +70,7 @@ test("there is no pause on a half duplex link, on one that was not negotiated, o
   assert.equal(pauseOf(both, both, { ...FULL, up: false }), "none");
 });
 
-test("pause is offered both ways, and not with jumbo frames", () => {
+test("pause is advertised in both directions, but not with jumbo frames", () => {
   for (const [mtu, offered] of [
     [1500, Advertise.pause | Advertise.asymmetricPause],
     [1501, 0],

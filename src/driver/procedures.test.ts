@@ -27,7 +27,7 @@ const card = (phy: Partial<PhyBus> = {}) => {
   return { io, clock, call: (name: Procedure) => run(hw, [{ call: name }]) };
 };
 
-test("the bus timing of an RTL8169SC depends on the chip and on the clock of the bus", () => {
+test("the bus timing of an RTL8169SC depends on the chip and on the bus clock", () => {
   for (const [name, config2, expected] of [
     ["pciTiming180", 0xfe, 0x000f_ff00],
     ["pciTiming180", 0x01, 0x000f_ffff],

@@ -54,7 +54,7 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
 };
 
 for (const countsLastPiece of [false, true])
-  test(`a frame in several buffers comes out whole, whichever length its end has (${countsLastPiece ? "piece" : "frame"})`, () => {
+  test(`a frame in several buffers is reassembled, whichever length its last descriptor reports (${countsLastPiece ? "piece" : "frame"})`, () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 60, max: 4 * BUFFER - FCS }), { minLength: 1, maxLength: 40 }),

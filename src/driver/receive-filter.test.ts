@@ -8,13 +8,13 @@ import { checkFilter, multicastHash } from "./receive-filter.ts";
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 0x01);
 const ALL_NODES = Uint8Array.of(0x33, 0x33, 0, 0, 0, 0x01);
 
-test("a PCI chip has the hash as it is, a PCI Express chip with its eight bytes in reverse order", () => {
+test("the hash filter is written unchanged on a PCI chip, and with its eight bytes in reverse order on PCI Express", () => {
   const groups = [ALL_HOSTS, ALL_NODES];
   assert.deepEqual(multicastHash(chipNamed("rtl8169s")!, groups), { mar0: 0x8000_0000, mar4: 0x4000_0000 });
   assert.deepEqual(multicastHash(chipNamed("rtl8168h")!, groups), { mar0: 0x40, mar4: 0x80 });
 });
 
-test("a chip whose hash does not work takes every group as soon as one is wanted", () => {
+test("a chip with a broken hash filter accepts every group as soon as one is joined", () => {
   const chip = chipNamed("rtl8168f-480")!;
   assert.deepEqual(multicastHash(chip, [ALL_NODES]), { mar0: 0xffff_ffff, mar4: 0xffff_ffff });
   assert.deepEqual(multicastHash(chip, []), { mar0: 0, mar4: 0 });

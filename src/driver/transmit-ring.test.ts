@@ -126,7 +126,7 @@ test("refuses a frame of more fragments than the chip takes", () => {
 /** Frames below 60 bytes need 60. */
 const padding = { below: 60, wanted: () => 60 };
 
-test("a short frame leaves from a copy with zeros behind, and its own buffer comes back", () => {
+test("a short frame is sent from a zero-padded copy, and its own buffer is returned", () => {
   const { ring, word, place, bytes, finish, offsets } = rig({ padding, slots: 2 });
   bytes.fill(0xee, 4096, 4096 + 128);
   const sends = [
@@ -227,7 +227,7 @@ test("refuses fragments outside the window, empty ones and ones that are too lon
     assert.throws(() => ring.transmit(Int32Array.of(offset, length, 0, 0), 1), OutOfRange);
 });
 
-test("rings again when a reclaim finds frames left: a doorbell close behind another can be lost", () => {
+test("rings the doorbell again if frames are still pending after a reclaim", () => {
   const { ring, finish, doorbells, offsets } = rig();
   ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0), 2);
   finish(0);

@@ -17,12 +17,18 @@ export interface PciId {
 export interface PciPower {
   /** The states from which it can signal. */
   readonly wakesFrom: { readonly d3hot: boolean; readonly d3cold: boolean };
-  /** Has the system listen for the signal, or not, on buses where that is the system's. @throws where this user may not */
+  /**
+   * Whether the system listens for the signal, on buses where the system controls that.
+   * @throws if this user has no permission
+   */
   allowWake(on: boolean): void;
-  /** Enters D3hot, where registers do not respond: each access throws `Sleeping`. @param signal PME for wake-up events */
+  /**
+   * Enters D3hot, where registers do not respond: each access throws `Sleeping`. @param signal whether wake-up events
+   * signal PME
+   */
   sleep(clock: Clock, signal: boolean): void;
   /**
-   * Back to D0 with configuration space as it was; nothing if it is there. Returns whether a wake-up event was recorded.
+   * Returns to D0 and restores configuration space; no effect in D0. Returns whether a wake-up event was recorded.
    * @throws {DeviceGone} {Asleep}
    */
   wake(clock: Clock): boolean;
@@ -50,7 +56,7 @@ export interface RemovableDevice extends PciDevice {
   readonly lostFd: number;
   /** For poll(2): ready after an error of the device, on buses that report that. */
   readonly troubleFd?: number;
-  /** Why it must be released; undefined while it need not. A register that reads all ones does not show the reason. */
+  /** Why it must be released; undefined otherwise. A register that reads all ones does not show the reason. */
   whyLost(): FerruleError | undefined;
 }
 
@@ -135,8 +141,8 @@ export class Bound<T> implements Disposable {
 
 /**
  * Binds a driver to a device.
- * @throws {DeviceGone} if configuration space reads all ones; @throws {UnsupportedDevice} if no row of the driver's id table
- * matches; and whatever probe throws
+ * @throws {DeviceGone} if configuration space reads all ones; @throws {UnsupportedDevice} if no row of the driver's id
+ * table matches; and whatever probe throws
  */
 export const bind = <T, O>(driver: Driver<T, O>, device: PciDevice, options: O): Bound<T> => {
   if (device.id.vendor === 0xffff) throw new DeviceGone("the vendor id");

@@ -18,7 +18,7 @@ test("a piece has the alignment requested, in device addresses", () => {
   }
 });
 
-test("a piece is the same memory as its place in the window, as bytes and as words", () => {
+test("a piece is the same memory as its part of the window, as bytes and as words", () => {
   const dma = arena();
   dma.allocate(request(64));
   const piece = dma.allocate({ ...request(30), direction: "toDevice" });
@@ -118,7 +118,7 @@ test("a freed piece throws with its name, and freeing it twice has no effect", (
   assert.throws(() => first.words, Revoked);
 });
 
-test("when the device is gone every piece is, and nothing more can be allocated", () => {
+test("when the device is gone, every piece is revoked and nothing more can be allocated", () => {
   const dma = arena();
   const pieces = [dma.allocate(request(8)), dma.allocate(request(8))];
   dma.revoke();

@@ -103,7 +103,7 @@ export class DmaArena implements DmaDomain, Disposable {
     this.#free = [{ offset: 0, length }];
   }
 
-  /** Number of pieces in use. */
+  /** Number of allocated pieces. */
   get live(): number {
     return this.#live.size;
   }
@@ -139,7 +139,7 @@ export class DmaArena implements DmaDomain, Disposable {
     );
   }
 
-  /** The piece in use that contains these bytes of the window. */
+  /** The allocated piece that contains these bytes of the window. */
   pieceAt(offset: number, length: number): DmaMemory | undefined {
     for (const piece of this.#live)
       if (offset >= piece.offset && offset + length <= piece.offset + piece.length) return piece;

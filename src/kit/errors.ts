@@ -83,7 +83,7 @@ export class DeviceGone extends FerruleError {
   }
 }
 
-/** A part was used in a way that its contract excludes: a programming error, such as releasing a lock twice. */
+/** An object was used against its contract: a programming error, such as releasing a lock twice. */
 export class Misuse extends FerruleError {
   readonly code = "MISUSE";
   readonly hint: string;
@@ -94,7 +94,7 @@ export class Misuse extends FerruleError {
 }
 
 /**
- * The first failure. If releasing resources fails after another failure, JavaScript throws a SuppressedError of both,
+ * The first failure. If releasing resources fails after another failure, JavaScript throws a SuppressedError with both,
  * which has neither code nor hint.
  */
 export const rootCause = (error: unknown): unknown =>

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { OutOfRange, Revoked } from "./errors.ts";
 import { SoftInterrupts } from "./line.ts";
 
-test("vectors that share a line all arrive at it, until it is released", () => {
+test("all vectors that share a line are delivered to it, until it is released", () => {
   const interrupts = new SoftInterrupts(4);
   const line = interrupts.request([0, 3]);
   line.unmask();

@@ -138,7 +138,7 @@ test("a discharge takes the PHY's settings and its link; it reads all ones until
   assert.deepEqual([guest.phyRead(register(ANAR)), guest.nic.link.up], [before, true]);
 });
 
-test("a PHY that forgets its settings links again with those after power-on", () => {
+test("a PHY that loses its settings links again with its power-on defaults", () => {
   const guest = up();
   const before = guest.phyRead(register(ANAR));
   guest.phyWrite(register(ANAR), before | 0xc00);
@@ -176,7 +176,7 @@ test("a stuck transmitter or receiver stays stuck for as many resets as the coun
   assert.deepEqual([guest.cable.frames.length, arrive(guest)], [1, true]);
 });
 
-test("a lost PCI Express link is back after a moment, and the card is as after a bus reset", () => {
+test("a lost PCI Express link comes back, and the card is then as after a bus reset", () => {
   const guest = up();
   guest.nic.faults.arm("link-loss");
   assert.deepEqual([guest.r32(IntrStatus - 2), guest.nic.read("config", 0, 4)], [0xffff_ffff, 0xffff_ffff]);

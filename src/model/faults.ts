@@ -11,12 +11,14 @@ export const FAULTS = {
   "dma-error": "the bus rejects the chip's accesses to memory",
   "silent-phy": "the PHY does not respond: the flag of PHYOCP, or PHYAR on older chips, never changes",
   "upset-phy": "an electrostatic discharge: the PHY loses its settings, and reads all ones until it is reset",
-  "forgetful-phy": "the PHY loses its settings, and goes on with those after power-on",
+  "forgetful-phy": "the PHY loses its settings, and continues with its power-on defaults",
   "lost-doorbell": "a doorbell has no effect: its descriptors stay where they are",
-  "stuck-transmitter": "the transmitter ignores every doorbell until a software reset; a count is the resets it takes",
-  "stuck-receiver": "the receive FIFO stays full until a software reset; a count is the resets it takes",
+  "stuck-transmitter":
+    "the transmitter ignores every doorbell until a software reset; a count is the number of resets needed",
+  "stuck-receiver": "the receive FIFO stays full until a software reset; a count is the number of resets needed",
   "receive-overflow": "the receive FIFO is full when a frame arrives: the frame is counted as missed",
-  "link-loss": "the PCI Express link is lost for 100 ms: as removal, and then the card is as after a bus reset",
+  "link-loss":
+    "the PCI Express link is lost for 100 ms: as after removal; then the card is back in the state after a bus reset",
   removal: "the card is removed: all registers read all ones, nothing is sent, received or signalled",
 } as const;
 export type FaultName = keyof typeof FAULTS;
@@ -27,7 +29,7 @@ export const MOMENTARY: readonly FaultName[] = ["upset-phy", "forgetful-phy", "l
 export const LINK_LOSS_MICROS = 100_000;
 
 export interface FaultOptions {
-  /** How often it occurs before it disarms itself; without, until disarmed. */
+  /** Number of times the fault occurs before it is disarmed; unlimited if absent. */
   readonly count?: number;
 }
 
@@ -51,12 +53,12 @@ const MOST = 1_000_000_000;
 const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
 
 /**
- * Armed faults. The model checks for them at defined points; while none is armed, a check reads only one field.
+ * Armed faults. The model checks for them at defined points; while none is armed, a check only reads one field.
  *
  * `changed` is called after each change.
  */
 export class Faults {
-  /** Whether anything is armed. */
+  /** Whether any fault is armed. */
   any = false;
   /** Whether the card is removed. */
   removed = false;
@@ -115,7 +117,7 @@ export class Faults {
 
 /** Guest memory whose access a fault rejects. Caches of regions must be cleared when the fault is armed. */
 export class RefusedMemory implements GuestMemory {
-  /** The last access was rejected by a fault, so it is not the guest's error. */
+  /** The last access was rejected because of a fault, not because of a driver error. */
   refused = false;
   readonly #faults: Faults;
   readonly #memory: GuestMemory;

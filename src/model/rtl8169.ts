@@ -153,7 +153,10 @@ export class Rtl8169 implements Target, Plug {
     );
   }
 
-  /** Whether a frame would find a descriptor, or the NIC sleeps. A cable with flow control asks before it delivers. */
+  /**
+   * Whether a descriptor is available for a frame, or the NIC sleeps. A cable with flow control checks before it
+   * delivers.
+   */
   hasRoom(): boolean {
     return this.#chip.config.state !== 0 || this.#chip.frames.hasRoom();
   }
@@ -163,7 +166,7 @@ export class Rtl8169 implements Target, Plug {
     return this.#chip.tally.snapshot();
   }
 
-  /** What stands in every space of registers, without an access to any. */
+  /** The contents of every register space, read without side effects. */
   get state(): ModelState {
     return this.#chip.state;
   }
@@ -281,9 +284,9 @@ export class Rtl8169 implements Target, Plug {
     return true;
   }
 
-  /** What happens when a fault is armed or disarmed; nothing for those that are looked up when they would occur. */
+  /** Effects of arming and disarming a fault; none for faults that are checked at the place where they occur. */
   readonly #onFault: Readonly<Partial<Record<FaultName, (armed: boolean) => void>>> = {
-    // Regions found before would still be used.
+    // Otherwise regions found before would still be used.
     "dma-error": () => this.#chip.dma.forget(),
     "silent-phy": (armed) => this.setLatency("phy", armed ? Infinity : this.#accessMicros),
     "upset-phy": (armed) => {

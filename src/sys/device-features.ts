@@ -1,4 +1,4 @@
-/** Features of an interface as the kernel has them: their names, and which are on. linux/ethtool.h */
+/** Features of an interface in the kernel: their names, and which are enabled. linux/ethtool.h */
 import type { Interfaces } from "./interface.ts";
 import { Struct } from "./memory.ts";
 
@@ -51,7 +51,7 @@ export const deviceFeatures = (interfaces: Interfaces, name: string): ReadonlyMa
   );
 };
 
-/** Asks the kernel for features by name. Names that it does not know, or does not let users change, are ignored. @throws {SystemError} */
+/** Requests changes of features by name. Names that the kernel does not know, or that users may not change, are ignored. @throws {SystemError} */
 export const setDeviceFeatures = (
   interfaces: Interfaces,
   name: string,

@@ -32,7 +32,7 @@ test("an invalid descriptor is rejected", () => {
   for (const number of [-1, 1.5, NaN]) assert.throws(() => new Fd(number, "nothing"), OutOfRange);
 });
 
-test("files are written, cut, and read back", () => {
+test("files are written, truncated, and read back", () => {
   const directory = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     const path = join(directory, "file");

@@ -65,7 +65,7 @@ test("a signal ends a wait early without an error", async () => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
   const signalled = once(process, "SIGWINCH");
-  // More than once: this thread may be held up for as long as the first one takes.
+  // More than once: this thread may be delayed beyond the first one.
   const child = spawn("sh", ["-c", `while sleep 0.2; do kill -WINCH ${process.pid}; done`]);
   try {
     await once(child, "spawn");

@@ -1,4 +1,4 @@
-/** What an interface can stamp with a time, as the kernel tells of it. */
+/** Time stamping abilities of an interface, as the kernel reports them. */
 import type { Interfaces } from "./interface.ts";
 import { Struct } from "./memory.ts";
 

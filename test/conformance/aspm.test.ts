@@ -97,7 +97,7 @@ test("`full` switches it on whatever is known of the board, and it stays on over
 
 const STALLING: readonly string[] = ["rtl8168gu", "rtl8106eus"];
 
-test("the policy `full` is refused where ASPM cannot be had, and the one before stays", () => {
+test("the policy `full` is refused on chips without ASPM, and the previous one stays", () => {
   const refusing = onExpress.filter(({ aspm, key }) => aspm === undefined || STALLING.includes(key));
   assert.ok(refusing.length > 8);
   for (const chip of refusing) {

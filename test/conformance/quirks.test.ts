@@ -88,7 +88,7 @@ const open = (chip: Chip, alterations: Alterations = {}) => {
   return { device, take };
 };
 
-test("chips that lose interrupts by MSI, and only these, are driven by INTx", () => {
+test("chips that lose MSI interrupts, and only these, use INTx", () => {
   for (const chip of chips) {
     const { device, take } = open(chip);
     using owned = device;
@@ -117,7 +117,7 @@ test("with jumbo frames the 8168B to 8168D use read requests of 512 bytes, all o
   }
 });
 
-test("the PCI chips are configured once both directions are on, all others before", () => {
+test("the PCI chips are configured after both directions are enabled, all others before", () => {
   for (const chip of chips) {
     const order: string[] = [];
     const { device, take } = open(chip, {

@@ -20,7 +20,7 @@ const configSpace = (masks: readonly number[], pin = 1): { config: Mmio; bars: U
   return { config: new Mmio(bus), bars };
 };
 
-test("ports and memory get the address space they need, and the first window in memory is the registers", () => {
+test("I/O ports and memory get the address space that they need, and the first memory window has the registers", () => {
   const { config, bars } = configSpace([0xffff_ff01, 0xffff_ff00, 0, 0xffff_0000]);
   assert.deepEqual(assignWindows(config, "test"), { address: 0xe000_0000, bytes: 256 });
   assert.deepEqual([...bars], [0xc001, 0xe000_0000, 0, 0xe001_0000, 0, 0]);
@@ -32,7 +32,7 @@ test("a 64-bit register takes two, and its high half is cleared", () => {
   assert.deepEqual([bars[2], bars[4]], [0xe000_0004, 0xe000_400c]);
 });
 
-test("the registers are at the requested base address register, or the function cannot be used", () => {
+test("the registers are in the requested BAR, or the function cannot be used", () => {
   const { config } = configSpace([0xffff_ff01, 0xffff_ff00, 0xffff_f004, 0xffff_ffff]);
   assert.deepEqual(assignWindows(config, "test", 2), { address: 0xe000_1000, bytes: 4096 });
   for (const bar of [0, 3, 4])

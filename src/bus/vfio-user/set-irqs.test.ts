@@ -85,7 +85,7 @@ test("events are set for their vectors; a request without descriptors removes th
     rig.device.raise(1);
     rig.device.raise(2);
     assert.deepEqual(drained(events), [false, false, true]);
-    // What came in between is told when there is someone again.
+    // Interrupts raised in between are signalled once an event is set again.
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 1, count: 1 }, fds.slice(1, 2)), 0);
     assert.deepEqual(drained(events), [false, true, false]);
     assert.equal(rig.irqs({ flags: none | trigger, index: Irq.msix, start: 0, count: 0 }), 0);

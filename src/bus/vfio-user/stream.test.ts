@@ -62,7 +62,7 @@ test("messages may arrive in any pieces", () => {
   }
 });
 
-test("descriptors stay with their message, whatever comes before and behind it", () => {
+test("descriptors stay with their message, whatever comes before and after it", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 4096);
   using event = EventFd.create();

@@ -108,7 +108,7 @@ for (const way of ["group", "iommufd"] as const) {
   });
 }
 
-test("a file for the device that this user may not open leaves its group's", () => {
+test("if this user may not open the device's own file, the group's file is used", () => {
   using roots = new Tree(WAYS.iommufd);
   const kernel = new FakeKernel();
   Object.assign(kernel, { failOn: `open ${roots.dev}/vfio/devices`, failWith: Errno.EACCES });

@@ -137,7 +137,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     return this.#trouble.number;
   }
 
-  /** Why the card must be released; undefined while it need not. */
+  /** Why the card must be released; undefined otherwise. */
   whyLost(): FerruleError | undefined {
     if (this.#removal.drain()) return new RemovalRequested(this.name);
     if (this.#trouble.drain()) return new BusError(this.name);

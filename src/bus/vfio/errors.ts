@@ -155,7 +155,7 @@ export class Asleep extends FerruleError {
   }
 }
 
-/** Wake-up signals of the card may not be enabled by this user. */
+/** This user may not enable wake-up by the card. */
 export class WakeNotPermitted extends FerruleError {
   readonly code = "WAKE_NOT_PERMITTED";
   readonly hint: string;

@@ -14,7 +14,7 @@ const setUp = (kind?: InterruptKind) => {
   return { kernel, make };
 };
 
-test("the best kind that the card has is used, or the requested one", () => {
+test("the best interrupt type that the card has is used, or the requested one", () => {
   const { kernel, make } = setUp();
   assert.equal(make().kind, "msix");
   assert.equal(make().vectors, 4);
@@ -29,7 +29,7 @@ test("the best kind that the card has is used, or the requested one", () => {
   assert.equal(setUp("intx").make().kind, "intx");
 });
 
-test("a driver can exclude kinds that do not work, before its first request", () => {
+test("a driver can exclude interrupt types that do not work, before its first request", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   interrupts.request(0)[Symbol.dispose]();

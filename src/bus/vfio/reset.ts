@@ -4,7 +4,7 @@ import type { DeviceInfo } from "#sys/vfio-structs.ts";
 import type { Access } from "./access.ts";
 import type { VfioCard } from "./vfio-card.ts";
 
-/** `none`: neither is possible, and only the chip's own reset remains. */
+/** `none`: neither is possible; only the chip's own reset remains. */
 export type ResetKind = "function" | "bus" | "none";
 
 /** Whether a reset of the bus affects only our group, which nobody else can use meanwhile. */

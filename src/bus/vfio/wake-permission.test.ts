@@ -15,7 +15,7 @@ const cardWith = (wakeup: string): { tree: Tree; path: string } => {
   return { tree, path: join(folder, "wakeup") };
 };
 
-test("the kernel's file says whether the function can wake the machine, and is set while it may", () => {
+test("the kernel's file shows whether the function can wake the machine, and is set while wake-up is enabled", () => {
   const { tree, path } = cardWith("disabled\n");
   using _tree = tree;
   const permission = wakePermission(CARD, tree);
@@ -26,14 +26,14 @@ test("the kernel's file says whether the function can wake the machine, and is s
   assert.equal(readFileSync(path, "utf8"), "disabled");
 });
 
-test("a function without PME, or without the file, cannot", () => {
+test("a function without PME, or without the file, cannot wake the machine wake the machine", () => {
   const { tree } = cardWith("\n");
   using _tree = tree;
   assert.deepEqual(wakePermission(CARD, tree).wakesFrom, { d3hot: false, d3cold: false });
   assert.deepEqual(wakePermission("0000:09:00.0", tree).wakesFrom, { d3hot: false, d3cold: false });
 });
 
-test("a file that cannot be written is an error that says what to run, and only where wake-up is asked for", () => {
+test("if wake-up is requested and the file cannot be written, the error says what to run", () => {
   const { tree, path } = cardWith("disabled\n");
   using _tree = tree;
   const permission = wakePermission(CARD, tree);

@@ -1,6 +1,6 @@
 /**
- * Whether a card may wake the machine. VFIO keeps PME to itself (its status and enable bits read 0 and writes to them are
- * ignored); the kernel enables it when the machine is suspended, where `power/wakeup` says so.
+ * Whether a card may wake the machine. VFIO hides PME (status and enable bits read 0, writes to them are ignored); the
+ * kernel enables it when the machine is suspended, if `power/wakeup` allows it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const read = (path: string): string => {
 
 export const wakePermission = (address: string, { sys }: Roots): WakePermission => {
   const path = join(sys, "bus/pci/devices", address, "power/wakeup");
-  // Empty where the function cannot signal from any state.
+  // Empty if the function cannot signal PME in any state.
   const capable = read(path) !== "";
   return {
     wakesFrom: { d3hot: capable, d3cold: capable },

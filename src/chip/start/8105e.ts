@@ -1,23 +1,26 @@
 /**
  * RTL8105E, 8402 and 8106E: 100 Mbit/s.
  *
- * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_disable_EEE`, methods
- * 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). Which of them are written and in which order, and the values that
- * comments name, were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them.
+ * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_disable_EEE`,
+ * methods 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). The selection, the order and the values marked in
+ * comments were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import { ENTRY_LATENCY } from "./before-8168g.ts";
 
-/** MISC: leave ASPM while frames move. */
+/** MISC: leave ASPM while frames are moved. */
 const LEAVE_ASPM: Word = [0xf0, 0, 0x2800];
-/** MISC: the tally counters are not told early. */
+/** MISC: no early tally of counters. */
 const EARLY_TALLY = 1 << 16;
-/** The MAC's own controller: neighbour discovery, and resets while it has the MAC. */
+/** The MAC's MCU: neighbour discovery, and resets while it owns the MAC. */
 const OUT_OF_BAND: Word = [0xd3, 0, 0x0c];
 /** Config3: not ready for L2 and L3. */
 const NOT_TO_L23: Step = { on: "io8", words: [[0x54, 1 << 1, 0]] };
 
-/** Advanced link-down power saving is off, lest it meets the firmware on its way in. @param micros until it is */
+/**
+ * Advanced link-down power saving off: it must not interfere with loading the firmware. @param micros time until it
+ * takes effect
+ */
 const awake = (micros: number): readonly Step[] => [
   { page: 0, words: [[0x18, 0x0310]] },
   { wait: micros },
@@ -43,7 +46,7 @@ const MAC_8105E: readonly Step[] = [
 const PHY_8105E: readonly Step[] = [
   ...awake(100_000),
   { page: 5, words: [[0x1a, 0x0000]] },
-  // As the trace shows; Realtek's driver lets register 0xef choose this word and the one before.
+  // As observed; in Realtek's driver, register 0xef decides between this word and the one before.
   { page: 4, words: [[0x1c, 0x0000]] },
   { page: 1, words: [[0x15, 0x7701]] },
 ];
@@ -62,7 +65,7 @@ const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19,
 // prettier-ignore
 // oxfmt-ignore
 export const START_8402: Start = {
-  // For 10 Mbit/s. What Linux's r8169 writes; there is no other source.
+  // For 10 Mbit/s, as Linux's r8169 writes it; there is no other source.
   linkUp: {
     10: [{ on: "eri", words: [[0x1d0, 0x4d02], [0x1dc, 0x060a]] }],
     100: [{ on: "eri", words: [[0x1d0, 0x0000]] }],
@@ -72,12 +75,12 @@ export const START_8402: Start = {
     ENTRY_LATENCY,
     { on: "io32", words: [LEAVE_ASPM] },
     { on: "io8", words: [[0xd3, 1 << 7, 0]] },
-    // Register 0x1e as the trace shows.
+    // Register 0x1e as observed.
     { on: "ephy", words: [[0x19, 0xff64], [0x1e, 0, 0x4000]] },
     {
       on: "eri",
       words: [
-        // Receive and transmit FIFO: shares of the static and the dynamic part.
+        // Receive and transmit FIFO: sizes of the static and the dynamic part.
         [0xc8, 0x0000_0002], [0xe8, 0x0000_0006],
         // The packet filter, reset.
         [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
@@ -98,11 +101,11 @@ export const START_8402: Start = {
 // oxfmt-ignore
 export const START_8106E: Start = {
   mac: [
-    // The other bit switches off what listens on the network in low power.
+    // The other bit disables the network listening in low power.
     { on: "io32", words: [LEAVE_ASPM, [0xf0, EARLY_TALLY, 1 << 23]] },
-    // Bit 6 of DLLPR as the trace shows; Realtek's driver sets it.
+    // Bit 6 of DLLPR as observed; Realtek's driver sets it.
     { on: "io8", words: [OUT_OF_BAND, [0xd0, 1 << 6, 0]] },
-    // The link is idle for 7 µs before L0s and 32 µs before L1.
+    // The link is idle for 7 µs before L0s and for 32 µs before L1.
     { on: "csi", words: [[0x70c, 0xff00_0000, 0x2f00_0000]] },
     { on: "eri", words: [[0x1d0, 0xffff, 0], [0x1b0, 0xffff, 0]] },
     NOT_TO_L23,

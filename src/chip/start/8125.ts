@@ -1,25 +1,25 @@
 /**
- * What RTL8125, 8126, 8127 and 9151 have in common at start.
+ * The part of the start-up sequence that RTL8125, 8126, 8127 and 9151 have in common.
  *
- * Source: DPDK `drivers/net/r8169/r8169_hw.c` (BSD-3-Clause, Realtek): `rtl8125_hw_config`, `rtl_hw_init`, `rtl_exit_oob`;
- * `r8169_phy.c`: `rtl_hw_phy_config`. Source: FreeBSD `sys/dev/rge/if_rge.c` (BSD-2-Clause) and `if_re.c` of Realtek's FreeBSD
- * driver (BSD-4-Clause, Realtek; values only): receive side scaling and queues.
+ * Source: DPDK `drivers/net/r8169/r8169_hw.c` (BSD-3-Clause, Realtek): `rtl8125_hw_config`, `rtl_hw_init`,
+ * `rtl_exit_oob`; `r8169_phy.c`: `rtl_hw_phy_config`. Source: FreeBSD `sys/dev/rge/if_rge.c` (BSD-2-Clause) and
+ * `if_re.c` of Realtek's FreeBSD driver (BSD-4-Clause, Realtek; values only): receive side scaling and queues.
  */
 import { PARAMETER_8125, PARAMETER_8168G, type Procedure, type Start, type Step, type Word } from "../steps.ts";
 
 /** PHY registers by their OCP address. */
 export const ocp = (words: readonly Word[]): Step => ({ on: "phy", words });
-/** The two memories of the PHY's controller. */
+/** The two memories of the PHY's MCU. */
 export const memory = (words: readonly Word[]): Step => ({ through: PARAMETER_8168G, words });
 export const memory2 = (words: readonly Word[]): Step => ({ through: PARAMETER_8125, words });
-/** Where their addresses are written; the data is in the next register. */
+/** Registers for their addresses; the data is in the next register. */
 export const MEMORY = 0xa436;
 export const MEMORY2 = 0xb87c;
-/** Words of a memory from an address on: it advances with each. */
+/** Consecutive words of a memory from an address on. */
 export const row = (window: number, from: number, values: readonly number[]): Step =>
   ocp([[window, from], ...values.map((value): Word => [window + 2, value])]);
 
-/** Registers that the PHY's controller must not use meanwhile. */
+/** Registers that the PHY's MCU must not use while they are written. */
 export const REQUEST: Step = { call: "requestPhyPatch" };
 export const RELEASE: Step = { call: "releasePhyPatch" };
 
@@ -31,21 +31,21 @@ interface Own {
   readonly registers: readonly Step[];
 }
 
-/** Configuration space 0x108: the PCI Express errors that are not reported. */
+/** Configuration space 0x108: mask of PCI Express errors that are not reported. */
 export const UNREPORTED: Word = [0x108, 0, 1 << 20];
 /** No time-out in L1 (8126, 8127). */
 export const L1_WITHOUT_LIMIT: Word = [0x890, 1 << 0, 0];
 
-/** MAC-OCP 0xeb58: the usual format of transmit descriptors; 8126 and 8127 have a bit more for it. */
+/** MAC-OCP 0xeb58: the standard format of transmit descriptors; 8126 and 8127 have an additional bit for it. */
 export const USUAL_DESCRIPTORS: Word = [0xeb58, 1 << 0, 0];
 export const USUAL_DESCRIPTORS_8126: Word = [0xeb58, (1 << 1) | (1 << 0), 0];
 /** MAC-OCP 0xe614: transmit tags in use, bits 11:8. */
 export const transmitTags = (count: number): Word => [0xe614, count > 7 ? 0x0f00 : 0x0700, count << 8];
-/** 8125BP and later: the usual format of receive descriptors. */
+/** 8125BP and later: the standard format of receive descriptors. */
 export const USUAL_RECEIVE: Step = { on: "io8", words: [[0xd8, 1 << 1, 0]] };
-/** 8125A and 8125B: "TCAM", the memory by which frames are sorted. */
+/** 8125A and 8125B: "TCAM", the memory for sorting frames. */
 export const TCAM: Step = { on: "io16", words: [[0x382, 0x221b]] };
-/** INT_CFG1: where vectors have bypasses of their own. */
+/** INT_CFG1, on chips whose vectors have bypasses of their own. */
 export const NO_BYPASS: Step = { on: "io16", words: [[0x7a, 0]] };
 /** 8125CP and 8127. */
 export const OWN_8125CP: readonly Word[] = [
@@ -53,7 +53,7 @@ export const OWN_8125CP: readonly Word[] = [
   [0xc0c2, 1 << 6, 0],
 ];
 
-/** MAC-OCP, after a chip's own. */
+/** MAC-OCP words, after the chip's own. */
 const MAC: readonly Word[] = [
   // "TXPLA packet valid start": off and on, then both of its bits.
   [0xc0b4, 1 << 0, 0],
@@ -79,20 +79,20 @@ export const mac8125 = (own: Own): readonly Step[] => [
     on: "mac",
     words: [
       [0xc01e, 0x5555],
-      // No wake-up by patterns that a driver for another system has left.
+      // Disables wake-up patterns that another operating system's driver has left.
       [0xc0bc, 0x00ff],
       // Ultra power saving off.
       [0xd40a, 1 << 4, 0],
     ],
   },
-  // The reference clock is not forced on request.
+  // The reference clock is not forced by request.
   { on: "io8", words: [[0xf1, 1 << 7, 0]] },
   { on: "csi", words: own.config },
   { on: "ephy", words: own.pciePhy },
   {
     on: "io8",
     words: [
-      // Speed is not lowered for wake-up.
+      // Speed is not reduced for wake-up.
       [0x52, 1 << 4, 0],
       // Interrupts: one vector and no bypass.
       [0x34, 0],
@@ -110,7 +110,7 @@ export const mac8125 = (own: Own): readonly Step[] => [
   ...own.registers,
   { on: "mac", words: MAC },
   { call: "saveLinkPower" },
-  // The TCAM is emptied.
+  // Empties the TCAM.
   { on: "mac", words: [[0xeb54, 0, 1 << 0]] },
   { wait: 1 },
   { on: "mac", words: [[0xeb54, 1 << 0, 0]] },
@@ -135,14 +135,14 @@ export const mac8125 = (own: Own): readonly Step[] => [
   },
 ];
 
-/** @param own between firmware file and end */
+/** @param own steps between the firmware file and the end */
 export const phy8125 = (own: readonly Step[]): Start["phy"] => [
   { firmware: "phy" },
   ...own,
   ocp([
-    // ALDPS off: a link partner that wakes slowly otherwise loses the first seconds.
+    // ALDPS off: otherwise a link partner that is slow to wake up loses traffic in the first seconds.
     [0xa430, 1 << 2, 0],
-    // A forced speed means what clause 22 says.
+    // A forced speed is set as in clause 22.
     [0xa5b4, 1 << 15, 0],
   ]),
 ];

@@ -1,8 +1,8 @@
 /**
  * RTL8125A, and RTL8168KB of the same die.
  *
- * Source: DPDK `drivers/net/r8169/base/rtl8125a.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8125a` and `rtl_hw_phy_config_8125a_2`,
- * method 49; `rtl8168kb.c`, method 52, has the same.
+ * Source: DPDK `drivers/net/r8169/base/rtl8125a.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8125a` and
+ * `rtl_hw_phy_config_8125a_2`, method 49; `rtl8168kb.c`, method 52, is identical.
  */
 import type { PhyWindow, Start, Step, Word } from "../steps.ts";
 import {
@@ -21,7 +21,7 @@ import {
   transmitTags,
 } from "./8125.ts";
 
-/** The two lanes, 0x40 apart. */
+/** The two lanes, at a distance of 0x40. */
 // prettier-ignore
 // oxfmt-ignore
 const EPHY: readonly Word[] = [
@@ -31,7 +31,7 @@ const EPHY: readonly Word[] = [
   [0x59, 0x40, 0], [0x5b, 0, 0xe00], [0x5b, 0x7000, 0], [0x42, 0x6042], [0x46, 0x14],
 ];
 
-/** A third memory, in halves: PHY-OCP 0xb88e, 0xb890. */
+/** A third memory, accessed in halves: PHY-OCP 0xb88e, 0xb890. */
 const THIRD: PhyWindow = { page: 0xb88, address: 23, data: 24 };
 const memory3 = (words: readonly Word[]): Step => ({ through: THIRD, words });
 
@@ -80,7 +80,7 @@ export const START_8125A: Start = {
         on: "mac",
         words: [USUAL_DESCRIPTORS, transmitTags(3), [0xe63e, 0x0c30, 0x0020], [0xe0c0, 0x4000], [0xea1c, 1 << 2, 0]],
       },
-      // Of the MAC's controller, and on this die alone.
+      // Registers of the MAC controller that only this die has.
       { on: "io8", words: [[0xd3, 0, 1 << 0]] },
     ],
   }),

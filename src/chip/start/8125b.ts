@@ -1,9 +1,9 @@
 /**
  * RTL8125B, and RTL8168KB of the same die.
  *
- * Source: DPDK `drivers/net/r8169/base/rtl8125b.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8125b` and `rtl_hw_phy_config_8125b_2`,
- * method 51; `rtl8168kb.c`, method 53, has the same. Source: `if_re.c` of Realtek's FreeBSD driver (BSD-4-Clause, Realtek;
- * values only), method MACFG_83: MAC-OCP 0xe63e.
+ * Source: DPDK `drivers/net/r8169/base/rtl8125b.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8125b` and
+ * `rtl_hw_phy_config_8125b_2`, method 51; `rtl8168kb.c`, method 53, is identical. Source: `if_re.c` of Realtek's
+ * FreeBSD driver (BSD-4-Clause, Realtek; values only), method MACFG_83: MAC-OCP 0xe63e.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import {
@@ -19,7 +19,7 @@ import {
   transmitTags,
 } from "./8125.ts";
 
-/** The two lanes, 0x40 apart. */
+/** The two lanes, at a distance of 0x40. */
 // prettier-ignore
 // oxfmt-ignore
 const EPHY: readonly Word[] = [

@@ -1,8 +1,8 @@
 /**
  * RTL8125D, 8125K, 9151A and 9151AS, and RTL8168KD of the same die.
  *
- * Source: DPDK `drivers/net/r8169/base/rtl8125d.c` (BSD-3-Clause, Realtek): `rtl_hw_phy_config_8125d_1`, method 56, and `_2`,
- * methods 57, 59 (8168KD) and 61 (8125K); `rtl9151a.c`: `rtl_hw_phy_config_9151a_1`, method 60.
+ * Source: DPDK `drivers/net/r8169/base/rtl8125d.c` (BSD-3-Clause, Realtek): `rtl_hw_phy_config_8125d_1`, method 56, and
+ * `_2`, methods 57, 59 (8168KD) and 61 (8125K); `rtl9151a.c`: `rtl_hw_phy_config_9151a_1`, method 60.
  */
 import type { Start, Step } from "../steps.ts";
 import {
@@ -130,5 +130,5 @@ const PHY_9151A: readonly Step[] = [
 
 export const START_8125D_688: Start = { mac: MAC, phy: phy8125(PHY_688) };
 export const START_8125D_689: Start = { mac: MAC, phy: phy8125(PHY_689) };
-/** It does not reach configuration space from inside. */
+/** It has no access to configuration space from inside. */
 export const START_9151A: Start = { mac: mac8125({ ...OWN, config: [] }), phy: phy8125(PHY_9151A) };

@@ -1,8 +1,8 @@
 /**
  * RTL8126A.
  *
- * Source: DPDK `drivers/net/r8169/base/rtl8126a.c` (BSD-3-Clause, Realtek): `rtl_hw_phy_config_8126a_2`, method 70, and `_3`,
- * method 71.
+ * Source: DPDK `drivers/net/r8169/base/rtl8126a.c` (BSD-3-Clause, Realtek): `rtl_hw_phy_config_8126a_2`, method 70, and
+ * `_3`, method 71.
  */
 import type { Start, Step } from "../steps.ts";
 import {
@@ -38,7 +38,7 @@ const MAC = mac8125({
   ],
 });
 
-/** What both steppings have. */
+/** Common to both steppings. */
 // prettier-ignore
 // oxfmt-ignore
 const BOTH: readonly Step[] = [

@@ -1,8 +1,8 @@
 /**
  * RTL8127A, and its fibre version RTL8127ATF.
  *
- * Source: DPDK `drivers/net/r8169/base/rtl8127.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8127`, `rtl_hw_phy_config_8127a_1`,
- * method 91; `r8169_phy.c`: `rtl8127_check_ephy_ext_addr`.
+ * Source: DPDK `drivers/net/r8169/base/rtl8127.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8127`,
+ * `rtl_hw_phy_config_8127a_1`, method 91; `r8169_phy.c`: `rtl8127_check_ephy_ext_addr`.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import {
@@ -23,8 +23,8 @@ import {
 } from "./8125.ts";
 
 /**
- * The PCIe PHY, by the source's addresses of 16 bits. Bits 15:12 go to register 0x7e, bits 6:0 are the register; of bits 11:7,
- * which look like a lane, the source's mask leaves nothing.
+ * The PCIe PHY, with the source's 16-bit addresses. Bits 15:12 go to register 0x7e, bits 6:0 are the register; the
+ * source masks out bits 11:7, which look like a lane.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -110,7 +110,7 @@ export const START_8127A: Start = {
     config: [UNREPORTED, L1_WITHOUT_LIMIT],
     pciePhy: [...paged(EPHY), [PAGE, 0]],
     registers: [
-      // Descriptors are written back.
+      // Descriptor write-back.
       { on: "io8", words: [[0x20e4, 1 << 2, 0]] },
       USUAL_RECEIVE,
       NO_BYPASS,

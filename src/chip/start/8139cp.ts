@@ -17,7 +17,7 @@ export const START_8139CP: Start = {
     },
     // No early receive interrupts.
     { on: "io16", words: [[0x5c, 0]] },
-    // The ring of high priority: it is never rung for, but may hold anything after a reset.
+    // The high-priority ring is never used, but its base may be undefined after a reset.
     {
       on: "io32",
       words: [

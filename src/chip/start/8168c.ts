@@ -1,11 +1,11 @@
 /**
  * RTL8168C and 8168CP.
  *
- * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them. Realtek's FreeBSD
- * driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`, methods 24 to 28 (BSD-4-Clause,
- * Realtek; values only) has most of the same values for those that it knows, which XIDs 3C3 and 3C8 are not. It has more for
- * the PHY, most of all the 8168CP's, and differs in bit 5 of register 0x0d from 3C2 on, in register 0xd1 and page 2,
- * register 0 of 3C0, and in bit 9 of the PCIe PHY's register 3 of 3C2.
+ * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them. Realtek's
+ * FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`, methods 24 to 28
+ * (BSD-4-Clause, Realtek; values only) has most of these values for the chips that it supports (XIDs 3C3 and 3C8 are
+ * not among them). It writes more PHY registers, mainly on the 8168CP, and differs in: bit 5 of register 0x0d from 3C2
+ * on; on 3C0, register 0xd1 and page 2, register 0; on 3C2, bit 9 of register 3 of the PCIe PHY.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import { AWAKE, ENTRY_LATENCY, NO_BEACON } from "./before-8168g.ts";
@@ -73,7 +73,7 @@ const MAC_3C2: readonly Step[] = [
 
 export const START_8168C_3C2: Start = { mac: MAC_3C2, phy: phy(DSP_3C2, 0x0761) };
 export const START_8168C_3C3: Start = { mac: MAC_3C2, phy: phy([], 0x5461) };
-/** 3C4 and up. */
+/** 3C4 and later. */
 export const START_8168C_3CX: Start = { mac: [ENTRY_LATENCY, COMMON], phy: phy([], 0x5461) };
 
 // prettier-ignore
@@ -103,7 +103,7 @@ export const START_8168CP_3C9: Start = {
   phy: PHY_8168CP,
 };
 
-/** 3CB, and others that the source does not name. */
+/** 3CB, and steppings that the source does not name. */
 export const START_8168CP_3CX: Start = {
   mac: [ENTRY_LATENCY, { on: "io8", words: [NO_BEACON, [0xd1, 0x20]] }],
   phy: PHY_8168CP,

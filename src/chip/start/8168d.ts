@@ -2,9 +2,10 @@
  * RTL8168D and 8168DP.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`,
- * methods 31, 33 and 65 (BSD-4-Clause, Realtek; values only). Which of them are written and in which order, and page 7 of the
- * 8168DP, was observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them. Realtek's driver has more: the 8168D's PCIe PHY and what byte 0x30 of its one-time memory
- * asks for, more of both 8168DP, and an 8168D with XID 282 that differs.
+ * methods 31, 33 and 65 (BSD-4-Clause, Realtek; values only). The selection, the order, and page 7 of the 8168DP were
+ * observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them. Realtek's driver
+ * writes more: the 8168D's PCIe PHY, a setting selected by byte 0x30 of its one-time memory, more registers of both
+ * 8168DP, and other values on the 8168D with XID 282.
  */
 import { PARAMETER_8168D, type Start, type Step } from "../steps.ts";
 import { AWAKE, ENTRY_LATENCY } from "./before-8168g.ts";
@@ -23,13 +24,13 @@ const CHANNEL: readonly Step[] = [
   { page: 3, words: [[0x12, 0xf49f], [0x13, 0x070b], [0x1a, 0x05ad], [0x14, 0x94c0]] },
 ];
 
-/** In a register, and where the PHY's controller has its copy of it. */
+/** A value in a register, and in the copy that the PHY's MCU keeps. */
 const COPIED: readonly Step[] = [
   { page: 2, words: [[0x06, 0x5561]] },
   { through: PARAMETER_8168D, words: [[0x8332, 0x5561]] },
 ];
 
-/** What both are given before they differ. */
+/** The common part, before the two differ. */
 const BOTH: readonly Step[] = [
   AWAKE,
   ...CHANNEL,
@@ -43,7 +44,7 @@ const BOTH: readonly Step[] = [
 // oxfmt-ignore
 const LOOP: Step = { page: 2, words: [[0x02, 0x0600, 0x0100], [0x03, 0xe000, 0]] };
 
-/** @param ready what the word at 0x001b of the PHY's memory reads when it is ready for firmware */
+/** @param ready the word at 0x001b of the PHY's memory when it is ready for firmware */
 const firmware = (ready: number): Step => ({
   firmware: "phy",
   when: { through: PARAMETER_8168D, word: [0x001b, ready] },

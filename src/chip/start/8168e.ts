@@ -2,10 +2,9 @@
  * RTL8168E, 8168E-VL, 8168F and 8411.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config`, `re_disable_EEE` and
- * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). Which of them are written and in which
- * order, and the values that comments name, were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip
- * KEY` for each of them. Realtek's driver tunes the PHY further. What
- * most of these bits do is not public.
+ * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). The selection, the order and the
+ * values marked in comments were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for
+ * each of them. Realtek's driver tunes the PHY further. What most of these bits do is not public.
  */
 import { PARAMETER_8168D, type Start, type Step, type Word } from "../steps.ts";
 import { ENTRY_LATENCY, WITHOUT_INTERRUPTS } from "./before-8168g.ts";
@@ -25,7 +24,7 @@ const EPHY_8168E: Step = {
   ],
 };
 
-/** Both steppings. EEE is never on. */
+/** Both steppings. EEE is never enabled. */
 // prettier-ignore
 // oxfmt-ignore
 export const START_8168E: Start = {
@@ -44,23 +43,23 @@ export const START_8168E: Start = {
     { page: 1, words: [[0x0b, 0x6c20], [0x07, 0x2872], [0x1c, 0xefff]] },
     { page: 3, words: [[0x14, 0x6420]] },
     { extension: 0x2f, words: [[0x15, 0x1919]] },
-    // As the trace shows; Realtek's driver has it for the 8168E-VL.
+    // As observed; Realtek's driver has it for the 8168E-VL.
     { extension: 0xac, words: [[0x18, 0x0006]] },
     // The clock of an idle link at 10 Mbit/s.
     { extension: 0x23, words: [[0x17, 0, 0x0006]] },
     { page: 2, words: [[0x08, 0xff00, 0x8000]] },
     { extension: 0x2d, words: [[0x18, 0, 0x0050]] },
     { page: 0, words: [[0x14, 0, 1 << 15]] },
-    // The first word and bit 12 of extension 0x20 as the trace shows.
+    // The first word, and bit 12 of extension 0x20, as observed.
     { through: PARAMETER_8168D, words: [[0x8b86, 0, 1 << 0], [0x8b85, 1 << 13, 0]] },
     { extension: 0x20, words: [[0x15, 0x1100, 0]] },
     { page: 6, words: [[0x00, 0x5a00]] },
-    // Clause 45, device 7, register 60: nothing is offered.
+    // Clause 45, device 7, register 60: EEE is not advertised.
     { page: 0, words: [[0x0d, 0x0007], [0x0e, 0x003c], [0x0d, 0x4007], [0x0e, 0x0000]] },
   ],
 };
 
-/** What the first two are is not public. Receive and transmit FIFO: shares of the static and the dynamic part. */
+/** The meaning of the first two is not public. Receive and transmit FIFO: sizes of the static and the dynamic part. */
 const FIFOS: readonly Word[] = [
   [0xc0, 0xffff, 0],
   [0xb8, 0x0000_0000],
@@ -72,28 +71,28 @@ const FILTER_RESET: readonly Word[] = [
   [0xdc, 1 << 0, 0],
   [0xdc, 0, 1 << 0],
 ];
-/** @param high pause threshold; the low one is the same on all */
+/** @param high pause threshold; the low threshold is the same on all */
 const pause = (high: number): readonly Word[] => [
   [0xcc, 0x0000_0050],
   [0xd0, high],
 ];
-/** Low-power idle in both directions, once the PHYs have agreed on EEE. */
+/** MAC low-power idle in both directions, used once the PHYs have agreed on EEE. */
 const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
-/** @param events that leave L1 */
+/** @param events events that leave L1 */
 const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
 
-/** The MAC is the driver's. */
+/** The driver owns the MAC. */
 const OURS: Word = [0xd3, 1 << 7, 0];
 /** Power management of the link layer (DLLPR). */
 const LINK_POWER: Word = [0xd0, 0, 1 << 6];
 /** Power management of the PHY (MISC). */
 const PHY_POWER: Step = { on: "io32", words: [[0xf0, 0, 1 << 22]] };
 
-/** Of the PCIe PHY, beside register 0. */
+/** Of the PCIe PHY, besides register 0. */
 const EPHY_19: Word = [0x19, 0, 0x0224];
 const EPHY_0C: Word = [0x0c, 0x3df0, 0x0200];
 
-/** Green Ethernet and the like: 8168E-VL, 8168F and 8411. */
+/** Green Ethernet and similar: 8168E-VL, 8168F and 8411. */
 // prettier-ignore
 // oxfmt-ignore
 const GREEN: readonly Step[] = [
@@ -107,14 +106,17 @@ const EEE_EXTENSION: Step = { extension: 0x20, words: [[0x15, 0, 1 << 8]] };
 const EEE_PARAMETER: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 13]] };
 const BIT_14: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 14]] };
 
-/** Thresholds of the transmit FIFO, and the packet filter reset once more (re_link_on_patch). */
+/** Transmit FIFO thresholds, and another reset of the packet filter (re_link_on_patch). */
 const thresholds = (first: number, second: number): readonly Step[] => [
   { on: "eri", words: [[0x1bc, first], [0x1dc, second], ...FILTER_RESET] },
 ];
 
 /** 8168E-VL and 8411 (method 39). */
 const THRESHOLDS = { 10: thresholds(0x1f, 0x3f), 100: thresholds(0x1f, 0x05), 1000: thresholds(0x11, 0x05) } as const;
-/** Realtek's driver has 0x1f from 100 Mbit/s on, and 0x2d below, for the second one; these are what Linux writes. */
+/**
+ * These are the values that Linux writes. For the second word, Realtek's driver has 0x1f from 100 Mbit/s on, and 0x2d
+ * below.
+ */
 const THRESHOLDS_8168F = { ...THRESHOLDS, 100: thresholds(0x1f, 0x3f) } as const;
 
 // prettier-ignore
@@ -123,9 +125,9 @@ export const START_8168EVL: Start = {
   linkUp: THRESHOLDS,
   mac: [
     ENTRY_LATENCY,
-    // Register 0 as the trace shows; Realtek's driver sets bit 3.
+    // Register 0 as observed; Realtek's driver sets bit 3.
     { on: "ephy", words: [[0x09, 0, 0x0080], EPHY_19, [0x00, 0, 0x0004], EPHY_0C] },
-    // Bit 1 of 1d0 as the trace shows; Realtek's driver clears it.
+    // Bit 1 of 1d0 as observed; Realtek's driver clears it.
     { on: "eri", words: [...FIFOS, [0x1d0, 0, 1 << 1], ...FILTER_RESET, [0x1b0, 0, 1 << 4], ...pause(0x07ff_0060)] },
     { on: "io8", words: [OURS] },
     EEE,
@@ -140,7 +142,7 @@ export const START_8168EVL: Start = {
     { firmware: "phy" },
     { extension: 0xac, words: [[0x18, 0x0006]] },
     { page: 3, words: [[0x09, 0xa20f]] },
-    // As the trace shows, to the write of register 0x17: Realtek's driver sets these two bits in the parameter itself.
+    // As observed, up to the write of register 0x17: Realtek's driver sets these two bits in the parameter itself.
     { through: PARAMETER_8168D, words: [[0x8b5b, 0x9222], [0x8b6d, 0x8000], [0x8b76, 0x8000]] },
     { page: 5, words: [[0x05, 0x8b80], [0x17, 0, 0x0006]] },
     ...GREEN,
@@ -148,13 +150,13 @@ export const START_8168EVL: Start = {
     EEE_EXTENSION,
     EEE_PARAMETER,
     { page: 3, words: [[0x19, 0, 1 << 0], [0x10, 0, 1 << 10]] },
-    // As the trace shows.
+    // As observed.
     { page: 5, words: [[0x01, 0, 1 << 8]] },
   ],
 };
 
 /**
- * 8168F and 8411, before what each has of its own. Bit 1 of 1d0 as the trace shows; Realtek's driver clears it.
+ * 8168F and 8411, before the values of each. Bit 1 of 1d0 as observed; Realtek's driver clears it.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -227,7 +229,7 @@ export const START_8411: Start = {
     { firmware: "phy" },
     ...PHY_8168F,
     BIT_14,
-    // As the trace shows; Realtek's driver has the 8168F's level.
+    // As observed; Realtek's driver has the 8168F's level.
     ...channel(0x00aa),
     {
       through: PARAMETER_8168D,

@@ -3,15 +3,15 @@
  *
  * Source: DPDK `drivers/net/r8169/base/rtl8168ep.c` and `rtl8168fp.c` (BSD-3-Clause, Realtek), methods 28, 32 and 33:
  * `hw_ephy_config_*`, `hw_config_*`, `hw_phy_config_*`; `r8169_hw.c`: `rtl8168_hw_config`, `rtl_disable_ups`,
- * `rtl8168_disable_dma_agg`. Source: `if_re.c` of Realtek's FreeBSD driver (BSD-4-Clause, Realtek; values only), methods
- * MACFG_67, 71 and 72: FIFO shares, extended registers 0x2fc of the 8168EP and 0x1b0, 0xc0 and 0xb8 of the 8168FP, MAC-OCP
- * 0xd420.
+ * `rtl8168_disable_dma_agg`. Source: `if_re.c` of Realtek's FreeBSD driver (BSD-4-Clause, Realtek; values only),
+ * methods MACFG_67, 71 and 72: FIFO sizes, extended registers 0x2fc of the 8168EP and 0x1b0, 0xc0 and 0xb8 of the
+ * 8168FP, MAC-OCP 0xd420.
  */
 import { PARAMETER_8168G, type Start, type Word } from "../steps.ts";
 import { ALDPS_OFF, FILTER_8168G, GAIN_8168G, SIGNAL_8168GU, TEN_MEGABIT_8168G } from "./8168g.ts";
 
 const ERI: readonly Word[] = [
-  // Receive FIFO: shares of the static and the dynamic part.
+  // Receive FIFO: sizes of the static and the dynamic part.
   [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x2f],

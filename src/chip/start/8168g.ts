@@ -2,14 +2,14 @@
  * RTL8168G, 8168GU, 8106EUS and 8411B.
  *
  * Source: DPDK `drivers/net/r8169/base/rtl8168g.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8168g`, `hw_config_8168g`,
- * `hw_phy_config_8168g`; `r8169_hw.c`: `rtl8168_hw_config`, `rtl_hw_init`. Source: `if_re.c` of Realtek's FreeBSD driver
- * (BSD-4-Clause, Realtek; values only), methods MACFG_56, 59 and 60: FIFO shares, extended register 0x5f0, all of the 8411B.
- * It starts the 8106EUS as the 8168GU, of which it is the Fast Ethernet part.
+ * `hw_phy_config_8168g`; `r8169_hw.c`: `rtl8168_hw_config`, `rtl_hw_init`. Source: `if_re.c` of Realtek's FreeBSD
+ * driver (BSD-4-Clause, Realtek; values only), methods MACFG_56, 59 and 60: FIFO sizes, extended register 0x5f0, all of
+ * the 8411B. It starts the 8106EUS as the 8168GU: the 8106EUS is its Fast Ethernet version.
  */
 import { PARAMETER_8168G, type Start, type Step, type Word } from "../steps.ts";
 
 const ERI: readonly Word[] = [
-  // Receive FIFO: shares of the static and the dynamic part.
+  // Receive FIFO: sizes of the static and the dynamic part.
   [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x38],
@@ -26,9 +26,9 @@ const ERI: readonly Word[] = [
   // Events that leave L1.
   [0xd4, 0, 0x1f80],
 ];
-/** The source of the 8411B does without. */
+/** The source does not do this on the 8411B. */
 const ERI_8168G: Word = [0x1d0, 0, 1 << 1];
-/** Interrupts of the PHY's controller, which powering it down takes away. */
+/** Interrupts of the PHY's MCU, which powering it down disables. */
 const PHY_INTERRUPTS: Word = [0x1a8, 0, 0xfc00_0000];
 /** Wake-up by checksum off. */
 const NO_CHECKSUM_WAKE: Word = [0xc140, 0xffff];
@@ -44,10 +44,10 @@ export const TEN_MEGABIT_8168G: readonly Step[] = [
 ];
 export const FILTER_8168G: Step = { through: PARAMETER_8168G, words: [[0x8012, 0, 1 << 15]] };
 export const GAIN_8168G: Step = { page: 0xc42, words: [[17, 1 << 13, 1 << 14]] };
-/** ALDPS: a link partner that wakes slowly otherwise loses the first seconds. */
+/** ALDPS: otherwise a link partner that is slow to wake up loses traffic in the first seconds. */
 export const ALDPS_OFF: Step = { page: 0xa43, words: [[16, 1 << 2, 0]] };
 
-/** The signal processor from the 8168GU on: upper bytes. */
+/** The digital signal processor from the 8168GU on: upper bytes. */
 // prettier-ignore
 // oxfmt-ignore
 export const SIGNAL_8168GU: Step = { through: PARAMETER_8168G, words: [
@@ -113,7 +113,7 @@ export const START_8168GU: Start = {
   ],
 };
 
-/** Code for the MAC's controller: without it the receiver may stop after the PHY was powered down. */
+/** Code for the MAC's MCU: without it the receiver may stop after the PHY was powered down. */
 // prettier-ignore
 // oxfmt-ignore
 const PATCH_8411B: readonly number[] = [
@@ -133,7 +133,7 @@ const PATCH_8411B: readonly number[] = [
   0xc502, 0xbd00, 0x00aa, 0xe0c0, 0xc502, 0xbd00, 0x0132,
 ];
 const PATCH_AT = 0xf800;
-/** Loads the patch, and sets the addresses at which the controller jumps to it; from version 1.100.00 of the source. */
+/** Loads the patch and sets the addresses from which the MCU jumps to it (version 1.100.00 and later of the source). */
 // prettier-ignore
 // oxfmt-ignore
 const LOAD_PATCH_8411B: readonly Step[] = [
@@ -164,7 +164,8 @@ export const START_8411B: Start = {
   ],
   phy: [
     { firmware: "phy" },
-    // The firmware has code for the same place (observed: Linux 6.12 on the model loads the patch after it).
+    // The firmware has code for the same address (observed: Linux 6.12 on the model loads the patch after the
+    // firmware).
     ...LOAD_PATCH_8411B,
     FILTER_8168G,
     { page: 0xbce, words: [[18, 0x8860]] },

@@ -2,10 +2,10 @@
  * RTL8168H, 8107E and 8168M.
  *
  * Source: DPDK `drivers/net/r8169/base/rtl8168h.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8168h`, `hw_config_8168h`,
- * `hw_phy_config_8168h_1` to `_3`; `r8169_hw.c`: `rtl_disable_ups`, `rtl8168_disable_dma_agg`. Source: `if_re.c` of Realtek's
- * FreeBSD driver (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_75: FIFO shares, MAC-OCP 0xe056, 0xe052 and
- * 0xd420, extended register 0x5f0, and the PHY of the third stepping. What most of these bits do is not public; the comments
- * give the sources' own names.
+ * `hw_phy_config_8168h_1` to `_3`; `r8169_hw.c`: `rtl_disable_ups`, `rtl8168_disable_dma_agg`. Source: `if_re.c` of
+ * Realtek's FreeBSD driver (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_75: FIFO sizes, MAC-OCP
+ * 0xe056, 0xe052 and 0xd420, extended register 0x5f0, and the PHY of the third stepping. What most of these bits do is
+ * not public; the comments give the sources' own names.
  */
 import { PARAMETER_8168G, type Start, type Step, type Word } from "../steps.ts";
 
@@ -22,14 +22,14 @@ const EPHY: Step = {
 };
 
 const ERI: readonly Word[] = [
-  // Receive FIFO: shares of the static and the dynamic part.
+  // Receive FIFO: sizes of the static and the dynamic part.
   [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x38],
   [0xd0, 0xff, 0x48],
   // Transmit FIFO.
   [0xe8, 0xffff_ffff, 0x0010_0006],
-  // Magic packet only, and what the source sets beside it.
+  // Magic packet only, with another bit that the source sets.
   [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
   [0x5f0, 0x0f0f, 0],
   // Resets the packet filter.
@@ -59,22 +59,22 @@ const MAC: readonly Word[] = [
 ];
 /** Ultra power saving off. The source leaves this out for the 8168M. */
 const UPS_OFF: Word = [0xd400, 1 << 0, 0];
-/** What the two later steppings do without. */
+/** Writes that the two later steppings do not need. */
 const POWER: readonly Word[] = [
   [0xe056, 0x00f0, 0],
   [0xe052, 0xe008, 1 << 15],
   [0xd420, 0x0fff, 0x045f],
 ];
 
-/** @param ppsw bits of page 0xa44, register 17, to clear: "EthPhyPPSW", which the source leaves alone on the 8168M */
+/** @param ppsw bits to clear in page 0xa44, register 17: "EthPhyPPSW", which the source does not clear on the 8168M */
 const tenMegabit = (ppsw: number): Step => ({ page: 0xa44, words: [[17, ppsw, 1 << 11]] });
 const TEN_MEGABIT = tenMegabit(1 << 7);
-/** Bit 2 is ALDPS: a link partner that wakes slowly otherwise loses the first seconds. */
+/** Bit 2 is ALDPS: otherwise a link partner that is slow to wake up loses traffic in the first seconds. */
 const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set]] });
 
 const phy = (tenMegabit: Step): readonly Step[] => [
   { firmware: "phy" },
-  // 0x8011 in both sources; Linux writes 0x811. From there on: the PHY tunes itself again while the link is up.
+  // 0x8011 in both sources; Linux writes 0x811. The words after it: the PHY tunes itself again while the link is up.
   {
     through: PARAMETER_8168G,
     words: [
@@ -87,7 +87,7 @@ const phy = (tenMegabit: Step): readonly Step[] => [
   { call: "biasFromFuses" },
   { call: "lengthForPairs" },
   { page: 0xc41, words: [[21, 1 << 1, 0]] },
-  // Bit 0 as the source sets it.
+  // Bit 0, which the source sets too.
   aldpsOff(1 << 0),
 ];
 
@@ -110,7 +110,10 @@ export const START_8168M: Start = {
   phy: phy(tenMegabit(0)),
 };
 
-/** The sources reach the PCIe PHY of the later steppings with MAC-OCP 0xd438 bit 2 clear; 0xde28 bits 1:0 are its bank. */
+/**
+ * On the later steppings, the sources clear MAC-OCP 0xd438 bit 2 to access the PCIe PHY; 0xde28 bits 1:0 select its
+ * bank.
+ */
 const EPHY_CLOSED: Step = { on: "mac", words: [[0xd438, 1 << 2, 0]] };
 const EPHY_OPEN: Step = {
   on: "mac",

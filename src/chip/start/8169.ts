@@ -3,7 +3,7 @@
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_phy_config` and `re_phy_power_up`, methods 3 to 6
  * (BSD-4-Clause, Realtek; values only). Register 0x82 and the bus timing: FreeBSD `sys/dev/re/if_re.c`, `re_reset` and
- * `re_init_locked` (BSD-4-Clause; values only). Which of them are written and in which order was observed: Linux 6.12.117's
+ * `re_init_locked` (BSD-4-Clause; values only). The selection and the order were observed: Linux 6.12.117's
  * r8169 on the model, by `npm run derive -- --chip KEY` for each of them. What most of these bits do is not public.
  */
 import type { Start, Step, Word } from "../steps.ts";
@@ -12,7 +12,7 @@ import { AWAKE } from "./before-8168g.ts";
 /** FreeBSD writes this after every reset. Realtek's driver leaves 0x0d there on the 8169S and 8110S. */
 const LINK_DOWN_POWER_SAVING: Step = { on: "io8", words: [[0x82, 0x01]] };
 
-/** Coefficients of the digital signal processor: five words, then register 4 strobes bit 11. */
+/** Coefficients of the digital signal processor: five words, then a strobe of bit 11 of register 4. */
 // prettier-ignore
 // oxfmt-ignore
 const DSP_8169S: readonly Word[] = [

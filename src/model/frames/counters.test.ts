@@ -73,7 +73,7 @@ test("one bit alone does not enable the extension, and older chips have none", (
   assert.equal(dump(old).written, 64);
 });
 
-test("a dump of which only the first 64 bytes are in memory is a bus error once the extension is on", () => {
+test("with the extension enabled, a dump of which only the first 64 bytes are in memory is a bus error", () => {
   const guest = up("rtl8125b");
   extend(guest, 3);
   const edge = BASE + MEMORY_BYTES - 64;

@@ -80,7 +80,7 @@ test("a frame longer than RxMaxSize is truncated there for a driver that accepts
   assert.equal(guest.nic.counters.rxErrors, 1);
 });
 
-test("chips of format 4 can drop frames with a bad FCS whatever RxConfig accepts, and have separate error bits", () => {
+test("chips with format 4 can drop frames with a bad FCS even if RxConfig accepts them, and have separate error bits", () => {
   const guest = up(ALL, "rtl8126a-64a");
   guest.w8(RxFormat, 1);
   guest.w32(RxConfig, RxConf.acceptPhysical | ALL);

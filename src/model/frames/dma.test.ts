@@ -79,7 +79,7 @@ test("frames are received into copied memory, in one buffer or several", () => {
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & Own, Own);
 });
 
-test("a far end that checks for room gets the guest's present state", () => {
+test("a far end that checks for room sees the current state of the ring", () => {
   const { guest } = copied();
   assert.equal(guest.nic.hasRoom(), false);
   guest.post(1);

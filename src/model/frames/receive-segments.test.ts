@@ -1,4 +1,4 @@
-/** Segments taken as they are built, and taken as frames: the result for the guest is the same. */
+/** Segments passed while they are built, and passed as frames: the result for the guest is the same. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -52,7 +52,7 @@ const portOf = (memory: Memory): Port => ({
   plug: () => {},
 });
 
-/** What the guest finds, and the number of segments taken as such. */
+/** What the guest finds, and the number of segments taken as segments. */
 const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: number } => {
   const { ipv6, tag, payload, buffers, bufferBytes, place } = setting;
   const guest = new Guest({ strict: "off", chip: chipNamed(setting.chip)! });
@@ -97,7 +97,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   return { seen, taken };
 };
 
-test("segments taken as they are built are received like frames that arrive one by one", () => {
+test("segments passed while they are built are received like frames that arrive one by one", () => {
   let taken = 0;
   fc.assert(
     fc.property(settings, (setting) => {
@@ -110,7 +110,7 @@ test("segments taken as they are built are received like frames that arrive one 
   assert.ok(taken > 300, `only ${taken} segments`);
 });
 
-test("a NIC without a link, in a sleep state, or with a fault injected into frames takes no segments as such", () => {
+test("a NIC without a link, in a sleep state, or with a frame fault armed accepts segments only as frames", () => {
   const guest = new Guest();
   const memory = newMemory(4096);
   guest.nic.connect(portOf(memory));

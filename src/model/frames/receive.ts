@@ -130,7 +130,7 @@ export class ReceiveEngine {
     this.#filter.load();
   }
 
-  /** Whether the next frame will find a descriptor. A flow-controlled far end checks before it delivers. */
+  /** Whether a descriptor is available for the next frame. A flow-controlled far end checks before it delivers. */
   hasRoom(): boolean {
     return this.#open && this.#buffers.hasRoom();
   }

@@ -234,7 +234,7 @@ test("a ring that extends beyond the end of memory is an offence and does not wr
   assert.equal(guest.nic.offences.outside, 1);
 });
 
-test("the high-priority ring works, and goes first", () => {
+test("the high-priority ring works, and is served first", () => {
   const guest = up();
   const ring = BASE + 0xc000;
   guest.w32(THPDSHigh, 3);

@@ -289,7 +289,7 @@ export class TransmitEngine {
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
     // No other segment is longer than the first.
     if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
-    // What the 8168E-VL sends in this case is not documented.
+    // The 8168E-VL's behaviour in this case is not documented.
     if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;
     const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? cut.payloadIn(memory) : -1;

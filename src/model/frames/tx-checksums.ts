@@ -79,7 +79,7 @@ const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBy
   return true;
 };
 
-/** As `fillChecksums`, on chips that damage the payload of a very short packet. How they damage it is not known. */
+/** As `fillChecksums`, on chips that damage the payload of a very short packet. The kind of damage is not known. */
 const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
   if (!request.ipChecksum || length - tagBytes >= DAMAGED_BELOW) return true;

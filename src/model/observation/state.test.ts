@@ -1,4 +1,4 @@
-/** The state of a model: every space shows what was written to it, and looking changes nothing. */
+/** The state of a model: every space contains what was written to it, and reading the state changes nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
@@ -8,7 +8,7 @@ import { SDS_ADDR, SDS_CMD, SDS_DATA_IN, SerdesCommand } from "#chip/registers-8
 import { Guest } from "../guest.test-kit.ts";
 import type { Space, Words } from "./state.ts";
 
-/** What a guest changed, by space; spaces without a change are left out. */
+/** Changes by the guest, by space; spaces without changes are omitted. */
 const changes = (key: ChipKey, change: (guest: Guest) => void): Partial<Record<Space, Words>> => {
   const guest = new Guest({ chip: chipNamed(key)! });
   const before = guest.nic.state;
@@ -24,7 +24,7 @@ const changes = (key: ChipKey, change: (guest: Guest) => void): Partial<Record<S
 
 const mdio = (guest: Guest, register: number, value: number): void => guest.w32(PHYAR, FLAG + (register << 16) + value);
 
-test("a register of the page is shown by its name, configuration space by 16 bits", () => {
+test("registers of the page are named, and configuration space has entries of 16 bits", () => {
   assert.deepEqual(
     changes("rtl8168h", (guest) => {
       guest.w32(MAR0, 0x1234_5678);
@@ -34,7 +34,7 @@ test("a register of the page is shown by its name, configuration space by 16 bit
   );
 });
 
-test("what is behind other registers is shown where it is, not where it was written", () => {
+test("values written by indirect access are shown at their own addresses", () => {
   assert.deepEqual(
     changes("rtl8168h", (guest) => {
       guest.w32(MACOCP, FLAG + (0xd400 << 15) + 5);
@@ -53,7 +53,7 @@ test("what is behind other registers is shown where it is, not where it was writ
   );
 });
 
-test("pages of a PHY, its extension pages and the memory of its controller have addresses of their own", () => {
+test("pages of a PHY, its extension pages and the memory of its controller have separate addresses", () => {
   const { registers: _, ...rest } = changes("rtl8168evl", (guest) => {
     mdio(guest, 31, 7);
     mdio(guest, 30, 0x2c);
@@ -70,7 +70,7 @@ test("pages of a PHY, its extension pages and the memory of its controller have 
   });
 });
 
-/** The same program twice, the first time with other words. */
+/** The same program twice; other words were uploaded before the first. */
 const memoryAfter = (...words: readonly number[]): Words | undefined =>
   changes("rtl8168h", (guest) => {
     for (const change of [7, 0]) {
@@ -79,7 +79,7 @@ const memoryAfter = (...words: readonly number[]): Words | undefined =>
     }
   }).phyMemory;
 
-test("a program for the PHY's controller is shown as a checksum, which starts over with the address", () => {
+test("a program for the PHY's controller is shown as a checksum, which restarts when the address is set", () => {
   const once = memoryAfter(0x2c04, 0x2c1e);
   assert.deepEqual(Object.keys(once!), ["0xa014"]);
   assert.deepEqual(memoryAfter(0x2c04, 0x2c1e), once);
@@ -104,7 +104,7 @@ test("the MAC's program pages, clause 45 and the SerDes are shown", () => {
   });
 });
 
-test("looking at the state clears no latched bit and leaves the window's address alone", () => {
+test("reading the state clears no latched bit and does not change a window's address", () => {
   const guest = new Guest({});
   guest.nic.setCarrier(true);
   guest.clock.delay(10_000);

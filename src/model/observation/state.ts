@@ -1,11 +1,11 @@
-/** What stands in the registers of a model, taken without an access to any of them: to compare what drivers leave. */
+/** The register contents of a model, read without side effects, to compare the state that drivers leave. */
 
-/** Values by address (`0xa436`) or by the register's name. An address that is missing holds 0. */
+/** Values by address (`0xa436`) or by the register's name. A missing address has the value 0. */
 export type Words = Readonly<Record<string, number>>;
 
 /**
- * The spaces of registers of the family. The PHY's clause 22 registers are at `0x100 * page + register` where it has pages,
- * and at OCP addresses where it has those; clause 45 registers at `0x10000 * device + register`.
+ * The register spaces of the family. Clause 22 registers are at `0x100 * page + register` in PHYs with pages, and at
+ * OCP addresses in OCP PHYs; clause 45 registers at `0x10000 * device + register`.
  */
 export const SPACES = [
   "registers",

@@ -1,4 +1,4 @@
-/** The crossover setting of a PHY, as a register has it. */
+/** The crossover setting of a PHY, as encoded in a register. */
 import type { Crossover } from "#chip/phy.ts";
 
 /** Undefined if the PHY determines it automatically. */

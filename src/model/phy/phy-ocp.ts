@@ -172,7 +172,7 @@ export class OcpPhy implements PhyFront {
       case Ocp.memory2Data:
         this.#memory2.data = value;
         break;
-      // The controller runs. The vendor's driver of the RTL8125 resets a PHY whose controller does not clear this bit.
+      // The controller runs. The vendor's RTL8125 driver resets the PHY if its controller does not clear this bit.
       case Ocp.alive:
         this.#words[address >> 1] = value & ~ALIVE;
         break;

@@ -136,7 +136,7 @@ export class Phy {
     return this.#link.speed >= 1000 && this.#clock(this.#link.speed) === "master";
   }
 
-  /** Whether this end is MDI. With automatic crossover it is the opposite of the partner. */
+  /** Whether this end is MDI. With automatic crossover it is the opposite of the link partner's setting. */
   get mdi(): boolean {
     const ours = this.crossover();
     return ours === undefined ? this.#partner?.socket !== "mdi" : ours === "mdi";
@@ -357,7 +357,7 @@ export class Phy {
       });
       return;
     }
-    // Isolated from the MAC, a link is of no use; that the partner loses it too is an assumption.
+    // When isolated from the MAC, the PHY has no link; that the link partner loses it too is an assumption.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
     this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));
