@@ -9,7 +9,7 @@ import { CannotMeasure } from "./bench.ts";
 import { giveOwnSession, withPrecedence } from "./precedence.ts";
 
 const CC = process.env["CC"] ?? "gcc";
-const FLAGS = ["-O3", "-march=native", "-Wall", "-Wextra", "-pthread"];
+export const FLAGS: readonly string[] = ["-O3", "-march=native", "-Wall", "-Wextra", "-pthread"];
 /** No round takes a tenth of this. */
 const ROUND_LIMIT_MS = 20_000;
 
@@ -27,11 +27,20 @@ export const compilerVersion = async (): Promise<string | undefined> => {
 /** For any x86-64 machine, whatever libraries it has. */
 export const PORTABLE: readonly string[] = ["-O2", "-Wall", "-Wextra", "-static", "-s"];
 
-/** Compiles bench/c/NAME.c and returns the program's path. @throws {CannotMeasure} without a C compiler. */
-export const compile = async (scratch: string, name: string, flags: readonly string[] = FLAGS): Promise<string> => {
+/**
+ * Compiles bench/c/NAME.c and returns the program's path.
+ * @param libraries options behind the file's name
+ * @throws {CannotMeasure} without a C compiler.
+ */
+export const compile = async (
+  scratch: string,
+  name: string,
+  flags: readonly string[] = FLAGS,
+  libraries: readonly string[] = [],
+): Promise<string> => {
   const program = join(scratch, name);
   try {
-    await promisify(execFile)(CC, [...flags, "-o", program, join(import.meta.dirname, "c", `${name}.c`)]);
+    await promisify(execFile)(CC, [...flags, "-o", program, join(import.meta.dirname, "c", `${name}.c`), ...libraries]);
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
     throw new CannotMeasure(`no C compiler: ${CC} was not found`, "Install gcc, or name another compiler in CC.");

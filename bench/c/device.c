@@ -3,7 +3,7 @@
  *
  * One command a line on stdin, fields separated by tabs; one line of JSON on stdout in answer, {"error": ...} before it fails:
  *
- *   spawn INDEX NAME PROGRAM ARGUMENT...         starts a driver on region INDEX
+ *   spawn INDEX NAME CHIP PROGRAM ARGUMENT...    starts a driver on region INDEX; CHIP 8168 or 8125
  *   end INDEX                                    ends it
  *   window LOAD MBIT BYTES BATCH MICROSECONDS INDEX...
  *                                                LOAD drop, generate or forward; MBIT 0: saturated; BYTES with FCS, 0: a mix
@@ -22,6 +22,8 @@
 #include <sys/prctl.h>
 
 enum { PEERS = 16, FIELDS = 40, LINE = 4096 };
+/* Of a window, by rings of 1024 descriptors and their buffers. */
+enum { USED_BYTES = 8 << 20 };
 #define START_LIMIT (20000 * MS)
 #define END_LIMIT (2000 * MS)
 static const struct sizes MIX = {12, {60, 60, 590, 60, 60, 590, 60, 1514, 60, 590, 60, 590}};
@@ -97,23 +99,49 @@ static uint64_t address_in(const struct peer *peer, unsigned at) {
     return value;
 }
 
-static void spawn(const char *index, const char *name, char **argv) {
+/* Rings and buffers of a driver that are not in the window. */
+static void map_own_memory(struct peer *peer) {
+    char path[64];
+    const struct control *control = peer->control;
+    snprintf(path, sizeof path, "/proc/%d/fd/%u", peer->pid, control->memory_fd);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    void *memory = mmap(NULL, control->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+    if (file < 0 || memory == MAP_FAILED) peer_failed(peer, "has memory that cannot be mapped");
+    close(file);
+    peer->memory = memory;
+    peer->iova = control->memory_base;
+    peer->bytes = control->memory_bytes;
+}
+
+static void release_memory(struct peer *peer) {
+    if (peer->control && peer->control->memory_bytes > 0) munmap(peer->memory, peer->bytes);
+}
+
+static void spawn(const char *index, const char *name, const char *chip, char **argv) {
     struct peer *peer = peer_at(index);
     int wake[2];
-    uint8_t *region = shared + (size_t)(peer - peers) * REGION_BYTES;
+    uint8_t *region = shared + (size_t)(peer - peers) * REGION_BYTES, *window = region + WINDOW_OFFSET;
     if (pipe2(wake, O_CLOEXEC) != 0) fail("pipe");
     memset(region, 0, WINDOW_OFFSET);
+    /* Where the kernel can, so that no window has page faults. */
+    madvise(window, USED_BYTES, MADV_POPULATE_WRITE);
     free((char *)peer->name);
     *peer = (struct peer){.name = strdup(name), .wake = wake[1], .registers = region,
-                          .control = (struct control *)(region + PAGE), .memory = region + WINDOW_OFFSET,
-                          .iova = WINDOW_IOVA, .bytes = WINDOW_BYTES};
+                          .control = (struct control *)(region + PAGE), .memory = window, .iova = WINDOW_IOVA,
+                          .bytes = WINDOW_BYTES, .is_8125 = strcmp(chip, "8125") == 0};
+    if (peer->is_8125) {
+        /* Its registers take more than a page. */
+        peer->registers = window;
+        set_up_8125b(window);
+    }
     peer->pid = fork();
     if (peer->pid == 0) run_driver(argv, wake[0]);
     close(wake[0]);
     if (peer->pid < 0) fail("fork");
-    wait_for_state(peer, IDLE, START_LIMIT, "does not come up");
-    peer->rx = (struct descriptor *)memory_at(peer, address_in(peer, RDSAR), sizeof(struct descriptor));
-    peer->tx = (struct descriptor *)memory_at(peer, address_in(peer, TNPDS), sizeof(struct descriptor));
+    wait_for_state(peer, DRIVER_IDLE, START_LIMIT, "does not come up");
+    if (peer->control->memory_bytes > 0) map_own_memory(peer);
+    peer->rx = (struct descriptor *)memory_at(peer, address_in(peer, RDSAR), sizeof *peer->rx);
+    peer->tx = (struct descriptor *)memory_at(peer, address_in(peer, TNPDS), sizeof *peer->tx);
     pin(peer->pid, driver_cpu);
     printf("{\"pid\":%d}\n", peer->pid);
 }
@@ -134,6 +162,7 @@ static void end(const char *index) {
         usleep(1000);
     }
     peer->pid = 0;
+    release_memory(peer);
     printf("{}\n");
 }
 
@@ -204,7 +233,7 @@ static void print_histogram(const char *index) {
 }
 
 static void execute(char **field, int count) {
-    if (strcmp(field[0], "spawn") == 0 && count >= 4) spawn(field[1], field[2], field + 3);
+    if (strcmp(field[0], "spawn") == 0 && count >= 5) spawn(field[1], field[2], field[3], field + 4);
     else if (strcmp(field[0], "end") == 0 && count == 2) end(field[1]);
     else if (strcmp(field[0], "window") == 0 && count >= 7) windows(field, count);
     else if (strcmp(field[0], "latency") == 0 && count >= 4) latencies(field, count);

@@ -70,13 +70,13 @@ int main(int argc, char **argv) {
     if (!fault) return 2;
     struct control *control = attach(argv[2]);
     if (has("never-up")) pause();
-    set_state(control, IDLE);
+    set_state(control, DRIVER_IDLE);
     while (is_woken()) {
-        set_state(control, RUNNING);
+        set_state(control, DRIVER_RUNNING);
         if (has("ends")) return 3;
         while (!is_stopped(control) || (has("stuck") && count > RARE))
             if (!has("mute")) forward(control->batch);
-        set_state(control, IDLE);
+        set_state(control, DRIVER_IDLE);
     }
     return 0;
 }

@@ -127,13 +127,13 @@ static void serve(const struct variant *variant, struct control *control) {
         sequence = control->first;
         sent_length = control->bytes;
         disorder = 0;
-        set_state(control, RUNNING);
+        set_state(control, DRIVER_RUNNING);
         do {
             for (unsigned i = 0; i < PASSES; i++) frames += pass(batch);
             __atomic_store_n(&control->frames, frames, __ATOMIC_RELAXED);
         } while (!is_stopped(control));
         control->disorder = disorder;
-        set_state(control, IDLE);
+        set_state(control, DRIVER_IDLE);
     }
 }
 
@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
     struct control *control = attach(argv[2]);
     /* The transmit ring's buffers count as sent; the other variants take no such count. */
     if (variant->pass[FORWARD] == forward_bursts) tx_next = SLOTS;
-    set_state(control, IDLE);
+    set_state(control, DRIVER_IDLE);
     serve(variant, control);
     return 0;
 }

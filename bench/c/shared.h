@@ -14,7 +14,7 @@ enum { MEMORY_FD = 3 };
 /* Registers of the RTL8168 that the rig has. */
 enum { TNPDS = 0x20, TX_POLL = 0x38, RDSAR = 0xe4 };
 
-enum state { STARTING, IDLE, RUNNING };
+enum state { DRIVER_STARTING, DRIVER_IDLE, DRIVER_RUNNING };
 enum load { FORWARD, DROP, GENERATE };
 
 /* Written by one side only, each word. */
@@ -25,7 +25,10 @@ struct control {
     uint32_t frames, disorder;
     /* Garbage collections in the window. */
     uint32_t collections;
-    uint32_t unused[12];
+    /* Where its rings and buffers are not in the window but in memory of its own: address, length, and descriptor. */
+    uint64_t memory_base, memory_bytes;
+    uint32_t memory_fd;
+    uint32_t unused[7];
     /* The device's. A driver reads all but `stop` when it has been woken; a cache line of their own. */
     uint32_t stop, load, batch;
     /* GENERATE: bytes of a frame without FCS. */

@@ -62,7 +62,8 @@ static void wait_for_state(struct peer *peer, enum state state, uint64_t limit, 
     while (__atomic_load_n(&peer->control->state, __ATOMIC_ACQUIRE) != state) {
         check_alive(peer);
         if (now_ns() > end) peer_failed(peer, otherwise);
-        if (state == IDLE) usleep(50);
+        if (peer->is_8125) answer(&peer->commander, peer->registers);
+        else if (state == DRIVER_IDLE) usleep(50);
     }
 }
 
@@ -76,12 +77,12 @@ static void start(struct peer *peer, const struct task *task) {
     peer->swapped = task->load == FORWARD;
     /* A driver that has ended is found out below. */
     if (write(peer->wake, "g", 1) < 0 && errno != EPIPE) peer_failed(peer, "cannot be woken");
-    wait_for_state(peer, RUNNING, ANSWER_LIMIT, "does not start");
+    wait_for_state(peer, DRIVER_RUNNING, ANSWER_LIMIT, "does not start");
 }
 
 static void stop(struct peer *peer) {
     __atomic_store_n(&peer->control->stop, 1, __ATOMIC_SEQ_CST);
-    wait_for_state(peer, IDLE, ANSWER_LIMIT, "does not stop");
+    wait_for_state(peer, DRIVER_IDLE, ANSWER_LIMIT, "does not stop");
 }
 
 struct line {
@@ -147,7 +148,7 @@ static void drain(struct peer *peer, const struct task *task) {
     if (task->load == GENERATE) {
         stop(peer);
         s->sent = peer->control->first + peer->control->frames;
-        while (collect(peer, BURST, &task->sizes) > 0 || is_rung(peer)) {}
+        while (collect(peer, BURST, &task->sizes) > 0 || (!peer->is_8125 && is_rung(peer))) {}
         return;
     }
     if (task->load == FORWARD) {

@@ -2,6 +2,7 @@
 #ifndef WIRE_H
 #define WIRE_H
 
+#include "registers-8125.h"
 #include "shared.h"
 
 #include <stdio.h>
@@ -19,6 +20,13 @@ enum { FCS = 4, SHORTEST = 60, LONGEST = 1514 };
 struct descriptor {
     uint32_t opts1, opts2;
     uint64_t address;
+};
+
+/* For transmission, of an RTL8125B. */
+struct descriptor_8125 {
+    uint32_t opts1, opts2;
+    uint64_t address;
+    uint32_t unused[4];
 };
 
 /* More than all descriptors of a driver together. */
@@ -43,8 +51,15 @@ struct peer {
     /* What the driver may point at. */
     uint8_t *memory;
     uint64_t iova, bytes;
-    struct descriptor *rx, *tx;
+    struct descriptor *rx;
     uint32_t rx_at, tx_at;
+    union {
+        struct descriptor *tx;
+        struct descriptor_8125 *tx_8125;
+    };
+    int is_8125; /* an RTL8125B: longer transmit descriptors, and how far they are is in registers */
+    uint16_t closed;
+    struct commander commander;
     int fetching; /* the transmit ring had work when last looked at */
     int swapped;  /* frames come back with their MAC addresses exchanged */
     struct sequence sequence;
@@ -59,6 +74,8 @@ struct sizes {
 static inline uint32_t length_of(const struct sizes *sizes, uint32_t number) {
     return sizes->length[sizes->count == 1 ? 0 : number % sizes->count];
 }
+
+static inline uint32_t next_slot(uint32_t slot, uint32_t opts1) { return opts1 & EOR ? 0 : slot + 1; }
 
 void peer_failed(const struct peer *peer, const char *what) __attribute__((noreturn));
 
@@ -89,7 +106,7 @@ static unsigned deliver(struct peer *peer, unsigned limit, const struct sizes *s
         write_frame(memory_at(peer, d->address, length + FCS), number, length);
         d->opts2 = 0;
         __atomic_store_n(&d->opts1, (opts1 & EOR) | FS | LS | (length + FCS), __ATOMIC_RELEASE);
-        peer->rx_at = opts1 & EOR ? 0 : peer->rx_at + 1;
+        peer->rx_at = next_slot(peer->rx_at, opts1);
         peer->sequence.sent++;
     }
     return n;
@@ -149,27 +166,51 @@ static int is_rung(struct peer *peer) {
     return 1;
 }
 
-/* Sends what the driver has posted, at most `limit` frames, and returns how many there were. */
-static unsigned collect(struct peer *peer, unsigned limit, const struct sizes *sizes) {
+/* One frame of the driver leaves. */
+static void send_frame(struct peer *peer, uint32_t opts1, uint64_t address, const struct sizes *sizes) {
+    uint32_t length = opts1 & 0xffff, number;
+    const uint8_t *frame = memory_at(peer, address, length < SHORTEST ? SHORTEST : length);
+    memcpy(&number, frame + SEQUENCE_OFFSET, sizeof number);
+    if ((opts1 & (FS | LS)) != (FS | LS) || !is_whole(peer, frame, number, length, length_of(sizes, number)))
+        peer->sequence.damaged++;
+    else came_back(&peer->sequence, number);
+}
+
+/* By the own bit, once the doorbell has been rung. */
+static unsigned collect_owned(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
     if (!peer->fetching && !is_rung(peer)) return 0;
     peer->fetching = 1;
     for (; n < limit; n++) {
         struct descriptor *d = &peer->tx[peer->tx_at];
-        uint32_t opts1 = __atomic_load_n(&d->opts1, __ATOMIC_ACQUIRE), length = opts1 & 0xffff, number;
+        uint32_t opts1 = __atomic_load_n(&d->opts1, __ATOMIC_ACQUIRE);
         if (!(opts1 & OWN)) {
             peer->fetching = 0;
             break;
         }
-        const uint8_t *frame = memory_at(peer, d->address, length);
-        memcpy(&number, frame + SEQUENCE_OFFSET, sizeof number);
-        if ((opts1 & (FS | LS)) != (FS | LS) || !is_whole(peer, frame, number, length, length_of(sizes, number)))
-            peer->sequence.damaged++;
-        else came_back(&peer->sequence, number);
+        send_frame(peer, opts1, d->address, sizes);
         __atomic_store_n(&d->opts1, opts1 & ~OWN, __ATOMIC_RELEASE);
-        peer->tx_at = opts1 & EOR ? 0 : peer->tx_at + 1;
+        peer->tx_at = next_slot(peer->tx_at, opts1);
     }
     return n;
+}
+
+/* By the two pointers: the driver's tail is its doorbell, the device's says what is done. */
+static unsigned collect_to_tail(struct peer *peer, unsigned limit, const struct sizes *sizes) {
+    unsigned n = 0;
+    uint16_t tail = __atomic_load_n((uint16_t *)(peer->registers + TX_TAIL), __ATOMIC_ACQUIRE);
+    for (; n < limit && peer->closed != tail; n++, peer->closed++) {
+        struct descriptor_8125 *d = &peer->tx_8125[peer->tx_at];
+        send_frame(peer, d->opts1, d->address, sizes);
+        peer->tx_at = next_slot(peer->tx_at, d->opts1);
+    }
+    if (n > 0) __atomic_store_n((uint16_t *)(peer->registers + TX_CLOSED), peer->closed, __ATOMIC_RELEASE);
+    return n;
+}
+
+/* Sends what the driver has posted, at most `limit` frames, and returns how many there were. */
+static inline unsigned collect(struct peer *peer, unsigned limit, const struct sizes *sizes) {
+    return peer->is_8125 ? collect_to_tail(peer, limit, sizes) : collect_owned(peer, limit, sizes);
 }
 
 static int all_back(const struct sequence *s) { return s->expected == s->sent; }

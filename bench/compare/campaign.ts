@@ -93,7 +93,8 @@ const measureOnce = async (
   plan: Plan,
   name: string,
 ): Promise<void> => {
-  for (const [index, { peer, process }] of runners.entries()) await rig.device.start(index, peer.key, process);
+  for (const [index, { peer, process, chip }] of runners.entries())
+    await rig.device.start(index, peer.key, process, chip);
   for (const rounds of results.tasks) {
     rig.say(`${name}: ${describe(rounds.task)}`);
     await measureTask(rig, rounds, plan.rounds);
@@ -108,8 +109,8 @@ const measureOnce = async (
 /** Starts and ends each driver once: stripped TypeScript is then in the compile cache, as in an installed package. */
 const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Promise<void> => {
   say("filling the compile cache");
-  for (const [index, { peer, process }] of runners.entries()) {
-    await device.start(index, peer.key, process);
+  for (const [index, { peer, process, chip }] of runners.entries()) {
+    await device.start(index, peer.key, process, chip);
     await device.end(index);
   }
 };

@@ -8,6 +8,7 @@ import { compile } from "../c-program.ts";
 import { machineFacts } from "../machine.ts";
 import { rustcVersion } from "../rust-program.ts";
 import { measure } from "./campaign.ts";
+import { dpdkVersion } from "./dpdk.ts";
 import { Device } from "./device.ts";
 import type { Plan } from "./options.ts";
 import { ENTRIES, type Runner } from "./peers.ts";
@@ -34,10 +35,10 @@ interface Field {
 const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];
-  for (const { peer, install, loads, prepare } of ENTRIES) {
+  for (const { peer, install, loads, chip, prepare } of ENTRIES) {
     if (!plan.peers.includes(peer.key)) continue;
     try {
-      runners.push({ peer, loads, ...(await prepare({ scratch })) });
+      runners.push({ peer, loads, ...(chip === undefined ? {} : { chip }), ...(await prepare({ scratch, say })) });
     } catch (error) {
       if (!(error instanceof CannotMeasure)) throw error;
       say(`${peer.name}: not measured: ${error.message}; install it with: ${install}`);
@@ -57,11 +58,13 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
   mkdirSync(scratch, { recursive: true });
   const device = await compile(scratch, "device");
   const { runners, missing } = await prepare(plan, surroundings);
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compile-cache") };
+  // DPDK makes a folder of its own in the second.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compile-cache"), RUNTIME_DIRECTORY: scratch };
   await using running = new Device(device, env, stop);
   const rounds = await measure({ device: running, say }, plan, runners);
   const { cpu, cores, virtual, kernel, node, compiler } = await machineFacts();
   const rustc = await rustcVersion();
+  const dpdk = runners.some(({ peer }) => peer.key === "dpdk") ? dpdkVersion() : undefined;
   return {
     version: COMPARISON_VERSION,
     taken: begin.toISOString(),
@@ -75,6 +78,7 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
       node,
       compiler,
       ...(rustc === undefined ? {} : { rustc }),
+      ...(dpdk === undefined ? {} : { dpdk }),
       loadBefore,
       loadAfter: loadNow(),
     },

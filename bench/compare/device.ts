@@ -54,6 +54,9 @@ export interface Times {
   readonly bins: readonly (readonly [ns: number, count: number])[];
 }
 
+/** Whose rings and registers a driver expects. */
+export type Chip = "8168" | "8125";
+
 export interface Task {
   readonly load: Load;
   /** Mbit/s of the line. */
@@ -110,8 +113,8 @@ export class Device implements AsyncDisposable {
   }
 
   /** Starts a driver on region `index`, whose number is its last argument. Waits until it is up; returns its process id. */
-  async start(index: number, name: string, command: readonly string[]): Promise<number> {
-    const answer = (await this.#command("spawn", index, name, ...command, index)) as { readonly pid: number };
+  async start(index: number, name: string, command: readonly string[], chip: Chip = "8168"): Promise<number> {
+    const answer = (await this.#command("spawn", index, name, chip, ...command, index)) as { readonly pid: number };
     return answer.pid;
   }
 

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { Peer } from "#app/compare/result.ts";
 import { compile } from "../c-program.ts";
 import { compileRust, unsafeSites } from "../rust-program.ts";
+import type { Chip } from "./device.ts";
+import { dpdkCommand, INSTALL } from "./dpdk.ts";
 import type { Load } from "./layout.ts";
 import type { Kind } from "./passes.ts";
 
@@ -20,11 +22,14 @@ interface Commands {
 export interface Runner extends Commands {
   readonly peer: Peer;
   readonly loads: readonly Load[];
+  readonly chip?: Chip;
 }
 
 export interface Workshop {
   /** Folder for compiled programs. */
   readonly scratch: string;
+  /** Progress, for a person. */
+  readonly say: (line: string) => void;
 }
 
 /** A peer of the list; `prepare` compiles what it needs, and throws `CannotMeasure` where that is missing. */
@@ -33,6 +38,8 @@ interface Entry {
   /** The command that installs what `prepare` misses. */
   readonly install: string;
   readonly loads: readonly Load[];
+  /** The one whose rings it drives; RTL8168 unless told. */
+  readonly chip?: Chip;
   readonly prepare: (workshop: Workshop) => Promise<Commands>;
 }
 
@@ -95,6 +102,22 @@ export const ENTRIES: readonly Entry[] = [
       process: [await compileRust(scratch, "rust-peer")],
       sameThread: { command: [await compileRust(scratch, "rust-ring", SMALL_RINGS), "--paired"], variant: "rust" },
     }),
+  },
+  {
+    peer: {
+      key: "dpdk",
+      name: "DPDK's r8169",
+      language: "C",
+      about: "DPDK's own driver, unmodified from Debian, on an RTL8125B's rings; with pools of buffers and offloads.",
+      validates: false,
+    },
+    install: INSTALL,
+    loads: EVERY,
+    chip: "8125",
+    prepare: async ({ scratch, say }) => {
+      const command = await dpdkCommand(scratch, say);
+      return { process: command, sameThread: { command: [...command, "--paired"], variant: "dpdk" } };
+    },
   },
   ours(
     "link",
