@@ -24,6 +24,12 @@ export const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 export const WAIT_MICROS = 2_000_000;
 export const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 
+export interface BenchOptions {
+  readonly chip: string;
+  readonly queues: number;
+  readonly withoutLinkMicros?: number;
+}
+
 /** One NIC, its driver, and a TAP in a namespace of its own; time is virtual. */
 export class Bench implements Disposable {
   readonly clock = new VirtualClock();
@@ -43,7 +49,7 @@ export class Bench implements Disposable {
     damagedAddress?: DamagedAddress,
     address?: Uint8Array,
     waitMicros = WAIT_MICROS,
-    { chip, queues } = { chip: "rtl8168h", queues: 1 },
+    { chip, queues, withoutLinkMicros }: BenchOptions = { chip: "rtl8168h", queues: 1 },
   ) {
     using scope = new DisposableStack();
     const { clock } = this;
@@ -58,12 +64,12 @@ export class Bench implements Disposable {
     this.model.read = altered(this.model.read.bind(this.model));
     const write = this.model.write.bind(this.model);
     this.model.write = (region, offset, width, value) => {
-      if (region === 2 && offset === ChipCmd && (value & Cmd.reset) !== 0) this.resets++;
+      if (region !== "config" && offset === ChipCmd && (value & Cmd.reset) !== 0) this.resets++;
       write(region, offset, width, value);
     };
     const options = {
       name: `model:${chip}`,
-      registers: 2,
+      registers: this.model.chip.profile.function.registersBar,
       dmaBytes: 32 << 20,
       vectors: queues === 1 ? 1 : 32,
     } as const;
@@ -87,6 +93,7 @@ export class Bench implements Disposable {
           capture: undefined,
           wake: undefined,
           waitMicros,
+          withoutLinkMicros,
           statistics,
         },
         { device: () => device, clock, report: (report) => this.reports.push(report) },

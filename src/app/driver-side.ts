@@ -34,6 +34,8 @@ import { formsOf } from "./wake-letters.ts";
 /** Frames of one direction before the other's turn: a whole ring, so that a burst is merged in one piece. */
 export const BUDGET = 256;
 /** Outgoing frames are read into this much DMA memory. */
+/** Between two rounds of a NIC that sleeps. */
+const ASLEEP_MILLIS = 250;
 const SEND_ARENA_BYTES = 4 << 20;
 
 export class DriverSide implements Disposable {
@@ -105,6 +107,7 @@ export class DriverSide implements Disposable {
     this.#facts = new FactsReader(this.#nic, this.#switches, [device.name, this.#tap.name]);
     this.#sleep = new SystemSleep({
       ...dataPlane,
+      withoutLinkMicros: task.withoutLinkMicros,
       fail: (cause, detail) => {
         if (!this.#closing) this.#recovery.fail(cause, detail);
       },
@@ -200,6 +203,7 @@ export class DriverSide implements Disposable {
 
   /** Milliseconds that the thread may wait when nothing happens. */
   get waitMillis(): number {
+    if (this.#sleep.asleep) return ASLEEP_MILLIS;
     return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
   }
 
@@ -225,6 +229,7 @@ export class DriverSide implements Disposable {
 
   /** Users have changed the interface's MTU, address or filter, or request an operation; or the machine is powered off. */
   obey(command: DriverCommand): void {
+    if (command.command !== "follow") this.#sleep.rouse();
     if (command.command === "handOver") this.#handsOver = true;
     else if (command.command === "follow" && (this.#recovery.absent || this.#sleep.asleep)) this.#missed = command;
     else if (command.command === "follow") this.#follow(command);

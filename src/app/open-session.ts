@@ -155,6 +155,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     wake: options.wake,
     firmware: options.firmware,
     capture: options.captureHost,
+    withoutLinkMicros: options.sleepWithoutLink === undefined ? undefined : options.sleepWithoutLink * 1e6,
     waitMicros: (options.waitForCard ?? WAIT_SECONDS) * 1e6,
     statistics: memory.driver,
     control: bells.driver.number,

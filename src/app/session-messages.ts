@@ -33,6 +33,8 @@ export interface DriverTask {
   readonly capture: string | undefined;
   /** Microseconds to wait for a card that does not answer any more. */
   readonly waitMicros: number;
+  /** Microseconds without a link after which the NIC sleeps; never unless given. */
+  readonly withoutLinkMicros?: number | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor: there is a message. */
   readonly control: number;

@@ -60,6 +60,8 @@ export interface SessionOptions {
   readonly firmware?: string;
   /** pcapng file of what crosses the host's side. */
   readonly captureHost?: string;
+  /** Seconds without a link after which the NIC sleeps until it has one; never unless given. */
+  readonly sleepWithoutLink?: number;
   /** Seconds to wait for a card that does not answer any more; 2 unless given, 0 to end at once. */
   readonly waitForCard?: number;
 }
@@ -96,6 +98,8 @@ export type SessionEvent =
   | { readonly kind: "quirks"; readonly names: readonly string[] }
   /** The NIC went to sleep with what was armed, as ethtool writes it; or is as before, woken by that or not. */
   | { readonly kind: "power"; readonly state: "suspended"; readonly armed: string }
+  /** It has had no link for a while, and sleeps until it has one. */
+  | { readonly kind: "power"; readonly state: "idle" }
   | { readonly kind: "power"; readonly state: "resumed"; readonly woken: boolean }
   /** The interface has another name now. */
   | { readonly kind: "renamed"; readonly name: string }

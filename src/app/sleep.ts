@@ -6,6 +6,7 @@
  * from the beginning: the kernel has put the card to D3 and back meanwhile, and little of its state is left.
  */
 import { uptime } from "node:os";
+import { IdleSleep } from "./idle-sleep.ts";
 import type { Operation } from "./operations.ts";
 import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
@@ -18,6 +19,8 @@ const JUMP_SECONDS = 0.5;
 export interface Slept extends DataPlane {
   /** The NIC was left down: it is restarted. `detail` is the reason. @throws {NicGivenUp} */
   readonly fail: (cause: "startFailures", detail: string) => void;
+  /** How long the NIC has no link before it sleeps; undefined: for ever. */
+  readonly withoutLinkMicros?: number | undefined;
   /** Seconds that the machine has spent suspended, from any moment on. */
   readonly suspendedSeconds?: () => number;
 }
@@ -30,6 +33,7 @@ export class SystemSleep {
   readonly operations: Readonly<Record<string, Operation>>;
   readonly #on: Slept;
   readonly #suspended: () => number;
+  readonly #idle: IdleSleep;
   #seconds: number;
   #nextLook = 0;
   #handedOver = false;
@@ -38,6 +42,12 @@ export class SystemSleep {
     this.#on = on;
     this.#suspended = on.suspendedSeconds ?? suspendedSeconds;
     this.#seconds = this.#suspended();
+    this.#idle = new IdleSleep({
+      ...on,
+      afterMicros: on.withoutLinkMicros,
+      rest: () => this.#rest(),
+      resume: (woken) => this.resume(woken),
+    });
     this.operations = {
       suspend: () => this.suspend(),
       resume: () => this.resume(),
@@ -62,15 +72,21 @@ export class SystemSleep {
     return { asleep: true, armed };
   }
 
-  /** The NIC is as it was before `suspend`. @throws what keeps it asleep, or down; one that is down is restarted */
-  resume(): { readonly asleep: boolean; readonly woken: boolean } {
+  /** The NIC is as it was before `suspend`. @param found whether it has a link again, for which it slept @throws what keeps it asleep, or down; one that is down is restarted */
+  resume(found = false): { readonly asleep: boolean; readonly woken: boolean } {
     const { nic, connect, carrier, event } = this.#on;
     if (!this.asleep || this.#handedOver) return { asleep: this.asleep, woken: false };
-    const { link, woken } = this.#attempt("resume", () => nic.power.resume());
+    const { link, woken: signalled } = this.#attempt("resume", () => nic.power.resume());
+    const woken = signalled || found;
     if (link !== undefined) connect();
     carrier();
     event({ kind: "power", state: "resumed", woken });
     return { asleep: false, woken };
+  }
+
+  /** A NIC that sleeps because it has no link is needed. @throws {DeviceGone} {NicGivenUp} */
+  rouse(): void {
+    this.#idle.rouse();
   }
 
   /** The NIC is left to the firmware or the next driver, asleep where wake-up is armed. The session is over then. */
@@ -94,7 +110,15 @@ export class SystemSleep {
       this.#seconds = this.#suspended();
       if (this.#seconds - before > JUMP_SECONDS) this.#afterSuspend();
     }
+    this.#idle.look();
     return !this.asleep;
+  }
+
+  #rest(): void {
+    const { nic, retire, carrier } = this.#on;
+    retire();
+    this.#attempt("sleep without a link", () => nic.power.rest());
+    carrier();
   }
 
   /** The machine was suspended. @throws {DeviceGone} {NicGivenUp} */

@@ -50,6 +50,29 @@ export class Power {
   }
 
   /**
+   * As `suspend`, for a NIC without a link: its PHY stays as it is, and nothing is armed or signalled. `findLink` says when there is one.
+   * @throws {ResetTimeout}; and then it is down and awake
+   */
+  rest(): void {
+    if (this.asleep) return;
+    this.#wasUp = this.#nic.running;
+    if (this.#wasUp) this.#nic.stop(() => {});
+    this.#parts.device.power.sleep(this.#parts.options.clock, false);
+    this.#state = "suspended";
+  }
+
+  /** Whether a sleeping NIC's PHY has a link. It is in D0 meanwhile, for 20 ms. @throws {DeviceGone} {Asleep} {SideBusTimeout} */
+  findLink(): boolean {
+    const { device, options } = this.#parts;
+    device.power.wake(options.clock);
+    try {
+      return this.#nic.phy.link().up;
+    } finally {
+      device.power.sleep(options.clock, false);
+    }
+  }
+
+  /**
    * Back to D0, and up again if it was up, with every setting as before.
    * @throws {DeviceGone} {Asleep}; whatever `up` throws, and then it is down and awake
    */

@@ -105,6 +105,20 @@ export const parseWait = (text: string): number => {
   return seconds;
 };
 
+/** A negotiation takes three seconds, and some more with a partner that is slow. */
+const SHORTEST_IDLE = 5;
+
+/** Seconds without a link. @throws {WrongUsage} */
+export const parseIdle = (text: string): number => {
+  const seconds = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds >= SHORTEST_IDLE && seconds <= LONGEST_WAIT))
+    throw new WrongUsage(
+      `--sleep-without-link takes seconds, not "${text}"`,
+      `Choose ${SHORTEST_IDLE} to ${LONGEST_WAIT}; a link takes some seconds to come up.`,
+    );
+  return seconds;
+};
+
 const MAX_QUEUES = Math.max(...CHIPS.map(({ profile }) => profile.queues.receive));
 
 /** Receive queues. @param chip where it is known beforehand @throws {WrongUsage} */

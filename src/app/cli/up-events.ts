@@ -35,6 +35,7 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
     case "quirks":
       return `debug: quirks of this chip: ${event.names.join(", ")}`;
     case "power":
+      if (event.state === "idle") return "asleep until there is a link";
       if (event.state === "suspended")
         return `asleep; ${event.armed === "d" ? "nothing wakes it" : `woken by: ${event.armed}`}`;
       return event.woken ? "awake: woken by the wire" : "awake";

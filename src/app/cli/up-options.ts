@@ -15,6 +15,7 @@ import {
   parseRings,
   parseSocketMode,
   parseStationAddress,
+  parseIdle,
   parseWait,
   parseWake,
 } from "./spec.ts";
@@ -130,6 +131,13 @@ export const UP_OPTIONS = {
     summary: "how long to wait for a card that does not answer any more; 0 to end at once",
     default: "2",
     check: (text) => parseWait(text),
+  },
+  "sleep-without-link": {
+    kind: "value",
+    placeholder: "SECONDS",
+    summary:
+      "after how long without a link the NIC sleeps until it has one, which is looked for once a second; default: never",
+    check: (text) => parseIdle(text),
   },
   config: CONFIG_OPTION,
   ...LOG_OPTIONS,

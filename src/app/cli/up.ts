@@ -24,6 +24,7 @@ import {
   parseRings,
   parseSocketMode,
   parseStationAddress,
+  parseIdle,
   parseWait,
   parseWake,
 } from "./spec.ts";
@@ -145,7 +146,7 @@ export const up = command({
     const typed = operands[0]!;
     const device = parseDevice(typed);
     const interfaceName = parseInterfaceName(values.name);
-    const { capture, "capture-host": captureHost } = values;
+    const { capture, "capture-host": captureHost, "sleep-without-link": idle } = values;
     const spec = deviceSpec(device, values, interfaceName);
     const chip = device.kind === "model" ? device.chip : undefined;
     const record = spec.kind === "model" ? recordOf(spec.wire) : undefined;
@@ -172,6 +173,7 @@ export const up = command({
       ...(values.wake === undefined ? {} : { wake: parseWake(values.wake) }),
       ...(values.firmware === undefined ? {} : { firmware: values.firmware }),
       ...(captureHost === undefined ? {} : { captureHost }),
+      ...(idle === undefined ? {} : { sleepWithoutLink: parseIdle(idle) }),
       waitForCard: parseWait(values["wait-for-card"]),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;

@@ -37,6 +37,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     "socket-mode": ["x", "9", "rw"],
     "log-level": ["loud", "Info"],
     "wait-for-card": ["x", "-1", "1e3", "86401", ""],
+    "sleep-without-link": ["x", "0", "4", "86401", "5.5"],
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
     wake: ["q", "G", "gq"],
     queues: ["x", "0", "3", "16"],
