@@ -7,7 +7,7 @@ export interface BenchOptions {
   readonly scratch: string;
   /** Repetitions of the whole comparison; each bench has its own default. */
   readonly rounds: number | undefined;
-  /** Another checkout: `ring` compares with it instead of with C, `tcp` measures it too. */
+  /** Another checkout: `ring` compares with it instead of with C, `compare` and `tcp` measure it too. */
   readonly against: string | undefined;
   /** Length of one iperf3 run in seconds. */
   readonly seconds: number;

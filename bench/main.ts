@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CannotMeasure, type Bench, type BenchOptions, type Report } from "./bench.ts";
 import { checksum } from "./checksum.ts";
+import { compare } from "./compare.ts";
 import { guest } from "./guest.ts";
 import { machineFacts, type Machine } from "./machine.ts";
 import { memory } from "./memory.ts";
@@ -16,7 +17,7 @@ import { up } from "./up.ts";
 import { upCard } from "./up-card.ts";
 import { vfio } from "./vfio.ts";
 
-const BENCHES: readonly Bench[] = [ring, checksum, tcp, up, upCard, reset, guest, vfio, memory];
+const BENCHES: readonly Bench[] = [ring, compare, checksum, tcp, up, upCard, reset, guest, vfio, memory];
 
 const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--against DIR] [--json] [--list]
 
@@ -24,7 +25,7 @@ ${BENCHES.map((bench) => `  ${bench.name.padEnd(10)} ${bench.about}`).join("\n")
 
   --rounds N     repeat the comparison N times (each bench has its own default)
   --seconds N    length of one iperf3 run (default 10)
-  --against DIR  another checkout: ring is compared with it, in turns, instead of with C; tcp measures it as well
+  --against DIR  another checkout: ring is compared with it, in turns, instead of with C; compare and tcp measure it as well
   --json         one object on stdout: machine, then every figure
   --list         only list the benches
 
@@ -59,8 +60,8 @@ const readArguments = () => {
   const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown !== undefined) throw new WrongUsage(`there is no bench "${unknown}"`);
   const { against } = values;
-  if (against !== undefined && !["ring", "tcp"].includes(positionals.join()))
-    throw new WrongUsage("--against is for one bench, ring or tcp: npm run bench -- ring --against DIR");
+  if (against !== undefined && !["ring", "compare", "tcp"].includes(positionals.join()))
+    throw new WrongUsage("--against is for one bench, ring, compare or tcp: npm run bench -- ring --against DIR");
   if (against !== undefined && !existsSync(join(against, "bench/ring-path.ts")))
     throw new WrongUsage(`--against ${against}: there is no checkout of Ferrule with benches`);
   return {

@@ -5,11 +5,15 @@ import type { Runner } from "./peers.ts";
 
 const WINDOW_US = 25_000;
 const LATENCY_US = 50_000;
-/** For the engine to compile what is hot, and for the pages to be there. */
-const WARM_UPS = 5;
+/** For the engine to compile what is hot, and for the caches; the first time in a process also for its pages. */
+const FIRST_WARM_UPS = 16;
+const WARM_UPS = 3;
 /** Share of a round's time from which it counts as quiet, and how many rounds are tried for each that is wanted. */
 const QUIET = 0.95;
 const MOST_TRIES = 3;
+
+/** What every driver does first. */
+const FIRST: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
 
 /** Windows of one round, one for each driver that has the load, in the order of the runners. */
 export interface TaskRounds {
@@ -31,8 +35,26 @@ export interface Rounds {
   readonly latency: readonly LatencyRounds[];
 }
 
+/** Time for rounds, shared out evenly among what is still to be measured. */
+export class Budget {
+  readonly #end: number;
+  #parts: number;
+
+  constructor(ms: number, parts: number) {
+    this.#end = performance.now() + ms;
+    this.#parts = parts;
+  }
+
+  /** When the next part should be done, by the clock of `performance`. */
+  next(): number {
+    const now = performance.now();
+    return now + Math.max(0, this.#end - now) / Math.max(1, this.#parts--);
+  }
+}
+
 export interface Rig {
   readonly device: Device;
+  readonly budget: Budget;
   readonly say: (line: string) => void;
 }
 
@@ -54,13 +76,18 @@ const undisturbed = ({ ns, stalled, cpu }: Window): number => (Math.min(1, cpu /
 const quietness = (round: readonly Window[]): number => Math.min(...round.map(undisturbed));
 
 /**
- * `count` rounds in which nothing else had the processors; where the machine has other work, the quietest of those that
- * MOST_TRIES allows. Which ones are kept does not depend on how fast a driver was.
+ * `count` rounds in which nothing else had the processors; where the machine has other work, the quietest of those for which
+ * there is time. Which ones are kept does not depend on how fast a driver was.
  */
-const quietRounds = async <T extends Window>(count: number, round: (turn: number) => Promise<T[]>): Promise<T[][]> => {
+const quietRounds = async <T extends Window>(
+  { budget }: Rig,
+  count: number,
+  round: (turn: number) => Promise<T[]>,
+): Promise<T[][]> => {
   const rounds: T[][] = [];
   let quiet = 0;
-  while (quiet < count && rounds.length < MOST_TRIES * count) {
+  const end = budget.next();
+  while (rounds.length < count || (quiet < count && rounds.length < MOST_TRIES * count && performance.now() < end)) {
     const windows = await round(rounds.length);
     rounds.push(windows);
     if (quietness(windows) >= QUIET) quiet++;
@@ -68,20 +95,21 @@ const quietRounds = async <T extends Window>(count: number, round: (turn: number
   return rounds.toSorted((a, b) => quietness(b) - quietness(a)).slice(0, count);
 };
 
-const measureTask = async ({ device }: Rig, { task, runners, rounds }: TaskRounds, count: number): Promise<void> => {
-  for (let i = 0; i < WARM_UPS; i++) await device.windows(task, WINDOW_US, runners);
+const measureTask = async (rig: Rig, { task, runners, rounds }: TaskRounds, count: number): Promise<void> => {
+  for (let i = 0; i < WARM_UPS; i++) await rig.device.windows(task, WINDOW_US, runners);
   const round = async (turn: number): Promise<Window[]> =>
-    inOrder(await device.windows(task, WINDOW_US, rotated(runners, turn)), runners);
-  rounds.push(...(await quietRounds(count, round)));
+    inOrder(await rig.device.windows(task, WINDOW_US, rotated(runners, turn)), runners);
+  rounds.push(...(await quietRounds(rig, count, round)));
 };
 
-const measureLatency = async ({ device }: Rig, into: LatencyRounds, count: number): Promise<void> => {
+const measureLatency = async (rig: Rig, into: LatencyRounds, count: number): Promise<void> => {
+  const { device } = rig;
   const { bytes, runners, rounds, times } = into;
   await device.latencies(bytes, LATENCY_US, runners);
   for (const runner of runners) await device.times(runner);
   const round = async (turn: number): Promise<LatencyWindow[]> =>
     inOrder(await device.latencies(bytes, LATENCY_US, rotated(runners, turn)), runners);
-  rounds.push(...(await quietRounds(count, round)));
+  rounds.push(...(await quietRounds(rig, count, round)));
   for (const runner of runners) times.set(runner, [...(times.get(runner) ?? []), await device.times(runner)]);
 };
 
@@ -95,6 +123,7 @@ const measureOnce = async (
 ): Promise<void> => {
   for (const [index, { peer, process, chip }] of runners.entries())
     await rig.device.start(index, peer.key, process, chip);
+  for (let i = 0; i < FIRST_WARM_UPS; i++) await rig.device.windows(FIRST, WINDOW_US, [...runners.keys()]);
   for (const rounds of results.tasks) {
     rig.say(`${name}: ${describe(rounds.task)}`);
     await measureTask(rig, rounds, plan.rounds);

@@ -7,11 +7,11 @@ import { CannotMeasure } from "../bench.ts";
 import { compile } from "../c-program.ts";
 import { machineFacts } from "../machine.ts";
 import { rustcVersion } from "../rust-program.ts";
-import { measure } from "./campaign.ts";
+import { Budget, measure } from "./campaign.ts";
 import { dpdkVersion } from "./dpdk.ts";
 import { Device } from "./device.ts";
 import type { Plan } from "./options.ts";
-import { ENTRIES, type Runner } from "./peers.ts";
+import { entriesOf, OTHER, type Runner } from "./peers.ts";
 import { sameThread } from "./same-thread.ts";
 import { latencyRows, throughputRows } from "./rows.ts";
 
@@ -35,8 +35,8 @@ interface Field {
 const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];
-  for (const { peer, install, loads, chip, prepare } of ENTRIES) {
-    if (!plan.peers.includes(peer.key)) continue;
+  for (const { peer, install, loads, chip, prepare } of entriesOf(plan.against)) {
+    if (!plan.peers.includes(peer.key.replace(OTHER, ""))) continue;
     try {
       runners.push({ peer, loads, ...(chip === undefined ? {} : { chip }), ...(await prepare({ scratch, say })) });
     } catch (error) {
@@ -47,6 +47,12 @@ const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Fiel
   }
   return { runners, missing };
 };
+
+/** Of the time that a comparison may take, what other parts of it do not need. */
+const BUDGET_MS = { full: 240_000, quick: 55_000 };
+
+const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
+  new Budget(quick ? BUDGET_MS.quick : BUDGET_MS.full, processes * (tasks.length + latency.length));
 
 const loadNow = (): number => loadavg()[0] ?? NaN;
 
@@ -61,7 +67,7 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
   // DPDK makes a folder of its own in the second.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compile-cache"), RUNTIME_DIRECTORY: scratch };
   await using running = new Device(device, env, stop);
-  const rounds = await measure({ device: running, say }, plan, runners);
+  const rounds = await measure({ device: running, say, budget: budgetOf(plan) }, plan, runners);
   const { cpu, cores, virtual, kernel, node, compiler } = await machineFacts();
   const rustc = await rustcVersion();
   const dpdk = runners.some(({ peer }) => peer.key === "dpdk") ? dpdkVersion() : undefined;

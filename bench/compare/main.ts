@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FerruleError } from "#kit/errors.ts";
+import { dieWithParent } from "#sys/process.ts";
 import { compare } from "./compare.ts";
 import { readOptions, USAGE, WrongUsage } from "./options.ts";
 import { textOf } from "./tables.ts";
@@ -19,6 +20,8 @@ const main = async (): Promise<void> => {
     console.log(USAGE);
     return;
   }
+  const parent = process.env["FERRULE_PARENT"];
+  if (parent !== undefined) dieWithParent("SIGTERM", Number(parent));
   const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));

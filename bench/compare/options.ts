@@ -1,11 +1,13 @@
 /** What to measure, from the command line. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Task } from "./device.ts";
 import { LOADS } from "./layout.ts";
 import { ENTRIES, REFERENCE } from "./peers.ts";
 
 export const USAGE = `usage: node bench/compare/main.ts [--quick] [--json FILE] [--load NAMES] [--peer NAMES] [--batch N] [--rate MBIT]
-                                  [--bytes N] [--rounds N]
+                                  [--bytes N] [--rounds N] [--against DIR]
 
 Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, cost a frame.
 
@@ -17,6 +19,7 @@ Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, c
   --rate MBIT   of the line, or "saturated"
   --bytes N     of a frame with its FCS, 64 to 1518, or "mix"
   --rounds N    rounds with each process of a driver
+  --against DIR another checkout, whose TypeScript drivers take part too, as link-other and so on
 
 Each of these takes several values, separated by commas. With any of --load, --batch, --rate and --bytes only their combinations
 are measured: forward, 32, saturated and 64 where one is not given.
@@ -38,6 +41,8 @@ export interface Plan {
   /** With each process. */
   readonly rounds: number;
   readonly quick: boolean;
+  /** Folder of another checkout. */
+  readonly against: string | undefined;
 }
 
 const BASE: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
@@ -107,9 +112,13 @@ export const readOptions = (
       rate: { type: "string" },
       bytes: { type: "string" },
       rounds: { type: "string" },
+      against: { type: "string" },
     },
   });
   const { quick } = values;
+  const against = values.against === undefined ? undefined : resolve(values.against);
+  if (against !== undefined && !existsSync(join(against, "bench/compare/driver.ts")))
+    throw new WrongUsage(`--against ${against}: there is no checkout of Ferrule with this comparison`);
   const loads = listed(values.load, among("load", [...LOADS, ...MORE_LOADS]));
   const batches = listed(values.batch, whole("batch", 1, 1024));
   const rates = listed(values.rate, (text) => (text === "saturated" ? text : whole("rate", 1, 10_000)(text)));
@@ -137,6 +146,7 @@ export const readOptions = (
     processes: quick ? 2 : 3,
     rounds: values.rounds === undefined ? (quick ? 3 : 5) : whole("rounds", 1, 1000)(values.rounds),
     quick,
+    against,
   };
   return { plan, json: values.json, help: values.help };
 };

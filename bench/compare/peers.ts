@@ -60,7 +60,7 @@ const inC = (key: string, variant: string, about: string, validates: boolean): E
 
 const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"] as const;
 const CHECKOUT = join(import.meta.dirname, "../..");
-const DRIVER = join(import.meta.dirname, "driver.ts");
+const DRIVER = "bench/compare/driver.ts";
 const TURNS = join(import.meta.dirname, "../ring-turns.ts");
 
 const ours = (kind: Kind, name: string, about: string, loads: readonly Load[]): Entry => ({
@@ -68,7 +68,7 @@ const ours = (kind: Kind, name: string, about: string, loads: readonly Load[]): 
   install: "npm install",
   loads,
   prepare: async () => ({
-    process: [...NODE, DRIVER, kind],
+    process: [...NODE, join(CHECKOUT, DRIVER), kind],
     sameThread: { command: [...NODE, TURNS, CHECKOUT, kind], variant: kind },
   }),
 });
@@ -133,3 +133,25 @@ export const ENTRIES: readonly Entry[] = [
     EVERY,
   ),
 ];
+
+/** Behind the key of a driver that is another checkout's. */
+export const OTHER = "-other";
+
+/** The same driver of another checkout. */
+const ofOther = (folder: string, { peer, ...entry }: Entry): Entry => ({
+  ...entry,
+  peer: { ...peer, key: `${peer.key}${OTHER}`, name: `${peer.name}, of ${folder}` },
+  prepare: async () => ({
+    process: [...NODE, join(folder, DRIVER), peer.key],
+    sameThread: { command: [...NODE, TURNS, folder, peer.key], variant: peer.key },
+  }),
+});
+
+/** Every driver, and with a folder also the TypeScript ones of the checkout there. */
+export const entriesOf = (against?: string): readonly Entry[] =>
+  against === undefined
+    ? ENTRIES
+    : [
+        ...ENTRIES,
+        ...ENTRIES.filter(({ peer }) => peer.language === "TypeScript").map((entry) => ofOther(against, entry)),
+      ];

@@ -3,7 +3,7 @@ import type { SameThreadRow } from "#app/compare/result.ts";
 import { Rounds } from "../c-program.ts";
 import type { Surroundings } from "./compare.ts";
 import type { Plan } from "./options.ts";
-import { REFERENCE, type Runner } from "./peers.ts";
+import { OTHER, REFERENCE, type Runner } from "./peers.ts";
 import { quartilesOf } from "./rows.ts";
 
 /** Full rings in a round: a few milliseconds. */
@@ -17,6 +17,9 @@ const AGAINST: Readonly<Record<string, readonly string[]>> = {
   turnaround: [REFERENCE, "careful-c", "rust", "dpdk"],
   checked: [REFERENCE, "link"],
   rust: [REFERENCE, "careful-c"],
+  [`link${OTHER}`]: [REFERENCE, "link"],
+  [`turnaround${OTHER}`]: [REFERENCE, "turnaround"],
+  [`checked${OTHER}`]: [REFERENCE, "checked"],
 };
 
 /** ns per frame of each runner, one after the other. */
