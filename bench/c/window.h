@@ -19,6 +19,8 @@ enum { BURST = 64 };
 #define DRAIN_LIMIT (1000 * MS)
 /* The device lost its processor: that time counts for nobody. */
 #define STALL (20 * 1000ull)
+/* A NIC fetches descriptors over its bus. Looking at them all the time would take their cache lines from the driver. */
+#define FETCH 500ull
 /* Before the time counts. */
 #define RUN_IN (1 * MS)
 /* Preamble and gap, bytes. */
@@ -88,6 +90,7 @@ static void stop(struct peer *peer) {
 struct line {
     double ns_per_byte; /* 0: saturated */
     double next;        /* when the next frame may begin */
+    uint64_t fetch;     /* when the device looks for receive buffers again */
     uint64_t missed;
 };
 
@@ -98,7 +101,12 @@ static double time_of(const struct line *line, uint32_t length) {
 /* Frames of the line that are due, each into a buffer if there is one: a line does not wait. */
 static unsigned offer(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
     unsigned n = 0;
-    if (line->ns_per_byte == 0) return deliver(peer, BURST, sizes);
+    if (line->ns_per_byte == 0) {
+        if (now < line->fetch) return 0;
+        n = deliver(peer, BURST, sizes);
+        if (n < BURST) line->fetch = now + FETCH;
+        return n;
+    }
     for (unsigned i = 0; i < BURST && line->next <= (double)now; i++) {
         line->next += time_of(line, length_of(sizes, peer->sequence.sent));
         if (deliver(peer, 1, sizes)) n++;

@@ -143,8 +143,8 @@ export const readOptions = (
         ? []
         : (batches?.filter((batch) => 256 % batch === 0) ?? BATCHES),
     peers: [REFERENCE, ...(peers ?? ENTRIES.map(({ peer }) => peer.key)).filter((key) => key !== REFERENCE)],
-    processes: quick ? 2 : 3,
-    rounds: values.rounds === undefined ? (quick ? 3 : 5) : whole("rounds", 1, 1000)(values.rounds),
+    processes: quick ? 3 : 5,
+    rounds: values.rounds === undefined ? (quick ? 2 : 3) : whole("rounds", 1, 1000)(values.rounds),
     quick,
     against,
   };
