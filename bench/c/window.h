@@ -189,7 +189,9 @@ static struct outcome run_window(struct peer *peer, const struct task *task) {
     run(peer, task, &line, now_ns() + RUN_IN, &ignored);
     line.missed = 0;
     uint64_t begin = now_ns(), cpu = cpu_of(peer);
-    out.frames = run(peer, task, &line, begin + task->ns, &stalled);
+    /* A driver that others keep from its processor gets more time for its first frame. */
+    for (uint64_t end = begin + task->ns; out.frames == 0 && now_ns() < begin + ANSWER_LIMIT; end += task->ns)
+        out.frames = run(peer, task, &line, end, &stalled);
     out.ns = now_ns() - begin - stalled;
     out.stalled = stalled;
     out.cpu = cpu_of(peer) - cpu;
