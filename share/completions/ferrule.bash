@@ -25,8 +25,8 @@ _ferrule() {
   esac
   ((${#words[@]} > 2)) || command=
   case $command in
-    "") options="demo list bind up status down ethtool suspend resume unbind report model doctor help --help --version" kind=options ;;
-    help) options="demo list bind up status down ethtool suspend resume unbind report model doctor help" kind=options ;;
+    "") options="demo list bind up status down ethtool suspend resume unbind report model compare doctor help --help --version" kind=options ;;
+    help) options="demo list bind up status down ethtool suspend resume unbind report model compare doctor help" kind=options ;;
     model) options="serve ctl chips --help" kind=options ;;
     "demo")
       options="--bytes --chip --wire --json --help" operand=none
@@ -88,6 +88,12 @@ _ferrule() {
       ;;
     "model chips")
       options="--json --help" operand=none
+      ;;
+    "compare")
+      options="--quick --html --from --json --help" operand=none
+      case $previous in
+        --html|--from) kind=files ;;
+      esac
       ;;
     "doctor")
       options="--json --help" operand=none

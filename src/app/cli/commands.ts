@@ -18,6 +18,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   "model serve": async () => (await import("./model-serve.ts")).modelServe,
   "model ctl": async () => (await import("./model-ctl.ts")).modelCtl,
   "model chips": async () => (await import("./model-chips.ts")).modelChips,
+  compare: async () => (await import("./compare.ts")).compare,
   doctor: async () => (await import("./doctor.ts")).doctor,
 };
 

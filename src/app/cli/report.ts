@@ -1,6 +1,4 @@
 /** `ferrule report`: collects facts about a card, for a bug report or a success report. */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
-import { FerruleError } from "#kit/errors.ts";
 import { readCard } from "../cards/card.ts";
 import { Files } from "../cards/files.ts";
 import { checkCard, localMachine } from "../cards/local-machine.ts";
@@ -11,53 +9,11 @@ import { reportOn, sweptReport, systemFacts } from "../report/report.ts";
 import { Redactor } from "../report/sweep.ts";
 import { command, Exit, printJson } from "./command.ts";
 import { withNulls } from "./nulls.ts";
+import { OutputFile } from "./output-file.ts";
 import { parseDevice, parseChip } from "./spec.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
 const MODEL = "model:";
-
-/** The report could not be written. */
-export class NotWritten extends FerruleError {
-  readonly code = "NOT_WRITTEN";
-  readonly hint = "Choose a directory with write permission, or omit --output to write the report to stdout.";
-  constructor(path: string, cause: unknown) {
-    super(`${path} cannot be written [${(cause as NodeJS.ErrnoException).code ?? "EIO"}]`, { cause });
-  }
-}
-
-/** The output file. It is opened before the device, so that a bad path costs no bring-up. */
-class Output implements Disposable {
-  readonly #path: string;
-  readonly #file: number;
-
-  /** @throws {NotWritten} */
-  constructor(path: string) {
-    this.#path = path;
-    this.#file = this.#tried(() =>
-      openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o644),
-    );
-  }
-
-  /** Earlier contents are overwritten. @throws {NotWritten} */
-  write(text: string): void {
-    this.#tried(() => {
-      if (fstatSync(this.#file).isFile()) ftruncateSync(this.#file);
-      writeFileSync(this.#file, text);
-    });
-  }
-
-  [Symbol.dispose](): void {
-    closeSync(this.#file);
-  }
-
-  #tried<T>(act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      throw new NotWritten(this.#path, error);
-    }
-  }
-}
 
 /** @throws {WrongUsage}; and for a card that cannot be used, the reason with a fix */
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
@@ -99,7 +55,7 @@ export const report = command({
     // Before it is opened: as the kernel sees it then.
     const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
     using scope = new DisposableStack();
-    const output = values.output === undefined ? undefined : scope.use(new Output(values.output));
+    const output = values.output === undefined ? undefined : scope.use(new OutputFile(values.output));
     const found = reportOn(openDevice(what, scope));
     const redactor = new Redactor(knownOf(files, process.env));
     const bundle = withNulls({

@@ -133,9 +133,10 @@ export interface Measurement {
 /** How many features of docs/features.md a driver has. */
 export interface FeatureCount {
   readonly driver: string;
+  /** Without any remark. */
   readonly yes: number;
-  /** With a restriction that the page names. */
-  readonly inPart: number;
+  /** With a remark: a restriction, or how far it goes. */
+  readonly remarked: number;
   readonly no: number;
 }
 
@@ -169,3 +170,14 @@ export interface Facts {
 export interface Comparison extends Measurement {
   readonly facts: Facts;
 }
+
+/** As JSON, a line for each row. */
+export const comparisonJson = (found: Comparison): readonly string[] => {
+  const fields = Object.entries(found).map(([name, value]) => {
+    if (!Array.isArray(value) || value.length === 0) return [`  "${name}": ${JSON.stringify(value)}`];
+    const rows = value.map((row) => `    ${JSON.stringify(row)}`);
+    return [`  "${name}": [`, ...rows.map((row, i) => (i < rows.length - 1 ? `${row},` : row)), "  ]"];
+  });
+  const lines = fields.map((field, i) => (i < fields.length - 1 ? [...field.slice(0, -1), `${field.at(-1)},`] : field));
+  return ["{", ...lines.flat(), "}"];
+};

@@ -1,0 +1,60 @@
+/** A file that a command writes its result to. */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { FerruleError } from "#kit/errors.ts";
+
+/** The file could not be written. */
+export class NotWritten extends FerruleError {
+  readonly code = "NOT_WRITTEN";
+  readonly hint = "Choose a directory with write permission, or omit the option to write to stdout.";
+  constructor(path: string, cause: unknown) {
+    super(`${path} cannot be written [${(cause as NodeJS.ErrnoException).code ?? "EIO"}]`, { cause });
+  }
+}
+
+/** Opened before the work whose result it gets, so that a bad path costs nothing. If there is no result, there is no file either. */
+export class OutputFile implements Disposable {
+  readonly #path: string;
+  readonly #file: number;
+  /** Nothing is to be removed: it was there before, or has been written. */
+  #stays: boolean;
+
+  /** @throws {NotWritten} */
+  constructor(path: string) {
+    this.#path = path;
+    this.#stays = existsSync(path);
+    this.#file = this.#tried(() =>
+      openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o644),
+    );
+  }
+
+  /** Earlier contents are overwritten. @throws {NotWritten} */
+  write(text: string): void {
+    this.#tried(() => {
+      if (fstatSync(this.#file).isFile()) ftruncateSync(this.#file);
+      writeFileSync(this.#file, text);
+      this.#stays = true;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+    if (!this.#stays) unlinkSync(this.#path);
+  }
+
+  #tried<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw new NotWritten(this.#path, error);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** HTML and SVG as values: whatever is text is escaped. */
+
+/** Text that is markup already. */
+export class Markup {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type Child = Markup | string | readonly Child[];
+
+const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+const inner = (child: Child): string => {
+  if (child instanceof Markup) return child.text;
+  return typeof child === "string" ? escaped(child) : child.map(inner).join("");
+};
+
+/** Elements that have no end tag in HTML. */
+const VOID = ["meta"];
+
+/** An element; attributes that are undefined are left out. */
+export const h = (
+  name: string,
+  attributes: Readonly<Record<string, string | number | undefined>>,
+  ...children: readonly Child[]
+): Markup => {
+  const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  const start = `<${[name, ...given.map(([key, value]) => `${key}="${escaped(String(value))}"`)].join(" ")}>`;
+  return new Markup(VOID.includes(name) ? start : `${start}${inner(children)}</${name}>`);
+};

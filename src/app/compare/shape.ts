@@ -1,0 +1,85 @@
+/** JSON of unknown origin, read by a shape: what is returned has the type, and the first field that differs is named. */
+
+/** A field that is not as its shape says. */
+export class WrongField extends Error {
+  /** As in `throughput[3].ns.q1`; empty for the document as a whole. */
+  readonly field: string;
+  constructor(field: string, value: unknown, wanted: string) {
+    const found = value === undefined ? "missing" : (JSON.stringify(value) ?? typeof value).slice(0, 40);
+    super(`${field === "" ? "the document" : field} is ${found}, not ${wanted}`);
+    this.field = field;
+  }
+}
+
+/** @throws {WrongField} */
+export type Parse<T> = (value: unknown, field: string) => T;
+
+type Fields<T> = {
+  readonly [K in keyof T]-?: Parse<Pick<T, K> extends Required<Pick<T, K>> ? T[K] : T[K] | undefined>;
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Fields that the shape does not name are left out. */
+export const record =
+  <T extends object>(fields: Fields<T>): Parse<T> =>
+  (value, field) => {
+    if (!isRecord(value)) throw new WrongField(field, value, "an object");
+    const read = Object.entries<Parse<unknown>>(fields).map(([name, parse]) => {
+      const own = Object.hasOwn(value, name) ? value[name] : undefined;
+      return [name, parse(own, field === "" ? name : `${field}.${name}`)] as const;
+    });
+    return Object.fromEntries(read.filter(([, each]) => each !== undefined)) as T;
+  };
+
+export const listOf =
+  <T>(each: Parse<T>): Parse<readonly T[]> =>
+  (value, field) => {
+    if (!Array.isArray(value)) throw new WrongField(field, value, "a list");
+    return value.map((item, i) => each(item, `${field}[${i}]`));
+  };
+
+export const optional =
+  <T>(parse: Parse<T>): Parse<T | undefined> =>
+  (value, field) =>
+    value === undefined ? undefined : parse(value, field);
+
+/** At least `least`; JSON has no number that is not finite. */
+export const number =
+  (least: number): Parse<number> =>
+  (value, field) => {
+    if (typeof value !== "number" || !(value >= least)) throw new WrongField(field, value, `a number from ${least}`);
+    return value;
+  };
+
+export const whole =
+  (least: number): Parse<number> =>
+  (value, field) => {
+    if (!Number.isSafeInteger(value) || (value as number) < least)
+      throw new WrongField(field, value, `a whole number from ${least}`);
+    return value as number;
+  };
+
+export const text: Parse<string> = (value, field) => {
+  if (typeof value !== "string" || value === "") throw new WrongField(field, value, "a text");
+  return value;
+};
+
+export const flag: Parse<boolean> = (value, field) => {
+  if (typeof value !== "boolean") throw new WrongField(field, value, "true or false");
+  return value;
+};
+
+export const among =
+  <const T extends string | number>(...values: readonly T[]): Parse<T> =>
+  (value, field) => {
+    if (!values.includes(value as T)) throw new WrongField(field, value, values.join(" or "));
+    return value as T;
+  };
+
+/** A text that is one of `words`, or what `parse` takes. */
+export const wordOr =
+  <const W extends string, T>(word: W, parse: Parse<T>): Parse<T | W> =>
+  (value, field) =>
+    value === word ? word : parse(value, field);
