@@ -5,16 +5,15 @@ import { LIMIT_MILLIS } from "./eventually.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
-export const npm = (cwd: string, ...args: string[]): string =>
-  execFileSync("npm", [...args, "--loglevel=error", "--no-update-notifier"], {
-    cwd,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: LIMIT_MILLIS,
-  });
+const say = (cwd: string, program: string, ...args: string[]): string =>
+  execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: LIMIT_MILLIS });
 
-/** Builds and packs the checkout into `folder`; returns the archive's path. */
+export const npm = (cwd: string, ...args: string[]): string =>
+  say(cwd, "npm", ...args, "--loglevel=error", "--no-update-notifier");
+
+/** Builds and packs the checkout into `folder`, one process at a time: all build in `dist`. Returns the archive's path. */
 export const packFerrule = (folder: string): string => {
-  const [packed] = JSON.parse(npm(ROOT, "pack", "--json", "--pack-destination", folder)) as { filename: string }[];
+  const pack = ["npm", "pack", "--json", "--pack-destination", folder, "--loglevel=error", "--no-update-notifier"];
+  const [packed] = JSON.parse(say(ROOT, "flock", "package.json", ...pack)) as { filename: string }[];
   return join(folder, packed!.filename);
 };

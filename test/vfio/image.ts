@@ -61,14 +61,18 @@ export const nodeArchive = (scratch: string): string => {
   const unfinished = `${archive}.${process.pid}`;
   writeFileSync(unfinished, pack(files));
   renameSync(unfinished, archive);
+  // Another test may be about to rename its own.
   for (const other of globSync("node_*", { cwd: CACHE }))
-    if (other !== basename(archive)) rmSync(join(CACHE, other), { force: true });
+    if (other !== basename(archive) && !/\.\d+$/.test(other)) rmSync(join(CACHE, other), { force: true });
   return archive;
 };
 
+/** Environment variable with the path of the package, where `run.ts` has packed it for all tests. */
+export const PACKAGE_VARIABLE = "FERRULE_PACKAGE";
+
 /** An archive in `scratch` with the installed package and more files. */
 export const ferruleArchive = (scratch: string, files: readonly Packed[] = []): string => {
-  execFileSync("tar", ["-xzf", packFerrule(scratch), "-C", scratch]);
+  execFileSync("tar", ["-xzf", process.env[PACKAGE_VARIABLE] ?? packFerrule(scratch), "-C", scratch]);
   const package_ = join(scratch, "package");
   const installed = globSync("**/*", { cwd: package_, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.name.endsWith(".d.ts"))
