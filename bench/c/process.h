@@ -1,9 +1,9 @@
-/* A driver process in C beside the device process (device.c), with the rings of driver.h in the memory they share. */
+/* A driver process in C beside the device process (device.c), with the rings of rings.h in the memory they share. */
 #ifndef PROCESS_H
 #define PROCESS_H
 
 #define SLOTS 1024
-#include "driver.h"
+#include "rings.h"
 #include "shared.h"
 
 #include <stdio.h>

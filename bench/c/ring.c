@@ -1,4 +1,4 @@
-/* The ring hot path in C in one thread: the reference for bench/ring.ts. The driver is driver.h's.
+/* The ring hot path in C in one thread: the reference for bench/ring.ts. The drivers are those of rings.h.
  *
  * The "device" is a function that runs between the timed parts, so only driver time is counted.
  *
@@ -6,7 +6,9 @@
  *        ring --paired   one round per "go VARIANT BATCH PASSES" line on stdin, one JSON line each
  */
 #define SLOTS 256
-#include "driver.h"
+#include "bursts.h"
+#include "careful.h"
+#include "minimal.h"
 #include "paired.h"
 
 #include <sys/mman.h>

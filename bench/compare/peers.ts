@@ -7,6 +7,7 @@ import type { Chip } from "./device.ts";
 import { dpdkCommand, INSTALL } from "./dpdk.ts";
 import type { Load } from "./layout.ts";
 import type { Kind } from "./passes.ts";
+import { ownSources, sizeOfFiles } from "./sources.ts";
 
 export const REFERENCE = "minimal-c";
 
@@ -49,7 +50,14 @@ const SMALL_RINGS = ["--cfg", "small_rings"];
 const EVERY: readonly Load[] = ["forward", "drop", "generate"];
 
 const inC = (key: string, variant: string, about: string, validates: boolean): Entry => ({
-  peer: { key, name: `C, ${variant}`, language: "C", about, validates },
+  peer: {
+    key,
+    name: `C, ${variant}`,
+    language: "C",
+    about,
+    validates,
+    size: sizeOfFiles(["bench/c/rings.h", `bench/c/${variant}.h`]),
+  },
   install: "sudo apt-get install gcc libc6-dev",
   loads: EVERY,
   prepare: async ({ scratch }) => ({
@@ -63,8 +71,17 @@ const CHECKOUT = join(import.meta.dirname, "../..");
 const DRIVER = "bench/compare/driver.ts";
 const TURNS = join(import.meta.dirname, "../ring-turns.ts");
 
-const ours = (kind: Kind, name: string, about: string, loads: readonly Load[]): Entry => ({
-  peer: { key: kind, name, language: "TypeScript", about, validates: true },
+/** What every driver of ours has; and what maps the memory. */
+const RINGS = ["src/driver/receive-ring.ts", "src/driver/transmit-ring.ts", "src/sys/mapping.ts"];
+
+const ours = (
+  kind: Kind,
+  name: string,
+  about: string,
+  loads: readonly Load[],
+  parts: readonly string[] = [],
+): Entry => ({
+  peer: { key: kind, name, language: "TypeScript", about, validates: true, ...ownSources([...RINGS, ...parts]) },
   install: "npm install",
   loads,
   prepare: async () => ({
@@ -95,6 +112,7 @@ export const ENTRIES: readonly Entry[] = [
       about: "One fused loop with careful C's checks; all of it safe but the mapping of the memory.",
       validates: true,
       unsafeSites: unsafeSites(),
+      size: sizeOfFiles(["bench/rust/memory.rs", "bench/rust/rings.rs"]),
     },
     install: "sudo apt-get install rustc",
     loads: EVERY,
@@ -125,7 +143,13 @@ export const ENTRIES: readonly Entry[] = [
     "The driver's rings through receive, release, transmit and reclaim, as a network stack uses them.",
     EVERY,
   ),
-  ours("turnaround", "Ferrule by turnaround", "Frames turned round inside the rings, as XDP_TX does.", ["forward"]),
+  ours(
+    "turnaround",
+    "Ferrule by turnaround",
+    "Frames turned round inside the rings, as XDP_TX does.",
+    ["forward"],
+    ["src/driver/turnaround.ts"],
+  ),
   ours(
     "checked",
     "Ferrule, checked mode",

@@ -1,4 +1,4 @@
-//! A driver's rings in safe Rust: the twin of `careful` in bench/c/driver.h.
+//! A driver's rings in safe Rust: the twin of bench/c/careful.h.
 //!
 //! Each word that the device wrote is read once and validated; buffers and addresses come from the driver's own memory.
 #![forbid(unsafe_code)]

@@ -1,0 +1,98 @@
+/* A driver's rings in C, and what its variants share: what Ferrule's rings are compared with.
+ *
+ * Receive ring, transmit ring, 2 KiB buffers in one arena; per frame: read the receive descriptor, swap the MAC addresses,
+ * post the frame on the transmit ring, take back what an earlier transmit left in that slot, refill the receive slot with it.
+ *
+ *   minimal.h  trusts every word the device wrote; one fused loop: the least this job can cost
+ *   careful.h  the same loop; each device-written word is read once and validated, addresses come from the driver's memory
+ *   bursts.h   receive, transmit, reclaim and release as four functions over bursts, with the checks, counters and spare
+ *              buffers of Ferrule's rings: tells the price of the interface from that of the language
+ *
+ * Whoever includes this defines SLOTS, the descriptors of a ring. An address on the bus is an address of this process. */
+#ifndef RINGS_H
+#define RINGS_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared.h"
+
+enum { MASK = SLOTS - 1, BUFFER = 2048, FCS = 4, HEADER = 14 };
+
+#define OWN 0x80000000u
+#define EOR 0x40000000u
+#define FS 0x20000000u
+#define LS 0x10000000u
+#define RX_ERROR 0x00200000u
+#define RX_LENGTH 0x3fffu
+
+struct descriptor {
+    uint32_t opts1, opts2;
+    uint64_t address;
+};
+
+static struct descriptor *rx, *tx;
+static uint8_t *arena;
+/* TxPoll, and its bit for work in the ring of normal priority. */
+static volatile uint8_t *doorbell;
+enum { POLL_NORMAL = 0x40 };
+
+static uint32_t rx_next, tx_next, tx_clean, spares;
+/* The driver's own memory of which buffer is in which slot, as offsets in the arena. */
+static uint32_t rx_buffer[SLOTS], tx_buffer[SLOTS];
+static __attribute__((unused)) uint64_t dropped;
+
+static inline uint32_t load_opts1(const struct descriptor *d) { return __atomic_load_n(&d->opts1, __ATOMIC_ACQUIRE); }
+static inline void give(struct descriptor *d, uint32_t opts1) { __atomic_store_n(&d->opts1, opts1, __ATOMIC_RELEASE); }
+static inline uint32_t end_of_ring(uint32_t slot) { return slot == MASK ? EOR : 0; }
+
+static inline void swap_macs(uint8_t *frame) {
+    uint64_t low;
+    uint32_t high;
+    memcpy(&low, frame, 8);
+    memcpy(&high, frame + 8, 4);
+    uint64_t swapped_low = low >> 48 | (uint64_t)high << 16 | low << 48;
+    uint32_t swapped_high = (uint32_t)(low >> 16);
+    memcpy(frame, &swapped_low, 8);
+    memcpy(frame + 8, &swapped_high, 4);
+}
+
+/* A frame that is whole, sound and fits the buffer it was received into. */
+static inline int is_good(uint32_t opts1) {
+    uint32_t length = opts1 & RX_LENGTH;
+    return (opts1 & (FS | LS | RX_ERROR)) == (FS | LS) && length >= HEADER + FCS && length <= BUFFER;
+}
+
+/* Number of the next frame to come, or to send; frames that came out of order; bytes of a frame to send. */
+static __attribute__((unused)) uint32_t sequence, disorder, sent_length;
+
+static inline void count_in(const uint8_t *frame) {
+    uint32_t number;
+    memcpy(&number, frame + SEQUENCE_OFFSET, sizeof number);
+    disorder += number != sequence;
+    sequence = number + 1;
+}
+
+static inline void build(uint8_t *frame) {
+    const uint64_t low = DESTINATION | SOURCE << 48, high = SOURCE >> 16 | (uint64_t)ETHERTYPE << 32;
+    memcpy(frame, &low, 8);
+    memcpy(frame + 8, &high, 8);
+    memcpy(frame + SEQUENCE_OFFSET, &sequence, sizeof sequence);
+    sequence++;
+}
+
+/* Receive buffers in the receive ring; the spare half lies in the transmit ring as if it had just been sent. */
+static void bring_up(void) {
+    memset(rx, 0, SLOTS * sizeof *rx);
+    memset(tx, 0, SLOTS * sizeof *tx);
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        rx_buffer[i] = i * BUFFER;
+        tx_buffer[i] = (SLOTS + i) * BUFFER;
+        rx[i] = (struct descriptor){OWN | end_of_ring(i) | BUFFER, 0, (uintptr_t)(arena + rx_buffer[i])};
+        tx[i] = (struct descriptor){FS | LS | end_of_ring(i), 0, (uintptr_t)(arena + tx_buffer[i])};
+    }
+    rx_next = tx_next = tx_clean = spares = 0;
+}
+
+#endif
