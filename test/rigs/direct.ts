@@ -6,6 +6,7 @@ import type { Nic, NicOptions } from "#driver/rtl8169.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import type { Plug, Port } from "#kit/port.ts";
+import type { Target } from "#kit/target.ts";
 import type { FaultName } from "#model/faults.ts";
 import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
@@ -57,6 +58,8 @@ export interface DirectRigOptions extends RigOptions {
   readonly strict?: Strictness;
   /** Fault that is armed before the driver probes. */
   readonly fault?: FaultName;
+  /** What the bus reaches in place of the model. */
+  readonly between?: (model: Target) => Target;
 }
 
 export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
@@ -77,7 +80,7 @@ export const openDirectRig = (options: DirectRigOptions = {}): DirectRig => {
   const bench = new Bench();
   model.connect(bench);
   model.setCarrier(carrier);
-  const device = new DirectDevice(model, {
+  const device = new DirectDevice(options.between?.(model) ?? model, {
     name: `model:${chip.key}`,
     registers: chip.profile.function.registersBar,
     dmaBytes: 32 << 20,

@@ -1,0 +1,21 @@
+/** No write to a register changes by accident: against `register-writes.json`, which `register-writes.ts` has written. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";
+import { CONFIGURATIONS, RECORDED, digestsOf } from "./register-writes.ts";
+
+const recorded = JSON.parse(readFileSync(RECORDED, "utf8")) as Readonly<Record<string, string>>;
+
+for (const configuration of CONFIGURATIONS.filter(({ options }) =>
+  CHIPS_UNDER_TEST.some(({ key }) => key === options.chip),
+))
+  test(`${configuration.name}: each feature writes the registers that it wrote before, in that order and at that time`, () => {
+    assert.deepEqual(digestsOf(configuration), recorded[configuration.name]?.split(", "), "see register-writes.ts");
+  });
+
+test("writes are recorded for every chip, and for no other", () =>
+  assert.deepEqual(
+    Object.keys(recorded),
+    CONFIGURATIONS.map(({ name }) => name),
+  ));

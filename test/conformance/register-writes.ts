@@ -1,0 +1,323 @@
+/**
+ * Every register write of the driver, from probe to removal, while each of its features is used once: as a digest for each
+ * feature and chip, in `register-writes.json`. A value, a register, an order or a wait that changes by accident shows there.
+ *
+ * `node test/conformance/register-writes.ts` writes the file anew, after a change on purpose. With the name of a chip it prints the
+ * writes themselves, to be compared with those of another version by diff.
+ */
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CHIPS } from "#chip/chips.ts";
+import { ASPM_POLICIES } from "#driver/aspm.ts";
+import type { Operation } from "#driver/operation.ts";
+import { WAKE_FORMS } from "#driver/wake.ts";
+import type { VirtualClock } from "#kit/clock.ts";
+import { FerruleError } from "#kit/errors.ts";
+import { LINK_SPEEDS, partnerOf } from "#model/phy/link-partner.ts";
+import { Altered } from "../rigs/altered.ts";
+import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
+import { ends, payload, udp } from "../rigs/frames.ts";
+
+export const RECORDED = join(import.meta.dirname, "register-writes.json");
+
+const STRANGER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
+const GROUPS = [Uint8Array.of(1, 0, 0x5e, 0, 0, 1), Uint8Array.of(0x33, 0x33, 0, 0, 0, 0xfb)];
+
+/** Notes what a feature says of itself beside what it writes. */
+type Note = (what: unknown) => void;
+
+const settle = (rig: DirectRig): void => {
+  rig.pass(20_000);
+  rig.poll();
+};
+const carryOut = <T>(rig: DirectRig, operation: Operation<T>): T => {
+  for (;;) {
+    const step = operation.next();
+    if (step.done === true) return step.value;
+    rig.pass(step.value);
+  }
+};
+/** What comes of it, or the code of the error with which the chip refuses it. */
+const attempt = <T>(act: () => T): T | string => {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof FerruleError) return error.code;
+    throw error;
+  }
+};
+
+const start = (rig: DirectRig, note: Note): void => {
+  rig.up();
+  settle(rig);
+  rig.send(udp(ends(), payload(100)));
+  rig.deliver(udp(ends({ inbound: true }), payload(100)));
+  note(rig.poll().length);
+  const { nic } = rig;
+  note([nic.link, nic.phy.id, nic.phy.settings, nic.phy.report(), nic.phy.statistics(), nic.offloads, nic.slots]);
+  note([
+    nic.wake.supported,
+    nic.wake.fromPowerOff,
+    nic.permanentAddress,
+    nic.firmware,
+    nic.eeprom().next().value,
+    nic.tally(),
+  ]);
+};
+
+const link = (rig: DirectRig, note: Note): void => {
+  const { phy } = rig.nic;
+  const { advertise } = phy.settings;
+  for (const change of [
+    { autonegotiate: false, speed: 10, fullDuplex: false },
+    { speed: 100, fullDuplex: false },
+    { fullDuplex: true },
+    { autonegotiate: true },
+    ...(["preferred-master", "forced-slave", "forced-master", "preferred-slave"] as const).map((masterSlave) => ({
+      masterSlave,
+    })),
+    ...(["mdi", "mdix", "auto"] as const).map((crossover) => ({ crossover })),
+    { downshift: false },
+    { downshift: true },
+    { fastRetrain: true },
+    { fastRetrain: false },
+    ...advertise.map((name) => ({ advertise: [name] })),
+    { advertise },
+    { speed: 10_000 },
+    { speed: 1000 },
+  ]) {
+    note(attempt(() => phy.set(change)));
+    settle(rig);
+    note([rig.nic.link, phy.report()]);
+  }
+  for (const [receive, transmit] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const) {
+    note(attempt(() => phy.setPause({ receive, transmit })));
+    settle(rig);
+    note([rig.nic.link.pause, phy.report().advertisedPause]);
+  }
+  for (const speed of [...LINK_SPEEDS, rig.nic.chip.speed] as const) {
+    rig.setCarrier(false);
+    settle(rig);
+    rig.model.setCarrier(true, partnerOf({ speeds: [speed as (typeof LINK_SPEEDS)[number]] }));
+    settle(rig);
+    note([rig.nic.link, phy.report()]);
+  }
+  rig.model.setCarrier(false);
+  rig.model.setCarrier(true);
+  settle(rig);
+  note(attempt(() => phy.restart()));
+  settle(rig);
+  note(phy.statistics());
+};
+
+const powerSaving = (rig: DirectRig, note: Note): void => {
+  const saving = rig.nic.powerSaving;
+  const { supported } = saving.eee;
+  for (const change of [
+    { enabled: false },
+    { enabled: true },
+    { txLpi: false },
+    { txLpi: true },
+    { txLpiTimer: 20 },
+    { txLpiTimer: undefined },
+    ...supported.map((name) => ({ advertise: [name] })),
+    { advertise: supported },
+  ]) {
+    note(attempt(() => saving.setEee(change)));
+    settle(rig);
+    note(saving.eee);
+  }
+  for (const on of [true, false]) {
+    note([attempt(() => saving.setAldps(on)), saving.aldps]);
+    note([attempt(() => saving.setGigaLite(on)), saving.gigaLite]);
+    settle(rig);
+  }
+};
+
+const moderation = (rig: DirectRig, note: Note): void => {
+  const limits = rig.nic.moderation;
+  for (const [micros, frames, sent] of [
+    [5, 0, 100],
+    [60, 8, 0],
+    [300, 0, 2000],
+    [0, 0, 0],
+  ] as const)
+    note(
+      attempt(() =>
+        limits.set({ receive: { micros, frames }, transmit: { micros: sent, frames: frames && frames * 2 } }),
+      ),
+    );
+  for (const on of [true, false]) note([attempt(() => limits.setAdaptive(on)), limits.adaptive, limits.actual]);
+};
+
+const leds = (rig: DirectRig, note: Note): void => {
+  const lamps = rig.nic.leds;
+  note([lamps.count, lamps.speeds, lamps.rules, lamps.pattern]);
+  for (let led = 0; led < lamps.count; led++)
+    for (const speed of lamps.speeds) {
+      lamps.set(led, { speeds: [speed], activity: led % 2 === 1 });
+      note(lamps.rules);
+    }
+  for (const pattern of [1, 2]) note([attempt(() => lamps.setPattern(pattern)), lamps.pattern]);
+  note(attempt(() => carryOut(rig, lamps.identify(1.25))));
+};
+
+const filter = (rig: DirectRig, note: Note): void => {
+  const { nic } = rig;
+  for (const change of [
+    { groups: [] },
+    { groups: GROUPS },
+    { promiscuous: true },
+    { addresses: [STRANGER] },
+    { damaged: true, fcs: true },
+    {},
+  ]) {
+    nic.filter = { promiscuous: false, groups: "all", ...change };
+    rig.deliver(udp(ends({ inbound: true }), payload(200)));
+    note(rig.poll().map(({ length }) => length));
+  }
+  for (const checksum of [false, true])
+    for (const stripTag of [false, true]) nic.receiveOffloads.set({ checksum, stripTag });
+  nic.address = STRANGER;
+  note(nic.address);
+};
+
+const restarts = (rig: DirectRig, note: Note): void => {
+  const { nic } = rig;
+  for (const mtu of [nic.chip.largestMtu, 2000, 1400]) {
+    note([attempt(() => void nic.setMtu(mtu)), nic.offloads]);
+    settle(rig);
+    note(nic.link);
+  }
+  nic.setRings(nic.slots / 2);
+  settle(rig);
+  nic.reset();
+  settle(rig);
+  nic.restartPhy();
+  settle(rig);
+  note(nic.link);
+};
+
+const aspm = (rig: DirectRig, note: Note): void => {
+  for (const policy of [...ASPM_POLICIES, "auto"] as const) {
+    note([attempt(() => rig.nic.aspm.set(policy, true)), rig.nic.aspm.state]);
+    rig.nic.reset();
+    settle(rig);
+  }
+};
+
+const sleep = (rig: DirectRig, note: Note): void => {
+  const { nic } = rig;
+  for (const forms of [[], ...WAKE_FORMS.map((form) => [form]), WAKE_FORMS, []]) {
+    note([attempt(() => (nic.wake.armed = forms)), nic.wake.armed]);
+    nic.power.suspend();
+    rig.pass(20_000);
+    note([nic.power.resume().woken, nic.power.asleep]);
+    settle(rig);
+  }
+};
+
+const checks = (rig: DirectRig, note: Note): void => {
+  const { nic } = rig;
+  for (let looks = 0; looks < 4; looks++) {
+    rig.pass(1_000_000);
+    note(nic.look());
+  }
+  note(carryOut(rig, nic.selfTest(false)));
+  note(carryOut(rig, nic.selfTest(true)));
+  settle(rig);
+  note([nic.link, nic.overdue, nic.health.fifoOverflows, nic.health.ringsExhausted, nic.tally()]);
+};
+
+const queues = (rig: DirectRig, note: Note): void => {
+  const { rss } = rig.nic;
+  if (rss === undefined) return;
+  note(rss.settings);
+  rss.set({ table: rss.spread(1) });
+  rss.set({ key: Uint8Array.from({ length: 40 }, (_, i) => 5 * i), table: rss.spread() });
+  note(rss.settings);
+};
+
+const end = (rig: DirectRig, note: Note): void => {
+  const { nic } = rig;
+  nic.down();
+  nic.up();
+  settle(rig);
+  nic.wake.armed = nic.wake.supported;
+  nic.down();
+  nic.power.shutdown({ wake: true });
+  nic.power.resume();
+  note([nic.address, nic.lost]);
+};
+
+const FEATURES = { start, link, powerSaving, moderation, leds, filter, restarts, aspm, sleep, checks, queues, end };
+
+export interface Configuration {
+  readonly name: string;
+  readonly options: DirectRigOptions;
+}
+
+/** Every chip with one queue; with all of its queues where there are several; with an SFP cage where there may be one. */
+export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, profile }) => [
+  { name: key, options: { chip: key } },
+  ...(profile.queues.receive === 1
+    ? []
+    : [{ name: `${key}, all queues`, options: { chip: key, nic: { queues: profile.queues.receive } } }]),
+  ...(profile.registers.includes("serdes")
+    ? [{ name: `${key}, fibre`, options: { chip: key, medium: "fibre" as const } }]
+    : []),
+]);
+
+/** Lines by feature: `w16 0:3c 5 @1200` is the bits, region and offset, value, and microseconds since the start. */
+export const writesOf = ({ options }: Configuration): ReadonlyMap<string, readonly string[]> => {
+  const features = new Map<string, string[]>();
+  let clock: VirtualClock | undefined;
+  let lines: string[] = [];
+  const begin = (feature: string): void => void features.set(feature, (lines = []));
+  begin("probe");
+  {
+    using rig = openDirectRig({
+      ...options,
+      between: (model) =>
+        new Altered(model, {
+          write: (region, offset, width, value) => {
+            lines.push(
+              `w${8 * width} ${region}:${offset.toString(16)} ${value.toString(16)} @${Math.round(clock?.now() ?? 0)}`,
+            );
+            return true;
+          },
+        }),
+    });
+    clock = rig.clock;
+    for (const [name, use] of Object.entries(FEATURES)) {
+      begin(name);
+      use(rig, (what) => void lines.push(JSON.stringify(what) ?? "undefined"));
+    }
+    begin("removal");
+  }
+  return features;
+};
+
+/** For each feature the number of lines, and the beginning of their SHA-256. */
+export const digestsOf = (configuration: Configuration): readonly string[] =>
+  [...writesOf(configuration)].map(([feature, lines]) => {
+    const digest = createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 8);
+    return `${feature} ${lines.length} ${digest}`;
+  });
+
+if (import.meta.main) {
+  const wanted = CONFIGURATIONS.find(({ name }) => name === process.argv[2]);
+  if (wanted !== undefined) for (const [name, lines] of writesOf(wanted)) console.log(`# ${name}\n${lines.join("\n")}`);
+  else {
+    const all = CONFIGURATIONS.map(
+      (each) => `  ${JSON.stringify(each.name)}: ${JSON.stringify(digestsOf(each).join(", "))}`,
+    );
+    writeFileSync(RECORDED, `{\n${all.join(",\n")}\n}\n`);
+  }
+}
