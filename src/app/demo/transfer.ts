@@ -1,10 +1,13 @@
 /** One HTTP transfer: the end that sends, and the end that receives. Both compute the digest of what they saw. */
 import { createHash } from "node:crypto";
-import { get, createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { content } from "./content.ts";
 import { TransferFailed } from "./peer-messages.ts";
+
+// An import would load all that the module exports, a WebSocket among it, which takes longer than the rest of the start.
+const { createServer, get } = process.getBuiltinModule("node:http");
 
 /** Milliseconds without a byte after which a transfer counts as stalled. */
 const STALL = 10_000;

@@ -1,5 +1,5 @@
 /** The HTTP server that Prometheus scrapes. It is in the main thread: frames never wait for it. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import { UnixListener } from "#sys/unix-path.ts";
@@ -74,6 +74,8 @@ export class MetricsServer implements AsyncDisposable {
       headersTimeout: REQUEST_MILLIS,
       connectionsCheckingInterval: 1000,
     };
+    // An import would load it at every start of the command, with all that it exports, a WebSocket among it.
+    const { createServer } = process.getBuiltinModule("node:http");
     const server = createServer(
       { ...timeouts, maxHeaderSize: HEADER_BYTES_MOST },
       respond(text, address.kind === "tcp" ? address.host : undefined),
