@@ -3,7 +3,7 @@
 //! Every byte of it is in an atomic type, so whatever the device writes, and whenever, is a valid value: what is built on
 //! `Region` is safe.
 
-use std::ffi::{c_int, c_void};
+use std::os::raw::{c_int, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU8};
 
 /// Descriptors of each ring. Compiled with `--cfg small_rings`: as many as bench/c/ring.c has.

@@ -76,8 +76,10 @@ fn serve_rounds() {
     for line in std::io::stdin().lines() {
         let line = line.expect("stdin");
         let numbers: Vec<u32> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
-        let [batch, passes] = numbers[..] else { panic!("expected \"go NAME BATCH PASSES\", got: {line}") };
-        println!("{{\"median\":{:.3}}}", round(&mut driver, batch, passes));
+        match numbers[..] {
+            [batch, passes] => println!("{{\"median\":{:.3}}}", round(&mut driver, batch, passes)),
+            _ => panic!("expected \"go NAME BATCH PASSES\", got: {line}"),
+        }
     }
 }
 
