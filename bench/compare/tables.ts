@@ -46,12 +46,37 @@ const sameThread = ({ sameThread: rows }: Measurement): Row[] =>
     "divided by that of": against.map((other) => `${other.peer} ${withQuartiles(other.ratio, 2)}`).join(", "),
   }));
 
-/** One row after the other, of all kinds. */
-export const rowsOf = (measured: Measurement): readonly Row[] => [
-  ...throughput(measured),
-  ...latency(measured),
-  ...sameThread(measured),
-];
+const inverse = ({ q1, median, q3 }: Quartiles): Quartiles => ({ q1: 1 / q3, median: 1 / median, q3: 1 / q1 });
+
+const ONE: Quartiles = { q1: 1, median: 1, q3: 1 };
+
+const row = (what: string, peer: string, ns: string, speed: Quartiles): Row => ({
+  what,
+  peer,
+  ns,
+  "speed of minimal C": withQuartiles(speed, 3),
+});
+
+/** All in one table: a time, and how fast that is, minimal C's being 1. */
+export const rowsOf = ({
+  peers,
+  throughput: frames,
+  latency: requests,
+  sameThread: threads,
+}: Measurement): readonly Row[] => {
+  return [
+    ...frames.map(({ load, rate, bytes, batch, peer, ns, ratio }) =>
+      row(`${load}, ${rate} Mbit/s, ${bytes} B, batch ${batch}`, peer, withQuartiles(ns, 1), ratio),
+    ),
+    ...requests.map(({ bytes, peer, ns, ratio }) =>
+      row(`request and response, ${bytes} B, median`, peer, ns.p50.toFixed(0), inverse(ratio.p50)),
+    ),
+    ...threads.map(({ batch, peer, ns, against }) => {
+      const ratio = against.find((other) => other.peer === peers[0]?.key)?.ratio ?? ONE;
+      return row(`one thread, batch ${batch}`, peer, withQuartiles(ns, 2), inverse(ratio));
+    }),
+  ];
+};
 
 export const textOf = (measured: Measurement): string =>
   (
