@@ -43,7 +43,10 @@ export const compile = async (
     await promisify(execFile)(CC, [...flags, "-o", program, join(import.meta.dirname, "c", `${name}.c`), ...libraries]);
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
-    throw new CannotMeasure(`no C compiler: ${CC} was not found`, "Install gcc, or name another compiler in CC.");
+    throw new CannotMeasure(
+      `no C compiler: ${CC} was not found`,
+      "sudo apt-get install gcc libc6-dev, or name another compiler in CC.",
+    );
   }
   return program;
 };

@@ -11,6 +11,7 @@ import { CannotMeasure } from "../bench/bench.ts";
 import { compile } from "../bench/c-program.ts";
 import { Device, type Task, type Window } from "../bench/compare/device.ts";
 import { ENTRIES } from "../bench/compare/peers.ts";
+import { parseMeasurement } from "#app/compare/read-comparison.ts";
 import { skipFor } from "./rigs/skip.ts";
 
 const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
@@ -129,6 +130,24 @@ suite("the device process of the comparison", { skip }, () => {
       assert.ok(latency !== undefined && latency.frames > 0 && latency.p50 > 0);
       assert.deepEqual(faults(latency), NONE);
     });
+
+  test("a driver that cannot be built is named with the command that installs what it lacks, and the others run", () => {
+    const file = join(folder, "measured.json");
+    const main = join(import.meta.dirname, "../bench/compare/main.ts");
+    const args = ["--peer", "rust,burst-c", "--load", "same-thread", "--batch", "256", "--rounds", "1", "--json", file];
+    const env = { ...process.env, RUSTC: join(folder, "no-rustc") };
+    const { status, stderr } = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+      env,
+    });
+    assert.equal(status, 0, String(stderr));
+    assert.match(String(stderr), /safe Rust: not measured: .*; install it with: sudo apt-get install rustc/);
+    const { peers, sameThread } = parseMeasurement(readFileSync(file, "utf8"), file);
+    assert.equal(peers.find(({ key }) => key === "rust")?.missing?.install, "sudo apt-get install rustc");
+    assert.deepEqual(
+      sameThread.map(({ peer }) => peer),
+      ["minimal-c", "burst-c"],
+    );
+  });
 
   const descendants = (pid: number): number[] =>
     readdirSync("/proc")

@@ -22,7 +22,7 @@ const LINKED = ["net_r8169", "mempool_ring", "ethdev", "mbuf", "mempool", "eal"]
 const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "compare");
 const FOLDER = join(CACHE, `dpdk-${RELEASE}-1`);
 
-export const INSTALL = "sudo apt-get install apt gcc libc6-dev (the packages of DPDK are fetched, not installed)";
+export const INSTALL = "sudo apt-get update (the packages of DPDK are fetched from Debian's mirror, not installed)";
 
 const cannot = (why: string): CannotMeasure => new CannotMeasure(`DPDK: ${why}`, INSTALL);
 
