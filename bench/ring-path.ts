@@ -98,8 +98,8 @@ export const createRingPath = (
   };
   const intact = (): boolean =>
     buffers.every((at) => (holds(at, 0xd0) ? holds(at + 6, 0x56) : holds(at, 0x56) && holds(at + 6, 0xd0))) &&
-    receiver.counters[2] === 0 &&
-    receiver.counters[3] === 0;
+    receiver.counters()[2] === 0 &&
+    receiver.counters()[3] === 0;
   return { forward, device, intact };
 };
 

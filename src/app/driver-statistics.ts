@@ -32,8 +32,8 @@ const NO_TRAFFIC = { tagsTaken: 0, mergedFrames: 0, hostWrites: 0, sendDrops: 0,
 type UplinkCounts = Readonly<typeof NO_TRAFFIC>;
 
 const ofRings = ({ receive, transmit }: RingPair): QueueCounts => {
-  const sent = (place: number): number => transmit?.counters[place] ?? 0;
-  const received = (place: number): number => receive.counters[place]!;
+  const sent = (place: number): number => transmit?.counters()[place] ?? 0;
+  const received = (place: number): number => receive.counters()[place]!;
   return {
     sentFrames: sent(TransmitCount.frames),
     sentBytes: sent(TransmitCount.bytes),

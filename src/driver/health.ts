@@ -136,7 +136,7 @@ export class Health {
   }
 
   #receiverStands(queues: readonly RingPair[]): boolean {
-    const received = queues.reduce((sum, { receive: { counters } }) => sum + handled(counters), 0);
+    const received = queues.reduce((sum, { receive }) => sum + handled(receive.counters()), 0);
     const waits = queues.some(({ receive }) => receive.waiting());
     const stands = this.#lost !== this.#losses && received === this.#received && !waits;
     this.#losses = this.#lost;

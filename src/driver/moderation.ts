@@ -186,7 +186,7 @@ export class Moderation {
 const framesOf = (queues: readonly RingPair[] = []): number =>
   queues.reduce(
     (frames, { receive, transmit }) =>
-      frames + receive.counters[ReceiveCount.frames]! + (transmit?.counters[TransmitCount.frames] ?? 0),
+      frames + receive.counters()[ReceiveCount.frames]! + (transmit?.counters()[TransmitCount.frames] ?? 0),
     0,
   );
 

@@ -2,7 +2,7 @@
 import type { BusLow } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
-/** Places in `ReceiveRing.counters`; 53-bit counts. */
+/** Places in `ReceiveRing.counters()`; 53-bit counts. */
 export const ReceiveCount = {
   /** Frames handed out, and their bytes without FCS. */
   frames: 0,
@@ -23,7 +23,16 @@ export const ReceiveState = {
   strip: 2,
   /** 1 when damaged frames are handed out too. */
   damaged: 3,
+  /** Good frames and their bytes that are not in the counters yet: see `settle`. */
+  frames: 4,
+  bytes: 5,
 } as const;
+
+/**
+ * Bytes up to which a ring's loop counts in its integer state before it adds them to the counters: to add to a double costs the
+ * engine more than a nanosecond, which a burst of one frame feels. One more burst never overflows an integer.
+ */
+export const MOST_UNSETTLED = 2 ** 30;
 
 /** A ring's memory. */
 export interface RingCore {
@@ -35,6 +44,8 @@ export interface RingCore {
   /** Buffer (byte offset in the window) that each slot holds. */
   readonly held: Int32Array;
   readonly state: Int32Array;
+  /** Adds what the loops have counted in `state` to the counters. */
+  readonly settle: () => void;
   /** Low half of the device address of the window. */
   readonly addressLow: BusLow;
 }

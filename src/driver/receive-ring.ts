@@ -10,12 +10,13 @@ import { FRAME_WORDS, Received } from "#kit/link.ts";
 import { checkedBuffers } from "./checked-buffers.ts";
 import { RECEIVE_8169, type ReceiveFormat } from "./descriptor-formats.ts";
 import { createChains } from "./receive-chains.ts";
-import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
+import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED, MOST_UNSETTLED } from "./receive-core.ts";
 
 export interface ReceiveRing {
   /** Device address of the ring. */
   readonly iova: BusAddress;
-  readonly counters: Float64Array;
+  /** Counts so far, by `ReceiveCount`. */
+  counters(): Float64Array;
   /** The hash of each entry of the last burst, or 0; undefined in formats without. */
   readonly hashes: Int32Array | undefined;
   /** For `turnaround.ts`, which works on both rings at once. */
@@ -68,12 +69,13 @@ const END_OF_RING = EndOfRing;
 const TAG_TAKEN = RxTagTaken;
 const TAGGED = Received.tagged;
 const STRIDE = FRAME_WORDS;
-const FRAMES = ReceiveCount.frames;
-const BYTES = ReceiveCount.bytes;
 const SLOT = ReceiveState.slot;
 const SPARES = ReceiveState.spares;
 const STRIP = ReceiveState.strip;
 const DAMAGED = ReceiveState.damaged;
+const FRAMES = ReceiveState.frames;
+const BYTES = ReceiveState.bytes;
+const UNSETTLED = MOST_UNSETTLED;
 const pointAt = storeLow;
 const setHigh = storeHigh;
 
@@ -146,70 +148,80 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     Atomics.store(words, at, OWN | bufferBytes | (slot === mask ? END_OF_RING : 0));
   };
 
-  const core: ReceiveCore = { words, base, mask, held, state, addressLow, free, bufferBytes, format, pieces };
+  const settle = (): void => {
+    counters[ReceiveCount.frames]! += state[FRAMES]!;
+    counters[ReceiveCount.bytes]! += state[BYTES]!;
+    state[FRAMES] = 0;
+    state[BYTES] = 0;
+  };
+
+  const core: ReceiveCore = { words, base, mask, held, state, settle, addressLow, free, bufferBytes, format, pieces };
   const countsLastPiece = options.countsLastPiece ?? false;
   const { unusual, waiting, hashes, noteHash } = createChains(core, { counters, post, countsLastPiece });
 
+  const wanted = first | last;
+  const examined = first | last | bad | alien;
   const receive = (burst: Int32Array, budget: number): number => {
     let slot = state[SLOT]!;
-    let spares = state[SPARES]!;
+    const spares = state[SPARES]!;
     const strip = state[STRIP]!;
-    const room = bufferBytes - strip;
+    /** Longest frame, less the shortest: one comparison checks both ends. */
+    const lengths = (bufferBytes - strip - SHORTEST) >>> 0;
+    // Every entry takes a spare buffer, and none comes from a slot twice.
+    const end = (Math.min(budget | 0, spares, slots) * STRIDE) | 0;
     let out = 0;
-    let others = 0;
     let bytes = 0;
-    const end = budget * STRIDE;
-    // Once round at most: a NIC that gives back nonsense as fast as it is refused must not hold us here.
-    let looks = slots;
-    // One atomic load a pass: the engine must not carry the own word over from the pass before.
-    let opts1 = Atomics.load(words, own + (slot << step)) | 0;
-    while (opts1 >= 0 && out < end && spares > 0 && looks > 0) {
+    let others = 0;
+    let refused = 0;
+    let opts1 = words[(own + (slot << step)) | 0]! | 0;
+    // Nothing there: one more look, through Atomics, lest the engine carry the word over from one pass to the next.
+    if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
+    while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;
       const length = ((opts1 & lengthBits) - strip) | 0;
-      if ((opts1 & (first | last | bad | alien)) === (first | last) && length >= SHORTEST && length <= room) {
-        const opts2 = words[at + toOpts2]!;
+      if ((opts1 & examined) === wanted && (length - SHORTEST) >>> 0 <= lengths) {
+        const opts2 = words[(at + toOpts2) | 0]!;
         let flags = verdicts[((verdictInOpts2 ? opts2 : opts1) >>> verdictShift) & verdictMask]!;
         if ((opts2 & TAG_TAKEN) !== 0) {
           flags |= TAGGED;
-          burst[out + 3] = ((opts2 & 0xff) << 8) | ((opts2 & 0xff00) >>> 8);
-        } else burst[out + 3] = 0;
+          burst[(out + 3) | 0] = ((opts2 & 0xff) << 8) | ((opts2 & 0xff00) >>> 8);
+        }
         if (hashed) flags |= noteHash(at, out);
         burst[out] = held[slot]!;
-        burst[out + 1] = length;
-        burst[out + 2] = flags;
-        out += STRIDE;
-        bytes += length;
-        spares--;
-        const fresh = free[spares]!;
+        burst[(out + 1) | 0] = length;
+        burst[(out + 2) | 0] = flags;
+        out = (out + STRIDE) | 0;
+        bytes = (bytes + length) | 0;
+        const fresh = free[(spares - (out >> 2)) | 0]!;
         held[slot] = fresh;
         pointAt(words, (at + toLow) | 0, addressLow, fresh);
         if (overwritesAddress) setHigh(words, (at + toHigh) | 0, addressHigh);
         // opts1 goes last: it gives the slot away.
-        words[at + toOpts2] = 0;
+        words[(at + toOpts2) | 0] = 0;
         const posted = OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
         if (weaklyOrdered) Atomics.store(words, at, posted);
         else words[at] = posted;
         slot = (slot + 1) & mask;
-        looks = (looks - 1) | 0;
       } else {
         state[SLOT] = slot;
-        state[SPARES] = spares;
-        const entries = unusual(burst, out, end);
+        state[SPARES] = spares - (out >> 2);
+        const entries = unusual(burst, out, budget * STRIDE);
         if (entries < 0) break;
+        // Once round at most: a NIC that gives back nonsense as fast as it is refused must not hold us here.
+        refused += ((state[SLOT] - slot - 1) & mask) + 1;
         others += entries;
-        out += entries * STRIDE;
-        // A whole ring of nonsense ends where it began.
-        looks -= ((state[SLOT] - slot - 1) & mask) + 1;
+        out = (out + entries * STRIDE) | 0;
         slot = state[SLOT]!;
-        spares = state[SPARES]!;
+        if (refused >= slots) break;
       }
       opts1 = (weaklyOrdered ? Atomics.load(words, own + (slot << step)) : words[(own + (slot << step)) | 0]!) | 0;
     }
+    const entries = out >> 2;
     state[SLOT] = slot;
-    state[SPARES] = spares;
-    const entries = out / STRIDE;
-    counters[FRAMES]! += entries - others;
-    counters[BYTES]! += bytes;
+    state[SPARES] = (spares - entries) | 0;
+    state[FRAMES] = (state[FRAMES]! + entries - others) | 0;
+    state[BYTES] = (state[BYTES]! + bytes) | 0;
+    if (state[BYTES] > UNSETTLED) settle();
     return entries;
   };
 
@@ -217,24 +229,26 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const span = (total - 1) * bufferBytes;
   const start = pool.offset;
   const release = (offsets: Int32Array, count: number): void => {
-    let spares = state[SPARES]!;
+    const spares = state[SPARES]!;
     if (spares + count > spare) throw new OutOfRange(`${count} receive buffers came back that were not out`);
     let outside = 0;
     for (let i = 0; i < count; i = (i + 1) | 0) {
       const offset = offsets[i]! | 0;
       const place = (offset - start) | 0;
       outside |= place | (span - place);
-      free[spares] = offset;
-      spares = (spares + 1) | 0;
+      free[(spares + i) | 0] = offset;
     }
     if (outside < 0) throw new OutOfRange(`one of ${count} receive buffers that came back is not the ring's`);
-    state[SPARES] = spares;
+    state[SPARES] = (spares + count) | 0;
   };
 
   const calls = { receive, release };
   return {
     iova: ring.iova,
-    counters,
+    counters() {
+      settle();
+      return counters;
+    },
     hashes,
     core,
     ...(options.checked === true ? checkedBuffers(calls, pool, bufferBytes) : calls),

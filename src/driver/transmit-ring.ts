@@ -23,9 +23,9 @@ import { FRAME_FLAGS, FRAME_LENGTH, FRAME_TAG, Send } from "#kit/link.ts";
 import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
 import type { PaddingRule } from "./offload-rules.ts";
 import { createPadding } from "./padding.ts";
-import type { RingCore } from "./receive-core.ts";
+import { MOST_UNSETTLED, type RingCore } from "./receive-core.ts";
 
-/** Places in `TransmitRing.counters`; 53-bit counts. */
+/** Places in `TransmitRing.counters()`; 53-bit counts. */
 export const TransmitCount = {
   /** Frames given to the NIC (a super-frame is one), and their bytes. */
   frames: 0,
@@ -39,10 +39,22 @@ export const TransmitCount = {
   doorbells: 6,
 } as const;
 
+/** Words of `RingCore.state` of a transmit ring. */
+export const TransmitState = {
+  /** Next slot to fill, and next to reclaim. They run freely: their difference is what is in flight. */
+  next: 0,
+  clean: 1,
+  /** Frames, their bytes, and doorbells that are not in the counters yet: see `settle`. */
+  frames: 2,
+  bytes: 3,
+  doorbells: 4,
+} as const;
+
 export interface TransmitRing {
   /** Device address of the ring. */
   readonly iova: BusAddress;
-  readonly counters: Float64Array;
+  /** Counts so far, by `TransmitCount`. */
+  counters(): Float64Array;
   /** For `turnaround.ts`, which works on both rings at once. */
   readonly core: RingCore;
   /** Some frames leave from copies, with padding. */
@@ -99,9 +111,12 @@ const SEGMENT_SIZE = Send.segmentSize;
 const TRANSPORT = Send.tcpChecksum | Send.udpChecksum;
 const TAG = Send.tag;
 const pointAt = storeLow;
-const FRAMES = TransmitCount.frames;
-const BYTES = TransmitCount.bytes;
-const DOORBELLS = TransmitCount.doorbells;
+const NEXT = TransmitState.next;
+const CLEAN = TransmitState.clean;
+const FRAMES = TransmitState.frames;
+const BYTES = TransmitState.bytes;
+const DOORBELLS = TransmitState.doorbells;
+const UNSETTLED = MOST_UNSETTLED;
 
 /** Allocates a ring on `scope`. A factory for the same reason as `createReceiveRing`. */
 export const createTransmitRing = (
@@ -129,11 +144,25 @@ export const createTransmitRing = (
   /** Byte offset of the fragment each slot holds. */
   const sent = new Int32Array(slots);
   // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loops below.
-  /** [next slot to fill, next slot to reclaim], free-running: their difference is what is in flight. */
   const state = new Int32Array(32);
   const counters = new Float64Array(16);
 
+  const settle = (): void => {
+    counters[TransmitCount.frames]! += state[FRAMES]!;
+    counters[TransmitCount.bytes]! += state[BYTES]!;
+    counters[TransmitCount.doorbells]! += state[DOORBELLS]!;
+    state[FRAMES] = 0;
+    state[BYTES] = 0;
+    state[DOORBELLS] = 0;
+  };
+
+  const ringAgain = (): void => {
+    state[DOORBELLS]!++;
+    doorbell();
+  };
+
   const clear = (): void => {
+    settle();
     state.fill(0);
     for (let slot = 0; slot < slots; slot++) {
       const at = base + slot * DESCRIPTOR_WORDS;
@@ -160,7 +189,7 @@ export const createTransmitRing = (
     check(offset, length);
     const at = base + (slot << 2);
     pointAt(words, (at + LOW) | 0, addressLow, offset);
-    words[at + OPTIONS] = opts2;
+    words[(at + OPTIONS) | 0] = opts2;
     sent[slot] = offset;
     return length;
   };
@@ -211,95 +240,93 @@ export const createTransmitRing = (
   };
 
   const transmit = (burst: Int32Array, fragments: number): number => {
-    const from = state[0]!;
-    let next = from;
-    let room = slots - ((next - state[1]!) | 0);
-    let frames = 0;
-    let total = 0;
+    const next = state[NEXT]!;
+    const end = Math.min(fragments | 0, (slots - ((next - state[CLEAN]!) | 0)) | 0);
     let i = 0;
-    while (i < fragments && room > 0) {
+    let total = 0;
+    /** Fragments that are not the first of their frame. */
+    let others = 0;
+    while (i < end) {
       const at = i << 2;
-      const flags = burst[at + AT_FLAGS]!;
+      const slot = (next + i) & mask;
+      const flags = burst[(at + AT_FLAGS) | 0]!;
       let parts = 1;
       if (flags === 0) {
-        const slot = next & mask;
-        const length = fillWhole(slot, burst[at]!, burst[at + AT_LENGTH]!, 0);
+        const length = fillWhole(slot, burst[at]!, burst[(at + AT_LENGTH) | 0]!, 0);
         const own = OWN | WHOLE | length | (slot === mask ? END_OF_RING : 0);
         if (weaklyOrdered) Atomics.store(words, base + (slot << 2), own);
-        else words[base + (slot << 2)] = own;
-        total += length;
+        else words[(base + (slot << 2)) | 0] = own;
+        total = (total + length) | 0;
       } else {
         while (i + parts < fragments && (burst[((i + parts - 1) << 2) + AT_FLAGS]! & MORE) !== 0) parts++;
         if ((burst[((i + parts - 1) << 2) + AT_FLAGS]! & MORE) !== 0) break;
         if (parts > mostParts) throw new OutOfRange(`a frame of ${parts} fragments; ${mostParts} are possible`);
-        if (parts > room) break;
+        if (i + parts > end) break;
         count(flags);
-        if (parts > 1) total += scatter(burst, i, parts, next);
+        if (parts > 1) total += scatter(burst, i, parts, next + i);
         else {
-          const slot = next & mask;
           const opts2 = secondOptions(flags, burst[at + AT_TAG]!);
           const length = fillWhole(slot, burst[at]!, burst[at + AT_LENGTH]!, opts2);
           const own = OWN | WHOLE | firstOptions(flags) | length;
           Atomics.store(words, base + (slot << 2), own | (slot === mask ? END_OF_RING : 0));
           total += length;
         }
+        others += parts - 1;
       }
-      next = (next + parts) | 0;
-      room -= parts;
-      i += parts;
-      frames++;
+      i = (i + parts) | 0;
     }
-    if (next !== from) {
-      state[0] = next;
-      counters[FRAMES]! += frames;
-      counters[BYTES]! += total;
-      counters[DOORBELLS]!++;
+    if (i > 0) {
+      state[NEXT] = (next + i) | 0;
+      state[FRAMES] = (state[FRAMES]! + i - others) | 0;
+      state[BYTES] = (state[BYTES]! + total) | 0;
+      state[DOORBELLS] = (state[DOORBELLS]! + 1) | 0;
+      if (state[BYTES] > UNSETTLED) settle();
       doorbell();
     }
     return i;
   };
 
   const reclaim = (offsets: Int32Array, limit: number): number => {
-    const next = state[0]!;
-    let clean = state[1]!;
+    const clean = state[CLEAN]!;
+    const unsent = (state[NEXT]! - clean) | 0;
+    const end = Math.min(limit | 0, unsent);
+    if (end <= 0) return 0;
     let n = 0;
-    if (clean === next) return 0;
-    let opts1 = Atomics.load(words, base + ((clean & mask) << 2));
-    while (opts1 >= 0 && n < limit) {
-      offsets[n++] = sent[clean & mask]!;
-      clean = (clean + 1) | 0;
-      if (clean === next) break;
-      const at = base + ((clean & mask) << 2);
-      opts1 = weaklyOrdered ? Atomics.load(words, at) : words[at]!;
+    let opts1 = words[(base + ((clean & mask) << 2)) | 0]! | 0;
+    // As in `receive`: never only a word that the engine has carried over.
+    if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + ((clean & mask) << 2)) | 0;
+    while (opts1 >= 0) {
+      offsets[n] = sent[(clean + n) & mask]!;
+      n = (n + 1) | 0;
+      if (n === end) break;
+      const at = (base + (((clean + n) & mask) << 2)) | 0;
+      opts1 = (weaklyOrdered ? Atomics.load(words, at) : words[at]!) | 0;
     }
-    state[1] = clean;
+    state[CLEAN] = (clean + n) | 0;
     // A doorbell that follows another closely can be lost on 8168: ring again for the rest, as Linux's r8169 does.
-    if (n > 0 && clean !== next && n < limit) {
-      counters[DOORBELLS]!++;
-      doorbell();
-    }
+    if (n > 0 && n < unsent && n < limit) ringAgain();
     return n;
   };
 
   return {
     iova: ring.iova,
-    counters,
+    counters() {
+      settle();
+      return counters;
+    },
     pads: padding !== undefined,
-    core: { words, base, mask, held: sent, state, addressLow },
+    core: { words, base, mask, held: sent, state, settle, addressLow },
     transmit,
     reclaim,
-    pending: () => (state[0]! - state[1]!) | 0,
-    ring() {
-      counters[DOORBELLS]!++;
-      doorbell();
-    },
+    pending: () => (state[NEXT]! - state[CLEAN]!) | 0,
+    ring: ringAgain,
     oldest() {
-      const at = state[1]!;
-      return at !== state[0]! && Atomics.load(words, base + ((at & mask) << 2)) < 0 ? at & 0x7fff_ffff : -1;
+      const at = state[CLEAN]!;
+      return at !== state[NEXT]! && Atomics.load(words, base + ((at & mask) << 2)) < 0 ? at & 0x7fff_ffff : -1;
     },
     unsent() {
       let frames = 0;
-      for (let i = state[1]!; i !== state[0]!; i = (i + 1) | 0) {
+      for (let i = state[CLEAN]!; i !== state[NEXT]!; i = (i + 1) | 0) {
         const opts1 = Atomics.load(words, base + ((i & mask) << 2));
         if (opts1 < 0 && (opts1 & LAST) !== 0) frames++;
       }

@@ -114,9 +114,9 @@ for (const weaklyOrdered of [false, true]) {
             assert.deepEqual(frame, expected.shift());
         }
         assert.deepEqual(expected, []);
-        assert.equal(receiver.counters[ReceiveCount.errors]! + receiver.counters[ReceiveCount.nonsense]!, refused);
-        assert.equal(transmitter.counters[TransmitCount.frames], receiver.counters[ReceiveCount.frames]);
-        assert.equal(transmitter.counters[TransmitCount.bytes], receiver.counters[ReceiveCount.bytes]);
+        assert.equal(receiver.counters()[ReceiveCount.errors]! + receiver.counters()[ReceiveCount.nonsense]!, refused);
+        assert.equal(transmitter.counters()[TransmitCount.frames], receiver.counters()[ReceiveCount.frames]);
+        assert.equal(transmitter.counters()[TransmitCount.bytes], receiver.counters()[ReceiveCount.bytes]);
       }),
       { seed: 20_261_122, numRuns: 200 },
     );
@@ -146,9 +146,9 @@ test("counts frames and bytes once in each direction", () => {
   const { turn, device, receiver, transmitter } = rig();
   for (const length of [60, 1514, 61]) device.deliver(0, length);
   turn(8);
-  const received = [ReceiveCount.frames, ReceiveCount.bytes].map((at) => receiver.counters[at]);
+  const received = [ReceiveCount.frames, ReceiveCount.bytes].map((at) => receiver.counters()[at]);
   const sent = [TransmitCount.frames, TransmitCount.bytes, TransmitCount.doorbells].map(
-    (at) => transmitter.counters[at],
+    (at) => transmitter.counters()[at],
   );
   assert.deepEqual(received, [3, 1635]);
   assert.deepEqual(sent, [3, 1635, 1]);

@@ -7,21 +7,22 @@
 import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own } from "#chip/descriptors.ts";
 import { storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { ReceiveCount } from "./receive-core.ts";
+import { MOST_UNSETTLED, ReceiveCount, ReceiveState } from "./receive-core.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
-import { TransmitCount, type TransmitRing } from "./transmit-ring.ts";
+import { type TransmitRing, TransmitState } from "./transmit-ring.ts";
 
 // See receive-ring.ts on why imports are taken into constants of the module.
 const OWN = Own;
 const WHOLE = FirstSegment | LastSegment;
 const LOW = ADDRESS_LOW;
-const FRAMES = ReceiveCount.frames;
-const BYTES = ReceiveCount.bytes;
+const FRAMES = ReceiveState.frames;
+const BYTES = ReceiveState.bytes;
 const ERRORS = ReceiveCount.errors;
 const INVALID = ReceiveCount.nonsense;
-const SENT_FRAMES = TransmitCount.frames;
-const SENT_BYTES = TransmitCount.bytes;
-const DOORBELLS = TransmitCount.doorbells;
+const SENT_FRAMES = TransmitState.frames;
+const SENT_BYTES = TransmitState.bytes;
+const DOORBELLS = TransmitState.doorbells;
+const UNSETTLED = MOST_UNSETTLED;
 /** EndOfRing is this bit of opts1. */
 const END_OF_RING_BIT = Math.log2(EndOfRing);
 const SHORTEST = 14;
@@ -49,11 +50,11 @@ export const createTurnaround = (
   const { words, base, mask, held, addressLow, free, bufferBytes, pieces, state: receiveState } = receive.core;
   const { base: sendBase, mask: sendMask } = transmit.core;
   const { length: lengthBits, bad: badBits } = receive.core.format;
-  const { counters } = receive;
-  const { counters: sendCounters } = transmit;
+  const { state: sendState } = transmit.core;
+  const counters = receive.counters();
   if (pieces > 1 || receive.hashes !== undefined)
     throw new OutOfRange("only frames of one buffer and descriptors without a hash can be turned round", "Use `Link`.");
-  const spares = receiveState[1]!;
+  const spares = receiveState[ReceiveState.spares]!;
   if (spares <= sendMask)
     throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");
   if (transmit.pads)
@@ -63,6 +64,10 @@ export const createTurnaround = (
   const sendSlots = sendMask + 1;
   const end = END_OF_RING_BIT - Math.log2(slots);
   const sendEnd = END_OF_RING_BIT - Math.log2(sendSlots);
+  const settle = (): void => {
+    receive.core.settle();
+    transmit.core.settle();
+  };
   /** Longest frame, less the shortest: one comparison checks both ends. */
   const span = bufferBytes - FCS - SHORTEST;
   /**
@@ -119,11 +124,12 @@ export const createTurnaround = (
     state[1] = next;
     const frames = (budget - turns - bad) | 0;
     if (frames > 0) {
-      counters[FRAMES]! += frames;
-      counters[BYTES]! += bytes;
-      sendCounters[SENT_FRAMES]! += frames;
-      sendCounters[SENT_BYTES]! += bytes;
-      sendCounters[DOORBELLS]!++;
+      receiveState[FRAMES] = (receiveState[FRAMES]! + frames) | 0;
+      receiveState[BYTES] = (receiveState[BYTES]! + bytes) | 0;
+      sendState[SENT_FRAMES] = (sendState[SENT_FRAMES]! + frames) | 0;
+      sendState[SENT_BYTES] = (sendState[SENT_BYTES]! + bytes) | 0;
+      sendState[DOORBELLS] = (sendState[DOORBELLS]! + 1) | 0;
+      if ((receiveState[BYTES] | sendState[SENT_BYTES]) > UNSETTLED) settle();
       doorbell();
     }
     return budget - turns;

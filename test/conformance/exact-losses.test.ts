@@ -42,12 +42,12 @@ const check = (chip: string, plan: readonly Step[]): void => {
     rig.up();
     count.received += rig.poll().length;
   };
+  const given = (): number => nic.rings.transmit.counters()[TransmitCount.frames]!;
   const sendOne = (): void => {
-    const { counters } = nic.rings.transmit;
-    const before = counters[TransmitCount.frames]!;
+    const before = given();
     const frame = udp(ends(), payload(200));
     rig.send(frame, 0, 0, count.given % 3 === 0 ? [60, frame.length - 60] : undefined);
-    count.given += counters[TransmitCount.frames]! - before;
+    count.given += given() - before;
   };
   const carryOut = (step: Step): void => {
     switch (step.do) {

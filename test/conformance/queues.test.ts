@@ -126,7 +126,7 @@ for (const chip of SEVERAL) {
       { numRuns: 30, seed: 8169 },
     );
     assert.equal(used.size, receive, "all queues were used");
-    const counted = rig.nic.queues.map((pair) => pair.receive.counters[ReceiveCount.frames]!);
+    const counted = rig.nic.queues.map((pair) => pair.receive.counters()[ReceiveCount.frames]!);
     assert.equal(
       counted.reduce((a, b) => a + b),
       [...next.values()].reduce((a, b) => a + b),
@@ -154,7 +154,7 @@ for (const chip of SEVERAL) {
       assert.notEqual(rig.nic.interrupt(), 0);
       assert.equal(link.reclaim(new Int32Array(1), 1), 1);
       rig.nic.unmask();
-      assert.equal(rig.nic.queues[queue]!.transmit!.counters[TransmitCount.frames], 1);
+      assert.equal(rig.nic.queues[queue]!.transmit!.counters()[TransmitCount.frames], 1);
     }
   });
 

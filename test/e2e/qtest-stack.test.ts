@@ -66,8 +66,8 @@ test(
     assert.equal(good[0], BYTES);
     const seconds = (performance.now() - start) / 1000;
     const { superFrames, checksums } = {
-      superFrames: nic.rings.transmit.counters[2]!,
-      checksums: nic.rings.transmit.counters[3]!,
+      superFrames: nic.rings.transmit.counters()[2]!,
+      checksums: nic.rings.transmit.counters()[3]!,
     };
     t.diagnostic(
       `${(BYTES / seconds / 1e6).toFixed(1)} MB/s each way; ${superFrames} super-frames, ${device.interrupts.raised} interrupts`,
