@@ -37,8 +37,8 @@ export interface Bench {
 export class CannotMeasure extends FerruleError {
   readonly code = "CANNOT_MEASURE";
   readonly hint: string;
-  constructor(message: string, hint: string) {
-    super(message);
+  constructor(message: string, hint: string, options?: ErrorOptions) {
+    super(message, options);
     this.hint = hint;
   }
 }

@@ -7,8 +7,16 @@ import { BATCHES } from "./ring-rounds.ts";
 import { median, spread, summarize, type Summary } from "./statistics.ts";
 
 const HERE = join(import.meta.dirname, "..");
-const DEFAULT_PROCESSES = 8;
-const ROUNDS_PER_PROCESS = 12;
+/** How much is measured. */
+interface Plan {
+  /** Pairs of processes. */
+  readonly processes: number;
+  /** Of each pair, for each batch. */
+  readonly rounds: number;
+  readonly batches: readonly number[];
+  readonly paths: readonly PathKind[];
+}
+const THOROUGH: Plan = { processes: 8, rounds: 12, batches: BATCHES, paths: PATHS };
 /** Until the engine has optimised the code. */
 const WARM_UPS = 3;
 
@@ -19,7 +27,7 @@ interface Turn {
   readonly own: number;
 }
 
-interface Comparison {
+export interface Comparison {
   readonly path: PathKind;
   readonly batch: number;
   readonly other: Summary;
@@ -31,20 +39,25 @@ interface Comparison {
 }
 
 /** The rounds of a fresh process of each checkout, in alternating order. */
-const turnsOf = async (kind: PathKind, against: string, options: BenchOptions): Promise<readonly Turn[]> => {
+const turnsOf = async (
+  kind: PathKind,
+  against: string,
+  options: BenchOptions,
+  { rounds, batches }: Plan,
+): Promise<readonly Turn[]> => {
   const env = { ...process.env, NODE_COMPILE_CACHE: join(options.scratch, "compile-cache") };
   const file = join(import.meta.dirname, "ring-turns.ts");
   const start = (checkout: string): Rounds =>
     new Rounds(process.execPath, ["--disable-warning=ExperimentalWarning", file, checkout, kind], env);
   await using other = start(against);
   await using own = start(HERE);
-  const time = async (rounds: Rounds, batch: number): Promise<number> => (await rounds.round(kind, batch, 0)).median;
+  const time = async (side: Rounds, batch: number): Promise<number> => (await side.round(kind, batch, 0)).median;
   for (let i = 0; i < WARM_UPS; i++)
-    for (const batch of BATCHES) for (const rounds of [other, own]) await time(rounds, batch);
+    for (const batch of batches) for (const side of [other, own]) await time(side, batch);
 
   const turns: Turn[] = [];
-  for (let i = 0; i < ROUNDS_PER_PROCESS; i++)
-    for (const batch of BATCHES) {
+  for (let i = 0; i < rounds; i++)
+    for (const batch of batches) {
       options.stop.throwIfAborted();
       const first = i % 2 === 0 ? await time(other, batch) : await time(own, batch);
       const second = i % 2 === 0 ? await time(own, batch) : await time(other, batch);
@@ -66,7 +79,7 @@ const comparisonOf = (path: PathKind, processes: readonly (readonly Turn[])[], b
   };
 };
 
-const rowOf = ({ path, batch, other, own, ratio, processes }: Comparison) => ({
+export const rowOf = ({ path, batch, other, own, ratio, processes }: Comparison) => ({
   path,
   batch,
   "other ns": spread(other, 2),
@@ -76,19 +89,24 @@ const rowOf = ({ path, batch, other, own, ratio, processes }: Comparison) => ({
   "by process": `${Math.min(...processes).toFixed(3)}-${Math.max(...processes).toFixed(3)}`,
 });
 
-/** @param against the other checkout's folder */
-export const compare = async (options: BenchOptions, against: string): Promise<Report> => {
-  const count = options.rounds ?? DEFAULT_PROCESSES;
+/** Every path at every batch of the plan. @param against the other checkout's folder */
+export const compareRings = async (options: BenchOptions, against: string, plan: Plan): Promise<Comparison[]> => {
   const data: Comparison[] = [];
-  for (const path of PATHS) {
+  for (const path of plan.paths) {
     const processes: (readonly Turn[])[] = [];
     // The first pair fills the compile cache, as in own-process.ts.
-    for (let i = 0; i <= count; i++) {
-      options.say(`ring, ${path}: ${i === 0 ? "filling the compile cache" : `pair ${i} of ${count}`}`);
-      const turns = await turnsOf(path, against, options);
+    for (let i = 0; i <= plan.processes; i++) {
+      options.say(`ring, ${path}: ${i === 0 ? "filling the compile cache" : `pair ${i} of ${plan.processes}`}`);
+      const turns = await turnsOf(path, against, options, plan);
       if (i > 0) processes.push(turns);
     }
-    for (const batch of BATCHES) data.push(comparisonOf(path, processes, batch));
+    for (const batch of plan.batches) data.push(comparisonOf(path, processes, batch));
   }
+  return data;
+};
+
+/** @param against the other checkout's folder */
+export const compare = async (options: BenchOptions, against: string): Promise<Report> => {
+  const data = await compareRings(options, against, { ...THOROUGH, processes: options.rounds ?? THOROUGH.processes });
   return { rows: data.map(rowOf), data };
 };
