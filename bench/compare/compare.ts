@@ -49,7 +49,7 @@ const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Fiel
 };
 
 /** Of the time that a comparison may take, what other parts of it do not need. */
-const BUDGET_MS = { full: 240_000, quick: 40_000 };
+const BUDGET_MS = { full: 200_000, quick: 40_000 };
 
 const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
   new Budget(quick ? BUDGET_MS.quick : BUDGET_MS.full, processes * (tasks.length + latency.length));

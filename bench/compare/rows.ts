@@ -36,6 +36,7 @@ export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: reado
       reordered: sum(own.map(({ reordered }) => reordered)),
       damaged: sum(own.map(({ damaged }) => damaged)),
       missed: sum(own.map(({ missed }) => missed)),
+      collections: sum(own.map(({ collections }) => collections)),
     };
   });
 

@@ -20,6 +20,7 @@ const throughput = ({ throughput: rows }: Measurement): Row[] =>
     "lost, doubled, reordered": `${row.lost}, ${row.doubled}, ${row.reordered}`,
     damaged: row.damaged,
     missed: row.missed,
+    collections: row.collections,
   }));
 
 const latency = ({ latency: rows }: Measurement): Row[] =>

@@ -63,6 +63,7 @@ const row = (
   reordered: 0,
   damaged: 0,
   missed: 0,
+  collections: 0,
   ...given,
 });
 

@@ -92,6 +92,7 @@ const throughput = record<ThroughputRow>({
   reordered: whole(0),
   damaged: whole(0),
   missed: whole(0),
+  collections: whole(0),
 });
 
 type Bin = readonly [number, number];

@@ -58,6 +58,8 @@ export interface ThroughputRow {
   readonly damaged: number;
   /** Frames of a paced line for which the driver had no receive buffer free in time: a NIC drops them. */
   readonly missed: number;
+  /** Garbage collections of the driver's process in these rounds; 0 for C and Rust. */
+  readonly collections: number;
 }
 
 /** Percentiles of a time, ns. */

@@ -140,12 +140,12 @@ const throughput = (found: Measurement): readonly Table[] => [
   ),
 ];
 
-const FATES = ["frames", "missed", "lost", "doubled", "reordered", "damaged"] as const;
+const FATES = ["frames", "missed", "lost", "doubled", "reordered", "damaged", "collections"] as const;
 
 const delivery = (found: Measurement): Table => ({
   id: "delivery",
   title: "What became of the frames",
-  note: "By the sequence number in each frame, over all loads, sizes, batches and rates. Missed: no receive buffer was free in time, so a NIC would drop it. Damaged: it came back changed otherwise than it should.",
+  note: "By the sequence number in each frame, over all loads, sizes, batches and rates. Missed: no receive buffer was free in time, so a NIC would drop it. Damaged: it came back changed otherwise than it should. Collections: of garbage, while the frames passed.",
   headings: ["driver", ...FATES],
   rows: measuredPeers(found).flatMap(({ key, name }) => {
     const rows = found.throughput.filter(({ peer }) => peer === key);

@@ -32,7 +32,7 @@ test("frames missed, lost, doubled, reordered and damaged are summed over all ro
   const own = throughput.filter(({ peer }) => peer === "link").length;
   assert.match(
     lines(madeUp({ throughput: lossy })).join("\n"),
-    new RegExp(`^Ferrule over Link +${own},000,000 +${3 * own} +${own} +${2 * own} +0 +0$`, "m"),
+    new RegExp(`^Ferrule over Link +${own},000,000 +${3 * own} +${own} +${2 * own} +0 +0 +0$`, "m"),
   );
 });
 
