@@ -24,7 +24,7 @@
 enum { PEERS = 16, FIELDS = 40, LINE = 4096 };
 /* Of a window, by rings of 1024 descriptors and their buffers. */
 enum { USED_BYTES = 8 << 20 };
-#define START_LIMIT (20000 * MS)
+#define START_LIMIT (30000 * MS)
 #define END_LIMIT (2000 * MS)
 static const struct sizes MIX = {12, {60, 60, 590, 60, 60, 590, 60, 1514, 60, 590, 60, 590}};
 
@@ -138,7 +138,7 @@ static void spawn(const char *index, const char *name, const char *chip, char **
     if (peer->pid == 0) run_driver(argv, wake[0]);
     close(wake[0]);
     if (peer->pid < 0) fail("fork");
-    wait_for_state(peer, DRIVER_IDLE, START_LIMIT, "does not come up");
+    wait_for_state(peer, DRIVER_IDLE, (struct patience){now_ns() + START_LIMIT, UINT64_MAX}, "does not come up");
     if (peer->control->memory_bytes > 0) map_own_memory(peer);
     peer->rx = (struct descriptor *)memory_at(peer, address_in(peer, RDSAR), sizeof *peer->rx);
     peer->tx = (struct descriptor *)memory_at(peer, address_in(peer, TNPDS), sizeof *peer->tx);

@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 enum { BURST = 64 };
+/* Looks for a response before the first at how long the driver takes. */
+enum { LOOKS = 1 << 16 };
 #define MS 1000000ull
-/* A driver takes microseconds to start and stop, unless others have its processor. */
-#define ANSWER_LIMIT (2000 * MS)
-/* Frames that come back after the window come within a microsecond of each other. */
-#define DRAIN_LIMIT (1000 * MS)
+/* A driver needs microseconds of its processor to start, to stop, and for a frame. It may have to wait for it long. */
+#define CPU_LIMIT (200 * MS)
+#define WAIT_LIMIT (20000 * MS)
 /* The device lost its processor: that time counts for nobody. */
 #define STALL (20 * 1000ull)
 /* A NIC fetches descriptors over its bus. Looking at them all the time would take their cache lines from the driver. */
@@ -48,6 +49,15 @@ static uint64_t cpu_of(const struct peer *peer) {
     return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
 }
 
+/* How long a driver may take. */
+struct patience {
+    uint64_t end, cpu_end;
+};
+
+static struct patience new_patience(const struct peer *peer) {
+    return (struct patience){now_ns() + WAIT_LIMIT, cpu_of(peer) + CPU_LIMIT};
+}
+
 /* Fails if the driver has ended. */
 static void check_alive(struct peer *peer) {
     int status;
@@ -59,11 +69,15 @@ static void check_alive(struct peer *peer) {
     peer_failed(peer, what);
 }
 
-static void wait_for_state(struct peer *peer, enum state state, uint64_t limit, const char *otherwise) {
-    uint64_t end = now_ns() + limit;
+/* Fails if the driver has ended. */
+static int is_over(const struct patience *patience, struct peer *peer) {
+    check_alive(peer);
+    return now_ns() > patience->end || cpu_of(peer) > patience->cpu_end;
+}
+
+static void wait_for_state(struct peer *peer, enum state state, struct patience patience, const char *otherwise) {
     while (__atomic_load_n(&peer->control->state, __ATOMIC_ACQUIRE) != state) {
-        check_alive(peer);
-        if (now_ns() > end) peer_failed(peer, otherwise);
+        if (is_over(&patience, peer)) peer_failed(peer, otherwise);
         if (peer->is_8125) answer(&peer->commander, peer->registers);
         else if (state == DRIVER_IDLE) usleep(50);
     }
@@ -79,12 +93,12 @@ static void start(struct peer *peer, const struct task *task) {
     peer->swapped = task->load == FORWARD;
     /* A driver that has ended is found out below. */
     if (write(peer->wake, "g", 1) < 0 && errno != EPIPE) peer_failed(peer, "cannot be woken");
-    wait_for_state(peer, DRIVER_RUNNING, ANSWER_LIMIT, "does not start");
+    wait_for_state(peer, DRIVER_RUNNING, new_patience(peer), "does not start");
 }
 
 static void stop(struct peer *peer) {
     __atomic_store_n(&peer->control->stop, 1, __ATOMIC_SEQ_CST);
-    wait_for_state(peer, DRIVER_IDLE, ANSWER_LIMIT, "does not stop");
+    wait_for_state(peer, DRIVER_IDLE, new_patience(peer), "does not stop");
 }
 
 struct line {
@@ -152,7 +166,7 @@ static uint64_t run(struct peer *peer, const struct task *task, struct line *lin
 /* What is still under way comes back; then the driver stops. */
 static void drain(struct peer *peer, const struct task *task) {
     struct sequence *s = &peer->sequence;
-    uint64_t end = now_ns() + DRAIN_LIMIT;
+    struct patience patience = new_patience(peer);
     if (task->load == GENERATE) {
         stop(peer);
         s->sent = peer->control->first + peer->control->frames;
@@ -160,11 +174,11 @@ static void drain(struct peer *peer, const struct task *task) {
         return;
     }
     if (task->load == FORWARD) {
-        while (!all_back(s) && now_ns() < end)
-            if (collect(peer, BURST, &task->sizes) > 0) end = now_ns() + DRAIN_LIMIT;
+        while (!all_back(s) && !is_over(&patience, peer))
+            if (collect(peer, BURST, &task->sizes) > 0) patience = new_patience(peer);
     } else {
         uint32_t offered = s->sent - peer->control->first;
-        while (__atomic_load_n(&peer->control->frames, __ATOMIC_ACQUIRE) != offered && now_ns() < end) {}
+        while (__atomic_load_n(&peer->control->frames, __ATOMIC_ACQUIRE) != offered && !is_over(&patience, peer)) {}
     }
     stop(peer);
 }
@@ -190,7 +204,8 @@ static struct outcome run_window(struct peer *peer, const struct task *task) {
     line.missed = 0;
     uint64_t begin = now_ns(), cpu = cpu_of(peer);
     /* A driver that others keep from its processor gets more time for its first frame. */
-    for (uint64_t end = begin + task->ns; out.frames == 0 && now_ns() < begin + ANSWER_LIMIT; end += task->ns)
+    struct patience patience = new_patience(peer);
+    for (uint64_t end = begin + task->ns; out.frames == 0 && !is_over(&patience, peer); end += task->ns)
         out.frames = run(peer, task, &line, end, &stalled);
     out.ns = now_ns() - begin - stalled;
     out.stalled = stalled;
@@ -219,9 +234,13 @@ static struct outcome run_latency(struct peer *peer, const struct task *task, st
         uint64_t sent = now = now_ns();
         unsigned back = 0;
         if (!deliver(peer, 1, &task->sizes)) peer_failed(peer, "has posted no receive buffer");
-        while (back == 0 && now - sent < DRAIN_LIMIT) {
+        struct patience patience = {sent + WAIT_LIMIT, UINT64_MAX};
+        for (unsigned looks = 1; back == 0; looks++) {
             back = collect(peer, 1, &task->sizes);
             now = now_ns();
+            if (looks % LOOKS) continue;
+            if (patience.cpu_end == UINT64_MAX) patience = new_patience(peer);
+            else if (is_over(&patience, peer)) break;
         }
         if (back == 0) break;
         if (now - begin < RUN_IN) continue;
