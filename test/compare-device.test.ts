@@ -179,7 +179,11 @@ suite("the device process of the comparison", { skip }, () => {
         env: { ...process.env, TMPDIR: scratch },
         stdio: ["ignore", "ignore", "pipe"],
       });
-      for await (const chunk of child.stderr) if (String(chunk).includes("processes 1")) break;
+      const { promise: running, resolve } = Promise.withResolvers<void>();
+      child.stderr.on("data", (chunk) => {
+        if (String(chunk).includes("processes 1")) resolve();
+      });
+      await Promise.race([running, once(child, "exit")]);
       const started = descendants(child.pid!);
       assert.ok(started.length > 2, "no device and drivers");
       child.kill(signal);
