@@ -103,3 +103,31 @@ test("a digest detects a flipped bit, a missing word and two swapped words", () 
     });
   assert.equal(new Set([of(1, 2), of(3, 2), of(1), of(2, 1)]).size, 4);
 });
+
+/** Every number in a table: how to change it, and to put it back. */
+const places = (value: unknown): readonly { readonly in: Record<string, number>; readonly key: string }[] => {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, part]) =>
+    typeof part === "number" ? [{ in: value as Record<string, number>, key }] : places(part),
+  );
+};
+
+test("each of the words of all tables, with one bit flipped, changes its digest", () => {
+  let words = 0;
+  for (const [expected, keys] of STARTS) {
+    const chip = ALL.find(({ key }) => key === keysOf(keys)[0])!;
+    // Tables share parts: a copy is changed.
+    const copy = { ...chip, start: structuredClone(chip.start) };
+    assert.equal(summary(copy), expected);
+    for (const { in: table, key } of places(copy.start)) {
+      table[key]! ^= 1;
+      assert.notEqual(summary(copy), expected, `${chip.key}: ${table[key]}`);
+      table[key]! ^= 1;
+      words++;
+    }
+  }
+  assert.equal(
+    words,
+    STARTS.reduce((sum, [expected]) => sum + Number.parseInt(expected, 10), 0),
+  );
+});

@@ -80,6 +80,17 @@ test("8168G: two PHY settings follow two status bits, one of them inverted", () 
   assert.deepEqual(followed(1 << 8, 1 << 8), { "phy 0xbcc4": 0, "phy 0xc41a": 1 << 1 });
 });
 
+test("8168G: the other bits of both registers stay", () =>
+  assert.deepEqual(
+    run(
+      "rtl8168g",
+      "followPhyStatus",
+      { "phy 0xa460": 1 << 8, "phy 0xa466": 0 },
+      { "phy 0xbcc4": 0xffff, "phy 0xc41a": 0xffff },
+    ).written,
+    { "phy 0xbcc4": 0x7fff, "phy 0xc41a": 0xfffd },
+  ));
+
 test("8168H: the bias is put together from its places, and blank fuses leave it alone", () => {
   assert.equal(bias(0xffff, 0xffff), undefined);
   // Bit 3 belongs to none of them.
@@ -98,6 +109,8 @@ test("8168H: a millisecond is 16 million over the oscillator's count, if it has 
   assert.equal(millisecond(0xc000), undefined);
   assert.equal(millisecond(8000), 2000);
   assert.equal(millisecond(0xc000 | 6000), 2666);
+  assert.equal(millisecond(1000), 16_000 & 0xfff, "twelve bits of it");
+  assert.equal(millisecond(0x3fff), 976);
 });
 
 const DASH: Registers = { "eri 0x20128": 1, "eri 0x20120": 0x3_0000 };
@@ -131,4 +144,12 @@ test("8117: three registers and power saving go with the package", () => {
   // A SerDes in place of the PHY saves none.
   for (const medium of [0, 2]) assert.deepEqual(fitted(6, medium, on), { ...plain, ...off });
   assert.deepEqual(fitted(6, 1, off), { ...plain, ...on });
+  // Of registers with other bits set, those stay.
+  const full = { "mac 0xe052": 0xffff, "eri 0x5f0": 0xffff_ffff };
+  assert.deepEqual(fitted(0, 0, { ...full, ...off }), {
+    "mac 0xea80": 0,
+    "mac 0xe052": 0xfff6,
+    "eri 0x5f0": 0xffff_4000,
+    ...on,
+  });
 });

@@ -15,7 +15,7 @@ import { WAKE_FORMS } from "#driver/wake.ts";
 import type { VirtualClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { LINK_SPEEDS, partnerOf } from "#model/phy/link-partner.ts";
-import { Altered } from "../rigs/altered.ts";
+import { type Alterations, Altered } from "../rigs/altered.ts";
 import { type DirectRig, type DirectRigOptions, openDirectRig } from "../rigs/direct.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
 
@@ -261,11 +261,14 @@ const FEATURES = { start, link, powerSaving, moderation, leds, filter, restarts,
 export interface Configuration {
   readonly name: string;
   readonly options: DirectRigOptions;
+  /** Registers that are changed bit by bit read all ones: what is written then shows which bits are cleared. */
+  readonly allOnes?: boolean;
 }
 
-/** Every chip with one queue; with all of its queues where there are several; with an SFP cage where there may be one. */
+/** Every chip, as it is and with all bits set; with all of its queues where there are several; with an SFP cage where there may be one. */
 export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, profile }) => [
   { name: key, options: { chip: key } },
+  { name: `${key}, all ones`, options: { chip: key, strict: "off" as const }, allOnes: true },
   ...(profile.queues.receive === 1
     ? []
     : [{ name: `${key}, all queues`, options: { chip: key, nic: { queues: profile.queues.receive } } }]),
@@ -274,8 +277,30 @@ export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, pr
     : []),
 ]);
 
+/** LEDs, RxConfig, Config1 to Config5, PMCH, DLLPR, MCU, CPlusCmd, MISC, MISC_1; MAC-OCP's data and that of extended registers and the PCIe PHY. */
+const CHANGED: readonly number[] = [
+  0x18, 0x44, 0x52, 0x53, 0x54, 0x55, 0x56, 0x6f, 0xd0, 0xd3, 0xe0, 0xf0, 0xf2, 0xb0, 0x70, 0x64, 0x80,
+];
+const PHY_OCP = 0xb8;
+
+/** Reads all ones where bits are changed. The PHY's own registers, from 0xa400 on, say what they say. */
+const allOnes = (): Alterations => {
+  let phyAddress = 0;
+  return {
+    read(region, offset, width, value) {
+      if (region === "config") return value;
+      if (offset === PHY_OCP) return phyAddress >= 0xa400 && phyAddress < 0xa500 ? value : (value | 0xffff) >>> 0;
+      return CHANGED.includes(offset) ? (value | (width === 4 ? 0xffff : 2 ** (8 * width) - 1)) >>> 0 : value;
+    },
+    write(_region, offset, _width, value) {
+      if (offset === PHY_OCP) phyAddress = (value >>> 15) & 0xfffe;
+      return true;
+    },
+  };
+};
+
 /** Lines by feature: `w16 0:3c 5 @1200` is the bits, region and offset, value, and microseconds since the start. */
-export const writesOf = ({ options }: Configuration): ReadonlyMap<string, readonly string[]> => {
+export const writesOf = ({ options, allOnes: full = false }: Configuration): ReadonlyMap<string, readonly string[]> => {
   const features = new Map<string, string[]>();
   let clock: VirtualClock | undefined;
   let lines: string[] = [];
@@ -285,7 +310,7 @@ export const writesOf = ({ options }: Configuration): ReadonlyMap<string, readon
     using rig = openDirectRig({
       ...options,
       between: (model) =>
-        new Altered(model, {
+        new Altered(full ? new Altered(model, allOnes()) : model, {
           write: (region, offset, width, value) => {
             lines.push(
               `w${8 * width} ${region}:${offset.toString(16)} ${value.toString(16)} @${Math.round(clock?.now() ?? 0)}`,

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { WrongUsage } from "#app/terminal/usage.ts";
 import { argumentsOf } from "../program.ts";
-import { CHECKS, Copy } from "./checks.ts";
+import { ALL_CHECKS, Copy } from "./checks.ts";
 import { type Mutant, mutantsOf, randomFrom, sampleOf } from "./mutants.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -70,7 +70,7 @@ const seconds = (): number => Math.round(performance.now() / 1000);
 /** Checks that fail without a mutant would notice every one. */
 const checkTheChecks = async (copies: readonly Copy[]): Promise<void> => {
   const failures = await Promise.all(
-    CHECKS.map(async (check, i) => ({ name: check.name, passed: await copies[i % copies.length]!.passes(check) })),
+    ALL_CHECKS.map(async (check, i) => ({ name: check.name, passed: await copies[i % copies.length]!.passes(check) })),
   );
   for (const { name, passed } of failures)
     if (passed !== true) throw new Error(`${name} fail without a mutant: ${passed}. \`npm test\` shows more.`);
