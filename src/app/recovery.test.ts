@@ -1,6 +1,7 @@
 /** What is done about a NIC that fails, on the model: each fault is found, mended within a budget, counted and reported. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BusError } from "#bus/vfio/errors.ts";
 import type { FaultName } from "#model/faults.ts";
 import { CAUSES, type CauseName } from "./causes.ts";
 import { Bench, WAIT_MICROS, skip } from "./driver-side.test-kit.ts";
@@ -184,6 +185,36 @@ for (const [fault, count, cause] of FAILING)
     assert.equal(bench.statistics.restarts, cause === "phyLosses" ? 0 : 1);
     assertSame(bench, mtu);
   });
+
+test(
+  "after an error of the bus, which the kernel reports, frames pass with the settings that users made, and busErrors counts one",
+  { skip },
+  () => {
+    using bench = new Bench();
+    bench.run(100_000);
+    bench.driver.obey({
+      command: "follow",
+      mtu: 9000,
+      address: OTHER,
+      filter: { promiscuous: false, groups: [GROUP] },
+    });
+    bench.run(100_000);
+    // What the chip has not sent by then is lost, and counted.
+    bench.model.faults.arm("stuck-transmitter", { count: 1 });
+    bench.send(3);
+    bench.run(1000);
+    bench.driver.lose(new BusError("the card"));
+    bench.run(second);
+    assert.deepEqual(
+      bench.occurrences("busErrors").map(({ kind, message }) => [kind, message]),
+      [["warning", "the card: the bus reported an uncorrectable error: waiting up to 2 s for the card"]],
+    );
+    const { busErrors, restarts, sentFrames, sendDiscards } = bench.statistics;
+    assert.deepEqual({ busErrors, restarts, sendDiscards }, { busErrors: 1, restarts: 1, sendDiscards: 3 });
+    assert.ok(sentFrames >= 3);
+    assertSame(bench, 9000);
+  },
+);
 
 test(
   "a PHY that never answers again costs three restarts of its own, then those of the NIC, then the NIC is given up",

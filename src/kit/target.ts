@@ -60,6 +60,8 @@ export interface Target {
   powerCycle(): void;
   /** Connects bus mastering and the interrupt line. `raise` may be called from any of the target's methods. */
   attach(memory: GuestMemory, raise: (vector: number) => void): void;
+  /** The reverse, for a bus whose client has left: what still runs reaches no memory and signals nothing. */
+  detach(): void;
   /** The bus mapped or unmapped guest memory, or is about to: earlier regions must not be used any more. */
   memoryChanged(): void;
   /**

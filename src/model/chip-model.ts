@@ -169,6 +169,7 @@ export class ChipModel {
   /** Software reset: both directions stop. Station address, multicast hash and wake-up settings are preserved. */
   resetRegisters(): void {
     this.registers.softReset();
+    this.dma.reset();
     this.frames.reset();
     this.#timers.reset();
     this.interrupts.reset();

@@ -203,6 +203,11 @@ export class Rtl8169 implements Target, Plug {
     this.#raise = raise;
   }
 
+  detach(): void {
+    this.#chip.dma.detach();
+    this.#raise = () => {};
+  }
+
   /** The bus mapped or unmapped guest memory. Must be called before unmapped memory is freed. */
   memoryChanged(): void {
     this.#chip.dma.forget();

@@ -35,6 +35,9 @@ class Vanishing implements Target {
   powerCycle(): void {
     this.#inner.powerCycle();
   }
+  detach(): void {
+    this.#inner.detach();
+  }
   memoryChanged(): void {
     this.#inner.memoryChanged();
   }

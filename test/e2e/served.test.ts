@@ -5,6 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { requestServer } from "#app/control/serve-control.ts";
+import type { ServeState } from "#app/serve/requests.ts";
+import { Cmd } from "#chip/registers.ts";
+import type { ModelState } from "#model/observation/state.ts";
+import { eventually } from "../rigs/eventually.ts";
 import type { HostBackground } from "../rigs/background.ts";
 import { NamedNamespace, pings, start } from "../rigs/netns.ts";
 import { noTwoEnds } from "../rigs/skip.ts";
@@ -27,15 +32,28 @@ describe("our driver on a chip that another process serves", { skip }, () => {
   let server: HostBackground;
   let driver: HostBackground;
 
+  const bringUp = async (): Promise<void> => {
+    driver = scope.use(ferrule("up", `vfio-user:${socket}`, "--name", HOST));
+    await driver.says(/"carrier","interface":"[^"]+","up":true/);
+    await near.take(HOST, "10.78.0.1/24");
+  };
+  /** Whether both directions are on, and bus mastering. */
+  const state = async (): Promise<{ readonly runs: boolean; readonly masters: boolean }> => {
+    const { registers, config } = (await requestServer(socket, { command: "state" })) as ModelState;
+    const enables = Cmd.transmitEnable | Cmd.receiveEnable;
+    const command = registers["ChipCmd"] ?? 0;
+    return { runs: (command & enables) === enables, masters: ((config["0x4"] ?? 0) & 4) !== 0 };
+  };
+
   before(async () => {
     scope.defer(() => rmSync(folder, { recursive: true }));
     near = scope.use(await NamedNamespace.create(`fv-a-${process.pid}`));
     far = scope.use(await NamedNamespace.create(`fv-b-${process.pid}`));
-    server = scope.use(ferrule("model", "serve", "--chip", "rtl8168h", "--socket", socket, "--wire", `tap:${WIRE}`));
+    server = scope.use(
+      ferrule("model", "serve", "--chip", "rtl8168h", "--socket", socket, "--wire", `tap:${WIRE}`, "--keep-state"),
+    );
     await server.says(/\n/);
-    driver = scope.use(ferrule("up", `vfio-user:${socket}`, "--name", HOST));
-    await driver.says(/"carrier","interface":"[^"]+","up":true/);
-    await near.take(HOST, "10.78.0.1/24");
+    await bringUp();
     await far.take(WIRE, `${TARGET}/24`);
   });
 
@@ -46,6 +64,23 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     await using streams = far.start("iperf3", "-s", "--forceflush");
     await streams.says(/listening/i);
     for (const direction of [[], ["-R"]]) await near.run("iperf3", "-c", TARGET, "-n", "50M", ...direction);
+  });
+
+  test("works again after it was killed in the middle of traffic, on the chip as it stands then", async () => {
+    assert.deepEqual(await state(), { runs: true, masters: true });
+    {
+      await using _flood = near.start("ping", "-q", "-f", TARGET);
+      await driver.stop("KILL");
+    }
+    await eventually(
+      "no client",
+      async () => ((await requestServer(socket, { command: "show" })) as ServeState).client === 0,
+    );
+    assert.deepEqual(await state(), { runs: true, masters: false });
+    await bringUp();
+    await pings(near, `-c 100 ${TARGET}`);
+    const { clients, offences } = (await requestServer(socket, { command: "show" })) as ServeState;
+    assert.deepEqual({ clients, offences }, { clients: 2, offences: {} });
   });
 
   test("reports the end of the server and ends", async () => {

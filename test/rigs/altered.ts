@@ -34,6 +34,9 @@ export class Altered implements Target {
   powerCycle(): void {
     this.#inner.powerCycle();
   }
+  detach(): void {
+    this.#inner.detach();
+  }
   memoryChanged(): void {
     this.#inner.memoryChanged();
   }

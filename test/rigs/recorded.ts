@@ -82,6 +82,7 @@ class Remembering implements Target {
   }
   reset(): void {}
   powerCycle(): void {}
+  detach(): void {}
   memoryChanged(): void {}
   asserted(): boolean {
     return false;

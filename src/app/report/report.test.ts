@@ -38,6 +38,7 @@ const lookAt = (chip: Chip, { carrier = true, mac = MAC } = {}): Looked => {
     },
     reset: () => model.reset(),
     powerCycle: () => model.powerCycle(),
+    detach: () => model.detach(),
     memoryChanged: () => model.memoryChanged(),
     asserted: () => model.asserted(),
     attach: (memory, raise) => model.attach(memory, raise),

@@ -76,6 +76,10 @@ export class PageDevice implements Target {
     this.memory = memory;
     this.raise = raise;
   }
+  detach(): void {
+    this.memory = undefined;
+    this.raise = () => {};
+  }
   memoryChanged(): void {
     this.memoryChanges++;
   }

@@ -57,7 +57,6 @@ const IN_USE = "the device is in use by another client";
 /** Of configuration space (PCI 3.0, 6.2.2). */
 const COMMAND = 4;
 const BUS_MASTER = 1 << 2;
-const NO_MEMORY = { region: () => undefined };
 
 /**
  * Works in the thread of its owner, which waits for all events together:
@@ -232,7 +231,7 @@ export class VfioUserServer implements Disposable {
   #release(why: string): void {
     this.#stopWaiting();
     this.#stopLooking();
-    this.#target.attach(NO_MEMORY, () => {});
+    this.#target.detach();
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;
     this.#clear();

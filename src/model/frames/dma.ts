@@ -25,6 +25,7 @@ export class Dma {
   /** Changes whenever an earlier result may be invalid. */
   epoch = 0;
   #memory: (GuestMemory & { readonly refused?: boolean }) | undefined;
+  #orphaned = false;
   /** The last two regions: rings and frames often lie in different ones. */
   #last: MemoryRegion = NOWHERE;
   #other: MemoryRegion = NOWHERE;
@@ -47,6 +48,18 @@ export class Dma {
     this.forget();
   }
 
+  /** The bus is gone, and the driver with it: nobody is blamed for what still runs, until the chip is reset. */
+  detach(): void {
+    this.#memory = undefined;
+    this.#orphaned = true;
+    this.forget();
+  }
+
+  /** The chip was reset. */
+  reset(): void {
+    this.#orphaned = false;
+  }
+
   /** The bus mapped or unmapped memory: earlier results may be invalid. */
   forget(): void {
     this.epoch = (this.epoch + 1) & 0xfff_ffff;
@@ -58,7 +71,7 @@ export class Dma {
   /** Whether bus mastering is enabled. If not, reports an offence. */
   allowed(): boolean {
     if (this.#config.busMaster) return true;
-    this.#offences.commit("busMaster", 0);
+    if (!this.#orphaned) this.#offences.commit("busMaster", 0);
     return false;
   }
 

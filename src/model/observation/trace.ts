@@ -192,6 +192,10 @@ class TracedTarget implements Target {
     this.#target.powerCycle();
   }
 
+  detach(): void {
+    this.#target.detach();
+  }
+
   memoryChanged(): void {
     this.#target.memoryChanged();
   }
