@@ -7,6 +7,9 @@ import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
 import { hardwareOf } from "#driver/hardware.ts";
 import { Moderation } from "#driver/moderation.ts";
+import { ReceiveCount } from "#driver/receive-core.ts";
+import type { RingPair } from "#driver/rings.ts";
+import { TransmitCount } from "#driver/transmit-ring.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
 import { partnerOf } from "#model/phy/link-partner.ts";
@@ -224,3 +227,56 @@ for (const key of ["rtl8168h", "rtl8125b"])
     rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
     assert.equal(rig.nic.moderation.adaptive, false, "a fixed setting ends it");
   });
+
+test("adaptive moderation changes its level at 20,000 and 80,000 frames a second, and goes back at seven tenths of that", () => {
+  const io = new Mmio({ length: 65_536, read: () => 0, write: () => {} });
+  const clock = new VirtualClock();
+  const chip = CHIPS.find(({ key }) => key === "rtl8125b")!;
+  const received = new Float64Array(8);
+  const sent = new Float64Array(8);
+  const pair = { receive: { counters: received }, transmit: { counters: sent } } as unknown as RingPair;
+  const moderation = new Moderation(hardwareOf({ io, clock, chip }, chip.start), () => [pair]);
+  moderation.setAdaptive(true);
+  // In 50 ms; some of them sent.
+  for (const [frames, micros] of [
+    [999, 0],
+    [1000, 20],
+    [3999, 20],
+    [4000, 61],
+    [2800, 61],
+    [2799, 20],
+    [700, 20],
+    [699, 0],
+    [4000, 61],
+    [0, 0],
+  ] as const) {
+    received[ReceiveCount.frames]! += frames - (frames >> 2);
+    sent[TransmitCount.frames]! += frames >> 2;
+    clock.delay(50_000);
+    moderation.sample();
+    const { receive: r, transmit: t } = moderation.actual;
+    assert.deepEqual([Math.floor(r.micros), Math.floor(t.micros)], [micros, micros], `${frames} frames in 50 ms`);
+  }
+  received[ReceiveCount.frames]! += 4000;
+  clock.delay(9999);
+  moderation.sample();
+  assert.equal(moderation.actual.receive.micros, 0, "a sample is 10 ms or longer");
+  clock.delay(1);
+  moderation.sample();
+  assert.equal(Math.floor(moderation.actual.receive.micros), 61);
+});
+
+test("the longest time and the most frames are taken, and nothing above; one frame without a time is no limit", () => {
+  using rig = started(CHIPS.find(({ key }) => key === "rtl8168h")!);
+  const set = (micros: number, frames: number): unknown =>
+    rig.nic.moderation.set({ receive: { micros, frames }, transmit: NONE }).receive;
+  // 15 units of 160 µs, and 15 of four frames.
+  assert.deepEqual(set(2400, 60), { micros: 2400, frames: 60 });
+  assert.deepEqual(set(0, 1), NONE);
+  for (const [micros, frames] of [
+    [2400.5, 0],
+    [5, 61],
+    [0, 2],
+  ] as const)
+    assert.throws(() => set(micros, frames), { code: "BAD_MODERATION" });
+});
