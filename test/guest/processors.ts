@@ -29,7 +29,7 @@ export interface Processor {
 
 const PC = {
   qemu: "qemu-system-x86_64",
-  cpu: "max",
+  cpu: "Nehalem,+rdrand",
   machines: ["q35", "pc"],
   properties: ["usb=off", "vmport=off"],
   // Saves half a second of probing for absent devices.
