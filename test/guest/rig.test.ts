@@ -82,7 +82,7 @@ describe("a rig on a busy machine, and for one test after the other", { skip: no
   test("processes and interfaces left by a test at either end are named and removed", async () => {
     const leftovers = await Leftovers.since(rig);
     await rig.guest.must("(exec sleep 1000) >/dev/null 2>&1 & ip link add link eth0 name left type macvlan");
-    const left = await rig.far.start("exec sleep 2000");
+    await using _left = await rig.far.start("exec sleep 2000");
     const first = await leftovers.remove();
     assert.deepEqual([...first].toSorted(), [
       "the far end's process sleep 2000",
@@ -90,7 +90,6 @@ describe("a rig on a busy machine, and for one test after the other", { skip: no
       "the interface left of the guest",
     ]);
     assert.deepEqual(await leftovers.remove(), []);
-    await left.stop();
   });
 
   test("background processes end with their owner, including children", async () => {
