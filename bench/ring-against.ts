@@ -1,4 +1,6 @@
 /** The ring hot path of this checkout against another's: two processes that alternate, round by round. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchOptions, Report } from "./bench.ts";
 import { Rounds } from "./c-program.ts";
@@ -38,6 +40,17 @@ export interface Comparison {
   readonly processes: readonly number[];
 }
 
+/**
+ * Node, on one processor if taskset is there. The two sides take turns; on a busy machine each would otherwise keep to a processor of
+ * its own, and the ratio would be that of the processors.
+ */
+const onOneProcessor = (): readonly [string, ...string[]] => {
+  const last = /^Cpus_allowed_list:.*?(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  const command = ["-c", last ?? "0", process.execPath] as const;
+  const works = spawnSync("taskset", [...command, "--version"]).status === 0;
+  return works ? ["taskset", ...command] : [process.execPath];
+};
+
 /** The rounds of a fresh process of each checkout, in alternating order. */
 const turnsOf = async (
   kind: PathKind,
@@ -47,8 +60,9 @@ const turnsOf = async (
 ): Promise<readonly Turn[]> => {
   const env = { ...process.env, NODE_COMPILE_CACHE: join(options.scratch, "compile-cache") };
   const file = join(import.meta.dirname, "ring-turns.ts");
+  const [program, ...pinning] = onOneProcessor();
   const start = (checkout: string): Rounds =>
-    new Rounds(process.execPath, ["--disable-warning=ExperimentalWarning", file, checkout, kind], env);
+    new Rounds(program, [...pinning, "--disable-warning=ExperimentalWarning", file, checkout, kind], env);
   await using other = start(against);
   await using own = start(HERE);
   const time = async (side: Rounds, batch: number): Promise<number> => (await side.round(kind, batch, 0)).median;
