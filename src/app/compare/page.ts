@@ -23,10 +23,10 @@ const cell = (text: string, i: number): Markup =>
 const tableMarkup = ({ id, title, headings, rows }: Table): Markup =>
   h(
     "div",
-    { class: "scroll", role: "region", "aria-label": `Table: ${title}`, tabindex: 0 },
+    { class: "scroll", role: "group", tabindex: 0 },
     h(
       "table",
-      { id: `table-${id}` },
+      { id: `table-${id}`, "aria-label": title },
       h(
         "thead",
         {},
