@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { facts } from "./facts.ts";
+import { emitPrograms } from "./programs.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
@@ -53,3 +55,5 @@ mkdirSync(join(DIST, "entry"));
 for (const target of Object.values(manifest.exports))
   if (typeof target !== "string")
     writeFileSync(join(DIST, "entry", basename(target.default)), await entry(target.types));
+emitPrograms(DIST);
+writeFileSync(join(DIST, "facts.json"), `${JSON.stringify(facts())}\n`);

@@ -58,8 +58,8 @@ export const facts = (): Facts => ({
   ferrule: version(),
   features: features(),
   sizes: [
-    { driver: "Ferrule's driver and its facts about chips", ...driverSize() },
     { driver: "Linux r8169, as published", lines: LINUX_LINES },
+    { driver: "Ferrule's driver and its facts about chips", ...driverSize() },
   ],
   safetySites: safetySites(),
   faults: faults(),

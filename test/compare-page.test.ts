@@ -42,6 +42,9 @@ const placeOf = (ticks: readonly Tick[], value: number, transform: Transform): n
 /** Pixels: markers and the digits of ticks are not exactly symmetric. */
 const NEAR = 3;
 
+const nearly = (actual: number, expected: number, what: string): void =>
+  assert.ok(Math.abs(actual - expected) <= NEAR, `${what}: at ${actual}, expected ${expected}`);
+
 suite("the page of a comparison", { skip: noBrowser() }, () => {
   const scope = new AsyncDisposableStack();
   const found = madeUp();
@@ -59,9 +62,6 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
     wide = await Page.open(browser, file, { width: 1200 });
   });
   after(() => scope.disposeAsync());
-
-  const nearly = (actual: number, expected: number, what: string): void =>
-    assert.ok(Math.abs(actual - expected) <= NEAR, `${what}: at ${actual}, expected ${expected}`);
 
   test("loads nothing but itself, and the browser has nothing to complain about", async () => {
     await wide.evaluate("1");

@@ -20,8 +20,12 @@ const closureOf = (path: string, into = new Set<string>()): ReadonlySet<string> 
 export const sizeOfFiles = (paths: readonly string[]): Size =>
   sumOf(paths.map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))));
 
-/** Of Ferrule, from the parts that a driver process creates: what of the driver's room they consist of, and all that they run. */
-export const ownSources = (entries: readonly string[]): { readonly size: Size; readonly unsafeSites: number } => {
+/**
+ * Of Ferrule, from the parts that a driver process creates: what of the driver's room they consist of, and all that they run.
+ * Nothing in a package, which has no sources.
+ */
+export const ownSources = (entries: readonly string[]): { readonly size?: Size; readonly unsafeSites?: number } => {
+  if (!existsSync(join(ROOT, entries[0]!))) return {};
   const paths = [...new Set(entries.flatMap((path) => [...closureOf(join(ROOT, path))]))].map((path) =>
     relative(ROOT, path),
   );

@@ -25,8 +25,7 @@ const peers: readonly Peer[] = [
     language,
     about: `Forwards frames: ${name}.`,
     validates: key !== "minimal-c",
-    ...(language === "C" ? {} : { unsafeSites: language === "Rust" ? 3 : 0 }),
-    size: { lines: 200, code: 150 },
+    ...(language === "Rust" ? { unsafeSites: 3 } : {}),
   })),
   {
     key: "dpdk",

@@ -34,7 +34,7 @@ const QUIET_SHARE = 0.5;
 export const reservations = ({ machine, quick }: Measurement): readonly string[] => [
   ...(machine.loadBefore > QUIET_SHARE * machine.cores
     ? [
-        `The machine had other work (load average ${machine.loadBefore.toFixed(1)} with ${machine.cores} cores): ratios hold better than times.`,
+        `The machine had other work (load average ${machine.loadBefore.toFixed(1)} on ${machine.cores} cores). Ratios suffer less from that than times; frames are missed, and quartiles are wide. Measure on a quiet machine.`,
       ]
     : []),
   ...(quick ? ["A quick run: few rounds, and so wide quartiles and no rare delays."] : []),

@@ -5,7 +5,7 @@ import type { Scale } from "./scale.ts";
 /** Units of the plot; on a page it is as wide as its column. */
 export const WIDTH = 640;
 export const HEIGHT = 380;
-export const MARGIN = { left: 66, right: 18, top: 12, bottom: 58 } as const;
+export const MARGIN = { left: 92, right: 24, top: 12, bottom: 58 } as const;
 
 /** Where x and y axes lie. */
 export const ACROSS = [MARGIN.left, WIDTH - MARGIN.right] as const;

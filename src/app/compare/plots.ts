@@ -142,7 +142,7 @@ const distribution = (found: Measurement): Markup | undefined => {
 };
 
 /** Room for the names of groups. */
-const RATIO_LEFT = 110;
+const RATIO_LEFT = 122;
 const RATIO_TICKS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50] as const;
 
 type Ratios = readonly (readonly [group: string, of: (key: string) => Quartiles | undefined])[];

@@ -53,8 +53,6 @@ const quartiles: Parse<Quartiles> = (value, field) => {
   return read;
 };
 
-const size = record<Size>({ lines: whole(0), code: whole(0) });
-
 const peer = record<Peer>({
   key: text,
   name: text,
@@ -63,7 +61,7 @@ const peer = record<Peer>({
   validates: flag,
   missing: optional(record({ why: text, install: text })),
   unsafeSites: optional(whole(0)),
-  size: optional(size),
+  size: optional(record<Size>({ lines: whole(0), code: whole(0) })),
 });
 
 const peers: Parse<readonly Peer[]> = (value, field) => {

@@ -150,7 +150,7 @@ export interface FaultClass {
   readonly tested: number;
 }
 
-/** A driver as a whole: its size, and the places where it leaves what its language checks. */
+/** The size of a driver's sources. */
 export interface DriverSize {
   readonly driver: string;
   readonly lines: number;

@@ -46,8 +46,11 @@ const cut = (
   cell: (row: ThroughputRow) => string,
 ): Table => {
   const rows = along(axis, found.throughput);
-  const values = distinct(rows.map((row) => row[axis]));
-  const peers = measuredPeers(found).filter(({ key }) => rows.some(({ peer }) => peer === key));
+  const measured = distinct(rows.map((row) => row[axis]));
+  // With one value alone it says nothing that the table of sizes does not.
+  const values = axis === "bytes" || measured.length > 1 ? measured : [];
+  const peers =
+    values.length === 0 ? [] : measuredPeers(found).filter(({ key }) => rows.some(({ peer }) => peer === key));
   return {
     ...about,
     headings: ["driver", ...values.map((value) => axisValue(axis, value))],
@@ -227,9 +230,9 @@ const sameThread = (found: Measurement): readonly Table[] => {
 
 const drivers = (found: Comparison): Table => ({
   id: "drivers",
-  title: "The drivers",
-  note: "Lines of the sources of the data path, without comments and blank lines; in C all code is unchecked.",
-  headings: ["driver", "language", "validates what the device wrote", "lines", "unsafe sites"],
+  title: "The drivers of this comparison",
+  note: "Whether each word that the device wrote is validated before it is used; lines of the data path without comments and blank lines; and places that the language does not check: all of C, unsafe in Rust, SAFETY lines of what maps the memory in TypeScript.",
+  headings: ["driver", "language", "validates", "lines", "unchecked"],
   rows: measuredPeers(found).map(({ name, language, validates, size, unsafeSites }) => [
     name,
     language,
@@ -249,9 +252,9 @@ const project = ({ facts }: Comparison): readonly Table[] => [
   },
   {
     id: "lines",
-    title: "Lines of the whole drivers",
-    note: "Tables of start-up values included, tests not. Linux's figure is of all lines of r8169*.c and r8169*.h.",
-    headings: ["driver", "lines", "without comments and blank lines"],
+    title: "Lines",
+    note: "By one counter: the whole drivers with their tables of start-up values, tests not included (Linux's figure is as published, of r8169*.c and r8169*.h).",
+    headings: ["sources", "lines", "without comments and blank lines"],
     rows: facts.sizes.map(({ driver, lines, code }) => [driver, count(lines), code === undefined ? NONE : count(code)]),
   },
   {

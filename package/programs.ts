@@ -1,0 +1,37 @@
+/** The programs that `ferrule compare` runs, for `dist`: without types, since Node strips none under node_modules. */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { dirname, join, relative } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+const ENTRY = join(ROOT, "bench/compare/main.ts");
+/** Sources that are compiled on the user's machine. */
+const FOREIGN = ["bench/c", "bench/rust"] as const;
+
+/** A module or a program, named in quotes, from its own folder or from the checkout's; imports that begin with # are resolved by package.json. */
+const NAMED = /"([^"#\s]+)\.ts"/g;
+
+/** The file and all that it names, once each. */
+const closure = (path: string, found = new Set<string>()): ReadonlySet<string> => {
+  if (found.has(path)) return found;
+  found.add(path);
+  for (const [, name] of readFileSync(path, "utf8").matchAll(NAMED)) {
+    const named = [dirname(path), ROOT].map((folder) => join(folder, `${name}.ts`)).find(existsSync);
+    if (named !== undefined) closure(named, found);
+  }
+  return found;
+};
+
+/** `src` is not a folder of `dist`. */
+const emitted = (source: string): string =>
+  stripTypeScriptTypes(source).replaceAll(NAMED, '"$1.js"').replaceAll('"../../src/', '"../../');
+
+/** Writes them to the same places in `dist` as they have in the checkout. */
+export const emitPrograms = (dist: string): void => {
+  for (const path of closure(ENTRY)) {
+    const target = join(dist, relative(ROOT, path).replace(/\.ts$/, ".js"));
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, emitted(readFileSync(path, "utf8")));
+  }
+  for (const folder of FOREIGN) cpSync(join(ROOT, folder), join(dist, folder), { recursive: true });
+};

@@ -1,0 +1,81 @@
+/** The part of docs/performance.md about `ferrule compare`, from the run in docs/compare.json. `node test/performance-page.ts` writes it. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { missingPeers } from "#app/compare/figures.ts";
+import { command, machineFacts, METHOD, reservations } from "#app/compare/method.ts";
+import { readComparison } from "#app/compare/read-comparison.ts";
+import { isFigure, type Table, tablesOf } from "#app/compare/tables.ts";
+
+const DOCS = join(import.meta.dirname, "../docs");
+export const PAGE = join(DOCS, "performance.md");
+const RUN = join(DOCS, "compare.json");
+
+const BEGIN = "<!-- compare: written by node test/performance-page.ts -->\n";
+const END = "<!-- end of compare -->\n";
+
+/** Pages of their own have these. */
+const ELSEWHERE: readonly string[] = ["features", "lines", "faults"];
+/** What test/compare-screens.ts draws, by the table above which it is shown. */
+const PICTURES: Readonly<Record<string, string>> = {
+  size: "![Throughput by frame size: a line for each driver](compare-throughput.png)",
+  latency: "![Distribution of latency: a line for each driver, on logarithmic axes](compare-latency.png)",
+};
+
+const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+
+const tableLines = ({ id, title, note, headings, rows }: Table): readonly string[] => [
+  `### ${title}`,
+  "",
+  note,
+  "",
+  ...(PICTURES[id] === undefined ? [] : [PICTURES[id], ""]),
+  row(headings),
+  row(headings.map((_, i) => (rows.every((cells) => isFigure(cells[i]!)) ? "--:" : "---"))),
+  ...rows.map(row),
+  "",
+];
+
+const listed = (heading: string, entries: readonly string[]): readonly string[] =>
+  entries.length === 0 ? [] : [heading, "", ...entries.map((entry) => `- ${entry}`), ""];
+
+/** The part between the marks. */
+export const comparison = (): string => {
+  const found = readComparison(RUN);
+  return [
+    "## C, Rust and TypeScript on one device",
+    "",
+    "`ferrule compare` measures this on your machine, and `ferrule compare --html FILE` writes it as a page with plots. The run",
+    "shown here is [compare.json](compare.json).",
+    "",
+    ...listed("With reservations:", reservations(found)),
+    ...tablesOf(found)
+      .filter(({ id }) => !ELSEWHERE.includes(id))
+      .flatMap(tableLines),
+    "Features of the whole drivers: [features.md](features.md). Known faults of the C driver, and what keeps them from Ferrule:",
+    "[safety.md](safety.md). Lines: `npm run lines`.",
+    "",
+    ...listed(
+      "Not measured:",
+      missingPeers(found).map(({ name, why, install }) => `${name}: ${why}. \`${install}\``),
+    ),
+    ...listed("Not covered:", found.notCovered),
+    "### How it was measured",
+    "",
+    ...METHOD.map((text) => `- ${text}`),
+    ...found.peers.map(({ name, about }) => `- ${name}: ${about}`),
+    "",
+    ...machineFacts(found).map(([name, value]) => `- ${name}: ${value}`),
+    `- ${command(found)}`,
+    "",
+  ].join("\n");
+};
+
+/** docs/performance.md with this part as it is to be. */
+export const page = (): string => {
+  const text = readFileSync(PAGE, "utf8");
+  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (from < 0 || to < from) throw new Error(`${PAGE} has no place for the comparison`);
+  return `${text.slice(0, from + BEGIN.length)}\n${comparison()}\n${text.slice(to)}`;
+};
+
+if (import.meta.main) writeFileSync(PAGE, page());
