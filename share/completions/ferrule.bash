@@ -42,9 +42,9 @@ _ferrule() {
       options="--force --unsafe-noiommu --json --help" operand=cards
       ;;
     "up")
-      options="--name --wire --socket-mode --mtu --rings --aspm --queues --mac --wake --firmware --capture --capture-host --unsafe-noiommu --ethtool --metrics --metrics-public --detach --log --wait-for-card --sleep-without-link --config --log-level --json --help" operand=devices
+      options="--name --wire --socket-mode --mtu --rings --aspm --queues --threads --mac --wake --firmware --capture --capture-host --unsafe-noiommu --ethtool --metrics --metrics-public --detach --log --wait-for-card --sleep-without-link --config --log-level --json --help" operand=devices
       case $previous in
-        --name|--wire|--socket-mode|--mtu|--rings|--aspm|--queues|--mac|--wake|--ethtool|--metrics|--wait-for-card|--sleep-without-link) kind=none ;;
+        --name|--wire|--socket-mode|--mtu|--rings|--aspm|--queues|--threads|--mac|--wake|--ethtool|--metrics|--wait-for-card|--sleep-without-link) kind=none ;;
         --firmware) kind=folders ;;
         --capture|--capture-host|--log|--config) kind=files ;;
         --log-level) kind=levels ;;

@@ -59,6 +59,36 @@ export const DRIVER_COUNTERS = [
 ] as const;
 export type DriverCounter = (typeof DRIVER_COUNTERS)[number];
 
+/** What the rings of one queue count: as the counters of the same name, of which they are a part. */
+export const QUEUE_COUNTERS = [
+  "sentFrames",
+  "sentBytes",
+  "superFrames",
+  "checksumsAsked",
+  "tagsInserted",
+  "scattered",
+  "receivedFrames",
+  "receivedBytes",
+  "receiveErrors",
+  "deviceNonsense",
+] as const satisfies readonly DriverCounter[];
+export type QueueCounts = Readonly<Record<(typeof QUEUE_COUNTERS)[number], number>>;
+
+/** What the thread of a queue counts beside its rings: a part of the counters of the same name. */
+export const QUEUE_THREAD_COUNTERS = [
+  "tagsTaken",
+  "mergedFrames",
+  "hostWrites",
+  "sendDrops",
+  "sendDiscards",
+  "receiveDrops",
+  "interrupts",
+  "polls",
+  "gcPauses",
+  "gcMicros",
+] as const satisfies readonly DriverCounter[];
+export type QueueThreadCounts = Readonly<Record<(typeof QUEUE_THREAD_COUNTERS)[number], number>>;
+
 /** Counters of the model's thread: frames as they crossed the wire. */
 export const WIRE_COUNTERS = [
   /** Frames sent by the NIC on the wire (segments counted singly), and their bytes. */
@@ -79,7 +109,11 @@ export const WIRE_COUNTERS = [
 ] as const;
 export type WireCounter = (typeof WIRE_COUNTERS)[number];
 
-export type Statistics = Record<DriverCounter | WireCounter, number>;
+export type CounterName = DriverCounter | WireCounter;
+export type Statistics = Record<CounterName, number> & {
+  /** Of each queue. */
+  readonly queues: readonly QueueCounts[];
+};
 
 /** Counters of a server's thread. Frames are counted from the NIC's view: sent ones leave the guest. */
 export const SERVE_COUNTERS = [

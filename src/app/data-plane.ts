@@ -5,10 +5,12 @@ import { VfioUserDevice } from "#bus/vfio-user/client.ts";
 import { VfioDevice } from "#bus/vfio/device.ts";
 import { RealClock } from "#kit/clock.ts";
 import type { PciDevice, RemovableDevice } from "#kit/device.ts";
+import { Misuse } from "#kit/errors.ts";
 import { Poller } from "#sys/poll.ts";
-import { BUDGET, DriverSide } from "./driver-side.ts";
+import { DriverSide } from "./driver-side.ts";
+import type { QueueReach } from "./queue-messages.ts";
 import type { DeviceTask, DriverTask, Report } from "./session-messages.ts";
-import { runNapi } from "./napi.ts";
+import { BUDGET, runNapi } from "./napi.ts";
 import { Control, Periodic, runThread } from "./thread.ts";
 
 const INTERRUPT = 0;
@@ -32,11 +34,19 @@ const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached
   return scope.use(VfioDevice.open({ address, unsafeNoIommu, ...more }));
 };
 
+/** How the threads of other queues reach it. @throws {Misuse} over vfio-user, whose registers are messages on one socket */
+const shared = (task: DeviceTask, reached: Reached): QueueReach => {
+  if (task.bus === "threaded") return task;
+  if (reached instanceof VfioDevice) return { bus: "vfio", card: reached.shared };
+  throw new Misuse("a device behind a socket is used by one thread");
+};
+
 /** The loop. `reach` opens the device. */
 const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => void, reach: () => Reached): void => {
   let reached!: Reached;
   const device = (): PciDevice => (reached = reach());
-  using driver = new DriverSide(task, { device, clock: new RealClock(), report });
+  const threads = (): QueueReach => shared(task.device, reached);
+  using driver = new DriverSide(task, { device, reach: threads, clock: new RealClock(), report });
   using periodic = new Periodic(driver);
   const control = new Control(task.control, port, (command) => driver.obey(command));
   const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);

@@ -87,6 +87,8 @@ export class Bench implements Disposable {
           mtu: 1500,
           rings: undefined,
           queues,
+          queueThreads: [],
+          queueStatistics: [],
           aspm: undefined,
           address,
           firmware: undefined,

@@ -3,27 +3,29 @@
  * its rings and the TAP. napi.ts decides when.
  */
 import { Events } from "#driver/events.ts";
-import { type NicOptions, rtl8169 } from "#driver/probe.ts";
+import { checkMtu } from "#driver/nic-options.ts";
+import { rtl8169 } from "#driver/probe.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { CaptureFile } from "#host/capture.ts";
-import { QueueUplinks, type Uplink } from "#host/queue-uplinks.ts";
-import { TapUplink } from "#host/tap-uplink.ts";
+import type { Uplink } from "#host/queue-uplinks.ts";
+import type { UplinkSwitches } from "#host/tap-uplink.ts";
 import type { Clock } from "#kit/clock.ts";
 import { type PciDevice, bind } from "#kit/device.ts";
 import { Revoked } from "#kit/errors.ts";
-import { NetworkNamespace } from "#sys/namespace.ts";
 import type { Poller } from "#sys/poll.ts";
-import { Tap } from "#sys/tap.ts";
+import type { Tap } from "#sys/tap.ts";
 import { DriverStatistics } from "./driver-statistics.ts";
-import { firmwareFiles } from "./firmware-files.ts";
+import { optionsOf } from "./driver-options.ts";
+import { HostQueues, handOut, openTapQueues } from "./host-queues.ts";
 import { syncMtu, InterfaceSettings } from "./interface-settings.ts";
 import { LinkReport } from "./link-report.ts";
 import { OPERATIONS } from "./ethtool/groups.ts";
 import { Operations } from "./operations.ts";
 import { plainError } from "./plain-error.ts";
-import type { DriverCommand, DriverTask, FollowCommand, OpenTap, Report } from "./session-messages.ts";
-import { Napi } from "./napi.ts";
+import type { DriverCommand, DriverTask, FollowCommand, Report } from "./session-messages.ts";
+import { BUDGET, Napi } from "./napi.ts";
 import { OffloadSwitches } from "./offload-switches.ts";
+import type { QueueReach } from "./queue-messages.ts";
 import { NO_PAUSES, type PauseCounts } from "./pauses.ts";
 import { type DataPlane, isFinal, Recovery } from "./recovery.ts";
 import { FactsReader, startEvents } from "./session-facts.ts";
@@ -31,12 +33,16 @@ import type { SessionEvent } from "./session.ts";
 import { SystemSleep } from "./sleep.ts";
 import { formsOf } from "./wake-letters.ts";
 
-/** Frames of one direction before the other's turn: a whole ring, so that a burst is merged in one piece. */
-export const BUDGET = 256;
-/** Outgoing frames are read into this much DMA memory. */
 /** Between two rounds of a NIC that sleeps. */
 const ASLEEP_MILLIS = 250;
-const SEND_ARENA_BYTES = 4 << 20;
+
+export interface DriverParts {
+  readonly device: () => PciDevice;
+  /** How the threads of other queues reach it, where there are any. */
+  readonly reach?: () => QueueReach;
+  readonly clock: Clock;
+  readonly report: (report: Report) => void;
+}
 
 export class DriverSide implements Disposable {
   readonly napi: Napi;
@@ -51,11 +57,8 @@ export class DriverSide implements Disposable {
   readonly #switches: OffloadSwitches;
   readonly #facts: FactsReader;
   readonly #nic: Nic;
-  /** A queue of the TAP for each of the NIC's; the first one is used for settings. */
-  readonly #taps: readonly [Tap, ...Tap[]];
   readonly #tap: Tap;
-  /** One for each transmit queue. */
-  readonly #arenas: readonly { readonly offset: number; readonly length: number }[];
+  readonly #queues: HostQueues;
   readonly #capture: CaptureFile | undefined;
   /** Undefined while the NIC is down and waits for its restart. */
   #uplink: Uplink | undefined;
@@ -72,9 +75,8 @@ export class DriverSide implements Disposable {
   #overdueReported = false;
 
   /** Opens the TAP, probes the device and brings it up. `device` opens the device after the TAP. */
-  constructor(task: DriverTask, parts: { device: () => PciDevice; clock: Clock; report: (report: Report) => void }) {
+  constructor(task: DriverTask, parts: DriverParts) {
     using scope = new DisposableStack();
-    const { host } = task;
     this.#task = task;
     this.#report = parts.report;
     this.#linkReport = new LinkReport(parts.clock, ({ up, speed, fullDuplex }) => {
@@ -82,14 +84,14 @@ export class DriverSide implements Disposable {
       this.#event({ kind: "carrier", up, speed, fullDuplex });
     });
     // Before the device is touched: a name in use or a missing permission must not cost a bring-up.
-    const { namespace } = host;
-    const open = (): readonly [Tap, ...Tap[]] => openQueues(host.name, task.queues, scope);
-    this.#taps = namespace === undefined ? open() : NetworkNamespace.fromFd(namespace).within(open);
-    this.#tap = this.#taps[0];
+    const taps = openTapQueues(task, scope);
+    this.#tap = taps[0];
     this.#capture =
       task.capture === undefined
         ? undefined
-        : scope.use(new CaptureFile(task.capture, { interfaces: [host.name], onError: (error) => this.#warn(error) }));
+        : scope.use(
+            new CaptureFile(task.capture, { interfaces: [task.host.name], onError: (error) => this.#warn(error) }),
+          );
     const device = parts.device();
     const mtu = syncMtu(this.#tap, task.mtu, parts.report);
     this.#nic = scope.use(bind(rtl8169, device, optionsOf(task, parts.clock, mtu))).driver;
@@ -103,7 +105,7 @@ export class DriverSide implements Disposable {
       event: (event) => this.#event(event),
     };
     this.#recovery = new Recovery({ ...dataPlane, device, waitMicros: task.waitMicros });
-    this.#switches = new OffloadSwitches({ nic: this.#nic, tap: this.#tap, changed: (on) => this.#uplink?.switch(on) });
+    this.#switches = new OffloadSwitches({ nic: this.#nic, tap: this.#tap, changed: (on) => this.#switch(on) });
     this.#facts = new FactsReader(this.#nic, this.#switches, [device.name, this.#tap.name]);
     this.#sleep = new SystemSleep({
       ...dataPlane,
@@ -127,15 +129,17 @@ export class DriverSide implements Disposable {
       clock: parts.clock,
       report: parts.report,
     });
-    this.#statistics = new DriverStatistics(task.statistics, this.#nic, parts.report);
+    this.#statistics = new DriverStatistics(task, this.#nic, parts.report);
     this.#settings = new InterfaceSettings({
       nic: this.#nic,
       changeMtu: (wanted) => this.#changeMtu(wanted),
       report: parts.report,
     });
-    const request = { what: "send arena", bytes: SEND_ARENA_BYTES, align: 4096, direction: "toDevice" } as const;
-    const senders = Math.min(task.queues, this.#nic.chip.profile.queues.transmit);
-    this.#arenas = Array.from({ length: senders }, () => scope.use(device.dma.allocate(request)));
+    const host = { task, taps, nic: this.#nic, dma: device.dma, capture: this.#capture };
+    this.#queues = new HostQueues(
+      { ...host, reach: task.queueThreads.length > 0 ? parts.reach?.() : undefined },
+      scope,
+    );
     this.#tap.address = this.#nic.address;
     this.#tap.setCarrier(false);
     this.#nic.up();
@@ -162,9 +166,7 @@ export class DriverSide implements Disposable {
 
   /** Reports that it is up, with warnings; `warnings` are those of the bus. */
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
-    const { name, vnetHeaderBytes } = this.#tap;
-    const tap: OpenTap = { number: this.#tap.duplicate().release(), name, vnetHeaderBytes };
-    this.#report({ report: "ready", facts: this.#facts.read(), tap });
+    this.#report({ report: "ready", facts: this.#facts.read(), tap: handOut(this.#tap) });
     for (const { message, hint } of warnings) this.#event({ kind: "warning", message, hint });
     for (const event of startEvents(this.#nic, this.#task)) this.#event(event);
     // A link that is up already causes no event.
@@ -183,7 +185,7 @@ export class DriverSide implements Disposable {
 
   /** For poll(2): frames from the host. */
   get hostFds(): readonly number[] {
-    return this.#taps.map((tap) => tap.number);
+    return this.#queues.fds;
   }
 
   /**
@@ -193,7 +195,7 @@ export class DriverSide implements Disposable {
    */
   watchHost(poller: Poller, first: number): boolean {
     let full = false;
-    for (let i = 0; i < this.#taps.length; i++) {
+    for (let i = 0; i < this.#queues.fds.length; i++) {
       const stalled = this.#uplink?.stalled(i) ?? true;
       poller.include(first + i, !stalled);
       full ||= stalled;
@@ -275,7 +277,16 @@ export class DriverSide implements Disposable {
     if (facts !== undefined) this.#report({ report: "facts", facts });
     const { restarts, counts: causes } = this.#recovery;
     const { changes: linkChanges } = this.#linkReport;
-    const counting = { uplink: this.#uplink, napi: this.napi, polls: this.#polls, restarts, causes, linkChanges };
+    const { counts: threads } = this.#queues;
+    const counting = {
+      uplink: this.#uplink,
+      threads,
+      napi: this.napi,
+      polls: this.#polls,
+      restarts,
+      causes,
+      linkChanges,
+    };
     this.#statistics.publish(counting, pauses);
   }
 
@@ -302,7 +313,7 @@ export class DriverSide implements Disposable {
    */
   #changeMtu(mtu: number): void {
     const nic = this.#nic;
-    nic.checkMtu(mtu);
+    checkMtu(nic.chip, mtu);
     const before = nic.mtu;
     this.#rebuild(`an MTU of ${mtu}`, () => {
       try {
@@ -347,8 +358,9 @@ export class DriverSide implements Disposable {
     };
   }
 
-  /** Ends what works on the rings, before they go. Their counts are kept. */
+  /** Ends what works on the rings, before they go. Their counts are kept. @throws {QueueStuck} */
   #retire(): void {
+    this.#queues.recall();
     this.#uplink?.[Symbol.dispose]();
     this.#statistics.retire(this.#uplink);
     this.#uplink = undefined;
@@ -357,13 +369,13 @@ export class DriverSide implements Disposable {
 
   /** Connects the rings, which are new, to the TAP. */
   #connect(): void {
-    const links = this.#nic.queues.map(({ link }) => link);
-    const parts = { offloads: this.#nic.offloads, switches: this.#switches.uplink, capture: this.#capture };
-    this.#uplink =
-      links.length === 1
-        ? new TapUplink({ ...parts, tap: this.#tap, link: links[0]!, sendArena: this.#arenas[0]! })
-        : new QueueUplinks({ ...parts, taps: this.#taps, links, sendArenas: this.#arenas });
+    this.#uplink = this.#queues.connect(this.#switches.uplink);
     this.napi.start();
+  }
+
+  #switch(switches: UplinkSwitches): void {
+    this.#uplink?.switch(switches);
+    this.#queues.switch(switches);
   }
 
   #event(event: SessionEvent): void {
@@ -375,21 +387,3 @@ export class DriverSide implements Disposable {
     this.#event({ kind: "warning", message, hint });
   }
 }
-
-const openQueues = (name: string, queues: number, scope: DisposableStack): readonly [Tap, ...Tap[]] => {
-  const first = scope.use(Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 }));
-  return [first, ...Array.from({ length: queues - 1 }, () => scope.use(first.addQueue()))];
-};
-
-const optionsOf = ({ firmware, queues, rings, aspm, address }: DriverTask, clock: Clock, mtu: number): NicOptions => ({
-  clock,
-  mtu,
-  weaklyOrdered: process.arch !== "x64",
-  firmware: firmwareFiles(firmware),
-  // Twice what is held at once, whatever the size of the rings.
-  spareBuffers: 2 * BUDGET,
-  queues,
-  ...(rings === undefined ? {} : { slots: rings }),
-  ...(aspm === undefined ? {} : { aspm }),
-  ...(address === undefined ? {} : { address }),
-});

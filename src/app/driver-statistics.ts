@@ -6,26 +6,20 @@ import { TransmitCount } from "#driver/transmit-ring.ts";
 import type { Uplink } from "#host/queue-uplinks.ts";
 import type { CauseName } from "./causes.ts";
 import { FirstLosses } from "./first-losses.ts";
-import type { Report } from "./session-messages.ts";
+import type { DriverTask, Report } from "./session-messages.ts";
 import type { Napi } from "./napi.ts";
 import type { PauseCounts } from "./pauses.ts";
 import { StatisticsPage } from "./statistics-page.ts";
-import { DRIVER_COUNTERS, type DriverCounter } from "./counters.ts";
+import {
+  DRIVER_COUNTERS,
+  type DriverCounter,
+  QUEUE_COUNTERS,
+  type QueueCounts,
+  type QueueThreadCounts,
+} from "./counters.ts";
 
 /** What the rings of a queue count. */
-const NO_FRAMES = {
-  sentFrames: 0,
-  sentBytes: 0,
-  superFrames: 0,
-  checksumsAsked: 0,
-  tagsInserted: 0,
-  scattered: 0,
-  receivedFrames: 0,
-  receivedBytes: 0,
-  receiveErrors: 0,
-  deviceNonsense: 0,
-};
-export type QueueCounts = Readonly<typeof NO_FRAMES>;
+const NO_FRAMES = Object.fromEntries(QUEUE_COUNTERS.map((name) => [name, 0])) as QueueCounts;
 
 /** What an uplink counts. */
 const NO_TRAFFIC = { tagsTaken: 0, mergedFrames: 0, hostWrites: 0, sendDrops: 0, sendDiscards: 0, receiveDrops: 0 };
@@ -60,6 +54,8 @@ const sum = <T extends Readonly<Record<string, number>>>(a: T, b: T): T =>
 /** Of the parts that count. */
 export interface Counting {
   readonly uplink: Uplink | undefined;
+  /** The threads of other queues. */
+  readonly threads: readonly QueueThreadCounts[];
   readonly napi: Napi;
   readonly polls: number;
   readonly restarts: number;
@@ -69,14 +65,21 @@ export interface Counting {
 
 export class DriverStatistics {
   readonly #page: StatisticsPage<DriverCounter>;
+  /** By queue. */
+  readonly #pages: readonly StatisticsPage<keyof QueueCounts>[];
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
   /** What rings, by queue, and uplinks have counted that are gone. */
   #ringsBefore: readonly QueueCounts[] = [];
   #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 
-  constructor(memory: SharedArrayBuffer, nic: Nic, report: (report: Report) => void) {
-    this.#page = new StatisticsPage(memory, DRIVER_COUNTERS);
+  constructor(
+    { statistics, queueStatistics }: Pick<DriverTask, "statistics" | "queueStatistics">,
+    nic: Nic,
+    report: (report: Report) => void,
+  ) {
+    this.#page = new StatisticsPage(statistics, DRIVER_COUNTERS);
+    this.#pages = queueStatistics.map((memory) => new StatisticsPage(memory, QUEUE_COUNTERS));
     this.#nic = nic;
     this.#losses = new FirstLosses((event) => report({ report: "event", event }));
   }
@@ -93,13 +96,19 @@ export class DriverStatistics {
     return this.#nic.queues.map((pair, i) => sum(this.#ringsBefore[i] ?? NO_FRAMES, ofRings(pair)));
   }
 
-  publish({ uplink, napi, polls, restarts, causes, linkChanges }: Counting, pauses: PauseCounts): void {
+  publish({ uplink, threads, napi, polls, restarts, causes, linkChanges }: Counting, pauses: PauseCounts): void {
     const nic = this.#nic;
-    const queues = nic.running ? nic.queues : [];
-    const traffic = {
-      ...this.queues.reduce(sum, NO_FRAMES),
+    const rings = nic.running ? nic.queues : [];
+    const { queues } = this;
+    for (const [i, page] of this.#pages.entries()) page.publish(queues[i] ?? NO_FRAMES);
+    const own = {
       ...sum(this.#uplinksBefore, ofUplink(uplink)),
+      interrupts: napi.interrupts,
+      polls,
+      gcPauses: pauses.count,
+      gcMicros: pauses.micros,
     };
+    const traffic = { ...queues.reduce(sum, NO_FRAMES), ...threads.reduce(sum, own) };
     this.#page.publish({
       ...traffic,
       ...causes,
@@ -107,15 +116,11 @@ export class DriverStatistics {
       receiveDiscards: nic.lost.received,
       fifoOverflows: nic.health.fifoOverflows,
       ringsExhausted: nic.health.ringsExhausted,
-      interrupts: napi.interrupts,
       spuriousInterrupts: napi.spurious,
-      polls,
-      gcPauses: pauses.count,
-      gcMicros: pauses.micros,
       restarts,
       overdueWaits: nic.overdue.count,
-      transmitFill: queues.reduce((fill, { transmit }) => fill + (transmit?.pending() ?? 0), 0),
-      receiveFill: queues.reduce((fill, { receive }) => fill + receive.armed(), 0),
+      transmitFill: rings.reduce((fill, { transmit }) => fill + (transmit?.pending() ?? 0), 0),
+      receiveFill: rings.reduce((fill, { receive }) => fill + receive.armed(), 0),
       linkChanges,
       linkUp: nic.link.up ? 1 : 0,
       linkSpeed: nic.link.speed,

@@ -1,5 +1,5 @@
 /** The chip of a model, and which of its registers a threaded bus may read from the shared page. */
-import type { PageRules } from "#bus/threaded.ts";
+import type { PageRules } from "#bus/threaded-channel.ts";
 import { type Chip, chipNamed } from "#chip/chips.ts";
 import { ISR0 } from "#chip/registers-8125.ts";
 import { ChipCmd, IntrStatus } from "#chip/registers.ts";

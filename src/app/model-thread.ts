@@ -1,6 +1,6 @@
 /** The model's thread: executes the driver's register accesses, moves frames between NIC and wire, runs timers. */
 import { workerData } from "node:worker_threads";
-import { ThreadedPort } from "#bus/threaded.ts";
+import { ThreadedPort } from "#bus/threaded-port.ts";
 import { RealClock } from "#kit/clock.ts";
 import { Poller } from "#sys/poll.ts";
 import { memoryWithSums } from "#wire/sum-kernel.ts";

@@ -24,6 +24,12 @@ export type NapiState =
   /** The host's frames started polling: interrupts are masked, and their cause was not read. */
   | "causeUnread";
 
+/** Frames of one direction before the other's turn: a whole ring, so that a burst is merged in one piece. */
+export const BUDGET = 256;
+
+/** What is polled: a NIC, or one of its queues. */
+export type Polled = Pick<Nic, "line" | "interrupt" | "acknowledge" | "mask" | "unmask" | "waiting" | "pending">;
+
 /** Lost interrupts in a row after which the NIC is polled. */
 const TRUSTED = 3;
 
@@ -37,12 +43,12 @@ export class Napi {
   #suspected = -1;
   /** Interrupts are someone else's to look at: a self-test's. */
   lent = false;
-  readonly #nic: Nic;
+  readonly #nic: Polled;
   readonly #handle: (events: number) => void;
   #state: NapiState = "down";
 
   /** @param handle gets `Events` of the driver; may `stop` polling */
-  constructor(nic: Nic, handle: (events: number) => void) {
+  constructor(nic: Polled, handle: (events: number) => void) {
     this.#nic = nic;
     this.#handle = handle;
   }

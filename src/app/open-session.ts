@@ -1,6 +1,8 @@
 /** Brings a NIC up: allocates the threads' shared memory, starts the threads in order, and releases everything at the end. */
-import { createChannel } from "#bus/threaded.ts";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { createChannel } from "#bus/threaded-channel.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
+import { LEASE_WORDS } from "#kit/lease.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { Interfaces } from "#sys/interface.ts";
@@ -24,7 +26,15 @@ import type {
 } from "./session.ts";
 import { Requests } from "./requests.ts";
 import { StatisticsReader, statisticsMemory } from "./statistics-page.ts";
-import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "./counters.ts";
+import {
+  DRIVER_COUNTERS,
+  QUEUE_COUNTERS,
+  QUEUE_THREAD_COUNTERS,
+  type QueueCounts,
+  type Statistics,
+  WIRE_COUNTERS,
+} from "./counters.ts";
+import type { QueueChannel } from "./queue-messages.ts";
 import { socketsOf } from "./wires/wire-spec.ts";
 import { WorkerThread } from "./worker-thread.ts";
 
@@ -73,9 +83,28 @@ interface Started {
 type Start = (
   what: string,
   file: `./${string}.ts`,
-  task: DriverTask | ModelTask | OneThreadTask,
+  task: DriverTask | ModelTask | OneThreadTask | QueueChannel,
   bell: EventFd,
+  ports?: readonly MessagePort[],
 ) => Promise<Started>;
+
+/** Both ends of a channel, and what its two threads share. */
+interface QueuePlan {
+  readonly lead: QueueChannel;
+  readonly queue: QueueChannel;
+  readonly bell: EventFd;
+}
+
+const planQueue = (scope: DisposableStack): QueuePlan => {
+  const { port1, port2 } = new MessageChannel();
+  const bell = scope.use(EventFd.create());
+  const shared = {
+    bell: bell.number,
+    lease: new SharedArrayBuffer(4 * LEASE_WORDS),
+    statistics: statisticsMemory(QUEUE_THREAD_COUNTERS),
+  };
+  return { lead: { ...shared, port: port1 }, queue: { ...shared, port: port2 }, bell };
+};
 
 /** A device that exists outside this process. */
 const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask => {
@@ -86,7 +115,7 @@ const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask
 /** What driver and model share: registers, and memory for rings, frames and the far end. */
 const modelChannel = (
   { chip }: ModelSpec,
-  queues: number,
+  { queues, threads }: { readonly queues: number; readonly threads: number },
   scope: DisposableStack,
 ): Pick<ModelTask, "channel" | "memory"> => {
   const dmaBytes = Math.max(DMA_BYTES, QUEUE_BYTES * queues);
@@ -99,6 +128,7 @@ const modelChannel = (
       rules: modelPage(modelChip(chip)),
       dma: memory.buffer,
       dmaBytes,
+      threads,
     }),
     memory,
   };
@@ -113,14 +143,22 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const { device } = options;
   await prepareThreads(() =>
     device.kind === "model"
-      ? Promise.all([import("./one-thread.ts"), import("./data-plane.ts"), import("./model-thread.ts")])
-      : import("./data-plane.ts"),
+      ? Promise.all([
+          import("./one-thread.ts"),
+          import("./data-plane.ts"),
+          import("./model-thread.ts"),
+          import("./queue-thread.ts"),
+        ])
+      : Promise.all([import("./data-plane.ts"), import("./queue-thread.ts")]),
   );
   refuseTakenName(options.host, true, options.queues);
   if (device.kind === "model" && device.wire.kind === "tap") refuseTakenName(device.wire);
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
+  const { queues = 1, queueThreads = false } = options;
+  const plans = Array.from({ length: queueThreads ? queues - 1 : 0 }, () => planQueue(shared));
   const memory = {
+    queues: Array.from({ length: queues }, () => statisticsMemory(QUEUE_COUNTERS)),
     driver: statisticsMemory(DRIVER_COUNTERS),
     wire: statisticsMemory(WIRE_COUNTERS),
   };
@@ -128,8 +166,8 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
 
   const letGo = shared.use(EventFd.create());
   const early: SessionEvent[] = [];
-  const start: Start = async (what, file, task, bell) => {
-    const thread: Thread = new WorkerThread(what, entryUrl(file, import.meta.url), task, bell);
+  const start: Start = async (what, file, task, bell, ports) => {
+    const thread: Thread = new WorkerThread(what, entryUrl(file, import.meta.url), task, bell, ports);
     scope.defer(() => {
       letGo.signal();
       return thread.end();
@@ -149,7 +187,8 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     host: options.host,
     mtu: options.mtu,
     rings: options.rings,
-    queues: options.queues ?? 1,
+    queues,
+    queueThreads: plans.map(({ lead }) => lead),
     aspm: options.aspm,
     address: options.address,
     wake: options.wake,
@@ -158,19 +197,32 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     withoutLinkMicros: options.sleepWithoutLink === undefined ? undefined : options.sleepWithoutLink * 1e6,
     waitMicros: (options.waitForCard ?? WAIT_SECONDS) * 1e6,
     statistics: memory.driver,
+    queueStatistics: memory.queues,
     control: bells.driver.number,
   });
+  const leadPorts = plans.map(({ lead }) => lead.port);
   const threads: Thread[] = [];
+  /** Before the thread that lends them their rings, so that they end after it; and before the model that they write to. */
+  const startQueues = async (): Promise<void> => {
+    const started = await Promise.all(
+      plans.map(({ queue, bell }, i) =>
+        start(`the thread of queue ${i + 1}`, "./queue-thread.ts", queue, bell, [queue.port]),
+      ),
+    );
+    threads.push(...started.map(({ thread }) => thread));
+  };
   let driver: Started;
   if (device.kind !== "model") {
+    await startQueues();
     driver = await start(
       "the driver's thread",
       "./data-plane.ts",
       driverTask(reach(device, letGo.number)),
       bells.driver,
+      leadPorts,
     );
   } else {
-    const channel = modelChannel(device, options.queues ?? 1, shared);
+    const channel = modelChannel(device, { queues, threads: 1 + plans.length }, shared);
     const modelTask: ModelTask = {
       ...channel,
       chip: device.chip,
@@ -183,11 +235,12 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
       control: bells.model.number,
     };
     const task = driverTask({ bus: "threaded", channel: channel.channel });
-    if (device.threads === 2) {
+    if (device.threads === 2 || plans.length > 0) {
       const model = await start("the model's thread", "./model-thread.ts", modelTask, bells.model);
       model.thread.leaves(socketsOf(device.wire));
       threads.push(model.thread);
-      driver = await start("the driver's thread", "./data-plane.ts", task, bells.driver);
+      await startQueues();
+      driver = await start("the driver's thread", "./data-plane.ts", task, bells.driver, leadPorts);
     } else {
       driver = await start(
         "the data-plane thread",
@@ -209,6 +262,7 @@ class OpenSession implements Session {
   #facts: SessionFacts;
   readonly #follower: Follower;
   readonly #driverCounters: StatisticsReader<(typeof DRIVER_COUNTERS)[number]>;
+  readonly #queueCounters: readonly StatisticsReader<keyof QueueCounts>[];
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
   // The interface is removed with the thread that served it.
@@ -228,7 +282,11 @@ class OpenSession implements Session {
       early,
     }: {
       readonly threads: readonly Thread[];
-      readonly memory: { driver: SharedArrayBuffer; wire: SharedArrayBuffer };
+      readonly memory: {
+        readonly driver: SharedArrayBuffer;
+        readonly queues: readonly SharedArrayBuffer[];
+        readonly wire: SharedArrayBuffer;
+      };
       readonly early: readonly SessionEvent[];
     },
     scope: AsyncDisposableStack,
@@ -236,6 +294,7 @@ class OpenSession implements Session {
     this.#facts = driver.facts;
     this.#driver = driver.thread;
     this.#driverCounters = new StatisticsReader(memory.driver, DRIVER_COUNTERS);
+    this.#queueCounters = memory.queues.map((each) => new StatisticsReader(each, QUEUE_COUNTERS));
     this.#wireCounters = new StatisticsReader(memory.wire, WIRE_COUNTERS);
     this.#requests = new Requests((command) => driver.thread.send(command));
     this.#follower = scope.use(
@@ -263,7 +322,8 @@ class OpenSession implements Session {
   }
 
   statistics(): Statistics {
-    return { ...this.#driverCounters.read(), ...this.#wireCounters.read() };
+    const queues = this.#queueCounters.map((counters) => counters.read());
+    return { ...this.#driverCounters.read(), ...this.#wireCounters.read(), queues };
   }
 
   operate(operation: string, argument: Argument, limitMillis?: number): Promise<object> {

@@ -7,7 +7,7 @@ import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
 import { FerruleError, Timeout } from "#kit/errors.ts";
-import type { QueueCounts } from "./driver-statistics.ts";
+import type { QueueCounts } from "./counters.ts";
 import type { Tap } from "#sys/tap.ts";
 import type { Argument } from "./argument.ts";
 import type { OperateCommand, Report } from "./session-messages.ts";

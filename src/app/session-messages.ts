@@ -1,9 +1,10 @@
 /** Messages between the main thread and the data-plane threads of a session. */
-import type { ThreadedChannel } from "#bus/threaded.ts";
+import type { ThreadedChannel } from "#bus/threaded-channel.ts";
 import type { AspmPolicy } from "#driver/aspm.ts";
 import type { ReceiveFilter } from "#driver/receive-filter.ts";
 import type { SharedMemory } from "#wire/sum-kernel.ts";
 import type { Argument } from "./argument.ts";
+import type { QueueChannel } from "./queue-messages.ts";
 import type { PlainError } from "./plain-error.ts";
 import type { HostSpec, SessionEvent, SessionFacts } from "./session.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
@@ -24,6 +25,8 @@ export interface DriverTask {
   readonly rings: number | undefined;
   /** Receive queues. */
   readonly queues: number;
+  /** For the threads of queues 1 and up; empty where one thread polls all. */
+  readonly queueThreads: readonly QueueChannel[];
   readonly aspm: AspmPolicy | undefined;
   readonly address: Uint8Array | undefined;
   /** What wakes the NIC, as ethtool writes it; as firmware has set it unless given. */
@@ -36,6 +39,8 @@ export interface DriverTask {
   /** Microseconds without a link after which the NIC sleeps; never unless given. */
   readonly withoutLinkMicros?: number | undefined;
   readonly statistics: SharedArrayBuffer;
+  /** A page of `QUEUE_COUNTERS` for each queue. */
+  readonly queueStatistics: readonly SharedArrayBuffer[];
   /** Event descriptor: there is a message. */
   readonly control: number;
 }

@@ -50,6 +50,8 @@ export interface SessionOptions {
   readonly rings?: number;
   /** Receive queues, each with a queue of the TAP: a power of two that the chip has; 1 unless given. */
   readonly queues?: number;
+  /** A data-plane thread for each queue, instead of one for all; false unless given. Not for a device behind a socket. */
+  readonly queueThreads?: boolean;
   /** Whether the chip lets its PCI Express link sleep; `auto` unless given. */
   readonly aspm?: AspmPolicy;
   /** Station address to use; the chip's own unless given, or a random one where it has none. */

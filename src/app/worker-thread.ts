@@ -1,5 +1,5 @@
 /** A data-plane thread, seen from the main thread: its worker, and the eventfd that makes it read its messages. */
-import { Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { EventFd } from "#sys/eventfd.ts";
 import { SocketPlace } from "#sys/unix-path.ts";
@@ -77,11 +77,13 @@ export class WorkerThread<Command extends object, Report extends object> {
   #listener: (report: Report) => void = () => {};
   #failed: (error: Error) => void = () => {};
 
-  constructor(what: string, entry: URL, task: object, bell: EventFd) {
+  /** @param ports that are part of the task */
+  constructor(what: string, entry: URL, task: object, bell: EventFd, ports: readonly MessagePort[] = []) {
     this.#what = what;
     this.#bell = bell;
     this.#worker = new Worker(entry, {
       workerData: task,
+      transferList: [...ports],
       name: what,
       execArgv: ["--disable-warning=ExperimentalWarning"],
     });

@@ -106,8 +106,8 @@ export const reset = ({ io, clock }: Hardware): void => {
 };
 
 /** Masks and acknowledges all interrupts. */
-export const maskInterrupts = ({ io, chip, interrupts }: Hardware): void => {
-  for (const registers of new Set([INTERRUPTS[chip.profile.mac.interrupts], interrupts])) {
+export const maskInterrupts = ({ io, chip, allInterrupts }: Hardware): void => {
+  for (const registers of new Set([INTERRUPTS[chip.profile.mac.interrupts], allInterrupts])) {
     registers.allow(io, 0);
     registers.acknowledge(io, registers.absent);
   }

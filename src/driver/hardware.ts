@@ -30,7 +30,10 @@ export class ExpiredWaits {
 export interface Hardware extends IdentifiedChip {
   readonly phy: PhyBus;
   readonly side: SideBus;
+  /** Of the queues that are polled together, and of everything that belongs to no queue. */
   readonly interrupts: InterruptRegisters;
+  /** Of all queues: to mask them. */
+  readonly allInterrupts: InterruptRegisters;
   /** Receive queues in use. */
   readonly queues: number;
   /** The chip's start-up values. */
@@ -40,15 +43,27 @@ export interface Hardware extends IdentifiedChip {
   readonly overdue: ExpiredWaits;
 }
 
-/** Nothing is read or written yet. @param queues receive queues; more than one only for chips that have them */
-export const hardwareOf = (device: IdentifiedChip, start: Start, firmware?: Program, queues = 1): Hardware => {
+/**
+ * Nothing is read or written yet.
+ * @param queues receive queues; more than one only for chips that have them
+ * @param polled how many of them are polled together
+ */
+export const hardwareOf = (
+  device: IdentifiedChip,
+  start: Start,
+  firmware?: Program,
+  queues = 1,
+  polled = queues,
+): Hardware => {
   const { mac, queues: facts } = device.chip.profile;
+  const of = (count: number): InterruptRegisters =>
+    queues > 1 && facts.vectored !== undefined ? vectoredInterrupts(facts, count) : INTERRUPTS[mac.interrupts];
   return {
     ...device,
     phy: phyBusOf(device),
     side: new SideBus(device.io, device.clock),
-    interrupts:
-      queues > 1 && facts.vectored !== undefined ? vectoredInterrupts(facts, queues) : INTERRUPTS[mac.interrupts],
+    interrupts: of(polled),
+    allInterrupts: of(queues),
     queues,
     start,
     firmware,

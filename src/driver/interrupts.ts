@@ -36,32 +36,47 @@ export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   },
 };
 
-/** The bits of the first receive queues, of their transmit queues, and of the link, in the vectored word. */
+/** Bits of queues, and of the link, in the vectored word. A vector has the number of its bit. */
 interface VectorBits {
   readonly receive: number;
   readonly transmit: number;
   readonly link: number;
 }
 
-const bitsOf = ({ vectored, transmit: most }: Queues, queues: number): VectorBits => {
+/** Those of `count` queues from `first` on. */
+const bitsOf = ({ vectored, transmit: most }: Queues, first: number, count: number): VectorBits => {
   if (vectored === undefined) return { receive: 0, transmit: 0, link: 0 };
   let [receive, transmit] = [0, 0];
-  for (let i = 0; i < queues; i++) receive |= 1 << (vectored.receive + i);
-  for (let i = 0; i < Math.min(queues, most); i++) transmit |= 1 << (vectored.transmit + vectored.transmitStep * i);
-  return { receive, transmit, link: 1 << vectored.linkChange };
+  for (let i = first; i < first + count; i++) {
+    receive |= 1 << (vectored.receive + i);
+    if (i < most) transmit |= 1 << (vectored.transmit + vectored.transmitStep * i);
+  }
+  return { receive, transmit, link: first === 0 ? 1 << vectored.linkChange : 0 };
 };
 
+/** The bits of one queue, both directions, as they are masked and acknowledged. */
+export const queueBits = (facts: Queues, queue: number): number => {
+  const { receive, transmit } = bitsOf(facts, queue, 1);
+  return receive | transmit;
+};
+
+const vectorsIn = (word: number): readonly number[] =>
+  Array.from({ length: 32 }, (_, i) => i).filter((i) => ((word >>> i) & 1) !== 0);
+
 /**
- * The vectors of a NIC whose queues are polled together, which share a line: with several queues those of all, and of the link. A
- * vector has the number of its bit. @throws {BadQueues} when the bus has fewer
+ * The vectors of each interrupt line: one line for the queues that are polled together, and the link, then one for each other queue.
+ * @throws {BadQueues} when the bus has fewer vectors
  */
-export const vectorsOf = (interrupts: Interrupts, facts: Queues, queues: number): readonly number[] => {
-  if (queues === 1) return [0];
-  const { receive, transmit, link } = bitsOf(facts, queues);
-  const vectors = Array.from({ length: 32 }, (_, i) => i).filter(
-    (i) => (((receive | transmit | link) >>> i) & 1) !== 0,
-  );
-  const last = vectors.at(-1)!;
+export const vectorsOf = (
+  interrupts: Interrupts,
+  facts: Queues,
+  { queues, polled }: { readonly queues: number; readonly polled: number },
+): readonly [readonly number[], ...(readonly number[])[]] => {
+  if (queues === 1) return [[0]];
+  const { receive, transmit, link } = bitsOf(facts, 0, polled);
+  const others = Array.from({ length: queues - polled }, (_, i) => vectorsIn(queueBits(facts, polled + i)));
+  const vectors = [vectorsIn(receive | transmit | link), ...others] as const;
+  const last = Math.max(...vectors.flat());
   if (last < interrupts.vectors) return vectors;
   throw new BadQueues(
     `${queues} receive queues`,
@@ -74,7 +89,7 @@ export const vectorsOf = (interrupts: Interrupts, facts: Queues, queues: number)
  * queue share a bit, it stands for both. A direction is acknowledged for all queues: all are looked at afterwards.
  */
 export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
-  const { receive, transmit, link } = bitsOf(facts, queues);
+  const { receive, transmit, link } = bitsOf(facts, 0, queues);
   const words = (events: number): number =>
     (((events & Intr.receiveOk) === 0 ? 0 : receive) |
       ((events & Intr.transmitOk) === 0 ? 0 : transmit) |

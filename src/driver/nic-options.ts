@@ -35,6 +35,11 @@ export interface NicOptions {
    * the NIC hashes received frames, as with `receiveHash`.
    */
   readonly queues?: number;
+  /**
+   * Each queue but the first is polled by a thread of its own: `RingPair.lent` is what it needs, `Nic.lentLines` are their interrupts.
+   * Without it, the caller polls all.
+   */
+  readonly queueThreads?: boolean;
   /** Have the NIC hash received frames: `Link.hashes`. Chips from the RTL8125 on can. */
   readonly receiveHash?: boolean;
   /** Whether the chip lets its PCI Express link sleep; `auto` unless given. */
@@ -51,6 +56,7 @@ export interface NicParts {
   readonly unknownStepping: boolean;
   readonly hw: Hardware;
   readonly line: InterruptLine;
+  readonly lentLines: readonly InterruptLine[];
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
   /** The original station address, to be restored at the end. */
@@ -61,6 +67,7 @@ export interface NicParts {
 /** RFC 791: every IPv4 host must take 68 bytes. */
 const SMALLEST_MTU = 68;
 
+/** @throws {BadMtu} */
 export const checkMtu = (chip: Chip, mtu: number): number => {
   if (!Number.isInteger(mtu) || mtu < SMALLEST_MTU || mtu > chip.largestMtu) throw new BadMtu(mtu, chip.largestMtu);
   return mtu;
@@ -100,7 +107,8 @@ export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): n
 };
 
 /** Whether received frames are hashed, which takes descriptors with room for the hash. */
-export const hashes = ({ receiveHash = false, queues = 1 }: NicOptions): boolean => receiveHash || queues > 1;
+export const hashes = ({ receiveHash = false, queues = 1 }: Pick<NicOptions, "receiveHash" | "queues">): boolean =>
+  receiveHash || queues > 1;
 
 /** Rejects options that this chip does not support. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues} */
 export const checkOptions = (chip: Chip, windowBytes: number, options: NicOptions): void => {

@@ -2,6 +2,7 @@
 import { PCI_IDS } from "#chip/chips.ts";
 import type { Driver } from "#kit/device.ts";
 import { DeviceGone } from "#kit/errors.ts";
+import type { InterruptLine } from "#kit/interrupts.ts";
 import { randomStationAddress } from "#kit/station-address.ts";
 import { maskInterrupts, quiesce, stationAddress } from "./bring-up.ts";
 import { UnknownChip } from "./errors.ts";
@@ -30,19 +31,22 @@ export const rtl8169: Driver<Nic, NicOptions> = {
     checkOptions(chip, io.length, options);
 
     const queues = queuesOf(chip, options);
-    const vectors = vectorsOf(device.interrupts, chip.profile.queues, queues);
+    const polled = options.queueThreads === true ? 1 : queues;
+    const vectors = vectorsOf(device.interrupts, chip.profile.queues, { queues, polled });
 
     const { clock } = options;
-    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options), queues);
+    const hw = hardwareOf({ io, clock, chip }, chip.start, firmwareOf(chip, options), queues, polled);
     maskInterrupts(hw);
     quiesce(hw);
     if (chip.interrupts === "intx") device.interrupts.limit("intx");
-    const line = scope.use(device.interrupts.request(vectors));
+    const request = (each: readonly number[]): InterruptLine => scope.use(device.interrupts.request(each));
+    const [line, ...lentLines] = [request(vectors[0]), ...vectors.slice(1).map(request)] as const;
     const tally = scope.use(allocateTally(device.dma));
     const permanentAddress = findStationAddress(hw);
     const shown = stationAddress(hw);
     const original = permanentAddress ?? shown;
-    const nic = new Nic({ device, chip, xid, unknownStepping, hw, line, tally, permanentAddress, original, options });
+    const found = { device, chip, xid, unknownStepping, hw, line, lentLines };
+    const nic = new Nic({ ...found, tally, permanentAddress, original, options });
     scope.defer(() => nic.power.restoreAddress());
     const address = options.address ?? permanentAddress ?? randomStationAddress();
     if (!shown.every((byte, i) => byte === address[i])) nic.address = address;

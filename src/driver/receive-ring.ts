@@ -17,6 +17,8 @@ export interface ReceiveRing {
   readonly iova: BusAddress;
   /** Counts so far, by `ReceiveCount`. */
   counters(): Float64Array;
+  /** The same without what is not settled yet: for a thread that does not work on the ring. */
+  readonly settled: Float64Array;
   /** The hash of each entry of the last burst, or 0; undefined in formats without. */
   readonly hashes: Int32Array | undefined;
   /** For `turnaround.ts`, which works on both rings at once. */
@@ -58,6 +60,8 @@ export interface ReceiveRingOptions {
   readonly countsLastPiece?: boolean;
   /** Check on each release that the buffer was out. For tests: it costs a look-up for each frame. */
   readonly checked?: boolean;
+  /** Where positions and counts are kept; memory of this thread unless given. */
+  readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
 const FCS = 4;
@@ -105,6 +109,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const { slots, bufferBytes, spare, weaklyOrdered, format = RECEIVE_8169, pieces = 1 } = options;
   const { length: lengthBits, bad, alien, first, last, verdictInOpts2, verdictShift, verdictMask, verdicts } = format;
   checkOptions(options, format, pieces);
+  const { buffer = (size: number) => new ArrayBuffer(size) } = options;
 
   const bytes = slots * format.bytes;
   const ring = scope.use(dma.allocate({ what: "receive ring", bytes, align: RING_ALIGN, direction: "both" }));
@@ -128,11 +133,11 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const hashed = format.hash !== undefined;
 
   /** Buffer (byte offset in the window) each slot holds, and the spare ones: a stack. */
-  const held = new Int32Array(slots);
-  const free = new Int32Array(total);
+  const held = new Int32Array(buffer(4 * slots));
+  const free = new Int32Array(buffer(4 * total));
   // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loop below.
-  const state = new Int32Array(32);
-  const counters = new Float64Array(16);
+  const state = new Int32Array(buffer(128));
+  const counters = new Float64Array(buffer(128));
 
   for (let i = 0; i < slots; i++) held[i] = pool.offset + i * bufferBytes;
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
@@ -245,6 +250,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const calls = { receive, release };
   return {
     iova: ring.iova,
+    settled: counters,
     counters() {
       settle();
       return counters;

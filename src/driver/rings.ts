@@ -1,13 +1,15 @@
 /** The rings of a NIC: how many descriptors and which buffers, and in which formats. */
 import type { Profile } from "#chip/profile.ts";
-import type { DmaDomain } from "#kit/dma.ts";
+import type { BusAddress, DmaDomain } from "#kit/dma.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
+import type { Mmio } from "#kit/mmio.ts";
 import type { Rings } from "./bring-up.ts";
 import { RECEIVE_FORMATS, RECEIVE_HASHED, type ReceiveFormat } from "./descriptor-formats.ts";
 import { doorbellOf } from "./doorbell.ts";
 import type { Hardware } from "./hardware.ts";
 import { transmitRules } from "./offload-rules.ts";
 import { type NicOptions, hashes } from "./nic-options.ts";
+import { type QueueMemory, type RingMemory, notedMemory, privateMemory, sameMemory } from "./queue-memory.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
@@ -29,6 +31,8 @@ export interface RingPair {
   readonly receive: ReceiveRing;
   readonly transmit: TransmitRing | undefined;
   readonly link: RunningNic;
+  /** For the thread that polls it, if that is not the NIC's own. */
+  readonly lent?: LentQueue;
 }
 
 const nothing = (): number => 0;
@@ -55,6 +59,8 @@ export interface SendingPair extends RingPair {
 /** Every queue in use; the first one sends. */
 export interface QueueRings {
   readonly pairs: readonly [SendingPair, ...RingPair[]];
+  /** Those that the caller polls: all, or the first one. */
+  readonly polled: readonly [SendingPair, ...RingPair[]];
   /** What the NIC gets: their addresses and sizes. */
   readonly layout: Rings;
   /** Frees them. */
@@ -67,61 +73,128 @@ export interface RingSettings {
   readonly slots: number;
 }
 
-const receiveFormatOf = ({ frames }: Profile, options: NicOptions): ReceiveFormat =>
-  hashes(options) && frames.hashedFormat !== undefined
+/** How the rings of every queue are made. Survives structured cloning. */
+interface PairSettings extends RingSettings {
+  readonly weaklyOrdered: boolean;
+  readonly spare: number;
+  readonly largestBuffer: number;
+  readonly checked: boolean;
+  readonly hashed: boolean;
+}
+
+/** What another thread needs to work on a queue. Survives structured cloning. */
+export interface LentQueue {
+  readonly chip: string;
+  readonly queue: number;
+  readonly settings: PairSettings;
+  readonly memory: QueueMemory;
+}
+
+const settingsOf = ({ mtu, slots }: RingSettings, options: NicOptions): PairSettings => ({
+  mtu,
+  slots,
+  weaklyOrdered: options.weaklyOrdered,
+  spare: options.spareBuffers ?? 2 * slots,
+  largestBuffer: options.largestBuffer ?? LARGEST_BUFFER,
+  checked: options.checked ?? false,
+  hashed: hashes(options),
+});
+
+const receiveFormatOf = ({ frames }: Profile, hashed: boolean): ReceiveFormat =>
+  hashed && frames.hashedFormat !== undefined
     ? RECEIVE_HASHED[frames.hashedFormat]
     : RECEIVE_FORMATS[frames.receiveFormat];
+
+/** A tagged frame of the largest size, rounded up. */
+const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
+  Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
+
+/** Nothing is given to the NIC yet: when the rings are made again, it has them. @throws {DmaExhausted} {OutOfRange} */
+const createReceiver = (
+  { dma, buffer }: RingMemory,
+  scope: DisposableStack,
+  profile: Profile,
+  { mtu, slots, weaklyOrdered, spare, largestBuffer, checked, hashed }: PairSettings,
+): ReceiveRing => {
+  const format = receiveFormatOf(profile, hashed);
+  const largestFrame = largestFrameOf(format, mtu);
+  const bufferBytes = Math.min(largestBuffer, largestFrame, format.length & ~7);
+  const pieces = Math.ceil(largestFrame / bufferBytes);
+  const { countsLastPiece } = profile.frames;
+  const sizes = { slots, bufferBytes, spare, pieces };
+  return createReceiveRing(dma, scope, { ...sizes, weaklyOrdered, format, countsLastPiece, checked, buffer });
+};
+
+const createTransmitter = (
+  { dma, buffer }: RingMemory,
+  scope: DisposableStack,
+  profile: Profile,
+  { slots, weaklyOrdered }: PairSettings,
+  doorbell: () => void,
+): TransmitRing =>
+  createTransmitRing(dma, scope, { slots, doorbell, weaklyOrdered, buffer, ...transmitRules(profile.frames) });
 
 /** Allocates the rings of every queue, empty and ready for the NIC. @throws {DmaExhausted} {OutOfRange} */
 export const createRings = (
   dma: DmaDomain,
-  hw: Hardware,
+  { io, chip, queues }: Hardware,
   { mtu, slots }: RingSettings,
   options: NicOptions,
 ): QueueRings => {
   using scope = new DisposableStack();
-  const { profile } = hw.chip;
-  const { weaklyOrdered } = options;
-  const format = receiveFormatOf(profile, options);
-  // A tagged frame of the largest size, rounded up.
-  const largestFrame = Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
-  const bufferBytes = Math.min(options.largestBuffer ?? LARGEST_BUFFER, largestFrame, format.length & ~7);
-  const createReceiver = (): ReceiveRing => {
-    const receive = createReceiveRing(dma, scope, {
-      slots,
-      bufferBytes,
-      spare: options.spareBuffers ?? 2 * slots,
-      weaklyOrdered,
-      format,
-      pieces: Math.ceil(largestFrame / bufferBytes),
-      countsLastPiece: profile.frames.countsLastPiece,
-      checked: options.checked ?? false,
-    });
-    receive.arm();
-    return receive;
+  const { profile } = chip;
+  const settings = settingsOf({ mtu, slots }, options);
+  const receiver = (memory: RingMemory): ReceiveRing => {
+    const ring = createReceiver(memory, scope, profile, settings);
+    ring.arm();
+    return ring;
   };
-  const createTransmitter = (queue: number): TransmitRing => {
-    const doorbell = doorbellOf(hw.io, profile, queue);
-    const transmit = createTransmitRing(dma, scope, {
-      slots,
-      doorbell,
-      weaklyOrdered,
-      ...transmitRules(profile.frames),
-    });
-    transmit.clear();
-    return transmit;
+  const transmitter = (memory: RingMemory, queue: number): TransmitRing => {
+    const ring = createTransmitter(memory, scope, profile, settings, doorbellOf(io, profile, queue));
+    ring.clear();
+    return ring;
   };
-  const first = pairOf(dma.window, createReceiver(), createTransmitter(0));
-  const others = Array.from({ length: hw.queues - 1 }, (_, i) =>
-    pairOf(dma.window, createReceiver(), i + 1 < profile.queues.transmit ? createTransmitter(i + 1) : undefined),
-  );
+  const own = privateMemory(dma);
+  const first = pairOf(dma.window, receiver(own), transmitter(own, 0));
+  const others = Array.from({ length: queues - 1 }, (_, i): RingPair => {
+    const queue = i + 1;
+    const noted = options.queueThreads === true ? notedMemory(dma) : undefined;
+    const memory = noted ?? own;
+    const receive = receiver(memory);
+    const pair = pairOf(dma.window, receive, queue < profile.queues.transmit ? transmitter(memory, queue) : undefined);
+    if (noted === undefined) return pair;
+    return { ...unsettling(pair), lent: { chip: chip.key, queue, settings, memory: noted.memory } };
+  });
+  const pairs = [first, ...others] as const;
+  const { format } = first.receive.core;
   const layout = {
     receive: first.receive.iova,
     transmit: first.transmit.iova,
     others: others.map(({ receive, transmit }) => ({ receive: receive.iova, transmit: transmit?.iova })),
     receiveFormat: format,
-    largestFrame,
+    largestFrame: largestFrameOf(format, mtu),
     mtu,
   };
-  return { pairs: [first, ...others], layout, memory: scope.move() };
+  return { pairs, polled: options.queueThreads === true ? [first] : pairs, layout, memory: scope.move() };
+};
+
+/** A pair that another thread works on, which alone settles its counts. */
+const unsettling = ({ receive, transmit, link }: RingPair): RingPair => ({
+  receive: { ...receive, counters: () => receive.settled },
+  transmit: transmit && { ...transmit, counters: () => transmit.settled },
+  link,
+});
+
+/** The rings of a queue that another thread has made, made again over the same memory. Only one of the two may work on them. */
+export const sameRings = (
+  { queue, settings, memory }: LentQueue,
+  profile: Profile,
+  { io, window, iova }: { readonly io: Mmio; readonly window: FrameMemory; readonly iova: BusAddress },
+): RingPair => {
+  const same = sameMemory(window, iova, memory);
+  // Frees nothing: the memory is the other thread's.
+  const scope = new DisposableStack();
+  const receive = createReceiver(same, scope, profile, settings);
+  if (queue >= profile.queues.transmit) return pairOf(window, receive, undefined);
+  return pairOf(window, receive, createTransmitter(same, scope, profile, settings, doorbellOf(io, profile, queue)));
 };

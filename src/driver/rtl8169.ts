@@ -41,6 +41,8 @@ export class Nic {
   /** The chip table has no row for this stepping: it is driven as the nearest one. */
   readonly unknownStepping: boolean;
   readonly line: InterruptLine;
+  /** With `queueThreads`: those of queues 1 and up. */
+  readonly lentLines: readonly InterruptLine[];
   readonly memory: FrameMemory;
   readonly phy: Phy;
   readonly powerSaving: PowerSaving;
@@ -81,6 +83,7 @@ export class Nic {
     this.unknownStepping = parts.unknownStepping;
     this.#hw = parts.hw;
     this.line = parts.line;
+    this.lentLines = parts.lentLines;
     this.#tally = parts.tally;
     this.#options = parts.options;
     this.#wanted = wantedEvents(parts.chip);
@@ -261,18 +264,13 @@ export class Nic {
     for (const { receive } of this.queues) receive.accept(this.#filter);
   }
 
-  /** @throws {BadMtu} for an MTU that `setMtu` would refuse */
-  checkMtu(mtu: number): void {
-    checkMtu(this.chip, mtu);
-  }
-
   /**
    * Rebuilds the rings for another MTU, and returns the new `Link` of a NIC that is up. Frames in flight are lost, as on any NIC;
    * held buffers must be released first.
    * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw, and then the NIC is down
    */
   setMtu(mtu: number): RunningNic | undefined {
-    this.checkMtu(mtu);
+    checkMtu(this.chip, mtu);
     const wasUp = this.running;
     if (wasUp) this.down();
     this.#mtu = mtu;
@@ -332,9 +330,9 @@ export class Nic {
     return this.#happened() !== 0;
   }
 
-  /** Whether a received frame waits in a ring. */
+  /** Whether a received frame waits in a ring that the caller polls. */
   get waiting(): boolean {
-    return this.#running?.pairs.some(({ receive }) => receive.waiting()) ?? false;
+    return this.#running?.polled.some(({ receive }) => receive.waiting()) ?? false;
   }
 
   /** Looks at the link without an interrupt. */

@@ -55,6 +55,8 @@ export interface TransmitRing {
   readonly iova: BusAddress;
   /** Counts so far, by `TransmitCount`. */
   counters(): Float64Array;
+  /** The same without what is not settled yet: for a thread that does not work on the ring. */
+  readonly settled: Float64Array;
   /** For `turnaround.ts`, which works on both rings at once. */
   readonly core: RingCore;
   /** Some frames leave from copies, with padding. */
@@ -91,6 +93,8 @@ export interface TransmitRingOptions {
   readonly frameDescriptors?: number;
   /** Which frames software must pad; none unless told. */
   readonly padding?: PaddingRule | undefined;
+  /** Where positions and counts are kept; memory of this thread unless given. */
+  readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
 // The engine folds a module's own constants into the loops, but loads imported ones at every use: 5 ns a frame.
@@ -125,6 +129,7 @@ export const createTransmitRing = (
   options: TransmitRingOptions,
 ): TransmitRing => {
   const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2, padding: rule } = options;
+  const { buffer = (bytes: number) => new ArrayBuffer(bytes) } = options;
   const { first: firstOptions, second: secondOptions } = format;
   if (slots < 2 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`transmit ring of ${slots} descriptors`, `Use a power of two from 2 to ${MAX_DESCRIPTORS}.`);
@@ -142,10 +147,10 @@ export const createTransmitRing = (
   const windowBytes = bytes.length;
 
   /** Byte offset of the fragment each slot holds. */
-  const sent = new Int32Array(slots);
+  const sent = new Int32Array(buffer(4 * slots));
   // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loops below.
-  const state = new Int32Array(32);
-  const counters = new Float64Array(16);
+  const state = new Int32Array(buffer(128));
+  const counters = new Float64Array(buffer(128));
 
   const settle = (): void => {
     counters[TransmitCount.frames]! += state[FRAMES]!;
@@ -310,6 +315,7 @@ export const createTransmitRing = (
 
   return {
     iova: ring.iova,
+    settled: counters,
     counters() {
       settle();
       return counters;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once as event } from "node:events";
 import { test } from "node:test";
 import { Worker, isMainThread, workerData } from "node:worker_threads";
+import { Borrower, LEASE_WORDS, Lender } from "./lease.ts";
 import { SequenceReader, SequenceWriter } from "./seqlock.ts";
 import { SpscConsumer, SpscProducer, spscWords } from "./spsc.ts";
 
@@ -12,6 +13,11 @@ const ROUNDS = 20_000;
 const SET = 12;
 const RING = { records: 64, recordWords: 3 };
 const RECORDS = 200_000;
+const TERMS = 200;
+/** Behind the words of the lease: the term, what both threads count without a lock, and when the borrower is to end. */
+const TERM = LEASE_WORDS;
+const COUNT = LEASE_WORDS + 1;
+const OVER = LEASE_WORDS + 2;
 
 const tasks = {
   publish: (words: Int32Array<SharedArrayBuffer>) => {
@@ -32,6 +38,18 @@ const tasks = {
       producer.words[at + 2] = i * 7;
       producer.commit();
       i++;
+    }
+  },
+  borrow: (words: Int32Array<SharedArrayBuffer>) => {
+    const borrower = new Borrower(words);
+    let last = 0;
+    while (Atomics.load(words, OVER) === 0) {
+      const term = Atomics.load(words, TERM);
+      if (term === last) continue;
+      last = term;
+      if (!borrower.take(term)) continue;
+      while (!borrower.recalled) words[COUNT]!++;
+      borrower.giveBack();
     }
   },
 };
@@ -84,6 +102,29 @@ if (isMainThread) {
     assert.equal(next, RECORDS);
     await producing;
     assert.equal(consumer.peek(), -1);
+  });
+
+  test("what a lease guards is used by one thread at a time, and no change of either is lost", async () => {
+    const words = shared(LEASE_WORDS + 3);
+    const lender = new Lender(words);
+    const borrowing = thread("borrow", words);
+    let ours = 0;
+    for (let i = 0; i < TERMS; i++) {
+      Atomics.store(words, TERM, lender.lend());
+      // Some terms are recalled at once, some while they are in use.
+      const end = performance.now() + PATIENCE / 1000;
+      const counted = Atomics.load(words, COUNT);
+      if (i % 4 === 0) while (Atomics.load(words, COUNT) === counted && performance.now() < end) Atomics.pause();
+      lender.recall();
+      assert.ok(lender.returned(PATIENCE / 1000));
+      const before = words[COUNT]!;
+      for (let n = 0; n < 100; n++) words[COUNT]!++;
+      assert.equal(words[COUNT], before + 100);
+      ours += 100;
+    }
+    Atomics.store(words, OVER, 1);
+    await borrowing;
+    assert.ok(words[COUNT]! > ours, "the borrower had some terms");
   });
 } else {
   const { task, words } = workerData as Errand;

@@ -142,6 +142,15 @@ export class Mapping implements Disposable {
     return new Mapping(start, Number(length), what);
   }
 
+  /**
+   * Memory at `address` that another thread of this process has mapped, and keeps mapped as long as the result is used. Nothing of it is
+   * released here. @param address of `addressOf`
+   */
+  static borrow(address: bigint, length: number): ArrayBuffer {
+    // SAFETY: the caller answers for the other thread, which ends this one's use of the memory before it lets go of it.
+    return ffi().toArrayBuffer(address, length, false);
+  }
+
   /** The memory. Views of it read zeros once the mapping is disposed. @throws {Revoked} once disposed */
   get buffer(): ArrayBuffer {
     if (this.#buffer === undefined) throw new Revoked(this.#what);

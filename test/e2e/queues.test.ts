@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import type { QueueCounts } from "#app/driver-statistics.ts";
+import type { QueueCounts } from "#app/counters.ts";
 import { openSession } from "#app/open-session.ts";
 import { openServer } from "#app/serve/open-server.ts";
 import type { DeviceSpec } from "#app/session.ts";
@@ -56,6 +56,7 @@ describe("ferrule up --queues", { skip }, () => {
     ["rtl8125b", 4, "one thread"],
     ["rtl8127a", 8, "one thread"],
     ["rtl8125b", 2, "a thread each"],
+    ["rtl8125b", 4, "a thread for each queue"],
     ["rtl8126a-64a", 4, "two threads over vfio-user"],
   ] as const)
     test(`${chip} with ${queues} queues, driver and model in ${where}: no datagram of ${FLOWS} flows is lost, doubled or out of order, and all queues carry some`, async () => {
@@ -72,6 +73,7 @@ describe("ferrule up --queues", { skip }, () => {
           host: { name: "ft0", namespace: near.fd },
           mtu: 1500,
           queues,
+          queueThreads: where === "a thread for each queue",
         }),
       );
       assert.deepEqual(session.facts.queues, { receive: queues, transmit: chip === "rtl8127a" ? 8 : 2 });

@@ -60,6 +60,8 @@ export class Ours implements Disposable {
           capture: undefined,
           waitMicros: 0,
           queues: 1,
+          queueThreads: [],
+          queueStatistics: [],
           statistics: statisticsMemory(DRIVER_COUNTERS),
         },
         { device: () => device, clock, report: (report) => this.#reports.push(report) },

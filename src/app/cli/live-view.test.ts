@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { visibleLength } from "../terminal/format.ts";
 import { liveView, LiveLines, problems, type Watch } from "./live-view.ts";
 import { plain } from "../terminal/terminal.ts";
-import { FACTS, recordedStream, statisticsOf } from "../terminal/terminal.test-kit.ts";
+import { FACTS, queueOf, recordedStream, statisticsOf } from "../terminal/terminal.test-kit.ts";
 
 const watch = (given: Partial<Watch> = {}): Watch => ({
   facts: FACTS,
@@ -46,7 +46,19 @@ test("counters of rings with another number of descriptors show no negative fill
 
 test("shows queues where there are several", () => {
   assert.doesNotMatch(show(), /queues/);
-  assert.match(show({ facts: { ...FACTS, queues: { receive: 4, transmit: 2 } } }), /queues +4 receive, 2 transmit/);
+  const facts = { ...FACTS, queues: { receive: 2, transmit: 2 } };
+  const [none, some] = [
+    queueOf(),
+    queueOf({ sentFrames: 100, sentBytes: 25_000, receivedFrames: 40, receivedBytes: 5_000 }),
+  ];
+  const view = show({
+    facts,
+    before: statisticsOf({ queues: [none, none] }),
+    now: statisticsOf({ queues: [none, some] }),
+  });
+  assert.match(view, /queues +2 receive, 2 transmit/);
+  assert.match(view, /queue 0 +0 +0 bit\/s +0 +0 bit\/s/);
+  assert.match(view, /queue 1 +500 +1\.00 Mbit\/s +200 +200 kbit\/s/);
 });
 
 test("shows none, or every problem by name", () => {

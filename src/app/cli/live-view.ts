@@ -1,6 +1,6 @@
 /** The live view of `ferrule up`: a pure function of two samples of the counters. */
 import type { SessionFacts } from "../session.ts";
-import type { Statistics } from "../counters.ts";
+import type { CounterName, QueueCounts, Statistics } from "../counters.ts";
 import { amount, bar, bitRate, clockTime, count, counted, fitted, linkSpeed, rate, table } from "../terminal/format.ts";
 import type { CounterSample } from "./reporter.ts";
 import type { Stream } from "../terminal/terminal.ts";
@@ -51,16 +51,33 @@ const link = (now: Statistics, paint: Paint): string => {
   return `${paint("green", "up")}, ${linkSpeed(now.linkSpeed)} ${duplex}, MTU ${now.mtu}`;
 };
 
-const perSecond = (watch: Watch, name: keyof Statistics): number =>
+const perSecond = (watch: Watch, name: CounterName): number =>
   Math.max(0, watch.now[name] - watch.before[name]) / watch.elapsedSeconds;
 
-const direction = (watch: Watch, label: string, frames: keyof Statistics, bytes: keyof Statistics): string[] => [
+const direction = (watch: Watch, label: string, frames: CounterName, bytes: CounterName): string[] => [
   label,
   rate(perSecond(watch, frames)),
   bitRate(perSecond(watch, bytes) * 8),
   count(watch.now[frames]),
   amount(watch.now[bytes]),
 ];
+
+/** A line for each of several queues. */
+const queueLines = ({ now, before, elapsedSeconds }: Watch): readonly string[] => {
+  if (now.queues.length < 2) return [];
+  const rows = now.queues.map((queue, i) => {
+    const each = (name: keyof QueueCounts): number =>
+      Math.max(0, queue[name] - (before.queues[i]?.[name] ?? 0)) / elapsedSeconds;
+    return [
+      `queue ${i}`,
+      rate(each("sentFrames")),
+      bitRate(each("sentBytes") * 8),
+      rate(each("receivedFrames")),
+      bitRate(each("receivedBytes") * 8),
+    ];
+  });
+  return ["", ...table([["", "sent/s", "rate", "received/s", "rate"], ...rows], "lrrrr")];
+};
 
 const ring = (fill: number, slots: number): string => {
   // Just after a change the counters may be of rings with another number of descriptors.
@@ -97,6 +114,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
       ],
       "lrrrr",
     ),
+    ...queueLines(watch),
     "",
     ...table(
       [

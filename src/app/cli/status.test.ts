@@ -5,7 +5,7 @@ import { findAll } from "../control/find-up.ts";
 import { parseStatus, type Status } from "../control/status.ts";
 import { ControlServer } from "../control/up-control.ts";
 import { status, statusLines, statusTable } from "./status.ts";
-import { FACTS, recordedTerminal, statisticsOf } from "../terminal/terminal.test-kit.ts";
+import { FACTS, queueOf, recordedTerminal, statisticsOf } from "../terminal/terminal.test-kit.ts";
 
 const name = `s${process.pid}`;
 const STARTING: Status = { interface: name, now: name, device: "0000:03:00.0", pid: 7, upSeconds: 1 };
@@ -42,6 +42,15 @@ test("one session in full names what it was started as, its wire, and what it ha
       `${line} in ${lines.join("\n")}`,
     );
   assert.ok(!statusLines(STARTING, out).some((line) => /^(sent|wire|chip)/.test(line)));
+});
+
+test("each of several queues has a line", () => {
+  const queues = [queueOf(), queueOf({ sentFrames: 1, sentBytes: 60, receivedFrames: 2, receivedBytes: 120 })];
+  const lines = statusLines({ ...UP, statistics: statisticsOf({ queues }) }, out);
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith("queue ")).map((line) => line.replaceAll(/ +/g, " ")),
+    ["queue 0 sent 0 frames, 0 B; received 0 frames, 0 B", "queue 1 sent 1 frame, 60 B; received 2 frames, 120 B"],
+  );
 });
 
 const linkOf = (linkUp: number): string =>

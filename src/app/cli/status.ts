@@ -1,6 +1,7 @@
 /** `ferrule status`: what is up, and how it fares. */
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { findAll, findUp } from "../control/find-up.ts";
+import type { QueueCounts } from "../counters.ts";
 import type { Status } from "../control/status.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { printFailure } from "./failure.ts";
@@ -43,6 +44,11 @@ export const statusTable = (all: readonly Status[], stream: Painter): readonly s
 
 const traffic = (frames: number, bytes: number): string => `${counted(frames, "frame")}, ${amount(bytes)}`;
 
+const queueRow = ({ sentFrames, sentBytes, receivedFrames, receivedBytes }: QueueCounts, queue: number): string[] => [
+  `queue ${queue}`,
+  `sent ${traffic(sentFrames, sentBytes)}; received ${traffic(receivedFrames, receivedBytes)}`,
+];
+
 /** One session in full. */
 export const statusLines = (status: Status, stream: Painter): readonly string[] => {
   const { interface: first, now, device, wire, facts, statistics, upSeconds, pid } = status;
@@ -69,6 +75,7 @@ export const statusLines = (status: Status, stream: Painter): readonly string[] 
       ["offloads", facts.offloads.join(", ")],
       ["sent", traffic(statistics.sentFrames, statistics.sentBytes)],
       ["received", traffic(statistics.receivedFrames, statistics.receivedBytes)],
+      ...(statistics.queues.length > 1 ? statistics.queues.map(queueRow) : []),
       ["interrupts", counted(statistics.interrupts, "interrupt")],
       ["errors", errors(status, stream)],
     ],

@@ -7,6 +7,7 @@ import { parseMetricsAddress } from "../metrics/address.ts";
 import { parseWire } from "../wires/wire-spec.ts";
 import type { Options } from "./arguments.ts";
 import { LOG_OPTIONS } from "./log.ts";
+import { parseThreads } from "./queue-threads.ts";
 import { CONFIG_OPTION } from "./settings-file.ts";
 import {
   parseAspm,
@@ -68,6 +69,13 @@ export const UP_OPTIONS = {
     placeholder: "N",
     summary: "receive queues, each with a queue of the interface: 2, 4 or 8 by chip, from RTL8125B on; 1 unless given",
     check: (text, operands) => parseQueues(text, chipOf(operands)),
+  },
+  threads: {
+    kind: "value",
+    placeholder: "WHICH",
+    summary:
+      "who polls several queues: one thread, or each its own; default: each, on a card in a machine with as many processors as queues",
+    check: parseThreads,
   },
   mac: {
     kind: "value",

@@ -28,6 +28,7 @@ import {
   parseWait,
   parseWake,
 } from "./spec.ts";
+import { hasQueueThreads } from "./queue-threads.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Stream } from "../terminal/terminal.ts";
 import { eventLine, type UpEvent } from "./up-events.ts";
@@ -162,12 +163,18 @@ export const up = command({
       if (shown !== terminal) throw new WrongUsage("--detach leaves no standard output", "Write to a file.");
       return await upInBackground(interfaceName, values, stop, terminal.out);
     }
+    const queues = values.queues === undefined ? 1 : parseQueues(values.queues, chip);
     const session: SessionOptions = {
       device: spec,
       host: { name: interfaceName },
       mtu: parseMtu(values.mtu, chip),
       ...(values.rings === undefined ? {} : { rings: parseRings(values.rings, chip) }),
-      ...(values.queues === undefined ? {} : { queues: parseQueues(values.queues, chip) }),
+      queues,
+      queueThreads: hasQueueThreads(values.threads, {
+        queues,
+        device: device.kind,
+        captured: captureHost !== undefined,
+      }),
       ...(values.aspm === undefined ? {} : { aspm: parseAspm(values.aspm, chip) }),
       ...(values.mac === undefined ? {} : { address: parseStationAddress(values.mac) }),
       ...(values.wake === undefined ? {} : { wake: parseWake(values.wake) }),

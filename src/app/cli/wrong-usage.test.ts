@@ -41,6 +41,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     mtu: ["x", "67", "9195", "1e3", "1500.5", "0x600"],
     wake: ["q", "G", "gq"],
     queues: ["x", "0", "3", "16"],
+    threads: ["x", "two", "0", ""],
     ethtool: ["rx 1024", "-G rx", "-G rx x", "--nonsense", "-G rx 1024; -Q"],
     metrics: ["9101", "localhost:9101", "0.0.0.0:9101", "127.0.0.1:0", "unix:"],
     aspm: ["x", "on", "AUTO", ""],

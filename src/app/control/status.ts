@@ -1,5 +1,5 @@
 /** Status of a running `ferrule up`, from its control socket. */
-import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../counters.ts";
+import { DRIVER_COUNTERS, QUEUE_COUNTERS, type Statistics, WIRE_COUNTERS } from "../counters.ts";
 import type { SessionFacts } from "../session.ts";
 import { BadReply } from "./exchange.ts";
 
@@ -33,6 +33,12 @@ const isFacts = (value: unknown): boolean => {
   );
 };
 
+const isStatistics = (value: unknown): boolean => {
+  const { queues } = (value ?? {}) as Partial<Record<keyof Statistics, unknown>>;
+  const countAll = hasAll(value, [...DRIVER_COUNTERS, ...WIRE_COUNTERS], "number");
+  return countAll && Array.isArray(queues) && queues.every((each) => hasAll(each, QUEUE_COUNTERS, "number"));
+};
+
 /** The other end may be any process: checked before it is used. @throws {BadReply} */
 export const parseStatus = (value: object): Status => {
   const { wire, facts, statistics } = value as Partial<Record<keyof Status, unknown>>;
@@ -41,7 +47,7 @@ export const parseStatus = (value: object): Status => {
     hasAll(value, ["pid", "upSeconds"], "number") &&
     (wire === undefined || typeof wire === "string") &&
     (facts === undefined || isFacts(facts)) &&
-    (statistics === undefined || hasAll(statistics, [...DRIVER_COUNTERS, ...WIRE_COUNTERS], "number"));
+    (statistics === undefined || isStatistics(statistics));
   if (!isStatus) throw new BadReply("the reply is not a status");
   return value as Status;
 };

@@ -1,5 +1,5 @@
 /** `-l`, `-x` and `-X`: receive queues, and which frames each of them gets. */
-import type { QueueCounts } from "../driver-statistics.ts";
+import type { QueueCounts } from "../counters.ts";
 import type { Argument } from "../argument.ts";
 import { BadLine, flag, type Group, NotSupported, unsupported } from "./flag.ts";
 import { taking } from "./words.ts";

@@ -1,5 +1,6 @@
-/** `-S` and `--phy-statistics`: the chip's own counters, under the names of Linux's driver, and in the groups of IEEE 802.3; and the PHY's. */
+/** `-S` and `--phy-statistics`: the chip's own counters, and those of several queues, under the names of Linux's driver, and in the groups of IEEE 802.3; and the PHY's. */
 import type { Tally } from "#driver/tally.ts";
+import type { QueueCounts } from "../counters.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
 
 /** Counters of every chip: ours, Linux's driver's name. */
@@ -75,8 +76,25 @@ const ofPhy = ({ idleErrors, linkLosses }: Statistics): Statistics => ({
   phy_link_losses: linkLosses!,
 });
 
+/** Of several queues, under the names that Intel's drivers use. */
+const ofQueues = (queues: readonly QueueCounts[]): Statistics =>
+  Object.fromEntries(
+    queues.length < 2
+      ? []
+      : queues.flatMap(({ sentFrames, sentBytes, receivedFrames, receivedBytes, receiveErrors }, i) => [
+          [`tx_queue_${i}_packets`, sentFrames],
+          [`tx_queue_${i}_bytes`, sentBytes],
+          [`rx_queue_${i}_packets`, receivedFrames],
+          [`rx_queue_${i}_bytes`, receivedBytes],
+          [`rx_queue_${i}_errors`, receiveErrors],
+        ]),
+  );
+
 export const statistics: Group = {
-  operations: { statistics: ({ nic }) => nic.tally(), phyStatistics: ({ nic }) => nic.phy.statistics() },
+  operations: {
+    statistics: ({ nic, queueCounts }) => ({ ...nic.tally(), ...ofQueues(queueCounts()) }),
+    phyStatistics: ({ nic }) => nic.phy.statistics(),
+  },
   flags: [
     flag<Statistics>({
       names: ["-S", "--statistics"],

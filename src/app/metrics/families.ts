@@ -1,6 +1,6 @@
 /** A session's counters as metrics: with node_exporter's names where it has the same quantity, with `ferrule_` elsewhere. */
 import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";
-import { type Statistics, WIRE_COUNTERS } from "../counters.ts";
+import { type CounterName, type QueueCounts, type Statistics, WIRE_COUNTERS } from "../counters.ts";
 import { version } from "../manifest.ts";
 import type { Session, SessionFacts } from "../session.ts";
 import { exposition, type Family, type Sample } from "./exposition.ts";
@@ -79,12 +79,21 @@ const METRICS = {
   offences: counter("ferrule_offences", "Driver errors that the model's strict mode found."),
   modelGcPauses: counter("ferrule_model_gc_pauses", "Garbage collections in the model's thread."),
   modelGcMicros: counter("ferrule_model_gc_pause_seconds", "Time of these garbage collections.", MICROS),
-} as const satisfies Record<keyof Statistics, Metric>;
+} as const satisfies Record<CounterName, Metric>;
+
+/** Of each queue, where there are several: parts of the counters above. */
+const OF_QUEUES = {
+  sentFrames: counter("ferrule_queue_transmit_packets", "Frames that the host handed over to be sent, by queue."),
+  sentBytes: counter("ferrule_queue_transmit_bytes", "Bytes of these frames."),
+  receivedFrames: counter("ferrule_queue_receive_packets", "Frames that the NIC received, by queue."),
+  receivedBytes: counter("ferrule_queue_receive_bytes", "Bytes of these frames."),
+  receiveErrors: counter("ferrule_queue_receive_errs", "Frames that the NIC marked as bad, by queue."),
+} as const satisfies Partial<Record<keyof QueueCounts, Metric>>;
 
 const OF_WIRE: readonly string[] = WIRE_COUNTERS;
 
 /** Whether there is a value: a link that is down has no speed, another process's wire no counters. */
-const isKnown = (name: keyof Statistics, { linkUp }: Statistics, ownWire: boolean): boolean =>
+const isKnown = (name: CounterName, { linkUp }: Statistics, ownWire: boolean): boolean =>
   OF_WIRE.includes(name) ? ownWire : linkUp === 1 || !["linkSpeed", "linkFullDuplex"].includes(name);
 
 const identity = (
@@ -111,14 +120,25 @@ export const families = ({ session, ownWire, upSeconds }: Scraped): readonly Fam
     ...family,
     samples: [{ labels: { device, ...labels }, value: value * scale }],
   });
-  const names = (Object.keys(METRICS) as (keyof Statistics)[]).filter((name) => isKnown(name, statistics, ownWire));
+  const names = (Object.keys(METRICS) as CounterName[]).filter((name) => isKnown(name, statistics, ownWire));
   return [
     ...identity(facts, statistics).map(([name, help, labels]) => one(gauge(name, help), 1, labels)),
     one(gauge("node_network_up", "1 if operstate is up."), statistics.linkUp),
     one(gauge("ferrule_uptime_seconds", "Time since `ferrule up` was started."), upSeconds),
     ...names.map((name) => one(METRICS[name], statistics[name])),
+    ...ofQueues(device, statistics.queues),
   ];
 };
+
+const ofQueues = (device: string, queues: readonly QueueCounts[]): readonly Family[] =>
+  (Object.keys(OF_QUEUES) as (keyof typeof OF_QUEUES)[]).map((name) => {
+    const { scale, ...family } = OF_QUEUES[name];
+    const samples = queues.map((counts, queue) => ({
+      labels: { device, queue: `${queue}` },
+      value: counts[name] * scale,
+    }));
+    return { ...family, samples: samples.length > 1 ? samples : [] };
+  });
 
 /** The text of a scrape. */
 export const metricsOf = (scraped: Scraped): string => exposition(families(scraped));

@@ -1,6 +1,13 @@
 /** Stand-ins for tests of the command: a terminal that remembers, and a session without threads. */
 import type { Session, SessionEvent, SessionFacts } from "../session.ts";
-import { DRIVER_COUNTERS, type Statistics, WIRE_COUNTERS } from "../counters.ts";
+import {
+  type CounterName,
+  DRIVER_COUNTERS,
+  QUEUE_COUNTERS,
+  type QueueCounts,
+  type Statistics,
+  WIRE_COUNTERS,
+} from "../counters.ts";
 import { coloured, plain, type Stream, type Terminal } from "./terminal.ts";
 import { visible, visiblePainted } from "./visible.ts";
 
@@ -34,9 +41,19 @@ export const recordedTerminal = (
   debug: options.debug === true,
 });
 
+/** All counters of a queue 0 but those given. */
+export const queueOf = (given: Partial<QueueCounts> = {}): QueueCounts => ({
+  ...(Object.fromEntries(QUEUE_COUNTERS.map((name) => [name, 0])) as QueueCounts),
+  ...given,
+});
+
 /** All counters 0 but those given, on a link that is up. */
 export const statisticsOf = (given: Partial<Statistics> = {}): Statistics => ({
-  ...(Object.fromEntries([...DRIVER_COUNTERS, ...WIRE_COUNTERS].map((name) => [name, 0])) as Statistics),
+  ...(Object.fromEntries([...DRIVER_COUNTERS, ...WIRE_COUNTERS].map((name) => [name, 0])) as Record<
+    CounterName,
+    number
+  >),
+  queues: [queueOf()],
   linkUp: 1,
   linkSpeed: 1000,
   linkFullDuplex: 1,

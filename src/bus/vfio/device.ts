@@ -5,6 +5,7 @@ import type { DmaArena } from "#kit/dma.ts";
 import { DeviceGone, type FerruleError, withRootCause } from "#kit/errors.ts";
 import type { InterruptKind } from "#kit/interrupts.ts";
 import { Mmio, type RegisterBus, ro16 } from "#kit/mmio.ts";
+import { addressOf } from "#sys/memory.ts";
 import { IrqAction, type DeviceInfo } from "#sys/vfio-structs.ts";
 import { firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { type Access, openAccess } from "./access.ts";
@@ -18,6 +19,7 @@ import { FunctionPower } from "../function-power.ts";
 import { wake } from "../power.ts";
 import { wakePermission } from "./wake-permission.ts";
 import { FileRegisters, openRegisters } from "./registers.ts";
+import type { SharedCard } from "./queue.ts";
 import { type ResetKind, reset, resetAtStart } from "./reset.ts";
 import { undo } from "./undo.ts";
 
@@ -70,6 +72,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly #removal: Event;
   readonly #trouble: Event;
   readonly #scope: DisposableStack;
+  #bar = 0;
 
   private constructor(
     card: VfioCard,
@@ -127,6 +130,13 @@ export class VfioDevice implements RemovableDevice, Disposable {
     });
   }
 
+  /** For `VfioQueue` in other threads, which must have ended before this is disposed. */
+  get shared(): SharedCard {
+    const { bytes } = this.dma.window;
+    const memory = { address: addressOf(bytes.buffer), bytes: bytes.length };
+    return { name: this.name, file: this.#access.file.number, bar: this.#bar, memory, iova: this.dma.iova };
+  }
+
   /** For poll(2): ready when the kernel requests the release of the card. */
   get lostFd(): number {
     return this.#removal.number;
@@ -169,6 +179,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     const region = file.region(bar);
     if (region.bytes < MIN_REGISTER_BYTES)
       throw new BarTooSmall(this.name, { bar, bytes: region.bytes, needed: MIN_REGISTER_BYTES });
+    this.#bar = bar;
     return openRegisters(file, region, `registers of ${this.name}`, scope);
   }
 

@@ -1,0 +1,45 @@
+/** Whether one thread polls all queues of a NIC, or each queue has its own: `ferrule up --threads`. */
+import { availableParallelism } from "node:os";
+import { WrongUsage } from "../terminal/usage.ts";
+import type { Device } from "./spec.ts";
+
+export const THREADS = ["one", "each"] as const;
+type Threads = (typeof THREADS)[number];
+
+/** @throws {WrongUsage} */
+export const parseThreads = (text: string): Threads => {
+  const threads = THREADS.find((each) => each === text);
+  if (threads === undefined) throw new WrongUsage(`--threads ${text}`, `Choose ${THREADS.join(" or ")}.`);
+  return threads;
+};
+
+export interface QueuesInUse {
+  readonly queues: number;
+  readonly device: Device["kind"];
+  /** A capture is written on the host's side. */
+  readonly captured: boolean;
+}
+
+/** Why a thread for each queue is not possible, and what to do. */
+const whyNot = ({ queues, device, captured }: QueuesInUse): readonly [string, string] | undefined => {
+  if (queues === 1) return ["one queue has one thread", "Add --queues, or omit --threads."];
+  if (device === "vfio-user") return ["registers behind a socket are reached by one thread", "Use --threads one."];
+  return captured ? ["a capture of the host's side is written by one thread", "Use --threads one."] : undefined;
+};
+
+/**
+ * Threads that share a processor cost more than they gain, and so does a model in a thread of its own.
+ * @param typed undefined for the default
+ * @throws {WrongUsage} where each queue cannot have its own
+ */
+export const hasQueueThreads = (
+  typed: string | undefined,
+  inUse: QueuesInUse,
+  processors = availableParallelism(),
+): boolean => {
+  const wanted = typed === undefined ? undefined : parseThreads(typed);
+  const why = whyNot(inUse);
+  if (wanted === "each" && why !== undefined) throw new WrongUsage(...why);
+  if (wanted !== undefined) return wanted === "each";
+  return why === undefined && inUse.device === "pci" && processors >= inUse.queues;
+};

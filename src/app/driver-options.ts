@@ -1,0 +1,24 @@
+/** How a task has its NIC brought up. */
+import type { NicOptions } from "#driver/probe.ts";
+import type { Clock } from "#kit/clock.ts";
+import { firmwareFiles } from "./firmware-files.ts";
+import { BUDGET } from "./napi.ts";
+import type { DriverTask } from "./session-messages.ts";
+
+export const optionsOf = (
+  { firmware, queues, queueThreads, rings, aspm, address }: DriverTask,
+  clock: Clock,
+  mtu: number,
+): NicOptions => ({
+  clock,
+  mtu,
+  weaklyOrdered: process.arch !== "x64",
+  firmware: firmwareFiles(firmware),
+  // Twice what is held at once, whatever the size of the rings.
+  spareBuffers: 2 * BUDGET,
+  queues,
+  queueThreads: queueThreads.length > 0,
+  ...(rings === undefined ? {} : { slots: rings }),
+  ...(aspm === undefined ? {} : { aspm }),
+  ...(address === undefined ? {} : { address }),
+});

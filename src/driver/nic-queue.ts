@@ -1,0 +1,88 @@
+/**
+ * One queue of a NIC, for a thread of its own: its rings, its doorbell and its interrupt. The NIC itself is another thread's. Registers
+ * are only written, and only those in which a bit of the queue is set or cleared by a single write.
+ */
+import { chipNamed } from "#chip/chips.ts";
+import { IMR_V2_CLEAR, IMR_V2_SET, ISR_V2 } from "#chip/registers-8125.ts";
+import { Intr } from "#chip/registers.ts";
+import type { BusAddress } from "#kit/dma.ts";
+import { Misuse } from "#kit/errors.ts";
+import type { InterruptLine } from "#kit/interrupts.ts";
+import type { FrameMemory, Offloads } from "#kit/link.ts";
+import type { Mmio } from "#kit/mmio.ts";
+import { queueBits } from "./interrupts.ts";
+import { offloadsOf } from "./offload-rules.ts";
+import { type LentQueue, type RingPair, type RunningNic, sameRings } from "./rings.ts";
+
+export interface QueueDevice {
+  readonly registers: Mmio;
+  /** The NIC's DMA window, and its device address. */
+  readonly window: FrameMemory;
+  readonly iova: BusAddress;
+}
+
+/** Between two `up`s of the NIC. */
+export class NicQueue {
+  readonly line: InterruptLine;
+  readonly offloads: Offloads;
+  readonly #registers: Mmio;
+  readonly #pair: RingPair;
+  /** In the vectored status and its masks. */
+  readonly #bits: number;
+
+  /** @throws {Misuse} for rings that were made with other options */
+  constructor(lent: LentQueue, { registers, window, iova }: QueueDevice, line: InterruptLine) {
+    const chip = chipNamed(lent.chip);
+    if (chip === undefined) throw new Misuse(`there is no chip ${lent.chip}`);
+    const { profile } = chip;
+    this.line = line;
+    this.offloads = offloadsOf(profile.frames, lent.settings.mtu);
+    this.#registers = registers;
+    this.#pair = sameRings(lent, profile, { io: registers, window, iova });
+    this.#bits = queueBits(profile.queues, lent.queue) >>> 0;
+  }
+
+  get link(): RunningNic {
+    return this.#pair.link;
+  }
+
+  /** As `Nic.interrupt`. The vector says what has happened: nothing is read. */
+  interrupt(): number {
+    this.mask();
+    this.#registers.acknowledge32(ISR_V2, this.#bits);
+    return Intr.receiveOk | Intr.transmitOk;
+  }
+
+  mask(): void {
+    this.#registers.write32(IMR_V2_CLEAR, this.#bits);
+  }
+
+  /**
+   * As `Nic.acknowledge`, without knowing whether there was an event. A write may be on its way while the NIC sets the bit again: the
+   * caller looks at the ring once more a little later.
+   */
+  acknowledge(): number {
+    this.#registers.acknowledge32(ISR_V2, this.#bits);
+    return 0;
+  }
+
+  unmask(): void {
+    this.#registers.write32(IMR_V2_SET, this.#bits);
+  }
+
+  /** Shows the NIC's thread what the rings have counted so far. */
+  settle(): void {
+    this.#pair.receive.core.settle();
+    this.#pair.transmit?.core.settle();
+  }
+
+  /** Whether a received frame waits. */
+  get waiting(): boolean {
+    return this.#pair.receive.waiting();
+  }
+
+  /** As `Nic.pending`, as far as can be seen without the status. */
+  get pending(): boolean {
+    return this.waiting;
+  }
+}

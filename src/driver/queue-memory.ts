@@ -1,0 +1,67 @@
+/**
+ * The memory of a queue's rings, noted while they are made, so that another thread can make the same rings over it once more: they
+ * allocate the same pieces in the same order.
+ */
+import type { BusAddress, DmaDomain, DmaMemory, DmaRequest } from "#kit/dma.ts";
+import { Misuse } from "#kit/errors.ts";
+import type { FrameMemory } from "#kit/link.ts";
+
+/** Survives structured cloning. */
+export interface QueueMemory {
+  /** Pieces of the DMA window, in bytes. */
+  readonly pieces: readonly { readonly offset: number; readonly length: number }[];
+  /** Positions and counts, which the device cannot reach. */
+  readonly buffers: readonly SharedArrayBuffer[];
+}
+
+/** Where rings get their memory. */
+export interface RingMemory {
+  readonly dma: DmaDomain;
+  /** Zeroed memory for positions and counts. */
+  readonly buffer: (bytes: number) => ArrayBufferLike;
+}
+
+/** As it comes: for rings that stay in one thread. */
+export const privateMemory = (dma: DmaDomain): RingMemory => ({ dma, buffer: (bytes) => new ArrayBuffer(bytes) });
+
+/** Notes what rings allocate. */
+export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: QueueMemory } => {
+  const pieces: { offset: number; length: number }[] = [];
+  const buffers: SharedArrayBuffer[] = [];
+  const allocate = (request: DmaRequest): DmaMemory => {
+    const piece = dma.allocate(request);
+    pieces.push({ offset: piece.offset, length: piece.length });
+    return piece;
+  };
+  const buffer = (bytes: number): SharedArrayBuffer => {
+    const made = new SharedArrayBuffer(bytes);
+    buffers.push(made);
+    return made;
+  };
+  return { dma: { window: dma.window, iova: dma.iova, allocate }, buffer, memory: { pieces, buffers } };
+};
+
+/** Gives the same memory again, in the same order. Disposing a piece frees nothing: it is the first thread's. @throws {Misuse} */
+export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buffers }: QueueMemory): RingMemory => {
+  let [piece, made] = [0, 0];
+  const allocate = ({ what, bytes, direction }: DmaRequest): DmaMemory => {
+    const { offset, length } = pieces[piece++] ?? { offset: 0, length: 0 };
+    if (length < bytes) throw new Misuse(`${what} of ${bytes} bytes are made again over ${length}`);
+    return {
+      iova: (iova + offset) as BusAddress,
+      length,
+      direction,
+      offset,
+      bytes: window.bytes.subarray(offset, offset + length),
+      words: window.words.subarray(offset >> 2, (offset + length) >> 2),
+      [Symbol.dispose]() {},
+    };
+  };
+  const buffer = (bytes: number): SharedArrayBuffer => {
+    const same = buffers[made++];
+    if (same?.byteLength !== bytes)
+      throw new Misuse(`${bytes} bytes of a ring are made again over ${same?.byteLength}`);
+    return same;
+  };
+  return { dma: { window, iova, allocate }, buffer };
+};

@@ -1,0 +1,45 @@
+/** A lease, step by step in one thread; stress.test.ts has it between two. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Borrower, LEASE_WORDS, Lender } from "./lease.ts";
+
+const setUp = () => {
+  const words = new Int32Array(new SharedArrayBuffer(4 * LEASE_WORDS));
+  return { lender: new Lender(words), borrower: new Borrower(words) };
+};
+
+test("what is lent is held until it is given back after a recall", () => {
+  const { lender, borrower } = setUp();
+  assert.equal(lender.returned(0), true, "nothing was lent yet");
+  assert.equal(borrower.take(lender.lend()), true);
+  assert.equal(borrower.recalled, false);
+  assert.equal(lender.returned(0), false);
+  lender.recall();
+  assert.equal(borrower.recalled, true);
+  assert.equal(lender.returned(0), false);
+  borrower.giveBack();
+  assert.equal(lender.returned(0), true);
+});
+
+test("a term that was recalled before it was taken cannot be taken, and nobody waits for it", () => {
+  const { lender, borrower } = setUp();
+  const early = lender.lend();
+  lender.recall();
+  assert.equal(lender.returned(0), true);
+  const next = lender.lend();
+  assert.equal(borrower.take(early), false);
+  assert.equal(lender.returned(0), true);
+  assert.equal(borrower.take(next), true);
+});
+
+test("a borrower that never gives back is waited for no longer than the limit", () => {
+  const { lender, borrower } = setUp();
+  borrower.take(lender.lend());
+  lender.recall();
+  assert.equal(lender.returned(5), false);
+});
+
+test("a lease needs its words", () => {
+  const words = new Int32Array(LEASE_WORDS - 1);
+  for (const side of [Lender, Borrower]) assert.throws(() => new side(words), { code: "OUT_OF_RANGE" });
+});
