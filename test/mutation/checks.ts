@@ -8,8 +8,8 @@ import { GENERATIONS } from "../rigs/generations.ts";
 import { type Mutant, mutated } from "./mutants.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** A mutant may loop for ever; the longest check takes a fifth of this on an idle machine. */
-const CHECK_MILLIS = 120_000;
+/** A mutant may loop for ever; the longest check takes a tenth of this on an idle machine. */
+const CHECK_MILLIS = 240_000;
 const NOT_COPIED: readonly string[] = ["node_modules", ".git", "dist"];
 
 interface Check {
