@@ -234,7 +234,7 @@ test("adaptive moderation changes its level at 20,000 and 80,000 frames a second
   const chip = CHIPS.find(({ key }) => key === "rtl8125b")!;
   const received = new Float64Array(8);
   const sent = new Float64Array(8);
-  const pair = { receive: { counters: received }, transmit: { counters: sent } } as unknown as RingPair;
+  const pair = { receive: { counters: () => received }, transmit: { counters: () => sent } } as unknown as RingPair;
   const moderation = new Moderation(hardwareOf({ io, clock, chip }, chip.start), () => [pair]);
   moderation.setAdaptive(true);
   // In 50 ms; some of them sent.
