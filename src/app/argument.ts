@@ -1,6 +1,6 @@
-/** Arguments of operations on a NIC. A module of its own: commands that only ask load it without the driver. */
+/** Arguments of operations on a NIC. A separate module: commands that only send requests load it without the driver. */
 
-/** What crosses a socket as an argument: nothing deeper. */
+/** The form of an argument that crosses a socket: no deeper nesting. */
 export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
 
 const KEYS_MOST = 64;
@@ -12,7 +12,7 @@ const isPlain = (value: unknown): boolean =>
   Number.isFinite(value) ||
   (Array.isArray(value) && value.length <= NUMBERS_MOST && value.every((each) => Number.isFinite(each)));
 
-/** Whether what came from a socket has an argument's form. What it says, each operation checks. */
+/** Whether a value received from a socket has the form of an argument. Each operation checks the contents itself. */
 export const isArgument = (value: unknown): value is Argument => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const values = Object.values(value);

@@ -1,31 +1,32 @@
-/** What goes wrong with a NIC that runs: a row for each cause. A cause is named as its counter is. */
+/** What can go wrong while a NIC runs: one row for each cause. A cause has the name of its counter. */
 import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 
 interface Cause {
   readonly what: string;
   /**
-   * What is done. `nothing`: the driver goes on. `phy`: the PHY is restarted. `restart`: the NIC is reset and keeps its link; where
-   * that does not help, it is started from the beginning. `wait`: for the card to answer again, then as from power-on.
+   * The driver's reaction. `nothing`: it continues. `phy`: it restarts the PHY. `restart`: it resets the NIC, which
+   * keeps its link; if that does not help, it starts the NIC from the beginning. `wait`: it waits until the card
+   * responds again, then starts it as after power-on.
    */
   readonly remedy: "nothing" | "phy" | "restart" | "wait";
   readonly hint: string;
 }
 
-const BUDGET = `After ${RESTART_DELAYS_MICROS.length} restarts with less than ${STEADY_MICROS / 1e6} s between them the NIC is given up`;
+const BUDGET = `After ${RESTART_DELAYS_MICROS.length} restarts less than ${STEADY_MICROS / 1e6} s apart, the driver gives up`;
 
 export const CAUSES = {
   systemErrors: {
     what: "the NIC reported a system error",
     remedy: "restart",
-    hint: `${BUDGET}. The kernel log names the access that the bus refused.`,
+    hint: `${BUDGET}. The kernel log shows which access the bus rejected.`,
   },
   transmitTimeouts: {
-    what: "the NIC sent nothing for 5 s although its link is up",
+    what: "the NIC sent no frame for 5 s although its link is up and frames are waiting",
     remedy: "restart",
-    hint: `${BUDGET}. Sleep states of the PCI Express link are often the reason: the chip does not enter them any more.`,
+    hint: `${BUDGET}. A frequent cause is a power-saving state of the PCI Express link: the chip no longer enters these.`,
   },
   receiveStalls: {
-    what: "the NIC loses all frames although its receive ring has room",
+    what: "the NIC drops all frames although its receive ring has free descriptors",
     remedy: "restart",
     hint: `${BUDGET}.`,
   },
@@ -35,14 +36,14 @@ export const CAUSES = {
     hint: `${BUDGET}.`,
   },
   phyLosses: {
-    what: "the PHY lost its settings, or does not answer",
+    what: "the PHY lost its settings, or does not respond",
     remedy: "phy",
-    hint: "An electrostatic discharge does that. After three attempts the whole NIC is restarted.",
+    hint: "An electrostatic discharge can cause this. After three attempts the whole NIC is restarted.",
   },
   absences: {
-    what: "the card does not answer",
+    what: "the card does not respond",
     remedy: "wait",
-    hint: "--wait-for-card SECONDS says for how long; 0 ends the session at once.",
+    hint: "--wait-for-card SECONDS sets how long to wait; with 0 the session ends at once.",
   },
   busErrors: {
     what: "the bus reported an uncorrectable error",
@@ -50,20 +51,20 @@ export const CAUSES = {
     hint: "The kernel log has the details: `sudo dmesg | grep -i aer`.",
   },
   lostDoorbells: {
-    what: "a descriptor waited for 0.5 s until the doorbell was rung again",
+    what: "a descriptor was not processed for 0.5 s, until the doorbell was rung again",
     remedy: "nothing",
-    hint: "Frames were late, none is lost. A partner that sends many pause frames looks the same.",
+    hint: "Frames were delayed, none was lost. Many pause frames from the link partner have the same symptom.",
   },
   lostInterrupts: {
-    what: "the NIC had an event but its interrupt did not arrive",
+    what: "the NIC had an event, but no interrupt arrived",
     remedy: "nothing",
-    hint: "The event was found by polling. While interrupts go on missing, the NIC is polled every 2 ms.",
+    hint: "The event was found by polling. While interrupts are missing, the NIC is polled every 2 ms.",
   },
 } as const satisfies Record<string, Cause>;
 
 export type CauseName = keyof typeof CAUSES;
 export const CAUSE_NAMES = Object.keys(CAUSES) as readonly CauseName[];
 
-/** As said of one occurrence. */
+/** Text for one occurrence. */
 export const sentenceOf = (cause: CauseName, detail = ""): string =>
   detail === "" ? CAUSES[cause].what : `${CAUSES[cause].what} (${detail})`;

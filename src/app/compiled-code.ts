@@ -1,9 +1,9 @@
 /**
  * Code for the data-plane threads, with its types stripped beforehand.
  *
- * Stripping types detaches an ArrayBuffer, and a thread in which that has happened once checks for it at every later
- * access, which costs a fifth of its speed. So a thread in a checkout loads stripped code from Node's compile cache,
- * into which the main thread has written it. Emitted JavaScript, as in an installed package, does not need this.
+ * Stripping types detaches an ArrayBuffer, and after the first detach V8 checks for it at every access in that thread,
+ * which costs a fifth of its speed. So a thread in a checkout loads stripped code from Node's compile cache, into which
+ * the main thread has written it. Emitted JavaScript, as in an installed package, does not need this.
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";

@@ -27,7 +27,10 @@ export const DRIVER_COUNTERS = [
   /** Frames that the NIC marked bad, and invalid words from the device. */
   "receiveErrors",
   "deviceNonsense",
-  /** Frames lost because the NIC was stopped: given to it or read for it and not sent, and received but not taken from its ring. */
+  /**
+   * Frames lost because the NIC was stopped: those waiting to be sent, and those received but not yet taken from its
+   * ring.
+   */
   "sendDiscards",
   "receiveDiscards",
   /** Times that the NIC reported a full receive FIFO, or a receive ring without descriptors. */
@@ -35,9 +38,9 @@ export const DRIVER_COUNTERS = [
   "ringsExhausted",
   /** Restarts of the NIC after it had failed. */
   "restarts",
-  /** What has gone wrong, by cause. */
+  /** Occurrences of each cause in causes.ts. */
   ...CAUSE_NAMES,
-  /** Waits for the chip to drain or to be handed over that ran out; a reset followed. */
+  /** Timeouts while waiting for the chip to drain, or for the take-over from its firmware; a reset followed. */
   "overdueWaits",
   "interrupts",
   "spuriousInterrupts",
@@ -45,10 +48,10 @@ export const DRIVER_COUNTERS = [
   /** Garbage collections in this thread, and the time they took, in microseconds. */
   "gcPauses",
   "gcMicros",
-  /** Present ring fill: descriptors that the NIC owns. */
+  /** Current fill of the rings: descriptors that the NIC owns. */
   "transmitFill",
   "receiveFill",
-  /** Link changes that the NIC signalled; more than are reported one by one when the link flaps. */
+  /** Link changes that the NIC signalled; not all are reported as events when the link flaps. */
   "linkChanges",
   /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
   "linkUp",

@@ -1,4 +1,7 @@
-/** The driver's thread, where the device is not in the same thread: polls while there is work, otherwise waits in one poll(2). */
+/**
+ * The driver's thread, if the device is not in the same thread: polls while there is work, otherwise waits in one
+ * poll(2).
+ */
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ThreadedDevice } from "#bus/threaded.ts";
 import { VfioUserDevice } from "#bus/vfio-user/client.ts";
@@ -15,14 +18,16 @@ import { Control, Periodic, runThread } from "./thread.ts";
 
 const INTERRUPT = 0;
 const CONTROL = 1;
-/** From here on the host's queues, then what is ready when the device has gone, or has to be let go. */
+/**
+ * From here on: the host's queues, then the descriptors that are ready when the device has gone or must be released.
+ */
 const HOST = 2;
 
 /** A device, and its removal notification if it is removable. */
 type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
-/** More than the usual DMA memory, for queues beyond these. */
+/** Additional DMA memory for further queues. */
 const USUAL_QUEUES = 2;
 const QUEUE_BYTES = 8 << 20;
 
@@ -83,7 +88,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
     wait: (block) => {
       const stalled = driver.watchHost(poller, HOST);
       if (poller.wait(block ? (stalled ? 1 : driver.waitMillis) : 0) === 0) {
-        // A card that was pulled may have had no time to say so.
+        // A card that was removed may not have signalled it yet.
         if (block) checkDevice();
         return;
       }
@@ -111,7 +116,7 @@ runThread((port, report) => {
   try {
     drive(task, port, report, () => (reached = open(task.device, task.queues, scope)));
   } catch (error) {
-    // To a driver a removed device is registers of all ones, or an unknown chip: the bus knows the reason.
+    // When a device is removed, the driver sees registers of all ones, or an unknown chip; the bus knows the reason.
     throw reached?.whyLost?.() ?? error;
   }
 });

@@ -1,4 +1,4 @@
-/** For tests: one NIC, its driver side and a TAP in a namespace of its own; time is virtual. */
+/** For tests: one NIC, its driver side and a TAP in a separate namespace; time is virtual. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync } from "node:fs";
@@ -30,7 +30,7 @@ export interface BenchOptions {
   readonly withoutLinkMicros?: number;
 }
 
-/** One NIC, its driver, and a TAP in a namespace of its own; time is virtual. */
+/** One NIC, its driver, and a TAP in a separate namespace; time is virtual. */
 export class Bench implements Disposable {
   readonly clock = new VirtualClock();
   readonly reports: Report[] = [];
@@ -43,7 +43,7 @@ export class Bench implements Disposable {
   readonly #reader: StatisticsReader<DriverCounter>;
   readonly #scope: DisposableStack;
 
-  /** @param altered what the driver reads, made of what the model answers */
+  /** @param altered changes the values that the driver reads from the model */
   constructor(
     altered: (read: Rtl8169["read"]) => Rtl8169["read"] = (read) => read,
     damagedAddress?: DamagedAddress,
@@ -80,7 +80,7 @@ export class Bench implements Disposable {
     this.driver = scope.use(
       new DriverSide(
         {
-          // Neither is looked at by the part under test.
+          // The code under test does not use these.
           device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: "ft0", namespace: this.namespace.fd },
@@ -104,7 +104,7 @@ export class Bench implements Disposable {
     this.#scope = scope.move();
   }
 
-  /** Lets the loop of a data-plane thread turn for that long, a millisecond a turn. */
+  /** Runs the loop of a data-plane thread for that long, one millisecond per turn. */
   run(micros: number): void {
     for (let passed = 0; passed < micros; passed += 1000) {
       try {
@@ -121,7 +121,10 @@ export class Bench implements Disposable {
     this.driver.publish(NO_PAUSES);
   }
 
-  /** Has an operation carried out, for at most that long. @returns its answer */
+  /**
+   * Executes an operation, within that time limit.
+   * @returns its result
+   */
   operate(operation: string, argument: Argument, micros: number): AnswerReport | undefined {
     const id = ++this.#operations;
     this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 25_000 });
@@ -129,12 +132,12 @@ export class Bench implements Disposable {
     return this.reports.find((each) => each.report === "answer" && each.id === id) as AnswerReport | undefined;
   }
 
-  /** The interface has this MTU now, and nothing else has changed. */
+  /** Sets the interface's MTU; nothing else changes. */
   follow(mtu: number): void {
     this.driver.obey({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
   }
 
-  /** As the thread does once it runs; nobody takes the interface's descriptor that comes with it. */
+  /** Sends the facts, as the thread does once it runs; the interface's descriptor that comes with them is not used. */
   announce(): void {
     this.driver.announce();
     for (const each of this.reports) if (each.report === "ready" && each.tap !== undefined) closeSync(each.tap.number);
@@ -144,7 +147,7 @@ export class Bench implements Disposable {
     return this.#reader.read();
   }
 
-  /** The host sends this many frames, each of a flow of its own unless they are all of `oneFlow`, and no others. */
+  /** The host sends this many frames, in as many flows, or all of one flow with `oneFlow`, and no others. */
   send(frames: number, oneFlow = false): void {
     const neighbour =
       "ip addr replace 10.9.0.1/24 dev ft0 && ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:99 dev ft0";
@@ -156,7 +159,7 @@ export class Bench implements Disposable {
     assert.equal(status, 0, String(stderr));
   }
 
-  /** Events about a cause so far. */
+  /** Number of events about a cause so far. */
   occurrences(cause: CauseName): readonly { readonly kind: string; readonly message: string }[] {
     return this.reports.flatMap((each) =>
       each.report === "event" && "cause" in each.event && each.event.cause === cause ? [each.event as never] : [],

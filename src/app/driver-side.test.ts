@@ -1,4 +1,4 @@
-/** The driver's thread without the thread: operations, settings that are refused, events and their number. */
+/** The driver side without its thread: operations, rejected settings, events and their number. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MCU, Mcu } from "#chip/registers.ts";
@@ -7,7 +7,7 @@ import { Poller } from "#sys/poll.ts";
 import { Bench, skip } from "./driver-side.test-kit.ts";
 const second = 1_000_000;
 
-test("an operation is carried out between rounds and answered", { skip }, () => {
+test("an operation is executed between rounds, and its result is returned", { skip }, () => {
   using bench = new Bench();
   bench.driver.obey({ command: "operate", id: 7, operation: "driver", argument: {}, limitMillis: 1000 });
   assert.equal(bench.driver.operations.pending, true);
@@ -19,7 +19,7 @@ test("an operation is carried out between rounds and answered", { skip }, () => 
   });
 });
 
-test("an MTU that the chip cannot carry costs no reset, and is refused once", { skip }, () => {
+test("an MTU that the chip does not support causes no reset, and is rejected once", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   bench.resets = 0;
@@ -46,12 +46,12 @@ test("a FIFO that never drains is reported once and counted, and the NIC comes u
   ]);
 });
 
-test("a card without an address of its own: a random one, with a warning that says how to set one", { skip }, () => {
+test("a card without a station address gets a random one, with a warning that says how to set one", { skip }, () => {
   const blank = { registers: new Uint8Array(6).fill(0xff), copies: false };
   using bench = new Bench(undefined, blank);
   bench.announce();
   assert.equal(bench.warnings.length, 1);
-  assert.match(bench.warnings[0]!, /^the card has no MAC address of its own; it uses ..(:..){5}, chosen at random$/);
+  assert.match(bench.warnings[0]!, /^the card has no MAC address; a random one is used: ..(:..){5}$/);
   const chosen = Uint8Array.of(2, 0, 0, 0, 0, 9);
   using other = new Bench(undefined, blank, chosen);
   other.announce();
@@ -60,7 +60,7 @@ test("a card without an address of its own: a random one, with a warning that sa
   assert.equal(ready.report === "ready" && ready.facts?.mac, "02:00:00:00:00:09");
 });
 
-test("a device that is looked at and still there loses no event, and interrupts again", { skip }, () => {
+test("a presence check loses no event and leaves interrupts enabled", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   bench.driver.napi.interrupt();
@@ -76,7 +76,7 @@ test("a device that is looked at and still there loses no event, and interrupts 
   }
 });
 
-test("a link that flaps a thousand times in five seconds is not reported a thousand times", { skip }, () => {
+test("a link that flaps a thousand times in five seconds is reported at a limited rate", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   const before = bench.reports.length;
@@ -91,7 +91,7 @@ test("a link that flaps a thousand times in five seconds is not reported a thous
   assert.equal(bench.statistics.linkUp, 1);
 });
 
-test("an offline self-test passes whenever it is begun, and the PHY is not restarted", { skip }, () => {
+test("an offline self-test passes whenever it is started, and the PHY is not restarted", { skip }, () => {
   using bench = new Bench();
   bench.run(300_000);
   for (let i = 0; i < 10; i++) {
@@ -103,7 +103,7 @@ test("an offline self-test passes whenever it is begun, and the PHY is not resta
   assert.deepEqual({ phyLosses, restarts, linkUp }, { phyLosses: 0, restarts: 0, linkUp: 1 });
 });
 
-test("where one of two transmit queues is full, poll(2) reports the frames of the other only", { skip }, () => {
+test("if one of two transmit queues is full, poll(2) reports only frames of the other", { skip }, () => {
   using bench = new Bench(undefined, undefined, undefined, undefined, { chip: "rtl8125b", queues: 2 });
   const { driver } = bench;
   bench.run(300_000);
@@ -113,36 +113,40 @@ test("where one of two transmit queues is full, poll(2) reports the frames of th
   bench.send(900, true);
   for (let i = 0; i < 10; i++) driver.pump();
   assert.equal(driver.watchHost(poller, 0), true);
-  assert.equal(poller.wait(0), 0, "the frames that wait are of the full queue");
+  assert.equal(poller.wait(0), 0, "the waiting frames are those of the full queue");
 });
 
-test("the interface has no carrier where the link does not come back after new rings", { skip }, () => {
+test("the interface has no carrier if the link does not come back after new rings", { skip }, () => {
   using bench = new Bench();
   bench.run(300_000);
   const carriers = (): unknown[] =>
     bench.reports.flatMap((each) => (each.report === "event" && each.event.kind === "carrier" ? [each.event.up] : []));
   assert.deepEqual(carriers(), [true]);
   bench.operate("setRings", { rx: 512 }, 1000);
-  // The cable is pulled while the link is negotiated.
+  // The cable is unplugged during autonegotiation.
   bench.model.setCarrier(false);
   bench.run(second);
   assert.deepEqual(carriers(), [true, false]);
 });
 
-test("a NIC that is suspended amid an offline self-test sleeps at once, and resumes as it was", { skip }, () => {
-  using bench = new Bench();
-  bench.run(300_000);
-  assert.equal(bench.operate("selfTest", { offline: true }, 8000), undefined);
-  const asleep = bench.operate("suspend", {}, 2000);
-  assert.deepEqual(asleep?.value, { ...asleep?.value, asleep: true });
-  const ended = bench.reports.flatMap((each) => (each.report === "answer" && each.error ? [each.error.code] : []));
-  assert.deepEqual(ended, ["OPERATION_ENDED"]);
-  bench.operate("resume", {}, second);
-  assert.equal(bench.statistics.linkUp, 1);
-  assert.equal(bench.statistics.phyLosses, 0);
-});
+test(
+  "a NIC that is suspended during an offline self-test sleeps at once, and resumes with its settings",
+  { skip },
+  () => {
+    using bench = new Bench();
+    bench.run(300_000);
+    assert.equal(bench.operate("selfTest", { offline: true }, 8000), undefined);
+    const asleep = bench.operate("suspend", {}, 2000);
+    assert.deepEqual(asleep?.value, { ...asleep?.value, asleep: true });
+    const ended = bench.reports.flatMap((each) => (each.report === "answer" && each.error ? [each.error.code] : []));
+    assert.deepEqual(ended, ["OPERATION_ENDED"]);
+    bench.operate("resume", {}, second);
+    assert.equal(bench.statistics.linkUp, 1);
+    assert.equal(bench.statistics.phyLosses, 0);
+  },
+);
 
-test("other rings, another address and offloads that are switched off are reported, each once", { skip }, () => {
+test("changes of rings, address and offloads are each reported once", { skip }, () => {
   using bench = new Bench();
   bench.announce();
   bench.run(300_000);

@@ -1,6 +1,6 @@
 /**
  * The driver and its TAP in a data-plane thread: brings the NIC up, restarts one that fails, and moves frames between
- * its rings and the TAP. napi.ts decides when.
+ * its rings and the TAP. napi.ts schedules it.
  */
 import { Events } from "#driver/events.ts";
 import { checkMtu } from "#driver/nic-options.ts";
@@ -47,7 +47,7 @@ export interface DriverParts {
 export class DriverSide implements Disposable {
   readonly napi: Napi;
   readonly operations: Operations;
-  /** For poll(2): the NIC's interrupt, where the bus has a descriptor for it. */
+  /** For poll(2): the NIC's interrupt, if the bus has a descriptor for it. */
   readonly interruptFd: number | undefined;
   readonly #scope: DisposableStack;
   readonly #report: (report: Report) => void;
@@ -65,9 +65,9 @@ export class DriverSide implements Disposable {
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
-  /** What users made of the interface while the card was absent. */
+  /** Users' changes of the interface while the card was absent. */
   #missed: FollowCommand | undefined;
-  /** At the end the NIC is left asleep where wake-up is armed. */
+  /** On close, the NIC is left asleep if wake-up is armed. */
   #handsOver = false;
   #closing = false;
   #polls = 0;
@@ -145,7 +145,7 @@ export class DriverSide implements Disposable {
     this.#nic.up();
     this.#connect();
     this.interruptFd = this.#nic.line.fd;
-    // Released in reverse order: an operation ends while the NIC and its memory are there, then the NIC is handed over.
+    // Released in reverse order: an operation ends while the NIC and its memory exist; then the NIC is handed over.
     scope.defer(() => {
       if (this.#handsOver && !this.#recovery.absent) this.#sleep.handOver();
     });
@@ -159,7 +159,7 @@ export class DriverSide implements Disposable {
     try {
       this.#scope.dispose();
     } finally {
-      // With what the NIC still sent while it was stopped, and what it did not.
+      // Including frames that the NIC sent while it was stopped, and those that it did not send.
       this.publish(this.#pauses);
     }
   }
@@ -169,11 +169,11 @@ export class DriverSide implements Disposable {
     this.#report({ report: "ready", facts: this.#facts.read(), tap: handOut(this.#tap) });
     for (const { message, hint } of warnings) this.#event({ kind: "warning", message, hint });
     for (const event of startEvents(this.#nic, this.#task)) this.#event(event);
-    // A link that is up already causes no event.
+    // A link that is already up causes no event.
     if (this.#nic.link.up) this.#carrier();
   }
 
-  /** The first expired wait for the chip is reported; all are counted. */
+  /** The first timeout of a wait for the chip is reported; all are counted. */
   #reportOverdue(): void {
     const { count, last } = this.#nic.overdue;
     if (count === 0 || this.#overdueReported) return;
@@ -189,8 +189,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Has poll(2) report the host's frames of each queue whose transmit ring has room.
-   * @param first the place of the first of `hostFds` in `poller`
+   * Makes poll(2) report the host's frames of each queue whose transmit ring has room.
+   * @param first index in `poller` of the first of `hostFds`
    * @returns whether a transmit ring has no room
    */
   watchHost(poller: Poller, first: number): boolean {
@@ -203,15 +203,15 @@ export class DriverSide implements Disposable {
     return full;
   }
 
-  /** Milliseconds that the thread may wait when nothing happens. */
+  /** Milliseconds that the thread may wait if nothing happens. */
   get waitMillis(): number {
     if (this.#sleep.asleep) return ASLEEP_MILLIS;
     return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
   }
 
   /**
-   * One round of both directions; returns how many frames it moved.
-   * @param most that are taken from the host
+   * One round of both directions; returns the number of frames moved.
+   * @param most limit of frames taken from the host
    */
   pump(most = BUDGET): number {
     this.#polls++;
@@ -219,7 +219,7 @@ export class DriverSide implements Disposable {
     return uplink === undefined ? 0 : uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
   }
 
-  /** The last read from the host found no more frames: poll(2) reports new ones. */
+  /** The last read from the host returned no more frames: poll(2) reports new ones. */
   get hostDrained(): boolean {
     return this.#uplink?.drained ?? true;
   }
@@ -229,7 +229,10 @@ export class DriverSide implements Disposable {
     return !this.hostDrained || this.#nic.waiting;
   }
 
-  /** Users have changed the interface's MTU, address or filter, or request an operation; or the machine is powered off. */
+  /**
+   * Users have changed the interface's MTU, address or filter, or requested an operation; or the machine is powered
+   * off.
+   */
   obey(command: DriverCommand): void {
     if (command.command !== "follow") this.#sleep.rouse();
     if (command.command === "handOver") this.#handsOver = true;
@@ -245,12 +248,13 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Looks after the NIC: finds what it does not report, and restarts it when that is due. To be called often, and returns at once then.
+   * Checks the NIC for failures that it does not report, and restarts it when that is due. To be called often; returns
+   * at once if nothing is due.
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   tend(): void {
-    // A self-test has the NIC to itself: its loopback looks like a PHY that has lost its settings.
-    // A card that left while it slept is waited for as any other.
+    // A self-test needs exclusive access: its loopback looks like a PHY that has lost its settings. A card that was
+    // removed while it slept is waited for like any other.
     if (this.napi.lent || !(this.#sleep.look() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
     const missed = this.#missed;
@@ -259,7 +263,10 @@ export class DriverSide implements Disposable {
     this.#follow(missed);
   }
 
-  /** What the loop threw. @throws it, unless the card is waited for */
+  /**
+   * Handles an error of the loop.
+   * @throws it, unless the driver waits for the card
+   */
   lose(error: unknown): void {
     this.#recovery.lose(error);
   }
@@ -296,7 +303,7 @@ export class DriverSide implements Disposable {
     if ((events & Events.broken) !== 0) this.#recovery.fail("systemErrors");
   }
 
-  /** Unless it is as it was. */
+  /** Updates the carrier if it has changed. */
   #compareCarrier(): void {
     if (this.#nic.link.up !== this.#linkReport.newest.up) this.#carrier();
   }
@@ -308,8 +315,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * New rings for another MTU. When the NIC fails to come up with it, it is restarted with the old one.
-   * @throws {BadMtu} before anything has changed; what kept the NIC from coming up; {NicGivenUp}
+   * Creates new rings for another MTU. If the NIC fails to come up, it is restarted with the old MTU.
+   * @throws {BadMtu} before any change; the error of the NIC; {NicGivenUp}
    */
   #changeMtu(mtu: number): void {
     const nic = this.#nic;
@@ -326,8 +333,9 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * New rings, made by `act`. A NIC that fails to come up with them is restarted; one that keeps its rings goes on with them.
-   * @throws what `act` throws; {NicGivenUp}
+   * Creates new rings by `act`. A NIC that fails to come up with them is restarted; one that keeps its rings continues
+   * with them.
+   * @throws errors of `act`; {NicGivenUp}
    */
   #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {
     this.#retire();
@@ -367,7 +375,7 @@ export class DriverSide implements Disposable {
     this.napi.stop();
   }
 
-  /** Connects the rings, which are new, to the TAP. */
+  /** Connects new rings to the TAP. */
   #connect(): void {
     this.#uplink = this.#queues.connect(this.#switches.uplink);
     this.napi.start();

@@ -1,4 +1,7 @@
-/** Statistics of the driver's thread: counts of rings and uplink, including those that an MTU change or a restart has replaced. */
+/**
+ * Statistics of the driver's thread: counters of rings and uplinks, including earlier ones that an MTU change or a
+ * restart has replaced.
+ */
 import { ReceiveCount } from "#driver/receive-core.ts";
 import type { RingPair } from "#driver/rings.ts";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -18,10 +21,10 @@ import {
   type QueueThreadCounts,
 } from "./counters.ts";
 
-/** What the rings of a queue count. */
+/** Counters of a queue's rings. */
 const NO_FRAMES = Object.fromEntries(QUEUE_COUNTERS.map((name) => [name, 0])) as QueueCounts;
 
-/** What an uplink counts. */
+/** Counters of an uplink. */
 const NO_TRAFFIC = { tagsTaken: 0, mergedFrames: 0, hostWrites: 0, sendDrops: 0, sendDiscards: 0, receiveDrops: 0 };
 type UplinkCounts = Readonly<typeof NO_TRAFFIC>;
 
@@ -69,7 +72,7 @@ export class DriverStatistics {
   readonly #pages: readonly StatisticsPage<keyof QueueCounts>[];
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
-  /** What rings, by queue, and uplinks have counted that are gone. */
+  /** Totals of earlier rings, by queue, and of earlier uplinks. */
   #ringsBefore: readonly QueueCounts[] = [];
   #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 
@@ -84,7 +87,7 @@ export class DriverStatistics {
     this.#losses = new FirstLosses((event) => report({ report: "event", event }));
   }
 
-  /** Rings and uplink are about to be released: adds their counts to the totals. */
+  /** Rings and uplink are about to be released: adds their counters to the totals. */
   retire(uplink: Uplink | undefined): void {
     this.#ringsBefore = this.queues;
     this.#uplinksBefore = sum(this.#uplinksBefore, ofUplink(uplink));

@@ -17,7 +17,7 @@ const heard = (feed: EventFeed<Event>): string[] => {
   return kinds;
 };
 
-test("the first listener gets earlier events; each listener gets a failure", () => {
+test("the first listener also gets earlier events; every listener gets a failure", () => {
   const { feed, failures } = setUp();
   feed.push(UP);
   feed.push(FAILED);
@@ -40,7 +40,7 @@ test("of several failures the first is reported, and none while closing", () => 
   assert.deepEqual(heard(other.feed), []);
 });
 
-test("an error without a code or hint is a failure all the same", () => {
+test("an error without a code or hint is also a failure", () => {
   const { feed, failures } = setUp();
   feed.fail(new Error("its thread ended"));
   assert.deepEqual(failures, ["INTERNAL"]);

@@ -1,4 +1,4 @@
-/** Finds firmware files where the kernel's loader looks for them, or in a folder that the user names. */
+/** Finds firmware files in the folders of the kernel's loader, or in a folder given by the user. */
 import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
@@ -7,7 +7,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { BadFirmware } from "#driver/firmware.ts";
 import { FerruleError } from "#kit/errors.ts";
 
-/** Ten times larger than any firmware of this family. */
+/** Ten times the size of the largest firmware of this family. */
 const LARGEST_BYTES = 1 << 20;
 const XZ = {
   maxBuffer: LARGEST_BYTES,
@@ -15,22 +15,22 @@ const XZ = {
   stdio: ["ignore", "pipe", "ignore"],
 } satisfies ExecFileSyncOptions;
 
-/** The folder that the user named does not have the chip's file. */
+/** The folder given by the user does not have the chip's file. */
 export class NoFirmware extends FerruleError {
   readonly code = "NO_FIRMWARE";
-  readonly hint = "Name the folder that has rtl_nic in it (Debian: /lib/firmware), or leave --firmware out.";
+  readonly hint = "Give the folder that contains rtl_nic (Debian: /lib/firmware), or omit --firmware.";
   constructor(file: string, folder: string) {
     super(`${folder} has no ${file}`);
   }
 }
 
-/** Linux's `drivers/base/firmware_loader` documentation: first that of the module parameter, then these. */
+/** Linux's `drivers/base/firmware_loader` documentation: first the folder of the module parameter, then these. */
 const systemFolders = (): readonly string[] => {
   let named = "";
   try {
     named = readFileSync("/sys/module/firmware_class/parameters/path", "utf8").trim();
   } catch {
-    // No such parameter: no such folder.
+    // Without the parameter there is no such folder.
   }
   const folders = ["updates", `updates/${release()}`, release(), ""].map((name) => join("/lib/firmware", name));
   return named === "" ? folders : [named, ...folders];
@@ -51,7 +51,7 @@ const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array =>
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
       throw new BadFirmware(path, "the program that unpacks it, xz, is not installed");
-    // The system refuses to open it.
+    // The system does not permit opening it.
     if (syscall === "open" || syscall === "read") throw error;
     throw new BadFirmware(path, "it cannot be unpacked");
   }
@@ -63,8 +63,8 @@ const isFile = (path: string): boolean => {
 };
 
 /**
- * Reads firmware files by their name in the chip's row, such as `rtl_nic/rtl8168h-2.fw`.
- * @param folder where to look instead of the system's own folders
+ * Reads firmware files by their name in the chip's row, such as `rtl_nic/rtl8168h-2.fw`. @param folder used instead of
+ * the system's folders
  * @returns a function that throws {NoFirmware} {BadFirmware}
  */
 export const firmwareFiles =

@@ -2,7 +2,7 @@
 
 const COUNTED = "Only the first one is reported; the counter is in the summary at the end";
 
-/** Counters that should stay 0, and the meaning of the first count. */
+/** Counters that should stay 0, with a message for the first count. */
 const MEANINGS = {
   sendDrops: "a frame from the host was dropped: it was too long, or its virtio header did not fit it",
   receiveDrops: "the host's kernel refused a received frame",

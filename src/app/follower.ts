@@ -41,7 +41,7 @@ export class Follower implements Disposable {
     this.#look();
   }
 
-  /** The interface's present name, or its last one once it is deleted. */
+  /** The interface's present name, or the last one if it was deleted. */
   get name(): string {
     this.#attempt(() => (this.#name = this.#tap.currentName()));
     return this.#name;
@@ -52,7 +52,7 @@ export class Follower implements Disposable {
     if (!this.#ended) showLink(this.#tap, link);
   }
 
-  /** The chip refused the interface's MTU: the interface is set back to the chip's, if this user may do that. */
+  /** The chip rejected the interface's MTU: the interface gets the chip's MTU again, if this user may set it. */
   refuse(mtu: number, error: PlainError): void {
     this.#warn(error);
     this.#attempt(
@@ -95,8 +95,8 @@ export class Follower implements Disposable {
   }
 
   /**
-   * An interface that is deleted, moved or renamed at this moment makes a poll fail: the next one, or the data path,
-   * detects the change.
+   * A poll may fail while an interface is deleted, moved or renamed; the next poll, or the data path, detects the
+   * change.
    */
   #attempt(act: () => void, failed: (error: SystemError) => void = () => {}): void {
     if (this.#ended) return;
@@ -111,5 +111,5 @@ export class Follower implements Disposable {
 
 const OUT_OF_SIGHT = {
   message: "the interface is in a network namespace that this process may not enter",
-  hint: "Its MTU, groups and promiscuous mode are not followed there. Run `ferrule up` as root.",
+  hint: "Changes of its MTU, groups and promiscuous mode are not seen there. Run `ferrule up` as root.",
 };

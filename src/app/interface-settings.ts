@@ -18,7 +18,7 @@ export const syncMtu = (tap: Tap, mtu: number, report: (report: Report) => void)
     } catch (error) {
       if (!(error instanceof SystemError && error.errno === Errno.EPERM)) throw error;
       const message = `the MTU of ${name} stays ${theirs}: this user may not set it to ${mtu}`;
-      const hint = `Have it set before: \`sudo ip link set ${name} mtu ${mtu}\`.`;
+      const hint = `Set it before the start: \`sudo ip link set ${name} mtu ${mtu}\`.`;
       report({ report: "event", event: { kind: "warning", message, hint } });
       return theirs;
     }
@@ -28,12 +28,12 @@ export class InterfaceSettings {
   readonly #nic: Nic;
   readonly #changeMtu: (mtu: number) => void;
   readonly #report: (report: Report) => void;
-  /** The interface's MTU that the NIC refused: not tried again until the interface has another. */
+  /** The interface's MTU that the NIC rejected: not tried again until the interface has another. */
   #refusedMtu: number | undefined;
-  /** The filter reported last; a NIC starts with this one. */
+  /** The filter reported last, initially that of a new NIC. */
   #filter = "all groups";
 
-  /** @param parts.changeMtu throws the reason if the NIC refuses */
+  /** @param parts.changeMtu throws if the NIC rejects the MTU */
   constructor(parts: { nic: Nic; changeMtu: (mtu: number) => void; report: (report: Report) => void }) {
     this.#nic = parts.nic;
     this.#changeMtu = parts.changeMtu;
@@ -46,7 +46,7 @@ export class InterfaceSettings {
     const { address: ours } = nic;
     if (!address.every((byte, i) => byte === ours[i])) {
       nic.address = address;
-      this.#note(`the NIC's address is ${formatMac(address)} now`);
+      this.#note(`the NIC's address is now ${formatMac(address)}`);
     }
     nic.filter = filter;
     this.#noteFilter(filter);
@@ -66,7 +66,7 @@ export class InterfaceSettings {
   #noteFilter({ promiscuous, groups }: FollowCommand["filter"]): void {
     const wanted = groups === "all" ? "all groups" : `${groups.length} ${groups.length === 1 ? "group" : "groups"}`;
     const filter = promiscuous ? "all frames" : wanted;
-    if (filter !== this.#filter) this.#note(`the NIC's filter passes ${filter} now`);
+    if (filter !== this.#filter) this.#note(`the NIC's filter now passes ${filter}`);
     this.#filter = filter;
   }
 

@@ -7,7 +7,7 @@ test("passes on a result that is in time", async () => assert.equal(await within
 test("passes on an error that is in time", async () =>
   assert.rejects(within(Promise.reject(new Error("no")), "it", 1_000), /no/));
 
-test("reports what was awaited, and the limit", async () => {
+test("reports the purpose of the wait, and the limit", async () => {
   const never = new Promise<never>(() => undefined);
   await assert.rejects(
     within(never, "the answer", 10, "Try again."),

@@ -1,4 +1,4 @@
-/** Waiting with a limit, so that the command never waits for ever. */
+/** Waits with a limit, so that the command never waits forever. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** A wait has timed out. */

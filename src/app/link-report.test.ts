@@ -1,4 +1,4 @@
-/** Link reports: every state that lasts is reported, a flapping link is not reported flap by flap. */
+/** Link reports: every stable state is reported; a flapping link is reported at a limited rate. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LINK_DOWN, type LinkState } from "#driver/phy.ts";
@@ -35,7 +35,7 @@ test("ten thousand flaps in a second make ten reports, and the last state is the
   assert.equal(report.changes, 10_001);
 });
 
-test("a flap that is over before it could be reported is counted and not reported", () => {
+test("a flap that ends before it can be reported is counted but not reported", () => {
   const { clock, report, told } = open();
   report.changed(UP);
   report.changed(LINK_DOWN);

@@ -23,7 +23,7 @@ export class LinkReport {
     this.#tell = tell;
   }
 
-  /** The NIC signalled a change. Reported at once, or by a later `flush` when the last report was a moment ago. */
+  /** The NIC signalled a change. Reported at once, or by a later `flush` if the last report was too recent. */
   changed(link: LinkState): void {
     this.changes++;
     this.newest = link;

@@ -17,9 +17,9 @@ export const modelChip = (key: string): Chip => {
 export const modelPage = (chip: Chip): PageRules => ({
   bytes: registerBytes(chip),
   registers: chip.profile.function.registersBar,
-  // The model has to see that a driver reads the end of a reset: its strict mode reports one that does not.
+  // The model must see that a driver waits for the end of a reset: strict mode reports a driver that does not.
   asked: [...readHasEffect(chip), ChipCmd],
-  // An interrupt's cause may be read while earlier writes are pending: only the acknowledge must not overtake them.
+  // The interrupt status may be read while earlier writes are pending: only the acknowledge must not overtake them.
   relaxed: [chip.profile.mac.interrupts === 16 ? IntrStatus : ISR0],
   eventsWord: raisedAt(chip) >> 2,
 });

@@ -75,7 +75,7 @@ export class ModelSide implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // With what the driver still sent while it stopped.
+    // Including frames that the driver sent while it stopped.
     this.publish(this.#pauses);
     this.#scope.dispose();
   }

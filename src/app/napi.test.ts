@@ -1,4 +1,4 @@
-/** The states of polling, with a NIC that only signals. */
+/** The states of polling, with a NIC that only signals interrupts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -61,7 +61,7 @@ test("an interrupt masks further ones until there is no work left", () => {
   assert.deepEqual(nic.done, ["masked", "line unmasked", "unmasked"]);
 });
 
-test("an interrupt without a cause is counted, and changes nothing", () => {
+test("a spurious interrupt is counted and has no other effect", () => {
   const { nic, napi, handled } = setUp();
   nic.raise(0);
   napi.interrupt();
@@ -156,7 +156,7 @@ test("a thread with work checks its descriptors every 16 rounds, and blocks only
   assert.deepEqual(loop(["busy", "busy", "idle"]), ["look", "block"]);
 });
 
-test("an idle host is waited for with poll(2) and not by reading", () =>
+test("the thread waits for an idle host with poll(2), not by reading", () =>
   assert.deepEqual(loop(["busy", "hostDrained", "hostDrained"]), ["look", "look", "look"]));
 
 test("work that arrived while interrupts were masked is done before the thread sleeps", () =>

@@ -30,24 +30,24 @@ export const BUDGET = 256;
 /** What is polled: a NIC, or one of its queues. */
 export type Polled = Pick<Nic, "line" | "interrupt" | "acknowledge" | "mask" | "unmask" | "waiting" | "pending">;
 
-/** Lost interrupts in a row after which the NIC is polled. */
+/** Number of consecutive lost interrupts after which the NIC is polled. */
 const TRUSTED = 3;
 
 export class Napi {
   /** Interrupts, and those without a cause. */
   interrupts = 0;
   spurious = 0;
-  /** Lost ones since the last that arrived. */
+  /** Lost interrupts since the last that arrived. */
   #lost = 0;
-  /** Number of interrupts when an event was first seen to be pending without one; -1 if none is. */
+  /** Number of interrupts when an event was first found pending without one; -1 if there is none. */
   #suspected = -1;
-  /** Interrupts are someone else's to look at: a self-test's. */
+  /** Interrupts are handled elsewhere, by a self-test. */
   lent = false;
   readonly #nic: Polled;
   readonly #handle: (events: number) => void;
   #state: NapiState = "down";
 
-  /** @param handle gets `Events` of the driver; may `stop` polling */
+  /** @param handle gets the driver's `Events`; may `stop` polling */
   constructor(nic: Polled, handle: (events: number) => void) {
     this.#nic = nic;
     this.#handle = handle;
@@ -92,8 +92,8 @@ export class Napi {
   }
 
   /**
-   * Looks for an event whose interrupt did not arrive: one that is pending at two calls although interrupts are enabled. What it
-   * signals is handled. To be called now and then, with a wait in between. @throws {DeviceGone}
+   * Checks for an event whose interrupt did not arrive: one that is pending at two calls although interrupts are
+   * enabled. It is handled. To be called repeatedly, with a wait in between. @throws {DeviceGone}
    */
   findLost(): boolean {
     const suspected = this.#suspected;
@@ -105,7 +105,7 @@ export class Napi {
     return true;
   }
 
-  /** Milliseconds that the thread may wait for an interrupt: not long where one seems to be lost. */
+  /** Milliseconds that the thread may wait for an interrupt: short if interrupts seem to be lost. */
   get waitMillis(): number {
     if (this.#lost >= TRUSTED) return 2;
     return this.#suspected < 0 ? 250 : 10;
@@ -151,7 +151,10 @@ export interface PollingThread {
   housekeep(): void;
   /** Calls poll(2) and handles its results. @param block waits for an event; otherwise returns at once */
   wait(block: boolean): void;
-  /** What the others threw. @throws it, unless the thread can go on */
+  /**
+   * Handles an error thrown by the other functions.
+   * @throws it, unless the thread can continue
+   */
   lose(error: unknown): void;
 }
 

@@ -1,4 +1,4 @@
-/** Offloads that users switch on and off: in the NIC, in what its TAP asks of it, and in what the kernel does on the TAP. */
+/** Offloads that users switch on and off: in the NIC, in the TAP's requests to it, and in the kernel on the TAP. */
 import { ALL_MULTICAST, type ReceiveFilter } from "#driver/receive-filter.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { UplinkSwitches } from "#host/tap-uplink.ts";
@@ -9,12 +9,12 @@ import { FEATURES, type FeatureName } from "./ethtool/feature-names.ts";
 export interface FeatureState {
   readonly active: boolean;
   readonly requested: boolean;
-  /** Nobody can change it. */
+  /** Fixed: nobody can change it. */
   readonly fixed: boolean;
 }
 export type FeatureStates = Readonly<Record<FeatureName, FeatureState>>;
 
-/** What the kernel does on the interface, whatever the NIC. */
+/** Done by the kernel on the interface, whatever the NIC. */
 const KERNELS: readonly FeatureName[] = [
   "tx-scatter-gather",
   "tx-generic-segmentation",
@@ -23,7 +23,7 @@ const KERNELS: readonly FeatureName[] = [
   "rx-udp-gro-forwarding",
 ];
 
-/** What driver and uplink do. Where the TAP has to hand frames over for it: the TAP's own feature that says that it does. */
+/** Done by driver and uplink. Where the TAP must leave it to this process: the TAP's feature that controls that. */
 const OURS = {
   "tx-checksum-ipv4": "tx-checksum-ip-generic",
   "tx-checksum-ipv6": "tx-checksum-ip-generic",
@@ -38,7 +38,7 @@ const OURS = {
 } as const satisfies Partial<Record<FeatureName, FeatureName | undefined>>;
 type Ours = keyof typeof OURS;
 const isOurs = (name: string): name is Ours => Object.hasOwn(OURS, name);
-/** Off until someone wants it: damaged frames, and the FCS. */
+/** Off by default: reception of damaged frames, and of the FCS. */
 const INITIALLY_OFF: readonly string[] = ["rx-fcs", "rx-all"];
 
 const ABSENT: FeatureState = { active: false, requested: false, fixed: true };
@@ -52,14 +52,14 @@ export class OffloadSwitches {
     (Object.keys(OURS) as Ours[]).map((name) => [name, !INITIALLY_OFF.includes(name)]),
   );
 
-  /** @param parts.changed tells the present uplink, if there is one */
+  /** @param parts.changed notifies the present uplink, if there is one */
   constructor(parts: { nic: Nic; tap: Tap; changed: (switches: UplinkSwitches) => void }) {
     this.#nic = parts.nic;
     this.#tap = parts.tap;
     this.#changed = parts.changed;
   }
 
-  /** What the uplink leaves to the NIC. The kernel asks for no segments without checksums. */
+  /** Offloads that the uplink leaves to the NIC. The kernel does not request segmentation without checksums. */
   get uplink(): UplinkSwitches {
     const on = (name: Ours): boolean => this.#wanted.get(name) === true;
     const checksum = on("tx-checksum-ipv4") || on("tx-checksum-ipv6");
@@ -89,7 +89,7 @@ export class OffloadSwitches {
     return Object.entries(active).flatMap(([name, on]) => (on ? [name] : []));
   }
 
-  /** The filter that users want on the interface, with what is switched here. */
+  /** The filter that users set on the interface, combined with the switches here. */
   filtered(filter: ReceiveFilter): ReceiveFilter {
     this.#filter = filter;
     return { ...filter, damaged: this.#wanted.get("rx-all") === true, fcs: this.#wanted.get("rx-fcs") === true };
@@ -101,7 +101,10 @@ export class OffloadSwitches {
     return Object.fromEntries(FEATURES.map((name) => [name, this.#state(name, kernels)])) as FeatureStates;
   }
 
-  /** Switches those that can be switched; others stay as they are. @throws {SystemError} */
+  /**
+   * Switches those that can be switched; others keep their state.
+   * @throws {SystemError}
+   */
   set(wanted: Readonly<Record<string, boolean>>): void {
     for (const [name, on] of Object.entries(wanted)) if (isOurs(name)) this.#wanted.set(name, on);
     const nic = this.#nic;
@@ -118,7 +121,7 @@ export class OffloadSwitches {
       this.#tap.withInterfaces((interfaces, name) => setDeviceFeatures(interfaces, name, kernels));
   }
 
-  /** Whether the chip has it at all, and has it now: jumbo frames cost some chips an offload. */
+  /** Whether the chip supports it at all, and supports it now: with jumbo frames some chips lose an offload. */
   #ability(name: Ours): { readonly ever: boolean; readonly now: boolean } {
     const { offloads, chip } = this.#nic;
     const { checksum, segmentation, ipv6 } = offloads;
@@ -133,7 +136,7 @@ export class OffloadSwitches {
   }
 
   #state(name: FeatureName, kernels: ReadonlyMap<string, DeviceFeature>): FeatureState {
-    // Descriptors of every chip have addresses of 64 bits.
+    // Descriptors of all chips have 64-bit addresses.
     if (name === "highdma") return { active: true, requested: true, fixed: true };
     if (isOurs(name)) {
       const { ever, now } = this.#ability(name);

@@ -42,17 +42,17 @@ type Thread = WorkerThread<Command, Report>;
 
 /** Rings, receive buffers for the largest MTU, and the arena for outgoing frames. */
 const DMA_BYTES = 32 << 20;
-/** The least for each of several queues. */
+/** Minimum for each of several queues. */
 const QUEUE_BYTES = 8 << 20;
 /** Memory of the wire's far end, after the window: frames between the NIC and a TAP. */
 const STAGING_BYTES = 1 << 20;
-/** A PCI Express link that was lost is back within a second. */
+/** A lost PCI Express link is back within a second. */
 const WAIT_SECONDS = 2;
 const WASM_PAGE = 1 << 16;
 /** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
 const START_LIMIT_MILLIS = 120_000;
 
-// The compiler's own declarations come only with those of a browser's.
+// TypeScript declares these only in its browser library.
 declare const WebAssembly: {
   readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => {
     readonly buffer: SharedArrayBuffer;
@@ -60,8 +60,8 @@ declare const WebAssembly: {
 };
 
 /**
- * Rejects the name of an existing interface, before any file is opened for it. A persistent TAP is accepted as the
- * host's end: it is prepared for users who may not create one, and is kept.
+ * Rejects the name of an existing interface before any file is opened. A persistent TAP is accepted at the host's end:
+ * it was prepared for a user who may not create one, and is kept.
  */
 const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false, queues = 1): void => {
   const look = (): void => {
@@ -112,7 +112,7 @@ const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask
   return { bus: "vfio", address: device.address, unsafeNoIommu: device.unsafeNoIommu };
 };
 
-/** What driver and model share: registers, and memory for rings, frames and the far end. */
+/** Memory shared by driver and model: registers, and memory for rings, frames and the far end. */
 const modelChannel = (
   { chip }: ModelSpec,
   { queues, threads }: { readonly queues: number; readonly threads: number },

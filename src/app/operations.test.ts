@@ -1,4 +1,4 @@
-/** Operations in the driver's thread: in slices, in order, each answered once. */
+/** Operations in the driver's thread: in slices, in order, each with one reply. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
@@ -7,7 +7,7 @@ import { type Argument, isArgument } from "./argument.ts";
 import { type Operated, type Operation, OPERATION_MICROS, Operations } from "./operations.ts";
 import type { Report } from "./session-messages.ts";
 
-/** Operations on nothing: what these here do, they do without a NIC. */
+/** Test operations that need no NIC. */
 const bench = (table: Readonly<Record<string, Operation>>) => {
   const clock = new VirtualClock();
   const reports: Report[] = [];
@@ -20,7 +20,7 @@ const bench = (table: Readonly<Record<string, Operation>>) => {
   return { clock, reports, operations, ask, codes };
 };
 
-test("an operation is answered under its own number, in the order in which it was asked for", () => {
+test("operations are answered in order, each under its own number", () => {
   const { reports, operations, ask } = bench({ echo: (_, argument) => argument });
   ask("echo", { a: 1 });
   ask("echo", { b: [1, 2] });
@@ -33,7 +33,7 @@ test("an operation is answered under its own number, in the order in which it wa
   assert.equal(operations.pending, false);
 });
 
-test("a slow operation gives the thread back between its steps, and others wait for it", () => {
+test("a slow operation yields the thread between its steps, and other operations wait for it", () => {
   const { clock, reports, operations, ask } = bench({
     *slow() {
       for (let step = 0; step < 5; step++) {
@@ -50,7 +50,7 @@ test("a slow operation gives the thread back between its steps, and others wait 
   for (; operations.pending; slices++) {
     const before = clock.now();
     operations.run();
-    assert.ok(clock.now() - before <= 300, "a slice is over once a step ends after its limit");
+    assert.ok(clock.now() - before <= 300, "a slice ends when a step ends after its limit");
   }
   assert.equal(slices, 3);
   assert.deepEqual(
@@ -59,7 +59,7 @@ test("a slow operation gives the thread back between its steps, and others wait 
   );
 });
 
-test("what an operation throws is its answer; the next one is carried out", () => {
+test("an exception of an operation is its reply; the next one is executed", () => {
   const { operations, ask, codes } = bench({
     picky: () => {
       throw new OutOfRange("no");
@@ -75,7 +75,7 @@ test("what an operation throws is its answer; the next one is carried out", () =
   assert.deepEqual(codes(), ["OUT_OF_RANGE", "OUT_OF_RANGE", "UNKNOWN_OPERATION", "UNKNOWN_OPERATION", undefined]);
 });
 
-test("a device that has gone ends the thread's work too, after the answer", () => {
+test("a device that has gone also ends the thread's work, after the reply", () => {
   const { operations, ask, codes } = bench({
     gone: () => {
       throw new DeviceGone("IntrStatus");
@@ -86,7 +86,7 @@ test("a device that has gone ends the thread's work too, after the answer", () =
   assert.deepEqual(codes(), ["DEVICE_GONE"]);
 });
 
-test("an operation without an end is ended, and puts back what it changed", () => {
+test("an operation that does not end is aborted, and restores what it changed", () => {
   let restored = false;
   const { clock, operations, ask, codes } = bench({
     *endless() {
@@ -103,7 +103,7 @@ test("an operation without an end is ended, and puts back what it changed", () =
   assert.equal(restored, true);
 });
 
-test("a flood of operations is refused, not kept", () => {
+test("operations above the limit are rejected, not queued", () => {
   const { operations, ask, codes } = bench({ quick: () => ({}) });
   for (let i = 0; i < 100; i++) ask("quick");
   assert.equal(codes().filter((code) => code === "TOO_MANY_OPERATIONS").length, 84);
@@ -111,7 +111,7 @@ test("a flood of operations is refused, not kept", () => {
   assert.equal(codes().filter((code) => code === undefined).length, 16);
 });
 
-test("an operation that is running when the thread ends puts back what it changed", () => {
+test("an operation that is running when the thread ends restores what it changed", () => {
   let restored = false;
   const { clock, operations, ask } = bench({
     *long() {
@@ -165,7 +165,7 @@ const turn = ({ operations, clock }: ReturnType<typeof bench>, micros: number): 
   for (const until = clock.now() + micros; clock.now() < until; clock.delay(1000)) operations.run();
 };
 
-test("an operation whose answer is no longer waited for is refused, not begun", () => {
+test("an operation whose requester has given up is rejected, not started", () => {
   const begun: string[] = [];
   const on = bench({ blink: blink(15_000_000, () => {}), quick: () => ({ at: begun.push("quick") }) });
   on.ask("blink");
@@ -176,7 +176,7 @@ test("an operation whose answer is no longer waited for is refused, not begun", 
   assert.deepEqual(begun, ["quick"]);
 });
 
-test("a slow operation is ended when its answer is no longer waited for", () => {
+test("a slow operation is aborted when its requester has given up", () => {
   let restored = false;
   const on = bench({ blink: blink(15_000_000, () => (restored = true)) });
   on.ask("blink", {}, 5000);
@@ -186,7 +186,7 @@ test("a slow operation is ended when its answer is no longer waited for", () => 
 });
 
 for (const urgent of ["suspend", "resume", "handOver"])
-  test(`"${urgent}" ends a slow operation, which puts back what it changed, and goes before those that wait`, () => {
+  test(`"${urgent}" aborts a slow operation, which restores what it changed, and precedes waiting ones`, () => {
     const order: string[] = [];
     const on = bench({
       blink: blink(15_000_000, () => order.push("blink ends")),

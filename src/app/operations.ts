@@ -1,7 +1,7 @@
 /**
- * Operations on a NIC that other processes ask for, in the driver's thread: one at a time and in order, in slices between two rounds
- * of frames. A slow operation is a generator: it gives the thread back at each `yield`. One whose answer is no longer waited for is
- * not begun.
+ * Operations on a NIC requested by other processes, executed in the driver's thread: one at a time and in order, in
+ * slices between two rounds of frames. A slow operation is a generator that yields the thread at each `yield`. An
+ * operation whose requester has given up is not started.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -15,34 +15,34 @@ import { plainError } from "./plain-error.ts";
 import type { OffloadSwitches } from "./offload-switches.ts";
 import { isFinal } from "./recovery.ts";
 
-/** Time that operations may take between two rounds, unless a single step takes longer. */
+/** Time for operations between two rounds, unless a single step takes longer. */
 const SLICE_MICROS = 200;
-/** An operation that has not ended after this long is ended. */
+/** An operation that has not ended after this time is aborted. */
 export const OPERATION_MICROS = 20_000_000;
 const WAITING_MOST = 16;
-/** The machine waits for these: they go first, and end an operation that is running. */
+/** The machine waits for these: they precede others, and abort a running operation. */
 const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
 
-/** What an operation works on. */
+/** Objects available to an operation. */
 export interface Operated {
   readonly nic: Nic;
   readonly device: PciDevice;
   readonly tap: Tap;
   readonly switches: OffloadSwitches;
-  /** Makes new rings, with `what`: "512 descriptors". @throws what keeps the NIC from coming up again */
+  /** Creates new rings; `what` describes them: "512 descriptors". @throws if the NIC does not come up again */
   readonly rebuild: (what: string, act: () => void) => void;
-  /** Ends the traffic of the host until it is disposed, which makes new rings. */
+  /** Stops the host's traffic until it is disposed, which creates new rings. */
   readonly withoutHost: () => Disposable;
-  /** What the rings of each queue have counted since the start. */
+  /** Counters of each queue's rings since the start. */
   readonly queueCounts: () => readonly QueueCounts[];
 }
 
-/** Checks its argument before it touches the NIC, and returns a JSON object. What it throws is the answer. */
+/** Checks its argument before it accesses the NIC, and returns a JSON object. An exception becomes the reply. */
 export type Operation = (on: Operated, argument: Argument) => object | Steps;
-/** Each step may say in how many microseconds the next one is due. */
+/** Each step may return in how many microseconds the next one is due. */
 export type Steps = Generator<number | void, object>;
 
-/** Nobody has written this operation, or this version has not got it yet. */
+/** The operation does not exist, or not in this version. */
 export class UnknownOperation extends FerruleError {
   readonly code = "UNKNOWN_OPERATION";
   readonly hint = "Both commands must be of the same version: start `ferrule up` again.";
@@ -51,30 +51,30 @@ export class UnknownOperation extends FerruleError {
   }
 }
 
-/** More operations are waiting than the thread keeps. */
+/** More operations are queued than the limit. */
 export class TooManyOperations extends FerruleError {
   readonly code = "TOO_MANY_OPERATIONS";
   readonly hint = "Wait until earlier commands have ended, then try again.";
   constructor() {
-    super(`${WAITING_MOST} operations are waiting already`);
+    super(`${WAITING_MOST} operations are already waiting`);
   }
 }
 
-/** Its turn came after the time that its answer was waited for. */
+/** Its turn came after the requester's time limit. */
 export class OperationTooLate extends FerruleError {
   readonly code = "OPERATION_TOO_LATE";
   readonly hint = "Wait until earlier commands have ended, then try again.";
   constructor(name: string, limitMillis: number) {
-    super(`the operation "${name}" was not begun: others took longer than ${limitMillis / 1000} s`);
+    super(`the operation "${name}" was not started: others took longer than ${limitMillis / 1000} s`);
   }
 }
 
-/** It was running when an urgent one came. */
+/** An urgent operation arrived while it was running. */
 export class OperationEnded extends FerruleError {
   readonly code = "OPERATION_ENDED";
   readonly hint = "Try again once the NIC is awake.";
   constructor(name: string, urgent: string) {
-    super(`the operation "${name}" was ended by "${urgent}"`);
+    super(`the operation "${name}" was aborted by "${urgent}"`);
   }
 }
 
@@ -128,13 +128,16 @@ export class Operations implements Disposable {
       this.#waiting.push(waiting);
       return;
     }
-    // Behind other urgent ones.
+    // After other urgent ones.
     const place = this.#waiting.findIndex(({ operation }) => !URGENT.has(operation));
     this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, waiting);
     this.#due = 0;
   }
 
-  /** Works for one slice. Returns at once when nothing is pending. @throws {DeviceGone} {NicGivenUp} */
+  /**
+   * Works for one slice. Returns at once if nothing is pending.
+   * @throws {DeviceGone} {NicGivenUp}
+   */
   run(): void {
     if (!this.pending || this.#clock.now() < this.#due) return;
     const end = this.#clock.now() + SLICE_MICROS;
@@ -142,7 +145,7 @@ export class Operations implements Disposable {
     while (this.pending && this.#clock.now() < end && this.#clock.now() >= this.#due);
   }
 
-  /** Ends the running operation; those that wait are not begun. */
+  /** Aborts the running operation; waiting ones are not started. */
   [Symbol.dispose](): void {
     this.#waiting.length = 0;
     this.#running?.steps.return({});
@@ -184,7 +187,7 @@ export class Operations implements Disposable {
     this.#report({ report: "answer", id, value: next.value });
   }
 
-  /** What keeps the NIC from working is for the thread too. */
+  /** An error that stops the NIC concerns the thread too. */
   #attempt(id: number, act: () => void): void {
     try {
       act();
@@ -202,7 +205,10 @@ export class Operations implements Disposable {
   }
 }
 
-/** It puts back what it has changed. @throws {OperationEnded}, or what kept it from that */
+/**
+ * It restores what it has changed.
+ * @throws {OperationEnded}, or the error that prevented this
+ */
 const endFor = (urgent: string, { name, steps }: Running): never => {
   steps.return({});
   throw new OperationEnded(name, urgent);

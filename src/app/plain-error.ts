@@ -1,4 +1,4 @@
-/** Errors in the form that crosses threads and sockets. */
+/** Errors in a form that can be sent to other threads and over sockets. */
 import { rootCause } from "#kit/errors.ts";
 import { refusalOf } from "#sys/errno.ts";
 import { bugTracker } from "./manifest.ts";

@@ -1,4 +1,6 @@
-/** What is done about a NIC that fails, on the model: each fault is found, mended within a budget, counted and reported. */
+/**
+ * Recovery of a NIC that fails, on the model: each fault is detected, repaired within a budget, counted and reported.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BusError } from "#bus/vfio/errors.ts";
@@ -11,13 +13,13 @@ import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 const BUDGET = RESTART_DELAYS_MICROS.length;
 const second = 1_000_000;
 
-test("a NIC whose every memory access fails is restarted as often as the budget says, then given up", { skip }, () => {
+test("a NIC whose memory accesses all fail is restarted as often as the budget allows, then given up", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   assert.equal(bench.statistics.linkUp, 1);
   bench.model.faults.arm("dma-error");
   bench.resets = 0;
-  // Each restart posts descriptors; a frame that arrives makes the chip read one.
+  // Each restart posts descriptors; an arriving frame makes the chip read one.
   const frame = new Uint8Array(64).fill(0xff);
   const traffic = (): void => {
     bench.model.receive(frame, 0, frame.length);
@@ -37,7 +39,7 @@ test("a NIC whose every memory access fails is restarted as often as the budget 
     said.map(({ message }) => message),
     Array.from({ length: BUDGET }, (_, i) => `${reason}: restarting the NIC (${i + 1} of at most ${BUDGET} restarts)`),
   );
-  // The first one is a warning, the others are for those who look for a fault.
+  // The first one is a warning, the others are debug messages.
   assert.deepEqual(
     said.map(({ kind }) => kind),
     ["warning", ...Array.from({ length: BUDGET - 1 }, () => "note")],
@@ -58,7 +60,7 @@ test("a single bus error costs one restart, is counted and reported, and the lin
   bench.run(second);
   bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
   bench.run(1000);
-  // Counters go on from where the old rings left them.
+  // Counters continue from the values of the old rings.
   const { restarts, systemErrors, linkUp, receivedFrames, linkChanges } = bench.statistics;
   assert.deepEqual(
     { restarts, systemErrors, linkUp, receivedFrames },
@@ -68,7 +70,7 @@ test("a single bus error costs one restart, is counted and reported, and the lin
   assert.equal(linkChanges, before, "the PHY was not reset");
 });
 
-test("bus errors far apart never use the budget up", { skip }, () => {
+test("bus errors far apart never exhaust the budget", { skip }, () => {
   using bench = new Bench();
   for (let i = 0; i < BUDGET + 3; i++) {
     bench.run(100_000);
@@ -91,21 +93,17 @@ test("a NIC that hangs during an MTU change is restarted with the old MTU", { sk
   assert.deepEqual([bench.statistics.mtu, bench.statistics.linkUp, bench.statistics.restarts], [1500, 1, 1]);
 });
 
-test(
-  "a NIC that never comes out of reset again is given up, and its statistics can be read meanwhile",
-  { skip },
-  () => {
-    using bench = new Bench();
-    bench.run(100_000);
-    bench.model.faults.arm("stuck-reset");
-    bench.follow(9000);
-    bench.driver.publish(NO_PAUSES);
-    assert.deepEqual([bench.statistics.linkUp, bench.statistics.receiveFill], [0, 0]);
-    assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /still in reset/ });
-  },
-);
+test("a NIC whose reset never ends is given up, and its statistics can be read meanwhile", { skip }, () => {
+  using bench = new Bench();
+  bench.run(100_000);
+  bench.model.faults.arm("stuck-reset");
+  bench.follow(9000);
+  bench.driver.publish(NO_PAUSES);
+  assert.deepEqual([bench.statistics.linkUp, bench.statistics.receiveFill], [0, 0]);
+  assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /still in reset/ });
+});
 
-test("a card that is pulled is waited for, and when it does not come back the session ends", { skip }, () => {
+test("a removed card is waited for, and if it does not return the session ends", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   bench.model.faults.arm("removal");
@@ -113,7 +111,7 @@ test("a card that is pulled is waited for, and when it does not come back the se
   const start = bench.clock.now();
   assert.throws(() => bench.run(60 * second), { code: "DEVICE_GONE", hint: /unplugged/ });
   const waited = bench.clock.now() - start;
-  // It takes a moment to find out.
+  // Detection takes some time.
   assert.ok(waited >= WAIT_MICROS && waited < WAIT_MICROS + 200_000, `${waited} µs`);
   assert.deepEqual(
     bench.occurrences("absences").map(({ message }) => message),
@@ -122,7 +120,7 @@ test("a card that is pulled is waited for, and when it does not come back the se
   assert.equal(bench.statistics.restarts, 0);
 });
 
-test("with a wait of 0 s a card that is pulled ends the session at once", { skip }, () => {
+test("with a wait of 0 s a removed card ends the session at once", { skip }, () => {
   using bench = new Bench(undefined, undefined, undefined, 0);
   bench.run(100_000);
   bench.model.faults.arm("removal");
@@ -148,7 +146,7 @@ const assertSame = (bench: Bench, wanted: number): void => {
 const OTHER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
 const GROUP = Uint8Array.of(1, 0, 0x5e, 1, 2, 3);
 
-/** What each fault is found as, and what it takes. */
+/** The cause under which each fault is detected, and its duration. */
 const FAILING: readonly (readonly [fault: FaultName, count: number | undefined, cause: CauseName])[] = [
   ["dma-error", 1, "systemErrors"],
   ["stuck-transmitter", 2, "transmitTimeouts"],
@@ -159,10 +157,10 @@ const FAILING: readonly (readonly [fault: FaultName, count: number | undefined, 
 ];
 
 for (const [fault, count, cause] of FAILING)
-  test(`after ${fault} frames pass with the settings that users made, and ${cause} counts one`, { skip }, () => {
+  test(`after ${fault} frames pass with the users' settings, and ${cause} counts one`, { skip }, () => {
     using bench = new Bench();
     bench.run(100_000);
-    // With jumbo frames the PHY advertises what it does after power-on: nothing shows that it has forgotten.
+    // With jumbo frames the PHY advertises its power-on default, so a loss of settings is not visible there.
     const mtu = fault === "forgetful-phy" ? 1499 : 9000;
     const filter = { promiscuous: false, groups: [GROUP] };
     bench.driver.obey({ command: "follow", mtu, address: OTHER, filter });
@@ -187,7 +185,7 @@ for (const [fault, count, cause] of FAILING)
   });
 
 test(
-  "after an error of the bus, which the kernel reports, frames pass with the settings that users made, and busErrors counts one",
+  "after an error of the bus, which the kernel reports, frames pass with the users' settings, and busErrors counts one",
   { skip },
   () => {
     using bench = new Bench();
@@ -217,20 +215,20 @@ test(
 );
 
 test(
-  "a PHY that never answers again costs three restarts of its own, then those of the NIC, then the NIC is given up",
+  "a PHY that no longer responds is restarted three times, then the NIC as often as the budget allows, then it is given up",
   { skip },
   () => {
     using bench = new Bench();
     bench.run(100_000);
     bench.model.faults.arm("silent-phy");
     assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /did not answer/ });
-    // Three of its own, and the one that made the NIC restart.
+    // Three restarts of the PHY, and the one that restarted the NIC.
     assert.equal(bench.occurrences("phyLosses").length, 4);
   },
 );
 
 test(
-  "an event whose interrupt is lost is found and counted; while they go on missing, the thread polls",
+  "an event whose interrupt was lost is found and counted; while interrupts are missing, the thread polls",
   { skip },
   () => {
     using bench = new Bench();
@@ -255,7 +253,7 @@ test(
   },
 );
 
-test("a lost doorbell is rung again: frames are late, none is lost, and one is counted", { skip }, () => {
+test("a lost doorbell is rung again and counted; frames are delayed, none is lost", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   bench.model.faults.arm("lost-doorbell", { count: 1 });
@@ -269,7 +267,7 @@ test("a lost doorbell is rung again: frames are late, none is lost, and one is c
   );
 });
 
-test("frames that the NIC has not sent when it is taken down are counted in the last counters", { skip }, () => {
+test("frames that the NIC has not sent when it is taken down appear in the final counters", { skip }, () => {
   const bench = new Bench();
   {
     using _ = bench;

@@ -1,4 +1,4 @@
-/** What is done about a NIC that fails: the remedies of causes.ts, each counted and reported, within a budget. */
+/** Recovery of a NIC that fails: the remedies of causes.ts, each counted and reported, within a budget. */
 import { Asleep, BusError } from "#bus/vfio/errors.ts";
 import type { Finding } from "#driver/health.ts";
 import { answers } from "#driver/identify.ts";
@@ -13,9 +13,9 @@ import { plainError } from "./plain-error.ts";
 import { NicGivenUp, RESTART_DELAYS_MICROS, RestartBudget, STEADY_MICROS } from "./restart-budget.ts";
 import type { SessionEvent } from "./session.ts";
 
-/** Between two looks for what the NIC does not report, and between two for a card that is absent. */
+/** Intervals: between two checks for unreported failures, and between two checks for an absent card. */
 export const LOOK_MICROS = 50_000;
-/** Restarts of the PHY in a row before the whole NIC is restarted. */
+/** Consecutive restarts of the PHY before the whole NIC is restarted. */
 const PHY_TRIES = 3;
 const VENDOR = ro16(0);
 
@@ -34,18 +34,18 @@ export const isFinal = (error: unknown): boolean => error instanceof DeviceGone 
 export interface DataPlane {
   readonly nic: Nic;
   readonly clock: Clock;
-  /** Ends what works on the rings. */
+  /** Ends users of the rings. */
   readonly retire: () => void;
-  /** Lets new rings carry frames. */
+  /** Puts new rings into use. */
   readonly connect: () => void;
-  /** The NIC's link may be another one. */
+  /** The state of the NIC's link may have changed. */
   readonly carrier: () => void;
   readonly event: (event: SessionEvent) => void;
 }
 
 export interface Recovering extends DataPlane {
   readonly device: PciDevice;
-  /** How long a card that does not answer is waited for; 0 to end at once. */
+  /** How long to wait for a card that does not respond; 0 to end at once. */
   readonly waitMicros: number;
 }
 
@@ -56,7 +56,7 @@ export class Recovery {
   #nextLook = 0;
   #phyTries = 0;
   #phyLost = -Infinity;
-  /** Why and since when a card is waited for. */
+  /** Why the driver waits for a card, and since when. */
   #absence: { readonly error: unknown; readonly since: number } | undefined;
 
   constructor(on: Recovering) {
@@ -68,12 +68,15 @@ export class Recovery {
     return this.#budget.restarts;
   }
 
-  /** The card does not answer, and is waited for. */
+  /** The card does not respond, and the driver waits for it. */
   get absent(): boolean {
     return this.#absence !== undefined;
   }
 
-  /** To be called often. Returns whether it was time for a look. @throws {NicGivenUp} {DeviceGone} {BusError} */
+  /**
+   * To be called often. Returns whether a check was due.
+   * @throws {NicGivenUp} {DeviceGone} {BusError}
+   */
   run(): boolean {
     const { clock, nic } = this.#on;
     const now = clock.now();
@@ -86,17 +89,17 @@ export class Recovery {
     return true;
   }
 
-  /** Counts and reports what needs no remedy. */
+  /** Counts and reports causes that need no remedy. */
   note(cause: CauseName, message: string = CAUSES[cause].what): void {
     const { hint } = CAUSES[cause];
     const count = ++this.counts[cause];
-    // The first one says it all; the others are counted.
+    // The first occurrence is reported; further ones are only counted.
     this.#on.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
   }
 
   /**
-   * The NIC does not work any more: restarts it, or takes it down until a restart is due.
-   * @param detail of a system error what PCI status said, unless given
+   * The NIC has stopped working: restarts it, or takes it down until a restart is due. @param detail default for a
+   * system error: the errors in PCI status
    * @throws {NicGivenUp} {DeviceGone}
    */
   fail(cause: CauseName, detail = cause === "systemErrors" ? this.#on.nic.health.busErrors.join(", ") : ""): void {
@@ -115,8 +118,8 @@ export class Recovery {
   }
 
   /**
-   * An error of the data plane: where it says that the card is gone, the card is waited for.
-   * @throws the error, if it says something else or nobody waits
+   * Handles an error of the data plane: if the card is gone, waits for it. @throws the error, if it is another one or
+   * there is no wait
    */
   lose(error: unknown): void {
     const { clock, waitMicros, retire, carrier } = this.#on;
@@ -130,7 +133,7 @@ export class Recovery {
     try {
       this.#takeDown();
     } catch {
-      // That it is gone says more.
+      // Its removal is the more informative reason.
     }
     carrier();
     this.#absence = { error, since: clock.now() };
@@ -157,7 +160,7 @@ export class Recovery {
     try {
       nic.restartPhy();
     } catch (error) {
-      // The next look finds it again.
+      // The next check finds it again.
       if (isFinal(error)) throw error;
     }
   }
@@ -166,7 +169,7 @@ export class Recovery {
     try {
       this.#on.nic.down();
     } catch (error) {
-      // It does not answer as it should; the restart resets it once more.
+      // It does not respond correctly; the restart resets it again.
       if (isFinal(error)) throw error;
     }
   }
@@ -191,20 +194,20 @@ export class Recovery {
     const waited = clock.now() - since;
     if (this.#answers()) {
       this.#absence = undefined;
-      event({ kind: "note", message: `the card answers again after ${Math.round(waited / 1000)} ms` });
+      event({ kind: "note", message: `the card responds again after ${Math.round(waited / 1000)} ms` });
       this.#budget.fail(plainError(error).message);
     } else if (waited >= waitMicros) throw error;
   }
 
-  /** @throws {ChangingIdentification} when it is another card */
+  /** @throws {ChangingIdentification} if it is another card */
   #answers(): boolean {
     const { clock, device, nic } = this.#on;
     try {
       if (device.config.read16(VENDOR) === 0xffff) return false;
-      // It may have been asleep when it left, or when it came back.
+      // It may have been asleep when it left or when it returned.
       nic.power.end();
       device.power.wake(clock);
-      // Decoding of memory is off after a reset of the bus.
+      // Memory decoding is off after a reset of the bus.
       device.setBusMaster(false);
       return answers(nic.xid, device.registers, device.id.device, clock);
     } catch (refused) {

@@ -1,4 +1,4 @@
-/** Requests to the driver's thread: each gets its own answer, or an error within a limit. */
+/** Requests to the driver's thread: each gets its own reply, or an error within a time limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Revoked } from "#kit/errors.ts";
@@ -11,7 +11,7 @@ const bench = () => {
   return { told, requests: new Requests((command) => told.push(command)) };
 };
 
-test("answers find their requests, in whatever order they come", async () => {
+test("replies are matched with their requests, in any order", async () => {
   const { told, requests } = bench();
   const answers = [requests.ask("driver", {}), requests.ask("rings", { rx: 64 })];
   assert.deepEqual(
@@ -27,14 +27,14 @@ test("answers find their requests, in whatever order they come", async () => {
   assert.deepEqual(await answers[1], { second: true });
 });
 
-test("a request that is not answered fails after its limit, and its late answer is dropped", async () => {
+test("a request without a reply fails after its limit, and a late reply is dropped", async () => {
   const { told, requests } = bench();
   await assert.rejects(requests.ask("driver", {}, 1), TookTooLong);
   assert.equal(told[0]!.limitMillis, 1);
   requests.hear({ report: "answer", id: told[0]!.id, value: {} });
 });
 
-test("requests fail once the session has ended, those under way and later ones, with the first reason", async () => {
+test("once the session has ended, pending and later requests fail with the first reason", async () => {
   const { told, requests } = bench();
   const underWay = requests.ask("driver", {});
   requests.end(new Revoked("the session"));

@@ -3,7 +3,7 @@ import type { Argument } from "./argument.ts";
 import { Questions } from "./questions.ts";
 import type { AnswerReport, OperateCommand } from "./session-messages.ts";
 
-/** Milliseconds for an answer: longer than the thread allows an operation (`OPERATION_MICROS`). */
+/** Milliseconds for a reply: longer than the thread's limit for an operation (`OPERATION_MICROS`). */
 const ANSWER_MILLIS = 25_000;
 
 export class Requests {

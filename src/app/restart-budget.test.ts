@@ -1,4 +1,4 @@
-/** The budget of restarts of a NIC that fails, the delays and what refills them. */
+/** The restart budget of a NIC that fails: number, delays, and refill. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
@@ -11,7 +11,7 @@ const restart = (clock: VirtualClock, budget: RestartBudget): number => {
   return clock.now() - start;
 };
 
-test("each restart waits longer than the one before, and after the last one the NIC is given up", () => {
+test("the delay grows with each restart, and after the last one the NIC is given up", () => {
   const clock = new VirtualClock();
   const budget = new RestartBudget(clock);
   const waited = RESTART_DELAYS_MICROS.map(() => {
@@ -31,7 +31,7 @@ test("each restart waits longer than the one before, and after the last one the 
   assert.equal(budget.restarts, RESTART_DELAYS_MICROS.length);
 });
 
-test("a NIC that ran long enough has its whole budget again", () => {
+test("a NIC that ran long enough has its full budget again", () => {
   const clock = new VirtualClock();
   const budget = new RestartBudget(clock);
   for (let i = 0; i < 10 * RESTART_DELAYS_MICROS.length; i++) {
@@ -42,7 +42,7 @@ test("a NIC that ran long enough has its whole budget again", () => {
   assert.equal(budget.restarts, 10 * RESTART_DELAYS_MICROS.length);
 });
 
-test("failures a little closer than that use the budget up", () => {
+test("failures slightly closer together exhaust the budget", () => {
   const clock = new VirtualClock();
   const budget = new RestartBudget(clock);
   assert.throws(() => {
@@ -54,7 +54,7 @@ test("failures a little closer than that use the budget up", () => {
   }, NicGivenUp);
 });
 
-test("no restart is due before a failure, nor while one is under way", () => {
+test("no restart is due before a failure, or during a restart", () => {
   const budget = new RestartBudget(new VirtualClock());
   assert.equal(budget.due, false);
   budget.fail("system error");

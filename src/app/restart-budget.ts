@@ -12,7 +12,7 @@ export class NicGivenUp extends FerruleError {
   readonly code = "NIC_GIVEN_UP";
   readonly hint =
     "Look for IOMMU faults and PCIe errors in the kernel log (`sudo dmesg | grep -iE 'DMAR|AMD-Vi|AER'`), then power-cycle the card.";
-  /** Restarts that did not help. */
+  /** Unsuccessful restarts. */
   readonly restarts: number;
   constructor(fields: { restarts: number; micros: number; reason: string }) {
     super(
@@ -22,32 +22,31 @@ export class NicGivenUp extends FerruleError {
   }
 }
 
-/** Counts restarts, and says when the next one may take place. */
+/** Counts restarts, and determines when the next one is due. */
 export class RestartBudget {
   /** Restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Failures in a row, none of them followed by `STEADY_MICROS` without one. */
+  /** Consecutive failures, none of them followed by `STEADY_MICROS` without failure. */
   #failures = 0;
-  /** When the first of them was, and when the NIC was started last. */
+  /** Time of the first of them, and time of the NIC's last start. */
   #since = 0;
   #started = -Infinity;
-  /** When the next restart is due; undefined while none is wanted. */
+  /** When the next restart is due; undefined if none is. */
   #due: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** The next failure would be the first in a row. */
+  /** The next failure would be the first of a new row. */
   get full(): boolean {
     return this.#failures === 0 || this.#clock.now() - this.#started >= STEADY_MICROS;
   }
 
   /**
    * The NIC has failed; a restart becomes due after a delay. A failure of the restart itself counts as another one.
-   * @returns the number of the restart, from 1 on
-   * @throws {NicGivenUp} when the budget is used up
+   * @returns the number of the restart, from 1 on @throws {NicGivenUp} if the budget is exhausted
    */
   fail(reason: string): number {
     const now = this.#clock.now();
@@ -61,7 +60,7 @@ export class RestartBudget {
     return ++this.#failures;
   }
 
-  /** Whether the time for a restart has come. */
+  /** Whether the restart is due. */
   get due(): boolean {
     return this.#due !== undefined && this.#clock.now() >= this.#due;
   }

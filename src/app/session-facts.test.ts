@@ -12,7 +12,9 @@ const nic = (key: string, others: Partial<Parameters<typeof startEvents>[0]> = {
   const chip = chipNamed(key)!;
   return {
     address: ADDRESS,
-    aspm: { state: { policy: "auto", allowed: false, because: "the system has it off on this link", link: "none" } },
+    aspm: {
+      state: { policy: "auto", allowed: false, because: "the system has disabled it on this link", link: "none" },
+    },
     chip,
     firmware: undefined,
     permanentAddress: ADDRESS,
@@ -34,14 +36,14 @@ const rest = (...given: Parameters<typeof startEvents>) =>
 const notes = (chip: Parameters<typeof startEvents>[0]) =>
   startEvents(chip, MODEL).filter(({ kind }) => kind === "note");
 
-test("whether the link may sleep is a note, with the reason and what the system allows; PCI has no such link", () => {
-  const message = "ASPM off in the chip: the system has it off on this link; the system allows the link none";
+test("the ASPM state of the link is a debug event, with the reason and the system's setting; PCI has none", () => {
+  const message = "ASPM off in the chip: the system has disabled it on this link; the system allows none on the link";
   assert.deepEqual(notes(nic("rtl8168h")), [{ kind: "note", message }]);
   const { state } = nic("rtl8169s").aspm;
   assert.deepEqual(notes(nic("rtl8169s", { aspm: { state: { ...state, link: undefined } } })), []);
 });
 
-test("firmware that the PHY runs with is an event; that a card lacks it is a warning, that a model does is none", () => {
+test("the PHY's firmware is an event; missing firmware is a warning for a card, and not for a model", () => {
   const chip = nic("rtl8168h");
   const loaded = rest(nic("rtl8168h", { firmware: "rtl8168h-2_0.0.2" }), CARD);
   assert.deepEqual(loaded, [{ kind: "firmware", file: "rtl_nic/rtl8168h-2.fw", version: "rtl8168h-2_0.0.2" }]);
@@ -50,9 +52,9 @@ test("firmware that the PHY runs with is an event; that a card lacks it is a war
   assert.deepEqual(rest(nic("rtl8168b"), CARD), [], "this chip takes none");
 });
 
-test("a random address and an unknown stepping are warnings; an address that was chosen is none", () => {
+test("a random address and an unknown stepping are warnings; an address given by the user is not", () => {
   const lacking = nic("rtl8168b", { permanentAddress: undefined });
-  assert.match(JSON.stringify(rest(lacking, CARD)), /chosen at random.*--mac/);
+  assert.match(JSON.stringify(rest(lacking, CARD)), /a random one is used.*--mac/);
   assert.deepEqual(rest(lacking, { ...CARD, address: ADDRESS }), []);
   assert.match(
     JSON.stringify(rest(nic("rtl8168b", { unknownStepping: true, xid: 0x38a }), CARD)),

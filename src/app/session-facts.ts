@@ -1,4 +1,4 @@
-/** What a session reports about its NIC: once it is up, and when it has changed. */
+/** A session's reports about its NIC: once it is up, and when something has changed. */
 import { quirksOf } from "#chip/quirks.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
@@ -10,7 +10,7 @@ export class FactsReader {
   readonly #nic: Nic;
   readonly #switches: Pick<OffloadSwitches, "inUse">;
   readonly #names: readonly [device: string, interfaceName: string];
-  /** Kept, because a card that sleeps or has gone cannot be read. */
+  /** Cached, because a card that sleeps or is gone cannot be read. */
   #mac: string;
   /** Those read last, as JSON. */
   #last = "";
@@ -22,12 +22,12 @@ export class FactsReader {
     this.#mac = formatMac(nic.address);
   }
 
-  /** The NIC has this address now. */
+  /** The NIC's address has changed. */
   set address(mac: Uint8Array) {
     this.#mac = formatMac(mac);
   }
 
-  /** Of a NIC that is up. */
+  /** Facts of a NIC that is up. */
   read(): SessionFacts {
     const nic = this.#nic;
     const [device, interfaceName] = this.#names;
@@ -45,7 +45,7 @@ export class FactsReader {
     return facts;
   }
 
-  /** Unless they are as they were, or were never read, or the NIC is down. */
+  /** Undefined if they are unchanged or were never read, or the NIC is down. */
   changed(): SessionFacts | undefined {
     if (this.#last === "" || !this.#nic.running) return undefined;
     const before = this.#last;
@@ -59,7 +59,7 @@ type Started = { readonly aspm: Pick<Nic["aspm"], "state"> } & Pick<
   "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid"
 >;
 
-/** Warnings about it. */
+/** Warnings about the NIC. */
 export const startEvents = (
   nic: Started,
   { address, device }: Pick<DriverTask, "address" | "device">,
@@ -70,19 +70,19 @@ export const startEvents = (
   if (nic.permanentAddress === undefined && address === undefined)
     events.push({
       kind: "warning",
-      message: `the card has no MAC address of its own; it uses ${formatMac(nic.address)}, chosen at random`,
-      hint: "Give it one that stays the same: --mac 02:00:5e:10:00:01.",
+      message: `the card has no MAC address; a random one is used: ${formatMac(nic.address)}`,
+      hint: "Set a permanent one: --mac 02:00:5e:10:00:01.",
     });
   if (nic.unknownStepping)
     events.push({
       kind: "warning",
-      message: `this stepping is not known (XID ${nic.xid.toString(16)}); the card is driven as an ${nic.chip.name}`,
+      message: `unknown stepping (XID ${nic.xid.toString(16)}); the card is driven as an ${nic.chip.name}`,
       hint: "Please send the output of `ferrule report`: see CONTRIBUTING.md, “An unknown chip”.",
     });
   const { firmware } = nic.chip;
   if (nic.firmware !== undefined && firmware !== undefined)
     events.push({ kind: "firmware", file: firmware, version: nic.firmware });
-  // A PHY usually works without firmware; only for a real card is the lack reported.
+  // A PHY usually works without firmware; missing firmware is reported only for a real card.
   else if (firmware !== undefined && device.bus === "vfio")
     events.push({
       kind: "warning",
@@ -93,7 +93,7 @@ export const startEvents = (
   if (link !== undefined)
     events.push({
       kind: "note",
-      message: `ASPM ${allowed ? "on" : "off"} in the chip: ${because}; the system allows the link ${link}`,
+      message: `ASPM ${allowed ? "on" : "off"} in the chip: ${because}; the system allows ${link} on the link`,
     });
   return events;
 };

@@ -9,10 +9,10 @@ import type { PlainError } from "./plain-error.ts";
 import type { HostSpec, SessionEvent, SessionFacts } from "./session.ts";
 import type { WireSpec } from "./wires/wire-spec.ts";
 
-/** Where a driver finds its device: in another thread, behind a socket, or in a slot. */
+/** How a driver reaches its device: in another thread, behind a socket, or in a slot. */
 export type DeviceTask =
   | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
-  /** `stop`: an event descriptor that is raised when the device is to be let go. */
+  /** `stop`: an event descriptor that is signalled when the device is to be released. */
   | { readonly bus: "vfio-user"; readonly path: string; readonly stop: number }
   | { readonly bus: "vfio"; readonly address: string; readonly unsafeNoIommu: boolean };
 
@@ -21,7 +21,7 @@ export interface DriverTask {
   readonly device: DeviceTask;
   readonly host: HostSpec;
   readonly mtu: number;
-  /** Descriptors in each ring; the driver's choice unless given. */
+  /** Descriptors in each ring; default: the driver's choice. */
   readonly rings: number | undefined;
   /** Receive queues. */
   readonly queues: number;
@@ -29,12 +29,12 @@ export interface DriverTask {
   readonly queueThreads: readonly QueueChannel[];
   readonly aspm: AspmPolicy | undefined;
   readonly address: Uint8Array | undefined;
-  /** What wakes the NIC, as ethtool writes it; as firmware has set it unless given. */
+  /** Wake-up events, as ethtool writes them; default: as set by the firmware. */
   readonly wake?: string | undefined;
-  /** Where firmware files are; the system's own folders unless given. */
+  /** Folder of firmware files; default: the system's folders. */
   readonly firmware: string | undefined;
   readonly capture: string | undefined;
-  /** Microseconds to wait for a card that does not answer any more. */
+  /** Microseconds to wait for a card that no longer responds. */
   readonly waitMicros: number;
   /** Microseconds without a link after which the NIC sleeps; never unless given. */
   readonly withoutLinkMicros?: number | undefined;
@@ -61,33 +61,33 @@ export interface ModelTask {
   readonly control: number;
 }
 
-/** Worker data of a thread that is both. */
+/** Worker data of a thread with both driver and model. */
 export interface OneThreadTask {
   readonly driver: DriverTask;
   readonly model: ModelTask;
 }
 
-/** To the driver's thread: what users have made of the interface. */
+/** To the driver's thread: users' settings of the interface. */
 export interface FollowCommand {
   readonly command: "follow";
-  /** Undefined while it cannot be seen. */
+  /** Undefined while the interface cannot be read. */
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
   readonly filter: ReceiveFilter;
 }
 
-/** To the driver's thread: when it closes, it leaves the NIC asleep where wake-up is armed. */
+/** To the driver's thread: on close, leave the NIC asleep if wake-up is armed. */
 export interface HandOverCommand {
   readonly command: "handOver";
 }
 
-/** To the driver's thread: an operation that another process asked for. It is answered once, under the same number. */
+/** To the driver's thread: an operation requested by another process. It gets one reply, with the same number. */
 export interface OperateCommand {
   readonly command: "operate";
   readonly id: number;
   readonly operation: string;
   readonly argument: Argument;
-  /** How long the answer is waited for. */
+  /** Time limit for the reply. */
   readonly limitMillis: number;
 }
 
@@ -112,10 +112,10 @@ export interface OpenTap {
 /** From either thread. */
 export type Report =
   | { readonly report: "ready"; readonly facts?: SessionFacts; readonly tap?: OpenTap }
-  /** They have changed. */
+  /** Facts have changed. */
   | { readonly report: "facts"; readonly facts: SessionFacts }
   | { readonly report: "event"; readonly event: SessionEvent }
-  /** The chip refused an MTU, and still has `mtu`. */
+  /** The chip rejected an MTU, and still uses `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
   | AnswerReport
   | { readonly report: "closed" };

@@ -8,7 +8,9 @@ import type { AnswerReport } from "./session-messages.ts";
 
 const D3HOT = 3;
 
-/** A NIC with a link. While `inReset`, its reset does not end; while `gone`, its card does not answer. */
+/**
+ * A NIC with a link. While `inReset` is set, its reset does not end; while `gone` is set, its card does not respond.
+ */
 class Night extends Bench {
   readonly trouble: { inReset: boolean; gone: boolean };
   #asked = 0;
@@ -25,7 +27,7 @@ class Night extends Bench {
     assert.equal(this.statistics.linkUp, 1);
   }
 
-  /** Requests an operation, and turns the loop until it has been carried out. */
+  /** Requests an operation, and runs the loop until it has been executed. */
   ask(operation: string, argument: Argument = {}): AnswerReport {
     const id = ++this.#asked;
     this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 10_000 });
@@ -61,7 +63,7 @@ test("a NIC that does not come up when it is resumed is restarted", { skip }, ()
   assert.deepEqual([bench.statistics.linkUp, bench.statistics.restarts], [1, 1]);
 });
 
-test("a NIC that cannot be handed over is restarted, for its session goes on", { skip }, () => {
+test("a NIC that cannot be handed over is restarted, because its session continues", { skip }, () => {
   using bench = new Night();
   bench.trouble.inReset = true;
   assert.equal(bench.ask("handOver").error?.code, "RESET_TIMEOUT");
@@ -70,7 +72,7 @@ test("a NIC that cannot be handed over is restarted, for its session goes on", {
   assert.equal(bench.statistics.linkUp, 1);
 });
 
-test("a NIC that is down is not reset, and the answer says so", { skip }, () => {
+test("a NIC that is down is not reset, and the reply says so", { skip }, () => {
   using bench = new Night();
   bench.ask("suspend");
   assert.equal(bench.ask("reset").error?.code, "OUT_OF_RANGE");
@@ -78,7 +80,7 @@ test("a NIC that is down is not reset, and the answer says so", { skip }, () => 
   assert.deepEqual(bench.ask("reset").value, {});
 });
 
-test("a card that left while it slept is waited for, and runs again when it is back", { skip }, () => {
+test("a card that was removed while it slept is waited for, and runs again when it returns", { skip }, () => {
   using bench = new Night();
   bench.ask("suspend");
   bench.trouble.gone = true;
@@ -91,7 +93,7 @@ test("a card that left while it slept is waited for, and runs again when it is b
   assert.equal(bench.statistics.linkUp, 1);
 });
 
-test("a card that left while it slept and does not come back ends the session", { skip }, () => {
+test("a card that was removed while it slept and does not return ends the session", { skip }, () => {
   using bench = new Night();
   bench.ask("suspend");
   bench.trouble.gone = true;
@@ -100,7 +102,7 @@ test("a card that left while it slept and does not come back ends the session", 
 });
 
 test(
-  "a NIC that is powered off sleeps with what ethtool has armed, and stays awake with nothing armed",
+  "at power-off a NIC sleeps with the wake-up events armed by ethtool, and stays awake if there are none",
   { skip },
   () => {
     for (const [wol, state] of [
@@ -116,7 +118,7 @@ test(
   },
 );
 
-test("a NIC that is closed amid an offline self-test is stopped once, and not started again", { skip }, () => {
+test("a NIC that is closed during an offline self-test is stopped once, and not started again", { skip }, () => {
   const bench = new Night();
   bench.driver.obey({
     command: "operate",
@@ -135,7 +137,7 @@ test("a NIC that is closed amid an offline self-test is stopped once, and not st
   assert.equal(bench.resets, 1);
 });
 
-test("a NIC that is powered off amid an offline self-test ends the test before it sleeps", { skip }, () => {
+test("at power-off during an offline self-test, the test ends before the NIC sleeps", { skip }, () => {
   const bench = new Night();
   bench.ask("setLink", { wol: "g" });
   bench.driver.obey({

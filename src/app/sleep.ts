@@ -1,9 +1,9 @@
 /**
- * What the driver's thread does when the machine is suspended, or powered off with wake-up armed.
+ * Sleep of the NIC: when the machine is suspended, or powered off with wake-up armed.
  *
- * The kernel freezes a process without notice. `ferrule suspend`, which systemd runs before that, has the NIC armed and put to sleep.
- * Without it the thread sees afterwards that the clock that counts suspended time has jumped, and starts the NIC
- * from the beginning: the kernel has put the card to D3 and back meanwhile, and little of its state is left.
+ * The kernel freezes a process without notice. `ferrule suspend`, which systemd runs before that, arms wake-up and puts
+ * the NIC to sleep. Without it, the thread detects the suspend afterwards by comparing clocks, and starts the NIC from
+ * the beginning: the kernel has put the card into D3 and back, which loses most of its state.
  */
 import { uptime } from "node:os";
 import { IdleSleep } from "./idle-sleep.ts";
@@ -12,24 +12,24 @@ import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
 import { lettersOf } from "./wake-letters.ts";
 
-/** Between two looks at the clocks; and by how much they part when the machine was suspended. */
+/** Interval of clock checks; and the difference of the clocks that means a suspend. */
 const LOOK_MICROS = 250_000;
 const JUMP_SECONDS = 0.5;
 
 export interface Slept extends DataPlane {
-  /** The NIC was left down: it is restarted. `detail` is the reason. @throws {NicGivenUp} */
+  /** Restarts the NIC, which was left down. `detail` is the reason. @throws {NicGivenUp} */
   readonly fail: (cause: "startFailures", detail: string) => void;
   /** How long the NIC has no link before it sleeps; undefined: for ever. */
   readonly withoutLinkMicros?: number | undefined;
-  /** Seconds that the machine has spent suspended, from any moment on. */
+  /** Seconds that the machine has spent suspended, since an arbitrary time. */
   readonly suspendedSeconds?: () => number;
 }
 
-/** CLOCK_BOOTTIME goes on while the machine is suspended, CLOCK_MONOTONIC does not. */
+/** CLOCK_BOOTTIME advances while the machine is suspended, CLOCK_MONOTONIC does not. */
 const suspendedSeconds = (): number => uptime() - performance.now() / 1000;
 
 export class SystemSleep {
-  /** For other processes: `ferrule suspend`, `resume`, `down --wake`. */
+  /** Operations for other processes: `ferrule suspend`, `resume`, `down --wake`. */
   readonly operations: Readonly<Record<string, Operation>>;
   readonly #on: Slept;
   readonly #suspended: () => number;
@@ -55,12 +55,14 @@ export class SystemSleep {
     };
   }
 
-  /** The NIC sleeps: nothing else may touch it. */
+  /** The NIC sleeps: nothing else may access it. */
   get asleep(): boolean {
     return this.#on.nic.power.asleep;
   }
 
-  /** The NIC enters D3hot with what is armed; its carrier goes. @throws what kept it awake; then it is restarted */
+  /**
+   * The NIC enters D3hot with the armed events; the carrier goes down. @throws if that fails; the NIC is then restarted
+   */
   suspend(): { readonly asleep: true; readonly armed: string } {
     const { nic, retire, carrier, event } = this.#on;
     const armed = lettersOf(nic.wake.armed);
@@ -89,7 +91,7 @@ export class SystemSleep {
     this.#idle.rouse();
   }
 
-  /** The NIC is left to the firmware or the next driver, asleep where wake-up is armed. The session is over then. */
+  /** Hands the NIC over to the firmware or the next driver, asleep if wake-up is armed. Ends the session. */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
     const { nic, retire, carrier } = this.#on;
     if (!this.#handedOver) {
@@ -101,7 +103,10 @@ export class SystemSleep {
     return { asleep: this.asleep, armed: lettersOf(nic.wake.armed) };
   }
 
-  /** To be called often. Returns whether the NIC may be looked after; not while it sleeps. @throws {DeviceGone} */
+  /**
+   * To be called often. Returns whether recovery may check the NIC: not while it sleeps.
+   * @throws {DeviceGone}
+   */
   look(): boolean {
     const now = this.#on.clock.now();
     if (now >= this.#nextLook) {
@@ -128,7 +133,7 @@ export class SystemSleep {
       else if (this.#on.nic.running) this.#startAgain();
     } catch (error) {
       if (isFinal(error)) throw error;
-      // One that is awake is restarted, and that is reported.
+      // A NIC that is awake is restarted, which is reported.
       if (this.asleep) this.#on.event({ kind: "warning", ...plainError(error) });
     }
   }
@@ -145,11 +150,11 @@ export class SystemSleep {
     event({
       kind: "warning",
       message: "the machine was suspended without notice: the NIC was started again",
-      hint: "Wake-up was not armed. Have systemd tell Ferrule: share/systemd/system-sleep/ferrule.",
+      hint: "Wake-up was not armed. Install share/systemd/system-sleep/ferrule, so that systemd notifies Ferrule.",
     });
   }
 
-  /** A NIC that `act` leaves down and awake is restarted. @throws what `act` throws; {NicGivenUp} */
+  /** Restarts the NIC if `act` leaves it down and awake. @throws what `act` throws; {NicGivenUp} */
   #attempt<T>(what: string, act: () => T): T {
     try {
       return act();

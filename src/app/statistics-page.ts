@@ -1,4 +1,4 @@
-/** Counters with names in shared memory: one thread publishes, any reads, all as of one moment. */
+/** Named counters in shared memory: one thread publishes them, any thread reads a consistent snapshot. */
 import { CounterReader, counterWords, Counters } from "#kit/statistics.ts";
 
 /** Shared memory for counters of these names. */
@@ -15,7 +15,10 @@ export class StatisticsPage<Name extends string> {
     this.#counters = new Counters(new Int32Array(memory), names.length);
   }
 
-  /** Shows readers these values: whole numbers from 0 to 2^53. @throws {OutOfRange} */
+  /**
+   * Publishes these values: integers from 0 to 2^53.
+   * @throws {OutOfRange}
+   */
   publish(values: Readonly<Record<Name, number>>): void {
     for (const [i, name] of this.#names.entries()) this.#counters.set(i, values[name]);
     this.#counters.publish();
@@ -32,7 +35,10 @@ export class StatisticsReader<Name extends string> {
     this.#reader = new CounterReader(new Int32Array(memory), names.length);
   }
 
-  /** All counters as last published. @throws {Timeout} when the publisher died while publishing */
+  /**
+   * All counters as last published.
+   * @throws {Timeout} if the publisher died while publishing
+   */
   read(): Record<Name, number> {
     const values = this.#reader.snapshot();
     return Object.fromEntries(this.#names.map((name, i) => [name, Number(values[i])])) as Record<Name, number>;

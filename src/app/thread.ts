@@ -1,4 +1,7 @@
-/** What every data-plane thread does beside its work: reads messages of the main thread, publishes counters, ends cleanly. */
+/**
+ * Tasks of every data-plane thread besides its main work: reads messages of the main thread, publishes counters, ends
+ * cleanly.
+ */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
 import { plainError } from "./plain-error.ts";
@@ -44,7 +47,7 @@ export class Periodic implements Disposable {
     this.publish();
   }
 
-  /** The thread's pauses are published once, with the first task. */
+  /** Garbage collections are published once, with the first task. */
   publish(): void {
     for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }
@@ -54,7 +57,7 @@ export class Periodic implements Disposable {
   }
 }
 
-/** Messages of the main thread. A thread that never returns to its event loop has to fetch them itself. */
+/** Messages of the main thread. A thread that never returns to its event loop must read them itself. */
 export class Control {
   /** For poll(2). */
   readonly fd: number;
@@ -70,7 +73,7 @@ export class Control {
     this.#onCommand = onCommand;
   }
 
-  /** Carries out what has come. */
+  /** Processes received messages. */
   handle(): void {
     this.#bell.drain();
     for (let m = receiveMessageOnPort(this.#port); m !== undefined; m = receiveMessageOnPort(this.#port)) {
@@ -81,7 +84,7 @@ export class Control {
   }
 }
 
-/** Runs a data-plane thread's work; what it throws is told to the main thread. Does nothing in the main thread itself. */
+/** Runs a data-plane thread's work, and reports its errors to the main thread. No effect in the main thread itself. */
 export const runThread = (work: (port: MessagePort, report: (report: Report) => void) => void): void => {
   const port = parentPort;
   if (port === null) return;

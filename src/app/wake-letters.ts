@@ -1,4 +1,4 @@
-/** Forms of wake-up as ethtool writes them. */
+/** Wake-up events in ethtool's letters. */
 import { WAKE_FORMS, type WakeForm } from "#driver/wake.ts";
 import { OutOfRange } from "#kit/errors.ts";
 
@@ -9,20 +9,20 @@ const LETTERS: Readonly<Record<WakeForm, string>> = {
   broadcast: "b",
   magic: "g",
 };
-/** Nothing wakes it. */
+/** No wake-up events. */
 const NONE = "d";
 
 /** "d" for none. */
 export const lettersOf = (forms: readonly WakeForm[]): string => forms.map((form) => LETTERS[form]).join("") || NONE;
 
-/** @throws {OutOfRange} for a letter that is none of them, or "d" beside others */
+/** @throws {OutOfRange} for an unknown letter, or "d" with others */
 export const formsOf = (letters: string): readonly WakeForm[] => {
   if (letters === NONE) return [];
   const forms = letters.split("").map((letter) => WAKE_FORMS.find((form) => LETTERS[form] === letter));
   if (forms.length === 0 || forms.includes(undefined))
     throw new OutOfRange(
       `cannot enable unsupported WoL mode "${letters.slice(0, 16)}"`,
-      "p is link, u unicast, m multicast, b broadcast, g magic packet; d alone is none of them.",
+      "p is link, u unicast, m multicast, b broadcast, g magic packet; d alone disables all.",
     );
   return forms as readonly WakeForm[];
 };

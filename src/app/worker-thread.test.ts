@@ -1,4 +1,4 @@
-/** A thread that does not end by itself: how long it is waited for, and what is said. */
+/** A thread that does not end by itself: time limit, and the reported error. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
@@ -11,7 +11,7 @@ import { StartInterrupted, ThreadStuck, WorkerThread } from "./worker-thread.ts"
 const LIMITS = { close: 50, terminate: 200 };
 const entry = (code: string): URL => new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 
-/** A thread that waits in open(2) for somebody to open the other end of a FIFO. */
+/** A thread that blocks in open(2) until the other end of a FIFO is opened. */
 const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Promise<void>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   const fifo = join(folder, "fifo");
@@ -24,7 +24,7 @@ const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Pr
     await thread.until(20_000, (report) => report);
     await act(thread);
   } finally {
-    // Opens as soon as the thread waits at the other end, and lets it go.
+    // Opens the other end as soon as the thread waits, and so releases it.
     for (;;)
       try {
         closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK));
@@ -37,7 +37,7 @@ const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Pr
   }
 };
 
-test("one that is stuck in a system call is waited for no longer than its limits, and that is an error", async () => {
+test("the wait for one that is stuck in a system call is limited, and ends with an error", async () => {
   await withStuckThread(async (thread) => {
     await assert.rejects(
       thread.end(LIMITS),
@@ -46,7 +46,7 @@ test("one that is stuck in a system call is waited for no longer than its limits
   });
 });
 
-test("one that is still starting is given up as soon as the command is stopped", async () => {
+test("one that is still starting is abandoned as soon as the command is stopped", async () => {
   await withStuckThread(async (thread) => {
     const stop = new AbortController();
     const started = thread.until(60_000, () => undefined, stop.signal);
@@ -59,7 +59,7 @@ test("one that is still starting is given up as soon as the command is stopped",
   });
 });
 
-test("one that only computes for ever is terminated, which is no error", async () => {
+test("one that computes forever is terminated, which is not an error", async () => {
   using bell = EventFd.create();
   const code = `import { parentPort } from "node:worker_threads"; parentPort.postMessage({}); for (;;);`;
   const thread = new WorkerThread<object, object>("the thread", entry(code), {}, bell);

@@ -1,11 +1,11 @@
-/** A data-plane thread, seen from the main thread: its worker, and the eventfd that makes it read its messages. */
+/** The main thread's handle of a data-plane thread: its worker, and the eventfd that signals messages. */
 import { type MessagePort, Worker } from "node:worker_threads";
 import { FerruleError, Timeout } from "#kit/errors.ts";
 import type { EventFd } from "#sys/eventfd.ts";
 import { SocketPlace } from "#sys/unix-path.ts";
 import type { PlainError } from "./plain-error.ts";
 
-/** Milliseconds that a thread has to close what it holds, and to end once it is terminated. */
+/** Time limits in milliseconds: for a thread to release its resources, and to end once it is terminated. */
 const LIMITS = { close: 5_000, terminate: 1_000 } as const;
 
 /** An error that happened in a data-plane thread. */
@@ -20,19 +20,19 @@ export class ThreadFailure extends FerruleError {
 }
 
 /**
- * A thread does not end: it waits in a system call, out of which JavaScript cannot bring it. Only the end of the process does,
- * and the kernel then takes back what the thread holds.
+ * A thread does not end: it is blocked in a system call, which JavaScript cannot interrupt. Only the end of the process
+ * ends it; the kernel then releases its resources.
  */
 export class ThreadStuck extends FerruleError {
   readonly code = "THREAD_STUCK";
   readonly hint =
-    "The process ends without it. It waited for a device, a file or a socket that does not answer: check those named on the command line.";
+    "The process ends anyway. The thread waited for a device, a file or a socket that does not respond: check those on the command line.";
   constructor(what: string, limitMillis: number) {
     super(`${what} is stuck in a system call: it did not end in ${limitMillis / 1000} s`);
   }
 }
 
-/** It was stopped while it was starting. */
+/** A stop was requested during its start. */
 export class StartInterrupted extends FerruleError {
   readonly code = "START_INTERRUPTED";
   readonly hint = "Nothing was brought up. Start it again.";
@@ -41,7 +41,10 @@ export class StartInterrupted extends FerruleError {
   }
 }
 
-/** Terminates a worker. @throws {ThreadStuck} when it does not end, which `ended` tells */
+/**
+ * Terminates a worker.
+ * @throws {ThreadStuck} if it does not end, which `ended` reports
+ */
 export const terminate = async (
   worker: Worker,
   what: string,
@@ -56,7 +59,7 @@ export const terminate = async (
   }
 };
 
-/** What a thread may say of itself at any time, whatever else it reports. */
+/** Messages that a thread may send at any time, in addition to its reports. */
 interface Failed {
   readonly report: "event";
   readonly event: { readonly kind: "failed"; readonly error: PlainError };
@@ -67,7 +70,7 @@ const failureOf = (report: object): ThreadFailure | undefined => {
   return kind === "event" && event?.kind === "failed" ? new ThreadFailure(event.error) : undefined;
 };
 
-/** `Command` is what it is told, `Report` what it tells. A command `{ command: "close" }` ends it. */
+/** `Command` is the type of messages to it, `Report` of those from it. A command `{ command: "close" }` ends it. */
 export class WorkerThread<Command extends object, Report extends object> {
   readonly #worker: Worker;
   readonly #bell: EventFd;
@@ -103,9 +106,9 @@ export class WorkerThread<Command extends object, Report extends object> {
   }
 
   /**
-   * The first report that `pick` takes.
+   * The first report accepted by `pick`.
    * @param stop gives up when it is aborted
-   * @throws {Timeout} {StartInterrupted}, and what ends the thread
+   * @throws {Timeout} {StartInterrupted}, and errors that end the thread
    */
   async until<T>(limitMillis: number, pick: (report: Report) => T | undefined, stop?: AbortSignal): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -135,14 +138,17 @@ export class WorkerThread<Command extends object, Report extends object> {
     this.#bell.signal();
   }
 
-  /** The thread has made sockets at these paths. One that is stuck cannot remove them: `end` does. */
+  /** The thread has created sockets at these paths. A stuck thread cannot remove them: `end` does. */
   leaves(paths: readonly string[]): void {
     this.#sockets = paths.map((path) => new SocketPlace(path));
   }
 
-  /** Asks it to end, and ends it when it does not. @throws {ThreadStuck} */
+  /**
+   * Requests it to end, and terminates it if it does not.
+   * @throws {ThreadStuck}
+   */
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
-    // Its last words may be warnings: a capture that could not be finished.
+    // Its last messages may be warnings, such as about an unfinished capture.
     this.#failed = () => {};
     this.send({ command: "close" });
     const { promise, resolve } = Promise.withResolvers<"late">();

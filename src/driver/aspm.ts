@@ -10,8 +10,9 @@ import type { Finding } from "./health.ts";
 import { run } from "./steps.ts";
 
 /**
- * `auto`: the chip lets the link sleep where the system has ASPM on and the board's vendor has marked it as tested. `off`: it never
- * does. `full`: it does whatever is known of the board, with substates and latency reports where it has them.
+ * `auto`: the chip lets the link sleep where the system has ASPM on and the board's vendor has marked it as tested.
+ * `off`: it never does. `full`: it does whatever is known of the board, with substates and latency reports where it has
+ * them.
  */
 export const ASPM_POLICIES = ["auto", "off", "full"] as const;
 export type AspmPolicy = (typeof ASPM_POLICIES)[number];
@@ -92,7 +93,7 @@ export class LinkPower {
     if (this.#distrusted) return [false, "the transmitter has timed out"];
     if (this.#policy === "full") return [true, "the policy is full"];
     if (QUIRKS.aspmStallsBus.on(chip)) return [false, "other devices on the bus fail with it"];
-    if (link === "none") return [false, "the system has it off on this link"];
+    if (link === "none") return [false, "the system has disabled it on this link"];
     if (!chip.aspm.marked) return [false, "it is not known to work on this chip"];
     if ((side.macRead(TESTED.address) & TESTED.bits) === 0)
       return [false, "the board's vendor has not marked it as tested"];

@@ -116,10 +116,10 @@ export class BindFailed extends FerruleError {
   }
 }
 
-/** A driver takes its time. */
+/** The driver did not finish in time. */
 export class StillBusy extends FerruleError {
   readonly code = "STILL_BUSY";
-  readonly hint = "The kernel goes on with it. `sudo dmesg | tail` may say why; then say the same again.";
+  readonly hint = "The kernel continues. `sudo dmesg | tail` may show why; then repeat the command.";
   constructor(address: string, driver: string) {
     super(`${driver} is still busy with ${address} after 10 s`);
   }

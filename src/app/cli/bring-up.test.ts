@@ -65,7 +65,7 @@ test("stays up until a signal, then closes and ends with 0", async () => {
   assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
 });
 
-test("SIGTERM, with which a machine is powered off, leaves the card ready to wake it; Ctrl-C does not", async () => {
+test("SIGTERM, which a machine sends when it is powered off, leaves wake-up armed; Ctrl-C does not", async () => {
   for (const [signal, wakes] of [
     ["SIGTERM", true],
     ["SIGINT", false],
@@ -205,7 +205,7 @@ const neverOpened = (): Promise<FakeSession> => assert.fail("the NIC was opened"
 
 test("metrics that cannot be served end it before the NIC is opened", async () => {
   const { terminal, stop, request, interfaceName } = setUp();
-  // TEST-NET-1 of RFC 5737: no machine has it.
+  // TEST-NET-1 of RFC 5737: no machine has such an address.
   const metrics = { kind: "tcp", host: "192.0.2.1", port: 9101 } as const;
   await assert.rejects(bringUp({ ...request, metrics }, terminal, neverOpened, stop), { code: "NO_METRICS" });
   await assert.rejects(ask(interfaceName, { command: "status" }), NotRunning);

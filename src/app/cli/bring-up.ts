@@ -88,7 +88,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     });
     reason = await untilTheEnd(stop, failed.promise);
   } finally {
-    // A machine that is powered off ends every process with SIGTERM: what is armed stays ready to wake it.
+    // A machine that is powered off ends every process with SIGTERM: wake-up then stays armed.
     await within(session.close({ wake: reason === "SIGTERM" }), `taking ${interfaceName} down`, CLOSING);
     reporter.report({ kind: "down", reason, statistics: session.statistics() });
   }

@@ -26,7 +26,7 @@ export interface Command<O extends Options = Options> {
   readonly examples: readonly string[];
   /** For a command that keeps running: the capabilities that it uses. */
   needs?(call: Pick<Call<O>, "values" | "operands">): Needs;
-  /** It takes its words apart itself: none is an option, but a first one that asks for help. */
+  /** It parses its own words: none is an option, except a leading request for help. */
   readonly ownWords?: true;
   /** Resolves with the exit code. */
   run(call: Call<O>): Promise<number>;

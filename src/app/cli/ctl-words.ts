@@ -9,7 +9,7 @@ import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 /** Syntax and effect of each command. */
 export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["show", "state, link, counters, offences, armed faults and impairments"],
-  ["state", "every register that is not 0, also behind windows; this causes no access"],
+  ["state", "every register that is not 0, including those behind indirect access; the registers are not accessed"],
   ["link up|down", "plug the cable in, or out"],
   [
     "partner [SPEED…] [full|half] [fixed]",

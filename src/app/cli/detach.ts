@@ -1,7 +1,8 @@
 /**
  * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists.
  *
- * Both processes are connected by Node's channel. Until the interface exists, its close requests a stop: an interrupted or killed start leaves nothing behind.
+ * Both processes are connected by Node's channel. Until the interface exists, its close requests a stop: an interrupted
+ * or killed start leaves nothing behind.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -64,7 +65,7 @@ export class Foreground {
     if (!this.#waits || !process.connected) return;
     const sent = Promise.withResolvers<Error | null>();
     process.send?.(told, sent.resolve);
-    // One that cannot be told has ended, which `gone` sees to.
+    // If the message cannot be sent, the other process has ended, which `gone` handles.
     if ((await sent.promise) !== null) return;
     this.#waits = false;
     if (process.connected) process.disconnect?.();
@@ -89,7 +90,7 @@ export const detach = async (what: string, log: BackgroundLog, stop: Stop): Prom
       if ("up" in message) resolve();
     });
   });
-  // Its last message comes before the end of the channel, but may come after its own end.
+  // Its last message precedes the end of the channel, but may arrive after the process has ended.
   const ended = Promise.all([once(child, "exit"), once(child, "disconnect")]);
   void stop.asked.then(() => child.connected && child.disconnect());
   try {

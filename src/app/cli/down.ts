@@ -33,7 +33,7 @@ const untilGone = async (name: string, pid: number, deadline: number): Promise<b
   while (exists(name)) {
     if (hasEnded(files, pid)) return exists(name) && isPrepared(files, name);
     if (performance.now() >= deadline)
-      throw new TookTooLong(`removing ${name}`, PATIENCE, `See what holds it: \`ip -d link show ${name}\`.`);
+      throw new TookTooLong(`removing ${name}`, PATIENCE, `\`ip -d link show ${name}\` shows it.`);
     await sleep(10);
   }
   return false;
@@ -74,7 +74,7 @@ export const down = command({
     },
   ],
   options: {
-    wake: { kind: "flag", summary: "leave the card asleep with wake-up armed, as `up --wake` has set it" },
+    wake: { kind: "flag", summary: "leave the card asleep with wake-up armed, as set by `up --wake`" },
     json: JSON_OPTION,
   },
   examples: ["sudo npx ferrule down fe0", "sudo npx ferrule down fe0 --wake"],

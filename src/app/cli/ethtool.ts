@@ -1,4 +1,4 @@
-/** `ferrule ethtool`: what the system's ethtool is for a kernel driver. */
+/** `ferrule ethtool`: the counterpart of ethtool for a NIC of `ferrule up`. */
 import { ask } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { type Call, carryOut, parseCall, refusedLine } from "../ethtool/call.ts";
@@ -9,7 +9,7 @@ import { table } from "../terminal/format.ts";
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { visible } from "../terminal/visible.ts";
 
-/** Milliseconds for an answer: longer than the other process allows itself. */
+/** Time limit of a reply in milliseconds: longer than the other process's own limits. */
 const PATIENCE = 30_000;
 
 const askUp = async (name: string, operation: string, argument: Argument): Promise<object> => {
@@ -19,7 +19,7 @@ const askUp = async (name: string, operation: string, argument: Argument): Promi
 
 export const ethtool = command({
   name: "ethtool",
-  summary: "show and set what a NIC does, with ethtool's own flags and output",
+  summary: "show and change the settings of a NIC, with ethtool's own flags and output",
   about: [
     "NAME is the interface of a running `ferrule up`. Flags, words and output are those of ethtool(8):",
     "",
@@ -28,12 +28,12 @@ export const ethtool = command({
       "ll",
     ),
     "",
-    "With --json before the flag, the answer is JSON.",
+    "With --json before the flag, the output is JSON.",
   ].join("\n"),
   operands: [
-    { placeholder: "FLAG", summary: "one of the flags above; without one, the link is shown", optional: true },
+    { placeholder: "FLAG", summary: "one of the flags above; default: show link settings", optional: true },
     { placeholder: "NAME", summary: "the interface's name" },
-    { placeholder: "WORD…", summary: "what the flag takes", many: true, optional: true },
+    { placeholder: "WORD…", summary: "arguments of the flag", many: true, optional: true },
   ],
   options: {},
   ownWords: true,

@@ -10,7 +10,7 @@ const run = async (...options: readonly string[]): Promise<string> => {
   return terminal.out.text;
 };
 
-test("lists each chip, and since when Linux drives it", async () => {
+test("lists each chip, and the first Linux release that supports it", async () => {
   const text = await run();
   assert.match(text, /^CHIP .* LINUX SINCE$/m);
   assert.match(text, /^rtl8168h .* ≤5\.10$/m);

@@ -137,7 +137,7 @@ const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined =
   if (medium === "fibre" && !takesModules(chip))
     throw new WrongUsage(
       `${chip.name} has no fibre variant`,
-      `There is of ${CHIPS.filter(takesModules)
+      `Chips with one: ${CHIPS.filter(takesModules)
         .map(({ key }) => key)
         .join(", ")}.`,
     );

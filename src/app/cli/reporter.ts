@@ -1,4 +1,4 @@
-/** Reports a running command's events, and shows its counters below them where someone watches. */
+/** Reports a running command's events, and shows its counters below them on a terminal. */
 import { isLogged, type Level, type LoggedEvent, logJson } from "./log.ts";
 import { LiveLines } from "./live-view.ts";
 import type { Stream } from "../terminal/terminal.ts";
@@ -6,7 +6,7 @@ import type { Stream } from "../terminal/terminal.ts";
 export interface ReportStyle<Event extends LoggedEvent> {
   readonly level: Level;
   readonly json: boolean;
-  /** An event as people read it. */
+  /** An event as text for users. */
   readonly lines: (event: Event, stream: Stream) => readonly string[];
   /** Fields of every JSON object. */
   readonly about?: object;
@@ -32,7 +32,7 @@ export class Reporter<Event extends LoggedEvent> implements Disposable {
   readonly #live: boolean;
   #picture: LiveLines | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Draws the counters as they are at the end. */
+  /** Draws the final counters. */
   #finish: () => void = () => {};
 
   constructor(out: Stream, style: ReportStyle<Event>) {
@@ -49,7 +49,7 @@ export class Reporter<Event extends LoggedEvent> implements Disposable {
       else this.#picture.above(line);
   }
 
-  /** Starts the live view, where there is someone to watch. */
+  /** Starts the live view, if the output is a terminal. */
   watch<Counters>({ read, draw, redrawMillis }: View<Counters>): void {
     if (!this.#live) return;
     const picture = (this.#picture = new LiveLines(this.#out));
@@ -66,7 +66,7 @@ export class Reporter<Event extends LoggedEvent> implements Disposable {
     redraw();
   }
 
-  /** Ends the live view; its last picture stays. */
+  /** Ends the live view; the last view stays on the screen. */
   [Symbol.dispose](): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);

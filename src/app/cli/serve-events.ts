@@ -1,4 +1,4 @@
-/** What `ferrule model serve` tells: one line, or one JSON object, per event; and its live counters. */
+/** Output of `ferrule model serve`: one line, or one JSON object, per event; and live counters. */
 import type { Privileges } from "#sys/privileges.ts";
 import type { ServeEvent } from "../serve/serve-messages.ts";
 import type { ServeStatistics } from "../counters.ts";
@@ -34,7 +34,7 @@ const offenceLines = (event: ServeEvent & { kind: "offence" }, paint: Stream["pa
 /** The arguments that give a guest this NIC, as one command for a shell. */
 export const qemuArguments = (socket: string): readonly string[] => {
   const device = { driver: "vfio-user-pci", socket: { type: "unix", path: socket } };
-  // A quote inside single quotes ends them, stands for itself, and starts them again.
+  // A quote within single quotes: closes them, adds the quote, and opens them again.
   const json = JSON.stringify(device).replaceAll("'", String.raw`'\''`);
   return [
     "-m 1G -machine q35,memory-backend=ram",

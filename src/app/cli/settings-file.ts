@@ -1,4 +1,7 @@
-/** `--config FILE`: options of a command in a JSON file. All mistakes are named at once; the command line goes first. */
+/**
+ * `--config FILE`: options of a command in a JSON file. All errors are reported at once; the command line takes
+ * precedence.
+ */
 import { readFileSync, statSync } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import type { Option, Options, Parsed, Values } from "./arguments.ts";
@@ -10,7 +13,7 @@ const BYTES_MOST = 1 << 20;
 export const CONFIG_OPTION = {
   kind: "value",
   placeholder: "FILE",
-  summary: "read options from a JSON file, by their names without dashes; those of the command line go first",
+  summary: "read options from a JSON file, by name without dashes; options on the command line take precedence",
 } as const satisfies Option;
 
 const HINT = 'Write options by name: { "mtu": 9000, "wire": "responder", "json": true }. Flags are true or false.';
@@ -20,7 +23,10 @@ interface Key {
   readonly line: number;
 }
 
-/** The keys of the outermost object, repeated ones too, which JSON.parse does not show. The text is valid JSON. */
+/**
+ * The keys of the outermost object, including repeated ones, which JSON.parse does not show. The text must be valid
+ * JSON.
+ */
 const keysOf = (text: string): readonly Key[] => {
   const keys: Key[] = [];
   let [depth, word, at] = [0, "", 0];
@@ -35,14 +41,14 @@ const keysOf = (text: string): readonly Key[] => {
 
 type Valued = Extract<Option, { kind: "value" }>;
 
-/** The texts of a value, of which only a list has several; none for what is no value. */
+/** The texts of a value: several for a list, none for an invalid value. */
 const textsOf = (option: Valued, value: unknown): readonly string[] => {
   const texts: readonly unknown[] = option.list === true && Array.isArray(value) ? value : [value];
   const valid = texts.every((text) => (typeof text === "string" && text !== "") || typeof text === "number");
   return valid ? texts.map(String) : [];
 };
 
-/** What is wrong with a setting. */
+/** The error in a setting. */
 const complaints = (
   { name, value }: { readonly name: string; readonly value: unknown },
   options: Options,
@@ -71,10 +77,10 @@ const parse = (path: string, text: string): Readonly<Record<string, unknown>> =>
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   } catch (error) {
-    // The engine names line and column.
+    // The engine reports line and column.
     throw new WrongUsage(`${path} is not JSON: ${(error as Error).message}`, HINT);
   }
-  throw new WrongUsage(`${path} has no settings by name`, HINT);
+  throw new WrongUsage(`${path} is not a JSON object`, HINT);
 };
 
 const textOf = (path: string): string => {
@@ -85,8 +91,8 @@ const textOf = (path: string): string => {
 };
 
 /**
- * What was typed, with the settings of the file that `--config` names.
- * @throws {WrongUsage} naming every mistake with its line; what the system refuses of the file
+ * The options on the command line and the settings of the `--config` file. @throws {WrongUsage} with every error and
+ * its line; errors of the system when the file is read
  */
 export const withSettings = <O extends Options>(parsed: Parsed<O>, options: O): Parsed<O> => {
   const path = (parsed.values as Readonly<Record<string, string | boolean | undefined>>)["config"];
@@ -103,7 +109,7 @@ export const withSettings = <O extends Options>(parsed: Parsed<O>, options: O): 
     return wrong.map((each) => `line ${line}: ${each}`);
   });
   if (mistakes.length > 0)
-    throw new WrongUsage(`${path} has ${counted(mistakes.length, "mistake")}: ${mistakes.join(" ")}`, HINT);
+    throw new WrongUsage(`${path} has ${counted(mistakes.length, "error")}: ${mistakes.join(" ")}`, HINT);
   const values: Record<string, unknown> = { ...parsed.values };
   for (const [name, value] of Object.entries(settings))
     if (!parsed.given.has(name))

@@ -5,7 +5,7 @@ import { ControlServer } from "../control/up-control.ts";
 import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 import { askEach } from "./sleep.ts";
 
-test("every NIC is put to sleep, also after one that refuses; its error is printed with its name, and the exit code tells", async () => {
+test("every NIC is put to sleep, even after one fails; its error is printed with its name, and sets the exit code", async () => {
   await using scope = new AsyncDisposableStack();
   const names = ["a", "b", "c"].map((letter) => `s${process.pid}${letter}`);
   for (const name of names)

@@ -1,4 +1,4 @@
-/** `ferrule suspend` and `ferrule resume`: what systemd runs around a suspend of the machine. */
+/** `ferrule suspend` and `ferrule resume`: run by systemd before and after a suspend of the machine. */
 import { findAll, findUp } from "../control/find-up.ts";
 import { ask } from "../control/up-control.ts";
 import { parseInterfaceName } from "../terminal/usage.ts";
@@ -8,7 +8,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { printFailure } from "./failure.ts";
 
-/** Milliseconds for the frames in the rings, and a link that is set up once more. */
+/** Milliseconds: time for the frames in the rings and for a new link. */
 const PATIENCE = 10_000;
 
 interface Answer {
@@ -23,13 +23,13 @@ const sentence = (name: string, { asleep, armed, woken }: Answer): string => {
   return `${name} is awake${woken === true ? ": it was woken by the wire" : ""}`;
 };
 
-/** NICs to be asked, by the names they were started with and have now; and errors from looking for them. */
+/** NICs to suspend or resume, by their original and present names; and errors from looking for them. */
 interface Found {
   readonly found: readonly { readonly interface: string; readonly now: string }[];
   readonly errors: readonly unknown[];
 }
 
-/** Asks every NIC, also after one has failed; each error is printed. */
+/** Sends the request to every NIC, even after one has failed; each error is printed. */
 export const askEach = async (
   operation: "suspend" | "resume",
   { found, errors }: Found,
@@ -54,9 +54,7 @@ const sleepCommand = (operation: "suspend" | "resume", summary: string, about: s
     name: operation,
     summary,
     about,
-    operands: [
-      { placeholder: "NAME", summary: "the interface's name; all that are up here unless given", optional: true },
-    ],
+    operands: [{ placeholder: "NAME", summary: "the interface's name; default: all that are up here", optional: true }],
     options: { json: JSON_OPTION },
     examples: [`sudo npx ferrule ${operation} fe0`],
     async run({ values, operands, terminal }) {
@@ -70,11 +68,11 @@ const sleepCommand = (operation: "suspend" | "resume", summary: string, about: s
 export const suspend = sleepCommand(
   "suspend",
   "put a NIC that is up to sleep, with wake-up armed",
-  "To be run before the machine is suspended: share/systemd/system-sleep/ferrule does. The interface stays and has no carrier.",
+  "Run this before the machine is suspended, as share/systemd/system-sleep/ferrule does. The interface remains, without carrier.",
 );
 
 export const resume = sleepCommand(
   "resume",
   "wake a NIC that `ferrule suspend` has put to sleep",
-  "Everything is as before. After a suspend of the machine the NIC is resumed in any case.",
+  "The NIC continues with its previous settings. After a suspend of the machine it is resumed even without this command.",
 );

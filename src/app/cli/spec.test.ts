@@ -32,13 +32,13 @@ test("a model is chosen by its chip, a served one by its socket", () => {
   assert.ok(refusal(() => parseDevice("vfio-user:")) instanceof WrongUsage);
 });
 
-test("an unknown chip is refused with the nearest name", () => {
+test("an unknown chip is rejected with the most similar name", () => {
   const error = refusal(() => parseDevice("model:rtl8168hh"));
   assert.ok(error instanceof WrongUsage);
   assert.match(error.hint, /`rtl8168h`/);
 });
 
-test("a chip has the names that are on boards, in shops and in logs", () => {
+test("a chip is found by the names on boards, in shops and in logs", () => {
   for (const [typed, key] of [
     ["RTL8168H", "rtl8168h"],
     ["rtl8111h", "rtl8168h"],
@@ -56,7 +56,7 @@ test("a chip has the names that are on boards, in shops and in logs", () => {
     else assert.equal(parseChip(typed).key, key, typed);
 });
 
-test("a name of several chips, or the beginning of some, is refused with all of them", () => {
+test("an ambiguous name, or a prefix of several, is rejected with all candidates", () => {
   for (const [typed, keys] of [
     ["rtl8126a", ["rtl8126a-649", "rtl8126a-64a"]],
     ["rtl8126", ["rtl8126a-649", "rtl8126a-64a"]],
@@ -73,7 +73,7 @@ test("a name of several chips, or the beginning of some, is refused with all of 
   assert.doesNotMatch(refusal(() => parseChip("rtl8126a")).hint, /8127/);
 });
 
-test("a chip of another number is not suggested", () => {
+test("a chip with another number is not suggested", () => {
   for (const typed of ["rtl8128a", "e1000", "", "rtl", "8", "constructor", "x".repeat(100_000)])
     assert.doesNotMatch(refusal(() => parseChip(typed)).hint, /Did you mean|There are/, typed.slice(0, 20));
   assert.match(refusal(() => parseChip("rtl8139cp")).hint, /RTL8139C\+ has no model/);
@@ -86,16 +86,16 @@ test("a card is named by its address, with or without the domain", () => {
     assert.ok(refusal(() => parseDevice(wrong)) instanceof WrongUsage, wrong);
 });
 
-test("a bare chip name is nearly a device", () =>
+test("a chip name alone is rejected with a hint how to write the device", () =>
   assert.match(refusal(() => parseDevice("rtl8168h")).hint, /model:rtl8168h/));
 
-test("an interface name is one the kernel takes as it stands", () => {
+test("an interface name is accepted only if the kernel uses it unchanged", () => {
   for (const name of ["fe0", "a", "fe0.100", "x".repeat(15)]) assert.equal(parseInterfaceName(name), name);
   for (const name of ["", "x".repeat(16), "fe%d", "a/b", "a b", ".", "..", "fe:0", "ä"])
     assert.ok(refusal(() => parseInterfaceName(name)) instanceof WrongUsage, name);
 });
 
-test("an MTU lies between RFC 791's least and the chip's most", () => {
+test("an MTU is between RFC 791's minimum and the chip's maximum", () => {
   const chip = chipNamed("rtl8168h")!;
   assert.equal(parseMtu("68", chip), 68);
   assert.equal(parseMtu("9194", chip), 9194);
@@ -103,7 +103,7 @@ test("an MTU lies between RFC 791's least and the chip's most", () => {
     assert.ok(refusal(() => parseMtu(wrong, chip)) instanceof WrongUsage, wrong);
 });
 
-test("a ring has a power of two of descriptors, from 64 to what the chip takes", () => {
+test("the number of descriptors is a power of two, from 64 to the chip's limit", () => {
   assert.equal(parseRings("64", chipNamed("rtl8169s")), 64);
   assert.equal(parseRings("1024", chipNamed("rtl8169s")), 1024);
   assert.equal(parseRings("4096", chipNamed("rtl8168h")), 4096);
@@ -115,7 +115,7 @@ test("a ring has a power of two of descriptors, from 64 to what the chip takes",
     );
 });
 
-test("queues are a power of two, as many as the chip has at most", () => {
+test("the number of queues is a power of two, up to the chip's limit", () => {
   for (const [text, chip, queues] of [
     ["1", "rtl8168h", 1],
     ["4", "rtl8125b", 4],
@@ -125,7 +125,7 @@ test("queues are a power of two, as many as the chip has at most", () => {
   assert.equal(parseQueues("8"), 8);
   for (const wrong of ["0", "3", "8", "16", "-1", "2.0", "", "x"])
     assert.equal(refusal(() => parseQueues(wrong, chipNamed("rtl8125b"))).hint, "Choose a power of two up to 4.");
-  assert.equal(refusal(() => parseQueues("2", chipNamed("rtl8168h"))).hint, "It has one: leave --queues out.");
+  assert.equal(refusal(() => parseQueues("2", chipNamed("rtl8168h"))).hint, "It has one: omit --queues.");
 });
 
 test("an amount of data takes binary suffixes", () => {
@@ -137,7 +137,7 @@ test("an amount of data takes binary suffixes", () => {
     assert.ok(refusal(() => parseBytes(wrong)) instanceof WrongUsage, wrong);
 });
 
-test("whatever is typed is understood or refused, never anything else", () => {
+test("any text is either accepted or rejected with an error", () => {
   const chip = chipNamed("rtl8168h")!;
   fc.assert(
     fc.property(fc.string(), (text) => {
@@ -160,7 +160,7 @@ test("whatever is typed is understood or refused, never anything else", () => {
   );
 });
 
-test("a station address is a unicast one", () => {
+test("a station address must be unicast", () => {
   assert.deepEqual(parseStationAddress("02-00-5E-10-00-01"), Uint8Array.of(2, 0, 0x5e, 0x10, 0, 1));
   for (const text of ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "02:00:5e:10:00", ""]) {
     const error = refusal(() => parseStationAddress(text));

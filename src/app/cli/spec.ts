@@ -1,4 +1,4 @@
-/** What people name on the command line: devices, interfaces, sizes, permissions. */
+/** Values on the command line: devices, interfaces, sizes, permissions. */
 import { chipsCalled, chipsNear } from "#chip/board-names.ts";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
 import { ASPM_POLICIES, type AspmPolicy, checkAspm } from "#driver/aspm.ts";
@@ -17,33 +17,30 @@ const chipHint = (text: string): string => {
   if (ancestor !== undefined) return `The ${ancestor.name} has no model; a card with it is supported.`;
   const near = chipsNear(text);
   if (near.length === 1) return `Did you mean ${keysOf(near)}? ${ALL_CHIPS_HINT}`;
-  return near.length === 0 ? ALL_CHIPS_HINT : `There are ${keysOf(near)}.`;
+  return near.length === 0 ? ALL_CHIPS_HINT : `Similar ones: ${keysOf(near)}.`;
 };
 
 /**
- * A chip of the table by its key, or by another name that is its alone. Upper case does not matter.
+ * A chip of the table by its key, or by another unambiguous name. Case is ignored.
  * @throws {WrongUsage} unknown, or the name of several
  */
 export const parseChip = (text: string): Chip => {
   const [chip, ...others] = chipsCalled(text);
   if (chip === undefined) throw new WrongUsage(`unknown chip "${text}"`, chipHint(text));
   if (others.length > 0)
-    throw new WrongUsage(
-      `"${text}" is the name of ${others.length + 1} chips`,
-      `Choose one of ${keysOf([chip, ...others])}.`,
-    );
+    throw new WrongUsage(`"${text}" matches ${others.length + 1} chips`, `Choose one of ${keysOf([chip, ...others])}.`);
   return chip;
 };
 
 const DEVICE_HINT =
   "Write a card's address as `ferrule list` shows it, model:CHIP (for example model:rtl8168h) or vfio-user:PATH.";
 
-/** What a person named. */
+/** A device as given by the user. */
 export type Device =
   | { readonly kind: "model"; readonly chip: Chip }
   /** The socket of a server. */
   | { readonly kind: "vfio-user"; readonly path: string }
-  /** A card in a slot, by its address as the kernel writes it. */
+  /** A card in a slot, by its address in the kernel's form. */
   | { readonly kind: "pci"; readonly address: string };
 
 /** DEVICE: `model:CHIP`, `vfio-user:PATH` or a PCI address, with or without its domain. */
@@ -61,35 +58,38 @@ export const parseDevice = (text: string): Device => {
   throw new WrongUsage(`unknown device "${text}"`, hint);
 };
 
-/** RFC 791: every IPv4 host must take 68 bytes. */
+/** RFC 791: every IPv4 host must accept 68 bytes. */
 const SMALLEST_MTU = 68;
 
 const LARGEST_MTU = Math.max(...CHIPS.map((chip) => chip.largestMtu));
 
-/** An MTU this chip can carry, in bytes of layer 3; one that some chip can where it is not known yet which it is. */
+/** An MTU that this chip supports, in bytes of layer 3; while the chip is not known, one that any chip supports. */
 export const parseMtu = (text: string, chip?: Chip): number => {
   const mtu = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   const largest = chip?.largestMtu ?? LARGEST_MTU;
   if (!(mtu >= SMALLEST_MTU && mtu <= largest))
     throw new WrongUsage(
-      `an MTU of "${text}" does not fit ${chip?.name ?? "any chip"}`,
+      `"${text}" is not a valid MTU for ${chip?.name ?? "any chip"}`,
       `Choose ${SMALLEST_MTU} to ${largest} bytes.`,
     );
   return mtu;
 };
 
-/** With fewer descriptors a ring loses frames whenever the host pauses. */
+/** With fewer descriptors, a ring loses frames whenever the host pauses. */
 const SMALLEST_RING = 64;
 
 const LARGEST_RING = Math.max(...CHIPS.map(({ profile }) => profile.frames.ringLimit));
 
-/** Descriptors in each ring: a power of two that this chip can have, or some chip where it is not known yet which it is. */
+/**
+ * Descriptors in each ring: a power of two that this chip supports; while the chip is not known, one that any chip
+ * supports.
+ */
 export const parseRings = (text: string, chip?: Chip): number => {
   const slots = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   const largest = chip?.profile.frames.ringLimit ?? LARGEST_RING;
   if (!(slots >= SMALLEST_RING && slots <= largest && Number.isInteger(Math.log2(slots))))
     throw new WrongUsage(
-      `rings of "${text}" descriptors do not fit ${chip?.name ?? "any chip"}`,
+      `"${text}" is not a valid number of descriptors for ${chip?.name ?? "any chip"}`,
       `Choose a power of two from ${SMALLEST_RING} to ${largest}.`,
     );
   return slots;
@@ -121,18 +121,22 @@ export const parseIdle = (text: string): number => {
 
 const MAX_QUEUES = Math.max(...CHIPS.map(({ profile }) => profile.queues.receive));
 
-/** Receive queues. @param chip where it is known beforehand @throws {WrongUsage} */
+/**
+ * Number of receive queues.
+ * @param chip if already known
+ * @throws {WrongUsage}
+ */
 export const parseQueues = (text: string, chip?: Chip): number => {
   const queues = /^\d$/.test(text) ? Number(text) : Number.NaN;
   const largest = chip?.profile.queues.receive ?? MAX_QUEUES;
   if (queues <= largest && Number.isInteger(Math.log2(queues))) return queues;
   throw new WrongUsage(
-    `"${text}" is not a number of queues of ${chip?.name ?? "any chip"}`,
-    largest === 1 ? "It has one: leave --queues out." : `Choose a power of two up to ${largest}.`,
+    `"${text}" is not a valid number of queues for ${chip?.name ?? "any chip"}`,
+    largest === 1 ? "It has one: omit --queues." : `Choose a power of two up to ${largest}.`,
   );
 };
 
-/** A policy for the PCI Express link that this chip can have. */
+/** A policy for the PCI Express link that this chip supports. */
 export const parseAspm = (text: string, chip?: Chip): AspmPolicy => {
   const policy = ASPM_POLICIES.find((each) => each === text);
   if (policy === undefined)
@@ -156,7 +160,10 @@ export const parseBytes = (text: string): number => {
   return bytes;
 };
 
-/** The address of one station. @throws {WrongUsage} */
+/**
+ * A unicast MAC address.
+ * @throws {WrongUsage}
+ */
 export const parseStationAddress = (text: string): Uint8Array => {
   try {
     const bytes = parseMac(text);
@@ -167,7 +174,7 @@ export const parseStationAddress = (text: string): Uint8Array => {
   }
   throw new WrongUsage(
     `${text} is not a unicast MAC address`,
-    "Choose one whose first byte is even and that is not all zeros: 02:00:5e:10:00:01.",
+    "The first byte must be even, and the address not all zeros: 02:00:5e:10:00:01.",
   );
 };
 
@@ -175,16 +182,16 @@ export const parseStationAddress = (text: string): Uint8Array => {
 export const parseSocketMode = (text: string | undefined): number | undefined => {
   if (text === undefined) return undefined;
   const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
-  // Without them the server could not be told from a stale socket, nor be reached by anybody.
+  // Without these, the server could not be distinguished from a stale socket, and nobody could connect.
   if ((mode & 0o600) !== 0o600)
     throw new WrongUsage(
       `--socket-mode takes permissions in octal digits, not "${text}"`,
-      "Write 600 for this user alone, 660 for its group as well, 666 for everybody.",
+      "Use 600 for this user only, 660 for its group too, 666 for everybody.",
     );
   return mode;
 };
 
-/** What may wake the machine, in ethtool's letters. @throws {WrongUsage} */
+/** Wake-up events, in ethtool's letters. @throws {WrongUsage} */
 export const parseWake = (text: string): string => {
   try {
     formsOf(text);

@@ -21,14 +21,14 @@ const UP: Status = {
 };
 const { out } = recordedTerminal();
 
-test("each session is a line, one that is still starting without counters", () => {
+test("each session is one line; one that is still starting has no counters", () => {
   const [heading, up, starting] = statusTable([UP, STARTING], out);
   assert.match(heading!, /^INTERFACE +DEVICE +CHIP +LINK +UP FOR +SENT +RECEIVED +PROCESS +ERRORS$/);
   assert.match(up!, /^lan0 +model:rtl8168h +RTL8168h\/8111h +1 Gbit\/s +01:02:03 +60 B +4\.00 KiB +7 +3 send drops$/);
   assert.match(starting!, /^\S+ +0000:03:00\.0 +- +starting +00:00:01 +- +- +7 +-$/);
 });
 
-test("one session in full names what it was started as, its wire, and what it has carried", () => {
+test("one session in full: original name, wire and traffic", () => {
   const lines = statusLines(UP, out);
   for (const line of [
     /^interface +lan0, started as fe0$/,
@@ -56,12 +56,12 @@ test("each of several queues has a line", () => {
 const linkOf = (linkUp: number): string =>
   statusTable([{ ...UP, statistics: statisticsOf({ linkUp, linkSpeed: 100, linkFullDuplex: 0 }) }], out)[1]!;
 
-test("a link that is down, and one of half duplex, are shown as such", () => {
+test("a link that is down, and half duplex, are shown", () => {
   assert.match(linkOf(0), / down /);
   assert.match(linkOf(1), / 100 Mbit\/s, half duplex /);
 });
 
-test("every running session is found, by all and by its name, and none by another name", async () => {
+test("every running session is found, in the list of all and by its own name, and by no other name", async () => {
   await using _control = await ControlServer.open(name, {
     status: () => ({ ...UP, interface: name, now: name }),
     down: async () => ({ interface: name, pid: 7 }),
@@ -79,7 +79,7 @@ test("every running session is found, by all and by its name, and none by anothe
   await assert.rejects(status.run({ ...call, operands: ["none"] }), { code: "NOT_RUNNING" });
 });
 
-test("a reply that is no status is refused, whatever is missing or of another type", () => {
+test("a reply with a missing field, or a field of another type, is rejected", () => {
   assert.equal(parseStatus(UP), UP);
   const { sentFrames: _, ...few } = UP.statistics!;
   for (const wrong of [{}, { ...UP, now: 3 }, { ...UP, pid: "7" }, { ...UP, facts: {} }, { ...UP, statistics: few }])

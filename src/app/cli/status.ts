@@ -1,4 +1,4 @@
-/** `ferrule status`: what is up, and how it fares. */
+/** `ferrule status`: running sessions and their counters. */
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { findAll, findUp } from "../control/find-up.ts";
 import type { QueueCounts } from "../counters.ts";
@@ -38,7 +38,7 @@ const row = (status: Status, stream: Painter): readonly string[] => {
   ];
 };
 
-/** All sessions, a line each. */
+/** All sessions, one line each. */
 export const statusTable = (all: readonly Status[], stream: Painter): readonly string[] =>
   table([HEADING, ...all.map((each) => row(each, stream))], "lllllrrrl");
 
@@ -85,7 +85,7 @@ export const statusLines = (status: Status, stream: Painter): readonly string[] 
 
 export const status = command({
   name: "status",
-  summary: "show what `ferrule up` keeps up, and its counters",
+  summary: "show running sessions of `ferrule up`, and their counters",
   about: [
     "Without NAME, one line for each `ferrule up` that was started in this network namespace by the same user; as root,",
     "by any user. With NAME, that one in full. --json prints every counter.",

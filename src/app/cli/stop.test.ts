@@ -15,7 +15,7 @@ const setUp = () => {
   return { source, codes, clock, stop };
 };
 
-test("the first signal asks, and says which it was", async () => {
+test("the first signal requests a stop, with its name as the reason", async () => {
   const { source, codes, stop } = setUp();
   source.emit("SIGTERM", "SIGTERM");
   assert.equal(await stop.asked, "SIGTERM");
@@ -23,7 +23,7 @@ test("the first signal asks, and says which it was", async () => {
   assert.deepEqual(codes, []);
 });
 
-test("one Ctrl-C that arrives twice, from the terminal and from a launcher, is one request", () => {
+test("a Ctrl-C that arrives twice, from the terminal and from a launcher, is one request", () => {
   const { source, codes, clock } = setUp();
   source.emit("SIGINT", "SIGINT");
   clock.now += 50;
@@ -31,7 +31,7 @@ test("one Ctrl-C that arrives twice, from the terminal and from a launcher, is o
   assert.deepEqual(codes, []);
 });
 
-test("a second Ctrl-C insists, with the shell's exit code", () => {
+test("a second Ctrl-C ends the process at once, with the shell's exit code", () => {
   const { source, codes, clock } = setUp();
   source.emit("SIGINT", "SIGINT");
   clock.now += 1_000;
@@ -39,7 +39,7 @@ test("a second Ctrl-C insists, with the shell's exit code", () => {
   assert.deepEqual(codes, [130]);
 });
 
-test("no listener is left behind", () => {
+test("no listener remains", () => {
   const { source, stop } = setUp();
   stop[Symbol.dispose]();
   assert.equal(source.listenerCount("SIGINT") + source.listenerCount("SIGTERM") + source.listenerCount("SIGHUP"), 0);

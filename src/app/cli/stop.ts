@@ -1,4 +1,4 @@
-/** How a running command is asked to stop: signals, of which the first asks and the second insists. */
+/** Requests to stop a running command: the first signal requests it, the second ends the process. */
 import { constants } from "node:os";
 import { exitNow } from "#sys/process.ts";
 
@@ -6,8 +6,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type StopSignal = (typeof SIGNALS)[number];
 
 /**
- * One Ctrl-C may arrive twice: from the terminal, and forwarded by whatever started us. Signals closer together than
- * this, in milliseconds, are the same request.
+ * One Ctrl-C may arrive twice: from the terminal, and forwarded by the launcher. Signals within this many milliseconds
+ * are one request.
  */
 const SAME_REQUEST = 300;
 
@@ -18,9 +18,9 @@ export interface StopSource {
 
 /** Listens for signals until disposed. */
 export class Stop implements Disposable {
-  /** Resolves with the reason once someone asked. */
+  /** Resolves with the reason when a stop is requested. */
   readonly asked: Promise<string>;
-  /** Aborted once someone asked, for what takes a signal of that kind. */
+  /** Aborted when a stop is requested, for functions that take an AbortSignal. */
   readonly signal: AbortSignal;
   readonly #source: StopSource;
   readonly #listener: (signal: StopSignal) => void;
@@ -28,7 +28,7 @@ export class Stop implements Disposable {
   readonly #controller = new AbortController();
   #first: number | undefined;
 
-  /** @param insist what a second signal does; gets the shell's exit code for it */
+  /** @param insist the effect of a second signal; gets the shell's exit code for it */
   constructor(source: StopSource, now: () => number, insist: (exitCode: number) => void) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.asked = promise;
@@ -43,7 +43,7 @@ export class Stop implements Disposable {
     for (const signal of SIGNALS) source.on(signal, this.#listener);
   }
 
-  /** Asks as a signal would, for another reason. */
+  /** Requests a stop, as a signal does, for another reason. */
   ask(reason: string): void {
     this.#ask(reason);
     this.#controller.abort();
@@ -54,5 +54,5 @@ export class Stop implements Disposable {
   }
 }
 
-/** Stops at the process's signals; a second one ends it at once, leaving the kernel to clear up. */
+/** Stops on the process's signals; a second one ends the process at once, and the kernel releases its resources. */
 export const stopAtSignals = (): Stop => new Stop(process, () => performance.now(), exitNow);

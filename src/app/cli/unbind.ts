@@ -1,4 +1,4 @@
-/** `ferrule unbind`: gives a card back to the kernel's driver. */
+/** `ferrule unbind`: returns a card to the kernel's driver. */
 import { localBindContext } from "../cards/local-machine.ts";
 import { restoreDriver, type BindResult } from "../cards/binding.ts";
 import { takeTurn } from "../cards/turn.ts";

@@ -38,7 +38,7 @@ const sentence = (event: UpEvent, stream: Pick<Stream, "paint">): string => {
       if (event.state === "idle") return "asleep until there is a link";
       if (event.state === "suspended")
         return `asleep; ${event.armed === "d" ? "nothing wakes it" : `woken by: ${event.armed}`}`;
-      return event.woken ? "awake: woken by the wire" : "awake";
+      return event.woken ? "awake: woken by a wake-up event" : "awake";
     case "renamed":
       return `the interface was renamed to ${event.name}`;
     case "warning":

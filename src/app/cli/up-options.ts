@@ -21,7 +21,7 @@ import {
   parseWake,
 } from "./spec.ts";
 
-/** The chip of a model; that of a card is not known yet. */
+/** The chip of a model; the chip of a card is not known yet. */
 const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>
   device.startsWith("model:") ? chipsCalled(device.slice("model:".length))[0] : undefined;
 
@@ -61,13 +61,14 @@ export const UP_OPTIONS = {
   aspm: {
     kind: "value",
     placeholder: "POLICY",
-    summary: "whether the chip lets its PCI Express link sleep: auto, off or full; auto unless given",
+    summary: "power saving of the PCI Express link (ASPM) in the chip: auto, off or full; default: auto",
     check: (text, operands) => parseAspm(text, chipOf(operands)),
   },
   queues: {
     kind: "value",
     placeholder: "N",
-    summary: "receive queues, each with a queue of the interface: 2, 4 or 8 by chip, from RTL8125B on; 1 unless given",
+    summary:
+      "receive queues, each with a queue of the interface: up to 2, 4 or 8 by chip, from RTL8125B on; default: 1",
     check: (text, operands) => parseQueues(text, chipOf(operands)),
   },
   threads: {
@@ -87,7 +88,7 @@ export const UP_OPTIONS = {
     kind: "value",
     placeholder: "FORMS",
     summary:
-      "what wakes the machine by this NIC: p link, u unicast, m multicast, b broadcast, g magic packet; d nothing. SIGTERM leaves it armed",
+      "wake-up events: p link, u unicast, m multicast, b broadcast, g magic packet; d none. They stay armed after SIGTERM",
     check: parseWake,
   },
   firmware: {
@@ -113,7 +114,7 @@ export const UP_OPTIONS = {
     kind: "value",
     placeholder: "SETTINGS",
     summary:
-      "set once the NIC is up, as `ferrule ethtool` does, in order: '-G rx 1024; -K tso off'; a list in --config",
+      "settings of `ferrule ethtool` to apply once the NIC is up, in order: '-G rx 1024; -K tso off'; a list in --config",
     list: true,
     check: (text) => parseSettings(text),
   },
@@ -136,7 +137,7 @@ export const UP_OPTIONS = {
   "wait-for-card": {
     kind: "value",
     placeholder: "SECONDS",
-    summary: "how long to wait for a card that does not answer any more; 0 to end at once",
+    summary: "how long to wait for a card that no longer responds; 0 to end at once",
     default: "2",
     check: (text) => parseWait(text),
   },

@@ -45,7 +45,7 @@ const groupFiles = (address: string): readonly string[] => {
   return group === undefined ? [] : [`/dev/vfio/${group}`, "/dev/vfio/vfio"];
 };
 
-/** Firmware files in a folder: of all chips, since which one a card has is not known yet. */
+/** Firmware files in a folder: those of all chips, because the chip of a card is not known yet. */
 const firmwareIn = (folder: string): readonly string[] =>
   CHIPS.flatMap(({ firmware }) => (firmware === undefined ? [] : [join(folder, firmware)]));
 
@@ -132,7 +132,7 @@ export const up = command({
     const config = values.config === undefined ? [] : [values.config];
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
-      // For the TAP and its settings; to enter another network namespace after it.
+      // For the TAP and its settings; and for entering another network namespace to which it was moved.
       capabilities: ["net_admin", "sys_admin", ...(values["unsafe-noiommu"] ? (["sys_rawio"] as const) : [])],
       paths: [
         ...(device.kind === "model" ? pathsOf(parseWire(values.wire ?? RESPONDER)) : []),

@@ -46,8 +46,8 @@ export const findUp = async (name: string): Promise<Status> => {
 };
 
 /**
- * The status of every `ferrule up` of this network namespace that this user may command, and the errors of those that
- * gave none. Those of other users are left out.
+ * The status of every `ferrule up` in this network namespace that this user may control, and the errors of those that
+ * sent none. Processes of other users are omitted.
  */
 export const findAll = async (): Promise<{
   readonly found: readonly Status[];

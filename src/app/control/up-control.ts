@@ -44,7 +44,7 @@ export class NotRunning extends FerruleError {
   }
 }
 
-/** Letters of an operation's name: it is repeated in an error. */
+/** Limit of an operation's name, in characters: the name is repeated in an error. */
 const MAX_NAME = 40;
 
 const whoIs = (name: string, { device, pid, now }: Status): string =>
@@ -168,7 +168,7 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
-  // The other end does not begin what is no longer waited for.
+  // The other end does not begin operations whose time limit has passed.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };

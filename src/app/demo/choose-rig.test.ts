@@ -11,7 +11,7 @@ const choose = (given: Partial<Permissions>) =>
     ...given,
   });
 
-test("root makes its own namespaces", () =>
+test("root creates its own namespaces", () =>
   assert.deepEqual(choose({ mayMakeNamespaces: () => true }), { rig: "tap" }));
 
 test("an ordinary user becomes root of a namespace first", () => assert.deepEqual(choose({}), { rig: "unshare" }));
@@ -19,7 +19,7 @@ test("an ordinary user becomes root of a namespace first", () => assert.deepEqua
 test("and does so only once", () =>
   assert.deepEqual(choose({ unshared: true }), { rig: "responder", because: "network namespaces are not permitted" }));
 
-test("without TAPs or namespaces it is the responder, with the reason", () => {
+test("without TAPs or namespaces the responder is used, with the reason", () => {
   assert.deepEqual(choose({ tun: undefined }), { rig: "responder", because: "there is no /dev/net/tun" });
   assert.deepEqual(choose({ tun: { mode: 0o600, problem: "it cannot be opened [EACCES]" } }), {
     rig: "responder",
@@ -31,7 +31,7 @@ test("without TAPs or namespaces it is the responder, with the reason", () => {
   });
 });
 
-test("permission errors are told from others by their code", () => {
+test("permission errors are recognised by their code", () => {
   assert.ok(isPermissionProblem(Object.assign(new Error("no"), { code: "TAP_NOT_PERMITTED" })));
   assert.ok(!isPermissionProblem(new Error("no")));
   assert.ok(!isPermissionProblem(undefined));

@@ -2,21 +2,21 @@
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "./permissions.ts";
 
 export type RigChoice =
-  /** Two namespaces made by this process. */
+  /** Two namespaces created by this process. */
   | { readonly rig: "tap" }
-  /** The same, but in a process that is root of a user namespace of its own. */
+  /** The same, in a process that is root of its own user namespace. */
   | { readonly rig: "unshare" }
-  /** No network stack at all. */
+  /** No network stack. */
   | { readonly rig: "responder"; readonly because: string };
 
-/** Set for a process that was started in a user namespace of its own already. */
+/** Set for a process that was already started in its own user namespace. */
 export const UNSHARED = "FERRULE_UNSHARED";
 
 export interface Permissions {
   readonly tun: ReturnType<typeof tunDevice>;
   mayMakeNamespaces(): boolean;
   userNamespaceProblem(): string | undefined;
-  /** We are in a user namespace of our own already. */
+  /** This process already runs in its own user namespace. */
   readonly unshared: boolean;
 }
 

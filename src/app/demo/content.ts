@@ -1,6 +1,6 @@
-/** Content of the demo's transfers: bytes that are cheap to generate, and reveal a lost, repeated or swapped piece. */
+/** Content of the demo's transfers: cheap to generate, and with it a lost, repeated or swapped piece is detected. */
 
-/** Bytes that differ from block to block only in their number. */
+/** A block of bytes; blocks differ only in their number. */
 export const BLOCK_BYTES = 2 ** 20;
 
 /** Bytes without a period shorter than a block (xorshift32, Marsaglia 2003); the same for the same seed. */
@@ -17,8 +17,8 @@ const pseudoRandom = (bytes: number, seed: number): Uint8Array => {
 };
 
 /**
- * The content, block by block, `bytes` in all. Each block begins with its number, so that blocks cannot be swapped or
- * repeated without changing the digest. Every block is new memory, which the caller may keep.
+ * The content, block by block, `bytes` in all. Each block begins with its number, so swapped or repeated blocks change
+ * the digest. Every block is new memory, which the caller may keep.
  */
 export function* content(bytes: number, seed: number): Generator<Uint8Array, void, undefined> {
   const pattern = pseudoRandom(BLOCK_BYTES, seed);

@@ -1,4 +1,4 @@
-/** Driver, model and responder in one thread: a NIC that needs no permission, no TAP and no second processor. */
+/** Driver, model and responder in one thread: needs no permission, no TAP and no second processor. */
 import { randomStationAddress } from "#kit/station-address.ts";
 import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
@@ -16,15 +16,15 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import { Pauses } from "../pauses.ts";
 import type { ReportCounters } from "./report.ts";
 
-/** Limit of frames in flight at the NIC, and the space for each. */
+/** Limit of frames in flight, and the space for each. */
 export const SEND_SLOTS = 64;
 const SLOT_BYTES = 2048;
 /** Frames taken from the ring in one burst. */
 const BUDGET = 64;
 const DMA_BYTES = 8 << 20;
-/** Microseconds of the virtual clock that pass in a turn: enough for the NIC's interrupt mitigation. */
+/** Virtual time per turn in microseconds: enough for the NIC's interrupt mitigation. */
 const TURN_MICROS = 50;
-/** Turns after which a missing reply will not arrive. Nothing here waits for anything outside this thread. */
+/** Number of turns after which a missing reply will not arrive. Nothing here waits for events outside this thread. */
 const PATIENCE_TURNS = 10_000;
 
 /** Handler of received frames: offset in DMA memory, length, and `Received` bits. */
@@ -44,7 +44,7 @@ export class DirectStation implements Disposable {
   readonly #burst = new Int32Array(BUDGET * FRAME_WORDS);
   readonly #one = new Int32Array(FRAME_WORDS);
   readonly #offsets = new Int32Array(Math.max(BUDGET, SEND_SLOTS));
-  /** Places in the arena that no frame is in. */
+  /** Free slots of the arena. */
   readonly #free: number[] = [];
   #interrupts = 0;
 
@@ -78,7 +78,7 @@ export class DirectStation implements Disposable {
     this.#scope.dispose();
   }
 
-  /** Sends what `build` writes at the offset it is given; `build` returns its length. False when the NIC is busy. */
+  /** Sends the frame that `build` writes at the given offset; `build` returns its length. False if the NIC is busy. */
   send(flags: number, build: (offset: number) => number): boolean {
     const slot = this.#free.pop();
     if (slot === undefined) return false;
@@ -90,14 +90,14 @@ export class DirectStation implements Disposable {
     return false;
   }
 
-  /** Lets everyone do what there is to do: time passes, answers travel, interrupts are taken, frames handed out. */
+  /** Runs all parts once: advances time, delivers replies, handles interrupts, and passes on received frames. */
   turn(): void {
     const { nic } = this;
     this.#clock.delay(TURN_MICROS);
     this.responder.poll();
     if (!nic.line.take() || nic.interrupt() === 0) return;
     this.#interrupts++;
-    // Ends: nothing is sent and nothing arrives meanwhile, so this finds at most what the rings hold.
+    // Ends: nothing is sent and nothing arrives meanwhile, so it finds at most the frames in the rings.
     while (this.#poll() > 0);
     nic.unmask();
   }

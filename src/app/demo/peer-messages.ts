@@ -3,7 +3,7 @@ import { bugTracker } from "../manifest.ts";
 import { FerruleError } from "#kit/errors.ts";
 import type { PlainError } from "../plain-error.ts";
 
-/** Worker data of a peer: the end of the cable it lives at. */
+/** Worker data of a peer: its end of the cable. */
 export interface PeerTask {
   /** Descriptor of its network namespace. */
   readonly namespace: number;
@@ -16,12 +16,12 @@ export interface PeerTask {
 export interface PeerCalls {
   /** Gives the interface its address and waits until it has carrier. */
   configure: { readonly ask: undefined; readonly answer: undefined };
-  /** Pings one after the other. The answer holds the round trips of those that were answered, in microseconds. */
+  /** Pings one after the other. The reply has the round trip times of those that were answered, in microseconds. */
   ping: {
     readonly ask: { readonly address: string; readonly count: number };
     readonly answer: { readonly sent: number; readonly micros: readonly number[] };
   };
-  /** Offers content over HTTP, once. The answer is where. */
+  /** Offers content over HTTP, once. The reply is its URL. */
   offer: {
     readonly ask: { readonly bytes: number; readonly seed: number };
     readonly answer: { readonly port: number };
@@ -48,7 +48,7 @@ export type PeerWord =
 /** A transfer stalled or was interrupted. */
 export class TransferFailed extends FerruleError {
   readonly code: "TRANSFER_STALLED" | "TRANSFER_CUT";
-  readonly hint = `Run \`ferrule demo\` again with --json and see drops and errors; if it happens again, report it: ${bugTracker()}`;
+  readonly hint = `Run \`ferrule demo\` again with --json, which shows drops and errors; if it happens again, report it: ${bugTracker()}`;
   constructor(code: "TRANSFER_STALLED" | "TRANSFER_CUT", message: string) {
     super(message);
     this.code = code;

@@ -6,7 +6,7 @@ import { terminate, ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 
 export class PeerThread implements AsyncDisposable {
-  /** Bytes a download of this peer has brought so far. */
+  /** Number of bytes this peer has downloaded so far. */
   onProgress: (bytes: number) => void = () => undefined;
   readonly #worker: Worker;
   readonly #what: string;

@@ -1,4 +1,4 @@
-/** A peer: one end of the demo's cable, in a thread and a network namespace of its own, with Linux's own TCP/IP. */
+/** A peer: one end of the demo's cable, in a separate thread and network namespace, with Linux's own TCP/IP. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { Timeout } from "#kit/errors.ts";
@@ -9,14 +9,14 @@ import { plainError } from "../plain-error.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 
-/** Milliseconds until a ping counts as unanswered; so many unanswered ones end the test. */
+/** Milliseconds until a ping counts as lost; the test ends after this many lost pings. */
 const PING_PATIENCE = 1_000;
 const MAX_PINGS_LOST = 5;
 /** As ping(8): 56 bytes of payload. */
 const PING_BYTES = 56;
-/** Milliseconds the interface may take to see carrier. */
+/** Time limit in milliseconds for the interface's carrier. */
 const CARRIER_PATIENCE = 5_000;
-/** Milliseconds between two reports of progress. */
+/** Interval of progress reports in milliseconds. */
 const PROGRESS_EVERY = 100;
 
 class Peer {
@@ -28,7 +28,7 @@ class Peer {
   constructor(task: PeerTask, port: MessagePort) {
     this.#task = task;
     this.#port = port;
-    // This thread stays there: every socket it makes from now on belongs to that namespace.
+    // The thread stays in this namespace, to which all sockets that it creates from now on belong.
     NetworkNamespace.fromFd(task.namespace).enter();
   }
 

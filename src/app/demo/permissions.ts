@@ -1,4 +1,4 @@
-/** What this process may do here: use TAPs, make network namespaces, or become root in a namespace of its own. */
+/** Permissions of this process: TAPs, network namespaces, and user namespaces in which it is root. */
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, openSync, statSync } from "node:fs";
 import { NamespaceNotPermitted, NetworkNamespace } from "#sys/namespace.ts";
@@ -22,7 +22,7 @@ export const tunDevice = (): { readonly mode: number; readonly problem: string |
   }
 };
 
-/** Whether this process may make network namespaces as it is. */
+/** Whether this process may create network namespaces itself. */
 export const mayMakeNamespaces = (): boolean => {
   try {
     NetworkNamespace.create()[Symbol.dispose]();
@@ -36,10 +36,10 @@ export const mayMakeNamespaces = (): boolean => {
 /** Runs a program as root of a user and a network namespace of its own; unshare(1) of util-linux. */
 export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] as const;
 
-/** Milliseconds an attempt may take. */
+/** Time limit of an attempt in milliseconds. */
 const PATIENCE = 5_000;
 
-/** Why `UNSHARE` does not work here, found out by trying it; undefined when it does. */
+/** Why `UNSHARE` does not work here, determined by trying it; undefined if it works. */
 export const userNamespaceProblem = (): string | undefined => {
   const [program, ...rest] = UNSHARE;
   const tried = spawnSync(program, [...rest, "true"], { timeout: PATIENCE, encoding: "utf8" });

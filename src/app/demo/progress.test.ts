@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { recordedStream } from "../terminal/terminal.test-kit.ts";
 import { Progress, progressLine } from "./progress.ts";
 
-test("a log gets a line per step and no bars", () => {
+test("a log gets one line per step and no bars", () => {
   const stream = recordedStream();
   const progress = new Progress(stream);
   progress.update("half");
@@ -12,7 +12,7 @@ test("a log gets a line per step and no bars", () => {
   assert.equal(stream.text, "ping          100 of 100\n");
 });
 
-test("a person sees the bar redrawn in place, and the step's line instead of it at the end", () => {
+test("on a terminal the bar is redrawn in place, and replaced by the step's line at the end", () => {
   const stream = recordedStream({ isTerminal: true });
   const progress = new Progress(stream);
   progress.update("half");
@@ -20,7 +20,7 @@ test("a person sees the bar redrawn in place, and the step's line instead of it 
   assert.equal(stream.text, "\rhalf\u001b[K\r\u001b[Kdone\n");
 });
 
-test("a bar says how much of how much, and how fast", () =>
+test("a bar shows the amount done, the total and the rate", () =>
   assert.equal(
     progressLine("wire to host", 512, 1024, 8000),
     "wire to host  ████████████░░░░░░░░░░░░ 512 B of 1.00 KiB, 8.00 kbit/s",

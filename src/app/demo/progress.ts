@@ -1,12 +1,12 @@
-/** Progress of the demo: a bar that is redrawn for people, a line per step for logs. */
+/** Progress of the demo: a bar on a terminal, a line per step in logs. */
 import { amount, bar, bitRate, fitted } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
 const BAR_WIDTH = 24;
-/** Columns the names of steps take. */
+/** Columns for the names of steps. */
 const LABEL_WIDTH = 14;
 
-/** One step's line while it is under way. */
+/** The line of a step in progress. */
 export const progressLine = (label: string, done: number, total: number, bitsPerSecond: number): string =>
   `${label.padEnd(LABEL_WIDTH)}${bar(done / total, BAR_WIDTH)} ${amount(done)} of ${amount(total)}, ${bitRate(bitsPerSecond)}`;
 
@@ -14,19 +14,19 @@ export class Progress {
   readonly #stream: Stream;
   #drawn = false;
 
-  /** @param stream where progress goes: stderr */
+  /** @param stream the stream for progress: stderr */
   constructor(stream: Stream) {
     this.#stream = stream;
   }
 
-  /** Shows how far a step has come; only where someone watches. */
+  /** Shows the progress of a step; only on a terminal. */
   update(line: string): void {
     if (!this.#stream.isTerminal) return;
     this.#stream.write(`\r${fitted(line, this.#stream.columns() - 1)}\u001b[K`);
     this.#drawn = true;
   }
 
-  /** Says that a step is done, or something worth a line of its own. */
+  /** Reports that a step is complete, or another line. */
   say(line: string): void {
     this.clear();
     this.#stream.line(line);
@@ -36,7 +36,7 @@ export class Progress {
     this.say(label.padEnd(LABEL_WIDTH) + text);
   }
 
-  /** Removes a line that is being redrawn, so that the next output starts a line. */
+  /** Clears a line that is being redrawn, so that further output starts on a new line. */
   clear(): void {
     if (this.#drawn) this.#stream.write("\r\u001b[K");
     this.#drawn = false;

@@ -21,7 +21,7 @@ const report = (given: Partial<Measured> = {}, counters: Partial<Statistics> = {
     statisticsOf({ sentFrames: 600, receivedFrames: 400, interrupts: 50, ...counters }),
   );
 
-test("round trips are summed up by nearest rank", () => {
+test("round trip times are summarised by nearest rank", () => {
   const micros = Array.from({ length: 100 }, (_, i) => 100 - i);
   assert.deepEqual(summarisePings(100, micros), {
     sent: 100,
@@ -34,16 +34,16 @@ test("round trips are summed up by nearest rank", () => {
   assert.equal(summarisePings(3, []).medianMicros, null);
 });
 
-test("a run in which all went well has no failures", () => assert.deepEqual(failures(report()), []));
+test("a successful run has no failures", () => assert.deepEqual(failures(report()), []));
 
 const wrong = (given: Partial<Measured>, counters?: Partial<Statistics>): string =>
   failures(report(given, counters)).join("; ");
 
-test("every way to lose something is a shortcoming, and is named", () => {
+test("every kind of loss is reported as a failure", () => {
   assert.equal(wrong({ ping: summarisePings(3, [1, 2]) }), "1 of 3 pings were not answered");
   assert.equal(
     wrong({ transfers: [{ ...TRANSFER, sha256Received: "cd".repeat(32) }] }),
-    "wire to host: what arrived is not what was sent",
+    "wire to host: received data differs from sent data",
   );
   assert.equal(wrong({ transfers: [] }), "nothing was transferred");
   for (const counter of ["sendDrops", "receiveDrops", "wireDrops", "missedFrames"] as const)
@@ -68,11 +68,11 @@ test("the JSON form has the fields that docs/demo.md lists", () => {
   assert.equal(json["framesPerInterrupt"], 20);
 });
 
-test("reads well", () => {
+test("formats the text report", () => {
   const text = reportLines(report({}, { gcPauses: 1, gcMicros: 1500 }), { paint: plain }).join("\n");
   assert.match(text, /^chip +RTL8168h\/8111h \(XID 541\)/);
   assert.match(text, /ping +2 of 2 answered; min 80 µs, median 80 µs, p99 100 µs, max 100 µs/);
   assert.match(text, /wire to host +1\.00 GiB in 2\.00 s, 4\.29 Gbit\/s, SHA-256 abababababab… at both ends/);
   assert.match(text, /GC pauses +driver 1 \(1\.5 ms\), model 0 \(0\.0 ms\)/);
-  assert.match(text, /Everything arrived as it was sent\.$/);
+  assert.match(text, /All data arrived unchanged\.$/);
 });

@@ -1,10 +1,10 @@
-/** Results of the demo, as data, as text for people, and as a verdict. */
+/** Results of the demo: as data, as text, and whether it passed. */
 import { amount, bitRate, count, counted, linkSpeed, microseconds, table } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 import type { SessionFacts } from "../session.ts";
 import type { Statistics } from "../counters.ts";
 
-/** Round trips, in microseconds. The times are null when nothing was answered. */
+/** Round trip times in microseconds; null if no ping was answered. */
 export interface PingReport {
   readonly sent: number;
   readonly received: number;
@@ -31,7 +31,7 @@ export interface PauseSummary {
 export interface DemoReport {
   /** "tap": Linux's own TCP/IP at both ends; "responder": no network stack, see `rigReason`. */
   readonly rig: "tap" | "responder";
-  /** Why not "tap"; null when it is. */
+  /** Why not "tap"; null if it is. */
   readonly rigReason: string | null;
   readonly chip: string;
   /** Three hexadecimal digits. */
@@ -56,19 +56,19 @@ export interface DemoReport {
   /** Super-frames of the kernel, segmented by the NIC. */
   readonly superFrames: number;
   readonly interrupts: number;
-  /** Frames through the driver, both ways, for one interrupt. */
+  /** Frames through the driver in both directions, per interrupt. */
   readonly framesPerInterrupt: number;
-  /** Frames lost anywhere between the two stacks. */
+  /** Frames lost anywhere between the two network stacks. */
   readonly drops: number;
-  /** Wrong frames and words from the NIC. */
+  /** Invalid frames and descriptor words from the NIC. */
   readonly errors: number;
-  /** Register accesses that the model's strict mode objects to. */
+  /** Offences found by the model's strict mode. */
   readonly offences: number;
-  /** Garbage collections in the two data-plane threads together, and in each. */
+  /** Garbage collections in the two data-plane threads: in total, and in each. */
   readonly gcPauses: PauseSummary & { readonly driver: PauseSummary; readonly model: PauseSummary };
 }
 
-/** Nearest-rank percentile of sorted times; null when there are none. */
+/** Nearest-rank percentile of sorted times; null if there are none. */
 const percentile = (sorted: readonly number[], part: number): number | null =>
   sorted.length === 0 ? null : Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)]! * 10) / 10;
 
@@ -159,7 +159,7 @@ export const failures = (report: DemoReport): readonly string[] => {
   if (report.ping.received < report.ping.sent)
     wrong.push(`${report.ping.sent - report.ping.received} of ${report.ping.sent} pings were not answered`);
   for (const { direction, sha256Sent, sha256Received } of report.transfers)
-    if (sha256Sent !== sha256Received) wrong.push(`${LABELS[direction]}: what arrived is not what was sent`);
+    if (sha256Sent !== sha256Received) wrong.push(`${LABELS[direction]}: received data differs from sent data`);
   if (report.transfers.length === 0) wrong.push("nothing was transferred");
   if (report.drops > 0) wrong.push(`${counted(report.drops, "frame")} dropped`);
   if (report.errors > 0) wrong.push(counted(report.errors, "error"));
@@ -190,7 +190,7 @@ const transferText = (transfer: TransferReport, paint: Stream["paint"]): string 
   return `${amount(transfer.bytes)} in ${transfer.seconds.toFixed(2)} s, ${bitRate(transfer.bitsPerSecond)}, ${match}`;
 };
 
-/** The report as people read it. */
+/** The report as text. */
 export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): readonly string[] => {
   const paint: Stream["paint"] = (style, text) => stream.paint(style, text);
   const { frames, link, gcPauses } = report;
@@ -214,7 +214,7 @@ export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): 
           "frames",
           `${count(frames.sent)} sent, ${count(frames.received)} received; on the wire ${count(frames.wireSent)} out, ${count(frames.wireReceived)} in`,
         ],
-        ["super-frames", `${count(report.superFrames)} cut by the NIC`],
+        ["super-frames", `${count(report.superFrames)} segmented by the NIC`],
         ["interrupts", `${count(report.interrupts)}, ${report.framesPerInterrupt} frames each`],
         ["drops", must(report.drops)],
         ["errors", must(report.errors)],
@@ -227,8 +227,6 @@ export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): 
       "ll",
     ),
     "",
-    wrong.length === 0
-      ? paint("green", "Everything arrived as it was sent.")
-      : paint("red", `Not right: ${wrong.join("; ")}.`),
+    wrong.length === 0 ? paint("green", "All data arrived unchanged.") : paint("red", `Failed: ${wrong.join("; ")}.`),
   ];
 };

@@ -1,4 +1,4 @@
-/** The demo where the kernel lends no network stack: a verified stream through driver, model and built-in responder. */
+/** The demo without the kernel's network stack: a verified stream through driver, model and built-in responder. */
 import { createHash } from "node:crypto";
 import { setImmediate as others } from "node:timers/promises";
 import { chipNamed } from "#chip/chips.ts";
@@ -21,7 +21,7 @@ import type { DemoOptions } from "./tap-rig.ts";
 
 const MTU = 1500;
 const PINGS = 100;
-/** Milliseconds for which a stream keeps the thread before it lets signals and the terminal have it. */
+/** Milliseconds that a stream may use the thread before signals and the terminal are handled. */
 const SLICE = 50;
 
 interface Piece {
@@ -85,7 +85,10 @@ const pings = (host: UserHost, progress: Progress): PingReport => {
   return summary;
 };
 
-/** Runs the demo in this thread. @param because why there is no better rig */
+/**
+ * Runs the demo in this thread.
+ * @param because the reason that no better rig is used
+ */
 export const runOnResponder = async (
   options: DemoOptions,
   because: string,
@@ -93,7 +96,7 @@ export const runOnResponder = async (
   stop: AbortSignal,
 ): Promise<DemoReport> => {
   const chip = chipNamed(options.chip);
-  if (chip === undefined) throw new WrongUsage(`no chip is called "${options.chip}"`, "See `ferrule model chips`.");
+  if (chip === undefined) throw new WrongUsage(`there is no chip "${options.chip}"`, "See `ferrule model chips`.");
   using station = new DirectStation(chip, MTU);
   const host = new UserHost(station);
   host.meet();

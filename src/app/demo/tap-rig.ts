@@ -13,26 +13,26 @@ export interface DemoOptions {
   readonly chip: string;
   /** Bytes of each transfer. */
   readonly bytes: number;
-  /** Where the NIC's wire ends, but for the responder, which is another rig; a TAP unless given. */
+  /** The far end of the NIC's wire, except the responder, which is another rig; default: a TAP. */
   readonly wire?: WireSpec | undefined;
 }
 
-/** The two ends. The addresses never leave the namespaces made here. */
+/** The two ends. The addresses exist only in the namespaces created here. */
 const HOST = { name: "fe0", address: "10.9.0.1" } as const;
 const WIRE = { name: "fe0w", address: "10.9.0.2" } as const;
 const PREFIX = 24;
 const MTU = 1500;
 const PINGS = 100;
 
-/** Milliseconds: the link, a peer's small jobs, and all pings together. */
+/** Time limits in milliseconds: for the link, for a peer's short operations, and for all pings together. */
 const CARRIER_LIMIT = 10_000;
 const JOB_LIMIT = 10_000;
 const PINGS_LIMIT = 30_000;
-/** Slower than this, in bytes a millisecond, a transfer is given up even if it moves. */
+/** Minimum rate in bytes per millisecond: a slower transfer is aborted. */
 const SLOWEST = 500;
 const transferLimit = (bytes: number): number => JOB_LIMIT + Math.ceil(bytes / SLOWEST);
 
-/** Milliseconds the counters may lag behind what the threads did. */
+/** Milliseconds by which the counters may lag behind the threads. */
 const SETTLE = 300;
 
 interface Ends {
@@ -54,7 +54,7 @@ const transfer = async (
   to.onProgress = (done) =>
     progress.update(progressLine(LABELS[direction], done, bytes, (done * 8000) / (performance.now() - start)));
   const limit = transferLimit(bytes);
-  // Together: when one end fails, the other only stalls, and the first error is the one to tell.
+  // Together: when one end fails, the other only stalls, and the first error must be reported.
   const [sent, received] = await Promise.all([
     from.call("sent", undefined, limit),
     to.call("download", { address, port, bytes }, limit),
@@ -95,7 +95,7 @@ const measure = async (session: Session, ends: Ends, options: DemoOptions, progr
   return buildReport(measured, session.statistics());
 };
 
-/** Rejects when the session ends by itself, or when someone asks to stop. */
+/** Rejects if the session ends by itself, or a stop is requested. */
 const broken = (session: Session, stopped: Promise<never>): Promise<never> => {
   const { promise, reject } = Promise.withResolvers<never>();
   session.onEvent((event) => {
@@ -104,7 +104,7 @@ const broken = (session: Session, stopped: Promise<never>): Promise<never> => {
   return Promise.race([promise, stopped]);
 };
 
-/** Runs the demo. Everything it makes is gone when it returns or throws. */
+/** Runs the demo. All resources are released when it returns or throws. */
 export const runOnTaps = async (
   options: DemoOptions,
   progress: Progress,
@@ -117,12 +117,12 @@ export const runOnTaps = async (
   const nicAt = (name: string, namespace: NetworkNamespace, wire: WireSpec): Promise<Session> =>
     open({ device: { kind: "model", chip: options.chip, wire }, host: { name, namespace: namespace.fd }, mtu: MTU });
   await using session = await nicAt(HOST.name, hostSpace, far.wire);
-  // A socket needs somebody at its other end.
+  // A socket needs a peer at its other end.
   await using other = far.other && (await nicAt(far.name, wireSpace, far.other));
   await other?.carrier(CARRIER_LIMIT);
   await using host = peerAt(HOST, hostSpace);
   await using wire = peerAt({ ...WIRE, name: far.name }, wireSpace);
-  const end = other === undefined ? far.name : `another one, driven as ${far.name}`;
+  const end = other === undefined ? far.name : `another NIC, driven as ${far.name}`;
   progress.say(`${session.facts.chip} driven as ${HOST.name}; its wire ends in ${end}, in another namespace.`);
   return await Promise.race([measure(session, { host, wire }, options, progress), broken(session, stopped)]);
 };
@@ -131,7 +131,7 @@ interface Far {
   /** The interface in the other namespace. */
   readonly name: string;
   readonly wire: WireSpec;
-  /** The wire of the NIC at the other end, where there is one. */
+  /** The wire of the NIC at the other end, if there is one. */
   readonly other?: WireSpec | undefined;
 }
 

@@ -9,7 +9,7 @@ import { download, offer } from "./transfer.ts";
 
 const LOCAL = "127.0.0.1";
 
-test("what is offered arrives, and both ends compute the digest of the content", async () => {
+test("offered content arrives, and both ends compute its digest", async () => {
   const bytes = 3_000_001;
   const { port, sent } = await offer(LOCAL, bytes, 7);
   let seen = 0;
@@ -22,7 +22,7 @@ test("what is offered arrives, and both ends compute the digest of the content",
   assert.equal(seen, bytes);
 });
 
-test("an offer holds for one download", async () => {
+test("an offer is valid for one download", async () => {
   const { port, sent } = await offer(LOCAL, 10, 1);
   await download(LOCAL, port, 10, () => undefined);
   await sent;
@@ -46,7 +46,7 @@ const serving = async (answer: (response: ServerResponse) => void): Promise<Asyn
 
 const cutOff = (error: unknown): boolean => error instanceof TransferFailed && error.code === "TRANSFER_CUT";
 
-test("a transfer that ends early, or breaks off, is an error that says where", async () => {
+test("a transfer that ends early, or whose connection breaks, is an error with the position", async () => {
   await using short = await serving((response) => response.end("abc"));
   await assert.rejects(
     download(LOCAL, short.port, 10, () => undefined),
@@ -62,7 +62,7 @@ test("a transfer that ends early, or breaks off, is an error that says where", a
   );
 });
 
-test("an offer whose taker leaves in the middle fails instead of waiting", async () => {
+test("an offer fails, and does not wait, if the receiver disconnects in the middle", async () => {
   const { port, sent } = await offer(LOCAL, 200_000_000, 1);
   const left = download(LOCAL, port, 200_000_000, (now) => {
     if (now > 1_000_000) throw new Error("enough");

@@ -1,4 +1,4 @@
-/** One HTTP transfer: the end that sends, and the end that receives. Both compute the digest of what they saw. */
+/** One HTTP transfer: the sender and the receiver. Both compute the digest of the data. */
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,14 +9,14 @@ import { TransferFailed } from "./peer-messages.ts";
 // An import would load all that the module exports, a WebSocket among it, which takes longer than the rest of the start.
 const { createServer, get } = process.getBuiltinModule("node:http");
 
-/** Milliseconds without a byte after which a transfer counts as stalled. */
+/** A transfer counts as stalled after this many milliseconds without a byte. */
 const STALL = 10_000;
-/** Bytes the streams hold ready: enough to keep the socket's buffer full. */
+/** Buffer size of the streams in bytes: enough to keep the socket's buffer full. */
 const AHEAD = 4 * 2 ** 20;
 
 export interface Offer {
   readonly port: number;
-  /** The digest of what was sent, once all of it has been handed to the kernel. */
+  /** The digest of the sent data, once all of it was passed to the kernel. */
   readonly sent: Promise<string>;
 }
 
@@ -33,10 +33,10 @@ const send = async (response: ServerResponse, bytes: number, seed: number): Prom
   return hash.digest("hex");
 };
 
-/** Serves the content to the first who asks, and then no one. */
+/** Serves the content to the first client, and then to none. */
 export const offer = async (address: string, bytes: number, seed: number): Promise<Offer> => {
   const sent = Promise.withResolvers<string>();
-  // It may fail before anything awaits it; a later await still gets the error.
+  // It may fail before it is awaited; a later await still gets the error.
   sent.promise.catch(() => undefined);
   const server = createServer({ highWaterMark: AHEAD, noDelay: true });
   server.once("request", (_request: IncomingMessage, response: ServerResponse) => {
@@ -69,7 +69,10 @@ export interface Downloaded {
   readonly seconds: number;
 }
 
-/** Fetches what was offered. @throws {TransferFailed} when it stalls or breaks off */
+/**
+ * Downloads the offered content.
+ * @throws {TransferFailed} if it stalls or the connection breaks
+ */
 export const download = async (
   address: string,
   port: number,

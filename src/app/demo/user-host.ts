@@ -1,4 +1,7 @@
-/** A host without a network stack: finds its neighbour, pings it, and runs the checked stream of `wire/bulk.ts`. */
+/**
+ * A host without a network stack: resolves its neighbour's address, pings it, and runs the checked stream of
+ * `wire/bulk.ts`.
+ */
 import { createHash, type Hash } from "node:crypto";
 import { RESPONDER_IPV4 } from "#host/responder.ts";
 import { Received, Send } from "#kit/link.ts";
@@ -25,9 +28,9 @@ const PORTS = { sourcePort: 40_000, destinationPort: BULK_PORT } as const;
 const ECHO_BYTES = 56;
 /** Payload of a bulk datagram that fills an MTU of 1500. */
 export const BULK_BYTES = 1500 - IPV4_BYTES - UDP_BYTES - BULK_HEADER_BYTES;
-/** Requests under way: fewer than the NIC and the responder have places for. */
+/** Outstanding requests: fewer than the NIC and the responder have room for. */
 const UNDER_WAY = SEND_SLOTS / 2;
-/** The NIC sums the datagram: the field holds the pseudo header's sum. */
+/** The NIC computes the checksum: the field contains the pseudo header's sum. */
 const SUMMED = Send.udpChecksum | (TRANSPORT << Send.transportOffsetShift);
 const NOTHING = new Uint8Array(0);
 
@@ -45,7 +48,10 @@ export class UserHost {
     this.#station = station;
   }
 
-  /** Waits for the link and asks for the responder's address. @throws {Timeout} */
+  /**
+   * Waits for the link and resolves the responder's address.
+   * @throws {Timeout}
+   */
   meet(): void {
     const station = this.#station;
     station.until("the link", () => station.nic.link.up);
@@ -60,10 +66,10 @@ export class UserHost {
       found = true;
     };
     station.send(0, (offset) => this.#question(offset));
-    station.until("the answer to ARP", () => found);
+    station.until("the reply to ARP", () => found);
   }
 
-  /** One echo request and its answer, which must be whole. Returns the time between them in real microseconds. */
+  /** Sends one echo request; its reply must be complete. Returns the round trip time in real microseconds. */
   ping(sequence: number): number {
     const station = this.#station;
     const data = Uint8Array.from({ length: ECHO_BYTES }, (_, i) => i);
@@ -72,7 +78,7 @@ export class UserHost {
     station.onFrame = (offset, length) => (answered ||= this.#isEchoReply(offset, length, sequence));
     const start = performance.now();
     station.send(0, (offset) => buildEchoFrame(station.memory, offset, this.#ends(), echo, data));
-    station.until("the answer to a ping", () => answered);
+    station.until("the reply to a ping", () => answered);
     return (performance.now() - start) * 1000;
   }
 
@@ -103,7 +109,7 @@ export class UserHost {
       }
       if (piece.done === true && answers === requests) return end;
       const before = answers;
-      station.until("an answer of the stream", () => answers > before);
+      station.until("a reply of the stream", () => answers > before);
       yield moved;
     }
   }
@@ -154,17 +160,17 @@ export class UserHost {
     return TRANSPORT + length;
   }
 
-  /** What answer number `expected` carries; undefined for a frame that is no answer of the stream. */
+  /** Payload of reply number `expected`; undefined for a frame that is not a reply of the stream. */
   #takeAnswer(offset: number, length: number, flags: number, expected: number): Uint8Array | undefined {
     const { bytes } = this.#station.memory;
     const data = offset + DATA;
     if (length < DATA || !isBulkAnswer(bytes, data, length - DATA)) return undefined;
     const end = offset + TRANSPORT + get16(bytes, offset + TRANSPORT + UDP_LENGTH);
     if ((flags & Received.udpChecksumGood) === 0 || end > offset + length)
-      throw new TransferFailed("TRANSFER_CUT", `answer ${expected} of the stream arrived damaged`);
+      throw new TransferFailed("TRANSFER_CUT", `reply ${expected} of the stream arrived damaged`);
     const sequence = get32(bytes, data + SEQUENCE);
     if (sequence !== expected || get32(bytes, data + EXPECTED) !== expected + 1)
-      throw new TransferFailed("TRANSFER_CUT", `answer ${sequence} of the stream came where ${expected} was due`);
+      throw new TransferFailed("TRANSFER_CUT", `reply ${sequence} of the stream arrived instead of ${expected}`);
     return end === data + BULK_HEADER_BYTES ? NOTHING : bytes.subarray(data + BULK_HEADER_BYTES, end);
   }
 }

@@ -1,4 +1,4 @@
-/** Flags of ethtool for what no chip of the family, or no operation of the driver, has: refused as the kernel refuses them. */
+/** Flags of ethtool that no chip of the family, or this driver, supports: rejected with the kernel's errors. */
 import { flag, type Group, unsupported } from "./flag.ts";
 
 const FEC = "Forward error correction is for links above 10 Gbit/s.";
@@ -19,14 +19,14 @@ const ROWS: readonly Row[] = [
   { names: ["--set-priv-flags"], what: "set private flags", why: PRIVATE, exit: 1 },
   {
     names: ["-m", "--dump-module-eeprom", "--module-info"],
-    what: "show what a fibre module says of itself",
-    why: "No register for the bus to the module is known.",
+    what: "show the EEPROM of a fibre module",
+    why: "No register for access to the module is known.",
     exit: 1,
   },
   {
     names: ["-n", "-u", "--show-nfc", "--show-ntuple"],
-    what: "show rules that choose a queue",
-    why: "No register for such rules is documented. `ferrule ethtool -x` shows how hashes choose.",
+    what: "show receive flow classification rules",
+    why: "No register for such rules is documented. `ferrule ethtool -x` shows the queue for each hash.",
     exit: 1,
     failure: [
       "Cannot get RX rings: %",
@@ -36,7 +36,7 @@ const ROWS: readonly Row[] = [
   },
   {
     names: ["-N", "-U", "--config-nfc", "--config-ntuple"],
-    what: "set rules that choose a queue",
+    what: "set receive flow classification rules",
     why: "No register for such rules is documented. `ferrule ethtool -X` spreads flows by their hash.",
     exit: 1,
     failure: ["rxclass: Cannot get RX class rule count: %", "Cannot insert classification rule"],
@@ -44,14 +44,14 @@ const ROWS: readonly Row[] = [
   {
     names: ["--cable-test"],
     what: "test the cable",
-    why: "No register of these PHYs for it is documented.",
+    why: "No register of these PHYs for cable tests is documented.",
     exit: 1,
     failure: ["netlink error: PHY driver does not support cable testing", "netlink error: %"],
   },
   {
     names: ["-E", "--change-eeprom"],
     what: "write the EEPROM",
-    why: "A wrong word makes a card unusable: the driver does not write it.",
+    why: "The driver does not write it: a wrong word makes a card unusable.",
     exit: 1,
     failure: ["Cannot set EEPROM data: %"],
   },

@@ -1,4 +1,4 @@
-/** A command line of ethtool's, and what comes of it: lines for standard output and standard error, and an exit code. */
+/** A command line of ethtool, and its result: lines for standard output and standard error, and an exit code. */
 import type { Argument } from "../argument.ts";
 import { plainError } from "../plain-error.ts";
 import { BadLine, type Flag } from "./flag.ts";
@@ -29,7 +29,7 @@ export const parseCall = (words: readonly string[]): Call => {
   return { flag, name, words: more, json };
 };
 
-/** The command line is wrong: nothing was asked. */
+/** The command line is invalid: no request was sent. */
 export const refusedLine = (error: unknown): Outcome => {
   const { message, hint } = plainError(error);
   return { exit: 1, out: [], err: [message, hint] };
@@ -37,7 +37,7 @@ export const refusedLine = (error: unknown): Outcome => {
 
 const NO_INTERFACE = ["NOT_RUNNING", "INVALID_INTERFACE_NAME"];
 
-/** What the operation failed with, as ethtool puts it, and what to do about it. */
+/** The operation's error in ethtool's format, and a hint. */
 const failed = ({ flag, json }: Call, error: unknown): Outcome => {
   const { code, message, hint } = plainError(error);
   const { failure = ["netlink error: %"], exit, missing = exit } = flag;
@@ -48,7 +48,10 @@ const failed = ({ flag, json }: Call, error: unknown): Outcome => {
   return { exit, out, err: [...lines(message), `hint: ${hint}`] };
 };
 
-/** Carries a call out. @param ask has the interface's driver thread do it; rejects with why not */
+/**
+ * Executes a call.
+ * @param ask has the interface's driver thread execute the operation; rejects with its error
+ */
 export const carryOut = async (
   call: Call,
   ask: (name: string, operation: string, argument: Argument) => Promise<object>,

@@ -1,4 +1,4 @@
-/** `-c` and `-C`: how long, and for how many frames, the chip holds an interrupt back. */
+/** `-c` and `-C`: interrupt coalescing. */
 import type { Coalescing } from "#driver/moderation.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { flag, type Group, NotSupported, onOff } from "./flag.ts";
@@ -6,7 +6,7 @@ import { pairs, taking } from "./words.ts";
 
 type CoalesceValue = { readonly adaptive: boolean } & Coalescing;
 
-/** The words of `-C` and the setting each of them is. */
+/** The words of `-C`, with their settings. */
 const NUMBERS = ["rx-usecs", "rx-frames", "tx-usecs", "tx-frames"] as const;
 const TAKES: Readonly<Record<string, "switch" | "number">> = {
   "adaptive-rx": "switch",
@@ -14,12 +14,12 @@ const TAKES: Readonly<Record<string, "switch" | "number">> = {
   ...Object.fromEntries(NUMBERS.map((name) => [name, "number" as const])),
 };
 
-/** Rounded up, but for what a floating-point number is too large. */
+/** Rounded up; values that a floating-point number cannot represent are cut off. */
 const whole = (micros: number): number => Math.ceil(micros - 1e-6);
 const framesOf = ({ micros, frames }: Coalescing["receive"]): number => (micros === 0 ? frames || 1 : frames);
 const unknown = (...rows: readonly string[]): readonly string[] => rows.map((row) => `${row}n/a`);
 
-/** Limits as ethtool writes them, in whole microseconds: without any, every frame has its interrupt. */
+/** Limits as ethtool prints them, in whole microseconds: without limits, every frame causes an interrupt. */
 const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof NUMBERS)[number], number>> => {
   return {
     "rx-usecs": whole(receive.micros),
@@ -29,7 +29,7 @@ const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof N
   };
 };
 
-const NOT_HERE = "This chip cannot delay interrupts.";
+const NOT_HERE = "This chip does not support interrupt moderation.";
 
 export const coalesce: Group = {
   operations: {
@@ -44,7 +44,7 @@ export const coalesce: Group = {
       const { "adaptive-rx": rx, "adaptive-tx": tx } = argument;
       const adaptive = rx ?? tx;
       if ((tx ?? adaptive) !== adaptive)
-        throw new OutOfRange("both directions adapt, or neither", "Give adaptive-rx alone.");
+        throw new OutOfRange("adaptive moderation is for both directions", "Give adaptive-rx only.");
       const { receive, transmit } = moderation.wanted;
       const wanted = (name: (typeof NUMBERS)[number], now: number): number => Number(argument[name] ?? now);
       const named = NUMBERS.some((name) => argument[name] !== undefined);
@@ -63,7 +63,7 @@ export const coalesce: Group = {
     flag<CoalesceValue>({
       names: ["-c", "--show-coalesce"],
       words: "",
-      summary: "show how interrupts are held back",
+      summary: "show interrupt coalescing",
       operation: "coalesce",
       exit: 1,
       lines: (value, name) => {
@@ -96,7 +96,7 @@ export const coalesce: Group = {
     flag({
       names: ["-C", "--coalesce"],
       words: "[adaptive-rx on|off] [rx-usecs N] [rx-frames N] [tx-usecs N] [tx-frames N]",
-      summary: "set how interrupts are held back",
+      summary: "set interrupt coalescing",
       operation: "setCoalesce",
       exit: 1,
       argument: pairs(TAKES),

@@ -1,4 +1,4 @@
-/** `-i` and `-P`: which driver, firmware and device an interface has, and the card's own address. */
+/** `-i` and `-P`: driver, firmware and device of an interface, and the card's permanent address. */
 import { formatMac } from "#wire/mac.ts";
 import { version } from "../manifest.ts";
 import { flag, type Group, yesNo } from "./flag.ts";
@@ -45,7 +45,7 @@ export const driver: Group = {
     flag<{ readonly address: string }>({
       names: ["-P", "--show-permaddr"],
       words: "",
-      summary: "show the card's own address",
+      summary: "show the card's permanent address",
       operation: "address",
       exit: 1,
       lines: ({ address }) => [`Permanent address: ${address === "" ? "not set" : address}`],

@@ -1,4 +1,4 @@
-/** `-e`: the serial EEPROM beside an older chip. */
+/** `-e`: the serial EEPROM of an older chip. */
 import { flag, type Group, dumpLines, NotSupported } from "./flag.ts";
 import { pairs, taking } from "./words.ts";
 
@@ -17,7 +17,8 @@ export const eeprom: Group = {
         bytes.push(word & 0xff, word >>> 8);
         yield;
       }
-      if (bytes.length === 0) throw new NotSupported("The chip or its board has no EEPROM: settings are in fuses.");
+      if (bytes.length === 0)
+        throw new NotSupported("The chip has no EEPROM, or its board has none: settings are in fuses.");
       const start = Number(offset);
       return { offset: start, bytes: bytes.slice(start, length === undefined ? undefined : start + Number(length)) };
     }),

@@ -64,7 +64,10 @@ export const FEATURES = [
 ] as const;
 export type FeatureName = (typeof FEATURES)[number];
 
-/** A line of `-k` with a name of ethtool's own. Those of several features have these below them, and no state of their own. */
+/**
+ * A line of `-k` with a name of ethtool's own. One with several features lists them below it, and has no state of its
+ * own.
+ */
 export interface FeatureGroup {
   readonly short: string;
   readonly long: string;
@@ -107,10 +110,10 @@ export const GROUPS: readonly FeatureGroup[] = [
 
 const grouped = new Set<string>(GROUPS.flatMap(({ features }) => features));
 
-/** Features that `-k` shows under their own names, after the groups. */
+/** Features that `-k` lists under their own names, after the groups. */
 export const UNGROUPED: readonly FeatureName[] = FEATURES.filter((name) => !grouped.has(name));
 
-/** The features that a word of `-K` stands for; none for a word that is no name. */
+/** The features that a word of `-K` stands for; none for an unknown word. */
 export const featuresNamed = (word: string): readonly FeatureName[] =>
   GROUPS.find(({ short, long }) => word === short || word === long)?.features ??
   FEATURES.filter((name) => name === word);

@@ -1,4 +1,4 @@
-/** `-k` and `-K`: what the NIC does to frames, and what the kernel does on the interface. */
+/** `-k` and `-K`: offloads of the NIC, and features of the kernel on the interface. */
 import type { Argument } from "../argument.ts";
 import type { FeatureState, FeatureStates } from "../offload-switches.ts";
 import { BadLine, flag, type Group, type Json } from "./flag.ts";
@@ -13,7 +13,7 @@ interface Changed {
   readonly after: FeatureStates;
 }
 
-/** Pairs of a name, of ethtool's or of the kernel's, and "on" or "off". */
+/** Pairs of a name, of ethtool or of the kernel, and "on" or "off". */
 const wantedOf = (words: readonly string[]): Argument => {
   if (words.length === 0) throw new BadLine();
   const wanted: Record<string, boolean> = {};
@@ -62,7 +62,7 @@ const json1 = ({ active, fixed, requested }: FeatureState): Json => ({
   requested: fixed ? false : requested,
 });
 
-/** What changed otherwise than asked for: nothing is printed where all went as it was. */
+/** Changes that differ from the request; nothing is printed if there are none. */
 export const changes = ({ before, after }: Changed, wanted: Argument): readonly string[] => {
   const lines = FEATURES.map((name): readonly [line: string, asked: boolean] | undefined => {
     const { active } = after[name];
@@ -79,7 +79,7 @@ export const changes = ({ before, after }: Changed, wanted: Argument): readonly 
   return lines.every(([, asked]) => asked) ? [] : ["Actual changes:", ...lines.map(([line]) => line)];
 };
 
-/** Nothing of what was asked for happened. */
+/** None of the requested changes was made. */
 const nothingChanged = ({ before, after }: Changed, wanted: Argument): boolean =>
   FEATURES.every((name) => before[name].active === after[name].active) &&
   Object.entries(wanted).some(([name, on]) => after[name as FeatureName].active !== on);
@@ -106,7 +106,7 @@ export const features: Group = {
     flag<Changed>({
       names: ["-K", "--features", "--offload"],
       words: "NAME on|off...",
-      summary: "switch offloads: rx, tx, sg, tso, gso, gro, rxvlan, txvlan, or a name that -k shows",
+      summary: "set offloads: rx, tx, sg, tso, gso, gro, rxvlan, txvlan, or a name that -k shows",
       operation: "setFeatures",
       exit: 92,
       missing: 1,

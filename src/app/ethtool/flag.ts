@@ -1,4 +1,4 @@
-/** A flag of ethtool as data: its names, what it asks of the driver's thread, and how the answer is written. */
+/** A flag of ethtool as data: its names, its request to the driver's thread, and the format of the result. */
 import { FerruleError } from "#kit/errors.ts";
 import type { Argument } from "../argument.ts";
 import type { Operation } from "../operations.ts";
@@ -6,28 +6,28 @@ import type { Operation } from "../operations.ts";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export interface Flag {
-  /** As ethtool has them; empty for the flag that is left out: `ethtool NAME`. */
+  /** As in ethtool; empty for no flag: `ethtool NAME`. */
   readonly names: readonly string[];
   /** Words after the interface's name. */
   readonly words: string;
   readonly summary: string;
   /** By name in the thread's table. */
   readonly operation: string;
-  /** ethtool's lines for a failure, the reason in place of %; "netlink error: %" unless given. */
+  /** ethtool's lines for a failure, with the reason for %; default "netlink error: %". */
   readonly failure?: readonly string[];
-  /** Its exit codes for a refusal by the kernel, and for an interface that is not there; the first unless given. */
+  /** Its exit codes for an error of the kernel, and for an interface that does not exist; default: the first. */
   readonly exit: number;
   readonly missing?: number;
-  /** @throws {BadLine}; whatever else the words are refused with */
+  /** @throws {BadLine}, and other errors for invalid words */
   readonly argument: (words: readonly string[]) => Argument;
-  /** The answer is a failure, of which ethtool says this. */
+  /** The result is a failure, with this output of ethtool. */
   readonly failed?: (value: object, argument: Argument) => string | undefined;
   readonly lines: (value: object, name: string, argument: Argument) => readonly string[];
-  /** What `--json` prints of the interface beside its name; the value itself unless given. */
+  /** Output of `--json` besides the interface's name; default: the value itself. */
   readonly json?: (value: object, argument: Argument) => { readonly [key: string]: Json };
 }
 
-/** A flag whose answer has a type; both ends are of one version. */
+/** A flag with a typed result; both ends have the same version. */
 export interface TypedFlag<Value extends object> extends Omit<Flag, "lines" | "json" | "argument" | "failed"> {
   readonly argument?: Flag["argument"];
   lines(value: Value, name: string, argument: Argument): readonly string[];
@@ -43,13 +43,13 @@ const noWords = (words: readonly string[]): Argument => {
 export const flag = <Value extends object>(typed: TypedFlag<Value>): Flag =>
   ({ argument: noWords, ...typed }) as unknown as Flag;
 
-/** Flags that belong together, and their operations. */
+/** Related flags, and their operations. */
 export interface Group {
   readonly flags: readonly Flag[];
   readonly operations: Readonly<Record<string, Operation>>;
 }
 
-/** The command line is not one of ethtool's. */
+/** The command line is not valid for ethtool. */
 export class BadLine extends FerruleError {
   readonly code = "BAD_LINE";
   readonly hint = "For more information run ferrule ethtool -h";
@@ -58,7 +58,7 @@ export class BadLine extends FerruleError {
   }
 }
 
-/** The chip or the driver has nothing like it. */
+/** The chip or the driver does not support it. */
 export class NotSupported extends FerruleError {
   readonly code = "NOT_SUPPORTED";
   readonly hint: string;
@@ -68,14 +68,14 @@ export class NotSupported extends FerruleError {
   }
 }
 
-/** An operation that no chip of the family can carry out. */
+/** An operation that no chip of the family supports. */
 export const unsupported =
   (hint: string): Operation =>
   () => {
     throw new NotSupported(hint);
   };
 
-/** What is printed of a switch. */
+/** Output for a switch. */
 export const onOff = (on: boolean | undefined): string => (on === undefined ? "n/a" : on ? "on" : "off");
 export const yesNo = (yes: boolean): string => (yes ? "yes" : "no");
 

@@ -1,4 +1,4 @@
-/** JSON as ethtool prints it: lists of words in one line, every object indented by four beyond its opening. */
+/** JSON in ethtool's format: lists of words on one line, every object indented by four beyond its opening brace. */
 import type { Json } from "./flag.ts";
 
 const FIRST = 8;
@@ -17,6 +17,6 @@ const text = (value: Json, indent: number): string => {
   return `{\n${lines.join(",\n")}\n${" ".repeat(indent - STEP)}}`;
 };
 
-/** The JSON list with one object that ethtool prints for an interface, in lines. */
+/** The lines of the JSON list with one object that ethtool prints for an interface. */
 export const jsonLines = (value: { readonly [key: string]: Json }): readonly string[] =>
   `[ ${text(value, FIRST)} ]`.split("\n");

@@ -1,4 +1,4 @@
-/** `-s`, `-r`, `-a` and `-A`: what users set of the link, of pause frames and of wake-up. */
+/** `-s`, `-r`, `-a` and `-A`: settings of the link, of pause frames and of wake-up. */
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { LINK_MODES } from "#chip/link-modes.ts";
 import { type LinkSettings, type PauseSettings, checkLinkSettings } from "#driver/link-settings.ts";
@@ -21,7 +21,7 @@ const TAKES = {
 const READ = pairs(TAKES);
 const TAKES_PAUSE = { autoneg: "switch", rx: "switch", tx: "switch" } as const;
 
-/** Words of `-s`, with the texts checked. */
+/** Words of `-s`; their texts were checked. */
 const changeOf = (words: readonly string[]): Argument => {
   const read = READ(words);
   const { duplex, advertise, wol, mdix } = read;
@@ -34,7 +34,7 @@ const changeOf = (words: readonly string[]): Argument => {
   return read;
 };
 
-/** What is to be offered: a mask, or the modes of a speed and a duplex; all where neither is given. */
+/** The link modes to advertise: a mask, or the modes of a speed and a duplex; all if neither is given. */
 const offered = (
   { speed, duplex, advertise }: Argument,
   supported: readonly LinkModeName[],
@@ -57,7 +57,7 @@ const offered = (
 
 const CROSSOVER = { auto: "auto", on: "mdix", off: "mdi" } as const;
 
-/** Of the link; nothing where the words are of other things. */
+/** Settings of the link; undefined if the words are about other settings. */
 const linkChange = (
   argument: Argument,
   { autonegotiate }: LinkSettings,
@@ -66,7 +66,7 @@ const linkChange = (
   const { speed, duplex, autoneg, advertise, mdix, "master-slave": clock } = argument;
   const negotiates = typeof autoneg === "boolean" ? autoneg : advertise !== undefined || autonegotiate;
   if (duplex !== undefined && duplex !== "half" && duplex !== "full")
-    throw new OutOfRange(`"${String(duplex).slice(0, 32)}" is no duplex`, "Use half or full.");
+    throw new OutOfRange(`"${String(duplex).slice(0, 32)}" is not a duplex mode`, "Use half or full.");
   const about = [speed, duplex, autoneg, advertise].some((word) => word !== undefined);
   return {
     ...(about && { autonegotiate: negotiates }),
@@ -88,7 +88,7 @@ export const linkChanges: Group = {
       const { phy, wake, chip } = nic;
       const change = linkChange(argument, phy.settings, phy.report().supported);
       const { wol } = argument;
-      // Both are checked before the first of them is written.
+      // Both are checked before either is written.
       checkLinkSettings(chip, phy.cage, { ...phy.settings, ...change });
       if (wol !== undefined) wake.armed = formsOf(String(wol));
       if (Object.keys(change).length > 0) phy.set(change);
@@ -116,7 +116,7 @@ export const linkChanges: Group = {
       names: ["-s", "--change"],
       words:
         "[speed N] [duplex half|full] [autoneg on|off] [advertise MASK] [mdix auto|on|off] [master-slave CHOICE] [wol pumbg|d]",
-      summary: "set the link, and what wakes the NIC",
+      summary: "set the link and wake-up events",
       operation: "setLink",
       exit: 75,
       argument: changeOf,
@@ -125,7 +125,7 @@ export const linkChanges: Group = {
     flag({
       names: ["-r", "--negotiate"],
       words: "",
-      summary: "negotiate again",
+      summary: "restart autonegotiation",
       operation: "restart",
       failure: ["Cannot restart autonegotiation: %"],
       exit: 74,

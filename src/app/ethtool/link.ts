@@ -1,4 +1,4 @@
-/** `ethtool NAME`: the modes of both ends, what they settled on, and what wakes the NIC. */
+/** `ethtool NAME`: the modes of both ends, the negotiated one, and wake-up events. */
 import type { LinkReport, PauseOffer } from "#driver/link-report.ts";
 import type { LinkSettings } from "#driver/link-settings.ts";
 import type { WakeForm } from "#driver/wake.ts";
@@ -25,7 +25,7 @@ const SUPPORTED_PAUSE: PauseOffer = { symmetric: true, asymmetric: true };
 
 const words = (text: string): string => text.replace("-", " ");
 
-/** How the pairs are crossed, and who decided. */
+/** MDI or MDI-X, and whether it was set or detected. */
 const crossover = ({ report, settings }: LinkValue): string => {
   const forced = settings.crossover === "auto" ? "" : " (forced)";
   const now = forced === "" ? report.crossover : settings.crossover;
@@ -133,7 +133,7 @@ export const link: Group = {
     flag<LinkValue>({
       names: [],
       words: "",
-      summary: "show the link",
+      summary: "show link settings",
       operation: "link",
       exit: 75,
       lines: shown,

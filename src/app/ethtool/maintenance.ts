@@ -1,4 +1,4 @@
-/** `-p`, `-t` and `--reset`: the card is found by its LEDs, tested, reset. */
+/** `-p`, `-t` and `--reset`: identifies the card by its LEDs, tests it, resets it. */
 import type { SelfTestReport } from "#driver/self-test.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
@@ -34,7 +34,7 @@ export const maintenance: Group = {
     flag({
       names: ["-p", "--identify"],
       words: "[SECONDS]",
-      summary: `have the LEDs blink, for at most ${MAX_SECONDS} s`,
+      summary: `blink the LEDs, for at most ${MAX_SECONDS} s`,
       operation: "identify",
       failure: ["Cannot identify NIC: %"],
       exit: 255,
@@ -47,7 +47,7 @@ export const maintenance: Group = {
     flag<SelfTestReport>({
       names: ["-t", "--test"],
       words: "[offline | online]",
-      summary: "test registers, memory, interrupts and loopbacks; online, no frame is lost, and less is tested",
+      summary: "test registers, memory, interrupts and loopbacks; the online test is shorter and loses no frame",
       operation: "selfTest",
       failure: ["Cannot test: %"],
       exit: 74,
@@ -66,7 +66,7 @@ export const maintenance: Group = {
     flag({
       names: ["--reset"],
       words: "all",
-      summary: "reset the chip; settings stay",
+      summary: "reset the chip; settings are kept",
       operation: "reset",
       failure: ["ETHTOOL_RESET 0xffffffff", "Cannot issue ETHTOOL_RESET: %"],
       exit: 1,

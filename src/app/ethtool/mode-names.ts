@@ -1,4 +1,4 @@
-/** Link modes as ethtool lists them: in the order of the kernel's bits, half and full duplex of a speed in one line. */
+/** Link modes as ethtool lists them: in the order of the kernel's bits, half and full duplex of a speed on one line. */
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { OutOfRange } from "#kit/errors.ts";
 
@@ -22,15 +22,15 @@ export const ordered = (modes: readonly LinkModeName[]): readonly LinkModeName[]
 
 /** Up to 16 hexadecimal digits. */
 export const isMask = (text: string): boolean => /^(?:0x)?[0-9a-f]{1,16}$/i.test(text);
-/** The modes whose bits a mask has, which ethtool takes in hexadecimal. @throws {OutOfRange} for what is no mask */
+/** The modes in a mask, which ethtool takes in hexadecimal. @throws {OutOfRange} for an invalid mask */
 export const modesIn = (mask: string): readonly LinkModeName[] => {
   if (!isMask(mask))
-    throw new OutOfRange(`"${mask.slice(0, 32)}" is no mask of link modes`, "Write up to 16 hexadecimal digits.");
+    throw new OutOfRange(`"${mask.slice(0, 32)}" is not a mask of link modes`, "Write up to 16 hexadecimal digits.");
   const bits = BigInt(`0x${mask.replace(/^0x/i, "")}`);
   return BITS.flatMap(([name, bit]) => ((bits >> BigInt(bit)) & 1n ? [name] : []));
 };
 
-/** @param label with what separates it from the first mode */
+/** @param label including the separator before the first mode */
 export const modeLines = (label: string, modes: readonly LinkModeName[]): readonly string[] => {
   const rows: string[] = [];
   for (const name of ordered(modes)) {

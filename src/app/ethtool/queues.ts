@@ -1,4 +1,4 @@
-/** `-l`, `-x` and `-X`: receive queues, and which frames each of them gets. */
+/** `-l`, `-x` and `-X`: the number of receive queues, and their indirection table. */
 import type { QueueCounts } from "../counters.ts";
 import type { Argument } from "../argument.ts";
 import { BadLine, flag, type Group, NotSupported, unsupported } from "./flag.ts";
@@ -10,8 +10,8 @@ interface Spread {
   readonly table: readonly number[];
 }
 
-const ONE_QUEUE = "The NIC has one queue: start it with `ferrule up --queues N`, where the chip has several.";
-const FIXED = "The number of queues is chosen at the start: `ferrule up --queues N`.";
+const ONE_QUEUE = "The NIC has one queue. For several, if the chip has them: `ferrule up --queues N`.";
+const FIXED = "The number of queues is set at the start: `ferrule up --queues N`.";
 const ROW = 8;
 
 /** `equal N` or `default`, and `hkey AA:BB:…`. */
@@ -58,7 +58,7 @@ export const queues: Group = {
     flag<{ readonly now: number; readonly most: number }>({
       names: ["-l", "--show-channels"],
       words: "",
-      summary: "show how many receive queues there are",
+      summary: "show the number of receive queues",
       operation: "channels",
       exit: 1,
       lines: ({ now, most }, name) => [
@@ -79,7 +79,7 @@ export const queues: Group = {
     flag({
       names: ["-L", "--set-channels"],
       words: "",
-      summary: "set how many receive queues there are (only at the start: `ferrule up --queues`)",
+      summary: "set the number of receive queues (only at the start: `ferrule up --queues`)",
       operation: "setChannels",
       exit: 1,
       argument: () => ({}),
@@ -88,7 +88,7 @@ export const queues: Group = {
     flag<Spread>({
       names: ["-x", "--show-rxfh-indir", "--show-rxfh"],
       words: "",
-      summary: "show which queue a hash selects, and the key of the hash",
+      summary: "show the receive hash indirection table, and the hash key",
       operation: "spread",
       exit: 1,
       lines: ({ queues: count, key, table }, name) => [
@@ -111,7 +111,7 @@ export const queues: Group = {
     flag({
       names: ["-X", "--set-rxfh-indir", "--rxfh"],
       words: "[equal N | default] [hkey AA:BB:...]",
-      summary: "set which queue a hash selects, and the key of the hash",
+      summary: "set the receive hash indirection table, and the hash key",
       operation: "setSpread",
       failure: ["Cannot get RX ring count: %"],
       exit: 1,

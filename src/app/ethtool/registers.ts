@@ -1,4 +1,4 @@
-/** `-d`: the chip's first 256 bytes of registers as bytes, and each register by name with its fields. */
+/** `-d`: the chip's first 256 bytes of registers, as bytes and as named registers with their fields. */
 import { type Chip, chipNamed } from "#chip/chips.ts";
 import { fieldsOf } from "#chip/bits.ts";
 import { ro32 } from "#kit/mmio.ts";

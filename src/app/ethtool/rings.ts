@@ -1,4 +1,4 @@
-/** `-g` and `-G`: descriptors in the rings, which both have the same number of. */
+/** `-g` and `-G`: descriptors in the rings; both rings have the same number. */
 import { checkSlots } from "#driver/nic-options.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { flag, type Group } from "./flag.ts";
@@ -19,7 +19,7 @@ export const rings: Group = {
       if (typeof slots !== "number" || (tx ?? slots) !== slots)
         throw new OutOfRange("both rings have the same number of descriptors", "Give one number: `-G fe0 rx 512`.");
       if (slots === nic.slots) return {};
-      // The interface's traffic goes on when it is refused.
+      // The interface's traffic continues if it is rejected.
       checkSlots(nic.chip, slots);
       rebuild(`${slots} descriptors`, () => nic.setRings(slots));
       return {};
@@ -29,7 +29,7 @@ export const rings: Group = {
     flag<RingValue>({
       names: ["-g", "--show-ring"],
       words: "",
-      summary: "show how many descriptors the rings have",
+      summary: "show the number of descriptors in the rings",
       operation: "rings",
       exit: 1,
       lines: ({ now, most }, name) => [
@@ -64,7 +64,7 @@ export const rings: Group = {
     flag({
       names: ["-G", "--set-ring"],
       words: "rx N | tx N",
-      summary: "set how many descriptors both rings have",
+      summary: "set the number of descriptors in both rings",
       operation: "setRings",
       exit: 81,
       argument: pairs(TAKES),

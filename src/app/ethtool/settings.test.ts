@@ -5,7 +5,7 @@ import type { SessionEvent } from "../session.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 import { applySettings, parseSettings } from "./settings.ts";
 
-test("settings are carried out in their order; what the NIC refuses is a warning, and the next one is tried", async () => {
+test("settings are applied in order; one that the NIC rejects is a warning, and the next one is tried", async () => {
   const asked: object[] = [];
   const events: SessionEvent[] = [];
   const operate = async (operation: string, argument: object): Promise<object> => {
@@ -25,7 +25,7 @@ test("settings are carried out in their order; what the NIC refuses is a warning
   assert.match(JSON.stringify(events[0]), /ethtool -G rx 4096: .*not so many.*Choose fewer/);
 });
 
-test("nothing is a setting that ethtool does not know, and without settings there is nothing to do", () => {
+test("unknown settings are rejected, and without settings nothing is done", () => {
   for (const wrong of ["rx 1024", "--nonsense", "-G rx x"])
     assert.throws(() => parseSettings(wrong), WrongUsage, wrong);
   assert.deepEqual(parseSettings(" ; "), []);

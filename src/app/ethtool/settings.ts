@@ -1,4 +1,4 @@
-/** What a NIC is set to once it is up, in ethtool's words and in order: `-G rx 1024; -K tso off`. */
+/** Settings for a NIC once it is up, in ethtool's syntax and in order: `-G rx 1024; -K tso off`. */
 import { plainError } from "../plain-error.ts";
 import type { Session, SessionEvent } from "../session.ts";
 import { WrongUsage } from "../terminal/usage.ts";
@@ -14,16 +14,16 @@ const parseSetting = (typed: string, name: string): Setting => {
   const [flag = "", ...words] = typed.split(/\s+/);
   try {
     const call = parseCall([flag, name, ...words]);
-    // Refuses words that the flag does not take.
+    // Rejects words that the flag does not take.
     call.flag.argument(call.words);
     return { typed, call };
   } catch (error) {
     const { message, hint } = plainError(error);
-    throw new WrongUsage(`"${typed}" is nothing that ethtool sets: ${message.split("\n")[0]}`, hint);
+    throw new WrongUsage(`"${typed}" is not a setting of ethtool: ${message.split("\n")[0]}`, hint);
   }
 };
 
-/** @throws {WrongUsage} for a flag that there is not, and for words that it does not take */
+/** @throws {WrongUsage} for an unknown flag, and for words that it does not take */
 export const parseSettings = (text: string, name = "fe0"): readonly Setting[] =>
   text
     .split(";")
@@ -31,7 +31,7 @@ export const parseSettings = (text: string, name = "fe0"): readonly Setting[] =>
     .filter((each) => each !== "")
     .map((each) => parseSetting(each, name));
 
-/** One after the other. What the NIC refuses is a warning: the old setting stays, and the next one is tried. */
+/** One after the other. One that the NIC rejects is a warning: the old setting remains, and the next one is tried. */
 export const applySettings = async (
   settings: readonly Setting[],
   session: Pick<Session, "operate">,
@@ -40,7 +40,7 @@ export const applySettings = async (
   for (const { typed, call } of settings) {
     const { exit, err } = await carryOut(call, (_, operation, argument) => session.operate(operation, argument));
     const [message = `exit code ${exit}`, hint = "See `ferrule ethtool --help`."] = err;
-    if (exit === 0) report({ kind: "note", message: `set by ethtool ${typed}` });
+    if (exit === 0) report({ kind: "note", message: `set: ethtool ${typed}` });
     else report({ kind: "warning", message: `ethtool ${typed}: ${message}`, hint: hint.replace(/^hint: /, "") });
   }
 };

@@ -3,7 +3,7 @@ import type { Tally } from "#driver/tally.ts";
 import type { QueueCounts } from "../counters.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
 
-/** Counters of every chip: ours, Linux's driver's name. */
+/** Counters of every chip: our name, and that of Linux's driver. */
 const NAMES = [
   ["txPackets", "tx_packets"],
   ["rxPackets", "rx_packets"],
@@ -20,7 +20,7 @@ const NAMES = [
   ["txUnderrun", "tx_underrun"],
 ] as const satisfies readonly (readonly [keyof Tally, string])[];
 
-/** IEEE 802.3, 30.3.1.1 and 30.3.3.4, in the kernel's order. Where a chip lacks a counter, its line is left out. */
+/** IEEE 802.3, 30.3.1.1 and 30.3.3.4, in the kernel's order. Counters that a chip does not have are omitted. */
 const STANDARD = [
   ["eth-mac", "FramesTransmittedOK", "txPackets"],
   ["eth-mac", "SingleCollisionFrames", "txOneCollision"],
@@ -46,7 +46,7 @@ type Statistics = Readonly<Record<string, number>>;
 
 const underscored = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Linux's names, then those counters of a later chip that Linux leaves out. */
+/** Linux's names, then those counters of later chips that Linux omits. */
 const named = (tally: Statistics): readonly (readonly [name: string, value: number])[] => {
   const known = new Set<string>(NAMES.map(([ours]) => ours));
   const others = Object.keys(tally).filter((name) => !known.has(name));
@@ -54,7 +54,7 @@ const named = (tally: Statistics): readonly (readonly [name: string, value: numb
   return all.map(([ours, name]) => [name, tally[ours]!]);
 };
 
-/** `--groups NAME…` or `--all-groups`: the groups that are wanted, separated by commas; empty for the chip's own counters. */
+/** `--groups NAME…` or `--all-groups`: the requested groups, separated by commas; empty for the chip's own counters. */
 const groupsOf = (words: readonly string[]): { readonly groups: string } => {
   if (words.length === 0) return { groups: "" };
   if (words[0] === "--all-groups" && words.length === 1) return { groups: GROUPS.join() };

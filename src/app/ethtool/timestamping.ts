@@ -1,4 +1,4 @@
-/** `-T`: what is stamped with a time. The interface's TAP does it, since no source for the chips' own clocks may be used. */
+/** `-T`: time stamping. The interface's TAP does it, because there is no usable source for the chips' own clocks. */
 import { type Timestamping, timestamping as timestampingOf } from "#sys/timestamping.ts";
 import { flag, type Group } from "./flag.ts";
 
@@ -21,7 +21,7 @@ export const timestamping: Group = {
     flag<Timestamping>({
       names: ["-T", "--show-time-stamping"],
       words: "",
-      summary: "show what can be stamped with a time",
+      summary: "show time stamping capabilities",
       operation: "timestamping",
       exit: 1,
       lines: ({ capabilities, clock, transmit, receive }, name) => [

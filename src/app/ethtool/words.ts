@@ -1,10 +1,10 @@
-/** Words of a command line in pairs, as ethtool takes them: `rx 128 tx 256`; and the same from a socket. */
+/** Pairs of words as on ethtool's command line, `rx 128 tx 256`, and the same from a socket. */
 import { OutOfRange } from "#kit/errors.ts";
 import type { Argument } from "../argument.ts";
 import type { Operation } from "../operations.ts";
 import { BadLine } from "./flag.ts";
 
-/** What a word may be followed by. */
+/** The kind of value that follows a word. */
 export type WordKind = "number" | "switch" | "text";
 
 const LARGEST = 0xffff_ffff;
@@ -23,9 +23,8 @@ const switchOf = (word: string): boolean => {
 const READ = { number: numberOf, switch: switchOf, text: (word: string) => word } as const;
 
 /**
- * An argument from pairs of a name and a value.
- * @param kinds by name
- * @throws {BadLine} for a name that is none of them, a name without a value, or a value of another kind
+ * Converts pairs of name and value to an argument. @param kinds by name @throws {BadLine} for an unknown name, a name
+ * without a value, or a value of another kind
  */
 export const pairs =
   (kinds: Readonly<Record<string, WordKind>>) =>
@@ -43,7 +42,7 @@ export const pairs =
 const isUpTo = (most: number, value: unknown): boolean =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
 
-/** What an operation's value may be. */
+/** Kinds of values of an operation. */
 const VALID = {
   number: [(value) => isUpTo(LARGEST, value), `a whole number from 0 to ${LARGEST}`],
   switch: [(value) => typeof value === "boolean", "true or false"],
@@ -51,7 +50,7 @@ const VALID = {
   bytes: [(value) => Array.isArray(value) && value.every((byte) => isUpTo(0xff, byte)), "a list of bytes"],
 } as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;
 
-/** An operation that takes these values and no others; any may be left out. @throws {OutOfRange} before it begins */
+/** An operation that takes these values and no others; each may be omitted. @throws {OutOfRange} before it begins */
 export const taking =
   (kinds: Readonly<Record<string, keyof typeof VALID>>, operation: Operation): Operation =>
   (on, argument) => {

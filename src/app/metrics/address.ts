@@ -1,4 +1,4 @@
-/** Where metrics are offered: a TCP address of this machine, or a Unix socket. */
+/** Address of the metrics server: a TCP address of this machine, or a Unix socket. */
 import { BlockList, isIP } from "node:net";
 import { WrongUsage } from "../terminal/usage.ts";
 
@@ -16,7 +16,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.check(host, isIP(h
 
 /**
  * `IPV4:PORT`, `[IPV6]:PORT` or `unix:PATH`.
- * @param anywhere allows an address that other machines reach
+ * @param anywhere allows addresses that other machines can reach
  * @throws {WrongUsage}
  */
 export const parseMetricsAddress = (text: string, anywhere = false): MetricsAddress => {
@@ -29,7 +29,7 @@ export const parseMetricsAddress = (text: string, anywhere = false): MetricsAddr
   const host = v6 ?? v4 ?? "";
   const port = Number(digits);
   if (isIP(host) !== (v6 === undefined ? 4 : 6) || !(port >= 1 && port <= 65_535))
-    throw new WrongUsage(`"${text}" is no address to offer metrics at`, HINT);
+    throw new WrongUsage(`"${text}" is not a valid address for metrics`, HINT);
   if (!isLoopback(host) && !anywhere)
     throw new WrongUsage(
       `other machines may reach ${text}`,

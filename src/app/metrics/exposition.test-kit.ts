@@ -1,10 +1,10 @@
-/** A strict reader of Prometheus's text format: what `promtool check metrics` refuses or complains about is an error. */
+/** A strict parser of Prometheus's text format: errors and warnings of `promtool check metrics` are errors. */
 import type { Family, Sample } from "./exposition.ts";
 
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\n"])*)"(?:,|$)/;
-/** Suffixes of units that are not base units, which promtool complains about. */
+/** Suffixes of units that are not base units, about which promtool warns. */
 const FOREIGN_UNITS =
   /_(milliseconds|microseconds|millis|micros|minutes|hours|kilobytes|megabits|bits|percent)(_total)?$/;
 
@@ -50,7 +50,7 @@ const check = ({ name, type, help, samples }: Family): void => {
   if (new Set(keys).size < keys.length) throw new Error(`${name} has two samples with the same labels`);
 };
 
-/** @throws {Error} naming the line or the family that is wrong */
+/** @throws {Error} with the incorrect line or family */
 export const parseExposition = (text: string): readonly Family[] => {
   if (!text.endsWith("\n")) throw new Error("the last line has no end");
   const lines = text.slice(0, -1).split("\n");

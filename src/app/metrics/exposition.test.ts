@@ -14,7 +14,7 @@ const scraped = (given: Partial<Statistics>, ownWire = true): Scraped => ({
 const valueOf = (of: Scraped, name: string): number | undefined =>
   families(of).find((family) => family.name === name)?.samples[0]?.value;
 
-test("every counter of a session is in the text, once, with help and type", () => {
+test("every counter of a session is exported once, with help and type", () => {
   const all = scraped({ sentFrames: 3, sentBytes: 180 });
   const parsed = parseExposition(metricsOf(all));
   assert.deepEqual(
@@ -45,7 +45,7 @@ test("several queues have a sample each, one queue none", () => {
   assert.doesNotMatch(metricsOf(scraped({ queues: queues.slice(1) })), /ferrule_queue/);
 });
 
-test("a link that is down has no speed, and another process's wire no counters", () => {
+test("without a link there is no speed, and without an own wire no wire counters", () => {
   assert.equal(valueOf(scraped({ linkUp: 0 }), "node_network_speed_bytes"), undefined);
   assert.equal(valueOf(scraped({ linkUp: 0 }), "node_network_up"), 0);
   const missed = "ferrule_receive_missed_packets_total";
@@ -53,7 +53,7 @@ test("a link that is down has no speed, and another process's wire no counters",
   assert.equal(valueOf(scraped({ missedFrames: 7 }, false), missed), undefined);
 });
 
-test("labels and help may contain anything", () => {
+test("labels and help may contain any text", () => {
   const odd: Family = {
     name: "odd",
     type: "gauge",
@@ -66,7 +66,7 @@ test("labels and help may contain anything", () => {
 
 const HEAD = "# HELP a_total A.\n# TYPE a_total counter\n";
 
-test("the reader refuses what promtool refuses", () => {
+test("the parser rejects what promtool rejects", () => {
   parseExposition(`${HEAD}a_total{x="1"} 1\na_total 2\n`);
   for (const wrong of [
     `${HEAD}a_total 1`,

@@ -1,4 +1,4 @@
-/** Prometheus's text format: families of samples, as a scrape reads them. Version 0.0.4 */
+/** Prometheus's text format, version 0.0.4: families of samples. */
 
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -1,4 +1,7 @@
-/** A session's counters as metrics: with node_exporter's names where it has the same quantity, with `ferrule_` elsewhere. */
+/**
+ * A session's counters as metrics: with node_exporter's names for the quantities that it has, and the prefix `ferrule_`
+ * for others.
+ */
 import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";
 import { type CounterName, type QueueCounts, type Statistics, WIRE_COUNTERS } from "../counters.ts";
 import { version } from "../manifest.ts";
@@ -7,13 +10,13 @@ import { exposition, type Family, type Sample } from "./exposition.ts";
 
 export interface Scraped {
   readonly session: Pick<Session, "facts" | "interfaceName" | "statistics">;
-  /** Whether the wire is this process's own: another one has no counters. */
+  /** Whether the wire belongs to this process: another process's has no counters here. */
   readonly ownWire: boolean;
   readonly upSeconds: number;
 }
 
 interface Metric extends Pick<Family, "name" | "type" | "help"> {
-  /** From the counter's unit to the metric's. */
+  /** Factor from the counter's unit to the metric's. */
   readonly scale: number;
 }
 
@@ -22,7 +25,7 @@ const counter = (name: string, help: string, scale?: number): Metric => metric("
 const gauge = (name: string, help: string, scale?: number): Metric => metric("gauge", name, help, scale);
 
 const MICROS = 1e-6;
-/** Mbit/s in bytes a second. */
+/** Mbit/s to bytes per second. */
 const MEGABIT = 125_000;
 
 const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -30,38 +33,38 @@ const OF_CAUSES = Object.fromEntries(
   CAUSE_NAMES.map((name) => [name, counter(`ferrule_${snake(name)}`, `Occurrences of: ${CAUSES[name].what}.`)]),
 ) as Record<CauseName, Metric>;
 
-/** Every counter's metric. A super-frame counts as one frame, as in the kernel's own counters of the interface. */
+/** Metrics of all counters. A super-frame counts as one frame, as in the kernel's own counters of the interface. */
 const METRICS = {
-  sentFrames: counter("node_network_transmit_packets", "Frames that the host handed over to be sent."),
+  sentFrames: counter("node_network_transmit_packets", "Frames from the host to be sent."),
   sentBytes: counter("node_network_transmit_bytes", "Bytes of these frames."),
-  sendDrops: counter("node_network_transmit_drop", "Frames of the host that were dropped."),
+  sendDrops: counter("node_network_transmit_drop", "Frames from the host that were dropped."),
   receivedFrames: counter("node_network_receive_packets", "Frames that the NIC received."),
   receivedBytes: counter("node_network_receive_bytes", "Bytes of these frames."),
-  receiveDrops: counter("node_network_receive_drop", "Received frames that the host refused."),
+  receiveDrops: counter("node_network_receive_drop", "Received frames that the host rejected."),
   receiveErrors: counter("node_network_receive_errs", "Frames that the NIC marked as bad."),
-  linkChanges: counter("node_network_carrier_changes", "Changes of the link that the NIC signalled."),
+  linkChanges: counter("node_network_carrier_changes", "Link changes signalled by the NIC."),
   linkUp: gauge("node_network_carrier", "1 while the link is up."),
-  linkSpeed: gauge("node_network_speed_bytes", "Speed of the link in bytes a second.", MEGABIT),
+  linkSpeed: gauge("node_network_speed_bytes", "Speed of the link in bytes per second.", MEGABIT),
   mtu: gauge("node_network_mtu_bytes", "MTU of the interface."),
-  linkFullDuplex: gauge("ferrule_link_full_duplex", "1 for a link with full duplex."),
-  superFrames: counter("ferrule_transmit_super_frames", "Frames that the NIC was asked to cut into segments."),
-  checksumsAsked: counter("ferrule_transmit_checksums", "Frames for which the NIC was asked for a checksum."),
+  linkFullDuplex: gauge("ferrule_link_full_duplex", "1 if the link is full duplex."),
+  superFrames: counter("ferrule_transmit_super_frames", "Frames with requested segmentation (TSO)."),
+  checksumsAsked: counter("ferrule_transmit_checksums", "Frames with a requested checksum."),
   scattered: counter("ferrule_transmit_scattered_frames", "Frames of more than one fragment."),
   tagsInserted: counter("ferrule_vlan_tags_inserted", "VLAN tags that the NIC inserted."),
   tagsTaken: counter("ferrule_vlan_tags_removed", "VLAN tags that the NIC removed."),
-  mergedFrames: counter("ferrule_receive_merged_frames", "Received frames that went to the host merged with others."),
+  mergedFrames: counter("ferrule_receive_merged_frames", "Received frames passed to the host merged with others."),
   hostWrites: counter("ferrule_receive_host_writes", "Writes of received frames to the host."),
-  deviceNonsense: counter("ferrule_device_invalid_words", "Invalid words that the NIC wrote to a descriptor."),
+  deviceNonsense: counter("ferrule_device_invalid_words", "Invalid words that the NIC wrote to descriptors."),
   restarts: counter("ferrule_restarts", "Restarts of the NIC after a failure."),
   sendDiscards: counter("ferrule_transmit_discards", "Frames that were not sent because the NIC was stopped."),
   receiveDiscards: counter("ferrule_receive_discards", "Frames in the receive ring when the NIC was stopped."),
-  fifoOverflows: counter("ferrule_receive_fifo_overflows", "Times that the NIC reported a full receive FIFO."),
+  fifoOverflows: counter("ferrule_receive_fifo_overflows", "Reports of a full receive FIFO by the NIC."),
   ringsExhausted: counter(
     "ferrule_receive_rings_exhausted",
-    "Times that the NIC reported a receive ring without descriptors.",
+    "Reports of a receive ring without descriptors by the NIC.",
   ),
   ...OF_CAUSES,
-  overdueWaits: counter("ferrule_overdue_waits", "Waits for the chip that reached their limit; a reset followed."),
+  overdueWaits: counter("ferrule_overdue_waits", "Timeouts while waiting for the chip; a reset followed."),
   interrupts: counter("ferrule_interrupts", "Interrupts of the NIC."),
   spuriousInterrupts: counter("ferrule_spurious_interrupts", "Interrupts without a cause."),
   polls: counter("ferrule_polls", "Rounds of the driver's polling loop."),
@@ -69,14 +72,14 @@ const METRICS = {
   gcMicros: counter("ferrule_gc_pause_seconds", "Time of these garbage collections.", MICROS),
   transmitFill: gauge("ferrule_transmit_ring_descriptors", "Descriptors of the transmit ring that the NIC owns."),
   receiveFill: gauge("ferrule_receive_ring_descriptors", "Descriptors of the receive ring that the NIC owns."),
-  wireSentFrames: counter("ferrule_wire_transmit_packets", "Frames that left on the model's wire, segments singly."),
+  wireSentFrames: counter("ferrule_wire_transmit_packets", "Frames sent on the model's wire; each segment counts."),
   wireSentBytes: counter("ferrule_wire_transmit_bytes", "Bytes of these frames."),
-  wireReceivedFrames: counter("ferrule_wire_receive_packets", "Frames that arrived on the model's wire."),
+  wireReceivedFrames: counter("ferrule_wire_receive_packets", "Frames received on the model's wire."),
   wireReceivedBytes: counter("ferrule_wire_receive_bytes", "Bytes of these frames."),
   wireDrops: counter("ferrule_wire_drop", "Frames lost between the model and the far end of its wire."),
   missedFrames: counter("ferrule_receive_missed_packets", "Frames for which the model had no descriptor."),
-  segmentedFrames: counter("ferrule_segmented_frames", "Super-frames that the model cut."),
-  offences: counter("ferrule_offences", "Driver errors that the model's strict mode found."),
+  segmentedFrames: counter("ferrule_segmented_frames", "Super-frames segmented by the model."),
+  offences: counter("ferrule_offences", "Driver errors found by the model's strict mode."),
   modelGcPauses: counter("ferrule_model_gc_pauses", "Garbage collections in the model's thread."),
   modelGcMicros: counter("ferrule_model_gc_pause_seconds", "Time of these garbage collections.", MICROS),
 } as const satisfies Record<CounterName, Metric>;
@@ -92,7 +95,7 @@ const OF_QUEUES = {
 
 const OF_WIRE: readonly string[] = WIRE_COUNTERS;
 
-/** Whether there is a value: a link that is down has no speed, another process's wire no counters. */
+/** Whether there is a value: without a link there is no speed, and another process's wire has no counters here. */
 const isKnown = (name: CounterName, { linkUp }: Statistics, ownWire: boolean): boolean =>
   OF_WIRE.includes(name) ? ownWire : linkUp === 1 || !["linkSpeed", "linkFullDuplex"].includes(name);
 

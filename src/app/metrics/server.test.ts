@@ -34,7 +34,7 @@ test("a scrape gets the text, with the format's version; HEAD no body", async ()
   assert.deepEqual(await get(at(server), "HEAD"), { status: 200, type, body: "" });
 });
 
-test("other paths and methods are refused, and a NIC that is not up yet has no metrics", async () => {
+test("other paths and methods are rejected, and a NIC that is not up yet has no metrics", async () => {
   const texts = [undefined, TEXT];
   await using server = await MetricsServer.open(ANYWHERE_HERE, () => texts.shift());
   assert.equal((await get(at(server))).status, 503);
@@ -43,7 +43,7 @@ test("other paths and methods are refused, and a NIC that is not up yet has no m
   assert.equal((await get(at(server), "POST")).status, 405);
 });
 
-test("a request for another machine's name is refused: a web page that resolves its name to this machine reads nothing", async () => {
+test("a request for another host name is rejected: a web page cannot read metrics by DNS rebinding", async () => {
   await using server = await MetricsServer.open(ANYWHERE_HERE, () => TEXT);
   const { port } = server;
   const status = async (host: string): Promise<number> => (await get({ ...at(server), headers: { host } })).status;
@@ -69,12 +69,12 @@ test("a request for another machine's name is refused: a web page that resolves 
     assert.equal(await status(host), 421, host);
 });
 
-test("an address that other machines reach is asked for under any name", async () => {
+test("at an address that other machines can reach, any host name is accepted", async () => {
   await using server = await MetricsServer.open({ kind: "tcp", host: "0.0.0.0", port: 0 }, () => TEXT);
   assert.equal((await get({ ...at(server), headers: { host: "monitored.example:9101" } })).status, 200);
 });
 
-test("a Unix socket is its owner's alone, and is removed at the end", async () => {
+test("a Unix socket is accessible only to its owner, and is removed at the end", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-metrics-"));
   try {
     const path = join(folder, "metrics");
@@ -92,7 +92,7 @@ test("a Unix socket is its owner's alone, and is removed at the end", async () =
   }
 });
 
-test("a port in use, and an address that this machine lacks, are errors with a hint", async () => {
+test("a port in use, and an address that this machine does not have, are errors with a hint", async () => {
   await using server = await MetricsServer.open(ANYWHERE_HERE, () => TEXT);
   const { port } = server;
   await assert.rejects(
@@ -107,7 +107,7 @@ test("a port in use, and an address that this machine lacks, are errors with a h
   );
 });
 
-test("connections are bounded: those above 16 are closed, and a place is free again when one leaves", async () => {
+test("the number of connections is limited to 16: further ones are closed, until one ends", async () => {
   await using server = await MetricsServer.open(ANYWHERE_HERE, () => TEXT);
   const open: Socket[] = [];
   for (let i = 0; i < 16; i++) {
@@ -119,12 +119,12 @@ test("connections are bounded: those above 16 are closed, and a place is free ag
   const gone = once(open[0]!.resume(), "close");
   open[0]!.destroy();
   await gone;
-  // The server sees the end of that connection in its own time.
+  // The server notices the end of that connection later.
   for (;;) if ((await get(at(server)).catch(() => undefined))?.status === 200) break;
   for (const socket of open) socket.destroy();
 });
 
-test("an end closes connections that are open, whatever they have asked", async () => {
+test("closing the server closes open connections in any state", async () => {
   const server = await MetricsServer.open(ANYWHERE_HERE, () => TEXT);
   const socket = connect(server.port, "127.0.0.1");
   await once(socket, "connect");
@@ -139,7 +139,7 @@ test("an end closes connections that are open, whatever they have asked", async 
   await closed;
 });
 
-test("only addresses of this machine are taken, unless others are allowed", () => {
+test("only local addresses are accepted, unless others are allowed", () => {
   assert.deepEqual(parseMetricsAddress("127.0.0.1:9101"), { kind: "tcp", host: "127.0.0.1", port: 9101 });
   assert.deepEqual(parseMetricsAddress("[::1]:9101"), { kind: "tcp", host: "::1", port: 9101 });
   assert.deepEqual(parseMetricsAddress("unix:m.sock"), { kind: "unix", path: "m.sock" });
@@ -148,11 +148,11 @@ test("only addresses of this machine are taken, unless others are allowed", () =
     assert.equal(parseMetricsAddress(`${host}:9101`, true).kind, "tcp");
   }
   assert.ok(isLoopback("127.1.2.3") && isLoopback("::1") && !isLoopback("128.0.0.1") && !isLoopback("::2"));
-  // An IPv4 address of this machine, as IPv6 writes it.
+  // An IPv4 address of this machine in IPv6 notation.
   assert.ok(isLoopback("::ffff:127.0.0.1") && !isLoopback("::ffff:10.0.0.1"));
 });
 
-test("what is no address is refused", () => {
+test("an invalid address is rejected", () => {
   for (const wrong of [
     "9101",
     ":9101",

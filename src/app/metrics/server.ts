@@ -1,4 +1,4 @@
-/** The HTTP server that Prometheus scrapes. It is in the main thread: frames never wait for it. */
+/** The HTTP server that Prometheus scrapes. It runs in the main thread, so frames never wait for it. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -8,7 +8,10 @@ import { CONTENT_TYPE } from "./exposition.ts";
 
 /** Connections at a time; further ones are closed at once. */
 const CONNECTIONS_MOST = 16;
-/** Milliseconds for a request to arrive, for its response to be read, and between two requests of one connection. */
+/**
+ * Time limits in milliseconds: for a request to arrive, for its response to be read, and between two requests of a
+ * connection.
+ */
 const REQUEST_MILLIS = 5_000;
 const SOCKET_MILLIS = 30_000;
 const HEADER_BYTES_MOST = 8 << 10;
@@ -16,21 +19,21 @@ const PATH = "/metrics";
 
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: "Another program listens there (`ss -ltnp` shows which): choose another port.",
-  EACCES: "Ports below 1024 are for root with all its capabilities: choose a higher one.",
-  EADDRNOTAVAIL: "This machine does not have that address: `ip address` lists those it has.",
+  EACCES: "Ports below 1024 need CAP_NET_BIND_SERVICE, which Ferrule drops: choose a higher one.",
+  EADDRNOTAVAIL: "This machine does not have that address: `ip address` lists its addresses.",
 };
 
-/** It cannot be listened there. */
+/** The server cannot listen at this address. */
 export class NoMetrics extends FerruleError {
   readonly code = "NO_METRICS";
   readonly hint: string;
   constructor(where: string, { code = "", message }: NodeJS.ErrnoException) {
-    super(`metrics cannot be offered at ${where}: ${message}`);
+    super(`metrics cannot be served at ${where}: ${message}`);
     this.hint = HINTS[code] ?? "Choose another address for --metrics.";
   }
 }
 
-/** A web page whose name resolves to this machine (DNS rebinding) has its own name in the Host field. */
+/** With DNS rebinding, a web page's name resolves to this machine, but the Host field has the page's name. */
 const isMisdirected = ({ headers, socket: { localPort = 0 } }: IncomingMessage, host: string): boolean => {
   const [, name, port = "80"] = /^(.*?)(?::(\d+))?$/.exec(headers.host?.toLowerCase() ?? "") ?? [];
   const names = ["localhost", "127.0.0.1", "[::1]", isIPv6(host) ? `[${host}]` : host];
@@ -38,13 +41,13 @@ const isMisdirected = ({ headers, socket: { localPort = 0 } }: IncomingMessage, 
 };
 
 /**
- * Answers GET /metrics with what `text` returns: undefined while there is nothing to tell.
- * @param host the address that is listened on; undefined for a Unix socket
+ * Answers GET /metrics with the result of `text`, which is undefined while there are no metrics. @param host the
+ * address of the server; undefined for a Unix socket
  */
 const respond =
   (text: () => string | undefined, host: string | undefined) =>
   (request: IncomingMessage, response: ServerResponse): void => {
-    // A body is of no interest; its sender must not keep the connection.
+    // A request body is not used, and its sender must not keep the connection open.
     request.resume();
     const end = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): void => {
       response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers });
@@ -86,7 +89,7 @@ export class MetricsServer implements AsyncDisposable {
     const listener = address.kind === "unix" ? scope.use(UnixListener.listen(address.path)) : undefined;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject).once("listening", resolve);
-    // A descriptor and not the path: Node would remove whatever is there at the end.
+    // A descriptor, not the path: Node would remove any file that has the path at the end.
     if (listener !== undefined) server.listen({ fd: listener.duplicate().release() });
     else server.listen(address as { host: string; port: number });
     await promise.catch((error: NodeJS.ErrnoException) => {
@@ -96,7 +99,7 @@ export class MetricsServer implements AsyncDisposable {
     return new MetricsServer(server, listener);
   }
 
-  /** For tests, which let the system choose. */
+  /** For tests, in which the system chooses the port. */
   get port(): number {
     const bound = this.#server.address();
     return typeof bound === "object" && bound !== null ? bound.port : 0;

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { type Files, textOf } from "../cards/files.ts";
 import type { KnownNames } from "./sweep.ts";
 
-/** Everybody's. */
+/** Names that are the same everywhere. */
 const NOBODYS = /^(root|nobody|localhost|localdomain|\(none\)|user|ferrule|linux|debian|ubuntu|default|none|.?)$/i;
 
-/** The firmware's table of what the machine is, as far as it is this one's alone. */
+/** The fields of the firmware's DMI table that are specific to this machine. */
 const SERIALS = [
   "product_serial",
   "board_serial",
@@ -16,7 +16,7 @@ const SERIALS = [
   "chassis_asset_tag",
   "board_asset_tag",
 ];
-/** What makers leave there who have no serial number. */
+/** Placeholders of vendors for missing serial numbers. */
 const PLACEHOLDER =
   /^(none|n\/?a|0+|default.*|to be filled.*|not .*|system .*|chassis .*|base board .*|no asset.*|x+)$/i;
 

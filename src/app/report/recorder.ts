@@ -8,13 +8,13 @@ export interface Access {
   /** Bytes. */
   readonly width: 1 | 2 | 4;
   readonly value: number;
-  /** Number of consecutive repetitions: a waiting driver polls. */
+  /** Number of consecutive repetitions, as when a driver polls a register. */
   times: number;
 }
 
 /** More than any bring-up needs; later accesses are only counted. */
 const MOST = 5_000;
-/** Bytes of the largest register window of the family; the real one's own bounds still hold. */
+/** Bytes of the largest register window of the family; the bounds of the real window still apply. */
 const WINDOW = 1 << 16;
 
 /** Accesses in the requested width. */
@@ -30,7 +30,7 @@ const writeAt = (io: Mmio, offset: number, width: 1 | 2 | 4, value: number): voi
 
 export class Recorder {
   readonly accesses: Access[] = [];
-  /** Accesses that were not recorded any more. */
+  /** Accesses beyond the limit, which were not recorded. */
   lost = 0;
 
   /** The same device, with accesses recorded. */

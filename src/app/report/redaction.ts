@@ -1,30 +1,30 @@
-/** What a report must not contain: the card's owner, its network, and payload. */
+/** Private data that a report must not contain: about the card's owner and network, and payload. */
 
 /** Registers that hold addresses, or parts of frames (wake-up patterns). */
 const SECRET = /^(IDR\d|MAR\d|BACKUP_ADDR\d|WakeUpMask\d+|WakeUpCrc\d+|RSS_KEY\d+|FLASH)$/;
 
 export const REDACTED = "redacted";
 
-/** Description of what is left out, for readers of a report. */
+/** Description of the omitted data, for readers of a report. */
 export const REDACTIONS = [
   "station address (IDR, BACKUP_ADDR), multicast filter (MAR), wake-up patterns, hash key, boot ROM window",
-  "every value in which two adjacent bytes of the station address' last three occur, or all three",
+  "every value that contains two adjacent bytes, or all, of the last three of the station address",
   "base addresses and message addresses in configuration space, vital product data, extended configuration space",
   "what looks like a MAC, IP or other hardware address, a UUID or a serial number, in any spelling; names of hosts and users; paths",
-  "of the kernel's command line everything but words about the IOMMU",
+  "the kernel's command line, except words about the IOMMU",
 ] as const;
 
-/** Other bytes are frequent, and reveal nothing. */
+/** Other bytes are common, and reveal nothing. */
 const isTelling = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
-/** Adjacent bytes of the serial number in an address, its last three bytes. */
+/** Adjacent bytes of the last three in a station address, which are the serial number. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
   [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isTelling));
 
-/** Decides about values, for a card with this station address. */
+/** Decides which values are private, for a card with this station address. */
 export class Redaction {
   readonly #pairs: readonly (readonly [number, number])[];
-  /** The serial number, as a number of either byte order. */
+  /** The serial number as a number, in both byte orders. */
   readonly #tails: readonly number[];
 
   constructor(mac: Uint8Array) {

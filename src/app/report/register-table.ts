@@ -6,14 +6,14 @@ import type { NamedRegister } from "#model/observation/register-names.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 
 /**
- * Not read: doorbells, which are write-only, and the latch of received pages (802.3, 22.2.4.1.7: cleared by reading).
+ * Not read: doorbells, which are write-only, and the page-received latch (802.3, 22.2.4.1.7: cleared by reading).
  * Status registers that are cleared by writing ones are read; nothing is written to them.
  */
 const LEFT_OUT = /^(TxPoll.*|TPPOLL|ANER_8139)$/;
 
 type Row = readonly [width: 8 | 16 | 32, names: readonly (keyof typeof common | keyof typeof plus)[]];
 
-/** Ferrule has no model of the RTL8139C+ that has a list of registers. */
+/** There is no model of the RTL8139C+, and so no list of its registers. */
 const RTL8139CP: readonly Row[] = [
   [8, ["ERSR", "ChipCmd", "Cfg9346", "Config0", "Config1", "MSR", "Config3_8139", "Config4_8139", "Config5_8139"]],
   [8, ["EarlyTxThreshold"]],

@@ -51,7 +51,7 @@ const RTL8168H = chipNamed("rtl8168h")!;
 const text = (report: DeviceReport): string => JSON.stringify(report);
 
 suite("a report", () => {
-  test("of a supported chip has its link, PHY, counters, registers and every access of the bring-up", () => {
+  test("of a supported chip contains link, PHY, counters, registers and every access of the bring-up", () => {
     const { report, model } = lookAt(RTL8168H);
     assert.equal(report.chip, "RTL8168h/8111h");
     assert.equal(report.xid, "0x0541");
@@ -69,7 +69,7 @@ suite("a report", () => {
     );
   });
 
-  test("without a cable says so, and has everything else", () => {
+  test("without a cable says so, and contains everything else", () => {
     const { report } = lookAt(RTL8168H, { carrier: false });
     assert.equal(report.bringUp.carrierMicros, undefined);
     assert.equal(report.bringUp.speed, 0);
@@ -77,7 +77,7 @@ suite("a report", () => {
     assert.ok(report.trace.some((line) => /PHYstatus {2}\(\d{3,} times\)/.test(line)));
   });
 
-  test("contains no address, whatever it is", () => {
+  test("contains no address of any kind", () => {
     const byte = fc.integer({ min: 1, max: 254 });
     fc.assert(
       fc.property(fc.tuple(byte, byte, byte), fc.constantFrom(RTL8168H, chipNamed("rtl8125b")!), (tail, chip) => {
@@ -118,7 +118,7 @@ test("RTL8139C+ has a separate table, in which every name has an offset", () => 
   }
 });
 
-test("values that contain two adjacent bytes of the address' end, in either order, are hidden, and no others", () => {
+test("values that contain two adjacent bytes of the end of the address, in either order, are hidden, and no others", () => {
   const redaction = new Redaction(Uint8Array.of(0x00, 0xe0, 0x4c, 0x6a, 0xb7, 0xc9));
   for (const value of [0x6ab7, 0xb76a, 0xc9b7, 0x116a_b700, 0x0011_b7c9]) assert.ok(redaction.hides([], value, 4));
   for (const value of [0x6a00, 0x6a00_b700, 0xe04c, 0]) assert.ok(!redaction.hides([], value, 4));

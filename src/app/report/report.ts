@@ -1,4 +1,4 @@
-/** Collects what helps to analyse a card remotely, without anything that identifies its owner. */
+/** Collects information for remote analysis of a card, without anything that identifies its owner. */
 import { cpus, release } from "node:os";
 import type { Chip } from "#chip/chips.ts";
 import { CAPABILITIES, type ConfigRegister, HEADER } from "#chip/config-registers.ts";
@@ -23,7 +23,7 @@ import { type Redactor, redacted } from "./sweep.ts";
 type Shown = string;
 
 export interface BringUp {
-  /** Microseconds until the chip was set up, and from then until the carrier was there. */
+  /** Microseconds until the chip was set up, and from then until carrier. */
   readonly micros: number;
   readonly carrierMicros: number | undefined;
   readonly speed: number;
@@ -45,15 +45,15 @@ export interface DeviceReport {
   readonly redacted: readonly string[];
 }
 
-/** A link partner that is slow to negotiate takes 4 s. */
+/** Negotiation with a slow link partner takes 4 s. */
 const CARRIER_LIMIT = 6_000_000;
 const CARRIER_STEP = 10_000;
 
 const hex = (value: number, bytes: number): string => `0x${(value >>> 0).toString(16).padStart(2 * bytes, "0")}`;
 
 /**
- * Clause 22 registers that reading does not change, and BMSR, whose latch the driver reads too. ANER and GBSR are left
- * out: they have pages and errors since the last read.
+ * Clause 22 registers that reading does not change, and BMSR, whose latch the driver reads too. ANER and GBSR are
+ * omitted: reading them clears pages and errors.
  */
 const PHY = { BMCR, BMSR, PHYID1, PHYID2, ANAR, ANLPAR };
 const GIGABIT_PHY = { ...PHY, GBCR, ESTATUS };
@@ -196,8 +196,8 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
 };
 
 /**
- * A report to publish: texts from outside without anything that identifies their authors; lines formatted here without
- * anything that looks like an address.
+ * A report for publication: external texts without anything that identifies a person or machine; lines formatted here
+ * without anything that looks like an address.
  */
 export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,
@@ -212,7 +212,7 @@ export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceRep
 const sweptValues = (shown: Readonly<Record<string, Shown>>): Record<string, Shown> =>
   Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, redacted(value)]));
 
-/** The system around it. */
+/** The system around the card. */
 export const systemFacts = (): Readonly<Record<string, string | number>> => ({
   kernel: release(),
   architecture: process.arch,

@@ -10,7 +10,7 @@ const hex = (value: number, digits = 2): string => value.toString(16).padStart(d
 const grouped = (digits: string, size: number, mark: string): string =>
   digits.match(new RegExp(`.{${size}}`, "g"))!.join(mark);
 
-/** Ways to write octets, each with every digit in it. */
+/** Notations of octets, each containing every digit. */
 const OCTET_FORMS: Readonly<Record<string, (octets: readonly number[]) => string>> = {
   colons: (octets) => octets.map((octet) => hex(octet)).join(":"),
   dashes: (octets) => octets.map((octet) => hex(octet)).join("-"),
@@ -60,7 +60,7 @@ const IPV6_FORMS: Readonly<Record<string, (text: string) => string>> = {
   "a name": (text) => `${text.replaceAll(":", "-").replace(/^-/, "0-").replace(/-$/, "-0")}.ipv6-literal.net`,
 };
 
-/** Surrounding text, which must not hide it: adjacent or separate. */
+/** Surrounding text, adjacent or separate; the address must be found in it. */
 const around = fc.constantFrom(
   (planted: string) => planted,
   (planted: string) => `up to ${planted}, and no further`,
@@ -144,7 +144,7 @@ test("technical content stays", () => {
     assert.equal(redacted(line), line);
 });
 
-test("every text of a document is redacted, however deep, and nothing else is touched", () => {
+test("every text of a document is redacted at any depth, and nothing else is changed", () => {
   const before = { a: ["alice", { b: "10.0.0.1", n: 4711, t: true }], u: undefined };
   assert.deepEqual(REDACTOR.all(before), { a: ["<name>", { b: "<IPv4>", n: 4711, t: true }], u: undefined });
 });

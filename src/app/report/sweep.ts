@@ -30,7 +30,7 @@ const OCTETS: readonly Rule[] = [
   [/[0-9a-f](?:[:._-]?[0-9a-f]){11,}/gi, "<octets>"],
 ];
 
-/** Four numbers of any base or more: IPv4, forwards or backwards, and object identifiers that hold an address. */
+/** Four or more numbers in any base: IPv4, in either order, and object identifiers that contain an address. */
 const NUMBER = "(?:0x[0-9a-f]{1,2}|[0-9]{1,4})";
 const IPV4: readonly Rule[] = [
   [new RegExp(`${NUMBER}(?:\\.${NUMBER}){3,}(?:\\.in-addr\\.arpa)?`, "gi"), "<IPv4>"],
@@ -53,7 +53,7 @@ const LABELLED: readonly Rule[] = [
 /** System files have the same names everywhere; other paths reveal their owner. */
 const PATHS: readonly Rule[] = [[/(?<![\w.)>/])\/(?!(?:sys|dev|proc)\/)[^\s"'`:,;)]+/g, "<path>"]];
 
-/** Numbers as long as an IPv4 address in one: 0x0a000001, 167772161. All zeros or ones is a register value. */
+/** Single numbers with the length of an IPv4 address: 0x0a000001, 167772161. All zeros or ones is a register value. */
 const LONG_NUMBERS: readonly Rule[] = [
   [/(?<![0-9a-fx])(?:0x)?(?!0{8}|f{8})[0-9a-f]{8}(?![0-9a-f])/gi, "<number>"],
   [/(?<![0-9a-fx])[0-9]{8,10}(?![0-9a-f])/gi, "<number>"],
@@ -65,7 +65,7 @@ const applied = (text: string, rules: readonly Rule[]): string =>
 /** Removes everything that looks like an address or id. Register values of up to 32 bits stay. */
 export const redacted = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
 
-/** A name may be the beginning of another. */
+/** A name may be a prefix of another. */
 const longestFirst = (words: readonly string[]): readonly string[] => [...words].sort((a, b) => b.length - a.length);
 
 /** Removes private data from any text: messages, paths, names of interfaces, the kernel's command line. */
@@ -87,7 +87,7 @@ export class Redactor {
     return applied(text, this.#known);
   }
 
-  /** Text from outside. */
+  /** External text. */
   text(text: string): string {
     return applied(redacted(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
   }

@@ -18,7 +18,7 @@ type SilentName = keyof typeof SILENT;
 /** All faults with their effects. */
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
-/** The reason that a fault takes no count: it is a state that lasts until cleared, or occurs once. */
+/** Why a fault takes no count: it lasts until cleared, or occurs once. */
 const uncounted = (name: string): string | undefined => {
   if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it occurs once, at that moment.`;
   if (!Object.hasOwn(SILENT, name) && !PERSISTENT_FAULTS.some((each) => each === name)) return undefined;

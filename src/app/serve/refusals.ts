@@ -1,4 +1,4 @@
-/** Errors for valid requests to a served device that have no effect. */
+/** Errors for valid requests to a served device that cannot be executed. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** The request is about the client, and there is none. */

@@ -166,7 +166,7 @@ class Service implements Disposable, PeriodicTasks {
     this.#scope.dispose();
   }
 
-  /** Whether the wire may have frames or other work. A wire without a descriptor cannot signal that. */
+  /** Whether the wire may have frames or other work. A wire without a descriptor cannot signal this. */
   #mayPump(now: number): boolean {
     const wire = this.#wire;
     return this.#arrived || wire.fd < 0 || wire.pending || wire.due <= now;
@@ -176,7 +176,7 @@ class Service implements Disposable, PeriodicTasks {
   #pollTimeout(): number {
     if (this.#wire.pending) return 1;
     const next = Math.min(this.#timers.next, this.#wire.due);
-    // Without a guest a replay is always due; it is checked again when there is one.
+    // Without a guest a replay is always due; it is checked again when there is a guest.
     const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
     return Math.max(0, Math.min(MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }

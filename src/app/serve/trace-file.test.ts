@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { TraceFailed, TraceFile, TraceIncomplete } from "./trace-file.ts";
 
-test("holds every line once it is closed, and large pieces before", () => {
+test("is complete once it is closed; before that it is written in large pieces", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     const path = join(folder, "trace");
@@ -35,11 +35,11 @@ test("a full disk stops it once, with a hint", { skip: !existsSync("/dev/full") 
   assert.match((errors[0] as TraceFailed).hint, /disk is full/);
 });
 
-test("a place that cannot be written to is refused at once", () => {
+test("a path that cannot be written is rejected at once", () => {
   assert.throws(() => new TraceFile("/nowhere/trace", assert.fail), TraceFailed);
 });
 
-test("a pipe is not waited for: without a reader it is refused, and with a slow one lines are left out, whole", () => {
+test("a pipe never blocks: without a reader it is rejected, and with a slow one whole lines are dropped", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     const path = join(folder, "pipe");

@@ -1,10 +1,10 @@
-/** Where trace lines go: a file, written in large pieces, that never stands in the device's way. */
+/** A trace file: written in large pieces, and never blocks the device. */
 import { RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
 
 const BUFFERED = 64 << 10;
-/** How long closing may wait for the reader of a pipe. */
+/** Time limit for the reader of a pipe while closing. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 const NEWLINE = 10;
@@ -12,8 +12,8 @@ const NEWLINE = 10;
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "The disk is full: free some space or trace elsewhere.",
   EDQUOT: "Your disk quota is used up: free some space or trace elsewhere.",
-  EPIPE: "Whoever read the pipe has gone.",
-  EAGAIN: "Whoever reads the pipe does not keep up: trace to a file.",
+  EPIPE: "The reader of the pipe has closed it.",
+  EAGAIN: "The reader of the pipe is too slow: trace to a file.",
   ENXIO: "The pipe has no reader: start the reader first.",
   ENOENT: "Create the directory first.",
   EISDIR: "Name a file, not a directory.",
@@ -21,7 +21,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown error";
 
-/** The trace could not be written any more, or not at all. */
+/** The trace could not be opened or written. */
 export class TraceFailed extends FerruleError {
   readonly code = "TRACE_FAILED";
   readonly hint: string;
@@ -32,25 +32,25 @@ export class TraceFailed extends FerruleError {
   }
 }
 
-/** Lines are left out of the trace: it goes to a pipe that is read too slowly. */
+/** Lines are dropped from the trace: the reader of its pipe is too slow. */
 export class TraceIncomplete extends FerruleError {
   readonly code = "TRACE_INCOMPLETE";
-  readonly hint = "Whoever reads the pipe does not keep up: trace to a file.";
+  readonly hint = "The reader of the pipe is too slow: trace to a file.";
   constructor(path: string) {
-    super(`trace to ${outputName(path)} leaves out lines`);
+    super(`lines of the trace to ${outputName(path)} are dropped`);
   }
 }
 
 /**
- * The first error stops it and is reported once; the file then ends with a whole line, and the device goes on. A pipe is
- * never waited for: lines that find the buffer full are left out, and that is reported once as well.
+ * The first error stops the trace and is reported once; the file then ends with a whole line, and the device continues.
+ * Writing to a pipe never blocks: lines are dropped while the buffer is full, which is also reported once.
  */
 export class TraceFile implements Disposable {
   readonly #path: string;
   readonly #onError: (error: TraceFailed | TraceIncomplete) => void;
   #file: OutputFile | undefined;
   #text = "";
-  /** What a pipe has not taken yet, from byte `#at` on. */
+  /** Data that the pipe has not accepted yet, from byte `#at` on. */
   #bytes = new Uint8Array(0);
   #at = 0;
   #incomplete = false;
@@ -79,7 +79,7 @@ export class TraceFile implements Disposable {
     }
   }
 
-  /** Writes what can be written. */
+  /** Writes as much as possible. */
   flush(): void {
     while (this.#file !== undefined) {
       if (this.#at === this.#bytes.length) {
@@ -115,13 +115,13 @@ export class TraceFile implements Disposable {
     this.#onError(new TraceFailed(this.#path, cause));
   }
 
-  /** Takes half a line off the end of the file. */
+  /** Removes an incomplete line from the end of the file. */
   #cut(): void {
     const half = this.#at - 1 - this.#bytes.lastIndexOf(NEWLINE, this.#at - 1);
     try {
       if (this.#at > 0 && half > 0) this.#file!.truncate(this.#file!.size() - half);
     } catch {
-      // A pipe or device cannot be cut; that it failed is known already.
+      // A pipe or device cannot be truncated; its failure is already reported.
     }
   }
 

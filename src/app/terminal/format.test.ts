@@ -22,14 +22,14 @@ test("amounts of data have three digits and binary units", () => {
   assert.equal(amount(1.5 * 2 ** 20), "1.50 MiB");
 });
 
-test("a number never rounds up into a fourth digit", () => {
+test("a number is never rounded up to four digits", () => {
   assert.equal(bitRate(999_960), "1.00 Mbit/s");
   assert.equal(bitRate(99_960), "100 kbit/s");
   assert.equal(bitRate(9_996), "10.0 kbit/s");
   assert.equal(bitRate(3_210_000_000), "3.21 Gbit/s");
 });
 
-test("rates, counts and times read as people write them", () => {
+test("rates, counts and times are formatted for people", () => {
   assert.equal(rate(81_200), "81.2 k");
   assert.equal(rate(7), "7");
   assert.equal(count(1_234_567), "1,234,567");
@@ -40,7 +40,7 @@ test("rates, counts and times read as people write them", () => {
   assert.equal(clockTime(3_723.9), "01:02:03");
 });
 
-test("a table lines up, and colours take no room in it", () => {
+test("columns of a table are aligned, whatever colours they have", () => {
   const green = "\u001b[32mok\u001b[39m";
   assert.deepEqual(
     table(
@@ -60,7 +60,7 @@ test("a bar is full at the end and never overflows", () => {
   assert.equal(bar(7, 4), "████");
 });
 
-test("a line that is too wide is cut with a mark", () => {
+test("a line that is too wide is truncated, with a mark", () => {
   assert.equal(fitted("abcdef", 6), "abcdef");
   assert.equal(fitted("\u001b[1mabcdef\u001b[22m", 5), "abcd…");
 });

@@ -1,10 +1,10 @@
-/** Numbers and tables as people read them. */
+/** Formats numbers and tables for people. */
 import { stripVTControlCharacters } from "node:util";
 
 const scaled = (value: number, step: number, units: readonly string[]): string => {
   let unit = 0;
   let rest = value;
-  // Three digits, so what would round up to the next unit moves on before it is printed.
+  // Three digits: a value that would be rounded up to the next unit is printed in that unit.
   while (unit < units.length - 1 && rest >= step * 0.9995) {
     rest /= step;
     unit++;
@@ -18,7 +18,7 @@ const digits = (value: number): string => value.toFixed(value >= 99.95 ? 0 : val
 /** An amount of data, in powers of 1024. */
 export const amount = (bytes: number): string => scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
 
-/** Bits per second, in powers of 1000 as links are rated. */
+/** Bits per second, in powers of 1000, as link speeds are. */
 export const bitRate = (bitsPerSecond: number): string =>
   scaled(bitsPerSecond, 1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
 
@@ -29,7 +29,7 @@ export const byteRate = (bytesPerSecond: number): string =>
 /** Events per second, without a unit. */
 export const rate = (perSecond: number): string => scaled(perSecond, 1000, ["", "k", "M", "G"]).trimEnd();
 
-/** A count with its thousands set off. */
+/** A count with separators between thousands. */
 export const count = (value: number): string => Math.round(value).toLocaleString("en-US");
 
 /** A count with its noun: "1 client", "2 clients". */
@@ -39,7 +39,7 @@ export const counted = (value: number, one: string, several = `${one}s`): string
 /** A time given in microseconds. */
 export const microseconds = (micros: number): string => scaled(micros, 1000, ["µs", "ms", "s"]);
 
-/** A speed in Mbit/s as the card's data sheet prints it. */
+/** A speed in Mbit/s as in data sheets. */
 export const linkSpeed = (megabits: number): string =>
   megabits >= 1000 ? `${megabits / 1000} Gbit/s` : `${megabits} Mbit/s`;
 
@@ -51,10 +51,10 @@ export const clockTime = (seconds: number): string => {
   return `${two(Math.floor(whole / 3600))}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 };
 
-/** Letters as they count on a terminal: colour sequences take no room. */
+/** Width on a terminal: colour sequences have none. */
 export const visibleLength = (text: string): number => stripVTControlCharacters(text).length;
 
-/** A line no wider than `columns`; colours are given up where it must be cut. */
+/** Truncates a line to `columns`; a truncated line loses its colours. */
 export const fitted = (line: string, columns: number): string =>
   visibleLength(line) <= columns ? line : `${stripVTControlCharacters(line).slice(0, Math.max(0, columns - 1))}…`;
 

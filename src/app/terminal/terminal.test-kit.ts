@@ -1,4 +1,4 @@
-/** Stand-ins for tests of the command: a terminal that remembers, and a session without threads. */
+/** Fakes for tests of the command: a terminal that records its output, and a session without threads. */
 import type { Session, SessionEvent, SessionFacts } from "../session.ts";
 import {
   type CounterName,
@@ -47,7 +47,7 @@ export const queueOf = (given: Partial<QueueCounts> = {}): QueueCounts => ({
   ...given,
 });
 
-/** All counters 0 but those given, on a link that is up. */
+/** All counters are 0 except those given; the link is up. */
 export const statisticsOf = (given: Partial<Statistics> = {}): Statistics => ({
   ...(Object.fromEntries([...DRIVER_COUNTERS, ...WIRE_COUNTERS].map((name) => [name, 0])) as Record<
     CounterName,
@@ -77,7 +77,7 @@ export class FakeSession implements Session {
   interfaceName = FACTS.interfaceName;
   now = statisticsOf();
   closed = 0;
-  /** The last `close` was to leave the card ready to wake the machine. */
+  /** The last `close` requested that the card stays ready to wake the machine. */
   wakes = false;
   #listener: (event: SessionEvent) => void = () => undefined;
 

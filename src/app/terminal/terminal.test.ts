@@ -5,7 +5,7 @@ import { Progress } from "../demo/progress.ts";
 import { LiveLines } from "../cli/live-view.ts";
 import { streamOn } from "./terminal.ts";
 
-/** What is written to a terminal, or to something else, with this environment. */
+/** The output to a terminal or another stream, in this environment. */
 const written = (isTTY: boolean, environment: Readonly<Record<string, string>>): string => {
   let text = "";
   const sink = new Writable({
@@ -32,13 +32,13 @@ test("a terminal gets colours and lines that are redrawn", () => {
   assert.ok(text.includes(`${ESCAPE}[31m`) && text.includes(`${ESCAPE}[K`), JSON.stringify(text));
 });
 
-test("NO_COLOR takes the colours away and leaves the rest", () => {
+test("NO_COLOR disables colours and nothing else", () => {
   const text = written(true, { TERM: "xterm", NO_COLOR: "1" });
   assert.ok(!text.includes("[31m") && text.includes(`${ESCAPE}[K`), JSON.stringify(text));
   assert.ok(written(true, { TERM: "xterm", NO_COLOR: "" }).includes("[31m"), "empty is not set");
 });
 
-test("what is no terminal, or can do nothing, or keeps all that was written, gets no control codes", () => {
+test("no control codes are written to files, dumb terminals and CI logs", () => {
   for (const [isTTY, environment] of [
     [false, { TERM: "xterm" }],
     [true, { TERM: "dumb" }],

@@ -1,21 +1,21 @@
-/** Where a command prints: results on one stream, progress on the other, colours only for people. */
+/** Output of a command: results on one stream, progress on the other, colours only on a terminal. */
 import { styleText } from "node:util";
 import { visible, visiblePainted } from "./visible.ts";
 
 export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 
 export interface Stream {
-  /** Writes text as it is: for what moves the cursor. */
+  /** Writes text unchanged, including cursor control. */
   write(text: string): void;
-  /** Writes one line. Control characters in it are shown and not obeyed, since parts of it may be foreign. */
+  /** Writes one line. Control characters are made visible, because parts of the line may be from other programs. */
   line(text: string): void;
-  /** A person is watching: lines may be redrawn. */
+  /** On a terminal: lines may be redrawn. */
   readonly isTerminal: boolean;
-  /** Characters that fit in a line now. */
+  /** Present width in characters. */
   columns(): number;
-  /** Lines that fit on the screen now. */
+  /** Present height in lines. */
   rows(): number;
-  /** Colours the text, or leaves it as it is. */
+  /** Colours the text if colours are on. */
   paint(style: Style, text: string): string;
 }
 
@@ -33,24 +33,24 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== "";
 
 /**
- * Whether lines may be redrawn and coloured: on a terminal that says what it can do. CI systems that offer a terminal keep all
- * that was ever written to it.
+ * Whether lines may be redrawn and coloured: on a terminal whose TERM is known. CI systems with a terminal log
+ * everything that is written to it.
  */
 export const isInteractive = (isTerminal: boolean, environment: Environment): boolean =>
   isTerminal && isSet(environment["TERM"]) && environment["TERM"] !== "dumb" && !isSet(environment["CI"]);
 
-/** Whether colours are welcome: where lines may be coloured, unless NO_COLOR is set (no-color.org). */
+/** Whether colours are used: wherever lines may be coloured, unless NO_COLOR is set (no-color.org). */
 export const wantsColours = (isTerminal: boolean, environment: Environment): boolean =>
   isInteractive(isTerminal, environment) && !isSet(environment["NO_COLOR"]);
 
 export const plain = (_style: Style, text: string): string => text;
 export const coloured = (style: Style, text: string): string => styleText(style, text, { validateStream: false });
 
-/** What a stream of Node's can do here. */
+/** Capabilities of a Node stream. */
 export const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
   const { isTTY } = stream;
-  // A reader that leaves early (`ferrule model chips | head`) is no error; what is printed then goes nowhere. Anything
-  // else, such as a full disk, loses results that someone asked for.
+  // A reader that closes early (`ferrule model chips | head`) is not an error; further output is discarded. Any other
+  // error, such as a full disk, loses results and is reported.
   let readable = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     readable = false;

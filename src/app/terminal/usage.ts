@@ -1,11 +1,11 @@
-/** What can be wrong with a command line. */
+/** Errors in a command line. */
 import { FerruleError } from "#kit/errors.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 
-/** Words that ask for help, in place of a command or after it. */
+/** Words that request help, as a command or after it. */
 export const HELP_WORDS: readonly string[] = ["--help", "-h", "help"];
 
-/** What was typed cannot be understood. The command ends with exit code 2. */
+/** The command line is invalid. The command ends with exit code 2. */
 export class WrongUsage extends FerruleError {
   readonly code = "WRONG_USAGE";
   readonly hint: string;
@@ -15,7 +15,7 @@ export class WrongUsage extends FerruleError {
   }
 }
 
-/** An interface name the kernel takes as it stands. */
+/** An interface name that the kernel uses unchanged. */
 export const parseInterfaceName = (name: string): string => {
   try {
     checkInterfaceName(name);
@@ -40,7 +40,7 @@ const distance = (a: string, b: string): number => {
   return rows[a.length]![b.length]!;
 };
 
-/** The candidate that was probably meant, or undefined when none is near. */
+/** The candidate that was probably intended; undefined if none is similar. */
 export const closest = (word: string, candidates: readonly string[]): string | undefined => {
   const limit = word.length <= 3 ? 1 : 2;
   let best: string | undefined;
@@ -52,7 +52,7 @@ export const closest = (word: string, candidates: readonly string[]): string | u
   return best ?? candidates.find((candidate) => word.length >= 2 && candidate.startsWith(word));
 };
 
-/** "Did you mean …?" when something is near, else the fallback. */
+/** "Did you mean …?" if a candidate is similar, otherwise the fallback. */
 export const didYouMean = (word: string, candidates: readonly string[], otherwise: string): string => {
   const near = closest(word, candidates);
   return near === undefined ? otherwise : `Did you mean \`${near}\`? ${otherwise}`;

@@ -14,7 +14,7 @@ const HOSTILE = "\u001b[2J\u001b]0;owned\u0007\u009b3A\r\u202eevil\u007f";
 // oxlint-disable-next-line no-control-regex -- control characters are the subject
 const OBEYED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/;
 
-test("control characters of what was typed are shown in errors, and not obeyed", async () => {
+test("control characters in arguments are made visible in errors", async () => {
   for (const argv of [
     ["up", `vfio-user:/nowhere/${HOSTILE}`],
     ["up", HOSTILE],
@@ -31,13 +31,13 @@ test("control characters of what was typed are shown in errors, and not obeyed",
   }
 });
 
-test("colours that we paint stay, and those that came with foreign text are the same at most", () => {
+test("our own colours are kept, and colours in foreign text can only be the same ones", () => {
   const text = coloured("red", `bad: ${HOSTILE}`);
   assert.equal(visiblePainted(text), coloured("red", visible(`bad: ${HOSTILE}`)));
   assert.equal(visible("ünïcode and 日本 stay"), "ünïcode and 日本 stay");
 });
 
-test("what another program reports is shown in events, JSON and the live view, and not obeyed", () => {
+test("control characters from other programs are made visible in events, JSON and the live view", () => {
   const event = { kind: "warning", message: HOSTILE, hint: HOSTILE } as const;
   const terminal = recordedTerminal();
   terminal.out.line(eventLine("fe0", event, terminal.out));

@@ -1,21 +1,21 @@
-/** Foreign text on a terminal: names of files, devices and interfaces, and what other programs answer. */
+/** Foreign text on a terminal: names of files, devices and interfaces, and replies of other programs. */
 
 /**
- * What a terminal obeys instead of showing it: C0 and C1 controls, DEL; and what makes a line read otherwise than it is stored
+ * Characters that a terminal interprets: C0 and C1 controls, DEL; and characters that change the order of a line
  * (bidirectional overrides, line and paragraph separators).
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the subject
 const OBEYED = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
-/** The colours that `Stream.paint` writes, and nothing else of a terminal's language. */
+/** The colours that `Stream.paint` writes, and no other control sequences. */
 // oxlint-disable-next-line no-control-regex -- as above
 const PAINTED = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Control characters as \uXXXX, which JSON takes as well. */
+/** Control characters as \uXXXX, which is also valid in JSON. */
 export const visible = (text: string): string => text.replaceAll(OBEYED, escaped);
 
-/** As `visible`, and colours stay. */
+/** As `visible`, but keeps colours. */
 export const visiblePainted = (text: string): string =>
   text
     .split(PAINTED)

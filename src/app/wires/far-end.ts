@@ -1,4 +1,4 @@
-/** The far end of a model's wire, whatever it is, as a data-plane thread drives it. */
+/** The far end of a model's wire, of any kind, as used by a data-plane thread. */
 import { CaptureFile, captured } from "#host/capture.ts";
 import { loadReplay } from "#host/replay-file.ts";
 import { EMPTY_REPLAY } from "#host/replay.ts";
@@ -20,7 +20,7 @@ import type { Memory } from "#wire/memory.ts";
 import { openStreamEnd } from "./stream-end.ts";
 import type { WireSpec } from "./wire-spec.ts";
 
-/** Frames and bytes as they crossed the wire, from the NIC's view, and frames lost between it and the far end, either way. */
+/** Frames and bytes on the wire, from the NIC's view, and frames lost between NIC and far end in either direction. */
 export interface WireTraffic {
   readonly sentFrames: number;
   readonly sentBytes: number;
@@ -30,47 +30,50 @@ export interface WireTraffic {
 }
 
 export interface FarEnd {
-  /** What the NIC is plugged into. */
+  /** The port into which the NIC is plugged. */
   readonly port: Port;
-  /** For poll(2), and what to wait for there; -1 while there is nothing. May change with every `pump`. */
+  /** For poll(2), with the events to wait for; -1 if there is no descriptor. May change with every `pump`. */
   readonly fd: number;
   readonly events: number;
-  /** When it has something to do without being woken, by the clock; `Infinity` for never. */
+  /** Time of its next work that no descriptor signals; `Infinity` for none. */
   readonly due: number;
-  /** Frames wait because the NIC has no room: poll(2) need not report more. */
+  /** Frames are waiting because the NIC has no room: poll(2) need not report more. */
   readonly pending: boolean;
-  /** The other end of the cable is plugged in. */
+  /** Whether the other end of the cable is connected. */
   readonly plugged: boolean;
   /** The state of the NIC's link, which the far end shares. */
   setLink(link: LinkMode): void;
-  /** Delivers waiting frames to the NIC; returns how many. */
+  /** Delivers waiting frames to the NIC; returns their number. */
   pump(budget: number): number;
   traffic(): WireTraffic;
 }
 
 export interface FarEndParts {
   readonly clock: Clock;
-  /** Permissions of a socket's file that the wire listens at; default: only the owner's. */
+  /** Permissions of a socket at which the wire listens; default: only the owner's. */
   readonly socketMode?: number | undefined;
-  /** Bytes of the longest frame the NIC takes, without FCS. */
+  /** Bytes of the longest frame that the NIC accepts, without FCS. */
   readonly longestFrame: number;
   /** MTU of a TAP at the far end; default: the kernel's. */
   readonly mtu?: number | undefined;
-  /** Memory that a TAP's frames are staged in, from byte `staging` on; memory of its own unless given. */
+  /** Memory for a TAP's frames, from byte `staging` on; default: separate memory. */
   readonly memory?: Memory;
   readonly staging?: number;
-  /** Sees every frame as it is on the wire. */
+  /** Gets every frame on the wire. */
   readonly capture: CaptureFile | undefined;
-  /** Someone took, or left, the other end of the cable. */
+  /** The other end of the cable was connected or disconnected. */
   readonly onPlug: (plugged: boolean, why: string) => void;
-  /** What failed and will go on failing; traffic continues. */
+  /** A permanent failure; traffic continues. */
   readonly onTrouble: (error: Error) => void;
 }
 
 const ALWAYS = { due: Infinity, plugged: true, setLink: (): void => {} } as const;
 const RETRY_MICROS = 500_000;
 
-/** Opens the far end on `scope`. @throws what opening it throws */
+/**
+ * Opens the far end; it is closed by `scope`.
+ * @throws errors of opening it
+ */
 export const openFarEnd = (scope: DisposableStack, spec: WireSpec, parts: FarEndParts): FarEnd => {
   switch (spec.kind) {
     case "responder":
@@ -97,7 +100,7 @@ const responderEnd = ({ capture }: FarEndParts): FarEnd => {
     events: 0,
     pending: false,
     pump: () => responder.poll(),
-    // A frame that it refuses is not lost: the NIC keeps it and tries again.
+    // A frame that it rejects is not lost: the NIC keeps it and tries again.
     traffic: () => ({ ...responder.counts, drops: 0 }),
   };
 };
@@ -162,7 +165,7 @@ const datagramEnd = (
   { path, peer }: WireSpec & { kind: "datagram" },
   { clock, socketMode, capture, onPlug }: FarEndParts,
 ): FarEnd => {
-  // A path that no socket can have is an error now.
+  // A path that is too long for a socket is an error at once.
   socketAddress(peer);
   const socket = scope.use(UnixDatagram.bind(path, socketMode));
   const port = new DatagramWire({ socket, peer, capture, onChange: onPlug });

@@ -1,4 +1,6 @@
-/** A stream socket at the far end of the wire: finds the other side, and finds it again when it has gone. */
+/**
+ * A stream socket at the far end of the wire: connects to the other side, and reconnects when the connection is lost.
+ */
 import { statSync } from "node:fs";
 import { StreamWire } from "#host/wire-stream.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
@@ -8,7 +10,7 @@ import { Timeout } from "#kit/errors.ts";
 import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
-/** Nobody listens there yet, or not any more. */
+/** Nobody listens there, not yet or no longer. */
 const NOT_YET: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
 
 export interface StreamSpec {
@@ -21,7 +23,7 @@ class StreamEnd {
   readonly #parts: FarEndParts;
   readonly #path: string;
   readonly #listener: UnixListener | undefined;
-  /** When to try again. */
+  /** Time of the next attempt. */
   #retryAt = 0;
   /** The last reported reason that there is no connection. */
   #trouble = "";
@@ -30,7 +32,7 @@ class StreamEnd {
     const { clock, capture, onPlug } = parts;
     this.#parts = parts;
     this.#path = path;
-    // What can never be connected to is an error now.
+    // An address that can never be connected is an error at once.
     socketAddress(path);
     const found = listen ? undefined : statSync(path, { throwIfNoEntry: false });
     if (found !== undefined && !found.isSocket()) throw new SocketPathTaken(path, "a file");
@@ -66,7 +68,7 @@ class StreamEnd {
       if (!(error instanceof SystemError || error instanceof Timeout)) throw error;
       const { message } = error;
       const expected = error instanceof Timeout || NOT_YET.includes(error.errno);
-      // Told once, and not with every try.
+      // Reported once, not at every attempt.
       if (message !== this.#trouble && expected) this.#parts.onPlug(false, `nobody listens at ${this.#path} yet`);
       else if (message !== this.#trouble) this.#parts.onTrouble(error);
       this.#trouble = message;

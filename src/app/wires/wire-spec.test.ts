@@ -16,7 +16,7 @@ test("understands every kind of wire", () => {
   assert.deepEqual(parseWire("pcap:,record=o"), { ...file, file: undefined, record: "o" });
 });
 
-test("refuses what is none, with a hint", () => {
+test("rejects invalid wires, with a hint", () => {
   for (const wrong of [
     "",
     "tap",

@@ -1,8 +1,8 @@
-/** Where the wire of a model ends, as people write it. */
+/** The far end of a model's wire, as written on the command line. */
 import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 export type WireSpec =
-  /** `namespace`: descriptor of the network namespace that it is made in. */
+  /** `namespace`: descriptor of the network namespace in which it is created. */
   | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
   /** A built-in far end that answers ARP, ping and UDP echo. */
   | { readonly kind: "responder" }
@@ -20,13 +20,13 @@ export type WireSpec =
   | { readonly kind: "datagram"; readonly path: string; readonly peer: string };
 
 export const WIRE_SYNTAX = [
-  "tap:NAME                        a TAP interface, made here (needs the right to make one)",
+  "tap:NAME a TAP interface, created here (needs permission to create one)",
   "responder                       answers ARP, ping and UDP echo as 10.70.0.2",
   "unix:PATH                       connects to a stream socket: `passt -s PATH`, QEMU's `-netdev stream,server=on`",
   "unix:PATH,listen                listens for one: QEMU's `-netdev stream,server=off`",
   "unix:PATH,dgram=PEER            datagrams from PATH to PEER: QEMU's `-netdev dgram`",
-  "pcap:FILE[,rate=N|max][,loop]   frames of a pcap or pcapng file come in, N a second or as the file has them",
-  "pcap:[FILE],record=OUT          and what the NIC sends goes to a pcapng file",
+  "pcap:FILE[,rate=N|max][,loop]   receives the frames of a pcap or pcapng file, N per second or at the file's times",
+  "pcap:[FILE],record=OUT          and records the frames that the NIC sends in a pcapng file",
 ] as const;
 
 const HINT = "Write tap:NAME, responder, unix:PATH[,listen|,dgram=PEER] or pcap:FILE[,record=OUT][,rate=N|max][,loop].";
@@ -36,14 +36,14 @@ interface Parts {
   readonly options: ReadonlyMap<string, string | undefined>;
 }
 
-/** `FIRST,name=value,name`. @throws {WrongUsage} for options that are not known, or given twice */
+/** `FIRST,name=value,name`. @throws {WrongUsage} for unknown or repeated options */
 const partsOf = (text: string, rest: string, known: readonly string[]): Parts => {
   const [first = "", ...words] = rest.split(",");
   const options = new Map<string, string | undefined>();
   for (const word of words) {
     const [name = "", value] = word.split(/=(.*)/s, 2);
-    if (!known.includes(name)) throw new WrongUsage(`"${name}" in the wire "${text}" is no option`, HINT);
-    if (options.has(name)) throw new WrongUsage(`"${name}" stands twice in the wire "${text}"`, HINT);
+    if (!known.includes(name)) throw new WrongUsage(`unknown option "${name}" in the wire "${text}"`, HINT);
+    if (options.has(name)) throw new WrongUsage(`"${name}" is given twice in the wire "${text}"`, HINT);
     if (value === "") throw new WrongUsage(`"${name}" in the wire "${text}" has no value`, HINT);
     options.set(name, value);
   }
@@ -63,7 +63,7 @@ const value = (options: Parts["options"], name: string, text: string): string | 
 
 const parseUnix = (text: string, rest: string): WireSpec => {
   const { first: path, options } = partsOf(text, rest, ["listen", "dgram"]);
-  if (path === "") throw new WrongUsage(`the wire "${text}" names no path`, HINT);
+  if (path === "") throw new WrongUsage(`the wire "${text}" has no path`, HINT);
   const peer = value(options, "dgram", text);
   const listen = flag(options, "listen", text);
   if (peer === undefined) return { kind: "stream", path, listen };
@@ -75,18 +75,18 @@ const parseUnix = (text: string, rest: string): WireSpec => {
 const parsePcap = (text: string, rest: string): WireSpec => {
   const { first, options } = partsOf(text, rest, ["record", "rate", "loop"]);
   const record = value(options, "record", text);
-  if (first === "" && record === undefined) throw new WrongUsage(`the wire "${text}" names no file`, HINT);
-  if (first !== "" && first === record) throw new WrongUsage(`the wire "${text}" reads and writes one file`, HINT);
+  if (first === "" && record === undefined) throw new WrongUsage(`the wire "${text}" has no file`, HINT);
+  if (first !== "" && first === record) throw new WrongUsage(`the wire "${text}" reads and writes the same file`, HINT);
   const rate = value(options, "rate", text);
   const loop = flag(options, "loop", text);
   if (first === "" && (loop || rate !== undefined))
     throw new WrongUsage(
-      `the wire "${text}" replays no file`,
-      "Leave rate and loop out, or name a file: pcap:FILE,loop.",
+      `the wire "${text}" has no file to replay`,
+      "Omit rate and loop, or add a file: pcap:FILE,loop.",
     );
   const number = rate === "max" ? Infinity : /^\d+(\.\d+)?$/.test(rate ?? "") ? Number(rate) : Number.NaN;
   if (rate !== undefined && !(number > 0))
-    throw new WrongUsage(`"${rate}" is no rate`, "Write frames a second, or max: pcap:FILE,rate=1000.");
+    throw new WrongUsage(`"${rate}" is not a valid rate`, "Write frames per second, or max: pcap:FILE,rate=1000.");
   return {
     kind: "pcap",
     file: first === "" ? undefined : first,
@@ -108,20 +108,20 @@ export const parseWire = (text: string): WireSpec => {
   throw new WrongUsage(`unknown wire "${text}"`, HINT);
 };
 
-/** The wire of a NIC at the other end of this cable; undefined where the far end is no NIC. */
+/** The wire of a NIC at the other end of this cable; undefined if the far end is not a NIC. */
 export const oppositeEnd = (wire: WireSpec): WireSpec | undefined => {
   if (wire.kind === "stream") return { ...wire, listen: !wire.listen };
   return wire.kind === "datagram" ? { ...wire, path: wire.peer, peer: wire.path } : undefined;
 };
 
-/** Where a wire has sockets with files of its own. */
+/** The sockets that a wire creates as files. */
 export const socketsOf = (wire: WireSpec): readonly string[] =>
   wire.kind === "datagram" || (wire.kind === "stream" && wire.listen) ? [wire.path] : [];
 
-/** The file that a wire records to, if it does. */
+/** The file to which a wire records, if any. */
 export const recordOf = (wire: WireSpec): string | undefined => (wire.kind === "pcap" ? wire.record : undefined);
 
-/** A file that the command will read, write, connect to, or create. */
+/** A file that the command will read, write, connect to or create. */
 export interface PathNeed {
   readonly path: string;
   readonly use: "read" | "write" | "make";
