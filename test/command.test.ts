@@ -1,4 +1,4 @@
-/** The `ferrule` command as a process: its launcher, exit codes, streams and what it leaves behind. No root needed. */
+/** The `ferrule` command as a process: launcher, exit codes, streams and clean-up. No root needed. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -38,7 +38,7 @@ test("wrong usage ends with 2, one line and a hint, and nothing on stdout", () =
   }
 });
 
-test("a card that is not there is refused with 1 and says so", () => {
+test("a missing card is an error with exit code 1", () => {
   const { status, stderr } = ferrule(["up", "fffe:1f:1f.7"]);
   assert.equal(status, 1);
   assert.match(stderr, /^ferrule: there is no PCI function fffe:1f:1f\.7\nhint: /);
@@ -51,7 +51,7 @@ test("model chips --json is a list of every chip", () => {
   assert.ok(chips.some(({ key }) => key === "rtl8127a"));
 });
 
-test("doctor runs anywhere, and says whether the demo can", () => {
+test("doctor runs anywhere, and reports whether the demo can run", () => {
   const { status, stdout } = ferrule(["doctor", "--json"]);
   assert.equal(status, 0);
   const { demo, checks } = JSON.parse(stdout) as { demo: boolean; checks: { name: string; state: string }[] };
@@ -59,13 +59,13 @@ test("doctor runs anywhere, and says whether the demo can", () => {
   assert.equal(checks.find((check) => check.name === "runtime")?.state, "ok");
 });
 
-test("down of a name that is not up ends with 1", () => {
+test("down of a name that is not up ends with exit code 1", () => {
   const { status, stderr } = ferrule(["down", `no${process.pid}`]);
   assert.equal(status, 1);
   assert.match(stderr, /^ferrule: no `ferrule up` of no\d+ is running here\nhint: /);
 });
 
-test("a reader that leaves early does no harm", () => {
+test("a reader that closes early causes no error", () => {
   const { status, stderr } = spawnSync("sh", ["-c", `"${process.execPath}" "${PROGRAM}" model chips | head -1`], {
     encoding: "utf8",
     timeout: ENOUGH,
@@ -79,12 +79,12 @@ const ownNode = new URL(`../node_modules/node-linux-${process.arch}/bin/node`, i
 const skip =
   older === undefined ? "there is no older Node here" : existsSync(ownNode) ? false : "no own Node is installed";
 
-test("started by an older Node, it runs in its own and ends as that ends", { skip }, () => {
+test("started by an older Node, it runs in its own Node and passes on the exit code", { skip }, () => {
   assert.match(ferrule(["--version"], older).stdout, /^ferrule \d+\.\d+\.\d+\n/);
   assert.equal(ferrule(["dmeo"], older).status, 2);
 });
 
-test("the process that does the work does not outlive the one that was started", { skip }, async () => {
+test("the worker process does not outlive its launcher", { skip }, async () => {
   // Until the responder rig is asked to stop, it runs for minutes.
   const args = [PROGRAM, "demo", "--bytes", "64G"];
   const child = spawn(older!, args, { stdio: ["ignore", "ignore", "pipe"] });
@@ -104,7 +104,7 @@ test("the process that does the work does not outlive the one that was started",
   await closed;
 });
 
-test("a NIC that does not come up has a report all the same, with a warning and exit code 1", async () => {
+test("a NIC that does not come up still gets a report, with a warning and exit code 1", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   const socket = join(folder, "nic");
   const server = spawn(process.execPath, [PROGRAM, "model", "serve", "--socket", socket, "--json"]);
@@ -122,7 +122,7 @@ test("a NIC that does not come up has a report all the same, with a warning and 
   }
 });
 
-test("with too few descriptors it says which limit to raise, wherever they run out", async () => {
+test("if descriptors run out anywhere, the error names the limit to raise", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     let refused = 0;

@@ -1,4 +1,4 @@
-/** The demo as a stranger runs it: the whole program in its own process, between two network namespaces. */
+/** The demo as users run it: the whole program in its own process, between two network namespaces. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
@@ -68,7 +68,7 @@ test("puts a second NIC at the other end of a socket", { skip }, () => {
   assert.deepEqual(readdirSync(folder), []);
 });
 
-test("uses the responder where that is asked for", () => {
+test("uses the responder on request", () => {
   const { status, stdout, stderr } = demo("--bytes", "1M", "--json", "--wire", "responder");
   assert.equal(status, 0, stderr + stdout);
   const report = JSON.parse(stdout) as Report;
@@ -76,7 +76,7 @@ test("uses the responder where that is asked for", () => {
   assertWell(report, 2 ** 20);
 });
 
-test("a wire at whose end nobody can answer is refused", () => {
+test("a wire whose far end cannot reply is rejected", () => {
   const { status, stderr } = demo("--wire", "pcap:some.pcap");
   assert.equal(status, 2);
   assert.match(stderr, /cannot reply to pings/);

@@ -1,4 +1,4 @@
-/** ASPM by policy, on every chip: what the chip is given, for which reason, and what the link then is. */
+/** ASPM by policy, on every chip: the chip's settings, the reason for them, and the state of the link. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TESTED } from "#chip/aspm.ts";
@@ -15,7 +15,7 @@ import { DIES } from "../rigs/generations.ts";
 const chips: readonly Chip[] = CHIPS;
 const L1 = 2;
 
-/** A NIC whose link may enter L1, on a board that is marked as tested, unless told otherwise. */
+/** A NIC whose link may enter L1; by default its board is marked as validated. */
 const open = (
   chip: Chip,
   { aspm, link = L1, tested = true }: { aspm?: AspmPolicy; link?: number; tested?: boolean } = {},
@@ -49,7 +49,7 @@ const onExpress = chips.filter(
   (chip) => chip.bus === "pcie" && (DIES.includes(chip) || /^rtl(8168gu|8106eus|8117-54b|8168ep)$/.test(chip.key)),
 );
 
-test("`auto` follows the system's setting of the link, where the board is marked as tested", () => {
+test("`auto` follows the system's setting of the link if the board is marked as validated", () => {
   for (const chip of onExpress) {
     const marked = chip.aspm?.marked === true;
     for (const [link, tested, wanted] of [
@@ -66,12 +66,12 @@ test("`auto` follows the system's setting of the link, where the board is marked
       const { policy, allowed, because } = rig.nic.aspm.state;
       assert.deepEqual([policy, allowed], ["auto", wanted], chip.key);
       assert.match(because, /\w{3}/);
-      assert.equal(rig.link(), link, "the system's setting is the system's");
+      assert.equal(rig.link(), link, "the system's setting is not changed");
     }
   }
 });
 
-test("`off` switches chip and link off, at once and at every start", () => {
+test("`off` disables ASPM in chip and link, at once and at every start", () => {
   for (const chip of onExpress) {
     using rig = open(chip, { aspm: "off" });
     assert.deepEqual(rig.switches(), [false, false], chip.key);
@@ -81,11 +81,11 @@ test("`off` switches chip and link off, at once and at every start", () => {
   }
 });
 
-test("`full` switches it on whatever is known of the board, and it stays on over an MTU change", () => {
+test("`full` enables ASPM on any board, and it stays enabled across an MTU change", () => {
   for (const chip of onExpress.filter(({ aspm, key }) => aspm !== undefined && !STALLING.includes(key))) {
     using rig = open(chip, { aspm: "full", link: 0, tested: false });
     assert.deepEqual(rig.switches(), [true, true], chip.key);
-    assert.equal(rig.nic.aspm.state.link, "none", "the link itself is the system's");
+    assert.equal(rig.nic.aspm.state.link, "none", "Link Control is not changed");
     rig.nic.setMtu(1400);
     assert.deepEqual(rig.switches(), [true, true], chip.key);
     rig.nic.aspm.set("off", true);
@@ -109,7 +109,7 @@ test("the policy `full` is refused on chips without ASPM, and the previous one s
   }
 });
 
-test("the chip starts L1.2 by itself from the 8168H on, but for 8168EP and 8117, and not while ASPM is off", () => {
+test("the chip enters L1.2 by itself from the 8168H on, except 8168EP and 8117, and not while ASPM is off", () => {
   for (const chip of onExpress.filter(({ aspm }) => aspm?.marked === true)) {
     using rig = open(chip);
     const starts = !/^rtl(8168ep|8117)/.test(chip.key);
@@ -119,7 +119,7 @@ test("the chip starts L1.2 by itself from the 8168H on, but for 8168EP and 8117,
   }
 });
 
-test("a transmit time-out ends ASPM until a policy is set", () => {
+test("a transmit time-out disables ASPM until a policy is set", () => {
   const chip = chips.find(({ key }) => key === "rtl8168h")!;
   for (const policy of ASPM_POLICIES.filter((each) => each !== "off")) {
     using rig = open(chip, { aspm: policy });

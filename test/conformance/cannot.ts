@@ -7,15 +7,15 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
   return {
     ...(largestMtu >= 9000
       ? {}
-      : { "frames up to 9 KiB pass both ways once the MTU allows them": `${name} has no frames of 9 KiB` }),
+      : { "frames up to 9 KiB pass in both directions once the MTU allows them": `${name} has no frames of 9 KiB` }),
     ...(frames.knowsIpv6
       ? {}
       : {
           "the NIC fills in the TCP checksum over IPv6": ipv4Alone,
           "the NIC fills in the UDP checksum over IPv6": ipv4Alone,
-          "the NIC cuts a super-frame over IPv6 into segments with right headers": ipv4Alone,
-          "says whether the TCP checksum over IPv6 is right": ipv4Alone,
-          "says whether the UDP checksum over IPv6 is right": ipv4Alone,
+          "the NIC segments a super-frame over IPv6 with correct headers": ipv4Alone,
+          "reports whether the TCP checksum over IPv6 is correct": ipv4Alone,
+          "reports whether the UDP checksum over IPv6 is correct": ipv4Alone,
           "every combination of checksum, segmentation and fragments, over IPv6, untagged": ipv4Alone,
           "every combination of checksum, segmentation and fragments, over IPv6, tagged": ipv4Alone,
           "every combination of checksum, segmentation and fragments, over IPv6, stacked": ipv4Alone,
@@ -27,7 +27,7 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
       : {}),
     ...(frames.allMulticastOnly
       ? {
-          "receives the groups that were set and no others, over an MTU change too": `${name} has no working multicast hash`,
+          "receives the configured groups and no others, also after an MTU change": `${name} has no working multicast hash`,
         }
       : {}),
   };

@@ -1,4 +1,4 @@
-/** On a checked bus a chip reaches what the driver has allocated, in the direction that it was allocated for, and nothing else. */
+/** On a checked bus a chip can access only allocated memory, in the direction of the allocation. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
@@ -51,7 +51,7 @@ test("memory for the device is read and not written, memory from the device writ
   assert.equal(bench.refused(), 0);
 });
 
-test("memory that is not allocated, is freed again, or reaches into the next piece is refused", () => {
+test("accesses to unallocated or freed memory, or beyond a piece, are rejected", () => {
   for (const prepare of [
     ({ rig }: ReturnType<typeof open>) => ({ offset: rig.dma.window.bytes.length - 4096 }),
     ({ memory }: ReturnType<typeof open>) => {
@@ -69,7 +69,7 @@ test("memory that is not allocated, is freed again, or reaches into the next pie
   }
 });
 
-test("a piece that was freed after the chip used it is refused at once", () => {
+test("a piece that was freed after use is rejected at once", () => {
   using bench = open();
   const piece = bench.memory("toDevice");
   assert.ok(bench.send(piece));

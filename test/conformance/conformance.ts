@@ -1,4 +1,4 @@
-/** What every NIC must do with its driver. */
+/** Requirements on every NIC with its driver. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
@@ -61,7 +61,7 @@ export const conformance = (subject: Subject): void => {
   };
 
   describe("bring-up", () => {
-    check("identifies the chip, reads its address and finds its link", () => {
+    check("identifies the chip, reads its station address and detects the link", () => {
       using rig = open();
       assert.equal(rig.nic.xid, subject.xid);
       assert.equal(rig.nic.chip.key, subject.chip);
@@ -75,7 +75,7 @@ export const conformance = (subject: Subject): void => {
       });
     });
 
-    check("a hundred times up and down leaves no DMA memory behind", () => {
+    check("up and down a hundred times leaks no DMA memory", () => {
       using rig = open();
       const before = rig.dma.live;
       for (let i = 0; i < 100; i++) {
@@ -85,7 +85,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.dma.live, before);
     });
 
-    check("works with what another driver left behind", () => {
+    check("works after another driver left any state", () => {
       using rig = open();
       rig.registers.write8(rw8(0x50), 0xc0); // unlocked
       rig.registers.write32(rw32(0xe8), 0);
@@ -102,7 +102,7 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("transmit", () => {
-    check("frames leave as they are, in order", () => {
+    check("frames are sent unchanged and in order", () => {
       using rig = open();
       rig.up();
       const frames = [60, 61, 64, 1000, 1513, 1514].map((length, i) => udp(ends(), payload(length - 42, i)));
@@ -110,7 +110,7 @@ export const conformance = (subject: Subject): void => {
       assert.deepEqual(rig.sent, frames);
     });
 
-    check("short frames are padded with zeros to the least Ethernet allows", () => {
+    check("short frames are padded with zeros to Ethernet's minimum", () => {
       using rig = open();
       rig.up();
       const frame = udp(ends(), payload(1));
@@ -156,7 +156,7 @@ export const conformance = (subject: Subject): void => {
           }
         });
 
-      check(`the NIC cuts a super-frame over ${ip} into segments with right headers`, () => {
+      check(`the NIC segments a super-frame over ${ip} with correct headers`, () => {
         using rig = open();
         rig.up();
         for (const length of [2000, 14_480, 14_481, 60_000]) {
@@ -192,7 +192,7 @@ export const conformance = (subject: Subject): void => {
           },
         );
 
-    check("of the segments of a super-frame that says PSH, the last alone says so", () => {
+    check("of the segments of a super-frame with PSH, only the last has PSH", () => {
       using rig = open();
       rig.up();
       const frame = tcp(ends(), payload(5000), { flags: 0x18 });
@@ -218,7 +218,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.sent.length, 1 + 4);
     });
 
-    check("a frame for which the ring has no room is not taken, and can be sent later", () => {
+    check("a frame for which the ring has no room is not accepted, and can be sent later", () => {
       using rig = open({ slots: 8, carrier: true });
       rig.up();
       for (let i = 0; i < 100; i++) {
@@ -230,7 +230,7 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("receive", () => {
-    check("frames arrive as they are, in order", () => {
+    check("frames are received unchanged and in order", () => {
       using rig = open();
       rig.up();
       const frames = [18, 19, 1000, 1471, 1472].map((length, i) => udp(ends({ inbound: true }), payload(length, i)));
@@ -243,7 +243,7 @@ export const conformance = (subject: Subject): void => {
         ["TCP", tcp, Received.tcpChecksumGood],
         ["UDP", udp, Received.udpChecksumGood],
       ] as const)
-        check(`says whether the ${name} checksum over ${v6 ? "IPv6" : "IPv4"} is right`, () => {
+        check(`reports whether the ${name} checksum over ${v6 ? "IPv6" : "IPv4"} is correct`, () => {
           using rig = open();
           rig.up();
           const frame = build(ends({ v6, inbound: true }), payload(500));
@@ -252,11 +252,11 @@ export const conformance = (subject: Subject): void => {
           assert.equal(rig.flags[0]! & good, good);
           frame[frame.length - 1]! ^= 1;
           rig.deliver(frame);
-          assert.equal(rig.poll().length, 1, "a frame with a bad checksum is the stack's to judge");
+          assert.equal(rig.poll().length, 1, "a frame with a bad checksum is passed to the network stack");
           assert.equal(rig.flags[0]! & good, 0);
         });
 
-    check("takes a tag out and hands it over beside the frame", () => {
+    check("strips a VLAN tag and passes it with the frame", () => {
       using rig = open();
       rig.up();
       rig.deliver(udp(ends({ inbound: true, tag: 0x6123 }), payload(200)));
@@ -265,7 +265,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.tags[0], 0x6123);
     });
 
-    check("takes its own, broadcast and multicast frames, and others only when promiscuous", () => {
+    check("receives frames to its own address, broadcast and multicast, and others only in promiscuous mode", () => {
       using rig = open();
       rig.up();
       const broadcast = to(0xff, 0xff);
@@ -282,7 +282,7 @@ export const conformance = (subject: Subject): void => {
     });
 
     // For each of the 64 bits of the hash, a group that has only this bit.
-    check("receives the groups that were set and no others, over an MTU change too", () => {
+    check("receives the configured groups and no others, also after an MTU change", () => {
       using rig = open();
       rig.up();
       const groups = Array.from({ length: 64 }, (_, bit) => groupOfBit(bit));
@@ -307,7 +307,7 @@ export const conformance = (subject: Subject): void => {
       rig.up();
       assert.deepEqual(arrive(), several);
       rig.deliver(to(0xff, 0xff));
-      assert.equal(rig.poll().length, 1, "broadcast is always taken");
+      assert.equal(rig.poll().length, 1, "broadcast is always received");
     });
 
     check("a ring without room loses frames, counts them and recovers", () => {
@@ -323,12 +323,12 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("MTU", () => {
-    check("frames up to 9 KiB pass both ways once the MTU allows them", () => {
+    check("frames up to 9 KiB pass in both directions once the MTU allows them", () => {
       using rig = open();
       rig.up();
       const big = udp(ends({ inbound: true }), payload(8972));
       rig.deliver(big);
-      assert.equal(rig.poll().length, 0, "larger than the receiver was told to take");
+      assert.equal(rig.poll().length, 0, "longer than the receiver accepts");
       rig.nic.setMtu(9000);
       rig.pass(100_000);
       rig.poll();
@@ -345,7 +345,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.nic.offloads.checksum, true);
     });
 
-    check("refuses what the chip cannot carry", () => {
+    check("rejects what the chip does not support", () => {
       using rig = open();
       const { largestMtu } = rig.nic.chip;
       for (const mtu of [67, largestMtu + 1, 1499.5, Number.NaN])
@@ -354,7 +354,7 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("link", () => {
-    check("follows the cable, also under traffic", () => {
+    check("the link the link follows the cable, also under traffic", () => {
       using rig = open();
       rig.up();
       for (let i = 0; i < 20; i++) {
@@ -379,14 +379,14 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("interrupts", () => {
-    check("one without a cause is survived and counted as nothing", () => {
+    check("a spurious interrupt has no effect", () => {
       using rig = open();
       rig.up();
       rig.poll();
       assert.equal(rig.nic.interrupt(), 0);
     });
 
-    check("frames whose interrupt was lost are found by looking again", () => {
+    check("frames whose interrupt was lost are found by polling", () => {
       using rig = open();
       rig.up();
       rig.deliver(udp(ends({ inbound: true }), payload(100)));
@@ -395,7 +395,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.poll().length, 1);
     });
 
-    check("events while the chip is masked raise one when it is unmasked", () => {
+    check("events while the chip is masked raise an interrupt when it is unmasked", () => {
       using rig = open();
       rig.up();
       rig.poll();
@@ -411,7 +411,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.poll().length, 2);
     });
 
-    check("events that are acknowledged while the chip is masked raise none when it is unmasked", () => {
+    check("events that are acknowledged while the chip is masked raise no interrupt when it is unmasked", () => {
       using rig = open();
       rig.up();
       rig.poll();
@@ -429,7 +429,7 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("counters", () => {
-    check("the chip's own agree with what crossed the cable", () => {
+    check("the chip's counters match the traffic on the cable", () => {
       using rig = open();
       rig.up();
       for (let i = 0; i < 7; i++) rig.send(udp(ends(), payload(100)));
@@ -446,5 +446,5 @@ export const conformance = (subject: Subject): void => {
     });
   });
 
-  assert.deepEqual([...left], [], "a test that is to be left out is not there");
+  assert.deepEqual([...left], [], "a test to be skipped does not exist");
 };

@@ -60,7 +60,7 @@ for (const chip of CHIPS as readonly Chip[])
       assert.equal(rig.flags[0]! & Received.udpChecksumGood, Received.udpChecksumGood);
     });
 
-    test("carries its largest MTU both ways", () => {
+    test("sends and receives frames of its highest MTU", () => {
       using rig = open();
       const { largestMtu } = chip;
       rig.nic.setMtu(largestMtu);
@@ -73,7 +73,7 @@ for (const chip of CHIPS as readonly Chip[])
       assert.deepEqual(rig.poll(), [arriving]);
     });
 
-    test("links at every speed that the partner has, and frames pass", () => {
+    test("links at every speed that the partner supports, and passes frames", () => {
       for (const speed of LINK_SPEEDS) {
         if (speed > chip.speed || (chip.profile.phy.hidesLink === true && speed < 1000)) continue;
         using rig = open({ carrier: false });
@@ -88,7 +88,7 @@ for (const chip of CHIPS as readonly Chip[])
       }
     });
 
-    test("is unbound and bound again, and works as before", () => {
+    test("works after unbind and bind", () => {
       using rig = open();
       rig.up();
       rig.bound[Symbol.dispose]();
@@ -148,7 +148,7 @@ for (const [chip, at10, at100, at1000] of [
   ["rtl8411", "1f 3f 12", "1f 5 12", "11 5 12"],
   ["rtl8402", "0 60a 4d02", "0 60a 0", undefined],
 ] as const)
-  test(`${chip}: FIFO thresholds follow the speed of the link`, () => {
+  test(`${chip}: FIFO thresholds follow the link speed`, () => {
     using rig = openDirectRig({ chip, carrier: false });
     const bus = new SideBus(rig.registers, rig.clock);
     rig.up();

@@ -1,4 +1,7 @@
-/** Frames and what became of them, through every kind of failure and restart: none is lost without being counted, or counted twice. */
+/**
+ * Every frame is accounted for, through every kind of failure and restart: none is lost uncounted, and none counted
+ * twice.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -103,7 +106,7 @@ const check = (chip: string, plan: readonly Step[]): void => {
   assert.equal(count.received + received, count.arrived, "received + counted = arrived");
 };
 
-describe("whatever fails, and however the NIC is restarted, frames sent and counted are those given:", () => {
+describe("whatever fails, and however the NIC is restarted, sent and counted frames equal those given:", () => {
   for (const chip of GENERATIONS)
     test(chip, () =>
       fc.assert(

@@ -36,7 +36,7 @@ const restart = (rig: DirectRig): void => {
 };
 
 const LOOKS_MICROS = 50_000;
-/** Looks at the NIC as a data plane does, for at most that long. Returns what was found, and after how long. */
+/** Checks the NIC as a data plane does, for at most that long. Returns the result, and the time it took. */
 const found = (rig: DirectRig, most: number, between: () => void = () => {}): [Finding | undefined, number] => {
   for (let passed = 0; passed < most;) {
     rig.pass(LOOKS_MICROS);
@@ -50,7 +50,7 @@ const found = (rig: DirectRig, most: number, between: () => void = () => {}): [F
 const linkAgain = (rig: DirectRig): void => {
   for (let i = 0; i < 100 && !rig.nic.refreshLink().up; i++) rig.pass(1000);
 };
-/** The PHY has lost something: found at the next look, and mended by a restart of the PHY alone. */
+/** The PHY has lost its settings: detected at the next check, and repaired by a restart of the PHY alone. */
 const restartsPhy = (rig: DirectRig): void => {
   const { lost } = rig.nic;
   const [finding] = found(rig, LOOK_MICROS);
@@ -98,7 +98,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.deliver(inbound()), false);
     assert.ok(rig.nic.line.take());
     const events = rig.nic.interrupt();
-    // Where SYSErr may be false, PCI status is asked as well, now and then.
+    // Where SYSErr may be spurious, PCI status is checked too, from time to time.
     if (QUIRKS.spuriousSystemError.on(rig.nic.chip)) assert.equal(found(rig, LOOK_MICROS)[0], "systemError");
     else assert.notEqual(events & Events.broken, 0);
     assert.deepEqual(rig.nic.health.busErrors, ["master abort received"]);
@@ -117,7 +117,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.sent.length, 1);
   },
   "stuck-transmitter": (rig) => {
-    // A reset of the driver's resets the chip when it stops it, and again when it starts it.
+    // A reset by the driver resets the chip at the stop, and again at the start.
     rig.model.faults.arm("stuck-transmitter", { count: 2 });
     for (let i = 0; i < 3; i++) rig.send(udp(ends(), payload(100)));
     const [finding, after] = found(rig, 2 * TRANSMIT_LIMIT_MICROS);
@@ -172,7 +172,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   },
 };
 
-/** Faults that are armed by what is done under them, with a count. */
+/** Faults that are armed by the test itself, with a count. */
 const ARMED_LATER: readonly FaultName[] = ["lost-doorbell", "stuck-transmitter", "stuck-receiver"];
 const CHIPS_UNDER = [...GENERATIONS, "rtl8168h", "rtl8117-54a"];
 

@@ -1,4 +1,7 @@
-/** What any client of the control socket may pass to an operation of ethtool's: it is done, or refused and nothing has changed. */
+/**
+ * Arguments that any client of the control socket may pass to an ethtool operation: it is executed, or rejected without
+ * effect.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -10,7 +13,7 @@ import { checkLinkSettings } from "#driver/link-settings.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 
-/** Names and values that an operation knows, so that most cases get past the check of names. */
+/** Names and values that operations know, so that most cases get past the check of names. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   setLink: ["speed", "duplex", "autoneg", "advertise", "wol", "mdix", "master-slave"],
   setPause: ["autoneg", "rx", "tx"],
@@ -128,7 +131,7 @@ for (const [chip, queues] of [
   ["rtl8168h", 1],
   ["rtl8125b", 4],
 ] as const)
-  test(`${chip}: every operation does what any argument says, or refuses it by a typed error and changes nothing`, () => {
+  test(`${chip}: every operation executes any argument, or rejects it with a typed error and no effect`, () => {
     using rig = openDirectRig({ chip, nic: { queues } });
     rig.up();
     const on = operatedOf(rig);
@@ -153,7 +156,7 @@ for (const [chip, queues] of [
     assert.ok(done > 50 && refused > 50, `${done} done, ${refused} refused`);
   });
 
-test("every operation that takes an argument refuses a name and a kind of value that it does not know", () => {
+test("every operation with an argument rejects unknown names and types of values", () => {
   using rig = openDirectRig({ chip: "rtl8125b", nic: { queues: 4 } });
   rig.up();
   const on = operatedOf(rig);

@@ -13,7 +13,7 @@ const refused = { code: "BAD_LINK_SETTING", hint: /./ } as const;
 
 for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "patterns"))
   describe(chip.key, () => {
-    test("each LED shows the speeds and the traffic that it is told, and keeps it over a reset", () => {
+    test("each LED shows the configured speeds and traffic, also after a reset", () => {
       using rig = linked(chip.key);
       const { leds } = rig.nic;
       assert.equal(leds.count, chip.profile.leds === "words" ? 4 : 3);
@@ -35,7 +35,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
       assert.deepEqual(leds.rules, rules);
     });
 
-    test("refuses LEDs, speeds and combinations that it has not, and changes nothing", () => {
+    test("rejects unsupported LEDs, speeds and combinations without effect", () => {
       using rig = linked(chip.key);
       const { leds } = rig.nic;
       leds.set(0, { speeds: [100], activity: true });
@@ -50,7 +50,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
       assert.deepEqual(leds.rules, before);
     });
 
-    test("blinks for as long as it is told, and shows afterwards what it did before, also when it is ended early", () => {
+    test("blinks for the given time, and then returns to its previous state, also if aborted", () => {
       using rig = linked(chip.key);
       const { leds } = rig.nic;
       leds.set(1, { speeds: [100], activity: true });
@@ -87,7 +87,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
   });
 
 for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds === "patterns"))
-  test(`${chip.key}: one of four patterns is chosen for all LEDs, and kept; rules and blinking are refused`, () => {
+  test(`${chip.key}: one of four patterns is chosen for all LEDs, and kept; rules and blinking are rejected`, () => {
     using rig = linked(chip.key);
     const { leds } = rig.nic;
     for (const pattern of [1, 2, 3, 0, 2]) {

@@ -1,4 +1,4 @@
-/** What users set of the link, on every chip: what it does to the link, what is refused, and that it lasts. */
+/** Link settings by users, on every chip: effect on the link, rejected settings, and persistence. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
@@ -41,7 +41,7 @@ const passes = (rig: DirectRig): boolean => {
   return rig.sent.length === 1 && rig.poll().length === 1;
 };
 
-/** Whatever is refused changes neither settings nor registers. */
+/** A rejected setting changes neither settings nor registers. */
 const refuses = (rig: DirectRig, change: Partial<LinkSettings>, says: RegExp): void => {
   const { phy } = rig.nic;
   const before = { settings: phy.settings, state: rig.model.state.phy, link: rig.nic.link };
@@ -53,7 +53,7 @@ for (const chip of COPPER)
   describe(chip.key, () => {
     const modes = modesOf(chip);
 
-    test("each mode that the chip has, advertised alone, is the link's", () => {
+    test("each mode of the chip, advertised alone, is the mode of the link", () => {
       using rig = linked({ chip: chip.key });
       for (const { name, speed, fullDuplex } of modes) {
         rig.nic.phy.set({ advertise: [name] });
@@ -64,7 +64,7 @@ for (const chip of COPPER)
       }
     });
 
-    test("forced to 10 or 100 Mbit/s it links with a partner that is, and does not negotiate", () => {
+    test("forced to 10 or 100 Mbit/s, it links without negotiation with a partner forced to the same", () => {
       using rig = linked({ chip: chip.key });
       for (const speed of [10, 100] as const)
         for (const fullDuplex of [false, true]) {
@@ -80,7 +80,7 @@ for (const chip of COPPER)
       assert.equal(rig.nic.link.speed, chip.speed);
     });
 
-    test("what the chip cannot do is refused before anything is written", () => {
+    test("unsupported settings are rejected before anything is written", () => {
       using rig = linked({ chip: chip.key });
       const names = modes.map(({ name }) => name);
       for (const { name } of [...LINK_MODES, ...FIBRE_MODES])
@@ -101,7 +101,7 @@ for (const chip of GENERATIONS)
   describe(chip, () => {
     const rates = modesOf(ALL.find(({ key }) => key === chip)!);
 
-    test("settings made before `up` are in force at `up`, and outlive an MTU change, down, up and a chip that was reset", () => {
+    test("settings made before `up` apply at `up`, and survive an MTU change, down, up and a chip reset", () => {
       using rig = openDirectRig({ chip, carrier: false });
       const { phy } = rig.nic;
       phy.set({ advertise: ["10baseT/Full", "100baseT/Half"] });
@@ -121,7 +121,7 @@ for (const chip of GENERATIONS)
       check();
     });
 
-    test("offers pause as it is told: table 28B-2 of IEEE 802.3", () => {
+    test("advertises pause as set: table 28B-2 of IEEE 802.3", () => {
       using rig = linked({ chip });
       const { phy } = rig.nic;
       for (const [receive, transmit, offered, symmetric, asymmetric] of [
@@ -142,7 +142,7 @@ for (const chip of GENERATIONS)
       assert.equal(phy.read(ANAR) & 0xc00, 0);
     });
 
-    test("counts lost links, between two looks as well, and errors of an idle line at 1000 Mbit/s", () => {
+    test("counts link losses, also between two checks, and idle errors at 1000 Mbit/s", () => {
       using rig = linked({ chip });
       const { phy } = rig.nic;
       assert.equal(phy.statistics().linkLosses, 0);
@@ -168,7 +168,7 @@ for (const chip of GENERATIONS)
       assert.equal(phy.statistics().idleErrors, 7 + 255);
     });
 
-    test("the report has the modes of both ends", () => {
+    test("the link report has the modes of both ends", () => {
       using rig = linked({ chip }, partnerOf({ speeds: [10, 100, 2500], duplex: "full" }));
       const { supported, advertised, partner, port } = rig.nic.phy.report();
       assert.equal(port, "copper");
@@ -200,7 +200,7 @@ for (const chip of GENERATIONS)
       assert.throws(() => rig.nic.phy.restart(), { code: "BAD_LINK_SETTING", hint: /Bring the NIC up/ });
     });
 
-    test("a cable that is pulled and put back is a link that goes down and comes back as it was", () => {
+    test("after the cable is unplugged and plugged, the link comes back as before", () => {
       using rig = linked({ chip });
       const before = rig.nic.link;
       for (let i = 0; i < 3; i++) {
@@ -224,7 +224,7 @@ const GIGABIT = GENERATIONS.filter((key) => {
 for (const chip of GIGABIT)
   describe(`${chip}: 1000BASE-T and faster`, () => {
     /** 802.3, 40.5.2. Between two equals the partner wins here. */
-    test("the clock's master is resolved from what both ends prefer or insist on", () => {
+    test("master and slave are resolved from the settings of both ends", () => {
       using rig = linked({ chip });
       const roles = ["preferred-slave", "preferred-master", "forced-slave", "forced-master"] as const;
       const results = {
@@ -246,7 +246,7 @@ for (const chip of GIGABIT)
           }
     });
 
-    test("with its pairs crossed by hand it links where the two ends differ, and shows how", () => {
+    test("with manual MDI or MDI-X, it links if the two ends differ, and reports the setting", () => {
       using rig = linked({ chip });
       for (const crossover of ["auto", "mdi", "mdix"] as const)
         for (const socket of [undefined, "mdi", "mdix"] as const) {
@@ -281,7 +281,7 @@ for (const chip of GIGABIT)
     );
   });
 
-test("fast retrain is offered at the advertised speeds above 1000, and left alone until it is set", () => {
+test("fast retrain is advertised at the advertised speeds above 1000, and not changed until it is set", () => {
   using rig = linked({ chip: "rtl8127a" });
   const offered = (): number => rig.model.state.clause45["0x70020"]! & 0x62;
   const before = offered();
@@ -293,7 +293,7 @@ test("fast retrain is offered at the advertised speeds above 1000, and left alon
   assert.equal(offered(), 0);
 });
 
-test("pause is not set with jumbo frames, is withheld while there are some, and comes back as it was set", () => {
+test("pause cannot be set with jumbo frames, is not advertised while they are enabled, and is restored afterwards", () => {
   using rig = linked({ chip: "rtl8168h" });
   const { phy } = rig.nic;
   phy.setPause({ transmit: false });
@@ -304,7 +304,7 @@ test("pause is not set with jumbo frames, is withheld while there are some, and 
   assert.equal(phy.read(ANAR) & 0xc00, 0xc00);
 });
 
-test("an RTL8116af has the one speed of its transceiver, and refuses every other setting", () => {
+test("an RTL8116af has the one speed of its transceiver, and rejects every other setting", () => {
   using rig = linked({ chip: "rtl8116af" });
   assert.deepEqual(rig.nic.phy.report(), {
     port: "fibre",
@@ -322,7 +322,7 @@ test("an RTL8116af has the one speed of its transceiver, and refuses every other
   refuses(rig, { crossover: "mdi" }, /MDI/);
 });
 
-test("an RTL8127ATF runs its module at 10000 or 1000 Mbit/s, and refuses what a module has not", () => {
+test("an RTL8127ATF runs its module at 10000 or 1000 Mbit/s, and rejects settings that a module does not have", () => {
   using rig = linked({ chip: "rtl8127a", medium: "fibre" });
   const { phy } = rig.nic;
   assert.equal(mode(rig), "10000 full");
@@ -343,7 +343,7 @@ test("an RTL8127ATF runs its module at 10000 or 1000 Mbit/s, and refuses what a 
   assert.equal(mode(rig), "10000 full");
 });
 
-test("a PHY with other settings than the usual ones is not taken for one that lost them, but is once it has", () => {
+test("a PHY with unusual settings is not mistaken for one that lost its settings; one that lost them is detected", () => {
   using rig = linked({ chip: "rtl8168evl" });
   const { phy } = rig.nic;
   for (const change of [

@@ -82,7 +82,7 @@ for (const chip of DIES.filter(moderates)) {
     assert.ok(sent >= 4 && sent <= 7, `${sent} interrupts of 32 frames in 320 µs`);
   });
 
-  test(`${chip.key}: moderation outlives a reset, and an MTU change, and can be switched off`, () => {
+  test(`${chip.key}: moderation survives a reset and an MTU change, and can be switched off`, () => {
     using rig = started(chip);
     rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
     const { actual } = rig.nic.moderation;
@@ -97,7 +97,7 @@ for (const chip of DIES.filter(moderates)) {
     assert.equal(receive(rig, 32, 10), 32);
   });
 
-  test(`${chip.key}: a setting that it does not support is refused, and the old one stays in force`, () => {
+  test(`${chip.key}: an unsupported setting is rejected, and the old one stays`, () => {
     using rig = started(chip);
     rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
     const bad = [

@@ -26,7 +26,7 @@ test("a device of a QEMU, with program, properties, BAR and chip", () => {
   assert.equal(qtestModel({}).device, "rtl8139");
 });
 
-test("a device with a BAR, chip or name that cannot be is refused, with what to write instead", () => {
+test("a device with an invalid BAR, chip or name is rejected with a hint", () => {
   for (const bar of ["6", "-1", "two", ""])
     assert.throws(of({ FERRULE_QTEST_BAR: bar }), bad(/^FERRULE_QTEST_BAR=.*: no base address register$/, /0 to 5/));
   assert.throws(of({ FERRULE_QTEST_CHIP: "rtl8168" }), bad(/CHIP=rtl8168: no such chip/, /model chips/));
@@ -34,7 +34,7 @@ test("a device with a BAR, chip or name that cannot be is refused, with what to 
     assert.throws(of({ FERRULE_QTEST_DEVICE: device }), bad(/DEVICE=.*: no device/, /NAME,PROPERTY=VALUE/));
 });
 
-test("a variable that would be ignored without another one is refused", () => {
+test("a variable that has no effect without another one is rejected", () => {
   assert.throws(() => qtestModel({ FERRULE_QTEST_CHIP: "rtl8168h" }), bad(/without FERRULE_QTEST_DEVICE/, /as well/));
   assert.throws(
     () => vfioUserModel({ FERRULE_VFIO_USER_CHIP: "rtl8168h" }),
@@ -42,7 +42,7 @@ test("a variable that would be ignored without another one is refused", () => {
   );
 });
 
-test("a vfio-user server, with the other end of its NIC's cable, both of which must be there", () => {
+test("a vfio-user server and the other end of its NIC's cable; both must exist", () => {
   assert.equal(vfioUserModel({}), undefined);
   const folder = mkdtempSync(join(tmpdir(), "ferrule-named-"));
   try {

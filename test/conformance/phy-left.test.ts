@@ -1,4 +1,7 @@
-/** In whatever state another system left the PHY, the driver makes a link of full speed; where a board keeps it off, it says so. */
+/**
+ * Whatever state another system left the PHY in, the driver gets a link at full speed; if the board disables the PHY,
+ * that is an error.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
@@ -67,7 +70,7 @@ const LEFT: Readonly<Record<string, (write: Write) => void>> = {
 for (const chip of KINDS)
   describe(chip.key, () => {
     for (const [state, leave] of Object.entries(LEFT))
-      test(`a PHY that was left ${state} has a link of full speed after \`up\``, () => {
+      test(`a PHY that was left ${state} has a link at full speed after \`up\``, () => {
         using rig = openDirectRig({ chip: chip.key });
         leave(writer(rig));
         rig.up();
@@ -79,7 +82,7 @@ for (const chip of KINDS)
   });
 
 for (const chip of (CHIPS as readonly Chip[]).filter(({ profile }) => profile.phySwitch !== undefined))
-  test(`${chip.key}: a PHY that the board keeps off is an error, and nothing is written to it`, () => {
+  test(`${chip.key}: a PHY that the board disables is an error, and nothing is written to it`, () => {
     using rig = openDirectRig({ chip: chip.key });
     const bus = new SideBus(rig.registers, rig.clock);
     rig.registers.update8(MISC_1, 0, Misc1.phySwitch);

@@ -38,7 +38,7 @@ const timer = (rig: DirectRig): number => {
 
 for (const chip of ABLE)
   describe(chip.key, () => {
-    test("EEE is at first as Linux has it, and each mode that is offered alone makes the MAC idle at its speed", () => {
+    test("EEE is initially as under Linux, and each mode that is advertised alone makes the MAC idle at its speed", () => {
       using rig = linked(chip.key);
       const { powerSaving } = rig.nic;
       assert.equal(powerSaving.eee.enabled, chip.profile.eee!.onAtFirst);
@@ -65,7 +65,7 @@ for (const chip of ABLE)
       }
     });
 
-    test("off, nothing is offered, and on again it is what was chosen; it outlives an MTU change, down and up", () => {
+    test("switched off, EEE is not advertised; switched on, the chosen modes are; both survive an MTU change, down and up", () => {
       using rig = linked(chip.key);
       const { powerSaving } = rig.nic;
       const offered = (): number => {
@@ -91,7 +91,7 @@ for (const chip of ABLE)
       }
     });
 
-    test("a partner without EEE leaves the MAC awake", () => {
+    test("with a partner without EEE the MAC does not idle", () => {
       using rig = openDirectRig({ chip: chip.key, carrier: false });
       rig.nic.powerSaving.setEee({ enabled: true });
       rig.up();
@@ -127,7 +127,7 @@ for (const chip of ABLE)
       assert.equal(powerSaving.eee.txLpiTimer, 5242);
     });
 
-    test("what it cannot do is refused, and the setting before stays", () => {
+    test("unsupported settings are rejected, and the previous setting stays", () => {
       using rig = linked(chip.key);
       const { powerSaving } = rig.nic;
       const before = powerSaving.eee;
@@ -160,7 +160,7 @@ for (const [chip, space, address, bit, off] of [
   });
 
 for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.eee === undefined))
-  test(`${chip.key} has no EEE: it says so, and refuses it`, () => {
+  test(`${chip.key} has no EEE: it reports that, and rejects settings`, () => {
     using rig = linked(chip.key);
     const { powerSaving } = rig.nic;
     assert.deepEqual([powerSaving.eee.supported, powerSaving.eee.enabled, powerSaving.eee.active], [[], false, false]);
@@ -206,7 +206,7 @@ for (const chip of CHIPS_UNDER_TEST) {
   });
 }
 
-test("an RTL8127ATF, whose SerDes has neither, refuses EEE and ALDPS", () => {
+test("an RTL8127ATF rejects EEE and ALDPS, which its SerDes does not have", () => {
   using rig = openDirectRig({ chip: "rtl8127a", medium: "fibre" });
   rig.up();
   assert.throws(() => rig.nic.powerSaving.setEee({ enabled: true }), { code: "BAD_LINK_SETTING" });

@@ -53,7 +53,7 @@ test("a chip with an unknown XID is rejected with that XID, and not read beyond 
   assert.equal(owned.dma.live, 0);
 });
 
-test("an unknown stepping is driven as the nearest of its family, and says so", () => {
+test("an unknown stepping is driven as the nearest of its family, and reported", () => {
   for (const [driven, xid, nearest] of [
     ["rtl8125b", 0x643, "rtl8125b"],
     ["rtl8168g", 0x4c3, "rtl8168g"],
@@ -75,14 +75,14 @@ test("an unknown stepping is driven as the nearest of its family, and says so", 
   }
 });
 
-test("a known chip is not said to be of an unknown stepping", () => {
+test("a known chip is not reported as an unknown stepping", () => {
   const { device, take } = open("rtl8125b");
   using _ = device;
   using bound = take();
   assert.equal(bound.driver.unknownStepping, false);
 });
 
-test("a chip whose identification changes between two reads is refused, and nothing is written", () => {
+test("a chip whose identification changes between two reads is rejected, and nothing is written", () => {
   let reads = 0;
   let writes = 0;
   const { device, take } = open("rtl8168h", {

@@ -37,13 +37,13 @@ const NO_SUMS = "QEMU's RTL8139C+ verifies no checksums, and reports an unknown 
 
 /** Differences between QEMU's device and real chips. */
 const DIFFERENCES: Readonly<Record<string, string>> = {
-  "short frames are padded with zeros to the least Ethernet allows": "QEMU's RTL8139C+ does not pad; real chips do",
-  "of the segments of a super-frame that says PSH, the last alone says so":
+  "short frames are padded with zeros to Ethernet's minimum": "QEMU's RTL8139C+ does not pad; real chips do",
+  "of the segments of a super-frame with PSH, only the last has PSH":
     "QEMU's RTL8139C+ clears the flag for the first segment, and does not restore it for the last",
-  "says whether the TCP checksum over IPv4 is right": NO_SUMS,
-  "says whether the UDP checksum over IPv4 is right": NO_SUMS,
-  "says whether the TCP checksum over IPv6 is right": NO_SUMS,
-  "says whether the UDP checksum over IPv6 is right": NO_SUMS,
+  "reports whether the TCP checksum over IPv4 is correct": NO_SUMS,
+  "reports whether the UDP checksum over IPv4 is correct": NO_SUMS,
+  "reports whether the TCP checksum over IPv6 is correct": NO_SUMS,
+  "reports whether the UDP checksum over IPv6 is correct": NO_SUMS,
 };
 
 conformance({

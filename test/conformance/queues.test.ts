@@ -68,7 +68,7 @@ const poll = (rig: DirectRig): Arrived[] => {
 for (const chip of SEVERAL) {
   const { receive, transmit } = chip.profile.queues;
 
-  test(`${chip.key}: the queue of a flow is the table's entry of its Toeplitz hash, as Microsoft's vectors say`, () => {
+  test(`${chip.key}: the queue of a flow is the indirection table's entry for its Toeplitz hash (Microsoft's vectors)`, () => {
     using rig = started(chip, receive);
     // At first the lowest bits of the hash, as with DPDK (rtl_init_rss).
     for (const flow of FLOWS) {
@@ -99,7 +99,7 @@ for (const chip of SEVERAL) {
     assert.equal(poll(rig)[0]!.queue, 0);
   });
 
-  test(`${chip.key}: ${receive} queues lose and double no frame, and each flow stays in order`, () => {
+  test(`${chip.key}: ${receive} queues lose or duplicate no frame, and each flow stays in order`, () => {
     using rig = started(chip, receive);
     const next = new Map<number, number>();
     const used = new Set<number>();
@@ -158,7 +158,7 @@ for (const chip of SEVERAL) {
     }
   });
 
-  test(`${chip.key}: key, table and queues outlive reset and MTU change; a link change interrupts too`, () => {
+  test(`${chip.key}: key, table and queues survive reset and MTU change; a link change also interrupts`, () => {
     using rig = started(chip, receive);
     const key = Uint8Array.from({ length: 40 }, (_, i) => 7 * i + 1);
     const table = new Uint8Array(128).fill(receive - 1);
@@ -179,7 +179,7 @@ for (const chip of SEVERAL) {
     assert.equal(rig.nic.link.up, false);
   });
 
-  test(`${chip.key}: a driver with one queue finds nothing of another with several`, () => {
+  test(`${chip.key}: a driver with one queue is not affected by another driver's several queues`, () => {
     using rig = started(chip, receive);
     rig.bound[Symbol.dispose]();
     using bound = bind(rtl8169, rig.device, { clock: rig.clock, mtu: 1500, weaklyOrdered: false });
@@ -208,7 +208,7 @@ test("a table can be changed under traffic, and a flow then arrives in its new q
   assert.equal(rig.registers.read32(RSS_INDIRECTION_TBL[0]!), 0x0202_0202);
 });
 
-test("what RSS cannot be set to is refused, and the old settings stay", () => {
+test("invalid RSS settings are rejected, and the old ones stay", () => {
   using rig = started(chipNamed("rtl8125b")!, 4);
   const before = rig.nic.rss!.settings;
   for (const [change, hint] of [
@@ -221,7 +221,7 @@ test("what RSS cannot be set to is refused, and the old settings stay", () => {
   assert.deepEqual(rig.nic.rss!.settings, before);
 });
 
-test("a doorbell that one of the transmit queues loses is found, and rung again", () => {
+test("a lost doorbell of one of the transmit queues is detected, and rung again", () => {
   using rig = started(chipNamed("rtl8125b")!, 4);
   const memory = rig.dma.allocate({ what: "frame", bytes: 256, align: 64, direction: "toDevice" });
   const frame = udp(ends(), payload(100));
@@ -242,7 +242,7 @@ test("a doorbell that one of the transmit queues loses is found, and rung again"
   assert.deepEqual(rig.sent, [frame]);
 });
 
-test("a queue whose ring is exhausted is noticed, although the vectored status does not show it", () => {
+test("an exhausted receive ring is detected, although the vectored status does not show it", () => {
   using rig = started(chipNamed("rtl8125b")!, 4, { nic: { slots: 64 } });
   rig.nic.rss!.set({ table: new Uint8Array(128).fill(3) });
   let taken = 0;

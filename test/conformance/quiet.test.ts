@@ -47,7 +47,7 @@ for (const chip of GENERATIONS) {
   });
 }
 
-test("of a register that does not answer nothing is written back", () => {
+test("if a register read times out, nothing is written back", () => {
   using rig = openDirectRig({ chip: "rtl8168g", strict: "warn" });
   const { model, registers, clock } = rig;
   const bus = new SideBus(registers, clock);

@@ -66,7 +66,7 @@ for (const [chip, receiveHash] of [
     );
   });
 
-test("a frame longer than the MTU allows is not received, however many buffers it would fit in", () => {
+test("a frame longer than the MTU allows is not received, even if it fits in several buffers", () => {
   using rig = openDirectRig({ mtu: 5000 });
   rig.up();
   assert.equal(rig.nic.up().bufferBytes, 4096);
@@ -81,7 +81,7 @@ for (const [chip, others] of [
   ["rtl8168f-480", true],
   ["rtl8125b", false],
 ] as const)
-  test(`${chip}: the filter passes what it is set to, also when changed under traffic`, () => {
+  test(`${chip}: the filter passes exactly the configured addresses, also when changed under traffic`, () => {
     using rig = openDirectRig({ chip });
     rig.up();
     const [second, third] = [
@@ -193,7 +193,7 @@ for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
     assert.equal(rig.flags[0]! & hashed, hashed);
   });
 
-test("a hash is refused where the chip computes none, and nothing is written", () => {
+test("a hash is rejected on chips that compute none, and nothing is written", () => {
   assert.throws(() => openDirectRig({ nic: { receiveHash: true } }), {
     code: "OUT_OF_RANGE",
     hint: "Leave `receiveHash` out.",

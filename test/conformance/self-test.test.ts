@@ -1,4 +1,4 @@
-/** The self-test on every chip: passes on a sound one, names what is wrong on others, and leaves the NIC as it was. */
+/** The self-test on every chip: passes on a good one, reports faults, and restores the NIC. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TxConf, TxConfig } from "#chip/registers.ts";
@@ -47,7 +47,7 @@ const OFFLINE: readonly SelfTestName[] = [...ONLINE, "MAC loopback", "interrupt"
 
 for (const { key, speed } of CHIPS_UNDER_TEST)
   describe(key, () => {
-    test("passes every test offline in steps of at most 5 ms, sends nothing to the wire, and has its link again", () => {
+    test("offline it passes every test in steps of at most 5 ms, sends nothing on the wire, and gets its link back", () => {
       using rig = linked(key);
       rig.sent.length = 0;
       const before = { memory: rig.dma.live, filter: rig.registers.read32(TxConfig) & TxConf.loopback };
@@ -73,7 +73,7 @@ for (const { key, speed } of CHIPS_UNDER_TEST)
 
 for (const chip of GENERATIONS)
   describe(chip, () => {
-    test("online it disturbs no frame and keeps the link", () => {
+    test("online it loses no frame and keeps the link", () => {
       using rig = linked(chip);
       const operation = rig.nic.selfTest(false);
       for (;;) {
@@ -88,7 +88,7 @@ for (const chip of GENERATIONS)
       }
     });
 
-    test("ended early, it leaves loopback and negotiates again", () => {
+    test("when aborted, it leaves loopback and restarts autonegotiation", () => {
       for (const steps of [4, 6, 12, 14]) {
         using rig = linked(chip);
         const operation = rig.nic.selfTest(true);

@@ -1,4 +1,4 @@
-/** Wake-up, suspend, resume and shutdown on the direct rig: what wakes a sleeping chip of each die, and what is as before afterwards. */
+/** Wake-up, suspend, resume and shutdown on the direct rig: wake-up events of each die, and the state afterwards. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
@@ -79,7 +79,7 @@ const carries = (rig: DirectRig, address = OWN): void => {
 
 for (const chip of DIES) {
   for (const form of WAKE_FORMS)
-    test(`${chip.key} armed for ${form} is woken by that alone`, () => {
+    test(`${chip.key} armed for ${form} is woken by that event only`, () => {
       using rig = openRig(chip);
       rig.up();
       rig.nic.wake.armed = [form];
@@ -110,7 +110,7 @@ for (const chip of DIES) {
       assertNoOffence(rig);
     });
 
-  test(`${chip.key} with nothing armed is woken by nothing, and its PHY is off meanwhile`, () => {
+  test(`${chip.key} with nothing armed does not wake up, and its PHY is powered down`, () => {
     using rig = openRig(chip);
     rig.up();
     rig.nic.power.suspend();
@@ -123,7 +123,7 @@ for (const chip of DIES) {
     carries(rig);
   });
 
-  test(`${chip.key} comes back with its address, filter, MTU, rings and moderation`, () => {
+  test(`${chip.key} resumes with its address, filter, MTU, rings and moderation`, () => {
     using rig = openRig(chip);
     rig.up();
     const mtu = Math.min(2000, chip.largestMtu);
@@ -144,7 +144,7 @@ for (const chip of DIES) {
     assert.equal(rig.poll().length, 0);
   });
 
-  test(`${chip.key} after a shutdown has its own address, reaches no memory, and is taken up by the next driver`, () => {
+  test(`${chip.key} after a shutdown has its own address, accesses no memory, and works with the next driver`, () => {
     using rig = openRig(chip);
     rig.up();
     rig.nic.address = STRANGER;
@@ -188,7 +188,7 @@ test("the PLL stays on in D3hot, in D3cold only while wake-up is armed, and alwa
   }
 });
 
-test("a form that no chip has is refused by name, and the setting before stays", () => {
+test("an unknown wake-up event is rejected by name, and the previous setting stays", () => {
   using rig = openRig(DIES[0]!);
   rig.nic.wake.armed = ["magic"];
   assert.throws(
@@ -198,7 +198,7 @@ test("a form that no chip has is refused by name, and the setting before stays",
   assert.deepEqual(rig.nic.wake.armed, ["magic"]);
 });
 
-test("a refused setting leaves the system's permission to wake the machine as it was", () => {
+test("a rejected setting does not change the system's permission to wake the machine", () => {
   using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
   let allowed = false;
   const { power } = rig.device;
@@ -214,7 +214,7 @@ test("a refused setting leaves the system's permission to wake the machine as it
   }
 });
 
-test("a NIC whose PHY does not answer is still woken by the frame that it is armed for", () => {
+test("a NIC whose PHY does not respond is still woken by the armed frame", () => {
   for (const chip of DIES) {
     using rig = openRig(chip);
     rig.up();
@@ -227,7 +227,7 @@ test("a NIC whose PHY does not answer is still woken by the frame that it is arm
   }
 });
 
-test("a register is not reached while its chip sleeps, and resume and suspend twice do no harm", () => {
+test("registers are not accessed while the chip sleeps, and a second suspend or resume has no effect", () => {
   using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
   rig.up();
   rig.nic.power.suspend();
@@ -242,7 +242,7 @@ test("a register is not reached while its chip sleeps, and resume and suspend tw
   carries(rig);
 });
 
-test("a NIC that is down when it is suspended is down afterwards, and hears magic packets meanwhile", () => {
+test("a NIC that is down when it is suspended is down afterwards, and receives magic packets meanwhile", () => {
   using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
   rig.up();
   rig.nic.down();
@@ -254,7 +254,7 @@ test("a NIC that is down when it is suspended is down afterwards, and hears magi
   assert.equal(rig.nic.running, false);
 });
 
-test("frames under way when it is suspended are sent or lost, none is sent twice, and traffic goes on afterwards", () => {
+test("frames in flight at suspend are sent or lost, none is sent twice, and traffic continues afterwards", () => {
   for (const chip of DIES) {
     using rig = openRig(chip);
     rig.up();
@@ -273,7 +273,7 @@ test("frames under way when it is suspended are sent or lost, none is sent twice
   }
 });
 
-test("a card that is removed while it sleeps is an error when it is resumed, and is let go without another", () => {
+test("a card that is removed while it sleeps is an error at resume, and is released without another error", () => {
   using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
   rig.up();
   rig.nic.power.suspend();

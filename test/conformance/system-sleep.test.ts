@@ -1,4 +1,4 @@
-/** The driver's thread around a suspend of the machine: told before, or not. */
+/** The driver's thread around a suspend of the machine, with and without notice. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
@@ -32,7 +32,7 @@ class Thread implements Disposable {
       suspendedSeconds: () => this.suspendedSeconds,
     });
   }
-  /** The machine sleeps for ten seconds, and the thread goes on. */
+  /** The machine sleeps for ten seconds, and the thread continues. */
   night(): boolean {
     this.suspendedSeconds += 10;
     this.rig.pass(300_000);
@@ -46,7 +46,7 @@ class Thread implements Disposable {
   }
 }
 
-test("suspend and resume: the NIC sleeps with wake-up armed, no health check touches it meanwhile, and resume brings it up", () => {
+test("suspend and resume: the NIC sleeps with wake-up armed, no health check accesses it meanwhile, and resume brings it up", () => {
   using thread = new Thread();
   thread.rig.nic.wake.armed = ["magic"];
   assert.deepEqual(thread.operate("suspend"), { asleep: true, armed: "g" });
@@ -62,7 +62,7 @@ test("suspend and resume: the NIC sleeps with wake-up armed, no health check tou
   assert.deepEqual([thread.retired, thread.connected], [1, 2]);
 });
 
-test("not told, it starts the NIC again once the clocks have parted, and says how to be told", () => {
+test("without notice, the NIC is started again once the clocks differ, with a hint how to give notice", () => {
   using thread = new Thread();
   assert.equal(thread.sleep.look(), true);
   assert.equal(thread.night(), true);
@@ -74,7 +74,7 @@ test("not told, it starts the NIC again once the clocks have parted, and says ho
   assert.equal(thread.events.length, 1);
 });
 
-test("a NIC that does not leave its reset after an unannounced suspend is left to recovery, and the thread goes on", () => {
+test("a NIC whose reset does not end after a suspend without notice is left to recovery, and the thread continues", () => {
   using thread = new Thread();
   const { model } = thread.rig;
   const read = model.read.bind(model);
@@ -98,7 +98,7 @@ test("a NIC that is handed over stays asleep and armed, whatever the clocks show
   assert.equal(thread.rig.model.powerState, 3);
 });
 
-test("letters of wake-up are ethtool's, and others are refused with the list", () => {
+test("wake-up events have ethtool's letters, and others are rejected with the list", () => {
   for (const letters of ["d", "g", "pumbg"]) assert.equal(lettersOf(formsOf(letters)), letters);
   for (const bad of ["", "x", "gd", "s"])
     assert.throws(

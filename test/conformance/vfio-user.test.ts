@@ -130,10 +130,10 @@ if (named !== undefined)
     const { socket: path, chip } = named;
     const pulled = "the cable of a server that is already running cannot be unplugged";
     conforms(chip, () => ({ path, chip, slowLink: true, cable: () => streamCable(named.cable) }), {
-      "follows the cable, also under traffic": pulled,
+      "the link follows the cable, also under traffic": pulled,
       "without a cable there is no link, and no error": pulled,
       "a ring without room loses frames, counts them and recovers": "a server may hold frames until there is room",
-      "short frames are padded with zeros to the least Ethernet allows": "the stream socket carries no padding",
+      "short frames are padded with zeros to Ethernet's minimum": "the stream socket carries no padding",
     });
   });
 
