@@ -229,10 +229,7 @@ export class DriverSide implements Disposable {
     return !this.hostDrained || this.#nic.waiting;
   }
 
-  /**
-   * Users have changed the interface's MTU, address or filter, or requested an operation; or the machine is powered
-   * off.
-   */
+  /** Applies users' changes of the interface, runs an operation, or prepares for power-off. */
   obey(command: DriverCommand): void {
     if (command.command !== "follow") this.#sleep.rouse();
     if (command.command === "handOver") this.#handsOver = true;
@@ -333,8 +330,7 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Creates new rings by `act`. A NIC that fails to come up with them is restarted; one that keeps its rings continues
-   * with them.
+   * Creates new rings by `act`. A NIC that fails to come up is restarted; one that keeps its rings continues.
    * @throws errors of `act`; {NicGivenUp}
    */
   #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {
