@@ -1,6 +1,4 @@
-/**
- * The house rules of docs/architecture.md, checked in the source: imports between rooms, and places of unsafe calls.
- */
+/** The house rules of docs/architecture.md, checked in the source: which rooms import which, and where unsafe calls may be. */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path/posix";
 import { suite, test } from "node:test";
@@ -38,10 +36,10 @@ const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
 const MAX_LINES = 400;
 
-/** The error in an import; undefined if it is allowed. */
+/** What is wrong with one import, or undefined. */
 const complaint = (file: File, specifier: string | undefined): string | undefined => {
   const room = roomOf(file.path);
-  if (specifier === undefined) return isTest(file) ? undefined : "imports a computed name: use a constant";
+  if (specifier === undefined) return isTest(file) ? undefined : "imports something that is computed: name it";
   if (specifier === "node:ffi" && room !== "sys") return `imports node:ffi: only sys may`;
   if (specifier.startsWith("node:"))
     return isTest(file) || MAY_USE_NODE.includes(room)
@@ -49,14 +47,14 @@ const complaint = (file: File, specifier: string | undefined): string | undefine
       : `imports ${specifier}: ${room} must also run in a browser`;
   if (specifier.startsWith("#")) {
     const target = specifier.slice(1).split("/")[0]!;
-    if (target === room) return `imports ${specifier}: inside a room use ./…`;
+    if (target === room) return `imports ${specifier}: inside a room say ./…`;
     if (!(target in MAY_IMPORT)) return `imports ${specifier}: there is no such room`;
     return MAY_IMPORT[room]!.includes(target) ? undefined : `imports ${specifier}: ${room} may not import ${target}`;
   }
   if (specifier.startsWith("."))
     return join(dirname(file.path), specifier).startsWith(`src/${room}/`)
       ? undefined
-      : `imports ${specifier}: for another room use #room/…`;
+      : `imports ${specifier}: to another room say #room/…`;
   return isTest(file) ? undefined : `imports ${specifier}: the program has no dependencies`;
 };
 
@@ -71,7 +69,7 @@ const MODEL = "src/model/";
 const modelFolder = (path: string): string | undefined =>
   path.startsWith(MODEL) && path.slice(MODEL.length).includes("/") ? path.split("/")[2] : undefined;
 
-/** Errors in imports between the folders of the model. A test may import what it needs. */
+/** What is wrong with imports between the folders of the model. A test may use what it tests with. */
 const folderComplaints = (file: File): string[] => {
   const from = modelFolder(file.path);
   if (from === undefined || isTest(file) || file.path.endsWith(".test-kit.ts")) return [];
@@ -85,7 +83,7 @@ const folderComplaints = (file: File): string[] => {
   });
 };
 
-/** `cli` is the top of `app`: code that others need too is in `terminal`. */
+/** `cli` is the top of `app`: what others need of it too is in `terminal`. */
 const cliComplaints = (file: File): string[] =>
   !file.path.startsWith("src/app/") ||
   file.path.startsWith("src/app/cli/") ||
@@ -133,7 +131,7 @@ const takingAddresses = (table: string): string[] =>
 /** Where a class member or a top-level function ends, as the formatter writes it. */
 const END_OF_FUNCTION = /^( {2})?\}[;)]*$/;
 
-/** Calls of C that could access foreign memory, in a function without a SAFETY: line before the call. */
+/** Calls that could touch foreign memory, in a function that has said nothing of why it is safe up to there. */
 const safetyComplaints = ({ path, source }: File, names: readonly string[]): string[] => {
   const call = new RegExp(`\\blibc\\.(${names.join("|")})\\(|\\b(toArrayBuffer|getRawPointer|dlopen)\\(`);
   const code = without(source, "comment", "string", "regex").split("\n");
@@ -177,7 +175,7 @@ suite("the house", () => {
     none(files.flatMap(chipComplaints));
   });
 
-  test("every call of C with an address states why it is safe", () => {
+  test("whatever calls C with an address says why that is safe", () => {
     const table = files.find(({ path }) => path === "src/sys/libc.ts");
     const names = takingAddresses(table?.source ?? "");
     assert.ok(names.includes("mmap") && names.includes("ioctl"), "libc.ts's table cannot be read");
@@ -218,7 +216,7 @@ suite("the rules themselves", () => {
     }
   });
 
-  test("accept allowed imports, and text that only looks like an import", () => {
+  test("leave alone what is allowed, and what only looks like an import", () => {
     for (const source of [
       'import { Mmio } from "#kit/mmio.ts";\nimport { ring } from "./ring.ts";',
       '// import { x } from "#model/x.ts";\n/* import("node:fs") */',
@@ -293,7 +291,7 @@ suite("the rules themselves", () => {
       none(chipComplaints({ path: "src/model/planted.ts", source }));
   });
 
-  test("find a call of C without a reason why it is safe", () => {
+  test("find a call of C that does not say why it is safe", () => {
     const reasoned = "const f = () => {\n  // SAFETY: because.\n  libc.mmap(0n);\n};\n";
     none(safetyComplaints(inSys(reasoned), ["mmap"]));
     none(safetyComplaints(inSys("// libc.mmap(0n)\nlibc.getppid();"), ["mmap"]));
