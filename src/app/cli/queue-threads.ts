@@ -1,5 +1,4 @@
 /** Whether one thread polls all queues of a NIC, or each queue has its own: `ferrule up --threads`. */
-import { availableParallelism } from "node:os";
 import { WrongUsage } from "../terminal/usage.ts";
 import type { Device } from "./spec.ts";
 
@@ -27,19 +26,10 @@ const whyNot = ({ queues, device, captured }: QueuesInUse): readonly [string, st
   return captured ? ["a capture of the host's side is written by one thread", "Use --threads one."] : undefined;
 };
 
-/**
- * Threads that share a processor cost more than they gain, and so does a model in a thread of its own.
- * @param typed undefined for the default
- * @throws {WrongUsage} where each queue cannot have its own
- */
-export const hasQueueThreads = (
-  typed: string | undefined,
-  inUse: QueuesInUse,
-  processors = availableParallelism(),
-): boolean => {
-  const wanted = typed === undefined ? undefined : parseThreads(typed);
+/** @throws {WrongUsage} where each queue cannot have its own */
+export const hasQueueThreads = (typed: string, inUse: QueuesInUse): boolean => {
+  if (parseThreads(typed) === "one") return false;
   const why = whyNot(inUse);
-  if (wanted === "each" && why !== undefined) throw new WrongUsage(...why);
-  if (wanted !== undefined) return wanted === "each";
-  return why === undefined && inUse.device === "pci" && processors >= inUse.queues;
+  if (why !== undefined) throw new WrongUsage(...why);
+  return true;
 };

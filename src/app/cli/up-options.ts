@@ -74,8 +74,8 @@ export const UP_OPTIONS = {
   threads: {
     kind: "value",
     placeholder: "WHICH",
-    summary:
-      "who polls several queues: one thread, or each its own; default: each, on a card in a machine with as many processors as queues",
+    summary: "who polls several queues: one thread, or each its own",
+    default: "one",
     check: parseThreads,
   },
   mac: {
