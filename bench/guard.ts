@@ -12,6 +12,7 @@ import { earlierCommit, unpack } from "./earlier-commit.ts";
 import { type Comparison, compareRings, rowOf } from "./ring-against.ts";
 import { type PathKind, PATHS } from "./ring-path.ts";
 import { tableOf } from "./table.ts";
+import { argumentsOf } from "../test/program.ts";
 
 const HERE = join(import.meta.dirname, "..");
 /** How much longer a loop may take. What equal checkouts differ by: docs/performance.md. */
@@ -55,7 +56,17 @@ const slowerLoops = async (options: BenchOptions): Promise<readonly string[]> =>
   return confirmed(first, await measure(options, against, suspects));
 };
 
+const PROGRAM = {
+  name: "guard",
+  summary: "the rings' hot loops against those of the last commit before this change, in turns",
+  about: `Exit 1 if a loop took more than ${MARGIN} of the earlier time, twice. Compares nothing, and says why, without an earlier commit.`,
+  operands: [],
+  options: {},
+  examples: ["npm run guard"],
+} as const;
+
 const main = async (): Promise<void> => {
+  argumentsOf(PROGRAM, () => ({}));
   const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort(new Error(signal)));
   using scope = new DisposableStack();

@@ -28,6 +28,7 @@ test("all of them are found", () => {
     "bench",
     "demo:all",
     "derive",
+    "guard",
     "guest",
     "lines",
     "screens",
