@@ -2,7 +2,7 @@
  * The memory of a queue's rings, noted while they are made, so that another thread can make the same rings over it once more: they
  * allocate the same pieces in the same order.
  */
-import type { BusAddress, DmaDomain, DmaMemory, DmaRequest } from "#kit/dma.ts";
+import { addressAt, type BusAddress, type DmaDomain, type DmaMemory, type DmaRequest } from "#kit/dma.ts";
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 
@@ -48,7 +48,7 @@ export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buff
     const { offset, length } = pieces[piece++] ?? { offset: 0, length: 0 };
     if (length < bytes) throw new Misuse(`${what} of ${bytes} bytes are made again over ${length}`);
     return {
-      iova: (iova + offset) as BusAddress,
+      iova: addressAt(iova, offset),
       length,
       direction,
       offset,

@@ -13,6 +13,9 @@ export type BusHigh = number & { readonly [bus]: "high" };
 export const lowHalf = (address: BusAddress): BusLow => (address | 0) as BusLow;
 export const highHalf = (address: BusAddress): BusHigh => (Math.floor(address / 2 ** 32) | 0) as BusHigh;
 
+/** The address of a byte of the window whose first byte the device sees at `iova`. */
+export const addressAt = (iova: BusAddress, offset: number): BusAddress => (iova + offset) as BusAddress;
+
 /** Stores the low half of a window address: `offset` bytes into the window, whose own low half is `base`. */
 export const storeLow = (words: Int32Array, at: number, base: BusLow, offset: number): void => {
   words[at] = (base + offset) | 0;
@@ -191,7 +194,7 @@ class Piece implements DmaMemory {
     this.direction = request.direction;
     this.offset = offset;
     this.length = length;
-    this.iova = (arena.iova + offset) as BusAddress;
+    this.iova = addressAt(arena.iova, offset);
     this.#bytes = arena.window.bytes.subarray(offset, offset + length);
     this.#words = arena.window.words.subarray(offset >> 2, (offset + length) >> 2);
   }
