@@ -1,9 +1,12 @@
 /** The script that a boot ROM executes. */
 
-/** Size of the file that it fetches: every descriptor of its rings is used some hundred times. */
+/** Size of the fetched file: every descriptor of the rings is used some hundred times. */
 export const BLOB_BYTES = 8_000_000;
 
-/** @param own the machine's address, @param server where to go on from there */
+/**
+ * @param own the machine's address
+ * @param server from which the next script is fetched
+ */
 export const bootScript = (own: string, server: string): string =>
   [
     "#!ipxe",

@@ -1,9 +1,9 @@
 /**
- * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, by Realtek, that uses the
- * chip differently. It polls, and from RTL8125 on fills descriptors of 32 bytes and follows the transmit ring by
- * pointers. DPDK 24.11 has it for RTL8125A, B, BP and D and for RTL8126A, with one queue in each direction; later ones
- * (`--dpdk newest`) for every chip since RTL8168G, and with receive side scaling over several queues for RTL8126A and
- * RTL8127A.
+ * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, written by Realtek, that uses
+ * the chip differently. It polls, and from the RTL8125 on it uses descriptors of 32 bytes and reads the transmit ring's
+ * progress from pointer registers. DPDK 24.11 supports the RTL8125A, B, BP and D and the RTL8126A, with one queue in
+ * each direction; later versions (`--dpdk newest`) support every chip since the RTL8168G, and RSS over several queues
+ * on the RTL8126A and RTL8127A.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,10 @@ import { lookAt, type Seen } from "./wire-check.ts";
 
 const DPDK = DPDKS.find((name) => name === process.env[DPDK_VARIABLE]) ?? "24.11";
 const SUBJECT = DPDK === "24.11" ? "dpdk" : `dpdk, ${DPDK}`;
-/** XIDs that each one's driver knows, and PCI devices (rtl_get_mac_version and pci_id_r8169_map in DPDK's drivers/net/r8169). */
+/**
+ * XIDs that each version supports, and PCI devices (rtl_get_mac_version and pci_id_r8169_map in DPDK's
+ * drivers/net/r8169).
+ */
 const SINCE_8125 = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
 // prettier-ignore
 // oxfmt-ignore
@@ -38,10 +41,10 @@ const DIES: Readonly<Record<DpdkName, readonly number[]>> = {
   ],
 };
 const DEVICES = [0x8125, 0x8126, 0x8127, 0x8162, 0x8168];
-/** It is fetched for one processor. */
+/** The packages are fetched for one architecture. */
 const known = ({ chip, kernel }: Cell): boolean =>
   DIES[DPDK].includes(chip.xid) && DEVICES.includes(identityOf(chip).device) && processorOf(kernel) === "amd64";
-/** Chips for which it steers flows to queues (EnableRss in rtl_init_software_variable). */
+/** Chips on which it uses RSS (EnableRss in rtl_init_software_variable). */
 const steered = ({ chip }: Cell): boolean => DPDK === "newest" && [0x649, 0x64a, 0x6c9].includes(chip.xid);
 
 const LARGE = ["--rxd=256", "--txd=256", "--total-num-mbufs=4096", "--enable-scatter", "--disable-link-check"];
@@ -52,7 +55,7 @@ const ECHOES = 500;
 const MANY = 1000;
 const BURST = 5;
 const JUMBO = 9000;
-/** testpmd uses as many receive queues as there are ones to send from: of the 4 and 2 that the driver offers, 2. */
+/** testpmd uses no more receive queues than transmit queues: the driver offers 4 and 2, so 2. */
 const QUEUES = ["--rxq=2", "--txq=2"];
 
 const number = (text: string, name: string): number => {
@@ -76,7 +79,10 @@ const counts = async (pmd: Testpmd): Promise<Counts> => {
   };
 };
 
-/** What it says of the port once that has something in it. @throws {Error} */
+/**
+ * What it shows of the port once that is not empty.
+ * @throws {Error}
+ */
 const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
   let said = "";
   return eventually(
@@ -89,7 +95,10 @@ const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
   );
 };
 
-/** Resolves when the driver has the link up at that speed. @throws {Error} */
+/**
+ * Resolves when the driver reports the link up at that speed.
+ * @throws {Error}
+ */
 const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
   const spelled = speed < 1000 ? `${speed} Mbps` : `${speed / 1000} Gbps`;
   const said = await until(pmd, new RegExp(`Link status: up\nLink speed: ${spelled}`));
@@ -98,7 +107,7 @@ const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
 
 const speedsOf = ({ chip }: Cell): readonly LinkSpeed[] => LINK_SPEEDS.filter((speed) => speed <= chip.speed);
 
-/** As many replies as requests, in any time. */
+/** As many replies as requests, however long they take. */
 const answered = async ({ far }: Rig, options = "-c 3 -i 0.05"): Promise<string> =>
   far.must(`ping -q -w 250 ${options} ${NEAR.ipv4}`);
 
@@ -107,14 +116,17 @@ const GROUP = "01:00:5e:01:02:03";
 const FROM = 0x0a090002;
 const TO = 0x0a090001;
 const DESTINATION_PORT = 5000;
-/** Frames are known by their source. */
+/** Frames are identified by their source. */
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
-/** Bytes of payload: odd ones, even ones, and none so short that there is padding, which these chips sum as well. */
+/**
+ * Bytes of payload: odd and even lengths, none so short that the frame is padded: these chips include padding in the
+ * checksum.
+ */
 const LENGTHS = [18, 19, 100, 999];
-/** Bytes of payload of the first of several flows, each of which is known by its frames' length. */
+/** Bytes of payload of the first of several flows. A flow is identified by the length of its frames. */
 const FIRST_FLOW = 100;
 const UDP_HEADERS = 42;
-/** What a longer one is cut into. */
+/** The segment size. */
 const SEGMENT = 1000;
 
 const endsTo = (mac: string, more: Partial<Ends> = {}): Ends => ({
@@ -153,21 +165,21 @@ const segment = (ends: Ends, sourcePort: number, length: number): string => {
 
 const address = (dotted: string): number => dotted.split(".").reduce((number, byte) => number * 256 + Number(byte), 0);
 
-/** One of Microsoft's flows, with so many bytes of payload. */
+/** A frame of one of the flows of Microsoft's RSS test vectors, with that many bytes of payload. */
 const datagramOf = (mac: string, { from, fromPort, to, toPort }: Vector, length: number): string => {
   const ends = endsTo(mac, { from: address(from), to: address(to) });
   const ports = { sourcePort: fromPort, destinationPort: toPort };
   return frameOf((memory) => buildUdpFrame(memory, 0, ends, ports, payload(length)));
 };
 
-/** The queue by which, as testpmd tells, a frame of that length came; -1 when none did. */
+/** The queue on which testpmd received a frame of that length; -1 if none was received. */
 const queueOf = (said: string, length: number): number => {
   for (const [, queue, frames] of said.matchAll(/queue (\d+): received \d+ packets\n((?: .*\n)*)/g))
     if (frames!.includes(`length=${length} `)) return Number(queue);
   return -1;
 };
 
-/** How many frames left by the queue. */
+/** Number of frames sent from the queue. */
 const sentBy = (said: string, queue: number): number =>
   Number(new RegExp(`TX Port= 0/Queue= ${queue} -+\n.*TX-packets: (\\d+)`).exec(said)?.[1]);
 
@@ -175,7 +187,7 @@ const inject = async ({ nic }: Rig, frames: readonly string[]): Promise<void> =>
   for (const frame of frames) await nic.ask({ command: "send", frame });
 };
 
-/** Waits until so many frames more have left by what is done than before. */
+/** Waits until `act` has caused that many more frames to be sent. */
 const sending = async ({ nic }: Rig, frames: number, act: () => Promise<unknown>): Promise<void> => {
   const before = (await nic.state()).traffic.sentFrames;
   await act();
@@ -198,8 +210,8 @@ const OPTIONS = {
 };
 
 /**
- * In the middle of setting the chip up it calls a function that unlocks the configuration registers and locks them again
- * (rtl_enable_aspm_clkreq_lock in rtl_hw_config), and then writes to Config1.
+ * While it sets the chip up it calls a function that unlocks the configuration registers and locks them again
+ * (rtl_enable_aspm_clkreq_lock in rtl_hw_config), and then writes Config1.
  */
 const OFFENCES = ["locked"];
 
@@ -235,7 +247,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     });
   });
 
-  test(`${ECHOES} echoes as fast as they come, and the driver's counters are the wire's`, async (t) => {
+  test(`${ECHOES} echoes as fast as possible, and the driver's counters match the wire`, async (t) => {
     const { rig } = bench();
     await pmd.ask("clear port stats all");
     const { traffic: before } = await rig.nic.state();
@@ -251,21 +263,21 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     });
   });
 
-  test("what it sends as fast as it can is on the wire", async (t) => {
+  test("frames that it sends as fast as possible reach the wire", async (t) => {
     const { rig } = bench();
     await pmd.ask("clear port stats all");
     const { traffic: before } = await rig.nic.state();
     const start = performance.now();
     await forward("txonly", () => sending(rig, MANY, async () => {}));
     const seconds = (performance.now() - start) / 1000;
-    const sent = await eventually("what the driver has sent on the wire", async () => {
+    const sent = await eventually("the frames sent on the wire", async () => {
       const { sent } = await counts(pmd);
       return (await rig.nic.state()).traffic.sentFrames - before.sentFrames === sent && sent;
     });
     t.diagnostic(`${sent} frames in about ${seconds.toFixed(1)} s`);
   });
 
-  /** Changes the port's settings, for which it must be stopped. */
+  /** Changes the port's settings, which is only possible while it is stopped. */
   const settings = async (...commands: readonly string[]): Promise<void> => {
     await pmd.ask("port stop 0");
     for (const command of commands) assert.doesNotMatch(await pmd.ask(command), /fail|invalid|not supported|bad/i);
@@ -273,7 +285,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     await linked(pmd, bench().cell.chip.speed as LinkSpeed);
   };
 
-  test("frames for others are let in while the driver is promiscuous", async () => {
+  test("frames to other stations are received while the driver is promiscuous", async () => {
     const { rig } = bench();
     const own = (await rig.nic.state()).mac;
     const heard = async (): Promise<readonly number[]> => {
@@ -291,13 +303,14 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       return received;
     };
     assert.deepEqual(await heard(), [BURST, BURST, BURST, BURST]);
-    // Until it is started anew the driver leaves the groups in.
+    // The driver keeps receiving multicast until it is restarted.
     await settings("set promisc all off");
     assert.deepEqual(await heard(), [BURST, BURST, 0, 0]);
   });
 
-  // The first one after a start, and the last: the driver does not tell uio_pci_generic, which masks INTx, to let in the next.
-  test("an interrupt tells the driver that the cable was put in", async () => {
+  // Only the first interrupt after a start: the driver does not re-enable interrupts in uio_pci_generic, which masks
+  // INTx after each.
+  test("an interrupt informs the driver that the cable was plugged in", async () => {
     const { rig, cell } = bench();
     await pmd.ask("port stop 0");
     await rig.nic.ask({ command: "link", up: false });
@@ -307,7 +320,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     await linked(pmd, cell.chip.speed as LinkSpeed);
   });
 
-  test("every speed comes up when the driver offers no other", async (t) => {
+  test("every speed links when the driver offers no other", async (t) => {
     const speeds = speedsOf(bench().cell);
     for (const speed of speeds) {
       await pmd.ask("port stop 0");
@@ -319,8 +332,8 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     t.diagnostic(`${speeds.join(", ")} Mbit/s`);
   });
 
-  // Taking tags out is not tried: the driver asks for it, and then writes all of RxConfig anew (rtl_rx_init).
-  test("checksums, segmentation and tags are the chip's work, and every frame on the wire is right", async () => {
+  // VLAN stripping is not tested: the driver enables it, and then overwrites RxConfig (rtl_rx_init).
+  test("checksums, segmentation and VLAN tags are offloaded, and every frame on the wire is correct", async () => {
     const { rig } = bench();
     const { mac } = await rig.nic.state();
     await settings("csum set ip hw 0", "csum set udp hw 0", "csum set tcp hw 0", `tso set ${SEGMENT} 0`);
@@ -329,7 +342,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
         LENGTHS.map((length) => make(endsTo(mac), PORT.checksum, length)),
       );
       const all = [...frames, segment(endsTo(mac), PORT.cut, SEGMENT + 400)];
-      // The last one leaves as two.
+      // The last one is sent as two segments.
       await sending(rig, all.length + 1, () => inject(rig, all));
     });
     await settings("tso set 0 0", "tx_vlan set 0 77");
@@ -358,7 +371,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     assert.ok(generated.length >= MANY && generated.every(({ bytes }) => bytes.length === 64));
   });
 
-  test(`frames of ${JUMBO} bytes come and go, in several pieces`, async () => {
+  test(`frames of ${JUMBO} bytes pass both ways, each in several descriptors`, async () => {
     const { rig } = bench();
     await settings(`port config mtu 0 ${JUMBO}`);
     await rig.far.must(`ip link set ${FAR.name} mtu ${JUMBO}`);
@@ -368,7 +381,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     await rig.far.must(`ip link set ${FAR.name} mtu 1500`);
   });
 
-  test(`the port works each of ${RESTARTS} times that it is stopped and started`, async () => {
+  test(`the port works after each of ${RESTARTS} restarts`, async () => {
     const { rig, cell } = bench();
     for (let i = 0; i < RESTARTS; i++) {
       await pmd.ask("port stop 0");
@@ -378,7 +391,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     }
   });
 
-  test("flows go to the queues that Microsoft's hash chooses, and leave by them", async (t) => {
+  test("flows are received on the queues that Microsoft's hash selects, and sent from the same queues", async (t) => {
     const { rig, cell } = bench();
     if (!steered(cell)) return t.skip("this driver has one queue for this chip");
     await pmd.ask("port stop 0");
@@ -419,7 +432,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     }
   });
 
-  test("closed, ended and started anew, it works, and finds every speed with a partner that has no other", async () => {
+  test("closed, ended and restarted, it works, and links at each speed with a partner that has no other", async () => {
     const { rig, cell } = bench();
     await pmd.ask("port stop 0");
     await pmd.ask("port close 0");

@@ -15,7 +15,7 @@ import { memoryOf } from "#wire/memory.ts";
 import { parseMac } from "#wire/mac.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 
-/** Of the socket's framing: a frame's length, most significant byte first. */
+/** The prefix of the socket's framing: a frame's length, most significant byte first. */
 const PREFIX = 4;
 const PAYLOAD = 56;
 /** Offsets in a frame, and its length. */
@@ -23,7 +23,7 @@ const IP_AT = ETHERNET_BYTES;
 const ICMP_AT = IP_AT + IPV4_BYTES;
 const LENGTH = ICMP_AT + ICMP_BYTES + PAYLOAD;
 const IDENTIFIER = 0xf0;
-/** Longer than an emulated guest on a busy machine needs. */
+/** Long enough for an emulated guest on a busy machine. */
 const LOST_MILLIS = 60_000;
 const LOOK_MILLIS = 250;
 
@@ -33,13 +33,13 @@ export interface Trips {
   readonly answered: number;
   readonly lost: number;
   readonly seconds: number;
-  /** Milliseconds of the slowest. */
+  /** Round-trip time of the slowest, in milliseconds. */
   readonly slowest: number;
 }
 
 export class EchoPeer implements AsyncDisposable {
   readonly #socket: Socket;
-  /** The request, behind its prefix. */
+  /** The request, after its prefix. */
   readonly #request = memoryOf(new Uint8Array((PREFIX + LENGTH + 3) & ~3));
   #received: Buffer = Buffer.alloc(0);
   #sequence = 0;
@@ -65,7 +65,10 @@ export class EchoPeer implements AsyncDisposable {
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
   }
 
-  /** @param path `Rig.cable` @param guest its station address */
+  /**
+   * @param path `Rig.cable`
+   * @param guest its MAC address
+   */
   static async open(path: string, guest: string): Promise<EchoPeer> {
     const socket = connect(path);
     await once(socket, "connect");
@@ -118,7 +121,7 @@ export class EchoPeer implements AsyncDisposable {
     const echo = { type: IcmpType.echoRequest, identifier: IDENTIFIER, sequence: this.#sequence };
     buildEcho(bytes, PREFIX + ICMP_AT, echo);
     put16(bytes, PREFIX + ICMP_AT + CHECKSUM, finish(sum(this.#request, PREFIX + ICMP_AT, LENGTH - ICMP_AT)));
-    // A copy: the socket may keep it.
+    // A copy: the socket may keep a reference to it.
     this.#socket.write(bytes.slice(0, PREFIX + LENGTH));
   }
 
@@ -133,7 +136,7 @@ export class EchoPeer implements AsyncDisposable {
     }
   }
 
-  /** Whether it is the reply to the latest request. A late reply is not. */
+  /** Whether it is the reply to the latest request, not a late reply to an earlier one. */
   #isAnswer(frame: Uint8Array): boolean {
     if (frame.length < LENGTH || get16(frame, 12) !== EtherType.ipv4 || frame[IP_AT + PROTOCOL] !== Protocol.icmp)
       return false;

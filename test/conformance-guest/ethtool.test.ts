@@ -1,4 +1,4 @@
-/** What ethtool shows and sets, verified: counters against the wire, interrupt delays, negotiation, pause. */
+/** What ethtool shows and sets, verified: counters against the wire, interrupt delays, autonegotiation, pause. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Chip } from "#chip/chips.ts";
@@ -13,9 +13,9 @@ import { stream } from "./streams.ts";
 const ETH = NEAR.name;
 const DAMAGED = 7;
 const EVERYBODY = "10.9.0.255";
-/** Rounds of echoes until one is faster than a delayed interrupt, even on a very busy machine. */
+/** Rounds of echoes until one is faster than a delayed interrupt, even on a busy machine. */
 const ROUNDS = 50;
-/** The delay set for interrupts. */
+/** The interrupt delay that is set. */
 const MICROS = 9000;
 
 const multigigabit = (chip: Chip): boolean => chip.profile.registers.includes("multigigabit");
@@ -29,7 +29,7 @@ const countersOf = async (rig: Rig): Promise<Numbers> => {
   return Object.fromEntries([...text.matchAll(/^\s+(\w+): (\d+)$/gm)].map(([, name, value]) => [name!, Number(value)]));
 };
 
-/** The kernel's own. */
+/** The kernel's own counters. */
 const statisticsOf = async (rig: Rig): Promise<Numbers> => {
   const text = await rig.guest.must(`cd /sys/class/net/${ETH}/statistics; grep . *`);
   return Object.fromEntries([...text.matchAll(/^(\w+):(\d+)$/gm)].map(([, name, value]) => [name!, Number(value)]));
@@ -43,8 +43,8 @@ interface Counts {
 }
 
 /**
- * All of one moment, between two frames: an echo's answer is the last frame, so that the kernel has come to all before it. Taken
- * anew when another frame has passed meanwhile. The far end sends one now and then.
+ * All counters at one moment, between two frames: the last frame is an echo reply, so the kernel has processed all
+ * frames before it. Read again if another frame has passed meanwhile: the far end sends one now and then.
  */
 const countsOf = async (rig: Rig): Promise<Counts> => {
   return eventually("a moment without other frames", async () => {
@@ -59,13 +59,13 @@ const countsOf = async (rig: Rig): Promise<Counts> => {
 const difference = (now: Numbers, before: Numbers): Numbers =>
   Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - before[name]!]));
 
-/** The driver's message for each damaged frame. */
+/** The log entry of each damaged frame. */
 const SAID_OF_DAMAGE = /Rx ERROR. status/;
 
 onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => {
   const show = (what: string): Promise<string> => bench().rig.guest.must(`ethtool ${what} ${ETH}`);
 
-  test("-i and -P tell the driver, its firmware, the bus and the card's own address", async () => {
+  test("-i and -P show the driver, its firmware, the bus and the card's permanent address", async () => {
     const { rig, cell } = bench();
     const text = await show("-i");
     assert.match(text, /^driver: r8169$/m);
@@ -74,11 +74,11 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     assert.match(await show("-P"), new RegExp((await rig.nic.state()).mac));
   });
 
-  test("-S counts exactly what crossed the wire, and the kernel counts the same", async (t) => {
+  test("-S counts exactly the frames that crossed the wire, and the kernel counts the same", async (t) => {
     const { rig } = bench();
     const { guest, far, nic } = rig;
     const mac = (await nic.state()).mac.replaceAll(":", "");
-    // All groups, so that it is known which ones are let in.
+    // All groups, so that the expected frames are known.
     await guest.must(`ip link set ${ETH} allmulticast on`);
     const before = await countsOf(rig);
     const groups = (await nic.state()).counters.rxMulticast;
@@ -87,9 +87,9 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await answered(guest, `-c 20 -s 3000 ${FAR.ipv4}`);
     await answered(guest, `-c 5 ${FAR.ipv6}`);
     await answered(far, `-c 20 ${NEAR.ipv4}`);
-    // These get no reply.
+    // These are not answered.
     await far.run(`ping -q -c 3 -i 0.01 -W 0.1 -b ${EVERYBODY}; ping -q -c 4 -i 0.01 -W 0.1 -I ${FAR.name} 224.0.0.1`);
-    await eventually("frames to groups", async () => {
+    await eventually("multicast frames", async () => {
       await far.run(`ping -q -c 2 -i 0.01 -W 0.1 -I ${FAR.name} ff02::1`);
       return (await nic.state()).counters.rxMulticast - groups > 5;
     });
@@ -132,7 +132,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     t.diagnostic(`${sent.length} frames out, ${packets} in`);
   });
 
-  test("-S counts damaged frames as errors; the kernel gets them only if it wants to", async () => {
+  test("-S counts damaged frames as errors; the kernel receives them only on request", async () => {
     const { rig } = bench();
     await using _quiet = await acquaint(rig);
     for (const [wants, given] of [
@@ -143,7 +143,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       const [counters, statistics] = [await countersOf(rig), await statisticsOf(rig)];
       await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });
       await rig.far.run(`ping -q -c ${DAMAGED} -i 0.02 -W 0.1 -b ${EVERYBODY}`);
-      // Comes after all of them.
+      // Arrives after all of them.
       await answered(rig.guest, `-c 1 ${FAR.ipv4}`);
       const chip = difference(await countersOf(rig), counters);
       const kernel = difference(await statisticsOf(rig), statistics);
@@ -153,7 +153,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await rig.guest.must(`ethtool -K ${ETH} rx-all off`);
   });
 
-  test("-k and -K: what is switched off and on is so", async () => {
+  test("-k and -K switch features off and on", async () => {
     const { guest } = bench().rig;
     const text = await show("-k");
     const changeable = [...text.matchAll(/^\t?([a-z0-9-]+): (on|off)( \[requested \w+\])?$/gm)].map(
@@ -169,7 +169,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await guest.run(`ethtool -K ${ETH} rx-all off; ethtool -K ${ETH} rx-fcs off`);
   });
 
-  test("-a and -A: pause is negotiated anew, and both ends come to the same", async (t) => {
+  test("-a and -A: pause is negotiated again, and both ends agree", async (t) => {
     const { rig, cell } = bench();
     if (cell.kernel === "5.10") return t.skip("the driver of Linux 5.10 does not offer it");
     for (const [asked, expected] of [
@@ -187,17 +187,18 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     }
   });
 
-  test("-c and -C: interrupts wait for as long as was asked, where the driver can do that", async (t) => {
+  test("-c and -C: interrupts are delayed for the time set, where the driver supports it", async (t) => {
     const { rig, cell } = bench();
     const { guest } = rig;
     if (multigigabit(cell.chip)) {
       assert.notEqual((await guest.run(`ethtool -c ${ETH}`)).exit, 0);
       return t.skip("the driver does not offer it for this chip");
     }
-    // At this speed the chip's ticks are long enough to be seen beside an emulated machine's own delays.
+    // At this speed the chip's time unit is long enough to be measured beside an emulated machine's own delays.
     await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
     await guest.must(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
-    // Echoes wait for the interrupt: in microseconds, sorted. One that comes just before another's interrupt waits for less.
+    // Round-trip times in microseconds, sorted: a reply waits for the interrupt. One that arrives shortly before
+    // another frame's interrupt waits less.
     const measure = async (): Promise<readonly number[]> => {
       await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
       const text = await rig.far.must(`ping -c 50 -i 0.03 -w 250 ${NEAR.ipv4}`);
@@ -213,7 +214,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       assert.ok(set >= MICROS && set < 30_000, `${set}`);
       const patient = (await measure())[25]!;
       t.diagnostic(
-        `the quickest of 50 echoes ${prompt} µs; half of them ${patient} µs or more with interrupts after ${set} µs`,
+        `the quickest of 50 echoes ${prompt} µs; median ${patient} µs or more with an interrupt delay of ${set} µs`,
       );
       assert.ok(prompt < MICROS && patient >= set, `${prompt}, then ${patient}`);
       await guest.must(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
@@ -232,7 +233,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     );
   });
 
-  test("-d dumps the registers: station address, identification, both directions on", async () => {
+  test("-d dumps the registers: MAC address, identification, transmitter and receiver enabled", async () => {
     const { rig, cell } = bench();
     const { bytes } = await rig.guest.run(`ethtool -d ${ETH} raw on`);
     assert.equal(bytes.length, 256);
@@ -241,7 +242,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     assert.equal(bytes[0x37]! & 0x0c, 0x0c);
   });
 
-  test("-s: wake-up is kept, message level is kept, fewer speeds are advertised", async () => {
+  test("-s: wake-up and message level are stored, and fewer speeds are advertised", async () => {
     const { rig, cell } = bench();
     for (const wol of ["p", "u", "m", "b", "g", "pumbg", "d"]) {
       await rig.guest.must(`ethtool -s ${ETH} wol ${wol}`);
@@ -256,36 +257,36 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await rig.guest.must(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
   });
 
-  test("-r negotiates anew", async () => {
+  test("-r restarts autonegotiation", async () => {
     const { rig } = bench();
     const links = (): number => rig.nic.said.split("\n").filter((line) => line.includes('"event":"link"')).length;
     await rig.carrier(true);
     const before = links();
     await rig.guest.must(`ethtool -r ${ETH}`);
-    await eventually("the link's going and coming", () => links() >= before + 2);
+    await eventually("the link went down and up", () => links() >= before + 2);
     assert.equal(links(), before + 2);
     await rig.carrier(true);
     await answered(rig.guest, `-c 2 ${FAR.ipv4}`);
   });
 
-  test("-t: the driver has no self-test, and says so", async () => {
+  test("-t: the driver reports that it has no self-test", async () => {
     const { exit, stderr, stdout } = await bench().rig.guest.run(`ethtool -t ${ETH}`);
     assert.notEqual(exit, 0);
     assert.match(stderr + stdout, /not supported/i);
   });
 
-  test("--show-eee and --set-eee: both ends agree to save energy, or not to", async (t) => {
+  test("--show-eee and --set-eee: both ends negotiate EEE on and off", async (t) => {
     const { rig, cell } = bench();
     const first = await rig.guest.run(`ethtool --show-eee ${ETH}`);
     if (first.exit !== 0) {
       assert.ok(!saves(cell.chip), first.stderr);
-      return t.skip("the driver knows no EEE for this chip");
+      return t.skip("the driver has no EEE for this chip");
     }
     if (first.stdout.includes("EEE status: not supported")) {
       assert.ok(cell.chip.key === "rtl8168h" && cell.kernel === "newest", first.stdout);
       return t.skip("Linux 7 keeps EEE off on this chip");
     }
-    // Linux leaves out 2500 on this one, as the vendor's driver does.
+    // Linux omits 2500 on this one, as the vendor's driver does.
     if (cell.chip.key === "rtl8125a") await rig.guest.must(`ethtool -s ${ETH} speed 1000 duplex full autoneg on`);
     for (const on of ["off", "on"] as const) {
       await rig.guest.must(`ethtool --set-eee ${ETH} eee ${on}`);

@@ -1,6 +1,6 @@
 /**
- * Reactions of the driver to each fault of the device and of the wire: reported, not asserted. Asserted is that the NIC
- * works again after the fault, with the mildest remedy that helps.
+ * Reactions of the driver to each fault of the device and of the wire: reported, not asserted. The assertion is that
+ * the NIC works again after the fault, with the mildest remedy that helps.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,17 +14,17 @@ import { stream } from "./streams.ts";
 /** Commands in the guest during the fault. Each one's exit code and last line are reported. */
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /**
- * As long as the kernel takes to find that a transmitter stands still. Left to itself, ping goes on waiting for twice as long
- * as the slowest echo took; its own time limit makes it give up at the first error.
+ * As long as the kernel takes to detect a stalled transmitter. By itself ping waits for twice the longest round trip;
+ * its own time limit would end it at the first error.
  */
 const LONG_ECHOES = `timeout -s INT 10 ping -q -i 0.2 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
-/** A link, if there is going to be one: that takes a third of a second. */
+/** Waits for a link, which takes a third of a second if it comes up at all. */
 const LINK = `for i in $(seq 20); do [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = 1 ] && break; sleep 0.1; done`;
 const UP_AGAIN = `ip link set ${NEAR.name} down; ip link set ${NEAR.name} up; ${LINK}; ${ECHOES}`;
 const RELOAD = `rmmod r8169; modprobe r8169; ip link set ${NEAR.name} up; ip addr replace ${NEAR.ipv4}/24 dev ${NEAR.name}; ${LINK}; ${ECHOES}`;
 
 interface Provocation {
-  /** Number of occurrences. Without, it lasts until it is cleared. */
+  /** Number of occurrences. If omitted, the fault lasts until it is cleared. */
   readonly count?: number;
   readonly command: string;
 }
@@ -64,11 +64,11 @@ const WIRE_FAULTS: readonly WireFault[] = [
   { name: "reorder", probability: 0.3 },
   { name: "delay", probability: 0.5, micros: 20_000 },
 ];
-/** For how long each cure is given to bring a link before the next one is tried; the last one has all the time there is. */
+/** Time for each remedy to bring the link up before the next one is tried; the last has no limit of its own. */
 const LINK_MILLIS = 2_500;
 const BOTH: readonly Direction[] = ["in", "out"];
 
-/** From the least on. The last is a power cycle of all but the card, whose fault is over. */
+/** From the mildest on. The last is a power cycle of all but the card, whose fault is over. */
 const CURES = [
   "nothing",
   "ip link down, up",
@@ -79,20 +79,20 @@ const CURES = [
 
 const LAST_CURE = CURES[CURES.length - 1]!;
 
-/** Without the time, the device and what differs from one to the next. */
+/** Without the time, the device and what varies between runs. */
 const gist = (line: string): string =>
   line
     .replace(/^\[\s*[\d.]+\] /, "")
     .replace(/r8169 0000:00:\S+ (eth0: )?/, "")
     .replace(/\d{4,}/g, "N");
 const distinct = (lines: readonly string[]): readonly string[] => [...new Set(lines)];
-/** Of a warning's dump only what it is about. */
+/** Only the subject of a warning's dump. */
 const NOISE =
   /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
 
 /**
- * A driver that goes on without a reset hurries, and moves rings that are in use; a card that was out and is in again sleeps until it
- * is set up anew.
+ * Expected offences: a driver that continues without a reset does not wait ("hurried") and moves rings that are in use;
+ * a card that was removed and inserted again is asleep until it is set up again.
  */
 const OFFENCES = ["hurried", "running", "asleep"];
 
@@ -142,18 +142,18 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
       );
       if (done && (await works())) return cure;
     }
-    // A machine that is busy may have been too slow for each of them.
+    // A busy machine may have been too slow for each of them.
     await apply(LAST_CURE);
     await answered(bench().rig.guest, `-c 10 ${FAR.ipv4}`);
     return LAST_CURE;
   };
-  /** From here on the log has all that the driver says, however fast, and the console none of it. */
+  /** From here on the log holds every message of the driver, without rate limit, and the console none. */
   const hush = async (): Promise<void> => {
     await bench().rig.guest.must("echo 0 >/proc/sys/net/core/message_cost; dmesg -n 1; dmesg -c >/dev/null");
   };
   const logged = async (): Promise<string> => {
     const lines = distinct((await bench().rig.guest.dmesg(4)).map(gist).filter((line) => !NOISE.test(line)));
-    return lines.length === 0 ? "says nothing" : `says ${lines.slice(0, 3).join("; ")}${lines.length > 3 ? "; …" : ""}`;
+    return lines.length === 0 ? "reports nothing" : `says ${lines.slice(0, 3).join("; ")}${lines.length > 3 ? "; …" : ""}`;
   };
 
   for (const name of Object.keys(DEVICE_FAULTS))
@@ -162,7 +162,7 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
       const { guest, nic } = rig;
       if (!faultsOf(cell.chip).includes(name)) return t.skip("this chip has no such registers");
       const provocation = PROVOCATIONS[name];
-      assert.ok(provocation !== undefined, `nobody provokes ${name}`);
+      assert.ok(provocation !== undefined, `nothing provokes ${name}`);
       const { command, count } = provocation;
       await hush();
       await nic.ask({ command: "fault", name, ...(count === undefined ? {} : { count }) });
@@ -176,7 +176,7 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
     });
 
   for (const { name, ...impairment } of WIRE_FAULTS)
-    test(`a wire with ${name}: streams get through both ways`, async (t) => {
+    test(`a wire with ${name}: streams pass both ways`, async (t) => {
       const { rig } = bench();
       const { guest, nic } = rig;
       await hush();

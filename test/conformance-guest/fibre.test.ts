@@ -1,4 +1,7 @@
-/** The RTL8127ATF, whose cable is an SFP module's: Linux's driver starts the SerDes and has a link without negotiation. */
+/**
+ * The RTL8127ATF, whose cable is connected by an SFP module: Linux's driver starts the SerDes, and the link comes up
+ * without autonegotiation.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FAR, NEAR } from "../guest/rig.ts";
@@ -12,7 +15,7 @@ onEachChip("fibre", { serve: ["--medium", "fibre"], only: ({ chip }) => chip.key
     await answered(rig.guest, `-c 20 ${FAR.ipv4}`);
   };
 
-  test("has a link at 10 Gbit/s through the module, which nothing was negotiated for", async () => {
+  test("links at 10 Gbit/s through the module, without autonegotiation", async () => {
     const { rig } = bench();
     const text = await rig.guest.must(`ethtool ${NEAR.name}`);
     assert.match(text, /Speed: 10000Mb\/s/);
@@ -23,7 +26,7 @@ onEachChip("fibre", { serve: ["--medium", "fibre"], only: ({ chip }) => chip.key
     await works();
   });
 
-  test("loses the link with the fibre, and finds it again", async () => {
+  test("loses the link when the fibre is unplugged, and gets it again", async () => {
     const { rig } = bench();
     await rig.nic.ask({ command: "link", up: false });
     await rig.carrier(false);
@@ -31,7 +34,7 @@ onEachChip("fibre", { serve: ["--medium", "fibre"], only: ({ chip }) => chip.key
     await works();
   });
 
-  test("has none to a partner of another speed", async () => {
+  test("has no link with a partner of another speed", async () => {
     const { rig } = bench();
     await rig.nic.ask({ command: "partner", abilities: { speeds: [1000] } });
     await rig.carrier(false);
@@ -40,7 +43,7 @@ onEachChip("fibre", { serve: ["--medium", "fibre"], only: ({ chip }) => chip.key
     await works();
   });
 
-  test("comes back after the interface was down", async () => {
+  test("links again after the interface was down", async () => {
     const { rig } = bench();
     await rig.guest.must(`ip link set ${NEAR.name} down; sleep 0.5; ip link set ${NEAR.name} up`);
     await works();

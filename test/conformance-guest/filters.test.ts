@@ -1,6 +1,6 @@
 /**
  * Which frames the stack receives: exactly those that the driver's settings accept, by destination. The expected set is
- * computed independently from the guest's list of groups.
+ * computed independently from the guest's list of multicast groups.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,19 +15,22 @@ import { settles } from "./settles.ts";
 
 const MAC = "02:00:5e:10:00:01";
 const SENDER = "02:00:5e:10:00:02";
-/** Of the last frame, which every filter lets in. */
+/** Destination of the last frame, which every filter accepts. */
 const LAST_SENDER = "02:00:5e:10:00:03";
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
-/** Other stations: one that differs in a bit at either end and in the middle each, and one of another kind. */
+/**
+ * Other stations: addresses that differ from its own in one bit (the first, a middle and the last one), and an
+ * unrelated one.
+ */
 const STRANGERS = ["02:00:5e:10:00:00", "00:00:5e:10:00:01", "02:00:5e:11:00:01", "00:e0:4c:68:00:01"];
-/** IEEE's, for experiments. */
+/** IEEE's EtherType for experiments. */
 const ETHER_TYPE = "88b5";
 const GROUP = "239.9.9.9";
 const DAMAGED = 5;
-/** Groups that are joined, by their addresses. */
+/** Groups that are joined. */
 const JOINED = ["01:00:5e:01:02:03", "33:33:00:00:0b:ad", "09:00:70:00:00:55"];
 
-/** A group for each of the hash's 64 bits, three times over, and the same ones each run. */
+/** A group for each of the hash's 64 bits, three times, the same in each run. */
 const GROUPS = Array.from({ length: 192 }, (_, i) => {
   const hash = crc32(`group ${i}`);
   const bytes = [0x01 | (hash & 0xfe), i & 0xff, hash & 0xff, (hash >>> 8) & 0xff, (hash >>> 16) & 0xff, hash >>> 24];
@@ -36,7 +39,10 @@ const GROUPS = Array.from({ length: 192 }, (_, i) => {
 
 const bytesOf = (mac: string): Uint8Array => Uint8Array.from(mac.split(":"), (digits) => Number.parseInt(digits, 16));
 
-/** Bit of the hash: the six most significant bits of the CRC as Ethernet sends it, whose first bit is the lowest here. */
+/**
+ * Bit of the hash: the six most significant bits of the CRC in the order in which Ethernet sends it; the first bit sent
+ * is the least significant here.
+ */
 const hashBit = (mac: string): number => {
   const crc = ~crc32(bytesOf(mac)) >>> 0;
   let bit = 0;
@@ -78,18 +84,18 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await hearing([...STRANGERS, MAC, ...STRANGERS, BROADCAST], [MAC, BROADCAST]);
   });
 
-  test("of groups, those whose hash the driver set reach the stack, and no other", async (t) => {
+  test("of groups, exactly those whose hash bit the driver set reach the stack", async (t) => {
     const { rig, cell } = bench();
     for (const group of JOINED) await guest(`ip maddr add ${group} dev ${NEAR.name}`);
     const bits = new Set((await joined(rig)).map(hashBit));
     const sent = [...JOINED, ...GROUPS];
-    // One revision's hash is broken, and its driver sets all of it.
+    // One revision's hash does not work, and its driver sets all bits.
     const expected = framesOf(cell.chip).allMulticastOnly ? sent : sent.filter((group) => bits.has(hashBit(group)));
     await hearing(sent, expected);
-    t.diagnostic(`${bits.size} bits set, ${expected.length} of ${sent.length} frames let in`);
+    t.diagnostic(`${bits.size} bits set, ${expected.length} of ${sent.length} frames accepted`);
   });
 
-  test("a group that is left is out again", async () => {
+  test("a group that was left is filtered again", async () => {
     for (const group of JOINED) await guest(`ip maddr del ${group} dev ${NEAR.name}`);
     const { rig, cell } = bench();
     const bits = new Set((await joined(rig)).map(hashBit));
@@ -100,7 +106,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     );
   });
 
-  test("a group's member is found by the far end", async () => {
+  test("the far end reaches a group's member", async () => {
     await guest(
       `echo 0 >/proc/sys/net/ipv4/icmp_echo_ignore_broadcasts; ip addr add ${GROUP}/32 dev ${NEAR.name} autojoin`,
     );
@@ -109,13 +115,13 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await guest(`ip addr del ${GROUP}/32 dev ${NEAR.name}`);
   });
 
-  test("with all-multicast every group reaches the stack, and no other station's frame", async () => {
+  test("with all-multicast every group reaches the stack, and frames to other stations do not", async () => {
     await guest(`ip link set ${NEAR.name} allmulticast on`);
     await hearing([...STRANGERS, ...GROUPS, MAC], [...GROUPS, MAC]);
     await guest(`ip link set ${NEAR.name} allmulticast off`);
   });
 
-  test("promiscuous, everything reaches the stack; afterwards it does not", async () => {
+  test("promiscuous, every frame reaches the stack; afterwards it does not", async () => {
     const all = [...STRANGERS, ...GROUPS, MAC, BROADCAST];
     await guest(`ip link set ${NEAR.name} promisc on`);
     await hearing(all, all);
@@ -123,7 +129,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await hearing([...STRANGERS, MAC], [MAC]);
   });
 
-  test("a second address of its own is let in while it has one", async () => {
+  test("frames to a second unicast address are accepted while the interface has one", async () => {
     const second = "02:00:5e:77:00:09";
     await guest(`ip link add link ${NEAR.name} name second address ${second} type macvlan && ip link set second up`);
     try {
@@ -134,7 +140,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await hearing([second, MAC], [MAC]);
   });
 
-  test("a new address takes the place of the old one", async () => {
+  test("a new address replaces the old one", async () => {
     const other = "02:00:5e:77:00:01";
     await guest(`ip link set ${NEAR.name} address ${other}`);
     await hearing([MAC, other, BROADCAST], [other, BROADCAST]);
@@ -142,7 +148,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await hearing([other, MAC], [MAC]);
   });
 
-  test("frames with a bad FCS are counted, and reach the stack only when asked for", async (t) => {
+  test("frames with a bad FCS are counted, and reach the stack only on request", async (t) => {
     const { rig } = bench();
     await using _quiet = await acquaint(rig);
     const errors = async (): Promise<number> => (await rig.nic.state()).counters.rxErrors;
@@ -150,7 +156,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
       Number(await guest(`ethtool -S ${NEAR.name} | sed -n 's/^ *rx_errors: //p'`));
     const packets = async (): Promise<number> =>
       Number(await guest(`cat /sys/class/net/${NEAR.name}/statistics/rx_packets`));
-    /** Sends some echoes, all of which are damaged on the wire; returns ping's output. */
+    /** Sends some echo requests, all of which are damaged on the wire; returns ping's output. */
     const damage = async (): Promise<string> => {
       const before = await errors();
       await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });
@@ -166,7 +172,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     const few = await packets();
     await damage();
     await eventually("the damaged frames at the stack", async () => (await packets()) >= few + DAMAGED);
-    t.diagnostic(`${(await packets()) - few} frames let in`);
+    t.diagnostic(`${(await packets()) - few} frames accepted`);
     await guest(`ethtool -K ${NEAR.name} rx-all off rx-fcs off`);
     assert.match(await damage(), /100% packet loss/);
     await answered(rig.far, `-c 3 ${NEAR.ipv4}`);

@@ -1,4 +1,4 @@
-/** A cable that is unplugged and plugged under traffic, and every speed and duplex mode, selected by either end. */
+/** A cable that is unplugged and plugged under traffic, and every speed and duplex mode, selected at either end. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ interface Mode {
   readonly duplex: "half" | "full";
 }
 
-/** Those that `ethtool` lists under a heading: "1000baseT/Full". */
+/** The modes that `ethtool` lists under a heading: "1000baseT/Full". */
 const modesUnder = (heading: string, text: string): readonly Mode[] => {
   const list = new RegExp(`${heading}:((?:\\s+\\d+base\\S+)*)`).exec(text)?.[1] ?? "";
   return [...list.matchAll(/(\d+)base[^/\s]*\/(Half|Full)/g)].map(([, speed, duplex]) => ({
@@ -31,8 +31,9 @@ const modesUnder = (heading: string, text: string): readonly Mode[] => {
 const shown = ({ speed, duplex }: Mode): string => `${speed}/${duplex}`;
 
 /**
- * The cable goes just when the kernel reads one register after the other: it has found the link up, and then finds nothing of
- * what the partner offers, and takes it to be up at no speed; or no speed that was settled on, and takes that for 10 Mbit/s.
+ * The cable is unplugged between two register reads of the kernel: it has read the link as up, and then reads no
+ * abilities of the partner, and takes the link to be up at no speed; or reads no negotiated speed, and takes that for
+ * 10 Mbit/s.
  */
 const PULLED_MEANWHILE = [
   /No phy led trigger registered for speed\(-1\)/,
@@ -40,7 +41,7 @@ const PULLED_MEANWHILE = [
 ];
 
 onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
-  /** Waits until the guest has this link, and uses it. */
+  /** Waits until the guest has this link and traffic passes. */
   const works = async ({ speed, duplex }: Mode): Promise<void> => {
     const { guest } = bench().rig;
     await linked(guest, speed, duplex);
@@ -65,7 +66,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await bench().rig.guest.must(`until [ $(cat ${count}) -gt ${times} ]; do sleep 0.01; done`);
   };
 
-  test(`${FLAPS} times the cable is pulled and put back under traffic both ways`, async (t) => {
+  test(`the cable is pulled and plugged ${FLAPS} times under traffic both ways`, async (t) => {
     const { rig } = bench();
     const { guest, nic } = rig;
     await using _server = await serveStreams(rig);
@@ -73,7 +74,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await trafficPasses();
     const before = await carriers();
     for (let flap = 0; flap < FLAPS; flap++) {
-      // Every other time at any moment, which may be before the driver has noticed; otherwise when it has.
+      // Alternately at any moment, perhaps before the driver has noticed, and after it has noticed.
       const seen = flap % 2 === 1 ? await carriers() : undefined;
       await nic.ask({ command: "link", up: false });
       if (seen !== undefined) await sees(seen);
@@ -86,18 +87,18 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await rig.linked();
     await trafficPasses();
     const seen = (await carriers()) - before;
-    // A driver that is held up for longer than a negotiation takes finds the link as it was.
+    // A driver that is delayed for longer than autonegotiation takes sees the link as it was.
     assert.ok(seen >= FLAPS / 2 && seen <= FLAPS, `the driver saw ${seen} flaps`);
     t.diagnostic(`the driver saw ${seen} flaps`);
   });
 
-  test("after which nothing is lost", async (t) => {
+  test("afterwards nothing is lost", async (t) => {
     const { rig } = bench();
     await answered(rig.guest, `-c 50 ${FAR.ipv4}`);
     t.diagnostic(pace(await stream(rig, `-n ${BYTES}`)));
   });
 
-  test("every mode the chip has comes up with a partner that has no other", async (t) => {
+  test("every mode of the chip links with a partner that has no other", async (t) => {
     const { rig, cell } = bench();
     const modes = await supported();
     for (const duplex of ["half", "full"] as const)
@@ -114,7 +115,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     t.diagnostic(modes.map(shown).join(", "));
   });
 
-  test("every mode comes up when the guest offers no other", async () => {
+  test("every mode links when the guest offers no other", async () => {
     const { guest } = bench().rig;
     for (const mode of await supported()) {
       await guest.must(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg on`);
@@ -122,7 +123,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     }
   });
 
-  test("what does not need negotiating comes up without", async () => {
+  test("modes that do not need autonegotiation link without it", async () => {
     const { nic, guest } = bench().rig;
     for (const mode of (await supported()).filter(({ speed }) => speed <= 100)) {
       await nic.ask({
@@ -134,7 +135,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     }
   });
 
-  test("with everything offered again, the fastest comes up", async () => {
+  test("with all modes offered again, the fastest links", async () => {
     const { rig, cell } = bench();
     await rig.guest.must(`ethtool -s ${NEAR.name} autoneg on`);
     await works({ speed: cell.chip.speed as LinkSpeed, duplex: "full" });

@@ -1,4 +1,4 @@
-/** Combinations of chips and kernels, and a rig for each pair on which a file of tests runs. */
+/** Combinations of chips and kernels, and a rig for each pair on which a file's tests run. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test, type TestContext } from "node:test";
 import { type Chip, chipNamed } from "#chip/chips.ts";
@@ -8,10 +8,10 @@ import { complaintsOf } from "../guest/kernel-log.ts";
 import { Leftovers } from "../guest/leftovers.ts";
 import { Rig, type RigOptions } from "../guest/rig.ts";
 
-/** One generation each. */
+/** One chip of each generation. */
 export const SOME_CHIPS = ["rtl8169sc-180", "rtl8168h", "rtl8125b"] as const;
 
-/** Chips of the whole grid. What a kernel does not know is in `KNOWN_SINCE`. */
+/** Chips of the whole grid. `KNOWN_SINCE` lists which kernels do not support some of them. */
 export const ALL_CHIPS = [
   "rtl8169sc-180",
   "rtl8168b",
@@ -27,10 +27,10 @@ export const ALL_CHIPS = [
   "rtl8127a",
 ] as const;
 
-/** Kernels of the whole grid; an older one runs when it is named. */
+/** Kernels of the whole grid; an older one runs if it is named. */
 export const ALL_KERNELS: readonly KernelName[] = ["6.1", "6.12", "newest"];
 
-/** The first of our kernels whose r8169 knows the chip, where that is not the first of all. */
+/** The first of our kernels whose r8169 supports the chip, unless the oldest one does. */
 const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
   "rtl8126a-649": "6.12",
   "rtl8126a-64a": "newest",
@@ -45,8 +45,8 @@ const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
 };
 
 /**
- * Pairs of the whole grid: the kernels of Debian's releases with every chip, the newest with one chip of each generation and those
- * that only it knows.
+ * Pairs of the whole grid: the kernels of Debian's releases with every chip; the newest kernel with one chip of each
+ * generation and those that only it supports.
  */
 const ofGrid = (kernel: KernelName, chip: string): boolean =>
   kernel !== "newest" || KNOWN_SINCE[chip] === "newest" || SOME_CHIPS.some((some) => some === chip);
@@ -76,40 +76,41 @@ export const cells = (): readonly Cell[] =>
     wanted(CHIPS_VARIABLE, SOME_CHIPS).flatMap((key) => {
       const kernel = KERNELS.find((known) => known === name);
       const chip = chipNamed(key);
-      if (kernel === undefined) throw new Error(`there is no kernel ${name}: ${KERNELS.join(", ")}`);
-      if (chip === undefined) throw new Error(`there is no chip ${key}`);
+      if (kernel === undefined) throw new Error(`unknown kernel ${name}: ${KERNELS.join(", ")}`);
+      if (chip === undefined) throw new Error(`unknown chip ${key}`);
       const left = process.env[GRID_VARIABLE] !== undefined && !ofGrid(kernel, key);
       return knows(kernel, key) && !left ? [{ chip, kernel }] : [];
     }),
   );
 
 /**
- * What Linux's driver does now and then, by when a frame happens to come. On the way down it ends bus mastering before it stops the
- * receiver: what arrives in between waits, until the reset that follows at once. When the link of an RTL8125 goes it stops and resets
- * the chip, and does not wait for a sender that is at it: who has just queued a frame rings for a transmitter that is stopped.
+ * Offences that Linux's driver commits now and then, by chance of when a frame arrives. When it goes down it disables
+ * bus mastering before it stops the receiver: frames that arrive in between wait until the reset that follows at once.
+ * When the link of an RTL8125 goes down it stops and resets the chip without waiting for a sender on another processor,
+ * which may then ring the doorbell of a stopped transmitter.
  */
 const RACES = ["busMaster", "disabled"];
 
 export interface Bench {
   readonly cell: Cell;
-  /** Open while the tests run, with the driver up unless it was asked for otherwise. */
+  /** Open while the tests run, with the driver up unless requested otherwise. */
   readonly rig: Rig;
 }
 
 export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel">> {
   /** The driver is not loaded. */
   readonly bare?: boolean;
-  /** Lines that the kernel may log as warnings here. */
+  /** Warnings that the kernel may log here. */
   readonly warnings?: readonly RegExp[];
   /** Offences that are ignored here. */
   readonly offences?: readonly string[];
-  /** Chips that the subject is about. */
+  /** Chips that the subject concerns. */
   readonly only?: (cell: Cell) => boolean;
-  /** The reason to skip everything. */
+  /** The reason for which all tests are skipped. */
   readonly skip?: string | false;
-  /** What the tests need beside the driver. Done again for the next ones when one has failed. */
+  /** Set up before the tests in addition to the driver, and again after a test has failed. */
   readonly prepare?: (rig: Rig) => Promise<void>;
-  /** Names of processes in the guest that may stay from one test to the next. */
+  /** Names of processes in the guest that may outlive a test. */
   readonly keeps?: readonly string[];
 }
 
@@ -117,7 +118,7 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
 export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> =>
   complaintsOf(await rig.guest.dmesg(4), allowed);
 
-/** The kernel's complaints with the changes of the link and the end of its log, to find the cause. */
+/** The kernel's warnings with the changes of the link and the end of its log, to find the cause. */
 const withContext = async (rig: Rig, said: readonly string[]): Promise<string> => {
   if (said.length === 0) return "";
   const log = await rig.guest.dmesg();
@@ -127,13 +128,14 @@ const withContext = async (rig: Rig, said: readonly string[]): Promise<string> =
   );
 };
 
-/** Milliseconds for all tests on one chip, on a machine however busy. */
+/** Milliseconds for all tests on one chip, on however busy a machine. */
 const LIMIT_MILLIS = 3_600_000;
 
 /**
- * Declares a suite for each chip on each kernel, in one named after the subject. Its tests share one guest; when they are through, the guest must have
- * complained of nothing, and must have done nothing that real hardware punishes. After each test, whatever became of it, the NIC's
- * cable, partner and wire are as they were; a test fails that leaves a process or an interface at either end.
+ * Declares a suite for each chip on each kernel, in one named after the subject. Its tests share one guest; after all
+ * of them, the guest must have logged no warning, and its driver committed no offence. After each test, passed or
+ * failed, the NIC's cable, partner and wire are restored; a test that leaves a process or an interface at either end
+ * fails.
  */
 export const onEachChip = (subject: string, options: BenchOptions, declare: (bench: () => Bench) => void): void => {
   const {
@@ -177,7 +179,7 @@ export const onEachChip = (subject: string, options: BenchOptions, declare: (ben
           await rig?.[Symbol.asyncDispose]();
         });
         declare(() => ({ cell, rig: rig! }));
-        test("the kernel had nothing to complain of, and its driver did nothing that real hardware punishes", async () => {
+        test("the kernel logged no warning, and its driver did nothing that real hardware punishes", async () => {
           const said = await complaints(rig!, warnings);
           assert.equal(said.length, 0, await withContext(rig!, said));
           const committed = Object.keys((await rig!.nic.state()).offences).filter(

@@ -1,4 +1,7 @@
-/** Every chip of the family on one guest: the driver knows each, by the name that it prints for the real one, and links. */
+/**
+ * Every chip of the family in one guest: the driver identifies each by the name that it prints for the real one, and
+ * the link comes up.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";
@@ -9,12 +12,12 @@ import { complaintsOf } from "../guest/kernel-log.ts";
 import { wantedKernels } from "./grid.ts";
 import { ManyNics } from "./many-nics.ts";
 
-/** For fifty cards, of which each needs a second to come up on an idle machine. */
+/** For fifty cards, each of which takes a second to come up on an idle machine. */
 const LIMIT_MILLIS = 1_800_000;
 
 /**
- * What Linux logs of real cards: name and XID, and since which of our kernels it does. Taken from logs and from the driver,
- * not from our table. Some rows of ours stand for steppings that have no row of their own: any of those will do.
+ * What Linux logs of real cards: name and XID, and the first of our kernels that does. Taken from logs and from the
+ * driver, not from our table. Some rows of ours are steppings without a row of their own: any of these will do.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -51,12 +54,15 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
   ["rtl8126a-649", "RTL8126A", "649", "6.12"], ["rtl8126a-64a", "RTL8126A", "64a", "6.12"],
   ["rtl8127a", "RTL8127A", "6c9", "newest"], ["rtl9151as", "RTL9151AS", "7c8", "newest"],
 ];
-/** Linux 5.10 of every card of the family, in nearly these words on real ones: what they show as vital product data is none. */
+/**
+ * Linux 5.10 logs this of every card of the family, in nearly these words for real ones: what they present as vital
+ * product data is none.
+ */
 const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
-/** Fifty cards at one emulated processor: what one of them has sent may be looked after seconds later. */
+/** Fifty cards share one emulated processor: a card's frames may be processed seconds later. */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
-/** Before it had a name of its own. */
+/** From before it had a name of its own. */
 const OLD_NAMES: Readonly<Record<string, string>> = { "6.12 RTL8168M": "RTL8168h/8111h" };
 const nameOn = (kernel: KernelName, name: string): string => OLD_NAMES[`${kernel.split("-")[0]} ${name}`] ?? name;
 
@@ -69,7 +75,7 @@ interface Found {
 
 const LINE = /r8169 (\S+) eth\d+: (\S+), ([0-9a-f:]{17}), (?:XID ([0-9a-f]+)|extXID \S+), IRQ/;
 
-/** By the PCI function's place. */
+/** By the device number of the PCI function. */
 const find = async (guest: Guest): Promise<ReadonlyMap<string, Found>> => {
   await guest.must("modprobe r8169", LIMIT_MILLIS);
   await guest.must("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
@@ -126,20 +132,20 @@ describe("identify", { skip: noRig() }, () => {
         });
       });
 
-      test("lspci tells of all of them", async () => {
+      test("lspci lists all of them", async () => {
         const text = await guest!.must("lspci -vvv 2>/dev/null");
         for (const { place } of nics!.nics) assert.ok(text.includes(`${place.slice(5)} Class 0200`), place);
         assert.doesNotMatch(text, /Unknown header type|Malformed|!!!/);
       });
 
-      test("the kernel had nothing to complain of, and its driver did nothing that real hardware punishes", async () => {
+      test("the kernel logged no warning, and its driver did nothing that real hardware punishes", async () => {
         assert.deepEqual(complaintsOf(await guest!.dmesg(4), [NO_DATA, SLOW]), []);
         assert.deepEqual(nics!.complaints, []);
       });
     });
 
-  test("the list has every chip of ours", () => {
-    // No kernel of ours reads the link of the fibre part where that has it.
+  test("the list contains every chip of ours", () => {
+    // No kernel of ours reads the fibre part's link where that chip reports it.
     const all = [...LOGGED.map(([key]) => key), "rtl8116af"];
     assert.deepEqual(all.toSorted(), CHIPS.map(({ key }) => key as string).toSorted());
   });

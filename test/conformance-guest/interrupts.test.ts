@@ -1,6 +1,6 @@
 /**
- * Each kind of interrupt that a chip has, in a guest with two processors. The guest answers echoes that come one at a time:
- * an interrupt that is lost shows, for nothing else happens that would make the driver look.
+ * Each kind of interrupt of a chip, in a guest with two processors. The guest answers echo requests that arrive one at
+ * a time, so that a lost interrupt is visible: nothing else makes the driver poll.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -17,7 +17,7 @@ const ROUNDS = 20;
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
 type Kind = keyof typeof KINDS;
 
-/** Generations that the driver gives no more than a wire, whatever the card has. */
+/** Generations with which the driver uses only INTx, whatever the card offers. */
 const WIRE_ONLY = ["8168b", "8101", "8401", "8102"];
 
 const uses = ({ chip }: Cell, kind: Kind): boolean => {
@@ -56,7 +56,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         await peer?.[Symbol.asyncDispose]();
       });
 
-      test("are what the driver takes where the card has no better", async (t) => {
+      test("are what the driver uses if the card has nothing better", async (t) => {
         const { rig } = bench();
         await rig.guest.must("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; modprobe r8169");
         peer = await EchoPeer.open(rig.cable, (await rig.nic.state()).mac);
@@ -83,7 +83,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         );
       });
 
-      test("are not lost either while they move from one processor to the other and back", async () => {
+      test("nor are any lost while they move from one processor to the other and back", async () => {
         const { rig } = bench();
         const { irq } = await interruptOf(rig);
         const affinity = `/proc/irq/${irq}/smp_affinity`;
@@ -103,9 +103,9 @@ for (const kind of ["intx", "msi", "msix"] as const)
         });
       });
 
-      test("would be missed, if one were lost", async () => {
+      test("would be noticed if one were lost", async () => {
         const { rig } = bench();
-        // It may also be the interrupt that tells of the answer before, and has nothing to do with the next request.
+        // It may also be the interrupt for the previous reply, which does not affect the next request.
         let lost = 0;
         for (let round = 0; lost === 0 && round < ROUNDS; round++) {
           await rig.nic.ask({ command: "fault", name: "lost-interrupt", count: 1 });

@@ -1,6 +1,6 @@
 /**
- * iPXE's own driver, written by others for boot ROMs: no operating system and no interrupts, registers and rings alone. It
- * fetches a script over HTTP, and does what the script says.
+ * iPXE's own driver, written independently for boot ROMs: no operating system and no interrupts, only registers and
+ * rings. It fetches a script over HTTP and executes it.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -22,14 +22,14 @@ import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { cells } from "./grid.ts";
 
 const SERVER = new URL("boot-server.ts", import.meta.url).pathname;
-/** It leaves padding to the chip, also to those that pad wrongly: Linux pads for them. */
+/** It leaves padding to the chip, even to chips that pad wrongly: Linux pads for those itself. */
 const OFFENCES = ["short"];
 
-/** It knows no chip since the RTL8125. Which kernel others run is nothing to it. */
+/** It supports no chip since the RTL8125. Other suites' kernels do not matter here. */
 const chips = (): readonly Chip[] =>
   [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !chip.profile.registers.includes("multigigabit"));
 
-/** A process of ours: its lines as they come, and its end when the scope ends. */
+/** A process of ours: its lines as they arrive; it ends with the scope. */
 const start = (scope: AsyncDisposableStack, command: readonly string[], env = process.env): AsyncIterator<string> => {
   const [program, ...args] = command;
   const child = spawn(program!, args, { stdio: ["ignore", "pipe", "inherit"], env });
@@ -58,7 +58,7 @@ const machine = (folder: string, nic: Nic): readonly string[] => {
 describe("ipxe", { skip: noRig() }, () => {
   for (const chip of chips())
     describe(`${chip.key} on iPXE`, { timeout: 3 * LIMIT_MILLIS }, () => {
-      test("fetches a script and a file of 8 MB, from the card's own address, and runs the script", async (t) => {
+      test("fetches a script and a file of 8 MB from the card's own address, and executes the script", async (t) => {
         const folder = scratchFolder();
         await using scope = new AsyncDisposableStack();
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** VLANs between the guest and the far end: lanes with their own addresses over one cable. */
+/** VLANs between the guest and the far end, each with its own addresses, over one cable. */
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 
 export interface Lane {
@@ -33,10 +33,10 @@ export const LANES: readonly Lane[] = [
   },
 ];
 
-/** The same network's address of the other end. */
+/** The other end's address in the same network. */
 const at = (address: string, end: 1 | 2): string => address.replace(/2$/, String(end));
 
-/** What one end does. Its interfaces for lanes are called after their tags: "v5.6". */
+/** Settings of one end. Its VLAN interfaces are named after their tags: "v5.6". */
 const script = (device: string, end: 1 | 2): string => {
   const made = new Set<string>();
   return LANES.filter(({ tags }) => tags.length > 0)
@@ -60,7 +60,7 @@ const script = (device: string, end: 1 | 2): string => {
     .join("\n");
 };
 
-/** Makes the lanes at both ends. */
+/** Creates the VLAN interfaces at both ends. */
 export const makeLanes = async (rig: Rig): Promise<void> => {
   await rig.guest.must(`set -e\nmodprobe 8021q\n${script(NEAR.name, 1)}`);
   await rig.far.must(`set -e\n${script(FAR.name, 2)}`);

@@ -21,14 +21,14 @@ const BINDS = 3;
 const CLIENTS = 2;
 const QUIET_MILLIS = 300;
 
-/** Resources of clients in the server's process: open descriptors, and maps of guest memory. */
+/** Resources held for clients in the server's process: open descriptors, and mappings of guest memory. */
 const holdings = (nic: Nic): { readonly descriptors: number; readonly maps: number } => {
   const pid = /"pid":(\d+)/.exec(nic.said)![1]!;
   const maps = readFileSync(`/proc/${pid}/maps`, "latin1").match(/ \/memfd:/g);
   return { descriptors: readdirSync(`/proc/${pid}/fd`).length, maps: maps?.length ?? 0 };
 };
 
-/** Once its control socket is quiet: the connection of the last request stays open for a moment. */
+/** After its control socket is idle: the connection of the last request stays open for a moment. */
 const settled = async (nic: Nic): Promise<ReturnType<typeof holdings>> => {
   await sleep(QUIET_MILLIS);
   return holdings(nic);
@@ -36,7 +36,7 @@ const settled = async (nic: Nic): Promise<ReturnType<typeof holdings>> => {
 
 const works = ({ guest }: Rig): Promise<void> => answered(guest, `-c 3 ${FAR.ipv4}`);
 
-/** Echo requests from the far end without an end, of which the first have come. */
+/** Endless echo requests from the far end, after the first have arrived. */
 const flood = async ({ far, nic }: Rig): Promise<AsyncDisposable> => {
   const before = (await nic.state()).traffic;
   await using scope = new AsyncDisposableStack();
@@ -48,14 +48,14 @@ const flood = async ({ far, nic }: Rig): Promise<AsyncDisposable> => {
   return scope.move();
 };
 
-/** After a start: what the kernel says of the machine is not our concern. */
+/** After a start: the kernel's messages about the machine do not concern us. */
 const comeUp = async (rig: Rig): Promise<void> => {
   await rig.guest.clearDmesg();
   await rig.up();
   await works(rig);
 };
 
-/** Waits until it holds no more than that. A question to the server is a descriptor for a moment. */
+/** Waits until it holds no more than that. A request to the server holds a descriptor for a moment. */
 const assertHolds = async (nic: Nic, expected: ReturnType<typeof holdings>): Promise<void> => {
   await eventually(
     () => `at most ${JSON.stringify(expected)}, not ${JSON.stringify(holdings(nic))}`,
@@ -82,7 +82,7 @@ onEachChip("lifecycle", {}, (bench) => {
     await assertHolds(rig.nic, before);
   });
 
-  test(`works each of ${BINDS} times that the driver is unbound and bound, with traffic until then`, async () => {
+  test(`works each of ${BINDS} times that the driver is unbound under traffic and bound again`, async () => {
     const { rig } = bench();
     const place = (await rig.guest.must(`basename $(readlink /sys/class/net/${NEAR.name}/device)`)).trim();
     for (let i = 0; i < BINDS; i++) {
@@ -101,7 +101,7 @@ onEachChip("lifecycle", {}, (bench) => {
     await assertHolds(rig.nic, before);
   });
 
-  test("works after the machine was reset in the middle of traffic", async () => {
+  test("works after the machine was reset under traffic", async () => {
     const { rig } = bench();
     {
       await using _traffic = await flood(rig);
@@ -113,16 +113,16 @@ onEachChip("lifecycle", {}, (bench) => {
   });
 });
 
-describe("lifecycle, one guest after the other", { skip: noRig() }, () => {
+describe("lifecycle, one guest after another", { skip: noRig() }, () => {
   for (const { chip, kernel } of cells())
     describe(`${chip.key} on Linux ${kernel}`, { timeout: 3 * LIMIT_MILLIS }, () => {
-      test(`nothing is left of ${CLIENTS} guests whose QEMU was killed`, async (t) => {
+      test(`nothing is kept of ${CLIENTS} guests whose QEMU was killed`, async (t) => {
         const folder = mkdtempSync(join(tmpdir(), "ferrule-nic-"));
         await using scope = new AsyncDisposableStack();
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));
         const options = { chip: chip.key, socket: join(folder, "nic"), wire: "responder" };
         const nic = scope.use(await Nic.serve(undefined, options));
-        // What the server maps for itself does not grow with its guests.
+        // What the server maps for itself does not grow with the number of guests.
         const alone = await settled(nic);
         for (let i = 1; i <= CLIENTS; i++) {
           await using guest = await Guest.boot({ kernel, devices: nic.device() });

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import type { Guest } from "../guest/guest.ts";
 import { NEAR } from "../guest/rig.ts";
 
-/** Resolves when `ethtool` shows the link up at that speed, which takes a negotiation. @throws {Error} with what it shows instead */
+/**
+ * Resolves when `ethtool` shows the link up at that speed, which takes one autonegotiation.
+ * @throws {Error} with what it shows instead
+ */
 export const linked = async (guest: Guest, speed: number, duplex: "half" | "full" = "full"): Promise<void> => {
   const { exit, stdout } = await guest.run(
     `for i in $(seq 3000); do

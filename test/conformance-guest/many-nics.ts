@@ -23,7 +23,7 @@ interface OneNic {
   readonly device: string;
 }
 
-/** Runs in this process, in between of everything else. */
+/** Runs in this process, between other tasks. */
 export class ManyNics implements Disposable {
   readonly nics: readonly OneNic[];
   readonly #clock = new RealClock();
@@ -36,8 +36,8 @@ export class ManyNics implements Disposable {
   #next: NodeJS.Timeout | NodeJS.Immediate;
 
   /**
-   * @param around what is served in place of each model: the model unless given
-   * @param mac of all of them; each has its own unless given
+   * @param around returns the device to serve for a model; by default the model itself
+   * @param mac of all of them; by default each has its own
    */
   constructor(chips: readonly Chip[], around: (nic: Rtl8169, i: number) => Target = (nic) => nic, mac?: string) {
     this.#around = around;
@@ -61,7 +61,7 @@ export class ManyNics implements Disposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** @param functions that share a slot */
+  /** @param functions number of functions that share a slot */
   #make(chip: Chip, i: number, functions: number, mac: string): OneNic {
     const slot = FIRST_SLOT + Math.floor(i / functions);
     const at = `${slot.toString(16).padStart(2, "0")}.${i % functions}`;

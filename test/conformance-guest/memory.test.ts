@@ -1,6 +1,6 @@
 /**
- * Where the guest's memory is, as the NIC sees it: most of it above 4 GiB, where addresses have two words; and behind an IOMMU, where
- * every page of every buffer is mapped by itself, for as long as the NIC has it.
+ * Where the guest's memory is, as the NIC sees it: most of it above 4 GiB, where addresses take two words; and behind
+ * an IOMMU, where every page of every buffer is mapped separately, and only while the NIC owns it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,10 +15,10 @@ import { lookAt } from "./wire-check.ts";
 
 const GIB4 = 2n ** 32n;
 const MEGABYTES = 6144;
-/** Where the chip is told its rings. */
+/** Registers of the ring addresses. */
 const TRANSMIT = 0x20;
 const RECEIVE = 0xe4;
-/** The longest echo without fragments, and one in several on any chip. */
+/** The longest echo without fragments, and one that has several on any chip. */
 const LENGTHS = [0, 17, 56, 1000, 1472, 8000];
 const BYTES = "4M";
 
@@ -34,10 +34,10 @@ const traffic = (bench: () => Bench): void => {
       for (const way of ["", "-R"]) await stream(rig, `-n ${BYTES} ${way}`);
     });
 
-  test("frames of the longest pass both ways, and the rings may go and come", async (t) => {
+  test("the longest frames pass both ways, also after the rings were replaced", async (t) => {
     const { cell, rig } = bench();
     const { largestMtu } = cell.chip;
-    if (largestMtu <= 1500) return t.skip("this chip has no longer frames");
+    if (largestMtu <= 1500) return t.skip("this chip has no jumbo frames");
     const mtu = Math.min(largestMtu, 9000);
     await rig.far.must(`ip link set ${FAR.name} mtu ${mtu}`);
     await rig.guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
@@ -48,7 +48,7 @@ const traffic = (bench: () => Bench): void => {
     await answered(rig.guest, `-c 10 ${FAR.ipv4}`);
   });
 
-  test("every frame on the wire is right, and none was missed", async () => {
+  test("every frame on the wire is correct, and none was missed", async () => {
     const { rig } = bench();
     assert.deepEqual(
       (await rig.frames()).map(lookAt).flatMap(({ faults }) => faults),
@@ -61,10 +61,11 @@ const traffic = (bench: () => Bench): void => {
 
 const OPTIONS: BenchOptions = { far: "inside", capture: true };
 
-/** Before the RTL8168C Linux lets a chip have nothing above 4 GiB. */
+/** Before the RTL8168C, Linux uses no memory above 4 GiB. */
 const reachesAll = (chip: Chip): boolean => chip.bus === "pcie" && !["8168b", "8101", "8401"].includes(chip.die);
 
-// With that much memory SeaBIOS puts devices' registers where a kernel of 32 bits reads zeros: QEMU's own are lost to it first.
+// With that much memory SeaBIOS places devices' registers where a 32-bit kernel reads zeros; QEMU's own devices fail
+// first.
 const roomy = ({ kernel }: Cell): boolean => processorOf(kernel) !== "i386";
 
 onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES, only: roomy }, (bench) => {
@@ -83,7 +84,7 @@ onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES, only: roomy
 
 const behind = (iommu: string, options: BenchOptions): void =>
   onEachChip(`memory behind ${iommu}`, { ...OPTIONS, ...options }, (bench) => {
-    test("translates what the NIC is told", async () => {
+    test("translates the addresses that the NIC is given", async () => {
       const { guest } = bench().rig;
       assert.equal((await guest.must(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
     });
@@ -103,5 +104,5 @@ behind("VT-d", {
   only: on("amd64"),
 });
 
-// QEMU's SMMU serves no device that is not its own.
+// QEMU's SMMU does not support external devices.
 behind("virtio's IOMMU", { devices: ["-device", "virtio-iommu-pci"], only: on("arm64") });

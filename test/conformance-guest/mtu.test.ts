@@ -1,4 +1,6 @@
-/** The longest frames: the chip's limit goes through both ways, with and without a tag; the driver refuses one byte more. */
+/**
+ * The longest frames: the chip's limit passes both ways, with and without a VLAN tag; the driver rejects one byte more.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FAR, NEAR } from "../guest/rig.ts";
@@ -9,7 +11,7 @@ import { pace, stream } from "./streams.ts";
 import { lookAt, type Seen } from "./wire-check.ts";
 
 const STANDARD = 1500;
-/** Before 6.14 the driver had this limit for all it knew from the 8125 on. */
+/** Before 6.14 the driver had this limit for every chip from the RTL8125 on. */
 const CAUTIOUS = 9194;
 const HEADER = 14;
 /** Headers of IP and ICMP, IPv4 and IPv6. */
@@ -25,7 +27,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     const { guest, far } = bench().rig;
     await far.must(`ip link set ${FAR.name} mtu ${mtu}`);
     await guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
-    // Some chips negotiate anew: they cannot do both jumbo frames and pause.
+    // Some chips renegotiate: they cannot do both jumbo frames and pause.
     await bench().rig.carrier(true);
     await guest.must(`until ping -q -c 1 -W 1 ${FAR.ipv4}; do sleep 0.1; done`);
   };
@@ -38,7 +40,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     for (const to of [NEAR.ipv4, NEAR.ipv6]) await echoes("far", to, size);
   };
 
-  test("the driver knows the limit, and refuses one byte more, and less than an IP packet", async (t) => {
+  test("the driver reports the limit, and rejects one byte more, and less than an IP packet", async (t) => {
     const { rig, cell } = bench();
     const { guest } = rig;
     most = Number(/maxmtu (\d+)/.exec(await guest.must(`ip -d link show ${NEAR.name}`))?.[1]);
@@ -48,7 +50,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     else assert.equal(most, largestMtu);
     for (const mtu of [limit() + 1, 67]) {
       const { exit } = await guest.run(`ip link set ${NEAR.name} mtu ${mtu}`);
-      assert.notEqual(exit, 0, `${mtu} is taken`);
+      assert.notEqual(exit, 0, `${mtu} is accepted`);
     }
     t.diagnostic(`limit ${limit()}`);
   });
@@ -69,9 +71,9 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     assert.notEqual(exit, 0);
   });
 
-  test("with a tag, the limit passes too", async () => {
+  test("with a VLAN tag, the limit passes too", async () => {
     const { guest, far } = bench().rig;
-    // The far end's own card has no longer frames than its MTU says, tag included, at its longest.
+    // The far end's own interface sends no frame longer than its MTU at its maximum, tag included.
     const mtu = Math.min(limit(), 16_362 - 4);
     await guest.must(`ip link set v5 mtu ${mtu}`);
     await far.must(`ip link set v5 mtu ${mtu}`);
@@ -89,12 +91,12 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
       t.diagnostic(pace(sums));
     });
 
-  test("back at the standard MTU, everything is as before", async () => {
+  test("back at the standard MTU, all is as before", async () => {
     await setMtu(STANDARD);
     await bothWays(STANDARD);
   });
 
-  test("every frame on the wire is right, and both streams were made of the longest", async () => {
+  test("every frame on the wire is correct, and both streams used the longest frames", async () => {
     const frames = (await bench().rig.frames()).map(lookAt);
     const wrong = frames.filter(({ faults }) => faults.length > 0);
     assert.deepEqual(

@@ -1,6 +1,6 @@
 /**
- * What the chip does to frames for the driver, in every combination that the driver lets one choose: checksums, segmentation,
- * scatter/gather, tags. Each transfer is from or to a port of the guest's own, by which its frames on the wire are known.
+ * Offloads of the chip, in every combination that the driver accepts: checksums, segmentation, scatter/gather, VLAN
+ * tags. Each transfer uses its own port of the guest, by which its frames on the wire are identified.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { lookAt, type Seen } from "./wire-check.ts";
 
 const BYTES = 300_000;
 const DATAGRAMS = 100;
-/** The far end answers with a digest of what it gets, or sends what the guest has as well. */
+/** The far end answers with a digest of what it receives, or sends the same file that the guest has. */
 const DIGEST_PORT = 7000;
 const SEND_PORT = 7001;
 const FIRST_PORT = 20_000;
@@ -21,7 +21,7 @@ const FIRST_PORT = 20_000;
 const onOff = [true, false] as const;
 const word = (on: boolean): string => (on ? "on" : "off");
 
-/** As for `ethtool -K`. The driver leaves out what cannot go together, as segmentation without scatter/gather. */
+/** For `ethtool -K`. The driver switches off what cannot be combined, such as segmentation without scatter/gather. */
 const FEATURES = [
   ...onOff.flatMap((checksum) =>
     onOff.flatMap((tso) =>
@@ -30,19 +30,19 @@ const FEATURES = [
       ),
     ),
   ),
-  // Tags by software, with everything else by the chip.
+  // Tags in software, everything else by the chip.
   "rx on tx on sg on tso on txvlan off rxvlan off",
   "rx on tx on sg on tso on txvlan off rxvlan on",
   "rx on tx on sg on tso on txvlan on rxvlan off",
 ];
-/** Datagrams differ by their checksums only. */
+/** Datagrams differ only in their checksums. */
 const FOR_DATAGRAMS: readonly string[] = [FEATURES[0]!, FEATURES[7]!];
 
 type Kind = "TCP from the guest" | "TCP to the guest" | "UDP from the guest";
 
 interface Step {
   readonly title: string;
-  /** The guest's. */
+  /** Ports of the guest. */
   readonly port: number;
   readonly features: string;
   readonly lane: Lane;
@@ -72,7 +72,9 @@ const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
     `iperf3 -c ${to} --cport ${port} -u -b 4M -l 1100 -k ${DATAGRAMS} >/tmp/udp; grep -q '(0%) *receiver' /tmp/udp || { cat /tmp/udp; false; }`,
 };
 
-/** Says which transfer went wrong, if it does. Of the two ports there are, whatever connects gets the even one. */
+/**
+ * Reports which transfer went wrong. Of the two local ports, the kernel gives the even one to a socket that connects.
+ */
 const scriptOf = ({ kind, to, port, title }: Step): string => {
   const command = COMMANDS[kind](to, port).replaceAll("'", `'\\''`);
   const ports = `echo ${port} ${port + 1} >/proc/sys/net/ipv4/ip_local_port_range`;
@@ -81,13 +83,13 @@ const scriptOf = ({ kind, to, port, title }: Step): string => {
 
 const prepare = async (rig: Rig): Promise<void> => {
   await makeLanes(rig);
-  // A receiver of datagrams that is held up shall have room for all of them.
+  // A delayed receiver of datagrams has room for all of them.
   await rig.guest.must("echo 8388608 >/proc/sys/net/core/rmem_default");
-  // Emulated, the machine looks like a slow network, for which TCP would make super-frames of two segments only.
+  // To TCP an emulated machine looks like a slow network, for which it would build super-frames of two segments only.
   await rig.guest.must(
     `echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs; head -c ${BYTES} /dev/urandom >/tmp/data; sha256sum </tmp/data >/tmp/digest`,
   );
-  // The far end is inside: its files are the guest's.
+  // The far end is inside the guest: both have the same files.
   await serveStreams(rig);
   for (const [port, program] of [
     [DIGEST_PORT, "sha256sum"],
@@ -101,7 +103,7 @@ const prepare = async (rig: Rig): Promise<void> => {
 
 onEachChip("offloads", { far: "inside", capture: true, prepare }, (bench) => {
   for (const features of FEATURES)
-    test(`streams are whole with ${features}`, async (t) => {
+    test(`streams arrive intact with ${features}`, async (t) => {
       const { rig } = bench();
       await rig.guest.run(`ethtool -K ${NEAR.name} ${features}`);
       const set = await rig.guest.must(`ethtool -k ${NEAR.name}`);
@@ -113,7 +115,7 @@ onEachChip("offloads", { far: "inside", capture: true, prepare }, (bench) => {
       assert.equal(await rig.guest.must(script.join("\n"), 10 * LIMIT_MILLIS), "");
     });
 
-  test("every frame on the wire is right: tags, length, checksums", async () => {
+  test("every frame on the wire is correct: tags, length, checksums", async () => {
     const frames = (await bench().rig.frames()).map(lookAt);
     const wrong = frames.filter(({ faults }) => faults.length > 0);
     assert.deepEqual(

@@ -7,12 +7,14 @@ import { eventually } from "../rigs/eventually.ts";
 import { onEachChip } from "./grid.ts";
 import { answered } from "./echoes.ts";
 
-/** Bytes of payload: shortest frames, which the chip pads; odd ones; the longest in one frame; several fragments. */
+/**
+ * Bytes of payload: the shortest frames, which the chip pads; odd lengths; the longest in one frame; several fragments.
+ */
 const SIZES = [0, 1, 8, 17, 18, 19, 56, 999, 1471, 1472, 1473, 4000, 20_000];
 
 const ECHOES = 1000;
 
-/** How many frames more the kernel has sent than the NIC, and the NIC has taken than the kernel. */
+/** How many more frames the kernel has counted as sent, and as received, than the NIC. */
 const lost = async ({ guest, nic }: Rig): Promise<readonly [sent: number, received: number]> => {
   const text = await guest.must(`cd /sys/class/net/${NEAR.name}/statistics; cat tx_packets rx_packets`);
   const [sent, received] = text.split("\n").map(Number);
@@ -21,7 +23,7 @@ const lost = async ({ guest, nic }: Rig): Promise<readonly [sent: number, receiv
 };
 
 onEachChip("ping", {}, (bench) => {
-  test("the guest is answered, whatever the length", async () => {
+  test("the guest's requests of every length are answered", async () => {
     const { guest } = bench().rig;
     for (const [version, to] of [
       ["-4", FAR.ipv4],
@@ -32,7 +34,7 @@ onEachChip("ping", {}, (bench) => {
       }
   });
 
-  test("the guest answers, whatever the length", async () => {
+  test("the guest answers requests of every length", async () => {
     const { far } = bench().rig;
     for (const to of [NEAR.ipv4, NEAR.ipv6])
       for (const size of SIZES) {
@@ -40,13 +42,13 @@ onEachChip("ping", {}, (bench) => {
       }
   });
 
-  test("a thousand echoes as fast as they come, none is lost", async (t) => {
+  test("a thousand echoes as fast as possible, none is lost", async (t) => {
     const { rig } = bench();
     const before = await lost(rig);
     const stdout = await rig.guest.must(`ping -q -c ${ECHOES} -i 0 -w 250 ${FAR.ipv4}`);
     assert.match(stdout, new RegExp(`\\b${ECHOES} received`), stdout);
-    // What ping did not wait for has not been lost either.
-    await eventually("as many frames on the wire as at the kernel", async () =>
+    // Nor were any lost for which ping did not wait.
+    await eventually("the wire and the kernel count the same frames", async () =>
       isDeepStrictEqual(await lost(rig), before),
     );
     t.diagnostic(`round trip ${/rtt .* = (\S+ ms)/.exec(stdout)?.[1]} (min/avg/max/mdev)`);

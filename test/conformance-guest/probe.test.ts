@@ -1,4 +1,4 @@
-/** What the driver makes of the chip when it meets it, and the link at every speed. */
+/** How the driver identifies the chip, and the link at every speed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { xidOf } from "#chip/chips.ts";
@@ -10,11 +10,11 @@ import { linked } from "./linked.ts";
 const MAC = "02:00:5e:10:00:01";
 /** Mbit/s. */
 const SPEEDS = [10, 100, 1000, 2500, 5000, 10_000] as const;
-/** "RTL8168h/8111h" of the table, or how else kernels spell it. */
+/** "RTL8168h/8111h" in the table, or another kernel's spelling. */
 const sameName = (logged: string, name: string): boolean => logged.toLowerCase() === name.toLowerCase();
 
 onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
-  test("is identified, by name and number, with its own address", async () => {
+  test("is identified by name and XID, with its own MAC address", async () => {
     const { rig, cell } = bench();
     await rig.guest.must("modprobe r8169");
     const log = await rig.guest.dmesg();
@@ -27,7 +27,7 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
     assert.equal((await rig.guest.must(`cat /sys/class/net/${NEAR.name}/address`)).trim(), MAC);
   });
 
-  test("comes up, with its firmware where it has one, and tells of itself", async (t) => {
+  test("comes up, loads its firmware if it has one, and reports its properties", async (t) => {
     const { rig, cell } = bench();
     await rig.configure();
     const text = await rig.guest.must(`ethtool -i ${NEAR.name}`);
@@ -35,14 +35,14 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
     assert.match(text, /^bus-info: 0000:00:\d\d\.0$/m);
     const firmware = /^firmware-version: (.*)$/m.exec(text)?.[1] ?? "";
     const { firmware: wanted } = cell.chip;
-    // An image of the first format has no version in it; the driver tells its file's name then.
+    // An image of the first format contains no version; the driver then reports the name of its file.
     if (wanted !== undefined)
       assert.match(firmware, new RegExp(wanted.replace(/^(rtl_nic\/)(.*)-\d+\.fw$/, "^($1)?$2")));
     if (firmware !== "") t.diagnostic(`firmware ${firmware}`);
   });
 
   for (const speed of SPEEDS)
-    test(`links at ${speed} Mbit/s with a partner that can do no more`, async (t) => {
+    test(`links at ${speed} Mbit/s with a partner that has no higher speed`, async (t) => {
       const { rig, cell } = bench();
       if (speed > cell.chip.speed) return t.skip(`${cell.chip.name} has ${cell.chip.speed} Mbit/s at most`);
       await rig.nic.ask({ command: "partner", abilities: { speeds: [speed] } });
@@ -67,7 +67,7 @@ onEachChip("probe", { bare: true, mac: MAC }, (bench) => {
     await rig.guest.must(`until ethtool ${NEAR.name} | grep -q 'Duplex: Full'; do sleep 0.1; done`);
   });
 
-  test("the guest chooses the speed", async (t) => {
+  test("the guest selects the speed", async (t) => {
     const { rig, cell } = bench();
     for (const speed of SPEEDS) {
       if (speed > cell.chip.speed) continue;

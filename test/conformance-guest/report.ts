@@ -1,4 +1,7 @@
-/** Makes docs/conformance.json, and of it docs/conformance.md, from the results of runs: the last one of each subject on each chip and kernel. */
+/**
+ * Generates docs/conformance.json, and from it docs/conformance.md, from the results of runs: the last one of each
+ * subject on each chip and kernel.
+ */
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +23,7 @@ export interface Run {
   /** Why, by title. */
   readonly failed: Readonly<Record<string, string>>;
   readonly skipped: Readonly<Record<string, string>>;
-  /** What tests said about their results, by title. */
+  /** Notes of tests on their results, by title. */
   readonly notes: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -71,7 +74,7 @@ const inOrder = (one: Run, other: Run): number =>
   kernelRank(kernelOf(one)) - kernelRank(kernelOf(other)) ||
   chipRank(chipOf(one)) - chipRank(chipOf(other));
 
-/** Later runs take the place of earlier ones. */
+/** Later runs replace earlier ones. */
 export const merged = (runs: readonly Run[]): readonly Run[] =>
   [...new Map(runs.map((run) => [`${run.subject}\0${run.on}`, run])).values()].toSorted(inOrder);
 
@@ -102,7 +105,7 @@ const table = (what: string, runs: readonly Run[], nameOf: (run: Run) => string)
   ];
 };
 
-/** The page names so many failures; the rest is in the data. */
+/** The page names that many failures; the rest is in the data. */
 const MAX_FAILURES = 50;
 
 const failures = (runs: readonly Run[]): readonly string[] => {
@@ -114,7 +117,7 @@ const failures = (runs: readonly Run[]): readonly string[] => {
   return [...lines.slice(0, MAX_FAILURES), ...(more > 0 ? [`- and ${more} more`] : [])];
 };
 
-/** Why tests were skipped; reasons that differ in the chip or a number alone are one. */
+/** Why tests were skipped; reasons that differ only in the chip or a number are merged. */
 const skips = (runs: readonly Run[]): readonly string[] => {
   const all = runs.flatMap(({ subject, skipped }) =>
     Object.values(skipped).map(
@@ -124,7 +127,7 @@ const skips = (runs: readonly Run[]): readonly string[] => {
   return distinct(all).map((line) => `- ${line} (${all.filter((other) => other === line).length})`);
 };
 
-/** docs/conformance.md of these runs, in their order. */
+/** docs/conformance.md from these runs, in their order. */
 export const pageOf = (runs: readonly Run[]): string => {
   const byChip = runs.toSorted((one, other) => chipRank(chipOf(one)) - chipRank(chipOf(other)));
   return [
@@ -152,11 +155,11 @@ export const pageOf = (runs: readonly Run[]): string => {
   ].join("\n");
 };
 
-/** The runs that docs/conformance.json has. */
+/** The runs in docs/conformance.json. */
 export const recorded = (): readonly Run[] =>
   existsSync(DATA) ? (JSON.parse(readFileSync(DATA, "utf8")) as readonly Run[]) : [];
 
-/** @param folder of files with an outcome a line; their names are in the order of time */
+/** @param folder of files with one outcome per line; their names sort by time */
 export const writeReport = (folder: string): void => {
   const files = globSync(join(folder, "*.jsonl")).sort();
   const runs = merged([...recorded(), ...files.flatMap(runsOf)]);

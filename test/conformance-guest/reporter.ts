@@ -1,4 +1,4 @@
-/** A reporter for node:test that writes each test's outcome as a line of JSON: what docs/conformance.json is made of. */
+/** A reporter for node:test that writes each test's outcome as a line of JSON, the source of docs/conformance.json. */
 import type { TestEvent } from "node:test/reporters";
 
 /** One test on one chip and kernel. */
@@ -11,7 +11,7 @@ export interface Outcome {
   readonly outcome: "passed" | "failed" | "skipped";
   /** Why it failed or was skipped. */
   readonly why?: string;
-  /** What the test said about its result. */
+  /** What the test noted about its result. */
   readonly notes: readonly string[];
   readonly millis: number;
 }
@@ -25,9 +25,10 @@ const line = (outcome: Outcome): string => `${JSON.stringify(outcome)}\n`;
 
 // eslint-disable-next-line import/no-default-export -- node:test takes a reporter's default export.
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  // Files that run side by side report one after the other, so there is one path from the outermost suite to the test at hand.
+  // Files that run concurrently report one after the other, so there is one path from the outermost suite to the
+  // current test.
   const path: string[] = [];
-  // What a test says of itself comes after its outcome.
+  // A test's own notes follow its outcome.
   let last: (Outcome & { notes: string[] }) | undefined;
   for await (const { type, data } of source) {
     if (type === "test:start") path.splice(data.nesting, Infinity, data.name);

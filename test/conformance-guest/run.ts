@@ -1,7 +1,7 @@
 /**
- * `npm run test:guest`: the conformance suite, with the kernel's own r8169 driving our chips in guests, several at once where asked for (a guest
- * and its NIC keep one processor busy). Writes the results as JSON; `npm run test:guest -- --report` adds them to docs/conformance.json, and
- * makes docs/conformance.md of that.
+ * `npm run test:guest`: the conformance suite, with the kernel's own r8169 driving our chips in guests, several at once
+ * on request (a guest and its NIC keep one processor busy). Writes the results as JSON; `npm run test:guest --
+ * --report` adds them to docs/conformance.json, and generates docs/conformance.md from that.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -30,7 +30,7 @@ const RESULTS = join(CACHE, "results");
 const SUBJECTS = globSync("*.test.ts", { cwd: HERE })
   .map((file) => basename(file, ".test.ts"))
   .sort();
-/** Run when they are named: they need a compiler. */
+/** Run only by name: they need a compiler. */
 const BY_NAME = ["vendor"];
 
 /** @throws {WrongUsage} */
@@ -109,7 +109,7 @@ const run = async (): Promise<number> => {
     ...(wanted.roundTrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: String(wanted.roundTrips) }),
   };
   const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
-  // A terminal interrupts both; who ends this program alone means both.
+  // A terminal interrupts both; a signal to this program alone is passed on.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   const [code] = (await once(child, "exit")) as [number | null];
   console.error(`results: ${record}`);

@@ -1,4 +1,4 @@
-/** Our driver starts a chip before the RTL8168G as Linux's does: each word of its values, in the same order. */
+/** Our driver starts a chip before the RTL8168G as Linux's does: the same values in the same order. */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -7,7 +7,7 @@ import { type Traced, traceLinux } from "../derive/linux.ts";
 import { noRig } from "../guest/available.ts";
 import { GRID_VARIABLE } from "./grid.ts";
 
-/** As a rule those whose values have no other source, and one of each kind besides. */
+/** Mainly chips whose values have no other source, and one of each other kind. */
 const SOME = ["rtl8102e-348", "rtl8168cp-3c8", "rtl8168c-3c3", "rtl8169sc-180", "rtl8168d-281", "rtl8168evl"];
 const LIMIT_MILLIS = 3_600_000;
 
@@ -19,9 +19,9 @@ describe("start-up", { skip: noRig(), timeout: LIMIT_MILLIS }, () => {
   });
 
   for (const chip of chips)
-    test(`${chip.key} is given what Linux writes`, () => {
+    test(`${chip.key} gets the writes of Linux`, () => {
       const compared = compare(chip, traced!.chips.get(chip)!);
-      // The PHY of most is tuned, and the MAC of most has values: a trace with neither is none.
+      // Most chips have PHY tuning, and most have MAC values: a trace with neither is not accepted.
       if (chip.key !== "rtl8101e") assert.ok(compared.some(({ derived }) => derived.changes.length > 0));
       assert.deepEqual(
         compared.flatMap(({ phase, differences }) => differences.map((line) => `${phase} ${line}`)),

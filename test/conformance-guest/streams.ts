@@ -1,12 +1,12 @@
-/** iperf3 streams between both ends, each with a separate server that ends with the stream. */
+/** iperf3 streams between both ends, each with its own server, which ends with the stream. */
 import type { Background } from "../rigs/background.ts";
 import { FAR, type Rig } from "../guest/rig.ts";
 
-/** What is of interest in iperf3's report. */
+/** The fields of iperf3's report that are used. */
 export interface Sums {
   readonly sum_sent: { readonly bytes: number };
   readonly sum_received: { readonly bytes: number; readonly bits_per_second: number };
-  /** Of datagrams. */
+  /** Of UDP streams. */
   readonly sum: { readonly packets: number; readonly lost_packets: number };
 }
 
@@ -19,12 +19,16 @@ export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Prom
   return server;
 };
 
-/** Streams as the guest's iperf3 is told to. Give an amount, not a time. @param to the far end's address. @throws {Error} */
+/**
+ * Runs iperf3 in the guest with these arguments. Limit it by an amount, not a time.
+ * @param to the far end's address
+ * @throws {Error}
+ */
 export const stream = async (rig: Rig, args: string, to: string = FAR.ipv4, port = PORT): Promise<Sums> => {
   await using _server = await serveStreams(rig, port);
   return (JSON.parse(await rig.guest.must(`iperf3 -J -c ${to} -p ${port} ${args}`)) as { end: Sums }).end;
 };
 
-/** "TCP at 94 Mbit/s", for what a test says of itself. */
+/** "TCP at 94 Mbit/s", for a test's note. */
 export const pace = ({ sum_received }: Sums): string =>
   `TCP at ${(sum_received.bits_per_second / 1e6).toFixed(0)} Mbit/s`;

@@ -1,21 +1,22 @@
-/** DPDK's testpmd in a guest, controlled on its command line, as by a user. */
+/** DPDK's testpmd in a guest, controlled by its command line. */
 import type { Guest } from "../guest/guest.ts";
 import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 
 const INPUT = "/run/testpmd.in";
 const OUTPUT = "/run/testpmd.out";
 const PID = "/run/testpmd.pid";
-/** Of the process that keeps the input open between commands. */
+/** File with the process that keeps the input open between commands. */
 const HOLDER = "/run/testpmd.holder";
 const PROMPT = "testpmd> ";
 const TURN_SECONDS = 0.05;
 
-/** Words for the guest's kernel: pages of 2 MiB. */
+/** Parameters of the guest's kernel: pages of 2 MiB. */
 export const HUGE_PAGES = "hugepages=64";
 
 /**
- * Gives the card to a driver that only passes its registers and its interrupt on. Not to VFIO's: Debian's kernels are built
- * without its mode for machines that have no IOMMU. DPDK does not trust a folder of libraries below one that all may write to.
+ * Binds the card to a driver that only exposes its registers and its interrupt. Not to VFIO's: Debian's kernels are
+ * built without its mode for machines without an IOMMU. DPDK rejects a folder of libraries inside one that is
+ * world-writable.
  */
 const TAKE = `set -e
 chmod 755 /
@@ -35,7 +36,7 @@ const waitFor = (condition: string, limitMillis: number): string =>
 
 export class Testpmd {
   readonly #guest: Guest;
-  /** Bytes of what it has printed so far. */
+  /** Number of bytes that it has printed so far. */
   #heard = 0;
 
   private constructor(guest: Guest) {
@@ -61,7 +62,7 @@ export class Testpmd {
   /** Its output for a command. @throws {Error} if it does not show its prompt again */
   async ask(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const said = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
-    if (!said.includes(PROMPT)) throw new Error(`testpmd has no answer to "${command}":\n${said}`);
+    if (!said.includes(PROMPT)) throw new Error(`testpmd does not answer "${command}":\n${said}`);
     return said;
   }
 

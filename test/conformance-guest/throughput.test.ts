@@ -1,4 +1,4 @@
-/** Streams both ways: TCP as fast as possible, UDP at a rate that an emulated guest can sustain. */
+/** Streams both ways: TCP as fast as possible, UDP at a rate that an emulated guest sustains. */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Far } from "../guest/far-end.ts";
@@ -9,10 +9,10 @@ import { pace, stream } from "./streams.ts";
 
 const BYTES = 16e6;
 const DATAGRAMS = 400;
-/** Bits in a second. */
+/** In bits per second. */
 const RATE = "5M";
 
-/** Datagrams that arrived there and were thrown away, as their receiver was held up and had no room left: no fault of a NIC's. */
+/** Datagrams that arrived and were dropped because the delayed receiver's buffer was full; the NIC is not at fault. */
 const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
   const text = await end.must("cat /proc/net/snmp /proc/net/snmp6");
   const [names = [], values = []] = [...text.matchAll(/^Udp: (.*)$/gm)].map(([, columns = ""]) => columns.split(" "));
@@ -23,7 +23,7 @@ const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
 };
 
 onEachChip("throughput", {}, (bench) => {
-  /** Frames that the far end sent of its own accord while the interface was down, and nobody took. */
+  /** Frames that the far end sent by itself while the interface was down. */
   let unheard = 0;
   before(async () => {
     unheard = (await bench().rig.nic.state()).traffic.drops;
@@ -55,8 +55,8 @@ onEachChip("throughput", {}, (bench) => {
           async () => (await rig.nic.state()).traffic[crossed] - before >= DATAGRAMS,
         );
         const late = (await overflowed(receiver)) - already;
-        assert.ok(sum.lost_packets <= late, `${sum.lost_packets} lost, for ${late} of which there was no room`);
-        if (late > 0) t.diagnostic(`the receiver was held up: it had no room for ${late} of ${sum.packets}`);
+        assert.ok(sum.lost_packets <= late, `${sum.lost_packets} lost, ${late} of them dropped by a full receive buffer`);
+        if (late > 0) t.diagnostic(`the receiver was delayed: its buffer had no room for ${late} of ${sum.packets}`);
       });
     }
 

@@ -1,6 +1,6 @@
 /**
- * Realtek's own drivers for Linux, r8168 and r8125: other C drivers than the kernel's, with their own ways. They know registers that no
- * other driver touches, watch over the PHY by a timer, and r8125 is compiled here with several queues and receive side scaling.
+ * Realtek's own drivers for Linux, r8168 and r8125: other C drivers than the kernel's. They use registers that no other
+ * driver touches, check the PHY by a timer, and r8125 is compiled here with several queues and RSS.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,10 +21,10 @@ const FLAPS = 5;
 const LOADS = 3;
 const JUMBO = 4000;
 const ECHO_HEADERS = 28;
-/** Longer than the period at which r8168 and r8125 look after the PHY. */
+/** Longer than the period at which r8168 and r8125 check the PHY. */
 const IDLE_MILLIS = 12_000;
 
-/** Which of the two is for the chip. */
+/** Which of the two drives the chip. */
 const driverOf = ({ chip, kernel }: Cell): string | undefined => {
   if (kernel !== VENDOR_KERNEL || chip.bus !== "pcie") return undefined;
   if (chip.speed === 1000) return "r8168";
@@ -35,7 +35,7 @@ const known = (cell: Cell): boolean => driverOf(cell) !== undefined;
 const skip = noRig() === false && cells().some(known) ? noVendor() : false;
 const archives = noRig() === false && skip === false && cells().some(known) ? [vendorArchive()] : [];
 
-/** What the kernel says of modules that are not its own, and what these say of themselves. */
+/** Messages of the kernel about out-of-tree modules, and of these modules about themselves. */
 const WARNINGS = [
   /loading out-of-tree module taints kernel/,
   /module verification failed/,
@@ -45,8 +45,8 @@ const WARNINGS = [
 ];
 
 /**
- * Both drivers write the same registers on every chip, whether it has them or not, and serve an interrupt while another processor
- * resets the chip.
+ * Both drivers write the same registers on every chip, whether it has them or not, and handle an interrupt while
+ * another processor resets the chip.
  */
 const OFFENCES = ["buffer", "hurried", "unknown", "width"];
 
@@ -89,7 +89,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     for (const size of [0, 17, 18, 19, 56, 999, 1472, 8000]) await answered(guest, `-c 5 -s ${size} ${FAR.ipv4}`);
   });
 
-  test("streams pass both ways, cut by the chip where the driver lets it, and every frame on the wire is right", async () => {
+  test("streams pass both ways, with segmentation where the driver offers it, and every frame on the wire is correct", async () => {
     const { guest } = bench().rig;
     await guest.run(`ethtool -K ${NEAR.name} sg on tx on tso on`);
     // On the RTL8168E-VL the driver does not offer segmentation.
@@ -103,7 +103,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     assert.deepEqual(faults, []);
   });
 
-  test("flows come in by several queues where the driver has them", async (t) => {
+  test("flows are received on several queues if the driver has them", async (t) => {
     const { rig, cell } = bench();
     const lines = async (): Promise<readonly (readonly [string, number])[]> => {
       const text = await rig.guest.must(`grep ${NEAR.name} /proc/interrupts`);
@@ -122,7 +122,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     assert.ok(busy.length >= (driverOf(cell) === "r8125" && cell.chip.key !== "rtl8125a" ? 2 : 1));
   });
 
-  test(`${FLAPS} times the cable is pulled and put back`, async () => {
+  test(`the cable is pulled and plugged ${FLAPS} times`, async () => {
     const { rig } = bench();
     for (let i = 0; i < FLAPS; i++) {
       await rig.nic.ask({ command: "link", up: false });
@@ -134,7 +134,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     await answered(rig.guest, `-c 20 ${FAR.ipv4}`);
   });
 
-  test("every speed comes up with a partner that has no other", async () => {
+  test("every speed links with a partner that has no other", async () => {
     const { rig, cell } = bench();
     const speeds = ([10, 100, 1000, 2500] as const).filter((speed: LinkSpeed) => speed <= cell.chip.speed);
     for (const speed of speeds) {
@@ -146,7 +146,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     await fastest();
   });
 
-  test("longer frames come and go", async () => {
+  test("jumbo frames pass both ways", async () => {
     const { rig } = bench();
     await rig.guest.must(`ip link set ${NEAR.name} mtu ${JUMBO}`);
     await rig.far.must(`ip link set ${FAR.name} mtu ${JUMBO}`);
@@ -157,7 +157,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     await rig.carrier(true);
   });
 
-  test("the link stays while nothing happens", async () => {
+  test("the link stays up while idle", async () => {
     const { rig } = bench();
     await answered(rig.guest, `-c 3 ${FAR.ipv4}`);
     const changes = `cat /sys/class/net/${NEAR.name}/carrier_changes`;

@@ -1,4 +1,6 @@
-/** The guest sleeps, and the wire wakes it: each kind of wake-up that the driver offers, and what must not wake it. */
+/**
+ * The guest sleeps, and frames wake it: each kind of wake-up that the driver offers, and frames that must not wake it.
+ */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,7 +19,7 @@ const STRANGER = "02005e1000ff";
 const BROADCAST = "ffffffffffff";
 const GROUP = "01005e000001";
 
-/** A frame of an EtherType for experiments, from a stranger. */
+/** A frame with an EtherType for experiments, from an unknown station. */
 const frameTo = (destination: string): ServeRequest => ({
   command: "send",
   frame: `${destination}${STRANGER}88b5${"00".repeat(46)}`,
@@ -28,19 +30,19 @@ const wakes = (rig: Rig): number =>
   rig.nic.said.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
 
 interface Night {
-  /** As for `ethtool -s eth0 wol`. */
+  /** Argument of `ethtool -s eth0 wol`. */
   readonly armed: string;
-  /** Whether the cable is in while it sleeps. */
+  /** Whether the cable is plugged in during sleep. */
   readonly cable: boolean;
   readonly ignored: readonly ServeRequest[];
-  /** None: a person wakes it. */
+  /** None: it is woken by a user. */
   readonly waking?: ServeRequest;
 }
 
 /** Evidence of a sleeping guest. */
 const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking }: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, D3HOT);
-  // The driver has the PHY slow down, which takes the link down for a moment.
+  // The driver reduces the PHY's speed, which takes the link down for a moment.
   if (cable && armed !== "d") await eventually("a link", async () => (await rig.nic.state()).link.up);
   for (const request of ignored) await rig.nic.ask(request);
   await sleep(QUIET_MILLIS);
@@ -50,7 +52,7 @@ const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking 
   await eventually("PME", () => wakes(rig) > earlier);
 };
 
-/** Puts the guest to sleep, checks what wakes it, and that it works afterwards; it is woken in any case. */
+/** Suspends the guest, checks what wakes it, and that it works afterwards. The guest is woken in any case. */
 const pass = async (rig: Rig, night: Night): Promise<void> => {
   await rig.guest.must(`ethtool -s ${NEAR.name} wol ${night.armed}`);
   if (!night.cable) {
@@ -71,16 +73,16 @@ const pass = async (rig: Rig, night: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, 0);
 };
 
-// QEMU's other machine for PCs goes to sleep only once after each start, and those for ARM never do.
+// QEMU's other PC machine sleeps only once after each start, and those for ARM never do.
 const sleeps = ({ kernel }: Cell): boolean => PROCESSOR[processorOf(kernel)].machines.includes("pc");
 
 onEachChip("wake", { machine: "pc", suspends: true, warnings: [/^\[ *[\d.]+\] done\.$/], only: sleeps }, (bench) => {
-  /** The guest's own address, as digits. */
+  /** The guest's own MAC address, as digits. */
   const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
 
   before(async () => {
     const { far, nic } = bench().rig;
-    // The far end sends nothing of its own accord: no questions for the guest's address, nothing to groups.
+    // The far end sends nothing by itself: no requests for the guest's address, no multicast.
     await far.must(`echo 1 >/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`);
     await far.must(`ip neigh replace ${NEAR.ipv4} lladdr ${(await nic.state()).mac} nud permanent dev ${FAR.name}`);
   });
@@ -94,26 +96,26 @@ onEachChip("wake", { machine: "pc", suspends: true, warnings: [/^\[ *[\d.]+\] do
     await pass(bench().rig, { armed: "g", cable: true, ignored, waking: MAGIC });
   });
 
-  test("a frame to this station wakes, where that was asked for", async () => {
+  test("a unicast frame wakes, if enabled", async () => {
     const waking = frameTo(await own());
     await pass(bench().rig, { armed: "u", cable: true, ignored: [frameTo(BROADCAST), frameTo(STRANGER)], waking });
   });
 
-  test("a broadcast wakes, where that was asked for", async () => {
+  test("a broadcast wakes, if enabled", async () => {
     const ignored = [frameTo(await own()), frameTo(GROUP)];
     await pass(bench().rig, { armed: "b", cable: true, ignored, waking: frameTo(BROADCAST) });
   });
 
-  test("a multicast wakes, where that was asked for", async () => {
+  test("a multicast wakes, if enabled", async () => {
     const ignored = [frameTo(await own()), frameTo(BROADCAST)];
     await pass(bench().rig, { armed: "m", cable: true, ignored, waking: frameTo(GROUP) });
   });
 
-  test("a cable that is plugged in wakes, where that was asked for", async () => {
+  test("a cable that is plugged in wakes, if enabled", async () => {
     await pass(bench().rig, { armed: "p", cable: false, ignored: [], waking: { command: "link", up: true } });
   });
 
-  test("nothing wakes when nothing was asked for", async () => {
+  test("nothing wakes when nothing is enabled", async () => {
     const ignored = [MAGIC, frameTo(await own()), frameTo(BROADCAST)];
     await pass(bench().rig, { armed: "d", cable: true, ignored });
   });

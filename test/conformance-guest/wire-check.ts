@@ -1,4 +1,4 @@
-/** Looks at frames as they crossed the wire: tags, lengths and every checksum, each computed anew. */
+/** Checks frames as they crossed the wire: tags, lengths and every checksum, each recomputed. */
 import { dissect, DISSECTION_WORDS, Layer, NETWORK, PROTOCOL, TRANSPORT } from "#wire/dissect.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { memoryOf } from "#wire/memory.ts";
@@ -12,7 +12,7 @@ export interface Seen {
   readonly bytes: Uint8Array;
   /** EtherType and control word of each tag. */
   readonly tags: readonly (readonly [etherType: number, control: number])[];
-  /** Ports of TCP and UDP, -1 of others. */
+  /** Ports of TCP and UDP; -1 for other protocols. */
   readonly source: number;
   readonly destination: number;
   /** Errors of the frame; empty if there are none. */
