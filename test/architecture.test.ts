@@ -1,4 +1,6 @@
-/** The house rules of docs/architecture.md, checked in the source: which rooms import which, and where unsafe calls may be. */
+/**
+ * The rules of docs/architecture.md, checked in the source: which rooms import which, and where unsafe calls may be.
+ */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path/posix";
 import { suite, test } from "node:test";
@@ -19,7 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The folders of the model, and those that each may import from. The files beside them (the chip as a whole) put them together.
+ * The folders of the model, and those that each may import from. The files beside them (the chip as a whole) combine
+ * them.
  */
 const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observation: [],
@@ -31,12 +34,12 @@ const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   frames: ["observation", "registers", "interrupts", "pci", "phy"],
 };
 
-/** The rest runs in a browser unchanged. */
+/** All other rooms run in a browser unchanged. */
 const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
 const MAX_LINES = 400;
 
-/** What is wrong with one import, or undefined. */
+/** The error of one import, or undefined. */
 const complaint = (file: File, specifier: string | undefined): string | undefined => {
   const room = roomOf(file.path);
   if (specifier === undefined) return isTest(file) ? undefined : "imports something that is computed: name it";
@@ -47,14 +50,14 @@ const complaint = (file: File, specifier: string | undefined): string | undefine
       : `imports ${specifier}: ${room} must also run in a browser`;
   if (specifier.startsWith("#")) {
     const target = specifier.slice(1).split("/")[0]!;
-    if (target === room) return `imports ${specifier}: inside a room say ./…`;
+    if (target === room) return `imports ${specifier}: inside a room use ./…`;
     if (!(target in MAY_IMPORT)) return `imports ${specifier}: there is no such room`;
     return MAY_IMPORT[room]!.includes(target) ? undefined : `imports ${specifier}: ${room} may not import ${target}`;
   }
   if (specifier.startsWith("."))
     return join(dirname(file.path), specifier).startsWith(`src/${room}/`)
       ? undefined
-      : `imports ${specifier}: to another room say #room/…`;
+      : `imports ${specifier}: for another room use #room/…`;
   return isTest(file) ? undefined : `imports ${specifier}: the program has no dependencies`;
 };
 
@@ -69,7 +72,7 @@ const MODEL = "src/model/";
 const modelFolder = (path: string): string | undefined =>
   path.startsWith(MODEL) && path.slice(MODEL.length).includes("/") ? path.split("/")[2] : undefined;
 
-/** What is wrong with imports between the folders of the model. A test may use what it tests with. */
+/** Errors of imports between the folders of the model. A test may also import what it tests with. */
 const folderComplaints = (file: File): string[] => {
   const from = modelFolder(file.path);
   if (from === undefined || isTest(file) || file.path.endsWith(".test-kit.ts")) return [];
@@ -83,7 +86,7 @@ const folderComplaints = (file: File): string[] => {
   });
 };
 
-/** `cli` is the top of `app`: what others need of it too is in `terminal`. */
+/** `cli` is the top of `app`: code that others need too is in `terminal`. */
 const cliComplaints = (file: File): string[] =>
   !file.path.startsWith("src/app/") ||
   file.path.startsWith("src/app/cli/") ||
@@ -104,7 +107,7 @@ const globalComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, NODE_GLOBALS, "uses a global that only Node has");
 
-/** Questions about which chip it is: what differs from chip to chip is in its profile. */
+/** Questions about which chip it is: differences between chips belong in the profile. */
 const CHIP_QUESTION =
   /\bsince\(|\.generation\b|\.(key|die|xid)\s*[!=]==(?!\s*undefined)|[!=]==\s*[\w.]+\.(key|die|xid)\b|\.(key|die)\.(startsWith|endsWith|includes|match)\(/;
 
@@ -118,7 +121,7 @@ const shapeComplaints = (file: File): string[] => {
   const lines = file.source.trimEnd().split("\n").length;
   if (lines > MAX_LINES) found.push(`${file.path} has ${lines} lines: split it (at most ${MAX_LINES})`);
   if (!isTest(file) && !/^(#!.*\n)?\/\*\*/.test(file.source))
-    found.push(`${file.path} does not open with its subtitle`);
+    found.push(`${file.path} does not start with its summary`);
   return found;
 };
 
@@ -128,10 +131,10 @@ const takingAddresses = (table: string): string[] =>
     .filter(([, , parameters]) => parameters!.includes("u64"))
     .map(([, name]) => name!);
 
-/** Where a class member or a top-level function ends, as the formatter writes it. */
+/** Where a class member or a top-level function ends, as the formatter indents it. */
 const END_OF_FUNCTION = /^( {2})?\}[;)]*$/;
 
-/** Calls that could touch foreign memory, in a function that has said nothing of why it is safe up to there. */
+/** Calls that could access foreign memory, in a function without a SAFETY: line before the call. */
 const safetyComplaints = ({ path, source }: File, names: readonly string[]): string[] => {
   const call = new RegExp(`\\blibc\\.(${names.join("|")})\\(|\\b(toArrayBuffer|getRawPointer|dlopen)\\(`);
   const code = without(source, "comment", "string", "regex").split("\n");
@@ -167,15 +170,15 @@ suite("the house", () => {
     none(files.flatMap(globalComplaints));
   });
 
-  test(`no file has a default export, more than ${MAX_LINES} lines, or no subtitle`, () => {
+  test(`no file has a default export, more than ${MAX_LINES} lines, or no summary`, () => {
     none(files.flatMap(shapeComplaints));
   });
 
-  test("only src/chip knows one chip from another; all others read the profile", () => {
+  test("only src/chip tells chips apart; all others read the profile", () => {
     none(files.flatMap(chipComplaints));
   });
 
-  test("whatever calls C with an address says why that is safe", () => {
+  test("every call of C with an address has a SAFETY: line", () => {
     const table = files.find(({ path }) => path === "src/sys/libc.ts");
     const names = takingAddresses(table?.source ?? "");
     assert.ok(names.includes("mmap") && names.includes("ioctl"), "libc.ts's table cannot be read");
@@ -216,7 +219,7 @@ suite("the rules themselves", () => {
     }
   });
 
-  test("leave alone what is allowed, and what only looks like an import", () => {
+  test("ignore allowed imports, and text that only looks like an import", () => {
     for (const source of [
       'import { Mmio } from "#kit/mmio.ts";\nimport { ring } from "./ring.ts";',
       '// import { x } from "#model/x.ts";\n/* import("node:fs") */',
@@ -252,7 +255,7 @@ suite("the rules themselves", () => {
     none(inApp("demo/planted.ts", 'import { x } from "../terminal/x.ts";'));
   });
 
-  test("find globals of Node, default exports, long files and missing subtitles", () => {
+  test("find globals of Node, default exports, long files and missing summaries", () => {
     for (const source of [
       "process.exit(1);",
       "const b = Buffer.from([1]);",
@@ -291,7 +294,7 @@ suite("the rules themselves", () => {
       none(chipComplaints({ path: "src/model/planted.ts", source }));
   });
 
-  test("find a call of C that does not say why it is safe", () => {
+  test("find a call of C without a SAFETY: line", () => {
     const reasoned = "const f = () => {\n  // SAFETY: because.\n  libc.mmap(0n);\n};\n";
     none(safetyComplaints(inSys(reasoned), ["mmap"]));
     none(safetyComplaints(inSys("// libc.mmap(0n)\nlibc.getppid();"), ["mmap"]));

@@ -23,7 +23,7 @@ const args = (name: string, ...more: readonly string[]): string[] => [
   ...more,
 ];
 
-/** Waits until it serves, then asks it to stop. Returns what it said on standard error. */
+/** Waits until it serves, then requests a stop. Returns its standard error. */
 const untilServed = async (child: ChildProcess): Promise<string> => {
   let said = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
@@ -36,7 +36,7 @@ const untilServed = async (child: ChildProcess): Promise<string> => {
   return said;
 };
 
-/** A pipe with both its ends; nobody waits for anybody. */
+/** A pipe with both its ends open, so that opening it never blocks. */
 const pipe = (name: string) => {
   const path = join(directory, name);
   execFileSync("mkfifo", [path]);
@@ -75,7 +75,7 @@ test("--capture - writes to a socket and to a file as well", { timeout: ENOUGH }
 });
 
 test(
-  "without a reader a capture is refused at once: on standard output, and by a pipe's name",
+  "without a reader a capture is rejected at once: on standard output, and on a named pipe",
   { timeout: ENOUGH },
   () => {
     const { path, reader, writer } = pipe("gone");

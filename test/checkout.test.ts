@@ -22,7 +22,7 @@ import { olderNode } from "./rigs/older-node.ts";
 const SOURCE = fileURLToPath(new URL("..", import.meta.url));
 /** Any user but root: no process runs as it. */
 const OWNER = 64_321;
-/** On a machine however busy. */
+/** Enough on a busy machine. */
 const ENOUGH = 300_000;
 const skip = process.getuid?.() === 0 ? false : "needs root, to be two users";
 
@@ -33,7 +33,7 @@ suite("a checkout of another user", { skip }, () => {
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), "ferrule-checkout-")));
     chmodSync(folder, 0o755);
-    // Where the owner may read it, whatever the folder of this checkout allows.
+    // Where the owner may read it, whatever the permissions of this checkout's folder.
     copyFileSync(process.execPath, join(folder, "node"));
     for (const name of ["bin", "src", "package.json"])
       cpSync(join(SOURCE, name), join(checkout(), name), { recursive: true });
@@ -66,10 +66,10 @@ suite("a checkout of another user", { skip }, () => {
   };
   const DEMO = ["demo", "--bytes", "64K", "--json"];
 
-  test("gets no file of root's, and neither does its owner's home", () => {
+  test("gets no files owned by root, and neither does its owner's home", () => {
     const homes = [
       { HOME: join(folder, "root") },
-      // As a sudo that keeps the caller's environment.
+      // Like a sudo that keeps the caller's environment.
       { HOME: join(folder, "root"), XDG_CACHE_HOME: join(folder, "owner/.cache") },
     ];
     for (const variables of homes) {

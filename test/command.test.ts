@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { olderNode } from "./rigs/older-node.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
-/** On a machine however busy. */
+/** Enough on a busy machine. */
 const ENOUGH = 300_000;
 
 const ferrule = (args: readonly string[], node = process.execPath) =>
@@ -122,7 +122,7 @@ test("a NIC that does not come up still gets a report, with a warning and exit c
   }
 });
 
-test("if descriptors run out anywhere, the error names the limit to raise", async () => {
+test("when descriptors run out, at any point, the error names the limit to raise", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     let refused = 0;

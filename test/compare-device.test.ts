@@ -1,4 +1,4 @@
-/** The device process of bench/compare: what it finds in drivers with faults, and that it never waits for one forever. */
+/** The device process of bench/compare: the driver faults that it detects, and its time limits. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ const open = (program: string): Device => {
   return new Device(program, env, new AbortController().signal);
 };
 
-/** Sums of windows until `frames` have come through. */
+/** Sums of windows until `frames` have been forwarded. */
 const windows = async (device: Device, task: Task, frames: number): Promise<Window> => {
   let sum: Window | undefined;
   for (const end = performance.now() + LIMIT_MS; (sum?.frames ?? 0) < frames;) {
@@ -74,15 +74,15 @@ suite("the device process of the comparison", { skip }, () => {
     ["lost", ["lost"]],
     ["doubled", ["doubled"]],
     ["reordered", ["reordered"]],
-    // A frame that cannot be told by its number has not come back either.
+    // A frame that cannot be identified by its number also counts as lost.
     ["changed", ["lost", "damaged"]],
     ["shortened", ["lost", "damaged"]],
   ] as const)
-    test(`finds the frames that a driver has ${fault}, and counts them`, () =>
+    test(`detects and counts the frames that a driver has ${fault}`, () =>
       withFault(fault, async (device) => {
         const found = await windows(device, FORWARD, ENOUGH);
         for (const [kind, count] of Object.entries(faults(found))) {
-          // Of the frames before and after the time that counts too, but not twice as many.
+          // Frames before and after the measurement count too, but not twice as many.
           const expected = kinds.some((each) => each === kind) ? found.frames / 1000 : 0;
           assert.ok(
             count >= Math.floor(expected) && count <= 4 * expected,
@@ -98,12 +98,12 @@ suite("the device process of the comparison", { skip }, () => {
     ["ends", "ends", /the driver ended with exit code 3/],
     ["outside", "points the device outside its memory", /the driver points the device outside its memory/],
   ] as const)
-    test(`fails within seconds, and says why, when a driver ${does}`, () =>
+    test(`fails within seconds, with the reason, when a driver ${does}`, () =>
       withFault(fault, async (device) => {
         await assert.rejects(windows(device, FORWARD, 1e9), complaint);
       }));
 
-  test("says so when a driver is killed", () =>
+  test("reports that a driver was killed", () =>
     withFault("none", async (device, pid) => {
       await windows(device, FORWARD, 1);
       process.kill(pid, "SIGKILL");
@@ -131,7 +131,7 @@ suite("the device process of the comparison", { skip }, () => {
       assert.deepEqual(faults(latency), NONE);
     });
 
-  test("a driver that cannot be built is named with the command that installs what it lacks, and the others run", () => {
+  test("a driver that cannot be built is reported with the command that installs what it needs, and the others run", () => {
     const file = join(folder, "measured.json");
     const main = join(import.meta.dirname, "../bench/compare/main.ts");
     const args = ["--peer", "rust,burst-c", "--load", "same-thread", "--batch", "256", "--rounds", "1", "--json", file];

@@ -1,4 +1,7 @@
-/** The page of `ferrule compare` in a browser: what it loads, what its plots and tables show, on a telephone and in the dark. */
+/**
+ * The page of `ferrule compare` in a browser: what it loads, what its plots and tables show, on a telephone and in dark
+ * mode.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +12,7 @@ import { BATCHES, madeUp, SIZES } from "#app/compare/comparison.test-kit.ts";
 import { comparisonPage } from "#app/compare/page.ts";
 import { Browser, noBrowser, Page } from "./rigs/browser.ts";
 
-/** Centres of elements, by plot: ticks with their text, marks with their driver and what they say. */
+/** Centres of elements, by plot: ticks with their text, marks with their driver and text. */
 interface Drawn {
   readonly x: readonly Tick[];
   readonly y: readonly Tick[];
@@ -32,7 +35,7 @@ const drawn = (plot: string): string => `(() => {
 type Transform = (value: number) => number;
 const linear: Transform = (value) => value;
 
-/** Where a value lies, judged by the first and the last tick alone. */
+/** The position of a value, from the first and the last tick alone. */
 const placeOf = (ticks: readonly Tick[], value: number, transform: Transform): number => {
   const [first, last] = [ticks[0]!, ticks.at(-1)!];
   const [from, to] = [first, last].map(({ text }) => transform(Number.parseFloat(text)));
@@ -63,13 +66,13 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
   });
   after(() => scope.disposeAsync());
 
-  test("loads nothing but itself, and the browser has nothing to complain about", async () => {
+  test("loads nothing but itself, and the browser reports no error", async () => {
     await wide.evaluate("1");
     assert.deepEqual(wide.requests, [pathToFileURL(file).href]);
     assert.deepEqual(wide.complaints, []);
   });
 
-  test("has no script, and says that it may load nothing", async () => {
+  test("has no script, and declares that it loads nothing", async () => {
     const [scripts, outside, policy] = await wide.evaluate<[number, number, string]>(`[
       document.scripts.length,
       document.querySelectorAll("[src], link, iframe, object, a:not([href^='#'])").length,
@@ -78,7 +81,7 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
     assert.match(policy, /^default-src 'none';/);
   });
 
-  test("throughput: each driver has a mark at each size, as high as its frames a second", async () => {
+  test("throughput: each driver has a mark at each size, at its frames per second", async () => {
     const { x, y, marks } = await wide.evaluate<Drawn>(drawn("plot-size"));
     const sizes = SIZES.filter((size) => size !== "mix");
     assert.deepEqual(
@@ -98,7 +101,7 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
     }
   });
 
-  test("cost: each driver has a mark at each batch, as high as its time a frame", async () => {
+  test("cost: each driver has a mark at each batch, at its time per frame", async () => {
     const { x, y, marks } = await wide.evaluate<Drawn>(drawn("plot-batch"));
     assert.equal(marks.length, found.sameThread.length);
     assert.deepEqual(
@@ -145,7 +148,7 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
     nearly(one, placeOf(x, 1, Math.log), "the line");
   });
 
-  test("names each plot and each table for those who do not see them", async () => {
+  test("names each plot and each table for screen readers", async () => {
     const { nodes } = (await wide.call("Accessibility.getFullAXTree")) as {
       nodes: readonly { ignored: boolean; role?: { value: string }; name?: { value: string } }[];
     };
@@ -156,12 +159,12 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
     for (const name of [...names("image"), ...names("table")]) assert.match(name, /\w{4}/);
   });
 
-  test("a driver that is missing is named with the command that installs it", async () => {
+  test("a missing driver is listed with the command that installs it", async () => {
     const text = await wide.evaluate<string>("document.body.innerText");
     assert.match(text, /DPDK net_r8169: DPDK is not installed\. sudo apt-get install librte-net-r8169-25/);
   });
 
-  test("on a telephone nothing is wider than the screen, tables scroll in place, and plots can be read", async () => {
+  test("on a telephone nothing is wider than the screen, tables scroll in place, and plots are readable", async () => {
     const page = await Page.open(browser, file, { width: 400 });
     const [width, loose] = await page.evaluate<[number, number]>(`[
       document.scrollingElement.scrollWidth,
@@ -175,7 +178,7 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
   });
 
   for (const dark of [false, true])
-    test(`${dark ? "in the dark" : "by day"} text and lines stand out from the background`, async () => {
+    test(`${dark ? "in dark mode" : "in light mode"} text and lines stand out from the background`, async () => {
       const page = await Page.open(browser, file, { width: 1200, dark });
       const [back, text, ...lines] = await page.evaluate<string[]>(`[
         getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,

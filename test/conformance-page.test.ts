@@ -1,4 +1,4 @@
-/** docs/conformance.md and docs/conformance.json, and what makes them of the results of runs. */
+/** docs/conformance.md and docs/conformance.json, and the report that generates them from results. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ const run = (on: string, other: Partial<Run> = {}): Run => ({
   ...other,
 });
 
-test("the page is what the recorded runs make", () => {
+test("the page is generated from the recorded runs", () => {
   assert.ok(recorded().length > 0);
   assert.equal(readFileSync(PAGE, "utf8"), pageOf(recorded()));
 });
@@ -42,21 +42,21 @@ test("tests are counted by subject, chip and kernel", () => {
   assert.match(page, /^## Failed\n\nNone\.$/m);
 });
 
-test("a failure is named with its reason, on one line", () => {
+test("a failure is listed with its reason, on one line", () => {
   const failed = { "jumbo frames": "lost | 3\nof 10" };
   const page = pageOf([run("rtl8168h on Linux 6.12", { failed })]);
   assert.match(page, /^\| ping \| 2 ✔, 1 ✘ \|$/m);
   assert.match(page, /^- ping, rtl8168h on Linux 6\.12, jumbo frames: lost \\\| 3 of 10$/m);
 });
 
-test("failures without end are counted, and the page stays short", () => {
+test("any number of failures is counted, and the page stays short", () => {
   const failed = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`test ${i}`, "wrong"]));
   const page = pageOf([run("rtl8168h on Linux 6.12", { failed })]);
   assert.ok(linesOf(page).length <= MAX_LINES);
   assert.match(page, /^- and 950 more$/m);
 });
 
-test("the last run of a subject on a chip and kernel counts, whole", () => {
+test("the last run of a subject on a chip and kernel replaces the whole earlier run", () => {
   const before = run("rtl8168h on Linux 6.12", { failed: { "a test that has another name now": "wrong" } });
   const [now, ...others] = merged([before, run("rtl8168h on Linux 6.12")]);
   assert.deepEqual(others, []);

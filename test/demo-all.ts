@@ -1,8 +1,7 @@
 /**
- * `npm run demo:all`: the demo on every chip of the family. Each brings the model of its chip up with our driver, between two
- * network stacks of the kernel's where the machine allows it, and transfers data both ways.
- *
- * Ends with 1 when a transfer is not what was sent, when a frame was dropped or damaged, or when the model reports an offence.
+ * `npm run demo:all`: the demo on every chip of the family. Each brings up the model of its chip with our driver,
+ * between two network stacks of the kernel if the machine allows it, and transfers data both ways. Ends with 1 when
+ * received data differs, when a frame was dropped or damaged, or when the model reports an offence.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -44,7 +43,7 @@ interface Demo {
   readonly offences: number;
 }
 
-/** What is wrong with a demo. */
+/** Errors of a demo. */
 const faultsOf = (demo: Demo, { speed }: Chip): readonly string[] => [
   ...(demo.link.up && demo.link.megabits === speed ? [] : [`link ${demo.link.up ? demo.link.megabits : "down"}`]),
   ...(demo.ping.received === demo.ping.sent ? [] : [`${demo.ping.sent - demo.ping.received} pings unanswered`]),

@@ -104,12 +104,12 @@ const namespaces = (): Set<string> => {
       for (const thread of readdirSync(`/proc/${pid}/task`))
         found.add(readlinkSync(`/proc/${pid}/task/${thread}/ns/net`));
     } catch {
-      // It ended while we looked.
+      // It ended in the meantime.
     }
   return found;
 };
 
-/** A demo that has begun to transfer, and the namespaces that are its own. It ends with its owner. */
+/** A demo that has begun to transfer, and its namespaces. It ends with its owner. */
 const running = async (): Promise<Disposable & { child: ChildProcess; own: string[]; pids: number[] }> => {
   using scope = new DisposableStack();
   const child = spawn(process.execPath, [PROGRAM, "demo", "--bytes", "64G"], { stdio: ["ignore", "ignore", "pipe"] });
@@ -130,7 +130,7 @@ const running = async (): Promise<Disposable & { child: ChildProcess; own: strin
 };
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
-  test(`${signal} in the middle of a transfer leaves no process and no namespace behind`, { skip }, async () => {
+  test(`${signal} during a transfer leaves no process and no namespace behind`, { skip }, async () => {
     using demonstration = await running();
     const { child, own, pids } = demonstration;
     assert.equal(own.length, 2, "one namespace for each end");

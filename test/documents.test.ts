@@ -1,4 +1,4 @@
-/** What README and docs say, held against the tree: links, commands, npm scripts, tests that are named, numbers. */
+/** README and docs compared with the tree: links, commands, npm scripts, tests that are named, numbers. */
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -51,7 +51,7 @@ const codeOf = (page: string): readonly string[] => {
 const CALL =
   /(?:^|\$ |npx |sudo |[|&] |\/|")(?:ferrule|ferrule\.mjs|bin\/ferrule\.mjs) ((?:model )?[a-z]+)((?:\\\n|[^\n`|&;#)])*)/gm;
 
-/** What is wrong with a call: there is no such command, or it has no such option. */
+/** The error of a call: an unknown command or option. */
 const wrongCall = async (words: string, rest: string): Promise<string[]> => {
   const [command] = await commandsFor(words.split(" "));
   if (command?.name !== words) return [`ferrule ${words}: no such command`];
@@ -64,7 +64,7 @@ const wrongCall = async (words: string, rest: string): Promise<string[]> => {
     .map(([option]) => `ferrule ${words}: no option ${option}`);
 };
 
-test("every command line of the pages is one of the program's, with options that it has", async () => {
+test("every command line of the pages calls an existing command with existing options", async () => {
   const pages = PAGES.filter((page) => page !== "CHANGELOG.md");
   const calls = pages.flatMap((page) => codeOf(page).flatMap((code) => [...code.matchAll(CALL)]));
   const wrong = await Promise.all(calls.map(([, words, rest]) => wrongCall(words!, rest!)));
@@ -81,14 +81,14 @@ test("every npm script of the pages is in package.json", () => {
   assert.equal(unknown, "");
 });
 
-test("the README is at most 150 lines, and names as many chips as there are", () => {
+test("the README has at most 150 lines, and names as many chips as there are", () => {
   const text = read("README.md");
   assert.ok(text.split("\n").length <= 151, "move something to docs/");
   const counts = [...text.matchAll(/(\d+) chips that `ferrule model chips` lists/g)].map(([, count]) => Number(count));
   assert.deepEqual(counts, [CHIPS.length]);
 });
 
-test("the README says how long the driver is, to within 5 %, and how long Linux's is", () => {
+test("the README states the driver's length to within 5 %, and that of Linux's", () => {
   const [, ours, code, linux] =
     /has ([\d,]+) lines \(([\d,]+) without comments.*\), Linux's r8169 ([\d,]+)/.exec(read("README.md")) ?? [];
   const [said, saidCode, saidLinux] = [ours, code, linux].map((digits = "") => Number(digits.replaceAll(",", "")));
@@ -98,7 +98,7 @@ test("the README says how long the driver is, to within 5 %, and how long Linux'
   assert.equal(saidLinux, LINUX_LINES);
 });
 
-test("comments and blank lines are no code", () => {
+test("comments and blank lines do not count", () => {
   assert.deepEqual(sizeOf("/** A. */\n\n// b\nc; // d\n/*\n e\n*/\nf;\n"), { lines: 8, code: 2 });
 });
 
@@ -113,17 +113,17 @@ test("docs/soundness.md names files that exist, and about as many SAFETY lines a
   );
   const lines = safetySites();
   const said = Number(/About (\d+) `SAFETY:` lines/.exec(text)?.[1]);
-  assert.ok(Math.abs(lines - said) <= 10, `it says ${said}, there are ${lines}`);
+  assert.ok(Math.abs(lines - said) <= 10, `it states ${said}, there are ${lines}`);
 });
 
-test("docs/library.md quotes every example as it is", () => {
+test("docs/library.md quotes every example unchanged", () => {
   const quoted = [...read("docs/library.md").matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, program]) => program);
   const examples = globSync("examples/*.ts", { cwd: ROOT }).sort().map(read);
   assert.ok(examples.length > 0);
   assert.deepEqual(quoted, examples);
 });
 
-test("CHANGELOG.md has what is unreleased, and below it a dated section for the version of package.json", () => {
+test("CHANGELOG.md has unreleased changes, and below them a dated section for the version of package.json", () => {
   const { version } = JSON.parse(read("package.json")) as { version: string };
   const [first, second] = [...read("CHANGELOG.md").matchAll(/^## (.+)$/gm)].map(([, heading]) => heading!);
   assert.equal(first, "[Unreleased]");

@@ -1,4 +1,4 @@
-/** docs/features.md: current, and every test that it names is there. */
+/** docs/features.md is current, and every test that it names exists. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ test("every test that a feature names is in its file", () => {
   assert.deepEqual(lost(named), []);
 });
 
-test("a feature of ours has a test, and one that we lack a reason", () => {
+test("a feature that Ferrule has names a test, and one that it lacks gives a reason", () => {
   for (const { name, ours } of FEATURES)
     if ("missing" in ours) assert.match(ours.missing, /\w{4}/, name);
     else assert.ok(ours.tests.length > 0, name);

@@ -1,4 +1,4 @@
-/** What the guard of the hot loops compares with, and when it fails. It measures nothing here. */
+/** What the guard of the hot loops compares with, and when it fails. Nothing is measured here. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -54,7 +54,7 @@ test("a merge is compared with the main line", async () => {
   assert.equal(await earlierCommit(folder.path), main);
 });
 
-test("what is not committed is compared with the last commit", async () => {
+test("uncommitted changes are compared with the last commit", async () => {
   using folder = openFolder();
   init(folder.path);
   const last = commit(folder.path, "one");
@@ -62,7 +62,7 @@ test("what is not committed is compared with the last commit", async () => {
   assert.equal(await earlierCommit(folder.path), last);
 });
 
-test("without an earlier commit, in a shallow clone, and outside a repository nothing is compared, for a reason", async () => {
+test("without an earlier commit, in a shallow clone, and outside a repository nothing is compared, and the reason is given", async () => {
   using folder = openFolder();
   await assert.rejects(earlierCommit(folder.path), CannotMeasure);
   init(folder.path);
@@ -75,7 +75,7 @@ test("without an earlier commit, in a shallow clone, and outside a repository no
   await assert.rejects(earlierCommit(clone), { message: "the clone is shallow: it has no earlier commit" });
 });
 
-test("the earlier commit is unpacked beside the checkout, which stays as it is", async () => {
+test("the earlier commit is unpacked beside the checkout, which is not changed", async () => {
   using folder = openFolder();
   init(folder.path);
   for (const name of ["src", "bench"]) execFileSync("mkdir", [join(folder.path, name)]);

@@ -1,4 +1,7 @@
-/** Memory, mappings and descriptors after thousands of uses. In a process of its own, since all that a process holds is measured. */
+/**
+ * Memory, mappings and descriptors after thousands of uses. In its own process, since everything that a process holds
+ * is measured.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -8,7 +11,7 @@ import { Command, Irq, MapFlag, SetFlag } from "#bus/vfio-user/protocol.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { createMemory, Mapping } from "#sys/mapping.ts";
 
-/** kB, shared memory among them. */
+/** kB, including shared memory. */
 const resident = (): number => Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
 const map = (address: number, size: number): Uint8Array =>
@@ -26,7 +29,7 @@ test("a thousand mappings made and released hold no memory", () => {
   assert.ok(grown < 100 * 1024, `${grown} kB after mapping and touching 1,000,000 kB`);
 });
 
-test("a thousand maps made and unmade leave no descriptor, no mapping and no memory", () => {
+test("a thousand maps and unmaps of guest memory leave no descriptor, no mapping and no memory", () => {
   using rig = new Rig();
   const cycle = (size: number): void => {
     const address = 0x1_0000_0000;
@@ -72,10 +75,10 @@ test("a hundred clients leave no descriptor, no mapping and no memory behind", (
   assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
 });
 
-test("copies of memory do not add up to all there is", () => {
+test("copies of a client's memory do not accumulate", () => {
   using rig = new Rig();
   const size = 256 << 20;
-  // Never written: it takes no space.
+  // Never written, so it uses no space.
   using file = createMemory("guest", size, { sealed: false });
   assert.equal(rig.error(Command.dmaMap, map(0x10_0000, size), [file.number]), 0);
   const region = rig.device.memory!.region(0x10_0000, 1)!;
@@ -90,7 +93,7 @@ test("copies of memory do not add up to all there is", () => {
   assert.equal(region.bytes[0], 0);
 });
 
-test("nor do copies across borders", () => {
+test("nor do copies across the borders of mappings", () => {
   using rig = new Rig();
   const size = 2 ** 20;
   for (let i = 0; i < 1000; i++) assert.equal(rig.error(Command.dmaMap, map(i * size, size)), 0);

@@ -1,4 +1,4 @@
-/** `npm run lines`: the size of the driver and of its facts about chips, beside that of Linux's driver. */
+/** `npm run lines`: the size of the driver and of its chip data, beside that of Linux's driver. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Size, sizeOf, sumOf } from "#app/compare/line-count.ts";
@@ -32,9 +32,9 @@ if (import.meta.main) {
     {
       name: "lines",
       summary: "count the lines of the driver, beside those of Linux's",
-      about: "Counts src/driver and src/chip, tables of start-up values included, tests not.",
+      about: "Counts src/driver and src/chip, including tables of start-up values but not tests.",
       operands: [],
-      options: { linux: { kind: "value", placeholder: "FOLDER", summary: "source of Linux, to count its r8169 anew" } },
+      options: { linux: { kind: "value", placeholder: "FOLDER", summary: "source of Linux, to count its r8169 again" } },
       examples: ["npm run lines"],
     },
     (values) => (values.linux === undefined ? LINUX_LINES : linuxLines(values.linux)),

@@ -1,4 +1,4 @@
-/** The lock file names every package that an installation could want: `npm ci` of npm 11 refuses one that does not. */
+/** The lock file names every package that an installation could need: `npm ci` of npm 11 rejects one that does not. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ interface Locked {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-test("every optional dependency of every package is in the lock, also for machines that are not ours", () => {
+test("every optional dependency of every package is in the lock, also for other platforms", () => {
   const lock = JSON.parse(readFileSync(new URL("../package-lock.json", import.meta.url), "utf8")) as {
     readonly packages: Readonly<Record<string, Locked>>;
   };
@@ -19,6 +19,6 @@ test("every optional dependency of every package is in the lock, also for machin
   );
 });
 
-test("the lock says nothing of where packages were fetched from", () => {
+test("the lock does not contain the addresses that packages were fetched from", () => {
   assert.ok(!readFileSync(new URL("../package-lock.json", import.meta.url), "utf8").includes('"resolved"'));
 });

@@ -1,4 +1,4 @@
-/** The packed form: installed where there is nothing else, without a network, and used as a command and as a library. */
+/** The packed form: installed in an empty project, without a network, and used as a command and as a library. */
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -22,15 +22,15 @@ import { olderNode } from "./rigs/older-node.ts";
 import { npm, packFerrule } from "./rigs/packed.ts";
 
 const MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
-/** What the package brings as optional dependency where there is a network, and what a TypeScript program adds. */
+/** What the package installs as an optional dependency if there is a network, and what a TypeScript program adds. */
 const NODE = `node-linux-${process.arch}`;
 const TYPES = ["@types/node", "undici-types"];
-/** On a machine however busy. */
+/** Enough on a busy machine. */
 const ENOUGH = 300_000;
 
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
 
-/** Of a user whose card is not there. */
+/** A program for a card that does not exist. */
 const REFUSED = `
 import { FerruleError } from "ferrule/errors";
 import { VfioDevice } from "ferrule/vfio";
@@ -43,13 +43,13 @@ try {
 }
 `;
 
-/** What programs import. */
+/** The parts that programs import. */
 const PARTS = ["clock", "device", "driver", "errors", "link", "vfio", "vfio-user"];
 
 suite("the packed form", () => {
   let home = "";
   let archive = "";
-  /** Neither this checkout's programs nor its Node, but the system's. */
+  /** Uses the system's programs and Node, not this checkout's. */
   const PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
   const ferrule = (...args: string[]) =>
     spawnSync(process.execPath, [join(home, "node_modules/.bin/ferrule"), ...args], {
@@ -76,7 +76,7 @@ suite("the packed form", () => {
   });
   after(() => rmSync(home, { recursive: true, force: true }));
 
-  test("holds no tests, and no TypeScript but declarations and examples", () => {
+  test("contains no tests, and no TypeScript but declarations and examples", () => {
     const held = execFileSync("tar", ["-tzf", archive], { encoding: "utf8" }).trim().split("\n");
     assert.deepEqual(
       held.filter((path) => /\.test|test-kit|\.types\.|(?<!\.d)\.ts$/.test(path) && !path.includes("/examples/")),
@@ -93,7 +93,7 @@ suite("the packed form", () => {
       assert.ok(held.includes(`package/${needed}`), needed);
   });
 
-  test("tells its version, and what the machine lacks", () => {
+  test("reports its version, and what the machine lacks", () => {
     const told = ferrule("--version");
     assert.equal(told.status, 0, told.stderr);
     const { version } = JSON.parse(readFileSync(join(home, "node_modules/ferrule/package.json"), "utf8")) as {
@@ -112,7 +112,7 @@ suite("the packed form", () => {
     for (const { sha256Sent, sha256Received } of transfers) assert.equal(sha256Received, sha256Sent);
   });
 
-  test("has types that a strict program compiles against", () => {
+  test("has types with which a strict program compiles", () => {
     const options = "--strict --target esnext --module nodenext --types node --noEmit".split(" ");
     const { status, stdout } = spawnSync(
       join(MODULES, ".bin/tsc"),
@@ -127,7 +127,7 @@ suite("the packed form", () => {
 
   const older = olderNode();
   test(
-    "is refused by an older Node in one line, whichever part is imported",
+    "is rejected by an older Node in one line, whichever part is imported",
     { skip: older === undefined ? "there is no older Node here" : false },
     () => {
       for (const part of PARTS) {
@@ -170,7 +170,7 @@ suite("the packed form", () => {
     assert.equal(stdout, "VfioDevice true\n", stderr);
   });
 
-  test("refuses a card that is not there", () => {
+  test("reports a missing card", () => {
     const { stdout, stderr } = spawnSync(process.execPath, ["refused.ts"], {
       cwd: home,
       encoding: "utf8",
@@ -193,7 +193,7 @@ suite("the packed form", () => {
 
       const options = { cwd: home, encoding: "utf8", timeout: ENOUGH } as const;
       const received = promisify(execFile)(process.execPath, ["receive.ts", "nic.sock", "2"], options);
-      // To another station's address: refused until the receiver is on and takes every frame.
+      // To another station's address: rejected until the receiver is on and promiscuous.
       const frame = `02000000000202000000000188b5${"00".repeat(46)}`;
       while (received.child.exitCode === null && received.child.signalCode === null) {
         ferrule("model", "ctl", "nic.sock", "send", frame);

@@ -1,4 +1,4 @@
-/** docs/performance.md: what it says of `ferrule compare` is what the committed run says. */
+/** docs/performance.md: its part on `ferrule compare` matches the committed run. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

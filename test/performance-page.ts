@@ -13,9 +13,9 @@ const RUN = join(DOCS, "compare.json");
 const BEGIN = "<!-- compare: written by node test/performance-page.ts -->\n";
 const END = "<!-- end of compare -->\n";
 
-/** Pages of their own have these. */
+/** These have their own pages. */
 const ELSEWHERE: readonly string[] = ["features", "lines", "faults"];
-/** What test/compare-screens.ts draws, by the table above which it is shown. */
+/** Pictures from test/compare-screens.ts, by the table above which they are shown. */
 const PICTURES: Readonly<Record<string, string>> = {
   size: "![Throughput by frame size: a line for each driver](compare-throughput.png)",
   latency: "![Distribution of latency: a line for each driver, on logarithmic axes](compare-latency.png)",
@@ -51,7 +51,7 @@ export const comparison = (): string => {
     ...tablesOf(found)
       .filter(({ id }) => !ELSEWHERE.includes(id))
       .flatMap(tableLines),
-    "Features of the whole drivers: [features.md](features.md). Known faults of the C driver, and what keeps them from Ferrule:",
+    "Features of the whole drivers: [features.md](features.md). Known faults of the C driver, and what prevents them in Ferrule:",
     "[safety.md](safety.md). Lines: `npm run lines`.",
     "",
     ...listed(
@@ -70,7 +70,7 @@ export const comparison = (): string => {
   ].join("\n");
 };
 
-/** docs/performance.md with this part as it is to be. */
+/** docs/performance.md with this part as given. */
 export const page = (): string => {
   const text = readFileSync(PAGE, "utf8");
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];

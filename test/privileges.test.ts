@@ -1,4 +1,7 @@
-/** What a command that stays keeps of root's rights, read off every one of its threads. Needs root, and touches a namespace of its own. */
+/**
+ * Which of root's rights a long-running command keeps, read from each of its threads. Needs root, and uses its own
+ * namespaces.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +15,7 @@ import { CAPABILITIES, type CapabilityName, privileges } from "#sys/privileges.t
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
 const skip = privileges().capabilities.includes("sys_admin") ? false : "needs root";
-/** A checkout in a folder that only its owner may enter takes one more. */
+/** A checkout in a folder that only its owner may enter needs one more. */
 const forCode: readonly CapabilityName[] = isOpenTo({ path: PROGRAM, use: "read" }) ? [] : ["dac_override"];
 
 const setOf = (names: readonly CapabilityName[]): string =>
@@ -21,7 +24,7 @@ const setOf = (names: readonly CapabilityName[]): string =>
     .toString(16)
     .padStart(16, "0");
 
-/** `CapPrm`, `CapEff`, `CapBnd` and the like, and `NoNewPrivs`, the same for all threads or more than one set. */
+/** `CapPrm`, `CapEff`, `CapBnd` and the like, and `NoNewPrivs`: one set if they are the same for all threads. */
 const rightsOf = (pid: number): readonly string[] => [
   ...new Set(
     readdirSync(`/proc/${pid}/task`).map((task) => {
@@ -46,7 +49,7 @@ const firstEvent = async (child: ChildProcess): Promise<Started> => {
   return assert.fail(`it ended: ${text}`);
 };
 
-suite("what is kept of root's rights", { skip }, () => {
+suite("which of root's rights are kept", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const [words, kept] of [

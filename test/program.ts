@@ -15,14 +15,14 @@ export interface Program<O extends Options> {
   readonly examples: readonly string[];
 }
 
-/** Prints what went wrong and sets the exit code: 2 for wrong usage, else 1. */
+/** Prints the error and sets the exit code: 2 for wrong usage, else 1. */
 export const giveUp = (error: unknown): void => {
   printFailure(processTerminal(), error);
   process.exitCode = exitFor(error);
 };
 
 /**
- * What the program was called with, as `read` understands it. Does not return for `--help`, nor for what was typed wrong.
+ * The arguments of the program, as parsed by `read`. Does not return for `--help`, nor for wrong usage.
  * @param read may throw {WrongUsage}
  */
 export const argumentsOf = <const O extends Options, T>(

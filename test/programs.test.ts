@@ -1,4 +1,4 @@
-/** The programs behind `npm run`, as somebody calls them who does not know them yet. */
+/** The programs behind `npm run`, as a new user calls them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "..");
 const LIMIT_MILLIS = 30_000;
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
-/** Those that are a program with options of its own. */
+/** Those with options of their own. */
 const PROGRAMS = Object.entries(scripts).flatMap(([name, line]) => {
   const file = /^node (?:--\S+ )*((?:test|bench)\/\S+\.ts)$/.exec(line)?.[1];
   return file === undefined ? [] : [[name, file] as const];
@@ -50,7 +50,7 @@ for (const [name, file] of PROGRAMS) {
     }
   });
 
-  test(`npm run ${name}: what was typed wrong ends with 2, one line and a hint`, () => {
+  test(`npm run ${name}: wrong usage ends with 2, one line and a hint`, () => {
     for (const words of [["--no-such-option"], ["no such word"]]) {
       const { status, stdout, stderr } = call(file, ...words);
       assert.equal(status, 2, `${words.join(" ")}: ${stderr}`);
@@ -60,7 +60,7 @@ for (const [name, file] of PROGRAMS) {
   });
 }
 
-test("the shell in a guest is refused where nobody can type into it", () => {
+test("the shell in a guest is refused without a terminal", () => {
   const { status, stderr } = call("test/guest/shell.ts");
   assert.equal(status, 2);
   assert.match(stderr, /needs a terminal, and stdin is not one\nhint: /);

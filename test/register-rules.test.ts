@@ -1,10 +1,13 @@
-/** House rules of registers and descriptors that types alone cannot hold: whose bits are written, and how addresses get into descriptors. */
+/**
+ * Rules of registers and descriptors that types alone cannot enforce: which bits are written to which register, and how
+ * addresses get into descriptors.
+ */
 import { suite, test } from "node:test";
 import assert from "node:assert/strict";
 import { type File, files, isTest, none, occurrences, roomOf } from "./house.ts";
 import { without } from "./source.ts";
 
-/** The driver's stores of addresses in descriptors: only by functions that take no plain number. */
+/** The driver's stores of addresses in descriptors: only by functions that accept no plain number. */
 const ADDRESS_STORE =
   /\bwords\[[^\]]*\b(LOW|HIGH|toLow|toHigh|ADDRESS_LOW|ADDRESS_HIGH)\b[^\]]*\]\s*=(?!=)|\bas Bus(Address|Low|High)\b/;
 
@@ -13,7 +16,9 @@ const addressComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, ADDRESS_STORE, "makes or stores a bus address itself: use storeLow or storeHigh of kit/dma.ts");
 
-/** `export const ChipCmd = rw8(0x37, "Cmd")` and `export const Cmd = bits("Cmd", …)`: to which bits each name belongs. */
+/**
+ * `export const ChipCmd = rw8(0x37, "Cmd")` and `export const Cmd = bits("Cmd", …)`: the bits that belong to each name.
+ */
 const namesOfBits = (maps: readonly File[]): Map<string, string> =>
   new Map(
     maps.flatMap(({ source }) =>
@@ -23,7 +28,7 @@ const namesOfBits = (maps: readonly File[]): Map<string, string> =>
     ),
   );
 
-/** From an opening parenthesis to the one that closes it. */
+/** From an opening parenthesis to the matching one. */
 const inParentheses = (code: string, from: number): string => {
   let depth = 0;
   for (let at = from; at < code.length; at++) {
@@ -33,13 +38,13 @@ const inParentheses = (code: string, from: number): string => {
   return "";
 };
 
-/** Bits that are written to a register, or looked for in it, whose they are not. The types see those that stand alone. */
+/** Bits that are written to or tested in a register to which they do not belong. Types detect single bits, not sums. */
 const bitComplaints = ({ path, source }: File, of: ReadonlyMap<string, string>): string[] => {
   const code = without(source, "comment", "string", "regex");
   const complain = (at: number, register: string, bits: string): string[] =>
     [...bits.matchAll(/\b([A-Z]\w*)\.\w+/g)]
       .filter(([, record]) => of.has(record!) && of.get(record!) !== of.get(register))
-      .map(([bit]) => `${path}:${code.slice(0, at).split("\n").length} ${bit} is no bit of ${register}`);
+      .map(([bit]) => `${path}:${code.slice(0, at).split("\n").length} ${bit} is not a bit of ${register}`);
   const written = [...code.matchAll(/\.(?:write|update|acknowledge)(?:8|16|32|Low)\(/g)].flatMap(
     ({ 0: call, index }) => {
       const [, register = "", rest = ""] = /^\s*(\w+),([^]*)$/.exec(inParentheses(code, index + call.length - 1)) ?? [];
@@ -57,7 +62,7 @@ suite("registers and descriptors", () => {
     none(files.flatMap(addressComplaints));
   });
 
-  test("the driver writes to a register, and looks for in it, only bits of its own", () => {
+  test("the driver writes to a register, and tests in it, only bits of its own", () => {
     const of = namesOfBits(
       files.filter(({ path }) => /^src\/chip\/(registers.*|rss)\.ts$/.test(path) && !/test/.test(path)),
     );
@@ -81,7 +86,7 @@ suite("the rules themselves", () => {
       none(found(source));
   });
 
-  test("find bits of another register, alone, in a sum and in what was read", () => {
+  test("find bits of another register: alone, in a sum, and in a value that was read", () => {
     const map =
       'export const ChipCmd = rw8(0x37, "Cmd");\nexport const Cmd = bits("Cmd", {\n});\nexport const Mcu = bits("Mcu", {});';
     const of = namesOfBits([{ path: "src/chip/planted.ts", source: map }]);

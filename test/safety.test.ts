@@ -1,4 +1,4 @@
-/** docs/safety.md: current, and every test that it names is there. */
+/** docs/safety.md is current, and every test that it names exists. */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ test("every test that a fault names is in its file", () => {
   assert.deepEqual(lost(ALL.flatMap(({ tests }) => tests)), []);
 });
 
-test("every fault says what keeps it away, and names a test", () => {
+test("every fault states what prevents it, and names a test", () => {
   for (const { what, by, tests } of ALL) assert.ok(by.length > 10 && tests.length > 0, what);
   const named = ALL.map(({ what }) => what);
   assert.equal(new Set(named).size, named.length);
@@ -34,7 +34,7 @@ test("the driver has no lock, and waits for no other thread", () => {
   assert.deepEqual(waits, []);
 });
 
-test("no fault about memory, races or lifetime is left to a value alone", () => {
+test("no fault about memory, races or lifetime is prevented by a value alone", () => {
   const left = aboutMemory(FIXED).filter(
     ({ kept, tests }) => kept === "tested" && tests.some(({ title }) => title === ""),
   );

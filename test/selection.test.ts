@@ -24,7 +24,7 @@ const runBy = (script: string): readonly string[] =>
     .flatMap(([, pattern]) => found(pattern!))
     .flatMap(ofRooms);
 
-/** Of programs with scripts of their own: guests with foreign drivers, state against them, and VFIO. */
+/** Programs with scripts of their own: guests with foreign drivers, state compared with theirs, and VFIO. */
 const elsewhere = (file: string): boolean => /^test\/(conformance-guest|state|vfio)\//.test(file);
 
 test("npm test runs every test of the checkout once", () => {
@@ -35,7 +35,7 @@ test("npm test runs every test of the checkout once", () => {
   assert.deepEqual(files.toSorted(), [...wanted].toSorted());
 });
 
-test("unit tests and rigs together are npm test", () => {
+test("`npm test` is the unit tests and the rigs together", () => {
   const both = new Set([...runBy("unit"), ...runBy("test:rigs")]);
   assert.deepEqual([...both].toSorted(), runBy("test").toSorted());
 });

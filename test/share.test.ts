@@ -1,4 +1,4 @@
-/** What `share` holds for the system: rules for udev, a unit for systemd, the manual page, completions for shells. */
+/** What `share` contains for the system: udev rules, a systemd unit, the manual page, shell completions. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,13 +16,13 @@ const SHARE = join(import.meta.dirname, "..", "share");
 const RULES = readFileSync(join(SHARE, "udev/70-ferrule.rules"), "utf8");
 const UNIT = readFileSync(join(SHARE, "systemd/ferrule@.service"), "utf8");
 
-/** Why a test that needs a program is skipped; false where it is there. */
+/** Why a test that needs a program is skipped; false if the program is installed. */
 const lacks = (program: string): string | false =>
   skipFor(spawnSync(program, ["--version"]).error !== undefined && `needs ${program}`);
 
 const digits = (value: number): string => value.toString(16).toUpperCase().padStart(8, "0");
 
-test("the rules know every PCI identity of the family, and no others", () => {
+test("the rules contain every PCI identity of the family, and no others", () => {
   const wanted = PCI_IDS.map(({ vendor, device, subsystemDevice }: PciMatch) => {
     const subsystem = subsystemDevice === undefined ? "" : `sd${digits(subsystemDevice)}*`;
     return `*pci:v${digits(vendor)}d${digits(device)}sv*${subsystem}`;
@@ -31,12 +31,12 @@ test("the rules know every PCI identity of the family, and no others", () => {
   assert.deepEqual(known, wanted);
 });
 
-test("the rules jump only to what is there", () => {
+test("the rules jump only to existing labels", () => {
   const labels = [...RULES.matchAll(/LABEL="(\w+)"/g)].map(([, label]) => label);
   for (const [, label = ""] of RULES.matchAll(/GOTO="(\w+)"/g)) assert.ok(labels.includes(label), label);
 });
 
-test("the unit's commands are ours, with options that they have", async () => {
+test("the unit's commands are ours, with existing options", async () => {
   const lines = [...UNIT.matchAll(/^Exec\w+=\+?ferrule (\w+) (.*)$/gm)];
   assert.deepEqual(
     lines.map(([, name]) => name),
@@ -48,12 +48,12 @@ test("the unit's commands are ours, with options that they have", async () => {
   }
 });
 
-test("manual page and completions are those of the commands as they are: `npm run share` writes them", async () => {
+test("manual page and completions match the commands: `npm run share` writes them", async () => {
   for (const [path, text] of sharedFiles(await commandsFor([])))
     assert.equal(readFileSync(join(SHARE, path), "utf8"), text, path);
 });
 
-test("the manual page names every option, and leaves no control line to chance", async () => {
+test("the manual page names every option, and uses only known macros", async () => {
   const page = readFileSync(join(SHARE, "man/ferrule.1"), "utf8");
   for (const { options } of await commandsFor([]))
     for (const name of Object.keys(options)) assert.ok(page.includes(`\\-\\-${name.replaceAll("-", "\\-")}`), name);
@@ -65,7 +65,7 @@ test("the manual page names every option, and leaves no control line to chance",
   );
 });
 
-/** What bash offers for a command line, sorted. */
+/** Bash's suggestions for a command line, sorted. */
 const offered = (line: string, setup = ":"): readonly string[] => {
   const script = `source '${join(SHARE, "completions/ferrule.bash")}'; ${setup}; COMP_LINE=$1 COMP_POINT=\${#1}; _ferrule; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { status, stdout, stderr } = spawnSync("bash", ["--norc", "-c", script, "bash", line], {
@@ -92,17 +92,17 @@ test("bash completes commands, options, chips, levels, files and interfaces", ()
   assert.deepEqual(offered("ferrule nonsense "), []);
 });
 
-test("bash replaces only what is behind a colon, where it ends words at colons", () => {
+test("bash replaces only the part after a colon, where it splits words at colons", () => {
   assert.deepEqual(offered("ferrule up model:rtl8168g", "COMP_WORDBREAKS=' :'"), ["rtl8168g", "rtl8168gu"]);
   assert.deepEqual(offered("ferrule up model:rtl8168g", "COMP_WORDBREAKS=' '"), ["model:rtl8168g", "model:rtl8168gu"]);
 });
 
-test("zsh finds no mistake in its completions", { skip: lacks("zsh") }, () => {
+test("zsh finds no error in its completions", { skip: lacks("zsh") }, () => {
   const { status, stderr } = spawnSync("zsh", ["-n", join(SHARE, "completions/_ferrule")], { encoding: "utf8" });
   assert.deepEqual([status, stderr], [0, ""]);
 });
 
-test("systemd finds nothing wrong with the unit", { skip: lacks("systemd-analyze") }, () => {
+test("systemd finds no error in the unit", { skip: lacks("systemd-analyze") }, () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-unit-"));
   try {
     const path = join(folder, "ferrule@fe0.service");
@@ -112,7 +112,7 @@ test("systemd finds nothing wrong with the unit", { skip: lacks("systemd-analyze
       encoding: "utf8",
       timeout: LIMIT_MILLIS,
     });
-    // It tells of every unit it reads.
+    // It reports on every unit that it reads.
     const ours = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("ferrule@"));
     assert.deepEqual([status, ours], [0, []]);
   } finally {

@@ -1,4 +1,4 @@
-/** Tests that a page names: where they are, and whether they are there. */
+/** Tests that a page names: their places, and whether they exist. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -10,11 +10,11 @@ export interface Shown {
   readonly title: string;
 }
 
-/** In Markdown, for a cell of a table on a page of docs. */
+/** In Markdown, for a table cell of a page in docs. */
 export const linkTo = ({ file, title }: Shown): string =>
   `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
 
-/** Those of which the file is missing, or does not have the title. */
+/** Those whose file is missing or does not contain the title. */
 export const lost = (named: readonly Shown[]): readonly Shown[] =>
   named.filter(({ file, title }) => {
     const path = join(ROOT, file);

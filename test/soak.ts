@@ -1,9 +1,8 @@
 /**
- * The soak: many times up and down, and killed at random moments; afterwards nothing may be left.
- *
- * Needs root (or `unshare --user --map-root-user --net`). Works in a network namespace of its own, in which only its own
- * interfaces and sockets are. Namespaces of Ferrule's have no names: one lives as long as its processes, descriptors and
- * interfaces do, which are counted. Exit 0 when nothing was left behind; otherwise what was.
+ * The soak test: up and down many times, and killed at random moments; afterwards nothing may be left. Needs root (or
+ * `unshare --user --map-root-user --net`). Works in its own network namespace, which contains only its own interfaces
+ * and sockets. Ferrule's namespaces have no names: each exists as long as its processes, descriptors and interfaces,
+ * which are counted. Exit code 0 if nothing was left; otherwise the rest is printed.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
@@ -16,21 +15,21 @@ import { argumentsOf } from "./program.ts";
 import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
 
 const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
-/** Heap and everything else a thousand cycles may cost: leaks of one ring each would be gigabytes. */
+/** Growth of the heap and all else allowed for a thousand cycles: leaks of one ring each would be gigabytes. */
 const LARGEST_GROWTH = 96 << 20;
-/** Killed somewhere between the start of the process and traffic-ready. */
+/** Killed between the start of the process and its first traffic. */
 const MAX_LIFE_MILLIS = 1500;
 
 const { cycles, kills, seed } = argumentsOf(
   {
     name: "soak",
-    summary: "many times up and down, and killed at random moments; nothing may be left",
-    about: "Needs root, or `unshare --user --map-root-user --net`. Works in a network namespace of its own.",
+    summary: "up and down many times, and killed at random moments; nothing may be left",
+    about: "Needs root, or `unshare --user --map-root-user --net`. Works in its own network namespace.",
     operands: [],
     options: {
-      cycles: { kind: "value", placeholder: "N", summary: "how often up and down", default: "1000" },
-      kills: { kind: "value", placeholder: "N", summary: "how often killed", default: "200" },
-      seed: { kind: "value", placeholder: "N", summary: "of the random moments; another one each time unless given" },
+      cycles: { kind: "value", placeholder: "N", summary: "number of times up and down", default: "1000" },
+      kills: { kind: "value", placeholder: "N", summary: "number of kills", default: "200" },
+      seed: { kind: "value", placeholder: "N", summary: "seed of the random moments; default: different each time" },
     },
     examples: ["npm run soak -- --cycles 100 --kills 20 --seed 7"],
   },
@@ -40,7 +39,7 @@ const { cycles, kills, seed } = argumentsOf(
     seed: whole("seed", values.seed ?? String(Date.now() % 1_000_000), 0, 1e9),
   }),
 );
-/** mulberry32: small, seeded, good enough to pick moments. */
+/** mulberry32: small, seeded, good enough to choose moments. */
 let state = seed >>> 0;
 const random = (): number => {
   state = (state + 0x6d2b79f5) >>> 0;
@@ -60,7 +59,7 @@ const sockets = (): string[] =>
     .filter((line) => line.includes("@ferrule"));
 const descriptors = (): number => readdirSync("/proc/self/fd").length;
 const threads = (): number => readdirSync("/proc/self/task").length;
-/** In the environment of all that is started here. */
+/** In the environment of every process started here. */
 const MARK = `FERRULE_SOAK=${process.pid}`;
 const processes = (): string[] =>
   readdirSync("/proc")
@@ -109,7 +108,7 @@ const kill = async (index: number): Promise<string> => {
   await setTimeout(random() * MAX_LIFE_MILLIS);
   child.kill("SIGKILL");
   await ended;
-  // The kernel takes a TAP away when the last descriptor has gone, which is a moment after the process.
+  // The kernel removes a TAP when its last descriptor is closed, a moment after the process has ended.
   await eventually("nothing left", () => interfaces().length === 0 && sockets().length === 0).catch(() => {});
   expectNothing(`kill ${index}: interfaces`, interfaces());
   expectNothing(`kill ${index}: sockets`, sockets());

@@ -1,11 +1,11 @@
-/** Reads TypeScript source just well enough to see what it imports: comments out, strings kept or blanked. */
+/** Reads TypeScript source well enough to find its imports: removes comments, keeps or blanks strings. */
 
 /** A piece of source that is not plain code. */
 type Piece = "comment" | "string" | "regex";
 
 const REGEX_MAY_FOLLOW = /(^|[(,=:[!&|?{};+\-*%<>~^\n]|\breturn|\btypeof|\bcase)\s*$/;
 
-/** Where the quoted text that starts at `from` ends, one past its closing quote. */
+/** The end of the quoted text that starts at `from`, one past its closing quote. */
 const endOfQuoted = (source: string, from: number): number => {
   const quote = source[from];
   for (let i = from + 1; i < source.length; i++) {
@@ -15,7 +15,7 @@ const endOfQuoted = (source: string, from: number): number => {
   return source.length;
 };
 
-/** Where the regular expression that starts at `from` ends. A slash inside [...] does not end it. */
+/** The end of the regular expression that starts at `from`. A slash inside [...] does not end it. */
 const endOfRegex = (source: string, from: number): number => {
   let inClass = false;
   for (let i = from + 1; i < source.length; i++) {
@@ -27,14 +27,17 @@ const endOfRegex = (source: string, from: number): number => {
   return source.length;
 };
 
-/** Where the comment that starts at `from` ends. */
+/** The end of the comment that starts at `from`. */
 const endOfComment = (source: string, from: number): number => {
   const [mark, length] = source.startsWith("//", from) ? ["\n", 0] : ["*/", 2];
   const end = source.indexOf(mark, from + 2);
   return end < 0 ? source.length : end + length;
 };
 
-/** What starts at `at`, and where it ends; undefined for plain code. Template literals count as strings as a whole. */
+/**
+ * The kind of piece that starts at `at`, and its end; undefined for plain code. A template literal counts as one
+ * string.
+ */
 const pieceAt = (source: string, at: number): [Piece, number] | undefined => {
   const char = source[at];
   if (char === '"' || char === "'" || char === "`") return ["string", endOfQuoted(source, at)];
@@ -61,21 +64,21 @@ export const without = (source: string, ...kinds: readonly Piece[]): string => {
   return out;
 };
 
-/** Something a file takes from elsewhere. */
+/** Something that a file imports. */
 export interface Import {
-  /** As written; undefined where it is computed and cannot be read. */
+  /** As written; undefined if it is computed. */
   readonly specifier: string | undefined;
   readonly line: number;
 }
 
 const STATIC = /\b(?:import|export)\b[^;"'`()=]*?\bfrom\s*(["'])([^"']+)\1/g;
 const BARE = /\bimport\s*(["'])([^"']+)\1/g;
-/** Dynamic imports and the ways around them: an argument that is no plain string is read as undefined. */
+/** Dynamic imports and their equivalents: an argument that is not a plain string is read as undefined. */
 const CALLED = /\b(?:import|getBuiltinModule|require)\s*\(\s*(?:(["'])([^"']+)\1\s*[,)])?/g;
 /** Worker entry points. */
 const LOCATED = /\bnew URL\(\s*(["'])([^"']+\.[cm]?[jt]s)\1\s*,\s*import\.meta\.url/g;
 
-/** Everything a file imports: statically, dynamically, as a builtin, or as the entry point of a worker. */
+/** Everything that a file imports: statically, dynamically, as a builtin, or as the entry point of a worker. */
 export const importsOf = (source: string): Import[] => {
   const code = without(source, "comment", "regex");
   const bare = without(source, "comment", "regex", "string");

@@ -1,4 +1,4 @@
-/** The hot path makes no garbage: not one collection, and no growth, over ten million frames. */
+/** The hot path allocates nothing: no garbage collection, and no growth, over ten million frames. */
 import assert from "node:assert/strict";
 import { PerformanceObserver } from "node:perf_hooks";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { createRingPath, PATHS, SLOTS, type RingPath } from "../bench/ring-path.ts";
 
 const FRAMES = 10_000_000;
-/** Until the engine has done with compiling, which itself allocates. */
+/** Until the engine has finished compiling, which itself allocates. */
 const WARM_UP_FRAMES = 3_000_000;
 const BATCH = 32;
 const LARGEST_GROWTH = 64 * 1024;
@@ -14,11 +14,11 @@ const TRIES = 3;
 
 interface Collected {
   readonly collections: number;
-  /** Bytes by which the used heap grew. */
+  /** Growth of the used heap in bytes. */
   readonly growth: number;
 }
 
-/** Runs `work` and says what it left to the garbage collector. */
+/** Runs `work` and reports the garbage that it leaves. */
 const observed = async (work: () => void): Promise<Collected> => {
   let collections = 0;
   let [start, end] = [Infinity, Infinity];
@@ -55,11 +55,12 @@ for (const kind of PATHS)
       using scope = new DisposableStack();
       const path = createRingPath(scope, kind, weaklyOrdered);
       forward(path, WARM_UP_FRAMES);
-      // The engine puts the code it compiled beside this thread in place between two turns of the event loop.
+      // The engine installs code that it compiled on another thread between two turns of the event loop.
       await setImmediate();
       forward(path, WARM_UP_FRAMES);
       await setImmediate();
-      // Garbage that frames make comes each time; what the compiler makes beside us, late on a busy machine, comes once.
+      // Garbage from frames occurs in every round; that of the compiler, which runs concurrently and late on a busy
+      // machine, occurs once.
       let seen = await observed(() => forward(path, FRAMES));
       for (let more = 0; more < TRIES && !isSteady(seen); more++) seen = await observed(() => forward(path, FRAMES));
       assert.ok(isSteady(seen), `${seen.collections} garbage collections; the heap grew by ${seen.growth} bytes`);
@@ -67,7 +68,7 @@ for (const kind of PATHS)
     });
   }
 
-test("the measurement sees garbage when there is some", async () => {
+test("the measurement detects garbage", async () => {
   const kept: unknown[] = [];
   const { collections, growth } = await observed(() => {
     for (let i = 0; i < 2_000_000; i++) kept[i & 0xffff] = { i };

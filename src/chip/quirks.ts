@@ -149,7 +149,7 @@ export const QUIRKS = {
   fcsLeftOut: {
     because: "If another operating system has left RxFormat bit 0 set, lengths exclude the FCS. The driver clears it.",
     evidence: "DPDK 1e370595f4",
-    proof: { file: "test/conformance/probe.test.ts", title: "RTL8125BP and later deliver frames with FCS, whatever another operating system had configured" },
+    proof: { file: "test/conformance/probe.test.ts", title: "RTL8125BP and later deliver frames with FCS, whatever another operating system has configured" },
     fact: "dropBadFcs",
     on: ({ profile }) => profile.frames.hashedFormat === 4,
   },
@@ -170,7 +170,7 @@ export const QUIRKS = {
   aspmStallsBus: {
     because: "With ASPM enabled in the chip, other PCI devices can lose access to the bus. The driver never enables it.",
     evidence: "reports from the field; Linux's r8169 excludes the same two chips",
-    proof: { file: "test/conformance/aspm.test.ts", title: "the policy `full` is refused on chips without ASPM, and the previous one stays" },
+    proof: { file: "test/conformance/aspm.test.ts", title: "the policy `full` is rejected on chips without ASPM, and the previous one stays" },
     fact: "aspmStallsBus",
     on: keys("rtl8168gu", "rtl8106eus"),
   },

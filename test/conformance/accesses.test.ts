@@ -1,9 +1,7 @@
 /**
  * Each call makes exactly one device access, of the right width and in order, from the first call in the interpreter to
- * the last in optimised code.
- *
- * On QEMU's RTL8139C+ the device itself reports its accesses. For memory-mapped registers the processor's debug
- * registers count them.
+ * the last in optimised code. On QEMU's RTL8139C+ the device reports its accesses. For memory-mapped registers the
+ * processor's debug registers count them.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -124,7 +122,7 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
 /** The reason that debug registers are not available: a limitation of the machine that no package removes. */
 const unwatched = whyNotWatched() ?? false;
 
-/** One access a call, which is a store if it was a write. */
+/** One access per call; a write must be a store. */
 const assertExact = (series: readonly Counts[]): void => {
   for (const { what, calls, accesses, stores, beyond } of series) {
     const times = what === "two reads" ? 2 : 1;

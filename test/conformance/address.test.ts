@@ -1,5 +1,5 @@
 /**
- * A card whose station address is not in its usual place: the chip's other copies, a configured address, or a random
+ * A card whose station address is not in the IDR registers: the chip's other copies, a configured address, or a random
  * one.
  */
 import assert from "node:assert/strict";
@@ -64,7 +64,7 @@ for (const [what, bytes] of Object.entries(BAD)) {
   });
 }
 
-test("a copy that differs from valid registers is preferred, because another system may have changed the registers", () => {
+test("a copy is preferred to valid registers, because another system may have changed the registers", () => {
   using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: true } });
   assert.deepEqual([...rig.nic.address], FACTORY);
 });
@@ -95,7 +95,7 @@ test("an invalid configured address is rejected before anything is changed", () 
     assert.throws(() => openDirectRig({ address: Uint8Array.from(bytes) })[Symbol.dispose](), { code: "OUT_OF_RANGE" });
 });
 
-/** A chip for each place of an address; not all of them can be brought up. */
+/** A chip for each location of an address; not all of them can be brought up. */
 for (const [key, place] of [
   ["rtl8169sc-180", "EEPROM"],
   ["rtl8168b", "EEPROM"],

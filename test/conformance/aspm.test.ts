@@ -35,7 +35,7 @@ const open = (
     nic,
     side,
     link: (): number => device.config.read16(control) & 3,
-    /** ASPM and clock request as the chip has them. */
+    /** The chip's present settings of ASPM and clock request. */
     switches: (): readonly boolean[] => [
       (io.read8(Config5) & 1) !== 0,
       byIntCfg0 ? (io.read8(INT_CFG0) & 8) !== 0 : (io.read8(Config2) & 0x80) !== 0,
@@ -44,7 +44,7 @@ const open = (
   };
 };
 
-/** One of each die, and those that differ from the rest of theirs. */
+/** One of each die, and chips that differ from others of their die. */
 const onExpress = chips.filter(
   (chip) => chip.bus === "pcie" && (DIES.includes(chip) || /^rtl(8168gu|8106eus|8117-54b|8168ep)$/.test(chip.key)),
 );
@@ -97,7 +97,7 @@ test("`full` enables ASPM on any board, and it stays enabled across an MTU chang
 
 const STALLING: readonly string[] = ["rtl8168gu", "rtl8106eus"];
 
-test("the policy `full` is refused on chips without ASPM, and the previous one stays", () => {
+test("the policy `full` is rejected on chips without ASPM, and the previous one stays", () => {
   const refusing = onExpress.filter(({ aspm, key }) => aspm === undefined || STALLING.includes(key));
   assert.ok(refusing.length > 8);
   for (const chip of refusing) {

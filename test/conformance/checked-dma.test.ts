@@ -18,7 +18,7 @@ const open = () => {
     rig.registers.writeLow(DTCCR, iova, Dtccr.dump);
     rig.pass(1000);
   };
-  /** The chip reads a frame there. Whether it has left. */
+  /** The chip reads a frame there. Returns whether it was sent. */
   const send = ({ offset }: Pick<DmaMemory, "offset">): boolean => {
     rig.dma.window.bytes.set(payload(60), offset);
     const before = rig.sent.length;

@@ -1,7 +1,4 @@
-/**
- * Every frame is accounted for, through every kind of failure and restart: none is lost uncounted, and none counted
- * twice.
- */
+/** Every frame is accounted for, through every kind of failure and restart: no loss is uncounted or counted twice. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -36,7 +33,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 3, maxLength: 25 },
 );
 
-/** Carries the steps out, and compares the counts at the end. */
+/** Executes the steps, and compares the counts at the end. */
 const check = (chip: string, plan: readonly Step[]): void => {
   using rig = openDirectRig({ chip, strict: "warn", slots: 16 });
   const { nic, model } = rig;

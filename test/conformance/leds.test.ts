@@ -87,7 +87,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
   });
 
 for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds === "patterns"))
-  test(`${chip.key}: one of four patterns is chosen for all LEDs, and kept; rules and blinking are rejected`, () => {
+  test(`${chip.key}: one of four patterns is set for all LEDs, and kept; rules and blinking are rejected`, () => {
     using rig = linked(chip.key);
     const { leds } = rig.nic;
     for (const pattern of [1, 2, 3, 0, 2]) {

@@ -1,4 +1,4 @@
-/** Queues that are lent to other threads, here in one thread on a virtual clock: who polls what, masks what, and counts what. */
+/** Queues that are lent to other threads, here in one thread on a virtual clock: who polls, masks and counts them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
@@ -27,7 +27,7 @@ const started = (chip: Chip): DirectRig => {
   return rig;
 };
 
-/** What a message to another thread makes of it; shared memory stays shared. */
+/** A lent queue after a message to another thread; shared memory stays shared. */
 const sent = (lent: LentQueue): LentQueue => {
   const { port1, port2 } = new MessageChannel();
   port1.postMessage(lent);
@@ -102,7 +102,7 @@ for (const chip of SEVERAL) {
     model.read = read;
   });
 
-  test(`${chip.key}: lent queues send with their own doorbell, and what a stop leaves unsent is counted`, () => {
+  test(`${chip.key}: lent queues send with their own doorbell, and frames left unsent by a stop are counted`, () => {
     using rig = started(chip);
     const senders = queuesOf(rig).slice(0, queues.transmit - 1);
     const memory = rig.dma.allocate({ what: "frames", bytes: 4096, align: 64, direction: "toDevice" });
@@ -115,7 +115,7 @@ for (const chip of SEVERAL) {
       assert.deepEqual(rig.sent.pop(), frame);
       assert.equal(link.reclaim(new Int32Array(1), 1), 1);
       const { transmit } = rig.nic.queues[i + 1]!;
-      assert.equal(transmit!.counters()[TransmitCount.frames], 0, "the NIC's thread leaves settling to the other");
+      assert.equal(transmit!.counters()[TransmitCount.frames], 0, "the NIC's thread leaves reclaiming to the other");
       senders[i]!.settle();
       assert.equal(transmit!.counters()[TransmitCount.frames], 1);
     }
@@ -145,7 +145,7 @@ for (const chip of SEVERAL) {
     const queue = flow.hash & (queues.receive - 1);
     for (const other of before) other.line.take();
     rig.deliver(flowFrame(flow));
-    assert.equal(before[queue - 1]!.line.take(), false, "nobody has unmasked it since");
+    assert.equal(before[queue - 1]!.line.take(), false, "nothing has unmasked it since");
     const now = queuesOf(rig);
     now[queue - 1]!.unmask();
     assert.equal(now[queue - 1]!.line.take(), true);

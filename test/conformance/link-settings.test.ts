@@ -187,7 +187,7 @@ for (const chip of GENERATIONS)
       );
     });
 
-    test("a restart takes the link down and up; without autonegotiation, or while down, it is refused", () => {
+    test("a restart takes the link down and up; without autonegotiation, or while down, it is rejected", () => {
       using rig = linked({ chip });
       rig.nic.phy.restart();
       assert.equal(rig.nic.refreshLink().up, false);

@@ -199,7 +199,7 @@ test("a time that is too long at a new speed becomes the longest possible, and i
 });
 
 const fails = (): never => assert.fail("a register was touched");
-test("the RTL8139C+ cannot delay interrupts, and the error comes before anything is written", () => {
+test("the RTL8139C+ cannot delay interrupts, and the error comes before any write", () => {
   const card = {
     io: new Mmio({ length: 256, read: fails, write: fails }),
     clock: new VirtualClock(),
@@ -215,7 +215,7 @@ test("the RTL8139C+ cannot delay interrupts, and the error comes before anything
 });
 
 for (const key of ["rtl8168h", "rtl8125b"])
-  test(`${key}: adaptive moderation follows the rate of frames, and does not delay few frames`, () => {
+  test(`${key}: adaptive moderation follows the frame rate, and does not delay few frames`, () => {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
     rig.nic.moderation.setAdaptive(true);
     assert.equal(receive(rig, 100, 1000), 100, "1,000 frames a second");
@@ -228,7 +228,7 @@ for (const key of ["rtl8168h", "rtl8125b"])
     assert.equal(rig.nic.moderation.adaptive, false, "a fixed setting ends it");
   });
 
-test("adaptive moderation changes its level at 20,000 and 80,000 frames a second, and goes back at seven tenths of that", () => {
+test("adaptive moderation changes its level at 20,000 and 80,000 frames per second, and goes back at 70 % of that", () => {
   const io = new Mmio({ length: 65_536, read: () => 0, write: () => {} });
   const clock = new VirtualClock();
   const chip = CHIPS.find(({ key }) => key === "rtl8125b")!;

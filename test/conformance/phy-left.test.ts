@@ -1,6 +1,6 @@
 /**
- * Whatever state another system left the PHY in, the driver gets a link at full speed; if the board disables the PHY,
- * that is an error.
+ * Whatever state another system left the PHY in, the driver gets a link at full speed; a PHY that the board disables is
+ * an error.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Energy-efficient Ethernet, ALDPS and giga-lite on every chip that has them, as users set them. */
+/** Energy-Efficient Ethernet, ALDPS and giga-lite on every chip that has them, as users set them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EEE_MODES } from "#chip/eee.ts";

@@ -134,7 +134,7 @@ test("a dump of 192 bytes, which another driver may have enabled, stays inside t
   assert.ok(neighbour.bytes.every((byte) => byte === 0));
 });
 
-test("RTL8125BP and later deliver frames with FCS, whatever another operating system had configured", () => {
+test("RTL8125BP and later deliver frames with FCS, whatever another operating system has configured", () => {
   for (const chip of CHIPS.filter(({ profile }) => profile.registers.includes("multigigabit"))) {
     const { device, clock } = open(chip.key);
     using owned = device;

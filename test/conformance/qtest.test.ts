@@ -100,8 +100,8 @@ describe("on QEMU's user network", { skip: absent }, () => {
     });
 });
 
-describe("particularities of an RTL8139C+", { skip: notOwn }, () => {
-  test("has 64 descriptors a ring, and no more", () => {
+describe("properties of an RTL8139C+", { skip: notOwn }, () => {
+  test("has 64 descriptors per ring, and no more", () => {
     using rig = openQtestRig();
     assert.equal(rig.nic.slots, 64);
     assert.throws(() => openQtestRig({ slots: 128 }), {

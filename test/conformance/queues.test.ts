@@ -1,4 +1,7 @@
-/** Several queues on the direct rig: which queue a flow arrives in, its order, interrupts by vector, settings over resets. */
+/**
+ * Several queues on the direct rig: which queue receives a flow, its order, interrupts by vector, settings across
+ * resets.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -92,7 +95,7 @@ for (const chip of SEVERAL) {
       assert.equal(arrived!.hash, flow.addressHash);
       assert.equal(arrived!.queue, table[flow.addressHash & 127]);
     }
-    // Address resolution has no addresses to hash.
+    // ARP has no addresses to hash.
     const arp = new Uint8Array(60).fill(0xff, 0, 6);
     arp.set([0x08, 0x06], 12);
     rig.deliver(arp);
@@ -121,7 +124,7 @@ for (const chip of SEVERAL) {
           queueOf.set(flow, queue);
           used.add(queue);
         }
-        for (const [flow, count] of given) assert.equal(next.get(flow), count, "every frame came");
+        for (const [flow, count] of given) assert.equal(next.get(flow), count, "every frame arrived");
       }),
       { numRuns: 30, seed: 8169 },
     );
@@ -254,7 +257,7 @@ test("an exhausted receive ring is detected, although the vectored status does n
   assert.equal(poll(rig).length, 64);
 });
 
-test("a number of queues that the chip or the bus does not have is refused before anything is written", () => {
+test("a number of queues that the chip or the bus does not have is rejected before any write", () => {
   for (const [chip, queues, hint] of [
     ["rtl8168h", 2, "RTL8168h/8111h has one."],
     ["rtl8125a", 2, "RTL8125A has one."],
@@ -279,7 +282,7 @@ test("a number of queues that the chip or the bus does not have is refused befor
   assert.deepEqual(written, []);
 });
 
-test("the registers of receive side scaling are not touched on chips without it", () => {
+test("the RSS registers are not touched on chips without RSS", () => {
   for (const chip of ["rtl8168h", "rtl8168ep", "rtl8117-54a"]) {
     using rig = openDirectRig({ chip });
     const { model } = rig;

@@ -223,7 +223,7 @@ for (const chip of CHIPS.filter(({ profile }) => profile.tally.bytes === 192))
     assert.equal(bus.macRead(LongDump.macOcp), before);
   });
 
-test("a chip with the short dump has its counters alone", () => {
+test("a chip with the short dump has only its counters", () => {
   using rig = openDirectRig();
   rig.up();
   assert.deepEqual(

@@ -1,4 +1,7 @@
-/** No write to a register changes by accident: against `register-writes.json`, which `register-writes.ts` has written. */
+/**
+ * Detects accidental changes of register writes: compares with `register-writes.json`, which `register-writes.ts` has
+ * written.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,9 +1,8 @@
 /**
- * Every register write of the driver, from probe to removal, while each of its features is used once: as a digest for each
- * feature and chip, in `register-writes.json`. A value, a register, an order or a wait that changes by accident shows there.
- *
- * `node test/conformance/register-writes.ts` writes the file anew, after a change on purpose. With the name of a chip it prints the
- * writes themselves, to be compared with those of another version by diff.
+ * Every register write of the driver, from probe to removal, while each of its features is used once: as a digest for
+ * each feature and chip, in `register-writes.json`. It detects accidental changes of a value, a register, an order or a
+ * wait. `node test/conformance/register-writes.ts` rewrites the file after a deliberate change. With the name of a chip
+ * it prints the writes themselves, to be compared with those of another version by diff.
  */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -24,7 +23,7 @@ export const RECORDED = join(import.meta.dirname, "register-writes.json");
 const STRANGER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
 const GROUPS = [Uint8Array.of(1, 0, 0x5e, 0, 0, 1), Uint8Array.of(0x33, 0x33, 0, 0, 0, 0xfb)];
 
-/** Notes what a feature says of itself beside what it writes. */
+/** Records what a feature reports besides its writes. */
 type Note = (what: unknown) => void;
 
 const settle = (rig: DirectRig): void => {
@@ -38,7 +37,7 @@ const carryOut = <T>(rig: DirectRig, operation: Operation<T>): T => {
     rig.pass(step.value);
   }
 };
-/** What comes of it, or the code of the error with which the chip refuses it. */
+/** The result, or the code of the error with which the chip rejects it. */
 const attempt = <T>(act: () => T): T | string => {
   try {
     return act();
@@ -261,11 +260,14 @@ const FEATURES = { start, link, powerSaving, moderation, leds, filter, restarts,
 export interface Configuration {
   readonly name: string;
   readonly options: DirectRigOptions;
-  /** Registers that are changed bit by bit read all ones: what is written then shows which bits are cleared. */
+  /** Registers that are changed bit by bit read all ones, so that the writes show which bits are cleared. */
   readonly allOnes?: boolean;
 }
 
-/** Every chip, as it is and with all bits set; with all of its queues where there are several; with an SFP cage where there may be one. */
+/**
+ * Every chip, as it is and with all bits set; with all of its queues if it has several; with an SFP cage if it may have
+ * one.
+ */
 export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, profile }) => [
   { name: key, options: { chip: key } },
   { name: `${key}, all ones`, options: { chip: key, strict: "off" as const }, allOnes: true },
@@ -283,7 +285,7 @@ const CHANGED: readonly number[] = [
 ];
 const PHY_OCP = 0xb8;
 
-/** Reads all ones where bits are changed. The PHY's own registers, from 0xa400 on, say what they say. */
+/** Reads all ones where bits are changed. The PHY's own registers, from 0xa400 on, keep their values. */
 const allOnes = (): Alterations => {
   let phyAddress = 0;
   return {

@@ -40,7 +40,7 @@ for (const chip of DRIVEN)
     }
   });
 
-test("a ring size that the chip does not support is refused, and the rings stay as they are", () => {
+test("a ring size that the chip does not support is rejected, and the rings stay as they are", () => {
   using rig = openDirectRig();
   rig.up();
   for (const slots of [0, 1, 32, 100, 8192, 256.5, -64, Number.NaN, Infinity])
@@ -60,7 +60,7 @@ test("a ring size set while the NIC is down takes effect at the next start", () 
   assert.equal(rig.nic.rings.receive.armed(), 64);
 });
 
-test("rings for which there is no DMA memory are refused, and the NIC keeps those it had", () => {
+test("rings for which there is no DMA memory are rejected, and the NIC keeps its old ones", () => {
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
   const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });

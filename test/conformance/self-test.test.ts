@@ -16,7 +16,7 @@ const linked = (chip = "rtl8168h"): DirectRig => {
   return rig;
 };
 
-/** To the end; the longest time that a step takes of the device's, in microseconds. */
+/** Runs to the end; returns the longest time on the device that a step takes, in microseconds. */
 const carryOut = <T>(rig: DirectRig, operation: Operation<T>): { result: T; longest: number; steps: number } => {
   let longest = 0;
   for (let steps = 1; ; steps++) {
@@ -104,7 +104,7 @@ for (const chip of GENERATIONS)
     });
   });
 
-/** What each fault of the model makes fail. */
+/** Tests that fail for each fault of the model. */
 const UNDER: readonly (readonly [fault: FaultName, failing: readonly SelfTestName[]])[] = [
   ["stuck-counters", ["DMA"]],
   // Bus errors interrupt as well.
@@ -126,13 +126,13 @@ for (const [fault, failing] of UNDER)
     assert.equal(run(rig, true).passed, true);
   });
 
-test("without a cable the link fails, and every frame comes back nevertheless", () => {
+test("without a cable the link test fails, and every frame returns nevertheless", () => {
   using rig = openDirectRig({ carrier: false });
   rig.nic.up();
   assert.deepEqual(failed(run(rig, true)), ["link"]);
 });
 
-test("is refused while the NIC is down, and offline with frames that were not reclaimed", () => {
+test("is rejected while the NIC is down, and offline while frames are not reclaimed", () => {
   using rig = openDirectRig();
   assert.throws(() => rig.nic.selfTest(false).next(), { code: "OUT_OF_RANGE", message: /down/ });
   rig.up();
@@ -142,7 +142,7 @@ test("is refused while the NIC is down, and offline with frames that were not re
   assert.equal(run(rig, true).passed, true);
 });
 
-test("a card that leaves during the test is an error", () => {
+test("a card that is removed during the test is an error", () => {
   using rig = linked();
   const operation = rig.nic.selfTest(true);
   operation.next();

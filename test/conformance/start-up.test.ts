@@ -1,6 +1,6 @@
 /**
  * The driver's register accesses from probe to link equal those recorded before its start-up values became data, except
- * for the corrections named here. Files in `start-up/` have an access a line: `r8 37 10` is a read of 8 bits at 0x37
+ * for the corrections named here. Files in `start-up/` have an access per line: `r8 37 10` is a read of 8 bits at 0x37
  * that returned 0x10.
  */
 import assert from "node:assert/strict";
@@ -51,25 +51,25 @@ const AGGREGATION_OFF = [
 
 const CORRECTIONS: readonly Correction[] = [
   {
-    because: "SYSErr is an interrupt that is waited for: it needs a reset",
+    because: "SYSErr is enabled as an interrupt: it needs a reset",
     of: KEYS,
     before: ["w16 3c 2f"],
     after: ["w16 3c 802f"],
   },
   {
-    because: "the receive filter is set once, when the station address and the multicast hash are in place",
+    because: "the receive filter is set once, after the station address and the multicast hash",
     of: ["rtl8168h", "rtl8168m", "rtl8107e"],
     before: ["w32 44 cf0a"],
     after: [],
   },
   {
-    because: "the receive filter is set once, when the station address and the multicast hash are in place",
+    because: "the receive filter is set once, after the station address and the multicast hash",
     of: ["rtl8139cp"],
     before: ["w32 44 e70a"],
     after: [],
   },
   {
-    because: "extended register 0x1d0 bit 1 is left alone on the 8168M (DPDK, CFG_METHOD_37)",
+    because: "extended register 0x1d0 bit 1 is not changed on the 8168M (DPDK, CFG_METHOD_37)",
     of: ["rtl8168m"],
     before: ["w32 74 f1d0", "r32 74 8000f1d0", "r32 70 0", "w32 70 2", "w32 74 8000f1d0", "r32 74 f1d0"],
     after: [],
@@ -93,7 +93,7 @@ const CORRECTIONS: readonly Correction[] = [
     after: ["r32 40 74800000 ×2", "w16 3c 0"],
   },
   {
-    because: "MAC-OCP 0xdc00 and 0xd006 tell the RTL8116af and two steppings of the 8168H from the rest",
+    because: "MAC-OCP 0xdc00 and 0xd006 distinguish the RTL8116af and two steppings of the 8168H",
     of: ["rtl8168h"],
     before: ["r32 40 54100800 ×2", "w16 3c 0"],
     after: [
@@ -108,7 +108,7 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "the station address is looked for in extended register 0xe0 first: IDR may hold what another system left",
+    because: "the station address is read from extended register 0xe0 first: another system may have changed IDR",
     of: ["rtl8168h", "rtl8168m", "rtl8107e"],
     before: ["w8 37 10", "r8 37 0", "w16 3c 0"],
     after: [
@@ -126,7 +126,7 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "the station address is read and checked, and kept to be restored at the end",
+    because: "the station address is read and checked, and stored to be restored at the end",
     of: ["rtl8139cp"],
     before: ["w8 37 10", "r8 37 0", "w16 3c 0"],
     after: ["w8 37 10", "r8 37 0", "r32 0 2", "r32 4 100", "r32 0 2", "r32 4 100", "w16 3c 0"],
@@ -138,7 +138,7 @@ const CORRECTIONS: readonly Correction[] = [
     after: ["w32 40 3000780"],
   },
   {
-    because: "the receive FIFO has the shares that go with that",
+    because: "the receive FIFO has the shares that match that",
     of: RTL8168H,
     before: ["w32 70 3700002"],
     after: ["w32 70 80002"],
@@ -150,7 +150,7 @@ const CORRECTIONS: readonly Correction[] = [
     after: [...eri(0xdc, 0, 0x1c), ...eri(0x5f0, 0, 0), ...eri(0xdc, 0x1c, 0x1c), ...eri(0xdc, 0x1c, 0x1d)],
   },
   {
-    because: "DMA is not aggregated, power saving has the vendor's values, and the PHY's oscillator is looked at",
+    because: "DMA is not aggregated, power saving has the vendor's values, and the PHY's oscillator is checked",
     of: RTL8168H,
     before: [macWrite(0xe098, 0x0aa2)],
     after: [
@@ -163,7 +163,7 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "ultra power saving is off, but for the 8168M (DPDK, rtl_disable_ups)",
+    because: "ultra power saving is off, except on the 8168M (DPDK, rtl_disable_ups)",
     of: ["rtl8168h", "rtl8107e"],
     before: AGGREGATION_OFF,
     after: [...AGGREGATION_OFF, ...mac(0xd400, 0, 0)],
@@ -175,7 +175,7 @@ const CORRECTIONS: readonly Correction[] = [
     after: phyWrite(0xa436, 0x808a),
   },
   {
-    because: "the PHY tunes itself again while the link is up",
+    because: "the PHY recalibrates while the link is up",
     of: RTL8168H,
     before: phyWrite(0xa438, 0x000a),
     after: [
@@ -188,7 +188,7 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "the bias of the PHY's converters comes from fuses, and a length for its pairs from what it reports",
+    because: "the bias of the PHY's converters comes from fuses, and the length of its pairs from a reported value",
     of: RTL8168H,
     before: phyWrite(0xa442, 0x080c),
     after: [
@@ -204,13 +204,13 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "a board may keep the PHY off by a pin",
+    because: "a board may disable the PHY by a pin",
     of: RTL8168H,
     before: phyWrite(0xa400, 0x9000),
     after: ["r8 f2 0", ...phyWrite(0xa400, 0x9000)],
   },
   {
-    because: "EEE is off in the PHY and not offered, and ALDPS is off",
+    because: "EEE is off in the PHY and not advertised, and ALDPS is off",
     of: RTL8168H,
     before: phyWrite(0xa408, 0x0de1),
     after: [
@@ -222,13 +222,13 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "crossing of the pairs and downshift are as they shall be",
+    because: "MDI-X and downshift have their settings",
     of: RTL8168H,
     before: phyWrite(0xa400, 0x1200),
     after: [...phyRead(0xa430, 1), ...phyRead(0xa442, 0x080c), ...phyWrite(0xa400, 0x1200)],
   },
   {
-    because: "the MAC does not idle without EEE, and the time before it would follows the MTU",
+    because: "the MAC does not idle without EEE, and the time before it idles follows the MTU",
     of: RTL8168H,
     before: phyRead(0xa40a, 0xc5e1),
     after: [...phyRead(0xa40a, 0xc5e1), ...eri(0x1b0, 0, 0), macWrite(0xe048, 0x060a)],
@@ -246,7 +246,7 @@ const CORRECTIONS: readonly Correction[] = [
     after: ["r8 53 0", "w8 53 0", "r8 56 0", "w8 56 0"],
   },
   {
-    because: "ASPM stays off where the system has it off",
+    because: "ASPM stays off if the system has disabled it",
     of: RTL8168H,
     before: ["w8 6f 40"],
     after: ["w8 6f 40", "w8 50 c0", ...mac(0xe092, 0, 0), "r8 53 0", "w8 53 0", "r8 56 0", "w8 56 0", "w8 50 0"],

@@ -1,4 +1,4 @@
-/** Every chip sends a host's frames in the same form: where a chip is known to be faulty, software does the work. */
+/** Every chip sends a host's frames in the same form: faults of a chip are avoided in software. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -15,7 +15,7 @@ const SEED = 20_261_130;
 /** A chip without faults. */
 const FAULTLESS = "rtl8168h";
 
-/** Zeros after a frame are padding, of which some chips need more than others. */
+/** Zeros after a frame are padding, which some chips need more of than others. */
 const assertPadded = (sent: Uint8Array, want: Uint8Array, most: number): void => {
   assert.ok(sent.length >= want.length && sent.length <= most, `${sent.length} bytes for ${want.length}`);
   assert.deepEqual(sent.subarray(0, want.length), want);

@@ -182,7 +182,7 @@ suite("over vfio-user", { skip: absent }, () => {
       device.setBusMaster(false);
       assert.notEqual(device.whyLost(), undefined);
       assert.throws(() => nic.interrupt(), { code: "DEVICE_GONE" });
-      // Taking the driver away from it is quiet: a card that was pulled has stopped.
+      // Unbinding the driver from it causes no error: a removed card has stopped.
     });
   });
 });

@@ -1,4 +1,4 @@
-/** The words that switch ASPM and latency reports on are those that Linux writes: `test/derive/aspm.ts` recorded them. */
+/** The words that enable ASPM and latency reports are those that Linux writes, as recorded by `test/derive/aspm.ts`. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,12 +34,12 @@ const written = ({ aspm }: Chip, fill: number): Writes =>
     ]);
   }) as Writes;
 
-/** Linux has it off first. */
+/** Linux disables it first. */
 const on = (writes: Writes): Writes =>
   writes.slice(writes.findIndex(([where, value]) => where === `io 0x${Config5.toString(16)}` && value === 1));
 
 for (const chip of CHIPS as readonly Chip[])
-  test(`${chip.key}: ASPM and latency reports are switched on as Linux does`, () => {
+  test(`${chip.key}: ASPM and latency reports are enabled as Linux does`, () => {
     const recorded = recordings.get(chip.key);
     assert.equal(recorded !== undefined, chip.aspm?.marked === true);
     if (recorded === undefined) return;
@@ -47,7 +47,7 @@ for (const chip of CHIPS as readonly Chip[])
       [0, recorded.zeros],
       [0xffff, recorded.ones],
     ] as const) {
-      // The clock request of the 8125CP is where DPDK has it.
+      // The clock request bit of the 8125CP is where DPDK has it.
       const theirs = on(writes).map(([where, value]) =>
         chip.die === "8125cp" && where === `io 0x${Config2.toString(16)}` && value === (Conf2.clockRequest as number)
           ? [`io 0x${INT_CFG0.toString(16)}`, IntCfg0.clockRequest]

@@ -60,7 +60,7 @@ test("the steps of an RTL8102E, from the recorded accesses of Linux 6.12", () =>
   });
 });
 
-/** The steps that are derived from our driver when it executes these. */
+/** The steps derived from our driver when it executes these. */
 const roundTrip = (key: string, start: Partial<Start>) => {
   const chip = chipNamed(key)!;
   const traces = traceOurs(chip, { mac: [], phy: [], ...start });
@@ -175,7 +175,7 @@ describe("a driver's writes as words", () => {
     assert.deepEqual(roundTrip("rtl8168c-3c0", { phy: [twice, strobes] }).phy, [awake, strobes]);
   });
 
-  test("operations of every start, and of negotiation, are left out", () => {
+  test("operations of every start, and of autonegotiation, are omitted", () => {
     const phy: readonly Step[] = [
       {
         page: 0,
@@ -199,7 +199,7 @@ describe("a driver's writes as words", () => {
   });
 });
 
-describe("what depends on what was read", () => {
+describe("operations that depend on a value that was read", () => {
   test("the regulator of an RTL8168D: another value, and more writes, if the factory has calibrated it", () => {
     const { phy, findings } = roundTrip("rtl8168d-281", { phy: [{ call: "regulatorOf281" }] });
     assert.deepEqual(phy, []);

@@ -48,7 +48,7 @@ const OF_EVERY_START: readonly number[] = [
   registers.SecMAC0, registers.SecMAC4,
 ];
 const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4, 0xf0, 0xf4];
-/** PCIe power management, which starts switch off first and on again last. */
+/** PCIe power management, which every start first disables and finally enables. */
 const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
   [registers.Config2, registers.Conf2.clockRequest],
   [registers.Config5, registers.Conf5.aspm],

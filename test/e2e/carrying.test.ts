@@ -33,7 +33,7 @@ const told = (commands: readonly string[], environment: NodeJS.ProcessEnv = {}):
   });
 };
 
-suite("a card carries, according to this kernel,", { skip }, () => {
+suite("according to this kernel, a card carries", { skip }, () => {
   test("nothing, if it is only connected", () => assert.deepEqual(told([]), { card1: [], card2: [] }));
 
   test("either next hop of a default route", () => {

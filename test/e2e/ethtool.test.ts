@@ -1,4 +1,4 @@
-/** `ferrule ethtool` from another process, of a NIC that carries frames; and what the system's own tools see. */
+/** `ferrule ethtool` from another process, on a NIC that carries frames; and what the system's own tools show. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually } from "../rigs/eventually.ts";
@@ -17,7 +17,7 @@ const ethtool = async (
 };
 
 describe("ferrule ethtool", { skip, timeout: 120_000 }, () => {
-  test("shows and sets a running NIC, which goes on carrying frames", async () => {
+  test("shows and changes settings of a running NIC, whose traffic continues", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     assert.match((await ethtool(near, `-i ${host}`)).said, /^driver: ferrule\n/);
@@ -34,7 +34,7 @@ describe("ferrule ethtool", { skip, timeout: 120_000 }, () => {
     assert.ok(ends.ferrule.running);
   });
 
-  test("refuses as ethtool does, with a hint", async () => {
+  test("rejects requests as ethtool does, with a hint", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     const fec = await ethtool(near, `--show-fec ${host}`);
@@ -50,7 +50,7 @@ describe("ferrule ethtool", { skip, timeout: 120_000 }, () => {
     assert.match(rings.said, /^netlink error: .*500.*\nhint: /);
   });
 
-  test("hostile requests on the control socket cost the NIC nothing", async () => {
+  test("hostile requests on the control socket do not disturb the NIC", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     const request = (line: string): string =>

@@ -17,7 +17,7 @@ const GROUP_MAC = "01:00:5e:4d:01:01";
 const OTHER_GROUP: Target = { ip: "239.77.1.2" };
 const GROUP6: Target = { ip: "ff05::77:1" };
 
-/** The interface, where the test has moved and as it has renamed it. */
+/** The interface, with the namespace and the name that the test has given it. */
 class Subject {
   namespace: string;
   name: string;
@@ -49,7 +49,7 @@ class Subject {
 /** A request of a user of the interface. */
 interface Wish {
   readonly title: string;
-  /** What arrives then, and what still does not. */
+  /** Frames that arrive then, and frames that still do not. */
   readonly target: Target;
   readonly bystander?: Target;
   /** Returns a function that withdraws it. */
@@ -147,17 +147,17 @@ describe("frames reach the interface if a user requests them, and only then", { 
       const subject = new Subject(ends.near, ends.host);
       await ip(`-n ${ends.far} link set ${ends.wire} mtu 9000`);
       await using probe = await Probe.open(ends, NEAR_MAC);
-      const wanted = async (state: "arrives" | "is kept out"): Promise<void> => {
+      const wanted = async (state: "arrives" | "is filtered"): Promise<void> => {
         await probe.settles(target, state);
         if (bystander !== undefined) assert.equal(await probe.arrives(bystander), false, `${bystander.ip} arrives`);
       };
       /** Resolves once the NIC has the new MTU, as its longest frame shows. */
       const setMtu = async (mtu: 1500 | 4000): Promise<void> => {
         await subject.ip(`link set NAME mtu ${mtu}`);
-        await probe.settles(LONG, mtu === 4000 ? "arrives" : "is kept out", 3900);
+        await probe.settles(LONG, mtu === 4000 ? "arrives" : "is filtered", 3900);
       };
 
-      await wanted("is kept out");
+      await wanted("is filtered");
       const takeBack = await wish.ask(subject, ends);
       await wanted("arrives");
       await setMtu(4000);
@@ -167,22 +167,22 @@ describe("frames reach the interface if a user requests them, and only then", { 
       await setMtu(1500);
       await wanted("arrives");
       await takeBack();
-      await wanted("is kept out");
+      await wanted("is filtered");
 
       await subject.move(ends.third);
       await probe.listenOn(ends.third, "lan0");
-      await wanted("is kept out");
+      await wanted("is filtered");
       const takeBackThere = await wish.ask(subject, ends);
       await wanted("arrives");
       await subject.rename("lan1");
       await setMtu(4000);
       await wanted("arrives");
       await takeBackThere();
-      await wanted("is kept out");
+      await wanted("is filtered");
     });
 });
 
-describe("interfaces on top of it are reached", { skip, timeout: 100_000 }, () => {
+describe("interfaces on top of it receive their frames", { skip, timeout: 100_000 }, () => {
   const ADDRESS = "10.77.0.9";
 
   /** Pings from the far end until there is a reply. */

@@ -59,7 +59,7 @@ describe("ferrule up --queues", { skip }, () => {
     ["rtl8125b", 4, "a thread for each queue"],
     ["rtl8126a-64a", 4, "two threads over vfio-user"],
   ] as const)
-    test(`${chip} with ${queues} queues, driver and model in ${where}: no datagram of ${FLOWS} flows is lost, doubled or out of order, and all queues carry some`, async () => {
+    test(`${chip} with ${queues} queues, driver and model in ${where}: no datagram of ${FLOWS} flows is lost, duplicated or out of order, and all queues carry some`, async () => {
       using near = NetworkNamespace.create();
       using far = NetworkNamespace.create();
       await using scope = new AsyncDisposableStack();

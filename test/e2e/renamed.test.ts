@@ -16,7 +16,7 @@ const ferrule = async (
   return { said, code: command.exitCode };
 };
 
-/** Speed and duplex, as `ethtool` shows them too. */
+/** Speed and duplex, as `ethtool` also shows them. */
 const shown = async (namespace: string, name: string): Promise<string> => {
   const folder = `/sys/class/net/${name}`;
   await using cat = Running.in(namespace, "cat", `${folder}/speed`, `${folder}/duplex`);
@@ -45,7 +45,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.equal(code, 0);
   });
 
-  test("is found by its present name if two are possible", async () => {
+  test("is found by its present name if two interfaces match", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     await using other = Running.in(near, process.execPath, BIN, "up", "model:rtl8168h", "--name", "fe9", "--json");
@@ -58,7 +58,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.ok(ends.ferrule.running);
   });
 
-  test("is taken down after it was moved, though another interface has its name", async () => {
+  test("is taken down after it was moved, although another interface has its name", async () => {
     await using ends = await openTwoEnds();
     const { near, third, host } = ends;
     await ip(`-n ${near} link set ${host} netns ${third}`);
@@ -69,7 +69,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.match(await ip(`-n ${near} link show ${host}`), /mtu/);
   });
 
-  test("without an `up` is reported as such", async () => {
+  test("if no `up` runs, that is reported", async () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} tuntap add lan0 mode tap`);
     const { said, code } = await ferrule(ends.near, "down", "lan0");

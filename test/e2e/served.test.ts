@@ -37,7 +37,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     await driver.says(/"carrier","interface":"[^"]+","up":true/);
     await near.take(HOST, "10.78.0.1/24");
   };
-  /** Whether both directions are on, and bus mastering. */
+  /** Whether both directions and bus mastering are enabled. */
   const state = async (): Promise<{ readonly runs: boolean; readonly masters: boolean }> => {
     const { registers, config } = (await requestServer(socket, { command: "state" })) as ModelState;
     const enables = Cmd.transmitEnable | Cmd.receiveEnable;
@@ -66,7 +66,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     for (const direction of [[], ["-R"]]) await near.run("iperf3", "-c", TARGET, "-n", "50M", ...direction);
   });
 
-  test("works again after it was killed in the middle of traffic, on the chip as it stands then", async () => {
+  test("works again after it was killed under traffic, on the chip as it was left", async () => {
     assert.deepEqual(await state(), { runs: true, masters: true });
     {
       await using _flood = near.start("ping", "-q", "-f", TARGET);

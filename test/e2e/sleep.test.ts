@@ -1,4 +1,7 @@
-/** `ferrule suspend`, `resume` and `down --wake` with a running `ferrule up`: traffic before and after, settings made meanwhile. */
+/**
+ * `ferrule suspend`, `resume` and `down --wake` with a running `ferrule up`: traffic before and after, and settings
+ * made meanwhile.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually } from "../rigs/eventually.ts";

@@ -81,7 +81,7 @@ describe("two terminals", { skip }, () => {
     ] as const) {
       const late = await fullSockets(receiver);
       const { sum } = await iperf("-u", "-b", "50M", "-k", DATAGRAMS, option);
-      // Packets that a program was too slow to read had arrived.
+      // Packets that a program was too slow to read did arrive.
       assert.ok(sum.lost_packets <= (await fullSockets(receiver)) - late, `${sum.lost_packets} lost`);
     }
   });

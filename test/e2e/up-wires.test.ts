@@ -70,7 +70,7 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
       const { sentFrames, sendDrops } = await lastCounters(b.ferrule);
       assert.ok(sentFrames! >= 20);
       assert.equal(sendDrops, 0);
-      // Only a sent frame shows that nobody reads a datagram socket's other end.
+      // Only sending a frame shows that the other end of a datagram socket has no reader.
       await a.namespace.run("sh", "-c", "ping -c 1 -w 1 10.77.1.2 || true");
       await a.ferrule.says(/"event":"wire","interface":"fe0","plugged":false/);
       await a.ferrule.says(/"event":"carrier","interface":"fe0","up":false/);
@@ -99,12 +99,12 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     const record = join(folderOn(scope), "sent.pcapng");
     const a = await station(scope, "10.77.1.1", "--wire", `pcap:,record=${record}`);
     await a.ferrule.says(/"event":"carrier"/);
-    // These are ARP requests, as nobody answers.
+    // These are ARP requests, as no station answers.
     await a.namespace.run("sh", "-c", "ping -c 2 -w 2 10.77.1.2 || true");
     const { wireSentFrames } = await lastCounters(a.ferrule);
     const sent = [...readPcapng(readFileSync(record))];
     assert.ok(sent.length > 0);
-    // One may leave while the NIC is stopped, after the counters were read.
+    // One may be sent while the NIC is stopped, after the counters were read.
     const uncounted = sent.length - wireSentFrames!;
     assert.ok(uncounted === 0 || uncounted === 1, `${sent.length} recorded, ${wireSentFrames} counted`);
 

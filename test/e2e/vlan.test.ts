@@ -182,7 +182,7 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
       assert.ok(statistics[name]! > 1000, `${name}: ${statistics[name]}`);
   });
 
-  test("there are no tags but the paths', with the right priorities", () => {
+  test("there are no tags but those of the paths, with the right priorities", () => {
     const lanes = LANES.map(({ tags }) => tags).sort();
     assert.deepEqual([...crossed.keys()].sort(), lanes);
     assert.deepEqual([...seen.keys()].sort(), lanes);
@@ -192,7 +192,7 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
   });
 
   for (const { name, tags, jumbo } of LANES)
-    test(`the wire carried every byte that tcpdump saw, in frames that fit it: ${name}`, () => {
+    test(`the wire carried every byte that tcpdump saw, in frames of allowed length: ${name}`, () => {
       const [before, after] = [flowsOf(seen.get(tags)!), flowsOf(crossed.get(tags)!)];
       assert.ok(before.flows.size >= 16, `${before.flows.size} flows`);
       for (const [key, flow] of before.flows) {

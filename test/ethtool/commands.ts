@@ -1,6 +1,9 @@
-/** What is asked of the real ethtool and of ours, in this order, of an interface `fe0` that is up with a link of the chip's full speed. */
+/**
+ * Commands given to the real ethtool and to ours, in this order, on an interface `fe0` that is up with a link of the
+ * chip's full speed.
+ */
 
-/** Nothing is changed by these. */
+/** These change nothing. */
 const SHOWN = [
   "fe0",
   "-i fe0",
@@ -41,7 +44,7 @@ const SHOWN = [
   "--json -S fe0 --all-groups",
 ] as const;
 
-/** Each leaves the interface with a link again; what one changes, a later one puts back. */
+/** Each leaves the interface with a link; a later command restores what one changes. */
 const CHANGED = [
   "-K fe0 rx off",
   "-K fe0 rx off",

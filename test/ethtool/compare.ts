@@ -1,4 +1,4 @@
-/** Two texts of ethtool line by line, and what explains each line that only one of them has. */
+/** Two outputs of ethtool line by line, and the reason for each line that only one of them has. */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Spoken } from "./recording.ts";
 
@@ -12,10 +12,10 @@ export interface Difference {
 export interface Reason {
   /** Commands, by their beginning. */
   readonly commands: readonly string[];
-  /** All that only Linux has, all that only ours has; either may be left out. */
+  /** Lines that only Linux has, and lines that only ours has; either may be omitted. */
   readonly linux?: RegExp;
   readonly ours?: RegExp;
-  /** All chips unless given. */
+  /** All chips if omitted. */
   readonly chips?: readonly ChipKey[];
   readonly because: string;
 }
@@ -23,7 +23,7 @@ export interface Reason {
 const textOf = ({ exit, out, err }: Spoken): readonly string[] =>
   [...out, ...err.map((line) => `! ${line}`), `= ${exit}`].map((line) => line.trimEnd());
 
-/** Lengths of the longest common subsequences of what follows each pair of lines. */
+/** Lengths of the longest common subsequences of the rests after each pair of lines. */
 const lengths = (a: readonly string[], b: readonly string[]): readonly number[][] => {
   const table = Array.from({ length: a.length + 1 }, () => Array.from({ length: b.length + 1 }, () => 0));
   for (let i = a.length - 1; i >= 0; i--)
@@ -32,7 +32,7 @@ const lengths = (a: readonly string[], b: readonly string[]): readonly number[][
   return table;
 };
 
-/** The lines that only one of the two has. Where both say the same in another order, lines of both differ. */
+/** The lines that only one of the two has. If both print the same lines in another order, lines of both differ. */
 export const compare = (chip: ChipKey, linux: Spoken, ours: Spoken): readonly Difference[] => {
   const [a, b] = [textOf(linux), textOf(ours)];
   const table = lengths(a, b);

@@ -1,37 +1,37 @@
-/** Why `ferrule ethtool` prints other lines than the real one does on Linux's r8169. */
+/** Why `ferrule ethtool` prints other lines than the real one on Linux's r8169. */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Reason } from "./compare.ts";
 
-/** Bytes of the register dump that no two drivers, or no two moments, have alike. */
+/** Bytes of the register dump that differ between any two drivers, or any two moments. */
 export const DUMP_MASK: readonly (readonly [first: number, last: number, why: string])[] = [
   [0x10, 0x17, "address of the counters' memory"],
   [0x1c, 0x1f, "a timer, on later chips"],
   [0x20, 0x2f, "addresses of transmit rings"],
-  [0x38, 0x3d, "interrupt mask: ours listens for system errors too"],
+  [0x38, 0x3d, "interrupt mask: ours also enables system errors"],
   [0x48, 0x4f, "timers"],
   [0x60, 0x6b, "last access to PHY and configuration space"],
-  [0x6f, 0x6f, "power-down of the PLL, which Linux arms while the link is up"],
+  [0x6f, 0x6f, "power-down of the PLL, which Linux enables while the link is up"],
   [0x70, 0x77, "last access to an extended register"],
   [0x80, 0x83, "last access to the PCIe PHY"],
   [0x88, 0x8b, "a timer, on later chips"],
   [0xb0, 0xb3, "last access to the MAC controller"],
   [0xb8, 0xbb, "last access to the PHY"],
-  [0xd0, 0xd0, "start values of later chips, as test:state explains"],
+  [0xd0, 0xd0, "start values of later chips, explained in test:state"],
   [0xf0, 0xf3, "the same"],
-  [0xda, 0xdb, "longest frame: Linux always takes 16 KiB"],
+  [0xda, 0xdb, "longest frame: Linux always sets 16 KiB"],
   [0xe0, 0xe1, "moderation's unit of time, which Linux sets at the first use"],
   [0xe4, 0xeb, "address of the receive ring"],
 ];
 
 const ANY = /^/;
-/** Those of which ethtool knows the registers, and on which Linux leaves offloads off. */
+/** Chips whose registers ethtool knows, and on which Linux leaves offloads off. */
 const OLDER: readonly ChipKey[] = ["rtl8169sc-180", "rtl8168b", "rtl8168d-281", "rtl8168evl", "rtl8168g", "rtl8106e"];
 
 export const REASONS: readonly Reason[] = [
   {
     commands: [""],
     ours: /^! hint: /,
-    because: "Ferrule says with every error what to do.",
+    because: "Ferrule adds a hint to every error.",
   },
   {
     commands: ["--nonsense", "-i"],
@@ -43,24 +43,24 @@ export const REASONS: readonly Reason[] = [
     commands: ["-i "],
     linux: /^(driver|version|bus-info): /,
     ours: /^(driver|version|bus-info): /,
-    because: "The driver is another one, and the device is the model in the same process.",
+    because: "The driver differs, and the device is the model in the same process.",
   },
   {
     commands: ["-i "],
     linux: /^firmware-version: rtl/,
     ours: /^firmware-version:$/,
-    because: "No firmware file need be installed where this test runs.",
+    because: "This test runs without a firmware file.",
   },
   {
     commands: ["--json -i ", "--json -S fe0", "--json -P ", "--json -T ", "--json -l "],
     linux: /^(! |= 1$)/,
     ours: ANY,
-    because: "ethtool has JSON for what the kernel's netlink answers; ours for every flag.",
+    because: "ethtool has JSON for the kernel's netlink replies; ours for every flag.",
   },
   {
     commands: ["--json -m "],
     ours: /^\[ \]$/,
-    because: "ethtool prints no empty list for this flag only.",
+    because: "For this flag only, ethtool prints no empty list.",
   },
   {
     commands: ["-d fe0"],
@@ -103,7 +103,7 @@ export const REASONS: readonly Reason[] = [
     commands: ["-k "],
     linux: /tx-tcp-mangleid-segmentation: off/,
     ours: /tx-tcp-mangleid-segmentation: off \[fixed\]$/,
-    because: "A TAP does not offer segments whose IP identification may be anything.",
+    because: "A TAP does not support segments with a fixed IP identification.",
   },
   {
     commands: ["-K "],
@@ -120,7 +120,7 @@ export const REASONS: readonly Reason[] = [
   {
     commands: ["-S fe0"],
     ours: /^ {5}[rt]x_|^ {5}align_errors32: /,
-    because: "Ours has the counters of the long dump too.",
+    because: "Ours also has the counters of the long dump.",
   },
   {
     commands: ["--phy-statistics fe0"],
@@ -149,7 +149,7 @@ export const REASONS: readonly Reason[] = [
     commands: ["-E ", "--flash "],
     linux: ANY,
     ours: /^(! (Cannot set EEPROM data|Flashing): Operation not supported|= 1)$/,
-    because: "Refused, whatever the words; ethtool finds an EEPROM of no bytes, and a flash that nobody has.",
+    because: "Rejected by both in other words; ethtool finds an EEPROM of no bytes, and a flash that no device has.",
   },
   {
     commands: ["-d fe0"],
@@ -157,7 +157,7 @@ export const REASONS: readonly Reason[] = [
     linux: /^(RealTek |-{20}|0x[0-9A-F]{2}: | {6})/,
     ours: /^(Offset|------|0x[0-9a-f]{2,4}: |$)/,
     because:
-      "ethtool names the registers of older chips in a layout of its own; ours has one for all chips, with the bytes before it.",
+      "ethtool has its own layout of the registers of older chips; ours has one for all chips, after the raw bytes.",
   },
   {
     commands: ["-i "],
@@ -178,13 +178,13 @@ export const REASONS: readonly Reason[] = [
     linux: ANY,
     ours: ANY,
     because:
-      "Linux leaves scatter-gather and segments off on older chips; ours has what the chip gets right on from the start.",
+      "Linux leaves scatter-gather and segmentation off on older chips; ours enables what the chip does correctly.",
   },
   {
     commands: ["fe0", "--json fe0"],
     linux: /1000baseT\/(Half|Full)|10000baseT|5000baseT|2500baseT/,
     ours: /1000baseT\/Full|2500baseT|5000baseT/,
-    because: "Ours offers no half duplex at 1000 Mbit/s, and lists of the partner's modes those that the chip has.",
+    because: "Ours offers no half duplex at 1000 Mbit/s, and lists only those of the partner's modes that the chip has.",
   },
   {
     commands: ["fe0"],
@@ -192,32 +192,32 @@ export const REASONS: readonly Reason[] = [
     linux: /^\t(Speed: |Duplex: |master-slave status: slave)/,
     ours: /^\t(Speed: |Duplex: )/,
     because:
-      "Linux asks the PHYs of older chips for their state once a second: it shows the speed from before the change.",
+      "Linux polls the PHYs of older chips once a second: it shows the speed from before the change.",
   },
   {
     commands: ["fe0", "--json fe0"],
     linux: /transceiver": "external|Transceiver: external/,
     ours: /transceiver": "internal|Transceiver: internal/,
-    because: "Every chip has its PHY inside.",
+    because: "Every chip has an internal PHY.",
   },
   {
     commands: ["fe0"],
     linux: /^\tMDI-X: Unknown$/,
     ours: /^\tMDI-X: (on|off) \((auto|forced)\)$/,
-    because: "Ours reads how the pairs are crossed.",
+    because: "Ours reads the MDI-X state.",
   },
   {
     commands: ["fe0"],
     linux: /^\tAdvertised (link modes: {2}100baseT\/Full|pause frame use: .*)$/,
     ours: /^\tAdvertised (link modes: {2}Not reported|pause frame use: .*)$/,
-    because: "Without negotiation nothing is offered; and a mask of modes leaves pause as it was.",
+    because: "Without autonegotiation nothing is advertised; and a mask of modes leaves pause unchanged.",
   },
   {
     commands: ["fe0"],
     linux: /Link partner advertised/,
     ours: /Link partner advertised|10baseT|100baseT/,
     because:
-      "Ours shows the partner after every negotiation, and none without; Linux shows what its PHY library read last.",
+      "Ours shows the partner after every autonegotiation, and none without; Linux shows what its PHY library read last.",
   },
   {
     commands: ["--show-eee ", "--json --show-eee "],
@@ -225,25 +225,25 @@ export const REASONS: readonly Reason[] = [
       /not supported|^$|10000baseT|5000baseT|2500baseT|Not reported|^\[ \{\} \]$|^= [01]$|^\[ \{$|ifname|status|^ {4}\} \]$|Tx LPI|tx-lpi|EEE settings/,
     ours: ANY,
     because:
-      "Linux 7 keeps EEE off on the 8168H, and has none on some older chips; of the partner's modes it lists also those that the chip lacks.",
+      "Linux 7 keeps EEE off on the 8168H, and has none on some older chips; it also lists modes of the partner that the chip lacks.",
   },
   {
     commands: ["--set-eee "],
     linux: /^(! netlink error: |= )/,
     ours: /^(! netlink error: |= )/,
-    because: "As far as the chip has EEE ours sets it; a timer above the chip's limit is refused.",
+    because: "Ours sets EEE as far as the chip supports it; a timer above the chip's limit is rejected.",
   },
   {
     commands: ["-A fe0 autoneg off"],
     linux: /^= 0$/,
     ours: /^(! netlink error: .*pause|= 79$)/,
-    because: "The MAC takes pause from the negotiation alone: forced pause would do nothing.",
+    because: "Pause follows autonegotiation alone: forced pause would have no effect.",
   },
   {
     commands: ["-N fe0 rx-flow-hash"],
     linux: /^! Cannot change RX network flow hashing options: Operation not supported$/,
     ours: /^! (rxclass: Cannot get RX class rule count: Operation not supported|Cannot insert classification rule)$/,
-    because: "One answer for both uses of the flag.",
+    because: "One reply for both uses of the flag.",
   },
   {
     commands: ["-s fe0 wol "],
@@ -255,13 +255,13 @@ export const REASONS: readonly Reason[] = [
     commands: ["-s fe0 msglvl"],
     linux: /^(! netlink error: Operation not supported|= 75)$/,
     ours: /^(! ethtool: bad command line argument\(s\)|! For more information run ferrule ethtool -h|= 1)$/,
-    because: "The level of messages is an option of `ferrule up`.",
+    because: "The message level is an option of `ferrule up`.",
   },
   {
     commands: ["-s fe0 mdix on"],
     linux: /^= 0$/,
     ours: /^(! netlink error: .*MDI-X|= 75$)/,
-    because: "Refused where no register for it is known; Linux takes it and does nothing.",
+    because: "Rejected if no register for it is known; Linux accepts it without effect.",
   },
   {
     commands: ["-t ", "-p ", "--reset "],
@@ -279,6 +279,6 @@ export const REASONS: readonly Reason[] = [
   {
     commands: ["missing0"],
     linux: /^(No data available|! netlink error: )/,
-    because: "ethtool asks ten questions of the kernel, ours one.",
+    because: "ethtool sends ten requests to the kernel, ours one.",
   },
 ];

@@ -1,4 +1,7 @@
-/** `ferrule ethtool` prints what the real ethtool prints of Linux's driver on the same chip, but for what is explained. */
+/**
+ * `ferrule ethtool` prints the same as the real ethtool on Linux's driver and the same chip, except for explained
+ * differences.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
@@ -13,7 +16,7 @@ import { parseRecording, type Spoken } from "./recording.ts";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const recordingOf = (chip: string): string => fileURLToPath(new URL(`linux/${chip}.txt`, import.meta.url));
 
-/** The register dump without what differs anyhow. */
+/** The register dump without the bytes that always differ. */
 const masked = (said: Spoken): Spoken => {
   if (!said.command.startsWith("-d ")) return said;
   const out = said.out.map((line) => {
@@ -35,7 +38,7 @@ describe("ethtool", { skip }, () => {
   const all: Difference[] = [];
 
   for (const chip of CHIPS)
-    test(`${chip}: each line is the real one's, or is explained`, async () => {
+    test(`${chip}: each line equals the real one's, or its difference is explained`, async () => {
       using ours = new Ours(chip);
       ours.stimulate();
       const found: Difference[] = [];

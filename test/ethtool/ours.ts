@@ -1,4 +1,6 @@
-/** Our driver's side with a TAP in a namespace of its own, over the model in the same thread: what `ferrule ethtool` would print of it. */
+/**
+ * Our driver with a TAP in its own namespace, over the model in the same thread, as `ferrule ethtool` would show it.
+ */
 import { carryOut, type Outcome, parseCall, refusedLine } from "#app/ethtool/call.ts";
 import { NotRunning } from "#app/control/up-control.ts";
 import { DRIVER_COUNTERS } from "#app/counters.ts";
@@ -18,7 +20,7 @@ export const NAME = "fe0";
 const TURN_MICROS = 1000;
 /** The group that Linux joins on every interface with IPv4. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
-/** Of the link: negotiation takes 2 ms here. */
+/** Of the link: autonegotiation takes 2 ms here. */
 const MOST_TURNS = 3000;
 
 export class Ours implements Disposable {
@@ -48,7 +50,7 @@ export class Ours implements Disposable {
     this.driver = scope.use(
       new DriverSide(
         {
-          // Neither is looked at: the device is given, and so are commands.
+          // Neither is used: the device and the commands are given.
           device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: NAME, namespace: this.namespace.fd },
@@ -77,7 +79,7 @@ export class Ours implements Disposable {
     this.settle();
   }
 
-  /** Lets the loop of the driver's thread turn until the link is up, or cannot come up. */
+  /** Runs the loop of the driver's thread until the link is up, or cannot come up. */
   settle(): void {
     for (let turns = 0; turns < MOST_TURNS; turns++) {
       this.turn();
@@ -93,7 +95,7 @@ export class Ours implements Disposable {
     this.clock.delay(TURN_MICROS);
   }
 
-  /** @throws {ThreadFailure} as the main thread would */
+  /** @throws {ThreadFailure} like the main thread */
   async operate(name: string, operation: string, argument: Argument): Promise<object> {
     if (name !== NAME) throw new NotRunning(name);
     const id = ++this.#id;
@@ -102,11 +104,11 @@ export class Ours implements Disposable {
     const answer = this.#reports.find((each) => each.report === "answer" && each.id === id);
     if (answer?.report !== "answer") throw new Error(`"${operation}" was not answered`);
     if (answer.value === undefined) throw new ThreadFailure(answer.error);
-    // As it arrives behind a socket.
+    // As received on a socket.
     return JSON.parse(JSON.stringify(answer.value)) as object;
   }
 
-  /** As typed behind `ferrule ethtool`. */
+  /** As typed after `ferrule ethtool`. */
   async ethtool(words: string): Promise<Outcome> {
     try {
       return await carryOut(parseCall(words.split(" ")), (...asked) => this.operate(...asked));

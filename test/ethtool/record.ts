@@ -1,4 +1,7 @@
-/** Records what the real ethtool says of Linux's r8169 on our model, all chips in one guest: `node test/ethtool/record.ts [CHIP…]`. */
+/**
+ * Records what the real ethtool prints on Linux's r8169 on our model, all chips in one guest: `node
+ * test/ethtool/record.ts [CHIP…]`.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chipNamed } from "#chip/chips.ts";
@@ -15,20 +18,20 @@ const KERNEL: KernelName = "newest";
 const LIMIT_MILLIS = 600_000;
 const FOLDER = fileURLToPath(new URL("linux", import.meta.url));
 
-/** The link is up again, and has its full speed where it is not held back. */
+/** The link is up again, at full speed unless limited. */
 const SETTLED =
   "for i in $(seq 100); do [ $(cat /sys/class/net/fe0/carrier 2>/dev/null) = 1 ] && break; sleep 0.05; done; sleep 0.2";
-/** Linux asks the PHYs of older chips for their state once a second. */
+/** Linux polls the PHYs of older chips once a second. */
 const NEGOTIATED = "sleep 2.5";
 
-/** One that changes something is followed by a wait for the link. */
+/** A command that changes something is followed by a wait for the link. */
 const shows = (command: string): boolean => /^(--json )?(fe0|missing0|-[idkSacglePTxnm] |--(show|phy))/.test(command);
 
 const wanted = process.argv.slice(2);
 const chips = CHIPS.filter((key) => wanted.length === 0 || wanted.includes(key)).map((key) => chipNamed(key)!);
 using nics = new ManyNics(chips, undefined, MAC);
 const stimuli = nics.nics.map(({ nic }) => stimulusFor(nic));
-// Nothing is sent of its own accord.
+// The guest sends nothing by itself.
 await using guest = await Guest.boot({ kernel: KERNEL, devices: nics.devices, append: ["ipv6.disable=1"] });
 await guest.must("modprobe r8169", LIMIT_MILLIS);
 const about = `Linux ${bootOf(KERNEL).version}, r8169, ethtool ${versionsOf("tools")["ethtool"]}, firmware-realtek ${versionsOf("tools")["firmware-realtek"]}`;
@@ -36,7 +39,7 @@ mkdirSync(FOLDER, { recursive: true });
 for (const [i, { chip, place }] of nics.nics.entries()) {
   const name = (await guest.run(`ls /sys/bus/pci/devices/${place}/net`)).stdout.trim();
   if (name === "") {
-    console.error(`${chip.key}: this kernel's r8169 does not take it`);
+    console.error(`${chip.key}: this kernel's r8169 does not support it`);
     continue;
   }
   await guest.must(`ip link set ${name} name fe0; ip link set fe0 up; ${SETTLED}; sleep 2`, LIMIT_MILLIS);

@@ -1,4 +1,4 @@
-/** What reaches a NIC before ethtool is asked: frames of each kind, in numbers that differ. */
+/** What a NIC receives before ethtool runs: frames of each kind, in different numbers. */
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { Bench } from "../rigs/direct.ts";
 
@@ -17,7 +17,7 @@ const frameTo = (to: string): Uint8Array => {
   return frame;
 };
 
-/** A cable for the model. The function that it returns sends the frames, of which the NIC must take every one. */
+/** A cable for the model. The returned function sends the frames, all of which the NIC must accept. */
 export const stimulusFor = (nic: Rtl8169): (() => void) => {
   const bench = new Bench();
   nic.connect(bench);
@@ -26,7 +26,7 @@ export const stimulusFor = (nic: Rtl8169): (() => void) => {
       for (let i = 0; i < count; i++) {
         const frame = frameTo(to);
         bench.bytes.set(frame);
-        if (!bench.nic!.receive(bench.bytes, 0, frame.length)) throw new Error(`a frame to ${to} was not taken`);
+        if (!bench.nic!.receive(bench.bytes, 0, frame.length)) throw new Error(`a frame to ${to} was not accepted`);
       }
   };
 };

@@ -1,4 +1,4 @@
-/** `ferrule ethtool -K` and `-G` change what they say they change: in the chip, and on the interface. */
+/** `ferrule ethtool -K` and `-G` take effect: in the chip, and on the interface. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CPlus, CPlusCmd, RxConf, RxConfig } from "#chip/registers.ts";
@@ -24,7 +24,7 @@ const follow = (ours: Ours, mtu: number): void =>
     filter: { promiscuous: false, groups: [] },
   });
 
-/** Whether the kernel has these on, on the interface. */
+/** Whether the kernel has these features enabled on the interface. */
 const kernels = (ours: Ours, ...names: readonly string[]): readonly boolean[] =>
   ours.namespace.within(() => {
     using interfaces = Interfaces.open();
@@ -36,7 +36,7 @@ const command = (ours: Ours): number => ours.model.read(ours.registers, CPlusCmd
 const config = (ours: Ours): number => ours.model.read(ours.registers, RxConfig, 4);
 
 describe("ethtool's switches", { skip }, () => {
-  test("the chip verifies checksums and strips tags as long as it is to, over an MTU change and a reset too", async () => {
+  test("the chip verifies checksums and strips tags while enabled, also across an MTU change and a reset", async () => {
     using ours = new Ours("rtl8168h");
     const both = CPlus.receiveChecksum | CPlus.receiveVlan;
     assert.equal(command(ours) & both, both);
@@ -63,7 +63,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal(config(ours) & strip, strip);
   });
 
-  test("damaged frames are accepted as long as they are wanted, whatever else changes of the filter", async () => {
+  test("damaged frames are accepted while enabled, whatever else changes in the filter", async () => {
     using ours = new Ours("rtl8168h");
     const damaged = RxConf.acceptError | RxConf.acceptRunt;
     assert.equal(config(ours) & damaged, 0);
@@ -75,7 +75,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal(config(ours) & damaged, 0);
   });
 
-  test("the kernel does itself what is switched off: checksums, segments of either family, scattered frames", async () => {
+  test("the kernel does in software what is switched off: checksums, segmentation over IPv4 and IPv6, scattered frames", async () => {
     using ours = new Ours("rtl8168h");
     const names = ["tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-scatter-gather"];
     const now = (): readonly boolean[] => kernels(ours, ...names);
@@ -93,13 +93,13 @@ describe("ethtool's switches", { skip }, () => {
     assert.deepEqual(now(), [true, true, true, true]);
   });
 
-  test("a chip that does nothing to IPv6 does not offer to", async () => {
+  test("a chip without IPv6 offloads does not offer them", async () => {
     using ours = new Ours("rtl8169sc-180");
     const out = await must(ours, "-k fe0");
     assert.ok(out.includes("\ttx-checksum-ipv6: off [fixed]") && out.includes("\ttx-tcp6-segmentation: off [fixed]"));
   });
 
-  test("both rings get another size, and one that the chip cannot have is refused with both as they were", async () => {
+  test("both rings are resized, and a size that the chip does not support is rejected with both unchanged", async () => {
     using ours = new Ours("rtl8168h");
     await must(ours, "-G fe0 rx 512");
     for (const words of ["rx 500", "rx 8192", "rx 128 tx 256"]) {
@@ -112,7 +112,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.ok(ours.model.link.up);
   });
 
-  test("interrupts are held back as asked, and limits that the chip cannot have leave the old ones", async () => {
+  test("interrupts are delayed as set, and limits that the chip does not support leave the old ones", async () => {
     using ours = new Ours("rtl8125b");
     await must(ours, "-C fe0 rx-usecs 100");
     const before = await must(ours, "-c fe0");
@@ -136,7 +136,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal(part[2], "0x000e:\t\t02 00 00 00 00 01 ");
   });
 
-  test("the link is set to fewer speeds, to one by force, and back", async () => {
+  test("the link is limited to fewer speeds, forced to one, and restored", async () => {
     using ours = new Ours("rtl8168h");
     const speed = (): number => ours.model.link.speed;
     for (const [words, expected] of [
@@ -161,7 +161,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal(speed(), 1000);
   });
 
-  test("pause frames are no longer negotiated, and are again", async () => {
+  test("pause frames are no longer negotiated, and then negotiated again", async () => {
     using ours = new Ours("rtl8168h");
     await must(ours, "-A fe0 rx off tx off");
     ours.settle();
@@ -172,9 +172,9 @@ describe("ethtool's switches", { skip }, () => {
     assert.ok(ours.model.link.receivePause && ours.model.link.transmitPause);
   });
 
-  test("the link is negotiated again on request", async () => {
+  test("the link is renegotiated on request", async () => {
     using ours = new Ours("rtl8168h");
-    // Each state of the link is an object of its own.
+    // Each link state is its own object.
     const { link } = ours.model;
     await must(ours, "-r fe0");
     ours.settle();
@@ -182,7 +182,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.deepEqual(ours.model.link, link);
   });
 
-  test("energy-efficient Ethernet is switched off and on, where the chip has it", async () => {
+  test("Energy-Efficient Ethernet is switched off and on, if the chip has it", async () => {
     using ours = new Ours("rtl8125b");
     assert.ok((await must(ours, "--show-eee fe0")).includes("\tEEE status: enabled - active"));
     await must(ours, "--set-eee fe0 eee off");
@@ -192,7 +192,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal((await older.ethtool("--set-eee fe0 eee on")).exit, 76);
   });
 
-  test("the self-test passes on a good chip, and the NIC carries on afterwards", async () => {
+  test("the self-test passes on a good chip, and the NIC works afterwards", async () => {
     using ours = new Ours("rtl8168h");
     const out = await must(ours, "-t fe0 offline");
     assert.equal(out[0], "The test result is PASS");
@@ -204,7 +204,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.match((await must(ours, "-t fe0 online")).join("\n"), /^The test result is PASS/);
   });
 
-  test("LEDs blink for as long as asked, and not beyond what an operation may take", async () => {
+  test("LEDs blink for the requested time, up to the limit of an operation", async () => {
     using ours = new Ours("rtl8168h");
     const before = ours.clock.now();
     await must(ours, "-p fe0 2");
@@ -213,7 +213,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal((await ours.ethtool("-p fe0 many")).exit, 1);
   });
 
-  test("a reset leaves every setting", async () => {
+  test("a reset keeps every setting", async () => {
     using ours = new Ours("rtl8168h");
     await must(ours, "-K fe0 rx off");
     await must(ours, "-C fe0 rx-usecs 100");

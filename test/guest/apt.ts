@@ -1,6 +1,7 @@
 /**
  * Fetches Debian packages of suites that this machine is not configured for. This machine's apt is used with lists and
- * archives in a separate folder; of the system only the mirror and the proxy settings are read, and nothing is changed.
+ * archives in a separate folder; from the system only the mirror and the proxy settings are read, and nothing is
+ * changed.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";

@@ -21,7 +21,7 @@ const PROGRAM = "usr/bin/dpdk-testpmd";
 const LOADER = "lib64/ld-linux-x86-64.so.2";
 /**
  * Loaded at run time, not linked: memory pools and Realtek's driver. The bus driver is linked, and must not be loaded a
- * second time. Of a library's names DPDK loads the one with the full version.
+ * second time. Of a library's file names DPDK loads the one with the full version.
  */
 const DRIVERS = ["librte_mempool_ring.so.*.*", "librte_net_r8169.so.*.*"].map((name) => `dpdk/pmds-*/${name}`);
 

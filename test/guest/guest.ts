@@ -285,7 +285,7 @@ export class Guest implements AsyncDisposable {
     return { awake };
   }
 
-  /** As a power button, or a mainboard that receives PME, does: wakes the machine from suspend to RAM. */
+  /** Wakes the machine from suspend to RAM, as a power button or a mainboard that receives PME does. */
   async wake(): Promise<void> {
     await this.qmp.execute("system_wakeup");
   }
@@ -301,7 +301,7 @@ export class Guest implements AsyncDisposable {
   async reboot(): Promise<void> {
     const reset = this.qmp.event("RESET");
     this.run("reboot -f").catch(() => {});
-    // At once: on a busy machine the event of the reset may arrive when the guest is up already.
+    // Armed before the reboot: on a busy machine the event of the reset may arrive when the guest is up already.
     for (const channel of this.#channels) channel.restarting();
     await reset;
     await this.up();

@@ -21,7 +21,7 @@ const LIMIT_SECONDS = 3600;
 export const KERNELS = ["5.10", "6.1", "6.1-i386", "6.12", "6.12-arm64", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
-/** From Debian's release, and the current one: that is only in unstable, where versions come and go. */
+/** From Debian's release, and the current one: that is only in unstable, where versions are replaced. */
 export const DPDKS = ["24.11", "newest"] as const;
 export type DpdkName = (typeof DPDKS)[number];
 
@@ -164,7 +164,7 @@ export const forgetParts = (): void => {
 export const programIn = (part: string, program: string): string | undefined =>
   ["usr/bin", "usr/sbin"].map((folder) => join(part, folder, program)).find((path) => existsSync(path));
 
-/** Command that runs one of the tools on the host: with the loader and libraries that it was linked with. */
+/** Command that runs one of the tools on the host, with the loader and libraries that it was linked with. */
 export const toolCommand = (program: string, tools = partOf("tools")): readonly [string, ...string[]] => {
   const path = programIn(tools, program);
   if (path === undefined) throw new Error(`${program} is not among the tools in ${tools}`);

@@ -66,7 +66,7 @@ const holdUp = ({ qmp }: Guest, heldMillis: number, runningMillis: number): Asyn
   };
 };
 
-describe("a rig on a busy machine, and for one test after the other", { skip: noRig() }, () => {
+describe("a rig on a busy machine, and across tests", { skip: noRig() }, () => {
   let rig: Rig;
   before(async () => {
     rig = await Rig.open({ chip: "rtl8168h" });
@@ -101,7 +101,7 @@ describe("a rig on a busy machine, and for one test after the other", { skip: no
     assert.deepEqual(await leftovers.remove(), []);
   });
 
-  test("cable, partner, wire and device are as they were after a test has changed them", async () => {
+  test("cable, partner, wire and device are restored after a test has changed them", async () => {
     const { nic } = rig;
     await nic.ask({ command: "partner", abilities: { speeds: [100] } });
     await nic.ask({ command: "wire", name: "loss", directions: ["in"], probability: 1 });

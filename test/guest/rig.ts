@@ -23,7 +23,7 @@ export interface RigOptions extends Omit<GuestOptions, "devices"> {
   readonly capture?: boolean | undefined;
   /**
    * The other machine: this host's network stack in a namespace, the guest's own behind a QEMU NIC, or none: then the
-   * client that connects to `Rig.cable` is the cable's other end.
+   * client that connects to `Rig.cable` is the far end.
    */
   readonly far?: "outside" | "inside" | "none" | undefined;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { skipFor } from "../rigs/skip.ts";
 import { ARCHIVE, partOf, RECIPES } from "./parts.ts";
 
-/** The kernel that they are compiled for: Debian 12's, whose compiler this machine most likely has. */
+/** The kernel that they are compiled for: Debian 12's, whose compiler is most likely installed. */
 export const VENDOR_KERNEL = RECIPES.vendor.kernel!;
 
 const NEEDED = ["gcc", "make"];

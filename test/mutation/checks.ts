@@ -1,4 +1,4 @@
-/** The checks that a mutant has to pass unnoticed to survive, cheapest first, on a copy of the project. */
+/** The checks that must all miss a mutant for it to survive, cheapest first, on a copy of the project. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -42,12 +42,12 @@ const REST: readonly Check[] = [
     ),
   },
   {
-    name: "conformance, one chip a generation",
+    name: "conformance, one chip of each generation",
     words: tests(`--test-name-pattern=^(${GENERATIONS.join("|")})\\b`, "test/conformance/direct.test.ts"),
   },
 ];
 
-/** Each is the quickest that notices most of what is left, for a file of this room. */
+/** The checks for a file of each room, in order: each is the quickest that detects most of the remaining mutants. */
 const CHECKS: Readonly<Record<string, readonly Check[]>> = {
   chip: [CHIP, UNIT, WRITES, ...REST],
   driver: [WRITES, UNIT, ...REST],
@@ -67,7 +67,7 @@ export class Copy implements Disposable {
 
   /** Whether a check passes: true, or what failed in it. */
   async passes({ words }: Check): Promise<true | string> {
-    // A process group of its own: a check that hangs is ended with all that it has started.
+    // In its own process group: a check that hangs is ended with all its children.
     const child = spawn(process.execPath, words, {
       cwd: this.#folder,
       detached: true,
@@ -83,7 +83,7 @@ export class Copy implements Disposable {
     return code === 0 || said.trim() || "no end";
   }
 
-  /** The check that notices a mutant, and what failed in it; undefined for a survivor. */
+  /** The check that detects a mutant, and what failed in it; undefined for a survivor. */
   async noticedBy(mutant: Mutant): Promise<{ readonly check: string; readonly failed: string } | undefined> {
     const path = join(this.#folder, mutant.file);
     const text = readFileSync(path, "utf8");

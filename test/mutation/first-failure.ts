@@ -1,9 +1,12 @@
-/** A reporter of node:test that ends the process at the first failure: for a mutant one is enough. No test at all is a failure too. */
+/**
+ * A reporter for node:test that ends the process at the first failure, which is enough for a mutant. A run without
+ * tests is a failure too.
+ */
 import type { TestEvent } from "node:test/reporters";
 
 const give = (up: string): void => void process.stdout.write(`${up}\n`, () => process.exit(1));
 
-// oxlint-disable-next-line import/no-default-export -- node:test takes it from there
+// oxlint-disable-next-line import/no-default-export -- node:test takes a reporter's default export
 export default async function* firstFailure(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   let passed = 0;
   for await (const event of events) {

@@ -4,7 +4,7 @@ import { mutantsOf, mutated, randomFrom, sampleOf } from "./mutants.ts";
 
 const afters = (text: string): readonly string[] => mutantsOf("a.ts", text).map(({ after }) => after);
 
-test("comparisons, logic, arithmetic and constants are changed, each place for itself", () => {
+test("comparisons, logic, arithmetic and constants are changed, each place separately", () => {
   assert.deepEqual(afters("if (a < b && c === 1 << 3) d += 0x10;"), [
     "if (a < b && c !== 1 << 3) d += 0x10;",
     "if (a <= b && c === 1 << 3) d += 0x10;",
@@ -17,13 +17,13 @@ test("comparisons, logic, arithmetic and constants are changed, each place for i
   assert.deepEqual(afters("const mask = 0xffff_ffff;"), ["const mask = 0xfffffffe;"]);
 });
 
-test("a call that is a statement is left out; what a call returns is not", () => {
+test("a statement that is a call is removed, but not a call whose result is used", () => {
   assert.deepEqual(afters("    this.#io.write8(TxPoll, value);"), ["    ;"]);
   assert.deepEqual(afters("  return f(x);"), []);
   assert.deepEqual(afters("const y = f(x);"), []);
 });
 
-test("comments, imports, types and texts for people are left alone", () => {
+test("comments, imports, types and messages are not changed", () => {
   for (const line of [
     "// a < b",
     "/** a < b */",
@@ -39,7 +39,7 @@ test("comments, imports, types and texts for people are left alone", () => {
   assert.deepEqual(afters("/* a */ \nb < c"), ["b <= c"]);
 });
 
-test("a mutant is put where it was found", () => {
+test("a mutant is inserted where it was found", () => {
   const text = "a;\nb < c;\nd;";
   const mutants = mutantsOf("a.ts", text);
   assert.deepEqual(
@@ -48,7 +48,7 @@ test("a mutant is put where it was found", () => {
   );
 });
 
-test("a seed's sample is always the same, and has nothing twice", () => {
+test("a seed's sample is always the same, without duplicates", () => {
   const all = Array.from({ length: 100 }, (_, i) => i);
   const one = sampleOf(all, 12, randomFrom(7));
   assert.deepEqual(one, sampleOf(all, 12, randomFrom(7)));

@@ -1,4 +1,4 @@
-/** Mutants: production code with one thing changed that a test should notice. */
+/** Mutants: production code with one change that a test should detect. */
 
 export interface Mutant {
   /** Path from the project's root. */
@@ -34,10 +34,10 @@ const CHANGES: readonly Change[] = [
   [/\b0x([0-9a-f_]+)\b/g, ([, digits]) => `0x${(BigInt(`0x${digits!.replaceAll("_", "")}`) ^ 1n).toString(16)}`],
 ];
 
-/** A statement that is one call: it is left out. */
+/** A statement that is one call: the mutant omits it. */
 const CALL = /^(\s*)[\w#.![\]]+\([^{]*\);$/;
 const NO_CODE = /^(\/\/|\*|import|export type|export interface|interface|type )|oxlint|oxfmt/;
-/** Texts for people: no test holds each of their words. */
+/** Messages: no test checks each of their words. */
 const MESSAGE = /"|`/;
 const FOR_PEOPLE = /throw|message|hint|super\(|because|evidence/;
 
@@ -80,7 +80,7 @@ export const mutated = (text: string, { line, after }: Mutant): string =>
     .with(line - 1, after)
     .join("\n");
 
-/** Numbers in [0, 1), always the same ones for a seed. (mulberry32) */
+/** Numbers in [0, 1), the same for a seed (mulberry32). */
 export const randomFrom = (seed: number): (() => number) => {
   let state = seed | 0;
   return () => {
@@ -91,7 +91,7 @@ export const randomFrom = (seed: number): (() => number) => {
   };
 };
 
-/** `count` different ones. */
+/** `count` different items. */
 export const sampleOf = <T>(all: readonly T[], count: number, random: () => number): readonly T[] => {
   const rest = [...all];
   return Array.from(

@@ -1,4 +1,6 @@
-/** `npm run test:mutation`: changes single things in driver and chip rooms, and lists the changes that no check notices. */
+/**
+ * `npm run test:mutation`: makes single changes in the driver and chip rooms, and lists those that no check detects.
+ */
 import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -31,19 +33,19 @@ const seedOfCommit = (): number => {
 const options = argumentsOf(
   {
     name: "test:mutation",
-    summary: "change single things in driver and chip rooms, and list what no check notices",
+    summary: "make single changes in the driver and chip rooms, and list those that no check detects",
     about: [
-      "Works on copies of the project. Each mutant (a comparison turned round, a bit moved, a call left out) has to pass",
-      "the unit tests of both rooms, the compiler, then conformance of one chip a generation. A survivor is a missing test, needless",
-      "code, or a change without an effect. Exit code 1 if too few are noticed, or if the checks fail without a mutant.",
+      "Works on copies of the project. Each mutant (a comparison inverted, a bit shifted, a call omitted) is checked by",
+      "the unit tests of both rooms, the compiler, and conformance of one chip of each generation. A survivor is a missing test, needless",
+      "code, or a change without effect. Exit code 1 if too few are detected, or if the checks fail without a mutant.",
     ].join("\n"),
     operands: [],
     options: {
       sample: { kind: "value", placeholder: "N", summary: "mutants to try", default: "12" },
-      seed: { kind: "value", placeholder: "N", summary: "choice of the mutants; that of the commit unless given" },
+      seed: { kind: "value", placeholder: "N", summary: "seed of the choice of mutants; default: derived from the commit" },
       only: { kind: "value", placeholder: "GLOB", summary: "files", default: "src/{driver,chip}/**/*.ts" },
-      least: { kind: "value", placeholder: "PERCENT", summary: "share that must be noticed", default: "75" },
-      limit: { kind: "value", placeholder: "SECONDS", summary: "no new mutant is tried after this", default: "170" },
+      least: { kind: "value", placeholder: "PERCENT", summary: "percentage that must be detected", default: "75" },
+      limit: { kind: "value", placeholder: "SECONDS", summary: "no new mutant is tried after this time", default: "170" },
     },
     examples: [
       "npm run test:mutation -- --sample 12",
@@ -67,7 +69,7 @@ const allMutants = (): readonly Mutant[] =>
 
 const seconds = (): number => Math.round(performance.now() / 1000);
 
-/** Checks that fail without a mutant would notice every one. */
+/** Checks that fail without a mutant would seem to detect every one. */
 const checkTheChecks = async (copies: readonly Copy[]): Promise<void> => {
   const failures = await Promise.all(
     ALL_CHECKS.map(async (check, i) => ({ name: check.name, passed: await copies[i % copies.length]!.passes(check) })),
@@ -82,7 +84,7 @@ const run = async (): Promise<boolean> => {
   // As many of the driver as of the tables, which are longer.
   const rooms = [...Map.groupBy(all, ({ file }) => file.split("/")[1]).values()];
   const chosen = rooms.flatMap((each) => sampleOf(each, Math.ceil(options.sample / rooms.length), random));
-  // Mixed, so that both have their share of the time.
+  // Mixed, so that both get the same share of the time.
   const waiting = [...sampleOf(chosen, chosen.length, random)];
   const wanted = waiting.length;
   if (wanted === 0)
@@ -111,7 +113,7 @@ const run = async (): Promise<boolean> => {
   console.log(
     `${noticed} of ${tried} noticed (${Math.floor(share)} %), ${wanted - tried} not tried, in ${seconds()} s`,
   );
-  if (tried * 2 < wanted) console.log("too few were tried in the time that there is: raise --limit");
+  if (tried * 2 < wanted) console.log("too few were tried within the time limit: raise --limit");
   return share >= options.least && tried * 2 >= wanted;
 };
 

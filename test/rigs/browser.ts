@@ -1,4 +1,4 @@
-/** A page in Debian's Chromium, without a window, driven by the DevTools protocol over a pair of pipes. */
+/** A page in Debian's Chromium without a window, controlled by the DevTools protocol over a pair of pipes. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { has, skipFor } from "./skip.ts";
 
 const PROGRAM = "chromium";
-/** ms, on a machine however busy. */
+/** ms; enough on a busy machine. */
 const LIMIT = 300_000;
 const FLAGS = [
   "--headless",
@@ -38,7 +38,7 @@ interface Message {
   readonly error?: { readonly message: string };
 }
 
-/** What a page does that it should not: errors and warnings, and what it asks for. */
+/** A page's errors and warnings, and its requests. */
 export interface Observed {
   readonly complaints: string[];
   readonly requests: string[];
@@ -61,7 +61,7 @@ export class Browser implements AsyncDisposable {
     });
     const ended = once(child, "exit");
     this.#scope.defer(async () => {
-      // With all its processes: the group is its own.
+      // With all its processes: they are one process group.
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       await ended;
     });
@@ -119,7 +119,7 @@ export interface View {
   readonly dark?: boolean;
 }
 
-/** A file that is open in a tab. */
+/** A file that is opened in a tab. */
 export class Page implements Observed {
   readonly complaints: string[] = [];
   readonly requests: string[] = [];

@@ -48,7 +48,7 @@ export interface DirectRigOptions extends RigOptions {
   readonly damagedAddress?: DamagedAddress;
   /** Options for the driver. */
   readonly address?: Uint8Array;
-  /** Copper unless given. */
+  /** Default: copper. */
   readonly medium?: Medium;
   /** Whether the model writes the FCS of each frame. */
   readonly frameCheck?: boolean;
@@ -58,7 +58,7 @@ export interface DirectRigOptions extends RigOptions {
   readonly strict?: Strictness;
   /** Fault that is armed before the driver probes. */
   readonly fault?: FaultName;
-  /** What the bus reaches in place of the model. */
+  /** The device on the bus instead of the model. */
   readonly between?: (model: Target) => Target;
 }
 

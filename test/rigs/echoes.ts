@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 
 /**
- * Seconds between two echoes, for each round. For a round's last answer ping waits one interval, or twice the slowest
- * round trip, whatever -W says: a busy machine gets more time in each round.
+ * Seconds between two echo requests, for each round. For a round's last reply ping waits one interval, or twice the
+ * longest round trip, regardless of -W: a busy machine gets more time in each round.
  */
 const INTERVALS = [0.02, 0.05, 0.16, 0.64, 2.56, 5];
 

@@ -74,7 +74,7 @@ export class Probe implements AsyncDisposable {
   }
 
   /** Resolves once packets for `target` arrive, or do not, in consecutive checks. */
-  async settles(target: Target, wanted: "arrives" | "is kept out", bytes?: number): Promise<void> {
+  async settles(target: Target, wanted: "arrives" | "is filtered", bytes?: number): Promise<void> {
     const end = performance.now() + LIMIT_MILLIS;
     for (let steady = 0; steady < STEADY;) {
       const right = (await this.arrives(target, bytes)) === (wanted === "arrives");

@@ -193,12 +193,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "MAC-OCP 0xd3e2 and 0xe860",
-    because: "RTL8168EP: DPDK and Realtek's driver for FreeBSD agree on 0xafd, Linux has 0x271. RTL8125 and later: neither of the two writes these registers, Linux does (0x3a9, bit 7); ours leaves them as the chip has them. What they do is not public.",
+    because: "RTL8168EP: DPDK and Realtek's driver for FreeBSD agree on 0xafd, Linux has 0x271. RTL8125 and later: neither of the two writes these registers, Linux does (0x3a9, bit 7); ours does not write them either. Their meaning is not public.",
     rows: AT_D3E2,
   },
   {
     name: "parameter 0x8011",
-    because: "Bit 11 of the PHY's parameter 0x8011: so in DPDK (`rtl8168h.c`, `rtl8168fp.c`), in Realtek's driver for FreeBSD and, on the RTL8117, in Linux. On the 8168H Linux writes 0x811, which no other source has: the first digit seems to be missing.",
+    because: "Bit 11 of the PHY's parameter 0x8011: set by DPDK (`rtl8168h.c`, `rtl8168fp.c`), by Realtek's driver for FreeBSD and, on the RTL8117, by Linux. On the 8168H Linux writes 0x811, which no other source has: the first digit seems to be missing.",
     rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
   },
   {

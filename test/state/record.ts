@@ -17,7 +17,7 @@ const SHORT_MTU = 1400;
 const DEFAULT_MTU = 1500;
 /** Wake-up by magic packet, link, unicast, broadcast and multicast. */
 const EVERY_FORM = "pumbg";
-/** Longer than the models take to become calm once all are in D3hot. */
+/** Longer than the models take to become idle once all are in D3hot. */
 const ASLEEP_SECONDS = 60;
 const D3HOT = 3;
 

@@ -1,4 +1,4 @@
-/** The tests of whole rooms in one process: to load the code anew for each file takes longer than most tests do. */
+/** The tests of whole rooms in one process: loading the code for each file takes longer than most tests. */
 import { globSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What guests of this rig have in addition: Ferrule as packed by `npm pack`, and Node with its libraries. */
+/** Additional files for guests of this rig: Ferrule as packed by `npm pack`, and Node with its libraries. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -61,7 +61,7 @@ export const nodeArchive = (scratch: string): string => {
   const unfinished = `${archive}.${process.pid}`;
   writeFileSync(unfinished, pack(files));
   renameSync(unfinished, archive);
-  // Another test may be about to rename its own.
+  // Another test may be about to rename its own file.
   for (const other of globSync("node_*", { cwd: CACHE }))
     if (other !== basename(archive) && !/\.\d+$/.test(other)) rmSync(join(CACHE, other), { force: true });
   return archive;

@@ -46,7 +46,7 @@ export interface MachineOptions {
   readonly iommu?: boolean;
   /** More archives, created in that folder. */
   readonly archives?: (folder: string) => readonly string[];
-  /** Commands that run before anybody logs in, for `prepare`. */
+  /** Commands that run before any log-in, for `prepare`. */
   readonly prepared?: string;
 }
 
@@ -151,7 +151,7 @@ export class Machine implements AsyncDisposable {
     return machine;
   }
 
-  /** Does what a distribution does before anybody logs in. Call it again after a reboot. */
+  /** Does what a distribution does before any log-in. Call it again after a reboot. */
   async prepare(): Promise<void> {
     await this.guest.must(this.#prepared);
   }

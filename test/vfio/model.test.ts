@@ -1,6 +1,6 @@
 /**
  * The model's RTL8168H as a card in a guest: our driver reaches it through the guest's kernel, VFIO and an IOMMU, with
- * each kind of interrupt. Both ends are ours, everything between them is not.
+ * each kind of interrupt. Both ends are ours, everything between them is the kernel's and QEMU's.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";

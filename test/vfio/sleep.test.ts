@@ -1,6 +1,6 @@
 /**
- * The model's RTL8168H as a card of a guest that is suspended: our driver, through the guest's kernel and VFIO, has it sleep with
- * wake-up armed; a magic packet comes; the guest wakes and traffic goes on. Ten times in a row.
+ * The model's RTL8168H as a card of a guest that is suspended: our driver suspends it through the guest's kernel and
+ * VFIO with wake-up armed; a magic packet arrives; the guest wakes and traffic continues. Ten times in a row.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -49,13 +49,13 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
   test("sleeps, is woken by a magic packet, and carries traffic again, ten times in a row", async (t) => {
     const pings = await machine.guest.start(`exec ping -i 0.05 ${FAR}`);
     for (let night = 0; night < NIGHTS; night++) {
-      // While the NIC slept ARP got no answer: the kernel tries again at intervals.
+      // While the NIC slept ARP requests were not answered: the kernel tries again at intervals.
       await machine.guest.must(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
       const before = wakes();
       await machine.must(`suspend ${INTERFACE}`);
       assert.equal((await nic.state()).powerState, D3HOT);
       const { awake } = await machine.guest.suspendDevices();
-      // The first may come before the kernel has enabled PME.
+      // The first may arrive before the kernel has enabled PME.
       await eventually("PME", async () => {
         await nic.ask({ command: "magic" });
         return wakes() > before;

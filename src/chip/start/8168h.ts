@@ -74,7 +74,7 @@ const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set
 
 const phy = (tenMegabit: Step): readonly Step[] => [
   { firmware: "phy" },
-  // 0x8011 in both sources; Linux writes 0x811. The words after it: the PHY tunes itself again while the link is up.
+  // 0x8011 in both sources; Linux writes 0x811. The words after it: the PHY recalibrates while the link is up.
   {
     through: PARAMETER_8168G,
     words: [
