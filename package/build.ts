@@ -22,8 +22,8 @@ const emitted = ([name, target]: [string, string]): [string, string] => [
 ];
 
 /**
- * `dist` is a package scope with the same import names, so that `#kit/link.ts` resolves to the source from `src`, and
- * to the emitted file from `dist`. (tsc rewrites relative imports, but not these.)
+ * `dist` is a package scope with the same import names, so that `#kit/link.ts` resolves to the source inside `src`, and
+ * to the emitted file inside `dist`. (tsc rewrites relative imports, but not these.)
  */
 const scope = (): object => ({
   type: "module",
@@ -31,7 +31,7 @@ const scope = (): object => ({
 });
 
 /**
- * Entry points for programs. An older Node fails on the code's syntax before any of it runs, so the code is not
+ * Entry points for programs. An older Node fails on the code's syntax before it executes any of it, so the code is not
  * imported but required, after a check of the version.
  */
 const entry = async (types: string): Promise<string> => {

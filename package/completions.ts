@@ -1,4 +1,4 @@
-/** Completions for bash and zsh, generated from the tables that `--help` is written from. */
+/** Completions for bash and zsh, generated from the same tables as `--help`. */
 import { CHIPS } from "#chip/chips.ts";
 import type { Operand, Option } from "#app/cli/arguments.ts";
 import type { Command } from "#app/cli/command.ts";
@@ -6,7 +6,7 @@ import { LEVELS } from "#app/cli/log.ts";
 
 const CHIP_KEYS = [...new Set(CHIPS.map(({ key }) => key))].join(" ");
 
-/** What a placeholder stands for; nothing is offered for others. */
+/** The kind of words that complete a placeholder; others are not completed. */
 const KINDS: Readonly<Record<string, string>> = {
   FILE: "files",
   PATH: "files",
@@ -27,7 +27,7 @@ interface Word {
   readonly summary: string;
 }
 
-/** The words that a command line can begin with, and those behind each that is none by itself. */
+/** The words with which a command line can begin, and the second words of those that are not commands by themselves. */
 const firstWords = (commands: readonly Command[]): readonly Word[] => {
   const words = [...new Set(commands.map(({ name }) => name.split(" ")[0]!))];
   const summaryOf = (word: string): string =>
@@ -64,7 +64,7 @@ const bashCase = ({ name, options, operands }: Command): string => {
   ].join("\n");
 };
 
-/** Words of a kind, one a line, in both shells. */
+/** Words of a kind, one per line, for both shells. */
 const WORDS = `_ferrule_words() {
   local folder
   case $1 in
@@ -122,7 +122,7 @@ complete -F _ferrule ferrule
 const zshAction = (kind: string): string =>
   ({ none: " ", files: "_files", folders: "_files -/" })[kind] ?? `{compadd - $(_ferrule_words ${kind})}`;
 
-/** Text in a specification of _arguments, within single quotes. */
+/** Text in a specification of _arguments, inside single quotes. */
 const zshText = (text: string): string => text.replaceAll(/[[\]:\\]/g, "\\$&").replaceAll("'", "'\\''");
 
 const zshOption = ([name, option]: readonly [string, Option]): string => {

@@ -1,4 +1,7 @@
-/** What `ferrule compare` says of the sources and pages: counted here, in a checkout, and packed with `dist`. Prints JSON. */
+/**
+ * The figures that `ferrule compare` shows of sources and pages: counted in a checkout, and packed with `dist`. Prints
+ * JSON.
+ */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "#app/manifest.ts";
@@ -9,7 +12,7 @@ import { driverSize, LINUX_LINES } from "../test/lines.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** The columns of docs/features.md: a cell is a yes, a no, or says how far it goes. */
+/** The columns of docs/features.md: a cell is a yes, a no, or the extent. */
 const DRIVERS = [
   ["Linux r8169", "linux"],
   ["Realtek for Linux", "vendor"],
@@ -18,7 +21,7 @@ const DRIVERS = [
 ] as const;
 const NO = /^(no\b|off$|refused$|–)/;
 
-/** `cells`: undefined stands for a feature that is missing. */
+/** `cells`: undefined is a missing feature. */
 const counted = (driver: string, cells: readonly (string | undefined)[]): FeatureCount => {
   const yes = cells.filter((cell) => cell === "yes").length;
   const no = cells.filter((cell) => cell === undefined || NO.test(cell)).length;
@@ -48,7 +51,7 @@ const faults = (): readonly FaultClass[] =>
     tested: keptSo(hazards, "tested"),
   }));
 
-/** As docs/soundness.md counts them. */
+/** Counted as in docs/soundness.md. */
 export const safetySites = (): number =>
   globSync("src/sys/*.ts", { cwd: ROOT })
     .filter((path) => !path.includes(".test"))

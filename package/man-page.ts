@@ -1,9 +1,9 @@
-/** The manual page, generated from the tables that `--help` is written from. man(7) */
+/** The manual page, generated from the same tables as `--help`. man(7) */
 import type { Option } from "#app/cli/arguments.ts";
 import type { Command } from "#app/cli/command.ts";
 import { version } from "#app/manifest.ts";
 
-/** Text as roff reads it: no escape of its own, no request at the start of a line; `code` is bold. */
+/** Text for roff: backslashes are escaped, no line begins with a request; `code` is bold. */
 const roff = (text: string): string =>
   text
     .replaceAll("\\", "\\e")
@@ -11,7 +11,7 @@ const roff = (text: string): string =>
     .replaceAll(/`([^`]+)`/g, "\\fB$1\\fR")
     .replaceAll(/^([.'])/gm, "\\&$1");
 
-/** Paragraphs; indented lines are a table and keep their form. */
+/** Paragraphs; indented lines are a table and keep their layout. */
 const prose = (text: string): readonly string[] =>
   text.split("\n\n").flatMap((paragraph) => {
     const lines = paragraph.split("\n").map(roff);

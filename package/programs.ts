@@ -11,7 +11,7 @@ const FOREIGN = ["bench/c", "bench/rust"] as const;
 /** A module or a program, named in quotes, from its own folder or from the checkout's; imports that begin with # are resolved by package.json. */
 const NAMED = /"([^"#\s]+)\.ts"/g;
 
-/** The file and all that it names, once each. */
+/** The file and all files that it names, each once. */
 const closure = (path: string, found = new Set<string>()): ReadonlySet<string> => {
   if (found.has(path)) return found;
   found.add(path);
@@ -26,7 +26,7 @@ const closure = (path: string, found = new Set<string>()): ReadonlySet<string> =
 const emitted = (source: string): string =>
   stripTypeScriptTypes(source).replaceAll(NAMED, '"$1.js"').replaceAll('"../../src/', '"../../');
 
-/** Writes them to the same places in `dist` as they have in the checkout. */
+/** Writes them to the same paths in `dist` as in the checkout. */
 export const emitPrograms = (dist: string): void => {
   for (const path of closure(ENTRY)) {
     const target = join(dist, relative(ROOT, path).replace(/\.ts$/, ".js"));

@@ -1,4 +1,4 @@
-/** Writes what `share` has of the command: the manual page, and completions. `npm run share` runs it. */
+/** Writes the generated files of `share`: the manual page, and completions. `npm run share` runs it. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "#app/cli/command.ts";
