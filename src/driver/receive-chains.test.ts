@@ -88,7 +88,7 @@ for (const countsLastPiece of [false, true])
     );
   });
 
-test("a frame that the NIC is still writing is left to it, and waits for nobody", () => {
+test("a frame that the NIC is still writing is left to it, without waiting", () => {
   const { ring, write, receive } = rig();
   write(0, FirstSegment | BUFFER);
   assert.equal(ring.waiting(), false);

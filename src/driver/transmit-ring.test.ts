@@ -216,7 +216,7 @@ for (const [what, flags, , expected] of offloads)
     assert.equal(word(0, 1), expected | (transport << TxV2.checksumOffsetShift));
   });
 
-test("asks for a tag, its bytes turned round", () => {
+test("requests a tag, with its bytes swapped", () => {
   const { ring, word } = rig();
   ring.transmit(Int32Array.of(0, 100, Send.tag, 0x1234), 1);
   assert.equal(word(0, 1), TxInsertTag | 0x3412);

@@ -111,7 +111,7 @@ const run = async (): Promise<boolean> => {
   await Promise.all(copies.map(work));
   const share = (100 * noticed) / tried;
   console.log(
-    `${noticed} of ${tried} noticed (${Math.floor(share)} %), ${wanted - tried} not tried, in ${seconds()} s`,
+    `${noticed} of ${tried} detected (${Math.floor(share)} %), ${wanted - tried} not tried, in ${seconds()} s`,
   );
   if (tried * 2 < wanted) console.log("too few were tried within the time limit: raise --limit");
   return share >= options.least && tried * 2 >= wanted;
