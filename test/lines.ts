@@ -34,7 +34,9 @@ if (import.meta.main) {
       summary: "count the lines of the driver, beside those of Linux's",
       about: "Counts src/driver and src/chip, including tables of start-up values but not tests.",
       operands: [],
-      options: { linux: { kind: "value", placeholder: "FOLDER", summary: "source of Linux, to count its r8169 again" } },
+      options: {
+        linux: { kind: "value", placeholder: "FOLDER", summary: "source of Linux, to count its r8169 again" },
+      },
       examples: ["npm run lines"],
     },
     (values) => (values.linux === undefined ? LINUX_LINES : linuxLines(values.linux)),

@@ -3,10 +3,7 @@
 /** Size of the fetched file: every descriptor of the rings is used some hundred times. */
 export const BLOB_BYTES = 8_000_000;
 
-/**
- * @param own the machine's address
- * @param server from which the next script is fetched
- */
+/** @param own the machine's address @param server from which the next script is fetched */
 export const bootScript = (own: string, server: string): string =>
   [
     "#!ipxe",

@@ -26,10 +26,7 @@ import { lookAt, type Seen } from "./wire-check.ts";
 
 const DPDK = DPDKS.find((name) => name === process.env[DPDK_VARIABLE]) ?? "24.11";
 const SUBJECT = DPDK === "24.11" ? "dpdk" : `dpdk, ${DPDK}`;
-/**
- * XIDs that each version supports, and PCI devices (rtl_get_mac_version and pci_id_r8169_map in DPDK's
- * drivers/net/r8169).
- */
+/** XIDs and PCI devices of each version (rtl_get_mac_version and pci_id_r8169_map in its drivers/net/r8169). */
 const SINCE_8125 = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
 // prettier-ignore
 // oxfmt-ignore
@@ -79,10 +76,7 @@ const counts = async (pmd: Testpmd): Promise<Counts> => {
   };
 };
 
-/**
- * What it shows of the port once that is not empty.
- * @throws {Error}
- */
+/** What it shows of the port once that is not empty. @throws {Error} */
 const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
   let said = "";
   return eventually(
@@ -95,10 +89,7 @@ const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
   );
 };
 
-/**
- * Resolves when the driver reports the link up at that speed.
- * @throws {Error}
- */
+/** Resolves when the driver reports the link up at that speed. @throws {Error} */
 const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
   const spelled = speed < 1000 ? `${speed} Mbps` : `${speed / 1000} Gbps`;
   const said = await until(pmd, new RegExp(`Link status: up\nLink speed: ${spelled}`));
@@ -118,10 +109,7 @@ const TO = 0x0a090001;
 const DESTINATION_PORT = 5000;
 /** Frames are identified by their source. */
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
-/**
- * Bytes of payload: odd and even lengths, none so short that the frame is padded: these chips include padding in the
- * checksum.
- */
+/** Bytes of payload: odd and even; none so short that the frame is padded, as these chips checksum the padding too. */
 const LENGTHS = [18, 19, 100, 999];
 /** Bytes of payload of the first of several flows. A flow is identified by the length of its frames. */
 const FIRST_FLOW = 100;

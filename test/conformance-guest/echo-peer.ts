@@ -65,10 +65,7 @@ export class EchoPeer implements AsyncDisposable {
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
   }
 
-  /**
-   * @param path `Rig.cable`
-   * @param guest its MAC address
-   */
+  /** @param path `Rig.cable` @param guest its MAC address */
   static async open(path: string, guest: string): Promise<EchoPeer> {
     const socket = connect(path);
     await once(socket, "connect");

@@ -153,7 +153,9 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
   };
   const logged = async (): Promise<string> => {
     const lines = distinct((await bench().rig.guest.dmesg(4)).map(gist).filter((line) => !NOISE.test(line)));
-    return lines.length === 0 ? "reports nothing" : `says ${lines.slice(0, 3).join("; ")}${lines.length > 3 ? "; …" : ""}`;
+    return lines.length === 0
+      ? "reports nothing"
+      : `says ${lines.slice(0, 3).join("; ")}${lines.length > 3 ? "; …" : ""}`;
   };
 
   for (const name of Object.keys(DEVICE_FAULTS))

@@ -55,7 +55,10 @@ onEachChip("throughput", {}, (bench) => {
           async () => (await rig.nic.state()).traffic[crossed] - before >= DATAGRAMS,
         );
         const late = (await overflowed(receiver)) - already;
-        assert.ok(sum.lost_packets <= late, `${sum.lost_packets} lost, ${late} of them dropped by a full receive buffer`);
+        assert.ok(
+          sum.lost_packets <= late,
+          `${sum.lost_packets} lost, ${late} of them dropped by a full receive buffer`,
+        );
         if (late > 0) t.diagnostic(`the receiver was delayed: its buffer had no room for ${late} of ${sum.packets}`);
       });
     }

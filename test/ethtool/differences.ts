@@ -184,15 +184,15 @@ export const REASONS: readonly Reason[] = [
     commands: ["fe0", "--json fe0"],
     linux: /1000baseT\/(Half|Full)|10000baseT|5000baseT|2500baseT/,
     ours: /1000baseT\/Full|2500baseT|5000baseT/,
-    because: "Ours offers no half duplex at 1000 Mbit/s, and lists only those of the partner's modes that the chip has.",
+    because:
+      "Ours offers no half duplex at 1000 Mbit/s, and lists only those of the partner's modes that the chip has.",
   },
   {
     commands: ["fe0"],
     chips: OLDER,
     linux: /^\t(Speed: |Duplex: |master-slave status: slave)/,
     ours: /^\t(Speed: |Duplex: )/,
-    because:
-      "Linux polls the PHYs of older chips once a second: it shows the speed from before the change.",
+    because: "Linux polls the PHYs of older chips once a second: it shows the speed from before the change.",
   },
   {
     commands: ["fe0", "--json fe0"],

@@ -42,10 +42,19 @@ const options = argumentsOf(
     operands: [],
     options: {
       sample: { kind: "value", placeholder: "N", summary: "mutants to try", default: "12" },
-      seed: { kind: "value", placeholder: "N", summary: "seed of the choice of mutants; default: derived from the commit" },
+      seed: {
+        kind: "value",
+        placeholder: "N",
+        summary: "seed of the choice of mutants; default: derived from the commit",
+      },
       only: { kind: "value", placeholder: "GLOB", summary: "files", default: "src/{driver,chip}/**/*.ts" },
       least: { kind: "value", placeholder: "PERCENT", summary: "percentage that must be detected", default: "75" },
-      limit: { kind: "value", placeholder: "SECONDS", summary: "no new mutant is tried after this time", default: "170" },
+      limit: {
+        kind: "value",
+        placeholder: "SECONDS",
+        summary: "no new mutant is tried after this time",
+        default: "170",
+      },
     },
     examples: [
       "npm run test:mutation -- --sample 12",
