@@ -29,9 +29,9 @@ export interface Run {
 
 const INTRODUCTION = `# Conformance
 
-What unmodified C drivers do with the models, in guests under QEMU: Linux's r8169, and in the subjects of those names DPDK's, iPXE's and
+Results of unmodified C drivers on the models, in guests under QEMU: Linux's r8169, and in the subjects of those names DPDK's, iPXE's and
 Realtek's own for Linux. Each figure counts tests of the last run of a subject on a chip and kernel. Every result, with its test's title and
-what was measured, is in [conformance.json](conformance.json), a line for each run. Both files are written by \`npm run test:guest -- --report\`
+measurements, is in [conformance.json](conformance.json), a line for each run. Both files are written by \`npm run test:guest -- --report\`
 from the results of \`npm run test:guest\`, and from runs on other machines that are in conformance.json already.
 `;
 
