@@ -138,7 +138,7 @@ const zshCase = ({ name, options, operands }: Command): string => {
   return [`    "${name}")`, "      _arguments \\", `        ${specs.join(" \\\n        ")}`, "      ;;"].join("\n");
 };
 
-/** For _describe. */
+/** Words in the form that _describe expects. */
 const zshWords = (words: readonly Word[]): string =>
   words.map(({ word, summary }) => `    '${word}:${summary.replaceAll("'", "'\\''")}'\n`).join("");
 

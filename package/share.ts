@@ -8,7 +8,7 @@ import { manPage } from "./man-page.ts";
 
 const SHARE = join(import.meta.dirname, "..", "share");
 
-/** By path in `share`. */
+/** The generated files, by path in `share`. */
 export const sharedFiles = (commands: readonly Command[]): ReadonlyMap<string, string> =>
   new Map([
     ["man/ferrule.1", manPage(commands)],

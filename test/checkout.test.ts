@@ -33,7 +33,7 @@ suite("a checkout of another user", { skip }, () => {
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), "ferrule-checkout-")));
     chmodSync(folder, 0o755);
-    // Where the owner may read it, whatever the permissions of this checkout's folder.
+    // In a folder that its owner may read, whatever the permissions of this checkout's folder.
     copyFileSync(process.execPath, join(folder, "node"));
     for (const name of ["bin", "src", "package.json"])
       cpSync(join(SOURCE, name), join(checkout(), name), { recursive: true });

@@ -85,7 +85,7 @@ test("started by an older Node, it runs in its own Node and passes on the exit c
 });
 
 test("the worker process does not outlive its launcher", { skip }, async () => {
-  // Until the responder rig is asked to stop, it runs for minutes.
+  // The demo with the responder runs for minutes, until it is ended.
   const args = [PROGRAM, "demo", "--bytes", "64G"];
   const child = spawn(older!, args, { stdio: ["ignore", "ignore", "pipe"] });
   const closed = new Promise<void>((resolve) => void child.stderr.once("close", resolve));

@@ -7,7 +7,7 @@ import { without } from "./source.ts";
 const ROOT = join(import.meta.dirname, "..");
 
 export interface File {
-  /** From the repository's root, with forward slashes. */
+  /** Path from the repository's root, with forward slashes. */
   readonly path: string;
   readonly source: string;
 }

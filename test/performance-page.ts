@@ -13,7 +13,7 @@ const RUN = join(DOCS, "compare.json");
 const BEGIN = "<!-- compare: written by node test/performance-page.ts -->\n";
 const END = "<!-- end of compare -->\n";
 
-/** These have their own pages. */
+/** Tables that have their own pages. */
 const ELSEWHERE: readonly string[] = ["features", "lines", "faults"];
 /** Pictures from test/compare-screens.ts, by the table above which they are shown. */
 const PICTURES: Readonly<Record<string, string>> = {

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "..");
 const LIMIT_MILLIS = 30_000;
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
-/** Those with options of their own. */
+/** The scripts that are programs with their own options. */
 const PROGRAMS = Object.entries(scripts).flatMap(([name, line]) => {
   const file = /^node (?:--\S+ )*((?:test|bench)\/\S+\.ts)$/.exec(line)?.[1];
   return file === undefined ? [] : [[name, file] as const];

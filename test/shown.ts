@@ -10,7 +10,7 @@ export interface Shown {
   readonly title: string;
 }
 
-/** In Markdown, for a table cell of a page in docs. */
+/** A Markdown link, for a table cell of a page in docs. */
 export const linkTo = ({ file, title }: Shown): string =>
   `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
 

@@ -59,7 +59,7 @@ const sockets = (): string[] =>
     .filter((line) => line.includes("@ferrule"));
 const descriptors = (): number => readdirSync("/proc/self/fd").length;
 const threads = (): number => readdirSync("/proc/self/task").length;
-/** In the environment of every process started here. */
+/** Set in the environment of every process started here. */
 const MARK = `FERRULE_SOAK=${process.pid}`;
 const processes = (): string[] =>
   readdirSync("/proc")

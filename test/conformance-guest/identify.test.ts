@@ -62,7 +62,7 @@ const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
 /** Fifty cards share one emulated processor: a card's frames may be processed seconds later. */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
-/** From before it had a name of its own. */
+/** The name from before the chip had its own. */
 const OLD_NAMES: Readonly<Record<string, string>> = { "6.12 RTL8168M": "RTL8168h/8111h" };
 const nameOn = (kernel: KernelName, name: string): string => OLD_NAMES[`${kernel.split("-")[0]} ${name}`] ?? name;
 
@@ -75,7 +75,7 @@ interface Found {
 
 const LINE = /r8169 (\S+) eth\d+: (\S+), ([0-9a-f:]{17}), (?:XID ([0-9a-f]+)|extXID \S+), IRQ/;
 
-/** By the device number of the PCI function. */
+/** The NICs found, by device number of the PCI function. */
 const find = async (guest: Guest): Promise<ReadonlyMap<string, Found>> => {
   await guest.must("modprobe r8169", LIMIT_MILLIS);
   await guest.must("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);

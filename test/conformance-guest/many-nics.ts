@@ -16,7 +16,7 @@ const SLOTS = 28;
 interface OneNic {
   readonly chip: Chip;
   readonly mac: string;
-  /** Of its PCI function in the guest: "0000:00:03.0". */
+  /** Address of its PCI function in the guest: "0000:00:03.0". */
   readonly place: string;
   readonly nic: Rtl8169;
   readonly server: VfioUserServer;

@@ -1,6 +1,6 @@
 /**
- * Where the guest's memory is, as the NIC sees it: most of it above 4 GiB, where addresses take two words; and behind
- * an IOMMU, where every page of every buffer is mapped separately, and only while the NIC owns it.
+ * DMA to all of the guest's memory: most of it above 4 GiB, where addresses take two words; and behind an IOMMU, where
+ * every page of every buffer is mapped separately, and only while the NIC owns it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -68,7 +68,7 @@ const chipRank = (chip: string): number =>
     chip,
   );
 
-/** By subject, kernel and chip. */
+/** Sorts by subject, kernel and chip. */
 const inOrder = (one: Run, other: Run): number =>
   one.subject.localeCompare(other.subject) ||
   kernelRank(kernelOf(one)) - kernelRank(kernelOf(other)) ||

@@ -9,7 +9,7 @@ import { pace, stream } from "./streams.ts";
 
 const BYTES = 16e6;
 const DATAGRAMS = 400;
-/** In bits per second. */
+/** Bits per second, as iperf3 writes them. */
 const RATE = "5M";
 
 /** Datagrams that arrived and were dropped because the delayed receiver's buffer was full; the NIC is not at fault. */

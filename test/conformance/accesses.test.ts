@@ -122,7 +122,7 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
 /** The reason that debug registers are not available: a limitation of the machine that no package removes. */
 const unwatched = whyNotWatched() ?? false;
 
-/** One access per call; a write must be a store. */
+/** Asserts one access per call; a write must be a store. */
 const assertExact = (series: readonly Counts[]): void => {
   for (const { what, calls, accesses, stores, beyond } of series) {
     const times = what === "two reads" ? 2 : 1;

@@ -73,7 +73,7 @@ for (const chip of SEVERAL) {
 
   test(`${chip.key}: the queue of a flow is the indirection table's entry for its Toeplitz hash (Microsoft's vectors)`, () => {
     using rig = started(chip, receive);
-    // At first the lowest bits of the hash, as with DPDK (rtl_init_rss).
+    // Default: the lowest bits of the hash, as with DPDK (rtl_init_rss).
     for (const flow of FLOWS) {
       rig.deliver(flowFrame(flow));
       assert.equal(poll(rig)[0]!.queue, flow.hash & (receive - 1));

@@ -331,7 +331,7 @@ export const writesOf = ({ options, allOnes: full = false }: Configuration): Rea
   return features;
 };
 
-/** For each feature the number of lines, and the beginning of their SHA-256. */
+/** The number of lines for each feature, and the beginning of their SHA-256. */
 export const digestsOf = (configuration: Configuration): readonly string[] =>
   [...writesOf(configuration)].map(([feature, lines]) => {
     const digest = createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 8);

@@ -56,7 +56,10 @@ const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
 
 const isNegotiation = ({ page, address }: Place): boolean => page === 0 && (address <= GBSR || address === ESTATUS);
 
-/** Where PHY tuning also writes registers outside the PHY. Longer registers of the window then lead to the management controller. */
+/**
+ * Registers outside the PHY that PHY tuning also writes. Longer registers of the window then lead to the management
+ * controller.
+ */
 const AROUND_TUNING: readonly Space[] = ["io8", "fuse", "mac"];
 
 /** The bits of a register that can be in a table of values. */
@@ -71,7 +74,7 @@ const bitsOfTable = (place: Place, phase: Phase): number => {
 
 /** Configuration space of PCI Express, of which the chip's own registers are a part. */
 const EXTENDED = 0x100;
-/** As the chip accesses it: words of 32 bits with byte enables. */
+/** An access in the chip's form: words of 32 bits with byte enables. */
 const inConfiguration = (kind: Access["kind"], offset: number, width: number, value: number): Access => {
   const shift = 8 * (offset & 3);
   const place: Place = { space: "csi", address: offset & ~3, page: 0, chosen: 0 };

@@ -9,7 +9,7 @@ export type Space = "phy" | "mac" | "ephy" | "eri" | "csi" | "fuse" | "io8" | "i
 export interface Place {
   readonly space: Space;
   readonly address: number;
-  /** Of the PHY; 0 elsewhere. */
+  /** The PHY's page; 0 for other buses. */
   readonly page: number;
   /** The extension or parameter selected last by the page's selector register. */
   readonly chosen: number;

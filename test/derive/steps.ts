@@ -78,7 +78,7 @@ const canonical = ([address, ...bits]: Word, digits: number): Word => {
   return [address, (clear & ~set) >>> 0, set];
 };
 
-/** As source text: steps of a `Start`. */
+/** The source text: steps of a `Start`. */
 export const sourceOf = (steps: readonly Step[]): string =>
   steps
     .map((step) => {

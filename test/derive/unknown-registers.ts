@@ -31,9 +31,9 @@ const HELD: ReadonlySet<number> = new Set<number>([
 ]);
 /** Copies of the station address among the extended registers. */
 const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4];
-/** In configuration space: the chip's registers, after those that PCI Express defines. */
+/** First of the chip's registers in configuration space, after those that PCI Express defines. */
 const OF_CHIP = 0x700;
-/** Where the PHY's controller reports that it is ready for firmware. */
+/** Address at which the PHY's controller reports that it is ready for firmware. */
 const READY_AT = 0x1b;
 /** The eFuse is blank in most chips; this byte is of an RTL8168D with factory calibration. */
 const BURNT = 0xb1;
@@ -128,7 +128,7 @@ export class UnknownRegisters {
     return HELD.has(offset) && (width === 1 || offset === MISC);
   }
 
-  /** By byte: written bytes are the device's. */
+  /** Written bytes have the device's value, the others the chosen one. */
   #held(offset: number, width: number, value: number): number {
     let answer = value;
     for (let byte = 0; byte < width; byte++) {

@@ -20,7 +20,7 @@ export const NAME = "fe0";
 const TURN_MICROS = 1000;
 /** The group that Linux joins on every interface with IPv4. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
-/** Of the link: autonegotiation takes 2 ms here. */
+/** Limit of turns to wait for the link: autonegotiation takes 2 ms here. */
 const MOST_TURNS = 3000;
 
 export class Ours implements Disposable {

@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { skipFor } from "../rigs/skip.ts";
 
-/** From util-linux, dpkg and apt, which every Debian system has. */
+/** Programs from util-linux, dpkg and apt, which every Debian system has. */
 const NEEDED = ["apt-get", "dpkg-deb", "flock", "nsenter", "setpriv", "tar", "timeout", "unshare"];
 const FOLDERS = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":");
 

@@ -2,7 +2,7 @@
 
 /** A regular file of an archive. Its parent directories are created automatically. */
 export interface Packed {
-  /** From the root, without a leading slash. */
+  /** Path from the root, without a leading slash. */
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly executable?: boolean;

@@ -21,7 +21,7 @@ const LIMIT_SECONDS = 3600;
 export const KERNELS = ["5.10", "6.1", "6.1-i386", "6.12", "6.12-arm64", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
-/** From Debian's release, and the current one: that is only in unstable, where versions are replaced. */
+/** Versions: Debian's release, and the current one, which is only in unstable, where versions are replaced. */
 export const DPDKS = ["24.11", "newest"] as const;
 export type DpdkName = (typeof DPDKS)[number];
 

@@ -3,7 +3,7 @@
 export interface Mutant {
   /** Path from the project's root. */
   readonly file: string;
-  /** From 1. */
+  /** Line number from 1. */
   readonly line: number;
   readonly before: string;
   readonly after: string;

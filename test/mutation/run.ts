@@ -90,7 +90,7 @@ const checkTheChecks = async (copies: readonly Copy[]): Promise<void> => {
 const run = async (): Promise<boolean> => {
   const all = allMutants();
   const random = randomFrom(options.seed);
-  // As many of the driver as of the tables, which are longer.
+  // As many mutants of the driver as of the tables, which are longer.
   const rooms = [...Map.groupBy(all, ({ file }) => file.split("/")[1]).values()];
   const chosen = rooms.flatMap((each) => sampleOf(each, Math.ceil(options.sample / rooms.length), random));
   // Mixed, so that both get the same share of the time.

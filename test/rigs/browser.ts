@@ -91,7 +91,7 @@ export class Browser implements AsyncDisposable {
     }
   }
 
-  /** One command of the protocol. */
+  /** Executes one command of the protocol. */
   async call(method: string, params: Json = {}, sessionId?: string): Promise<Json> {
     const id = ++this.#last;
     const waiting = Promise.withResolvers<Json>();

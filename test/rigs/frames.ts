@@ -8,7 +8,7 @@ export const HERE = Uint8Array.of(2, 0, 0, 0, 0, 1);
 export const THERE = Uint8Array.of(2, 0, 0, 0, 0, 2);
 const V6 = (last: number): Uint8Array => Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last);
 
-/** From the NIC's host to the far end, or in the opposite direction. */
+/** The ends of frames from the NIC's host to the far end, or in the opposite direction. */
 export const ends = (options: { v6?: boolean; inbound?: boolean; tag?: number } = {}): Ends => {
   const { v6 = false, inbound = false, tag } = options;
   const [from, to] = inbound ? [2, 1] : [1, 2];

@@ -1,7 +1,7 @@
-/** On which chips tests run that take long. */
+/** The chips on which long tests run. */
 import { CHIPS, type Chip, type ChipKey } from "#chip/chips.ts";
 
-/** With FERRULE_EVERY_CHIP=1 nothing is left out. */
+/** With FERRULE_EVERY_CHIP=1 every chip is tested. */
 export const EVERY = process.env["FERRULE_EVERY_CHIP"] === "1";
 
 /** The first chip of each die: the others differ only in values. */
@@ -9,7 +9,7 @@ export const DIES: readonly Chip[] = [
   ...new Map((CHIPS as readonly Chip[]).toReversed().map((chip) => [chip.die, chip])).values(),
 ].toReversed();
 
-/** For tests of a setting. */
+/** Chips for tests of a setting. */
 export const CHIPS_UNDER_TEST: readonly Chip[] = EVERY ? CHIPS : DIES;
 
 /** A chip of each generation. */

@@ -8,7 +8,7 @@ import { type TwoEnds, Running, ip } from "./two-ends.ts";
 /** A destination of frames: its Ethernet address, and the sender's IP address for it. */
 export interface Target {
   readonly ip: string;
-  /** For a station. A group's Ethernet address follows from its IP address. */
+  /** Only for a station: a group's Ethernet address follows from its IP address. */
   readonly mac?: string;
 }
 

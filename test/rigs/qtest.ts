@@ -23,7 +23,7 @@ export interface QtestRig extends Rig {
   readonly bound: Bound<Nic>;
 }
 
-/** With QEMU's output if it rejects its arguments. */
+/** Executes `act`; an error contains QEMU's output if it rejects its arguments. */
 const withErrorsOf = <T>(machine: QtestMachine, act: () => T): T => {
   try {
     return act();

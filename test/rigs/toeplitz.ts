@@ -6,7 +6,7 @@ export interface Flow {
   readonly destination: readonly number[];
   readonly sourcePort: number;
   readonly destinationPort: number;
-  /** Of addresses and ports, and of addresses alone. */
+  /** `hash` of addresses and ports, `addressHash` of addresses alone. */
   readonly hash: number;
   readonly addressHash: number;
 }

@@ -6,7 +6,7 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 
 export interface FlowsTask {
   readonly namespace: number;
-  /** Of the echo. */
+  /** Address of the echo. */
   readonly host: string;
   readonly port: number;
   /** Undefined for the echo itself. */

@@ -61,7 +61,7 @@ export const BOTH_LANES: readonly Row[] = [
   { space: "ephy", on: RTL8125A, at: STARTED, words: "0x1=0" },
 ];
 
-/** By space; the source of each word is with it in `src/chip/start`. */
+/** Rows by space; the source of each word is beside it in `src/chip/start`. */
 // prettier-ignore
 // oxfmt-ignore
 export const REALTEKS: readonly Row[] = [

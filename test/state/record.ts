@@ -10,9 +10,9 @@ import { calm } from "./calm.ts";
 import { WITHOUT_LINK, writeRecording } from "./record-file.ts";
 import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
-/** For sixty NICs on one emulated processor. */
+/** Limit for sixty NICs on one emulated processor. */
 const LIMIT_MILLIS = 1_800_000;
-/** For chips without jumbo frames. */
+/** MTU for chips without jumbo frames. */
 const SHORT_MTU = 1400;
 const DEFAULT_MTU = 1500;
 /** Wake-up by magic packet, link, unicast, broadcast and multicast. */
@@ -24,7 +24,7 @@ const D3HOT = 3;
 interface Card {
   readonly chip: Chip;
   readonly nic: Rtl8169;
-  /** In the guest. */
+  /** The interface's name in the guest. */
   readonly name: string;
   readonly mtu: number;
   readonly moments: Map<Moment, Snapshot>;

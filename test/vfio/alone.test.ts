@@ -35,7 +35,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** With the card bound to vfio-pci, whatever the previous test did. */
+  /** Binds the card to vfio-pci, whatever the previous test did. */
   const bound = async (): Promise<void> => {
     if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.must(`bind ${CARD}`);
   };

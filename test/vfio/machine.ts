@@ -71,7 +71,7 @@ export const userNetwork = (hub: number, path: string): readonly string[] => [
   ...["cable", "net"].flatMap((end) => ["-netdev", `hubport,id=${end}${hub}-port,hubid=${hub},netdev=${end}${hub}`]),
 ];
 
-/** One `ferrule up` in the guest. */
+/** A `ferrule up` in the guest. */
 export interface Up {
   readonly name: string;
   readonly pid: number;

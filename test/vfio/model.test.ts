@@ -17,7 +17,7 @@ const INTERFACE = "fe0";
 const FAR = "10.70.0.2";
 const NEAR = "10.70.0.1/24";
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
-/** As /proc/interrupts names the vector. */
+/** Names of the vectors in /proc/interrupts. */
 const KINDS = { msix: "vfio-msix[0]", msi: "vfio-msi[0]", intx: "vfio-intx" } as const;
 
 for (const [kind, vector] of Object.entries(KINDS))

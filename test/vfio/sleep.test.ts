@@ -19,7 +19,7 @@ const NEAR = "10.70.0.1/24";
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
 const NIGHTS = 10;
 const D3HOT = 3;
-/** As long as the kernel keeps the devices suspended. */
+/** Time for which the kernel keeps the devices suspended. */
 const NIGHT_SECONDS = 2;
 
 describe("a suspended guest with the model as its card", { skip: noVfio() }, () => {
