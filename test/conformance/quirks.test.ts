@@ -41,7 +41,7 @@ test("each quirk has a reason, evidence, chips, and a proof that exists", () => 
   }
 });
 
-test("the driver reads the fact of each quirk, and every fault in the frame facts has a name", () => {
+test("the driver reads each quirk's fact, and every fault of the frame facts is a named quirk", () => {
   const source = globSync("src/driver/*.ts", { cwd: ROOT })
     .filter((path) => !/\.(test|types)\.ts$/.test(path))
     .map((path) => without(readFileSync(join(ROOT, path), "utf8"), "comment"))

@@ -18,7 +18,7 @@ const number = (text: string, name: string, most: number): number => {
   return value;
 };
 
-/** The same for a commit, so that a run can be repeated. */
+/** The default seed: the same for a commit, so that a run can be repeated. */
 const seedOfCommit = (): number => {
   try {
     return Number.parseInt(

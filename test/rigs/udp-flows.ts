@@ -18,7 +18,7 @@ export interface FlowsTask {
 /** Words: datagrams that came back in order; those out of order, lost or doubled; 1 once it is ready, 2 when done. */
 export const FlowsResult = { good: 0, bad: 1, state: 2, words: 3 } as const;
 
-/** Datagrams of a flow on their way: fewer than any buffer between the two ends holds. */
+/** Datagrams of a flow in flight: fewer than any buffer between the two ends holds. */
 const WINDOW = 4;
 const BYTES = 600;
 
